@@ -1,0 +1,126 @@
+"""What is true: the questions kept under watch and the answers seen, as intervals."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+from django.utils import timezone
+
+from checks.cadence import Pace
+from checks.engine.outcomes import Kind, Verdict
+from checks.settling import Standing
+from tenants.models import Domain, Host, Tenant
+from tenants.public_ids import new_public_id
+
+KIND_CHOICES = [
+    (Kind.OWNERSHIP.value, "Ownership"),
+    (Kind.SPF.value, "SPF"),
+    (Kind.MX_TTL.value, "MX TTL"),
+    (Kind.MX.value, "MX"),
+    (Kind.SMTP.value, "SMTP 25"),
+    (Kind.LDAPS.value, "LDAPS 636"),
+]
+VERDICT_CHOICES = [
+    (Verdict.PASS.value, "Pass"),
+    (Verdict.WARN.value, "Warning"),
+    (Verdict.FAIL.value, "Fail"),
+    (Verdict.UNKNOWN.value, "Could not tell"),
+    (Verdict.NOT_APPLICABLE.value, "Not applicable"),
+]
+
+
+class Check(models.Model):
+    """One question about one subject, kept under watch for the life of the tenant."""
+
+    public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="checks")
+    kind = models.CharField(max_length=20, choices=KIND_CHOICES)
+    domain = models.ForeignKey(
+        Domain, on_delete=models.CASCADE, null=True, blank=True, related_name="checks"
+    )
+    host = models.ForeignKey(
+        Host, on_delete=models.CASCADE, null=True, blank=True, related_name="checks"
+    )
+    expectation = models.JSONField(default=dict)
+    vantage = models.CharField(max_length=40, default="default")
+    is_active = models.BooleanField(default=True)
+
+    next_due_at = models.DateTimeField(default=timezone.now)
+    pace = models.CharField(
+        max_length=12, default=Pace.WATCHED.value, choices=[(p.value, p.value) for p in Pace]
+    )
+    hurried_until = models.DateTimeField(null=True, blank=True)
+    # A claim that ran out belongs to a worker that died: the row is due again.
+    claim_id = models.CharField(max_length=32, blank=True)
+    claimed_until = models.DateTimeField(null=True, blank=True)
+
+    looked_at = models.DateTimeField(null=True, blank=True)
+    latest = models.ForeignKey(
+        "Observation", on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    settled_verdict = models.CharField(max_length=20, choices=VERDICT_CHOICES, blank=True)
+    settled_at = models.DateTimeField(null=True, blank=True)
+    failing_looks = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["pk"]
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.CheckConstraint(
+                condition=models.Q(domain__isnull=False, host__isnull=True)
+                | models.Q(domain__isnull=True, host__isnull=False),
+                name="check_has_one_subject",
+            ),
+            models.UniqueConstraint(
+                fields=["kind", "domain", "vantage"],
+                condition=models.Q(domain__isnull=False),
+                name="one_check_per_domain_and_kind",
+            ),
+            models.UniqueConstraint(
+                fields=["kind", "host", "vantage"],
+                condition=models.Q(host__isnull=False),
+                name="one_check_per_host_and_kind",
+            ),
+        ]
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(
+                fields=["next_due_at"], condition=models.Q(is_active=True), name="check_due"
+            ),
+            models.Index(fields=["tenant", "kind"], name="check_tenant_kind"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} of {self.subject}"
+
+    @property
+    def subject(self) -> str:
+        return str(self.domain if self.domain is not None else self.host)
+
+    @property
+    def standing(self) -> Standing:
+        verdict = Verdict(self.settled_verdict) if self.settled_verdict else None
+        return Standing(verdict, self.failing_looks)
+
+
+class Observation(models.Model):
+    """What was seen and how it was judged: the same answer again extends the interval."""
+
+    public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
+    check_asked = models.ForeignKey(Check, on_delete=models.CASCADE, related_name="observations")
+    verdict = models.CharField(max_length=20, choices=VERDICT_CHOICES)
+    unanimous = models.BooleanField(default=True)
+    findings = models.JSONField(default=list)
+    evidence = models.JSONField(default=dict)
+    digest = models.CharField(max_length=64)
+    first_seen_at = models.DateTimeField()
+    last_seen_at = models.DateTimeField()
+    looks = models.PositiveIntegerField(default=1)
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["-first_seen_at", "-pk"]
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["check_asked", "-first_seen_at"], name="observation_timeline")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.verdict} from {self.first_seen_at:%Y-%m-%d %H:%M}"

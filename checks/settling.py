@@ -1,0 +1,39 @@
+"""When an answer is believed. Pure functions: no clock, no database.
+
+1. A yes (PASS or WARN) that every authoritative server gave settles at once.
+2. A no that every server gave settles when a second look says it again.
+3. Anything less (a server silent, servers that differ, no answer) changes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from checks.engine.outcomes import Verdict
+
+LOOKS_TO_SETTLE_A_NO = 2
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What is believed of a check, and how many looks in a row have said no since."""
+
+    verdict: Verdict | None = None
+    failing_looks: int = 0
+
+    @property
+    def is_being_doubted(self) -> bool:
+        """A no was seen that no second look has confirmed yet."""
+        return 0 < self.failing_looks < LOOKS_TO_SETTLE_A_NO
+
+
+def settle(standing: Standing, verdict: Verdict, *, unanimous: bool) -> Standing:
+    """The standing after one more look that came to `verdict`."""
+    if not unanimous or verdict is Verdict.UNKNOWN:
+        return standing
+    if verdict is not Verdict.FAIL:
+        return Standing(verdict)
+    failing_looks = standing.failing_looks + 1
+    if failing_looks >= LOOKS_TO_SETTLE_A_NO:
+        return Standing(Verdict.FAIL, failing_looks)
+    return Standing(standing.verdict, failing_looks)

@@ -1,0 +1,93 @@
+"""Which checks a tenant has, and what each expects: from its domains, hosts and region."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from checks.engine.outcomes import Kind
+from checks.models import Check
+from tenants.models import Domain, Host, Tenant
+from tenants.regions import Region
+
+_MAIL = {Domain.Role.PRIMARY, Domain.Role.SECONDARY, Domain.Role.TEST}
+ROLES_OF_KIND: dict[Kind, set[Domain.Role]] = {
+    Kind.OWNERSHIP: _MAIL | {Domain.Role.SEND_ONLY, Domain.Role.ROUTING},
+    Kind.SPF: _MAIL | {Domain.Role.SEND_ONLY},
+    Kind.MX_TTL: _MAIL,
+    Kind.MX: _MAIL,
+}
+PURPOSE_OF_KIND = {Kind.SMTP: Host.Purpose.DELIVERY, Kind.LDAPS: Host.Purpose.DIRECTORY}
+
+
+def expectation(kind: Kind, domain: Domain | None, region: Region) -> dict[str, Any] | None:
+    """What the check should find, as plain values; None when it cannot be asked yet."""
+    match kind:
+        case Kind.OWNERSHIP if domain is not None:
+            if not (domain.ownership_token or domain.ownership_label):
+                return None
+            return {"token": domain.ownership_token, "label": domain.ownership_label}
+        case Kind.SPF:
+            return {"spf_include": region.spf_include}
+        case Kind.MX:
+            return {"mx": sorted(region.mx)}
+        case Kind.MX_TTL:
+            return {"ttl_threshold": settings.CHECKS_TTL_THRESHOLD_SECONDS}
+        case _:
+            return {}
+
+
+def keep_checks(tenant: Tenant) -> list[Check]:
+    """Bring the tenant's checks in line with its domains, hosts and region; return the new ones.
+
+    A check that no longer has a question is set aside with its history. A check whose expectation
+    changed asks another question: what was settled about the old one is forgotten.
+    """
+    now = timezone.now()
+    added: list[Check] = []
+    with transaction.atomic():
+        existing = {
+            (c.kind, c.domain_id, c.host_id): c
+            for c in Check.objects.select_for_update().filter(tenant=tenant)
+        }
+        for kind, domain, host, expected in _questions(tenant):
+            key = (kind.value, domain.pk if domain else None, host.pk if host else None)
+            check = existing.pop(key, None)
+            if check is None:
+                added.append(
+                    Check.objects.create(
+                        tenant=tenant, kind=kind, domain=domain, host=host, expectation=expected
+                    )
+                )
+            elif check.expectation != expected or not check.is_active:
+                Check.objects.filter(pk=check.pk).update(
+                    expectation=expected,
+                    is_active=True,
+                    settled_verdict="",
+                    settled_at=now,
+                    failing_looks=0,
+                    next_due_at=now,
+                )
+        Check.objects.filter(pk__in=[check.pk for check in existing.values()]).update(
+            is_active=False
+        )
+    return added
+
+
+def _questions(
+    tenant: Tenant,
+) -> Iterator[tuple[Kind, Domain | None, Host | None, dict[str, Any]]]:
+    region = tenant.region_values
+    for domain in tenant.domains.all():
+        for kind, roles in ROLES_OF_KIND.items():
+            expected = expectation(kind, domain, region) if domain.role in roles else None
+            if expected is not None:
+                yield kind, domain, None, expected
+    for host in tenant.hosts.all():
+        for kind, purpose in PURPOSE_OF_KIND.items():
+            if host.purpose == purpose:
+                yield kind, None, host, {}

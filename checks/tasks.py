@@ -1,0 +1,45 @@
+"""Celery's doors to the checks: find what is due, run a batch."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+
+from celery import shared_task
+from django.db import transaction
+from django.utils import timezone
+from kombu.exceptions import OperationalError
+
+from checks import looks, services
+from checks.models import Check
+
+logger = logging.getLogger(__name__)
+
+
+@shared_task(name="checks.run_checks", acks_late=True, ignore_result=True)
+def run_checks(check_ids: list[int]) -> None:
+    recorded = looks.run_batch(check_ids)
+    logger.info("looked at %d checks, recorded %d", len(check_ids), recorded)
+
+
+@shared_task(name="checks.queue_due_checks", ignore_result=True)
+def queue_due_checks() -> None:
+    _queue(services.claim_due_checks(now=timezone.now()))
+
+
+def look_now(checks: Iterable[Check]) -> None:
+    """Somebody waits: claim these checks and queue them once the transaction has committed."""
+    batches = services.request_look(checks, now=timezone.now())
+    transaction.on_commit(functools.partial(_queue, batches))
+
+
+def _queue(batches: Mapping[str, Sequence[Sequence[int]]]) -> None:
+    for vantage, of_vantage in batches.items():
+        for ids in of_vantage:
+            try:
+                run_checks.apply_async(args=[list(ids)], queue=f"checks.{vantage}", expires=300)
+            except OperationalError:
+                # The broker is away. Nothing is lost: the rows are due, and the beat tries again.
+                logger.warning("no broker: %d checks stay due", len(ids))
+                services.release(ids, now=timezone.now())

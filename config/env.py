@@ -1,0 +1,100 @@
+"""Typed readers of the environment. A bad value is refused at start, with the name and the reason."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+
+_YES = {"1", "true", "yes", "on"}
+_NO = {"0", "false", "no", "off", ""}
+_ENGINES = {
+    "postgres": "django.db.backends.postgresql",
+    "postgresql": "django.db.backends.postgresql",
+    "sqlite": "django.db.backends.sqlite3",
+}
+
+
+def text(name: str, default: str = "") -> str:
+    return os.environ.get(name, default).strip()
+
+
+def boolean(name: str, *, default: bool) -> bool:
+    value = os.environ.get(name)
+    if value is None:
+        return default
+    if value.strip().lower() in _YES:
+        return True
+    if value.strip().lower() in _NO:
+        return False
+    raise ImproperlyConfigured(f"{name} is '{value}'; write on or off.")
+
+
+def integer(name: str, default: int, *, least: int = 0, most: int = 2**31) -> int:
+    value = os.environ.get(name, "").strip()
+    if not value:
+        return default
+    if not value.lstrip("-").isdigit() or not least <= int(value) <= most:
+        raise ImproperlyConfigured(
+            f"{name} is '{value}'; write a whole number from {least} to {most}."
+        )
+    return int(value)
+
+
+def words(name: str, default: Sequence[str] = ()) -> list[str]:
+    """A comma-separated list."""
+    value = os.environ.get(name)
+    if value is None:
+        return list(default)
+    return [word.strip() for word in value.split(",") if word.strip()]
+
+
+def networks(name: str) -> list[IPv4Network | IPv6Network]:
+    try:
+        return [ip_network(word) for word in words(name)]
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name}: {error}.") from error
+
+
+def name_servers(name: str) -> list[tuple[str, int]]:
+    """A comma-separated list of `ip` or `ip:port`, IPv6 with a port in brackets."""
+    try:
+        return [name_server(word) for word in words(name)]
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name}: {error}.") from error
+
+
+def name_server(word: str) -> tuple[str, int]:
+    """`192.0.2.1`, `192.0.2.1:5353`, `2001:db8::1` or `[2001:db8::1]:5353`; ValueError if not."""
+    address, port = word, "53"
+    if word.startswith("["):
+        address, _, rest = word[1:].partition("]")
+        port = rest.removeprefix(":") or "53"
+    elif word.count(":") == 1:
+        address, port = word.split(":")
+    if not port.isdigit() or not 0 < int(port) < 65536:
+        raise ValueError(f"'{word}' has no valid port")
+    return str(ip_address(address)), int(port)
+
+
+def database(name: str, default: str) -> dict[str, Any]:
+    """A database address such as postgres://user:password@host:5432/name or sqlite:////path."""
+    url = urlsplit(os.environ.get(name) or default)
+    engine = _ENGINES.get(url.scheme)
+    if engine is None:
+        raise ImproperlyConfigured(f"{name} starts with '{url.scheme}'; use postgres:// or sqlite://.")
+    path = unquote(url.path[1:])
+    if url.scheme == "sqlite":
+        return {"ENGINE": engine, "NAME": path}
+    return {
+        "ENGINE": engine,
+        "NAME": path,
+        "USER": unquote(url.username or ""),
+        "PASSWORD": unquote(url.password or ""),
+        "HOST": unquote(url.hostname or ""),
+        "PORT": str(url.port or ""),
+    }

@@ -1,0 +1,9 @@
+from __future__ import annotations
+
+
+class OnboardingError(Exception):
+    """Something about a plan that a person should read."""
+
+
+class NotYours(OnboardingError):
+    """The act belongs to the other side."""

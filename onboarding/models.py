@@ -1,0 +1,183 @@
+"""What to do next: the plan template's versions, each tenant's plan, and its planned cutovers."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone
+
+from tenants.models import Tenant, User
+from tenants.public_ids import new_public_id
+
+
+class Responsibility(models.TextChoices):
+    MIMECAST = "mimecast", "Mimecast"
+    CLIENT = "client", "Client"
+    BOTH = "both", "Mimecast + Client"
+
+
+class TaskState(models.TextChoices):
+    """Where a task stands; worked out from its facts by onboarding.states alone."""
+
+    TODO = "todo", "To do"
+    HALF = "half", "One side has confirmed"
+    CLAIMED = "claimed", "Said to be done, not proven yet"
+    BROKEN = "broken", "Was proven, no longer holds"
+    DONE = "done", "Done"
+    PROVEN = "proven", "Proven"
+    NOT_APPLICABLE = "not_applicable", "Not applicable"
+
+
+COMPLETE = (TaskState.DONE, TaskState.PROVEN)
+
+
+class PlanTemplate(models.Model):
+    """One published version of the plan template. Plans keep the version they were made from."""
+
+    version = models.PositiveIntegerField(unique=True)
+    document = models.JSONField()
+    loaded_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"version {self.version}"
+
+
+class Plan(models.Model):
+    """One tenant's copy of the template, with counters that lists and dashboards sort by."""
+
+    tenant = models.OneToOneField(Tenant, on_delete=models.CASCADE, related_name="plan")
+    template = models.ForeignKey(PlanTemplate, on_delete=models.PROTECT)
+    # Counts every visible change; open pages ask for it to learn that something moved.
+    revision = models.PositiveIntegerField(default=0)
+    tasks_total = models.PositiveIntegerField(default=0)
+    tasks_complete = models.PositiveIntegerField(default=0)
+    tasks_broken = models.PositiveIntegerField(default=0)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    def __str__(self) -> str:
+        return f"plan of {self.tenant}"
+
+    def touch(self) -> None:
+        """Tell open pages that something changed."""
+        Plan.objects.filter(pk=self.pk).update(revision=F("revision") + 1)
+
+
+class Phase(models.Model):
+    plan = models.ForeignKey(Plan, on_delete=models.CASCADE, related_name="phases")
+    key = models.CharField(max_length=60)
+    position = models.PositiveIntegerField()
+    title = models.CharField(max_length=120)
+    summary = models.TextField(blank=True)
+    tasks_total = models.PositiveIntegerField(default=0)
+    tasks_complete = models.PositiveIntegerField(default=0)
+    tasks_broken = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["position"]
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["plan", "key"], name="phase_once_per_plan")
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class Task(models.Model):
+    """One item of a plan. Facts are stored; `state` is kept from them so that lists can count."""
+
+    public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
+    plan = models.ForeignKey(Plan, on_delete=models.CASCADE, related_name="tasks")
+    phase = models.ForeignKey(Phase, on_delete=models.CASCADE, related_name="tasks")
+    parent = models.ForeignKey(
+        "self", on_delete=models.CASCADE, null=True, blank=True, related_name="children"
+    )
+    key = models.CharField(max_length=60)
+    position = models.PositiveIntegerField()
+    title = models.CharField(max_length=200)
+    instructions = models.TextField(blank=True)
+    shown_by = models.TextField(blank=True)
+    links = models.JSONField(default=list)
+    responsibility = models.CharField(max_length=10, choices=Responsibility)
+    # False where the article states no side: the default is both, and the consultant may change it.
+    responsibility_stated = models.BooleanField(default=True)
+    depends_on = models.JSONField(default=list)
+    check_kinds = models.JSONField(default=list)
+    evidence_kinds = models.JSONField(default=list)
+    domain_roles = models.JSONField(default=list)
+    is_group = models.BooleanField(default=False)
+    is_per_domain = models.BooleanField(default=False)
+    is_optional = models.BooleanField(default=False)
+
+    # Facts
+    applies = models.BooleanField(default=True)
+    not_applicable_because = models.CharField(max_length=300, blank=True)
+    mimecast_confirmed_at = models.DateTimeField(null=True, blank=True)
+    mimecast_confirmed_by = models.ForeignKey(
+        User, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    client_confirmed_at = models.DateTimeField(null=True, blank=True)
+    client_confirmed_by = models.ForeignKey(
+        User, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    proven_at = models.DateTimeField(null=True, blank=True)
+    broken_at = models.DateTimeField(null=True, blank=True)
+
+    state = models.CharField(max_length=20, choices=TaskState, default=TaskState.TODO)
+    state_since = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["position"]
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["plan", "key"], name="task_once_per_plan"),
+            models.CheckConstraint(
+                condition=Q(proven_at__isnull=True) | Q(broken_at__isnull=True),
+                name="task_proven_or_broken",
+            ),
+        ]
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["plan", "state"], name="task_plan_state")
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+    @property
+    def is_complete(self) -> bool:
+        return self.state in COMPLETE
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The facts that the state follows from."""
+        return {name: getattr(self, name) for name in FACT_FIELDS}
+
+
+FACT_FIELDS = (
+    "applies",
+    "mimecast_confirmed_at",
+    "client_confirmed_at",
+    "proven_at",
+    "broken_at",
+)
+
+
+class Cutover(models.Model):
+    """A planned switch of the tenant's outbound or inbound mail flow."""
+
+    class Direction(models.TextChoices):
+        OUTBOUND = "outbound", "Outbound"
+        INBOUND = "inbound", "Inbound"
+
+    plan = models.ForeignKey(Plan, on_delete=models.CASCADE, related_name="cutovers")
+    direction = models.CharField(max_length=10, choices=Direction)
+    planned_at = models.DateTimeField()
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["planned_at"]
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["plan", "direction"], name="one_cutover_per_direction")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_direction_display()} cutover"

@@ -1,0 +1,242 @@
+"""Who: people, the tenants they belong to, and the domains and hosts a tenant owns."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.auth.models import PermissionsMixin
+from django.db import models
+from django.utils import timezone
+
+from tenants.names import display_domain
+from tenants.public_ids import new_public_id
+from tenants.regions import Region, load_regions
+
+
+class UserAccounts(BaseUserManager["User"]):
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> User:
+        user = self.model(email=self.normalize_email(email).lower(), **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, email: str, password: str, **fields: Any) -> User:
+        return self.create_user(
+            email, password, staff_role=User.StaffRole.ADMINISTRATOR, is_superuser=True, **fields
+        )
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    """A person. Staff carry a staff role; clients carry memberships instead."""
+
+    class StaffRole(models.TextChoices):
+        NONE = "", "Not staff"
+        CONSULTANT = "consultant", "Consultant"
+        MANAGER = "manager", "Manager"
+        ADMINISTRATOR = "administrator", "Administrator"
+
+    public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
+    email = models.EmailField(unique=True)
+    name = models.CharField(max_length=100)
+    staff_role = models.CharField(
+        max_length=20, choices=StaffRole, default=StaffRole.NONE, blank=True
+    )
+    is_active = models.BooleanField(default=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects = UserAccounts()
+
+    USERNAME_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_mimecast(self) -> bool:
+        return self.staff_role != User.StaffRole.NONE
+
+    @property
+    def initials(self) -> str:
+        words = self.name.split()
+        return "".join(word[0] for word in (words[:1] + words[1:][-1:])).upper()
+
+    @property
+    def first_name(self) -> str:
+        return self.name.split()[0] if self.name.split() else self.email
+
+
+class Platform(models.TextChoices):
+    MICROSOFT_365 = "microsoft_365", "Microsoft 365"
+    GOOGLE_WORKSPACE = "google_workspace", "Google Workspace"
+    ON_PREMISES = "on_premises", "On-premises"
+    HYBRID = "hybrid", "Hybrid"
+    OTHER = "other", "Other"
+
+
+class DirectoryMethod(models.TextChoices):
+    LDAP = "ldap", "LDAP"
+    ENTRA_ID = "entra_id", "Entra ID (Azure AD)"
+    GOOGLE = "google", "Google Workspace"
+    MSE_AGENT = "mse_agent", "Mimecast Synchronization Engine (MSE)"
+    MANUAL = "manual", "Manual import"
+
+
+class Authentication(models.TextChoices):
+    SSO = "sso", "Single sign-on (SAML)"
+    DIRECTORY = "directory", "Directory passwords"
+    MIMECAST = "mimecast", "Mimecast cloud password"
+
+
+class Tenant(models.Model):
+    """One client company being onboarded, with the profile that decides what its plan holds."""
+
+    public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
+    name = models.CharField(max_length=100, unique=True)
+    account_code = models.CharField(max_length=32, blank=True)
+    region = models.CharField(max_length=16)
+    region_overrides = models.JSONField(default=dict, blank=True)
+    platform = models.CharField(max_length=20, choices=Platform)
+    directory_method = models.CharField(max_length=20, choices=DirectoryMethod)
+    authentication = models.CharField(
+        max_length=20, choices=Authentication, default=Authentication.SSO
+    )
+    journaling = models.BooleanField(default=False)
+    products = models.JSONField(default=list, blank=True)
+    dkim_in_use = models.BooleanField(default=False)
+    rfi_used = models.BooleanField(default=False)
+    timezone = models.CharField(max_length=64, default="UTC")
+    consultant = models.ForeignKey(
+        User, on_delete=models.PROTECT, null=True, blank=True, related_name="tenants_steered"
+    )
+    # A sample tenant lives in the lab under .test; only a local installation has any.
+    is_sample = models.BooleanField(default=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def region_values(self) -> Region:
+        """The region's values on record, with this tenant's own in their place."""
+        return load_regions()[self.region].with_overrides(self.region_overrides)
+
+    @property
+    def profile(self) -> dict[str, object]:
+        """What decides which tasks apply, in the plan template's words."""
+        return {
+            "platform": self.platform,
+            "directory_method": self.directory_method,
+            "authentication": self.authentication,
+            "journaling": self.journaling,
+            "products": list(self.products),
+            "dkim_in_use": self.dkim_in_use,
+            "rfi_used": self.rfi_used,
+        }
+
+
+class Membership(models.Model):
+    """A person on the client's side of one tenant."""
+
+    class Role(models.TextChoices):
+        OWNER = "owner", "Owner"
+        MEMBER = "member", "Member"
+        VIEWER = "viewer", "Viewer"
+
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=10, choices=Role, default=Role.MEMBER)
+
+    class Meta:
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["tenant", "user"], name="one_membership_per_tenant")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} in {self.tenant}"
+
+
+class Domain(models.Model):
+    """A DNS name the tenant receives or sends mail for, as lower-case A-labels."""
+
+    class Role(models.TextChoices):
+        PRIMARY = "primary", "Primary"
+        SECONDARY = "secondary", "Secondary"
+        TEST = "test", "Test"
+        PARKED = "parked", "Parked"
+        SEND_ONLY = "send_only", "Send-only"
+        ROUTING = "routing", "Routing (onmicrosoft)"
+
+    public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="domains")
+    name = models.CharField(max_length=253)
+    role = models.CharField(max_length=10, choices=Role, default=Role.SECONDARY)
+    # The code that Mimecast's console issued for the domain, and the CNAME host it offered with it.
+    ownership_token = models.CharField(max_length=128, blank=True)
+    ownership_label = models.CharField(max_length=63, blank=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["pk"]
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["tenant", "name"], name="domain_once_per_tenant"),
+            models.UniqueConstraint(
+                fields=["tenant"],
+                condition=models.Q(role="primary"),
+                name="one_primary_domain_per_tenant",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return display_domain(self.name)
+
+
+class Host(models.Model):
+    """Where mail or LDAP is delivered: a delivery route or a directory host, with its port."""
+
+    class Purpose(models.TextChoices):
+        DELIVERY = "delivery", "Delivery route"
+        DIRECTORY = "directory", "Directory host"
+
+    public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="hosts")
+    purpose = models.CharField(max_length=10, choices=Purpose)
+    name = models.CharField(max_length=253)
+    port = models.PositiveIntegerField()
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["pk"]
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(
+                fields=["tenant", "purpose", "name", "port"], name="host_once_per_tenant"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(port__gte=1, port__lte=65535), name="host_port_in_range"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name}:{self.port}"
+
+
+class ActivityLine(models.Model):
+    """One thing that happened: who or what did it, to which tenant. Lines are only ever added."""
+
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="activity")
+    at = models.DateTimeField(default=timezone.now)
+    # Empty when a check did it.
+    actor = models.ForeignKey(User, on_delete=models.PROTECT, null=True, blank=True)
+    act = models.CharField(max_length=40)
+    params = models.JSONField(default=dict)
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["-at", "-pk"]
+        indexes: ClassVar[list[models.Index]] = [models.Index(fields=["tenant", "-at"])]
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M} {self.act}"
