@@ -60,6 +60,10 @@ def _normalise(text: str, noun: str) -> str:
     typed = text.strip()
     for refuse in _REFUSALS:
         refuse(typed, noun)
+    return _spelt(typed, noun)
+
+
+def _spelt(typed: str, noun: str) -> str:
     labels = _mapped(typed, noun).removesuffix(".").split(".")
     _refuse_bad_dots(labels, typed)
     name = ".".join(_to_ascii(label, noun) for label in labels)
@@ -229,7 +233,7 @@ def _refuse_hyphen_at_edge(label: str) -> None:
 def _meant(problem: str, host: str, noun: str) -> BadName:
     """Refuses with what was probably meant, if that is a name at all."""
     try:
-        suggestion = _normalise(host, noun)
+        suggestion = _spelt(host, noun)
     except BadName:
         return BadName(f"{problem}.")
     return BadName(f"{problem}. Did you mean {display_domain(suggestion)}?", suggestion=suggestion)

@@ -130,6 +130,12 @@ def test_name_is_kept_in_one_spelling(typed: str, kept: str) -> None:
             "Did you mean example.com?",
             "example.com",
         ),
+        ("*", "“*” is a wildcard; enter each domain name by itself.", ""),
+        (
+            "a" + ":1" * 900,
+            f"“{('a' + ':1' * 900)[:60]}…” ends in a port; leave it out here.",
+            "",
+        ),
         (
             "example",
             "“example” is only one part of a domain name; enter it in full, such as example.com.",
