@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from onboarding import progress
+from onboarding import judging
 from onboarding.models import Plan
 
 
@@ -12,4 +12,4 @@ from onboarding.models import Plan
 def reconcile() -> None:
     """Judge every plan again, so that a lost reaction costs a day at most."""
     for plan in Plan.objects.select_related("tenant").iterator():
-        progress.reassess(plan)
+        judging.reassess(plan)

@@ -207,7 +207,7 @@ def test_bad_override_is_refused_by_field_and_value(
         ("schema: 1", "schema: [1", "compiled:", "is not valid YAML: expected ',' or ']'"),
     ],
 )
-def test_malformed_data_is_refused_with_file_line_and_reason(  # noqa: PLR0913, a table of five
+def test_malformed_data_is_refused_with_file_line_and_reason(
     tmp_path: Path, old: str, new: str, marker: str, reason: str
 ) -> None:
     text = REGIONS_FILE.read_text(encoding="utf-8").replace(old, new, 1)
