@@ -21,7 +21,7 @@ from onboarding.blueprint_parts import (
     TaskBlueprint,
 )
 from onboarding.errors import OnboardingError
-from tenants.datafile import BadDataFile, Section, read_datafile
+from tenants.datafile import DataFileError, Section, read_datafile
 
 KINDS = frozenset(kind.value for kind in Kind)
 ROLES = frozenset({"primary", "secondary", "test", "parked", "send_only", "routing"})
@@ -68,7 +68,7 @@ def read_blueprint(path: Path) -> Blueprint:
     """The template in the file; BlueprintError names file, line and reason if it is malformed."""
     try:
         return _read_blueprint(read_datafile(path))
-    except BadDataFile as error:
+    except DataFileError as error:
         raise BlueprintError(error.path, error.line, error.reason) from error
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tenants.datafile import BadDataFile
+from tenants.datafile import DataFileError
 from tenants.errors import TenantError
 from tenants.regions import (
     ENTERED,
@@ -207,7 +207,7 @@ def test_bad_override_is_refused_by_field_and_value(
         ("schema: 1", "schema: [1", "compiled:", "is not valid YAML: expected ',' or ']'"),
     ],
 )
-def test_malformed_data_is_refused_with_file_line_and_reason(  # noqa: PLR0913, a table of five
+def test_malformed_data_is_refused_with_file_line_and_reason(
     tmp_path: Path, old: str, new: str, marker: str, reason: str
 ) -> None:
     text = REGIONS_FILE.read_text(encoding="utf-8").replace(old, new, 1)
@@ -215,7 +215,7 @@ def test_malformed_data_is_refused_with_file_line_and_reason(  # noqa: PLR0913, 
     path.write_text(text, encoding="utf-8")
     line = next(n for n, row in enumerate(text.splitlines(), start=1) if marker in row)
 
-    with pytest.raises(BadDataFile) as refusal:
+    with pytest.raises(DataFileError) as refusal:
         load_book(path)
 
     assert str(refusal.value).startswith(f"{path}:{line}: {reason}")
@@ -236,7 +236,7 @@ def test_unreadable_file_is_refused(
     path = tmp_path / "regions.yaml"
     prepare(path)
 
-    with pytest.raises(BadDataFile) as refusal:
+    with pytest.raises(DataFileError) as refusal:
         load_book(path)
 
     assert str(refusal.value) == f"{path}{problem}"
