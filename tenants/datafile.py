@@ -14,7 +14,7 @@ from tenants.errors import TenantError
 _TAG = "tag:yaml.org,2002:"
 
 
-class BadDataFile(TenantError):
+class DataFileError(TenantError):
     """A data file is not what it should be."""
 
     def __init__(self, path: Path, line: int, reason: str) -> None:
@@ -31,6 +31,7 @@ class Section:
     path: Path
     node: yaml.Node
     name: str
+    key_line: int = 0
 
     @property
     def line(self) -> int:
@@ -44,8 +45,8 @@ class Section:
     def is_list(self) -> bool:
         return isinstance(self.node, yaml.SequenceNode)
 
-    def refusal(self, reason: str) -> BadDataFile:
-        return BadDataFile(self.path, self.line, reason)
+    def refusal(self, reason: str) -> DataFileError:
+        return DataFileError(self.path, self.line, reason)
 
     def mapping(
         self, required: Collection[str] = (), optional: Collection[str] = ()
@@ -54,7 +55,9 @@ class Section:
         found = self.entries()
         for key, section in found.items():
             if key not in required and key not in optional:
-                raise section.refusal(f"unknown key “{key}” in {self.name}")
+                raise DataFileError(
+                    self.path, section.key_line, f"unknown key “{key}” in {self.name}"
+                )
         for key in required:
             if key not in found:
                 raise self.refusal(f"{self.name} lacks the key “{key}”")
@@ -66,11 +69,11 @@ class Section:
             raise self.refusal(f"{self.name} must be a mapping")
         found: dict[str, Section] = {}
         for key_node, value_node in self.node.value:
-            key = Section(self.path, key_node, f"a key of {self.name}").text()
+            key_section = Section(self.path, key_node, f"a key of {self.name}")
+            key = key_section.text()
             if key in found:
-                line = int(key_node.start_mark.line) + 1
-                raise BadDataFile(self.path, line, f"duplicate key “{key}” in {self.name}")
-            found[key] = Section(self.path, value_node, f"“{key}”")
+                raise key_section.refusal(f"duplicate key “{key}” in {self.name}")
+            found[key] = Section(self.path, value_node, f"“{key}”", key_section.line)
         return found
 
     def items(self) -> list[Section]:
@@ -115,20 +118,20 @@ class Section:
 
 
 def read_datafile(path: Path) -> Section:
-    """The whole file as one section; BadDataFile if it cannot be read or is not YAML."""
+    """The whole file as one section; DataFileError if it cannot be read or is not YAML."""
     try:
         root = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
     except OSError as error:
-        raise BadDataFile(path, 1, f"cannot be read: {error.strerror}") from error
+        raise DataFileError(path, 1, f"cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
-        raise BadDataFile(path, line, "is not UTF-8 text") from error
+        raise DataFileError(path, line, "is not UTF-8 text") from error
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
-        raise BadDataFile(path, line, f"is not valid YAML: {error.problem}") from error
+        raise DataFileError(path, line, f"is not valid YAML: {error.problem}") from error
     except yaml.YAMLError as error:
-        raise BadDataFile(path, 1, "is not valid YAML") from error
+        raise DataFileError(path, 1, "is not valid YAML") from error
     if root is None:
-        raise BadDataFile(path, 1, "is empty")
+        raise DataFileError(path, 1, "is empty")
     return Section(path, root, "the file")

@@ -105,7 +105,7 @@ def load_regions() -> Mapping[str, Region]:
 
 @functools.cache
 def load_book(path: Path = REGIONS_FILE) -> RegionBook:
-    """The data file, read once; BadDataFile names file, line and reason if it is malformed."""
+    """The data file, read once; DataFileError names file, line and reason if it is malformed."""
     parts = read_datafile(path).mapping(["schema", "compiled", "sources", "global", "regions"])
     if parts["schema"].integer() != 1:
         raise parts["schema"].refusal("this version reads schema 1 only")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tenants.datafile import BadDataFile
+from tenants.datafile import DataFileError
 from tenants.errors import TenantError
 from tenants.regions import (
     ENTERED,
@@ -215,7 +215,7 @@ def test_malformed_data_is_refused_with_file_line_and_reason(
     path.write_text(text, encoding="utf-8")
     line = next(n for n, row in enumerate(text.splitlines(), start=1) if marker in row)
 
-    with pytest.raises(BadDataFile) as refusal:
+    with pytest.raises(DataFileError) as refusal:
         load_book(path)
 
     assert str(refusal.value).startswith(f"{path}:{line}: {reason}")
@@ -236,7 +236,7 @@ def test_unreadable_file_is_refused(
     path = tmp_path / "regions.yaml"
     prepare(path)
 
-    with pytest.raises(BadDataFile) as refusal:
+    with pytest.raises(DataFileError) as refusal:
         load_book(path)
 
     assert str(refusal.value) == f"{path}{problem}"
