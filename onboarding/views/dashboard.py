@@ -191,9 +191,7 @@ def _days(tenants: QuerySet[Tenant], *, now: datetime) -> list[Day]:
 
 
 def _waits(tenants: QuerySet[Tenant]) -> list[Wait]:
-    unfinished = Phase.objects.filter(
-        plan__tenant__in=tenants, tasks_complete__lt=F("tasks_total")
-    )
+    unfinished = Phase.objects.filter(plan__tenant__in=tenants, tasks_complete__lt=F("tasks_total"))
     first = Counter(
         unfinished.values("plan").annotate(first=Min("position")).values_list("first", flat=True)
     )

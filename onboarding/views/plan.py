@@ -56,9 +56,7 @@ def _records(page: TenantPage, rows: Iterable[TaskRow]) -> dict[str, list[Record
     """What to publish, by task, for the subjects that are not proven yet."""
     return {
         row.task.key: [
-            record
-            for subject in row.open_subjects
-            for record in records_for(subject, page.region)
+            record for subject in row.open_subjects for record in records_for(subject, page.region)
         ]
         for row in rows
         if row.open_subjects

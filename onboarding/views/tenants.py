@@ -79,9 +79,7 @@ def tenant_create(request: HttpRequest) -> HttpResponse:
     profile, domains, hosts = _forms(request, Tenant(consultant=signed_in(request)))
     if request.method == "POST" and _all_valid(profile, domains, hosts):
         with transaction.atomic():
-            tenant = services.create_tenant(
-                _entry(profile, domains, hosts), by=signed_in(request)
-            )
+            tenant = services.create_tenant(_entry(profile, domains, hosts), by=signed_in(request))
             look_now(tenant.checks.all())
         return redirect("onboarding:plan-show", public_id=tenant.public_id)
     context = {"profile": profile, "domains": domains, "hosts": hosts}
