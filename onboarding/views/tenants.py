@@ -70,7 +70,8 @@ def _forms(request: HttpRequest, tenant: Tenant) -> tuple[ProfileForm, Any, Any]
 
 def _all_valid(*forms: Any) -> bool:
     """Ask every form, so that every mistake is told at once."""
-    return all([form.is_valid() for form in forms])
+    answers = [form.is_valid() for form in forms]
+    return all(answers)
 
 
 @require_http_methods(["GET", "POST"])

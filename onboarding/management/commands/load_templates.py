@@ -1,4 +1,4 @@
-"""Put the plan template's versions on record and read the regions once, so that a bad file shows."""
+"""Put the plan template on record and read the regions once, so that a bad file shows."""
 
 from __future__ import annotations
 
