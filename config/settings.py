@@ -32,6 +32,7 @@ CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
 
 # --- The lab: name servers and mail hosts on loopback, for the sample tenants under .test only.
 LAB_DIR = VAR_DIR / "lab"
+LAB_PORT = env.integer("LAB_PORT", places.Places.port, least=1, most=65535)
 LAB_PLACES = places.current(LAB_DIR)
 LAB = env.boolean("LAB", default=IS_LOCAL and LAB_PLACES is not None)
 if LAB and not IS_LOCAL:

@@ -63,7 +63,7 @@ SHOWN = {
 }
 
 
-class TenantFilter(django_filters.FilterSet):
+class TenantFilter(django_filters.FilterSet):  # type: ignore[misc]  # django-filter is untyped
     consultant = django_filters.ModelChoiceFilter(
         queryset=User.objects.filter(staff_role=User.StaffRole.CONSULTANT).order_by("name"),
         to_field_name="public_id",

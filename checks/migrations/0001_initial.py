@@ -2,8 +2,9 @@
 
 import django.db.models.deletion
 import django.utils.timezone
-import tenants.public_ids
 from django.db import migrations, models
+
+import tenants.public_ids
 
 
 class Migration(migrations.Migration):
