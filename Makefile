@@ -1,0 +1,43 @@
+# make run [PORT=9000]   the product on this machine, in one command
+# make test              the unit tests, as CI runs them
+PYTHON ?= python3
+PORT ?= 8000
+BIN := .venv/bin
+
+.PHONY: run test test-all check format lock dev
+.DEFAULT_GOAL := run
+
+run:  ## Install what is missing, then serve on http://127.0.0.1:$(PORT) until Ctrl-C.
+	@$(PYTHON) -I config/bootstrap.py && exec $(BIN)/python -m config.run --port $(PORT)
+
+dev:  # What tests and checks need.
+	@$(PYTHON) -I config/bootstrap.py --dev
+
+test: dev  ## The unit tests on both cores; the three slowest are printed.
+	@$(BIN)/python -m pytest -q -n 2 $(ARGS)
+
+test-all: dev  ## Everything: the unit tests, then those against real servers and in Chromium.
+	@$(BIN)/python -m pytest -q -n 2 $(ARGS)
+	@$(BIN)/python -m pytest -q -m "interop or browser or slow" $(ARGS)
+
+check: dev  ## Format, lint, types, import borders, templates, migrations, deployment settings.
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/djangofmt --quiet --check templates
+	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/mypy
+	@$(BIN)/python manage.py makemigrations --check --dry-run
+	@SECRET_KEY=$$($(PYTHON) -c "import secrets; print(secrets.token_hex(40))") DEBUG=off \
+		ALLOWED_HOSTS=gangway.example $(BIN)/python manage.py check --deploy --fail-level WARNING
+
+format: dev  ## Put Python and templates into our format.
+	@$(BIN)/ruff format --quiet .
+	@$(BIN)/ruff check --quiet --fix .
+	@$(BIN)/djangofmt --quiet templates
+
+lock:  ## Resolve requirements*.in into the hash-locked requirements*.txt, with uv from a throw-away environment.
+	@set -e; tools=$$(mktemp -d); trap 'rm -rf "$$tools"' EXIT; \
+	$(PYTHON) -m venv "$$tools" && "$$tools/bin/pip" install --quiet uv; \
+	lock="$$tools/bin/uv pip compile --quiet --generate-hashes --python-version 3.11 --universal --no-emit-index-url --no-emit-find-links"; \
+	$$lock requirements.in -o requirements.txt; \
+	$$lock requirements-dev.in -c requirements.txt -o requirements-dev.txt

@@ -1,0 +1,136 @@
+"""The lab's zones as values, and what may be written into one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import dns.exception
+import dns.name
+import dns.rdata
+import dns.rdataclass
+import dns.rdatatype
+
+APEX = "@"
+TYPES = ("A", "AAAA", "CNAME", "MX", "TXT")
+LONGEST_TTL = 604_800
+NAME = re.compile(r"^(?=.{1,253}$)([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_-]{1,63}$")
+
+
+class LabError(Exception):
+    """The lab cannot do what was asked; the message is for the person who asked."""
+
+
+class Mode(StrEnum):
+    """How a name server behaves."""
+
+    ANSWER = "answer"
+    SILENT = "silent"
+    REFUSE = "refuse"
+    SERVFAIL = "servfail"
+
+
+@dataclass(frozen=True, order=True)
+class ZoneRecord:
+    """One record of a zone: its label below the zone (`@` at the apex), type, TTL and value."""
+
+    label: str
+    rtype: str
+    ttl: int
+    value: str
+
+    def __str__(self) -> str:
+        return f"{self.label} {self.ttl} {self.rtype} {self.value}"
+
+
+@dataclass(frozen=True)
+class Zone:
+    serial: int
+    records: tuple[ZoneRecord, ...]
+
+
+Zones = Mapping[str, Zone]
+
+
+@dataclass(frozen=True)
+class NameServer:
+    """One server's behaviour; while `kept` is set it goes on serving those zones."""
+
+    mode: Mode = Mode.ANSWER
+    kept: Zones | None = None
+
+
+@dataclass(frozen=True)
+class LabState:
+    zones: Zones
+    servers: Mapping[int, NameServer] = field(default_factory=dict)
+    closed: frozenset[str] = frozenset()
+
+    def zones_at(self, server: int) -> Zones:
+        kept = self.servers.get(server, NameServer()).kept
+        return self.zones if kept is None else kept
+
+    def mode_of(self, server: int) -> Mode:
+        return self.servers.get(server, NameServer()).mode
+
+
+def enclosing_zone(zones: Mapping[str, object], name: str) -> str | None:
+    """The longest zone that `name` lies in."""
+    while name:
+        if name in zones:
+            return name
+        _, _, name = name.partition(".")
+    return None
+
+
+def checked_name(name: str, what: str = "domain") -> str:
+    name = name.strip().rstrip(".").lower()
+    if not NAME.match(name):
+        raise LabError(f"'{name}' is not a {what} name.")
+    return name
+
+
+def checked_record(label: str, rtype: str, ttl: int, value: str) -> ZoneRecord:
+    """A record fit for a zone, or LabError with a sentence."""
+    rtype = rtype.upper()
+    if rtype not in TYPES:
+        raise LabError(f"The lab serves {', '.join(TYPES)} records, not '{rtype}'.")
+    if not 0 <= ttl <= LONGEST_TTL:
+        raise LabError(f"A TTL is a number of seconds from 0 to {LONGEST_TTL}, not {ttl}.")
+    if label != APEX:
+        label = checked_name(label, "record")
+    record = ZoneRecord(label, rtype, ttl, tidy(rtype, value))
+    as_rdata(record)
+    return record
+
+
+def tidy(rtype: str, value: str) -> str:
+    value = value.strip()
+    if rtype == "TXT":
+        return value.removeprefix('"').removesuffix('"')
+    value = value.lower().rstrip(".")
+    return f"10 {value}" if rtype == "MX" and len(value.split()) == 1 else value
+
+
+def as_rdata(record: ZoneRecord) -> dns.rdata.Rdata:
+    """The record as dnspython's; LabError when the value does not fit the type."""
+    kind = dns.rdatatype.from_text(record.rtype)
+    try:
+        return dns.rdata.from_text(
+            dns.rdataclass.IN, kind, _text(record), origin=dns.name.root, relativize=False
+        )
+    except (dns.exception.DNSException, ValueError) as error:
+        raise LabError(
+            f"'{record.value}' is not the value of a record of type {record.rtype}."
+        ) from error
+
+
+def _text(record: ZoneRecord) -> str:
+    if record.rtype != "TXT":
+        return record.value
+    # A TXT record is made of strings of at most 255 bytes (RFC 1035 section 3.3).
+    raw = record.value.encode()
+    parts = [raw[start : start + 255] for start in range(0, len(raw), 255)] or [b""]
+    return " ".join('"' + "".join(f"\\{byte:03d}" for byte in part) + '"' for part in parts)

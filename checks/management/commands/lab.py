@@ -1,0 +1,211 @@
+"""Change what the lab's name servers and hosts do, and say what to expect."""
+
+from __future__ import annotations
+
+import asyncio
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from checks.lab.places import Places, announce, current, withdraw_announcement
+from checks.lab.records import APEX, LabError, LabState, Mode, ZoneRecord
+from checks.lab.serve import serve
+from checks.lab.zones import HOSTS, Lab
+
+UNTIL_SEEN = "An open page shows it after the next look, within a minute."
+
+
+class Command(BaseCommand):
+    requires_system_checks = ()
+    help = "The lab: publish and withdraw records of .test domains, hold servers back, close hosts."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        acts = parser.add_subparsers(dest="act", required=True, metavar="ACT")
+        acts.add_parser("serve", help="run the lab's servers until Ctrl-C")
+        _add_record_acts(acts)
+        _add_server_acts(acts)
+        for act, says in (("close", "stop a host from listening"), ("open", "let it listen again")):
+            acts.add_parser(act, help=says).add_argument("host", help=" or ".join(HOSTS))
+        acts.add_parser("restore", help="every server answers, every host is open; records stay")
+        acts.add_parser("reset", help="back to the records of the start")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if not settings.LAB:
+            raise CommandError("The lab is not on here: `make run` starts one.")
+        folder = Path(settings.VAR_DIR) / "lab"
+        try:
+            if options["act"] == "serve":
+                self.serve(Lab(folder))
+            else:
+                self.stdout.write(ACTS[options["act"]](Lab(folder), options))
+        except LabError as error:
+            raise CommandError(str(error)) from error
+
+    def serve(self, lab: Lab) -> None:
+        running = current(lab.folder)
+        places = running or Places(port=settings.LAB_PORT)
+        if running is None:
+            announce(lab.folder, places)
+        try:
+            asyncio.run(serve(lab, places, lambda: self.stdout.write(_addresses(places))))
+        except OSError as error:
+            raise CommandError(f"The lab cannot listen: {error.strerror or error}.") from error
+        finally:
+            if running is None:
+                withdraw_announcement(lab.folder)
+
+
+def _add_record_acts(acts: Any) -> None:
+    publish = acts.add_parser("publish", help="add a record")
+    withdraw = acts.add_parser("withdraw", help="take records out")
+    for act in (publish, withdraw):
+        act.add_argument("domain")
+        act.add_argument("type", help="A, AAAA, CNAME, MX or TXT")
+        act.add_argument("--name", default=APEX, help="the label below the domain, e.g. _dmarc")
+    publish.add_argument("value")
+    publish.add_argument("--ttl", type=int, help="seconds; that of the set, else 60")
+    publish.add_argument("--instead", action="store_true", help="in place of the present set")
+    withdraw.add_argument("value", nargs="?", help="only this one of the set")
+    acts.add_parser("show", help="what is published").add_argument("domain", nargs="?")
+
+
+def _add_server_acts(acts: Any) -> None:
+    for act, says in (
+        ("lag", "the server goes on serving what it serves now"),
+        ("catch-up", "it serves what is published again"),
+        ("silence", "it answers nothing"),
+        ("refuse", "it refuses every question"),
+        ("servfail", "it fails at every question"),
+    ):
+        acts.add_parser(act, help=says).add_argument("server", type=int, help="1, 2 or 3")
+
+
+def publish(lab: Lab, options: dict[str, Any]) -> str:
+    record = lab.publish(
+        options["domain"],
+        options["type"],
+        options["value"],
+        label=options["name"],
+        ttl=options["ttl"],
+        instead=options["instead"],
+    )
+    lagging = _lagging(lab.load())
+    late = f" Name server {lagging} lags and does not know it yet." if lagging else ""
+    return f"Published for {options['domain']}: {record}. {UNTIL_SEEN}{late}"
+
+
+def withdraw(lab: Lab, options: dict[str, Any]) -> str:
+    taken = lab.withdraw(
+        options["domain"], options["type"], options["value"], label=options["name"]
+    )
+    listed = "; ".join(map(str, taken))
+    return (
+        f"Withdrawn from {options['domain']}: {listed}. What rested on it reopens once a second "
+        "look confirms that it is gone, within a minute."
+    )
+
+
+def show(lab: Lab, options: dict[str, Any]) -> str:
+    state = lab.load()
+    wanted = options["domain"]
+    if wanted and wanted not in state.zones:
+        raise LabError(f"The lab has no zone '{wanted}'; it has {', '.join(sorted(state.zones))}.")
+    lines = []
+    for name in [wanted] if wanted else sorted(state.zones):
+        lines += [f"{name}  (serial {state.zones[name].serial})"]
+        lines += [_row(record) for record in sorted(state.zones[name].records)]
+    return "\n".join([*lines, *_behaviour(state)])
+
+
+def lag(lab: Lab, options: dict[str, Any]) -> str:
+    lab.lag(options["server"])
+    return (
+        f"Name server {options['server']} keeps serving what it serves now. Publish something: the "
+        f"check waits until `lab catch-up {options['server']}`, because the servers differ."
+    )
+
+
+def catch_up(lab: Lab, options: dict[str, Any]) -> str:
+    lab.catch_up(options["server"])
+    return f"Name server {options['server']} serves what is published again. {UNTIL_SEEN}"
+
+
+def behave(lab: Lab, options: dict[str, Any]) -> str:
+    mode, does = MODES[options["act"]]
+    lab.behave(options["server"], mode)
+    return (
+        f"Name server {options['server']} {does}. Checks become unknown and no task moves, until "
+        "`lab restore`."
+    )
+
+
+def close_host(lab: Lab, options: dict[str, Any]) -> str:
+    lab.close(options["host"])
+    return (
+        f"The {options['host']} host refuses connections. From outside Mimecast's ranges that is "
+        f"unknown, not a failure. `lab open {options['host']}` opens it."
+    )
+
+
+def open_host(lab: Lab, options: dict[str, Any]) -> str:
+    lab.open(options["host"])
+    return f"The {options['host']} host listens again. {UNTIL_SEEN}"
+
+
+def restore(lab: Lab, options: dict[str, Any]) -> str:
+    lab.restore()
+    return f"Every name server answers with what is published and every host is open. {UNTIL_SEEN}"
+
+
+def reset(lab: Lab, options: dict[str, Any]) -> str:
+    lab.reset()
+    return f"The lab is as it was at the start. {UNTIL_SEEN}"
+
+
+def _row(record: ZoneRecord) -> str:
+    return f"  {record.label:<22} {record.ttl:>6}  {record.rtype:<5}  {record.value}"
+
+
+def _behaviour(state: LabState) -> list[str]:
+    lines = [f"Name server {n} lags." for n in sorted(state.servers) if state.servers[n].kept]
+    lines += [
+        f"Name server {number} {does}."
+        for number in sorted(state.servers)
+        for mode, does in MODES.values()
+        if state.mode_of(number) is mode
+    ]
+    return lines + [f"The {host} host is closed." for host in sorted(state.closed)]
+
+
+def _lagging(state: LabState) -> str:
+    return " and ".join(str(n) for n in sorted(state.servers) if state.servers[n].kept is not None)
+
+
+def _addresses(places: Places) -> str:
+    return (
+        f"The lab serves .test on {places.server(1)} to {places.server(3)} and, as a resolver, on "
+        f"{places.resolver}, port {places.port}; SMTP on {places.smtp_host}:{places.smtp_port}, "
+        f"LDAPS on {places.ldaps_host}:{places.ldaps_port}."
+    )
+
+
+MODES = {
+    "silence": (Mode.SILENT, "answers nothing"),
+    "refuse": (Mode.REFUSE, "refuses every question"),
+    "servfail": (Mode.SERVFAIL, "fails at every question"),
+}
+ACTS = {
+    "publish": publish,
+    "withdraw": withdraw,
+    "show": show,
+    "lag": lag,
+    "catch-up": catch_up,
+    **dict.fromkeys(MODES, behave),
+    "close": close_host,
+    "open": open_host,
+    "restore": restore,
+    "reset": reset,
+}

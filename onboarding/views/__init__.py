@@ -1,0 +1,1 @@
+"""Onboarding's pages: load for this tenant, check the role, act through a service, show."""
