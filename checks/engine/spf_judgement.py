@@ -174,20 +174,24 @@ def _hosted_at(facts: Facts) -> str:
 def _hints(facts: Facts, policy: Policy, region: RegionFacts) -> Iterator[Finding]:
     """What explains the answer, whichever it is."""
     wanted = region.spf_include.lower()
-    for term in policy.unreached:
-        if term.target.lower() in (wanted, region.global_spf_include):
-            yield Finding("spf.include-after-all", {"term": term.text})
-    for term in policy.mechanisms:
-        if term.name == "include" and term.target.lower() == wanted and term.qualifier != "+":
-            yield Finding("spf.include-qualifier", {"term": term.text})
-        if term.name == "ptr":
-            yield Finding("spf.ptr", {"term": term.text})
+    yield from _term_hints(policy, wanted, region.global_spf_include)
     if _hosted_at(facts):
         yield Finding("spf.hosted", {"target": _hosted_at(facts)})
     for problem, detail in facts.tree.problems:
         if problem == "could-not-tell":
             yield Finding("spf.branch-unresolved", {"detail": detail})
     yield from _mistaken_includes(facts.tree, wanted, region)
+
+
+def _term_hints(policy: Policy, wanted: str, everywhere: str) -> Iterator[Finding]:
+    for term in policy.unreached:
+        if term.target.lower() in (wanted, everywhere):
+            yield Finding("spf.include-after-all", {"term": term.text})
+    for term in policy.mechanisms:
+        if term.name == "include" and term.target.lower() == wanted and term.qualifier != "+":
+            yield Finding("spf.include-qualifier", {"term": term.text})
+        if term.name == "ptr":
+            yield Finding("spf.ptr", {"term": term.text})
 
 
 def _mistaken_includes(tree: Node, wanted: str, region: RegionFacts) -> Iterator[Finding]:
