@@ -218,3 +218,16 @@ def test_smtp_host_of_several_looks_is_probed_once(tmp_path: Path) -> None:
     outcomes, connections = asyncio.run(run())
 
     assert ([o.verdict for o in outcomes], connections) == ([Verdict.PASS] * 4, 1)
+
+
+def test_smtp_names_at_one_address_are_probed_one_after_another() -> None:
+    names = [f"mail{number}.example.test" for number in range(4)]
+
+    async def run() -> tuple[int, int]:
+        zone = "\n".join(f"{name} A 127.0.0.1" for name in names)
+        async with nameserver(zone) as dns, mail_host(ehlo=["mail.example.test"]) as server:
+            looks = [Look(Kind.SMTP, host=name, port=server.port) for name in names]
+            await look_all(looks, network=network_of(dns), budget_seconds=5, concurrency=10)
+            return server.connections, server.most_open
+
+    assert asyncio.run(run()) == (4, 1)
