@@ -86,7 +86,9 @@ def database(name: str, default: str) -> dict[str, Any]:
     url = urlsplit(os.environ.get(name) or default)
     engine = _ENGINES.get(url.scheme)
     if engine is None:
-        raise ImproperlyConfigured(f"{name} starts with '{url.scheme}'; use postgres:// or sqlite://.")
+        raise ImproperlyConfigured(
+            f"{name} starts with '{url.scheme}'; use postgres:// or sqlite://."
+        )
     path = unquote(url.path[1:])
     if url.scheme == "sqlite":
         return {"ENGINE": engine, "NAME": path}
