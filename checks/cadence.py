@@ -40,6 +40,8 @@ def pace(
     return Pace.WATCHED
 
 
-def next_look(now: datetime, at_pace: Pace, seconds: Mapping[str, int], *, jitter: float) -> datetime:
+def next_look(
+    now: datetime, at_pace: Pace, seconds: Mapping[str, int], *, jitter: float
+) -> datetime:
     """The moment of the next look; `jitter` from -1 to 1 moves it by up to a tenth."""
     return now + timedelta(seconds=seconds[at_pace.value] * (1 + jitter / 10))

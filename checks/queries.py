@@ -19,7 +19,9 @@ def checks_of(tenant: Tenant) -> QuerySet[Check]:
 def due_checks(now: datetime) -> QuerySet[Check]:
     """Active checks whose time has come and that no living worker holds."""
     return Check.objects.filter(
-        Q(claimed_until__isnull=True) | Q(claimed_until__lte=now), is_active=True, next_due_at__lte=now
+        Q(claimed_until__isnull=True) | Q(claimed_until__lte=now),
+        is_active=True,
+        next_due_at__lte=now,
     )
 
 

@@ -1,4 +1,4 @@
-"""Typed readers of the environment. A bad value is refused at start, with the name and the reason."""
+"""Typed readers of the environment: a bad value is refused at start, with name and reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Settings, from the environment alone. A checkout without any runs on SQLite with tasks in place."""
+"""Settings, from the environment alone. Without any, a checkout runs on SQLite, tasks in place."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ class PlanTemplate(models.Model):
     """One published version of the plan template. Plans keep the version they were made from."""
 
     version = models.PositiveIntegerField(unique=True)
-    document = models.JSONField()
+    text = models.TextField()
     loaded_at = models.DateTimeField(default=timezone.now)
 
     def __str__(self) -> str:

@@ -106,7 +106,7 @@ class Tenant(models.Model):
     products = models.JSONField(default=list, blank=True)
     dkim_in_use = models.BooleanField(default=False)
     rfi_used = models.BooleanField(default=False)
-    timezone = models.CharField(max_length=64, default="UTC")
+    time_zone = models.CharField(max_length=64, default="UTC")
     consultant = models.ForeignKey(
         User, on_delete=models.PROTECT, null=True, blank=True, related_name="tenants_steered"
     )

@@ -90,12 +90,14 @@ Answer = Records | NoRecord | NoName | CouldNotTell
 class Delegation:
     """The zone a name lies in and every server that is authoritative for it.
 
-    `unresolved` names the servers whose addresses could not be found or may not be asked.
+    `unresolved` names the servers whose addresses could not be found or may not be asked;
+    `addressless` those that certainly have none, so that nobody can be told anything by them.
     """
 
     zone: str
     servers: tuple[Server, ...]
     unresolved: tuple[str, ...] = ()
+    addressless: tuple[str, ...] = ()
 
 
 class Lookup(Protocol):
@@ -107,8 +109,11 @@ class Lookup(Protocol):
     async def ask(self, server: Server, name: str, rtype: str) -> Answer:
         """Ask one authoritative server, without recursion."""
 
-    async def delegation(self, name: str) -> Delegation | CouldNotTell:
-        """Find the servers that are authoritative for the zone `name` lies in."""
+    async def delegation(self, name: str) -> Delegation | NoName | CouldNotTell:
+        """Find the servers that are authoritative for the zone `name` lies in.
+
+        NoName when the name is not registered at all: nothing below a top-level domain holds it.
+        """
 
 
 def sorted_values(values: Sequence[str]) -> list[str]:

@@ -1,0 +1,67 @@
+"""Where to ask: name servers, ports, exceptions. Built from settings once, passed in everywhere."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+import dns.exception
+import dns.resolver
+
+from checks.engine.addresses import IPNetwork, parse_address
+
+Endpoint = tuple[str, int]
+
+
+@dataclass(frozen=True)
+class Route:
+    """Sends every name under `suffix` to other name servers, and another authoritative port."""
+
+    suffix: str
+    nameservers: tuple[Endpoint, ...]
+    authoritative_port: int = 53
+
+    def covers(self, name: str) -> bool:
+        return name == self.suffix or name.endswith("." + self.suffix)
+
+
+@dataclass(frozen=True)
+class Network:
+    """The network as this vantage may use it. Configured name servers are trusted; no others are.
+
+    Without `nameservers` the system's resolvers are asked. Each try waits for the next of
+    `timeouts_seconds`; there are as many tries as timeouts.
+    """
+
+    nameservers: tuple[Endpoint, ...] = ()
+    authoritative_port: int = 53
+    allowed_networks: tuple[IPNetwork, ...] = ()
+    routes: tuple[Route, ...] = ()
+    timeouts_seconds: tuple[float, ...] = (1.0, 2.0, 3.0)
+    connect_timeout_seconds: float = 8.0
+    ca_file: str = ""
+
+    def nameservers_for(self, name: str) -> tuple[Endpoint, ...]:
+        route = self._route(name)
+        if route is not None:
+            return route.nameservers
+        return self.nameservers or system_nameservers()
+
+    def authoritative_port_for(self, name: str) -> int:
+        route = self._route(name)
+        return self.authoritative_port if route is None else route.authoritative_port
+
+    def _route(self, name: str) -> Route | None:
+        matching = [route for route in self.routes if route.covers(name)]
+        return max(matching, key=lambda route: len(route.suffix), default=None)
+
+
+@functools.cache
+def system_nameservers() -> tuple[Endpoint, ...]:
+    """The machine's resolvers; none when it has no configuration."""
+    try:
+        resolver = dns.resolver.Resolver(configure=True)
+    except dns.exception.DNSException:
+        return ()
+    servers = [str(server) for server in resolver.nameservers]
+    return tuple((server, 53) for server in servers if parse_address(server) is not None)

@@ -1,0 +1,320 @@
+"""`check_host` of RFC 7208: the verdict on one address, sender and greeting."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+from checks.engine.addresses import unwrapped
+from checks.engine.lookup import Answer, CouldNotTell, Lookup, NoName, NoRecord, Records
+from checks.engine.spf_macros import Letters, expand, expand_name, is_macro_string
+from checks.engine.spf_terms import (
+    MAX_LOOKUPS,
+    BadSyntax,
+    Policy,
+    Term,
+    network_of,
+    parse,
+    select,
+)
+
+MAX_VOID_LOOKUPS = 2
+MAX_HOSTS = 10
+
+
+class Result(StrEnum):
+    """The results of RFC 7208 section 2.6."""
+
+    NONE = "none"
+    NEUTRAL = "neutral"
+    PASS = "pass"
+    FAIL = "fail"
+    SOFTFAIL = "softfail"
+    TEMPERROR = "temperror"
+    PERMERROR = "permerror"
+
+
+@dataclass(frozen=True)
+class CheckHostResult:
+    """What `check_host` says and why.
+
+    `problem` is a stable word for what ended the check early (syntax, several-records,
+    too-many-lookups, too-many-void-lookups, too-many-hosts, no-record, could-not-tell) and `detail`
+    what it was about. `matched` is the term that decided, and `path` the domains whose records
+    led to it, outermost first.
+    """
+
+    result: Result
+    lookups: int = 0
+    void_lookups: int = 0
+    explanation: str = ""
+    problem: str = ""
+    detail: str = ""
+    matched: Term | None = None
+    path: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Ended:
+    """The outcome of one record: a result, or an error that ends the whole check."""
+
+    result: Result
+    problem: str = ""
+    detail: str = ""
+    matched: Term | None = None
+    path: tuple[str, ...] = ()
+    exp: Term | None = None
+    exp_domain: str = ""
+
+
+@dataclass
+class _Check:
+    """The state of one check: who is asking, and what has been spent."""
+
+    ip: IPv4Address | IPv6Address
+    sender: str
+    helo: str
+    lookup: Lookup
+    lookups: int = 0
+    void_lookups: int = 0
+    validated: list[str] | None = field(default=None)
+
+    @property
+    def rtype(self) -> str:
+        return "A" if self.ip.version == 4 else "AAAA"
+
+    def letters(self, domain: str) -> Letters:
+        return Letters(
+            self.ip, domain, self.sender, self.helo, lambda: _validated_name(self, domain)
+        )
+
+
+async def check_host(
+    ip: str | IPv4Address | IPv6Address, domain: str, sender: str, helo: str, *, lookup: Lookup
+) -> CheckHostResult:
+    """Evaluate SPF for mail from `ip` (RFC 7208 section 4); never raises for a DNS condition."""
+    domain = domain.removesuffix(".")
+    if not is_fqdn(domain):
+        return CheckHostResult(Result.NONE)
+    address = unwrapped(ip_address(ip)) if _is_mapped(ip) else ip_address(ip)
+    sender = sender if "@" in sender else f"postmaster@{sender}"
+    if sender.startswith("@"):
+        sender = "postmaster" + sender
+    check = _Check(address, sender, helo, lookup)
+    ended = await _check_domain(check, domain)
+    explanation = await _explain(check, ended) if ended.result is Result.FAIL else ""
+    return CheckHostResult(
+        result=ended.result,
+        lookups=check.lookups,
+        void_lookups=check.void_lookups,
+        explanation=explanation,
+        problem=ended.problem,
+        detail=ended.detail,
+        matched=ended.matched,
+        path=ended.path,
+    )
+
+
+def _is_mapped(ip: str | IPv4Address | IPv6Address) -> bool:
+    address = ip_address(ip)
+    return isinstance(address, IPv6Address) and address.ipv4_mapped is not None
+
+
+def is_fqdn(domain: str) -> bool:
+    """Section 4.3: several labels of 1 to 63 characters, 253 in all, and not a literal."""
+    labels = domain.split(".")
+    fits = all(0 < len(label) <= 63 for label in labels)
+    return len(labels) > 1 and fits and len(domain) <= 253 and not domain.endswith("]")
+
+
+async def _check_domain(check: _Check, domain: str) -> _Ended:
+    """Sections 4.4 to 4.6: fetch, select, parse, evaluate."""
+    answer = await check.lookup.resolve(domain, "TXT") if is_fqdn(domain) else NoName()
+    if isinstance(answer, CouldNotTell):
+        return _could_not_tell(domain, answer)
+    records = select(answer.values) if isinstance(answer, Records) else []
+    if not records:
+        return _Ended(Result.NONE, "no-record", domain)
+    if len(records) > 1:
+        return _Ended(Result.PERMERROR, "several-records", domain)
+    policy = parse(records[0])
+    if isinstance(policy, BadSyntax):
+        return _Ended(Result.PERMERROR, "syntax", policy.term)
+    return await _evaluate(check, domain, policy)
+
+
+def _could_not_tell(name: str, answer: CouldNotTell) -> _Ended:
+    return _Ended(Result.TEMPERROR, "could-not-tell", f"{name}: {answer.reason}")
+
+
+async def _evaluate(check: _Check, domain: str, policy: Policy) -> _Ended:
+    """Left to right, the first match decides (section 4.6.2); then redirect; then neutral."""
+    for term in policy.mechanisms:
+        matched = await _matches(check, domain, term)
+        if isinstance(matched, _Ended):
+            if not matched.problem:
+                return replace(matched, exp=policy.exp, exp_domain=domain)
+            return matched
+        if matched:
+            return _Ended(
+                Result(term.result),
+                matched=term,
+                path=(domain,),
+                exp=policy.exp,
+                exp_domain=domain,
+            )
+    if policy.redirect is not None:
+        return await _redirect(check, domain, policy.redirect)
+    return _Ended(Result.NEUTRAL, path=(domain,))
+
+
+async def _redirect(check: _Check, domain: str, term: Term) -> _Ended:
+    """Section 6.1: a target without a record is an error; its explanation replaces ours."""
+    over = _spend(check, term)
+    if over is not None:
+        return over
+    target = await expand_name(term.target, check.letters(domain))
+    ended = await _check_domain(check, target)
+    if ended.result is Result.NONE:
+        return _Ended(Result.PERMERROR, "no-record", target)
+    return replace(ended, path=(domain, *ended.path))
+
+
+def _spend(check: _Check, term: Term) -> _Ended | None:
+    check.lookups += term.is_costly
+    if check.lookups > MAX_LOOKUPS:
+        return _Ended(Result.PERMERROR, "too-many-lookups", term.text)
+    return None
+
+
+async def _matches(check: _Check, domain: str, term: Term) -> bool | _Ended:
+    over = _spend(check, term)
+    if over is not None:
+        return over
+    match term.name:
+        case "all":
+            return True
+        case "ip4" | "ip6":
+            return term.network is not None and check.ip in term.network
+        case "ptr":
+            return await _ptr_matches(check, domain, term)
+    target = await expand_name(term.target, check.letters(domain)) if term.target else domain
+    match term.name:
+        case "include":
+            return await _include_matches(check, domain, target, term)
+        case "a":
+            return await _a_matches(check, target, term)
+        case "mx":
+            return await _mx_matches(check, target, term)
+    return await _exists(check, target)
+
+
+async def _include_matches(check: _Check, domain: str, target: str, term: Term) -> bool | _Ended:
+    """The table of section 5.2."""
+    ended = await _check_domain(check, target)
+    match ended.result:
+        case Result.PASS:
+            return _Ended(Result(term.result), matched=ended.matched, path=(domain, *ended.path))
+        case Result.TEMPERROR | Result.PERMERROR:
+            return ended
+        case Result.NONE:
+            return _Ended(Result.PERMERROR, "no-record", target)
+    return False
+
+
+async def _counted(check: _Check, name: str, rtype: str) -> Answer | _Ended:
+    """Ask, and count an empty answer: more than two end the check (section 4.6.4)."""
+    answer = await check.lookup.resolve(name, rtype) if name else NoName()
+    if isinstance(answer, CouldNotTell):
+        return _could_not_tell(name, answer)
+    if isinstance(answer, NoName | NoRecord):
+        check.void_lookups += 1
+        if check.void_lookups > MAX_VOID_LOOKUPS:
+            return _Ended(Result.PERMERROR, "too-many-void-lookups", name)
+    return answer
+
+
+async def _a_matches(check: _Check, target: str, term: Term) -> bool | _Ended:
+    answer = await _counted(check, target, check.rtype)
+    if isinstance(answer, _Ended):
+        return answer
+    return _any_in_network(check, answer, term)
+
+
+def _any_in_network(check: _Check, answer: Answer, term: Term) -> bool:
+    if not isinstance(answer, Records):
+        return False
+    return any(check.ip in network_of(address, term) for address in answer.values)
+
+
+async def _mx_matches(check: _Check, target: str, term: Term) -> bool | _Ended:
+    """Section 5.4; more than ten exchanges are an error (section 4.6.4)."""
+    answer = await _counted(check, target, "MX")
+    if isinstance(answer, _Ended):
+        return answer
+    if not isinstance(answer, Records):
+        return False
+    if len(answer.records) > MAX_HOSTS:
+        return _Ended(Result.PERMERROR, "too-many-hosts", target)
+    for record in answer.records:
+        addresses = await check.lookup.resolve(record.exchange, check.rtype)
+        if isinstance(addresses, CouldNotTell):
+            return _could_not_tell(record.exchange, addresses)
+        if _any_in_network(check, addresses, term):
+            return True
+    return False
+
+
+async def _exists(check: _Check, target: str) -> bool | _Ended:
+    """Section 5.7: an A record, whatever the sender's address family."""
+    answer = await _counted(check, target, "A")
+    return answer if isinstance(answer, _Ended) else isinstance(answer, Records)
+
+
+async def _ptr_matches(check: _Check, domain: str, term: Term) -> bool | _Ended:
+    target = await expand_name(term.target, check.letters(domain)) if term.target else domain
+    names = await _validated_names(check)
+    return any(_is_within(name, target) for name in names)
+
+
+async def _validated_names(check: _Check) -> list[str]:
+    """Section 5.5: of the first ten names, those whose addresses include ours; errors skip."""
+    if check.validated is None:
+        answer = await check.lookup.resolve(check.ip.reverse_pointer, "PTR")
+        names = answer.values[:MAX_HOSTS] if isinstance(answer, Records) else ()
+        check.validated = [name for name in names if await _points_back(check, name)]
+    return check.validated
+
+
+async def _points_back(check: _Check, name: str) -> bool:
+    answer = await check.lookup.resolve(name.removesuffix("."), check.rtype)
+    return isinstance(answer, Records) and check.ip in map(ip_address, answer.values)
+
+
+def _is_within(name: str, domain: str) -> bool:
+    name, domain = name.lower().removesuffix("."), domain.lower().removesuffix(".")
+    return name == domain or name.endswith("." + domain)
+
+
+async def _validated_name(check: _Check, domain: str) -> str:
+    """`%{p}`, section 7.3: the domain itself, else a subdomain, else any, else "unknown"."""
+    names = await _validated_names(check)
+    exact = [name for name in names if name.lower() == domain.lower()]
+    within = [name for name in names if _is_within(name, domain)]
+    return (exact or within or names or ["unknown"])[0]
+
+
+async def _explain(check: _Check, ended: _Ended) -> str:
+    """Section 6.2: one TXT record of valid syntax, or nothing."""
+    if ended.exp is None:
+        return ""
+    letters = check.letters(ended.exp_domain)
+    target = await expand_name(ended.exp.target, letters)
+    answer = await check.lookup.resolve(target, "TXT") if is_fqdn(target) else NoName()
+    if not isinstance(answer, Records) or len(answer.records) != 1:
+        return ""
+    text = answer.values[0]
+    if not text.isascii() or not is_macro_string(text, with_spaces=True):
+        return ""
+    return await expand(text, letters)

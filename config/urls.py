@@ -1,0 +1,20 @@
+"""All addresses."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse
+from django.contrib.auth.decorators import login_not_required
+from django.urls import include, path
+
+
+@login_not_required
+def health(request: HttpRequest) -> HttpResponse:
+    """For load balancers: this process answers."""
+    return HttpResponse("ok", content_type="text/plain")
+
+
+urlpatterns = [
+    path("health/", health, name="health"),
+    path("accounts/", include("allauth.account.urls")),
+    path("", include("onboarding.urls")),
+]

@@ -1,0 +1,263 @@
+"""What people type. Every refusal is a sentence beside its field, and nothing typed is lost."""
+
+from __future__ import annotations
+
+import zoneinfo
+from datetime import datetime
+from typing import Any, ClassVar
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.forms.models import BaseInlineFormSet, inlineformset_factory
+
+from onboarding.models import Cutover, PlanTemplate
+from onboarding.templates_on_record import blueprint_of
+from tenants.errors import TenantError
+from tenants.models import Domain, Host, Tenant, User
+from tenants.names import normalise_domain, normalise_hostname
+from tenants.region_values import LABELS, LIST_FIELDS
+from tenants.regions import load_regions, region_for_account_code
+
+
+def _product_choices() -> list[tuple[str, str]]:
+    template = PlanTemplate.objects.order_by("-version").first()
+    return list(blueprint_of(template).products.items()) if template is not None else []
+
+
+def _region_choices() -> list[tuple[str, str]]:
+    return [("", "From the account code"), *((r.id, r.name) for r in load_regions().values())]
+
+
+def _time_zone_choices() -> list[tuple[str, str]]:
+    return [(name, name) for name in sorted(zoneinfo.available_timezones()) if "/" in name] + [
+        ("UTC", "UTC")
+    ]
+
+
+class ProfileForm(forms.ModelForm[Tenant]):
+    """A tenant's profile: what decides which tasks its plan holds."""
+
+    region = forms.ChoiceField(choices=_region_choices, required=False)
+    products = forms.MultipleChoiceField(
+        choices=_product_choices, required=False, widget=forms.CheckboxSelectMultiple
+    )
+    time_zone = forms.ChoiceField(choices=_time_zone_choices, initial="UTC")
+    consultant = forms.ModelChoiceField(
+        queryset=User.objects.filter(
+            staff_role=User.StaffRole.CONSULTANT, is_active=True
+        ).order_by("name"),
+        required=False,
+    )
+
+    class Meta:
+        model = Tenant
+        fields: ClassVar[list[str]] = [
+            "name",
+            "account_code",
+            "region",
+            "platform",
+            "directory_method",
+            "authentication",
+            "products",
+            "journaling",
+            "dkim_in_use",
+            "rfi_used",
+            "time_zone",
+            "consultant",
+        ]
+        labels: ClassVar[dict[str, str]] = {
+            "name": "Company name",
+            "journaling": "Journaling is set up as part of this implementation",
+            "dkim_in_use": "They sign outbound mail with DKIM today",
+            "rfi_used": "A Request for Information (RFI) form is used",
+        }
+        error_messages: ClassVar[dict[str, dict[str, str]]] = {
+            "name": {"unique": "A tenant of this name exists already; find it in the list."}
+        }
+
+    def clean(self) -> dict[str, Any]:
+        """The account code names the region; where both are given they must agree."""
+        cleaned = super().clean() or {}
+        code, chosen = cleaned.get("account_code", ""), cleaned.get("region", "")
+        if code:
+            try:
+                region = region_for_account_code(code)
+            except TenantError as error:
+                if not chosen:
+                    self.add_error("account_code", str(error))
+                return cleaned
+            if chosen and chosen != region.id:
+                self.add_error(
+                    "region",
+                    f"The account code belongs to {region.name}. Choose that region, or correct "
+                    "the code.",
+                )
+            cleaned["region"] = region.id
+        elif not chosen and "region" not in self.errors:
+            self.add_error("region", "Choose the region, or enter the account code that names it.")
+        return cleaned
+
+
+class DomainForm(forms.ModelForm[Domain]):
+    # Not the model's limit: an over-long name deserves the sentence that says what is wrong.
+    name = forms.CharField(label="Domain", max_length=2000, strip=True)
+
+    class Meta:
+        model = Domain
+        fields: ClassVar[list[str]] = ["name", "role", "ownership_token", "ownership_label"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Another name would be another subject with another history: remove the row and add one.
+        self.fields["name"].disabled = self.instance.pk is not None
+
+    def clean_name(self) -> str:
+        try:
+            return normalise_domain(self.cleaned_data["name"])
+        except TenantError as error:
+            raise ValidationError(str(error)) from error
+
+    def clean_ownership_token(self) -> str:
+        return str(self.cleaned_data["ownership_token"]).strip().strip('"')
+
+
+class HostForm(forms.ModelForm[Host]):
+    name = forms.CharField(label="Host", max_length=2000, strip=True)
+    port = forms.IntegerField(
+        min_value=1,
+        max_value=65535,
+        error_messages={
+            "min_value": "A port is a number from 1 to 65535.",
+            "max_value": "A port is a number from 1 to 65535.",
+            "invalid": "A port is a number from 1 to 65535, usually 25 or 636.",
+        },
+    )
+
+    class Meta:
+        model = Host
+        fields: ClassVar[list[str]] = ["purpose", "name", "port"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk is not None:
+            for field in self.fields.values():
+                field.disabled = True
+
+    def clean_name(self) -> str:
+        try:
+            return normalise_hostname(self.cleaned_data["name"])
+        except TenantError as error:
+            raise ValidationError(str(error)) from error
+
+
+class _DistinctRows(BaseInlineFormSet[Any, Tenant, Any]):
+    """Rows that must differ; the later of two equal ones is told, by name, beside its field."""
+
+    def rows(self) -> list[forms.ModelForm[Any]]:
+        return [
+            form
+            for form in self.forms
+            if form.cleaned_data.get("name") and not form.cleaned_data.get("DELETE")
+        ] if all(hasattr(form, "cleaned_data") for form in self.forms) else []
+
+    def key(self, form: forms.ModelForm[Any]) -> object:
+        raise NotImplementedError
+
+    def clean(self) -> None:
+        seen: set[object] = set()
+        for form in self.rows():
+            key = self.key(form)
+            if key in seen:
+                form.add_error("name", f"{form.cleaned_data['name']} is in this list already.")
+            seen.add(key)
+
+    def validate_unique(self) -> None:
+        """`clean` says it with a sentence beside the field instead."""
+
+
+class _Domains(_DistinctRows):
+    def key(self, form: forms.ModelForm[Any]) -> object:
+        return form.cleaned_data["name"]
+
+    def clean(self) -> None:
+        super().clean()
+        rows = self.rows()
+        primaries = [f for f in rows if f.cleaned_data.get("role") == Domain.Role.PRIMARY]
+        for form in primaries[1:]:
+            form.add_error("role", "A tenant has one primary domain; give this one another role.")
+        if not rows and not any(form.errors for form in self.forms):
+            raise ValidationError("Enter at least one domain.")
+
+
+class _Hosts(_DistinctRows):
+    def key(self, form: forms.ModelForm[Any]) -> object:
+        cleaned = form.cleaned_data
+        return (cleaned.get("purpose"), cleaned["name"], cleaned.get("port"))
+
+
+DomainFormSet = inlineformset_factory(
+    Tenant, Domain, form=DomainForm, formset=_Domains, extra=1, can_delete=True
+)
+HostFormSet = inlineformset_factory(
+    Tenant, Host, form=HostForm, formset=_Hosts, extra=1, can_delete=True
+)
+
+
+class RegionValuesForm(forms.Form):
+    """A tenant's own values in place of the region's; an empty field leaves the region's."""
+
+    def __init__(self, *args: Any, tenant: Tenant, **kwargs: Any) -> None:
+        self.tenant = tenant
+        self.on_record = load_regions()[tenant.region]
+        initial = {
+            name: "\n".join(value) if isinstance(value, list) else value
+            for name, value in tenant.region_overrides.items()
+        }
+        super().__init__(*args, initial=initial, **kwargs)
+        for name, label in LABELS.items():
+            widget = forms.Textarea(attrs={"rows": 2}) if name in LIST_FIELDS else forms.TextInput()
+            self.fields[name] = forms.CharField(
+                label=label, required=False, widget=widget, help_text=self._on_record(name)
+            )
+
+    def _on_record(self, name: str) -> str:
+        value = getattr(self.on_record, name)
+        known = ", ".join(value) if isinstance(value, tuple) else value
+        return f"On record: {known}" if known else "Not on record: enter it if you know it."
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        overrides: dict[str, object] = {}
+        for name in LABELS:
+            typed = cleaned.get(name, "").strip()
+            if not typed:
+                continue
+            value: object = typed.replace(",", " ").split() if name in LIST_FIELDS else typed
+            try:
+                self.on_record.with_overrides({name: value})
+            except TenantError as error:
+                self.add_error(name, str(error))
+            else:
+                overrides[name] = value
+        cleaned["overrides"] = overrides
+        return cleaned
+
+
+class CutoverForm(forms.Form):
+    """The planned moment of a cutover, in the tenant's time zone."""
+
+    direction = forms.ChoiceField(choices=Cutover.Direction)
+    planned_at = forms.DateTimeField(
+        required=False,
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
+        error_messages={"invalid": "Enter a date and time, such as 2026-12-03 19:00."},
+    )
+
+    def __init__(self, *args: Any, tenant: Tenant, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.time_zone = zoneinfo.ZoneInfo(tenant.time_zone)
+
+    def clean_planned_at(self) -> datetime | None:
+        typed: datetime | None = self.cleaned_data["planned_at"]
+        # The form read it as UTC wall time; it was meant as the tenant's.
+        return typed.replace(tzinfo=self.time_zone) if typed is not None else None

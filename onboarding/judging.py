@@ -1,0 +1,100 @@
+"""What the checks say about a plan's tasks, and moving the tasks accordingly."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db import transaction
+from django.utils import timezone
+
+from checks.models import Check
+from checks.queries import checks_of
+from onboarding.models import Plan, Task
+from onboarding.proof import Evidence, evidence_for
+from onboarding.standing import refresh_states
+from tenants.models import Domain, Host, Tenant
+from tenants.services import write_activity
+
+
+@dataclass(frozen=True)
+class Ground:
+    """All that a plan's tasks are judged by, fetched once."""
+
+    tenant: Tenant
+    checks: Sequence[Check]
+    domains: Sequence[Domain]
+    hosts: Sequence[Host]
+
+    @classmethod
+    def of(cls, tenant: Tenant) -> Ground:
+        return cls(
+            tenant, list(checks_of(tenant)), list(tenant.domains.all()), list(tenant.hosts.all())
+        )
+
+    def evidence(self, task: Task, kinds: Sequence[str] | None = None) -> Evidence:
+        return evidence_for(
+            task,
+            self.tenant,
+            checks=self.checks,
+            domains=self.domains,
+            hosts=self.hosts,
+            kinds=kinds,
+        )
+
+
+def judge(task: Task, evidence: Evidence, tenant: Tenant) -> bool:
+    """Prove or reopen by conditional update; False when nothing moves or another was first."""
+    now = timezone.now()
+    rows = Task.objects.filter(pk=task.pk, applies=True)
+    if evidence.proves:
+        if not rows.filter(proven_at__isnull=True).update(proven_at=now, broken_at=None):
+            return False
+        write_activity(
+            tenant,
+            "task-proven",
+            task=task.title,
+            task_id=task.public_id,
+            subjects=[subject.name for subject in evidence.subjects],
+        )
+        return True
+    if evidence.failing:
+        if not rows.filter(proven_at__isnull=False).update(proven_at=None, broken_at=now):
+            return False
+        write_activity(
+            tenant,
+            "task-reopened",
+            task=task.title,
+            task_id=task.public_id,
+            subjects=[subject.name for subject in evidence.failing],
+        )
+        return True
+    return False
+
+
+def reassess(plan: Plan) -> None:
+    """Judge every task again: after the profile, a domain or a host changed, and nightly.
+
+    A proof covers what existed when it was given. Where something now lacks a settled answer (a
+    domain added, an expectation changed), the task is open again until that is answered too.
+    """
+    with transaction.atomic():
+        tenant = plan.tenant
+        ground = Ground.of(tenant)
+        for task in Task.objects.select_for_update().filter(plan=plan, applies=True):
+            if not task.check_kinds:
+                continue
+            evidence = ground.evidence(task)
+            moved = judge(task, evidence, tenant)
+            if not moved and task.proven_at is not None and evidence.is_open:
+                Task.objects.filter(pk=task.pk).update(proven_at=None)
+                waiting = [s.name for s in evidence.subjects if s.settled is None]
+                write_activity(
+                    tenant,
+                    "task-extended",
+                    task=task.title,
+                    task_id=task.public_id,
+                    subjects=waiting,
+                )
+        refresh_states(plan)
+        plan.touch()

@@ -1,0 +1,68 @@
+"""A tenant's standing in words, for those who watch many. Pure over what was fetched."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from onboarding.models import Cutover, Plan, Task, TaskState
+from onboarding.queries import CheckCounts
+from onboarding.rows import Shape
+
+# Until the cutover is done, it waits for what its task depends on.
+TASK_OF_DIRECTION = {
+    Cutover.Direction.OUTBOUND: "outbound-cutover",
+    Cutover.Direction.INBOUND: "mx-record-cutover",
+}
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """How it looks, the words for it, and the cutover it speaks of."""
+
+    shape: Shape
+    words: str
+    cutover: Cutover | None = None
+
+
+def outlook(
+    plan: Plan,
+    cutovers: Sequence[Cutover],
+    open_tasks: Sequence[Task],
+    counts: CheckCounts,
+    *,
+    now: datetime,
+) -> Outlook:
+    """The first of these that holds: finished, broken, overdue, not ready, ready, not planned.
+
+    `open_tasks` are the plan's tasks that apply and are not complete.
+    """
+    if plan.tasks_total and plan.tasks_complete == plan.tasks_total:
+        return Outlook(Shape.PASS, "Every step is done")
+    by_key = {task.key: task for task in open_tasks}
+    ahead = [c for c in cutovers if TASK_OF_DIRECTION[Cutover.Direction(c.direction)] in by_key]
+    cutover = ahead[0] if ahead else None
+    broken = [task for task in open_tasks if task.state == TaskState.BROKEN]
+    if broken:
+        more = f" and {len(broken) - 1} more" if len(broken) > 1 else ""
+        return Outlook(Shape.FAIL, f"Not ready: {broken[0].title} no longer holds{more}", cutover)
+    if cutover is None:
+        return Outlook(Shape.TODO, "No cutover planned")
+    return _readiness(cutover, by_key, counts, now=now)
+
+
+def _readiness(
+    cutover: Cutover, by_key: dict[str, Task], counts: CheckCounts, *, now: datetime
+) -> Outlook:
+    task = by_key[TASK_OF_DIRECTION[Cutover.Direction(cutover.direction)]]
+    waits_for = [by_key[key].title for key in task.depends_on if key in by_key]
+    if cutover.planned_at < now:
+        return Outlook(Shape.FAIL, "The planned moment has passed", cutover)
+    if waits_for:
+        more = f" and {len(waits_for) - 1} more" if len(waits_for) > 1 else ""
+        return Outlook(Shape.WAITING, f"Waits for {waits_for[0]}{more}", cutover)
+    if counts.unknown:
+        plural = "check" if counts.unknown == 1 else "checks"
+        return Outlook(Shape.UNKNOWN, f"Steps done; {counts.unknown} {plural} could not tell", cutover)
+    return Outlook(Shape.PASS, "Ready", cutover)

@@ -1,0 +1,42 @@
+"""The completion seam's upper half: a recorded run moves the tasks it can prove."""
+
+from __future__ import annotations
+
+from django.db import transaction
+from django.utils import timezone
+
+from checks.models import Check
+from onboarding.judging import Ground, judge
+from onboarding.models import Plan, Task
+from onboarding.standing import refresh_states
+
+
+def apply_run(check_id: int) -> None:
+    """Let the tasks that a check can prove follow its settled verdict. Idempotent.
+
+    1. All subjects settled on yes: the task is proven.
+    2. A subject settled on FAIL: reopened, if a check had completed it.
+    3. Anything else changes nothing.
+    """
+    check = Check.objects.select_related("tenant", "latest").filter(pk=check_id).first()
+    plan = Plan.objects.filter(tenant=check.tenant).first() if check is not None else None
+    if check is None or plan is None:
+        return
+    with transaction.atomic():
+        moved = _judge_tasks(plan, check)
+        is_new_answer = check.latest is not None and check.latest.looks == 1
+        is_awaited = check.hurried_until is not None and check.hurried_until > timezone.now()
+        if moved or is_new_answer or is_awaited:
+            plan.touch()
+
+
+def _judge_tasks(plan: Plan, check: Check) -> bool:
+    tasks = list(Task.objects.select_for_update().filter(plan=plan))
+    concerned = [task for task in tasks if check.kind in task.check_kinds and task.applies]
+    if not concerned or not check.settled_verdict:
+        return False
+    ground = Ground.of(check.tenant)
+    moved = [task for task in concerned if judge(task, ground.evidence(task), ground.tenant)]
+    if moved:
+        refresh_states(plan)
+    return bool(moved)

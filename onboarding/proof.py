@@ -1,0 +1,106 @@
+"""Which checks prove a task for a tenant, and whether they do. Pure over what was fetched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from checks.engine.outcomes import Kind, Verdict
+from checks.models import Check
+from onboarding.models import Task
+from tenants.models import DirectoryMethod, Domain, Host, Platform, Tenant
+
+# Mail that Microsoft or Google hosts is delivered to endpoints that answer everyone on port 25, so
+# there the port is nobody's to open.
+_OWN_MAIL_HOSTS = {Platform.ON_PREMISES, Platform.HYBRID, Platform.OTHER}
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One thing a task must hold for, and the check that watches it (None: cannot be asked yet)."""
+
+    kind: Kind
+    name: str
+    check: Check | None
+
+    @property
+    def settled(self) -> Verdict | None:
+        return self.check.standing.verdict if self.check is not None else None
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that a task's proof rests on."""
+
+    subjects: tuple[Subject, ...]
+    # A kind that the task needs and that has no subject recorded at all.
+    missing: tuple[Kind, ...] = ()
+
+    @property
+    def proves(self) -> bool:
+        return (
+            bool(self.subjects)
+            and not self.missing
+            and all(s.settled is not None and s.settled.is_yes for s in self.subjects)
+        )
+
+    @property
+    def failing(self) -> tuple[Subject, ...]:
+        return tuple(s for s in self.subjects if s.settled is Verdict.FAIL)
+
+    @property
+    def is_open(self) -> bool:
+        """Something that the task must hold for has no settled answer yet."""
+        return bool(self.missing) or any(s.settled is None for s in self.subjects)
+
+
+def needed_kinds(kinds: Iterable[str], tenant: Tenant) -> list[Kind]:
+    """The kinds of a task that this tenant's profile calls for."""
+    wanted = [Kind(kind) for kind in kinds]
+    if tenant.directory_method != DirectoryMethod.LDAP:
+        wanted = [kind for kind in wanted if kind is not Kind.LDAPS]
+    if tenant.platform not in _OWN_MAIL_HOSTS:
+        wanted = [kind for kind in wanted if kind is not Kind.SMTP]
+    return wanted
+
+
+def evidence_for(
+    task: Task,
+    tenant: Tenant,
+    *,
+    checks: Sequence[Check],
+    domains: Sequence[Domain],
+    hosts: Sequence[Host],
+    kinds: Iterable[str] | None = None,
+) -> Evidence:
+    """The subjects of `kinds` (by default those that prove the task) and their checks."""
+    by_subject = {(c.kind, c.domain_id, c.host_id): c for c in checks if c.is_active}
+    subjects: list[Subject] = []
+    missing: list[Kind] = []
+    for kind in needed_kinds(task.check_kinds if kinds is None else kinds, tenant):
+        of_kind = list(_subjects(kind, task, by_subject, domains, hosts))
+        subjects += of_kind
+        if not of_kind:
+            missing.append(kind)
+    return Evidence(tuple(subjects), tuple(missing))
+
+
+_Key = tuple[str, int | None, int | None]
+
+
+def _subjects(
+    kind: Kind,
+    task: Task,
+    by_subject: dict[_Key, Check],
+    domains: Sequence[Domain],
+    hosts: Sequence[Host],
+) -> Iterable[Subject]:
+    if kind in (Kind.SMTP, Kind.LDAPS):
+        purpose = Host.Purpose.DELIVERY if kind is Kind.SMTP else Host.Purpose.DIRECTORY
+        for host in hosts:
+            if host.purpose == purpose:
+                yield Subject(kind, str(host), by_subject.get((kind.value, None, host.pk)))
+        return
+    for domain in domains:
+        if domain.role in task.domain_roles:
+            yield Subject(kind, str(domain), by_subject.get((kind.value, domain.pk, None)))

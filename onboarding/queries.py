@@ -1,0 +1,89 @@
+"""Reads of plans, with what their pages need already joined."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db.models import Count, Prefetch, Q, QuerySet
+
+from checks.engine.outcomes import Verdict
+from checks.models import Check
+from onboarding.models import COMPLETE, Cutover, Phase, Plan, Task
+from tenants.models import Tenant
+
+
+def tasks_of(plan: Plan) -> QuerySet[Task]:
+    return Task.objects.filter(plan=plan).select_related(
+        "mimecast_confirmed_by", "client_confirmed_by"
+    )
+
+
+def phases_of(plan: Plan) -> QuerySet[Phase]:
+    return Phase.objects.filter(plan=plan)
+
+
+def with_plans(tenants: QuerySet[Tenant]) -> QuerySet[Tenant]:
+    """Tenants as a list shows them: plan, phases, planned cutovers and the number of domains."""
+    return tenants.select_related("plan", "consultant").prefetch_related(
+        Prefetch("plan__phases", queryset=Phase.objects.order_by("position")),
+        Prefetch("plan__cutovers", queryset=Cutover.objects.order_by("planned_at")),
+        "domains",
+    )
+
+
+@dataclass(frozen=True)
+class CheckCounts:
+    """A tenant's checks by standing."""
+
+    passing: int = 0
+    failing: int = 0
+    unknown: int = 0
+
+
+def check_counts(tenants: Sequence[Tenant]) -> dict[int, CheckCounts]:
+    """One query for any number of tenants. A check is unknown while nothing about it is settled
+    or its last look could not tell."""
+    could_not_tell = Q(latest__verdict=Verdict.UNKNOWN.value)
+    settled_yes = Q(settled_verdict__in=[Verdict.PASS.value, Verdict.WARN.value])
+    rows = (
+        Check.objects.filter(tenant__in=tenants, is_active=True)
+        .values("tenant_id")
+        .annotate(
+            passing=Count("pk", filter=settled_yes & ~could_not_tell),
+            failing=Count(
+                "pk", filter=Q(settled_verdict=Verdict.FAIL.value) & ~could_not_tell
+            ),
+            unknown=Count("pk", filter=could_not_tell),
+        )
+    )
+    return {
+        row["tenant_id"]: CheckCounts(row["passing"], row["failing"], row["unknown"])
+        for row in rows
+    }
+
+
+def failing_checks(tenants: Sequence[Tenant]) -> QuerySet[Check]:
+    return (
+        Check.objects.filter(tenant__in=tenants, is_active=True, settled_verdict=Verdict.FAIL.value)
+        .select_related("domain", "host", "latest", "tenant")
+        .order_by("tenant__name", "kind")
+    )
+
+
+def broken_tasks(tenants: Sequence[Tenant]) -> QuerySet[Task]:
+    return (
+        Task.objects.filter(plan__tenant__in=tenants, state="broken")
+        .select_related("plan__tenant", "phase")
+        .order_by("-state_since")
+    )
+
+
+def open_tasks(tenants: Sequence[Tenant]) -> QuerySet[Task]:
+    """Tasks that apply and are not complete, groups left out, in each plan's order."""
+    return (
+        Task.objects.filter(plan__tenant__in=tenants, applies=True, is_group=False)
+        .exclude(state__in=COMPLETE)
+        .only("plan_id", "key", "title", "state", "depends_on", "responsibility")
+        .order_by("plan_id", "position")
+    )

@@ -1,0 +1,230 @@
+"""A plan's tasks as a page shows them: shape, evidence, who it waits for, what may be done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from checks.engine.outcomes import Verdict
+from checks.models import Check
+from onboarding.judging import Ground
+from onboarding.models import Phase, Responsibility, Task, TaskState
+from onboarding.proof import Evidence, Subject
+
+
+class Shape(StrEnum):
+    """The icon's shape; with a word beside it everywhere, colour is never the only signal."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    WAITING = "waiting"
+    UNKNOWN = "unknown"
+    HALF = "half"
+    TODO = "todo"
+    LOCKED = "locked"
+    NOT_APPLICABLE = "not_applicable"
+
+
+@dataclass(frozen=True)
+class TaskRow:
+    """One task on a page. `side` is whom the reader speaks for, empty for a viewer."""
+
+    task: Task
+    shape: Shape
+    side: str
+    evidence: Evidence
+    supporting: Evidence
+    waits_for: tuple[Task, ...] = ()
+    depth: int = 0
+
+    @property
+    def is_mine(self) -> bool:
+        return self.task.responsibility in (self.side, Responsibility.BOTH) and bool(self.side)
+
+    @property
+    def my_confirmation(self) -> object:
+        return getattr(self.task, f"{self.side}_confirmed_at", None) if self.side else None
+
+    @property
+    def can_confirm(self) -> bool:
+        task = self.task
+        if not task.applies or task.is_group or not self.is_mine or task.proven_at is not None:
+            return False
+        broken = task.broken_at is not None and task.state == TaskState.BROKEN
+        return self.my_confirmation is None or broken
+
+    @property
+    def can_withdraw(self) -> bool:
+        task = self.task
+        return (
+            task.applies
+            and not task.is_group
+            and self.is_mine
+            and self.my_confirmation is not None
+            and task.proven_at is None
+        )
+
+    @property
+    def can_be_proven(self) -> bool:
+        return bool(self.task.check_kinds)
+
+    @property
+    def asked(self) -> tuple[Subject, ...]:
+        return tuple(subject for subject in self.evidence.subjects if subject.check is not None)
+
+    @property
+    def proven_subjects(self) -> tuple[Subject, ...]:
+        return tuple(s for s in self.evidence.subjects if s.settled is not None and s.settled.is_yes)
+
+    @property
+    def open_subjects(self) -> tuple[Subject, ...]:
+        return tuple(s for s in self.evidence.subjects if s not in self.proven_subjects)
+
+    @property
+    def waits_on(self) -> str:
+        """The side that the task waits for: mimecast, client, both, or empty when it is done."""
+        task = self.task
+        if not task.applies or task.is_complete or task.is_group:
+            return ""
+        if task.responsibility != Responsibility.BOTH:
+            return task.responsibility
+        if task.mimecast_confirmed_at is None and task.client_confirmed_at is None:
+            return Responsibility.BOTH
+        return (
+            Responsibility.CLIENT if task.client_confirmed_at is None else Responsibility.MIMECAST
+        )
+
+
+def rows_of(tasks: Sequence[Task], ground: Ground, *, side: str) -> list[TaskRow]:
+    """Every task of a plan as a row, in the plan's order."""
+    by_key = {task.key: task for task in tasks}
+    return [_row(task, by_key, ground, side=side) for task in tasks]
+
+
+def _row(task: Task, by_key: Mapping[str, Task], ground: Ground, *, side: str) -> TaskRow:
+    evidence = ground.evidence(task)
+    waits_for = tuple(
+        by_key[key]
+        for key in task.depends_on
+        if key in by_key and by_key[key].applies and not by_key[key].is_complete
+    )
+    return TaskRow(
+        task=task,
+        shape=shape_of(task, evidence, is_waiting=bool(waits_for)),
+        side=side,
+        evidence=evidence,
+        supporting=ground.evidence(task, task.evidence_kinds),
+        waits_for=waits_for,
+        depth=1 if task.parent_id else 0,
+    )
+
+
+_SHAPE_OF_STATE = {
+    TaskState.PROVEN: Shape.PASS,
+    TaskState.DONE: Shape.PASS,
+    TaskState.BROKEN: Shape.FAIL,
+    TaskState.NOT_APPLICABLE: Shape.NOT_APPLICABLE,
+    TaskState.HALF: Shape.HALF,
+}
+
+
+def shape_of(task: Task, evidence: Evidence, *, is_waiting: bool) -> Shape:
+    """A task still to do is never red: what is not there yet is no failure."""
+    shape = _SHAPE_OF_STATE.get(TaskState(task.state))
+    if shape is not None:
+        return shape
+    if task.state == TaskState.CLAIMED:
+        return Shape.UNKNOWN if _could_not_tell(evidence) else Shape.WAITING
+    return Shape.LOCKED if is_waiting else Shape.TODO
+
+
+def _could_not_tell(evidence: Evidence) -> bool:
+    latest = [s.check.latest for s in evidence.subjects if s.check is not None]
+    return any(seen is not None and seen.verdict == Verdict.UNKNOWN.value for seen in latest)
+
+
+def shape_of_check(check: Check) -> Shape:
+    """How one check's standing is drawn: settled answers first, then what the last look said."""
+    if check.settled_verdict:
+        settled = Verdict(check.settled_verdict)
+        if settled.is_yes:
+            return Shape.PASS
+        return Shape.FAIL if settled is Verdict.FAIL else Shape.NOT_APPLICABLE
+    if check.latest is None:
+        return Shape.TODO
+    return Shape.UNKNOWN if check.latest.verdict == Verdict.UNKNOWN.value else Shape.WAITING
+
+
+@dataclass(frozen=True)
+class PhaseRow:
+    """A phase in the plan's index, with a segment for each task that counts."""
+
+    phase: Phase
+    rows: tuple[TaskRow, ...]
+
+    @property
+    def counted(self) -> tuple[TaskRow, ...]:
+        return tuple(
+            row
+            for row in self.rows
+            if not row.task.is_group
+            and row.task.applies
+            and (row.task.is_complete or not row.task.is_optional)
+        )
+
+    @property
+    def shape(self) -> Shape:
+        counted = self.counted
+        if not counted:
+            return Shape.TODO if any(row.task.applies for row in self.rows) else (
+                Shape.NOT_APPLICABLE
+            )
+        if any(row.shape is Shape.FAIL for row in counted):
+            return Shape.FAIL
+        if all(row.task.is_complete for row in counted):
+            return Shape.PASS
+        if any(row.task.state != TaskState.TODO for row in counted):
+            return Shape.HALF
+        return Shape.LOCKED if all(row.shape is Shape.LOCKED for row in counted) else Shape.TODO
+
+
+def phase_rows(phases: Sequence[Phase], rows: Sequence[TaskRow]) -> list[PhaseRow]:
+    return [
+        PhaseRow(phase, tuple(row for row in rows if row.task.phase_id == phase.pk))
+        for phase in phases
+    ]
+
+
+# What a client meets first: what broke, then what only waits for them.
+_URGENCY = {TaskState.BROKEN: 0, TaskState.HALF: 1, TaskState.TODO: 2}
+
+
+@dataclass(frozen=True)
+class ClientSteps:
+    """The client's home: what needs them, what is being watched for them, what comes next."""
+
+    now: tuple[TaskRow, ...]
+    more: int
+    watched: tuple[TaskRow, ...]
+    coming: tuple[TaskRow, ...]
+
+
+def client_steps(rows: Sequence[TaskRow], *, most: int = 3) -> ClientSteps:
+    """Sort a plan's open tasks by what the client can do about them."""
+    leaves = [r for r in rows if not r.task.is_group and r.task.applies and not r.task.is_complete]
+    on_client = [r for r in leaves if r.waits_on in (Responsibility.CLIENT, Responsibility.BOTH)]
+    ready = [
+        row
+        for row in on_client
+        if row.task.state in _URGENCY and (not row.waits_for or row.task.state == TaskState.BROKEN)
+    ]
+    ready.sort(key=lambda row: (_URGENCY[TaskState(row.task.state)], row.task.is_optional))
+    watched = [row for row in leaves if row.task.state == TaskState.CLAIMED]
+    coming = [row for row in on_client if row.waits_for and row not in ready]
+    return ClientSteps(
+        now=tuple(ready[:most]),
+        more=max(0, len(ready) - most),
+        watched=tuple(watched),
+        coming=tuple(coming[:5]),
+    )

@@ -1,0 +1,244 @@
+"""Writes: making a plan, keeping it in line with the profile, and what people say of tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from checks.models import Check
+from checks.subjects import keep_checks
+from onboarding.blueprint import Blueprint, TaskBlueprint, applies
+from onboarding.errors import NotYours, OnboardingError
+from onboarding.judging import reassess
+from onboarding.models import Cutover, Phase, Plan, PlanTemplate, Responsibility, Task
+from onboarding.standing import refresh_states
+from onboarding.templates_on_record import blueprint_of
+from tenants.models import Domain, Host, Membership, Tenant, User
+from tenants.services import write_activity
+
+
+@dataclass(frozen=True)
+class DomainEntry:
+    """A domain as entered: normalised name, role, and the code that Mimecast issued, if known."""
+
+    name: str
+    role: str
+    ownership_token: str = ""
+    ownership_label: str = ""
+
+
+@dataclass(frozen=True)
+class HostEntry:
+    purpose: str
+    name: str
+    port: int
+
+
+@dataclass(frozen=True)
+class NewTenant:
+    """All that creating a tenant takes. `profile` holds Tenant's own fields."""
+
+    profile: dict[str, Any]
+    domains: Sequence[DomainEntry]
+    hosts: Sequence[HostEntry] = field(default_factory=tuple)
+
+
+def create_tenant(entry: NewTenant, *, by: User | None) -> Tenant:
+    """A tenant with its domains, hosts, checks and plan, or none of it."""
+    with transaction.atomic():
+        tenant = Tenant.objects.create(**entry.profile)
+        Domain.objects.bulk_create(
+            Domain(
+                tenant=tenant,
+                name=domain.name,
+                role=domain.role,
+                ownership_token=domain.ownership_token,
+                ownership_label=domain.ownership_label,
+            )
+            for domain in entry.domains
+        )
+        Host.objects.bulk_create(
+            Host(tenant=tenant, purpose=host.purpose, name=host.name, port=host.port)
+            for host in entry.hosts
+        )
+        keep_checks(tenant)
+        create_plan(tenant)
+        write_activity(tenant, "tenant-created", by=by, domains=[d.name for d in entry.domains])
+    return tenant
+
+
+def create_plan(tenant: Tenant) -> Plan:
+    """The newest template as the tenant's own plan, with what its profile leaves out marked so."""
+    template = PlanTemplate.objects.order_by("-version").first()
+    if template is None:
+        raise OnboardingError("No plan template is loaded yet: run manage.py load_templates.")
+    blueprint = blueprint_of(template)
+    plan = Plan.objects.create(tenant=tenant, template=template)
+    phases = {
+        phase.key: Phase.objects.create(
+            plan=plan, key=phase.key, position=position, title=phase.title, summary=phase.summary
+        )
+        for position, phase in enumerate(blueprint.phases)
+    }
+    _create_tasks(plan, phases, blueprint)
+    refresh_states(plan)
+    return plan
+
+
+def _create_tasks(plan: Plan, phases: dict[str, Phase], blueprint: Blueprint) -> None:
+    parents = {task.parent for phase in blueprint.phases for task in phase.tasks if task.parent}
+    made: dict[str, Task] = {}
+    position = 0
+    for phase in blueprint.phases:
+        for item in phase.tasks:
+            applicable, reason = applies(item, plan.tenant.profile)
+            made[item.key] = Task.objects.create(
+                plan=plan,
+                phase=phases[phase.key],
+                parent=made[item.parent] if item.parent else None,
+                position=position,
+                is_group=item.key in parents,
+                applies=applicable,
+                not_applicable_because=reason,
+                **_copied(item),
+            )
+            position += 1
+
+
+def _copied(item: TaskBlueprint) -> dict[str, Any]:
+    return {
+        "key": item.key,
+        "title": item.title,
+        "instructions": item.do,
+        "shown_by": item.shown_by,
+        "links": [{"title": link.title, "url": link.url} for link in item.links],
+        "responsibility": item.responsibility,
+        "responsibility_stated": item.stated,
+        "depends_on": list(item.depends_on),
+        "check_kinds": list(item.checks),
+        "evidence_kinds": list(item.supports),
+        "domain_roles": list(item.domain_roles),
+        "is_per_domain": item.per_domain,
+        "is_optional": item.is_optional,
+    }
+
+
+def follow_profile(tenant: Tenant) -> list[Check]:
+    """Bring checks and plan in line after the profile, a domain, a host or the region changed.
+
+    Tasks come in and go out; nothing that was done, said or proven is lost. Returns new checks.
+    """
+    with transaction.atomic():
+        added = keep_checks(tenant)
+        plan = tenant.plan
+        blueprint = blueprint_of(plan.template)
+        items = {item.key: item for phase in blueprint.phases for item in phase.tasks}
+        for task in Task.objects.filter(plan=plan, key__in=items):
+            applicable, reason = applies(items[task.key], tenant.profile)
+            if (task.applies, task.not_applicable_because) != (applicable, reason):
+                task.applies = applicable
+                task.not_applicable_because = reason
+                task.save(update_fields=["applies", "not_applicable_because"])
+        reassess(plan)
+    return added
+
+
+def change_profile(tenant: Tenant, *, before: dict[str, Any], by: User) -> None:
+    """Note what a saved profile changed, and let checks and plan follow."""
+    after = {name: getattr(tenant, name) for name in before}
+    changed = {
+        name: [before[name], after[name]] for name in before if before[name] != after[name]
+    }
+    with transaction.atomic():
+        if changed:
+            write_activity(
+                tenant, "profile-changed", by=by, changes={k: str(v) for k, v in changed.items()}
+            )
+        follow_profile(tenant)
+
+
+# --- What people say of tasks
+
+
+def side_of(user: User, tenant: Tenant) -> str:
+    """Which side a person speaks for in this tenant: mimecast, client, or neither (a viewer)."""
+    if user.is_mimecast:
+        return Responsibility.MIMECAST
+    may_act = Membership.objects.filter(
+        user=user, tenant=tenant, role__in=[Membership.Role.OWNER, Membership.Role.MEMBER]
+    ).exists()
+    return Responsibility.CLIENT if may_act else ""
+
+
+def confirm_task(task: Task, *, by: User, side: str) -> None:
+    """One side says that its part is done. Where a check can prove it, that is a claim."""
+    _refuse_other_side(task, side)
+    rows = Task.objects.filter(pk=task.pk, applies=True)
+    now = timezone.now()
+    with transaction.atomic():
+        if not rows.update(**{f"{side}_confirmed_at": now, f"{side}_confirmed_by": by}):
+            raise OnboardingError("This task no longer applies, so there is nothing to confirm.")
+        _after_word(task, "task-confirmed", by=by, side=side)
+
+
+def withdraw_confirmation(task: Task, *, by: User, side: str) -> None:
+    """One side takes its word back. A proof stands whatever people say."""
+    _refuse_other_side(task, side)
+    with transaction.atomic():
+        Task.objects.filter(pk=task.pk).update(
+            **{f"{side}_confirmed_at": None, f"{side}_confirmed_by": None}
+        )
+        _after_word(task, "confirmation-withdrawn", by=by, side=side)
+
+
+def _after_word(task: Task, act: str, *, by: User, side: str) -> None:
+    plan = task.plan
+    write_activity(plan.tenant, act, by=by, task=task.title, task_id=task.public_id, side=side)
+    refresh_states(plan)
+    plan.touch()
+
+
+def _refuse_other_side(task: Task, side: str) -> None:
+    if task.is_group:
+        raise OnboardingError("This is a group: it is done when the tasks below it are done.")
+    if side not in (Responsibility.MIMECAST, Responsibility.CLIENT):
+        raise NotYours("You can read this plan, but not confirm its tasks.")
+    if task.responsibility not in (side, Responsibility.BOTH):
+        other = Responsibility(task.responsibility).label
+        raise NotYours(f"This part is {other}'s to confirm.")
+
+
+def set_responsibility(task: Task, responsibility: str, *, by: User) -> None:
+    """Settle whose task it is, where the article states no side."""
+    if task.responsibility_stated:
+        raise OnboardingError("The article states who is responsible for this task.")
+    with transaction.atomic():
+        Task.objects.filter(pk=task.pk).update(responsibility=responsibility)
+        _after_word(task, "responsibility-changed", by=by, side=responsibility)
+
+
+def plan_cutover(plan: Plan, direction: str, planned_at: datetime | None, *, by: User) -> None:
+    """Set, move or (with None) drop the planned moment of a cutover."""
+    with transaction.atomic():
+        before = Cutover.objects.filter(plan=plan, direction=direction).first()
+        if (before.planned_at if before else None) == planned_at:
+            return
+        if planned_at is None:
+            Cutover.objects.filter(plan=plan, direction=direction).delete()
+        else:
+            Cutover.objects.update_or_create(
+                plan=plan, direction=direction, defaults={"planned_at": planned_at}
+            )
+        write_activity(
+            plan.tenant,
+            "cutover-planned",
+            by=by,
+            direction=direction,
+            planned_at=planned_at.isoformat() if planned_at else "",
+        )
+        plan.touch()

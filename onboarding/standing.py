@@ -1,0 +1,86 @@
+"""States and counters, kept from the facts of a plan's tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.utils import timezone
+
+from onboarding.models import COMPLETE, Phase, Plan, Task, TaskState
+from onboarding.states import Facts, group_state, state_of
+
+
+def refresh_states(plan: Plan) -> None:
+    """Work out every state from its facts, then the counters of phases and plan."""
+    now = timezone.now()
+    tasks = list(Task.objects.filter(plan=plan).order_by("position"))
+    states: dict[int, TaskState] = {t.pk: _own_state(t) for t in tasks if not t.is_group}
+    # Children stand behind their group, so the last group is worked out first.
+    for task in reversed(tasks):
+        if task.is_group:
+            children = [states[t.pk] for t in tasks if t.parent_id == task.pk]
+            states[task.pk] = group_state(children, applies=task.applies)
+    for task in tasks:
+        if task.state != states[task.pk]:
+            _store_state(task, states[task.pk], now)
+    _store_counters(plan, tasks)
+
+
+def _own_state(task: Task) -> TaskState:
+    return state_of(
+        Facts(
+            applies=task.applies,
+            responsibility=task.responsibility,
+            has_check=bool(task.check_kinds),
+            mimecast_confirmed_at=task.mimecast_confirmed_at,
+            client_confirmed_at=task.client_confirmed_at,
+            proven_at=task.proven_at,
+            broken_at=task.broken_at,
+        )
+    )
+
+
+def _store_state(task: Task, state: TaskState, now: datetime) -> None:
+    task.state = state
+    task.state_since = now
+    task.save(update_fields=["state", "state_since"])
+
+
+@dataclass(frozen=True)
+class Count:
+    """How far a phase or plan is. Optional tasks count once they are done."""
+
+    total: int
+    complete: int
+    broken: int
+
+    @classmethod
+    def of(cls, tasks: Sequence[Task]) -> Count:
+        counted = [
+            task
+            for task in tasks
+            if not task.is_group and task.applies and (task.is_complete or not task.is_optional)
+        ]
+        return cls(
+            total=len(counted),
+            complete=sum(task.state in COMPLETE for task in counted),
+            broken=sum(task.state == TaskState.BROKEN for task in counted),
+        )
+
+    @property
+    def columns(self) -> dict[str, int]:
+        return {
+            "tasks_total": self.total,
+            "tasks_complete": self.complete,
+            "tasks_broken": self.broken,
+        }
+
+
+def _store_counters(plan: Plan, tasks: Sequence[Task]) -> None:
+    Plan.objects.filter(pk=plan.pk).update(**Count.of(tasks).columns)
+    for phase in Phase.objects.filter(plan=plan):
+        columns = Count.of([task for task in tasks if task.phase_id == phase.pk]).columns
+        if any(getattr(phase, name) != value for name, value in columns.items()):
+            Phase.objects.filter(pk=phase.pk).update(**columns)

@@ -1,0 +1,1 @@
+"""Onboarding's pages. Each loads for this tenant, checks the role, acts through a service, shows."""

@@ -1,0 +1,109 @@
+"""The domains by checks page with its evidence drawer, and asking for a look."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.views.decorators.http import require_GET, require_POST
+
+from checks.engine.outcomes import Kind
+from checks.models import KIND_CHOICES, Check
+from checks.queries import checks_of, timeline
+from checks.tasks import look_now
+from onboarding import services
+from onboarding.proof import Subject
+from onboarding.records import records_for
+from onboarding.rows import Shape, shape_of_check
+from onboarding.views.shared import TenantPage, load_page, show, signed_in
+from tenants.access import tenant_or_404
+from tenants.models import Domain, Host, Tenant
+
+DOMAIN_KINDS = (Kind.OWNERSHIP, Kind.SPF, Kind.MX_TTL, Kind.MX)
+
+
+@dataclass(frozen=True)
+class Cell:
+    kind: str
+    label: str
+    check: Check | None
+    shape: Shape
+
+
+@dataclass(frozen=True)
+class SubjectRow:
+    """A domain or a host with a cell for each kind."""
+
+    subject: Domain | Host
+    cells: tuple[Cell, ...]
+
+
+@require_GET
+def domains(request: HttpRequest, public_id: str) -> HttpResponse:
+    page = load_page(request, public_id)
+    check = _chosen_check(page, request.GET.get("check", ""))
+    context = {
+        "page": page,
+        "tab": "domains",
+        "kinds": [(kind.value, dict(KIND_CHOICES)[kind.value]) for kind in DOMAIN_KINDS],
+        "domain_rows": [_domain_row(page, domain) for domain in page.ground.domains],
+        "host_rows": [_host_row(page, host) for host in page.ground.hosts],
+        "check": check,
+        "check_shape": shape_of_check(check) if check else None,
+        "timeline": list(timeline(check)) if check else [],
+        "records": records_for(Subject(Kind(check.kind), check.subject, check), page.region)
+        if check
+        else [],
+    }
+    return show(request, "onboarding/domains.html", "domains", context)
+
+
+def _chosen_check(page: TenantPage, public_id: str) -> Check | None:
+    for check in page.ground.checks:
+        if check.public_id == public_id:
+            return check
+    if public_id:
+        raise Http404("No such check.")
+    return None
+
+
+def _domain_row(page: TenantPage, domain: Domain) -> SubjectRow:
+    checks = {c.kind: c for c in page.ground.checks if c.domain_id == domain.pk}
+    return SubjectRow(domain, tuple(_cell(kind, checks.get(kind.value)) for kind in DOMAIN_KINDS))
+
+
+def _host_row(page: TenantPage, host: Host) -> SubjectRow:
+    checks = [check for check in page.ground.checks if check.host_id == host.pk]
+    return SubjectRow(host, tuple(_cell(Kind(check.kind), check) for check in checks))
+
+
+def _cell(kind: Kind, check: Check | None) -> Cell:
+    shape = shape_of_check(check) if check is not None else Shape.NOT_APPLICABLE
+    return Cell(kind.value, dict(KIND_CHOICES)[kind.value], check, shape)
+
+
+def _may_ask(request: HttpRequest, tenant: Tenant) -> None:
+    if not services.side_of(signed_in(request), tenant):
+        raise PermissionDenied("You can read this page, but not ask for a look.")
+
+
+@require_POST
+def check_look(request: HttpRequest, public_id: str, check_id: str) -> HttpResponse:
+    tenant = tenant_or_404(request, public_id)
+    _may_ask(request, tenant)
+    check = get_object_or_404(checks_of(tenant), public_id=check_id)
+    look_now([check])
+    response = redirect("onboarding:domains", public_id=public_id)
+    response["Location"] += f"?check={check.public_id}"
+    return response
+
+
+@require_POST
+def look_at_all(request: HttpRequest, public_id: str) -> HttpResponse:
+    tenant = tenant_or_404(request, public_id)
+    _may_ask(request, tenant)
+    look_now(checks_of(tenant))
+    target = "domains" if request.POST.get("from") == "domains" else "plan-show"
+    return redirect(f"onboarding:{target}", public_id=public_id)

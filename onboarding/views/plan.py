@@ -1,0 +1,190 @@
+"""The plan, the client's own steps, and what people say of tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_POST
+
+from checks.models import Check
+from checks.tasks import look_now
+from onboarding import services
+from onboarding.errors import NotYours, OnboardingError
+from onboarding.forms import CutoverForm
+from onboarding.judging import Ground
+from onboarding.models import Cutover, Plan, Responsibility, Task
+from onboarding.proof import Subject
+from onboarding.records import RecordToPublish, records_for
+from onboarding.rows import PhaseRow, TaskRow, client_steps
+from onboarding.views.shared import TenantPage, load_page, show, signed_in
+from tenants.access import for_steering, tenant_or_404
+from tenants.models import ActivityLine, Tenant
+
+
+@require_GET
+def plan_show(request: HttpRequest, public_id: str) -> HttpResponse:
+    page = load_page(request, public_id)
+    phase = _chosen_phase(page, request.GET.get("phase", ""))
+    context = {
+        "page": page,
+        "phase": phase,
+        "tab": "plan",
+        "records": _records(page, phase.rows),
+        "responsibilities": Responsibility.choices,
+        "directions": Cutover.Direction.choices,
+    }
+    return show(request, "onboarding/plan_show.html", "plan", context)
+
+
+def _chosen_phase(page: TenantPage, key: str) -> PhaseRow:
+    """The phase asked for, or else the first that still has something to do."""
+    for row in page.phases:
+        if row.phase.key == key:
+            return row
+    if key:
+        raise Http404("No such phase.")
+    open_phases = [row for row in page.phases if row.phase.tasks_complete < row.phase.tasks_total]
+    return open_phases[0] if open_phases else page.phases[0]
+
+
+def _records(page: TenantPage, rows: Iterable[TaskRow]) -> dict[str, list[RecordToPublish]]:
+    """What to publish, by task, for the subjects that are not proven yet."""
+    return {
+        row.task.key: [
+            record
+            for subject in row.open_subjects
+            for record in records_for(subject, page.region)
+        ]
+        for row in rows
+        if row.open_subjects
+    }
+
+
+@require_GET
+def steps(request: HttpRequest, public_id: str) -> HttpResponse:
+    page = load_page(request, public_id)
+    mine = client_steps(page.rows)
+    context = {
+        "page": page,
+        "steps": mine,
+        "tab": "steps",
+        "records": _records(page, mine.now),
+    }
+    return show(request, "onboarding/steps.html", "steps", context)
+
+
+@require_GET
+@never_cache
+def revision(request: HttpRequest, public_id: str) -> HttpResponse:
+    """The plan's revision, for open pages: when it grew, they fetch themselves again."""
+    tenant = tenant_or_404(request, public_id)
+    return HttpResponse(str(tenant.plan.revision), content_type="text/plain")
+
+
+@require_GET
+def activity(request: HttpRequest, public_id: str) -> HttpResponse:
+    page = load_page(request, public_id)
+    lines = ActivityLine.objects.filter(tenant=page.tenant).select_related("actor")[:200]
+    context = {"page": page, "lines": lines, "tab": "activity"}
+    return show(request, "onboarding/activity.html", "activity", context)
+
+
+# --- Acts
+
+
+def _load_task(request: HttpRequest, public_id: str, task_id: str) -> tuple[Tenant, Task]:
+    tenant = tenant_or_404(request, public_id)
+    task = get_object_or_404(
+        Task.objects.select_related("plan__tenant"), plan__tenant=tenant, public_id=task_id
+    )
+    return tenant, task
+
+
+def _checks_of(task: Task, tenant: Tenant) -> list[Check]:
+    subjects: list[Subject] = list(Ground.of(tenant).evidence(task).subjects)
+    return [subject.check for subject in subjects if subject.check is not None]
+
+
+def _back(request: HttpRequest, tenant: Tenant, task: Task | None = None) -> HttpResponse:
+    """To the page the act came from: the client's steps, or the plan at the task's phase."""
+    if request.POST.get("from") == "steps":
+        return redirect("onboarding:steps", public_id=tenant.public_id)
+    response = redirect("onboarding:plan-show", public_id=tenant.public_id)
+    if task is not None:
+        response["Location"] += f"?phase={task.phase.key}#{task.key}"
+    return response
+
+
+@require_POST
+def task_confirm(request: HttpRequest, public_id: str, task_id: str) -> HttpResponse:
+    tenant, task = _load_task(request, public_id, task_id)
+    user = signed_in(request)
+    try:
+        services.confirm_task(task, by=user, side=services.side_of(user, tenant))
+    except NotYours as error:
+        raise PermissionDenied(str(error)) from error
+    except OnboardingError as error:
+        messages.error(request, str(error))
+    # A claim triggers a look at once: the proof should not keep anybody waiting.
+    look_now(_checks_of(task, tenant))
+    return _back(request, tenant, task)
+
+
+@require_POST
+def task_withdraw(request: HttpRequest, public_id: str, task_id: str) -> HttpResponse:
+    tenant, task = _load_task(request, public_id, task_id)
+    user = signed_in(request)
+    try:
+        services.withdraw_confirmation(task, by=user, side=services.side_of(user, tenant))
+    except NotYours as error:
+        raise PermissionDenied(str(error)) from error
+    except OnboardingError as error:
+        messages.error(request, str(error))
+    return _back(request, tenant, task)
+
+
+@require_POST
+def task_look(request: HttpRequest, public_id: str, task_id: str) -> HttpResponse:
+    tenant, task = _load_task(request, public_id, task_id)
+    if not services.side_of(signed_in(request), tenant):
+        raise PermissionDenied("You can read this plan, but not ask for a look.")
+    look_now(_checks_of(task, tenant))
+    return _back(request, tenant, task)
+
+
+@require_POST
+@for_steering
+def task_responsibility(request: HttpRequest, public_id: str, task_id: str) -> HttpResponse:
+    tenant, task = _load_task(request, public_id, task_id)
+    chosen = request.POST.get("responsibility", "")
+    if chosen not in Responsibility.values:
+        messages.error(request, "Choose Mimecast, the client, or both. Nothing was changed.")
+        return _back(request, tenant, task)
+    try:
+        services.set_responsibility(task, chosen, by=signed_in(request))
+    except OnboardingError as error:
+        messages.error(request, str(error))
+    return _back(request, tenant, task)
+
+
+@require_POST
+@for_steering
+def cutover_plan(request: HttpRequest, public_id: str) -> HttpResponse:
+    tenant = tenant_or_404(request, public_id)
+    form = CutoverForm(request.POST, tenant=tenant)
+    if form.is_valid():
+        services.plan_cutover(
+            Plan.objects.get(tenant=tenant),
+            form.cleaned_data["direction"],
+            form.cleaned_data["planned_at"],
+            by=signed_in(request),
+        )
+    else:
+        problems = " ".join(message for field in form.errors.values() for message in field)
+        messages.error(request, f"{problems} The planned cutover was left as it was.")
+    return _back(request, tenant)

@@ -1,0 +1,183 @@
+"""Home, the list of tenants, creating one, and changing its profile."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.db import transaction
+from django.db.models import Q
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_GET, require_http_methods
+
+from checks.tasks import look_now
+from onboarding import queries, services
+from onboarding.forms import DomainFormSet, HostFormSet, ProfileForm, RegionValuesForm
+from onboarding.services import DomainEntry, HostEntry, NewTenant
+from onboarding.views.shared import show, signed_in
+from tenants.access import for_staff, for_steering, tenant_or_404
+from tenants.models import Tenant, User
+from tenants.queries import tenants_for
+from tenants.regions import gap_sentences
+
+
+@require_GET
+def home(request: HttpRequest) -> HttpResponse:
+    """Everyone to their own first page; a client of several tenants chooses."""
+    user = signed_in(request)
+    if user.staff_role == User.StaffRole.MANAGER:
+        return redirect("onboarding:dashboard")
+    if user.is_mimecast:
+        return redirect("onboarding:tenant-list")
+    tenants = list(tenants_for(user)[:2])
+    if len(tenants) == 1:
+        return redirect("onboarding:steps", public_id=tenants[0].public_id)
+    return redirect("onboarding:tenant-list")
+
+
+@require_GET
+def tenant_list(request: HttpRequest) -> HttpResponse:
+    user = signed_in(request)
+    tenants = tenants_for(user)
+    is_mine = user.staff_role == User.StaffRole.CONSULTANT and request.GET.get("of") != "all"
+    if is_mine:
+        tenants = tenants.filter(consultant=user)
+    wanted = request.GET.get("q", "").strip()
+    if wanted:
+        tenants = tenants.filter(
+            Q(name__icontains=wanted) | Q(domains__name__icontains=wanted)
+        ).distinct()
+    found = Paginator(queries.with_plans(tenants), 50).get_page(request.GET.get("page"))
+    context = {
+        "tenants": found,
+        "counts": queries.check_counts(list(found)),
+        "wanted": wanted,
+        "is_mine": is_mine,
+    }
+    return show(request, "onboarding/tenant_list.html", "tenants", context)
+
+
+def _forms(request: HttpRequest, tenant: Tenant) -> tuple[ProfileForm, Any, Any]:
+    data = request.POST if request.method == "POST" else None
+    return (
+        ProfileForm(data, instance=tenant),
+        DomainFormSet(data, instance=tenant, prefix="domains"),
+        HostFormSet(data, instance=tenant, prefix="hosts"),
+    )
+
+
+def _all_valid(*forms: Any) -> bool:
+    """Ask every form, so that every mistake is told at once."""
+    return all([form.is_valid() for form in forms])
+
+
+@require_http_methods(["GET", "POST"])
+@for_steering
+def tenant_create(request: HttpRequest) -> HttpResponse:
+    profile, domains, hosts = _forms(request, Tenant(consultant=signed_in(request)))
+    if request.method == "POST" and _all_valid(profile, domains, hosts):
+        with transaction.atomic():
+            tenant = services.create_tenant(
+                _entry(profile, domains, hosts), by=signed_in(request)
+            )
+            look_now(tenant.checks.all())
+        return redirect("onboarding:plan-show", public_id=tenant.public_id)
+    context = {"profile": profile, "domains": domains, "hosts": hosts}
+    status = 422 if request.method == "POST" else 200
+    return render(request, "onboarding/tenant_create.html", context, status=status)
+
+
+def _entry(profile: ProfileForm, domains: Any, hosts: Any) -> NewTenant:
+    return NewTenant(
+        profile=profile.cleaned_data,
+        domains=[
+            DomainEntry(
+                form.cleaned_data["name"],
+                form.cleaned_data["role"],
+                form.cleaned_data["ownership_token"],
+                form.cleaned_data["ownership_label"],
+            )
+            for form in domains.rows()
+        ],
+        hosts=[
+            HostEntry(
+                form.cleaned_data["purpose"], form.cleaned_data["name"], form.cleaned_data["port"]
+            )
+            for form in hosts.rows()
+        ],
+    )
+
+
+@require_http_methods(["GET", "POST"])
+@for_steering
+def profile_edit(request: HttpRequest, public_id: str) -> HttpResponse:
+    tenant = tenant_or_404(request, public_id)
+    before = {name: getattr(tenant, name) for name in ProfileForm.Meta.fields}
+    profile, domains, hosts = _forms(request, tenant)
+    if request.method == "POST" and _all_valid(profile, domains, hosts):
+        with transaction.atomic():
+            profile.save()
+            domains.save()
+            hosts.save()
+            services.change_profile(tenant, before=before, by=signed_in(request))
+            look_now(tenant.checks.filter(looked_at__isnull=True))
+        messages.success(request, "Saved. The plan and its checks follow the profile.")
+        return redirect("onboarding:profile-edit", public_id=public_id)
+    return _show_profile(request, public_id, profile=profile, domains=domains, hosts=hosts)
+
+
+@require_http_methods(["POST"])
+@for_steering
+def region_values(request: HttpRequest, public_id: str) -> HttpResponse:
+    tenant = tenant_or_404(request, public_id)
+    form = RegionValuesForm(request.POST, tenant=tenant)
+    if not form.is_valid():
+        return _show_profile(request, public_id, region_form=form)
+    before = {"region_overrides": tenant.region_overrides}
+    with transaction.atomic():
+        tenant.region_overrides = form.cleaned_data["overrides"]
+        tenant.save(update_fields=["region_overrides"])
+        services.change_profile(tenant, before=before, by=signed_in(request))
+        look_now(tenant.checks.filter(settled_verdict=""))
+    messages.success(request, "Saved. Checks now expect these values.")
+    return redirect("onboarding:profile-edit", public_id=public_id)
+
+
+def _show_profile(request: HttpRequest, public_id: str, **forms: Any) -> HttpResponse:
+    # A refused form has already written into its instance: show the tenant as it is on record.
+    tenant = tenant_or_404(request, public_id)
+    if "profile" not in forms:
+        forms |= {
+            "profile": ProfileForm(instance=tenant),
+            "domains": DomainFormSet(instance=tenant, prefix="domains"),
+            "hosts": HostFormSet(instance=tenant, prefix="hosts"),
+        }
+    forms.setdefault("region_form", RegionValuesForm(tenant=tenant))
+    bound = [form for form in forms.values() if form.is_bound]
+    context = {
+        "tenant": tenant,
+        "gaps": gap_sentences(tenant.region_values),
+        "tab": "profile",
+        **forms,
+    }
+    status = 422 if bound else 200
+    return render(request, "onboarding/profile_edit.html", context, status=status)
+
+
+@require_GET
+@for_staff
+def search(request: HttpRequest) -> HttpResponse:
+    """The search box: straight to the one tenant found, or the list of them."""
+    wanted = request.GET.get("q", "").strip()
+    found = list(
+        tenants_for(signed_in(request))
+        .filter(Q(name__icontains=wanted) | Q(domains__name__icontains=wanted))
+        .distinct()[:2]
+    )
+    if wanted and len(found) == 1:
+        return redirect("onboarding:plan-show", public_id=found[0].public_id)
+    response = redirect("onboarding:tenant-list")
+    response["Location"] += f"?{request.GET.urlencode()}&of=all"
+    return response

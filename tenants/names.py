@@ -1,0 +1,273 @@
+"""Normalises domain and host names where they enter, so that deeper code can trust them.
+
+A normalised name is in A-labels, lower case and without a trailing dot (IDNA 2008, RFC 5891, with
+the mapping of UTS 46 for what people type).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import re
+import unicodedata
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+import idna
+
+from tenants.errors import BadName
+
+MAX_NAME = 253  # RFC 1035, section 2.3.4, less the root's length byte and dot
+MAX_LABEL = 63
+_MAX_TEXT = 2000  # beyond this nobody typed a name, and mapping it would only cost time
+_SHOWN = 60
+
+_PORT = re.compile(r"(?P<host>.+):\d+")
+_EMAIL_HOST = re.compile(r"@([^\s<>@,;:]+)[^@]*$")
+_LDH = re.compile(r"[a-z0-9-]+")
+
+
+def normalise_domain(text: str) -> str:
+    """The one spelling under which we keep a domain; BadName says what is wrong."""
+    return _normalise(text, "domain name")
+
+
+def normalise_hostname(text: str) -> str:
+    """The one spelling under which we keep a host's name; BadName says what is wrong."""
+    return _normalise(text, "host name")
+
+
+def normalise_host(text: str) -> str:
+    """A host given by name or by IP address, as delivery routes and directories may be."""
+    with contextlib.suppress(ValueError):
+        return str(ipaddress.ip_address(text.strip().strip("[]")))
+    return normalise_hostname(text)
+
+
+def display_domain(name: str) -> str:
+    """The name as people read it, in U-labels; a label that does not decode stays as it is."""
+    return ".".join(_display_label(label) for label in name.split("."))
+
+
+def _display_label(label: str) -> str:
+    try:
+        return idna.ulabel(label) if label.startswith("xn--") else label
+    except idna.IDNAError:
+        return label
+
+
+def _normalise(text: str, noun: str) -> str:
+    typed = text.strip()
+    for refuse in _REFUSALS:
+        refuse(typed, noun)
+    return _spelt(typed, noun)
+
+
+def _spelt(typed: str, noun: str) -> str:
+    labels = _mapped(typed, noun).removesuffix(".").split(".")
+    _refuse_bad_dots(labels, typed)
+    name = ".".join(_to_ascii(label, noun) for label in labels)
+    if len(name) > MAX_NAME:
+        raise BadName(
+            f"“{_shown(name)}” has {len(name)} characters as it is written in DNS; "
+            f"a {noun} has {MAX_NAME} at most."
+        )
+    _refuse_single_label(labels, noun)
+    _refuse_numeric_ending(name, labels, noun)
+    return name
+
+
+def _mapped(typed: str, noun: str) -> str:
+    try:
+        return idna.uts46_remap(typed, std3_rules=False, transitional=False)
+    except idna.IDNAError:
+        raise _bad_character(typed, noun) from None
+
+
+def _to_ascii(label: str, noun: str) -> str:
+    _refuse_hyphen_at_edge(label)
+    # A plain LDH label (RFC 5890, section 2.3.1) passes as it is: some live ones have "--" in the
+    # third place, which IDNA would refuse.
+    if _LDH.fullmatch(label) and not label.startswith("xn--"):
+        ascii_label = label
+    else:
+        ascii_label = _to_a_label(label, noun)
+    if len(ascii_label) > MAX_LABEL:
+        raise BadName(_long_label(label, len(ascii_label)))
+    return ascii_label
+
+
+def _to_a_label(label: str, noun: str) -> str:
+    if "_" in label:
+        raise BadName(
+            f"“{_shown(label)}” contains an underscore, which a {noun} cannot; is it a hyphen?"
+        )
+    if label.isascii() and not _LDH.fullmatch(label):
+        raise _bad_character(label, noun)
+    length = len(label) if label.isascii() else len("xn--") + len(label.encode("punycode"))
+    if length > MAX_LABEL:
+        raise BadName(_long_label(label, length))
+    try:
+        return idna.alabel(label).decode("ascii")
+    except idna.IDNABidiError:
+        raise BadName(
+            f"“{_shown(label)}” mixes letters that are read in both directions; "
+            f"a part of a {noun} may not."
+        ) from None
+    except (idna.IDNAError, UnicodeError):
+        raise _bad_character(label, noun) from None
+
+
+def _bad_character(text: str, noun: str) -> BadName:
+    culprit = next((char for char in text if not _may_stand(char)), None)
+    if culprit is None:
+        return BadName(f"“{_shown(text)}” is not a valid {noun}; check its spelling.")
+    code = f"U+{ord(culprit):04X}"
+    what = f"“{culprit}” ({code})" if culprit.isprintable() else f"an invisible character ({code})"
+    return BadName(f"“{_shown(text)}” contains {what}, which a {noun} cannot.")
+
+
+def _may_stand(char: str) -> bool:
+    return char in "-." or unicodedata.category(char)[0] in "LMN"
+
+
+def _refuse_empty(typed: str, noun: str) -> None:
+    if not typed:
+        raise BadName(f"Enter a {noun}, such as example.com.")
+
+
+def _refuse_endless(typed: str, noun: str) -> None:
+    if len(typed) > _MAX_TEXT:
+        raise BadName(_too_long(typed, noun))
+
+
+def _refuse_address(typed: str, noun: str) -> None:
+    try:
+        found = ipaddress.ip_interface(typed.strip("[]"))
+    except ValueError:
+        return
+    what = "a network" if "/" in typed and found.network.num_addresses > 1 else "an IP address"
+    raise BadName(f"“{typed}” is {what}; enter a {noun}, such as example.com.")
+
+
+def _refuse_url(typed: str, noun: str) -> None:
+    if "://" not in typed and "/" not in typed:
+        return
+    try:
+        host = urlsplit(typed if "://" in typed else f"//{typed}").hostname or ""
+    except ValueError:
+        host = ""
+    raise _meant(f"“{_shown(typed)}” is a web address, not a {noun}", host, noun)
+
+
+def _refuse_email(typed: str, noun: str) -> None:
+    if "@" not in typed:
+        return
+    match = _EMAIL_HOST.search(typed)
+    host = match.group(1) if match else ""
+    raise _meant(f"“{_shown(typed)}” is an e-mail address, not a {noun}", host, noun)
+
+
+def _refuse_wildcard(typed: str, noun: str) -> None:
+    if "*" not in typed:
+        return
+    raise _meant(
+        f"“{_shown(typed)}” is a wildcard; enter each {noun} by itself",
+        typed.removeprefix("*."),
+        noun,
+    )
+
+
+def _refuse_port(typed: str, noun: str) -> None:
+    match = _PORT.fullmatch(typed)
+    if match:
+        raise _meant(
+            f"“{_shown(typed)}” ends in a port; leave it out here", match.group("host"), noun
+        )
+
+
+def _refuse_spaces(typed: str, noun: str) -> None:
+    parts = typed.split()
+    if sum("." in part.strip(".,;") for part in parts) > 1:
+        raise BadName(f"“{_shown(typed)}” has several names in it; enter one {noun} at a time.")
+    if len(parts) > 1:
+        raise _meant(
+            f"“{_shown(typed)}” contains a space, which a {noun} cannot",
+            "".join(parts),
+            noun,
+        )
+
+
+def _refuse_long(typed: str, noun: str) -> None:
+    if len(typed.removesuffix(".")) > MAX_NAME:
+        raise BadName(_too_long(typed, noun))
+
+
+def _refuse_bad_dots(labels: list[str], typed: str) -> None:
+    if not all(labels):
+        where = "starts with a dot" if not labels[0] else "has two dots in a row"
+        raise BadName(f"“{_shown(typed)}” {where}; there must be a name between dots.")
+
+
+def _refuse_single_label(labels: list[str], noun: str) -> None:
+    if len(labels) == 1:
+        raise BadName(
+            f"“{_shown(labels[0])}” is only one part of a {noun}; "
+            "enter it in full, such as example.com."
+        )
+
+
+def _refuse_numeric_ending(name: str, labels: list[str], noun: str) -> None:
+    if labels[-1].isdigit():
+        raise BadName(
+            f"“{_shown(name)}” ends in a number, as an IP address does and a {noun} cannot."
+        )
+
+
+def _refuse_hyphen_at_edge(label: str) -> None:
+    if label.startswith("-") or label.endswith("-"):
+        edge = "starts" if label.startswith("-") else "ends"
+        raise BadName(f"“{_shown(label)}” {edge} with a hyphen; a part of a name may not.")
+
+
+def _meant(problem: str, host: str, noun: str) -> BadName:
+    """Refuses with what was probably meant, if that is a name at all."""
+    try:
+        suggestion = _spelt(host, noun)
+    except BadName:
+        return BadName(f"{problem}.")
+    return BadName(f"{problem}. Did you mean {display_domain(suggestion)}?", suggestion=suggestion)
+
+
+def _too_long(typed: str, noun: str) -> str:
+    return (
+        f"“{_shown(typed)}” has {len(typed)} characters; a {noun} has {MAX_NAME} at most, "
+        "dots included."
+    )
+
+
+def _long_label(label: str, length: int) -> str:
+    return (
+        f"“{_shown(label)}” has {length} characters as it is written in DNS; "
+        f"each part between dots has {MAX_LABEL} at most."
+    )
+
+
+def _shown(text: str) -> str:
+    printable = "".join(
+        char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text
+    )
+    return printable if len(printable) <= _SHOWN else f"{printable[:_SHOWN]}…"
+
+
+_REFUSALS: tuple[Callable[[str, str], None], ...] = (
+    _refuse_empty,
+    _refuse_endless,
+    _refuse_address,
+    _refuse_url,
+    _refuse_email,
+    _refuse_wildcard,
+    _refuse_port,
+    _refuse_spaces,
+    _refuse_long,
+)

@@ -1,0 +1,121 @@
+"""What each value of a region must look like, whoever gives it: the data file or a consultant."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import zoneinfo
+from collections.abc import Callable, Iterable
+from typing import Any
+from urllib.parse import urlsplit
+
+from tenants.errors import BadName, TenantError
+from tenants.names import normalise_hostname
+
+_PREFIX = re.compile(r"C[A-Z]{2,5}")
+
+
+def read_value(name: str, value: object) -> Any:
+    """The value of a region's field in its kept spelling; TenantError names field and value."""
+    if name in LIST_FIELDS:
+        return tuple(dict.fromkeys(_read_text(name, item) for item in _as_items(name, value)))
+    return _read_text(name, value)
+
+
+def _as_items(name: str, value: object) -> list[object]:
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise TenantError(f"{LABELS[name]}: “{value}” must be a list.")
+    return list(value)
+
+
+def _read_text(name: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise TenantError(f"{LABELS[name]}: “{value}” must be text.")
+    try:
+        return FIELDS[name](value.strip())
+    except BadName as error:
+        raise TenantError(f"{LABELS[name]}: {error}") from error
+    except ValueError as error:
+        raise TenantError(f"{LABELS[name]}: “{value}” {error}") from error
+
+
+def _record_name(text: str) -> str:
+    # The names of SPF records carry underscores, which hosts may not (RFC 8552).
+    name = text.removeprefix("include:")
+    normalise_hostname(name.replace("_", ""))
+    return name.lower().removesuffix(".")
+
+
+def _network(text: str) -> str:
+    try:
+        return str(ipaddress.IPv4Network(text))
+    except ValueError:
+        raise ValueError("is not an IPv4 network, such as 192.0.2.0/24.") from None
+
+
+def _https_url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme != "https" or not parts.hostname:
+        raise ValueError("is not an https address.")
+    normalise_hostname(parts.hostname)
+    return text
+
+
+def _certificate_subject(text: str) -> str:
+    wildcard = "*." if text.startswith("*.") else ""
+    return wildcard + normalise_hostname(text.removeprefix("*."))
+
+
+def _timezone(text: str) -> str:
+    try:
+        return zoneinfo.ZoneInfo(text).key
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError("is not a time zone, such as Europe/London.") from None
+
+
+def _prefix(text: str) -> str:
+    if not _PREFIX.fullmatch(text.upper()):
+        raise ValueError("is not the beginning of an account code, such as CUSA.")
+    return text.upper()
+
+
+FIELDS: dict[str, Callable[[str], str]] = {
+    "account_code_prefix": _prefix,
+    "timezone": _timezone,
+    "mx": normalise_hostname,
+    "spf_include": _record_name,
+    "outbound_smarthosts": normalise_hostname,
+    "exchange_online_smarthosts": normalise_hostname,
+    "journal_hosts": normalise_hostname,
+    "spf_ip4": _network,
+    "delivery_ip4": _network,
+    "login_url": _https_url,
+    "api_host": normalise_hostname,
+    "certificate_subject": _certificate_subject,
+}
+LIST_FIELDS = frozenset(
+    {
+        "mx",
+        "outbound_smarthosts",
+        "exchange_online_smarthosts",
+        "journal_hosts",
+        "spf_ip4",
+        "delivery_ip4",
+    }
+)
+
+# In the order in which checks and people need them.
+LABELS = {
+    "mx": "MX hosts",
+    "spf_include": "SPF include",
+    "outbound_smarthosts": "outbound smart hosts",
+    "exchange_online_smarthosts": "outbound smart hosts for Exchange Online",
+    "journal_hosts": "journal hosts",
+    "spf_ip4": "SPF ranges",
+    "delivery_ip4": "delivery ranges",
+    "login_url": "sign-in address",
+    "api_host": "API host",
+    "certificate_subject": "certificate subject",
+    "account_code_prefix": "account code prefix",
+    "timezone": "time zone",
+}

@@ -1,0 +1,240 @@
+"""Mimecast's regions: dated facts, gaps shown as gaps, every value overridable per tenant."""
+
+from __future__ import annotations
+
+import datetime
+import functools
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from tenants.datafile import Section, read_datafile
+from tenants.errors import TenantError
+from tenants.region_values import FIELDS, LABELS, LIST_FIELDS, read_value
+
+REGIONS_FILE = Path(__file__).parent / "data" / "regions.yaml"
+CONFIDENCES = frozenset({"high", "medium", "low"})
+ENTERED = "entered"
+
+_ACCOUNT_CODE = re.compile(r"(?P<prefix>[A-Z]+)[0-9A-Z]*")
+_LETTERS = re.compile(r"[A-Z]+")
+
+
+@dataclass(frozen=True)
+class Fact:
+    """Where a value comes from and how far to trust it; `confidence` is ENTERED for an override."""
+
+    confidence: str = ""
+    source: str = ""
+    note: str = ""
+    as_of: str = ""
+
+
+@dataclass(frozen=True)
+class Region:
+    """One grid. An empty value is a gap: nobody knows it, and nothing here guesses it."""
+
+    id: str
+    name: str
+    account_code_prefix: str = ""
+    timezone: str = ""
+    mx: tuple[str, ...] = ()
+    spf_include: str = ""
+    outbound_smarthosts: tuple[str, ...] = ()
+    exchange_online_smarthosts: tuple[str, ...] = ()
+    journal_hosts: tuple[str, ...] = ()
+    spf_ip4: tuple[str, ...] = ()
+    delivery_ip4: tuple[str, ...] = ()
+    login_url: str = ""
+    api_host: str = ""
+    certificate_subject: str = ""
+    facts: Mapping[str, Fact] = field(default_factory=dict, hash=False)
+
+    @property
+    def gaps(self) -> tuple[str, ...]:
+        """The fields nobody knows, the ones a check needs first."""
+        return tuple(name for name in LABELS if not getattr(self, name))
+
+    def with_overrides(self, overrides: Mapping[str, object]) -> Region:
+        """This region with a tenant's own values; an empty one leaves the region's.
+
+        TenantError names the field and the value that will not do.
+        """
+        entered = {
+            name: value for name, value in overrides.items() if value not in (None, "", [], ())
+        }
+        for name in entered:
+            if name not in FIELDS:
+                raise TenantError(f"A region has no “{name}” to override.")
+        values = {name: read_value(name, value) for name, value in entered.items()}
+        marks = {name: Fact(confidence=ENTERED) for name in values}
+        return replace(self, **values, facts=MappingProxyType({**self.facts, **marks}))
+
+
+@dataclass(frozen=True)
+class GlobalFacts:
+    """What holds for every region. `spf_omits` are regions the global SPF include leaves out."""
+
+    login_url: str
+    ownership_cname_target: str
+    spf_include: str
+    spf_lookups: int
+    spf_contains: tuple[str, ...]
+    spf_omits: tuple[str, ...]
+    spf_delegated_pattern: str
+    ports: Mapping[str, int] = field(hash=False)
+    corporate_mx: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class RegionBook:
+    """The whole data file."""
+
+    compiled: datetime.date
+    everywhere: GlobalFacts
+    regions: Mapping[str, Region] = field(hash=False)
+
+
+def load_regions() -> Mapping[str, Region]:
+    """All regions by id, in the order of the data file."""
+    return load_book().regions
+
+
+@functools.cache
+def load_book(path: Path = REGIONS_FILE) -> RegionBook:
+    """The data file, read once; DataFileError names file, line and reason if it is malformed."""
+    parts = read_datafile(path).mapping(["schema", "compiled", "sources", "global", "regions"])
+    if parts["schema"].integer() != 1:
+        raise parts["schema"].refusal("this version reads schema 1 only")
+    sources = _read_sources(parts["sources"])
+    regions = {
+        region_id: _read_region(region_id, section, sources)
+        for region_id, section in parts["regions"].entries().items()
+    }
+    _refuse_shared_prefixes(parts["regions"], regions)
+    return RegionBook(
+        compiled=parts["compiled"].date(),
+        everywhere=_read_global(parts["global"], sources, frozenset(regions)),
+        regions=MappingProxyType(regions),
+    )
+
+
+def region_for_account_code(code: str) -> Region:
+    """The region an account code such as CUSA13A123 belongs to; TenantError if it names none."""
+    typed = code.strip()
+    if not typed:
+        raise TenantError("Enter the account code, such as CUSA13A123.")
+    if not _ACCOUNT_CODE.fullmatch(typed.upper()):
+        raise TenantError(
+            f"“{typed[:40]}” is not an account code: it starts with a letter and has only letters "
+            "and digits, such as CUSA13A123."
+        )
+    letters = _LETTERS.match(typed.upper())
+    assert letters is not None
+    for region in load_regions().values():
+        if region.account_code_prefix == letters.group():
+            return region
+    known = ", ".join(
+        r.account_code_prefix for r in load_regions().values() if r.account_code_prefix
+    )
+    raise TenantError(
+        f"“{typed[:40]}” starts like no region's account codes ({known}); "
+        "check the code, or choose the region by hand."
+    )
+
+
+def gap_sentences(region: Region) -> tuple[str, ...]:
+    """What a consultant should enter, one sentence for each gap."""
+    return tuple(
+        f"{region.name}: {LABELS[name]} not on record, "
+        f"enter {'them' if name in LIST_FIELDS else 'it'}."
+        for name in region.gaps
+    )
+
+
+def _read_sources(section: Section) -> frozenset[str]:
+    entries = section.entries()
+    for entry in entries.values():
+        parts = entry.mapping(["title", "url"])
+        parts["title"].text()
+        if not parts["url"].is_null:
+            parts["url"].text()
+    return frozenset(entries)
+
+
+def _read_region(region_id: str, section: Section, sources: frozenset[str]) -> Region:
+    parts = section.mapping(["name", *FIELDS])
+    values: dict[str, Any] = {}
+    facts: dict[str, Fact] = {}
+    for name in FIELDS:
+        values[name], facts[name] = _read_fact(name, parts[name], sources)
+    return replace(
+        Region(id=region_id, name=parts["name"].text()), **values, facts=MappingProxyType(facts)
+    )
+
+
+def _read_fact(name: str, section: Section, sources: frozenset[str]) -> tuple[Any, Fact]:
+    parts = section.mapping(["value"], ["confidence", "source", "note", "as_of"])
+    note = parts["note"].text() if "note" in parts else ""
+    if parts["value"].is_null:
+        if "confidence" in parts:
+            raise parts["confidence"].refusal("a gap has no confidence")
+        return (() if name in LIST_FIELDS else ""), Fact(note=note)
+    section.mapping(["value", "confidence", "source"], ["note", "as_of"])
+    fact = Fact(
+        confidence=parts["confidence"].choice(CONFIDENCES),
+        source=parts["source"].choice(sources),
+        note=note,
+        as_of=parts["as_of"].text() if "as_of" in parts else "",
+    )
+    return _read_known(name, parts["value"]), fact
+
+
+def _read_known(name: str, section: Section) -> Any:
+    raw = section.texts() if name in LIST_FIELDS else section.text()
+    try:
+        return read_value(name, raw)
+    except TenantError as error:
+        raise section.refusal(str(error)) from error
+
+
+def _read_global(section: Section, sources: frozenset[str], regions: frozenset[str]) -> GlobalFacts:
+    parts = section.mapping(["login_url", "ownership_cname_target", "spf", "ports", "corporate_mx"])
+    spf = parts["spf"].mapping(
+        ["include", "lookups", "contains", "omits", "confidence", "source", "delegated_pattern"]
+    )
+    spf["confidence"].choice(CONFIDENCES)
+    spf["source"].choice(sources)
+    return GlobalFacts(
+        login_url=parts["login_url"].text(),
+        ownership_cname_target=parts["ownership_cname_target"].text(),
+        spf_include=spf["include"].text(),
+        spf_lookups=spf["lookups"].integer(),
+        spf_contains=tuple(item.choice(regions) for item in spf["contains"].items()),
+        spf_omits=tuple(item.choice(regions) for item in spf["omits"].items()),
+        spf_delegated_pattern=_read_pattern(spf["delegated_pattern"]),
+        ports={name: port.integer() for name, port in parts["ports"].entries().items()},
+        corporate_mx=parts["corporate_mx"].texts(),
+    )
+
+
+def _read_pattern(section: Section) -> str:
+    pattern = section.text()
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise section.refusal(f"{section.name} is not a regular expression: {error}") from error
+    return pattern
+
+
+def _refuse_shared_prefixes(section: Section, regions: Mapping[str, Region]) -> None:
+    seen: dict[str, str] = {}
+    for region in regions.values():
+        other = seen.setdefault(region.account_code_prefix, region.id)
+        if region.account_code_prefix and other != region.id:
+            raise section.entries()[region.id].refusal(
+                f"account code prefix {region.account_code_prefix} also belongs to “{other}”"
+            )

@@ -1,0 +1,323 @@
+"""The real lookup against real name servers on loopback, one behaviour each."""
+
+from __future__ import annotations
+
+import asyncio
+from ipaddress import ip_network
+
+import dns.rcode
+import pytest
+
+from checks.engine.lookup import (
+    Answer,
+    CouldNotTell,
+    Delegation,
+    NoName,
+    NoRecord,
+    Record,
+    Records,
+    Server,
+)
+from checks.engine.network import Network, Route
+from checks.engine.resolution import NetworkLookup
+from tests.checks.engine import loopback
+from tests.checks.engine.loopback import Behaviour, Nameserver, nameserver, network_of
+
+ZONE = """
+test            NS    ns1.dns.test
+example.test    NS    ns1.dns.test
+example.test    NS    ns2.dns.test
+example.test    TXT   "one two"
+example.test    MX    10 mx.example.test
+www.example.test CNAME web.example.test
+web.example.test CNAME host.example.test
+host.example.test 60 A  127.0.0.9
+turn.example.test CNAME back.example.test
+back.example.test CNAME turn.example.test
+ns1.dns.test    A     127.0.0.1
+ns2.dns.test    A     127.0.0.2
+"""
+TEXT = Records((Record("example.test", "TXT", 300, "one two"),))
+
+
+def named(behaviours: dict[str, Behaviour]) -> dict[str, Behaviour]:
+    """Keywords to names: an underscore stands for a dot."""
+    return {name.replace("_", "."): behaviour for name, behaviour in behaviours.items()}
+
+
+def resolve(
+    name: str, rtype: str, zone: str = ZONE, **behaviours: Behaviour
+) -> tuple[Answer, Nameserver]:
+    async def run() -> tuple[Answer, Nameserver]:
+        async with nameserver(zone, named(behaviours)) as server:
+            return await NetworkLookup(network_of(server)).resolve(name, rtype), server
+
+    return asyncio.run(run())
+
+
+def ask(behaviour: Behaviour) -> Answer:
+    async def run() -> Answer:
+        async with nameserver(ZONE, {"example.test": behaviour}) as server:
+            lookup = NetworkLookup(network_of(server))
+            there = Server("ns1.dns.test", "127.0.0.1", server.port)
+            return await lookup.ask(there, "example.test", "TXT")
+
+    return asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("name", "rtype", "expected"),
+    [
+        ("example.test", "TXT", TEXT),
+        ("EXAMPLE.test.", "TXT", TEXT),
+        ("example.test", "A", NoRecord()),
+        ("nothing.example.test", "A", NoName()),
+        ("dns.test", "A", NoRecord()),
+        (f"{'a' * 64}.test", "A", NoName()),
+        ("two..dots.test", "A", NoName()),
+    ],
+)
+def test_resolve_gives_typed_answers(name: str, rtype: str, expected: Answer) -> None:
+    answer, _ = resolve(name, rtype)
+
+    assert answer == expected
+
+
+def test_resolve_follows_aliases_a_server_left_unfollowed() -> None:
+    answer, _ = resolve("www.example.test", "A")
+
+    assert answer == Records(
+        records=(Record("host.example.test", "A", 60, "127.0.0.9"),),
+        chain=(
+            Record("www.example.test", "CNAME", 300, "web.example.test"),
+            Record("web.example.test", "CNAME", 300, "host.example.test"),
+        ),
+    )
+
+
+def test_resolve_recognises_an_alias_loop() -> None:
+    answer, _ = resolve("turn.example.test", "A")
+
+    assert answer == CouldNotTell("cname-loop", "turn.example.test")
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "reason"),
+    [
+        (loopback.drop, "timeout"),
+        (loopback.fail_with(dns.rcode.SERVFAIL), "servfail"),
+        (loopback.fail_with(dns.rcode.REFUSED), "refused"),
+        (loopback.malformed, "malformed"),
+        (loopback.wrong_id, "timeout"),
+        (loopback.wrong_question, "timeout"),
+    ],
+)
+def test_resolve_could_not_tell(behaviour: Behaviour, reason: str) -> None:
+    answer, _ = resolve("example.test", "TXT", example_test=behaviour)
+
+    assert isinstance(answer, CouldNotTell)
+    assert answer.reason == reason
+
+
+def test_resolve_takes_a_referral_for_no_answer() -> None:
+    async def run() -> Answer:
+        async with nameserver(ZONE, {"example.test": loopback.refer}, recursive=False) as server:
+            return await NetworkLookup(network_of(server)).resolve("example.test", "MX")
+
+    assert asyncio.run(run()) == CouldNotTell("refused", "recursion not available")
+
+
+def test_resolve_asks_over_tcp_when_truncated() -> None:
+    answer, server = resolve("example.test", "TXT", example_test=loopback.truncate)
+
+    assert answer == TEXT
+    assert server.queries == {("example.test", "TXT", "udp"): 1, ("example.test", "TXT", "tcp"): 1}
+
+
+def test_resolve_asks_again_without_edns_when_refused() -> None:
+    answer, server = resolve("example.test", "TXT", example_test=loopback.refuse_edns)
+
+    assert answer == TEXT
+    assert server.queries["example.test", "TXT", "udp"] == 2
+
+
+def test_resolve_tries_again_after_a_lost_datagram() -> None:
+    answer, server = resolve("example.test", "TXT", example_test=loopback.drop_first(1))
+
+    assert answer == TEXT
+    assert server.queries["example.test", "TXT", "udp"] == 2
+
+
+def test_resolve_turns_to_the_next_name_server() -> None:
+    async def run() -> Answer:
+        failing = loopback.fail_with(dns.rcode.SERVFAIL)
+        async with nameserver(ZONE, {"example.test": failing}) as bad, nameserver(ZONE) as good:
+            return await NetworkLookup(network_of(bad, good)).resolve("example.test", "TXT")
+
+    assert asyncio.run(run()) == TEXT
+
+
+def test_resolve_of_a_closed_port_is_unreachable() -> None:
+    async def run() -> Answer:
+        async with nameserver(ZONE) as server:
+            network = network_of(server)
+        return await NetworkLookup(network).resolve("example.test", "TXT")
+
+    answer = asyncio.run(run())
+
+    assert isinstance(answer, CouldNotTell)
+    assert answer.reason == "unreachable"
+
+
+def test_one_question_is_asked_once_however_many_wait() -> None:
+    async def run() -> tuple[list[Answer], int]:
+        async with nameserver(ZONE) as server:
+            lookup = NetworkLookup(network_of(server))
+            answers = await asyncio.gather(
+                *(lookup.resolve(name, "TXT") for name in ("example.test", "Example.test.") * 5)
+            )
+            return answers, server.queries["example.test", "TXT", "udp"]
+
+    assert asyncio.run(run()) == ([TEXT] * 10, 1)
+
+
+def test_question_outlives_the_subject_that_gave_up() -> None:
+    async def run() -> Answer:
+        async with nameserver(ZONE, {"example.test": loopback.drop_first(1)}) as server:
+            lookup = NetworkLookup(network_of(server))
+            patient = asyncio.create_task(lookup.resolve("example.test", "TXT"))
+            hurried = asyncio.create_task(lookup.resolve("example.test", "TXT"))
+            await asyncio.sleep(0.01)
+            hurried.cancel()
+            return await patient
+
+    assert asyncio.run(run()) == TEXT
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "expected"),
+    [
+        (loopback.answer, TEXT),
+        (loopback.truncate, TEXT),
+        (loopback.without_aa, CouldNotTell("lame", "not authoritative")),
+        (loopback.refer, CouldNotTell("lame", "referral")),
+        (loopback.fail_with(dns.rcode.REFUSED), CouldNotTell("refused", "REFUSED")),
+        (loopback.drop, CouldNotTell("timeout")),
+    ],
+)
+def test_ask_believes_only_an_authoritative_answer(behaviour: Behaviour, expected: Answer) -> None:
+    assert ask(behaviour) == expected
+
+
+def test_ask_refuses_an_address_inside_our_network() -> None:
+    async def run() -> tuple[Answer, int]:
+        async with nameserver(ZONE) as server:
+            lookup = NetworkLookup(Network(nameservers=(("127.0.0.1", server.port),)))
+            there = Server("ns1.dns.test", "127.0.0.1", server.port)
+            return await lookup.ask(there, "example.test", "TXT"), server.queries.total()
+
+    assert asyncio.run(run()) == (CouldNotTell("not-allowed", "127.0.0.1"), 0)
+
+
+def delegation(name: str, zone: str = ZONE, **behaviours: Behaviour) -> object:
+    async def run() -> object:
+        async with nameserver(zone, named(behaviours)) as server:
+            network = network_of(server, authoritative_port=5300)
+            return await NetworkLookup(network).delegation(name)
+
+    return asyncio.run(run())
+
+
+BOTH = (Server("ns1.dns.test", "127.0.0.1", 5300), Server("ns2.dns.test", "127.0.0.2", 5300))
+
+
+@pytest.mark.parametrize("name", ["example.test", "host.example.test", "no.such.example.test"])
+def test_delegation_walks_up_to_the_apex(name: str) -> None:
+    assert delegation(name) == Delegation("example.test", BOTH)
+
+
+def test_delegation_of_an_alias_is_its_own_zone_not_the_targets() -> None:
+    zone = ZONE + "alias.example.test CNAME dns.test\ndns.test NS ns1.dns.test\n"
+
+    assert delegation("alias.example.test", zone) == Delegation("example.test", BOTH)
+
+
+def test_delegation_of_an_unregistered_name_is_no_name() -> None:
+    assert delegation("unregistered.test") == NoName()
+
+
+def test_delegation_with_a_failing_parent_could_not_tell() -> None:
+    failing = loopback.fail_with(dns.rcode.SERVFAIL)
+
+    assert delegation("example.test", example_test=failing) == CouldNotTell("servfail", "SERVFAIL")
+
+
+def test_delegation_names_servers_without_a_usable_address() -> None:
+    zone = """
+    example.test NS ns1.dns.test
+    example.test NS private.dns.test
+    example.test NS silent.dns.test
+    example.test NS gone.dns.test
+    ns1.dns.test A 127.0.0.1
+    private.dns.test A 10.0.0.1
+    """
+
+    assert delegation("example.test", zone, silent_dns_test=loopback.drop) == Delegation(
+        zone="example.test",
+        servers=(Server("ns1.dns.test", "127.0.0.1", 5300),),
+        unresolved=("private.dns.test", "silent.dns.test"),
+        addressless=("gone.dns.test",),
+    )
+
+
+def test_route_sends_a_suffix_to_other_name_servers_and_port() -> None:
+    async def run() -> tuple[Answer, object, int]:
+        async with nameserver(ZONE) as lab, nameserver("") as world:
+            network = Network(
+                nameservers=(("127.0.0.1", world.port),),
+                allowed_networks=(ip_network("127.0.0.0/8"),),
+                routes=(Route("test", (("127.0.0.1", lab.port),), authoritative_port=lab.port),),
+            )
+            lookup = NetworkLookup(network)
+            answer = await lookup.resolve("example.test", "TXT")
+            found = await lookup.delegation("example.test")
+            await lookup.resolve("latest", "TXT")
+            assert isinstance(found, Delegation)
+            return answer, {s.port for s in found.servers} == {lab.port}, world.queries.total()
+
+    assert asyncio.run(run()) == (TEXT, True, 1)
+
+
+def test_authoritative_only_name_server_serves_as_resolver() -> None:
+    async def run() -> object:
+        refusing = loopback.fail_with(dns.rcode.REFUSED)
+        async with nameserver(ZONE, {"com": refusing}, recursive=False) as server:
+            lookup = NetworkLookup(network_of(server, authoritative_port=server.port))
+            found = await lookup.delegation("example.test")
+            assert isinstance(found, Delegation)
+            return await lookup.ask(found.servers[0], "example.test", "TXT")
+
+    assert asyncio.run(run()) == TEXT
+
+
+def test_exchanges_on_the_wire_are_limited() -> None:
+    async def run() -> int:
+        most = 0
+
+        def count(server: Nameserver, query: object, over_tcp: bool) -> bytes | None:
+            nonlocal most
+            most = max(most, server.queries.total())
+            return None
+
+        behaviours: dict[str, Behaviour] = {f"n{i}": count for i in range(6)}
+        async with nameserver("", behaviours) as server:
+            lookup = NetworkLookup(network_of(server), exchanges=2)
+            asking = [asyncio.create_task(lookup.resolve(f"n{i}", "A")) for i in range(6)]
+            await asyncio.sleep(0.03)
+            seen = most
+            for task in asking:
+                task.cancel()
+            await lookup.close()
+            return seen
+
+    assert asyncio.run(run()) == 2

@@ -1,0 +1,227 @@
+"""Domain names as people type them, and the one spelling we keep."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tenants.errors import BadName, TenantError
+from tenants.names import display_domain, normalise_domain, normalise_host, normalise_hostname
+
+LONG_LABEL = "a" * 64
+LONGEST = ".".join(["a" * 63, "b" * 63, "c" * 63, "d" * 61])
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        ("example.com", "example.com"),
+        ("  Example.COM.  ", "example.com"),
+        ("MÜNCHEN.example", "xn--mnchen-3ya.example"),
+        ("xn--MNCHEN-3ya.example", "xn--mnchen-3ya.example"),
+        ("straße.example", "xn--strae-oqa.example"),
+        ("例え。テスト", "xn--r8jz45g.xn--zckzah"),
+        ("ｅｘａｍｐｌｅ．ｃｏｍ", "example.com"),
+        ("exam\u00adple.com", "example.com"),
+        ("contoso.onmicrosoft.com", "contoso.onmicrosoft.com"),
+        ("r3---sn.example.com", "r3---sn.example.com"),
+        ("1and1.example", "1and1.example"),
+        (LONGEST, LONGEST),
+        (f"{LONGEST}.", LONGEST),
+    ],
+)
+def test_name_is_kept_in_one_spelling(typed: str, kept: str) -> None:
+    assert normalise_domain(typed) == kept
+    assert normalise_hostname(typed) == kept
+
+
+@pytest.mark.parametrize(
+    ("typed", "sentence", "suggestion"),
+    [
+        ("", "Enter a domain name, such as example.com.", ""),
+        ("  \t", "Enter a domain name, such as example.com.", ""),
+        (
+            "exam ple.com",
+            "“exam ple.com” contains a space, which a domain name cannot. "
+            "Did you mean example.com?",
+            "example.com",
+        ),
+        (
+            "a.com b.com",
+            "“a.com b.com” has several names in it; enter one domain name at a time.",
+            "",
+        ),
+        (
+            "i❤.example",
+            "“i❤” contains “❤” (U+2764), which a domain name cannot.",
+            "",
+        ),
+        (
+            "exa\u200bmple\u0007.com",
+            "“example\ufffd” contains an invisible character (U+0007), which a domain name cannot.",
+            "",
+        ),
+        (
+            "a" * 300,
+            f"“{'a' * 60}…” has 300 characters; a domain name has 253 at most, dots included.",
+            "",
+        ),
+        (
+            f"{LONG_LABEL}.com",
+            f"“{'a' * 60}…” has 64 characters as it is written in DNS; "
+            "each part between dots has 63 at most.",
+            "",
+        ),
+        (
+            f"{'ü' * 60}.com",
+            f"“{'ü' * 60}” has 66 characters as it is written in DNS; "
+            "each part between dots has 63 at most.",
+            "",
+        ),
+        (
+            "192.0.2.1",
+            "“192.0.2.1” is an IP address; enter a domain name, such as example.com.",
+            "",
+        ),
+        (
+            "[2001:db8::1]",
+            "“[2001:db8::1]” is an IP address; enter a domain name, such as example.com.",
+            "",
+        ),
+        (
+            "192.0.2.0/24",
+            "“192.0.2.0/24” is a network; enter a domain name, such as example.com.",
+            "",
+        ),
+        (
+            "300.0.2.1",
+            "“300.0.2.1” ends in a number, as an IP address does and a domain name cannot.",
+            "",
+        ),
+        (
+            "https://www.Example.com:8443/contact",
+            "“https://www.Example.com:8443/contact” is a web address, not a domain name. "
+            "Did you mean www.example.com?",
+            "www.example.com",
+        ),
+        (
+            "example.com/about",
+            "“example.com/about” is a web address, not a domain name. Did you mean example.com?",
+            "example.com",
+        ),
+        ("http://[::1", "“http://[::1” is a web address, not a domain name.", ""),
+        (
+            "Jo <jo@münchen.example>",
+            "“Jo <jo@münchen.example>” is an e-mail address, not a domain name. "
+            "Did you mean münchen.example?",
+            "xn--mnchen-3ya.example",
+        ),
+        (
+            "mailto:jo@example.com",
+            "“mailto:jo@example.com” is an e-mail address, not a domain name. "
+            "Did you mean example.com?",
+            "example.com",
+        ),
+        ("jo@", "“jo@” is an e-mail address, not a domain name.", ""),
+        (
+            "*.example.com",
+            "“*.example.com” is a wildcard; enter each domain name by itself. "
+            "Did you mean example.com?",
+            "example.com",
+        ),
+        ("*", "“*” is a wildcard; enter each domain name by itself.", ""),
+        (
+            "a" + ":1" * 900,
+            f"“{('a' + ':1' * 900)[:60]}…” ends in a port; leave it out here.",
+            "",
+        ),
+        (
+            "example",
+            "“example” is only one part of a domain name; enter it in full, such as example.com.",
+            "",
+        ),
+        (
+            "_dmarc.example.com",
+            "“_dmarc” contains an underscore, which a domain name cannot; is it a hyphen?",
+            "",
+        ),
+        ("-a.com", "“-a” starts with a hyphen; a part of a name may not.", ""),
+        ("a-.com", "“a-” ends with a hyphen; a part of a name may not.", ""),
+        ("a..com", "“a..com” has two dots in a row; there must be a name between dots.", ""),
+        (".com", "“.com” starts with a dot; there must be a name between dots.", ""),
+        (
+            "mail.example.com:25",
+            "“mail.example.com:25” ends in a port; leave it out here. "
+            "Did you mean mail.example.com?",
+            "mail.example.com",
+        ),
+        ("exa!mple.com", "“exa!mple” contains “!” (U+0021), which a domain name cannot.", ""),
+        ("xn--a.com", "“xn--a” is not a valid domain name; check its spelling.", ""),
+    ],
+)
+def test_bad_name_is_refused_with_a_sentence(typed: str, sentence: str, suggestion: str) -> None:
+    with pytest.raises(BadName) as refusal:
+        normalise_domain(typed)
+
+    assert (str(refusal.value), refusal.value.suggestion) == (sentence, suggestion)
+    assert isinstance(refusal.value, TenantError)
+
+
+def test_name_too_long_only_in_dns_is_refused() -> None:
+    with pytest.raises(BadName, match=r"has 25[4-9] characters as it is written in DNS"):
+        normalise_domain(".".join(["ü" * 56, "ü" * 56, "ü" * 56, "ü" * 55, "com"]))
+
+
+def test_host_name_is_called_so_in_its_refusal() -> None:
+    with pytest.raises(BadName) as refusal:
+        normalise_hostname("localhost")
+
+    assert str(refusal.value) == (
+        "“localhost” is only one part of a host name; enter it in full, such as example.com."
+    )
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("[2001:DB8::7]", "2001:db8::7"),
+        ("Mail.Example.com.", "mail.example.com"),
+    ],
+)
+def test_host_may_be_a_name_or_an_address(typed: str, kept: str) -> None:
+    assert normalise_host(typed) == kept
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("xn--mnchen-3ya.example", "münchen.example"),
+        ("example.com", "example.com"),
+        ("xn--a.example", "xn--a.example"),
+    ],
+)
+def test_display_domain_shows_letters_people_read(name: str, shown: str) -> None:
+    assert display_domain(name) == shown
+
+
+_TYPED = st.one_of(
+    st.text(max_size=40),
+    st.lists(
+        st.text(alphabet="aZ0-üßاאé例。._ ", min_size=1, max_size=12), min_size=2, max_size=5
+    ).map(".".join),
+)
+
+
+@given(_TYPED)
+def test_normalising_twice_changes_nothing_and_any_text_gets_an_answer(typed: str) -> None:
+    try:
+        once = normalise_domain(typed)
+    except BadName:
+        return
+
+    assert normalise_domain(once) == once
+    assert normalise_domain(display_domain(once)) == once
+    assert once.isascii()
+    assert once == once.lower()

@@ -1,0 +1,242 @@
+"""Region facts: what is known, what is not, and what a consultant may enter instead."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tenants.datafile import DataFileError
+from tenants.errors import TenantError
+from tenants.regions import (
+    ENTERED,
+    REGIONS_FILE,
+    gap_sentences,
+    load_book,
+    load_regions,
+    region_for_account_code,
+)
+
+
+@pytest.mark.parametrize(
+    ("region", "mx", "include"),
+    [
+        ("us", "us-smtp-inbound-{}.mimecast.com", "us._netblocks.mimecast.com"),
+        ("usb", "usb-smtp-inbound-{}.mimecast.com", "usb._netblocks.mimecast.com"),
+        ("eu", "eu-smtp-inbound-{}.mimecast.com", "eu._netblocks.mimecast.com"),
+        ("de", "de-smtp-inbound-{}.mimecast.com", "de._netblocks.mimecast.com"),
+        ("za", "za-smtp-inbound-{}.mimecast.co.za", "za._netblocks.mimecast.com"),
+        ("au", "au-smtp-inbound-{}.mimecast.com", "au._netblocks.mimecast.com"),
+        ("ca", None, "ca._netblocks.mimecast.com"),
+        ("je", "je-smtp-inbound-{}.mimecast-offshore.com", ""),
+        ("uspcom", None, "uspcom._netblocks.mimecast-pscom-us.com"),
+    ],
+)
+def test_region_has_its_hosts_and_include(region: str, mx: str | None, include: str) -> None:
+    found = load_regions()[region]
+
+    assert found.mx == ((mx.format(1), mx.format(2)) if mx else ())
+    assert found.spf_include == include
+
+
+def test_regions_are_these_nine_in_order() -> None:
+    assert list(load_regions()) == ["us", "usb", "eu", "de", "za", "au", "ca", "je", "uspcom"]
+
+
+def test_data_is_dated() -> None:
+    assert load_book().compiled == datetime.date(2026, 11, 23)
+
+
+def test_fact_keeps_its_confidence_and_source() -> None:
+    fact = load_regions()["us"].facts["spf_ip4"]
+
+    assert (fact.confidence, fact.source, fact.as_of) == ("medium", "spf_sample_2025", "2025")
+
+
+def test_global_include_names_the_regions_it_leaves_out() -> None:
+    everywhere = load_book().everywhere
+
+    assert everywhere.spf_include == "_netblocks.mimecast.com"
+    assert everywhere.spf_omits == ("usb", "uspcom")
+    assert everywhere.ownership_cname_target == "validate-domain.mimecast.com"
+
+
+@pytest.mark.parametrize(
+    ("code", "region"),
+    [
+        ("CUSA13A123", "us"),
+        (" cusb45a6 ", "usb"),
+        ("CUK1A2", "eu"),
+        ("CDE1A2", "de"),
+        ("CSA1A2", "za"),
+        ("CAU1A2", "au"),
+        ("CCA1A2", "ca"),
+    ],
+)
+def test_account_code_names_its_region(code: str, region: str) -> None:
+    assert region_for_account_code(code).id == region
+
+
+@pytest.mark.parametrize(
+    ("code", "sentence"),
+    [
+        ("", "Enter the account code, such as CUSA13A123."),
+        (
+            "C46A75",
+            "“C46A75” starts like no region's account codes "
+            "(CUSA, CUSB, CUK, CDE, CSA, CAU, CCA); check the code, or choose the region by hand.",
+        ),
+        (
+            "CUSA 13",
+            "“CUSA 13” is not an account code: it starts with a letter and has only letters "
+            "and digits, such as CUSA13A123.",
+        ),
+    ],
+)
+def test_unknown_account_code_gets_a_sentence(code: str, sentence: str) -> None:
+    with pytest.raises(TenantError) as refusal:
+        region_for_account_code(code)
+
+    assert str(refusal.value) == sentence
+
+
+def test_gaps_are_sentences_and_the_mx_hosts_come_first() -> None:
+    assert gap_sentences(load_regions()["ca"]) == (
+        "Canada: MX hosts not on record, enter them.",
+        "Canada: outbound smart hosts for Exchange Online not on record, enter them.",
+        "Canada: journal hosts not on record, enter them.",
+        "Canada: delivery ranges not on record, enter them.",
+        "Canada: sign-in address not on record, enter it.",
+    )
+
+
+def test_override_fills_a_gap_and_is_marked_as_entered() -> None:
+    region = load_regions()["ca"].with_overrides(
+        {
+            "mx": ["MX1.Example.com.", "mx2.example.com"],
+            "spf_include": "include:_spf.Example.com",
+            "delivery_ip4": ("192.0.2.0/24",),
+            "login_url": "",
+        }
+    )
+
+    assert region.mx == ("mx1.example.com", "mx2.example.com")
+    assert region.spf_include == "_spf.example.com"
+    assert region.delivery_ip4 == ("192.0.2.0/24",)
+    assert region.facts["mx"].confidence == ENTERED
+    assert region.gaps == ("exchange_online_smarthosts", "journal_hosts", "login_url")
+    assert load_regions()["ca"].mx == ()
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "sentence"),
+    [
+        ("colour", "red", "A region has no “colour” to override."),
+        (
+            "mx",
+            ["mail server.com"],
+            "MX hosts: “mail server.com” contains a space, which a host name cannot. "
+            "Did you mean mailserver.com?",
+        ),
+        ("mx", "mx.example.com", "MX hosts: “mx.example.com” must be a list."),
+        ("mx", [25], "MX hosts: “25” must be text."),
+        (
+            "spf_include",
+            "netblocks",
+            "SPF include: “netblocks” is only one part of a host name; "
+            "enter it in full, such as example.com.",
+        ),
+        (
+            "spf_ip4",
+            ["192.0.2.1/24"],
+            "SPF ranges: “192.0.2.1/24” is not an IPv4 network, such as 192.0.2.0/24.",
+        ),
+        (
+            "login_url",
+            "http://login.example.com",
+            "sign-in address: “http://login.example.com” is not an https address.",
+        ),
+        (
+            "timezone",
+            "Europe/Atlantis",
+            "time zone: “Europe/Atlantis” is not a time zone, such as Europe/London.",
+        ),
+    ],
+)
+def test_bad_override_is_refused_by_field_and_value(
+    field: str, value: object, sentence: str
+) -> None:
+    with pytest.raises(TenantError) as refusal:
+        load_regions()["us"].with_overrides({field: value})
+
+    assert str(refusal.value) == sentence
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "marker", "reason"),
+    [
+        ("schema: 1", "schema: 2", "schema: 2", "this version reads schema 1 only"),
+        (
+            "compiled: 2026-11-23",
+            "compiled: lately",
+            "compiled: lately",
+            "“compiled” must be a date",
+        ),
+        (
+            "value: CUSB",
+            "value: CUSA",
+            '"United States (B)"',
+            "account code prefix CUSA also belongs to “us”",
+        ),
+        (
+            "      value: CUK\n      confidence: high",
+            "      value: CUK\n      confidence: hearsay",
+            "hearsay",
+            "“confidence” is “hearsay”, but must be one of high, low, medium",
+        ),
+        (
+            "- 195.130.217.0/24",
+            "- 195.130.217.0/99",
+            "- 195.130.217.0/99",
+            "SPF ranges: “195.130.217.0/99” is not an IPv4 network, such as 192.0.2.0/24.",
+        ),
+        ('name: "Canada"', 'nmae: "Canada"', "nmae:", "unknown key “nmae” in “ca”"),
+        ("omits: [usb, uspcom]", "omits: [mars]", "omits:", "an item of “omits” is “mars”"),
+        ("schema: 1", "schema: [1", "compiled:", "is not valid YAML: expected ',' or ']'"),
+    ],
+)
+def test_malformed_data_is_refused_with_file_line_and_reason(
+    tmp_path: Path, old: str, new: str, marker: str, reason: str
+) -> None:
+    text = REGIONS_FILE.read_text(encoding="utf-8").replace(old, new, 1)
+    path = tmp_path / "regions.yaml"
+    path.write_text(text, encoding="utf-8")
+    line = next(n for n, row in enumerate(text.splitlines(), start=1) if marker in row)
+
+    with pytest.raises(DataFileError) as refusal:
+        load_book(path)
+
+    assert str(refusal.value).startswith(f"{path}:{line}: {reason}")
+
+
+@pytest.mark.parametrize(
+    ("prepare", "problem"),
+    [
+        (lambda path: None, ":1: cannot be read: No such file or directory"),
+        (lambda path: path.write_bytes(b"a: 1\nb: \xff"), ":2: is not UTF-8 text"),
+        (lambda path: path.write_bytes(b""), ":1: is empty"),
+        (lambda path: path.write_bytes(b"- 1"), ":1: the file must be a mapping"),
+    ],
+)
+def test_unreadable_file_is_refused(
+    tmp_path: Path, prepare: Callable[[Path], object], problem: str
+) -> None:
+    path = tmp_path / "regions.yaml"
+    prepare(path)
+
+    with pytest.raises(DataFileError) as refusal:
+        load_book(path)
+
+    assert str(refusal.value) == f"{path}{problem}"
