@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from checks.engine.outcomes import Verdict
-from checks.settling import Standing, settle
+from checks.settling import Standing, is_at_fault, settle
 
 NEVER = Standing()
 YES = Standing(Verdict.PASS)
@@ -40,3 +40,19 @@ def test_settle_believes_only_what_every_server_said(
     before: Standing, verdict: Verdict, unanimous: bool, after: Standing
 ) -> None:
     assert settle(before, verdict, unanimous=unanimous) == after
+
+
+@pytest.mark.parametrize(
+    ("verdict", "codes", "was_yes", "expected"),
+    [
+        (Verdict.FAIL, {"mx.old-only"}, False, False),
+        (Verdict.FAIL, {"mx.old-only"}, True, True),
+        (Verdict.FAIL, {"mx.leftover"}, False, True),
+        (Verdict.FAIL, {"spf.no-network-passes", "spf.permerror"}, False, True),
+        (Verdict.PASS, {"spf.passes-everyone"}, True, False),
+    ],
+)
+def test_a_step_not_taken_yet_is_no_fault(
+    verdict: Verdict, codes: set[str], was_yes: bool, expected: bool
+) -> None:
+    assert is_at_fault(verdict, codes, was_yes=was_yes) == expected
