@@ -48,6 +48,7 @@ def test_settle_believes_only_what_every_server_said(
         (Verdict.FAIL, {"mx.old-only"}, False, False),
         (Verdict.FAIL, {"mx.old-only"}, True, True),
         (Verdict.FAIL, {"mx.leftover"}, False, True),
+        (Verdict.FAIL, {"spf.no-network-passes", "spf.ptr"}, False, False),
         (Verdict.FAIL, {"spf.no-network-passes", "spf.permerror"}, False, True),
         (Verdict.PASS, {"spf.passes-everyone"}, True, False),
     ],
