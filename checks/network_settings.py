@@ -19,8 +19,7 @@ def network_from_settings(nameservers: tuple[Endpoint, ...] = ()) -> Network:
             Route(suffix, tuple(endpoints), port)
             for suffix, endpoints, port in settings.CHECKS_ROUTES
         ),
-        # An authority to trust beside the system's: a closed network's own, or a lab's.
-        ca_file=getattr(settings, "CHECKS_CA_FILE", ""),
+        ca_file=settings.CHECKS_EXTRA_CA_FILE,
     )
     # Asked for by name, so they answer for everything, routes included.
     return replace(network, nameservers=nameservers, routes=()) if nameservers else network

@@ -36,7 +36,7 @@ def cut_over_soon(now: datetime) -> Q:
 
 
 def failing() -> Q:
-    return Q(_check(settled_verdict=Verdict.FAIL.value))
+    return Q(_check(is_at_fault=True))
 
 
 def at_risk(now: datetime) -> Q:

@@ -119,7 +119,8 @@ async def gather_facts(
     domain: str, networks: Sequence[IPNetwork], answer: Answer, lookup: Lookup
 ) -> Facts:
     """What one answer for the domain's TXT means for each of the region's networks."""
-    records = tuple(select(answer.values)) if isinstance(answer, Records) else ()
+    # Sorted: a record set has no order, and the same answer must look the same every time.
+    records = tuple(sorted_values(select(answer.values))) if isinstance(answer, Records) else ()
     exists = not isinstance(answer, NoName)
     if len(records) != 1:
         return Facts(domain, exists, records, Node(domain), ())
