@@ -42,7 +42,7 @@ class DataFolder:
         return self.path / "beat-schedule"
 
     def create(self) -> None:
-        for folder in (self.path, self.logs, self.broker):
+        for folder in (self.path, self.logs, self.broker, self.path / "static"):
             folder.mkdir(parents=True, exist_ok=True)
         self.broker.chmod(0o700)
 
