@@ -18,7 +18,7 @@ from checks import queries
 from checks.cadence import HURRIED_FOR, Pace, next_look, pace
 from checks.engine.outcomes import Outcome
 from checks.models import Check, Observation
-from checks.settling import settle
+from checks.settling import is_at_fault, settle
 from checks.signals import run_recorded
 from tenants.public_ids import new_public_id
 
@@ -131,6 +131,13 @@ def _update_standing(
     settled = standing.verdict.value if standing.verdict is not None else ""
     if settled != check.settled_verdict:
         check.settled_at = at
+    if standing.verdict is not None and standing.verdict.is_yes:
+        check.yes_at = check.yes_at or at
+        check.is_at_fault = False
+    elif standing.verdict is outcome.verdict:
+        codes = {finding.code for finding in outcome.findings}
+        was_yes = check.yes_at is not None
+        check.is_at_fault = is_at_fault(standing.verdict, codes, was_yes=was_yes)
     check.settled_verdict = settled
     check.failing_looks = standing.failing_looks
     check.latest = observation
@@ -147,6 +154,8 @@ def _update_standing(
             "settled_verdict",
             "settled_at",
             "failing_looks",
+            "yes_at",
+            "is_at_fault",
             "latest",
             "looked_at",
             "pace",

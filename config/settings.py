@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
+import django_stubs_ext
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
+from checks.lab import places
 from config import env
+
+django_stubs_ext.monkeypatch()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = Path(env.text("VAR_DIR", str(BASE_DIR / "var")))
@@ -28,8 +31,10 @@ IS_LOCAL = set(ALLOWED_HOSTS) <= LOOPBACK_HOSTS
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
 
 # --- The lab: name servers and mail hosts on loopback, for the sample tenants under .test only.
-LAB = env.boolean("LAB", default=IS_LOCAL and (VAR_DIR / "lab" / "on").exists())
-LAB_PORT = env.integer("LAB_PORT", 15353, least=1, most=65535)
+LAB_DIR = VAR_DIR / "lab"
+LAB_PORT = env.integer("LAB_PORT", places.Places.port, least=1, most=65535)
+LAB_PLACES = places.current(LAB_DIR)
+LAB = env.boolean("LAB", default=IS_LOCAL and LAB_PLACES is not None)
 if LAB and not IS_LOCAL:
     raise ImproperlyConfigured("LAB is on, but ALLOWED_HOSTS names more than this machine.")
 
@@ -199,9 +204,14 @@ CHECKS_AUTHORITATIVE_PORT = env.integer("CHECKS_AUTHORITATIVE_PORT", 53, least=1
 CHECKS_ALLOWED_NETWORKS = env.networks("CHECKS_ALLOWED_NETWORKS")
 # (suffix, name servers, authoritative port): names under the suffix are asked there instead.
 CHECKS_ROUTES: list[tuple[str, list[tuple[str, int]], int]] = []
-if LAB:
-    CHECKS_ALLOWED_NETWORKS.append(ip_network("127.53.0.0/24"))
-    CHECKS_ROUTES.append(("test", [("127.53.0.10", LAB_PORT)], LAB_PORT))
+CHECKS_EXTRA_CA_FILE = env.text("CHECKS_EXTRA_CA_FILE")
+if LAB and LAB_PLACES is not None:
+    LAB_ROUTING = places.routing(LAB_PLACES, LAB_DIR)
+    CHECKS_ALLOWED_NETWORKS.append(LAB_ROUTING.allowed_network)
+    CHECKS_ROUTES.append(
+        (LAB_ROUTING.suffix, list(LAB_ROUTING.nameservers), LAB_ROUTING.authoritative_port)
+    )
+    CHECKS_EXTRA_CA_FILE = CHECKS_EXTRA_CA_FILE or str(LAB_ROUTING.ca_file)
 CHECKS_BUDGET_SECONDS = env.integer("CHECKS_BUDGET_SECONDS", 20, least=1, most=200)
 CHECKS_CONCURRENCY = env.integer("CHECKS_CONCURRENCY", 100, least=1, most=10_000)
 # This worker's own egress lies in the ranges that clients open their ports to: only then can a

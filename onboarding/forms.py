@@ -10,17 +10,17 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.forms.models import BaseInlineFormSet, inlineformset_factory
 
-from onboarding.models import Cutover, PlanTemplate
-from onboarding.templates_on_record import blueprint_of
+from onboarding.models import Cutover
+from onboarding.templates_on_record import blueprint_of, newest_template
 from tenants.errors import TenantError
 from tenants.models import Domain, Host, Tenant, User
-from tenants.names import normalise_domain, normalise_hostname
+from tenants.names import normalise_domain, normalise_host
 from tenants.region_values import LABELS, LIST_FIELDS
 from tenants.regions import load_regions, region_for_account_code
 
 
 def _product_choices() -> list[tuple[str, str]]:
-    template = PlanTemplate.objects.order_by("-version").first()
+    template = newest_template()
     return list(blueprint_of(template).products.items()) if template is not None else []
 
 
@@ -43,9 +43,9 @@ class ProfileForm(forms.ModelForm[Tenant]):
     )
     time_zone = forms.ChoiceField(choices=_time_zone_choices, initial="UTC")
     consultant = forms.ModelChoiceField(
-        queryset=User.objects.filter(
-            staff_role=User.StaffRole.CONSULTANT, is_active=True
-        ).order_by("name"),
+        queryset=User.objects.filter(staff_role=User.StaffRole.CONSULTANT, is_active=True).order_by(
+            "name"
+        ),
         required=False,
     )
 
@@ -145,7 +145,7 @@ class HostForm(forms.ModelForm[Host]):
 
     def clean_name(self) -> str:
         try:
-            return normalise_hostname(self.cleaned_data["name"])
+            return normalise_host(self.cleaned_data["name"])
         except TenantError as error:
             raise ValidationError(str(error)) from error
 
@@ -154,11 +154,15 @@ class _DistinctRows(BaseInlineFormSet[Any, Tenant, Any]):
     """Rows that must differ; the later of two equal ones is told, by name, beside its field."""
 
     def rows(self) -> list[forms.ModelForm[Any]]:
-        return [
-            form
-            for form in self.forms
-            if form.cleaned_data.get("name") and not form.cleaned_data.get("DELETE")
-        ] if all(hasattr(form, "cleaned_data") for form in self.forms) else []
+        return (
+            [
+                form
+                for form in self.forms
+                if form.cleaned_data.get("name") and not form.cleaned_data.get("DELETE")
+            ]
+            if all(hasattr(form, "cleaned_data") for form in self.forms)
+            else []
+        )
 
     def key(self, form: forms.ModelForm[Any]) -> object:
         raise NotImplementedError
@@ -213,7 +217,8 @@ class RegionValuesForm(forms.Form):
             name: "\n".join(value) if isinstance(value, list) else value
             for name, value in tenant.region_overrides.items()
         }
-        super().__init__(*args, initial=initial, **kwargs)
+        kwargs["initial"] = initial
+        super().__init__(*args, **kwargs)
         for name, label in LABELS.items():
             widget = forms.Textarea(attrs={"rows": 2}) if name in LIST_FIELDS else forms.TextInput()
             self.fields[name] = forms.CharField(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from django.db import models
 from django.db.models import F, Q
@@ -37,7 +37,6 @@ class PlanTemplate(models.Model):
     """One published version of the plan template. Plans keep the version they were made from."""
 
     version = models.PositiveIntegerField(unique=True)
-    text = models.TextField()
     loaded_at = models.DateTimeField(default=timezone.now)
 
     def __str__(self) -> str:
@@ -109,6 +108,8 @@ class Task(models.Model):
     is_group = models.BooleanField(default=False)
     is_per_domain = models.BooleanField(default=False)
     is_optional = models.BooleanField(default=False)
+    # Going ahead before the dependencies are done can lose mail.
+    is_hard_gate = models.BooleanField(default=False)
 
     # Facts
     applies = models.BooleanField(default=True)
@@ -148,18 +149,12 @@ class Task(models.Model):
         return self.state in COMPLETE
 
     @property
-    def facts(self) -> dict[str, Any]:
-        """The facts that the state follows from."""
-        return {name: getattr(self, name) for name in FACT_FIELDS}
-
-
-FACT_FIELDS = (
-    "applies",
-    "mimecast_confirmed_at",
-    "client_confirmed_at",
-    "proven_at",
-    "broken_at",
-)
+    def holds_up(self) -> bool:
+        """Whether tasks that depend on this one must still wait. An optional task makes nobody
+        wait until somebody has begun it."""
+        if self.is_optional and self.state == TaskState.TODO:
+            return False
+        return self.applies and not self.is_complete
 
 
 class Cutover(models.Model):

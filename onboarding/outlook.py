@@ -56,7 +56,9 @@ def _readiness(
     cutover: Cutover, by_key: dict[str, Task], counts: CheckCounts, *, now: datetime
 ) -> Outlook:
     task = by_key[TASK_OF_DIRECTION[Cutover.Direction(cutover.direction)]]
-    waits_for = [by_key[key].title for key in task.depends_on if key in by_key]
+    waits_for = [
+        by_key[key].title for key in task.depends_on if key in by_key and by_key[key].holds_up
+    ]
     if cutover.planned_at < now:
         return Outlook(Shape.FAIL, "The planned moment has passed", cutover)
     if waits_for:
@@ -64,5 +66,7 @@ def _readiness(
         return Outlook(Shape.WAITING, f"Waits for {waits_for[0]}{more}", cutover)
     if counts.unknown:
         plural = "check" if counts.unknown == 1 else "checks"
-        return Outlook(Shape.UNKNOWN, f"Steps done; {counts.unknown} {plural} could not tell", cutover)
+        return Outlook(
+            Shape.UNKNOWN, f"Steps done; {counts.unknown} {plural} could not tell", cutover
+        )
     return Outlook(Shape.PASS, "Ready", cutover)

@@ -75,7 +75,9 @@ class TaskRow:
 
     @property
     def proven_subjects(self) -> tuple[Subject, ...]:
-        return tuple(s for s in self.evidence.subjects if s.settled is not None and s.settled.is_yes)
+        return tuple(
+            s for s in self.evidence.subjects if s.settled is not None and s.settled.is_yes
+        )
 
     @property
     def open_subjects(self) -> tuple[Subject, ...]:
@@ -105,9 +107,7 @@ def rows_of(tasks: Sequence[Task], ground: Ground, *, side: str) -> list[TaskRow
 def _row(task: Task, by_key: Mapping[str, Task], ground: Ground, *, side: str) -> TaskRow:
     evidence = ground.evidence(task)
     waits_for = tuple(
-        by_key[key]
-        for key in task.depends_on
-        if key in by_key and by_key[key].applies and not by_key[key].is_complete
+        by_key[key] for key in task.depends_on if key in by_key and by_key[key].holds_up
     )
     return TaskRow(
         task=task,
@@ -150,7 +150,9 @@ def shape_of_check(check: Check) -> Shape:
         settled = Verdict(check.settled_verdict)
         if settled.is_yes:
             return Shape.PASS
-        return Shape.FAIL if settled is Verdict.FAIL else Shape.NOT_APPLICABLE
+        if settled is Verdict.FAIL:
+            return Shape.FAIL if check.is_at_fault else Shape.TODO
+        return Shape.NOT_APPLICABLE
     if check.latest is None:
         return Shape.TODO
     return Shape.UNKNOWN if check.latest.verdict == Verdict.UNKNOWN.value else Shape.WAITING
@@ -177,8 +179,8 @@ class PhaseRow:
     def shape(self) -> Shape:
         counted = self.counted
         if not counted:
-            return Shape.TODO if any(row.task.applies for row in self.rows) else (
-                Shape.NOT_APPLICABLE
+            return (
+                Shape.TODO if any(row.task.applies for row in self.rows) else (Shape.NOT_APPLICABLE)
             )
         if any(row.shape is Shape.FAIL for row in counted):
             return Shape.FAIL

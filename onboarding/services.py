@@ -12,12 +12,12 @@ from django.utils import timezone
 
 from checks.models import Check
 from checks.subjects import keep_checks
-from onboarding.blueprint import Blueprint, TaskBlueprint, applies
+from onboarding.blueprint import Blueprint, TaskBlueprint, applies, is_optional
 from onboarding.errors import NotYours, OnboardingError
 from onboarding.judging import reassess
-from onboarding.models import Cutover, Phase, Plan, PlanTemplate, Responsibility, Task
+from onboarding.models import Cutover, Phase, Plan, Responsibility, Task
 from onboarding.standing import refresh_states
-from onboarding.templates_on_record import blueprint_of
+from onboarding.templates_on_record import blueprint_of, newest_template
 from tenants.models import Domain, Host, Membership, Tenant, User
 from tenants.services import write_activity
 
@@ -74,7 +74,7 @@ def create_tenant(entry: NewTenant, *, by: User | None) -> Tenant:
 
 def create_plan(tenant: Tenant) -> Plan:
     """The newest template as the tenant's own plan, with what its profile leaves out marked so."""
-    template = PlanTemplate.objects.order_by("-version").first()
+    template = newest_template()
     if template is None:
         raise OnboardingError("No plan template is loaded yet: run manage.py load_templates.")
     blueprint = blueprint_of(template)
@@ -91,23 +91,21 @@ def create_plan(tenant: Tenant) -> Plan:
 
 
 def _create_tasks(plan: Plan, phases: dict[str, Phase], blueprint: Blueprint) -> None:
-    parents = {task.parent for phase in blueprint.phases for task in phase.tasks if task.parent}
     made: dict[str, Task] = {}
-    position = 0
-    for phase in blueprint.phases:
-        for item in phase.tasks:
-            applicable, reason = applies(item, plan.tenant.profile)
-            made[item.key] = Task.objects.create(
-                plan=plan,
-                phase=phases[phase.key],
-                parent=made[item.parent] if item.parent else None,
-                position=position,
-                is_group=item.key in parents,
-                applies=applicable,
-                not_applicable_because=reason,
-                **_copied(item),
-            )
-            position += 1
+    profile = plan.tenant.profile
+    for position, item in enumerate(blueprint.tasks):
+        applicable, reason = applies(item, profile)
+        made[item.key] = Task.objects.create(
+            plan=plan,
+            phase=phases[item.phase],
+            parent=made[item.parent] if item.parent else None,
+            position=position,
+            is_group=item.key in blueprint.groups,
+            is_optional=is_optional(item, profile),
+            applies=applicable,
+            not_applicable_because=reason,
+            **_copied(item),
+        )
 
 
 def _copied(item: TaskBlueprint) -> dict[str, Any]:
@@ -120,11 +118,11 @@ def _copied(item: TaskBlueprint) -> dict[str, Any]:
         "responsibility": item.responsibility,
         "responsibility_stated": item.stated,
         "depends_on": list(item.depends_on),
-        "check_kinds": list(item.checks),
+        "check_kinds": list(item.check_kinds),
         "evidence_kinds": list(item.supports),
         "domain_roles": list(item.domain_roles),
         "is_per_domain": item.per_domain,
-        "is_optional": item.is_optional,
+        "is_hard_gate": item.gate == "hard",
     }
 
 
@@ -136,24 +134,26 @@ def follow_profile(tenant: Tenant) -> list[Check]:
     with transaction.atomic():
         added = keep_checks(tenant)
         plan = tenant.plan
-        blueprint = blueprint_of(plan.template)
-        items = {item.key: item for phase in blueprint.phases for item in phase.tasks}
+        items = {item.key: item for item in blueprint_of(plan.template).tasks}
         for task in Task.objects.filter(plan=plan, key__in=items):
-            applicable, reason = applies(items[task.key], tenant.profile)
-            if (task.applies, task.not_applicable_because) != (applicable, reason):
-                task.applies = applicable
-                task.not_applicable_because = reason
-                task.save(update_fields=["applies", "not_applicable_because"])
+            _fit(task, items[task.key], tenant.profile)
         reassess(plan)
     return added
+
+
+def _fit(task: Task, item: TaskBlueprint, profile: dict[str, object]) -> None:
+    before = (task.applies, task.not_applicable_because, task.is_optional)
+    applicable, reason = applies(item, profile)
+    if before != (applicable, reason, is_optional(item, profile)):
+        task.applies, task.not_applicable_because = applicable, reason
+        task.is_optional = is_optional(item, profile)
+        task.save(update_fields=["applies", "not_applicable_because", "is_optional"])
 
 
 def change_profile(tenant: Tenant, *, before: dict[str, Any], by: User) -> None:
     """Note what a saved profile changed, and let checks and plan follow."""
     after = {name: getattr(tenant, name) for name in before}
-    changed = {
-        name: [before[name], after[name]] for name in before if before[name] != after[name]
-    }
+    changed = {name: [before[name], after[name]] for name in before if before[name] != after[name]}
     with transaction.atomic():
         if changed:
             write_activity(

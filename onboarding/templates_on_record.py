@@ -1,31 +1,29 @@
-"""The plan templates that are loaded, read back as blueprints."""
+"""The plan templates on record: one row for each version, its text in the file of that version."""
 
 from __future__ import annotations
 
-import functools
 from pathlib import Path
 
-from onboarding.blueprint import Blueprint, parse_blueprint
+from onboarding.blueprint import Blueprint, load_blueprint
 from onboarding.models import PlanTemplate
 
 TEMPLATES_DIR = Path(__file__).parent / "plan_templates"
 
 
-@functools.lru_cache(maxsize=16)
-def _parsed(version: int, text: str) -> Blueprint:
-    return parse_blueprint(text, name=f"plan template version {version}")
-
-
 def blueprint_of(template: PlanTemplate) -> Blueprint:
-    return _parsed(template.version, template.text)
+    return load_blueprint(TEMPLATES_DIR / f"mimecast-{template.version}.yaml")
 
 
-def load_templates() -> list[PlanTemplate]:
-    """Put every template file on record. A version that plans may rest on is never altered."""
-    loaded = []
-    for path in sorted(TEMPLATES_DIR.glob("*.yaml")):
-        text = path.read_text(encoding="utf-8")
-        version = parse_blueprint(text, name=path.name).version
-        template, _ = PlanTemplate.objects.get_or_create(version=version, defaults={"text": text})
-        loaded.append(template)
-    return loaded
+def newest_template() -> PlanTemplate | None:
+    return PlanTemplate.objects.order_by("-version").first()
+
+
+def put_templates_on_record() -> list[PlanTemplate]:
+    """A row for every template file; BlueprintError names file, line and reason of a malformed one.
+
+    A version is never altered once it is released: plans rest on it. A change is a new file.
+    """
+    return [
+        PlanTemplate.objects.get_or_create(version=load_blueprint(path).version)[0]
+        for path in sorted(TEMPLATES_DIR.glob("mimecast-*.yaml"))
+    ]

@@ -7,7 +7,7 @@ class TenantError(Exception):
     """Base of all errors of this app; the message is fit to be shown."""
 
 
-class BadName(TenantError):  # noqa: N818, it is raised and read as what it says
+class BadName(TenantError):
     """The text is not a domain or host name; `suggestion` is what was probably meant, or empty."""
 
     def __init__(self, message: str, *, suggestion: str = "") -> None:

@@ -1,1 +1,1 @@
-"""Onboarding's pages. Each loads for this tenant, checks the role, acts through a service, shows."""
+"""Onboarding's pages: load for this tenant, check the role, act through a service, show."""

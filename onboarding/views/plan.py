@@ -56,9 +56,7 @@ def _records(page: TenantPage, rows: Iterable[TaskRow]) -> dict[str, list[Record
     """What to publish, by task, for the subjects that are not proven yet."""
     return {
         row.task.key: [
-            record
-            for subject in row.open_subjects
-            for record in records_for(subject, page.region)
+            record for subject in row.open_subjects for record in records_for(subject, page.region)
         ]
         for row in rows
         if row.open_subjects
@@ -185,6 +183,6 @@ def cutover_plan(request: HttpRequest, public_id: str) -> HttpResponse:
             by=signed_in(request),
         )
     else:
-        problems = " ".join(message for field in form.errors.values() for message in field)
+        problems = " ".join(str(message) for field in form.errors.values() for message in field)
         messages.error(request, f"{problems} The planned cutover was left as it was.")
     return _back(request, tenant)

@@ -70,7 +70,8 @@ def _forms(request: HttpRequest, tenant: Tenant) -> tuple[ProfileForm, Any, Any]
 
 def _all_valid(*forms: Any) -> bool:
     """Ask every form, so that every mistake is told at once."""
-    return all([form.is_valid() for form in forms])
+    answers = [form.is_valid() for form in forms]
+    return all(answers)
 
 
 @require_http_methods(["GET", "POST"])
@@ -79,9 +80,7 @@ def tenant_create(request: HttpRequest) -> HttpResponse:
     profile, domains, hosts = _forms(request, Tenant(consultant=signed_in(request)))
     if request.method == "POST" and _all_valid(profile, domains, hosts):
         with transaction.atomic():
-            tenant = services.create_tenant(
-                _entry(profile, domains, hosts), by=signed_in(request)
-            )
+            tenant = services.create_tenant(_entry(profile, domains, hosts), by=signed_in(request))
             look_now(tenant.checks.all())
         return redirect("onboarding:plan-show", public_id=tenant.public_id)
     context = {"profile": profile, "domains": domains, "hosts": hosts}

@@ -1,0 +1,27 @@
+"""Put the plan template on record and read the regions once, so that a bad file shows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from onboarding.blueprint import BlueprintError
+from onboarding.templates_on_record import put_templates_on_record
+from tenants.errors import TenantError
+from tenants.regions import load_book
+
+
+class Command(BaseCommand):
+    help = "Load the plan templates and check the regions. Safe to run again."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            templates = put_templates_on_record()
+            book = load_book()
+        except (BlueprintError, TenantError) as error:
+            raise CommandError(str(error)) from error
+        versions = ", ".join(str(template.version) for template in templates)
+        self.stdout.write(
+            f"Plan template version {versions}; {len(book.regions)} regions as of {book.compiled}."
+        )

@@ -1,0 +1,172 @@
+"""The sample people and tenants of a local installation. They live in the lab, under .test."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from django.db import transaction
+from django.utils import timezone
+
+from checks.lab.zones import ownership_codes
+from onboarding.models import Cutover, Plan, Responsibility, Task
+from onboarding.services import DomainEntry, HostEntry, NewTenant, confirm_task, create_tenant
+from tenants.models import (
+    Authentication,
+    DirectoryMethod,
+    Domain,
+    Host,
+    Membership,
+    Platform,
+    Tenant,
+    User,
+)
+
+PASSWORD = "gangway-on-loopback"
+CONSULTANT = ("consultant@gangway.test", "Rosa Almeida")
+MANAGER = ("manager@gangway.test", "Eva Kowalski")
+CLIENT = ("client@northwind.test", "Jo Lindqvist")
+
+# The stand-in for Mimecast that the lab serves; no real name is ever shadowed.
+_REGION_OVERRIDES: dict[str, dict[str, object]] = {
+    region: {
+        "mx": [f"{region}-smtp-inbound-{number}.mimecast.test" for number in (1, 2)],
+        "spf_include": f"{region}._netblocks.mimecast.test",
+        "outbound_smarthosts": [f"{region}-smtp-outbound-{n}.mimecast.test" for n in (1, 2)],
+    }
+    for region in ("us", "eu", "au")
+}
+
+
+@dataclass(frozen=True)
+class SampleTenant:
+    name: str
+    region: str
+    platform: Platform
+    directory_method: DirectoryMethod
+    domains: dict[str, Domain.Role]
+    products: tuple[str, ...] = ()
+    hosts: tuple[tuple[Host.Purpose, str], ...] = ()
+    cutovers: dict[Cutover.Direction, timedelta] = field(default_factory=dict)
+    # Every task up to this phase, beyond what checks prove, is confirmed by its sides.
+    done_up_to: int = 0
+
+
+SAMPLE = (
+    SampleTenant(
+        "Northwind Traders",
+        "us",
+        Platform.HYBRID,
+        DirectoryMethod.LDAP,
+        {
+            "northwind.test": Domain.Role.PRIMARY,
+            "northwind-co.test": Domain.Role.SECONDARY,
+            "nwt-test.test": Domain.Role.TEST,
+        },
+        products=("ttp_attachment", "ttp_url", "archive"),
+        hosts=(
+            (Host.Purpose.DELIVERY, "mail.northwind.test"),
+            (Host.Purpose.DIRECTORY, "ldap.northwind.test"),
+        ),
+        cutovers={
+            Cutover.Direction.OUTBOUND: timedelta(days=6, hours=3),
+            Cutover.Direction.INBOUND: timedelta(days=10, hours=3),
+        },
+        done_up_to=6,
+    ),
+    SampleTenant(
+        "Contoso Legal",
+        "us",
+        Platform.ON_PREMISES,
+        DirectoryMethod.LDAP,
+        {"contoso.test": Domain.Role.PRIMARY},
+        hosts=(
+            (Host.Purpose.DELIVERY, "mail.contoso.test"),
+            (Host.Purpose.DIRECTORY, "ldap.contoso.test"),
+        ),
+        cutovers={Cutover.Direction.OUTBOUND: timedelta(days=3, hours=5)},
+        done_up_to=1,
+    ),
+    SampleTenant(
+        "Fabrikam Health",
+        "eu",
+        Platform.GOOGLE_WORKSPACE,
+        DirectoryMethod.GOOGLE,
+        {"fabrikam.test": Domain.Role.PRIMARY},
+        products=("ttp_url",),
+        done_up_to=2,
+    ),
+    SampleTenant(
+        "Tailspin Aero",
+        "us",
+        Platform.MICROSOFT_365,
+        DirectoryMethod.ENTRA_ID,
+        {"tailspin.test": Domain.Role.PRIMARY},
+        products=("ttp_attachment", "ttp_impersonation", "ttp_url"),
+        cutovers={Cutover.Direction.INBOUND: timedelta(days=1, hours=2)},
+        done_up_to=7,
+    ),
+)
+
+
+def load_sample(*, smtp_port: int, ldaps_port: int) -> bool:
+    """Make the sample people and tenants once; False when they are there already."""
+    if User.objects.exists():
+        return False
+    with transaction.atomic():
+        consultant = _person(CONSULTANT, User.StaffRole.CONSULTANT)
+        _person(MANAGER, User.StaffRole.MANAGER)
+        client = _person(CLIENT, User.StaffRole.NONE)
+        ports = {Host.Purpose.DELIVERY: smtp_port, Host.Purpose.DIRECTORY: ldaps_port}
+        for sample in SAMPLE:
+            tenant = create_tenant(_entry(sample, consultant, ports), by=consultant)
+            _plan_cutovers(tenant, sample)
+            _confirm(tenant, sample, consultant, client)
+        northwind = Tenant.objects.get(name=SAMPLE[0].name)
+        Membership.objects.create(tenant=northwind, user=client, role=Membership.Role.OWNER)
+    return True
+
+
+def _person(who: tuple[str, str], role: User.StaffRole) -> User:
+    email, name = who
+    return User.objects.create_user(email, PASSWORD, name=name, staff_role=role)
+
+
+def _entry(sample: SampleTenant, consultant: User, ports: dict[Host.Purpose, int]) -> NewTenant:
+    codes = ownership_codes()
+    return NewTenant(
+        profile={
+            "name": sample.name,
+            "region": sample.region,
+            "region_overrides": _REGION_OVERRIDES[sample.region],
+            "platform": sample.platform,
+            "directory_method": sample.directory_method,
+            "authentication": Authentication.SSO,
+            "products": list(sample.products),
+            "consultant": consultant,
+            "is_sample": True,
+        },
+        domains=[DomainEntry(n, role, codes.get(n, "")) for n, role in sample.domains.items()],
+        hosts=[HostEntry(purpose, name, ports[purpose]) for purpose, name in sample.hosts],
+    )
+
+
+def _plan_cutovers(tenant: Tenant, sample: SampleTenant) -> None:
+    evening = timezone.now().replace(minute=0, second=0, microsecond=0)
+    for direction, ahead in sample.cutovers.items():
+        Cutover.objects.create(plan=tenant.plan, direction=direction, planned_at=evening + ahead)
+
+
+def _confirm(tenant: Tenant, sample: SampleTenant, consultant: User, client: User) -> None:
+    """What people said before the newcomer arrived; nothing that a check could prove."""
+    plan = Plan.objects.get(tenant=tenant)
+    tasks = Task.objects.filter(
+        plan=plan, applies=True, is_group=False, phase__position__lt=sample.done_up_to
+    )
+    for task in tasks.select_related("plan__tenant"):
+        if task.check_kinds or task.is_optional:
+            continue
+        if task.responsibility != Responsibility.CLIENT:
+            confirm_task(task, by=consultant, side=Responsibility.MIMECAST)
+        if task.responsibility != Responsibility.MIMECAST:
+            confirm_task(task, by=client, side=Responsibility.CLIENT)
