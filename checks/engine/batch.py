@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from checks.engine import ldaps, mx, mx_ttl, ownership, smtp, spf
 from checks.engine.expectations import Ownership, RegionFacts
-from checks.engine.hosts import Prober
+from checks.engine.hosts import DEFAULT_PORTS, Prober
 from checks.engine.network import Network
 from checks.engine.outcomes import Finding, Kind, Outcome, Verdict
 from checks.engine.resolution import NetworkLookup
@@ -19,7 +19,6 @@ logger = logging.getLogger(__name__)
 # A look has several questions on the wire at once; the cap keeps sockets below usual limits.
 _EXCHANGES_PER_LOOK = 4
 _MOST_EXCHANGES = 400
-_DEFAULT_PORTS = {Kind.SMTP: smtp.DEFAULT_PORT, Kind.LDAPS: ldaps.DEFAULT_PORT}
 
 
 @dataclass(frozen=True)
@@ -37,8 +36,8 @@ class Look:
 
     @property
     def subject(self) -> str:
-        if self.kind in _DEFAULT_PORTS:
-            return f"{self.host}:{self.port or _DEFAULT_PORTS[self.kind]}"
+        if self.kind in DEFAULT_PORTS:
+            return f"{self.host}:{self.port or DEFAULT_PORTS[self.kind]}"
         return self.domain
 
 
@@ -78,7 +77,7 @@ async def look_all(
 
 async def _look(batch: _Batch, look: Look) -> Outcome:
     """A host named by several looks is probed once."""
-    if look.kind not in _DEFAULT_PORTS:
+    if look.kind not in DEFAULT_PORTS:
         return await _within_budget(batch, look)
     key = (look.kind, look.subject.lower(), look.vantage_allowed)
     if key not in batch.probes:

@@ -45,6 +45,8 @@ CODES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "spf.flattened": ("include",),
         "spf.lookups-near-limit": ("lookups", "limit"),
         "spf.sampled": (),
+        "spf.broken-branch": ("problem", "detail"),
+        "spf.branch-unresolved": ("detail",),
         "spf.include-after-all": ("term",),
         "spf.include-qualifier": ("term",),
         "spf.ptr": ("term",),

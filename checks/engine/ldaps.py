@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from checks.engine.certificates import TlsFacts, cautions
 from checks.engine.hosts import (
+    DEFAULT_PORTS,
     Prober,
     Refused,
     Unreached,
@@ -21,8 +22,6 @@ from checks.engine.hosts import (
     tls_facts,
 )
 from checks.engine.outcomes import Finding, Kind, Outcome, Verdict
-
-DEFAULT_PORT = 636
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,7 @@ _Seen = TlsFacts | NoTls | Unreached
 
 async def inspect(host: str, port: int, vantage_allowed: bool, prober: Prober) -> Outcome:
     """Connect and shake hands; nothing is bound or searched."""
-    port = port or DEFAULT_PORT
+    port = port or DEFAULT_PORTS[Kind.LDAPS]
     subject = f"{host}:{port}"
     addresses = await prober.locate(host, port)
     if isinstance(addresses, Refused):

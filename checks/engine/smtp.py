@@ -10,6 +10,7 @@ from typing import Any
 
 from checks.engine.certificates import TlsFacts, cautions
 from checks.engine.hosts import (
+    DEFAULT_PORTS,
     Prober,
     Refused,
     Streams,
@@ -23,7 +24,6 @@ from checks.engine.hosts import (
 )
 from checks.engine.outcomes import Finding, Kind, Outcome, Verdict
 
-DEFAULT_PORT = 25
 _GREETING_NAME = "probe.invalid"
 _MAX_LINES = 50
 _MAX_TEXT = 500
@@ -63,7 +63,7 @@ class Dialogue:
 
 async def inspect(host: str, port: int, vantage_allowed: bool, prober: Prober) -> Outcome:
     """Connect, greet, EHLO, STARTTLS, QUIT; never MAIL FROM."""
-    port = port or DEFAULT_PORT
+    port = port or DEFAULT_PORTS[Kind.SMTP]
     subject = f"{host}:{port}"
     addresses = await prober.locate(host, port)
     if isinstance(addresses, Refused):

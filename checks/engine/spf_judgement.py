@@ -76,6 +76,7 @@ def judge(facts: Facts, region: RegionFacts) -> Opinion:
     faults = [*_faults(facts, region)]
     if faults:
         return Opinion(Verdict.FAIL, (*faults, *hints))
+    assert all(coverage.passes for coverage in facts.coverage), "a no without a fault"
     cautions = [*_cautions(facts, region)]
     verdict = Verdict.WARN if cautions else Verdict.PASS
     return Opinion(verdict, (*cautions, *hints))
@@ -99,7 +100,8 @@ def _faults(facts: Facts, region: RegionFacts) -> Iterator[Finding]:
         yield Finding("spf.too-many-lookups", params)
     errors = {(r.problem, r.detail) for r in facts.results if r.result is Result.PERMERROR}
     for problem, detail in sorted(errors):
-        if problem != "too-many-lookups":
+        # A loop runs into the limit although the tree, which cuts it, stays below.
+        if problem != "too-many-lookups" or lookups <= MAX_LOOKUPS:
             yield _permerror(problem, detail, facts)
     if not errors:
         yield from _uncovered(facts, region)
@@ -159,6 +161,10 @@ def _cautions(facts: Facts, region: RegionFacts) -> Iterator[Finding]:
         yield Finding("spf.lookups-near-limit", params)
     if any(result.varied for result in facts.results):
         yield Finding("spf.sampled", {})
+    for problem, detail in facts.tree.problems:
+        # Mail from the region passes before this is reached; the client's other mail does not.
+        if problem != "could-not-tell":
+            yield Finding("spf.broken-branch", {"problem": problem, "detail": detail})
 
 
 def _hosted_at(facts: Facts) -> str:
@@ -168,17 +174,24 @@ def _hosted_at(facts: Facts) -> str:
 def _hints(facts: Facts, policy: Policy, region: RegionFacts) -> Iterator[Finding]:
     """What explains the answer, whichever it is."""
     wanted = region.spf_include.lower()
+    yield from _term_hints(policy, wanted, region.global_spf_include)
+    if _hosted_at(facts):
+        yield Finding("spf.hosted", {"target": _hosted_at(facts)})
+    for problem, detail in facts.tree.problems:
+        if problem == "could-not-tell":
+            yield Finding("spf.branch-unresolved", {"detail": detail})
+    yield from _mistaken_includes(facts.tree, wanted, region)
+
+
+def _term_hints(policy: Policy, wanted: str, everywhere: str) -> Iterator[Finding]:
     for term in policy.unreached:
-        if term.target.lower() in (wanted, region.global_spf_include):
+        if term.target.lower() in (wanted, everywhere):
             yield Finding("spf.include-after-all", {"term": term.text})
     for term in policy.mechanisms:
         if term.name == "include" and term.target.lower() == wanted and term.qualifier != "+":
             yield Finding("spf.include-qualifier", {"term": term.text})
         if term.name == "ptr":
             yield Finding("spf.ptr", {"term": term.text})
-    if _hosted_at(facts):
-        yield Finding("spf.hosted", {"target": _hosted_at(facts)})
-    yield from _mistaken_includes(facts.tree, wanted, region)
 
 
 def _mistaken_includes(tree: Node, wanted: str, region: RegionFacts) -> Iterator[Finding]:
