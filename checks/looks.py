@@ -10,29 +10,11 @@ from django.utils import timezone
 
 from checks import services
 from checks.engine.batch import Look, look_all
-from checks.engine.expectations import Ownership, RegionFacts
+from checks.engine.expectations import Ownership
 from checks.engine.outcomes import Kind
 from checks.models import Check
 from checks.network_settings import network_from_settings
-from tenants.regions import Region, load_book
-
-
-def region_facts(region: Region) -> RegionFacts:
-    """A region in the engine's words, with the other regions' hosts so that a mix-up is named."""
-    book = load_book()
-    return RegionFacts(
-        id=region.id,
-        name=region.name,
-        mx=region.mx,
-        spf_include=region.spf_include,
-        other_mx=tuple(
-            (host, other.id)
-            for other in book.regions.values()
-            if other.id != region.id
-            for host in other.mx
-        ),
-        global_spf_include=book.everywhere.spf_include,
-    )
+from checks.region_facts import region_facts
 
 
 def look_for(check: Check) -> Look:

@@ -81,9 +81,8 @@ def record_run(check_id: int, outcome: Outcome, *, asked: Mapping[str, Any], at:
     Returns whether the look was recorded. Safe to run twice.
     """
     with transaction.atomic():
-        check = (
-            Check.objects.select_for_update(of=("self",)).select_related("latest").get(pk=check_id)
-        )
+        # No join here: a row that was waited for is read anew, but what it is joined to is not.
+        check = Check.objects.select_for_update().get(pk=check_id)
         if check.expectation != asked or (check.looked_at is not None and at <= check.looked_at):
             Check.objects.filter(pk=check_id).update(claim_id="", claimed_until=None)
             return False
