@@ -63,6 +63,7 @@ def hold_checkout(data: DataFolder, port: int) -> IO[str]:
     except OSError:
         lock.seek(0)
         holder = lock.read().strip() or "it is just starting"
+        lock.close()
         raise CannotRunError(f"This checkout is already running: {holder}.") from None
     lock.truncate(0)
     lock.write(f"http://{HOST}:{port}, process {os.getpid()}")
