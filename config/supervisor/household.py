@@ -102,4 +102,4 @@ class Household:
                 break
             time.sleep(LOOK_SECONDS / 2)
         for child in children:
-            child.wait(until=0)
+            child.kill()
