@@ -9,7 +9,7 @@ from django import template
 from django.template import TemplateDoesNotExist
 from django.template.loader import get_template
 from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 
 register = template.Library()
 
@@ -29,7 +29,7 @@ def finding(found: Mapping[str, Any]) -> SafeString:
     except TemplateDoesNotExist:
         sentence = get_template("checks/findings/unworded.html")
     params = found.get("params") or {}
-    return sentence.render({**params, "code": code})
+    return mark_safe(sentence.render({**params, "code": code}).strip())
 
 
 @register.filter

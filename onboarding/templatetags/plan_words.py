@@ -7,7 +7,8 @@ from typing import Any
 
 from django import template
 
-from checks.models import Check
+from checks.engine.outcomes import Verdict
+from checks.models import Check, Observation
 from onboarding.rows import Shape, shape_of_check
 
 register = template.Library()
@@ -22,6 +23,21 @@ def of(mapping: Mapping[Any, Any], key: object) -> Any:
 @register.filter
 def check_shape(check: Check | None) -> Shape:
     return shape_of_check(check) if check is not None else Shape.NOT_APPLICABLE
+
+
+_SHAPE_SEEN = {
+    Verdict.PASS: Shape.PASS,
+    Verdict.WARN: Shape.PASS,
+    Verdict.FAIL: Shape.FAIL,
+    Verdict.UNKNOWN: Shape.UNKNOWN,
+    Verdict.NOT_APPLICABLE: Shape.NOT_APPLICABLE,
+}
+
+
+@register.filter
+def seen_shape(observation: Observation) -> Shape:
+    """How a single observation is drawn, whatever was settled."""
+    return _SHAPE_SEEN[Verdict(observation.verdict)]
 
 
 @register.filter

@@ -22,7 +22,9 @@ function words(moment) {
 
 function refresh() {
   for (const element of document.querySelectorAll("time[data-moment]")) {
-    const said = words(Date.parse(element.dateTime));
+    const at = Date.parse(element.dateTime);
+    const isDue = element.dataset.moment === "ahead" && at <= Date.now();
+    const said = isDue ? "any moment now" : words(at);
     if (said && said !== element.textContent) element.textContent = said;
   }
 }
