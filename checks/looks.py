@@ -10,17 +10,11 @@ from django.utils import timezone
 
 from checks import services
 from checks.engine.batch import Look, look_all
-from checks.engine.expectations import Ownership, RegionFacts
+from checks.engine.expectations import Ownership
 from checks.engine.outcomes import Kind
 from checks.models import Check
 from checks.network_settings import network_from_settings
-from tenants.regions import Region
-
-
-def region_facts(region: Region) -> RegionFacts:
-    return RegionFacts(
-        id=region.id, name=region.name, mx=tuple(region.mx), spf_include=region.spf_include
-    )
+from checks.region_facts import region_facts
 
 
 def look_for(check: Check) -> Look:

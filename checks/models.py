@@ -62,6 +62,10 @@ class Check(models.Model):
     settled_verdict = models.CharField(max_length=20, choices=VERDICT_CHOICES, blank=True)
     settled_at = models.DateTimeField(null=True, blank=True)
     failing_looks = models.PositiveIntegerField(default=0)
+    # Since when a yes has ever been settled for this expectation, and whether a settled no is a
+    # fault rather than a step not taken yet (see checks.settling.is_at_fault).
+    yes_at = models.DateTimeField(null=True, blank=True)
+    is_at_fault = models.BooleanField(default=False)
 
     class Meta:
         ordering: ClassVar[list[str]] = ["pk"]

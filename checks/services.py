@@ -18,7 +18,7 @@ from checks import queries
 from checks.cadence import HURRIED_FOR, Pace, next_look, pace
 from checks.engine.outcomes import Outcome
 from checks.models import Check, Observation
-from checks.settling import settle
+from checks.settling import is_at_fault, settle
 from checks.signals import run_recorded
 from tenants.public_ids import new_public_id
 
@@ -81,9 +81,8 @@ def record_run(check_id: int, outcome: Outcome, *, asked: Mapping[str, Any], at:
     Returns whether the look was recorded. Safe to run twice.
     """
     with transaction.atomic():
-        check = (
-            Check.objects.select_for_update(of=("self",)).select_related("latest").get(pk=check_id)
-        )
+        # No join here: a row that was waited for is read anew, but what it is joined to is not.
+        check = Check.objects.select_for_update().get(pk=check_id)
         if check.expectation != asked or (check.looked_at is not None and at <= check.looked_at):
             Check.objects.filter(pk=check_id).update(claim_id="", claimed_until=None)
             return False
@@ -131,6 +130,13 @@ def _update_standing(
     settled = standing.verdict.value if standing.verdict is not None else ""
     if settled != check.settled_verdict:
         check.settled_at = at
+    if standing.verdict is not None and standing.verdict.is_yes:
+        check.yes_at = check.yes_at or at
+        check.is_at_fault = False
+    elif standing.verdict is outcome.verdict:
+        codes = {finding.code for finding in outcome.findings}
+        was_yes = check.yes_at is not None
+        check.is_at_fault = is_at_fault(standing.verdict, codes, was_yes=was_yes)
     check.settled_verdict = settled
     check.failing_looks = standing.failing_looks
     check.latest = observation
@@ -147,6 +153,8 @@ def _update_standing(
             "settled_verdict",
             "settled_at",
             "failing_looks",
+            "yes_at",
+            "is_at_fault",
             "latest",
             "looked_at",
             "pace",

@@ -7,11 +7,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from checks.engine.outcomes import Verdict
 
 LOOKS_TO_SETTLE_A_NO = 2
+
+# Findings that say no more than this: the step has not been taken yet. That is no fault to alarm
+# anybody with, unless the answer was a yes before.
+NOT_TAKEN_YET = frozenset(
+    {
+        "ownership.not-found",
+        "spf.none",
+        "spf.no-network-passes",
+        "mx.none",
+        "mx.old-only",
+        "mx-ttl.too-high",
+    }
+)
+# Findings that remark on what stands there and are no reason for a no.
+REMARKS = frozenset(
+    {
+        "spf.lookups-near-limit",
+        "spf.ptr",
+        "spf.sampled",
+        "spf.hosted",
+        "mx.alias",
+        "mx.duplicate",
+        "mx.implicit-address",
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -25,6 +51,13 @@ class Standing:
     def is_being_doubted(self) -> bool:
         """A no was seen that no second look has confirmed yet."""
         return 0 < self.failing_looks < LOOKS_TO_SETTLE_A_NO
+
+
+def is_at_fault(verdict: Verdict, codes: Collection[str], *, was_yes: bool) -> bool:
+    """Whether a no is a fault worth telling: something broke, or something is published wrongly."""
+    return verdict is Verdict.FAIL and (
+        was_yes or not NOT_TAKEN_YET.issuperset(set(codes) - REMARKS)
+    )
 
 
 def settle(standing: Standing, verdict: Verdict, *, unanimous: bool) -> Standing:

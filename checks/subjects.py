@@ -70,6 +70,8 @@ def keep_checks(tenant: Tenant) -> list[Check]:
                     settled_verdict="",
                     settled_at=now,
                     failing_looks=0,
+                    yes_at=None,
+                    is_at_fault=False,
                     next_due_at=now,
                 )
         Check.objects.filter(pk__in=[check.pk for check in existing.values()]).update(

@@ -38,7 +38,7 @@ def _queue(batches: Mapping[str, Sequence[Sequence[int]]]) -> None:
     for vantage, of_vantage in batches.items():
         for ids in of_vantage:
             try:
-                run_checks.apply_async(args=[list(ids)], queue=f"checks.{vantage}", expires=300)
+                run_checks.apply_async(args=(list(ids),), queue=f"checks.{vantage}", expires=300)
             except OperationalError:
                 # The broker is away. Nothing is lost: the rows are due, and the beat tries again.
                 logger.warning("no broker: %d checks stay due", len(ids))

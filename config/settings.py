@@ -32,6 +32,7 @@ CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
 
 # --- The lab: name servers and mail hosts on loopback, for the sample tenants under .test only.
 LAB_DIR = VAR_DIR / "lab"
+LAB_PORT = env.integer("LAB_PORT", places.Places.port, least=1, most=65535)
 LAB_PLACES = places.current(LAB_DIR)
 LAB = env.boolean("LAB", default=IS_LOCAL and LAB_PLACES is not None)
 if LAB and not IS_LOCAL:
@@ -139,7 +140,9 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 STATIC_URL = "static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
-STATIC_ROOT = VAR_DIR / "static"
+STATIC_ROOT = Path(env.text("STATIC_ROOT", str(VAR_DIR / "static")))
+if IS_LOCAL:
+    STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 WHITENOISE_USE_FINDERS = IS_LOCAL
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},

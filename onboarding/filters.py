@@ -36,7 +36,7 @@ def cut_over_soon(now: datetime) -> Q:
 
 
 def failing() -> Q:
-    return Q(_check(settled_verdict=Verdict.FAIL.value))
+    return Q(_check(is_at_fault=True))
 
 
 def at_risk(now: datetime) -> Q:
@@ -63,7 +63,7 @@ SHOWN = {
 }
 
 
-class TenantFilter(django_filters.FilterSet):
+class TenantFilter(django_filters.FilterSet):  # type: ignore[misc]  # django-filter is untyped
     consultant = django_filters.ModelChoiceFilter(
         queryset=User.objects.filter(staff_role=User.StaffRole.CONSULTANT).order_by("name"),
         to_field_name="public_id",

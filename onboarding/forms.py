@@ -217,7 +217,8 @@ class RegionValuesForm(forms.Form):
             name: "\n".join(value) if isinstance(value, list) else value
             for name, value in tenant.region_overrides.items()
         }
-        super().__init__(*args, initial=initial, **kwargs)
+        kwargs["initial"] = initial
+        super().__init__(*args, **kwargs)
         for name, label in LABELS.items():
             widget = forms.Textarea(attrs={"rows": 2}) if name in LIST_FIELDS else forms.TextInput()
             self.fields[name] = forms.CharField(

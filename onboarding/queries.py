@@ -51,7 +51,7 @@ def check_counts(tenants: Sequence[Tenant]) -> dict[int, CheckCounts]:
         .values("tenant_id")
         .annotate(
             passing=Count("pk", filter=settled_yes & ~could_not_tell),
-            failing=Count("pk", filter=Q(settled_verdict=Verdict.FAIL.value) & ~could_not_tell),
+            failing=Count("pk", filter=Q(is_at_fault=True) & ~could_not_tell),
             unknown=Count("pk", filter=could_not_tell),
         )
     )
@@ -63,7 +63,7 @@ def check_counts(tenants: Sequence[Tenant]) -> dict[int, CheckCounts]:
 
 def failing_checks(tenants: Sequence[Tenant]) -> QuerySet[Check]:
     return (
-        Check.objects.filter(tenant__in=tenants, is_active=True, settled_verdict=Verdict.FAIL.value)
+        Check.objects.filter(tenant__in=tenants, is_active=True, is_at_fault=True)
         .select_related("domain", "host", "latest", "tenant")
         .order_by("tenant__name", "kind")
     )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.conf import settings
 
 from checks.engine.outcomes import Kind
-from checks.engine.spf import proposed_record
+from checks.engine.spf_proposal import proposed_record
 from checks.models import Check
 from onboarding.proof import Subject
 from tenants.models import Domain
@@ -60,14 +61,27 @@ def _ownership(domain: Domain) -> list[RecordToPublish]:
 
 
 def _spf(check: Check, domain: Domain, region: Region) -> list[RecordToPublish]:
-    if not region.spf_include:
+    # Without having seen what stands there now, a proposal could drop somebody's senders.
+    records = check.latest.evidence.get("records") if check.latest is not None else None
+    if not region.spf_include or records is None:
         return []
-    seen = check.latest.evidence.get("record") if check.latest is not None else None
-    current = seen if isinstance(seen, str) else ""
+    current = merged_record(records)
     value = proposed_record(current, region.spf_include)
-    if not value or value == current:
+    if [value] == records:
         return []
-    return [RecordToPublish(domain.name, "TXT", "@", value, replaces=current)]
+    note = "One record in place of all the SPF records there are." if len(records) > 1 else ""
+    return [RecordToPublish(domain.name, "TXT", "@", value, replaces="\n".join(records), note=note)]
+
+
+def merged_record(records: Sequence[str]) -> str:
+    """Several SPF records as the one that may stand (RFC 7208 section 3.2): every term is kept
+    once, and the first record's ending holds."""
+    if len(records) < 2:
+        return records[0] if records else ""
+    terms = [term for record in records for term in record.split()[1:]]
+    endings = [term for term in terms if term.lstrip("+-~?").lower() == "all"]
+    kept = dict.fromkeys(term for term in terms if term not in endings)
+    return " ".join(["v=spf1", *kept, *endings[:1]])
 
 
 def _lower_ttl(check: Check, domain: Domain) -> list[RecordToPublish]:

@@ -150,7 +150,9 @@ def shape_of_check(check: Check) -> Shape:
         settled = Verdict(check.settled_verdict)
         if settled.is_yes:
             return Shape.PASS
-        return Shape.FAIL if settled is Verdict.FAIL else Shape.NOT_APPLICABLE
+        if settled is Verdict.FAIL:
+            return Shape.FAIL if check.is_at_fault else Shape.TODO
+        return Shape.NOT_APPLICABLE
     if check.latest is None:
         return Shape.TODO
     return Shape.UNKNOWN if check.latest.verdict == Verdict.UNKNOWN.value else Shape.WAITING

@@ -162,6 +162,21 @@ def change_profile(tenant: Tenant, *, before: dict[str, Any], by: User) -> None:
         follow_profile(tenant)
 
 
+def note_subjects(
+    tenant: Tenant,
+    *,
+    by: User,
+    added: Sequence[str],
+    removed: Sequence[str],
+    changed: Sequence[str],
+) -> None:
+    """Lines for domains and hosts that came, went, or got another role or code."""
+    acts = {"subjects-added": added, "subjects-removed": removed, "subjects-changed": changed}
+    for act, names in acts.items():
+        if names:
+            write_activity(tenant, act, by=by, names=list(names))
+
+
 # --- What people say of tasks
 
 

@@ -13,7 +13,12 @@ from onboarding.states import Facts, group_state, state_of
 
 
 def refresh_states(plan: Plan) -> None:
-    """Work out every state from its facts, then the counters of phases and plan."""
+    """Work out every state from its facts, then the counters of phases and plan.
+
+    The plan's row is held meanwhile: of two transactions that moved different tasks, the later one
+    counts both. Always after the tasks' rows, so that no two wait for each other.
+    """
+    Plan.objects.select_for_update().get(pk=plan.pk)
     now = timezone.now()
     tasks = list(Task.objects.filter(plan=plan).order_by("position"))
     states: dict[int, TaskState] = {t.pk: _own_state(t) for t in tasks if not t.is_group}

@@ -7,12 +7,18 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class RegionFacts:
-    """A region as the engine needs it. An empty value is a gap: never guessed, judged UNKNOWN."""
+    """A region as the engine needs it. An empty value is a gap: never guessed, judged UNKNOWN.
+
+    `other_mx` are the MX hosts of the other regions, each with its region's id, so that a domain
+    pointed at the wrong grid is told which.
+    """
 
     id: str
     name: str = ""
     mx: tuple[str, ...] = ()
     spf_include: str = ""
+    other_mx: tuple[tuple[str, str], ...] = ()
+    global_spf_include: str = "_netblocks.mimecast.com"
 
 
 @dataclass(frozen=True)

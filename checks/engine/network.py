@@ -56,6 +56,22 @@ class Network:
         return max(matching, key=lambda route: len(route.suffix), default=None)
 
 
+def parse_endpoint(text: str, default_port: int) -> tuple[str, int] | None:
+    """`host`, `host:port`, `2001:db8::1` or `[2001:db8::1]:port`; None when the port is no port."""
+    host, port = text, ""
+    if text.startswith("["):
+        host, _, rest = text[1:].partition("]")
+        if rest and not rest.startswith(":"):
+            return None
+        port = rest[1:]
+    elif text.count(":") == 1:
+        host, _, port = text.partition(":")
+    if not host or (port and not (port.isascii() and port.isdigit())):
+        return None
+    number = int(port[:6] or default_port)
+    return (host, number) if 0 < number < 65536 else None
+
+
 @functools.cache
 def system_nameservers() -> tuple[Endpoint, ...]:
     """The machine's resolvers; none when it has no configuration."""

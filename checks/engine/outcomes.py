@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -61,6 +61,10 @@ class Outcome:
     findings: Sequence[Finding] = ()
     evidence: Mapping[str, Any] = field(default_factory=dict)
     unanimous: bool = True
+
+    def with_findings(self, more: Sequence[Finding]) -> Outcome:
+        """The same outcome with more seen beside it; its verdict stays."""
+        return replace(self, findings=(*self.findings, *more))
 
 
 def worst(verdicts: Sequence[Verdict]) -> Verdict:

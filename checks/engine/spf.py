@@ -1,3 +1,166 @@
-from checks.engine.spf_check_host import CheckHostResult, Result, check_host
+"""SPF: would mail from every network of the region pass for this domain?
 
-__all__ = ["CheckHostResult", "Result", "check_host"]
+Specified in docs/checks/spf.md. Each authoritative server's record is judged on its own; what it
+includes is resolved as the world would. `check_host` is RFC 7208's, under the name it has there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from checks.engine.addresses import IPNetwork
+from checks.engine.expectations import RegionFacts
+from checks.engine.lookup import (
+    Answer,
+    CouldNotTell,
+    Delegation,
+    Lookup,
+    NoName,
+    Records,
+    Server,
+    sorted_values,
+)
+from checks.engine.outcomes import SEVERITY, Finding, Kind, Outcome, Verdict
+from checks.engine.servers import Opinion, Survey, combine, survey, undelegated
+from checks.engine.spf_check_host import CheckHostResult, Result, check_host
+from checks.engine.spf_expansion import Node, expand
+from checks.engine.spf_judgement import Coverage, Facts, judge
+from checks.engine.spf_networks import Piece, distinct, pieces
+from checks.engine.spf_proposal import proposed_record
+from checks.engine.spf_terms import select
+
+__all__ = ["CheckHostResult", "Result", "check_host", "inspect", "judge", "proposed_record"]
+
+# Addresses no sender has: a record that passes them passes everybody.
+_NOBODY = ("0.1.2.3", "127.6.5.4", "240.3.2.1")
+
+
+@dataclass(frozen=True)
+class PinnedLookup:
+    """A lookup with one name's TXT records as one server gave them."""
+
+    lookup: Lookup
+    domain: str
+    answer: Answer
+
+    async def resolve(self, name: str, rtype: str) -> Answer:
+        if rtype == "TXT" and name.lower().removesuffix(".") == self.domain:
+            return self.answer
+        return await self.lookup.resolve(name, rtype)
+
+    async def ask(self, server: Server, name: str, rtype: str) -> Answer:
+        return await self.lookup.ask(server, name, rtype)
+
+    async def delegation(self, name: str) -> Delegation | NoName | CouldNotTell:
+        return await self.lookup.delegation(name)
+
+
+async def inspect(domain: str, region: RegionFacts, lookup: Lookup) -> Outcome:
+    """Expand the region's include, ask every server for the record, judge each distinct one."""
+    if not region.spf_include:
+        params = {"region": region.name or region.id, "field": "spf_include"}
+        return _unknown(domain, Finding("region.gap", params))
+    wanted = await expand(region.spf_include, lookup)
+    networks = distinct(wanted.listed_networks)
+    if wanted.problems or not networks:
+        return _unknown(domain, _region_unresolved(region, wanted))
+    asked = await survey(lookup, domain, "TXT")
+    if not isinstance(asked, Survey):
+        return undelegated(Kind.SPF, domain, asked)
+    judged = await _judge_each(domain, region, networks, asked, lookup)
+    opinions = [
+        None if isinstance(answer, CouldNotTell) else judged[_key(answer)][0]
+        for _, answer in asked.answers
+    ]
+    telling = min(judged.values(), key=lambda pair: SEVERITY.index(pair[0].verdict), default=None)
+    evidence = _evidence(region, networks, telling[1]) if telling else {}
+    return combine(Kind.SPF, domain, asked, opinions, evidence)
+
+
+def _unknown(domain: str, finding: Finding) -> Outcome:
+    return Outcome(Kind.SPF, domain, Verdict.UNKNOWN, (finding,), unanimous=False)
+
+
+def _region_unresolved(region: RegionFacts, wanted: Node) -> Finding:
+    reason = "; ".join(f"{problem}: {detail}" for problem, detail in wanted.problems)
+    params = {"include": region.spf_include, "reason": reason or "no networks"}
+    return Finding("spf.region-unresolved", params)
+
+
+_Key = tuple[str, ...]
+
+
+def _key(answer: Answer) -> _Key:
+    """Servers with the same SPF records agree, whatever other TXT records they hold."""
+    if isinstance(answer, Records):
+        return tuple(sorted_values(select(answer.values)))
+    return ("", type(answer).__name__)
+
+
+async def _judge_each(
+    domain: str,
+    region: RegionFacts,
+    networks: Sequence[IPNetwork],
+    asked: Survey,
+    lookup: Lookup,
+) -> dict[_Key, tuple[Opinion, Facts]]:
+    judged: dict[_Key, tuple[Opinion, Facts]] = {}
+    for _, answer in asked.answers:
+        if isinstance(answer, CouldNotTell) or _key(answer) in judged:
+            continue
+        facts = await gather_facts(domain, networks, answer, lookup)
+        judged[_key(answer)] = (judge(facts, region), facts)
+    return judged
+
+
+async def gather_facts(
+    domain: str, networks: Sequence[IPNetwork], answer: Answer, lookup: Lookup
+) -> Facts:
+    """What one answer for the domain's TXT means for each of the region's networks."""
+    # Sorted: a record set has no order, and the same answer must look the same every time.
+    records = tuple(sorted_values(select(answer.values))) if isinstance(answer, Records) else ()
+    exists = not isinstance(answer, NoName)
+    if len(records) != 1:
+        return Facts(domain, exists, records, Node(domain), ())
+    pinned = PinnedLookup(lookup, domain, answer)
+    tree = await expand(domain, pinned)
+    coverage = [await _cover(domain, network, tree, pinned) for network in networks]
+    nobody = [await _check(domain, address, pinned) for address in _NOBODY]
+    passes_everyone = all(result.result is Result.PASS for result in nobody)
+    return Facts(domain, exists, records, tree, tuple(coverage), passes_everyone)
+
+
+async def _cover(domain: str, network: IPNetwork, tree: Node, lookup: Lookup) -> Coverage:
+    found: list[tuple[Piece, CheckHostResult]] = []
+    for piece in pieces(network, tree.all_networks):
+        result = await _check(domain, str(piece.first), lookup)
+        if result.varied:
+            # Here a list of addresses does not decide alone, so one address cannot speak for all.
+            others = [await _check(domain, str(a), lookup) for a in (piece.middle, piece.last)]
+            result = next((r for r in (result, *others) if r.result is not Result.PASS), result)
+        found.append((piece, result))
+    return Coverage(network, tuple(found))
+
+
+async def _check(domain: str, address: str, lookup: Lookup) -> CheckHostResult:
+    return await check_host(address, domain, f"postmaster@{domain}", domain, lookup=lookup)
+
+
+def _evidence(region: RegionFacts, networks: Sequence[IPNetwork], facts: Facts) -> dict[str, Any]:
+    current = facts.records[0] if len(facts.records) == 1 else ""
+    include, everywhere = region.spf_include, region.global_spf_include
+    return {
+        "include": include,
+        "record": current,
+        "records": list(facts.records),
+        "lookups": facts.tree.lookups,
+        "lookup_limit": 10,
+        "void_lookups": facts.tree.void_lookups,
+        "networks": [coverage.as_evidence() for coverage in facts.coverage],
+        "networks_passing": sum(coverage.passes for coverage in facts.coverage),
+        "networks_wanted": len(networks),
+        "tree": facts.tree.as_evidence(networks),
+        "proposed_record": proposed_record(current, include, global_include=everywhere),
+    }

@@ -42,7 +42,8 @@ class CheckHostResult:
     `problem` is a stable word for what ended the check early (syntax, several-records,
     too-many-lookups, too-many-void-lookups, too-many-hosts, no-record, could-not-tell) and `detail`
     what it was about. `matched` is the term that decided, and `path` the domains whose records
-    led to it, outermost first.
+    led to it, outermost first. `varied` tells that a term on the way looks at more than the
+    address's place in a fixed list, so that a neighbouring address may fare otherwise.
     """
 
     result: Result
@@ -53,6 +54,7 @@ class CheckHostResult:
     detail: str = ""
     matched: Term | None = None
     path: tuple[str, ...] = ()
+    varied: bool = False
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,7 @@ class _Check:
     lookups: int = 0
     void_lookups: int = 0
     validated: list[str] | None = field(default=None)
+    varied: bool = False
 
     @property
     def rtype(self) -> str:
@@ -113,6 +116,7 @@ async def check_host(
         detail=ended.detail,
         matched=ended.matched,
         path=ended.path,
+        varied=check.varied,
     )
 
 
@@ -183,6 +187,7 @@ async def _redirect(check: _Check, domain: str, term: Term) -> _Ended:
 
 def _spend(check: _Check, term: Term) -> _Ended | None:
     check.lookups += term.is_costly
+    check.varied = check.varied or term.varies
     if check.lookups > MAX_LOOKUPS:
         return _Ended(Result.PERMERROR, "too-many-lookups", term.text)
     return None

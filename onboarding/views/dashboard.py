@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from django.core.paginator import Paginator
-from django.db.models import Count, F, Min, QuerySet
+from django.db.models import Count, F, Min, Q, QuerySet
 from django.db.models.functions import TruncDate
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
@@ -157,7 +157,7 @@ def _figures(tenants: QuerySet[Tenant], *, now: datetime) -> Figures:
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     numbers = tenants.aggregate(
         active=Count("pk", filter=filters.active()),
-        started_this_month=Count("pk", filter=filters.active() & _since(month)),
+        started_this_month=Count("pk", filter=filters.active() & Q(created_at__gte=month)),
         soon=Count("pk", filter=filters.cut_over_soon(now)),
         at_risk=Count("pk", filter=filters.at_risk(now)),
         failing=Count("pk", filter=filters.failing()),
@@ -166,10 +166,6 @@ def _figures(tenants: QuerySet[Tenant], *, now: datetime) -> Figures:
         plan__tenant__in=tenants, state="broken", broken_at__gte=midnight
     ).count()
     return Figures(**numbers, broken_today=broken)
-
-
-def _since(moment: datetime) -> filters.Q:
-    return filters.Q(created_at__gte=moment)
 
 
 def _days(tenants: QuerySet[Tenant], *, now: datetime) -> list[Day]:

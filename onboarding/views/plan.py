@@ -183,6 +183,6 @@ def cutover_plan(request: HttpRequest, public_id: str) -> HttpResponse:
             by=signed_in(request),
         )
     else:
-        problems = " ".join(message for field in form.errors.values() for message in field)
+        problems = " ".join(str(message) for field in form.errors.values() for message in field)
         messages.error(request, f"{problems} The planned cutover was left as it was.")
     return _back(request, tenant)

@@ -1,0 +1,125 @@
+"""A batch of looks through one event loop: shared answers, one budget each, one limit for all."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+
+from checks.engine import ldaps, mx, mx_ttl, ownership, smtp, spf
+from checks.engine.expectations import Ownership, RegionFacts
+from checks.engine.hosts import DEFAULT_PORTS, Prober
+from checks.engine.network import Network
+from checks.engine.outcomes import Finding, Kind, Outcome, Verdict
+from checks.engine.resolution import NetworkLookup
+
+logger = logging.getLogger(__name__)
+
+# A look has several questions on the wire at once; the cap keeps sockets below usual limits.
+_EXCHANGES_PER_LOOK = 4
+_MOST_EXCHANGES = 400
+
+
+@dataclass(frozen=True)
+class Look:
+    """One question about one subject: a domain, or a host and port for SMTP and LDAPS."""
+
+    kind: Kind
+    domain: str = ""
+    host: str = ""
+    port: int = 0
+    region: RegionFacts = field(default_factory=lambda: RegionFacts(id=""))
+    ownership: Ownership | None = None
+    ttl_threshold: int = 300
+    vantage_allowed: bool = False
+
+    @property
+    def subject(self) -> str:
+        if self.kind in DEFAULT_PORTS:
+            return f"{self.host}:{self.port or DEFAULT_PORTS[self.kind]}"
+        return self.domain
+
+
+@dataclass
+class _Batch:
+    """What the looks of one call share."""
+
+    lookup: NetworkLookup
+    prober: Prober
+    budget_seconds: float
+    slots: asyncio.Semaphore
+    told: Callable[[Look, Outcome], None] | None
+    probes: dict[tuple[Kind, str, bool], asyncio.Task[Outcome]] = field(default_factory=dict)
+
+
+async def look_all(
+    looks: Sequence[Look],
+    *,
+    network: Network,
+    budget_seconds: float,
+    concurrency: int,
+    told: Callable[[Look, Outcome], None] | None = None,
+) -> list[Outcome]:
+    """Answer every look, in order. `told` hears of each as it is answered.
+
+    At most `concurrency` looks are under way, and each has `budget_seconds` from its start.
+    """
+    exchanges = min(concurrency * _EXCHANGES_PER_LOOK, _MOST_EXCHANGES)
+    lookup = NetworkLookup(network, exchanges=exchanges)
+    slots = asyncio.Semaphore(concurrency)
+    batch = _Batch(lookup, Prober(network, lookup), budget_seconds, slots, told)
+    try:
+        return list(await asyncio.gather(*(_look(batch, look) for look in looks)))
+    finally:
+        await lookup.close()
+
+
+async def _look(batch: _Batch, look: Look) -> Outcome:
+    """A host named by several looks is probed once."""
+    if look.kind not in DEFAULT_PORTS:
+        return await _within_budget(batch, look)
+    key = (look.kind, look.subject.lower(), look.vantage_allowed)
+    if key not in batch.probes:
+        batch.probes[key] = asyncio.create_task(_within_budget(batch, look))
+    return await batch.probes[key]
+
+
+async def _within_budget(batch: _Batch, look: Look) -> Outcome:
+    async with batch.slots:
+        try:
+            async with asyncio.timeout(batch.budget_seconds):
+                outcome = await _inspect(batch, look)
+        except TimeoutError:
+            outcome = _unknown(
+                look, Finding("look.over-budget", {"budget_seconds": batch.budget_seconds})
+            )
+        except Exception:
+            # A fault of ours in one look must not lose what the batch's others saw, and it must
+            # never be read as the client's: recorded as UNKNOWN, and logged for an operator.
+            logger.exception("Look %s at %s failed", look.kind, look.subject)
+            outcome = _unknown(look, Finding("look.internal-error", {}))
+    if batch.told is not None:
+        batch.told(look, outcome)
+    return outcome
+
+
+def _unknown(look: Look, finding: Finding) -> Outcome:
+    return Outcome(look.kind, look.subject, Verdict.UNKNOWN, (finding,), unanimous=False)
+
+
+def _inspect(batch: _Batch, look: Look) -> Awaitable[Outcome]:
+    match look.kind:
+        case Kind.OWNERSHIP:
+            expected = look.ownership or Ownership(token="")
+            return ownership.inspect(look.domain, expected, batch.lookup)
+        case Kind.SPF:
+            return spf.inspect(look.domain, look.region, batch.lookup)
+        case Kind.MX:
+            return mx.inspect(look.domain, look.region, batch.lookup)
+        case Kind.MX_TTL:
+            return mx_ttl.inspect(look.domain, look.ttl_threshold, batch.lookup)
+        case Kind.SMTP:
+            return smtp.inspect(look.host, look.port, look.vantage_allowed, batch.prober)
+        case Kind.LDAPS:
+            return ldaps.inspect(look.host, look.port, look.vantage_allowed, batch.prober)

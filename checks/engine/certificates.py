@@ -1,0 +1,134 @@
+"""What a host's certificate says, and whether a careful client would take it. Pure."""
+
+from __future__ import annotations
+
+import datetime
+import ssl
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+
+from checks.engine.addresses import parse_address
+from checks.engine.outcomes import Finding
+
+EXPIRES_SOON = datetime.timedelta(days=14)
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """The facts of one certificate. `names` are its DNS names and addresses (RFC 9525)."""
+
+    subject: str
+    issuer: str
+    names: tuple[str, ...]
+    not_before: datetime.datetime
+    not_after: datetime.datetime
+    fingerprint: str
+
+    @property
+    def is_self_signed(self) -> bool:
+        return self.subject == self.issuer
+
+    def as_evidence(self) -> dict[str, Any]:
+        return {
+            "subject": self.subject,
+            "issuer": self.issuer,
+            "names": list(self.names),
+            "not_before": self.not_before.isoformat(),
+            "not_after": self.not_after.isoformat(),
+            "fingerprint": self.fingerprint,
+            "self_signed": self.is_self_signed,
+        }
+
+
+@dataclass(frozen=True)
+class TlsFacts:
+    """One handshake: the protocol, the certificate, and why its chain is not trusted, if so."""
+
+    protocol: str
+    certificate: Certificate | None
+    distrust: str = ""
+
+    def as_evidence(self) -> dict[str, Any]:
+        certificate = self.certificate.as_evidence() if self.certificate else None
+        return {
+            "protocol": self.protocol,
+            "certificate": certificate,
+            "trusted": not self.distrust,
+            "distrust": self.distrust,
+        }
+
+
+def parse(der: bytes) -> Certificate | None:
+    """Read a certificate; None when it cannot be read."""
+    try:
+        read = x509.load_der_x509_certificate(der)
+        return Certificate(
+            subject=read.subject.rfc4514_string(),
+            issuer=read.issuer.rfc4514_string(),
+            names=_names(read),
+            not_before=read.not_valid_before_utc,
+            not_after=read.not_valid_after_utc,
+            fingerprint=read.fingerprint(hashes.SHA256()).hex(),
+        )
+    except ValueError:
+        return None
+
+
+def _names(certificate: x509.Certificate) -> tuple[str, ...]:
+    try:
+        extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    except x509.ExtensionNotFound:
+        return ()
+    hosts = [name.lower() for name in extension.value.get_values_for_type(x509.DNSName)]
+    addresses = extension.value.get_values_for_type(x509.IPAddress)
+    return (*hosts, *map(str, addresses))
+
+
+def matches(certificate: Certificate, host: str) -> bool:
+    """RFC 9525 section 6: the whole name, or a wildcard for exactly its first label."""
+    host = host.lower().removesuffix(".")
+    if parse_address(host) is not None:
+        return host in certificate.names
+    wildcard = "*." + host.partition(".")[2]
+    return host in certificate.names or wildcard in certificate.names
+
+
+def cautions(facts: TlsFacts, host: str, now: datetime.datetime) -> Iterator[Finding]:
+    """Why a strict client would refuse the certificate, most telling first."""
+    certificate = facts.certificate
+    if certificate is None:
+        yield Finding("tls.unreadable-certificate", {"host": host})
+        return
+    if certificate.not_after < now:
+        yield Finding("tls.expired", {"not_after": certificate.not_after.isoformat()})
+    elif certificate.not_after < now + EXPIRES_SOON:
+        params = {
+            "not_after": certificate.not_after.isoformat(),
+            "days": (certificate.not_after - now).days,
+        }
+        yield Finding("tls.expires-soon", params)
+    if certificate.not_before > now:
+        yield Finding("tls.not-yet-valid", {"not_before": certificate.not_before.isoformat()})
+    if certificate.is_self_signed and facts.distrust:
+        yield Finding("tls.self-signed", {"subject": certificate.subject})
+    elif facts.distrust and certificate.not_after >= now:
+        yield Finding("tls.untrusted", {"issuer": certificate.issuer, "reason": facts.distrust})
+    if not matches(certificate, host):
+        yield Finding("tls.name-mismatch", {"host": host, "names": list(certificate.names)})
+
+
+def client_context(*, verified: bool, ca_file: str = "") -> ssl.SSLContext:
+    """TLS 1.2 or later, as Mimecast delivers. The name is compared by `matches`, not here."""
+    context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.check_hostname = False
+    if not verified:
+        # The facts of a certificate that failed are still wanted; nothing secret is ever sent.
+        context.verify_mode = ssl.CERT_NONE
+    elif ca_file:
+        context.load_verify_locations(ca_file)
+    return context

@@ -1,0 +1,204 @@
+"""What every authoritative server says, and what their answers together are worth.
+
+Each server's answer is judged on its own and the opinions are combined by one rule, so that no kind
+can believe a single server. A server that did not answer is our ignorance, never a no.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeGuard
+
+from checks.engine.lookup import (
+    Answer,
+    CouldNotTell,
+    Delegation,
+    Lookup,
+    NoName,
+    NoRecord,
+    Records,
+    Server,
+    sorted_values,
+)
+from checks.engine.outcomes import Finding, Kind, Outcome, Verdict, worst
+
+
+@dataclass(frozen=True)
+class Opinion:
+    """What one answer is worth. UNKNOWN: it was given and still cannot be judged."""
+
+    verdict: Verdict
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True)
+class Survey:
+    """One question put to every server of a zone."""
+
+    delegation: Delegation
+    answers: tuple[tuple[Server, Answer], ...]
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """The answers as evidence."""
+        return [_row(server, answer) for server, answer in self.answers]
+
+    def opinions(self, judge: Callable[[Answer], Opinion]) -> list[Opinion | None]:
+        """Each answer judged alone; None for a server that gave none."""
+        return [
+            None if isinstance(answer, CouldNotTell) else judge(answer)
+            for _, answer in self.answers
+        ]
+
+
+def _row(server: Server, answer: Answer) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "name": server.name,
+        "address": server.address,
+        "status": status_of(answer),
+        "values": [],
+        "ttl": None,
+    }
+    if isinstance(answer, Records):
+        row.update(values=sorted_values(answer.values), ttl=answer.ttl)
+        if answer.chain:
+            row["aliases"] = [link.value for link in answer.chain]
+    return row
+
+
+def status_of(answer: Answer) -> str:
+    match answer:
+        case Records():
+            return "records"
+        case NoRecord():
+            return "no-record"
+        case NoName():
+            return "no-name"
+    return answer.reason
+
+
+async def survey(
+    lookup: Lookup, domain: str, rtype: str, *, at: str = ""
+) -> Survey | NoName | CouldNotTell:
+    """Ask every server of the domain's zone for the records at `at`, or at the domain itself."""
+    delegation = await lookup.delegation(domain)
+    if not isinstance(delegation, Delegation):
+        return delegation
+    answers = await asyncio.gather(
+        *(lookup.ask(server, at or domain, rtype) for server in delegation.servers)
+    )
+    return Survey(delegation, tuple(zip(delegation.servers, answers, strict=True)))
+
+
+def undelegated(kind: Kind, domain: str, answer: NoName | CouldNotTell) -> Outcome:
+    """No server could be asked: the name is not registered, or we could not find out."""
+    evidence: dict[str, Any] = {"servers": [], "status": status_of(answer)}
+    if isinstance(answer, NoName):
+        finding = Finding("dns.no-such-domain", {"domain": domain})
+        return Outcome(kind, domain, Verdict.FAIL, (finding,), evidence)
+    finding = Finding("dns.no-delegation", {"domain": domain, "reason": answer.reason})
+    return Outcome(kind, domain, Verdict.UNKNOWN, (finding,), evidence, unanimous=False)
+
+
+def combine(
+    kind: Kind,
+    domain: str,
+    asked: Survey,
+    opinions: Sequence[Opinion | None],
+    evidence: Mapping[str, Any],
+) -> Outcome:
+    """The one rule: all say yes is yes, all say no is no, differing is a no that moves nothing,
+    and a server that could not be heard turns yes into "could not tell"."""
+    verdict = _verdict(asked, opinions)
+    findings = [
+        *_disagreement(asked, opinions),
+        *_judged_findings(opinions),
+        *_silence(asked, opinions),
+        *_addressless(asked.delegation),
+    ]
+    if verdict is Verdict.PASS and asked.delegation.addressless:
+        verdict = Verdict.WARN
+    return Outcome(
+        kind=kind,
+        subject=domain,
+        verdict=verdict,
+        findings=tuple(findings),
+        evidence={"zone": asked.delegation.zone, "servers": asked.rows, **evidence},
+        unanimous=_is_complete(asked, opinions) and len(_sides(opinions)) == 1,
+    )
+
+
+def _side(opinion: Opinion) -> str:
+    if opinion.verdict.is_yes:
+        return "yes"
+    return "no" if opinion.verdict is Verdict.FAIL else "neither"
+
+
+def _sides(opinions: Sequence[Opinion | None]) -> set[str]:
+    return {_side(opinion) for opinion in opinions if _is_decided(opinion)}
+
+
+def _is_decided(opinion: Opinion | None) -> TypeGuard[Opinion]:
+    return opinion is not None and opinion.verdict is not Verdict.UNKNOWN
+
+
+def _is_complete(asked: Survey, opinions: Sequence[Opinion | None]) -> bool:
+    heard_all = bool(opinions) and all(_is_decided(opinion) for opinion in opinions)
+    return heard_all and not asked.delegation.unresolved
+
+
+def _verdict(asked: Survey, opinions: Sequence[Opinion | None]) -> Verdict:
+    sides = _sides(opinions)
+    if not sides:
+        return Verdict.UNKNOWN
+    if len(sides) > 1 or sides == {"no"}:
+        return Verdict.FAIL
+    if not _is_complete(asked, opinions):
+        return Verdict.UNKNOWN
+    return worst([opinion.verdict for opinion in opinions if opinion is not None])
+
+
+def _disagreement(asked: Survey, opinions: Sequence[Opinion | None]) -> list[Finding]:
+    if len(_sides(opinions)) < 2:
+        return []
+    sides: dict[bool, list[str]] = {True: [], False: []}
+    for (server, _), opinion in zip(asked.answers, opinions, strict=True):
+        if _is_decided(opinion):
+            sides[opinion.verdict.is_yes].append(str(server))
+    agreeing, lagging = sides[True], sides[False]
+    return [Finding("dns.servers-disagree", {"agreeing": agreeing, "lagging": lagging})]
+
+
+def _judged_findings(opinions: Sequence[Opinion | None]) -> list[Finding]:
+    """What the answers show, said once; where servers differ, only the fault is worth reading."""
+    split = len(_sides(opinions)) > 1
+    found: list[Finding] = []
+    for opinion in opinions:
+        if opinion is None or (split and opinion.verdict.is_yes):
+            continue
+        found.extend(finding for finding in opinion.findings if finding not in found)
+    return found
+
+
+def _silence(asked: Survey, opinions: Sequence[Opinion | None]) -> list[Finding]:
+    silent = [
+        (str(server), status_of(answer))
+        for (server, answer), opinion in zip(asked.answers, opinions, strict=True)
+        if opinion is None
+    ]
+    silent += [(name, "no-address") for name in asked.delegation.unresolved]
+    if not silent:
+        return []
+    params = {
+        "servers": [server for server, _ in silent],
+        "reasons": sorted({reason for _, reason in silent}),
+    }
+    return [Finding("dns.server-silent", params)]
+
+
+def _addressless(delegation: Delegation) -> list[Finding]:
+    if not delegation.addressless:
+        return []
+    return [Finding("dns.server-without-address", {"servers": list(delegation.addressless)})]

@@ -1,0 +1,218 @@
+"""SPF facts to an opinion. Pure: what the record lists and does was found out before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from checks.engine.addresses import IPNetwork
+from checks.engine.expectations import RegionFacts
+from checks.engine.mx import PARENTS
+from checks.engine.outcomes import Finding, Verdict
+from checks.engine.servers import Opinion
+from checks.engine.spf_check_host import MAX_VOID_LOOKUPS, CheckHostResult, Result
+from checks.engine.spf_expansion import Node
+from checks.engine.spf_networks import Piece
+from checks.engine.spf_terms import MAX_LOOKUPS, BadSyntax, Policy, parse
+
+NEAR_LIMIT = 9
+# Mimecast's hosted SPF (SPF Delegation) is published below this domain.
+_HOSTED = ".mim.ec"
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """How mail from one network of the region fares, piece by piece."""
+
+    network: IPNetwork
+    results: tuple[tuple[Piece, CheckHostResult], ...]
+
+    @property
+    def passes(self) -> bool:
+        return all(result.result is Result.PASS for _, result in self.results)
+
+    def as_evidence(self) -> dict[str, Any]:
+        row: dict[str, Any] = {"network": str(self.network), "passes": self.passes}
+        row["results"] = [
+            {"first": str(piece.first), "last": str(piece.last), "result": str(found.result)}
+            for piece, found in self.results
+        ]
+        return row
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What one server's answer is and does."""
+
+    domain: str
+    exists: bool
+    records: tuple[str, ...]
+    tree: Node
+    coverage: tuple[Coverage, ...]
+    passes_everyone: bool = False
+
+    @property
+    def results(self) -> list[CheckHostResult]:
+        return [result for coverage in self.coverage for _, result in coverage.results]
+
+
+def judge(facts: Facts, region: RegionFacts) -> Opinion:
+    """All networks pass, or it is a no; trouble with DNS on the way is neither."""
+    if not facts.exists:
+        return _no(Finding("dns.no-such-domain", {"domain": facts.domain}))
+    if not facts.records:
+        return _no(Finding("spf.none", {"domain": facts.domain}))
+    if len(facts.records) > 1:
+        return _no(Finding("spf.several-records", {"count": len(facts.records)}))
+    policy = parse(facts.records[0])
+    if isinstance(policy, BadSyntax):
+        return _no(Finding("spf.syntax", {"term": policy.term}))
+    hints = [*_hints(facts, policy, region)]
+    undecided = [r for r in facts.results if r.result is Result.TEMPERROR]
+    if undecided:
+        finding = Finding("spf.temperror", {"detail": undecided[0].detail})
+        return Opinion(Verdict.UNKNOWN, (finding, *hints))
+    faults = [*_faults(facts, region)]
+    if faults:
+        return Opinion(Verdict.FAIL, (*faults, *hints))
+    assert all(coverage.passes for coverage in facts.coverage), "a no without a fault"
+    cautions = [*_cautions(facts, region)]
+    verdict = Verdict.WARN if cautions else Verdict.PASS
+    return Opinion(verdict, (*cautions, *hints))
+
+
+def _no(finding: Finding) -> Opinion:
+    return Opinion(Verdict.FAIL, (finding,))
+
+
+def _faults(facts: Facts, region: RegionFacts) -> Iterator[Finding]:
+    """What makes the answer a no: errors first, for they spoil every network alike."""
+    lookups = facts.tree.lookups
+    if lookups > MAX_LOOKUPS:
+        branch = max(facts.tree.children, key=lambda node: node.lookups)
+        params = {
+            "lookups": lookups,
+            "limit": MAX_LOOKUPS,
+            "branch": branch.text,
+            "branch_lookups": branch.lookups,
+        }
+        yield Finding("spf.too-many-lookups", params)
+    errors = {(r.problem, r.detail) for r in facts.results if r.result is Result.PERMERROR}
+    for problem, detail in sorted(errors):
+        # A loop runs into the limit although the tree, which cuts it, stays below.
+        if problem != "too-many-lookups" or lookups <= MAX_LOOKUPS:
+            yield _permerror(problem, detail, facts)
+    if not errors:
+        yield from _uncovered(facts, region)
+
+
+def _permerror(problem: str, detail: str, facts: Facts) -> Finding:
+    match problem:
+        case "too-many-void-lookups":
+            params = {"void_lookups": facts.tree.void_lookups, "limit": MAX_VOID_LOOKUPS}
+            return Finding("spf.too-many-void-lookups", params)
+        case "no-record":
+            return Finding("spf.include-without-record", {"name": detail})
+    return Finding("spf.permerror", {"problem": problem, "detail": detail})
+
+
+def _uncovered(facts: Facts, region: RegionFacts) -> Iterator[Finding]:
+    failing = [str(c.network) for c in facts.coverage if not c.passes]
+    total = len(facts.coverage)
+    if failing:
+        if len(failing) == total:
+            yield Finding("spf.no-network-passes", {"include": region.spf_include, "total": total})
+        else:
+            params = {"failing": failing, "passing": total - len(failing), "total": total}
+            yield Finding("spf.some-networks-fail", params)
+        if _has_global(facts, region):
+            params = {"include": region.spf_include, "global_include": region.global_spf_include}
+            yield Finding("spf.global-include-lacks-region", params)
+    elif any(_passes_by_all(result) for result in facts.results):
+        yield Finding("spf.passes-only-by-all", {"include": region.spf_include})
+
+
+def _passes_by_all(result: CheckHostResult) -> bool:
+    return result.matched is not None and result.matched.name == "all"
+
+
+def _has_global(facts: Facts, region: RegionFacts) -> bool:
+    return region.global_spf_include in facts.tree.included
+
+
+def _cautions(facts: Facts, region: RegionFacts) -> Iterator[Finding]:
+    """What makes a yes a yes with a caution."""
+    included = facts.tree.included
+    if _has_global(facts, region):
+        node = next(n for n in facts.tree.walk() if n.target == region.global_spf_include)
+        params = {
+            "global_include": region.global_spf_include,
+            "lookups": node.lookups,
+            "include": region.spf_include,
+        }
+        yield Finding("spf.global-include", params)
+    elif region.spf_include.lower() not in included and not _hosted_at(facts):
+        yield Finding("spf.flattened", {"include": region.spf_include})
+    if facts.passes_everyone:
+        yield Finding("spf.passes-everyone", {"record": facts.records[0]})
+    if facts.tree.lookups >= NEAR_LIMIT:
+        params = {"lookups": facts.tree.lookups, "limit": MAX_LOOKUPS}
+        yield Finding("spf.lookups-near-limit", params)
+    if any(result.varied for result in facts.results):
+        yield Finding("spf.sampled", {})
+    for problem, detail in facts.tree.problems:
+        # Mail from the region passes before this is reached; the client's other mail does not.
+        if problem != "could-not-tell":
+            yield Finding("spf.broken-branch", {"problem": problem, "detail": detail})
+
+
+def _hosted_at(facts: Facts) -> str:
+    return next((name for name in facts.tree.included if name.endswith(_HOSTED)), "")
+
+
+def _hints(facts: Facts, policy: Policy, region: RegionFacts) -> Iterator[Finding]:
+    """What explains the answer, whichever it is."""
+    wanted = region.spf_include.lower()
+    yield from _term_hints(policy, wanted, region.global_spf_include)
+    if _hosted_at(facts):
+        yield Finding("spf.hosted", {"target": _hosted_at(facts)})
+    for problem, detail in facts.tree.problems:
+        if problem == "could-not-tell":
+            yield Finding("spf.branch-unresolved", {"detail": detail})
+    yield from _mistaken_includes(facts.tree, wanted, region)
+
+
+def _term_hints(policy: Policy, wanted: str, everywhere: str) -> Iterator[Finding]:
+    for term in policy.unreached:
+        if term.target.lower() in (wanted, everywhere):
+            yield Finding("spf.include-after-all", {"term": term.text})
+    for term in policy.mechanisms:
+        if term.name == "include" and term.target.lower() == wanted and term.qualifier != "+":
+            yield Finding("spf.include-qualifier", {"term": term.text})
+        if term.name == "ptr":
+            yield Finding("spf.ptr", {"term": term.text})
+
+
+def _mistaken_includes(tree: Node, wanted: str, region: RegionFacts) -> Iterator[Finding]:
+    """Includes taken for the region's: another region's, or a name that only looks alike."""
+    if wanted in tree.included:
+        return
+    for name in _outside(tree.children, region.global_spf_include):
+        if "mimecast" not in name or name == region.global_spf_include:
+            continue
+        is_theirs = any(name.endswith("." + parent) for parent in PARENTS)
+        params = {"found": name, "expected": region.spf_include}
+        if is_theirs:
+            yield Finding("spf.wrong-region-include", params)
+        else:
+            yield Finding("spf.look-alike-include", params)
+
+
+def _outside(nodes: Sequence[Node], branch: str) -> Iterator[str]:
+    """The included domains that are not drawn in by `branch`."""
+    for node in nodes:
+        if node.name in ("include", "redirect"):
+            yield node.target
+        if node.target != branch:
+            yield from _outside(node.children, branch)

@@ -1,0 +1,52 @@
+"""The record a client should publish: theirs, with the region's include in its place. Pure."""
+
+from __future__ import annotations
+
+import re
+
+from checks.engine.spf_terms import parse_term
+
+GLOBAL_INCLUDE = "_netblocks.mimecast.com"
+_VERSION = "v=spf1"
+_BARE_REDIRECT = re.compile(r"redirect=", re.IGNORECASE)
+
+
+def proposed_record(record_text: str, include: str, *, global_include: str = GLOBAL_INCLUDE) -> str:
+    """Put `include:<include>` before `all` or the redirect, once, and drop the global include.
+
+    Everything else stays as it is, in its order. Without a record, a cautious one is proposed.
+    """
+    words = record_text.split()[1:]
+    wanted = f"include:{include}"
+    kept: list[str] = []
+    placed = False
+    for word in words:
+        target = _include_target(word)
+        is_ours = target in (include.lower(), global_include.lower())
+        if not is_ours and _ends(word) and not placed:
+            kept.append(wanted)
+            placed = True
+        if not is_ours:
+            kept.append(word)
+        elif not placed:
+            kept.append(wanted)
+            placed = True
+    if not placed:
+        kept.append(wanted)
+    if not words:
+        kept.append("~all")
+    return " ".join([_VERSION, *kept])
+
+
+def _include_target(word: str) -> str:
+    term = parse_term(word)
+    if term is None or term.name != "include":
+        return ""
+    return term.target.lower().removesuffix(".")
+
+
+def _ends(word: str) -> bool:
+    """Does evaluation end here? Nothing after `all` counts; a redirect is what comes last."""
+    term = parse_term(word)
+    is_all = term is not None and term.name == "all"
+    return is_all or bool(_BARE_REDIRECT.match(word))

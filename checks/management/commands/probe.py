@@ -1,0 +1,215 @@
+"""Ask about one domain now, without a database, and print what was seen."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from argparse import ArgumentParser
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
+
+from checks.engine.addresses import parse_address
+from checks.engine.batch import Look, look_all
+from checks.engine.expectations import Ownership
+from checks.engine.hosts import DEFAULT_PORTS
+from checks.engine.network import Endpoint, parse_endpoint
+from checks.engine.outcomes import Finding, Kind, Outcome, Verdict
+from checks.network_settings import network_from_settings
+from checks.region_facts import region_facts
+from tenants.errors import TenantError
+from tenants.names import normalise_domain, normalise_host
+from tenants.regions import load_regions
+
+EXIT_FAIL, EXIT_UNKNOWN, EXIT_USAGE = 1, 2, 64
+_NEEDS = {Kind.OWNERSHIP: "--token", Kind.SMTP: "--host", Kind.LDAPS: "--ldaps-host"}
+
+
+class BadArguments(Exception):
+    """What was typed will not do; the message says why."""
+
+
+class Command(BaseCommand):
+    """`probe DOMAIN --region ID`; see the arguments' help."""
+
+    help = "Check one domain now, as the workers would, and record nothing."
+    requires_system_checks = ()
+
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
+        parser = super().create_parser(prog_name, subcommand, **kwargs)
+        # Then its errors are raised, and told in one sentence below instead of under the usage.
+        parser.called_from_command_line = False
+        return parser
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("domain")
+        parser.add_argument("--region", required=True, help="for example us, eu, za")
+        parser.add_argument("--token", default="", help="the ownership code Mimecast issued")
+        parser.add_argument("--label", default="", help="the host label of the CNAME proof")
+        parser.add_argument("--host", metavar="HOST[:PORT]", help="where mail is delivered")
+        parser.add_argument("--ldaps-host", metavar="HOST[:PORT]", help="the directory host")
+        parser.add_argument("--only", metavar="KINDS", help=", ".join(Kind))
+        parser.add_argument("--nameserver", metavar="IP[:PORT]", help="ask this one instead")
+        parser.add_argument("--json", action="store_true", help="print one JSON document")
+
+    def run_from_argv(self, argv: list[str]) -> None:
+        try:
+            super().run_from_argv(argv)
+        except (BadArguments, CommandError) as error:
+            self.stderr.write(str(error).removeprefix("Error: "))
+            sys.exit(EXIT_USAGE)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        domain = _domain(options["domain"])
+        looks = list(_looks(domain, options))
+        nameserver = _nameserver(options["nameserver"])
+        observed_at = timezone.now().isoformat(timespec="seconds")
+        outcomes = asyncio.run(
+            look_all(
+                looks,
+                network=network_from_settings(nameserver),
+                budget_seconds=settings.CHECKS_BUDGET_SECONDS,
+                concurrency=settings.CHECKS_CONCURRENCY,
+                told=self._tell if sys.stderr.isatty() else None,
+            )
+        )
+        heading = {"domain": domain, "region": options["region"], "observed_at": observed_at}
+        written = _document if options["json"] else _table
+        self.stdout.write(written(heading, outcomes))
+        status = exit_status([outcome.verdict for outcome in outcomes])
+        if status:
+            sys.exit(status)
+
+    def _tell(self, look: Look, outcome: Outcome) -> None:
+        self.stderr.write(f"{look.kind} {look.subject}: {outcome.verdict}")
+
+
+def exit_status(verdicts: Sequence[Verdict]) -> int:
+    """0 when nothing failed or is unknown, 1 on any fail, 2 on any unknown without one."""
+    if Verdict.FAIL in verdicts:
+        return EXIT_FAIL
+    return EXIT_UNKNOWN if Verdict.UNKNOWN in verdicts else 0
+
+
+def _domain(text: str) -> str:
+    try:
+        return normalise_domain(text)
+    except TenantError as error:
+        raise BadArguments(str(error)) from error
+
+
+def _looks(domain: str, options: dict[str, Any]) -> Iterator[Look]:
+    """One look for each kind asked for, or for each kind there is enough to ask about."""
+    regions = load_regions()
+    if options["region"] not in regions:
+        known = ", ".join(regions)
+        raise BadArguments(f"There is no region “{options['region']}”; there are {known}.")
+    hosts = {
+        Kind.SMTP: _host(options["host"], Kind.SMTP),
+        Kind.LDAPS: _host(options["ldaps_host"], Kind.LDAPS),
+    }
+    facts = region_facts(regions[options["region"]])
+    proof = Ownership(options["token"].strip(), options["label"].strip().lower())
+    for kind in _kinds(options, proof):
+        host, port = hosts.get(kind, ("", 0))
+        yield Look(
+            kind=kind,
+            domain=domain,
+            host=host,
+            port=port,
+            region=facts,
+            ownership=proof,
+            ttl_threshold=settings.CHECKS_TTL_THRESHOLD_SECONDS,
+            vantage_allowed=settings.CHECKS_VANTAGE_ALLOWED,
+        )
+
+
+def _kinds(options: dict[str, Any], proof: Ownership) -> list[Kind]:
+    given = {
+        Kind.OWNERSHIP: bool(proof.token or proof.label),
+        Kind.SMTP: bool(options["host"]),
+        Kind.LDAPS: bool(options["ldaps_host"]),
+    }
+    if options["only"] is None:
+        return [kind for kind in Kind if given.get(kind, True)]
+    words = [word.strip() for word in options["only"].split(",") if word.strip()]
+    unknown = [word for word in words if word not in set(Kind)]
+    if unknown or not words:
+        named = f"“{unknown[0]}” is no check; " if unknown else ""
+        raise BadArguments(f"{named}--only takes a list of {', '.join(Kind)}.")
+    kinds = [kind for kind in Kind if kind in words]
+    for kind in kinds:
+        if not given.get(kind, True):
+            raise BadArguments(f"{_NEEDS[kind]} is missing: without it {kind} cannot be asked.")
+    return kinds
+
+
+def _host(text: str | None, kind: Kind) -> Endpoint:
+    if text is None:
+        return ("", 0)
+    endpoint = parse_endpoint(text.strip(), DEFAULT_PORTS[kind])
+    if endpoint is None:
+        raise BadArguments(f"“{text}” is not a host with a port, such as mail.example.com:25.")
+    try:
+        return (normalise_host(endpoint[0]), endpoint[1])
+    except TenantError as error:
+        raise BadArguments(str(error)) from error
+
+
+def _nameserver(text: str | None) -> tuple[Endpoint, ...]:
+    if text is None:
+        return ()
+    endpoint = parse_endpoint(text.strip(), 53)
+    if endpoint is None or parse_address(endpoint[0]) is None:
+        raise BadArguments(f"“{text}” is not an address with a port, such as 192.0.2.53:53.")
+    return (endpoint,)
+
+
+def _document(heading: dict[str, str], outcomes: Sequence[Outcome]) -> str:
+    results = [
+        {
+            "check": str(outcome.kind),
+            "subject": outcome.subject,
+            "verdict": str(outcome.verdict),
+            "findings": [{"code": f.code, "params": dict(f.params)} for f in outcome.findings],
+            "evidence": dict(outcome.evidence),
+        }
+        for outcome in outcomes
+    ]
+    return json.dumps({**heading, "results": results}, indent=2)
+
+
+def _table(heading: dict[str, str], outcomes: Sequence[Outcome]) -> str:
+    width = max([len("subject"), *(len(outcome.subject) for outcome in outcomes)])
+    lines = [
+        f"{heading['domain']}, region {heading['region']}, seen {heading['observed_at']}",
+        "",
+        f"{'check':<10} {'subject':<{width}} verdict",
+    ]
+    for outcome in outcomes:
+        verdict = str(outcome.verdict).replace("_", " ")
+        lines.append(f"{outcome.kind:<10} {outcome.subject:<{width}} {verdict}")
+        lines += [f"{'':<10} {_sentence(finding)}" for finding in outcome.findings]
+        lines += [f"{'':<10} {row}" for row in _server_rows(outcome)]
+    return "\n".join(lines)
+
+
+def _sentence(finding: Finding) -> str:
+    params = ", ".join(f"{name} {_plain(value)}" for name, value in finding.params.items())
+    return f"- {finding.code}" + (f": {params}" if params else "")
+
+
+def _server_rows(outcome: Outcome) -> Iterator[str]:
+    for row in outcome.evidence.get("servers", ()):
+        values = _plain(row["values"]) if row["values"] else row["status"]
+        yield f"  {row['name']} ({row['address']}): {values}"
+
+
+def _plain(value: object) -> str:
+    """Text from strangers' zones, made safe for a terminal: no control character gets through."""
+    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return "".join(char if char.isprintable() else "\ufffd" for char in text)

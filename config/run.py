@@ -1,0 +1,160 @@
+"""Run the whole product on this machine until Ctrl-C: broker, web, worker, beat and lab.
+
+    .venv/bin/python -m config.run [--port 8000]
+
+`make run` is the usual way in. The environment decides as everywhere; what it leaves open is set
+for the embedded mode, with all data under var/.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import os
+import shutil
+import signal
+import sys
+import time
+from pathlib import Path
+
+import django
+from django.conf import settings
+from django.core.management import call_command
+
+from checks.lab.places import Places, announce, free_places, withdraw_announcement
+from config.supervisor import broker
+from config.supervisor.children import Child, die_with_parent
+from config.supervisor.household import Household, Stop, say
+from config.supervisor.surroundings import (
+    HOST,
+    CannotRunError,
+    DataFolder,
+    broker_socket,
+    check_port,
+    embedded_environment,
+    hold_checkout,
+)
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+# What must have happened before the first page, in this order and in this process.
+PREPARATION = (
+    ("migrate", {"interactive": False, "verbosity": 0}),
+    ("load_templates", {"verbosity": 0}),
+    ("load_sample", {"verbosity": 0}),
+)
+SIGN_INS = "sample_sign_ins"
+PATIENCE_SECONDS = 60
+
+
+def main() -> int:
+    port = _port()
+    data = DataFolder(Path(os.environ.get("VAR_DIR") or CHECKOUT / "var").resolve())
+    if os.environ.get("MAKELEVEL"):
+        die_with_parent(signal.SIGTERM)  # make killed outright takes us along
+    household = Household(Stop())
+    try:
+        data.create()
+        with hold_checkout(data, port):
+            check_port(port)
+            run(household, data, port)
+    except CannotRunError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+def run(household: Household, data: DataFolder, port: int) -> None:
+    socket_path = broker_socket(data)
+    started_at = time.monotonic()
+    try:
+        start(household, data, port, socket_path)
+        if not household.stop.is_requested:
+            greet(port, data, time.monotonic() - started_at)
+        household.keep()
+        say("\nStopping.")
+    finally:
+        household.end()
+        withdraw_announcement(data.lab)
+        if socket_path.parent != data.broker:
+            shutil.rmtree(socket_path.parent, ignore_errors=True)
+    say("Stopped.")
+
+
+def start(household: Household, data: DataFolder, port: int, socket_path: Path) -> None:
+    """The broker reads its file while Django prepares the database; the rest then start at once."""
+    is_embedded = "CELERY_BROKER_URL" not in os.environ
+    for name, value in embedded_environment(data, socket_path).items():
+        os.environ.setdefault(name, value)
+    give_the_lab_a_place(data)
+    if is_embedded:
+        command = broker.command(broker.find_binary(), data.broker, socket_path)
+        household.add_broker(Child("broker", command, data.logs / "broker.log"))
+    prepare(household)
+    if is_embedded:
+        household.wait_until(lambda: broker.answers(socket_path), PATIENCE_SECONDS, "The broker")
+    if not household.stop.is_requested:
+        household.add(*services(data, port))
+        household.wait_until(lambda: page_answers(port), PATIENCE_SECONDS, "The web process")
+
+
+def prepare(household: Household) -> None:
+    django.setup()
+    for name, options in PREPARATION:
+        if not household.stop.is_requested:
+            call_command(name, **options)
+
+
+def give_the_lab_a_place(data: DataFolder) -> None:
+    """Before Django reads its settings: they learn from the announcement where the lab is."""
+    if os.environ["LAB"].lower() == "on":
+        try:
+            announce(data.lab, free_places(int(os.environ.get("LAB_PORT") or Places.port)))
+        except OSError as error:
+            os.environ["LAB"] = "off"
+            say(f"There is no lab this time: {error.strerror or error}.")
+
+
+def services(data: DataFolder, port: int) -> list[Child]:
+    queues = os.environ.get("WORKER_QUEUES", "celery,checks.default")
+    arguments = {
+        "web": f"-m gunicorn config.wsgi --bind {HOST}:{port} --no-control-socket "
+        "--worker-class gthread --threads 8 --graceful-timeout 2",
+        "worker": f"-m celery -A config worker --queues {queues} --concurrency 2 -O fair "
+        "--without-gossip --without-mingle --loglevel INFO",
+        "beat": "-m celery -A config beat --pidfile= --schedule",
+    }
+    commands = {name: [sys.executable, *text.split()] for name, text in arguments.items()}
+    commands["beat"].append(str(data.beat_schedule))
+    if settings.LAB:
+        commands["lab"] = [sys.executable, str(CHECKOUT / "manage.py"), "lab", "serve"]
+    return [Child(name, command, data.logs / f"{name}.log") for name, command in commands.items()]
+
+
+def page_answers(port: int) -> bool:
+    connection = http.client.HTTPConnection(HOST, port, timeout=5)
+    try:
+        connection.request("GET", "/")
+        return connection.getresponse().status < 500
+    except OSError:
+        return False
+    finally:
+        connection.close()
+
+
+def greet(port: int, data: DataFolder, seconds: float) -> None:
+    say(f"\nGangway is on http://{HOST}:{port}  (after {seconds:.1f} s; logs in {data.logs})\n")
+    call_command(SIGN_INS)
+    say("\nCtrl-C stops everything.")
+
+
+def _port() -> int:
+    parser = argparse.ArgumentParser(prog="make run", description=__doc__)
+    parser.add_argument("--port", default="8000", help="where the product is served")
+    asked = parser.parse_args().port
+    if not asked.isdecimal() or not 0 < int(asked) < 65_536:
+        parser.exit(1, f"PORT is a number from 1 to 65535, not '{asked}'.\n")
+    return int(asked)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,102 @@
+"""One child process: started in a session of its own, dying with us, watched and started again."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+QUICK_DEATH_SECONDS = 10
+QUICK_DEATHS_ALLOWED = 3
+LONGEST_PAUSE_SECONDS = 30
+TAIL_LINES = 15
+PR_SET_PDEATHSIG = 1
+
+_libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+
+def die_with_parent(number: int, parent: int | None = None) -> None:
+    """Have the kernel send us `number` when our parent dies, even of kill -9 (Linux only)."""
+    if _libc is not None:
+        _libc.prctl(PR_SET_PDEATHSIG, number)
+        if parent is not None and os.getppid() != parent:
+            os._exit(1)
+
+
+def _tie_to(parent: int) -> Callable[[], None]:
+    return lambda: die_with_parent(signal.SIGKILL, parent)
+
+
+@dataclass
+class Child:
+    """A service of ours and the process that is it at the moment."""
+
+    name: str
+    command: Sequence[str]
+    log: Path
+    process: subprocess.Popen[bytes] | None = None
+    started_at: float = 0.0
+    start_again_at: float = 0.0
+    quick_deaths: int = 0
+
+    def start(self) -> None:
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen(
+                self.command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=_tie_to(os.getpid()),  # noqa: PLW1509 - we have a single thread
+            )
+        self.started_at = time.monotonic()
+
+    def fresh_log(self) -> None:
+        """Begin a new log; the one of the last run stays beside it."""
+        if self.log.exists():
+            self.log.replace(self.log.with_suffix(".log.1"))
+
+    @property
+    def is_alive(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+    def note_death(self) -> str:
+        """Count the death, decide when to start again, and say what happened."""
+        assert self.process is not None
+        status, self.process = self.process.returncode, None
+        lived = time.monotonic() - self.started_at
+        self.quick_deaths = self.quick_deaths + 1 if lived < QUICK_DEATH_SECONDS else 1
+        pause = min(2 ** (self.quick_deaths - 1), LONGEST_PAUSE_SECONDS)
+        self.start_again_at = time.monotonic() + pause
+        how = f"exit status {status}" if status >= 0 else f"signal {-status}"
+        return f"The {self.name} stopped ({how}). The end of {self.log}:\n{self.tail()}"
+
+    @property
+    def is_hopeless(self) -> bool:
+        return self.quick_deaths >= QUICK_DEATHS_ALLOWED
+
+    def tail(self) -> str:
+        lines = self.log.read_text(errors="replace").splitlines()[-TAIL_LINES:]
+        return "\n".join(f"  | {line}" for line in lines) or "  | (nothing)"
+
+    def terminate(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+
+    def wait(self, until: float) -> None:
+        """Wait for the end, then sweep away whatever the process left in its session."""
+        if self.process is None:
+            return
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(max(0.0, until - time.monotonic()))
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        self.process = None

@@ -1,0 +1,105 @@
+"""All children together: started at once, watched, started again, and stopped in order."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from types import FrameType
+
+from config.supervisor.children import Child
+from config.supervisor.surroundings import CannotRunError
+
+LOOK_SECONDS = 0.1
+STOP_SECONDS = 5
+BROKER_STOP_SECONDS = 3
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+class Stop:
+    """Whether somebody asked us to stop. A flag: no signal cuts a step in two."""
+
+    def __init__(self) -> None:
+        self.requests = 0
+        for number in SIGNALS:
+            signal.signal(number, self._note)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self.requests += 1
+
+    @property
+    def is_requested(self) -> bool:
+        return self.requests > 0
+
+
+class Household:
+    """The broker serves the others, so it comes first and goes last."""
+
+    def __init__(self, stop: Stop) -> None:
+        self.stop = stop
+        self.broker: Child | None = None
+        self.others: list[Child] = []
+
+    @property
+    def children(self) -> list[Child]:
+        return [*([self.broker] if self.broker else []), *self.others]
+
+    def add_broker(self, broker: Child) -> None:
+        self.broker = broker
+        broker.fresh_log()
+        broker.start()
+
+    def add(self, *children: Child) -> None:
+        for child in children:
+            self.others.append(child)
+            child.fresh_log()
+            child.start()
+
+    def wait_until(self, is_ready: Callable[[], bool], seconds: float, what: str) -> None:
+        """Keep house until `is_ready`, a stop request, or the end of our patience."""
+        until = time.monotonic() + seconds
+        while not self.stop.is_requested and not is_ready():
+            if time.monotonic() > until:
+                raise CannotRunError(f"{what} did not answer within {seconds:.0f} seconds.")
+            self.look_after()
+            time.sleep(LOOK_SECONDS)
+
+    def keep(self) -> None:
+        while not self.stop.is_requested:
+            self.look_after()
+            time.sleep(LOOK_SECONDS)
+
+    def look_after(self) -> None:
+        for child in self.children:
+            if child.is_alive:
+                continue
+            if child.process is not None:
+                say(child.note_death())
+                if child.is_hopeless:
+                    raise CannotRunError(f"The {child.name} does not stay up; stopping everything.")
+            elif time.monotonic() >= child.start_again_at:
+                say(f"Starting the {child.name} again.")
+                child.start()
+
+    def end(self) -> None:
+        """Doors first, broker last. Asked once more meanwhile, we wait for nobody."""
+        self._end_all(self.others, STOP_SECONDS)
+        self._end_all([self.broker] if self.broker else [], BROKER_STOP_SECONDS)
+
+    def _end_all(self, children: Sequence[Child], seconds: float) -> None:
+        asked_before = self.stop.requests
+        until = time.monotonic() + seconds
+        for child in children:
+            child.terminate()
+        while any(child.is_alive for child in children) and time.monotonic() < until:
+            if self.stop.requests > asked_before:
+                break
+            time.sleep(LOOK_SECONDS / 2)
+        for child in children:
+            child.wait(until=0)

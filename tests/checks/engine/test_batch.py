@@ -1,0 +1,151 @@
+"""A batch: order kept, answers shared, budgets held, one fault never losing the others."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from checks.engine.batch import Look, look_all
+from checks.engine.expectations import Ownership, RegionFacts
+from checks.engine.network import Network
+from checks.engine.outcomes import Kind, Outcome, Verdict
+from tests.checks.engine import loopback
+from tests.checks.engine.loopback import Behaviour, nameserver, network_of
+from tests.checks.engine.seen import codes, params
+
+REGION = RegionFacts(
+    id="eu",
+    name="Europe",
+    mx=("eu-smtp-inbound-1.mimecast.com", "eu-smtp-inbound-2.mimecast.com"),
+    spf_include="eu._netblocks.mimecast.com",
+)
+SHARED = """
+test                        NS  ns1.dns.test
+ns1.dns.test                A   127.0.0.1
+eu._netblocks.mimecast.com  TXT "v=spf1 ip4:195.130.217.0/24 ~all"
+"""
+ZONE = "\n".join(
+    f"""
+{name} NS ns1.dns.test
+{name} TXT "token-of-{name}"
+{name} TXT "v=spf1 include:eu._netblocks.mimecast.com -all"
+{name} MX 10 eu-smtp-inbound-1.mimecast.com
+{name} MX 10 eu-smtp-inbound-2.mimecast.com
+"""
+    for name in ("one.test", "two.test", "three.test")
+)
+DNS_KINDS = (Kind.OWNERSHIP, Kind.SPF, Kind.MX, Kind.MX_TTL)
+
+
+def looks_at(*domains: str) -> list[Look]:
+    return [
+        Look(kind, domain, region=REGION, ownership=Ownership(f"token-of-{domain}"))
+        for domain in domains
+        for kind in DNS_KINDS
+    ]
+
+
+async def look_at(
+    looks: list[Look], network: Network, *, budget_seconds: float = 5, concurrency: int = 10
+) -> list[Outcome]:
+    return await look_all(
+        looks, network=network, budget_seconds=budget_seconds, concurrency=concurrency
+    )
+
+
+@pytest.mark.parametrize("concurrency", [1, 10])
+def test_batch_answers_in_order_and_shares_what_it_asked(concurrency: int) -> None:
+    async def run() -> tuple[list[Outcome], dict[tuple[str, str, str], int]]:
+        async with nameserver(SHARED + ZONE) as server:
+            network = network_of(server, authoritative_port=server.port)
+            looks = looks_at("one.test", "two.test", "three.test")
+            outcomes = await look_at(looks, network, concurrency=concurrency)
+            return outcomes, dict(server.queries)
+
+    outcomes, queries = asyncio.run(run())
+
+    assert [(o.kind, o.subject) for o in outcomes] == [
+        (kind, name) for name in ("one.test", "two.test", "three.test") for kind in DNS_KINDS
+    ]
+    assert {o.verdict for o in outcomes} == {Verdict.PASS}
+    assert queries["eu._netblocks.mimecast.com", "TXT", "udp"] == 1
+    assert set(queries.values()) == {1}
+
+
+def test_batch_keeps_the_others_when_one_runs_out_of_time() -> None:
+    async def run() -> list[Outcome]:
+        behaviours: dict[str, Behaviour] = {"two.test": loopback.drop}
+        async with nameserver(SHARED + ZONE, behaviours) as server:
+            network = network_of(server, authoritative_port=server.port)
+            looks = [Look(Kind.MX, name, region=REGION) for name in ("one.test", "two.test")]
+            return await look_at(looks, network, budget_seconds=0.08)
+
+    one, two = asyncio.run(run())
+
+    assert one.verdict is Verdict.PASS
+    assert (two.verdict, two.unanimous, codes(two)) == (
+        Verdict.UNKNOWN,
+        False,
+        ["look.over-budget"],
+    )
+    assert params(two, "look.over-budget") == {"budget_seconds": 0.08}
+
+
+def test_batch_starts_a_budget_when_its_look_starts() -> None:
+    async def run() -> list[Outcome]:
+        behaviours = {"one.test": loopback.drop_first(1), "two.test": loopback.drop_first(1)}
+        async with nameserver(SHARED + ZONE, behaviours) as server:
+            network = network_of(server, authoritative_port=server.port)
+            network = replace(network, timeouts_seconds=(0.2, 1.0))
+            looks = [Look(Kind.MX, name, region=REGION) for name in ("one.test", "two.test")]
+            # Each waits 0.2 s for its lost datagram; one after the other is beyond one budget.
+            return await look_at(looks, network, budget_seconds=0.35, concurrency=1)
+
+    assert [outcome.verdict for outcome in asyncio.run(run())] == [Verdict.PASS, Verdict.PASS]
+
+
+def test_batch_keeps_the_others_when_one_hits_a_fault_of_ours(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def run() -> list[Outcome]:
+        async with nameserver(SHARED + ZONE) as server:
+            network = network_of(server, authoritative_port=server.port)
+            impossible = Look(Kind.MX_TTL, "two.test", ttl_threshold="not a number")  # type: ignore[arg-type]
+            return await look_at([impossible, Look(Kind.MX_TTL, "one.test")], network)
+
+    broken, good = asyncio.run(run())
+
+    assert (broken.verdict, codes(broken)) == (Verdict.UNKNOWN, ["look.internal-error"])
+    assert good.verdict is Verdict.PASS
+    assert [record.getMessage() for record in caplog.records] == ["Look mx_ttl at two.test failed"]
+
+
+def test_batch_tells_of_each_look_as_it_is_answered() -> None:
+    async def run() -> list[tuple[str, Verdict]]:
+        heard: list[tuple[str, Verdict]] = []
+        async with nameserver(SHARED + ZONE) as server:
+            await look_all(
+                [Look(Kind.MX_TTL, "one.test")],
+                network=network_of(server, authoritative_port=server.port),
+                budget_seconds=5,
+                concurrency=1,
+                told=lambda look, outcome: heard.append((look.subject, outcome.verdict)),
+            )
+        return heard
+
+    assert asyncio.run(run()) == [("one.test", Verdict.PASS)]
+
+
+def test_unregistered_domain_fails_every_dns_kind() -> None:
+    async def run() -> list[Outcome]:
+        async with nameserver(SHARED) as server:
+            network = network_of(server, authoritative_port=server.port)
+            return await look_at(looks_at("unregistered.test"), network)
+
+    outcomes = asyncio.run(run())
+
+    assert [(o.verdict, o.unanimous, codes(o)) for o in outcomes] == [
+        (Verdict.FAIL, True, ["dns.no-such-domain"])
+    ] * 4

@@ -1,0 +1,42 @@
+"""Every finding the engine can make is registered with its parameters, and none is left over."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+from checks import engine
+from checks.engine.codes import CODES
+
+MODULES = sorted(Path(engine.__path__[0]).glob("*.py"))
+
+
+def findings(tree: ast.AST) -> Iterator[tuple[str, tuple[str, ...] | None]]:
+    """Each `Finding(...)` with its code and parameter names; None for names not spelt there."""
+    for node in ast.walk(tree):
+        if not (isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Finding"):
+            continue
+        code = node.args[0]
+        assert isinstance(code, ast.Constant), ast.unparse(node)
+        params = node.args[1]
+        yield (
+            str(code.value),
+            tuple(ast.unparse(key).strip("'") for key in params.keys if key)
+            if isinstance(params, ast.Dict)
+            else None,
+        )
+
+
+def all_findings() -> list[tuple[str, tuple[str, ...] | None]]:
+    return [found for path in MODULES for found in findings(ast.parse(path.read_text()))]
+
+
+def test_codes_are_exactly_those_the_engine_uses() -> None:
+    assert {code for code, _ in all_findings()} == set(CODES)
+
+
+def test_codes_carry_the_parameters_they_register() -> None:
+    spelt = {(code, params) for code, params in all_findings() if params is not None}
+
+    assert spelt <= set(CODES.items())

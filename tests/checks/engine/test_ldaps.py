@@ -1,0 +1,90 @@
+"""LDAPS against a real TLS listener on loopback."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from checks.engine.batch import Look, look_all
+from checks.engine.outcomes import Kind, Outcome, Verdict
+from tests.checks.engine.loopback import nameserver, network_of
+from tests.checks.engine.mail_hosts import (
+    make_certificate,
+    server_context,
+    tls_host,
+    write_authority,
+)
+from tests.checks.engine.seen import codes
+
+HOST = "ldap.example.test"
+
+
+def look(
+    folder: Path,
+    *,
+    allowed: bool,
+    certified: dict[str, Any] | None = None,
+    says: bytes = b"",
+    closed: bool = False,
+) -> Outcome:
+    async def run() -> Outcome:
+        tls = None
+        if certified is not None:
+            certificate = make_certificate(**{"host": HOST} | certified)
+            tls = server_context(folder, HOST, certificate)
+        async with nameserver(f"{HOST} A 127.0.0.1") as dns, tls_host(tls, says) as port:
+            network = replace(network_of(dns), ca_file=str(write_authority(folder)))
+            (outcome,) = await look_all(
+                [Look(Kind.LDAPS, host=HOST, port=9 if closed else port, vantage_allowed=allowed)],
+                network=network,
+                budget_seconds=5,
+                concurrency=1,
+            )
+            return outcome
+
+    return asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("allowed", "certified", "verdict", "expected"),
+    [
+        (True, {}, Verdict.PASS, []),
+        (True, {"issuer": HOST}, Verdict.WARN, ["tls.self-signed"]),
+        (False, {}, Verdict.WARN, ["ldaps.open-to-internet"]),
+        (
+            False,
+            {"issuer": HOST},
+            Verdict.WARN,
+            ["ldaps.open-to-internet", "tls.self-signed"],
+        ),
+    ],
+)
+def test_ldaps_that_answers(
+    tmp_path: Path, allowed: bool, certified: dict[str, Any], verdict: Verdict, expected: list[str]
+) -> None:
+    outcome = look(tmp_path, allowed=allowed, certified=certified)
+
+    assert (outcome.verdict, codes(outcome)) == (verdict, expected)
+    assert outcome.evidence["tls"]["protocol"] == "TLSv1.3"
+
+
+@pytest.mark.parametrize(
+    ("allowed", "says", "closed", "verdict", "expected"),
+    [
+        (True, b"220 not TLS at all\r\n", False, Verdict.FAIL, "ldaps.tls-failed"),
+        (False, b"220 not TLS at all\r\n", False, Verdict.UNKNOWN, "ldaps.tls-failed"),
+        (True, b"", True, Verdict.FAIL, "ldaps.unreachable"),
+        (False, b"", True, Verdict.UNKNOWN, "ldaps.unreachable-from-here"),
+        (False, b"", False, Verdict.UNKNOWN, "ldaps.unreachable-from-here"),
+    ],
+)
+def test_ldaps_that_does_not_work(
+    tmp_path: Path, allowed: bool, says: bytes, closed: bool, verdict: Verdict, expected: str
+) -> None:
+    outcome = look(tmp_path, allowed=allowed, says=says, closed=closed)
+
+    assert (outcome.verdict, codes(outcome)) == (verdict, [expected])

@@ -1,0 +1,98 @@
+"""MX: the whole set, by equality. Every trap that other checkers fall into is a row."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from checks.engine import mx
+from checks.engine.expectations import RegionFacts
+from checks.engine.outcomes import Outcome, Verdict
+from tests.checks.engine.seen import codes, params
+from tests.checks.engine.zone_lookup import ZoneLookup
+
+ONE, TWO = "eu-smtp-inbound-1.mimecast.com", "eu-smtp-inbound-2.mimecast.com"
+REGION = RegionFacts(
+    id="eu",
+    name="Europe",
+    mx=(ONE, TWO),
+    other_mx=(("us-smtp-inbound-1.mimecast.com", "us"), ("us-smtp-inbound-2.mimecast.com", "us")),
+)
+US = ["us-smtp-inbound-1.mimecast.com", "us-smtp-inbound-2.mimecast.com"]
+
+
+def look(*records: str, extra: str = "", region: RegionFacts = REGION) -> Outcome:
+    zone = "\n".join(f"example.test MX {record}" for record in records) + "\n" + extra
+    return asyncio.run(mx.inspect("example.test", region, ZoneLookup(zone)))
+
+
+@pytest.mark.parametrize(
+    "preferences", [("10", "10"), ("10", "20"), ("20", "10"), ("0", "0"), ("65535", "1")]
+)
+def test_mx_passes_with_both_hosts_at_any_preference(preferences: tuple[str, str]) -> None:
+    outcome = look(f"{preferences[0]} {ONE}", f"{preferences[1]} {TWO}")
+
+    assert (outcome.verdict, codes(outcome)) == (Verdict.PASS, [])
+    assert outcome.evidence["states"] == ["mimecast_only"]
+
+
+BOTH = (f"10 {ONE}", f"10 {TWO}")
+
+
+@pytest.mark.parametrize(
+    ("records", "state", "expected"),
+    [
+        ((f"10 {ONE}",), "incomplete", ["mx.host-missing"]),
+        ((*BOTH, "65535 old.example.test"), "mixed", ["mx.leftover"]),
+        (("5 old.example.test", f"10 {ONE}"), "mixed", ["mx.leftover", "mx.host-missing"]),
+        (
+            (*BOTH, *(f"20 mx{n}.old.test" for n in range(11))),
+            "mixed",
+            ["mx.leftover"],
+        ),
+        (("10 mail.example.test",), "old_only", ["mx.old-only"]),
+        (tuple(f"10 {host}" for host in US), "wrong_region", ["mx.wrong-region"]),
+        ((*BOTH, f"10 {US[0]}"), "mixed", ["mx.wrong-region"]),
+        (("10 za-smtp-inbound-1.mimecast.co.za",), "wrong_region", ["mx.wrong-region"]),
+        (("10 service-alpha-inbound-a.mimecast.com",), "wrong_region", ["mx.wrong-region"]),
+        ((f"10 {ONE}.example.net",), "look_alike", ["mx.look-alike"]),
+        (("10 eu-smtp-inbound-1.notmimecast.com",), "look_alike", ["mx.look-alike"]),
+        ((f"10 {ONE}", f"10 {TWO}.example.net"), "mixed", ["mx.look-alike", "mx.host-missing"]),
+        (("0 .",), "null_mx", ["mx.null"]),
+        ((*BOTH, "0 ."), "mixed", ["mx.leftover", "mx.null-beside-others"]),
+        (("10 192.0.2.1",), "old_only", ["mx.old-only", "mx.address-as-host"]),
+        ((f"10 {ONE}", f"20 {ONE}"), "incomplete", ["mx.duplicate", "mx.host-missing"]),
+    ],
+)
+def test_mx_fails(records: tuple[str, ...], state: str, expected: list[str]) -> None:
+    outcome = look(*records)
+
+    assert (outcome.verdict, codes(outcome)) == (Verdict.FAIL, expected)
+    assert outcome.evidence["states"] == [state]
+
+
+def test_mx_names_the_region_the_hosts_belong_to() -> None:
+    outcome = look(*(f"10 {host}" for host in US))
+
+    assert params(outcome, "mx.wrong-region") == {"hosts": US, "regions": ["us"]}
+
+
+def test_mx_none_falls_back_to_the_address() -> None:
+    outcome = look(extra="example.test A 198.51.100.1")
+
+    assert (outcome.verdict, codes(outcome)) == (Verdict.FAIL, ["mx.none", "mx.implicit-address"])
+
+
+def test_mx_shows_that_a_host_is_an_alias() -> None:
+    outcome = look("10 mail.example.test", extra=f"mail.example.test CNAME {ONE}")
+
+    assert codes(outcome) == ["mx.old-only", "mx.alias"]
+    assert params(outcome, "mx.alias") == {"host": "mail.example.test", "target": ONE}
+
+
+def test_mx_of_a_region_with_a_gap_is_unknown() -> None:
+    outcome = look(*BOTH, region=RegionFacts(id="ca", name="Canada"))
+
+    assert (outcome.verdict, codes(outcome)) == (Verdict.UNKNOWN, ["region.gap"])
+    assert params(outcome, "region.gap") == {"region": "Canada", "field": "mx"}

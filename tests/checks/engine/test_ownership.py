@@ -1,0 +1,109 @@
+"""Ownership: the code at the apex, or the CNAME, and every way to get it almost right."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from checks.engine import ownership
+from checks.engine.expectations import Ownership
+from checks.engine.lookup import CouldNotTell
+from checks.engine.outcomes import Outcome, Verdict
+from tests.checks.engine.seen import codes, params
+from tests.checks.engine.zone_lookup import ZoneLookup
+
+TOKEN = "0ed1fe018a3f2b9c5e7a1d4e8f9b0c1d2e3f4a5b6c"
+OTHER = "0ed1fe018a00000000000040008000000000000000"
+LABEL = "b0c1d2e3f4a5b"
+RECORD = f'example.test TXT "{TOKEN}"'
+ALIAS = f"{LABEL}.example.test CNAME validate-domain.mimecast.com"
+
+
+def look(zone: str, token: str = TOKEN, label: str = "") -> Outcome:
+    return asyncio.run(ownership.inspect("example.test", Ownership(token, label), ZoneLookup(zone)))
+
+
+@pytest.mark.parametrize(
+    ("zone", "label"),
+    [
+        (RECORD, ""),
+        (f'example.test TXT "v=spf1 -all"\n{RECORD}', ""),
+        (f'example.test TXT "{TOKEN[:20]}" "{TOKEN[20:]}"', ""),
+        (f"example.test TXT other\n{ALIAS}", LABEL),
+    ],
+)
+def test_ownership_is_proved_by_either_record(zone: str, label: str) -> None:
+    outcome = look(zone, label=label)
+
+    assert (outcome.verdict, codes(outcome)) == (Verdict.PASS, [])
+
+
+@pytest.mark.parametrize(
+    ("zone", "expected"),
+    [
+        ("example.test A 192.0.2.9", ["ownership.not-found"]),
+        (f'example.test TXT "{OTHER}"', ["ownership.other-code"]),
+        (f"example.test TXT '\"{TOKEN}\"'", ["ownership.code-altered"]),
+        (f'example.test TXT " {TOKEN} "', ["ownership.code-altered"]),
+        (f'example.test TXT "{TOKEN[:20]} {TOKEN[20:]}"', ["ownership.code-altered"]),
+        (f'example.test TXT "mimecast={TOKEN}"', ["ownership.code-altered"]),
+        (f'example.test TXT "{TOKEN.upper()}"', ["ownership.code-altered"]),
+        (
+            f"example.test TXT other\nexample.test.example.test TXT {TOKEN}",
+            ["ownership.not-found", "ownership.zone-doubled"],
+        ),
+        (
+            f"example.test TXT other\nwww.example.test TXT {TOKEN}",
+            ["ownership.not-found", "ownership.other-name"],
+        ),
+        (f"elsewhere.test TXT {TOKEN}", ["dns.no-such-domain"]),
+    ],
+)
+def test_ownership_not_proved(zone: str, expected: list[str]) -> None:
+    outcome = look(zone)
+
+    assert (outcome.verdict, codes(outcome)) == (Verdict.FAIL, expected)
+
+
+@pytest.mark.parametrize(
+    ("zone", "expected"),
+    [
+        (f"{LABEL}.example.test CNAME validate.mimecast.com", "ownership.wrong-target"),
+        (
+            f"{LABEL}.example.test.example.test CNAME validate-domain.mimecast.com",
+            "ownership.zone-doubled",
+        ),
+        (f"{LABEL}.example.test TXT {TOKEN}", "ownership.other-name"),
+    ],
+)
+def test_ownership_alias_almost_right(zone: str, expected: str) -> None:
+    outcome = look(f"example.test TXT other\n{zone}", label=LABEL)
+
+    assert outcome.verdict is Verdict.FAIL
+    assert codes(outcome)[-1] == expected
+
+
+def test_ownership_shows_the_other_code_beside_the_expected() -> None:
+    outcome = look(f'example.test TXT "{OTHER}"')
+
+    assert params(outcome, "ownership.other-code") == {"found": OTHER, "expected": TOKEN}
+
+
+def test_ownership_on_one_server_only_is_a_disagreement() -> None:
+    servers: dict[str, str | CouldNotTell] = {
+        "ns1.test": RECORD,
+        "ns2.test": "example.test TXT x",
+    }
+    lookup = ZoneLookup("", servers=servers)
+
+    outcome = asyncio.run(ownership.inspect("example.test", Ownership(TOKEN), lookup))
+
+    assert (outcome.verdict, outcome.unanimous) == (Verdict.FAIL, False)
+    assert codes(outcome) == ["dns.servers-disagree", "ownership.not-found"]
+
+
+def test_ownership_without_a_recorded_code_is_unknown() -> None:
+    outcome = look(RECORD, token="")
+
+    assert (outcome.verdict, codes(outcome)) == (Verdict.UNKNOWN, ["ownership.no-code"])

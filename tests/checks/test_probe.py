@@ -1,0 +1,209 @@
+"""The probe command: what it prints, how it exits, and what it says of bad arguments."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from ipaddress import ip_network
+from typing import Any
+
+import pytest
+from pytest_django import Settings
+
+from checks.engine.outcomes import Verdict
+from checks.management.commands.probe import Command, exit_status
+from tests.checks.engine.loopback import Nameserver, nameserver
+
+EU = "eu-smtp-inbound-{}.mimecast.com"
+ZONE = f"""
+test                        NS  ns1.dns.test
+example.test                NS  ns1.dns.test
+ns1.dns.test                A   127.0.0.1
+example.test                TXT "issued-code"
+example.test                TXT "v=spf1 include:eu._netblocks.mimecast.com -all"
+example.test                MX  10 {EU.format(1)}
+example.test                MX  10 {EU.format(2)}
+eu._netblocks.mimecast.com  TXT "v=spf1 ip4:195.130.217.0/24 ~all"
+old.test                    NS  ns1.dns.test
+old.test                    MX  10 mail.old.test
+"""
+
+
+@contextmanager
+def serving(zone: str) -> Iterator[Nameserver]:
+    """A name server in a thread of its own, for the command runs its own event loop."""
+    ready, done = threading.Event(), threading.Event()
+    servers: list[Nameserver] = []
+
+    async def serve() -> None:
+        async with nameserver(zone) as server:
+            servers.append(server)
+            ready.set()
+            await asyncio.to_thread(done.wait)
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()))
+    thread.start()
+    ready.wait(5)
+    try:
+        yield servers[0]
+    finally:
+        done.set()
+        thread.join()
+
+
+@pytest.fixture
+def server(settings: Settings) -> Iterator[Nameserver]:
+    with serving(ZONE) as running:
+        settings.CHECKS_NAMESERVERS = [("127.0.0.1", running.port)]
+        settings.CHECKS_AUTHORITATIVE_PORT = running.port
+        settings.CHECKS_ALLOWED_NETWORKS = [ip_network("127.0.0.0/8")]
+        settings.CHECKS_ROUTES = []
+        yield running
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    """Exit status, standard output, standard error; as from a shell, but in this process."""
+    status = 0
+    try:
+        Command().run_from_argv(["manage.py", "probe", *arguments])
+    except SystemExit as stop:
+        status = stop.code if isinstance(stop.code, int) else 1
+    out, err = capsys.readouterr()
+    return status, out, err
+
+
+def test_probe_prints_one_json_document(
+    capsys: pytest.CaptureFixture[str], server: Nameserver
+) -> None:
+    status, out, err = run(
+        capsys, "Example.TEST.", "--region", "eu", "--token", "issued-code", "--json"
+    )
+
+    document: dict[str, Any] = json.loads(out)
+    assert (status, err) == (0, "")
+    assert list(document) == ["domain", "region", "observed_at", "results"]
+    assert (document["domain"], document["region"]) == ("example.test", "eu")
+    assert [(r["check"], r["subject"], r["verdict"]) for r in document["results"]] == [
+        (kind, "example.test", "pass") for kind in ("ownership", "spf", "mx", "mx_ttl")
+    ]
+    assert [list(r) for r in document["results"]] == [
+        ["check", "subject", "verdict", "findings", "evidence"]
+    ] * 4
+
+
+def test_probe_prints_a_table(capsys: pytest.CaptureFixture[str], server: Nameserver) -> None:
+    status, out, _ = run(capsys, "old.test", "--region", "eu", "--only", "mx")
+
+    assert status == 1
+    assert out.splitlines()[2:] == [
+        "check      subject  verdict",
+        "mx         old.test fail",
+        "           - mx.old-only: hosts mail.old.test",
+        "             ns1.dns.test (127.0.0.1): 10 mail.old.test",
+    ]
+
+
+def test_probe_asks_the_name_server_it_is_given(
+    capsys: pytest.CaptureFixture[str], server: Nameserver, settings: Settings
+) -> None:
+    settings.CHECKS_NAMESERVERS = [("127.0.0.1", 9)]
+
+    status, _, _ = run(
+        capsys,
+        *("example.test", "--region", "eu", "--only", "mx"),
+        *("--nameserver", f"127.0.0.1:{server.port}"),
+    )
+
+    assert status == 0
+
+
+def test_probe_that_could_not_tell_exits_with_two(
+    capsys: pytest.CaptureFixture[str], server: Nameserver, settings: Settings
+) -> None:
+    settings.CHECKS_NAMESERVERS = [("127.0.0.1", 9)]
+
+    status, _, _ = run(capsys, "example.test", "--region", "eu")
+
+    assert status == 2
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "expected"),
+    [
+        ([], 0),
+        ([Verdict.PASS, Verdict.WARN, Verdict.NOT_APPLICABLE], 0),
+        ([Verdict.UNKNOWN, Verdict.FAIL], 1),
+        ([Verdict.PASS, Verdict.UNKNOWN], 2),
+    ],
+)
+def test_exit_status(verdicts: list[Verdict], expected: int) -> None:
+    assert exit_status(verdicts) == expected
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ([], "the following arguments are required: domain, --region"),
+        (["example.test"], "the following arguments are required: --region"),
+        (["example.test", "--region", "eu", "--nonsense"], "unrecognized arguments: --nonsense"),
+        (
+            ["example.test", "--region", "mars"],
+            "There is no region “mars”; there are us, usb, eu, de, za, au, ca, je, uspcom.",
+        ),
+        (
+            ["example.test", "--region", "eu", "--only", "spf,teapot"],
+            "“teapot” is no check; --only takes a list of ownership, spf, mx, mx_ttl, smtp, ldaps.",
+        ),
+        (
+            ["example.test", "--region", "eu", "--only", ","],
+            "--only takes a list of ownership, spf, mx, mx_ttl, smtp, ldaps.",
+        ),
+        (
+            ["example.test", "--region", "eu", "--only", "ownership"],
+            "--token is missing: without it ownership cannot be asked.",
+        ),
+        (
+            ["example.test", "--region", "eu", "--only", "smtp"],
+            "--host is missing: without it smtp cannot be asked.",
+        ),
+        (
+            ["example.test", "--region", "eu", "--host", "mail.example.test:0"],
+            "“mail.example.test:0” is not a host with a port, such as mail.example.com:25.",
+        ),
+        (
+            ["example.test", "--region", "eu", "--nameserver", "dns.example.test"],
+            "“dns.example.test” is not an address with a port, such as 192.0.2.53:53.",
+        ),
+    ],
+)
+def test_probe_answers_bad_arguments_with_a_sentence(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], sentence: str
+) -> None:
+    assert run(capsys, *arguments) == (64, "", sentence + "\n")
+
+
+@pytest.mark.parametrize("domain", ["two words.test", "198.51.100.1", "https://x.test/", "a..b"])
+def test_probe_refuses_what_is_no_domain(capsys: pytest.CaptureFixture[str], domain: str) -> None:
+    status, out, err = run(capsys, domain, "--region", "eu")
+
+    assert (status, out, err.count("\n")) == (64, "", 1)
+    assert "Traceback" not in err
+
+
+def test_probe_lets_no_control_character_through(
+    capsys: pytest.CaptureFixture[str], settings: Settings
+) -> None:
+    zone = ZONE.replace("issued-code", "issued\x1b[31m-code")
+    with serving(zone) as hostile:
+        settings.CHECKS_NAMESERVERS = [("127.0.0.1", hostile.port)]
+        settings.CHECKS_AUTHORITATIVE_PORT = hostile.port
+        settings.CHECKS_ALLOWED_NETWORKS = [ip_network("127.0.0.0/8")]
+        settings.CHECKS_ROUTES = []
+
+        _, out, _ = run(capsys, "example.test", "--region", "eu", "--token", "other")
+
+    assert "\x1b" not in out
+    assert "issued\ufffd[31m-code" in out

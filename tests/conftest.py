@@ -1,0 +1,93 @@
+"""What every test stands on: no network beyond loopback, and CI's refusal of skipped tests."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from ipaddress import ip_address
+from typing import Any
+
+import pytest
+
+pytest_plugins = ["tests.cast"]
+
+_connect = socket.socket.connect
+_connect_ex = socket.socket.connect_ex
+_sendto = socket.socket.sendto
+_getaddrinfo = socket.getaddrinfo
+
+
+class NetworkBlockedError(OSError):
+    """A test tried to leave this machine."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--refuse-skips", action="store_true", help="a skipped test fails the run, as CI wants it"
+    )
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    if config.getoption("--refuse-skips") and terminalreporter.stats.get("skipped"):
+        terminalreporter.section("skipped tests are refused here", red=True, bold=True)
+        for report in terminalreporter.stats["skipped"]:
+            terminalreporter.line(f"{report.nodeid}: {_reason(report)}")
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    has_skips = reporter is not None and bool(reporter.stats.get("skipped"))
+    if session.config.getoption("--refuse-skips") and has_skips and exitstatus == 0:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def _reason(report: Any) -> str:
+    return str(report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr)
+
+
+def _refuse_beyond_loopback(address: object) -> None:
+    """Unix sockets and loopback pass. A name other than localhost would need a look-up: refused."""
+    if not isinstance(address, tuple):
+        return
+    host = str(address[0])
+    if host in ("localhost", "", "0.0.0.0", "::"):
+        return
+    try:
+        stays_here = ip_address(host).is_loopback
+    except ValueError:
+        stays_here = False
+    if not stays_here:
+        raise NetworkBlockedError(f"a test may not talk to {host}")
+
+
+def _guarded_getaddrinfo(host: Any, *args: Any, **options: Any) -> Any:
+    if host is not None:
+        _refuse_beyond_loopback((host.decode() if isinstance(host, bytes) else host,))
+    return _getaddrinfo(host, *args, **options)
+
+
+def _guarded_connect(self: socket.socket, address: Any) -> None:
+    _refuse_beyond_loopback(address)
+    _connect(self, address)
+
+
+def _guarded_connect_ex(self: socket.socket, address: Any) -> int:
+    _refuse_beyond_loopback(address)
+    return _connect_ex(self, address)
+
+
+def _guarded_sendto(self: socket.socket, *args: Any) -> int:
+    _refuse_beyond_loopback(args[-1])
+    return _sendto(self, *args)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def network_stays_on_this_machine() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", _guarded_connect)
+        patch.setattr(socket.socket, "connect_ex", _guarded_connect_ex)
+        patch.setattr(socket.socket, "sendto", _guarded_sendto)
+        patch.setattr(socket, "getaddrinfo", _guarded_getaddrinfo)
+        yield

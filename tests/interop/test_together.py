@@ -1,0 +1,113 @@
+"""Two workers, two beats and a person at the same moment, on PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from threading import Barrier
+from typing import TypeVar
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from checks import services
+from checks.engine.outcomes import Kind, Outcome, Verdict
+from checks.models import Check, Observation
+from onboarding.models import Plan, TaskState
+from onboarding.services import confirm_task
+from tenants.models import ActivityLine, Membership, Tenant, User
+from tests.cast import MakeTenant, task_of
+
+T = TypeVar("T")
+
+pytestmark = [
+    pytest.mark.interop,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.skipif(
+        connection.vendor != "postgresql", reason="set DATABASE_URL to a PostgreSQL server"
+    ),
+]
+
+
+def _at_once(acts: list[Callable[[], T]]) -> list[T]:
+    start = Barrier(len(acts))
+
+    def run(act: Callable[[], T]) -> T:
+        start.wait()
+        try:
+            return act()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(len(acts)) as threads:
+        return [future.result() for future in [threads.submit(run, act) for act in acts]]
+
+
+def test_two_beats_claim_each_check_once(make_tenant: MakeTenant) -> None:
+    make_tenant(domains=tuple((f"d{n}.test", "secondary") for n in range(40)))
+    now = timezone.now() + timedelta(seconds=1)
+
+    results = _at_once([lambda: services.claim_due_checks(now=now)] * 2)
+
+    claimed = [pk for found in results for batches in found.values() for b in batches for pk in b]
+    assert sorted(claimed) == sorted(Check.objects.values_list("pk", flat=True))
+
+
+def test_two_workers_with_the_same_answer_make_one_transition(tenant: Tenant) -> None:
+    check = Check.objects.get(tenant=tenant, kind=Kind.OWNERSHIP)
+    now = timezone.now()
+
+    def worker(seconds: int) -> Callable[[], bool]:
+        outcome = Outcome(Kind.OWNERSHIP, "northwind.test", Verdict.PASS)
+        at = now + timedelta(seconds=seconds)
+        return lambda: services.record_run(check.pk, outcome, asked=check.expectation, at=at)
+
+    _at_once([worker(second) for second in range(4)])
+
+    assert task_of(tenant, "domain-ownership").state == TaskState.PROVEN
+    assert ActivityLine.objects.filter(act="task-proven").count() == 1
+    assert Observation.objects.count() == 1
+
+
+def test_the_last_two_proofs_of_a_task_at_once_complete_it(make_tenant: MakeTenant) -> None:
+    tenant = make_tenant(domains=(("one.test", "primary"), ("two.test", "secondary")))
+    now = timezone.now()
+
+    def worker(check: Check) -> Callable[[], bool]:
+        outcome = Outcome(Kind.MX, check.subject, Verdict.PASS)
+        return lambda: services.record_run(check.pk, outcome, asked=check.expectation, at=now)
+
+    _at_once([worker(check) for check in Check.objects.filter(kind=Kind.MX)])
+
+    assert task_of(tenant, "mx-record-cutover").state == TaskState.PROVEN
+    assert ActivityLine.objects.filter(act="task-proven").count() == 1
+
+
+def test_both_sides_confirming_at_once_lose_neither_word(tenant: Tenant) -> None:
+    rosa = User.objects.create_user("r@gangway.test", name="R", staff_role="consultant")
+    jo = User.objects.create_user("j@northwind.test", name="J")
+    Membership.objects.create(tenant=tenant, user=jo, role="owner")
+    key = "implementation-plan-review"
+
+    _at_once(
+        [
+            lambda: confirm_task(task_of(tenant, key), by=rosa, side="mimecast"),
+            lambda: confirm_task(task_of(tenant, key), by=jo, side="client"),
+        ]
+    )
+
+    assert task_of(tenant, key).state == TaskState.DONE
+
+
+def test_counters_lose_nothing_when_different_tasks_move_at_once(tenant: Tenant) -> None:
+    rosa = User.objects.create_user("r@gangway.test", name="R", staff_role="consultant")
+    keys = ["account-creation", "out-of-the-box-settings"]
+
+    def confirm(key: str) -> Callable[[], None]:
+        return lambda: confirm_task(task_of(tenant, key), by=rosa, side="mimecast")
+
+    _at_once([confirm(key) for key in keys])
+
+    assert Plan.objects.get(tenant=tenant).tasks_complete == 2

@@ -1,0 +1,185 @@
+"""Bad input: a sentence beside the field, and nothing that was typed is lost."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from onboarding.forms import (
+    CutoverForm,
+    DomainFormSet,
+    HostFormSet,
+    ProfileForm,
+    RegionValuesForm,
+)
+from onboarding.templates_on_record import put_templates_on_record
+from tenants.models import Tenant
+
+PROFILE = {
+    "name": "Northwind",
+    "account_code": "",
+    "region": "us",
+    "platform": "microsoft_365",
+    "directory_method": "entra_id",
+    "authentication": "sso",
+    "time_zone": "Europe/London",
+}
+
+
+def _rows(prefix: str, *rows: dict[str, str]) -> dict[str, str]:
+    data = {f"{prefix}-TOTAL_FORMS": str(len(rows)), f"{prefix}-INITIAL_FORMS": "0"}
+    for number, row in enumerate(rows):
+        data |= {f"{prefix}-{number}-{name}": value for name, value in row.items()}
+    return data
+
+
+def _domains(*rows: dict[str, str]) -> Any:
+    return DomainFormSet(_rows("domains", *rows), instance=Tenant(), prefix="domains")
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "north wind.test",
+        "\U0001f4e7.test",
+        "a" * 300,
+        "192.0.2.1",
+        "https://northwind.test/mail",
+        "northwind",
+        "*.northwind.test",
+        "jo@northwind.test",
+        "_dmarc.northwind.test",
+    ],
+)
+@pytest.mark.django_db
+def test_a_bad_domain_gets_a_sentence_beside_its_field_and_is_kept(typed: str) -> None:
+    formset = _domains({"name": typed, "role": "primary"})
+
+    assert not formset.is_valid()
+    [message] = formset.forms[0].errors["name"]
+    assert message[-1] in ".?"
+    assert formset.forms[0]["name"].value() == typed
+
+
+@pytest.mark.django_db
+def test_an_international_domain_is_kept_as_a_labels() -> None:
+    formset = _domains({"name": "MÜNCHEN.test.", "role": "primary"})
+
+    assert formset.is_valid()
+    assert formset.rows()[0].cleaned_data["name"] == "xn--mnchen-3ya.test"
+
+
+@pytest.mark.django_db
+def test_a_duplicate_in_another_case_is_told_beside_the_later_one() -> None:
+    formset = _domains(
+        {"name": "northwind.test", "role": "primary"},
+        {"name": "NorthWind.TEST", "role": "secondary"},
+    )
+
+    assert not formset.is_valid()
+    assert formset.forms[0].errors == {}
+    assert formset.forms[1].errors["name"] == ["northwind.test is in this list already."]
+
+
+@pytest.mark.django_db
+def test_a_second_primary_domain_is_told_beside_its_role() -> None:
+    formset = _domains(
+        {"name": "one.test", "role": "primary"}, {"name": "two.test", "role": "primary"}
+    )
+
+    assert not formset.is_valid()
+    assert list(formset.forms[1].errors) == ["role"]
+
+
+@pytest.mark.django_db
+def test_a_tenant_needs_a_domain() -> None:
+    formset = _domains({"name": "", "role": "secondary"})
+
+    assert not formset.is_valid()
+    assert formset.non_form_errors() == ["Enter at least one domain."]
+
+
+@pytest.mark.django_db
+def test_an_empty_row_is_passed_over() -> None:
+    formset = _domains({"name": "one.test", "role": "primary"}, {"name": "", "role": "secondary"})
+
+    assert formset.is_valid()
+    assert [form.cleaned_data["name"] for form in formset.rows()] == ["one.test"]
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "smtp"])
+@pytest.mark.django_db
+def test_a_bad_port_gets_a_sentence(port: str) -> None:
+    formset = HostFormSet(
+        _rows("hosts", {"purpose": "delivery", "name": "mail.one.test", "port": port}),
+        instance=Tenant(),
+        prefix="hosts",
+    )
+
+    assert not formset.is_valid()
+    assert list(formset.forms[0].errors) == ["port"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"region": "mars"}, "region"),
+        ({"region": ""}, "region"),
+        ({"region": "", "account_code": "XYZ1"}, "account_code"),
+        ({"region": "eu", "account_code": "CUSA13A1"}, "region"),
+        ({"platform": "carrier-pigeon"}, "platform"),
+        ({"products": ["nothing-we-sell"]}, "products"),
+        ({"name": ""}, "name"),
+    ],
+)
+@pytest.mark.django_db
+def test_a_bad_profile_gets_a_sentence_beside_its_field(
+    changes: dict[str, Any], field: str
+) -> None:
+    put_templates_on_record()
+
+    form = ProfileForm(PROFILE | changes)
+
+    assert not form.is_valid()
+    assert list(form.errors) == [field]
+
+
+@pytest.mark.django_db
+def test_an_account_code_names_the_region() -> None:
+    form = ProfileForm(PROFILE | {"region": "", "account_code": "cde7A12"})
+
+    assert form.is_valid()
+    assert form.cleaned_data["region"] == "de"
+
+
+@pytest.mark.django_db
+def test_a_name_taken_already_is_told(tenant: Tenant) -> None:
+    form = ProfileForm(PROFILE | {"name": tenant.name})
+
+    assert not form.is_valid()
+    assert form.errors["name"] == ["A tenant of this name exists already; find it in the list."]
+
+
+def test_own_region_values_stand_in_for_gaps(tenant: Tenant) -> None:
+    tenant.region = "ca"
+    typed = "ca-smtp-inbound-1.mimecast.com, ca-smtp-inbound-2.mimecast.com"
+
+    form = RegionValuesForm({"mx": typed}, tenant=tenant)
+
+    assert form.is_valid()
+    assert form.cleaned_data["overrides"] == {"mx": typed.split(", ")}
+
+
+def test_a_bad_region_value_is_told_beside_its_field(tenant: Tenant) -> None:
+    form = RegionValuesForm({"mx": "not a/host", "spf_ip4": "10.0.0.0/33"}, tenant=tenant)
+
+    assert not form.is_valid()
+    assert sorted(form.errors) == ["mx", "spf_ip4"]
+
+
+def test_a_moment_that_is_none_is_told(tenant: Tenant) -> None:
+    form = CutoverForm({"direction": "inbound", "planned_at": "soon"}, tenant=tenant)
+
+    assert not form.is_valid()
+    assert form.errors["planned_at"] == ["Enter a date and time, such as 2026-12-03 19:00."]

@@ -1,0 +1,177 @@
+"""The completion seam, end to end: a recorded look moves the task it can prove, and no other."""
+
+from __future__ import annotations
+
+import pytest
+
+from checks.engine.outcomes import Kind, Verdict
+from checks.models import Check, Observation
+from onboarding.models import Plan, TaskState
+from onboarding.progress import apply_run
+from onboarding.services import confirm_task
+from tenants.models import ActivityLine, Tenant, User
+from tests.cast import Look, MakeTenant, task_of
+
+OWNERSHIP = "domain-ownership"
+
+
+def _acts(tenant: Tenant) -> list[str]:
+    return list(
+        ActivityLine.objects.filter(tenant=tenant).order_by("pk").values_list("act", flat=True)
+    )
+
+
+def test_a_pass_from_every_server_proves_the_task(tenant: Tenant, look: Look) -> None:
+    look(tenant, Kind.OWNERSHIP, Verdict.PASS)
+
+    task = task_of(tenant, OWNERSHIP)
+    assert task.state == TaskState.PROVEN
+    assert _acts(tenant) == ["tenant-created", "task-proven"]
+
+
+def test_a_warning_completes_as_a_pass_does(tenant: Tenant, look: Look) -> None:
+    look(tenant, Kind.SPF, Verdict.WARN)
+
+    assert task_of(tenant, "spf-update").state == TaskState.PROVEN
+
+
+@pytest.mark.parametrize("verdict", [Verdict.UNKNOWN, Verdict.FAIL, Verdict.NOT_APPLICABLE])
+def test_nothing_but_a_yes_proves(tenant: Tenant, look: Look, verdict: Verdict) -> None:
+    look(tenant, Kind.OWNERSHIP, verdict)
+    look(tenant, Kind.OWNERSHIP, verdict, minutes=1)
+
+    assert task_of(tenant, OWNERSHIP).state == TaskState.TODO
+
+
+def test_a_pass_that_a_server_did_not_join_proves_nothing(tenant: Tenant, look: Look) -> None:
+    look(tenant, Kind.OWNERSHIP, Verdict.PASS, unanimous=False)
+
+    assert task_of(tenant, OWNERSHIP).state == TaskState.TODO
+
+
+def test_one_failing_look_reopens_nothing(tenant: Tenant, look: Look) -> None:
+    look(tenant, Kind.OWNERSHIP, Verdict.PASS)
+    look(tenant, Kind.OWNERSHIP, Verdict.FAIL, minutes=1)
+
+    assert task_of(tenant, OWNERSHIP).state == TaskState.PROVEN
+
+
+def test_a_second_failing_look_reopens_what_a_check_had_proven(tenant: Tenant, look: Look) -> None:
+    look(tenant, Kind.OWNERSHIP, Verdict.PASS)
+    look(tenant, Kind.OWNERSHIP, Verdict.FAIL, minutes=1)
+    look(tenant, Kind.OWNERSHIP, Verdict.FAIL, minutes=2)
+
+    assert task_of(tenant, OWNERSHIP).state == TaskState.BROKEN
+    assert _acts(tenant) == ["tenant-created", "task-proven", "task-reopened"]
+
+
+def test_unknown_between_two_fails_neither_confirms_nor_clears(tenant: Tenant, look: Look) -> None:
+    look(tenant, Kind.OWNERSHIP, Verdict.PASS)
+    look(tenant, Kind.OWNERSHIP, Verdict.FAIL, minutes=1)
+    look(tenant, Kind.OWNERSHIP, Verdict.UNKNOWN, minutes=2, unanimous=False)
+
+    assert task_of(tenant, OWNERSHIP).state == TaskState.PROVEN
+
+    look(tenant, Kind.OWNERSHIP, Verdict.FAIL, minutes=3)
+
+    assert task_of(tenant, OWNERSHIP).state == TaskState.BROKEN
+
+
+def test_any_number_of_unknowns_leaves_a_proof_alone(tenant: Tenant, look: Look) -> None:
+    look(tenant, Kind.OWNERSHIP, Verdict.PASS)
+    for minute in range(1, 6):
+        look(tenant, Kind.OWNERSHIP, Verdict.UNKNOWN, minutes=minute, unanimous=False)
+
+    assert task_of(tenant, OWNERSHIP).state == TaskState.PROVEN
+
+
+def test_a_broken_task_is_proven_again(tenant: Tenant, look: Look) -> None:
+    for minute, verdict in enumerate([Verdict.PASS, Verdict.FAIL, Verdict.FAIL, Verdict.PASS]):
+        look(tenant, Kind.OWNERSHIP, verdict, minutes=minute)
+
+    assert task_of(tenant, OWNERSHIP).state == TaskState.PROVEN
+
+
+def test_a_task_of_two_domains_waits_for_both(make_tenant: MakeTenant, look: Look) -> None:
+    tenant = make_tenant(domains=(("one.test", "primary"), ("two.test", "secondary")))
+
+    look(tenant, Kind.MX, Verdict.PASS, subject="one.test")
+    assert task_of(tenant, "mx-record-cutover").state == TaskState.TODO
+
+    look(tenant, Kind.MX, Verdict.PASS, subject="two.test")
+    assert task_of(tenant, "mx-record-cutover").state == TaskState.PROVEN
+
+
+def test_a_look_moves_no_other_tenants_task(
+    tenant: Tenant, make_tenant: MakeTenant, look: Look
+) -> None:
+    other = make_tenant("Elsewhere", domains=(("elsewhere.test", "primary"),))
+
+    look(tenant, Kind.OWNERSHIP, Verdict.PASS)
+
+    assert task_of(other, OWNERSHIP).state == TaskState.TODO
+
+
+def test_a_claim_is_no_proof_and_the_check_makes_it_one(
+    tenant: Tenant, owner: User, look: Look
+) -> None:
+    confirm_task(task_of(tenant, OWNERSHIP), by=owner, side="client")
+    assert task_of(tenant, OWNERSHIP).state == TaskState.CLAIMED
+
+    look(tenant, Kind.OWNERSHIP, Verdict.PASS)
+    assert task_of(tenant, OWNERSHIP).state == TaskState.PROVEN
+
+
+def test_a_failing_check_leaves_a_claim_a_claim(tenant: Tenant, owner: User, look: Look) -> None:
+    confirm_task(task_of(tenant, OWNERSHIP), by=owner, side="client")
+
+    look(tenant, Kind.OWNERSHIP, Verdict.FAIL)
+    look(tenant, Kind.OWNERSHIP, Verdict.FAIL, minutes=1)
+
+    assert task_of(tenant, OWNERSHIP).state == TaskState.CLAIMED
+
+
+def test_applying_a_run_twice_changes_nothing_more(tenant: Tenant, look: Look) -> None:
+    look(tenant, Kind.OWNERSHIP, Verdict.PASS)
+    check = Check.objects.get(tenant=tenant, kind=Kind.OWNERSHIP)
+    before = _acts(tenant)
+
+    apply_run(check.pk)
+
+    assert _acts(tenant) == before
+
+
+def test_the_same_answer_extends_one_interval(tenant: Tenant, look: Look) -> None:
+    look(tenant, Kind.OWNERSHIP, Verdict.PASS)
+    look(tenant, Kind.OWNERSHIP, Verdict.PASS, minutes=60)
+
+    seen = Observation.objects.get(check_asked__tenant=tenant)
+    assert seen.looks == 2
+    assert (seen.last_seen_at - seen.first_seen_at).total_seconds() == 3600
+
+
+def test_a_look_that_a_later_one_overtook_is_dropped(tenant: Tenant, look: Look) -> None:
+    look(tenant, Kind.OWNERSHIP, Verdict.PASS, minutes=10)
+    look(tenant, Kind.OWNERSHIP, Verdict.FAIL, minutes=5)
+
+    seen = Observation.objects.get(check_asked__tenant=tenant)
+    assert seen.verdict == Verdict.PASS
+
+
+def test_a_move_raises_the_revision_that_open_pages_watch(tenant: Tenant, look: Look) -> None:
+    before = Plan.objects.get(tenant=tenant).revision
+
+    look(tenant, Kind.OWNERSHIP, Verdict.PASS)
+
+    assert Plan.objects.get(tenant=tenant).revision > before
+
+
+def test_counters_follow_the_tasks(tenant: Tenant, look: Look) -> None:
+    look(tenant, Kind.OWNERSHIP, Verdict.PASS)
+    plan = Plan.objects.get(tenant=tenant)
+    assert (plan.tasks_complete, plan.tasks_broken) == (1, 0)
+
+    look(tenant, Kind.OWNERSHIP, Verdict.FAIL, minutes=1)
+    look(tenant, Kind.OWNERSHIP, Verdict.FAIL, minutes=2)
+    plan.refresh_from_db()
+    assert (plan.tasks_complete, plan.tasks_broken) == (0, 1)
