@@ -15,8 +15,9 @@ from django.views.decorators.http import require_GET, require_http_methods
 from checks.tasks import look_now
 from onboarding import queries, services
 from onboarding.forms import DomainFormSet, HostFormSet, ProfileForm, RegionValuesForm
+from onboarding.models import Cutover
 from onboarding.services import DomainEntry, HostEntry, NewTenant
-from onboarding.views.shared import show, signed_in
+from onboarding.views.shared import load_page, show, signed_in
 from tenants.access import for_staff, for_steering, tenant_or_404
 from tenants.models import Tenant, User
 from tenants.queries import tenants_for
@@ -157,7 +158,8 @@ def region_values(request: HttpRequest, public_id: str) -> HttpResponse:
 
 def _show_profile(request: HttpRequest, public_id: str, **forms: Any) -> HttpResponse:
     # A refused form has already written into its instance: show the tenant as it is on record.
-    tenant = tenant_or_404(request, public_id)
+    page = load_page(request, public_id)
+    tenant = page.tenant
     if "profile" not in forms:
         forms |= {
             "profile": ProfileForm(instance=tenant),
@@ -167,7 +169,9 @@ def _show_profile(request: HttpRequest, public_id: str, **forms: Any) -> HttpRes
     forms.setdefault("region_form", RegionValuesForm(tenant=tenant))
     bound = [form for form in forms.values() if form.is_bound]
     context = {
+        "page": page,
         "tenant": tenant,
+        "directions": Cutover.Direction.choices,
         "gaps": gap_sentences(tenant.region_values),
         "tab": "profile",
         **forms,

@@ -1,0 +1,70 @@
+"""A finding's sentence. The wording lives in templates/checks/findings, one file per group."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django import template
+from django.template import TemplateDoesNotExist
+from django.template.loader import get_template
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
+
+register = template.Library()
+
+
+def template_of(code: str) -> str:
+    """`spf.permerror` is the partial `permerror` of the file spf.html."""
+    group, _, name = code.partition(".")
+    return f"checks/findings/{group}.html#{name}"
+
+
+@register.simple_tag
+def finding(found: Mapping[str, Any]) -> SafeString:
+    """The sentence of a stored finding; one that names the code where nobody has written any."""
+    code = str(found.get("code", ""))
+    try:
+        sentence = get_template(template_of(code))
+    except TemplateDoesNotExist:
+        sentence = get_template("checks/findings/unworded.html")
+    params = found.get("params") or {}
+    return mark_safe(sentence.render({**params, "code": code}).strip())
+
+
+@register.filter
+def newest_findings(check: Any) -> list[Mapping[str, Any]]:
+    """What the newest look found, or nothing before the first."""
+    return check.latest.findings if check is not None and check.latest is not None else []
+
+
+@register.filter
+def codes(names: Sequence[str]) -> SafeString:
+    """Names as DNS writes them: one, one and another, one, another and a third."""
+    *others, last = names or [""]
+    shown = format_html("<code>{}</code>", last)
+    if not others:
+        return shown
+    return format_html(
+        "{} and {}", format_html_join(", ", "<code>{}</code>", ((name,) for name in others)), shown
+    )
+
+
+# Why a server gave no answer, by the engine's stable word for it.
+_REASONS = {
+    "timeout": "no answer in time",
+    "servfail": "the server reports a failure of its own",
+    "refused": "refused",
+    "lame": "the server does not know the zone",
+    "malformed": "the answer cannot be read",
+    "unreachable": "no way there",
+    "reset": "the connection was cut",
+    "no-address": "no address",
+}
+
+
+@register.filter
+def plainly(reasons: str | Sequence[str]) -> str:
+    """The engine's words for a failed look in plain ones; an unknown word stands as it is."""
+    words = [reasons] if isinstance(reasons, str) else reasons
+    return ", ".join(_REASONS.get(word, word) for word in words)

@@ -1,0 +1,82 @@
+"""Moments as people say them: "4 min ago", with the exact moment one hover away."""
+
+from __future__ import annotations
+
+import zoneinfo
+from datetime import UTC, datetime, timedelta
+
+from django import template
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+register = template.Library()
+
+OVERDUE = "any moment now"
+_WORDS_UNTIL = timedelta(days=14)
+
+
+@register.simple_tag
+def moment(at: datetime) -> SafeString:
+    """A moment in words that static/js/moment.js keeps true."""
+    return format_html(
+        '<time datetime="{}" title="{}" data-moment>{}</time>',
+        at.isoformat(),
+        _exactly(at),
+        ago(at),
+    )
+
+
+@register.simple_tag
+def next_look(at: datetime) -> SafeString:
+    """A moment ahead; once it has come, it may be any moment."""
+    words = ago(at) if at > timezone.now() else OVERDUE
+    return format_html(
+        '<time datetime="{}" title="{}" data-moment="ahead">{}</time>',
+        at.isoformat(),
+        _exactly(at),
+        words,
+    )
+
+
+@register.simple_tag
+def exact(at: datetime, zone: str) -> SafeString:
+    """The day and minute in a tenant's own time zone."""
+    local = at.astimezone(zoneinfo.ZoneInfo(zone))
+    return format_html(
+        '<time class="nowrap" datetime="{}" title="{}">{}</time>',
+        at.isoformat(),
+        _exactly(at),
+        date_format(local, "D j M, H:i T"),
+    )
+
+
+def _exactly(at: datetime) -> str:
+    return f"{date_format(at.astimezone(UTC), 'D j M Y, H:i:s')} UTC"
+
+
+@register.filter
+def ago(at: datetime) -> str:
+    """Short and relative to now; a plain date beyond two weeks. static/js/moment.js agrees."""
+    distance = timezone.now() - at
+    if abs(distance) >= _WORDS_UNTIL:
+        local = timezone.localtime(at)
+        year = f" {local.year}" if local.year != timezone.localtime().year else ""
+        return f"{local.day} {local:%b}{year}"
+    span = _span(abs(distance))
+    if not span:
+        return "just now" if distance >= timedelta(0) else "in a moment"
+    return f"{span} ago" if distance >= timedelta(0) else f"in {span}"
+
+
+def _span(distance: timedelta) -> str:
+    seconds = int(distance.total_seconds())
+    if seconds < 45:
+        return ""
+    if seconds < 3600:
+        return f"{max(1, round(seconds / 60))} min"
+    if seconds < 86_400:
+        return f"{seconds // 3600} h"
+    days = seconds // 86_400
+    return f"{days} day" if days == 1 else f"{days} days"

@@ -1,0 +1,55 @@
+"""What the pages of plans and dashboards need beyond choosing and looping."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django import template
+
+from checks.engine.outcomes import Verdict
+from checks.models import Check, Observation
+from onboarding.rows import Shape, shape_of_check
+
+register = template.Library()
+
+
+@register.filter
+def of(mapping: Mapping[Any, Any], key: object) -> Any:
+    """What the mapping holds under a key, or nothing."""
+    return mapping.get(key)
+
+
+@register.filter
+def check_shape(check: Check | None) -> Shape:
+    return shape_of_check(check) if check is not None else Shape.NOT_APPLICABLE
+
+
+_SHAPE_SEEN = {
+    Verdict.PASS: Shape.PASS,
+    Verdict.WARN: Shape.PASS,
+    Verdict.FAIL: Shape.FAIL,
+    Verdict.UNKNOWN: Shape.UNKNOWN,
+    Verdict.NOT_APPLICABLE: Shape.NOT_APPLICABLE,
+}
+
+
+@register.filter
+def seen_shape(observation: Observation) -> Shape:
+    """How a single observation is drawn, whatever was settled."""
+    return _SHAPE_SEEN[Verdict(observation.verdict)]
+
+
+@register.filter
+def largest(items: Iterable[object], name: str) -> int:
+    """The largest of a number that the items carry, at least 1, so that a bar has a scale."""
+    return max((int(getattr(item, name)) for item in items), default=0) or 1
+
+
+@register.filter
+def tree_lines(node: Mapping[str, Any], depth: int = 0) -> list[tuple[int, Mapping[str, Any]]]:
+    """An SPF tree as lines with their depth, parents before children."""
+    lines: list[tuple[int, Mapping[str, Any]]] = [(depth, node)]
+    for child in node.get("children", []):
+        lines += tree_lines(child, depth + 1)
+    return lines

@@ -1,0 +1,87 @@
+// Keeps an open page true: asks for the plan's revision and, when it grew, lets htmx fetch the
+// page's fragment again. Open rows stay open, focus stays, and what changed is said aloud.
+
+const EVERY = 1500;
+const SLOWEST = 15000;
+const RELOAD = "gangway:moved";
+
+let failures = 0;
+let timer = 0;
+let before = null;
+
+const fragment = () => document.querySelector("[data-live-url]");
+const connection = () => document.getElementById("connection");
+
+function plan(delay) {
+  clearTimeout(timer);
+  if (fragment() && !document.hidden) timer = setTimeout(look, delay);
+}
+
+async function look() {
+  const live = fragment();
+  if (!live) return;
+  try {
+    const answer = await fetch(live.dataset.liveUrl, { cache: "no-store", redirect: "error" });
+    if (!answer.ok) throw new Error(`answered ${answer.status}`);
+    const revision = await answer.text();
+    mend();
+    if (revision !== live.dataset.liveRevision && !isTypedIn(live)) {
+      document.body.dispatchEvent(new CustomEvent(RELOAD));
+    }
+  } catch {
+    failures += 1;
+    connection().hidden = failures < 2;
+  }
+  plan(Math.min(EVERY * 2 ** failures, SLOWEST));
+}
+
+function mend() {
+  failures = 0;
+  connection().hidden = true;
+}
+
+function isTypedIn(live) {
+  const field = document.activeElement;
+  const isField = field?.matches("input:not([type=hidden]), select, textarea");
+  return Boolean(isField && live.contains(field)) || Boolean(live.querySelector("[data-menu][open]"));
+}
+
+function snapshot(live) {
+  return {
+    open: [...live.querySelectorAll("details[open][id]")].map((row) => row.id),
+    said: new Map([...live.querySelectorAll("[data-said]")].map((e) => [e.id, e.dataset.said])),
+    focus: live.contains(document.activeElement) ? pathTo(document.activeElement, live) : "",
+  };
+}
+
+// The nearest element with an id, and which of its focusable descendants has the focus.
+function pathTo(element, live) {
+  const owner = element.closest("[id]");
+  if (!owner || !live.contains(owner)) return "";
+  const place = [...owner.querySelectorAll("a, button, summary")].indexOf(element);
+  return { id: owner.id, place };
+}
+
+function restore(live) {
+  for (const id of before.open) document.getElementById(id)?.setAttribute("open", "");
+  const owner = before.focus && document.getElementById(before.focus.id);
+  const target = owner && (owner.querySelectorAll("a, button, summary")[before.focus.place] ?? owner);
+  if (target && !target.contains(document.activeElement)) target.focus({ preventScroll: true });
+  const news = [...live.querySelectorAll("[data-said]")]
+    .filter((e) => before.said.has(e.id) && before.said.get(e.id) !== e.dataset.said)
+    .map((e) => e.dataset.said);
+  if (news.length) document.getElementById("announcer").textContent = news.slice(0, 3).join(". ");
+}
+
+document.addEventListener("htmx:beforeSwap", (event) => {
+  if (event.detail.target?.matches?.("[data-live-url]")) before = snapshot(event.detail.target);
+});
+document.addEventListener("htmx:load", () => {
+  if (before && fragment()) {
+    restore(fragment());
+    before = null;
+  }
+});
+document.addEventListener("visibilitychange", () => plan(0));
+addEventListener("online", () => plan(0));
+plan(EVERY);

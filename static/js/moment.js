@@ -1,0 +1,33 @@
+// Keeps "4 min ago" true while a page stays open. Says what checks/templatetags/moments.py says.
+
+const MINUTE = 60;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+
+function span(seconds) {
+  if (seconds < 45) return "";
+  if (seconds < HOUR) return `${Math.max(1, Math.round(seconds / MINUTE))} min`;
+  if (seconds < DAY) return `${Math.floor(seconds / HOUR)} h`;
+  const days = Math.floor(seconds / DAY);
+  return days === 1 ? "1 day" : `${days} days`;
+}
+
+function words(moment) {
+  const seconds = Math.trunc((Date.now() - moment) / 1000);
+  if (Math.abs(seconds) >= 14 * DAY) return null;
+  const said = span(Math.abs(seconds));
+  if (seconds >= 0) return said ? `${said} ago` : "just now";
+  return said ? `in ${said}` : "in a moment";
+}
+
+function refresh() {
+  for (const element of document.querySelectorAll("time[data-moment]")) {
+    const at = Date.parse(element.dateTime);
+    const isDue = element.dataset.moment === "ahead" && at <= Date.now();
+    const said = isDue ? "any moment now" : words(at);
+    if (said && said !== element.textContent) element.textContent = said;
+  }
+}
+
+setInterval(refresh, 15000);
+document.addEventListener("htmx:load", refresh);
