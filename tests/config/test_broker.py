@@ -84,17 +84,20 @@ def test_another_server_reads_what_the_first_wrote(tmp_path: Path, wheel_binary:
 
 @pytest.mark.slow
 def test_a_worker_killed_in_the_middle_of_a_task_loses_nothing(
-    tmp_path: Path, wheel_binary: str
+    tmp_path: Path, wheel_binary: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url, marker = f"redis+socket://{tmp_path}/broker.sock", tmp_path / "marker"
-    environment = {**os.environ, "CELERY_BROKER_URL": url, "VAR_DIR": str(tmp_path / "var")}
+    monkeypatch.setenv("CELERY_BROKER_URL", url)  # Celery heeds it before any argument
+    monkeypatch.setenv("VAR_DIR", str(tmp_path / "var"))
     worker = [sys.executable, "-m", "celery", "-A", "config", "worker", "--concurrency", "1"]
     worker += ["--include", "tests.config.holding", "--loglevel", "WARNING"]
     with serving(wheel_binary, tmp_path), Celery(broker=url) as sender:
-        running = subprocess.Popen(worker, cwd=CHECKOUT, env=environment, start_new_session=True)
-        sender.send_task("tests.hold", [str(marker)])
-        wait_until(marker.exists)
-        os.killpg(running.pid, signal.SIGKILL)
-        running.wait()
+        running = subprocess.Popen(worker, cwd=CHECKOUT, start_new_session=True)
+        try:
+            sender.send_task("tests.hold", [str(marker)])
+            wait_until(marker.exists)
+        finally:
+            os.killpg(running.pid, signal.SIGKILL)
+            running.wait()
 
         assert say_to_broker(tmp_path, "HLEN unacked") == b":1\r\n"
