@@ -13,6 +13,8 @@ from django.utils.safestring import SafeString, mark_safe
 
 register = template.Library()
 
+UNWORDED = "checks/findings/unworded.html"
+
 
 def template_of(code: str) -> str:
     """`spf.permerror` is the partial `permerror` of the file spf.html."""
@@ -27,9 +29,9 @@ def finding(found: Mapping[str, Any]) -> SafeString:
     try:
         sentence = get_template(template_of(code))
     except TemplateDoesNotExist:
-        sentence = get_template("checks/findings/unworded.html")
-    params = found.get("params") or {}
-    return mark_safe(sentence.render({**params, "code": code}).strip())
+        return mark_safe(get_template(UNWORDED).render({"finding_code": code}).strip())
+    # Rendering has escaped the values; stripping takes nothing but white space.
+    return mark_safe(sentence.render(dict(found.get("params") or {})).strip())
 
 
 @register.filter

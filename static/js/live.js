@@ -76,7 +76,8 @@ function restore(live) {
 document.addEventListener("htmx:beforeSwap", (event) => {
   if (event.detail.target?.matches?.("[data-live-url]")) before = snapshot(event.detail.target);
 });
-document.addEventListener("htmx:load", () => {
+// Not earlier: while it settles, htmx gives every attribute (open, too) back as it was sent.
+document.addEventListener("htmx:afterSettle", () => {
   if (before && fragment()) {
     restore(fragment());
     before = null;

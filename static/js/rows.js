@@ -10,5 +10,5 @@ document.addEventListener("click", (event) => {
   total.value = Number(total.value) + 1;
   const added = row.firstElementChild;
   set.querySelector("[data-rows-end]").before(added);
-  added.querySelector("input, select")?.focus();
+  added.querySelector("input:not([type=hidden]), select")?.focus();
 });

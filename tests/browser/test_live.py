@@ -1,0 +1,151 @@
+"""Pages that stay true while they are open, and what keys and buttons do."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from django.urls import reverse
+from playwright.sync_api import Page, expect
+
+from onboarding.models import Responsibility
+from onboarding.services import confirm_task
+from tenants.models import Tenant, User
+from tests.browser.conftest import Complaints, OpenPage
+from tests.cast import task_of
+
+KEY = "end-user-asset-library"
+
+
+def _plan(tenant: Tenant) -> str:
+    return reverse("onboarding:plan-show", args=[tenant.public_id]) + "?phase=onboarding-review"
+
+
+def _settle(page: Page) -> None:
+    page.wait_for_function("typeof htmx === 'object'")
+
+
+def test_what_another_session_confirms_appears_within_two_seconds(
+    open_page: OpenPage, tenant: Tenant, consultant: User, owner: User, complaints: Complaints
+) -> None:
+    page = open_page(consultant, _plan(tenant))
+    _settle(page)
+    state = page.locator(f"#{KEY} .task-state")
+    expect(state).to_have_text("")
+
+    confirm_task(task_of(tenant, KEY), by=owner, side=Responsibility.CLIENT)
+    asked_at = time.monotonic()
+    expect(state).to_contain_text("confirmed", timeout=4000)
+
+    assert time.monotonic() - asked_at < 2
+    assert page.locator("#announcer").inner_text() == "End User Asset Library: done"
+    assert complaints == []
+
+
+def test_a_refresh_keeps_rows_open_and_focus_in_place(
+    open_page: OpenPage, tenant: Tenant, consultant: User, owner: User
+) -> None:
+    page = open_page(consultant, _plan(tenant))
+    _settle(page)
+    page.locator("#mail-flow-infrastructure > summary").click()
+
+    confirm_task(task_of(tenant, KEY), by=owner, side=Responsibility.CLIENT)
+    expect(page.locator(f"#{KEY} .task-state")).to_contain_text("confirmed", timeout=4000)
+
+    assert page.locator("details.task[open]").count() == 1
+    focused = page.evaluate("document.activeElement.parentElement.id")
+    assert focused == "mail-flow-infrastructure"
+
+
+def test_nothing_is_swapped_under_the_hands_of_who_types(
+    open_page: OpenPage, tenant: Tenant, consultant: User, owner: User
+) -> None:
+    page = open_page(consultant, _plan(tenant))
+    _settle(page)
+    page.locator("#plan-a-cutover > summary").click()
+    page.locator("#cutover-inbound").fill("2026-12-03T19:00")
+
+    confirm_task(task_of(tenant, KEY), by=owner, side=Responsibility.CLIENT)
+    page.wait_for_timeout(2500)
+
+    assert page.locator("#cutover-inbound").input_value() == "2026-12-03T19:00"
+    page.keyboard.press("Escape")
+    page.locator("h1").click()
+    expect(page.locator(f"#{KEY} .task-state")).to_contain_text("confirmed", timeout=4000)
+
+
+def test_a_lost_connection_is_said_quietly_and_mends(
+    open_page: OpenPage, tenant: Tenant, consultant: User
+) -> None:
+    page = open_page(consultant, _plan(tenant))
+    _settle(page)
+    notice = page.locator("#connection")
+    expect(notice).to_be_hidden()
+
+    page.context.set_offline(True)
+    expect(notice).to_be_visible(timeout=9000)
+    page.context.set_offline(False)
+    expect(notice).to_be_hidden(timeout=9000)
+
+
+def test_keys_lead_to_the_search_and_along_the_steps(
+    open_page: OpenPage, tenant: Tenant, consultant: User
+) -> None:
+    page = open_page(consultant, _plan(tenant))
+    _settle(page)
+
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    opened = page.locator("details.task[open]")
+    expect(opened).to_have_attribute("id", "mail-flow-infrastructure")
+    page.keyboard.press("?")
+    expect(page.locator("#shortcuts")).to_be_visible()
+    page.keyboard.press("Escape")
+    page.keyboard.press("/")
+
+    assert page.evaluate("document.activeElement.id") == "search"
+
+
+def test_a_record_is_copied_and_the_copying_said(
+    open_page: OpenPage, tenant: Tenant, owner: User
+) -> None:
+    page = open_page(owner, reverse("onboarding:plan-show", args=[tenant.public_id])
+                     + f"?phase={task_of(tenant, 'domain-ownership').phase.key}")  # fmt: skip
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.locator("#domain-ownership > summary").click()
+    shown = page.locator("#domain-ownership .copyable code").inner_text()
+
+    page.locator("#domain-ownership [data-copy]").click()
+
+    expect(page.locator("#announcer")).to_have_text("Copied")
+    assert page.evaluate("navigator.clipboard.readText()") == shown
+
+
+def test_another_row_takes_the_next_number(
+    open_page: OpenPage, tenant: Tenant, consultant: User
+) -> None:
+    page = open_page(consultant, reverse("onboarding:tenant-create"))
+
+    page.get_by_role("button", name="Add another domain").click()
+
+    expect(page.locator("#id_domains-1-name")).to_be_focused()
+    assert page.locator("#id_domains-TOTAL_FORMS").input_value() == "2"
+
+
+def test_a_step_is_confirmed_without_script(
+    browser: Any, live_server: Any, open_page: OpenPage, tenant: Tenant, owner: User
+) -> None:
+    signed_in = open_page(owner, reverse("onboarding:steps", args=[tenant.public_id]))
+    cookies = signed_in.context.cookies()
+    context = browser.new_context(java_script_enabled=False, base_url=live_server.url)
+    context.add_cookies(cookies)
+    page = context.new_page()
+
+    page.goto(signed_in.url)
+    page.get_by_role("button", name="Confirm").first.click()
+
+    confirmed = [task for task in tenant.plan.tasks.all() if task.client_confirmed_at]
+    context.close()
+    assert len(confirmed) == 1
+    assert page.url == signed_in.url

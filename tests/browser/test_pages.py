@@ -1,0 +1,143 @@
+"""Every page in Chromium: accessible, quiet in its console, and as wide as its window."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from checks.engine.outcomes import Finding, Kind, Outcome, Verdict
+from checks.models import Check
+from checks.services import record_run
+from onboarding.models import Cutover
+from onboarding.services import HostEntry, confirm_task
+from tenants.models import Membership, Tenant, User
+from tests.browser.conftest import Complaints, OpenPage, violations
+from tests.cast import MakeTenant, task_of
+
+PAGES = [
+    ("nobody", "account_login"),
+    ("nobody", "account_reset_password"),
+    ("consultant", "onboarding:tenant-list"),
+    ("consultant", "onboarding:tenant-create"),
+    ("consultant", "onboarding:plan-show"),
+    ("consultant", "onboarding:domains"),
+    ("consultant", "onboarding:activity"),
+    ("consultant", "onboarding:profile-edit"),
+    ("client", "onboarding:steps"),
+    ("client", "onboarding:plan-show"),
+    ("client", "onboarding:domains"),
+    ("manager", "onboarding:dashboard"),
+    ("manager", "onboarding:tenant-list"),
+]
+TENANT_PAGES = {"plan-show", "domains", "activity", "profile-edit", "steps"}
+SERVERS = [
+    {
+        "name": f"ns{number}.a-rather-long-name-of-a-server.test",
+        "address": f"192.0.2.{number}",
+        "status": "records",
+        "values": [f"v=spf1 include:us._netblocks.mimecast.test ip4:203.0.113.{number} -all"],
+        "ttl": 3600,
+    }
+    for number in (1, 2)
+]
+
+
+@pytest.fixture
+def shown(make_tenant: MakeTenant, consultant: User) -> Tenant:
+    """A tenant with something of everything on its pages."""
+    tenant = make_tenant(
+        platform="hybrid",
+        directory_method="ldap",
+        consultant=consultant,
+        domains=(("northwind.test", "primary"), ("northwind-co.test", "secondary")),
+        hosts=(HostEntry("delivery", "mail.northwind.test", 25),),
+    )
+    client = User.objects.create_user("client@northwind.test", "pw", name="Jo Lindqvist")
+    Membership.objects.create(tenant=tenant, user=client, role="owner")
+    Cutover.objects.create(
+        plan=tenant.plan, direction="outbound", planned_at=timezone.now() + timedelta(days=3)
+    )
+    for check in Check.objects.filter(tenant=tenant):
+        _look(check)
+    confirm_task(task_of(tenant, "spf-update"), by=client, side="client")
+    confirm_task(task_of(tenant, "mail-flow-infrastructure"), by=consultant, side="mimecast")
+    return tenant
+
+
+def _look(check: Check) -> None:
+    evidence: dict[str, Any] = {"servers": SERVERS, "record": SERVERS[0]["values"]}
+    said = {
+        Kind.OWNERSHIP: (Verdict.PASS, ()),
+        Kind.SPF: (Verdict.FAIL, (Finding("spf.several-records", {"count": 2}),)),
+        Kind.MX_TTL: (Verdict.FAIL, (Finding("mx-ttl.too-high", {"ttl": 9, "threshold": 3}),)),
+        Kind.MX: (Verdict.FAIL, (Finding("mx.old-only", {"hosts": ["mail.northwind.test"]}),)),
+    }
+    verdict, findings = said.get(Kind(check.kind), (Verdict.UNKNOWN, ()))
+    for minutes in (2, 1):
+        record_run(
+            check.pk,
+            Outcome(
+                Kind(check.kind), check.subject, verdict, findings, evidence,
+                verdict is not Verdict.UNKNOWN,
+            ),
+            asked=check.expectation,
+            at=timezone.now() - timedelta(minutes=minutes),
+        )  # fmt: skip
+
+
+@pytest.fixture
+def people(shown: Tenant, consultant: User, manager: User) -> Callable[[str], User | None]:
+    client = User.objects.get(email="client@northwind.test")
+    everybody = {"consultant": consultant, "manager": manager, "client": client, "nobody": None}
+    return lambda role: everybody[role]
+
+
+def _address(name: str, tenant: Tenant) -> str:
+    if name.partition(":")[2] not in TENANT_PAGES:
+        return reverse(name)
+    address = reverse(name, args=[tenant.public_id])
+    if name == "onboarding:domains":
+        check = Check.objects.filter(tenant=tenant, kind="spf")[0]
+        return f"{address}?check={check.public_id}"
+    return address
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("role", "name"), PAGES)
+def test_a_page_is_accessible_and_its_console_quiet(
+    open_page: OpenPage,
+    complaints: Complaints,
+    people: Callable[[str], User | None],
+    shown: Tenant,
+    role: str,
+    name: str,
+    scheme: str,
+) -> None:
+    page = open_page(people(role), _address(name, shown), scheme=scheme)
+    if name == "onboarding:plan-show":
+        page.eval_on_selector_all("details.task", "rows => rows.forEach(row => (row.open = true))")
+
+    assert violations(page) == []
+    assert complaints == []
+
+
+@pytest.mark.parametrize("width", [390, 820])
+@pytest.mark.parametrize(("role", "name"), PAGES)
+def test_a_page_never_scrolls_sideways(
+    open_page: OpenPage,
+    people: Callable[[str], User | None],
+    shown: Tenant,
+    role: str,
+    name: str,
+    width: int,
+) -> None:
+    page = open_page(people(role), _address(name, shown), width=width)
+    page.eval_on_selector_all("details.task", "rows => rows.forEach(row => (row.open = true))")
+
+    excess = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+    assert max(0, excess) == 0

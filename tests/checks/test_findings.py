@@ -1,0 +1,100 @@
+"""Every finding code has a sentence, and the sentence says what the finding carries."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+
+from checks.engine.codes import CODES
+from checks.templatetags.findings import codes, finding, plainly, template_of
+
+SENTENCES = Path(settings.BASE_DIR) / "templates" / "checks" / "findings"
+LISTS = {"servers", "reasons", "agreeing", "lagging", "failing", "hosts", "regions", "addresses",
+         "names"}  # fmt: skip
+NUMBERS = {"count", "lookups", "limit", "branch_lookups", "void_lookups", "total", "passing",
+           "ttl", "threshold", "port", "days", "budget_seconds"}  # fmt: skip
+
+
+def _value(name: str, number: int) -> Any:
+    if name in NUMBERS:
+        return 4000 + number
+    if name in ("not_after", "not_before"):
+        return "2026-12-01T09:00:00+00:00"
+    return [f"{name}-one", f"{name}-two"] if name in LISTS else f"value-of-{name}"
+
+
+def _shown(value: Any) -> list[str]:
+    if isinstance(value, list):
+        return value
+    return ["2026-12-01"] if str(value).startswith("2026-") else [str(value)]
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_every_code_has_a_sentence_that_says_its_params(code: str) -> None:
+    params = {name: _value(name, number) for number, name in enumerate(CODES[code])}
+
+    sentence = finding({"code": code, "params": params})
+
+    missing = [
+        shown for value in params.values() for shown in _shown(value) if shown not in sentence
+    ]
+    assert missing == []
+    assert re.fullmatch(r"\S.*[.?](</\w+>)?", sentence, flags=re.DOTALL)
+
+
+def test_no_sentence_is_written_for_a_code_that_nobody_reports() -> None:
+    written = {
+        f"{file.stem}.{name}"
+        for file in SENTENCES.glob("*.html")
+        for name in re.findall(r"\{% partialdef ([\w-]+) %\}", file.read_text())
+    }
+
+    assert written == set(CODES)
+
+
+def test_a_code_without_a_sentence_is_named() -> None:
+    assert finding({"code": "spf.unheard-of", "params": {}}) == (
+        "The check reports <code>spf.unheard-of</code>; the evidence shows what was seen."
+    )
+
+
+def test_what_a_server_published_is_never_taken_for_markup() -> None:
+    found = {"code": "spf.syntax", "params": {"term": "<script>alert(1)</script>"}}
+
+    assert " ".join(finding(found).split()) == (
+        "The SPF record cannot be read at <code>&lt;script&gt;alert(1)&lt;/script&gt;</code>. "
+        "Correct that term."
+    )
+
+
+def test_a_code_names_its_file_and_partial() -> None:
+    assert template_of("mx-ttl.too-high") == "checks/findings/mx-ttl.html#too-high"
+
+
+@pytest.mark.parametrize(
+    ("names", "shown"),
+    [
+        ([], "<code></code>"),
+        (["a.test"], "<code>a.test</code>"),
+        (["a.test", "b.test"], "<code>a.test</code> and <code>b.test</code>"),
+        (["a", "b", "<c>"], "<code>a</code>, <code>b</code> and <code>&lt;c&gt;</code>"),
+    ],
+)
+def test_codes_joins_names_as_a_sentence_does(names: list[str], shown: str) -> None:
+    assert codes(names) == shown
+
+
+@pytest.mark.parametrize(
+    ("reasons", "words"),
+    [
+        ("timeout", "no answer in time"),
+        (["lame", "refused"], "the server does not know the zone, refused"),
+        ("ENOBUFS", "ENOBUFS"),
+    ],
+)
+def test_plainly_says_the_words_it_knows(reasons: str | list[str], words: str) -> None:
+    assert plainly(reasons) == words
