@@ -4,7 +4,7 @@ PYTHON ?= python3
 PORT ?= 8000
 BIN := .venv/bin
 
-.PHONY: run test test-all check format lock dev
+.PHONY: run test test-all check format lock dev suites
 .DEFAULT_GOAL := run
 
 run:  ## Install what is missing, then serve on http://127.0.0.1:$(PORT) until Ctrl-C.
@@ -13,10 +13,13 @@ run:  ## Install what is missing, then serve on http://127.0.0.1:$(PORT) until C
 dev:  # What tests and checks need.
 	@$(PYTHON) -I config/bootstrap.py --dev
 
-test: dev  ## The unit tests on both cores; the three slowest are printed.
+suites: dev  # Published test data, checked by hash.
+	@$(BIN)/python -m tests.suites >/dev/null
+
+test: suites  ## The unit tests on both cores; the three slowest are printed.
 	@$(BIN)/python -m pytest -q -n 2 $(ARGS)
 
-test-all: dev  ## Everything: the unit tests, then those against real servers and in Chromium.
+test-all: suites  ## Everything: the unit tests, then those against real servers and in Chromium.
 	@$(BIN)/python -m pytest -q -n 2 $(ARGS)
 	@$(BIN)/python -m pytest -q -m "interop or browser or slow" $(ARGS)
 

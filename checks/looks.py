@@ -15,13 +15,18 @@ from checks.engine.outcomes import Kind
 from checks.models import Check
 from checks.network_settings import network_from_settings
 from checks.region_facts import region_facts
+from tenants.regions import load_book
 
 
 def look_for(check: Check) -> Look:
     """The engine's question for a check, with the expectation it holds at this moment."""
     ownership = None
     if check.kind == Kind.OWNERSHIP:
-        ownership = Ownership(check.expectation["token"], check.expectation["label"])
+        ownership = Ownership(
+            token=check.expectation["token"],
+            label=check.expectation["label"],
+            cname_target=load_book().everywhere.ownership_cname_target,
+        )
     return Look(
         kind=Kind(check.kind),
         domain=check.domain.name if check.domain else "",

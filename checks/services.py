@@ -96,7 +96,7 @@ def record_run(check_id: int, outcome: Outcome, *, asked: Mapping[str, Any], at:
 
 def _extend_or_open(check: Check, outcome: Outcome, *, at: datetime) -> Observation:
     findings = [{"code": f.code, "params": dict(f.params)} for f in outcome.findings]
-    facts = [outcome.verdict.value, outcome.unanimous, findings, dict(outcome.evidence)]
+    facts = [outcome.verdict.value, outcome.unanimous, findings, outcome.lasting_evidence]
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
     latest = check.latest
     if latest is not None and latest.digest == digest:

@@ -19,7 +19,9 @@ from pathlib import Path
 
 import django
 from django.conf import settings
-from django.core.management import call_command
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management import CommandError, call_command
+from django.db import DatabaseError
 
 from checks.lab.places import Places, announce, free_places, withdraw_announcement
 from config.supervisor import broker
@@ -98,10 +100,13 @@ def start(household: Household, data: DataFolder, port: int, socket_path: Path) 
 
 
 def prepare(household: Household) -> None:
-    django.setup()
-    for name, options in PREPARATION:
-        if not household.stop.is_requested:
-            call_command(name, **options)
+    try:
+        django.setup()
+        for name, options in PREPARATION:
+            if not household.stop.is_requested:
+                call_command(name, **options)
+    except (ImproperlyConfigured, CommandError, DatabaseError) as error:
+        raise CannotRunError(f"Gangway cannot start: {error}") from error
 
 
 def give_the_lab_a_place(data: DataFolder) -> None:

@@ -153,13 +153,15 @@ def _fit(task: Task, item: TaskBlueprint, profile: dict[str, object]) -> None:
 def change_profile(tenant: Tenant, *, before: dict[str, Any], by: User) -> None:
     """Note what a saved profile changed, and let checks and plan follow."""
     after = {name: getattr(tenant, name) for name in before}
-    changed = {name: [before[name], after[name]] for name in before if before[name] != after[name]}
+    changes = {
+        name: [str(before[name]), str(after[name])]
+        for name in before
+        if before[name] != after[name]
+    }
     with transaction.atomic():
-        if changed:
-            write_activity(
-                tenant, "profile-changed", by=by, changes={k: str(v) for k, v in changed.items()}
-            )
         follow_profile(tenant)
+        if changes:
+            write_activity(tenant, "profile-changed", by=by, changes=changes)
 
 
 def note_subjects(

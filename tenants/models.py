@@ -224,19 +224,59 @@ class Host(models.Model):
         return f"{self.name}:{self.port}"
 
 
-class ActivityLine(models.Model):
-    """One thing that happened: who or what did it, to which tenant. Lines are only ever added."""
+class ActivityChain(models.Model):
+    """The newest line of one activity log: each tenant has its own, the installation has one."""
 
-    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="activity")
-    at = models.DateTimeField(default=timezone.now)
-    # Empty when a check did it.
+    INSTALLATION = "installation"
+
+    # A tenant's public id, or INSTALLATION.
+    scope = models.CharField(max_length=32, unique=True)
+    length = models.PositiveIntegerField(default=0)
+    head = models.CharField(max_length=64, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.scope}: {self.length} lines"
+
+
+class ActivityLine(models.Model):
+    """One thing that happened: who or what did it, to which tenant, from where.
+
+    Lines are only ever added; the database refuses anything else (see append_only.py). Each carries
+    the hash of the one before it, so that a change or a gap shows.
+    """
+
+    # Empty for what concerns the installation: sign-ins, people, erasures.
+    tenant = models.ForeignKey(
+        Tenant, on_delete=models.CASCADE, null=True, blank=True, related_name="activity"
+    )
+    scope = models.CharField(max_length=32)
+    number = models.PositiveIntegerField()
+    at = models.DateTimeField()
+    # Empty when a check did it, or somebody without an account.
     actor = models.ForeignKey(User, on_delete=models.PROTECT, null=True, blank=True)
     act = models.CharField(max_length=40)
     params = models.JSONField(default=dict)
+    address = models.CharField(max_length=45, blank=True)
+    agent = models.CharField(max_length=200, blank=True)
+    previous_hash = models.CharField(max_length=64, blank=True)
+    hash = models.CharField(max_length=64)
 
     class Meta:
         ordering: ClassVar[list[str]] = ["-at", "-pk"]
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["scope", "number"], name="one_line_per_number")
+        ]
         indexes: ClassVar[list[models.Index]] = [models.Index(fields=["tenant", "-at"])]
 
     def __str__(self) -> str:
         return f"{self.at:%Y-%m-%d %H:%M} {self.act}"
+
+
+class ErasurePermit(models.Model):
+    """While this row exists the database lets the tenant's activity lines be deleted. It is made
+    and removed inside the one transaction that erases a tenant."""
+
+    tenant = models.OneToOneField(Tenant, on_delete=models.CASCADE)
+
+    def __str__(self) -> str:
+        return f"permit to erase {self.tenant}"

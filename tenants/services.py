@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from tenants.activity import add_line
 from tenants.models import ActivityLine, Tenant, User
 
 
 def write_activity(
-    tenant: Tenant, act: str, *, by: User | None = None, **params: Any
+    tenant: Tenant | None, act: str, *, by: User | None = None, **params: Any
 ) -> ActivityLine:
-    """Add a line to the tenant's activity; `by` is None when a check did it."""
-    return ActivityLine.objects.create(tenant=tenant, act=act, actor=by, params=params)
+    """Add a line to the tenant's activity, or to the installation's without a tenant.
+
+    `by` is None when a check did it; `params` hold what it was done to, before and after.
+    """
+    return add_line(tenant, act, by=by, params=params)

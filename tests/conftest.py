@@ -8,6 +8,9 @@ from ipaddress import ip_address
 from typing import Any
 
 import pytest
+from django.db import connection
+
+from tenants import append_only
 
 pytest_plugins = ["tests.cast"]
 
@@ -91,3 +94,17 @@ def network_stays_on_this_machine() -> Iterator[None]:
         patch.setattr(socket.socket, "sendto", _guarded_sendto)
         patch.setattr(socket, "getaddrinfo", _guarded_getaddrinfo)
         yield
+
+
+@pytest.fixture(autouse=True)
+def activity_log_is_append_only(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Tests that commit empty the tables afterwards; only for that are the triggers put aside."""
+    marker = request.node.get_closest_marker("django_db")
+    commits = marker is not None and marker.kwargs.get("transaction")
+    if not commits and not {"transactional_db", "live_server"} & set(request.fixturenames):
+        yield
+        return
+    request.getfixturevalue("transactional_db")
+    append_only.switch_on(connection)
+    yield
+    append_only.switch_off(connection)

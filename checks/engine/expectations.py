@@ -20,6 +20,15 @@ class RegionFacts:
     other_mx: tuple[tuple[str, str], ...] = ()
     global_spf_include: str = "_netblocks.mimecast.com"
 
+    @property
+    def global_includes(self) -> tuple[str, ...]:
+        """Names that stand for many regions: Mimecast's own, and the one above this region's."""
+        above = self.spf_include.lower().partition(".")[2]
+        names = [self.global_spf_include.lower()]
+        if above.startswith("_netblocks.") and above not in names:
+            names.append(above)
+        return tuple(names)
+
 
 @dataclass(frozen=True)
 class Ownership:

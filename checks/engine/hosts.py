@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from checks.engine.addresses import may_probe, parse_address
 from checks.engine.certificates import TlsFacts, client_context, parse
-from checks.engine.lookup import CouldNotTell, Lookup, Records
+from checks.engine.lookup import CouldNotTell, Lookup, Records, sorted_values
 from checks.engine.network import Network
 from checks.engine.outcomes import Finding, Kind, Outcome, Verdict
 from checks.engine.resolution import has_route
@@ -80,7 +80,7 @@ class Prober:
 
     async def _resolve(self, host: str) -> list[str] | Refused:
         answers = [await self.lookup.resolve(host, rtype) for rtype in ("A", "AAAA")]
-        found = [v for answer in answers if isinstance(answer, Records) for v in answer.values]
+        found = [v for a in answers if isinstance(a, Records) for v in sorted_values(a.values)]
         if found:
             return found
         for answer in answers:

@@ -38,7 +38,7 @@ class Network:
     allowed_networks: tuple[IPNetwork, ...] = ()
     routes: tuple[Route, ...] = ()
     timeouts_seconds: tuple[float, ...] = (1.0, 2.0, 3.0)
-    connect_timeout_seconds: float = 8.0
+    connect_timeout_seconds: float = 5.0
     ca_file: str = ""
 
     def nameservers_for(self, name: str) -> tuple[Endpoint, ...]:

@@ -38,6 +38,10 @@ class Kind(StrEnum):
     LDAPS = "ldaps"
 
 
+# Greetings often carry the time or a session's id.
+MOMENTARY = frozenset({"greeting", "ehlo"})
+
+
 @dataclass(frozen=True)
 class Finding:
     """One thing seen: a stable code such as `spf.permerror` and the values its sentence needs."""
@@ -61,6 +65,11 @@ class Outcome:
     findings: Sequence[Finding] = ()
     evidence: Mapping[str, Any] = field(default_factory=dict)
     unanimous: bool = True
+
+    @property
+    def lasting_evidence(self) -> dict[str, Any]:
+        """The evidence without what differs from one moment to the next while it says the same."""
+        return {key: value for key, value in self.evidence.items() if key not in MOMENTARY}
 
     def with_findings(self, more: Sequence[Finding]) -> Outcome:
         """The same outcome with more seen beside it; its verdict stays."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from checks.engine.expectations import Ownership
-from checks.engine.lookup import Answer, CouldNotTell, Lookup, NoName, Records
+from checks.engine.lookup import Answer, CouldNotTell, Lookup, NoName, Records, sorted_values
 from checks.engine.outcomes import Finding, Kind, Outcome, Verdict
 from checks.engine.servers import Opinion, Survey, combine, survey, undelegated
 
@@ -76,7 +76,7 @@ def judge(domain: str, expected: Ownership, code: Answer, alias: Answer | None) 
 def _hints(token: str, values: Sequence[str]) -> list[Finding]:
     """What was published instead: the code altered in pasting, or another domain's code."""
     findings = []
-    for value in values:
+    for value in sorted_values(values):
         bare = _PASTED.sub("", value).lower()
         if token and token.lower() in bare:
             findings.append(Finding("ownership.code-altered", {"found": value}))

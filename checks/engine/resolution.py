@@ -21,6 +21,7 @@ from checks.engine.lookup import (
     Record,
     Records,
     Server,
+    sorted_values,
 )
 from checks.engine.network import Endpoint, Network
 from checks.engine.transport import exchange, query_name
@@ -163,7 +164,8 @@ class NetworkLookup:
     async def _locate(self, host: str) -> tuple[str, ...] | None:
         """A server's addresses that may be asked: none for certain (), or None when in doubt."""
         answers = await asyncio.gather(self.resolve(host, "A"), self.resolve(host, "AAAA"))
-        addresses = [v for answer in answers if isinstance(answer, Records) for v in answer.values]
+        # Sorted, for servers rotate their answers and the same zone must look the same each time.
+        addresses = [v for a in answers if isinstance(a, Records) for v in sorted_values(a.values)]
         if not addresses:
             certain = all(isinstance(answer, NoName | NoRecord) for answer in answers)
             return () if certain else None

@@ -96,8 +96,9 @@ def undelegated(kind: Kind, domain: str, answer: NoName | CouldNotTell) -> Outco
     """No server could be asked: the name is not registered, or we could not find out."""
     evidence: dict[str, Any] = {"servers": [], "status": status_of(answer)}
     if isinstance(answer, NoName):
+        # A no, but on the resolvers' word alone: it is told, and may move nothing.
         finding = Finding("dns.no-such-domain", {"domain": domain})
-        return Outcome(kind, domain, Verdict.FAIL, (finding,), evidence)
+        return Outcome(kind, domain, Verdict.FAIL, (finding,), evidence, unanimous=False)
     finding = Finding("dns.no-delegation", {"domain": domain, "reason": answer.reason})
     return Outcome(kind, domain, Verdict.UNKNOWN, (finding,), evidence, unanimous=False)
 

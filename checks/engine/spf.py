@@ -150,7 +150,7 @@ async def _check(domain: str, address: str, lookup: Lookup) -> CheckHostResult:
 
 def _evidence(region: RegionFacts, networks: Sequence[IPNetwork], facts: Facts) -> dict[str, Any]:
     current = facts.records[0] if len(facts.records) == 1 else ""
-    include, everywhere = region.spf_include, region.global_spf_include
+    include, everywhere = region.spf_include, region.global_includes
     return {
         "include": include,
         "record": current,
@@ -162,5 +162,5 @@ def _evidence(region: RegionFacts, networks: Sequence[IPNetwork], facts: Facts) 
         "networks_passing": sum(coverage.passes for coverage in facts.coverage),
         "networks_wanted": len(networks),
         "tree": facts.tree.as_evidence(networks),
-        "proposed_record": proposed_record(current, include, global_include=everywhere),
+        "proposed_record": proposed_record(current, include, global_includes=everywhere),
     }

@@ -12,7 +12,7 @@ from ipaddress import IPv4Address
 from typing import Any
 
 from checks.engine.addresses import IPNetwork
-from checks.engine.lookup import Answer, CouldNotTell, Lookup, NoName, Records
+from checks.engine.lookup import Answer, CouldNotTell, Lookup, NoName, Records, sorted_values
 from checks.engine.spf_check_host import is_fqdn
 from checks.engine.spf_macros import Letters, expand_name
 from checks.engine.spf_networks import covers
@@ -169,11 +169,11 @@ async def _expand_hosts(walk: _Walk, node: Node, term: Term) -> None:
     if term.name == "mx":
         answer = await _ask(walk, node.target, "MX")
         node.void = int(not isinstance(answer, Records | CouldNotTell))
-        hosts = [r.exchange for r in answer.records] if isinstance(answer, Records) else []
+        hosts = sorted(r.exchange for r in answer.records) if isinstance(answer, Records) else []
     for host in hosts:
         for rtype in ("A",) if term.name == "exists" else ("A", "AAAA"):
             answer = await _ask(walk, host, rtype)
             if isinstance(answer, Records) and term.name != "exists":
-                node.networks.extend(network_of(address, term) for address in answer.values)
+                node.networks.extend(network_of(a, term) for a in sorted_values(answer.values))
             if rtype == "A" and term.name != "mx":
                 node.void = int(not isinstance(answer, Records | CouldNotTell))

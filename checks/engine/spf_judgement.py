@@ -126,8 +126,9 @@ def _uncovered(facts: Facts, region: RegionFacts) -> Iterator[Finding]:
         else:
             params = {"failing": failing, "passing": total - len(failing), "total": total}
             yield Finding("spf.some-networks-fail", params)
-        if _has_global(facts, region):
-            params = {"include": region.spf_include, "global_include": region.global_spf_include}
+        branch = _global_branch(facts, region)
+        if branch is not None:
+            params = {"include": region.spf_include, "global_include": branch.target}
             yield Finding("spf.global-include-lacks-region", params)
     elif any(_passes_by_all(result) for result in facts.results):
         yield Finding("spf.passes-only-by-all", {"include": region.spf_include})
@@ -137,18 +138,19 @@ def _passes_by_all(result: CheckHostResult) -> bool:
     return result.matched is not None and result.matched.name == "all"
 
 
-def _has_global(facts: Facts, region: RegionFacts) -> bool:
-    return region.global_spf_include in facts.tree.included
+def _global_branch(facts: Facts, region: RegionFacts) -> Node | None:
+    nodes = facts.tree.walk()
+    return next((node for node in nodes if node.target in region.global_includes), None)
 
 
 def _cautions(facts: Facts, region: RegionFacts) -> Iterator[Finding]:
     """What makes a yes a yes with a caution."""
     included = facts.tree.included
-    if _has_global(facts, region):
-        node = next(n for n in facts.tree.walk() if n.target == region.global_spf_include)
+    branch = _global_branch(facts, region)
+    if branch is not None:
         params = {
-            "global_include": region.global_spf_include,
-            "lookups": node.lookups,
+            "global_include": branch.target,
+            "lookups": branch.lookups,
             "include": region.spf_include,
         }
         yield Finding("spf.global-include", params)
@@ -174,7 +176,7 @@ def _hosted_at(facts: Facts) -> str:
 def _hints(facts: Facts, policy: Policy, region: RegionFacts) -> Iterator[Finding]:
     """What explains the answer, whichever it is."""
     wanted = region.spf_include.lower()
-    yield from _term_hints(policy, wanted, region.global_spf_include)
+    yield from _term_hints(policy, wanted, region.global_includes)
     if _hosted_at(facts):
         yield Finding("spf.hosted", {"target": _hosted_at(facts)})
     for problem, detail in facts.tree.problems:
@@ -183,9 +185,9 @@ def _hints(facts: Facts, policy: Policy, region: RegionFacts) -> Iterator[Findin
     yield from _mistaken_includes(facts.tree, wanted, region)
 
 
-def _term_hints(policy: Policy, wanted: str, everywhere: str) -> Iterator[Finding]:
+def _term_hints(policy: Policy, wanted: str, everywhere: Sequence[str]) -> Iterator[Finding]:
     for term in policy.unreached:
-        if term.target.lower() in (wanted, everywhere):
+        if term.target.lower() in (wanted, *everywhere):
             yield Finding("spf.include-after-all", {"term": term.text})
     for term in policy.mechanisms:
         if term.name == "include" and term.target.lower() == wanted and term.qualifier != "+":
@@ -198,8 +200,8 @@ def _mistaken_includes(tree: Node, wanted: str, region: RegionFacts) -> Iterator
     """Includes taken for the region's: another region's, or a name that only looks alike."""
     if wanted in tree.included:
         return
-    for name in _outside(tree.children, region.global_spf_include):
-        if "mimecast" not in name or name == region.global_spf_include:
+    for name in _outside(tree.children, region.global_includes):
+        if "mimecast" not in name or name in region.global_includes:
             continue
         is_theirs = any(name.endswith("." + parent) for parent in PARENTS)
         params = {"found": name, "expected": region.spf_include}
@@ -209,10 +211,10 @@ def _mistaken_includes(tree: Node, wanted: str, region: RegionFacts) -> Iterator
             yield Finding("spf.look-alike-include", params)
 
 
-def _outside(nodes: Sequence[Node], branch: str) -> Iterator[str]:
-    """The included domains that are not drawn in by `branch`."""
+def _outside(nodes: Sequence[Node], branches: Sequence[str]) -> Iterator[str]:
+    """The included domains that are not drawn in by one of `branches`."""
     for node in nodes:
         if node.name in ("include", "redirect"):
             yield node.target
-        if node.target != branch:
-            yield from _outside(node.children, branch)
+        if node.target not in branches:
+            yield from _outside(node.children, branches)

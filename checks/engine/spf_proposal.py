@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from checks.engine.spf_terms import parse_term
 
@@ -11,7 +12,9 @@ _VERSION = "v=spf1"
 _BARE_REDIRECT = re.compile(r"redirect=", re.IGNORECASE)
 
 
-def proposed_record(record_text: str, include: str, *, global_include: str = GLOBAL_INCLUDE) -> str:
+def proposed_record(
+    record_text: str, include: str, *, global_includes: Sequence[str] = (GLOBAL_INCLUDE,)
+) -> str:
     """Put `include:<include>` before `all` or the redirect, once, and drop the global include.
 
     Everything else stays as it is, in its order. Without a record, a cautious one is proposed.
@@ -22,7 +25,7 @@ def proposed_record(record_text: str, include: str, *, global_include: str = GLO
     placed = False
     for word in words:
         target = _include_target(word)
-        is_ours = target in (include.lower(), global_include.lower())
+        is_ours = target in (include.lower(), *global_includes)
         if not is_ours and _ends(word) and not placed:
             kept.append(wanted)
             placed = True

@@ -58,7 +58,6 @@ async def serve(lab: Lab, places: Places, started: Callable[[], None]) -> None:
                 await asyncio.wait_for(stopped.wait(), NOTICE_SECONDS)
             if watched.refresh():
                 await _set_doors(doors, watched.state)
-        await _set_doors(doors, LabState(zones={}, closed=frozenset(doors)))
 
 
 async def _open_all(
@@ -76,6 +75,8 @@ async def _open_all(
         "smtp": smtp_door(places.smtp_host, places.smtp_port, tls),
         "ldaps": ldaps_door(places.ldaps_host, places.ldaps_port, tls),
     }
+    for door in doors.values():
+        stack.push_async_callback(door.set, is_open=False)
     await _set_doors(doors, watched.state)
     return doors
 

@@ -70,7 +70,8 @@ class Child:
     def note_death(self) -> str:
         """Count the death, decide when to start again, and say what happened."""
         assert self.process is not None
-        status, self.process = self.process.returncode, None
+        status = self.process.returncode
+        self._sweep()
         lived = time.monotonic() - self.started_at
         self.quick_deaths = self.quick_deaths + 1 if lived < QUICK_DEATH_SECONDS else 1
         pause = min(2 ** (self.quick_deaths - 1), LONGEST_PAUSE_SECONDS)
@@ -90,12 +91,13 @@ class Child:
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
 
-    def wait(self, until: float) -> None:
-        """Wait for the end, then sweep away whatever the process left in its session."""
-        if self.process is None:
-            return
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self.process.wait(max(0.0, until - time.monotonic()))
+    def kill(self) -> None:
+        if self.process is not None:
+            self._sweep()
+
+    def _sweep(self) -> None:
+        """End the process if it has not ended, and whatever it left in its session."""
+        assert self.process is not None
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()

@@ -28,7 +28,9 @@ class Stop:
     def __init__(self) -> None:
         self.requests = 0
         for number in SIGNALS:
-            signal.signal(number, self._note)
+            # nohup has us ignore a hang-up; an ignored SIGINT is only a shell's way with `&`.
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+                signal.signal(number, self._note)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.requests += 1
@@ -102,4 +104,4 @@ class Household:
                 break
             time.sleep(LOOK_SECONDS / 2)
         for child in children:
-            child.wait(until=0)
+            child.kill()

@@ -42,7 +42,7 @@ class DataFolder:
         return self.path / "beat-schedule"
 
     def create(self) -> None:
-        for folder in (self.path, self.logs, self.broker):
+        for folder in (self.path, self.logs, self.broker, self.path / "static"):
             folder.mkdir(parents=True, exist_ok=True)
         self.broker.chmod(0o700)
 
@@ -63,6 +63,7 @@ def hold_checkout(data: DataFolder, port: int) -> IO[str]:
     except OSError:
         lock.seek(0)
         holder = lock.read().strip() or "it is just starting"
+        lock.close()
         raise CannotRunError(f"This checkout is already running: {holder}.") from None
     lock.truncate(0)
     lock.write(f"http://{HOST}:{port}, process {os.getpid()}")

@@ -119,17 +119,18 @@ def profile_edit(request: HttpRequest, public_id: str) -> HttpResponse:
     if request.method == "POST" and _all_valid(profile, domains, hosts):
         with transaction.atomic():
             tenant.save(update_fields=ProfileForm.Meta.fields)
-            _save_rows(tenant, domains, hosts, by=signed_in(request))
+            domains.save()
+            hosts.save()
             services.change_profile(tenant, before=before, by=signed_in(request))
+            _note_rows(tenant, domains, hosts, by=signed_in(request))
             look_now(tenant.checks.filter(looked_at__isnull=True))
         messages.success(request, "Saved. The plan and its checks follow the profile.")
         return redirect("onboarding:profile-edit", public_id=public_id)
     return _show_profile(request, public_id, profile=profile, domains=domains, hosts=hosts)
 
 
-def _save_rows(tenant: Tenant, domains: Any, hosts: Any, *, by: User) -> None:
+def _note_rows(tenant: Tenant, domains: Any, hosts: Any, *, by: User) -> None:
     for formset in (domains, hosts):
-        formset.save()
         services.note_subjects(
             tenant,
             by=by,

@@ -89,15 +89,20 @@ class MailHost:
         self.greeting, self.ehlo, self.tls, self.starttls = greeting, ehlo, tls, starttls
         self.heard: list[str] = []
         self.connections = 0
+        self.open = 0
+        self.most_open = 0
         self.port = 0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        self.open += 1
+        self.most_open = max(self.most_open, self.open)
         try:
             await self._converse(reader, writer)
         except (OSError, EOFError):
             pass
         finally:
+            self.open -= 1
             writer.close()
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

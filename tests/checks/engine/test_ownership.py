@@ -103,6 +103,20 @@ def test_ownership_on_one_server_only_is_a_disagreement() -> None:
     assert codes(outcome) == ["dns.servers-disagree", "ownership.not-found"]
 
 
+@pytest.mark.parametrize(
+    ("zone", "verdict"),
+    [
+        (f"example.test TXT other\n{LABEL}.example.test TROUBLE timeout", Verdict.UNKNOWN),
+        (f"{RECORD}\n{LABEL}.example.test TROUBLE timeout", Verdict.PASS),
+        (f"example.test TROUBLE timeout\n{ALIAS}", Verdict.PASS),
+    ],
+)
+def test_ownership_says_no_only_when_both_questions_were_answered(
+    zone: str, verdict: Verdict
+) -> None:
+    assert look(zone, label=LABEL).verdict is verdict
+
+
 def test_ownership_without_a_recorded_code_is_unknown() -> None:
     outcome = look(RECORD, token="")
 

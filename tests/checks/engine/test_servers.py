@@ -93,7 +93,7 @@ NS1 = (Server("ns1.test", "192.0.2.1"),)
 @pytest.mark.parametrize(
     ("delegation", "verdict", "unanimous", "expected"),
     [
-        (NoName(), Verdict.FAIL, True, ["dns.no-such-domain"]),
+        (NoName(), Verdict.FAIL, False, ["dns.no-such-domain"]),
         (CouldNotTell("servfail"), Verdict.UNKNOWN, False, ["dns.no-delegation"]),
         (Delegation("example.test", ()), Verdict.UNKNOWN, False, []),
         (

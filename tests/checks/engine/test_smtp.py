@@ -32,7 +32,7 @@ NOW = datetime.datetime(2026, 11, 23, tzinfo=datetime.UTC)
 
 
 def look(
-    folder: Path, *, certified: dict[str, Any] | None = None, allowed: bool = False, **says: Any
+    folder: Path, *, certified: dict[str, Any] | None = None, patience: float = 0.5, **says: Any
 ) -> tuple[Outcome, MailHost]:
     async def run() -> tuple[Outcome, MailHost]:
         tls = None
@@ -40,9 +40,13 @@ def look(
             host = certified.get("host", HOST)
             tls = server_context(folder, host, make_certificate(**{"host": HOST} | certified))
         async with nameserver(ZONE) as dns, mail_host(tls=tls, **says) as server:
-            network = replace(network_of(dns), ca_file=str(write_authority(folder)))
+            network = replace(
+                network_of(dns),
+                ca_file=str(write_authority(folder)),
+                connect_timeout_seconds=patience,
+            )
             (outcome,) = await look_all(
-                [Look(Kind.SMTP, host=HOST, port=server.port, vantage_allowed=allowed)],
+                [Look(Kind.SMTP, host=HOST, port=server.port)],
                 network=network,
                 budget_seconds=5,
                 concurrency=5,
@@ -106,7 +110,7 @@ def test_smtp_dialogue(
 
 
 def test_smtp_that_never_greets_is_unknown(tmp_path: Path) -> None:
-    outcome, _ = look(tmp_path, greeting="")
+    outcome, _ = look(tmp_path, greeting="", patience=0.1)
 
     assert (outcome.verdict, codes(outcome)) == (Verdict.UNKNOWN, ["smtp.no-greeting"])
 
@@ -218,3 +222,24 @@ def test_smtp_host_of_several_looks_is_probed_once(tmp_path: Path) -> None:
     outcomes, connections = asyncio.run(run())
 
     assert ([o.verdict for o in outcomes], connections) == ([Verdict.PASS] * 4, 1)
+
+
+def test_smtp_greeting_is_no_lasting_evidence() -> None:
+    outcome = Outcome(
+        Kind.SMTP, HOST, Verdict.PASS, evidence={"greeting": "220 id 7", "starttls": True}
+    )
+
+    assert outcome.lasting_evidence == {"starttls": True}
+
+
+def test_smtp_names_at_one_address_are_probed_one_after_another() -> None:
+    names = [f"mail{number}.example.test" for number in range(4)]
+
+    async def run() -> tuple[int, int]:
+        zone = "\n".join(f"{name} A 127.0.0.1" for name in names)
+        async with nameserver(zone) as dns, mail_host(ehlo=["mail.example.test"]) as server:
+            looks = [Look(Kind.SMTP, host=name, port=server.port) for name in names]
+            await look_all(looks, network=network_of(dns), budget_seconds=5, concurrency=10)
+            return server.connections, server.most_open
+
+    assert asyncio.run(run()) == (4, 1)

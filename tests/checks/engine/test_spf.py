@@ -158,6 +158,15 @@ def test_spf_names_the_networks_that_fail() -> None:
     ]
 
 
+def test_spf_by_a_list_of_single_addresses_is_not_judged_by_the_first() -> None:
+    record = "v=spf1 ip4:91.220.42.0/24 ip6:2a00:9::/64 exists:%{i}.list.test -all"
+
+    outcome = look(record, "195.130.217.0.list.test A 127.0.0.2\n")
+
+    assert outcome.verdict is Verdict.FAIL
+    assert params(outcome, "spf.some-networks-fail")["failing"] == ["195.130.217.0/24"]
+
+
 def test_spf_over_the_limit_names_the_branch_that_costs_most() -> None:
     outcome = look(f"v=spf1 {INCLUDE} include:a1.test a -all", CHAIN)
 

@@ -1,0 +1,42 @@
+"""Where an act comes from: set once for each request, read when a line is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+from django.http import HttpRequest, HttpResponse
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The address and program a person acts from; both empty for workers and commands."""
+
+    address: str = ""
+    agent: str = ""
+
+
+_NOWHERE = Origin()
+_current: ContextVar[Origin] = ContextVar("origin", default=_NOWHERE)
+
+
+def current_origin() -> Origin:
+    return _current.get()
+
+
+def origin_middleware(
+    get_response: Callable[[HttpRequest], HttpResponse],
+) -> Callable[[HttpRequest], HttpResponse]:
+    """Know where this request comes from for as long as it is answered."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        address = str(request.META.get("REMOTE_ADDR", ""))[:45]
+        agent = str(request.META.get("HTTP_USER_AGENT", ""))[:200]
+        token = _current.set(Origin(address, agent))
+        try:
+            return get_response(request)
+        finally:
+            _current.reset(token)
+
+    return middleware

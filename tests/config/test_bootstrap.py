@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import fcntl
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from config.bootstrap import Environment, follow
+
+BOOTSTRAP = Path(__file__).resolve().parent.parent.parent / "config" / "bootstrap.py"
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A checkout that needs no package at all."""
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "bootstrap.py").write_text(BOOTSTRAP.read_text())
+    (tmp_path / "requirements.txt").write_text("# nothing\n")
+    (tmp_path / "requirements-dev.txt").write_text("# nothing\n")
+    return tmp_path
+
+
+def bootstrap(checkout: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-I", str(checkout / "config" / "bootstrap.py"), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+
+def stamped(checkout: Path) -> Environment:
+    environment = Environment(checkout)
+    environment.python.parent.mkdir(parents=True)
+    environment.python.symlink_to(sys.executable)
+    environment.write_stamp("requirements.txt")
+    return environment
+
+
+def test_a_stamped_environment_costs_nothing(checkout: Path) -> None:
+    stamped(checkout)
+
+    done = bootstrap(checkout)
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("change", ["lock", "python", "stamp"])
+def test_a_stamp_no_longer_holds_after_a_change(checkout: Path, change: str) -> None:
+    environment = stamped(checkout)
+    if change == "lock":
+        (checkout / "requirements.txt").write_text("# something else\n")
+    elif change == "python":
+        environment.python.unlink()
+    else:
+        environment.stamp_file.write_text("{")
+
+    assert environment.holds("requirements.txt") is False
+
+
+def test_a_stamp_for_running_does_not_hold_for_testing(checkout: Path) -> None:
+    environment = stamped(checkout)
+
+    held = [environment.holds(lock) for lock in ("requirements.txt", "requirements-dev.txt")]
+
+    assert held == [True, False]
+
+
+def test_pips_output_becomes_a_count_and_its_errors_are_kept() -> None:
+    shown: list[str] = []
+    said = [
+        "Collecting celery==5.7.0 (from -r requirements.txt (line 3))\n",
+        "  Downloading celery-5.7.0-py3-none-any.whl (490 kB)\n",
+        "Collecting django==5.2.19\n",
+        "ERROR: THESE PACKAGES DO NOT MATCH THE HASHES\n",
+    ]
+
+    complaints = follow(said, 2, shown.append)
+
+    assert shown == ["  1 of 2  celery", "  2 of 2  django", ""]
+    assert complaints == ["ERROR: THESE PACKAGES DO NOT MATCH THE HASHES"]
+
+
+@pytest.mark.slow
+def test_an_environment_is_made_once_and_rebuilt_when_its_python_is_gone(checkout: Path) -> None:
+    first = bootstrap(checkout)
+    second = bootstrap(checkout)
+    (checkout / ".venv" / "bin" / "python").unlink()
+    third = bootstrap(checkout)
+
+    assert [done.returncode for done in (first, second, third)] == [0, 0, 0]
+    assert first.stdout.splitlines()[0] == "Creating the environment in .venv"
+    assert second.stdout == ""
+    assert third.stdout.splitlines()[0] == "Creating the environment in .venv"
+
+
+@pytest.mark.slow
+def test_a_second_setup_waits_for_the_first(checkout: Path) -> None:
+    (checkout / "var").mkdir()
+    with open(checkout / "var" / "bootstrap.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        second = subprocess.Popen(
+            [sys.executable, "-I", str(checkout / "config" / "bootstrap.py")],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert second.stdout is not None
+        said = second.stdout.readline()
+    second.communicate(timeout=60)
+
+    assert said == "Another setup of this checkout is under way; waiting for it.\n"
+    assert second.returncode == 0

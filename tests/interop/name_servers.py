@@ -1,0 +1,101 @@
+"""BIND with a view for each of its addresses, and Unbound in front of it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from ipaddress import ip_network
+from pathlib import Path
+
+from checks.engine.network import Network
+from tests.interop.processes import free_port, on_loopback, program, running
+
+ADDRESSES = ("127.54.0.1", "127.54.0.2", "127.54.0.3")
+RESOLVER = "127.54.0.10"
+NAMES = "\n".join(f"ns{n} 300 IN A {address}" for n, address in enumerate(ADDRESSES, 1))
+HEAD = """@ 3600 IN SOA ns1.lab.test. hostmaster.lab.test. 1 3600 600 86400 60
+@ 3600 IN NS ns1.lab.test.
+@ 3600 IN NS ns2.lab.test.
+@ 3600 IN NS ns3.lab.test.
+"""
+
+Zones = Mapping[str, str]  # zone name -> lines of a zone file, below SOA and NS
+
+
+@dataclass(frozen=True)
+class NameServers:
+    """What is asked, and where; the settings of a vantage that sees only these."""
+
+    port: int
+    resolver_port: int
+
+    @property
+    def network(self) -> Network:
+        return Network(
+            nameservers=((RESOLVER, self.resolver_port),),
+            authoritative_port=self.port,
+            allowed_networks=(ip_network("127.54.0.0/24"),),
+            timeouts_seconds=(0.5, 1.0),
+        )
+
+
+@contextlib.contextmanager
+def bind_and_unbound(
+    folder: Path, everywhere: Zones, only: Mapping[int, Zones]
+) -> Iterator[NameServers]:
+    """Each server serves `everywhere`, except where `only[number]` has its own version of a zone.
+
+    A zone given as an empty text is not served by that server at all.
+    """
+    named, unbound = program("named", "bind9"), program("unbound", "unbound")
+    port, resolver_port = free_port(ADDRESSES[0]), free_port(RESOLVER)
+    zones = {"lab.test": NAMES, **everywhere}
+    views = [{**zones, **only.get(number, {})} for number in (1, 2, 3)]
+    (folder / "named.conf").write_text(_named_conf(folder, port, views))
+    (folder / "unbound.conf").write_text(_unbound_conf(folder, resolver_port, port, sorted(zones)))
+    bind = [named, "-g", "-c", str(folder / "named.conf"), "-p", str(port)]
+    front = [unbound, "-d", "-c", str(folder / "unbound.conf")]
+    with contextlib.ExitStack() as stack:
+        for address in ADDRESSES:
+            stack.enter_context(on_loopback(address))
+        stack.enter_context(running(bind, folder / "named.log", ADDRESSES[2], port))
+        stack.enter_context(running(front, folder / "unbound.log", RESOLVER, resolver_port))
+        yield NameServers(port, resolver_port)
+
+
+def _named_conf(folder: Path, port: int, views: list[dict[str, str]]) -> str:
+    addresses = "".join(f"{address}; " for address in ADDRESSES)
+    parts = [
+        f'options {{ directory "{folder}"; listen-on port {port} {{ {addresses}}};'
+        " listen-on-v6 { none; }; recursion no; dnssec-validation no;"
+        f' pid-file "{folder}/named.pid"; session-keyfile "{folder}/session.key"; }};',
+        "controls { };",
+    ]
+    for address, zones in zip(ADDRESSES, views, strict=True):
+        view = f"at-{address}"
+        served = "".join(_zone(folder, view, name, text) for name, text in zones.items() if text)
+        parts.append(f'view "{view}" {{ match-destinations {{ {address}; }}; {served} }};')
+    return "\n".join(parts)
+
+
+def _zone(folder: Path, view: str, name: str, text: str) -> str:
+    file = folder / f"{view}.{name}.zone"
+    file.write_text(f"$ORIGIN {name}.\n{HEAD}{text}\n")
+    return f'zone "{name}" {{ type primary; file "{file}"; }};'
+
+
+def _unbound_conf(folder: Path, port: int, bind_port: int, zones: list[str]) -> str:
+    stubs = "".join(
+        f'stub-zone:\n  name: "{name}"\n'
+        + "".join(f"  stub-addr: {address}@{bind_port}\n" for address in ADDRESSES)
+        for name in zones
+    )
+    return (
+        f'server:\n  interface: {RESOLVER}@{port}\n  username: ""\n  chroot: ""\n'
+        f'  directory: "{folder}"\n  pidfile: "{folder}/unbound.pid"\n  use-syslog: no\n'
+        '  do-not-query-localhost: no\n  module-config: "iterator"\n'
+        "  access-control: 127.0.0.0/8 allow\n"
+        f'  local-zone: "test." nodefault\n  do-ip6: no\n{stubs}'
+        "remote-control:\n  control-enable: no\n"
+    )

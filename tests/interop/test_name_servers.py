@@ -1,0 +1,116 @@
+"""The DNS kinds against BIND, one view per server, with Unbound as the resolver in front."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from checks.engine.batch import Look, look_all
+from checks.engine.expectations import Ownership, RegionFacts
+from checks.engine.outcomes import Kind, Outcome, Verdict
+from tests.interop.name_servers import ADDRESSES, NameServers, Zones, bind_and_unbound
+
+pytestmark = pytest.mark.interop
+
+DOMAIN = "example.test"
+TOKEN = "0ed1fe018a3f2b9c5e7a1d4e8f9b0c1d2e3f4a5b6c"
+HOSTS = ("us-smtp-inbound-1.mimecast.test", "us-smtp-inbound-2.mimecast.test")
+REGION = RegionFacts("us", "United States", HOSTS, "us._netblocks.mimecast.test")
+MIMECAST = """us._netblocks 300 IN TXT "v=spf1 ip4:192.0.2.0/24 ip4:198.51.100.0/25 ~all"
+us-smtp-inbound-1 300 IN A 192.0.2.1
+us-smtp-inbound-2 300 IN A 192.0.2.2
+"""
+MX = f"@ 300 IN MX 10 {HOSTS[0]}.\n@ 300 IN MX 10 {HOSTS[1]}.\n"
+SPF = '@ 300 IN TXT "v=spf1 include:us._netblocks.mimecast.test -all"\n'
+READY = f'{MX}{SPF}@ 300 IN TXT "{TOKEN}"\n'
+OLD_MX = f'@ 21600 IN MX 10 mail\nmail 300 IN A 192.0.2.9\n{SPF}@ 300 IN TXT "{TOKEN}"\n'
+EVERYWHERE = {"mimecast.test": MIMECAST, DOMAIN: READY}
+
+
+def seen(folder: Path, zones: Zones, only: Mapping[int, Zones]) -> dict[Kind, Outcome]:
+    with bind_and_unbound(folder, zones, only) as servers:
+        return asyncio.run(look(servers))
+
+
+async def look(servers: NameServers) -> dict[Kind, Outcome]:
+    kinds = (Kind.OWNERSHIP, Kind.SPF, Kind.MX, Kind.MX_TTL)
+    looks = [Look(kind, domain=DOMAIN, region=REGION, ownership=Ownership(TOKEN)) for kind in kinds]
+    outcomes = await look_all(looks, network=servers.network, budget_seconds=10, concurrency=4)
+    return dict(zip(kinds, outcomes, strict=True))
+
+
+def verdicts(outcomes: Mapping[Kind, Outcome]) -> dict[Kind, tuple[Verdict, bool]]:
+    return {kind: (outcome.verdict, outcome.unanimous) for kind, outcome in outcomes.items()}
+
+
+def codes(outcome: Outcome) -> list[str]:
+    return [finding.code for finding in outcome.findings]
+
+
+def test_a_ready_domain_passes_everywhere(tmp_path: Path) -> None:
+    outcomes = seen(tmp_path, EVERYWHERE, {})
+
+    assert verdicts(outcomes) == dict.fromkeys(outcomes, (Verdict.PASS, True))
+
+
+def test_a_domain_that_is_not_ready_fails_everywhere(tmp_path: Path) -> None:
+    old = '@ 21600 IN MX 10 mail\nmail 300 IN A 192.0.2.9\n@ 300 IN TXT "v=spf1 mx -all"\n'
+
+    outcomes = seen(tmp_path, {**EVERYWHERE, DOMAIN: old}, {})
+
+    assert verdicts(outcomes) == dict.fromkeys(outcomes, (Verdict.FAIL, True))
+
+
+def test_one_server_with_the_old_zone_moves_nothing(tmp_path: Path) -> None:
+    outcomes = seen(tmp_path, EVERYWHERE, {3: {DOMAIN: OLD_MX}})
+
+    assert verdicts(outcomes) == {
+        Kind.OWNERSHIP: (Verdict.PASS, True),
+        Kind.SPF: (Verdict.PASS, True),
+        Kind.MX: (Verdict.FAIL, False),
+        Kind.MX_TTL: (Verdict.FAIL, False),
+    }
+
+
+def test_one_server_that_refuses_is_no_failure(tmp_path: Path) -> None:
+    outcomes = seen(tmp_path, EVERYWHERE, {2: {DOMAIN: ""}})
+
+    assert verdicts(outcomes) == dict.fromkeys(outcomes, (Verdict.UNKNOWN, False))
+
+
+def test_a_name_that_does_not_exist_fails_and_is_agreed(tmp_path: Path) -> None:
+    glue = "".join(f"ns{n}.lab 300 IN A {address}\n" for n, address in enumerate(ADDRESSES, 1))
+
+    outcomes = seen(tmp_path, {"mimecast.test": MIMECAST, "test": glue}, {})
+
+    assert verdicts(outcomes) == dict.fromkeys(outcomes, (Verdict.FAIL, True))
+
+
+def test_an_answer_too_long_for_udp_is_fetched_over_tcp(tmp_path: Path) -> None:
+    padding = "".join(f'@ 300 IN TXT "{n:03d}{"x" * 240}"\n' for n in range(20))
+
+    outcomes = seen(tmp_path, {**EVERYWHERE, DOMAIN: READY + padding}, {})
+
+    assert verdicts(outcomes)[Kind.OWNERSHIP] == (Verdict.PASS, True)
+
+
+def test_the_cname_variant_of_ownership_passes(tmp_path: Path) -> None:
+    label = "8e1f2d3c4b5a6"
+    zone = f"{MX}{SPF}{label} 300 IN CNAME validate-domain.mimecast.com.\n"
+
+    async def owned(servers: NameServers) -> Outcome:
+        (outcome,) = await look_all(
+            [Look(Kind.OWNERSHIP, domain=DOMAIN, ownership=Ownership(TOKEN, label))],
+            network=servers.network,
+            budget_seconds=10,
+            concurrency=1,
+        )
+        return outcome
+
+    with bind_and_unbound(tmp_path, {**EVERYWHERE, DOMAIN: zone}, {}) as servers:
+        outcome = asyncio.run(owned(servers))
+
+    assert (outcome.verdict, codes(outcome)) == (Verdict.PASS, [])

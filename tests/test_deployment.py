@@ -1,0 +1,87 @@
+"""What can be held of Dockerfile and docker-compose.yml without a Docker engine."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+COMPOSE = yaml.safe_load((CHECKOUT / "docker-compose.yml").read_text())
+DOCKERFILE = (CHECKOUT / "Dockerfile").read_text()
+SERVICES = sorted(COMPOSE["services"])
+RUNS_ONCE = "migrate"
+
+
+def service(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = COMPOSE["services"][name]
+    return found
+
+
+def test_compose_has_the_processes_of_a_deployment() -> None:
+    assert SERVICES == ["beat", "migrate", "postgres", "redis", "web", "worker"]
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_each_service_is_confined(name: str) -> None:
+    confined = service(name)
+
+    assert confined["read_only"] is True
+    assert confined["cap_drop"] == ["ALL"]
+    assert confined["security_opt"] == ["no-new-privileges:true"]
+
+
+@pytest.mark.parametrize("name", [name for name in SERVICES if name != RUNS_ONCE])
+def test_each_lasting_service_has_a_health_check(name: str) -> None:
+    health = service(name)["healthcheck"]
+
+    assert health["test"][0] in ("CMD", "CMD-SHELL")
+    assert {"interval", "timeout", "retries"} <= set(health)
+
+
+def test_no_service_runs_as_root() -> None:
+    users = {name: service(name).get("user", "image") for name in SERVICES}
+    of_the_image = re.findall(r"^USER (\S+)$", DOCKERFILE, re.MULTILINE)
+
+    assert users == {
+        "beat": "image",
+        "migrate": "image",
+        "postgres": "postgres",
+        "redis": "redis",
+        "web": "image",
+        "worker": "image",
+    }
+    assert of_the_image == ["10001"]
+
+
+def test_images_are_pinned_to_a_patch_release() -> None:
+    pulled = [service(name)["image"] for name in ("postgres", "redis")]
+    pulled += re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE)
+
+    unpinned = [image for image in pulled if not re.search(r":\d+\.\d+", image)]
+
+    assert unpinned == []
+
+
+def test_secrets_come_from_the_environment_and_have_no_default() -> None:
+    text = (CHECKOUT / "docker-compose.yml").read_text()
+    secrets = re.findall(r"\$\{((?:SECRET_KEY|ALLOWED_HOSTS|\w*PASSWORD)[^}]*)\}", text)
+
+    with_default = [secret for secret in secrets if ":?" not in secret]
+
+    assert (with_default, len(secrets)) == ([], 7)
+
+
+def test_only_the_web_is_published_and_on_loopback_alone() -> None:
+    published = {name: service(name)["ports"] for name in SERVICES if "ports" in service(name)}
+
+    assert published == {"web": ["127.0.0.1:8000:8000"]}
+
+
+def test_the_lab_and_the_sample_are_no_part_of_a_deployment() -> None:
+    texts = (CHECKOUT / "docker-compose.yml").read_text() + DOCKERFILE
+
+    assert re.findall(r"\bLAB\b|load_sample|lab serve", texts) == []

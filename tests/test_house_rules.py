@@ -1,0 +1,171 @@
+"""What linters cannot see. Each rule is written down in the style guide; this is its machine."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+LONGEST = {".py": 400, ".html": 150, ".css": 150, ".js": 100}
+LONGEST_FUNCTION = 50
+NOT_OURS = ("static/vendor/", "/migrations/")
+# In two parts each, so that this file does not break its own rule.
+MACHINE_PATHS = re.compile("/" + "work/|/" + "root/|/" + "tmp/wt|/" + "home/[a-z]+/")
+ENGINE_WITHOUT_DJANGO = """
+import sys
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("django", "rest_framework", "celery"):
+            raise ImportError(f"{name} is not for the engine")
+sys.meta_path.insert(0, Blocker())
+import importlib
+for name in sys.argv[1:]:
+    importlib.import_module(name)
+"""
+
+
+def tracked(*suffixes: str) -> list[Path]:
+    """Our own files that git knows or would add."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    names = [name for name in listed.stdout.split("\0") if name and (CHECKOUT / name).is_file()]
+    ours = [name for name in names if not any(part in f"/{name}" for part in NOT_OURS)]
+    return [Path(name) for name in ours if not suffixes or Path(name).suffix in suffixes]
+
+
+def text_of(file: Path) -> str:
+    return (CHECKOUT / file).read_text(encoding="utf-8")
+
+
+def functions_in(file: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    for node in ast.walk(ast.parse(text_of(file))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+
+
+def length_of(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    return (function.end_lineno or function.lineno) - function.lineno + 1
+
+
+@pytest.mark.parametrize(("suffix", "longest"), LONGEST.items())
+def test_files_stay_short(suffix: str, longest: int) -> None:
+    lengths = {str(file): len(text_of(file).splitlines()) for file in tracked(suffix)}
+
+    too_long = {name: length for name, length in lengths.items() if length > longest}
+
+    assert too_long == {}
+
+
+def test_functions_stay_short() -> None:
+    too_long = {
+        f"{file}:{function.name}": length_of(function)
+        for file in tracked(".py")
+        for function in functions_in(file)
+        if length_of(function) > LONGEST_FUNCTION
+    }
+
+    assert too_long == {}
+
+
+@pytest.mark.parametrize(
+    "forbidden",
+    [
+        r"<script(?![^>]*\bsrc=)[^>]*>",
+        r"<style\b",
+        r"\sstyle\s*=",
+        r"\son[a-z]+\s*=\s*[\"']",
+        r"\|\s*safe\b",
+        r"{%\s*autoescape\s+off",
+        r"javascript:",
+    ],
+)
+def test_templates_hold_no_script_style_or_unescaped_text(forbidden: str) -> None:
+    found = [
+        f"{file}: {match.group(0)}"
+        for file in tracked(".html")
+        for match in re.finditer(forbidden, text_of(file), re.IGNORECASE)
+    ]
+
+    assert found == []
+
+
+def test_engine_and_lab_import_without_django() -> None:
+    modules = [
+        ".".join(file.with_suffix("").parts)
+        for file in tracked(".py")
+        if file.parts[:2] in (("checks", "engine"), ("checks", "lab"))
+    ]
+
+    done = subprocess.run(
+        [sys.executable, "-c", ENGINE_WITHOUT_DJANGO, *modules],
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_run_recorded_has_one_sender_and_one_receiver() -> None:
+    product = [file for file in tracked(".py") if file.parts[0] != "tests"]
+    sends = [file for file in product for _ in re.finditer(r"run_recorded\.send", text_of(file))]
+    receives = [
+        file
+        for file in product
+        for _ in re.finditer(r"run_recorded\.connect|@receiver\(run_recorded", text_of(file))
+    ]
+
+    assert [str(file) for file in sends] == ["checks/services.py"]
+    assert [str(file.parent) for file in receives] == ["onboarding"]
+
+
+def test_run_recorded_is_the_only_signal_of_ours() -> None:
+    made = [
+        str(file)
+        for file in tracked(".py")
+        if file.parts[0] != "tests"
+        for _ in re.finditer(r"\bSignal\(\)", text_of(file))
+    ]
+
+    assert made == ["checks/signals.py"]
+
+
+def test_no_tracked_file_names_a_path_of_one_machine() -> None:
+    found = []
+    for file in tracked():
+        try:
+            text = text_of(file)
+        except UnicodeDecodeError:
+            continue
+        found += [f"{file}: {match.group(0)}" for match in MACHINE_PATHS.finditer(text)]
+
+    assert found == []
+
+
+@pytest.mark.parametrize("name", ["requirements.in", "requirements-dev.in"])
+def test_each_dependency_has_its_reason(name: str) -> None:
+    lines = [line for line in text_of(Path(name)).splitlines() if line and line[0] not in "#-"]
+
+    without = [line for line in lines if not re.search(r"\S\s+# \S+ \S+", line)]
+
+    assert (without, bool(lines)) == ([], True)
+
+
+def test_locked_requirements_name_no_index() -> None:
+    locks = [Path("requirements.txt"), Path("requirements-dev.txt")]
+
+    found = [str(lock) for lock in locks if re.search(r"(?m)^-|https?://", text_of(lock))]
+
+    assert found == []
