@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from checks.models import Check
 from onboarding.models import Cutover, Plan, Task, TaskState
 from onboarding.queries import CheckCounts
 from onboarding.rows import Shape
@@ -31,12 +32,14 @@ def outlook(
     cutovers: Sequence[Cutover],
     open_tasks: Sequence[Task],
     counts: CheckCounts,
+    failing: Sequence[Check],
     *,
     now: datetime,
 ) -> Outlook:
-    """The first of these that holds: finished, broken, overdue, not ready, ready, not planned.
+    """The first that holds of: finished, broken, failing, not planned, overdue, waiting, ready.
 
-    `open_tasks` are the plan's tasks that apply and are not complete.
+    `open_tasks` are the plan's tasks that apply and are not complete; `failing` are its checks that
+    are at fault.
     """
     if plan.tasks_total and plan.tasks_complete == plan.tasks_total:
         return Outlook(Shape.PASS, "Every step is done")
@@ -47,6 +50,10 @@ def outlook(
     if broken:
         more = f" and {len(broken) - 1} more" if len(broken) > 1 else ""
         return Outlook(Shape.FAIL, f"Not ready: {broken[0].title} no longer holds{more}", cutover)
+    if failing:
+        more = f" and {len(failing) - 1} more" if len(failing) > 1 else ""
+        told = f"{failing[0].get_kind_display()} of {failing[0].subject}"
+        return Outlook(Shape.FAIL, f"Not ready: {told} is not as it should be{more}", cutover)
     if cutover is None:
         return Outlook(Shape.TODO, "No cutover planned")
     return _readiness(cutover, by_key, counts, now=now)

@@ -14,6 +14,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
+from checks.models import Check
 from onboarding import filters, queries
 from onboarding.models import Cutover, Phase, Plan, Task
 from onboarding.outlook import Outlook, outlook
@@ -129,6 +130,9 @@ def _plain(value: object) -> str:
 
 def _lines(tenants: list[Tenant], *, now: datetime) -> list[Line]:
     counts = queries.check_counts(tenants)
+    failing: dict[int, list[Check]] = {}
+    for check in queries.failing_checks(tenants):
+        failing.setdefault(check.tenant_id, []).append(check)
     open_tasks: dict[int, list[Task]] = {}
     for task in queries.open_tasks(tenants):
         open_tasks.setdefault(task.plan_id, []).append(task)
@@ -144,6 +148,7 @@ def _lines(tenants: list[Tenant], *, now: datetime) -> list[Line]:
                 list(tenant.plan.cutovers.all()),
                 open_tasks.get(tenant.plan.pk, []),
                 counts.get(tenant.pk, CheckCounts()),
+                failing.get(tenant.pk, []),
                 now=now,
             ),
             domains=len(tenant.domains.all()),
