@@ -7,12 +7,15 @@ from typing import Any, cast
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 
+from checks.queries import history
 from onboarding import queries
 from onboarding.judging import Ground
 from onboarding.models import Cutover, Plan
 from onboarding.rows import PhaseRow, TaskRow, phase_rows, rows_of
+from onboarding.safety import ACT_OF_KIND, safeties
 from onboarding.services import side_of
 from tenants.access import may_steer, tenant_or_404
 from tenants.models import Tenant, User
@@ -49,11 +52,14 @@ def load_page(request: HttpRequest, public_id: str) -> TenantPage:
     plan = tenant.plan
     side = side_of(user, tenant)
     ground = Ground.of(tenant)
-    rows = rows_of(list(queries.tasks_of(plan)), ground, side=side)
+    region = tenant.region_values
+    seen = history(ground.checks, list(ACT_OF_KIND))
+    safety = safeties(ground.checks, seen, region, now=timezone.now())
+    rows = rows_of(list(queries.tasks_of(plan)), ground, side=side, safety=safety)
     return TenantPage(
         tenant=tenant,
         plan=plan,
-        region=tenant.region_values,
+        region=region,
         ground=ground,
         rows=rows,
         phases=phase_rows(list(queries.phases_of(plan)), rows),

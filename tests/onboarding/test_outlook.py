@@ -6,12 +6,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from checks.clocks import Clock
 from checks.engine.outcomes import Kind, Verdict
 from checks.models import Check
 from onboarding import queries
 from onboarding.models import Cutover, Plan, Task, TaskState
 from onboarding.outlook import Outlook, outlook
 from onboarding.queries import CheckCounts
+from onboarding.safety import Safety
 from tenants.models import Tenant
 from tests.cast import Look
 
@@ -96,3 +98,26 @@ def test_a_fault_is_told_and_a_step_not_taken_is_none(
 
     assert _outlook(tenant).words == words
     assert Check.objects.get(kind=Kind.MX).settled_verdict == Verdict.FAIL
+
+
+@pytest.mark.parametrize(("direction", "words"), [("inbound", "Ready from"), ("outbound", "Ready")])
+def test_an_inbound_cutover_is_not_ready_before_the_caches_are(
+    tenant: Tenant, direction: str, words: str
+) -> None:
+    plan = Plan.objects.get(tenant=tenant)
+    Cutover.objects.create(plan=plan, direction=direction, planned_at=NOW + timedelta(days=3))
+    _complete_all_but(tenant, "outbound-cutover", "mx-record-cutover")
+    Task.objects.filter(plan=plan, key="mx-record-cutover").update(depends_on=[])
+    clock = Clock(NOW + timedelta(hours=5))
+
+    seen = outlook(
+        plan,
+        list(plan.cutovers.all()),
+        list(queries.open_tasks([tenant])),
+        CheckCounts(),
+        [],
+        Safety("cutover", "northwind.test", clock, NOW),
+        now=NOW,
+    )
+
+    assert (seen.words, seen.safe_at) == (words, clock.safe_at if words != "Ready" else None)
