@@ -19,6 +19,10 @@ from tenants.models import Tenant, User
 from tenants.regions import Region
 
 
+# A look asks other people's servers: often enough for somebody who waits, not for a program.
+LOOKS = "60/m"
+
+
 @dataclass(frozen=True)
 class TenantPage:
     """Everything about one tenant that its pages have in common, fetched once."""
