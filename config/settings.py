@@ -151,13 +151,19 @@ ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_RATE_LIMITS = {
     "login": "30/m/ip",
     "login_failed": "10/m/ip,5/5m/key",
-    "request_login_code": "10/m/ip,4/10m/key",
+    "request_login_code": "4/10m/key",
     "reset_password": "10/m/ip,4/10m/key",
     "reset_password_from_key": "10/m/ip",
     "change_password": "5/m/user",
     "reauthenticate": "10/m/user",
 }
 MFA_ADAPTER = "tenants.second_factor.SecondFactorAdapter"
+MFA_FORMS = {
+    "add_webauthn": "tenants.account_forms.PasskeyAdded",
+    "login_webauthn": "tenants.account_forms.PasskeySignIn",
+    "authenticate_webauthn": "tenants.account_forms.PasskeySecond",
+    "reauthenticate_webauthn": "tenants.account_forms.PasskeyAgain",
+}
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_TOTP_TOLERANCE = 1
@@ -246,6 +252,7 @@ SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
+DEFAULT_EXCEPTION_REPORTER = "config.redaction.Reporter"
 DEFAULT_EXCEPTION_REPORTER_FILTER = "config.redaction.ReportFilter"
 
 # --- Workers. The broker is Redis or Valkey; without one, tasks run in place.

@@ -16,6 +16,7 @@ from django.core.signing import BadSignature, Signer
 from django.urls import path, re_path, register_converter
 
 from tenants import account_views, single_sign_on
+from tenants.throttle import throttled
 
 
 class SignedNumber:
@@ -38,7 +39,11 @@ register_converter(SignedNumber, "signed")
 
 urlpatterns = [
     path("login/", account.login, name="account_login"),
-    path("login/code/", account.request_login_code, name="account_request_login_code"),
+    path(
+        "login/code/",
+        throttled("sign-in-code", "10/m")(account.request_login_code),
+        name="account_request_login_code",
+    ),
     path("login/code/confirm/", account.confirm_login_code, name="account_confirm_login_code"),
     path("login/passkey/", passkey.login_webauthn, name="mfa_login_webauthn"),
     path("login/second/", factor.authenticate, name="mfa_authenticate"),
