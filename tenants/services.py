@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.http import HttpRequest
+
 from tenants.activity import add_line
 from tenants.models import ActivityLine, Tenant, User
 
@@ -16,3 +18,14 @@ def write_activity(
     `by` is None when a check did it; `params` hold what it was done to, before and after.
     """
     return add_line(tenant, act, by=by, params=params)
+
+
+def note_sign_in(
+    user: User | None, act: str, request: HttpRequest | None, **params: Any
+) -> ActivityLine:
+    """Add a line on signing in or out, or on how one signs in; `user` is None where unknown.
+
+    It goes to the installation's log: a person may belong to several tenants. The line's address
+    and program are those of the request under way.
+    """
+    return write_activity(None, act, by=user, **params)

@@ -17,9 +17,10 @@ from onboarding import services
 from onboarding.proof import Subject
 from onboarding.records import records_for
 from onboarding.rows import Shape, shape_of_check
-from onboarding.views.shared import TenantPage, load_page, show, signed_in
+from onboarding.views.shared import LOOKS, TenantPage, load_page, show, signed_in
 from tenants.access import tenant_or_404
 from tenants.models import Domain, Host, Tenant
+from tenants.throttle import throttled
 
 DOMAIN_KINDS = (Kind.OWNERSHIP, Kind.SPF, Kind.MX_TTL, Kind.MX)
 
@@ -90,6 +91,7 @@ def _may_ask(request: HttpRequest, tenant: Tenant) -> None:
 
 
 @require_POST
+@throttled("look", LOOKS)
 def check_look(request: HttpRequest, public_id: str, check_id: str) -> HttpResponse:
     tenant = tenant_or_404(request, public_id)
     _may_ask(request, tenant)
@@ -101,6 +103,7 @@ def check_look(request: HttpRequest, public_id: str, check_id: str) -> HttpRespo
 
 
 @require_POST
+@throttled("look", LOOKS)
 def look_at_all(request: HttpRequest, public_id: str) -> HttpResponse:
     tenant = tenant_or_404(request, public_id)
     _may_ask(request, tenant)

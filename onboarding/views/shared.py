@@ -21,6 +21,9 @@ from tenants.access import may_steer, tenant_or_404
 from tenants.models import Tenant, User
 from tenants.regions import Region
 
+# A look asks other people's servers: often enough for somebody who waits, not for a program.
+LOOKS = "60/m"
+
 
 @dataclass(frozen=True)
 class TenantPage:
