@@ -83,6 +83,11 @@ class TaskRow:
         )
 
     @property
+    def cautions(self) -> tuple[Subject, ...]:
+        """Proven subjects whose yes came with something worth reading."""
+        return tuple(s for s in self.proven_subjects if s.settled is Verdict.WARN)
+
+    @property
     def open_subjects(self) -> tuple[Subject, ...]:
         return tuple(s for s in self.evidence.subjects if s not in self.proven_subjects)
 
