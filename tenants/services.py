@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db.models import F
+
 from tenants.activity import add_line
 from tenants.models import ActivityLine, Tenant, User
 
@@ -16,3 +18,8 @@ def write_activity(
     `by` is None when a check did it; `params` hold what it was done to, before and after.
     """
     return add_line(tenant, act, by=by, params=params)
+
+
+def end_sessions(user: User) -> None:
+    """Sign a person out everywhere: none of their sessions is good for another request."""
+    User.objects.filter(pk=user.pk).update(session_round=F("session_round") + 1)

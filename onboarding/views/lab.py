@@ -17,7 +17,9 @@ from checks.lab.zones import HOSTS, Lab
 from onboarding.proof import Subject
 from onboarding.records import RecordToPublish, records_for
 from onboarding.views.shared import TenantPage, load_page
+from tenants.access import act
 from tenants.models import Domain
+from tenants.permissions import Act
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ def _load(request: HttpRequest, public_id: str) -> tuple[TenantPage, Lab]:
     return page, Lab(settings.LAB_DIR)
 
 
+@act(Act.READ)
 @require_GET
 def lab_show(request: HttpRequest, public_id: str) -> HttpResponse:
     page, lab = _load(request, public_id)
@@ -73,6 +76,7 @@ def _wanted(page: TenantPage, domain: Domain) -> list[RecordToPublish]:
     ]
 
 
+@act(Act.USE_LAB)
 @require_POST
 def lab_change(request: HttpRequest, public_id: str) -> HttpResponse:
     page, lab = _load(request, public_id)

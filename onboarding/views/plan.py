@@ -22,10 +22,12 @@ from onboarding.proof import Subject
 from onboarding.records import RecordToPublish, records_for
 from onboarding.rows import PhaseRow, TaskRow, client_steps
 from onboarding.views.shared import TenantPage, load_page, show, signed_in
-from tenants.access import for_steering, tenant_or_404
+from tenants.access import act, tenant_or_404
 from tenants.models import ActivityLine, Tenant
+from tenants.permissions import Act
 
 
+@act(Act.READ)
 @require_GET
 def plan_show(request: HttpRequest, public_id: str) -> HttpResponse:
     page = load_page(request, public_id)
@@ -63,6 +65,7 @@ def _records(page: TenantPage, rows: Iterable[TaskRow]) -> dict[str, list[Record
     }
 
 
+@act(Act.READ)
 @require_GET
 def steps(request: HttpRequest, public_id: str) -> HttpResponse:
     page = load_page(request, public_id)
@@ -76,6 +79,7 @@ def steps(request: HttpRequest, public_id: str) -> HttpResponse:
     return show(request, "onboarding/steps.html", "steps", context)
 
 
+@act(Act.READ)
 @require_GET
 @never_cache
 def revision(request: HttpRequest, public_id: str) -> HttpResponse:
@@ -84,6 +88,7 @@ def revision(request: HttpRequest, public_id: str) -> HttpResponse:
     return HttpResponse(str(tenant.plan.revision), content_type="text/plain")
 
 
+@act(Act.READ)
 @require_GET
 def activity(request: HttpRequest, public_id: str) -> HttpResponse:
     page = load_page(request, public_id)
@@ -118,6 +123,7 @@ def _back(request: HttpRequest, tenant: Tenant, task: Task | None = None) -> Htt
     return response
 
 
+@act(Act.CONFIRM)
 @require_POST
 def task_confirm(request: HttpRequest, public_id: str, task_id: str) -> HttpResponse:
     tenant, task = _load_task(request, public_id, task_id)
@@ -133,6 +139,7 @@ def task_confirm(request: HttpRequest, public_id: str, task_id: str) -> HttpResp
     return _back(request, tenant, task)
 
 
+@act(Act.CONFIRM)
 @require_POST
 def task_withdraw(request: HttpRequest, public_id: str, task_id: str) -> HttpResponse:
     tenant, task = _load_task(request, public_id, task_id)
@@ -146,17 +153,16 @@ def task_withdraw(request: HttpRequest, public_id: str, task_id: str) -> HttpRes
     return _back(request, tenant, task)
 
 
+@act(Act.LOOK)
 @require_POST
 def task_look(request: HttpRequest, public_id: str, task_id: str) -> HttpResponse:
     tenant, task = _load_task(request, public_id, task_id)
-    if not services.side_of(signed_in(request), tenant):
-        raise PermissionDenied("You can read this plan, but not ask for a look.")
     look_now(_checks_of(task, tenant))
     return _back(request, tenant, task)
 
 
+@act(Act.STEER)
 @require_POST
-@for_steering
 def task_responsibility(request: HttpRequest, public_id: str, task_id: str) -> HttpResponse:
     tenant, task = _load_task(request, public_id, task_id)
     chosen = request.POST.get("responsibility", "")
@@ -170,8 +176,8 @@ def task_responsibility(request: HttpRequest, public_id: str, task_id: str) -> H
     return _back(request, tenant, task)
 
 
+@act(Act.STEER)
 @require_POST
-@for_steering
 def cutover_plan(request: HttpRequest, public_id: str) -> HttpResponse:
     tenant = tenant_or_404(request, public_id)
     form = CutoverForm(request.POST, tenant=tenant)

@@ -13,9 +13,10 @@ from onboarding import queries
 from onboarding.judging import Ground
 from onboarding.models import Cutover, Plan
 from onboarding.rows import PhaseRow, TaskRow, phase_rows, rows_of
-from onboarding.services import side_of
-from tenants.access import may_steer, tenant_or_404
+from onboarding.services import side_of_role
+from tenants.access import Seat, seat_or_404
 from tenants.models import Tenant, User
+from tenants.permissions import Act, may
 from tenants.regions import Region
 
 
@@ -31,7 +32,32 @@ class TenantPage:
     phases: list[PhaseRow]
     cutovers: list[Cutover]
     side: str
-    may_steer: bool
+    seat: Seat
+
+    @property
+    def may_steer(self) -> bool:
+        return self.seat.may(Act.STEER)
+
+    @property
+    def may_invite(self) -> bool:
+        return self.seat.may(Act.INVITE)
+
+    @property
+    def may_manage_people(self) -> bool:
+        return self.seat.may(Act.MANAGE_PEOPLE)
+
+    @property
+    def may_hand_off(self) -> bool:
+        return self.seat.may(Act.HAND_OFF)
+
+    @property
+    def may_add_files(self) -> bool:
+        return self.seat.may(Act.ADD_FILE)
+
+    @property
+    def may_leave(self) -> bool:
+        """Whether any of closing, exporting and erasing is theirs."""
+        return any(may(self.seat.role, wanted) for wanted in (Act.EXPORT, Act.CLOSE, Act.ERASE))
 
     @property
     def next_cutover(self) -> Cutover | None:
@@ -44,10 +70,10 @@ def signed_in(request: HttpRequest) -> User:
 
 def load_page(request: HttpRequest, public_id: str) -> TenantPage:
     """The tenant's page for this reader; 404 to strangers."""
-    user = signed_in(request)
-    tenant = tenant_or_404(request, public_id)
+    seat = seat_or_404(request, public_id)
+    tenant = seat.tenant
     plan = tenant.plan
-    side = side_of(user, tenant)
+    side = side_of_role(seat.role, is_closed=tenant.is_closed)
     ground = Ground.of(tenant)
     rows = rows_of(list(queries.tasks_of(plan)), ground, side=side)
     return TenantPage(
@@ -59,7 +85,7 @@ def load_page(request: HttpRequest, public_id: str) -> TenantPage:
         phases=phase_rows(list(queries.phases_of(plan)), rows),
         cutovers=list(plan.cutovers.all()),
         side=side,
-        may_steer=may_steer(user),
+        seat=seat,
     )
 
 
