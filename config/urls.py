@@ -16,5 +16,6 @@ def health(request: HttpRequest) -> HttpResponse:
 urlpatterns = [
     path("health/", health, name="health"),
     path("accounts/", include("allauth.account.urls")),
+    path("", include("tenants.urls")),
     path("", include("onboarding.urls")),
 ]

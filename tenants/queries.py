@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 
 from tenants.models import Invitation, Membership, Tenant, User
 
@@ -35,4 +35,11 @@ def pending_invitations(tenant: Tenant) -> QuerySet[Invitation]:
         Invitation.objects.filter(tenant=tenant, accepted_at=None, revoked_at=None)
         .select_related("invited_by")
         .order_by("-created_at")
+    )
+
+
+def everybody() -> QuerySet[User]:
+    """All people, staff first, with what the installation's list shows of them."""
+    return User.objects.prefetch_related("watches", "memberships__tenant").order_by(
+        F("staff_role").desc(), "name"
     )

@@ -1,0 +1,72 @@
+"""How often an act may be asked for. Counts live in the cache: shared where REDIS_URL is set."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.core.cache import cache
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from tenants.client_address import address_group
+
+View = Callable[..., HttpResponse]
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+# The limits of sign-in that answer with a page of their own count by the minute.
+SIGN_IN_WAIT_SECONDS = 60
+
+
+def throttled(
+    name: str, rate: str, *, methods: tuple[str, ...] = ("POST",)
+) -> Callable[[View], View]:
+    """Answer 429 with Retry-After once a person, or an address, has asked more often than `rate`.
+
+    `rate` is such as "20/h": an amount for each second, minute, hour or day. Views of one `name`
+    share one count.
+    """
+    amount, seconds = _parse(rate)
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            if request.method in methods and _count(name, request, seconds) > amount:
+                return too_many_requests(request, _left(seconds))
+            return view(request, *args, **kwargs)
+
+        return guarded
+
+    return decorate
+
+
+def too_many_requests(request: HttpRequest, seconds: int = SIGN_IN_WAIT_SECONDS) -> HttpResponse:
+    """The page that says to wait, and for how long."""
+    minutes = math.ceil(seconds / 60)
+    context = {"seconds": seconds, "minutes": minutes}
+    response = render(request, "429.html", context, status=429)
+    response["Retry-After"] = str(seconds)
+    return response
+
+
+def _parse(rate: str) -> tuple[int, int]:
+    amount, _, unit = rate.partition("/")
+    return int(amount), _UNITS[unit]
+
+
+def _count(name: str, request: HttpRequest, seconds: int) -> int:
+    """Count this request in the present window, and return how many there were."""
+    who = f"user:{request.user.pk}" if request.user.is_authenticated else address_group(request)
+    key = f"throttle:{name}:{who}:{int(time.time() // seconds)}"
+    # Of two processes that begin a window, one adds the key; both then count on it.
+    cache.add(key, 0, timeout=seconds * 2)
+    try:
+        return cache.incr(key)
+    except ValueError:
+        return 1  # evicted in between
+
+
+def _left(seconds: int) -> int:
+    return max(1, math.ceil(seconds - time.time() % seconds))
