@@ -135,6 +135,22 @@ ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
 EMAIL_BACKEND = env.text("EMAIL_BACKEND", "django.core.mail.backends.console.EmailBackend")
 
+# Where links in mails lead, such as https://gangway.example; else the host that was asked for.
+SITE_URL = env.text("SITE_URL").rstrip("/")
+
+# --- Files that people upload, and exports. Web and worker processes share this folder.
+FILES_DIR = Path(env.text("FILES_DIR", str(VAR_DIR / "files")))
+FILES_MOST_BYTES = env.integer("FILES_MOST_BYTES", 10 * 1024 * 1024, least=1)
+FILE_UPLOAD_HANDLERS = [
+    "onboarding.uploads.SizeLimit",
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "django.core.files.uploadhandler.TemporaryFileUploadHandler",
+]
+
+# How many proxies of ours stand before the web process: so many addresses of X-Forwarded-For are
+# believed, counted from its end, and none by default.
+TRUSTED_PROXIES = env.integer("TRUSTED_PROXIES", 0, most=10)
+
 # --- Web
 LANGUAGE_CODE = "en-gb"
 TIME_ZONE = "UTC"

@@ -15,6 +15,7 @@ from checks.models import Check
 from checks.tasks import look_now
 from onboarding import services
 from onboarding.errors import NotYours, OnboardingError
+from onboarding.evidence_files import files_by_task
 from onboarding.forms import CutoverForm
 from onboarding.judging import Ground
 from onboarding.models import Cutover, Plan, Responsibility, Task
@@ -37,6 +38,7 @@ def plan_show(request: HttpRequest, public_id: str) -> HttpResponse:
         "phase": phase,
         "tab": "plan",
         "records": _records(page, phase.rows),
+        "files": files_by_task(page.plan),
         "responsibilities": Responsibility.choices,
         "directions": Cutover.Direction.choices,
     }

@@ -10,6 +10,7 @@ from django.shortcuts import render
 from django.utils.cache import patch_vary_headers
 
 from onboarding import queries
+from onboarding.handoffs import DAYS
 from onboarding.judging import Ground
 from onboarding.models import Cutover, Plan
 from onboarding.rows import PhaseRow, TaskRow, phase_rows, rows_of
@@ -51,13 +52,33 @@ class TenantPage:
         return self.seat.may(Act.HAND_OFF)
 
     @property
+    def hand_off_days(self) -> tuple[int, ...]:
+        return DAYS
+
+    @property
+    def may_see_links(self) -> bool:
+        """Whoever may hand off sees the links, also those of a closed tenant."""
+        return may(self.seat.role, Act.HAND_OFF)
+
+    @property
     def may_add_files(self) -> bool:
         return self.seat.may(Act.ADD_FILE)
 
     @property
+    def may_export(self) -> bool:
+        return self.seat.may(Act.EXPORT)
+
+    @property
+    def may_close(self) -> bool:
+        return self.seat.may(Act.CLOSE)
+
+    @property
+    def may_erase(self) -> bool:
+        return self.seat.may(Act.ERASE)
+
+    @property
     def may_leave(self) -> bool:
-        """Whether any of closing, exporting and erasing is theirs."""
-        return any(may(self.seat.role, wanted) for wanted in (Act.EXPORT, Act.CLOSE, Act.ERASE))
+        return self.may_export or self.may_close or self.may_erase
 
     @property
     def next_cutover(self) -> Cutover | None:
