@@ -81,6 +81,29 @@ def name_server(word: str) -> tuple[str, int]:
     return str(ip_address(address)), int(port)
 
 
+def required(name: str, because_of: str) -> str:
+    """A text that must be set where `because_of` is."""
+    value = text(name)
+    if text(because_of) and not value:
+        raise ImproperlyConfigured(f"{because_of} is set: set {name} too.")
+    return value
+
+
+def web_address(name: str, *, plain_allowed: bool) -> str:
+    """An https address, or nothing; plain http only where `plain_allowed`."""
+    value = text(name).rstrip("/")
+    schemes = ("https", "http") if plain_allowed else ("https",)
+    if value and (urlsplit(value).scheme not in schemes or not urlsplit(value).hostname):
+        raise ImproperlyConfigured(f"{name} is '{value}'; write an address that starts https://.")
+    return value
+
+
+def origin_of(address: str) -> str:
+    """Scheme, host and port of a web address."""
+    url = urlsplit(address)
+    return f"{url.scheme}://{url.netloc}"
+
+
 def database(name: str, default: str) -> dict[str, Any]:
     """A database address such as postgres://user:password@host:5432/name or sqlite:////path."""
     url = urlsplit(os.environ.get(name) or default)

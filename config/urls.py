@@ -15,7 +15,10 @@ def health(request: HttpRequest) -> HttpResponse:
 
 urlpatterns = [
     path("health/", health, name="health"),
-    path("accounts/", include("allauth.account.urls")),
+    path("accounts/", include("tenants.account_urls")),
     path("", include("tenants.urls")),
     path("", include("onboarding.urls")),
 ]
+
+# The sign-in library asks for this one by name; Django itself knows no such handler.
+handler429 = "tenants.throttle.too_many_requests"

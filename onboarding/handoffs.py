@@ -143,7 +143,7 @@ def hand_offs_of(tenant: Tenant) -> QuerySet[HandOff]:
 def sheet_of(made: HandOff) -> Sheet:
     """The steps that the link speaks of: its one task, or those of its one domain."""
     tenant = made.plan.tenant
-    rows = rows_of(list(tasks_of(made.plan)), Ground.of(tenant), side="")
+    rows = rows_of(list(tasks_of(made.plan)), Ground.of(tenant), side="", safety={})
     items = [_item(row, _concerned(row, made), tenant) for row in rows]
     return Sheet(made, tenant, tuple(item for item in items if item is not None))
 

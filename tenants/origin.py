@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from django.http import HttpRequest, HttpResponse
 
+from tenants.client_address import client_address
+
 
 @dataclass(frozen=True)
 class Origin:
@@ -31,7 +33,7 @@ def origin_middleware(
     """Know where this request comes from for as long as it is answered."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
-        address = str(request.META.get("REMOTE_ADDR", ""))[:45]
+        address = client_address(request)
         agent = str(request.META.get("HTTP_USER_AGENT", ""))[:200]
         token = _current.set(Origin(address, agent))
         try:

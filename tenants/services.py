@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from allauth.usersessions.models import UserSession
 from django.db.models import F
+from django.http import HttpRequest
 
 from tenants.activity import add_line
 from tenants.models import ActivityLine, Tenant, User
@@ -22,4 +24,17 @@ def write_activity(
 
 def end_sessions(user: User) -> None:
     """Sign a person out everywhere: none of their sessions is good for another request."""
+    for session in UserSession.objects.filter(user=user):
+        session.end()
     User.objects.filter(pk=user.pk).update(session_round=F("session_round") + 1)
+
+
+def note_sign_in(
+    user: User | None, act: str, request: HttpRequest | None, **params: Any
+) -> ActivityLine:
+    """Add a line on signing in or out, or on how one signs in; `user` is None where unknown.
+
+    It goes to the installation's log: a person may belong to several tenants. The line's address
+    and program are those of the request under way.
+    """
+    return write_activity(None, act, by=user, **params)

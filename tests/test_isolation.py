@@ -16,8 +16,9 @@ from django.db import transaction
 from django.http.response import HttpResponseBase
 from django.test import Client
 from django.urls import reverse
-from django.urls.converters import StringConverter
+from django.urls.converters import SlugConverter, StringConverter
 
+from tenants.account_urls import SignedNumber
 from tenants.models import User
 from tests.access_tables import is_yes, table_under
 from tests.cast import MakeTenant
@@ -67,9 +68,11 @@ def test_a_view_is_guarded_by_the_act_of_its_row(address: Address) -> None:
     assert address.act == (None if row in ("with the link", "anybody") else row)
 
 
-@pytest.mark.parametrize("address", OURS, ids=lambda address: address.name)
+@pytest.mark.parametrize("address", [*addresses()], ids=lambda address: address.name)
 def test_no_address_takes_a_sequential_number(address: Address) -> None:
-    assert {type(converter) for converter in address.params.values()} <= {StringConverter}
+    taken = {type(converter) for converter in address.params.values()}
+
+    assert taken <= {StringConverter, SlugConverter, SignedNumber}
 
 
 @pytest.fixture
@@ -220,16 +223,24 @@ def _word(response: HttpResponseBase) -> str:
     return "in" if response.status_code in (200, 422) else str(response.status_code)
 
 
-_WITHOUT_SIGNING_IN = {"signed in": "login", "code asked for": "login", "anybody": "in"}
+_WITHOUT_SIGNING_IN = {
+    "anybody": "in",
+    "signed in": "login",
+    # Steps of signing in lead back to its first page.
+    "code asked for": "login",
+    "password given": "login",
+    "passkey asked for": "login",
+    "anybody, where a provider is set up": "404",
+}
 
 
 @pytest.mark.parametrize("name", SIGN_IN)
 def test_pages_of_sign_in_ask_for_it_where_their_row_says_so(
     client: Client, db: None, name: str
 ) -> None:
-    keys = {"key": "x", "uidb36": "1"}
+    values = {"key": "x", "uidb36": "1", "pk": 1, "provider_id": "single-sign-on"}
     (address,) = [address for address in addresses() if address.name == name]
-    params = {param: keys[param] for param in address.pattern.pattern.regex.groupindex}
+    params = {param: values[param] for param in address.pattern.pattern.regex.groupindex}
 
     answer = _word(client.get(reverse(name, kwargs=params)))
 

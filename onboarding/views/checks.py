@@ -15,10 +15,11 @@ from checks.tasks import look_now
 from onboarding.proof import Subject
 from onboarding.records import records_for
 from onboarding.rows import Shape, shape_of_check
-from onboarding.views.shared import TenantPage, load_page, show
+from onboarding.views.shared import LOOKS, TenantPage, load_page, show
 from tenants.access import act, tenant_or_404
 from tenants.models import Domain, Host
 from tenants.permissions import Act
+from tenants.throttle import throttled
 
 DOMAIN_KINDS = (Kind.OWNERSHIP, Kind.SPF, Kind.MX_TTL, Kind.MX)
 
@@ -86,6 +87,7 @@ def _cell(kind: Kind, check: Check | None) -> Cell:
 
 @act(Act.LOOK)
 @require_POST
+@throttled("look", LOOKS)
 def check_look(request: HttpRequest, public_id: str, check_id: str) -> HttpResponse:
     tenant = tenant_or_404(request, public_id)
     check = get_object_or_404(checks_of(tenant), public_id=check_id)
@@ -97,6 +99,7 @@ def check_look(request: HttpRequest, public_id: str, check_id: str) -> HttpRespo
 
 @act(Act.LOOK)
 @require_POST
+@throttled("look", LOOKS)
 def look_at_all(request: HttpRequest, public_id: str) -> HttpResponse:
     tenant = tenant_or_404(request, public_id)
     look_now(checks_of(tenant))

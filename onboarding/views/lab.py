@@ -14,6 +14,7 @@ from checks.engine.outcomes import Kind
 from checks.lab.places import SERVERS
 from checks.lab.records import LabError, Mode, ZoneRecord
 from checks.lab.zones import HOSTS, Lab
+from checks.models import Check
 from onboarding.proof import Subject
 from onboarding.records import RecordToPublish, records_for
 from onboarding.views.shared import TenantPage, load_page
@@ -71,9 +72,14 @@ def _wanted(page: TenantPage, domain: Domain) -> list[RecordToPublish]:
     return [
         record
         for check in page.ground.checks
-        if check.domain_id == domain.pk
+        if check.domain_id == domain.pk and not _is_satisfied(check)
         for record in records_for(Subject(Kind(check.kind), str(domain), check), page.region)
     ]
+
+
+def _is_satisfied(check: Check) -> bool:
+    verdict = check.standing.verdict
+    return verdict is not None and verdict.is_yes
 
 
 @act(Act.USE_LAB)

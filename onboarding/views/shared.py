@@ -7,18 +7,24 @@ from typing import Any, cast
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 
+from checks.queries import history
 from onboarding import queries
 from onboarding.handoffs import DAYS
 from onboarding.judging import Ground
 from onboarding.models import Cutover, Plan
 from onboarding.rows import PhaseRow, TaskRow, phase_rows, rows_of
+from onboarding.safety import ACT_OF_KIND, safeties
 from onboarding.services import side_of_role
 from tenants.access import Seat, seat_or_404
 from tenants.models import Tenant, User
 from tenants.permissions import Act, may
 from tenants.regions import Region
+
+# A look asks other people's servers: often enough for somebody who waits, not for a program.
+LOOKS = "60/m"
 
 
 @dataclass(frozen=True)
@@ -96,11 +102,14 @@ def load_page(request: HttpRequest, public_id: str) -> TenantPage:
     plan = tenant.plan
     side = side_of_role(seat.role, is_closed=tenant.is_closed)
     ground = Ground.of(tenant)
-    rows = rows_of(list(queries.tasks_of(plan)), ground, side=side)
+    region = tenant.region_values
+    seen = history(ground.checks, list(ACT_OF_KIND))
+    safety = safeties(ground.checks, seen, region, now=timezone.now())
+    rows = rows_of(list(queries.tasks_of(plan)), ground, side=side, safety=safety)
     return TenantPage(
         tenant=tenant,
         plan=plan,
-        region=tenant.region_values,
+        region=region,
         ground=ground,
         rows=rows,
         phases=phase_rows(list(queries.phases_of(plan)), rows),

@@ -1,0 +1,86 @@
+"""Keeps secrets out of logs and error reports, whatever a library chose to write there."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import ItemsView
+from types import FrameType
+from typing import Any
+
+from django.http import HttpRequest
+from django.views.debug import ExceptionReporter, SafeExceptionReporterFilter
+
+HIDDEN = "[hidden]"
+_NAMES = (
+    r"password\d?|passwd|oldpassword|secret|client_secret|token|access_token|id_token|"
+    r"refresh_token|csrfmiddlewaretoken|code_verifier|credential|authorization|"
+    r"(?:set-)?cookie|sessionid|__host-session|__host-csrf|csrftoken|api[-_]?key"
+)
+# name=value, "name": "value", Name: value; a cookie or authorisation header goes to its end.
+_HEADERS = re.compile(r"(?i)\b((?:set-)?cookie|authorization)(['\"]?\s*[:=]\s*)[^\r\n]+")
+_PAIRS = re.compile(
+    rf"(?i)(?<![\w-])((?:{_NAMES})['\"]?\s*[:=]\s*(?!\[hidden\])\[?['\"]?)[^\s'\"&,;}}\]]+"
+)
+# A code to sign in with; a mail host's reply code has three digits.
+_CODES = re.compile(r"(?i)(?<![\w-])(code['\"]?\s*[:=]\s*\[?['\"]?)[\w-]{6,}")
+# Links we mail carry their secret as a path segment; ordinary segments are shorter or lack digits.
+_SEGMENTS = re.compile(r"(?<=/)(?=[\w.:~=-]*\d)[\w.:~=-]{28,}(?=[/?\s'\"]|$)")
+_URL_CREDENTIALS = re.compile(r"(?<=://)[^/\s:@]*:[^/\s@]+(?=@)")
+_SECRET_NAME = re.compile(
+    rf"(?i)({_NAMES}|pass|secret|token|signature|key|session|cookie|credential)"
+)
+
+
+def redact(text: str) -> str:
+    """The text with the values of passwords, codes, tokens, cookies and mailed links hidden."""
+    text = _HEADERS.sub(rf"\1\2{HIDDEN}", text)
+    text = _PAIRS.sub(rf"\1{HIDDEN}", text)
+    text = _CODES.sub(rf"\1{HIDDEN}", text)
+    text = _URL_CREDENTIALS.sub(HIDDEN, text)
+    return _SEGMENTS.sub(HIDDEN, text)
+
+
+class RedactingFormatter(logging.Formatter):
+    """Works on the finished line, so that tracebacks are covered as well."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return redact(super().format(record))
+
+
+class Reporter(ExceptionReporter):
+    """What went wrong is often told with the value that did it."""
+
+    def get_traceback_data(self) -> dict[str, Any]:
+        data = super().get_traceback_data()
+        if "exception_value" in data:
+            data["exception_value"] = redact(str(data["exception_value"]))
+        return data
+
+
+class ReportFilter(SafeExceptionReporterFilter):
+    """Hides by name, also where DEBUG is on and where nobody marked a view as sensitive."""
+
+    hidden_settings = re.compile(
+        rf"(?i)({_NAMES}|pass|secret|token|signature|key|session|cookie|api|database|broker|redis)"
+    )
+
+    def is_active(self, request: HttpRequest | None) -> bool:
+        return True
+
+    def get_post_parameters(self, request: HttpRequest | None) -> dict[str, Any]:
+        parameters = super().get_post_parameters(request)
+        return {name: _hidden_if_secret(name, value) for name, value in parameters.items()}
+
+    def get_traceback_frame_variables(
+        self, request: HttpRequest | None, tb_frame: FrameType
+    ) -> ItemsView[str, Any]:
+        variables = super().get_traceback_frame_variables(request, tb_frame)
+        return {name: _hidden_if_secret(name, value) for name, value in variables}.items()
+
+
+def _hidden_if_secret(name: str, value: Any) -> Any:
+    """A request or form holds what was typed, however it is called."""
+    if _SECRET_NAME.search(name) or isinstance(value, HttpRequest):
+        return HIDDEN
+    return redact(value) if isinstance(value, str) else value

@@ -1,0 +1,120 @@
+"""No secret reaches a log or an error page, whoever wrote it there."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.http import HttpRequest, HttpResponse
+from django.test import Client, RequestFactory, override_settings
+from django.urls import path, reverse
+
+from config.redaction import RedactingFormatter, Reporter, redact
+from config.urls import urlpatterns as ours
+from tenants.models import User
+from tests.tenants.sign_in import GOOD_PASSWORD, ask_for_code, sign_in
+
+# In parts, because error pages show the lines of source around the fault.
+SECRET = "-".join(["hunter2", "and", "more", "words"])
+
+
+def broken(request: HttpRequest) -> HttpResponse:
+    password = request.POST.get("password", "")
+    raise RuntimeError(f"cannot take password={password} of {request.headers.get('cookie')}")
+
+
+urlpatterns = [path("broken/", broken), *ours]
+
+
+@pytest.fixture
+def log() -> Iterator[StringIO]:
+    """The root logger's lines as the product's handler writes them."""
+    lines = StringIO()
+    handler = logging.StreamHandler(lines)
+    handler.setFormatter(RedactingFormatter("%(levelname)s %(name)s %(message)s"))
+    root = logging.getLogger()
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG)
+    yield lines
+    root.setLevel(level)
+    root.removeHandler(handler)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (f"password={SECRET}", "password=[hidden]"),
+        (f"{{'password': '{SECRET}', 'login': 'jo'}}", "{'password': '[hidden]', 'login': 'jo'}"),
+        (f"<QueryDict: {{'code': ['{SECRET}']}}>", "<QueryDict: {'code': ['[hidden]']}>"),
+        (f"Cookie: sessionid={SECRET}; csrftoken=x", "Cookie: [hidden]"),
+        (f"Authorization: Bearer {SECRET}", "Authorization: [hidden]"),
+        (f'{{"access_token": "{SECRET}"}}', '{"access_token": "[hidden]"}'),
+        (f"redis://:{SECRET}@redis:6379/0", "redis://[hidden]@redis:6379/0"),
+        (
+            "Not Found: /accounts/password/reset/key/1-cz2k1p-0b8d0f9c2e4a6b8c0d2e4f6a8b0c2d4e/",
+            "Not Found: /accounts/password/reset/key/[hidden]/",
+        ),
+        ("Not Found: /t/kX3pQ9sW_a1Bc2D3/domains/", "Not Found: /t/kX3pQ9sW_a1Bc2D3/domains/"),
+        ("check 17 of northwind.test: verdict pass", "check 17 of northwind.test: verdict pass"),
+        ("reply code: 550 from the host", "reply code: 550 from the host"),
+    ],
+)  # fmt: skip
+def test_secrets_are_hidden_and_facts_are_kept(text: str, expected: str) -> None:
+    assert redact(text) == expected
+
+
+def test_a_traceback_is_redacted_too(log: StringIO) -> None:
+    try:
+        raise ValueError(f"token={SECRET}")
+    except ValueError:
+        logging.getLogger("somebody").exception("could not")
+
+    assert "token=[hidden]" in log.getvalue()
+    assert SECRET not in log.getvalue()
+
+
+@override_settings(ROOT_URLCONF=__name__)
+def test_an_error_tells_neither_page_nor_log(log: StringIO, db: None) -> None:
+    client = Client(raise_request_exception=False)
+    client.cookies["sessionid"] = SECRET
+
+    response = client.post("/broken/", {"password": SECRET})
+
+    assert response.status_code in (302, 500)
+    assert SECRET not in response.content.decode() + log.getvalue()
+
+
+@pytest.mark.parametrize("debug", [True, False])
+@override_settings(ROOT_URLCONF=__name__)
+def test_an_error_report_holds_no_secret(settings: Any, debug: bool) -> None:
+    settings.DEBUG = debug
+    request = RequestFactory().post(
+        "/broken/", {"password": SECRET}, headers={"authorization": f"Bearer {SECRET}"}
+    )
+    request.COOKIES["sessionid"] = SECRET
+    try:
+        broken(request)
+    except RuntimeError as error:
+        reporter = Reporter(request, type(error), error, error.__traceback__)
+
+    report = reporter.get_traceback_html() + reporter.get_traceback_text()
+
+    assert "RuntimeError" in report
+    assert SECRET not in report
+
+
+def test_signing_in_logs_no_secret(log: StringIO, client: Client, db: None) -> None:
+    person = User.objects.create_user("client@northwind.test", GOOD_PASSWORD, name="Jo")
+
+    sign_in(client, person.email, SECRET)
+    ask_for_code(client, person.email)
+    client.post(reverse("account_confirm_login_code"), {"code": SECRET})
+    sign_in(client, person.email)
+
+    keys = [cookie.value for cookie in client.cookies.values()]
+    found = [text for text in (SECRET, GOOD_PASSWORD, *keys) if text in log.getvalue()]
+    assert (found, bool(log.getvalue())) == ([], True)

@@ -1,0 +1,301 @@
+"""What holds for every page: headers, limits, redirects, names and addresses nobody may invent."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import AnonymousUser
+from django.http import HttpRequest, HttpResponse
+from django.test import Client, RequestFactory
+from django.urls import reverse
+
+from tenants.client_address import address_group, client_address
+from tenants.models import ActivityLine, Tenant, User
+from tenants.throttle import throttled
+from tests.tenants.sign_in import GOOD_PASSWORD, ask_for_code, sign_in, signed_in_as, text_of
+
+SignedIn = Callable[[User], Client]
+
+POLICY = {
+    "default-src 'none'",
+    "script-src 'self'",
+    "style-src 'self'",
+    "img-src 'self'",
+    "font-src 'self'",
+    "connect-src 'self'",
+    "form-action 'self'",
+    "frame-ancestors 'none'",
+    "base-uri 'none'",
+}
+ENTRANCES = [
+    "account_login",
+    "account_request_login_code",
+    "account_reset_password",
+    "account_signup",
+    "account_inactive",
+    "socialaccount_login_cancelled",
+]
+INSIDE = [
+    "account_change_password",
+    "account_logout",
+    "mfa_index",
+    "mfa_activate_totp",
+    "mfa_list_webauthn",
+    "mfa_add_webauthn",
+    "usersessions_list",
+    "onboarding:tenant-list",
+]
+
+
+@pytest.fixture
+def person(db: None) -> User:
+    return User.objects.create_user(
+        "consultant@gangway.test", GOOD_PASSWORD, name="Con Sultant", staff_role="consultant"
+    )
+
+
+def assert_guarded(response: Any) -> None:
+    said = {part.strip() for part in response["Content-Security-Policy"].split(";")}
+    assert response.status_code == 200
+    assert said == POLICY
+    assert response["X-Content-Type-Options"] == "nosniff"
+    assert response["X-Frame-Options"] == "DENY"
+    assert response["Cross-Origin-Opener-Policy"] == "same-origin"
+    assert response["Cross-Origin-Resource-Policy"] == "same-origin"
+    assert "camera=()" in response["Permissions-Policy"]
+    assert "no-store" in response["Cache-Control"]
+    # A data: picture, or script and style inside the page, would be refused by the policy.
+    assert re.findall(r"src=\"data:|<style|\sstyle=|\son\w+=", response.content.decode()) == []
+    inline = re.findall(r"<script(?![^>]*(?:src=|application/json))", response.content.decode())
+    assert inline == []
+
+
+@pytest.mark.parametrize("name", ENTRANCES)
+def test_pages_outside_are_guarded(client: Client, db: None, name: str) -> None:
+    assert_guarded(client.get(reverse(name)))
+
+
+@pytest.mark.parametrize("name", INSIDE)
+def test_pages_inside_are_guarded(client: Client, person: User, name: str) -> None:
+    sign_in(client, person.email)
+
+    assert_guarded(client.get(reverse(name)))
+
+
+def test_cookies_are_kept_from_script_and_other_sites(client: Client, person: User) -> None:
+    client.get(reverse("account_login"))
+    sign_in(client, person.email)
+
+    flags = {
+        name: (bool(cookie["httponly"]), cookie["samesite"], cookie["domain"], cookie["path"])
+        for name, cookie in client.cookies.items()
+    }
+
+    kept = (True, "Lax", "", "/")
+    assert flags == {"sessionid": kept, "csrftoken": kept}
+
+
+# --- Redirects
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "https://evil.example/",
+        "//evil.example/",
+        "\\\\evil.example",
+        "http:///evil.example",
+        "javascript:alert(1)",
+        "https://testserver.evil.example/",
+        "https://testserver@evil.example/",
+    ],
+)
+def test_foreign_targets_are_ignored(client: Client, person: User, target: str) -> None:
+    form = {"login": person.email, "password": GOOD_PASSWORD, "next": target}
+
+    response = client.post(reverse("account_login"), form)
+
+    assert response["Location"] == reverse("onboarding:home")
+
+
+def test_another_name_of_ours_is_foreign_too(client: Client, person: User, settings: Any) -> None:
+    settings.ALLOWED_HOSTS = ["testserver", ".gangway.test"]
+    form = {
+        "login": person.email,
+        "password": GOOD_PASSWORD,
+        "next": "http://old.gangway.test/",
+    }
+
+    response = client.post(reverse("account_login"), form)
+
+    assert response["Location"] == reverse("onboarding:home")
+
+
+def test_own_targets_are_followed(client: Client, person: User) -> None:
+    form = {"login": person.email, "password": GOOD_PASSWORD, "next": "/dashboard/"}
+
+    response = client.post(reverse("account_login"), form)
+
+    assert response["Location"] == "/dashboard/"
+
+
+# --- Names and addresses nobody may invent
+
+
+@pytest.mark.parametrize("host", ["evil.example", "testserver.evil.example", "a b", "[::1"])
+def test_a_foreign_host_is_refused_without_detail(db: None, host: str) -> None:
+    response = Client().get(reverse("account_login"), headers={"host": host})
+
+    assert response.status_code == 400
+    assert "We could not understand this request" in text_of(response)
+    assert re.findall(r"Traceback|DisallowedHost|evil", text_of(response)) == []
+
+
+def test_a_forwarded_host_is_not_believed(person: User, mailoutbox: list[Any]) -> None:
+    client = Client(headers={"x-forwarded-host": "evil.example"})
+
+    client.post(reverse("account_reset_password"), {"email": person.email})
+
+    assert "http://testserver/accounts/password/reset/key/" in mailoutbox[0].body
+    assert "evil" not in mailoutbox[0].body
+
+
+@pytest.mark.parametrize(
+    ("proxies", "forwarded", "expected"),
+    [
+        (0, "198.51.100.7", "192.0.2.1"),
+        (1, "198.51.100.7", "198.51.100.7"),
+        (1, "203.0.113.9, 198.51.100.7", "198.51.100.7"),
+        (2, "203.0.113.9, 198.51.100.7", "203.0.113.9"),
+        (2, "198.51.100.7", "192.0.2.1"),
+        (1, "not an address", "192.0.2.1"),
+        (1, "", "192.0.2.1"),
+        (1, "2001:db8::7", "2001:db8::7"),
+    ],
+)
+def test_addresses_are_believed_from_our_proxies_alone(
+    settings: Any, proxies: int, forwarded: str, expected: str
+) -> None:
+    settings.TRUSTED_PROXIES = proxies
+    headers = {"x-forwarded-for": forwarded}
+    request = RequestFactory().get("/", headers=headers, REMOTE_ADDR="192.0.2.1")
+
+    assert client_address(request) == expected
+
+
+def test_an_ipv6_customer_is_one_address() -> None:
+    neighbours = [
+        RequestFactory().get("/", REMOTE_ADDR=f"2001:db8:1:2::{number}") for number in (1, 2)
+    ]
+
+    assert {address_group(request) for request in neighbours} == {"2001:db8:1:2::/64"}
+
+
+def test_the_log_holds_the_address_our_proxy_saw(person: User, settings: Any) -> None:
+    settings.TRUSTED_PROXIES = 1
+    client = Client(headers={"x-forwarded-for": "203.0.113.9, 198.51.100.7"})
+
+    sign_in(client, person.email)
+
+    assert ActivityLine.objects.get().address == "198.51.100.7"
+
+
+# --- Limits
+
+
+def assert_told_to_wait(response: Any, seconds: int) -> None:
+    assert response.status_code == 429
+    assert 0 < int(response["Retry-After"]) <= seconds
+    assert "Too many attempts" in text_of(response)
+
+
+def test_the_sixth_failure_for_one_address_waits(person: User) -> None:
+    for number in range(5):
+        sign_in(Client(REMOTE_ADDR=f"192.0.2.{number}"), person.email, "not the password")
+
+    response = sign_in(Client(REMOTE_ADDR="192.0.2.99"), person.email)
+
+    assert_told_to_wait(response, 300)
+
+
+def test_failures_of_one_address_leave_another_alone(client: Client, person: User) -> None:
+    for _ in range(5):
+        sign_in(Client(REMOTE_ADDR="192.0.2.1"), "somebody@else.test", "not the password")
+
+    sign_in(client, person.email)
+
+    assert signed_in_as(client) == person
+
+
+def test_one_place_does_not_try_many_addresses(db: None) -> None:
+    answers = [
+        sign_in(Client(), f"guess{number}@northwind.test", "a guess") for number in range(11)
+    ]
+
+    assert [answer.status_code for answer in answers[:10]] == [200] * 10
+    assert_told_to_wait(answers[10], 300)
+
+
+def test_an_invented_forwarded_address_does_not_escape_the_limit(db: None) -> None:
+    for number in range(11):
+        client = Client(headers={"x-forwarded-for": f"198.51.100.{number}"})
+        response = sign_in(client, f"guess{number}@northwind.test", "a guess")
+
+    assert_told_to_wait(response, 300)
+
+
+def test_codes_for_one_address_are_few(person: User, mailoutbox: list[Any]) -> None:
+    for _ in range(6):
+        ask_for_code(Client(), person.email)
+
+    assert len(mailoutbox) == 4
+
+
+def test_codes_for_one_place_are_few(db: None) -> None:
+    answers = [ask_for_code(Client(), f"guess{number}@northwind.test") for number in range(11)]
+
+    assert_told_to_wait(answers[-1], 60)
+
+
+def test_resets_for_one_address_are_few(person: User, mailoutbox: list[Any]) -> None:
+    for _ in range(5):
+        response = Client().post(reverse("account_reset_password"), {"email": person.email})
+
+    assert len(mailoutbox) == 4
+    assert_told_to_wait(response, 60)
+
+
+def test_looks_are_limited_by_person(tenant: Tenant, owner: User, signed_in: SignedIn) -> None:
+    client = signed_in(owner)
+    address = reverse("onboarding:look-at-all", args=[tenant.public_id])
+
+    answers = [client.post(address) for _ in range(61)]
+
+    assert {answer.status_code for answer in answers[:60]} == {302}
+    assert_told_to_wait(answers[60], 60)
+
+
+def test_a_limit_counts_only_its_methods() -> None:
+    view = throttled("test", "1/h")(lambda request: HttpResponse("done"))
+
+    answers = [view(_anonymous("GET")) for _ in range(3)]
+
+    assert [answer.content for answer in answers] == [b"done"] * 3
+
+
+def test_a_limit_says_when_to_come_back() -> None:
+    view = throttled("test", "2/h")(lambda request: HttpResponse("done"))
+
+    answers = [view(_anonymous("POST")) for _ in range(3)]
+
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert_told_to_wait(answers[2], 3600)
+
+
+def _anonymous(method: str) -> HttpRequest:
+    request = RequestFactory().generic(method, "/")
+    request.user = AnonymousUser()
+    return request
