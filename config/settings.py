@@ -203,6 +203,18 @@ EMAIL_BACKEND = env.text(
 )
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "gangway@localhost")
 
+# Where links in mails lead, such as https://gangway.example; else the host that was asked for.
+SITE_URL = env.text("SITE_URL").rstrip("/")
+
+# --- Files that people upload, and exports. Web and worker processes share this folder.
+FILES_DIR = Path(env.text("FILES_DIR", str(VAR_DIR / "files")))
+FILES_MOST_BYTES = env.integer("FILES_MOST_BYTES", 10 * 1024 * 1024, least=1)
+FILE_UPLOAD_HANDLERS = [
+    "onboarding.uploads.SizeLimit",
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "django.core.files.uploadhandler.TemporaryFileUploadHandler",
+]
+
 # --- Web
 LANGUAGE_CODE = "en-gb"
 TIME_ZONE = "UTC"

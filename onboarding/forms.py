@@ -10,6 +10,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.forms.models import BaseInlineFormSet, inlineformset_factory
 
+from onboarding.handoffs import DAYS
 from onboarding.models import Cutover
 from onboarding.templates_on_record import blueprint_of, newest_template
 from tenants.errors import TenantError
@@ -278,3 +279,10 @@ class CutoverForm(forms.Form):
         typed: datetime | None = self.cleaned_data["planned_at"]
         # The form read it as UTC wall time; it was meant as the tenant's.
         return typed.replace(tzinfo=self.time_zone) if typed is not None else None
+
+
+class HandOffForm(forms.Form):
+    """For whom a hand-off link is, and how long it works."""
+
+    recipient = forms.CharField(max_length=100, strip=True)
+    days = forms.TypedChoiceField(choices=[(d, str(d)) for d in DAYS], coerce=int)

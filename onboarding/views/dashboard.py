@@ -23,9 +23,10 @@ from onboarding.outlook import Outlook, outlook
 from onboarding.queries import CheckCounts
 from onboarding.safety import Safety, safeties
 from onboarding.views.shared import show, signed_in
-from tenants.access import for_staff
+from tenants.access import act
 from tenants.models import Tenant
-from tenants.queries import tenants_for
+from tenants.permissions import Act
+from tenants.queries import open_tenants_for
 
 PAGE = 50
 
@@ -68,11 +69,11 @@ class Wait:
     tenants: int
 
 
+@act(Act.WATCH_ALL)
 @require_GET
-@for_staff
 def dashboard(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
-    tenants = tenants_for(signed_in(request))
+    tenants = open_tenants_for(signed_in(request))
     chosen = filters.TenantFilter(request.GET, queryset=tenants)
     found = Paginator(queries.with_plans(chosen.qs), PAGE).get_page(request.GET.get("page"))
     context = {
@@ -93,11 +94,11 @@ def _query_without_page(request: HttpRequest) -> str:
     return query.urlencode()
 
 
+@act(Act.WATCH_ALL)
 @require_GET
-@for_staff
 def dashboard_csv(request: HttpRequest) -> HttpResponse:
     """The same list as a file, whole."""
-    chosen = filters.TenantFilter(request.GET, queryset=tenants_for(signed_in(request)))
+    chosen = filters.TenantFilter(request.GET, queryset=open_tenants_for(signed_in(request)))
     response = HttpResponse(content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = 'attachment; filename="gangway-cutovers.csv"'
     rows = csv.writer(response)

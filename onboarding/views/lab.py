@@ -18,7 +18,9 @@ from checks.models import Check
 from onboarding.proof import Subject
 from onboarding.records import RecordToPublish, records_for
 from onboarding.views.shared import TenantPage, load_page
+from tenants.access import act
 from tenants.models import Domain
+from tenants.permissions import Act
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ def _load(request: HttpRequest, public_id: str) -> tuple[TenantPage, Lab]:
     return page, Lab(settings.LAB_DIR)
 
 
+@act(Act.READ)
 @require_GET
 def lab_show(request: HttpRequest, public_id: str) -> HttpResponse:
     page, lab = _load(request, public_id)
@@ -79,6 +82,7 @@ def _is_satisfied(check: Check) -> bool:
     return verdict is not None and verdict.is_yes
 
 
+@act(Act.USE_LAB)
 @require_POST
 def lab_change(request: HttpRequest, public_id: str) -> HttpResponse:
     page, lab = _load(request, public_id)

@@ -30,7 +30,7 @@ def _tenant(make_tenant: MakeTenant, domains: int) -> Tenant:
 
 
 @pytest.mark.parametrize("domains", [1, 50])
-@pytest.mark.parametrize(("page", "queries"), [("plan-show", 13), ("steps", 15), ("domains", 10)])
+@pytest.mark.parametrize(("page", "queries"), [("plan-show", 14), ("steps", 15), ("domains", 10)])
 def test_a_tenants_page_asks_as_much_for_one_domain_as_for_fifty(
     make_tenant: MakeTenant,
     consultant: User,
