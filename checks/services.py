@@ -18,7 +18,7 @@ from checks import queries
 from checks.cadence import HURRIED_FOR, Pace, next_look, pace
 from checks.engine.outcomes import Outcome
 from checks.models import Check, Observation
-from checks.settling import is_at_fault, settle
+from checks.settling import Standing, is_at_fault, settle
 from checks.signals import run_recorded
 from tenants.public_ids import new_public_id
 
@@ -73,8 +73,8 @@ def release(ids: Iterable[int], *, now: datetime) -> None:
 def record_run(check_id: int, outcome: Outcome, *, asked: Mapping[str, Any], at: datetime) -> bool:
     """Store what was seen and judged, work out the standing and set the next look.
 
-    1. A look that answers an older question (`asked` is no longer the expectation), or that a later
-       look has overtaken, is dropped.
+    1. A look that answers an older question (`asked` is no longer the expectation), that a later
+       look has overtaken, or whose check is gone, is dropped.
     2. The same answer as the newest observation extends it; another starts the next one.
     3. The standing settles as checks.settling says, and the pace as checks.cadence says.
     4. On commit, `run_recorded` is sent: facts first, reactions after.
@@ -83,7 +83,9 @@ def record_run(check_id: int, outcome: Outcome, *, asked: Mapping[str, Any], at:
     """
     with transaction.atomic():
         # No join here: a row that was waited for is read anew, but what it is joined to is not.
-        check = Check.objects.select_for_update().get(pk=check_id)
+        check = Check.objects.select_for_update().filter(pk=check_id).first()
+        if check is None:
+            return False
         if check.expectation != asked or (check.looked_at is not None and at <= check.looked_at):
             Check.objects.filter(pk=check_id).update(claim_id="", claimed_until=None)
             return False
@@ -117,10 +119,30 @@ def _extend_or_open(check: Check, outcome: Outcome, *, at: datetime) -> Observat
     )
 
 
+def _set_standing(check: Check, standing: Standing, outcome: Outcome, *, at: datetime) -> None:
+    settled = standing.verdict.value if standing.verdict is not None else ""
+    if settled != check.settled_verdict:
+        check.settled_at = at
+    if standing.verdict is not None and standing.verdict.is_yes:
+        check.yes_at = check.yes_at or at
+        check.is_at_fault = False
+    elif standing.verdict is outcome.verdict and outcome.unanimous:
+        codes = {finding.code for finding in outcome.findings}
+        was_yes = check.yes_at is not None
+        check.is_at_fault = is_at_fault(standing.verdict, codes, was_yes=was_yes)
+    check.settled_verdict = settled
+    check.failing_looks = standing.failing_looks
+
+
 def _update_standing(
     check: Check, outcome: Outcome, observation: Observation, *, at: datetime
 ) -> None:
-    standing = settle(check.standing, outcome.verdict, unanimous=outcome.unanimous)
+    standing = settle(
+        check.standing,
+        outcome.verdict,
+        unanimous=outcome.unanimous,
+        since_last=at - check.looked_at if check.looked_at is not None else None,
+    )
     at_pace = pace(
         standing,
         outcome.verdict,
@@ -128,18 +150,7 @@ def _update_standing(
         unchanged_since=observation.first_seen_at,
         hurried_until=check.hurried_until,
     )
-    settled = standing.verdict.value if standing.verdict is not None else ""
-    if settled != check.settled_verdict:
-        check.settled_at = at
-    if standing.verdict is not None and standing.verdict.is_yes:
-        check.yes_at = check.yes_at or at
-        check.is_at_fault = False
-    elif standing.verdict is outcome.verdict:
-        codes = {finding.code for finding in outcome.findings}
-        was_yes = check.yes_at is not None
-        check.is_at_fault = is_at_fault(standing.verdict, codes, was_yes=was_yes)
-    check.settled_verdict = settled
-    check.failing_looks = standing.failing_looks
+    _set_standing(check, standing, outcome, at=at)
     check.latest = observation
     check.looked_at = at
     check.pace = at_pace.value

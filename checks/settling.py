@@ -1,18 +1,22 @@
 """When an answer is believed. Pure functions: no clock, no database.
 
 1. A yes (PASS or WARN) that every authoritative server gave settles at once.
-2. A no that every server gave settles when a second look says it again.
-3. Anything less (a server silent, servers that differ, no answer) changes nothing.
+2. A no that every server gave settles when a second look, some seconds later, says it again.
+3. A look that could not tell changes nothing. Servers that differ change nothing either, but the
+   count of noes begins anew: some server said yes since.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import timedelta
 
 from checks.engine.outcomes import Verdict
 
 LOOKS_TO_SETTLE_A_NO = 2
+# Two looks closer than this may both have met one reload of a zone.
+APART = timedelta(seconds=3)
 
 # Findings that say no more than this: the step has not been taken yet. That is no fault to alarm
 # anybody with, unless the answer was a yes before.
@@ -60,12 +64,18 @@ def is_at_fault(verdict: Verdict, codes: Collection[str], *, was_yes: bool) -> b
     )
 
 
-def settle(standing: Standing, verdict: Verdict, *, unanimous: bool) -> Standing:
-    """The standing after one more look that came to `verdict`."""
-    if not unanimous or verdict is Verdict.UNKNOWN:
+def settle(
+    standing: Standing, verdict: Verdict, *, unanimous: bool, since_last: timedelta | None = None
+) -> Standing:
+    """The standing after one more look that came to `verdict`, `since_last` after the last one."""
+    if verdict is Verdict.UNKNOWN:
         return standing
+    if not unanimous:
+        return Standing(standing.verdict)
     if verdict is not Verdict.FAIL:
         return Standing(verdict)
+    if standing.failing_looks and since_last is not None and since_last < APART:
+        return standing
     failing_looks = standing.failing_looks + 1
     if failing_looks >= LOOKS_TO_SETTLE_A_NO:
         return Standing(Verdict.FAIL, failing_looks)

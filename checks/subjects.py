@@ -36,7 +36,10 @@ def expectation(kind: Kind, domain: Domain | None, region: Region) -> dict[str, 
         case Kind.MX:
             return {"mx": sorted(region.mx)}
         case Kind.MX_TTL:
-            return {"ttl_threshold": settings.CHECKS_TTL_THRESHOLD_SECONDS}
+            return {
+                "ttl_threshold": settings.CHECKS_TTL_THRESHOLD_SECONDS,
+                "mx": sorted(region.mx),
+            }
         case _:
             return {}
 

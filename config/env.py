@@ -113,6 +113,10 @@ def database(name: str, default: str) -> dict[str, Any]:
             f"{name} starts with '{url.scheme}'; use postgres:// or sqlite://."
         )
     path = unquote(url.path[1:])
+    try:
+        port = str(url.port or "")
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name} has no valid port.") from error
     if url.scheme == "sqlite":
         return {"ENGINE": engine, "NAME": path}
     return {
@@ -121,5 +125,20 @@ def database(name: str, default: str) -> dict[str, Any]:
         "USER": unquote(url.username or ""),
         "PASSWORD": unquote(url.password or ""),
         "HOST": unquote(url.hostname or ""),
-        "PORT": str(url.port or ""),
+        "PORT": port,
     }
+
+
+def choice(name: str, default: str, allowed: Sequence[str]) -> str:
+    value = text(name, default)
+    if value.upper() not in allowed:
+        raise ImproperlyConfigured(f"{name} is '{value}'; write one of {', '.join(allowed)}.")
+    return value.upper()
+
+
+def file_path(name: str) -> str:
+    """A file that exists, or empty."""
+    value = text(name)
+    if value and not os.path.isfile(value):
+        raise ImproperlyConfigured(f"{name}: there is no file {value}.")
+    return value

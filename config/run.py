@@ -109,11 +109,19 @@ def prepare(household: Household) -> None:
         raise CannotRunError(f"Gangway cannot start: {error}") from error
 
 
+def lab_port() -> int:
+    """The lab's DNS port, where the environment wants another than the usual one."""
+    typed = os.environ.get("LAB_PORT", "").strip()
+    if typed and not (typed.isascii() and typed.isdecimal() and 0 < int(typed) < 65536):
+        raise CannotRunError(f"LAB_PORT is '{typed}'; write a port from 1 to 65535.")
+    return int(typed) if typed else Places.port
+
+
 def give_the_lab_a_place(data: DataFolder) -> None:
     """Before Django reads its settings: they learn from the announcement where the lab is."""
     if os.environ["LAB"].lower() == "on":
         try:
-            announce(data.lab, free_places(int(os.environ.get("LAB_PORT") or Places.port)))
+            announce(data.lab, free_places(lab_port()))
         except OSError as error:
             os.environ["LAB"] = "off"
             say(f"There is no lab this time: {error.strerror or error}.")

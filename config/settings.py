@@ -68,6 +68,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "tenants.middleware.nul_middleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -298,7 +299,7 @@ CHECKS_AUTHORITATIVE_PORT = env.integer("CHECKS_AUTHORITATIVE_PORT", 53, least=1
 CHECKS_ALLOWED_NETWORKS = env.networks("CHECKS_ALLOWED_NETWORKS")
 # (suffix, name servers, authoritative port): names under the suffix are asked there instead.
 CHECKS_ROUTES: list[tuple[str, list[tuple[str, int]], int]] = []
-CHECKS_EXTRA_CA_FILE = env.text("CHECKS_EXTRA_CA_FILE")
+CHECKS_EXTRA_CA_FILE = env.file_path("CHECKS_EXTRA_CA_FILE")
 if LAB and LAB_PLACES is not None:
     LAB_ROUTING = places.routing(LAB_PLACES, LAB_DIR)
     CHECKS_ALLOWED_NETWORKS.append(LAB_ROUTING.allowed_network)
@@ -308,6 +309,11 @@ if LAB and LAB_PLACES is not None:
     CHECKS_EXTRA_CA_FILE = CHECKS_EXTRA_CA_FILE or str(LAB_ROUTING.ca_file)
 CHECKS_BUDGET_SECONDS = env.integer("CHECKS_BUDGET_SECONDS", 20, least=1, most=200)
 CHECKS_CONCURRENCY = env.integer("CHECKS_CONCURRENCY", 100, least=1, most=10_000)
+if 200 * CHECKS_BUDGET_SECONDS > 100 * CHECKS_CONCURRENCY:
+    # A batch of 200 subjects must end well before the task's time limit, or it would never record.
+    raise ImproperlyConfigured(
+        "CHECKS_BUDGET_SECONDS is too long for CHECKS_CONCURRENCY: a batch would outlive its task."
+    )
 # This worker's own egress lies in the ranges that clients open their ports to: only then can a
 # refusal on 25 or 636 be the client's.
 CHECKS_VANTAGE_ALLOWED = env.boolean("CHECKS_VANTAGE_ALLOWED", default=False)
@@ -322,6 +328,7 @@ CHECKS_CADENCE = {
 # The lab lies on this machine and people watch it: there every change shows within a minute.
 CHECKS_CADENCE_OF_SAMPLES = {"hurried": 3, "confirming": 4, "watched": 8, "quiet": 15}
 
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -332,5 +339,5 @@ LOGGING = {
         }
     },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["console"], "level": env.text("LOG_LEVEL", "INFO").upper()},
+    "root": {"handlers": ["console"], "level": env.choice("LOG_LEVEL", "INFO", LOG_LEVELS)},
 }

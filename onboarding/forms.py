@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 import zoneinfo
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from django import forms
 from django.core.exceptions import ValidationError
 from django.forms.models import BaseInlineFormSet, inlineformset_factory
+from django.http import QueryDict
 
 from onboarding.handoffs import DAYS
 from onboarding.models import Cutover
@@ -18,6 +21,8 @@ from tenants.models import Domain, Host, Tenant, User
 from tenants.names import normalise_domain, normalise_host
 from tenants.region_values import LABELS, LIST_FIELDS
 from tenants.regions import load_regions, region_for_account_code
+
+_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
 def _product_choices() -> list[tuple[str, str]]:
@@ -35,8 +40,18 @@ def _time_zone_choices() -> list[tuple[str, str]]:
     ]
 
 
+def _fingerprint(tenant: Tenant) -> str:
+    """A mark of the profile as it stands, to notice that somebody else changed it."""
+    if tenant._state.adding:
+        return ""
+    values = [str(getattr(tenant, name)) for name in ProfileForm.Meta.fields]
+    return hashlib.sha256("\0".join(values).encode()).hexdigest()[:16]
+
+
 class ProfileForm(forms.ModelForm[Tenant]):
     """A tenant's profile: what decides which tasks its plan holds."""
+
+    seen = forms.CharField(required=False, widget=forms.HiddenInput)
 
     region = forms.ChoiceField(choices=_region_choices, required=False)
     products = forms.MultipleChoiceField(
@@ -76,6 +91,33 @@ class ProfileForm(forms.ModelForm[Tenant]):
             "name": {"unique": "A tenant of this name exists already; find it in the list."}
         }
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.on_record = _fingerprint(self.instance)
+        self.fields["seen"].initial = self.on_record
+
+    def clean_name(self) -> str:
+        name = str(self.cleaned_data["name"]).strip()
+        others = Tenant.objects.filter(name__iexact=name).exclude(pk=self.instance.pk)
+        if others.exists():
+            raise ValidationError("A tenant of this name exists already; find it in the list.")
+        return name
+
+    def clean_seen(self) -> str:
+        """Two people at once: the later must not undo what the earlier saved."""
+        seen = str(self.cleaned_data["seen"])
+        if seen != self.on_record:
+            # Shown again with what you typed and today's mark, so that saving is then deliberate.
+            typed = cast(QueryDict, self.data).copy()
+            typed[self.add_prefix("seen")] = self.on_record
+            self.data = typed
+            self.add_error(
+                None,
+                "Somebody else changed this profile while you had it open. What you typed is kept "
+                "and not saved: compare it with the tenant as it is now, then save again.",
+            )
+        return seen
+
     def clean(self) -> dict[str, Any]:
         """The account code names the region; where both are given they must agree."""
         cleaned = super().clean() or {}
@@ -84,8 +126,7 @@ class ProfileForm(forms.ModelForm[Tenant]):
             try:
                 region = region_for_account_code(code)
             except TenantError as error:
-                if not chosen:
-                    self.add_error("account_code", str(error))
+                self.add_error("account_code", str(error))
                 return cleaned
             if chosen and chosen != region.id:
                 self.add_error(
@@ -125,7 +166,16 @@ class DomainForm(forms.ModelForm[Domain]):
             raise ValidationError(str(error)) from error
 
     def clean_ownership_token(self) -> str:
-        return str(self.cleaned_data["ownership_token"]).strip().strip('"')
+        token = str(self.cleaned_data["ownership_token"]).strip().strip('"')
+        if any(character.isspace() for character in token):
+            raise ValidationError("The code is one word; copy it from the console without spaces.")
+        return token
+
+    def clean_ownership_label(self) -> str:
+        label = str(self.cleaned_data["ownership_label"]).strip().lower()
+        if label and not _LABEL.fullmatch(label):
+            raise ValidationError("A CNAME host is one label of letters, digits and hyphens.")
+        return label
 
 
 class HostForm(forms.ModelForm[Host]):
@@ -174,8 +224,23 @@ class _DistinctRows(BaseInlineFormSet[Any, Tenant, Any]):
     def key(self, form: forms.ModelForm[Any]) -> object:
         raise NotImplementedError
 
+    def key_of(self, row: Any) -> object:
+        raise NotImplementedError
+
     def clean(self) -> None:
-        seen: set[object] = set()
+        """Against the other rows, and against what somebody else added meanwhile."""
+        if any("id" in form.errors for form in self.forms):
+            raise ValidationError(
+                "Somebody else removed one of these rows while you had the page open. "
+                "Open it again to see what stands now."
+            )
+        shown = {form.instance.pk for form in self.forms}
+        meanwhile = (
+            cast(Any, self.model)
+            ._default_manager.filter(tenant=self.instance.pk)
+            .exclude(pk__in=[pk for pk in shown if pk is not None])
+        )
+        seen = {self.key_of(row) for row in meanwhile} if self.instance.pk else set()
         for form in self.rows():
             key = self.key(form)
             if key in seen:
@@ -189,6 +254,9 @@ class _DistinctRows(BaseInlineFormSet[Any, Tenant, Any]):
 class _Domains(_DistinctRows):
     def key(self, form: forms.ModelForm[Any]) -> object:
         return form.cleaned_data["name"]
+
+    def key_of(self, row: Any) -> object:
+        return row.name
 
     def clean(self) -> None:
         super().clean()
@@ -204,6 +272,9 @@ class _Hosts(_DistinctRows):
     def key(self, form: forms.ModelForm[Any]) -> object:
         cleaned = form.cleaned_data
         return (cleaned.get("purpose"), cleaned["name"], cleaned.get("port"))
+
+    def key_of(self, row: Any) -> object:
+        return (row.purpose, row.name, row.port)
 
 
 DomainFormSet = inlineformset_factory(

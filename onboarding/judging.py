@@ -44,7 +44,15 @@ class Ground:
 
 
 def judge(task: Task, evidence: Evidence, tenant: Tenant) -> bool:
-    """Prove or reopen by conditional update; False when nothing moves or another was first."""
+    """Let the task follow its evidence; False when nothing changes or another was first."""
+    is_by_word = evidence.is_beyond_us
+    rows = Task.objects.filter(pk=task.pk, applies=True)
+    turned = rows.exclude(is_by_word=is_by_word).update(is_by_word=is_by_word)
+    return _prove_or_reopen(task, evidence, tenant) or bool(turned)
+
+
+def _prove_or_reopen(task: Task, evidence: Evidence, tenant: Tenant) -> bool:
+    """By conditional update, so that of two workers one moves the task and writes the line."""
     now = timezone.now()
     rows = Task.objects.filter(pk=task.pk, applies=True)
     if evidence.proves:
@@ -85,8 +93,9 @@ def reassess(plan: Plan) -> None:
             if not task.check_kinds:
                 continue
             evidence = ground.evidence(task)
-            moved = judge(task, evidence, tenant)
-            if not moved and task.proven_at is not None and evidence.is_open:
+            judge(task, evidence, tenant)
+            still_proven = task.proven_at is not None and not evidence.failing
+            if still_proven and evidence.is_open:
                 Task.objects.filter(pk=task.pk).update(proven_at=None)
                 waiting = [s.name for s in evidence.subjects if s.settled is None]
                 write_activity(

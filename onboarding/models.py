@@ -122,6 +122,8 @@ class Task(models.Model):
     client_confirmed_by = models.ForeignKey(
         User, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
+    # What its checks have left to prove is beyond them, so that people's word completes it.
+    is_by_word = models.BooleanField(default=False)
     proven_at = models.DateTimeField(null=True, blank=True)
     broken_at = models.DateTimeField(null=True, blank=True)
 

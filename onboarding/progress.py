@@ -33,7 +33,7 @@ def apply_run(check_id: int) -> None:
 def _judge_tasks(plan: Plan, check: Check) -> bool:
     tasks = list(Task.objects.select_for_update().filter(plan=plan))
     concerned = [task for task in tasks if check.kind in task.check_kinds and task.applies]
-    if not concerned or not check.settled_verdict:
+    if not concerned:
         return False
     ground = Ground.of(check.tenant)
     moved = [task for task in concerned if judge(task, ground.evidence(task), ground.tenant)]

@@ -15,6 +15,10 @@ from tenants.models import DirectoryMethod, Domain, Host, Platform, Tenant
 _OWN_MAIL_HOSTS = {Platform.ON_PREMISES, Platform.HYBRID, Platform.OTHER}
 
 
+# What a closed port and one opened to Mimecast alone look like from anywhere else.
+_ONLY_FROM_ALLOWED_VANTAGES = {"smtp.unreachable-from-here", "ldaps.unreachable-from-here"}
+
+
 @dataclass(frozen=True)
 class Subject:
     """One thing a task must hold for, and the check that watches it (None: cannot be asked yet)."""
@@ -27,6 +31,19 @@ class Subject:
     def settled(self) -> Verdict | None:
         return self.check.standing.verdict if self.check is not None else None
 
+    @property
+    def is_proven(self) -> bool:
+        return self.settled is not None and self.settled.is_yes
+
+    @property
+    def is_beyond_us(self) -> bool:
+        if self.settled is Verdict.NOT_APPLICABLE:
+            return True
+        latest = self.check.latest if self.check is not None else None
+        if self.settled is not None or latest is None:
+            return False
+        return any(found["code"] in _ONLY_FROM_ALLOWED_VANTAGES for found in latest.findings)
+
 
 @dataclass(frozen=True)
 class Evidence:
@@ -38,11 +55,16 @@ class Evidence:
 
     @property
     def proves(self) -> bool:
-        return (
-            bool(self.subjects)
-            and not self.missing
-            and all(s.settled is not None and s.settled.is_yes for s in self.subjects)
-        )
+        """Every subject that the question applies to has settled on yes, and there is one."""
+        counted = [s for s in self.subjects if s.settled is not Verdict.NOT_APPLICABLE]
+        return bool(counted) and not self.missing and all(s.is_proven for s in counted)
+
+    @property
+    def is_beyond_us(self) -> bool:
+        """What is left cannot be proved by any look from here: the question does not apply, or the
+        port answers Mimecast alone, as it should. Then people's word completes the task."""
+        left = [subject for subject in self.subjects if not subject.is_proven]
+        return bool(left) and not self.missing and all(s.is_beyond_us for s in left)
 
     @property
     def failing(self) -> tuple[Subject, ...]:

@@ -70,7 +70,7 @@ class TaskRow:
 
     @property
     def can_be_proven(self) -> bool:
-        return bool(self.task.check_kinds)
+        return bool(self.task.check_kinds) and not self.task.is_by_word
 
     @property
     def asked(self) -> tuple[Subject, ...]:
@@ -86,6 +86,14 @@ class TaskRow:
     def cautions(self) -> tuple[Subject, ...]:
         """Proven subjects whose yes came with something worth reading."""
         return tuple(s for s in self.proven_subjects if s.settled is Verdict.WARN)
+
+    @property
+    def doubts(self) -> tuple[Subject, ...]:
+        """Proven subjects whose newest look did not say yes; the proof stands meanwhile."""
+        seen = [(s, s.check.latest) for s in self.proven_subjects if s.check is not None]
+        return tuple(
+            s for s, latest in seen if latest is not None and not Verdict(latest.verdict).is_yes
+        )
 
     @property
     def open_subjects(self) -> tuple[Subject, ...]:
@@ -173,13 +181,20 @@ def shape_of_check(check: Check) -> Shape:
     if check.settled_verdict:
         settled = Verdict(check.settled_verdict)
         if settled.is_yes:
-            return Shape.PASS
+            return _shape_of_doubt(check)
         if settled is Verdict.FAIL:
             return Shape.FAIL if check.is_at_fault else Shape.TODO
         return Shape.NOT_APPLICABLE
     if check.latest is None:
         return Shape.TODO
     return Shape.UNKNOWN if check.latest.verdict == Verdict.UNKNOWN.value else Shape.WAITING
+
+
+def _shape_of_doubt(check: Check) -> Shape:
+    """The proof stands; a newest look that did not agree must not look like one that did."""
+    if check.latest is None or Verdict(check.latest.verdict).is_yes:
+        return Shape.PASS
+    return Shape.WAITING if check.latest.verdict == Verdict.FAIL.value else Shape.UNKNOWN
 
 
 @dataclass(frozen=True)

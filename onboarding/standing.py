@@ -38,7 +38,7 @@ def _own_state(task: Task) -> TaskState:
         Facts(
             applies=task.applies,
             responsibility=task.responsibility,
-            has_check=bool(task.check_kinds),
+            has_check=bool(task.check_kinds) and not task.is_by_word,
             mimecast_confirmed_at=task.mimecast_confirmed_at,
             client_confirmed_at=task.client_confirmed_at,
             proven_at=task.proven_at,

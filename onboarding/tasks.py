@@ -9,7 +9,7 @@ from celery import shared_task
 from django.db import transaction
 from kombu.exceptions import OperationalError
 
-from onboarding import exporting, judging
+from onboarding import exporting, services
 from onboarding.models import Plan, TenantExport
 
 logger = logging.getLogger(__name__)
@@ -17,10 +17,11 @@ logger = logging.getLogger(__name__)
 
 @shared_task(name="onboarding.reconcile", acks_late=True, ignore_result=True)
 def reconcile() -> None:
-    """Judge every plan again, so that a lost reaction costs a day at most."""
+    """Bring every tenant's checks and plan in line again: a lost reaction costs a day at most, and
+    new region data asks new questions instead of judging the old ones anew."""
     open_plans = Plan.objects.filter(tenant__archived_at__isnull=True)
     for plan in open_plans.select_related("tenant").iterator():
-        judging.reassess(plan)
+        services.follow_profile(plan.tenant)
 
 
 @shared_task(name="onboarding.build_export", acks_late=True, ignore_result=True)

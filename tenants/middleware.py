@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.cache import add_never_cache_headers
@@ -31,6 +32,17 @@ PERMISSIONS = ", ".join(
 )
 # What a person without the required second factor may still reach, by the address's name.
 OPEN_WITHOUT_FACTOR = ("mfa_", "account_reauthenticate", "account_logout", "health")
+
+
+def nul_middleware(get_response: Answer) -> Answer:
+    """Refuse an address with a NUL character: it names nothing, and PostgreSQL cannot take it."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        if "\0" in request.path_info or any("\0" in v for v in request.GET.values()):
+            raise SuspiciousOperation("a NUL character in the address")
+        return get_response(request)
+
+    return middleware
 
 
 def headers_middleware(get_response: Answer) -> Answer:

@@ -142,7 +142,7 @@ def region_for_account_code(code: str) -> Region:
     )
     raise TenantError(
         f"“{typed[:40]}” starts like no region's account codes ({known}); "
-        "check the code, or choose the region by hand."
+        "check the code, or leave it out and choose the region."
     )
 
 

@@ -212,7 +212,8 @@ def _knock(world: World, address: Address, ids: dict[str, str], method: str) -> 
             "&".join(f"{key}={value}" for key, value in data.items()) if method == "POST" else "",
             content_type="application/x-www-form-urlencoded",
         )
-        response.close()
+        # Read to its end, as a browser does: closing it by hand would close the connection too.
+        response.getvalue()
         transaction.set_rollback(True)
     return _word(response)
 

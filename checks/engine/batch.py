@@ -118,7 +118,9 @@ def _inspect(batch: _Batch, look: Look) -> Awaitable[Outcome]:
         case Kind.MX:
             return mx.inspect(look.domain, look.region, batch.lookup)
         case Kind.MX_TTL:
-            return mx_ttl.inspect(look.domain, look.ttl_threshold, batch.lookup)
+            return mx_ttl.inspect(
+                look.domain, look.ttl_threshold, batch.lookup, planned=look.region.mx
+            )
         case Kind.SMTP:
             return smtp.inspect(look.host, look.port, look.vantage_allowed, batch.prober)
         case Kind.LDAPS:

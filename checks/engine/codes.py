@@ -70,6 +70,7 @@ CODES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         # MX TTL
         "mx-ttl.too-high": ("ttl", "threshold"),
         "mx-ttl.no-mx": ("domain",),
+        "mx-ttl.moved": ("ttl",),
         # Hosts
         "host.no-address": ("host",),
         "host.could-not-resolve": ("host", "reason"),
@@ -79,6 +80,7 @@ CODES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "smtp.greeting-deferred": ("code", "text"),
         "smtp.greeting-refused": ("code", "text"),
         "smtp.no-greeting": ("host", "port"),
+        "smtp.ehlo-refused": ("code", "text"),
         "smtp.no-starttls": ("host",),
         "smtp.tls-failed": ("host", "reason"),
         "ldaps.unreachable": ("host", "port", "reason"),

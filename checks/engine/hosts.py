@@ -150,5 +150,5 @@ def close(writer: asyncio.StreamWriter) -> None:
 
 
 def not_probed(kind: Kind, subject: str, refused: Refused) -> Outcome:
-    definite = refused.verdict is not Verdict.UNKNOWN
-    return Outcome(kind, subject, refused.verdict, (refused.finding,), unanimous=definite)
+    """Why nobody was asked: on the resolvers' word alone, so it may move nothing."""
+    return Outcome(kind, subject, refused.verdict, (refused.finding,), unanimous=False)

@@ -5,24 +5,32 @@ Specified in docs/checks/mx_ttl.md.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from checks.engine.lookup import Answer, Lookup, NoName, Records
 from checks.engine.outcomes import Finding, Kind, Outcome, Verdict
 from checks.engine.servers import Opinion, Survey, combine, survey, undelegated
 
 
-async def inspect(domain: str, threshold: int, lookup: Lookup) -> Outcome:
-    """Ask every authoritative server: only theirs is the TTL that caches start from."""
+async def inspect(
+    domain: str, threshold: int, lookup: Lookup, *, planned: Sequence[str] = ()
+) -> Outcome:
+    """Ask every authoritative server: only theirs is the TTL that caches start from.
+
+    `planned` are the MX hosts to move to. Once exactly they are published, the TTL may be raised
+    again: there is no switch left to prepare.
+    """
     asked = await survey(lookup, domain, "MX")
     if not isinstance(asked, Survey):
         return undelegated(Kind.MX_TTL, domain, asked)
-    opinions = asked.opinions(lambda answer: judge(domain, threshold, answer))
+    opinions = asked.opinions(lambda answer: judge(domain, threshold, answer, planned))
     ttls = [answer.ttl for _, answer in asked.answers if isinstance(answer, Records)]
     # Caches may hold what any server gave out, so the highest is the one to wait for.
     evidence = {"threshold": threshold, "highest_ttl": max(ttls, default=None)}
     return combine(Kind.MX_TTL, domain, asked, opinions, evidence)
 
 
-def judge(domain: str, threshold: int, answer: Answer) -> Opinion:
+def judge(domain: str, threshold: int, answer: Answer, planned: Sequence[str] = ()) -> Opinion:
     """One server's TTL. Without mail there is nothing to switch, so nothing to lower. Pure."""
     if isinstance(answer, NoName):
         return Opinion(Verdict.FAIL, (Finding("dns.no-such-domain", {"domain": domain}),))
@@ -30,5 +38,7 @@ def judge(domain: str, threshold: int, answer: Answer) -> Opinion:
         return Opinion(Verdict.NOT_APPLICABLE, (Finding("mx-ttl.no-mx", {"domain": domain}),))
     if answer.ttl <= threshold:
         return Opinion(Verdict.PASS)
+    if planned and {record.exchange for record in answer.records} == set(planned):
+        return Opinion(Verdict.PASS, (Finding("mx-ttl.moved", {"ttl": answer.ttl}),))
     finding = Finding("mx-ttl.too-high", {"ttl": answer.ttl, "threshold": threshold})
     return Opinion(Verdict.FAIL, (finding,))

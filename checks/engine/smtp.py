@@ -102,6 +102,11 @@ def judge(
         return refusal, [Finding("smtp.greeting-refused", greeting)]
     if seen.greeting.code != 220:
         return refusal, [Finding("smtp.no-greeting", {"host": host, "port": port})]
+    if seen.ehlo.code != 250:
+        # It greeted and then would not talk: whoever it is there for, it is not for us.
+        is_firm = seen.ehlo.code >= 500
+        params = {"code": seen.ehlo.code, "text": seen.ehlo.text}
+        return refusal if is_firm else Verdict.UNKNOWN, [Finding("smtp.ehlo-refused", params)]
     found = [*_tls_findings(host, seen, now)]
     return (Verdict.WARN if found else Verdict.PASS), found
 

@@ -122,7 +122,7 @@ def _change_record(page: TenantPage, lab: Lab, request: HttpRequest, act: str) -
         taken = lab.withdraw(domain, rtype, value or None, label=label)
         return f"{domain} no longer publishes {len(taken)} {rtype} record(s)."
     typed = request.POST.get("ttl", "").strip()
-    if typed and not typed.isdigit():
+    if typed and not _is_number(typed):
         raise LabError("A TTL is a number of seconds.")
     instead = request.POST.get("instead") == "yes"
     record = lab.publish(
@@ -132,7 +132,7 @@ def _change_record(page: TenantPage, lab: Lab, request: HttpRequest, act: str) -
 
 
 def _change_server(lab: Lab, act: str, typed: str) -> str:
-    number = int(typed) if typed.isdigit() else 0
+    number = int(typed) if _is_number(typed) else 0
     if act == "restore":
         lab.restore()
         return "Every name server answers with today's records again."
@@ -144,3 +144,8 @@ def _change_server(lab: Lab, act: str, typed: str) -> str:
         return f"ns{number} serves today's records again."
     lab.behave(number, Mode.SILENT)
     return f"ns{number} no longer answers."
+
+
+def _is_number(typed: str) -> bool:
+    """Plain digits, and not so many that nothing could take them."""
+    return typed.isascii() and typed.isdecimal() and len(typed) < 10

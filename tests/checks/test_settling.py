@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from checks.engine.outcomes import Verdict
@@ -30,7 +32,8 @@ NO = Standing(Verdict.FAIL, failing_looks=2)
         (DOUBTED, Verdict.FAIL, True, NO),
         (DOUBTED, Verdict.PASS, True, YES),
         (DOUBTED, Verdict.UNKNOWN, False, DOUBTED),
-        (DOUBTED, Verdict.FAIL, False, DOUBTED),
+        (DOUBTED, Verdict.FAIL, False, YES),
+        (DOUBTED, Verdict.PASS, False, YES),
         (NO, Verdict.FAIL, True, Standing(Verdict.FAIL, failing_looks=3)),
         (NO, Verdict.PASS, True, YES),
         (NO, Verdict.UNKNOWN, False, NO),
@@ -40,6 +43,13 @@ def test_settle_believes_only_what_every_server_said(
     before: Standing, verdict: Verdict, unanimous: bool, after: Standing
 ) -> None:
     assert settle(before, verdict, unanimous=unanimous) == after
+
+
+@pytest.mark.parametrize(("seconds", "after"), [(1, DOUBTED), (3, NO)])
+def test_two_noes_within_one_reload_are_one(seconds: int, after: Standing) -> None:
+    since = timedelta(seconds=seconds)
+
+    assert settle(DOUBTED, Verdict.FAIL, unanimous=True, since_last=since) == after
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.http import QueryDict
 
 from onboarding.forms import (
     CutoverForm,
@@ -128,6 +129,7 @@ def test_a_bad_port_gets_a_sentence(port: str) -> None:
         ({"region": ""}, "region"),
         ({"region": "", "account_code": "XYZ1"}, "account_code"),
         ({"region": "eu", "account_code": "CUSA13A1"}, "region"),
+        ({"region": "us", "account_code": "XXXX99"}, "account_code"),
         ({"platform": "carrier-pigeon"}, "platform"),
         ({"products": ["nothing-we-sell"]}, "products"),
         ({"name": ""}, "name"),
@@ -183,3 +185,40 @@ def test_a_moment_that_is_none_is_told(tenant: Tenant) -> None:
 
     assert not form.is_valid()
     assert form.errors["planned_at"] == ["Enter a date and time, such as 2026-12-03 19:00."]
+
+
+@pytest.mark.parametrize(
+    ("field", "typed"),
+    [("ownership_label", "foo bar"), ("ownership_label", "a.b"), ("ownership_token", "0ed1 fe01")],
+)
+@pytest.mark.django_db
+def test_a_bad_code_gets_a_sentence_beside_its_field(field: str, typed: str) -> None:
+    formset = _domains({"name": "one.test", "role": "primary", field: typed})
+
+    assert not formset.is_valid()
+    assert list(formset.forms[0].errors) == [field]
+
+
+def test_a_domain_that_somebody_else_added_meanwhile_is_told(tenant: Tenant) -> None:
+    formset = DomainFormSet(
+        _rows("domains", {"name": "Northwind.test", "role": "secondary"}),
+        instance=tenant,
+        prefix="domains",
+    )
+
+    assert not formset.is_valid()
+    assert formset.forms[0].errors["name"] == ["northwind.test is in this list already."]
+
+
+def test_a_profile_that_somebody_else_changed_is_not_undone(tenant: Tenant) -> None:
+    page = ProfileForm(instance=tenant)
+    Tenant.objects.filter(pk=tenant.pk).update(platform="google_workspace")
+    typed = QueryDict(mutable=True)
+    typed.update(PROFILE | {"name": "Renamed", "seen": page["seen"].value()})
+
+    form = ProfileForm(typed, instance=Tenant.objects.get(pk=tenant.pk))
+
+    assert not form.is_valid()
+    assert form["name"].value() == "Renamed"
+    again = ProfileForm(form.data, instance=Tenant.objects.get(pk=tenant.pk))
+    assert again.is_valid()

@@ -79,6 +79,14 @@ def test_nothing_is_proposed_across_a_gap(tenant: Tenant) -> None:
             ["v=spf1 mx ip4:192.0.2.1 -all", "v=spf1 ip4:192.0.2.1 include:x.test ~all"],
             "v=spf1 mx ip4:192.0.2.1 include:x.test -all",
         ),
+        (
+            ["v=spf1 redirect=_spf.x.test", "v=spf1 ip4:192.0.2.1 ~all exp=why.test"],
+            "v=spf1 include:_spf.x.test ip4:192.0.2.1 ~all exp=why.test",
+        ),
+        (
+            ["v=spf1 redirect=a.test", "v=spf1 redirect=b.test"],
+            "v=spf1 include:a.test include:b.test ~all",
+        ),
     ],
 )
 def test_several_records_become_the_one_that_may_stand(records: list[str], merged: str) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from checks.engine.outcomes import Kind, Verdict
+from checks.engine.outcomes import Kind, Outcome, Verdict
 from checks.models import Check, Observation
+from checks.services import record_run
 from onboarding.models import Plan, TaskState
 from onboarding.progress import apply_run
-from onboarding.services import confirm_task
+from onboarding.services import HostEntry, confirm_task
 from tenants.models import ActivityLine, Tenant, User
-from tests.cast import Look, MakeTenant, task_of
+from tests.cast import START, Look, MakeTenant, task_of
 
 OWNERSHIP = "domain-ownership"
 
@@ -175,3 +176,58 @@ def test_counters_follow_the_tasks(tenant: Tenant, look: Look) -> None:
     look(tenant, Kind.OWNERSHIP, Verdict.FAIL, minutes=2)
     plan.refresh_from_db()
     assert (plan.tasks_complete, plan.tasks_broken) == (0, 1)
+
+
+def test_a_question_that_does_not_apply_to_one_domain_holds_nothing_up(
+    make_tenant: MakeTenant, look: Look
+) -> None:
+    tenant = make_tenant(domains=(("one.test", "primary"), ("new.test", "secondary")))
+
+    look(tenant, Kind.MX_TTL, Verdict.NOT_APPLICABLE, subject="new.test")
+    look(tenant, Kind.MX_TTL, Verdict.PASS, subject="one.test")
+
+    assert task_of(tenant, "mx-ttl-update").state == TaskState.PROVEN
+
+
+def test_where_no_question_applies_peoples_word_completes_the_task(
+    tenant: Tenant, owner: User, look: Look
+) -> None:
+    look(tenant, Kind.MX_TTL, Verdict.NOT_APPLICABLE)
+    assert task_of(tenant, "mx-ttl-update").state == TaskState.TODO
+
+    confirm_task(task_of(tenant, "mx-ttl-update"), by=owner, side="client")
+    assert task_of(tenant, "mx-ttl-update").state == TaskState.DONE
+
+
+def test_a_port_open_to_mimecast_alone_goes_by_the_clients_word(
+    make_tenant: MakeTenant, owner: User, look: Look
+) -> None:
+    tenant = make_tenant(
+        "Firewalled",
+        platform="on_premises",
+        hosts=(HostEntry("delivery", "mail.one.test", 25),),
+    )
+    code = "smtp.unreachable-from-here"
+    look(tenant, Kind.SMTP, Verdict.UNKNOWN, unanimous=False, code=code)
+
+    confirm_task(task_of(tenant, "data-centers-urls"), by=owner, side="client")
+    assert task_of(tenant, "data-centers-urls").state == TaskState.DONE
+
+    look(tenant, Kind.SMTP, Verdict.FAIL, code="smtp.unreachable", minutes=1)
+    look(tenant, Kind.SMTP, Verdict.FAIL, code="smtp.unreachable", minutes=2)
+    assert task_of(tenant, "data-centers-urls").state == TaskState.CLAIMED
+
+
+def test_a_silent_server_is_no_fault_of_a_step_not_taken(tenant: Tenant, look: Look) -> None:
+    look(tenant, Kind.MX, Verdict.FAIL, code="mx.old-only")
+    look(tenant, Kind.MX, Verdict.FAIL, code="mx.old-only", minutes=1)
+
+    look(tenant, Kind.MX, Verdict.FAIL, code="dns.server-silent", minutes=2, unanimous=False)
+
+    assert not Check.objects.get(tenant=tenant, kind=Kind.MX).is_at_fault
+
+
+def test_a_look_at_a_check_that_is_gone_is_dropped(tenant: Tenant) -> None:
+    outcome = Outcome(Kind.MX, "gone.test", Verdict.PASS)
+
+    assert not record_run(0, outcome, asked={}, at=START)

@@ -86,7 +86,8 @@ def test_account_code_names_its_region(code: str, region: str) -> None:
         (
             "C46A75",
             "“C46A75” starts like no region's account codes "
-            "(CUSA, CUSB, CUK, CDE, CSA, CAU, CCA); check the code, or choose the region by hand.",
+            "(CUSA, CUSB, CUK, CDE, CSA, CAU, CCA); check the code, or leave it out and choose "
+            "the region.",
         ),
         (
             "CUSA 13",

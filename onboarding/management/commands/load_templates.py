@@ -6,9 +6,11 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from checks.subjects import keep_checks
 from onboarding.blueprint import BlueprintError
 from onboarding.templates_on_record import put_templates_on_record
 from tenants.errors import TenantError
+from tenants.models import Tenant
 from tenants.regions import load_book
 
 
@@ -19,6 +21,8 @@ class Command(BaseCommand):
         try:
             templates = put_templates_on_record()
             book = load_book()
+            for tenant in Tenant.objects.filter(plan__isnull=False, archived_at__isnull=True):
+                keep_checks(tenant)
         except (BlueprintError, TenantError) as error:
             raise CommandError(str(error)) from error
         versions = ", ".join(str(template.version) for template in templates)
