@@ -23,6 +23,8 @@ DEBUG = env.boolean("DEBUG", default=True)
 SECRET_KEY = env.text("SECRET_KEY", "for-a-checkout-without-environment-only" if DEBUG else "")
 if len(SECRET_KEY) < 32:
     raise ImproperlyConfigured("DEBUG is off: set SECRET_KEY to at least 32 random characters.")
+# Former keys: sessions, mailed links and the seeds of authenticator apps made with them still open.
+SECRET_KEY_FALLBACKS = env.words("SECRET_KEY_FALLBACKS")
 
 LOOPBACK_HOSTS = {"127.0.0.1", "localhost", "[::1]"}
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", sorted(LOOPBACK_HOSTS))
@@ -180,7 +182,7 @@ SOCIALACCOUNT_PROVIDERS = {
         "APPS": [
             {
                 "provider_id": "single-sign-on",
-                "name": env.text("OIDC_NAME", "single sign-on"),
+                "name": env.text("OIDC_NAME") or "single sign-on",
                 "client_id": env.required("OIDC_CLIENT_ID", "OIDC_SERVER_URL"),
                 "secret": env.required("OIDC_CLIENT_SECRET", "OIDC_SERVER_URL"),
                 "settings": {"server_url": OIDC_SERVER_URL, "oauth_pkce_enabled": True},
@@ -201,7 +203,7 @@ EMAIL_TIMEOUT = 20
 EMAIL_BACKEND = env.text(
     "EMAIL_BACKEND", f"django.core.mail.backends.{'smtp' if EMAIL_HOST else 'console'}.EmailBackend"
 )
-DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "gangway@localhost")
+DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL") or "gangway@localhost"
 
 # --- Web
 LANGUAGE_CODE = "en-gb"
