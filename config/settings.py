@@ -168,7 +168,8 @@ MFA_FORMS = {
 }
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
-MFA_TOTP_TOLERANCE = 1
+# The library remembers a used code for one step only: a code that lives longer could be used again.
+MFA_TOTP_TOLERANCE = 0
 STAFF_SECOND_FACTOR = env.boolean("STAFF_SECOND_FACTOR", default=not IS_LOCAL)
 # How many proxies of ours stand before the web process: so many addresses of X-Forwarded-For are
 # believed, counted from its end, and none by default.
@@ -194,14 +195,17 @@ SOCIALACCOUNT_PROVIDERS = {
 }
 
 # --- Mail
-EMAIL_HOST = env.text("EMAIL_HOST")
+# Letters hold codes and links, so they go to a log on a local installation alone.
+EMAIL_TO_LOG = IS_LOCAL and not env.text("EMAIL_HOST")
+EMAIL_HOST = env.text("EMAIL_HOST") or "localhost"
 EMAIL_PORT = env.integer("EMAIL_PORT", 587, least=1, most=65535)
 EMAIL_HOST_USER = env.text("EMAIL_HOST_USER")
 EMAIL_HOST_PASSWORD = env.text("EMAIL_HOST_PASSWORD")
 EMAIL_USE_TLS = env.boolean("EMAIL_USE_TLS", default=True)
 EMAIL_TIMEOUT = 20
 EMAIL_BACKEND = env.text(
-    "EMAIL_BACKEND", f"django.core.mail.backends.{'smtp' if EMAIL_HOST else 'console'}.EmailBackend"
+    "EMAIL_BACKEND",
+    f"django.core.mail.backends.{'console' if EMAIL_TO_LOG else 'smtp'}.EmailBackend",
 )
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL") or "gangway@localhost"
 
