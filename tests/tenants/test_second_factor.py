@@ -35,7 +35,7 @@ def person(db: None) -> User:
 
 
 def code_now(secret: str, steps: int = 0) -> str:
-    """The code of this step, or of one `steps` away. It lives long enough for the test to use it."""
+    """The code of this step, or of one `steps` away, with a second of its life left at least."""
     left = STEP_SECONDS - time.time() % STEP_SECONDS
     if left < 1:
         time.sleep(left)
