@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from django.db.models import Q, QuerySet
@@ -23,6 +24,12 @@ def due_checks(now: datetime) -> QuerySet[Check]:
         is_active=True,
         next_due_at__lte=now,
     )
+
+
+def history(checks: Sequence[Check], kinds: Sequence[str]) -> QuerySet[Observation]:
+    """Everything ever seen by the checks of these kinds, oldest first, evidence included."""
+    asked = [check.pk for check in checks if check.kind in kinds]
+    return Observation.objects.filter(check_asked__in=asked).order_by("first_seen_at")
 
 
 def timeline(check: Check, *, most: int = 20) -> QuerySet[Observation]:

@@ -23,8 +23,9 @@ from checks.signals import run_recorded
 from tenants.public_ids import new_public_id
 
 BATCH = 200
-# Longer than a batch may take (the task's time limit), so a claim outlives a slow worker.
-CLAIM_FOR = timedelta(minutes=6)
+# Longer than a batch may take (the task's time limit), so a claim outlives a slow worker. A message
+# that waited as long is dropped unread, since its rows are due again by then.
+CLAIM_FOR = timedelta(minutes=3)
 _jitter = random.SystemRandom()
 
 
@@ -143,9 +144,10 @@ def _update_standing(
     check.looked_at = at
     check.pace = at_pace.value
     # From now, not from `at`: a slow batch must not make its checks due at once.
-    check.next_due_at = next_look(
-        timezone.now(), at_pace, settings.CHECKS_CADENCE, jitter=_jitter.uniform(-1, 1)
+    seconds = (
+        settings.CHECKS_CADENCE_OF_SAMPLES if check.tenant.is_sample else settings.CHECKS_CADENCE
     )
+    check.next_due_at = next_look(timezone.now(), at_pace, seconds, jitter=_jitter.uniform(-1, 1))
     check.claim_id = ""
     check.claimed_until = None
     check.save(

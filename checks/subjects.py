@@ -83,6 +83,8 @@ def keep_checks(tenant: Tenant) -> list[Check]:
 def _questions(
     tenant: Tenant,
 ) -> Iterator[tuple[Kind, Domain | None, Host | None, dict[str, Any]]]:
+    if tenant.is_closed:
+        return
     region = tenant.region_values
     for domain in tenant.domains.all():
         for kind, roles in ROLES_OF_KIND.items():

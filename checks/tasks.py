@@ -15,6 +15,7 @@ from checks import looks, services
 from checks.models import Check
 
 logger = logging.getLogger(__name__)
+WAITS_SECONDS = services.CLAIM_FOR.total_seconds()
 
 
 @shared_task(name="checks.run_checks", acks_late=True, ignore_result=True)
@@ -38,7 +39,9 @@ def _queue(batches: Mapping[str, Sequence[Sequence[int]]]) -> None:
     for vantage, of_vantage in batches.items():
         for ids in of_vantage:
             try:
-                run_checks.apply_async(args=(list(ids),), queue=f"checks.{vantage}", expires=300)
+                run_checks.apply_async(
+                    args=(list(ids),), queue=f"checks.{vantage}", expires=WAITS_SECONDS
+                )
             except OperationalError:
                 # The broker is away. Nothing is lost: the rows are due, and the beat tries again.
                 logger.warning("no broker: %d checks stay due", len(ids))

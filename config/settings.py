@@ -209,6 +209,18 @@ EMAIL_BACKEND = env.text(
 )
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL") or "gangway@localhost"
 
+# Where links in mails lead, such as https://gangway.example; else the host that was asked for.
+SITE_URL = env.text("SITE_URL").rstrip("/")
+
+# --- Files that people upload, and exports. Web and worker processes share this folder.
+FILES_DIR = Path(env.text("FILES_DIR", str(VAR_DIR / "files")))
+FILES_MOST_BYTES = env.integer("FILES_MOST_BYTES", 10 * 1024 * 1024, least=1)
+FILE_UPLOAD_HANDLERS = [
+    "onboarding.uploads.SizeLimit",
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "django.core.files.uploadhandler.TemporaryFileUploadHandler",
+]
+
 # --- Web
 LANGUAGE_CODE = "en-gb"
 TIME_ZONE = "UTC"
@@ -267,8 +279,8 @@ CELERY_TASK_ALWAYS_EAGER = not CELERY_BROKER_URL
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
-CELERY_TASK_TIME_LIMIT = 300
-CELERY_TASK_SOFT_TIME_LIMIT = 240
+CELERY_TASK_TIME_LIMIT = 150
+CELERY_TASK_SOFT_TIME_LIMIT = 120
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
@@ -313,6 +325,8 @@ CHECKS_CADENCE = {
     "watched": env.integer("CHECKS_WATCHED_SECONDS", 60, least=1),
     "quiet": env.integer("CHECKS_QUIET_SECONDS", 3600, least=1, most=86_400),
 }
+# The lab lies on this machine and people watch it: there every change shows within a minute.
+CHECKS_CADENCE_OF_SAMPLES = {"hurried": 3, "confirming": 4, "watched": 8, "quiet": 15}
 
 LOGGING = {
     "version": 1,

@@ -9,6 +9,7 @@ from config.settings import *  # noqa: F403 - the one star import we allow
 
 VAR_DIR = Path(tempfile.gettempdir()) / "gangway-tests"
 VAR_DIR.mkdir(exist_ok=True)
+FILES_DIR = VAR_DIR / "files"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 CELERY_TASK_ALWAYS_EAGER = True
 CELERY_TASK_EAGER_PROPAGATES = True

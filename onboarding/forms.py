@@ -10,6 +10,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.forms.models import BaseInlineFormSet, inlineformset_factory
 
+from onboarding.handoffs import DAYS
 from onboarding.models import Cutover
 from onboarding.templates_on_record import blueprint_of, newest_template
 from tenants.errors import TenantError
@@ -105,11 +106,17 @@ class DomainForm(forms.ModelForm[Domain]):
     class Meta:
         model = Domain
         fields: ClassVar[list[str]] = ["name", "role", "ownership_token", "ownership_label"]
+        labels: ClassVar[dict[str, str]] = {
+            "ownership_token": "Ownership code (TXT)",
+            "ownership_label": "or CNAME host",
+        }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         # Another name would be another subject with another history: remove the row and add one.
         self.fields["name"].disabled = self.instance.pk is not None
+        if self.instance.pk is not None:
+            self.initial["name"] = str(self.instance)
 
     def clean_name(self) -> str:
         try:
@@ -207,6 +214,12 @@ HostFormSet = inlineformset_factory(
 )
 
 
+# Which region a tenant is in is settled by the profile; these are the values that may differ.
+OVERRIDABLE = {
+    name: label for name, label in LABELS.items() if name not in ("account_code_prefix", "timezone")
+}
+
+
 class RegionValuesForm(forms.Form):
     """A tenant's own values in place of the region's; an empty field leaves the region's."""
 
@@ -219,7 +232,7 @@ class RegionValuesForm(forms.Form):
         }
         kwargs["initial"] = initial
         super().__init__(*args, **kwargs)
-        for name, label in LABELS.items():
+        for name, label in OVERRIDABLE.items():
             widget = forms.Textarea(attrs={"rows": 2}) if name in LIST_FIELDS else forms.TextInput()
             self.fields[name] = forms.CharField(
                 label=label, required=False, widget=widget, help_text=self._on_record(name)
@@ -233,7 +246,7 @@ class RegionValuesForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         overrides: dict[str, object] = {}
-        for name in LABELS:
+        for name in OVERRIDABLE:
             typed = cleaned.get(name, "").strip()
             if not typed:
                 continue
@@ -266,3 +279,10 @@ class CutoverForm(forms.Form):
         typed: datetime | None = self.cleaned_data["planned_at"]
         # The form read it as UTC wall time; it was meant as the tenant's.
         return typed.replace(tzinfo=self.time_zone) if typed is not None else None
+
+
+class HandOffForm(forms.Form):
+    """For whom a hand-off link is, and how long it works."""
+
+    recipient = forms.CharField(max_length=100, strip=True)
+    days = forms.TypedChoiceField(choices=[(d, str(d)) for d in DAYS], coerce=int)

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from checks.models import Check
 from onboarding.models import Cutover, Plan, Task, TaskState
 from onboarding.queries import CheckCounts
 from onboarding.rows import Shape
+from onboarding.safety import Safety
 
 # Until the cutover is done, it waits for what its task depends on.
 TASK_OF_DIRECTION = {
@@ -24,6 +26,8 @@ class Outlook:
     shape: Shape
     words: str
     cutover: Cutover | None = None
+    # With "Ready from": the moment.
+    safe_at: datetime | None = None
 
 
 def outlook(
@@ -31,12 +35,15 @@ def outlook(
     cutovers: Sequence[Cutover],
     open_tasks: Sequence[Task],
     counts: CheckCounts,
+    failing: Sequence[Check],
+    safety: Safety | None = None,
     *,
     now: datetime,
 ) -> Outlook:
-    """The first of these that holds: finished, broken, overdue, not ready, ready, not planned.
+    """The first that holds of: finished, broken, failing, not planned, overdue, waiting, ready.
 
-    `open_tasks` are the plan's tasks that apply and are not complete.
+    `open_tasks` are the plan's tasks that apply and are not complete; `failing` are its checks that
+    are at fault; `safety` is the clock of the cutover.
     """
     if plan.tasks_total and plan.tasks_complete == plan.tasks_total:
         return Outlook(Shape.PASS, "Every step is done")
@@ -47,9 +54,25 @@ def outlook(
     if broken:
         more = f" and {len(broken) - 1} more" if len(broken) > 1 else ""
         return Outlook(Shape.FAIL, f"Not ready: {broken[0].title} no longer holds{more}", cutover)
+    if failing:
+        more = f" and {len(failing) - 1} more" if len(failing) > 1 else ""
+        told = f"{failing[0].get_kind_display()} of {failing[0].subject}"
+        return Outlook(Shape.FAIL, f"Not ready: {told} is not as it should be{more}", cutover)
     if cutover is None:
         return Outlook(Shape.TODO, "No cutover planned")
-    return _readiness(cutover, by_key, counts, now=now)
+    readiness = _readiness(cutover, by_key, counts, now=now)
+    if readiness.shape is Shape.PASS and _must_wait(cutover, safety):
+        return Outlook(Shape.WAITING, "Ready from", cutover, _safe_at(safety))
+    return readiness
+
+
+def _must_wait(cutover: Cutover, safety: Safety | None) -> bool:
+    """Only the inbound switch waits for caches to lose the old answer."""
+    return cutover.direction == Cutover.Direction.INBOUND and bool(safety and safety.is_ahead)
+
+
+def _safe_at(safety: Safety | None) -> datetime | None:
+    return safety.clock.safe_at if safety is not None else None
 
 
 def _readiness(

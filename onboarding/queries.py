@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from django.db.models import Count, Prefetch, Q, QuerySet
 
-from checks.engine.outcomes import Verdict
+from checks.engine.outcomes import Kind, Verdict
 from checks.models import Check
 from onboarding.models import COMPLETE, Cutover, Phase, Plan, Task
 from tenants.models import Tenant
@@ -93,4 +93,10 @@ def open_tasks(tenants: Sequence[Tenant]) -> QuerySet[Task]:
             "applies",
         )
         .order_by("plan_id", "position")
+    )
+
+
+def checks_of_kind(tenants: Sequence[Tenant], kind: Kind) -> QuerySet[Check]:
+    return Check.objects.filter(tenant__in=tenants, is_active=True, kind=kind).select_related(
+        "domain", "host"
     )

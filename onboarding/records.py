@@ -39,14 +39,34 @@ def records_for(subject: Subject, region: Region) -> list[RecordToPublish]:
         case Kind.SPF:
             return _spf(check, check.domain, region)
         case Kind.MX:
-            return [
-                RecordToPublish(check.domain.name, "MX", "@", f"10 {host}.", ttl=_threshold())
-                for host in region.mx
-            ]
+            return _mx(check, check.domain, region)
         case Kind.MX_TTL:
             return _lower_ttl(check, check.domain)
         case _:
             return []
+
+
+def _mx(check: Check, domain: Domain, region: Region) -> list[RecordToPublish]:
+    """The region's two hosts; the first says what must go, so that nothing is left beside them."""
+    wanted = set(region.mx)
+    others = [v for v in _published(check) if v.partition(" ")[2] not in wanted]
+    return [
+        RecordToPublish(
+            domain.name,
+            "MX",
+            "@",
+            f"10 {host}.",
+            ttl=_threshold(),
+            replaces="\n".join(others) if number == 0 else "",
+        )
+        for number, host in enumerate(region.mx)
+    ]
+
+
+def _published(check: Check) -> list[str]:
+    """Every value that any authoritative server published at the last look."""
+    servers = check.latest.evidence.get("servers", []) if check.latest is not None else []
+    return sorted({value for server in servers for value in server.get("values") or []})
 
 
 def _threshold() -> int:
@@ -85,11 +105,9 @@ def merged_record(records: Sequence[str]) -> str:
 
 
 def _lower_ttl(check: Check, domain: Domain) -> list[RecordToPublish]:
-    servers = check.latest.evidence.get("servers", []) if check.latest is not None else []
-    values = sorted({value for server in servers for value in server.get("values") or []})
     return [
         RecordToPublish(
             domain.name, "MX", "@", f"{value}.", ttl=_threshold(), note="Only the TTL changes."
         )
-        for value in values
+        for value in _published(check)
     ]

@@ -11,6 +11,7 @@ from checks.models import Check
 from onboarding.judging import Ground
 from onboarding.models import Phase, Responsibility, Task, TaskState
 from onboarding.proof import Evidence, Subject
+from onboarding.safety import Safety
 
 
 class Shape(StrEnum):
@@ -37,6 +38,8 @@ class TaskRow:
     supporting: Evidence
     waits_for: tuple[Task, ...] = ()
     depth: int = 0
+    # From when the act that this task prepares is safe; only while the task is proven.
+    safety: Safety | None = None
 
     @property
     def is_mine(self) -> bool:
@@ -80,6 +83,11 @@ class TaskRow:
         )
 
     @property
+    def cautions(self) -> tuple[Subject, ...]:
+        """Proven subjects whose yes came with something worth reading."""
+        return tuple(s for s in self.proven_subjects if s.settled is Verdict.WARN)
+
+    @property
     def open_subjects(self) -> tuple[Subject, ...]:
         return tuple(s for s in self.evidence.subjects if s not in self.proven_subjects)
 
@@ -98,13 +106,22 @@ class TaskRow:
         )
 
 
-def rows_of(tasks: Sequence[Task], ground: Ground, *, side: str) -> list[TaskRow]:
-    """Every task of a plan as a row, in the plan's order."""
+def rows_of(
+    tasks: Sequence[Task], ground: Ground, *, side: str, safety: Mapping[str, Safety]
+) -> list[TaskRow]:
+    """Every task of a plan as a row, in the plan's order. `safety` is by kind of check."""
     by_key = {task.key: task for task in tasks}
-    return [_row(task, by_key, ground, side=side) for task in tasks]
+    return [_row(task, by_key, ground, side=side, safety=safety) for task in tasks]
 
 
-def _row(task: Task, by_key: Mapping[str, Task], ground: Ground, *, side: str) -> TaskRow:
+def _row(
+    task: Task,
+    by_key: Mapping[str, Task],
+    ground: Ground,
+    *,
+    side: str,
+    safety: Mapping[str, Safety],
+) -> TaskRow:
     evidence = ground.evidence(task)
     waits_for = tuple(
         by_key[key] for key in task.depends_on if key in by_key and by_key[key].holds_up
@@ -117,7 +134,14 @@ def _row(task: Task, by_key: Mapping[str, Task], ground: Ground, *, side: str) -
         supporting=ground.evidence(task, task.evidence_kinds),
         waits_for=waits_for,
         depth=1 if task.parent_id else 0,
+        safety=_safety(task, safety),
     )
+
+
+def _safety(task: Task, safety: Mapping[str, Safety]) -> Safety | None:
+    if task.state != TaskState.PROVEN:
+        return None
+    return next((safety[kind] for kind in task.check_kinds if kind in safety), None)
 
 
 _SHAPE_OF_STATE = {

@@ -18,7 +18,8 @@ from onboarding.judging import reassess
 from onboarding.models import Cutover, Phase, Plan, Responsibility, Task
 from onboarding.standing import refresh_states
 from onboarding.templates_on_record import blueprint_of, newest_template
-from tenants.models import Domain, Host, Membership, Tenant, User
+from tenants.models import Domain, Host, Tenant, User
+from tenants.permissions import Act, Role, may, role_in
 from tenants.services import write_activity
 
 
@@ -183,13 +184,14 @@ def note_subjects(
 
 
 def side_of(user: User, tenant: Tenant) -> str:
-    """Which side a person speaks for in this tenant: mimecast, client, or neither (a viewer)."""
-    if user.is_mimecast:
-        return Responsibility.MIMECAST
-    may_act = Membership.objects.filter(
-        user=user, tenant=tenant, role__in=[Membership.Role.OWNER, Membership.Role.MEMBER]
-    ).exists()
-    return Responsibility.CLIENT if may_act else ""
+    """Which side a person speaks for in this tenant: mimecast, client, or neither."""
+    return side_of_role(role_in(user, tenant), is_closed=tenant.is_closed)
+
+
+def side_of_role(role: Role | None, *, is_closed: bool = False) -> str:
+    if role is None or not may(role, Act.CONFIRM, is_closed=is_closed):
+        return ""
+    return Responsibility.MIMECAST if role.is_staff else Responsibility.CLIENT
 
 
 def confirm_task(task: Task, *, by: User, side: str) -> None:

@@ -2,14 +2,42 @@
 
 from __future__ import annotations
 
-from celery import shared_task
+import functools
+import logging
 
-from onboarding import judging
-from onboarding.models import Plan
+from celery import shared_task
+from django.db import transaction
+from kombu.exceptions import OperationalError
+
+from onboarding import exporting, judging
+from onboarding.models import Plan, TenantExport
+
+logger = logging.getLogger(__name__)
 
 
 @shared_task(name="onboarding.reconcile", acks_late=True, ignore_result=True)
 def reconcile() -> None:
     """Judge every plan again, so that a lost reaction costs a day at most."""
-    for plan in Plan.objects.select_related("tenant").iterator():
+    open_plans = Plan.objects.filter(tenant__archived_at__isnull=True)
+    for plan in open_plans.select_related("tenant").iterator():
         judging.reassess(plan)
+
+
+@shared_task(name="onboarding.build_export", acks_late=True, ignore_result=True)
+def build_export(public_id: str) -> None:
+    export = TenantExport.objects.select_related("tenant").filter(public_id=public_id).first()
+    if export is not None:
+        exporting.build_export(export)
+
+
+def build_export_soon(export: TenantExport) -> None:
+    """Queue the work once the transaction has committed."""
+    transaction.on_commit(functools.partial(_queue, export.public_id))
+
+
+def _queue(public_id: str) -> None:
+    try:
+        build_export.delay(public_id)
+    except OperationalError:
+        # The page shows the export as asked for, and offers to ask again.
+        logger.warning("no broker: export %s was not begun", public_id)

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from django.urls import path
 
-from onboarding.views import checks, dashboard, lab, plan, tenants
+from onboarding.views import (
+    checks,
+    dashboard,
+    files,
+    handoff,
+    lab,
+    leaving,
+    people,
+    plan,
+    staff,
+    tenants,
+)
 
 app_name = "onboarding"
 
@@ -37,4 +48,56 @@ urlpatterns = [
     ),
     path("t/<str:public_id>/lab/", lab.lab_show, name="lab"),
     path("t/<str:public_id>/lab/change/", lab.lab_change, name="lab-change"),
+    # --- People
+    path("t/<str:public_id>/people/", people.people_show, name="people"),
+    path("t/<str:public_id>/people/invite/", people.invite, name="invite"),
+    path("t/<str:public_id>/people/<str:person_id>/role/", people.person_role, name="person-role"),
+    path(
+        "t/<str:public_id>/people/<str:person_id>/remove/",
+        people.person_remove,
+        name="person-remove",
+    ),
+    path(
+        "t/<str:public_id>/invitations/<str:invitation_id>/resend/",
+        people.invitation_resend,
+        name="invitation-resend",
+    ),
+    path(
+        "t/<str:public_id>/invitations/<str:invitation_id>/revoke/",
+        people.invitation_revoke,
+        name="invitation-revoke",
+    ),
+    path("people/", staff.staff_show, name="staff"),
+    path("people/<str:person_id>/role/", staff.staff_change, name="staff-change"),
+    path("people/<str:person_id>/deactivate/", staff.person_deactivate, name="person-deactivate"),
+    path("people/<str:person_id>/activate/", staff.person_activate, name="person-activate"),
+    # --- Hand-offs
+    path(
+        "t/<str:public_id>/tasks/<str:task_id>/hand-off/",
+        handoff.task_hand_off,
+        name="task-hand-off",
+    ),
+    path("t/<str:public_id>/hand-offs/", handoff.domain_hand_off, name="domain-hand-off"),
+    path(
+        "t/<str:public_id>/hand-offs/<str:hand_off_id>/revoke/",
+        handoff.hand_off_revoke,
+        name="hand-off-revoke",
+    ),
+    path("h/<str:token>/", handoff.hand_off, name="hand-off"),
+    path("h/<str:token>/revision/", handoff.hand_off_revision, name="hand-off-revision"),
+    path("h/<str:token>/look/", handoff.hand_off_look, name="hand-off-look"),
+    # --- Files
+    path("t/<str:public_id>/tasks/<str:task_id>/files/", files.file_add, name="file-add"),
+    path(
+        "t/<str:public_id>/tasks/<str:task_id>/files/<str:file_id>/",
+        files.file_show,
+        name="file-show",
+    ),
+    # --- Leaving
+    path("t/<str:public_id>/leaving/", leaving.leaving_show, name="leaving"),
+    path("t/<str:public_id>/leaving/close/", leaving.tenant_close, name="tenant-close"),
+    path("t/<str:public_id>/leaving/reopen/", leaving.tenant_reopen, name="tenant-reopen"),
+    path("t/<str:public_id>/leaving/erase/", leaving.tenant_erase, name="tenant-erase"),
+    path("t/<str:public_id>/exports/", leaving.export_request, name="export-request"),
+    path("t/<str:public_id>/exports/<str:export_id>/", leaving.export_show, name="export-show"),
 ]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
 from django.db import models
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 
 from tenants.names import display_domain
 from tenants.public_ids import new_public_id
@@ -43,6 +45,10 @@ class User(AbstractBaseUser, PermissionsMixin):
         max_length=20, choices=StaffRole, default=StaffRole.NONE, blank=True
     )
     is_active = models.BooleanField(default=True)
+    # A manager who watches some consultants sees their tenants only; one who watches nobody, all.
+    watches = models.ManyToManyField("self", symmetrical=False, blank=True, related_name="+")
+    # Raised to end every session of this person at once.
+    session_round = models.PositiveIntegerField(default=0)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     objects = UserAccounts()
@@ -52,6 +58,17 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def __str__(self) -> str:
         return self.name
+
+    def get_session_auth_hash(self) -> str:
+        return self._of_this_round(super().get_session_auth_hash())
+
+    def get_session_auth_fallback_hash(self) -> Iterator[str]:
+        for value in super().get_session_auth_fallback_hash():
+            yield self._of_this_round(value)
+
+    def _of_this_round(self, value: str) -> str:
+        text = f"{self.session_round}:{value}"
+        return salted_hmac("tenants.session-round", text, algorithm="sha256").hexdigest()
 
     @property
     def is_mimecast(self) -> bool:
@@ -112,6 +129,8 @@ class Tenant(models.Model):
     )
     # A sample tenant lives in the lab under .test; only a local installation has any.
     is_sample = models.BooleanField(default=False)
+    # Closed: read-only, its checks set aside, out of the lists unless asked for.
+    archived_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:
@@ -119,6 +138,10 @@ class Tenant(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_closed(self) -> bool:
+        return self.archived_at is not None
 
     @property
     def region_values(self) -> Region:
@@ -158,6 +181,50 @@ class Membership(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user} in {self.tenant}"
+
+
+class Invitation(models.Model):
+    """A place in a tenant, offered to one address. The link's token is known to its mail alone."""
+
+    public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="invitations")
+    email = models.EmailField()
+    role = models.CharField(max_length=10, choices=Membership.Role)
+    invited_by = models.ForeignKey(
+        User, on_delete=models.SET_NULL, null=True, related_name="invitations_made"
+    )
+    # None until the mail is on its way, and again from the moment that another is asked for.
+    token_hash = models.CharField(  # noqa: DJ001 - unique, and two unsent ones may stand together
+        max_length=64, unique=True, null=True, editable=False
+    )
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    sent_at = models.DateTimeField(null=True, blank=True)
+    expires_at = models.DateTimeField()
+    accepted_at = models.DateTimeField(null=True, blank=True)
+    accepted_by = models.ForeignKey(
+        User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(
+                fields=["tenant", "email"],
+                condition=models.Q(accepted_at__isnull=True, revoked_at__isnull=True),
+                name="one_pending_invitation_per_address",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(accepted_at__isnull=True) | models.Q(revoked_at__isnull=True),
+                name="invitation_accepted_or_revoked",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.email} to {self.tenant}"
+
+    @property
+    def is_expired(self) -> bool:
+        return self.expires_at <= timezone.now()
 
 
 class Domain(models.Model):

@@ -2,16 +2,44 @@
 
 from __future__ import annotations
 
-from django.db.models import QuerySet
+from django.db.models import F, Q, QuerySet
 
-from tenants.models import Membership, Tenant, User
+from tenants.models import Invitation, Membership, Tenant, User
 
 
 def tenants_for(user: User) -> QuerySet[Tenant]:
-    """The tenants a person may see: all for Mimecast's people, their own for a client's."""
+    """The tenants a person may see, closed ones too: a manager who watches some consultants sees
+    theirs, other staff all, a client's people their own."""
     tenants = Tenant.objects.select_related("consultant")
-    return tenants if user.is_mimecast else tenants.filter(memberships__user=user)
+    own = Q(pk__in=Membership.objects.filter(user=user).values("tenant"))
+    if not user.is_mimecast:
+        return tenants.filter(own)
+    if user.staff_role == User.StaffRole.MANAGER:
+        watched = [person.pk for person in user.watches.all()]
+        return tenants.filter(Q(consultant__in=watched) | own) if watched else tenants
+    return tenants
 
 
-def membership(user: User, tenant: Tenant) -> Membership | None:
-    return Membership.objects.filter(user=user, tenant=tenant).first()
+def open_tenants_for(user: User) -> QuerySet[Tenant]:
+    """The same without closed tenants: what lists and dashboards show unless asked."""
+    return tenants_for(user).filter(archived_at__isnull=True)
+
+
+def members_of(tenant: Tenant) -> QuerySet[Membership]:
+    return Membership.objects.filter(tenant=tenant).select_related("user").order_by("user__name")
+
+
+def pending_invitations(tenant: Tenant) -> QuerySet[Invitation]:
+    """Sent and neither accepted nor revoked; those that ran out included, so they can be resent."""
+    return (
+        Invitation.objects.filter(tenant=tenant, accepted_at=None, revoked_at=None)
+        .select_related("invited_by")
+        .order_by("-created_at")
+    )
+
+
+def everybody() -> QuerySet[User]:
+    """All people, staff first, with what the installation's list shows of them."""
+    return User.objects.prefetch_related("watches", "memberships__tenant").order_by(
+        F("staff_role").desc(), "name"
+    )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from allauth.usersessions.models import UserSession
+from django.db.models import F
 from django.http import HttpRequest
 
 from tenants.activity import add_line
@@ -18,6 +20,13 @@ def write_activity(
     `by` is None when a check did it; `params` hold what it was done to, before and after.
     """
     return add_line(tenant, act, by=by, params=params)
+
+
+def end_sessions(user: User) -> None:
+    """Sign a person out everywhere: none of their sessions is good for another request."""
+    for session in UserSession.objects.filter(user=user):
+        session.end()
+    User.objects.filter(pk=user.pk).update(session_round=F("session_round") + 1)
 
 
 def note_sign_in(

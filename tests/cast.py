@@ -22,6 +22,7 @@ START = datetime(2026, 12, 1, 9, 0, tzinfo=UTC)
 
 MakeTenant = Callable[..., Tenant]
 Look = Callable[..., None]
+SignIn = Callable[[User], Client]
 
 
 @pytest.fixture
@@ -35,6 +36,13 @@ def consultant(db: None) -> User:
 def manager(db: None) -> User:
     return User.objects.create_user(
         "manager@gangway.test", "pw", name="Man Ager", staff_role="manager"
+    )
+
+
+@pytest.fixture
+def administrator(db: None) -> User:
+    return User.objects.create_user(
+        "administrator@gangway.test", "pw", name="Ad Ministrator", staff_role="administrator"
     )
 
 
@@ -77,6 +85,11 @@ def owner(tenant: Tenant) -> User:
 
 
 @pytest.fixture
+def member(tenant: Tenant) -> User:
+    return _client_person(tenant, "member")
+
+
+@pytest.fixture
 def viewer(tenant: Tenant) -> User:
     return _client_person(tenant, "viewer")
 
@@ -91,7 +104,7 @@ def outsider(make_tenant: MakeTenant) -> User:
 
 
 @pytest.fixture
-def signed_in(client: Client) -> Callable[[User], Client]:
+def signed_in(client: Client) -> SignIn:
     def sign_in(user: User) -> Client:
         client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
         return client

@@ -10,6 +10,7 @@ from django import template
 from checks.engine.outcomes import Verdict
 from checks.models import Check, Observation
 from onboarding.rows import Shape, shape_of_check
+from tenants.models import Tenant
 
 register = template.Library()
 
@@ -18,6 +19,12 @@ register = template.Library()
 def of(mapping: Mapping[Any, Any], key: object) -> Any:
     """What the mapping holds under a key, or nothing."""
     return mapping.get(key)
+
+
+@register.filter
+def field_label(name: str) -> str:
+    """What people call a field of the profile."""
+    return str(getattr(Tenant._meta.get_field(name), "verbose_name", name))
 
 
 @register.filter

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_GET, require_POST
@@ -13,13 +12,13 @@ from checks.engine.outcomes import Kind
 from checks.models import KIND_CHOICES, Check
 from checks.queries import checks_of, timeline
 from checks.tasks import look_now
-from onboarding import services
 from onboarding.proof import Subject
 from onboarding.records import records_for
 from onboarding.rows import Shape, shape_of_check
-from onboarding.views.shared import LOOKS, TenantPage, load_page, show, signed_in
-from tenants.access import tenant_or_404
-from tenants.models import Domain, Host, Tenant
+from onboarding.views.shared import LOOKS, TenantPage, load_page, show
+from tenants.access import act, tenant_or_404
+from tenants.models import Domain, Host
+from tenants.permissions import Act
 from tenants.throttle import throttled
 
 DOMAIN_KINDS = (Kind.OWNERSHIP, Kind.SPF, Kind.MX_TTL, Kind.MX)
@@ -41,6 +40,7 @@ class SubjectRow:
     cells: tuple[Cell, ...]
 
 
+@act(Act.READ)
 @require_GET
 def domains(request: HttpRequest, public_id: str) -> HttpResponse:
     page = load_page(request, public_id)
@@ -85,16 +85,11 @@ def _cell(kind: Kind, check: Check | None) -> Cell:
     return Cell(kind.value, dict(KIND_CHOICES)[kind.value], check, shape)
 
 
-def _may_ask(request: HttpRequest, tenant: Tenant) -> None:
-    if not services.side_of(signed_in(request), tenant):
-        raise PermissionDenied("You can read this page, but not ask for a look.")
-
-
+@act(Act.LOOK)
 @require_POST
 @throttled("look", LOOKS)
 def check_look(request: HttpRequest, public_id: str, check_id: str) -> HttpResponse:
     tenant = tenant_or_404(request, public_id)
-    _may_ask(request, tenant)
     check = get_object_or_404(checks_of(tenant), public_id=check_id)
     look_now([check])
     response = redirect("onboarding:domains", public_id=public_id)
@@ -102,11 +97,11 @@ def check_look(request: HttpRequest, public_id: str, check_id: str) -> HttpRespo
     return response
 
 
+@act(Act.LOOK)
 @require_POST
 @throttled("look", LOOKS)
 def look_at_all(request: HttpRequest, public_id: str) -> HttpResponse:
     tenant = tenant_or_404(request, public_id)
-    _may_ask(request, tenant)
     look_now(checks_of(tenant))
     target = "domains" if request.POST.get("from") == "domains" else "plan-show"
     return redirect(f"onboarding:{target}", public_id=public_id)

@@ -14,14 +14,19 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
+from checks.engine.outcomes import Kind
+from checks.models import Check, Observation
+from checks.queries import history
 from onboarding import filters, queries
 from onboarding.models import Cutover, Phase, Plan, Task
 from onboarding.outlook import Outlook, outlook
 from onboarding.queries import CheckCounts
+from onboarding.safety import Safety, safeties
 from onboarding.views.shared import show, signed_in
-from tenants.access import for_staff
+from tenants.access import act
 from tenants.models import Tenant
-from tenants.queries import tenants_for
+from tenants.permissions import Act
+from tenants.queries import open_tenants_for
 
 PAGE = 50
 
@@ -64,11 +69,11 @@ class Wait:
     tenants: int
 
 
+@act(Act.WATCH_ALL)
 @require_GET
-@for_staff
 def dashboard(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
-    tenants = tenants_for(signed_in(request))
+    tenants = open_tenants_for(signed_in(request))
     chosen = filters.TenantFilter(request.GET, queryset=tenants)
     found = Paginator(queries.with_plans(chosen.qs), PAGE).get_page(request.GET.get("page"))
     context = {
@@ -89,11 +94,11 @@ def _query_without_page(request: HttpRequest) -> str:
     return query.urlencode()
 
 
+@act(Act.WATCH_ALL)
 @require_GET
-@for_staff
 def dashboard_csv(request: HttpRequest) -> HttpResponse:
     """The same list as a file, whole."""
-    chosen = filters.TenantFilter(request.GET, queryset=tenants_for(signed_in(request)))
+    chosen = filters.TenantFilter(request.GET, queryset=open_tenants_for(signed_in(request)))
     response = HttpResponse(content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = 'attachment; filename="gangway-cutovers.csv"'
     rows = csv.writer(response)
@@ -115,7 +120,7 @@ def dashboard_csv(request: HttpRequest) -> HttpResponse:
                 line.counts.unknown,
                 cutover.get_direction_display() if cutover else "",
                 f"{cutover.planned_at:%Y-%m-%d %H:%M}" if cutover else "",
-                line.outlook.words,
+                f"{line.outlook.words} {line.outlook.safe_at or ''}".strip(),
             )
         )
     return response
@@ -129,9 +134,13 @@ def _plain(value: object) -> str:
 
 def _lines(tenants: list[Tenant], *, now: datetime) -> list[Line]:
     counts = queries.check_counts(tenants)
+    failing: dict[int, list[Check]] = {}
+    for check in queries.failing_checks(tenants):
+        failing.setdefault(check.tenant_id, []).append(check)
     open_tasks: dict[int, list[Task]] = {}
     for task in queries.open_tasks(tenants):
         open_tasks.setdefault(task.plan_id, []).append(task)
+    safety = _safeties(tenants, now=now)
     return [
         Line(
             tenant=tenant,
@@ -144,12 +153,30 @@ def _lines(tenants: list[Tenant], *, now: datetime) -> list[Line]:
                 list(tenant.plan.cutovers.all()),
                 open_tasks.get(tenant.plan.pk, []),
                 counts.get(tenant.pk, CheckCounts()),
+                failing.get(tenant.pk, []),
+                safety.get(tenant.pk),
                 now=now,
             ),
             domains=len(tenant.domains.all()),
         )
         for tenant in tenants
     ]
+
+
+def _safeties(tenants: list[Tenant], *, now: datetime) -> dict[int, Safety]:
+    """The cutover clock of every tenant that has one, in two queries."""
+    checks = list(queries.checks_of_kind(tenants, Kind.MX_TTL))
+    seen: dict[int, list[Observation]] = {}
+    for observation in history(checks, [Kind.MX_TTL]):
+        seen.setdefault(observation.check_asked_id, []).append(observation)
+    found: dict[int, Safety] = {}
+    for tenant in tenants:
+        own = [check for check in checks if check.tenant_id == tenant.pk]
+        observations = [o for check in own for o in seen.get(check.pk, [])]
+        safety = safeties(own, observations, tenant.region_values, now=now).get(Kind.MX_TTL)
+        if safety is not None:
+            found[tenant.pk] = safety
+    return found
 
 
 def _figures(tenants: QuerySet[Tenant], *, now: datetime) -> Figures:

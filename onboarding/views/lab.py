@@ -14,10 +14,13 @@ from checks.engine.outcomes import Kind
 from checks.lab.places import SERVERS
 from checks.lab.records import LabError, Mode, ZoneRecord
 from checks.lab.zones import HOSTS, Lab
+from checks.models import Check
 from onboarding.proof import Subject
 from onboarding.records import RecordToPublish, records_for
 from onboarding.views.shared import TenantPage, load_page
+from tenants.access import act
 from tenants.models import Domain
+from tenants.permissions import Act
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,7 @@ def _load(request: HttpRequest, public_id: str) -> tuple[TenantPage, Lab]:
     return page, Lab(settings.LAB_DIR)
 
 
+@act(Act.READ)
 @require_GET
 def lab_show(request: HttpRequest, public_id: str) -> HttpResponse:
     page, lab = _load(request, public_id)
@@ -68,11 +72,17 @@ def _wanted(page: TenantPage, domain: Domain) -> list[RecordToPublish]:
     return [
         record
         for check in page.ground.checks
-        if check.domain_id == domain.pk
+        if check.domain_id == domain.pk and not _is_satisfied(check)
         for record in records_for(Subject(Kind(check.kind), str(domain), check), page.region)
     ]
 
 
+def _is_satisfied(check: Check) -> bool:
+    verdict = check.standing.verdict
+    return verdict is not None and verdict.is_yes
+
+
+@act(Act.USE_LAB)
 @require_POST
 def lab_change(request: HttpRequest, public_id: str) -> HttpResponse:
     page, lab = _load(request, public_id)

@@ -15,6 +15,7 @@ from checks.models import Check
 from checks.tasks import look_now
 from onboarding import services
 from onboarding.errors import NotYours, OnboardingError
+from onboarding.evidence_files import files_by_task
 from onboarding.forms import CutoverForm
 from onboarding.judging import Ground
 from onboarding.models import Cutover, Plan, Responsibility, Task
@@ -22,11 +23,13 @@ from onboarding.proof import Subject
 from onboarding.records import RecordToPublish, records_for
 from onboarding.rows import PhaseRow, TaskRow, client_steps
 from onboarding.views.shared import LOOKS, TenantPage, load_page, show, signed_in
-from tenants.access import for_steering, tenant_or_404
+from tenants.access import act, tenant_or_404
 from tenants.models import ActivityLine, Tenant
+from tenants.permissions import Act
 from tenants.throttle import throttled
 
 
+@act(Act.READ)
 @require_GET
 def plan_show(request: HttpRequest, public_id: str) -> HttpResponse:
     page = load_page(request, public_id)
@@ -36,6 +39,7 @@ def plan_show(request: HttpRequest, public_id: str) -> HttpResponse:
         "phase": phase,
         "tab": "plan",
         "records": _records(page, phase.rows),
+        "files": files_by_task(page.plan),
         "responsibilities": Responsibility.choices,
         "directions": Cutover.Direction.choices,
     }
@@ -64,6 +68,7 @@ def _records(page: TenantPage, rows: Iterable[TaskRow]) -> dict[str, list[Record
     }
 
 
+@act(Act.READ)
 @require_GET
 def steps(request: HttpRequest, public_id: str) -> HttpResponse:
     page = load_page(request, public_id)
@@ -77,6 +82,7 @@ def steps(request: HttpRequest, public_id: str) -> HttpResponse:
     return show(request, "onboarding/steps.html", "steps", context)
 
 
+@act(Act.READ)
 @require_GET
 @never_cache
 def revision(request: HttpRequest, public_id: str) -> HttpResponse:
@@ -85,6 +91,7 @@ def revision(request: HttpRequest, public_id: str) -> HttpResponse:
     return HttpResponse(str(tenant.plan.revision), content_type="text/plain")
 
 
+@act(Act.READ)
 @require_GET
 def activity(request: HttpRequest, public_id: str) -> HttpResponse:
     page = load_page(request, public_id)
@@ -119,6 +126,7 @@ def _back(request: HttpRequest, tenant: Tenant, task: Task | None = None) -> Htt
     return response
 
 
+@act(Act.CONFIRM)
 @require_POST
 def task_confirm(request: HttpRequest, public_id: str, task_id: str) -> HttpResponse:
     tenant, task = _load_task(request, public_id, task_id)
@@ -134,6 +142,7 @@ def task_confirm(request: HttpRequest, public_id: str, task_id: str) -> HttpResp
     return _back(request, tenant, task)
 
 
+@act(Act.CONFIRM)
 @require_POST
 def task_withdraw(request: HttpRequest, public_id: str, task_id: str) -> HttpResponse:
     tenant, task = _load_task(request, public_id, task_id)
@@ -147,18 +156,17 @@ def task_withdraw(request: HttpRequest, public_id: str, task_id: str) -> HttpRes
     return _back(request, tenant, task)
 
 
+@act(Act.LOOK)
 @require_POST
 @throttled("look", LOOKS)
 def task_look(request: HttpRequest, public_id: str, task_id: str) -> HttpResponse:
     tenant, task = _load_task(request, public_id, task_id)
-    if not services.side_of(signed_in(request), tenant):
-        raise PermissionDenied("You can read this plan, but not ask for a look.")
     look_now(_checks_of(task, tenant))
     return _back(request, tenant, task)
 
 
+@act(Act.STEER)
 @require_POST
-@for_steering
 def task_responsibility(request: HttpRequest, public_id: str, task_id: str) -> HttpResponse:
     tenant, task = _load_task(request, public_id, task_id)
     chosen = request.POST.get("responsibility", "")
@@ -172,8 +180,8 @@ def task_responsibility(request: HttpRequest, public_id: str, task_id: str) -> H
     return _back(request, tenant, task)
 
 
+@act(Act.STEER)
 @require_POST
-@for_steering
 def cutover_plan(request: HttpRequest, public_id: str) -> HttpResponse:
     tenant = tenant_or_404(request, public_id)
     form = CutoverForm(request.POST, tenant=tenant)

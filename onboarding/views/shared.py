@@ -7,15 +7,20 @@ from typing import Any, cast
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 
+from checks.queries import history
 from onboarding import queries
+from onboarding.handoffs import DAYS
 from onboarding.judging import Ground
 from onboarding.models import Cutover, Plan
 from onboarding.rows import PhaseRow, TaskRow, phase_rows, rows_of
-from onboarding.services import side_of
-from tenants.access import may_steer, tenant_or_404
+from onboarding.safety import ACT_OF_KIND, safeties
+from onboarding.services import side_of_role
+from tenants.access import Seat, seat_or_404
 from tenants.models import Tenant, User
+from tenants.permissions import Act, may
 from tenants.regions import Region
 
 # A look asks other people's servers: often enough for somebody who waits, not for a program.
@@ -34,7 +39,52 @@ class TenantPage:
     phases: list[PhaseRow]
     cutovers: list[Cutover]
     side: str
-    may_steer: bool
+    seat: Seat
+
+    @property
+    def may_steer(self) -> bool:
+        return self.seat.may(Act.STEER)
+
+    @property
+    def may_invite(self) -> bool:
+        return self.seat.may(Act.INVITE)
+
+    @property
+    def may_manage_people(self) -> bool:
+        return self.seat.may(Act.MANAGE_PEOPLE)
+
+    @property
+    def may_hand_off(self) -> bool:
+        return self.seat.may(Act.HAND_OFF)
+
+    @property
+    def hand_off_days(self) -> tuple[int, ...]:
+        return DAYS
+
+    @property
+    def may_see_links(self) -> bool:
+        """Whoever may hand off sees the links, also those of a closed tenant."""
+        return may(self.seat.role, Act.HAND_OFF)
+
+    @property
+    def may_add_files(self) -> bool:
+        return self.seat.may(Act.ADD_FILE)
+
+    @property
+    def may_export(self) -> bool:
+        return self.seat.may(Act.EXPORT)
+
+    @property
+    def may_close(self) -> bool:
+        return self.seat.may(Act.CLOSE)
+
+    @property
+    def may_erase(self) -> bool:
+        return self.seat.may(Act.ERASE)
+
+    @property
+    def may_leave(self) -> bool:
+        return self.may_export or self.may_close or self.may_erase
 
     @property
     def next_cutover(self) -> Cutover | None:
@@ -47,22 +97,25 @@ def signed_in(request: HttpRequest) -> User:
 
 def load_page(request: HttpRequest, public_id: str) -> TenantPage:
     """The tenant's page for this reader; 404 to strangers."""
-    user = signed_in(request)
-    tenant = tenant_or_404(request, public_id)
+    seat = seat_or_404(request, public_id)
+    tenant = seat.tenant
     plan = tenant.plan
-    side = side_of(user, tenant)
+    side = side_of_role(seat.role, is_closed=tenant.is_closed)
     ground = Ground.of(tenant)
-    rows = rows_of(list(queries.tasks_of(plan)), ground, side=side)
+    region = tenant.region_values
+    seen = history(ground.checks, list(ACT_OF_KIND))
+    safety = safeties(ground.checks, seen, region, now=timezone.now())
+    rows = rows_of(list(queries.tasks_of(plan)), ground, side=side, safety=safety)
     return TenantPage(
         tenant=tenant,
         plan=plan,
-        region=tenant.region_values,
+        region=region,
         ground=ground,
         rows=rows,
         phases=phase_rows(list(queries.phases_of(plan)), rows),
         cutovers=list(plan.cutovers.all()),
         side=side,
-        may_steer=may_steer(user),
+        seat=seat,
     )
 
 

@@ -18,12 +18,14 @@ from onboarding.forms import DomainFormSet, HostFormSet, ProfileForm, RegionValu
 from onboarding.models import Cutover
 from onboarding.services import DomainEntry, HostEntry, NewTenant
 from onboarding.views.shared import load_page, show, signed_in
-from tenants.access import for_staff, for_steering, tenant_or_404
+from tenants.access import act, tenant_or_404
 from tenants.models import Tenant, User
-from tenants.queries import tenants_for
+from tenants.permissions import Act
+from tenants.queries import open_tenants_for, tenants_for
 from tenants.regions import gap_sentences
 
 
+@act(Act.OPEN_HOME)
 @require_GET
 def home(request: HttpRequest) -> HttpResponse:
     """Everyone to their own first page; a client of several tenants chooses."""
@@ -32,17 +34,19 @@ def home(request: HttpRequest) -> HttpResponse:
         return redirect("onboarding:dashboard")
     if user.is_mimecast:
         return redirect("onboarding:tenant-list")
-    tenants = list(tenants_for(user)[:2])
+    tenants = list(open_tenants_for(user)[:2])
     if len(tenants) == 1:
         return redirect("onboarding:steps", public_id=tenants[0].public_id)
     return redirect("onboarding:tenant-list")
 
 
+@act(Act.OPEN_HOME)
 @require_GET
 def tenant_list(request: HttpRequest) -> HttpResponse:
     user = signed_in(request)
-    tenants = tenants_for(user)
-    is_mine = user.staff_role == User.StaffRole.CONSULTANT and request.GET.get("of") != "all"
+    of = request.GET.get("of", "")
+    tenants = tenants_for(user).filter(archived_at__isnull=of != "closed")
+    is_mine = user.staff_role == User.StaffRole.CONSULTANT and of not in ("all", "closed")
     if is_mine:
         tenants = tenants.filter(consultant=user)
     wanted = request.GET.get("q", "").strip()
@@ -56,6 +60,7 @@ def tenant_list(request: HttpRequest) -> HttpResponse:
         "counts": queries.check_counts(list(found)),
         "wanted": wanted,
         "is_mine": is_mine,
+        "is_closed": of == "closed",
     }
     return show(request, "onboarding/tenant_list.html", "tenants", context)
 
@@ -75,8 +80,8 @@ def _all_valid(*forms: Any) -> bool:
     return all(answers)
 
 
+@act(Act.CREATE_TENANT)
 @require_http_methods(["GET", "POST"])
-@for_steering
 def tenant_create(request: HttpRequest) -> HttpResponse:
     profile, domains, hosts = _forms(request, Tenant(consultant=signed_in(request)))
     if request.method == "POST" and _all_valid(profile, domains, hosts):
@@ -110,8 +115,8 @@ def _entry(profile: ProfileForm, domains: Any, hosts: Any) -> NewTenant:
     )
 
 
+@act(Act.EDIT_PROFILE)
 @require_http_methods(["GET", "POST"])
-@for_steering
 def profile_edit(request: HttpRequest, public_id: str) -> HttpResponse:
     tenant = tenant_or_404(request, public_id)
     before = {name: getattr(tenant, name) for name in ProfileForm.Meta.fields}
@@ -140,8 +145,8 @@ def _note_rows(tenant: Tenant, domains: Any, hosts: Any, *, by: User) -> None:
         )
 
 
+@act(Act.EDIT_PROFILE)
 @require_http_methods(["POST"])
-@for_steering
 def region_values(request: HttpRequest, public_id: str) -> HttpResponse:
     tenant = tenant_or_404(request, public_id)
     form = RegionValuesForm(request.POST, tenant=tenant)
@@ -181,13 +186,13 @@ def _show_profile(request: HttpRequest, public_id: str, **forms: Any) -> HttpRes
     return render(request, "onboarding/profile_edit.html", context, status=status)
 
 
+@act(Act.SEARCH)
 @require_GET
-@for_staff
 def search(request: HttpRequest) -> HttpResponse:
     """The search box: straight to the one tenant found, or the list of them."""
     wanted = request.GET.get("q", "").strip()
     found = list(
-        tenants_for(signed_in(request))
+        open_tenants_for(signed_in(request))
         .filter(Q(name__icontains=wanted) | Q(domains__name__icontains=wanted))
         .distinct()[:2]
     )

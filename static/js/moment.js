@@ -13,10 +13,11 @@ function span(seconds) {
 }
 
 function words(moment) {
-  const seconds = Math.trunc((Date.now() - moment) / 1000);
-  if (Math.abs(seconds) >= 14 * DAY) return null;
-  const said = span(Math.abs(seconds));
-  if (seconds >= 0) return said ? `${said} ago` : "just now";
+  const isPast = Date.now() >= moment;
+  const seconds = Math.trunc(Math.abs(Date.now() - moment) / 1000);
+  if (seconds >= 14 * DAY) return null;
+  const said = span(seconds);
+  if (isPast) return said ? `${said} ago` : "just now";
   return said ? `in ${said}` : "in a moment";
 }
 

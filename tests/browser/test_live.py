@@ -52,7 +52,7 @@ def test_a_refresh_keeps_rows_open_and_focus_in_place(
     confirm_task(task_of(tenant, KEY), by=owner, side=Responsibility.CLIENT)
     expect(page.locator(f"#{KEY} .task-state")).to_contain_text("confirmed", timeout=4000)
 
-    assert page.locator("details.task[open]").count() == 1
+    expect(page.locator("details.task[open]")).to_have_count(1)
     focused = page.evaluate("document.activeElement.parentElement.id")
     assert focused == "mail-flow-infrastructure"
 

@@ -1,0 +1,157 @@
+"""The two clocks: from when a switch is safe, and from when the old way may be shut.
+
+Pure functions over what authoritative servers were seen to publish. A cache may hold an answer for
+its TTL from the last moment a server could have given it out, which is just before the next look
+at that server saw another (RFC 1035 section 3.2.1, RFC 2181 section 8). A server that never told
+keeps the clock from running at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+# What is assumed of the answer before the first one we saw.
+ASSUMED_TTL_SECONDS = 86_400
+# For resolvers that hold answers longer than they may.
+LOCKDOWN_MARGIN = timedelta(hours=4)
+
+
+@dataclass(frozen=True)
+class Published:
+    """What one server published: its values, and their TTL in seconds (0 without records)."""
+
+    values: frozenset[str]
+    ttl: int
+
+
+@dataclass(frozen=True)
+class Sight:
+    """One interval of looks that all saw the same. None: the server told nothing usable."""
+
+    first_seen_at: datetime
+    last_seen_at: datetime
+    servers: Mapping[str, Published | None]
+
+
+@dataclass(frozen=True)
+class Clock:
+    """From when it is safe, and why.
+
+    `safe_at` is None while it cannot be told or the new answer is not everywhere yet: then
+    `waits_for` names the servers. `server` and `ttl` are the old answer that lives longest, last
+    given out before `seen_until`. `is_assumed`: the answer before our first look was never seen.
+    """
+
+    safe_at: datetime | None
+    waits_for: tuple[str, ...] = ()
+    server: str = ""
+    ttl: int = 0
+    seen_until: datetime | None = None
+    is_assumed: bool = False
+
+
+def cutover_clock(
+    sights: Sequence[Sight], *, threshold: int, assumed_ttl: int = ASSUMED_TTL_SECONDS
+) -> Clock:
+    """From when a changed MX shows everywhere within `threshold` seconds: once every answer with a
+    higher TTL has left the caches."""
+    return _clock(sights, lambda seen: seen.ttl <= threshold, assumed_ttl=assumed_ttl)
+
+
+def lockdown_clock(
+    sights: Sequence[Sight],
+    *,
+    expected: Iterable[str],
+    assumed_ttl: int = ASSUMED_TTL_SECONDS,
+    margin: timedelta = LOCKDOWN_MARGIN,
+) -> Clock:
+    """From when nobody can rightly deliver the old way: once every answer but the expected set of
+    `<preference> <exchange>` hosts has left the caches, and a margin for those that linger."""
+    hosts = frozenset(expected)
+
+    def is_new(seen: Published) -> bool:
+        return frozenset(value.partition(" ")[2] for value in seen.values) == hosts
+
+    return _clock(sights, is_new, assumed_ttl=assumed_ttl, margin=margin)
+
+
+def _clock(
+    sights: Sequence[Sight],
+    is_new: Callable[[Published], bool],
+    *,
+    assumed_ttl: int,
+    margin: timedelta = timedelta(),
+) -> Clock:
+    """1. Every server of the newest look must have been seen with the new answer, and with no other
+    since. 2. Each earlier old answer lives for its TTL from the look that first missed it."""
+    ordered = sorted(sights, key=lambda sight: sight.first_seen_at)
+    if not ordered:
+        return Clock(None)
+    histories = {name: _history(name, ordered) for name in ordered[-1].servers}
+    waits_for = [n for n, seen in histories.items() if not seen or not is_new(seen[-1].published)]
+    if waits_for or not histories:
+        return Clock(None, waits_for=tuple(sorted(waits_for)))
+    gone = {n for sight in ordered for n in sight.servers} - set(histories)
+    histories |= {name: _history(name, ordered) for name in gone}
+    ends = [
+        end
+        for name, seen in histories.items()
+        for end in _old_answers(name, seen, is_new, ordered, assumed_ttl)
+    ]
+    latest = max(ends, key=lambda end: end.expires_at)
+    return Clock(
+        safe_at=latest.expires_at + margin,
+        server=latest.server,
+        ttl=latest.ttl,
+        seen_until=latest.seen_until,
+        is_assumed=latest.is_assumed,
+    )
+
+
+@dataclass(frozen=True)
+class _Seen:
+    at: datetime
+    published: Published
+
+
+@dataclass(frozen=True)
+class _End:
+    """An old answer, and until when it may have been given out."""
+
+    server: str
+    ttl: int
+    seen_until: datetime
+    is_assumed: bool = False
+
+    @property
+    def expires_at(self) -> datetime:
+        return self.seen_until + timedelta(seconds=self.ttl)
+
+
+def _history(name: str, ordered: Sequence[Sight]) -> list[_Seen]:
+    """The looks at which the server told something."""
+    told = [(sight.first_seen_at, sight.servers.get(name)) for sight in ordered]
+    return [_Seen(at, published) for at, published in told if published is not None]
+
+
+def _old_answers(
+    name: str,
+    seen: Sequence[_Seen],
+    is_new: Callable[[Published], bool],
+    ordered: Sequence[Sight],
+    assumed_ttl: int,
+) -> Iterable[_End]:
+    """Every old answer the server was seen to give, and the one before it was first seen."""
+    if seen:
+        # Something may have stood there before we looked, and nobody remembers its TTL. Where the
+        # first answer was an old one, its own TTL is the better guide.
+        first = seen[0]
+        if is_new(first.published):
+            yield _End(name, assumed_ttl, first.at, is_assumed=True)
+    for now, following in zip(seen, [*seen[1:], None], strict=True):
+        if is_new(now.published):
+            continue
+        until = following.at if following is not None else ordered[-1].last_seen_at
+        yield _End(name, now.published.ttl, until)

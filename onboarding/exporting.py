@@ -1,0 +1,122 @@
+"""Everything of a tenant in one archive: a JSON file for each kind of row, and the files."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Iterator
+from typing import Any
+
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import transaction
+from django.db.models import ForeignKey, Model
+from django.utils import timezone
+
+from checks.models import Check, Observation
+from onboarding import file_store
+from onboarding.evidence_files import files_of
+from onboarding.models import (
+    Cutover,
+    EvidenceFile,
+    HandOff,
+    Phase,
+    Plan,
+    Task,
+    TenantExport,
+)
+from tenants.models import (
+    ActivityLine,
+    Domain,
+    Host,
+    Invitation,
+    Membership,
+    Tenant,
+    User,
+)
+from tenants.services import write_activity
+
+# What a tenant has, and how its rows lead to it. A test finds models that are missing here.
+PARTS: dict[str, tuple[type[Model], str]] = {
+    "tenant": (Tenant, "pk"),
+    "memberships": (Membership, "tenant"),
+    "invitations": (Invitation, "tenant"),
+    "domains": (Domain, "tenant"),
+    "hosts": (Host, "tenant"),
+    "plan": (Plan, "tenant"),
+    "phases": (Phase, "plan__tenant"),
+    "tasks": (Task, "plan__tenant"),
+    "cutovers": (Cutover, "plan__tenant"),
+    "files": (EvidenceFile, "task__plan__tenant"),
+    "hand_offs": (HandOff, "plan__tenant"),
+    "exports": (TenantExport, "tenant"),
+    "checks": (Check, "tenant"),
+    "observations": (Observation, "check_asked__tenant"),
+    "activity": (ActivityLine, "tenant"),
+}
+# Keys to doors, and where bytes lie: no business of whoever reads the archive.
+_WITHHELD = {"token_hash", "stored_as", "claim_id"}
+
+
+def ask_for_export(tenant: Tenant, *, by: User) -> TenantExport:
+    """Note the wish and drop the archives made before; the caller queues the work."""
+    with transaction.atomic():
+        earlier = TenantExport.objects.filter(tenant=tenant)
+        file_store.remove_on_commit(list(earlier.values_list("stored_as", flat=True)))
+        earlier.delete()
+        write_activity(tenant, "export-requested", by=by)
+        return TenantExport.objects.create(tenant=tenant, requested_by=by)
+
+
+def note_download(export: TenantExport, *, by: User) -> None:
+    write_activity(export.tenant, "export-downloaded", by=by, export=export.public_id)
+
+
+def build_export(export: TenantExport) -> bool:
+    """Make the archive; False when it is there already or no longer wanted. Safe to run twice."""
+    if export.ready_at is not None:
+        return False
+    place = file_store.new_place()
+    path = file_store.path_of(place)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=0o600, exist_ok=False)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        _write(archive, export.tenant)
+    with transaction.atomic():
+        wanted = TenantExport.objects.filter(pk=export.pk, ready_at=None)
+        size = path.stat().st_size
+        if wanted.update(ready_at=timezone.now(), stored_as=place, size=size):
+            write_activity(export.tenant, "export-ready", bytes=size)
+            return True
+    path.unlink()
+    return False
+
+
+def _write(archive: zipfile.ZipFile, tenant: Tenant) -> None:
+    people: set[int] = set()
+    for name, (model, path) in PARTS.items():
+        rows = list(_rows(model, path, tenant))
+        people |= {row[key] for row in rows for key in _people_keys(model) if row[key]}
+        _put(archive, name, rows)
+    known = User.objects.filter(pk__in=people).values("id", "public_id", "name", "email")
+    _put(archive, "people", [dict(row) for row in known])
+    for kept in files_of(tenant):
+        archive.write(file_store.path_of(kept.stored_as), f"files/{kept.public_id}-{kept.name}")
+
+
+def _put(archive: zipfile.ZipFile, name: str, rows: list[dict[str, Any]]) -> None:
+    text = json.dumps(rows, cls=DjangoJSONEncoder, indent=1, ensure_ascii=False)
+    archive.writestr(f"{name}.json", text)
+
+
+def _rows(model: type[Model], path: str, tenant: Tenant) -> Iterator[dict[str, Any]]:
+    fields = [f.attname for f in model._meta.concrete_fields if f.attname not in _WITHHELD]
+    rows = model._default_manager.filter(**{path: tenant.pk}).order_by("pk")
+    return iter(rows.values(*fields).iterator(chunk_size=1000))
+
+
+def _people_keys(model: type[Model]) -> list[str]:
+    return [
+        field.attname
+        for field in model._meta.concrete_fields
+        if isinstance(field, ForeignKey) and field.related_model is User
+    ]

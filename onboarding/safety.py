@@ -1,0 +1,87 @@
+"""When it is safe to switch, and why: the two clocks over a tenant's domains."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+
+from checks.clocks import Clock, Published, Sight, cutover_clock, lockdown_clock
+from checks.engine.outcomes import Kind
+from checks.models import Check, Observation
+from tenants.regions import Region
+
+
+@dataclass(frozen=True)
+class Safety:
+    """The clock of the domain that waits longest. `act`, cutover or lockdown, is what it holds."""
+
+    act: str
+    domain: str
+    clock: Clock
+    now: datetime
+
+    @property
+    def is_ahead(self) -> bool:
+        return self.clock.safe_at is not None and self.clock.safe_at > self.now
+
+
+# The act that each kind's history tells the safe moment of.
+ACT_OF_KIND = {Kind.MX_TTL: "cutover", Kind.MX: "lockdown"}
+
+
+def safeties(
+    checks: Sequence[Check],
+    observations: Iterable[Observation],
+    region: Region,
+    *,
+    now: datetime,
+) -> dict[str, Safety]:
+    """By kind of check, the act it holds back and from when that is safe for every domain.
+
+    A kind is left out while the new answer is not everywhere, or a server did not tell: then
+    nothing is called safe.
+    """
+    sights: dict[int, list[Sight]] = {}
+    for seen in observations:
+        sights.setdefault(seen.check_asked_id, []).append(sight_of(seen))
+    found: dict[str, Safety] = {}
+    for kind, act in ACT_OF_KIND.items():
+        clocks = [
+            (check.subject, _clock(kind, sights.get(check.pk, []), region))
+            for check in checks
+            if check.kind == kind
+        ]
+        if clocks and all(clock.safe_at is not None for _, clock in clocks):
+            domain, clock = max(clocks, key=lambda pair: pair[1].safe_at or now)
+            found[kind.value] = Safety(act, domain, clock, now)
+    return found
+
+
+def _clock(kind: Kind, sights: Sequence[Sight], region: Region) -> Clock:
+    if kind is Kind.MX_TTL:
+        return cutover_clock(sights, threshold=settings.CHECKS_TTL_THRESHOLD_SECONDS)
+    return lockdown_clock(sights, expected=region.mx) if region.mx else Clock(None)
+
+
+def sight_of(seen: Observation) -> Sight:
+    """An observation's evidence as one interval of looks."""
+    rows: list[Mapping[str, Any]] = seen.evidence.get("servers") or []
+    return Sight(
+        seen.first_seen_at,
+        seen.last_seen_at,
+        {f"{row['name']} ({row['address']})": _published(row) for row in rows},
+    )
+
+
+def _published(row: Mapping[str, Any]) -> Published | None:
+    match row.get("status"):
+        case "records":
+            return Published(frozenset(row["values"]), int(row["ttl"]))
+        case "no-record" | "no-name":
+            return Published(frozenset(), 0)
+        case _:
+            return None

@@ -1,0 +1,85 @@
+"""Closing a tenant, taking its data along, and erasing it."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.text import slugify
+from django.views.decorators.http import require_GET, require_POST
+
+from onboarding import exporting, leaving
+from onboarding.errors import OnboardingError
+from onboarding.models import TenantExport
+from onboarding.tasks import build_export_soon
+from onboarding.views.files import send_file
+from onboarding.views.shared import load_page, signed_in
+from tenants.access import act, tenant_or_404
+from tenants.permissions import Act
+from tenants.throttle import throttled
+
+
+@act(Act.SEE_PEOPLE)
+@require_GET
+def leaving_show(request: HttpRequest, public_id: str) -> HttpResponse:
+    page = load_page(request, public_id)
+    export = TenantExport.objects.filter(tenant=page.tenant).first() if page.may_export else None
+    context = {"page": page, "tab": "people", "export": export}
+    return render(request, "onboarding/leaving.html", context)
+
+
+def _back(public_id: str) -> HttpResponse:
+    return redirect("onboarding:leaving", public_id=public_id)
+
+
+@act(Act.CLOSE)
+@require_POST
+def tenant_close(request: HttpRequest, public_id: str) -> HttpResponse:
+    leaving.close_tenant(tenant_or_404(request, public_id), by=signed_in(request))
+    messages.success(request, "Closed. It can still be read, and opened again.")
+    return _back(public_id)
+
+
+@act(Act.CLOSE)
+@require_POST
+def tenant_reopen(request: HttpRequest, public_id: str) -> HttpResponse:
+    leaving.reopen_tenant(tenant_or_404(request, public_id), by=signed_in(request))
+    messages.success(request, "Open again. Every check looks anew.")
+    return _back(public_id)
+
+
+@act(Act.EXPORT)
+@require_POST
+@throttled("export", "10/h")
+def export_request(request: HttpRequest, public_id: str) -> HttpResponse:
+    tenant = tenant_or_404(request, public_id)
+    build_export_soon(exporting.ask_for_export(tenant, by=signed_in(request)))
+    messages.success(request, "The export is being made; it appears here when it is ready.")
+    return _back(public_id)
+
+
+@act(Act.EXPORT)
+@require_GET
+def export_show(request: HttpRequest, public_id: str, export_id: str) -> HttpResponseBase:
+    tenant = tenant_or_404(request, public_id)
+    export = get_object_or_404(
+        TenantExport, tenant=tenant, public_id=export_id, ready_at__isnull=False
+    )
+    exporting.note_download(export, by=signed_in(request))
+    name = f"gangway-{slugify(tenant.name) or 'tenant'}.zip"
+    return send_file(export.stored_as, name=name, content_type="application/zip")
+
+
+@act(Act.ERASE)
+@require_POST
+def tenant_erase(request: HttpRequest, public_id: str) -> HttpResponse:
+    tenant = tenant_or_404(request, public_id)
+    name = tenant.name
+    try:
+        leaving.erase_tenant(tenant, typed=request.POST.get("name", ""), by=signed_in(request))
+    except OnboardingError as error:
+        messages.error(request, str(error))
+        return _back(public_id)
+    messages.success(request, f"Everything of {name} is erased.")
+    return redirect("onboarding:tenant-list")

@@ -1,0 +1,63 @@
+"""What people type about themselves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib.auth import password_validation
+from django.core.exceptions import ValidationError
+
+from tenants.models import Membership, User
+
+
+class InviteForm(forms.Form):
+    email = forms.EmailField(
+        label="E-mail address",
+        max_length=254,
+        error_messages={"invalid": "This is not an e-mail address."},
+    )
+    role = forms.ChoiceField(choices=Membership.Role, initial=Membership.Role.MEMBER)
+
+
+class RoleForm(forms.Form):
+    role = forms.ChoiceField(choices=Membership.Role)
+
+
+class NewcomerForm(forms.Form):
+    """The account an invitation opens. The address is the invitation's and cannot be typed."""
+
+    name = forms.CharField(
+        label="Your name", max_length=100, widget=forms.TextInput(attrs={"autocomplete": "name"})
+    )
+    password = forms.CharField(
+        label="Password",
+        strip=False,
+        max_length=200,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+        help_text="At least 12 characters. Length helps more than strange signs.",
+    )
+
+    def __init__(self, *args: Any, email: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.email = email
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        password = cleaned.get("password", "")
+        if password:
+            person = User(email=self.email, name=cleaned.get("name", ""))
+            try:
+                password_validation.validate_password(password, person)
+            except ValidationError as error:
+                self.add_error("password", error)
+        return cleaned
+
+
+class StaffForm(forms.Form):
+    role = forms.ChoiceField(choices=[c for c in User.StaffRole.choices if c[0]])
+    watches = forms.ModelMultipleChoiceField(
+        queryset=User.objects.filter(staff_role=User.StaffRole.CONSULTANT),
+        to_field_name="public_id",
+        required=False,
+    )

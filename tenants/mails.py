@@ -1,0 +1,18 @@
+"""Mails to people, from templates/emails: a subject, a text, and the same as HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from django.core.mail import EmailMultiAlternatives
+from django.template.loader import render_to_string
+
+
+def send_mail_to(address: str, name: str, context: Mapping[str, object]) -> None:
+    """Send the mail `name` to one address. Its subject is one line, whatever names it quotes."""
+    subject = " ".join(render_to_string(f"emails/{name}.subject.txt", context).split())
+    mail = EmailMultiAlternatives(
+        subject, render_to_string(f"emails/{name}.txt", context), to=[address]
+    )
+    mail.attach_alternative(render_to_string(f"emails/{name}.html", context), "text/html")
+    mail.send()

@@ -1,0 +1,103 @@
+"""Changing what people may do, and taking it away at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from tenants import invitations
+from tenants.errors import TenantError
+from tenants.models import Invitation, Membership, Tenant, User
+from tenants.services import end_sessions, write_activity
+
+
+class PeopleError(TenantError):
+    """Why somebody's role stays as it is."""
+
+
+def change_role(membership: Membership, role: str, *, by: User) -> None:
+    if role == membership.role:
+        return
+    _keep_an_owner(membership, by=by)
+    with transaction.atomic():
+        Membership.objects.filter(pk=membership.pk).update(role=role)
+        write_activity(
+            membership.tenant,
+            "role-changed",
+            by=by,
+            person=membership.user.email,
+            before=membership.role,
+            after=role,
+        )
+
+
+def remove_member(membership: Membership, *, by: User) -> None:
+    """Out of the tenant, signed out everywhere, and the invitations they made are worthless."""
+    _keep_an_owner(membership, by=by)
+    tenant, user = membership.tenant, membership.user
+    with transaction.atomic():
+        Membership.objects.filter(pk=membership.pk).delete()
+        end_sessions(user)
+        invitations.revoke_all(Invitation.objects.filter(tenant=tenant, invited_by=user), by=by)
+        write_activity(
+            tenant, "person-removed", by=by, person=user.email, before=membership.role, after=""
+        )
+
+
+def _keep_an_owner(membership: Membership, *, by: User) -> None:
+    """Clients may not leave their tenant without an owner; staff may, and invite the next one."""
+    if membership.role != Membership.Role.OWNER or by.is_mimecast:
+        return
+    others = owners_of(membership.tenant).exclude(pk=membership.pk)
+    if not others.exists():
+        raise PeopleError("A tenant keeps at least one owner: make somebody else an owner first.")
+
+
+def owners_of(tenant: Tenant) -> QuerySet[Membership]:
+    return Membership.objects.filter(
+        tenant=tenant, role=Membership.Role.OWNER, user__is_active=True
+    )
+
+
+def change_staff(person: User, role: str, watches: Sequence[User], *, by: User) -> None:
+    """Another staff role, or another selection of consultants to watch."""
+    _not_oneself(person, by)
+    before = {"role": person.staff_role, "watches": _emails(list(person.watches.all()))}
+    after = {"role": role, "watches": _emails(watches)}
+    if before == after:
+        return
+    with transaction.atomic():
+        User.objects.filter(pk=person.pk).update(staff_role=role)
+        person.watches.set(watches)
+        write_activity(
+            None, "staff-changed", by=by, person=person.email, before=before, after=after
+        )
+
+
+def deactivate(person: User, *, by: User) -> None:
+    """Shut a person out of everything, from their next request on."""
+    _not_oneself(person, by)
+    with transaction.atomic():
+        if not User.objects.filter(pk=person.pk, is_active=True).update(is_active=False):
+            return
+        end_sessions(person)
+        invitations.revoke_all(Invitation.objects.filter(invited_by=person), by=by)
+        write_activity(None, "person-deactivated", by=by, person=person.email)
+
+
+def activate(person: User, *, by: User) -> None:
+    with transaction.atomic():
+        if User.objects.filter(pk=person.pk, is_active=False).update(is_active=True):
+            write_activity(None, "person-activated", by=by, person=person.email)
+
+
+def _not_oneself(person: User, by: User) -> None:
+    """So that there is always an administrator left."""
+    if person.pk == by.pk:
+        raise PeopleError("Another administrator has to change your own role or access.")
+
+
+def _emails(people: Sequence[User]) -> list[str]:
+    return sorted(person.email for person in people)

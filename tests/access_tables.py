@@ -1,0 +1,20 @@
+"""The tables of docs/access.md, read as they stand: the tests are made from them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "access.md"
+
+
+def table_under(heading: str) -> list[dict[str, str]]:
+    """The first table below a heading: one mapping of column to cell for each row."""
+    _, _, section = PAGE.read_text(encoding="utf-8").partition(f"\n## {heading}\n")
+    lines = [line for line in section.partition("\n## ")[0].splitlines() if line.startswith("|")]
+    head, _, *rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    return [dict(zip(head, row, strict=True)) for row in rows]
+
+
+def is_yes(cell: str) -> bool:
+    """A cell is yes or no; anything else is a mistake of the page."""
+    return {"yes": True, "no": False}[cell]

@@ -1,0 +1,166 @@
+"""From when a switch is safe, and from when the old way may be shut."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from checks.clocks import Clock, Published, Sight, cutover_clock, lockdown_clock
+
+NEW = frozenset({"10 in-1.test", "10 in-2.test"})
+OLD = frozenset({"10 mail.test"})
+EXPECTED = ("in-1.test", "in-2.test")
+
+
+def at(text: str) -> datetime:
+    """`1 09:05` is the first day of the month at 09:05."""
+    day, time = text.split()
+    hour, minute = time.split(":")
+    return datetime(2026, 12, int(day), int(hour), int(minute), tzinfo=UTC)
+
+
+def sight(first: str, last: str, **ttls: int | None) -> Sight:
+    servers = {n: None if ttl is None else Published(OLD, ttl) for n, ttl in ttls.items()}
+    return Sight(at(first), at(last), servers)
+
+
+def moved(first: str, last: str, **values: tuple[frozenset[str], int] | None) -> Sight:
+    servers = {name: None if seen is None else Published(*seen) for name, seen in values.items()}
+    return Sight(at(first), at(last), servers)
+
+
+def test_a_cutover_waits_for_the_old_ttl_from_the_first_low_look() -> None:
+    sights = [
+        sight("1 08:00", "1 09:00", ns1=86_400, ns2=86_400, ns3=86_400, ns4=86_400),
+        sight("1 09:05", "1 12:00", ns1=300, ns2=300, ns3=300, ns4=300),
+    ]
+
+    clock = cutover_clock(sights, threshold=300)
+
+    assert clock.safe_at == at("2 09:05")
+    assert (clock.ttl, clock.seen_until, clock.is_assumed) == (86_400, at("1 09:05"), False)
+
+
+def test_a_lockdown_waits_for_the_old_set_and_a_margin() -> None:
+    sights = [
+        moved("1 09:05", "2 10:00", ns1=(OLD, 300), ns2=(OLD, 300)),
+        moved("2 10:02", "2 10:30", ns1=(NEW, 300), ns2=(NEW, 300)),
+    ]
+
+    assert lockdown_clock(sights, expected=EXPECTED).safe_at == at("2 14:07")
+
+
+def test_the_server_that_lagged_longest_decides() -> None:
+    sights = [
+        sight("1 08:00", "1 09:00", ns1=21_600, ns2=21_600),
+        sight("1 09:05", "1 14:30", ns1=300, ns2=21_600),
+        sight("1 14:35", "1 15:00", ns1=300, ns2=300),
+    ]
+
+    clock = cutover_clock(sights, threshold=300)
+
+    assert (clock.safe_at, clock.server) == (at("1 20:35"), "ns2")
+
+
+def test_a_server_still_showing_the_old_answer_keeps_the_clock_from_running() -> None:
+    sights = [sight("1 08:00", "1 09:00", ns1=300, ns2=3600)]
+
+    assert cutover_clock(sights, threshold=300) == Clock(None, waits_for=("ns2",))
+
+
+def test_a_server_that_never_told_is_never_safe() -> None:
+    sights = [
+        sight("1 08:00", "1 09:00", ns1=3600, ns2=None),
+        sight("1 10:00", "1 11:00", ns1=300, ns2=None),
+    ]
+
+    assert cutover_clock(sights, threshold=300) == Clock(None, waits_for=("ns2",))
+
+
+def test_a_server_silent_for_a_while_is_believed_from_when_it_told() -> None:
+    sights = [
+        sight("1 08:00", "1 09:00", ns1=3600, ns2=3600),
+        sight("1 10:00", "1 11:00", ns1=300, ns2=None),
+        sight("1 12:00", "1 13:00", ns1=300, ns2=300),
+    ]
+
+    clock = cutover_clock(sights, threshold=300)
+
+    assert (clock.safe_at, clock.server) == (at("1 13:00"), "ns2")
+
+
+def test_a_ttl_raised_again_stops_the_clock() -> None:
+    sights = [
+        sight("1 08:00", "1 09:00", ns1=3600),
+        sight("1 10:00", "1 11:00", ns1=300),
+        sight("1 12:00", "1 13:00", ns1=3600),
+    ]
+
+    assert cutover_clock(sights, threshold=300).safe_at is None
+
+
+def test_without_having_seen_the_old_ttl_a_day_is_assumed_and_said() -> None:
+    clock = cutover_clock([sight("1 10:00", "1 11:00", ns1=300)], threshold=300)
+
+    assert (clock.safe_at, clock.is_assumed) == (at("2 10:00"), True)
+
+
+def test_a_server_that_left_the_delegation_still_counts() -> None:
+    sights = [
+        sight("1 08:00", "1 09:00", ns1=3600, gone=86_400),
+        sight("1 10:00", "1 11:00", ns1=300),
+    ]
+
+    clock = cutover_clock(sights, threshold=300)
+
+    assert clock.safe_at is not None
+    assert clock.safe_at >= at("1 09:00") + timedelta(seconds=86_400)
+
+
+def test_nothing_seen_is_nothing_told() -> None:
+    assert cutover_clock([], threshold=300) == Clock(None)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(1, 500),
+            st.lists(st.sampled_from([60, 300, 3600, 21_600, None]), min_size=2, max_size=2),
+        ),
+        min_size=1,
+        max_size=12,
+    )
+)
+def test_safe_is_never_before_the_last_cache_lost_the_old_answer(
+    steps: Sequence[tuple[int, list[int | None]]],
+) -> None:
+    """A cache asked each server at every look, and at the latest moment before the next one."""
+    sights, moment = [], at("1 00:00")
+    for minutes, ttls in steps:
+        servers = {
+            f"ns{n}": None if ttl is None else Published(OLD, ttl) for n, ttl in enumerate(ttls)
+        }
+        sights.append(Sight(moment, moment, servers))
+        moment += timedelta(minutes=minutes)
+
+    clock = cutover_clock(sights, threshold=300)
+
+    if clock.safe_at is None:
+        return
+    for number, seen in enumerate(sights):
+        for name, published in seen.servers.items():
+            if published is None or published.ttl <= 300:
+                continue
+            later = [s.first_seen_at for s in sights[number + 1 :] if s.servers[name] is not None]
+            assert clock.safe_at >= later[0] + timedelta(seconds=published.ttl)
+
+
+@pytest.mark.parametrize("values", [OLD, OLD | NEW, frozenset({"10 in-1.test"})])
+def test_anything_but_exactly_the_new_set_keeps_the_old_way_open(values: frozenset[str]) -> None:
+    sights = [moved("1 09:00", "1 10:00", ns1=(values, 300))]
+
+    assert lockdown_clock(sights, expected=EXPECTED) == Clock(None, waits_for=("ns1",))

@@ -1,0 +1,78 @@
+"""One run of the whole product in its own processes, on a data folder and a port of its own."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parent.parent.parent
+START_SECONDS = 60
+STOP_SECONDS = 15
+
+
+class Product:
+    """One run on its own data folder and port."""
+
+    def __init__(self, folder: Path, **settings: str) -> None:
+        self.folder = folder
+        self.settings = settings
+        self.port = free_port()
+        self.output = folder.parent / "output"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> subprocess.Popen[bytes]:
+        kept = ("PATH", "HOME", "LANG")
+        environment = {name: os.environ[name] for name in kept if name in os.environ}
+        with open(self.output, "wb") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "config.run", "--port", str(self.port)],
+                cwd=CHECKOUT,
+                env={**environment, **self.settings, "VAR_DIR": str(self.folder)},
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        return self.process
+
+    def said(self) -> str:
+        return self.output.read_text()
+
+    def wait_until_up(self, process: subprocess.Popen[bytes]) -> None:
+        until = time.monotonic() + START_SECONDS
+        while "Ctrl-C stops everything" not in self.said():
+            if process.poll() is not None or time.monotonic() > until:
+                pytest.fail(f"the product did not come up:\n{self.said()}")
+            time.sleep(0.1)
+
+    def processes(self) -> list[str]:
+        """Every process of this run: they inherit its data folder; the broker is called with it."""
+        found = []
+        for entry in Path("/proc").iterdir():
+            try:
+                if entry.name.isdecimal() and self._owns(entry):
+                    found.append((entry / "cmdline").read_text().replace("\0", " "))
+            except OSError:
+                continue  # it ended while we looked
+        return found
+
+    def _owns(self, entry: Path) -> bool:
+        inherits = f"VAR_DIR={self.folder}\0".encode() in (entry / "environ").read_bytes()
+        return inherits or f"{self.folder}/broker/" in (entry / "cmdline").read_text()
+
+    def processes_after(self, seconds: float) -> list[str]:
+        until = time.monotonic() + seconds
+        while (left := self.processes()) and time.monotonic() < until:
+            time.sleep(0.1)
+        return left
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

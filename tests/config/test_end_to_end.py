@@ -1,0 +1,135 @@
+"""From a record in the lab to a ticked task: real name servers, broker, beat and worker."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg2
+import pytest
+
+from tests.config.product import CHECKOUT, Product
+
+pytestmark = pytest.mark.slow
+
+WITHIN_SECONDS = 60
+SQL = """
+    SELECT task.state FROM onboarding_task task
+    JOIN onboarding_plan plan ON plan.id = task.plan_id
+    JOIN tenants_tenant tenant ON tenant.id = plan.tenant_id
+    WHERE tenant.name = 'Northwind Traders' AND task.key = '{key}'
+"""
+NEW_SPF = "v=spf1 mx ip4:198.51.100.0/24 include:us._netblocks.mimecast.test ~all"
+State = Callable[[str], str]
+
+
+def _run(product: Product) -> Iterator[Product]:
+    process = product.start()
+    product.wait_until_up(process)
+    yield product
+    process.terminate()
+    process.wait(15)
+
+
+@pytest.fixture
+def embedded(tmp_path: Path) -> Iterator[Product]:
+    yield from _run(Product(tmp_path / "var"))
+
+
+@pytest.fixture
+def deployed(tmp_path: Path) -> Iterator[Product]:
+    """On PostgreSQL and Redis, as the environment names them, in a database of its own."""
+    address, broker = os.environ.get("DATABASE_URL", ""), os.environ.get("CELERY_BROKER_URL", "")
+    if not (address.startswith("postgres") and broker):
+        pytest.skip("set DATABASE_URL to PostgreSQL and CELERY_BROKER_URL to Redis")
+    own = urlsplit(address)._replace(path="/gangway_end_to_end").geturl()
+    server = psycopg2.connect(urlsplit(address)._replace(path="/postgres").geturl())
+    server.autocommit = True
+    with server.cursor() as cursor:
+        cursor.execute("DROP DATABASE IF EXISTS gangway_end_to_end WITH (FORCE)")
+        cursor.execute("CREATE DATABASE gangway_end_to_end")
+    yield from _run(Product(tmp_path / "var", DATABASE_URL=own, CELERY_BROKER_URL=broker))
+    with server.cursor() as cursor:
+        cursor.execute("DROP DATABASE IF EXISTS gangway_end_to_end WITH (FORCE)")
+    server.close()
+
+
+def _state_of(product: Product, key: str) -> str:
+    if "DATABASE_URL" in product.settings:
+        connection = psycopg2.connect(product.settings["DATABASE_URL"])
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(SQL.format(key=key))
+                return str(cursor.fetchall()[0][0])
+        finally:
+            connection.close()
+    with sqlite3.connect(product.folder / "gangway.sqlite3", timeout=20) as database:
+        return str(database.execute(SQL.format(key=key)).fetchall()[0][0])
+
+
+def _becomes(product: Product, key: str, state: str) -> float:
+    """Seconds until the task is in the state; the test fails when it takes too long."""
+    start = time.monotonic()
+    while (seen := _state_of(product, key)) != state:
+        if time.monotonic() - start > WITHIN_SECONDS:
+            pytest.fail(f"{key} is {seen}, not {state}, after {WITHIN_SECONDS} s")
+        time.sleep(0.2)
+    return time.monotonic() - start
+
+
+def _lab(product: Product, *words: str) -> None:
+    subprocess.run(
+        [sys.executable, "manage.py", "lab", *words],
+        cwd=CHECKOUT,
+        env={"PATH": os.environ["PATH"], "VAR_DIR": str(product.folder)},
+        check=True,
+        capture_output=True,
+    )
+
+
+def _walk(product: Product) -> None:
+    _becomes(product, "domain-ownership", "proven")
+    assert _state_of(product, "spf-update") == "todo"
+
+    _lab(product, "publish", "northwind-co.test", "TXT", NEW_SPF, "--instead")
+    ticked = _becomes(product, "spf-update", "proven")
+
+    _lab(product, "withdraw", "northwind-co.test", "TXT", NEW_SPF)
+    reopened = _becomes(product, "spf-update", "broken")
+
+    print(f"published to ticked {ticked:.1f} s, withdrawn to reopened {reopened:.1f} s")  # noqa: T201
+
+
+def test_a_task_ticks_and_opens_again_on_embedded_defaults(embedded: Product) -> None:
+    _walk(embedded)
+
+
+def test_a_task_ticks_and_opens_again_on_postgresql_and_redis(deployed: Product) -> None:
+    _walk(deployed)
+
+
+def test_a_silent_name_server_reopens_nothing(embedded: Product) -> None:
+    _becomes(embedded, "domain-ownership", "proven")
+
+    _lab(embedded, "silence", "2")
+    time.sleep(25)
+
+    assert _state_of(embedded, "domain-ownership") == "proven"
+
+
+def test_a_lagging_name_server_keeps_the_task_open_until_it_catches_up(embedded: Product) -> None:
+    _becomes(embedded, "domain-ownership", "proven")
+    _lab(embedded, "lag", "3")
+
+    _lab(embedded, "publish", "northwind-co.test", "TXT", NEW_SPF, "--instead")
+    time.sleep(20)
+    assert _state_of(embedded, "spf-update") == "todo"
+
+    _lab(embedded, "catch-up", "3")
+    _becomes(embedded, "spf-update", "proven")

@@ -1,0 +1,69 @@
+"""The activity log's lines, each act in a sentence of its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.template.loader import render_to_string
+
+from tenants.models import ActivityLine, User
+
+ACTS: list[tuple[str, dict[str, Any], str]] = [
+    (
+        "task-proven",
+        {"task": "SPF", "subjects": ["a.test", "b.test"]},
+        "A check saw SPF done at a.test and b.test.",
+    ),
+    (
+        "task-reopened",
+        {"task": "SPF", "subjects": ["a.test"]},
+        "SPF no longer holds at a.test, so it is open again.",
+    ),
+    (
+        "task-extended",
+        {"task": "SPF", "subjects": ["b.test"]},
+        "SPF is open again until b.test is seen too.",
+    ),
+    ("task-confirmed", {"task": "SPF", "side": "client"}, "Jo confirmed SPF for the client."),
+    (
+        "confirmation-withdrawn",
+        {"task": "SPF", "side": "mimecast"},
+        "Jo took back the confirmation of SPF for Mimecast.",
+    ),
+    (
+        "responsibility-changed",
+        {"task": "SPF", "side": "both"},
+        "Jo made SPF the part of both sides.",
+    ),
+    (
+        "cutover-planned",
+        {"direction": "inbound", "planned_at": "2026-12-03T19:00:00+00:00"},
+        "Jo planned the inbound cutover for 2026-12-03, 19:00.",
+    ),
+    (
+        "cutover-planned",
+        {"direction": "inbound", "planned_at": ""},
+        "Jo dropped the date of the inbound cutover.",
+    ),
+    (
+        "profile-changed",
+        {"changes": {"directory_method": ["a", "b"], "platform": ["c", "d"]}},
+        "Jo changed the profile: directory method, platform.",
+    ),
+    ("subjects-added", {"names": ["a.test"]}, "Jo added a.test."),
+    ("subjects-removed", {"names": ["a.test"]}, "Jo removed a.test."),
+    ("subjects-changed", {"names": ["a.test"]}, "Jo changed the role or code of a.test."),
+    ("tenant-created", {"domains": ["a.test"]}, "Jo created the tenant with a.test."),
+]
+
+
+@pytest.mark.parametrize(("act", "params", "sentence"), ACTS)
+def test_an_act_reads_as_a_sentence(act: str, params: dict[str, Any], sentence: str) -> None:
+    line = ActivityLine(act=act, params=params, actor=User(name="Jo"))
+
+    shown = render_to_string("onboarding/activity_line.html", {"line": line})
+
+    bare = shown.replace("<code>", "").replace("</code>", "").replace("</strong>", "")
+    bare = bare.replace('<strong class="bad">', "").replace("<strong>", "")
+    assert " ".join(bare.split()) == sentence

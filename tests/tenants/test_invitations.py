@@ -1,0 +1,253 @@
+"""Invitations: a link that works once, for one address, for a week; and every way it can fail."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.core import mail
+from django.core.cache import cache
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from tenants.models import ActivityLine, Invitation, Membership, Tenant, User
+from tests.cast import SignIn
+
+PASSWORD = "a-long-and-odd-password"
+Invite = Callable[..., str]
+
+
+@pytest.fixture(autouse=True)
+def _fresh_counts() -> None:
+    cache.clear()
+
+
+@pytest.fixture
+def invite(tenant: Tenant, owner: User, django_capture_on_commit_callbacks: Any) -> Invite:
+    """Invite over the web as the owner; return the path of the link in the newest mail."""
+
+    def by_mail(email: str = "new@northwind.test", role: str = "member") -> str:
+        inviter = Client()
+        inviter.force_login(owner, backend="allauth.account.auth_backends.AuthenticationBackend")
+        with django_capture_on_commit_callbacks(execute=True):
+            inviter.post(
+                reverse("onboarding:invite", args=[tenant.public_id]),
+                {"email": email, "role": role},
+            )
+        return link_in(mail.outbox[-1].body)
+
+    return by_mail
+
+
+def link_in(body: object) -> str:
+    found = re.search(r"http://testserver(/invitations/\S+/)", str(body))
+    assert found is not None
+    return found.group(1)
+
+
+def test_an_invitation_is_a_mail_in_text_and_html(tenant: Tenant, invite: Invite) -> None:
+    link = invite("New@Northwind.test")
+
+    sent = mail.outbox[0]
+    assert isinstance(sent, mail.EmailMultiAlternatives)
+    assert (sent.to, sent.subject) == (
+        ["new@northwind.test"],
+        "Northwind on Gangway: you are invited",
+    )
+    assert link in str(sent.alternatives[0][0])
+
+
+def test_the_token_is_stored_nowhere(tenant: Tenant, invite: Invite) -> None:
+    token = invite().split("/")[2]
+
+    stored = [str(value) for row in Invitation.objects.values() for value in row.values()]
+    logged = [str(line) for line in ActivityLine.objects.values_list("params", flat=True)]
+    assert [text for text in stored + logged if token in text] == []
+
+
+def test_a_newcomer_sets_name_and_password_and_is_in(
+    tenant: Tenant, invite: Invite, client: Client
+) -> None:
+    link = invite(role="viewer")
+
+    response = client.post(link, {"name": "New Person", "password": PASSWORD})
+
+    user = User.objects.get(email="new@northwind.test")
+    assert response["Location"] == reverse("onboarding:steps", args=[tenant.public_id])
+    assert client.get(response["Location"]).status_code == 200
+    assert (user.name, user.check_password(PASSWORD), user.staff_role) == ("New Person", True, "")
+    assert Membership.objects.get(tenant=tenant, user=user).role == "viewer"
+
+
+@pytest.mark.parametrize("password", ["short", "new@northwind.test", ""])
+def test_a_poor_password_is_refused_and_the_link_still_works(
+    invite: Invite, client: Client, password: str
+) -> None:
+    link = invite()
+
+    refused = client.post(link, {"name": "New Person", "password": password})
+
+    assert (refused.status_code, User.objects.filter(name="New Person").exists()) == (422, False)
+    assert client.get(link).status_code == 200
+
+
+def test_somebody_signed_in_joins_with_one_press(
+    tenant: Tenant, invite: Invite, outsider: User, signed_in: SignIn
+) -> None:
+    link = invite(outsider.email)
+
+    signed_in(outsider).post(link)
+
+    assert Membership.objects.get(tenant=tenant, user=outsider).role == "member"
+
+
+def test_an_existing_account_must_sign_in_first(
+    tenant: Tenant, invite: Invite, outsider: User, client: Client
+) -> None:
+    link = invite(outsider.email)
+
+    response = client.post(link, {"name": "Thief", "password": PASSWORD})
+
+    outsider.refresh_from_db()
+    assert (outsider.name, outsider.check_password("pw")) == ("Out Sider", True)
+    assert not Membership.objects.filter(tenant=tenant, user=outsider).exists()
+    assert "Sign in with it to accept" in response.content.decode()
+
+
+def test_another_address_is_refused_in_a_sentence(
+    tenant: Tenant, invite: Invite, outsider: User, signed_in: SignIn
+) -> None:
+    link = invite()
+
+    response = signed_in(outsider).post(link)
+
+    assert response.status_code == 403
+    assert "can only be accepted with the address it was sent to" in response.content.decode()
+    assert not Membership.objects.filter(tenant=tenant, user=outsider).exists()
+
+
+# --- Links that do not work
+
+
+def _used(link: str, client: Client) -> str:
+    Client().post(link, {"name": "First", "password": PASSWORD})
+    return link
+
+
+def _expired(link: str, client: Client) -> str:
+    Invitation.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+    return link
+
+
+def _revoked(link: str, client: Client) -> str:
+    Invitation.objects.update(revoked_at=timezone.now())
+    return link
+
+
+def _altered(link: str, client: Client) -> str:
+    return link[:-6] + ("A" if link[-6] != "A" else "B") + link[-5:]
+
+
+def _foreign(link: str, client: Client) -> str:
+    return "/invitations/" + "x" * 43 + "." + "y" * 43 + "/"
+
+
+@pytest.mark.parametrize(
+    ("spoil", "status", "sentence"),
+    [
+        (_used, 410, "It has been used already"),
+        (_expired, 410, "It has run out"),
+        (_revoked, 410, "It has been withdrawn"),
+        (_altered, 404, "cut short or altered"),
+        (_foreign, 404, "cut short or altered"),
+    ],
+)
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_a_link_that_does_not_work_says_why_and_leaves_a_log_line(
+    invite: Invite,
+    client: Client,
+    caplog: pytest.LogCaptureFixture,
+    spoil: Callable[[str, Client], str],
+    status: int,
+    sentence: str,
+    method: str,
+) -> None:
+    link = spoil(invite(), client)
+    people = User.objects.count()
+
+    with caplog.at_level(logging.WARNING, "tenants.links"):
+        data = {"name": "Late", "password": PASSWORD}
+        response = getattr(client, method)(link, data if method == "post" else None)
+
+    page = response.content.decode()
+    assert response.status_code == status
+    assert "This link does not work" in page
+    assert sentence in page
+    assert User.objects.count() == people
+    lines = [line for line in caplog.messages if line.startswith("refused invitation link")]
+    assert len(lines) == 1
+    assert link.split("/")[2] not in lines[0]
+
+
+def test_sending_again_kills_the_old_link(
+    tenant: Tenant,
+    invite: Invite,
+    owner: User,
+    signed_in: SignIn,
+    django_capture_on_commit_callbacks: Any,
+) -> None:
+    old = invite()
+    made = Invitation.objects.get()
+    address = reverse("onboarding:invitation-resend", args=[tenant.public_id, made.public_id])
+
+    with django_capture_on_commit_callbacks(execute=True):
+        signed_in(owner).post(address)
+
+    new = link_in(mail.outbox[-1].body)
+    assert [Client().get(link).status_code for link in (old, new)] == [404, 200]
+
+
+def test_revoking_works_at_once(
+    tenant: Tenant, invite: Invite, owner: User, signed_in: SignIn
+) -> None:
+    link = invite()
+    made = Invitation.objects.get()
+
+    signed_in(owner).post(
+        reverse("onboarding:invitation-revoke", args=[tenant.public_id, made.public_id])
+    )
+
+    assert Client().get(link).status_code == 410
+
+
+def test_a_member_and_a_pending_address_are_not_invited_again(
+    tenant: Tenant, invite: Invite, owner: User, viewer: User, signed_in: SignIn
+) -> None:
+    invite()
+    address = reverse("onboarding:invite", args=[tenant.public_id])
+    client = signed_in(owner)
+
+    statuses = [
+        client.post(address, {"email": email, "role": "member"}).status_code
+        for email in (viewer.email, "NEW@northwind.test", "not an address")
+    ]
+
+    assert (statuses, Invitation.objects.count()) == ([422, 422, 422], 1)
+
+
+def test_guessing_links_is_slowed_down(client: Client, db: None) -> None:
+    statuses = [client.get("/invitations/guess/").status_code for _ in range(61)]
+
+    assert (statuses[0], statuses[-1]) == (404, 429)
+
+
+def test_each_act_leaves_its_line(tenant: Tenant, invite: Invite, client: Client) -> None:
+    client.post(invite(), {"name": "New Person", "password": PASSWORD})
+
+    acts = ActivityLine.objects.filter(tenant=tenant).order_by("number")
+    assert [line.act for line in acts][-2:] == ["person-invited", "invitation-accepted"]

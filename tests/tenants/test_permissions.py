@@ -1,0 +1,112 @@
+"""The one place that decides, against the tables of docs/access.md."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from tenants.models import Membership, Tenant, User
+from tenants.permissions import Act, Role, may, role_in
+from tenants.queries import tenants_for
+from tests.access_tables import is_yes, table_under
+from tests.cast import MakeTenant, SignIn
+
+IN_TENANT = table_under("In a tenant")
+IN_INSTALLATION = table_under("In the installation")
+
+
+@pytest.mark.parametrize("row", IN_TENANT, ids=lambda row: row["act"])
+@pytest.mark.parametrize("role", list(Role))
+def test_a_role_may_in_a_tenant_what_the_table_says(role: Role, row: dict[str, str]) -> None:
+    act = Act(row["act"])
+
+    assert may(role, act) == is_yes(row[role])
+    assert may(role, act, is_closed=True) == (is_yes(row[role]) and is_yes(row["while closed"]))
+
+
+@pytest.mark.parametrize("row", IN_INSTALLATION, ids=lambda row: row["act"])
+@pytest.mark.parametrize("role", [None, *(role for role in Role if role.is_staff)])
+def test_a_role_may_in_the_installation_what_the_table_says(
+    role: Role | None, row: dict[str, str]
+) -> None:
+    assert may(role, Act(row["act"])) == is_yes(row[role or "client"])
+
+
+def test_every_act_has_its_row_in_the_right_table() -> None:
+    of_tenant = [act.value for act in Act if not act.is_of_installation]
+    of_installation = [act.value for act in Act if act.is_of_installation]
+
+    assert [row["act"] for row in IN_TENANT] == of_tenant
+    assert [row["act"] for row in IN_INSTALLATION] == of_installation
+
+
+@pytest.mark.parametrize("act", [act for act in Act if not act.is_of_installation])
+def test_a_stranger_may_nothing_in_a_tenant(act: Act) -> None:
+    assert not may(None, act)
+
+
+def test_one_person_has_a_role_of_their_own_in_each_tenant(
+    tenant: Tenant, owner: User, make_tenant: MakeTenant
+) -> None:
+    other = make_tenant("Partner", domains=(("partner.test", "primary"),))
+    third = make_tenant("Third", domains=(("third.test", "primary"),))
+    Membership.objects.create(tenant=other, user=owner, role="viewer")
+
+    assert [role_in(owner, place) for place in (tenant, other, third)] == [
+        Role.OWNER,
+        Role.VIEWER,
+        None,
+    ]
+
+
+def test_a_manager_who_watches_nobody_in_particular_sees_all(
+    tenant: Tenant, outsider: User, manager: User
+) -> None:
+    assert tenants_for(manager).count() == 2
+    assert role_in(manager, tenant) is Role.MANAGER
+
+
+def test_a_manager_sees_the_tenants_of_the_consultants_they_watch(
+    tenant: Tenant, outsider: User, consultant: User, manager: User
+) -> None:
+    Tenant.objects.filter(pk=tenant.pk).update(consultant=consultant)
+    tenant.refresh_from_db()
+    foreign = Tenant.objects.get(name="Elsewhere")
+    manager.watches.add(consultant)
+
+    assert list(tenants_for(manager)) == [tenant]
+    assert [role_in(manager, place) for place in (tenant, foreign)] == [Role.MANAGER, None]
+
+
+def test_a_deactivated_person_is_out_at_the_next_request(
+    tenant: Tenant, owner: User, signed_in: SignIn
+) -> None:
+    client = signed_in(owner)
+    User.objects.filter(pk=owner.pk).update(is_active=False)
+
+    response = client.get(reverse("onboarding:steps", args=[tenant.public_id]))
+
+    assert response.status_code == 302
+    assert response["Location"].startswith("/accounts/login/")
+
+
+def test_a_deactivated_person_has_no_role(tenant: Tenant, owner: User) -> None:
+    owner.is_active = False
+
+    assert role_in(owner, tenant) is None
+
+
+def test_a_closed_tenant_is_read_and_not_changed(
+    tenant: Tenant, consultant: User, signed_in: SignIn
+) -> None:
+    Tenant.objects.filter(pk=tenant.pk).update(archived_at=tenant.created_at)
+    client: Client = signed_in(consultant)
+
+    statuses = [
+        client.get(reverse("onboarding:plan-show", args=[tenant.public_id])).status_code,
+        client.post(reverse("onboarding:look-at-all", args=[tenant.public_id])).status_code,
+        client.get(reverse("onboarding:profile-edit", args=[tenant.public_id])).status_code,
+    ]
+
+    assert statuses == [200, 403, 403]

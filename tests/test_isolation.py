@@ -1,0 +1,247 @@
+"""Tenant walls: every address, as everybody, at one's own tenant and another's, by every method.
+
+What to expect is read from docs/access.md. An address without a row there fails the build.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+from django.db import transaction
+from django.http.response import HttpResponseBase
+from django.test import Client
+from django.urls import reverse
+from django.urls.converters import SlugConverter, StringConverter
+
+from tenants.account_urls import SignedNumber
+from tenants.models import User
+from tests.access_tables import is_yes, table_under
+from tests.cast import MakeTenant
+from tests.walls import Address, addresses, furnish, person
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+ROLES = (
+    "administrator",
+    "consultant",
+    "manager",
+    "manager of some",
+    "owner",
+    "member",
+    "viewer",
+    "outsider",
+    "newcomer",
+    "deactivated",
+    "visitor",
+)
+ROWS = {row["address"].strip("`"): row for row in table_under("Addresses")}
+SIGN_IN = {row["address"].strip("`"): row["for"] for row in table_under("Addresses of sign-in")}
+IN_TENANT = {row["act"]: row for row in table_under("In a tenant")}
+IN_INSTALLATION = {row["act"]: row for row in table_under("In the installation")}
+STAFF = ("administrator", "consultant", "manager")
+OURS = [address for address in addresses() if address.name not in SIGN_IN]
+
+
+@dataclass(frozen=True)
+class World:
+    """The identifiers of both tenants, and the one who knocks."""
+
+    own: dict[str, str]
+    foreign: dict[str, str]
+    client: Client
+
+
+def test_every_address_has_its_row_and_every_row_its_address() -> None:
+    known = [address.name for address in addresses()]
+
+    assert sorted(known) == sorted([*ROWS, *SIGN_IN])
+
+
+@pytest.mark.parametrize("address", OURS, ids=lambda address: address.name)
+def test_a_view_is_guarded_by_the_act_of_its_row(address: Address) -> None:
+    row = ROWS[address.name]["act"]
+
+    assert address.act == (None if row in ("with the link", "anybody") else row)
+
+
+@pytest.mark.parametrize("address", [*addresses()], ids=lambda address: address.name)
+def test_no_address_takes_a_sequential_number(address: Address) -> None:
+    taken = {type(converter) for converter in address.params.values()}
+
+    assert taken <= {StringConverter, SlugConverter, SignedNumber}
+
+
+@pytest.fixture
+def tenants_of_the_world(
+    make_tenant: MakeTenant, tmp_path: Path, settings: Any
+) -> dict[str, dict[str, str]]:
+    settings.FILES_DIR = tmp_path / "files"
+    settings.LAB, settings.LAB_DIR = True, tmp_path / "lab"
+    consultants = [
+        User.objects.create_user(f"{n}@walls.test", "pw", name=n, staff_role="consultant")
+        for n in ("theirs", "others")
+    ]
+    names = {"own": "one.test", "foreign": "two.test"}
+    return {
+        which: furnish(make_tenant(which, domains=((name, "primary"),)), consultant)
+        for (which, name), consultant in zip(names.items(), consultants, strict=True)
+    }
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_everybody_gets_the_tables_answer_everywhere(
+    role: str, tenants_of_the_world: dict[str, dict[str, str]]
+) -> None:
+    world = _enter(role, tenants_of_the_world)
+
+    wrong = {
+        f"{method} {address.name} ({place})": (answer, wanted)
+        for address in OURS
+        for place, ids in _places(address, world)
+        for method in METHODS
+        for wanted in [_wanted(role, address, place, method)]
+        for answer in [_knock(world, address, ids, method)]
+        if answer != wanted
+    }
+
+    assert wrong == {}
+
+
+def _enter(role: str, made: dict[str, dict[str, str]]) -> World:
+    from_id = {which: ids["public_id"] for which, ids in made.items()}
+    tenants = {which: _tenant(public_id) for which, public_id in from_id.items()}
+    theirs = User.objects.get(email="theirs@walls.test")
+    user = person(role, tenants["own"], tenants["foreign"], theirs)
+    client = Client(raise_request_exception=False)
+    if user is not None:
+        backend = "allauth.account.auth_backends.AuthenticationBackend"
+        client.force_login(user, backend=backend)
+    return World(made["own"], made["foreign"], client)
+
+
+def _tenant(public_id: str) -> Any:
+    return User._meta.apps.get_model("tenants", "Tenant").objects.get(public_id=public_id)
+
+
+def _places(address: Address, world: World) -> Iterator[tuple[str, dict[str, str]]]:
+    """One's own tenant, another's, and another's things under one's own tenant's address."""
+    params = [name for name in address.params if name != "public_id"]
+    if "token" in params:
+        kind = "invitation" if address.name == "tenants:invitation" else "hand-off"
+        yield "link", {"token": world.own[kind]}
+        yield "altered link", {"token": world.own[kind][:-4] + "AAAA"}
+        other = "hand-off" if kind == "invitation" else "invitation"
+        yield "link for something else", {"token": world.own[other]}
+        return
+    if "public_id" not in address.params:
+        yield "installation", {name: _staff_id() for name in params}
+        return
+    yield "own", {name: world.own[name] for name in address.params}
+    yield "foreign", {name: world.foreign[name] for name in address.params}
+    if params:
+        mixed = {name: world.foreign[name] for name in params}
+        yield "mixed", {"public_id": world.own["public_id"], **mixed}
+
+
+def _staff_id() -> str:
+    return User.objects.get(email="others@walls.test").public_id
+
+
+def _wanted(role: str, address: Address, place: str, method: str) -> str:
+    row = ROWS[address.name]
+    is_answered = method in row["methods"].split()
+    if row["act"] == "anybody":
+        return "in"
+    if row["act"] == "with the link":
+        return _wanted_with_link(role, address, place) if is_answered else "405"
+    if role in ("visitor", "deactivated"):
+        return "login"
+    refused = _refused(role, row["act"], place)
+    if refused:
+        return refused
+    if not is_answered:
+        return "405"
+    return "404" if place == "mixed" else "in"
+
+
+def _wanted_with_link(role: str, address: Address, place: str) -> str:
+    if place != "link":
+        return "404"
+    is_person = role not in ("visitor", "deactivated")
+    return "403" if address.name == "tenants:invitation" and is_person else "in"
+
+
+def _refused(role: str, act: str, place: str) -> str:
+    """The refusal that the tables ask for; empty for those who may."""
+    if place == "installation":
+        staff = "manager" if role == "manager of some" else role
+        if is_yes(IN_INSTALLATION[act][staff if staff in STAFF else "client"]):
+            return ""
+        return "403" if staff in STAFF else "404"
+    held = _role_at(role, place)
+    if not held:
+        return "404"
+    return "" if is_yes(IN_TENANT[act][held]) else "403"
+
+
+def _role_at(role: str, place: str) -> str:
+    """The role somebody holds in the tenant of that place; empty for strangers."""
+    if role in STAFF:
+        return role
+    if role == "manager of some":
+        return "" if place == "foreign" else "manager"
+    if role == "outsider":
+        return "owner" if place == "foreign" else ""
+    return role if role in ("owner", "member", "viewer") and place != "foreign" else ""
+
+
+def _knock(world: World, address: Address, ids: dict[str, str], method: str) -> str:
+    """What came back, in a word. Whatever the request changed is undone."""
+    cache.clear()
+    data = {"domain": world.own["domain"], "recipient": "outside", "days": "1"}
+    if ids.get("public_id") == world.foreign["public_id"]:
+        data["domain"] = world.foreign["domain"]
+    with transaction.atomic():
+        response = world.client.generic(
+            method,
+            reverse(address.name, kwargs=ids),
+            "&".join(f"{key}={value}" for key, value in data.items()) if method == "POST" else "",
+            content_type="application/x-www-form-urlencoded",
+        )
+        response.close()
+        transaction.set_rollback(True)
+    return _word(response)
+
+
+def _word(response: HttpResponseBase) -> str:
+    if response.status_code == 302:
+        return "login" if response["Location"].startswith("/accounts/login/") else "in"
+    return "in" if response.status_code in (200, 422) else str(response.status_code)
+
+
+_WITHOUT_SIGNING_IN = {
+    "anybody": "in",
+    "signed in": "login",
+    # Steps of signing in lead back to its first page.
+    "code asked for": "login",
+    "password given": "login",
+    "passkey asked for": "login",
+    "anybody, where a provider is set up": "404",
+}
+
+
+@pytest.mark.parametrize("name", SIGN_IN)
+def test_pages_of_sign_in_ask_for_it_where_their_row_says_so(
+    client: Client, db: None, name: str
+) -> None:
+    values = {"key": "x", "uidb36": "1", "pk": 1, "provider_id": "single-sign-on"}
+    (address,) = [address for address in addresses() if address.name == name]
+    params = {param: values[param] for param in address.pattern.pattern.regex.groupindex}
+
+    answer = _word(client.get(reverse(name, kwargs=params)))
+
+    assert answer == _WITHOUT_SIGNING_IN[SIGN_IN[name]]

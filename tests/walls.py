@@ -1,0 +1,117 @@
+"""Two tenants with one of everything each, and the people who stand before their doors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.urls import URLPattern, URLResolver, get_resolver
+from django.utils import timezone
+
+from checks.models import Check
+from onboarding import exporting
+from onboarding.evidence_files import keep_file
+from onboarding.handoffs import hand_off
+from onboarding.models import Responsibility, Task
+from tenants.links import Purpose, issue_token
+from tenants.models import Invitation, Membership, Tenant, User
+
+CLIENT_ROLES = ("owner", "member", "viewer")
+
+
+@dataclass(frozen=True)
+class Address:
+    """One pattern of the resolver."""
+
+    name: str
+    pattern: URLPattern
+
+    @property
+    def params(self) -> dict[str, object]:
+        return dict(self.pattern.pattern.converters)
+
+    @property
+    def act(self) -> str | None:
+        wanted = getattr(self.pattern.callback, "act", None)
+        return str(wanted.value) if wanted is not None else None
+
+
+def addresses(resolver: URLResolver | None = None, namespace: str = "") -> Iterator[Address]:
+    """Every address that the product answers at."""
+    for entry in (resolver or get_resolver()).url_patterns:
+        if isinstance(entry, URLResolver):
+            inner = f"{entry.namespace}:" if entry.namespace else namespace
+            yield from addresses(entry, inner)
+        else:
+            yield Address(f"{namespace}{entry.name or entry.pattern}", entry)
+
+
+def furnish(tenant: Tenant, consultant: User) -> dict[str, str]:
+    """One of everything in the tenant; returns the identifiers by the names that URLs use."""
+    by = User.objects.create_user(
+        f"helper@{tenant.domains.get().name}", "pw", name=f"Helper of {tenant}"
+    )
+    Membership.objects.create(tenant=tenant, user=by, role="member")
+    Tenant.objects.filter(pk=tenant.pk).update(consultant=consultant, is_sample=True)
+    task = Task.objects.filter(
+        plan__tenant=tenant, is_group=False, applies=True, responsibility=Responsibility.BOTH
+    )[0]
+    kept = keep_file(task, SimpleUploadedFile("note.txt", b"seen"), by=by)
+    made, token = hand_off(tenant.plan, task, recipient="outside", days=1, by=by)
+    invitation, invited = _invitation(tenant, by)
+    export = exporting.ask_for_export(tenant, by=by)
+    exporting.build_export(export)
+    return {
+        "public_id": tenant.public_id,
+        "task_id": task.public_id,
+        "check_id": Check.objects.filter(tenant=tenant)[0].public_id,
+        "person_id": by.public_id,
+        "invitation_id": invitation.public_id,
+        "hand_off_id": made.public_id,
+        "file_id": kept.public_id,
+        "export_id": export.public_id,
+        "domain": tenant.domains.get().public_id,
+        "hand-off": token,
+        "invitation": invited,
+    }
+
+
+def _invitation(tenant: Tenant, by: User) -> tuple[Invitation, str]:
+    issued = issue_token(Purpose.INVITATION)
+    made = Invitation.objects.create(
+        tenant=tenant,
+        email=f"new@{tenant.domains.get().name}",
+        role="viewer",
+        invited_by=by,
+        token_hash=issued.digest,
+        expires_at=timezone.now() + timedelta(days=1),
+    )
+    return made, issued.token
+
+
+def person(role: str, own: Tenant, foreign: Tenant, consultant: User) -> User | None:
+    """Somebody of that role in `own`; None for a visitor who has not signed in."""
+    if role == "visitor":
+        return None
+    email = f"{role}@walls.test"
+    match role:
+        case "administrator" | "consultant" | "manager":
+            return User.objects.create_user(email, "pw", name=role, staff_role=role)
+        case "manager of some":
+            user = User.objects.create_user(
+                "some@walls.test", "pw", name=role, staff_role="manager"
+            )
+            user.watches.add(consultant)
+            return user
+        case "deactivated":
+            user = User.objects.create_user(email, "pw", name=role, staff_role="administrator")
+            User.objects.filter(pk=user.pk).update(is_active=False)
+            return user
+    user = User.objects.create_user(email, "pw", name=role)
+    if role in CLIENT_ROLES:
+        Membership.objects.create(tenant=own, user=user, role=role)
+    elif role == "outsider":
+        Membership.objects.create(tenant=foreign, user=user, role="owner")
+    return user
