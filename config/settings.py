@@ -30,6 +30,8 @@ LOOPBACK_HOSTS = {"127.0.0.1", "localhost", "[::1]"}
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", sorted(LOOPBACK_HOSTS))
 # An installation that answers on this machine alone may carry the lab and its sample people.
 IS_LOCAL = set(ALLOWED_HOSTS) <= LOOPBACK_HOSTS
+if DEBUG and not IS_LOCAL:
+    raise ImproperlyConfigured("ALLOWED_HOSTS names more than this machine: set DEBUG=off.")
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
 
 # --- The lab: name servers and mail hosts on loopback, for the sample tenants under .test only.

@@ -81,6 +81,7 @@ def test_the_provider_may_be_the_target_of_our_form(tmp_path: Path) -> None:
         ({"TRUSTED_PROXIES": "all"}, "TRUSTED_PROXIES is 'all'"),
         ({"TRUSTED_PROXIES": "-1"}, "write a whole number from 0 to 10"),
         ({"SESSION_HOURS": "0"}, "SESSION_HOURS is '0'"),
+        ({"DEBUG": "on"}, "ALLOWED_HOSTS names more than this machine: set DEBUG=off."),
         ({"STAFF_SECOND_FACTOR": "maybe"}, "STAFF_SECOND_FACTOR is 'maybe'; write on or off."),
     ],
 )
