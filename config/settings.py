@@ -23,11 +23,15 @@ DEBUG = env.boolean("DEBUG", default=True)
 SECRET_KEY = env.text("SECRET_KEY", "for-a-checkout-without-environment-only" if DEBUG else "")
 if len(SECRET_KEY) < 32:
     raise ImproperlyConfigured("DEBUG is off: set SECRET_KEY to at least 32 random characters.")
+# Former keys: sessions, mailed links and the seeds of authenticator apps made with them still open.
+SECRET_KEY_FALLBACKS = env.words("SECRET_KEY_FALLBACKS")
 
 LOOPBACK_HOSTS = {"127.0.0.1", "localhost", "[::1]"}
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", sorted(LOOPBACK_HOSTS))
 # An installation that answers on this machine alone may carry the lab and its sample people.
 IS_LOCAL = set(ALLOWED_HOSTS) <= LOOPBACK_HOSTS
+if DEBUG and not IS_LOCAL:
+    raise ImproperlyConfigured("ALLOWED_HOSTS names more than this machine: set DEBUG=off.")
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
 
 # --- The lab: name servers and mail hosts on loopback, for the sample tenants under .test only.
@@ -167,7 +171,8 @@ MFA_FORMS = {
 }
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
-MFA_TOTP_TOLERANCE = 1
+# The library remembers a used code for one step only: a code that lives longer could be used again.
+MFA_TOTP_TOLERANCE = 0
 STAFF_SECOND_FACTOR = env.boolean("STAFF_SECOND_FACTOR", default=not IS_LOCAL)
 # How many proxies of ours stand before the web process: so many addresses of X-Forwarded-For are
 # believed, counted from its end, and none by default.
@@ -181,7 +186,7 @@ SOCIALACCOUNT_PROVIDERS = {
         "APPS": [
             {
                 "provider_id": "single-sign-on",
-                "name": env.text("OIDC_NAME", "single sign-on"),
+                "name": env.text("OIDC_NAME") or "single sign-on",
                 "client_id": env.required("OIDC_CLIENT_ID", "OIDC_SERVER_URL"),
                 "secret": env.required("OIDC_CLIENT_SECRET", "OIDC_SERVER_URL"),
                 "settings": {"server_url": OIDC_SERVER_URL, "oauth_pkce_enabled": True},
@@ -193,16 +198,19 @@ SOCIALACCOUNT_PROVIDERS = {
 }
 
 # --- Mail
-EMAIL_HOST = env.text("EMAIL_HOST")
+# Letters hold codes and links, so they go to a log on a local installation alone.
+EMAIL_TO_LOG = IS_LOCAL and not env.text("EMAIL_HOST")
+EMAIL_HOST = env.text("EMAIL_HOST") or "localhost"
 EMAIL_PORT = env.integer("EMAIL_PORT", 587, least=1, most=65535)
 EMAIL_HOST_USER = env.text("EMAIL_HOST_USER")
 EMAIL_HOST_PASSWORD = env.text("EMAIL_HOST_PASSWORD")
 EMAIL_USE_TLS = env.boolean("EMAIL_USE_TLS", default=True)
 EMAIL_TIMEOUT = 20
 EMAIL_BACKEND = env.text(
-    "EMAIL_BACKEND", f"django.core.mail.backends.{'smtp' if EMAIL_HOST else 'console'}.EmailBackend"
+    "EMAIL_BACKEND",
+    f"django.core.mail.backends.{'console' if EMAIL_TO_LOG else 'smtp'}.EmailBackend",
 )
-DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "gangway@localhost")
+DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL") or "gangway@localhost"
 
 # Where links in mails lead, such as https://gangway.example; else the host that was asked for.
 SITE_URL = env.text("SITE_URL").rstrip("/")

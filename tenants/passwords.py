@@ -12,6 +12,7 @@ from tenants.models import User
 LEAST_SCORE = 3
 # Longer ones cost time to weigh and gain nothing: what follows can only add to the guesses.
 WEIGHED_LENGTH = 64
+LONGEST = 128
 
 
 class GuessablePasswordValidator:
@@ -22,6 +23,10 @@ class GuessablePasswordValidator:
     """
 
     def validate(self, password: str, user: User | None = None) -> None:
+        if len(password) > LONGEST:
+            raise ValidationError(
+                f"This password is longer than {LONGEST} characters.", code="password_too_long"
+            )
         personal = ["gangway", "mimecast"]
         if user is not None:
             personal += [user.email, *user.email.split("@"), *user.name.split()]

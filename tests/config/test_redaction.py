@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 from django.http import HttpRequest, HttpResponse
-from django.test import Client, RequestFactory, override_settings
+from django.test import Client, RequestFactory
 from django.urls import path, reverse
 
 from config.redaction import RedactingFormatter, Reporter, redact
 from config.urls import urlpatterns as ours
+from tenants.links import Purpose, issue_token
 from tenants.models import User
 from tests.tenants.sign_in import GOOD_PASSWORD, ask_for_code, sign_in
 
@@ -77,7 +78,7 @@ def test_a_traceback_is_redacted_too(log: StringIO) -> None:
     assert SECRET not in log.getvalue()
 
 
-@override_settings(ROOT_URLCONF=__name__)
+@pytest.mark.urls(__name__)
 def test_an_error_tells_neither_page_nor_log(log: StringIO, db: None) -> None:
     client = Client(raise_request_exception=False)
     client.cookies["sessionid"] = SECRET
@@ -118,3 +119,10 @@ def test_signing_in_logs_no_secret(log: StringIO, client: Client, db: None) -> N
     keys = [cookie.value for cookie in client.cookies.values()]
     found = [text for text in (SECRET, GOOD_PASSWORD, *keys) if text in log.getvalue()]
     assert (found, bool(log.getvalue())) == ([], True)
+
+
+def test_a_link_that_stands_in_for_an_account_is_hidden() -> None:
+    for purpose in Purpose:
+        token = issue_token(purpose).token
+
+        assert redact(f"Not Found: /links/{token}/") == "Not Found: /links/[hidden]/"

@@ -35,6 +35,10 @@ def person(db: None) -> User:
 
 
 def code_now(secret: str, steps: int = 0) -> str:
+    """The code of this step, or of one `steps` away, with a second of its life left at least."""
+    left = STEP_SECONDS - time.time() % STEP_SECONDS
+    if left < 1:
+        time.sleep(left)
     counter = int(time.time()) // STEP_SECONDS + steps
     return str(totp.format_hotp_value(totp.hotp_value(secret, counter)))
 
@@ -122,7 +126,7 @@ def test_a_former_secret_key_still_opens_seeds(with_app: str, settings: Any) -> 
     settings.SECRET_KEY = "the key that came after it, long enough to be taken"
     app = Authenticator.objects.get(type="totp").wrap()
 
-    assert app.validate_code(code_now(with_app, 1)) is True
+    assert app.validate_code(code_now(with_app)) is True
 
 
 def test_the_password_alone_does_not_let_in(client: Client, person: User, with_app: str) -> None:
@@ -144,14 +148,14 @@ def test_a_mailed_code_alone_does_not_let_in(client: Client, person: User, with_
 def test_password_and_code_let_in(client: Client, person: User, with_app: str) -> None:
     sign_in(client, person.email)
 
-    client.post(reverse("mfa_authenticate"), {"code": code_now(with_app, 1)})
+    client.post(reverse("mfa_authenticate"), {"code": code_now(with_app)})
 
     assert signed_in_as(client) == person
     line = ActivityLine.objects.order_by("-pk")[0]
     assert line.params == {"methods": ["password", "totp"]}
 
 
-@pytest.mark.parametrize("steps", [-3, 3])
+@pytest.mark.parametrize("steps", [-1, 1])
 def test_a_code_of_another_time_is_refused(
     client: Client, person: User, with_app: str, steps: int
 ) -> None:
@@ -164,7 +168,7 @@ def test_a_code_of_another_time_is_refused(
 
 
 def test_a_code_works_once(client: Client, person: User, with_app: str) -> None:
-    code = code_now(with_app, 1)
+    code = code_now(with_app)
     sign_in(client, person.email)
     client.post(reverse("mfa_authenticate"), {"code": code})
     elsewhere = Client()
@@ -193,7 +197,7 @@ def test_guessing_codes_is_stopped(client: Client, person: User, with_app: str) 
     for _ in range(5):
         client.post(reverse("mfa_authenticate"), {"code": wrong_code(with_app)})
 
-    response = client.post(reverse("mfa_authenticate"), {"code": code_now(with_app, 1)})
+    response = client.post(reverse("mfa_authenticate"), {"code": code_now(with_app)})
 
     assert "Too many attempts." in text_of(response)
     assert signed_in_as(client) is None
