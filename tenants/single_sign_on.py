@@ -116,10 +116,19 @@ class SingleSignOnAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]  #
     def is_open_for_signup(self, request: HttpRequest, sociallogin: SocialLogin) -> bool:
         return False
 
+    def populate_user(self, request: HttpRequest, sociallogin: SocialLogin, data: Any) -> Any:
+        """People come from invitations: what the provider calls them makes nobody."""
+        return sociallogin.user
+
     def get_provider(
         self, request: HttpRequest, provider: str, client_id: str | None = None
     ) -> Provider:
         return Provider(request, app=self.get_app(request, provider=provider, client_id=client_id))
+
+    def on_authentication_error(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
+        """The library shows its page next. What went wrong is not told: it may quote the answer."""
+        if kwargs.get("exception") is not None:
+            note_sign_in(None, "single-sign-on-refused", request, reason="token")
 
     def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
         """Let in the person whose account this is, or refuse with the reason.

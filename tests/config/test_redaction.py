@@ -89,8 +89,8 @@ def test_an_error_tells_neither_page_nor_log(log: StringIO, db: None) -> None:
 
 
 @pytest.mark.parametrize("debug", [True, False])
-@override_settings(ROOT_URLCONF=__name__)
 def test_an_error_report_holds_no_secret(settings: Any, debug: bool) -> None:
+    settings.ROOT_URLCONF = __name__
     settings.DEBUG = debug
     request = RequestFactory().post(
         "/broken/", {"password": SECRET}, headers={"authorization": f"Bearer {SECRET}"}

@@ -1,0 +1,62 @@
+"""What the provider answers, and what it says of whom."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.contrib.auth.views import LoginView
+from django.urls import include, path
+from jwcrypto import jwk, jwt
+from oauth2_provider.oauth2_validators import OAuth2Validator
+
+WRONG: dict[str, dict[str, Any]] = {
+    "wrong-audience": {"aud": "another-client"},
+    "wrong-issuer": {"iss": "https://evil.example"},
+    "wrong-nonce": {"nonce": "of another sign-in"},
+    "without-nonce": {"nonce": None},
+    "expired": {"exp": 1_600_000_000},
+}
+
+
+class Claims(OAuth2Validator):  # type: ignore[misc]  # the toolkit is untyped
+    def get_additional_claims(self, request: Any) -> dict[str, Any]:
+        claims = {
+            "email": request.user.email,
+            "email_verified": request.user.username != "unverified",
+        }
+        if request.user.username == "silent-on-verified":
+            del claims["email_verified"]
+        return claims
+
+    def get_id_token_dictionary(self, token: Any, token_handler: Any, request: Any) -> Any:
+        claims, expires = super().get_id_token_dictionary(token, token_handler, request)
+        if "userinfo" in request.user.username:
+            claims = {name: claims[name] for name in claims if not name.startswith("email")}
+        return claims | WRONG.get(request.user.username, {}), expires
+
+    def finalize_id_token(
+        self, id_token: dict[str, Any], token: Any, token_handler: Any, request: Any
+    ) -> str:
+        signed = str(super().finalize_id_token(id_token, token, token_handler, request))
+        if request.user.username != "forged":
+            return signed
+        made = jwt.JWT(jwt=signed)
+        key = jwk.JWK.generate(kty="RSA", size=2048)
+        forged = jwt.JWT(
+            header=made.token.objects["protected"], claims=json.dumps(id_token, default=str)
+        )
+        forged.make_signed_token(key)
+        return str(forged.serialize())
+
+    def get_userinfo_claims(self, request: Any) -> dict[str, Any]:
+        claims: dict[str, Any] = super().get_userinfo_claims(request)
+        if request.user.username == "userinfo-of-another":
+            claims["sub"] = "9999"
+        return claims
+
+
+urlpatterns = [
+    path("o/", include("oauth2_provider.urls", namespace="oauth2_provider")),
+    path("sign-in/", LoginView.as_view()),
+]

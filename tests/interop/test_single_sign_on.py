@@ -1,0 +1,233 @@
+"""Single sign-on against a real provider, over HTTP, from the button to the first page and back."""
+
+from __future__ import annotations
+
+import html
+import re
+import sys
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import requests
+from allauth.socialaccount.models import SocialAccount
+
+from tenants.models import ActivityLine, User
+from tests.interop.openid_provider import (
+    CLIENT_ID,
+    CLIENT_SECRET,
+    PASSWORD,
+    PEOPLE,
+    address_of,
+)
+from tests.interop.processes import free_port, running
+
+pytestmark = [pytest.mark.interop, pytest.mark.django_db(transaction=True)]
+
+PROVIDER = "127.0.0.1"
+LOGIN = "/accounts/oidc/single-sign-on/login/"
+
+
+@pytest.fixture(scope="module")
+def provider(live_server: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """The provider's port."""
+    port, folder = free_port(PROVIDER), tmp_path_factory.mktemp("provider")
+    command = [sys.executable, "-m", "tests.interop.openid_provider", "--port", str(port)]
+    command += ["--folder", str(folder), "--redirect-uri", f"{live_server.url}{LOGIN}callback/"]
+    with running(command, folder / "provider.log", PROVIDER, port):
+        yield port
+
+
+@pytest.fixture
+def gangway(live_server: Any, provider: int, settings: Any) -> str:
+    """Where Gangway is served, with an account for each of the provider's people but one."""
+    settings.SOCIALACCOUNT_PROVIDERS = {"openid_connect": {"APPS": [_app(provider)]}}
+    for name in PEOPLE:
+        if name not in ("without-account", "somebody-else"):
+            User.objects.create_user(address_of(name), None, name=name.title())
+    return str(live_server.url)
+
+
+def _app(port: int) -> dict[str, Any]:
+    return {
+        "provider_id": "single-sign-on",
+        "name": "Test provider",
+        "client_id": CLIENT_ID,
+        "secret": CLIENT_SECRET,
+        "settings": {"server_url": f"http://{PROVIDER}:{port}/o", "oauth_pkce_enabled": True},
+    }
+
+
+class Browser(requests.Session):
+    def token(self, response: requests.Response) -> str:
+        return str(re.findall(r'name="csrfmiddlewaretoken" value="([^"]+)"', response.text)[0])
+
+    def to_provider(self, gangway: str, query: str = "") -> requests.Response:
+        """Press the button on the sign-in page; the answer is the provider's page."""
+        page = self.get(f"{gangway}/accounts/login/")
+        assert "Sign in with Test provider" in page.text
+        form = {"csrfmiddlewaretoken": self.token(page)}
+        return self.post(f"{gangway}{LOGIN}?process=login{query}", form)
+
+    def through_provider(self, gangway: str, name: str, query: str = "") -> requests.Response:
+        page = self.to_provider(gangway, query)
+        wanted = re.findall(r'name="next" value="([^"]+)"', page.text)[0]
+        form = {
+            "csrfmiddlewaretoken": self.token(page),
+            "username": name,
+            "password": PASSWORD,
+            "next": html.unescape(wanted),
+        }
+        return self.post(page.url, form)
+
+    def is_in(self, gangway: str) -> bool:
+        answer = self.get(f"{gangway}/accounts/sessions/", allow_redirects=False)
+        return answer.status_code == 200
+
+
+def last_line() -> ActivityLine:
+    return ActivityLine.objects.order_by("-pk")[0]
+
+
+def test_a_person_with_an_account_gets_in(gangway: str) -> None:
+    browser = Browser()
+
+    browser.through_provider(gangway, "in-order")
+
+    person = User.objects.get(email="in-order@gangway.test")
+    assert browser.is_in(gangway)
+    assert (last_line().act, last_line().actor) == ("signed-in", person)
+    assert last_line().params == {"methods": ["socialaccount"]}
+
+
+def test_the_provider_is_asked_with_state_nonce_and_pkce(gangway: str) -> None:
+    page = Browser().to_provider(gangway, "&scope=secrets&auth_params=prompt%3Dnone")
+
+    asked = parse_qs(urlsplit(parse_qs(urlsplit(page.url).query)["next"][0]).query)
+    secrets = {name: len(asked.pop(name)[0]) for name in ("state", "nonce", "code_challenge")}
+    assert min(secrets.values()) >= 16
+    assert set(asked.pop("scope")[0].split()) == {"openid", "email"}
+    assert asked == {
+        "client_id": [CLIENT_ID],
+        "code_challenge_method": ["S256"],
+        "redirect_uri": [f"{gangway}{LOGIN}callback/"],
+        "response_type": ["code"],
+    }
+
+
+def test_the_address_may_come_by_userinfo(gangway: str) -> None:
+    browser = Browser()
+
+    browser.through_provider(gangway, "address-in-userinfo")
+
+    assert browser.is_in(gangway)
+
+
+@pytest.mark.parametrize(
+    ("name", "said", "reason"),
+    [
+        ("unverified", "does not say that your e-mail address is verified", "unverified"),
+        ("silent-on-verified", "does not say that your e-mail address is verified", "unverified"),
+        ("without-account", "There is no account here for the address", "unknown"),
+        ("wrong-nonce", "was not one that we can trust", "nonce"),
+        ("without-nonce", "was not one that we can trust", "nonce"),
+    ],
+)
+def test_what_the_provider_leaves_open_lets_nobody_in(
+    gangway: str, name: str, said: str, reason: str
+) -> None:
+    browser = Browser()
+
+    answer = browser.through_provider(gangway, name)
+
+    assert (answer.status_code, browser.is_in(gangway)) == (403, False)
+    assert said in answer.text
+    assert (last_line().act, last_line().params) == ("single-sign-on-refused", {"reason": reason})
+    assert (SocialAccount.objects.count(), User.objects.filter(email=address_of(name)).count()) == (
+        0,
+        0 if name == "without-account" else 1,
+    )
+
+
+@pytest.mark.parametrize(
+    "name", ["wrong-audience", "wrong-issuer", "expired", "forged", "userinfo-of-another"]
+)
+def test_a_token_that_is_not_for_us_lets_nobody_in(gangway: str, name: str) -> None:
+    browser = Browser()
+
+    answer = browser.through_provider(gangway, name)
+
+    assert (answer.status_code, browser.is_in(gangway)) == (401, False)
+    assert "was not one that we can trust" in answer.text
+    assert last_line().params == {"reason": "token"}
+
+
+def test_an_address_given_to_somebody_else_opens_nothing(gangway: str) -> None:
+    Browser().through_provider(gangway, "in-order")
+    browser = Browser()
+
+    answer = browser.through_provider(gangway, "somebody-else")
+
+    assert (answer.status_code, browser.is_in(gangway)) == (403, False)
+    assert "tied to somebody else" in answer.text
+
+
+def test_an_account_of_another_address_here_stays_closed(gangway: str) -> None:
+    Browser().through_provider(gangway, "in-order")
+    User.objects.filter(email="in-order@gangway.test").update(email="moved@gangway.test")
+    User.objects.create_user("in-order@gangway.test", None, name="New Comer")
+
+    browser = Browser()
+    answer = browser.through_provider(gangway, "in-order")
+
+    assert (answer.status_code, browser.is_in(gangway)) == (403, False)
+    assert last_line().params == {"reason": "other-address"}
+
+
+def test_a_switched_off_person_stays_out(gangway: str) -> None:
+    User.objects.filter(email="in-order@gangway.test").update(is_active=False)
+    browser = Browser()
+
+    browser.through_provider(gangway, "in-order")
+
+    assert not browser.is_in(gangway)
+
+
+def test_an_answer_nobody_asked_for_lets_nobody_in(gangway: str) -> None:
+    victim, attacker = Browser(), Browser()
+    page = attacker.to_provider(gangway)
+    state = parse_qs(urlsplit(parse_qs(urlsplit(page.url).query)["next"][0]).query)["state"][0]
+
+    answer = victim.get(f"{gangway}{LOGIN}callback/?code=stolen&state={state}")
+
+    assert (answer.status_code, victim.is_in(gangway)) == (401, False)
+
+
+def test_a_foreign_next_is_not_followed(gangway: str) -> None:
+    browser = Browser()
+
+    answer = browser.through_provider(gangway, "in-order", "&next=https://evil.example/")
+
+    assert browser.is_in(gangway)
+    assert urlsplit(answer.url).netloc == urlsplit(gangway).netloc
+
+
+def test_a_provider_that_is_down_is_said_so(gangway: str, settings: Any) -> None:
+    settings.SOCIALACCOUNT_PROVIDERS = {"openid_connect": {"APPS": [_app(free_port(PROVIDER))]}}
+    browser = Browser()
+
+    answer = browser.to_provider(gangway)
+
+    assert answer.status_code == 502
+    assert "The provider does not answer." in answer.text
+
+
+def test_the_other_ways_in_stay_open_when_it_is_not_set_up(gangway: str, settings: Any) -> None:
+    settings.SOCIALACCOUNT_PROVIDERS = {"openid_connect": {"APPS": []}}
+    browser = Browser()
+
+    page = browser.get(f"{gangway}/accounts/login/")
+
+    assert "Sign in with" not in page.text
+    assert browser.get(f"{gangway}{LOGIN}").status_code == 404
