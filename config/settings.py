@@ -199,17 +199,19 @@ SOCIALACCOUNT_PROVIDERS = {
 
 # --- Mail
 # Letters hold codes and links, so they go to a log on a local installation alone.
-EMAIL_TO_LOG = IS_LOCAL and not env.text("EMAIL_HOST")
+EMAIL_TO_FILES = IS_LOCAL and not env.text("EMAIL_HOST")
 EMAIL_HOST = env.text("EMAIL_HOST") or "localhost"
 EMAIL_PORT = env.integer("EMAIL_PORT", 587, least=1, most=65535)
 EMAIL_HOST_USER = env.text("EMAIL_HOST_USER")
 EMAIL_HOST_PASSWORD = env.text("EMAIL_HOST_PASSWORD")
 EMAIL_USE_TLS = env.boolean("EMAIL_USE_TLS", default=True)
 EMAIL_TIMEOUT = 20
+# Without a mail server, mails become files: their links are secrets, which logs must not hold.
 EMAIL_BACKEND = env.text(
     "EMAIL_BACKEND",
-    f"django.core.mail.backends.{'console' if EMAIL_TO_LOG else 'smtp'}.EmailBackend",
+    f"django.core.mail.backends.{'filebased' if EMAIL_TO_FILES else 'smtp'}.EmailBackend",
 )
+EMAIL_FILE_PATH = VAR_DIR / "mail"
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL") or "gangway@localhost"
 
 # Where links in mails lead, such as https://gangway.example; else the host that was asked for.

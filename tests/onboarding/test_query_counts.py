@@ -9,8 +9,10 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from onboarding.handoffs import hand_off
 from onboarding.services import HostEntry
-from tenants.models import Tenant, User
+from tenants.invitations import invite
+from tenants.models import Membership, Tenant, User
 from tests.cast import MakeTenant
 
 SignIn = Callable[[User], Client]
@@ -69,5 +71,46 @@ def test_a_list_asks_as_much_for_one_tenant_as_for_three(
 
     with django_assert_num_queries(queries):
         response = client.get(reverse(f"onboarding:{page}"))
+
+    assert response.status_code == 200
+
+
+@pytest.mark.parametrize("people", [1, 3])
+@pytest.mark.parametrize(("page", "queries"), [("people", 13), ("staff", 8)])
+def test_a_list_of_people_asks_as_much_for_one_as_for_three(
+    tenant: Tenant,
+    administrator: User,
+    signed_in: SignIn,
+    django_assert_num_queries: Any,
+    page: str,
+    queries: int,
+    people: int,
+) -> None:
+    for number in range(people):
+        user = User.objects.create_user(f"p{number}@northwind.test", "pw", name=f"P {number}")
+        Membership.objects.create(tenant=tenant, user=user, role="member")
+        invite(tenant, f"i{number}@northwind.test", "viewer", by=user)
+        hand_off(tenant.plan, tenant.domains.get(), recipient=f"r{number}", days=1, by=user)
+    client = signed_in(administrator)
+    address = reverse(f"onboarding:{page}", args=[tenant.public_id] if page == "people" else [])
+    client.get(address)
+
+    with django_assert_num_queries(queries):
+        html = client.get(address).content.decode()
+
+    assert html.count("@northwind.test") >= people
+
+
+@pytest.mark.parametrize("links", [1, 3])
+def test_a_hand_off_page_asks_as_much_however_many_there_are(
+    tenant: Tenant, owner: User, client: Client, django_assert_num_queries: Any, links: int
+) -> None:
+    for _ in range(links):
+        _, token = hand_off(tenant.plan, tenant.domains.get(), recipient="r", days=1, by=owner)
+    address = reverse("onboarding:hand-off", args=[token])
+    client.get(address)
+
+    with django_assert_num_queries(14):
+        response = client.get(address)
 
     assert response.status_code == 200

@@ -60,6 +60,11 @@ def test_one_person_has_a_role_of_their_own_in_each_tenant(
     ]
 
 
+def test_a_client_sees_their_own_tenants_alone(tenant: Tenant, outsider: User, owner: User) -> None:
+    assert list(tenants_for(owner)) == [tenant]
+    assert [place.name for place in tenants_for(outsider)] == ["Elsewhere"]
+
+
 def test_a_manager_who_watches_nobody_in_particular_sees_all(
     tenant: Tenant, outsider: User, manager: User
 ) -> None:
