@@ -198,7 +198,8 @@ SOCIALACCOUNT_PROVIDERS = {
 }
 
 # --- Mail
-# Letters hold codes and links, so they go to a log on a local installation alone.
+# Letters hold codes and links: on a local installation without a mail server they become files,
+# which the person at the machine can read and no log repeats.
 EMAIL_TO_FILES = IS_LOCAL and not env.text("EMAIL_HOST")
 EMAIL_HOST = env.text("EMAIL_HOST") or "localhost"
 EMAIL_PORT = env.integer("EMAIL_PORT", 587, least=1, most=65535)
@@ -206,7 +207,6 @@ EMAIL_HOST_USER = env.text("EMAIL_HOST_USER")
 EMAIL_HOST_PASSWORD = env.text("EMAIL_HOST_PASSWORD")
 EMAIL_USE_TLS = env.boolean("EMAIL_USE_TLS", default=True)
 EMAIL_TIMEOUT = 20
-# Without a mail server, mails become files: their links are secrets, which logs must not hold.
 EMAIL_BACKEND = env.text(
     "EMAIL_BACKEND",
     f"django.core.mail.backends.{'filebased' if EMAIL_TO_FILES else 'smtp'}.EmailBackend",
