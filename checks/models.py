@@ -16,6 +16,7 @@ from tenants.public_ids import new_public_id
 KIND_CHOICES = [
     (Kind.OWNERSHIP.value, "Ownership"),
     (Kind.SPF.value, "SPF"),
+    (Kind.DKIM.value, "DKIM"),
     (Kind.MX_TTL.value, "MX TTL"),
     (Kind.MX.value, "MX"),
     (Kind.SMTP.value, "SMTP 25"),

@@ -18,6 +18,7 @@ _MAIL = {Domain.Role.PRIMARY, Domain.Role.SECONDARY, Domain.Role.TEST}
 ROLES_OF_KIND: dict[Kind, set[Domain.Role]] = {
     Kind.OWNERSHIP: _MAIL | {Domain.Role.SEND_ONLY, Domain.Role.ROUTING},
     Kind.SPF: _MAIL | {Domain.Role.SEND_ONLY},
+    Kind.DKIM: _MAIL | {Domain.Role.SEND_ONLY},
     Kind.MX_TTL: _MAIL,
     Kind.MX: _MAIL,
 }
@@ -33,6 +34,9 @@ def expectation(kind: Kind, domain: Domain | None, region: Region) -> dict[str, 
             return {"token": domain.ownership_token, "label": domain.ownership_label}
         case Kind.SPF:
             return {"spf_include": region.spf_include}
+        case Kind.DKIM if domain is not None:
+            selectors = domain.dkim_selectors.split()
+            return {"selectors": selectors} if selectors else None
         case Kind.MX:
             return {"mx": sorted(region.mx)}
         case Kind.MX_TTL:

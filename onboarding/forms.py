@@ -10,6 +10,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.forms.models import BaseInlineFormSet, inlineformset_factory
 
+from checks.engine.expectations import Selector
 from onboarding.models import Cutover
 from onboarding.templates_on_record import blueprint_of, newest_template
 from tenants.errors import TenantError
@@ -104,7 +105,14 @@ class DomainForm(forms.ModelForm[Domain]):
 
     class Meta:
         model = Domain
-        fields: ClassVar[list[str]] = ["name", "role", "ownership_token", "ownership_label"]
+        fields: ClassVar[list[str]] = [
+            "name",
+            "role",
+            "ownership_token",
+            "ownership_label",
+            "dkim_selectors",
+        ]
+        labels: ClassVar[dict[str, str]] = {"dkim_selectors": "DKIM selectors"}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -119,6 +127,17 @@ class DomainForm(forms.ModelForm[Domain]):
 
     def clean_ownership_token(self) -> str:
         return str(self.cleaned_data["ownership_token"]).strip().strip('"')
+
+    def clean_dkim_selectors(self) -> str:
+        typed = self.cleaned_data["dkim_selectors"].replace(",", " ").split()
+        selectors = [Selector.read(word) for word in typed]
+        for selector in selectors:
+            if not selector.is_well_formed:
+                raise ValidationError(
+                    f"“{selector.name}” is not a DKIM selector. Copy it from the signing "
+                    "definition in Mimecast’s console, such as mimecast20261101."
+                )
+        return " ".join(dict.fromkeys(map(str, selectors)))
 
 
 class HostForm(forms.ModelForm[Host]):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
-from checks.engine import ldaps, mx, mx_ttl, ownership, smtp, spf
-from checks.engine.expectations import Ownership, RegionFacts
+from checks.engine import dkim, ldaps, mx, mx_ttl, ownership, smtp, spf
+from checks.engine.expectations import Ownership, RegionFacts, Selector
 from checks.engine.hosts import DEFAULT_PORTS, Prober
 from checks.engine.network import Network
 from checks.engine.outcomes import Finding, Kind, Outcome, Verdict
@@ -31,6 +32,7 @@ class Look:
     port: int = 0
     region: RegionFacts = field(default_factory=lambda: RegionFacts(id=""))
     ownership: Ownership | None = None
+    selectors: tuple[Selector, ...] = ()
     ttl_threshold: int = 300
     vantage_allowed: bool = False
 
@@ -109,17 +111,25 @@ def _unknown(look: Look, finding: Finding) -> Outcome:
 
 
 def _inspect(batch: _Batch, look: Look) -> Awaitable[Outcome]:
-    match look.kind:
-        case Kind.OWNERSHIP:
-            expected = look.ownership or Ownership(token="")
-            return ownership.inspect(look.domain, expected, batch.lookup)
-        case Kind.SPF:
-            return spf.inspect(look.domain, look.region, batch.lookup)
-        case Kind.MX:
-            return mx.inspect(look.domain, look.region, batch.lookup)
-        case Kind.MX_TTL:
-            return mx_ttl.inspect(look.domain, look.ttl_threshold, batch.lookup)
-        case Kind.SMTP:
-            return smtp.inspect(look.host, look.port, look.vantage_allowed, batch.prober)
-        case Kind.LDAPS:
-            return ldaps.inspect(look.host, look.port, look.vantage_allowed, batch.prober)
+    return _INSPECTIONS[look.kind](batch, look)
+
+
+_INSPECTIONS: Mapping[Kind, Callable[[_Batch, Look], Awaitable[Outcome]]] = MappingProxyType(
+    {
+        Kind.OWNERSHIP: lambda batch, look: ownership.inspect(
+            look.domain, look.ownership or Ownership(token=""), batch.lookup
+        ),
+        Kind.SPF: lambda batch, look: spf.inspect(look.domain, look.region, batch.lookup),
+        Kind.DKIM: lambda batch, look: dkim.inspect(look.domain, look.selectors, batch.lookup),
+        Kind.MX: lambda batch, look: mx.inspect(look.domain, look.region, batch.lookup),
+        Kind.MX_TTL: lambda batch, look: mx_ttl.inspect(
+            look.domain, look.ttl_threshold, batch.lookup
+        ),
+        Kind.SMTP: lambda batch, look: smtp.inspect(
+            look.host, look.port, look.vantage_allowed, batch.prober
+        ),
+        Kind.LDAPS: lambda batch, look: ldaps.inspect(
+            look.host, look.port, look.vantage_allowed, batch.prober
+        ),
+    }
+)

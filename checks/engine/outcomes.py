@@ -32,6 +32,7 @@ class Kind(StrEnum):
 
     OWNERSHIP = "ownership"
     SPF = "spf"
+    DKIM = "dkim"
     MX = "mx"
     MX_TTL = "mx_ttl"
     SMTP = "smtp"

@@ -39,6 +39,7 @@ class Migration(migrations.Migration):
                         choices=[
                             ("ownership", "Ownership"),
                             ("spf", "SPF"),
+                            ("dkim", "DKIM"),
                             ("mx_ttl", "MX TTL"),
                             ("mx", "MX"),
                             ("smtp", "SMTP 25"),

@@ -17,6 +17,7 @@ from checks.engine.outcomes import Verdict
 from checks.management.commands.probe import Command, exit_status
 from tests.checks.engine.loopback import Nameserver, nameserver
 
+KINDS = "ownership, spf, dkim, mx, mx_ttl, smtp, ldaps"
 EU = "eu-smtp-inbound-{}.mimecast.com"
 ZONE = f"""
 test                        NS  ns1.dns.test
@@ -155,15 +156,23 @@ def test_exit_status(verdicts: list[Verdict], expected: int) -> None:
         ),
         (
             ["example.test", "--region", "eu", "--only", "spf,teapot"],
-            "“teapot” is no check; --only takes a list of ownership, spf, mx, mx_ttl, smtp, ldaps.",
+            f"“teapot” is no check; --only takes a list of {KINDS}.",
         ),
         (
             ["example.test", "--region", "eu", "--only", ","],
-            "--only takes a list of ownership, spf, mx, mx_ttl, smtp, ldaps.",
+            f"--only takes a list of {KINDS}.",
         ),
         (
             ["example.test", "--region", "eu", "--only", "ownership"],
             "--token is missing: without it ownership cannot be asked.",
+        ),
+        (
+            ["example.test", "--region", "eu", "--only", "dkim"],
+            "--dkim-selector is missing: without it dkim cannot be asked.",
+        ),
+        (
+            ["example.test", "--region", "eu", "--dkim-selector", "two words"],
+            "“two words” is not a DKIM selector, such as mimecast20261101.",
         ),
         (
             ["example.test", "--region", "eu", "--only", "smtp"],

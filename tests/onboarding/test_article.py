@@ -129,6 +129,7 @@ def test_proof_comes_from_these_checks_alone() -> None:
     }
     assert {row["key"]: row["supports"] for row in rows if row["supports"]} == {
         "ldap-connector": ["ldaps"],
+        "dkim-update": ["dkim"],
         "inbound-delivery-routes": ["smtp"],
         "inbound-delivery-test": ["mx"],
     }

@@ -138,7 +138,7 @@ def test_small_template_is_read_whole(tmp_path: Path) -> None:
             "check: spf",
             "check: spv",
             24,
-            "“check” is “spv”, but must be one of ldaps, mx, mx_ttl, ownership, smtp, spf",
+            "“check” is “spv”, but must be one of dkim, ldaps, mx, mx_ttl, ownership, smtp, spf",
         ),
         ("check: spf", "check: [spf, spv]", 24, "an item of “check” is “spv”"),
         (
@@ -302,6 +302,7 @@ def test_command_refuses_a_malformed_file_in_one_sentence(tmp_path: Path) -> Non
         call_command("plan_template", "--file", str(path), stderr=err, no_color=True)
 
     assert err.getvalue() == (
-        f"{path}:24: “check” is “spv”, but must be one of ldaps, mx, mx_ttl, ownership, smtp, spf\n"
+        f"{path}:24: “check” is “spv”, but must be one of "
+        "dkim, ldaps, mx, mx_ttl, ownership, smtp, spf\n"
     )
     assert end.value.code == 1
