@@ -17,6 +17,7 @@ KIND_CHOICES = [
     (Kind.OWNERSHIP.value, "Ownership"),
     (Kind.SPF.value, "SPF"),
     (Kind.DKIM.value, "DKIM"),
+    (Kind.DMARC.value, "DMARC"),
     (Kind.MX_TTL.value, "MX TTL"),
     (Kind.MX.value, "MX"),
     (Kind.SMTP.value, "SMTP 25"),

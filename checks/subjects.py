@@ -19,6 +19,7 @@ ROLES_OF_KIND: dict[Kind, set[Domain.Role]] = {
     Kind.OWNERSHIP: _MAIL | {Domain.Role.SEND_ONLY, Domain.Role.ROUTING},
     Kind.SPF: _MAIL | {Domain.Role.SEND_ONLY},
     Kind.DKIM: _MAIL | {Domain.Role.SEND_ONLY},
+    Kind.DMARC: _MAIL | {Domain.Role.SEND_ONLY},
     Kind.MX_TTL: _MAIL,
     Kind.MX: _MAIL,
 }

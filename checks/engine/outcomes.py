@@ -33,6 +33,7 @@ class Kind(StrEnum):
     OWNERSHIP = "ownership"
     SPF = "spf"
     DKIM = "dkim"
+    DMARC = "dmarc"
     MX = "mx"
     MX_TTL = "mx_ttl"
     SMTP = "smtp"

@@ -40,6 +40,7 @@ class Migration(migrations.Migration):
                             ("ownership", "Ownership"),
                             ("spf", "SPF"),
                             ("dkim", "DKIM"),
+                            ("dmarc", "DMARC"),
                             ("mx_ttl", "MX TTL"),
                             ("mx", "MX"),
                             ("smtp", "SMTP 25"),

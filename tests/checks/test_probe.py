@@ -17,7 +17,7 @@ from checks.engine.outcomes import Verdict
 from checks.management.commands.probe import Command, exit_status
 from tests.checks.engine.loopback import Nameserver, nameserver
 
-KINDS = "ownership, spf, dkim, mx, mx_ttl, smtp, ldaps"
+KINDS = "ownership, spf, dkim, dmarc, mx, mx_ttl, smtp, ldaps"
 EU = "eu-smtp-inbound-{}.mimecast.com"
 ZONE = f"""
 test                        NS  ns1.dns.test
@@ -28,6 +28,7 @@ example.test                TXT "v=spf1 include:eu._netblocks.mimecast.com -all"
 example.test                MX  10 {EU.format(1)}
 example.test                MX  10 {EU.format(2)}
 eu._netblocks.mimecast.com  TXT "v=spf1 ip4:195.130.217.0/24 ~all"
+_dmarc.example.test         TXT "v=DMARC1; p=none; rua=mailto:dmarc@example.test"
 old.test                    NS  ns1.dns.test
 old.test                    MX  10 mail.old.test
 """
@@ -88,11 +89,11 @@ def test_probe_prints_one_json_document(
     assert list(document) == ["domain", "region", "observed_at", "results"]
     assert (document["domain"], document["region"]) == ("example.test", "eu")
     assert [(r["check"], r["subject"], r["verdict"]) for r in document["results"]] == [
-        (kind, "example.test", "pass") for kind in ("ownership", "spf", "mx", "mx_ttl")
+        (kind, "example.test", "pass") for kind in ("ownership", "spf", "dmarc", "mx", "mx_ttl")
     ]
     assert [list(r) for r in document["results"]] == [
         ["check", "subject", "verdict", "findings", "evidence"]
-    ] * 4
+    ] * 5
 
 
 def test_probe_prints_a_table(capsys: pytest.CaptureFixture[str], server: Nameserver) -> None:
