@@ -18,6 +18,7 @@ KIND_CHOICES = [
     (Kind.SPF.value, "SPF"),
     (Kind.DKIM.value, "DKIM"),
     (Kind.DMARC.value, "DMARC"),
+    (Kind.MTA_STS.value, "MTA-STS"),
     (Kind.MX_TTL.value, "MX TTL"),
     (Kind.MX.value, "MX"),
     (Kind.SMTP.value, "SMTP 25"),

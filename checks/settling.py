@@ -22,6 +22,7 @@ NOT_TAKEN_YET = frozenset(
         "spf.none",
         "spf.no-network-passes",
         "dkim.none",
+        "mta-sts.not-permitted",
         "mx.none",
         "mx.old-only",
         "mx-ttl.too-high",

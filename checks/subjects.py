@@ -20,6 +20,7 @@ ROLES_OF_KIND: dict[Kind, set[Domain.Role]] = {
     Kind.SPF: _MAIL | {Domain.Role.SEND_ONLY},
     Kind.DKIM: _MAIL | {Domain.Role.SEND_ONLY},
     Kind.DMARC: _MAIL | {Domain.Role.SEND_ONLY},
+    Kind.MTA_STS: _MAIL,
     Kind.MX_TTL: _MAIL,
     Kind.MX: _MAIL,
 }
@@ -38,7 +39,7 @@ def expectation(kind: Kind, domain: Domain | None, region: Region) -> dict[str, 
         case Kind.DKIM if domain is not None:
             selectors = domain.dkim_selectors.split()
             return {"selectors": selectors} if selectors else None
-        case Kind.MX:
+        case Kind.MX | Kind.MTA_STS:
             return {"mx": sorted(region.mx)}
         case Kind.MX_TTL:
             return {"ttl_threshold": settings.CHECKS_TTL_THRESHOLD_SECONDS}

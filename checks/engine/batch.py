@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from checks.engine import dkim, dmarc, ldaps, mx, mx_ttl, ownership, smtp, spf
+from checks.engine import dkim, dmarc, ldaps, mta_sts, mx, mx_ttl, ownership, smtp, spf
 from checks.engine.expectations import Ownership, RegionFacts, Selector
 from checks.engine.hosts import DEFAULT_PORTS, Prober
 from checks.engine.network import Network
@@ -122,6 +122,9 @@ _INSPECTIONS: Mapping[Kind, Callable[[_Batch, Look], Awaitable[Outcome]]] = Mapp
         Kind.SPF: lambda batch, look: spf.inspect(look.domain, look.region, batch.lookup),
         Kind.DKIM: lambda batch, look: dkim.inspect(look.domain, look.selectors, batch.lookup),
         Kind.DMARC: lambda batch, look: dmarc.inspect(look.domain, batch.lookup),
+        Kind.MTA_STS: lambda batch, look: mta_sts.inspect(
+            look.domain, look.region, batch.lookup, batch.prober
+        ),
         Kind.MX: lambda batch, look: mx.inspect(look.domain, look.region, batch.lookup),
         Kind.MX_TTL: lambda batch, look: mx_ttl.inspect(
             look.domain, look.ttl_threshold, batch.lookup

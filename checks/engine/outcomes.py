@@ -34,6 +34,7 @@ class Kind(StrEnum):
     SPF = "spf"
     DKIM = "dkim"
     DMARC = "dmarc"
+    MTA_STS = "mta_sts"
     MX = "mx"
     MX_TTL = "mx_ttl"
     SMTP = "smtp"

@@ -41,6 +41,7 @@ class Migration(migrations.Migration):
                             ("spf", "SPF"),
                             ("dkim", "DKIM"),
                             ("dmarc", "DMARC"),
+                            ("mta_sts", "MTA-STS"),
                             ("mx_ttl", "MX TTL"),
                             ("mx", "MX"),
                             ("smtp", "SMTP 25"),

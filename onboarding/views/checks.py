@@ -21,7 +21,15 @@ from onboarding.views.shared import TenantPage, load_page, show, signed_in
 from tenants.access import tenant_or_404
 from tenants.models import Domain, Host, Tenant
 
-DOMAIN_KINDS = (Kind.OWNERSHIP, Kind.SPF, Kind.DKIM, Kind.DMARC, Kind.MX_TTL, Kind.MX)
+DOMAIN_KINDS = (
+    Kind.OWNERSHIP,
+    Kind.SPF,
+    Kind.DKIM,
+    Kind.DMARC,
+    Kind.MTA_STS,
+    Kind.MX_TTL,
+    Kind.MX,
+)
 
 
 @dataclass(frozen=True)

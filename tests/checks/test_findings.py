@@ -17,7 +17,8 @@ LISTS = {"servers", "reasons", "agreeing", "lagging", "failing", "hosts", "regio
          "names", "uses", "hashes",
          "destinations", "tags"}  # fmt: skip
 NUMBERS = {"count", "lookups", "limit", "branch_lookups", "void_lookups", "total", "passing",
-           "ttl", "threshold", "port", "days", "bits", "percent", "budget_seconds"}  # fmt: skip
+           "ttl", "threshold", "port", "days", "bits", "percent", "max_age",
+           "budget_seconds"}  # fmt: skip
 
 
 def _value(name: str, number: int) -> Any:

@@ -17,7 +17,7 @@ from checks.engine.outcomes import Verdict
 from checks.management.commands.probe import Command, exit_status
 from tests.checks.engine.loopback import Nameserver, nameserver
 
-KINDS = "ownership, spf, dkim, dmarc, mx, mx_ttl, smtp, ldaps"
+KINDS = "ownership, spf, dkim, dmarc, mta_sts, mx, mx_ttl, smtp, ldaps"
 EU = "eu-smtp-inbound-{}.mimecast.com"
 ZONE = f"""
 test                        NS  ns1.dns.test
@@ -89,11 +89,16 @@ def test_probe_prints_one_json_document(
     assert list(document) == ["domain", "region", "observed_at", "results"]
     assert (document["domain"], document["region"]) == ("example.test", "eu")
     assert [(r["check"], r["subject"], r["verdict"]) for r in document["results"]] == [
-        (kind, "example.test", "pass") for kind in ("ownership", "spf", "dmarc", "mx", "mx_ttl")
+        ("ownership", "example.test", "pass"),
+        ("spf", "example.test", "pass"),
+        ("dmarc", "example.test", "pass"),
+        ("mta_sts", "example.test", "not_applicable"),
+        ("mx", "example.test", "pass"),
+        ("mx_ttl", "example.test", "pass"),
     ]
     assert [list(r) for r in document["results"]] == [
         ["check", "subject", "verdict", "findings", "evidence"]
-    ] * 5
+    ] * 6
 
 
 def test_probe_prints_a_table(capsys: pytest.CaptureFixture[str], server: Nameserver) -> None:

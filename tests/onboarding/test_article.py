@@ -134,6 +134,7 @@ def test_proof_comes_from_these_checks_alone() -> None:
         "dmarc-analyzer": ["dmarc"],
         "inbound-delivery-routes": ["smtp"],
         "inbound-delivery-test": ["mx"],
+        "mx-record-cutover": ["mta_sts"],
     }
 
 

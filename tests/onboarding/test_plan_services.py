@@ -127,6 +127,7 @@ def test_checks_follow_domains_and_hosts(make_tenant: MakeTenant) -> None:
     assert subjects == {
         ("ownership", "one.test"),
         ("spf", "one.test"),
+        ("mta_sts", "one.test"),
         ("dmarc", "one.test"),
         ("mx", "one.test"),
         ("mx_ttl", "one.test"),
