@@ -35,6 +35,7 @@ class Look:
     selectors: tuple[Selector, ...] = ()
     ttl_threshold: int = 300
     vantage_allowed: bool = False
+    recipient: str = ""
 
     @property
     def subject(self) -> str:
@@ -52,7 +53,7 @@ class _Batch:
     budget_seconds: float
     slots: asyncio.Semaphore
     told: Callable[[Look, Outcome], None] | None
-    probes: dict[tuple[Kind, str, bool], asyncio.Task[Outcome]] = field(default_factory=dict)
+    probes: dict[tuple[Kind, str, bool, str], asyncio.Task[Outcome]] = field(default_factory=dict)
 
 
 async def look_all(
@@ -81,7 +82,7 @@ async def _look(batch: _Batch, look: Look) -> Outcome:
     """A host named by several looks is probed once."""
     if look.kind not in DEFAULT_PORTS:
         return await _within_budget(batch, look)
-    key = (look.kind, look.subject.lower(), look.vantage_allowed)
+    key = (look.kind, look.subject.lower(), look.vantage_allowed, look.recipient)
     if key not in batch.probes:
         batch.probes[key] = asyncio.create_task(_within_budget(batch, look))
     return await batch.probes[key]
@@ -130,7 +131,11 @@ _INSPECTIONS: Mapping[Kind, Callable[[_Batch, Look], Awaitable[Outcome]]] = Mapp
             look.domain, look.ttl_threshold, batch.lookup
         ),
         Kind.SMTP: lambda batch, look: smtp.inspect(
-            look.host, look.port, look.vantage_allowed, batch.prober
+            look.host,
+            look.port,
+            look.vantage_allowed,
+            batch.prober,
+            recipient=look.recipient,
         ),
         Kind.LDAPS: lambda batch, look: ldaps.inspect(
             look.host, look.port, look.vantage_allowed, batch.prober

@@ -127,6 +127,8 @@ CODES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "smtp.greeting-deferred": ("code", "text"),
         "smtp.greeting-refused": ("code", "text"),
         "smtp.no-greeting": ("host", "port"),
+        "smtp.recipient-deferred": ("recipient", "code", "text"),
+        "smtp.recipient-refused": ("recipient", "code", "text"),
         "smtp.no-starttls": ("host",),
         "smtp.tls-failed": ("host", "reason"),
         "ldaps.unreachable": ("host", "port", "reason"),

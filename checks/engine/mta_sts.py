@@ -67,14 +67,14 @@ def _judge_policy(domain: str, region: RegionFacts, seen: Seen) -> Opinion:
     if isinstance(seen, NotFetched):
         return _judge_missing(host, seen)
     if isinstance(seen, Unreadable):
-        params = {"host": host, "problem": seen.problem}
-        return Opinion(Verdict.FAIL, (Finding("mta-sts.policy-syntax", params),))
+        broken = Finding("mta-sts.policy-syntax", {"host": host, "problem": seen.problem})
+        return Opinion(Verdict.FAIL, (broken,))
     if seen.mode == "none":
         return Opinion(Verdict.PASS, (Finding("mta-sts.mode-none", {"host": host}),))
     refused = [mx for mx in region.mx if not seen.permits(mx)]
     if not refused:
-        params = {"mode": seen.mode, "max_age": seen.max_age}
-        return Opinion(Verdict.PASS, (Finding("mta-sts.permits", params),))
+        good = Finding("mta-sts.permits", {"mode": seen.mode, "max_age": seen.max_age})
+        return Opinion(Verdict.PASS, (good,))
     missing = {"hosts": sorted(refused), "max_age": seen.max_age}
     if seen.mode == "testing":
         return Opinion(Verdict.WARN, (Finding("mta-sts.not-permitted-testing", missing),))

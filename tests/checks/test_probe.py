@@ -189,6 +189,14 @@ def test_exit_status(verdicts: list[Verdict], expected: int) -> None:
             "“mail.example.test:0” is not a host with a port, such as mail.example.com:25.",
         ),
         (
+            ["example.test", "--region", "eu", "--host", "m.test", "--rcpt", "a@b.test> NOTIFY=x"],
+            "“a@b.test> NOTIFY=x” is not an address, such as postmaster@example.com.",
+        ),
+        (
+            ["example.test", "--region", "eu", "--rcpt", "a@example.test"],
+            "--host is missing: without it there is nobody to ask about --rcpt.",
+        ),
+        (
             ["example.test", "--region", "eu", "--nameserver", "dns.example.test"],
             "“dns.example.test” is not an address with a port, such as 192.0.2.53:53.",
         ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import sys
 from argparse import ArgumentParser
 from collections.abc import Iterator, Sequence
@@ -32,6 +33,10 @@ _NEEDS = {
     Kind.SMTP: "--host",
     Kind.LDAPS: "--ldaps-host",
 }
+
+
+# Plain addresses alone: nothing that could end the SMTP command it is put into.
+_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9.-]+")
 
 
 class BadArguments(Exception):
@@ -63,6 +68,9 @@ class Command(BaseCommand):
             help="a selector Mimecast signs with; may be given several times",
         )
         parser.add_argument("--host", metavar="HOST[:PORT]", help="where mail is delivered")
+        parser.add_argument(
+            "--rcpt", metavar="ADDRESS", default="", help="ask the host whether it takes this one"
+        )
         parser.add_argument("--ldaps-host", metavar="HOST[:PORT]", help="the directory host")
         parser.add_argument("--only", metavar="KINDS", help=", ".join(Kind))
         parser.add_argument("--nameserver", metavar="IP[:PORT]", help="ask this one instead")
@@ -137,6 +145,7 @@ def _looks(domain: str, options: dict[str, Any]) -> Iterator[Look]:
             ownership=proof,
             selectors=tuple(_selector(text) for text in options["dkim_selector"]),
             ttl_threshold=settings.CHECKS_TTL_THRESHOLD_SECONDS,
+            recipient=_recipient(options),
             vantage_allowed=settings.CHECKS_VANTAGE_ALLOWED,
         )
 
@@ -167,6 +176,17 @@ def _selector(text: str) -> Selector:
     if not selector.is_well_formed:
         raise BadArguments(f"“{text}” is not a DKIM selector, such as mimecast20261101.")
     return selector
+
+
+def _recipient(options: dict[str, Any]) -> str:
+    address = str(options["rcpt"]).strip()
+    if not address:
+        return ""
+    if not _ADDRESS.fullmatch(address) or len(address) > 254:
+        raise BadArguments(f"“{address}” is not an address, such as postmaster@example.com.")
+    if not options["host"]:
+        raise BadArguments("--host is missing: without it there is nobody to ask about --rcpt.")
+    return address
 
 
 def _host(text: str | None, kind: Kind) -> Endpoint:
