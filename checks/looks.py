@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from checks import services
 from checks.engine.batch import Look, look_all
-from checks.engine.expectations import Ownership
+from checks.engine.expectations import Ownership, Selector
 from checks.engine.outcomes import Kind
 from checks.models import Check
 from checks.network_settings import network_from_settings
@@ -34,6 +34,7 @@ def look_for(check: Check) -> Look:
         port=check.host.port if check.host else 0,
         region=region_facts(check.tenant.region_values),
         ownership=ownership,
+        selectors=tuple(map(Selector.read, check.expectation.get("selectors", ()))),
         ttl_threshold=settings.CHECKS_TTL_THRESHOLD_SECONDS,
         vantage_allowed=settings.CHECKS_VANTAGE_ALLOWED,
     )

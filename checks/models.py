@@ -16,6 +16,9 @@ from tenants.public_ids import new_public_id
 KIND_CHOICES = [
     (Kind.OWNERSHIP.value, "Ownership"),
     (Kind.SPF.value, "SPF"),
+    (Kind.DKIM.value, "DKIM"),
+    (Kind.DMARC.value, "DMARC"),
+    (Kind.MTA_STS.value, "MTA-STS"),
     (Kind.MX_TTL.value, "MX TTL"),
     (Kind.MX.value, "MX"),
     (Kind.SMTP.value, "SMTP 25"),

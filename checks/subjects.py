@@ -18,6 +18,9 @@ _MAIL = {Domain.Role.PRIMARY, Domain.Role.SECONDARY, Domain.Role.TEST}
 ROLES_OF_KIND: dict[Kind, set[Domain.Role]] = {
     Kind.OWNERSHIP: _MAIL | {Domain.Role.SEND_ONLY, Domain.Role.ROUTING},
     Kind.SPF: _MAIL | {Domain.Role.SEND_ONLY},
+    Kind.DKIM: _MAIL | {Domain.Role.SEND_ONLY},
+    Kind.DMARC: _MAIL | {Domain.Role.SEND_ONLY},
+    Kind.MTA_STS: _MAIL,
     Kind.MX_TTL: _MAIL,
     Kind.MX: _MAIL,
 }
@@ -33,7 +36,10 @@ def expectation(kind: Kind, domain: Domain | None, region: Region) -> dict[str, 
             return {"token": domain.ownership_token, "label": domain.ownership_label}
         case Kind.SPF:
             return {"spf_include": region.spf_include}
-        case Kind.MX:
+        case Kind.DKIM if domain is not None:
+            selectors = domain.dkim_selectors.split()
+            return {"selectors": selectors} if selectors else None
+        case Kind.MX | Kind.MTA_STS:
             return {"mx": sorted(region.mx)}
         case Kind.MX_TTL:
             return {

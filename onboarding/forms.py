@@ -13,6 +13,7 @@ from django.core.exceptions import ValidationError
 from django.forms.models import BaseInlineFormSet, inlineformset_factory
 from django.http import QueryDict
 
+from checks.engine.expectations import Selector
 from onboarding.handoffs import DAYS
 from onboarding.models import Cutover
 from onboarding.templates_on_record import blueprint_of, newest_template
@@ -146,10 +147,17 @@ class DomainForm(forms.ModelForm[Domain]):
 
     class Meta:
         model = Domain
-        fields: ClassVar[list[str]] = ["name", "role", "ownership_token", "ownership_label"]
+        fields: ClassVar[list[str]] = [
+            "name",
+            "role",
+            "ownership_token",
+            "ownership_label",
+            "dkim_selectors",
+        ]
         labels: ClassVar[dict[str, str]] = {
             "ownership_token": "Ownership code (TXT)",
             "ownership_label": "or CNAME host",
+            "dkim_selectors": "DKIM selectors",
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -176,6 +184,17 @@ class DomainForm(forms.ModelForm[Domain]):
         if label and not _LABEL.fullmatch(label):
             raise ValidationError("A CNAME host is one label of letters, digits and hyphens.")
         return label
+
+    def clean_dkim_selectors(self) -> str:
+        typed = self.cleaned_data["dkim_selectors"].replace(",", " ").split()
+        selectors = [Selector.read(word) for word in typed]
+        for selector in selectors:
+            if not selector.is_well_formed:
+                raise ValidationError(
+                    f"“{selector.name}” is not a DKIM selector. Copy it from the signing "
+                    "definition in Mimecast’s console, such as mimecast20261101."
+                )
+        return " ".join(dict.fromkeys(map(str, selectors)))
 
 
 class HostForm(forms.ModelForm[Host]):

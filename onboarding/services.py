@@ -31,6 +31,7 @@ class DomainEntry:
     role: str
     ownership_token: str = ""
     ownership_label: str = ""
+    dkim_selectors: str = ""
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ def create_tenant(entry: NewTenant, *, by: User | None) -> Tenant:
                 role=domain.role,
                 ownership_token=domain.ownership_token,
                 ownership_label=domain.ownership_label,
+                dkim_selectors=domain.dkim_selectors,
             )
             for domain in entry.domains
         )

@@ -245,6 +245,8 @@ class Domain(models.Model):
     # The code that Mimecast's console issued for the domain, and the CNAME host it offered with it.
     ownership_token = models.CharField(max_length=128, blank=True)
     ownership_label = models.CharField(max_length=63, blank=True)
+    # Separated by spaces; each may carry the key it must publish: `mimecast20261101=MIIB…`.
+    dkim_selectors = models.CharField(max_length=2000, blank=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:

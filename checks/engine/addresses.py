@@ -97,8 +97,13 @@ def may_ask(address: Address, allowed_networks: Sequence[IPNetwork]) -> bool:
     return is_public(address) or is_exception(address, allowed_networks)
 
 
-def may_probe(address: Address, port: int, allowed_networks: Sequence[IPNetwork]) -> bool:
-    """May a mail or directory host be connected to at this address and port?"""
+def may_probe(
+    address: Address,
+    port: int,
+    allowed_networks: Sequence[IPNetwork],
+    ports: frozenset[int] = PROBE_PORTS,
+) -> bool:
+    """May a host be connected to at this address and port? `ports` are a public address's."""
     if is_exception(address, allowed_networks):
         return True
-    return is_public(address) and port in PROBE_PORTS
+    return is_public(address) and port in ports

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
-from checks.engine import ldaps, mx, mx_ttl, ownership, smtp, spf
-from checks.engine.expectations import Ownership, RegionFacts
+from checks.engine import dkim, dmarc, ldaps, mta_sts, mx, mx_ttl, ownership, smtp, spf
+from checks.engine.expectations import Ownership, RegionFacts, Selector
 from checks.engine.hosts import DEFAULT_PORTS, Prober
 from checks.engine.network import Network
 from checks.engine.outcomes import Finding, Kind, Outcome, Verdict
@@ -31,8 +32,10 @@ class Look:
     port: int = 0
     region: RegionFacts = field(default_factory=lambda: RegionFacts(id=""))
     ownership: Ownership | None = None
+    selectors: tuple[Selector, ...] = ()
     ttl_threshold: int = 300
     vantage_allowed: bool = False
+    recipient: str = ""
 
     @property
     def subject(self) -> str:
@@ -50,7 +53,7 @@ class _Batch:
     budget_seconds: float
     slots: asyncio.Semaphore
     told: Callable[[Look, Outcome], None] | None
-    probes: dict[tuple[Kind, str, bool], asyncio.Task[Outcome]] = field(default_factory=dict)
+    probes: dict[tuple[Kind, str, bool, str], asyncio.Task[Outcome]] = field(default_factory=dict)
 
 
 async def look_all(
@@ -79,7 +82,7 @@ async def _look(batch: _Batch, look: Look) -> Outcome:
     """A host named by several looks is probed once."""
     if look.kind not in DEFAULT_PORTS:
         return await _within_budget(batch, look)
-    key = (look.kind, look.subject.lower(), look.vantage_allowed)
+    key = (look.kind, look.subject.lower(), look.vantage_allowed, look.recipient)
     if key not in batch.probes:
         batch.probes[key] = asyncio.create_task(_within_budget(batch, look))
     return await batch.probes[key]
@@ -109,19 +112,33 @@ def _unknown(look: Look, finding: Finding) -> Outcome:
 
 
 def _inspect(batch: _Batch, look: Look) -> Awaitable[Outcome]:
-    match look.kind:
-        case Kind.OWNERSHIP:
-            expected = look.ownership or Ownership(token="")
-            return ownership.inspect(look.domain, expected, batch.lookup)
-        case Kind.SPF:
-            return spf.inspect(look.domain, look.region, batch.lookup)
-        case Kind.MX:
-            return mx.inspect(look.domain, look.region, batch.lookup)
-        case Kind.MX_TTL:
-            return mx_ttl.inspect(
-                look.domain, look.ttl_threshold, batch.lookup, planned=look.region.mx
-            )
-        case Kind.SMTP:
-            return smtp.inspect(look.host, look.port, look.vantage_allowed, batch.prober)
-        case Kind.LDAPS:
-            return ldaps.inspect(look.host, look.port, look.vantage_allowed, batch.prober)
+    return _INSPECTIONS[look.kind](batch, look)
+
+
+_INSPECTIONS: Mapping[Kind, Callable[[_Batch, Look], Awaitable[Outcome]]] = MappingProxyType(
+    {
+        Kind.OWNERSHIP: lambda batch, look: ownership.inspect(
+            look.domain, look.ownership or Ownership(token=""), batch.lookup
+        ),
+        Kind.SPF: lambda batch, look: spf.inspect(look.domain, look.region, batch.lookup),
+        Kind.DKIM: lambda batch, look: dkim.inspect(look.domain, look.selectors, batch.lookup),
+        Kind.DMARC: lambda batch, look: dmarc.inspect(look.domain, batch.lookup),
+        Kind.MTA_STS: lambda batch, look: mta_sts.inspect(
+            look.domain, look.region, batch.lookup, batch.prober
+        ),
+        Kind.MX: lambda batch, look: mx.inspect(look.domain, look.region, batch.lookup),
+        Kind.MX_TTL: lambda batch, look: mx_ttl.inspect(
+            look.domain, look.ttl_threshold, batch.lookup, planned=look.region.mx
+        ),
+        Kind.SMTP: lambda batch, look: smtp.inspect(
+            look.host,
+            look.port,
+            look.vantage_allowed,
+            batch.prober,
+            recipient=look.recipient,
+        ),
+        Kind.LDAPS: lambda batch, look: ldaps.inspect(
+            look.host, look.port, look.vantage_allowed, batch.prober
+        ),
+    }
+)

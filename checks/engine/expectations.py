@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 
@@ -37,3 +38,28 @@ class Ownership:
     token: str
     label: str = ""
     cname_target: str = "validate-domain.mimecast.com"
+
+
+# RFC 6376 section 3.1: labels with dots between them; underscores are seen in the field.
+_SELECTOR = re.compile(r"[a-z0-9]([a-z0-9_-]{0,62})(\.[a-z0-9]([a-z0-9_-]{0,62}))*")
+
+
+@dataclass(frozen=True)
+class Selector:
+    """A DKIM selector on record; `key` is the public key it must publish, where that is known."""
+
+    name: str
+    key: str = ""
+
+    @classmethod
+    def read(cls, text: str) -> Selector:
+        """`mimecast20261101`, or `mimecast20261101=MIIB…` with the key."""
+        name, _, key = text.partition("=")
+        return cls(name.lower().partition("._domainkey")[0], key)
+
+    @property
+    def is_well_formed(self) -> bool:
+        return len(self.name) <= 180 and _SELECTOR.fullmatch(self.name) is not None
+
+    def __str__(self) -> str:
+        return f"{self.name}={self.key}" if self.key else self.name

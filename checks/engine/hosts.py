@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from checks.engine.addresses import may_probe, parse_address
+from checks.engine.addresses import PROBE_PORTS, may_probe, parse_address
 from checks.engine.certificates import TlsFacts, client_context, parse
 from checks.engine.lookup import CouldNotTell, Lookup, Records, sorted_values
 from checks.engine.network import Network
@@ -60,21 +60,25 @@ class Prober:
     def door(self, address: str) -> asyncio.Lock:
         return self._doors.setdefault(address, asyncio.Lock())
 
-    async def locate(self, host: str, port: int) -> list[str] | Refused:
+    async def locate(
+        self, host: str, port: int, *, ports: frozenset[int] = PROBE_PORTS
+    ) -> list[str] | Refused:
         """The addresses of a host that may be probed, resolved once."""
         host = host.removesuffix(".").lower()
         found = [host] if parse_address(host) is not None else await self._resolve(host)
         if isinstance(found, Refused):
             return found
-        allowed = [text for text in found if self._may_probe(text, port)]
+        allowed = [text for text in found if self._may_probe(text, port, ports)]
         if allowed:
             return allowed[:MAX_ADDRESSES]
         params = {"host": host, "port": port, "addresses": found}
         return Refused(Verdict.UNKNOWN, Finding("host.not-allowed", params))
 
-    def _may_probe(self, text: str, port: int) -> bool:
+    def _may_probe(self, text: str, port: int, ports: frozenset[int]) -> bool:
         address = parse_address(text)
-        if address is None or not may_probe(address, port, self.network.allowed_networks):
+        if address is None:
+            return False
+        if not may_probe(address, port, self.network.allowed_networks, ports):
             return False
         return address.version == 4 or has_route(text)
 

@@ -40,6 +40,7 @@ class Network:
     timeouts_seconds: tuple[float, ...] = (1.0, 2.0, 3.0)
     connect_timeout_seconds: float = 5.0
     ca_file: str = ""
+    https_port: int = 443
 
     def nameservers_for(self, name: str) -> tuple[Endpoint, ...]:
         route = self._route(name)

@@ -32,6 +32,9 @@ class Kind(StrEnum):
 
     OWNERSHIP = "ownership"
     SPF = "spf"
+    DKIM = "dkim"
+    DMARC = "dmarc"
+    MTA_STS = "mta_sts"
     MX = "mx"
     MX_TTL = "mx_ttl"
     SMTP = "smtp"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from checks.engine.certificates import TlsFacts, cautions
@@ -50,9 +50,12 @@ class Dialogue:
     offers_starttls: bool = False
     tls: TlsFacts | None = None
     tls_error: str = ""
+    # What was said to RCPT TO, or already to MAIL FROM; None where no recipient was to be tried.
+    recipient: Reply | None = None
 
     def as_evidence(self) -> dict[str, Any]:
-        return {
+        asked = {} if self.recipient is None else {"recipient_code": self.recipient.code}
+        return asked | {
             "greeting": f"{self.greeting.code or ''} {self.greeting.text}".strip(),
             "ehlo": list(self.ehlo.lines),
             "starttls": self.offers_starttls,
@@ -61,18 +64,22 @@ class Dialogue:
         }
 
 
-async def inspect(host: str, port: int, vantage_allowed: bool, prober: Prober) -> Outcome:
-    """Connect, greet, EHLO, STARTTLS, QUIT; never MAIL FROM."""
+async def inspect(
+    host: str, port: int, vantage_allowed: bool, prober: Prober, *, recipient: str = ""
+) -> Outcome:
+    """Connect, greet, EHLO, STARTTLS, QUIT; where a recipient is stated, RCPT TO and never DATA."""
     port = port or DEFAULT_PORTS[Kind.SMTP]
     subject = f"{host}:{port}"
     addresses = await prober.locate(host, port)
     if isinstance(addresses, Refused):
         return not_probed(Kind.SMTP, subject, addresses)
     address, seen = await prober.first_reached(
-        addresses, lambda each: _converse(prober, each, host, port)
+        addresses, lambda each: _converse(prober, each, host, port, recipient)
     )
     now = datetime.datetime.now(datetime.UTC)
-    verdict, findings = judge(host, port, seen, vantage_allowed=vantage_allowed, now=now)
+    verdict, findings = judge(
+        host, port, seen, vantage_allowed=vantage_allowed, now=now, recipient=recipient
+    )
     reached = seen.as_evidence() if isinstance(seen, Dialogue) else {"reason": seen.reason}
     evidence = {"host": host, "port": port, "address": address, "addresses": addresses, **reached}
     known = verdict is not Verdict.UNKNOWN
@@ -86,6 +93,7 @@ def judge(
     *,
     vantage_allowed: bool,
     now: datetime.datetime,
+    recipient: str = "",
 ) -> tuple[Verdict, list[Finding]]:
     """A refusal counts only where Mimecast's own would: from a vantage let in as they are. Pure."""
     refusal = Verdict.FAIL if vantage_allowed else Verdict.UNKNOWN
@@ -108,6 +116,15 @@ def judge(
         params = {"code": seen.ehlo.code, "text": seen.ehlo.text}
         return refusal if is_firm else Verdict.UNKNOWN, [Finding("smtp.ehlo-refused", params)]
     found = [*_tls_findings(host, seen, now)]
+    if seen.recipient is not None and not 200 <= seen.recipient.code < 300:
+        params = {
+            "recipient": recipient,
+            "code": seen.recipient.code,
+            "text": seen.recipient.text,
+        }
+        if seen.recipient.code >= 500:
+            return refusal, [Finding("smtp.recipient-refused", params), *found]
+        return Verdict.UNKNOWN, [Finding("smtp.recipient-deferred", params), *found]
     return (Verdict.WARN if found else Verdict.PASS), found
 
 
@@ -119,7 +136,9 @@ def _tls_findings(host: str, seen: Dialogue, now: datetime.datetime) -> list[Fin
     return list(cautions(seen.tls, host, now))
 
 
-async def _converse(prober: Prober, address: str, host: str, port: int) -> Dialogue | Unreached:
+async def _converse(
+    prober: Prober, address: str, host: str, port: int, recipient: str
+) -> Dialogue | Unreached:
     patience = prober.network.connect_timeout_seconds
 
     async def converse(context: ssl.SSLContext, distrust: str) -> Dialogue | Unreached:
@@ -129,7 +148,8 @@ async def _converse(prober: Prober, address: str, host: str, port: int) -> Dialo
         try:
             # Twice: once for the words, once for a TLS handshake that stalls.
             async with asyncio.timeout(2 * patience):
-                return await _dialogue(streams, host, context, distrust, patience)
+                seen = await _dialogue(streams, host, context, distrust, patience)
+            return await _finish(streams, seen, recipient, patience)
         finally:
             close(streams[1])
 
@@ -151,7 +171,6 @@ async def _dialogue(
     ehlo = await _say(reader, writer, f"EHLO {_GREETING_NAME}")
     offers = any(line.upper().startswith("STARTTLS") for line in ehlo.lines[1:])
     if not offers:
-        await _say(reader, writer, "QUIT")
         return Dialogue(greeting, ehlo)
     ready = await _say(reader, writer, "STARTTLS")
     if ready.code != 220:
@@ -161,12 +180,37 @@ async def _dialogue(
             context, server_hostname=server_name(host), ssl_handshake_timeout=patience
         )
         facts = tls_facts(writer, distrust)
-        await _say(reader, writer, "QUIT")
     except ssl.SSLCertVerificationError:
         raise
     except OSError as error:
         return Dialogue(greeting, ehlo, offers, tls_error=_words(error))
     return Dialogue(greeting, ehlo, offers, facts)
+
+
+async def _finish(streams: Streams, seen: Dialogue, recipient: str, patience: float) -> Dialogue:
+    """Try the recipient where one is stated, then take leave. Nothing is ever sent."""
+    if seen.greeting.code != 220 or seen.tls_error:
+        return seen
+    try:
+        async with asyncio.timeout(patience):
+            if recipient:
+                seen = replace(seen, recipient=Reply())
+                seen = replace(seen, recipient=await _try_recipient(streams, recipient, seen))
+            await _say(*streams, "QUIT")
+    except OSError:
+        # Cut off or too slow: what was said until then stands (TimeoutError is an OSError).
+        return seen
+    return seen
+
+
+async def _try_recipient(streams: Streams, recipient: str, seen: Dialogue) -> Reply:
+    if seen.tls is not None:
+        # RFC 3207 section 4.2: after STARTTLS everything said before is forgotten.
+        await _say(*streams, f"EHLO {_GREETING_NAME}")
+    sender = await _say(*streams, "MAIL FROM:<>")
+    if not 200 <= sender.code < 300:
+        return sender
+    return await _say(*streams, f"RCPT TO:<{recipient}>")
 
 
 def _words(error: Exception) -> str:

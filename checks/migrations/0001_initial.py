@@ -39,6 +39,9 @@ class Migration(migrations.Migration):
                         choices=[
                             ("ownership", "Ownership"),
                             ("spf", "SPF"),
+                            ("dkim", "DKIM"),
+                            ("dmarc", "DMARC"),
+                            ("mta_sts", "MTA-STS"),
                             ("mx_ttl", "MX TTL"),
                             ("mx", "MX"),
                             ("smtp", "SMTP 25"),

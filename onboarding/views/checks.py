@@ -21,7 +21,15 @@ from tenants.models import Domain, Host
 from tenants.permissions import Act
 from tenants.throttle import throttled
 
-DOMAIN_KINDS = (Kind.OWNERSHIP, Kind.SPF, Kind.MX_TTL, Kind.MX)
+DOMAIN_KINDS = (
+    Kind.OWNERSHIP,
+    Kind.SPF,
+    Kind.DKIM,
+    Kind.DMARC,
+    Kind.MTA_STS,
+    Kind.MX_TTL,
+    Kind.MX,
+)
 
 
 @dataclass(frozen=True)

@@ -103,6 +103,7 @@ def _entry(profile: ProfileForm, domains: Any, hosts: Any) -> NewTenant:
                 form.cleaned_data["role"],
                 form.cleaned_data["ownership_token"],
                 form.cleaned_data["ownership_label"],
+                form.cleaned_data["dkim_selectors"],
             )
             for form in domains.rows()
         ],

@@ -436,6 +436,7 @@ class Migration(migrations.Migration):
                 ),
                 ("ownership_token", models.CharField(blank=True, max_length=128)),
                 ("ownership_label", models.CharField(blank=True, max_length=63)),
+                ("dkim_selectors", models.CharField(blank=True, max_length=2000)),
                 (
                     "created_at",
                     models.DateTimeField(default=django.utils.timezone.now, editable=False),

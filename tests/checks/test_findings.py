@@ -14,9 +14,11 @@ from checks.templatetags.findings import codes, finding, plainly, template_of
 
 SENTENCES = Path(settings.BASE_DIR) / "templates" / "checks" / "findings"
 LISTS = {"servers", "reasons", "agreeing", "lagging", "failing", "hosts", "regions", "addresses",
-         "names"}  # fmt: skip
+         "names", "uses", "hashes",
+         "destinations", "tags"}  # fmt: skip
 NUMBERS = {"count", "lookups", "limit", "branch_lookups", "void_lookups", "total", "passing",
-           "ttl", "threshold", "port", "days", "budget_seconds"}  # fmt: skip
+           "ttl", "threshold", "port", "days", "bits", "percent", "max_age",
+           "budget_seconds"}  # fmt: skip
 
 
 def _value(name: str, number: int) -> Any:

@@ -17,6 +17,7 @@ from checks.engine.outcomes import Verdict
 from checks.management.commands.probe import Command, exit_status
 from tests.checks.engine.loopback import Nameserver, nameserver
 
+KINDS = "ownership, spf, dkim, dmarc, mta_sts, mx, mx_ttl, smtp, ldaps"
 EU = "eu-smtp-inbound-{}.mimecast.com"
 ZONE = f"""
 test                        NS  ns1.dns.test
@@ -27,6 +28,7 @@ example.test                TXT "v=spf1 include:eu._netblocks.mimecast.com -all"
 example.test                MX  10 {EU.format(1)}
 example.test                MX  10 {EU.format(2)}
 eu._netblocks.mimecast.com  TXT "v=spf1 ip4:195.130.217.0/24 ~all"
+_dmarc.example.test         TXT "v=DMARC1; p=none; rua=mailto:dmarc@example.test"
 old.test                    NS  ns1.dns.test
 old.test                    MX  10 mail.old.test
 """
@@ -87,11 +89,16 @@ def test_probe_prints_one_json_document(
     assert list(document) == ["domain", "region", "observed_at", "results"]
     assert (document["domain"], document["region"]) == ("example.test", "eu")
     assert [(r["check"], r["subject"], r["verdict"]) for r in document["results"]] == [
-        (kind, "example.test", "pass") for kind in ("ownership", "spf", "mx", "mx_ttl")
+        ("ownership", "example.test", "pass"),
+        ("spf", "example.test", "pass"),
+        ("dmarc", "example.test", "pass"),
+        ("mta_sts", "example.test", "not_applicable"),
+        ("mx", "example.test", "pass"),
+        ("mx_ttl", "example.test", "pass"),
     ]
     assert [list(r) for r in document["results"]] == [
         ["check", "subject", "verdict", "findings", "evidence"]
-    ] * 4
+    ] * 6
 
 
 def test_probe_prints_a_table(capsys: pytest.CaptureFixture[str], server: Nameserver) -> None:
@@ -155,15 +162,23 @@ def test_exit_status(verdicts: list[Verdict], expected: int) -> None:
         ),
         (
             ["example.test", "--region", "eu", "--only", "spf,teapot"],
-            "“teapot” is no check; --only takes a list of ownership, spf, mx, mx_ttl, smtp, ldaps.",
+            f"“teapot” is no check; --only takes a list of {KINDS}.",
         ),
         (
             ["example.test", "--region", "eu", "--only", ","],
-            "--only takes a list of ownership, spf, mx, mx_ttl, smtp, ldaps.",
+            f"--only takes a list of {KINDS}.",
         ),
         (
             ["example.test", "--region", "eu", "--only", "ownership"],
             "--token is missing: without it ownership cannot be asked.",
+        ),
+        (
+            ["example.test", "--region", "eu", "--only", "dkim"],
+            "--dkim-selector is missing: without it dkim cannot be asked.",
+        ),
+        (
+            ["example.test", "--region", "eu", "--dkim-selector", "two words"],
+            "“two words” is not a DKIM selector, such as mimecast20261101.",
         ),
         (
             ["example.test", "--region", "eu", "--only", "smtp"],
@@ -172,6 +187,14 @@ def test_exit_status(verdicts: list[Verdict], expected: int) -> None:
         (
             ["example.test", "--region", "eu", "--host", "mail.example.test:0"],
             "“mail.example.test:0” is not a host with a port, such as mail.example.com:25.",
+        ),
+        (
+            ["example.test", "--region", "eu", "--host", "m.test", "--rcpt", "a@b.test> NOTIFY=x"],
+            "“a@b.test> NOTIFY=x” is not an address, such as postmaster@example.com.",
+        ),
+        (
+            ["example.test", "--region", "eu", "--rcpt", "a@example.test"],
+            "--host is missing: without it there is nobody to ask about --rcpt.",
         ),
         (
             ["example.test", "--region", "eu", "--nameserver", "dns.example.test"],

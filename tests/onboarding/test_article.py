@@ -129,8 +129,12 @@ def test_proof_comes_from_these_checks_alone() -> None:
     }
     assert {row["key"]: row["supports"] for row in rows if row["supports"]} == {
         "ldap-connector": ["ldaps"],
+        "dkim-update": ["dkim"],
+        "outbound-cutover": ["dmarc"],
+        "dmarc-analyzer": ["dmarc"],
         "inbound-delivery-routes": ["smtp"],
         "inbound-delivery-test": ["mx"],
+        "mx-record-cutover": ["mta_sts"],
     }
 
 

@@ -20,6 +20,7 @@ from onboarding.blueprint import (
 from onboarding.blueprint_parts import PROFILE_VALUES
 from tenants.models import Authentication, DirectoryMethod, Platform
 
+KINDS = "dkim, dmarc, ldaps, mta_sts, mx, mx_ttl, ownership, smtp, spf"
 SMALL = """\
 version: 3
 products: {archive: Archive}
@@ -138,7 +139,7 @@ def test_small_template_is_read_whole(tmp_path: Path) -> None:
             "check: spf",
             "check: spv",
             24,
-            "“check” is “spv”, but must be one of ldaps, mx, mx_ttl, ownership, smtp, spf",
+            f"“check” is “spv”, but must be one of {KINDS}",
         ),
         ("check: spf", "check: [spf, spv]", 24, "an item of “check” is “spv”"),
         (
@@ -301,7 +302,5 @@ def test_command_refuses_a_malformed_file_in_one_sentence(tmp_path: Path) -> Non
     with pytest.raises(SystemExit) as end:
         call_command("plan_template", "--file", str(path), stderr=err, no_color=True)
 
-    assert err.getvalue() == (
-        f"{path}:24: “check” is “spv”, but must be one of ldaps, mx, mx_ttl, ownership, smtp, spf\n"
-    )
+    assert err.getvalue() == (f"{path}:24: “check” is “spv”, but must be one of {KINDS}\n")
     assert end.value.code == 1

@@ -222,3 +222,20 @@ def test_a_profile_that_somebody_else_changed_is_not_undone(tenant: Tenant) -> N
     assert form["name"].value() == "Renamed"
     again = ProfileForm(form.data, instance=Tenant.objects.get(pk=tenant.pk))
     assert again.is_valid()
+
+
+@pytest.mark.django_db
+def test_selectors_are_kept_as_one_list_however_they_are_pasted() -> None:
+    typed = " MC2026._domainkey.one.test,mc2027=MIIB mc2026 "
+    formset = _domains({"name": "one.test", "role": "primary", "dkim_selectors": typed})
+
+    assert formset.is_valid()
+    assert formset.rows()[0].cleaned_data["dkim_selectors"] == "mc2026 mc2027=MIIB"
+
+
+@pytest.mark.django_db
+def test_what_is_no_selector_gets_a_sentence_beside_its_field() -> None:
+    formset = _domains({"name": "one.test", "role": "primary", "dkim_selectors": "mc2026 @"})
+
+    assert not formset.is_valid()
+    assert list(formset.forms[0].errors) == ["dkim_selectors"]

@@ -101,7 +101,7 @@ def test_the_matrix_has_a_link_for_every_check_and_opens_its_evidence(
     html = _html(signed_in(owner), f"{address}?check={check.public_id}")
 
     links = texts(html, ".cell")
-    assert [link.split()[0] for link in links] == ["To", "Verified", "To", "To"]
+    assert [link.split()[0] for link in links] == ["To", "Verified", "To", "To", "To", "To"]
     assert texts(html, "#evidence-title") == ["SPF · northwind.test"]
     assert 'aria-current="true"' in html.split(f'id="cell-{check.public_id}"')[1].split(">")[0]
 

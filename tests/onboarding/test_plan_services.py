@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from checks.engine.expectations import Selector
 from checks.engine.outcomes import Kind, Verdict
+from checks.looks import look_for
 from checks.models import Check
 from onboarding.errors import NotYours, OnboardingError
 from onboarding.models import Plan, Task, TaskState
@@ -125,12 +127,27 @@ def test_checks_follow_domains_and_hosts(make_tenant: MakeTenant) -> None:
     assert subjects == {
         ("ownership", "one.test"),
         ("spf", "one.test"),
+        ("mta_sts", "one.test"),
+        ("dmarc", "one.test"),
         ("mx", "one.test"),
         ("mx_ttl", "one.test"),
         ("ownership", "one.onmicrosoft.test"),
         ("smtp", "mail.one.test:25"),
         ("ldaps", "dc.one.test:636"),
     }
+
+
+def test_dkim_is_asked_only_where_a_selector_is_on_record(make_tenant: MakeTenant) -> None:
+    tenant = make_tenant(domains=(("one.test", "primary"), ("two.test", "secondary")))
+    Domain.objects.filter(name="two.test").update(dkim_selectors="mc2026 mc2027=MIIB")
+
+    follow_profile(tenant)
+
+    checks = Check.objects.filter(tenant=tenant, kind=Kind.DKIM)
+    assert [(check.subject, check.expectation) for check in checks] == [
+        ("two.test", {"selectors": ["mc2026", "mc2027=MIIB"]})
+    ]
+    assert look_for(checks[0]).selectors == (Selector("mc2026"), Selector("mc2027", "MIIB"))
 
 
 def test_a_domain_added_late_opens_its_tasks_again(tenant: Tenant, look: Look) -> None:

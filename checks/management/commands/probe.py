@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import sys
 from argparse import ArgumentParser
 from collections.abc import Iterator, Sequence
@@ -15,7 +16,7 @@ from django.utils import timezone
 
 from checks.engine.addresses import parse_address
 from checks.engine.batch import Look, look_all
-from checks.engine.expectations import Ownership
+from checks.engine.expectations import Ownership, Selector
 from checks.engine.hosts import DEFAULT_PORTS
 from checks.engine.network import Endpoint, parse_endpoint
 from checks.engine.outcomes import Finding, Kind, Outcome, Verdict
@@ -26,7 +27,16 @@ from tenants.names import normalise_domain, normalise_host
 from tenants.regions import load_regions
 
 EXIT_FAIL, EXIT_UNKNOWN, EXIT_USAGE = 1, 2, 64
-_NEEDS = {Kind.OWNERSHIP: "--token", Kind.SMTP: "--host", Kind.LDAPS: "--ldaps-host"}
+_NEEDS = {
+    Kind.OWNERSHIP: "--token",
+    Kind.DKIM: "--dkim-selector",
+    Kind.SMTP: "--host",
+    Kind.LDAPS: "--ldaps-host",
+}
+
+
+# Plain addresses alone: nothing that could end the SMTP command it is put into.
+_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9.-]+")
 
 
 class BadArguments(Exception):
@@ -50,7 +60,17 @@ class Command(BaseCommand):
         parser.add_argument("--region", required=True, help="for example us, eu, za")
         parser.add_argument("--token", default="", help="the ownership code Mimecast issued")
         parser.add_argument("--label", default="", help="the host label of the CNAME proof")
+        parser.add_argument(
+            "--dkim-selector",
+            metavar="NAME[=KEY]",
+            action="append",
+            default=[],
+            help="a selector Mimecast signs with; may be given several times",
+        )
         parser.add_argument("--host", metavar="HOST[:PORT]", help="where mail is delivered")
+        parser.add_argument(
+            "--rcpt", metavar="ADDRESS", default="", help="ask the host whether it takes this one"
+        )
         parser.add_argument("--ldaps-host", metavar="HOST[:PORT]", help="the directory host")
         parser.add_argument("--only", metavar="KINDS", help=", ".join(Kind))
         parser.add_argument("--nameserver", metavar="IP[:PORT]", help="ask this one instead")
@@ -123,7 +143,9 @@ def _looks(domain: str, options: dict[str, Any]) -> Iterator[Look]:
             port=port,
             region=facts,
             ownership=proof,
+            selectors=tuple(_selector(text) for text in options["dkim_selector"]),
             ttl_threshold=settings.CHECKS_TTL_THRESHOLD_SECONDS,
+            recipient=_recipient(options),
             vantage_allowed=settings.CHECKS_VANTAGE_ALLOWED,
         )
 
@@ -131,6 +153,7 @@ def _looks(domain: str, options: dict[str, Any]) -> Iterator[Look]:
 def _kinds(options: dict[str, Any], proof: Ownership) -> list[Kind]:
     given = {
         Kind.OWNERSHIP: bool(proof.token or proof.label),
+        Kind.DKIM: bool(options["dkim_selector"]),
         Kind.SMTP: bool(options["host"]),
         Kind.LDAPS: bool(options["ldaps_host"]),
     }
@@ -146,6 +169,24 @@ def _kinds(options: dict[str, Any], proof: Ownership) -> list[Kind]:
         if not given.get(kind, True):
             raise BadArguments(f"{_NEEDS[kind]} is missing: without it {kind} cannot be asked.")
     return kinds
+
+
+def _selector(text: str) -> Selector:
+    selector = Selector.read(text.strip())
+    if not selector.is_well_formed:
+        raise BadArguments(f"“{text}” is not a DKIM selector, such as mimecast20261101.")
+    return selector
+
+
+def _recipient(options: dict[str, Any]) -> str:
+    address = str(options["rcpt"]).strip()
+    if not address:
+        return ""
+    if not _ADDRESS.fullmatch(address) or len(address) > 254:
+        raise BadArguments(f"“{address}” is not an address, such as postmaster@example.com.")
+    if not options["host"]:
+        raise BadArguments("--host is missing: without it there is nobody to ask about --rcpt.")
+    return address
 
 
 def _host(text: str | None, kind: Kind) -> Endpoint:

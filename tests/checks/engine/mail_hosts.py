@@ -84,8 +84,14 @@ class MailHost:
     """A scripted SMTP server: greets, lists `ehlo`, starts TLS, notes every command it hears."""
 
     def __init__(
-        self, greeting: str, ehlo: Sequence[str], tls: ssl.SSLContext | None, starttls: str
+        self,
+        greeting: str,
+        ehlo: Sequence[str],
+        tls: ssl.SSLContext | None,
+        starttls: str,
+        envelope: tuple[str, str],
     ) -> None:
+        self.replies = dict(zip(("MAIL", "RCPT"), envelope, strict=True))
         self.greeting, self.ehlo, self.tls, self.starttls = greeting, ehlo, tls, starttls
         self.heard: list[str] = []
         self.connections = 0
@@ -120,8 +126,8 @@ class MailHost:
                         await writer.start_tls(self.tls)
                     elif self.starttls.startswith("220"):
                         return
-                case _:
-                    writer.write(b"221 bye\r\n")
+                case word:
+                    writer.write(self.replies.get(word, "221 bye").encode() + b"\r\n")
 
 
 @asynccontextmanager
@@ -131,8 +137,9 @@ async def mail_host(
     ehlo: Sequence[str] = ("mail.example.test", "SIZE 1000", "STARTTLS"),
     tls: ssl.SSLContext | None = None,
     starttls: str = "220 go ahead",
+    envelope: tuple[str, str] = ("250 ok", "250 ok"),
 ) -> AsyncIterator[MailHost]:
-    host = MailHost(greeting, ehlo, tls, starttls)
+    host = MailHost(greeting, ehlo, tls, starttls, envelope)
     listener = await asyncio.start_server(host.serve, "127.0.0.1", 0)
     host.port = listener.sockets[0].getsockname()[1]
     try:

@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from checks.engine.batch import Look, look_all
+from checks.engine.ldap_root import ATTRIBUTES, BadMessage, parse_entry
 from checks.engine.outcomes import Kind, Outcome, Verdict
 from tests.checks.engine.loopback import nameserver, network_of
 from tests.checks.engine.mail_hosts import (
@@ -88,3 +91,43 @@ def test_ldaps_that_does_not_work(
     outcome = look(tmp_path, allowed=allowed, says=says, closed=closed)
 
     assert (outcome.verdict, codes(outcome)) == (verdict, [expected])
+
+
+def ber(tag: int, content: bytes) -> bytes:
+    return bytes([tag, len(content)]) + content
+
+
+ENTRY = ber(0x04, b"") + ber(
+    0x30,
+    ber(0x30, ber(0x04, b"namingcontexts") + ber(0x31, ber(0x04, b"dc=b") + ber(0x04, b"dc=a")))
+    + ber(0x30, ber(0x04, b"currentTime") + ber(0x31, ber(0x04, b"now"))),
+)
+MESSAGE = ber(0x30, ber(0x02, b"\x01") + ber(0x64, ENTRY))
+
+
+def test_ldaps_keeps_the_root_entry_as_evidence(tmp_path: Path) -> None:
+    outcome = look(tmp_path, allowed=True, certified={}, says=MESSAGE)
+
+    assert (outcome.verdict, outcome.evidence["root_entry"]) == (
+        Verdict.PASS,
+        {"namingContexts": ["dc=a", "dc=b"]},
+    )
+
+
+@pytest.mark.parametrize(
+    "says", [b"", b"HTTP/1.1 400 Bad Request\r\n", MESSAGE[:-3], b"\x30\x84\xff\xff\xff\xff"]
+)
+def test_ldaps_that_shows_no_root_entry_passes_all_the_same(tmp_path: Path, says: bytes) -> None:
+    outcome = look(tmp_path, allowed=True, certified={}, says=says)
+
+    assert (outcome.verdict, outcome.evidence["root_entry"]) == (Verdict.PASS, None)
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_an_entry_or_a_bad_message(content: bytes) -> None:
+    try:
+        entry = parse_entry(content)
+    except BadMessage:
+        entry = {}
+
+    assert set(entry) <= set(ATTRIBUTES)

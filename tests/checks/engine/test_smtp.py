@@ -32,7 +32,12 @@ NOW = datetime.datetime(2026, 11, 23, tzinfo=datetime.UTC)
 
 
 def look(
-    folder: Path, *, certified: dict[str, Any] | None = None, patience: float = 0.5, **says: Any
+    folder: Path,
+    *,
+    certified: dict[str, Any] | None = None,
+    patience: float = 0.5,
+    asked: dict[str, Any] | None = None,
+    **says: Any,
 ) -> tuple[Outcome, MailHost]:
     async def run() -> tuple[Outcome, MailHost]:
         tls = None
@@ -46,7 +51,7 @@ def look(
                 connect_timeout_seconds=patience,
             )
             (outcome,) = await look_all(
-                [Look(Kind.SMTP, host=HOST, port=server.port)],
+                [Look(Kind.SMTP, host=HOST, port=server.port, **(asked or {}))],
                 network=network,
                 budget_seconds=5,
                 concurrency=5,
@@ -243,3 +248,40 @@ def test_smtp_names_at_one_address_are_probed_one_after_another() -> None:
             return server.connections, server.most_open
 
     assert asyncio.run(run()) == (4, 1)
+
+
+TO = "postmaster@example.test"
+
+
+def test_smtp_tries_a_stated_recipient_and_never_sends(tmp_path: Path) -> None:
+    outcome, server = look(tmp_path, certified={}, asked={"recipient": TO})
+
+    assert (outcome.verdict, codes(outcome)) == (Verdict.PASS, [])
+    assert server.heard == [
+        *("EHLO probe.invalid", "STARTTLS", "EHLO probe.invalid"),
+        *("MAIL FROM:<>", f"RCPT TO:<{TO}>", "QUIT"),
+    ]
+    assert outcome.evidence["recipient_code"] == 250
+
+
+@pytest.mark.parametrize(
+    ("envelope", "allowed", "verdict", "expected"),
+    [
+        (("250 ok", "550 5.1.1 nobody"), True, Verdict.FAIL, "smtp.recipient-refused"),
+        (("250 ok", "550 5.1.1 nobody"), False, Verdict.UNKNOWN, "smtp.recipient-refused"),
+        (("553 not here", "250 ok"), True, Verdict.FAIL, "smtp.recipient-refused"),
+        (("250 ok", "451 later"), True, Verdict.UNKNOWN, "smtp.recipient-deferred"),
+        (("250 ok", "gibberish"), True, Verdict.UNKNOWN, "smtp.recipient-deferred"),
+    ],
+)
+def test_smtp_that_does_not_take_the_recipient(
+    tmp_path: Path,
+    envelope: tuple[str, str],
+    allowed: bool,
+    verdict: Verdict,
+    expected: str,
+) -> None:
+    asked = {"recipient": TO, "vantage_allowed": allowed}
+    outcome, _ = look(tmp_path, certified={}, asked=asked, envelope=envelope)
+
+    assert (outcome.verdict, codes(outcome)) == (verdict, [expected])
