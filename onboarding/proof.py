@@ -16,7 +16,12 @@ _OWN_MAIL_HOSTS = {Platform.ON_PREMISES, Platform.HYBRID, Platform.OTHER}
 
 
 # What a closed port and one opened to Mimecast alone look like from anywhere else.
-_ONLY_FROM_ALLOWED_VANTAGES = {"smtp.unreachable-from-here", "ldaps.unreachable-from-here"}
+_ONLY_FROM_ALLOWED_VANTAGES = {
+    "smtp.unreachable-from-here",
+    "smtp.greeting-refused",
+    "smtp.ehlo-refused",
+    "ldaps.unreachable-from-here",
+}
 
 
 @dataclass(frozen=True)

@@ -102,6 +102,26 @@ def judge(
         if vantage_allowed:
             return refusal, [Finding("smtp.unreachable", params)]
         return refusal, [Finding("smtp.unreachable-from-here", params)]
+    unwilling = _unwilling(host, port, seen, refusal)
+    if unwilling is not None:
+        return unwilling
+    found = [*_tls_findings(host, seen, now)]
+    if seen.recipient is not None and not 200 <= seen.recipient.code < 300:
+        params = {
+            "recipient": recipient,
+            "code": seen.recipient.code,
+            "text": seen.recipient.text,
+        }
+        if seen.recipient.code >= 500:
+            return refusal, [Finding("smtp.recipient-refused", params), *found]
+        return Verdict.UNKNOWN, [Finding("smtp.recipient-deferred", params), *found]
+    return (Verdict.WARN if found else Verdict.PASS), found
+
+
+def _unwilling(
+    host: str, port: int, seen: Dialogue, refusal: Verdict
+) -> tuple[Verdict, list[Finding]] | None:
+    """A server that answers and will not talk; None when it does talk."""
     greeting = {"code": seen.greeting.code, "text": seen.greeting.text}
     if 400 <= seen.greeting.code < 500:
         # Busy, or greylisting: it says nothing about Mimecast's connections.
@@ -115,17 +135,7 @@ def judge(
         is_firm = seen.ehlo.code >= 500
         params = {"code": seen.ehlo.code, "text": seen.ehlo.text}
         return refusal if is_firm else Verdict.UNKNOWN, [Finding("smtp.ehlo-refused", params)]
-    found = [*_tls_findings(host, seen, now)]
-    if seen.recipient is not None and not 200 <= seen.recipient.code < 300:
-        params = {
-            "recipient": recipient,
-            "code": seen.recipient.code,
-            "text": seen.recipient.text,
-        }
-        if seen.recipient.code >= 500:
-            return refusal, [Finding("smtp.recipient-refused", params), *found]
-        return Verdict.UNKNOWN, [Finding("smtp.recipient-deferred", params), *found]
-    return (Verdict.WARN if found else Verdict.PASS), found
+    return None
 
 
 def _tls_findings(host: str, seen: Dialogue, now: datetime.datetime) -> list[Finding]:

@@ -38,3 +38,20 @@ def test_mx_ttl_evidence_names_the_highest() -> None:
     outcome = asyncio.run(mx_ttl.inspect("example.test", 300, ZoneLookup("", servers=zones)))
 
     assert (outcome.verdict, outcome.evidence["highest_ttl"]) == (Verdict.PASS, 120)
+
+
+@pytest.mark.parametrize(
+    ("exchange", "verdict", "expected"),
+    [
+        ("new.test", Verdict.PASS, ["mx-ttl.moved"]),
+        ("old.test", Verdict.FAIL, ["mx-ttl.too-high"]),
+    ],
+)
+def test_mx_ttl_may_be_raised_once_the_planned_hosts_are_published(
+    exchange: str, verdict: Verdict, expected: list[str]
+) -> None:
+    zone = ZoneLookup(f"example.test 3600 MX 10 {exchange}")
+
+    outcome = asyncio.run(mx_ttl.inspect("example.test", 300, zone, planned=["new.test"]))
+
+    assert (outcome.verdict, codes(outcome)) == (verdict, expected)

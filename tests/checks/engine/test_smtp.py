@@ -130,6 +130,10 @@ def test_smtp_that_never_greets_is_unknown(tmp_path: Path) -> None:
         (Dialogue(Reply(554, ("no",))), True, Verdict.FAIL, "smtp.greeting-refused"),
         (Dialogue(Reply(421, ("busy",))), True, Verdict.UNKNOWN, "smtp.greeting-deferred"),
         (Dialogue(Reply()), True, Verdict.FAIL, "smtp.no-greeting"),
+        (Dialogue(Reply(220), Reply(554)), True, Verdict.FAIL, "smtp.ehlo-refused"),
+        (Dialogue(Reply(220), Reply(554)), False, Verdict.UNKNOWN, "smtp.ehlo-refused"),
+        (Dialogue(Reply(220), Reply(421)), True, Verdict.UNKNOWN, "smtp.ehlo-refused"),
+        (Dialogue(Reply(220), Reply()), True, Verdict.UNKNOWN, "smtp.ehlo-refused"),
     ],
 )
 def test_smtp_refusal_counts_only_from_an_allowed_vantage(
