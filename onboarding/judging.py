@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from checks.models import Check
 from checks.queries import checks_of
-from onboarding.models import Plan, Task
+from onboarding.models import Plan, Task, TaskState
 from onboarding.proof import Evidence, evidence_for
 from onboarding.standing import refresh_states
 from tenants.models import Domain, Host, Tenant
@@ -64,6 +64,8 @@ def _prove_or_reopen(task: Task, evidence: Evidence, tenant: Tenant) -> bool:
             task=task.title,
             task_id=task.public_id,
             subjects=[subject.name for subject in evidence.subjects],
+            before=task.state,
+            after=TaskState.PROVEN.value,
         )
         return True
     if evidence.failing:
@@ -75,6 +77,8 @@ def _prove_or_reopen(task: Task, evidence: Evidence, tenant: Tenant) -> bool:
             task=task.title,
             task_id=task.public_id,
             subjects=[subject.name for subject in evidence.failing],
+            before=task.state,
+            after=TaskState.BROKEN.value,
         )
         return True
     return False

@@ -16,7 +16,7 @@ from onboarding.blueprint import Blueprint, TaskBlueprint, applies, is_optional
 from onboarding.errors import NotYours, OnboardingError
 from onboarding.judging import reassess
 from onboarding.models import Cutover, Phase, Plan, Responsibility, Task
-from onboarding.standing import refresh_states
+from onboarding.standing import own_state, refresh_states
 from onboarding.templates_on_record import blueprint_of, newest_template
 from tenants.models import Domain, Host, Tenant, User
 from tenants.permissions import Act, Role, may, role_in
@@ -219,7 +219,17 @@ def withdraw_confirmation(task: Task, *, by: User, side: str) -> None:
 
 def _after_word(task: Task, act: str, *, by: User, side: str) -> None:
     plan = task.plan
-    write_activity(plan.tenant, act, by=by, task=task.title, task_id=task.public_id, side=side)
+    stored = Task.objects.get(pk=task.pk)
+    write_activity(
+        plan.tenant,
+        act,
+        by=by,
+        task=task.title,
+        task_id=task.public_id,
+        side=side,
+        before=stored.state,
+        after=own_state(stored).value,
+    )
     refresh_states(plan)
     plan.touch()
 

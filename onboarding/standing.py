@@ -21,7 +21,7 @@ def refresh_states(plan: Plan) -> None:
     Plan.objects.select_for_update().get(pk=plan.pk)
     now = timezone.now()
     tasks = list(Task.objects.filter(plan=plan).order_by("position"))
-    states: dict[int, TaskState] = {t.pk: _own_state(t) for t in tasks if not t.is_group}
+    states: dict[int, TaskState] = {t.pk: own_state(t) for t in tasks if not t.is_group}
     # Children stand behind their group, so the last group is worked out first.
     for task in reversed(tasks):
         if task.is_group:
@@ -33,7 +33,7 @@ def refresh_states(plan: Plan) -> None:
     _store_counters(plan, tasks)
 
 
-def _own_state(task: Task) -> TaskState:
+def own_state(task: Task) -> TaskState:
     return state_of(
         Facts(
             applies=task.applies,

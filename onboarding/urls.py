@@ -68,6 +68,8 @@ urlpatterns = [
         name="invitation-revoke",
     ),
     path("people/", staff.staff_show, name="staff"),
+    path("people/add/", staff.staff_add, name="staff-add"),
+    path("people/log/", staff.installation_log, name="installation-log"),
     path("people/<str:person_id>/role/", staff.staff_change, name="staff-change"),
     path("people/<str:person_id>/deactivate/", staff.person_deactivate, name="person-deactivate"),
     path("people/<str:person_id>/activate/", staff.person_activate, name="person-activate"),

@@ -61,3 +61,25 @@ class StaffForm(forms.Form):
         to_field_name="public_id",
         required=False,
     )
+
+
+class ColleagueForm(forms.Form):
+    """A new person on Mimecast's side; they set their own password by the mailed link."""
+
+    name = forms.CharField(label="Name", max_length=100)
+    email = forms.EmailField(
+        label="E-mail address",
+        max_length=254,
+        error_messages={"invalid": "This is not an e-mail address."},
+    )
+    role = forms.ChoiceField(
+        label="Role",
+        choices=[c for c in User.StaffRole.choices if c[0]],
+        initial=User.StaffRole.CONSULTANT,
+    )
+
+    def clean_email(self) -> str:
+        email = str(self.cleaned_data["email"]).lower()
+        if User.objects.filter(email__iexact=email).exists():
+            raise ValidationError("Somebody with this address is on the list already.")
+        return email

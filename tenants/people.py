@@ -76,6 +76,14 @@ def change_staff(person: User, role: str, watches: Sequence[User], *, by: User) 
         )
 
 
+def add_colleague(name: str, email: str, role: str, *, by: User) -> User:
+    """A person on Mimecast's side, who cannot sign in before setting a password by mail."""
+    with transaction.atomic():
+        person = User.objects.create_user(email, None, name=name, staff_role=role)
+        write_activity(None, "colleague-added", by=by, person=email, before="", after=role)
+    return person
+
+
 def deactivate(person: User, *, by: User) -> None:
     """Shut a person out of everything, from their next request on."""
     _not_oneself(person, by)

@@ -11,15 +11,18 @@ from dataclasses import dataclass
 from smtplib import SMTPException
 from typing import Any
 
+from allauth.account.forms import default_token_generator
+from allauth.account.utils import user_pk_to_url_str
 from celery import shared_task
 from django.core.mail import EmailMessage
 from django.db import transaction
+from django.template.loader import render_to_string
 from django.urls import reverse
 from kombu.exceptions import OperationalError
 
 from tenants import invitations
 from tenants.mails import send_mail_to
-from tenants.models import Invitation
+from tenants.models import Invitation, User
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +37,19 @@ class Letter:
 def queue_letter(letter: Letter) -> None:
     """Have a worker send it. What it says stays out of the workers' logs and events."""
     send_letter.s(letter.subject, letter.body, letter.to).apply_async(argsrepr="('[a letter]',)")
+
+
+def queue_welcome(person: User, site: str) -> None:
+    """Mail a new colleague the link by which they set their password, once this is committed."""
+    key = default_token_generator.make_token(person)
+    path = reverse(
+        "account_reset_password_from_key",
+        kwargs={"uidb36": user_pk_to_url_str(person), "key": key},
+    )
+    context = {"person": person, "link": f"{site}{path}", "sign_in": f"{site}/accounts/login/"}
+    body = render_to_string("emails/welcome.txt", context)
+    letter = Letter("Your account at Gangway", body, [person.email])
+    transaction.on_commit(functools.partial(queue_letter, letter))
 
 
 @shared_task(

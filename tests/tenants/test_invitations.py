@@ -251,3 +251,60 @@ def test_each_act_leaves_its_line(tenant: Tenant, invite: Invite, client: Client
 
     acts = ActivityLine.objects.filter(tenant=tenant).order_by("number")
     assert [line.act for line in acts][-2:] == ["person-invited", "invitation-accepted"]
+
+
+def test_an_administrator_adds_a_colleague_who_sets_their_own_password(
+    db: None, client: Client, mailoutbox: list[Any], django_capture_on_commit_callbacks: Any
+) -> None:
+    administrator = User.objects.create_user(
+        "admin@gangway.test", "pw", name="Ad Min", staff_role="administrator"
+    )
+    client.force_login(administrator, backend="allauth.account.auth_backends.AuthenticationBackend")
+
+    with django_capture_on_commit_callbacks(execute=True):
+        client.post(
+            reverse("onboarding:staff-add"),
+            {"name": "New Colleague", "email": "New@gangway.test", "role": "consultant"},
+        )
+
+    person = User.objects.get(email="new@gangway.test")
+    [letter] = [mail for mail in mailoutbox if mail.to == ["new@gangway.test"]]
+    link = next(word for word in letter.body.split() if "/password/reset/key/" in word)
+    assert (person.staff_role, person.has_usable_password()) == ("consultant", False)
+
+    client.logout()
+    page = client.get(link, follow=True)
+    word = "a-long-word-nobody-guesses-7"
+    client.post(page.redirect_chain[-1][0], {"password1": word, "password2": word})
+    person.refresh_from_db()
+    assert person.check_password(word)
+
+
+def test_a_colleague_who_is_there_already_is_told(db: None, client: Client) -> None:
+    administrator = User.objects.create_user(
+        "admin@gangway.test", "pw", name="Ad Min", staff_role="administrator"
+    )
+    client.force_login(administrator, backend="allauth.account.auth_backends.AuthenticationBackend")
+
+    response = client.post(
+        reverse("onboarding:staff-add"),
+        {"name": "Twice", "email": "ADMIN@gangway.test", "role": "manager"},
+    )
+
+    assert response.status_code == 422
+    assert "Somebody with this address is on the list already." in response.content.decode()
+    assert User.objects.count() == 1
+
+
+def test_the_installation_log_tells_who_signed_in(db: None, client: Client) -> None:
+    administrator = User.objects.create_user(
+        "admin@gangway.test", "pw", name="Ad Min", staff_role="administrator"
+    )
+    client.post("/accounts/login/", {"login": "admin@gangway.test", "password": "wrong"})
+    client.post("/accounts/login/", {"login": "admin@gangway.test", "password": "pw"})
+    assert administrator.staff_role == "administrator"
+
+    said = " ".join(client.get(reverse("onboarding:installation-log")).content.decode().split())
+
+    assert "Ad Min signed in." in said
+    assert "failed." in said
