@@ -36,6 +36,7 @@ def look_for(check: Check) -> Look:
         ownership=ownership,
         selectors=tuple(map(Selector.read, check.expectation.get("selectors", ()))),
         ttl_threshold=settings.CHECKS_TTL_THRESHOLD_SECONDS,
+        control=settings.CHECKS_CONTROL_TARGET,
         vantage_allowed=settings.CHECKS_VANTAGE_ALLOWED,
     )
 

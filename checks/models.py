@@ -23,6 +23,7 @@ KIND_CHOICES = [
     (Kind.MX.value, "MX"),
     (Kind.SMTP.value, "SMTP 25"),
     (Kind.LDAPS.value, "LDAPS 636"),
+    (Kind.LOCKDOWN.value, "Lockdown"),
 ]
 VERDICT_CHOICES = [
     (Verdict.PASS.value, "Pass"),

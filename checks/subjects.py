@@ -24,7 +24,11 @@ ROLES_OF_KIND: dict[Kind, set[Domain.Role]] = {
     Kind.MX_TTL: _MAIL,
     Kind.MX: _MAIL,
 }
-PURPOSE_OF_KIND = {Kind.SMTP: Host.Purpose.DELIVERY, Kind.LDAPS: Host.Purpose.DIRECTORY}
+PURPOSE_OF_KIND = {
+    Kind.SMTP: Host.Purpose.DELIVERY,
+    Kind.LDAPS: Host.Purpose.DIRECTORY,
+    Kind.LOCKDOWN: Host.Purpose.DELIVERY,
+}
 
 
 def expectation(kind: Kind, domain: Domain | None, region: Region) -> dict[str, Any] | None:
@@ -46,6 +50,9 @@ def expectation(kind: Kind, domain: Domain | None, region: Region) -> dict[str, 
                 "ttl_threshold": settings.CHECKS_TTL_THRESHOLD_SECONDS,
                 "mx": sorted(region.mx),
             }
+        case Kind.LOCKDOWN:
+            # Without a control target a closed port could be our own network's doing.
+            return {} if settings.CHECKS_CONTROL_TARGET is not None else None
         case _:
             return {}
 
@@ -102,5 +109,6 @@ def _questions(
                 yield kind, domain, None, expected
     for host in tenant.hosts.all():
         for kind, purpose in PURPOSE_OF_KIND.items():
-            if host.purpose == purpose:
-                yield kind, None, host, {}
+            expected = expectation(kind, None, region) if host.purpose == purpose else None
+            if expected is not None:
+                yield kind, None, host, expected

@@ -104,6 +104,18 @@ def origin_of(address: str) -> str:
     return f"{url.scheme}://{url.netloc}"
 
 
+def host_and_port(name: str, default_port: int) -> tuple[str, int] | None:
+    """`host` or `host:port`; None where nothing is set."""
+    value = text(name)
+    if not value:
+        return None
+    host, _, port = value.partition(":")
+    number = port or str(default_port)
+    if not (host and number.isascii() and number.isdigit() and 0 < int(number[:6]) < 65536):
+        raise ImproperlyConfigured(f"{name} is '{value}'; write host:port, such as mx.example:25.")
+    return host, int(number)
+
+
 def database(name: str, default: str) -> dict[str, Any]:
     """A database address such as postgres://user:password@host:5432/name or sqlite:////path."""
     url = urlsplit(os.environ.get(name) or default)

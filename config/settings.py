@@ -327,6 +327,8 @@ if 200 * CHECKS_BUDGET_SECONDS > 100 * CHECKS_CONCURRENCY:
 # This worker's own egress lies in the ranges that clients open their ports to: only then can a
 # refusal on 25 or 636 be the client's.
 CHECKS_VANTAGE_ALLOWED = env.boolean("CHECKS_VANTAGE_ALLOWED", default=False)
+# A mail server that greets everybody: only where it is reached does a closed port prove anything.
+CHECKS_CONTROL_TARGET = env.host_and_port("CHECKS_CONTROL_TARGET", 25)
 CHECKS_TTL_THRESHOLD_SECONDS = env.integer("CHECKS_TTL_THRESHOLD_SECONDS", 300, least=1)
 # Seconds until the next look, by what the check is doing (see checks/cadence.py).
 CHECKS_CADENCE = {

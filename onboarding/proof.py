@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from checks.engine.outcomes import Kind, Verdict
 from checks.models import Check
+from checks.subjects import PURPOSE_OF_KIND
 from onboarding.models import Task
 from tenants.models import DirectoryMethod, Domain, Host, Platform, Tenant
 
@@ -122,8 +123,8 @@ def _subjects(
     domains: Sequence[Domain],
     hosts: Sequence[Host],
 ) -> Iterable[Subject]:
-    if kind in (Kind.SMTP, Kind.LDAPS):
-        purpose = Host.Purpose.DELIVERY if kind is Kind.SMTP else Host.Purpose.DIRECTORY
+    purpose = PURPOSE_OF_KIND.get(kind)
+    if purpose is not None:
         for host in hosts:
             if host.purpose == purpose:
                 yield Subject(kind, str(host), by_subject.get((kind.value, None, host.pk)))

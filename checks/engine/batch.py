@@ -8,10 +8,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from checks.engine import dkim, dmarc, ldaps, mta_sts, mx, mx_ttl, ownership, smtp, spf
+from checks.engine import dkim, dmarc, ldaps, lockdown, mta_sts, mx, mx_ttl, ownership, smtp, spf
 from checks.engine.expectations import Ownership, RegionFacts, Selector
 from checks.engine.hosts import DEFAULT_PORTS, Prober
-from checks.engine.network import Network
+from checks.engine.network import Endpoint, Network
 from checks.engine.outcomes import Finding, Kind, Outcome, Verdict
 from checks.engine.resolution import NetworkLookup
 
@@ -36,6 +36,7 @@ class Look:
     ttl_threshold: int = 300
     vantage_allowed: bool = False
     recipient: str = ""
+    control: Endpoint | None = None
 
     @property
     def subject(self) -> str:
@@ -133,6 +134,14 @@ _INSPECTIONS: Mapping[Kind, Callable[[_Batch, Look], Awaitable[Outcome]]] = Mapp
         Kind.SMTP: lambda batch, look: smtp.inspect(
             look.host,
             look.port,
+            look.vantage_allowed,
+            batch.prober,
+            recipient=look.recipient,
+        ),
+        Kind.LOCKDOWN: lambda batch, look: lockdown.inspect(
+            look.host,
+            look.port,
+            look.control,
             look.vantage_allowed,
             batch.prober,
             recipient=look.recipient,

@@ -17,7 +17,7 @@ from checks.engine.outcomes import Finding, Kind, Outcome, Verdict
 from checks.engine.resolution import has_route
 
 MAX_ADDRESSES = 3
-DEFAULT_PORTS = {Kind.SMTP: 25, Kind.LDAPS: 636}
+DEFAULT_PORTS = {Kind.SMTP: 25, Kind.LDAPS: 636, Kind.LOCKDOWN: 25}
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 _T = TypeVar("_T")
 

@@ -39,6 +39,7 @@ class Kind(StrEnum):
     MX_TTL = "mx_ttl"
     SMTP = "smtp"
     LDAPS = "ldaps"
+    LOCKDOWN = "lockdown"
 
 
 # Greetings often carry the time or a session's id.

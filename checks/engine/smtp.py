@@ -74,7 +74,7 @@ async def inspect(
     if isinstance(addresses, Refused):
         return not_probed(Kind.SMTP, subject, addresses)
     address, seen = await prober.first_reached(
-        addresses, lambda each: _converse(prober, each, host, port, recipient)
+        addresses, lambda each: converse(prober, each, host, port, recipient)
     )
     now = datetime.datetime.now(datetime.UTC)
     verdict, findings = judge(
@@ -146,9 +146,10 @@ def _tls_findings(host: str, seen: Dialogue, now: datetime.datetime) -> list[Fin
     return list(cautions(seen.tls, host, now))
 
 
-async def _converse(
+async def converse(
     prober: Prober, address: str, host: str, port: int, recipient: str
 ) -> Dialogue | Unreached:
+    """One dialogue with one address, over before anything could be sent (RFC 5321 section 3.3)."""
     patience = prober.network.connect_timeout_seconds
 
     async def converse(context: ssl.SSLContext, distrust: str) -> Dialogue | Unreached:

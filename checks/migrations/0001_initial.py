@@ -46,6 +46,7 @@ class Migration(migrations.Migration):
                             ("mx", "MX"),
                             ("smtp", "SMTP 25"),
                             ("ldaps", "LDAPS 636"),
+                            ("lockdown", "Lockdown"),
                         ],
                         max_length=20,
                     ),

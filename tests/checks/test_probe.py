@@ -17,7 +17,7 @@ from checks.engine.outcomes import Verdict
 from checks.management.commands.probe import Command, exit_status
 from tests.checks.engine.loopback import Nameserver, nameserver
 
-KINDS = "ownership, spf, dkim, dmarc, mta_sts, mx, mx_ttl, smtp, ldaps"
+KINDS = "ownership, spf, dkim, dmarc, mta_sts, mx, mx_ttl, smtp, ldaps, lockdown"
 EU = "eu-smtp-inbound-{}.mimecast.com"
 ZONE = f"""
 test                        NS  ns1.dns.test

@@ -135,6 +135,7 @@ def test_proof_comes_from_these_checks_alone() -> None:
         "inbound-delivery-routes": ["smtp"],
         "inbound-delivery-test": ["mx"],
         "mx-record-cutover": ["mta_sts"],
+        "connection-lockdown": ["lockdown"],
     }
 
 

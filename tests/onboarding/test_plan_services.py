@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from pytest_django import Settings
 
 from checks.engine.expectations import Selector
 from checks.engine.outcomes import Kind, Verdict
@@ -267,3 +268,20 @@ def test_responsibility_can_be_settled_only_where_the_article_states_none(
     with pytest.raises(OnboardingError):
         set_responsibility(task_of(tenant, "spf-update"), "mimecast", by=consultant)
     assert task_of(tenant, "spf-update").responsibility == "client"
+
+
+def test_lockdown_is_watched_only_where_a_control_target_is_set(
+    make_tenant: MakeTenant, settings: Settings
+) -> None:
+    tenant = make_tenant(hosts=(HostEntry("delivery", "mail.one.test", 25),))
+    before = Check.objects.filter(tenant=tenant, kind=Kind.LOCKDOWN).count()
+
+    settings.CHECKS_CONTROL_TARGET = ("mx.example", 25)
+    follow_profile(tenant)
+
+    [check] = Check.objects.filter(tenant=tenant, kind=Kind.LOCKDOWN)
+    assert (before, check.subject, look_for(check).control) == (
+        0,
+        "mail.one.test:25",
+        ("mx.example", 25),
+    )

@@ -32,6 +32,7 @@ _NEEDS = {
     Kind.DKIM: "--dkim-selector",
     Kind.SMTP: "--host",
     Kind.LDAPS: "--ldaps-host",
+    Kind.LOCKDOWN: "--host",
 }
 
 
@@ -128,8 +129,10 @@ def _looks(domain: str, options: dict[str, Any]) -> Iterator[Look]:
     if options["region"] not in regions:
         known = ", ".join(regions)
         raise BadArguments(f"There is no region “{options['region']}”; there are {known}.")
+    delivery = _host(options["host"], Kind.SMTP)
     hosts = {
-        Kind.SMTP: _host(options["host"], Kind.SMTP),
+        Kind.SMTP: delivery,
+        Kind.LOCKDOWN: delivery,
         Kind.LDAPS: _host(options["ldaps_host"], Kind.LDAPS),
     }
     facts = region_facts(regions[options["region"]])
@@ -146,6 +149,7 @@ def _looks(domain: str, options: dict[str, Any]) -> Iterator[Look]:
             selectors=tuple(_selector(text) for text in options["dkim_selector"]),
             ttl_threshold=settings.CHECKS_TTL_THRESHOLD_SECONDS,
             recipient=_recipient(options),
+            control=settings.CHECKS_CONTROL_TARGET,
             vantage_allowed=settings.CHECKS_VANTAGE_ALLOWED,
         )
 
@@ -155,10 +159,12 @@ def _kinds(options: dict[str, Any], proof: Ownership) -> list[Kind]:
         Kind.OWNERSHIP: bool(proof.token or proof.label),
         Kind.DKIM: bool(options["dkim_selector"]),
         Kind.SMTP: bool(options["host"]),
+        Kind.LOCKDOWN: bool(options["host"]),
         Kind.LDAPS: bool(options["ldaps_host"]),
     }
     if options["only"] is None:
-        return [kind for kind in Kind if given.get(kind, True)]
+        # Before the lockdown its answer is the opposite of the one that smtp wants.
+        return [kind for kind in Kind if given.get(kind, True) and kind is not Kind.LOCKDOWN]
     words = [word.strip() for word in options["only"].split(",") if word.strip()]
     unknown = [word for word in words if word not in set(Kind)]
     if unknown or not words:
