@@ -14,19 +14,19 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from checks.engine.addresses import parse_address
 from checks.engine.batch import Look, look_all
 from checks.engine.expectations import Ownership, Selector
 from checks.engine.hosts import DEFAULT_PORTS
 from checks.engine.network import Endpoint, parse_endpoint
 from checks.engine.outcomes import Finding, Kind, Outcome, Verdict
+from checks.management.arguments import EXIT_USAGE, BadArguments, domain_of, nameserver_of, plain
 from checks.network_settings import network_from_settings
 from checks.region_facts import region_facts
 from tenants.errors import TenantError
-from tenants.names import normalise_domain, normalise_host
+from tenants.names import normalise_host
 from tenants.regions import load_regions
 
-EXIT_FAIL, EXIT_UNKNOWN, EXIT_USAGE = 1, 2, 64
+EXIT_FAIL, EXIT_UNKNOWN = 1, 2
 _NEEDS = {
     Kind.OWNERSHIP: "--token",
     Kind.DKIM: "--dkim-selector",
@@ -38,10 +38,6 @@ _NEEDS = {
 
 # Plain addresses alone: nothing that could end the SMTP command it is put into.
 _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9.-]+")
-
-
-class BadArguments(Exception):
-    """What was typed will not do; the message says why."""
 
 
 class Command(BaseCommand):
@@ -85,9 +81,9 @@ class Command(BaseCommand):
             sys.exit(EXIT_USAGE)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        domain = _domain(options["domain"])
+        domain = domain_of(options["domain"])
         looks = list(_looks(domain, options))
-        nameserver = _nameserver(options["nameserver"])
+        nameserver = nameserver_of(options["nameserver"])
         observed_at = timezone.now().isoformat(timespec="seconds")
         outcomes = asyncio.run(
             look_all(
@@ -114,13 +110,6 @@ def exit_status(verdicts: Sequence[Verdict]) -> int:
     if Verdict.FAIL in verdicts:
         return EXIT_FAIL
     return EXIT_UNKNOWN if Verdict.UNKNOWN in verdicts else 0
-
-
-def _domain(text: str) -> str:
-    try:
-        return normalise_domain(text)
-    except TenantError as error:
-        raise BadArguments(str(error)) from error
 
 
 def _looks(domain: str, options: dict[str, Any]) -> Iterator[Look]:
@@ -207,15 +196,6 @@ def _host(text: str | None, kind: Kind) -> Endpoint:
         raise BadArguments(str(error)) from error
 
 
-def _nameserver(text: str | None) -> tuple[Endpoint, ...]:
-    if text is None:
-        return ()
-    endpoint = parse_endpoint(text.strip(), 53)
-    if endpoint is None or parse_address(endpoint[0]) is None:
-        raise BadArguments(f"“{text}” is not an address with a port, such as 192.0.2.53:53.")
-    return (endpoint,)
-
-
 def _document(heading: dict[str, str], outcomes: Sequence[Outcome]) -> str:
     results = [
         {
@@ -246,17 +226,11 @@ def _table(heading: dict[str, str], outcomes: Sequence[Outcome]) -> str:
 
 
 def _sentence(finding: Finding) -> str:
-    params = ", ".join(f"{name} {_plain(value)}" for name, value in finding.params.items())
+    params = ", ".join(f"{name} {plain(value)}" for name, value in finding.params.items())
     return f"- {finding.code}" + (f": {params}" if params else "")
 
 
 def _server_rows(outcome: Outcome) -> Iterator[str]:
     for row in outcome.evidence.get("servers", ()):
-        values = _plain(row["values"]) if row["values"] else row["status"]
+        values = plain(row["values"]) if row["values"] else row["status"]
         yield f"  {row['name']} ({row['address']}): {values}"
-
-
-def _plain(value: object) -> str:
-    """Text from strangers' zones, made safe for a terminal: no control character gets through."""
-    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-    return "".join(char if char.isprintable() else "\ufffd" for char in text)

@@ -1,0 +1,113 @@
+"""Discovery: what DNS suggests, and what only looks like it."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from checks.engine import discovery
+from checks.engine.discovery import Discovery, Sender
+from checks.engine.discovery_names import PLATFORMS, dns_host, named
+from tests.checks.engine.test_dkim import GOOD
+from tests.checks.engine.zone_lookup import ZoneLookup
+
+SPF = "v=spf1 include:spf.protection.outlook.com include:sendgrid.net ip4:198.51.100.7 -all"
+MICROSOFT = f"""
+example.test MX 10 example-test.mail.protection.outlook.com
+example.test TXT "{SPF}"
+spf.protection.outlook.com TXT "v=spf1 ip4:198.51.100.0/24 -all"
+sendgrid.net TXT "v=spf1 ip4:198.51.100.0/24 -all"
+selector1._domainkey.example.test CNAME selector1-example-test._domainkey.contoso.onmicrosoft.com
+selector1-example-test._domainkey.contoso.onmicrosoft.com TXT "{GOOD}"
+google._domainkey.example.test TXT "v=DKIM1; p="
+_dmarc.example.test TXT "v=DMARC1; p=reject"
+_mta-sts.example.test TXT "v=STSv1; id=1"
+"""
+
+
+def discover(zone: str) -> Discovery:
+    return asyncio.run(discovery.inspect("example.test", ZoneLookup(zone)))
+
+
+def test_discovery_of_a_microsoft_tenant() -> None:
+    found = discover(MICROSOFT)
+
+    assert found == Discovery(
+        domain="example.test",
+        platform="microsoft_365",
+        delivery_host="example-test.mail.protection.outlook.com",
+        onmicrosoft="contoso.onmicrosoft.com",
+        mx=("example-test.mail.protection.outlook.com",),
+        mx_ttl=300,
+        senders=(
+            Sender("include:spf.protection.outlook.com", "Microsoft 365"),
+            Sender("include:sendgrid.net", "SendGrid"),
+            Sender("ip4:198.51.100.7"),
+        ),
+        spf_lookups=2,
+        dkim_selectors=("selector1",),
+        dmarc="v=DMARC1; p=reject",
+        dmarc_policy="reject",
+        mta_sts=True,
+        name_servers=("ns1.dns.test",),
+    )
+
+
+@pytest.mark.parametrize(
+    ("zone", "platform", "gateway"),
+    [
+        ("example.test MX 1 smtp.google.com", "google_workspace", ""),
+        ("example.test MX 1 mail.example.test", "on_premises", ""),
+        ("example.test MX 1 mail.other.example", "", ""),
+        ("example.test MX 1 mail.protection.outlook.com.example.net", "", ""),
+        ("example.test MX 0 .", "", ""),
+        ("example.test A 198.51.100.1", "", ""),
+        (
+            "example.test MX 1 mx1.eu.pphosted.com\n"
+            'example.test TXT "v=spf1 include:_spf.google.com -all"',
+            "google_workspace",
+            "Proofpoint",
+        ),
+    ],
+)
+def test_discovery_guesses_the_platform(zone: str, platform: str, gateway: str) -> None:
+    found = discover(zone)
+
+    assert (found.platform, found.gateway) == (platform, gateway)
+
+
+def test_discovery_sees_nothing_in_a_wildcards_key() -> None:
+    nobody = "gangway-asks-for-nobody._domainkey.example.test"
+
+    found = discover(f'{nobody} TXT "{GOOD}"\nselector1._domainkey.example.test TXT "{GOOD}"')
+
+    assert found.dkim_selectors == ()
+
+
+def test_discovery_says_what_it_could_not_ask() -> None:
+    zone = "_dmarc.example.test TROUBLE timeout\n_mta-sts.example.test TROUBLE servfail"
+
+    assert discover(zone).unanswered == ("dmarc", "mta_sts")
+
+
+@pytest.mark.parametrize(
+    ("server", "host"),
+    [
+        ("ada.ns.cloudflare.com", "Cloudflare"),
+        ("ns-1536.awsdns-00.co.uk", "Amazon Route 53"),
+        ("ns1-07.azure-dns.com", "Azure DNS"),
+        ("cloudflare.com.example.net", ""),
+        ("notcloudflare.com", ""),
+    ],
+)
+def test_dns_host_by_name_server(server: str, host: str) -> None:
+    assert dns_host(server) == host
+
+
+@given(st.text())
+def test_a_name_is_named_without_raising(text: str) -> None:
+    assert named(text, PLATFORMS) in ("", *PLATFORMS.values())
+    assert isinstance(dns_host(text), str)
