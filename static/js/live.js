@@ -1,7 +1,7 @@
 // Keeps an open page true: asks for the plan's revision and, when it grew, lets htmx fetch the
 // page's fragment again. Open rows stay open, focus stays, and what changed is said aloud.
 
-const EVERY = 1500;
+const EVERY = 1000;
 const SLOWEST = 15000;
 const RELOAD = "gangway:moved";
 
