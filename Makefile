@@ -21,7 +21,8 @@ test: suites  ## The unit tests on both cores; the three slowest are printed.
 
 test-all: suites  ## Everything: the unit tests, then those against real servers and in Chromium.
 	@$(BIN)/python -m pytest -q -n 2 $(ARGS)
-	@$(BIN)/python -m pytest -q -m "interop or browser or slow" $(ARGS)
+	@$(BIN)/python -m pytest -q -m "interop or slow" $(ARGS)
+	@$(BIN)/python -m pytest -q -m browser $(ARGS)  # apart: Playwright keeps an event loop running
 
 check: dev  ## Format, lint, types, import borders, templates, migrations, deployment settings.
 	@$(BIN)/ruff format --check --quiet .

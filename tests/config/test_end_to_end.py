@@ -19,6 +19,8 @@ from tests.config.product import CHECKOUT, Product
 pytestmark = pytest.mark.slow
 
 WITHIN_SECONDS = 60
+# The first looks wait for the household to come up, on a machine that may be busy.
+FIRST_WITHIN_SECONDS = 180
 SQL = """
     SELECT task.state FROM onboarding_task task
     JOIN onboarding_plan plan ON plan.id = task.plan_id
@@ -73,14 +75,18 @@ def _state_of(product: Product, key: str) -> str:
         return str(database.execute(SQL.format(key=key)).fetchall()[0][0])
 
 
-def _becomes(product: Product, key: str, state: str) -> float:
+def _becomes(product: Product, key: str, state: str, *, within: float = WITHIN_SECONDS) -> float:
     """Seconds until the task is in the state; the test fails when it takes too long."""
     start = time.monotonic()
     while (seen := _state_of(product, key)) != state:
-        if time.monotonic() - start > WITHIN_SECONDS:
-            pytest.fail(f"{key} is {seen}, not {state}, after {WITHIN_SECONDS} s")
+        if time.monotonic() - start > within:
+            pytest.fail(f"{key} is {seen}, not {state}, after {within} s:\n{_worker_said(product)}")
         time.sleep(0.2)
     return time.monotonic() - start
+
+
+def _worker_said(product: Product) -> str:
+    return (product.folder / "log" / "worker.log").read_text()[-2000:]
 
 
 def _lab(product: Product, *words: str) -> None:
@@ -94,7 +100,7 @@ def _lab(product: Product, *words: str) -> None:
 
 
 def _walk(product: Product) -> None:
-    _becomes(product, "domain-ownership", "proven")
+    _becomes(product, "domain-ownership", "proven", within=FIRST_WITHIN_SECONDS)
     assert _state_of(product, "spf-update") == "todo"
 
     _lab(product, "publish", "northwind-co.test", "TXT", NEW_SPF, "--instead")
@@ -115,7 +121,7 @@ def test_a_task_ticks_and_opens_again_on_postgresql_and_redis(deployed: Product)
 
 
 def test_a_silent_name_server_reopens_nothing(embedded: Product) -> None:
-    _becomes(embedded, "domain-ownership", "proven")
+    _becomes(embedded, "domain-ownership", "proven", within=FIRST_WITHIN_SECONDS)
 
     _lab(embedded, "silence", "2")
     time.sleep(25)
@@ -124,7 +130,7 @@ def test_a_silent_name_server_reopens_nothing(embedded: Product) -> None:
 
 
 def test_a_lagging_name_server_keeps_the_task_open_until_it_catches_up(embedded: Product) -> None:
-    _becomes(embedded, "domain-ownership", "proven")
+    _becomes(embedded, "domain-ownership", "proven", within=FIRST_WITHIN_SECONDS)
     _lab(embedded, "lag", "3")
 
     _lab(embedded, "publish", "northwind-co.test", "TXT", NEW_SPF, "--instead")
