@@ -11,11 +11,10 @@ from django.views.decorators.http import require_GET, require_POST
 from checks.engine.outcomes import Kind
 from checks.models import KIND_CHOICES, Check
 from checks.queries import checks_of, timeline
-from checks.tasks import look_now
 from onboarding.proof import Subject
 from onboarding.records import records_for
 from onboarding.rows import Shape, shape_of_check
-from onboarding.views.shared import LOOKS, TenantPage, load_page, show
+from onboarding.views.shared import LOOKS, TenantPage, ask_for_look, load_page, show
 from tenants.access import act, tenant_or_404
 from tenants.models import Domain, Host
 from tenants.permissions import Act
@@ -99,7 +98,7 @@ def _cell(kind: Kind, check: Check | None) -> Cell:
 def check_look(request: HttpRequest, public_id: str, check_id: str) -> HttpResponse:
     tenant = tenant_or_404(request, public_id)
     check = get_object_or_404(checks_of(tenant), public_id=check_id)
-    look_now([check])
+    ask_for_look(request, tenant, [check], of=f"{check.get_kind_display()}, {check.subject}")
     response = redirect("onboarding:domains", public_id=public_id)
     response["Location"] += f"?check={check.public_id}"
     return response
@@ -110,6 +109,6 @@ def check_look(request: HttpRequest, public_id: str, check_id: str) -> HttpRespo
 @throttled("look", LOOKS)
 def look_at_all(request: HttpRequest, public_id: str) -> HttpResponse:
     tenant = tenant_or_404(request, public_id)
-    look_now(checks_of(tenant))
+    ask_for_look(request, tenant, checks_of(tenant), of="everything")
     target = "domains" if request.POST.get("from") == "domains" else "plan-show"
     return redirect(f"onboarding:{target}", public_id=public_id)

@@ -22,7 +22,7 @@ from onboarding.models import Cutover, Plan, Responsibility, Task
 from onboarding.proof import Subject
 from onboarding.records import RecordToPublish, records_for
 from onboarding.rows import PhaseRow, TaskRow, client_steps
-from onboarding.views.shared import LOOKS, TenantPage, load_page, show, signed_in
+from onboarding.views.shared import LOOKS, TenantPage, ask_for_look, load_page, show, signed_in
 from tenants.access import act, tenant_or_404
 from tenants.models import ActivityLine, Tenant
 from tenants.permissions import Act
@@ -161,7 +161,7 @@ def task_withdraw(request: HttpRequest, public_id: str, task_id: str) -> HttpRes
 @throttled("look", LOOKS)
 def task_look(request: HttpRequest, public_id: str, task_id: str) -> HttpResponse:
     tenant, task = _load_task(request, public_id, task_id)
-    look_now(_checks_of(task, tenant))
+    ask_for_look(request, tenant, _checks_of(task, tenant), of=task.title)
     return _back(request, tenant, task)
 
 

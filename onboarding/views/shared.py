@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, cast
 
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 
+from checks.models import Check
 from checks.queries import history
+from checks.tasks import look_now
 from onboarding import queries
 from onboarding.handoffs import DAYS
 from onboarding.judging import Ground
@@ -22,6 +26,7 @@ from tenants.access import Seat, seat_or_404
 from tenants.models import Tenant, User
 from tenants.permissions import Act, may
 from tenants.regions import Region
+from tenants.services import write_activity
 
 # A look asks other people's servers: often enough for somebody who waits, not for a program.
 LOOKS = "60/m"
@@ -125,3 +130,10 @@ def show(request: HttpRequest, template: str, fragment: str, context: Any) -> Ht
     response = render(request, f"{template}#{fragment}" if is_fragment else template, context)
     patch_vary_headers(response, ["HX-Request"])
     return response
+
+
+def ask_for_look(request: HttpRequest, tenant: Tenant, checks: Iterable[Check], *, of: str) -> None:
+    """Somebody pressed "check now": look at once, and say in the activity who wanted it."""
+    with transaction.atomic():
+        look_now(checks)
+        write_activity(tenant, "look-requested", by=signed_in(request), subject=of)

@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from checks.models import Check
 from onboarding.models import Cutover, TaskState
-from tenants.models import Tenant, User
+from tenants.models import ActivityLine, Tenant, User
 from tests.cast import task_of
 
 SignIn = Callable[[User], Client]
@@ -167,3 +167,10 @@ def test_signing_up_is_closed(client: Client, db: Any) -> None:
 
     assert response.status_code == 200
     assert not User.objects.filter(email="new@gangway.test").exists()
+
+
+def test_asking_for_a_look_leaves_a_line(tenant: Tenant, owner: User, signed_in: SignIn) -> None:
+    signed_in(owner).post(_address("look-at-all", tenant))
+
+    line = ActivityLine.objects.get(tenant=tenant, act="look-requested")
+    assert (line.actor, line.params) == (owner, {"subject": "everything"})
