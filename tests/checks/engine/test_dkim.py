@@ -198,3 +198,11 @@ def test_a_selector_is_read_as_it_is_pasted(
     text: str, selector: Selector, well_formed: bool
 ) -> None:
     assert (Selector.read(text), Selector.read(text).is_well_formed) == (selector, well_formed)
+
+
+def test_dkim_is_certainly_wrong_when_one_selector_certainly_is() -> None:
+    servers: dict[str, str | CouldNotTell] = {"ns1.dns.test": txt(GOOD), "ns2.dns.test": ""}
+
+    outcome = look(txt(GOOD), "mc2026", "mc2027", servers=servers)
+
+    assert (outcome.verdict, outcome.unanimous) == (Verdict.FAIL, True)
