@@ -18,6 +18,7 @@ class Shape(StrEnum):
     """The icon's shape; with a word beside it everywhere, colour is never the only signal."""
 
     PASS = "pass"
+    CAUTION = "caution"
     FAIL = "fail"
     WAITING = "waiting"
     UNKNOWN = "unknown"
@@ -193,7 +194,7 @@ def shape_of_check(check: Check) -> Shape:
 def _shape_of_doubt(check: Check) -> Shape:
     """The proof stands; a newest look that did not agree must not look like one that did."""
     if check.latest is None or Verdict(check.latest.verdict).is_yes:
-        return Shape.PASS
+        return Shape.CAUTION if check.settled_verdict == Verdict.WARN.value else Shape.PASS
     return Shape.WAITING if check.latest.verdict == Verdict.FAIL.value else Shape.UNKNOWN
 
 

@@ -34,7 +34,7 @@ def check_shape(check: Check | None) -> Shape:
 
 _SHAPE_SEEN = {
     Verdict.PASS: Shape.PASS,
-    Verdict.WARN: Shape.PASS,
+    Verdict.WARN: Shape.CAUTION,
     Verdict.FAIL: Shape.FAIL,
     Verdict.UNKNOWN: Shape.UNKNOWN,
     Verdict.NOT_APPLICABLE: Shape.NOT_APPLICABLE,
