@@ -16,6 +16,7 @@ from onboarding.uploads import was_too_large
 from onboarding.views.shared import signed_in
 from tenants.access import act, tenant_or_404
 from tenants.permissions import Act
+from tenants.services import write_activity
 from tenants.throttle import throttled
 
 
@@ -53,6 +54,13 @@ def file_add(request: HttpRequest, public_id: str, task_id: str) -> HttpResponse
         kept = evidence_files.keep_file(task, upload, by=signed_in(request))
     except OnboardingError as error:
         messages.error(request, str(error))
+        write_activity(
+            task.plan.tenant,
+            "file-refused",
+            by=signed_in(request),
+            task=task.title,
+            reason=str(error),
+        )
     else:
         messages.success(request, f"{kept.name} is kept with “{task.title}”.")
     response = redirect("onboarding:plan-show", public_id=public_id)

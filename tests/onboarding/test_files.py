@@ -16,7 +16,7 @@ from django.urls import reverse
 from onboarding.file_store import path_of
 from onboarding.file_types import RefusedFile, recognise, safe_name
 from onboarding.models import EvidenceFile
-from tenants.models import Tenant, User
+from tenants.models import ActivityLine, Tenant, User
 from tests.cast import SignIn, task_of
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\x00" * 20
@@ -180,6 +180,8 @@ def test_a_huge_file_gets_a_sentence_and_is_kept_nowhere(
 
     assert said == "A file may have 10 MB at most. Nothing was added."
     assert (EvidenceFile.objects.count(), list(files_dir.iterdir())) == (0, [])
+    line = ActivityLine.objects.get(tenant=tenant, act="file-refused")
+    assert (line.actor, line.params["reason"]) == (member, said)
 
 
 def test_a_file_just_within_the_limit_is_kept(
