@@ -44,6 +44,8 @@ REMARKS = frozenset(
         "mx.alias",
         "mx.duplicate",
         "mx.implicit-address",
+        "mx.wildcard",
+        "mx.names-below",
     }
 )
 

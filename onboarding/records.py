@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.conf import settings
 
 from checks.engine.outcomes import Kind
-from checks.engine.spf_proposal import proposed_record
+from checks.engine.spf_proposal import merged_record, proposed_record
+from checks.engine.spf_terms import MAX_LOOKUPS
 from checks.models import Check
 from onboarding.proof import Subject
 from tenants.models import Domain
@@ -89,29 +89,25 @@ def _spf(check: Check, domain: Domain, region: Region) -> list[RecordToPublish]:
     value = proposed_record(current, region.spf_include)
     if [value] == records:
         return []
-    note = "One record in place of all the SPF records there are." if len(records) > 1 else ""
-    return [RecordToPublish(domain.name, "TXT", "@", value, replaces="\n".join(records), note=note)]
+    notes = ["One record in place of all the SPF records there are."] if len(records) > 1 else []
+    # An observation of an earlier version has no count.
+    lookups = check.latest.evidence.get("proposed_lookups") if check.latest is not None else None
+    if lookups is not None:
+        notes.append(_about_lookups(lookups))
+    return [
+        RecordToPublish(
+            domain.name, "TXT", "@", value, replaces="\n".join(records), note=" ".join(notes)
+        )
+    ]
 
 
-def merged_record(records: Sequence[str]) -> str:
-    """Several SPF records as the one that may stand (RFC 7208 section 3.2).
-
-    Every mechanism is kept once. A redirect would be void beside the others' ending (section 6.1),
-    so it becomes an include; one ending and one explanation hold, the first of each.
-    """
-    if len(records) < 2:
-        return records[0] if records else ""
-    terms = [_joined(term) for record in records for term in record.split()[1:]]
-    endings = [term for term in terms if term.lstrip("+-~?").lower() == "all"]
-    explanations = [term for term in terms if term.lower().startswith("exp=")]
-    single = {*endings, *explanations}
-    kept = dict.fromkeys(term for term in terms if term not in single)
-    return " ".join(["v=spf1", *kept, *(endings[:1] or ["~all"]), *explanations[:1]])
-
-
-def _joined(term: str) -> str:
-    is_redirect = term.lower().startswith("redirect=")
-    return f"include:{term.partition('=')[2]}" if is_redirect else term
+def _about_lookups(lookups: int) -> str:
+    if lookups > MAX_LOOKUPS:
+        return (
+            f"It would need {lookups} of the {MAX_LOOKUPS} look-ups that SPF allows:"
+            " remove a sender that is no longer used before you publish it."
+        )
+    return f"It needs {lookups} of the {MAX_LOOKUPS} look-ups that SPF allows."
 
 
 def _lower_ttl(check: Check, domain: Domain) -> list[RecordToPublish]:

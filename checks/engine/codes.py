@@ -115,6 +115,8 @@ CODES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "mx.address-as-host": ("hosts",),
         "mx.alias": ("host", "target"),
         "mx.implicit-address": ("addresses",),
+        "mx.wildcard": ("name", "hosts"),
+        "mx.names-below": ("names", "hosts"),
         # MX TTL
         "mx-ttl.too-high": ("ttl", "threshold"),
         "mx-ttl.no-mx": ("domain",),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,12 +10,12 @@ from enum import StrEnum
 from checks.engine.addresses import parse_address
 from checks.engine.expectations import RegionFacts
 from checks.engine.lookup import Answer, CouldNotTell, Lookup, NoName, Records
+from checks.engine.mx_surroundings import about_names_below, about_targets
 from checks.engine.outcomes import Finding, Kind, Outcome, Verdict
 from checks.engine.servers import Opinion, Survey, combine, survey, undelegated
 
 # The domains Mimecast's grids live in; a host elsewhere with the name in it only looks alike.
 PARENTS = ("mimecast.com", "mimecast.co.za", "mimecast-offshore.com", "mimecast-pscom-us.com")
-_MAX_ALIASES_SHOWN = 10
 
 
 class State(StrEnum):
@@ -53,7 +52,10 @@ async def inspect(domain: str, region: RegionFacts, lookup: Lookup) -> Outcome:
         return undelegated(Kind.MX, domain, asked)
     opinions = asked.opinions(lambda answer: judge(domain, region, answer))
     states = sorted({state_of(region, a) for _, a in asked.answers if not _is_silent(a)})
-    findings = await _about_targets(domain, region, asked, lookup)
+    findings = await about_targets(domain, region, asked, lookup)
+    if State.MIMECAST_ONLY in states or State.MIXED in states:
+        # Only once mail has moved is mail that still goes elsewhere below the domain worth telling.
+        findings += await about_names_below(domain, region, lookup)
     evidence = {"expected": sorted(region.mx), "states": [str(state) for state in states]}
     return combine(Kind.MX, domain, asked, opinions, evidence).with_findings(findings)
 
@@ -162,26 +164,4 @@ def _oddities(answer: Records) -> list[Finding]:
         findings.append(Finding("mx.address-as-host", {"hosts": addresses}))
     if "." in exchanges(answer) and not _is_null(answer):
         findings.append(Finding("mx.null-beside-others", {}))
-    return findings
-
-
-async def _about_targets(
-    domain: str, region: RegionFacts, asked: Survey, lookup: Lookup
-) -> list[Finding]:
-    """What the sets lead to: aliases as exchanges, and the address mail falls back to."""
-    answers = [answer for _, answer in asked.answers if not _is_silent(answer)]
-    found = [answer for answer in answers if isinstance(answer, Records)]
-    findings = []
-    if len(found) < len(answers):
-        fallback = await lookup.resolve(domain, "A")
-        if isinstance(fallback, Records):
-            # RFC 5321 section 5.1: without MX, mail goes to the domain's own address.
-            params = {"addresses": sorted(fallback.values)}
-            findings.append(Finding("mx.implicit-address", params))
-    hosts = sorted({host for answer in found for host in exchanges(answer)} - set(region.mx))
-    shown = [host for host in hosts if host != "."][:_MAX_ALIASES_SHOWN]
-    aliases = await asyncio.gather(*(lookup.resolve(host, "CNAME") for host in shown))
-    for host, alias in zip(shown, aliases, strict=True):
-        if isinstance(alias, Records):
-            findings.append(Finding("mx.alias", {"host": host, "target": alias.values[0]}))
     return findings

@@ -18,6 +18,7 @@ from checks.engine.lookup import (
     Delegation,
     Lookup,
     NoName,
+    Record,
     Records,
     Server,
     sorted_values,
@@ -28,7 +29,7 @@ from checks.engine.spf_check_host import CheckHostResult, Result, check_host
 from checks.engine.spf_expansion import Node, expand
 from checks.engine.spf_judgement import Coverage, Facts, judge
 from checks.engine.spf_networks import Piece, distinct, pieces
-from checks.engine.spf_proposal import proposed_record
+from checks.engine.spf_proposal import merged_record, proposed_record
 from checks.engine.spf_terms import select
 
 __all__ = ["CheckHostResult", "Result", "check_host", "inspect", "judge", "proposed_record"]
@@ -75,7 +76,7 @@ async def inspect(domain: str, region: RegionFacts, lookup: Lookup) -> Outcome:
         for _, answer in asked.answers
     ]
     telling = min(judged.values(), key=lambda pair: SEVERITY.index(pair[0].verdict), default=None)
-    evidence = _evidence(region, networks, telling[1]) if telling else {}
+    evidence = await _evidence(region, networks, telling[1], lookup) if telling else {}
     return combine(Kind.SPF, domain, asked, opinions, evidence)
 
 
@@ -148,9 +149,12 @@ async def _check(domain: str, address: str, lookup: Lookup) -> CheckHostResult:
     return await check_host(address, domain, f"postmaster@{domain}", domain, lookup=lookup)
 
 
-def _evidence(region: RegionFacts, networks: Sequence[IPNetwork], facts: Facts) -> dict[str, Any]:
+async def _evidence(
+    region: RegionFacts, networks: Sequence[IPNetwork], facts: Facts, lookup: Lookup
+) -> dict[str, Any]:
     current = facts.records[0] if len(facts.records) == 1 else ""
     include, everywhere = region.spf_include, region.global_includes
+    proposal = proposed_record(merged_record(facts.records), include, global_includes=everywhere)
     return {
         "include": include,
         "record": current,
@@ -162,5 +166,14 @@ def _evidence(region: RegionFacts, networks: Sequence[IPNetwork], facts: Facts) 
         "networks_passing": sum(coverage.passes for coverage in facts.coverage),
         "networks_wanted": len(networks),
         "tree": facts.tree.as_evidence(networks),
-        "proposed_record": proposed_record(current, include, global_includes=everywhere),
+        "proposed_record": proposal,
+        "proposed_lookups": await _lookups_of(proposal, facts, lookup),
     }
+
+
+async def _lookups_of(record: str, facts: Facts, lookup: Lookup) -> int:
+    """What the record would cost of the ten look-ups (RFC 7208 section 4.6.4), were it published."""
+    if facts.records == (record,):
+        return facts.tree.lookups
+    answer = Records((Record(facts.domain, "TXT", 0, record),))
+    return (await expand(facts.domain, PinnedLookup(lookup, facts.domain, answer))).lookups

@@ -53,3 +53,24 @@ def _ends(word: str) -> bool:
     term = parse_term(word)
     is_all = term is not None and term.name == "all"
     return is_all or bool(_BARE_REDIRECT.match(word))
+
+
+def merged_record(records: Sequence[str]) -> str:
+    """Several SPF records as the one that may stand (RFC 7208 section 3.2).
+
+    Every mechanism is kept once. A redirect would be void beside the others' ending (section 6.1),
+    so it becomes an include; one ending and one explanation hold, the first of each.
+    """
+    if len(records) < 2:
+        return records[0] if records else ""
+    terms = [_joined(term) for record in records for term in record.split()[1:]]
+    endings = [term for term in terms if term.lstrip("+-~?").lower() == "all"]
+    explanations = [term for term in terms if term.lower().startswith("exp=")]
+    single = {*endings, *explanations}
+    kept = dict.fromkeys(term for term in terms if term not in single)
+    return " ".join(["v=spf1", *kept, *(endings[:1] or ["~all"]), *explanations[:1]])
+
+
+def _joined(term: str) -> str:
+    is_redirect = term.lower().startswith("redirect=")
+    return f"include:{term.partition('=')[2]}" if is_redirect else term

@@ -9,7 +9,7 @@ import pytest
 from checks.engine.outcomes import Kind
 from checks.models import Check, Observation
 from onboarding.proof import Subject
-from onboarding.records import RecordToPublish, merged_record, records_for
+from onboarding.records import RecordToPublish, records_for
 from tenants.models import Tenant
 from tests.cast import START, TOKEN
 
@@ -71,23 +71,19 @@ def test_nothing_is_proposed_across_a_gap(tenant: Tenant) -> None:
 
 
 @pytest.mark.parametrize(
-    ("records", "merged"),
+    ("lookups", "note"),
     [
-        ([], ""),
-        (["v=spf1 mx -all"], "v=spf1 mx -all"),
+        (4, "It needs 4 of the 10 look-ups that SPF allows."),
         (
-            ["v=spf1 mx ip4:192.0.2.1 -all", "v=spf1 ip4:192.0.2.1 include:x.test ~all"],
-            "v=spf1 mx ip4:192.0.2.1 include:x.test -all",
-        ),
-        (
-            ["v=spf1 redirect=_spf.x.test", "v=spf1 ip4:192.0.2.1 ~all exp=why.test"],
-            "v=spf1 include:_spf.x.test ip4:192.0.2.1 ~all exp=why.test",
-        ),
-        (
-            ["v=spf1 redirect=a.test", "v=spf1 redirect=b.test"],
-            "v=spf1 include:a.test include:b.test ~all",
+            12,
+            "It would need 12 of the 10 look-ups that SPF allows: remove a sender that is no"
+            " longer used before you publish it.",
         ),
     ],
 )
-def test_several_records_become_the_one_that_may_stand(records: list[str], merged: str) -> None:
-    assert merged_record(records) == merged
+def test_spf_says_what_the_proposal_costs(tenant: Tenant, lookups: int, note: str) -> None:
+    evidence = {"records": ["v=spf1 mx -all"], "proposed_lookups": lookups}
+
+    (record,) = _records(tenant, Kind.SPF, evidence)
+
+    assert record.note == note

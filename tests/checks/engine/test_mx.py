@@ -96,3 +96,44 @@ def test_mx_of_a_region_with_a_gap_is_unknown() -> None:
 
     assert (outcome.verdict, codes(outcome)) == (Verdict.UNKNOWN, ["region.gap"])
     assert params(outcome, "region.gap") == {"region": "Canada", "field": "mx"}
+
+
+@pytest.mark.parametrize(
+    ("extra", "expected"),
+    [
+        (
+            "*.example.test MX 10 old.example.net",
+            {"mx.wildcard": {"name": "*.example.test", "hosts": ["old.example.net"]}},
+        ),
+        (f"*.example.test MX 10 {ONE}", {}),
+        (
+            "mail.example.test MX 10 old.example.net\nnews.example.test MX 10 list.example.net",
+            {
+                "mx.names-below": {
+                    "names": ["mail.example.test", "news.example.test"],
+                    "hosts": ["list.example.net", "old.example.net"],
+                }
+            },
+        ),
+        # What a name has by the wildcard is the wildcard's.
+        (
+            "*.example.test MX 10 old.example.net\nwww.example.test MX 10 old.example.net",
+            {"mx.wildcard": {"name": "*.example.test", "hosts": ["old.example.net"]}},
+        ),
+        ("mail.example.test MX 0 .", {}),
+        ("mail.example.test TROUBLE timeout\n*.example.test TROUBLE servfail", {}),
+    ],
+)
+def test_mx_tells_where_mail_below_the_domain_goes(
+    extra: str, expected: dict[str, dict[str, object]]
+) -> None:
+    outcome = look(*BOTH, extra=extra)
+
+    assert outcome.verdict is Verdict.PASS
+    assert {f.code: dict(f.params) for f in outcome.findings} == expected
+
+
+def test_mx_says_nothing_of_names_below_before_mail_moves() -> None:
+    outcome = look("10 mail.example.test", extra="*.example.test MX 10 old.example.net")
+
+    assert codes(outcome) == ["mx.old-only"]

@@ -252,3 +252,11 @@ def test_spf_evidence_proposes_a_record() -> None:
     assert outcome.evidence["proposed_record"] == (
         f"v=spf1 include:spf.protection.outlook.com {INCLUDE} -all"
     )
+    assert outcome.evidence["proposed_lookups"] == outcome.evidence["lookups"] + 1
+
+
+def test_spf_evidence_proposes_one_record_for_several() -> None:
+    outcome = look("v=spf1 ip4:192.0.2.7 -all", extra='example.test TXT "v=spf1 mx ~all"\n')
+
+    assert outcome.evidence["proposed_record"] == f"v=spf1 ip4:192.0.2.7 mx {INCLUDE} -all"
+    assert outcome.evidence["proposed_lookups"] == 2

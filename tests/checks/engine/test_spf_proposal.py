@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from checks.engine.spf import proposed_record
+from checks.engine.spf_proposal import merged_record
 from checks.engine.spf_terms import Policy, parse
 
 EU = "eu._netblocks.mimecast.com"
@@ -80,3 +81,26 @@ def test_proposed_record_keeps_all_else_and_settles(words: list[str]) -> None:
 def test_no_text_is_too_strange_to_parse(text: str) -> None:
     parse("v=spf1 " + text)
     assert proposed_record("v=spf1 " + text, EU).startswith("v=spf1 ")
+
+
+@pytest.mark.parametrize(
+    ("records", "merged"),
+    [
+        ([], ""),
+        (["v=spf1 mx -all"], "v=spf1 mx -all"),
+        (
+            ["v=spf1 mx ip4:192.0.2.1 -all", "v=spf1 ip4:192.0.2.1 include:x.test ~all"],
+            "v=spf1 mx ip4:192.0.2.1 include:x.test -all",
+        ),
+        (
+            ["v=spf1 redirect=_spf.x.test", "v=spf1 ip4:192.0.2.1 ~all exp=why.test"],
+            "v=spf1 include:_spf.x.test ip4:192.0.2.1 ~all exp=why.test",
+        ),
+        (
+            ["v=spf1 redirect=a.test", "v=spf1 redirect=b.test"],
+            "v=spf1 include:a.test include:b.test ~all",
+        ),
+    ],
+)
+def test_several_records_become_the_one_that_may_stand(records: list[str], merged: str) -> None:
+    assert merged_record(records) == merged
