@@ -172,7 +172,7 @@ async def _evidence(
 
 
 async def _lookups_of(record: str, facts: Facts, lookup: Lookup) -> int:
-    """What the record would cost of the ten look-ups (RFC 7208 section 4.6.4), were it published."""
+    """What the record would cost of the ten look-ups, if published (RFC 7208 section 4.6.4)."""
     if facts.records == (record,):
         return facts.tree.lookups
     answer = Records((Record(facts.domain, "TXT", 0, record),))

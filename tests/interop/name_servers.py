@@ -21,6 +21,8 @@ HEAD = """@ 3600 IN SOA ns1.lab.test. hostmaster.lab.test. 1 3600 600 86400 60
 """
 
 Zones = Mapping[str, str]  # zone name -> lines of a zone file, below SOA and NS
+# A zone that the server ought to have fetched and never could: it answers SERVFAIL.
+NEVER_FETCHED = "(never fetched)"
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,8 @@ def _named_conf(folder: Path, port: int, views: list[dict[str, str]]) -> str:
 
 def _zone(folder: Path, view: str, name: str, text: str) -> str:
     file = folder / f"{view}.{name}.zone"
+    if text == NEVER_FETCHED:
+        return f'zone "{name}" {{ type secondary; primaries {{ 127.0.0.1 port 1; }}; }};'
     file.write_text(f"$ORIGIN {name}.\n{HEAD}{text}\n")
     return f'zone "{name}" {{ type primary; file "{file}"; }};'
 

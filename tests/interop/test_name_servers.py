@@ -11,7 +11,13 @@ import pytest
 from checks.engine.batch import Look, look_all
 from checks.engine.expectations import Ownership, RegionFacts
 from checks.engine.outcomes import Kind, Outcome, Verdict
-from tests.interop.name_servers import ADDRESSES, NameServers, Zones, bind_and_unbound
+from tests.interop.name_servers import (
+    ADDRESSES,
+    NEVER_FETCHED,
+    NameServers,
+    Zones,
+    bind_and_unbound,
+)
 
 pytestmark = pytest.mark.interop
 
@@ -28,6 +34,7 @@ SPF = '@ 300 IN TXT "v=spf1 include:us._netblocks.mimecast.test -all"\n'
 READY = f'{MX}{SPF}@ 300 IN TXT "{TOKEN}"\n'
 OLD_MX = f'@ 21600 IN MX 10 mail\nmail 300 IN A 192.0.2.9\n{SPF}@ 300 IN TXT "{TOKEN}"\n'
 EVERYWHERE = {"mimecast.test": MIMECAST, DOMAIN: READY}
+GLUE = "".join(f"ns{n}.lab 300 IN A {address}\n" for n, address in enumerate(ADDRESSES, 1))
 
 
 def seen(folder: Path, zones: Zones, only: Mapping[int, Zones]) -> dict[Kind, Outcome]:
@@ -75,16 +82,27 @@ def test_one_server_with_the_old_zone_moves_nothing(tmp_path: Path) -> None:
     }
 
 
-def test_one_server_that_refuses_is_no_failure(tmp_path: Path) -> None:
-    outcomes = seen(tmp_path, EVERYWHERE, {2: {DOMAIN: ""}})
+@pytest.mark.parametrize(
+    ("zones", "status"),
+    [
+        ({DOMAIN: ""}, "refused"),
+        ({DOMAIN: NEVER_FETCHED}, "servfail"),
+        # Lame: it knows only the zone above, and refers to others.
+        ({DOMAIN: "", "test": f"{GLUE}example 300 IN NS ns1.lab\n"}, "lame"),
+    ],
+)
+def test_one_server_that_gives_no_answer_is_no_failure(
+    tmp_path: Path, zones: Zones, status: str
+) -> None:
+    outcomes = seen(tmp_path, EVERYWHERE, {2: zones})
 
     assert verdicts(outcomes) == dict.fromkeys(outcomes, (Verdict.UNKNOWN, False))
+    rows = outcomes[Kind.MX].evidence["servers"]
+    assert [row["status"] for row in rows] == ["records", status, "records"]
 
 
 def test_a_name_that_does_not_exist_is_told_and_moves_nothing(tmp_path: Path) -> None:
-    glue = "".join(f"ns{n}.lab 300 IN A {address}\n" for n, address in enumerate(ADDRESSES, 1))
-
-    outcomes = seen(tmp_path, {"mimecast.test": MIMECAST, "test": glue}, {})
+    outcomes = seen(tmp_path, {"mimecast.test": MIMECAST, "test": GLUE}, {})
 
     assert verdicts(outcomes) == dict.fromkeys(outcomes, (Verdict.FAIL, False))
 
