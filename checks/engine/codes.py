@@ -45,6 +45,7 @@ CODES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "spf.flattened": ("include",),
         "spf.lookups-near-limit": ("lookups", "limit"),
         "spf.sampled": (),
+        "spf.too-long": ("count",),
         "spf.broken-branch": ("problem", "detail"),
         "spf.branch-unresolved": ("detail",),
         "spf.include-after-all": ("term",),

@@ -19,7 +19,9 @@ from checks.engine.spf_networks import covers
 from checks.engine.spf_terms import BadSyntax, Term, network_of, parse, select
 
 MAX_COSTLY_TERMS = 60
+MAX_TERMS = 5000
 _SHOWN_NETWORKS = 50
+_SHOWN_TERMS = 100
 
 
 @dataclass
@@ -83,8 +85,10 @@ class Node:
             "lookups": self.lookups,
             "covers": sum(covers(listed, network) for network in wanted),
             "networks": [str(network) for network in self.networks[:_SHOWN_NETWORKS]],
-            "children": [child.as_evidence(wanted) for child in self.children],
+            "children": [child.as_evidence(wanted) for child in self.children[:_SHOWN_TERMS]],
         }
+        if len(self.children) > _SHOWN_TERMS:
+            row["terms_not_shown"] = len(self.children) - _SHOWN_TERMS
         if self.problem:
             row["problem"] = f"{self.problem}: {self.detail}"
         return row
@@ -97,6 +101,7 @@ class _Walk:
     sender_domain: str
     lookup: Lookup
     costly: int = 0
+    terms: int = 0
 
     def letters(self, domain: str) -> Letters:
         # Only letters that do not vary are ever expanded here, so the address is never looked at.
@@ -128,6 +133,10 @@ async def _expand_record(walk: _Walk, node: Node, path: tuple[str, ...]) -> None
     policy = parse(records[0])
     if isinstance(policy, BadSyntax):
         node.problem, node.detail = "syntax", policy.term
+        return
+    walk.terms += len(policy.evaluated)
+    if walk.terms > MAX_TERMS:
+        node.problem, node.detail = "too-long", node.target
         return
     for term in policy.evaluated:
         node.children.append(await _expand_term(walk, path, term))

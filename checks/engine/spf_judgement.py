@@ -51,6 +51,8 @@ class Facts:
     tree: Node
     coverage: tuple[Coverage, ...]
     passes_everyone: bool = False
+    # It cuts the region's networks into more pieces than one look may try.
+    is_too_long: bool = False
 
     @property
     def results(self) -> list[CheckHostResult]:
@@ -69,6 +71,9 @@ def judge(facts: Facts, region: RegionFacts) -> Opinion:
     if isinstance(policy, BadSyntax):
         return _no(Finding("spf.syntax", {"term": policy.term}))
     hints = [*_hints(facts, policy, region)]
+    if facts.is_too_long:
+        finding = Finding("spf.too-long", {"count": len(facts.tree.all_networks)})
+        return Opinion(Verdict.UNKNOWN, (finding, *hints))
     undecided = [r for r in facts.results if r.result is Result.TEMPERROR]
     if undecided:
         finding = Finding("spf.temperror", {"detail": undecided[0].detail})

@@ -14,8 +14,10 @@ _LITERAL = r"[\x21-\x24\x26-\x7e]"
 _MACRO_STRING = re.compile(rf"(?:{_EXPAND}|{_LITERAL})*")
 _EXPLAIN_STRING = re.compile(rf"(?:{_EXPAND}|{_LITERAL}|\x20)*")
 _ENDS_IN_MACRO = re.compile(rf".*(?:{_EXPAND})")
+# Bounded as labels are (RFC 1035 section 2.3.4): without that, an endless one takes time squared.
 _ENDS_IN_TOPLABEL = re.compile(
-    r".*\.(?:[A-Za-z0-9]*[A-Za-z][A-Za-z0-9]*|[A-Za-z0-9]+-[A-Za-z0-9-]*[A-Za-z0-9])\.?"
+    r".*\.(?:[A-Za-z0-9]{0,62}[A-Za-z][A-Za-z0-9]{0,62}"
+    r"|[A-Za-z0-9]{1,61}-[A-Za-z0-9-]{0,61}[A-Za-z0-9])\.?"
 )
 _MACRO = re.compile(r"%\{([A-Za-z])([0-9]*)([rR]?)([.\-+,/_=]*)\}|%[%_-]")
 _ESCAPES = {"%%": "%", "%_": " ", "%-": "%20"}

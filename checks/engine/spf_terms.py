@@ -61,7 +61,7 @@ class Policy:
     redirect: Term | None = None
     exp: Term | None = None
 
-    @property
+    @functools.cached_property
     def evaluated(self) -> tuple[Term, ...]:
         """The terms that can count: up to `all`, which also disables redirect (section 6.1)."""
         for position, term in enumerate(self.mechanisms):
@@ -72,7 +72,8 @@ class Policy:
     @property
     def unreached(self) -> tuple[Term, ...]:
         """The mechanisms after `all`, which are never tested (section 5.1)."""
-        return tuple(term for term in self.mechanisms if term not in self.evaluated)
+        evaluated = set(self.evaluated)
+        return tuple(term for term in self.mechanisms if term not in evaluated)
 
 
 @dataclass(frozen=True)

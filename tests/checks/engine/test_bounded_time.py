@@ -1,0 +1,70 @@
+"""Whatever a stranger publishes, reading it takes a bounded time: a look cannot be interrupted.
+
+Each text is as long as DNS lets a record set be, and made of what makes careless patterns and
+loops take time squared.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import pytest
+
+from checks.engine import dkim_keys, dmarc_records, mta_sts_policy, spf, spf_proposal, spf_terms
+from checks.engine.expectations import RegionFacts
+from checks.engine.outcomes import Verdict
+from tests.checks.engine.seen import codes
+from tests.checks.engine.zone_lookup import ZoneLookup
+
+LONGEST = 65_000
+# Generous: what is squared takes a minute and more.
+SECONDS = 2.0
+CHUNKS = ["a", "1", ".", "%{d", "%{i}.", "a-", "1.", "ip4:1 ", "a:a ", " ", ";", "a=b;", ",", "\\"]
+READERS: list[tuple[str, Callable[[str], object]]] = [
+    ("v=spf1 include:a.", spf_terms.parse),
+    ("v=spf1 exists:", spf_terms.parse),
+    ("v=spf1 ip6:", spf_terms.parse),
+    ("v=spf1 ", lambda text: spf_proposal.proposed_record(text, "eu.example.test")),
+    ("v=spf1 redirect=", lambda text: spf_proposal.merged_record([text, text])),
+    ("v=DKIM1; p=", dkim_keys.parse),
+    ("v=DMARC1; p=none; rua=mailto:", dmarc_records.parse),
+    ("v=STSv1; id=", mta_sts_policy.read_id),
+    ("version: STSv1\n", lambda text: mta_sts_policy.parse(text.encode())),
+]
+
+
+@pytest.mark.parametrize(("start", "read"), READERS, ids=[start for start, _ in READERS])
+def test_any_long_text_is_read_in_a_bounded_time(start: str, read: Callable[[str], object]) -> None:
+    for chunk in CHUNKS:
+        for end in ("", "!"):
+            text = start + chunk * (LONGEST // len(chunk)) + end
+            began = time.process_time()
+            read(text)
+            assert time.process_time() - began < SECONDS, (start, chunk, end)
+
+
+REGION = RegionFacts(id="eu", name="Europe", spf_include="eu.mimecast.test")
+WANTED = 'eu.mimecast.test TXT "v=spf1 ip4:10.0.0.0/8 ~all"\n'
+FINELY_CUT = " ".join(f"ip4:10.{n % 256}.{n // 256}.7" for n in range(3500))
+NINE = "".join(f'x{n}.test TXT "v=spf1 {FINELY_CUT} -all"\n' for n in range(9))
+
+
+@pytest.mark.parametrize(
+    ("record", "extra"),
+    [
+        (f"{FINELY_CUT} -all", ""),
+        (f"{FINELY_CUT} include:eu.mimecast.test -all", ""),
+        (" ".join(f"include:x{n}.test" for n in range(9)), NINE),
+    ],
+)
+def test_spf_of_an_endless_record_cannot_tell_and_says_so(record: str, extra: str) -> None:
+    lookup = ZoneLookup(f'example.test TXT "v=spf1 {record}"\n{WANTED}{extra}')
+    began = time.process_time()
+
+    outcome = asyncio.run(spf.inspect("example.test", REGION, lookup))
+
+    assert (outcome.verdict, codes(outcome)) == (Verdict.UNKNOWN, ["spf.too-long"])
+    assert time.process_time() - began < SECONDS
+    assert len(str(outcome.evidence)) < 300_000
