@@ -7,3 +7,7 @@ class OnboardingError(Exception):
 
 class NotYours(OnboardingError):
     """The act belongs to the other side."""
+
+
+class MovedMeanwhile(OnboardingError):
+    """Somebody else moved it between the reading and the act."""

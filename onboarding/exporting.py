@@ -17,6 +17,7 @@ from onboarding import file_store
 from onboarding.evidence_files import files_of
 from onboarding.models import (
     Cutover,
+    DomainPart,
     EvidenceFile,
     HandOff,
     Phase,
@@ -45,6 +46,7 @@ PARTS: dict[str, tuple[type[Model], str]] = {
     "plan": (Plan, "tenant"),
     "phases": (Phase, "plan__tenant"),
     "tasks": (Task, "plan__tenant"),
+    "domain_parts": (DomainPart, "task__plan__tenant"),
     "cutovers": (Cutover, "plan__tenant"),
     "files": (EvidenceFile, "task__plan__tenant"),
     "hand_offs": (HandOff, "plan__tenant"),

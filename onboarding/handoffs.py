@@ -17,7 +17,7 @@ from onboarding.models import HandOff, Plan, Task
 from onboarding.proof import Subject
 from onboarding.queries import tasks_of
 from onboarding.records import RecordToPublish, records_for
-from onboarding.rows import TaskRow, rows_of
+from onboarding.rows import Reader, TaskRow, rows_of
 from tenants.links import LinkState, Purpose, digest_of, issue_token
 from tenants.models import Domain, Tenant, User
 from tenants.services import write_activity
@@ -143,7 +143,7 @@ def hand_offs_of(tenant: Tenant) -> QuerySet[HandOff]:
 def sheet_of(made: HandOff) -> Sheet:
     """The steps that the link speaks of: its one task, or those of its one domain."""
     tenant = made.plan.tenant
-    rows = rows_of(list(tasks_of(made.plan)), Ground.of(tenant), side="", safety={})
+    rows = rows_of(list(tasks_of(made.plan)), Ground.of(tenant), Reader())
     items = [_item(row, _concerned(row, made), tenant) for row in rows]
     return Sheet(made, tenant, tuple(item for item in items if item is not None))
 

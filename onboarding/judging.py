@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from checks.models import Check
 from checks.queries import checks_of
+from onboarding.domain_parts import Exempt, exempt_of, gather_all
 from onboarding.models import Plan, Task, TaskState
 from onboarding.proof import Evidence, evidence_for
 from onboarding.standing import refresh_states
@@ -25,19 +26,28 @@ class Ground:
     checks: Sequence[Check]
     domains: Sequence[Domain]
     hosts: Sequence[Host]
+    exempt: Exempt = frozenset()
 
     @classmethod
-    def of(cls, tenant: Tenant) -> Ground:
+    def of(cls, tenant: Tenant, exempt: Exempt | None = None) -> Ground:
         return cls(
-            tenant, list(checks_of(tenant)), list(tenant.domains.all()), list(tenant.hosts.all())
+            tenant,
+            list(checks_of(tenant)),
+            list(tenant.domains.all()),
+            list(tenant.hosts.all()),
+            exempt_of(tenant) if exempt is None else exempt,
         )
+
+    def domains_of(self, task: Task) -> list[Domain]:
+        """The domains that a task is to be done for."""
+        return [d for d in self.domains if (task.pk, d.pk) not in self.exempt]
 
     def evidence(self, task: Task, kinds: Sequence[str] | None = None) -> Evidence:
         return evidence_for(
             task,
             self.tenant,
             checks=self.checks,
-            domains=self.domains,
+            domains=self.domains_of(task),
             hosts=self.hosts,
             kinds=kinds,
         )
@@ -93,7 +103,9 @@ def reassess(plan: Plan) -> None:
     with transaction.atomic():
         tenant = plan.tenant
         ground = Ground.of(tenant)
-        for task in Task.objects.select_for_update().filter(plan=plan, applies=True):
+        tasks = list(Task.objects.select_for_update().filter(plan=plan, applies=True))
+        gather_all(tenant, tasks)
+        for task in tasks:
             if not task.check_kinds:
                 continue
             evidence = ground.evidence(task)

@@ -22,15 +22,33 @@ class TaskState(models.TextChoices):
     """Where a task stands; worked out from its facts by onboarding.states alone."""
 
     TODO = "todo", "To do"
+    IN_PROGRESS = "in_progress", "In progress"
+    WAITING = "waiting", "Waiting for the other side"
+    BLOCKED = "blocked", "Blocked"
     HALF = "half", "One side has confirmed"
     CLAIMED = "claimed", "Said to be done, not proven yet"
     BROKEN = "broken", "Was proven, no longer holds"
     DONE = "done", "Done"
     PROVEN = "proven", "Proven"
+    ACCEPTED = "accepted", "Accepted as it is"
+    DECLINED = "declined", "Declined"
     NOT_APPLICABLE = "not_applicable", "Not applicable"
 
 
-COMPLETE = (TaskState.DONE, TaskState.PROVEN)
+class Mark(models.TextChoices):
+    """What a person says of a task beside done or not; a task bears one at most."""
+
+    NONE = "", "None"
+    IN_PROGRESS = "in_progress", "In progress"
+    WAITING = "waiting", "Waiting for the other side"
+    BLOCKED = "blocked", "Blocked"
+    DECLINED = "declined", "Declined"
+    ACCEPTED = "accepted", "Accepted as it is"
+    SET_ASIDE = "set_aside", "Set aside"
+
+
+# Nothing more is to be done, and nothing that depends on it has to wait.
+COMPLETE = (TaskState.DONE, TaskState.PROVEN, TaskState.ACCEPTED, TaskState.DECLINED)
 
 
 class PlanTemplate(models.Model):
@@ -126,6 +144,17 @@ class Task(models.Model):
     is_by_word = models.BooleanField(default=False)
     proven_at = models.DateTimeField(null=True, blank=True)
     broken_at = models.DateTimeField(null=True, blank=True)
+    mark = models.CharField(max_length=12, choices=Mark, default=Mark.NONE, blank=True)
+    mark_because = models.CharField(max_length=500, blank=True)
+    marked_at = models.DateTimeField(null=True, blank=True)
+    marked_by = models.ForeignKey(
+        User, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    # The side that a waiting task waits for; until when an accepted one is accepted.
+    mark_side = models.CharField(max_length=10, choices=Responsibility, blank=True)
+    mark_until = models.DateTimeField(null=True, blank=True)
+    # What the last person's act changed, so that a wrong tick can be taken back.
+    undo = models.JSONField(null=True, blank=True)
 
     state = models.CharField(max_length=20, choices=TaskState, default=TaskState.TODO)
     state_since = models.DateTimeField(default=timezone.now)
@@ -137,6 +166,10 @@ class Task(models.Model):
             models.CheckConstraint(
                 condition=Q(proven_at__isnull=True) | Q(broken_at__isnull=True),
                 name="task_proven_or_broken",
+            ),
+            models.CheckConstraint(
+                condition=~Q(mark=Mark.ACCEPTED) | Q(mark_until__isnull=False),
+                name="task_accepted_for_a_time",
             ),
         ]
         indexes: ClassVar[list[models.Index]] = [
@@ -151,12 +184,62 @@ class Task(models.Model):
         return self.state in COMPLETE
 
     @property
+    def counts(self) -> bool:
+        """Whether progress counts it: optional tasks once they are done, declined ones never."""
+        if self.is_group or self.state in (TaskState.NOT_APPLICABLE, TaskState.DECLINED):
+            return False
+        return self.applies and (self.is_complete or not self.is_optional)
+
+    @property
+    def counts_as_open(self) -> bool:
+        """Something is still to be done here."""
+        settled = self.is_complete or self.state == TaskState.NOT_APPLICABLE
+        return self.applies and not self.is_group and not settled
+
+    @property
     def holds_up(self) -> bool:
         """Whether tasks that depend on this one must still wait. An optional task makes nobody
         wait until somebody has begun it."""
         if self.is_optional and self.state == TaskState.TODO:
             return False
-        return self.applies and not self.is_complete
+        return self.state != TaskState.NOT_APPLICABLE and not self.is_complete
+
+
+class DomainPart(models.Model):
+    """One domain's part of a task that is per domain: what each side said, or why it is exempt."""
+
+    public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
+    task = models.ForeignKey(Task, on_delete=models.CASCADE, related_name="parts")
+    domain = models.ForeignKey(Domain, on_delete=models.CASCADE, related_name="parts")
+    mimecast_confirmed_at = models.DateTimeField(null=True, blank=True)
+    mimecast_confirmed_by = models.ForeignKey(
+        User, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    client_confirmed_at = models.DateTimeField(null=True, blank=True)
+    client_confirmed_by = models.ForeignKey(
+        User, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    exempt_because = models.CharField(max_length=300, blank=True)
+    exempted_at = models.DateTimeField(null=True, blank=True)
+    exempted_by = models.ForeignKey(
+        User, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+
+    class Meta:
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["task", "domain"], name="one_part_per_task_and_domain"),
+            models.CheckConstraint(
+                condition=Q(exempted_at__isnull=True) | ~Q(exempt_because=""),
+                name="exempt_for_a_reason",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.task} for {self.domain}"
+
+    @property
+    def is_exempt(self) -> bool:
+        return self.exempted_at is not None
 
 
 class Cutover(models.Model):

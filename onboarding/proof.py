@@ -101,7 +101,10 @@ def evidence_for(
     hosts: Sequence[Host],
     kinds: Iterable[str] | None = None,
 ) -> Evidence:
-    """The subjects of `kinds` (by default those that prove the task) and their checks."""
+    """The subjects of `kinds` (by default those that prove the task) and their checks.
+
+    `domains` are those that the task is to be done for; a domain exempt from it is none of them.
+    """
     by_subject = {(c.kind, c.domain_id, c.host_id): c for c in checks if c.is_active}
     subjects: list[Subject] = []
     missing: list[Kind] = []

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from checks.engine.outcomes import Verdict
 from checks.models import Check
+from onboarding.domain_parts import Parts
 from onboarding.judging import Ground
-from onboarding.models import Phase, Responsibility, Task, TaskState
+from onboarding.models import Mark, Phase, Responsibility, Task, TaskState
+from onboarding.moves import Move, Mover
+from onboarding.part_rows import PartRow, part_rows
 from onboarding.proof import Evidence, Subject
 from onboarding.safety import Safety
+from onboarding.task_acts import moves_of
+from onboarding.undoing import can_undo
+from tenants.models import User
 
 
 class Shape(StrEnum):
@@ -29,6 +35,20 @@ class Shape(StrEnum):
 
 
 @dataclass(frozen=True)
+class Reader:
+    """Who looks at a plan, and what the page fetched for them. By default somebody outside it."""
+
+    mover: Mover = field(default_factory=lambda: Mover("", may_steer=False))
+    by: User | None = None
+    # By kind of check.
+    safety: Mapping[str, Safety] = field(default_factory=dict)
+    parts: Parts = field(default_factory=dict)
+
+
+_SET_DOWN = (Mark.DECLINED, Mark.ACCEPTED, Mark.SET_ASIDE)
+
+
+@dataclass(frozen=True)
 class TaskRow:
     """One task on a page. `side` is whom the reader speaks for, empty for a viewer."""
 
@@ -41,6 +61,16 @@ class TaskRow:
     depth: int = 0
     # From when the act that this task prepares is safe; only while the task is proven.
     safety: Safety | None = None
+    # What the reader can say of it beside done or not; whether they can take back the last word.
+    moves: tuple[Move, ...] = ()
+    may_undo: bool = False
+    # Domain by domain, where the task is done so and has several or an exempt one.
+    parts: tuple[PartRow, ...] = ()
+
+    @property
+    def is_locked(self) -> bool:
+        """Going ahead now would lose mail, so nobody can say that it is done."""
+        return self.task.is_hard_gate and bool(self.waits_for)
 
     @property
     def is_mine(self) -> bool:
@@ -54,6 +84,8 @@ class TaskRow:
     def can_confirm(self) -> bool:
         task = self.task
         if not task.applies or task.is_group or not self.is_mine or task.proven_at is not None:
+            return False
+        if self.is_locked or task.mark in _SET_DOWN:
             return False
         broken = task.broken_at is not None and task.state == TaskState.BROKEN
         return self.my_confirmation is None or broken
@@ -104,8 +136,10 @@ class TaskRow:
     def waits_on(self) -> str:
         """The side that the task waits for: mimecast, client, both, or empty when it is done."""
         task = self.task
-        if not task.applies or task.is_complete or task.is_group:
+        if not task.counts_as_open:
             return ""
+        if task.state == TaskState.WAITING and task.mark_side:
+            return task.mark_side
         if task.responsibility != Responsibility.BOTH:
             return task.responsibility
         if task.mimecast_confirmed_at is None and task.client_confirmed_at is None:
@@ -115,22 +149,13 @@ class TaskRow:
         )
 
 
-def rows_of(
-    tasks: Sequence[Task], ground: Ground, *, side: str, safety: Mapping[str, Safety]
-) -> list[TaskRow]:
-    """Every task of a plan as a row, in the plan's order. `safety` is by kind of check."""
+def rows_of(tasks: Sequence[Task], ground: Ground, reader: Reader) -> list[TaskRow]:
+    """Every task of a plan as a row, in the plan's order, as this reader sees it."""
     by_key = {task.key: task for task in tasks}
-    return [_row(task, by_key, ground, side=side, safety=safety) for task in tasks]
+    return [_row(task, by_key, ground, reader) for task in tasks]
 
 
-def _row(
-    task: Task,
-    by_key: Mapping[str, Task],
-    ground: Ground,
-    *,
-    side: str,
-    safety: Mapping[str, Safety],
-) -> TaskRow:
+def _row(task: Task, by_key: Mapping[str, Task], ground: Ground, reader: Reader) -> TaskRow:
     evidence = ground.evidence(task)
     waits_for = tuple(
         by_key[key] for key in task.depends_on if key in by_key and by_key[key].holds_up
@@ -138,12 +163,16 @@ def _row(
     return TaskRow(
         task=task,
         shape=shape_of(task, evidence, is_waiting=bool(waits_for)),
-        side=side,
+        side=reader.mover.side,
         evidence=evidence,
         supporting=ground.evidence(task, task.evidence_kinds),
         waits_for=waits_for,
         depth=1 if task.parent_id else 0,
-        safety=_safety(task, safety),
+        safety=_safety(task, reader.safety),
+        moves=tuple(moves_of(task, reader.mover)),
+        may_undo=reader.by is not None
+        and can_undo(task, by=reader.by, may_steer=reader.mover.may_steer),
+        parts=part_rows(task, ground, evidence, reader.parts.get(task.pk, {}), reader.mover),
     )
 
 
@@ -159,6 +188,11 @@ _SHAPE_OF_STATE = {
     TaskState.BROKEN: Shape.FAIL,
     TaskState.NOT_APPLICABLE: Shape.NOT_APPLICABLE,
     TaskState.HALF: Shape.HALF,
+    TaskState.ACCEPTED: Shape.CAUTION,
+    TaskState.DECLINED: Shape.NOT_APPLICABLE,
+    TaskState.WAITING: Shape.WAITING,
+    TaskState.BLOCKED: Shape.FAIL,
+    TaskState.IN_PROGRESS: Shape.HALF,
 }
 
 
@@ -207,13 +241,7 @@ class PhaseRow:
 
     @property
     def counted(self) -> tuple[TaskRow, ...]:
-        return tuple(
-            row
-            for row in self.rows
-            if not row.task.is_group
-            and row.task.applies
-            and (row.task.is_complete or not row.task.is_optional)
-        )
+        return tuple(row for row in self.rows if row.task.counts)
 
     @property
     def shape(self) -> Shape:
@@ -239,7 +267,14 @@ def phase_rows(phases: Sequence[Phase], rows: Sequence[TaskRow]) -> list[PhaseRo
 
 
 # What a client meets first: what broke, then what only waits for them.
-_URGENCY = {TaskState.BROKEN: 0, TaskState.HALF: 1, TaskState.TODO: 2}
+_URGENCY = {
+    TaskState.BROKEN: 0,
+    TaskState.WAITING: 1,
+    TaskState.HALF: 2,
+    TaskState.BLOCKED: 3,
+    TaskState.IN_PROGRESS: 4,
+    TaskState.TODO: 5,
+}
 
 
 @dataclass(frozen=True)
@@ -254,7 +289,7 @@ class ClientSteps:
 
 def client_steps(rows: Sequence[TaskRow], *, most: int = 3) -> ClientSteps:
     """Sort a plan's open tasks by what the client can do about them."""
-    leaves = [r for r in rows if not r.task.is_group and r.task.applies and not r.task.is_complete]
+    leaves = [row for row in rows if row.task.counts_as_open]
     on_client = [r for r in leaves if r.waits_on in (Responsibility.CLIENT, Responsibility.BOTH)]
     ready = [
         row

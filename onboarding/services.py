@@ -1,4 +1,4 @@
-"""Writes: making a plan, keeping it in line with the profile, and what people say of tasks."""
+"""Writes: making a plan, keeping it in line with the profile, and planning its cutovers."""
 
 from __future__ import annotations
 
@@ -8,18 +8,16 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.utils import timezone
 
 from checks.models import Check
 from checks.subjects import keep_checks
 from onboarding.blueprint import Blueprint, TaskBlueprint, applies, is_optional
-from onboarding.errors import NotYours, OnboardingError
+from onboarding.errors import OnboardingError
 from onboarding.judging import reassess
-from onboarding.models import Cutover, Phase, Plan, Responsibility, Task
-from onboarding.standing import own_state, refresh_states
+from onboarding.models import Cutover, Phase, Plan, Task
+from onboarding.standing import refresh_states
 from onboarding.templates_on_record import blueprint_of, newest_template
 from tenants.models import Domain, Host, Tenant, User
-from tenants.permissions import Act, Role, may, role_in
 from tenants.services import write_activity
 
 
@@ -180,77 +178,6 @@ def note_subjects(
     for act, names in acts.items():
         if names:
             write_activity(tenant, act, by=by, names=list(names))
-
-
-# --- What people say of tasks
-
-
-def side_of(user: User, tenant: Tenant) -> str:
-    """Which side a person speaks for in this tenant: mimecast, client, or neither."""
-    return side_of_role(role_in(user, tenant), is_closed=tenant.is_closed)
-
-
-def side_of_role(role: Role | None, *, is_closed: bool = False) -> str:
-    if role is None or not may(role, Act.CONFIRM, is_closed=is_closed):
-        return ""
-    return Responsibility.MIMECAST if role.is_staff else Responsibility.CLIENT
-
-
-def confirm_task(task: Task, *, by: User, side: str) -> None:
-    """One side says that its part is done. Where a check can prove it, that is a claim."""
-    _refuse_other_side(task, side)
-    rows = Task.objects.filter(pk=task.pk, applies=True)
-    now = timezone.now()
-    with transaction.atomic():
-        if not rows.update(**{f"{side}_confirmed_at": now, f"{side}_confirmed_by": by}):
-            raise OnboardingError("This task no longer applies, so there is nothing to confirm.")
-        _after_word(task, "task-confirmed", by=by, side=side)
-
-
-def withdraw_confirmation(task: Task, *, by: User, side: str) -> None:
-    """One side takes its word back. A proof stands whatever people say."""
-    _refuse_other_side(task, side)
-    with transaction.atomic():
-        Task.objects.filter(pk=task.pk).update(
-            **{f"{side}_confirmed_at": None, f"{side}_confirmed_by": None}
-        )
-        _after_word(task, "confirmation-withdrawn", by=by, side=side)
-
-
-def _after_word(task: Task, act: str, *, by: User, side: str) -> None:
-    plan = task.plan
-    stored = Task.objects.get(pk=task.pk)
-    write_activity(
-        plan.tenant,
-        act,
-        by=by,
-        task=task.title,
-        task_id=task.public_id,
-        side=side,
-        before=stored.state,
-        after=own_state(stored).value,
-    )
-    refresh_states(plan)
-    plan.touch()
-
-
-def _refuse_other_side(task: Task, side: str) -> None:
-    if task.is_group:
-        raise OnboardingError("This is a group: it is done when the tasks below it are done.")
-    if side not in (Responsibility.MIMECAST, Responsibility.CLIENT):
-        raise NotYours("You can read this plan, but not confirm its tasks.")
-    if task.responsibility not in (side, Responsibility.BOTH):
-        other = Responsibility(task.responsibility).label
-        raise NotYours(f"This part is {other}'s to confirm.")
-
-
-def set_responsibility(task: Task, responsibility: str, *, by: User) -> None:
-    """Settle whose task it is, where the article states no side."""
-    if task.responsibility_stated:
-        raise OnboardingError("The article states who is responsible for this task.")
-    with transaction.atomic():
-        Task.objects.filter(pk=task.pk).update(responsibility=responsibility)
-        _after_word(task, "responsibility-changed", by=by, side=responsibility)
 
 
 def plan_cutover(plan: Plan, direction: str, planned_at: datetime | None, *, by: User) -> None:

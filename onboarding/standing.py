@@ -43,6 +43,7 @@ def own_state(task: Task) -> TaskState:
             client_confirmed_at=task.client_confirmed_at,
             proven_at=task.proven_at,
             broken_at=task.broken_at,
+            mark=task.mark,
         )
     )
 
@@ -55,7 +56,7 @@ def _store_state(task: Task, state: TaskState, now: datetime) -> None:
 
 @dataclass(frozen=True)
 class Count:
-    """How far a phase or plan is. Optional tasks count once they are done."""
+    """How far a phase or plan is. Optional tasks count once done, declined ones never."""
 
     total: int
     complete: int
@@ -63,11 +64,7 @@ class Count:
 
     @classmethod
     def of(cls, tasks: Sequence[Task]) -> Count:
-        counted = [
-            task
-            for task in tasks
-            if not task.is_group and task.applies and (task.is_complete or not task.is_optional)
-        ]
+        counted = [task for task in tasks if task.counts]
         return cls(
             total=len(counted),
             complete=sum(task.state in COMPLETE for task in counted),

@@ -7,10 +7,11 @@ import logging
 
 from celery import shared_task
 from django.db import transaction
+from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from onboarding import exporting, services
-from onboarding.models import Plan, TenantExport
+from onboarding import exporting, services, task_acts
+from onboarding.models import Mark, Plan, TenantExport
 
 logger = logging.getLogger(__name__)
 
@@ -22,6 +23,17 @@ def reconcile() -> None:
     open_plans = Plan.objects.filter(tenant__archived_at__isnull=True)
     for plan in open_plans.select_related("tenant").iterator():
         services.follow_profile(plan.tenant)
+
+
+@shared_task(name="onboarding.end_acceptances", ignore_result=True)
+def end_acceptances() -> None:
+    """Open again what a consultant accepted for a time that is over."""
+    now = timezone.now()
+    over = Plan.objects.filter(
+        tenant__archived_at__isnull=True, tasks__mark=Mark.ACCEPTED, tasks__mark_until__lte=now
+    ).distinct()
+    for plan in over.select_related("tenant"):
+        task_acts.end_acceptances(plan, now=now)
 
 
 @shared_task(name="onboarding.build_export", acks_late=True, ignore_result=True)

@@ -72,6 +72,8 @@ def furnish(tenant: Tenant, consultant: User) -> dict[str, str]:
         "hand_off_id": made.public_id,
         "file_id": kept.public_id,
         "export_id": export.public_id,
+        "domain_id": tenant.domains.get().public_id,
+        "move": "start",
         "domain": tenant.domains.get().public_id,
         "hand-off": token,
         "invitation": invited,

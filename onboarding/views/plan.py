@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from checks.models import Check
 from checks.tasks import look_now
-from onboarding import services
+from onboarding import services, task_acts
 from onboarding.errors import NotYours, OnboardingError
 from onboarding.evidence_files import files_by_task
 from onboarding.forms import CutoverForm
@@ -103,7 +103,7 @@ def activity(request: HttpRequest, public_id: str) -> HttpResponse:
 # --- Acts
 
 
-def _load_task(request: HttpRequest, public_id: str, task_id: str) -> tuple[Tenant, Task]:
+def load_task(request: HttpRequest, public_id: str, task_id: str) -> tuple[Tenant, Task]:
     tenant = tenant_or_404(request, public_id)
     task = get_object_or_404(
         Task.objects.select_related("plan__tenant"), plan__tenant=tenant, public_id=task_id
@@ -116,7 +116,7 @@ def _checks_of(task: Task, tenant: Tenant) -> list[Check]:
     return [subject.check for subject in subjects if subject.check is not None]
 
 
-def _back(request: HttpRequest, tenant: Tenant, task: Task | None = None) -> HttpResponse:
+def back_to_plan(request: HttpRequest, tenant: Tenant, task: Task | None = None) -> HttpResponse:
     """To the page the act came from: the client's steps, or the plan at the task's phase."""
     if request.POST.get("from") == "steps":
         return redirect("onboarding:steps", public_id=tenant.public_id)
@@ -129,55 +129,55 @@ def _back(request: HttpRequest, tenant: Tenant, task: Task | None = None) -> Htt
 @act(Act.CONFIRM)
 @require_POST
 def task_confirm(request: HttpRequest, public_id: str, task_id: str) -> HttpResponse:
-    tenant, task = _load_task(request, public_id, task_id)
+    tenant, task = load_task(request, public_id, task_id)
     user = signed_in(request)
     try:
-        services.confirm_task(task, by=user, side=services.side_of(user, tenant))
+        task_acts.confirm_task(task, by=user, side=task_acts.side_of(user, tenant))
     except NotYours as error:
         raise PermissionDenied(str(error)) from error
     except OnboardingError as error:
         messages.error(request, str(error))
     # A claim triggers a look at once: the proof should not keep anybody waiting.
     look_now(_checks_of(task, tenant))
-    return _back(request, tenant, task)
+    return back_to_plan(request, tenant, task)
 
 
 @act(Act.CONFIRM)
 @require_POST
 def task_withdraw(request: HttpRequest, public_id: str, task_id: str) -> HttpResponse:
-    tenant, task = _load_task(request, public_id, task_id)
+    tenant, task = load_task(request, public_id, task_id)
     user = signed_in(request)
     try:
-        services.withdraw_confirmation(task, by=user, side=services.side_of(user, tenant))
+        task_acts.withdraw_confirmation(task, by=user, side=task_acts.side_of(user, tenant))
     except NotYours as error:
         raise PermissionDenied(str(error)) from error
     except OnboardingError as error:
         messages.error(request, str(error))
-    return _back(request, tenant, task)
+    return back_to_plan(request, tenant, task)
 
 
 @act(Act.LOOK)
 @require_POST
 @throttled("look", LOOKS)
 def task_look(request: HttpRequest, public_id: str, task_id: str) -> HttpResponse:
-    tenant, task = _load_task(request, public_id, task_id)
+    tenant, task = load_task(request, public_id, task_id)
     ask_for_look(request, tenant, _checks_of(task, tenant), of=task.title)
-    return _back(request, tenant, task)
+    return back_to_plan(request, tenant, task)
 
 
 @act(Act.STEER)
 @require_POST
 def task_responsibility(request: HttpRequest, public_id: str, task_id: str) -> HttpResponse:
-    tenant, task = _load_task(request, public_id, task_id)
+    tenant, task = load_task(request, public_id, task_id)
     chosen = request.POST.get("responsibility", "")
     if chosen not in Responsibility.values:
         messages.error(request, "Choose Mimecast, the client, or both. Nothing was changed.")
-        return _back(request, tenant, task)
+        return back_to_plan(request, tenant, task)
     try:
-        services.set_responsibility(task, chosen, by=signed_in(request))
+        task_acts.set_responsibility(task, chosen, by=signed_in(request))
     except OnboardingError as error:
         messages.error(request, str(error))
-    return _back(request, tenant, task)
+    return back_to_plan(request, tenant, task)
 
 
 @act(Act.STEER)
@@ -195,4 +195,4 @@ def cutover_plan(request: HttpRequest, public_id: str) -> HttpResponse:
     else:
         problems = " ".join(str(message) for field in form.errors.values() for message in field)
         messages.error(request, f"{problems} The planned cutover was left as it was.")
-    return _back(request, tenant)
+    return back_to_plan(request, tenant)

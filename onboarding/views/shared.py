@@ -16,12 +16,14 @@ from checks.models import Check
 from checks.queries import history
 from checks.tasks import look_now
 from onboarding import queries
+from onboarding.domain_parts import exempt_among, parts_by_task
 from onboarding.handoffs import DAYS
 from onboarding.judging import Ground
 from onboarding.models import Cutover, Plan
-from onboarding.rows import PhaseRow, TaskRow, phase_rows, rows_of
+from onboarding.moves import Mover
+from onboarding.rows import PhaseRow, Reader, TaskRow, phase_rows, rows_of
 from onboarding.safety import ACT_OF_KIND, safeties
-from onboarding.services import side_of_role
+from onboarding.task_acts import side_of_role
 from tenants.access import Seat, seat_or_404
 from tenants.models import Tenant, User
 from tenants.permissions import Act, may
@@ -106,11 +108,14 @@ def load_page(request: HttpRequest, public_id: str) -> TenantPage:
     tenant = seat.tenant
     plan = tenant.plan
     side = side_of_role(seat.role, is_closed=tenant.is_closed)
-    ground = Ground.of(tenant)
+    parts = parts_by_task(tenant)
+    ground = Ground.of(tenant, exempt_among(parts))
     region = tenant.region_values
     seen = history(ground.checks, list(ACT_OF_KIND))
     safety = safeties(ground.checks, seen, region, now=timezone.now())
-    rows = rows_of(list(queries.tasks_of(plan)), ground, side=side, safety=safety)
+    mover = Mover(side, may_steer=seat.may(Act.STEER))
+    reader = Reader(mover, signed_in(request), safety, parts)
+    rows = rows_of(list(queries.tasks_of(plan)), ground, reader)
     return TenantPage(
         tenant=tenant,
         plan=plan,

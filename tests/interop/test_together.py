@@ -16,7 +16,7 @@ from checks import services
 from checks.engine.outcomes import Kind, Outcome, Verdict
 from checks.models import Check, Observation
 from onboarding.models import Plan, TaskState
-from onboarding.services import confirm_task
+from onboarding.task_acts import confirm_task
 from tenants.models import ActivityLine, Membership, Tenant, User
 from tests.cast import MakeTenant, task_of
 

@@ -14,7 +14,7 @@ from django.utils import timezone
 from checks.engine.outcomes import Kind, Verdict
 from onboarding.models import Cutover, Responsibility
 from onboarding.rows import Shape
-from onboarding.services import confirm_task
+from onboarding.task_acts import confirm_task
 from tenants.models import Tenant, User
 from tests.cast import Look, task_of
 from tests.markup import texts

@@ -11,14 +11,8 @@ from checks.looks import look_for
 from checks.models import Check
 from onboarding.errors import NotYours, OnboardingError
 from onboarding.models import Plan, Task, TaskState
-from onboarding.services import (
-    HostEntry,
-    change_profile,
-    confirm_task,
-    follow_profile,
-    set_responsibility,
-    withdraw_confirmation,
-)
+from onboarding.services import HostEntry, change_profile, follow_profile
+from onboarding.task_acts import confirm_task, set_responsibility, withdraw_confirmation
 from tenants.models import Domain, Host, Tenant, User
 from tests.cast import TOKEN, Look, MakeTenant, task_of
 

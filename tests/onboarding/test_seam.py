@@ -9,7 +9,8 @@ from checks.models import Check, Observation
 from checks.services import record_run
 from onboarding.models import Plan, TaskState
 from onboarding.progress import apply_run
-from onboarding.services import HostEntry, confirm_task
+from onboarding.services import HostEntry
+from onboarding.task_acts import confirm_task
 from tenants.models import ActivityLine, Tenant, User
 from tests.cast import START, Look, MakeTenant, task_of
 

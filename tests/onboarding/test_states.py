@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from onboarding.models import TaskState
+from onboarding.models import Mark, TaskState
 from onboarding.states import Facts, group_state, state_of
 
 NOON = datetime(2026, 12, 1, 12, 0, tzinfo=UTC)
@@ -43,6 +43,23 @@ LATER = NOON + timedelta(hours=1)
             {"has_check": True, "client_confirmed_at": LATER, "broken_at": NOON},
             TaskState.CLAIMED,
         ),
+        ({"mark": Mark.IN_PROGRESS}, TaskState.IN_PROGRESS),
+        ({"mark": Mark.WAITING}, TaskState.WAITING),
+        ({"mark": Mark.BLOCKED}, TaskState.BLOCKED),
+        ({"mark": Mark.DECLINED}, TaskState.DECLINED),
+        ({"mark": Mark.ACCEPTED}, TaskState.ACCEPTED),
+        ({"mark": Mark.SET_ASIDE}, TaskState.NOT_APPLICABLE),
+        ({"mark": Mark.SET_ASIDE, "proven_at": NOON}, TaskState.NOT_APPLICABLE),
+        ({"mark": Mark.ACCEPTED, "proven_at": NOON}, TaskState.PROVEN),
+        ({"mark": Mark.DECLINED, "proven_at": NOON}, TaskState.PROVEN),
+        ({"mark": Mark.ACCEPTED, "broken_at": NOON}, TaskState.ACCEPTED),
+        ({"mark": Mark.IN_PROGRESS, "broken_at": NOON}, TaskState.BROKEN),
+        ({"mark": Mark.BLOCKED, "broken_at": NOON}, TaskState.BLOCKED),
+        ({"mark": Mark.WAITING, "client_confirmed_at": NOON}, TaskState.DONE),
+        (
+            {"mark": Mark.WAITING, "responsibility": "both", "client_confirmed_at": NOON},
+            TaskState.WAITING,
+        ),
     ],
 )
 def test_state_follows_from_the_facts(facts: dict[str, Any], expected: TaskState) -> None:
@@ -61,6 +78,9 @@ def test_state_follows_from_the_facts(facts: dict[str, Any], expected: TaskState
         ([TaskState.PROVEN, TaskState.TODO], TaskState.HALF),
         ([TaskState.TODO, TaskState.TODO], TaskState.TODO),
         ([TaskState.CLAIMED], TaskState.HALF),
+        ([TaskState.DECLINED, TaskState.DECLINED], TaskState.DECLINED),
+        ([TaskState.DECLINED, TaskState.DONE, TaskState.ACCEPTED], TaskState.DONE),
+        ([TaskState.BLOCKED, TaskState.DONE], TaskState.HALF),
         ([TaskState.NOT_APPLICABLE], TaskState.NOT_APPLICABLE),
         ([], TaskState.NOT_APPLICABLE),
     ],

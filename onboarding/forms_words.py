@@ -1,0 +1,76 @@
+"""The words people give when they move a task or exempt a domain."""
+
+from __future__ import annotations
+
+import zoneinfo
+from datetime import datetime, time
+from typing import Any
+
+from django import forms
+from django.utils import timezone
+
+from onboarding.models import Task
+from onboarding.moves import LONGEST_REASON, Move, problem_with
+from tenants.models import Tenant
+
+
+class MoveForm(forms.Form):
+    """Why, and where the move asks for it, until which day in the tenant's time zone."""
+
+    because = forms.CharField(
+        required=False, strip=True, widget=forms.Textarea(attrs={"rows": 3}), label="In your words"
+    )
+    until = forms.DateField(
+        required=False,
+        widget=forms.DateInput(attrs={"type": "date"}),
+        label="Until",
+        error_messages={"invalid": "Enter a day, such as 2026-12-31."},
+    )
+    # The state that the person had before them; another one means that somebody was faster.
+    seen = forms.CharField(required=False, widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, move: Move, tenant: Tenant, task: Task, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.move = move
+        self.time_zone = zoneinfo.ZoneInfo(tenant.time_zone)
+        self.fields["seen"].initial = task.state
+        if move.asks_why:
+            self.fields["because"].label = move.asks_why
+        else:
+            del self.fields["because"]
+        if not move.asks_until:
+            del self.fields["until"]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        until = self._end_of(cleaned.get("until"))
+        cleaned |= {"because": cleaned.get("because", ""), "until": until}
+        if not self.errors:
+            problem = problem_with(cleaned["because"], until, self.move, now=timezone.now())
+            if problem:
+                about_words = not cleaned["because"] or len(cleaned["because"]) > LONGEST_REASON
+                named = "because" if about_words else "until"
+                self.add_error(named if named in self.fields else None, problem)
+        return cleaned
+
+    def _end_of(self, day: Any) -> datetime | None:
+        """The last moment of the day, so that "until the 3rd" holds all of the 3rd."""
+        if day is None:
+            return None
+        return datetime.combine(day, time(23, 59, 59), tzinfo=self.time_zone)
+
+    def show_anew(self, task: Task, problem: str) -> None:
+        """The task moved: keep the words, and let the person decide again from where it is now."""
+        kept = {name: self.data.get(name, "") for name in self.fields}
+        self.data = {**kept, "seen": task.state}
+        self.add_error(None, problem)
+
+
+class ExemptionForm(forms.Form):
+    because = forms.CharField(
+        strip=True,
+        max_length=300,
+        label="Why is this domain exempt from the task?",
+        help_text="For instance: parked, never receives mail.",
+        error_messages={"required": "Say why; the domain is still in scope."},
+    )
