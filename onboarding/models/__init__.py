@@ -1,0 +1,31 @@
+"""What to do next: plans, planned cutovers, what people say, and what they hand over."""
+
+from onboarding.models.cutovers import Cutover
+from onboarding.models.files import EvidenceFile, HandOff, TenantExport
+from onboarding.models.plans import (
+    COMPLETE,
+    DomainPart,
+    Mark,
+    Phase,
+    Plan,
+    PlanTemplate,
+    Responsibility,
+    Task,
+    TaskState,
+)
+
+__all__ = [
+    "COMPLETE",
+    "Cutover",
+    "DomainPart",
+    "EvidenceFile",
+    "HandOff",
+    "Mark",
+    "Phase",
+    "Plan",
+    "PlanTemplate",
+    "Responsibility",
+    "Task",
+    "TaskState",
+    "TenantExport",
+]

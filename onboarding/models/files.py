@@ -1,0 +1,92 @@
+"""What leaves or enters as a whole: hand-off links, files kept as evidence, exports."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from onboarding.models.plans import Plan, Task
+from tenants.models import Domain, Tenant, User
+from tenants.public_ids import new_public_id
+
+
+class HandOff(models.Model):
+    """A link for somebody without an account: what to publish for one task or one domain."""
+
+    public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
+    plan = models.ForeignKey(Plan, on_delete=models.CASCADE, related_name="hand_offs")
+    task = models.ForeignKey(
+        Task, on_delete=models.CASCADE, null=True, blank=True, related_name="hand_offs"
+    )
+    domain = models.ForeignKey(
+        Domain, on_delete=models.CASCADE, null=True, blank=True, related_name="hand_offs"
+    )
+    # For whom, in the words of the person who made it.
+    recipient = models.CharField(max_length=100)
+    token_hash = models.CharField(max_length=64, unique=True, editable=False)
+    created_by = models.ForeignKey(
+        User, on_delete=models.SET_NULL, null=True, related_name="hand_offs_made"
+    )
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    expires_at = models.DateTimeField()
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    views = models.PositiveIntegerField(default=0)
+    viewed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.CheckConstraint(
+                condition=Q(task__isnull=False, domain__isnull=True)
+                | Q(task__isnull=True, domain__isnull=False),
+                name="hand_off_has_one_subject",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return str(self.task if self.task is not None else self.domain)
+
+    @property
+    def is_expired(self) -> bool:
+        return self.expires_at <= timezone.now()
+
+
+class EvidenceFile(models.Model):
+    """A file that shows a task done. Its bytes lie under a random name; nothing edits them."""
+
+    public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
+    task = models.ForeignKey(Task, on_delete=models.CASCADE, related_name="files")
+    name = models.CharField(max_length=120)
+    content_type = models.CharField(max_length=80)
+    size = models.PositiveIntegerField()
+    sha256 = models.CharField(max_length=64)
+    stored_as = models.CharField(max_length=80, unique=True, editable=False)
+    uploaded_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    uploaded_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["uploaded_at", "pk"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class TenantExport(models.Model):
+    """Everything of a tenant in one archive, made by a worker for somebody who asked."""
+
+    public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="exports")
+    requested_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    requested_at = models.DateTimeField(default=timezone.now, editable=False)
+    # Both empty until the worker is done.
+    ready_at = models.DateTimeField(null=True, blank=True)
+    stored_as = models.CharField(max_length=80, blank=True, editable=False)
+    size = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["-requested_at"]
+
+    def __str__(self) -> str:
+        return f"export of {self.tenant}"
