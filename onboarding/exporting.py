@@ -16,6 +16,7 @@ from checks.models import Check, Observation
 from onboarding import file_store
 from onboarding.evidence_files import files_of
 from onboarding.models import (
+    Comment,
     Cutover,
     DomainPart,
     EvidenceFile,
@@ -47,6 +48,7 @@ PARTS: dict[str, tuple[type[Model], str]] = {
     "phases": (Phase, "plan__tenant"),
     "tasks": (Task, "plan__tenant"),
     "domain_parts": (DomainPart, "task__plan__tenant"),
+    "comments": (Comment, "plan__tenant"),
     "cutovers": (Cutover, "plan__tenant"),
     "files": (EvidenceFile, "task__plan__tenant"),
     "hand_offs": (HandOff, "plan__tenant"),
@@ -113,6 +115,9 @@ def _put(archive: zipfile.ZipFile, name: str, rows: list[dict[str, Any]]) -> Non
 def _rows(model: type[Model], path: str, tenant: Tenant) -> Iterator[dict[str, Any]]:
     fields = [f.attname for f in model._meta.concrete_fields if f.attname not in _WITHHELD]
     rows = model._default_manager.filter(**{path: tenant.pk}).order_by("pk")
+    if model is Comment:
+        # Staff's own, whoever asks: a client can download what an administrator asked for.
+        rows = rows.filter(is_internal=False)
     return iter(rows.values(*fields).iterator(chunk_size=1000))
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import zoneinfo
 from datetime import datetime, time
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.utils import timezone
 
-from onboarding.models import Task
+from onboarding.models import Responsibility, Task
 from onboarding.moves import LONGEST_REASON, Move, problem_with
+from onboarding.talk import Words
 from tenants.models import Tenant
 
 
@@ -74,3 +75,38 @@ class ExemptionForm(forms.Form):
         help_text="For instance: parked, never receives mail.",
         error_messages={"required": "Say why; the domain is still in scope."},
     )
+
+
+class CommentForm(forms.Form):
+    """A remark, a question to the other side, or, for staff, an internal note."""
+
+    body = forms.CharField(
+        strip=True,
+        widget=forms.Textarea(attrs={"rows": 4}),
+        label="Your words",
+        help_text="Markdown works. Name somebody with @ and their full name.",
+        error_messages={"required": "Write something first."},
+    )
+    kind = forms.ChoiceField(label="This is", required=False)
+
+    def __init__(self, *args: Any, side: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.other_side = (
+            Responsibility.MIMECAST if side == Responsibility.CLIENT else Responsibility.CLIENT
+        )
+        choices = [("", "a remark"), ("question", f"a question to {_named(self.other_side)}")]
+        if side == Responsibility.MIMECAST:
+            choices.append(("internal", "an internal note, which no client ever sees"))
+        cast(forms.ChoiceField, self.fields["kind"]).choices = choices
+
+    def words(self) -> Words:
+        kind = self.cleaned_data["kind"]
+        return Words(
+            self.cleaned_data["body"],
+            is_internal=kind == "internal",
+            asks=self.other_side if kind == "question" else "",
+        )
+
+
+def _named(side: str) -> str:
+    return "the client" if side == Responsibility.CLIENT else "Mimecast"

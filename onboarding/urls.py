@@ -15,6 +15,7 @@ from onboarding.views import (
     people,
     plan,
     staff,
+    talk,
     tenants,
 )
 
@@ -23,6 +24,7 @@ app_name = "onboarding"
 urlpatterns = [
     path("", tenants.home, name="home"),
     path("search/", tenants.search, name="search"),
+    path("mentions/", talk.mentions, name="mentions"),
     path("dashboard/", dashboard.dashboard, name="dashboard"),
     path("dashboard/export/", dashboard.dashboard_csv, name="dashboard-csv"),
     path("tenants/", tenants.tenant_list, name="tenant-list"),
@@ -72,6 +74,12 @@ urlpatterns = [
         "t/<str:public_id>/tasks/<str:task_id>/domains/<str:domain_id>/include/",
         moves.part_include,
         name="part-include",
+    ),
+    path("t/<str:public_id>/tasks/<str:task_id>/comments/", talk.comment_add, name="comment-add"),
+    path(
+        "t/<str:public_id>/tasks/<str:task_id>/comments/<str:comment_id>/take-back/",
+        talk.comment_take_back,
+        name="comment-take-back",
     ),
     path("t/<str:public_id>/lab/", lab.lab_show, name="lab"),
     path("t/<str:public_id>/lab/change/", lab.lab_change, name="lab-change"),

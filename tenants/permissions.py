@@ -32,6 +32,7 @@ class Act(StrEnum):
     READ = "read the plan"
     CONFIRM = "confirm own tasks"
     LOOK = "ask for a look"
+    TALK = "write comments"
     STEER = "steer the plan"
     EDIT_PROFILE = "edit the profile"
     USE_LAB = "use the lab"
@@ -70,6 +71,7 @@ _ALLOWED: dict[Act, set[Role]] = {
     Act.READ: set(Role),
     Act.CONFIRM: _ACTING,
     Act.LOOK: _ACTING,
+    Act.TALK: _ACTING,
     Act.STEER: _STEERING,
     Act.EDIT_PROFILE: _STEERING,
     Act.USE_LAB: _ACTING,

@@ -14,7 +14,8 @@ from checks.models import Check
 from onboarding import exporting
 from onboarding.evidence_files import keep_file
 from onboarding.handoffs import hand_off
-from onboarding.models import Responsibility, Task
+from onboarding.models import Comment, Responsibility, Task
+from onboarding.talk import Words, add_comment
 from tenants.links import Purpose, issue_token
 from tenants.models import Invitation, Membership, Tenant, User
 
@@ -72,12 +73,17 @@ def furnish(tenant: Tenant, consultant: User) -> dict[str, str]:
         "hand_off_id": made.public_id,
         "file_id": kept.public_id,
         "export_id": export.public_id,
+        "comment_id": _comment(task, by).public_id,
         "domain_id": tenant.domains.get().public_id,
         "move": "start",
         "domain": tenant.domains.get().public_id,
         "hand-off": token,
         "invitation": invited,
     }
+
+
+def _comment(task: Task, by: User) -> Comment:
+    return add_comment(task, Words("When does the change window open?"), by=by, side="client")
 
 
 def _invitation(tenant: Tenant, by: User) -> tuple[Invitation, str]:

@@ -17,6 +17,11 @@ OVERDUE = "any moment now"
 _WORDS_UNTIL = timedelta(days=14)
 
 
+@register.filter
+def is_within_the_hour(at: datetime) -> bool:
+    return timezone.now() - at < timedelta(hours=1)
+
+
 @register.simple_tag
 def moment(at: datetime) -> SafeString:
     """A moment in words that static/js/moment.js keeps true."""

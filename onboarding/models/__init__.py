@@ -13,9 +13,11 @@ from onboarding.models.plans import (
     Task,
     TaskState,
 )
+from onboarding.models.talk import Comment
 
 __all__ = [
     "COMPLETE",
+    "Comment",
     "Cutover",
     "DomainPart",
     "EvidenceFile",

@@ -6,9 +6,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django import template
+from django.utils.safestring import SafeString
 
 from checks.engine.outcomes import Verdict
 from checks.models import Check, Observation
+from onboarding.markdown import render
+from onboarding.models import Comment
 from onboarding.rows import Shape, shape_of_check
 from tenants.models import Tenant
 
@@ -19,6 +22,12 @@ register = template.Library()
 def of(mapping: Mapping[Any, Any], key: object) -> Any:
     """What the mapping holds under a key, or nothing."""
     return mapping.get(key)
+
+
+@register.filter
+def comment_body(comment: Comment) -> SafeString:
+    """A comment's Markdown as safe HTML, with the people it names standing out."""
+    return render(comment.body, mentioned=[person.name for person in comment.mentions.all()])
 
 
 @register.filter

@@ -38,7 +38,8 @@ def task_move(request: HttpRequest, public_id: str, task_id: str, move: str) -> 
     elif request.method == "GET":
         _refuse_early(request, tenant, task, wanted)
     context = {"tenant": tenant, "task": task, "title": wanted.label, "form": form}
-    return render(request, "onboarding/task_words.html", context)
+    status = 422 if request.method == "POST" else 200
+    return render(request, "onboarding/task_words.html", context, status=status)
 
 
 def _refuse_early(request: HttpRequest, tenant: Tenant, task: Task, move: Move) -> None:
@@ -136,7 +137,8 @@ def part_exempt(request: HttpRequest, public_id: str, task_id: str, domain_id: s
         "title": f"Exempt {domain}",
         "form": form,
     }
-    return render(request, "onboarding/task_words.html", context)
+    status = 422 if request.method == "POST" else 200
+    return render(request, "onboarding/task_words.html", context, status=status)
 
 
 @act(Act.STEER)

@@ -49,6 +49,14 @@ class TenantPage:
     seat: Seat
 
     @property
+    def is_staff(self) -> bool:
+        return self.seat.role is not None and self.seat.role.is_staff
+
+    @property
+    def may_talk(self) -> bool:
+        return self.seat.may(Act.TALK)
+
+    @property
     def may_steer(self) -> bool:
         return self.seat.may(Act.STEER)
 

@@ -1,0 +1,206 @@
+"""Comments, questions, internal notes: who sees which, and what stands open until answered."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from datetime import timedelta
+
+import pytest
+from django.urls import reverse
+from hypothesis import given
+from hypothesis import strategies as st
+
+from onboarding import exporting, file_store
+from onboarding.errors import NotYours, OnboardingError
+from onboarding.markdown import render
+from onboarding.models import Comment
+from onboarding.talk import (
+    Words,
+    add_comment,
+    comments_of,
+    mentions_for,
+    open_questions,
+    take_back,
+)
+from tenants.models import ActivityLine, Tenant, User
+from tenants.queries import tenants_for
+from tests.cast import SignIn, task_of
+
+KEY = "end-user-asset-library"
+
+
+def write(tenant: Tenant, by: User, side: str, body: str, **kind: object) -> Comment:
+    return add_comment(task_of(tenant, KEY), Words(body, **kind), by=by, side=side)  # type: ignore[arg-type]
+
+
+def page(tenant: Tenant, person: User, signed_in: SignIn) -> str:
+    url = reverse("onboarding:plan-show", args=[tenant.public_id]) + "?phase=onboarding-review"
+    return signed_in(person).get(url).content.decode()
+
+
+def test_an_internal_note_is_seen_by_staff_alone(
+    tenant: Tenant, owner: User, consultant: User, signed_in: SignIn
+) -> None:
+    write(tenant, consultant, "mimecast", "They are slow to answer.", is_internal=True)
+
+    assert "They are slow to answer." in page(tenant, consultant, signed_in)
+    assert "slow to answer" not in page(tenant, owner, signed_in)
+    assert "internal" not in page(tenant, owner, signed_in)
+    assert list(comments_of(tenant.plan, is_staff=False)) == []
+    assert not ActivityLine.objects.filter(tenant=tenant, act="comment-added").exists()
+
+
+def test_an_internal_note_is_in_no_export(tenant: Tenant, owner: User, consultant: User) -> None:
+    write(tenant, consultant, "mimecast", "Slow to answer.", is_internal=True)
+    write(tenant, owner, "client", "Which one?")
+    export = exporting.ask_for_export(tenant, by=consultant)
+
+    exporting.build_export(export)
+
+    export.refresh_from_db()
+    with zipfile.ZipFile(file_store.path_of(export.stored_as)) as archive:
+        rows = json.loads(archive.read("comments.json"))
+    assert [row["body"] for row in rows] == ["Which one?"]
+
+
+def test_a_client_can_write_no_internal_note(tenant: Tenant, owner: User) -> None:
+    with pytest.raises(NotYours):
+        write(tenant, owner, "client", "Hidden.", is_internal=True)
+
+    assert not Comment.objects.exists()
+
+
+def test_a_client_cannot_reach_an_internal_note_by_its_address(
+    tenant: Tenant, owner: User, consultant: User, signed_in: SignIn
+) -> None:
+    note = write(tenant, consultant, "mimecast", "Slow.", is_internal=True)
+    ids = [tenant.public_id, note.task.public_id]
+
+    answer = signed_in(owner).get(
+        reverse("onboarding:comment-add", args=ids) + f"?answers={note.public_id}"
+    )
+    taken = signed_in(owner).post(
+        reverse("onboarding:comment-take-back", args=[*ids, note.public_id])
+    )
+
+    assert (answer.status_code, taken.status_code) == (404, 404)
+
+
+def test_a_question_waits_for_the_side_it_asks_until_answered(
+    tenant: Tenant, owner: User, consultant: User
+) -> None:
+    question = write(tenant, consultant, "mimecast", "Which hosts?", asks="client")
+    assert open_questions(tenant.plan, side="client") == [question]
+    assert open_questions(tenant.plan, side="mimecast") == []
+
+    # More words of the side that asks answer nothing.
+    task = task_of(tenant, KEY)
+    add_comment(task, Words("And which ports?"), by=consultant, side="mimecast", answers=question)
+    assert open_questions(tenant.plan, side="client") == [question]
+
+    add_comment(task, Words("mail.northwind.test"), by=owner, side="client", answers=question)
+    assert open_questions(tenant.plan, side="client") == []
+
+
+def test_a_question_stands_first_on_the_clients_page(
+    tenant: Tenant, owner: User, consultant: User, signed_in: SignIn
+) -> None:
+    write(tenant, consultant, "mimecast", "Which hosts **exactly**?", asks="client")
+
+    text = signed_in(owner).get(reverse("onboarding:steps", args=[tenant.public_id])).content
+
+    assert b"Questions for you" in text
+    assert b"Which hosts <strong>exactly</strong>?" in text
+
+
+def test_words_that_cannot_be_kept_come_back_with_the_reason(
+    tenant: Tenant, owner: User, signed_in: SignIn
+) -> None:
+    url = reverse("onboarding:comment-add", args=[tenant.public_id, task_of(tenant, KEY).public_id])
+
+    response = signed_in(owner).post(url, {"body": "long " * 1200, "kind": ""})
+
+    assert response.status_code == 422
+    assert "at most 5000 characters" in response.content.decode()
+    assert "long long long" in response.content.decode()
+    assert not Comment.objects.exists()
+
+
+def test_an_author_takes_words_back_within_the_hour(
+    tenant: Tenant, owner: User, member: User
+) -> None:
+    comment = write(tenant, owner, "client", "My password is hunter2.")
+
+    with pytest.raises(OnboardingError):
+        take_back(comment, by=member)
+    take_back(comment, by=owner)
+
+    comment.refresh_from_db()
+    assert (comment.body, comment.taken_back_at is not None) == ("", True)
+
+
+def test_after_an_hour_words_stand(tenant: Tenant, owner: User) -> None:
+    comment = write(tenant, owner, "client", "Done.")
+    comment.written_at -= timedelta(hours=1, seconds=1)
+
+    with pytest.raises(OnboardingError, match="within an hour"):
+        take_back(comment, by=owner)
+
+
+def test_a_mention_reaches_the_person_named_and_nobody_elsewhere(
+    tenant: Tenant, owner: User, consultant: User, outsider: User
+) -> None:
+    comment = write(
+        tenant, consultant, "mimecast", f"@{owner.name.upper()} and @{outsider.name}: please look."
+    )
+
+    assert list(comment.mentions.all()) == [owner]
+    assert list(mentions_for(owner, tenants_for(owner))) == [comment]
+    assert list(mentions_for(outsider, tenants_for(outsider))) == []
+
+
+def test_a_client_named_in_an_internal_note_hears_nothing(
+    tenant: Tenant, owner: User, consultant: User
+) -> None:
+    write(tenant, consultant, "mimecast", f"@{owner.name} is away.", is_internal=True)
+
+    assert list(mentions_for(owner, tenants_for(owner))) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "html"),
+    [
+        ("**bold**", "<p><strong>bold</strong></p>"),
+        ("<script>alert(1)</script>", "&lt;script&gt;alert(1)&lt;/script&gt;"),
+        ("[x](javascript:alert(1))", "<p>[x](javascript:alert(1))</p>"),
+        ("[x](data:text/html,hi)", "<p>[x](data:text/html,hi)</p>"),
+        (
+            "[x](https://a.test)",
+            '<p><a href="https://a.test" rel="noopener noreferrer nofollow">x</a></p>',
+        ),
+        ("# Big", "<p><strong>Big</strong></p>"),
+        ('[x](https://a.test "" onclick=alert(1)")', "&quot; onclick=alert(1)"),
+    ],
+)
+def test_markdown_is_made_safe(text: str, html: str) -> None:
+    assert html in render(text).strip()
+
+
+def test_pictures_are_never_fetched() -> None:
+    assert "<img" not in render("![x](https://a.test/pixel.png)")
+
+
+def test_a_name_that_looks_like_markup_stays_a_name() -> None:
+    shown = render("Ask @Jo_*<b>*_ today", mentioned=["Jo_*<b>*_"])
+
+    assert shown == "<p>Ask <strong>@Jo_*&lt;b&gt;*_</strong> today</p>\n"
+
+
+@given(st.text(max_size=300))
+def test_no_text_brings_markup_of_its_own(text: str) -> None:
+    shown = render(text)
+
+    assert "<script" not in shown
+    assert "<img" not in shown
+    assert "javascript:" not in shown.split('href="')[-1].split('"')[0] or 'href="' not in shown
