@@ -8,9 +8,8 @@ import socket
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar, cast
 
-import dns.message
-
 from checks.engine.addresses import may_ask, parse_address
+from checks.engine.channels import Channels
 from checks.engine.decoding import End, Reply, read_authoritative, read_recursive
 from checks.engine.lookup import (
     Answer,
@@ -23,12 +22,14 @@ from checks.engine.lookup import (
     Server,
     sorted_values,
 )
+from checks.engine.messages import Message
 from checks.engine.network import Endpoint, Network
-from checks.engine.transport import exchange, query_name
+from checks.engine.transport import exchange
+from checks.engine.wire import question
 
 MAX_ALIASES = 16
 _T = TypeVar("_T")
-_Read = Callable[[dns.message.Message, str, str], Reply | CouldNotTell]
+_Read = Callable[[Message, str, str], Reply | CouldNotTell]
 
 
 class NetworkLookup:
@@ -42,6 +43,7 @@ class NetworkLookup:
         self._network = network
         self._on_the_wire = asyncio.Semaphore(exchanges)
         self._asked: dict[tuple[str, ...], asyncio.Task[Any]] = {}
+        self._channels: Channels | None = None
 
     async def resolve(self, name: str, rtype: str) -> Answer:
         """Ask the resolvers in turn, as the world would; aliases are followed to their end."""
@@ -64,6 +66,8 @@ class NetworkLookup:
         for task in self._asked.values():
             task.cancel()
         await asyncio.gather(*self._asked.values(), return_exceptions=True)
+        if self._channels is not None:
+            self._channels.close()
 
     async def _once(self, key: tuple[str, ...], ask: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
         task = self._asked.get(key)
@@ -101,20 +105,21 @@ class NetworkLookup:
         self, servers: Sequence[Endpoint], name: str, rtype: str, *, recursion: bool, read: _Read
     ) -> Reply | CouldNotTell:
         """Ask the servers in turn; only silence is worth another, longer try."""
-        wire_name = query_name(name)
-        if wire_name is None:
+        asked = question(name, rtype)
+        if asked is None:
             return Reply(End.NO_NAME, name)
         failure = CouldNotTell("unreachable", "no name server is configured")
+        if self._channels is None:
+            self._channels = Channels()
         waiting = list(servers)
         for timeout_seconds in self._network.timeouts_seconds:
             silent = []
-            for address, port in waiting:
+            for endpoint in waiting:
                 async with self._on_the_wire:
                     message = await exchange(
-                        wire_name,
-                        rtype,
-                        address=address,
-                        port=port,
+                        self._channels,
+                        asked,
+                        endpoint,
                         recursion=recursion,
                         timeout_seconds=timeout_seconds,
                     )
@@ -122,8 +127,8 @@ class NetworkLookup:
                 if isinstance(reply, Reply):
                     return reply
                 failure = reply
-                if reply.reason == "timeout":
-                    silent.append((address, port))
+                if "timeout" in (reply.reason, reply.detail):
+                    silent.append(endpoint)
             waiting = silent
         return failure
 
