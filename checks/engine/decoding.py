@@ -11,6 +11,8 @@ from checks.engine.lookup import Answer, CouldNotTell, NoName, NoRecord, Record,
 from checks.engine.messages import Message
 from checks.engine.wire import AUTHORITATIVE, RECURSION_AVAILABLE
 
+REFERRAL = "referral"
+
 
 class End(Enum):
     """How a reply ends after the CNAMEs in it have been followed."""
@@ -54,7 +56,7 @@ def read_authoritative(message: Message, name: str, rtype: str) -> Reply | Could
     if failure is not None:
         return failure
     if not message.flags & AUTHORITATIVE:
-        return CouldNotTell("lame", "referral" if message.refers else "not authoritative")
+        return CouldNotTell("lame", REFERRAL if message.refers else "not authoritative")
     return _follow(message, name, rtype)
 
 

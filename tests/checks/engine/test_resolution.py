@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from ipaddress import ip_network
 
 import dns.rcode
 import pytest
 
+from checks.engine import resolution
 from checks.engine.lookup import (
     Answer,
     CouldNotTell,
@@ -269,8 +271,38 @@ def test_delegation_of_an_alias_is_its_own_zone_not_the_targets() -> None:
     assert delegation("alias.example.test", zone) == Delegation("example.test", BOTH)
 
 
-def test_delegation_of_an_unregistered_name_is_no_name() -> None:
-    assert delegation("unregistered.test") == NoName()
+def unregistered(name: str, **behaviours: Behaviour) -> object:
+    """The delegation of a name the resolver does not know; the registry's server is another."""
+
+    async def run() -> object:
+        async with (
+            nameserver(ZONE) as resolver,
+            nameserver(ZONE, named(behaviours), recursive=False) as registry,
+            looking_up(
+                replace(
+                    network_of(resolver, authoritative_port=registry.port),
+                    timeouts_seconds=(0.2,),
+                )
+            ) as lookup,
+        ):
+            return await lookup.delegation(name)
+
+    return asyncio.run(run())
+
+
+@pytest.mark.parametrize("name", ["unregistered.test", "_dmarc.unregistered.test"])
+def test_delegation_of_a_name_its_registry_does_not_know_is_no_name(name: str) -> None:
+    assert unregistered(name) == NoName()
+
+
+@pytest.mark.parametrize(
+    "behaviour", [loopback.drop, loopback.refer, loopback.fail_with(dns.rcode.SERVFAIL)]
+)
+def test_delegation_that_only_resolvers_deny_is_unconfirmed(behaviour: Behaviour) -> None:
+    found = unregistered("unregistered.test", unregistered_test=behaviour)
+
+    assert isinstance(found, CouldNotTell)
+    assert found.reason == "unconfirmed"
 
 
 def test_delegation_with_a_failing_parent_could_not_tell() -> None:
@@ -294,6 +326,29 @@ def test_delegation_names_servers_without_a_usable_address() -> None:
         servers=(Server("ns1.dns.test", "127.0.0.1", 5300),),
         unresolved=("private.dns.test", "silent.dns.test"),
         addressless=("gone.dns.test",),
+    )
+
+
+def test_delegation_tells_that_only_this_machine_lacks_ipv6(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    zone = """
+    example.test NS six.dns.test
+    example.test NS both.dns.test
+    example.test NS local.dns.test
+    six.dns.test AAAA 2a00:1450::53
+    both.dns.test A 127.0.0.1
+    both.dns.test AAAA 2a00:1450::54
+    local.dns.test AAAA fd00::53
+    """
+    # This machine may well have IPv6; the one of the test has not.
+    monkeypatch.setattr(resolution, "has_route", lambda address: False)
+
+    assert delegation("example.test", zone) == Delegation(
+        zone="example.test",
+        servers=(Server("both.dns.test", "127.0.0.1", 5300),),
+        unresolved=("local.dns.test", "six.dns.test"),
+        ipv6_only=("six.dns.test",),
     )
 
 
