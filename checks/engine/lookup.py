@@ -77,7 +77,8 @@ class NoName:
 @dataclass(frozen=True)
 class CouldNotTell:
     """No usable answer. `reason` is a stable word: timeout, servfail, refused, lame, malformed,
-    cname-loop, unreachable, not-allowed, no-budget."""
+    oversized, truncated, cname-loop, unreachable, not-allowed, unconfirmed,
+    no-budget."""
 
     reason: str
     detail: str = ""
@@ -92,12 +93,14 @@ class Delegation:
 
     `unresolved` names the servers whose addresses could not be found or may not be asked;
     `addressless` those that certainly have none, so that nobody can be told anything by them.
+    `ipv6_only` are the unresolved ones that need IPv6, which this machine does not have.
     """
 
     zone: str
     servers: tuple[Server, ...]
     unresolved: tuple[str, ...] = ()
     addressless: tuple[str, ...] = ()
+    ipv6_only: tuple[str, ...] = ()
 
 
 class Lookup(Protocol):
@@ -112,7 +115,8 @@ class Lookup(Protocol):
     async def delegation(self, name: str) -> Delegation | NoName | CouldNotTell:
         """Find the servers that are authoritative for the zone `name` lies in.
 
-        NoName when the name is not registered at all: nothing below a top-level domain holds it.
+        NoName when the name is not registered at all: nothing below a top-level domain holds it,
+        and that domain's own servers say so too; "unconfirmed" when only the resolvers do.
         """
 
 

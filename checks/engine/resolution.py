@@ -6,12 +6,12 @@ import asyncio
 import functools
 import socket
 from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
-import dns.message
-
 from checks.engine.addresses import may_ask, parse_address
-from checks.engine.decoding import End, Reply, read_authoritative, read_recursive
+from checks.engine.channels import Channels
+from checks.engine.decoding import REFERRAL, End, Reply, read_authoritative, read_recursive
 from checks.engine.lookup import (
     Answer,
     CouldNotTell,
@@ -23,12 +23,29 @@ from checks.engine.lookup import (
     Server,
     sorted_values,
 )
+from checks.engine.messages import Message
 from checks.engine.network import Endpoint, Network
-from checks.engine.transport import exchange, query_name
+from checks.engine.transport import exchange
+from checks.engine.wire import question
 
 MAX_ALIASES = 16
+# Registries have a dozen servers or more; a few are enough to ask whether a name exists.
+_REGISTRY_SERVERS = 3
 _T = TypeVar("_T")
-_Read = Callable[[dns.message.Message, str, str], Reply | CouldNotTell]
+_Read = Callable[[Message, str, str], Reply | CouldNotTell]
+
+
+@dataclass(frozen=True)
+class _Located:
+    """Where a name server can be asked, or why nowhere."""
+
+    usable: tuple[str, ...] = ()
+    is_addressless: bool = False
+    needs_ipv6: bool = False
+
+    @property
+    def is_unresolved(self) -> bool:
+        return not self.usable and not self.is_addressless
 
 
 class NetworkLookup:
@@ -42,6 +59,7 @@ class NetworkLookup:
         self._network = network
         self._on_the_wire = asyncio.Semaphore(exchanges)
         self._asked: dict[tuple[str, ...], asyncio.Task[Any]] = {}
+        self._channels: Channels | None = None
 
     async def resolve(self, name: str, rtype: str) -> Answer:
         """Ask the resolvers in turn, as the world would; aliases are followed to their end."""
@@ -64,12 +82,15 @@ class NetworkLookup:
         for task in self._asked.values():
             task.cancel()
         await asyncio.gather(*self._asked.values(), return_exceptions=True)
+        if self._channels is not None:
+            self._channels.close()
 
     async def _once(self, key: tuple[str, ...], ask: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
         task = self._asked.get(key)
         if task is None:
             task = self._asked[key] = asyncio.create_task(ask())
-        return cast(_T, await asyncio.shield(task))
+        # Most questions of a batch have been answered before: those cost nothing but the look.
+        return cast(_T, task.result() if task.done() else await asyncio.shield(task))
 
     async def _resolve(self, name: str, rtype: str, chain: tuple[Record, ...]) -> Answer:
         servers = self._network.nameservers_for(name)
@@ -101,20 +122,21 @@ class NetworkLookup:
         self, servers: Sequence[Endpoint], name: str, rtype: str, *, recursion: bool, read: _Read
     ) -> Reply | CouldNotTell:
         """Ask the servers in turn; only silence is worth another, longer try."""
-        wire_name = query_name(name)
-        if wire_name is None:
+        asked = question(name, rtype)
+        if asked is None:
             return Reply(End.NO_NAME, name)
         failure = CouldNotTell("unreachable", "no name server is configured")
+        if self._channels is None:
+            self._channels = Channels()
         waiting = list(servers)
         for timeout_seconds in self._network.timeouts_seconds:
             silent = []
-            for address, port in waiting:
+            for endpoint in waiting:
                 async with self._on_the_wire:
                     message = await exchange(
-                        wire_name,
-                        rtype,
-                        address=address,
-                        port=port,
+                        self._channels,
+                        asked,
+                        endpoint,
                         recursion=recursion,
                         timeout_seconds=timeout_seconds,
                     )
@@ -122,8 +144,8 @@ class NetworkLookup:
                 if isinstance(reply, Reply):
                     return reply
                 failure = reply
-                if reply.reason == "timeout":
-                    silent.append((address, port))
+                if "timeout" in (reply.reason, reply.detail):
+                    silent.append(endpoint)
             waiting = silent
         return failure
 
@@ -132,19 +154,23 @@ class NetworkLookup:
         if not isinstance(found, Records):
             return found
         zone = found.records[0].owner
-        hosts = sorted(set(found.values))
-        located = await asyncio.gather(*(self._locate(host) for host in hosts))
+        hosts = tuple(sorted(set(found.values)))
+        # Providers serve thousands of zones from the same few hosts.
+        located = await self._once(("hosts", *hosts), lambda: self._locate_all(hosts))
         port = self._network.authoritative_port_for(zone)
         return Delegation(
             zone=zone,
             servers=tuple(
-                Server(host, address, port)
-                for host, addresses in zip(hosts, located, strict=True)
-                for address in addresses or ()
+                Server(host, address, port) for host in hosts for address in located[host].usable
             ),
-            unresolved=tuple(h for h, found in zip(hosts, located, strict=True) if found is None),
-            addressless=tuple(h for h, found in zip(hosts, located, strict=True) if found == ()),
+            unresolved=tuple(host for host in hosts if located[host].is_unresolved),
+            addressless=tuple(host for host in hosts if located[host].is_addressless),
+            ipv6_only=tuple(host for host in hosts if located[host].needs_ipv6),
         )
+
+    async def _locate_all(self, hosts: Sequence[str]) -> dict[str, _Located]:
+        found = await asyncio.gather(*(self._locate(host) for host in hosts))
+        return dict(zip(hosts, found, strict=True))
 
     async def _apex(self, name: str) -> Records | NoName | CouldNotTell:
         """The NS records of the nearest zone at or above the name."""
@@ -158,26 +184,44 @@ class NetworkLookup:
             exists = exists and not isinstance(answer, NoName)
             if isinstance(answer, Records) and not answer.chain:
                 is_registry = candidate != name and "." not in candidate
-                return NoName() if is_registry and not exists else answer
+                if is_registry and not exists:
+                    return await self._missing(".".join(labels[depth - 1 :]), answer)
+                return answer
         return CouldNotTell("refused", "no zone found") if exists else NoName()
 
-    async def _locate(self, host: str) -> tuple[str, ...] | None:
-        """A server's addresses that may be asked: none for certain (), or None when in doubt."""
+    async def _missing(self, name: str, registry: Records) -> NoName | CouldNotTell:
+        """The resolvers know no such name: do the registry's own servers say so too?
+
+        A resolver may filter, lie or hold an old NXDOMAIN (RFC 2308 section 5), so that its word
+        alone is no answer.
+        """
+        port = self._network.authoritative_port_for(name)
+        hosts = tuple(sorted(set(registry.values)))[:_REGISTRY_SERVERS]
+        located = await self._once(("hosts", *hosts), lambda: self._locate_all(hosts))
+        servers = [Server(h, a, port) for h in hosts for a in located[h].usable[:1]]
+        answers = await asyncio.gather(*(self.ask(server, name, "NS") for server in servers))
+        said = [a for a in answers if not isinstance(a, CouldNotTell) or a.detail == REFERRAL]
+        if said and all(isinstance(answer, NoName) for answer in said):
+            return NoName()
+        return CouldNotTell("unconfirmed", "the resolvers alone say that there is no such name")
+
+    async def _locate(self, host: str) -> _Located:
+        """A server's addresses that may be asked; none where any is in doubt."""
         answers = await asyncio.gather(self.resolve(host, "A"), self.resolve(host, "AAAA"))
         # Sorted, for servers rotate their answers and the same zone must look the same each time.
-        addresses = [v for a in answers if isinstance(a, Records) for v in sorted_values(a.values)]
-        if not addresses:
+        found = [v for a in answers if isinstance(a, Records) for v in sorted_values(a.values)]
+        if not found:
             certain = all(isinstance(answer, NoName | NoRecord) for answer in answers)
-            return () if certain else None
+            return _Located(is_addressless=certain)
         if isinstance(answers[0], CouldNotTell):
-            return None
-        return tuple(address for address in addresses if self._is_usable(address)) or None
+            return _Located()
+        allowed = [text for text in found if self._may_ask(text)]
+        usable = tuple(text for text in allowed if ":" not in text or has_route(text))
+        return _Located(usable, needs_ipv6=bool(allowed) and not usable)
 
-    def _is_usable(self, text: str) -> bool:
+    def _may_ask(self, text: str) -> bool:
         address = parse_address(text)
-        if address is None or not may_ask(address, self._network.allowed_networks):
-            return False
-        return address.version == 4 or has_route(text)
+        return address is not None and may_ask(address, self._network.allowed_networks)
 
 
 @functools.lru_cache(maxsize=1024)

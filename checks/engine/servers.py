@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeGuard
 
 from checks.engine.lookup import (
@@ -96,10 +96,13 @@ def undelegated(kind: Kind, domain: str, answer: NoName | CouldNotTell) -> Outco
     """No server could be asked: the name is not registered, or we could not find out."""
     evidence: dict[str, Any] = {"servers": [], "status": status_of(answer)}
     if isinstance(answer, NoName):
-        # A no, but on the resolvers' word alone: it is told, and may move nothing.
+        # A no of the registry's, and not of servers of the domain's own: it may move nothing.
         finding = Finding("dns.no-such-domain", {"domain": domain})
         return Outcome(kind, domain, Verdict.FAIL, (finding,), evidence, unanimous=False)
-    finding = Finding("dns.no-delegation", {"domain": domain, "reason": answer.reason})
+    if answer.reason == "unconfirmed":
+        finding = Finding("dns.no-such-domain-unconfirmed", {"domain": domain})
+    else:
+        finding = Finding("dns.no-delegation", {"domain": domain, "reason": answer.reason})
     return Outcome(kind, domain, Verdict.UNKNOWN, (finding,), evidence, unanimous=False)
 
 
@@ -183,20 +186,44 @@ def _judged_findings(opinions: Sequence[Opinion | None]) -> list[Finding]:
     return found
 
 
+# What a server that gave no usable answer did instead; the servers are filled in.
+_SERVERS: Mapping[str, Any] = {}
+_CONDITIONS = {
+    "lame": Finding("dns.server-lame", _SERVERS),
+    "refused": Finding("dns.server-refuses", _SERVERS),
+    "servfail": Finding("dns.server-fails", _SERVERS),
+    "malformed": Finding("dns.server-malformed", _SERVERS),
+    "oversized": Finding("dns.server-oversized", _SERVERS),
+    "truncated": Finding("dns.server-truncates", _SERVERS),
+    "cname-loop": Finding("dns.alias-loop", _SERVERS),
+    "unreachable": Finding("dns.server-unreachable", _SERVERS),
+    "not-allowed": Finding("dns.server-not-public", _SERVERS),
+    "no-address": Finding("dns.server-unresolved", _SERVERS),
+    "no-ipv6": Finding("dns.no-ipv6-here", _SERVERS),
+}
+
+
 def _silence(asked: Survey, opinions: Sequence[Opinion | None]) -> list[Finding]:
+    """Who gave no usable answer, by what they did. Our ignorance, whatever the condition."""
     silent = [
         (str(server), status_of(answer))
         for (server, answer), opinion in zip(asked.answers, opinions, strict=True)
         if opinion is None
     ]
-    silent += [(name, "no-address") for name in asked.delegation.unresolved]
-    if not silent:
-        return []
-    params = {
-        "servers": [server for server, _ in silent],
-        "reasons": sorted({reason for _, reason in silent}),
-    }
-    return [Finding("dns.server-silent", params)]
+    beyond = asked.delegation.ipv6_only
+    silent += [
+        (name, "no-ipv6" if name in beyond else "no-address")
+        for name in asked.delegation.unresolved
+    ]
+    names = {reason: [name for name, why in silent if why == reason] for _, reason in silent}
+    return [_condition(reason, names[reason]) for reason in sorted(names)]
+
+
+def _condition(reason: str, servers: list[str]) -> Finding:
+    known = _CONDITIONS.get(reason)
+    if known is None:
+        return Finding("dns.server-silent", {"servers": servers, "reasons": [reason]})
+    return replace(known, params={"servers": servers})
 
 
 def _addressless(delegation: Delegation) -> list[Finding]:

@@ -31,7 +31,9 @@ class Nameserver:
         self.behaviours = behaviours
         self.recursive = recursive
         self.queries: Counter[tuple[str, str, str]] = Counter()
-        self.port = 0
+        self.address, self.port = "", 0
+        self.last_source: tuple[str, int] = ("", 0)
+        self.send: Callable[[bytes, tuple[str, int]], None] = lambda data, to: None
 
     def reply_to(self, wire: bytes, *, over_tcp: bool) -> Wire:
         query = dns.message.from_wire(wire)
@@ -139,8 +141,10 @@ class _Udp(asyncio.DatagramProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.DatagramTransport, transport)
+        self._server.send = self._transport.sendto
 
     def datagram_received(self, data: bytes, source: tuple[str, int]) -> None:
+        self._server.last_source = source
         reply = self._server.reply_to(data, over_tcp=False)
         if reply is not None:
             self._transport.sendto(reply, source)
@@ -166,6 +170,7 @@ async def nameserver(
         writer.close()
 
     listener = await asyncio.start_server(serve_stream, address, port)
+    server.address = address
     server.port = listener.sockets[0].getsockname()[1]
     transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
         lambda: _Udp(server), local_addr=(address, server.port)

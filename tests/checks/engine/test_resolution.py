@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from ipaddress import ip_network
 
 import dns.rcode
 import pytest
 
+from checks.engine import resolution
 from checks.engine.lookup import (
     Answer,
     CouldNotTell,
@@ -45,20 +49,34 @@ def named(behaviours: dict[str, Behaviour]) -> dict[str, Behaviour]:
     return {name.replace("_", "."): behaviour for name, behaviour in behaviours.items()}
 
 
+@asynccontextmanager
+async def looking_up(network: Network, *, exchanges: int = 256) -> AsyncIterator[NetworkLookup]:
+    lookup = NetworkLookup(network, exchanges=exchanges)
+    try:
+        yield lookup
+    finally:
+        await lookup.close()
+
+
 def resolve(
     name: str, rtype: str, zone: str = ZONE, **behaviours: Behaviour
 ) -> tuple[Answer, Nameserver]:
     async def run() -> tuple[Answer, Nameserver]:
-        async with nameserver(zone, named(behaviours)) as server:
-            return await NetworkLookup(network_of(server)).resolve(name, rtype), server
+        async with (
+            nameserver(zone, named(behaviours)) as server,
+            looking_up(network_of(server)) as lookup,
+        ):
+            return await lookup.resolve(name, rtype), server
 
     return asyncio.run(run())
 
 
 def ask(behaviour: Behaviour) -> Answer:
     async def run() -> Answer:
-        async with nameserver(ZONE, {"example.test": behaviour}) as server:
-            lookup = NetworkLookup(network_of(server))
+        async with (
+            nameserver(ZONE, {"example.test": behaviour}) as server,
+            looking_up(network_of(server)) as lookup,
+        ):
             there = Server("ns1.dns.test", "127.0.0.1", server.port)
             return await lookup.ask(there, "example.test", "TXT")
 
@@ -121,8 +139,11 @@ def test_resolve_could_not_tell(behaviour: Behaviour, reason: str) -> None:
 
 def test_resolve_takes_a_referral_for_no_answer() -> None:
     async def run() -> Answer:
-        async with nameserver(ZONE, {"example.test": loopback.refer}, recursive=False) as server:
-            return await NetworkLookup(network_of(server)).resolve("example.test", "MX")
+        async with (
+            nameserver(ZONE, {"example.test": loopback.refer}, recursive=False) as server,
+            looking_up(network_of(server)) as lookup,
+        ):
+            return await lookup.resolve("example.test", "MX")
 
     assert asyncio.run(run()) == CouldNotTell("refused", "recursion not available")
 
@@ -151,8 +172,12 @@ def test_resolve_tries_again_after_a_lost_datagram() -> None:
 def test_resolve_turns_to_the_next_name_server() -> None:
     async def run() -> Answer:
         failing = loopback.fail_with(dns.rcode.SERVFAIL)
-        async with nameserver(ZONE, {"example.test": failing}) as bad, nameserver(ZONE) as good:
-            return await NetworkLookup(network_of(bad, good)).resolve("example.test", "TXT")
+        async with (
+            nameserver(ZONE, {"example.test": failing}) as bad,
+            nameserver(ZONE) as good,
+            looking_up(network_of(bad, good)) as lookup,
+        ):
+            return await lookup.resolve("example.test", "TXT")
 
     assert asyncio.run(run()) == TEXT
 
@@ -161,7 +186,8 @@ def test_resolve_of_a_closed_port_is_unreachable() -> None:
     async def run() -> Answer:
         async with nameserver(ZONE) as server:
             network = network_of(server)
-        return await NetworkLookup(network).resolve("example.test", "TXT")
+        async with looking_up(network) as lookup:
+            return await lookup.resolve("example.test", "TXT")
 
     answer = asyncio.run(run())
 
@@ -171,8 +197,7 @@ def test_resolve_of_a_closed_port_is_unreachable() -> None:
 
 def test_one_question_is_asked_once_however_many_wait() -> None:
     async def run() -> tuple[list[Answer], int]:
-        async with nameserver(ZONE) as server:
-            lookup = NetworkLookup(network_of(server))
+        async with nameserver(ZONE) as server, looking_up(network_of(server)) as lookup:
             answers = await asyncio.gather(
                 *(lookup.resolve(name, "TXT") for name in ("example.test", "Example.test.") * 5)
             )
@@ -183,8 +208,10 @@ def test_one_question_is_asked_once_however_many_wait() -> None:
 
 def test_question_outlives_the_subject_that_gave_up() -> None:
     async def run() -> Answer:
-        async with nameserver(ZONE, {"example.test": loopback.drop_first(1)}) as server:
-            lookup = NetworkLookup(network_of(server))
+        async with (
+            nameserver(ZONE, {"example.test": loopback.drop_first(1)}) as server,
+            looking_up(network_of(server)) as lookup,
+        ):
             patient = asyncio.create_task(lookup.resolve("example.test", "TXT"))
             hurried = asyncio.create_task(lookup.resolve("example.test", "TXT"))
             await asyncio.sleep(0.01)
@@ -212,18 +239,20 @@ def test_ask_believes_only_an_authoritative_answer(behaviour: Behaviour, expecte
 def test_ask_refuses_an_address_inside_our_network() -> None:
     async def run() -> tuple[Answer, int]:
         async with nameserver(ZONE) as server:
-            lookup = NetworkLookup(Network(nameservers=(("127.0.0.1", server.port),)))
             there = Server("ns1.dns.test", "127.0.0.1", server.port)
-            return await lookup.ask(there, "example.test", "TXT"), server.queries.total()
+            async with looking_up(Network(nameservers=(("127.0.0.1", server.port),))) as lookup:
+                return await lookup.ask(there, "example.test", "TXT"), server.queries.total()
 
     assert asyncio.run(run()) == (CouldNotTell("not-allowed", "127.0.0.1"), 0)
 
 
 def delegation(name: str, zone: str = ZONE, **behaviours: Behaviour) -> object:
     async def run() -> object:
-        async with nameserver(zone, named(behaviours)) as server:
-            network = network_of(server, authoritative_port=5300)
-            return await NetworkLookup(network).delegation(name)
+        async with (
+            nameserver(zone, named(behaviours)) as server,
+            looking_up(network_of(server, authoritative_port=5300)) as lookup,
+        ):
+            return await lookup.delegation(name)
 
     return asyncio.run(run())
 
@@ -242,8 +271,38 @@ def test_delegation_of_an_alias_is_its_own_zone_not_the_targets() -> None:
     assert delegation("alias.example.test", zone) == Delegation("example.test", BOTH)
 
 
-def test_delegation_of_an_unregistered_name_is_no_name() -> None:
-    assert delegation("unregistered.test") == NoName()
+def unregistered(name: str, **behaviours: Behaviour) -> object:
+    """The delegation of a name the resolver does not know; the registry's server is another."""
+
+    async def run() -> object:
+        async with (
+            nameserver(ZONE) as resolver,
+            nameserver(ZONE, named(behaviours), recursive=False) as registry,
+            looking_up(
+                replace(
+                    network_of(resolver, authoritative_port=registry.port),
+                    timeouts_seconds=(0.2,),
+                )
+            ) as lookup,
+        ):
+            return await lookup.delegation(name)
+
+    return asyncio.run(run())
+
+
+@pytest.mark.parametrize("name", ["unregistered.test", "_dmarc.unregistered.test"])
+def test_delegation_of_a_name_its_registry_does_not_know_is_no_name(name: str) -> None:
+    assert unregistered(name) == NoName()
+
+
+@pytest.mark.parametrize(
+    "behaviour", [loopback.drop, loopback.refer, loopback.fail_with(dns.rcode.SERVFAIL)]
+)
+def test_delegation_that_only_resolvers_deny_is_unconfirmed(behaviour: Behaviour) -> None:
+    found = unregistered("unregistered.test", unregistered_test=behaviour)
+
+    assert isinstance(found, CouldNotTell)
+    assert found.reason == "unconfirmed"
 
 
 def test_delegation_with_a_failing_parent_could_not_tell() -> None:
@@ -270,6 +329,29 @@ def test_delegation_names_servers_without_a_usable_address() -> None:
     )
 
 
+def test_delegation_tells_that_only_this_machine_lacks_ipv6(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    zone = """
+    example.test NS six.dns.test
+    example.test NS both.dns.test
+    example.test NS local.dns.test
+    six.dns.test AAAA 2a00:1450::53
+    both.dns.test A 127.0.0.1
+    both.dns.test AAAA 2a00:1450::54
+    local.dns.test AAAA fd00::53
+    """
+    # This machine may well have IPv6; the one of the test has not.
+    monkeypatch.setattr(resolution, "has_route", lambda address: False)
+
+    assert delegation("example.test", zone) == Delegation(
+        zone="example.test",
+        servers=(Server("both.dns.test", "127.0.0.1", 5300),),
+        unresolved=("local.dns.test", "six.dns.test"),
+        ipv6_only=("six.dns.test",),
+    )
+
+
 def test_route_sends_a_suffix_to_other_name_servers_and_port() -> None:
     async def run() -> tuple[Answer, object, int]:
         async with nameserver(ZONE) as lab, nameserver("") as world:
@@ -278,10 +360,10 @@ def test_route_sends_a_suffix_to_other_name_servers_and_port() -> None:
                 allowed_networks=(ip_network("127.0.0.0/8"),),
                 routes=(Route("test", (("127.0.0.1", lab.port),), authoritative_port=lab.port),),
             )
-            lookup = NetworkLookup(network)
-            answer = await lookup.resolve("example.test", "TXT")
-            found = await lookup.delegation("example.test")
-            await lookup.resolve("latest", "TXT")
+            async with looking_up(network) as lookup:
+                answer = await lookup.resolve("example.test", "TXT")
+                found = await lookup.delegation("example.test")
+                await lookup.resolve("latest", "TXT")
             assert isinstance(found, Delegation)
             return answer, {s.port for s in found.servers} == {lab.port}, world.queries.total()
 
@@ -291,8 +373,10 @@ def test_route_sends_a_suffix_to_other_name_servers_and_port() -> None:
 def test_authoritative_only_name_server_serves_as_resolver() -> None:
     async def run() -> object:
         refusing = loopback.fail_with(dns.rcode.REFUSED)
-        async with nameserver(ZONE, {"com": refusing}, recursive=False) as server:
-            lookup = NetworkLookup(network_of(server, authoritative_port=server.port))
+        async with (
+            nameserver(ZONE, {"com": refusing}, recursive=False) as server,
+            looking_up(network_of(server, authoritative_port=server.port)) as lookup,
+        ):
             found = await lookup.delegation("example.test")
             assert isinstance(found, Delegation)
             return await lookup.ask(found.servers[0], "example.test", "TXT")

@@ -33,10 +33,10 @@ def look(*servers: str | CouldNotTell) -> Outcome:
         ([LOW, HIGH], Verdict.FAIL, False, ["dns.servers-disagree", "mx-ttl.too-high"]),
         ([LOW, NONE], Verdict.FAIL, False, ["dns.servers-disagree", "mx-ttl.no-mx"]),
         ([LOW, SILENT], Verdict.UNKNOWN, False, ["dns.server-silent"]),
-        ([LOW, LAME], Verdict.UNKNOWN, False, ["dns.server-silent"]),
+        ([LOW, LAME], Verdict.UNKNOWN, False, ["dns.server-lame"]),
         ([HIGH, SILENT], Verdict.FAIL, False, ["mx-ttl.too-high", "dns.server-silent"]),
         ([NONE, SILENT], Verdict.UNKNOWN, False, ["mx-ttl.no-mx", "dns.server-silent"]),
-        ([SILENT, LAME], Verdict.UNKNOWN, False, ["dns.server-silent"]),
+        ([SILENT, LAME], Verdict.UNKNOWN, False, ["dns.server-lame", "dns.server-silent"]),
         (
             [LOW, HIGH, SILENT],
             Verdict.FAIL,
@@ -95,12 +95,24 @@ NS1 = (Server("ns1.test", "192.0.2.1"),)
     [
         (NoName(), Verdict.FAIL, False, ["dns.no-such-domain"]),
         (CouldNotTell("servfail"), Verdict.UNKNOWN, False, ["dns.no-delegation"]),
+        (
+            CouldNotTell("unconfirmed"),
+            Verdict.UNKNOWN,
+            False,
+            ["dns.no-such-domain-unconfirmed"],
+        ),
         (Delegation("example.test", ()), Verdict.UNKNOWN, False, []),
         (
             Delegation("example.test", NS1, unresolved=("ns2.test",)),
             Verdict.UNKNOWN,
             False,
-            ["dns.server-silent"],
+            ["dns.server-unresolved"],
+        ),
+        (
+            Delegation("example.test", NS1, unresolved=("ns2.test",), ipv6_only=("ns2.test",)),
+            Verdict.UNKNOWN,
+            False,
+            ["dns.no-ipv6-here"],
         ),
         (
             Delegation("example.test", NS1, addressless=("ns2.test",)),

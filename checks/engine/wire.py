@@ -1,0 +1,313 @@
+"""DNS messages as bytes: questions written, ordinary replies read. Pure.
+
+Written for speed, because nearly all the time of a look went into message objects. Only what the
+engine reads is read: A, AAAA, NS, CNAME, PTR, MX and TXT answers of class IN, and SOA and NS in
+the authority section. Whatever is odd is left to dnspython (`messages.from_reference`): `read` is
+either certain or says nothing. Every step moves forward or is counted, so that no message takes
+longer than its length allows.
+"""
+
+from __future__ import annotations
+
+import functools
+import struct
+from dataclasses import dataclass
+
+import dns.ipv4
+import dns.ipv6
+
+from checks.engine.lookup import Record
+from checks.engine.messages import Message, readable
+
+HEADER_BYTES = 12
+# Small enough to cross any path unfragmented (DNS flag day 2020).
+EDNS_PAYLOAD = 1232
+RESPONSE, TRUNCATED, RECURSION_DESIRED = 0x8000, 0x0200, 0x0100
+AUTHORITATIVE, RECURSION_AVAILABLE = 0x0400, 0x0080
+OPCODE = 0x7800
+
+_A, _NS, _CNAME, _SOA, _PTR, _MX, _TXT, _AAAA, _OPT = 1, 2, 5, 6, 12, 15, 16, 28, 41
+_IN = 1
+_NUMBERS = {"A": _A, "NS": _NS, "CNAME": _CNAME, "PTR": _PTR, "MX": _MX, "TXT": _TXT, "AAAA": _AAAA}
+_ADDRESS_BYTES = {_A: 4, _AAAA: 16}
+_WORDS = {number: word for word, number in _NUMBERS.items()}
+_HEADER = struct.Struct("!HHHHHH")
+_RECORD = struct.Struct("!HHIH")
+_PAIR = struct.Struct("!HH")
+# The root, type OPT, our payload size, no flags, no options (RFC 6891 section 6.1.2).
+_EDNS = b"\0" + _RECORD.pack(_OPT, EDNS_PAYLOAD, 0, 0)
+_EXTENDED_ERROR = 15
+_MOST_TTL = 0x7FFFFFFF
+_MOST_HOPS = 16
+_MOST_OCTETS = 255
+_SOA_NUMBERS = 20
+# What stands for itself in a name written as text; the rest is escaped (RFC 1035 section 5.1).
+_SPECIAL = b'"().;\\@$'
+_PLAIN = bytes(byte for byte in range(0x21, 0x7F) if byte not in _SPECIAL or byte == ord("."))
+_WRITTEN = [
+    "\\" + chr(byte)
+    if byte in _SPECIAL
+    else (chr(byte).lower() if 0x20 < byte < 0x7F else f"\\{byte:03d}")
+    for byte in range(256)
+]
+
+
+class _Odd(Exception):
+    """This message is for dnspython. Never leaves this module."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A name and type as they go over the wire; `name` is the name as replies write it."""
+
+    name: str
+    rtype: str
+    wire: bytes
+
+    def is_asked_by(self, message: bytes) -> bool:
+        """Does the message hold this question alone, in any case of letters?
+
+        Lower-casing is safe on the whole: lengths are below 64, and our types below 65.
+        """
+        end = HEADER_BYTES + len(self.wire)
+        return message[4:6] == b"\0\1" and message[HEADER_BYTES:end].lower() == self.wire
+
+
+def question(name: str, rtype: str) -> Question | None:
+    """None when no such name can exist (RFC 1035 section 2.3.4)."""
+    name = name.rstrip(".").lower()
+    labels = [label.encode("utf-8") for label in name.split(".")] if name else []
+    if (
+        any(not 0 < len(label) < 64 for label in labels)
+        or sum(map(len, labels)) + len(labels) > 254
+    ):
+        return None
+    packed = b"".join(bytes((len(label),)) + label for label in labels)
+    return Question(_joined(labels, ""), rtype, packed + b"\0" + _PAIR.pack(_NUMBERS[rtype], _IN))
+
+
+def query(asked: Question, number: int, *, recursion: bool, edns: bool = True) -> bytes:
+    """The bytes of a query with the id `number`, offering EDNS of 1232 bytes."""
+    flags = RECURSION_DESIRED if recursion else 0
+    header = _HEADER.pack(number, flags, 1, 0, 0, int(edns))
+    return header + asked.wire + (_EDNS if edns else b"")
+
+
+def read(asked: Question, wire: bytes) -> Message | None:
+    """The reply to `asked`, whose header and question the caller has seen; None when it is odd."""
+    try:
+        return _read(asked, wire)
+    except (_Odd, IndexError, struct.error, ValueError):
+        return None
+
+
+def _read(asked: Question, wire: bytes) -> Message:
+    _, flags, _, answers, authority, additional = _HEADER.unpack_from(wire)
+    # Nearly every owner points at the question.
+    names = {HEADER_BYTES: (asked.name, len(asked.wire) - 4, 0)}
+    at = HEADER_BYTES + len(asked.wire)
+    found, at = _read_answers(wire, at, answers, names)
+    zones, refers, at = _read_authority(wire, at, authority, names)
+    extended = _read_additional(wire, at, additional, names)
+    return Message(
+        flags=flags,
+        rcode=extended << 4 | flags & 0x0F,
+        answers=found,
+        speaks=answers > 0,
+        zones=zones,
+        refers=refers,
+    )
+
+
+_Names = dict[int, tuple[str, int, int]]
+
+
+def _head(wire: bytes, at: int, names: _Names) -> tuple[str, int, int, int, int, int]:
+    """A record up to its content: owner, type, class, TTL, and where the content lies."""
+    if wire[at] == 0xC0 and (known := names.get(wire[at + 1])) is not None:
+        owner, at = known[0], at + 2
+    else:
+        owner, at = _name(wire, at, len(wire), names)
+    number, group, ttl, length = _RECORD.unpack_from(wire, at)
+    at += _RECORD.size
+    if at + length > len(wire):
+        raise _Odd
+    return owner, number, group, ttl, at, at + length
+
+
+def _read_answers(
+    wire: bytes, at: int, count: int, names: _Names
+) -> tuple[dict[tuple[str, str], tuple[Record, ...]], int]:
+    """Sets keep their order and lose their doubles; a set's TTL is its lowest (RFC 2181 5.2)."""
+    sets: dict[tuple[str, str], dict[object, str]] = {}
+    ttls: dict[tuple[str, str], int] = {}
+    for _ in range(count):
+        owner, number, group, ttl, at, end = _head(wire, at, names)
+        if group != _IN:
+            raise _Odd
+        key = (owner, _WORDS.get(number, ""))
+        ttl = 0 if ttl > _MOST_TTL else ttl
+        ttls[key] = min(ttl, ttls.get(key, ttl))
+        value = _value(wire, number, at, end, names)
+        here = sets.setdefault(key, {})
+        if number == _CNAME:
+            here.clear()
+        # Strings cut at other places make another record, though it reads the same.
+        here.setdefault(wire[at:end] if number == _TXT else value, value)
+        at = end
+    return {
+        key: tuple([Record(*key, ttls[key], value) for value in values.values()])
+        for key, values in sets.items()
+    }, at
+
+
+def _value(wire: bytes, number: int, at: int, end: int, names: _Names) -> str:
+    if number == _TXT:
+        return _text(wire, at, end)
+    if number in _ADDRESS_BYTES:
+        if end - at != _ADDRESS_BYTES[number]:
+            raise _Odd
+        return _address(wire[at:end])
+    if number in (_NS, _CNAME, _PTR):
+        return _whole_name(wire, at, end, names)
+    if number == _MX:
+        exchange = _whole_name(wire, at + 2, end, names)
+        return f"{wire[at] << 8 | wire[at + 1]} {exchange}"
+    raise _Odd
+
+
+@functools.lru_cache(maxsize=4096)
+def _address(packed: bytes) -> str:
+    """As dnspython writes it."""
+    return dns.ipv4.inet_ntoa(packed) if len(packed) == 4 else dns.ipv6.inet_ntoa(packed)
+
+
+def _text(wire: bytes, at: int, end: int) -> str:
+    parts = []
+    while at < end:
+        stop = at + 1 + wire[at]
+        parts.append(wire[at + 1 : stop])
+        at = stop
+    if at != end or not parts:
+        raise _Odd
+    return readable(b"".join(parts))
+
+
+def _whole_name(wire: bytes, at: int, end: int, names: _Names) -> str:
+    name, after = _name(wire, at, end, names)
+    if after != end:
+        raise _Odd
+    return name
+
+
+def _name(wire: bytes, at: int, limit: int, names: _Names) -> tuple[str, int]:
+    """The name at `at` as text, and where reading goes on. No byte from `limit` on belongs to it.
+
+    Pointers lead strictly backwards, at most 16 of them, and what they lead to may not overlap the
+    part that led there.
+    """
+    first = start = nearest = at
+    labels: list[bytes] = []
+    hops, after = 0, 0
+    tail, tail_octets = "", 1
+    while True:
+        at, target = _labels(wire, at, limit, labels)
+        after = after or at
+        if target is None:
+            break
+        hops += 1
+        if target >= nearest or hops > _MOST_HOPS:
+            raise _Odd
+        # Only from the name's own place: there, all that was read before ends before.
+        known = names.get(target) if start == first else None
+        if known is not None:
+            tail, tail_octets, further = known
+            hops += further
+            break
+        nearest, limit, at, start = target, start, target, target
+    octets = sum(map(len, labels)) + len(labels) + tail_octets
+    if octets > _MOST_OCTETS or hops > _MOST_HOPS:
+        raise _Odd
+    name = _joined(labels, tail)
+    if hops < _MOST_HOPS:
+        names[first] = (name, octets, hops)
+    return name, after
+
+
+def _labels(wire: bytes, at: int, limit: int, labels: list[bytes]) -> tuple[int, int | None]:
+    """Read labels up to the end of the name, or to a pointer and where it leads."""
+    while at < limit and len(labels) < _MOST_OCTETS:
+        size = wire[at]
+        at += 1
+        if size == 0:
+            return at, None
+        if size < 64:
+            labels.append(wire[at : at + size])
+            at += size
+        elif size >= 192 and at < limit:
+            return at + 1, (size & 0x3F) << 8 | wire[at]
+        else:
+            break
+    raise _Odd
+
+
+def _joined(labels: list[bytes], tail: str) -> str:
+    joined = b".".join(labels)
+    if joined.translate(None, _PLAIN) or joined.count(b".") >= max(len(labels), 1):
+        head = ".".join("".join(map(_WRITTEN.__getitem__, label)) for label in labels)
+    else:
+        head = joined.decode("ascii").lower()
+    if not head:
+        return tail or "."
+    return f"{head}.{tail}" if tail and tail != "." else head
+
+
+def _read_authority(
+    wire: bytes, at: int, count: int, names: _Names
+) -> tuple[tuple[str, ...], bool, int]:
+    zones: dict[str, None] = {}
+    refers = False
+    for _ in range(count):
+        owner, number, group, _, at, end = _head(wire, at, names)
+        if group != _IN:
+            raise _Odd
+        if number == _NS:
+            _whole_name(wire, at, end, names)
+            refers = True
+        elif number == _SOA:
+            _, at = _name(wire, at, end, names)
+            _, at = _name(wire, at, end, names)
+            if at + _SOA_NUMBERS != end:
+                raise _Odd
+            zones[owner] = None
+        else:
+            raise _Odd
+        at = end
+    return tuple(zones), refers, at
+
+
+def _read_additional(wire: bytes, at: int, count: int, names: _Names) -> int:
+    """The upper bits of the rcode. Addresses are looked at only to be sure that they are whole."""
+    extended = -1
+    for _ in range(count):
+        owner, number, group, ttl, at, end = _head(wire, at, names)
+        if number == _OPT:
+            if extended >= 0 or owner != ".":
+                raise _Odd
+            _check_options(wire, at, end)
+            extended = ttl >> 24
+        elif group != _IN or end - at != _ADDRESS_BYTES.get(number):
+            raise _Odd
+        at = end
+    return max(extended, 0)
+
+
+def _check_options(wire: bytes, at: int, end: int) -> None:
+    """Resolvers like to explain themselves (RFC 8914 section 2); other options are odd."""
+    while at < end:
+        code, length = _PAIR.unpack_from(wire, at)
+        at += _PAIR.size
+        if code != _EXTENDED_ERROR or length < 2 or at + length > end:
+            raise _Odd
+        wire[at + 2 : at + length].decode("utf-8")
+        at += length
