@@ -28,6 +28,7 @@ CODES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "dns.server-unresolved": ("servers",),
         "dns.no-ipv6-here": ("servers",),
         "dns.server-without-address": ("servers",),
+        "dns.delegation-differs": ("parent", "zone"),
         "region.gap": ("region", "field"),
         "look.over-budget": ("budget_seconds",),
         "look.internal-error": (),
@@ -39,6 +40,7 @@ CODES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "ownership.wrong-target": ("found", "expected"),
         "ownership.zone-doubled": ("name",),
         "ownership.other-name": ("name",),
+        "ownership.other-servers": ("servers", "delegated"),
         # SPF
         "spf.none": ("domain",),
         "spf.several-records": ("count",),

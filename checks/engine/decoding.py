@@ -7,7 +7,7 @@ from enum import Enum
 
 import dns.rcode
 
-from checks.engine.lookup import Answer, CouldNotTell, NoName, NoRecord, Record, Records
+from checks.engine.lookup import Answer, CouldNotTell, NoName, NoRecord, Record, Records, Referral
 from checks.engine.messages import Message
 from checks.engine.wire import AUTHORITATIVE, RECURSION_AVAILABLE
 
@@ -56,7 +56,9 @@ def read_authoritative(message: Message, name: str, rtype: str) -> Reply | Could
     if failure is not None:
         return failure
     if not message.flags & AUTHORITATIVE:
-        return CouldNotTell("lame", REFERRAL if message.refers else "not authoritative")
+        if message.referral:
+            return Referral("lame", REFERRAL, tuple(sorted(set(message.referral))))
+        return CouldNotTell("lame", "not authoritative")
     return _follow(message, name, rtype)
 
 

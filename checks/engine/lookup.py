@@ -84,6 +84,14 @@ class CouldNotTell:
     detail: str = ""
 
 
+@dataclass(frozen=True)
+class Referral(CouldNotTell):
+    """A server that knows only who else to ask: lame for the zone, or its parent's. `hosts` are
+    the servers it names (RFC 1034 section 4.3.1)."""
+
+    hosts: tuple[str, ...] = ()
+
+
 Answer = Records | NoRecord | NoName | CouldNotTell
 
 

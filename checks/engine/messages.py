@@ -33,7 +33,7 @@ class Message:
 
     `answers` holds the answer section's sets of class IN by owner and type; `speaks` tells that
     the section holds anything at all. Of the authority section the owners of SOA records count
-    (RFC 2308), and whether there are NS records: a referral.
+    (RFC 2308), and the targets of NS records: a referral's servers.
     """
 
     flags: int
@@ -41,7 +41,7 @@ class Message:
     answers: Mapping[tuple[str, str], tuple[Record, ...]]
     speaks: bool = False
     zones: tuple[str, ...] = ()
-    refers: bool = False
+    referral: tuple[str, ...] = ()
 
 
 def from_reference(message: dns.message.Message) -> Message:
@@ -56,7 +56,12 @@ def from_reference(message: dns.message.Message) -> Message:
         },
         speaks=bool(message.answer),
         zones=tuple(text_of(r.name) for r in message.authority if r.rdtype == dns.rdatatype.SOA),
-        refers=any(rrset.rdtype == dns.rdatatype.NS for rrset in message.authority),
+        referral=tuple(
+            text_of(rdata.target)
+            for rrset in message.authority
+            for rdata in rrset
+            if isinstance(rdata, NS)
+        ),
     )
 
 

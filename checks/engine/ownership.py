@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Sequence
 from typing import Any
 
+from checks.engine.delegations import Surroundings, surroundings
 from checks.engine.expectations import Ownership
-from checks.engine.lookup import Answer, CouldNotTell, Lookup, NoName, Records, sorted_values
+from checks.engine.lookup import (
+    Answer,
+    CouldNotTell,
+    Delegation,
+    Lookup,
+    NoName,
+    Records,
+    sorted_values,
+)
 from checks.engine.outcomes import Finding, Kind, Outcome, Verdict
 from checks.engine.servers import Opinion, Survey, combine, survey, undelegated
 
@@ -31,7 +41,14 @@ async def inspect(domain: str, expected: Ownership, lookup: Lookup) -> Outcome:
     if isinstance(aliases, NoName | CouldNotTell):
         return undelegated(Kind.OWNERSHIP, domain, aliases)
     opinions = _opinions(domain, expected, codes, aliases)
-    misplaced = await _find_misplaced(domain, expected, lookup, opinions)
+    around = await surroundings(lookup, codes.delegation)
+    misplaced = [
+        *await _find_misplaced(domain, expected, lookup, opinions),
+        *await _find_elsewhere(domain, expected, lookup, opinions, around, codes.delegation),
+    ]
+    if around.differ:
+        params = {"parent": list(around.parent), "zone": list(around.zone)}
+        misplaced.append(Finding("dns.delegation-differs", params))
     evidence: dict[str, Any] = {"expected": {"token": expected.token, "label": expected.label}}
     if aliases is not None:
         evidence["aliases"] = aliases.rows
@@ -83,6 +100,30 @@ def _hints(token: str, values: Sequence[str]) -> list[Finding]:
         elif _CODE.fullmatch(bare):
             findings.append(Finding("ownership.other-code", {"found": value, "expected": token}))
     return findings
+
+
+async def _find_elsewhere(
+    domain: str,
+    expected: Ownership,
+    lookup: Lookup,
+    opinions: Sequence[Opinion | None],
+    around: Surroundings,
+    delegation: Delegation,
+) -> list[Finding]:
+    """Was the code published at servers that nobody asks?"""
+    if not expected.token or any(o is not None and o.verdict.is_yes for o in opinions):
+        return []
+    answers = await asyncio.gather(*(lookup.ask(s, domain, "TXT") for s in around.others))
+    holding = [
+        server.name
+        for server, answer in zip(around.others, answers, strict=True)
+        if isinstance(answer, Records) and expected.token in answer.values
+    ]
+    if not holding:
+        return []
+    delegated = sorted({server.name for server in delegation.servers})
+    params = {"servers": sorted(holding), "delegated": delegated}
+    return [Finding("ownership.other-servers", params)]
 
 
 async def _find_misplaced(

@@ -28,7 +28,16 @@ OPCODE = 0x7800
 
 _A, _NS, _CNAME, _SOA, _PTR, _MX, _TXT, _AAAA, _OPT = 1, 2, 5, 6, 12, 15, 16, 28, 41
 _IN = 1
-_NUMBERS = {"A": _A, "NS": _NS, "CNAME": _CNAME, "PTR": _PTR, "MX": _MX, "TXT": _TXT, "AAAA": _AAAA}
+_NUMBERS = {
+    "A": _A,
+    "NS": _NS,
+    "CNAME": _CNAME,
+    "SOA": _SOA,
+    "PTR": _PTR,
+    "MX": _MX,
+    "TXT": _TXT,
+    "AAAA": _AAAA,
+}
 _ADDRESS_BYTES = {_A: 4, _AAAA: 16}
 _WORDS = {number: word for word, number in _NUMBERS.items()}
 _HEADER = struct.Struct("!HHHHHH")
@@ -107,7 +116,7 @@ def _read(asked: Question, wire: bytes) -> Message:
     names = {HEADER_BYTES: (asked.name, len(asked.wire) - 4, 0)}
     at = HEADER_BYTES + len(asked.wire)
     found, at = _read_answers(wire, at, answers, names)
-    zones, refers, at = _read_authority(wire, at, authority, names)
+    zones, referral, at = _read_authority(wire, at, authority, names)
     extended = _read_additional(wire, at, additional, names)
     return Message(
         flags=flags,
@@ -115,7 +124,7 @@ def _read(asked: Question, wire: bytes) -> Message:
         answers=found,
         speaks=answers > 0,
         zones=zones,
-        refers=refers,
+        referral=referral,
     )
 
 
@@ -264,16 +273,16 @@ def _joined(labels: list[bytes], tail: str) -> str:
 
 def _read_authority(
     wire: bytes, at: int, count: int, names: _Names
-) -> tuple[tuple[str, ...], bool, int]:
+) -> tuple[tuple[str, ...], tuple[str, ...], int]:
     zones: dict[str, None] = {}
-    refers = False
+    referral: dict[tuple[str, str], str] = {}
     for _ in range(count):
         owner, number, group, _, at, end = _head(wire, at, names)
         if group != _IN:
             raise _Odd
         if number == _NS:
-            _whole_name(wire, at, end, names)
-            refers = True
+            target = _whole_name(wire, at, end, names)
+            referral[owner, target] = target
         elif number == _SOA:
             _, at = _name(wire, at, end, names)
             _, at = _name(wire, at, end, names)
@@ -283,7 +292,7 @@ def _read_authority(
         else:
             raise _Odd
         at = end
-    return tuple(zones), refers, at
+    return tuple(zones), tuple(referral.values()), at
 
 
 def _read_additional(wire: bytes, at: int, count: int, names: _Names) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_network
 from pathlib import Path
@@ -14,11 +14,8 @@ from tests.interop.processes import free_port, on_loopback, program, running
 ADDRESSES = ("127.54.0.1", "127.54.0.2", "127.54.0.3")
 RESOLVER = "127.54.0.10"
 NAMES = "\n".join(f"ns{n} 300 IN A {address}" for n, address in enumerate(ADDRESSES, 1))
-HEAD = """@ 3600 IN SOA ns1.lab.test. hostmaster.lab.test. 1 3600 600 86400 60
-@ 3600 IN NS ns1.lab.test.
-@ 3600 IN NS ns2.lab.test.
-@ 3600 IN NS ns3.lab.test.
-"""
+# The third is the primary, so that it still shows where it is not delegated to.
+HEAD = "@ 3600 IN SOA ns3.lab.test. hostmaster.lab.test. 1 3600 600 86400 60\n"
 
 Zones = Mapping[str, str]  # zone name -> lines of a zone file, below SOA and NS
 # A zone that the server ought to have fetched and never could: it answers SERVFAIL.
@@ -44,18 +41,26 @@ class NameServers:
 
 @contextlib.contextmanager
 def bind_and_unbound(
-    folder: Path, everywhere: Zones, only: Mapping[int, Zones]
+    folder: Path,
+    everywhere: Zones,
+    only: Mapping[int, Zones],
+    *,
+    asked: Sequence[int] = (1, 2, 3),
 ) -> Iterator[NameServers]:
     """Each server serves `everywhere`, except where `only[number]` has its own version of a zone.
 
-    A zone given as an empty text is not served by that server at all.
+    A zone given as an empty text is not served by that server at all. Zones name the servers in
+    `asked` as theirs, and the resolver asks these.
     """
     named, unbound = program("named", "bind9"), program("unbound", "unbound")
     port, resolver_port = free_port(ADDRESSES[0]), free_port(RESOLVER)
     zones = {"lab.test": NAMES, **everywhere}
     views = [{**zones, **only.get(number, {})} for number in (1, 2, 3)]
-    (folder / "named.conf").write_text(_named_conf(folder, port, views))
-    (folder / "unbound.conf").write_text(_unbound_conf(folder, resolver_port, port, sorted(zones)))
+    head = HEAD + "".join(f"@ 3600 IN NS ns{number}.lab.test.\n" for number in asked)
+    at = [ADDRESSES[number - 1] for number in asked]
+    (folder / "named.conf").write_text(_named_conf(folder, port, views, head))
+    conf = _unbound_conf(folder, resolver_port, port, sorted(zones), at)
+    (folder / "unbound.conf").write_text(conf)
     bind = [named, "-g", "-c", str(folder / "named.conf"), "-p", str(port)]
     front = [unbound, "-d", "-c", str(folder / "unbound.conf")]
     with contextlib.ExitStack() as stack:
@@ -66,7 +71,7 @@ def bind_and_unbound(
         yield NameServers(port, resolver_port)
 
 
-def _named_conf(folder: Path, port: int, views: list[dict[str, str]]) -> str:
+def _named_conf(folder: Path, port: int, views: list[dict[str, str]], head: str) -> str:
     addresses = "".join(f"{address}; " for address in ADDRESSES)
     parts = [
         f'options {{ directory "{folder}"; listen-on port {port} {{ {addresses}}};'
@@ -76,23 +81,27 @@ def _named_conf(folder: Path, port: int, views: list[dict[str, str]]) -> str:
     ]
     for address, zones in zip(ADDRESSES, views, strict=True):
         view = f"at-{address}"
-        served = "".join(_zone(folder, view, name, text) for name, text in zones.items() if text)
+        served = "".join(
+            _zone(folder, view, name, text, head) for name, text in zones.items() if text
+        )
         parts.append(f'view "{view}" {{ match-destinations {{ {address}; }}; {served} }};')
     return "\n".join(parts)
 
 
-def _zone(folder: Path, view: str, name: str, text: str) -> str:
+def _zone(folder: Path, view: str, name: str, text: str, head: str) -> str:
     file = folder / f"{view}.{name}.zone"
     if text == NEVER_FETCHED:
         return f'zone "{name}" {{ type secondary; primaries {{ 127.0.0.1 port 1; }}; }};'
-    file.write_text(f"$ORIGIN {name}.\n{HEAD}{text}\n")
+    file.write_text(f"$ORIGIN {name}.\n{head}{text}\n")
     return f'zone "{name}" {{ type primary; file "{file}"; }};'
 
 
-def _unbound_conf(folder: Path, port: int, bind_port: int, zones: list[str]) -> str:
+def _unbound_conf(
+    folder: Path, port: int, bind_port: int, zones: list[str], asked: Sequence[str]
+) -> str:
     stubs = "".join(
         f'stub-zone:\n  name: "{name}"\n'
-        + "".join(f"  stub-addr: {address}@{bind_port}\n" for address in ADDRESSES)
+        + "".join(f"  stub-addr: {address}@{bind_port}\n" for address in asked)
         for name in zones
     )
     return (

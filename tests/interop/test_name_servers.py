@@ -132,3 +132,15 @@ def test_the_cname_variant_of_ownership_passes(tmp_path: Path) -> None:
         outcome = asyncio.run(owned(servers))
 
     assert (outcome.verdict, codes(outcome)) == (Verdict.PASS, [])
+
+
+def test_a_code_at_a_server_that_nobody_asks_is_found_there(tmp_path: Path) -> None:
+    """The registry delegates to two of the servers; the third still holds the zone, edited."""
+    delegated = "".join(f"example 300 IN NS ns{n}.lab\n" for n in (1, 2))
+    zones = {**EVERYWHERE, "test": f"{GLUE}{delegated}", DOMAIN: MX}
+
+    with bind_and_unbound(tmp_path, zones, {3: {DOMAIN: READY}}, asked=(1, 2)) as servers:
+        outcome = asyncio.run(look(servers))[Kind.OWNERSHIP]
+
+    assert codes(outcome) == ["ownership.not-found", "ownership.other-servers"]
+    assert outcome.findings[1].params["servers"] == ["ns3.lab.test"]

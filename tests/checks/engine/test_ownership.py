@@ -8,7 +8,16 @@ import pytest
 
 from checks.engine import ownership
 from checks.engine.expectations import Ownership
-from checks.engine.lookup import CouldNotTell
+from checks.engine.lookup import (
+    Answer,
+    CouldNotTell,
+    Delegation,
+    NoName,
+    Record,
+    Records,
+    Referral,
+    Server,
+)
 from checks.engine.outcomes import Outcome, Verdict
 from tests.checks.engine.seen import codes, params
 from tests.checks.engine.zone_lookup import ZoneLookup
@@ -121,3 +130,60 @@ def test_ownership_without_a_recorded_code_is_unknown() -> None:
     outcome = look(RECORD, token="")
 
     assert (outcome.verdict, codes(outcome)) == (Verdict.UNKNOWN, ["ownership.no-code"])
+
+
+class Delegated(ZoneLookup):
+    """A world whose registry names `parent`, and whose zone names `zone`."""
+
+    def __init__(
+        self, servers: dict[str, str | CouldNotTell], *, parent: list[str], zone: list[str]
+    ) -> None:
+        asked = {name: servers[name] for name in parent}
+        addresses = "\n".join(f"{name} A 192.0.2.{n}" for n, name in enumerate(servers, 1))
+        named = "\n".join(f"example.test NS {name}" for name in zone)
+        super().__init__(f"{addresses}\n{named}", servers=asked)
+        self._everywhere = ZoneLookup("", servers=servers)
+        self._parent, self._named = parent, zone
+
+    async def ask(self, server: Server, name: str, rtype: str) -> Answer:
+        if rtype == "NS" and server.name == "registry.test":
+            return Referral("lame", "referral", tuple(self._parent))
+        if rtype == "NS":
+            return Records(tuple(Record(name, "NS", 300, each) for each in self._named))
+        return await self._everywhere.ask(server, name, rtype)
+
+    async def delegation(self, name: str) -> Delegation | NoName | CouldNotTell:
+        if name == "test":
+            return Delegation("test", (Server("registry.test", "192.0.2.99"),))
+        return await super().delegation(name)
+
+
+def test_ownership_published_at_servers_nobody_asks() -> None:
+    lookup = Delegated(
+        {"ns1.new.test": "example.test TXT x", "ns1.old.test": RECORD},
+        parent=["ns1.new.test"],
+        zone=["ns1.new.test", "ns1.old.test"],
+    )
+
+    outcome = asyncio.run(ownership.inspect("example.test", Ownership(TOKEN), lookup))
+
+    assert (outcome.verdict, codes(outcome)) == (
+        Verdict.FAIL,
+        ["ownership.not-found", "ownership.other-servers", "dns.delegation-differs"],
+    )
+    assert params(outcome, "ownership.other-servers") == {
+        "servers": ["ns1.old.test"],
+        "delegated": ["ns1.new.test"],
+    }
+    assert params(outcome, "dns.delegation-differs") == {
+        "parent": ["ns1.new.test"],
+        "zone": ["ns1.new.test", "ns1.old.test"],
+    }
+
+
+def test_ownership_where_registry_and_zone_agree_says_nothing_of_it() -> None:
+    lookup = Delegated({"ns1.test": RECORD}, parent=["ns1.test"], zone=["ns1.test"])
+
+    outcome = asyncio.run(ownership.inspect("example.test", Ownership(TOKEN), lookup))
+
+    assert (outcome.verdict, codes(outcome)) == (Verdict.PASS, [])
