@@ -24,6 +24,7 @@ KIND_CHOICES = [
     (Kind.SMTP.value, "SMTP 25"),
     (Kind.LDAPS.value, "LDAPS 636"),
     (Kind.LOCKDOWN.value, "Lockdown"),
+    (Kind.MESSAGE.value, "Test message"),
 ]
 VERDICT_CHOICES = [
     (Verdict.PASS.value, "Pass"),
