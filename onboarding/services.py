@@ -14,7 +14,7 @@ from checks.models import Check
 from checks.subjects import keep_checks
 from onboarding.blueprint import Blueprint, TaskBlueprint, applies, is_optional
 from onboarding.errors import NotYours, OnboardingError
-from onboarding.judging import reassess
+from onboarding.judging import judge_at_first, reassess
 from onboarding.models import Cutover, Phase, Plan, Responsibility, Task
 from onboarding.standing import own_state, refresh_states
 from onboarding.templates_on_record import blueprint_of, newest_template
@@ -70,7 +70,7 @@ def create_tenant(entry: NewTenant, *, by: User | None) -> Tenant:
             for host in entry.hosts
         )
         keep_checks(tenant)
-        create_plan(tenant)
+        judge_at_first(create_plan(tenant))
         write_activity(tenant, "tenant-created", by=by, domains=[d.name for d in entry.domains])
     return tenant
 
@@ -89,7 +89,6 @@ def create_plan(tenant: Tenant) -> Plan:
         for position, phase in enumerate(blueprint.phases)
     }
     _create_tasks(plan, phases, blueprint)
-    refresh_states(plan)
     return plan
 
 

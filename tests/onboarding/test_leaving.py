@@ -189,7 +189,12 @@ def test_an_export_holds_all_of_one_tenant_and_nothing_of_another(
 
     held = {name: json.loads(archive.read(f"{name}.json")) for name in exporting.PARTS}
     text = "".join(archive.read(name).decode() for name in archive.namelist() if ".json" in name)
-    assert [name for name, rows in held.items() if not rows] == ["invitations", "hosts", "cutovers"]
+    assert [name for name, rows in held.items() if not rows] == [
+        "invitations",
+        "hosts",
+        "cutovers",
+        "messages",
+    ]
     assert [row["name"] for row in held["tenant"]] == [tenant.name]
     assert [archive.read(n) for n in archive.namelist() if n.startswith("files/")] == [PNG]
     assert "elsewhere.test" not in text
