@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from datetime import datetime
 
 from django.conf import settings
+from django.db import transaction
 from django.utils import timezone
 
 from checks import messages, services
 from checks.engine.batch import Look, look_all
 from checks.engine.expectations import Ownership, Selector
-from checks.engine.outcomes import Kind
+from checks.engine.outcomes import Kind, Outcome
 from checks.models import Check, ShownMessage
 from checks.network_settings import network_from_settings
 from checks.region_facts import region_facts
@@ -74,11 +76,18 @@ def run_batch(check_ids: Sequence[int]) -> int:
             concurrency=settings.CHECKS_CONCURRENCY,
         )
     )
-    recorded = 0
-    for check, outcome in zip(checks, outcomes, strict=True):
-        if not services.record_run(check.pk, outcome, asked=check.expectation, at=asked_at):
-            continue
-        recorded += 1
-        if check.pk in shown:
-            messages.note_look(shown[check.pk], outcome, at=asked_at)
+    return sum(
+        _record(check, outcome, shown.get(check.pk), at=asked_at)
+        for check, outcome in zip(checks, outcomes, strict=True)
+    )
+
+
+def _record(check: Check, outcome: Outcome, message: ShownMessage | None, *, at: datetime) -> bool:
+    if message is None:
+        return services.record_run(check.pk, outcome, asked=check.expectation, at=at)
+    # Together, so that whoever hears of the look finds the message judged.
+    with transaction.atomic():
+        recorded = services.record_run(check.pk, outcome, asked=check.expectation, at=at)
+        if recorded:
+            messages.note_look(message, outcome, at=at)
     return recorded

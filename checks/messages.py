@@ -69,9 +69,7 @@ def park_idle(checks: Sequence[Check], messages: Mapping[int, ShownMessage]) -> 
 
 
 def _park(ids: Sequence[int]) -> None:
-    Check.objects.filter(pk__in=ids).update(
-        next_due_at=PARKED, hurried_until=None, claim_id="", claimed_until=None
-    )
+    Check.objects.filter(pk__in=ids).update(next_due_at=PARKED, claim_id="", claimed_until=None)
 
 
 def shown_to_engine(message: ShownMessage | None, *, at: datetime) -> Shown | None:
@@ -108,3 +106,9 @@ def _is_judged(check: Check, outcome: Outcome, looks: int) -> bool:
         return not check.standing.is_being_doubted
     codes = {finding.code for finding in outcome.findings}
     return not codes & _WORTH_ANOTHER_LOOK
+
+
+def latest_messages(check: Check, *, most: int = 10) -> list[ShownMessage]:
+    """What was shown lately, the newest first, each with who showed it and what came of it."""
+    shown = ShownMessage.objects.filter(check_asked=check).select_related("observation", "shown_by")
+    return list(shown.defer("content")[:most])

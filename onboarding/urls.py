@@ -11,6 +11,7 @@ from onboarding.views import (
     handoff,
     lab,
     leaving,
+    message,
     people,
     plan,
     staff,
@@ -36,6 +37,12 @@ urlpatterns = [
     path("t/<str:public_id>/cutovers/", plan.cutover_plan, name="cutover-plan"),
     path("t/<str:public_id>/look/", checks.look_at_all, name="look-at-all"),
     path("t/<str:public_id>/checks/<str:check_id>/look/", checks.check_look, name="check-look"),
+    path("t/<str:public_id>/checks/<str:check_id>/message/", message.message, name="message"),
+    path(
+        "t/<str:public_id>/checks/<str:check_id>/message/show/",
+        message.message_show,
+        name="message-show",
+    ),
     path("t/<str:public_id>/tasks/<str:task_id>/confirm/", plan.task_confirm, name="task-confirm"),
     path(
         "t/<str:public_id>/tasks/<str:task_id>/withdraw/", plan.task_withdraw, name="task-withdraw"

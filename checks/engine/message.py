@@ -24,6 +24,7 @@ from checks.engine.message_judgement import (
     SpfSeen,
     age_verdict,
     dmarc_verdict,
+    is_dmarc_signed,
     judge,
     path_verdict,
     signature_verdict,
@@ -205,7 +206,11 @@ def _evidence(
             {"name": "age", "rests_on": "proof", "verdict": age_verdict(facts).value},
             {"name": "path", "rests_on": "text", "verdict": path_verdict(facts).value},
             {"name": "spf", "rests_on": "text", "verdict": spf_verdict(facts).value},
-            {"name": "dmarc", "rests_on": "proof", "verdict": dmarc_verdict(facts).value},
+            {
+                "name": "dmarc",
+                "rests_on": "proof" if is_dmarc_signed(facts) else "text",
+                "verdict": dmarc_verdict(facts).value,
+            },
         ],
         "signatures": [_signature(s) for s in facts.signatures[: message_parts.MAX_HOPS]],
         "hops": [

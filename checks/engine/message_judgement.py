@@ -246,19 +246,23 @@ def spf_verdict(facts: Facts) -> Verdict:
     return Verdict.FAIL
 
 
+def is_dmarc_signed(facts: Facts) -> bool:
+    """Whether a signature carries DMARC; SPF rests on text."""
+    return any(
+        s.is_valid and is_aligned(s.domain, facts.domain, strict=facts.dmarc.strict_dkim)
+        for s in facts.signatures
+    )
+
+
 def dmarc_verdict(facts: Facts) -> Verdict:
     """RFC 7489 section 3.1: one of the two must pass for a name that is aligned with From."""
     if facts.dmarc.is_published is None:
         return Verdict.UNKNOWN
-    by_dkim = any(
-        s.is_valid and is_aligned(s.domain, facts.domain, strict=facts.dmarc.strict_dkim)
-        for s in facts.signatures
-    )
     sender = facts.spf.sender.rpartition("@")[2]
     by_spf = facts.spf.result is Result.PASS and is_aligned(
         sender, facts.domain, strict=facts.dmarc.strict_spf
     )
-    if by_dkim or by_spf:
+    if is_dmarc_signed(facts) or by_spf:
         return Verdict.PASS
     is_told = facts.has_body and not any(s.state in _COULD_BE_VALID for s in facts.signatures)
     return (
