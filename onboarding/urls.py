@@ -55,6 +55,7 @@ urlpatterns = [
     ),
     path("t/<str:public_id>/lab/", lab.lab_show, name="lab"),
     path("t/<str:public_id>/lab/change/", lab.lab_change, name="lab-change"),
+    path("t/<str:public_id>/lab/message/", lab.lab_message, name="lab-message"),
     # --- People
     path("t/<str:public_id>/people/", people.people_show, name="people"),
     path("t/<str:public_id>/people/invite/", people.invite, name="invite"),
