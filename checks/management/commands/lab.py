@@ -97,7 +97,7 @@ def sign(lab: Lab, options: dict[str, Any]) -> str:
     messages.publish_key(lab, options["domain"])
     return (
         f"Messages of {options['domain']} are signed, and the key is published. Put the selector "
-        f"{messages.SELECTOR} on record in the profile, then show the page what `lab message` prints."
+        f"{messages.SELECTOR} on record in the profile, then show what `lab message` prints."
     )
 
 
