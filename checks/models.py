@@ -164,3 +164,24 @@ class ShownMessage(models.Model):
 
     def __str__(self) -> str:
         return f"message shown {self.shown_at:%Y-%m-%d %H:%M}"
+
+
+class Discovery(models.Model):
+    """What a look around a domain's DNS found. Suggestions rest on it; it is no verdict."""
+
+    public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
+    domain = models.OneToOneField(Domain, on_delete=models.CASCADE, related_name="discovery")
+    asked_at = models.DateTimeField(default=timezone.now)
+    # Empty until the first look is done; `found` keeps what was seen last.
+    looked_at = models.DateTimeField(null=True, blank=True)
+    found = models.JSONField(default=dict)
+    could_not_tell = models.BooleanField(default=False)
+    # Suggestions somebody did not want, as `key=value`: another value is another suggestion.
+    dismissed = models.JSONField(default=list)
+
+    def __str__(self) -> str:
+        return f"discovery of {self.domain}"
+
+    @property
+    def is_under_way(self) -> bool:
+        return self.looked_at is None or self.looked_at < self.asked_at

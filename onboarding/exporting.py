@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import ForeignKey, Model
 from django.utils import timezone
 
-from checks.models import Check, Observation, ShownMessage
+from checks.models import Check, Discovery, Observation, ShownMessage
 from onboarding import file_store
 from onboarding.evidence_files import files_of
 from onboarding.models import (
@@ -51,6 +51,7 @@ PARTS: dict[str, tuple[type[Model], str]] = {
     "exports": (TenantExport, "tenant"),
     "checks": (Check, "tenant"),
     "observations": (Observation, "check_asked__tenant"),
+    "discoveries": (Discovery, "domain__tenant"),
     "messages": (ShownMessage, "check_asked__tenant"),
     "activity": (ActivityLine, "tenant"),
 }

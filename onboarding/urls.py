@@ -7,6 +7,7 @@ from django.urls import path
 from onboarding.views import (
     checks,
     dashboard,
+    discovery,
     files,
     handoff,
     lab,
@@ -33,6 +34,21 @@ urlpatterns = [
     path("t/<str:public_id>/activity/", plan.activity, name="activity"),
     path("t/<str:public_id>/domains/", checks.domains, name="domains"),
     path("t/<str:public_id>/profile/", tenants.profile_edit, name="profile-edit"),
+    path(
+        "t/<str:public_id>/domains/<str:domain_id>/look-around/",
+        discovery.look_around,
+        name="look-around",
+    ),
+    path(
+        "t/<str:public_id>/domains/<str:domain_id>/suggestions/use/",
+        discovery.suggestion_use,
+        name="suggestion-use",
+    ),
+    path(
+        "t/<str:public_id>/domains/<str:domain_id>/suggestions/dismiss/",
+        discovery.suggestion_dismiss,
+        name="suggestion-dismiss",
+    ),
     path("t/<str:public_id>/region/", tenants.region_values, name="region-values"),
     path("t/<str:public_id>/cutovers/", plan.cutover_plan, name="cutover-plan"),
     path("t/<str:public_id>/look/", checks.look_at_all, name="look-at-all"),

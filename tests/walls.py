@@ -10,6 +10,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 
+from checks.discoveries import ask_around
 from checks.engine.outcomes import Kind
 from checks.models import Check
 from checks.subjects import keep_checks
@@ -59,6 +60,7 @@ def furnish(tenant: Tenant, consultant: User) -> dict[str, str]:
     Tenant.objects.filter(pk=tenant.pk).update(consultant=consultant, is_sample=True)
     tenant.domains.update(dkim_selectors="mimecast")
     keep_checks(tenant)
+    ask_around(tenant.domains.get())
     task = Task.objects.filter(
         plan__tenant=tenant, is_group=False, applies=True, responsibility=Responsibility.BOTH
     )[0]
@@ -77,6 +79,7 @@ def furnish(tenant: Tenant, consultant: User) -> dict[str, str]:
         "file_id": kept.public_id,
         "export_id": export.public_id,
         "domain": tenant.domains.get().public_id,
+        "domain_id": tenant.domains.get().public_id,
         "hand-off": token,
         "invitation": invited,
     }

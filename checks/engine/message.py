@@ -15,6 +15,7 @@ from typing import Any
 
 from checks.engine import dmarc_records, message_parts
 from checks.engine.addresses import IPNetwork
+from checks.engine.dkim import OLD_SIGNERS
 from checks.engine.expectations import RegionFacts, Selector
 from checks.engine.lookup import CouldNotTell, Lookup, Records
 from checks.engine.message_judgement import (
@@ -92,7 +93,8 @@ async def inspect(
     path = _path(hops, networks)
     facts = Facts(
         domain=domain,
-        selectors=tuple(selectors),
+        # Where the old platforms publish is never Mimecast's, whatever was put on record.
+        selectors=tuple(each for each in selectors if each.name not in OLD_SIGNERS),
         has_body=message.has_body,
         signatures=tuple(signatures),
         path=path,

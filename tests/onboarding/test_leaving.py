@@ -193,6 +193,7 @@ def test_an_export_holds_all_of_one_tenant_and_nothing_of_another(
         "invitations",
         "hosts",
         "cutovers",
+        "discoveries",
         "messages",
     ]
     assert [row["name"] for row in held["tenant"]] == [tenant.name]

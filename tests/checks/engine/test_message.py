@@ -202,6 +202,14 @@ def test_a_genuine_message_of_the_old_signer_went_another_way() -> None:
     }
 
 
+def test_the_old_platforms_selector_is_not_mimecasts_even_on_record() -> None:
+    world = zone(old=f'selector1._domainkey.example.test TXT "{record(1)}"')
+
+    outcome = look(signed(selector="selector1", key=1), world, selectors=("selector1",))
+
+    assert (outcome.verdict, codes(outcome)) == (Verdict.UNKNOWN, ["message.no-selector"])
+
+
 def test_an_old_message_of_the_old_signer_is_no_failure() -> None:
     world = zone(old=f'selector1._domainkey.example.test TXT "{record(1)}"')
     then = AT - timedelta(days=1)
