@@ -99,7 +99,7 @@ def tenant_create(request: HttpRequest) -> HttpResponse:
 
 def _entry(profile: ProfileForm, domains: Any, hosts: Any) -> NewTenant:
     return NewTenant(
-        profile=profile.cleaned_data,
+        profile={name: profile.cleaned_data[name] for name in ProfileForm.Meta.fields},
         domains=[
             DomainEntry(
                 form.cleaned_data["name"],
