@@ -67,6 +67,6 @@ class MessageForm(forms.Form):
     def _checked(self, field: str, content: bytes) -> bytes:
         read = parse(content)
         if isinstance(read, Unreadable):
-            kept = " What you pasted is kept below." if field == "source" else ""
+            kept = " What you pasted is kept." if field == "source" else ""
             self.add_error(field, _REFUSALS[read.problem] + kept)
         return content

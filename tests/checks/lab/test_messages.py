@@ -19,7 +19,7 @@ from tests.checks.engine.seen import codes
 from tests.checks.engine.zone_lookup import ZoneLookup
 
 
-def _as_text(lab: Lab) -> str:
+def zones_as_text(lab: Lab) -> str:
     """The lab's zones as a lookup reads them."""
     return "\n".join(
         f"{'' if r.label == '@' else r.label + '.'}{name} {r.rtype} "
@@ -34,7 +34,7 @@ def judged(lab: Lab, content: bytes, at: datetime) -> Outcome:
     chosen = [Selector(SELECTOR)]
     return asyncio.run(
         message.inspect(
-            "tailspin.test", chosen, region, Shown(content, at), ZoneLookup(_as_text(lab))
+            "tailspin.test", chosen, region, Shown(content, at), ZoneLookup(zones_as_text(lab))
         )
     )
 
