@@ -140,7 +140,9 @@ def _offered(tenant: Tenant, discovery: Discovery, mark: str) -> Suggestion:
 def use(tenant: Tenant, discovery: Discovery, mark: str, *, by: User) -> Suggestion:
     """Put a suggestion into the profile, as if somebody had typed it there."""
     with transaction.atomic():
-        suggestion = _offered(tenant, discovery, mark)
+        # Held, so that of two people who press at once the second is told.
+        held = Discovery.objects.select_for_update().get(pk=discovery.pk)
+        suggestion = _offered(tenant, held, mark)
         match suggestion.key:
             case "onmicrosoft":
                 added = Domain.objects.create(
