@@ -10,7 +10,7 @@ from django.utils import timezone
 from checks.cadence import Pace
 from checks.engine.outcomes import Kind, Verdict
 from checks.settling import Standing
-from tenants.models import Domain, Host, Tenant
+from tenants.models import Domain, Host, Tenant, User
 from tenants.public_ids import new_public_id
 
 KIND_CHOICES = [
@@ -24,6 +24,7 @@ KIND_CHOICES = [
     (Kind.SMTP.value, "SMTP 25"),
     (Kind.LDAPS.value, "LDAPS 636"),
     (Kind.LOCKDOWN.value, "Lockdown"),
+    (Kind.MESSAGE.value, "Message"),
 ]
 VERDICT_CHOICES = [
     (Verdict.PASS.value, "Pass"),
@@ -132,3 +133,55 @@ class Observation(models.Model):
 
     def __str__(self) -> str:
         return f"{self.verdict} from {self.first_seen_at:%Y-%m-%d %H:%M}"
+
+
+class ShownMessage(models.Model):
+    """A test message somebody showed us. Its bytes are let go as soon as it is judged."""
+
+    public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
+    check_asked = models.ForeignKey(Check, on_delete=models.CASCADE, related_name="messages")
+    content = models.BinaryField(default=bytes)
+    size = models.PositiveIntegerField()
+    sha256 = models.CharField(max_length=64)
+    # The planned outbound cutover at the time: an earlier message says nothing of it.
+    not_before = models.DateTimeField(null=True, blank=True)
+    shown_by = models.ForeignKey(
+        User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    shown_at = models.DateTimeField(default=timezone.now)
+    looks = models.PositiveIntegerField(default=0)
+    # Empty while it waits. Judged without an observation: another message took its place.
+    judged_at = models.DateTimeField(null=True, blank=True)
+    observation = models.ForeignKey(
+        Observation, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["-shown_at", "-pk"]
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["check_asked", "-shown_at"], name="message_timeline")
+        ]
+
+    def __str__(self) -> str:
+        return f"message shown {self.shown_at:%Y-%m-%d %H:%M}"
+
+
+class Discovery(models.Model):
+    """What a look around a domain's DNS found. Suggestions rest on it; it is no verdict."""
+
+    public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
+    domain = models.OneToOneField(Domain, on_delete=models.CASCADE, related_name="discovery")
+    asked_at = models.DateTimeField(default=timezone.now)
+    # Empty until the first look is done; `found` keeps what was seen last.
+    looked_at = models.DateTimeField(null=True, blank=True)
+    found = models.JSONField(default=dict)
+    could_not_tell = models.BooleanField(default=False)
+    # Suggestions somebody did not want, as `key=value`: another value is another suggestion.
+    dismissed = models.JSONField(default=list)
+
+    def __str__(self) -> str:
+        return f"discovery of {self.domain}"
+
+    @property
+    def is_under_way(self) -> bool:
+        return self.looked_at is None or self.looked_at < self.asked_at

@@ -31,6 +31,7 @@ NOT_TAKEN_YET = frozenset(
         "mx.old-only",
         "mx-ttl.too-high",
         "lockdown.open",
+        "message.other-signer",
     }
 )
 # Findings that remark on what stands there and are no reason for a no.

@@ -334,6 +334,8 @@ if 200 * CHECKS_BUDGET_SECONDS > 100 * CHECKS_CONCURRENCY:
 CHECKS_VANTAGE_ALLOWED = env.boolean("CHECKS_VANTAGE_ALLOWED", default=False)
 # A mail server that greets everybody: only where it is reached does a closed port prove anything.
 CHECKS_CONTROL_TARGET = env.host_and_port("CHECKS_CONTROL_TARGET", 25)
+# A test message older than this proves nothing about today.
+CHECKS_MESSAGE_DAYS = env.integer("CHECKS_MESSAGE_DAYS", 7, least=1, most=90)
 CHECKS_TTL_THRESHOLD_SECONDS = env.integer("CHECKS_TTL_THRESHOLD_SECONDS", 300, least=1)
 # Seconds until the next look, by what the check is doing (see checks/cadence.py).
 CHECKS_CADENCE = {

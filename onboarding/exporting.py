@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import ForeignKey, Model
 from django.utils import timezone
 
-from checks.models import Check, Observation
+from checks.models import Check, Discovery, Observation, ShownMessage
 from onboarding import file_store
 from onboarding.evidence_files import files_of
 from onboarding.models import (
@@ -55,10 +55,13 @@ PARTS: dict[str, tuple[type[Model], str]] = {
     "exports": (TenantExport, "tenant"),
     "checks": (Check, "tenant"),
     "observations": (Observation, "check_asked__tenant"),
+    "discoveries": (Discovery, "domain__tenant"),
+    "messages": (ShownMessage, "check_asked__tenant"),
     "activity": (ActivityLine, "tenant"),
 }
-# Keys to doors, and where bytes lie: no business of whoever reads the archive.
-_WITHHELD = {"token_hash", "stored_as", "claim_id"}
+# Keys to doors, where bytes lie, and messages that are about to be let go: no business of whoever
+# reads the archive.
+_WITHHELD = {"token_hash", "stored_as", "claim_id", "content"}
 
 
 def ask_for_export(tenant: Tenant, *, by: User) -> TenantExport:

@@ -9,7 +9,7 @@ import django_filters
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from checks.engine.outcomes import Verdict
+from checks.engine.outcomes import Kind, Verdict
 from checks.models import Check
 from onboarding.models import Cutover, Phase
 from tenants.models import Tenant, User
@@ -37,6 +37,12 @@ def cut_over_soon(now: datetime) -> Q:
 
 def failing() -> Q:
     return Q(_check(is_at_fault=True))
+
+
+def could_not_tell() -> Q:
+    """A message that told nothing leaves nobody in the dark: it was one of many."""
+    watched = [kind for kind in Kind if kind is not Kind.MESSAGE]
+    return Q(_check(latest__verdict=Verdict.UNKNOWN.value, kind__in=watched))
 
 
 def at_risk(now: datetime) -> Q:
@@ -90,7 +96,7 @@ class TenantFilter(django_filters.FilterSet):  # type: ignore[misc]  # django-fi
             "soon": cut_over_soon(now),
             "risk": at_risk(now),
             "failing": failing(),
-            "unknown": Q(_check(latest__verdict=Verdict.UNKNOWN.value)),
+            "unknown": could_not_tell(),
         }
         return tenants.filter(conditions[value])
 

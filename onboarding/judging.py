@@ -94,6 +94,15 @@ def _prove_or_reopen(task: Task, evidence: Evidence, tenant: Tenant) -> bool:
     return False
 
 
+def judge_at_first(plan: Plan) -> None:
+    """A new plan's states: some tasks with checks are people's word from the start."""
+    ground = Ground.of(plan.tenant)
+    for task in Task.objects.filter(plan=plan, applies=True):
+        if task.check_kinds:
+            judge(task, ground.evidence(task), plan.tenant)
+    refresh_states(plan)
+
+
 def reassess(plan: Plan) -> None:
     """Judge every task again: after the profile, a domain or a host changed, and nightly.
 

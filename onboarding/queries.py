@@ -43,8 +43,8 @@ class CheckCounts:
 
 def check_counts(tenants: Sequence[Tenant]) -> dict[int, CheckCounts]:
     """One query for any number of tenants. A check is unknown while nothing about it is settled
-    or its last look could not tell."""
-    could_not_tell = Q(latest__verdict=Verdict.UNKNOWN.value)
+    or its last look could not tell. A message that told nothing leaves nobody in the dark."""
+    could_not_tell = Q(latest__verdict=Verdict.UNKNOWN.value) & ~Q(kind=Kind.MESSAGE.value)
     settled_yes = Q(settled_verdict__in=[Verdict.PASS.value, Verdict.WARN.value])
     rows = (
         Check.objects.filter(tenant__in=tenants, is_active=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from checks.engine.outcomes import Verdict
+from checks.engine.outcomes import Kind, Verdict
 from checks.models import Check
 from onboarding.domain_parts import Parts
 from onboarding.judging import Ground
@@ -104,6 +104,11 @@ class TaskRow:
     @property
     def can_be_proven(self) -> bool:
         return bool(self.task.check_kinds) and not self.task.is_by_word
+
+    @property
+    def needs_message(self) -> bool:
+        """No look is of use before somebody has shown a message."""
+        return Kind.MESSAGE in self.task.check_kinds
 
     @property
     def asked(self) -> tuple[Subject, ...]:

@@ -166,7 +166,7 @@ def _confirm(tenant: Tenant, sample: SampleTenant, consultant: User, client: Use
         plan=plan, applies=True, is_group=False, phase__position__lt=sample.done_up_to
     )
     for task in tasks.select_related("plan__tenant"):
-        if task.check_kinds or task.is_optional:
+        if (task.check_kinds and not task.is_by_word) or task.is_optional:
             continue
         if task.is_hard_gate:
             _passed(task, consultant, client)

@@ -13,9 +13,8 @@ from checks.models import Check
 from checks.subjects import keep_checks
 from onboarding.blueprint import Blueprint, TaskBlueprint, applies, is_optional
 from onboarding.errors import OnboardingError
-from onboarding.judging import reassess
+from onboarding.judging import judge_at_first, reassess
 from onboarding.models import Cutover, Phase, Plan, Task
-from onboarding.standing import refresh_states
 from onboarding.templates_on_record import blueprint_of, newest_template
 from tenants.models import Domain, Host, Tenant, User
 from tenants.services import write_activity
@@ -68,7 +67,7 @@ def create_tenant(entry: NewTenant, *, by: User | None) -> Tenant:
             for host in entry.hosts
         )
         keep_checks(tenant)
-        create_plan(tenant)
+        judge_at_first(create_plan(tenant))
         write_activity(tenant, "tenant-created", by=by, domains=[d.name for d in entry.domains])
     return tenant
 
@@ -87,7 +86,6 @@ def create_plan(tenant: Tenant) -> Plan:
         for position, phase in enumerate(blueprint.phases)
     }
     _create_tasks(plan, phases, blueprint)
-    refresh_states(plan)
     return plan
 
 

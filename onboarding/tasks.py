@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import functools
 import logging
+from collections.abc import Iterable
 
 from celery import shared_task
 from django.db import transaction
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
+from checks import discoveries
 from onboarding import exporting, services, task_acts
 from onboarding.models import Mark, Plan, TenantExport
+from tenants.models import Domain
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +44,31 @@ def build_export(public_id: str) -> None:
     export = TenantExport.objects.select_related("tenant").filter(public_id=public_id).first()
     if export is not None:
         exporting.build_export(export)
+
+
+@shared_task(name="onboarding.look_around", acks_late=True, ignore_result=True)
+def look_around(discovery_id: int) -> None:
+    """A look around one domain's DNS; open pages hear of it."""
+    if discoveries.look_around(discovery_id):
+        plan = Plan.objects.filter(tenant__domains__discovery=discovery_id).first()
+        if plan is not None:
+            plan.touch()
+
+
+def look_around_soon(domains: Iterable[Domain]) -> None:
+    """Note who is to be looked at, and queue it once the transaction has committed."""
+    for domain in domains:
+        asked = discoveries.ask_around(domain)
+        transaction.on_commit(functools.partial(_queue_look_around, asked.pk))
+
+
+def _queue_look_around(discovery_id: int) -> None:
+    try:
+        # Where the checks look from, DNS can be asked.
+        look_around.apply_async(args=(discovery_id,), queue="checks.default")
+    except OperationalError:
+        # The page shows it as asked for, and offers to ask again.
+        logger.warning("no broker: discovery %s was not begun", discovery_id)
 
 
 def build_export_soon(export: TenantExport) -> None:

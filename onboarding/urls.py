@@ -7,10 +7,12 @@ from django.urls import path
 from onboarding.views import (
     checks,
     dashboard,
+    discovery,
     files,
     handoff,
     lab,
     leaving,
+    message,
     moves,
     people,
     plan,
@@ -35,10 +37,31 @@ urlpatterns = [
     path("t/<str:public_id>/activity/", plan.activity, name="activity"),
     path("t/<str:public_id>/domains/", checks.domains, name="domains"),
     path("t/<str:public_id>/profile/", tenants.profile_edit, name="profile-edit"),
+    path(
+        "t/<str:public_id>/domains/<str:domain_id>/look-around/",
+        discovery.look_around,
+        name="look-around",
+    ),
+    path(
+        "t/<str:public_id>/domains/<str:domain_id>/suggestions/use/",
+        discovery.suggestion_use,
+        name="suggestion-use",
+    ),
+    path(
+        "t/<str:public_id>/domains/<str:domain_id>/suggestions/dismiss/",
+        discovery.suggestion_dismiss,
+        name="suggestion-dismiss",
+    ),
     path("t/<str:public_id>/region/", tenants.region_values, name="region-values"),
     path("t/<str:public_id>/cutovers/", plan.cutover_plan, name="cutover-plan"),
     path("t/<str:public_id>/look/", checks.look_at_all, name="look-at-all"),
     path("t/<str:public_id>/checks/<str:check_id>/look/", checks.check_look, name="check-look"),
+    path("t/<str:public_id>/checks/<str:check_id>/message/", message.message, name="message"),
+    path(
+        "t/<str:public_id>/checks/<str:check_id>/message/show/",
+        message.message_show,
+        name="message-show",
+    ),
     path("t/<str:public_id>/tasks/<str:task_id>/confirm/", plan.task_confirm, name="task-confirm"),
     path(
         "t/<str:public_id>/tasks/<str:task_id>/withdraw/", plan.task_withdraw, name="task-withdraw"
@@ -83,6 +106,7 @@ urlpatterns = [
     ),
     path("t/<str:public_id>/lab/", lab.lab_show, name="lab"),
     path("t/<str:public_id>/lab/change/", lab.lab_change, name="lab-change"),
+    path("t/<str:public_id>/lab/message/", lab.lab_message, name="lab-message"),
     # --- People
     path("t/<str:public_id>/people/", people.people_show, name="people"),
     path("t/<str:public_id>/people/invite/", people.invite, name="invite"),

@@ -100,6 +100,24 @@ def test_templates_hold_no_script_style_or_unescaped_text(forbidden: str) -> Non
     assert found == []
 
 
+def test_a_form_in_an_isolated_component_is_given_its_token() -> None:
+    """`only` leaves the CSRF token behind, and a browser's POST is then refused. Test clients are
+    not, so no page test sees it."""
+    with_forms = {
+        str(Path(*file.parts[1:]))
+        for file in tracked(".html")
+        if "{% csrf_token %}" in text_of(file)
+    }
+    isolated = [
+        (str(file), match.group(1))
+        for file in tracked(".html")
+        for match in re.finditer(r'{% include "([^"]+)"([^%]*) only %}', text_of(file))
+        if match.group(1) in with_forms and "csrf_token=csrf_token" not in match.group(2)
+    ]
+
+    assert isolated == []
+
+
 def test_engine_and_lab_import_without_django() -> None:
     modules = [
         ".".join(file.with_suffix("").parts)

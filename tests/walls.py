@@ -10,7 +10,10 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 
+from checks.discoveries import ask_around
+from checks.engine.outcomes import Kind
 from checks.models import Check
+from checks.subjects import keep_checks
 from onboarding import exporting
 from onboarding.evidence_files import keep_file
 from onboarding.handoffs import hand_off
@@ -56,6 +59,9 @@ def furnish(tenant: Tenant, consultant: User) -> dict[str, str]:
     )
     Membership.objects.create(tenant=tenant, user=by, role="member")
     Tenant.objects.filter(pk=tenant.pk).update(consultant=consultant, is_sample=True)
+    tenant.domains.update(dkim_selectors="mimecast")
+    keep_checks(tenant)
+    ask_around(tenant.domains.get())
     task = Task.objects.filter(
         plan__tenant=tenant, is_group=False, applies=True, responsibility=Responsibility.BOTH
     )[0]
@@ -67,7 +73,7 @@ def furnish(tenant: Tenant, consultant: User) -> dict[str, str]:
     return {
         "public_id": tenant.public_id,
         "task_id": task.public_id,
-        "check_id": Check.objects.filter(tenant=tenant)[0].public_id,
+        "check_id": Check.objects.get(tenant=tenant, kind=Kind.MESSAGE).public_id,
         "person_id": by.public_id,
         "invitation_id": invitation.public_id,
         "hand_off_id": made.public_id,

@@ -8,7 +8,19 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from checks.engine import dkim, dmarc, ldaps, lockdown, mta_sts, mx, mx_ttl, ownership, smtp, spf
+from checks.engine import (
+    dkim,
+    dmarc,
+    ldaps,
+    lockdown,
+    message,
+    mta_sts,
+    mx,
+    mx_ttl,
+    ownership,
+    smtp,
+    spf,
+)
 from checks.engine.expectations import Ownership, RegionFacts, Selector
 from checks.engine.hosts import DEFAULT_PORTS, Prober
 from checks.engine.network import Endpoint, Network
@@ -37,6 +49,7 @@ class Look:
     vantage_allowed: bool = False
     recipient: str = ""
     control: Endpoint | None = None
+    message: message.Shown | None = None
 
     @property
     def subject(self) -> str:
@@ -145,6 +158,9 @@ _INSPECTIONS: Mapping[Kind, Callable[[_Batch, Look], Awaitable[Outcome]]] = Mapp
             look.vantage_allowed,
             batch.prober,
             recipient=look.recipient,
+        ),
+        Kind.MESSAGE: lambda batch, look: message.inspect(
+            look.domain, look.selectors, look.region, look.message, batch.lookup
         ),
         Kind.LDAPS: lambda batch, look: ldaps.inspect(
             look.host, look.port, look.vantage_allowed, batch.prober

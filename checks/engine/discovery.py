@@ -39,6 +39,8 @@ from checks.engine.spf_expansion import Node, expand
 _ONMICROSOFT = re.compile(r"\._domainkey\.([a-z0-9-]+)\.onmicrosoft\.com$")
 _DKIM_MICROSOFT = re.compile(r"\._domainkey\.([a-z0-9-]+)\.[a-z]-v1\.dkim\.mail\.microsoft$")
 _MAX_SENDERS = 40
+# What a look may be left without an answer to.
+QUESTIONS = ("mx", "spf", "dmarc", "mta_sts")
 _NOBODYS_SELECTOR = "gangway-asks-for-nobody"
 
 
@@ -217,4 +219,4 @@ def _unanswered(
         "dmarc": isinstance(dmarc, CouldNotTell),
         "mta_sts": isinstance(sts, CouldNotTell),
     }
-    return tuple(question for question, holds in silent.items() if holds)
+    return tuple(question for question in QUESTIONS if silent[question])

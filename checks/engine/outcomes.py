@@ -40,6 +40,7 @@ class Kind(StrEnum):
     SMTP = "smtp"
     LDAPS = "ldaps"
     LOCKDOWN = "lockdown"
+    MESSAGE = "message"
 
 
 # Greetings often carry the time or a session's id.

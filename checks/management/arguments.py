@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from django.conf import settings
+from django.utils import timezone
+
 from checks.engine.addresses import parse_address
+from checks.engine.message import Shown
+from checks.engine.message_parts import MAX_BYTES
 from checks.engine.network import Endpoint, parse_endpoint
 from tenants.errors import TenantError
 from tenants.names import normalise_domain
@@ -28,6 +33,18 @@ def nameserver_of(text: str | None) -> tuple[Endpoint, ...]:
     if endpoint is None or parse_address(endpoint[0]) is None:
         raise BadArguments(f"“{text}” is not an address with a port, such as 192.0.2.53:53.")
     return (endpoint,)
+
+
+def message_from(path: str | None) -> Shown | None:
+    """The message in a file. No more is read than the check would look at."""
+    if path is None:
+        return None
+    try:
+        with open(path, "rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise BadArguments(f"{path} cannot be read: {error.strerror or error}.") from error
+    return Shown(content, timezone.now(), most_days=settings.CHECKS_MESSAGE_DAYS)
 
 
 def plain(value: object) -> str:

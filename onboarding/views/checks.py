@@ -28,6 +28,7 @@ DOMAIN_KINDS = (
     Kind.MTA_STS,
     Kind.MX_TTL,
     Kind.MX,
+    Kind.MESSAGE,
 )
 
 

@@ -8,9 +8,11 @@ from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
 from checks.engine.outcomes import Kind
+from checks.lab import messages as stand_in
 from checks.lab.places import SERVERS
 from checks.lab.records import LabError, Mode, ZoneRecord
 from checks.lab.zones import HOSTS, Lab
@@ -30,6 +32,7 @@ class Zone:
     domain: Domain
     records: tuple[ZoneRecord, ...]
     wanted: tuple[RecordToPublish, ...]
+    is_signed: bool
 
 
 def _load(request: HttpRequest, public_id: str) -> tuple[TenantPage, Lab]:
@@ -45,7 +48,12 @@ def lab_show(request: HttpRequest, public_id: str) -> HttpResponse:
     page, lab = _load(request, public_id)
     state = lab.load()
     zones = [
-        Zone(domain, state.zones[domain.name].records, tuple(_wanted(page, domain)))
+        Zone(
+            domain,
+            state.zones[domain.name].records,
+            tuple(_wanted(page, domain)),
+            stand_in.publishes_key(state.zones, domain.name),
+        )
         for domain in page.ground.domains
         if domain.name in state.zones
     ]
@@ -64,6 +72,7 @@ def lab_show(request: HttpRequest, public_id: str) -> HttpResponse:
         "servers": servers,
         "hosts": [{"name": host, "is_open": host not in state.closed} for host in HOSTS],
         "modes": list(Mode),
+        "selector": stand_in.SELECTOR,
     }
     return render(request, "onboarding/lab.html", context)
 
@@ -99,6 +108,10 @@ def _change(page: TenantPage, lab: Lab, request: HttpRequest) -> str:
     act = request.POST.get("act", "")
     if act in ("publish", "withdraw"):
         return _change_record(page, lab, request, act)
+    if act == "sign":
+        domain = _own_domain(page, request)
+        stand_in.publish_key(lab, domain)
+        return f"Messages of {domain} are signed from now on."
     if act in ("lag", "catch-up", "silent", "restore"):
         return _change_server(lab, act, request.POST.get("server", ""))
     host = request.POST.get("host", "")
@@ -111,10 +124,32 @@ def _change(page: TenantPage, lab: Lab, request: HttpRequest) -> str:
     raise LabError("The lab does not know that act.")
 
 
-def _change_record(page: TenantPage, lab: Lab, request: HttpRequest, act: str) -> str:
+def _own_domain(page: TenantPage, request: HttpRequest) -> str:
     domain = request.POST.get("domain", "")
     if domain not in {d.name for d in page.ground.domains}:
         raise LabError("Choose one of this tenant's domains.")
+    return domain
+
+
+@act(Act.USE_LAB)
+@require_POST
+def lab_message(request: HttpRequest, public_id: str) -> HttpResponse:
+    """A test message of a sample domain, to be saved and shown."""
+    page, lab = _load(request, public_id)
+    try:
+        domain = _own_domain(page, request)
+        content = stand_in.arriving_message(lab, domain, page.tenant.region, at=timezone.now())
+    except LabError as error:
+        messages.error(request, f"{error} There is no message.")
+        return redirect("onboarding:lab", public_id=public_id)
+    response = HttpResponse(content, content_type="message/rfc822")
+    response["Content-Disposition"] = f'attachment; filename="test-message-{domain}.eml"'
+    response["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+def _change_record(page: TenantPage, lab: Lab, request: HttpRequest, act: str) -> str:
+    domain = _own_domain(page, request)
     rtype = request.POST.get("type", "").strip()
     value = request.POST.get("value", "").strip()
     label = request.POST.get("label", "").strip() or "@"

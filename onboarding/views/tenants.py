@@ -17,6 +17,8 @@ from onboarding import queries, services
 from onboarding.forms import DomainFormSet, HostFormSet, ProfileForm, RegionValuesForm
 from onboarding.models import Cutover
 from onboarding.services import DomainEntry, HostEntry, NewTenant
+from onboarding.suggestions import surroundings
+from onboarding.tasks import look_around_soon
 from onboarding.views.shared import load_page, show, signed_in
 from tenants.access import act, tenant_or_404
 from tenants.models import Tenant, User
@@ -88,6 +90,7 @@ def tenant_create(request: HttpRequest) -> HttpResponse:
         with transaction.atomic():
             tenant = services.create_tenant(_entry(profile, domains, hosts), by=signed_in(request))
             look_now(tenant.checks.all())
+            look_around_soon(tenant.domains.all())
         return redirect("onboarding:plan-show", public_id=tenant.public_id)
     context = {"profile": profile, "domains": domains, "hosts": hosts}
     status = 422 if request.method == "POST" else 200
@@ -96,7 +99,7 @@ def tenant_create(request: HttpRequest) -> HttpResponse:
 
 def _entry(profile: ProfileForm, domains: Any, hosts: Any) -> NewTenant:
     return NewTenant(
-        profile=profile.cleaned_data,
+        profile={name: profile.cleaned_data[name] for name in ProfileForm.Meta.fields},
         domains=[
             DomainEntry(
                 form.cleaned_data["name"],
@@ -130,6 +133,7 @@ def profile_edit(request: HttpRequest, public_id: str) -> HttpResponse:
             services.change_profile(tenant, before=before, by=signed_in(request))
             _note_rows(tenant, domains, hosts, by=signed_in(request))
             look_now(tenant.checks.filter(looked_at__isnull=True))
+            look_around_soon(domains.new_objects)
         messages.success(request, "Saved. The plan and its checks follow the profile.")
         return redirect("onboarding:profile-edit", public_id=public_id)
     return _show_profile(request, public_id, profile=profile, domains=domains, hosts=hosts)
@@ -181,8 +185,11 @@ def _show_profile(request: HttpRequest, public_id: str, **forms: Any) -> HttpRes
         "directions": Cutover.Direction.choices,
         "gaps": gap_sentences(tenant.region_values),
         "tab": "profile",
+        "around": surroundings(tenant),
         **forms,
     }
+    if request.method == "GET":
+        return show(request, "onboarding/profile_edit.html", "suggestions", context)
     status = 422 if bound else 200
     return render(request, "onboarding/profile_edit.html", context, status=status)
 

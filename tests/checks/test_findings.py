@@ -16,16 +16,16 @@ SENTENCES = Path(settings.BASE_DIR) / "templates" / "checks" / "findings"
 LISTS = {"servers", "parent", "zone", "delegated", "reasons", "agreeing", "lagging", "failing",
          "hosts", "regions", "addresses",
          "names", "uses", "hashes",
-         "destinations", "tags"}  # fmt: skip
+         "destinations", "tags", "selectors"}  # fmt: skip
 NUMBERS = {"count", "lookups", "limit", "branch_lookups", "void_lookups", "total", "passing",
            "ttl", "threshold", "port", "days", "bits", "percent", "max_age",
-           "budget_seconds"}  # fmt: skip
+           "budget_seconds", "length"}  # fmt: skip
 
 
 def _value(name: str, number: int) -> Any:
     if name in NUMBERS:
         return 4000 + number
-    if name in ("not_after", "not_before"):
+    if name in ("not_after", "not_before", "sent_at", "cutover", "expired_at"):
         return "2026-12-01T09:00:00+00:00"
     return [f"{name}-one", f"{name}-two"] if name in LISTS else f"value-of-{name}"
 

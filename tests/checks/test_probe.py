@@ -7,17 +7,21 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from email.utils import format_datetime
 from ipaddress import ip_network
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.utils import timezone
 from pytest_django import Settings
 
 from checks.engine.outcomes import Verdict
 from checks.management.commands.probe import Command, exit_status
 from tests.checks.engine.loopback import Nameserver, nameserver
+from tests.checks.engine.signed_messages import RECEIVED, SELECTOR, record, signed, written
 
-KINDS = "ownership, spf, dkim, dmarc, mta_sts, mx, mx_ttl, smtp, ldaps, lockdown"
+KINDS = "ownership, spf, dkim, dmarc, mta_sts, mx, mx_ttl, smtp, ldaps, lockdown, message"
 EU = "eu-smtp-inbound-{}.mimecast.com"
 ZONE = f"""
 test                        NS  ns1.dns.test
@@ -197,6 +201,14 @@ def test_exit_status(verdicts: list[Verdict], expected: int) -> None:
             "--host is missing: without it there is nobody to ask about --rcpt.",
         ),
         (
+            ["example.test", "--region", "eu", "--only", "message"],
+            "--from-file is missing: without it message cannot be asked.",
+        ),
+        (
+            ["example.test", "--region", "eu", "--from-file", "nowhere.eml"],
+            "nowhere.eml cannot be read: No such file or directory.",
+        ),
+        (
             ["example.test", "--region", "eu", "--nameserver", "dns.example.test"],
             "“dns.example.test” is not an address with a port, such as 192.0.2.53:53.",
         ),
@@ -206,6 +218,41 @@ def test_probe_answers_bad_arguments_with_a_sentence(
     capsys: pytest.CaptureFixture[str], arguments: list[str], sentence: str
 ) -> None:
     assert run(capsys, *arguments) == (64, "", sentence + "\n")
+
+
+def test_probe_judges_a_message_from_a_file(
+    capsys: pytest.CaptureFixture[str], settings: Settings, tmp_path: Path
+) -> None:
+    now = timezone.now()
+    file = tmp_path / "message.eml"
+    fields = written(
+        Date=format_datetime(now), received=RECEIVED.replace("207.211.31.10", "195.130.217.10")
+    )
+    file.write_bytes(signed(fields, signed_at=now, bits=1024))
+    zone = f'{ZONE}{SELECTOR}._domainkey.example.test TXT "{record(bits=1024)}"\n'
+    with serving(zone) as running:
+        settings.CHECKS_NAMESERVERS = [("127.0.0.1", running.port)]
+        settings.CHECKS_ALLOWED_NETWORKS = [ip_network("127.0.0.0/8")]
+        settings.CHECKS_ROUTES = []
+        arguments = ["example.test", "--region", "eu", "--from-file", str(file), "--json"]
+        selected = [*arguments, "--only", "message", "--dkim-selector"]
+
+        with_selector = run(capsys, *selected, SELECTOR)
+        without = run(capsys, *arguments, "--only", "message")
+        with_another = run(capsys, *selected, "another")
+
+    results = [
+        json.loads(out)["results"][0] for _, out, _ in (with_selector, without, with_another)
+    ]
+    assert [status for status, _, _ in (with_selector, without, with_another)] == [0, 2, 1]
+    assert [list(result) for result in results] == [
+        ["check", "subject", "verdict", "findings", "evidence"]
+    ] * 3
+    assert [(r["check"], r["verdict"], r["findings"][0]["code"]) for r in results] == [
+        ("message", "pass", "message.signed"),
+        ("message", "unknown", "message.no-selector"),
+        ("message", "fail", "message.other-signer"),
+    ]
 
 
 @pytest.mark.parametrize("domain", ["two words.test", "198.51.100.1", "https://x.test/", "a..b"])

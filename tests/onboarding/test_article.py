@@ -123,6 +123,8 @@ def test_proof_comes_from_these_checks_alone() -> None:
     assert {row["key"]: row["check"] for row in rows if row["check"]} == {
         "domain-ownership": "ownership",
         "spf-update": "spf",
+        "dkim-update": "message",
+        "outbound-cutover": "message",
         "mx-ttl-update": "mx_ttl",
         "data-centers-urls": "smtp ldaps",
         "mx-record-cutover": "mx",
@@ -149,6 +151,7 @@ def test_tasks_per_domain_name_the_roles_they_hold_for() -> None:
         "domain-ownership": [*sending, "routing"],
         "spf-update": sending,
         "dkim-update": sending,
+        "outbound-cutover": sending,
         "mx-ttl-update": receiving,
         "mx-record-cutover": receiving,
     }

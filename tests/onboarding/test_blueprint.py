@@ -20,7 +20,7 @@ from onboarding.blueprint import (
 from onboarding.blueprint_parts import PROFILE_VALUES
 from tenants.models import Authentication, DirectoryMethod, Platform
 
-KINDS = "dkim, dmarc, ldaps, lockdown, mta_sts, mx, mx_ttl, ownership, smtp, spf"
+KINDS = "dkim, dmarc, ldaps, lockdown, message, mta_sts, mx, mx_ttl, ownership, smtp, spf"
 SMALL = """\
 version: 3
 products: {archive: Archive}

@@ -195,6 +195,8 @@ def test_an_export_holds_all_of_one_tenant_and_nothing_of_another(
         "domain_parts",
         "comments",
         "cutovers",
+        "discoveries",
+        "messages",
     ]
     assert [row["name"] for row in held["tenant"]] == [tenant.name]
     assert [archive.read(n) for n in archive.namelist() if n.startswith("files/")] == [PNG]

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from checks.engine.outcomes import Kind, Verdict
-from checks.models import Check
+from checks.models import Check, Discovery
 from onboarding.models import Cutover
 from onboarding.templates_on_record import put_templates_on_record
 from onboarding.templatetags.plan_words import largest, tree_lines
@@ -89,6 +89,45 @@ def test_a_refused_form_keeps_what_was_typed_and_says_why_beside_it(
     assert 'value="Fabrikam"' in html
     assert len(texts(html, "#id_domains-0-name_error")) == 1
     assert 'aria-describedby="id_domains-0-name_error"' in html
+
+
+def test_a_new_tenants_domains_are_looked_around(consultant: User, signed_in: SignIn) -> None:
+    put_templates_on_record()
+    typed = {
+        "name": "Fabrikam",
+        "region": "us",
+        "platform": "microsoft_365",
+        "directory_method": "entra_id",
+        "authentication": "sso",
+        "time_zone": "UTC",
+        "domains-TOTAL_FORMS": "1",
+        "domains-INITIAL_FORMS": "0",
+        "domains-0-name": "fabrikam.test",
+        "domains-0-role": "primary",
+        "hosts-TOTAL_FORMS": "0",
+        "hosts-INITIAL_FORMS": "0",
+    }
+    client = signed_in(consultant)
+
+    client.post(reverse("onboarding:tenant-create"), typed)
+    tenant = Tenant.objects.get(name="Fabrikam")
+    assert [seen.domain.name for seen in Discovery.objects.all()] == ["fabrikam.test"]
+    assert Discovery.objects.get().is_under_way
+
+    primary = tenant.domains.get()
+    seen = client.get(reverse("onboarding:profile-edit", args=[tenant.public_id]))
+    added = typed | {
+        "seen": seen.context["profile"]["seen"].value(),
+        "domains-TOTAL_FORMS": "2",
+        "domains-INITIAL_FORMS": "1",
+        "domains-0-id": str(primary.pk),
+        "domains-1-name": "second.test",
+        "domains-1-role": "secondary",
+    }
+    client.post(reverse("onboarding:profile-edit", args=[tenant.public_id]), added)
+
+    looked = Discovery.objects.order_by("pk").values_list("domain__name", flat=True)
+    assert list(looked) == ["fabrikam.test", "second.test"]
 
 
 def test_the_matrix_has_a_link_for_every_check_and_opens_its_evidence(

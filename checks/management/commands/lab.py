@@ -9,7 +9,9 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
 
+from checks.lab import messages
 from checks.lab.places import Places, announce, current, withdraw_announcement
 from checks.lab.records import APEX, LabError, LabState, Mode, ZoneRecord
 from checks.lab.serve import serve
@@ -27,6 +29,7 @@ class Command(BaseCommand):
         acts.add_parser("serve", help="run the lab's servers until Ctrl-C")
         _add_record_acts(acts)
         _add_server_acts(acts)
+        _add_message_acts(acts)
         for act, says in (("close", "stop a host from listening"), ("open", "let it listen again")):
             acts.add_parser(act, help=says).add_argument("host", help=" or ".join(HOSTS))
         acts.add_parser("restore", help="every server answers, every host is open; records stay")
@@ -81,6 +84,28 @@ def _add_server_acts(acts: Any) -> None:
         ("servfail", "it fails at every question"),
     ):
         acts.add_parser(act, help=says).add_argument("server", type=int, help="1, 2 or 3")
+
+
+def _add_message_acts(acts: Any) -> None:
+    acts.add_parser("sign", help="let the stand-in for Mimecast sign").add_argument("domain")
+    message = acts.add_parser("message", help="a test message as it would arrive outside")
+    message.add_argument("domain")
+    message.add_argument("--region", default="us", help="whose ranges it leaves from")
+
+
+def sign(lab: Lab, options: dict[str, Any]) -> str:
+    messages.publish_key(lab, options["domain"])
+    return (
+        f"Messages of {options['domain']} are signed, and the key is published. Put the selector "
+        f"{messages.SELECTOR} on record in the profile, then show what `lab message` prints."
+    )
+
+
+def message(lab: Lab, options: dict[str, Any]) -> str:
+    content = messages.arriving_message(
+        lab, options["domain"], options["region"], at=timezone.now()
+    )
+    return content.decode()
 
 
 def publish(lab: Lab, options: dict[str, Any]) -> str:
@@ -200,6 +225,8 @@ MODES = {
 ACTS = {
     "publish": publish,
     "withdraw": withdraw,
+    "sign": sign,
+    "message": message,
     "show": show,
     "lag": lag,
     "catch-up": catch_up,

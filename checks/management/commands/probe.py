@@ -19,7 +19,14 @@ from checks.engine.expectations import Ownership, Selector
 from checks.engine.hosts import DEFAULT_PORTS
 from checks.engine.network import Endpoint, parse_endpoint
 from checks.engine.outcomes import Finding, Kind, Outcome, Verdict
-from checks.management.arguments import EXIT_USAGE, BadArguments, domain_of, nameserver_of, plain
+from checks.management.arguments import (
+    EXIT_USAGE,
+    BadArguments,
+    domain_of,
+    message_from,
+    nameserver_of,
+    plain,
+)
 from checks.network_settings import network_from_settings
 from checks.region_facts import region_facts
 from tenants.errors import TenantError
@@ -33,6 +40,7 @@ _NEEDS = {
     Kind.SMTP: "--host",
     Kind.LDAPS: "--ldaps-host",
     Kind.LOCKDOWN: "--host",
+    Kind.MESSAGE: "--from-file",
 }
 
 
@@ -69,6 +77,9 @@ class Command(BaseCommand):
             "--rcpt", metavar="ADDRESS", default="", help="ask the host whether it takes this one"
         )
         parser.add_argument("--ldaps-host", metavar="HOST[:PORT]", help="the directory host")
+        parser.add_argument(
+            "--from-file", metavar="FILE", help="a test message, as saved from a mailbox (.eml)"
+        )
         parser.add_argument("--only", metavar="KINDS", help=", ".join(Kind))
         parser.add_argument("--nameserver", metavar="IP[:PORT]", help="ask this one instead")
         parser.add_argument("--json", action="store_true", help="print one JSON document")
@@ -125,6 +136,7 @@ def _looks(domain: str, options: dict[str, Any]) -> Iterator[Look]:
         Kind.LDAPS: _host(options["ldaps_host"], Kind.LDAPS),
     }
     facts = region_facts(regions[options["region"]])
+    shown = message_from(options["from_file"])
     proof = Ownership(options["token"].strip(), options["label"].strip().lower())
     for kind in _kinds(options, proof):
         host, port = hosts.get(kind, ("", 0))
@@ -139,6 +151,7 @@ def _looks(domain: str, options: dict[str, Any]) -> Iterator[Look]:
             ttl_threshold=settings.CHECKS_TTL_THRESHOLD_SECONDS,
             recipient=_recipient(options),
             control=settings.CHECKS_CONTROL_TARGET,
+            message=shown,
             vantage_allowed=settings.CHECKS_VANTAGE_ALLOWED,
         )
 
@@ -150,6 +163,7 @@ def _kinds(options: dict[str, Any], proof: Ownership) -> list[Kind]:
         Kind.SMTP: bool(options["host"]),
         Kind.LOCKDOWN: bool(options["host"]),
         Kind.LDAPS: bool(options["ldaps_host"]),
+        Kind.MESSAGE: bool(options["from_file"]),
     }
     if options["only"] is None:
         # Before the lockdown its answer is the opposite of the one that smtp wants.

@@ -1,0 +1,99 @@
+"""From a test message of the lab to a ticked task, in a browser."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.urls import reverse
+from playwright.sync_api import Page, expect
+
+from checks import looks
+from checks.engine import message
+from checks.engine.batch import Look
+from checks.engine.outcomes import Outcome
+from checks.lab.messages import SELECTOR, arriving_message, publish_key
+from checks.lab.zones import Lab
+from onboarding.services import follow_profile
+from tenants.models import Tenant, User
+from tests.browser.conftest import Complaints, OpenPage, violations
+from tests.cast import MakeTenant
+from tests.checks.engine.zone_lookup import ZoneLookup
+from tests.checks.lab.test_messages import zones_as_text
+
+
+@pytest.fixture
+def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
+    """A lab whose zones the worker reads."""
+    lab = Lab(tmp_path)
+    publish_key(lab, "tailspin.test")
+
+    async def look_all(asked: list[Look], **_: Any) -> list[Outcome]:
+        lookup = ZoneLookup(zones_as_text(lab))
+        return [
+            await message.inspect(each.domain, each.selectors, each.region, each.message, lookup)
+            for each in asked
+        ]
+
+    monkeypatch.setattr(looks, "look_all", look_all)
+    return lab
+
+
+@pytest.fixture
+def tailspin(make_tenant: MakeTenant) -> Tenant:
+    tenant = make_tenant(
+        "Tailspin",
+        domains=(("tailspin.test", "primary"),),
+        region_overrides={"spf_include": "us._netblocks.mimecast.test"},
+    )
+    tenant.domains.update(dkim_selectors=SELECTOR)
+    follow_profile(tenant)
+    return tenant
+
+
+def outbound(tenant: Tenant) -> str:
+    plan = reverse("onboarding:plan-show", args=[tenant.public_id])
+    return f"{plan}?phase=outbound-cutover-phase"
+
+
+def open_form(page: Page) -> None:
+    page.locator("#outbound-cutover > summary").click()
+    page.locator("#outbound-cutover").get_by_role("link", name="Check a test message").click()
+
+
+def test_a_pasted_message_ticks_the_outbound_cutover(
+    open_page: OpenPage, lab: Lab, tailspin: Tenant, consultant: User, complaints: Complaints
+) -> None:
+    page = open_page(consultant, outbound(tailspin))
+    open_form(page)
+    source = arriving_message(lab, "tailspin.test", "us", at=datetime.now(UTC)).decode()
+
+    page.get_by_label("The message’s source").fill(source)
+    page.get_by_role("button", name="Look at this message").click()
+
+    expect(page.locator("#message-title")).to_have_text("It left through Mimecast, signed")
+    expect(page.locator("tr[data-fact][data-verdict=pass]")).to_have_count(5)
+    assert violations(page) == []
+    page.goto(outbound(tailspin))
+    expect(page.locator("#outbound-cutover .task-state")).to_contain_text("verified")
+    assert complaints == []
+
+
+def test_an_uploaded_message_that_was_edited_proves_nothing(
+    open_page: OpenPage, lab: Lab, tailspin: Tenant, consultant: User, tmp_path: Path
+) -> None:
+    page = open_page(consultant, outbound(tailspin), scheme="dark", width=390)
+    open_form(page)
+    content = arriving_message(lab, "tailspin.test", "us", at=datetime.now(UTC))
+    file = tmp_path / "edited.eml"
+    file.write_bytes(content.replace(b"From: Ann", b"From: Eve"))
+
+    page.get_by_label("Or the message as a file").set_input_files(file)
+    page.get_by_role("button", name="Look at this message").click()
+
+    expect(page.locator("#message-title")).to_have_text("It proves nothing")
+    assert violations(page) == []
+    page.goto(outbound(tailspin))
+    expect(page.locator("#outbound-cutover .task-state")).to_be_empty()
