@@ -17,6 +17,7 @@ from onboarding import file_store
 from onboarding.evidence_files import files_of
 from onboarding.models import (
     Comment,
+    Contact,
     Cutover,
     DomainPart,
     EvidenceFile,
@@ -47,6 +48,7 @@ PARTS: dict[str, tuple[type[Model], str]] = {
     "plan": (Plan, "tenant"),
     "phases": (Phase, "plan__tenant"),
     "tasks": (Task, "plan__tenant"),
+    "contacts": (Contact, "tenant"),
     "domain_parts": (DomainPart, "task__plan__tenant"),
     "comments": (Comment, "plan__tenant"),
     "cutovers": (Cutover, "plan__tenant"),

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import zoneinfo
 from datetime import datetime, time
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from django import forms
 from django.utils import timezone
 
-from onboarding.models import Responsibility, Task
+from onboarding.models import Contact, Responsibility, Task
 from onboarding.moves import LONGEST_REASON, Move, problem_with
 from onboarding.talk import Words
 from tenants.models import Tenant
@@ -110,3 +110,23 @@ class CommentForm(forms.Form):
 
 def _named(side: str) -> str:
     return "the client" if side == Responsibility.CLIENT else "Mimecast"
+
+
+class ContactForm(forms.ModelForm[Contact]):
+    """Somebody who takes part, and how to reach them."""
+
+    class Meta:
+        model = Contact
+        fields: ClassVar[list[str]] = ["part", "name", "email", "phone", "remark"]
+        labels: ClassVar[dict[str, str]] = {"part": "Part to play", "email": "E-mail"}
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        if not self.errors and not (cleaned.get("email") or cleaned.get("phone")):
+            self.add_error("email", "Give an e-mail address or a telephone number.")
+        others = Contact.objects.filter(
+            tenant_id=self.instance.tenant_id, part=cleaned.get("part"), name=cleaned.get("name")
+        )
+        if others.exclude(pk=self.instance.pk).exists():
+            self.add_error("name", "This person plays that part already.")
+        return cleaned

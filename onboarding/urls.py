@@ -6,6 +6,7 @@ from django.urls import path
 
 from onboarding.views import (
     checks,
+    contacts,
     dashboard,
     discovery,
     files,
@@ -125,6 +126,17 @@ urlpatterns = [
         "t/<str:public_id>/invitations/<str:invitation_id>/revoke/",
         people.invitation_revoke,
         name="invitation-revoke",
+    ),
+    path("t/<str:public_id>/contacts/", contacts.contact_add, name="contact-add"),
+    path(
+        "t/<str:public_id>/contacts/<str:contact_id>/",
+        contacts.contact_change,
+        name="contact-change",
+    ),
+    path(
+        "t/<str:public_id>/contacts/<str:contact_id>/remove/",
+        contacts.contact_remove,
+        name="contact-remove",
     ),
     path("people/", staff.staff_show, name="staff"),
     path("people/add/", staff.staff_add, name="staff-add"),

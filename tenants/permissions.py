@@ -38,6 +38,7 @@ class Act(StrEnum):
     USE_LAB = "use the lab"
     ADD_FILE = "add a file"
     HAND_OFF = "hand off"
+    NAME_CONTACTS = "name contacts"
     SEE_PEOPLE = "see people"
     INVITE = "invite"
     MANAGE_PEOPLE = "manage people"
@@ -77,6 +78,7 @@ _ALLOWED: dict[Act, set[Role]] = {
     Act.USE_LAB: _ACTING,
     Act.ADD_FILE: _ACTING,
     Act.HAND_OFF: _ACTING,
+    Act.NAME_CONTACTS: _ACTING,
     Act.SEE_PEOPLE: set(Role),
     Act.INVITE: _STEERING | {Role.OWNER},
     Act.MANAGE_PEOPLE: _STEERING | {Role.OWNER},

@@ -1,5 +1,6 @@
 """What to do next: plans, planned cutovers, what people say, and what they hand over."""
 
+from onboarding.models.contacts import Contact
 from onboarding.models.cutovers import Cutover
 from onboarding.models.files import EvidenceFile, HandOff, TenantExport
 from onboarding.models.plans import (
@@ -18,6 +19,7 @@ from onboarding.models.talk import Comment
 __all__ = [
     "COMPLETE",
     "Comment",
+    "Contact",
     "Cutover",
     "DomainPart",
     "EvidenceFile",

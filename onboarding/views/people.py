@@ -8,6 +8,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
 from onboarding import leaving
+from onboarding.contacts import contacts_of, missing_parts
 from onboarding.handoffs import DAYS, hand_offs_of
 from onboarding.views.shared import load_page, signed_in
 from tenants import invitations, people
@@ -33,11 +34,14 @@ def people_show(request: HttpRequest, public_id: str) -> HttpResponse:
 def _show(request: HttpRequest, public_id: str, form: InviteForm) -> HttpResponse:
     page = load_page(request, public_id)
     tenant = page.tenant
+    named = list(contacts_of(tenant))
     context = {
         "page": page,
         "tab": "people",
         "members": list(members_of(tenant)),
         "roles": Membership.Role.choices,
+        "contacts": named,
+        "missing_parts": missing_parts(named),
         "form": form,
         "days": DAYS,
         "invitations": list(pending_invitations(tenant)) if page.may_manage_people else [],

@@ -57,6 +57,10 @@ class TenantPage:
         return self.seat.may(Act.TALK)
 
     @property
+    def may_name_contacts(self) -> bool:
+        return self.seat.may(Act.NAME_CONTACTS)
+
+    @property
     def may_steer(self) -> bool:
         return self.seat.may(Act.STEER)
 

@@ -1,0 +1,42 @@
+"""Who takes part in an implementation, account or not, and with which part to play."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+from django.utils import timezone
+
+from tenants.models import Tenant, User
+from tenants.public_ids import new_public_id
+
+
+class Contact(models.Model):
+    """A named person on the client's side. A part may be played by several people."""
+
+    class Part(models.TextChoices):
+        TECHNICAL = "technical", "Technical contact"
+        DNS = "dns", "Owner of DNS"
+        FIREWALL = "firewall", "Owner of the firewall"
+        DIRECTORY = "directory", "Directory administrator"
+        SIGNATORY = "signatory", "Signatory (a director)"
+        EMERGENCY = "emergency", "Emergency contact"
+
+    public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="contacts")
+    part = models.CharField(max_length=10, choices=Part)
+    name = models.CharField(max_length=100)
+    email = models.EmailField(blank=True)
+    phone = models.CharField(max_length=40, blank=True)
+    remark = models.CharField("When and how to reach them", max_length=300, blank=True)
+    changed_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    changed_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["part", "name", "pk"]
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["tenant", "part", "name"], name="contact_once_per_part")
+        ]
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,48 @@
+"""Naming who takes part in an implementation."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_http_methods, require_POST
+
+from onboarding import contacts
+from onboarding.forms_words import ContactForm
+from onboarding.models import Contact
+from onboarding.views.shared import signed_in
+from tenants.access import act, tenant_or_404
+from tenants.models import Tenant
+from tenants.permissions import Act
+
+
+@act(Act.NAME_CONTACTS)
+@require_http_methods(["GET", "POST"])
+def contact_add(request: HttpRequest, public_id: str) -> HttpResponse:
+    tenant = tenant_or_404(request, public_id)
+    return _edit(request, tenant, Contact(tenant=tenant, part=request.GET.get("part", "")))
+
+
+@act(Act.NAME_CONTACTS)
+@require_http_methods(["GET", "POST"])
+def contact_change(request: HttpRequest, public_id: str, contact_id: str) -> HttpResponse:
+    tenant = tenant_or_404(request, public_id)
+    return _edit(request, tenant, get_object_or_404(Contact, tenant=tenant, public_id=contact_id))
+
+
+def _edit(request: HttpRequest, tenant: Tenant, contact: Contact) -> HttpResponse:
+    form = ContactForm(request.POST or None, instance=contact)
+    if request.method == "POST" and form.is_valid():
+        contacts.keep_contact(form.save(commit=False), by=signed_in(request))
+        return redirect("onboarding:people", public_id=tenant.public_id)
+    status = 422 if request.method == "POST" else 200
+    context = {"tenant": tenant, "contact": contact, "form": form}
+    return render(request, "onboarding/contact_edit.html", context, status=status)
+
+
+@act(Act.NAME_CONTACTS)
+@require_POST
+def contact_remove(request: HttpRequest, public_id: str, contact_id: str) -> HttpResponse:
+    tenant = tenant_or_404(request, public_id)
+    contact = get_object_or_404(Contact, tenant=tenant, public_id=contact_id)
+    contacts.remove_contact(contact, by=signed_in(request))
+    return redirect("onboarding:people", public_id=tenant.public_id)

@@ -1,0 +1,74 @@
+"""Who takes part: named with a part to play, reachable, and told when somebody is missing."""
+
+from __future__ import annotations
+
+from django.urls import reverse
+
+from onboarding.contacts import contacts_of, missing_parts
+from onboarding.models import Contact
+from tenants.models import ActivityLine, Tenant, User
+from tests.cast import SignIn
+
+DNS = {"part": "dns", "name": "Di Gennes", "email": "di@host.test", "phone": "", "remark": ""}
+
+
+def add(tenant: Tenant, person: User, signed_in: SignIn, **fields: str) -> tuple[int, str]:
+    url = reverse("onboarding:contact-add", args=[tenant.public_id])
+    response = signed_in(person).post(url, DNS | fields)
+    return response.status_code, response.content.decode()
+
+
+def test_somebody_is_named_and_the_rest_is_still_missing(
+    tenant: Tenant, member: User, signed_in: SignIn
+) -> None:
+    assert add(tenant, member, signed_in)[0] == 302
+
+    assert [(c.name, c.part) for c in contacts_of(tenant)] == [("Di Gennes", "dns")]
+    assert missing_parts(contacts_of(tenant)) == [
+        "Technical contact",
+        "Owner of the firewall",
+        "Directory administrator",
+        "Signatory (a director)",
+        "Emergency contact",
+    ]
+    page = signed_in(member).get(reverse("onboarding:people", args=[tenant.public_id]))
+    assert "Nobody is named yet for: Technical contact, Owner of the firewall" in (
+        page.content.decode()
+    )
+    assert ActivityLine.objects.filter(tenant=tenant, act="contact-named").count() == 1
+
+
+def test_a_contact_that_cannot_be_reached_is_kept_in_the_form(
+    tenant: Tenant, owner: User, signed_in: SignIn
+) -> None:
+    status, text = add(tenant, owner, signed_in, email="")
+
+    assert status == 422
+    assert "Give an e-mail address or a telephone number." in text
+    assert "Di Gennes" in text
+    assert not Contact.objects.exists()
+
+
+def test_the_same_part_is_not_played_twice_by_one_person(
+    tenant: Tenant, owner: User, signed_in: SignIn
+) -> None:
+    add(tenant, owner, signed_in)
+
+    status, text = add(tenant, owner, signed_in)
+
+    assert (status, Contact.objects.count()) == (422, 1)
+    assert "plays that part already" in text
+
+
+def test_a_contact_is_changed_and_removed(tenant: Tenant, owner: User, signed_in: SignIn) -> None:
+    add(tenant, owner, signed_in)
+    contact = contacts_of(tenant).get()
+    ids = [tenant.public_id, contact.public_id]
+
+    signed_in(owner).post(
+        reverse("onboarding:contact-change", args=ids), DNS | {"phone": "+44 20 0000"}
+    )
+    assert contacts_of(tenant).get().phone == "+44 20 0000"
+
+    signed_in(owner).post(reverse("onboarding:contact-remove", args=ids))
+    assert not contacts_of(tenant).exists()
