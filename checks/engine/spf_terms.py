@@ -42,11 +42,11 @@ class Term:
     def result(self) -> str:
         return QUALIFIERS[self.qualifier]
 
-    @property
+    @functools.cached_property
     def is_costly(self) -> bool:
         return self.name in COSTLY
 
-    @property
+    @functools.cached_property
     def varies(self) -> bool:
         """Does it match by more than fixed addresses?"""
         return self.name == "ptr" or varies(self.target)
@@ -61,7 +61,7 @@ class Policy:
     redirect: Term | None = None
     exp: Term | None = None
 
-    @property
+    @functools.cached_property
     def evaluated(self) -> tuple[Term, ...]:
         """The terms that can count: up to `all`, which also disables redirect (section 6.1)."""
         for position, term in enumerate(self.mechanisms):
