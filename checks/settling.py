@@ -36,6 +36,7 @@ NOT_TAKEN_YET = frozenset(
 # Findings that remark on what stands there and are no reason for a no.
 REMARKS = frozenset(
     {
+        "dns.resolver-behind",
         "spf.lookups-near-limit",
         "spf.ptr",
         "spf.sampled",

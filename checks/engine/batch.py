@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from checks.engine import dkim, dmarc, ldaps, lockdown, mta_sts, mx, mx_ttl, ownership, smtp, spf
+from checks.engine.confirming import with_resolvers
 from checks.engine.expectations import Ownership, RegionFacts, Selector
 from checks.engine.hosts import DEFAULT_PORTS, Prober
 from checks.engine.network import Endpoint, Network
@@ -94,6 +95,7 @@ async def _within_budget(batch: _Batch, look: Look) -> Outcome:
         try:
             async with asyncio.timeout(batch.budget_seconds):
                 outcome = await _inspect(batch, look)
+            outcome = await with_resolvers(outcome, batch.lookup)
         except TimeoutError:
             outcome = _unknown(
                 look, Finding("look.over-budget", {"budget_seconds": batch.budget_seconds})

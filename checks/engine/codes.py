@@ -28,6 +28,7 @@ CODES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "dns.server-unresolved": ("servers",),
         "dns.no-ipv6-here": ("servers",),
         "dns.server-without-address": ("servers",),
+        "dns.resolver-behind": ("resolvers",),
         "region.gap": ("region", "field"),
         "look.over-budget": ("budget_seconds",),
         "look.internal-error": (),

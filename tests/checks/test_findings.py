@@ -13,8 +13,8 @@ from checks.engine.codes import CODES
 from checks.templatetags.findings import codes, finding, plainly, template_of
 
 SENTENCES = Path(settings.BASE_DIR) / "templates" / "checks" / "findings"
-LISTS = {"servers", "reasons", "agreeing", "lagging", "failing", "hosts", "regions", "addresses",
-         "names", "uses", "hashes",
+LISTS = {"servers", "resolvers", "reasons", "agreeing", "lagging", "failing", "hosts", "regions",
+         "addresses", "names", "uses", "hashes",
          "destinations", "tags"}  # fmt: skip
 NUMBERS = {"count", "lookups", "limit", "branch_lookups", "void_lookups", "total", "passing",
            "ttl", "threshold", "port", "days", "bits", "percent", "max_age",
