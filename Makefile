@@ -4,7 +4,7 @@ PYTHON ?= python3
 PORT ?= 8000
 BIN := .venv/bin
 
-.PHONY: run test test-all check format lock audit dev suites
+.PHONY: run test test-all check format lock audit bench dev suites
 .DEFAULT_GOAL := run
 
 run:  ## Install what is missing, then serve on http://127.0.0.1:$(PORT) until Ctrl-C.
@@ -45,6 +45,9 @@ lock:  ## Resolve requirements*.in into the hash-locked requirements*.txt, with 
 	lock="$$tools/bin/uv pip compile --quiet --generate-hashes --python-version 3.11 --universal --no-emit-index-url --no-emit-find-links"; \
 	$$lock requirements.in -o requirements.txt; \
 	$$lock requirements-dev.in -c requirements.txt -o requirements-dev.txt
+
+bench: dev  ## The engine against checkdmarc and against bare datagrams, on loopback; see docs/performance.md.
+	@$(BIN)/python -m tests.bench $(ARGS)
 
 audit:  ## Known holes in what we depend on. Warns and never fails: its service may be out of reach.
 	@tools=$$(mktemp -d); trap 'rm -rf "$$tools"' EXIT; \

@@ -13,6 +13,7 @@ def network_from_settings(nameservers: tuple[Endpoint, ...] = ()) -> Network:
     """The network this process may use; `nameservers` replace those of the settings."""
     network = Network(
         nameservers=tuple((address, port) for address, port in settings.CHECKS_NAMESERVERS),
+        resolvers=tuple((address, port) for address, port in settings.CHECKS_RESOLVERS),
         authoritative_port=settings.CHECKS_AUTHORITATIVE_PORT,
         allowed_networks=tuple(settings.CHECKS_ALLOWED_NETWORKS),
         routes=tuple(
@@ -22,4 +23,8 @@ def network_from_settings(nameservers: tuple[Endpoint, ...] = ()) -> Network:
         ca_file=settings.CHECKS_EXTRA_CA_FILE,
     )
     # Asked for by name, so they answer for everything, routes included.
-    return replace(network, nameservers=nameservers, routes=()) if nameservers else network
+    return (
+        replace(network, nameservers=nameservers, resolvers=(), routes=())
+        if nameservers
+        else network
+    )

@@ -38,6 +38,7 @@ NOT_TAKEN_YET = frozenset(
 REMARKS = frozenset(
     {
         "dns.delegation-differs",
+        "dns.resolver-behind",
         "spf.lookups-near-limit",
         "spf.ptr",
         "spf.sampled",

@@ -310,6 +310,7 @@ CELERY_BEAT_SCHEDULE = {
 
 # --- Checks
 CHECKS_NAMESERVERS = env.name_servers("CHECKS_NAMESERVERS")
+CHECKS_RESOLVERS = env.name_servers("CHECKS_RESOLVERS")
 CHECKS_AUTHORITATIVE_PORT = env.integer("CHECKS_AUTHORITATIVE_PORT", 53, least=1, most=65535)
 CHECKS_ALLOWED_NETWORKS = env.networks("CHECKS_ALLOWED_NETWORKS")
 # (suffix, name servers, authoritative port): names under the suffix are asked there instead.

@@ -21,6 +21,7 @@ from checks.engine import (
     smtp,
     spf,
 )
+from checks.engine.confirming import with_resolvers
 from checks.engine.expectations import Ownership, RegionFacts, Selector
 from checks.engine.hosts import DEFAULT_PORTS, Prober
 from checks.engine.network import Endpoint, Network
@@ -107,6 +108,7 @@ async def _within_budget(batch: _Batch, look: Look) -> Outcome:
         try:
             async with asyncio.timeout(batch.budget_seconds):
                 outcome = await _inspect(batch, look)
+            outcome = await with_resolvers(outcome, batch.lookup)
         except TimeoutError:
             outcome = _unknown(
                 look, Finding("look.over-budget", {"budget_seconds": batch.budget_seconds})

@@ -125,6 +125,8 @@ class Channels:
         fresh = [c for c in channels if c.questions < _QUESTIONS_PER_PORT and now < c.retires_at]
         if len(fresh) < len(channels):
             self._to[endpoint] = fresh
+            for retired in [c for c in channels if c not in fresh and not c.waiting]:
+                self._close(retired)
         ready = [channel for channel in fresh if len(channel.waiting) < _BUSY]
         if ready:
             return random.choice(ready)

@@ -29,6 +29,7 @@ CODES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "dns.no-ipv6-here": ("servers",),
         "dns.server-without-address": ("servers",),
         "dns.delegation-differs": ("parent", "zone"),
+        "dns.resolver-behind": ("resolvers",),
         "region.gap": ("region", "field"),
         "look.over-budget": ("budget_seconds",),
         "look.internal-error": (),

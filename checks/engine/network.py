@@ -29,11 +29,13 @@ class Route:
 class Network:
     """The network as this vantage may use it. Configured name servers are trusted; no others are.
 
-    Without `nameservers` the system's resolvers are asked. Each try waits for the next of
-    `timeouts_seconds`; there are as many tries as timeouts.
+    Without `nameservers` the system's resolvers are asked. `resolvers` are asked beside the
+    authoritative servers, only to tell which of them still hold an old answer. Each try waits
+    for the next of `timeouts_seconds`; there are as many tries as timeouts.
     """
 
     nameservers: tuple[Endpoint, ...] = ()
+    resolvers: tuple[Endpoint, ...] = ()
     authoritative_port: int = 53
     allowed_networks: tuple[IPNetwork, ...] = ()
     routes: tuple[Route, ...] = ()
@@ -47,6 +49,10 @@ class Network:
         if route is not None:
             return route.nameservers
         return self.nameservers or system_nameservers()
+
+    def resolvers_for(self, name: str) -> tuple[Endpoint, ...]:
+        """None for a name of a route: nobody outside knows it."""
+        return () if self._route(name) else self.resolvers
 
     def authoritative_port_for(self, name: str) -> int:
         route = self._route(name)

@@ -43,8 +43,8 @@ class Kind(StrEnum):
     MESSAGE = "message"
 
 
-# Greetings often carry the time or a session's id.
-MOMENTARY = frozenset({"greeting", "ehlo"})
+# Greetings often carry the time or a session's id, and what resolvers hold counts down.
+MOMENTARY = frozenset({"greeting", "ehlo", "resolvers"})
 
 
 @dataclass(frozen=True)

@@ -59,6 +59,7 @@ class NetworkLookup:
         self._network = network
         self._on_the_wire = asyncio.Semaphore(exchanges)
         self._asked: dict[tuple[str, ...], asyncio.Task[Any]] = {}
+        self._permitted: dict[str, bool] = {}
         self._channels: Channels | None = None
 
     async def resolve(self, name: str, rtype: str) -> Answer:
@@ -71,6 +72,15 @@ class NetworkLookup:
         name = name.rstrip(".").lower() or "."
         key = ("ask", server.address, str(server.port), name, rtype)
         return await self._once(key, lambda: self._ask(server, name, rtype))
+
+    def resolvers_for(self, name: str) -> tuple[Endpoint, ...]:
+        """The resolvers that confirm what servers say; none where none are set."""
+        return self._network.resolvers_for(name)
+
+    async def ask_resolver(self, resolver: Endpoint, name: str, rtype: str) -> Answer:
+        """What one of them holds, with the seconds that are left of it as TTL."""
+        key = ("resolver", resolver[0], str(resolver[1]), name, rtype)
+        return await self._once(key, lambda: self._ask_resolver(resolver, name, rtype))
 
     async def delegation(self, name: str) -> Delegation | NoName | CouldNotTell:
         """Walk up from the name to its zone's apex, then find every server's addresses."""
@@ -100,14 +110,17 @@ class NetworkLookup:
         return await self._finish(reply, rtype, chain)
 
     async def _ask(self, server: Server, name: str, rtype: str) -> Answer:
-        address = parse_address(server.address)
-        if address is None or not may_ask(address, self._network.allowed_networks):
+        if not self._may_ask(server.address):
             return CouldNotTell("not-allowed", server.address)
         at = [(server.address, server.port)]
         reply = await self._put(at, name, rtype, recursion=False, read=read_authoritative)
         if isinstance(reply, CouldNotTell):
             return reply
         return await self._finish(reply, rtype, ())
+
+    async def _ask_resolver(self, resolver: Endpoint, name: str, rtype: str) -> Answer:
+        reply = await self._put([resolver], name, rtype, recursion=True, read=read_recursive)
+        return reply if isinstance(reply, CouldNotTell) else reply.as_answer()
 
     async def _finish(self, reply: Reply, rtype: str, earlier: tuple[Record, ...]) -> Answer:
         """Go on where a reply ends in an alias: a server need not know the target's zone."""
@@ -220,8 +233,12 @@ class NetworkLookup:
         return _Located(usable, needs_ipv6=bool(allowed) and not usable)
 
     def _may_ask(self, text: str) -> bool:
-        address = parse_address(text)
-        return address is not None and may_ask(address, self._network.allowed_networks)
+        known = self._permitted.get(text)
+        if known is None:
+            address = parse_address(text)
+            known = address is not None and may_ask(address, self._network.allowed_networks)
+            self._permitted[text] = known
+        return known
 
 
 @functools.lru_cache(maxsize=1024)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv6Address, ip_address
@@ -125,6 +126,7 @@ def _is_mapped(ip: str | IPv4Address | IPv6Address) -> bool:
     return isinstance(address, IPv6Address) and address.ipv4_mapped is not None
 
 
+@functools.lru_cache(maxsize=4096)
 def is_fqdn(domain: str) -> bool:
     """Section 4.3: several labels of 1 to 63 characters, 253 in all, and not a literal."""
     labels = domain.split(".")

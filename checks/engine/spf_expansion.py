@@ -15,7 +15,7 @@ from checks.engine.addresses import IPNetwork
 from checks.engine.lookup import Answer, CouldNotTell, Lookup, NoName, Records, sorted_values
 from checks.engine.spf_check_host import is_fqdn
 from checks.engine.spf_macros import Letters, expand_name
-from checks.engine.spf_networks import covers
+from checks.engine.spf_networks import count_covered
 from checks.engine.spf_terms import BadSyntax, Term, network_of, parse, select
 
 MAX_COSTLY_TERMS = 60
@@ -83,7 +83,7 @@ class Node:
             "term": self.text,
             "cost": self.cost,
             "lookups": self.lookups,
-            "covers": sum(covers(listed, network) for network in wanted),
+            "covers": count_covered(listed, wanted),
             "networks": [str(network) for network in self.networks[:_SHOWN_NETWORKS]],
             "children": [child.as_evidence(wanted) for child in self.children[:_SHOWN_TERMS]],
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -20,14 +21,19 @@ class Piece:
         return type(self.first)((int(self.first) + int(self.last)) // 2)
 
 
+@functools.lru_cache(maxsize=4096)
+def _ends(network: IPNetwork) -> tuple[int, int, int]:
+    """Version, first and last address as numbers: a record's networks are looked at many times."""
+    return network.version, int(network.network_address), int(network.broadcast_address)
+
+
 def pieces(network: IPNetwork, boundaries: Iterable[IPNetwork]) -> list[Piece]:
     """Cut `network` at every boundary inside it. Exact: nothing is sampled."""
-    first, last = int(network.network_address), int(network.broadcast_address)
+    version, first, last = _ends(network)
     starts = {first}
-    for other in boundaries:
-        if other.version == network.version:
-            edges = (int(other.network_address), int(other.broadcast_address) + 1)
-            starts.update(edge for edge in edges if first < edge <= last)
+    for other, start, end in map(_ends, boundaries):
+        if other == version and start <= last and end >= first:
+            starts.update(edge for edge in (start, end + 1) if first < edge <= last)
     ordered = sorted(starts)
     ends = [start - 1 for start in ordered[1:]] + [last]
     kind = type(network.network_address)
@@ -52,13 +58,17 @@ def distinct(networks: Iterable[IPNetwork]) -> list[IPNetwork]:
 
 def covers(networks: Iterable[IPNetwork], wanted: IPNetwork) -> bool:
     """Do the networks together hold every address of `wanted`?"""
-    ranges = sorted(
-        (int(n.network_address), int(n.broadcast_address))
-        for n in networks
-        if n.version == wanted.version
-    )
-    needed = int(wanted.network_address)
-    for first, last in ranges:
-        if first <= needed <= last:
-            needed = last + 1
-    return needed > int(wanted.broadcast_address)
+    return count_covered(networks, [wanted]) == 1
+
+
+def count_covered(networks: Iterable[IPNetwork], wanted: Iterable[IPNetwork]) -> int:
+    """How many of `wanted` do the networks together hold whole?"""
+    ranges = sorted(map(_ends, networks))
+    return sum(_is_covered(ranges, *_ends(each)) for each in wanted) if ranges else 0
+
+
+def _is_covered(ranges: list[tuple[int, int, int]], version: int, needed: int, last: int) -> bool:
+    for other, start, end in ranges:
+        if other == version and start <= needed <= end:
+            needed = end + 1
+    return needed > last

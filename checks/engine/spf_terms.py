@@ -42,11 +42,11 @@ class Term:
     def result(self) -> str:
         return QUALIFIERS[self.qualifier]
 
-    @property
+    @functools.cached_property
     def is_costly(self) -> bool:
         return self.name in COSTLY
 
-    @property
+    @functools.cached_property
     def varies(self) -> bool:
         """Does it match by more than fixed addresses?"""
         return self.name == "ptr" or varies(self.target)

@@ -13,7 +13,8 @@ from checks.engine.codes import CODES
 from checks.templatetags.findings import codes, finding, plainly, template_of
 
 SENTENCES = Path(settings.BASE_DIR) / "templates" / "checks" / "findings"
-LISTS = {"servers", "parent", "zone", "delegated", "reasons", "agreeing", "lagging", "failing",
+LISTS = {"servers", "resolvers", "parent", "zone", "delegated", "reasons", "agreeing",
+         "lagging", "failing",
          "hosts", "regions", "addresses",
          "names", "uses", "hashes",
          "destinations", "tags", "selectors"}  # fmt: skip

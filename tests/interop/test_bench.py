@@ -1,0 +1,35 @@
+"""The bench, small: its parts add up, and its bars are the ratios that they are called."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.bench import measures
+from tests.bench.__main__ import Report
+from tests.bench.measures import Measured
+from tests.bench.world import KINDS, served
+from tests.interop.processes import program
+
+pytestmark = pytest.mark.interop
+
+
+def test_engine_and_bare_datagrams_ask_the_same_questions(tmp_path: Path) -> None:
+    program("nsd", "nsd")
+    with served(tmp_path, 20) as world:
+        sent = measures.questions_of(world)
+        engine, bare = measures.engine(world), measures.bare(world, sent)
+
+    assert engine.questions == bare.questions == len(sent)
+    assert (engine.domains, bare.domains, len(world.looks)) == (20, 20, 20 * len(KINDS))
+
+
+def test_bars_are_ratios_of_the_medians_and_the_fastest_peer() -> None:
+    engine = [Measured(1000, 17_000, seconds, 1.0) for seconds in (1.0, 2.0, 9.0)]
+    bare = [Measured(1000, 17_000, seconds, 1.0) for seconds in (0.5, 0.8, 1.0)]
+    peer = [(1, Measured(100, 2000, 10.0, 9.0)), (8, Measured(100, 2000, 20.0, 19.0))]
+
+    bars = Report(engine, bare, peer).bars
+
+    assert [(bar.ratio, bar.is_met) for bar in bars] == [(50.0, True), (42.5, True), (2.5, True)]
