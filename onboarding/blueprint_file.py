@@ -10,12 +10,14 @@ from string import Formatter
 
 from checks.engine.outcomes import Kind
 from onboarding.blueprint_parts import (
+    ANCHORS,
     GATES,
     PROFILE_FLAGS,
     PROFILE_VALUES,
     RESPONSIBILITIES,
     Blueprint,
     Condition,
+    Due,
     Link,
     PhaseBlueprint,
     TaskBlueprint,
@@ -41,6 +43,7 @@ _OPTIONAL = (
     "domain_roles",
     "optional",
     "gate",
+    "due",
 )
 
 Parts = Mapping[str, Section]
@@ -94,9 +97,10 @@ def _read_blueprint(root: Section) -> Blueprint:
 def _read_phase(
     section: Section, products: Collection[str], seen: set[str]
 ) -> tuple[PhaseBlueprint, list[_Row]]:
-    parts = section.mapping(["key", "title", "summary", "tasks"], ["links"])
+    parts = section.mapping(["key", "title", "summary", "tasks"], ["links", "due"])
     key = _read_key(parts["key"], seen)
-    rows = [_read_task(item, key, products, seen) for item in parts["tasks"].items()]
+    due = _read_due(parts.get("due"))
+    rows = [_read_task(item, key, products, seen, due) for item in parts["tasks"].items()]
     if not rows:
         raise parts["tasks"].refusal(f"phase “{key}” has no tasks")
     phase = PhaseBlueprint(
@@ -109,7 +113,9 @@ def _read_phase(
     return phase, rows
 
 
-def _read_task(section: Section, phase: str, products: Collection[str], seen: set[str]) -> _Row:
+def _read_task(
+    section: Section, phase: str, products: Collection[str], seen: set[str], due: Due | None
+) -> _Row:
     found = section.mapping(_REQUIRED, _OPTIONAL)
     parts = {name: part for name, part in found.items() if not part.is_null or name in _REQUIRED}
     task = TaskBlueprint(
@@ -132,9 +138,17 @@ def _read_task(section: Section, phase: str, products: Collection[str], seen: se
         domain_roles=_read_choices(parts.get("domain_roles"), ROLES),
         optional="optional" in parts and parts["optional"].boolean(),
         gate=parts["gate"].choice(GATES) if "gate" in parts else None,
+        due=_read_due(parts.get("due")) or due,
     )
     _refuse_contradictions(task, section, parts)
     return _Row(task, parts)
+
+
+def _read_due(section: Section | None) -> Due | None:
+    if section is None:
+        return None
+    parts = section.mapping(["from", "working_days"])
+    return Due(parts["from"].choice(ANCHORS), parts["working_days"].integer())
 
 
 def _read_key(section: Section, seen: set[str]) -> str:

@@ -30,6 +30,8 @@ PROFILE_VALUES: Mapping[str, Mapping[str, str]] = {
 PROFILE_FLAGS = frozenset({"journaling", "dkim_in_use", "rfi_used"})
 RESPONSIBILITIES = frozenset({"mimecast", "client", "both"})
 GATES = frozenset({"hard"})
+# What a due date is counted from: the day the plan was made, or a planned cutover.
+ANCHORS = frozenset({"start", "outbound", "inbound"})
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,14 @@ class Link:
 
 
 @dataclass(frozen=True)
+class Due:
+    """When a task is due: working days after its anchor, before it where negative."""
+
+    anchor: str
+    working_days: int
+
+
+@dataclass(frozen=True)
 class TaskBlueprint:
     """One item of the article. `stated` is false where the article names no responsible side."""
 
@@ -82,6 +92,7 @@ class TaskBlueprint:
     domain_roles: tuple[str, ...] = ()
     optional: bool = False
     gate: str | None = None
+    due: Due | None = None
 
     @property
     def check(self) -> str | None:

@@ -22,10 +22,13 @@ from onboarding.models import (
     DomainPart,
     EvidenceFile,
     HandOff,
+    Holiday,
     Phase,
     Plan,
     Task,
     TenantExport,
+    Turn,
+    WorkingTime,
 )
 from tenants.models import (
     ActivityLine,
@@ -49,6 +52,9 @@ PARTS: dict[str, tuple[type[Model], str]] = {
     "phases": (Phase, "plan__tenant"),
     "tasks": (Task, "plan__tenant"),
     "contacts": (Contact, "tenant"),
+    "working_time": (WorkingTime, "tenant"),
+    "holidays": (Holiday, "tenant"),
+    "turns": (Turn, "task__plan__tenant"),
     "domain_parts": (DomainPart, "task__plan__tenant"),
     "comments": (Comment, "plan__tenant"),
     "cutovers": (Cutover, "plan__tenant"),

@@ -12,6 +12,7 @@ from django.db import transaction
 from checks.models import Check
 from checks.subjects import keep_checks
 from onboarding.blueprint import Blueprint, TaskBlueprint, applies, is_optional
+from onboarding.dates import follow_dates
 from onboarding.errors import OnboardingError
 from onboarding.judging import judge_at_first, reassess
 from onboarding.models import Cutover, Phase, Plan, Task
@@ -86,6 +87,7 @@ def create_plan(tenant: Tenant) -> Plan:
         for position, phase in enumerate(blueprint.phases)
     }
     _create_tasks(plan, phases, blueprint)
+    follow_dates(plan)
     return plan
 
 
@@ -122,6 +124,8 @@ def _copied(item: TaskBlueprint) -> dict[str, Any]:
         "domain_roles": list(item.domain_roles),
         "is_per_domain": item.per_domain,
         "is_hard_gate": item.gate == "hard",
+        "due_from": item.due.anchor if item.due else "",
+        "due_working_days": item.due.working_days if item.due else 0,
     }
 
 
@@ -197,4 +201,5 @@ def plan_cutover(plan: Plan, direction: str, planned_at: datetime | None, *, by:
             direction=direction,
             planned_at=planned_at.isoformat() if planned_at else "",
         )
+        follow_dates(plan)
         plan.touch()

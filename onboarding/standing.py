@@ -8,8 +8,9 @@ from datetime import datetime
 
 from django.utils import timezone
 
-from onboarding.models import COMPLETE, Phase, Plan, Task, TaskState
+from onboarding.models import COMPLETE, Comment, Phase, Plan, Task, TaskState
 from onboarding.states import Facts, group_state, state_of
+from onboarding.turns import follow_turns
 
 
 def refresh_states(plan: Plan) -> None:
@@ -31,6 +32,13 @@ def refresh_states(plan: Plan) -> None:
         if task.state != states[task.pk]:
             _store_state(task, states[task.pk], now)
     _store_counters(plan, tasks)
+    follow_turns(tasks, _asked(plan), now=now)
+
+
+def _asked(plan: Plan) -> dict[int, str]:
+    """The side that each task with an open question waits for."""
+    rows = Comment.objects.filter(plan=plan, answered_at=None, taken_back_at=None).exclude(asks="")
+    return dict(rows.values_list("task_id", "asks"))
 
 
 def own_state(task: Task) -> TaskState:

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from onboarding.errors import NotYours, OnboardingError
 from onboarding.models import Comment, Plan, Responsibility, Task
+from onboarding.standing import refresh_states
 from tenants.models import Membership, Tenant, User
 from tenants.services import write_activity
 
@@ -55,6 +56,8 @@ def add_comment(
             write_activity(
                 plan.tenant, act, by=by, task=task.title, task_id=task.public_id, asks=words.asks
             )
+        if words.asks or answers is not None:
+            refresh_states(plan)
         plan.touch()
     return made
 
@@ -90,6 +93,8 @@ def take_back(comment: Comment, *, by: User) -> None:
                 task=comment.task.title,
                 task_id=comment.task.public_id,
             )
+        if comment.asks:
+            refresh_states(comment.plan)
         comment.plan.touch()
 
 

@@ -1,5 +1,6 @@
 """What to do next: plans, planned cutovers, what people say, and what they hand over."""
 
+from onboarding.models.calendars import Holiday, Turn, WorkingTime
 from onboarding.models.contacts import Contact
 from onboarding.models.cutovers import Cutover
 from onboarding.models.files import EvidenceFile, HandOff, TenantExport
@@ -24,6 +25,7 @@ __all__ = [
     "DomainPart",
     "EvidenceFile",
     "HandOff",
+    "Holiday",
     "Mark",
     "Phase",
     "Plan",
@@ -32,4 +34,6 @@ __all__ = [
     "Task",
     "TaskState",
     "TenantExport",
+    "Turn",
+    "WorkingTime",
 ]

@@ -153,6 +153,18 @@ class Task(models.Model):
     # The side that a waiting task waits for; until when an accepted one is accepted.
     mark_side = models.CharField(max_length=10, choices=Responsibility, blank=True)
     mark_until = models.DateTimeField(null=True, blank=True)
+    # Working days from the plan's start or a planned cutover; a person may set the day instead.
+    due_from = models.CharField(max_length=10, blank=True)
+    due_working_days = models.IntegerField(default=0)
+    due_on = models.DateField(null=True, blank=True)
+    is_due_by_hand = models.BooleanField(default=False)
+    baseline_due_on = models.DateField(null=True, blank=True)
+    assignee = models.ForeignKey(
+        User, on_delete=models.SET_NULL, null=True, blank=True, related_name="tasks"
+    )
+    # Whose turn it is and since when; empty while nobody can do anything.
+    turn = models.CharField(max_length=10, choices=Responsibility, blank=True)
+    turn_since = models.DateTimeField(null=True, blank=True)
     # What the last person's act changed, so that a wrong tick can be taken back.
     undo = models.JSONField(null=True, blank=True)
 

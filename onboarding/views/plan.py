@@ -7,13 +7,15 @@ from collections.abc import Iterable
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from checks.models import Check
 from checks.tasks import look_now
 from onboarding import services, task_acts
+from onboarding.assigning import assignable
+from onboarding.dates import shifts, today_for
 from onboarding.errors import NotYours, OnboardingError
 from onboarding.evidence_files import files_by_task
 from onboarding.forms import CutoverForm
@@ -44,6 +46,8 @@ def plan_show(request: HttpRequest, public_id: str) -> HttpResponse:
         "comments": comments_by_task(page.plan, is_staff=page.is_staff),
         "responsibilities": Responsibility.choices,
         "directions": Cutover.Direction.choices,
+        "assignable": assignable(page.tenant, signed_in(request)) if page.side else [],
+        "today": today_for(page.tenant),
     }
     return show(request, "onboarding/plan_show.html", "plan", context)
 
@@ -189,12 +193,13 @@ def cutover_plan(request: HttpRequest, public_id: str) -> HttpResponse:
     tenant = tenant_or_404(request, public_id)
     form = CutoverForm(request.POST, tenant=tenant)
     if form.is_valid():
-        services.plan_cutover(
-            Plan.objects.get(tenant=tenant),
-            form.cleaned_data["direction"],
-            form.cleaned_data["planned_at"],
-            by=signed_in(request),
-        )
+        plan = Plan.objects.get(tenant=tenant)
+        direction, moment = form.cleaned_data["direction"], form.cleaned_data["planned_at"]
+        moved = [s for s in shifts(plan, planned={direction: moment}) if s.before is not None]
+        if moved and "confirmed" not in request.POST:
+            context = {"tenant": tenant, "moved": moved, "form": form}
+            return render(request, "onboarding/cutover_preview.html", context)
+        services.plan_cutover(plan, direction, moment, by=signed_in(request))
     else:
         problems = " ".join(str(message) for field in form.errors.values() for message in field)
         messages.error(request, f"{problems} The planned cutover was left as it was.")

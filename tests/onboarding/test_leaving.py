@@ -193,6 +193,8 @@ def test_an_export_holds_all_of_one_tenant_and_nothing_of_another(
         "invitations",
         "hosts",
         "contacts",
+        "working_time",
+        "holidays",
         "domain_parts",
         "comments",
         "cutovers",

@@ -1,0 +1,64 @@
+"""Dates as people type them: working time, holidays, a due date."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django import forms
+
+from onboarding.models import Holiday, WorkingTime
+
+_DAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
+_DAY = {"invalid": "Enter a day, such as 2026-12-31."}
+
+
+class WorkingTimeForm(forms.ModelForm[WorkingTime]):
+    weekdays = forms.MultipleChoiceField(
+        choices=[(str(number), name) for number, name in enumerate(_DAYS)],
+        widget=forms.CheckboxSelectMultiple,
+        label="Working days",
+        error_messages={"required": "Choose one day at least; the working days are as they were."},
+    )
+
+    class Meta:
+        model = WorkingTime
+        fields: ClassVar[list[str]] = ["weekdays", "opens", "closes"]
+        widgets: ClassVar[dict[str, Any]] = {
+            "opens": forms.TimeInput(attrs={"type": "time"}, format="%H:%M"),
+            "closes": forms.TimeInput(attrs={"type": "time"}, format="%H:%M"),
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial["weekdays"] = list(self.instance.weekdays)
+
+    def clean_weekdays(self) -> str:
+        return "".join(sorted(self.cleaned_data["weekdays"]))
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        opens, closes = cleaned.get("opens"), cleaned.get("closes")
+        if opens and closes and closes <= opens:
+            self.add_error("closes", "The day must end after it begins.")
+        return cleaned
+
+
+class HolidayForm(forms.ModelForm[Holiday]):
+    class Meta:
+        model = Holiday
+        fields: ClassVar[list[str]] = ["day", "name"]
+        widgets: ClassVar[dict[str, Any]] = {"day": forms.DateInput(attrs={"type": "date"})}
+        error_messages: ClassVar[dict[str, dict[str, str]]] = {"day": _DAY}
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        day = cleaned.get("day")
+        if day and Holiday.objects.filter(tenant_id=self.instance.tenant_id, day=day).exists():
+            self.add_error("day", "That day is a holiday already.")
+        return cleaned
+
+
+class DueForm(forms.Form):
+    """A day, or nothing to follow the template again."""
+
+    due_on = forms.DateField(required=False, error_messages=_DAY)

@@ -1,0 +1,69 @@
+"""A tenant's working time, and whose turn its tasks have been."""
+
+from __future__ import annotations
+
+from datetime import time
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import F, Q
+
+from onboarding.models.plans import Responsibility, Task
+from tenants.models import Tenant
+from tenants.public_ids import new_public_id
+
+
+class WorkingTime(models.Model):
+    """When the tenant's people work. Without a row: Monday to Friday, 9 to 17."""
+
+    tenant = models.OneToOneField(Tenant, on_delete=models.CASCADE, related_name="working_time")
+    # Days of the week as digits, 0 a Monday.
+    weekdays = models.CharField(max_length=7, default="01234")
+    opens = models.TimeField(default=time(9))
+    closes = models.TimeField(default=time(17))
+
+    class Meta:
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.CheckConstraint(condition=Q(closes__gt=F("opens")), name="opens_before_closing")
+        ]
+
+    def __str__(self) -> str:
+        return f"working time of {self.tenant}"
+
+
+class Holiday(models.Model):
+    """A day on which nobody works."""
+
+    public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="holidays")
+    day = models.DateField()
+    name = models.CharField(max_length=80)
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["day"]
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["tenant", "day"], name="holiday_once_per_tenant")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name}, {self.day}"
+
+
+class Turn(models.Model):
+    """A time that a task waited for one side, from when it became theirs until it no longer was."""
+
+    task = models.ForeignKey(Task, on_delete=models.CASCADE, related_name="turns")
+    side = models.CharField(max_length=10, choices=Responsibility)
+    since = models.DateTimeField()
+    until = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["since", "pk"]
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(
+                fields=["task"], condition=Q(until__isnull=True), name="one_open_turn_per_task"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.task}: {self.side}"

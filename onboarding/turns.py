@@ -1,0 +1,64 @@
+"""Whose turn each task is, since when, and how long each side has had it, in working time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+from onboarding.models import Responsibility, Task, TaskState, Turn
+from onboarding.worktime import Calendar
+
+SIDES = (Responsibility.MIMECAST.value, Responsibility.CLIENT.value)
+
+
+def turn_of(task: Task, by_key: Mapping[str, Task], asked: Mapping[int, str]) -> str:
+    """The side that can do something now: mimecast, client, both, or empty for nobody. Pure.
+
+    1. Nobody's: done, not applicable, waiting for other tasks, or claimed and waiting for proof.
+    2. Of a side that was asked a question, or that somebody said is waited for.
+    3. Of the side whose part is not confirmed yet.
+    """
+    if not task.counts_as_open or task.state == TaskState.CLAIMED:
+        return ""
+    if any(by_key[key].holds_up for key in task.depends_on if key in by_key):
+        return ""
+    if task.pk in asked:
+        return asked[task.pk]
+    if task.state == TaskState.WAITING and task.mark_side:
+        return task.mark_side
+    if task.responsibility != Responsibility.BOTH:
+        return task.responsibility
+    if task.mimecast_confirmed_at is None and task.client_confirmed_at is None:
+        return Responsibility.BOTH.value
+    missing = task.client_confirmed_at is None
+    return Responsibility.CLIENT.value if missing else Responsibility.MIMECAST.value
+
+
+def follow_turns(tasks: Sequence[Task], asked: Mapping[int, str], *, now: datetime) -> None:
+    """Store whose turn it is where that changed, and close the turn before."""
+    by_key = {task.key: task for task in tasks}
+    opened: list[Turn] = []
+    for task in tasks:
+        turn = turn_of(task, by_key, asked)
+        if turn == task.turn:
+            continue
+        if task.turn:
+            Turn.objects.filter(task=task, until=None).update(until=now)
+        if turn:
+            opened.append(Turn(task=task, side=turn, since=now))
+        task.turn, task.turn_since = turn, now if turn else None
+        task.save(update_fields=["turn", "turn_since"])
+    Turn.objects.bulk_create(opened)
+
+
+def days_by_side(
+    turns: Iterable[Turn], calendar: Calendar, *, now: datetime
+) -> dict[tuple[int, str], float]:
+    """Working days by phase and side. While both can act, the time counts for each."""
+    held: dict[tuple[int, str], float] = {}
+    for turn in turns:
+        days = calendar.days_between(turn.since, turn.until or now)
+        for side in SIDES if turn.side == Responsibility.BOTH else (turn.side,):
+            key = (turn.task.phase_id, side)
+            held[key] = held.get(key, 0.0) + days
+    return held

@@ -1,0 +1,130 @@
+"""Due dates, the tenant's working time, whose turn it has been, and who does what."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_POST
+
+from onboarding import dates
+from onboarding.assigning import assign_task
+from onboarding.errors import OnboardingError
+from onboarding.forms_dates import DueForm, HolidayForm, WorkingTimeForm
+from onboarding.models import Holiday, Plan, WorkingTime
+from onboarding.timing import timing_of
+from onboarding.views.plan import back_to_plan, load_task
+from onboarding.views.shared import load_page, show, signed_in
+from tenants.access import act, tenant_or_404
+from tenants.models import Tenant
+from tenants.permissions import Act
+from tenants.services import write_activity
+
+
+@act(Act.READ)
+@require_GET
+def dates_show(request: HttpRequest, public_id: str) -> HttpResponse:
+    return _show(request, public_id)
+
+
+def _show(request: HttpRequest, public_id: str, **forms: Any) -> HttpResponse:
+    page = load_page(request, public_id)
+    tenant = page.tenant
+    kept = WorkingTime.objects.filter(tenant=tenant).first() or WorkingTime(tenant=tenant)
+    context = {
+        "page": page,
+        "tab": "dates",
+        "timing": timing_of(page.plan, page.rows, now=timezone.now()),
+        "holidays": list(tenant.holidays.all()),
+        "working_time": forms.get("working_time") or WorkingTimeForm(instance=kept),
+        "holiday": forms.get("holiday") or HolidayForm(),
+    }
+    if forms:
+        return render(request, "onboarding/dates.html", context, status=422)
+    return show(request, "onboarding/dates.html", "dates", context)
+
+
+def _back(tenant: Tenant) -> HttpResponse:
+    return redirect("onboarding:dates", public_id=tenant.public_id)
+
+
+@act(Act.STEER)
+@require_POST
+def working_time(request: HttpRequest, public_id: str) -> HttpResponse:
+    tenant = tenant_or_404(request, public_id)
+    kept = WorkingTime.objects.filter(tenant=tenant).first() or WorkingTime(tenant=tenant)
+    form = WorkingTimeForm(request.POST, instance=kept)
+    if not form.is_valid():
+        return _show(request, public_id, working_time=form)
+    with transaction.atomic():
+        form.save()
+        write_activity(tenant, "working-time-changed", by=signed_in(request))
+        dates.follow_dates(tenant.plan)
+        tenant.plan.touch()
+    return _back(tenant)
+
+
+@act(Act.STEER)
+@require_POST
+def holiday_add(request: HttpRequest, public_id: str) -> HttpResponse:
+    tenant = tenant_or_404(request, public_id)
+    form = HolidayForm(request.POST, instance=Holiday(tenant=tenant))
+    if not form.is_valid():
+        return _show(request, public_id, holiday=form)
+    with transaction.atomic():
+        kept = form.save()
+        write_activity(tenant, "holiday-added", by=signed_in(request), holiday=str(kept))
+        dates.follow_dates(tenant.plan)
+        tenant.plan.touch()
+    return _back(tenant)
+
+
+@act(Act.STEER)
+@require_POST
+def holiday_remove(request: HttpRequest, public_id: str, holiday_id: str) -> HttpResponse:
+    tenant = tenant_or_404(request, public_id)
+    kept = get_object_or_404(Holiday, tenant=tenant, public_id=holiday_id)
+    with transaction.atomic():
+        write_activity(tenant, "holiday-removed", by=signed_in(request), holiday=str(kept))
+        kept.delete()
+        dates.follow_dates(tenant.plan)
+        tenant.plan.touch()
+    return _back(tenant)
+
+
+@act(Act.STEER)
+@require_POST
+def baseline_take(request: HttpRequest, public_id: str) -> HttpResponse:
+    tenant = tenant_or_404(request, public_id)
+    try:
+        dates.take_baseline(Plan.objects.get(tenant=tenant), by=signed_in(request))
+    except OnboardingError as error:
+        messages.error(request, str(error))
+    return _back(tenant)
+
+
+@act(Act.STEER)
+@require_POST
+def task_due(request: HttpRequest, public_id: str, task_id: str) -> HttpResponse:
+    tenant, task = load_task(request, public_id, task_id)
+    form = DueForm(request.POST)
+    if form.is_valid():
+        dates.set_due(task, form.cleaned_data["due_on"], by=signed_in(request))
+    else:
+        messages.error(request, "Enter a day, such as 2026-12-31. The due date is as it was.")
+    return back_to_plan(request, tenant, task)
+
+
+@act(Act.CONFIRM)
+@require_POST
+def task_assign(request: HttpRequest, public_id: str, task_id: str) -> HttpResponse:
+    tenant, task = load_task(request, public_id, task_id)
+    try:
+        assign_task(task, request.POST.get("person", ""), by=signed_in(request))
+    except OnboardingError as error:
+        messages.error(request, str(error))
+    return back_to_plan(request, tenant, task)
