@@ -7,7 +7,8 @@ from typing import ClassVar
 from django.db import models
 from django.utils import timezone
 
-from checks.cadence import Pace
+from checks.believing import Belief
+from checks.cadence import Pace, Wishes
 from checks.engine.outcomes import Kind, Verdict
 from checks.settling import Standing
 from tenants.models import Domain, Host, Tenant
@@ -54,7 +55,11 @@ class Check(models.Model):
     pace = models.CharField(
         max_length=12, default=Pace.WATCHED.value, choices=[(p.value, p.value) for p in Pace]
     )
+    # Until when people want it looked at more often: they have just changed something, they have
+    # the step open, or a cutover's window is.
     hurried_until = models.DateTimeField(null=True, blank=True)
+    attended_until = models.DateTimeField(null=True, blank=True)
+    closely_until = models.DateTimeField(null=True, blank=True)
     # A claim that ran out belongs to a worker that died: the row is due again.
     claim_id = models.CharField(max_length=32, blank=True)
     claimed_until = models.DateTimeField(null=True, blank=True)
@@ -65,7 +70,9 @@ class Check(models.Model):
     )
     settled_verdict = models.CharField(max_length=20, choices=VERDICT_CHOICES, blank=True)
     settled_at = models.DateTimeField(null=True, blank=True)
+    # Looks that have contradicted the settled answer, or found a first no, and since when.
     failing_looks = models.PositiveIntegerField(default=0)
+    doubted_since = models.DateTimeField(null=True, blank=True)
     # Since when a yes has ever been settled for this expectation, and whether a settled no is a
     # fault rather than a step not taken yet (see checks.settling.is_at_fault).
     yes_at = models.DateTimeField(null=True, blank=True)
@@ -107,7 +114,26 @@ class Check(models.Model):
     @property
     def standing(self) -> Standing:
         verdict = Verdict(self.settled_verdict) if self.settled_verdict else None
-        return Standing(verdict, self.failing_looks)
+        return Standing(verdict, self.failing_looks, self.doubted_since)
+
+    @property
+    def belief(self) -> Belief:
+        latest = self.latest
+        return Belief(
+            next_due_at=self.next_due_at,
+            standing=self.standing,
+            settled_at=self.settled_at,
+            yes_at=self.yes_at,
+            is_at_fault=self.is_at_fault,
+            looked_at=self.looked_at,
+            digest=latest.digest if latest is not None else "",
+            unchanged_since=latest.first_seen_at if latest is not None else None,
+            pace=Pace(self.pace),
+        )
+
+    @property
+    def wishes(self) -> Wishes:
+        return Wishes(self.closely_until, self.hurried_until, self.attended_until)
 
 
 class Observation(models.Model):

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
-import json
 import random
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
@@ -15,11 +13,13 @@ from django.db import transaction
 from django.utils import timezone
 
 from checks import queries
-from checks.cadence import HURRIED_FOR, Pace, next_look, pace
+from checks.believing import Belief, Manner, after_look, digest_of, is_overtaken
+from checks.cadence import HURRIED_FOR, Pace
 from checks.engine.outcomes import Outcome
 from checks.models import Check, Observation
-from checks.settling import Standing, is_at_fault, settle
+from checks.settling import Patience
 from checks.signals import run_recorded
+from tenants.models import Tenant
 from tenants.public_ids import new_public_id
 
 BATCH = 200
@@ -76,7 +76,7 @@ def record_run(check_id: int, outcome: Outcome, *, asked: Mapping[str, Any], at:
     1. A look that answers an older question (`asked` is no longer the expectation), that a later
        look has overtaken, or whose check is gone, is dropped.
     2. The same answer as the newest observation extends it; another starts the next one.
-    3. The standing settles as checks.settling says, and the pace as checks.cadence says.
+    3. What is believed, the pace and the next look follow (checks.believing).
     4. On commit, `run_recorded` is sent: facts first, reactions after.
 
     Returns whether the look was recorded. Safe to run twice.
@@ -86,21 +86,41 @@ def record_run(check_id: int, outcome: Outcome, *, asked: Mapping[str, Any], at:
         check = Check.objects.select_for_update().filter(pk=check_id).first()
         if check is None:
             return False
-        if check.expectation != asked or (check.looked_at is not None and at <= check.looked_at):
+        if check.expectation != asked or is_overtaken(check.belief, at):
             Check.objects.filter(pk=check_id).update(claim_id="", claimed_until=None)
             return False
-        observation = _extend_or_open(check, outcome, at=at)
-        _update_standing(check, outcome, observation, at=at)
+        digest = digest_of(outcome, asked)
+        belief = after_look(
+            check.belief,
+            outcome,
+            digest,
+            at=at,
+            now=timezone.now(),
+            wishes=check.wishes,
+            manner=manner_of(check.tenant),
+            jitter=_jitter.uniform(-1, 1),
+        )
+        observation = _extend_or_open(check, outcome, digest, at=at)
+        _save(check, belief, observation)
         transaction.on_commit(
             functools.partial(run_recorded.send_robust, sender=Check, check_id=check_id)
         )
     return True
 
 
-def _extend_or_open(check: Check, outcome: Outcome, *, at: datetime) -> Observation:
-    findings = [{"code": f.code, "params": dict(f.params)} for f in outcome.findings]
-    facts = [outcome.verdict.value, outcome.unanimous, findings, outcome.lasting_evidence]
-    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+def manner_of(tenant: Tenant) -> Manner:
+    """The settings' durations; the lab's are short, because people stand and watch."""
+    if tenant.is_sample:
+        seconds, reopen_after = (
+            settings.CHECKS_CADENCE_OF_SAMPLES,
+            settings.CHECKS_REOPEN_AFTER_SECONDS_OF_SAMPLES,
+        )
+    else:
+        seconds, reopen_after = settings.CHECKS_CADENCE, settings.CHECKS_REOPEN_AFTER_SECONDS
+    return Manner(seconds, Patience(span=timedelta(seconds=reopen_after)))
+
+
+def _extend_or_open(check: Check, outcome: Outcome, digest: str, *, at: datetime) -> Observation:
     latest = check.latest
     if latest is not None and latest.digest == digest:
         latest.last_seen_at = at
@@ -111,7 +131,7 @@ def _extend_or_open(check: Check, outcome: Outcome, *, at: datetime) -> Observat
         check_asked=check,
         verdict=outcome.verdict.value,
         unanimous=outcome.unanimous,
-        findings=findings,
+        findings=[{"code": f.code, "params": dict(f.params)} for f in outcome.findings],
         evidence=dict(outcome.evidence),
         digest=digest,
         first_seen_at=at,
@@ -119,60 +139,22 @@ def _extend_or_open(check: Check, outcome: Outcome, *, at: datetime) -> Observat
     )
 
 
-def _set_standing(check: Check, standing: Standing, outcome: Outcome, *, at: datetime) -> None:
-    settled = standing.verdict.value if standing.verdict is not None else ""
-    if settled != check.settled_verdict:
-        check.settled_at = at
-    if standing.verdict is not None and standing.verdict.is_yes:
-        check.yes_at = check.yes_at or at
-        check.is_at_fault = False
-    elif standing.verdict is outcome.verdict and outcome.unanimous:
-        codes = {finding.code for finding in outcome.findings}
-        was_yes = check.yes_at is not None
-        check.is_at_fault = is_at_fault(standing.verdict, codes, was_yes=was_yes)
-    check.settled_verdict = settled
-    check.failing_looks = standing.failing_looks
-
-
-def _update_standing(
-    check: Check, outcome: Outcome, observation: Observation, *, at: datetime
-) -> None:
-    standing = settle(
-        check.standing,
-        outcome.verdict,
-        unanimous=outcome.unanimous,
-        since_last=at - check.looked_at if check.looked_at is not None else None,
-    )
-    at_pace = pace(
-        standing,
-        outcome.verdict,
-        now=at,
-        unchanged_since=observation.first_seen_at,
-        hurried_until=check.hurried_until,
-    )
-    _set_standing(check, standing, outcome, at=at)
-    check.latest = observation
-    check.looked_at = at
-    check.pace = at_pace.value
-    # From now, not from `at`: a slow batch must not make its checks due at once.
-    seconds = (
-        settings.CHECKS_CADENCE_OF_SAMPLES if check.tenant.is_sample else settings.CHECKS_CADENCE
-    )
-    check.next_due_at = next_look(timezone.now(), at_pace, seconds, jitter=_jitter.uniform(-1, 1))
-    check.claim_id = ""
-    check.claimed_until = None
-    check.save(
-        update_fields=[
-            "settled_verdict",
-            "settled_at",
-            "failing_looks",
-            "yes_at",
-            "is_at_fault",
-            "latest",
-            "looked_at",
-            "pace",
-            "next_due_at",
-            "claim_id",
-            "claimed_until",
-        ]
-    )
+def _save(check: Check, belief: Belief, observation: Observation) -> None:
+    standing = belief.standing
+    changes = {
+        "settled_verdict": standing.verdict.value if standing.verdict is not None else "",
+        "settled_at": belief.settled_at,
+        "failing_looks": standing.failing_looks,
+        "doubted_since": standing.doubted_since,
+        "yes_at": belief.yes_at,
+        "is_at_fault": belief.is_at_fault,
+        "latest": observation,
+        "looked_at": belief.looked_at,
+        "pace": belief.pace.value,
+        "next_due_at": belief.next_due_at,
+        "claim_id": "",
+        "claimed_until": None,
+    }
+    for name, value in changes.items():
+        setattr(check, name, value)
+    check.save(update_fields=list(changes))
