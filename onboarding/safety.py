@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from django.conf import settings
 
-from checks.clocks import Clock, Published, Sight, cutover_clock, lockdown_clock
+from checks.clocks import Clock, Sight, cutover_clock, lockdown_clock, sight_of
 from checks.engine.outcomes import Kind
 from checks.models import Check, Observation
 from tenants.regions import Region
@@ -47,7 +46,14 @@ def safeties(
     """
     sights: dict[int, list[Sight]] = {}
     for seen in observations:
-        sights.setdefault(seen.check_asked_id, []).append(sight_of(seen))
+        sights.setdefault(seen.check_asked_id, []).append(
+            sight_of(
+                seen.evidence,
+                seen.findings,
+                first_seen_at=seen.first_seen_at,
+                last_seen_at=seen.last_seen_at,
+            )
+        )
     found: dict[str, Safety] = {}
     for kind, act in ACT_OF_KIND.items():
         clocks = [
@@ -65,23 +71,3 @@ def _clock(kind: Kind, sights: Sequence[Sight], region: Region) -> Clock:
     if kind is Kind.MX_TTL:
         return cutover_clock(sights, threshold=settings.CHECKS_TTL_THRESHOLD_SECONDS)
     return lockdown_clock(sights, expected=region.mx) if region.mx else Clock(None)
-
-
-def sight_of(seen: Observation) -> Sight:
-    """An observation's evidence as one interval of looks."""
-    rows: list[Mapping[str, Any]] = seen.evidence.get("servers") or []
-    return Sight(
-        seen.first_seen_at,
-        seen.last_seen_at,
-        {f"{row['name']} ({row['address']})": _published(row) for row in rows},
-    )
-
-
-def _published(row: Mapping[str, Any]) -> Published | None:
-    match row.get("status"):
-        case "records":
-            return Published(frozenset(row["values"]), int(row["ttl"]))
-        case "no-record" | "no-name":
-            return Published(frozenset(), 0)
-        case _:
-            return None
