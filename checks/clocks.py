@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import takewhile, zip_longest
+from itertools import takewhile
 from typing import Any
 
 # What is assumed of the answer before the first one we saw.
@@ -188,23 +188,39 @@ def _old_answers(
     assumed_ttl: int,
 ) -> Iterable[_End]:
     """Every old answer the server was seen to give, and the one before it was first seen."""
-    if seen:
+    known = next((s for s in seen if s.published.values or is_new(s.published)), None)
+    if known is not None and is_new(known.published):
         # Something may have stood there before we looked, and nobody remembers its TTL. Where the
         # first answer was an old one, its own TTL is the better guide.
-        first = seen[0]
-        if is_new(first.published):
-            yield _End(name, assumed_ttl, first.at, is_assumed=True)
+        yield _End(name, assumed_ttl, known.at, is_assumed=True)
     missed = _missed_since(name, ordered)
     if not seen and missed is not None and not _goes_by_its_address(name, ordered[-1]):
         # It left and never told what it gave out.
         yield _End(name, assumed_ttl, missed, is_assumed=True, has_left=True)
-    for now, following in zip_longest(seen, seen[1:]):
+    for number, now in enumerate(seen):
         if is_new(now.published):
             continue
-        if following is not None:
-            yield _End(name, now.published.ttl, following.at)
+        until = _given_out_until(seen, number, is_new)
+        if until is not None:
+            yield _End(name, now.published.ttl, until)
         elif missed is not None:
             yield _End(name, now.published.ttl, missed, has_left=True)
+
+
+def _given_out_until(
+    seen: Sequence[_Seen], number: int, is_new: Callable[[Published], bool]
+) -> datetime | None:
+    """The look that shows that an old answer is no longer given out.
+
+    An empty answer between others does not: a server that reloads its zone gives out nothing for a
+    moment, and then the old records again.
+    """
+    later = seen[number + 1 :]
+    if not seen[number].published.values:
+        return later[0].at if later else None
+    newest_run = takewhile(lambda s: is_new(s.published), reversed(later))
+    at = [s.at for s in later if s.published.values] + [s.at for s in newest_run]
+    return min(at, default=None)
 
 
 def _missed_since(name: str, ordered: Sequence[Sight]) -> datetime | None:

@@ -9,8 +9,8 @@ without cause costs the next alarm its reader.
    feedback for whoever publishes, and moves no task.
 3. A yes is taken back when several looks over a longer time (`Patience`) all said otherwise, each
    with every server: a reload, an anycast node astray or a zone file half written is over by then.
-4. A look that could not tell, or in which a server was silent, changes nothing. Where servers
-   differ the count of noes begins anew: some server said yes since.
+4. A look that could not tell, or in which a server was silent, changes nothing. Where some server
+   said yes, the count of noes begins anew.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ LOOKS_TO_SETTLE_A_NO = 2
 # Two looks closer than this may both have met one reload of a zone.
 APART = timedelta(seconds=3)
 _SPLIT = "dns.servers-disagree"
+_ANSWERS = frozenset({"records", "no-record", "no-name"})
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,8 @@ class Seen:
     verdict: Verdict
     at: datetime
     unanimous: bool = True
-    is_split: bool = False
+    # Some server said something else than the others, or said yes while others were silent.
+    is_yes_somewhere: bool = False
     since_last: timedelta | None = None
 
     @classmethod
@@ -107,17 +109,24 @@ class Seen:
             outcome.verdict,
             at,
             unanimous=outcome.unanimous,
-            is_split=any(finding.code == _SPLIT for finding in outcome.findings),
+            is_yes_somewhere=_is_yes_somewhere(outcome),
             since_last=at - looked_at if looked_at is not None else None,
         )
 
 
+def _is_yes_somewhere(outcome: Outcome) -> bool:
+    """Servers that differ; or silent ones beside some that answered and of whom none said no, for
+    then the verdict would not be UNKNOWN."""
+    if any(finding.code == _SPLIT for finding in outcome.findings):
+        return True
+    rows = outcome.evidence.get("servers") or ()
+    return outcome.verdict is Verdict.UNKNOWN and any(row["status"] in _ANSWERS for row in rows)
+
+
 def settle(standing: Standing, seen: Seen, patience: Patience) -> Standing:
     """The standing after one more look."""
-    if seen.verdict is Verdict.UNKNOWN:
-        return standing
-    if not seen.unanimous:
-        return Standing(standing.verdict) if seen.is_split else standing
+    if seen.verdict is Verdict.UNKNOWN or not seen.unanimous:
+        return Standing(standing.verdict) if seen.is_yes_somewhere else standing
     if seen.verdict.is_yes or seen.verdict is standing.verdict:
         return Standing(seen.verdict)
     if seen.verdict is Verdict.NOT_APPLICABLE and not standing.holds_up_tasks:

@@ -75,7 +75,7 @@ def test_a_silent_server_changes_nothing(before: Standing, seen: Seen) -> None:
     ("before", "after"), [(NEVER, NEVER), (HALF_NO, NEVER), (YES, YES), (TWICE, YES), (NO, NO)]
 )
 def test_servers_that_differ_only_begin_the_count_anew(before: Standing, after: Standing) -> None:
-    seen = Seen(FAIL, START, unanimous=False, is_split=True)
+    seen = Seen(FAIL, START, unanimous=False, is_yes_somewhere=True)
 
     assert settle(before, seen, PATIENCE) == after
 
@@ -113,13 +113,34 @@ def test_two_noes_within_one_reload_are_one() -> None:
     assert settle(HALF_NO, Seen(FAIL, START, since_last=later), PATIENCE) == NO
 
 
+@pytest.mark.parametrize(
+    ("verdict", "statuses", "expected"),
+    [
+        (UNKNOWN, ["timeout", "records"], True),
+        (UNKNOWN, ["timeout", "servfail"], False),
+        (UNKNOWN, [], False),
+        # Then nobody said yes: the no is only not everybody's.
+        (FAIL, ["timeout", "no-record"], False),
+    ],
+)
+def test_a_yes_beside_silence_clears_a_doubt(
+    verdict: Verdict, statuses: Sequence[str], expected: bool
+) -> None:
+    evidence = {"servers": [{"status": status} for status in statuses]}
+    outcome = Outcome(Kind.MX, "northwind.test", verdict, (), evidence, unanimous=False)
+
+    seen = Seen.of(outcome, at=START, looked_at=None)
+
+    assert settle(TWICE, seen, PATIENCE) == (YES if expected else TWICE)
+
+
 def test_a_look_reads_from_its_outcome_whether_servers_differed() -> None:
     found = (Finding("dns.servers-disagree", {"agreeing": ["a"], "lagging": ["b"]}),)
     outcome = Outcome(Kind.MX, "northwind.test", FAIL, found, unanimous=False)
 
     seen = Seen.of(outcome, at=START, looked_at=START - TEN)
 
-    assert seen == Seen(FAIL, START, unanimous=False, is_split=True, since_last=TEN)
+    assert seen == Seen(FAIL, START, unanimous=False, is_yes_somewhere=True, since_last=TEN)
 
 
 @pytest.mark.parametrize(
