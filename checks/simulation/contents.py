@@ -115,10 +115,8 @@ def _mx_ttl(lookup: Lookup) -> Awaitable[Outcome]:
     return mx_ttl.inspect(DOMAIN, THRESHOLD, lookup)
 
 
-@functools.cache
-def questions() -> Mapping[Kind, Question]:
-    """The kinds under trial: those whose wrong answer loses mail or reopens a step."""
-    asked = (
+def _txt_questions() -> tuple[Question, ...]:
+    return (
         Question(
             Kind.OWNERSHIP,
             DOMAIN,
@@ -149,6 +147,11 @@ def questions() -> Mapping[Kind, Question]:
             wrong=((), ("v=DKIM1; p=",), ("v=DKIM1; k=rsa; p=AAAA",)),
             inspect=_dkim,
         ),
+    )
+
+
+def _mx_questions() -> tuple[Question, ...]:
+    return (
         Question(
             Kind.MX,
             DOMAIN,
@@ -169,4 +172,10 @@ def questions() -> Mapping[Kind, Question]:
             is_new=lambda content: content.ttl <= THRESHOLD,
         ),
     )
+
+
+@functools.cache
+def questions() -> Mapping[Kind, Question]:
+    """The kinds under trial: those whose wrong answer loses mail or reopens a step."""
+    asked = (*_txt_questions(), *_mx_questions())
     return MappingProxyType({question.kind: question for question in asked})
