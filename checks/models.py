@@ -136,8 +136,29 @@ class Check(models.Model):
         return Wishes(self.closely_until, self.hurried_until, self.attended_until)
 
 
+class RawAnswers(models.Model):
+    """What the servers and hosts of one look said, word for word (checks.raw_answers reads it)."""
+
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="raw_answers")
+    digest = models.CharField(max_length=64)
+    # JSON, compressed. Written once, never changed.
+    body = models.BinaryField()
+
+    class Meta:
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["tenant", "digest"], name="raw_answers_kept_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"raw answers {self.digest[:12]}"
+
+
 class Observation(models.Model):
     """What was seen and how it was judged: the same answer again extends the interval."""
+
+    class Reason(models.TextChoices):
+        LOOK = "look", "A look"
+        RULES = "rules", "Judged again by newer rules"
 
     public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
     check_asked = models.ForeignKey(Check, on_delete=models.CASCADE, related_name="observations")
@@ -146,8 +167,16 @@ class Observation(models.Model):
     findings = models.JSONField(default=list)
     evidence = models.JSONField(default=dict)
     digest = models.CharField(max_length=64)
+    # What was expected, which rules judged, and what they judged: enough to judge it again.
+    expectation = models.JSONField(default=dict)
+    rules = models.CharField(max_length=12, blank=True)
+    reason = models.CharField(max_length=10, choices=Reason, default=Reason.LOOK)
+    raw = models.ForeignKey(
+        RawAnswers, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
     first_seen_at = models.DateTimeField()
     last_seen_at = models.DateTimeField()
+    # None yet where newer rules judged what was seen before.
     looks = models.PositiveIntegerField(default=1)
 
     class Meta:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import random
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,9 +13,10 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from checks import queries
+from checks import queries, raw_answers
 from checks.believing import Belief, Manner, after_look, digest_of, is_overtaken
 from checks.cadence import HURRIED_FOR, Pace
+from checks.engine import rules
 from checks.engine.outcomes import Outcome
 from checks.models import Check, Observation
 from checks.settling import Patience
@@ -100,12 +102,17 @@ def record_run(check_id: int, outcome: Outcome, *, asked: Mapping[str, Any], at:
             manner=manner_of(check.tenant),
             jitter=_jitter.uniform(-1, 1),
         )
-        observation = _extend_or_open(check, outcome, digest, at=at)
+        observation = _extend_or_open(check, outcome, digest, asked, at=at)
         _save(check, belief, observation)
-        transaction.on_commit(
-            functools.partial(run_recorded.send_robust, sender=Check, check_id=check_id)
-        )
+        _tell(check_id)
     return True
+
+
+def _tell(check_id: int) -> None:
+    """On commit, and nowhere else: facts first, reactions after."""
+    transaction.on_commit(
+        functools.partial(run_recorded.send_robust, sender=Check, check_id=check_id)
+    )
 
 
 def manner_of(tenant: Tenant) -> Manner:
@@ -120,15 +127,32 @@ def manner_of(tenant: Tenant) -> Manner:
     return Manner(seconds, Patience(span=timedelta(seconds=reopen_after)))
 
 
-def _extend_or_open(check: Check, outcome: Outcome, digest: str, *, at: datetime) -> Observation:
+def _extend_or_open(
+    check: Check, outcome: Outcome, digest: str, asked: Mapping[str, Any], *, at: datetime
+) -> Observation:
     latest = check.latest
     if latest is not None and latest.digest == digest:
         latest.last_seen_at = at
         latest.looks += 1
         latest.save(update_fields=["last_seen_at", "looks"])
         return latest
+    raw = raw_answers.keep(check.tenant, outcome.raw) if outcome.raw else None
+    return _open(check, outcome, digest, asked, at=at, raw=raw)
+
+
+def _open(
+    check: Check,
+    outcome: Outcome,
+    digest: str,
+    asked: Mapping[str, Any],
+    *,
+    at: datetime,
+    **more: Any,
+) -> Observation:
     return Observation.objects.create(
         check_asked=check,
+        expectation=dict(asked),
+        rules=rules.version(),
         verdict=outcome.verdict.value,
         unanimous=outcome.unanimous,
         findings=[{"code": f.code, "params": dict(f.params)} for f in outcome.findings],
@@ -136,7 +160,46 @@ def _extend_or_open(check: Check, outcome: Outcome, digest: str, *, at: datetime
         digest=digest,
         first_seen_at=at,
         last_seen_at=at,
+        **more,
     )
+
+
+def record_judgement(observation: Observation, outcome: Outcome, *, now: datetime) -> bool:
+    """Let newer rules' judgement of a check's newest observation count as a look of this moment.
+
+    What was seen then stays as it was judged then: the judgement is an observation of its own, over
+    the same raw answers, and settles as any look does. A real look follows at once. False where
+    a look was recorded meanwhile, which today's rules have judged already.
+    """
+    with transaction.atomic():
+        check = Check.objects.select_for_update().filter(pk=observation.check_asked_id).first()
+        if check is None or check.latest_id != observation.pk:
+            return False
+        asked = observation.expectation
+        digest = digest_of(outcome, asked)
+        belief = after_look(
+            check.belief,
+            outcome,
+            digest,
+            at=now,
+            now=now,
+            wishes=check.wishes,
+            manner=manner_of(check.tenant),
+            jitter=0,
+        )
+        judged = _open(
+            check,
+            outcome,
+            digest,
+            asked,
+            at=now,
+            raw_id=observation.raw_id,
+            reason=Observation.Reason.RULES,
+            looks=0,
+        )
+        _save(check, replace(belief, looked_at=check.looked_at, next_due_at=now), judged)
+        _tell(check.pk)
+    return True
 
 
 def _save(check: Check, belief: Belief, observation: Observation) -> None:

@@ -12,7 +12,8 @@ from django.db import transaction
 from django.db.models import ForeignKey, Model
 from django.utils import timezone
 
-from checks.models import Check, Observation
+from checks import raw_answers
+from checks.models import Check, Observation, RawAnswers
 from onboarding import file_store
 from onboarding.evidence_files import files_of
 from onboarding.models import (
@@ -51,6 +52,7 @@ PARTS: dict[str, tuple[type[Model], str]] = {
     "exports": (TenantExport, "tenant"),
     "checks": (Check, "tenant"),
     "observations": (Observation, "check_asked__tenant"),
+    "raw_answers": (RawAnswers, "tenant"),
     "activity": (ActivityLine, "tenant"),
 }
 # Keys to doors, and where bytes lie: no business of whoever reads the archive.
@@ -110,8 +112,11 @@ def _put(archive: zipfile.ZipFile, name: str, rows: list[dict[str, Any]]) -> Non
 
 def _rows(model: type[Model], path: str, tenant: Tenant) -> Iterator[dict[str, Any]]:
     fields = [f.attname for f in model._meta.concrete_fields if f.attname not in _WITHHELD]
-    rows = model._default_manager.filter(**{path: tenant.pk}).order_by("pk")
-    return iter(rows.values(*fields).iterator(chunk_size=1000))
+    found = model._default_manager.filter(**{path: tenant.pk}).order_by("pk")
+    rows = found.values(*fields).iterator(chunk_size=1000)
+    if model is RawAnswers:
+        return (row | {"body": raw_answers.read(row["body"])} for row in rows)
+    return iter(rows)
 
 
 def _people_keys(model: type[Model]) -> list[str]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import datetime
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from checks.engine import dkim, dmarc, ldaps, lockdown, mta_sts, mx, mx_ttl, ownership, smtp, spf
@@ -13,6 +14,15 @@ from checks.engine.expectations import Ownership, RegionFacts, Selector
 from checks.engine.hosts import DEFAULT_PORTS, Prober
 from checks.engine.network import Endpoint, Network
 from checks.engine.outcomes import Finding, Kind, Outcome, Verdict
+from checks.engine.recording import (
+    VANTAGE,
+    Means,
+    Raw,
+    Recorder,
+    recording,
+    replay,
+    told_in,
+)
 from checks.engine.resolution import NetworkLookup
 
 logger = logging.getLogger(__name__)
@@ -93,7 +103,11 @@ async def _within_budget(batch: _Batch, look: Look) -> Outcome:
     async with batch.slots:
         try:
             async with asyncio.timeout(batch.budget_seconds):
-                outcome = await _inspect(batch, look)
+                recorder = Recorder()
+                means = recording(batch.lookup, batch.prober, recorder)
+                if look.kind in DEFAULT_PORTS:
+                    recorder.note(VANTAGE, (look.vantage_allowed, look.control))
+                outcome = replace(await inspect(means, look), raw=recorder.raw())
         except TimeoutError:
             outcome = _unknown(
                 look, Finding("look.over-budget", {"budget_seconds": batch.budget_seconds})
@@ -112,42 +126,51 @@ def _unknown(look: Look, finding: Finding) -> Outcome:
     return Outcome(look.kind, look.subject, Verdict.UNKNOWN, (finding,), unanimous=False)
 
 
-def _inspect(batch: _Batch, look: Look) -> Awaitable[Outcome]:
-    return _INSPECTIONS[look.kind](batch, look)
+async def inspect_again(look: Look, raw: Raw, *, at: datetime.datetime) -> Outcome:
+    """The outcome of a look by what it was told at `at`; NotRecorded where more is asked today."""
+    if look.kind in DEFAULT_PORTS:
+        allowed, control = told_in(raw, VANTAGE)
+        look = replace(look, vantage_allowed=allowed, control=control)
+    return replace(await inspect(replay(raw, at=at), look), raw=raw)
 
 
-_INSPECTIONS: Mapping[Kind, Callable[[_Batch, Look], Awaitable[Outcome]]] = MappingProxyType(
+def inspect(means: Means, look: Look) -> Awaitable[Outcome]:
+    """Answer one look by the means given, be they the network or what was told before."""
+    return _INSPECTIONS[look.kind](means, look)
+
+
+_INSPECTIONS: Mapping[Kind, Callable[[Means, Look], Awaitable[Outcome]]] = MappingProxyType(
     {
-        Kind.OWNERSHIP: lambda batch, look: ownership.inspect(
-            look.domain, look.ownership or Ownership(token=""), batch.lookup
+        Kind.OWNERSHIP: lambda means, look: ownership.inspect(
+            look.domain, look.ownership or Ownership(token=""), means.lookup
         ),
-        Kind.SPF: lambda batch, look: spf.inspect(look.domain, look.region, batch.lookup),
-        Kind.DKIM: lambda batch, look: dkim.inspect(look.domain, look.selectors, batch.lookup),
-        Kind.DMARC: lambda batch, look: dmarc.inspect(look.domain, batch.lookup),
-        Kind.MTA_STS: lambda batch, look: mta_sts.inspect(
-            look.domain, look.region, batch.lookup, batch.prober
+        Kind.SPF: lambda means, look: spf.inspect(look.domain, look.region, means.lookup),
+        Kind.DKIM: lambda means, look: dkim.inspect(look.domain, look.selectors, means.lookup),
+        Kind.DMARC: lambda means, look: dmarc.inspect(look.domain, means.lookup),
+        Kind.MTA_STS: lambda means, look: mta_sts.inspect(
+            look.domain, look.region, means.lookup, means.prober
         ),
-        Kind.MX: lambda batch, look: mx.inspect(look.domain, look.region, batch.lookup),
-        Kind.MX_TTL: lambda batch, look: mx_ttl.inspect(
-            look.domain, look.ttl_threshold, batch.lookup, planned=look.region.mx
+        Kind.MX: lambda means, look: mx.inspect(look.domain, look.region, means.lookup),
+        Kind.MX_TTL: lambda means, look: mx_ttl.inspect(
+            look.domain, look.ttl_threshold, means.lookup, planned=look.region.mx
         ),
-        Kind.SMTP: lambda batch, look: smtp.inspect(
+        Kind.SMTP: lambda means, look: smtp.inspect(
             look.host,
             look.port,
             look.vantage_allowed,
-            batch.prober,
+            means.prober,
             recipient=look.recipient,
         ),
-        Kind.LOCKDOWN: lambda batch, look: lockdown.inspect(
+        Kind.LOCKDOWN: lambda means, look: lockdown.inspect(
             look.host,
             look.port,
             look.control,
             look.vantage_allowed,
-            batch.prober,
+            means.prober,
             recipient=look.recipient,
         ),
-        Kind.LDAPS: lambda batch, look: ldaps.inspect(
-            look.host, look.port, look.vantage_allowed, batch.prober
+        Kind.LDAPS: lambda means, look: ldaps.inspect(
+            look.host, look.port, look.vantage_allowed, means.prober
         ),
     }
 )

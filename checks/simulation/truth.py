@@ -45,7 +45,8 @@ def reopens(world: World, look: Look, patience: Patience) -> bool:
     servers = [world.servers[number] for number in look.viewed]
     moments = {at for each in servers for at in each.changes if since < at <= look.at}
     return any(
-        all(not each.gives(at).is_right for each in servers) for at in (since, *moments, look.at)
+        all(any(not given.is_right for given in each.may_give(at)) for each in servers)
+        for at in (since, *moments, look.at)
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 from checks.engine.lookup import (
     Answer,
@@ -56,9 +57,13 @@ class NameServer:
     def held(self, at: float) -> Content:
         return next(content for since, content in reversed(self.copies) if since <= at)
 
-    def gives(self, at: float) -> Content:
-        """What it gives out on its own account: its operator's reloads and failures aside."""
-        return next((e.instead for e in self._lies if e.start <= at < e.end), self.held(at))
+    def may_give(self, at: float) -> list[Content]:
+        """What it gives out on its own account, one or another where it flaps: its operator's
+        reloads and failures aside."""
+        lies = [e for e in self._lies if e.start <= at < e.end]
+        flaps = [e.instead for e in takewhile(lambda e: e.flaps, lies)]
+        solid = [e.instead for e in lies[len(flaps) : len(flaps) + 1]]
+        return flaps + (solid or [self.held(at)])
 
     def gives_until(self, content: Content, at: float) -> float:
         """Until when it went on with what it gave out at `at`."""
