@@ -29,6 +29,7 @@ class Pace(StrEnum):
     WATCHED = "watched"  # not settled on a yes, and lately changed
     DOUBTING = "doubting"  # a settled yes was contradicted, which takes a while to believe
     QUIET = "quiet"  # settled, or long unchanged
+    TURN = "turn"  # put off: somebody's look has just been at the host's address
 
 
 @dataclass(frozen=True)

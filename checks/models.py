@@ -187,3 +187,44 @@ class Observation(models.Model):
 
     def __str__(self) -> str:
         return f"{self.verdict} from {self.first_seen_at:%Y-%m-%d %H:%M}"
+
+
+class Knock(models.Model):
+    """When an address was last connected to, by anybody's look (checks.politeness)."""
+
+    address = models.CharField(max_length=45)
+    port = models.PositiveIntegerField()
+    knocked_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["address", "port"], name="one_knock_per_address")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.address} port {self.port}"
+
+
+class HostAnswer(models.Model):
+    """What a host told the last look at it, whoever's check that was: shared for ten minutes."""
+
+    kind = models.CharField(max_length=20, choices=KIND_CHOICES)
+    host = models.CharField(max_length=253)
+    port = models.PositiveIntegerField()
+    vantage = models.CharField(max_length=40)
+    answered_at = models.DateTimeField()
+    verdict = models.CharField(max_length=20, choices=VERDICT_CHOICES)
+    unanimous = models.BooleanField()
+    findings = models.JSONField()
+    evidence = models.JSONField()
+    raw = models.JSONField()
+
+    class Meta:
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(
+                fields=["kind", "host", "port", "vantage"], name="one_answer_per_question"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} of {self.host}:{self.port}"

@@ -72,6 +72,14 @@ def release(ids: Iterable[int], *, now: datetime) -> None:
     Check.objects.filter(pk__in=list(ids)).update(claim_id="", claimed_until=None, next_due_at=now)
 
 
+def put_off(check: Check, *, until: datetime) -> None:
+    """Give back a check whose host's address was looked at a moment ago, to look in its turn."""
+    later = until + timedelta(seconds=_jitter.uniform(0, 15))
+    Check.objects.filter(pk=check.pk).update(
+        claim_id="", claimed_until=None, next_due_at=later, pace=Pace.TURN
+    )
+
+
 def record_run(check_id: int, outcome: Outcome, *, asked: Mapping[str, Any], at: datetime) -> bool:
     """Store what was seen and judged, work out the standing and set the next look.
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import datetime
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from checks.engine import dkim, dmarc, ldaps, lockdown, mta_sts, mx, mx_ttl, ownership, smtp, spf
 from checks.engine.expectations import Ownership, RegionFacts, Selector
-from checks.engine.hosts import DEFAULT_PORTS, Prober
+from checks.engine.hosts import DEFAULT_PORTS, Prober, Refused
 from checks.engine.network import Endpoint, Network
 from checks.engine.outcomes import Finding, Kind, Outcome, Verdict
 from checks.engine.recording import (
@@ -74,19 +74,37 @@ async def look_all(
     budget_seconds: float,
     concurrency: int,
     told: Callable[[Look, Outcome], None] | None = None,
+    pinned: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
 ) -> list[Outcome]:
     """Answer every look, in order. `told` hears of each as it is answered.
 
+    Hosts in `pinned` are connected to at these addresses, which `locate_all` found.
     At most `concurrency` looks are under way, and each has `budget_seconds` from its start.
     """
     exchanges = min(concurrency * _EXCHANGES_PER_LOOK, _MOST_EXCHANGES)
     lookup = NetworkLookup(network, exchanges=exchanges)
     slots = asyncio.Semaphore(concurrency)
-    batch = _Batch(lookup, Prober(network, lookup), budget_seconds, slots, told)
+    batch = _Batch(lookup, Prober(network, lookup, pinned), budget_seconds, slots, told)
     try:
         return list(await asyncio.gather(*(_look(batch, look) for look in looks)))
     finally:
         await lookup.close()
+
+
+async def locate_all(
+    hosts: Iterable[Endpoint], *, network: Network, budget_seconds: float
+) -> dict[Endpoint, list[str] | Refused]:
+    """The addresses at which each host may be probed, or why it may not; nobody is connected to."""
+    lookup = NetworkLookup(network)
+    prober, wanted = Prober(network, lookup), list(dict.fromkeys(hosts))
+    try:
+        async with asyncio.timeout(budget_seconds):
+            found = await asyncio.gather(*(prober.locate(*endpoint) for endpoint in wanted))
+    except TimeoutError:
+        return {}
+    finally:
+        await lookup.close()
+    return dict(zip(wanted, found, strict=True))
 
 
 async def _look(batch: _Batch, look: Look) -> Outcome:

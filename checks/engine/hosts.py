@@ -165,3 +165,9 @@ def close(writer: asyncio.StreamWriter) -> None:
 def not_probed(kind: Kind, subject: str, refused: Refused) -> Outcome:
     """Why nobody was asked: on the resolvers' word alone, so it may move nothing."""
     return Outcome(kind, subject, refused.verdict, (refused.finding,), unanimous=False)
+
+
+def without_consent(kind: Kind, subject: str, host: str) -> Outcome:
+    """Nobody was asked because nobody has agreed to it: our ignorance, with its reason."""
+    finding = Finding("host.no-consent", {"host": host})
+    return not_probed(kind, subject, Refused(Verdict.UNKNOWN, finding))
