@@ -10,14 +10,16 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
+from django.core.cache import cache
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from checks import queries, raw_answers
 from checks.believing import Belief, Manner, after_look, digest_of, is_overtaken
-from checks.cadence import HURRIED_FOR, Pace
+from checks.cadence import ATTENDED_FOR, HURRIED_FOR, Pace
 from checks.engine import rules
-from checks.engine.outcomes import Outcome
+from checks.engine.outcomes import Outcome, Verdict
 from checks.models import Check, Observation
 from checks.settling import Patience
 from checks.signals import run_recorded
@@ -70,6 +72,37 @@ def _claim(ids: list[int], *, now: datetime) -> dict[str, list[list[int]]]:
 def release(ids: Iterable[int], *, now: datetime) -> None:
     """Give back claims whose batch could not be queued; the next tick finds them."""
     Check.objects.filter(pk__in=list(ids)).update(claim_id="", claimed_until=None, next_due_at=now)
+
+
+def watch_closely(checks: Iterable[Check], *, until: datetime) -> int:
+    """Look at these checks every few seconds until a moment, whatever their standing is.
+
+    For a cutover's window. Safe to repeat for as long as the window is open; returns how many had
+    not been watched closely yet, which are due at once.
+    """
+    now = timezone.now()
+    wanted = Check.objects.filter(pk__in=[check.pk for check in checks], is_active=True)
+    opened = wanted.filter(Q(closely_until__isnull=True) | Q(closely_until__lte=now))
+    begun = opened.update(closely_until=until, next_due_at=now)
+    wanted.exclude(closely_until=until).update(closely_until=until)
+    return begun
+
+
+def attend(tenant: Tenant, *, now: datetime) -> int:
+    """Somebody has this tenant's steps open: what is not settled is looked at each minute.
+
+    Called with every poll of an open page; writes once a minute for each web process at most.
+    Returns how many checks will be looked at sooner.
+    """
+    if not cache.add(f"checks:attended:{tenant.pk}", True, timeout=60):
+        return 0
+    wait = manner_of(tenant).seconds[Pace.ATTENDED] * (1 + _jitter.uniform(-1, 1) / 10)
+    unsettled = Check.objects.filter(tenant=tenant, is_active=True).exclude(
+        settled_verdict__in=(Verdict.PASS, Verdict.WARN, Verdict.NOT_APPLICABLE)
+    )
+    unsettled.update(attended_until=now + ATTENDED_FOR)
+    soon = now + timedelta(seconds=wait)
+    return unsettled.filter(next_due_at__gt=soon).update(next_due_at=soon, pace=Pace.ATTENDED)
 
 
 def put_off(check: Check, *, until: datetime) -> None:

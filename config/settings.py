@@ -300,6 +300,11 @@ CELERY_BEAT_SCHEDULE = {
         # A tick that waited is worth nothing: the next one finds the same rows.
         "options": {"expires": CHECKS_TICK_SECONDS * 5},
     },
+    "watch-cutovers": {
+        "task": "onboarding.watch_cutovers",
+        "schedule": timedelta(minutes=1),
+        "options": {"expires": 60},
+    },
     "reconcile-plans": {"task": "onboarding.reconcile", "schedule": timedelta(days=1)},
 }
 

@@ -7,9 +7,10 @@ import logging
 
 from celery import shared_task
 from django.db import transaction
+from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from onboarding import exporting, services
+from onboarding import exporting, services, windows
 from onboarding.models import Plan, TenantExport
 
 logger = logging.getLogger(__name__)
@@ -22,6 +23,14 @@ def reconcile() -> None:
     open_plans = Plan.objects.filter(tenant__archived_at__isnull=True)
     for plan in open_plans.select_related("tenant").iterator():
         services.follow_profile(plan.tenant)
+
+
+@shared_task(name="onboarding.watch_cutovers", ignore_result=True)
+def watch_cutovers() -> None:
+    """Each minute: a cutover's window that has opened is watched every few seconds."""
+    begun = windows.watch_open_windows(now=timezone.now())
+    if begun:
+        logger.info("watching %d checks closely", begun)
 
 
 @shared_task(name="onboarding.build_export", acks_late=True, ignore_result=True)
