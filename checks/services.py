@@ -12,7 +12,7 @@ from typing import Any
 from django.conf import settings
 from django.core.cache import cache
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from checks import queries, raw_answers
@@ -45,21 +45,34 @@ def request_look(checks: Iterable[Check], *, now: datetime) -> dict[str, list[li
     Returns the claimed batches by vantage, for the caller to queue; a check that a worker holds
     at this moment is not claimed again, but looked at within seconds.
     """
-    ids = [check.pk for check in checks]
-    Check.objects.filter(pk__in=ids, is_active=True).update(
-        next_due_at=now, hurried_until=now + HURRIED_FOR, pace=Pace.HURRIED
-    )
+    wanted = Check.objects.filter(pk__in=[check.pk for check in checks], is_active=True)
+    with transaction.atomic():
+        ids = _locked(wanted)
+        Check.objects.filter(pk__in=ids).update(
+            next_due_at=now, hurried_until=now + HURRIED_FOR, pace=Pace.HURRIED
+        )
     return _claim(ids, now=now)
+
+
+def _locked(checks: QuerySet[Check]) -> list[int]:
+    """Lock the rows, always in one order: two people who want the same never wait in a circle."""
+    return list(checks.select_for_update().order_by("pk").values_list("pk", flat=True))
 
 
 def _claim(ids: list[int], *, now: datetime) -> dict[str, list[list[int]]]:
     claim_id = new_public_id()
     batches: dict[str, list[list[int]]] = {}
     for start in range(0, len(ids), BATCH):
-        # The condition is repeated in the update: another beat may have been first.
-        queries.due_checks(now).filter(pk__in=ids[start : start + BATCH]).update(
-            claim_id=claim_id, claimed_until=now + CLAIM_FOR
-        )
+        with transaction.atomic():
+            # What somebody else holds at this moment is being claimed or recorded: not waited for,
+            # so that beats never wait for each other.
+            free = queries.due_checks(now).filter(pk__in=ids[start : start + BATCH])
+            mine = list(
+                free.select_for_update(skip_locked=True).order_by("pk").values_list("pk", flat=True)
+            )
+            Check.objects.filter(pk__in=mine).update(
+                claim_id=claim_id, claimed_until=now + CLAIM_FOR
+            )
     claimed = Check.objects.filter(claim_id=claim_id).order_by("pk").values_list("vantage", "pk")
     for vantage, pk in claimed:
         of_vantage = batches.setdefault(vantage, [[]])
@@ -82,9 +95,11 @@ def watch_closely(checks: Iterable[Check], *, until: datetime) -> int:
     """
     now = timezone.now()
     wanted = Check.objects.filter(pk__in=[check.pk for check in checks], is_active=True)
-    opened = wanted.filter(Q(closely_until__isnull=True) | Q(closely_until__lte=now))
-    begun = opened.update(closely_until=until, next_due_at=now)
-    wanted.exclude(closely_until=until).update(closely_until=until)
+    with transaction.atomic():
+        locked = Check.objects.filter(pk__in=_locked(wanted))
+        opened = locked.filter(Q(closely_until__isnull=True) | Q(closely_until__lte=now))
+        begun = opened.update(closely_until=until, next_due_at=now)
+        locked.update(closely_until=until)
     return begun
 
 
@@ -100,9 +115,11 @@ def attend(tenant: Tenant, *, now: datetime) -> int:
     unsettled = Check.objects.filter(tenant=tenant, is_active=True).exclude(
         settled_verdict__in=(Verdict.PASS, Verdict.WARN, Verdict.NOT_APPLICABLE)
     )
-    unsettled.update(attended_until=now + ATTENDED_FOR)
     soon = now + timedelta(seconds=wait)
-    return unsettled.filter(next_due_at__gt=soon).update(next_due_at=soon, pace=Pace.ATTENDED)
+    with transaction.atomic():
+        locked = Check.objects.filter(pk__in=_locked(unsettled))
+        locked.update(attended_until=now + ATTENDED_FOR)
+        return locked.filter(next_due_at__gt=soon).update(next_due_at=soon, pace=Pace.ATTENDED)
 
 
 def put_off(check: Check, *, until: datetime) -> None:
