@@ -226,8 +226,8 @@ class HostForm(forms.ModelForm[Host]):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if self.instance.pk is not None:
-            for name in self.Meta.fields:
-                self.fields[name].disabled = True
+            for name, field in self.fields.items():
+                field.disabled = name != "consent"
             self.initial["consent"] = self.instance.consented_at is not None
 
     def clean_name(self) -> str:
