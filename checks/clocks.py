@@ -2,7 +2,8 @@
 
 Pure functions over what authoritative servers were seen to publish. A cache may hold an answer for
 its TTL from the last moment a server could have given it out, which is just before the next look
-at that server saw another (RFC 1035 section 3.2.1, RFC 2181 section 8). A server that never told
+at that server saw another (RFC 1035 section 3.2.1, RFC 2181 section 8). A server that left the
+delegation goes on being asked for as long as caches keep the delegation. One that does not tell
 keeps the clock from running at all.
 """
 
@@ -11,9 +12,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import takewhile
+from typing import Any
+
+from checks.engine.servers import SILENT_CODES
 
 # What is assumed of the answer before the first one we saw.
 ASSUMED_TTL_SECONDS = 86_400
+# How long caches may keep the names of a zone's servers. The parent's own TTL is not shown by
+# resolvers, which count down; this is what the large registries publish, and few publish more.
+DELEGATION_TTL_SECONDS = 172_800
 # For resolvers that hold answers longer than they may.
 LOCKDOWN_MARGIN = timedelta(hours=4)
 
@@ -40,16 +48,49 @@ class Clock:
     """From when it is safe, and why.
 
     `safe_at` is None while it cannot be told or the new answer is not everywhere yet: then
-    `waits_for` names the servers. `server` and `ttl` are the old answer that lives longest, last
-    given out before `seen_until`. `is_assumed`: the answer before our first look was never seen.
+    `waits_for` names the servers, and `silent` those among them that told nothing when last asked.
+    `server` and `ttl` are the old answer that lives longest, last given out before `seen_until`.
+    `is_assumed`: the answer before our first look was never seen. `has_left`: the server is no
+    longer one of the zone's, and caches may know it for another DELEGATION_TTL_SECONDS.
     """
 
     safe_at: datetime | None
     waits_for: tuple[str, ...] = ()
+    silent: tuple[str, ...] = ()
     server: str = ""
     ttl: int = 0
     seen_until: datetime | None = None
     is_assumed: bool = False
+    has_left: bool = False
+
+
+def sight_of(
+    evidence: Mapping[str, Any],
+    findings: Iterable[Mapping[str, Any]],
+    *,
+    first_seen_at: datetime,
+    last_seen_at: datetime,
+) -> Sight:
+    """An observation's evidence as one interval of looks. A server whose address could not be
+    found has no row there, only a finding, and is as silent as one that did not answer."""
+    servers: dict[str, Published | None] = {
+        f"{row['name']} ({row['address']})": _published(row)
+        for row in evidence.get("servers") or []
+    }
+    for found in findings:
+        if found["code"] in SILENT_CODES:
+            servers = dict.fromkeys(found["params"]["servers"]) | servers
+    return Sight(first_seen_at, last_seen_at, servers)
+
+
+def _published(row: Mapping[str, Any]) -> Published | None:
+    match row.get("status"):
+        case "records":
+            return Published(frozenset(row["values"]), int(row["ttl"]))
+        case "no-record" | "no-name":
+            return Published(frozenset(), 0)
+        case _:
+            return None
 
 
 def cutover_clock(
@@ -84,16 +125,18 @@ def _clock(
     assumed_ttl: int,
     margin: timedelta = timedelta(),
 ) -> Clock:
-    """1. Every server of the newest look must have been seen with the new answer, and with no other
-    since. 2. Each earlier old answer lives for its TTL from the look that first missed it."""
+    """1. Every server of the newest look told it, and was seen with the new answer, and with no
+    other since. 2. Each earlier old answer lives for its TTL from the look that first missed it."""
     ordered = sorted(sights, key=lambda sight: sight.first_seen_at)
-    if not ordered:
+    if not ordered or not ordered[-1].servers:
         return Clock(None)
-    histories = {name: _history(name, ordered) for name in ordered[-1].servers}
-    waits_for = [n for n, seen in histories.items() if not seen or not is_new(seen[-1].published)]
-    if waits_for or not histories:
-        return Clock(None, waits_for=tuple(sorted(waits_for)))
-    gone = {n for sight in ordered for n in sight.servers} - set(histories)
+    newest = ordered[-1].servers
+    histories = {name: _history(name, ordered) for name in newest}
+    silent = tuple(sorted(name for name, told in newest.items() if told is None))
+    old = {n for n, seen in histories.items() if seen and not is_new(seen[-1].published)}
+    if silent or old:
+        return Clock(None, waits_for=tuple(sorted(old | set(silent))), silent=silent)
+    gone = sorted({n for sight in ordered for n in sight.servers} - set(histories))
     histories |= {name: _history(name, ordered) for name in gone}
     ends = [
         end
@@ -107,6 +150,7 @@ def _clock(
         ttl=latest.ttl,
         seen_until=latest.seen_until,
         is_assumed=latest.is_assumed,
+        has_left=latest.has_left,
     )
 
 
@@ -124,10 +168,12 @@ class _End:
     ttl: int
     seen_until: datetime
     is_assumed: bool = False
+    has_left: bool = False
 
     @property
     def expires_at(self) -> datetime:
-        return self.seen_until + timedelta(seconds=self.ttl)
+        asked_for = DELEGATION_TTL_SECONDS if self.has_left else 0
+        return self.seen_until + timedelta(seconds=self.ttl + asked_for)
 
 
 def _history(name: str, ordered: Sequence[Sight]) -> list[_Seen]:
@@ -144,14 +190,47 @@ def _old_answers(
     assumed_ttl: int,
 ) -> Iterable[_End]:
     """Every old answer the server was seen to give, and the one before it was first seen."""
-    if seen:
+    known = next((s for s in seen if s.published.values or is_new(s.published)), None)
+    if known is not None and is_new(known.published):
         # Something may have stood there before we looked, and nobody remembers its TTL. Where the
         # first answer was an old one, its own TTL is the better guide.
-        first = seen[0]
-        if is_new(first.published):
-            yield _End(name, assumed_ttl, first.at, is_assumed=True)
-    for now, following in zip(seen, [*seen[1:], None], strict=True):
+        yield _End(name, assumed_ttl, known.at, is_assumed=True)
+    missed = _missed_since(name, ordered)
+    if not seen and missed is not None and not _goes_by_its_address(name, ordered[-1]):
+        # It left and never told what it gave out.
+        yield _End(name, assumed_ttl, missed, is_assumed=True, has_left=True)
+    for number, now in enumerate(seen):
         if is_new(now.published):
             continue
-        until = following.at if following is not None else ordered[-1].last_seen_at
-        yield _End(name, now.published.ttl, until)
+        until = _given_out_until(seen, number, is_new)
+        if until is not None:
+            yield _End(name, now.published.ttl, until)
+        elif missed is not None:
+            yield _End(name, now.published.ttl, missed, has_left=True)
+
+
+def _given_out_until(
+    seen: Sequence[_Seen], number: int, is_new: Callable[[Published], bool]
+) -> datetime | None:
+    """The look that shows that an old answer is no longer given out.
+
+    An empty answer between others does not: a server that reloads its zone gives out nothing for a
+    moment, and then the old records again.
+    """
+    later = seen[number + 1 :]
+    if not seen[number].published.values:
+        return later[0].at if later else None
+    newest_run = takewhile(lambda s: is_new(s.published), reversed(later))
+    at = [s.at for s in later if s.published.values] + [s.at for s in newest_run]
+    return min(at, default=None)
+
+
+def _missed_since(name: str, ordered: Sequence[Sight]) -> datetime | None:
+    """The first look since which the server is none of the zone's; None while it is one."""
+    without = list(takewhile(lambda sight: name not in sight.servers, reversed(ordered)))
+    return without[-1].first_seen_at if without else None
+
+
+def _goes_by_its_address(name: str, sight: Sight) -> bool:
+    """A server whose address was unknown has its bare name; it may have been found since."""
+    return any(other.startswith(f"{name} (") for other in sight.servers)

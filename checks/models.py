@@ -7,7 +7,8 @@ from typing import ClassVar
 from django.db import models
 from django.utils import timezone
 
-from checks.cadence import Pace
+from checks.believing import Belief
+from checks.cadence import Pace, Wishes
 from checks.engine.outcomes import Kind, Verdict
 from checks.settling import Standing
 from tenants.models import Domain, Host, Tenant, User
@@ -55,7 +56,11 @@ class Check(models.Model):
     pace = models.CharField(
         max_length=12, default=Pace.WATCHED.value, choices=[(p.value, p.value) for p in Pace]
     )
+    # Until when people want it looked at more often: they have just changed something, they have
+    # the step open, or a cutover's window is.
     hurried_until = models.DateTimeField(null=True, blank=True)
+    attended_until = models.DateTimeField(null=True, blank=True)
+    closely_until = models.DateTimeField(null=True, blank=True)
     # A claim that ran out belongs to a worker that died: the row is due again.
     claim_id = models.CharField(max_length=32, blank=True)
     claimed_until = models.DateTimeField(null=True, blank=True)
@@ -66,7 +71,9 @@ class Check(models.Model):
     )
     settled_verdict = models.CharField(max_length=20, choices=VERDICT_CHOICES, blank=True)
     settled_at = models.DateTimeField(null=True, blank=True)
+    # Looks that have contradicted the settled answer, or found a first no, and since when.
     failing_looks = models.PositiveIntegerField(default=0)
+    doubted_since = models.DateTimeField(null=True, blank=True)
     # Since when a yes has ever been settled for this expectation, and whether a settled no is a
     # fault rather than a step not taken yet (see checks.settling.is_at_fault).
     yes_at = models.DateTimeField(null=True, blank=True)
@@ -108,11 +115,51 @@ class Check(models.Model):
     @property
     def standing(self) -> Standing:
         verdict = Verdict(self.settled_verdict) if self.settled_verdict else None
-        return Standing(verdict, self.failing_looks)
+        return Standing(verdict, self.failing_looks, self.doubted_since)
+
+    @property
+    def belief(self) -> Belief:
+        latest = self.latest
+        return Belief(
+            next_due_at=self.next_due_at,
+            standing=self.standing,
+            settled_at=self.settled_at,
+            yes_at=self.yes_at,
+            is_at_fault=self.is_at_fault,
+            looked_at=self.looked_at,
+            digest=latest.digest if latest is not None else "",
+            unchanged_since=latest.first_seen_at if latest is not None else None,
+            pace=Pace(self.pace),
+        )
+
+    @property
+    def wishes(self) -> Wishes:
+        return Wishes(self.closely_until, self.hurried_until, self.attended_until)
+
+
+class RawAnswers(models.Model):
+    """What the servers and hosts of one look said, word for word (checks.raw_answers reads it)."""
+
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="raw_answers")
+    digest = models.CharField(max_length=64)
+    # JSON, compressed. Written once, never changed.
+    body = models.BinaryField()
+
+    class Meta:
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["tenant", "digest"], name="raw_answers_kept_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"raw answers {self.digest[:12]}"
 
 
 class Observation(models.Model):
     """What was seen and how it was judged: the same answer again extends the interval."""
+
+    class Reason(models.TextChoices):
+        LOOK = "look", "A look"
+        RULES = "rules", "Judged again by newer rules"
 
     public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
     check_asked = models.ForeignKey(Check, on_delete=models.CASCADE, related_name="observations")
@@ -121,8 +168,16 @@ class Observation(models.Model):
     findings = models.JSONField(default=list)
     evidence = models.JSONField(default=dict)
     digest = models.CharField(max_length=64)
+    # What was expected, which rules judged, and what they judged: enough to judge it again.
+    expectation = models.JSONField(default=dict)
+    rules = models.CharField(max_length=12, blank=True)
+    reason = models.CharField(max_length=10, choices=Reason, default=Reason.LOOK)
+    raw = models.ForeignKey(
+        RawAnswers, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
     first_seen_at = models.DateTimeField()
     last_seen_at = models.DateTimeField()
+    # None yet where newer rules judged what was seen before.
     looks = models.PositiveIntegerField(default=1)
 
     class Meta:
@@ -185,3 +240,44 @@ class Discovery(models.Model):
     @property
     def is_under_way(self) -> bool:
         return self.looked_at is None or self.looked_at < self.asked_at
+
+
+class Knock(models.Model):
+    """When an address was last connected to, by anybody's look (checks.politeness)."""
+
+    address = models.CharField(max_length=45)
+    port = models.PositiveIntegerField()
+    knocked_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["address", "port"], name="one_knock_per_address")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.address} port {self.port}"
+
+
+class HostAnswer(models.Model):
+    """What a host told the last look at it, whoever's check that was: shared for ten minutes."""
+
+    kind = models.CharField(max_length=20, choices=KIND_CHOICES)
+    host = models.CharField(max_length=253)
+    port = models.PositiveIntegerField()
+    vantage = models.CharField(max_length=40)
+    answered_at = models.DateTimeField()
+    verdict = models.CharField(max_length=20, choices=VERDICT_CHOICES)
+    unanimous = models.BooleanField()
+    findings = models.JSONField()
+    evidence = models.JSONField()
+    raw = models.JSONField()
+
+    class Meta:
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(
+                fields=["kind", "host", "port", "vantage"], name="one_answer_per_question"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} of {self.host}:{self.port}"

@@ -28,9 +28,13 @@ def due_checks(now: datetime) -> QuerySet[Check]:
 
 
 def history(checks: Sequence[Check], kinds: Sequence[str]) -> QuerySet[Observation]:
-    """Everything ever seen by the checks of these kinds, oldest first, evidence included."""
+    """Everything ever seen by the checks of these kinds, oldest first, evidence included.
+
+    A judgement by newer rules is no sight: nobody looked.
+    """
     asked = [check.pk for check in checks if check.kind in kinds]
-    return Observation.objects.filter(check_asked__in=asked).order_by("first_seen_at")
+    seen = Observation.objects.filter(check_asked__in=asked, looks__gt=0)
+    return seen.order_by("first_seen_at")
 
 
 @dataclass(frozen=True)
@@ -59,3 +63,25 @@ def senders_found(tenant: Tenant) -> list[SenderFound]:
 
 def timeline(check: Check, *, most: int = 20) -> QuerySet[Observation]:
     return Observation.objects.filter(check_asked=check)[:most]
+
+
+def observations_of(*, tenant: str | None = None, kind: str | None = None) -> QuerySet[Observation]:
+    """Observations of active checks with all that judging them again needs; by default everybody's.
+
+    For an operator at the machine: the one read of observations across tenants.
+    """
+    found = Observation.objects.filter(check_asked__is_active=True).select_related(
+        "raw", "check_asked__tenant", "check_asked__domain", "check_asked__host"
+    )
+    if tenant is not None:
+        found = found.filter(check_asked__tenant__public_id=tenant)
+    if kind is not None:
+        found = found.filter(check_asked__kind=kind)
+    return found.order_by("check_asked", "first_seen_at")
+
+
+def newest_observations(
+    *, tenant: str | None = None, kind: str | None = None
+) -> QuerySet[Observation]:
+    newest = Check.objects.filter(is_active=True, latest__isnull=False).values("latest")
+    return observations_of(tenant=tenant, kind=kind).filter(pk__in=newest)

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import functools
-import hashlib
-import json
 import random
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
+from django.core.cache import cache
 from django.db import transaction
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from checks import queries
-from checks.cadence import HURRIED_FOR, Pace, next_look, pace
-from checks.engine.outcomes import Outcome
+from checks import queries, raw_answers
+from checks.believing import Belief, Manner, after_look, digest_of, is_overtaken
+from checks.cadence import ATTENDED_FOR, HURRIED_FOR, Pace
+from checks.engine import rules
+from checks.engine.outcomes import Kind, Outcome, Verdict
 from checks.models import Check, Observation
-from checks.settling import Standing, is_at_fault, settle
+from checks.settling import Patience
 from checks.signals import run_recorded
+from tenants.models import Tenant
 from tenants.public_ids import new_public_id
 
 BATCH = 200
@@ -41,21 +45,34 @@ def request_look(checks: Iterable[Check], *, now: datetime) -> dict[str, list[li
     Returns the claimed batches by vantage, for the caller to queue; a check that a worker holds
     at this moment is not claimed again, but looked at within seconds.
     """
-    ids = [check.pk for check in checks]
-    Check.objects.filter(pk__in=ids, is_active=True).update(
-        next_due_at=now, hurried_until=now + HURRIED_FOR, pace=Pace.HURRIED
-    )
+    wanted = Check.objects.filter(pk__in=[check.pk for check in checks], is_active=True)
+    with transaction.atomic():
+        ids = _locked(wanted)
+        Check.objects.filter(pk__in=ids).update(
+            next_due_at=now, hurried_until=now + HURRIED_FOR, pace=Pace.HURRIED
+        )
     return _claim(ids, now=now)
+
+
+def _locked(checks: QuerySet[Check]) -> list[int]:
+    """Lock the rows, always in one order: two people who want the same never wait in a circle."""
+    return list(checks.select_for_update().order_by("pk").values_list("pk", flat=True))
 
 
 def _claim(ids: list[int], *, now: datetime) -> dict[str, list[list[int]]]:
     claim_id = new_public_id()
     batches: dict[str, list[list[int]]] = {}
     for start in range(0, len(ids), BATCH):
-        # The condition is repeated in the update: another beat may have been first.
-        queries.due_checks(now).filter(pk__in=ids[start : start + BATCH]).update(
-            claim_id=claim_id, claimed_until=now + CLAIM_FOR
-        )
+        with transaction.atomic():
+            # What somebody else holds at this moment is being claimed or recorded: not waited for,
+            # so that beats never wait for each other.
+            free = queries.due_checks(now).filter(pk__in=ids[start : start + BATCH])
+            mine = list(
+                free.select_for_update(skip_locked=True).order_by("pk").values_list("pk", flat=True)
+            )
+            Check.objects.filter(pk__in=mine).update(
+                claim_id=claim_id, claimed_until=now + CLAIM_FOR
+            )
     claimed = Check.objects.filter(claim_id=claim_id).order_by("pk").values_list("vantage", "pk")
     for vantage, pk in claimed:
         of_vantage = batches.setdefault(vantage, [[]])
@@ -70,13 +87,56 @@ def release(ids: Iterable[int], *, now: datetime) -> None:
     Check.objects.filter(pk__in=list(ids)).update(claim_id="", claimed_until=None, next_due_at=now)
 
 
+def watch_closely(checks: Iterable[Check], *, until: datetime) -> int:
+    """Look at these checks every few seconds until a moment, whatever their standing is.
+
+    For a cutover's window. Safe to repeat for as long as the window is open; returns how many had
+    not been watched closely yet, which are due at once.
+    """
+    now = timezone.now()
+    wanted = Check.objects.filter(pk__in=[check.pk for check in checks], is_active=True)
+    with transaction.atomic():
+        locked = Check.objects.filter(pk__in=_locked(wanted))
+        opened = locked.filter(Q(closely_until__isnull=True) | Q(closely_until__lte=now))
+        begun = opened.update(closely_until=until, next_due_at=now)
+        locked.update(closely_until=until)
+    return begun
+
+
+def attend(tenant: Tenant, *, now: datetime) -> int:
+    """Somebody has this tenant's steps open: what is not settled is looked at each minute.
+
+    Called with every poll of an open page; writes once a minute for each web process at most.
+    Returns how many checks will be looked at sooner.
+    """
+    if not cache.add(f"checks:attended:{tenant.pk}", True, timeout=60):
+        return 0
+    wait = manner_of(tenant).seconds[Pace.ATTENDED] * (1 + _jitter.uniform(-1, 1) / 10)
+    unsettled = Check.objects.filter(tenant=tenant, is_active=True).exclude(
+        settled_verdict__in=(Verdict.PASS, Verdict.WARN, Verdict.NOT_APPLICABLE)
+    )
+    soon = now + timedelta(seconds=wait)
+    with transaction.atomic():
+        locked = Check.objects.filter(pk__in=_locked(unsettled))
+        locked.update(attended_until=now + ATTENDED_FOR)
+        return locked.filter(next_due_at__gt=soon).update(next_due_at=soon, pace=Pace.ATTENDED)
+
+
+def put_off(check: Check, *, until: datetime) -> None:
+    """Give back a check whose host's address was looked at a moment ago, to look in its turn."""
+    later = until + timedelta(seconds=_jitter.uniform(0, 15))
+    Check.objects.filter(pk=check.pk).update(
+        claim_id="", claimed_until=None, next_due_at=later, pace=Pace.TURN
+    )
+
+
 def record_run(check_id: int, outcome: Outcome, *, asked: Mapping[str, Any], at: datetime) -> bool:
     """Store what was seen and judged, work out the standing and set the next look.
 
     1. A look that answers an older question (`asked` is no longer the expectation), that a later
        look has overtaken, or whose check is gone, is dropped.
     2. The same answer as the newest observation extends it; another starts the next one.
-    3. The standing settles as checks.settling says, and the pace as checks.cadence says.
+    3. What is believed, the pace and the next look follow (checks.believing).
     4. On commit, `run_recorded` is sent: facts first, reactions after.
 
     Returns whether the look was recorded. Safe to run twice.
@@ -86,93 +146,144 @@ def record_run(check_id: int, outcome: Outcome, *, asked: Mapping[str, Any], at:
         check = Check.objects.select_for_update().filter(pk=check_id).first()
         if check is None:
             return False
-        if check.expectation != asked or (check.looked_at is not None and at <= check.looked_at):
+        if check.expectation != asked or is_overtaken(check.belief, at):
             Check.objects.filter(pk=check_id).update(claim_id="", claimed_until=None)
             return False
-        observation = _extend_or_open(check, outcome, at=at)
-        _update_standing(check, outcome, observation, at=at)
-        transaction.on_commit(
-            functools.partial(run_recorded.send_robust, sender=Check, check_id=check_id)
+        digest = digest_of(outcome, asked)
+        belief = after_look(
+            check.belief,
+            outcome,
+            digest,
+            at=at,
+            now=timezone.now(),
+            wishes=check.wishes,
+            manner=_manner_with(check),
+            jitter=_jitter.uniform(-1, 1),
         )
+        observation = _extend_or_open(check, outcome, digest, asked, at=at)
+        _save(check, belief, observation)
+        _tell(check_id)
     return True
 
 
-def _extend_or_open(check: Check, outcome: Outcome, *, at: datetime) -> Observation:
-    findings = [{"code": f.code, "params": dict(f.params)} for f in outcome.findings]
-    facts = [outcome.verdict.value, outcome.unanimous, findings, outcome.lasting_evidence]
-    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+def _tell(check_id: int) -> None:
+    """On commit, and nowhere else: facts first, reactions after."""
+    transaction.on_commit(
+        functools.partial(run_recorded.send_robust, sender=Check, check_id=check_id)
+    )
+
+
+def manner_of(tenant: Tenant) -> Manner:
+    """The settings' durations; the lab's are short, because people stand and watch."""
+    if tenant.is_sample:
+        seconds, reopen_after = (
+            settings.CHECKS_CADENCE_OF_SAMPLES,
+            settings.CHECKS_REOPEN_AFTER_SECONDS_OF_SAMPLES,
+        )
+    else:
+        seconds, reopen_after = settings.CHECKS_CADENCE, settings.CHECKS_REOPEN_AFTER_SECONDS
+    return Manner(seconds, Patience(span=timedelta(seconds=reopen_after)))
+
+
+def _manner_with(check: Check) -> Manner:
+    manner = manner_of(check.tenant)
+    if check.kind == Kind.MESSAGE:
+        # A message shows one moment: what it says does not change while somebody waits.
+        return replace(manner, patience=Patience(looks=2, span=timedelta(0)))
+    return manner
+
+
+def _extend_or_open(
+    check: Check, outcome: Outcome, digest: str, asked: Mapping[str, Any], *, at: datetime
+) -> Observation:
     latest = check.latest
     if latest is not None and latest.digest == digest:
         latest.last_seen_at = at
         latest.looks += 1
         latest.save(update_fields=["last_seen_at", "looks"])
         return latest
+    raw = raw_answers.keep(check.tenant, outcome.raw) if outcome.raw else None
+    return _open(check, outcome, digest, asked, at=at, raw=raw)
+
+
+def _open(
+    check: Check,
+    outcome: Outcome,
+    digest: str,
+    asked: Mapping[str, Any],
+    *,
+    at: datetime,
+    **more: Any,
+) -> Observation:
     return Observation.objects.create(
         check_asked=check,
+        expectation=dict(asked),
+        rules=rules.version(),
         verdict=outcome.verdict.value,
         unanimous=outcome.unanimous,
-        findings=findings,
+        findings=[{"code": f.code, "params": dict(f.params)} for f in outcome.findings],
         evidence=dict(outcome.evidence),
         digest=digest,
         first_seen_at=at,
         last_seen_at=at,
+        **more,
     )
 
 
-def _set_standing(check: Check, standing: Standing, outcome: Outcome, *, at: datetime) -> None:
-    settled = standing.verdict.value if standing.verdict is not None else ""
-    if settled != check.settled_verdict:
-        check.settled_at = at
-    if standing.verdict is not None and standing.verdict.is_yes:
-        check.yes_at = check.yes_at or at
-        check.is_at_fault = False
-    elif standing.verdict is outcome.verdict and outcome.unanimous:
-        codes = {finding.code for finding in outcome.findings}
-        was_yes = check.yes_at is not None
-        check.is_at_fault = is_at_fault(standing.verdict, codes, was_yes=was_yes)
-    check.settled_verdict = settled
-    check.failing_looks = standing.failing_looks
+def record_judgement(observation: Observation, outcome: Outcome, *, now: datetime) -> bool:
+    """Let newer rules' judgement of a check's newest observation count as a look of this moment.
+
+    What was seen then stays as it was judged then: the judgement is an observation of its own, over
+    the same raw answers, and settles as any look does. A real look follows at once. False where
+    a look was recorded meanwhile, which today's rules have judged already.
+    """
+    with transaction.atomic():
+        check = Check.objects.select_for_update().filter(pk=observation.check_asked_id).first()
+        if check is None or check.latest_id != observation.pk:
+            return False
+        asked = observation.expectation
+        digest = digest_of(outcome, asked)
+        belief = after_look(
+            check.belief,
+            outcome,
+            digest,
+            at=now,
+            now=now,
+            wishes=check.wishes,
+            manner=_manner_with(check),
+            jitter=0,
+        )
+        judged = _open(
+            check,
+            outcome,
+            digest,
+            asked,
+            at=now,
+            raw_id=observation.raw_id,
+            reason=Observation.Reason.RULES,
+            looks=0,
+        )
+        _save(check, replace(belief, looked_at=check.looked_at, next_due_at=now), judged)
+        _tell(check.pk)
+    return True
 
 
-def _update_standing(
-    check: Check, outcome: Outcome, observation: Observation, *, at: datetime
-) -> None:
-    standing = settle(
-        check.standing,
-        outcome.verdict,
-        unanimous=outcome.unanimous,
-        since_last=at - check.looked_at if check.looked_at is not None else None,
-    )
-    at_pace = pace(
-        standing,
-        outcome.verdict,
-        now=at,
-        unchanged_since=observation.first_seen_at,
-        hurried_until=check.hurried_until,
-    )
-    _set_standing(check, standing, outcome, at=at)
-    check.latest = observation
-    check.looked_at = at
-    check.pace = at_pace.value
-    # From now, not from `at`: a slow batch must not make its checks due at once.
-    seconds = (
-        settings.CHECKS_CADENCE_OF_SAMPLES if check.tenant.is_sample else settings.CHECKS_CADENCE
-    )
-    check.next_due_at = next_look(timezone.now(), at_pace, seconds, jitter=_jitter.uniform(-1, 1))
-    check.claim_id = ""
-    check.claimed_until = None
-    check.save(
-        update_fields=[
-            "settled_verdict",
-            "settled_at",
-            "failing_looks",
-            "yes_at",
-            "is_at_fault",
-            "latest",
-            "looked_at",
-            "pace",
-            "next_due_at",
-            "claim_id",
-            "claimed_until",
-        ]
-    )
+def _save(check: Check, belief: Belief, observation: Observation) -> None:
+    standing = belief.standing
+    changes = {
+        "settled_verdict": standing.verdict.value if standing.verdict is not None else "",
+        "settled_at": belief.settled_at,
+        "failing_looks": standing.failing_looks,
+        "doubted_since": standing.doubted_since,
+        "yes_at": belief.yes_at,
+        "is_at_fault": belief.is_at_fault,
+        "latest": observation,
+        "looked_at": belief.looked_at,
+        "pace": belief.pace.value,
+        "next_due_at": belief.next_due_at,
+        "claim_id": "",
+        "claimed_until": None,
+    }
+    for name, value in changes.items():
+        setattr(check, name, value)
+    check.save(update_fields=list(changes))

@@ -94,6 +94,7 @@ def keep_checks(tenant: Tenant) -> list[Check]:
                     settled_verdict="",
                     settled_at=now,
                     failing_looks=0,
+                    doubted_since=None,
                     yes_at=None,
                     is_at_fault=False,
                     next_due_at=now,

@@ -305,6 +305,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": timedelta(minutes=1),
         "options": {"expires": 60},
     },
+    "watch-cutovers": {
+        "task": "onboarding.watch_cutovers",
+        "schedule": timedelta(minutes=1),
+        "options": {"expires": 60},
+    },
     "reconcile-plans": {"task": "onboarding.reconcile", "schedule": timedelta(days=1)},
 }
 
@@ -340,13 +345,28 @@ CHECKS_MESSAGE_DAYS = env.integer("CHECKS_MESSAGE_DAYS", 7, least=1, most=90)
 CHECKS_TTL_THRESHOLD_SECONDS = env.integer("CHECKS_TTL_THRESHOLD_SECONDS", 300, least=1)
 # Seconds until the next look, by what the check is doing (see checks/cadence.py).
 CHECKS_CADENCE = {
-    "hurried": env.integer("CHECKS_HURRIED_SECONDS", 5, least=1),
+    "close": env.integer("CHECKS_CLOSE_SECONDS", 10, least=1, most=60),
+    "hurried": env.integer("CHECKS_HURRIED_SECONDS", 5, least=1, most=60),
     "confirming": env.integer("CHECKS_CONFIRMING_SECONDS", 15, least=1),
+    "attended": env.integer("CHECKS_ATTENDED_SECONDS", 60, least=1, most=3600),
     "watched": env.integer("CHECKS_WATCHED_SECONDS", 60, least=1),
+    "doubting": env.integer("CHECKS_DOUBTING_SECONDS", 150, least=1, most=3600),
     "quiet": env.integer("CHECKS_QUIET_SECONDS", 3600, least=1, most=86_400),
 }
+# For how long every look must contradict a settled yes before it is taken back (see
+# docs/architecture.md, "What is believed").
+CHECKS_REOPEN_AFTER_SECONDS = env.integer("CHECKS_REOPEN_AFTER_SECONDS", 600, least=1, most=86_400)
 # The lab lies on this machine and people watch it: there every change shows within a minute.
-CHECKS_CADENCE_OF_SAMPLES = {"hurried": 3, "confirming": 4, "watched": 8, "quiet": 15}
+CHECKS_CADENCE_OF_SAMPLES = {
+    "close": 3,
+    "hurried": 3,
+    "confirming": 4,
+    "attended": 8,
+    "watched": 8,
+    "doubting": 5,
+    "quiet": 15,
+}
+CHECKS_REOPEN_AFTER_SECONDS_OF_SAMPLES = 8
 
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 LOGGING = {

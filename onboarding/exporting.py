@@ -12,7 +12,8 @@ from django.db import transaction
 from django.db.models import ForeignKey, Model
 from django.utils import timezone
 
-from checks.models import Check, Discovery, Observation, ShownMessage
+from checks import raw_answers
+from checks.models import Check, Discovery, Observation, RawAnswers, ShownMessage
 from onboarding import file_store
 from onboarding.evidence_files import files_of
 from onboarding.models import (
@@ -65,6 +66,7 @@ PARTS: dict[str, tuple[type[Model], str]] = {
     "observations": (Observation, "check_asked__tenant"),
     "discoveries": (Discovery, "domain__tenant"),
     "messages": (ShownMessage, "check_asked__tenant"),
+    "raw_answers": (RawAnswers, "tenant"),
     "activity": (ActivityLine, "tenant"),
 }
 # Keys to doors, where bytes lie, and messages that are about to be let go: no business of whoever
@@ -125,11 +127,14 @@ def _put(archive: zipfile.ZipFile, name: str, rows: list[dict[str, Any]]) -> Non
 
 def _rows(model: type[Model], path: str, tenant: Tenant) -> Iterator[dict[str, Any]]:
     fields = [f.attname for f in model._meta.concrete_fields if f.attname not in _WITHHELD]
-    rows = model._default_manager.filter(**{path: tenant.pk}).order_by("pk")
+    found = model._default_manager.filter(**{path: tenant.pk}).order_by("pk")
     if model is Comment:
         # Staff's own, whoever asks: a client can download what an administrator asked for.
-        rows = rows.filter(is_internal=False)
-    return iter(rows.values(*fields).iterator(chunk_size=1000))
+        found = found.filter(is_internal=False)
+    rows = found.values(*fields).iterator(chunk_size=1000)
+    if model is RawAnswers:
+        return (row | {"body": raw_answers.read(row["body"])} for row in rows)
+    return iter(rows)
 
 
 def _people_keys(model: type[Model]) -> list[str]:

@@ -153,11 +153,16 @@ class DomainForm(forms.ModelForm[Domain]):
             "ownership_token",
             "ownership_label",
             "dkim_selectors",
+            "ttl_before",
         ]
         labels: ClassVar[dict[str, str]] = {
             "ownership_token": "Ownership code (TXT)",
             "ownership_label": "or CNAME host",
             "dkim_selectors": "DKIM selectors",
+            "ttl_before": "MX TTL before we watched, in seconds",
+        }
+        help_texts: ClassVar[dict[str, str]] = {
+            "ttl_before": "Only if it was longer than a day, which is assumed otherwise.",
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -208,6 +213,11 @@ class HostForm(forms.ModelForm[Host]):
             "invalid": "A port is a number from 1 to 65535, usually 25 or 636.",
         },
     )
+    consent = forms.BooleanField(
+        label="The client agrees that we connect to it",
+        required=False,
+        help_text="Needed unless it lies under a domain whose ownership is proved.",
+    )
 
     class Meta:
         model = Host
@@ -216,8 +226,9 @@ class HostForm(forms.ModelForm[Host]):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if self.instance.pk is not None:
-            for field in self.fields.values():
-                field.disabled = True
+            for name, field in self.fields.items():
+                field.disabled = name != "consent"
+            self.initial["consent"] = self.instance.consented_at is not None
 
     def clean_name(self) -> str:
         try:

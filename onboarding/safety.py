@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from django.conf import settings
 
-from checks.clocks import Clock, Published, Sight, cutover_clock, lockdown_clock
+from checks.clocks import ASSUMED_TTL_SECONDS, Clock, Sight, cutover_clock, lockdown_clock, sight_of
 from checks.engine.outcomes import Kind
 from checks.models import Check, Observation
 from tenants.regions import Region
@@ -47,11 +46,11 @@ def safeties(
     """
     sights: dict[int, list[Sight]] = {}
     for seen in observations:
-        sights.setdefault(seen.check_asked_id, []).append(sight_of(seen))
+        sights.setdefault(seen.check_asked_id, []).append(_sight(seen))
     found: dict[str, Safety] = {}
     for kind, act in ACT_OF_KIND.items():
         clocks = [
-            (check.subject, _clock(kind, sights.get(check.pk, []), region))
+            (check.subject, _clock(check, sights.get(check.pk, []), region))
             for check in checks
             if check.kind == kind
         ]
@@ -61,27 +60,28 @@ def safeties(
     return found
 
 
-def _clock(kind: Kind, sights: Sequence[Sight], region: Region) -> Clock:
-    if kind is Kind.MX_TTL:
-        return cutover_clock(sights, threshold=settings.CHECKS_TTL_THRESHOLD_SECONDS)
-    return lockdown_clock(sights, expected=region.mx) if region.mx else Clock(None)
+def clock_of(check: Check, observations: Iterable[Observation], region: Region) -> Clock | None:
+    """One domain's own clock; None for a kind that tells no safe moment."""
+    if check.kind not in ACT_OF_KIND:
+        return None
+    return _clock(check, [_sight(seen) for seen in observations], region)
 
 
-def sight_of(seen: Observation) -> Sight:
-    """An observation's evidence as one interval of looks."""
-    rows: list[Mapping[str, Any]] = seen.evidence.get("servers") or []
-    return Sight(
-        seen.first_seen_at,
-        seen.last_seen_at,
-        {f"{row['name']} ({row['address']})": _published(row) for row in rows},
+def _sight(seen: Observation) -> Sight:
+    return sight_of(
+        seen.evidence,
+        seen.findings,
+        first_seen_at=seen.first_seen_at,
+        last_seen_at=seen.last_seen_at,
     )
 
 
-def _published(row: Mapping[str, Any]) -> Published | None:
-    match row.get("status"):
-        case "records":
-            return Published(frozenset(row["values"]), int(row["ttl"]))
-        case "no-record" | "no-name":
-            return Published(frozenset(), 0)
-        case _:
-            return None
+def _clock(check: Check, sights: Sequence[Sight], region: Region) -> Clock:
+    typed = check.domain.ttl_before if check.domain is not None else None
+    assumed = max(ASSUMED_TTL_SECONDS, typed or 0)
+    if check.kind == Kind.MX_TTL:
+        threshold = settings.CHECKS_TTL_THRESHOLD_SECONDS
+        return cutover_clock(sights, threshold=threshold, assumed_ttl=assumed)
+    if not region.mx:
+        return Clock(None)
+    return lockdown_clock(sights, expected=region.mx, assumed_ttl=assumed)

@@ -149,7 +149,9 @@ def _entry(sample: SampleTenant, consultant: User, ports: dict[Host.Purpose, int
             "is_sample": True,
         },
         domains=[DomainEntry(n, role, codes.get(n, "")) for n, role in sample.domains.items()],
-        hosts=[HostEntry(purpose, name, ports[purpose]) for purpose, name in sample.hosts],
+        hosts=[
+            HostEntry(purpose, name, ports[purpose], consent=True) for purpose, name in sample.hosts
+        ],
     )
 
 

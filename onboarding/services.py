@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.utils import timezone
 
 from checks.models import Check
 from checks.subjects import keep_checks
@@ -30,13 +31,17 @@ class DomainEntry:
     ownership_token: str = ""
     ownership_label: str = ""
     dkim_selectors: str = ""
+    ttl_before: int | None = None
 
 
 @dataclass(frozen=True)
 class HostEntry:
+    """A host as entered; `consent`: the client agrees that we connect to it."""
+
     purpose: str
     name: str
     port: int
+    consent: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,7 @@ def create_tenant(entry: NewTenant, *, by: User | None) -> Tenant:
                 ownership_token=domain.ownership_token,
                 ownership_label=domain.ownership_label,
                 dkim_selectors=domain.dkim_selectors,
+                ttl_before=domain.ttl_before,
             )
             for domain in entry.domains
         )
@@ -70,7 +76,37 @@ def create_tenant(entry: NewTenant, *, by: User | None) -> Tenant:
         keep_checks(tenant)
         judge_at_first(create_plan(tenant))
         write_activity(tenant, "tenant-created", by=by, domains=[d.name for d in entry.domains])
+        agreed = {(host.purpose, host.name, host.port) for host in entry.hosts if host.consent}
+        set_consent(
+            tenant,
+            {host.pk for host in tenant.hosts.all() if _key_of(host) in agreed},
+            by=by,
+        )
     return tenant
+
+
+def _key_of(host: Host) -> tuple[str, str, int]:
+    return (host.purpose, host.name, host.port)
+
+
+def set_consent(tenant: Tenant, agreed: Collection[int], *, by: User | None) -> list[Check]:
+    """The client agrees to our connecting to exactly these of its hosts, and to no other.
+
+    Returns the checks of hosts that may be looked at from now on.
+    """
+    hosts = Host.objects.filter(tenant=tenant)
+    given = list(hosts.filter(pk__in=agreed, consented_at__isnull=True))
+    withdrawn = list(hosts.exclude(pk__in=agreed).filter(consented_at__isnull=False))
+    for rows, act, at in (
+        (given, "consent-given", timezone.now()),
+        (withdrawn, "consent-withdrawn", None),
+    ):
+        if rows:
+            Host.objects.filter(pk__in=[host.pk for host in rows]).update(
+                consented_at=at, consented_by=by if at else None
+            )
+            write_activity(tenant, act, by=by, names=[str(host) for host in rows])
+    return list(Check.objects.filter(host__in=given, is_active=True))
 
 
 def create_plan(tenant: Tenant) -> Plan:

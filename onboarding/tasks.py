@@ -12,7 +12,7 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from checks import discoveries
-from onboarding import exporting, services, task_acts
+from onboarding import exporting, services, task_acts, windows
 from onboarding.models import Mark, Plan, TenantExport
 from tenants.models import Domain
 
@@ -37,6 +37,14 @@ def end_acceptances() -> None:
     ).distinct()
     for plan in over.select_related("tenant"):
         task_acts.end_acceptances(plan, now=now)
+
+
+@shared_task(name="onboarding.watch_cutovers", ignore_result=True)
+def watch_cutovers() -> None:
+    """Each minute: a cutover's window that has opened is watched every few seconds."""
+    begun = windows.watch_open_windows(now=timezone.now())
+    if begun:
+        logger.info("watching %d checks closely", begun)
 
 
 @shared_task(name="onboarding.build_export", acks_late=True, ignore_result=True)

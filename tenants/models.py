@@ -247,6 +247,9 @@ class Domain(models.Model):
     ownership_label = models.CharField(max_length=63, blank=True)
     # Separated by spaces; each may carry the key it must publish: `mimecast20261101=MIIB…`.
     dkim_selectors = models.CharField(max_length=2000, blank=True)
+    # In seconds: what somebody remembers of its MX before we watched, where that was longer than
+    # the day that is assumed.
+    ttl_before = models.PositiveIntegerField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:
@@ -276,6 +279,11 @@ class Host(models.Model):
     purpose = models.CharField(max_length=10, choices=Purpose)
     name = models.CharField(max_length=253)
     port = models.PositiveIntegerField()
+    # A consultant confirmed that the client agrees to our connecting to it.
+    consented_at = models.DateTimeField(null=True, blank=True)
+    consented_by = models.ForeignKey(
+        User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import datetime
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from checks.engine import (
@@ -23,9 +24,18 @@ from checks.engine import (
 )
 from checks.engine.confirming import with_resolvers
 from checks.engine.expectations import Ownership, RegionFacts, Selector
-from checks.engine.hosts import DEFAULT_PORTS, Prober
+from checks.engine.hosts import DEFAULT_PORTS, Prober, Refused
 from checks.engine.network import Endpoint, Network
 from checks.engine.outcomes import Finding, Kind, Outcome, Verdict
+from checks.engine.recording import (
+    VANTAGE,
+    Means,
+    Raw,
+    Recorder,
+    recording,
+    replay,
+    told_in,
+)
 from checks.engine.resolution import NetworkLookup
 
 logger = logging.getLogger(__name__)
@@ -78,19 +88,37 @@ async def look_all(
     budget_seconds: float,
     concurrency: int,
     told: Callable[[Look, Outcome], None] | None = None,
+    pinned: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
 ) -> list[Outcome]:
     """Answer every look, in order. `told` hears of each as it is answered.
 
+    Hosts in `pinned` are connected to at these addresses, which `locate_all` found.
     At most `concurrency` looks are under way, and each has `budget_seconds` from its start.
     """
     exchanges = min(concurrency * _EXCHANGES_PER_LOOK, _MOST_EXCHANGES)
     lookup = NetworkLookup(network, exchanges=exchanges)
     slots = asyncio.Semaphore(concurrency)
-    batch = _Batch(lookup, Prober(network, lookup), budget_seconds, slots, told)
+    batch = _Batch(lookup, Prober(network, lookup, pinned), budget_seconds, slots, told)
     try:
         return list(await asyncio.gather(*(_look(batch, look) for look in looks)))
     finally:
         await lookup.close()
+
+
+async def locate_all(
+    hosts: Iterable[Endpoint], *, network: Network, budget_seconds: float
+) -> dict[Endpoint, list[str] | Refused]:
+    """The addresses at which each host may be probed, or why it may not; nobody is connected to."""
+    lookup = NetworkLookup(network)
+    prober, wanted = Prober(network, lookup), list(dict.fromkeys(hosts))
+    try:
+        async with asyncio.timeout(budget_seconds):
+            found = await asyncio.gather(*(prober.locate(*endpoint) for endpoint in wanted))
+    except TimeoutError:
+        return {}
+    finally:
+        await lookup.close()
+    return dict(zip(wanted, found, strict=True))
 
 
 async def _look(batch: _Batch, look: Look) -> Outcome:
@@ -107,7 +135,11 @@ async def _within_budget(batch: _Batch, look: Look) -> Outcome:
     async with batch.slots:
         try:
             async with asyncio.timeout(batch.budget_seconds):
-                outcome = await _inspect(batch, look)
+                recorder = Recorder()
+                means = recording(batch.lookup, batch.prober, recorder)
+                if look.kind in DEFAULT_PORTS:
+                    recorder.note(VANTAGE, (look.vantage_allowed, look.control))
+                outcome = replace(await inspect(means, look), raw=recorder.raw())
             outcome = await with_resolvers(outcome, batch.lookup)
         except TimeoutError:
             outcome = _unknown(
@@ -127,45 +159,54 @@ def _unknown(look: Look, finding: Finding) -> Outcome:
     return Outcome(look.kind, look.subject, Verdict.UNKNOWN, (finding,), unanimous=False)
 
 
-def _inspect(batch: _Batch, look: Look) -> Awaitable[Outcome]:
-    return _INSPECTIONS[look.kind](batch, look)
+async def inspect_again(look: Look, raw: Raw, *, at: datetime.datetime) -> Outcome:
+    """The outcome of a look by what it was told at `at`; NotRecorded where more is asked today."""
+    if look.kind in DEFAULT_PORTS:
+        allowed, control = told_in(raw, VANTAGE)
+        look = replace(look, vantage_allowed=allowed, control=control)
+    return replace(await inspect(replay(raw, at=at), look), raw=raw)
 
 
-_INSPECTIONS: Mapping[Kind, Callable[[_Batch, Look], Awaitable[Outcome]]] = MappingProxyType(
+def inspect(means: Means, look: Look) -> Awaitable[Outcome]:
+    """Answer one look by the means given, be they the network or what was told before."""
+    return _INSPECTIONS[look.kind](means, look)
+
+
+_INSPECTIONS: Mapping[Kind, Callable[[Means, Look], Awaitable[Outcome]]] = MappingProxyType(
     {
-        Kind.OWNERSHIP: lambda batch, look: ownership.inspect(
-            look.domain, look.ownership or Ownership(token=""), batch.lookup
+        Kind.OWNERSHIP: lambda means, look: ownership.inspect(
+            look.domain, look.ownership or Ownership(token=""), means.lookup
         ),
-        Kind.SPF: lambda batch, look: spf.inspect(look.domain, look.region, batch.lookup),
-        Kind.DKIM: lambda batch, look: dkim.inspect(look.domain, look.selectors, batch.lookup),
-        Kind.DMARC: lambda batch, look: dmarc.inspect(look.domain, batch.lookup),
-        Kind.MTA_STS: lambda batch, look: mta_sts.inspect(
-            look.domain, look.region, batch.lookup, batch.prober
+        Kind.SPF: lambda means, look: spf.inspect(look.domain, look.region, means.lookup),
+        Kind.DKIM: lambda means, look: dkim.inspect(look.domain, look.selectors, means.lookup),
+        Kind.DMARC: lambda means, look: dmarc.inspect(look.domain, means.lookup),
+        Kind.MTA_STS: lambda means, look: mta_sts.inspect(
+            look.domain, look.region, means.lookup, means.prober
         ),
-        Kind.MX: lambda batch, look: mx.inspect(look.domain, look.region, batch.lookup),
-        Kind.MX_TTL: lambda batch, look: mx_ttl.inspect(
-            look.domain, look.ttl_threshold, batch.lookup, planned=look.region.mx
+        Kind.MX: lambda means, look: mx.inspect(look.domain, look.region, means.lookup),
+        Kind.MX_TTL: lambda means, look: mx_ttl.inspect(
+            look.domain, look.ttl_threshold, means.lookup, planned=look.region.mx
         ),
-        Kind.SMTP: lambda batch, look: smtp.inspect(
+        Kind.SMTP: lambda means, look: smtp.inspect(
             look.host,
             look.port,
             look.vantage_allowed,
-            batch.prober,
+            means.prober,
             recipient=look.recipient,
         ),
-        Kind.LOCKDOWN: lambda batch, look: lockdown.inspect(
+        Kind.LOCKDOWN: lambda means, look: lockdown.inspect(
             look.host,
             look.port,
             look.control,
             look.vantage_allowed,
-            batch.prober,
+            means.prober,
             recipient=look.recipient,
         ),
-        Kind.MESSAGE: lambda batch, look: message.inspect(
-            look.domain, look.selectors, look.region, look.message, batch.lookup
+        Kind.MESSAGE: lambda means, look: message.inspect(
+            look.domain, look.selectors, look.region, look.message, means.lookup
         ),
-        Kind.LDAPS: lambda batch, look: ldaps.inspect(
-            look.host, look.port, look.vantage_allowed, batch.prober
+        Kind.LDAPS: lambda means, look: ldaps.inspect(
+            look.host, look.port, look.vantage_allowed, means.prober
         ),
     }
 )

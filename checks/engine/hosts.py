@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import datetime
 import errno
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -55,16 +56,24 @@ class Prober:
 
     network: Network
     lookup: Lookup
-    _doors: dict[str, asyncio.Lock] = field(default_factory=dict)
+    # Hosts that were located before, and held against the guard then.
+    pinned: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    doors: dict[str, asyncio.Lock] = field(default_factory=dict)
 
     def door(self, address: str) -> asyncio.Lock:
-        return self._doors.setdefault(address, asyncio.Lock())
+        return self.doors.setdefault(address, asyncio.Lock())
+
+    def now(self) -> datetime.datetime:
+        """The moment that certificates are held against."""
+        return datetime.datetime.now(datetime.UTC)
 
     async def locate(
         self, host: str, port: int, *, ports: frozenset[int] = PROBE_PORTS
     ) -> list[str] | Refused:
         """The addresses of a host that may be probed, resolved once."""
         host = host.removesuffix(".").lower()
+        if host in self.pinned:
+            return list(self.pinned[host])
         found = [host] if parse_address(host) is not None else await self._resolve(host)
         if isinstance(found, Refused):
             return found
@@ -156,3 +165,9 @@ def close(writer: asyncio.StreamWriter) -> None:
 def not_probed(kind: Kind, subject: str, refused: Refused) -> Outcome:
     """Why nobody was asked: on the resolvers' word alone, so it may move nothing."""
     return Outcome(kind, subject, refused.verdict, (refused.finding,), unanimous=False)
+
+
+def without_consent(kind: Kind, subject: str, host: str) -> Outcome:
+    """Nobody was asked because nobody has agreed to it: our ignorance, with its reason."""
+    finding = Finding("host.no-consent", {"host": host})
+    return not_probed(kind, subject, Refused(Verdict.UNKNOWN, finding))

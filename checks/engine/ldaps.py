@@ -60,7 +60,7 @@ async def inspect(host: str, port: int, vantage_allowed: bool, prober: Prober) -
     address, seen = await prober.first_reached(
         addresses, lambda each: _shake_hands(prober, each, host, port)
     )
-    now = datetime.datetime.now(datetime.UTC)
+    now = prober.now()
     verdict, findings = judge(host, port, seen, vantage_allowed=vantage_allowed, now=now)
     evidence = {"host": host, "port": port, "address": address, "addresses": addresses}
     reached = seen.as_evidence() if isinstance(seen, Answered) else {"reason": seen.reason}

@@ -70,6 +70,8 @@ class Outcome:
     findings: Sequence[Finding] = ()
     evidence: Mapping[str, Any] = field(default_factory=dict)
     unanimous: bool = True
+    # Every question of the look with its answer (checks.engine.recording), where it was recorded.
+    raw: Mapping[str, Any] | None = field(default=None, compare=False)
 
     @property
     def lasting_evidence(self) -> dict[str, Any]:

@@ -203,6 +203,10 @@ _CONDITIONS = {
 }
 
 
+# Each of them names servers that told nothing.
+SILENT_CODES = frozenset({"dns.server-silent", *(each.code for each in _CONDITIONS.values())})
+
+
 def _silence(asked: Survey, opinions: Sequence[Opinion | None]) -> list[Finding]:
     """Who gave no usable answer, by what they did. Our ignorance, whatever the condition."""
     silent = [

@@ -76,7 +76,7 @@ async def inspect(
     address, seen = await prober.first_reached(
         addresses, lambda each: converse(prober, each, host, port, recipient)
     )
-    now = datetime.datetime.now(datetime.UTC)
+    now = prober.now()
     verdict, findings = judge(
         host, port, seen, vantage_allowed=vantage_allowed, now=now, recipient=recipient
     )

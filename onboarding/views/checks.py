@@ -10,10 +10,12 @@ from django.views.decorators.http import require_GET, require_POST
 
 from checks.engine.outcomes import Kind
 from checks.models import KIND_CHOICES, Check
-from checks.queries import checks_of, timeline
+from checks.queries import checks_of, history, timeline
+from checks.story import intervals
 from onboarding.proof import Subject
 from onboarding.records import records_for
 from onboarding.rows import Shape, shape_of_check
+from onboarding.safety import clock_of
 from onboarding.views.shared import LOOKS, TenantPage, ask_for_look, load_page, show
 from tenants.access import act, tenant_or_404
 from tenants.models import Domain, Host
@@ -61,7 +63,8 @@ def domains(request: HttpRequest, public_id: str) -> HttpResponse:
         "host_rows": [_host_row(page, host) for host in page.ground.hosts],
         "check": check,
         "check_shape": shape_of_check(check) if check else None,
-        "timeline": list(timeline(check)) if check else [],
+        "intervals": intervals(check, timeline(check)) if check else [],
+        "clock": clock_of(check, history([check], [check.kind]), page.region) if check else None,
         "records": records_for(Subject(Kind(check.kind), check.subject, check), page.region)
         if check
         else [],

@@ -8,10 +8,12 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from checks.models import Check
+from checks.services import attend
 from checks.tasks import look_now
 from onboarding import services, task_acts
 from onboarding.assigning import assignable
@@ -93,8 +95,12 @@ def steps(request: HttpRequest, public_id: str) -> HttpResponse:
 @require_GET
 @never_cache
 def revision(request: HttpRequest, public_id: str) -> HttpResponse:
-    """The plan's revision, for open pages: when it grew, they fetch themselves again."""
+    """The plan's revision, for open pages: when it grew, they fetch themselves again.
+
+    A page that asks is one that somebody has open, so the checks are told that somebody waits.
+    """
     tenant = tenant_or_404(request, public_id)
+    attend(tenant, now=timezone.now())
     return HttpResponse(str(tenant.plan.revision), content_type="text/plain")
 
 

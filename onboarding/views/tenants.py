@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods
 
+from checks.models import Check
 from checks.tasks import look_now
 from onboarding import queries, services
 from onboarding.forms import DomainFormSet, HostFormSet, ProfileForm, RegionValuesForm
@@ -107,12 +108,16 @@ def _entry(profile: ProfileForm, domains: Any, hosts: Any) -> NewTenant:
                 form.cleaned_data["ownership_token"],
                 form.cleaned_data["ownership_label"],
                 form.cleaned_data["dkim_selectors"],
+                form.cleaned_data["ttl_before"],
             )
             for form in domains.rows()
         ],
         hosts=[
             HostEntry(
-                form.cleaned_data["purpose"], form.cleaned_data["name"], form.cleaned_data["port"]
+                form.cleaned_data["purpose"],
+                form.cleaned_data["name"],
+                form.cleaned_data["port"],
+                form.cleaned_data["consent"],
             )
             for form in hosts.rows()
         ],
@@ -132,11 +137,17 @@ def profile_edit(request: HttpRequest, public_id: str) -> HttpResponse:
             hosts.save()
             services.change_profile(tenant, before=before, by=signed_in(request))
             _note_rows(tenant, domains, hosts, by=signed_in(request))
+            look_now(_consented(tenant, hosts, by=signed_in(request)))
             look_now(tenant.checks.filter(looked_at__isnull=True))
             look_around_soon(domains.new_objects)
         messages.success(request, "Saved. The plan and its checks follow the profile.")
         return redirect("onboarding:profile-edit", public_id=public_id)
     return _show_profile(request, public_id, profile=profile, domains=domains, hosts=hosts)
+
+
+def _consented(tenant: Tenant, hosts: Any, *, by: User) -> list[Check]:
+    agreed = {form.instance.pk for form in hosts.rows() if form.cleaned_data["consent"]}
+    return services.set_consent(tenant, agreed, by=by)
 
 
 def _note_rows(tenant: Tenant, domains: Any, hosts: Any, *, by: User) -> None:
@@ -146,7 +157,8 @@ def _note_rows(tenant: Tenant, domains: Any, hosts: Any, *, by: User) -> None:
             by=by,
             added=[str(row) for row in formset.new_objects],
             removed=[str(row) for row in formset.deleted_objects],
-            changed=[str(row) for row, _ in formset.changed_objects],
+            # Of a host nothing can change but the consent, which has a line of its own.
+            changed=[str(row) for row, _ in domains.changed_objects] if formset is domains else [],
         )
 
 

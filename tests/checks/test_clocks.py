@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checks.clocks import Clock, Published, Sight, cutover_clock, lockdown_clock
+from checks.clocks import (
+    DELEGATION_TTL_SECONDS,
+    Clock,
+    Published,
+    Sight,
+    cutover_clock,
+    lockdown_clock,
+    sight_of,
+)
 
 NEW = frozenset({"10 in-1.test", "10 in-2.test"})
 OLD = frozenset({"10 mail.test"})
@@ -78,7 +86,27 @@ def test_a_server_that_never_told_is_never_safe() -> None:
         sight("1 10:00", "1 11:00", ns1=300, ns2=None),
     ]
 
-    assert cutover_clock(sights, threshold=300) == Clock(None, waits_for=("ns2",))
+    clock = cutover_clock(sights, threshold=300)
+
+    assert clock == Clock(None, waits_for=("ns2",), silent=("ns2",))
+
+
+def test_a_server_that_told_once_and_is_silent_now_is_not_safe() -> None:
+    sights = [
+        sight("1 08:00", "1 09:00", ns1=3600, ns2=3600),
+        sight("1 10:00", "1 11:00", ns1=300, ns2=300),
+        sight("1 12:00", "1 13:00", ns1=300, ns2=None),
+    ]
+
+    clock = cutover_clock(sights, threshold=300)
+
+    assert clock == Clock(None, waits_for=("ns2",), silent=("ns2",))
+
+
+def test_a_look_that_found_no_server_tells_nothing() -> None:
+    sights = [sight("1 08:00", "1 09:00", ns1=300), sight("1 10:00", "1 11:00")]
+
+    assert cutover_clock(sights, threshold=300) == Clock(None)
 
 
 def test_a_server_silent_for_a_while_is_believed_from_when_it_told() -> None:
@@ -109,16 +137,41 @@ def test_without_having_seen_the_old_ttl_a_day_is_assumed_and_said() -> None:
     assert (clock.safe_at, clock.is_assumed) == (at("2 10:00"), True)
 
 
-def test_a_server_that_left_the_delegation_still_counts() -> None:
+@pytest.mark.parametrize(("gone", "ttl", "is_assumed"), [(3600, 3600, False), (None, 86_400, True)])
+def test_a_server_that_left_is_asked_while_caches_know_the_delegation(
+    gone: int | None, ttl: int, is_assumed: bool
+) -> None:
     sights = [
-        sight("1 08:00", "1 09:00", ns1=3600, gone=86_400),
+        sight("1 08:00", "1 09:00", ns1=3600, gone=gone),
         sight("1 10:00", "1 11:00", ns1=300),
+        sight("1 12:00", "9 12:00", ns1=60),
     ]
 
     clock = cutover_clock(sights, threshold=300)
 
-    assert clock.safe_at is not None
-    assert clock.safe_at >= at("1 09:00") + timedelta(seconds=86_400)
+    assert clock.safe_at == at("1 10:00") + timedelta(seconds=DELEGATION_TTL_SECONDS + ttl)
+    assert (clock.server, clock.has_left, clock.is_assumed) == ("gone", True, is_assumed)
+
+
+def test_an_observation_tells_what_each_server_published_and_which_told_nothing() -> None:
+    rows = [
+        {"name": "ns1.test", "address": "192.0.2.1", "status": "records", "values": [], "ttl": 60},
+        {"name": "ns2.test", "address": "192.0.2.2", "status": "no-name"},
+        {"name": "ns3.test", "address": "192.0.2.3", "status": "timeout"},
+    ]
+    silent = ["ns3.test (192.0.2.3)", "ns4.test"]
+    findings = [{"code": "dns.server-silent", "params": {"servers": silent, "reasons": []}}]
+
+    seen = sight_of(
+        {"servers": rows}, findings, first_seen_at=at("1 08:00"), last_seen_at=at("1 09:00")
+    )
+
+    assert seen.servers == {
+        "ns1.test (192.0.2.1)": Published(frozenset(), 60),
+        "ns2.test (192.0.2.2)": Published(frozenset(), 0),
+        "ns3.test (192.0.2.3)": None,
+        "ns4.test": None,
+    }
 
 
 def test_nothing_seen_is_nothing_told() -> None:

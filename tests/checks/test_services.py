@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.core.cache import cache
 from django.utils import timezone
 
 from checks import services
+from checks.cadence import ATTENDED_FOR, Pace
 from checks.engine.outcomes import Kind, Outcome, Verdict
 from checks.models import Check, Observation
 from tenants.models import Tenant
@@ -91,3 +93,65 @@ def test_a_request_does_not_claim_what_a_worker_holds(tenant: Tenant) -> None:
 
     assert batches == {}
     assert not Check.objects.filter(hurried_until=None).exists()
+
+
+def _later(minutes: float) -> None:
+    """Nothing is due for so long."""
+    Check.objects.update(next_due_at=timezone.now() + timedelta(minutes=minutes))
+
+
+def test_a_window_that_opens_makes_its_checks_due_once(tenant: Tenant) -> None:
+    _later(50)
+    mx = Check.objects.filter(kind=Kind.MX)
+    now, until = timezone.now(), timezone.now() + timedelta(hours=4)
+
+    begun = [services.watch_closely(mx, until=until) for _ in range(2)]
+    later = services.watch_closely(mx, until=until + timedelta(hours=1))
+
+    assert (begun, later) == ([1, 0], 0)
+    assert mx.get().closely_until == until + timedelta(hours=1)
+    assert mx.get().next_due_at <= timezone.now()
+    assert not Check.objects.exclude(kind=Kind.MX).filter(next_due_at__lte=now).exists()
+
+
+def test_in_a_window_even_a_settled_check_is_looked_at_every_few_seconds(tenant: Tenant) -> None:
+    check = Check.objects.get(kind=Kind.MX)
+    services.watch_closely([check], until=timezone.now() + timedelta(hours=4))
+
+    at = timezone.now()
+    services.record_run(
+        check.pk, Outcome(Kind.MX, "", Verdict.PASS), asked=check.expectation, at=at
+    )
+
+    check.refresh_from_db()
+    assert (check.settled_verdict, check.pace) == ("pass", Pace.CLOSE)
+    assert timedelta(seconds=8) < check.next_due_at - timezone.now() < timedelta(seconds=12)
+
+
+def test_an_open_page_brings_forward_what_is_not_settled(tenant: Tenant) -> None:
+    _later(50)
+    Check.objects.filter(kind=Kind.SPF).update(settled_verdict=Verdict.PASS)
+    now = timezone.now()
+
+    sooner = services.attend(tenant, now=now)
+
+    attended = Check.objects.filter(attended_until=now + ATTENDED_FOR)
+    assert sooner == attended.count() == Check.objects.count() - 1
+    assert Check.objects.get(kind=Kind.SPF).attended_until is None
+    assert all(
+        timedelta(seconds=50) < check.next_due_at - now < timedelta(seconds=70)
+        for check in attended
+    )
+
+
+def test_presence_is_written_once_a_minute_and_delays_nothing(tenant: Tenant) -> None:
+    now = timezone.now()
+    services.attend(tenant, now=now)
+    Check.objects.update(next_due_at=now)
+
+    services.attend(tenant, now=now + timedelta(seconds=30))
+    assert not Check.objects.exclude(attended_until=now + ATTENDED_FOR).exists()
+
+    cache.clear()
+    services.attend(tenant, now=now + timedelta(seconds=61))
+    assert not Check.objects.exclude(next_due_at=now).exists()

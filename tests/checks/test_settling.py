@@ -2,54 +2,145 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from checks.engine.outcomes import Verdict
-from checks.settling import Standing, is_at_fault, settle
+from checks.engine.outcomes import Finding, Kind, Outcome, Verdict
+from checks.settling import Patience, Seen, Standing, is_at_fault, settle
+
+PASS, WARN, FAIL = Verdict.PASS, Verdict.WARN, Verdict.FAIL
+UNKNOWN, NA = Verdict.UNKNOWN, Verdict.NOT_APPLICABLE
+START = datetime(2026, 12, 1, 9, 0, tzinfo=UTC)
+TEN = timedelta(minutes=10)
+PATIENCE = Patience(looks=3, span=TEN)
 
 NEVER = Standing()
-YES = Standing(Verdict.PASS)
-DOUBTED = Standing(Verdict.PASS, failing_looks=1)
-NO = Standing(Verdict.FAIL, failing_looks=2)
+HALF_NO = Standing(None, 1, START - TEN)
+YES = Standing(PASS)
+ONCE = Standing(PASS, 1, START)
+TWICE = Standing(PASS, 2, START - TEN)
+NO = Standing(FAIL)
+NOT_ASKED = Standing(NA)
 
 
 @pytest.mark.parametrize(
-    ("before", "verdict", "unanimous", "after"),
+    ("before", "verdict", "after"),
     [
-        (NEVER, Verdict.PASS, True, YES),
-        (NEVER, Verdict.WARN, True, Standing(Verdict.WARN)),
-        (NEVER, Verdict.PASS, False, NEVER),
-        (NEVER, Verdict.FAIL, True, Standing(None, failing_looks=1)),
-        (NEVER, Verdict.UNKNOWN, True, NEVER),
-        (Standing(None, failing_looks=1), Verdict.FAIL, True, NO),
-        (YES, Verdict.FAIL, True, DOUBTED),
-        (YES, Verdict.FAIL, False, YES),
-        (YES, Verdict.UNKNOWN, True, YES),
-        (YES, Verdict.UNKNOWN, False, YES),
-        (YES, Verdict.NOT_APPLICABLE, True, Standing(Verdict.NOT_APPLICABLE)),
-        (DOUBTED, Verdict.FAIL, True, NO),
-        (DOUBTED, Verdict.PASS, True, YES),
-        (DOUBTED, Verdict.UNKNOWN, False, DOUBTED),
-        (DOUBTED, Verdict.FAIL, False, YES),
-        (DOUBTED, Verdict.PASS, False, YES),
-        (NO, Verdict.FAIL, True, Standing(Verdict.FAIL, failing_looks=3)),
-        (NO, Verdict.PASS, True, YES),
-        (NO, Verdict.UNKNOWN, False, NO),
+        (NEVER, PASS, YES),
+        (NEVER, WARN, Standing(WARN)),
+        (NEVER, NA, NOT_ASKED),
+        (NEVER, FAIL, Standing(None, 1, START)),
+        (HALF_NO, FAIL, NO),
+        (HALF_NO, PASS, YES),
+        (YES, PASS, YES),
+        (YES, WARN, Standing(WARN)),
+        (Standing(WARN), PASS, YES),
+        (YES, FAIL, ONCE),
+        (YES, NA, ONCE),
+        (TWICE, FAIL, NO),
+        (TWICE, NA, NOT_ASKED),
+        (TWICE, PASS, YES),
+        (NOT_ASKED, FAIL, Standing(NA, 1, START)),
+        (NOT_ASKED, NA, NOT_ASKED),
+        (NOT_ASKED, PASS, YES),
+        (NO, FAIL, NO),
+        (NO, NA, NOT_ASKED),
+        (NO, PASS, YES),
     ],
 )
-def test_settle_believes_only_what_every_server_said(
-    before: Standing, verdict: Verdict, unanimous: bool, after: Standing
+def test_an_answer_that_every_server_gave(
+    before: Standing, verdict: Verdict, after: Standing
 ) -> None:
-    assert settle(before, verdict, unanimous=unanimous) == after
+    assert settle(before, Seen(verdict, START), PATIENCE) == after
 
 
-@pytest.mark.parametrize(("seconds", "after"), [(1, DOUBTED), (3, NO)])
-def test_two_noes_within_one_reload_are_one(seconds: int, after: Standing) -> None:
-    since = timedelta(seconds=seconds)
+@pytest.mark.parametrize("before", [NEVER, HALF_NO, YES, ONCE, TWICE, NO, NOT_ASKED])
+@pytest.mark.parametrize(
+    "seen",
+    [
+        Seen(UNKNOWN, START),
+        Seen(UNKNOWN, START, unanimous=False),
+        # One server was silent and the others agree.
+        Seen(FAIL, START, unanimous=False),
+        Seen(PASS, START, unanimous=False),
+    ],
+)
+def test_a_silent_server_changes_nothing(before: Standing, seen: Seen) -> None:
+    assert settle(before, seen, PATIENCE) == before
 
-    assert settle(DOUBTED, Verdict.FAIL, unanimous=True, since_last=since) == after
+
+@pytest.mark.parametrize(
+    ("before", "after"), [(NEVER, NEVER), (HALF_NO, NEVER), (YES, YES), (TWICE, YES), (NO, NO)]
+)
+def test_servers_that_differ_only_begin_the_count_anew(before: Standing, after: Standing) -> None:
+    seen = Seen(FAIL, START, unanimous=False, is_yes_somewhere=True)
+
+    assert settle(before, seen, PATIENCE) == after
+
+
+@pytest.mark.parametrize(
+    ("minutes", "reopens"),
+    [
+        ([0], False),
+        ([0, 0.05], False),
+        ([0, 12], False),
+        ([0, 1, 2, 3, 4, 5, 6, 7, 8, 9], False),
+        ([0, 5, 9.99], False),
+        ([0, 5, 10], True),
+        ([0, 60, 120], True),
+        # Looks that lie closer than a zone takes to reload count once.
+        ([0, 12, 12.01], False),
+    ],
+)
+def test_a_yes_is_taken_back_by_several_looks_over_ten_minutes(
+    minutes: Sequence[float], reopens: bool
+) -> None:
+    standing = YES
+    for before, minute in zip([-60, *minutes], minutes, strict=False):
+        since = timedelta(minutes=minute - before)
+        seen = Seen(FAIL, START + timedelta(minutes=minute), since_last=since)
+        standing = settle(standing, seen, PATIENCE)
+
+    assert (standing.verdict is FAIL) == reopens
+
+
+def test_two_noes_within_one_reload_are_one() -> None:
+    reload, later = timedelta(seconds=2.9), timedelta(seconds=3)
+
+    assert settle(HALF_NO, Seen(FAIL, START, since_last=reload), PATIENCE) == HALF_NO
+    assert settle(HALF_NO, Seen(FAIL, START, since_last=later), PATIENCE) == NO
+
+
+@pytest.mark.parametrize(
+    ("verdict", "statuses", "expected"),
+    [
+        (UNKNOWN, ["timeout", "records"], True),
+        (UNKNOWN, ["timeout", "servfail"], False),
+        (UNKNOWN, [], False),
+        # Then nobody said yes: the no is only not everybody's.
+        (FAIL, ["timeout", "no-record"], False),
+    ],
+)
+def test_a_yes_beside_silence_clears_a_doubt(
+    verdict: Verdict, statuses: Sequence[str], expected: bool
+) -> None:
+    evidence = {"servers": [{"status": status} for status in statuses]}
+    outcome = Outcome(Kind.MX, "northwind.test", verdict, (), evidence, unanimous=False)
+
+    seen = Seen.of(outcome, at=START, looked_at=None)
+
+    assert settle(TWICE, seen, PATIENCE) == (YES if expected else TWICE)
+
+
+def test_a_look_reads_from_its_outcome_whether_servers_differed() -> None:
+    found = (Finding("dns.servers-disagree", {"agreeing": ["a"], "lagging": ["b"]}),)
+    outcome = Outcome(Kind.MX, "northwind.test", FAIL, found, unanimous=False)
+
+    seen = Seen.of(outcome, at=START, looked_at=START - TEN)
+
+    assert seen == Seen(FAIL, START, unanimous=False, is_yes_somewhere=True, since_last=TEN)
 
 
 @pytest.mark.parametrize(

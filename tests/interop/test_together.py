@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 from threading import Barrier
 from typing import TypeVar
 
@@ -69,6 +69,42 @@ def test_two_workers_with_the_same_answer_make_one_transition(tenant: Tenant) ->
     assert task_of(tenant, "domain-ownership").state == TaskState.PROVEN
     assert ActivityLine.objects.filter(act="task-proven").count() == 1
     assert Observation.objects.count() == 1
+
+
+def _everybody(check: Check, verdict: Verdict, at: datetime) -> None:
+    """At the same moment two beats claim, a person presses "check now", and a late worker records;
+    whoever has got the check looks at it."""
+    outcome = Outcome(Kind.OWNERSHIP, "northwind.test", verdict)
+
+    def record() -> None:
+        services.record_run(check.pk, outcome, asked=check.expectation, at=at)
+
+    def look(batches: dict[str, list[list[int]]]) -> None:
+        if any(check.pk in batch for of_vantage in batches.values() for batch in of_vantage):
+            record()
+
+    def beat() -> None:
+        look(services.claim_due_checks(now=at))
+
+    def person() -> None:
+        look(services.request_look(Check.objects.all(), now=at))
+
+    _at_once([beat, beat, person, person, record])
+
+
+def test_beats_workers_and_people_at_once_make_one_transition_each_way(tenant: Tenant) -> None:
+    check = Check.objects.get(tenant=tenant, kind=Kind.OWNERSHIP)
+    start = timezone.now() + timedelta(seconds=1)
+
+    for minute, verdict in ((0, Verdict.PASS), *((m, Verdict.FAIL) for m in (1, 6, 11))):
+        Check.objects.update(next_due_at=start, claimed_until=None)
+        _everybody(check, verdict, start + timedelta(minutes=minute))
+
+    assert task_of(tenant, "domain-ownership").state == TaskState.BROKEN
+    acts = list(ActivityLine.objects.order_by("pk").values_list("act", flat=True))
+    assert acts == ["tenant-created", "task-proven", "task-reopened"]
+    seen = Observation.objects.order_by("pk").values_list("verdict", "looks")
+    assert list(seen) == [("pass", 1), ("fail", 3)]
 
 
 def test_the_last_two_proofs_of_a_task_at_once_complete_it(make_tenant: MakeTenant) -> None:

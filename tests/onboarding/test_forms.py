@@ -6,16 +6,20 @@ from typing import Any
 
 import pytest
 from django.http import QueryDict
+from django.urls import reverse
+from django.utils import timezone
 
 from onboarding.forms import (
     CutoverForm,
     DomainFormSet,
+    HostForm,
     HostFormSet,
     ProfileForm,
     RegionValuesForm,
 )
 from onboarding.templates_on_record import put_templates_on_record
-from tenants.models import Tenant
+from tenants.models import Host, Tenant, User
+from tests.cast import SignIn
 
 PROFILE = {
     "name": "Northwind",
@@ -239,3 +243,48 @@ def test_what_is_no_selector_gets_a_sentence_beside_its_field() -> None:
 
     assert not formset.is_valid()
     assert list(formset.forms[0].errors) == ["dkim_selectors"]
+
+
+@pytest.mark.django_db
+def test_consent_can_be_given_and_withdrawn_for_a_host_on_record(tenant: Tenant) -> None:
+    host = Host.objects.create(
+        tenant=tenant, purpose="delivery", name="a.example", port=25, consented_at=timezone.now()
+    )
+
+    shown, withdrawn = HostForm(instance=host), HostForm({"name": "other.example"}, instance=host)
+
+    assert shown.initial["consent"] is True
+    assert withdrawn.is_valid()
+    # Nothing else of a host on record can be changed.
+    assert withdrawn.cleaned_data == {
+        "purpose": "delivery",
+        "name": "a.example",
+        "port": 25,
+        "consent": False,
+    }
+
+
+@pytest.mark.django_db
+def test_the_profile_page_takes_consent_for_hosts(
+    tenant: Tenant, consultant: User, signed_in: SignIn
+) -> None:
+    host = Host.objects.create(tenant=tenant, purpose="delivery", name="a.example", port=25)
+    tenant.consultant = consultant
+    tenant.save(update_fields=["consultant"])
+    client = signed_in(consultant)
+    address = reverse("onboarding:profile-edit", args=[tenant.public_id])
+    page = client.get(address)
+    filled: dict[str, Any] = {}
+    for form in (page.context["profile"], page.context["domains"].management_form):
+        filled |= {f.html_name: f.value() if f.value() is not None else "" for f in form}
+    for formset in (page.context["domains"], page.context["hosts"]):
+        filled |= {f.html_name: f.value() for f in formset.management_form}
+        for form in formset.forms:
+            filled |= {f.html_name: "" if f.value() in (None, False) else f.value() for f in form}
+
+    answer = client.post(address, filled | {"hosts-0-consent": "on"})
+
+    host.refresh_from_db()
+    assert answer.status_code == 302
+    assert host.consented_by == consultant
+    assert "consent-given" in tenant.activity.values_list("act", flat=True)

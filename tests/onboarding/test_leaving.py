@@ -15,6 +15,7 @@ from django.db.models import ForeignKey
 from django.test import Client
 from django.urls import reverse
 
+from checks import raw_answers
 from checks.engine.outcomes import Kind, Verdict
 from checks.models import Check
 from checks.services import claim_due_checks
@@ -184,6 +185,8 @@ def test_an_export_holds_all_of_one_tenant_and_nothing_of_another(
     look(tenant, Kind.OWNERSHIP, Verdict.PASS)
     _link(tenant, owner)
     keep_file(task_of(tenant, "training"), SimpleUploadedFile("shot.png", PNG), by=owner)
+    raw = {'["delegation","northwind.test"]': {"$": "NoName"}}
+    raw_answers.keep(tenant, raw)
 
     archive = _exported(tenant, owner)
 
@@ -202,6 +205,7 @@ def test_an_export_holds_all_of_one_tenant_and_nothing_of_another(
         "messages",
     ]
     assert [row["name"] for row in held["tenant"]] == [tenant.name]
+    assert [row["body"] for row in held["raw_answers"]] == [raw]
     assert [archive.read(n) for n in archive.namelist() if n.startswith("files/")] == [PNG]
     assert "elsewhere.test" not in text
     assert HandOff.objects.get().token_hash not in text

@@ -81,3 +81,25 @@ def test_a_clock_that_ran_out_is_no_longer_ahead(tenant: Tenant, hours: int, ahe
     _seen(tenant, Kind.MX_TTL, 0, 300, "10 mail.test", domain="northwind.test")
 
     assert _safeties(tenant, START + timedelta(hours=hours))["mx_ttl"].is_ahead == ahead
+
+
+@pytest.mark.parametrize(("typed", "assumed"), [(None, 86_400), (3600, 86_400), (172_800, 172_800)])
+def test_a_longer_ttl_that_somebody_remembers_is_waited_for(
+    tenant: Tenant, typed: int | None, assumed: int
+) -> None:
+    tenant.domains.update(ttl_before=typed)
+    _seen(tenant, Kind.MX_TTL, 0, 300, "10 mail.test", domain="northwind.test")
+
+    clock = _safeties(tenant)["mx_ttl"].clock
+
+    assert (clock.safe_at, clock.is_assumed) == (START + timedelta(seconds=assumed), True)
+
+
+def test_a_judgement_by_newer_rules_is_no_sight(tenant: Tenant) -> None:
+    _seen(tenant, Kind.MX_TTL, 0, 300, "10 mail.test", domain="northwind.test")
+    before = _safeties(tenant)["mx_ttl"].clock
+
+    _seen(tenant, Kind.MX_TTL, 9, 3600, "10 mail.test", domain="northwind.test")
+    Observation.objects.filter(digest="northwind.test9").update(looks=0)
+
+    assert _safeties(tenant)["mx_ttl"].clock == before

@@ -51,17 +51,23 @@ def test_a_pass_that_a_server_did_not_join_proves_nothing(tenant: Tenant, look: 
     assert task_of(tenant, OWNERSHIP).state == TaskState.TODO
 
 
-def test_one_failing_look_reopens_nothing(tenant: Tenant, look: Look) -> None:
+@pytest.mark.parametrize("minutes", [(1,), (1, 2, 3, 4, 5), (1, 12)])
+def test_failing_looks_too_few_or_too_close_reopen_nothing(
+    tenant: Tenant, look: Look, minutes: tuple[int, ...]
+) -> None:
     look(tenant, Kind.OWNERSHIP, Verdict.PASS)
-    look(tenant, Kind.OWNERSHIP, Verdict.FAIL, minutes=1)
+    for minute in minutes:
+        look(tenant, Kind.OWNERSHIP, Verdict.FAIL, minutes=minute)
 
     assert task_of(tenant, OWNERSHIP).state == TaskState.PROVEN
 
 
-def test_a_second_failing_look_reopens_what_a_check_had_proven(tenant: Tenant, look: Look) -> None:
+def test_failing_looks_over_ten_minutes_reopen_what_a_check_had_proven(
+    tenant: Tenant, look: Look
+) -> None:
     look(tenant, Kind.OWNERSHIP, Verdict.PASS)
-    look(tenant, Kind.OWNERSHIP, Verdict.FAIL, minutes=1)
-    look(tenant, Kind.OWNERSHIP, Verdict.FAIL, minutes=2)
+    for minute in (1, 6, 11):
+        look(tenant, Kind.OWNERSHIP, Verdict.FAIL, minutes=minute)
 
     assert task_of(tenant, OWNERSHIP).state == TaskState.BROKEN
     assert _acts(tenant) == ["tenant-created", "task-proven", "task-reopened"]
@@ -70,11 +76,12 @@ def test_a_second_failing_look_reopens_what_a_check_had_proven(tenant: Tenant, l
 def test_unknown_between_two_fails_neither_confirms_nor_clears(tenant: Tenant, look: Look) -> None:
     look(tenant, Kind.OWNERSHIP, Verdict.PASS)
     look(tenant, Kind.OWNERSHIP, Verdict.FAIL, minutes=1)
-    look(tenant, Kind.OWNERSHIP, Verdict.UNKNOWN, minutes=2, unanimous=False)
+    look(tenant, Kind.OWNERSHIP, Verdict.FAIL, minutes=6)
+    look(tenant, Kind.OWNERSHIP, Verdict.UNKNOWN, minutes=12, unanimous=False)
 
     assert task_of(tenant, OWNERSHIP).state == TaskState.PROVEN
 
-    look(tenant, Kind.OWNERSHIP, Verdict.FAIL, minutes=3)
+    look(tenant, Kind.OWNERSHIP, Verdict.FAIL, minutes=13)
 
     assert task_of(tenant, OWNERSHIP).state == TaskState.BROKEN
 
@@ -88,8 +95,12 @@ def test_any_number_of_unknowns_leaves_a_proof_alone(tenant: Tenant, look: Look)
 
 
 def test_a_broken_task_is_proven_again(tenant: Tenant, look: Look) -> None:
-    for minute, verdict in enumerate([Verdict.PASS, Verdict.FAIL, Verdict.FAIL, Verdict.PASS]):
-        look(tenant, Kind.OWNERSHIP, verdict, minutes=minute)
+    look(tenant, Kind.OWNERSHIP, Verdict.PASS)
+    for minute in (1, 6, 11):
+        look(tenant, Kind.OWNERSHIP, Verdict.FAIL, minutes=minute)
+    assert task_of(tenant, OWNERSHIP).state == TaskState.BROKEN
+
+    look(tenant, Kind.OWNERSHIP, Verdict.PASS, minutes=12)
 
     assert task_of(tenant, OWNERSHIP).state == TaskState.PROVEN
 
@@ -173,8 +184,8 @@ def test_counters_follow_the_tasks(tenant: Tenant, look: Look) -> None:
     plan = Plan.objects.get(tenant=tenant)
     assert (plan.tasks_complete, plan.tasks_broken) == (1, 0)
 
-    look(tenant, Kind.OWNERSHIP, Verdict.FAIL, minutes=1)
-    look(tenant, Kind.OWNERSHIP, Verdict.FAIL, minutes=2)
+    for minute in (1, 6, 11):
+        look(tenant, Kind.OWNERSHIP, Verdict.FAIL, minutes=minute)
     plan.refresh_from_db()
     assert (plan.tasks_complete, plan.tasks_broken) == (0, 1)
 

@@ -10,7 +10,7 @@ import tenants.public_ids
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("checks", "0001_initial"),
+        ("checks", "0004_politeness"),
         ("tenants", "0002_activity_append_only"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
@@ -18,6 +18,26 @@ class Migration(migrations.Migration):
     operations = [
         migrations.AlterField(
             model_name="check",
+            name="kind",
+            field=models.CharField(
+                choices=[
+                    ("ownership", "Ownership"),
+                    ("spf", "SPF"),
+                    ("dkim", "DKIM"),
+                    ("dmarc", "DMARC"),
+                    ("mta_sts", "MTA-STS"),
+                    ("mx_ttl", "MX TTL"),
+                    ("mx", "MX"),
+                    ("smtp", "SMTP 25"),
+                    ("ldaps", "LDAPS 636"),
+                    ("lockdown", "Lockdown"),
+                    ("message", "Message"),
+                ],
+                max_length=20,
+            ),
+        ),
+        migrations.AlterField(
+            model_name="hostanswer",
             name="kind",
             field=models.CharField(
                 choices=[

@@ -1,0 +1,38 @@
+"""What observations take on disk, and what a year of looking would."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import connection
+
+from checks.storage import measure
+
+
+class Command(BaseCommand):
+    """`measure_storage [--domains 10000] [--changes 12]`; on PostgreSQL, from what is there."""
+
+    help = "Measure what observations take in this database, and reckon a year of looking."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--domains", type=int, default=10_000)
+        parser.add_argument("--changes", type=int, default=12, help="of each domain, in a year")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if connection.vendor != "postgresql":
+            raise CommandError("Sizes can be asked of PostgreSQL only.")
+        found = measure()
+        if not found.observations:
+            raise CommandError("There is no observation yet to measure by.")
+        year = found.year(domains=options["domains"], changes=options["changes"])
+        self.stdout.write(
+            f"{found.observations} observations take {found.observation_bytes:,} bytes with their "
+            f"raw answers and indexes, {found.observation_bytes // found.observations} each; "
+            f"{found.checks} checks take {found.check_bytes:,}."
+        )
+        self.stdout.write(
+            f"A year of {options['domains']:,} domains with {options['changes']} changes of "
+            f"each: {year / 1e9:.2f} GB."
+        )

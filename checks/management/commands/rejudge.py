@@ -1,0 +1,61 @@
+"""What today's rules make of what was seen before."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from collections import Counter
+from typing import Any
+
+from django.core.management.base import BaseCommand
+from django.utils import timezone
+
+from checks import services
+from checks.queries import newest_observations, observations_of
+from checks.rejudging import Rejudged, Result, rejudge
+
+
+class Command(BaseCommand):
+    """`rejudge [--tenant ID] [--kind mx] [--history] [--apply]`; changes nothing unless told to."""
+
+    help = "Judge observations again by today's rules and report what would be judged differently."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--tenant", help="one tenant, by its public id")
+        parser.add_argument("--kind", help="one kind of check, such as spf")
+        what = parser.add_mutually_exclusive_group()
+        what.add_argument("--history", action="store_true", help="every observation; reports only")
+        what.add_argument(
+            "--apply",
+            action="store_true",
+            help="let the new judgement of each check's newest observation count as a look; "
+            "what was judged before stays as it is",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        found = (observations_of if options["history"] else newest_observations)(
+            tenant=options["tenant"], kind=options["kind"]
+        )
+        counts: Counter[str] = Counter()
+        for each in rejudge(found.iterator(chunk_size=500)):
+            counts[each.result] += 1
+            if each.result in (Result.DIFFERENT, Result.ASKS_MORE):
+                self.stdout.write(_line(each))
+            if options["apply"] and each.result is Result.DIFFERENT and each.outcome is not None:
+                counts["applied"] += services.record_judgement(
+                    each.observation, each.outcome, now=timezone.now()
+                )
+        self.stdout.write(
+            f"{counts.total() - counts['applied']} observations: {counts[Result.SAME]} the same, "
+            f"{counts[Result.DIFFERENT]} different, {counts[Result.ASKS_MORE]} would have asked "
+            f"more, {counts[Result.NOT_KEPT]} without raw answers; {counts['applied']} applied."
+        )
+
+
+def _line(each: Rejudged) -> str:
+    seen, check = each.observation, each.observation.check_asked
+    heading = f"{check.tenant.public_id} {check.kind} {check.subject} {seen.first_seen_at:%F %T}"
+    if each.outcome is None:
+        return f"{heading}: cannot be told, today's rules ask more: {each.missing}"
+    before = " ".join(found["code"] for found in seen.findings)
+    after = " ".join(found.code for found in each.outcome.findings)
+    return f"{heading}: {seen.verdict} [{before}] -> {each.outcome.verdict} [{after}]"

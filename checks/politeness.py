@@ -1,0 +1,117 @@
+"""Whom we may connect to, and how often: consent first, and nobody more than twice a minute.
+
+Mail hosts limit strangers to about two connections a minute and take more for an attack. The
+counting is done in the database, so it holds for all tenants, workers and vantages together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+
+from checks.engine.outcomes import Finding, Kind, Outcome, Verdict
+from checks.models import Check, HostAnswer, Knock
+
+# A look connects to an address once, and once more where the certificate is not trusted. Looks
+# this far apart make at most two connections in any sixty seconds, however slow the first one was.
+BETWEEN_LOOKS = timedelta(seconds=90)
+SHARED_FOR = timedelta(minutes=10)
+_LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+def without_consent(checks: Iterable[Check]) -> set[int]:
+    """Of checks of hosts, those whose host may not be connected to yet.
+
+    A host may be probed once a consultant has confirmed that the client agrees, or where it lies
+    under a domain that the same tenant has proved to be its own.
+    """
+    asked = list(checks)
+    proved = Check.objects.filter(
+        tenant__in={check.tenant_id for check in asked},
+        kind=Kind.OWNERSHIP,
+        is_active=True,
+        settled_verdict__in=(Verdict.PASS, Verdict.WARN),
+    )
+    own: dict[int, list[str]] = {}
+    for tenant_id, name in proved.values_list("tenant_id", "domain__name"):
+        own.setdefault(tenant_id, []).append(name)
+    return {check.pk for check in asked if not _may_probe(check, own.get(check.tenant_id, []))}
+
+
+def _may_probe(check: Check, own: Sequence[str]) -> bool:
+    host = check.host
+    if host is None or host.consented_at is not None:
+        return True
+    return any(f".{host.name}".endswith(f".{domain}") for domain in own)
+
+
+def take_turn(addresses: Sequence[str], port: int, *, now: datetime) -> datetime | None:
+    """Take this look's turn at all of a host's addresses; None when it is taken.
+
+    Where one of them was looked at too lately nothing is taken, and the moment is returned from
+    which it may be. Safe with many workers.
+    """
+    with transaction.atomic():
+        Knock.objects.bulk_create(
+            [Knock(address=each, port=port, knocked_at=_LONG_AGO) for each in addresses],
+            ignore_conflicts=True,
+        )
+        # In one order, so that two workers never wait for each other.
+        knocks = Knock.objects.select_for_update().filter(address__in=addresses, port=port)
+        last = max(knock.knocked_at for knock in knocks.order_by("address"))
+        if last + BETWEEN_LOOKS > now:
+            return last + BETWEEN_LOOKS
+        Knock.objects.filter(address__in=addresses, port=port).update(knocked_at=now)
+    return None
+
+
+def shared_answer(check: Check, *, now: datetime) -> HostAnswer | None:
+    """What somebody's look at the same question saw in the last ten minutes, if that is news."""
+    return HostAnswer.objects.filter(
+        **_question(check),
+        answered_at__gt=max(now - SHARED_FOR, check.looked_at or _LONG_AGO),
+    ).first()
+
+
+def share_answer(check: Check, outcome: Outcome, *, at: datetime) -> None:
+    """Let the next to ask the same have this answer. It holds what any stranger who connects to
+    the host is told, and never a recipient: looks of checks name none."""
+    # Nothing of it outlives its use: the host's tenant may be erased in an hour.
+    HostAnswer.objects.filter(answered_at__lte=at - SHARED_FOR).delete()
+    Knock.objects.filter(knocked_at__lte=at - SHARED_FOR).delete()
+    HostAnswer.objects.update_or_create(
+        **_question(check),
+        defaults={
+            "answered_at": at,
+            "verdict": outcome.verdict.value,
+            "unanimous": outcome.unanimous,
+            "findings": [{"code": f.code, "params": dict(f.params)} for f in outcome.findings],
+            "evidence": dict(outcome.evidence),
+            "raw": dict(outcome.raw or {}),
+        },
+    )
+
+
+def outcome_of(answer: HostAnswer, check: Check) -> Outcome:
+    return Outcome(
+        kind=Kind(check.kind),
+        subject=check.subject,
+        verdict=Verdict(answer.verdict),
+        findings=tuple(Finding(found["code"], found["params"]) for found in answer.findings),
+        evidence=answer.evidence,
+        unanimous=answer.unanimous,
+        raw=answer.raw,
+    )
+
+
+def _question(check: Check) -> dict[str, Any]:
+    assert check.host is not None
+    return {
+        "kind": check.kind,
+        "host": check.host.name,
+        "port": check.host.port,
+        "vantage": check.vantage,
+    }

@@ -1,0 +1,27 @@
+"""Raw answers at rest: compressed once for each tenant, whatever the number of observations."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+from checks.models import RawAnswers
+from tenants.models import Tenant
+
+
+def keep(tenant: Tenant, raw: Mapping[str, Any]) -> RawAnswers:
+    """The row that holds these answers, made where there is none yet. Safe beside other workers."""
+    body = json.dumps(raw, sort_keys=True, separators=(",", ":")).encode()
+    digest = hashlib.sha256(body).hexdigest()
+    row = RawAnswers(tenant=tenant, digest=digest, body=zlib.compress(body, 9))
+    RawAnswers.objects.bulk_create([row], ignore_conflicts=True)
+    return RawAnswers.objects.get(tenant=tenant, digest=digest)
+
+
+def read(body: bytes | memoryview) -> dict[str, Any]:
+    """The answers in a row's body."""
+    answers: dict[str, Any] = json.loads(zlib.decompress(bytes(body)))
+    return answers

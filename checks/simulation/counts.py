@@ -1,0 +1,52 @@
+"""What a simulation counts."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+
+
+@dataclass
+class Counts:
+    """Sums over runs. `bars` are the ones that must stay nought."""
+
+    runs: int = 0
+    looks: int = 0
+    recorded: int = 0
+    dropped: int = 0
+    workers_died: int = 0
+    delivered_twice: int = 0
+    delivered_late: int = 0
+    completions: int = 0
+    reopenings: int = 0
+    clocks: int = 0
+    # Completions asked of servers that the parent had replaced, while the resolver did not know.
+    on_an_old_delegation: int = 0
+
+    wrong_completions: int = 0
+    false_reopenings: int = 0
+    abandoned: int = 0
+    unsettled: int = 0
+    early_clocks: int = 0
+
+    def add(self, other: Counts) -> None:
+        for each in fields(self):
+            setattr(self, each.name, getattr(self, each.name) + getattr(other, each.name))
+
+    @property
+    def bars(self) -> dict[str, int]:
+        names = (
+            "wrong_completions",
+            "false_reopenings",
+            "abandoned",
+            "unsettled",
+            "early_clocks",
+        )
+        return {name: getattr(self, name) for name in names}
+
+    @property
+    def is_clean(self) -> bool:
+        return not any(self.bars.values())
+
+    @property
+    def lines(self) -> list[str]:
+        return [f"{name.replace('_', ' '):<22}{count:>9,}" for name, count in asdict(self).items()]

@@ -1,0 +1,280 @@
+"""Name servers that lag, lie, drop and leave, behind a resolver that counts TTLs down.
+
+Time is seconds since the start of a run. Everything is drawn from one seeded generator.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import takewhile
+
+from checks.engine.lookup import (
+    Answer,
+    CouldNotTell,
+    Delegation,
+    NoName,
+    NoRecord,
+    Record,
+    Records,
+    Server,
+)
+from checks.simulation.contents import ABSENT, DOMAIN, ELSEWHERE, Content, Question
+
+# While things happen, and after that until every belief must have come to rest.
+BUSY_SECONDS = 5400.0
+CALM_SECONDS = 5400.0
+# Before the first look.
+PAST_SECONDS = 2 * 86_400.0
+# A zone may be empty everywhere for as long as this without anybody being alarmed.
+LONGEST_RELOAD = 480.0
+_TRANSPORT = ("timeout", "servfail", "refused", "lame", "malformed", "unreachable")
+NEGATIVE_TTL = 300
+
+
+@dataclass(frozen=True)
+class Episode:
+    """A time in which a server fails (`reason`) or gives out something else (`instead`), always
+    or, when it flaps, now and then. `is_reload`: all of the operator's servers do."""
+
+    start: float
+    end: float
+    reason: str = ""
+    instead: Content = ABSENT
+    flaps: bool = False
+    is_reload: bool = False
+
+
+@dataclass
+class NameServer:
+    server: Server
+    # What it held from when on, oldest first.
+    copies: list[tuple[float, Content]]
+    episodes: list[Episode] = field(default_factory=list)
+    drops: float = 0.0
+
+    def held(self, at: float) -> Content:
+        return next(content for since, content in reversed(self.copies) if since <= at)
+
+    def may_give(self, at: float) -> list[Content]:
+        """What it gives out on its own account, one or another where it flaps: its operator's
+        reloads and failures aside."""
+        lies = [e for e in self._lies if e.start <= at < e.end]
+        flaps = [e.instead for e in takewhile(lambda e: e.flaps, lies)]
+        solid = [e.instead for e in lies[len(flaps) : len(flaps) + 1]]
+        return flaps + (solid or [self.held(at)])
+
+    def gives_until(self, content: Content, at: float) -> float:
+        """Until when it went on with what it gave out at `at`."""
+        if self.held(at) == content:
+            return min((since for since, _ in self.copies if since > at), default=float("inf"))
+        lies = [e.end for e in self._lies if e.instead == content and e.start <= at < e.end]
+        return max(lies, default=at)
+
+    @property
+    def changes(self) -> list[float]:
+        """The moments at which it may begin to give out something else."""
+        lies = [moment for e in self._lies for moment in (e.start, e.end)]
+        return [since for since, _ in self.copies] + lies
+
+    @property
+    def _lies(self) -> list[Episode]:
+        return [e for e in self.episodes if not e.reason and not e.is_reload]
+
+    def answers(self, at: float, chance: random.Random) -> Content | CouldNotTell:
+        if at < BUSY_SECONDS and chance.random() < self.drops:
+            return CouldNotTell("timeout")
+        for episode in self.episodes:
+            if episode.start <= at < episode.end and not (episode.flaps and chance.random() < 0.5):
+                return CouldNotTell(episode.reason) if episode.reason else episode.instead
+        return self.held(at)
+
+
+@dataclass
+class World:
+    """One zone, everybody who serves it, and the parent that says who they are."""
+
+    question: Question
+    servers: list[NameServer]
+    # Who serves the zone from when on, by number.
+    delegations: list[tuple[float, tuple[int, ...]]]
+    ns_ttl: int
+    chance: random.Random
+    resolver_is_down: list[tuple[float, float]] = field(default_factory=list)
+    unresolved: list[tuple[float, float, int]] = field(default_factory=list)
+
+    def delegated(self, at: float) -> tuple[int, ...]:
+        return next(numbers for since, numbers in reversed(self.delegations) if since <= at)
+
+    def left_at(self, number: int, before: float) -> float | None:
+        """When the server ceased to be one of the zone's; None while it is one."""
+        if number in self.delegated(before):
+            return None
+        left = [since for since, numbers in self.delegations if number not in numbers]
+        return max((since for since in left if since <= before), default=None)
+
+
+def make_world(question: Question, chance: random.Random) -> World:
+    count = chance.choice((1, 2, 2, 3, 4))
+    edits = _edits(question, chance)
+    servers = [_server(number, edits, chance) for number in range(count)]
+    numbers = tuple(range(count))
+    delegations = [(-PAST_SECONDS, numbers)]
+    if chance.random() < 0.25:
+        servers += [_server(n, edits, chance) for n in range(count, count + 2)]
+        kept = numbers[: chance.randint(0, count)]
+        delegations.append((chance.uniform(0, BUSY_SECONDS), (*kept, count, count + 1)))
+    world = World(question, servers, delegations, chance.choice((300, 3600, 86_400)), chance)
+    _add_faults(world)
+    return world
+
+
+def _edits(question: Question, chance: random.Random) -> list[tuple[float, Content]]:
+    """What the client publishes, and when: before the first look, and a few times after it."""
+    moments = [-PAST_SECONDS]
+    if chance.random() < 0.3:
+        moments.append(-chance.uniform(60, 86_400))
+    moments += sorted(chance.uniform(0, BUSY_SECONDS) for _ in range(chance.randint(0, 4)))
+    return [(moment, _content(question, chance)) for moment in moments]
+
+
+def _content(question: Question, chance: random.Random) -> Content:
+    values = chance.choice(question.right if chance.random() < 0.6 else question.wrong)
+    return question.content(values, chance.choice((60, 300, 901, 3600, 14_400, 86_400)))
+
+
+def _server(
+    number: int, edits: Sequence[tuple[float, Content]], chance: random.Random
+) -> NameServer:
+    """A server takes over each edit some time later: most at once, some after half an hour."""
+    copies: list[tuple[float, Content]] = []
+    for moment, content in edits:
+        lag = chance.choice((0.0, 0.0, 2.0, 30.0, 600.0, 1800.0)) * chance.random()
+        copies.append((max([moment + lag, *(since for since, _ in copies)]), content))
+    copies[0] = (-PAST_SECONDS, copies[0][1])
+    name = f"ns{number // 2}.dns.test" if chance.random() < 0.3 else f"ns-{number}.dns.test"
+    drops = chance.choice((0.0, 0.0, 0.0, 0.02, 0.3))
+    return NameServer(Server(name, f"192.0.2.{number + 1}"), copies, drops=drops)
+
+
+def _add_faults(world: World) -> None:
+    chance = world.chance
+    # The one server of each delegation that gives out nothing but what it holds, so that no lie
+    # can be everybody's for long.
+    honest = {numbers[0] for _, numbers in world.delegations}
+    for number, each in enumerate(world.servers):
+        for _ in range(chance.choice((0, 0, 1, 2))):
+            start = chance.uniform(0, BUSY_SECONDS)
+            end = min(start + chance.expovariate(1 / 900), BUSY_SECONDS)
+            if number in honest or chance.random() < 0.5:
+                each.episodes.append(Episode(start, end, reason=chance.choice(_TRANSPORT)))
+            else:
+                lie = ABSENT if chance.random() < 0.3 else _content(world.question, chance)
+                flaps = chance.random() < 0.5
+                each.episodes.append(Episode(start, end, instead=lie, flaps=flaps))
+    if chance.random() < 0.3:
+        _add_reloads(world)
+    if chance.random() < 0.15:
+        start = chance.uniform(0, BUSY_SECONDS)
+        world.resolver_is_down.append((start, min(start + 900, BUSY_SECONDS)))
+    if chance.random() < 0.1:
+        start = chance.uniform(0, BUSY_SECONDS)
+        number = chance.randrange(len(world.servers))
+        world.unresolved.append((start, min(start + 1200, BUSY_SECONDS), number))
+
+
+def _add_reloads(world: World) -> None:
+    """The whole operator serves an empty zone for some minutes, or flaps between nodes."""
+    chance = world.chance
+    start = chance.uniform(0, BUSY_SECONDS / 2)
+    while start < BUSY_SECONDS - LONGEST_RELOAD:
+        end = start + chance.uniform(3, LONGEST_RELOAD)
+        reload = Episode(start, end, flaps=chance.random() < 0.3, is_reload=True)
+        for each in world.servers:
+            each.episodes.insert(0, reload)
+        start = end + chance.uniform(1800, BUSY_SECONDS)
+
+
+class SimulatedLookup:
+    """The `Lookup` that the engine asks in this world, at one moment."""
+
+    def __init__(self, world: World, resolver: Resolver, at: float) -> None:
+        self._world, self._resolver, self._at = world, resolver, at
+        # What each server that was asked gave out in this look, and the view it was asked by.
+        self.served: dict[str, Content | None] = {}
+        self.viewed: tuple[int, ...] = ()
+
+    async def resolve(self, name: str, rtype: str) -> Answer:
+        return self._resolver.resolve(name, rtype, self._moment())
+
+    async def ask(self, server: Server, name: str, rtype: str) -> Answer:
+        world = self._world
+        asked = next(each for each in world.servers if each.server == server)
+        told = asked.answers(self._moment(), world.chance)
+        if (name, rtype) != (world.question.name, world.question.rtype):
+            return told if isinstance(told, CouldNotTell) else NoName()
+        self.served[str(server)] = None if isinstance(told, CouldNotTell) else told
+        return told if isinstance(told, CouldNotTell) else as_answer(world.question, told)
+
+    async def delegation(self, name: str) -> Delegation | NoName | CouldNotTell:
+        world, at = self._world, self._at
+        viewed = self._resolver.view(at)
+        if viewed is None:
+            return CouldNotTell("timeout")
+        self.viewed = viewed
+        lost = {n for start, end, n in world.unresolved if start <= at < end} & set(viewed)
+        return Delegation(
+            zone=DOMAIN,
+            servers=tuple(world.servers[n].server for n in viewed if n not in lost),
+            unresolved=tuple(sorted({world.servers[n].server.name for n in lost})),
+        )
+
+    def _moment(self) -> float:
+        """A look takes a moment, and things may happen within it."""
+        return self._at + self._world.chance.random() * 2
+
+
+def as_answer(question: Question, content: Content) -> Answer:
+    return NoRecord() if content.is_absent else Records(question.records(content))
+
+
+class Resolver:
+    """One caching resolver: it keeps an answer for its TTL, and shows what is left of it."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._kept: dict[tuple[str, str], tuple[float, Content | None]] = {}
+        self._view: tuple[float, tuple[int, ...]] = (-PAST_SECONDS, ())
+
+    def view(self, at: float) -> tuple[int, ...] | None:
+        """Who serves the zone, as this resolver knows it; None while it is down."""
+        if any(start <= at < end for start, end in self._world.resolver_is_down):
+            return None
+        expires, numbers = self._view
+        if at >= expires:
+            numbers = self._world.delegated(at)
+            self._view = (at + self._world.ns_ttl, numbers)
+        return numbers
+
+    def resolve(self, name: str, rtype: str, at: float) -> Answer:
+        view = self.view(at)
+        if view is None:
+            return CouldNotTell("timeout")
+        elsewhere = ELSEWHERE.get((name, rtype))
+        if elsewhere is not None:
+            return Records((Record(name, rtype, 3600, elsewhere),))
+        question = self._world.question
+        if (name, rtype) != (question.name, question.rtype):
+            return NoRecord() if name == DOMAIN else NoName()
+        expires, kept = self._kept.get((name, rtype), (at, None))
+        if at >= expires or kept is None:
+            told = [self._world.servers[n].answers(at, self._world.chance) for n in view]
+            known = [each for each in told if isinstance(each, Content)]
+            if not known:
+                return CouldNotTell("servfail")
+            kept = known[0]
+            expires = at + (kept.ttl or NEGATIVE_TTL)
+            self._kept[name, rtype] = (expires, kept)
+        left = Content(kept.values, int(expires - at), kept.is_right)
+        return as_answer(question, left)

@@ -1,0 +1,249 @@
+"""Nobody is connected to without consent, and nobody more than twice a minute, for all tenants."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from checks import looks, politeness, services
+from checks.cadence import Pace
+from checks.engine.batch import Look
+from checks.engine.hosts import Refused
+from checks.engine.network import Endpoint
+from checks.engine.outcomes import Finding, Kind, Outcome, Verdict
+from checks.models import Check, HostAnswer, Knock
+from checks.subjects import keep_checks
+from onboarding.services import HostEntry, set_consent
+from tenants.models import Host, Tenant
+from tests.cast import START, MakeTenant
+
+pytestmark = pytest.mark.django_db
+MAIL = HostEntry("delivery", "mail.elsewhere.example", 25)
+ADDRESSES = {"mail.elsewhere.example": ["192.0.2.25"], "other.example": ["192.0.2.25"]}
+NOW = START
+
+
+class Outside:
+    """The network beyond the batch: who was really connected to, and at which addresses."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str, tuple[str, ...]]] = []
+        self.verdict = Verdict.PASS
+
+    async def look_all(
+        self, asked: list[Look], *, pinned: dict[str, tuple[str, ...]], **_: Any
+    ) -> list[Outcome]:
+        self.asked += [(look.kind, look.host, pinned.get(look.host, ())) for look in asked]
+        return [Outcome(look.kind, look.subject, self.verdict) for look in asked]
+
+    async def locate_all(
+        self, hosts: list[Endpoint], **_: Any
+    ) -> dict[Endpoint, list[str] | Refused]:
+        return {endpoint: ADDRESSES[endpoint[0]] for endpoint in hosts}
+
+
+@pytest.fixture
+def outside(monkeypatch: pytest.MonkeyPatch) -> Outside:
+    there = Outside()
+    monkeypatch.setattr(looks, "look_all", there.look_all)
+    monkeypatch.setattr(looks, "locate_all", there.locate_all)
+    return there
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Set the batch's clock to so many seconds after NOW."""
+
+    def to(seconds: float) -> None:
+        monkeypatch.setattr(timezone, "now", lambda: NOW + timedelta(seconds=seconds))
+
+    to(0)
+    return to
+
+
+def _tenant(make_tenant: MakeTenant, name: str, host: HostEntry = MAIL) -> Check:
+    """The SMTP check of a tenant whose client agreed."""
+    tenant = make_tenant(
+        name, domains=((f"{name.lower()}.test", "primary"),), hosts=(host,), platform="on_premises"
+    )
+    set_consent(tenant, {each.pk for each in tenant.hosts.all()}, by=None)
+    return Check.objects.get(tenant=tenant, kind=Kind.SMTP)
+
+
+def _looked_at(check: Check) -> Any:
+    return Check.objects.get(pk=check.pk).looked_at
+
+
+def test_a_host_waits_for_consent_and_nobody_is_asked(
+    make_tenant: MakeTenant, outside: Outside
+) -> None:
+    check = _tenant(make_tenant, "Northwind")
+    set_consent(check.tenant, (), by=None)
+
+    looks.run_batch([check.pk])
+
+    check.refresh_from_db()
+    assert check.latest is not None
+    assert outside.asked == []
+    assert (check.latest.verdict, check.settled_verdict) == (Verdict.UNKNOWN, "")
+    assert [found["code"] for found in check.latest.findings] == ["host.no-consent"]
+    assert check.next_due_at > timezone.now()
+
+
+@pytest.mark.parametrize(
+    ("host", "settled", "may"),
+    [
+        ("mail.northwind.test", Verdict.PASS, True),
+        ("northwind.test", Verdict.PASS, True),
+        ("mail.northwind.test", Verdict.FAIL, False),
+        ("mail.northwind.test", "", False),
+        ("mailnorthwind.test", Verdict.PASS, False),
+        ("mail.northwind.test.example", Verdict.PASS, False),
+    ],
+)
+def test_a_proved_domain_lets_its_own_hosts_be_asked(
+    make_tenant: MakeTenant, host: str, settled: str, may: bool
+) -> None:
+    tenant = make_tenant(hosts=(HostEntry("delivery", host, 25),), platform="on_premises")
+    Check.objects.filter(kind=Kind.OWNERSHIP).update(settled_verdict=settled)
+    check = Check.objects.get(tenant=tenant, kind=Kind.SMTP)
+
+    assert (politeness.without_consent([check]) == set()) == may
+
+
+def test_another_tenants_proof_is_no_consent(make_tenant: MakeTenant) -> None:
+    make_tenant("Elsewhere", domains=(("elsewhere.example", "primary"),))
+    Check.objects.filter(kind=Kind.OWNERSHIP).update(settled_verdict=Verdict.PASS)
+    tenant = make_tenant(hosts=(MAIL,), platform="on_premises")
+    check = Check.objects.get(tenant=tenant, kind=Kind.SMTP)
+
+    assert politeness.without_consent([check]) == {check.pk}
+
+
+def test_one_tenant_cannot_have_anothers_host_asked_more_often(
+    make_tenant: MakeTenant, outside: Outside, clock: Callable[[float], None]
+) -> None:
+    first, second = _tenant(make_tenant, "One"), _tenant(make_tenant, "Two")
+    for second_of_day in range(0, 600, 5):
+        clock(second_of_day)
+        services.request_look([first, second], now=timezone.now())
+        looks.run_batch([first.pk, second.pk])
+
+    # In ten minutes, each look with two connections at the most.
+    assert len(outside.asked) // 2 <= 600 / politeness.BETWEEN_LOOKS.total_seconds() + 1
+    assert Knock.objects.get().address == "192.0.2.25"
+
+
+def test_an_address_is_one_whatever_names_lead_to_it(
+    make_tenant: MakeTenant, outside: Outside, clock: Callable[[float], None]
+) -> None:
+    first = _tenant(make_tenant, "One")
+    second = _tenant(make_tenant, "Two", HostEntry("delivery", "other.example", 25))
+    looks.run_batch([first.pk])
+    clock(10)
+
+    looks.run_batch([second.pk])
+
+    second.refresh_from_db()
+    assert outside.asked == [("smtp", "mail.elsewhere.example", ("192.0.2.25",))]
+    assert (second.pace, second.looked_at, second.claim_id) == (Pace.TURN, None, "")
+    wait = second.next_due_at - NOW
+    assert politeness.BETWEEN_LOOKS <= wait <= politeness.BETWEEN_LOOKS + timedelta(seconds=15)
+
+
+def test_an_answer_is_shared_for_ten_minutes_and_recorded_with_its_own_moment(
+    make_tenant: MakeTenant, outside: Outside, clock: Callable[[float], None]
+) -> None:
+    first, second = _tenant(make_tenant, "One"), _tenant(make_tenant, "Two")
+    looks.run_batch([first.pk])
+
+    clock(599)
+    looks.run_batch([second.pk])
+    assert (len(outside.asked), _looked_at(second)) == (1, NOW)
+
+    # The same answer again is no news, so that it never counts as a second look.
+    clock(599.5)
+    looks.run_batch([second.pk])
+    assert len(outside.asked) == 2
+
+
+def test_an_answer_of_eleven_minutes_ago_is_forgotten(
+    make_tenant: MakeTenant, outside: Outside, clock: Callable[[float], None]
+) -> None:
+    first, second = _tenant(make_tenant, "One"), _tenant(make_tenant, "Two")
+    looks.run_batch([first.pk])
+
+    clock(660)
+    looks.run_batch([second.pk])
+
+    assert len(outside.asked) == 2
+    assert HostAnswer.objects.get().answered_at == NOW + timedelta(seconds=660)
+
+
+def test_two_tenants_in_one_batch_share_one_look(
+    make_tenant: MakeTenant, outside: Outside, clock: Callable[[float], None]
+) -> None:
+    first, second = _tenant(make_tenant, "One"), _tenant(make_tenant, "Two")
+
+    recorded = looks.run_batch([first.pk, second.pk])
+
+    # The engine asks equal questions of one batch once.
+    assert recorded == 2
+    assert Knock.objects.count() == 1
+
+
+def test_whoever_hurries_is_told_what_is_true_now(
+    make_tenant: MakeTenant, outside: Outside, clock: Callable[[float], None]
+) -> None:
+    check = _tenant(make_tenant, "One")
+    other = _tenant(make_tenant, "Two")
+    looks.run_batch([other.pk])
+    clock(100)
+    outside.verdict = Verdict.WARN
+
+    services.request_look([check], now=timezone.now())
+    looks.run_batch([check.pk])
+
+    assert _looked_at(check) == NOW + timedelta(seconds=100)
+
+
+def test_a_host_that_cannot_be_found_is_told_without_a_connection(
+    make_tenant: MakeTenant, outside: Outside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check = _tenant(make_tenant, "One")
+    refused = Refused(Verdict.FAIL, Finding("host.no-address", {"host": "x"}))
+
+    async def nowhere(hosts: list[Endpoint], **_: Any) -> dict[Endpoint, Refused]:
+        return dict.fromkeys(hosts, refused)
+
+    monkeypatch.setattr(looks, "locate_all", nowhere)
+    looks.run_batch([check.pk])
+
+    check.refresh_from_db()
+    assert check.latest is not None
+    assert (outside.asked, check.latest.unanimous) == ([], False)
+
+
+def test_consent_is_kept_with_who_gave_it_and_a_line(tenant: Tenant, consultant: Any) -> None:
+    host = Host.objects.create(tenant=tenant, purpose="delivery", name="a.example", port=25)
+    keep_checks(tenant)
+
+    ready = set_consent(tenant, {host.pk}, by=consultant)
+    again = set_consent(tenant, {host.pk}, by=consultant)
+
+    host.refresh_from_db()
+    assert [check.kind for check in ready] == [Kind.SMTP]
+    assert (again, host.consented_by) == ([], consultant)
+    assert [line.act for line in tenant.activity.all()][:1] == ["consent-given"]
+
+    set_consent(tenant, (), by=consultant)
+    host.refresh_from_db()
+    assert (host.consented_at, host.consented_by) == (None, None)
+    assert [line.act for line in tenant.activity.all()][:2] == [
+        "consent-withdrawn",
+        "consent-given",
+    ]
