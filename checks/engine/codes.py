@@ -28,6 +28,7 @@ CODES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "dns.server-unresolved": ("servers",),
         "dns.no-ipv6-here": ("servers",),
         "dns.server-without-address": ("servers",),
+        "dns.parent-silent": ("zone",),
         "dns.delegation-differs": ("parent", "zone"),
         "dns.resolver-behind": ("resolvers",),
         "region.gap": ("region", "field"),

@@ -109,6 +109,8 @@ class Delegation:
     unresolved: tuple[str, ...] = ()
     addressless: tuple[str, ...] = ()
     ipv6_only: tuple[str, ...] = ()
+    # False where the parent zone's servers should have said who serves the zone, and did not.
+    is_confirmed: bool = True
 
 
 class Lookup(Protocol):

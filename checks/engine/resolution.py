@@ -20,6 +20,7 @@ from checks.engine.lookup import (
     NoRecord,
     Record,
     Records,
+    Referral,
     Server,
     sorted_values,
 )
@@ -31,6 +32,7 @@ from checks.engine.wire import question
 MAX_ALIASES = 16
 # Registries have a dozen servers or more; a few are enough to ask whether a name exists.
 _REGISTRY_SERVERS = 3
+_PARENT_SERVERS = 2
 _T = TypeVar("_T")
 _Read = Callable[[Message, str, str], Reply | CouldNotTell]
 
@@ -167,7 +169,10 @@ class NetworkLookup:
         if not isinstance(found, Records):
             return found
         zone = found.records[0].owner
-        hosts = tuple(sorted(set(found.values)))
+        # A resolver keeps a delegation for as long as it lives, and goes on asking the servers of
+        # an old one. Only the parent knows; and whom either names, somebody asks.
+        above, is_confirmed = await self._named_above(zone)
+        hosts = tuple(sorted({*found.values, *above}))
         # Providers serve thousands of zones from the same few hosts.
         located = await self._once(("hosts", *hosts), lambda: self._locate_all(hosts))
         port = self._network.authoritative_port_for(zone)
@@ -179,7 +184,26 @@ class NetworkLookup:
             unresolved=tuple(host for host in hosts if located[host].is_unresolved),
             addressless=tuple(host for host in hosts if located[host].is_addressless),
             ipv6_only=tuple(host for host in hosts if located[host].needs_ipv6),
+            is_confirmed=is_confirmed,
         )
+
+    async def _named_above(self, zone: str) -> tuple[tuple[str, ...], bool]:
+        """The servers that the parent zone delegates to, and whether nothing is left to ask.
+
+        A parent whose servers cannot be found, or serve the zone below as well, has no second
+        word. False where it has one and did not give it.
+        """
+        _, _, parent = zone.partition(".")
+        above = await self.delegation(parent) if parent else None
+        if not isinstance(above, Delegation) or not above.servers:
+            return (), True
+        for server in above.servers[:_PARENT_SERVERS]:
+            answer = await self.ask(server, zone, "NS")
+            if isinstance(answer, Referral):
+                return answer.hosts, True
+            if not isinstance(answer, CouldNotTell):
+                return (), True
+        return (), False
 
     async def _locate_all(self, hosts: Sequence[str]) -> dict[str, _Located]:
         found = await asyncio.gather(*(self._locate(host) for host in hosts))

@@ -121,6 +121,7 @@ def combine(
         *_judged_findings(opinions),
         *_silence(asked, opinions),
         *_addressless(asked.delegation),
+        *_unconfirmed(asked.delegation),
     ]
     if verdict is Verdict.PASS and asked.delegation.addressless:
         verdict = Verdict.WARN
@@ -150,7 +151,8 @@ def _is_decided(opinion: Opinion | None) -> TypeGuard[Opinion]:
 
 def _is_complete(asked: Survey, opinions: Sequence[Opinion | None]) -> bool:
     heard_all = bool(opinions) and all(_is_decided(opinion) for opinion in opinions)
-    return heard_all and not asked.delegation.unresolved
+    delegation = asked.delegation
+    return heard_all and not delegation.unresolved and delegation.is_confirmed
 
 
 def _verdict(asked: Survey, opinions: Sequence[Opinion | None]) -> Verdict:
@@ -228,6 +230,13 @@ def _condition(reason: str, servers: list[str]) -> Finding:
     if known is None:
         return Finding("dns.server-silent", {"servers": servers, "reasons": [reason]})
     return replace(known, params={"servers": servers})
+
+
+def _unconfirmed(delegation: Delegation) -> list[Finding]:
+    """Without the parent's word the servers asked may be those of an old delegation."""
+    if delegation.is_confirmed:
+        return []
+    return [Finding("dns.parent-silent", {"zone": delegation.zone})]
 
 
 def _addressless(delegation: Delegation) -> list[Finding]:

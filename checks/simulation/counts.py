@@ -19,8 +19,6 @@ class Counts:
     completions: int = 0
     reopenings: int = 0
     clocks: int = 0
-    # Completions asked of servers that the parent had replaced, while the resolver did not know.
-    on_an_old_delegation: int = 0
 
     wrong_completions: int = 0
     false_reopenings: int = 0

@@ -180,7 +180,6 @@ class Run:
         if stands is not was and stands in (Verdict.PASS, Verdict.WARN, Verdict.NOT_APPLICABLE):
             self.counts.completions += 1
             self.counts.wrong_completions += not truth.completes(self.world, look, stands)
-            self.counts.on_an_old_delegation += not truth.is_current(self.world, look)
         if was is not None and was.is_yes and stands is not None and not stands.is_yes:
             self.counts.reopenings += 1
             self.counts.false_reopenings += not truth.reopens(self.world, look, MANNER.patience)

@@ -25,14 +25,11 @@ class Look:
     viewed: tuple[int, ...]
 
 
-def is_current(world: World, look: Look) -> bool:
-    """The servers asked are the ones that the parent names."""
-    return set(look.viewed) == set(world.delegated(look.at))
-
-
 def completes(world: World, look: Look, settled: Verdict) -> bool:
-    """A task may complete on a look only when every server gave out what is right in it."""
-    given = [look.served.get(str(world.servers[number].server)) for number in look.viewed]
+    """A task may complete on a look only when every server that the parent or a resolver names gave
+    out what is right in it."""
+    numbers = {*look.viewed, *world.delegated(look.at)}
+    given = [look.served.get(str(world.servers[number].server)) for number in numbers]
     if settled is Verdict.NOT_APPLICABLE:
         return bool(given) and all(each is not None and each.is_absent for each in given)
     return bool(given) and all(each is not None and each.is_right for each in given)

@@ -103,6 +103,7 @@ class World:
     chance: random.Random
     resolver_is_down: list[tuple[float, float]] = field(default_factory=list)
     unresolved: list[tuple[float, float, int]] = field(default_factory=list)
+    parent_is_down: list[tuple[float, float]] = field(default_factory=list)
 
     def delegated(self, at: float) -> tuple[int, ...]:
         return next(numbers for since, numbers in reversed(self.delegations) if since <= at)
@@ -180,6 +181,9 @@ def _add_faults(world: World) -> None:
         world.resolver_is_down.append((start, min(start + 900, BUSY_SECONDS)))
     if chance.random() < 0.1:
         start = chance.uniform(0, BUSY_SECONDS)
+        world.parent_is_down.append((start, min(start + 900, BUSY_SECONDS)))
+    if chance.random() < 0.1:
+        start = chance.uniform(0, BUSY_SECONDS)
         number = chance.randrange(len(world.servers))
         world.unresolved.append((start, min(start + 1200, BUSY_SECONDS), number))
 
@@ -222,12 +226,17 @@ class SimulatedLookup:
         viewed = self._resolver.view(at)
         if viewed is None:
             return CouldNotTell("timeout")
+        # As the engine does: whoever the resolver or the parent names is asked.
+        parent_is_down = any(start <= at < end for start, end in world.parent_is_down)
+        if not parent_is_down:
+            viewed = tuple(sorted({*viewed, *world.delegated(at)}))
         self.viewed = viewed
         lost = {n for start, end, n in world.unresolved if start <= at < end} & set(viewed)
         return Delegation(
             zone=DOMAIN,
             servers=tuple(world.servers[n].server for n in viewed if n not in lost),
             unresolved=tuple(sorted({world.servers[n].server.name for n in lost})),
+            is_confirmed=not parent_is_down,
         )
 
     def _moment(self) -> float:

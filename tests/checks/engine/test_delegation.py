@@ -31,13 +31,53 @@ BOTH = (Server("ns1.dns.test", "127.0.0.1", 5300), Server("ns2.dns.test", "127.0
 
 @pytest.mark.parametrize("name", ["example.test", "host.example.test", "no.such.example.test"])
 def test_delegation_walks_up_to_the_apex(name: str) -> None:
-    assert delegation(name) == Delegation("example.test", BOTH)
+    assert delegation(name) == Delegation("example.test", BOTH, is_confirmed=False)
 
 
 def test_delegation_of_an_alias_is_its_own_zone_not_the_targets() -> None:
     zone = ZONE + "alias.example.test CNAME dns.test\ndns.test NS ns1.dns.test\n"
 
-    assert delegation("alias.example.test", zone) == Delegation("example.test", BOTH)
+    found = delegation("alias.example.test", zone)
+
+    assert found == Delegation("example.test", BOTH, is_confirmed=False)
+
+
+def delegated_by(registry_says: Behaviour) -> Delegation:
+    """The delegation of example.test, where the registry's server is another than the resolver."""
+
+    async def run() -> object:
+        async with (
+            nameserver(ZONE) as resolver,
+            nameserver(ZONE, {"example.test": registry_says}, recursive=False) as registry,
+            looking_up(
+                replace(
+                    network_of(resolver, authoritative_port=registry.port),
+                    timeouts_seconds=(0.2,),
+                )
+            ) as lookup,
+        ):
+            return await lookup.delegation("example.test")
+
+    found = asyncio.run(run())
+    assert isinstance(found, Delegation)
+    return found
+
+
+def test_delegation_holds_whom_the_resolver_and_whom_the_parent_name() -> None:
+    """A resolver keeps an old delegation; the parent refers to ns.elsewhere.test by now."""
+    found = delegated_by(loopback.refer)
+
+    assert {server.name for server in found.servers} == {"ns1.dns.test", "ns2.dns.test"}
+    assert found.addressless == ("ns.elsewhere.test",)
+    assert found.is_confirmed
+
+
+def test_delegation_that_the_parent_does_not_confirm_is_told_so() -> None:
+    assert not delegated_by(loopback.drop).is_confirmed
+
+
+def test_delegation_by_servers_of_both_zones_needs_no_second_word() -> None:
+    assert delegated_by(loopback.answer).is_confirmed
 
 
 def unregistered(name: str, **behaviours: Behaviour) -> object:
