@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 WITHIN_SECONDS = 60
 # The bar on the way from a record to its tick, and how often it is measured here.
 MEDIAN_SECONDS = 10
-TIMES = 3
+TIMES = int(os.environ.get("GANGWAY_WAITS", "3"))
 # The first looks wait for the household to come up, on a machine that may be busy.
 FIRST_WITHIN_SECONDS = 180
 SQL = """
@@ -133,7 +133,9 @@ def test_while_a_client_waits_a_record_ticks_soon(embedded: Product) -> None:
         _lab(embedded, "withdraw", "northwind-co.test", "TXT", NEW_SPF)
         _becomes(embedded, "spf-update", "broken")
 
-    print("published to ticked: " + ", ".join(f"{each:.1f} s" for each in waited))  # noqa: T201
+    most = sorted(waited)[max(0, round(0.95 * len(waited)) - 1)]
+    told = f"median {median(waited):.1f} s, 95 % within {most:.1f} s, of {len(waited)}"
+    print(f"published to ticked: {told}")  # noqa: T201
     assert median(waited) <= MEDIAN_SECONDS
     assert max(waited) <= WITHIN_SECONDS
 
