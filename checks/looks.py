@@ -49,6 +49,7 @@ def look_for(
         ownership=ownership,
         selectors=tuple(map(Selector.read, _selectors(check, expected))),
         ttl_threshold=expected.get("ttl_threshold", settings.CHECKS_TTL_THRESHOLD_SECONDS),
+        recipient=expected.get("recipient", ""),
         control=settings.CHECKS_CONTROL_TARGET,
         vantage_allowed=settings.CHECKS_VANTAGE_ALLOWED,
         message=messages.shown_to_engine(message, at=timezone.now()),
@@ -163,7 +164,7 @@ def _take_turns(turns: _Turns, waiting: Sequence[Check], *, now: datetime) -> No
             budget_seconds=settings.CHECKS_BUDGET_SECONDS,
         )
     )
-    taken: dict[tuple[str, Endpoint, str], datetime | None] = {}
+    taken: dict[tuple[str, Endpoint, str, str], datetime | None] = {}
     for check in waiting:
         endpoint = _endpoint(check)
         found = located.get(endpoint)
@@ -171,13 +172,14 @@ def _take_turns(turns: _Turns, waiting: Sequence[Check], *, now: datetime) -> No
             turns.answered.append((check, _not_located(check, found), now))
             continue
         # Two tenants with the same question share one look of this batch.
-        question = (check.kind, endpoint, check.vantage)
+        question = (check.kind, endpoint, check.vantage, politeness.recipient_of(check))
         if question not in taken:
             taken[question] = politeness.take_turn(found, endpoint[1], now=now)
         free_at = taken[question]
         if free_at is None:
             turns.to_ask.append(check)
-            turns.to_share.add(check.pk)
+            if not politeness.recipient_of(check):
+                turns.to_share.add(check.pk)
             turns.pinned[endpoint[0]] = tuple(found)
         elif (shared := politeness.shared_answer(check, now=now)) is not None:
             turns.answered.append(_as_answered(check, shared))

@@ -69,7 +69,12 @@ def take_turn(addresses: Sequence[str], port: int, *, now: datetime) -> datetime
 
 
 def shared_answer(check: Check, *, now: datetime) -> HostAnswer | None:
-    """What somebody's look at the same question saw in the last ten minutes, if that is news."""
+    """What somebody's look at the same question saw in the last ten minutes, if that is news.
+
+    Nothing where the check names a recipient: that question is nobody else's.
+    """
+    if recipient_of(check):
+        return None
     return HostAnswer.objects.filter(
         **_question(check),
         answered_at__gt=max(now - SHARED_FOR, check.looked_at or _LONG_AGO),
@@ -78,7 +83,8 @@ def shared_answer(check: Check, *, now: datetime) -> HostAnswer | None:
 
 def share_answer(check: Check, outcome: Outcome, *, at: datetime) -> None:
     """Let the next to ask the same have this answer. It holds what any stranger who connects to
-    the host is told, and never a recipient: looks of checks name none."""
+    the host is told, and never a recipient."""
+    assert not recipient_of(check), "an answer about a recipient is its tenant's alone"
     # Nothing of it outlives its use: the host's tenant may be erased in an hour.
     HostAnswer.objects.filter(answered_at__lte=at - SHARED_FOR).delete()
     Knock.objects.filter(knocked_at__lte=at - SHARED_FOR).delete()
@@ -93,6 +99,11 @@ def share_answer(check: Check, outcome: Outcome, *, at: datetime) -> None:
             "raw": dict(outcome.raw or {}),
         },
     )
+
+
+def recipient_of(check: Check) -> str:
+    """The address that the check asks the host about, if any."""
+    return str(check.expectation.get("recipient", ""))
 
 
 def outcome_of(answer: HostAnswer, check: Check) -> Outcome:

@@ -120,4 +120,10 @@ def _questions(
         for kind, purpose in PURPOSE_OF_KIND.items():
             expected = expectation(kind, None, region) if host.purpose == purpose else None
             if expected is not None:
-                yield kind, None, host, expected
+                yield kind, None, host, expected | _of_recipient(kind, host)
+
+
+def _of_recipient(kind: Kind, host: Host) -> dict[str, str]:
+    """Another recipient is another question: what was settled without it no longer holds."""
+    asks = kind is Kind.SMTP and bool(host.recipient)
+    return {"recipient": host.recipient} if asks else {}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import re
 import zoneinfo
-from datetime import datetime
 from typing import Any, ClassVar, cast
 
 from django import forms
@@ -15,7 +14,6 @@ from django.http import QueryDict
 
 from checks.engine.expectations import Selector
 from onboarding.handoffs import DAYS
-from onboarding.models import Cutover
 from onboarding.templates_on_record import blueprint_of, newest_template
 from tenants.errors import TenantError
 from tenants.models import Domain, Host, Tenant, User
@@ -221,14 +219,25 @@ class HostForm(forms.ModelForm[Host]):
 
     class Meta:
         model = Host
-        fields: ClassVar[list[str]] = ["purpose", "name", "port"]
+        fields: ClassVar[list[str]] = ["purpose", "name", "port", "recipient"]
+        labels: ClassVar[dict[str, str]] = {"recipient": "Test recipient"}
+        help_texts: ClassVar[dict[str, str]] = {
+            "recipient": "Optional, for delivery routes: we ask whether it takes this address, and"
+            " send nothing.",
+        }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if self.instance.pk is not None:
             for name, field in self.fields.items():
-                field.disabled = name != "consent"
+                field.disabled = name not in ("consent", "recipient")
             self.initial["consent"] = self.instance.consented_at is not None
+
+    def clean_recipient(self) -> str:
+        typed: str = self.cleaned_data["recipient"]
+        if not typed.isascii():
+            raise ValidationError("Use an address of plain letters: port 25 takes no other.")
+        return typed
 
     def clean_name(self) -> str:
         try:
@@ -360,26 +369,6 @@ class RegionValuesForm(forms.Form):
                 overrides[name] = value
         cleaned["overrides"] = overrides
         return cleaned
-
-
-class CutoverForm(forms.Form):
-    """The planned moment of a cutover, in the tenant's time zone."""
-
-    direction = forms.ChoiceField(choices=Cutover.Direction)
-    planned_at = forms.DateTimeField(
-        required=False,
-        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
-        error_messages={"invalid": "Enter a date and time, such as 2026-12-03 19:00."},
-    )
-
-    def __init__(self, *args: Any, tenant: Tenant, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.time_zone = zoneinfo.ZoneInfo(tenant.time_zone)
-
-    def clean_planned_at(self) -> datetime | None:
-        typed: datetime | None = self.cleaned_data["planned_at"]
-        # The form read it as UTC wall time; it was meant as the tenant's.
-        return typed.replace(tzinfo=self.time_zone) if typed is not None else None
 
 
 class HandOffForm(forms.Form):

@@ -42,6 +42,7 @@ class HostEntry:
     name: str
     port: int
     consent: bool = False
+    recipient: str = ""
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,13 @@ def create_tenant(entry: NewTenant, *, by: User | None) -> Tenant:
             for domain in entry.domains
         )
         Host.objects.bulk_create(
-            Host(tenant=tenant, purpose=host.purpose, name=host.name, port=host.port)
+            Host(
+                tenant=tenant,
+                purpose=host.purpose,
+                name=host.name,
+                port=host.port,
+                recipient=host.recipient,
+            )
             for host in entry.hosts
         )
         keep_checks(tenant)

@@ -284,6 +284,8 @@ class Host(models.Model):
     consented_by = models.ForeignKey(
         User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
+    # An address the client lets us ask the host about, as far as RCPT TO and no further.
+    recipient = models.EmailField(blank=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:

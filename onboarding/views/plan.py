@@ -20,7 +20,7 @@ from onboarding.assigning import assignable
 from onboarding.dates import shifts, today_for
 from onboarding.errors import NotYours, OnboardingError
 from onboarding.evidence_files import files_by_task
-from onboarding.forms import CutoverForm
+from onboarding.forms_dates import CutoverForm
 from onboarding.judging import Ground
 from onboarding.models import Cutover, Plan, Responsibility, Task
 from onboarding.proof import Subject

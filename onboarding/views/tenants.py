@@ -118,6 +118,7 @@ def _entry(profile: ProfileForm, domains: Any, hosts: Any) -> NewTenant:
                 form.cleaned_data["name"],
                 form.cleaned_data["port"],
                 form.cleaned_data["consent"],
+                form.cleaned_data["recipient"],
             )
             for form in hosts.rows()
         ],
@@ -157,8 +158,8 @@ def _note_rows(tenant: Tenant, domains: Any, hosts: Any, *, by: User) -> None:
             by=by,
             added=[str(row) for row in formset.new_objects],
             removed=[str(row) for row in formset.deleted_objects],
-            # Of a host nothing can change but the consent, which has a line of its own.
-            changed=[str(row) for row, _ in domains.changed_objects] if formset is domains else [],
+            # A host's consent has a line of its own.
+            changed=[str(row) for row, what in formset.changed_objects if what != ["consent"]],
         )
 
 

@@ -211,6 +211,36 @@ def test_whoever_hurries_is_told_what_is_true_now(
     assert _looked_at(check) == NOW + timedelta(seconds=100)
 
 
+def test_an_answer_about_a_recipient_is_its_tenants_alone(
+    make_tenant: MakeTenant, outside: Outside, clock: Callable[[float], None]
+) -> None:
+    asking = _tenant(
+        make_tenant, "One", HostEntry("delivery", MAIL.name, 25, recipient="jo@one.test")
+    )
+    other = _tenant(make_tenant, "Two")
+    assert looks.look_for(asking).recipient == "jo@one.test"
+    assert looks.look_for(other).recipient == ""
+
+    # One batch, one host: whoever comes second waits for a turn of their own.
+    assert looks.run_batch([asking.pk, other.pk]) == 1
+
+    assert not HostAnswer.objects.exists()
+    assert (_looked_at(asking), _looked_at(other)) == (NOW, None)
+    waits = Check.objects.get(pk=other.pk).next_due_at - NOW
+    assert politeness.BETWEEN_LOOKS <= waits < politeness.BETWEEN_LOOKS * 1.2
+
+
+def test_another_recipient_is_another_question(make_tenant: MakeTenant) -> None:
+    check = _tenant(make_tenant, "One")
+    Check.objects.filter(pk=check.pk).update(settled_verdict=Verdict.PASS)
+    Host.objects.filter(tenant=check.tenant).update(recipient="jo@one.test")
+
+    keep_checks(check.tenant)
+
+    check.refresh_from_db()
+    assert (check.expectation, check.settled_verdict) == ({"recipient": "jo@one.test"}, "")
+
+
 def test_a_host_that_cannot_be_found_is_told_without_a_connection(
     make_tenant: MakeTenant, outside: Outside, monkeypatch: pytest.MonkeyPatch
 ) -> None:

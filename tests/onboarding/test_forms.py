@@ -9,14 +9,8 @@ from django.http import QueryDict
 from django.urls import reverse
 from django.utils import timezone
 
-from onboarding.forms import (
-    CutoverForm,
-    DomainFormSet,
-    HostForm,
-    HostFormSet,
-    ProfileForm,
-    RegionValuesForm,
-)
+from onboarding.forms import DomainFormSet, HostForm, HostFormSet, ProfileForm, RegionValuesForm
+from onboarding.forms_dates import CutoverForm
 from onboarding.templates_on_record import put_templates_on_record
 from tenants.models import Host, Tenant, User
 from tests.cast import SignIn
@@ -255,11 +249,12 @@ def test_consent_can_be_given_and_withdrawn_for_a_host_on_record(tenant: Tenant)
 
     assert shown.initial["consent"] is True
     assert withdrawn.is_valid()
-    # Nothing else of a host on record can be changed.
+    # Beside it only the recipient of a host on record can be changed.
     assert withdrawn.cleaned_data == {
         "purpose": "delivery",
         "name": "a.example",
         "port": 25,
+        "recipient": "",
         "consent": False,
     }
 
