@@ -9,6 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from checks.lab.zones import ownership_codes
+from onboarding.dates import follow_dates
 from onboarding.models import Cutover, Plan, Responsibility, Task
 from onboarding.services import DomainEntry, HostEntry, NewTenant, create_tenant
 from onboarding.standing import refresh_states
@@ -159,6 +160,7 @@ def _plan_cutovers(tenant: Tenant, sample: SampleTenant) -> None:
     evening = timezone.now().replace(minute=0, second=0, microsecond=0)
     for direction, ahead in sample.cutovers.items():
         Cutover.objects.create(plan=tenant.plan, direction=direction, planned_at=evening + ahead)
+    follow_dates(tenant.plan)
 
 
 def _confirm(tenant: Tenant, sample: SampleTenant, consultant: User, client: User) -> None:

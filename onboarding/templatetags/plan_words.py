@@ -9,7 +9,7 @@ from django import template
 from django.utils.safestring import SafeString
 
 from checks.engine.outcomes import Verdict
-from checks.models import Check, Observation
+from checks.models import KIND_CHOICES, Check, Observation
 from onboarding.markdown import render
 from onboarding.models import Comment
 from onboarding.rows import Shape, shape_of_check
@@ -28,6 +28,12 @@ def of(mapping: Mapping[Any, Any], key: object) -> Any:
 def comment_body(comment: Comment) -> SafeString:
     """A comment's Markdown as safe HTML, with the people it names standing out."""
     return render(comment.body, mentioned=[person.name for person in comment.mentions.all()])
+
+
+@register.filter
+def kind_label(kind: str) -> str:
+    """A kind of check as its rows call it."""
+    return dict(KIND_CHOICES)[str(kind)]
 
 
 @register.filter
