@@ -77,6 +77,16 @@ class ExemptionForm(forms.Form):
     )
 
 
+class SignOffForm(forms.Form):
+    because = forms.CharField(
+        strip=True,
+        max_length=LONGEST_REASON,
+        widget=forms.Textarea(attrs={"rows": 4}),
+        label="In your own words: the implementation is complete, and what is left to watch",
+        error_messages={"required": "Say it in a few words: they stay with the plan."},
+    )
+
+
 class CommentForm(forms.Form):
     """A remark, a question to the other side, or, for staff, an internal note."""
 

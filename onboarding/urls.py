@@ -79,6 +79,7 @@ urlpatterns = [
         moves.task_move,
         name="task-move",
     ),
+    path("t/<str:public_id>/sign-off/", moves.sign_off, name="sign-off"),
     path("t/<str:public_id>/tasks/<str:task_id>/undo/", moves.task_undo, name="task-undo"),
     path(
         "t/<str:public_id>/tasks/<str:task_id>/domains/<str:domain_id>/confirm/",

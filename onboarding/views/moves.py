@@ -11,14 +11,14 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_http_methods, require_POST
 
-from onboarding import task_acts
+from onboarding import closing, task_acts
 from onboarding.errors import MovedMeanwhile, NotYours, OnboardingError
-from onboarding.forms_words import ExemptionForm, MoveForm
+from onboarding.forms_words import ExemptionForm, MoveForm, SignOffForm
 from onboarding.models import Task
 from onboarding.moves import MOVES, Move, refusal
 from onboarding.views.plan import back_to_plan, load_task
 from onboarding.views.shared import signed_in
-from tenants.access import act
+from tenants.access import act, tenant_or_404
 from tenants.models import Domain, Tenant
 from tenants.permissions import Act
 
@@ -74,6 +74,34 @@ def _make_move(
         form.add_error(None, str(error))
         return False
     return True
+
+
+@act(Act.CONFIRM)
+@require_http_methods(["GET", "POST"])
+def sign_off(request: HttpRequest, public_id: str) -> HttpResponse:
+    """Close the case in words; what is still open is named instead."""
+    tenant = tenant_or_404(request, public_id)
+    task = get_object_or_404(
+        Task.objects.select_related("plan__tenant", "phase"),
+        plan__tenant=tenant,
+        key=closing.CLOSURE,
+    )
+    form = SignOffForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        user = signed_in(request)
+        side = task_acts.side_of(user, tenant)
+        try:
+            closing.sign_off(task, by=user, side=side, words=form.cleaned_data["because"])
+        except NotYours as error:
+            raise PermissionDenied(str(error)) from error
+        except OnboardingError as error:
+            form.add_error("because", str(error))
+        else:
+            return back_to_plan(request, tenant, task)
+    title = "Sign the implementation off"
+    context = {"tenant": tenant, "task": task, "title": title, "form": form}
+    status = 422 if request.method == "POST" else 200
+    return render(request, "onboarding/task_words.html", context, status=status)
 
 
 @act(Act.CONFIRM)

@@ -17,6 +17,7 @@ from checks.services import attend
 from checks.tasks import look_now
 from onboarding import services, task_acts
 from onboarding.assigning import assignable
+from onboarding.closing import CLOSURE
 from onboarding.dates import shifts, today_for
 from onboarding.errors import NotYours, OnboardingError
 from onboarding.evidence_files import files_by_task
@@ -143,6 +144,8 @@ def back_to_plan(request: HttpRequest, tenant: Tenant, task: Task | None = None)
 @require_POST
 def task_confirm(request: HttpRequest, public_id: str, task_id: str) -> HttpResponse:
     tenant, task = load_task(request, public_id, task_id)
+    if task.key == CLOSURE:
+        return redirect("onboarding:sign-off", public_id=public_id)
     user = signed_in(request)
     try:
         task_acts.confirm_task(task, by=user, side=task_acts.side_of(user, tenant))
