@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from django import forms
 
+from onboarding.bulk import Wish
 from onboarding.models import Cutover, Holiday, WorkingTime
 from tenants.models import Tenant
 
@@ -65,6 +66,24 @@ class DueForm(forms.Form):
     """A day, or nothing to follow the template again."""
 
     due_on = forms.DateField(required=False, error_messages=_DAY)
+
+
+class BulkForm(forms.Form):
+    """What to do with every step that was chosen; empty fields leave things as they are."""
+
+    person = forms.CharField(required=False, max_length=32)
+    due_on = forms.DateField(
+        required=False,
+        label="Due on",
+        widget=forms.DateInput(attrs={"type": "date"}),
+        error_messages=_DAY,
+    )
+    comment = forms.CharField(
+        required=False, strip=True, max_length=5000, widget=forms.Textarea(attrs={"rows": 2})
+    )
+
+    def wish(self) -> Wish:
+        return Wish(**self.cleaned_data)
 
 
 class CutoverForm(forms.Form):

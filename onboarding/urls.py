@@ -144,6 +144,7 @@ urlpatterns = [
     path("t/<str:public_id>/dates/", dates.dates_show, name="dates"),
     path("t/<str:public_id>/dates/working-time/", dates.working_time, name="working-time"),
     path("t/<str:public_id>/dates/baseline/", dates.baseline_take, name="baseline-take"),
+    path("t/<str:public_id>/dates/bulk/", dates.tasks_bulk, name="tasks-bulk"),
     path("t/<str:public_id>/holidays/", dates.holiday_add, name="holiday-add"),
     path(
         "t/<str:public_id>/holidays/<str:holiday_id>/remove/",

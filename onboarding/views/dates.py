@@ -11,11 +11,12 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
-from onboarding import dates
-from onboarding.assigning import assign_task
+from onboarding import bulk, dates
+from onboarding.assigning import assign_task, assignable
 from onboarding.errors import OnboardingError
-from onboarding.forms_dates import DueForm, HolidayForm, WorkingTimeForm
+from onboarding.forms_dates import BulkForm, DueForm, HolidayForm, WorkingTimeForm
 from onboarding.models import Holiday, Plan, WorkingTime
+from onboarding.task_acts import side_of
 from onboarding.timing import timing_of
 from onboarding.views.plan import back_to_plan, load_task
 from onboarding.views.shared import load_page, show, signed_in
@@ -42,6 +43,9 @@ def _show(request: HttpRequest, public_id: str, **forms: Any) -> HttpResponse:
         "holidays": list(tenant.holidays.all()),
         "working_time": forms.get("working_time") or WorkingTimeForm(instance=kept),
         "holiday": forms.get("holiday") or HolidayForm(),
+        "bulk": forms.get("bulk") or BulkForm(),
+        "chosen": forms.get("chosen", []),
+        "assignable": assignable(tenant, signed_in(request)) if page.may_steer else [],
     }
     if forms:
         return render(request, "onboarding/dates.html", context, status=422)
@@ -117,6 +121,30 @@ def task_due(request: HttpRequest, public_id: str, task_id: str) -> HttpResponse
     else:
         messages.error(request, "Enter a day, such as 2026-12-31. The due date is as it was.")
     return back_to_plan(request, tenant, task)
+
+
+@act(Act.STEER)
+@require_POST
+def tasks_bulk(request: HttpRequest, public_id: str) -> HttpResponse:
+    """One act over the steps chosen in the table."""
+    tenant = tenant_or_404(request, public_id)
+    form = BulkForm(request.POST)
+    user = signed_in(request)
+    if not form.is_valid():
+        return _show(request, public_id, bulk=form, chosen=request.POST.getlist("task"))
+    try:
+        count = bulk.apply_to(
+            tenant.plan,
+            request.POST.getlist("task"),
+            form.wish(),
+            by=user,
+            side=side_of(user, tenant),
+        )
+    except OnboardingError as error:
+        form.add_error(None, str(error))
+        return _show(request, public_id, bulk=form, chosen=request.POST.getlist("task"))
+    messages.success(request, f"Done for {count} step{'' if count == 1 else 's'}.")
+    return _back(tenant)
 
 
 @act(Act.CONFIRM)

@@ -193,7 +193,7 @@ def test_the_page_shows_dates_turns_and_totals(
     plan_cutover(plan_of(tenant), "outbound", OUTBOUND, by=consultant)
     client = signed_in(consultant)
 
-    with django_assert_num_queries(17):
+    with django_assert_num_queries(18):
         text = client.get(reverse("onboarding:dates", args=[tenant.public_id])).content.decode()
 
     assert "Thu 4 Mar 2027" in text
