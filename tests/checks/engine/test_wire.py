@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from checks.engine.lookup import CouldNotTell
 from checks.engine.messages import Message
 from checks.engine.reading import Truncated, read_by_reference, read_reply
-from checks.engine.wire import HEADER_BYTES, Question, query, question, read
+from checks.engine.wire import HEADER_BYTES, OPCODE, RESPONSE, Question, query, question, read
 from tests.checks.engine.packets import NUMBER, RTYPES, asked, damaged, exotic, ordinary
 
 HEADER = NUMBER.to_bytes(2) + bytes.fromhex("8400 0001 0001 0000 0000")
@@ -29,8 +29,13 @@ RECORD = bytes.fromhex("0010 0001 0000003c")
 
 
 def agree(wanted: Question, wire: bytes) -> bool:
-    """Do both say the same? Returns whether the lean one read it at all."""
-    lean = read(wanted, wire) if wanted.is_asked_by(wire) else None
+    """Do both say the same? Returns whether the lean one read it at all.
+
+    What its header turns away reaches neither of them: another question, or no reply to a query.
+    """
+    flags = int.from_bytes(wire[2:4])
+    reaches = bool(flags & RESPONSE) and not flags & OPCODE and wanted.is_asked_by(wire)
+    lean = read(wanted, wire) if reaches else None
     if lean is not None:
         assert lean == read_by_reference(wanted, wire), wire.hex()
     return lean is not None
