@@ -15,6 +15,7 @@ from onboarding.blueprint import Blueprint, TaskBlueprint, applies, is_optional
 from onboarding.errors import OnboardingError
 from onboarding.judging import judge_at_first, reassess
 from onboarding.models import Cutover, Phase, Plan, Task
+from onboarding.sheets.keeping import make_sheets
 from onboarding.templates_on_record import blueprint_of, newest_template
 from tenants.models import Domain, Host, Tenant, User
 from tenants.services import write_activity
@@ -86,6 +87,7 @@ def create_plan(tenant: Tenant) -> Plan:
         for position, phase in enumerate(blueprint.phases)
     }
     _create_tasks(plan, phases, blueprint)
+    make_sheets(plan)
     return plan
 
 
@@ -137,6 +139,8 @@ def follow_profile(tenant: Tenant) -> list[Check]:
         for task in Task.objects.filter(plan=plan, key__in=items):
             _fit(task, items[task.key], tenant.profile)
         reassess(plan)
+        # A plan that is older than a kind of sheet gets it here.
+        make_sheets(plan)
     return added
 
 

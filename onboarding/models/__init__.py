@@ -1,4 +1,4 @@
-"""What to do next: plans, planned cutovers, what people say, and what they hand over."""
+"""What to do next: plans, cutovers, requirements, what people say, and what they hand over."""
 
 from onboarding.models.cutovers import Cutover
 from onboarding.models.files import EvidenceFile, HandOff, TenantExport
@@ -13,6 +13,7 @@ from onboarding.models.plans import (
     Task,
     TaskState,
 )
+from onboarding.models.sheets import Sheet, SheetImport, SheetRow
 from onboarding.models.talk import Comment
 
 __all__ = [
@@ -27,6 +28,9 @@ __all__ = [
     "Plan",
     "PlanTemplate",
     "Responsibility",
+    "Sheet",
+    "SheetImport",
+    "SheetRow",
     "Task",
     "TaskState",
     "TenantExport",

@@ -82,6 +82,11 @@ def key_of(kind: Kind, values: Mapping[str, str]) -> str:
     return "sha256:" + hashlib.sha256(key.encode()).hexdigest()
 
 
+def in_order(kind: Kind, values: Mapping[str, str]) -> list[str]:
+    """The cells as the sheet's columns stand; a database may give keys back in another order."""
+    return [values.get(column.name, "") for column in kind.columns]
+
+
 def text_of(values: Mapping[str, str]) -> str:
     """Everything in a row, as the search looks at it."""
     return "\n".join(values.values()).casefold()

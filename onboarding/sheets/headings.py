@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from onboarding.sheets.columns import Column, Kind
 from onboarding.sheets.tables import Line, Table, Unreadable
-from onboarding.sheets.values import clean, fold
+from onboarding.sheets.values import clean, fold, printable
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def laid_out(kind: Kind, table: Table) -> Layout:
         if column is None and clean(cell)
     ]
     if unused:
-        listed = "”, “".join(name[:40] for name in unused)
+        listed = "”, “".join(printable(name[:40]) for name in unused)
         notes.append(f"Not used: the column{'s' if len(unused) > 1 else ''} “{listed}”.")
     if not rest:
         raise Unreadable("There are headings, and nothing below them.")

@@ -35,8 +35,14 @@ class BadValue(OnboardingError):
     """What is wrong with a value."""
 
 
+def printable(text: str) -> str:
+    """Text that any database and any page can hold."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
 def shown(text: str) -> str:
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+    """The beginning of what somebody typed, to be quoted in a sentence."""
+    return printable(text) if len(text) <= _SHOWN else f"{printable(text[:_SHOWN])}…"
 
 
 def clean(text: str) -> str:

@@ -19,6 +19,7 @@ from openpyxl.cell import WriteOnlyCell
 from openpyxl.utils.exceptions import InvalidFileException
 
 from onboarding.errors import OnboardingError
+from onboarding.sheets.values import printable
 
 MOST_ROWS = 100_000
 MOST_COLUMNS = 50
@@ -119,6 +120,7 @@ def _read(content: bytes, *, has_formulas: bool) -> tuple[list[Row], list[str]]:
             continue
         written = _values(formulas.worksheets[place]) if formulas is not None else iter(())
         found, used = list(_rows(_values(sheet), written)), sheet.title
+    used, others = printable(used), [printable(title) for title in others]
     notes = [f"Only the worksheet “{used}” was read; “{'”, “'.join(others)}” was not."]
     return found, notes if others else []
 

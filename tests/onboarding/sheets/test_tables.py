@@ -21,6 +21,15 @@ FORWARDING = KINDS["forwarding"]
 LINES = "Address\tMailbox\nann@x.example\tJosé\n"
 
 
+def refusal(content: bytes) -> str | None:
+    """Why a file is not read, if it is not; anything else that is raised fails the test."""
+    try:
+        read_table(content)
+    except Unreadable as refused:
+        return str(refused)
+    return None
+
+
 def cells(table: Table) -> list[list[str]]:
     return [line.cells for line in table.lines]
 
@@ -230,10 +239,7 @@ def test_what_we_write_we_read_and_nothing_of_it_is_a_formula() -> None:
 @given(st.binary(max_size=400))
 def test_no_bytes_raise_anything_but_a_sentence(content: bytes) -> None:
     for start in (b"", b"\xff\xfe", b"\xef\xbb\xbf", b"PK\x03\x04"):
-        try:
-            read_table(start + content)
-        except Unreadable as refused:
-            assert str(refused)
+        assert refusal(start + content) != ""
 
 
 def test_no_damaged_workbook_raises_anything_but_a_sentence() -> None:
@@ -243,10 +249,7 @@ def test_no_damaged_workbook_raises_anything_but_a_sentence() -> None:
         damaged = bytearray(content)
         for _ in range(chance.randint(1, 8)):
             damaged[chance.randrange(len(damaged))] = chance.randrange(256)
-        try:
-            read_table(bytes(damaged))
-        except Unreadable as refused:
-            assert str(refused)
+        assert refusal(bytes(damaged)) != ""
 
 
 @pytest.mark.parametrize("part", [FIRST, "xl/workbook.xml", "xl/styles.xml", "[Content_Types].xml"])
@@ -262,16 +265,10 @@ def test_no_damaged_part_raises_anything_but_a_sentence(part: str) -> None:
             damaged[place : place + chance.randint(0, 3)] = chance.choice(
                 [b"", b"9", b"'", b"<", b"zz", b"\xff", b"-1"]
             )
-        try:
-            read_table(altered(content, part, (whole, bytes(damaged))))
-        except Unreadable as refused:
-            assert str(refused)
+        assert refusal(altered(content, part, (whole, bytes(damaged)))) != ""
 
 
 @pytest.mark.parametrize("cut", [b"<row", b"<sheetData>", b"<c "])
 def test_a_workbook_with_a_broken_part_says_so(cut: bytes) -> None:
     for replacement in (b"", b"<x ", b"<row r='zz' "):
-        try:
-            read_table(altered(book(["a"], ["b"]), FIRST, (cut, replacement)))
-        except Unreadable as refused:
-            assert str(refused)
+        assert refusal(altered(book(["a"], ["b"]), FIRST, (cut, replacement))) != ""
