@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from onboarding.sheets.columns import Column, Kind
+from onboarding.sheets.columns import Column, Kind, Surroundings
+from onboarding.sheets.entries import read_entry
 from onboarding.sheets.tables import Line, Table, Unreadable
 from onboarding.sheets.values import clean, fold, printable
 
@@ -30,13 +31,14 @@ class Layout:
 def laid_out(kind: Kind, table: Table) -> Layout:
     """The table with its columns told apart: by its headings, or else by their order.
 
-    A first row is headings when it names a column; then columns may come in any order, and those
-    of no use to us are left out and told of. Unreadable where a needed column is missing.
+    With headings, columns may come in any order, and those of no use to us are left out and told
+    of. Unreadable where a needed column is missing.
     """
     first, *rest = table.lines
     found = [_named(kind, clean(cell)) for cell in first.cells]
-    if not any(found):
-        return Layout(list(kind.columns), table.lines, list(table.notes))
+    in_order = Layout(list(kind.columns), table.lines, list(table.notes))
+    if not _are_headings(kind, found, first, in_order):
+        return in_order
     notes = list(table.notes)
     for column in kind.columns:
         times = found.count(column)
@@ -55,6 +57,23 @@ def laid_out(kind: Kind, table: Table) -> Layout:
     if not rest:
         raise Unreadable("There are headings, and nothing below them.")
     return Layout(found, rest, notes, has_headings=True)
+
+
+def _are_headings(kind: Kind, found: list[Column | None], first: Line, in_order: Layout) -> bool:
+    """Whether the first row names columns, and does not merely hold a word that could: “address”
+    heads a column here and is a value there.
+
+    A row that makes a good entry is none. Else it must name most of its cells, or all that is
+    needed.
+    """
+    if not any(found):
+        return False
+    if not read_entry(kind, in_order.typed(first), Surroundings()).problems:
+        return False
+    named = [column for column in found if column is not None]
+    needed = [column for column in kind.columns if column.is_required and not column.default]
+    filled = sum(1 for cell in first.cells if cell.strip())
+    return 2 * len(named) >= filled or all(column in named for column in needed)
 
 
 def _named(kind: Kind, heading: str) -> Column | None:

@@ -153,6 +153,9 @@ def run_import(kept: SheetImport) -> None:
     """Take all of it over, or nothing. A sheet that changed since the preview makes another one."""
     if kept.state != State.IMPORTING:
         return
+    if kept.sheet.task.plan.tenant.is_closed:
+        _refuse(kept, "The tenant was closed meanwhile, so nothing was imported.")
+        return
     try:
         read = _read(kept)
     except Unreadable as error:

@@ -143,6 +143,17 @@ def test_an_import_runs_once_however_often_its_task_does(tenant: Tenant, owner: 
         importing.confirm_import(kept, duplicates="skip")
 
 
+def test_a_tenant_that_was_closed_meanwhile_is_left_as_it_is(tenant: Tenant, owner: User) -> None:
+    sheet = sheet_of(tenant)
+    kept = shown(sheet, "ann@outside.test", owner)
+    importing.confirm_import(kept, duplicates="skip")
+    kept.sheet.task.plan.tenant.archived_at = timezone.now()
+
+    importing.run_import(kept)
+
+    assert (values(sheet), SheetImport.objects.get().state) == ([], "refused")
+
+
 def test_answers_fill_what_is_empty_and_empty_ones_take_nothing_away(
     tenant: Tenant, owner: User
 ) -> None:

@@ -102,6 +102,29 @@ def test_headings_bring_their_columns_in_any_order_and_under_other_names() -> No
     assert layout.notes == ["Not used: the column “Unheard of”."]
 
 
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("spoofing-exceptions", "News,address,8.8.4.0/24"),
+        ("spoofing-exceptions", "News,address,nonsense,northwind.test,x"),
+        ("tls-partners", "a.example,from,strict"),
+        ("request-for-information", "Company name,Value"),
+    ],
+)
+def test_a_value_that_could_head_a_column_makes_no_headings(kind: str, text: str) -> None:
+    layout = laid_out(KINDS[kind], read_table(text.encode()))
+
+    assert not layout.has_headings
+    assert len(layout.lines) == 1
+
+
+def test_one_useful_column_among_many_is_found_by_its_heading() -> None:
+    other = "Id,Server,Size,Created,ForwardingSmtpAddress,Quota"
+    layout = laid_out(FORWARDING, read_table(f"{other}\n1,x,9,y,ann@x.example,7".encode()))
+
+    assert layout.typed(layout.lines[0]) == {"target": "ann@x.example"}
+
+
 def test_without_headings_the_order_counts() -> None:
     layout = laid_out(FORWARDING, read_table(b"a@x.example,m,relay,n"))
 
