@@ -27,7 +27,7 @@ from onboarding.sheets.comparing import Changes, Incoming, Kept
 from onboarding.sheets.entries import text_of
 from onboarding.sheets.headings import Layout, laid_out
 from onboarding.sheets.signing import hold, kind_of
-from onboarding.sheets.tables import Unreadable, read_table
+from onboarding.sheets.tables import Unreadable, read_table, weight
 from onboarding.sheets.values import printable
 from onboarding.sheets.workbooks import MOST_ROWS
 from tenants.models import User
@@ -73,7 +73,7 @@ def pasted_text(sheet: Sheet, import_id: str, *, by: User) -> str:
 def is_large(kept: SheetImport) -> bool:
     """Whether a worker should do what comes next."""
     if kept.state == State.READING:
-        return len(kept.content) > AT_ONCE_BYTES
+        return weight(bytes(kept.content)) > AT_ONCE_BYTES
     return kept.rows_found > AT_ONCE_ROWS
 
 
@@ -135,8 +135,9 @@ def _rows_of(sheet: Sheet) -> dict[str, Kept]:
     return {key: Kept(*rest) for key, *rest in rows.values_list(*names).iterator(chunk_size=5000)}
 
 
-def confirm_import(kept: SheetImport, *, duplicates: str) -> None:
-    """Somebody read the preview and wants it. A second yes changes nothing."""
+def confirm_import(kept: SheetImport, *, duplicates: str, by: User) -> None:
+    """Somebody read the preview and wants it: from now on it is theirs, whoever showed the file.
+    A second yes changes nothing."""
     if kept.report.get("problem_rows"):
         raise OnboardingError(
             "Some rows hold what cannot be kept. Correct them in your file and import it again: "
@@ -144,9 +145,9 @@ def confirm_import(kept: SheetImport, *, duplicates: str) -> None:
         )
     ready = SheetImport.objects.filter(pk=kept.pk, state=State.READY)
     chosen = SheetImport.Duplicates(duplicates)
-    if not ready.update(state=State.IMPORTING, duplicates=chosen, rows_checked=0):
+    if not ready.update(state=State.IMPORTING, duplicates=chosen, made_by=by, rows_checked=0):
         raise OnboardingError("This import was begun already, or dropped.")
-    kept.state, kept.duplicates = State.IMPORTING, chosen
+    kept.state, kept.duplicates, kept.made_by = State.IMPORTING, chosen, by
 
 
 def run_import(kept: SheetImport) -> None:

@@ -54,6 +54,13 @@ def read_table(content: bytes) -> Table:
     return _read_text(content)
 
 
+def weight(content: bytes) -> int:
+    """How much there is to read, in bytes of text: a small workbook can unpack into a large one."""
+    if content.startswith(b"PK\x03\x04"):
+        return max(len(content), workbooks.unpacked_bytes(content) // 10)
+    return len(content)
+
+
 def _read_workbook(content: bytes) -> Table:
     try:
         rows, notes = workbooks.read_rows(content)

@@ -25,7 +25,7 @@ MOST_ROWS = 100_000
 MOST_COLUMNS = 50
 _LAST_ROW = 1_048_576  # Excel has no more
 _MOST_PARTS = 500
-_MOST_BYTES = 120 * 1024 * 1024
+_MOST_BYTES = 60 * 1024 * 1024
 _CHUNK = 1 << 16
 _ENTITIES = re.compile(rb"<!(?:DOCTYPE|ENTITY)", re.IGNORECASE)
 _FORMULA = re.compile(rb"<(?:\w+:)?f[\s/>]")
@@ -76,6 +76,15 @@ def read_rows(content: bytes) -> tuple[list[Row], list[str]]:
     ) as error:
         # openpyxl has no error of its own for a damaged part; these are what it stumbles with.
         raise BadWorkbook("The workbook is damaged and cannot be read. Save it anew.") from error
+
+
+def unpacked_bytes(content: bytes) -> int:
+    """What a workbook says it unpacks into; 0 where it cannot be opened at all."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            return sum(part.file_size for part in archive.infolist())
+    except _DAMAGED:
+        return 0
 
 
 def _measured(content: bytes) -> bool:

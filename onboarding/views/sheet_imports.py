@@ -97,7 +97,7 @@ def sheet_import_confirm(
     try:
         if chosen not in SheetImport.Duplicates.values:
             raise OnboardingError("Say what is to be done with entries that differ.")
-        importing.confirm_import(kept, duplicates=chosen)
+        importing.confirm_import(kept, duplicates=chosen, by=signed_in(request))
     except OnboardingError as error:
         messages.error(request, str(error))
     else:

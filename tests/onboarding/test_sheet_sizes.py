@@ -51,7 +51,8 @@ def _timed(act: Callable[[], Any], within: float, what: str) -> Any:
 
 
 def _confirmed(kept: SheetImport, duplicates: str) -> SheetImport:
-    importing.confirm_import(kept, duplicates=duplicates)
+    assert kept.made_by is not None
+    importing.confirm_import(kept, duplicates=duplicates, by=kept.made_by)
     importing.run_import(kept)
     return SheetImport.objects.get(pk=kept.pk)
 

@@ -41,7 +41,7 @@ def shown(sheet: Sheet, content: str | bytes, by: User) -> SheetImport:
 def brought(sheet: Sheet, content: str | bytes, by: User, duplicates: str = "skip") -> SheetImport:
     """The same, confirmed and taken over."""
     kept = shown(sheet, content, by)
-    importing.confirm_import(kept, duplicates=duplicates)
+    importing.confirm_import(kept, duplicates=duplicates, by=by)
     importing.run_import(kept)
     kept.refresh_from_db()
     return kept

@@ -14,7 +14,7 @@ from onboarding.errors import OnboardingError
 from onboarding.models import SheetImport, SheetRow
 from onboarding.sheets import importing, keeping
 from onboarding.sheets.workbooks import write_book
-from tenants.models import Tenant, User
+from tenants.models import ActivityLine, Tenant, User
 from tests.onboarding.sheets.rows import add, brought, entry_of, sheet_of, shown, values
 
 
@@ -58,7 +58,7 @@ def test_with_an_error_nothing_is_imported(tenant: Tenant, owner: User) -> None:
     kept = shown(sheet, "ann@outside.test\nnonsense\n", owner)
 
     with pytest.raises(OnboardingError, match="nothing was imported"):
-        importing.confirm_import(kept, duplicates="skip")
+        importing.confirm_import(kept, duplicates="skip", by=owner)
 
     assert values(sheet) == []
 
@@ -100,7 +100,7 @@ def test_a_sheet_that_changed_since_the_preview_is_compared_anew(
     kept = shown(sheet, "bob@outside.test,,,from the file", owner)
     add(sheet, consultant, target="bob@outside.test", note="typed meanwhile")
 
-    importing.confirm_import(kept, duplicates="replace")
+    importing.confirm_import(kept, duplicates="replace", by=owner)
     importing.run_import(kept)
 
     kept.refresh_from_db()
@@ -114,7 +114,7 @@ def test_whatever_fails_while_writing_leaves_the_sheet_as_it_was(
     sheet = sheet_of(tenant)
     add(sheet, owner, target="ann@outside.test", note="old")
     kept = shown(sheet, "bob@outside.test\nann@outside.test,,,new", owner)
-    importing.confirm_import(kept, duplicates="replace")
+    importing.confirm_import(kept, duplicates="replace", by=owner)
 
     def fail(*_: object, **__: object) -> None:
         raise DatabaseError("the disk is full")
@@ -131,7 +131,7 @@ def test_whatever_fails_while_writing_leaves_the_sheet_as_it_was(
 def test_an_import_runs_once_however_often_its_task_does(tenant: Tenant, owner: User) -> None:
     sheet = sheet_of(tenant)
     kept = shown(sheet, "ann@outside.test", owner)
-    importing.confirm_import(kept, duplicates="skip")
+    importing.confirm_import(kept, duplicates="skip", by=owner)
     again = SheetImport.objects.select_related("sheet__task__plan__tenant").get(pk=kept.pk)
 
     importing.run_import(kept)
@@ -140,18 +140,33 @@ def test_an_import_runs_once_however_often_its_task_does(tenant: Tenant, owner: 
     sheet.refresh_from_db()
     assert (sheet.rows_total, sheet.revision) == (1, 1)
     with pytest.raises(OnboardingError, match="begun already"):
-        importing.confirm_import(kept, duplicates="skip")
+        importing.confirm_import(kept, duplicates="skip", by=owner)
 
 
 def test_a_tenant_that_was_closed_meanwhile_is_left_as_it_is(tenant: Tenant, owner: User) -> None:
     sheet = sheet_of(tenant)
     kept = shown(sheet, "ann@outside.test", owner)
-    importing.confirm_import(kept, duplicates="skip")
+    importing.confirm_import(kept, duplicates="skip", by=owner)
     kept.sheet.task.plan.tenant.archived_at = timezone.now()
 
     importing.run_import(kept)
 
     assert (values(sheet), SheetImport.objects.get().state) == ([], "refused")
+
+
+def test_whoever_says_yes_is_the_one_on_record(
+    tenant: Tenant, owner: User, consultant: User
+) -> None:
+    kept = shown(sheet_of(tenant), "ann@outside.test", owner)
+
+    importing.confirm_import(kept, duplicates="skip", by=consultant)
+    importing.run_import(kept)
+
+    line = ActivityLine.objects.get(tenant=tenant, act="sheet-imported")
+    assert (line.actor, SheetRow.objects.get(key="ann@outside.test | ").changed_by) == (
+        consultant,
+        consultant,
+    )
 
 
 def test_answers_fill_what_is_empty_and_empty_ones_take_nothing_away(
@@ -225,7 +240,7 @@ def test_previews_that_nobody_wanted_go_after_a_day(tenant: Tenant, owner: User)
 
 def test_what_is_being_imported_is_not_dropped(tenant: Tenant, owner: User) -> None:
     kept = shown(sheet_of(tenant), "ann@outside.test", owner)
-    importing.confirm_import(kept, duplicates="skip")
+    importing.confirm_import(kept, duplicates="skip", by=owner)
 
     assert not importing.drop_import(kept)
     SheetImport.objects.update(made_at=timezone.now() - timedelta(hours=1))
@@ -256,7 +271,7 @@ def test_every_upload_ends_in_all_of_its_rows_or_in_none(
 
     kept = shown(sheet, content, owner)
     if kept.state == "ready" and not kept.report["problem_rows"]:
-        importing.confirm_import(kept, duplicates=duplicates)
+        importing.confirm_import(kept, duplicates=duplicates, by=owner)
         importing.run_import(kept)
 
     rows = len(values(sheet))

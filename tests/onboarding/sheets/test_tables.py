@@ -14,7 +14,7 @@ from openpyxl import Workbook
 
 from onboarding.sheets.headings import laid_out
 from onboarding.sheets.kinds import KINDS
-from onboarding.sheets.tables import Table, Unreadable, read_table
+from onboarding.sheets.tables import Table, Unreadable, read_table, weight
 from onboarding.sheets.workbooks import write_book
 
 FORWARDING = KINDS["forwarding"]
@@ -230,6 +230,16 @@ def test_a_bomb_is_not_unpacked() -> None:
     assert len(kept.getvalue()) < 200_000
     with pytest.raises(Unreadable, match="too large once it is unpacked"):
         read_table(kept.getvalue())
+
+
+def test_a_small_workbook_that_unpacks_into_a_large_one_weighs_as_such() -> None:
+    kept = io.BytesIO()
+    with zipfile.ZipFile(kept, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("xl/workbook.xml", b"0" * (5 * 1024 * 1024))
+
+    assert weight(kept.getvalue()) > 500_000 > len(kept.getvalue())
+    assert weight(b"ann@outside.test") == 16
+    assert weight(b"PK\x03\x04x") == 5
 
 
 def test_entities_are_refused() -> None:
