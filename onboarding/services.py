@@ -17,6 +17,7 @@ from onboarding.dates import follow_dates
 from onboarding.errors import OnboardingError
 from onboarding.judging import judge_at_first, reassess
 from onboarding.models import Cutover, Phase, Plan, Task
+from onboarding.sheets.keeping import make_sheets
 from onboarding.templates_on_record import blueprint_of, newest_template
 from tenants.models import Domain, Host, Tenant, User
 from tenants.services import write_activity
@@ -131,6 +132,7 @@ def create_plan(tenant: Tenant) -> Plan:
     }
     _create_tasks(plan, phases, blueprint)
     follow_dates(plan)
+    make_sheets(plan)
     return plan
 
 
@@ -184,6 +186,8 @@ def follow_profile(tenant: Tenant) -> list[Check]:
         for task in Task.objects.filter(plan=plan, key__in=items):
             _fit(task, items[task.key], tenant.profile)
         reassess(plan)
+        # A plan that is older than a kind of sheet gets it here.
+        make_sheets(plan)
     return added
 
 

@@ -13,7 +13,8 @@ from kombu.exceptions import OperationalError
 
 from checks import discoveries
 from onboarding import exporting, services, task_acts, windows
-from onboarding.models import Mark, Plan, TenantExport
+from onboarding.models import Mark, Plan, SheetImport, TenantExport
+from onboarding.sheets import importing
 from tenants.models import Domain
 
 logger = logging.getLogger(__name__)
@@ -26,6 +27,7 @@ def reconcile() -> None:
     open_plans = Plan.objects.filter(tenant__archived_at__isnull=True)
     for plan in open_plans.select_related("tenant").iterator():
         services.follow_profile(plan.tenant)
+    importing.drop_abandoned()
 
 
 @shared_task(name="onboarding.end_acceptances", ignore_result=True)
@@ -61,6 +63,33 @@ def look_around(discovery_id: int) -> None:
         plan = Plan.objects.filter(tenant__domains__discovery=discovery_id).first()
         if plan is not None:
             plan.touch()
+
+
+@shared_task(name="onboarding.import_sheet", acks_late=True, ignore_result=True)
+def import_sheet(public_id: str) -> None:
+    """The next step of an import into a sheet: to read it, or to take it over."""
+    rows = SheetImport.objects.select_related("sheet__task__plan__tenant", "made_by")
+    kept = rows.filter(public_id=public_id).first()
+    if kept is not None:
+        importing.read_import(kept)
+        importing.run_import(kept)
+
+
+def import_soon(kept: SheetImport) -> None:
+    """Do the next step at once where it is small; else queue it."""
+    if importing.is_large(kept):
+        transaction.on_commit(functools.partial(_queue_import, kept.public_id))
+    else:
+        import_sheet(kept.public_id)
+
+
+def _queue_import(public_id: str) -> None:
+    try:
+        import_sheet.delay(public_id)
+    except OperationalError:
+        # One that was to be read can be dropped and begun again.
+        importing.put_off(public_id)
+        logger.warning("no broker: import %s was not begun", public_id)
 
 
 def look_around_soon(domains: Iterable[Domain]) -> None:

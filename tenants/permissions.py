@@ -37,6 +37,7 @@ class Act(StrEnum):
     EDIT_PROFILE = "edit the profile"
     USE_LAB = "use the lab"
     ADD_FILE = "add a file"
+    FILL_SHEETS = "fill in sheets"
     HAND_OFF = "hand off"
     NAME_CONTACTS = "name contacts"
     SEE_PEOPLE = "see people"
@@ -77,6 +78,7 @@ _ALLOWED: dict[Act, set[Role]] = {
     Act.EDIT_PROFILE: _STEERING,
     Act.USE_LAB: _ACTING,
     Act.ADD_FILE: _ACTING,
+    Act.FILL_SHEETS: _ACTING,
     Act.HAND_OFF: _ACTING,
     Act.NAME_CONTACTS: _ACTING,
     Act.SEE_PEOPLE: set(Role),

@@ -17,7 +17,18 @@ from checks.subjects import keep_checks
 from onboarding import exporting
 from onboarding.evidence_files import keep_file
 from onboarding.handoffs import hand_off
-from onboarding.models import Comment, Contact, Holiday, Responsibility, Task
+from onboarding.models import (
+    Comment,
+    Contact,
+    Holiday,
+    Responsibility,
+    Sheet,
+    SheetRow,
+    Task,
+)
+from onboarding.sheets import importing, keeping
+from onboarding.sheets.entries import read_entry
+from onboarding.sheets.signing import kind_of
 from onboarding.talk import Words, add_comment
 from tenants.links import Purpose, issue_token
 from tenants.models import Invitation, Membership, Tenant, User
@@ -70,8 +81,14 @@ def furnish(tenant: Tenant, consultant: User) -> dict[str, str]:
     invitation, invited = _invitation(tenant, by)
     export = exporting.ask_for_export(tenant, by=by)
     exporting.build_export(export)
+    sheet, row = _sheet(tenant, by)
+    brought = importing.begin_import(sheet, name="rows", content=b"ann@outside.test", by=by)
+    importing.read_import(brought)
     return {
         "public_id": tenant.public_id,
+        "sheet_id": sheet.public_id,
+        "row_id": row.public_id,
+        "import_id": brought.public_id,
         "task_id": task.public_id,
         "check_id": Check.objects.get(tenant=tenant, kind=Kind.MESSAGE).public_id,
         "person_id": by.public_id,
@@ -92,6 +109,12 @@ def furnish(tenant: Tenant, consultant: User) -> dict[str, str]:
         "hand-off": token,
         "invitation": invited,
     }
+
+
+def _sheet(tenant: Tenant, by: User) -> tuple[Sheet, SheetRow]:
+    sheet = Sheet.objects.get(task__plan__tenant=tenant, kind="forwarding")
+    entry = read_entry(kind_of(sheet), {"target": "bob@outside.test"}, keeping.surroundings(tenant))
+    return sheet, keeping.add_row(sheet, entry, by=by)
 
 
 def _comment(task: Task, by: User) -> Comment:

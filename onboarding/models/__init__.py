@@ -1,4 +1,4 @@
-"""What to do next: plans, planned cutovers, what people say, and what they hand over."""
+"""What to do next: plans, cutovers, requirements, what people say, and what they hand over."""
 
 from onboarding.models.calendars import Holiday, Turn, WorkingTime
 from onboarding.models.contacts import Contact
@@ -15,6 +15,7 @@ from onboarding.models.plans import (
     Task,
     TaskState,
 )
+from onboarding.models.sheets import Sheet, SheetImport, SheetRow
 from onboarding.models.talk import Comment
 
 __all__ = [
@@ -31,6 +32,9 @@ __all__ = [
     "Plan",
     "PlanTemplate",
     "Responsibility",
+    "Sheet",
+    "SheetImport",
+    "SheetRow",
     "Task",
     "TaskState",
     "TenantExport",

@@ -27,6 +27,7 @@ from onboarding.models import Cutover, Plan, Responsibility, Task
 from onboarding.proof import Subject
 from onboarding.records import RecordToPublish, records_for
 from onboarding.rows import PhaseRow, TaskRow, client_steps
+from onboarding.sheets.reading import sheets_by_task
 from onboarding.talk import comments_by_task, open_questions
 from onboarding.views.shared import LOOKS, TenantPage, ask_for_look, load_page, show, signed_in
 from tenants.access import act, tenant_or_404
@@ -46,6 +47,7 @@ def plan_show(request: HttpRequest, public_id: str) -> HttpResponse:
         "tab": "plan",
         "records": _records(page, phase.rows),
         "files": files_by_task(page.plan),
+        "sheets": sheets_by_task(page.plan),
         "comments": comments_by_task(page.plan, is_staff=page.is_staff),
         "responsibilities": Responsibility.choices,
         "directions": Cutover.Direction.choices,
@@ -88,6 +90,7 @@ def steps(request: HttpRequest, public_id: str) -> HttpResponse:
         "questions": open_questions(page.plan, side=Responsibility.CLIENT),
         "tab": "steps",
         "records": _records(page, mine.now),
+        "sheets": sheets_by_task(page.plan),
     }
     return show(request, "onboarding/steps.html", "steps", context)
 

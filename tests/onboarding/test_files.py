@@ -215,7 +215,7 @@ def test_the_plan_shows_any_number_of_files_in_one_query(
     for number in range(3):
         _add(client, tenant, f"shot-{number}.png", PNG)
         if number != 1:
-            with django_assert_num_queries(15):
+            with django_assert_num_queries(16):
                 counted.append(client.get(address).content.decode().count(".png</a>"))
 
     assert counted == [1, 3]

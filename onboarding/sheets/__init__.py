@@ -1,0 +1,1 @@
+"""Requirements sheets: what the gathering tasks collect, as typed tables."""

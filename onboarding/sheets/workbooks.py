@@ -1,0 +1,197 @@
+"""XLSX files in and out. What comes in was made by anybody: it is measured before it is opened."""
+
+from __future__ import annotations
+
+import datetime
+import io
+import lzma
+import re
+import warnings
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import zip_longest
+from typing import Any
+from xml.etree.ElementTree import ParseError
+
+from openpyxl import Workbook, load_workbook
+from openpyxl.cell import WriteOnlyCell
+from openpyxl.utils.exceptions import InvalidFileException
+
+from onboarding.errors import OnboardingError
+from onboarding.sheets.values import printable
+
+MOST_ROWS = 100_000
+MOST_COLUMNS = 50
+_LAST_ROW = 1_048_576  # Excel has no more
+_MOST_PARTS = 500
+_MOST_BYTES = 60 * 1024 * 1024
+_CHUNK = 1 << 16
+_ENTITIES = re.compile(rb"<!(?:DOCTYPE|ENTITY)", re.IGNORECASE)
+_FORMULA = re.compile(rb"<(?:\w+:)?f[\s/>]")
+# A cell that a program computes and has not: nothing may be made of it.
+NOT_COMPUTED = "\N{REPLACEMENT CHARACTER} (a formula without a saved result)"
+
+# What zipfile stumbles with, NotImplementedError (a RuntimeError) and its decoders' own included.
+_DAMAGED = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    ValueError,
+    OSError,
+    EOFError,
+    RuntimeError,
+)
+
+Row = tuple[int, list[str]]
+
+
+class BadWorkbook(OnboardingError):
+    """Why a workbook is not read."""
+
+
+def read_rows(content: bytes) -> tuple[list[Row], list[str]]:
+    """The rows of the first worksheet that holds any, with their numbers, and notes.
+
+    Formulas give the results that were saved with them; nothing is computed.
+    """
+    has_formulas = _measured(content)
+    try:
+        with warnings.catch_warnings():
+            # Charts and validations that openpyxl does not keep are no loss to a table of text.
+            warnings.simplefilter("ignore")
+            return _read(content, has_formulas=has_formulas)
+    except BadWorkbook:
+        raise
+    except (
+        *_DAMAGED,
+        InvalidFileException,
+        ParseError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        IndexError,
+        ArithmeticError,
+        RecursionError,
+    ) as error:
+        # openpyxl has no error of its own for a damaged part; these are what it stumbles with.
+        raise BadWorkbook("The workbook is damaged and cannot be read. Save it anew.") from error
+
+
+def unpacked_bytes(content: bytes) -> int:
+    """What a workbook says it unpacks into; 0 where it cannot be opened at all."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            return sum(part.file_size for part in archive.infolist())
+    except _DAMAGED:
+        return 0
+
+
+def _measured(content: bytes) -> bool:
+    """Unpack every part into nothing, counting: whether any holds a formula. BadWorkbook where it
+    is a bomb, encrypted, or brings entities of its own."""
+    total, has_formulas = 0, False
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            parts = archive.infolist()
+            if len(parts) > _MOST_PARTS or sum(part.file_size for part in parts) > _MOST_BYTES:
+                raise BadWorkbook("The workbook is too large once it is unpacked.")
+            for part in parts:
+                with archive.open(part) as stream:
+                    tail = b""
+                    while chunk := stream.read(_CHUNK):
+                        total += len(chunk)
+                        if total > _MOST_BYTES:
+                            raise BadWorkbook("The workbook is too large once it is unpacked.")
+                        looked_at, tail = tail + chunk, chunk[-16:]
+                        if part.filename.endswith((".xml", ".rels")):
+                            if _ENTITIES.search(looked_at):
+                                raise BadWorkbook("The workbook holds what no spreadsheet writes.")
+                            has_formulas = has_formulas or bool(_FORMULA.search(looked_at))
+    except _DAMAGED as error:
+        raise BadWorkbook("This is no readable XLSX workbook; is it encrypted?") from error
+    return has_formulas
+
+
+def _read(content: bytes, *, has_formulas: bool) -> tuple[list[Row], list[str]]:
+    book = load_workbook(io.BytesIO(content), read_only=True, data_only=True, keep_links=False)
+    formulas = (
+        load_workbook(io.BytesIO(content), read_only=True, keep_links=False)
+        if has_formulas
+        else None
+    )
+    found: list[Row] = []
+    used = ""
+    others: list[str] = []
+    for place, sheet in enumerate(book.worksheets):
+        if found:
+            others += [sheet.title] if _first(_values(sheet)) else []
+            continue
+        written = _values(formulas.worksheets[place]) if formulas is not None else iter(())
+        found, used = list(_rows(_values(sheet), written)), sheet.title
+    used, others = printable(used), [printable(title) for title in others]
+    notes = [f"Only the worksheet “{used}” was read; “{'”, “'.join(others)}” was not."]
+    return found, notes if others else []
+
+
+def _values(sheet: Any) -> Iterator[Sequence[Any]]:
+    # The dimension that a file claims may be anything.
+    sheet.reset_dimensions()
+    rows: Iterator[Sequence[Any]] = sheet.iter_rows(max_col=MOST_COLUMNS + 1, values_only=True)
+    for number, row in enumerate(rows, start=1):
+        if number > _LAST_ROW:
+            raise BadWorkbook("The workbook has more rows than a spreadsheet can have.")
+        yield row
+
+
+def _first(rows: Iterable[Sequence[Any]]) -> bool:
+    return any(any(value is not None for value in row) for row in rows)
+
+
+def _rows(rows: Iterator[Sequence[Any]], written: Iterator[Sequence[Any]]) -> Iterator[Row]:
+    count = 0
+    for number, (row, formulas) in enumerate(zip_longest(rows, written, fillvalue=()), start=1):
+        if row.count(None) == len(row) and formulas.count(None) == len(formulas):
+            # Programs write a million empty rows: they must cost next to nothing.
+            continue
+        cells = [
+            _text(value, formula)
+            for value, formula in zip_longest(row, formulas[: len(row)], fillvalue=None)
+        ]
+        if not any(cells):
+            continue
+        count += 1
+        if count > MOST_ROWS + 1:
+            raise BadWorkbook(f"A sheet has {MOST_ROWS:,} rows at most, and this file has more.")
+        yield number, cells
+
+
+def _text(value: Any, formula: Any) -> str:
+    if value is None:
+        return NOT_COMPUTED if isinstance(formula, str) and formula.startswith("=") else ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    if isinstance(value, datetime.datetime) and value.time() == datetime.time():
+        return value.date().isoformat()
+    return str(value)
+
+
+def write_book(title: str, rows: Iterable[Sequence[str]]) -> bytes:
+    """A workbook of one sheet. Every cell is text, so that none is run as a formula."""
+    book = Workbook(write_only=True)
+    sheet = book.create_sheet(re.sub(r"[\[\]:*?/\\']", " ", title)[:31])
+    for row in rows:
+        sheet.append([_cell(sheet, text) for text in row])
+    kept = io.BytesIO()
+    book.save(kept)
+    return kept.getvalue()
+
+
+def _cell(sheet: Any, text: str) -> Any:
+    if not text.startswith("="):
+        return text
+    cell = WriteOnlyCell(sheet, value=text)
+    cell.data_type = "s"
+    return cell

@@ -1,0 +1,63 @@
+"""Files for the console, and files that come back unchanged."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+from onboarding.sheets.exporting import as_csv, as_xlsx
+from onboarding.sheets.tables import read_table
+from tenants.models import Tenant, User
+from tests.onboarding.sheets.rows import add, brought, sheet_of, values
+
+
+def parsed(content: bytes) -> list[list[str]]:
+    assert content.startswith(b"\xef\xbb\xbf")
+    return list(csv.reader(io.StringIO(content.decode("utf-8-sig"))))
+
+
+def test_the_consoles_file_has_its_columns_in_its_order_and_each_entry_once(
+    tenant: Tenant, owner: User
+) -> None:
+    sheet = sheet_of(tenant)
+    add(sheet, owner, target="ann@outside.test", source="sales")
+    add(sheet, owner, target="ann@outside.test", source="support")
+    add(sheet, owner, target="outside.example", what="relay")
+
+    assert parsed(as_csv(sheet, is_whole=False)) == [
+        ["Email Address or Domain"],
+        ["ann@outside.test"],
+        ["outside.example"],
+    ]
+
+
+def test_words_that_a_spreadsheet_would_run_are_made_harmless_in_a_csv(
+    tenant: Tenant, owner: User
+) -> None:
+    sheet = sheet_of(tenant)
+    add(sheet, owner, target="ann@outside.test", note="=HYPERLINK(1)", source="@SUM(1)")
+
+    (_, row) = parsed(as_csv(sheet, is_whole=True))
+
+    assert row == ["ann@outside.test", "'@SUM(1)", "forward", "'=HYPERLINK(1)"]
+
+
+def test_what_was_exported_whole_comes_back_as_the_same(tenant: Tenant, owner: User) -> None:
+    sheet = sheet_of(tenant)
+    add(sheet, owner, target="ann@outside.test", note="-1 “day”, or\ttwo; =x", source="'quoted'")
+    add(sheet, owner, target="bücher.example", note="+49 30")
+    before = values(sheet)
+
+    for content in (as_csv(sheet, is_whole=True), as_xlsx(sheet, is_whole=True)):
+        kept = brought(sheet, content, owner)
+        assert (kept.report["same"], kept.report["new"]) == (2, 0)
+    assert values(sheet) == before
+
+
+def test_a_workbook_holds_text_alone(tenant: Tenant, owner: User) -> None:
+    sheet = sheet_of(tenant)
+    add(sheet, owner, target="ann@outside.test", note="=1+1")
+
+    table = read_table(as_xlsx(sheet, is_whole=True))
+
+    assert table.lines[1].cells == ["ann@outside.test", "", "forward", "=1+1"]

@@ -1,0 +1,173 @@
+"""Sign-offs: what they confirm, and what takes them back."""
+
+from __future__ import annotations
+
+import pytest
+
+from onboarding.errors import MovedMeanwhile, NotYours, OnboardingError
+from onboarding.models import Responsibility, Sheet, SheetRow, Task
+from onboarding.sheets import keeping, signing
+from tenants.models import ActivityLine, Tenant, User
+from tests.onboarding.sheets.rows import add, brought, entry_of, sheet_of
+
+
+def sign(sheet: Sheet, by: User, side: str) -> None:
+    sheet.refresh_from_db()
+    signing.sign_off(sheet, by=by, side=side, seen_revision=sheet.revision)
+    sheet.refresh_from_db()
+
+
+def state(sheet: Sheet) -> tuple[str, list[str]]:
+    sheet.refresh_from_db()
+    return Task.objects.get(pk=sheet.task_id).state, sheet.signed_sides
+
+
+def test_both_sign_offs_do_the_gathering_task(
+    tenant: Tenant, owner: User, consultant: User
+) -> None:
+    sheet = sheet_of(tenant)
+    add(sheet, owner, target="ann@outside.test")
+
+    sign(sheet, owner, "client")
+    assert state(sheet) == ("half", ["client"])
+    sign(sheet, consultant, "mimecast")
+
+    assert state(sheet) == ("done", ["mimecast", "client"])
+
+
+@pytest.mark.parametrize("change", ["add", "change", "remove", "import"])
+def test_any_change_takes_both_sign_offs_and_both_confirmations_back(
+    tenant: Tenant, owner: User, consultant: User, change: str
+) -> None:
+    sheet = sheet_of(tenant)
+    row = add(sheet, owner, target="ann@outside.test")
+    sign(sheet, owner, "client")
+    sign(sheet, consultant, "mimecast")
+
+    match change:
+        case "add":
+            add(sheet, consultant, target="bob@outside.test")
+        case "change":
+            entry = entry_of(sheet, target="ann@outside.test", note="new")
+            keeping.change_row(sheet, row.public_id, entry, version=1, by=consultant)
+        case "remove":
+            keeping.remove_row(sheet, row.public_id, version=1, by=consultant)
+        case "import":
+            brought(sheet, "bob@outside.test", consultant)
+
+    assert state(sheet) == ("todo", [])
+    line = ActivityLine.objects.filter(tenant=tenant, act__startswith="sheet-").latest("number")
+    assert line.actor == consultant
+    assert line.params["reopened"] == ["mimecast", "client"]
+
+
+def test_an_import_that_changes_nothing_leaves_the_sign_offs(tenant: Tenant, owner: User) -> None:
+    sheet = sheet_of(tenant)
+    add(sheet, owner, target="ann@outside.test")
+    sign(sheet, owner, "client")
+
+    brought(sheet, "ann@outside.test", owner)
+
+    assert state(sheet) == ("half", ["client"])
+
+
+def test_who_signs_after_a_change_they_have_not_seen_is_told(
+    tenant: Tenant, owner: User, consultant: User
+) -> None:
+    sheet = sheet_of(tenant)
+    seen = sheet.revision
+    add(sheet, consultant, target="ann@outside.test")
+
+    with pytest.raises(MovedMeanwhile, match="nothing was signed"):
+        signing.sign_off(sheet, by=owner, side="client", seen_revision=seen)
+
+    assert state(sheet) == ("todo", [])
+
+
+def test_where_the_task_is_one_sides_only_that_sides_sign_off_does_it(
+    tenant: Tenant, owner: User, consultant: User
+) -> None:
+    sheet = sheet_of(tenant, "branding")
+    row = SheetRow.objects.get(sheet=sheet, key="company")
+    answer = entry_of(sheet, question="Company name", answer="Northwind")
+    keeping.change_row(sheet, row.public_id, answer, version=1, by=owner)
+    assert sheet.task.responsibility == Responsibility.CLIENT
+
+    sign(sheet, consultant, "mimecast")
+    assert state(sheet) == ("todo", ["mimecast"])
+    sign(sheet, owner, "client")
+
+    assert state(sheet) == ("done", ["mimecast", "client"])
+
+
+@pytest.mark.parametrize("kind", ["outbound-addresses", "delivery-routes"])
+def test_a_list_that_is_only_part_of_its_task_does_not_tick_it(
+    tenant: Tenant, owner: User, consultant: User, kind: str
+) -> None:
+    sheet = sheet_of(tenant, kind)
+
+    sign(sheet, owner, "client")
+    sign(sheet, consultant, "mimecast")
+
+    assert state(sheet) == ("todo", ["mimecast", "client"])
+
+
+def test_an_empty_list_can_be_signed_off_and_unanswered_questions_cannot(
+    make_tenant: object, tenant: Tenant, owner: User
+) -> None:
+    Task.objects.filter(plan__tenant=tenant, key="request-for-information").update(applies=True)
+
+    sign(sheet_of(tenant), owner, "client")
+    with pytest.raises(OnboardingError, match="Nothing is answered yet"):
+        sign(sheet_of(tenant, "request-for-information"), owner, "client")
+
+    assert state(sheet_of(tenant)) == ("half", ["client"])
+
+
+def test_nobody_signs_twice_for_no_side_or_what_does_not_apply(
+    tenant: Tenant, owner: User, manager: User
+) -> None:
+    sheet = sheet_of(tenant)
+    sign(sheet, owner, "client")
+
+    with pytest.raises(OnboardingError, match="already"):
+        sign(sheet, owner, "client")
+    with pytest.raises(NotYours):
+        sign(sheet, manager, "")
+    Task.objects.filter(pk=sheet.task_id).update(applies=False)
+    with pytest.raises(OnboardingError, match="does not apply"):
+        sign(sheet_of(tenant), owner, "mimecast")
+
+
+def test_a_sign_off_that_its_task_refuses_is_not_kept(tenant: Tenant, owner: User) -> None:
+    sheet = sheet_of(tenant)
+    Task.objects.filter(pk=sheet.task_id).update(
+        mark="set_aside", mark_because="not now", state="not_applicable"
+    )
+
+    with pytest.raises(OnboardingError, match="bring it back first"):
+        sign(sheet, owner, "client")
+
+    assert state(sheet)[1] == []
+
+
+def test_taking_ones_own_sign_off_back_leaves_the_other_sides(
+    tenant: Tenant, owner: User, consultant: User
+) -> None:
+    sheet = sheet_of(tenant)
+    sign(sheet, owner, "client")
+    sign(sheet, consultant, "mimecast")
+
+    signing.withdraw(sheet, by=owner, side="client")
+
+    assert state(sheet) == ("half", ["mimecast"])
+    with pytest.raises(OnboardingError, match="has not signed"):
+        signing.withdraw(sheet, by=owner, side="client")
+
+
+def test_undoing_at_the_task_cannot_part_it_from_its_sheet(tenant: Tenant, owner: User) -> None:
+    sheet = sheet_of(tenant)
+
+    sign(sheet, owner, "client")
+
+    assert Task.objects.get(pk=sheet.task_id).undo is None
