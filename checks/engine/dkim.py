@@ -164,13 +164,16 @@ async def _old_signers(domain: str, selectors: Sequence[Selector], lookup: Looku
     """Keys of earlier signers still published. Told, and never called proof of signing."""
     recorded = {selector.name for selector in selectors}
     names = [name_of(each, domain) for each in OLD_SIGNERS if each not in recorded]
-    held = await asyncio.gather(*(_holds_key(lookup, name) for name in names))
-    found = [name for name, holds in zip(names, held, strict=True) if holds]
+    answers = await lookup.resolve_all(names, "TXT")
+    found = [name for name, answer in zip(names, answers, strict=True) if _is_key(answer)]
     return [Finding("dkim.old-signers", {"names": found})] if found else []
 
 
 async def _holds_key(lookup: Lookup, name: str) -> bool:
-    answer = await lookup.resolve(name, "TXT")
+    return _is_key(await lookup.resolve(name, "TXT"))
+
+
+def _is_key(answer: Answer) -> bool:
     if not isinstance(answer, Records):
         return False
     keys = [parse(value) for value in answer.values if is_key_like(value)]

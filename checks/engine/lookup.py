@@ -117,8 +117,14 @@ class Lookup(Protocol):
     async def resolve(self, name: str, rtype: str) -> Answer:
         """Ask the resolvers, as the world would."""
 
+    async def resolve_all(self, names: Sequence[str], rtype: str) -> list[Answer]:
+        """The same of several names at once, in their order."""
+
     async def ask(self, server: Server, name: str, rtype: str) -> Answer:
         """Ask one authoritative server, without recursion."""
+
+    async def ask_all(self, servers: Sequence[Server], name: str, rtype: str) -> list[Answer]:
+        """The same of several servers at once, in their order."""
 
     async def delegation(self, name: str) -> Delegation | NoName | CouldNotTell:
         """Find the servers that are authoritative for the zone `name` lies in.

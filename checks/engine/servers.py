@@ -6,7 +6,6 @@ can believe a single server. A server that did not answer is our ignorance, neve
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeGuard
@@ -86,9 +85,7 @@ async def survey(
     delegation = await lookup.delegation(domain)
     if not isinstance(delegation, Delegation):
         return delegation
-    answers = await asyncio.gather(
-        *(lookup.ask(server, at or domain, rtype) for server in delegation.servers)
-    )
+    answers = await lookup.ask_all(delegation.servers, at or domain, rtype)
     return Survey(delegation, tuple(zip(delegation.servers, answers, strict=True)))
 
 

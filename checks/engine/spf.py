@@ -53,8 +53,14 @@ class PinnedLookup:
             return self.answer
         return await self.lookup.resolve(name, rtype)
 
+    async def resolve_all(self, names: Sequence[str], rtype: str) -> list[Answer]:
+        return [await self.resolve(name, rtype) for name in names]
+
     async def ask(self, server: Server, name: str, rtype: str) -> Answer:
         return await self.lookup.ask(server, name, rtype)
+
+    async def ask_all(self, servers: Sequence[Server], name: str, rtype: str) -> list[Answer]:
+        return await self.lookup.ask_all(servers, name, rtype)
 
     async def delegation(self, name: str) -> Delegation | NoName | CouldNotTell:
         return await self.lookup.delegation(name)

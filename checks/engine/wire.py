@@ -82,6 +82,7 @@ class Question:
         return message[4:6] == b"\0\1" and message[HEADER_BYTES:end].lower() == self.wire
 
 
+@functools.lru_cache(maxsize=8192)
 def question(name: str, rtype: str) -> Question | None:
     """None when no such name can exist (RFC 1035 section 2.3.4)."""
     name = name.rstrip(".").lower()
