@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -66,9 +66,7 @@ class _Batch:
     lookup: NetworkLookup
     prober: Prober
     budget_seconds: float
-    slots: asyncio.Semaphore
     told: Callable[[Look, Outcome], None] | None
-    probes: dict[tuple[Kind, str, bool, str], asyncio.Task[Outcome]] = field(default_factory=dict)
 
 
 async def look_all(
@@ -85,39 +83,50 @@ async def look_all(
     """
     exchanges = min(concurrency * _EXCHANGES_PER_LOOK, _MOST_EXCHANGES)
     lookup = NetworkLookup(network, exchanges=exchanges)
-    slots = asyncio.Semaphore(concurrency)
-    batch = _Batch(lookup, Prober(network, lookup), budget_seconds, slots, told)
+    batch = _Batch(lookup, Prober(network, lookup), budget_seconds, told)
+    places = _places(looks)
+    outcomes: list[Outcome | None] = [None] * len(looks)
+    waiting = iter(places.values())
+
+    async def work() -> None:
+        for same in waiting:
+            outcome = await _within_budget(batch, looks[same[0]])
+            for place in same:
+                outcomes[place] = outcome
+
     try:
-        return list(await asyncio.gather(*(_look(batch, look) for look in looks)))
+        # A task for each that may be under way, and none for each look.
+        await asyncio.gather(*(work() for _ in range(min(concurrency, len(places)))))
     finally:
         await lookup.close()
+    return [outcome for outcome in outcomes if outcome is not None]
 
 
-async def _look(batch: _Batch, look: Look) -> Outcome:
-    """A host named by several looks is probed once."""
-    if look.kind not in DEFAULT_PORTS:
-        return await _within_budget(batch, look)
-    key = (look.kind, look.subject.lower(), look.vantage_allowed, look.recipient)
-    if key not in batch.probes:
-        batch.probes[key] = asyncio.create_task(_within_budget(batch, look))
-    return await batch.probes[key]
+def _places(looks: Sequence[Look]) -> dict[Hashable, list[int]]:
+    """Where each look's outcome belongs. A host named by several looks is probed once."""
+    places: dict[Hashable, list[int]] = {}
+    for place, look in enumerate(looks):
+        key: Hashable = place
+        if look.kind in DEFAULT_PORTS:
+            key = (look.kind, look.subject.lower(), look.vantage_allowed, look.recipient)
+        places.setdefault(key, []).append(place)
+    return places
 
 
 async def _within_budget(batch: _Batch, look: Look) -> Outcome:
-    async with batch.slots:
-        try:
-            async with asyncio.timeout(batch.budget_seconds):
-                outcome = await _inspect(batch, look)
-            outcome = await with_resolvers(outcome, batch.lookup)
-        except TimeoutError:
-            outcome = _unknown(
-                look, Finding("look.over-budget", {"budget_seconds": batch.budget_seconds})
-            )
-        except Exception:
-            # A fault of ours in one look must not lose what the batch's others saw, and it must
-            # never be read as the client's: recorded as UNKNOWN, and logged for an operator.
-            logger.exception("Look %s at %s failed", look.kind, look.subject)
-            outcome = _unknown(look, Finding("look.internal-error", {}))
+    try:
+        async with asyncio.timeout(batch.budget_seconds):
+            outcome = await _inspect(batch, look)
+        outcome = await with_resolvers(outcome, batch.lookup)
+    except TimeoutError:
+        outcome = _unknown(
+            look, Finding("look.over-budget", {"budget_seconds": batch.budget_seconds})
+        )
+    except Exception:
+        # A fault of ours in one look must not lose what the batch's others saw, and it must
+        # never be read as the client's: recorded as UNKNOWN, and logged for an operator.
+        logger.exception("Look %s at %s failed", look.kind, look.subject)
+        outcome = _unknown(look, Finding("look.internal-error", {}))
     if batch.told is not None:
         batch.told(look, outcome)
     return outcome
