@@ -67,6 +67,7 @@ class _Batch:
     prober: Prober
     budget_seconds: float
     told: Callable[[Look, Outcome], None] | None
+    spf: spf.Together = field(default_factory=spf.Together)
 
 
 async def look_all(
@@ -145,7 +146,9 @@ _INSPECTIONS: Mapping[Kind, Callable[[_Batch, Look], Awaitable[Outcome]]] = Mapp
         Kind.OWNERSHIP: lambda batch, look: ownership.inspect(
             look.domain, look.ownership or Ownership(token=""), batch.lookup
         ),
-        Kind.SPF: lambda batch, look: spf.inspect(look.domain, look.region, batch.lookup),
+        Kind.SPF: lambda batch, look: spf.inspect(
+            look.domain, look.region, batch.lookup, batch.spf
+        ),
         Kind.DKIM: lambda batch, look: dkim.inspect(look.domain, look.selectors, batch.lookup),
         Kind.DMARC: lambda batch, look: dmarc.inspect(look.domain, batch.lookup),
         Kind.MTA_STS: lambda batch, look: mta_sts.inspect(

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
-from checks.engine.addresses import unwrapped
 from checks.engine.lookup import Answer, CouldNotTell, Lookup, NoName, NoRecord, Records
 from checks.engine.spf_macros import Letters, expand, expand_name, is_macro_string
 from checks.engine.spf_terms import (
@@ -22,6 +21,7 @@ from checks.engine.spf_terms import (
 
 MAX_VOID_LOOKUPS = 2
 MAX_HOSTS = 10
+_LIMITS = ("too-many-lookups", "too-many-void-lookups")
 
 
 class Result(StrEnum):
@@ -71,6 +71,20 @@ class _Ended:
     exp_domain: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class _Remembered:
+    """What an included record said of an address, what that cost, and whose records it took."""
+
+    ended: _Ended
+    lookups: int
+    void_lookups: int
+    names: frozenset[str]
+
+
+# What includes said, by domain and address. Belongs to one batch: answers are the same within it.
+Memory = dict[tuple[str, IPv4Address | IPv6Address], _Remembered]
+
+
 @dataclass
 class _Check:
     """The state of one check: who is asking, and what has been spent."""
@@ -83,6 +97,12 @@ class _Check:
     void_lookups: int = 0
     validated: list[str] | None = field(default=None)
     varied: bool = False
+    memory: Memory | None = None
+    subject: str = ""
+    # Of the record under way, and what it includes: did it speak of nothing but fixed addresses,
+    # so that it says the same to every sender, and whose records were read?
+    is_general: bool = True
+    names: set[str] = field(default_factory=set)
 
     @property
     def rtype(self) -> str:
@@ -95,17 +115,28 @@ class _Check:
 
 
 async def check_host(
-    ip: str | IPv4Address | IPv6Address, domain: str, sender: str, helo: str, *, lookup: Lookup
+    ip: str | IPv4Address | IPv6Address,
+    domain: str,
+    sender: str,
+    helo: str,
+    *,
+    lookup: Lookup,
+    memory: Memory | None = None,
 ) -> CheckHostResult:
-    """Evaluate SPF for mail from `ip` (RFC 7208 section 4); never raises for a DNS condition."""
+    """Evaluate SPF for mail from `ip` (RFC 7208 section 4); never raises for a DNS condition.
+
+    `memory` is what includes said in other checks of a batch, and gets what they say in this one.
+    """
     domain = domain.removesuffix(".")
     if not is_fqdn(domain):
         return CheckHostResult(Result.NONE)
-    address = unwrapped(ip_address(ip)) if _is_mapped(ip) else ip_address(ip)
+    address = ip_address(ip)
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
     sender = sender if "@" in sender else f"postmaster@{sender}"
     if sender.startswith("@"):
         sender = "postmaster" + sender
-    check = _Check(address, sender, helo, lookup)
+    check = _Check(address, sender, helo, lookup, memory=memory, subject=domain.lower())
     ended = await _check_domain(check, domain)
     explanation = await _explain(check, ended) if ended.result is Result.FAIL else ""
     return CheckHostResult(
@@ -121,11 +152,6 @@ async def check_host(
     )
 
 
-def _is_mapped(ip: str | IPv4Address | IPv6Address) -> bool:
-    address = ip_address(ip)
-    return isinstance(address, IPv6Address) and address.ipv4_mapped is not None
-
-
 @functools.lru_cache(maxsize=4096)
 def is_fqdn(domain: str) -> bool:
     """Section 4.3: several labels of 1 to 63 characters, 253 in all, and not a literal."""
@@ -136,6 +162,7 @@ def is_fqdn(domain: str) -> bool:
 
 async def _check_domain(check: _Check, domain: str) -> _Ended:
     """Sections 4.4 to 4.6: fetch, select, parse, evaluate."""
+    check.names.add(domain.lower())
     answer = await check.lookup.resolve(domain, "TXT") if is_fqdn(domain) else NoName()
     if isinstance(answer, CouldNotTell):
         return _could_not_tell(domain, answer)
@@ -190,6 +217,7 @@ async def _redirect(check: _Check, domain: str, term: Term) -> _Ended:
 def _spend(check: _Check, term: Term) -> _Ended | None:
     check.lookups += term.is_costly
     check.varied = check.varied or term.varies
+    check.is_general = check.is_general and "%" not in term.target and term.name != "ptr"
     if check.lookups > MAX_LOOKUPS:
         return _Ended(Result.PERMERROR, "too-many-lookups", term.text)
     return None
@@ -219,7 +247,7 @@ async def _matches(check: _Check, domain: str, term: Term) -> bool | _Ended:
 
 async def _include_matches(check: _Check, domain: str, target: str, term: Term) -> bool | _Ended:
     """The table of section 5.2."""
-    ended = await _check_domain(check, target)
+    ended = await _check_included(check, target)
     match ended.result:
         case Result.PASS:
             return _Ended(Result(term.result), matched=ended.matched, path=(domain, *ended.path))
@@ -228,6 +256,38 @@ async def _include_matches(check: _Check, domain: str, target: str, term: Term) 
         case Result.NONE:
             return _Ended(Result.PERMERROR, "no-record", target)
     return False
+
+
+async def _check_included(check: _Check, target: str) -> _Ended:
+    """As `_check_domain`, or what it came to before where it can only come to the same."""
+    if check.memory is None:
+        return await _check_domain(check, target)
+    known = check.memory.get((target, check.ip))
+    if known is not None and _holds_for(check, known):
+        check.lookups += known.lookups
+        check.void_lookups += known.void_lookups
+        check.names |= known.names
+        return known.ended
+    outside = check.is_general, check.names, check.lookups, check.void_lookups
+    check.is_general, check.names = True, set()
+    ended = await _check_domain(check, target)
+    is_general, names, lookups, voids = outside
+    is_apart = check.subject not in check.names
+    if check.is_general and is_apart and ended.problem not in _LIMITS:
+        check.memory[target, check.ip] = _Remembered(
+            ended, check.lookups - lookups, check.void_lookups - voids, frozenset(check.names)
+        )
+    check.is_general, check.names = is_general and check.is_general, names | check.names
+    return ended
+
+
+def _holds_for(check: _Check, known: _Remembered) -> bool:
+    """Not where a limit could be met on the way, or the subject's own record is read again."""
+    return (
+        check.lookups + known.lookups <= MAX_LOOKUPS
+        and check.void_lookups + known.void_lookups <= MAX_VOID_LOOKUPS
+        and check.subject not in known.names
+    )
 
 
 async def _counted(check: _Check, name: str, rtype: str) -> Answer | _Ended:
