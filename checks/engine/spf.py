@@ -26,12 +26,19 @@ from checks.engine.lookup import (
 )
 from checks.engine.outcomes import SEVERITY, Finding, Kind, Outcome, Verdict
 from checks.engine.servers import Opinion, Survey, combine, survey, undelegated
-from checks.engine.spf_check_host import CheckHostResult, Memory, Result, check_host
+from checks.engine.spf_check_host import (
+    CheckHostResult,
+    Memory,
+    Result,
+    check_host,
+    is_fqdn,
+)
 from checks.engine.spf_expansion import Branches, Node, expand
 from checks.engine.spf_judgement import Coverage, Facts, judge
-from checks.engine.spf_networks import Piece, distinct, pieces
+from checks.engine.spf_memory import recalled
+from checks.engine.spf_networks import Piece, distinct, pieces, range_of
 from checks.engine.spf_proposal import merged_record, proposed_record
-from checks.engine.spf_terms import select
+from checks.engine.spf_terms import BadSyntax, Policy, parse, select
 
 __all__ = ["CheckHostResult", "Result", "check_host", "inspect", "judge", "proposed_record"]
 
@@ -160,35 +167,48 @@ async def gather_facts(
         return Facts(domain, exists, records, Node(domain), ())
     pinned = PinnedLookup(lookup, domain, answer)
     tree = await expand(domain, pinned, together.branches)
-    listed = tree.all_networks
-    cut = [(network, pieces(network, listed)) for network in networks]
+    listed = tree.ranges
+    cut = [(network, pieces(range_of(network), listed)) for network in networks]
     comparisons = sum(len(found) for _, found in cut) * (len(listed) + 1)
     if comparisons > _MOST_COMPARISONS or any(word == "too-long" for word, _ in tree.problems):
         return Facts(domain, exists, records, tree, (), is_too_long=True)
-    memory = together.memory
-    coverage = [await _cover(domain, network, found, pinned, memory) for network, found in cut]
-    nobody = [await _check(domain, address, pinned, memory) for address in _NOBODY]
+    checks = _Checks(domain, parse(records[0]), pinned, together.memory)
+    coverage = [await _cover(checks, network, found) for network, found in cut]
+    nobody = [await checks.of(address) for address in _NOBODY]
     passes_everyone = all(result.result is Result.PASS for result in nobody)
     return Facts(domain, exists, records, tree, tuple(coverage), passes_everyone)
 
 
-async def _cover(
-    domain: str, network: IPNetwork, cut: Sequence[Piece], lookup: Lookup, memory: Memory
-) -> Coverage:
+@dataclass(frozen=True)
+class _Checks:
+    """One record, tried with one address after another."""
+
+    domain: str
+    policy: Policy | BadSyntax
+    lookup: Lookup
+    memory: Memory
+
+    async def of(self, address: Address) -> CheckHostResult:
+        if isinstance(self.policy, Policy) and is_fqdn(self.domain):
+            known = recalled(address, self.domain, self.policy, self.memory)
+            if known is not None:
+                return known
+        sender = f"postmaster@{self.domain}"
+        return await check_host(
+            address, self.domain, sender, self.domain, lookup=self.lookup, memory=self.memory
+        )
+
+
+async def _cover(checks: _Checks, network: IPNetwork, cut: Sequence[Piece]) -> Coverage:
     found: list[tuple[Piece, CheckHostResult]] = []
     for piece in cut:
-        result = await _check(domain, piece.first, lookup, memory)
+        result = await checks.of(piece.first)
         if result.varied:
             # Here a list of addresses does not decide alone, so one address cannot speak for all.
-            others = [await _check(domain, a, lookup, memory) for a in (piece.middle, piece.last)]
+            others = [await checks.of(address) for address in (piece.middle, piece.last)]
             result = next((r for r in (result, *others) if r.result is not Result.PASS), result)
         found.append((piece, result))
     return Coverage(network, tuple(found))
-
-
-async def _check(domain: str, address: Address, lookup: Lookup, memory: Memory) -> CheckHostResult:
-    sender = f"postmaster@{domain}"
-    return await check_host(address, domain, sender, domain, lookup=lookup, memory=memory)
 
 
 async def _evidence(

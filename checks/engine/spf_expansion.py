@@ -16,7 +16,7 @@ from checks.engine.addresses import IPNetwork
 from checks.engine.lookup import Answer, CouldNotTell, Lookup, NoName, Records, sorted_values
 from checks.engine.spf_check_host import is_fqdn
 from checks.engine.spf_macros import Letters, expand_name
-from checks.engine.spf_networks import count_covered
+from checks.engine.spf_networks import Range, count_covered, range_of
 from checks.engine.spf_terms import BadSyntax, Term, network_of, parse, select
 
 MAX_COSTLY_TERMS = 60
@@ -65,6 +65,12 @@ class Node:
     def all_networks(self) -> list[IPNetwork]:
         return _joined(self.networks, [child.all_networks for child in self.children])
 
+    @functools.cached_property
+    def ranges(self) -> list[Range]:
+        """The same networks as numbers."""
+        own = [range_of(network) for network in self.networks]
+        return _joined(own, [child.ranges for child in self.children])
+
     @property
     def listed_networks(self) -> list[IPNetwork]:
         """The networks of ip4 and ip6 terms that say pass."""
@@ -100,7 +106,7 @@ class Node:
             "term": self.text,
             "cost": self.cost,
             "lookups": self.lookups,
-            "covers": count_covered(self.all_networks, wanted),
+            "covers": count_covered(self.ranges, wanted),
             "networks": [str(network) for network in self.networks[:_SHOWN_NETWORKS]],
             "children": [child.as_evidence(wanted) for child in self.children[:_SHOWN_TERMS]],
         }
@@ -127,8 +133,8 @@ class _Branch:
     terms: int
 
 
-# By term and target. Belongs to one batch: answers are the same within it.
-Branches = dict[tuple[str, str], _Branch]
+# By term, as it is written. Belongs to one batch: answers are the same within it.
+Branches = dict[str, _Branch]
 
 
 @dataclass
@@ -190,7 +196,7 @@ async def _ask(walk: _Walk, name: str, rtype: str) -> Answer:
 
 async def _expand_term(walk: _Walk, path: tuple[str, ...], term: Term) -> Node:
     if term.name == "include":
-        known = walk.branches.get((term.text, term.target.lower().removesuffix(".")))
+        known = walk.branches.get(term.text)
         if known is not None and _fits(walk, path, known):
             walk.costly += known.costly
             walk.terms += known.terms
@@ -214,7 +220,7 @@ async def _expand_term(walk: _Walk, path: tuple[str, ...], term: Term) -> Node:
     await _expand_branch(walk, node, path)
     branch = _Branch(node, walk.costly - costly, walk.terms - terms)
     if term.name == "include" and _is_general(walk, path, node):
-        walk.branches[term.text, node.target] = branch
+        walk.branches[term.text] = branch
     return node
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from checks.engine.addresses import IPNetwork
-from checks.engine.spf_macros import is_domain_spec, is_macro_string, varies
+from checks.engine.spf_macros import cut_name, is_domain_spec, is_macro_string, varies
 
 MAX_LOOKUPS = 10
 QUALIFIERS = {"+": "pass", "-": "fail", "~": "softfail", "?": "neutral"}
@@ -45,6 +45,15 @@ class Term:
     @functools.cached_property
     def is_costly(self) -> bool:
         return self.name in COSTLY
+
+    @functools.cached_property
+    def has_macros(self) -> bool:
+        return "%" in self.target
+
+    @functools.cached_property
+    def plain_target(self) -> str:
+        """The target as a name, where no macro has a say in it."""
+        return cut_name(self.target)
 
     @functools.cached_property
     def varies(self) -> bool:

@@ -13,6 +13,8 @@ from checks.engine.expectations import RegionFacts
 from checks.engine.lookup import Record, Records
 from checks.engine.spf_check_host import Memory, check_host
 from checks.engine.spf_expansion import Branches, expand
+from checks.engine.spf_memory import recalled
+from checks.engine.spf_terms import Policy, parse, select
 from tests.checks.engine.zone_lookup import ZoneLookup
 
 SUBJECTS = ("one.test", "two.test", "three.test")
@@ -69,7 +71,13 @@ def test_check_host_says_the_same_with_what_it_remembers(first: int) -> None:
             for address in map(ip_address, ADDRESSES):
                 asked = (address, subject, f"postmaster@{subject}", subject)
                 alone = await check_host(*asked, lookup=lookup)
+                record = select(zone[subject])
+                policy = parse(record[0]) if len(record) == 1 else None
+                if isinstance(policy, Policy):
+                    assert recalled(address, subject, policy, memory) in (None, alone)
                 assert await check_host(*asked, lookup=lookup, memory=memory) == alone
+                if isinstance(policy, Policy):
+                    assert recalled(address, subject, policy, memory) in (None, alone)
 
     for seed in range(first, first + 100):
         asyncio.run(run(zone_of(seed)))
