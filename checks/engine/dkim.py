@@ -13,7 +13,7 @@ from checks.engine.dkim_keys import Key, Unreadable, is_key_like, parse
 from checks.engine.expectations import Selector
 from checks.engine.lookup import Answer, Lookup, Records, sorted_values
 from checks.engine.outcomes import Finding, Kind, Outcome, Verdict, worst
-from checks.engine.servers import Opinion, Survey, combine, survey, undelegated
+from checks.engine.servers import Opinion, Survey, combine, survey_below, undelegated
 from checks.engine.tag_lists import unfolded
 
 # Where Microsoft 365 and Google Workspace publish their keys.
@@ -35,7 +35,7 @@ async def inspect(domain: str, selectors: Sequence[Selector], lookup: Lookup) ->
 async def _inspect_one(domain: str, selector: Selector, lookup: Lookup) -> Outcome:
     # The zone of the key's own name is asked: `_domainkey` may be delegated by itself.
     name = name_of(selector.name, domain)
-    asked = await survey(lookup, name, "TXT")
+    asked = await survey_below(lookup, domain, name, "TXT")
     if not isinstance(asked, Survey):
         return undelegated(Kind.DKIM, domain, asked)
     opinions = asked.opinions(lambda answer: judge(domain, selector, answer))

@@ -89,6 +89,27 @@ async def survey(
     return Survey(delegation, tuple(zip(delegation.servers, answers, strict=True)))
 
 
+async def survey_below(
+    lookup: Lookup, domain: str, name: str, rtype: str
+) -> Survey | NoName | CouldNotTell:
+    """Ask every server of the zone that `name`, below the domain, lies in.
+
+    Mostly that is the domain's own zone. Its servers are asked first: where each of them says that
+    its answer comes out of that zone, the name is delegated nowhere else (RFC 1034 section 4.3.2).
+    Where any says otherwise, or nothing, the zone is found as for any other name.
+    """
+    above = await lookup.delegation(domain)
+    if isinstance(above, Delegation) and above.servers:
+        answers = await lookup.ask_all(above.servers, name, rtype)
+        if all(_lies_in(above.zone, answer) for answer in answers):
+            return Survey(above, tuple(zip(above.servers, answers, strict=True)))
+    return await survey(lookup, name, rtype)
+
+
+def _lies_in(zone: str, answer: Answer) -> bool:
+    return not isinstance(answer, CouldNotTell) and answer.zone == zone
+
+
 def undelegated(kind: Kind, domain: str, answer: NoName | CouldNotTell) -> Outcome:
     """No server could be asked: the name is not registered, or we could not find out."""
     evidence: dict[str, Any] = {"servers": [], "status": status_of(answer)}

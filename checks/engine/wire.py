@@ -119,7 +119,7 @@ def _read(asked: Question, wire: bytes) -> Message:
     names = {HEADER_BYTES: (asked.name, len(asked.wire) - 4, 0)}
     at = HEADER_BYTES + len(asked.wire)
     found, at = _read_answers(wire, at, answers, names)
-    zones, referral, at = _read_authority(wire, at, authority, names)
+    zones, named, at = _read_authority(wire, at, authority, names)
     extended = _read_additional(wire, at, additional, names)
     return Message(
         flags=flags,
@@ -127,7 +127,8 @@ def _read(asked: Question, wire: bytes) -> Message:
         answers=found,
         speaks=answers > 0,
         zones=zones,
-        referral=referral,
+        apexes=tuple(dict.fromkeys([owner for owner, _ in named])),
+        referral=tuple([target for _, target in named]),
     )
 
 
@@ -276,16 +277,16 @@ def _joined(labels: list[bytes], tail: str) -> str:
 
 def _read_authority(
     wire: bytes, at: int, count: int, names: _Names
-) -> tuple[tuple[str, ...], tuple[str, ...], int]:
+) -> tuple[tuple[str, ...], list[tuple[str, str]], int]:
+    """The owners of SOA records, and the owners and targets of NS records."""
     zones: dict[str, None] = {}
-    referral: dict[tuple[str, str], str] = {}
+    named: dict[tuple[str, str], None] = {}
     for _ in range(count):
         owner, number, group, _, at, end = _head(wire, at, names)
         if group != _IN:
             raise _Odd
         if number == _NS:
-            target = _whole_name(wire, at, end, names)
-            referral[owner, target] = target
+            named[owner, _whole_name(wire, at, end, names)] = None
         elif number == _SOA:
             _, at = _name(wire, at, end, names)
             _, at = _name(wire, at, end, names)
@@ -295,7 +296,7 @@ def _read_authority(
         else:
             raise _Odd
         at = end
-    return tuple(zones), tuple(referral.values()), at
+    return tuple(zones), list(named), at
 
 
 def _read_additional(wire: bytes, at: int, count: int, names: _Names) -> int:
