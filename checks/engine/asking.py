@@ -98,12 +98,17 @@ class Turns:
 
     def take(self, go: Callable[[], None]) -> None:
         """Call `go` when it is its turn, perhaps now. Each turn is given back once."""
+        if self._free and not self._line:
+            self._free -= 1
+            go()
+            return
         self._line.append(go)
         self._call()
 
     def give_back(self) -> None:
         self._free += 1
-        self._call()
+        if self._line:
+            self._call()
 
     def _call(self) -> None:
         # A send that fails at once gives its turn back from within: a loop, so that thousands of

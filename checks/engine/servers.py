@@ -45,11 +45,21 @@ class Survey:
         return [_row(server, answer) for server, answer in self.answers]
 
     def opinions(self, judge: Callable[[Answer], Opinion]) -> list[Opinion | None]:
-        """Each answer judged alone; None for a server that gave none."""
-        return [
-            None if isinstance(answer, CouldNotTell) else judge(answer)
-            for _, answer in self.answers
-        ]
+        """Each answer judged alone; None for a server that gave none.
+
+        Equal answers are worth the same, so each is judged once.
+        """
+        found: list[tuple[Answer, Opinion]] = []
+        opinions: list[Opinion | None] = []
+        for _, answer in self.answers:
+            opinion = None
+            if not isinstance(answer, CouldNotTell):
+                opinion = next((known for same, known in found if same == answer), None)
+                if opinion is None:
+                    opinion = judge(answer)
+                    found.append((answer, opinion))
+            opinions.append(opinion)
+        return opinions
 
 
 def _row(server: Server, answer: Answer) -> dict[str, Any]:

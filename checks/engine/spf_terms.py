@@ -119,6 +119,7 @@ def _is_unknown_modifier(term: Term) -> bool:
     return term.name.startswith("=")
 
 
+@functools.lru_cache(maxsize=4096)
 def parse_term(word: str) -> Term | None:
     """One term, or None when its syntax is wrong or the mechanism unknown."""
     match = _TERM.fullmatch(word)

@@ -219,6 +219,16 @@ def _name(wire: bytes, at: int, limit: int, names: _Names) -> tuple[str, int]:
     Pointers lead strictly backwards and not into the header, at most 16 of them, and what they lead
     to may not overlap the part that led there.
     """
+    if wire[at] >= 192 and at + 1 < limit:
+        # Mostly a pointer alone, to a name that was read before.
+        known = names.get((wire[at] & 0x3F) << 8 | wire[at + 1])
+        if known is not None and known[2] + 1 < _MOST_HOPS:
+            names[at] = (known[0], known[1], known[2] + 1)
+            return known[0], at + 2
+    return _name_in_parts(wire, at, limit, names)
+
+
+def _name_in_parts(wire: bytes, at: int, limit: int, names: _Names) -> tuple[str, int]:
     first = start = nearest = at
     labels: list[bytes] = []
     hops, after = 0, 0
