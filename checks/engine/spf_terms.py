@@ -182,5 +182,9 @@ def _network(name: str, rest: str) -> IPNetwork | None:
 
 def network_of(address: str, term: Term) -> IPNetwork:
     """The network an address of an `a` or `mx` term stands for."""
-    prefix = term.prefix6 if ":" in address else term.prefix4
+    return _network_around(address, term.prefix6 if ":" in address else term.prefix4)
+
+
+@functools.lru_cache(maxsize=4096)
+def _network_around(address: str, prefix: int) -> IPNetwork:
     return ip_network(f"{address}/{prefix}", strict=False)
