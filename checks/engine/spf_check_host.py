@@ -281,8 +281,8 @@ async def _check_included(check: _Check, target: str) -> Ended:
     check.is_general, check.names = True, set()
     ended = await _check_domain(check, target)
     is_general, names, lookups, voids = outside
-    is_apart = check.subject not in check.names
-    if check.is_general and is_apart and ended.problem not in _LIMITS:
+    # A way back to the subject's own record is a loop, ends at a limit, and is not remembered.
+    if check.is_general and ended.problem not in _LIMITS:
         check.memory[place] = Remembered(
             ended, check.lookups - lookups, check.void_lookups - voids, frozenset(check.names)
         )
