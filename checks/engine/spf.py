@@ -35,7 +35,7 @@ from checks.engine.spf_check_host import (
 )
 from checks.engine.spf_expansion import Branches, Node, expand
 from checks.engine.spf_judgement import Coverage, Facts, judge
-from checks.engine.spf_memory import recalled
+from checks.engine.spf_memory import Hosts, hosts_of, recalled
 from checks.engine.spf_networks import Piece, distinct, pieces, range_of
 from checks.engine.spf_proposal import merged_record, proposed_record
 from checks.engine.spf_terms import BadSyntax, Policy, parse, select
@@ -172,7 +172,9 @@ async def gather_facts(
     comparisons = sum(len(found) for _, found in cut) * (len(listed) + 1)
     if comparisons > _MOST_COMPARISONS or any(word == "too-long" for word, _ in tree.problems):
         return Facts(domain, exists, records, tree, (), is_too_long=True)
-    checks = _Checks(domain, parse(records[0]), pinned, together.memory)
+    policy = parse(records[0])
+    hosts = await hosts_of(policy, domain, pinned) if isinstance(policy, Policy) else {}
+    checks = _Checks(domain, policy, pinned, together.memory, hosts)
     coverage = [await _cover(checks, network, found) for network, found in cut]
     nobody = [await checks.of(address) for address in _NOBODY]
     passes_everyone = all(result.result is Result.PASS for result in nobody)
@@ -187,10 +189,11 @@ class _Checks:
     policy: Policy | BadSyntax
     lookup: Lookup
     memory: Memory
+    hosts: Hosts
 
     async def of(self, address: Address) -> CheckHostResult:
         if isinstance(self.policy, Policy) and is_fqdn(self.domain):
-            known = recalled(address, self.domain, self.policy, self.memory)
+            known = recalled(address, self.domain, self.policy, self.memory, self.hosts)
             if known is not None:
                 return known
         sender = f"postmaster@{self.domain}"

@@ -13,7 +13,7 @@ from checks.engine.expectations import RegionFacts
 from checks.engine.lookup import Record, Records
 from checks.engine.spf_check_host import Memory, check_host
 from checks.engine.spf_expansion import Branches, expand
-from checks.engine.spf_memory import recalled
+from checks.engine.spf_memory import hosts_of, recalled
 from checks.engine.spf_terms import Policy, parse, select
 from tests.checks.engine.zone_lookup import ZoneLookup
 
@@ -29,14 +29,17 @@ host.test A 10.0.1.5
 host.test AAAA 2001:db8::1
 mail.test MX 10 host.test
 gone.test TROUBLE timeout
+bare.test MX 10 empty.test
+empty.test MX 10 host.test
+why.test TXT "because"
 """
 TERMS = (
     *("ip4:10.0.0.0/25", "ip4:10.0.0.64/26", "-ip4:10.0.0.77", "ip4:10.1.0.0/16"),
-    *("ip6:2001:db8::/32", "a:host.test", "mx:mail.test", "ptr", "mx", "bad::term", "mx"),
+    *("ip6:2001:db8::/32", "a:host.test", "mx:mail.test", "ptr", "mx", "bad::term", "mx:bare.test"),
     *("a:none.test", "mx:nothing.test", "exists:none.test", "include:gone.test", "a:host.test"),
     *("a:%{o}", "exists:%{o}", "exists:%{i}.test", "include:none.test", "a:%{d}"),
 )
-ENDINGS = ("-all", "~all", "redirect=a.test", "redirect=one.test", "")
+ENDINGS = ("-all", "-all exp=why.test", "~all", "redirect=a.test", "redirect=one.test", "")
 
 
 def zone_of(seed: int) -> Zone:
@@ -74,10 +77,12 @@ def test_check_host_says_the_same_with_what_it_remembers(first: int) -> None:
                 record = select(zone[subject])
                 policy = parse(record[0]) if len(record) == 1 else None
                 if isinstance(policy, Policy):
-                    assert recalled(address, subject, policy, memory) in (None, alone)
+                    hosts = await hosts_of(policy, subject, lookup)
+                    assert recalled(address, subject, policy, memory, hosts) in (None, alone)
                 assert await check_host(*asked, lookup=lookup, memory=memory) == alone
                 if isinstance(policy, Policy):
-                    assert recalled(address, subject, policy, memory) in (None, alone)
+                    hosts = await hosts_of(policy, subject, lookup)
+                    assert recalled(address, subject, policy, memory, hosts) in (None, alone)
 
     for seed in range(first, first + 100):
         asyncio.run(run(zone_of(seed)))
@@ -141,3 +146,23 @@ def test_what_an_include_of_the_subject_said_to_others_is_not_held_against_it() 
         return [str(two.result), one.problem]
 
     assert asyncio.run(run()) == ["pass", "too-many-lookups"]
+
+
+def test_what_is_remembered_still_counts_against_the_limit() -> None:
+    costly = " ".join(["a:host.test"] * 8)
+    zone = f"""
+    one.test TXT "v=spf1 include:a.test -all"
+    two.test TXT "v=spf1 {costly} include:a.test -all"
+    a.test TXT "v=spf1 mx:mail.test mx:mail.test ~all"
+    """
+    lookup, memory = ZoneLookup(zone + HOSTS), Memory()
+
+    async def run() -> list[tuple[str, str]]:
+        address = ip_address("10.9.9.9")
+        seen = [
+            await check_host(address, name, "", "", lookup=lookup, memory=memory)
+            for name in ("one.test", "two.test")
+        ]
+        return [(str(each.result), each.problem) for each in seen]
+
+    assert asyncio.run(run()) == [("fail", ""), ("permerror", "too-many-lookups")]
