@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime
+import gc
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
@@ -37,12 +39,14 @@ from checks.engine.recording import (
     told_in,
 )
 from checks.engine.resolution import NetworkLookup
+from checks.engine.spf_check_host import Memory
 
 logger = logging.getLogger(__name__)
 
 # A look has several questions on the wire at once; the cap keeps sockets below usual limits.
 _EXCHANGES_PER_LOOK = 4
 _MOST_EXCHANGES = 400
+_OBJECTS_BEFORE_COLLECTION = 50_000
 
 
 @dataclass(frozen=True)
@@ -76,9 +80,8 @@ class _Batch:
     lookup: NetworkLookup
     prober: Prober
     budget_seconds: float
-    slots: asyncio.Semaphore
     told: Callable[[Look, Outcome], None] | None
-    probes: dict[tuple[Kind, str, bool, str], asyncio.Task[Outcome]] = field(default_factory=dict)
+    memory: Memory = field(default_factory=dict)
 
 
 async def look_all(
@@ -97,12 +100,24 @@ async def look_all(
     """
     exchanges = min(concurrency * _EXCHANGES_PER_LOOK, _MOST_EXCHANGES)
     lookup = NetworkLookup(network, exchanges=exchanges)
-    slots = asyncio.Semaphore(concurrency)
-    batch = _Batch(lookup, Prober(network, lookup, pinned), budget_seconds, slots, told)
+    batch = _Batch(lookup, Prober(network, lookup, pinned), budget_seconds, told)
+    places = _places(looks)
+    outcomes: list[Outcome | None] = [None] * len(looks)
+    waiting = iter(places.values())
+
+    async def work() -> None:
+        for same in waiting:
+            outcome = await _within_budget(batch, looks[same[0]])
+            for place in same:
+                outcomes[place] = outcome
+
     try:
-        return list(await asyncio.gather(*(_look(batch, look) for look in looks)))
+        with _rare_collection():
+            # A task for each that may be under way, and none for each look.
+            await asyncio.gather(*(work() for _ in range(min(concurrency, len(places)))))
     finally:
         await lookup.close()
+    return [outcome for outcome in outcomes if outcome is not None]
 
 
 async def locate_all(
@@ -121,35 +136,50 @@ async def locate_all(
     return dict(zip(wanted, found, strict=True))
 
 
-async def _look(batch: _Batch, look: Look) -> Outcome:
-    """A host named by several looks is probed once."""
-    if look.kind not in DEFAULT_PORTS:
-        return await _within_budget(batch, look)
-    key = (look.kind, look.subject.lower(), look.vantage_allowed, look.recipient)
-    if key not in batch.probes:
-        batch.probes[key] = asyncio.create_task(_within_budget(batch, look))
-    return await batch.probes[key]
+@contextlib.contextmanager
+def _rare_collection() -> Iterator[None]:
+    """Look for cyclic garbage seldom while a batch lasts.
+
+    What a batch makes it keeps, nearly all of it without cycles, so that by default a tenth of its
+    time goes into finding nothing. Some tens of megabytes at most wait a little longer.
+    """
+    usual = gc.get_threshold()
+    gc.set_threshold(_OBJECTS_BEFORE_COLLECTION, *usual[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*usual)
+
+
+def _places(looks: Sequence[Look]) -> dict[Hashable, list[int]]:
+    """Where each look's outcome belongs. A host named by several looks is probed once."""
+    places: dict[Hashable, list[int]] = {}
+    for place, look in enumerate(looks):
+        key: Hashable = place
+        if look.kind in DEFAULT_PORTS:
+            key = (look.kind, look.subject.lower(), look.vantage_allowed, look.recipient)
+        places.setdefault(key, []).append(place)
+    return places
 
 
 async def _within_budget(batch: _Batch, look: Look) -> Outcome:
-    async with batch.slots:
-        try:
-            async with asyncio.timeout(batch.budget_seconds):
-                recorder = Recorder()
-                means = recording(batch.lookup, batch.prober, recorder)
-                if look.kind in DEFAULT_PORTS:
-                    recorder.note(VANTAGE, (look.vantage_allowed, look.control))
-                outcome = replace(await inspect(means, look), raw=recorder.raw())
-            outcome = await with_resolvers(outcome, batch.lookup)
-        except TimeoutError:
-            outcome = _unknown(
-                look, Finding("look.over-budget", {"budget_seconds": batch.budget_seconds})
-            )
-        except Exception:
-            # A fault of ours in one look must not lose what the batch's others saw, and it must
-            # never be read as the client's: recorded as UNKNOWN, and logged for an operator.
-            logger.exception("Look %s at %s failed", look.kind, look.subject)
-            outcome = _unknown(look, Finding("look.internal-error", {}))
+    try:
+        async with asyncio.timeout(batch.budget_seconds):
+            recorder = Recorder()
+            means = recording(batch.lookup, batch.prober, recorder, memory=batch.memory)
+            if look.kind in DEFAULT_PORTS:
+                recorder.note(VANTAGE, (look.vantage_allowed, look.control))
+            outcome = replace(await inspect(means, look), raw=recorder.raw())
+        outcome = await with_resolvers(outcome, batch.lookup)
+    except TimeoutError:
+        outcome = _unknown(
+            look, Finding("look.over-budget", {"budget_seconds": batch.budget_seconds})
+        )
+    except Exception:
+        # A fault of ours in one look must not lose what the batch's others saw, and it must
+        # never be read as the client's: recorded as UNKNOWN, and logged for an operator.
+        logger.exception("Look %s at %s failed", look.kind, look.subject)
+        outcome = _unknown(look, Finding("look.internal-error", {}))
     if batch.told is not None:
         batch.told(look, outcome)
     return outcome
@@ -177,7 +207,11 @@ _INSPECTIONS: Mapping[Kind, Callable[[Means, Look], Awaitable[Outcome]]] = Mappi
         Kind.OWNERSHIP: lambda means, look: ownership.inspect(
             look.domain, look.ownership or Ownership(token=""), means.lookup
         ),
-        Kind.SPF: lambda means, look: spf.inspect(look.domain, look.region, means.lookup),
+        # What includes list is asked anew, so that each look keeps what it rests on; what they say
+        # of an address is remembered.
+        Kind.SPF: lambda means, look: spf.inspect(
+            look.domain, look.region, means.lookup, spf.Together(memory=means.memory)
+        ),
         Kind.DKIM: lambda means, look: dkim.inspect(look.domain, look.selectors, means.lookup),
         Kind.DMARC: lambda means, look: dmarc.inspect(look.domain, means.lookup),
         Kind.MTA_STS: lambda means, look: mta_sts.inspect(

@@ -13,6 +13,7 @@ import os
 import random
 import socket
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from checks.engine.lookup import CouldNotTell
@@ -40,7 +41,7 @@ class _Waiting:
 
     asked: Question
     number: int
-    reply: asyncio.Future[Received] | None
+    done: Callable[[Received], None] | None
 
 
 @dataclass(slots=True, eq=False)
@@ -60,18 +61,12 @@ class _Channel:
             if number not in self.waiting:
                 return number
 
-    def settle(self, waiting: _Waiting, reply: Received) -> None:
-        self.waiting.pop(waiting.number, None)
-        if waiting.reply is not None and not waiting.reply.done():
-            waiting.reply.set_result(reply)
-        waiting.reply = None
-
 
 class Channels:
     """Belongs to one event loop, and is closed when its batch is done."""
 
     def __init__(self, *, most_open: int = MOST_OPEN) -> None:
-        self._loop = asyncio.get_running_loop()
+        self.loop = asyncio.get_running_loop()
         self._most_open = most_open
         self._open: dict[_Channel, None] = {}
         self._to: dict[Endpoint, list[_Channel]] = {}
@@ -92,24 +87,60 @@ class Channels:
         timeout_seconds: float,
     ) -> Received:
         """Send one question and wait for the datagram that answers it."""
+        reply: asyncio.Future[Received] = self.loop.create_future()
+
+        def done(received: Received) -> None:
+            if not reply.done():
+                reply.set_result(received)
+
+        sent = self.send(
+            asked,
+            endpoint,
+            recursion=recursion,
+            edns=edns,
+            timeout_seconds=timeout_seconds,
+            done=done,
+        )
+        try:
+            return await reply
+        finally:
+            if sent is not None and sent[1].done is not None:
+                self._drop(*sent)
+
+    def send(
+        self,
+        asked: Question,
+        endpoint: Endpoint,
+        *,
+        recursion: bool,
+        edns: bool,
+        timeout_seconds: float,
+        done: Callable[[Received], None],
+    ) -> tuple[_Channel, _Waiting] | None:
+        """Send one question. `done` hears once what came of it, perhaps before this returns."""
         try:
             channel = self._channel_to(endpoint)
         except OSError as error:
-            return _unreachable(error)
-        waiting = _Waiting(asked, channel.unused_number(), self._loop.create_future())
+            done(_unreachable(error))
+            return None
+        waiting = _Waiting(asked, channel.unused_number(), done)
         channel.waiting[waiting.number] = waiting
         channel.questions += 1
-        reply = waiting.reply
-        assert reply is not None
-        try:
-            self._send(channel, query(asked, waiting.number, recursion=recursion, edns=edns))
-            self._expire(channel, waiting, timeout_seconds)
-            return await reply
-        finally:
-            channel.waiting.pop(waiting.number, None)
-            waiting.reply = None
-            if not channel.waiting:
-                self._tidy(channel)
+        self._expire(channel, waiting, timeout_seconds)
+        self._send(channel, query(asked, waiting.number, recursion=recursion, edns=edns))
+        return channel, waiting
+
+    def settle(self, channel: _Channel, waiting: _Waiting, reply: Received) -> None:
+        done = waiting.done
+        if done is not None:
+            self._drop(channel, waiting)
+            done(reply)
+
+    def _drop(self, channel: _Channel, waiting: _Waiting) -> None:
+        waiting.done = None
+        channel.waiting.pop(waiting.number, None)
+        if not channel.waiting:
+            self._tidy(channel)
 
     def close(self) -> None:
         for deadlines in self._deadlines.values():
@@ -118,7 +149,7 @@ class Channels:
             self._close(channel)
 
     def _channel_to(self, endpoint: Endpoint) -> _Channel:
-        now = self._loop.time()
+        now = self.loop.time()
         channels = self._to.get(endpoint)
         if channels is None:
             return self._opened(endpoint, now)
@@ -147,7 +178,7 @@ class Channels:
             opened.close()
             raise
         channel = _Channel(opened, endpoint, now + _SECONDS_PER_PORT)
-        self._loop.add_reader(opened.fileno(), self._receive, channel)
+        self.loop.add_reader(opened.fileno(), self._receive, channel)
         self._open[channel] = None
         self._to.setdefault(endpoint, []).append(channel)
         return channel
@@ -167,7 +198,7 @@ class Channels:
             self._to[channel.endpoint] = remaining
         else:
             self._to.pop(channel.endpoint, None)
-        self._loop.remove_reader(channel.socket.fileno())
+        self.loop.remove_reader(channel.socket.fileno())
         channel.socket.close()
 
     def _send(self, channel: _Channel, datagram: bytes) -> None:
@@ -191,6 +222,8 @@ class Channels:
                 self._fail(channel, error)
                 return
             self._take(channel, bytes(memoryview(buffer)[:length]))
+            if channel not in self._open:
+                return
 
     def _take(self, channel: _Channel, datagram: bytes) -> None:
         waiting = channel.waiting.get(int.from_bytes(datagram[:2]))
@@ -198,17 +231,17 @@ class Channels:
             return
         reply = read_reply(waiting.asked, waiting.number, datagram)
         if reply is not None:
-            channel.settle(waiting, reply)
+            self.settle(channel, waiting, reply)
 
     def _fail(self, channel: _Channel, error: OSError) -> None:
         """The network says that nobody is there. True of every question on the socket."""
         for waiting in list(channel.waiting.values()):
-            channel.settle(waiting, _unreachable(error))
+            self.settle(channel, waiting, _unreachable(error))
 
     def _expire(self, channel: _Channel, waiting: _Waiting, timeout_seconds: float) -> None:
         deadlines = self._deadlines.get(timeout_seconds)
         if deadlines is None:
-            deadlines = self._deadlines[timeout_seconds] = _Deadlines(self._loop, timeout_seconds)
+            deadlines = self._deadlines[timeout_seconds] = _Deadlines(self, timeout_seconds)
         deadlines.add(channel, waiting)
 
 
@@ -219,8 +252,9 @@ def _unreachable(error: OSError) -> CouldNotTell:
 class _Deadlines:
     """Questions with the same patience run out in the order they were asked: one timer for all."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
-        self._loop = loop
+    def __init__(self, channels: Channels, seconds: float) -> None:
+        self._channels = channels
+        self._loop = channels.loop
         self._seconds = seconds
         self._line: deque[tuple[float, _Channel, _Waiting]] = deque()
         self._timer: asyncio.TimerHandle | None = None
@@ -239,8 +273,9 @@ class _Deadlines:
     def _run_out(self) -> None:
         now = self._loop.time()
         line = self._line
-        while line and (line[0][2].reply is None or line[0][0] <= now):
-            _, channel, waiting = line.popleft()
-            if waiting.reply is not None:
-                channel.settle(waiting, CouldNotTell("timeout"))
-        self._timer = self._loop.call_at(line[0][0], self._run_out) if line else None
+        try:
+            while line and (line[0][2].done is None or line[0][0] <= now):
+                _, channel, waiting = line.popleft()
+                self._channels.settle(channel, waiting, CouldNotTell("timeout"))
+        finally:
+            self._timer = self._loop.call_at(line[0][0], self._run_out) if line else None

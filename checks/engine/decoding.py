@@ -25,18 +25,21 @@ class End(Enum):
 
 @dataclass(frozen=True)
 class Reply:
-    """What one message says about a name. `last` is the name the CNAMEs in it lead to."""
+    """What one message says about a name. `last` is the name the CNAMEs in it lead to, `zone` what
+    an authoritative server says the name lies in."""
 
     end: End
     last: str
     records: tuple[Record, ...] = ()
     chain: tuple[Record, ...] = ()
+    zone: str = ""
 
     def as_answer(self, earlier: tuple[Record, ...] = ()) -> Answer:
         chain = earlier + self.chain
+        zone = "" if chain else self.zone
         if self.end is End.RECORDS:
-            return Records(self.records, chain)
-        return NoName(chain) if self.end is End.NO_NAME else NoRecord(chain)
+            return Records(self.records, chain, zone)
+        return NoName(chain, zone) if self.end is End.NO_NAME else NoRecord(chain, zone)
 
 
 def read_recursive(message: Message, name: str, rtype: str) -> Reply | CouldNotTell:
@@ -59,7 +62,14 @@ def read_authoritative(message: Message, name: str, rtype: str) -> Reply | Could
         if message.referral:
             return Referral("lame", REFERRAL, tuple(sorted(set(message.referral))))
         return CouldNotTell("lame", "not authoritative")
-    return _follow(message, name, rtype)
+    return _follow(message, name, rtype, _zone_of(message))
+
+
+def _zone_of(message: Message) -> str:
+    """Out of which zone an authoritative server answers: the owner of the SOA beside a no (RFC 2308
+    section 3), or of the NS set beside a yes. Empty where it does not say, as it need not."""
+    named = {*message.zones, *message.apexes}
+    return named.pop() if len(named) == 1 else ""
 
 
 def _failure(message: Message) -> CouldNotTell | None:
@@ -71,7 +81,7 @@ def _failure(message: Message) -> CouldNotTell | None:
     return CouldNotTell("servfail", dns.rcode.Rcode.to_text(rcode))
 
 
-def _follow(message: Message, name: str, rtype: str) -> Reply | CouldNotTell:
+def _follow(message: Message, name: str, rtype: str, zone: str = "") -> Reply | CouldNotTell:
     """Follow the CNAMEs inside one message (RFC 1034 section 3.6.2)."""
     answers = message.answers
     chain: list[Record] = []
@@ -79,13 +89,13 @@ def _follow(message: Message, name: str, rtype: str) -> Reply | CouldNotTell:
     while (current, rtype) not in answers:
         alias = answers.get((current, "CNAME"))
         if alias is None:
-            return Reply(_ending(message, current, chain), current, chain=tuple(chain))
+            return Reply(_ending(message, current, chain), current, (), tuple(chain), zone)
         if current in seen:
             return CouldNotTell("cname-loop", current)
         seen.add(current)
         chain.append(alias[0])
         current = chain[-1].value
-    return Reply(End.RECORDS, current, answers[current, rtype], tuple(chain))
+    return Reply(End.RECORDS, current, answers[current, rtype], tuple(chain), zone)
 
 
 def _ending(message: Message, last: str, chain: list[Record]) -> End:

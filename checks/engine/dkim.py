@@ -13,7 +13,7 @@ from checks.engine.dkim_keys import Key, Unreadable, is_key_like, parse
 from checks.engine.expectations import Selector
 from checks.engine.lookup import Answer, Lookup, Records, sorted_values
 from checks.engine.outcomes import Finding, Kind, Outcome, Verdict, worst
-from checks.engine.servers import Opinion, Survey, combine, survey, undelegated
+from checks.engine.servers import Opinion, Survey, combine, survey_below, undelegated
 from checks.engine.tag_lists import unfolded
 
 # Where Microsoft 365 and Google Workspace publish their keys.
@@ -35,7 +35,7 @@ async def inspect(domain: str, selectors: Sequence[Selector], lookup: Lookup) ->
 async def _inspect_one(domain: str, selector: Selector, lookup: Lookup) -> Outcome:
     # The zone of the key's own name is asked: `_domainkey` may be delegated by itself.
     name = name_of(selector.name, domain)
-    asked = await survey(lookup, name, "TXT")
+    asked = await survey_below(lookup, domain, name, "TXT")
     if not isinstance(asked, Survey):
         return undelegated(Kind.DKIM, domain, asked)
     opinions = asked.opinions(lambda answer: judge(domain, selector, answer))
@@ -164,13 +164,16 @@ async def _old_signers(domain: str, selectors: Sequence[Selector], lookup: Looku
     """Keys of earlier signers still published. Told, and never called proof of signing."""
     recorded = {selector.name for selector in selectors}
     names = [name_of(each, domain) for each in OLD_SIGNERS if each not in recorded]
-    held = await asyncio.gather(*(_holds_key(lookup, name) for name in names))
-    found = [name for name, holds in zip(names, held, strict=True) if holds]
+    answers = await lookup.resolve_all(names, "TXT")
+    found = [name for name, answer in zip(names, answers, strict=True) if _is_key(answer)]
     return [Finding("dkim.old-signers", {"names": found})] if found else []
 
 
 async def _holds_key(lookup: Lookup, name: str) -> bool:
-    answer = await lookup.resolve(name, "TXT")
+    return _is_key(await lookup.resolve(name, "TXT"))
+
+
+def _is_key(answer: Answer) -> bool:
     if not isinstance(answer, Records):
         return False
     keys = [parse(value) for value in answer.values if is_key_like(value)]

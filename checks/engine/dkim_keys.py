@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import functools
 from dataclasses import dataclass
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -47,6 +48,7 @@ def is_key_like(text: str) -> bool:
     return ";p=" in bare or bare.startswith(";v=dkim")
 
 
+@functools.lru_cache(maxsize=1024)
 def parse(text: str) -> Key | Unreadable:
     """Read one TXT value, its strings joined (RFC 6376 section 3.6.2.2)."""
     try:

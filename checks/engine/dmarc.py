@@ -14,7 +14,7 @@ from checks.engine.dmarc_records import Policy, Unreadable, almost, parse, selec
 from checks.engine.lookup import Answer, CouldNotTell, Lookup, Records, sorted_values
 from checks.engine.organisations import organisational_domain
 from checks.engine.outcomes import Finding, Kind, Outcome, Verdict
-from checks.engine.servers import Opinion, Survey, combine, survey, undelegated
+from checks.engine.servers import Opinion, Survey, combine, survey_below, undelegated
 
 _MAX_SHOWN = 120
 
@@ -34,7 +34,7 @@ class Surroundings:
 async def inspect(domain: str, lookup: Lookup) -> Outcome:
     """Ask every authoritative server, then the organisation above (RFC 7489 section 6.6.3)."""
     name = f"_dmarc.{domain}"
-    asked = await survey(lookup, name, "TXT")
+    asked = await survey_below(lookup, domain, name, "TXT")
     if not isinstance(asked, Survey):
         return undelegated(Kind.DMARC, domain, asked)
     answers = [answer for _, answer in asked.answers]

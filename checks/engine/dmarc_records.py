@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from urllib.parse import unquote
 from checks.engine.tag_lists import BadTagList, read_tags
 
 POLICIES = ("none", "quarantine", "reject")
+_VERSION = re.compile(r"v\s*=\s*DMARC1\s*(;|$)")
 # RFC 7489 section 6.2: a comma and an exclamation mark inside an address are percent-encoded.
 _SIZE = re.compile(r"![0-9]+[kmgt]?$", re.IGNORECASE)
 _DOMAIN = re.compile(r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})+")
@@ -50,7 +52,7 @@ class Unreadable:
 
 def select(values: Sequence[str]) -> list[str]:
     """RFC 7489 section 6.6.3 step 2: the texts that are DMARC records at all."""
-    return [value for value in values if re.match(r"v\s*=\s*DMARC1\s*(;|$)", value)]
+    return [value for value in values if _VERSION.match(value)]
 
 
 def almost(values: Sequence[str]) -> list[str]:
@@ -60,6 +62,7 @@ def almost(values: Sequence[str]) -> list[str]:
     return [value for value in discarded if meant.match(value[:_MAX_SHOWN])]
 
 
+@functools.lru_cache(maxsize=1024)
 def parse(text: str) -> Policy | Unreadable:
     """Read one record. A broken p= counts as none where reports are asked for (6.6.3 step 6)."""
     try:

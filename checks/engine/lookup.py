@@ -6,7 +6,7 @@ Checks depend on this file alone, so transport and decoding can be replaced with
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 
@@ -46,10 +46,15 @@ class Record:
 
 @dataclass(frozen=True)
 class Records:
-    """The name has records of the type asked for. `chain` is the CNAMEs followed to reach them."""
+    """The name has records of the type asked for. `chain` is the CNAMEs followed to reach them.
+
+    `zone`, here and below, is the zone that an authoritative server says its answer lies in, where
+    it says so and no alias was followed.
+    """
 
     records: tuple[Record, ...]
     chain: tuple[Record, ...] = ()
+    zone: str = field(default="", compare=False)
 
     @property
     def values(self) -> tuple[str, ...]:
@@ -65,6 +70,7 @@ class NoRecord:
     """The name exists and has no record of this type (NODATA, RFC 2308 section 2.2)."""
 
     chain: tuple[Record, ...] = ()
+    zone: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
@@ -72,6 +78,7 @@ class NoName:
     """The name does not exist (NXDOMAIN, RFC 2308 section 2.1)."""
 
     chain: tuple[Record, ...] = ()
+    zone: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
@@ -119,8 +126,14 @@ class Lookup(Protocol):
     async def resolve(self, name: str, rtype: str) -> Answer:
         """Ask the resolvers, as the world would."""
 
+    async def resolve_all(self, names: Sequence[str], rtype: str) -> list[Answer]:
+        """The same of several names at once, in their order."""
+
     async def ask(self, server: Server, name: str, rtype: str) -> Answer:
         """Ask one authoritative server, without recursion."""
+
+    async def ask_all(self, servers: Sequence[Server], name: str, rtype: str) -> list[Answer]:
+        """The same of several servers at once, in their order."""
 
     async def delegation(self, name: str) -> Delegation | NoName | CouldNotTell:
         """Find the servers that are authoritative for the zone `name` lies in.

@@ -33,7 +33,7 @@ class Message:
 
     `answers` holds the answer section's sets of class IN by owner and type; `speaks` tells that
     the section holds anything at all. Of the authority section the owners of SOA records count
-    (RFC 2308), and the targets of NS records: a referral's servers.
+    (RFC 2308), and the owners and targets of NS records: the zone, and a referral's servers.
     """
 
     flags: int
@@ -41,6 +41,7 @@ class Message:
     answers: Mapping[tuple[str, str], tuple[Record, ...]]
     speaks: bool = False
     zones: tuple[str, ...] = ()
+    apexes: tuple[str, ...] = ()
     referral: tuple[str, ...] = ()
 
 
@@ -56,6 +57,7 @@ def from_reference(message: dns.message.Message) -> Message:
         },
         speaks=bool(message.answer),
         zones=tuple(text_of(r.name) for r in message.authority if r.rdtype == dns.rdatatype.SOA),
+        apexes=tuple(text_of(r.name) for r in message.authority if r.rdtype == dns.rdatatype.NS),
         referral=tuple(
             text_of(rdata.target)
             for rrset in message.authority

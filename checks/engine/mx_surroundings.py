@@ -5,8 +5,6 @@ Told beside the verdict and never part of it: the resolvers alone are asked.
 
 from __future__ import annotations
 
-import asyncio
-
 from checks.engine.expectations import RegionFacts
 from checks.engine.lookup import CouldNotTell, Lookup, Records
 from checks.engine.outcomes import Finding
@@ -32,7 +30,7 @@ async def about_targets(
             findings.append(Finding("mx.implicit-address", params))
     hosts = {record.exchange for answer in found for record in answer.records}
     shown = [host for host in sorted(hosts - set(region.mx)) if host != "."][:_MAX_ALIASES_SHOWN]
-    aliases = await asyncio.gather(*(lookup.resolve(host, "CNAME") for host in shown))
+    aliases = await lookup.resolve_all(shown, "CNAME")
     for host, alias in zip(shown, aliases, strict=True):
         if isinstance(alias, Records):
             findings.append(Finding("mx.alias", {"host": host, "target": alias.values[0]}))
@@ -46,7 +44,7 @@ async def about_names_below(domain: str, region: RegionFacts, lookup: Lookup) ->
     What a usual name has by the wildcard is not told a second time.
     """
     names = [f"*.{domain}", *(f"{name}.{domain}" for name in _USUAL_NAMES)]
-    answers = await asyncio.gather(*(lookup.resolve(name, "MX") for name in names))
+    answers = await lookup.resolve_all(names, "MX")
     elsewhere = [
         sorted({record.exchange for record in answer.records} - {".", *region.mx})
         if isinstance(answer, Records)

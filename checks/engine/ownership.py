@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -113,7 +112,7 @@ async def _find_elsewhere(
     """Was the code published at servers that nobody asks?"""
     if not expected.token or any(o is not None and o.verdict.is_yes for o in opinions):
         return []
-    answers = await asyncio.gather(*(lookup.ask(s, domain, "TXT") for s in around.others))
+    answers = await lookup.ask_all(around.others, domain, "TXT")
     holding = [
         server.name
         for server, answer in zip(around.others, answers, strict=True)

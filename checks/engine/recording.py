@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -17,6 +17,7 @@ from checks.engine.hosts import Prober, Refused, Unreached
 from checks.engine.lookup import Answer, CouldNotTell, Delegation, Lookup, NoName, Server
 from checks.engine.network import Network
 from checks.engine.raw import decode, encode
+from checks.engine.spf_check_host import Memory
 
 _T = TypeVar("_T")
 Raw = Mapping[str, Any]
@@ -34,6 +35,8 @@ class Means:
 
     lookup: Lookup
     prober: Prober
+    # What the SPF looks of a batch share; each asks for itself all that this was worked out from.
+    memory: Memory = field(default_factory=dict)
 
 
 @dataclass
@@ -54,11 +57,13 @@ def _key(question: tuple[Any, ...]) -> str:
     return json.dumps(encode(question), separators=(",", ":"))
 
 
-def recording(lookup: Lookup, prober: Prober, recorder: Recorder) -> Means:
+def recording(
+    lookup: Lookup, prober: Prober, recorder: Recorder, *, memory: Memory | None = None
+) -> Means:
     """The same means, which note what they are told."""
     noted = _RecordingProber(prober.network, prober.lookup, prober.pinned, prober.doors)
     noted.recorder = recorder
-    return Means(_RecordingLookup(lookup, recorder), noted)
+    return Means(_RecordingLookup(lookup, recorder), noted, {} if memory is None else memory)
 
 
 def replay(raw: Raw, *, at: datetime.datetime) -> Means:
@@ -79,10 +84,22 @@ class _RecordingLookup:
         self.recorder.note(("resolve", name, rtype), answer)
         return answer
 
+    async def resolve_all(self, names: Sequence[str], rtype: str) -> list[Answer]:
+        answers = await self.lookup.resolve_all(names, rtype)
+        for name, answer in zip(names, answers, strict=True):
+            self.recorder.note(("resolve", name, rtype), answer)
+        return answers
+
     async def ask(self, server: Server, name: str, rtype: str) -> Answer:
         answer = await self.lookup.ask(server, name, rtype)
         self.recorder.note(("ask", server.address, server.port, name, rtype), answer)
         return answer
+
+    async def ask_all(self, servers: Sequence[Server], name: str, rtype: str) -> list[Answer]:
+        answers = await self.lookup.ask_all(servers, name, rtype)
+        for server, answer in zip(servers, answers, strict=True):
+            self.recorder.note(("ask", server.address, server.port, name, rtype), answer)
+        return answers
 
     async def delegation(self, name: str) -> Delegation | NoName | CouldNotTell:
         answer = await self.lookup.delegation(name)
@@ -98,10 +115,16 @@ class _ReplayLookup:
         answer: Answer = _told(self.told, ("resolve", name, rtype))
         return answer
 
+    async def resolve_all(self, names: Sequence[str], rtype: str) -> list[Answer]:
+        return [await self.resolve(name, rtype) for name in names]
+
     async def ask(self, server: Server, name: str, rtype: str) -> Answer:
         question = ("ask", server.address, server.port, name, rtype)
         answer: Answer = _told(self.told, question)
         return answer
+
+    async def ask_all(self, servers: Sequence[Server], name: str, rtype: str) -> list[Answer]:
+        return [await self.ask(server, name, rtype) for server in servers]
 
     async def delegation(self, name: str) -> Delegation | NoName | CouldNotTell:
         answer: Delegation | NoName | CouldNotTell = _told(self.told, ("delegation", name))

@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import functools
 import socket
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast
 
 from checks.engine.addresses import may_ask, parse_address
-from checks.engine.channels import Channels
+from checks.engine.asking import NOBODY_TO_ASK, Asking, Finish, Put, Read, Shared, wait_for_all
 from checks.engine.decoding import REFERRAL, End, Reply, read_authoritative, read_recursive
 from checks.engine.lookup import (
     Answer,
@@ -24,17 +23,13 @@ from checks.engine.lookup import (
     Server,
     sorted_values,
 )
-from checks.engine.messages import Message
 from checks.engine.network import Endpoint, Network
-from checks.engine.transport import exchange
 from checks.engine.wire import question
 
 MAX_ALIASES = 16
 # Registries have a dozen servers or more; a few are enough to ask whether a name exists.
 _REGISTRY_SERVERS = 3
 _PARENT_SERVERS = 2
-_T = TypeVar("_T")
-_Read = Callable[[Message, str, str], Reply | CouldNotTell]
 
 
 @dataclass(frozen=True)
@@ -59,21 +54,25 @@ class NetworkLookup:
 
     def __init__(self, network: Network, *, exchanges: int = 256) -> None:
         self._network = network
-        self._on_the_wire = asyncio.Semaphore(exchanges)
-        self._asked: dict[tuple[str, ...], asyncio.Task[Any]] = {}
+        self._asking = Asking(network.timeouts_seconds, exchanges=exchanges)
         self._permitted: dict[str, bool] = {}
-        self._channels: Channels | None = None
 
     async def resolve(self, name: str, rtype: str) -> Answer:
         """Ask the resolvers in turn, as the world would; aliases are followed to their end."""
-        name = name.rstrip(".").lower() or "."
-        return await self._once(("resolve", name, rtype), lambda: self._resolve(name, rtype, ()))
+        shared = self._resolving(name, rtype)
+        return shared.result() if shared.is_done else await shared.wait()
+
+    async def resolve_all(self, names: Sequence[str], rtype: str) -> list[Answer]:
+        """The same of several names at once."""
+        return await wait_for_all([self._resolving(name, rtype) for name in names])
 
     async def ask(self, server: Server, name: str, rtype: str) -> Answer:
         """Ask one authoritative server. An alias that leads out of its zones is resolved."""
-        name = name.rstrip(".").lower() or "."
-        key = ("ask", server.address, str(server.port), name, rtype)
-        return await self._once(key, lambda: self._ask(server, name, rtype))
+        return await self._putting(server, name, rtype).wait()
+
+    async def ask_all(self, servers: Sequence[Server], name: str, rtype: str) -> list[Answer]:
+        """The same of several servers at once."""
+        return await wait_for_all([self._putting(server, name, rtype) for server in servers])
 
     def resolvers_for(self, name: str) -> tuple[Endpoint, ...]:
         """The resolvers that confirm what servers say; none where none are set."""
@@ -81,88 +80,90 @@ class NetworkLookup:
 
     async def ask_resolver(self, resolver: Endpoint, name: str, rtype: str) -> Answer:
         """What one of them holds, with the seconds that are left of it as TTL."""
-        key = ("resolver", resolver[0], str(resolver[1]), name, rtype)
-        return await self._once(key, lambda: self._ask_resolver(resolver, name, rtype))
+        key = ("resolver", resolver, name, rtype)
+        known = self._asking.known(key) or self._put(
+            key, (resolver,), name, rtype, recursion=True, read=read_recursive
+        )
+        return await known.wait()
 
     async def delegation(self, name: str) -> Delegation | NoName | CouldNotTell:
         """Walk up from the name to its zone's apex, then find every server's addresses."""
         name = name.rstrip(".").lower()
-        return await self._once(("delegation", name), lambda: self._delegation(name))
+        return await self._asking.once(("delegation", name), lambda: self._delegation(name)).wait()
 
     async def close(self) -> None:
         """Drop the questions nobody waits for any more."""
-        for task in self._asked.values():
-            task.cancel()
-        await asyncio.gather(*self._asked.values(), return_exceptions=True)
-        if self._channels is not None:
-            self._channels.close()
+        await self._asking.close()
 
-    async def _once(self, key: tuple[str, ...], ask: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
-        task = self._asked.get(key)
-        if task is None:
-            task = self._asked[key] = asyncio.create_task(ask())
-        # Most questions of a batch have been answered before: those cost nothing but the look.
-        return cast(_T, task.result() if task.done() else await asyncio.shield(task))
+    def _resolving(self, name: str, rtype: str) -> Shared[Answer]:
+        known = self._asking.known((name, rtype))
+        if known is not None:
+            return known
+        name = name.rstrip(".").lower() or "."
+        key = (name, rtype)
+        return self._asking.known(key) or self._put(
+            key,
+            self._network.nameservers_for(name),
+            name,
+            rtype,
+            recursion=True,
+            read=read_recursive,
+            finish=lambda reply: self._finish(reply, rtype, ()),
+        )
 
-    async def _resolve(self, name: str, rtype: str, chain: tuple[Record, ...]) -> Answer:
-        servers = self._network.nameservers_for(name)
-        reply = await self._put(servers, name, rtype, recursion=True, read=read_recursive)
-        if isinstance(reply, CouldNotTell):
-            return reply
-        return await self._finish(reply, rtype, chain)
-
-    async def _ask(self, server: Server, name: str, rtype: str) -> Answer:
+    def _putting(self, server: Server, name: str, rtype: str) -> Shared[Answer]:
+        name = name.rstrip(".").lower() or "."
+        key = (server.address, server.port, name, rtype)
+        known = self._asking.known(key)
+        if known is not None:
+            return known
         if not self._may_ask(server.address):
-            return CouldNotTell("not-allowed", server.address)
-        at = [(server.address, server.port)]
-        reply = await self._put(at, name, rtype, recursion=False, read=read_authoritative)
-        if isinstance(reply, CouldNotTell):
-            return reply
-        return await self._finish(reply, rtype, ())
+            return self._asking.told(key, CouldNotTell("not-allowed", server.address))
+        return self._put(
+            key,
+            ((server.address, server.port),),
+            name,
+            rtype,
+            recursion=False,
+            read=read_authoritative,
+            finish=lambda reply: self._finish(reply, rtype, ()),
+        )
 
-    async def _ask_resolver(self, resolver: Endpoint, name: str, rtype: str) -> Answer:
-        reply = await self._put([resolver], name, rtype, recursion=True, read=read_recursive)
-        return reply if isinstance(reply, CouldNotTell) else reply.as_answer()
+    def _put(
+        self,
+        key: Hashable,
+        servers: Sequence[Endpoint],
+        name: str,
+        rtype: str,
+        *,
+        recursion: bool,
+        read: Read,
+        finish: Finish | None = None,
+    ) -> Shared[Answer]:
+        asked = question(name, rtype)
+        if asked is None:
+            return self._asking.told(key, NoName())
+        if not servers:
+            return self._asking.told(key, NOBODY_TO_ASK)
+        return self._asking.put(key, Put(asked, servers, name, rtype, recursion, read, finish))
 
     async def _finish(self, reply: Reply, rtype: str, earlier: tuple[Record, ...]) -> Answer:
         """Go on where a reply ends in an alias: a server need not know the target's zone."""
-        if reply.end is not End.UNFINISHED:
-            return reply.as_answer(earlier)
-        chain = earlier + reply.chain
-        if len(chain) > MAX_ALIASES or any(link.owner == reply.last for link in chain):
-            return CouldNotTell("cname-loop", reply.last)
-        return await self._resolve(reply.last, rtype, chain)
-
-    async def _put(
-        self, servers: Sequence[Endpoint], name: str, rtype: str, *, recursion: bool, read: _Read
-    ) -> Reply | CouldNotTell:
-        """Ask the servers in turn; only silence is worth another, longer try."""
-        asked = question(name, rtype)
-        if asked is None:
-            return Reply(End.NO_NAME, name)
-        failure = CouldNotTell("unreachable", "no name server is configured")
-        if self._channels is None:
-            self._channels = Channels()
-        waiting = list(servers)
-        for timeout_seconds in self._network.timeouts_seconds:
-            silent = []
-            for endpoint in waiting:
-                async with self._on_the_wire:
-                    message = await exchange(
-                        self._channels,
-                        asked,
-                        endpoint,
-                        recursion=recursion,
-                        timeout_seconds=timeout_seconds,
-                    )
-                reply = message if isinstance(message, CouldNotTell) else read(message, name, rtype)
-                if isinstance(reply, Reply):
-                    return reply
-                failure = reply
-                if "timeout" in (reply.reason, reply.detail):
-                    silent.append(endpoint)
-            waiting = silent
-        return failure
+        while reply.end is End.UNFINISHED:
+            earlier += reply.chain
+            name = reply.last
+            if len(earlier) > MAX_ALIASES or any(link.owner == name for link in earlier):
+                return CouldNotTell("cname-loop", name)
+            asked = question(name, rtype)
+            if asked is None:
+                return NoName(earlier)
+            servers = self._network.nameservers_for(name)
+            put = Put(asked, servers, name, rtype, recursion=True, read=read_recursive)
+            found = await self._asking.reply_to(put)
+            if isinstance(found, CouldNotTell):
+                return found
+            reply = found
+        return reply.as_answer(earlier)
 
     async def _delegation(self, name: str) -> Delegation | NoName | CouldNotTell:
         found = await self._apex(name)
@@ -174,7 +175,7 @@ class NetworkLookup:
         above, is_confirmed = await self._named_above(zone)
         hosts = tuple(sorted({*found.values, *above}))
         # Providers serve thousands of zones from the same few hosts.
-        located = await self._once(("hosts", *hosts), lambda: self._locate_all(hosts))
+        located = await self._located(hosts)
         port = self._network.authoritative_port_for(zone)
         return Delegation(
             zone=zone,
@@ -205,6 +206,9 @@ class NetworkLookup:
                 return (), True
         return (), False
 
+    async def _located(self, hosts: tuple[str, ...]) -> dict[str, _Located]:
+        return await self._asking.once(("hosts", hosts), lambda: self._locate_all(hosts)).wait()
+
     async def _locate_all(self, hosts: Sequence[str]) -> dict[str, _Located]:
         found = await asyncio.gather(*(self._locate(host) for host in hosts))
         return dict(zip(hosts, found, strict=True))
@@ -234,9 +238,9 @@ class NetworkLookup:
         """
         port = self._network.authoritative_port_for(name)
         hosts = tuple(sorted(set(registry.values)))[:_REGISTRY_SERVERS]
-        located = await self._once(("hosts", *hosts), lambda: self._locate_all(hosts))
+        located = await self._located(hosts)
         servers = [Server(h, a, port) for h in hosts for a in located[h].usable[:1]]
-        answers = await asyncio.gather(*(self.ask(server, name, "NS") for server in servers))
+        answers = await self.ask_all(servers, name, "NS")
         said = [a for a in answers if not isinstance(a, CouldNotTell) or a.detail == REFERRAL]
         if said and all(isinstance(answer, NoName) for answer in said):
             return NoName()
@@ -244,7 +248,7 @@ class NetworkLookup:
 
     async def _locate(self, host: str) -> _Located:
         """A server's addresses that may be asked; none where any is in doubt."""
-        answers = await asyncio.gather(self.resolve(host, "A"), self.resolve(host, "AAAA"))
+        answers = await wait_for_all([self._resolving(host, rtype) for rtype in ("A", "AAAA")])
         # Sorted, for servers rotate their answers and the same zone must look the same each time.
         found = [v for a in answers if isinstance(a, Records) for v in sorted_values(a.values)]
         if not found:

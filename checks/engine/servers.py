@@ -6,7 +6,6 @@ can believe a single server. A server that did not answer is our ignorance, neve
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeGuard
@@ -46,11 +45,21 @@ class Survey:
         return [_row(server, answer) for server, answer in self.answers]
 
     def opinions(self, judge: Callable[[Answer], Opinion]) -> list[Opinion | None]:
-        """Each answer judged alone; None for a server that gave none."""
-        return [
-            None if isinstance(answer, CouldNotTell) else judge(answer)
-            for _, answer in self.answers
-        ]
+        """Each answer judged alone; None for a server that gave none.
+
+        Equal answers are worth the same, so each is judged once.
+        """
+        found: list[tuple[Answer, Opinion]] = []
+        opinions: list[Opinion | None] = []
+        for _, answer in self.answers:
+            opinion = None
+            if not isinstance(answer, CouldNotTell):
+                opinion = next((known for same, known in found if same == answer), None)
+                if opinion is None:
+                    opinion = judge(answer)
+                    found.append((answer, opinion))
+            opinions.append(opinion)
+        return opinions
 
 
 def _row(server: Server, answer: Answer) -> dict[str, Any]:
@@ -86,10 +95,29 @@ async def survey(
     delegation = await lookup.delegation(domain)
     if not isinstance(delegation, Delegation):
         return delegation
-    answers = await asyncio.gather(
-        *(lookup.ask(server, at or domain, rtype) for server in delegation.servers)
-    )
+    answers = await lookup.ask_all(delegation.servers, at or domain, rtype)
     return Survey(delegation, tuple(zip(delegation.servers, answers, strict=True)))
+
+
+async def survey_below(
+    lookup: Lookup, domain: str, name: str, rtype: str
+) -> Survey | NoName | CouldNotTell:
+    """Ask every server of the zone that `name`, below the domain, lies in.
+
+    Mostly that is the domain's own zone. Its servers are asked first: where each of them says that
+    its answer comes out of that zone, the name is delegated nowhere else (RFC 1034 section 4.3.2).
+    Where any says otherwise, or nothing, the zone is found as for any other name.
+    """
+    above = await lookup.delegation(domain)
+    if isinstance(above, Delegation) and above.servers:
+        answers = await lookup.ask_all(above.servers, name, rtype)
+        if all(_lies_in(above.zone, answer) for answer in answers):
+            return Survey(above, tuple(zip(above.servers, answers, strict=True)))
+    return await survey(lookup, name, rtype)
+
+
+def _lies_in(zone: str, answer: Answer) -> bool:
+    return not isinstance(answer, CouldNotTell) and answer.zone == zone
 
 
 def undelegated(kind: Kind, domain: str, answer: NoName | CouldNotTell) -> Outcome:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
-from checks.engine.addresses import unwrapped
 from checks.engine.lookup import Answer, CouldNotTell, Lookup, NoName, NoRecord, Records
 from checks.engine.spf_macros import Letters, expand, expand_name, is_macro_string
 from checks.engine.spf_terms import (
@@ -22,6 +21,7 @@ from checks.engine.spf_terms import (
 
 MAX_VOID_LOOKUPS = 2
 MAX_HOSTS = 10
+_LIMITS = ("too-many-lookups", "too-many-void-lookups")
 
 
 class Result(StrEnum):
@@ -59,7 +59,7 @@ class CheckHostResult:
 
 
 @dataclass(frozen=True)
-class _Ended:
+class Ended:
     """The outcome of one record: a result, or an error that ends the whole check."""
 
     result: Result
@@ -69,6 +69,20 @@ class _Ended:
     path: tuple[str, ...] = ()
     exp: Term | None = None
     exp_domain: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What an included record said of an address, what that cost, and whose records it took."""
+
+    ended: Ended
+    lookups: int
+    void_lookups: int
+    names: frozenset[str]
+
+
+# What includes said, by domain and address. Belongs to one batch: answers are the same within it.
+Memory = dict[tuple[str, int, int], Remembered]
 
 
 @dataclass
@@ -83,6 +97,12 @@ class _Check:
     void_lookups: int = 0
     validated: list[str] | None = field(default=None)
     varied: bool = False
+    memory: Memory | None = None
+    subject: str = ""
+    # Of the record under way, and what it includes: did it speak of nothing but fixed addresses,
+    # so that it says the same to every sender, and whose records were read?
+    is_general: bool = True
+    names: set[str] = field(default_factory=set)
 
     @property
     def rtype(self) -> str:
@@ -95,17 +115,28 @@ class _Check:
 
 
 async def check_host(
-    ip: str | IPv4Address | IPv6Address, domain: str, sender: str, helo: str, *, lookup: Lookup
+    ip: str | IPv4Address | IPv6Address,
+    domain: str,
+    sender: str,
+    helo: str,
+    *,
+    lookup: Lookup,
+    memory: Memory | None = None,
 ) -> CheckHostResult:
-    """Evaluate SPF for mail from `ip` (RFC 7208 section 4); never raises for a DNS condition."""
+    """Evaluate SPF for mail from `ip` (RFC 7208 section 4); never raises for a DNS condition.
+
+    `memory` is what includes said in other checks of a batch, and gets what they say in this one.
+    """
     domain = domain.removesuffix(".")
     if not is_fqdn(domain):
         return CheckHostResult(Result.NONE)
-    address = unwrapped(ip_address(ip)) if _is_mapped(ip) else ip_address(ip)
+    address = ip_address(ip) if isinstance(ip, str) else ip
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
     sender = sender if "@" in sender else f"postmaster@{sender}"
     if sender.startswith("@"):
         sender = "postmaster" + sender
-    check = _Check(address, sender, helo, lookup)
+    check = _Check(address, sender, helo, lookup, memory=memory, subject=domain.lower())
     ended = await _check_domain(check, domain)
     explanation = await _explain(check, ended) if ended.result is Result.FAIL else ""
     return CheckHostResult(
@@ -121,11 +152,6 @@ async def check_host(
     )
 
 
-def _is_mapped(ip: str | IPv4Address | IPv6Address) -> bool:
-    address = ip_address(ip)
-    return isinstance(address, IPv6Address) and address.ipv4_mapped is not None
-
-
 @functools.lru_cache(maxsize=4096)
 def is_fqdn(domain: str) -> bool:
     """Section 4.3: several labels of 1 to 63 characters, 253 in all, and not a literal."""
@@ -134,36 +160,37 @@ def is_fqdn(domain: str) -> bool:
     return len(labels) > 1 and fits and len(domain) <= 253 and not domain.endswith("]")
 
 
-async def _check_domain(check: _Check, domain: str) -> _Ended:
+async def _check_domain(check: _Check, domain: str) -> Ended:
     """Sections 4.4 to 4.6: fetch, select, parse, evaluate."""
+    check.names.add(domain.lower())
     answer = await check.lookup.resolve(domain, "TXT") if is_fqdn(domain) else NoName()
     if isinstance(answer, CouldNotTell):
         return _could_not_tell(domain, answer)
     records = select(answer.values) if isinstance(answer, Records) else []
     if not records:
-        return _Ended(Result.NONE, "no-record", domain)
+        return Ended(Result.NONE, "no-record", domain)
     if len(records) > 1:
-        return _Ended(Result.PERMERROR, "several-records", domain)
+        return Ended(Result.PERMERROR, "several-records", domain)
     policy = parse(records[0])
     if isinstance(policy, BadSyntax):
-        return _Ended(Result.PERMERROR, "syntax", policy.term)
+        return Ended(Result.PERMERROR, "syntax", policy.term)
     return await _evaluate(check, domain, policy)
 
 
-def _could_not_tell(name: str, answer: CouldNotTell) -> _Ended:
-    return _Ended(Result.TEMPERROR, "could-not-tell", f"{name}: {answer.reason}")
+def _could_not_tell(name: str, answer: CouldNotTell) -> Ended:
+    return Ended(Result.TEMPERROR, "could-not-tell", f"{name}: {answer.reason}")
 
 
-async def _evaluate(check: _Check, domain: str, policy: Policy) -> _Ended:
+async def _evaluate(check: _Check, domain: str, policy: Policy) -> Ended:
     """Left to right, the first match decides (section 4.6.2); then redirect; then neutral."""
     for term in policy.mechanisms:
         matched = await _matches(check, domain, term)
-        if isinstance(matched, _Ended):
+        if isinstance(matched, Ended):
             if not matched.problem:
                 return replace(matched, exp=policy.exp, exp_domain=domain)
             return matched
         if matched:
-            return _Ended(
+            return Ended(
                 Result(term.result),
                 matched=term,
                 path=(domain,),
@@ -172,30 +199,32 @@ async def _evaluate(check: _Check, domain: str, policy: Policy) -> _Ended:
             )
     if policy.redirect is not None:
         return await _redirect(check, domain, policy.redirect)
-    return _Ended(Result.NEUTRAL, path=(domain,))
+    return Ended(Result.NEUTRAL, path=(domain,))
 
 
-async def _redirect(check: _Check, domain: str, term: Term) -> _Ended:
+async def _redirect(check: _Check, domain: str, term: Term) -> Ended:
     """Section 6.1: a target without a record is an error; its explanation replaces ours."""
     over = _spend(check, term)
     if over is not None:
         return over
-    target = await expand_name(term.target, check.letters(domain))
+    target = await _target(check, domain, term)
     ended = await _check_domain(check, target)
     if ended.result is Result.NONE:
-        return _Ended(Result.PERMERROR, "no-record", target)
+        return Ended(Result.PERMERROR, "no-record", target)
     return replace(ended, path=(domain, *ended.path))
 
 
-def _spend(check: _Check, term: Term) -> _Ended | None:
+def _spend(check: _Check, term: Term) -> Ended | None:
     check.lookups += term.is_costly
     check.varied = check.varied or term.varies
+    if term.varies or term.has_macros:
+        check.is_general = False
     if check.lookups > MAX_LOOKUPS:
-        return _Ended(Result.PERMERROR, "too-many-lookups", term.text)
+        return Ended(Result.PERMERROR, "too-many-lookups", term.text)
     return None
 
 
-async def _matches(check: _Check, domain: str, term: Term) -> bool | _Ended:
+async def _matches(check: _Check, domain: str, term: Term) -> bool | Ended:
     over = _spend(check, term)
     if over is not None:
         return over
@@ -206,7 +235,7 @@ async def _matches(check: _Check, domain: str, term: Term) -> bool | _Ended:
             return term.network is not None and check.ip in term.network
         case "ptr":
             return await _ptr_matches(check, domain, term)
-    target = await expand_name(term.target, check.letters(domain)) if term.target else domain
+    target = await _target(check, domain, term)
     match term.name:
         case "include":
             return await _include_matches(check, domain, target, term)
@@ -217,20 +246,60 @@ async def _matches(check: _Check, domain: str, term: Term) -> bool | _Ended:
     return await _exists(check, target)
 
 
-async def _include_matches(check: _Check, domain: str, target: str, term: Term) -> bool | _Ended:
+async def _target(check: _Check, domain: str, term: Term) -> str:
+    if term.has_macros:
+        return await expand_name(term.target, check.letters(domain))
+    return term.plain_target or domain
+
+
+async def _include_matches(check: _Check, domain: str, target: str, term: Term) -> bool | Ended:
     """The table of section 5.2."""
-    ended = await _check_domain(check, target)
+    ended = await _check_included(check, target)
     match ended.result:
         case Result.PASS:
-            return _Ended(Result(term.result), matched=ended.matched, path=(domain, *ended.path))
+            return Ended(Result(term.result), matched=ended.matched, path=(domain, *ended.path))
         case Result.TEMPERROR | Result.PERMERROR:
             return ended
         case Result.NONE:
-            return _Ended(Result.PERMERROR, "no-record", target)
+            return Ended(Result.PERMERROR, "no-record", target)
     return False
 
 
-async def _counted(check: _Check, name: str, rtype: str) -> Answer | _Ended:
+async def _check_included(check: _Check, target: str) -> Ended:
+    """As `_check_domain`, or what it came to before where it can only come to the same."""
+    if check.memory is None:
+        return await _check_domain(check, target)
+    # By number: an address object takes long to hash.
+    place = (target, check.ip.version, int(check.ip))
+    known = check.memory.get(place)
+    if known is not None and _holds_for(check, known):
+        check.lookups += known.lookups
+        check.void_lookups += known.void_lookups
+        check.names |= known.names
+        return known.ended
+    outside = check.is_general, check.names, check.lookups, check.void_lookups
+    check.is_general, check.names = True, set()
+    ended = await _check_domain(check, target)
+    is_general, names, lookups, voids = outside
+    # A way back to the subject's own record is a loop, ends at a limit, and is not remembered.
+    if check.is_general and ended.problem not in _LIMITS:
+        check.memory[place] = Remembered(
+            ended, check.lookups - lookups, check.void_lookups - voids, frozenset(check.names)
+        )
+    check.is_general, check.names = is_general and check.is_general, names | check.names
+    return ended
+
+
+def _holds_for(check: _Check, known: Remembered) -> bool:
+    """Not where a limit could be met on the way, or the subject's own record is read again."""
+    return (
+        check.lookups + known.lookups <= MAX_LOOKUPS
+        and check.void_lookups + known.void_lookups <= MAX_VOID_LOOKUPS
+        and check.subject not in known.names
+    )
+
+
+async def _counted(check: _Check, name: str, rtype: str) -> Answer | Ended:
     """Ask, and count an empty answer: more than two end the check (section 4.6.4)."""
     answer = await check.lookup.resolve(name, rtype) if name else NoName()
     if isinstance(answer, CouldNotTell):
@@ -238,13 +307,13 @@ async def _counted(check: _Check, name: str, rtype: str) -> Answer | _Ended:
     if isinstance(answer, NoName | NoRecord):
         check.void_lookups += 1
         if check.void_lookups > MAX_VOID_LOOKUPS:
-            return _Ended(Result.PERMERROR, "too-many-void-lookups", name)
+            return Ended(Result.PERMERROR, "too-many-void-lookups", name)
     return answer
 
 
-async def _a_matches(check: _Check, target: str, term: Term) -> bool | _Ended:
+async def _a_matches(check: _Check, target: str, term: Term) -> bool | Ended:
     answer = await _counted(check, target, check.rtype)
-    if isinstance(answer, _Ended):
+    if isinstance(answer, Ended):
         return answer
     return _any_in_network(check, answer, term)
 
@@ -255,15 +324,15 @@ def _any_in_network(check: _Check, answer: Answer, term: Term) -> bool:
     return any(check.ip in network_of(address, term) for address in answer.values)
 
 
-async def _mx_matches(check: _Check, target: str, term: Term) -> bool | _Ended:
+async def _mx_matches(check: _Check, target: str, term: Term) -> bool | Ended:
     """Section 5.4; more than ten exchanges are an error (section 4.6.4)."""
     answer = await _counted(check, target, "MX")
-    if isinstance(answer, _Ended):
+    if isinstance(answer, Ended):
         return answer
     if not isinstance(answer, Records):
         return False
     if len(answer.records) > MAX_HOSTS:
-        return _Ended(Result.PERMERROR, "too-many-hosts", target)
+        return Ended(Result.PERMERROR, "too-many-hosts", target)
     for record in answer.records:
         addresses = await check.lookup.resolve(record.exchange, check.rtype)
         if isinstance(addresses, CouldNotTell):
@@ -273,13 +342,13 @@ async def _mx_matches(check: _Check, target: str, term: Term) -> bool | _Ended:
     return False
 
 
-async def _exists(check: _Check, target: str) -> bool | _Ended:
+async def _exists(check: _Check, target: str) -> bool | Ended:
     """Section 5.7: an A record, whatever the sender's address family."""
     answer = await _counted(check, target, "A")
-    return answer if isinstance(answer, _Ended) else isinstance(answer, Records)
+    return answer if isinstance(answer, Ended) else isinstance(answer, Records)
 
 
-async def _ptr_matches(check: _Check, domain: str, term: Term) -> bool | _Ended:
+async def _ptr_matches(check: _Check, domain: str, term: Term) -> bool | Ended:
     target = await expand_name(term.target, check.letters(domain)) if term.target else domain
     names = await _validated_names(check)
     return any(_is_within(name, target) for name in names)
@@ -312,7 +381,7 @@ async def _validated_name(check: _Check, domain: str) -> str:
     return (exact or within or names or ["unknown"])[0]
 
 
-async def _explain(check: _Check, ended: _Ended) -> str:
+async def _explain(check: _Check, ended: Ended) -> str:
     """Section 6.2: one TXT record of valid syntax, or nothing."""
     if ended.exp is None:
         return ""

@@ -6,22 +6,24 @@ all the branch that costs too much. So this walk goes on past the limit, up to o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import functools
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
-from typing import Any
+from typing import Any, TypeVar
 
 from checks.engine.addresses import IPNetwork
 from checks.engine.lookup import Answer, CouldNotTell, Lookup, NoName, Records, sorted_values
 from checks.engine.spf_check_host import is_fqdn
 from checks.engine.spf_macros import Letters, expand_name
-from checks.engine.spf_networks import count_covered
+from checks.engine.spf_networks import Range, count_covered, range_of
 from checks.engine.spf_terms import BadSyntax, Term, network_of, parse, select
 
 MAX_COSTLY_TERMS = 60
 MAX_TERMS = 5000
 _SHOWN_NETWORKS = 50
 _SHOWN_TERMS = 100
+_T = TypeVar("_T")
 
 
 @dataclass
@@ -38,24 +40,36 @@ class Node:
     detail: str = ""
     networks: list[IPNetwork] = field(default_factory=list)
     children: list[Node] = field(default_factory=list)
+    _shown: tuple[Sequence[IPNetwork], dict[str, Any]] | None = field(
+        default=None, repr=False, compare=False
+    )
+
+    # What the branch holds in all, found once: a node is complete when it is first asked, and the
+    # branch of an include is the same object in every domain's tree of a batch.
 
     def walk(self) -> Iterator[Node]:
         yield self
         for child in self.children:
             yield from child.walk()
 
-    @property
+    @functools.cached_property
     def lookups(self) -> int:
         """What the branch costs of the ten look-ups."""
-        return sum(node.cost for node in self.walk())
+        return self.cost + sum([child.lookups for child in self.children])
 
-    @property
+    @functools.cached_property
     def void_lookups(self) -> int:
-        return sum(node.void for node in self.walk())
+        return self.void + sum([child.void_lookups for child in self.children])
 
-    @property
+    @functools.cached_property
     def all_networks(self) -> list[IPNetwork]:
-        return [network for node in self.walk() for network in node.networks]
+        return _joined(self.networks, [child.all_networks for child in self.children])
+
+    @functools.cached_property
+    def ranges(self) -> list[Range]:
+        """The same networks as numbers."""
+        own = [range_of(network) for network in self.networks]
+        return _joined(own, [child.ranges for child in self.children])
 
     @property
     def listed_networks(self) -> list[IPNetwork]:
@@ -67,23 +81,32 @@ class Node:
             for network in node.networks
         ]
 
-    @property
+    @functools.cached_property
     def included(self) -> list[str]:
         """Every domain whose record is drawn in, by include or redirect."""
-        return [n.target for n in self.walk() if n.name in ("include", "redirect")]
+        own = [self.target] if self.name in ("include", "redirect") else []
+        return _joined(own, [child.included for child in self.children])
 
-    @property
+    @functools.cached_property
     def problems(self) -> list[tuple[str, str]]:
-        return [(node.problem, node.detail) for node in self.walk() if node.problem]
+        own = [(self.problem, self.detail)] if self.problem else []
+        return _joined(own, [child.problems for child in self.children])
 
     def as_evidence(self, wanted: Sequence[IPNetwork]) -> dict[str, Any]:
-        """The tree as plain values; `covers` counts the wanted networks a branch lists whole."""
-        listed = self.all_networks
+        """The tree as plain values; `covers` counts the wanted networks a branch lists whole.
+
+        Not to be changed by who gets it: it is shown again wherever the branch is.
+        """
+        if self._shown is None or self._shown[0] is not wanted:
+            self._shown = (wanted, self._as_evidence(wanted))
+        return self._shown[1]
+
+    def _as_evidence(self, wanted: Sequence[IPNetwork]) -> dict[str, Any]:
         row: dict[str, Any] = {
             "term": self.text,
             "cost": self.cost,
             "lookups": self.lookups,
-            "covers": count_covered(listed, wanted),
+            "covers": count_covered(self.ranges, wanted),
             "networks": [str(network) for network in self.networks[:_SHOWN_NETWORKS]],
             "children": [child.as_evidence(wanted) for child in self.children[:_SHOWN_TERMS]],
         }
@@ -94,12 +117,33 @@ class Node:
         return row
 
 
+def _joined(own: list[_T], below: Iterable[list[_T]]) -> list[_T]:
+    joined = own[:]
+    for each in below:
+        joined += each
+    return joined
+
+
+@dataclass(frozen=True, slots=True)
+class _Branch:
+    """An include expanded whole, and what that took of a walk's limits."""
+
+    node: Node
+    costly: int
+    terms: int
+
+
+# By term, as it is written. Belongs to one batch: answers are the same within it.
+Branches = dict[str, _Branch]
+
+
 @dataclass
 class _Walk:
     """One expansion under way."""
 
     sender_domain: str
     lookup: Lookup
+    branches: Branches
     costly: int = 0
     terms: int = 0
 
@@ -113,10 +157,14 @@ class _Walk:
         return "unknown"
 
 
-async def expand(domain: str, lookup: Lookup) -> Node:
-    """Expand the record of `domain`. DNS trouble is a problem at its node."""
+async def expand(domain: str, lookup: Lookup, branches: Branches | None = None) -> Node:
+    """Expand the record of `domain`. DNS trouble is a problem at its node.
+
+    `branches` are the includes that a batch has expanded already, and gets the new ones.
+    """
     root = Node(text=domain, target=domain)
-    await _expand_record(_Walk(domain, lookup), root, (domain,))
+    walk = _Walk(domain, lookup, {} if branches is None else branches)
+    await _expand_record(walk, root, (domain,))
     return root
 
 
@@ -147,11 +195,18 @@ async def _ask(walk: _Walk, name: str, rtype: str) -> Answer:
 
 
 async def _expand_term(walk: _Walk, path: tuple[str, ...], term: Term) -> Node:
+    if term.name == "include":
+        known = walk.branches.get(term.text)
+        if known is not None and _fits(walk, path, known):
+            walk.costly += known.costly
+            walk.terms += known.terms
+            return known.node
     node = Node(term.text, term.name, qualifier=term.qualifier, cost=int(term.is_costly))
     if term.network is not None:
         node.networks.append(term.network)
     if not term.is_costly or term.varies:
         return node
+    costly, terms = walk.costly, walk.terms
     walk.costly += 1
     if walk.costly > MAX_COSTLY_TERMS:
         node.problem, node.detail = "too-many-lookups", term.text
@@ -159,11 +214,33 @@ async def _expand_term(walk: _Walk, path: tuple[str, ...], term: Term) -> Node:
     domain = path[-1]
     named = await expand_name(term.target, walk.letters(domain)) if term.target else domain
     node.target = named.lower()
-    if term.name in ("include", "redirect"):
-        await _expand_branch(walk, node, path)
-    else:
+    if term.name not in ("include", "redirect"):
         await _expand_hosts(walk, node, term)
+        return node
+    await _expand_branch(walk, node, path)
+    branch = _Branch(node, walk.costly - costly, walk.terms - terms)
+    if term.name == "include" and _is_general(walk, path, node):
+        walk.branches[term.text] = branch
     return node
+
+
+def _fits(walk: _Walk, path: tuple[str, ...], branch: _Branch) -> bool:
+    """Would expanding it here find the same? Not where a limit is met, or it leads back to us."""
+    return (
+        walk.costly + branch.costly <= MAX_COSTLY_TERMS
+        and walk.terms + branch.terms <= MAX_TERMS
+        and not any(name in path for name in branch.node.included)
+    )
+
+
+def _is_general(walk: _Walk, path: tuple[str, ...], node: Node) -> bool:
+    """Is the branch the same wherever it is drawn in? Macros may speak of the sender's domain."""
+    return (
+        walk.costly <= MAX_COSTLY_TERMS
+        and walk.terms <= MAX_TERMS
+        and not any(name in path for name in node.included)
+        and not any("%" in each.text for each in node.walk())
+    )
 
 
 async def _expand_branch(walk: _Walk, node: Node, path: tuple[str, ...]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -28,14 +29,14 @@ class Coverage:
     network: IPNetwork
     results: tuple[tuple[Piece, CheckHostResult], ...]
 
-    @property
+    @functools.cached_property
     def passes(self) -> bool:
         return all(result.result is Result.PASS for _, result in self.results)
 
     def as_evidence(self) -> dict[str, Any]:
         row: dict[str, Any] = {"network": str(self.network), "passes": self.passes}
         row["results"] = [
-            {"first": str(piece.first), "last": str(piece.last), "result": str(found.result)}
+            {"first": piece.ends[0], "last": piece.ends[1], "result": found.result.value}
             for piece, found in self.results
         ]
         return row
@@ -54,7 +55,7 @@ class Facts:
     # It cuts the region's networks into more pieces than one look may try.
     is_too_long: bool = False
 
-    @property
+    @functools.cached_property
     def results(self) -> list[CheckHostResult]:
         return [result for coverage in self.coverage for _, result in coverage.results]
 

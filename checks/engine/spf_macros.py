@@ -117,8 +117,13 @@ async def _expand_one(match: re.Match[str], letters: Letters) -> str:
 
 
 async def expand_name(text: str, letters: Letters) -> str:
-    """A target name: without the final dot, cut from the left when too long (section 7.3)."""
-    name = (await expand(text, letters)).removesuffix(".")
+    """A target name, expanded."""
+    return cut_name(await expand(text, letters))
+
+
+def cut_name(text: str) -> str:
+    """A name without the final dot, cut from the left when too long (section 7.3)."""
+    name = text.removesuffix(".")
     while len(name) > MAX_NAME and "." in name:
         name = name.split(".", 1)[1]
     return name

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterable
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
 
 from checks.engine.addresses import Address, IPNetwork
 
@@ -16,28 +17,44 @@ class Piece:
     first: Address
     last: Address
 
+    @functools.cached_property
+    def ends(self) -> tuple[str, str]:
+        return str(self.first), str(self.last)
+
     @property
     def middle(self) -> Address:
         return type(self.first)((int(self.first) + int(self.last)) // 2)
 
 
+# Version, first and last address as numbers.
+Range = tuple[int, int, int]
+
+
 @functools.lru_cache(maxsize=4096)
-def _ends(network: IPNetwork) -> tuple[int, int, int]:
-    """Version, first and last address as numbers: a record's networks are looked at many times."""
+def range_of(network: IPNetwork) -> Range:
+    """A record's networks are looked at many times."""
     return network.version, int(network.network_address), int(network.broadcast_address)
 
 
-def pieces(network: IPNetwork, boundaries: Iterable[IPNetwork]) -> list[Piece]:
+@functools.lru_cache(maxsize=4096)
+def _piece(version: int, first: int, last: int) -> Piece:
+    kind = IPv4Address if version == 4 else IPv6Address
+    return Piece(kind(first), kind(last))
+
+
+def pieces(network: Range, boundaries: Iterable[Range]) -> list[Piece]:
     """Cut `network` at every boundary inside it. Exact: nothing is sampled."""
-    version, first, last = _ends(network)
+    version, first, last = network
     starts = {first}
-    for other, start, end in map(_ends, boundaries):
-        if other == version and start <= last and end >= first:
-            starts.update(edge for edge in (start, end + 1) if first < edge <= last)
+    for other, start, end in boundaries:
+        if start <= last and end >= first and other == version:
+            if first < start:
+                starts.add(start)
+            if end < last:
+                starts.add(end + 1)
     ordered = sorted(starts)
     ends = [start - 1 for start in ordered[1:]] + [last]
-    kind = type(network.network_address)
-    return [Piece(kind(start), kind(end)) for start, end in zip(ordered, ends, strict=True)]
+    return [_piece(version, start, end) for start, end in zip(ordered, ends, strict=True)]
 
 
 def distinct(networks: Iterable[IPNetwork]) -> list[IPNetwork]:
@@ -58,17 +75,17 @@ def distinct(networks: Iterable[IPNetwork]) -> list[IPNetwork]:
 
 def covers(networks: Iterable[IPNetwork], wanted: IPNetwork) -> bool:
     """Do the networks together hold every address of `wanted`?"""
-    return count_covered(networks, [wanted]) == 1
+    return count_covered(map(range_of, networks), [wanted]) == 1
 
 
-def count_covered(networks: Iterable[IPNetwork], wanted: Iterable[IPNetwork]) -> int:
-    """How many of `wanted` do the networks together hold whole?"""
-    ranges = sorted(map(_ends, networks))
-    return sum(_is_covered(ranges, *_ends(each)) for each in wanted) if ranges else 0
+def count_covered(ranges: Iterable[Range], wanted: Iterable[IPNetwork]) -> int:
+    """How many of `wanted` do the ranges together hold whole?"""
+    ordered = sorted(ranges)
+    return sum([_is_covered(ordered, *range_of(each)) for each in wanted]) if ordered else 0
 
 
-def _is_covered(ranges: list[tuple[int, int, int]], version: int, needed: int, last: int) -> bool:
+def _is_covered(ranges: list[Range], version: int, needed: int, last: int) -> bool:
     for other, start, end in ranges:
-        if other == version and start <= needed <= end:
+        if start <= needed <= end and other == version:
             needed = end + 1
     return needed > last

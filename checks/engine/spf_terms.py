@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from checks.engine.addresses import IPNetwork
-from checks.engine.spf_macros import is_domain_spec, is_macro_string, varies
+from checks.engine.spf_macros import cut_name, is_domain_spec, is_macro_string, varies
 
 MAX_LOOKUPS = 10
 QUALIFIERS = {"+": "pass", "-": "fail", "~": "softfail", "?": "neutral"}
@@ -45,6 +45,15 @@ class Term:
     @functools.cached_property
     def is_costly(self) -> bool:
         return self.name in COSTLY
+
+    @functools.cached_property
+    def has_macros(self) -> bool:
+        return "%" in self.target
+
+    @functools.cached_property
+    def plain_target(self) -> str:
+        """The target as a name, where no macro has a say in it."""
+        return cut_name(self.target)
 
     @functools.cached_property
     def varies(self) -> bool:
@@ -110,6 +119,7 @@ def _is_unknown_modifier(term: Term) -> bool:
     return term.name.startswith("=")
 
 
+@functools.lru_cache(maxsize=4096)
 def parse_term(word: str) -> Term | None:
     """One term, or None when its syntax is wrong or the mechanism unknown."""
     match = _TERM.fullmatch(word)
@@ -172,5 +182,9 @@ def _network(name: str, rest: str) -> IPNetwork | None:
 
 def network_of(address: str, term: Term) -> IPNetwork:
     """The network an address of an `a` or `mx` term stands for."""
-    prefix = term.prefix6 if ":" in address else term.prefix4
+    return _network_around(address, term.prefix6 if ":" in address else term.prefix4)
+
+
+@functools.lru_cache(maxsize=4096)
+def _network_around(address: str, prefix: int) -> IPNetwork:
     return ip_network(f"{address}/{prefix}", strict=False)

@@ -8,7 +8,7 @@ from typing import TypeGuard
 
 import dns.rcode
 
-from checks.engine.channels import Channels
+from checks.engine.channels import Channels, Received
 from checks.engine.lookup import CouldNotTell
 from checks.engine.messages import Message
 from checks.engine.network import Endpoint
@@ -29,20 +29,24 @@ async def exchange(
     *,
     recursion: bool,
     timeout_seconds: float,
+    first: Received | None = None,
 ) -> Message | CouldNotTell:
-    """Ask once. A silent, unreachable or unreadable server is a value, never an exception."""
+    """Ask once. A silent, unreachable or unreadable server is a value, never an exception.
+
+    `first` is what a datagram with EDNS has brought back already.
+    """
     clock = asyncio.get_running_loop().time
     until = clock() + timeout_seconds
-    reply = await channels.ask(
+    reply = first or await channels.ask(
         asked, endpoint, recursion=recursion, edns=True, timeout_seconds=timeout_seconds
     )
-    if isinstance(reply, CouldNotTell) or _is_final(reply):
+    if isinstance(reply, CouldNotTell) or is_final(reply):
         return reply
     try:
         async with asyncio.timeout(until - clock()):
             if isinstance(reply, Truncated):
                 reply = await _over_tcp(asked, endpoint, recursion=recursion, edns=True)
-            if isinstance(reply, CouldNotTell) or _is_final(reply):
+            if isinstance(reply, CouldNotTell) or is_final(reply):
                 return reply
             reply = await channels.ask(
                 asked, endpoint, recursion=recursion, edns=False, timeout_seconds=timeout_seconds
@@ -54,7 +58,8 @@ async def exchange(
         return CouldNotTell("truncated", "timeout") if isinstance(reply, Truncated) else _SILENCE
 
 
-def _is_final(reply: Message | Truncated) -> TypeGuard[Message]:
+def is_final(reply: Message | Truncated) -> TypeGuard[Message]:
+    """Is the reply neither cut short nor a refusal of EDNS?"""
     return isinstance(reply, Message) and reply.rcode not in _NO_EDNS_RCODES
 
 

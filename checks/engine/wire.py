@@ -82,6 +82,7 @@ class Question:
         return message[4:6] == b"\0\1" and message[HEADER_BYTES:end].lower() == self.wire
 
 
+@functools.lru_cache(maxsize=8192)
 def question(name: str, rtype: str) -> Question | None:
     """None when no such name can exist (RFC 1035 section 2.3.4)."""
     name = name.rstrip(".").lower()
@@ -118,7 +119,7 @@ def _read(asked: Question, wire: bytes) -> Message:
     names = {HEADER_BYTES: (asked.name, len(asked.wire) - 4, 0)}
     at = HEADER_BYTES + len(asked.wire)
     found, at = _read_answers(wire, at, answers, names)
-    zones, referral, at = _read_authority(wire, at, authority, names)
+    zones, named, at = _read_authority(wire, at, authority, names)
     extended = _read_additional(wire, at, additional, names)
     return Message(
         flags=flags,
@@ -126,7 +127,8 @@ def _read(asked: Question, wire: bytes) -> Message:
         answers=found,
         speaks=answers > 0,
         zones=zones,
-        referral=referral,
+        apexes=tuple(dict.fromkeys([owner for owner, _ in named])),
+        referral=tuple([target for _, target in named]),
     )
 
 
@@ -217,6 +219,16 @@ def _name(wire: bytes, at: int, limit: int, names: _Names) -> tuple[str, int]:
     Pointers lead strictly backwards and not into the header, at most 16 of them, and what they lead
     to may not overlap the part that led there.
     """
+    if wire[at] >= 192 and at + 1 < limit:
+        # Mostly a pointer alone, to a name that was read before.
+        known = names.get((wire[at] & 0x3F) << 8 | wire[at + 1])
+        if known is not None and known[2] + 1 < _MOST_HOPS:
+            names[at] = (known[0], known[1], known[2] + 1)
+            return known[0], at + 2
+    return _name_in_parts(wire, at, limit, names)
+
+
+def _name_in_parts(wire: bytes, at: int, limit: int, names: _Names) -> tuple[str, int]:
     first = start = nearest = at
     labels: list[bytes] = []
     hops, after = 0, 0
@@ -275,16 +287,16 @@ def _joined(labels: list[bytes], tail: str) -> str:
 
 def _read_authority(
     wire: bytes, at: int, count: int, names: _Names
-) -> tuple[tuple[str, ...], tuple[str, ...], int]:
+) -> tuple[tuple[str, ...], list[tuple[str, str]], int]:
+    """The owners of SOA records, and the owners and targets of NS records."""
     zones: dict[str, None] = {}
-    referral: dict[tuple[str, str], str] = {}
+    named: dict[tuple[str, str], None] = {}
     for _ in range(count):
         owner, number, group, _, at, end = _head(wire, at, names)
         if group != _IN:
             raise _Odd
         if number == _NS:
-            target = _whole_name(wire, at, end, names)
-            referral[owner, target] = target
+            named[owner, _whole_name(wire, at, end, names)] = None
         elif number == _SOA:
             _, at = _name(wire, at, end, names)
             _, at = _name(wire, at, end, names)
@@ -294,7 +306,7 @@ def _read_authority(
         else:
             raise _Odd
         at = end
-    return tuple(zones), tuple(referral.values()), at
+    return tuple(zones), list(named), at
 
 
 def _read_additional(wire: bytes, at: int, count: int, names: _Names) -> int:

@@ -212,6 +212,12 @@ class SimulatedLookup:
     async def resolve(self, name: str, rtype: str) -> Answer:
         return self._resolver.resolve(name, rtype, self._moment())
 
+    async def resolve_all(self, names: Sequence[str], rtype: str) -> list[Answer]:
+        return [await self.resolve(name, rtype) for name in names]
+
+    async def ask_all(self, servers: Sequence[Server], name: str, rtype: str) -> list[Answer]:
+        return [await self.ask(server, name, rtype) for server in servers]
+
     async def ask(self, server: Server, name: str, rtype: str) -> Answer:
         world = self._world
         asked = next(each for each in world.servers if each.server == server)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from checks.engine import resolution
+from checks.engine import asking
 from checks.engine.batch import look_all
 from checks.engine.channels import Channels
 from checks.engine.network import Endpoint
@@ -86,11 +86,11 @@ def questions_of(world: World) -> list[Sent]:
     sent: list[Sent] = []
 
     class Recording(Channels):
-        async def ask(self, asked: Question, endpoint: Endpoint, **kwargs: Any) -> Any:
+        def send(self, asked: Question, endpoint: Endpoint, **kwargs: Any) -> Any:
             sent.append((endpoint, asked, kwargs["recursion"]))
-            return await super().ask(asked, endpoint, **kwargs)
+            return super().send(asked, endpoint, **kwargs)
 
-    with mock.patch.object(resolution, "Channels", Recording):
+    with mock.patch.object(asking, "Channels", Recording):
         _look(world)
     return sent
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -39,7 +39,13 @@ class SuiteLookup:
     async def resolve(self, name: str, rtype: str) -> Answer:
         return self._find(name.lower().removesuffix("."), rtype, ())
 
+    async def resolve_all(self, names: Sequence[str], rtype: str) -> list[Answer]:
+        raise NotImplementedError
+
     async def ask(self, server: Server, name: str, rtype: str) -> Answer:
+        raise NotImplementedError
+
+    async def ask_all(self, servers: Sequence[Server], name: str, rtype: str) -> list[Answer]:
         raise NotImplementedError
 
     async def delegation(self, name: str) -> Delegation | CouldNotTell:

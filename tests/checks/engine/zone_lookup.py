@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from checks.engine.lookup import (
     Answer,
@@ -62,6 +62,12 @@ class ZoneLookup:
     async def resolve(self, name: str, rtype: str) -> Answer:
         self.asked[name, rtype] += 1
         return answer_from(self._world, name, rtype)
+
+    async def resolve_all(self, names: Sequence[str], rtype: str) -> list[Answer]:
+        return [await self.resolve(name, rtype) for name in names]
+
+    async def ask_all(self, servers: Sequence[Server], name: str, rtype: str) -> list[Answer]:
+        return [await self.ask(server, name, rtype) for server in servers]
 
     async def ask(self, server: Server, name: str, rtype: str) -> Answer:
         zone = self._servers[server.name]

@@ -1,0 +1,169 @@
+"""What the SPF looks of a batch share changes nothing: held against looks that share nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from ipaddress import ip_address
+from random import Random
+
+import pytest
+
+from checks.engine import spf
+from checks.engine.expectations import RegionFacts
+from checks.engine.lookup import Record, Records
+from checks.engine.spf_check_host import Memory, check_host
+from checks.engine.spf_expansion import Branches, expand
+from checks.engine.spf_memory import hosts_of, recalled
+from checks.engine.spf_terms import Policy, parse, select
+from tests.checks.engine.zone_lookup import ZoneLookup
+
+SUBJECTS = ("one.test", "two.test", "three.test")
+NAMES = (*SUBJECTS, "a.test", "b.test", "c.test", "region.test")
+ADDRESSES = ("10.0.0.1", "10.0.0.77", "10.0.1.5", "10.1.0.1", "2001:db8::1")
+Zone = dict[str, tuple[str, ...]]
+SEEDS = 200
+REGION = RegionFacts(id="eu", name="Europe", spf_include="region.test")
+WANTED = 'region.test TXT "v=spf1 ip4:10.0.0.0/24 ip4:10.1.0.0/28 ~all"\n'
+HOSTS = """
+host.test A 10.0.1.5
+host.test AAAA 2001:db8::1
+mail.test MX 10 host.test
+gone.test TROUBLE timeout
+bare.test MX 10 empty.test
+empty.test MX 10 host.test
+why.test TXT "because"
+"""
+TERMS = (
+    *("ip4:10.0.0.0/25", "ip4:10.0.0.64/26", "-ip4:10.0.0.77", "ip4:10.1.0.0/16"),
+    *("ip6:2001:db8::/32", "a:host.test", "mx:mail.test", "ptr", "mx", "bad::term", "mx:bare.test"),
+    *("a:none.test", "mx:nothing.test", "exists:none.test", "include:gone.test", "a:host.test"),
+    *("a:%{o}", "exists:%{o}", "exists:%{i}.test", "include:none.test", "a:%{d}"),
+)
+ENDINGS = ("-all", "-all exp=why.test", "~all", "redirect=a.test", "redirect=one.test", "")
+
+
+def zone_of(seed: int) -> Zone:
+    """Mostly one record a name, of includes and terms of every kind: loops, limits and errors.
+
+    Seeds and not a strategy: what goes wrong takes records of some size, and those are rare there.
+    """
+    random = Random(seed)
+
+    def record() -> str:
+        include = [f"include:{random.choice(NAMES)}" for _ in range(random.randint(0, 3))]
+        found = [*include, *random.choices(TERMS, k=random.randint(0, 3))]
+        random.shuffle(found)
+        return " ".join(["v=spf1", *found, random.choice(ENDINGS)]).strip()
+
+    names = NAMES if seed % 3 == 0 else NAMES[:-1]
+    counts = random.choices((1, 0, 2), (18, 1, 1), k=len(names))
+    return {name: tuple(record() for _ in range(n)) for name, n in zip(names, counts, strict=True)}
+
+
+def lookup_of(zone: Zone) -> ZoneLookup:
+    lines = [f'{name} TXT "{record}"' for name, found in zone.items() for record in found]
+    region = WANTED if "region.test" not in zone else ""
+    return ZoneLookup("\n".join([*lines, HOSTS, region]))
+
+
+@pytest.mark.parametrize("first", range(0, SEEDS, 100))
+def test_check_host_says_the_same_with_what_it_remembers(first: int) -> None:
+    async def run(zone: Zone) -> None:
+        lookup, memory = lookup_of(zone), Memory()
+        for subject in SUBJECTS:
+            for address in map(ip_address, ADDRESSES):
+                asked = (address, subject, f"postmaster@{subject}", subject)
+                alone = await check_host(*asked, lookup=lookup)
+                record = select(zone[subject])
+                policy = parse(record[0]) if len(record) == 1 else None
+                if isinstance(policy, Policy):
+                    hosts = await hosts_of(policy, subject, lookup)
+                    assert recalled(address, subject, policy, memory, hosts) in (None, alone)
+                assert await check_host(*asked, lookup=lookup, memory=memory) == alone
+                if isinstance(policy, Policy):
+                    hosts = await hosts_of(policy, subject, lookup)
+                    assert recalled(address, subject, policy, memory, hosts) in (None, alone)
+
+    for seed in range(first, first + 100):
+        asyncio.run(run(zone_of(seed)))
+
+
+@pytest.mark.parametrize("first", range(0, SEEDS, 100))
+def test_expansion_is_the_same_with_branches_of_others(first: int) -> None:
+    async def run(zone: Zone) -> None:
+        lookup, branches = lookup_of(zone), Branches()
+        for subject in (*SUBJECTS, "region.test", *SUBJECTS):
+            assert await expand(subject, lookup, branches) == await expand(subject, lookup)
+
+    for seed in range(first, first + 100):
+        asyncio.run(run(zone_of(seed)))
+
+
+@pytest.mark.parametrize("first", range(0, SEEDS, 100))
+def test_looks_of_a_batch_come_to_what_each_comes_to_alone(first: int) -> None:
+    async def run(zone: Zone) -> None:
+        lookup, together = lookup_of(zone), spf.Together()
+        for subject in (*SUBJECTS, *SUBJECTS):
+            alone = await spf.inspect(subject, REGION, lookup)
+            assert await spf.inspect(subject, REGION, lookup, together) == alone
+
+    for seed in range(first, first + 100):
+        asyncio.run(run(zone_of(seed)))
+
+
+def test_an_include_is_evaluated_once_for_an_address_and_costs_each_domain_the_same() -> None:
+    many = "\n".join(f'{name} TXT "v=spf1 include:a.test -all"' for name in SUBJECTS)
+    lookup = ZoneLookup(f'{many}\na.test TXT "v=spf1 mx:mail.test ~all"\n{HOSTS}')
+    memory = Memory()
+
+    async def run() -> list[tuple[str, int]]:
+        address = ip_address("10.0.1.5")
+        seen = [
+            await check_host(address, name, f"x@{name}", name, lookup=lookup, memory=memory)
+            for name in SUBJECTS
+        ]
+        return [(str(each.result), each.lookups) for each in seen]
+
+    assert asyncio.run(run()) == [("pass", 2)] * 3
+    assert lookup.asked["mail.test", "MX"] == 1
+
+
+def test_what_an_include_of_the_subject_said_to_others_is_not_held_against_it() -> None:
+    """Its servers hold another record than the world sees, so the include says something else."""
+    world = """
+    one.test TXT "v=spf1 ip4:10.0.1.0/24 -all"
+    two.test TXT "v=spf1 include:a.test -all"
+    a.test TXT "v=spf1 include:one.test -all"
+    """
+    lookup, memory = ZoneLookup(world), Memory()
+    record = "v=spf1 ip4:10.0.0.0/25 include:a.test -all"
+    pinned = spf.PinnedLookup(lookup, "one.test", Records((Record("one.test", "TXT", 0, record),)))
+
+    async def run() -> list[str]:
+        address = ip_address("10.0.1.5")
+        two = await check_host(address, "two.test", "", "", lookup=lookup, memory=memory)
+        one = await check_host(address, "one.test", "", "", lookup=pinned, memory=memory)
+        return [str(two.result), one.problem]
+
+    assert asyncio.run(run()) == ["pass", "too-many-lookups"]
+
+
+def test_what_is_remembered_still_counts_against_the_limit() -> None:
+    costly = " ".join(["include:b.test"] * 8)
+    zone = f"""
+    one.test TXT "v=spf1 include:a.test -all"
+    two.test TXT "v=spf1 {costly} include:a.test -all"
+    a.test TXT "v=spf1 mx:bare.test mx:mail.test ~all"
+    b.test TXT "v=spf1 ip4:10.2.0.0/16 ~all"
+    """
+    lookup, memory = ZoneLookup(zone + HOSTS), Memory()
+
+    async def run() -> list[tuple[str, str]]:
+        address = ip_address("10.0.1.5")
+        seen = [
+            await check_host(address, name, "", "", lookup=lookup, memory=memory)
+            for name in ("one.test", "two.test")
+        ]
+        return [(str(each.result), each.problem) for each in seen]
+
+    assert asyncio.run(run()) == [("pass", ""), ("permerror", "too-many-lookups")]
