@@ -228,7 +228,15 @@ def plan_cutover(plan: Plan, direction: str, planned_at: datetime | None, *, by:
             Cutover.objects.filter(plan=plan, direction=direction).delete()
         else:
             Cutover.objects.update_or_create(
-                plan=plan, direction=direction, defaults={"planned_at": planned_at}
+                plan=plan,
+                direction=direction,
+                # Whoever confirmed the window, and took its risk, did so for the old moment.
+                defaults={
+                    "planned_at": planned_at,
+                    "confirmed_at": None,
+                    "confirmed_by": None,
+                    "accepted_risk": "",
+                },
             )
         write_activity(
             plan.tenant,

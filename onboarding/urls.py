@@ -7,6 +7,7 @@ from django.urls import path
 from onboarding.views import (
     checks,
     contacts,
+    cutover,
     dashboard,
     dates,
     discovery,
@@ -56,6 +57,16 @@ urlpatterns = [
     ),
     path("t/<str:public_id>/region/", tenants.region_values, name="region-values"),
     path("t/<str:public_id>/cutovers/", plan.cutover_plan, name="cutover-plan"),
+    path(
+        "t/<str:public_id>/cutovers/<str:cutover_id>/",
+        cutover.room,
+        name="cutover-room",
+    ),
+    path(
+        "t/<str:public_id>/cutovers/<str:cutover_id>/window/",
+        cutover.window_confirm,
+        name="cutover-window",
+    ),
     path("t/<str:public_id>/look/", checks.look_at_all, name="look-at-all"),
     path("t/<str:public_id>/checks/<str:check_id>/look/", checks.check_look, name="check-look"),
     path("t/<str:public_id>/checks/<str:check_id>/message/", message.message, name="message"),

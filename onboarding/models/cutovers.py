@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import ClassVar
 
 from django.db import models
 
 from onboarding.models.plans import Plan
+from tenants.models import User
+from tenants.public_ids import new_public_id
 
 
 class Cutover(models.Model):
@@ -16,9 +19,20 @@ class Cutover(models.Model):
         OUTBOUND = "outbound", "Outbound"
         INBOUND = "inbound", "Inbound"
 
+    public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
     plan = models.ForeignKey(Plan, on_delete=models.CASCADE, related_name="cutovers")
     direction = models.CharField(max_length=10, choices=Direction)
     planned_at = models.DateTimeField()
+    length_minutes = models.PositiveIntegerField(default=240)
+    # How long outbound mail is agreed to run through Mimecast before inbound follows.
+    outbound_days = models.PositiveIntegerField(default=3)
+    # Of this very window: moving it takes both back. The risk in the words of whoever accepted it,
+    # where the window was not known to be safe.
+    confirmed_at = models.DateTimeField(null=True, blank=True)
+    confirmed_by = models.ForeignKey(
+        User, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    accepted_risk = models.TextField(blank=True)
 
     class Meta:
         ordering: ClassVar[list[str]] = ["planned_at"]
@@ -28,3 +42,7 @@ class Cutover(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_direction_display()} cutover"
+
+    @property
+    def ends_at(self) -> datetime:
+        return self.planned_at + timedelta(minutes=self.length_minutes)
