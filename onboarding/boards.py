@@ -44,6 +44,8 @@ class DomainBoard:
     def shape(self) -> str:
         if not self.servers or any(row.shape == "unknown" for row in self.servers):
             return "unknown"
+        if self.leftovers:
+            return "fail"
         return "pass" if self.moved == len(self.servers) else "waiting"
 
     @property
@@ -85,6 +87,9 @@ def _row(row: Mapping[str, Any], expected: frozenset[str]) -> ServerRow:
     others = tuple(value for value in values if value.partition(" ")[2] not in expected)
     if row.get("status") not in _TOLD or not expected:
         shape = "unknown"
+    elif hosts == expected:
+        shape = "pass"
     else:
-        shape = "pass" if hosts == expected else "waiting"
+        # Beside the new hosts anything else is a way round them; alone it is not moved yet.
+        shape = "fail" if hosts > expected else "waiting"
     return ServerRow(f"{row['name']} ({row['address']})", values, others, row.get("ttl"), shape)

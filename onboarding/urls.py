@@ -63,6 +63,11 @@ urlpatterns = [
         name="cutover-room",
     ),
     path(
+        "t/<str:public_id>/cutovers/<str:cutover_id>/changes/",
+        cutover.change_sheet,
+        name="change-sheet",
+    ),
+    path(
         "t/<str:public_id>/cutovers/<str:cutover_id>/window/",
         cutover.window_confirm,
         name="cutover-window",

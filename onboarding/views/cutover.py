@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.contrib import messages
@@ -14,6 +15,8 @@ from checks.engine.outcomes import Kind
 from checks.queries import history
 from onboarding import deciding
 from onboarding.boards import DomainBoard, boards
+from onboarding.change_sheets import ChangeSheet, sheet_of
+from onboarding.dns_forms import AS_OF
 from onboarding.errors import OnboardingError
 from onboarding.forms_cutover import WindowForm
 from onboarding.models import Cutover
@@ -96,6 +99,40 @@ def room(request: HttpRequest, public_id: str, cutover_id: str) -> HttpResponse:
         "is_big": request.GET.get("big") == "1",
     }
     return show(request, "onboarding/cutover_room.html", "room", context)
+
+
+def _sheets(room: Room, agreed: Iterable[str]) -> list[ChangeSheet]:
+    """The sheets of the room's domains. What may go is named as `<domain> <value>`."""
+    is_inbound = room.cutover.direction == Cutover.Direction.INBOUND
+    hosts = {host.name for host in room.page.ground.hosts}
+    policies = {subject.name: subject for subject in room.facts.of(Kind.MTA_STS)}
+    named = [each.partition(" ") for each in agreed]
+    made = [
+        sheet_of(
+            subject,
+            room.page.region,
+            hosts=hosts,
+            agreed={value for domain, _, value in named if domain == subject.name},
+            mta_sts=policies.get(subject.name),
+        )
+        for subject in room.facts.of(Kind.MX if is_inbound else Kind.SPF)
+    ]
+    return [sheet for sheet in made if sheet is not None]
+
+
+@act(Act.READ)
+@require_GET
+def change_sheet(request: HttpRequest, public_id: str, cutover_id: str) -> HttpResponse:
+    room = load_room(request, public_id, cutover_id)
+    context = {
+        "page": room.page,
+        "cutover": room.cutover,
+        "tab": "cutover",
+        "sheets": _sheets(room, request.GET.getlist("goes")),
+        "domains": {str(domain): domain for domain in room.page.ground.domains},
+        "forms_as_of": AS_OF,
+    }
+    return show(request, "onboarding/change_sheet.html", "sheet", context)
 
 
 def back_to_room(public_id: str, cutover_id: str) -> HttpResponse:
