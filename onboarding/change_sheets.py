@@ -158,10 +158,10 @@ def _values(subject: Subject, row: Mapping[str, Any]) -> list[str]:
     values = list(row.get("values") or ())
     if subject.kind is Kind.MX:
         return values
-    return [value for value in values if _is_spf(value)]
+    return [value for value in values if is_spf(value)]
 
 
-def _is_spf(value: str) -> bool:
+def is_spf(value: str) -> bool:
     """RFC 7208 section 4.5: the version, then a space or the end."""
     return value.lower() == "v=spf1" or value.lower().startswith("v=spf1 ")
 

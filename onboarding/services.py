@@ -225,6 +225,11 @@ def plan_cutover(plan: Plan, direction: str, planned_at: datetime | None, *, by:
         if (before.planned_at if before else None) == planned_at:
             return
         if planned_at is None:
+            if before is not None and before.snapshots.exists():
+                raise OnboardingError(
+                    "What was published when this window opened is kept in its room, so the cutover"
+                    " cannot be dropped. Move it instead."
+                )
             Cutover.objects.filter(plan=plan, direction=direction).delete()
         else:
             Cutover.objects.update_or_create(

@@ -68,6 +68,16 @@ urlpatterns = [
         name="change-sheet",
     ),
     path(
+        "t/<str:public_id>/cutovers/<str:cutover_id>/rollback/",
+        cutover.rollback,
+        name="rollback",
+    ),
+    path(
+        "t/<str:public_id>/cutovers/<str:cutover_id>/snapshots/",
+        cutover.snapshot_take,
+        name="snapshot-take",
+    ),
+    path(
         "t/<str:public_id>/cutovers/<str:cutover_id>/window/",
         cutover.window_confirm,
         name="cutover-window",

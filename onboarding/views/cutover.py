@@ -11,9 +11,9 @@ from django.shortcuts import redirect
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
-from checks.engine.outcomes import Kind
+from checks.engine.outcomes import Kind, Verdict
 from checks.queries import history
-from onboarding import deciding
+from onboarding import deciding, snapshots
 from onboarding.boards import DomainBoard, boards
 from onboarding.change_sheets import ChangeSheet, sheet_of
 from onboarding.dns_forms import AS_OF
@@ -21,6 +21,7 @@ from onboarding.errors import OnboardingError
 from onboarding.forms_cutover import WindowForm
 from onboarding.models import Cutover
 from onboarding.readiness import Facts, Row, earliest_safe, needs_words, readiness
+from onboarding.rollback import rollback_of
 from onboarding.rooms import clashes_of, facts_of
 from onboarding.rows import TaskRow
 from onboarding.safety import ACT_OF_KIND, clock_of
@@ -133,6 +134,41 @@ def change_sheet(request: HttpRequest, public_id: str, cutover_id: str) -> HttpR
         "forms_as_of": AS_OF,
     }
     return show(request, "onboarding/change_sheet.html", "sheet", context)
+
+
+@act(Act.READ)
+@require_GET
+def rollback(request: HttpRequest, public_id: str, cutover_id: str) -> HttpResponse:
+    room = load_room(request, public_id, cutover_id)
+    kept = list(room.cutover.snapshots.select_related("taken_by"))
+    newest = next((s for s in kept if s.window_start == room.cutover.planned_at), None)
+    checks = {(c.kind, c.subject): c for c in room.page.ground.checks}
+    chosen = newest or (kept[0] if kept else None)
+    sheets = [
+        rollback_of(entry, checks.get((entry["kind"], entry["domain"])))
+        for entry in (chosen.content if chosen is not None else ())
+    ]
+    context = {
+        "page": room.page,
+        "cutover": room.cutover,
+        "tab": "cutover",
+        "snapshot": chosen,
+        "sheets": sheets,
+        "is_as_before": bool(sheets) and all(s.verdict is Verdict.PASS for s in sheets),
+        "may_take": not room.facts.is_open and room.facts.now < room.cutover.planned_at,
+    }
+    return show(request, "onboarding/rollback.html", "rollback", context)
+
+
+@act(Act.STEER)
+@require_POST
+def snapshot_take(request: HttpRequest, public_id: str, cutover_id: str) -> HttpResponse:
+    room = load_room(request, public_id, cutover_id)
+    try:
+        snapshots.take_now(room.cutover, now=timezone.now(), by=signed_in(request))
+    except OnboardingError as error:
+        messages.error(request, str(error))
+    return redirect("onboarding:rollback", public_id=public_id, cutover_id=cutover_id)
 
 
 def back_to_room(public_id: str, cutover_id: str) -> HttpResponse:
