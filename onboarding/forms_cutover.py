@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django import forms
 
 from onboarding.deciding import Window
+from onboarding.voting import Ballot, client_approvers, staff_approvers
+from tenants.models import Tenant, User
 
 
 class WindowForm(forms.Form):
@@ -18,3 +22,35 @@ class WindowForm(forms.Form):
     @property
     def window(self) -> Window:
         return Window(**self.cleaned_data)
+
+
+class ApproversForm(forms.Form):
+    """Who says go or no-go, one of each side."""
+
+    mimecast = forms.ModelChoiceField(
+        User.objects.none(), required=False, to_field_name="public_id"
+    )
+    client = forms.ModelChoiceField(User.objects.none(), required=False, to_field_name="public_id")
+
+    def __init__(self, *args: Any, tenant: Tenant, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name, people in (("mimecast", staff_approvers()), ("client", client_approvers(tenant))):
+            field = self.fields[name]
+            assert isinstance(field, forms.ModelChoiceField)
+            field.queryset = people
+
+
+class BallotForm(forms.Form):
+    """An approver's go or no-go."""
+
+    planned_at = forms.DateTimeField(widget=forms.HiddenInput)
+    says = forms.ChoiceField(choices=[("go", "Go"), ("no-go", "No-go")])
+    words = forms.CharField(max_length=1000, required=False, strip=True)
+    accepted_risk = forms.CharField(max_length=1000, required=False, strip=True)
+
+    @property
+    def ballot(self) -> Ballot:
+        said = self.cleaned_data
+        return Ballot(
+            said["planned_at"], said["says"] == "go", said["words"], said["accepted_risk"]
+        )

@@ -22,6 +22,7 @@ from onboarding.views import (
     staff,
     talk,
     tenants,
+    voting,
 )
 
 app_name = "onboarding"
@@ -76,6 +77,16 @@ urlpatterns = [
         "t/<str:public_id>/cutovers/<str:cutover_id>/snapshots/",
         cutover.snapshot_take,
         name="snapshot-take",
+    ),
+    path(
+        "t/<str:public_id>/cutovers/<str:cutover_id>/approvers/",
+        voting.approvers,
+        name="approvers",
+    ),
+    path(
+        "t/<str:public_id>/cutovers/<str:cutover_id>/votes/",
+        voting.vote,
+        name="cutover-vote",
     ),
     path(
         "t/<str:public_id>/cutovers/<str:cutover_id>/window/",

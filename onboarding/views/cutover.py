@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from checks.engine.outcomes import Kind, Verdict
 from checks.queries import history
-from onboarding import deciding, snapshots
+from onboarding import deciding, snapshots, voting
 from onboarding.boards import DomainBoard, boards
 from onboarding.change_sheets import ChangeSheet, sheet_of
 from onboarding.dns_forms import AS_OF
@@ -97,6 +97,14 @@ def room(request: HttpRequest, public_id: str, cutover_id: str) -> HttpResponse:
         "safe_at": earliest_safe(room.facts.clocks),
         "clashes": clashes_of(room.cutover, room.page.plan),
         "phase_keys": {phase.phase.pk: phase.phase.key for phase in room.page.phases},
+        "verdict": voting.verdict_of(room.cutover),
+        "votes": voting.votes_of(room.cutover),
+        "my_side": room.cutover.side_of_approver(signed_in(request)),
+        "may_vote": room.page.seat.may(Act.VOTE),
+        "staff_approvers": voting.staff_approvers() if room.page.may_steer else (),
+        "client_approvers": voting.client_approvers(room.page.tenant)
+        if room.page.may_steer
+        else (),
         "is_big": request.GET.get("big") == "1",
     }
     return show(request, "onboarding/cutover_room.html", "room", context)
