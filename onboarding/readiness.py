@@ -295,13 +295,15 @@ def _not_everywhere(title: str, waiting: Sequence[tuple[str, Clock]], check: Che
     silent = sorted({name for _, clock in waiting for name in clock.silent})
     domains = ", ".join(domain for domain, _ in waiting)
     if lagging:
-        said = f"{domains}: {', '.join(lagging)} still gives out a TTL above the threshold."
+        give = "gives" if len(lagging) == 1 else "give"
+        said = f"{domains}: {', '.join(lagging)} still {give} out a TTL above the threshold."
         mend = (
             "Lower the TTL of the MX records there. The clock starts when the last server has it."
         )
         return Row("ttl", title, Verdict.FAIL, said, mend, check=check)
     if silent:
-        said = f"{domains}: it cannot be told while {', '.join(silent)} is silent."
+        are = "is" if len(silent) == 1 else "are"
+        said = f"{domains}: it cannot be told while {', '.join(silent)} {are} silent."
         mend = "Nothing is called safe until every server has answered."
         return Row("ttl", title, Verdict.UNKNOWN, said, mend, check=check)
     said = f"{domains}: it cannot be told yet from when a switch is safe."
