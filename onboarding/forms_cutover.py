@@ -6,9 +6,10 @@ from typing import Any
 
 from django import forms
 
+from checks.engine.proposing import MOST_CHARACTERS
 from onboarding.deciding import Window
 from onboarding.voting import Ballot, client_approvers, staff_approvers
-from tenants.models import Tenant, User
+from tenants.models import Domain, Tenant, User
 
 
 class WindowForm(forms.Form):
@@ -54,3 +55,22 @@ class BallotForm(forms.Form):
         return Ballot(
             said["planned_at"], said["says"] == "go", said["words"], said["accepted_risk"]
         )
+
+
+class ProposalForm(forms.Form):
+    """Records of one domain that somebody means to publish."""
+
+    domain = forms.ModelChoiceField(
+        Domain.objects.none(), to_field_name="public_id", empty_label=None
+    )
+    records = forms.CharField(
+        max_length=MOST_CHARACTERS,
+        widget=forms.Textarea(attrs={"rows": 10, "spellcheck": "false"}),
+        help_text="Lines of a zone file, in place of what stands at the same name and type.",
+    )
+
+    def __init__(self, *args: Any, tenant: Tenant, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["domain"]
+        assert isinstance(field, forms.ModelChoiceField)
+        field.queryset = tenant.domains.all()

@@ -19,6 +19,7 @@ from onboarding.views import (
     moves,
     people,
     plan,
+    preflight,
     staff,
     talk,
     tenants,
@@ -67,6 +68,11 @@ urlpatterns = [
         "t/<str:public_id>/cutovers/<str:cutover_id>/changes/",
         cutover.change_sheet,
         name="change-sheet",
+    ),
+    path(
+        "t/<str:public_id>/cutovers/<str:cutover_id>/pre-flight/",
+        preflight.pre_flight,
+        name="pre-flight",
     ),
     path(
         "t/<str:public_id>/cutovers/<str:cutover_id>/rollback/",
