@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from checks.engine.outcomes import Kind
 from checks.engine.servers import SILENT_CODES
@@ -30,6 +31,9 @@ def take_at_opening(cutover: Cutover) -> CutoverSnapshot | None:
     However late it is taken, it holds nothing that began after the opening: by then somebody may
     have published the new answer.
     """
+    # Asked each minute of an open window: not without need through a year of observations.
+    if _opened(cutover).exists():
+        return None
     opened_at = cutover.planned_at - OPENS_BEFORE
     return _take(cutover, CutoverSnapshot.Reason.OPENED, at=opened_at, by=None)
 
@@ -55,10 +59,8 @@ def _take(
     with transaction.atomic():
         # Of two workers at once the second finds the first one's.
         held = Cutover.objects.select_for_update().filter(pk=cutover.pk).first()
-        taken = CutoverSnapshot.objects.filter(
-            cutover=cutover, window_start=cutover.planned_at, reason=CutoverSnapshot.Reason.OPENED
-        )
-        if held is None or (reason == CutoverSnapshot.Reason.OPENED and taken.exists()):
+        is_opening = reason == CutoverSnapshot.Reason.OPENED
+        if held is None or (is_opening and _opened(cutover).exists()):
             return None
         made = CutoverSnapshot.objects.create(
             cutover=cutover,
@@ -73,6 +75,12 @@ def _take(
         )
         cutover.plan.touch()
     return made
+
+
+def _opened(cutover: Cutover) -> QuerySet[CutoverSnapshot]:
+    return CutoverSnapshot.objects.filter(
+        cutover=cutover, window_start=cutover.planned_at, reason=CutoverSnapshot.Reason.OPENED
+    )
 
 
 def digest_of(content: Any) -> str:
