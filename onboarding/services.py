@@ -236,10 +236,23 @@ def plan_cutover(plan: Plan, direction: str, planned_at: datetime | None, *, by:
         if (before.planned_at if before else None) == planned_at:
             return
         if planned_at is None:
+            if before is not None and before.snapshots.exists():
+                raise OnboardingError(
+                    "What was published when this window opened is kept in its room, so the cutover"
+                    " cannot be dropped. Move it instead."
+                )
             Cutover.objects.filter(plan=plan, direction=direction).delete()
         else:
             Cutover.objects.update_or_create(
-                plan=plan, direction=direction, defaults={"planned_at": planned_at}
+                plan=plan,
+                direction=direction,
+                # Whoever confirmed the window, and took its risk, did so for the old moment.
+                defaults={
+                    "planned_at": planned_at,
+                    "confirmed_at": None,
+                    "confirmed_by": None,
+                    "accepted_risk": "",
+                },
             )
         write_activity(
             plan.tenant,

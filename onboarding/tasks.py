@@ -12,7 +12,7 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from checks import discoveries
-from onboarding import exporting, services, task_acts, windows
+from onboarding import exporting, services, snapshots, task_acts, windows
 from onboarding.models import Mark, Plan, SheetImport, TenantExport
 from onboarding.sheets import importing
 from tenants.models import Domain
@@ -43,8 +43,12 @@ def end_acceptances() -> None:
 
 @shared_task(name="onboarding.watch_cutovers", ignore_result=True)
 def watch_cutovers() -> None:
-    """Each minute: a cutover's window that has opened is watched every few seconds."""
-    begun = windows.watch_open_windows(now=timezone.now())
+    """Each minute: a cutover's window that has opened is watched every few seconds, once what is
+    published has been kept for the way back."""
+    now = timezone.now()
+    for cutover in windows.open_windows(now=now):
+        snapshots.take_at_opening(cutover)
+    begun = windows.watch_open_windows(now=now)
     if begun:
         logger.info("watching %d checks closely", begun)
 

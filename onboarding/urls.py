@@ -7,6 +7,7 @@ from django.urls import path
 from onboarding.views import (
     checks,
     contacts,
+    cutover,
     dashboard,
     dates,
     discovery,
@@ -18,11 +19,13 @@ from onboarding.views import (
     moves,
     people,
     plan,
+    preflight,
     sheet_imports,
     sheets,
     staff,
     talk,
     tenants,
+    voting,
 )
 
 app_name = "onboarding"
@@ -58,6 +61,46 @@ urlpatterns = [
     ),
     path("t/<str:public_id>/region/", tenants.region_values, name="region-values"),
     path("t/<str:public_id>/cutovers/", plan.cutover_plan, name="cutover-plan"),
+    path(
+        "t/<str:public_id>/cutovers/<str:cutover_id>/",
+        cutover.room,
+        name="cutover-room",
+    ),
+    path(
+        "t/<str:public_id>/cutovers/<str:cutover_id>/changes/",
+        cutover.change_sheet,
+        name="change-sheet",
+    ),
+    path(
+        "t/<str:public_id>/cutovers/<str:cutover_id>/pre-flight/",
+        preflight.pre_flight,
+        name="pre-flight",
+    ),
+    path(
+        "t/<str:public_id>/cutovers/<str:cutover_id>/rollback/",
+        cutover.rollback,
+        name="rollback",
+    ),
+    path(
+        "t/<str:public_id>/cutovers/<str:cutover_id>/snapshots/",
+        cutover.snapshot_take,
+        name="snapshot-take",
+    ),
+    path(
+        "t/<str:public_id>/cutovers/<str:cutover_id>/approvers/",
+        voting.approvers,
+        name="approvers",
+    ),
+    path(
+        "t/<str:public_id>/cutovers/<str:cutover_id>/votes/",
+        voting.vote,
+        name="cutover-vote",
+    ),
+    path(
+        "t/<str:public_id>/cutovers/<str:cutover_id>/window/",
+        cutover.window_confirm,
+        name="cutover-window",
+    ),
     path("t/<str:public_id>/look/", checks.look_at_all, name="look-at-all"),
     path("t/<str:public_id>/checks/<str:check_id>/look/", checks.check_look, name="check-look"),
     path("t/<str:public_id>/checks/<str:check_id>/message/", message.message, name="message"),

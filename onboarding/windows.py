@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from django.db.models import QuerySet
+
 from checks.engine.outcomes import Kind
 from checks.queries import checks_of
 from checks.services import watch_closely
@@ -23,11 +25,7 @@ def watch_open_windows(*, now: datetime) -> int:
 
     Safe to repeat; returns how many checks had not been watched closely before.
     """
-    open_now = Cutover.objects.filter(
-        planned_at__lte=now + OPENS_BEFORE,
-        planned_at__gt=now - CLOSES_AFTER,
-        plan__tenant__archived_at__isnull=True,
-    ).select_related("plan__tenant")
+    open_now = open_windows(now=now)
     return sum(
         watch_closely(
             checks_of(cutover.plan.tenant).filter(
@@ -37,3 +35,11 @@ def watch_open_windows(*, now: datetime) -> int:
         )
         for cutover in open_now
     )
+
+
+def open_windows(*, now: datetime) -> QuerySet[Cutover]:
+    return Cutover.objects.filter(
+        planned_at__lte=now + OPENS_BEFORE,
+        planned_at__gt=now - CLOSES_AFTER,
+        plan__tenant__archived_at__isnull=True,
+    ).select_related("plan__tenant")

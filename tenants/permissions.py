@@ -34,6 +34,7 @@ class Act(StrEnum):
     LOOK = "ask for a look"
     TALK = "write comments"
     STEER = "steer the plan"
+    VOTE = "vote on a cutover"
     EDIT_PROFILE = "edit the profile"
     USE_LAB = "use the lab"
     ADD_FILE = "add a file"
@@ -75,6 +76,7 @@ _ALLOWED: dict[Act, set[Role]] = {
     Act.LOOK: _ACTING,
     Act.TALK: _ACTING,
     Act.STEER: _STEERING,
+    Act.VOTE: _STEERING | {Role.OWNER},
     Act.EDIT_PROFILE: _STEERING,
     Act.USE_LAB: _ACTING,
     Act.ADD_FILE: _ACTING,

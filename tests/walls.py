@@ -20,6 +20,7 @@ from onboarding.handoffs import hand_off
 from onboarding.models import (
     Comment,
     Contact,
+    Cutover,
     Holiday,
     Responsibility,
     Sheet,
@@ -96,6 +97,9 @@ def furnish(tenant: Tenant, consultant: User) -> dict[str, str]:
         "hand_off_id": made.public_id,
         "file_id": kept.public_id,
         "export_id": export.public_id,
+        "cutover_id": Cutover.objects.create(
+            plan=tenant.plan, direction="inbound", planned_at=timezone.now() + timedelta(days=9)
+        ).public_id,
         "holiday_id": Holiday.objects.create(
             tenant=tenant, day="2026-12-25", name="Christmas"
         ).public_id,

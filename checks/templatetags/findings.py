@@ -66,6 +66,7 @@ _REASONS = {
     "unreachable": "no way there",
     "reset": "the connection was cut",
     "no-address": "no address",
+    "not-asked": "nobody was asked",
 }
 
 

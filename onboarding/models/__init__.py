@@ -2,7 +2,7 @@
 
 from onboarding.models.calendars import Holiday, Turn, WorkingTime
 from onboarding.models.contacts import Contact
-from onboarding.models.cutovers import Cutover
+from onboarding.models.cutovers import Cutover, CutoverSnapshot, CutoverVerdict, CutoverVote
 from onboarding.models.files import EvidenceFile, HandOff, TenantExport
 from onboarding.models.plans import (
     COMPLETE,
@@ -23,6 +23,9 @@ __all__ = [
     "Comment",
     "Contact",
     "Cutover",
+    "CutoverSnapshot",
+    "CutoverVerdict",
+    "CutoverVote",
     "DomainPart",
     "EvidenceFile",
     "HandOff",

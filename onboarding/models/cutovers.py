@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
 
 from django.db import models
+from django.db.models import Q
+from django.utils import timezone
 
-from onboarding.models.plans import Plan
+from onboarding.models.plans import Plan, Responsibility
+from tenants.models import User
+from tenants.public_ids import new_public_id
 
 
 class Cutover(models.Model):
@@ -16,9 +21,27 @@ class Cutover(models.Model):
         OUTBOUND = "outbound", "Outbound"
         INBOUND = "inbound", "Inbound"
 
+    public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
     plan = models.ForeignKey(Plan, on_delete=models.CASCADE, related_name="cutovers")
     direction = models.CharField(max_length=10, choices=Direction)
     planned_at = models.DateTimeField()
+    length_minutes = models.PositiveIntegerField(default=240)
+    # How long outbound mail is agreed to run through Mimecast before inbound follows.
+    outbound_days = models.PositiveIntegerField(default=3)
+    # Of this very window: moving it takes both back. The risk in the words of whoever accepted it,
+    # where the window was not known to be safe.
+    confirmed_at = models.DateTimeField(null=True, blank=True)
+    confirmed_by = models.ForeignKey(
+        User, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    accepted_risk = models.TextField(blank=True)
+    # Who says go or no-go, one of each side.
+    mimecast_approver = models.ForeignKey(
+        User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    client_approver = models.ForeignKey(
+        User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
 
     class Meta:
         ordering: ClassVar[list[str]] = ["planned_at"]
@@ -28,3 +51,101 @@ class Cutover(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_direction_display()} cutover"
+
+    @property
+    def ends_at(self) -> datetime:
+        return self.planned_at + timedelta(minutes=self.length_minutes)
+
+    def side_of_approver(self, user: User) -> str:
+        """The side that somebody is named to speak for here; empty for everybody else."""
+        sides = {self.mimecast_approver_id: "mimecast", self.client_approver_id: "client"}
+        return sides.get(user.pk, "")
+
+
+class CutoverSnapshot(models.Model):
+    """What was published when a window opened, or when somebody asked: what a rollback puts back.
+
+    Written once. `content` holds, for each domain, what every server told, when, and the public ids
+    of the observation and digests of the raw answers it rests on.
+    """
+
+    class Reason(models.TextChoices):
+        OPENED = "opened", "The window opened"
+        ASKED = "asked", "Somebody asked"
+
+    public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
+    cutover = models.ForeignKey(Cutover, on_delete=models.CASCADE, related_name="snapshots")
+    # The start of the window that it was taken for: a cutover may be moved and tried again.
+    window_start = models.DateTimeField()
+    reason = models.CharField(max_length=10, choices=Reason)
+    taken_at = models.DateTimeField(default=timezone.now)
+    taken_by = models.ForeignKey(
+        User, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    content = models.JSONField()
+    digest = models.CharField(max_length=64)
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["-taken_at", "-pk"]
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(
+                fields=["cutover", "window_start"],
+                condition=Q(reason="opened"),
+                name="one_snapshot_per_opened_window",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"snapshot of {self.taken_at:%Y-%m-%d %H:%M}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        assert self._state.adding, "a snapshot is never edited"
+        super().save(*args, **kwargs)
+
+
+class CutoverVote(models.Model):
+    """One approver's go or no-go for one window, in their words. Another vote is another row."""
+
+    cutover = models.ForeignKey(Cutover, on_delete=models.CASCADE, related_name="votes")
+    window_start = models.DateTimeField()
+    side = models.CharField(max_length=10, choices=Responsibility)
+    by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    is_go = models.BooleanField()
+    words = models.TextField(blank=True)
+    # Why to go in spite of what held the cutover back at that moment.
+    accepted_risk = models.TextField(blank=True)
+    voted_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["voted_at", "pk"]
+
+    def __str__(self) -> str:
+        return f"{'go' if self.is_go else 'no-go'} of {self.side}"
+
+
+class CutoverVerdict(models.Model):
+    """Go or no-go for one window, with the readiness as it was at that moment. Written once."""
+
+    public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
+    cutover = models.ForeignKey(Cutover, on_delete=models.CASCADE, related_name="verdicts")
+    window_start = models.DateTimeField()
+    is_go = models.BooleanField()
+    decided_at = models.DateTimeField()
+    # Rows, evidence and votes; the digest shows that nothing was changed since.
+    content = models.JSONField()
+    digest = models.CharField(max_length=64)
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["-decided_at", "-pk"]
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(
+                fields=["cutover", "window_start"], name="one_verdict_per_window"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{'go' if self.is_go else 'no-go'} for {self.window_start:%Y-%m-%d %H:%M}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        assert self._state.adding, "a verdict is never edited"
+        super().save(*args, **kwargs)

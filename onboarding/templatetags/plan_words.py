@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django import template
+from django.http import QueryDict
 from django.utils.safestring import SafeString
 
 from checks.engine.outcomes import Verdict
@@ -22,6 +23,12 @@ register = template.Library()
 def of(mapping: Mapping[Any, Any], key: object) -> Any:
     """What the mapping holds under a key, or nothing."""
     return mapping.get(key)
+
+
+@register.filter
+def listed(query: QueryDict, key: str) -> list[str]:
+    """Every value that a query gives a name."""
+    return [str(value) for value in query.getlist(key)]
 
 
 @register.filter

@@ -211,7 +211,10 @@ def cutover_plan(request: HttpRequest, public_id: str) -> HttpResponse:
         if moved and "confirmed" not in request.POST:
             context = {"tenant": tenant, "moved": moved, "form": form}
             return render(request, "onboarding/cutover_preview.html", context)
-        services.plan_cutover(plan, direction, moment, by=signed_in(request))
+        try:
+            services.plan_cutover(plan, direction, moment, by=signed_in(request))
+        except OnboardingError as error:
+            messages.error(request, str(error))
     else:
         problems = " ".join(str(message) for field in form.errors.values() for message in field)
         messages.error(request, f"{problems} The planned cutover was left as it was.")

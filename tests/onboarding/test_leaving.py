@@ -202,6 +202,9 @@ def test_an_export_holds_all_of_one_tenant_and_nothing_of_another(
         "comments",
         "cutovers",
         "sheet_imports",
+        "cutover_snapshots",
+        "cutover_votes",
+        "cutover_verdicts",
         "discoveries",
         "messages",
     ]

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from onboarding.handoffs import hand_off
+from onboarding.models import Cutover
 from onboarding.services import HostEntry
 from tenants.invitations import invite
 from tenants.models import Membership, Tenant, User
@@ -48,6 +51,28 @@ def test_a_tenants_page_asks_as_much_for_one_domain_as_for_fifty(
     client.get(address)
 
     with django_assert_num_queries(queries):
+        response = client.get(address)
+
+    assert response.status_code == 200
+
+
+@pytest.mark.parametrize("domains", [1, 50])
+def test_a_cutover_room_asks_as_much_for_one_domain_as_for_fifty(
+    make_tenant: MakeTenant,
+    consultant: User,
+    signed_in: SignIn,
+    django_assert_num_queries: Any,
+    domains: int,
+) -> None:
+    tenant = _tenant(make_tenant, domains)
+    made = Cutover.objects.create(
+        plan=tenant.plan, direction="inbound", planned_at=timezone.now() + timedelta(days=2)
+    )
+    client = signed_in(consultant)
+    address = reverse("onboarding:cutover-room", args=[tenant.public_id, made.public_id])
+    client.get(address)
+
+    with django_assert_num_queries(20):
         response = client.get(address)
 
     assert response.status_code == 200

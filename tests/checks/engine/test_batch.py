@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import datetime
 from dataclasses import replace
 
 import pytest
 
-from checks.engine.batch import Look, look_all
+from checks.engine.batch import Look, inspect_again, look_all
 from checks.engine.expectations import Ownership, RegionFacts
 from checks.engine.network import Network
 from checks.engine.outcomes import Kind, Outcome, Verdict
@@ -177,3 +178,20 @@ def test_unregistered_domain_fails_every_dns_kind() -> None:
     assert [(o.verdict, o.unanimous, codes(o)) for o in outcomes] == [
         (Verdict.FAIL, False, ["dns.no-such-domain"])
     ] * 4
+
+
+def test_what_a_look_of_a_batch_keeps_is_enough_to_judge_it_again() -> None:
+    """Looks of a batch share what they were told; each keeps all of it that it rests on."""
+
+    async def run() -> tuple[list[Outcome], list[Outcome]]:
+        async with nameserver(SHARED + ZONE) as server:
+            network = network_of(server, authoritative_port=server.port)
+            looks = looks_at("one.test", "two.test", "three.test")
+            outcomes = await look_at(looks, network, concurrency=3)
+        at = datetime.datetime(2026, 12, 1, tzinfo=datetime.UTC)
+        pairs = zip(looks, outcomes, strict=True)
+        return outcomes, [await inspect_again(look, o.raw or {}, at=at) for look, o in pairs]
+
+    outcomes, again = asyncio.run(run())
+
+    assert again == outcomes

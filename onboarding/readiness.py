@@ -1,0 +1,394 @@
+"""Whether a cutover can go ahead, row by row, and what would make each row green.
+
+Pure over what was fetched: tasks, checks, clocks and the planned moment in, rows out. What could
+not be told is UNKNOWN and never green; only a settled no, or a step not done, is red.
+"""
+
+from __future__ import annotations
+
+import zoneinfo
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from checks.clocks import Clock
+from checks.engine.outcomes import Kind, Verdict, worst
+from checks.models import Check
+from onboarding.models import Cutover, Task, TaskState
+from onboarding.proof import Subject
+
+# A look is due within a day at the latest; an older one means that nobody is looking.
+STALE_AFTER = timedelta(hours=25)
+# In an open window looks are seconds apart, and an answer of before is no answer.
+STALE_IN_WINDOW = timedelta(minutes=10)
+DIRECTORY_TASKS = (
+    *("directory-connector", "ldap-connector", "azure-ad-sync", "g-suite-sync"),
+    *("mse-agent-push", "manual-import"),
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One condition of a cutover. `mend` is what would make it green; `check` and `task` are where
+    its evidence lies."""
+
+    key: str
+    title: str
+    verdict: Verdict
+    words: str
+    mend: str = ""
+    check: Check | None = None
+    task: Task | None = None
+
+    @property
+    def shape(self) -> str:
+        return "caution" if self.verdict is Verdict.WARN else self.verdict.value
+
+    @property
+    def holds_back(self) -> bool:
+        return self.verdict in (Verdict.FAIL, Verdict.UNKNOWN)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """All that readiness rests on. `clocks` are the domains' own, from when a switch is safe."""
+
+    cutover: Cutover
+    tasks: Mapping[str, Task]
+    subjects: Mapping[Kind, Sequence[Subject]]
+    clocks: Sequence[tuple[str, Clock]]
+    zone: zoneinfo.ZoneInfo
+    now: datetime
+    is_open: bool = False
+
+    def of(self, kind: Kind) -> Sequence[Subject]:
+        return self.subjects.get(kind, ())
+
+    def say(self, at: datetime) -> str:
+        """A moment as people of the tenant read it: Tue 1 Dec 20:35 EST."""
+        local = at.astimezone(self.zone)
+        return f"{local:%a} {local.day} {local:%b %H:%M %Z}"
+
+
+def readiness(facts: Facts) -> list[Row]:
+    """The rows of the cutover's direction, in the order in which they are done."""
+    rows = [_ownership(facts), _directory(facts), _routes(facts)]
+    if facts.cutover.direction == Cutover.Direction.OUTBOUND:
+        return [*rows, _spf(facts), _dkim(facts), _dmarc(facts)]
+    return [
+        *rows,
+        _delivery_test(facts),
+        _mta_sts(facts),
+        _old_ttl(facts),
+        _outbound_first(facts),
+    ]
+
+
+def earliest_safe(clocks: Sequence[tuple[str, Clock]]) -> datetime | None:
+    """From when every domain's switch is safe; None while that cannot be told for one of them."""
+    moments = [clock.safe_at for _, clock in clocks if clock.safe_at is not None]
+    return max(moments) if moments and len(moments) == len(clocks) else None
+
+
+def needs_words(facts: Facts) -> bool:
+    """Whether the window can only be confirmed by accepting the risk: an inbound switch that begins
+    before it is known to be safe."""
+    if facts.cutover.direction == Cutover.Direction.OUTBOUND:
+        return False
+    safe_at = earliest_safe(facts.clocks)
+    return safe_at is None or facts.cutover.planned_at < safe_at
+
+
+# --- What checks say
+
+
+def stance(subject: Subject, facts: Facts) -> Verdict:
+    """What stands of one subject now. A settled yes that the newest look does not repeat, or that
+    nobody has looked at lately, is no longer known."""
+    check = subject.check
+    if check is None or check.latest is None or check.looked_at is None:
+        return Verdict.UNKNOWN
+    settled = subject.settled
+    if settled is None or not settled.is_yes:
+        return settled or Verdict.UNKNOWN
+    stale_after = STALE_IN_WINDOW if facts.is_open else STALE_AFTER
+    if facts.now - check.looked_at > stale_after:
+        return Verdict.UNKNOWN
+    return settled if Verdict(check.latest.verdict).is_yes else Verdict.UNKNOWN
+
+
+@dataclass(frozen=True)
+class _Words:
+    """How a row speaks; `{names}` are the domains that decide it."""
+
+    title: str
+    yes: str
+    no: str
+    mend: str
+
+
+_DOUBT = "It could not be told for {names}: nothing is settled, or the newest look did not agree."
+_WAIT = "We go on looking. Check everything now if you cannot wait."
+
+
+def _names(subjects: Iterable[Subject]) -> str:
+    *others, last = list(dict.fromkeys(s.name for s in subjects)) or ["no domain"]
+    return f"{', '.join(others)} and {last}" if others else last
+
+
+def _row_of(key: str, kind: Kind, words: _Words, facts: Facts) -> Row:
+    stances = [(subject, stance(subject, facts)) for subject in facts.of(kind)]
+    if not stances:
+        said = "No domain is on record that this would hold for."
+        return Row(key, words.title, Verdict.UNKNOWN, said, "Add the domains to the profile.")
+    verdict = worst([each for _, each in stances])
+    deciding = [subject for subject, each in stances if each is verdict]
+    told = {
+        Verdict.FAIL: words.no,
+        Verdict.UNKNOWN: _DOUBT,
+        Verdict.NOT_APPLICABLE: "It does not apply to {names}.",
+        Verdict.WARN: f"{words.yes} Read the caution beside its evidence.",
+    }.get(verdict, words.yes)
+    mend = {Verdict.FAIL: words.mend, Verdict.UNKNOWN: _WAIT}.get(verdict, "")
+    names = _names(deciding)
+    check = next((s.check for s in deciding if s.check is not None), None)
+    return Row(
+        key,
+        words.title,
+        verdict,
+        told.format(names=names),
+        mend.format(names=names),
+        check=check,
+    )
+
+
+def _ownership(facts: Facts) -> Row:
+    words = _Words(
+        "Ownership proved",
+        "{names}: ownership is proved.",
+        "{names}: ownership is not proved.",
+        "Publish the code that Mimecast issued for {names}.",
+    )
+    return _row_of("ownership", Kind.OWNERSHIP, words, facts)
+
+
+def _spf(facts: Facts) -> Row:
+    words = _Words(
+        "SPF covers the region",
+        "{names}: SPF lets the region's networks send.",
+        "{names}: SPF does not let all of the region's networks send.",
+        "Publish the merged SPF record for {names}.",
+    )
+    return _row_of("spf", Kind.SPF, words, facts)
+
+
+def _mta_sts(facts: Facts) -> Row:
+    words = _Words(
+        "MTA-STS permits the planned MX",
+        "{names}: the policy permits the planned MX hosts.",
+        "{names}: senders that enforce the policy would refuse the planned MX hosts.",
+        "For {names}, add the planned hosts to the policy, change the record's id, and only then"
+        " switch MX.",
+    )
+    return _row_of("mta-sts", Kind.MTA_STS, words, facts)
+
+
+def _dkim(facts: Facts) -> Row:
+    words = _Words(
+        "DKIM ready",
+        "{names}: the key answers under its selector.",
+        "{names}: the key does not answer as it should.",
+        "Publish the key that Mimecast issued for {names}.",
+    )
+    unnamed = [subject for subject in facts.of(Kind.DKIM) if subject.check is None]
+    if unnamed and len(unnamed) == len(facts.of(Kind.DKIM)):
+        return Row(
+            "dkim",
+            words.title,
+            Verdict.WARN,
+            f"{_names(unnamed)}: no selector is on record, so mail would leave unsigned.",
+            "Enter the selector in the profile, and publish its key.",
+        )
+    return _row_of("dkim", Kind.DKIM, words, facts)
+
+
+def _dmarc(facts: Facts) -> Row:
+    """With quarantine or reject, mail that passes neither SPF nor DKIM is lost: both must be proven
+    before outbound mail takes the new way (RFC 7489 section 6.3)."""
+    title = "DMARC will not refuse your mail"
+    subjects = facts.of(Kind.DMARC)
+    unsure = [s for s in subjects if _policy_unknown(s, facts)]
+    enforcing = [s for s in subjects if s not in unsure and _enforces(s)]
+    proven = {kind: _proven(facts.of(kind), facts) for kind in (Kind.SPF, Kind.DKIM)}
+    lacking = [s for s in enforcing if not all(s.name in names for names in proven.values())]
+    if lacking:
+        said = f"{_names(lacking)} quarantines or rejects, and SPF and DKIM are not both proven."
+        mend = f"Prove SPF and DKIM for {_names(lacking)}, or set its policy to none until then."
+        return Row("dmarc", title, Verdict.FAIL, said, mend, check=lacking[0].check)
+    if unsure or not subjects:
+        said = f"Which policy holds could not be told for {_names(unsure)}."
+        return Row(
+            "dmarc", title, Verdict.UNKNOWN, said, _WAIT, check=unsure[0].check if unsure else None
+        )
+    if enforcing:
+        said = f"{_names(enforcing)} quarantines or rejects, and SPF and DKIM are both proven."
+        return Row("dmarc", title, Verdict.PASS, said, check=enforcing[0].check)
+    broken = [s for s in subjects if stance(s, facts) is Verdict.FAIL]
+    if broken:
+        said = f"{_names(broken)}: the record cannot be used, so no policy is applied."
+        mend = "Mend the record, with the policy none until SPF and DKIM are proven."
+        return Row("dmarc", title, Verdict.WARN, said, mend, check=broken[0].check)
+    said = f"{_names(subjects)}: no policy that quarantines or rejects."
+    return Row("dmarc", title, Verdict.PASS, said, check=subjects[0].check)
+
+
+def _policy_unknown(subject: Subject, facts: Facts) -> bool:
+    """Servers that differ may enforce on one side. A broken record that all of them have is known:
+    no policy is applied (RFC 7489 section 6.6.3)."""
+    told = stance(subject, facts)
+    latest = subject.check.latest if subject.check is not None else None
+    return told is Verdict.UNKNOWN or (
+        told is Verdict.FAIL and (latest is None or not latest.unanimous)
+    )
+
+
+def _enforces(subject: Subject) -> bool:
+    latest = subject.check.latest if subject.check is not None else None
+    return latest is not None and any(f["code"] == "dmarc.enforces" for f in latest.findings)
+
+
+def _proven(subjects: Sequence[Subject], facts: Facts) -> set[str]:
+    return {s.name for s in subjects if stance(s, facts).is_yes}
+
+
+# --- What the clocks say
+
+
+def _old_ttl(facts: Facts) -> Row:
+    title = "TTL lowered and the old TTL run out"
+    waiting = [(domain, clock) for domain, clock in facts.clocks if clock.safe_at is None]
+    check = _slowest(facts, waiting)
+    if not facts.clocks:
+        said = "No domain's TTL has been looked at yet."
+        return Row("ttl", title, Verdict.UNKNOWN, said, _WAIT)
+    if waiting:
+        return _not_everywhere(title, waiting, check)
+    domain, clock = max(facts.clocks, key=lambda pair: pair[1].safe_at or facts.now)
+    assert clock.safe_at is not None
+    said = (
+        f"Earliest safe cutover: {facts.say(clock.safe_at)}, because {_why(domain, clock, facts)}."
+    )
+    if facts.cutover.planned_at >= clock.safe_at:
+        return Row("ttl", title, Verdict.PASS, said, check=check)
+    mend = "Begin the window at that moment or later."
+    return Row("ttl", title, Verdict.FAIL, said, mend, check=check)
+
+
+def _slowest(facts: Facts, waiting: Sequence[tuple[str, Clock]]) -> Check | None:
+    clocks = waiting or facts.clocks
+    name = max(clocks, key=lambda pair: pair[1].safe_at or facts.now)[0] if clocks else ""
+    return next((s.check for s in facts.of(Kind.MX_TTL) if s.name == name), None)
+
+
+def _not_everywhere(title: str, waiting: Sequence[tuple[str, Clock]], check: Check | None) -> Row:
+    lagging = sorted({n for _, c in waiting for n in c.waits_for if n not in c.silent})
+    silent = sorted({name for _, clock in waiting for name in clock.silent})
+    domains = ", ".join(domain for domain, _ in waiting)
+    if lagging:
+        give = "gives" if len(lagging) == 1 else "give"
+        said = f"{domains}: {', '.join(lagging)} still {give} out a TTL above the threshold."
+        mend = (
+            "Lower the TTL of the MX records there. The clock starts when the last server has it."
+        )
+        return Row("ttl", title, Verdict.FAIL, said, mend, check=check)
+    if silent:
+        are = "is" if len(silent) == 1 else "are"
+        said = f"{domains}: it cannot be told while {', '.join(silent)} {are} silent."
+        mend = "Nothing is called safe until every server has answered."
+        return Row("ttl", title, Verdict.UNKNOWN, said, mend, check=check)
+    said = f"{domains}: it cannot be told yet from when a switch is safe."
+    return Row("ttl", title, Verdict.UNKNOWN, said, _WAIT, check=check)
+
+
+def _why(domain: str, clock: Clock, facts: Facts) -> str:
+    if clock.is_assumed:
+        return (
+            f"what {domain} published before our first look is not known,"
+            f" so a TTL of {clock.ttl} s is assumed"
+        )
+    until = facts.say(clock.seen_until) if clock.seen_until is not None else "an unknown moment"
+    left = "; it has left the delegation, which caches keep for two days" if clock.has_left else ""
+    return f"{clock.server} gave out {clock.ttl} s for {domain} until {until}{left}"
+
+
+# --- What tasks say
+
+
+_VERDICT_OF_STATE = {
+    TaskState.PROVEN: Verdict.PASS,
+    TaskState.DONE: Verdict.PASS,
+    TaskState.ACCEPTED: Verdict.WARN,
+    TaskState.DECLINED: Verdict.WARN,
+    TaskState.CLAIMED: Verdict.UNKNOWN,
+    TaskState.NOT_APPLICABLE: Verdict.NOT_APPLICABLE,
+}
+
+
+def _verdict_of(task: Task) -> Verdict:
+    if not task.applies or (task.is_optional and not task.holds_up and not task.is_complete):
+        return Verdict.NOT_APPLICABLE
+    return _VERDICT_OF_STATE.get(TaskState(task.state), Verdict.FAIL)
+
+
+def _tasks_row(key: str, title: str, tasks: Iterable[Task], mend: str) -> Row:
+    judged = [(task, _verdict_of(task)) for task in tasks if not task.is_group]
+    counted = [(task, each) for task, each in judged if each is not Verdict.NOT_APPLICABLE]
+    if not counted:
+        said = "No step of the plan that applies here asks for it."
+        return Row(key, title, Verdict.NOT_APPLICABLE, said)
+    verdict = worst([each for _, each in counted])
+    task = next(task for task, each in counted if each is verdict)
+    said = f"{task.title}: {task.get_state_display().lower()}."
+    return Row(key, title, verdict, said, "" if verdict.is_yes else mend, task=task)
+
+
+def _chosen(facts: Facts, *keys: str) -> Iterator[Task]:
+    return (facts.tasks[key] for key in keys if key in facts.tasks)
+
+
+def _directory(facts: Facts) -> Row:
+    mend = "Finish the first synchronisation, and compare the number of users with your directory."
+    tasks = _chosen(facts, *DIRECTORY_TASKS)
+    return _tasks_row("directory", "Directory synchronised", tasks, mend)
+
+
+def _routes(facts: Facts) -> Row:
+    is_outbound = facts.cutover.direction == Cutover.Direction.OUTBOUND
+    title = "Bounces can come back" if is_outbound else "Delivery routes answer"
+    mend = "Test every delivery route from the console, and repair what does not answer."
+    return _tasks_row("routes", title, _chosen(facts, "inbound-delivery-routes"), mend)
+
+
+def _delivery_test(facts: Facts) -> Row:
+    mend = "Send test mail through Mimecast to each route, and read the headers of what arrives."
+    tasks = _chosen(facts, "inbound-delivery-test")
+    return _tasks_row("delivery-test", "Inbound delivery tested", tasks, mend)
+
+
+def _outbound_first(facts: Facts) -> Row:
+    """Mimecast learns trusted senders from outbound mail, so that goes first, by some days."""
+    title = "Outbound has run long enough"
+    task = facts.tasks.get("outbound-cutover")
+    days = facts.cutover.outbound_days
+    if task is None or _verdict_of(task) is Verdict.NOT_APPLICABLE:
+        return _tasks_row("outbound", title, [task] if task else [], "")
+    if not _verdict_of(task).is_yes:
+        mend = f"Do the outbound cutover first, and let it run for {days} days."
+        return _tasks_row("outbound", title, [task], mend)
+    since = task.proven_at or task.state_since
+    ready_at = since + timedelta(days=days)
+    said = f"Outbound mail has left through Mimecast since {facts.say(since)}; agreed: {days} days."
+    if facts.cutover.planned_at >= ready_at:
+        return Row("outbound", title, Verdict.PASS, said, task=task)
+    mend = f"Begin the window on {facts.say(ready_at)} or later, or agree on fewer days."
+    return Row("outbound", title, Verdict.FAIL, said, mend, task=task)

@@ -1,0 +1,124 @@
+"""Keeping what was published before a switch, so that it can be put back as it was."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from checks.engine.outcomes import Kind
+from checks.engine.servers import SILENT_CODES
+from checks.models import Check, Observation
+from checks.queries import checks_of
+from onboarding.errors import OnboardingError
+from onboarding.models import Cutover, CutoverSnapshot
+from onboarding.windows import OPENS_BEFORE
+from tenants.models import User
+from tenants.services import write_activity
+
+KIND_OF_DIRECTION = {Cutover.Direction.INBOUND: Kind.MX, Cutover.Direction.OUTBOUND: Kind.SPF}
+_TOLD = ("records", "no-record", "no-name")
+
+
+def take_at_opening(cutover: Cutover) -> CutoverSnapshot | None:
+    """What stood there when the window opened; None where it is kept already.
+
+    However late it is taken, it holds nothing that began after the opening: by then somebody may
+    have published the new answer.
+    """
+    # Asked each minute of an open window: not without need through a year of observations.
+    if _opened(cutover).exists():
+        return None
+    opened_at = cutover.planned_at - OPENS_BEFORE
+    return _take(cutover, CutoverSnapshot.Reason.OPENED, at=opened_at, by=None)
+
+
+def take_now(cutover: Cutover, *, now: datetime, by: User) -> CutoverSnapshot:
+    """What stands there now. Once the window has opened, what stood there then is what counts."""
+    if now >= cutover.planned_at - OPENS_BEFORE:
+        raise OnboardingError(
+            "The window has opened, and what was published then is what a rollback puts back."
+        )
+    made = _take(cutover, CutoverSnapshot.Reason.ASKED, at=now, by=by)
+    assert made is not None
+    return made
+
+
+def _take(
+    cutover: Cutover, reason: CutoverSnapshot.Reason, *, at: datetime, by: User | None
+) -> CutoverSnapshot | None:
+    tenant = cutover.plan.tenant
+    kind = KIND_OF_DIRECTION[Cutover.Direction(cutover.direction)]
+    checks = list(checks_of(tenant).filter(kind=kind, domain__isnull=False))
+    content = [_entry(check, seen) for check, seen in _told_by(checks, at)]
+    with transaction.atomic():
+        # Of two workers at once the second finds the first one's.
+        held = Cutover.objects.select_for_update().filter(pk=cutover.pk).first()
+        is_opening = reason == CutoverSnapshot.Reason.OPENED
+        if held is None or (is_opening and _opened(cutover).exists()):
+            return None
+        made = CutoverSnapshot.objects.create(
+            cutover=cutover,
+            window_start=cutover.planned_at,
+            reason=reason,
+            taken_by=by,
+            content=content,
+            digest=digest_of(content),
+        )
+        write_activity(
+            tenant, "snapshot-taken", by=by, direction=cutover.direction, digest=made.digest
+        )
+        cutover.plan.touch()
+    return made
+
+
+def _opened(cutover: Cutover) -> QuerySet[CutoverSnapshot]:
+    return CutoverSnapshot.objects.filter(
+        cutover=cutover, window_start=cutover.planned_at, reason=CutoverSnapshot.Reason.OPENED
+    )
+
+
+def digest_of(content: Any) -> str:
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _told_by(checks: Iterable[Check], at: datetime) -> Iterable[tuple[Check, Observation | None]]:
+    """The newest observation of each check that had begun by `at` and in which all servers told."""
+    by_pk = {check.pk: check for check in checks}
+    found: dict[int, Observation] = {}
+    begun = Observation.objects.filter(
+        check_asked__in=by_pk, first_seen_at__lte=at, looks__gt=0
+    ).select_related("raw")
+    for seen in begun.order_by("first_seen_at"):
+        if _is_whole(seen):
+            found[seen.check_asked_id] = seen
+    return [(check, found.get(pk)) for pk, check in by_pk.items()]
+
+
+def _is_whole(seen: Observation) -> bool:
+    rows = seen.evidence.get("servers") or []
+    is_told = all(row.get("status") in _TOLD for row in rows)
+    return bool(rows) and is_told and not any(f["code"] in SILENT_CODES for f in seen.findings)
+
+
+def _entry(check: Check, seen: Observation | None) -> dict[str, Any]:
+    """A domain whose servers never all told is named with no servers, and not passed over."""
+    entry: dict[str, Any] = {"domain": check.subject, "kind": check.kind, "servers": []}
+    if seen is None:
+        return entry
+    return entry | {
+        "servers": [
+            {key: row.get(key) for key in ("name", "address", "values", "ttl")}
+            for row in seen.evidence["servers"]
+        ],
+        "observation": seen.public_id,
+        "raw": seen.raw.digest if seen.raw is not None else "",
+        "first_seen_at": seen.first_seen_at.isoformat(),
+        "last_seen_at": seen.last_seen_at.isoformat(),
+    }

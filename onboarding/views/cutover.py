@@ -1,0 +1,201 @@
+"""The cutover room: readiness, window and live board of one planned switch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_POST
+
+from checks.engine.outcomes import Kind, Verdict
+from checks.queries import history
+from onboarding import deciding, snapshots, voting
+from onboarding.boards import DomainBoard, boards
+from onboarding.change_sheets import ChangeSheet, sheet_of
+from onboarding.dns_forms import AS_OF
+from onboarding.errors import OnboardingError
+from onboarding.forms_cutover import WindowForm
+from onboarding.models import Cutover
+from onboarding.readiness import Facts, Row, earliest_safe, needs_words, readiness
+from onboarding.rollback import rollback_of
+from onboarding.rooms import clashes_of, facts_of
+from onboarding.rows import TaskRow
+from onboarding.safety import ACT_OF_KIND, clock_of
+from onboarding.views.shared import TenantPage, load_page, show, signed_in
+from tenants.access import act
+from tenants.permissions import Act
+
+PHASE_OF_DIRECTION = {
+    Cutover.Direction.OUTBOUND: "outbound-cutover-phase",
+    Cutover.Direction.INBOUND: "inbound-cutover-phase",
+}
+
+
+@dataclass(frozen=True)
+class Room:
+    """Everything the room's pages have in common, fetched once."""
+
+    page: TenantPage
+    cutover: Cutover
+    facts: Facts
+    rows: list[Row]
+    boards: list[DomainBoard]
+
+    @property
+    def needs_words(self) -> bool:
+        return needs_words(self.facts)
+
+    @property
+    def held_back(self) -> int:
+        return sum(row.holds_back for row in self.rows)
+
+    @property
+    def run_sheet(self) -> list[TaskRow]:
+        wanted = PHASE_OF_DIRECTION[Cutover.Direction(self.cutover.direction)]
+        found = [phase.rows for phase in self.page.phases if phase.phase.key == wanted]
+        return [row for rows in found for row in rows if row.task.applies and not row.task.is_group]
+
+
+def load_room(request: HttpRequest, public_id: str, cutover_id: str) -> Room:
+    """One of the tenant's own cutovers; 404 to strangers and for anybody else's."""
+    page = load_page(request, public_id)
+    cutover = next((c for c in page.cutovers if c.public_id == cutover_id), None)
+    if cutover is None:
+        raise Http404("No such cutover.")
+    now = timezone.now()
+    seen = list(history(page.ground.checks, list(ACT_OF_KIND)))
+    tasks = [row.task for row in page.rows]
+    facts = facts_of(cutover, tasks, page.ground, seen, page.region, now=now)
+    is_inbound = cutover.direction == Cutover.Direction.INBOUND
+    subjects = facts.of(Kind.MX) if is_inbound else ()
+    clocks = {
+        subject.check.pk: clock
+        for subject in subjects
+        if subject.check is not None
+        for asked in [subject.check]
+        for clock in [
+            clock_of(asked, [s for s in seen if s.check_asked_id == asked.pk], page.region)
+        ]
+        if clock is not None
+    }
+    return Room(page, cutover, facts, readiness(facts), boards(subjects, page.region.mx, clocks))
+
+
+@act(Act.READ)
+@require_GET
+def room(request: HttpRequest, public_id: str, cutover_id: str) -> HttpResponse:
+    room = load_room(request, public_id, cutover_id)
+    context = {
+        "room": room,
+        "page": room.page,
+        "cutover": room.cutover,
+        "tab": "cutover",
+        "safe_at": earliest_safe(room.facts.clocks),
+        "clashes": clashes_of(room.cutover, room.page.plan),
+        "phase_keys": {phase.phase.pk: phase.phase.key for phase in room.page.phases},
+        "verdict": voting.verdict_of(room.cutover),
+        "votes": voting.votes_of(room.cutover),
+        "my_side": room.cutover.side_of_approver(signed_in(request)),
+        "may_vote": room.page.seat.may(Act.VOTE),
+        "staff_approvers": voting.staff_approvers() if room.page.may_steer else (),
+        "client_approvers": voting.client_approvers(room.page.tenant)
+        if room.page.may_steer
+        else (),
+        "is_big": request.GET.get("big") == "1",
+    }
+    return show(request, "onboarding/cutover_room.html", "room", context)
+
+
+def _sheets(room: Room, agreed: Iterable[str]) -> list[ChangeSheet]:
+    """The sheets of the room's domains. What may go is named as `<domain> <value>`."""
+    is_inbound = room.cutover.direction == Cutover.Direction.INBOUND
+    hosts = {host.name for host in room.page.ground.hosts}
+    policies = {subject.name: subject for subject in room.facts.of(Kind.MTA_STS)}
+    named = [each.partition(" ") for each in agreed]
+    made = [
+        sheet_of(
+            subject,
+            room.page.region,
+            hosts=hosts,
+            agreed={value for domain, _, value in named if domain == subject.name},
+            mta_sts=policies.get(subject.name),
+        )
+        for subject in room.facts.of(Kind.MX if is_inbound else Kind.SPF)
+    ]
+    return [sheet for sheet in made if sheet is not None]
+
+
+@act(Act.READ)
+@require_GET
+def change_sheet(request: HttpRequest, public_id: str, cutover_id: str) -> HttpResponse:
+    room = load_room(request, public_id, cutover_id)
+    context = {
+        "page": room.page,
+        "cutover": room.cutover,
+        "tab": "cutover",
+        "sheets": _sheets(room, request.GET.getlist("goes")),
+        "domains": {str(domain): domain for domain in room.page.ground.domains},
+        "forms_as_of": AS_OF,
+    }
+    return show(request, "onboarding/change_sheet.html", "sheet", context)
+
+
+@act(Act.READ)
+@require_GET
+def rollback(request: HttpRequest, public_id: str, cutover_id: str) -> HttpResponse:
+    room = load_room(request, public_id, cutover_id)
+    kept = list(room.cutover.snapshots.select_related("taken_by"))
+    newest = next((s for s in kept if s.window_start == room.cutover.planned_at), None)
+    checks = {(c.kind, c.subject): c for c in room.page.ground.checks}
+    chosen = newest or (kept[0] if kept else None)
+    sheets = [
+        rollback_of(entry, checks.get((entry["kind"], entry["domain"])))
+        for entry in (chosen.content if chosen is not None else ())
+    ]
+    context = {
+        "page": room.page,
+        "cutover": room.cutover,
+        "tab": "cutover",
+        "snapshot": chosen,
+        "sheets": sheets,
+        "is_as_before": bool(sheets) and all(s.verdict is Verdict.PASS for s in sheets),
+        "may_take": not room.facts.is_open and room.facts.now < room.cutover.planned_at,
+    }
+    return show(request, "onboarding/rollback.html", "rollback", context)
+
+
+@act(Act.STEER)
+@require_POST
+def snapshot_take(request: HttpRequest, public_id: str, cutover_id: str) -> HttpResponse:
+    room = load_room(request, public_id, cutover_id)
+    try:
+        snapshots.take_now(room.cutover, now=timezone.now(), by=signed_in(request))
+    except OnboardingError as error:
+        messages.error(request, str(error))
+    return redirect("onboarding:rollback", public_id=public_id, cutover_id=cutover_id)
+
+
+def back_to_room(public_id: str, cutover_id: str) -> HttpResponse:
+    return redirect("onboarding:cutover-room", public_id=public_id, cutover_id=cutover_id)
+
+
+@act(Act.STEER)
+@require_POST
+def window_confirm(request: HttpRequest, public_id: str, cutover_id: str) -> HttpResponse:
+    room = load_room(request, public_id, cutover_id)
+    form = WindowForm(request.POST)
+    if not form.is_valid():
+        problems = " ".join(str(each) for field in form.errors.values() for each in field)
+        messages.error(request, f"{problems} Nothing was confirmed.")
+        return back_to_room(public_id, cutover_id)
+    try:
+        deciding.confirm_window(
+            room.cutover, form.window, needs_words=room.needs_words, by=signed_in(request)
+        )
+    except OnboardingError as error:
+        messages.error(request, str(error))
+    return back_to_room(public_id, cutover_id)

@@ -1,0 +1,72 @@
+"""Pre-flight: records judged before they are published. Nobody is asked, nothing is recorded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_http_methods
+
+from checks.engine.proposing import Unreadable, read_proposal
+from checks.preflight import Judged, judge_proposal
+from checks.queries import checks_of
+from onboarding.forms_cutover import ProposalForm
+from onboarding.views.cutover import load_room
+from tenants.access import act
+from tenants.models import Domain, Tenant
+from tenants.permissions import Act
+from tenants.throttle import throttled
+
+
+@dataclass(frozen=True)
+class Said:
+    """One check's answer, as the page shows it."""
+
+    label: str
+    verdict: str
+    findings: list[dict[str, Any]]
+
+    @property
+    def shape(self) -> str:
+        return "caution" if self.verdict == "warn" else self.verdict
+
+
+@act(Act.READ)
+@throttled("pre-flight", "30/m")
+@require_http_methods(["GET", "POST"])
+def pre_flight(request: HttpRequest, public_id: str, cutover_id: str) -> HttpResponse:
+    room = load_room(request, public_id, cutover_id)
+    form = ProposalForm(request.POST or None, tenant=room.page.tenant)
+    said: list[Said] = []
+    if request.method == "POST" and form.is_valid():
+        domain = form.cleaned_data["domain"]
+        proposal = read_proposal(form.cleaned_data["records"], domain.name)
+        if isinstance(proposal, Unreadable):
+            form.add_error("records", f"This does not read as a zone: {proposal.problem}.")
+        elif not proposal:
+            form.add_error("records", "There is no MX, TXT or CNAME record in this.")
+        else:
+            judged = judge_proposal(_checks(room.page.tenant, domain), proposal)
+            said = [_said(each) for each in judged]
+    context = {"page": room.page, "cutover": room.cutover, "tab": "cutover"}
+    status = 422 if form.errors else 200
+    return render(
+        request,
+        "onboarding/pre_flight.html",
+        context | {"form": form, "said": said},
+        status=status,
+    )
+
+
+def _checks(tenant: Tenant, domain: Domain) -> list[Any]:
+    return list(checks_of(tenant).filter(domain=domain).select_related("tenant", "latest__raw"))
+
+
+def _said(judged: Judged) -> Said:
+    label = judged.check.get_kind_display()
+    if judged.outcome is None:
+        return Said(label, "unknown", [])
+    found = [{"code": f.code, "params": dict(f.params)} for f in judged.outcome.findings]
+    return Said(label, judged.outcome.verdict.value, found)

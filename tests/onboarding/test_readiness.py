@@ -1,0 +1,275 @@
+"""Readiness rows, as arithmetic over facts: no database, no clock but the one handed in."""
+
+from __future__ import annotations
+
+import zoneinfo
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from checks.clocks import Clock
+from checks.engine.outcomes import Kind, Verdict
+from checks.models import Check, Observation
+from onboarding.clashes import clashes
+from onboarding.models import Cutover, Plan, Task
+from onboarding.proof import Subject
+from onboarding.readiness import Facts, Row, needs_words, readiness
+from onboarding.worktime import Calendar
+from tenants.models import Domain, Tenant
+
+NOW = datetime(2026, 12, 1, 15, 0, tzinfo=UTC)
+NEW_YORK = zoneinfo.ZoneInfo("America/New_York")
+NS3 = "ns3.test (192.0.2.3)"
+
+
+def _subject(
+    kind: Kind,
+    settled: str,
+    *,
+    name: str = "one.test",
+    newest: str = "",
+    findings: tuple[str, ...] = (),
+    age: timedelta = timedelta(minutes=1),
+    unanimous: bool = True,
+) -> Subject:
+    latest = Observation(
+        verdict=newest or settled or "unknown",
+        findings=[{"code": code, "params": {}} for code in findings],
+        unanimous=unanimous,
+    )
+    check = Check(
+        kind=kind.value,
+        domain=Domain(name=name),
+        settled_verdict=settled,
+        looked_at=NOW - age,
+        latest=latest,
+    )
+    return Subject(kind, name, check)
+
+
+def _task(key: str, state: str, **facts: Any) -> Task:
+    return Task(key=key, title=key, state=state, **facts)
+
+
+def _facts(direction: str, **given: Any) -> Facts:
+    planned_at = given.pop("planned_at", NOW + timedelta(days=2))
+    cutover = Cutover(direction=direction, planned_at=planned_at, outbound_days=3)
+    defaults: dict[str, Any] = {"tasks": {}, "subjects": {}, "clocks": []}
+    return Facts(cutover, zone=NEW_YORK, now=NOW, **(defaults | given))
+
+
+def _row(facts: Facts, key: str) -> Row:
+    return next(row for row in readiness(facts) if row.key == key)
+
+
+@pytest.mark.parametrize(
+    ("subject", "verdict"),
+    [
+        (_subject(Kind.OWNERSHIP, "pass"), Verdict.PASS),
+        (_subject(Kind.OWNERSHIP, "warn"), Verdict.WARN),
+        (_subject(Kind.OWNERSHIP, "fail"), Verdict.FAIL),
+        (_subject(Kind.OWNERSHIP, "not_applicable"), Verdict.NOT_APPLICABLE),
+        (_subject(Kind.OWNERSHIP, "", newest="fail"), Verdict.UNKNOWN),
+        (_subject(Kind.OWNERSHIP, "pass", newest="fail"), Verdict.UNKNOWN),
+        (_subject(Kind.OWNERSHIP, "pass", newest="unknown"), Verdict.UNKNOWN),
+        (_subject(Kind.OWNERSHIP, "pass", age=timedelta(hours=26)), Verdict.UNKNOWN),
+        (_subject(Kind.OWNERSHIP, "fail", newest="unknown"), Verdict.FAIL),
+        (Subject(Kind.OWNERSHIP, "one.test", None), Verdict.UNKNOWN),
+    ],
+)
+def test_only_a_settled_yes_that_still_holds_is_green(subject: Subject, verdict: Verdict) -> None:
+    facts = _facts("outbound", subjects={Kind.OWNERSHIP: [subject]})
+
+    assert _row(facts, "ownership").verdict is verdict
+
+
+def test_in_an_open_window_an_answer_of_before_is_none() -> None:
+    seen = _subject(Kind.OWNERSHIP, "pass", age=timedelta(minutes=11))
+    facts = _facts("inbound", subjects={Kind.OWNERSHIP: [seen]}, is_open=True)
+
+    assert _row(facts, "ownership").verdict is Verdict.UNKNOWN
+
+
+def test_no_domain_at_all_is_never_ready() -> None:
+    assert _row(_facts("outbound"), "ownership").verdict is Verdict.UNKNOWN
+    assert _row(_facts("inbound"), "ttl").verdict is Verdict.UNKNOWN
+    assert _row(_facts("outbound"), "dmarc").verdict is Verdict.UNKNOWN
+
+
+def test_the_worst_domain_decides_and_is_named() -> None:
+    subjects = [
+        _subject(Kind.SPF, "pass", name="one.test"),
+        _subject(Kind.SPF, "fail", name="two.test"),
+        _subject(Kind.SPF, "fail", name="three.test"),
+    ]
+
+    row = _row(_facts("outbound", subjects={Kind.SPF: subjects}), "spf")
+
+    assert (row.verdict, row.check) == (Verdict.FAIL, subjects[1].check)
+    assert row.words == (
+        "two.test and three.test: SPF does not let all of the region's networks send."
+    )
+
+
+@pytest.mark.parametrize(
+    ("policy", "spf", "dkim", "verdict"),
+    [
+        (("dmarc.enforces",), "pass", "pass", Verdict.PASS),
+        (("dmarc.enforces",), "pass", "fail", Verdict.FAIL),
+        (("dmarc.enforces",), "fail", "pass", Verdict.FAIL),
+        (("dmarc.enforces",), "pass", "", Verdict.FAIL),
+        (("dmarc.policy-none",), "fail", "fail", Verdict.PASS),
+        (("dmarc.none",), "", "", Verdict.PASS),
+    ],
+)
+def test_an_enforcing_policy_wants_spf_and_dkim_first(
+    policy: tuple[str, ...], spf: str, dkim: str, verdict: Verdict
+) -> None:
+    subjects = {
+        Kind.DMARC: [_subject(Kind.DMARC, "pass", findings=policy)],
+        Kind.SPF: [_subject(Kind.SPF, spf)],
+        Kind.DKIM: [_subject(Kind.DKIM, dkim)],
+    }
+
+    assert _row(_facts("outbound", subjects=subjects), "dmarc").verdict is verdict
+
+
+@pytest.mark.parametrize(("unanimous", "verdict"), [(True, Verdict.WARN), (False, Verdict.UNKNOWN)])
+def test_a_broken_policy_is_none_unless_servers_differ(unanimous: bool, verdict: Verdict) -> None:
+    seen = _subject(Kind.DMARC, "fail", findings=("dmarc.several-records",), unanimous=unanimous)
+
+    facts = _facts("outbound", subjects={Kind.DMARC: [seen]})
+
+    assert _row(facts, "dmarc").verdict is verdict
+
+
+def test_a_sender_without_a_selector_is_a_caution() -> None:
+    facts = _facts("outbound", subjects={Kind.DKIM: [Subject(Kind.DKIM, "one.test", None)]})
+
+    assert _row(facts, "dkim").verdict is Verdict.WARN
+
+
+_SAFE_AT = datetime(2026, 12, 2, 1, 35, tzinfo=UTC)
+_CLOCK = Clock(
+    _SAFE_AT, server=NS3, ttl=21_600, seen_until=datetime(2026, 12, 1, 19, 35, tzinfo=UTC)
+)
+
+
+@pytest.mark.parametrize(
+    ("begins", "verdict", "words"),
+    [
+        (timedelta(), Verdict.PASS, False),
+        (timedelta(seconds=-1), Verdict.FAIL, True),
+        (timedelta(hours=1), Verdict.PASS, False),
+    ],
+)
+def test_a_window_is_held_against_the_clock_to_the_second(
+    begins: timedelta, verdict: Verdict, words: bool
+) -> None:
+    facts = _facts("inbound", clocks=[("one.test", _CLOCK)], planned_at=_SAFE_AT + begins)
+
+    row = _row(facts, "ttl")
+
+    assert (row.verdict, needs_words(facts)) == (verdict, words)
+    assert row.words == (
+        "Earliest safe cutover: Tue 1 Dec 20:35 EST, because ns3.test (192.0.2.3) gave out"
+        " 21600 s for one.test until Tue 1 Dec 14:35 EST."
+    )
+
+
+@pytest.mark.parametrize(
+    ("clock", "verdict"),
+    [
+        (Clock(None, waits_for=(NS3,), silent=(NS3,)), Verdict.UNKNOWN),
+        (Clock(None, waits_for=(NS3,)), Verdict.FAIL),
+        (Clock(None), Verdict.UNKNOWN),
+    ],
+)
+def test_a_clock_that_does_not_run_is_never_safe(clock: Clock, verdict: Verdict) -> None:
+    facts = _facts("inbound", clocks=[("one.test", _CLOCK), ("two.test", clock)])
+
+    row = _row(facts, "ttl")
+
+    assert (row.verdict, needs_words(facts)) == (verdict, True)
+    assert row.words.startswith("two.test: ")
+
+
+def test_what_was_assumed_is_said() -> None:
+    clock = Clock(_SAFE_AT, server=NS3, ttl=86_400, seen_until=NOW, is_assumed=True)
+
+    row = _row(_facts("inbound", clocks=[("one.test", clock)]), "ttl")
+
+    assert "is not known, so a TTL of 86400 s is assumed" in row.words
+
+
+@pytest.mark.parametrize(
+    ("state", "verdict"),
+    [
+        ("done", Verdict.PASS),
+        ("proven", Verdict.PASS),
+        ("accepted", Verdict.WARN),
+        ("claimed", Verdict.UNKNOWN),
+        ("todo", Verdict.FAIL),
+        ("half", Verdict.FAIL),
+        ("broken", Verdict.FAIL),
+        ("not_applicable", Verdict.NOT_APPLICABLE),
+    ],
+)
+def test_bounces_come_back_once_the_routes_are_tested(state: str, verdict: Verdict) -> None:
+    task = _task("inbound-delivery-routes", state)
+
+    row = _row(_facts("outbound", tasks={task.key: task}), "routes")
+
+    assert (row.title, row.verdict, row.mend == "") == (
+        "Bounces can come back",
+        verdict,
+        verdict not in (Verdict.FAIL, Verdict.UNKNOWN),
+    )
+
+
+@pytest.mark.parametrize(
+    ("begins", "verdict"),
+    [(timedelta(days=3), Verdict.PASS), (timedelta(days=3, seconds=-1), Verdict.FAIL)],
+)
+def test_inbound_waits_for_the_agreed_days(begins: timedelta, verdict: Verdict) -> None:
+    task = _task("outbound-cutover", "proven", proven_at=NOW)
+    facts = _facts("inbound", tasks={task.key: task}, planned_at=NOW + begins)
+
+    assert _row(facts, "outbound").verdict is verdict
+
+
+def test_inbound_before_outbound_is_red() -> None:
+    task = _task("outbound-cutover", "todo")
+
+    row = _row(_facts("inbound", tasks={task.key: task}), "outbound")
+
+    assert (row.verdict, row.mend) == (
+        Verdict.FAIL,
+        "Do the outbound cutover first, and let it run for 3 days.",
+    )
+
+
+def _cutover(pk: int, plan: int, direction: str, at: datetime) -> Cutover:
+    owner = Plan(pk=plan, tenant=Tenant(pk=plan, name=f"T{plan}"))
+    return Cutover(pk=pk, plan=owner, direction=direction, planned_at=at)
+
+
+def test_what_speaks_against_a_window_is_said_in_sentences() -> None:
+    friday_night = datetime(2026, 12, 4, 23, 0, tzinfo=UTC)
+    cutover = _cutover(1, 1, "inbound", friday_night)
+    others = [
+        cutover,
+        _cutover(2, 1, "outbound", friday_night - timedelta(hours=23)),
+        _cutover(3, 2, "inbound", friday_night + timedelta(hours=3)),
+        _cutover(4, 3, "inbound", friday_night + timedelta(hours=4)),
+    ]
+
+    said = clashes(cutover, others, Calendar(zoneinfo.ZoneInfo("UTC")), {date(2026, 12, 4): "St B"})
+
+    assert said == [
+        "Friday 4 December is a holiday: St B.",
+        "Saturday 5 December is not a working day: whoever is needed may not be there.",
+        "The outbound cutover of the same tenant is less than a day away.",
+        "Your consultant has another cutover in the same hours.",
+    ]

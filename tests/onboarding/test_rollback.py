@@ -1,0 +1,190 @@
+"""What was published before a switch is kept once, and the way back is held against it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from checks.engine.outcomes import Kind, Verdict
+from checks.models import Check, Observation
+from onboarding.errors import OnboardingError
+from onboarding.models import CutoverSnapshot
+from onboarding.rollback import rollback_of
+from onboarding.services import plan_cutover
+from onboarding.snapshots import digest_of, take_at_opening, take_now
+from onboarding.tasks import watch_cutovers
+from tenants.models import ActivityLine, Tenant, User
+from tests.cast import SignIn
+from tests.markup import texts
+from tests.onboarding.test_cutover_room import NEW, OLD, plan_inbound, seen
+
+START = datetime(2026, 12, 1, 19, 0, tzinfo=UTC)
+OPENED = START - timedelta(minutes=30)
+
+
+def _values(snapshot: CutoverSnapshot) -> list[list[str]]:
+    return [row["values"] for entry in snapshot.content for row in entry["servers"]]
+
+
+def test_a_late_worker_keeps_what_stood_there_when_the_window_opened(tenant: Tenant) -> None:
+    seen(tenant, Kind.MX, OPENED - timedelta(hours=1), 300, OLD, servers=2)
+    seen(tenant, Kind.MX, OPENED + timedelta(minutes=40), 300, *NEW, servers=2)
+
+    made = take_at_opening(plan_inbound(tenant, START))
+
+    assert made is not None
+    assert _values(made) == [[OLD], [OLD]]
+    assert made.content[0]["observation"] == Observation.objects.earliest("first_seen_at").public_id
+    assert made.digest == digest_of(made.content)
+
+
+def test_a_look_in_which_a_server_was_silent_is_not_kept(tenant: Tenant) -> None:
+    seen(tenant, Kind.MX, OPENED - timedelta(hours=1), 300, OLD, servers=2)
+    seen(tenant, Kind.MX, OPENED - timedelta(minutes=1), None, servers=2)
+
+    made = take_at_opening(plan_inbound(tenant, START))
+
+    assert made is not None
+    assert _values(made) == [[OLD], [OLD]]
+
+
+def test_a_domain_nobody_saw_before_is_named_with_nothing(tenant: Tenant) -> None:
+    seen(tenant, Kind.MX, OPENED + timedelta(minutes=40), 300, *NEW)
+
+    made = take_at_opening(plan_inbound(tenant, START))
+
+    assert made is not None
+    assert made.content == [{"domain": "northwind.test", "kind": "mx", "servers": []}]
+
+
+def test_an_opened_window_is_kept_once_and_a_moved_one_again(tenant: Tenant) -> None:
+    cutover = plan_inbound(tenant, START)
+
+    first, second = take_at_opening(cutover), take_at_opening(cutover)
+    cutover.planned_at = START + timedelta(days=1)
+    third = take_at_opening(cutover)
+
+    assert (first is None, second is None, third is None) == (False, True, False)
+    assert ActivityLine.objects.filter(act="snapshot-taken").count() == 2
+
+
+def test_the_beat_keeps_it_when_the_window_opens(tenant: Tenant) -> None:
+    seen(tenant, Kind.MX, timezone.now() - timedelta(hours=1), 300, OLD)
+    plan_inbound(tenant, timezone.now() + timedelta(minutes=29))
+
+    watch_cutovers()
+    watch_cutovers()
+
+    (kept,) = CutoverSnapshot.objects.all()
+    assert (kept.reason, _values(kept)) == ("opened", [[OLD]] * 4)
+
+
+def test_nobody_asks_for_one_once_the_window_is_open(tenant: Tenant, consultant: User) -> None:
+    cutover = plan_inbound(tenant, START)
+
+    take_now(cutover, now=OPENED - timedelta(seconds=1), by=consultant)
+    with pytest.raises(OnboardingError):
+        take_now(cutover, now=OPENED, by=consultant)
+
+    assert CutoverSnapshot.objects.get().taken_by == consultant
+
+
+def test_a_snapshot_is_never_edited(tenant: Tenant) -> None:
+    made = take_at_opening(plan_inbound(tenant, START))
+    assert made is not None
+
+    with pytest.raises(AssertionError):
+        made.save(update_fields=["content"])
+
+
+def test_a_cutover_with_a_snapshot_is_moved_and_not_dropped(
+    tenant: Tenant, consultant: User
+) -> None:
+    take_at_opening(plan_inbound(tenant, START))
+
+    with pytest.raises(OnboardingError):
+        plan_cutover(tenant.plan, "inbound", None, by=consultant)
+
+    assert CutoverSnapshot.objects.count() == 1
+
+
+def _entry(*sets: list[str]) -> dict[str, Any]:
+    servers = [
+        {"name": f"ns{n}.test", "address": "192.0.2.1", "values": values, "ttl": 300 * (n + 1)}
+        for n, values in enumerate(sets)
+    ]
+    moment = {"last_seen_at": START.isoformat()} if sets else {}
+    return {"domain": "one.test", "kind": "mx", "servers": servers} | moment
+
+
+def _now(*sets: list[str] | None) -> Check:
+    rows = [
+        {"name": f"ns{n}.test", "address": "192.0.2.1", "ttl": 60}
+        | ({"status": "timeout", "ttl": None} if v is None else {"status": "records", "values": v})
+        for n, v in enumerate(sets)
+    ]
+    return Check(latest=Observation(evidence={"servers": rows}))
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "verdict", "lagging"),
+    [
+        ([[OLD], [OLD]], [[OLD], [OLD]], Verdict.PASS, ()),
+        ([[OLD], [OLD]], [[OLD], [*NEW]], Verdict.FAIL, ("ns1.test (192.0.2.1)",)),
+        ([[OLD], [OLD]], [[OLD], [OLD, NEW[0]]], Verdict.FAIL, ("ns1.test (192.0.2.1)",)),
+        ([[OLD], [OLD]], [[OLD], None], Verdict.UNKNOWN, ()),
+        ([[OLD], [OLD]], [], Verdict.UNKNOWN, ()),
+        ([[OLD], [*NEW]], [[OLD], [*NEW]], Verdict.UNKNOWN, ()),
+        ([], [[OLD]], Verdict.UNKNOWN, ()),
+    ],
+)
+def test_everything_is_as_it_was_only_where_every_server_says_so(
+    before: list[list[str]],
+    now: list[list[str] | None],
+    verdict: Verdict,
+    lagging: tuple[str, ...],
+) -> None:
+    sheet = rollback_of(_entry(*before), _now(*now))
+
+    assert (sheet.verdict, sheet.lagging) == (verdict, lagging)
+
+
+def test_a_server_without_an_address_leaves_it_untold() -> None:
+    check = _now([OLD])
+    assert check.latest is not None
+    check.latest.findings = [{"code": "dns.server-unresolved", "params": {"servers": ["ns9.test"]}}]
+
+    assert rollback_of(_entry([OLD]), check).verdict is Verdict.UNKNOWN
+
+
+def test_a_rollback_takes_the_highest_ttl_now_published() -> None:
+    sheet = rollback_of(_entry([OLD], [OLD]), _now([*NEW], [*NEW]))
+
+    assert sheet.takes_seconds == 60
+    assert sheet.zone_text == f"one.test. 600 IN MX {OLD}."
+
+
+def test_the_room_says_when_everything_is_as_it_was(
+    tenant: Tenant, owner: User, signed_in: SignIn
+) -> None:
+    cutover = plan_inbound(tenant, START)
+    seen(tenant, Kind.MX, OPENED - timedelta(hours=1), 300, OLD)
+    take_at_opening(cutover)
+    address = reverse("onboarding:rollback", args=[tenant.public_id, cutover.public_id])
+    client = signed_in(owner)
+
+    seen(tenant, Kind.MX, START + timedelta(minutes=5), 300, *NEW)
+    switched = client.get(address).content.decode()
+    seen(tenant, Kind.MX, START + timedelta(minutes=50), 300, OLD)
+    rolled_back = client.get(address).content.decode()
+
+    assert [texts(html, ".badge")[-1] for html in (switched, rolled_back)] == [
+        "not as it was",
+        "as it was",
+    ]
+    assert texts(rolled_back, "strong")[-1] == "Everything is published as it was then."
+    assert texts(rolled_back, "pre") == [f"northwind.test. 300 IN MX {OLD}."]
