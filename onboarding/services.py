@@ -236,10 +236,10 @@ def plan_cutover(plan: Plan, direction: str, planned_at: datetime | None, *, by:
         if (before.planned_at if before else None) == planned_at:
             return
         if planned_at is None:
-            if before is not None and before.snapshots.exists():
+            if before is not None and (before.snapshots.exists() or before.votes.exists()):
                 raise OnboardingError(
-                    "What was published when this window opened is kept in its room, so the cutover"
-                    " cannot be dropped. Move it instead."
+                    "What was published and decided is kept in this cutover's room, so it cannot be"
+                    " dropped. Move it instead."
                 )
             Cutover.objects.filter(plan=plan, direction=direction).delete()
         else:

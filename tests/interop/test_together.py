@@ -15,7 +15,11 @@ from django.utils import timezone
 from checks import services
 from checks.engine.outcomes import Kind, Outcome, Verdict
 from checks.models import Check, Observation
-from onboarding.models import Plan, TaskState
+from onboarding import voting
+from onboarding.errors import MovedMeanwhile
+from onboarding.judging import Ground
+from onboarding.models import Cutover, CutoverVerdict, Plan, TaskState
+from onboarding.rooms import facts_of
 from onboarding.task_acts import confirm_task
 from tenants.models import ActivityLine, Membership, Tenant, User
 from tests.cast import MakeTenant, task_of
@@ -147,3 +151,28 @@ def test_counters_lose_nothing_when_different_tasks_move_at_once(tenant: Tenant)
     _at_once([confirm(key) for key in keys])
 
     assert Plan.objects.get(tenant=tenant).tasks_complete == 2
+
+
+def test_two_approvers_pressing_at_once_make_one_verdict(
+    tenant: Tenant, consultant: User, owner: User
+) -> None:
+    planned_at = timezone.now() + timedelta(days=2)
+    made = Cutover.objects.create(plan=tenant.plan, direction="inbound", planned_at=planned_at)
+    voting.name_approvers(made, mimecast=consultant, client=owner, by=consultant)
+    made.refresh_from_db()
+    facts = facts_of(made, [], Ground.of(tenant), [], tenant.region_values, now=timezone.now())
+
+    def press(by: User, *, is_go: bool) -> str:
+        ballot = voting.Ballot(made.planned_at, is_go, "Now.")
+        held = Cutover.objects.select_related("plan__tenant").get(pk=made.pk)
+        try:
+            found = voting.cast(held, ballot, [], facts, by=by)
+        except MovedMeanwhile:
+            return "too late"
+        return "verdict" if found is not None else "waits"
+
+    told = _at_once([lambda: press(consultant, is_go=True), lambda: press(owner, is_go=True)])
+    assert sorted(told) == ["verdict", "waits"]
+    assert CutoverVerdict.objects.filter(cutover=made, is_go=True).count() == 1
+    lines = ActivityLine.objects.filter(tenant=tenant, act="cutover-decided")
+    assert lines.count() == 1

@@ -17,6 +17,7 @@ from onboarding.judging import Ground
 from onboarding.models import Cutover, CutoverVerdict, CutoverVote
 from onboarding.readiness import Facts, Row
 from onboarding.rooms import facts_of
+from onboarding.services import plan_cutover
 from onboarding.snapshots import digest_of
 from onboarding.voting import Ballot
 from tenants.models import Membership, Tenant, User
@@ -186,3 +187,14 @@ def test_naming_a_stranger_names_nobody(
     cutover.refresh_from_db()
     assert cutover.client_approver is not None
     assert cutover.client_approver != outsider
+
+
+def test_a_cutover_that_was_voted_on_is_moved_and_not_dropped(
+    cutover: Cutover, consultant: User
+) -> None:
+    _cast(cutover, consultant)
+
+    with pytest.raises(OnboardingError, match="Move it instead"):
+        plan_cutover(cutover.plan, cutover.direction, None, by=consultant)
+
+    assert CutoverVote.objects.filter(cutover=cutover).count() == 1
