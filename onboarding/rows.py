@@ -10,12 +10,13 @@ from checks.engine.outcomes import Kind, Verdict
 from checks.models import Check
 from onboarding.domain_parts import Parts
 from onboarding.judging import Ground
-from onboarding.models import Mark, Phase, Responsibility, Task, TaskState
+from onboarding.models import Phase, Responsibility, Task, TaskState
 from onboarding.moves import Move, Mover
 from onboarding.part_rows import PartRow, part_rows
 from onboarding.proof import Evidence, Subject
 from onboarding.safety import Safety
-from onboarding.task_acts import moves_of
+from onboarding.task_acts import SET_DOWN, moves_of
+from onboarding.turns import side_left
 from onboarding.undoing import can_undo
 from tenants.models import User
 
@@ -43,9 +44,6 @@ class Reader:
     # By kind of check.
     safety: Mapping[str, Safety] = field(default_factory=dict)
     parts: Parts = field(default_factory=dict)
-
-
-_SET_DOWN = (Mark.DECLINED, Mark.ACCEPTED, Mark.SET_ASIDE)
 
 
 @dataclass(frozen=True)
@@ -85,7 +83,7 @@ class TaskRow:
         task = self.task
         if not task.applies or task.is_group or not self.is_mine or task.proven_at is not None:
             return False
-        if self.is_locked or task.mark in _SET_DOWN:
+        if self.is_locked or task.mark in SET_DOWN:
             return False
         broken = task.broken_at is not None and task.state == TaskState.BROKEN
         return self.my_confirmation is None or broken
@@ -140,18 +138,7 @@ class TaskRow:
     @property
     def waits_on(self) -> str:
         """The side that the task waits for: mimecast, client, both, or empty when it is done."""
-        task = self.task
-        if not task.counts_as_open:
-            return ""
-        if task.state == TaskState.WAITING and task.mark_side:
-            return task.mark_side
-        if task.responsibility != Responsibility.BOTH:
-            return task.responsibility
-        if task.mimecast_confirmed_at is None and task.client_confirmed_at is None:
-            return Responsibility.BOTH
-        return (
-            Responsibility.CLIENT if task.client_confirmed_at is None else Responsibility.MIMECAST
-        )
+        return side_left(self.task) if self.task.counts_as_open else ""
 
 
 def rows_of(tasks: Sequence[Task], ground: Ground, reader: Reader) -> list[TaskRow]:

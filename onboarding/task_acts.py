@@ -42,7 +42,7 @@ _NO_MARK: dict[str, Any] = {
     "mark_until": None,
 }
 # A word about a task that somebody set aside would be lost under it.
-_SET_DOWN = {
+SET_DOWN = {
     Mark.DECLINED: "It was declined: take it up again first.",
     Mark.ACCEPTED: "It is accepted as it is: bring it back first.",
     Mark.SET_ASIDE: "It was set aside as not applicable: bring it back first.",
@@ -94,8 +94,8 @@ def confirm_task(task: Task, *, by: User, side: str, domain: Domain | None = Non
         held = _hold(task)
         if not held.applies:
             raise OnboardingError("This task no longer applies, so there is nothing to confirm.")
-        if held.mark in _SET_DOWN:
-            raise OnboardingError(_SET_DOWN[Mark(held.mark)])
+        if held.mark in SET_DOWN:
+            raise OnboardingError(SET_DOWN[Mark(held.mark)])
         _refuse_single(held, domain)
         _refuse_locked(held)
         now = timezone.now()

@@ -27,6 +27,11 @@ def turn_of(task: Task, by_key: Mapping[str, Task], asked: Mapping[int, str]) ->
         return ""
     if task.pk in asked:
         return asked[task.pk]
+    return side_left(task)
+
+
+def side_left(task: Task) -> str:
+    """Of an open task, the side that is waited for, or whose part is not confirmed yet. Pure."""
     if task.state == TaskState.WAITING and task.mark_side:
         return task.mark_side
     if task.responsibility != Responsibility.BOTH:
