@@ -14,6 +14,7 @@ from onboarding.errors import NotYours, OnboardingError
 from onboarding.models import Comment, Plan, Responsibility, Task
 from onboarding.standing import refresh_states
 from tenants.models import Membership, Tenant, User
+from tenants.queries import staffed_by
 from tenants.services import write_activity
 
 LONGEST = 5000
@@ -122,12 +123,18 @@ def open_questions(plan: Plan, *, side: str) -> list[Comment]:
 
 def mentions_for(user: User, tenants: QuerySet[Tenant]) -> QuerySet[Comment]:
     """Where others named this person, newest first, in the tenants they may see."""
-    visible = Q() if user.is_mimecast else Q(is_internal=False)
+    mine = Comment.objects.filter(readable_by(user), mentions=user, plan__tenant__in=tenants)
     return (
-        Comment.objects.filter(visible, mentions=user, plan__tenant__in=tenants, taken_back_at=None)
+        mine.filter(taken_back_at=None)
         .select_related("task__phase", "plan__tenant", "author")
         .order_by("-written_at")
     )
+
+
+def readable_by(user: User) -> Q:
+    """Of the comments in tenants that somebody may see, those they may read: internal notes only
+    where they stand on Mimecast's side."""
+    return Q(is_internal=False) | Q(plan__tenant__in=staffed_by(user))
 
 
 def people_of(tenant: Tenant, *, staff_only: bool = False) -> list[User]:

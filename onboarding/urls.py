@@ -20,6 +20,7 @@ from onboarding.views import (
     people,
     plan,
     preflight,
+    search,
     sheet_imports,
     sheets,
     staff,
@@ -32,7 +33,7 @@ app_name = "onboarding"
 
 urlpatterns = [
     path("", tenants.home, name="home"),
-    path("search/", tenants.search, name="search"),
+    path("search/", search.search, name="search"),
     path("mentions/", talk.mentions, name="mentions"),
     path("dashboard/", dashboard.dashboard, name="dashboard"),
     path("dashboard/export/", dashboard.dashboard_csv, name="dashboard-csv"),

@@ -49,7 +49,6 @@ class Act(StrEnum):
     ERASE = "erase the tenant"
     # Of the installation
     OPEN_HOME = "open home"
-    SEARCH = "search"
     WATCH_ALL = "watch the dashboard"
     CREATE_TENANT = "create a tenant"
     MANAGE_STAFF = "manage staff"
@@ -64,7 +63,6 @@ _STEERING = {Role.ADMINISTRATOR, Role.CONSULTANT}
 _ACTING = _STEERING | {Role.OWNER, Role.MEMBER}
 _OF_INSTALLATION = {
     Act.OPEN_HOME,
-    Act.SEARCH,
     Act.WATCH_ALL,
     Act.CREATE_TENANT,
     Act.MANAGE_STAFF,
@@ -89,7 +87,6 @@ _ALLOWED: dict[Act, set[Role]] = {
     Act.EXPORT: {Role.ADMINISTRATOR, Role.OWNER},
     Act.CLOSE: _STEERING,
     Act.ERASE: {Role.ADMINISTRATOR},
-    Act.SEARCH: _STAFF,
     Act.WATCH_ALL: _STAFF,
     Act.CREATE_TENANT: _STEERING,
     Act.MANAGE_STAFF: {Role.ADMINISTRATOR},

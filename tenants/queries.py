@@ -10,14 +10,22 @@ from tenants.models import Invitation, Membership, Tenant, User
 def tenants_for(user: User) -> QuerySet[Tenant]:
     """The tenants a person may see, closed ones too: a manager who watches some consultants sees
     theirs, other staff all, a client's people their own."""
-    tenants = Tenant.objects.select_related("consultant")
     own = Q(pk__in=Membership.objects.filter(user=user).values("tenant"))
+    return Tenant.objects.filter(_watched_by(user) | own).select_related("consultant")
+
+
+def staffed_by(user: User) -> QuerySet[Tenant]:
+    """The tenants in which a person stands on Mimecast's side."""
+    return Tenant.objects.filter(_watched_by(user))
+
+
+def _watched_by(user: User) -> Q:
     if not user.is_mimecast:
-        return tenants.filter(own)
+        return Q(pk__in=[])
     if user.staff_role == User.StaffRole.MANAGER:
         watched = [person.pk for person in user.watches.all()]
-        return tenants.filter(Q(consultant__in=watched) | own) if watched else tenants
-    return tenants
+        return Q(consultant__in=watched) if watched else ~Q(pk__in=[])
+    return ~Q(pk__in=[])
 
 
 def open_tenants_for(user: User) -> QuerySet[Tenant]:

@@ -205,20 +205,3 @@ def _show_profile(request: HttpRequest, public_id: str, **forms: Any) -> HttpRes
         return show(request, "onboarding/profile_edit.html", "suggestions", context)
     status = 422 if bound else 200
     return render(request, "onboarding/profile_edit.html", context, status=status)
-
-
-@act(Act.SEARCH)
-@require_GET
-def search(request: HttpRequest) -> HttpResponse:
-    """The search box: straight to the one tenant found, or the list of them."""
-    wanted = request.GET.get("q", "").strip()
-    found = list(
-        open_tenants_for(signed_in(request))
-        .filter(Q(name__icontains=wanted) | Q(domains__name__icontains=wanted))
-        .distinct()[:2]
-    )
-    if wanted and len(found) == 1:
-        return redirect("onboarding:plan-show", public_id=found[0].public_id)
-    response = redirect("onboarding:tenant-list")
-    response["Location"] += f"?{request.GET.urlencode()}&of=all"
-    return response

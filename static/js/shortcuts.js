@@ -22,6 +22,18 @@ const ACTS = {
   k: () => move(-1),
 };
 
+// From the search box the arrows lead along what was found, and back.
+function follow(event) {
+  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  const search = step && event.target.closest("[data-search]");
+  if (!search) return;
+  const places = [document.getElementById("search"), ...search.querySelectorAll("[data-found]")];
+  const next = places[places.indexOf(event.target) + step];
+  event.preventDefault();
+  next?.focus();
+}
+
+document.addEventListener("keydown", follow);
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || !box.checked || dialog.open) return;
   if (event.target.closest("input, select, textarea, [contenteditable]")) return;

@@ -112,6 +112,22 @@ def test_keys_lead_to_the_search_and_along_the_steps(
     assert page.evaluate("document.activeElement.id") == "search"
 
 
+def test_what_was_found_is_reached_by_keys_alone(
+    open_page: OpenPage, tenant: Tenant, owner: User
+) -> None:
+    page = open_page(owner, _plan(tenant))
+    _settle(page)
+
+    page.keyboard.press("/")
+    page.keyboard.type("ownership txt")
+    expect(page.locator("#search-found a")).to_have_count(1)
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+
+    page.wait_for_url("**#domain-ownership")
+    expect(page.locator("#domain-ownership[open]")).to_have_count(1)
+
+
 def test_a_record_is_copied_and_the_copying_said(
     open_page: OpenPage, tenant: Tenant, owner: User
 ) -> None:
