@@ -310,6 +310,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": timedelta(minutes=1),
         "options": {"expires": 60},
     },
+    "chase": {
+        "task": "onboarding.chase",
+        "schedule": timedelta(hours=1),
+        "options": {"expires": 3600},
+    },
     "reconcile-plans": {"task": "onboarding.reconcile", "schedule": timedelta(days=1)},
 }
 

@@ -13,6 +13,7 @@ from onboarding.models import Cutover, Holiday, WorkingTime
 from tenants.models import Tenant
 
 _DAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
+MOST_CHASE_DAYS = 60
 _DAY = {"invalid": "Enter a day, such as 2026-12-31."}
 
 
@@ -26,7 +27,14 @@ class WorkingTimeForm(forms.ModelForm[WorkingTime]):
 
     class Meta:
         model = WorkingTime
-        fields: ClassVar[list[str]] = ["weekdays", "opens", "closes"]
+        fields: ClassVar[list[str]] = ["weekdays", "opens", "closes", "chase_after_days"]
+        labels: ClassVar[dict[str, str]] = {
+            "chase_after_days": "Remind by ourselves after so many working days"
+        }
+        help_texts: ClassVar[dict[str, str]] = {
+            "chase_after_days": "Of a step that waits for a side so long, only that side is told; "
+            "again after as many days. 0 for never."
+        }
         widgets: ClassVar[dict[str, Any]] = {
             "opens": forms.TimeInput(attrs={"type": "time"}, format="%H:%M"),
             "closes": forms.TimeInput(attrs={"type": "time"}, format="%H:%M"),
@@ -35,6 +43,14 @@ class WorkingTimeForm(forms.ModelForm[WorkingTime]):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.initial["weekdays"] = list(self.instance.weekdays)
+
+    def clean_chase_after_days(self) -> int:
+        days: int = self.cleaned_data["chase_after_days"]
+        if days > MOST_CHASE_DAYS:
+            raise forms.ValidationError(
+                f"Write a number from 0 to {MOST_CHASE_DAYS}; it is as it was."
+            )
+        return days
 
     def clean_weekdays(self) -> str:
         return "".join(sorted(self.cleaned_data["weekdays"]))
@@ -81,6 +97,7 @@ class BulkForm(forms.Form):
     comment = forms.CharField(
         required=False, strip=True, max_length=5000, widget=forms.Textarea(attrs={"rows": 2})
     )
+    remind = forms.BooleanField(required=False)
 
     def wish(self) -> Wish:
         return Wish(**self.cleaned_data)

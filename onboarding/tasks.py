@@ -7,14 +7,16 @@ import logging
 from collections.abc import Iterable
 
 from celery import shared_task
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from checks import discoveries
-from onboarding import exporting, services, snapshots, task_acts, windows
-from onboarding.models import Mark, Plan, SheetImport, TenantExport
+from onboarding import exporting, reminding, services, snapshots, task_acts, windows
+from onboarding.models import Mark, Plan, Reminder, SheetImport, TenantExport
 from onboarding.sheets import importing
+from tenants.mails import send_mail_to
 from tenants.models import Domain
 
 logger = logging.getLogger(__name__)
@@ -51,6 +53,55 @@ def watch_cutovers() -> None:
     begun = windows.watch_open_windows(now=now)
     if begun:
         logger.info("watching %d checks closely", begun)
+
+
+@shared_task(name="onboarding.chase", ignore_result=True)
+def chase() -> None:
+    """Each hour: remind whoever has been waited for too long, where a consultant wishes it."""
+    now = timezone.now()
+    wished = Plan.objects.filter(
+        tenant__archived_at__isnull=True, tenant__working_time__chase_after_days__gt=0
+    )
+    for plan in wished.select_related("tenant__consultant"):
+        send_reminders_soon(reminding.chase(plan, now=now, site=settings.SITE_URL))
+    send_reminders_soon(reminding.left_behind(now=now))
+
+
+@shared_task(
+    name="onboarding.send_reminder",
+    acks_late=True,
+    ignore_result=True,
+    autoretry_for=(OSError,),
+    retry_backoff=30,
+    max_retries=6,
+)
+def send_reminder(public_id: str) -> None:
+    """Mail it, unless its steps have moved on. A worker that dies in between sends it twice."""
+    rows = Reminder.objects.select_related("plan__tenant__consultant", "recipient", "asked_by")
+    reminder = rows.filter(public_id=public_id, sent_at=None, dropped_at=None).first()
+    if reminder is None:
+        return
+    tasks = reminding.still_waiting(reminder)
+    if not tasks:
+        Reminder.objects.filter(pk=reminder.pk).update(dropped_at=timezone.now())
+        return
+    context = {"reminder": reminder, "tenant": reminder.plan.tenant, "tasks": tasks}
+    send_mail_to(reminder.recipient.email, "reminder", context)
+    Reminder.objects.filter(pk=reminder.pk).update(sent_at=timezone.now())
+
+
+def send_reminders_soon(made: Iterable[Reminder]) -> None:
+    """Queue the mails once the transaction has committed."""
+    for reminder in made:
+        transaction.on_commit(functools.partial(_queue_reminder, reminder.public_id))
+
+
+def _queue_reminder(public_id: str) -> None:
+    try:
+        send_reminder.delay(public_id)
+    except OperationalError:
+        # The next hour's chase queues what was left behind.
+        logger.warning("no broker: reminder %s was not sent", public_id)
 
 
 @shared_task(name="onboarding.build_export", acks_late=True, ignore_result=True)

@@ -199,6 +199,7 @@ urlpatterns = [
     ),
     path("t/<str:public_id>/tasks/<str:task_id>/due/", dates.task_due, name="task-due"),
     path("t/<str:public_id>/tasks/<str:task_id>/assign/", dates.task_assign, name="task-assign"),
+    path("t/<str:public_id>/tasks/<str:task_id>/remind/", dates.task_remind, name="task-remind"),
     path("people/", staff.staff_show, name="staff"),
     path("people/add/", staff.staff_add, name="staff-add"),
     path("people/log/", staff.installation_log, name="installation-log"),

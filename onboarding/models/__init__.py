@@ -15,6 +15,7 @@ from onboarding.models.plans import (
     Task,
     TaskState,
 )
+from onboarding.models.reminders import Reminder
 from onboarding.models.sheets import Sheet, SheetImport, SheetRow
 from onboarding.models.talk import Comment
 
@@ -34,6 +35,7 @@ __all__ = [
     "Phase",
     "Plan",
     "PlanTemplate",
+    "Reminder",
     "Responsibility",
     "Sheet",
     "SheetImport",

@@ -21,6 +21,8 @@ class WorkingTime(models.Model):
     weekdays = models.CharField(max_length=7, default="01234")
     opens = models.TimeField(default=time(9))
     closes = models.TimeField(default=time(17))
+    # Working days that a step waits for a side before we remind it by ourselves; 0 for never.
+    chase_after_days = models.PositiveSmallIntegerField(default=0)
 
     class Meta:
         constraints: ClassVar[list[models.BaseConstraint]] = [

@@ -165,6 +165,8 @@ class Task(models.Model):
     # Whose turn it is and since when; empty while nobody can do anything.
     turn = models.CharField(max_length=10, choices=Responsibility, blank=True)
     turn_since = models.DateTimeField(null=True, blank=True)
+    # When somebody was last told that it is their turn.
+    reminded_at = models.DateTimeField(null=True, blank=True)
     # What the last person's act changed, so that a wrong tick can be taken back.
     undo = models.JSONField(null=True, blank=True)
 

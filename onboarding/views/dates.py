@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.template.defaultfilters import pluralize
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
@@ -16,14 +17,18 @@ from onboarding.assigning import assign_task, assignable
 from onboarding.errors import OnboardingError
 from onboarding.forms_dates import BulkForm, DueForm, HolidayForm, WorkingTimeForm
 from onboarding.models import Holiday, Plan, WorkingTime
+from onboarding.reminding import remind
 from onboarding.task_acts import side_of
+from onboarding.tasks import send_reminders_soon
 from onboarding.timing import timing_of
 from onboarding.views.plan import back_to_plan, load_task
 from onboarding.views.shared import load_page, show, signed_in
 from tenants.access import act, tenant_or_404
+from tenants.links import site_address
 from tenants.models import Tenant
 from tenants.permissions import Act
 from tenants.services import write_activity
+from tenants.throttle import throttled
 
 
 @act(Act.READ)
@@ -133,18 +138,37 @@ def tasks_bulk(request: HttpRequest, public_id: str) -> HttpResponse:
     if not form.is_valid():
         return _show(request, public_id, bulk=form, chosen=request.POST.getlist("task"))
     try:
-        count = bulk.apply_to(
+        done = bulk.apply_to(
             tenant.plan,
             request.POST.getlist("task"),
             form.wish(),
             by=user,
             side=side_of(user, tenant),
+            site=site_address(request),
         )
     except OnboardingError as error:
         form.add_error(None, str(error))
         return _show(request, public_id, bulk=form, chosen=request.POST.getlist("task"))
-    messages.success(request, f"Done for {count} step{'' if count == 1 else 's'}.")
+    send_reminders_soon(done.reminders)
+    messages.success(request, f"Done for {done.steps} step{pluralize(done.steps)}.")
     return _back(tenant)
+
+
+@act(Act.CONFIRM)
+@require_POST
+@throttled("task-remind", "120/h")
+def task_remind(request: HttpRequest, public_id: str, task_id: str) -> HttpResponse:
+    """Mail whoever is waited for; once a day at the most."""
+    tenant, task = load_task(request, public_id, task_id)
+    try:
+        made = remind(task.plan, [task], by=signed_in(request), site=site_address(request))
+    except OnboardingError as error:
+        messages.error(request, str(error))
+    else:
+        send_reminders_soon(made)
+        names = ", ".join(reminder.recipient.name for reminder in made)
+        messages.success(request, f"A reminder goes to {names}.")
+    return back_to_plan(request, tenant, task)
 
 
 @act(Act.CONFIRM)

@@ -57,6 +57,10 @@ class TenantPage:
         return self.seat.may(Act.TALK)
 
     @property
+    def may_remind(self) -> bool:
+        return self.seat.may(Act.CONFIRM)
+
+    @property
     def may_name_contacts(self) -> bool:
         return self.seat.may(Act.NAME_CONTACTS)
 

@@ -79,4 +79,7 @@ def test_a_bad_day_is_said_beside_the_field_and_the_choice_is_kept(
 
 def test_nothing_chosen_is_told(tenant: Tenant, consultant: User, signed_in: SignIn) -> None:
     assert "Choose one step at least" in post(tenant, consultant, signed_in, comment="x")[1]
-    assert "Choose a person or a day" in post(tenant, consultant, signed_in, task=chosen(tenant))[1]
+    assert (
+        "Choose what to do with the steps."
+        in post(tenant, consultant, signed_in, task=chosen(tenant))[1]
+    )
