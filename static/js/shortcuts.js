@@ -1,18 +1,28 @@
-// Single-key shortcuts, which the reader can switch off (WCAG 2.1.4).
+// Single-key shortcuts, which the reader can switch off (WCAG 2.1.4). An element says its key itself
+// by data-key: fields and buttons get the focus, links are followed. Rows are walked by j and k.
 
 const KEPT = "gangway.shortcuts";
+const ROWS = "details.task > summary, [data-row]";
 const dialog = document.getElementById("shortcuts");
 const box = document.getElementById("shortcuts-on");
 
 box.checked = localStorage.getItem(KEPT) !== "off";
 box.addEventListener("change", () => localStorage.setItem(KEPT, box.checked ? "on" : "off"));
 
+const task = () => document.activeElement.closest("details.task");
+
 function move(step) {
-  const rows = [...document.querySelectorAll("details.task > summary")];
+  const rows = [...document.querySelectorAll(ROWS)];
   if (!rows.length) return;
-  const here = rows.findIndex((row) => row.parentElement.contains(document.activeElement));
+  const at = document.activeElement;
+  const here = rows.findIndex((row) => row === at || row.matches("summary") && row.parentElement.contains(at));
   const next = here === -1 ? 0 : Math.min(Math.max(here + step, 0), rows.length - 1);
   rows[next].focus();
+}
+
+function choose() {
+  const row = document.activeElement;
+  if (row.matches("input[type=checkbox][data-row]")) row.click();
 }
 
 const ACTS = {
@@ -20,7 +30,26 @@ const ACTS = {
   "?": () => dialog.showModal(),
   j: () => move(1),
   k: () => move(-1),
+  x: choose,
 };
+
+// In the task one stands in if it has such a thing, else on the page outside all tasks.
+function keyed(key) {
+  const those = [...document.querySelectorAll(`[data-key="${CSS.escape(key)}"]`)];
+  const inside = task() && those.find((element) => task().contains(element));
+  const found = inside || those.find((element) => !element.closest("details.task"));
+  if (!found) return null;
+  return () => {
+    if (found.matches("a")) return found.click();
+    found.closest("details.task")?.setAttribute("open", "");
+    found.focus();
+  };
+}
+
+function tab(key) {
+  const link = /^[1-9]$/.test(key) && document.querySelectorAll("[data-tabs] a")[key - 1];
+  return link ? () => link.click() : null;
+}
 
 // From the search box the arrows lead along what was found, and back.
 function follow(event) {
@@ -36,8 +65,8 @@ function follow(event) {
 document.addEventListener("keydown", follow);
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || !box.checked || dialog.open) return;
-  if (event.target.closest("input, select, textarea, [contenteditable]")) return;
-  const act = ACTS[event.key];
+  if (event.target.closest("input:not([type=checkbox]), select, textarea, [contenteditable]")) return;
+  const act = ACTS[event.key] ?? keyed(event.key) ?? tab(event.key);
   if (!act) return;
   event.preventDefault();
   act();

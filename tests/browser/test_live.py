@@ -8,7 +8,7 @@ from typing import Any
 from django.urls import reverse
 from playwright.sync_api import Page, expect
 
-from onboarding.models import Responsibility
+from onboarding.models import Responsibility, Task
 from onboarding.task_acts import confirm_task
 from tenants.models import Tenant, User
 from tests.browser.conftest import Complaints, OpenPage
@@ -126,6 +126,41 @@ def test_what_was_found_is_reached_by_keys_alone(
 
     page.wait_for_url("**#domain-ownership")
     expect(page.locator("#domain-ownership[open]")).to_have_count(1)
+
+
+def test_many_steps_are_chosen_dated_and_sent_off_by_keys_alone(
+    open_page: OpenPage, tenant: Tenant, consultant: User
+) -> None:
+    page = open_page(consultant, _plan(tenant))
+    _settle(page)
+
+    page.keyboard.press("4")  # Dates, while no cutover is planned
+    page.wait_for_url("**/dates/")
+    _settle(page)
+    for key in ("j", "x", "j", "j", "x", "d"):
+        page.keyboard.press(key)
+    page.keyboard.type("12312026")
+    page.keyboard.press("Enter")
+
+    expect(page.locator(".messages")).to_contain_text("Done for 2 steps.")
+    dated = Task.objects.filter(plan__tenant=tenant, due_on="2026-12-31").values_list(
+        "key", flat=True
+    )
+    assert list(dated) == ["initial-conversation", "implementation-plan-review"]
+
+
+def test_the_keys_of_a_step_are_those_of_the_step_one_stands_in(
+    open_page: OpenPage, tenant: Tenant, consultant: User
+) -> None:
+    page = open_page(consultant, _plan(tenant))
+    _settle(page)
+
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    page.keyboard.press("d")
+    focused = page.evaluate("document.activeElement.id")
+
+    assert focused == "due-mail-flow-infrastructure"
 
 
 def test_a_record_is_copied_and_the_copying_said(
