@@ -12,15 +12,18 @@ from django.db.models import QuerySet
 from onboarding import file_store
 from onboarding.errors import OnboardingError
 from onboarding.file_types import recognise
-from onboarding.models import EvidenceFile, Plan, Task
+from onboarding.models import Comment, EvidenceFile, Plan, Task
 from tenants.models import Tenant, User
 from tenants.services import write_activity
 
 MOST_PER_TASK = 20
 
 
-def keep_file(task: Task, upload: UploadedFile[Any], *, by: User) -> EvidenceFile:
-    """Check, store and note a file; RefusedFile says why one was not kept."""
+def keep_file(
+    task: Task, upload: UploadedFile[Any], *, by: User, comment: Comment | None = None
+) -> EvidenceFile:
+    """Check, store and note a file, maybe one that came with a comment; RefusedFile says why one
+    was not kept."""
     content = upload.read()
     known = recognise(upload.name or "file", content)
     if EvidenceFile.objects.filter(task=task).count() >= MOST_PER_TASK:
@@ -34,6 +37,7 @@ def keep_file(task: Task, upload: UploadedFile[Any], *, by: User) -> EvidenceFil
             sha256=hashlib.sha256(content).hexdigest(),
             stored_as=file_store.put(content),
             uploaded_by=by,
+            comment=comment,
         )
         plan = task.plan
         write_activity(

@@ -98,9 +98,16 @@ class CommentForm(forms.Form):
         error_messages={"required": "Write something first."},
     )
     kind = forms.ChoiceField(label="This is", required=False)
+    file = forms.FileField(
+        required=False,
+        label="A file that shows it",
+        help_text="PNG, JPG, PDF, TXT, EML, CSV or XLSX, 10 MB at most. Both sides can read it.",
+        error_messages={"empty": "The file is empty. Your words are kept here."},
+    )
 
-    def __init__(self, *args: Any, side: str, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, side: str, too_large: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.too_large = too_large
         self.other_side = (
             Responsibility.MIMECAST if side == Responsibility.CLIENT else Responsibility.CLIENT
         )
@@ -109,12 +116,18 @@ class CommentForm(forms.Form):
             choices.append(("internal", "an internal note, which no client ever sees"))
         cast(forms.ChoiceField, self.fields["kind"]).choices = choices
 
+    def clean_file(self) -> Any:
+        if self.too_large:
+            raise forms.ValidationError("A file may have 10 MB at most. Your words are kept here.")
+        return self.cleaned_data["file"]
+
     def words(self) -> Words:
         kind = self.cleaned_data["kind"]
         return Words(
             self.cleaned_data["body"],
             is_internal=kind == "internal",
             asks=self.other_side if kind == "question" else "",
+            file=self.cleaned_data["file"],
         )
 
 

@@ -15,7 +15,7 @@ from tenants.models import Tenant
 
 def tasks_of(plan: Plan) -> QuerySet[Task]:
     return Task.objects.filter(plan=plan).select_related(
-        "mimecast_confirmed_by", "client_confirmed_by", "marked_by", "assignee"
+        "mimecast_confirmed_by", "client_confirmed_by", "marked_by", "assignee", "sheet"
     )
 
 

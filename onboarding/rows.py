@@ -15,7 +15,7 @@ from onboarding.moves import Move, Mover
 from onboarding.part_rows import PartRow, part_rows
 from onboarding.proof import Evidence, Subject
 from onboarding.safety import Safety
-from onboarding.task_acts import SET_DOWN, moves_of
+from onboarding.task_acts import SET_DOWN, is_confirmed_by_sheet, moves_of
 from onboarding.turns import side_left
 from onboarding.undoing import can_undo
 from tenants.models import User
@@ -83,7 +83,7 @@ class TaskRow:
         task = self.task
         if not task.applies or task.is_group or not self.is_mine or task.proven_at is not None:
             return False
-        if self.is_locked or task.mark in SET_DOWN:
+        if self.is_locked or task.mark in SET_DOWN or self.is_by_sheet:
             return False
         broken = task.broken_at is not None and task.state == TaskState.BROKEN
         return self.my_confirmation is None or broken
@@ -97,7 +97,19 @@ class TaskRow:
             and self.is_mine
             and self.my_confirmation is not None
             and task.proven_at is None
+            and not (self.is_by_sheet and self.has_signed)
         )
+
+    @property
+    def is_by_sheet(self) -> bool:
+        """Signing its sheet off is what confirms it."""
+        return is_confirmed_by_sheet(self.task)
+
+    @property
+    def has_signed(self) -> bool:
+        """Whether the reader's side has signed its sheet off."""
+        sheet = getattr(self.task, "sheet", None)
+        return sheet is not None and self.side in sheet.signed_sides
 
     @property
     def can_be_proven(self) -> bool:

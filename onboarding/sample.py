@@ -10,10 +10,11 @@ from django.utils import timezone
 
 from checks.lab.zones import ownership_codes
 from onboarding.dates import follow_dates
-from onboarding.models import Cutover, Plan, Responsibility, Task
+from onboarding.models import Cutover, Plan, Responsibility, Sheet, Task
 from onboarding.services import DomainEntry, HostEntry, NewTenant, create_tenant
+from onboarding.sheets.signing import kind_of, sign_off
 from onboarding.standing import refresh_states
-from onboarding.task_acts import confirm_task
+from onboarding.task_acts import confirm_task, is_confirmed_by_sheet
 from tenants.models import (
     Authentication,
     DirectoryMethod,
@@ -176,10 +177,20 @@ def _confirm(tenant: Tenant, sample: SampleTenant, consultant: User, client: Use
             _passed(task, consultant, client)
             continue
         if task.responsibility != Responsibility.CLIENT:
-            confirm_task(task, by=consultant, side=Responsibility.MIMECAST)
+            _say_done(task, consultant, Responsibility.MIMECAST)
         if task.responsibility != Responsibility.MIMECAST:
-            confirm_task(task, by=client, side=Responsibility.CLIENT)
+            _say_done(task, client, Responsibility.CLIENT)
     refresh_states(plan)
+
+
+def _say_done(task: Task, by: User, side: Responsibility) -> None:
+    if not is_confirmed_by_sheet(task):
+        confirm_task(task, by=by, side=side)
+        return
+    sheet = Sheet.objects.select_related("task__plan__tenant").get(task=task)
+    # Questions that nobody answered cannot be signed off.
+    if not kind_of(sheet).is_fixed:
+        sign_off(sheet, by=by, side=side, seen_revision=sheet.revision)
 
 
 def _passed(task: Task, consultant: User, client: User) -> None:

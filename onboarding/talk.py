@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
+from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 from django.db.models import Prefetch, Q, QuerySet
 from django.utils import timezone
 
 from onboarding.errors import NotYours, OnboardingError
+from onboarding.evidence_files import keep_file
 from onboarding.models import Comment, Plan, Responsibility, Task
 from onboarding.standing import refresh_states
 from tenants.models import Membership, Tenant, User
@@ -28,6 +31,8 @@ class Words:
     body: str
     is_internal: bool = False
     asks: str = ""
+    # What it shows; both sides can read it.
+    file: UploadedFile[Any] | None = None
 
 
 def add_comment(
@@ -46,6 +51,8 @@ def add_comment(
             asks=words.asks,
             answers=answers,
         )
+        if words.file is not None:
+            keep_file(task, words.file, by=by, comment=made)
         made.mentions.set(mentioned_in(made.body, plan.tenant, is_internal=words.is_internal))
         if answers is not None and not words.is_internal and answers.asks in (side, "both"):
             Comment.objects.filter(pk=answers.pk, answered_at=None).update(
@@ -70,6 +77,8 @@ def _refuse(words: Words, side: str) -> None:
         raise NotYours("Internal notes are Mimecast’s.")
     if words.is_internal and words.asks:
         raise OnboardingError("An internal note asks the client nothing: choose one or the other.")
+    if words.is_internal and words.file is not None:
+        raise OnboardingError("A file is read by both sides, so an internal note takes none.")
     if not words.body.strip():
         raise OnboardingError("Write something first.")
     if len(words.body) > LONGEST:
@@ -103,7 +112,7 @@ def comments_of(plan: Plan, *, is_staff: bool) -> QuerySet[Comment]:
     """What this reader may see of a plan's talk; internal notes are for staff alone."""
     rows = Comment.objects.filter(plan=plan).select_related("author")
     visible = rows if is_staff else rows.filter(is_internal=False)
-    return visible.prefetch_related(Prefetch("mentions", User.objects.only("pk", "name")))
+    return visible.prefetch_related(Prefetch("mentions", User.objects.only("pk", "name")), "files")
 
 
 def comments_by_task(plan: Plan, *, is_staff: bool) -> dict[int, list[Comment]]:

@@ -15,7 +15,7 @@ from django.utils import timezone
 from onboarding import domain_parts
 from onboarding.errors import MovedMeanwhile, NotYours, OnboardingError
 from onboarding.judging import reassess
-from onboarding.models import DomainPart, Mark, Plan, Responsibility, Task, TaskState
+from onboarding.models import DomainPart, Mark, Plan, Responsibility, Sheet, Task, TaskState
 from onboarding.moves import (
     MOVES,
     Move,
@@ -27,6 +27,7 @@ from onboarding.moves import (
     refusal,
     side_waited_for,
 )
+from onboarding.sheets.kinds import KINDS
 from onboarding.standing import own_state, refresh_states
 from onboarding.undoing import can_undo, columns, put_back, remember
 from tenants.models import Domain, Tenant, User
@@ -83,15 +84,20 @@ def moves_of(task: Task, mover: Mover) -> list[Move]:
 # --- Confirming
 
 
-def confirm_task(task: Task, *, by: User, side: str, domain: Domain | None = None) -> None:
+def confirm_task(
+    task: Task, *, by: User, side: str, domain: Domain | None = None, signed: bool = False
+) -> None:
     """One side says that its part is done, for all domains or for one.
 
     Where a check can prove it, that is a claim. A task whose hard gate is not open cannot be
-    confirmed: going ahead would lose mail.
+    confirmed: going ahead would lose mail. One that gathers a sheet is confirmed by signing it off
+    (`signed` says that this is what happens), for a change of the sheet must open it again.
     """
     _refuse_other_side(task, side)
     with transaction.atomic():
         held = _hold(task)
+        if not signed and is_confirmed_by_sheet(held):
+            raise OnboardingError("Sign its sheet off: that is what confirms this step.")
         if not held.applies:
             raise OnboardingError("This task no longer applies, so there is nothing to confirm.")
         if held.mark in SET_DOWN:
@@ -107,15 +113,25 @@ def confirm_task(task: Task, *, by: User, side: str, domain: Domain | None = Non
         _after(held, "task-confirmed", by=by, side=side, domain=str(domain or ""))
 
 
-def withdraw_confirmation(task: Task, *, by: User, side: str, domain: Domain | None = None) -> None:
+def withdraw_confirmation(
+    task: Task, *, by: User, side: str, domain: Domain | None = None, signed: bool = False
+) -> None:
     """One side takes its word back. A proof stands whatever people say."""
     _refuse_other_side(task, side)
     with transaction.atomic():
         held = _hold(task)
+        if not signed and is_confirmed_by_sheet(held) and side in held.sheet.signed_sides:
+            raise OnboardingError("Its sheet was signed off: take that back at the sheet.")
         _refuse_single(held, domain)
         remember(held, by=by)
         _speak(held, side, at=None, by=None, domain=domain)
         _after(held, "confirmation-withdrawn", by=by, side=side, domain=str(domain or ""))
+
+
+def is_confirmed_by_sheet(task: Task) -> bool:
+    """Whether signing its sheet off is what the task asks for."""
+    sheet: Sheet | None = getattr(task, "sheet", None)
+    return sheet is not None and KINDS[sheet.kind].confirms
 
 
 def _refuse_single(task: Task, domain: Domain | None) -> None:

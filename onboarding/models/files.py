@@ -9,6 +9,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from onboarding.models.plans import Plan, Task
+from onboarding.models.talk import Comment
 from tenants.models import Domain, Tenant, User
 from tenants.public_ids import new_public_id
 
@@ -65,6 +66,10 @@ class EvidenceFile(models.Model):
     stored_as = models.CharField(max_length=80, unique=True, editable=False)
     uploaded_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
     uploaded_at = models.DateTimeField(default=timezone.now, editable=False)
+    # The comment it came with; the file stays with the task whatever becomes of the words.
+    comment = models.ForeignKey(
+        Comment, on_delete=models.SET_NULL, null=True, blank=True, related_name="files"
+    )
 
     class Meta:
         ordering: ClassVar[list[str]] = ["uploaded_at", "pk"]

@@ -48,7 +48,7 @@ def sign_off(sheet: Sheet, *, by: User, side: str, seen_revision: int) -> None:
         setattr(held, f"{side}_signed_by", by)
         held.save(update_fields=[f"{side}_signed_at", f"{side}_signed_by"])
         if counts_for(held, side):
-            task_acts.confirm_task(held.task, by=by, side=side)
+            task_acts.confirm_task(held.task, by=by, side=side, signed=True)
             _leave_to_sheet(held)
         _note(held, "sheet-signed", by=by, side=side)
 
@@ -98,7 +98,7 @@ def _take_back(held: Sheet, side: str, *, by: User) -> None:
     held.save(update_fields=[f"{side}_signed_at", f"{side}_signed_by"])
     task = Task.objects.select_related("plan__tenant").get(pk=held.task_id)
     if counts_for(held, side) and getattr(task, f"{side}_confirmed_at") is not None:
-        task_acts.withdraw_confirmation(task, by=by, side=side)
+        task_acts.withdraw_confirmation(task, by=by, side=side, signed=True)
         _leave_to_sheet(held)
 
 

@@ -12,10 +12,11 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from onboarding.errors import NotYours, OnboardingError
 from onboarding.forms_sheets import RowForm
-from onboarding.models import Sheet, SheetImport, SheetRow
+from onboarding.models import Comment, Sheet, SheetImport, SheetRow
 from onboarding.sheets import exporting, keeping, reading, signing
 from onboarding.sheets.entries import read_entry
 from onboarding.sheets.keeping import AlreadyThere, ChangedMeanwhile
+from onboarding.talk import comments_of
 from onboarding.task_acts import side_of_role
 from onboarding.views.shared import show, signed_in
 from tenants.access import act, seat_or_404, tenant_or_404
@@ -45,6 +46,7 @@ def frame(request: HttpRequest, sheet: Sheet) -> dict[str, Any]:
         "kind": signing.kind_of(sheet),
         "side": side,
         "may_fill": seat.may(Act.FILL_SHEETS),
+        "may_talk": seat.may(Act.TALK),
         "counts": bool(side) and signing.counts_for(sheet, side),
         "has_signed": side in sheet.signed_sides,
     }
@@ -74,8 +76,15 @@ def _page(request: HttpRequest, sheet: Sheet, **more: Any) -> dict[str, Any]:
         "query": f"q={wanted}" if wanted else "",
         "suggestions": reading.suggestions_for(sheet),
         "under_way": under_way.defer("content").first(),
+        "comments": _comments(request, sheet),
         **more,
     }
+
+
+def _comments(request: HttpRequest, sheet: Sheet) -> list[Comment]:
+    seat = seat_or_404(request, sheet.task.plan.tenant.public_id)
+    is_staff = seat.role is not None and seat.role.is_staff
+    return list(comments_of(sheet.task.plan, is_staff=is_staff).filter(task=sheet.task))
 
 
 def to_sheet(sheet: Sheet, fragment: str = "") -> HttpResponse:

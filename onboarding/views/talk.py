@@ -5,13 +5,15 @@ from __future__ import annotations
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from onboarding import talk, task_acts
 from onboarding.errors import NotYours, OnboardingError
+from onboarding.file_types import RefusedFile
 from onboarding.forms_words import CommentForm
-from onboarding.models import Comment, Task
+from onboarding.models import Comment, Sheet, Task
+from onboarding.uploads import was_too_large
 from onboarding.views.plan import back_to_plan, load_task
 from onboarding.views.shared import signed_in
 from tenants.access import act
@@ -30,19 +32,44 @@ def comment_add(request: HttpRequest, public_id: str, task_id: str) -> HttpRespo
     user = signed_in(request)
     side = task_acts.side_of(user, tenant)
     answers = _answered(request, task)
-    form = CommentForm(request.POST or None, side=side)
+    form = CommentForm(
+        request.POST or None, request.FILES or None, side=side, too_large=was_too_large(request)
+    )
     if request.method == "POST" and form.is_valid():
         try:
             talk.add_comment(task, form.words(), by=user, side=side, answers=answers)
         except NotYours as error:
             raise PermissionDenied(str(error)) from error
+        except RefusedFile as error:
+            form.add_error("file", f"{error} Your words are kept here.")
         except OnboardingError as error:
             form.add_error("body", str(error))
         else:
-            return back_to_plan(request, tenant, task)
-    context = {"tenant": tenant, "task": task, "form": form, "answers": answers}
+            return _back(request, tenant, task)
+    context = {
+        "tenant": tenant,
+        "task": task,
+        "form": form,
+        "answers": answers,
+        "sheet": _sheet_of(request, task),
+    }
     status = 422 if request.method == "POST" else 200
     return render(request, "onboarding/comment_add.html", context, status=status)
+
+
+def _sheet_of(request: HttpRequest, task: Task) -> Sheet | None:
+    """The task's sheet, where somebody writes from there."""
+    from_sheet = "sheet" in request.GET or "sheet" in request.POST
+    return Sheet.objects.filter(task=task).first() if from_sheet else None
+
+
+def _back(request: HttpRequest, tenant: Tenant, task: Task) -> HttpResponse:
+    sheet = _sheet_of(request, task)
+    if sheet is None:
+        return back_to_plan(request, tenant, task)
+    page = redirect("onboarding:sheet-show", public_id=tenant.public_id, sheet_id=sheet.public_id)
+    page["Location"] += "#talk"
+    return page
 
 
 @act(Act.OPEN_HOME)
@@ -73,7 +100,7 @@ def comment_take_back(
         talk.take_back(comment, by=signed_in(request))
     except OnboardingError as error:
         messages.error(request, str(error))
-    return back_to_plan(request, tenant, task)
+    return _back(request, tenant, task)
 
 
 def _comment_for(request: HttpRequest, tenant: Tenant, task: Task, comment_id: str) -> Comment:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
-from threading import Barrier
-from typing import TypeVar
 
 import pytest
 from django.db import connection
@@ -23,8 +20,7 @@ from onboarding.rooms import facts_of
 from onboarding.task_acts import confirm_task
 from tenants.models import ActivityLine, Membership, Tenant, User
 from tests.cast import MakeTenant, task_of
-
-T = TypeVar("T")
+from tests.interop.at_once import at_once
 
 pytestmark = [
     pytest.mark.interop,
@@ -35,25 +31,11 @@ pytestmark = [
 ]
 
 
-def _at_once(acts: list[Callable[[], T]]) -> list[T]:
-    start = Barrier(len(acts))
-
-    def run(act: Callable[[], T]) -> T:
-        start.wait()
-        try:
-            return act()
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(len(acts)) as threads:
-        return [future.result() for future in [threads.submit(run, act) for act in acts]]
-
-
 def test_two_beats_claim_each_check_once(make_tenant: MakeTenant) -> None:
     make_tenant(domains=tuple((f"d{n}.test", "secondary") for n in range(40)))
     now = timezone.now() + timedelta(seconds=1)
 
-    results = _at_once([lambda: services.claim_due_checks(now=now)] * 2)
+    results = at_once([lambda: services.claim_due_checks(now=now)] * 2)
 
     claimed = [pk for found in results for batches in found.values() for b in batches for pk in b]
     assert sorted(claimed) == sorted(Check.objects.values_list("pk", flat=True))
@@ -68,7 +50,7 @@ def test_two_workers_with_the_same_answer_make_one_transition(tenant: Tenant) ->
         at = now + timedelta(seconds=seconds)
         return lambda: services.record_run(check.pk, outcome, asked=check.expectation, at=at)
 
-    _at_once([worker(second) for second in range(4)])
+    at_once([worker(second) for second in range(4)])
 
     assert task_of(tenant, "domain-ownership").state == TaskState.PROVEN
     assert ActivityLine.objects.filter(act="task-proven").count() == 1
@@ -93,7 +75,7 @@ def _everybody(check: Check, verdict: Verdict, at: datetime) -> None:
     def person() -> None:
         look(services.request_look(Check.objects.all(), now=at))
 
-    _at_once([beat, beat, person, person, record])
+    at_once([beat, beat, person, person, record])
 
 
 def test_beats_workers_and_people_at_once_make_one_transition_each_way(tenant: Tenant) -> None:
@@ -119,7 +101,7 @@ def test_the_last_two_proofs_of_a_task_at_once_complete_it(make_tenant: MakeTena
         outcome = Outcome(Kind.MX, check.subject, Verdict.PASS)
         return lambda: services.record_run(check.pk, outcome, asked=check.expectation, at=now)
 
-    _at_once([worker(check) for check in Check.objects.filter(kind=Kind.MX)])
+    at_once([worker(check) for check in Check.objects.filter(kind=Kind.MX)])
 
     assert task_of(tenant, "mx-record-cutover").state == TaskState.PROVEN
     assert ActivityLine.objects.filter(act="task-proven").count() == 1
@@ -131,7 +113,7 @@ def test_both_sides_confirming_at_once_lose_neither_word(tenant: Tenant) -> None
     Membership.objects.create(tenant=tenant, user=jo, role="owner")
     key = "implementation-plan-review"
 
-    _at_once(
+    at_once(
         [
             lambda: confirm_task(task_of(tenant, key), by=rosa, side="mimecast"),
             lambda: confirm_task(task_of(tenant, key), by=jo, side="client"),
@@ -141,14 +123,14 @@ def test_both_sides_confirming_at_once_lose_neither_word(tenant: Tenant) -> None
     assert task_of(tenant, key).state == TaskState.DONE
 
 
-def test_counters_lose_nothing_when_different_tasks_move_at_once(tenant: Tenant) -> None:
+def test_counters_lose_nothing_when_different_tasks_moveat_once(tenant: Tenant) -> None:
     rosa = User.objects.create_user("r@gangway.test", name="R", staff_role="consultant")
     keys = ["account-creation", "out-of-the-box-settings"]
 
     def confirm(key: str) -> Callable[[], None]:
         return lambda: confirm_task(task_of(tenant, key), by=rosa, side="mimecast")
 
-    _at_once([confirm(key) for key in keys])
+    at_once([confirm(key) for key in keys])
 
     assert Plan.objects.get(tenant=tenant).tasks_complete == 2
 
@@ -171,7 +153,7 @@ def test_two_approvers_pressing_at_once_make_one_verdict(
             return "too late"
         return "verdict" if found is not None else "waits"
 
-    told = _at_once([lambda: press(consultant, is_go=True), lambda: press(owner, is_go=True)])
+    told = at_once([lambda: press(consultant, is_go=True), lambda: press(owner, is_go=True)])
     assert sorted(told) == ["verdict", "waits"]
     assert CutoverVerdict.objects.filter(cutover=made, is_go=True).count() == 1
     lines = ActivityLine.objects.filter(tenant=tenant, act="cutover-decided")

@@ -40,9 +40,9 @@ def test_a_sheet_asks_as_much_for_one_row_as_for_five_hundred(
     client = signed_in(owner)
     client.get(url(sheet))
 
-    with django_assert_num_queries(8):
-        response = client.get(url(sheet))
     with django_assert_num_queries(9):
+        response = client.get(url(sheet))
+    with django_assert_num_queries(10):
         found = client.get(url(sheet) + "?q=PERSON0@")
 
     assert response.content.decode().count('<tr id="row-') == min(rows, 50)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from django.urls import reverse
 
 from onboarding.errors import MovedMeanwhile, NotYours, OnboardingError
 from onboarding.models import Responsibility, Sheet, SheetRow, Task
 from onboarding.sheets import keeping, signing
+from onboarding.task_acts import confirm_task, withdraw_confirmation
 from tenants.models import ActivityLine, Tenant, User
+from tests.cast import SignIn
 from tests.onboarding.sheets.rows import add, brought, entry_of, sheet_of
 
 
@@ -171,3 +174,45 @@ def test_undoing_at_the_task_cannot_part_it_from_its_sheet(tenant: Tenant, owner
     sign(sheet, owner, "client")
 
     assert Task.objects.get(pk=sheet.task_id).undo is None
+
+
+def test_a_plain_word_confirms_no_step_that_gathers_a_sheet(tenant: Tenant, owner: User) -> None:
+    sheet = sheet_of(tenant)
+
+    with pytest.raises(OnboardingError, match="Sign its sheet off"):
+        confirm_task(sheet.task, by=owner, side="client")
+
+    assert state(sheet) == ("todo", [])
+
+
+def test_a_step_that_was_signed_for_is_taken_back_at_its_sheet(tenant: Tenant, owner: User) -> None:
+    sheet = sheet_of(tenant)
+    sign(sheet, owner, "client")
+
+    with pytest.raises(OnboardingError, match="take that back at the sheet"):
+        withdraw_confirmation(sheet.task, by=owner, side="client")
+
+    assert state(sheet) == ("half", ["client"])
+
+
+def test_a_list_that_is_not_all_its_task_asks_for_leaves_the_plain_word(
+    tenant: Tenant, consultant: User
+) -> None:
+    sheet = sheet_of(tenant, "delivery-routes")
+    Task.objects.filter(pk=sheet.task_id).update(depends_on=[])
+
+    confirm_task(sheet.task, by=consultant, side="mimecast")
+
+    assert Task.objects.get(pk=sheet.task_id).mimecast_confirmed_by == consultant
+
+
+def test_the_plan_offers_the_sheet_in_place_of_the_plain_word(
+    tenant: Tenant, owner: User, signed_in: SignIn
+) -> None:
+    task = sheet_of(tenant).task
+    address = reverse("onboarding:plan-show", args=[tenant.public_id])
+
+    page = signed_in(owner).get(f"{address}?phase={task.phase.key}").content.decode()
+
+    confirm = reverse("onboarding:task-confirm", args=[tenant.public_id, task.public_id])
+    assert (confirm in page, "Open the sheet to sign it off" in page) == (False, True)
