@@ -16,9 +16,11 @@ from tenants.services import write_activity
 
 @dataclass(frozen=True)
 class Window:
-    """A window as somebody confirms it: the start they were shown, and what they agree on."""
+    """A window as somebody confirms it: the start and the round they were shown, and what they
+    agree on."""
 
     planned_at: datetime
+    round: int
     length_minutes: int
     outbound_days: int
     accepted_risk: str = ""
@@ -27,7 +29,7 @@ class Window:
 def confirm_window(cutover: Cutover, window: Window, *, needs_words: bool, by: User) -> None:
     """Let the window stand as it is. One that is not known to be safe takes words.
 
-    A window that was moved meanwhile is not the one that was confirmed.
+    A window that was moved meanwhile, or got other domains, is not the one that was confirmed.
     """
     if needs_words and not window.accepted_risk:
         raise OnboardingError(
@@ -36,7 +38,10 @@ def confirm_window(cutover: Cutover, window: Window, *, needs_words: bool, by: U
         )
     tenant = cutover.plan.tenant
     with transaction.atomic():
-        confirmed = Cutover.objects.filter(pk=cutover.pk, planned_at=window.planned_at).update(
+        shown = Cutover.objects.filter(
+            pk=cutover.pk, planned_at=window.planned_at, round=window.round
+        )
+        confirmed = shown.update(
             length_minutes=window.length_minutes,
             outbound_days=window.outbound_days,
             confirmed_at=timezone.now(),
@@ -44,12 +49,13 @@ def confirm_window(cutover: Cutover, window: Window, *, needs_words: bool, by: U
             accepted_risk=window.accepted_risk if needs_words else "",
         )
         if not confirmed:
-            raise MovedMeanwhile("Somebody moved the window meanwhile. Nothing was confirmed.")
+            raise MovedMeanwhile("Somebody changed the cutover meanwhile. Nothing was confirmed.")
         write_activity(
             tenant,
             "window-confirmed",
             by=by,
             direction=cutover.direction,
+            of=cutover.covers,
             planned_at=window.planned_at.isoformat(),
             because=window.accepted_risk if needs_words else "",
         )

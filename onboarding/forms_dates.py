@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import zoneinfo
-from datetime import datetime
 from typing import Any, ClassVar
 
 from django import forms
 
 from onboarding.bulk import Wish
-from onboarding.models import Cutover, Holiday, WorkingTime
-from tenants.models import Tenant
+from onboarding.models import Holiday, WorkingTime
 
 _DAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
 _DAY = {"invalid": "Enter a day, such as 2026-12-31."}
@@ -84,23 +81,3 @@ class BulkForm(forms.Form):
 
     def wish(self) -> Wish:
         return Wish(**self.cleaned_data)
-
-
-class CutoverForm(forms.Form):
-    """The planned moment of a cutover, in the tenant's time zone."""
-
-    direction = forms.ChoiceField(choices=Cutover.Direction)
-    planned_at = forms.DateTimeField(
-        required=False,
-        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
-        error_messages={"invalid": "Enter a date and time, such as 2026-12-03 19:00."},
-    )
-
-    def __init__(self, *args: Any, tenant: Tenant, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.time_zone = zoneinfo.ZoneInfo(tenant.time_zone)
-
-    def clean_planned_at(self) -> datetime | None:
-        typed: datetime | None = self.cleaned_data["planned_at"]
-        # The form read it as UTC wall time; it was meant as the tenant's.
-        return typed.replace(tzinfo=self.time_zone) if typed is not None else None

@@ -19,6 +19,7 @@ from onboarding.views import (
     moves,
     people,
     plan,
+    planning,
     preflight,
     sheet_imports,
     sheets,
@@ -60,7 +61,17 @@ urlpatterns = [
         name="suggestion-dismiss",
     ),
     path("t/<str:public_id>/region/", tenants.region_values, name="region-values"),
-    path("t/<str:public_id>/cutovers/", plan.cutover_plan, name="cutover-plan"),
+    path("t/<str:public_id>/cutovers/", planning.cutover_plan, name="cutover-plan"),
+    path(
+        "t/<str:public_id>/cutovers/<str:cutover_id>/plan/",
+        planning.cutover_change,
+        name="cutover-change",
+    ),
+    path(
+        "t/<str:public_id>/cutovers/<str:cutover_id>/drop/",
+        planning.cutover_drop,
+        name="cutover-drop",
+    ),
     path(
         "t/<str:public_id>/cutovers/<str:cutover_id>/",
         cutover.room,

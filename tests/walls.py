@@ -20,7 +20,6 @@ from onboarding.handoffs import hand_off
 from onboarding.models import (
     Comment,
     Contact,
-    Cutover,
     Holiday,
     Responsibility,
     Sheet,
@@ -33,6 +32,7 @@ from onboarding.sheets.signing import kind_of
 from onboarding.talk import Words, add_comment
 from tenants.links import Purpose, issue_token
 from tenants.models import Invitation, Membership, Tenant, User
+from tests.cutovers import cutover_of
 
 CLIENT_ROLES = ("owner", "member", "viewer")
 
@@ -97,9 +97,7 @@ def furnish(tenant: Tenant, consultant: User) -> dict[str, str]:
         "hand_off_id": made.public_id,
         "file_id": kept.public_id,
         "export_id": export.public_id,
-        "cutover_id": Cutover.objects.create(
-            plan=tenant.plan, direction="inbound", planned_at=timezone.now() + timedelta(days=9)
-        ).public_id,
+        "cutover_id": cutover_of(tenant, "inbound", timezone.now() + timedelta(days=9)).public_id,
         "holiday_id": Holiday.objects.create(
             tenant=tenant, day="2026-12-25", name="Christmas"
         ).public_id,

@@ -2,7 +2,13 @@
 
 from onboarding.models.calendars import Holiday, Turn, WorkingTime
 from onboarding.models.contacts import Contact
-from onboarding.models.cutovers import Cutover, CutoverSnapshot, CutoverVerdict, CutoverVote
+from onboarding.models.cutovers import (
+    Cutover,
+    CutoverDomain,
+    CutoverSnapshot,
+    CutoverVerdict,
+    CutoverVote,
+)
 from onboarding.models.files import EvidenceFile, HandOff, TenantExport
 from onboarding.models.plans import (
     COMPLETE,
@@ -23,6 +29,7 @@ __all__ = [
     "Comment",
     "Contact",
     "Cutover",
+    "CutoverDomain",
     "CutoverSnapshot",
     "CutoverVerdict",
     "CutoverVote",

@@ -95,7 +95,12 @@ def room(request: HttpRequest, public_id: str, cutover_id: str) -> HttpResponse:
         "cutover": room.cutover,
         "tab": "cutover",
         "safe_at": earliest_safe(room.facts.clocks),
-        "clashes": clashes_of(room.cutover, room.page.plan),
+        "clashes": clashes_of(
+            room.cutover,
+            room.page.plan,
+            room.page.cutovers,
+            room.page.domains_in_none(room.cutover.direction),
+        ),
         "phase_keys": {phase.phase.pk: phase.phase.key for phase in room.page.phases},
         "verdict": voting.verdict_of(room.cutover),
         "votes": voting.votes_of(room.cutover),

@@ -201,6 +201,7 @@ def test_an_export_holds_all_of_one_tenant_and_nothing_of_another(
         "domain_parts",
         "comments",
         "cutovers",
+        "cutover_domains",
         "sheet_imports",
         "cutover_snapshots",
         "cutover_votes",
