@@ -7,10 +7,14 @@ from typing import Any, ClassVar
 from django import forms
 
 from onboarding.bulk import Wish
-from onboarding.models import Holiday, WorkingTime
+from onboarding.models import Freeze, Holiday, WorkingTime
 
 _DAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
-_DAY = {"invalid": "Enter a day, such as 2026-12-31."}
+_DAY = {
+    "invalid": "Enter a day, such as 2026-12-31.",
+    "required": "Enter a day, such as 2026-12-31.",
+}
+LONGEST_FREEZE = 366
 
 
 class WorkingTimeForm(forms.ModelForm[WorkingTime]):
@@ -56,6 +60,30 @@ class HolidayForm(forms.ModelForm[Holiday]):
         day = cleaned.get("day")
         if day and Holiday.objects.filter(tenant_id=self.instance.tenant_id, day=day).exists():
             self.add_error("day", "That day is a holiday already.")
+        return cleaned
+
+
+class FreezeForm(forms.ModelForm[Freeze]):
+    class Meta:
+        model = Freeze
+        fields: ClassVar[list[str]] = ["first_day", "last_day", "reason"]
+        widgets: ClassVar[dict[str, Any]] = {
+            "first_day": forms.DateInput(attrs={"type": "date"}),
+            "last_day": forms.DateInput(attrs={"type": "date"}),
+        }
+        error_messages: ClassVar[dict[str, dict[str, str]]] = {
+            "first_day": _DAY,
+            "last_day": _DAY,
+            "reason": {"required": "Say what the freeze is for, such as the year-end close."},
+        }
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        first, last = cleaned.get("first_day"), cleaned.get("last_day")
+        if first and last and last < first:
+            self.add_error("last_day", "A freeze ends on the day it begins, or later.")
+        if first and last and (last - first).days >= LONGEST_FREEZE:
+            self.add_error("last_day", f"A freeze of more than {LONGEST_FREEZE} days is a mistake.")
         return cleaned
 
 

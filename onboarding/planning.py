@@ -136,7 +136,11 @@ def _add(cutover: Cutover, domains: Iterable[Domain]) -> None:
 def _take_back(held: Cutover) -> None:
     """Whoever confirmed and voted, and took the risk, did so for what is no longer planned."""
     Cutover.objects.filter(pk=held.pk).update(
-        round=held.round + 1, confirmed_at=None, confirmed_by=None, accepted_risk=""
+        round=held.round + 1,
+        confirmed_at=None,
+        confirmed_by=None,
+        accepted_risk="",
+        accepted_objections=[],
     )
 
 

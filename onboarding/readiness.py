@@ -92,15 +92,6 @@ def earliest_safe(clocks: Sequence[tuple[str, Clock]]) -> datetime | None:
     return max(moments) if moments and len(moments) == len(clocks) else None
 
 
-def needs_words(facts: Facts) -> bool:
-    """Whether the window can only be confirmed by accepting the risk: an inbound switch that begins
-    before it is known to be safe."""
-    if facts.cutover.direction == Cutover.Direction.OUTBOUND:
-        return False
-    safe_at = earliest_safe(facts.clocks)
-    return safe_at is None or facts.cutover.planned_at < safe_at
-
-
 # --- What checks say
 
 

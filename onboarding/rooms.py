@@ -7,19 +7,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from django.db.models import Q
-
 from checks.engine.outcomes import Kind
 from checks.models import Check, Observation
-from onboarding.clashes import clashes
+from onboarding.clashes import Surroundings
 from onboarding.dates import calendar_of
+from onboarding.freezes import freezes_for
 from onboarding.judging import Ground
 from onboarding.models import Cutover, DomainPart, Plan, Responsibility, Task
 from onboarding.readiness import Facts
 from onboarding.safety import clock_of
-from onboarding.scopes import primary_first
 from onboarding.windows import CLOSES_AFTER, OPENS_BEFORE
-from tenants.models import Domain
 from tenants.regions import Region
 
 # The tasks whose domains each question of the readiness is asked for.
@@ -103,18 +100,18 @@ def _seen_by(check: Check, history: Sequence[Observation]) -> list[Observation]:
     return [seen for seen in history if seen.check_asked_id == check.pk]
 
 
-def clashes_of(
-    cutover: Cutover, plan: Plan, cutovers: Sequence[Cutover], left: Sequence[Domain]
-) -> list[str]:
-    """What speaks against the window, the same consultant's other windows included. `cutovers` are
-    the tenant's own with their domains, `left` the direction's domains in none of them."""
+def surroundings(plan: Plan, own: Sequence[Cutover]) -> Surroundings:
+    """What speaks for or against the windows of a tenant's `own` cutovers, in five queries."""
     tenant = plan.tenant
-    others = Cutover.objects.filter(plan__tenant__archived_at__isnull=True).select_related(
-        "plan__tenant"
-    )
-    mine = Q(plan=plan)
+    elsewhere = Cutover.objects.none()
     if tenant.consultant_id is not None:
-        mine |= Q(plan__tenant__consultant=tenant.consultant_id)
-    holidays = dict(tenant.holidays.values_list("day", "name"))
-    known = clashes(cutover, list(others.filter(mine)), calendar_of(tenant), holidays)
-    return [*primary_first(cutover, cutovers, left), *known]
+        elsewhere = Cutover.objects.filter(
+            plan__tenant__consultant=tenant.consultant_id, plan__tenant__archived_at__isnull=True
+        ).exclude(plan=plan)
+    return Surroundings(
+        own,
+        list(elsewhere),
+        calendar_of(tenant),
+        dict(tenant.holidays.values_list("day", "name")),
+        list(freezes_for(tenant)),
+    )

@@ -52,6 +52,7 @@ class Act(StrEnum):
     SEARCH = "search"
     WATCH_ALL = "watch the dashboard"
     CREATE_TENANT = "create a tenant"
+    SET_FREEZES = "set freezes for everybody"
     MANAGE_STAFF = "manage staff"
 
     @property
@@ -67,6 +68,7 @@ _OF_INSTALLATION = {
     Act.SEARCH,
     Act.WATCH_ALL,
     Act.CREATE_TENANT,
+    Act.SET_FREEZES,
     Act.MANAGE_STAFF,
 }
 
@@ -92,6 +94,7 @@ _ALLOWED: dict[Act, set[Role]] = {
     Act.SEARCH: _STAFF,
     Act.WATCH_ALL: _STAFF,
     Act.CREATE_TENANT: _STEERING,
+    Act.SET_FREEZES: _STEERING,
     Act.MANAGE_STAFF: {Role.ADMINISTRATOR},
 }
 

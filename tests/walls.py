@@ -20,6 +20,7 @@ from onboarding.handoffs import hand_off
 from onboarding.models import (
     Comment,
     Contact,
+    Freeze,
     Holiday,
     Responsibility,
     Sheet,
@@ -101,6 +102,7 @@ def furnish(tenant: Tenant, consultant: User) -> dict[str, str]:
         "holiday_id": Holiday.objects.create(
             tenant=tenant, day="2026-12-25", name="Christmas"
         ).public_id,
+        **_freezes(tenant),
         "contact_id": Contact.objects.create(
             tenant=tenant, part="dns", name="D. N. Essen", email="dns@walls.test"
         ).public_id,
@@ -117,6 +119,14 @@ def _sheet(tenant: Tenant, by: User) -> tuple[Sheet, SheetRow]:
     sheet = Sheet.objects.get(task__plan__tenant=tenant, kind="forwarding")
     entry = read_entry(kind_of(sheet), {"target": "bob@outside.test"}, keeping.surroundings(tenant))
     return sheet, keeping.add_row(sheet, entry, by=by)
+
+
+def _freezes(tenant: Tenant) -> dict[str, str]:
+    days = {"first_day": "2026-12-28", "last_day": "2027-01-08", "reason": "Year end"}
+    return {
+        "freeze_id": Freeze.objects.create(tenant=tenant, **days).public_id,
+        "common_freeze_id": Freeze.objects.create(**days).public_id,
+    }
 
 
 def _comment(task: Task, by: User) -> Comment:

@@ -1,6 +1,6 @@
 """What to do next: plans, cutovers, requirements, what people say, and what they hand over."""
 
-from onboarding.models.calendars import Holiday, Turn, WorkingTime
+from onboarding.models.calendars import Freeze, Holiday, Turn, WorkingTime
 from onboarding.models.contacts import Contact
 from onboarding.models.cutovers import (
     Cutover,
@@ -35,6 +35,7 @@ __all__ = [
     "CutoverVote",
     "DomainPart",
     "EvidenceFile",
+    "Freeze",
     "HandOff",
     "Holiday",
     "Mark",

@@ -40,6 +40,8 @@ class Cutover(models.Model):
         User, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
     accepted_risk = models.TextField(blank=True)
+    # Which objections these words took into account, by their keys: one that came later was not.
+    accepted_objections = models.JSONField(default=list, blank=True)
     # Who says go or no-go, one of each side.
     mimecast_approver = models.ForeignKey(
         User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"

@@ -13,10 +13,13 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
 from onboarding import planning
+from onboarding.clashes import Surroundings, clashes
 from onboarding.dates import Shift, shifts
 from onboarding.errors import OnboardingError
 from onboarding.forms_cutover import CutoverForm
 from onboarding.models import Cutover
+from onboarding.objections import frozen_days
+from onboarding.rooms import surroundings
 from onboarding.scopes import primary_first
 from onboarding.views.shared import TenantPage, load_page, signed_in
 from tenants.access import act
@@ -40,7 +43,9 @@ def _form(page: TenantPage, data: Any, offered: Sequence[Domain], **options: Any
     return CutoverForm(data, time_zone=page.tenant.time_zone, offered=offered, **options)
 
 
-def _direction(page: TenantPage, direction: str, label: str, data: Any = None) -> DirectionPlan:
+def _direction(
+    page: TenantPage, around: Surroundings, direction: str, label: str, data: Any
+) -> DirectionPlan:
     left = page.domains_in_none(direction)
     form = _form(
         page,
@@ -50,11 +55,18 @@ def _direction(page: TenantPage, direction: str, label: str, data: Any = None) -
         initial={"domains": [domain.public_id for domain in left]},
     )
     planned = [
-        (cutover, list(primary_first(cutover, page.cutovers, left)))
+        (cutover, _warnings(page, cutover, left, around))
         for cutover in page.cutovers
         if cutover.direction == direction
     ]
     return DirectionPlan(direction, label, planned, left, form)
+
+
+def _warnings(
+    page: TenantPage, cutover: Cutover, left: Sequence[Domain], around: Surroundings
+) -> list[str]:
+    frozen = [objection.sentence for objection in frozen_days(cutover, around)]
+    return [*primary_first(cutover, page.cutovers, left), *frozen, *clashes(cutover, around)]
 
 
 @act(Act.STEER)
@@ -62,8 +74,9 @@ def _direction(page: TenantPage, direction: str, label: str, data: Any = None) -
 def cutover_plan(request: HttpRequest, public_id: str) -> HttpResponse:
     page = load_page(request, public_id)
     asked = request.POST.get("direction", "")
+    around = surroundings(page.plan, page.cutovers)
     directions = {
-        value: _direction(page, value, label, request.POST if value == asked else None)
+        value: _direction(page, around, value, label, request.POST if value == asked else None)
         for value, label in Cutover.Direction.choices
     }
     chosen = directions.get(asked)

@@ -111,6 +111,12 @@ class TenantPage:
     def next_cutover(self) -> Cutover | None:
         return next_cutover(self.cutovers, now=timezone.now())
 
+    @property
+    def split_directions(self) -> set[str]:
+        """Those with several cutovers, which are told apart by their domains."""
+        planned = [cutover.direction for cutover in self.cutovers]
+        return {direction for direction in planned if planned.count(direction) > 1}
+
     def domains_in_none(self, direction: str) -> list[Domain]:
         """The domains that are to switch and that no cutover of the direction covers."""
         tasks = {row.task.key: row.task for row in self.rows}

@@ -205,7 +205,7 @@ def test_the_page_shows_dates_turns_and_totals(
     plan_outbound(tenant, by=consultant)
     client = signed_in(consultant)
 
-    with django_assert_num_queries(19):
+    with django_assert_num_queries(20):
         text = client.get(reverse("onboarding:dates", args=[tenant.public_id])).content.decode()
 
     assert "Thu 4 Mar 2027" in text

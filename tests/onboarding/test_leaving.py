@@ -198,6 +198,7 @@ def test_an_export_holds_all_of_one_tenant_and_nothing_of_another(
         "contacts",
         "working_time",
         "holidays",
+        "freezes",
         "domain_parts",
         "comments",
         "cutovers",
