@@ -3,48 +3,65 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 
-from onboarding.models import Cutover
+from onboarding.models import Cutover, Freeze
 from onboarding.worktime import Calendar
 
 # Two switches of one tenant this close cannot be told apart when something goes wrong.
 SETTLES_IN = timedelta(hours=24)
 
 
-def clashes(
-    cutover: Cutover,
-    others: Sequence[Cutover],
-    calendar: Calendar,
-    holidays: Mapping[date, str],
-) -> list[str]:
-    """Sentences about the window. `others` are the same consultant's and the same tenant's planned
-    cutovers, their tenants fetched."""
-    return [*_days(cutover, calendar, holidays), *_people(cutover, others)]
+@dataclass(frozen=True)
+class Surroundings:
+    """What stands around a tenant's windows: its own cutovers with their domains, those that the
+    same consultant has at other tenants, and the days on which people are away or nothing may be
+    switched."""
+
+    own: Sequence[Cutover]
+    elsewhere: Sequence[Cutover]
+    calendar: Calendar
+    holidays: Mapping[date, str] = field(default_factory=dict)
+    freezes: Sequence[Freeze] = ()
 
 
-def _days(cutover: Cutover, calendar: Calendar, holidays: Mapping[date, str]) -> Iterator[str]:
-    first, last = calendar.day_of(cutover.planned_at), calendar.day_of(cutover.ends_at)
-    for offset in range((last - first).days + 1):
-        day = first + timedelta(days=offset)
-        if day in holidays:
-            yield f"{_named(day)} is a holiday: {holidays[day]}."
-        elif day.weekday() not in calendar.weekdays:
-            yield f"{_named(day)} is not a working day: whoever is needed may not be there."
+def clashes(cutover: Cutover, around: Surroundings) -> list[str]:
+    """Sentences about the window that take nobody's words (those that do are objections)."""
+    return list(
+        dict.fromkeys(
+            [*_days(cutover, around), *_same_tenant(cutover, around), *_person(cutover, around)]
+        )
+    )
 
 
-def _named(day: date) -> str:
+def days_of(cutover: Cutover, calendar: Calendar) -> list[date]:
+    """The days that the window touches. One that ends at midnight does not touch the next."""
+    first = calendar.day_of(cutover.planned_at)
+    last = calendar.day_of(cutover.ends_at - timedelta(microseconds=1))
+    return [first + timedelta(days=offset) for offset in range((last - first).days + 1)]
+
+
+def _days(cutover: Cutover, around: Surroundings) -> Iterator[str]:
+    for day in days_of(cutover, around.calendar):
+        if day in around.holidays:
+            yield f"{named_day(day)} is a holiday: {around.holidays[day]}."
+        elif day.weekday() not in around.calendar.weekdays:
+            yield f"{named_day(day)} is not a working day: whoever is needed may not be there."
+
+
+def named_day(day: date) -> str:
     return f"{day:%A} {day.day} {day:%B}"
 
 
-def _people(cutover: Cutover, others: Sequence[Cutover]) -> Iterator[str]:
-    for other in others:
-        if other.pk == cutover.pk:
-            continue
-        if other.plan_id == cutover.plan_id:
-            distance = abs(other.planned_at - cutover.planned_at)
-            if distance < SETTLES_IN:
-                yield f"The {other.direction} cutover of the same tenant is less than a day away."
-        elif other.planned_at < cutover.ends_at and cutover.planned_at < other.ends_at:
+def _same_tenant(cutover: Cutover, around: Surroundings) -> Iterator[str]:
+    for other in around.own:
+        if other.pk != cutover.pk and abs(other.planned_at - cutover.planned_at) < SETTLES_IN:
+            yield f"The {other.direction} cutover of {other.covers} is less than a day away."
+
+
+def _person(cutover: Cutover, around: Surroundings) -> Iterator[str]:
+    for other in around.elsewhere:
+        if other.planned_at < cutover.ends_at and cutover.planned_at < other.ends_at:
             # Whose it is must not be told: a client reads this too.
             yield "Your consultant has another cutover in the same hours."

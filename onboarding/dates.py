@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import zoneinfo
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 
 from django.db import transaction
 from django.utils import timezone
@@ -40,30 +40,44 @@ def calendar_of(tenant: Tenant) -> Calendar:
     return Calendar(zone, weekdays, kept.opens, kept.closes, frozenset(holidays))
 
 
-def anchors_of(plan: Plan, calendar: Calendar) -> dict[str, date]:
-    """The days that due dates are counted from, where they are known."""
-    found = {"start": calendar.day_of(plan.created_at)}
-    for cutover in Cutover.objects.filter(plan=plan):
-        found[cutover.direction] = calendar.day_of(cutover.planned_at)
-    return found
+@dataclass(frozen=True)
+class Anchors:
+    """The days that due dates are counted from: the plan's start, and each direction's cutovers."""
+
+    start: date
+    cutovers: Mapping[str, Sequence[date]]
+
+    def of(self, task: Task) -> date | None:
+        """Where there are several cutovers, what prepares them has to be ready for the first; the
+        switch itself, and what follows it, is done with the last."""
+        if task.due_from == "start":
+            return self.start
+        days = self.cutovers.get(task.due_from)
+        if not days:
+            return None
+        return min(days) if task.due_working_days < 0 else max(days)
 
 
-def due_on(task: Task, anchors: Mapping[str, date], calendar: Calendar) -> date | None:
+def anchors_of(plan: Plan, calendar: Calendar, cutovers: Iterable[Cutover]) -> Anchors:
+    days: dict[str, list[date]] = {}
+    for cutover in cutovers:
+        days.setdefault(cutover.direction, []).append(calendar.day_of(cutover.planned_at))
+    return Anchors(calendar.day_of(plan.created_at), days)
+
+
+def due_on(task: Task, anchors: Anchors, calendar: Calendar) -> date | None:
     """The day a task is due; a day set by hand stands. Pure."""
     if task.is_due_by_hand:
         return task.due_on
-    anchor = anchors.get(task.due_from)
+    anchor = anchors.of(task)
     return None if anchor is None else calendar.shift(anchor, task.due_working_days)
 
 
-def shifts(plan: Plan, *, planned: Mapping[str, datetime | None] | None = None) -> list[Shift]:
-    """What would move, with these cutovers planned otherwise (None: dropped). Nothing is stored."""
+def shifts(plan: Plan, *, instead: Iterable[Cutover] | None = None) -> list[Shift]:
+    """What would move, with these cutovers planned instead of its own. Nothing is stored."""
     calendar = calendar_of(plan.tenant)
-    anchors = anchors_of(plan, calendar)
-    for direction, moment in (planned or {}).items():
-        anchors.pop(direction, None)
-        if moment is not None:
-            anchors[direction] = calendar.day_of(moment)
+    cutovers = Cutover.objects.filter(plan=plan) if instead is None else instead
+    anchors = anchors_of(plan, calendar, cutovers)
     tasks = Task.objects.filter(plan=plan, is_group=False, applies=True).order_by("position")
     moved = [Shift(task, task.due_on, due_on(task, anchors, calendar)) for task in tasks]
     return [shift for shift in moved if shift.before != shift.after]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,47 +11,56 @@ from django.utils import timezone
 
 from onboarding.errors import MovedMeanwhile, OnboardingError
 from onboarding.models import Cutover
+from onboarding.objections import Objection
 from tenants.models import User
 from tenants.services import write_activity
 
 
 @dataclass(frozen=True)
 class Window:
-    """A window as somebody confirms it: the start they were shown, and what they agree on."""
+    """A window as somebody confirms it: the start and the round they were shown, and what they
+    agree on."""
 
     planned_at: datetime
+    round: int
     length_minutes: int
     outbound_days: int
     accepted_risk: str = ""
 
 
-def confirm_window(cutover: Cutover, window: Window, *, needs_words: bool, by: User) -> None:
-    """Let the window stand as it is. One that is not known to be safe takes words.
+def confirm_window(
+    cutover: Cutover, window: Window, *, objections: Sequence[Objection], by: User
+) -> None:
+    """Let the window stand as it is. One that something is known to speak against takes words.
 
-    A window that was moved meanwhile is not the one that was confirmed.
+    A window that was moved meanwhile, or got other domains, is not the one that was confirmed.
     """
-    if needs_words and not window.accepted_risk:
-        raise OnboardingError(
-            "It is not known that the old answer has left every cache when this window begins."
-            " Move it, or say in words why the risk is taken."
-        )
+    if objections and not window.accepted_risk:
+        said = " ".join(objection.sentence for objection in objections)
+        raise OnboardingError(f"{said} Move it, or say in words why the risk is taken.")
+    words = window.accepted_risk if objections else ""
     tenant = cutover.plan.tenant
     with transaction.atomic():
-        confirmed = Cutover.objects.filter(pk=cutover.pk, planned_at=window.planned_at).update(
+        shown = Cutover.objects.filter(
+            pk=cutover.pk, planned_at=window.planned_at, round=window.round
+        )
+        confirmed = shown.update(
             length_minutes=window.length_minutes,
             outbound_days=window.outbound_days,
             confirmed_at=timezone.now(),
             confirmed_by=by,
-            accepted_risk=window.accepted_risk if needs_words else "",
+            accepted_risk=words,
+            accepted_objections=[objection.key for objection in objections],
         )
         if not confirmed:
-            raise MovedMeanwhile("Somebody moved the window meanwhile. Nothing was confirmed.")
+            raise MovedMeanwhile("Somebody changed the cutover meanwhile. Nothing was confirmed.")
         write_activity(
             tenant,
             "window-confirmed",
             by=by,
             direction=cutover.direction,
+            of=cutover.covers,
             planned_at=window.planned_at.isoformat(),
-            because=window.accepted_risk if needs_words else "",
+            because=words,
         )
         cutover.plan.touch()

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from checks.engine.outcomes import Kind, Verdict
 from checks.models import Check
+from onboarding import queries
 from onboarding.models import Cutover, Phase
 from tenants.models import Tenant, User
 from tenants.regions import load_regions
@@ -47,7 +48,9 @@ def could_not_tell() -> Q:
 
 def at_risk(now: datetime) -> Q:
     """Something proven broke, or a cutover is near while a check fails, or its moment passed."""
-    is_overdue = Q(_planned(planned_at__lt=now)) & active()
+    passed = Cutover.objects.filter(plan__tenant=OuterRef("pk"), planned_at__lt=now)
+    behind = queries.switched(Cutover.objects.filter(plan__tenant=OuterRef(OuterRef("pk"))))
+    is_overdue = Q(Exists(passed.exclude(pk__in=behind.values("pk")))) & active()
     return Q(plan__tasks_broken__gt=0) | (cut_over_soon(now) & failing()) | is_overdue
 
 

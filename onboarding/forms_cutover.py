@@ -2,20 +2,69 @@
 
 from __future__ import annotations
 
+import zoneinfo
+from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from django import forms
+from django.db.models import Model
 
 from checks.engine.proposing import MOST_CHARACTERS
 from onboarding.deciding import Window
+from onboarding.models import Cutover
 from onboarding.voting import Ballot, client_approvers, staff_approvers
 from tenants.models import Domain, Tenant, User
 
 
+class _Domains(forms.ModelMultipleChoiceField["Domain"]):
+    def label_from_instance(self, obj: Model) -> str:
+        assert isinstance(obj, Domain)
+        return f"{obj} ({obj.get_role_display().lower()})"
+
+
+class CutoverForm(forms.Form):
+    """When a cutover begins, in the tenant's time zone, and the domains that switch in it."""
+
+    planned_at = forms.DateTimeField(
+        label="Begins",
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
+        error_messages={
+            "required": "Enter the date and time at which the window begins.",
+            "invalid": "Enter a date and time, such as 2026-12-03 19:00.",
+        },
+    )
+    domains = _Domains(
+        Domain.objects.none(),
+        to_field_name="public_id",
+        widget=forms.CheckboxSelectMultiple,
+        error_messages={
+            "required": "Choose one domain at least.",
+            "invalid_choice": "One of these domains is in another cutover by now: choose again.",
+        },
+    )
+
+    def __init__(
+        self, *args: Any, time_zone: str, offered: Iterable[Domain], **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.time_zone = zoneinfo.ZoneInfo(time_zone)
+        self.fields["planned_at"].help_text = f"{time_zone} time."
+        field = self.fields["domains"]
+        assert isinstance(field, forms.ModelMultipleChoiceField)
+        field.queryset = Domain.objects.filter(pk__in=[domain.pk for domain in offered])
+
+    def clean_planned_at(self) -> datetime:
+        # The form read it as UTC wall time; it was meant as the tenant's.
+        typed: datetime = self.cleaned_data["planned_at"]
+        return typed.replace(tzinfo=self.time_zone)
+
+
 class WindowForm(forms.Form):
-    """Confirming a window. The start is the one that was shown, so that a move is noticed."""
+    """Confirming a window. The start and round are those shown, so that a change is noticed."""
 
     planned_at = forms.DateTimeField(widget=forms.HiddenInput)
+    round = forms.IntegerField(widget=forms.HiddenInput)
     length_minutes = forms.IntegerField(min_value=15, max_value=2880)
     outbound_days = forms.IntegerField(min_value=0, max_value=60)
     accepted_risk = forms.CharField(max_length=1000, required=False, strip=True)
@@ -45,6 +94,7 @@ class BallotForm(forms.Form):
     """An approver's go or no-go."""
 
     planned_at = forms.DateTimeField(widget=forms.HiddenInput)
+    round = forms.IntegerField(widget=forms.HiddenInput)
     says = forms.ChoiceField(choices=[("go", "Go"), ("no-go", "No-go")])
     words = forms.CharField(max_length=1000, required=False, strip=True)
     accepted_risk = forms.CharField(max_length=1000, required=False, strip=True)
@@ -53,7 +103,11 @@ class BallotForm(forms.Form):
     def ballot(self) -> Ballot:
         said = self.cleaned_data
         return Ballot(
-            said["planned_at"], said["says"] == "go", said["words"], said["accepted_risk"]
+            said["planned_at"],
+            said["round"],
+            said["says"] == "go",
+            said["words"],
+            said["accepted_risk"],
         )
 
 
@@ -69,8 +123,8 @@ class ProposalForm(forms.Form):
         help_text="Lines of a zone file, in place of what stands at the same name and type.",
     )
 
-    def __init__(self, *args: Any, tenant: Tenant, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, cutover: Cutover, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         field = self.fields["domain"]
         assert isinstance(field, forms.ModelChoiceField)
-        field.queryset = tenant.domains.all()
+        field.queryset = cutover.domains.all()

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import zoneinfo
-from datetime import datetime
 from typing import Any, ClassVar
 
 from django import forms
 
 from onboarding.bulk import Wish
-from onboarding.models import Cutover, Holiday, WorkingTime
-from tenants.models import Tenant
+from onboarding.models import Freeze, Holiday, WorkingTime
 
 _DAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
 MOST_CHASE_DAYS = 60
-_DAY = {"invalid": "Enter a day, such as 2026-12-31."}
+_DAY = {
+    "invalid": "Enter a day, such as 2026-12-31.",
+    "required": "Enter a day, such as 2026-12-31.",
+}
+LONGEST_FREEZE = 366
 
 
 class WorkingTimeForm(forms.ModelForm[WorkingTime]):
@@ -78,6 +79,30 @@ class HolidayForm(forms.ModelForm[Holiday]):
         return cleaned
 
 
+class FreezeForm(forms.ModelForm[Freeze]):
+    class Meta:
+        model = Freeze
+        fields: ClassVar[list[str]] = ["first_day", "last_day", "reason"]
+        widgets: ClassVar[dict[str, Any]] = {
+            "first_day": forms.DateInput(attrs={"type": "date"}),
+            "last_day": forms.DateInput(attrs={"type": "date"}),
+        }
+        error_messages: ClassVar[dict[str, dict[str, str]]] = {
+            "first_day": _DAY,
+            "last_day": _DAY,
+            "reason": {"required": "Say what the freeze is for, such as the year-end close."},
+        }
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        first, last = cleaned.get("first_day"), cleaned.get("last_day")
+        if first and last and last < first:
+            self.add_error("last_day", "A freeze ends on the day it begins, or later.")
+        if first and last and (last - first).days >= LONGEST_FREEZE:
+            self.add_error("last_day", f"A freeze of more than {LONGEST_FREEZE} days is a mistake.")
+        return cleaned
+
+
 class DueForm(forms.Form):
     """A day, or nothing to follow the template again."""
 
@@ -101,23 +126,3 @@ class BulkForm(forms.Form):
 
     def wish(self) -> Wish:
         return Wish(**self.cleaned_data)
-
-
-class CutoverForm(forms.Form):
-    """The planned moment of a cutover, in the tenant's time zone."""
-
-    direction = forms.ChoiceField(choices=Cutover.Direction)
-    planned_at = forms.DateTimeField(
-        required=False,
-        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
-        error_messages={"invalid": "Enter a date and time, such as 2026-12-03 19:00."},
-    )
-
-    def __init__(self, *args: Any, tenant: Tenant, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.time_zone = zoneinfo.ZoneInfo(tenant.time_zone)
-
-    def clean_planned_at(self) -> datetime | None:
-        typed: datetime | None = self.cleaned_data["planned_at"]
-        # The form read it as UTC wall time; it was meant as the tenant's.
-        return typed.replace(tzinfo=self.time_zone) if typed is not None else None

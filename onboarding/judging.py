@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zoneinfo
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -37,6 +38,10 @@ class Ground:
             list(tenant.hosts.all()),
             exempt_of(tenant) if exempt is None else exempt,
         )
+
+    @property
+    def zone(self) -> zoneinfo.ZoneInfo:
+        return zoneinfo.ZoneInfo(self.tenant.time_zone)
 
     def domains_of(self, task: Task) -> list[Domain]:
         """The domains that a task is to be done for."""

@@ -16,9 +16,11 @@ from tenants.services import write_activity
 def put_before_check(plan: Plan, check: Check, content: bytes, *, by: User) -> ShownMessage:
     """Keep the message until a worker has judged it, and have it looked at now.
 
-    A message from before the planned outbound cutover says nothing of it, so its moment goes along.
+    A message from before the domain's planned outbound cutover says nothing of it, so its moment
+    goes along.
     """
-    planned = Cutover.objects.filter(plan=plan, direction=Cutover.Direction.OUTBOUND).first()
+    outbound = Cutover.objects.filter(plan=plan, direction=Cutover.Direction.OUTBOUND)
+    planned = outbound.filter(domains=check.domain).first() if check.domain is not None else None
     with transaction.atomic():
         shown = show_message(
             check,

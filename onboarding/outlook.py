@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,12 +11,7 @@ from onboarding.models import Cutover, Plan, Task, TaskState
 from onboarding.queries import CheckCounts
 from onboarding.rows import Shape
 from onboarding.safety import Safety
-
-# Until the cutover is done, it waits for what its task depends on.
-TASK_OF_DIRECTION = {
-    Cutover.Direction.OUTBOUND: "outbound-cutover",
-    Cutover.Direction.INBOUND: "mx-record-cutover",
-}
+from onboarding.scopes import TASK_OF_DIRECTION
 
 
 @dataclass(frozen=True)
@@ -38,17 +33,24 @@ def outlook(
     failing: Sequence[Check],
     safety: Safety | None = None,
     *,
+    switched: Collection[int] = (),
     now: datetime,
 ) -> Outlook:
     """The first that holds of: finished, broken, failing, not planned, overdue, waiting, ready.
 
     `open_tasks` are the plan's tasks that apply and are not complete; `failing` are its checks that
-    are at fault; `safety` is the clock of the cutover.
+    are at fault; `safety` is the clock of the next inbound cutover; `switched` are the cutovers
+    whose domains have all switched: they lie behind, whatever is left of their step elsewhere.
     """
     if plan.tasks_total and plan.tasks_complete == plan.tasks_total:
         return Outlook(Shape.PASS, "Every step is done")
     by_key = {task.key: task for task in open_tasks}
-    ahead = [c for c in cutovers if TASK_OF_DIRECTION[Cutover.Direction(c.direction)] in by_key]
+    ahead = [
+        cutover
+        for cutover in cutovers
+        if TASK_OF_DIRECTION[Cutover.Direction(cutover.direction)] in by_key
+        and cutover.pk not in switched
+    ]
     cutover = ahead[0] if ahead else None
     broken = [task for task in open_tasks if task.state == TaskState.BROKEN]
     if broken:

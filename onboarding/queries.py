@@ -5,11 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.db.models import Count, Prefetch, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Prefetch, Q, QuerySet
 
 from checks.engine.outcomes import Kind, Verdict
 from checks.models import Check
-from onboarding.models import COMPLETE, Cutover, Phase, Plan, Task
+from onboarding.models import (
+    COMPLETE,
+    Cutover,
+    CutoverDomain,
+    DomainPart,
+    Phase,
+    Plan,
+    Task,
+)
+from onboarding.scopes import TASK_OF_DIRECTION
 from tenants.models import Tenant
 
 
@@ -23,11 +32,40 @@ def phases_of(plan: Plan) -> QuerySet[Phase]:
     return Phase.objects.filter(plan=plan)
 
 
+def with_domains(cutovers: QuerySet[Cutover]) -> QuerySet[Cutover]:
+    """Cutovers in the order of their windows, each with its domains."""
+    return cutovers.order_by("planned_at", "pk").prefetch_related("domains")
+
+
+def switched(cutovers: QuerySet[Cutover]) -> QuerySet[Cutover]:
+    """Those whose domains have all switched, as far as can be known: MX proven; for outbound a
+    message proven, or the client's word where no message can be asked for."""
+    yes = Check.objects.filter(
+        domain=OuterRef("domain"),
+        is_active=True,
+        settled_verdict__in=[Verdict.PASS.value, Verdict.WARN.value],
+    )
+    messages = Check.objects.filter(
+        domain=OuterRef("domain"), is_active=True, kind=Kind.MESSAGE.value
+    )
+    said = DomainPart.objects.filter(
+        domain=OuterRef("domain"),
+        task__key=TASK_OF_DIRECTION[Cutover.Direction.OUTBOUND],
+        client_confirmed_at__isnull=False,
+    )
+    by_mx = Q(direction=Cutover.Direction.INBOUND) & Q(Exists(yes.filter(kind=Kind.MX.value)))
+    by_message = Q(Exists(yes.filter(kind=Kind.MESSAGE.value)))
+    by_word = ~Q(Exists(messages)) & Q(Exists(said))
+    outbound = Q(direction=Cutover.Direction.OUTBOUND) & (by_message | by_word)
+    chosen = CutoverDomain.objects.filter(cutover=OuterRef("pk"))
+    return cutovers.filter(Exists(chosen), ~Exists(chosen.exclude(by_mx | outbound)))
+
+
 def with_plans(tenants: QuerySet[Tenant]) -> QuerySet[Tenant]:
     """Tenants as a list shows them: plan, phases, planned cutovers and the number of domains."""
     return tenants.select_related("plan", "consultant").prefetch_related(
         Prefetch("plan__phases", queryset=Phase.objects.order_by("position")),
-        Prefetch("plan__cutovers", queryset=Cutover.objects.order_by("planned_at")),
+        Prefetch("plan__cutovers", queryset=with_domains(Cutover.objects.all())),
         "domains",
     )
 

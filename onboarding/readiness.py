@@ -60,6 +60,8 @@ class Facts:
     zone: zoneinfo.ZoneInfo
     now: datetime
     is_open: bool = False
+    # Since when all of these domains' mail leaves through Mimecast, where that is known of each.
+    outbound_since: datetime | None = None
 
     def of(self, kind: Kind) -> Sequence[Subject]:
         return self.subjects.get(kind, ())
@@ -88,15 +90,6 @@ def earliest_safe(clocks: Sequence[tuple[str, Clock]]) -> datetime | None:
     """From when every domain's switch is safe; None while that cannot be told for one of them."""
     moments = [clock.safe_at for _, clock in clocks if clock.safe_at is not None]
     return max(moments) if moments and len(moments) == len(clocks) else None
-
-
-def needs_words(facts: Facts) -> bool:
-    """Whether the window can only be confirmed by accepting the risk: an inbound switch that begins
-    before it is known to be safe."""
-    if facts.cutover.direction == Cutover.Direction.OUTBOUND:
-        return False
-    safe_at = earliest_safe(facts.clocks)
-    return safe_at is None or facts.cutover.planned_at < safe_at
 
 
 # --- What checks say
@@ -382,10 +375,10 @@ def _outbound_first(facts: Facts) -> Row:
     days = facts.cutover.outbound_days
     if task is None or _verdict_of(task) is Verdict.NOT_APPLICABLE:
         return _tasks_row("outbound", title, [task] if task else [], "")
-    if not _verdict_of(task).is_yes:
+    if facts.outbound_since is None and not _verdict_of(task).is_yes:
         mend = f"Do the outbound cutover first, and let it run for {days} days."
         return _tasks_row("outbound", title, [task], mend)
-    since = task.proven_at or task.state_since
+    since = facts.outbound_since or task.proven_at or task.state_since
     ready_at = since + timedelta(days=days)
     said = f"Outbound mail has left through Mimecast since {facts.say(since)}; agreed: {days} days."
     if facts.cutover.planned_at >= ready_at:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import zoneinfo
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
-
-from django.db.models import Q
 
 from checks.engine.outcomes import Kind
 from checks.models import Check, Observation
-from onboarding.clashes import clashes
+from onboarding.clashes import Surroundings
 from onboarding.dates import calendar_of
+from onboarding.freezes import freezes_for
 from onboarding.judging import Ground
-from onboarding.models import Cutover, Plan, Task
+from onboarding.models import Cutover, DomainPart, Plan, Responsibility, Task
 from onboarding.readiness import Facts
 from onboarding.safety import clock_of
 from onboarding.windows import CLOSES_AFTER, OPENS_BEFORE
@@ -45,8 +45,11 @@ def facts_of(
     *,
     now: datetime,
 ) -> Facts:
-    """What the readiness rests on. `history` holds every sight of the tenant's MX TTL checks."""
+    """What the readiness rests on: the cutover's own domains, and what is the whole tenant's.
+    `history` holds every sight of the tenant's MX TTL checks."""
     by_key = {task.key: task for task in tasks}
+    chosen = {domain.pk for domain in cutover.domains.all()}
+    ground = replace(ground, domains=[d for d in ground.domains if d.pk in chosen])
     subjects = {
         kind: ground.evidence(by_key[key], [kind.value]).subjects
         for kind, key in TASK_OF_KIND.items()
@@ -60,21 +63,55 @@ def facts_of(
         if clock is not None
     ]
     zone = zoneinfo.ZoneInfo(ground.tenant.time_zone)
-    return Facts(cutover, by_key, subjects, clocks, zone, now, is_open(cutover, now))
+    is_inbound = cutover.direction == Cutover.Direction.INBOUND
+    since = _outbound_since(by_key.get("outbound-cutover"), ground) if is_inbound else None
+    return Facts(cutover, by_key, subjects, clocks, zone, now, is_open(cutover, now), since)
+
+
+def _outbound_since(task: Task | None, ground: Ground) -> datetime | None:
+    """Since when mail of all of these domains leaves through Mimecast: by a proven message, or by
+    the client's word where no message can be asked for. None where it cannot be told for one."""
+    if task is None or not ground.domains:
+        return None
+    words = DomainPart.objects.filter(task=task, domain__in=[d.pk for d in ground.domains])
+    said = {str(part.domain): _said_at(part, task) for part in words.select_related("domain")}
+    moments = [
+        subject.check.yes_at
+        if subject.check is not None and subject.is_proven
+        else (said.get(subject.name) if subject.check is None else None)
+        for subject in ground.evidence(task, [Kind.MESSAGE.value]).subjects
+    ]
+    known = [moment for moment in moments if moment is not None]
+    return max(known) if known and len(known) == len(moments) else None
+
+
+def _said_at(part: DomainPart, task: Task) -> datetime | None:
+    """When the last side that has to had confirmed the domain's part."""
+    sides = [
+        (Responsibility.MIMECAST, part.mimecast_confirmed_at),
+        (Responsibility.CLIENT, part.client_confirmed_at),
+    ]
+    wanted = [at for side, at in sides if task.responsibility in (side, Responsibility.BOTH)]
+    known = [at for at in wanted if at is not None]
+    return max(known) if len(known) == len(wanted) else None
 
 
 def _seen_by(check: Check, history: Sequence[Observation]) -> list[Observation]:
     return [seen for seen in history if seen.check_asked_id == check.pk]
 
 
-def clashes_of(cutover: Cutover, plan: Plan) -> list[str]:
-    """What speaks against the window's day, the same consultant's other windows included."""
+def surroundings(plan: Plan, own: Sequence[Cutover]) -> Surroundings:
+    """What speaks for or against the windows of a tenant's `own` cutovers, in five queries."""
     tenant = plan.tenant
-    others = Cutover.objects.filter(plan__tenant__archived_at__isnull=True).select_related(
-        "plan__tenant"
-    )
-    mine = Q(plan=plan)
+    elsewhere = Cutover.objects.none()
     if tenant.consultant_id is not None:
-        mine |= Q(plan__tenant__consultant=tenant.consultant_id)
-    holidays = dict(tenant.holidays.values_list("day", "name"))
-    return clashes(cutover, list(others.filter(mine)), calendar_of(tenant), holidays)
+        elsewhere = Cutover.objects.filter(
+            plan__tenant__consultant=tenant.consultant_id, plan__tenant__archived_at__isnull=True
+        ).exclude(plan=plan)
+    return Surroundings(
+        own,
+        list(elsewhere),
+        calendar_of(tenant),
+        dict(tenant.holidays.values_list("day", "name")),
+        list(freezes_for(tenant)),
+    )

@@ -9,8 +9,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from checks.lab.zones import ownership_codes
-from onboarding.dates import follow_dates
 from onboarding.models import Cutover, Plan, Responsibility, Sheet, Task
+from onboarding.planning import plan_cutover
 from onboarding.services import DomainEntry, HostEntry, NewTenant, create_tenant
 from onboarding.sheets.signing import kind_of, sign_off
 from onboarding.standing import refresh_states
@@ -124,7 +124,7 @@ def load_sample(*, smtp_port: int, ldaps_port: int) -> bool:
         ports = {Host.Purpose.DELIVERY: smtp_port, Host.Purpose.DIRECTORY: ldaps_port}
         for sample in SAMPLE:
             tenant = create_tenant(_entry(sample, consultant, ports), by=consultant)
-            _plan_cutovers(tenant, sample)
+            _plan_cutovers(tenant, sample, consultant)
             _confirm(tenant, sample, consultant, client)
         northwind = Tenant.objects.get(name=SAMPLE[0].name)
         Membership.objects.create(tenant=northwind, user=client, role=Membership.Role.OWNER)
@@ -157,11 +157,12 @@ def _entry(sample: SampleTenant, consultant: User, ports: dict[Host.Purpose, int
     )
 
 
-def _plan_cutovers(tenant: Tenant, sample: SampleTenant) -> None:
+def _plan_cutovers(tenant: Tenant, sample: SampleTenant, consultant: User) -> None:
     evening = timezone.now().replace(minute=0, second=0, microsecond=0)
     for direction, ahead in sample.cutovers.items():
-        Cutover.objects.create(plan=tenant.plan, direction=direction, planned_at=evening + ahead)
-    follow_dates(tenant.plan)
+        plan_cutover(
+            tenant.plan, direction, evening + ahead, list(tenant.domains.all()), by=consultant
+        )
 
 
 def _confirm(tenant: Tenant, sample: SampleTenant, consultant: User, client: User) -> None:

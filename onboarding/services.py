@@ -1,10 +1,9 @@
-"""Writes: making a plan, keeping it in line with the profile, and planning its cutovers."""
+"""Writes: making a plan, and keeping it in line with the profile."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 from django.db import transaction
@@ -16,7 +15,7 @@ from onboarding.blueprint import Blueprint, TaskBlueprint, applies, is_optional
 from onboarding.dates import follow_dates
 from onboarding.errors import OnboardingError
 from onboarding.judging import judge_at_first, reassess
-from onboarding.models import Cutover, Phase, Plan, Task
+from onboarding.models import Phase, Plan, Task
 from onboarding.sheets.keeping import make_sheets
 from onboarding.templates_on_record import blueprint_of, newest_template
 from tenants.models import Domain, Host, Tenant, User
@@ -227,39 +226,3 @@ def note_subjects(
     for act, names in acts.items():
         if names:
             write_activity(tenant, act, by=by, names=list(names))
-
-
-def plan_cutover(plan: Plan, direction: str, planned_at: datetime | None, *, by: User) -> None:
-    """Set, move or (with None) drop the planned moment of a cutover."""
-    with transaction.atomic():
-        before = Cutover.objects.filter(plan=plan, direction=direction).first()
-        if (before.planned_at if before else None) == planned_at:
-            return
-        if planned_at is None:
-            if before is not None and (before.snapshots.exists() or before.votes.exists()):
-                raise OnboardingError(
-                    "What was published and decided is kept in this cutover's room, so it cannot be"
-                    " dropped. Move it instead."
-                )
-            Cutover.objects.filter(plan=plan, direction=direction).delete()
-        else:
-            Cutover.objects.update_or_create(
-                plan=plan,
-                direction=direction,
-                # Whoever confirmed the window, and took its risk, did so for the old moment.
-                defaults={
-                    "planned_at": planned_at,
-                    "confirmed_at": None,
-                    "confirmed_by": None,
-                    "accepted_risk": "",
-                },
-            )
-        write_activity(
-            plan.tenant,
-            "cutover-planned",
-            by=by,
-            direction=direction,
-            planned_at=planned_at.isoformat() if planned_at else "",
-        )
-        follow_dates(plan)
-        plan.touch()

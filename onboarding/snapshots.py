@@ -54,7 +54,7 @@ def _take(
 ) -> CutoverSnapshot | None:
     tenant = cutover.plan.tenant
     kind = KIND_OF_DIRECTION[Cutover.Direction(cutover.direction)]
-    checks = list(checks_of(tenant).filter(kind=kind, domain__isnull=False))
+    checks = list(checks_of(tenant).filter(kind=kind, domain__cutovers=cutover))
     content = [_entry(check, seen) for check, seen in _told_by(checks, at)]
     with transaction.atomic():
         # Of two workers at once the second finds the first one's.
@@ -71,7 +71,12 @@ def _take(
             digest=digest_of(content),
         )
         write_activity(
-            tenant, "snapshot-taken", by=by, direction=cutover.direction, digest=made.digest
+            tenant,
+            "snapshot-taken",
+            by=by,
+            direction=cutover.direction,
+            of=cutover.covers,
+            digest=made.digest,
         )
         cutover.plan.touch()
     return made

@@ -21,9 +21,10 @@ from tenants.services import write_activity
 
 @dataclass(frozen=True)
 class Ballot:
-    """What an approver says, of the window they were shown."""
+    """What an approver says, of the window and the round of domains they were shown."""
 
     planned_at: datetime
+    round: int
     is_go: bool
     words: str = ""
     accepted_risk: str = ""
@@ -58,19 +59,24 @@ def name_approvers(
             "approvers-named",
             by=by,
             direction=held.direction,
+            of=cutover.covers,
             names=[person.name for person in (mimecast, client) if person is not None],
         )
         cutover.plan.touch()
 
 
 def verdict_of(cutover: Cutover) -> CutoverVerdict | None:
-    """The verdict on the cutover's present window: one that was moved is decided anew."""
-    return CutoverVerdict.objects.filter(cutover=cutover, window_start=cutover.planned_at).first()
+    """The verdict on the cutover's present window and domains: what changed is decided anew."""
+    return CutoverVerdict.objects.filter(
+        cutover=cutover, window_start=cutover.planned_at, round=cutover.round
+    ).first()
 
 
 def votes_of(cutover: Cutover) -> dict[str, CutoverVote]:
-    """Each side's newest vote on the present window, by whoever is its approver now."""
-    votes = CutoverVote.objects.filter(cutover=cutover, window_start=cutover.planned_at)
+    """Each side's newest vote on the present window and domains, by its approver of now."""
+    votes = CutoverVote.objects.filter(
+        cutover=cutover, window_start=cutover.planned_at, round=cutover.round
+    )
     named = {
         Responsibility.MIMECAST.value: cutover.mimecast_approver_id,
         Responsibility.CLIENT.value: cutover.client_approver_id,
@@ -99,13 +105,15 @@ def cast(
         )
     with transaction.atomic():
         held = _hold(cutover)
-        if held.planned_at != ballot.planned_at or held.side_of_approver(by) != side:
+        shown = (ballot.planned_at, ballot.round)
+        if (held.planned_at, held.round) != shown or held.side_of_approver(by) != side:
             raise MovedMeanwhile("The room was changed meanwhile. Nothing was recorded.")
         if verdict_of(held) is not None:
             raise MovedMeanwhile("The verdict on this window is there already.")
         vote = CutoverVote.objects.create(
             cutover=held,
             window_start=held.planned_at,
+            round=held.round,
             side=side,
             by=by,
             is_go=ballot.is_go,
@@ -130,6 +138,7 @@ def _decide(cutover: Cutover, rows: Sequence[Row], facts: Facts) -> CutoverVerdi
     return CutoverVerdict.objects.create(
         cutover=cutover,
         window_start=cutover.planned_at,
+        round=cutover.round,
         is_go=not refused,
         decided_at=timezone.now(),
         content=content,
@@ -146,6 +155,7 @@ def frozen(rows: Sequence[Row], facts: Facts, votes: dict[str, CutoverVote]) -> 
         if subject.check is not None
     }
     return {
+        "domains": [str(domain) for domain in facts.cutover.domains.all()],
         "rows": [
             {
                 "key": row.key,
@@ -189,6 +199,7 @@ def _note(cutover: Cutover, vote: CutoverVote, made: CutoverVerdict | None) -> N
         "cutover-voted",
         by=vote.by,
         direction=cutover.direction,
+        of=cutover.covers,
         says="go" if vote.is_go else "no-go",
         because=vote.accepted_risk or vote.words,
     )
@@ -197,6 +208,7 @@ def _note(cutover: Cutover, vote: CutoverVote, made: CutoverVerdict | None) -> N
             tenant,
             "cutover-decided",
             direction=cutover.direction,
+            of=cutover.covers,
             says="go" if made.is_go else "no-go",
             digest=made.digest,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.db.models import QuerySet
@@ -21,7 +22,7 @@ KINDS_OF_DIRECTION = {
 
 
 def watch_open_windows(*, now: datetime) -> int:
-    """Have the checks of every cutover whose window is open looked at every few seconds.
+    """Have the checks of the domains whose window is open looked at every few seconds.
 
     Safe to repeat; returns how many checks had not been watched closely before.
     """
@@ -29,7 +30,8 @@ def watch_open_windows(*, now: datetime) -> int:
     return sum(
         watch_closely(
             checks_of(cutover.plan.tenant).filter(
-                kind__in=KINDS_OF_DIRECTION[Cutover.Direction(cutover.direction)]
+                kind__in=KINDS_OF_DIRECTION[Cutover.Direction(cutover.direction)],
+                domain__cutovers=cutover,
             ),
             until=cutover.planned_at + CLOSES_AFTER,
         )
@@ -43,3 +45,10 @@ def open_windows(*, now: datetime) -> QuerySet[Cutover]:
         planned_at__gt=now - CLOSES_AFTER,
         plan__tenant__archived_at__isnull=True,
     ).select_related("plan__tenant")
+
+
+def next_cutover(cutovers: Sequence[Cutover], *, now: datetime) -> Cutover | None:
+    """Of cutovers in the order of their windows, the first that is not over; where all are, the
+    last. None where none is planned."""
+    ahead = [cutover for cutover in cutovers if now < cutover.planned_at + CLOSES_AFTER]
+    return next(iter(ahead), cutovers[-1] if cutovers else None)

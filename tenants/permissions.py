@@ -51,6 +51,7 @@ class Act(StrEnum):
     OPEN_HOME = "open home"
     WATCH_ALL = "watch the dashboard"
     CREATE_TENANT = "create a tenant"
+    SET_FREEZES = "set freezes for everybody"
     MANAGE_STAFF = "manage staff"
 
     @property
@@ -65,6 +66,7 @@ _OF_INSTALLATION = {
     Act.OPEN_HOME,
     Act.WATCH_ALL,
     Act.CREATE_TENANT,
+    Act.SET_FREEZES,
     Act.MANAGE_STAFF,
 }
 
@@ -89,6 +91,7 @@ _ALLOWED: dict[Act, set[Role]] = {
     Act.ERASE: {Role.ADMINISTRATOR},
     Act.WATCH_ALL: _STAFF,
     Act.CREATE_TENANT: _STEERING,
+    Act.SET_FREEZES: _STEERING,
     Act.MANAGE_STAFF: {Role.ADMINISTRATOR},
 }
 

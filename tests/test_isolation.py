@@ -160,7 +160,8 @@ def _places(address: Address, world: World) -> Iterator[tuple[str, dict[str, str
         yield "link for something else", {"token": world.own[other]}
         return
     if "public_id" not in address.params:
-        yield "installation", {name: _staff_id() for name in params}
+        common = {name: world.own[name] for name in params if name.startswith("common_")}
+        yield "installation", {name: _staff_id() for name in params} | common
         return
     yield "own", {name: world.own[name] for name in address.params}
     yield "foreign", {name: world.foreign[name] for name in address.params}

@@ -20,7 +20,7 @@ from onboarding.handoffs import hand_off
 from onboarding.models import (
     Comment,
     Contact,
-    Cutover,
+    Freeze,
     Holiday,
     Responsibility,
     Sheet,
@@ -33,6 +33,7 @@ from onboarding.sheets.signing import kind_of
 from onboarding.talk import Words, add_comment
 from tenants.links import Purpose, issue_token
 from tenants.models import Invitation, Membership, Tenant, User
+from tests.cutovers import cutover_of
 
 CLIENT_ROLES = ("owner", "member", "viewer")
 
@@ -97,12 +98,11 @@ def furnish(tenant: Tenant, consultant: User) -> dict[str, str]:
         "hand_off_id": made.public_id,
         "file_id": kept.public_id,
         "export_id": export.public_id,
-        "cutover_id": Cutover.objects.create(
-            plan=tenant.plan, direction="inbound", planned_at=timezone.now() + timedelta(days=9)
-        ).public_id,
+        "cutover_id": cutover_of(tenant, "inbound", timezone.now() + timedelta(days=9)).public_id,
         "holiday_id": Holiday.objects.create(
             tenant=tenant, day="2026-12-25", name="Christmas"
         ).public_id,
+        **_freezes(tenant),
         "contact_id": Contact.objects.create(
             tenant=tenant, part="dns", name="D. N. Essen", email="dns@walls.test"
         ).public_id,
@@ -119,6 +119,14 @@ def _sheet(tenant: Tenant, by: User) -> tuple[Sheet, SheetRow]:
     sheet = Sheet.objects.get(task__plan__tenant=tenant, kind="forwarding")
     entry = read_entry(kind_of(sheet), {"target": "bob@outside.test"}, keeping.surroundings(tenant))
     return sheet, keeping.add_row(sheet, entry, by=by)
+
+
+def _freezes(tenant: Tenant) -> dict[str, str]:
+    days = {"first_day": "2026-12-28", "last_day": "2027-01-08", "reason": "Year end"}
+    return {
+        "freeze_id": Freeze.objects.create(tenant=tenant, **days).public_id,
+        "common_freeze_id": Freeze.objects.create(**days).public_id,
+    }
 
 
 def _comment(task: Task, by: User) -> Comment:

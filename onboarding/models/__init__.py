@@ -1,8 +1,14 @@
 """What to do next: plans, cutovers, requirements, what people say, and what they hand over."""
 
-from onboarding.models.calendars import Holiday, Turn, WorkingTime
+from onboarding.models.calendars import Freeze, Holiday, Turn, WorkingTime
 from onboarding.models.contacts import Contact
-from onboarding.models.cutovers import Cutover, CutoverSnapshot, CutoverVerdict, CutoverVote
+from onboarding.models.cutovers import (
+    Cutover,
+    CutoverDomain,
+    CutoverSnapshot,
+    CutoverVerdict,
+    CutoverVote,
+)
 from onboarding.models.files import EvidenceFile, HandOff, TenantExport
 from onboarding.models.plans import (
     COMPLETE,
@@ -24,11 +30,13 @@ __all__ = [
     "Comment",
     "Contact",
     "Cutover",
+    "CutoverDomain",
     "CutoverSnapshot",
     "CutoverVerdict",
     "CutoverVote",
     "DomainPart",
     "EvidenceFile",
+    "Freeze",
     "HandOff",
     "Holiday",
     "Mark",

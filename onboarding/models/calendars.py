@@ -51,6 +51,32 @@ class Holiday(models.Model):
         return f"{self.name}, {self.day}"
 
 
+class Freeze(models.Model):
+    """Days on which nothing may be switched: one tenant's, or without a tenant everybody's.
+
+    Days are those of the tenant's time zone, also where the freeze is everybody's.
+    """
+
+    public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
+    tenant = models.ForeignKey(
+        Tenant, on_delete=models.CASCADE, null=True, blank=True, related_name="freezes"
+    )
+    first_day = models.DateField("From")
+    last_day = models.DateField("Until and including")
+    reason = models.CharField(max_length=80)
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["first_day", "pk"]
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.CheckConstraint(
+                condition=Q(last_day__gte=F("first_day")), name="freeze_ends_after_it_begins"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.reason}, {self.first_day} to {self.last_day}"
+
+
 class Turn(models.Model):
     """A time that a task waited for one side, from when it became theirs until it no longer was."""
 

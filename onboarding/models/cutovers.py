@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
@@ -10,12 +11,12 @@ from django.db.models import Q
 from django.utils import timezone
 
 from onboarding.models.plans import Plan, Responsibility
-from tenants.models import User
+from tenants.models import Domain, User
 from tenants.public_ids import new_public_id
 
 
 class Cutover(models.Model):
-    """A planned switch of the tenant's outbound or inbound mail flow."""
+    """A planned switch of the outbound or inbound mail flow of some of the tenant's domains."""
 
     class Direction(models.TextChoices):
         OUTBOUND = "outbound", "Outbound"
@@ -24,7 +25,11 @@ class Cutover(models.Model):
     public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
     plan = models.ForeignKey(Plan, on_delete=models.CASCADE, related_name="cutovers")
     direction = models.CharField(max_length=10, choices=Direction)
+    domains = models.ManyToManyField(Domain, through="CutoverDomain", related_name="cutovers")
     planned_at = models.DateTimeField()
+    # Raised whenever its window or its domains change: what was confirmed, voted and decided is of
+    # one round.
+    round = models.PositiveIntegerField(default=1)
     length_minutes = models.PositiveIntegerField(default=240)
     # How long outbound mail is agreed to run through Mimecast before inbound follows.
     outbound_days = models.PositiveIntegerField(default=3)
@@ -35,6 +40,8 @@ class Cutover(models.Model):
         User, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
     accepted_risk = models.TextField(blank=True)
+    # Which objections these words took into account, by their keys: one that came later was not.
+    accepted_objections = models.JSONField(default=list, blank=True)
     # Who says go or no-go, one of each side.
     mimecast_approver = models.ForeignKey(
         User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
@@ -44,13 +51,15 @@ class Cutover(models.Model):
     )
 
     class Meta:
-        ordering: ClassVar[list[str]] = ["planned_at"]
-        constraints: ClassVar[list[models.BaseConstraint]] = [
-            models.UniqueConstraint(fields=["plan", "direction"], name="one_cutover_per_direction")
-        ]
+        ordering: ClassVar[list[str]] = ["planned_at", "pk"]
 
     def __str__(self) -> str:
         return f"{self.get_direction_display()} cutover"
+
+    @property
+    def covers(self) -> str:
+        """Its domains in words: all of them, or the first two and how many more."""
+        return named([str(domain) for domain in self.domains.all()])
 
     @property
     def ends_at(self) -> datetime:
@@ -60,6 +69,34 @@ class Cutover(models.Model):
         """The side that somebody is named to speak for here; empty for everybody else."""
         sides = {self.mimecast_approver_id: "mimecast", self.client_approver_id: "client"}
         return sides.get(user.pk, "")
+
+
+def named(names: Sequence[str], most: int = 3) -> str:
+    """A list of names as people say it: "a, b and c", or "a, b and 4 more"."""
+    if len(names) > most:
+        names = [*names[: most - 1], f"{len(names) - most + 1} more"]
+    *others, last = names or ["no domain"]
+    return f"{', '.join(others)} and {last}" if others else last
+
+
+class CutoverDomain(models.Model):
+    """One domain of a cutover. The direction is the cutover's, so that the database can hold that
+    no domain is in two cutovers of one direction."""
+
+    cutover = models.ForeignKey(Cutover, on_delete=models.CASCADE, related_name="chosen")
+    domain = models.ForeignKey(Domain, on_delete=models.CASCADE, related_name="chosen")
+    direction = models.CharField(max_length=10, choices=Cutover.Direction)
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["pk"]
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(
+                fields=["domain", "direction"], name="one_cutover_per_domain_and_direction"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.domain}: {self.direction}"
 
 
 class CutoverSnapshot(models.Model):
@@ -108,6 +145,7 @@ class CutoverVote(models.Model):
 
     cutover = models.ForeignKey(Cutover, on_delete=models.CASCADE, related_name="votes")
     window_start = models.DateTimeField()
+    round = models.PositiveIntegerField(default=1)
     side = models.CharField(max_length=10, choices=Responsibility)
     by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
     is_go = models.BooleanField()
@@ -129,6 +167,7 @@ class CutoverVerdict(models.Model):
     public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
     cutover = models.ForeignKey(Cutover, on_delete=models.CASCADE, related_name="verdicts")
     window_start = models.DateTimeField()
+    round = models.PositiveIntegerField(default=1)
     is_go = models.BooleanField()
     decided_at = models.DateTimeField()
     # Rows, evidence and votes; the digest shows that nothing was changed since.
@@ -139,7 +178,7 @@ class CutoverVerdict(models.Model):
         ordering: ClassVar[list[str]] = ["-decided_at", "-pk"]
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(
-                fields=["cutover", "window_start"], name="one_verdict_per_window"
+                fields=["cutover", "window_start", "round"], name="one_verdict_per_window"
             )
         ]
 

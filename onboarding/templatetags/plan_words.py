@@ -7,13 +7,15 @@ from typing import Any
 
 from django import template
 from django.http import QueryDict
+from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from checks.engine.outcomes import Verdict
 from checks.models import KIND_CHOICES, Check, Observation
 from onboarding.markdown import render
-from onboarding.models import Comment
+from onboarding.models import Comment, Cutover
 from onboarding.rows import Shape, shape_of_check
+from onboarding.windows import next_cutover
 from tenants.models import Tenant
 
 register = template.Library()
@@ -23,6 +25,12 @@ register = template.Library()
 def of(mapping: Mapping[Any, Any], key: object) -> Any:
     """What the mapping holds under a key, or nothing."""
     return mapping.get(key)
+
+
+@register.filter
+def next_of(cutovers: Iterable[Cutover]) -> Cutover | None:
+    """Of planned cutovers the next one, or the last that was."""
+    return next_cutover(list(cutovers), now=timezone.now())
 
 
 @register.filter

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
@@ -16,15 +17,18 @@ from checks.queries import history
 from onboarding import deciding, snapshots, voting
 from onboarding.boards import DomainBoard, boards
 from onboarding.change_sheets import ChangeSheet, sheet_of
+from onboarding.clashes import Surroundings, clashes
 from onboarding.dns_forms import AS_OF
 from onboarding.errors import OnboardingError
 from onboarding.forms_cutover import WindowForm
 from onboarding.models import Cutover
-from onboarding.readiness import Facts, Row, earliest_safe, needs_words, readiness
+from onboarding.objections import Objection, frozen_days, too_early
+from onboarding.readiness import Facts, Row, earliest_safe, readiness
 from onboarding.rollback import rollback_of
-from onboarding.rooms import clashes_of, facts_of
+from onboarding.rooms import facts_of, surroundings
 from onboarding.rows import TaskRow
 from onboarding.safety import ACT_OF_KIND, clock_of
+from onboarding.scopes import primary_first
 from onboarding.views.shared import TenantPage, load_page, show, signed_in
 from tenants.access import act
 from tenants.permissions import Act
@@ -44,10 +48,25 @@ class Room:
     facts: Facts
     rows: list[Row]
     boards: list[DomainBoard]
+    around: Surroundings
 
     @property
-    def needs_words(self) -> bool:
-        return needs_words(self.facts)
+    def clashes(self) -> list[str]:
+        left = self.page.domains_in_none(self.cutover.direction)
+        order = primary_first(self.cutover, self.page.cutovers, left)
+        return [*order, *clashes(self.cutover, self.around)]
+
+    @cached_property
+    def objections(self) -> list[Objection]:
+        """Why the window can only be confirmed in words."""
+        return [*frozen_days(self.cutover, self.around), *too_early(self.facts)]
+
+    @property
+    def objections_since(self) -> list[Objection]:
+        """Those that nobody had in mind when the window was confirmed."""
+        if self.cutover.confirmed_at is None:
+            return []
+        return [o for o in self.objections if o.key not in self.cutover.accepted_objections]
 
     @property
     def held_back(self) -> int:
@@ -82,7 +101,14 @@ def load_room(request: HttpRequest, public_id: str, cutover_id: str) -> Room:
         ]
         if clock is not None
     }
-    return Room(page, cutover, facts, readiness(facts), boards(subjects, page.region.mx, clocks))
+    return Room(
+        page,
+        cutover,
+        facts,
+        readiness(facts),
+        boards(subjects, page.region.mx, clocks),
+        surroundings(page.plan, page.cutovers),
+    )
 
 
 @act(Act.READ)
@@ -95,7 +121,6 @@ def room(request: HttpRequest, public_id: str, cutover_id: str) -> HttpResponse:
         "cutover": room.cutover,
         "tab": "cutover",
         "safe_at": earliest_safe(room.facts.clocks),
-        "clashes": clashes_of(room.cutover, room.page.plan),
         "phase_keys": {phase.phase.pk: phase.phase.key for phase in room.page.phases},
         "verdict": voting.verdict_of(room.cutover),
         "votes": voting.votes_of(room.cutover),
@@ -194,7 +219,7 @@ def window_confirm(request: HttpRequest, public_id: str, cutover_id: str) -> Htt
         return back_to_room(public_id, cutover_id)
     try:
         deciding.confirm_window(
-            room.cutover, form.window, needs_words=room.needs_words, by=signed_in(request)
+            room.cutover, form.window, objections=room.objections, by=signed_in(request)
         )
     except OnboardingError as error:
         messages.error(request, str(error))

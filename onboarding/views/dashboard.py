@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -140,7 +141,9 @@ def _lines(tenants: list[Tenant], *, now: datetime) -> list[Line]:
     open_tasks: dict[int, list[Task]] = {}
     for task in queries.open_tasks(tenants):
         open_tasks.setdefault(task.plan_id, []).append(task)
-    safety = _safeties(tenants, now=now)
+    cutovers = Cutover.objects.filter(plan__tenant__in=tenants)
+    switched = set(queries.switched(cutovers).values_list("pk", flat=True))
+    safety = _safeties(tenants, switched, now=now)
     return [
         Line(
             tenant=tenant,
@@ -155,6 +158,7 @@ def _lines(tenants: list[Tenant], *, now: datetime) -> list[Line]:
                 counts.get(tenant.pk, CheckCounts()),
                 failing.get(tenant.pk, []),
                 safety.get(tenant.pk),
+                switched=switched,
                 now=now,
             ),
             domains=len(tenant.domains.all()),
@@ -163,20 +167,31 @@ def _lines(tenants: list[Tenant], *, now: datetime) -> list[Line]:
     ]
 
 
-def _safeties(tenants: list[Tenant], *, now: datetime) -> dict[int, Safety]:
-    """The cutover clock of every tenant that has one, in two queries."""
+def _safeties(
+    tenants: list[Tenant], switched: Collection[int], *, now: datetime
+) -> dict[int, Safety]:
+    """The clock of every tenant's next inbound cutover, in two queries."""
     checks = list(queries.checks_of_kind(tenants, Kind.MX_TTL))
     seen: dict[int, list[Observation]] = {}
     for observation in history(checks, [Kind.MX_TTL]):
         seen.setdefault(observation.check_asked_id, []).append(observation)
     found: dict[int, Safety] = {}
     for tenant in tenants:
-        own = [check for check in checks if check.tenant_id == tenant.pk]
+        domains = _next_inbound(tenant, switched)
+        own = [check for check in checks if check.domain_id in domains]
         observations = [o for check in own for o in seen.get(check.pk, [])]
         safety = safeties(own, observations, tenant.region_values, now=now).get(Kind.MX_TTL)
         if safety is not None:
             found[tenant.pk] = safety
     return found
+
+
+def _next_inbound(tenant: Tenant, switched: Collection[int]) -> set[int | None]:
+    """The domains of the first inbound cutover that has not been seen to be done."""
+    for cutover in tenant.plan.cutovers.all():
+        if cutover.direction == Cutover.Direction.INBOUND and cutover.pk not in switched:
+            return {domain.pk for domain in cutover.domains.all()}
+    return set()
 
 
 def _figures(tenants: QuerySet[Tenant], *, now: datetime) -> Figures:

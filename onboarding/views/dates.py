@@ -12,11 +12,12 @@ from django.template.defaultfilters import pluralize
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
-from onboarding import bulk, dates
+from onboarding import bulk, dates, freezes
 from onboarding.assigning import assign_task, assignable
 from onboarding.errors import OnboardingError
-from onboarding.forms_dates import BulkForm, DueForm, HolidayForm, WorkingTimeForm
-from onboarding.models import Holiday, Plan, WorkingTime
+from onboarding.forms_dates import BulkForm, DueForm, FreezeForm, HolidayForm, WorkingTimeForm
+from onboarding.freezes import freezes_for
+from onboarding.models import Freeze, Holiday, Plan, WorkingTime
 from onboarding.reminding import remind
 from onboarding.task_acts import side_of
 from onboarding.tasks import send_reminders_soon
@@ -48,6 +49,8 @@ def _show(request: HttpRequest, public_id: str, **forms: Any) -> HttpResponse:
         "holidays": list(tenant.holidays.all()),
         "working_time": forms.get("working_time") or WorkingTimeForm(instance=kept),
         "holiday": forms.get("holiday") or HolidayForm(),
+        "freezes": list(freezes_for(tenant)),
+        "freeze": forms.get("freeze") or FreezeForm(),
         "bulk": forms.get("bulk") or BulkForm(),
         "chosen": forms.get("chosen", []),
         "assignable": assignable(tenant, signed_in(request)) if page.may_steer else [],
@@ -102,6 +105,26 @@ def holiday_remove(request: HttpRequest, public_id: str, holiday_id: str) -> Htt
         kept.delete()
         dates.follow_dates(tenant.plan)
         tenant.plan.touch()
+    return _back(tenant)
+
+
+@act(Act.STEER)
+@require_POST
+def freeze_add(request: HttpRequest, public_id: str) -> HttpResponse:
+    tenant = tenant_or_404(request, public_id)
+    form = FreezeForm(request.POST, instance=Freeze(tenant=tenant))
+    if not form.is_valid():
+        return _show(request, public_id, freeze=form)
+    freezes.add_freeze(form.instance, by=signed_in(request))
+    return _back(tenant)
+
+
+@act(Act.STEER)
+@require_POST
+def freeze_remove(request: HttpRequest, public_id: str, freeze_id: str) -> HttpResponse:
+    tenant = tenant_or_404(request, public_id)
+    kept = get_object_or_404(Freeze, tenant=tenant, public_id=freeze_id)
+    freezes.remove_freeze(kept, by=signed_in(request))
     return _back(tenant)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
@@ -15,15 +15,14 @@ from django.views.decorators.http import require_GET, require_POST
 from checks.models import Check
 from checks.services import attend
 from checks.tasks import look_now
-from onboarding import services, task_acts
+from onboarding import task_acts
 from onboarding.assigning import assignable
 from onboarding.closing import CLOSURE
-from onboarding.dates import shifts, today_for
+from onboarding.dates import today_for
 from onboarding.errors import NotYours, OnboardingError
 from onboarding.evidence_files import files_by_task
-from onboarding.forms_dates import CutoverForm
 from onboarding.judging import Ground
-from onboarding.models import Cutover, Plan, Responsibility, Task
+from onboarding.models import Responsibility, Task
 from onboarding.proof import Subject
 from onboarding.records import RecordToPublish, records_for
 from onboarding.rows import PhaseRow, TaskRow, client_steps
@@ -50,7 +49,6 @@ def plan_show(request: HttpRequest, public_id: str) -> HttpResponse:
         "sheets": sheets_by_task(page.plan),
         "comments": comments_by_task(page.plan, is_staff=page.is_staff),
         "responsibilities": Responsibility.choices,
-        "directions": Cutover.Direction.choices,
         "assignable": assignable(page.tenant, signed_in(request)) if page.side else [],
         "today": today_for(page.tenant),
     }
@@ -197,25 +195,3 @@ def task_responsibility(request: HttpRequest, public_id: str, task_id: str) -> H
     except OnboardingError as error:
         messages.error(request, str(error))
     return back_to_plan(request, tenant, task)
-
-
-@act(Act.STEER)
-@require_POST
-def cutover_plan(request: HttpRequest, public_id: str) -> HttpResponse:
-    tenant = tenant_or_404(request, public_id)
-    form = CutoverForm(request.POST, tenant=tenant)
-    if form.is_valid():
-        plan = Plan.objects.get(tenant=tenant)
-        direction, moment = form.cleaned_data["direction"], form.cleaned_data["planned_at"]
-        moved = [s for s in shifts(plan, planned={direction: moment}) if s.before is not None]
-        if moved and "confirmed" not in request.POST:
-            context = {"tenant": tenant, "moved": moved, "form": form}
-            return render(request, "onboarding/cutover_preview.html", context)
-        try:
-            services.plan_cutover(plan, direction, moment, by=signed_in(request))
-        except OnboardingError as error:
-            messages.error(request, str(error))
-    else:
-        problems = " ".join(str(message) for field in form.errors.values() for message in field)
-        messages.error(request, f"{problems} The planned cutover was left as it was.")
-    return back_to_plan(request, tenant)

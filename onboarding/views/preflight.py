@@ -38,7 +38,7 @@ class Said:
 @require_http_methods(["GET", "POST"])
 def pre_flight(request: HttpRequest, public_id: str, cutover_id: str) -> HttpResponse:
     room = load_room(request, public_id, cutover_id)
-    form = ProposalForm(request.POST or None, tenant=room.page.tenant)
+    form = ProposalForm(request.POST or None, cutover=room.cutover)
     said: list[Said] = []
     if request.method == "POST" and form.is_valid():
         domain = form.cleaned_data["domain"]

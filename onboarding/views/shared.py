@@ -23,9 +23,11 @@ from onboarding.models import Cutover, Plan
 from onboarding.moves import Mover
 from onboarding.rows import PhaseRow, Reader, TaskRow, phase_rows, rows_of
 from onboarding.safety import ACT_OF_KIND, safeties
+from onboarding.scopes import in_none
 from onboarding.task_acts import side_of_role
+from onboarding.windows import next_cutover
 from tenants.access import Seat, seat_or_404
-from tenants.models import Tenant, User
+from tenants.models import Domain, Tenant, User
 from tenants.permissions import Act, may
 from tenants.regions import Region
 from tenants.services import write_activity
@@ -111,7 +113,18 @@ class TenantPage:
 
     @property
     def next_cutover(self) -> Cutover | None:
-        return self.cutovers[0] if self.cutovers else None
+        return next_cutover(self.cutovers, now=timezone.now())
+
+    @property
+    def split_directions(self) -> set[str]:
+        """Those with several cutovers, which are told apart by their domains."""
+        planned = [cutover.direction for cutover in self.cutovers]
+        return {direction for direction in planned if planned.count(direction) > 1}
+
+    def domains_in_none(self, direction: str) -> list[Domain]:
+        """The domains that are to switch and that no cutover of the direction covers."""
+        tasks = {row.task.key: row.task for row in self.rows}
+        return in_none(direction, tasks, self.ground.domains, self.ground.exempt, self.cutovers)
 
 
 def signed_in(request: HttpRequest) -> User:
@@ -139,7 +152,7 @@ def load_page(request: HttpRequest, public_id: str) -> TenantPage:
         ground=ground,
         rows=rows,
         phases=phase_rows(list(queries.phases_of(plan)), rows),
-        cutovers=list(plan.cutovers.all()),
+        cutovers=list(queries.with_domains(plan.cutovers.all())),
         side=side,
         seat=seat,
     )

@@ -14,9 +14,8 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from checks.models import Check
 from checks.tasks import look_now
-from onboarding import queries, services
+from onboarding import planning, queries, services
 from onboarding.forms import DomainFormSet, HostFormSet, ProfileForm, RegionValuesForm
-from onboarding.models import Cutover
 from onboarding.services import DomainEntry, HostEntry, NewTenant
 from onboarding.suggestions import surroundings
 from onboarding.tasks import look_around_soon
@@ -134,6 +133,8 @@ def profile_edit(request: HttpRequest, public_id: str) -> HttpResponse:
     if request.method == "POST" and _all_valid(profile, domains, hosts):
         with transaction.atomic():
             tenant.save(update_fields=ProfileForm.Meta.fields)
+            leaving = [form.instance for form in domains.deleted_forms if form.instance.pk]
+            planning.release_domains(tenant, leaving, by=signed_in(request))
             domains.save()
             hosts.save()
             services.change_profile(tenant, before=before, by=signed_in(request))
@@ -195,7 +196,6 @@ def _show_profile(request: HttpRequest, public_id: str, **forms: Any) -> HttpRes
     context = {
         "page": page,
         "tenant": tenant,
-        "directions": Cutover.Direction.choices,
         "gaps": gap_sentences(tenant.region_values),
         "tab": "profile",
         "around": surroundings(tenant),

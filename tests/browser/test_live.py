@@ -67,14 +67,13 @@ def test_nothing_is_swapped_under_the_hands_of_who_types(
 ) -> None:
     page = open_page(consultant, _plan(tenant))
     _settle(page)
-    page.locator("#plan-a-cutover > summary").click()
-    page.locator("#cutover-inbound").fill("2026-12-03T19:00")
+    page.locator("#mail-flow-infrastructure > summary").click()
+    page.locator("#due-mail-flow-infrastructure").fill("2026-12-03")
 
     confirm_task(task_of(tenant, KEY), by=owner, side=Responsibility.CLIENT)
     page.wait_for_timeout(2500)
 
-    assert page.locator("#cutover-inbound").input_value() == "2026-12-03T19:00"
-    page.keyboard.press("Escape")
+    assert page.locator("#due-mail-flow-infrastructure").input_value() == "2026-12-03"
     page.locator("h1").click()
     expect(page.locator(f"#{KEY} .task-state")).to_contain_text("confirmed", timeout=4000)
 

@@ -15,11 +15,13 @@ from checks.models import Check, Observation
 from onboarding import voting
 from onboarding.errors import MovedMeanwhile
 from onboarding.judging import Ground
-from onboarding.models import Cutover, CutoverVerdict, Plan, TaskState
+from onboarding.models import Cutover, CutoverDomain, CutoverVerdict, Plan, TaskState
+from onboarding.planning import change_cutover, plan_cutover
 from onboarding.rooms import facts_of
 from onboarding.task_acts import confirm_task
-from tenants.models import ActivityLine, Membership, Tenant, User
+from tenants.models import ActivityLine, Domain, Membership, Tenant, User
 from tests.cast import MakeTenant, task_of
+from tests.cutovers import cutover_of
 from tests.interop.at_once import at_once
 
 pytestmark = [
@@ -139,13 +141,13 @@ def test_two_approvers_pressing_at_once_make_one_verdict(
     tenant: Tenant, consultant: User, owner: User
 ) -> None:
     planned_at = timezone.now() + timedelta(days=2)
-    made = Cutover.objects.create(plan=tenant.plan, direction="inbound", planned_at=planned_at)
+    made = cutover_of(tenant, "inbound", planned_at)
     voting.name_approvers(made, mimecast=consultant, client=owner, by=consultant)
     made.refresh_from_db()
     facts = facts_of(made, [], Ground.of(tenant), [], tenant.region_values, now=timezone.now())
 
     def press(by: User, *, is_go: bool) -> str:
-        ballot = voting.Ballot(made.planned_at, is_go, "Now.")
+        ballot = voting.Ballot(made.planned_at, made.round, is_go, "Now.")
         held = Cutover.objects.select_related("plan__tenant").get(pk=made.pk)
         try:
             found = voting.cast(held, ballot, [], facts, by=by)
@@ -158,3 +160,49 @@ def test_two_approvers_pressing_at_once_make_one_verdict(
     assert CutoverVerdict.objects.filter(cutover=made, is_go=True).count() == 1
     lines = ActivityLine.objects.filter(tenant=tenant, act="cutover-decided")
     assert lines.count() == 1
+
+
+def test_two_people_planning_one_domain_at_once_make_one_cutover_of_it(
+    make_tenant: MakeTenant, consultant: User
+) -> None:
+    names = (("a.test", "primary"), ("b.test", "secondary"), ("c.test", "test"))
+    tenant = make_tenant(domains=names)
+    primary, secondary, test = tenant.domains.order_by("name")
+    moment = timezone.now() + timedelta(days=9)
+
+    def plan(*domains: Domain) -> str:
+        own = Plan.objects.select_related("tenant").get(tenant=tenant)
+        try:
+            plan_cutover(own, "inbound", moment, domains, by=consultant)
+        except MovedMeanwhile:
+            return "too late"
+        return "planned"
+
+    told = at_once([lambda: plan(secondary, primary), lambda: plan(test, secondary)])
+
+    assert sorted(told) == ["planned", "too late"]
+    assert Cutover.objects.filter(plan__tenant=tenant).count() == 1
+    assert CutoverDomain.objects.filter(domain=secondary).count() == 1
+
+
+def test_two_people_swapping_domains_between_cutovers_do_not_wait_in_a_circle(
+    make_tenant: MakeTenant, consultant: User
+) -> None:
+    tenant = make_tenant(domains=(("a.test", "primary"), ("b.test", "secondary")))
+    primary, secondary = tenant.domains.order_by("name")
+    moment = timezone.now() + timedelta(days=9)
+    first = cutover_of(tenant, "inbound", moment, "a.test")
+    second = cutover_of(tenant, "inbound", moment, "b.test")
+
+    def swap(cutover: Cutover, wanted: Domain) -> str:
+        own = Cutover.objects.get(pk=cutover.pk)
+        try:
+            change_cutover(own, moment, [wanted], shown=1, by=consultant)
+        except MovedMeanwhile:
+            return "too late"
+        return "changed"
+
+    told = at_once([lambda: swap(first, secondary), lambda: swap(second, primary)])
+
+    assert told == ["too late", "too late"]
+    assert [d.name for d in first.domains.all()] == ["a.test"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from checks.models import Check
 from onboarding.models import Cutover, TaskState
 from tenants.models import ActivityLine, Tenant, User
 from tests.cast import MakeTenant, task_of
+from tests.cutovers import cutover_of
 
 SignIn = Callable[[User], Client]
 
@@ -139,7 +141,12 @@ def test_a_cutover_is_planned_in_the_tenants_time_zone(
 
     signed_in(consultant).post(
         _address("cutover-plan", tenant),
-        {"direction": "inbound", "planned_at": "2026-12-03T19:00"},
+        {
+            "direction": "inbound",
+            "planned_at": "2026-12-03T19:00",
+            "domains": tenant.domains.get().public_id,
+            "confirmed": "yes",
+        },
     )
 
     planned = Cutover.objects.get(plan__tenant=tenant).planned_at
@@ -149,14 +156,15 @@ def test_a_cutover_is_planned_in_the_tenants_time_zone(
 def test_a_bad_moment_leaves_the_planned_cutover(
     tenant: Tenant, consultant: User, signed_in: SignIn
 ) -> None:
-    client = signed_in(consultant)
-    client.post(
-        _address("cutover-plan", tenant), {"direction": "inbound", "planned_at": "2026-12-03T19:00"}
-    )
+    planned = datetime(2026, 12, 3, 19, tzinfo=UTC)
+    cutover = cutover_of(tenant, "inbound", planned)
+    page = reverse("onboarding:cutover-change", args=[tenant.public_id, cutover.public_id])
 
-    client.post(_address("cutover-plan", tenant), {"direction": "inbound", "planned_at": "soon"})
+    answer = signed_in(consultant).post(page, {"planned_at": "soon", "round": "1"})
 
-    assert Cutover.objects.filter(plan__tenant=tenant).count() == 1
+    assert answer.status_code == 422
+    assert 'value="soon"' in answer.content.decode()
+    assert Cutover.objects.get(plan__tenant=tenant).planned_at == planned
 
 
 def test_signing_up_is_closed(client: Client, db: Any) -> None:

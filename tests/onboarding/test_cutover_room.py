@@ -12,9 +12,10 @@ from django.urls import reverse
 from checks.engine.outcomes import Kind
 from checks.models import Check, Observation
 from onboarding.models import Cutover
-from onboarding.services import plan_cutover
+from onboarding.planning import change_cutover
 from tenants.models import ActivityLine, Tenant, User
 from tests.cast import MakeTenant, SignIn
+from tests.cutovers import cutover_of
 from tests.markup import texts
 
 MONDAY = datetime(2026, 11, 30, tzinfo=UTC)
@@ -43,7 +44,7 @@ def seen(
 
 
 def plan_inbound(tenant: Tenant, at: datetime) -> Cutover:
-    return Cutover.objects.create(plan=tenant.plan, direction="inbound", planned_at=at)
+    return cutover_of(tenant, "inbound", at)
 
 
 def address(cutover: Cutover, name: str = "cutover-room") -> str:
@@ -98,6 +99,7 @@ def test_a_leftover_beside_the_new_hosts_is_named(
 def _confirm(client: Client, cutover: Cutover, words: str = "", **more: str) -> None:
     form = {
         "planned_at": cutover.planned_at.isoformat(),
+        "round": str(cutover.round),
         "length_minutes": "90",
         "outbound_days": "2",
         "accepted_risk": words,
@@ -164,7 +166,8 @@ def test_moving_a_window_takes_its_confirmation_back(tenant: Tenant, consultant:
     cutover = plan_inbound(tenant, MONDAY)
     Cutover.objects.update(confirmed_at=MONDAY, confirmed_by=consultant, accepted_risk="Known.")
 
-    plan_cutover(tenant.plan, "inbound", MONDAY + timedelta(days=1), by=consultant)
+    domains = list(cutover.domains.all())
+    change_cutover(cutover, MONDAY + timedelta(days=1), domains, shown=1, by=consultant)
 
     cutover.refresh_from_db()
     assert (cutover.confirmed_at, cutover.confirmed_by, cutover.accepted_risk) == (None, None, "")

@@ -21,9 +21,9 @@ from onboarding.dates import (
     take_baseline,
 )
 from onboarding.errors import OnboardingError
-from onboarding.models import Holiday, Plan, Task, Turn
+from onboarding.models import Cutover, Holiday, Plan, Task, Turn
 from onboarding.moves import Mover
-from onboarding.services import plan_cutover
+from onboarding.planning import change_cutover, plan_cutover
 from onboarding.talk import Words, add_comment
 from onboarding.task_acts import confirm_task, make_move
 from onboarding.turns import days_by_side
@@ -45,10 +45,21 @@ def plan_of(tenant: Tenant) -> Plan:
     return Plan.objects.get(tenant=tenant)
 
 
+def plan_outbound(tenant: Tenant, *, by: User) -> Cutover:
+    return plan_cutover(plan_of(tenant), "outbound", OUTBOUND, tenant.domains.all(), by=by)
+
+
+def move(cutover: Cutover, days: int, *, by: User) -> None:
+    cutover.refresh_from_db()
+    domains = list(cutover.domains.all())
+    later = OUTBOUND + timedelta(days=days)
+    change_cutover(cutover, later, domains, shown=cutover.round, by=by)
+
+
 def test_due_dates_follow_the_planned_cutovers(tenant: Tenant, consultant: User) -> None:
     assert due(tenant, "spf-update") is None
 
-    plan_cutover(plan_of(tenant), "outbound", OUTBOUND, by=consultant)
+    plan_outbound(tenant, by=consultant)
 
     assert due(tenant, "outbound-cutover") == date(2027, 3, 4)
     assert due(tenant, "spf-update") == date(2027, 3, 1)
@@ -58,9 +69,10 @@ def test_due_dates_follow_the_planned_cutovers(tenant: Tenant, consultant: User)
 def test_moving_a_cutover_shows_what_moves_before_it_does(
     tenant: Tenant, consultant: User, signed_in: SignIn
 ) -> None:
-    plan_cutover(plan_of(tenant), "outbound", OUTBOUND, by=consultant)
-    url = reverse("onboarding:cutover-plan", args=[tenant.public_id])
-    later = {"direction": "outbound", "planned_at": "2027-03-09T19:00"}
+    cutover = plan_outbound(tenant, by=consultant)
+    url = reverse("onboarding:cutover-change", args=[tenant.public_id, cutover.public_id])
+    chosen = tenant.domains.get().public_id
+    later = {"planned_at": "2027-03-09T19:00", "domains": chosen, "round": "1"}
 
     preview = signed_in(consultant).post(url, later)
 
@@ -75,10 +87,10 @@ def test_moving_a_cutover_shows_what_moves_before_it_does(
 
 
 def test_a_day_set_by_hand_stands_until_given_back(tenant: Tenant, consultant: User) -> None:
-    plan_cutover(plan_of(tenant), "outbound", OUTBOUND, by=consultant)
+    cutover = plan_outbound(tenant, by=consultant)
     set_due(task_of(tenant, "spf-update"), date(2027, 2, 1), by=consultant)
 
-    plan_cutover(plan_of(tenant), "outbound", OUTBOUND + timedelta(days=7), by=consultant)
+    move(cutover, 7, by=consultant)
     assert due(tenant, "spf-update") == date(2027, 2, 1)
 
     set_due(task_of(tenant, "spf-update"), None, by=consultant)
@@ -86,7 +98,7 @@ def test_a_day_set_by_hand_stands_until_given_back(tenant: Tenant, consultant: U
 
 
 def test_a_holiday_moves_what_was_due_before_the_cutover(tenant: Tenant, consultant: User) -> None:
-    plan_cutover(plan_of(tenant), "outbound", OUTBOUND, by=consultant)
+    plan_outbound(tenant, by=consultant)
     Holiday.objects.create(tenant=tenant, day=date(2027, 3, 2), name="Carnival")
 
     assert follow_dates(plan_of(tenant)) > 0
@@ -100,9 +112,9 @@ def test_slip_is_counted_from_the_baseline(tenant: Tenant, consultant: User) -> 
     with pytest.raises(OnboardingError, match="plan the cutovers first"):
         take_baseline(plan_of(tenant), by=consultant)
 
-    plan_cutover(plan_of(tenant), "outbound", OUTBOUND, by=consultant)
+    cutover = plan_outbound(tenant, by=consultant)
     take_baseline(plan_of(tenant), by=consultant)
-    plan_cutover(plan_of(tenant), "outbound", OUTBOUND + timedelta(days=4), by=consultant)
+    move(cutover, 4, by=consultant)
 
     task = task_of(tenant, "outbound-cutover")
     assert slip(task, calendar_of(tenant)) == 2
@@ -190,10 +202,10 @@ def test_time_is_counted_in_working_days_and_for_both_where_both_can_act(
 def test_the_page_shows_dates_turns_and_totals(
     tenant: Tenant, consultant: User, signed_in: SignIn, django_assert_num_queries: Any
 ) -> None:
-    plan_cutover(plan_of(tenant), "outbound", OUTBOUND, by=consultant)
+    plan_outbound(tenant, by=consultant)
     client = signed_in(consultant)
 
-    with django_assert_num_queries(18):
+    with django_assert_num_queries(20):
         text = client.get(reverse("onboarding:dates", args=[tenant.public_id])).content.decode()
 
     assert "Thu 4 Mar 2027" in text

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from onboarding.forms import DomainFormSet, HostForm, HostFormSet, ProfileForm, RegionValuesForm
-from onboarding.forms_dates import CutoverForm
+from onboarding.forms_cutover import CutoverForm
 from onboarding.templates_on_record import put_templates_on_record
 from tenants.models import Host, Tenant, User
 from tests.cast import SignIn
@@ -179,10 +179,11 @@ def test_a_bad_region_value_is_told_beside_its_field(tenant: Tenant) -> None:
 
 
 def test_a_moment_that_is_none_is_told(tenant: Tenant) -> None:
-    form = CutoverForm({"direction": "inbound", "planned_at": "soon"}, tenant=tenant)
+    form = CutoverForm({"planned_at": "soon"}, time_zone="UTC", offered=tenant.domains.all())
 
     assert not form.is_valid()
     assert form.errors["planned_at"] == ["Enter a date and time, such as 2026-12-03 19:00."]
+    assert form.errors["domains"] == ["Choose one domain at least."]
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,31 @@ ACTS: list[tuple[str, dict[str, Any], str]] = [
     ),
     (
         "cutover-planned",
+        {"direction": "inbound", "planned_at": "2026-12-03T19:00:00+00:00", "of": "a.test"},
+        "Jo planned the inbound cutover of a.test for 2026-12-03, 19:00.",
+    ),
+    (
+        "cutover-changed",
+        {"direction": "inbound", "planned_at": "2026-12-03T19:00:00+00:00", "of": "a.test"},
+        "Jo changed the inbound cutover: a.test, 2026-12-03, 19:00.",
+    ),
+    (
+        "cutover-dropped",
+        {"direction": "inbound", "of": "a.test and b.test"},
+        "Jo dropped the inbound cutover of a.test and b.test.",
+    ),
+    (
+        "window-confirmed",
+        {"direction": "inbound", "because": "", "of": "a.test"},
+        "Jo confirmed the window of the inbound cutover of a.test.",
+    ),
+    (
+        "cutover-decided",
+        {"direction": "inbound", "says": "go"},
+        "The verdict on the inbound cutover is go.",
+    ),
+    (
+        "cutover-planned",
         {"direction": "inbound", "planned_at": ""},
         "Jo dropped the date of the inbound cutover.",
     ),

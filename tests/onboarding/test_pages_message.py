@@ -17,11 +17,12 @@ from checks.engine import message
 from checks.engine.batch import Look
 from checks.engine.outcomes import Kind, Outcome
 from checks.models import Check, Observation, ShownMessage
-from onboarding.services import follow_profile, plan_cutover
+from onboarding.services import follow_profile
 from tenants.models import ActivityLine, Tenant, User
 from tests.cast import SignIn, task_of
 from tests.checks.engine.signed_messages import SELECTOR, record, signed, written
 from tests.checks.engine.zone_lookup import ZoneLookup
+from tests.cutovers import cutover_of
 
 ZONE = f"""
 {SELECTOR}._domainkey.northwind.test TXT "{record()}"
@@ -139,7 +140,7 @@ def test_a_message_from_before_the_planned_cutover_does_not_tick_it(
     check: Check, owner: User, signed_in: SignIn, django_capture_on_commit_callbacks: Any
 ) -> None:
     planned = timezone.now() + timedelta(days=1)
-    plan_cutover(check.tenant.plan, "outbound", planned, by=owner)
+    cutover_of(check.tenant, "outbound", planned)
 
     with django_capture_on_commit_callbacks(execute=True):
         post(signed_in(owner), check, source=source().decode())

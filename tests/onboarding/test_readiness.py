@@ -11,10 +11,11 @@ import pytest
 from checks.clocks import Clock
 from checks.engine.outcomes import Kind, Verdict
 from checks.models import Check, Observation
-from onboarding.clashes import clashes
+from onboarding.clashes import Surroundings, clashes
 from onboarding.models import Cutover, Plan, Task
+from onboarding.objections import too_early
 from onboarding.proof import Subject
-from onboarding.readiness import Facts, Row, needs_words, readiness
+from onboarding.readiness import Facts, Row, readiness
 from onboarding.worktime import Calendar
 from tenants.models import Domain, Tenant
 
@@ -171,7 +172,7 @@ def test_a_window_is_held_against_the_clock_to_the_second(
 
     row = _row(facts, "ttl")
 
-    assert (row.verdict, needs_words(facts)) == (verdict, words)
+    assert (row.verdict, bool(too_early(facts))) == (verdict, words)
     assert row.words == (
         "Earliest safe cutover: Tue 1 Dec 20:35 EST, because ns3.test (192.0.2.3) gave out"
         " 21600 s for one.test until Tue 1 Dec 14:35 EST."
@@ -191,7 +192,7 @@ def test_a_clock_that_does_not_run_is_never_safe(clock: Clock, verdict: Verdict)
 
     row = _row(facts, "ttl")
 
-    assert (row.verdict, needs_words(facts)) == (verdict, True)
+    assert (row.verdict, bool(too_early(facts))) == (verdict, True)
     assert row.words.startswith("two.test: ")
 
 
@@ -258,18 +259,19 @@ def _cutover(pk: int, plan: int, direction: str, at: datetime) -> Cutover:
 def test_what_speaks_against_a_window_is_said_in_sentences() -> None:
     friday_night = datetime(2026, 12, 4, 23, 0, tzinfo=UTC)
     cutover = _cutover(1, 1, "inbound", friday_night)
-    others = [
-        cutover,
-        _cutover(2, 1, "outbound", friday_night - timedelta(hours=23)),
+    own = [cutover, _cutover(2, 1, "outbound", friday_night - timedelta(hours=23))]
+    elsewhere = [
         _cutover(3, 2, "inbound", friday_night + timedelta(hours=3)),
         _cutover(4, 3, "inbound", friday_night + timedelta(hours=4)),
     ]
+    calendar = Calendar(zoneinfo.ZoneInfo("UTC"))
+    vars(own[1])["_prefetched_objects_cache"] = {"domains": [Domain(name="two.test")]}
 
-    said = clashes(cutover, others, Calendar(zoneinfo.ZoneInfo("UTC")), {date(2026, 12, 4): "St B"})
+    said = clashes(cutover, Surroundings(own, elsewhere, calendar, {date(2026, 12, 4): "St B"}))
 
     assert said == [
         "Friday 4 December is a holiday: St B.",
         "Saturday 5 December is not a working day: whoever is needed may not be there.",
-        "The outbound cutover of the same tenant is less than a day away.",
+        "The outbound cutover of two.test is less than a day away.",
         "Your consultant has another cutover in the same hours.",
     ]

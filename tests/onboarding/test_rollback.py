@@ -13,8 +13,8 @@ from checks.engine.outcomes import Kind, Verdict
 from checks.models import Check, Observation
 from onboarding.errors import OnboardingError
 from onboarding.models import CutoverSnapshot
+from onboarding.planning import drop_cutover
 from onboarding.rollback import rollback_of
-from onboarding.services import plan_cutover
 from onboarding.snapshots import digest_of, take_at_opening, take_now
 from onboarding.tasks import watch_cutovers
 from tenants.models import ActivityLine, Tenant, User
@@ -104,10 +104,11 @@ def test_a_snapshot_is_never_edited(tenant: Tenant) -> None:
 def test_a_cutover_with_a_snapshot_is_moved_and_not_dropped(
     tenant: Tenant, consultant: User
 ) -> None:
-    take_at_opening(plan_inbound(tenant, START))
+    cutover = plan_inbound(tenant, START)
+    take_at_opening(cutover)
 
     with pytest.raises(OnboardingError):
-        plan_cutover(tenant.plan, "inbound", None, by=consultant)
+        drop_cutover(cutover, by=consultant)
 
     assert CutoverSnapshot.objects.count() == 1
 

@@ -15,9 +15,9 @@ from onboarding import voting
 from onboarding.errors import MovedMeanwhile, NotYours, OnboardingError
 from onboarding.judging import Ground
 from onboarding.models import Cutover, CutoverVerdict, CutoverVote
+from onboarding.planning import drop_cutover
 from onboarding.readiness import Facts, Row
 from onboarding.rooms import facts_of
-from onboarding.services import plan_cutover
 from onboarding.snapshots import digest_of
 from onboarding.voting import Ballot
 from tenants.models import Membership, Tenant, User
@@ -45,7 +45,7 @@ def _facts(cutover: Cutover) -> Facts:
 def _cast(
     cutover: Cutover, by: User, *, is_go: bool = True, rows: list[Row] = GREEN, risk: str = ""
 ) -> CutoverVerdict | None:
-    ballot = Ballot(cutover.planned_at, is_go, "As agreed.", risk)
+    ballot = Ballot(cutover.planned_at, cutover.round, is_go, "As agreed.", risk)
     return voting.cast(cutover, ballot, rows, _facts(cutover), by=by)
 
 
@@ -147,7 +147,12 @@ def test_the_database_itself_holds_one_verdict_for_a_window(cutover: Cutover, ow
 
 
 def _vote(client: Client, cutover: Cutover, says: str, risk: str = "") -> None:
-    form = {"planned_at": cutover.planned_at.isoformat(), "says": says, "accepted_risk": risk}
+    form = {
+        "planned_at": cutover.planned_at.isoformat(),
+        "round": str(cutover.round),
+        "says": says,
+        "accepted_risk": risk,
+    }
     assert client.post(address(cutover, "cutover-vote"), form).status_code == 302
 
 
@@ -195,6 +200,6 @@ def test_a_cutover_that_was_voted_on_is_moved_and_not_dropped(
     _cast(cutover, consultant)
 
     with pytest.raises(OnboardingError, match="Move it instead"):
-        plan_cutover(cutover.plan, cutover.direction, None, by=consultant)
+        drop_cutover(cutover, by=consultant)
 
     assert CutoverVote.objects.filter(cutover=cutover).count() == 1

@@ -10,10 +10,10 @@ from django.utils import timezone
 
 from checks.engine.outcomes import Kind
 from checks.models import Check
-from onboarding.models import Cutover
 from onboarding.tasks import watch_cutovers
 from tenants.models import Tenant, User
 from tests.cast import SignIn
+from tests.cutovers import cutover_of
 
 pytestmark = pytest.mark.django_db
 
@@ -37,7 +37,7 @@ def test_an_open_window_is_watched_closely(
     tenant: Tenant, hours_ahead: float, direction: str, kinds: set[str]
 ) -> None:
     planned_at = timezone.now() + timedelta(hours=hours_ahead)
-    Cutover.objects.create(plan=tenant.plan, direction=direction, planned_at=planned_at)
+    cutover_of(tenant, direction, planned_at)
 
     watch_cutovers()
 
@@ -45,7 +45,7 @@ def test_an_open_window_is_watched_closely(
 
 
 def test_a_closed_tenants_window_is_nobodys(tenant: Tenant) -> None:
-    Cutover.objects.create(plan=tenant.plan, direction="inbound", planned_at=timezone.now())
+    cutover_of(tenant, "inbound", timezone.now())
     Tenant.objects.update(archived_at=timezone.now())
 
     watch_cutovers()

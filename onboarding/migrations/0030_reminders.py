@@ -10,7 +10,7 @@ import tenants.public_ids
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("onboarding", "0009_cutover_verdict"),
+        ("onboarding", "0013_accepted_objections"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
