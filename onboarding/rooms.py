@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import zoneinfo
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from checks.clocks import Clock
 from checks.engine.outcomes import Kind
 from checks.models import Check, Observation
+from onboarding.afterwards import Switched
 from onboarding.clashes import Surroundings
 from onboarding.dates import calendar_of
 from onboarding.freezes import freezes_for
@@ -19,6 +21,7 @@ from onboarding.safety import clock_of
 from onboarding.windows import CLOSES_AFTER, OPENS_BEFORE
 from tenants.regions import Region
 
+_TOLD = ("records", "no-record", "no-name")
 # The tasks whose domains each question of the readiness is asked for.
 TASK_OF_KIND = {
     Kind.OWNERSHIP: "domain-ownership",
@@ -28,6 +31,9 @@ TASK_OF_KIND = {
     Kind.MTA_STS: "mx-record-cutover",
     Kind.MX_TTL: "mx-ttl-update",
     Kind.MX: "mx-record-cutover",
+    Kind.MESSAGE: "outbound-cutover",
+    Kind.LOCKDOWN: "connection-lockdown",
+    Kind.SMTP: "data-centers-urls",
 }
 
 
@@ -115,3 +121,52 @@ def surroundings(plan: Plan, own: Sequence[Cutover]) -> Surroundings:
         dict(tenant.holidays.values_list("day", "name")),
         list(freezes_for(tenant)),
     )
+
+
+def switched(
+    facts: Facts, history: Sequence[Observation], clocks: Mapping[int, Clock]
+) -> list[Switched]:
+    """The domains of an inbound cutover after their switch. `clocks` are those of the lockdown, by
+    check; `history` tells which TTL there was before the window opened."""
+    opened_at = facts.cutover.planned_at - OPENS_BEFORE
+    return [
+        Switched(
+            subject.name,
+            clocks.get(subject.check.pk),
+            _lowest_ttl(subject.check.latest),
+            _highest_ttl(facts, subject.check, history, before=opened_at),
+        )
+        for subject in facts.of(Kind.MX)
+        if subject.check is not None
+    ]
+
+
+def _ttls(seen: Observation | None) -> list[int | None]:
+    rows = seen.evidence.get("servers") or [] if seen is not None else []
+    return [row.get("ttl") for row in rows if row.get("status") in _TOLD]
+
+
+def _lowest_ttl(seen: Observation | None) -> int | None:
+    """None where a server told none: then it is not known to be raised everywhere."""
+    known = [ttl for ttl in _ttls(seen) if ttl is not None]
+    return min(known) if known and len(known) == len(_ttls(seen)) else None
+
+
+def _highest_ttl(
+    facts: Facts, check: Check, history: Sequence[Observation], *, before: datetime
+) -> int:
+    typed = check.domain.ttl_before if check.domain is not None else None
+    of_domain = {
+        subject.check.pk
+        for kind in (Kind.MX, Kind.MX_TTL)
+        for subject in facts.of(kind)
+        if subject.check is not None and subject.check.domain_id == check.domain_id
+    }
+    seen = [
+        ttl
+        for each in history
+        if each.check_asked_id in of_domain and each.first_seen_at < before
+        for ttl in _ttls(each)
+        if ttl is not None
+    ]
+    return max([*seen, typed or 0])

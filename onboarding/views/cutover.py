@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -15,6 +15,7 @@ from django.views.decorators.http import require_GET, require_POST
 from checks.engine.outcomes import Kind, Verdict
 from checks.queries import history
 from onboarding import deciding, snapshots, voting
+from onboarding.afterwards import Duty, Switched, afterwards, has_begun
 from onboarding.boards import DomainBoard, boards
 from onboarding.change_sheets import ChangeSheet, sheet_of
 from onboarding.clashes import Surroundings, clashes
@@ -25,7 +26,7 @@ from onboarding.models import Cutover
 from onboarding.objections import Objection, frozen_days, too_early
 from onboarding.readiness import Facts, Row, earliest_safe, readiness
 from onboarding.rollback import rollback_of
-from onboarding.rooms import facts_of, surroundings
+from onboarding.rooms import facts_of, surroundings, switched
 from onboarding.rows import TaskRow
 from onboarding.safety import ACT_OF_KIND, clock_of
 from onboarding.scopes import primary_first
@@ -49,6 +50,7 @@ class Room:
     rows: list[Row]
     boards: list[DomainBoard]
     around: Surroundings
+    switched: Sequence[Switched] = ()
 
     @property
     def clashes(self) -> list[str]:
@@ -67,6 +69,13 @@ class Room:
         if self.cutover.confirmed_at is None:
             return []
         return [o for o in self.objections if o.key not in self.cutover.accepted_objections]
+
+    @property
+    def duties(self) -> list[Duty]:
+        """What is left once mail has moved; nothing before."""
+        if not has_begun(self.facts, self.switched):
+            return []
+        return afterwards(self.facts, self.switched)
 
     @property
     def held_back(self) -> int:
@@ -108,6 +117,7 @@ def load_room(request: HttpRequest, public_id: str, cutover_id: str) -> Room:
         readiness(facts),
         boards(subjects, page.region.mx, clocks),
         surroundings(page.plan, page.cutovers),
+        switched(facts, seen, clocks) if is_inbound else (),
     )
 
 

@@ -4,60 +4,21 @@ from __future__ import annotations
 
 import zoneinfo
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
 
 import pytest
 
 from checks.clocks import Clock
 from checks.engine.outcomes import Kind, Verdict
-from checks.models import Check, Observation
 from onboarding.clashes import Surroundings, clashes
-from onboarding.models import Cutover, Plan, Task
+from onboarding.models import Cutover, Plan
 from onboarding.objections import too_early
 from onboarding.proof import Subject
 from onboarding.readiness import Facts, Row, readiness
 from onboarding.worktime import Calendar
 from tenants.models import Domain, Tenant
+from tests.onboarding.room_facts import NOW, room_facts, subject_of, task_at
 
-NOW = datetime(2026, 12, 1, 15, 0, tzinfo=UTC)
-NEW_YORK = zoneinfo.ZoneInfo("America/New_York")
 NS3 = "ns3.test (192.0.2.3)"
-
-
-def _subject(
-    kind: Kind,
-    settled: str,
-    *,
-    name: str = "one.test",
-    newest: str = "",
-    findings: tuple[str, ...] = (),
-    age: timedelta = timedelta(minutes=1),
-    unanimous: bool = True,
-) -> Subject:
-    latest = Observation(
-        verdict=newest or settled or "unknown",
-        findings=[{"code": code, "params": {}} for code in findings],
-        unanimous=unanimous,
-    )
-    check = Check(
-        kind=kind.value,
-        domain=Domain(name=name),
-        settled_verdict=settled,
-        looked_at=NOW - age,
-        latest=latest,
-    )
-    return Subject(kind, name, check)
-
-
-def _task(key: str, state: str, **facts: Any) -> Task:
-    return Task(key=key, title=key, state=state, **facts)
-
-
-def _facts(direction: str, **given: Any) -> Facts:
-    planned_at = given.pop("planned_at", NOW + timedelta(days=2))
-    cutover = Cutover(direction=direction, planned_at=planned_at, outbound_days=3)
-    defaults: dict[str, Any] = {"tasks": {}, "subjects": {}, "clocks": []}
-    return Facts(cutover, zone=NEW_YORK, now=NOW, **(defaults | given))
 
 
 def _row(facts: Facts, key: str) -> Row:
@@ -67,45 +28,45 @@ def _row(facts: Facts, key: str) -> Row:
 @pytest.mark.parametrize(
     ("subject", "verdict"),
     [
-        (_subject(Kind.OWNERSHIP, "pass"), Verdict.PASS),
-        (_subject(Kind.OWNERSHIP, "warn"), Verdict.WARN),
-        (_subject(Kind.OWNERSHIP, "fail"), Verdict.FAIL),
-        (_subject(Kind.OWNERSHIP, "not_applicable"), Verdict.NOT_APPLICABLE),
-        (_subject(Kind.OWNERSHIP, "", newest="fail"), Verdict.UNKNOWN),
-        (_subject(Kind.OWNERSHIP, "pass", newest="fail"), Verdict.UNKNOWN),
-        (_subject(Kind.OWNERSHIP, "pass", newest="unknown"), Verdict.UNKNOWN),
-        (_subject(Kind.OWNERSHIP, "pass", age=timedelta(hours=26)), Verdict.UNKNOWN),
-        (_subject(Kind.OWNERSHIP, "fail", newest="unknown"), Verdict.FAIL),
+        (subject_of(Kind.OWNERSHIP, "pass"), Verdict.PASS),
+        (subject_of(Kind.OWNERSHIP, "warn"), Verdict.WARN),
+        (subject_of(Kind.OWNERSHIP, "fail"), Verdict.FAIL),
+        (subject_of(Kind.OWNERSHIP, "not_applicable"), Verdict.NOT_APPLICABLE),
+        (subject_of(Kind.OWNERSHIP, "", newest="fail"), Verdict.UNKNOWN),
+        (subject_of(Kind.OWNERSHIP, "pass", newest="fail"), Verdict.UNKNOWN),
+        (subject_of(Kind.OWNERSHIP, "pass", newest="unknown"), Verdict.UNKNOWN),
+        (subject_of(Kind.OWNERSHIP, "pass", age=timedelta(hours=26)), Verdict.UNKNOWN),
+        (subject_of(Kind.OWNERSHIP, "fail", newest="unknown"), Verdict.FAIL),
         (Subject(Kind.OWNERSHIP, "one.test", None), Verdict.UNKNOWN),
     ],
 )
 def test_only_a_settled_yes_that_still_holds_is_green(subject: Subject, verdict: Verdict) -> None:
-    facts = _facts("outbound", subjects={Kind.OWNERSHIP: [subject]})
+    facts = room_facts("outbound", subjects={Kind.OWNERSHIP: [subject]})
 
     assert _row(facts, "ownership").verdict is verdict
 
 
 def test_in_an_open_window_an_answer_of_before_is_none() -> None:
-    seen = _subject(Kind.OWNERSHIP, "pass", age=timedelta(minutes=11))
-    facts = _facts("inbound", subjects={Kind.OWNERSHIP: [seen]}, is_open=True)
+    seen = subject_of(Kind.OWNERSHIP, "pass", age=timedelta(minutes=11))
+    facts = room_facts("inbound", subjects={Kind.OWNERSHIP: [seen]}, is_open=True)
 
     assert _row(facts, "ownership").verdict is Verdict.UNKNOWN
 
 
 def test_no_domain_at_all_is_never_ready() -> None:
-    assert _row(_facts("outbound"), "ownership").verdict is Verdict.UNKNOWN
-    assert _row(_facts("inbound"), "ttl").verdict is Verdict.UNKNOWN
-    assert _row(_facts("outbound"), "dmarc").verdict is Verdict.UNKNOWN
+    assert _row(room_facts("outbound"), "ownership").verdict is Verdict.UNKNOWN
+    assert _row(room_facts("inbound"), "ttl").verdict is Verdict.UNKNOWN
+    assert _row(room_facts("outbound"), "dmarc").verdict is Verdict.UNKNOWN
 
 
 def test_the_worst_domain_decides_and_is_named() -> None:
     subjects = [
-        _subject(Kind.SPF, "pass", name="one.test"),
-        _subject(Kind.SPF, "fail", name="two.test"),
-        _subject(Kind.SPF, "fail", name="three.test"),
+        subject_of(Kind.SPF, "pass", name="one.test"),
+        subject_of(Kind.SPF, "fail", name="two.test"),
+        subject_of(Kind.SPF, "fail", name="three.test"),
     ]
 
-    row = _row(_facts("outbound", subjects={Kind.SPF: subjects}), "spf")
+    row = _row(room_facts("outbound", subjects={Kind.SPF: subjects}), "spf")
 
     assert (row.verdict, row.check) == (Verdict.FAIL, subjects[1].check)
     assert row.words == (
@@ -128,25 +89,25 @@ def test_an_enforcing_policy_wants_spf_and_dkim_first(
     policy: tuple[str, ...], spf: str, dkim: str, verdict: Verdict
 ) -> None:
     subjects = {
-        Kind.DMARC: [_subject(Kind.DMARC, "pass", findings=policy)],
-        Kind.SPF: [_subject(Kind.SPF, spf)],
-        Kind.DKIM: [_subject(Kind.DKIM, dkim)],
+        Kind.DMARC: [subject_of(Kind.DMARC, "pass", findings=policy)],
+        Kind.SPF: [subject_of(Kind.SPF, spf)],
+        Kind.DKIM: [subject_of(Kind.DKIM, dkim)],
     }
 
-    assert _row(_facts("outbound", subjects=subjects), "dmarc").verdict is verdict
+    assert _row(room_facts("outbound", subjects=subjects), "dmarc").verdict is verdict
 
 
 @pytest.mark.parametrize(("unanimous", "verdict"), [(True, Verdict.WARN), (False, Verdict.UNKNOWN)])
 def test_a_broken_policy_is_none_unless_servers_differ(unanimous: bool, verdict: Verdict) -> None:
-    seen = _subject(Kind.DMARC, "fail", findings=("dmarc.several-records",), unanimous=unanimous)
+    seen = subject_of(Kind.DMARC, "fail", findings=("dmarc.several-records",), unanimous=unanimous)
 
-    facts = _facts("outbound", subjects={Kind.DMARC: [seen]})
+    facts = room_facts("outbound", subjects={Kind.DMARC: [seen]})
 
     assert _row(facts, "dmarc").verdict is verdict
 
 
 def test_a_sender_without_a_selector_is_a_caution() -> None:
-    facts = _facts("outbound", subjects={Kind.DKIM: [Subject(Kind.DKIM, "one.test", None)]})
+    facts = room_facts("outbound", subjects={Kind.DKIM: [Subject(Kind.DKIM, "one.test", None)]})
 
     assert _row(facts, "dkim").verdict is Verdict.WARN
 
@@ -168,7 +129,7 @@ _CLOCK = Clock(
 def test_a_window_is_held_against_the_clock_to_the_second(
     begins: timedelta, verdict: Verdict, words: bool
 ) -> None:
-    facts = _facts("inbound", clocks=[("one.test", _CLOCK)], planned_at=_SAFE_AT + begins)
+    facts = room_facts("inbound", clocks=[("one.test", _CLOCK)], planned_at=_SAFE_AT + begins)
 
     row = _row(facts, "ttl")
 
@@ -188,7 +149,7 @@ def test_a_window_is_held_against_the_clock_to_the_second(
     ],
 )
 def test_a_clock_that_does_not_run_is_never_safe(clock: Clock, verdict: Verdict) -> None:
-    facts = _facts("inbound", clocks=[("one.test", _CLOCK), ("two.test", clock)])
+    facts = room_facts("inbound", clocks=[("one.test", _CLOCK), ("two.test", clock)])
 
     row = _row(facts, "ttl")
 
@@ -199,7 +160,7 @@ def test_a_clock_that_does_not_run_is_never_safe(clock: Clock, verdict: Verdict)
 def test_what_was_assumed_is_said() -> None:
     clock = Clock(_SAFE_AT, server=NS3, ttl=86_400, seen_until=NOW, is_assumed=True)
 
-    row = _row(_facts("inbound", clocks=[("one.test", clock)]), "ttl")
+    row = _row(room_facts("inbound", clocks=[("one.test", clock)]), "ttl")
 
     assert "is not known, so a TTL of 86400 s is assumed" in row.words
 
@@ -218,9 +179,9 @@ def test_what_was_assumed_is_said() -> None:
     ],
 )
 def test_bounces_come_back_once_the_routes_are_tested(state: str, verdict: Verdict) -> None:
-    task = _task("inbound-delivery-routes", state)
+    task = task_at("inbound-delivery-routes", state)
 
-    row = _row(_facts("outbound", tasks={task.key: task}), "routes")
+    row = _row(room_facts("outbound", tasks={task.key: task}), "routes")
 
     assert (row.title, row.verdict, row.mend == "") == (
         "Bounces can come back",
@@ -234,16 +195,16 @@ def test_bounces_come_back_once_the_routes_are_tested(state: str, verdict: Verdi
     [(timedelta(days=3), Verdict.PASS), (timedelta(days=3, seconds=-1), Verdict.FAIL)],
 )
 def test_inbound_waits_for_the_agreed_days(begins: timedelta, verdict: Verdict) -> None:
-    task = _task("outbound-cutover", "proven", proven_at=NOW)
-    facts = _facts("inbound", tasks={task.key: task}, planned_at=NOW + begins)
+    task = task_at("outbound-cutover", "proven", proven_at=NOW)
+    facts = room_facts("inbound", tasks={task.key: task}, planned_at=NOW + begins)
 
     assert _row(facts, "outbound").verdict is verdict
 
 
 def test_inbound_before_outbound_is_red() -> None:
-    task = _task("outbound-cutover", "todo")
+    task = task_at("outbound-cutover", "todo")
 
-    row = _row(_facts("inbound", tasks={task.key: task}), "outbound")
+    row = _row(room_facts("inbound", tasks={task.key: task}), "outbound")
 
     assert (row.verdict, row.mend) == (
         Verdict.FAIL,
