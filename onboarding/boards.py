@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from checks.clocks import LOCKDOWN_MARGIN, Clock
-from checks.models import Check
+from checks.models import Check, Observation
 from onboarding.proof import Subject
 
 _TOLD = ("records", "no-record", "no-name")
@@ -27,18 +27,33 @@ class ServerRow:
 
 
 @dataclass(frozen=True)
+class ResolverRow:
+    """What one of the resolvers that are asked beside the servers holds. What it holds of before is
+    gone about `gone_at`: a cache counts down (RFC 1035 section 3.2.1). One address may be many."""
+
+    address: str
+    shape: str
+    gone_at: datetime | None = None
+
+
+@dataclass(frozen=True)
 class DomainBoard:
     """One domain in the window: who says the new answer, who lags, and until when a cache may hold
-    the old one."""
+    the old one. Resolvers are asked once all servers agree."""
 
     domain: str
     check: Check
     servers: tuple[ServerRow, ...]
     gone_at: datetime | None
+    resolvers: tuple[ResolverRow, ...] = ()
 
     @property
     def moved(self) -> int:
         return sum(row.shape == "pass" for row in self.servers)
+
+    @property
+    def resolvers_moved(self) -> int:
+        return sum(row.shape == "pass" for row in self.resolvers)
 
     @property
     def shape(self) -> str:
@@ -78,7 +93,27 @@ def _board(check: Check, expected: frozenset[str], clock: Clock | None) -> Domai
     told = check.latest.evidence.get("servers", []) if check.latest is not None else []
     safe_at = clock.safe_at if clock is not None else None
     gone_at = safe_at - LOCKDOWN_MARGIN if safe_at is not None else None
-    return DomainBoard(check.subject, check, tuple(_row(r, expected) for r in told), gone_at)
+    return DomainBoard(
+        check.subject,
+        check,
+        tuple(_row(r, expected) for r in told),
+        gone_at,
+        tuple(_resolvers(check.latest, expected)),
+    )
+
+
+def _resolvers(seen: Observation | None, expected: frozenset[str]) -> Iterator[ResolverRow]:
+    for row in seen.evidence.get("resolvers", []) if seen is not None else []:
+        hosts = {value.partition(" ")[2] for value in row.get("values") or ()}
+        if row.get("status") not in _TOLD or not expected:
+            yield ResolverRow(row["address"], "unknown")
+        elif hosts == expected:
+            yield ResolverRow(row["address"], "pass")
+        else:
+            left = timedelta(seconds=row.get("ttl") or 0)
+            # Of the look that saw it: while the answer stays the same, its evidence is that look's.
+            gone_at = seen.first_seen_at + left if seen is not None and left else None
+            yield ResolverRow(row["address"], "waiting", gone_at)
 
 
 def _row(row: Mapping[str, Any], expected: frozenset[str]) -> ServerRow:

@@ -26,6 +26,14 @@ DIRECTORY_TASKS = (
     *("mse-agent-push", "manual-import"),
 )
 
+# The tasks whose requirements sheets the policies of each direction are made from.
+GATHERED = {
+    Cutover.Direction.OUTBOUND: ("forwarding-addresses", "tls-requirements", "branding"),
+    Cutover.Direction.INBOUND: (
+        *("anti-spoofing-exceptions", "global-permitted-senders", "managed-senders"),
+    ),
+}
+
 
 @dataclass(frozen=True)
 class Row:
@@ -74,7 +82,7 @@ class Facts:
 
 def readiness(facts: Facts) -> list[Row]:
     """The rows of the cutover's direction, in the order in which they are done."""
-    rows = [_ownership(facts), _directory(facts), _routes(facts)]
+    rows = [_ownership(facts), _directory(facts), _routes(facts), _signed(facts)]
     if facts.cutover.direction == Cutover.Direction.OUTBOUND:
         return [*rows, _spf(facts), _dkim(facts), _dmarc(facts)]
     return [
@@ -360,6 +368,13 @@ def _routes(facts: Facts) -> Row:
     title = "Bounces can come back" if is_outbound else "Delivery routes answer"
     mend = "Test every delivery route from the console, and repair what does not answer."
     return _tasks_row("routes", title, _chosen(facts, "inbound-delivery-routes"), mend)
+
+
+def _signed(facts: Facts) -> Row:
+    """What the cutover is configured from: no policy is better than the list behind it."""
+    keys = GATHERED[Cutover.Direction(facts.cutover.direction)]
+    mend = "Each side signs its requirements sheet off, an empty one too."
+    return _tasks_row("signed", "Requirements signed off", _chosen(facts, *keys), mend)
 
 
 def _delivery_test(facts: Facts) -> Row:

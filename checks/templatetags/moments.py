@@ -57,6 +57,25 @@ def exact(at: datetime, zone: str) -> SafeString:
     )
 
 
+@register.simple_tag
+def ticking(at: datetime) -> SafeString:
+    """Hours, minutes and seconds to a moment or since it, kept true by static/js/moment.js."""
+    seconds = abs(int((timezone.now() - at).total_seconds()))
+    return format_html(
+        '<time class="nowrap" role="timer" datetime="{}" title="{}" data-ticking>{}</time>',
+        at.isoformat(),
+        _exactly(at),
+        clock_face(seconds),
+    )
+
+
+def clock_face(seconds: int) -> str:
+    """3 days 04:05:06; the days only where there are some."""
+    days, rest = divmod(seconds, 86_400)
+    face = f"{rest // 3600:02}:{rest // 60 % 60:02}:{rest % 60:02}"
+    return f"{days} day{'s' if days > 1 else ''} {face}" if days else face
+
+
 def _exactly(at: datetime) -> str:
     return f"{date_format(at.astimezone(UTC), 'D j M Y, H:i:s')} UTC"
 

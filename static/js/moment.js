@@ -1,4 +1,5 @@
-// Keeps "4 min ago" true while a page stays open. Says what checks/templatetags/moments.py says.
+// Keeps "4 min ago", and clocks that tick, true while a page stays open. Says what
+// checks/templatetags/moments.py says.
 
 const MINUTE = 60;
 const HOUR = 60 * MINUTE;
@@ -30,5 +31,20 @@ function refresh() {
   }
 }
 
+function face(seconds) {
+  const days = Math.floor(seconds / DAY);
+  const parts = [Math.floor((seconds % DAY) / HOUR), Math.floor((seconds % HOUR) / MINUTE), seconds % MINUTE];
+  const clock = parts.map((part) => String(part).padStart(2, "0")).join(":");
+  return days ? `${days} ${days === 1 ? "day" : "days"} ${clock}` : clock;
+}
+
+function tick() {
+  for (const element of document.querySelectorAll("time[data-ticking]")) {
+    const away = Math.abs(Date.now() - Date.parse(element.dateTime));
+    element.textContent = face(Math.floor(away / 1000));
+  }
+}
+
 setInterval(refresh, 15000);
+setInterval(tick, 1000);
 document.addEventListener("htmx:load", refresh);

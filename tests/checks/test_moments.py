@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.utils import timezone
 
-from checks.templatetags.moments import ago, exact, next_look
+from checks.templatetags.moments import ago, clock_face, exact, next_look
 
 
 @pytest.mark.parametrize(
@@ -42,3 +42,17 @@ def test_exact_speaks_in_the_tenants_own_time() -> None:
         '<time class="nowrap" datetime="2026-12-04T00:00:00+00:00" '
         'title="Fri 4 Dec 2026, 00:00:00 UTC">Thu 3 Dec, 19:00 EST</time>'
     )
+
+
+@pytest.mark.parametrize(
+    ("seconds", "face"),
+    [
+        (0, "00:00:00"),
+        (3_725, "01:02:05"),
+        (86_399, "23:59:59"),
+        (86_400, "1 day 00:00:00"),
+        (200_000, "2 days 07:33:20"),
+    ],
+)
+def test_a_ticking_clock_shows_days_only_where_there_are_some(seconds: int, face: str) -> None:
+    assert clock_face(seconds) == face

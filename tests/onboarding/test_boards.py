@@ -1,0 +1,84 @@
+"""The live board: what servers and resolvers say now, held against the region's hosts."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from checks.engine.outcomes import Kind
+from onboarding.boards import DomainBoard, boards
+from onboarding.proof import Subject
+from tests.onboarding.room_facts import NOW, subject_of
+
+HOSTS = ("in-1.mimecast.test", "in-2.mimecast.test")
+NEW = ["10 in-1.mimecast.test", "10 in-2.mimecast.test"]
+OLD = ["10 mail.one.test"]
+
+
+def _told(values: list[str], *, ttl: int | None = 300, status: str = "records") -> dict[str, Any]:
+    return {"name": "ns1.one.test", "address": "192.0.2.1", "status": status,
+            "values": values, "ttl": ttl}  # fmt: skip
+
+
+def _board(servers: list[dict[str, Any]], resolvers: list[dict[str, Any]]) -> DomainBoard:
+    subject = subject_of(Kind.MX, "pass")
+    assert subject.check is not None
+    assert subject.check.latest is not None
+    subject.check.pk = 1
+    subject.check.latest.first_seen_at = NOW
+    subject.check.latest.evidence = {"servers": servers, "resolvers": resolvers}
+    (board,) = boards([Subject(Kind.MX, "one.test", subject.check)], HOSTS, {})
+    return board
+
+
+def test_the_share_of_resolvers_counts_those_that_hold_exactly_the_new_answer() -> None:
+    board = _board(
+        [_told(NEW)],
+        [
+            _told(NEW),
+            _told(OLD, ttl=240),
+            _told([*NEW, *OLD], ttl=60),
+            _told([], status="timeout", ttl=None),
+        ],
+    )
+
+    assert board.resolvers_moved == 1
+    assert [row.shape for row in board.resolvers] == ["pass", "waiting", "waiting", "unknown"]
+    assert [row.gone_at for row in board.resolvers] == [
+        None,
+        NOW + timedelta(seconds=240),
+        NOW + timedelta(seconds=60),
+        None,
+    ]
+
+
+def test_without_the_regions_hosts_nothing_is_called_new() -> None:
+    subject = subject_of(Kind.MX, "pass")
+    assert subject.check is not None
+    assert subject.check.latest is not None
+    subject.check.latest.evidence = {"servers": [_told(NEW)], "resolvers": [_told(NEW)]}
+
+    (board,) = boards([subject], (), {})
+
+    assert [row.shape for row in board.servers] == ["unknown"]
+    assert [row.shape for row in board.resolvers] == ["unknown"]
+
+
+@pytest.mark.parametrize(
+    ("servers", "shape", "moved"),
+    [
+        ([_told(NEW), _told(NEW)], "pass", 2),
+        ([_told(NEW), _told(OLD)], "waiting", 1),
+        ([_told([*NEW, *OLD]), _told(NEW)], "fail", 1),
+        ([_told(NEW), _told([], status="timeout", ttl=None)], "unknown", 1),
+        ([], "unknown", 0),
+    ],
+)
+def test_a_domain_has_moved_once_every_server_gives_the_new_answer_alone(
+    servers: list[dict[str, Any]], shape: str, moved: int
+) -> None:
+    board = _board(servers, [])
+
+    assert (board.shape, board.moved) == (shape, moved)
