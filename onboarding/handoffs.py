@@ -10,7 +10,9 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
+from checks.engine.outcomes import Kind
 from checks.models import Check
+from onboarding import change_sheets
 from onboarding.errors import OnboardingError
 from onboarding.judging import Ground
 from onboarding.models import HandOff, Plan, Task
@@ -20,6 +22,7 @@ from onboarding.records import RecordToPublish, records_for
 from onboarding.rows import Reader, TaskRow, rows_of
 from tenants.links import LinkState, Purpose, digest_of, issue_token
 from tenants.models import Domain, Tenant, User
+from tenants.regions import Region
 from tenants.services import write_activity
 
 DAYS = (1, 7, 14, 30)
@@ -27,12 +30,14 @@ DAYS = (1, 7, 14, 30)
 
 @dataclass(frozen=True)
 class SheetItem:
-    """One step for the outsider. A step whose turn has not come shows no record to publish."""
+    """One step for the outsider. A step whose turn has not come shows no record to publish.
+    `takes_away`: what publishing these records would remove, and nobody here knows."""
 
     task: Task
     subjects: tuple[Subject, ...]
     records: tuple[RecordToPublish, ...]
     must_wait: bool
+    takes_away: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -143,8 +148,9 @@ def hand_offs_of(tenant: Tenant) -> QuerySet[HandOff]:
 def sheet_of(made: HandOff) -> Sheet:
     """The steps that the link speaks of: its one task, or those of its one domain."""
     tenant = made.plan.tenant
-    rows = rows_of(list(tasks_of(made.plan)), Ground.of(tenant), Reader())
-    items = [_item(row, _concerned(row, made), tenant) for row in rows]
+    ground = Ground.of(tenant)
+    rows = rows_of(list(tasks_of(made.plan)), ground, Reader())
+    items = [_item(row, _concerned(row, made), ground) for row in rows]
     return Sheet(made, tenant, tuple(item for item in items if item is not None))
 
 
@@ -162,12 +168,23 @@ def _concerned(row: TaskRow, made: HandOff) -> Sequence[Subject] | None:
     return of_domain or None
 
 
-def _item(row: TaskRow, subjects: Sequence[Subject] | None, tenant: Tenant) -> SheetItem | None:
+def _item(row: TaskRow, subjects: Sequence[Subject] | None, ground: Ground) -> SheetItem | None:
     if subjects is None:
         return None
     # A hard gate passed before its turn, an MX record above all, loses mail.
     must_wait = row.task.is_hard_gate and bool(row.waits_for) and not row.task.is_complete
     wanted = [] if must_wait else [s for s in subjects if s in row.open_subjects]
-    region = tenant.region_values
+    region = ground.tenant.region_values
     records = tuple(record for subject in wanted for record in records_for(subject, region))
-    return SheetItem(row.task, tuple(subjects), records, must_wait)
+    away = _taken_away(wanted, region, {host.name for host in ground.hosts})
+    return SheetItem(row.task, tuple(subjects), records, must_wait, away)
+
+
+def _taken_away(wanted: Sequence[Subject], region: Region, hosts: set[str]) -> tuple[str, ...]:
+    """What the change sheets of these subjects want somebody's agreement to."""
+    sheets = [
+        change_sheets.sheet_of(subject, region, hosts=hosts)
+        for subject in wanted
+        if subject.kind in (Kind.MX, Kind.SPF)
+    ]
+    return tuple(value for sheet in sheets if sheet is not None for value in sheet.unknown)

@@ -11,8 +11,9 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from checks.engine.outcomes import Kind, Verdict
+from checks.engine.outcomes import Kind, Outcome, Verdict
 from checks.models import Check
+from checks.services import record_run
 from onboarding.handoffs import hand_off
 from onboarding.models import HandOff, Task
 from tenants.models import ActivityLine, Domain, Tenant, User
@@ -74,6 +75,27 @@ def test_a_record_whose_turn_has_not_come_is_not_shown(tenant: Tenant, owner: Us
     cutover = page.partition("MX")[2]
     assert "Not yet." in cutover
     assert [host for host in tenant.region_values.mx if host in page] == []
+
+
+@pytest.mark.parametrize(
+    ("stands", "asks"),
+    [("20 backup.elsewhere.test", True), ("10 us-smtp-inbound-1.mimecast.com", False)],
+)
+def test_what_would_be_taken_away_and_nobody_knows_is_asked_about_first(
+    tenant: Tenant, owner: User, stands: str, asks: bool
+) -> None:
+    Task.objects.filter(plan__tenant=tenant, key="mx-record-cutover").update(depends_on=[])
+    check = Check.objects.get(tenant=tenant, kind=Kind.MX)
+    server = {"name": "ns1.test", "address": "192.0.2.1", "status": "records"}
+    evidence = {"servers": [server | {"values": [stands], "ttl": 300}]}
+    outcome = Outcome(Kind.MX, "northwind.test", Verdict.FAIL, (), evidence)
+    record_run(check.pk, outcome, asked=check.expectation, at=timezone.now())
+
+    page = Client().get(link_to(task_of(tenant, "mx-record-cutover"), tenant, owner))
+
+    html = page.content.decode()
+    assert "us-smtp-inbound-1.mimecast.com" in html
+    assert ("Ask first." in html, f"<code>{stands}</code>" in html) == (asks, asks)
 
 
 def test_the_verdict_follows_the_checks(tenant: Tenant, owner: User, look: Look) -> None:
