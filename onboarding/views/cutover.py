@@ -30,6 +30,7 @@ from onboarding.rooms import facts_of, surroundings, switched
 from onboarding.rows import TaskRow
 from onboarding.safety import ACT_OF_KIND, clock_of
 from onboarding.scopes import primary_first
+from onboarding.talk import comments_of
 from onboarding.views.shared import TenantPage, load_page, show, signed_in
 from tenants.access import act
 from tenants.permissions import Act
@@ -37,6 +38,10 @@ from tenants.permissions import Act
 PHASE_OF_DIRECTION = {
     Cutover.Direction.OUTBOUND: "outbound-cutover-phase",
     Cutover.Direction.INBOUND: "inbound-cutover-phase",
+}
+GATE_OF_DIRECTION = {
+    Cutover.Direction.OUTBOUND: "outbound-cutover",
+    Cutover.Direction.INBOUND: "mx-record-cutover",
 }
 
 
@@ -125,6 +130,7 @@ def load_room(request: HttpRequest, public_id: str, cutover_id: str) -> Room:
 @require_GET
 def room(request: HttpRequest, public_id: str, cutover_id: str) -> HttpResponse:
     room = load_room(request, public_id, cutover_id)
+    is_big = request.GET.get("big") == "1"
     context = {
         "room": room,
         "page": room.page,
@@ -140,9 +146,21 @@ def room(request: HttpRequest, public_id: str, cutover_id: str) -> HttpResponse:
         "client_approvers": voting.client_approvers(room.page.tenant)
         if room.page.may_steer
         else (),
-        "is_big": request.GET.get("big") == "1",
+        "is_big": is_big,
+        # A shared screen is read by the client too.
+        **_talk(room, is_staff=room.page.is_staff and not is_big),
     }
     return show(request, "onboarding/cutover_room.html", "room", context)
+
+
+def _talk(room: Room, *, is_staff: bool) -> dict[str, object]:
+    """What people write of the switch: the talk of the step that it is."""
+    key = GATE_OF_DIRECTION[Cutover.Direction(room.cutover.direction)]
+    gate = room.facts.tasks.get(key)
+    if gate is None:
+        return {"gate": None}
+    said = comments_of(room.page.plan, is_staff=is_staff).filter(task=gate)
+    return {"gate": gate, "comments": list(said)}
 
 
 def _sheets(room: Room, agreed: Iterable[str]) -> list[ChangeSheet]:

@@ -12,7 +12,7 @@ from onboarding import talk, task_acts
 from onboarding.errors import NotYours, OnboardingError
 from onboarding.file_types import RefusedFile
 from onboarding.forms_words import CommentForm
-from onboarding.models import Comment, Sheet, Task
+from onboarding.models import Comment, Cutover, Sheet, Task
 from onboarding.uploads import was_too_large
 from onboarding.views.plan import back_to_plan, load_task
 from onboarding.views.shared import signed_in
@@ -51,23 +51,26 @@ def comment_add(request: HttpRequest, public_id: str, task_id: str) -> HttpRespo
         "task": task,
         "form": form,
         "answers": answers,
-        "sheet": _sheet_of(request, task),
+        "origin": _origin(request),
+        "back": _back(request, tenant, task)["Location"],
     }
     status = 422 if request.method == "POST" else 200
     return render(request, "onboarding/comment_add.html", context, status=status)
 
 
-def _sheet_of(request: HttpRequest, task: Task) -> Sheet | None:
-    """The task's sheet, where somebody writes from there."""
-    from_sheet = "sheet" in request.GET or "sheet" in request.POST
-    return Sheet.objects.filter(task=task).first() if from_sheet else None
+def _origin(request: HttpRequest) -> str:
+    """The page somebody writes from, where it is not the plan: the id of its sheet or cutover."""
+    return request.POST.get("from") or request.GET.get("from", "")
 
 
 def _back(request: HttpRequest, tenant: Tenant, task: Task) -> HttpResponse:
-    sheet = _sheet_of(request, task)
-    if sheet is None:
+    origin = _origin(request)
+    if origin and Sheet.objects.filter(task=task, public_id=origin).exists():
+        page = redirect("onboarding:sheet-show", public_id=tenant.public_id, sheet_id=origin)
+    elif origin and Cutover.objects.filter(plan=task.plan_id, public_id=origin).exists():
+        page = redirect("onboarding:cutover-room", public_id=tenant.public_id, cutover_id=origin)
+    else:
         return back_to_plan(request, tenant, task)
-    page = redirect("onboarding:sheet-show", public_id=tenant.public_id, sheet_id=sheet.public_id)
     page["Location"] += "#talk"
     return page
 

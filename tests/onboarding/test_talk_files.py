@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,13 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from onboarding.models import Comment, EvidenceFile, Sheet
 from onboarding.talk import Words, add_comment
 from tenants.models import Tenant, User
 from tests.cast import SignIn, task_of
+from tests.cutovers import cutover_of
 from tests.markup import texts
 
 KEY = "forwarding-addresses"
@@ -88,8 +91,40 @@ def test_a_sheet_shows_the_talk_of_its_step_and_takes_more(
     client = signed_in(owner)
 
     (said,) = texts(client.get(address).content.decode(), "#talk")
-    response = _send(client, tenant, sheet="yes")
+    response = _send(client, tenant, **{"from": sheet.public_id})
 
     assert "Which relay?" in said
     assert "three relays" not in said
     assert response["Location"] == f"{address}#talk"
+
+
+def test_a_cutovers_room_shows_the_talk_of_its_step_and_takes_more(
+    tenant: Tenant, owner: User, signed_in: SignIn
+) -> None:
+    cutover = cutover_of(tenant, "inbound", timezone.now() + timedelta(days=1))
+    task = task_of(tenant, "mx-record-cutover")
+    add_comment(task, Words("Registrar is on the line."), by=owner, side="client")
+    address = reverse("onboarding:cutover-room", args=[tenant.public_id, cutover.public_id])
+    write = reverse("onboarding:comment-add", args=[tenant.public_id, task.public_id])
+    client = signed_in(owner)
+
+    (said,) = texts(client.get(address).content.decode(), "#talk")
+    response = client.post(write, {"body": "Saved now.", "from": cutover.public_id})
+
+    assert "Registrar is on the line." in said
+    assert response["Location"] == f"{address}#talk"
+
+
+def test_the_big_board_for_a_shared_screen_shows_no_internal_note(
+    tenant: Tenant, consultant: User, signed_in: SignIn
+) -> None:
+    cutover = cutover_of(tenant, "inbound", timezone.now() + timedelta(days=1))
+    note = Words("Their registrar is slow.", is_internal=True)
+    add_comment(task_of(tenant, "mx-record-cutover"), note, by=consultant, side="mimecast")
+    address = reverse("onboarding:cutover-room", args=[tenant.public_id, cutover.public_id])
+    client = signed_in(consultant)
+
+    usual = client.get(address).content.decode()
+    big = client.get(f"{address}?big=1").content.decode()
+
+    assert ("registrar is slow" in usual, "registrar is slow" in big) == (True, False)
