@@ -60,6 +60,7 @@ def confirm_window(
             by=by,
             direction=cutover.direction,
             of=cutover.covers,
+            cutover_id=cutover.public_id,
             planned_at=window.planned_at.isoformat(),
             because=words,
         )

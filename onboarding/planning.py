@@ -151,6 +151,7 @@ def _note(cutover: Cutover, act: str, *, by: User) -> None:
         by=by,
         direction=cutover.direction,
         of=cutover.covers,
+        cutover_id=cutover.public_id,
         planned_at=cutover.planned_at.isoformat(),
     )
     cutover.plan.touch()

@@ -27,12 +27,8 @@ DIRECTORY_TASKS = (
 )
 
 # The tasks whose requirements sheets the policies of each direction are made from.
-GATHERED = {
-    Cutover.Direction.OUTBOUND: ("forwarding-addresses", "tls-requirements", "branding"),
-    Cutover.Direction.INBOUND: (
-        *("anti-spoofing-exceptions", "global-permitted-senders", "managed-senders"),
-    ),
-}
+_OUTBOUND_SHEETS = ("forwarding-addresses", "tls-requirements", "branding")
+_INBOUND_SHEETS = ("anti-spoofing-exceptions", "global-permitted-senders", "managed-senders")
 
 
 @dataclass(frozen=True)
@@ -372,7 +368,8 @@ def _routes(facts: Facts) -> Row:
 
 def _signed(facts: Facts) -> Row:
     """What the cutover is configured from: no policy is better than the list behind it."""
-    keys = GATHERED[Cutover.Direction(facts.cutover.direction)]
+    is_outbound = facts.cutover.direction == Cutover.Direction.OUTBOUND
+    keys = _OUTBOUND_SHEETS if is_outbound else _INBOUND_SHEETS
     mend = "Each side signs its requirements sheet off, an empty one too."
     return _tasks_row("signed", "Requirements signed off", _chosen(facts, *keys), mend)
 

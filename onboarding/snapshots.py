@@ -76,6 +76,7 @@ def _take(
             by=by,
             direction=cutover.direction,
             of=cutover.covers,
+            cutover_id=cutover.public_id,
             digest=made.digest,
         )
         cutover.plan.touch()

@@ -95,6 +95,11 @@ urlpatterns = [
         name="rollback",
     ),
     path(
+        "t/<str:public_id>/cutovers/<str:cutover_id>/record/",
+        cutover.record,
+        name="cutover-record",
+    ),
+    path(
         "t/<str:public_id>/cutovers/<str:cutover_id>/snapshots/",
         cutover.snapshot_take,
         name="snapshot-take",

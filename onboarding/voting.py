@@ -60,6 +60,7 @@ def name_approvers(
             by=by,
             direction=held.direction,
             of=cutover.covers,
+            cutover_id=cutover.public_id,
             names=[person.name for person in (mimecast, client) if person is not None],
         )
         cutover.plan.touch()
@@ -200,6 +201,7 @@ def _note(cutover: Cutover, vote: CutoverVote, made: CutoverVerdict | None) -> N
         by=vote.by,
         direction=cutover.direction,
         of=cutover.covers,
+        cutover_id=cutover.public_id,
         says="go" if vote.is_go else "no-go",
         because=vote.accepted_risk or vote.words,
     )
@@ -209,6 +211,7 @@ def _note(cutover: Cutover, vote: CutoverVote, made: CutoverVerdict | None) -> N
             "cutover-decided",
             direction=cutover.direction,
             of=cutover.covers,
+            cutover_id=cutover.public_id,
             says="go" if made.is_go else "no-go",
             digest=made.digest,
         )

@@ -58,6 +58,18 @@ def exact(at: datetime, zone: str) -> SafeString:
 
 
 @register.simple_tag
+def to_the_second(at: datetime, zone: str) -> SafeString:
+    """The day and second in a tenant's own time zone, for a record."""
+    local = at.astimezone(zoneinfo.ZoneInfo(zone))
+    return format_html(
+        '<time class="nowrap" datetime="{}" title="{}">{}</time>',
+        at.isoformat(),
+        _exactly(at),
+        date_format(local, "D j M, H:i:s T"),
+    )
+
+
+@register.simple_tag
 def ticking(at: datetime) -> SafeString:
     """Hours, minutes and seconds to a moment or since it, kept true by static/js/moment.js."""
     seconds = abs(int((timezone.now() - at).total_seconds()))

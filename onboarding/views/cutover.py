@@ -18,6 +18,7 @@ from onboarding import deciding, snapshots, voting
 from onboarding.afterwards import Duty, Switched, afterwards, has_begun
 from onboarding.boards import DomainBoard, boards
 from onboarding.change_sheets import ChangeSheet, sheet_of
+from onboarding.chronicles import chronicle
 from onboarding.clashes import Surroundings, clashes
 from onboarding.dns_forms import AS_OF
 from onboarding.errors import OnboardingError
@@ -219,6 +220,21 @@ def rollback(request: HttpRequest, public_id: str, cutover_id: str) -> HttpRespo
         "may_take": not room.facts.is_open and room.facts.now < room.cutover.planned_at,
     }
     return show(request, "onboarding/rollback.html", "rollback", context)
+
+
+@act(Act.READ)
+@require_GET
+def record(request: HttpRequest, public_id: str, cutover_id: str) -> HttpResponse:
+    """What was done, decided, said and seen, in its order."""
+    room = load_room(request, public_id, cutover_id)
+    tasks = [row.task for row in room.run_sheet]
+    context = {
+        "page": room.page,
+        "cutover": room.cutover,
+        "tab": "cutover",
+        "entries": chronicle(room.cutover, tasks, is_staff=room.page.is_staff),
+    }
+    return show(request, "onboarding/cutover_record.html", "record", context)
 
 
 @act(Act.STEER)
