@@ -368,6 +368,9 @@ CHECKS_CADENCE_OF_SAMPLES = {
 }
 CHECKS_REOPEN_AFTER_SECONDS_OF_SAMPLES = 8
 
+# --- After go-live: for how many days a domain's MX TTL may stay low once its mail has moved.
+DRIFT_TTL_DAYS = env.integer("DRIFT_TTL_DAYS", 14, least=1, most=365)
+
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 LOGGING = {
     "version": 1,

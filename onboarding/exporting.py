@@ -24,6 +24,7 @@ from onboarding.models import (
     CutoverVerdict,
     CutoverVote,
     DomainPart,
+    Drift,
     EvidenceFile,
     HandOff,
     Holiday,
@@ -35,6 +36,7 @@ from onboarding.models import (
     Task,
     TenantExport,
     Turn,
+    Watch,
     WorkingTime,
 )
 from tenants.models import (
@@ -71,6 +73,8 @@ PARTS: dict[str, tuple[type[Model], str]] = {
     "cutover_snapshots": (CutoverSnapshot, "cutover__plan__tenant"),
     "cutover_votes": (CutoverVote, "cutover__plan__tenant"),
     "cutover_verdicts": (CutoverVerdict, "cutover__plan__tenant"),
+    "watch": (Watch, "tenant"),
+    "drifts": (Drift, "tenant"),
     "files": (EvidenceFile, "task__plan__tenant"),
     "hand_offs": (HandOff, "plan__tenant"),
     "exports": (TenantExport, "tenant"),

@@ -12,10 +12,11 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from checks import discoveries
-from onboarding import exporting, services, snapshots, task_acts, windows
+from checks.subjects import keep_checks
+from onboarding import drifts, exporting, services, snapshots, task_acts, windows
 from onboarding.models import Mark, Plan, SheetImport, TenantExport
 from onboarding.sheets import importing
-from tenants.models import Domain
+from tenants.models import Domain, Tenant
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +28,11 @@ def reconcile() -> None:
     open_plans = Plan.objects.filter(tenant__archived_at__isnull=True)
     for plan in open_plans.select_related("tenant").iterator():
         services.follow_profile(plan.tenant)
+        drifts.follow_tenant(plan.tenant)
+    # A completed tenant's plan stays as it was closed; its checks ask by today's values.
+    for tenant in Tenant.objects.filter(completed_at__isnull=False).select_related("plan"):
+        keep_checks(tenant)
+        drifts.follow_tenant(tenant)
     importing.drop_abandoned()
 
 

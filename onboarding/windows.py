@@ -43,3 +43,8 @@ def open_windows(*, now: datetime) -> QuerySet[Cutover]:
         planned_at__gt=now - CLOSES_AFTER,
         plan__tenant__archived_at__isnull=True,
     ).select_related("plan__tenant")
+
+
+def span_of(cutover: Cutover) -> tuple[datetime, datetime]:
+    """From when until when a cutover's window is watched closely."""
+    return cutover.planned_at - OPENS_BEFORE, cutover.planned_at + CLOSES_AFTER

@@ -3,6 +3,7 @@
 from onboarding.models.calendars import Holiday, Turn, WorkingTime
 from onboarding.models.contacts import Contact
 from onboarding.models.cutovers import Cutover, CutoverSnapshot, CutoverVerdict, CutoverVote
+from onboarding.models.drifts import Drift, Watch
 from onboarding.models.files import EvidenceFile, HandOff, TenantExport
 from onboarding.models.plans import (
     COMPLETE,
@@ -27,6 +28,7 @@ __all__ = [
     "CutoverVerdict",
     "CutoverVote",
     "DomainPart",
+    "Drift",
     "EvidenceFile",
     "HandOff",
     "Holiday",
@@ -42,5 +44,6 @@ __all__ = [
     "TaskState",
     "TenantExport",
     "Turn",
+    "Watch",
     "WorkingTime",
 ]

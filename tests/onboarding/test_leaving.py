@@ -205,6 +205,8 @@ def test_an_export_holds_all_of_one_tenant_and_nothing_of_another(
         "cutover_snapshots",
         "cutover_votes",
         "cutover_verdicts",
+        "watch",
+        "drifts",
         "discoveries",
         "messages",
     ]
