@@ -9,7 +9,7 @@ from django.db.models import Count, Prefetch, Q, QuerySet
 
 from checks.engine.outcomes import Kind, Verdict
 from checks.models import Check
-from onboarding.models import COMPLETE, Cutover, Phase, Plan, Task
+from onboarding.models import COMPLETE, Cutover, Drift, Phase, Plan, Task
 from tenants.models import Tenant
 
 
@@ -59,6 +59,12 @@ def check_counts(tenants: Sequence[Tenant]) -> dict[int, CheckCounts]:
         row["tenant_id"]: CheckCounts(row["passing"], row["failing"], row["unknown"])
         for row in rows
     }
+
+
+def drift_counts(tenants: Sequence[Tenant]) -> dict[int, int]:
+    """How many drifts each tenant has open."""
+    rows = Drift.objects.filter(tenant__in=tenants, closed_at=None).values("tenant_id")
+    return dict(rows.annotate(number=Count("pk")).values_list("tenant_id", "number"))
 
 
 def failing_checks(tenants: Sequence[Tenant]) -> QuerySet[Check]:

@@ -44,6 +44,8 @@ class Act(StrEnum):
     SEE_PEOPLE = "see people"
     INVITE = "invite"
     MANAGE_PEOPLE = "manage people"
+    ACKNOWLEDGE = "acknowledge a drift"
+    STEER_WATCH = "steer the watch"
     EXPORT = "export"
     CLOSE = "close the tenant"
     ERASE = "erase the tenant"
@@ -86,6 +88,8 @@ _ALLOWED: dict[Act, set[Role]] = {
     Act.SEE_PEOPLE: set(Role),
     Act.INVITE: _STEERING | {Role.OWNER},
     Act.MANAGE_PEOPLE: _STEERING | {Role.OWNER},
+    Act.ACKNOWLEDGE: _ACTING,
+    Act.STEER_WATCH: _STEERING,
     Act.EXPORT: {Role.ADMINISTRATOR, Role.OWNER},
     Act.CLOSE: _STEERING,
     Act.ERASE: {Role.ADMINISTRATOR},
@@ -95,11 +99,13 @@ _ALLOWED: dict[Act, set[Role]] = {
     Act.MANAGE_STAFF: {Role.ADMINISTRATOR},
 }
 
-# What is left of a closed tenant: reading, and leaving.
+# What is left of a closed tenant: reading, the watch after go-live, and leaving.
 _WHILE_CLOSED = {
     Act.READ,
     Act.SEE_PEOPLE,
     Act.MANAGE_PEOPLE,
+    Act.ACKNOWLEDGE,
+    Act.STEER_WATCH,
     Act.EXPORT,
     Act.CLOSE,
     Act.ERASE,

@@ -21,6 +21,7 @@ from onboarding.models import (
     Comment,
     Contact,
     Cutover,
+    Drift,
     Holiday,
     Responsibility,
     Sheet,
@@ -100,6 +101,7 @@ def furnish(tenant: Tenant, consultant: User) -> dict[str, str]:
         "cutover_id": Cutover.objects.create(
             plan=tenant.plan, direction="inbound", planned_at=timezone.now() + timedelta(days=9)
         ).public_id,
+        **_after_go_live(tenant),
         "holiday_id": Holiday.objects.create(
             tenant=tenant, day="2026-12-25", name="Christmas"
         ).public_id,
@@ -113,6 +115,11 @@ def furnish(tenant: Tenant, consultant: User) -> dict[str, str]:
         "hand-off": token,
         "invitation": invited,
     }
+
+
+def _after_go_live(tenant: Tenant) -> dict[str, str]:
+    drift = Drift.objects.create(tenant=tenant, kind="leftover_mx", subject="walls.test")
+    return {"drift_id": drift.public_id}
 
 
 def _sheet(tenant: Tenant, by: User) -> tuple[Sheet, SheetRow]:

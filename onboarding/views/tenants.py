@@ -10,11 +10,12 @@ from django.db import transaction
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods
 
 from checks.models import Check
 from checks.tasks import look_now
-from onboarding import queries, services
+from onboarding import filters, queries, services
 from onboarding.forms import DomainFormSet, HostFormSet, ProfileForm, RegionValuesForm
 from onboarding.models import Cutover
 from onboarding.services import DomainEntry, HostEntry, NewTenant
@@ -48,10 +49,10 @@ def home(request: HttpRequest) -> HttpResponse:
 def tenant_list(request: HttpRequest) -> HttpResponse:
     user = signed_in(request)
     of = request.GET.get("of", "")
-    tenants = tenants_for(user).filter(archived_at__isnull=of != "closed")
     is_mine = user.staff_role == User.StaffRole.CONSULTANT and of not in ("all", "closed")
-    if is_mine:
-        tenants = tenants.filter(consultant=user)
+    mine = tenants_for(user).filter(consultant=user) if is_mine else tenants_for(user)
+    drifted = mine.filter(filters.drifted(timezone.now()))
+    tenants = drifted if of == "drifted" else mine.filter(archived_at__isnull=of != "closed")
     wanted = request.GET.get("q", "").strip()
     if wanted:
         tenants = tenants.filter(
@@ -61,9 +62,12 @@ def tenant_list(request: HttpRequest) -> HttpResponse:
     context = {
         "tenants": found,
         "counts": queries.check_counts(list(found)),
+        "drifts": queries.drift_counts(list(found)),
+        "drifted": drifted.count(),
         "wanted": wanted,
         "is_mine": is_mine,
         "is_closed": of == "closed",
+        "is_drifted": of == "drifted",
     }
     return show(request, "onboarding/tenant_list.html", "tenants", context)
 
