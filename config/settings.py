@@ -310,6 +310,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": timedelta(minutes=1),
         "options": {"expires": 60},
     },
+    "tell-drifts": {
+        "task": "onboarding.tell_drifts",
+        "schedule": timedelta(minutes=1),
+        "options": {"expires": 60},
+    },
     "reconcile-plans": {"task": "onboarding.reconcile", "schedule": timedelta(days=1)},
 }
 
@@ -368,7 +373,9 @@ CHECKS_CADENCE_OF_SAMPLES = {
 }
 CHECKS_REOPEN_AFTER_SECONDS_OF_SAMPLES = 8
 
-# --- After go-live: for how many days a domain's MX TTL may stay low once its mail has moved.
+# --- After go-live: for how long nothing else must change before people are told of a drift, and
+# for how many days a domain's MX TTL may stay low once its mail has moved.
+DRIFT_QUIET_SECONDS = env.integer("DRIFT_QUIET_SECONDS", 300, least=0, most=86_400)
 DRIFT_TTL_DAYS = env.integer("DRIFT_TTL_DAYS", 14, least=1, most=365)
 
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")

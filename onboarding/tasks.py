@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Iterable
+from smtplib import SMTPException
 
 from celery import shared_task
 from django.db import transaction
@@ -13,8 +14,8 @@ from kombu.exceptions import OperationalError
 
 from checks import discoveries
 from checks.subjects import keep_checks
-from onboarding import drifts, exporting, services, snapshots, task_acts, windows
-from onboarding.models import Mark, Plan, SheetImport, TenantExport
+from onboarding import drifts, exporting, services, snapshots, task_acts, telling, windows
+from onboarding.models import DriftLetter, Mark, Plan, SheetImport, TenantExport
 from onboarding.sheets import importing
 from tenants.models import Domain, Tenant
 
@@ -57,6 +58,27 @@ def watch_cutovers() -> None:
     begun = windows.watch_open_windows(now=now)
     if begun:
         logger.info("watching %d checks closely", begun)
+
+
+@shared_task(name="onboarding.tell_drifts", ignore_result=True)
+def tell_drifts() -> None:
+    """Each minute: letters about what has drifted or is right again, and those not sent yet."""
+    now = timezone.now()
+    for tenant in telling.tenants_to_tell(now):
+        telling.make_letters(tenant, now=now)
+    for public_id in telling.unsent(now).values_list("public_id", flat=True):
+        send_drift_letter.delay(public_id)
+
+
+@shared_task(name="onboarding.send_drift_letter", acks_late=True, ignore_result=True)
+def send_drift_letter(public_id: str) -> None:
+    letter = DriftLetter.objects.select_related("tenant", "person").filter(public_id=public_id)
+    for each in letter:
+        try:
+            telling.send(each, now=timezone.now())
+        except (SMTPException, OSError) as error:
+            # It stays unsent, and the beat comes back to it.
+            logger.warning("the mail server took no letter about drifts: %s", error)
 
 
 @shared_task(name="onboarding.build_export", acks_late=True, ignore_result=True)

@@ -3,7 +3,7 @@
 from onboarding.models.calendars import Holiday, Turn, WorkingTime
 from onboarding.models.contacts import Contact
 from onboarding.models.cutovers import Cutover, CutoverSnapshot, CutoverVerdict, CutoverVote
-from onboarding.models.drifts import Drift, Watch
+from onboarding.models.drifts import Drift, DriftLetter, Watch
 from onboarding.models.files import EvidenceFile, HandOff, TenantExport
 from onboarding.models.plans import (
     COMPLETE,
@@ -29,6 +29,7 @@ __all__ = [
     "CutoverVote",
     "DomainPart",
     "Drift",
+    "DriftLetter",
     "EvidenceFile",
     "HandOff",
     "Holiday",

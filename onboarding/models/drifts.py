@@ -113,3 +113,34 @@ class Drift(models.Model):
 
     def is_muted(self, now: datetime) -> bool:
         return self.muted_until is not None and self.muted_until > now
+
+
+class DriftLetter(models.Model):
+    """One message to one person about what has changed; kept, so that it is sent once.
+
+    Whoever made it noted with each drift that it was told, in the same transaction. A worker that
+    dies between the mail server's yes and ours sends it again under the same Message-ID, so that
+    mail programs show it once.
+    """
+
+    public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="drift_letters")
+    person = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    # What it tells: for each drift its kind, its subject, and whether it was opened, is still so
+    # after a mute, or has ended.
+    changes = models.JSONField()
+    made_at = models.DateTimeField(default=timezone.now)
+    sent_at = models.DateTimeField(null=True, blank=True)
+    # A worker has it; one that died has lost it by then.
+    claimed_until = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["made_at", "pk"]
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(
+                fields=["made_at"], condition=Q(sent_at__isnull=True), name="drift_letter_unsent"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"letter to {self.person} about {self.tenant}"

@@ -12,7 +12,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
-from checks.engine.outcomes import Kind
+from checks.engine.outcomes import Kind, Verdict
 from checks.models import Check
 from onboarding import drifts
 from onboarding.drift_rules import KIND_OF_CHECK
@@ -114,8 +114,10 @@ def _watched(page: TenantPage, open_now: Sequence[Drift]) -> list[Watched]:
 
 
 def _holds(check: Check) -> bool:
+    """Without an MTA-STS policy nothing is enforced, which is as good."""
     settled = check.standing.verdict
-    return settled is not None and settled.is_yes
+    is_without_policy = check.kind == Kind.MTA_STS and settled is Verdict.NOT_APPLICABLE
+    return is_without_policy or (settled is not None and settled.is_yes)
 
 
 # --- Acts

@@ -207,6 +207,7 @@ def test_an_export_holds_all_of_one_tenant_and_nothing_of_another(
         "cutover_verdicts",
         "watch",
         "drifts",
+        "drift_letters",
         "discoveries",
         "messages",
     ]
