@@ -6,6 +6,7 @@ from onboarding.models.cutovers import Cutover, CutoverSnapshot, CutoverVerdict,
 from onboarding.models.drifts import Drift, DriftLetter, Watch
 from onboarding.models.files import EvidenceFile, HandOff, TenantExport
 from onboarding.models.plans import (
+    CLOSURE,
     COMPLETE,
     DomainPart,
     Mark,
@@ -20,6 +21,7 @@ from onboarding.models.sheets import Sheet, SheetImport, SheetRow
 from onboarding.models.talk import Comment
 
 __all__ = [
+    "CLOSURE",
     "COMPLETE",
     "Comment",
     "Contact",

@@ -9,8 +9,9 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.text import slugify
 from django.views.decorators.http import require_GET, require_POST
 
-from onboarding import exporting, leaving
+from onboarding import closing, exporting, leaving
 from onboarding.errors import OnboardingError
+from onboarding.forms_words import ReopenForm
 from onboarding.models import TenantExport
 from onboarding.tasks import build_export_soon
 from onboarding.views.files import send_file
@@ -23,10 +24,13 @@ from tenants.throttle import throttled
 @act(Act.SEE_PEOPLE)
 @require_GET
 def leaving_show(request: HttpRequest, public_id: str) -> HttpResponse:
+    return render(request, "onboarding/leaving.html", _context(request, public_id, ReopenForm()))
+
+
+def _context(request: HttpRequest, public_id: str, reopening: ReopenForm) -> dict[str, object]:
     page = load_page(request, public_id)
     export = TenantExport.objects.filter(tenant=page.tenant).first() if page.may_export else None
-    context = {"page": page, "tab": "people", "export": export}
-    return render(request, "onboarding/leaving.html", context)
+    return {"page": page, "tab": "people", "export": export, "reopening": reopening}
 
 
 def _back(public_id: str) -> HttpResponse:
@@ -44,9 +48,15 @@ def tenant_close(request: HttpRequest, public_id: str) -> HttpResponse:
 @act(Act.CLOSE)
 @require_POST
 def tenant_reopen(request: HttpRequest, public_id: str) -> HttpResponse:
-    leaving.reopen_tenant(tenant_or_404(request, public_id), by=signed_in(request))
-    messages.success(request, "Open again. Every check looks anew.")
-    return _back(public_id)
+    tenant = tenant_or_404(request, public_id)
+    form = ReopenForm(request.POST)
+    if not form.is_valid():
+        return render(
+            request, "onboarding/leaving.html", _context(request, public_id, form), status=422
+        )
+    closing.reopen(tenant, by=signed_in(request), because=form.cleaned_data["because"])
+    messages.success(request, "Open again. What no longer holds is open in the plan.")
+    return redirect("onboarding:plan-show", public_id=public_id)
 
 
 @act(Act.EXPORT)

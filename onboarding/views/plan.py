@@ -17,13 +17,12 @@ from checks.services import attend
 from checks.tasks import look_now
 from onboarding import services, task_acts
 from onboarding.assigning import assignable
-from onboarding.closing import CLOSURE
 from onboarding.dates import shifts, today_for
 from onboarding.errors import NotYours, OnboardingError
 from onboarding.evidence_files import files_by_task
 from onboarding.forms_dates import CutoverForm
 from onboarding.judging import Ground
-from onboarding.models import Cutover, Plan, Responsibility, Task
+from onboarding.models import CLOSURE, Cutover, Plan, Responsibility, Task
 from onboarding.proof import Subject
 from onboarding.records import RecordToPublish, records_for
 from onboarding.rows import PhaseRow, TaskRow, client_steps
@@ -104,7 +103,8 @@ def revision(request: HttpRequest, public_id: str) -> HttpResponse:
     A page that asks is one that somebody has open, so the checks are told that somebody waits.
     """
     tenant = tenant_or_404(request, public_id)
-    attend(tenant, now=timezone.now())
+    if not tenant.is_closed:
+        attend(tenant, now=timezone.now())
     return HttpResponse(str(tenant.plan.revision), content_type="text/plain")
 
 

@@ -38,7 +38,9 @@ def home(request: HttpRequest) -> HttpResponse:
         return redirect("onboarding:dashboard")
     if user.is_mimecast:
         return redirect("onboarding:tenant-list")
-    tenants = list(open_tenants_for(user)[:2])
+    tenants = list(open_tenants_for(user)[:2]) or list(tenants_for(user)[:2])
+    if len(tenants) == 1 and tenants[0].is_closed:
+        return redirect("onboarding:watch", public_id=tenants[0].public_id)
     if len(tenants) == 1:
         return redirect("onboarding:steps", public_id=tenants[0].public_id)
     return redirect("onboarding:tenant-list")

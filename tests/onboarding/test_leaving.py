@@ -161,7 +161,7 @@ def test_a_tenant_opened_again_looks_anew(
     client = signed_in(consultant)
     _post(client, "tenant-close", tenant)
 
-    _post(client, "tenant-reopen", tenant)
+    _post(client, "tenant-reopen", tenant, because="The client came back.")
 
     assert Check.objects.filter(is_active=True).count() == before
     assert _post(client, "look-at-all", tenant) == 302
