@@ -315,6 +315,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": timedelta(minutes=1),
         "options": {"expires": 60},
     },
+    "build-lost-packs": {
+        "task": "onboarding.build_lost_packs",
+        "schedule": timedelta(minutes=10),
+        "options": {"expires": 600},
+    },
     "reconcile-plans": {"task": "onboarding.reconcile", "schedule": timedelta(days=1)},
 }
 

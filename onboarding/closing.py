@@ -22,6 +22,7 @@ from onboarding import handoffs
 from onboarding.errors import OnboardingError
 from onboarding.models import CLOSURE, HandOff, Plan, Task, TaskState
 from onboarding.moves import LONGEST_REASON
+from onboarding.packs.building import ask_for_pack
 from onboarding.services import follow_profile
 from onboarding.standing import refresh_states
 from onboarding.talk import Words, add_comment
@@ -82,6 +83,7 @@ def _complete(tenant: Tenant, *, by: User) -> None:
     begin_at_go_live(tenant, now=now) or begin_at_closing(tenant, now=now, by=by)
     end_doors(tenant, by=by)
     write_activity(tenant, "case-completed", by=by)
+    ask_for_pack(tenant, by=by)
     tenant.plan.touch()
 
 

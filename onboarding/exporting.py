@@ -17,6 +17,7 @@ from checks.models import Check, Discovery, Observation, RawAnswers, ShownMessag
 from onboarding import file_store
 from onboarding.evidence_files import files_of
 from onboarding.models import (
+    ClosingPack,
     Comment,
     Contact,
     Cutover,
@@ -80,6 +81,7 @@ PARTS: dict[str, tuple[type[Model], str]] = {
     "files": (EvidenceFile, "task__plan__tenant"),
     "hand_offs": (HandOff, "plan__tenant"),
     "exports": (TenantExport, "tenant"),
+    "closing_packs": (ClosingPack, "tenant"),
     "checks": (Check, "tenant"),
     "observations": (Observation, "check_asked__tenant"),
     "discoveries": (Discovery, "domain__tenant"),

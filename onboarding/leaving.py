@@ -11,7 +11,7 @@ from checks.subjects import keep_checks
 from onboarding import file_store, handoffs
 from onboarding.closing import end_doors
 from onboarding.errors import OnboardingError
-from onboarding.models import EvidenceFile, HandOff, TenantExport
+from onboarding.models import ClosingPack, EvidenceFile, HandOff, TenantExport
 from tenants import people
 from tenants.models import (
     ActivityChain,
@@ -105,7 +105,9 @@ def _forget(person: User) -> None:
 def _places_of(tenant: Tenant) -> list[str]:
     kept = EvidenceFile.objects.filter(task__plan__tenant=tenant)
     exports = TenantExport.objects.filter(tenant=tenant).exclude(stored_as="")
+    packs = ClosingPack.objects.filter(tenant=tenant).exclude(stored_as="")
     return [
         *kept.values_list("stored_as", flat=True),
         *exports.values_list("stored_as", flat=True),
+        *packs.values_list("stored_as", flat=True),
     ]

@@ -15,7 +15,8 @@ from kombu.exceptions import OperationalError
 from checks import discoveries
 from checks.subjects import keep_checks
 from onboarding import drifts, exporting, services, snapshots, task_acts, telling, windows
-from onboarding.models import DriftLetter, Mark, Plan, SheetImport, TenantExport
+from onboarding.models import ClosingPack, DriftLetter, Mark, Plan, SheetImport, TenantExport
+from onboarding.packs import building
 from onboarding.sheets import importing
 from tenants.models import Domain, Tenant
 
@@ -88,6 +89,26 @@ def build_export(public_id: str) -> None:
         exporting.build_export(export)
 
 
+@shared_task(
+    name="onboarding.build_pack",
+    acks_late=True,
+    ignore_result=True,
+    time_limit=580,
+    soft_time_limit=570,
+)
+def build_pack(public_id: str) -> None:
+    pack = ClosingPack.objects.select_related("tenant").filter(public_id=public_id).first()
+    if pack is not None:
+        building.build_pack(pack)
+
+
+@shared_task(name="onboarding.build_lost_packs", ignore_result=True)
+def build_lost_packs() -> None:
+    """Closing packs that a broker or a worker lost: nobody has to ask for them again."""
+    for pack in building.unbuilt(timezone.now()):
+        build_pack.delay(pack.public_id)
+
+
 @shared_task(name="onboarding.look_around", acks_late=True, ignore_result=True)
 def look_around(discovery_id: int) -> None:
     """A look around one domain's DNS; open pages hear of it."""
@@ -138,6 +159,19 @@ def _queue_look_around(discovery_id: int) -> None:
     except OperationalError:
         # The page shows it as asked for, and offers to ask again.
         logger.warning("no broker: discovery %s was not begun", discovery_id)
+
+
+def build_pack_soon(pack: ClosingPack) -> None:
+    """Queue the work once the transaction has committed."""
+    transaction.on_commit(functools.partial(_queue_pack, pack.public_id))
+
+
+def _queue_pack(public_id: str) -> None:
+    try:
+        build_pack.delay(public_id)
+    except OperationalError:
+        # The beat looks for packs that were asked for and are not there.
+        logger.warning("no broker: closing pack %s was not begun", public_id)
 
 
 def build_export_soon(export: TenantExport) -> None:

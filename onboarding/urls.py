@@ -291,6 +291,8 @@ urlpatterns = [
     path("t/<str:public_id>/leaving/close/", leaving.tenant_close, name="tenant-close"),
     path("t/<str:public_id>/leaving/reopen/", leaving.tenant_reopen, name="tenant-reopen"),
     path("t/<str:public_id>/leaving/erase/", leaving.tenant_erase, name="tenant-erase"),
+    path("t/<str:public_id>/packs/", leaving.pack_request, name="pack-request"),
+    path("t/<str:public_id>/packs/<str:pack_id>/", leaving.pack_show, name="pack-show"),
     path("t/<str:public_id>/exports/", leaving.export_request, name="export-request"),
     path("t/<str:public_id>/exports/<str:export_id>/", leaving.export_show, name="export-show"),
 ]

@@ -46,6 +46,7 @@ class Act(StrEnum):
     MANAGE_PEOPLE = "manage people"
     ACKNOWLEDGE = "acknowledge a drift"
     STEER_WATCH = "steer the watch"
+    TAKE_PACK = "take the closing pack"
     EXPORT = "export"
     CLOSE = "close the tenant"
     ERASE = "erase the tenant"
@@ -90,6 +91,7 @@ _ALLOWED: dict[Act, set[Role]] = {
     Act.MANAGE_PEOPLE: _STEERING | {Role.OWNER},
     Act.ACKNOWLEDGE: _ACTING,
     Act.STEER_WATCH: _STEERING,
+    Act.TAKE_PACK: _STEERING | {Role.OWNER},
     Act.EXPORT: {Role.ADMINISTRATOR, Role.OWNER},
     Act.CLOSE: _STEERING,
     Act.ERASE: {Role.ADMINISTRATOR},
@@ -106,6 +108,7 @@ _WHILE_CLOSED = {
     Act.MANAGE_PEOPLE,
     Act.ACKNOWLEDGE,
     Act.STEER_WATCH,
+    Act.TAKE_PACK,
     Act.EXPORT,
     Act.CLOSE,
     Act.ERASE,

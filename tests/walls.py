@@ -18,6 +18,7 @@ from onboarding import exporting
 from onboarding.evidence_files import keep_file
 from onboarding.handoffs import hand_off
 from onboarding.models import (
+    ClosingPack,
     Comment,
     Contact,
     Cutover,
@@ -28,6 +29,7 @@ from onboarding.models import (
     SheetRow,
     Task,
 )
+from onboarding.packs import building
 from onboarding.sheets import importing, keeping
 from onboarding.sheets.entries import read_entry
 from onboarding.sheets.signing import kind_of
@@ -119,7 +121,9 @@ def furnish(tenant: Tenant, consultant: User) -> dict[str, str]:
 
 def _after_go_live(tenant: Tenant) -> dict[str, str]:
     drift = Drift.objects.create(tenant=tenant, kind="leftover_mx", subject="walls.test")
-    return {"drift_id": drift.public_id}
+    pack = ClosingPack.objects.create(tenant=tenant)
+    building.build_pack(pack)
+    return {"drift_id": drift.public_id, "pack_id": pack.public_id}
 
 
 def _sheet(tenant: Tenant, by: User) -> tuple[Sheet, SheetRow]:

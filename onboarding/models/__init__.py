@@ -4,7 +4,7 @@ from onboarding.models.calendars import Holiday, Turn, WorkingTime
 from onboarding.models.contacts import Contact
 from onboarding.models.cutovers import Cutover, CutoverSnapshot, CutoverVerdict, CutoverVote
 from onboarding.models.drifts import Drift, DriftLetter, Watch
-from onboarding.models.files import EvidenceFile, HandOff, TenantExport
+from onboarding.models.files import ClosingPack, EvidenceFile, HandOff, TenantExport
 from onboarding.models.plans import (
     CLOSURE,
     COMPLETE,
@@ -23,6 +23,7 @@ from onboarding.models.talk import Comment
 __all__ = [
     "CLOSURE",
     "COMPLETE",
+    "ClosingPack",
     "Comment",
     "Contact",
     "Cutover",

@@ -14,8 +14,9 @@ from django.views.decorators.http import require_http_methods, require_POST
 from onboarding import closing, task_acts
 from onboarding.errors import MovedMeanwhile, NotYours, OnboardingError
 from onboarding.forms_words import ExemptionForm, MoveForm, SignOffForm
-from onboarding.models import CLOSURE, Task
+from onboarding.models import CLOSURE, ClosingPack, Task
 from onboarding.moves import MOVES, Move, refusal
+from onboarding.tasks import build_pack_soon
 from onboarding.views.plan import back_to_plan, load_task
 from onboarding.views.shared import signed_in
 from tenants.access import act, tenant_or_404
@@ -102,6 +103,8 @@ def sign_off(request: HttpRequest, public_id: str) -> HttpResponse:
             tenant.refresh_from_db()
             if tenant.completed_at is None:
                 return back_to_plan(request, tenant, task)
+            for pack in ClosingPack.objects.filter(tenant=tenant, ready_at=None):
+                build_pack_soon(pack)
             messages.success(request, COMPLETED)
             return redirect("onboarding:watch", public_id=public_id)
     title = "Sign the implementation off"

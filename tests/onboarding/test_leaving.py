@@ -208,6 +208,7 @@ def test_an_export_holds_all_of_one_tenant_and_nothing_of_another(
         "watch",
         "drifts",
         "drift_letters",
+        "closing_packs",
         "discoveries",
         "messages",
     ]
