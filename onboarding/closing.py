@@ -62,7 +62,9 @@ def sign_off(task: Task, *, by: User, side: str, words: str) -> None:
     if not words.strip():
         raise OnboardingError("Say in your own words that the implementation is complete.")
     with transaction.atomic():
-        # Held, so that nothing opens again between the question and the signature.
+        # Held, the tenant before its tasks, so that nothing opens again between the question and
+        # the signature, and nobody closes the tenant in another way meanwhile.
+        Tenant.objects.select_for_update(no_key=True).get(pk=task.plan.tenant_id)
         hold_plan(task.plan_id)
         refuse_early(still_open(task.plan))
         confirm_task(task, by=by, side=side)

@@ -24,7 +24,7 @@ from onboarding.drift_rules import (
     says,
 )
 from onboarding.errors import OnboardingError
-from onboarding.models import Cutover, Drift, Watch
+from onboarding.models import Cutover, DomainPart, Drift, Watch
 from onboarding.watching import begin_at_go_live
 from onboarding.windows import span_of
 from tenants.models import Tenant, User
@@ -67,12 +67,21 @@ def _follow(check_id: int, watch: Watch, tenant: Tenant, *, now: datetime) -> No
         if held is None:
             return
         said = says(held, _footing(held, watch, tenant, now=now))
-        if said is Says.DRIFTED:
+        if said is Says.DRIFTED and not _is_exempt(held):
             _open(tenant, held, now=now)
         elif said is Says.HOLDS:
             kind = KIND_OF_CHECK[Kind(held.kind)]
             for drift in Drift.objects.filter(check_asked=held, kind=kind, closed_at=None):
                 end_drift(drift, Drift.Ending.MENDED, now=now, mended_by=held.latest)
+
+
+def _is_exempt(check: Check) -> bool:
+    """A domain that somebody exempted from the step of this check has nothing to hold there."""
+    parts = DomainPart.objects.filter(domain=check.domain_id, exempted_at__isnull=False)
+    return check.domain_id is not None and any(
+        check.kind in (*part.task.check_kinds, *part.task.evidence_kinds)
+        for part in parts.select_related("task")
+    )
 
 
 def _footing(check: Check, watch: Watch, tenant: Tenant, *, now: datetime) -> Footing:

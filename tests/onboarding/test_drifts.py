@@ -17,6 +17,7 @@ from onboarding.drift_rules import Footing, Says, changed_fields, says
 from onboarding.errors import OnboardingError
 from onboarding.models import Cutover, Drift, TaskState, Watch
 from onboarding.services import HostEntry
+from onboarding.task_acts import exempt_domain
 from onboarding.tasks import reconcile
 from onboarding.watching import standing_of
 from tenants.models import ActivityLine, Tenant, User
@@ -355,6 +356,17 @@ def test_a_completed_tenants_plan_stays_and_what_breaks_is_a_drift(
 
     assert task_of(live, "mx-record-cutover").state == TaskState.PROVEN
     assert _open(live) == ["leftover_mx"]
+
+
+def test_a_domain_exempt_from_the_step_does_not_drift(
+    live: Tenant, fail: Seen, consultant: User
+) -> None:
+    domain = live.domains.get()
+    exempt_domain(task_of(live, "mx-record-cutover"), domain, by=consultant, because="Parked.")
+
+    fail(live, Kind.MX)
+
+    assert _open(live) == []
 
 
 def test_a_muted_subject_stays_muted_in_its_next_episode(
