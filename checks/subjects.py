@@ -108,7 +108,7 @@ def keep_checks(tenant: Tenant) -> list[Check]:
 def _questions(
     tenant: Tenant,
 ) -> Iterator[tuple[Kind, Domain | None, Host | None, dict[str, Any]]]:
-    if tenant.is_closed:
+    if not tenant.is_looked_at:
         return
     region = tenant.region_values
     for domain in tenant.domains.all():

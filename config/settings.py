@@ -315,6 +315,16 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": timedelta(hours=1),
         "options": {"expires": 3600},
     },
+    "tell-drifts": {
+        "task": "onboarding.tell_drifts",
+        "schedule": timedelta(minutes=1),
+        "options": {"expires": 60},
+    },
+    "build-lost-packs": {
+        "task": "onboarding.build_lost_packs",
+        "schedule": timedelta(minutes=10),
+        "options": {"expires": 600},
+    },
     "reconcile-plans": {"task": "onboarding.reconcile", "schedule": timedelta(days=1)},
 }
 
@@ -372,6 +382,11 @@ CHECKS_CADENCE_OF_SAMPLES = {
     "quiet": 15,
 }
 CHECKS_REOPEN_AFTER_SECONDS_OF_SAMPLES = 8
+
+# --- After go-live: for how long nothing else must change before people are told of a drift, and
+# for how many days a domain's MX TTL may stay low once its mail has moved.
+DRIFT_QUIET_SECONDS = env.integer("DRIFT_QUIET_SECONDS", 300, least=0, most=86_400)
+DRIFT_TTL_DAYS = env.integer("DRIFT_TTL_DAYS", 14, least=1, most=365)
 
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 LOGGING = {

@@ -1,19 +1,36 @@
-"""The end of an implementation: what is still open, and both sides' sign-off in words."""
+"""The end of an implementation: what is still open, both sides' sign-off in words, and reopening.
+
+Closing the case, once both sides have signed:
+
+1. The plan is kept as it is: nobody changes it, and no check reopens a task of it.
+2. Its checks go on: what was proven is watched, and what no longer holds is a drift.
+3. Links and invitations that stand in for people end.
+4. The closing pack is asked for.
+
+Reopening is one act, by whoever may close, in words: it takes both signatures back, and what broke
+meanwhile is an open task again.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from django.db import transaction
+from django.utils import timezone
 
+from onboarding import handoffs
 from onboarding.errors import OnboardingError
-from onboarding.models import Plan, Task, TaskState
+from onboarding.models import CLOSURE, HandOff, Plan, Task, TaskState
+from onboarding.moves import LONGEST_REASON
+from onboarding.packs.building import ask_for_pack
+from onboarding.services import follow_profile
+from onboarding.standing import refresh_states
 from onboarding.talk import Words, add_comment
-from onboarding.task_acts import confirm_task
-from tenants.models import User
-
-# The article's last item. Everything that applies comes before it.
-CLOSURE = "case-closure"
+from onboarding.task_acts import confirm_task, hold_plan
+from onboarding.watching import begin_at_closing, begin_at_go_live
+from tenants import invitations
+from tenants.models import Invitation, Tenant, User
+from tenants.services import write_activity
 
 
 def still_open(plan: Plan) -> list[Task]:
@@ -44,7 +61,62 @@ def sign_off(task: Task, *, by: User, side: str, words: str) -> None:
         raise OnboardingError("Only the last step of the plan is signed off.")
     if not words.strip():
         raise OnboardingError("Say in your own words that the implementation is complete.")
-    refuse_early(still_open(task.plan))
     with transaction.atomic():
+        # Held, the tenant before its tasks, so that nothing opens again between the question and
+        # the signature, and nobody closes the tenant in another way meanwhile.
+        Tenant.objects.select_for_update(no_key=True).get(pk=task.plan.tenant_id)
+        hold_plan(task.plan_id)
+        refuse_early(still_open(task.plan))
         confirm_task(task, by=by, side=side)
         add_comment(task, Words(words), by=by, side=side)
+        signed = Task.objects.get(pk=task.pk)
+        if signed.mimecast_confirmed_at and signed.client_confirmed_at:
+            _complete(task.plan.tenant, by=by)
+
+
+def _complete(tenant: Tenant, *, by: User) -> None:
+    """Close the case: the plan rests, the watch goes on."""
+    now = timezone.now()
+    if not Tenant.objects.filter(pk=tenant.pk, archived_at=None).update(
+        archived_at=now, completed_at=now
+    ):
+        return
+    tenant.archived_at = tenant.completed_at = now
+    begin_at_go_live(tenant, now=now) or begin_at_closing(tenant, now=now, by=by)
+    end_doors(tenant, by=by)
+    write_activity(tenant, "case-completed", by=by)
+    ask_for_pack(tenant, by=by)
+    tenant.plan.touch()
+
+
+def end_doors(tenant: Tenant, *, by: User) -> None:
+    """Withdraw what lets people in who have no account yet, or none at all."""
+    invitations.revoke_all(Invitation.objects.filter(tenant=tenant), by=by)
+    handoffs.revoke_all(HandOff.objects.filter(plan__tenant=tenant), by=by)
+
+
+def reopen(tenant: Tenant, *, by: User, because: str) -> None:
+    """Take up the work again, in words; both signatures are taken back.
+
+    Where the case had been completed, the checks went on, and what was proven stands or is broken
+    by what they say now. Where it had not, what was proven counts once a check has seen it anew.
+    """
+    words = because.strip()
+    if not words:
+        raise OnboardingError("Say why it is opened again. It is still closed.")
+    with transaction.atomic():
+        rows = Tenant.objects.filter(pk=tenant.pk, archived_at__isnull=False)
+        if not rows.update(archived_at=None, completed_at=None):
+            return
+        tenant.archived_at = tenant.completed_at = None
+        follow_profile(tenant)
+        Task.objects.filter(plan__tenant=tenant, key=CLOSURE).update(
+            mimecast_confirmed_at=None,
+            mimecast_confirmed_by=None,
+            client_confirmed_at=None,
+            client_confirmed_by=None,
+            undo=None,
+        )
+        write_activity(tenant, "tenant-reopened", by=by, because=words[:LONGEST_REASON])
+        refresh_states(tenant.plan)
+        tenant.plan.touch()

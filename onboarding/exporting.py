@@ -17,6 +17,7 @@ from checks.models import Check, Discovery, Observation, RawAnswers, ShownMessag
 from onboarding import file_store
 from onboarding.evidence_files import files_of
 from onboarding.models import (
+    ClosingPack,
     Comment,
     Contact,
     Cutover,
@@ -25,6 +26,8 @@ from onboarding.models import (
     CutoverVerdict,
     CutoverVote,
     DomainPart,
+    Drift,
+    DriftLetter,
     EvidenceFile,
     Freeze,
     HandOff,
@@ -38,6 +41,7 @@ from onboarding.models import (
     Task,
     TenantExport,
     Turn,
+    Watch,
     WorkingTime,
 )
 from tenants.models import (
@@ -77,9 +81,13 @@ PARTS: dict[str, tuple[type[Model], str]] = {
     "cutover_snapshots": (CutoverSnapshot, "cutover__plan__tenant"),
     "cutover_votes": (CutoverVote, "cutover__plan__tenant"),
     "cutover_verdicts": (CutoverVerdict, "cutover__plan__tenant"),
+    "watch": (Watch, "tenant"),
+    "drifts": (Drift, "tenant"),
+    "drift_letters": (DriftLetter, "tenant"),
     "files": (EvidenceFile, "task__plan__tenant"),
     "hand_offs": (HandOff, "plan__tenant"),
     "exports": (TenantExport, "tenant"),
+    "closing_packs": (ClosingPack, "tenant"),
     "checks": (Check, "tenant"),
     "observations": (Observation, "check_asked__tenant"),
     "discoveries": (Discovery, "domain__tenant"),

@@ -12,7 +12,7 @@ from django.utils import timezone
 from checks.engine.outcomes import Kind, Verdict
 from checks.models import Check
 from onboarding import queries
-from onboarding.models import Cutover, Phase
+from onboarding.models import Cutover, Drift, Phase
 from tenants.models import Tenant, User
 from tenants.regions import load_regions
 
@@ -54,6 +54,13 @@ def at_risk(now: datetime) -> Q:
     return Q(plan__tasks_broken__gt=0) | (cut_over_soon(now) & failing()) | is_overdue
 
 
+def drifted(now: datetime) -> Q:
+    """Something proven at go-live no longer is, and nobody has muted it."""
+    is_muted = Q(muted_until__gt=now)
+    open_now = Drift.objects.filter(tenant=OuterRef("pk"), closed_at__isnull=True)
+    return Q(Exists(open_now.exclude(is_muted)))
+
+
 def waiting_in(position: int) -> Q:
     """The first phase with something left to do is the one at this position."""
     unfinished = Phase.objects.filter(
@@ -69,7 +76,11 @@ SHOWN = {
     "risk": "At risk",
     "failing": "With a failing check",
     "unknown": "With a check that could not tell",
+    "drifted": "Drifted since go-live",
+    "closed": "Closed",
 }
+# Whatever is asked for, closed tenants are left out, but for these.
+_WITH_CLOSED = ("drifted", "closed")
 
 
 class TenantFilter(django_filters.FilterSet):  # type: ignore[misc]  # django-filter is untyped
@@ -100,8 +111,16 @@ class TenantFilter(django_filters.FilterSet):  # type: ignore[misc]  # django-fi
             "risk": at_risk(now),
             "failing": failing(),
             "unknown": could_not_tell(),
+            "drifted": drifted(now),
+            "closed": Q(archived_at__isnull=False),
         }
         return tenants.filter(conditions[value])
+
+    def filter_queryset(self, queryset: QuerySet[Tenant]) -> QuerySet[Tenant]:
+        found: QuerySet[Tenant] = super().filter_queryset(queryset)
+        if self.form.cleaned_data.get("show") in _WITH_CLOSED:
+            return found
+        return found.filter(archived_at__isnull=True)
 
     def filter_day(self, tenants: QuerySet[Tenant], name: str, value: date) -> QuerySet[Tenant]:
         return tenants.filter(_planned(planned_at__date=value))

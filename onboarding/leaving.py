@@ -9,15 +9,14 @@ from django.utils import timezone
 
 from checks.subjects import keep_checks
 from onboarding import file_store, handoffs
+from onboarding.closing import end_doors
 from onboarding.errors import OnboardingError
-from onboarding.models import EvidenceFile, HandOff, TenantExport
-from onboarding.services import follow_profile
-from tenants import invitations, people
+from onboarding.models import ClosingPack, EvidenceFile, HandOff, TenantExport
+from tenants import people
 from tenants.models import (
     ActivityChain,
     ActivityLine,
     ErasurePermit,
-    Invitation,
     Membership,
     Tenant,
     User,
@@ -41,28 +40,18 @@ def deactivate_person(person: User, *, by: User) -> None:
 
 
 def close_tenant(tenant: Tenant, *, by: User) -> None:
-    """Archive: read-only, its checks set aside, its links and invitations withdrawn."""
+    """End an implementation that is not completed: read-only, its checks set aside, its links and
+    invitations withdrawn. A case that both sides sign off is closed by that (closing.sign_off).
+    """
     now = timezone.now()
     with transaction.atomic():
         if not Tenant.objects.filter(pk=tenant.pk, archived_at=None).update(archived_at=now):
             return
         tenant.archived_at = now
         keep_checks(tenant)
-        invitations.revoke_all(Invitation.objects.filter(tenant=tenant), by=by)
-        handoffs.revoke_all(HandOff.objects.filter(plan__tenant=tenant), by=by)
+        end_doors(tenant, by=by)
         write_activity(tenant, "tenant-closed", by=by)
         tenant.plan.touch()
-
-
-def reopen_tenant(tenant: Tenant, *, by: User) -> None:
-    """Take up the work again. What was proven counts once a check has seen it anew."""
-    with transaction.atomic():
-        rows = Tenant.objects.filter(pk=tenant.pk, archived_at__isnull=False)
-        if not rows.update(archived_at=None):
-            return
-        tenant.archived_at = None
-        write_activity(tenant, "tenant-reopened", by=by)
-        follow_profile(tenant)
 
 
 def erase_tenant(tenant: Tenant, *, typed: str, by: User) -> None:
@@ -116,7 +105,9 @@ def _forget(person: User) -> None:
 def _places_of(tenant: Tenant) -> list[str]:
     kept = EvidenceFile.objects.filter(task__plan__tenant=tenant)
     exports = TenantExport.objects.filter(tenant=tenant).exclude(stored_as="")
+    packs = ClosingPack.objects.filter(tenant=tenant).exclude(stored_as="")
     return [
         *kept.values_list("stored_as", flat=True),
         *exports.values_list("stored_as", flat=True),
+        *packs.values_list("stored_as", flat=True),
     ]

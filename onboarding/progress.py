@@ -6,6 +6,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from checks.models import Check
+from onboarding import drifts
 from onboarding.judging import Ground, judge
 from onboarding.models import Plan, Task
 from onboarding.standing import refresh_states
@@ -17,17 +18,22 @@ def apply_run(check_id: int) -> None:
     1. All subjects settled on yes: the task is proven.
     2. A subject settled on FAIL: reopened, if a check had completed it.
     3. Anything else changes nothing.
+
+    The plan of a closed tenant stays as it was closed. What no longer holds since go-live is a
+    drift, whether the plan is open or not.
     """
     check = Check.objects.select_related("tenant", "latest").filter(pk=check_id).first()
     plan = Plan.objects.filter(tenant=check.tenant).first() if check is not None else None
     if check is None or plan is None:
         return
     with transaction.atomic():
-        moved = _judge_tasks(plan, check)
+        moved = not check.tenant.is_closed and _judge_tasks(plan, check)
         is_new_answer = check.latest is not None and check.latest.looks == 1
         is_awaited = check.hurried_until is not None and check.hurried_until > timezone.now()
         if moved or is_new_answer or is_awaited:
             plan.touch()
+    # Apart: it holds the check's row, which others hold before a plan's tasks.
+    drifts.follow_check(check)
 
 
 def _judge_tasks(plan: Plan, check: Check) -> bool:

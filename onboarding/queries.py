@@ -14,6 +14,7 @@ from onboarding.models import (
     Cutover,
     CutoverDomain,
     DomainPart,
+    Drift,
     Phase,
     Plan,
     Task,
@@ -97,6 +98,12 @@ def check_counts(tenants: Sequence[Tenant]) -> dict[int, CheckCounts]:
         row["tenant_id"]: CheckCounts(row["passing"], row["failing"], row["unknown"])
         for row in rows
     }
+
+
+def drift_counts(tenants: Sequence[Tenant]) -> dict[int, int]:
+    """How many drifts each tenant has open."""
+    rows = Drift.objects.filter(tenant__in=tenants, closed_at=None).values("tenant_id")
+    return dict(rows.annotate(number=Count("pk")).values_list("tenant_id", "number"))
 
 
 def failing_checks(tenants: Sequence[Tenant]) -> QuerySet[Check]:

@@ -15,7 +15,16 @@ from django.utils import timezone
 from onboarding import domain_parts
 from onboarding.errors import MovedMeanwhile, NotYours, OnboardingError
 from onboarding.judging import reassess
-from onboarding.models import DomainPart, Mark, Plan, Responsibility, Sheet, Task, TaskState
+from onboarding.models import (
+    CLOSURE,
+    DomainPart,
+    Mark,
+    Plan,
+    Responsibility,
+    Sheet,
+    Task,
+    TaskState,
+)
 from onboarding.moves import (
     MOVES,
     Move,
@@ -190,6 +199,8 @@ def set_responsibility(task: Task, responsibility: str, *, by: User) -> None:
     """Settle whose task it is, where the article states no side."""
     if task.responsibility_stated:
         raise OnboardingError("The article states who is responsible for this task.")
+    if task.key == CLOSURE:
+        raise OnboardingError("Both sides sign the implementation off.")
     with transaction.atomic():
         held = _hold(task)
         held.responsibility = responsibility
@@ -275,7 +286,7 @@ def end_acceptances(plan: Plan, *, now: datetime) -> int:
     if not over.exists():
         return 0
     with transaction.atomic():
-        _hold_plan(plan.pk)
+        hold_plan(plan.pk)
         tasks = list(over)
         for task in tasks:
             for name, value in _NO_MARK.items():
@@ -343,12 +354,15 @@ def undo_act(task: Task, *, by: User, may_steer: bool) -> None:
 
 
 def _hold(task: Task) -> Task:
-    """The task, held until the transaction ends and read anew."""
-    _hold_plan(task.plan_id)
-    return Task.objects.select_related("plan__tenant", "marked_by").get(pk=task.pk)
+    """The task, held until the transaction ends and read anew; a closed plan moves no more."""
+    hold_plan(task.plan_id)
+    held = Task.objects.select_related("plan__tenant", "marked_by").get(pk=task.pk)
+    if held.plan.tenant.is_closed:
+        raise OnboardingError("The case was closed meanwhile. Nothing was changed.")
+    return held
 
 
-def _hold_plan(plan_id: int) -> None:
+def hold_plan(plan_id: int) -> None:
     """All of the plan's tasks, in one order, as checks hold them: a state may move others'."""
     rows = Task.objects.select_for_update().filter(plan_id=plan_id).order_by("position")
     list(rows.values_list("pk", flat=True))

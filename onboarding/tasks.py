@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Iterable
+from smtplib import SMTPException
 
 from celery import shared_task
 from django.conf import settings
@@ -13,11 +14,30 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from checks import discoveries
-from onboarding import exporting, reminding, services, snapshots, task_acts, windows
-from onboarding.models import Mark, Plan, Reminder, SheetImport, TenantExport
+from checks.subjects import keep_checks
+from onboarding import (
+    drifts,
+    exporting,
+    reminding,
+    services,
+    snapshots,
+    task_acts,
+    telling,
+    windows,
+)
+from onboarding.models import (
+    ClosingPack,
+    DriftLetter,
+    Mark,
+    Plan,
+    Reminder,
+    SheetImport,
+    TenantExport,
+)
+from onboarding.packs import building
 from onboarding.sheets import importing
 from tenants.mails import send_mail_to
-from tenants.models import Domain
+from tenants.models import Domain, Tenant
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +49,11 @@ def reconcile() -> None:
     open_plans = Plan.objects.filter(tenant__archived_at__isnull=True)
     for plan in open_plans.select_related("tenant").iterator():
         services.follow_profile(plan.tenant)
+        drifts.follow_tenant(plan.tenant)
+    # A completed tenant's plan stays as it was closed; its checks ask by today's values.
+    for tenant in Tenant.objects.filter(completed_at__isnull=False).select_related("plan"):
+        keep_checks(tenant)
+        drifts.follow_tenant(tenant)
     importing.drop_abandoned()
 
 
@@ -104,11 +129,52 @@ def _queue_reminder(public_id: str) -> None:
         logger.warning("no broker: reminder %s was not sent", public_id)
 
 
+@shared_task(name="onboarding.tell_drifts", ignore_result=True)
+def tell_drifts() -> None:
+    """Each minute: letters about what has drifted or is right again, and those not sent yet."""
+    now = timezone.now()
+    for tenant in telling.tenants_to_tell(now):
+        telling.make_letters(tenant, now=now)
+    for public_id in telling.unsent(now).values_list("public_id", flat=True):
+        send_drift_letter.delay(public_id)
+
+
+@shared_task(name="onboarding.send_drift_letter", acks_late=True, ignore_result=True)
+def send_drift_letter(public_id: str) -> None:
+    letter = DriftLetter.objects.select_related("tenant", "person").filter(public_id=public_id)
+    for each in letter:
+        try:
+            telling.send(each, now=timezone.now())
+        except (SMTPException, OSError) as error:
+            # It stays unsent, and the beat comes back to it.
+            logger.warning("the mail server took no letter about drifts: %s", error)
+
+
 @shared_task(name="onboarding.build_export", acks_late=True, ignore_result=True)
 def build_export(public_id: str) -> None:
     export = TenantExport.objects.select_related("tenant").filter(public_id=public_id).first()
     if export is not None:
         exporting.build_export(export)
+
+
+@shared_task(
+    name="onboarding.build_pack",
+    acks_late=True,
+    ignore_result=True,
+    time_limit=580,
+    soft_time_limit=570,
+)
+def build_pack(public_id: str) -> None:
+    pack = ClosingPack.objects.select_related("tenant").filter(public_id=public_id).first()
+    if pack is not None:
+        building.build_pack(pack)
+
+
+@shared_task(name="onboarding.build_lost_packs", ignore_result=True)
+def build_lost_packs() -> None:
+    """Closing packs that a broker or a worker lost: nobody has to ask for them again."""
+    for pack in building.unbuilt(timezone.now()):
+        build_pack.delay(pack.public_id)
 
 
 @shared_task(name="onboarding.look_around", acks_late=True, ignore_result=True)
@@ -161,6 +227,19 @@ def _queue_look_around(discovery_id: int) -> None:
     except OperationalError:
         # The page shows it as asked for, and offers to ask again.
         logger.warning("no broker: discovery %s was not begun", discovery_id)
+
+
+def build_pack_soon(pack: ClosingPack) -> None:
+    """Queue the work once the transaction has committed."""
+    transaction.on_commit(functools.partial(_queue_pack, pack.public_id))
+
+
+def _queue_pack(public_id: str) -> None:
+    try:
+        build_pack.delay(public_id)
+    except OperationalError:
+        # The beat looks for packs that were asked for and are not there.
+        logger.warning("no broker: closing pack %s was not begun", public_id)
 
 
 def build_export_soon(export: TenantExport) -> None:

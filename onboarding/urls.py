@@ -29,6 +29,7 @@ from onboarding.views import (
     talk,
     tenants,
     voting,
+    watch,
 )
 
 app_name = "onboarding"
@@ -306,11 +307,23 @@ urlpatterns = [
         sheet_imports.sheet_import_drop,
         name="sheet-import-drop",
     ),
+    # --- The watch after go-live
+    path("t/<str:public_id>/watch/", watch.watch, name="watch"),
+    path(
+        "t/<str:public_id>/watch/<str:drift_id>/acknowledge/",
+        watch.drift_acknowledge,
+        name="drift-acknowledge",
+    ),
+    path("t/<str:public_id>/watch/<str:drift_id>/settle/", watch.drift_settle, name="drift-settle"),
+    path("t/<str:public_id>/watch/<str:drift_id>/mute/", watch.drift_mute, name="drift-mute"),
+    path("t/<str:public_id>/watch/<str:drift_id>/unmute/", watch.drift_unmute, name="drift-unmute"),
     # --- Leaving
     path("t/<str:public_id>/leaving/", leaving.leaving_show, name="leaving"),
     path("t/<str:public_id>/leaving/close/", leaving.tenant_close, name="tenant-close"),
     path("t/<str:public_id>/leaving/reopen/", leaving.tenant_reopen, name="tenant-reopen"),
     path("t/<str:public_id>/leaving/erase/", leaving.tenant_erase, name="tenant-erase"),
+    path("t/<str:public_id>/packs/", leaving.pack_request, name="pack-request"),
+    path("t/<str:public_id>/packs/<str:pack_id>/", leaving.pack_show, name="pack-show"),
     path("t/<str:public_id>/exports/", leaving.export_request, name="export-request"),
     path("t/<str:public_id>/exports/<str:export_id>/", leaving.export_show, name="export-show"),
 ]

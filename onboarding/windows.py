@@ -52,3 +52,8 @@ def next_cutover(cutovers: Sequence[Cutover], *, now: datetime) -> Cutover | Non
     last. None where none is planned."""
     ahead = [cutover for cutover in cutovers if now < cutover.planned_at + CLOSES_AFTER]
     return next(iter(ahead), cutovers[-1] if cutovers else None)
+
+
+def span_of(cutover: Cutover) -> tuple[datetime, datetime]:
+    """From when until when a cutover's window is watched closely."""
+    return cutover.planned_at - OPENS_BEFORE, cutover.planned_at + CLOSES_AFTER

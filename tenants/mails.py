@@ -8,11 +8,18 @@ from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
 
 
-def send_mail_to(address: str, name: str, context: Mapping[str, object]) -> None:
-    """Send the mail `name` to one address. Its subject is one line, whatever names it quotes."""
+def send_mail_to(
+    address: str, name: str, context: Mapping[str, object], *, message_id: str = ""
+) -> None:
+    """Send the mail `name` to one address. Its subject is one line, whatever names it quotes.
+
+    One that may be sent twice carries a `message_id` of its own, by which mail programs know it.
+    """
     subject = " ".join(render_to_string(f"emails/{name}.subject.txt", context).split())
     mail = EmailMultiAlternatives(
         subject, render_to_string(f"emails/{name}.txt", context), to=[address]
     )
+    if message_id:
+        mail.extra_headers["Message-ID"] = message_id
     mail.attach_alternative(render_to_string(f"emails/{name}.html", context), "text/html")
     mail.send()

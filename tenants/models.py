@@ -129,12 +129,20 @@ class Tenant(models.Model):
     )
     # A sample tenant lives in the lab under .test; only a local installation has any.
     is_sample = models.BooleanField(default=False)
-    # Closed: read-only, its checks set aside, out of the lists unless asked for.
+    # Closed: read-only, out of the lists unless asked for. Its checks go on where the case was
+    # completed, for what was proven is watched; else they are set aside.
     archived_at = models.DateTimeField(null=True, blank=True)
+    completed_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:
         ordering: ClassVar[list[str]] = ["name"]
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.CheckConstraint(
+                condition=models.Q(completed_at__isnull=True) | models.Q(archived_at__isnull=False),
+                name="completed_is_closed",
+            )
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -142,6 +150,10 @@ class Tenant(models.Model):
     @property
     def is_closed(self) -> bool:
         return self.archived_at is not None
+
+    @property
+    def is_looked_at(self) -> bool:
+        return not self.is_closed or self.completed_at is not None
 
     @property
     def region_values(self) -> Region:

@@ -44,6 +44,9 @@ class Act(StrEnum):
     SEE_PEOPLE = "see people"
     INVITE = "invite"
     MANAGE_PEOPLE = "manage people"
+    ACKNOWLEDGE = "acknowledge a drift"
+    STEER_WATCH = "steer the watch"
+    TAKE_PACK = "take the closing pack"
     EXPORT = "export"
     CLOSE = "close the tenant"
     ERASE = "erase the tenant"
@@ -86,6 +89,9 @@ _ALLOWED: dict[Act, set[Role]] = {
     Act.SEE_PEOPLE: set(Role),
     Act.INVITE: _STEERING | {Role.OWNER},
     Act.MANAGE_PEOPLE: _STEERING | {Role.OWNER},
+    Act.ACKNOWLEDGE: _ACTING,
+    Act.STEER_WATCH: _STEERING,
+    Act.TAKE_PACK: _STEERING | {Role.OWNER},
     Act.EXPORT: {Role.ADMINISTRATOR, Role.OWNER},
     Act.CLOSE: _STEERING,
     Act.ERASE: {Role.ADMINISTRATOR},
@@ -95,11 +101,14 @@ _ALLOWED: dict[Act, set[Role]] = {
     Act.MANAGE_STAFF: {Role.ADMINISTRATOR},
 }
 
-# What is left of a closed tenant: reading, and leaving.
+# What is left of a closed tenant: reading, the watch after go-live, and leaving.
 _WHILE_CLOSED = {
     Act.READ,
     Act.SEE_PEOPLE,
     Act.MANAGE_PEOPLE,
+    Act.ACKNOWLEDGE,
+    Act.STEER_WATCH,
+    Act.TAKE_PACK,
     Act.EXPORT,
     Act.CLOSE,
     Act.ERASE,

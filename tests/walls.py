@@ -18,8 +18,10 @@ from onboarding import exporting
 from onboarding.evidence_files import keep_file
 from onboarding.handoffs import hand_off
 from onboarding.models import (
+    ClosingPack,
     Comment,
     Contact,
+    Drift,
     Freeze,
     Holiday,
     Responsibility,
@@ -27,6 +29,7 @@ from onboarding.models import (
     SheetRow,
     Task,
 )
+from onboarding.packs import building
 from onboarding.sheets import importing, keeping
 from onboarding.sheets.entries import read_entry
 from onboarding.sheets.signing import kind_of
@@ -99,6 +102,7 @@ def furnish(tenant: Tenant, consultant: User) -> dict[str, str]:
         "file_id": kept.public_id,
         "export_id": export.public_id,
         "cutover_id": cutover_of(tenant, "inbound", timezone.now() + timedelta(days=9)).public_id,
+        **_after_go_live(tenant),
         "holiday_id": Holiday.objects.create(
             tenant=tenant, day="2026-12-25", name="Christmas"
         ).public_id,
@@ -113,6 +117,13 @@ def furnish(tenant: Tenant, consultant: User) -> dict[str, str]:
         "hand-off": token,
         "invitation": invited,
     }
+
+
+def _after_go_live(tenant: Tenant) -> dict[str, str]:
+    drift = Drift.objects.create(tenant=tenant, kind="leftover_mx", subject="walls.test")
+    pack = ClosingPack.objects.create(tenant=tenant)
+    building.build_pack(pack)
+    return {"drift_id": drift.public_id, "pack_id": pack.public_id}
 
 
 def _sheet(tenant: Tenant, by: User) -> tuple[Sheet, SheetRow]:

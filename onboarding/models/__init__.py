@@ -9,8 +9,10 @@ from onboarding.models.cutovers import (
     CutoverVerdict,
     CutoverVote,
 )
-from onboarding.models.files import EvidenceFile, HandOff, TenantExport
+from onboarding.models.drifts import Drift, DriftLetter, Watch
+from onboarding.models.files import ClosingPack, EvidenceFile, HandOff, TenantExport
 from onboarding.models.plans import (
+    CLOSURE,
     COMPLETE,
     DomainPart,
     Mark,
@@ -26,7 +28,9 @@ from onboarding.models.sheets import Sheet, SheetImport, SheetRow
 from onboarding.models.talk import Comment
 
 __all__ = [
+    "CLOSURE",
     "COMPLETE",
+    "ClosingPack",
     "Comment",
     "Contact",
     "Cutover",
@@ -35,6 +39,8 @@ __all__ = [
     "CutoverVerdict",
     "CutoverVote",
     "DomainPart",
+    "Drift",
+    "DriftLetter",
     "EvidenceFile",
     "Freeze",
     "HandOff",
@@ -52,5 +58,6 @@ __all__ = [
     "TaskState",
     "TenantExport",
     "Turn",
+    "Watch",
     "WorkingTime",
 ]

@@ -95,3 +95,24 @@ class TenantExport(models.Model):
 
     def __str__(self) -> str:
         return f"export of {self.tenant}"
+
+
+class ClosingPack(models.Model):
+    """A completed case in one archive that anybody can verify without us. Each stays as it is."""
+
+    public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="closing_packs")
+    requested_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    requested_at = models.DateTimeField(default=timezone.now, editable=False)
+    # Empty until the worker is done.
+    ready_at = models.DateTimeField(null=True, blank=True)
+    stored_as = models.CharField(max_length=80, blank=True, editable=False)
+    size = models.PositiveBigIntegerField(default=0)
+    # SHA-256 of the pack's list of digests: whoever has it can tell that the pack is this one.
+    seal = models.CharField(max_length=64, blank=True)
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["-requested_at", "-pk"]
+
+    def __str__(self) -> str:
+        return f"closing pack of {self.tenant}"

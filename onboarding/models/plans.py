@@ -47,6 +47,8 @@ class Mark(models.TextChoices):
     SET_ASIDE = "set_aside", "Set aside"
 
 
+# The article's last item. Everything that applies comes before it.
+CLOSURE = "case-closure"
 # Nothing more is to be done, and nothing that depends on it has to wait.
 COMPLETE = (TaskState.DONE, TaskState.PROVEN, TaskState.ACCEPTED, TaskState.DECLINED)
 

@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 from checks.engine.outcomes import Verdict
 from checks.models import KIND_CHOICES, Check, Observation
 from onboarding.markdown import render
-from onboarding.models import Comment, Cutover
+from onboarding.models import Comment, Cutover, Drift
 from onboarding.rows import Shape, shape_of_check
 from onboarding.windows import next_cutover
 from tenants.models import Tenant
@@ -90,3 +90,9 @@ def tree_lines(node: Mapping[str, Any], depth: int = 0) -> list[tuple[int, Mappi
     for child in node.get("children", []):
         lines += tree_lines(child, depth + 1)
     return lines
+
+
+@register.filter
+def drift_kind(kind: str) -> str:
+    """The words for a kind of drift; one of another version stands as it is."""
+    return str(dict(Drift.Kind.choices).get(kind, kind))

@@ -27,7 +27,7 @@ from onboarding.views.shared import show, signed_in
 from tenants.access import act
 from tenants.models import Tenant
 from tenants.permissions import Act
-from tenants.queries import open_tenants_for
+from tenants.queries import open_tenants_for, tenants_for
 
 PAGE = 50
 
@@ -43,6 +43,7 @@ class Line:
     counts: CheckCounts
     outlook: Outlook
     domains: int
+    drifts: int
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ class Figures:
     at_risk: int
     broken_today: int
     failing: int
+    drifted: int
 
 
 @dataclass(frozen=True)
@@ -75,13 +77,14 @@ class Wait:
 def dashboard(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     tenants = open_tenants_for(signed_in(request))
-    chosen = filters.TenantFilter(request.GET, queryset=tenants)
+    everybodys = tenants_for(signed_in(request))
+    chosen = filters.TenantFilter(request.GET, queryset=everybodys)
     found = Paginator(queries.with_plans(chosen.qs), PAGE).get_page(request.GET.get("page"))
     context = {
         "filter": chosen,
         "found": found,
         "lines": _lines(list(found), now=now),
-        "figures": _figures(tenants, now=now),
+        "figures": _figures(tenants, everybodys, now=now),
         "days": _days(tenants, now=now),
         "waits": _waits(tenants),
         "query": _query_without_page(request),
@@ -99,13 +102,13 @@ def _query_without_page(request: HttpRequest) -> str:
 @require_GET
 def dashboard_csv(request: HttpRequest) -> HttpResponse:
     """The same list as a file, whole."""
-    chosen = filters.TenantFilter(request.GET, queryset=open_tenants_for(signed_in(request)))
+    chosen = filters.TenantFilter(request.GET, queryset=tenants_for(signed_in(request)))
     response = HttpResponse(content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = 'attachment; filename="gangway-cutovers.csv"'
     rows = csv.writer(response)
     rows.writerow(
         ["Tenant", "Region", "Consultant", "Steps done", "Steps", "Failing checks",
-         "Could not tell", "Next cutover", "Planned for (UTC)", "Standing"]
+         "Could not tell", "Drifted", "Next cutover", "Planned for (UTC)", "Standing"]
     )  # fmt: skip
     for line in _lines(list(queries.with_plans(chosen.qs)), now=timezone.now()):
         cutover = line.outlook.cutover
@@ -119,6 +122,7 @@ def dashboard_csv(request: HttpRequest) -> HttpResponse:
                 line.plan.tasks_total,
                 line.counts.failing,
                 line.counts.unknown,
+                line.drifts,
                 cutover.get_direction_display() if cutover else "",
                 f"{cutover.planned_at:%Y-%m-%d %H:%M}" if cutover else "",
                 f"{line.outlook.words} {line.outlook.safe_at or ''}".strip(),
@@ -144,6 +148,7 @@ def _lines(tenants: list[Tenant], *, now: datetime) -> list[Line]:
     cutovers = Cutover.objects.filter(plan__tenant__in=tenants)
     switched = set(queries.switched(cutovers).values_list("pk", flat=True))
     safety = _safeties(tenants, switched, now=now)
+    drifts = queries.drift_counts(tenants)
     return [
         Line(
             tenant=tenant,
@@ -162,6 +167,7 @@ def _lines(tenants: list[Tenant], *, now: datetime) -> list[Line]:
                 now=now,
             ),
             domains=len(tenant.domains.all()),
+            drifts=drifts.get(tenant.pk, 0),
         )
         for tenant in tenants
     ]
@@ -194,7 +200,7 @@ def _next_inbound(tenant: Tenant, switched: Collection[int]) -> set[int | None]:
     return set()
 
 
-def _figures(tenants: QuerySet[Tenant], *, now: datetime) -> Figures:
+def _figures(tenants: QuerySet[Tenant], with_closed: QuerySet[Tenant], *, now: datetime) -> Figures:
     month = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     numbers = tenants.aggregate(
@@ -207,7 +213,8 @@ def _figures(tenants: QuerySet[Tenant], *, now: datetime) -> Figures:
     broken = Task.objects.filter(
         plan__tenant__in=tenants, state="broken", broken_at__gte=midnight
     ).count()
-    return Figures(**numbers, broken_today=broken)
+    drifted = with_closed.filter(filters.drifted(now)).count()
+    return Figures(**numbers, broken_today=broken, drifted=drifted)
 
 
 def _days(tenants: QuerySet[Tenant], *, now: datetime) -> list[Day]:

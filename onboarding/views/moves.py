@@ -8,19 +8,22 @@ from typing import Any
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
 from onboarding import closing, task_acts
 from onboarding.errors import MovedMeanwhile, NotYours, OnboardingError
 from onboarding.forms_words import ExemptionForm, MoveForm, SignOffForm
-from onboarding.models import Task
+from onboarding.models import CLOSURE, ClosingPack, Task
 from onboarding.moves import MOVES, Move, refusal
+from onboarding.tasks import build_pack_soon
 from onboarding.views.plan import back_to_plan, load_task
 from onboarding.views.shared import signed_in
 from tenants.access import act, tenant_or_404
 from tenants.models import Domain, Tenant
 from tenants.permissions import Act
+
+COMPLETED = "The case is closed: the plan stays as it is, and what was proven is watched on."
 
 
 @act(Act.CONFIRM)
@@ -84,7 +87,7 @@ def sign_off(request: HttpRequest, public_id: str) -> HttpResponse:
     task = get_object_or_404(
         Task.objects.select_related("plan__tenant", "phase"),
         plan__tenant=tenant,
-        key=closing.CLOSURE,
+        key=CLOSURE,
     )
     form = SignOffForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
@@ -97,7 +100,13 @@ def sign_off(request: HttpRequest, public_id: str) -> HttpResponse:
         except OnboardingError as error:
             form.add_error("because", str(error))
         else:
-            return back_to_plan(request, tenant, task)
+            tenant.refresh_from_db()
+            if tenant.completed_at is None:
+                return back_to_plan(request, tenant, task)
+            for pack in ClosingPack.objects.filter(tenant=tenant, ready_at=None):
+                build_pack_soon(pack)
+            messages.success(request, COMPLETED)
+            return redirect("onboarding:watch", public_id=public_id)
     title = "Sign the implementation off"
     context = {"tenant": tenant, "task": task, "title": title, "form": form}
     status = 422 if request.method == "POST" else 200

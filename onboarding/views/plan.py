@@ -17,12 +17,11 @@ from checks.services import attend
 from checks.tasks import look_now
 from onboarding import task_acts
 from onboarding.assigning import assignable
-from onboarding.closing import CLOSURE
 from onboarding.dates import today_for
 from onboarding.errors import NotYours, OnboardingError
 from onboarding.evidence_files import files_by_task
 from onboarding.judging import Ground
-from onboarding.models import Responsibility, Task
+from onboarding.models import CLOSURE, Responsibility, Task
 from onboarding.proof import Subject
 from onboarding.records import RecordToPublish, records_for
 from onboarding.rows import PhaseRow, TaskRow, client_steps
@@ -102,7 +101,8 @@ def revision(request: HttpRequest, public_id: str) -> HttpResponse:
     A page that asks is one that somebody has open, so the checks are told that somebody waits.
     """
     tenant = tenant_or_404(request, public_id)
-    attend(tenant, now=timezone.now())
+    if not tenant.is_closed:
+        attend(tenant, now=timezone.now())
     return HttpResponse(str(tenant.plan.revision), content_type="text/plain")
 
 

@@ -100,6 +100,10 @@ class TenantPage:
         return self.seat.may(Act.EXPORT)
 
     @property
+    def may_take_pack(self) -> bool:
+        return self.seat.may(Act.TAKE_PACK)
+
+    @property
     def may_close(self) -> bool:
         return self.seat.may(Act.CLOSE)
 

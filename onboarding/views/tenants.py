@@ -10,11 +10,12 @@ from django.db import transaction
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods
 
 from checks.models import Check
 from checks.tasks import look_now
-from onboarding import planning, queries, services
+from onboarding import filters, planning, queries, services
 from onboarding.forms import DomainFormSet, HostFormSet, ProfileForm, RegionValuesForm
 from onboarding.services import DomainEntry, HostEntry, NewTenant
 from onboarding.suggestions import surroundings
@@ -36,7 +37,9 @@ def home(request: HttpRequest) -> HttpResponse:
         return redirect("onboarding:dashboard")
     if user.is_mimecast:
         return redirect("onboarding:tenant-list")
-    tenants = list(open_tenants_for(user)[:2])
+    tenants = list(open_tenants_for(user)[:2]) or list(tenants_for(user)[:2])
+    if len(tenants) == 1 and tenants[0].is_closed:
+        return redirect("onboarding:watch", public_id=tenants[0].public_id)
     if len(tenants) == 1:
         return redirect("onboarding:steps", public_id=tenants[0].public_id)
     return redirect("onboarding:tenant-list")
@@ -47,10 +50,10 @@ def home(request: HttpRequest) -> HttpResponse:
 def tenant_list(request: HttpRequest) -> HttpResponse:
     user = signed_in(request)
     of = request.GET.get("of", "")
-    tenants = tenants_for(user).filter(archived_at__isnull=of != "closed")
     is_mine = user.staff_role == User.StaffRole.CONSULTANT and of not in ("all", "closed")
-    if is_mine:
-        tenants = tenants.filter(consultant=user)
+    mine = tenants_for(user).filter(consultant=user) if is_mine else tenants_for(user)
+    drifted = mine.filter(filters.drifted(timezone.now()))
+    tenants = drifted if of == "drifted" else mine.filter(archived_at__isnull=of != "closed")
     wanted = request.GET.get("q", "").strip()
     if wanted:
         tenants = tenants.filter(
@@ -60,9 +63,12 @@ def tenant_list(request: HttpRequest) -> HttpResponse:
     context = {
         "tenants": found,
         "counts": queries.check_counts(list(found)),
+        "drifts": queries.drift_counts(list(found)),
+        "drifted": drifted.count(),
         "wanted": wanted,
         "is_mine": is_mine,
         "is_closed": of == "closed",
+        "is_drifted": of == "drifted",
     }
     return show(request, "onboarding/tenant_list.html", "tenants", context)
 

@@ -5,12 +5,18 @@ from __future__ import annotations
 import pytest
 from django.urls import reverse
 
-from onboarding.closing import CLOSURE, sign_off, still_open
+from checks.engine.outcomes import Kind, Verdict
+from checks.models import Check
+from onboarding.closing import reopen, sign_off, still_open
 from onboarding.errors import OnboardingError
-from onboarding.models import Comment, Task
+from onboarding.handoffs import hand_off
+from onboarding.models import CLOSURE, Comment, Drift, HandOff, Plan, Task, TaskState, Watch
 from onboarding.standing import refresh_states
-from tenants.models import Tenant, User
-from tests.cast import SignIn, task_of
+from onboarding.task_acts import set_responsibility, withdraw_confirmation
+from onboarding.tasks import reconcile
+from tenants.models import ActivityLine, Tenant, User
+from tests.cast import Look, SignIn, task_of
+from tests.markup import texts
 
 WORDS = "All mail flows through Mimecast; we watch the held queue until Friday."
 
@@ -71,3 +77,117 @@ def test_what_is_open_is_named_beside_the_words_and_they_are_kept(
     assert response.status_code == 422
     assert "Still open: “Initial conversation" in text
     assert "we watch the held queue until Friday" in text
+
+
+@pytest.fixture
+def completed(tenant: Tenant, owner: User, consultant: User, look: Look) -> Tenant:
+    """Gone live, and signed off by both sides."""
+    look(tenant, Kind.MX, Verdict.PASS)
+    finish_all_but(tenant, CLOSURE)
+    hand_off(tenant.plan, tenant.domains.get(), recipient="DNS team", days=7, by=owner)
+    sign_off(task_of(tenant, CLOSURE), by=owner, side="client", words=WORDS)
+    sign_off(task_of(tenant, CLOSURE), by=consultant, side="mimecast", words="Agreed.")
+    return Tenant.objects.get(pk=tenant.pk)
+
+
+def test_one_signature_closes_nothing(tenant: Tenant, owner: User) -> None:
+    finish_all_but(tenant, CLOSURE)
+
+    sign_off(task_of(tenant, CLOSURE), by=owner, side="client", words=WORDS)
+
+    tenant.refresh_from_db()
+    assert (tenant.is_closed, Watch.objects.exists()) == (False, False)
+
+
+def test_nobody_can_spare_the_client_its_signature(tenant: Tenant, consultant: User) -> None:
+    with pytest.raises(OnboardingError, match="Both sides sign"):
+        set_responsibility(task_of(tenant, CLOSURE), "mimecast", by=consultant)
+
+
+def test_the_second_signature_archives_watches_and_ends_links(completed: Tenant) -> None:
+    assert completed.archived_at == completed.completed_at
+    assert completed.is_closed
+    assert Watch.objects.get().because == "cutover"
+    assert HandOff.objects.get().revoked_at is not None
+    assert ActivityLine.objects.filter(act="case-completed").count() == 1
+    assert Check.objects.filter(tenant=completed, is_active=True).exists()
+
+
+def test_a_case_closed_without_a_proof_is_watched_from_then(
+    tenant: Tenant, owner: User, consultant: User
+) -> None:
+    finish_all_but(tenant, CLOSURE)
+    for user, side in ((owner, "client"), (consultant, "mimecast")):
+        sign_off(task_of(tenant, CLOSURE), by=user, side=side, words=WORDS)
+
+    watch = Watch.objects.get()
+    tenant.refresh_from_db()
+    assert (watch.because, watch.since) == ("closed", tenant.completed_at)
+
+
+def test_a_closed_plan_stays_as_it_was_whoever_comes(
+    completed: Tenant, owner: User, consultant: User, signed_in: SignIn, look: Look
+) -> None:
+    training = task_of(completed, "training")
+    before = list(Task.objects.order_by("pk").values())
+
+    for user in (owner, consultant):
+        ids = [completed.public_id, training.public_id]
+        assert signed_in(user).post(reverse("onboarding:task-undo", args=ids)).status_code == 403
+    with pytest.raises(OnboardingError, match="closed meanwhile"):
+        withdraw_confirmation(training, by=consultant, side="mimecast")
+    for minute in (10, 20, 30):
+        look(completed, Kind.MX, Verdict.FAIL, code="mx.leftover", minutes=minute)
+    reconcile()
+
+    assert list(Task.objects.order_by("pk").values()) == before
+    assert Drift.objects.get().kind == "leftover_mx"
+
+
+def test_closed_cases_leave_lists_and_counts_and_are_found_by_a_filter(
+    completed: Tenant, owner: User, manager: User, signed_in: SignIn
+) -> None:
+    client = signed_in(manager)
+    dashboard = reverse("onboarding:dashboard")
+
+    html = client.get(dashboard).content.decode()
+    assert (texts(html, ".figure-number")[0], texts(html, ".name")) == ("0", [])
+    assert texts(client.get(dashboard + "?show=closed").content.decode(), ".name") == ["Northwind"]
+
+    home = signed_in(owner).get(reverse("onboarding:home"))
+    assert home["Location"] == reverse("onboarding:watch", args=[completed.public_id])
+
+
+def test_reopening_takes_words_and_both_signatures_back(
+    completed: Tenant, consultant: User, signed_in: SignIn, look: Look
+) -> None:
+    for minute in (10, 20, 30):
+        look(completed, Kind.MX, Verdict.FAIL, code="mx.leftover", minutes=minute)
+    client = signed_in(consultant)
+    address = reverse("onboarding:tenant-reopen", args=[completed.public_id])
+
+    refused = client.post(address, {"because": " "})
+    completed.refresh_from_db()
+    assert (refused.status_code, completed.is_closed) == (422, True)
+    assert "Say why in a few words" in refused.content.decode()
+
+    client.post(address, {"because": "The old gateway is back."})
+    completed.refresh_from_db()
+    assert (completed.archived_at, completed.completed_at) == (None, None)
+    assert task_of(completed, CLOSURE).state == TaskState.TODO
+    # Declined as it was by hand; the proof under it is broken all the same.
+    assert task_of(completed, "mx-record-cutover").broken_at is not None
+    line = ActivityLine.objects.get(act="tenant-reopened")
+    assert (line.actor, line.params["because"]) == (consultant, "The old gateway is back.")
+    assert Watch.objects.exists()
+
+
+def test_reopening_forgets_no_proof_and_twice_is_once(completed: Tenant, consultant: User) -> None:
+    settled = list(Check.objects.order_by("pk").values_list("settled_verdict", flat=True))
+
+    reopen(completed, by=consultant, because="One more domain.")
+    revision = Plan.objects.get(tenant=completed).revision
+    reopen(completed, by=consultant, because="One more domain.")
+
+    assert list(Check.objects.order_by("pk").values_list("settled_verdict", flat=True)) == settled
+    assert Plan.objects.get(tenant=completed).revision == revision

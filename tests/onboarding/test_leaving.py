@@ -161,7 +161,7 @@ def test_a_tenant_opened_again_looks_anew(
     client = signed_in(consultant)
     _post(client, "tenant-close", tenant)
 
-    _post(client, "tenant-reopen", tenant)
+    _post(client, "tenant-reopen", tenant, because="The client came back.")
 
     assert Check.objects.filter(is_active=True).count() == before
     assert _post(client, "look-at-all", tenant) == 302
@@ -208,6 +208,10 @@ def test_an_export_holds_all_of_one_tenant_and_nothing_of_another(
         "cutover_snapshots",
         "cutover_votes",
         "cutover_verdicts",
+        "watch",
+        "drifts",
+        "drift_letters",
+        "closing_packs",
         "discoveries",
         "messages",
     ]

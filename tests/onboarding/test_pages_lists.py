@@ -50,8 +50,8 @@ def test_every_figure_of_the_dashboard_opens_its_list(
     html = _html(signed_in(manager), reverse("onboarding:dashboard"))
 
     shown = [part.split('"', 1)[0] for part in html.split("/dashboard/?show=")[1:]]
-    assert shown == ["active#list", "soon#list", "risk#list", "failing#list"]
-    assert texts(html, ".figure-number") == ["1", "0", "0", "0"]
+    assert shown == ["active#list", "soon#list", "risk#list", "failing#list", "drifted#list"]
+    assert texts(html, ".figure-number") == ["1", "0", "0", "0", "0"]
 
 
 def test_a_planned_cutover_stands_as_a_bar_that_opens_its_day(

@@ -175,7 +175,7 @@ def test_planned_cutovers_stand_in_the_tenants_time(
 @pytest.mark.parametrize(
     ("role", "links"),
     [
-        ("owner", ["Your steps", "Whole plan", "Domains", "Dates", "Activity", "People"]),
+        ("owner", ["Your steps", "Whole plan", "Domains", "Dates", "Watch", "Activity", "People"]),
         ("consultant", ["My tenants", "Dashboard"]),
     ],
 )

@@ -77,7 +77,7 @@ def test_a_cutover_room_asks_as_much_for_one_domain_as_for_fifty(
 
 
 @pytest.mark.parametrize("tenants", [1, 3])
-@pytest.mark.parametrize(("page", "queries"), [("tenant-list", 8), ("dashboard", 19)])
+@pytest.mark.parametrize(("page", "queries"), [("tenant-list", 10), ("dashboard", 21)])
 def test_a_list_asks_as_much_for_one_tenant_as_for_three(
     make_tenant: MakeTenant,
     consultant: User,

@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("onboarding", "0030_reminders"),
+        ("onboarding", "0023_reminders"),
     ]
 
     operations = [
