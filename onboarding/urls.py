@@ -18,6 +18,7 @@ from onboarding.views import (
     leaving,
     message,
     moves,
+    on_call,
     people,
     plan,
     planning,
@@ -102,6 +103,16 @@ urlpatterns = [
         "t/<str:public_id>/cutovers/<str:cutover_id>/approvers/",
         voting.approvers,
         name="approvers",
+    ),
+    path(
+        "t/<str:public_id>/cutovers/<str:cutover_id>/on-call/",
+        on_call.on_call_add,
+        name="on-call-add",
+    ),
+    path(
+        "t/<str:public_id>/cutovers/<str:cutover_id>/on-call/<str:on_call_id>/remove/",
+        on_call.on_call_remove,
+        name="on-call-remove",
     ),
     path(
         "t/<str:public_id>/cutovers/<str:cutover_id>/votes/",

@@ -22,6 +22,7 @@ from onboarding.models import (
     Contact,
     Freeze,
     Holiday,
+    OnCall,
     Responsibility,
     Sheet,
     SheetRow,
@@ -98,7 +99,7 @@ def furnish(tenant: Tenant, consultant: User) -> dict[str, str]:
         "hand_off_id": made.public_id,
         "file_id": kept.public_id,
         "export_id": export.public_id,
-        "cutover_id": cutover_of(tenant, "inbound", timezone.now() + timedelta(days=9)).public_id,
+        **_cutover(tenant, by),
         "holiday_id": Holiday.objects.create(
             tenant=tenant, day="2026-12-25", name="Christmas"
         ).public_id,
@@ -119,6 +120,12 @@ def _sheet(tenant: Tenant, by: User) -> tuple[Sheet, SheetRow]:
     sheet = Sheet.objects.get(task__plan__tenant=tenant, kind="forwarding")
     entry = read_entry(kind_of(sheet), {"target": "bob@outside.test"}, keeping.surroundings(tenant))
     return sheet, keeping.add_row(sheet, entry, by=by)
+
+
+def _cutover(tenant: Tenant, by: User) -> dict[str, str]:
+    made = cutover_of(tenant, "inbound", timezone.now() + timedelta(days=9))
+    on_call = OnCall.objects.create(cutover=made, user=by, phone="+44 20 7946 0000")
+    return {"cutover_id": made.public_id, "on_call_id": on_call.public_id}
 
 
 def _freezes(tenant: Tenant) -> dict[str, str]:

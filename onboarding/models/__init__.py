@@ -8,6 +8,7 @@ from onboarding.models.cutovers import (
     CutoverSnapshot,
     CutoverVerdict,
     CutoverVote,
+    OnCall,
 )
 from onboarding.models.files import EvidenceFile, HandOff, TenantExport
 from onboarding.models.plans import (
@@ -39,6 +40,7 @@ __all__ = [
     "HandOff",
     "Holiday",
     "Mark",
+    "OnCall",
     "Phase",
     "Plan",
     "PlanTemplate",

@@ -8,7 +8,7 @@ from functools import cached_property
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
@@ -20,9 +20,10 @@ from onboarding.change_sheets import ChangeSheet, sheet_of
 from onboarding.clashes import Surroundings, clashes
 from onboarding.dns_forms import AS_OF
 from onboarding.errors import OnboardingError
-from onboarding.forms_cutover import WindowForm
-from onboarding.models import Cutover
+from onboarding.forms_cutover import OnCallForm, WindowForm
+from onboarding.models import Cutover, OnCall
 from onboarding.objections import Objection, frozen_days, too_early
+from onboarding.on_call import candidates, unmanned
 from onboarding.readiness import Facts, Row, earliest_safe, readiness
 from onboarding.rollback import rollback_of
 from onboarding.rooms import facts_of, surroundings
@@ -55,6 +56,10 @@ class Room:
         left = self.page.domains_in_none(self.cutover.direction)
         order = primary_first(self.cutover, self.page.cutovers, left)
         return [*order, *clashes(self.cutover, self.around)]
+
+    @cached_property
+    def on_call(self) -> list[OnCall]:
+        return [each for each in self.around.on_call if each.cutover_id == self.cutover.pk]
 
     @cached_property
     def objections(self) -> list[Objection]:
@@ -114,7 +119,16 @@ def load_room(request: HttpRequest, public_id: str, cutover_id: str) -> Room:
 @act(Act.READ)
 @require_GET
 def room(request: HttpRequest, public_id: str, cutover_id: str) -> HttpResponse:
-    room = load_room(request, public_id, cutover_id)
+    return show_room(request, load_room(request, public_id, cutover_id))
+
+
+def show_room(
+    request: HttpRequest, room: Room, *, on_call_form: OnCallForm | None = None
+) -> HttpResponse:
+    """The room; with a refused form, that form and what was typed in it."""
+    form = on_call_form
+    if form is None and room.page.may_steer:
+        form = OnCallForm(people=candidates(room.page.tenant))
     context = {
         "room": room,
         "page": room.page,
@@ -130,8 +144,13 @@ def room(request: HttpRequest, public_id: str, cutover_id: str) -> HttpResponse:
         "client_approvers": voting.client_approvers(room.page.tenant)
         if room.page.may_steer
         else (),
+        "on_call": room.on_call,
+        "unmanned": unmanned(room.on_call),
+        "on_call_form": form,
         "is_big": request.GET.get("big") == "1",
     }
+    if on_call_form is not None:
+        return render(request, "onboarding/cutover_room.html", context, status=422)
     return show(request, "onboarding/cutover_room.html", "room", context)
 
 
@@ -187,6 +206,11 @@ def rollback(request: HttpRequest, public_id: str, cutover_id: str) -> HttpRespo
         "tab": "cutover",
         "snapshot": chosen,
         "sheets": sheets,
+        "unkept": [
+            str(domain)
+            for domain in room.cutover.domains.all()
+            if sheets and str(domain) not in {sheet.domain for sheet in sheets}
+        ],
         "is_as_before": bool(sheets) and all(s.verdict is Verdict.PASS for s in sheets),
         "may_take": not room.facts.is_open and room.facts.now < room.cutover.planned_at,
     }
