@@ -153,6 +153,26 @@ class BallotForm(forms.Form):
         )
 
 
+class RehearsalForm(forms.Form):
+    """Records to rehearse a cutover with, and what came of it."""
+
+    records = forms.CharField(
+        max_length=MOST_CHARACTERS,
+        widget=forms.Textarea(attrs={"rows": 12, "spellcheck": "false"}),
+        help_text=(
+            "Lines of a zone file, in place of what stands at the same name and type. A name"
+            " without a final dot is read below every domain of the cutover."
+        ),
+    )
+    words = forms.CharField(
+        max_length=1000,
+        required=False,
+        strip=True,
+        label="What came of it",
+        widget=forms.Textarea(attrs={"rows": 2}),
+    )
+
+
 class ProposalForm(forms.Form):
     """Records of one domain that somebody means to publish."""
 

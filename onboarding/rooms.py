@@ -37,6 +37,12 @@ def is_open(cutover: Cutover, now: datetime) -> bool:
     return cutover.planned_at - OPENS_BEFORE <= now < cutover.planned_at + CLOSES_AFTER
 
 
+def narrowed(ground: Ground, cutover: Cutover) -> Ground:
+    """The same with the cutover's domains alone."""
+    chosen = {domain.pk for domain in cutover.domains.all()}
+    return replace(ground, domains=[d for d in ground.domains if d.pk in chosen])
+
+
 def facts_of(
     cutover: Cutover,
     tasks: Iterable[Task],
@@ -49,8 +55,7 @@ def facts_of(
     """What the readiness rests on: the cutover's own domains, and what is the whole tenant's.
     `history` holds every sight of the tenant's MX TTL checks."""
     by_key = {task.key: task for task in tasks}
-    chosen = {domain.pk for domain in cutover.domains.all()}
-    ground = replace(ground, domains=[d for d in ground.domains if d.pk in chosen])
+    ground = narrowed(ground, cutover)
     subjects = {
         kind: ground.evidence(by_key[key], [kind.value]).subjects
         for kind, key in TASK_OF_KIND.items()

@@ -23,6 +23,7 @@ from onboarding.views import (
     plan,
     planning,
     preflight,
+    rehearsal,
     sheet_imports,
     sheets,
     staff,
@@ -113,6 +114,16 @@ urlpatterns = [
         "t/<str:public_id>/cutovers/<str:cutover_id>/on-call/<str:on_call_id>/remove/",
         on_call.on_call_remove,
         name="on-call-remove",
+    ),
+    path(
+        "t/<str:public_id>/cutovers/<str:cutover_id>/rehearse/",
+        rehearsal.rehearse,
+        name="rehearse",
+    ),
+    path(
+        "t/<str:public_id>/cutovers/<str:cutover_id>/rehearsals/<str:rehearsal_id>/",
+        rehearsal.rehearsal,
+        name="rehearsal",
     ),
     path(
         "t/<str:public_id>/cutovers/<str:cutover_id>/votes/",

@@ -23,6 +23,7 @@ from onboarding.models import (
     Freeze,
     Holiday,
     OnCall,
+    Rehearsal,
     Responsibility,
     Sheet,
     SheetRow,
@@ -125,7 +126,20 @@ def _sheet(tenant: Tenant, by: User) -> tuple[Sheet, SheetRow]:
 def _cutover(tenant: Tenant, by: User) -> dict[str, str]:
     made = cutover_of(tenant, "inbound", timezone.now() + timedelta(days=9))
     on_call = OnCall.objects.create(cutover=made, user=by, phone="+44 20 7946 0000")
-    return {"cutover_id": made.public_id, "on_call_id": on_call.public_id}
+    kept = Rehearsal.objects.create(
+        cutover=made,
+        window_start=made.planned_at,
+        round=made.round,
+        by=by,
+        began_at=timezone.now(),
+        records="@ MX 10 mail.walls.test.",
+        content={},
+    )
+    return {
+        "cutover_id": made.public_id,
+        "on_call_id": on_call.public_id,
+        "rehearsal_id": kept.public_id,
+    }
 
 
 def _freezes(tenant: Tenant) -> dict[str, str]:

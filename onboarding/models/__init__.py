@@ -9,6 +9,7 @@ from onboarding.models.cutovers import (
     CutoverVerdict,
     CutoverVote,
     OnCall,
+    Rehearsal,
 )
 from onboarding.models.files import EvidenceFile, HandOff, TenantExport
 from onboarding.models.plans import (
@@ -44,6 +45,7 @@ __all__ = [
     "Phase",
     "Plan",
     "PlanTemplate",
+    "Rehearsal",
     "Responsibility",
     "Sheet",
     "SheetImport",

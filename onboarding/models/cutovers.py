@@ -226,3 +226,39 @@ class CutoverVerdict(models.Model):
     def save(self, *args: Any, **kwargs: Any) -> None:
         assert self._state.adding, "a verdict is never edited"
         super().save(*args, **kwargs)
+
+
+class Rehearsal(models.Model):
+    """A run through a cutover's room with records that nobody has published. Written once."""
+
+    public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
+    cutover = models.ForeignKey(Cutover, on_delete=models.CASCADE, related_name="rehearsals")
+    # The window and the round that were rehearsed: the plan may have changed since.
+    window_start = models.DateTimeField()
+    round = models.PositiveIntegerField()
+    by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    began_at = models.DateTimeField()
+    kept_at = models.DateTimeField(default=timezone.now)
+    records = models.TextField()
+    words = models.TextField(blank=True)
+    # Readiness, steps and findings as they would have been, as plain JSON.
+    content = models.JSONField()
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["-kept_at", "-pk"]
+
+    def __str__(self) -> str:
+        return f"rehearsal of {self.kept_at:%Y-%m-%d %H:%M}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        assert self._state.adding, "a rehearsal is never edited"
+        super().save(*args, **kwargs)
+
+    @property
+    def took_minutes(self) -> int:
+        return round((self.kept_at - self.began_at).total_seconds() / 60)
+
+    @property
+    def held_back(self) -> int:
+        rows = self.content.get("rows", [])
+        return sum(row["verdict"] in ("fail", "unknown") for row in rows)

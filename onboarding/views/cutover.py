@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 
 from django.contrib import messages
@@ -21,12 +22,13 @@ from onboarding.clashes import Surroundings, clashes
 from onboarding.dns_forms import AS_OF
 from onboarding.errors import OnboardingError
 from onboarding.forms_cutover import OnCallForm, WindowForm
+from onboarding.judging import Ground
 from onboarding.models import Cutover, OnCall
 from onboarding.objections import Objection, frozen_days, too_early
 from onboarding.on_call import candidates, unmanned
 from onboarding.readiness import Facts, Row, earliest_safe, readiness
 from onboarding.rollback import rollback_of
-from onboarding.rooms import facts_of, surroundings
+from onboarding.rooms import facts_of, narrowed, surroundings
 from onboarding.rows import TaskRow
 from onboarding.safety import ACT_OF_KIND, clock_of
 from onboarding.scopes import primary_first
@@ -50,6 +52,7 @@ class Room:
     rows: list[Row]
     boards: list[DomainBoard]
     around: Surroundings
+    ground: Ground
 
     @property
     def clashes(self) -> list[str]:
@@ -90,10 +93,15 @@ def load_room(request: HttpRequest, public_id: str, cutover_id: str) -> Room:
     cutover = next((c for c in page.cutovers if c.public_id == cutover_id), None)
     if cutover is None:
         raise Http404("No such cutover.")
-    now = timezone.now()
-    seen = list(history(page.ground.checks, list(ACT_OF_KIND)))
+    return room_with(page, cutover, page.ground, now=timezone.now())
+
+
+def room_with(page: TenantPage, cutover: Cutover, ground: Ground, *, now: datetime) -> Room:
+    """The room as this ground makes it: the tenant's own, or one that is only rehearsed."""
+    ground = narrowed(ground, cutover)
+    seen = list(history(ground.checks, list(ACT_OF_KIND)))
     tasks = [row.task for row in page.rows]
-    facts = facts_of(cutover, tasks, page.ground, seen, page.region, now=now)
+    facts = facts_of(cutover, tasks, ground, seen, page.region, now=now)
     is_inbound = cutover.direction == Cutover.Direction.INBOUND
     subjects = facts.of(Kind.MX) if is_inbound else ()
     clocks = {
@@ -113,6 +121,7 @@ def load_room(request: HttpRequest, public_id: str, cutover_id: str) -> Room:
         readiness(facts),
         boards(subjects, page.region.mx, clocks),
         surroundings(page.plan, page.cutovers),
+        ground,
     )
 
 
@@ -144,6 +153,7 @@ def show_room(
         "client_approvers": voting.client_approvers(room.page.tenant)
         if room.page.may_steer
         else (),
+        "rehearsals": list(room.cutover.rehearsals.select_related("by")[:5]),
         "on_call": room.on_call,
         "unmanned": unmanned(room.on_call),
         "on_call_form": form,
@@ -154,7 +164,7 @@ def show_room(
     return show(request, "onboarding/cutover_room.html", "room", context)
 
 
-def _sheets(room: Room, agreed: Iterable[str]) -> list[ChangeSheet]:
+def sheets_of(room: Room, agreed: Iterable[str]) -> list[ChangeSheet]:
     """The sheets of the room's domains. What may go is named as `<domain> <value>`."""
     is_inbound = room.cutover.direction == Cutover.Direction.INBOUND
     hosts = {host.name for host in room.page.ground.hosts}
@@ -181,7 +191,7 @@ def change_sheet(request: HttpRequest, public_id: str, cutover_id: str) -> HttpR
         "page": room.page,
         "cutover": room.cutover,
         "tab": "cutover",
-        "sheets": _sheets(room, request.GET.getlist("goes")),
+        "sheets": sheets_of(room, request.GET.getlist("goes")),
         "domains": {str(domain): domain for domain in room.page.ground.domains},
         "forms_as_of": AS_OF,
     }
