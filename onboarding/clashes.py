@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
-from onboarding.models import Cutover, Freeze
+from onboarding.models import Cutover, Freeze, OnCall
 from onboarding.worktime import Calendar
 
 # Two switches of one tenant this close cannot be told apart when something goes wrong.
@@ -24,6 +24,9 @@ class Surroundings:
     calendar: Calendar
     holidays: Mapping[date, str] = field(default_factory=dict)
     freezes: Sequence[Freeze] = ()
+    # Who is on call for the tenant's own windows, and where else these people are.
+    on_call: Sequence[OnCall] = ()
+    on_call_elsewhere: Sequence[OnCall] = ()
 
 
 def clashes(cutover: Cutover, around: Surroundings) -> list[str]:
@@ -62,6 +65,14 @@ def _same_tenant(cutover: Cutover, around: Surroundings) -> Iterator[str]:
 
 def _person(cutover: Cutover, around: Surroundings) -> Iterator[str]:
     for other in around.elsewhere:
-        if other.planned_at < cutover.ends_at and cutover.planned_at < other.ends_at:
+        if _overlap(other, cutover):
             # Whose it is must not be told: a client reads this too.
             yield "Your consultant has another cutover in the same hours."
+    here = {each.user_id for each in around.on_call if each.cutover_id == cutover.pk}
+    for each in around.on_call_elsewhere:
+        if each.user_id in here and _overlap(each.cutover, cutover):
+            yield f"{each} is on call for another cutover in the same hours."
+
+
+def _overlap(one: Cutover, other: Cutover) -> bool:
+    return one.planned_at < other.ends_at and other.planned_at < one.ends_at

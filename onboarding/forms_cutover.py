@@ -13,6 +13,7 @@ from django.db.models import Model
 from checks.engine.proposing import MOST_CHARACTERS
 from onboarding.deciding import Window
 from onboarding.models import Cutover
+from onboarding.on_call import Candidate
 from onboarding.voting import Ballot, client_approvers, staff_approvers
 from tenants.models import Domain, Tenant, User
 
@@ -90,6 +91,47 @@ class ApproversForm(forms.Form):
             field.queryset = people
 
 
+class OnCallForm(forms.Form):
+    """Who can be reached in the window, and at which number."""
+
+    person = forms.ChoiceField(
+        error_messages={
+            "required": "Choose somebody.",
+            "invalid_choice": "Choose one of the people offered.",
+        }
+    )
+    phone = forms.CharField(
+        max_length=40,
+        required=False,
+        strip=True,
+        help_text="Left empty, a contact’s number on record is taken.",
+        widget=forms.TextInput(attrs={"type": "tel", "autocomplete": "off"}),
+    )
+
+    def __init__(self, *args: Any, people: Iterable[Candidate], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.people = {person.key: person for person in people}
+        field = self.fields["person"]
+        assert isinstance(field, forms.ChoiceField)
+        sides = {"Mimecast": "mimecast", "Client": "client"}
+        field.choices = [
+            (label, [(p.key, p.name) for p in self.people.values() if p.side == side])
+            for label, side in sides.items()
+        ]
+
+    @property
+    def chosen(self) -> Candidate:
+        return self.people[self.cleaned_data["person"]]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        if "person" in cleaned and "phone" in cleaned:
+            cleaned["phone"] = cleaned["phone"] or self.chosen.phone
+            if not any(character.isdigit() for character in cleaned["phone"]):
+                self.add_error("phone", "Type the number they answer at in the window.")
+        return cleaned
+
+
 class BallotForm(forms.Form):
     """An approver's go or no-go."""
 
@@ -109,6 +151,26 @@ class BallotForm(forms.Form):
             said["words"],
             said["accepted_risk"],
         )
+
+
+class RehearsalForm(forms.Form):
+    """Records to rehearse a cutover with, and what came of it."""
+
+    records = forms.CharField(
+        max_length=MOST_CHARACTERS,
+        widget=forms.Textarea(attrs={"rows": 12, "spellcheck": "false"}),
+        help_text=(
+            "Lines of a zone file, in place of what stands at the same name and type. A name"
+            " without a final dot is read below every domain of the cutover."
+        ),
+    )
+    words = forms.CharField(
+        max_length=1000,
+        required=False,
+        strip=True,
+        label="What came of it",
+        widget=forms.Textarea(attrs={"rows": 2}),
+    )
 
 
 class ProposalForm(forms.Form):

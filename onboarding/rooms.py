@@ -15,7 +15,8 @@ from onboarding.clashes import Surroundings
 from onboarding.dates import calendar_of
 from onboarding.freezes import freezes_for
 from onboarding.judging import Ground
-from onboarding.models import Cutover, DomainPart, Plan, Responsibility, Task
+from onboarding.models import Cutover, DomainPart, OnCall, Plan, Responsibility, Task
+from onboarding.on_call import on_call_of
 from onboarding.readiness import Facts
 from onboarding.safety import clock_of
 from onboarding.windows import CLOSES_AFTER, OPENS_BEFORE
@@ -42,6 +43,12 @@ def is_open(cutover: Cutover, now: datetime) -> bool:
     return cutover.planned_at - OPENS_BEFORE <= now < cutover.planned_at + CLOSES_AFTER
 
 
+def narrowed(ground: Ground, cutover: Cutover) -> Ground:
+    """The same with the cutover's domains alone."""
+    chosen = {domain.pk for domain in cutover.domains.all()}
+    return replace(ground, domains=[d for d in ground.domains if d.pk in chosen])
+
+
 def facts_of(
     cutover: Cutover,
     tasks: Iterable[Task],
@@ -54,8 +61,7 @@ def facts_of(
     """What the readiness rests on: the cutover's own domains, and what is the whole tenant's.
     `history` holds every sight of the tenant's MX TTL checks."""
     by_key = {task.key: task for task in tasks}
-    chosen = {domain.pk for domain in cutover.domains.all()}
-    ground = replace(ground, domains=[d for d in ground.domains if d.pk in chosen])
+    ground = narrowed(ground, cutover)
     subjects = {
         kind: ground.evidence(by_key[key], [kind.value]).subjects
         for kind, key in TASK_OF_KIND.items()
@@ -107,8 +113,9 @@ def _seen_by(check: Check, history: Sequence[Observation]) -> list[Observation]:
 
 
 def surroundings(plan: Plan, own: Sequence[Cutover]) -> Surroundings:
-    """What speaks for or against the windows of a tenant's `own` cutovers, in five queries."""
+    """What speaks against the windows of a tenant's `own` cutovers, in seven queries at most."""
     tenant = plan.tenant
+    on_call = list(on_call_of(own, tenant))
     elsewhere = Cutover.objects.none()
     if tenant.consultant_id is not None:
         elsewhere = Cutover.objects.filter(
@@ -120,6 +127,8 @@ def surroundings(plan: Plan, own: Sequence[Cutover]) -> Surroundings:
         calendar_of(tenant),
         dict(tenant.holidays.values_list("day", "name")),
         list(freezes_for(tenant)),
+        on_call,
+        list(_elsewhere_on_call(plan, on_call)),
     )
 
 
@@ -170,3 +179,12 @@ def _highest_ttl(
         if ttl is not None
     ]
     return max([*seen, typed or 0])
+
+
+def _elsewhere_on_call(plan: Plan, on_call: Sequence[OnCall]) -> Iterable[OnCall]:
+    """The same people at other tenants' windows. Contacts are one tenant's own."""
+    people = {each.user_id for each in on_call if each.user_id is not None}
+    if not people:
+        return []
+    others = OnCall.objects.filter(user__in=people, cutover__plan__tenant__archived_at=None)
+    return others.exclude(cutover__plan=plan).select_related("user", "cutover")

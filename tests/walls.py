@@ -24,6 +24,8 @@ from onboarding.models import (
     Drift,
     Freeze,
     Holiday,
+    OnCall,
+    Rehearsal,
     Responsibility,
     Sheet,
     SheetRow,
@@ -101,7 +103,7 @@ def furnish(tenant: Tenant, consultant: User) -> dict[str, str]:
         "hand_off_id": made.public_id,
         "file_id": kept.public_id,
         "export_id": export.public_id,
-        "cutover_id": cutover_of(tenant, "inbound", timezone.now() + timedelta(days=9)).public_id,
+        **_cutover(tenant, by),
         **_after_go_live(tenant),
         "holiday_id": Holiday.objects.create(
             tenant=tenant, day="2026-12-25", name="Christmas"
@@ -130,6 +132,25 @@ def _sheet(tenant: Tenant, by: User) -> tuple[Sheet, SheetRow]:
     sheet = Sheet.objects.get(task__plan__tenant=tenant, kind="forwarding")
     entry = read_entry(kind_of(sheet), {"target": "bob@outside.test"}, keeping.surroundings(tenant))
     return sheet, keeping.add_row(sheet, entry, by=by)
+
+
+def _cutover(tenant: Tenant, by: User) -> dict[str, str]:
+    made = cutover_of(tenant, "inbound", timezone.now() + timedelta(days=9))
+    on_call = OnCall.objects.create(cutover=made, user=by, phone="+44 20 7946 0000")
+    kept = Rehearsal.objects.create(
+        cutover=made,
+        window_start=made.planned_at,
+        round=made.round,
+        by=by,
+        began_at=timezone.now(),
+        records="@ MX 10 mail.walls.test.",
+        content={},
+    )
+    return {
+        "cutover_id": made.public_id,
+        "on_call_id": on_call.public_id,
+        "rehearsal_id": kept.public_id,
+    }
 
 
 def _freezes(tenant: Tenant) -> dict[str, str]:

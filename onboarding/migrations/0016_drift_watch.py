@@ -11,7 +11,7 @@ import tenants.public_ids
 class Migration(migrations.Migration):
     dependencies = [
         ("checks", "0005_messages_and_discoveries"),
-        ("onboarding", "0013_accepted_objections"),
+        ("onboarding", "0015_rehearsal"),
         ("tenants", "0005_tenant_completed"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

@@ -8,6 +8,8 @@ from onboarding.models.cutovers import (
     CutoverSnapshot,
     CutoverVerdict,
     CutoverVote,
+    OnCall,
+    Rehearsal,
 )
 from onboarding.models.drifts import Drift, DriftLetter, Watch
 from onboarding.models.files import ClosingPack, EvidenceFile, HandOff, TenantExport
@@ -46,9 +48,11 @@ __all__ = [
     "HandOff",
     "Holiday",
     "Mark",
+    "OnCall",
     "Phase",
     "Plan",
     "PlanTemplate",
+    "Rehearsal",
     "Reminder",
     "Responsibility",
     "Sheet",

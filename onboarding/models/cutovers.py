@@ -10,6 +10,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from onboarding.models.contacts import Contact
 from onboarding.models.plans import Plan, Responsibility
 from tenants.models import Domain, User
 from tenants.public_ids import new_public_id
@@ -97,6 +98,43 @@ class CutoverDomain(models.Model):
 
     def __str__(self) -> str:
         return f"{self.domain}: {self.direction}"
+
+
+class OnCall(models.Model):
+    """Somebody who can be reached while a cutover's window is open: a person with an account, or a
+    contact of the client."""
+
+    public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
+    cutover = models.ForeignKey(Cutover, on_delete=models.CASCADE, related_name="on_call")
+    user = models.ForeignKey(
+        User, on_delete=models.CASCADE, null=True, blank=True, related_name="on_call"
+    )
+    contact = models.ForeignKey(
+        Contact, on_delete=models.CASCADE, null=True, blank=True, related_name="on_call"
+    )
+    phone = models.CharField(max_length=40)
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["pk"]
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.CheckConstraint(
+                condition=Q(user__isnull=False, contact__isnull=True)
+                | Q(user__isnull=True, contact__isnull=False),
+                name="on_call_is_one_person",
+            ),
+            models.UniqueConstraint(fields=["cutover", "user"], name="on_call_once_per_cutover"),
+            models.UniqueConstraint(
+                fields=["cutover", "contact"], name="contact_on_call_once_per_cutover"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.user or self.contact)
+
+    @property
+    def side(self) -> str:
+        is_ours = self.user is not None and self.user.is_mimecast
+        return Responsibility.MIMECAST.value if is_ours else Responsibility.CLIENT.value
 
 
 class CutoverSnapshot(models.Model):
@@ -188,3 +226,39 @@ class CutoverVerdict(models.Model):
     def save(self, *args: Any, **kwargs: Any) -> None:
         assert self._state.adding, "a verdict is never edited"
         super().save(*args, **kwargs)
+
+
+class Rehearsal(models.Model):
+    """A run through a cutover's room with records that nobody has published. Written once."""
+
+    public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
+    cutover = models.ForeignKey(Cutover, on_delete=models.CASCADE, related_name="rehearsals")
+    # The window and the round that were rehearsed: the plan may have changed since.
+    window_start = models.DateTimeField()
+    round = models.PositiveIntegerField()
+    by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    began_at = models.DateTimeField()
+    kept_at = models.DateTimeField(default=timezone.now)
+    records = models.TextField()
+    words = models.TextField(blank=True)
+    # Readiness, steps and findings as they would have been, as plain JSON.
+    content = models.JSONField()
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["-kept_at", "-pk"]
+
+    def __str__(self) -> str:
+        return f"rehearsal of {self.kept_at:%Y-%m-%d %H:%M}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        assert self._state.adding, "a rehearsal is never edited"
+        super().save(*args, **kwargs)
+
+    @property
+    def took_minutes(self) -> int:
+        return round((self.kept_at - self.began_at).total_seconds() / 60)
+
+    @property
+    def held_back(self) -> int:
+        rows = self.content.get("rows", [])
+        return sum(row["verdict"] in ("fail", "unknown") for row in rows)

@@ -78,6 +78,12 @@ def seen_shape(observation: Observation) -> Shape:
 
 
 @register.filter
+def shape_of_verdict(verdict: str) -> Shape:
+    """How a verdict that was kept is drawn."""
+    return _SHAPE_SEEN[Verdict(verdict)]
+
+
+@register.filter
 def largest(items: Iterable[object], name: str) -> int:
     """The largest of a number that the items carry, at least 1, so that a bar has a scale."""
     return max((int(getattr(item, name)) for item in items), default=0) or 1

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
@@ -22,15 +23,17 @@ from onboarding.chronicles import chronicle
 from onboarding.clashes import Surroundings, clashes
 from onboarding.dns_forms import AS_OF
 from onboarding.errors import OnboardingError
-from onboarding.forms_cutover import WindowForm
-from onboarding.models import Cutover
+from onboarding.forms_cutover import OnCallForm, WindowForm
+from onboarding.judging import Ground
+from onboarding.models import Cutover, OnCall
 from onboarding.objections import Objection, frozen_days, too_early
+from onboarding.on_call import candidates, unmanned
 from onboarding.readiness import Facts, Row, earliest_safe, readiness
 from onboarding.rollback import rollback_of
-from onboarding.rooms import facts_of, surroundings, switched
+from onboarding.rooms import facts_of, narrowed, surroundings, switched
 from onboarding.rows import TaskRow
 from onboarding.safety import ACT_OF_KIND, clock_of
-from onboarding.scopes import primary_first
+from onboarding.scopes import TASK_OF_DIRECTION, primary_first
 from onboarding.talk import comments_of
 from onboarding.views.shared import TenantPage, load_page, show, signed_in
 from tenants.access import act
@@ -39,10 +42,6 @@ from tenants.permissions import Act
 PHASE_OF_DIRECTION = {
     Cutover.Direction.OUTBOUND: "outbound-cutover-phase",
     Cutover.Direction.INBOUND: "inbound-cutover-phase",
-}
-GATE_OF_DIRECTION = {
-    Cutover.Direction.OUTBOUND: "outbound-cutover",
-    Cutover.Direction.INBOUND: "mx-record-cutover",
 }
 
 
@@ -56,6 +55,7 @@ class Room:
     rows: list[Row]
     boards: list[DomainBoard]
     around: Surroundings
+    ground: Ground
     switched: Sequence[Switched] = ()
 
     @property
@@ -63,6 +63,10 @@ class Room:
         left = self.page.domains_in_none(self.cutover.direction)
         order = primary_first(self.cutover, self.page.cutovers, left)
         return [*order, *clashes(self.cutover, self.around)]
+
+    @cached_property
+    def on_call(self) -> list[OnCall]:
+        return [each for each in self.around.on_call if each.cutover_id == self.cutover.pk]
 
     @cached_property
     def objections(self) -> list[Objection]:
@@ -100,10 +104,15 @@ def load_room(request: HttpRequest, public_id: str, cutover_id: str) -> Room:
     cutover = next((c for c in page.cutovers if c.public_id == cutover_id), None)
     if cutover is None:
         raise Http404("No such cutover.")
-    now = timezone.now()
-    seen = list(history(page.ground.checks, list(ACT_OF_KIND)))
+    return room_with(page, cutover, page.ground, now=timezone.now())
+
+
+def room_with(page: TenantPage, cutover: Cutover, ground: Ground, *, now: datetime) -> Room:
+    """The room as this ground makes it: the tenant's own, or one that is only rehearsed."""
+    ground = narrowed(ground, cutover)
+    seen = list(history(ground.checks, list(ACT_OF_KIND)))
     tasks = [row.task for row in page.rows]
-    facts = facts_of(cutover, tasks, page.ground, seen, page.region, now=now)
+    facts = facts_of(cutover, tasks, ground, seen, page.region, now=now)
     is_inbound = cutover.direction == Cutover.Direction.INBOUND
     subjects = facts.of(Kind.MX) if is_inbound else ()
     clocks = {
@@ -123,6 +132,7 @@ def load_room(request: HttpRequest, public_id: str, cutover_id: str) -> Room:
         readiness(facts),
         boards(subjects, page.region.mx, clocks),
         surroundings(page.plan, page.cutovers),
+        ground,
         switched(facts, seen, clocks) if is_inbound else (),
     )
 
@@ -130,7 +140,16 @@ def load_room(request: HttpRequest, public_id: str, cutover_id: str) -> Room:
 @act(Act.READ)
 @require_GET
 def room(request: HttpRequest, public_id: str, cutover_id: str) -> HttpResponse:
-    room = load_room(request, public_id, cutover_id)
+    return show_room(request, load_room(request, public_id, cutover_id))
+
+
+def show_room(
+    request: HttpRequest, room: Room, *, on_call_form: OnCallForm | None = None
+) -> HttpResponse:
+    """The room; with a refused form, that form and what was typed in it."""
+    form = on_call_form
+    if form is None and room.page.may_steer:
+        form = OnCallForm(people=candidates(room.page.tenant))
     is_big = request.GET.get("big") == "1"
     context = {
         "room": room,
@@ -147,16 +166,22 @@ def room(request: HttpRequest, public_id: str, cutover_id: str) -> HttpResponse:
         "client_approvers": voting.client_approvers(room.page.tenant)
         if room.page.may_steer
         else (),
+        "rehearsals": list(room.cutover.rehearsals.select_related("by")[:5]),
+        "on_call": room.on_call,
+        "unmanned": unmanned(room.on_call),
+        "on_call_form": form,
         "is_big": is_big,
         # A shared screen is read by the client too.
         **_talk(room, is_staff=room.page.is_staff and not is_big),
     }
+    if on_call_form is not None:
+        return render(request, "onboarding/cutover_room.html", context, status=422)
     return show(request, "onboarding/cutover_room.html", "room", context)
 
 
 def _talk(room: Room, *, is_staff: bool) -> dict[str, object]:
     """What people write of the switch: the talk of the step that it is."""
-    key = GATE_OF_DIRECTION[Cutover.Direction(room.cutover.direction)]
+    key = TASK_OF_DIRECTION[Cutover.Direction(room.cutover.direction)]
     gate = room.facts.tasks.get(key)
     if gate is None:
         return {"gate": None}
@@ -164,7 +189,7 @@ def _talk(room: Room, *, is_staff: bool) -> dict[str, object]:
     return {"gate": gate, "comments": list(said)}
 
 
-def _sheets(room: Room, agreed: Iterable[str]) -> list[ChangeSheet]:
+def sheets_of(room: Room, agreed: Iterable[str]) -> list[ChangeSheet]:
     """The sheets of the room's domains. What may go is named as `<domain> <value>`."""
     is_inbound = room.cutover.direction == Cutover.Direction.INBOUND
     hosts = {host.name for host in room.page.ground.hosts}
@@ -191,7 +216,7 @@ def change_sheet(request: HttpRequest, public_id: str, cutover_id: str) -> HttpR
         "page": room.page,
         "cutover": room.cutover,
         "tab": "cutover",
-        "sheets": _sheets(room, request.GET.getlist("goes")),
+        "sheets": sheets_of(room, request.GET.getlist("goes")),
         "domains": {str(domain): domain for domain in room.page.ground.domains},
         "forms_as_of": AS_OF,
     }
@@ -216,6 +241,11 @@ def rollback(request: HttpRequest, public_id: str, cutover_id: str) -> HttpRespo
         "tab": "cutover",
         "snapshot": chosen,
         "sheets": sheets,
+        "unkept": [
+            str(domain)
+            for domain in room.cutover.domains.all()
+            if sheets and str(domain) not in {sheet.domain for sheet in sheets}
+        ],
         "is_as_before": bool(sheets) and all(s.verdict is Verdict.PASS for s in sheets),
         "may_take": not room.facts.is_open and room.facts.now < room.cutover.planned_at,
     }

@@ -204,6 +204,8 @@ def test_an_export_holds_all_of_one_tenant_and_nothing_of_another(
         "comments",
         "cutovers",
         "cutover_domains",
+        "on_call",
+        "rehearsals",
         "sheet_imports",
         "cutover_snapshots",
         "cutover_votes",

@@ -70,7 +70,7 @@ def test_a_cutover_room_asks_as_much_for_one_domain_as_for_fifty(
     address = reverse("onboarding:cutover-room", args=[tenant.public_id, made.public_id])
     client.get(address)
 
-    with django_assert_num_queries(23):
+    with django_assert_num_queries(29):
         response = client.get(address)
 
     assert response.status_code == 200
