@@ -305,6 +305,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": timedelta(minutes=1),
         "options": {"expires": 60},
     },
+    "end-waits": {
+        "task": "onboarding.end_waits",
+        "schedule": timedelta(minutes=1),
+        "options": {"expires": 60},
+    },
     "watch-cutovers": {
         "task": "onboarding.watch_cutovers",
         "schedule": timedelta(minutes=1),

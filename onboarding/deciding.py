@@ -9,6 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from onboarding.errors import MovedMeanwhile, OnboardingError
+from onboarding.judging import agree_anew
 from onboarding.models import Cutover
 from tenants.models import User
 from tenants.services import write_activity
@@ -54,3 +55,5 @@ def confirm_window(cutover: Cutover, window: Window, *, needs_words: bool, by: U
             because=window.accepted_risk if needs_words else "",
         )
         cutover.plan.touch()
+        # After the commit: it holds the plan's tasks, which come before the log.
+        transaction.on_commit(lambda: agree_anew(cutover.plan))

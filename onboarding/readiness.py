@@ -385,7 +385,11 @@ def _outbound_first(facts: Facts) -> Row:
     if not _verdict_of(task).is_yes:
         mend = f"Do the outbound cutover first, and let it run for {days} days."
         return _tasks_row("outbound", title, [task], mend)
-    since = task.proven_at or task.state_since
+    wait = next((t for t in facts.tasks.values() if t.waits_after == task.key), None)
+    if wait is not None and wait.state == TaskState.ACCEPTED:
+        said = f"Fewer days were accepted: “{wait.mark_because}”"
+        return Row("outbound", title, Verdict.WARN, said, task=wait)
+    since = (wait.waits_since if wait else None) or task.proven_at or task.state_since
     ready_at = since + timedelta(days=days)
     said = f"Outbound mail has left through Mimecast since {facts.say(since)}; agreed: {days} days."
     if facts.cutover.planned_at >= ready_at:

@@ -15,7 +15,7 @@ from checks.subjects import keep_checks
 from onboarding.blueprint import Blueprint, TaskBlueprint, applies, is_optional
 from onboarding.dates import follow_dates
 from onboarding.errors import OnboardingError
-from onboarding.judging import judge_at_first, reassess
+from onboarding.judging import agree_anew, judge_at_first, reassess
 from onboarding.models import Cutover, Phase, Plan, Task
 from onboarding.sheets.keeping import make_sheets
 from onboarding.templates_on_record import blueprint_of, newest_template
@@ -171,6 +171,8 @@ def _copied(item: TaskBlueprint) -> dict[str, Any]:
         "is_hard_gate": item.gate == "hard",
         "due_from": item.due.anchor if item.due else "",
         "due_working_days": item.due.working_days if item.due else 0,
+        "waits_after": item.waits.after if item.waits else "",
+        "waits_days": item.waits.days if item.waits else None,
     }
 
 
@@ -263,3 +265,4 @@ def plan_cutover(plan: Plan, direction: str, planned_at: datetime | None, *, by:
         )
         follow_dates(plan)
         plan.touch()
+        transaction.on_commit(lambda: agree_anew(plan))

@@ -72,6 +72,7 @@ def place_of(task: Task) -> Place:
         responsibility=task.responsibility,
         is_group=task.is_group,
         is_optional=task.is_optional,
+        is_wait=task.is_wait,
     )
 
 
@@ -147,6 +148,8 @@ def _scope(task: Task) -> list[Domain]:
 def _refuse_other_side(task: Task, side: str) -> None:
     if task.is_group:
         raise OnboardingError("This is a group: it is done when the tasks below it are done.")
+    if task.is_wait:
+        raise OnboardingError("Only time completes this: nobody can confirm it.")
     if side not in (Responsibility.MIMECAST, Responsibility.CLIENT):
         raise NotYours("You can read this plan, but not confirm its tasks.")
     if task.responsibility not in (side, Responsibility.BOTH):
@@ -172,6 +175,8 @@ def locks_of(task: Task) -> list[Task]:
 
 def set_responsibility(task: Task, responsibility: str, *, by: User) -> None:
     """Settle whose task it is, where the article states no side."""
+    if task.is_wait:
+        raise OnboardingError("Only time completes this: it is nobody’s part.")
     if task.responsibility_stated:
         raise OnboardingError("The article states who is responsible for this task.")
     with transaction.atomic():

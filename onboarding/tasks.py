@@ -12,7 +12,7 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from checks import discoveries
-from onboarding import exporting, services, snapshots, task_acts, windows
+from onboarding import exporting, judging, services, snapshots, task_acts, windows
 from onboarding.models import Mark, Plan, SheetImport, TenantExport
 from onboarding.sheets import importing
 from tenants.models import Domain
@@ -27,6 +27,7 @@ def reconcile() -> None:
     open_plans = Plan.objects.filter(tenant__archived_at__isnull=True)
     for plan in open_plans.select_related("tenant").iterator():
         services.follow_profile(plan.tenant)
+        judging.end_waits(plan, now=timezone.now())
     importing.drop_abandoned()
 
 
@@ -39,6 +40,19 @@ def end_acceptances() -> None:
     ).distinct()
     for plan in over.select_related("tenant"):
         task_acts.end_acceptances(plan, now=now)
+
+
+@shared_task(name="onboarding.end_waits", ignore_result=True)
+def end_waits() -> None:
+    """Complete what only time completes, within a minute of its moment."""
+    now = timezone.now()
+    over = Plan.objects.filter(
+        tenant__archived_at__isnull=True,
+        tasks__waits_until__lte=now,
+        tasks__proven_at__isnull=True,
+    ).distinct()
+    for plan in over.select_related("tenant"):
+        judging.end_waits(plan, now=now)
 
 
 @shared_task(name="onboarding.watch_cutovers", ignore_result=True)

@@ -42,6 +42,10 @@ class Section:
         return bool(self.node.tag == f"{_TAG}null")
 
     @property
+    def is_integer(self) -> bool:
+        return isinstance(self.node, yaml.ScalarNode) and self.node.tag == f"{_TAG}int"
+
+    @property
     def is_list(self) -> bool:
         return isinstance(self.node, yaml.SequenceNode)
 

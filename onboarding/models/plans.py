@@ -128,6 +128,10 @@ class Task(models.Model):
     is_optional = models.BooleanField(default=False)
     # Going ahead before the dependencies are done can lose mail.
     is_hard_gate = models.BooleanField(default=False)
+    # Only time completes it: days after the task of that key was done. Without a number of its own
+    # they are those agreed for the inbound cutover.
+    waits_after = models.CharField(max_length=60, blank=True)
+    waits_days = models.PositiveIntegerField(null=True, blank=True)
 
     # Facts
     applies = models.BooleanField(default=True)
@@ -140,6 +144,9 @@ class Task(models.Model):
     client_confirmed_by = models.ForeignKey(
         User, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
+    # While the task it waits after is done: since when, and until when it counts.
+    waits_since = models.DateTimeField(null=True, blank=True)
+    waits_until = models.DateTimeField(null=True, blank=True)
     # What its checks have left to prove is beyond them, so that people's word completes it.
     is_by_word = models.BooleanField(default=False)
     proven_at = models.DateTimeField(null=True, blank=True)
@@ -190,6 +197,11 @@ class Task(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+    @property
+    def is_wait(self) -> bool:
+        """Nobody can do it, say it or see it: time alone completes it."""
+        return bool(self.waits_after)
 
     @property
     def is_complete(self) -> bool:

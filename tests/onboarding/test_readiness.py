@@ -239,6 +239,21 @@ def test_inbound_waits_for_the_agreed_days(begins: timedelta, verdict: Verdict) 
     assert _row(facts, "outbound").verdict is verdict
 
 
+def test_fewer_days_than_agreed_are_a_caution_once_accepted_in_words() -> None:
+    outbound = _task("outbound-cutover", "proven", proven_at=NOW)
+    wait = _task(
+        "outbound-days", "accepted", waits_after="outbound-cutover", mark_because="Contract ends."
+    )
+    tasks = {task.key: task for task in (outbound, wait)}
+
+    row = _row(_facts("inbound", tasks=tasks, planned_at=NOW + timedelta(days=1)), "outbound")
+
+    assert (row.verdict, row.words) == (
+        Verdict.WARN,
+        "Fewer days were accepted: “Contract ends.”",
+    )
+
+
 def test_inbound_before_outbound_is_red() -> None:
     task = _task("outbound-cutover", "todo")
 
