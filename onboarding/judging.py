@@ -13,6 +13,7 @@ from checks.models import Check
 from checks.queries import checks_of
 from onboarding import waits
 from onboarding.domain_parts import Exempt, exempt_of, gather_all
+from onboarding.holding import hold_plan
 from onboarding.models import Plan, Task, TaskState
 from onboarding.proof import Evidence, evidence_for
 from onboarding.standing import refresh_states
@@ -99,8 +100,8 @@ def _prove_or_reopen(task: Task, evidence: Evidence, tenant: Tenant) -> bool:
 def end_waits(plan: Plan, *, now: datetime) -> int:
     """Complete what only time completes, where it has passed. Returns how many that were."""
     with transaction.atomic():
-        held = Task.objects.select_for_update().filter(plan=plan).order_by("position")
-        over = [task for task in held if task.is_wait and waits.is_over(task, now=now)]
+        waiting = [task for task in hold_plan(plan.pk) if task.is_wait]
+        over = [task for task in waiting if waits.is_over(task, now=now)]
         for task in over:
             task.proven_at = now
             task.save(update_fields=["proven_at"])
@@ -122,7 +123,7 @@ def end_waits(plan: Plan, *, now: datetime) -> int:
 def agree_anew(plan: Plan) -> None:
     """The days agreed for a cutover changed: waits count until another moment."""
     with transaction.atomic():
-        list(Task.objects.select_for_update().filter(plan=plan).order_by("position"))
+        hold_plan(plan.pk)
         refresh_states(plan)
         plan.touch()
     end_waits(plan, now=timezone.now())

@@ -185,7 +185,7 @@ def follow_profile(tenant: Tenant) -> list[Check]:
         added = keep_checks(tenant)
         plan = tenant.plan
         items = {item.key: item for item in blueprint_of(plan.template).tasks}
-        for task in Task.objects.filter(plan=plan, key__in=items):
+        for task in Task.objects.filter(plan=plan, is_own=False, key__in=items):
             _fit(task, items[task.key], tenant.profile)
         reassess(plan)
         # A plan that is older than a kind of sheet gets it here.

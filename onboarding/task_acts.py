@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from onboarding import domain_parts
 from onboarding.errors import MovedMeanwhile, NotYours, OnboardingError
+from onboarding.holding import hold_plan
 from onboarding.judging import reassess
 from onboarding.models import DomainPart, Mark, Plan, Responsibility, Task, TaskState
 from onboarding.moves import (
@@ -264,7 +265,7 @@ def end_acceptances(plan: Plan, *, now: datetime) -> int:
     if not over.exists():
         return 0
     with transaction.atomic():
-        _hold_plan(plan.pk)
+        hold_plan(plan.pk)
         tasks = list(over)
         for task in tasks:
             for name, value in _NO_MARK.items():
@@ -333,14 +334,8 @@ def undo_act(task: Task, *, by: User, may_steer: bool) -> None:
 
 def _hold(task: Task) -> Task:
     """The task, held until the transaction ends and read anew."""
-    _hold_plan(task.plan_id)
+    hold_plan(task.plan_id)
     return Task.objects.select_related("plan__tenant", "marked_by").get(pk=task.pk)
-
-
-def _hold_plan(plan_id: int) -> None:
-    """All of the plan's tasks, in one order, as checks hold them: a state may move others'."""
-    rows = Task.objects.select_for_update().filter(plan_id=plan_id).order_by("position")
-    list(rows.values_list("pk", flat=True))
 
 
 def _after(task: Task, act: str, *, by: User, **params: Any) -> None:

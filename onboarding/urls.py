@@ -17,6 +17,7 @@ from onboarding.views import (
     leaving,
     message,
     moves,
+    own_tasks,
     people,
     plan,
     preflight,
@@ -112,6 +113,17 @@ urlpatterns = [
     path("t/<str:public_id>/tasks/<str:task_id>/confirm/", plan.task_confirm, name="task-confirm"),
     path(
         "t/<str:public_id>/tasks/<str:task_id>/withdraw/", plan.task_withdraw, name="task-withdraw"
+    ),
+    path("t/<str:public_id>/own-steps/", own_tasks.own_task_add, name="own-task-add"),
+    path(
+        "t/<str:public_id>/tasks/<str:task_id>/own/",
+        own_tasks.own_task_edit,
+        name="own-task-edit",
+    ),
+    path(
+        "t/<str:public_id>/tasks/<str:task_id>/remove/",
+        own_tasks.own_task_remove,
+        name="own-task-remove",
     ),
     path("t/<str:public_id>/tasks/<str:task_id>/look/", plan.task_look, name="task-look"),
     path(

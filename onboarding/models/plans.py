@@ -111,6 +111,8 @@ class Task(models.Model):
         "self", on_delete=models.CASCADE, null=True, blank=True, related_name="children"
     )
     key = models.CharField(max_length=60)
+    # The tenant's own, beside the template's; or the template's once, and kept for what was done.
+    is_own = models.BooleanField(default=False)
     position = models.PositiveIntegerField()
     title = models.CharField(max_length=200)
     instructions = models.TextField(blank=True)
