@@ -74,12 +74,13 @@ class _Row:
 def read_blueprint(path: Path) -> Blueprint:
     """The template in the file; BlueprintError names file, line and reason if it is malformed."""
     try:
-        return _read_blueprint(read_datafile(path))
+        return read_section(read_datafile(path))
     except DataFileError as error:
         raise BlueprintError(error.path, error.line, error.reason) from error
 
 
-def _read_blueprint(root: Section) -> Blueprint:
+def read_section(root: Section) -> Blueprint:
+    """The template that a section holds; DataFileError says where it is malformed and why."""
     parts = root.mapping(["version", "products", "phases"])
     version = parts["version"].integer()
     if version < 1:

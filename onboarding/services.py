@@ -150,11 +150,12 @@ def _create_tasks(plan: Plan, phases: dict[str, Phase], blueprint: Blueprint) ->
             is_optional=is_optional(item, profile),
             applies=applicable,
             not_applicable_because=reason,
-            **_copied(item),
+            **columns_of(item),
         )
 
 
-def _copied(item: TaskBlueprint) -> dict[str, Any]:
+def columns_of(item: TaskBlueprint) -> dict[str, Any]:
+    """What a task takes over from the template."""
     return {
         "key": item.key,
         "title": item.title,

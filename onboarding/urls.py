@@ -20,11 +20,14 @@ from onboarding.views import (
     own_tasks,
     people,
     plan,
+    plan_version,
     preflight,
     sheet_imports,
     sheets,
     staff,
     talk,
+    template_steps,
+    templates,
     tenants,
     voting,
 )
@@ -39,6 +42,37 @@ urlpatterns = [
     path("dashboard/export/", dashboard.dashboard_csv, name="dashboard-csv"),
     path("tenants/", tenants.tenant_list, name="tenant-list"),
     path("tenants/new/", tenants.tenant_create, name="tenant-create"),
+    # --- Plan templates
+    path("templates/", templates.templates_show, name="templates"),
+    path("templates/draft/", templates.draft_show, name="template-draft"),
+    path("templates/draft/begin/", templates.draft_begin, name="template-draft-begin"),
+    path("templates/draft/drop/", templates.draft_drop, name="template-draft-drop"),
+    path("templates/draft/preview/", templates.draft_preview, name="template-preview"),
+    path("templates/draft/publish/", templates.draft_publish, name="template-publish"),
+    path("templates/draft/steps/", template_steps.step_add, name="template-step-add"),
+    path("templates/draft/steps/<str:key>/", template_steps.step_edit, name="template-step"),
+    path(
+        "templates/draft/steps/<str:key>/move/",
+        template_steps.step_move,
+        name="template-step-move",
+    ),
+    path(
+        "templates/draft/steps/<str:key>/remove/",
+        template_steps.step_remove,
+        name="template-step-remove",
+    ),
+    path("templates/draft/phases/", template_steps.phase_add, name="template-phase-add"),
+    path("templates/draft/phases/<str:key>/", template_steps.phase_edit, name="template-phase"),
+    path(
+        "templates/draft/phases/<str:key>/move/",
+        template_steps.phase_move,
+        name="template-phase-move",
+    ),
+    path(
+        "templates/draft/phases/<str:key>/remove/",
+        template_steps.phase_remove,
+        name="template-phase-remove",
+    ),
     path("t/<str:public_id>/", plan.plan_show, name="plan-show"),
     path("t/<str:public_id>/steps/", plan.steps, name="steps"),
     path("t/<str:public_id>/revision/", plan.revision, name="revision"),
@@ -114,6 +148,7 @@ urlpatterns = [
     path(
         "t/<str:public_id>/tasks/<str:task_id>/withdraw/", plan.task_withdraw, name="task-withdraw"
     ),
+    path("t/<str:public_id>/version/", plan_version.plan_version, name="plan-version"),
     path("t/<str:public_id>/own-steps/", own_tasks.own_task_add, name="own-task-add"),
     path(
         "t/<str:public_id>/tasks/<str:task_id>/own/",

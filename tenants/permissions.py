@@ -52,6 +52,8 @@ class Act(StrEnum):
     SEARCH = "search"
     WATCH_ALL = "watch the dashboard"
     CREATE_TENANT = "create a tenant"
+    EDIT_TEMPLATES = "edit plan templates"
+    DROP_GUARDS = "publish without a guard"
     MANAGE_STAFF = "manage staff"
 
     @property
@@ -67,6 +69,8 @@ _OF_INSTALLATION = {
     Act.SEARCH,
     Act.WATCH_ALL,
     Act.CREATE_TENANT,
+    Act.EDIT_TEMPLATES,
+    Act.DROP_GUARDS,
     Act.MANAGE_STAFF,
 }
 
@@ -92,6 +96,8 @@ _ALLOWED: dict[Act, set[Role]] = {
     Act.SEARCH: _STAFF,
     Act.WATCH_ALL: _STAFF,
     Act.CREATE_TENANT: _STEERING,
+    Act.EDIT_TEMPLATES: _STEERING,
+    Act.DROP_GUARDS: {Role.ADMINISTRATOR},
     Act.MANAGE_STAFF: {Role.ADMINISTRATOR},
 }
 

@@ -17,6 +17,7 @@ from onboarding.models.plans import (
 )
 from onboarding.models.sheets import Sheet, SheetImport, SheetRow
 from onboarding.models.talk import Comment
+from onboarding.models.templates import TemplateDraft
 
 __all__ = [
     "COMPLETE",
@@ -40,6 +41,7 @@ __all__ = [
     "SheetRow",
     "Task",
     "TaskState",
+    "TemplateDraft",
     "TenantExport",
     "Turn",
     "WorkingTime",

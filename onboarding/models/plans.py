@@ -56,6 +56,15 @@ class PlanTemplate(models.Model):
 
     version = models.PositiveIntegerField(unique=True)
     loaded_at = models.DateTimeField(default=timezone.now)
+    # All that it says, in the shape of the template's file. Never altered: plans rest on it.
+    content = models.JSONField(default=dict)
+    # The version of the file it came in; none where people published it here.
+    builtin = models.PositiveIntegerField(null=True, blank=True, unique=True)
+    # What changed, in the words of whoever published it.
+    note = models.TextField(blank=True)
+    published_by = models.ForeignKey(
+        User, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
 
     def __str__(self) -> str:
         return f"version {self.version}"

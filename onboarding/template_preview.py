@@ -1,0 +1,86 @@
+"""What a plan would hold for one profile: which steps, which not and why, and when each is due."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+
+from onboarding.blueprint import applies, is_optional
+from onboarding.blueprint_parts import Blueprint, PhaseBlueprint, TaskBlueprint
+from onboarding.dates import anchors_of, calendar_of
+from onboarding.template_words import due_words
+from onboarding.worktime import Calendar
+from tenants.models import Tenant
+
+
+@dataclass(frozen=True)
+class PreviewRow:
+    """One step; `because` says why it does not apply, `due` when it is due, in words."""
+
+    task: TaskBlueprint
+    applies: bool
+    because: str
+    is_optional: bool
+    due: str
+    due_on: date | None
+
+
+@dataclass(frozen=True)
+class PreviewPhase:
+    phase: PhaseBlueprint
+    rows: tuple[PreviewRow, ...]
+
+    @property
+    def applying(self) -> int:
+        return sum(row.applies for row in self.rows)
+
+
+@dataclass(frozen=True)
+class Preview:
+    phases: tuple[PreviewPhase, ...]
+
+    @property
+    def applying(self) -> int:
+        return sum(phase.applying for phase in self.phases)
+
+    @property
+    def left_out(self) -> int:
+        return sum(len(phase.rows) for phase in self.phases) - self.applying
+
+
+def preview_for(blueprint: Blueprint, tenant: Tenant) -> Preview:
+    """For a tenant as it is: with the days that its plan's start and cutovers make of it."""
+    calendar = calendar_of(tenant)
+    return preview_of(blueprint, tenant.profile, anchors_of(tenant.plan, calendar), calendar)
+
+
+def preview_of(
+    blueprint: Blueprint,
+    profile: Mapping[str, object],
+    anchors: Mapping[str, date] | None = None,
+    calendar: Calendar | None = None,
+) -> Preview:
+    """Pure. Without anchors, due days are said in words alone."""
+
+    def row(task: TaskBlueprint) -> PreviewRow:
+        applicable, because = applies(task, profile)
+        anchor = (anchors or {}).get(task.due.anchor) if task.due else None
+        known = anchor is not None and calendar is not None and task.due is not None
+        return PreviewRow(
+            task,
+            applicable,
+            because,
+            is_optional(task, profile),
+            due_words(task.due) if task.due else "",
+            calendar.shift(anchor, task.due.working_days)  # type: ignore[union-attr,arg-type]
+            if known
+            else None,
+        )
+
+    return Preview(
+        tuple(
+            PreviewPhase(phase, tuple(row(task) for task in phase.tasks))
+            for phase in blueprint.phases
+        )
+    )
