@@ -17,9 +17,11 @@ from onboarding.judging import end_waits
 from onboarding.models import Cutover, Plan, Task, TaskState
 from onboarding.moves import MOVES
 from onboarding.rows import Shape
+from onboarding.sample import load_sample
 from onboarding.services import plan_cutover
 from onboarding.standing import refresh_states
 from onboarding.task_acts import confirm_task, make_move, mover_of, moves_of, set_responsibility
+from onboarding.templates_on_record import put_templates_on_record
 from tenants.models import ActivityLine, Tenant, User
 from tests.cast import SignIn, task_of
 from tests.markup import texts
@@ -212,3 +214,13 @@ def test_the_client_sees_it_as_watched_and_never_as_theirs(
     steps = shown.context["steps"]
     assert WAIT in [row.task.key for row in steps.watched]
     assert WAIT not in [row.task.key for row in (*steps.now, *steps.coming)]
+
+
+def test_where_the_sample_is_past_outbound_its_days_are_over(db: None) -> None:
+    put_templates_on_record()
+
+    load_sample(smtp_port=2525, ldaps_port=6636)
+
+    states = dict(Task.objects.filter(key=WAIT).values_list("plan__tenant__name", "state"))
+    assert states["Tailspin Aero"] == TaskState.PROVEN
+    assert states["Northwind Traders"] == TaskState.TODO
