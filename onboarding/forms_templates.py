@@ -69,6 +69,11 @@ class ConditionFields:
             for number, each in enumerate(alternatives)
         ]
 
+    @property
+    def is_used(self) -> bool:
+        """Whether anything is chosen, so that a page shows it open."""
+        return any(form.is_bound or form.initial for form in self.forms)
+
     def is_valid(self) -> bool:
         return not any(form.errors for form in self.forms)
 

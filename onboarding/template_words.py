@@ -70,7 +70,7 @@ def said(task: TaskBlueprint, name: str, blueprint: Blueprint) -> str:
             return "; ".join(link.title for link in value)
         case "waits":
             return _wait_words(task, titles)
-    return _plain_words(value, blueprint)
+    return _plain_words(bool(value) if name == "gate" else value, blueprint)
 
 
 def _plain_words(value: Any, blueprint: Blueprint) -> str:

@@ -139,7 +139,8 @@ def test_a_cutover_is_planned_in_the_tenants_time_zone(
 
     signed_in(consultant).post(
         _address("cutover-plan", tenant),
-        {"direction": "inbound", "planned_at": "2026-12-03T19:00"},
+        # Where it is another day there, its plan's own days move along, and are shown first.
+        {"direction": "inbound", "planned_at": "2026-12-03T19:00", "confirmed": "on"},
     )
 
     planned = Cutover.objects.get(plan__tenant=tenant).planned_at
