@@ -12,6 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from checks.lab import places
 from config import env
+from config.rhythm import beat_schedule
 
 django_stubs_ext.monkeypatch()
 
@@ -293,40 +294,7 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # tenth tick of the restore interval, so its default of 10 s would add up to 100 s.
 CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 600, "unacked_restore_interval": 1}
 CHECKS_TICK_SECONDS = env.integer("CHECKS_TICK_SECONDS", 2, least=1, most=3600)
-CELERY_BEAT_SCHEDULE = {
-    "queue-due-checks": {
-        "task": "checks.queue_due_checks",
-        "schedule": float(CHECKS_TICK_SECONDS),
-        # A tick that waited is worth nothing: the next one finds the same rows.
-        "options": {"expires": CHECKS_TICK_SECONDS * 5},
-    },
-    "end-acceptances": {
-        "task": "onboarding.end_acceptances",
-        "schedule": timedelta(minutes=1),
-        "options": {"expires": 60},
-    },
-    "watch-cutovers": {
-        "task": "onboarding.watch_cutovers",
-        "schedule": timedelta(minutes=1),
-        "options": {"expires": 60},
-    },
-    "chase": {
-        "task": "onboarding.chase",
-        "schedule": timedelta(hours=1),
-        "options": {"expires": 3600},
-    },
-    "tell-drifts": {
-        "task": "onboarding.tell_drifts",
-        "schedule": timedelta(minutes=1),
-        "options": {"expires": 60},
-    },
-    "build-lost-packs": {
-        "task": "onboarding.build_lost_packs",
-        "schedule": timedelta(minutes=10),
-        "options": {"expires": 600},
-    },
-    "reconcile-plans": {"task": "onboarding.reconcile", "schedule": timedelta(days=1)},
-}
+CELERY_BEAT_SCHEDULE = beat_schedule(tick_seconds=CHECKS_TICK_SECONDS)
 
 # --- Checks
 CHECKS_NAMESERVERS = env.name_servers("CHECKS_NAMESERVERS")

@@ -17,7 +17,7 @@ from checks.models import Check
 from onboarding.models import Cutover, Task
 from onboarding.models.cutovers import named
 from onboarding.proof import Subject
-from onboarding.readiness import Facts, stance
+from onboarding.room_facts import Facts, stance
 from onboarding.rows import Shape
 
 _TOLD = ("records", "no-record", "no-name")

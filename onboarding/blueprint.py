@@ -33,7 +33,7 @@ __all__ = [
     "load_blueprint",
 ]
 
-TEMPLATE_FILE = Path(__file__).parent / "plan_templates" / "mimecast-1.yaml"
+TEMPLATE_FILE = Path(__file__).parent / "plan_templates" / "mimecast-2.yaml"
 
 
 @functools.cache
@@ -92,6 +92,7 @@ def _flat_task(task: TaskBlueprint, phase_title: str, is_group: bool) -> dict[st
         "supports": list(task.supports),
         "domain_roles": list(task.domain_roles),
         "gate": task.gate,
+        "waits": asdict(task.waits) if task.waits else None,
         "do": task.do,
         "shown_by": task.shown_by,
         "links": [asdict(link) for link in task.links],

@@ -10,8 +10,10 @@ from string import Formatter
 
 from checks.engine.outcomes import Kind
 from onboarding.blueprint_parts import (
+    AGREED_DAYS,
     ANCHORS,
     GATES,
+    LONGEST_WAIT,
     PROFILE_FLAGS,
     PROFILE_VALUES,
     RESPONSIBILITIES,
@@ -21,6 +23,7 @@ from onboarding.blueprint_parts import (
     Link,
     PhaseBlueprint,
     TaskBlueprint,
+    Wait,
 )
 from onboarding.errors import OnboardingError
 from tenants.datafile import DataFileError, Section, read_datafile
@@ -44,6 +47,7 @@ _OPTIONAL = (
     "optional",
     "gate",
     "due",
+    "waits",
 )
 
 Parts = Mapping[str, Section]
@@ -70,12 +74,13 @@ class _Row:
 def read_blueprint(path: Path) -> Blueprint:
     """The template in the file; BlueprintError names file, line and reason if it is malformed."""
     try:
-        return _read_blueprint(read_datafile(path))
+        return read_section(read_datafile(path))
     except DataFileError as error:
         raise BlueprintError(error.path, error.line, error.reason) from error
 
 
-def _read_blueprint(root: Section) -> Blueprint:
+def read_section(root: Section) -> Blueprint:
+    """The template that a section holds; DataFileError says where it is malformed and why."""
     parts = root.mapping(["version", "products", "phases"])
     version = parts["version"].integer()
     if version < 1:
@@ -139,6 +144,7 @@ def _read_task(
         optional="optional" in parts and parts["optional"].boolean(),
         gate=parts["gate"].choice(GATES) if "gate" in parts else None,
         due=_read_due(parts.get("due")) or due,
+        waits=_read_wait(parts.get("waits")),
     )
     _refuse_contradictions(task, section, parts)
     return _Row(task, parts)
@@ -149,6 +155,20 @@ def _read_due(section: Section | None) -> Due | None:
         return None
     parts = section.mapping(["from", "working_days"])
     return Due(parts["from"].choice(ANCHORS), parts["working_days"].integer())
+
+
+def _read_wait(section: Section | None) -> Wait | None:
+    if section is None:
+        return None
+    parts = section.mapping(["after", "days"])
+    after = parts["after"].text()
+    if not parts["days"].is_integer:
+        parts["days"].choice([AGREED_DAYS])
+        return Wait(after, None)
+    days = parts["days"].integer()
+    if not 1 <= days <= LONGEST_WAIT:
+        raise parts["days"].refusal(f"“days” must be between 1 and {LONGEST_WAIT}")
+    return Wait(after, days)
 
 
 def _read_key(section: Section, seen: set[str]) -> str:
@@ -238,6 +258,10 @@ def _refuse_contradictions(task: TaskBlueprint, section: Section, parts: Parts) 
         raise parts["domain_roles"].refusal("“domain_roles” on a task that is not per domain")
     if task.required_when and not task.optional:
         raise parts["required_when"].refusal("“required_when” on a task that is not optional")
+    if task.waits and (task.check_kinds or task.per_domain or task.gate):
+        raise parts["waits"].refusal("only time completes it: no check, no gate, not per domain")
+    if task.waits and task.waits.after not in task.depends_on:
+        raise parts["waits"].refusal(f"it waits after “{task.waits.after}”, so it depends on it")
     for kind in task.supports:
         if kind in task.check_kinds:
             raise parts["supports"].refusal(f"“{kind}” both proves and supports the task")
@@ -245,10 +269,12 @@ def _refuse_contradictions(task: TaskBlueprint, section: Section, parts: Parts) 
 
 def _refuse_bad_relations(rows: list[_Row]) -> None:
     by_key = {row.task.key: row.task for row in rows}
+    groups = {row.task.parent for row in rows}
     earlier: dict[str, TaskBlueprint] = {}
     for row in rows:
         _refuse_bad_parent(row, earlier)
         _refuse_bad_dependencies(row, by_key)
+        _refuse_bad_wait(row, by_key, groups)
         earlier[row.task.key] = row.task
     _refuse_circles(rows)
 
@@ -276,6 +302,20 @@ def _refuse_bad_dependencies(row: _Row, by_key: Mapping[str, TaskBlueprint]) -> 
         if key in seen:
             raise item.refusal(f"task “{row.task.key}” depends on “{key}” twice")
         seen.add(key)
+
+
+def _refuse_bad_wait(
+    row: _Row, by_key: Mapping[str, TaskBlueprint], groups: Collection[str | None]
+) -> None:
+    if row.task.waits is None:
+        return
+    awaited = by_key[row.task.waits.after]
+    if row.task.key in groups:
+        raise row.parts["waits"].refusal("a group is done when its tasks are, not by time")
+    if awaited.key in groups or awaited.waits is not None:
+        raise row.parts["waits"].refusal(
+            f"time is counted after a task that is done, and “{awaited.key}” is a group or a wait"
+        )
 
 
 def _refuse_circles(rows: list[_Row]) -> None:

@@ -30,6 +30,9 @@ PROFILE_VALUES: Mapping[str, Mapping[str, str]] = {
 PROFILE_FLAGS = frozenset({"journaling", "dkim_in_use", "rfi_used"})
 RESPONSIBILITIES = frozenset({"mimecast", "client", "both"})
 GATES = frozenset({"hard"})
+# Stands in the template for the days that were agreed for the inbound cutover.
+AGREED_DAYS = "outbound_days"
+LONGEST_WAIT = 60
 # What a due date is counted from: the day the plan was made, or a planned cutover.
 ANCHORS = frozenset({"start", "outbound", "inbound"})
 
@@ -70,6 +73,15 @@ class Due:
 
 
 @dataclass(frozen=True)
+class Wait:
+    """What only time completes: so many days after another task was done. None for `days`: as many
+    as were agreed for the inbound cutover."""
+
+    after: str
+    days: int | None
+
+
+@dataclass(frozen=True)
 class TaskBlueprint:
     """One item of the article. `stated` is false where the article names no responsible side."""
 
@@ -93,6 +105,7 @@ class TaskBlueprint:
     optional: bool = False
     gate: str | None = None
     due: Due | None = None
+    waits: Wait | None = None
 
     @property
     def check(self) -> str | None:

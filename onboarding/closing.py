@@ -20,13 +20,14 @@ from django.utils import timezone
 
 from onboarding import handoffs
 from onboarding.errors import OnboardingError
+from onboarding.holding import hold_plan
 from onboarding.models import CLOSURE, HandOff, Plan, Task, TaskState
 from onboarding.moves import LONGEST_REASON
 from onboarding.packs.building import ask_for_pack
 from onboarding.services import follow_profile
 from onboarding.standing import refresh_states
 from onboarding.talk import Words, add_comment
-from onboarding.task_acts import confirm_task, hold_plan
+from onboarding.task_acts import confirm_task
 from onboarding.watching import begin_at_closing, begin_at_go_live
 from tenants import invitations
 from tenants.models import Invitation, Tenant, User

@@ -47,15 +47,15 @@ class Anchors:
     start: date
     cutovers: Mapping[str, Sequence[date]]
 
-    def of(self, task: Task) -> date | None:
+    def of(self, due_from: str, working_days: int) -> date | None:
         """Where there are several cutovers, what prepares them has to be ready for the first; the
         switch itself, and what follows it, is done with the last."""
-        if task.due_from == "start":
+        if due_from == "start":
             return self.start
-        days = self.cutovers.get(task.due_from)
+        days = self.cutovers.get(due_from)
         if not days:
             return None
-        return min(days) if task.due_working_days < 0 else max(days)
+        return min(days) if working_days < 0 else max(days)
 
 
 def anchors_of(plan: Plan, calendar: Calendar, cutovers: Iterable[Cutover]) -> Anchors:
@@ -69,7 +69,7 @@ def due_on(task: Task, anchors: Anchors, calendar: Calendar) -> date | None:
     """The day a task is due; a day set by hand stands. Pure."""
     if task.is_due_by_hand:
         return task.due_on
-    anchor = anchors.of(task)
+    anchor = anchors.of(task.due_from, task.due_working_days)
     return None if anchor is None else calendar.shift(anchor, task.due_working_days)
 
 

@@ -10,6 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from onboarding.errors import MovedMeanwhile, OnboardingError
+from onboarding.judging import agree_anew
 from onboarding.models import Cutover
 from onboarding.objections import Objection
 from tenants.models import User
@@ -65,3 +66,5 @@ def confirm_window(
             because=words,
         )
         cutover.plan.touch()
+        # After the commit: it holds the plan's tasks, which come before the log.
+        transaction.on_commit(lambda: agree_anew(cutover.plan))

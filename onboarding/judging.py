@@ -5,13 +5,16 @@ from __future__ import annotations
 import zoneinfo
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.db import transaction
 from django.utils import timezone
 
 from checks.models import Check
 from checks.queries import checks_of
+from onboarding import waits
 from onboarding.domain_parts import Exempt, exempt_of, gather_all
+from onboarding.holding import hold_plan
 from onboarding.models import Plan, Task, TaskState
 from onboarding.proof import Evidence, evidence_for
 from onboarding.standing import refresh_states
@@ -97,6 +100,38 @@ def _prove_or_reopen(task: Task, evidence: Evidence, tenant: Tenant) -> bool:
         )
         return True
     return False
+
+
+def end_waits(plan: Plan, *, now: datetime) -> int:
+    """Complete what only time completes, where it has passed. Returns how many that were."""
+    with transaction.atomic():
+        waiting = [task for task in hold_plan(plan.pk) if task.is_wait]
+        over = [task for task in waiting if waits.is_over(task, now=now)]
+        for task in over:
+            task.proven_at = now
+            task.save(update_fields=["proven_at"])
+            write_activity(
+                plan.tenant,
+                "wait-over",
+                task=task.title,
+                task_id=task.public_id,
+                since=task.waits_since.isoformat() if task.waits_since else "",
+                before=task.state,
+                after=TaskState.PROVEN.value,
+            )
+        if over:
+            refresh_states(plan)
+            plan.touch()
+    return len(over)
+
+
+def agree_anew(plan: Plan) -> None:
+    """The days agreed for a cutover changed: waits count until another moment."""
+    with transaction.atomic():
+        hold_plan(plan.pk)
+        refresh_states(plan)
+        plan.touch()
+    end_waits(plan, now=timezone.now())
 
 
 def judge_at_first(plan: Plan) -> None:

@@ -55,6 +55,8 @@ class Move:
         return bool(self.asks_why)
 
 
+# What can be said of a task that only time completes.
+_OF_WAITS = frozenset({"accept", "set-aside", "bring-back"})
 _BACK = frozenset({TaskState.IN_PROGRESS, TaskState.WAITING, TaskState.BLOCKED})
 
 MOVES: Mapping[str, Move] = MappingProxyType(
@@ -132,6 +134,7 @@ class Place:
     responsibility: str
     is_group: bool = False
     is_optional: bool = False
+    is_wait: bool = False
 
 
 def refusal(move: Move, place: Place, mover: Mover) -> str:
@@ -148,8 +151,15 @@ def refusal(move: Move, place: Place, mover: Mover) -> str:
         return (
             f"The task stands at “{TaskState(place.state).label}” now, where this cannot be said."
         )
+    return _refusal_there(move, place)
+
+
+def _refusal_there(move: Move, place: Place) -> str:
+    """Why nobody can make the move from there, whoever they are."""
     if move.key == "bring-back" and not place.mark:
         return "The tenant’s profile says that this task does not apply: change it there."
+    if place.is_wait and move.key not in _OF_WAITS:
+        return "Only time completes this: it is accepted as it is, set aside, or waited for."
     if move.only_optional and not place.is_optional:
         return "Only what the article offers as optional can be declined."
     return ""

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from onboarding.clashes import Surroundings, days_of, named_day
 from onboarding.models import Cutover, Freeze
-from onboarding.readiness import Facts, earliest_safe
+from onboarding.readiness import earliest_safe
+from onboarding.room_facts import Facts
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from datetime import datetime
+from functools import partial
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from onboarding.dates import follow_dates
 from onboarding.errors import MovedMeanwhile, OnboardingError
+from onboarding.judging import agree_anew
 from onboarding.models import Cutover, CutoverDomain, Plan
 from onboarding.windows import CLOSES_AFTER, OPENS_BEFORE
 from tenants.models import Domain, Tenant, User
@@ -26,6 +28,7 @@ def plan_cutover(
         _add(made, domains)
         follow_dates(plan)
         _note(made, "cutover-planned", by=by)
+        transaction.on_commit(partial(agree_anew, plan))
     return made
 
 
@@ -58,6 +61,7 @@ def change_cutover(
         follow_dates(held.plan)
         held.refresh_from_db()
         _note(held, "cutover-changed", by=by)
+        transaction.on_commit(partial(agree_anew, held.plan))
 
 
 def drop_cutover(cutover: Cutover, *, by: User) -> None:
@@ -74,6 +78,7 @@ def drop_cutover(cutover: Cutover, *, by: User) -> None:
         follow_dates(plan)
         write_activity(plan.tenant, "cutover-dropped", by=by, **told)
         plan.touch()
+        transaction.on_commit(partial(agree_anew, plan))
 
 
 def release_domains(tenant: Tenant, domains: Collection[Domain], *, by: User) -> None:

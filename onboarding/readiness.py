@@ -6,8 +6,7 @@ not be told is UNKNOWN and never green; only a settled no, or a step not done, i
 
 from __future__ import annotations
 
-import zoneinfo
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -16,11 +15,8 @@ from checks.engine.outcomes import Kind, Verdict, worst
 from checks.models import Check
 from onboarding.models import Cutover, Task, TaskState
 from onboarding.proof import Subject
+from onboarding.room_facts import Facts, Row, stance
 
-# A look is due within a day at the latest; an older one means that nobody is looking.
-STALE_AFTER = timedelta(hours=25)
-# In an open window looks are seconds apart, and an answer of before is no answer.
-STALE_IN_WINDOW = timedelta(minutes=10)
 DIRECTORY_TASKS = (
     *("directory-connector", "ldap-connector", "azure-ad-sync", "g-suite-sync"),
     *("mse-agent-push", "manual-import"),
@@ -29,51 +25,6 @@ DIRECTORY_TASKS = (
 # The tasks whose requirements sheets the policies of each direction are made from.
 _OUTBOUND_SHEETS = ("forwarding-addresses", "tls-requirements", "branding")
 _INBOUND_SHEETS = ("anti-spoofing-exceptions", "global-permitted-senders", "managed-senders")
-
-
-@dataclass(frozen=True)
-class Row:
-    """One condition of a cutover. `mend` is what would make it green; `check` and `task` are where
-    its evidence lies."""
-
-    key: str
-    title: str
-    verdict: Verdict
-    words: str
-    mend: str = ""
-    check: Check | None = None
-    task: Task | None = None
-
-    @property
-    def shape(self) -> str:
-        return "caution" if self.verdict is Verdict.WARN else self.verdict.value
-
-    @property
-    def holds_back(self) -> bool:
-        return self.verdict in (Verdict.FAIL, Verdict.UNKNOWN)
-
-
-@dataclass(frozen=True)
-class Facts:
-    """All that readiness rests on. `clocks` are the domains' own, from when a switch is safe."""
-
-    cutover: Cutover
-    tasks: Mapping[str, Task]
-    subjects: Mapping[Kind, Sequence[Subject]]
-    clocks: Sequence[tuple[str, Clock]]
-    zone: zoneinfo.ZoneInfo
-    now: datetime
-    is_open: bool = False
-    # Since when all of these domains' mail leaves through Mimecast, where that is known of each.
-    outbound_since: datetime | None = None
-
-    def of(self, kind: Kind) -> Sequence[Subject]:
-        return self.subjects.get(kind, ())
-
-    def say(self, at: datetime) -> str:
-        """A moment as people of the tenant read it: Tue 1 Dec 20:35 EST."""
-        local = at.astimezone(self.zone)
-        return f"{local:%a} {local.day} {local:%b %H:%M %Z}"
 
 
 def readiness(facts: Facts) -> list[Row]:
@@ -97,21 +48,6 @@ def earliest_safe(clocks: Sequence[tuple[str, Clock]]) -> datetime | None:
 
 
 # --- What checks say
-
-
-def stance(subject: Subject, facts: Facts) -> Verdict:
-    """What stands of one subject now. A settled yes that the newest look does not repeat, or that
-    nobody has looked at lately, is no longer known."""
-    check = subject.check
-    if check is None or check.latest is None or check.looked_at is None:
-        return Verdict.UNKNOWN
-    settled = subject.settled
-    if settled is None or not settled.is_yes:
-        return settled or Verdict.UNKNOWN
-    stale_after = STALE_IN_WINDOW if facts.is_open else STALE_AFTER
-    if facts.now - check.looked_at > stale_after:
-        return Verdict.UNKNOWN
-    return settled if Verdict(check.latest.verdict).is_yes else Verdict.UNKNOWN
 
 
 @dataclass(frozen=True)
@@ -390,7 +326,12 @@ def _outbound_first(facts: Facts) -> Row:
     if facts.outbound_since is None and not _verdict_of(task).is_yes:
         mend = f"Do the outbound cutover first, and let it run for {days} days."
         return _tasks_row("outbound", title, [task], mend)
-    since = facts.outbound_since or task.proven_at or task.state_since
+    wait = next((t for t in facts.tasks.values() if t.waits_after == task.key), None)
+    if wait is not None and wait.state == TaskState.ACCEPTED:
+        said = f"Fewer days were accepted: “{wait.mark_because}”"
+        return Row("outbound", title, Verdict.WARN, said, task=wait)
+    counted = wait.waits_since if wait is not None else None
+    since = facts.outbound_since or counted or task.proven_at or task.state_since
     ready_at = since + timedelta(days=days)
     said = f"Outbound mail has left through Mimecast since {facts.say(since)}; agreed: {days} days."
     if facts.cutover.planned_at >= ready_at:

@@ -20,7 +20,7 @@ from checks.models import Check, Observation
 from checks.preflight import Judged
 from onboarding.judging import Ground
 from onboarding.models import Cutover, Rehearsal, Task
-from onboarding.readiness import Row
+from onboarding.room_facts import Row
 from tenants.models import Domain, User
 from tenants.services import write_activity
 

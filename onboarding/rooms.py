@@ -17,7 +17,7 @@ from onboarding.freezes import freezes_for
 from onboarding.judging import Ground
 from onboarding.models import Cutover, DomainPart, OnCall, Plan, Responsibility, Task
 from onboarding.on_call import on_call_of
-from onboarding.readiness import Facts
+from onboarding.room_facts import Facts
 from onboarding.safety import clock_of
 from onboarding.windows import CLOSES_AFTER, OPENS_BEFORE
 from tenants.regions import Region

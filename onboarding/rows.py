@@ -83,7 +83,9 @@ class TaskRow:
         task = self.task
         if not task.applies or task.is_group or not self.is_mine or task.proven_at is not None:
             return False
-        if self.is_locked or task.mark in SET_DOWN or self.is_by_sheet:
+        if task.is_wait or self.is_by_sheet:
+            return False
+        if self.is_locked or task.mark in SET_DOWN:
             return False
         broken = task.broken_at is not None and task.state == TaskState.BROKEN
         return self.my_confirmation is None or broken
@@ -149,8 +151,15 @@ class TaskRow:
 
     @property
     def waits_on(self) -> str:
-        """The side that the task waits for: mimecast, client, both, or empty when it is done."""
-        return side_left(self.task) if self.task.counts_as_open else ""
+        """The side that the task waits for: mimecast, client, both, or empty when it is done or
+        only time completes it."""
+        is_open = self.task.counts_as_open and not self.task.is_wait
+        return side_left(self.task) if is_open else ""
+
+    @property
+    def is_counting(self) -> bool:
+        """Its time is running: nobody has to do anything meanwhile."""
+        return self.task.is_wait and self.task.waits_until is not None
 
 
 def rows_of(tasks: Sequence[Task], ground: Ground, reader: Reader) -> list[TaskRow]:
@@ -207,6 +216,8 @@ def shape_of(task: Task, evidence: Evidence, *, is_waiting: bool) -> Shape:
         return shape
     if task.state == TaskState.CLAIMED:
         return Shape.UNKNOWN if _could_not_tell(evidence) else Shape.WAITING
+    if task.is_wait and not is_waiting:
+        return Shape.WAITING
     return Shape.LOCKED if is_waiting else Shape.TODO
 
 
@@ -301,7 +312,7 @@ def client_steps(rows: Sequence[TaskRow], *, most: int = 3) -> ClientSteps:
         if row.task.state in _URGENCY and (not row.waits_for or row.task.state == TaskState.BROKEN)
     ]
     ready.sort(key=lambda row: (_URGENCY[TaskState(row.task.state)], row.task.is_optional))
-    watched = [row for row in leaves if row.task.state == TaskState.CLAIMED]
+    watched = [r for r in leaves if r.task.state == TaskState.CLAIMED or r.is_counting]
     coming = [row for row in on_client if row.waits_for and row not in ready]
     return ClientSteps(
         now=tuple(ready[:most]),

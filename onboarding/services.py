@@ -149,11 +149,12 @@ def _create_tasks(plan: Plan, phases: dict[str, Phase], blueprint: Blueprint) ->
             is_optional=is_optional(item, profile),
             applies=applicable,
             not_applicable_because=reason,
-            **_copied(item),
+            **columns_of(item),
         )
 
 
-def _copied(item: TaskBlueprint) -> dict[str, Any]:
+def columns_of(item: TaskBlueprint) -> dict[str, Any]:
+    """What a task takes over from the template."""
     return {
         "key": item.key,
         "title": item.title,
@@ -170,6 +171,8 @@ def _copied(item: TaskBlueprint) -> dict[str, Any]:
         "is_hard_gate": item.gate == "hard",
         "due_from": item.due.anchor if item.due else "",
         "due_working_days": item.due.working_days if item.due else 0,
+        "waits_after": item.waits.after if item.waits else "",
+        "waits_days": item.waits.days if item.waits else None,
     }
 
 
@@ -182,7 +185,7 @@ def follow_profile(tenant: Tenant) -> list[Check]:
         added = keep_checks(tenant)
         plan = tenant.plan
         items = {item.key: item for item in blueprint_of(plan.template).tasks}
-        for task in Task.objects.filter(plan=plan, key__in=items):
+        for task in Task.objects.filter(plan=plan, is_own=False, key__in=items):
             _fit(task, items[task.key], tenant.profile)
         reassess(plan)
         # A plan that is older than a kind of sheet gets it here.

@@ -11,6 +11,7 @@ from django.utils import timezone
 from onboarding.models import COMPLETE, Comment, Phase, Plan, Task, TaskState
 from onboarding.states import Facts, group_state, state_of
 from onboarding.turns import follow_turns
+from onboarding.waits import follow_waits
 
 
 def refresh_states(plan: Plan) -> None:
@@ -23,6 +24,8 @@ def refresh_states(plan: Plan) -> None:
     now = timezone.now()
     tasks = list(Task.objects.filter(plan=plan).order_by("position"))
     states: dict[int, TaskState] = {t.pk: own_state(t) for t in tasks if not t.is_group}
+    for task in follow_waits(plan, tasks, states, now=now):
+        states[task.pk] = own_state(task)
     # Children stand behind their group, so the last group is worked out first.
     for task in reversed(tasks):
         if task.is_group:
@@ -46,7 +49,7 @@ def own_state(task: Task) -> TaskState:
         Facts(
             applies=task.applies,
             responsibility=task.responsibility,
-            has_check=bool(task.check_kinds) and not task.is_by_word,
+            has_check=(bool(task.check_kinds) and not task.is_by_word) or task.is_wait,
             mimecast_confirmed_at=task.mimecast_confirmed_at,
             client_confirmed_at=task.client_confirmed_at,
             proven_at=task.proven_at,

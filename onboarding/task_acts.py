@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from onboarding import domain_parts
 from onboarding.errors import MovedMeanwhile, NotYours, OnboardingError
+from onboarding.holding import hold_plan
 from onboarding.judging import reassess
 from onboarding.models import (
     CLOSURE,
@@ -82,6 +83,7 @@ def place_of(task: Task) -> Place:
         responsibility=task.responsibility,
         is_group=task.is_group,
         is_optional=task.is_optional,
+        is_wait=task.is_wait,
     )
 
 
@@ -172,6 +174,8 @@ def _scope(task: Task) -> list[Domain]:
 def _refuse_other_side(task: Task, side: str) -> None:
     if task.is_group:
         raise OnboardingError("This is a group: it is done when the tasks below it are done.")
+    if task.is_wait:
+        raise OnboardingError("Only time completes this: nobody can confirm it.")
     if side not in (Responsibility.MIMECAST, Responsibility.CLIENT):
         raise NotYours("You can read this plan, but not confirm its tasks.")
     if task.responsibility not in (side, Responsibility.BOTH):
@@ -197,6 +201,8 @@ def locks_of(task: Task) -> list[Task]:
 
 def set_responsibility(task: Task, responsibility: str, *, by: User) -> None:
     """Settle whose task it is, where the article states no side."""
+    if task.is_wait:
+        raise OnboardingError("Only time completes this: it is nobody’s part.")
     if task.responsibility_stated:
         raise OnboardingError("The article states who is responsible for this task.")
     if task.key == CLOSURE:
@@ -360,12 +366,6 @@ def _hold(task: Task) -> Task:
     if held.plan.tenant.is_closed:
         raise OnboardingError("The case was closed meanwhile. Nothing was changed.")
     return held
-
-
-def hold_plan(plan_id: int) -> None:
-    """All of the plan's tasks, in one order, as checks hold them: a state may move others'."""
-    rows = Task.objects.select_for_update().filter(plan_id=plan_id).order_by("position")
-    list(rows.values_list("pk", flat=True))
 
 
 def _after(task: Task, act: str, *, by: User, **params: Any) -> None:

@@ -18,6 +18,7 @@ from checks.subjects import keep_checks
 from onboarding import (
     drifts,
     exporting,
+    judging,
     reminding,
     services,
     snapshots,
@@ -49,6 +50,7 @@ def reconcile() -> None:
     open_plans = Plan.objects.filter(tenant__archived_at__isnull=True)
     for plan in open_plans.select_related("tenant").iterator():
         services.follow_profile(plan.tenant)
+        judging.end_waits(plan, now=timezone.now())
         drifts.follow_tenant(plan.tenant)
     # A completed tenant's plan stays as it was closed; its checks ask by today's values.
     for tenant in Tenant.objects.filter(completed_at__isnull=False).select_related("plan"):
@@ -66,6 +68,19 @@ def end_acceptances() -> None:
     ).distinct()
     for plan in over.select_related("tenant"):
         task_acts.end_acceptances(plan, now=now)
+
+
+@shared_task(name="onboarding.end_waits", ignore_result=True)
+def end_waits() -> None:
+    """Complete what only time completes, within a minute of its moment."""
+    now = timezone.now()
+    over = Plan.objects.filter(
+        tenant__archived_at__isnull=True,
+        tasks__waits_until__lte=now,
+        tasks__proven_at__isnull=True,
+    ).distinct()
+    for plan in over.select_related("tenant"):
+        judging.end_waits(plan, now=now)
 
 
 @shared_task(name="onboarding.watch_cutovers", ignore_result=True)

@@ -14,12 +14,12 @@ SIDES = (Responsibility.MIMECAST.value, Responsibility.CLIENT.value)
 def turn_of(task: Task, by_key: Mapping[str, Task], asked: Mapping[int, str]) -> str:
     """The side that can do something now: mimecast, client, both, or empty for nobody. Pure.
 
-    1. Nobody's: done, not applicable, waiting for other tasks, claimed and waiting for proof, or
-       optional and not begun.
+    1. Nobody's: done, not applicable, waiting for other tasks or for time, claimed and waiting for
+       proof, or optional and not begun.
     2. Of a side that was asked a question, or that somebody said is waited for.
     3. Of the side whose part is not confirmed yet.
     """
-    if not task.counts_as_open or task.state == TaskState.CLAIMED:
+    if not task.counts_as_open or task.state == TaskState.CLAIMED or task.is_wait:
         return ""
     if task.is_optional and task.state == TaskState.TODO and task.pk not in asked:
         return ""

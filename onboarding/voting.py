@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from onboarding.errors import MovedMeanwhile, NotYours, OnboardingError
 from onboarding.models import Cutover, CutoverVerdict, CutoverVote, Responsibility
-from onboarding.readiness import Facts, Row
+from onboarding.room_facts import Facts, Row
 from onboarding.snapshots import digest_of
 from tenants.models import Membership, Tenant, User
 from tenants.services import write_activity

@@ -42,6 +42,10 @@ class Section:
         return bool(self.node.tag == f"{_TAG}null")
 
     @property
+    def is_integer(self) -> bool:
+        return isinstance(self.node, yaml.ScalarNode) and self.node.tag == f"{_TAG}int"
+
+    @property
     def is_list(self) -> bool:
         return isinstance(self.node, yaml.SequenceNode)
 
@@ -115,6 +119,54 @@ class Section:
         if not isinstance(self.node, yaml.ScalarNode) or self.node.tag != f"{_TAG}{tag}":
             raise self.refusal(f"{self.name} must be {wanted}")
         return str(self.node.value)
+
+
+Place = tuple[str | int, ...]
+
+
+class Outline:
+    """Plain data (what JSON can hold) as a section, with the same strictness as a file's.
+
+    Each value stands on a line of its own, and `places` leads from the line to the value: the keys
+    and indexes that one takes from the top.
+    """
+
+    def __init__(self, data: object, name: str) -> None:
+        self.places: list[Place] = []
+        self.root = Section(Path(name), self._node(data, ()), "the file")
+
+    def place_of(self, error: DataFileError) -> Place:
+        return self.places[error.line - 1]
+
+    def _node(self, data: object, place: Place) -> yaml.Node:
+        mark = yaml.Mark("", 0, len(self.places), 0, None, 0)
+        self.places.append(place)
+        if isinstance(data, dict):
+            pairs = [
+                (
+                    yaml.ScalarNode(f"{_TAG}str", str(key), mark, mark),
+                    self._node(value, (*place, key)),
+                )
+                for key, value in data.items()
+            ]
+            return yaml.MappingNode(f"{_TAG}map", pairs, mark, mark)
+        if isinstance(data, list):
+            items = [self._node(item, (*place, index)) for index, item in enumerate(data)]
+            return yaml.SequenceNode(f"{_TAG}seq", items, mark, mark)
+        tag, text = _scalar_of(data)
+        return yaml.ScalarNode(f"{_TAG}{tag}", text, mark, mark)
+
+
+def _scalar_of(data: object) -> tuple[str, str]:
+    match data:
+        case None:
+            return "null", ""
+        case bool():
+            return "bool", str(data).lower()
+        case int():
+            return "int", str(data)
+    assert isinstance(data, str), f"{type(data).__name__} is not of JSON"
+    return "str", data
 
 
 def read_datafile(path: Path) -> Section:

@@ -55,6 +55,8 @@ class Act(StrEnum):
     WATCH_ALL = "watch the dashboard"
     CREATE_TENANT = "create a tenant"
     SET_FREEZES = "set freezes for everybody"
+    EDIT_TEMPLATES = "edit plan templates"
+    DROP_GUARDS = "publish without a guard"
     MANAGE_STAFF = "manage staff"
 
     @property
@@ -70,6 +72,8 @@ _OF_INSTALLATION = {
     Act.WATCH_ALL,
     Act.CREATE_TENANT,
     Act.SET_FREEZES,
+    Act.EDIT_TEMPLATES,
+    Act.DROP_GUARDS,
     Act.MANAGE_STAFF,
 }
 
@@ -98,6 +102,8 @@ _ALLOWED: dict[Act, set[Role]] = {
     Act.WATCH_ALL: _STAFF,
     Act.CREATE_TENANT: _STEERING,
     Act.SET_FREEZES: _STEERING,
+    Act.EDIT_TEMPLATES: _STEERING,
+    Act.DROP_GUARDS: {Role.ADMINISTRATOR},
     Act.MANAGE_STAFF: {Role.ADMINISTRATOR},
 }
 

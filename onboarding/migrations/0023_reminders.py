@@ -10,7 +10,7 @@ import tenants.public_ids
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("onboarding", "0018_closing_pack"),
+        ("onboarding", "0022_template_builtin"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

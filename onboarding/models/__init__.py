@@ -28,6 +28,7 @@ from onboarding.models.plans import (
 from onboarding.models.reminders import Reminder
 from onboarding.models.sheets import Sheet, SheetImport, SheetRow
 from onboarding.models.talk import Comment
+from onboarding.models.templates import TemplateDraft
 
 __all__ = [
     "CLOSURE",
@@ -60,6 +61,7 @@ __all__ = [
     "SheetRow",
     "Task",
     "TaskState",
+    "TemplateDraft",
     "TenantExport",
     "Turn",
     "Watch",

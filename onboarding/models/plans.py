@@ -58,6 +58,15 @@ class PlanTemplate(models.Model):
 
     version = models.PositiveIntegerField(unique=True)
     loaded_at = models.DateTimeField(default=timezone.now)
+    # All that it says, in the shape of the template's file. Never altered: plans rest on it.
+    content = models.JSONField(default=dict)
+    # The version of the file it came in; none where people published it here.
+    builtin = models.PositiveIntegerField(null=True, blank=True, unique=True)
+    # What changed, in the words of whoever published it.
+    note = models.TextField(blank=True)
+    published_by = models.ForeignKey(
+        User, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
 
     def __str__(self) -> str:
         return f"version {self.version}"
@@ -113,6 +122,8 @@ class Task(models.Model):
         "self", on_delete=models.CASCADE, null=True, blank=True, related_name="children"
     )
     key = models.CharField(max_length=60)
+    # The tenant's own, beside the template's; or the template's once, and kept for what was done.
+    is_own = models.BooleanField(default=False)
     position = models.PositiveIntegerField()
     title = models.CharField(max_length=200)
     instructions = models.TextField(blank=True)
@@ -130,6 +141,10 @@ class Task(models.Model):
     is_optional = models.BooleanField(default=False)
     # Going ahead before the dependencies are done can lose mail.
     is_hard_gate = models.BooleanField(default=False)
+    # Only time completes it: days after the task of that key was done. Without a number of its own
+    # they are those agreed for the inbound cutover.
+    waits_after = models.CharField(max_length=60, blank=True)
+    waits_days = models.PositiveIntegerField(null=True, blank=True)
 
     # Facts
     applies = models.BooleanField(default=True)
@@ -142,6 +157,9 @@ class Task(models.Model):
     client_confirmed_by = models.ForeignKey(
         User, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
+    # While the task it waits after is done: since when, and until when it counts.
+    waits_since = models.DateTimeField(null=True, blank=True)
+    waits_until = models.DateTimeField(null=True, blank=True)
     # What its checks have left to prove is beyond them, so that people's word completes it.
     is_by_word = models.BooleanField(default=False)
     proven_at = models.DateTimeField(null=True, blank=True)
@@ -194,6 +212,11 @@ class Task(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+    @property
+    def is_wait(self) -> bool:
+        """Nobody can do it, say it or see it: time alone completes it."""
+        return bool(self.waits_after)
 
     @property
     def is_complete(self) -> bool:

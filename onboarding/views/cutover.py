@@ -28,8 +28,9 @@ from onboarding.judging import Ground
 from onboarding.models import Cutover, OnCall
 from onboarding.objections import Objection, frozen_days, too_early
 from onboarding.on_call import candidates, unmanned
-from onboarding.readiness import Facts, Row, earliest_safe, readiness
+from onboarding.readiness import earliest_safe, readiness
 from onboarding.rollback import rollback_of
+from onboarding.room_facts import Facts, Row
 from onboarding.rooms import facts_of, narrowed, surroundings, switched
 from onboarding.rows import TaskRow
 from onboarding.safety import ACT_OF_KIND, clock_of

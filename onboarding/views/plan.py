@@ -27,6 +27,7 @@ from onboarding.records import RecordToPublish, records_for
 from onboarding.rows import PhaseRow, TaskRow, client_steps
 from onboarding.sheets.reading import sheets_by_task
 from onboarding.talk import comments_by_task, open_questions
+from onboarding.templates_on_record import version_note
 from onboarding.views.shared import LOOKS, TenantPage, ask_for_look, load_page, show, signed_in
 from tenants.access import act, tenant_or_404
 from tenants.models import ActivityLine, Tenant
@@ -50,6 +51,7 @@ def plan_show(request: HttpRequest, public_id: str) -> HttpResponse:
         "responsibilities": Responsibility.choices,
         "assignable": assignable(page.tenant, signed_in(request)) if page.side else [],
         "today": today_for(page.tenant),
+        "version": version_note(page.plan) if page.may_steer else None,
     }
     return show(request, "onboarding/plan_show.html", "plan", context)
 

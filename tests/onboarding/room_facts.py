@@ -10,7 +10,7 @@ from checks.engine.outcomes import Kind
 from checks.models import Check, Observation
 from onboarding.models import Cutover, Task
 from onboarding.proof import Subject
-from onboarding.readiness import Facts
+from onboarding.room_facts import Facts
 from tenants.models import Domain
 
 NOW = datetime(2026, 12, 1, 15, 0, tzinfo=UTC)

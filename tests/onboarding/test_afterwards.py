@@ -13,7 +13,7 @@ from checks.clocks import LOCKDOWN_MARGIN, Clock
 from checks.engine.outcomes import Kind
 from onboarding.afterwards import Duty, Switched, afterwards, has_begun, others_in
 from onboarding.proof import Subject
-from onboarding.readiness import Facts
+from onboarding.room_facts import Facts
 from tenants.models import Tenant, User
 from tests.cast import SignIn
 from tests.cutovers import cutover_of

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from onboarding.blueprint import flat, load_blueprint
+from onboarding.templates_on_record import TEMPLATES_DIR
 
 # The item as it begins, its phase, its group, the side the article names, and whether it names one.
 ARTICLE = [
@@ -65,6 +68,8 @@ ARTICLE = [
     ("Mimecast Email Incident Response (MEIR)", 11, None, "both", False),
     ("Implementation case closed", 12, None, "both", False),
 ]
+# What Mimecast asks for beside the article's items, and the item that each follows.
+BESIDE = {"outbound-days": "outbound-cutover"}
 PHASES = [
     "Onboarding Review",
     "Mimecast Account Creation",
@@ -81,12 +86,39 @@ PHASES = [
 ]
 
 
+def _items() -> list[dict[str, Any]]:
+    """The newest template's tasks, without what it has beside the article's items."""
+    return [row for row in flat(load_blueprint()) if row["key"] not in BESIDE]
+
+
 def test_template_has_the_articles_phases_and_the_closing_step() -> None:
     assert [phase.title for phase in load_blueprint().phases] == PHASES
 
 
 def test_template_has_as_many_tasks_as_the_article_has_items() -> None:
-    assert len(flat(load_blueprint())) == len(ARTICLE)
+    assert len(_items()) == len(ARTICLE)
+
+
+def test_the_first_version_has_the_articles_items_and_nothing_else() -> None:
+    first = flat(load_blueprint(TEMPLATES_DIR / "mimecast-1.yaml"))
+
+    assert [(row["key"], row["title"]) for row in first] == [
+        (row["key"], row["title"]) for row in _items()
+    ]
+
+
+def test_what_stands_beside_the_article_follows_its_item() -> None:
+    keys = [row["key"] for row in flat(load_blueprint())]
+
+    assert {key: keys[keys.index(key) - 1] for key in BESIDE} == BESIDE
+
+
+def test_inbound_waits_for_some_days_of_outbound_and_time_alone_completes_them() -> None:
+    rows = {row["key"]: row for row in flat(load_blueprint())}
+
+    assert rows["outbound-days"]["waits"] == {"after": "outbound-cutover", "days": None}
+    assert "outbound-days" in rows["mx-record-cutover"]["depends_on"]
+    assert [key for key, row in rows.items() if row["waits"]] == ["outbound-days"]
 
 
 @pytest.mark.parametrize(
@@ -95,7 +127,7 @@ def test_template_has_as_many_tasks_as_the_article_has_items() -> None:
 def test_item_stands_in_its_place_with_its_side(
     position: int, item: tuple[str, int, str | None, str, bool]
 ) -> None:
-    rows = flat(load_blueprint())
+    rows = _items()
     row = rows[position]
     titles = {other["key"]: other["title"] for other in rows}
 
@@ -109,7 +141,7 @@ def test_item_stands_in_its_place_with_its_side(
 
 
 def test_titles_hold_no_more_than_the_articles_words() -> None:
-    longer = [row["title"] for row in flat(load_blueprint())]
+    longer = [row["title"] for row in _items()]
 
     assert [title for title, item in zip(longer, ARTICLE, strict=True) if title != item[0]] == [
         "Initial conversation to review the implementation plan and resource allocation",

@@ -180,6 +180,36 @@ def test_small_template_is_read_whole(tmp_path: Path) -> None:
             33,
             "“http://example.com” is not an https address",
         ),
+        (
+            "depends_on: [one]",
+            "depends_on: [one]\n        waits: {after: two, days: 3}",
+            34,
+            "it waits after “two”, so it depends on it",
+        ),
+        (
+            "depends_on: [one]",
+            "depends_on: [one]\n        waits: {after: one, days: 3}",
+            34,
+            "time is counted after a task that is done, and “one” is a group or a wait",
+        ),
+        (
+            "depends_on: [one]",
+            "depends_on: [two]\n        waits: {after: two, days: 0}",
+            34,
+            "“days” must be between 1 and 60",
+        ),
+        (
+            "depends_on: [one]",
+            "depends_on: [two]\n        waits: {after: two, days: some}",
+            34,
+            "“days” is “some”, but must be one of outbound_days",
+        ),
+        (
+            "depends_on: [one]",
+            "depends_on: [two]\n        waits: {after: two, days: 3}\n        gate: hard",
+            34,
+            "only time completes it: no check, no gate, not per domain",
+        ),
         ("depends_on: [one]", "depends_on: [one", 34, "is not valid YAML: expected ',' or ']'"),
         ("depends_on: [one]", "depends_on: one", 33, "“depends_on” must be a list"),
     ],
@@ -287,7 +317,7 @@ def test_command_prints_a_table() -> None:
 
     lines = out.getvalue().splitlines()
     assert lines[0] == "1. Onboarding Review"
-    assert lines[-1] == "Version 1, 56 tasks."
+    assert lines[-1] == "Version 2, 57 tasks."
     assert next(line for line in lines if "SPF Record" in line).split() == (
         ["SPF", "Record", "Update", "Client", "proven", "by", "spf", "per", "domain"]
     )

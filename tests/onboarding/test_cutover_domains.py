@@ -19,7 +19,8 @@ from onboarding.models import Cutover, Plan
 from onboarding.outlook import outlook
 from onboarding.planning import plan_cutover
 from onboarding.queries import CheckCounts
-from onboarding.readiness import Row, readiness
+from onboarding.readiness import readiness
+from onboarding.room_facts import Row
 from onboarding.rooms import facts_of
 from onboarding.snapshots import take_at_opening
 from onboarding.task_acts import confirm_task

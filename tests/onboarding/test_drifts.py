@@ -15,13 +15,14 @@ from checks.subjects import keep_checks
 from onboarding import drifts
 from onboarding.drift_rules import Footing, Says, changed_fields, says
 from onboarding.errors import OnboardingError
-from onboarding.models import Cutover, Drift, TaskState, Watch
+from onboarding.models import Drift, TaskState, Watch
 from onboarding.services import HostEntry
 from onboarding.task_acts import exempt_domain
 from onboarding.tasks import reconcile
 from onboarding.watching import standing_of
 from tenants.models import ActivityLine, Tenant, User
 from tests.cast import START, Look, MakeTenant, task_of
+from tests.cutovers import cutover_of
 
 DAY = 24 * 60
 NOES = (DAY, DAY + 5, DAY + 11)
@@ -74,7 +75,7 @@ def test_before_go_live_nothing_is_a_drift(tenant: Tenant, look: Look, fail: See
 
 
 def test_a_switch_in_its_open_window_is_not_go_live_yet(tenant: Tenant, look: Look) -> None:
-    Cutover.objects.create(plan=tenant.plan, direction="inbound", planned_at=START)
+    cutover_of(tenant, "inbound", START)
 
     drifts_at = START + timedelta(hours=1)
     look(tenant, Kind.MX, Verdict.PASS)
@@ -167,9 +168,7 @@ def test_what_never_held_is_no_drift(live: Tenant, fail: Seen) -> None:
 
 
 def test_a_no_that_settled_in_a_cutovers_window_is_that_evenings(live: Tenant, fail: Seen) -> None:
-    Cutover.objects.create(
-        plan=live.plan, direction="inbound", planned_at=START + timedelta(days=1)
-    )
+    cutover_of(live, "inbound", START + timedelta(days=1))
 
     fail(live, Kind.MX)
 

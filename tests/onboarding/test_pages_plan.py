@@ -176,7 +176,7 @@ def test_planned_cutovers_stand_in_the_tenants_time(
     ("role", "links"),
     [
         ("owner", ["Your steps", "Whole plan", "Domains", "Dates", "Watch", "Activity", "People"]),
-        ("consultant", ["My tenants", "Dashboard"]),
+        ("consultant", ["My tenants", "Dashboard", "Templates"]),
     ],
 )
 def test_the_top_bar_holds_each_sides_own_pages(

@@ -24,7 +24,7 @@ def _applies(tenant: Tenant, key: str) -> bool:
 def test_a_plan_holds_every_item_of_the_template_in_order(tenant: Tenant) -> None:
     keys = list(Task.objects.filter(plan__tenant=tenant).values_list("key", flat=True))
 
-    assert len(keys) == 56
+    assert len(keys) == 57
     assert keys[:2] == ["initial-conversation", "mail-flow-infrastructure"]
     assert keys[-1] == "case-closure"
 

@@ -13,7 +13,8 @@ from onboarding.clashes import Surroundings, clashes
 from onboarding.models import Cutover, Plan
 from onboarding.objections import too_early
 from onboarding.proof import Subject
-from onboarding.readiness import Facts, Row, readiness
+from onboarding.readiness import readiness
+from onboarding.room_facts import Facts, Row
 from onboarding.worktime import Calendar
 from tenants.models import Domain, Tenant
 from tests.onboarding.room_facts import NOW, room_facts, subject_of, task_at
@@ -199,6 +200,21 @@ def test_inbound_waits_for_the_agreed_days(begins: timedelta, verdict: Verdict) 
     facts = room_facts("inbound", tasks={task.key: task}, planned_at=NOW + begins)
 
     assert _row(facts, "outbound").verdict is verdict
+
+
+def test_fewer_days_than_agreed_are_a_caution_once_accepted_in_words() -> None:
+    outbound = task_at("outbound-cutover", "proven", proven_at=NOW)
+    wait = task_at(
+        "outbound-days", "accepted", waits_after="outbound-cutover", mark_because="Contract ends."
+    )
+    tasks = {task.key: task for task in (outbound, wait)}
+
+    row = _row(room_facts("inbound", tasks=tasks, planned_at=NOW + timedelta(days=1)), "outbound")
+
+    assert (row.verdict, row.words) == (
+        Verdict.WARN,
+        "Fewer days were accepted: “Contract ends.”",
+    )
 
 
 def test_inbound_before_outbound_is_red() -> None:

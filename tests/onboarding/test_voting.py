@@ -16,7 +16,7 @@ from onboarding.errors import MovedMeanwhile, NotYours, OnboardingError
 from onboarding.judging import Ground
 from onboarding.models import Cutover, CutoverVerdict, CutoverVote
 from onboarding.planning import drop_cutover
-from onboarding.readiness import Facts, Row
+from onboarding.room_facts import Facts, Row
 from onboarding.rooms import facts_of
 from onboarding.snapshots import digest_of
 from onboarding.voting import Ballot

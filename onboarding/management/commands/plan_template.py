@@ -59,6 +59,9 @@ def _indented(task: TaskBlueprint) -> str:
 def _facts(task: TaskBlueprint) -> str:
     side = _SIDES[task.responsibility] if task.stated else "not stated"
     facts = [f"{side:<17}"]
+    if task.waits:
+        days = task.waits.days or "the agreed"
+        facts.append(f"done {days} days after {task.waits.after}")
     if task.check:
         facts.append(f"proven by {task.check}")
     facts += [

@@ -1,0 +1,37 @@
+"""The draft of the plan template's next version."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from onboarding.models.plans import PlanTemplate
+from tenants.models import User
+
+
+class TemplateDraft(models.Model):
+    """What the next version is to say. There is one at a time, and everybody works on it."""
+
+    slot = models.PositiveSmallIntegerField(default=1, unique=True, editable=False)
+    # The version it was begun from.
+    base = models.ForeignKey(PlanTemplate, on_delete=models.PROTECT, related_name="+")
+    content = models.JSONField()
+    # Keys of steps that were removed from it: another step never gets one of them.
+    retired = models.JSONField(default=list)
+    # Counts every change: whoever publishes after looking at an older one is told.
+    revision = models.PositiveIntegerField(default=0)
+    begun_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    begun_at = models.DateTimeField(default=timezone.now)
+    changed_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    changed_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.CheckConstraint(condition=Q(slot=1), name="one_template_draft")
+        ]
+
+    def __str__(self) -> str:
+        return f"draft from {self.base}"

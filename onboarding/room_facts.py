@@ -1,0 +1,79 @@
+"""What a cutover's room judges by: its facts, the rows that come of them, and what stands now."""
+
+from __future__ import annotations
+
+import zoneinfo
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from checks.clocks import Clock
+from checks.engine.outcomes import Kind, Verdict
+from checks.models import Check
+from onboarding.models import Cutover, Task
+from onboarding.proof import Subject
+
+# A look is due within a day at the latest; an older one means that nobody is looking.
+STALE_AFTER = timedelta(hours=25)
+# In an open window looks are seconds apart, and an answer of before is no answer.
+STALE_IN_WINDOW = timedelta(minutes=10)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One condition of a cutover. `mend` is what would make it green; `check` and `task` are where
+    its evidence lies."""
+
+    key: str
+    title: str
+    verdict: Verdict
+    words: str
+    mend: str = ""
+    check: Check | None = None
+    task: Task | None = None
+
+    @property
+    def shape(self) -> str:
+        return "caution" if self.verdict is Verdict.WARN else self.verdict.value
+
+    @property
+    def holds_back(self) -> bool:
+        return self.verdict in (Verdict.FAIL, Verdict.UNKNOWN)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """All that readiness rests on. `clocks` are the domains' own, from when a switch is safe."""
+
+    cutover: Cutover
+    tasks: Mapping[str, Task]
+    subjects: Mapping[Kind, Sequence[Subject]]
+    clocks: Sequence[tuple[str, Clock]]
+    zone: zoneinfo.ZoneInfo
+    now: datetime
+    is_open: bool = False
+    # Since when all of these domains' mail leaves through Mimecast, where that is known of each.
+    outbound_since: datetime | None = None
+
+    def of(self, kind: Kind) -> Sequence[Subject]:
+        return self.subjects.get(kind, ())
+
+    def say(self, at: datetime) -> str:
+        """A moment as people of the tenant read it: Tue 1 Dec 20:35 EST."""
+        local = at.astimezone(self.zone)
+        return f"{local:%a} {local.day} {local:%b %H:%M %Z}"
+
+
+def stance(subject: Subject, facts: Facts) -> Verdict:
+    """What stands of one subject now. A settled yes that the newest look does not repeat, or that
+    nobody has looked at lately, is no longer known."""
+    check = subject.check
+    if check is None or check.latest is None or check.looked_at is None:
+        return Verdict.UNKNOWN
+    settled = subject.settled
+    if settled is None or not settled.is_yes:
+        return settled or Verdict.UNKNOWN
+    stale_after = STALE_IN_WINDOW if facts.is_open else STALE_AFTER
+    if facts.now - check.looked_at > stale_after:
+        return Verdict.UNKNOWN
+    return settled if Verdict(check.latest.verdict).is_yes else Verdict.UNKNOWN
