@@ -14,6 +14,11 @@ TASK_OF_DIRECTION = {
     Cutover.Direction.OUTBOUND: "outbound-cutover",
     Cutover.Direction.INBOUND: "mx-record-cutover",
 }
+# The phase whose steps are a cutover's run sheet.
+PHASE_OF_DIRECTION = {
+    Cutover.Direction.OUTBOUND: "outbound-cutover-phase",
+    Cutover.Direction.INBOUND: "inbound-cutover-phase",
+}
 _BEFORE_THE_PRIMARY = (Domain.Role.TEST, Domain.Role.SECONDARY)
 
 

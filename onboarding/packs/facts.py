@@ -12,6 +12,7 @@ from django.db.models import Model, Prefetch
 from django.utils import timezone
 
 from checks.models import Observation
+from onboarding.chronicles import Entry, chronicle
 from onboarding.domain_parts import parts_by_task
 from onboarding.evidence_files import files_of
 from onboarding.judging import Ground
@@ -31,6 +32,7 @@ from onboarding.models import (
 )
 from onboarding.packs.names import place_of_file, places_of_sheet
 from onboarding.proof import Evidence
+from onboarding.scopes import PHASE_OF_DIRECTION
 from onboarding.sheets.signing import kind_of
 from onboarding.talk import comments_by_task
 from tenants.models import ActivityChain, ActivityLine, Domain, Host, Tenant, User
@@ -197,6 +199,39 @@ def _cutover(cutover: Cutover) -> Plain:
         "snapshots": [described(each, without=["cutover"]) for each in snapshots],
         "votes": [described(each, without=["cutover"]) for each in votes],
         "verdicts": [described(each, without=["cutover"]) for each in verdicts],
+        "on_call": [
+            {"name": str(each), "side": each.side, "phone": each.phone}
+            for each in cutover.on_call.select_related("user", "contact")
+        ],
+        "rehearsals": [
+            described(each, without=["cutover"]) for each in cutover.rehearsals.select_related("by")
+        ],
+        "record": [
+            _entry(each) for each in chronicle(cutover, _run_sheet(cutover), is_staff=False)
+        ],
+    }
+
+
+def _run_sheet(cutover: Cutover) -> list[Task]:
+    wanted = PHASE_OF_DIRECTION[Cutover.Direction(cutover.direction)]
+    return list(Task.objects.filter(plan=cutover.plan_id, phase__key=wanted, applies=True))
+
+
+def _entry(entry: Entry) -> Plain:
+    """A moment of the record: a line of the activity by its number, an answer, or what was said."""
+    if entry.line is not None:
+        return {"at": entry.at, "activity": entry.line.number, "act": entry.line.act}
+    if entry.comment is not None:
+        said = entry.comment
+        return {"at": entry.at, "said": said.body, "by": person(said.author)}
+    seen = entry.seen
+    assert seen is not None
+    return {
+        "at": entry.at,
+        "observation": seen.public_id,
+        "kind": seen.check_asked.kind,
+        "subject": seen.check_asked.subject,
+        "verdict": seen.verdict,
     }
 
 

@@ -34,16 +34,11 @@ from onboarding.room_facts import Facts, Row
 from onboarding.rooms import facts_of, narrowed, surroundings, switched
 from onboarding.rows import TaskRow
 from onboarding.safety import ACT_OF_KIND, clock_of
-from onboarding.scopes import TASK_OF_DIRECTION, primary_first
+from onboarding.scopes import PHASE_OF_DIRECTION, TASK_OF_DIRECTION, primary_first
 from onboarding.talk import comments_of
 from onboarding.views.shared import TenantPage, load_page, show, signed_in
 from tenants.access import act
 from tenants.permissions import Act
-
-PHASE_OF_DIRECTION = {
-    Cutover.Direction.OUTBOUND: "outbound-cutover-phase",
-    Cutover.Direction.INBOUND: "inbound-cutover-phase",
-}
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ from onboarding.models import (
     CutoverSnapshot,
     CutoverVerdict,
     CutoverVote,
+    OnCall,
     Task,
 )
 from onboarding.packs import building
@@ -40,9 +41,11 @@ from onboarding.talk import Words, add_comment
 from onboarding.tasks import build_lost_packs
 from tenants.models import ActivityLine, Tenant, User
 from tests.cast import Look, SignIn, task_of
+from tests.cutovers import cutover_of
 
 SECRET = "They pay late; do not tell them."
 SAID = "The window suits us – “zwölf Uhr”."
+GATE = "mx-record-cutover"
 Files = dict[str, bytes]
 
 
@@ -72,10 +75,12 @@ def completed(tenant: Tenant, owner: User, consultant: User, outsider: User, loo
 
 
 def _cutover(tenant: Tenant, by: User) -> None:
-    start = timezone.now() - timedelta(days=3)
-    cutover = Cutover.objects.create(
-        plan=tenant.plan, direction="inbound", planned_at=start, accepted_risk="We know."
-    )
+    start = timezone.now() - timedelta(days=1)
+    cutover = cutover_of(tenant, "inbound", start)
+    Cutover.objects.filter(pk=cutover.pk).update(accepted_risk="We know.")
+    OnCall.objects.create(cutover=cutover, user=by, phone="+44 20 7946 0000")
+    add_comment(task_of(tenant, GATE), Words("Switched over."), by=by, side="mimecast")
+    add_comment(task_of(tenant, GATE), Words(SECRET, is_internal=True), by=by, side="mimecast")
     servers = [{"name": "ns1.n.test", "values": ["10 old.n.test."], "ttl": 300}]
     kept = [{"domain": "northwind.test", "kind": "mx", "servers": servers}]
     CutoverSnapshot.objects.create(
@@ -234,6 +239,10 @@ def test_it_holds_the_case_and_the_page_tells_it(pack: ClosingPack) -> None:
     assert tasks["domain-ownership"]["proven_at"]
     assert len(seen) == Observation.objects.count()
     assert [vote["words"] for vote in case["cutovers"][0]["votes"]] == ["Go, ëven so."]
+    assert case["cutovers"][0]["domains"] == ["northwind.test"]
+    assert case["cutovers"][0]["on_call"][0]["phone"] == "+44 20 7946 0000"
+    said = [entry["said"] for entry in case["cutovers"][0]["record"] if "said" in entry]
+    assert said == ["Switched over."]
     assert [kept["name"] for kept in case["files"]] == ["minutes.txt"]
     assert files[case["files"][0]["file"]] == b"all were there"
     assert {name for sheet in case["sheets"] for name in sheet["files"]} <= set(files)
