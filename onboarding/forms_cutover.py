@@ -17,6 +17,9 @@ from onboarding.on_call import Candidate
 from onboarding.voting import Ballot, client_approvers, staff_approvers
 from tenants.models import Domain, Tenant, User
 
+# Senders read no more of one than this (RFC 8461 section 3.3).
+LONGEST_POLICY = 64_000
+
 
 class _Domains(forms.ModelMultipleChoiceField["Domain"]):
     def label_from_instance(self, obj: Model) -> str:
@@ -183,6 +186,15 @@ class ProposalForm(forms.Form):
         max_length=MOST_CHARACTERS,
         widget=forms.Textarea(attrs={"rows": 10, "spellcheck": "false"}),
         help_text="Lines of a zone file, in place of what stands at the same name and type.",
+        required=False,
+    )
+    policy = forms.CharField(
+        label="MTA-STS policy file",
+        max_length=LONGEST_POLICY,
+        widget=forms.Textarea(attrs={"rows": 5, "spellcheck": "false"}),
+        help_text="Where you mean to serve one: the file as it would stand under"
+        " /.well-known/mta-sts.txt.",
+        required=False,
     )
 
     def __init__(self, *args: Any, cutover: Cutover, **kwargs: Any) -> None:
@@ -190,3 +202,9 @@ class ProposalForm(forms.Form):
         field = self.fields["domain"]
         assert isinstance(field, forms.ModelChoiceField)
         field.queryset = cutover.domains.all()
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        if not self.errors and not (cleaned.get("records") or cleaned.get("policy")):
+            self.add_error("records", "Paste the records you mean to publish, or a policy file.")
+        return cleaned

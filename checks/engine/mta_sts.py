@@ -5,6 +5,7 @@ Specified in docs/checks/mta_sts.md.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from checks.engine.expectations import RegionFacts
@@ -16,11 +17,32 @@ from checks.engine.outcomes import Finding, Kind, Outcome, Verdict
 from checks.engine.servers import Opinion, Survey, combine, survey, undelegated
 
 PATH = "/.well-known/mta-sts.txt"
+_CONTENT_TYPE = "text/plain"  # RFC 8461 section 3.2
 Seen = Policy | Unreadable | NotFetched
 
 
 async def inspect(domain: str, region: RegionFacts, lookup: Lookup, prober: Prober) -> Outcome:
     """Ask every authoritative server for the record, and fetch the policy if one has it."""
+    return await _inspect(domain, region, lookup, lambda: fetch(prober, policy_host(domain), PATH))
+
+
+async def inspect_proposed(
+    domain: str, region: RegionFacts, lookup: Lookup, policy: bytes
+) -> Outcome:
+    """The same with a policy file that is not served yet; nobody is asked for it."""
+
+    async def served() -> Fetched:
+        return Fetched(policy, _CONTENT_TYPE, "")
+
+    return await _inspect(domain, region, lookup, served)
+
+
+async def _inspect(
+    domain: str,
+    region: RegionFacts,
+    lookup: Lookup,
+    policy_file: Callable[[], Awaitable[Fetched | NotFetched]],
+) -> Outcome:
     if not region.mx:
         finding = Finding("region.gap", {"region": region.name or region.id, "field": "mx"})
         return Outcome(Kind.MTA_STS, domain, Verdict.UNKNOWN, (finding,), unanimous=False)
@@ -30,7 +52,7 @@ async def inspect(domain: str, region: RegionFacts, lookup: Lookup, prober: Prob
     evidence: dict[str, Any] = {"expected": sorted(region.mx)}
     seen: Seen | None = None
     if any(records_in(answer) for _, answer in asked.answers):
-        fetched = await fetch(prober, policy_host(domain), PATH)
+        fetched = await policy_file()
         seen = parse(fetched.body) if isinstance(fetched, Fetched) else fetched
         evidence |= _as_evidence(domain, fetched, seen)
     opinions = asked.opinions(lambda answer: judge(domain, region, answer, seen))

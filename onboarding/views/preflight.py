@@ -45,10 +45,12 @@ def pre_flight(request: HttpRequest, public_id: str, cutover_id: str) -> HttpRes
         proposal = read_proposal(form.cleaned_data["records"], domain.name)
         if isinstance(proposal, Unreadable):
             form.add_error("records", f"This does not read as a zone: {proposal.problem}.")
-        elif not proposal:
+        elif not proposal and form.cleaned_data["records"]:
             form.add_error("records", "There is no MX, TXT or CNAME record in this.")
         else:
-            judged = judge_proposal(_checks(room.page.tenant, domain), proposal)
+            policy = form.cleaned_data["policy"].encode() or None
+            checks = _checks(room.page.tenant, domain)
+            judged = judge_proposal(checks, proposal, policy=policy)
             said = [_said(each) for each in judged]
     context = {"page": room.page, "cutover": room.cutover, "tab": "cutover"}
     status = 422 if form.errors else 200

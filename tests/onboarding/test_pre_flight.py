@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from checks import raw_answers
-from checks.engine import mx
+from checks.engine import mta_sts, mx
 from checks.engine.hosts import Prober
 from checks.engine.network import Network
 from checks.engine.outcomes import Kind
@@ -89,4 +89,75 @@ def test_what_cannot_be_judged_is_said_and_kept_in_the_form(
 
     assert status == 422
     assert problem in html
-    assert texts(html, "textarea") == [records]
+    assert texts(html, "textarea") == [records, ""]
+
+
+POLICY = "version: STSv1\r\nmode: enforce\r\nmax_age: 86400\r\n"
+BOTH = "mx: us-smtp-inbound-1.mimecast.com\r\nmx: us-smtp-inbound-2.mimecast.com\r\n"
+
+
+def _judged(client: Client, tenant: Tenant, policy: str, records: str = "") -> str:
+    cutover = plan_inbound(tenant, timezone.now() + timedelta(1))
+    address = reverse("onboarding:pre-flight", args=[tenant.public_id, cutover.public_id])
+    sent = {"domain": tenant.domains.get().public_id, "records": records, "policy": policy}
+    html = client.post(address, sent).content.decode()
+    return next((text for text in texts(html, "li") if "MTA-STS" in text), "")
+
+
+@pytest.fixture
+def seen_sts(tenant: Tenant) -> None:
+    """A look at MTA-STS that found a record, and no policy to fetch."""
+    check = Check.objects.get(tenant=tenant, kind=Kind.MTA_STS)
+    zone = '_mta-sts.northwind.test 300 TXT "v=STSv1; id=1;"'
+    lookup, recorder = ZoneLookup(zone), Recorder()
+    means = recording(lookup, Prober(Network(), lookup), recorder)
+    facts = region_facts(tenant.region_values)
+    asyncio.run(mta_sts.inspect_proposed("northwind.test", facts, means.lookup, b""))
+    now = timezone.now()
+    made = Observation.objects.create(
+        check_asked=check,
+        verdict="fail",
+        digest="x",
+        raw=raw_answers.keep(tenant, recorder.raw()),
+        first_seen_at=now,
+        last_seen_at=now,
+    )
+    Check.objects.filter(pk=check.pk).update(latest=made, looked_at=now)
+
+
+@pytest.mark.parametrize(
+    ("policy", "records", "said"),
+    [
+        (POLICY + BOTH, "", "Verified"),
+        (POLICY + "mx: mail.northwind.test\r\n", "", "Failing"),
+        (POLICY + "mx: *.mimecast.com\r\n", "", "Verified"),
+        ("version: STSv1\r\nmode: perhaps\r\n", "", "Failing"),
+        (POLICY + BOTH, '_mta-sts 300 TXT "v=STSv1; id=2;"', "Verified"),
+        (POLICY + BOTH, '_mta-sts 300 TXT "v=STSv1;"', "Failing"),
+    ],
+)
+def test_a_policy_file_is_judged_before_it_is_served(
+    tenant: Tenant,
+    owner: User,
+    signed_in: SignIn,
+    seen_sts: None,
+    policy: str,
+    records: str,
+    said: str,
+) -> None:
+    assert _judged(signed_in(owner), tenant, policy, records).startswith(f"{said} MTA-STS")
+
+
+def test_without_a_look_before_it_a_policy_cannot_be_judged_and_that_is_said(
+    tenant: Tenant, owner: User, signed_in: SignIn
+) -> None:
+    assert "No look has kept what it was told" in _judged(signed_in(owner), tenant, POLICY + BOTH)
+
+
+def test_nothing_pasted_is_said_beside_the_field(
+    tenant: Tenant, owner: User, signed_in: SignIn
+) -> None:
+    status, html = _paste(signed_in(owner), tenant, "")
+
+    assert status == 422
+    assert "Paste the records you mean to publish, or a policy file." in html
