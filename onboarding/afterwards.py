@@ -27,14 +27,19 @@ USUAL_TTL_SECONDS = 3600
 
 @dataclass(frozen=True)
 class Switched:
-    """One domain of an inbound cutover. `clock` says from when the old way may be shut; `ttl_now`
-    is the lowest TTL that a server gives its MX, `ttl_before` the highest it had before (0 where
-    nobody saw it)."""
+    """One domain whose inbound mail is to move. `is_own`: in this cutover. `clock` says from when
+    the old way may be shut; `ttl_now` is the lowest TTL that a server gives its MX, `ttl_before`
+    the highest it had before (0 where nobody saw it)."""
 
     name: str
     clock: Clock | None
     ttl_now: int | None
     ttl_before: int = 0
+    is_own: bool = True
+
+    @property
+    def has_moved(self) -> bool:
+        return self.clock is not None and self.clock.safe_at is not None
 
 
 @dataclass(frozen=True)
@@ -52,19 +57,20 @@ class Duty:
 
 def has_begun(facts: Facts, domains: Sequence[Switched]) -> bool:
     """From the opening of the window on, or as soon as a domain's clock runs."""
-    ran = any(each.clock is not None and each.clock.safe_at is not None for each in domains)
+    ran = any(each.has_moved for each in domains if each.is_own)
     return facts.is_open or facts.now >= facts.cutover.planned_at or ran
 
 
 def afterwards(facts: Facts, domains: Sequence[Switched] = ()) -> list[Duty]:
-    """What is left, in the order in which it is done. `domains` are those of an inbound cutover."""
+    """What is left, in the order in which it is done. `domains` are all whose inbound mail is to
+    move: the old hosts stay open for as long as one of them needs them."""
     if facts.cutover.direction == Cutover.Direction.OUTBOUND:
         return [_message(facts), _old_senders(facts)]
     return [
         _old_way(facts, domains),
         _lockdown(facts, domains),
         *_narrower_policy(facts),
-        _ttl(facts, domains),
+        _ttl(facts, [each for each in domains if each.is_own]),
     ]
 
 
@@ -129,11 +135,12 @@ def _authorises(term: str, include: str) -> bool:
 
 def _old_way(facts: Facts, domains: Sequence[Switched]) -> Duty:
     title = "The old hosts go on taking mail"
-    lagging = [each for each in domains if each.clock is None or each.clock.safe_at is None]
+    lagging = [each for each in domains if not each.has_moved]
     if not domains or lagging:
-        names = named([each.name for each in lagging]) if lagging else "these domains"
-        said = f"Not every server gives the new answer for {names}, or told one."
+        said = f"Not every server gives the new answer for {_or_these(lagging)}, or told one."
         mend = "Until caches of the old answer are gone, mail that reaches the old hosts is yours."
+        if lagging and not any(each.is_own for each in lagging):
+            mend = "What another cutover moves, or none yet, needs them too: switch nothing off."
         return Duty("old-way", title, Shape.WAITING, said, mend)
     last = max(domains, key=_safe_at(facts))
     gone_at = _safe_at(facts)(last) - LOCKDOWN_MARGIN
@@ -153,15 +160,21 @@ def _safe_at(facts: Facts) -> Callable[[Switched], datetime]:
     return of
 
 
+def _or_these(domains: Sequence[Switched]) -> str:
+    return named([each.name for each in domains]) if domains else "these domains"
+
+
 def _lockdown(facts: Facts, domains: Sequence[Switched]) -> Duty:
     title = "Lockdown, seen from both sides"
     task = facts.tasks.get("connection-lockdown")
     sides = " ".join([_from_outside(facts), _from_mimecast(facts)])
     if task is not None and (task.is_complete or not task.applies):
         return Duty("lockdown", title, Shape.PASS, f"{_state_of(task)} {sides}", task=task)
-    if not domains or any(e.clock is None or e.clock.safe_at is None for e in domains):
+    lagging = [each for each in domains if not each.has_moved]
+    if not domains or lagging:
         said = (
-            f"From when it is safe cannot be told before every server gives the new answer. {sides}"
+            "From when it is safe cannot be told before every server gives the new answer for"
+            f" {_or_these(lagging)}. {sides}"
         )
         return Duty("lockdown", title, Shape.LOCKED, said, task=task)
     safe_at = max(map(_safe_at(facts), domains))

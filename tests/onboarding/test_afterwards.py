@@ -15,10 +15,11 @@ from onboarding.afterwards import Duty, Switched, afterwards, has_begun, others_
 from onboarding.proof import Subject
 from onboarding.room_facts import Facts
 from tenants.models import Tenant, User
-from tests.cast import SignIn
+from tests.cast import MakeTenant, SignIn
 from tests.cutovers import cutover_of
 from tests.markup import texts
 from tests.onboarding.room_facts import NOW, room_facts, subject_of, task_at
+from tests.onboarding.test_cutover_room import NEW, OLD, seen
 
 LOCKDOWN = "connection-lockdown"
 
@@ -73,6 +74,43 @@ def test_lockdown_waits_for_its_moment_to_the_second(
 
     assert duty.shape.value == shape
     assert words in duty.words
+
+
+ELSEWHERE = Switched("big.test", Clock(None), 300, 21_600, is_own=False)
+
+
+def test_the_old_hosts_stay_open_for_domains_that_another_cutover_moves() -> None:
+    facts = room_facts("inbound")
+    own = _moved(safe_in=-timedelta(days=1))
+
+    kept = _duty(facts, "old-way", own, ELSEWHERE)
+    shut = _duty(facts, "lockdown", own, ELSEWHERE)
+
+    assert (kept.shape.value, shut.shape.value) == ("waiting", "locked")
+    assert "Not every server gives the new answer for big.test" in kept.words
+    assert "every server gives the new answer for big.test." in shut.words
+    assert "Earliest safe lockdown" not in shut.words
+    assert "big.test" not in _duty(facts, "ttl", own, ELSEWHERE).words
+    assert not has_begun(
+        room_facts("inbound", planned_at=NOW + timedelta(hours=1)),
+        [LAGGING, Switched("big.test", Clock(NOW), 300, is_own=False)],
+    )
+
+
+def test_a_room_waits_with_the_lockdown_for_all_of_the_tenants_domains(
+    make_tenant: MakeTenant, consultant: User, signed_in: SignIn
+) -> None:
+    tenant = make_tenant(domains=(("one.test", "primary"), ("two.test", "secondary")))
+    now = timezone.now()
+    cutover = cutover_of(tenant, "inbound", now - timedelta(minutes=5), "one.test")
+    for days, hosts in ((40, (OLD,)), (35, NEW)):
+        seen(tenant, Kind.MX, now - timedelta(days=days), 300, *hosts)
+    address = reverse("onboarding:cutover-room", args=[tenant.public_id, cutover.public_id])
+
+    html = signed_in(consultant).get(address).content.decode()
+
+    assert "for two.test." in texts(html, "#after-lockdown")[0]
+    assert "Earliest safe lockdown" not in html
 
 
 def _side(kind: Kind, verdict: str, **more: Any) -> Subject:

@@ -47,11 +47,23 @@ def test_only_a_settled_yes_that_still_holds_is_green(subject: Subject, verdict:
     assert _row(facts, "ownership").verdict is verdict
 
 
-def test_in_an_open_window_an_answer_of_before_is_none() -> None:
-    seen = subject_of(Kind.OWNERSHIP, "pass", age=timedelta(minutes=11))
-    facts = room_facts("inbound", subjects={Kind.OWNERSHIP: [seen]}, is_open=True)
+@pytest.mark.parametrize(
+    ("direction", "kind", "key", "verdict"),
+    [
+        ("inbound", Kind.MTA_STS, "mta-sts", Verdict.UNKNOWN),
+        ("outbound", Kind.SPF, "spf", Verdict.UNKNOWN),
+        # What this window does not switch is looked at as often as ever.
+        ("inbound", Kind.OWNERSHIP, "ownership", Verdict.PASS),
+        ("outbound", Kind.OWNERSHIP, "ownership", Verdict.PASS),
+    ],
+)
+def test_in_an_open_window_an_answer_of_before_is_none(
+    direction: str, kind: Kind, key: str, verdict: Verdict
+) -> None:
+    seen = subject_of(kind, "pass", age=timedelta(minutes=11))
+    facts = room_facts(direction, subjects={kind: [seen]}, is_open=True)
 
-    assert _row(facts, "ownership").verdict is Verdict.UNKNOWN
+    assert _row(facts, key).verdict is verdict
 
 
 def test_no_domain_at_all_is_never_ready() -> None:

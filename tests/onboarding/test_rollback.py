@@ -154,6 +154,29 @@ def test_everything_is_as_it_was_only_where_every_server_says_so(
     assert (sheet.verdict, sheet.lagging) == (verdict, lagging)
 
 
+def test_an_answer_of_long_ago_does_not_tell_that_everything_is_as_it_was() -> None:
+    entry, seen = _entry([OLD], [OLD]), _now([OLD], [OLD])
+
+    assert rollback_of(entry, seen, is_stale=True).verdict is Verdict.UNKNOWN
+    assert rollback_of(entry, seen).verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize(("minutes", "said"), [(9, "as it was"), (11, "could not tell")])
+def test_in_a_window_only_a_look_of_now_proves_the_way_back(
+    tenant: Tenant, owner: User, signed_in: SignIn, minutes: int, said: str
+) -> None:
+    now = timezone.now()
+    cutover = plan_inbound(tenant, now - timedelta(hours=1))
+    seen(tenant, Kind.MX, now - timedelta(hours=2), 300, OLD)
+    take_at_opening(cutover)
+    Check.objects.filter(kind=Kind.MX).update(looked_at=now - timedelta(minutes=minutes))
+
+    address = reverse("onboarding:rollback", args=[tenant.public_id, cutover.public_id])
+    html = signed_in(owner).get(address).content.decode()
+
+    assert texts(html, ".badge")[-1] == said
+
+
 def test_a_server_without_an_address_leaves_it_untold() -> None:
     check = _now([OLD])
     assert check.latest is not None
