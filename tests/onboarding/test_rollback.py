@@ -72,6 +72,42 @@ def test_an_opened_window_is_kept_once_and_a_moved_one_again(tenant: Tenant) -> 
     assert ActivityLine.objects.filter(act="snapshot-taken").count() == 2
 
 
+@pytest.mark.parametrize(
+    ("moved_by", "kept"),
+    [
+        (timedelta(hours=1), [[OLD], [OLD]]),
+        (timedelta(days=6), [[OLD], [OLD]]),
+        (timedelta(days=8), [[*NEW], [*NEW]]),
+    ],
+)
+def test_a_window_moved_after_the_switch_keeps_the_way_back(
+    tenant: Tenant, moved_by: timedelta, kept: list[list[str]]
+) -> None:
+    cutover = plan_inbound(tenant, START)
+    seen(tenant, Kind.MX, OPENED - timedelta(hours=1), 300, OLD, servers=2)
+    take_at_opening(cutover)
+    seen(tenant, Kind.MX, START + timedelta(minutes=5), 300, *NEW, servers=2)
+    cutover.planned_at = START + moved_by
+
+    made = take_at_opening(cutover)
+
+    assert made is not None
+    assert _values(made) == kept
+
+
+def test_a_domain_that_was_put_back_is_kept_as_it_is_at_the_next_opening(tenant: Tenant) -> None:
+    cutover = plan_inbound(tenant, START)
+    seen(tenant, Kind.MX, OPENED - timedelta(hours=1), 300, OLD, servers=2)
+    take_at_opening(cutover)
+    seen(tenant, Kind.MX, START + timedelta(hours=2), 300, "10 other.northwind.test", servers=2)
+    cutover.planned_at = START + timedelta(days=1)
+
+    made = take_at_opening(cutover)
+
+    assert made is not None
+    assert _values(made) == [["10 other.northwind.test"], ["10 other.northwind.test"]]
+
+
 def test_the_beat_keeps_it_when_the_window_opens(tenant: Tenant) -> None:
     seen(tenant, Kind.MX, timezone.now() - timedelta(hours=1), 300, OLD)
     plan_inbound(tenant, timezone.now() + timedelta(minutes=29))
