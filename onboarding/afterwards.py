@@ -14,7 +14,7 @@ from typing import Any
 from checks.clocks import LOCKDOWN_MARGIN, Clock
 from checks.engine.outcomes import Kind, Verdict
 from checks.models import Check
-from onboarding.models import Cutover, Task
+from onboarding.models import Cutover, Task, TaskState
 from onboarding.models.cutovers import named
 from onboarding.proof import Subject
 from onboarding.room_facts import Facts, stance
@@ -94,7 +94,13 @@ def _message(facts: Facts) -> Duty:
 
 def _old_senders(facts: Facts) -> Duty:
     title = "Old senders retired from SPF"
-    told = [(s, others_in(s)) for s in facts.of(Kind.SPF)]
+    subjects = facts.of(Kind.SPF)
+    without = [s for s in subjects if stance(s, facts) is Verdict.FAIL]
+    if without:
+        said = f"SPF of {_names(without)} does not let Mimecast send."
+        mend = "Publish Mimecast's include first, and take out the others after that."
+        return Duty("old-senders", title, Shape.FAIL, said, mend, check=_first_check(without))
+    told = [(s, others_in(s) if stance(s, facts).is_yes else None) for s in subjects]
     unknown = [s for s, terms in told if terms is None]
     if unknown or not told:
         said = f"What SPF of {_names(unknown)} lets send could not be told."
@@ -125,9 +131,7 @@ def _authorises(term: str, include: str) -> bool:
     if plain.startswith("redirect="):
         return True
     is_modifier = "=" in plain.partition(":")[0].partition("/")[0]
-    return not (
-        is_modifier or plain.startswith(("-", "~", "?")) or plain in ("all", f"include:{include}")
-    )
+    return not (is_modifier or plain.startswith(("-", "~", "?")) or plain == f"include:{include}")
 
 
 # --- Inbound
@@ -168,9 +172,12 @@ def _lockdown(facts: Facts, domains: Sequence[Switched]) -> Duty:
     title = "Lockdown, seen from both sides"
     task = facts.tasks.get("connection-lockdown")
     sides = " ".join([_from_outside(facts), _from_mimecast(facts)])
-    if task is not None and (task.is_complete or not task.applies):
-        return Duty("lockdown", title, Shape.PASS, f"{_state_of(task)} {sides}", task=task)
     lagging = [each for each in domains if not each.has_moved]
+    if task is not None and (task.is_complete or not task.applies):
+        said = f"{_state_of(task)} {sides}"
+        mend = _doubt_of_lockdown(task, facts, lagging)
+        shape = Shape.CAUTION if mend or task.state == TaskState.ACCEPTED else Shape.PASS
+        return Duty("lockdown", title, shape, said, mend, task=task)
     if not domains or lagging:
         said = (
             "From when it is safe cannot be told before every server gives the new answer for"
@@ -184,6 +191,20 @@ def _lockdown(facts: Facts, domains: Sequence[Switched]) -> Duty:
         return Duty("lockdown", title, Shape.WAITING, said, mend, task=task)
     mend = "Let port 25 answer your region's ranges alone."
     return Duty("lockdown", title, Shape.TODO, said, mend, task=task)
+
+
+def _doubt_of_lockdown(task: Task, facts: Facts, lagging: Sequence[Switched]) -> str:
+    """What speaks against a lockdown that is called done."""
+    if not task.applies:
+        return ""
+    if any(stance(s, facts) is Verdict.FAIL for s in facts.of(Kind.LOCKDOWN)):
+        return "Let port 25 answer your region's ranges alone: whoever knows the host goes around."
+    if lagging:
+        return (
+            f"Not every server gives the new answer for {_or_these(lagging)}, or told one: what"
+            " still comes the old way may be refused."
+        )
+    return ""
 
 
 def _state_of(task: Task) -> str:

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from django.conf import settings
+
 from checks.clocks import Clock
 from checks.engine.outcomes import Kind
 from checks.models import Check, Observation
@@ -197,7 +199,9 @@ def _highest_ttl(
         for ttl in _ttls(each)
         if ttl is not None
     ]
-    return max([*seen, typed or 0])
+    highest = max([*seen, typed or 0])
+    # One that was never higher had been lowered before anybody saw it.
+    return highest if highest > settings.CHECKS_TTL_THRESHOLD_SECONDS else 0
 
 
 def _elsewhere_on_call(plan: Plan, on_call: Sequence[OnCall]) -> Iterable[OnCall]:

@@ -160,7 +160,7 @@ def test_what_was_seen_of_a_port_a_day_ago_is_not_told_as_of_now() -> None:
         (_moved(ttl=86_400), "todo", "pass", "what it was before"),
         (_moved(ttl=300), "todo", "waiting", "After the lockdown: one.test to 21600 s."),
         (_moved(ttl=300), "done", "todo", "Raise it: one.test to 21600 s."),
-        (_moved(ttl=300, before=300), "done", "pass", "what it was before"),
+        (_moved(ttl=600, before=600), "done", "pass", "what it was before"),
         (_moved(ttl=300, before=0), "done", "todo", "Raise it: one.test to 3600 s."),
         (UNTOLD, "done", "unknown", "could not be told everywhere"),
     ],
@@ -223,7 +223,8 @@ def _spf(record: str, *, unanimous: bool = True) -> Subject:
             ["mx", "ip4:198.51.100.0/24", "+a:old.test"],
         ),
         ("v=spf1 -ip4:192.0.2.1 exp=why.one.test redirect=other.test", ["redirect=other.test"]),
-        ("v=spf1 a:old.test/24 +all", ["a:old.test/24"]),
+        ("v=spf1 a:old.test/24 +all", ["a:old.test/24", "+all"]),
+        ("v=spf1 include:us._netblocks.mimecast.test all", ["all"]),
         ("", None),
     ],
 )
@@ -237,6 +238,67 @@ def test_what_servers_do_not_agree_on_is_not_told_of_spf() -> None:
     duty = _duty(room_facts("outbound", subjects={Kind.SPF: [split]}), "old-senders")
 
     assert (others_in(split), duty.shape.value) == (None, "unknown")
+
+
+@pytest.mark.parametrize(
+    ("settled", "age", "shape"),
+    [
+        ("pass", timedelta(minutes=1), "pass"),
+        ("fail", timedelta(minutes=1), "fail"),
+        ("", timedelta(minutes=1), "unknown"),
+        ("pass", timedelta(hours=26), "unknown"),
+    ],
+)
+def test_old_senders_are_retired_only_where_spf_is_known_to_let_mimecast_send(
+    settled: str, age: timedelta, shape: str
+) -> None:
+    spf = subject_of(Kind.SPF, settled, age=age)
+    assert spf.check is not None
+    assert spf.check.latest is not None
+    spf.check.latest.evidence = {"record": "v=spf1 -all", "include": "us._netblocks.mimecast.test"}
+
+    duty = _duty(room_facts("outbound", subjects={Kind.SPF: [spf]}), "old-senders")
+
+    assert duty.shape.value == shape
+
+
+@pytest.mark.parametrize(
+    ("state", "outside", "lags", "shape"),
+    [
+        ("done", "pass", False, "pass"),
+        ("done", "", False, "pass"),
+        ("done", "fail", False, "caution"),
+        ("accepted", "", False, "caution"),
+        ("done", "pass", True, "caution"),
+    ],
+)
+def test_a_lockdown_called_done_is_not_green_while_something_speaks_against_it(
+    state: str, outside: str, lags: bool, shape: str
+) -> None:
+    facts = room_facts(
+        "inbound",
+        tasks={LOCKDOWN: task_at(LOCKDOWN, state)},
+        subjects={Kind.LOCKDOWN: [_side(Kind.LOCKDOWN, outside)]},
+    )
+
+    duty = _duty(facts, "lockdown", _moved(), *([ELSEWHERE] if lags else []))
+
+    assert duty.shape.value == shape
+
+
+@pytest.mark.parametrize(("before", "words"), [(300, "to 3600 s"), (7200, "to 7200 s")])
+def test_a_ttl_that_was_low_when_first_seen_is_raised_to_an_hour(
+    tenant: Tenant, consultant: User, signed_in: SignIn, before: int, words: str
+) -> None:
+    now = timezone.now()
+    cutover = cutover_of(tenant, "inbound", now - timedelta(minutes=5))
+    seen(tenant, Kind.MX, now - timedelta(days=2), before, OLD)
+    seen(tenant, Kind.MX, now - timedelta(minutes=1), 300, *NEW)
+    address = reverse("onboarding:cutover-room", args=[tenant.public_id, cutover.public_id])
+
+    html = signed_in(consultant).get(address).content.decode()
+
+    assert words in texts(html, "#after-ttl")[0]
 
 
 @pytest.mark.parametrize(

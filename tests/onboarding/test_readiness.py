@@ -229,6 +229,25 @@ def test_fewer_days_than_agreed_are_a_caution_once_accepted_in_words() -> None:
     )
 
 
+def test_days_that_were_set_aside_are_a_caution() -> None:
+    outbound = task_at("outbound-cutover", "proven", proven_at=NOW)
+    wait = task_at(
+        "outbound-days",
+        "not_applicable",
+        waits_after="outbound-cutover",
+        mark="set_aside",
+        mark_because="Mail is moved at once.",
+    )
+    tasks = {task.key: task for task in (outbound, wait)}
+
+    row = _row(room_facts("inbound", tasks=tasks, planned_at=NOW + timedelta(days=1)), "outbound")
+
+    assert (row.verdict, row.words) == (
+        Verdict.WARN,
+        "The days were set aside: “Mail is moved at once.”",
+    )
+
+
 def test_inbound_before_outbound_is_red() -> None:
     task = task_at("outbound-cutover", "todo")
 
