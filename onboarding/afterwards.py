@@ -14,7 +14,7 @@ from typing import Any
 from checks.clocks import LOCKDOWN_MARGIN, Clock
 from checks.engine.outcomes import Kind, Verdict
 from checks.models import Check
-from onboarding.models import Cutover, Task
+from onboarding.models import Cutover, Task, TaskState
 from onboarding.models.cutovers import named
 from onboarding.proof import Subject
 from onboarding.room_facts import Facts, stance
@@ -27,14 +27,19 @@ USUAL_TTL_SECONDS = 3600
 
 @dataclass(frozen=True)
 class Switched:
-    """One domain of an inbound cutover. `clock` says from when the old way may be shut; `ttl_now`
-    is the lowest TTL that a server gives its MX, `ttl_before` the highest it had before (0 where
-    nobody saw it)."""
+    """One domain whose inbound mail is to move. `is_own`: in this cutover. `clock` says from when
+    the old way may be shut; `ttl_now` is the lowest TTL that a server gives its MX, `ttl_before`
+    the highest it had before (0 where nobody saw it)."""
 
     name: str
     clock: Clock | None
     ttl_now: int | None
     ttl_before: int = 0
+    is_own: bool = True
+
+    @property
+    def has_moved(self) -> bool:
+        return self.clock is not None and self.clock.safe_at is not None
 
 
 @dataclass(frozen=True)
@@ -52,19 +57,20 @@ class Duty:
 
 def has_begun(facts: Facts, domains: Sequence[Switched]) -> bool:
     """From the opening of the window on, or as soon as a domain's clock runs."""
-    ran = any(each.clock is not None and each.clock.safe_at is not None for each in domains)
+    ran = any(each.has_moved for each in domains if each.is_own)
     return facts.is_open or facts.now >= facts.cutover.planned_at or ran
 
 
 def afterwards(facts: Facts, domains: Sequence[Switched] = ()) -> list[Duty]:
-    """What is left, in the order in which it is done. `domains` are those of an inbound cutover."""
+    """What is left, in the order in which it is done. `domains` are all whose inbound mail is to
+    move: the old hosts stay open for as long as one of them needs them."""
     if facts.cutover.direction == Cutover.Direction.OUTBOUND:
         return [_message(facts), _old_senders(facts)]
     return [
         _old_way(facts, domains),
         _lockdown(facts, domains),
         *_narrower_policy(facts),
-        _ttl(facts, domains),
+        _ttl(facts, [each for each in domains if each.is_own]),
     ]
 
 
@@ -88,7 +94,13 @@ def _message(facts: Facts) -> Duty:
 
 def _old_senders(facts: Facts) -> Duty:
     title = "Old senders retired from SPF"
-    told = [(s, others_in(s)) for s in facts.of(Kind.SPF)]
+    subjects = facts.of(Kind.SPF)
+    without = [s for s in subjects if stance(s, facts) is Verdict.FAIL]
+    if without:
+        said = f"SPF of {_names(without)} does not let Mimecast send."
+        mend = "Publish Mimecast's include first, and take out the others after that."
+        return Duty("old-senders", title, Shape.FAIL, said, mend, check=_first_check(without))
+    told = [(s, others_in(s) if stance(s, facts).is_yes else None) for s in subjects]
     unknown = [s for s, terms in told if terms is None]
     if unknown or not told:
         said = f"What SPF of {_names(unknown)} lets send could not be told."
@@ -119,9 +131,7 @@ def _authorises(term: str, include: str) -> bool:
     if plain.startswith("redirect="):
         return True
     is_modifier = "=" in plain.partition(":")[0].partition("/")[0]
-    return not (
-        is_modifier or plain.startswith(("-", "~", "?")) or plain in ("all", f"include:{include}")
-    )
+    return not (is_modifier or plain.startswith(("-", "~", "?")) or plain == f"include:{include}")
 
 
 # --- Inbound
@@ -129,11 +139,12 @@ def _authorises(term: str, include: str) -> bool:
 
 def _old_way(facts: Facts, domains: Sequence[Switched]) -> Duty:
     title = "The old hosts go on taking mail"
-    lagging = [each for each in domains if each.clock is None or each.clock.safe_at is None]
+    lagging = [each for each in domains if not each.has_moved]
     if not domains or lagging:
-        names = named([each.name for each in lagging]) if lagging else "these domains"
-        said = f"Not every server gives the new answer for {names}, or told one."
+        said = f"Not every server gives the new answer for {_or_these(lagging)}, or told one."
         mend = "Until caches of the old answer are gone, mail that reaches the old hosts is yours."
+        if lagging and not any(each.is_own for each in lagging):
+            mend = "What another cutover moves, or none yet, needs them too: switch nothing off."
         return Duty("old-way", title, Shape.WAITING, said, mend)
     last = max(domains, key=_safe_at(facts))
     gone_at = _safe_at(facts)(last) - LOCKDOWN_MARGIN
@@ -153,15 +164,24 @@ def _safe_at(facts: Facts) -> Callable[[Switched], datetime]:
     return of
 
 
+def _or_these(domains: Sequence[Switched]) -> str:
+    return named([each.name for each in domains]) if domains else "these domains"
+
+
 def _lockdown(facts: Facts, domains: Sequence[Switched]) -> Duty:
     title = "Lockdown, seen from both sides"
     task = facts.tasks.get("connection-lockdown")
     sides = " ".join([_from_outside(facts), _from_mimecast(facts)])
+    lagging = [each for each in domains if not each.has_moved]
     if task is not None and (task.is_complete or not task.applies):
-        return Duty("lockdown", title, Shape.PASS, f"{_state_of(task)} {sides}", task=task)
-    if not domains or any(e.clock is None or e.clock.safe_at is None for e in domains):
+        said = f"{_state_of(task)} {sides}"
+        mend = _doubt_of_lockdown(task, facts, lagging)
+        shape = Shape.CAUTION if mend or task.state == TaskState.ACCEPTED else Shape.PASS
+        return Duty("lockdown", title, shape, said, mend, task=task)
+    if not domains or lagging:
         said = (
-            f"From when it is safe cannot be told before every server gives the new answer. {sides}"
+            "From when it is safe cannot be told before every server gives the new answer for"
+            f" {_or_these(lagging)}. {sides}"
         )
         return Duty("lockdown", title, Shape.LOCKED, said, task=task)
     safe_at = max(map(_safe_at(facts), domains))
@@ -171,6 +191,20 @@ def _lockdown(facts: Facts, domains: Sequence[Switched]) -> Duty:
         return Duty("lockdown", title, Shape.WAITING, said, mend, task=task)
     mend = "Let port 25 answer your region's ranges alone."
     return Duty("lockdown", title, Shape.TODO, said, mend, task=task)
+
+
+def _doubt_of_lockdown(task: Task, facts: Facts, lagging: Sequence[Switched]) -> str:
+    """What speaks against a lockdown that is called done."""
+    if not task.applies:
+        return ""
+    if any(stance(s, facts) is Verdict.FAIL for s in facts.of(Kind.LOCKDOWN)):
+        return "Let port 25 answer your region's ranges alone: whoever knows the host goes around."
+    if lagging:
+        return (
+            f"Not every server gives the new answer for {_or_these(lagging)}, or told one: what"
+            " still comes the old way may be refused."
+        )
+    return ""
 
 
 def _state_of(task: Task) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -46,6 +46,7 @@ class DomainBoard:
     servers: tuple[ServerRow, ...]
     gone_at: datetime | None
     resolvers: tuple[ResolverRow, ...] = ()
+    is_stale: bool = False
 
     @property
     def moved(self) -> int:
@@ -57,7 +58,7 @@ class DomainBoard:
 
     @property
     def shape(self) -> str:
-        if not self.servers or any(row.shape == "unknown" for row in self.servers):
+        if self.is_stale or not self.servers or any(row.shape == "unknown" for row in self.servers):
             return "unknown"
         if self.leftovers:
             return "fail"
@@ -81,12 +82,23 @@ class DomainBoard:
 
 
 def boards(
-    subjects: Sequence[Subject], expected: Sequence[str], clocks: Mapping[int, Clock]
+    subjects: Sequence[Subject],
+    expected: Sequence[str],
+    clocks: Mapping[str, Clock],
+    *,
+    stale: Collection[str] = (),
 ) -> list[DomainBoard]:
     """By domain, the newest answers to the MX question. `clocks` are those of the lockdown, by
-    check: their margin is for resolvers that linger, and no TTL."""
+    domain: their margin is for resolvers that linger, and no TTL. `stale` are domains that nobody
+    has looked at lately."""
     checks = [subject.check for subject in subjects if subject.check is not None]
-    return [_board(check, frozenset(expected), clocks.get(check.pk)) for check in checks]
+    return [
+        replace(
+            _board(check, frozenset(expected), clocks.get(check.subject)),
+            is_stale=check.subject in stale,
+        )
+        for check in checks
+    ]
 
 
 def _board(check: Check, expected: frozenset[str], clock: Clock | None) -> DomainBoard:

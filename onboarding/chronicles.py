@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import reduce
+from operator import or_
 
 from django.db.models import Q, QuerySet
 
 from checks.models import Observation
-from onboarding.models import Comment, Cutover, Task
+from onboarding.models import Comment, Cutover, CutoverSnapshot, Task
 from onboarding.talk import comments_of
-from onboarding.windows import CLOSES_AFTER, KINDS_OF_DIRECTION, OPENS_BEFORE
+from onboarding.windows import KINDS_OF_DIRECTION, span_from
 from tenants.models import ActivityLine
 
 # After the window answers still change: the last server follows, somebody goes back.
@@ -43,39 +45,54 @@ class Entry:
 def chronicle(cutover: Cutover, tasks: Sequence[Task], *, is_staff: bool) -> list[Entry]:
     """Everything of this cutover, oldest first. `tasks` are those of its run sheet; of these the
     activity from the opening of the window on is told. Internal notes are for staff alone."""
+    starts = _evenings(cutover)
+    said = _said(cutover, tasks, starts, is_staff=is_staff)
     entries = [
-        *(Entry(line.at, line=line) for line in _lines(cutover, tasks)),
-        *(Entry(seen.first_seen_at, seen=seen) for seen in _sights(cutover)),
-        *(Entry(each.written_at, comment=each) for each in _said(cutover, tasks, is_staff)),
+        *(Entry(line.at, line=line) for line in _lines(cutover, tasks, starts)),
+        *(Entry(seen.first_seen_at, seen=seen) for seen in _sights(cutover, starts)),
+        *(Entry(each.written_at, comment=each) for each in said),
     ]
     return sorted(entries, key=lambda entry: entry.at)
 
 
-def _window(cutover: Cutover) -> tuple[datetime, datetime]:
-    return cutover.planned_at - OPENS_BEFORE, cutover.planned_at + CLOSES_AFTER + FOLLOWED_FOR
+def _evenings(cutover: Cutover) -> set[datetime]:
+    """Its window, and those it was moved from once something had been kept or decided in them."""
+    opened = cutover.snapshots.filter(reason=CutoverSnapshot.Reason.OPENED)
+    starts = [each.values_list("window_start", flat=True) for each in (opened, cutover.verdicts)]
+    return {cutover.planned_at}.union(*starts)
 
 
-def _lines(cutover: Cutover, tasks: Sequence[Task]) -> QuerySet[ActivityLine]:
+def _within(field: str, starts: Iterable[datetime]) -> Q:
+    spans = [span_from(start) for start in starts]
+    ranges = [Q(**{f"{field}__range": (opens, ends + FOLLOWED_FOR)}) for opens, ends in spans]
+    return reduce(or_, ranges)
+
+
+def _lines(
+    cutover: Cutover, tasks: Sequence[Task], starts: Iterable[datetime]
+) -> QuerySet[ActivityLine]:
     of_cutover = Q(params__cutover_id=cutover.public_id)
-    of_tasks = Q(params__task_id__in=[task.public_id for task in tasks], at__range=_window(cutover))
+    of_tasks = Q(params__task_id__in=[task.public_id for task in tasks]) & _within("at", starts)
     lines = ActivityLine.objects.filter(of_cutover | of_tasks, tenant=cutover.plan.tenant_id)
     # A comment stands here itself.
     return lines.exclude(act__startswith="comment-").select_related("actor")
 
 
-def _sights(cutover: Cutover) -> QuerySet[Observation]:
+def _sights(cutover: Cutover, starts: Iterable[datetime]) -> QuerySet[Observation]:
     """Each new answer to what this direction changes, of the cutover's domains."""
     kinds = [kind.value for kind in KINDS_OF_DIRECTION[Cutover.Direction(cutover.direction)]]
     seen = Observation.objects.filter(
+        _within("first_seen_at", starts),
         check_asked__kind__in=kinds,
         check_asked__domain__cutovers=cutover,
-        first_seen_at__range=_window(cutover),
         looks__gt=0,
     )
     found = seen.select_related("check_asked__domain").order_by("first_seen_at")
     return found.defer("evidence")[:MOST_SIGHTS]
 
 
-def _said(cutover: Cutover, tasks: Sequence[Task], is_staff: bool) -> QuerySet[Comment]:
+def _said(
+    cutover: Cutover, tasks: Sequence[Task], starts: Iterable[datetime], *, is_staff: bool
+) -> QuerySet[Comment]:
     said = comments_of(cutover.plan, is_staff=is_staff).filter(taken_back_at=None)
-    return said.filter(task__in=tasks, written_at__range=_window(cutover)).select_related("task")
+    return said.filter(_within("written_at", starts), task__in=tasks).select_related("task")

@@ -10,7 +10,6 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import QuerySet
 from django.utils import timezone
 
 from checks.engine.outcomes import Kind
@@ -25,9 +24,9 @@ from onboarding.drift_rules import (
     says,
 )
 from onboarding.errors import OnboardingError
-from onboarding.models import Cutover, DomainPart, Drift, Watch
+from onboarding.models import Cutover, CutoverSnapshot, DomainPart, Drift, Watch
 from onboarding.watching import begin_at_go_live
-from onboarding.windows import span_of
+from onboarding.windows import KINDS_OF_DIRECTION, span_from, span_of
 from tenants.models import Tenant, User
 from tenants.region_values import LABELS
 from tenants.services import write_activity
@@ -93,15 +92,32 @@ def _footing(check: Check, watch: Watch, tenant: Tenant, *, now: datetime) -> Fo
         since=watch.since,
         now=now,
         ttl_after=timedelta(days=settings.DRIFT_TTL_DAYS),
-        windows=[span_of(each) for each in _cutovers_of(check, tenant)],
+        windows=_windows(check, tenant, now=now),
         mx=mx,
     )
 
 
-def _cutovers_of(check: Check, tenant: Tenant) -> QuerySet[Cutover]:
-    """Those in which the check's domain switches; of a host's check all of them."""
+def _windows(check: Check, tenant: Tenant, *, now: datetime) -> list[tuple[datetime, datetime]]:
+    """The evenings in which the check's domain was or is to be switched by what it asks about,
+    those too that the cutover was moved from. A host's are those that are open now: what was
+    opened for one of them is to be shut again after it."""
+    directions = [d for d, kinds in KINDS_OF_DIRECTION.items() if check.kind in kinds]
     cutovers = Cutover.objects.filter(plan__tenant=tenant)
-    return cutovers.filter(domains=check.domain_id) if check.domain_id else cutovers
+    if check.domain_id is None:
+        spans = [span_of(each) for each in cutovers]
+        return [(opens, closes) for opens, closes in spans if opens <= now < closes]
+    planned = cutovers.filter(direction__in=directions, domains=check.domain_id)
+    kept = CutoverSnapshot.objects.filter(
+        cutover__plan__tenant=tenant,
+        cutover__direction__in=directions,
+        reason=CutoverSnapshot.Reason.OPENED,
+    )
+    opened = [
+        start
+        for start, content in kept.values_list("window_start", "content")
+        if any(entry["domain"] == check.subject for entry in content)
+    ]
+    return [span_from(start) for start in {*opened, *(each.planned_at for each in planned)}]
 
 
 def _open(tenant: Tenant, check: Check, *, now: datetime) -> None:
@@ -121,10 +137,10 @@ def open_drift(
     tenant: Tenant, kind: Drift.Kind, subject: str, *, now: datetime, **what: Any
 ) -> None:
     """Begin an episode, unless one is open. Who muted the last one for longer has muted this."""
-    earlier = Drift.objects.filter(
-        tenant=tenant, kind=kind, subject=subject, closed_at__isnull=False, muted_until__gt=now
-    ).first()
-    mute = {"muted_until": earlier.muted_until, "muted_by": earlier.muted_by} if earlier else {}
+    of_subject = Drift.objects.filter(tenant=tenant, kind=kind, subject=subject)
+    last = of_subject.exclude(closed_at=None).order_by("-closed_at", "-pk").first()
+    is_muted = last is not None and last.is_muted(now)
+    mute = {"muted_until": last.muted_until, "muted_by": last.muted_by} if last and is_muted else {}
     with transaction.atomic():
         _, is_new = Drift.objects.get_or_create(
             tenant=tenant,

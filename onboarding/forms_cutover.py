@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zoneinfo
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django import forms
@@ -61,7 +61,16 @@ class CutoverForm(forms.Form):
     def clean_planned_at(self) -> datetime:
         # The form read it as UTC wall time; it was meant as the tenant's.
         typed: datetime = self.cleaned_data["planned_at"]
-        return typed.replace(tzinfo=self.time_zone)
+        meant = typed.replace(tzinfo=self.time_zone)
+        # The night on which clocks are changed leaves an hour out, or has it twice.
+        back = meant.astimezone(UTC).astimezone(self.time_zone)
+        if back.replace(tzinfo=None) != typed.replace(tzinfo=None):
+            raise forms.ValidationError(
+                "Clocks go forward over this hour that night: choose another."
+            )
+        if meant.utcoffset() != meant.replace(fold=1).utcoffset():
+            raise forms.ValidationError("This hour comes twice that night: choose another.")
+        return meant
 
 
 class WindowForm(forms.Form):

@@ -96,6 +96,7 @@ def _note(cutover: Cutover, act: str, name: str, *, by: User) -> None:
         by=by,
         direction=cutover.direction,
         of=cutover.covers,
+        cutover_id=cutover.public_id,
         name=name,
     )
     cutover.plan.touch()

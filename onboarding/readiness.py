@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from checks.clocks import Clock
 from checks.engine.outcomes import Kind, Verdict, worst
 from checks.models import Check
-from onboarding.models import Cutover, Task, TaskState
+from onboarding.models import Cutover, Mark, Task, TaskState
 from onboarding.proof import Subject
 from onboarding.room_facts import Facts, Row, stance
 
@@ -329,6 +329,9 @@ def _outbound_first(facts: Facts) -> Row:
     wait = next((t for t in facts.tasks.values() if t.waits_after == task.key), None)
     if wait is not None and wait.state == TaskState.ACCEPTED:
         said = f"Fewer days were accepted: “{wait.mark_because}”"
+        return Row("outbound", title, Verdict.WARN, said, task=wait)
+    if wait is not None and wait.mark == Mark.SET_ASIDE:
+        said = f"The days were set aside: “{wait.mark_because}”"
         return Row("outbound", title, Verdict.WARN, said, task=wait)
     counted = wait.waits_since if wait is not None else None
     since = facts.outbound_since or counted or task.proven_at or task.state_since

@@ -168,6 +168,7 @@ def keep_rehearsal(
             by=by,
             direction=cutover.direction,
             of=cutover.covers,
+            cutover_id=cutover.public_id,
             held_back=made.held_back,
             conditions=len(run.rows),
             minutes=made.took_minutes,

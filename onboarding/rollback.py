@@ -37,8 +37,11 @@ class RollbackSheet:
         return "\n".join(map(str, self.lines))
 
 
-def rollback_of(entry: Mapping[str, Any], check: Check | None) -> RollbackSheet:
-    """An entry of a snapshot against the check's newest answers."""
+def rollback_of(
+    entry: Mapping[str, Any], check: Check | None, *, is_stale: bool = False
+) -> RollbackSheet:
+    """An entry of a snapshot against the check's newest answers. `is_stale`: these are too old to
+    tell how it is now."""
     kind = Kind(entry["kind"])
     before = [_values(kind, row) for row in entry["servers"]]
     differed = len(set(before)) > 1
@@ -55,7 +58,9 @@ def rollback_of(entry: Mapping[str, Any], check: Check | None) -> RollbackSheet:
         seen_at=datetime.fromisoformat(entry["last_seen_at"]) if before else None,
         lines=_lines(entry, kind),
         verdict=_verdict(
-            rows, lagging, is_known=bool(before) and not differed and _heard_all(check)
+            rows,
+            lagging,
+            is_known=bool(before) and not differed and not is_stale and _heard_all(check),
         ),
         lagging=lagging if not differed else (),
         differed=differed,

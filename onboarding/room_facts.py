@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zoneinfo
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -12,6 +12,7 @@ from checks.engine.outcomes import Kind, Verdict
 from checks.models import Check
 from onboarding.models import Cutover, Task
 from onboarding.proof import Subject
+from onboarding.windows import KINDS_OF_DIRECTION
 
 # A look is due within a day at the latest; an older one means that nobody is looking.
 STALE_AFTER = timedelta(hours=25)
@@ -64,6 +65,21 @@ class Facts:
         return f"{local:%a} {local.day} {local:%b %H:%M %Z}"
 
 
+def is_stale(check: Check, facts: Facts) -> bool:
+    """Whether what was seen last is too old to stand for now. In an open window only what this
+    direction switches is looked at every few seconds; the rest keeps its pace."""
+    direction = Cutover.Direction(facts.cutover.direction)
+    is_close = facts.is_open and check.kind in KINDS_OF_DIRECTION[direction]
+    after = STALE_IN_WINDOW if is_close else STALE_AFTER
+    return check.looked_at is None or facts.now - check.looked_at > after
+
+
+def stale_among(subjects: Iterable[Subject], facts: Facts) -> set[str]:
+    """Which of those that were looked at were not so lately."""
+    seen = [s for s in subjects if s.check is not None and s.check.looked_at is not None]
+    return {s.name for s in seen if s.check is not None and is_stale(s.check, facts)}
+
+
 def stance(subject: Subject, facts: Facts) -> Verdict:
     """What stands of one subject now. A settled yes that the newest look does not repeat, or that
     nobody has looked at lately, is no longer known."""
@@ -73,7 +89,6 @@ def stance(subject: Subject, facts: Facts) -> Verdict:
     settled = subject.settled
     if settled is None or not settled.is_yes:
         return settled or Verdict.UNKNOWN
-    stale_after = STALE_IN_WINDOW if facts.is_open else STALE_AFTER
-    if facts.now - check.looked_at > stale_after:
+    if is_stale(check, facts):
         return Verdict.UNKNOWN
     return settled if Verdict(check.latest.verdict).is_yes else Verdict.UNKNOWN

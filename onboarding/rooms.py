@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from django.conf import settings
+
 from checks.clocks import Clock
 from checks.engine.outcomes import Kind
 from checks.models import Check, Observation
@@ -17,7 +19,8 @@ from onboarding.freezes import freezes_for
 from onboarding.judging import Ground
 from onboarding.models import Cutover, DomainPart, OnCall, Plan, Responsibility, Task
 from onboarding.on_call import on_call_of
-from onboarding.room_facts import Facts
+from onboarding.proof import Subject
+from onboarding.room_facts import Facts, is_stale
 from onboarding.safety import clock_of
 from onboarding.windows import CLOSES_AFTER, OPENS_BEFORE
 from tenants.regions import Region
@@ -67,17 +70,29 @@ def facts_of(
         for kind, key in TASK_OF_KIND.items()
         if key in by_key
     }
-    clocks = [
-        (subject.name, clock)
-        for subject in subjects.get(Kind.MX_TTL, ())
-        if subject.check is not None
-        for clock in [clock_of(subject.check, _seen_by(subject.check, history), region)]
-        if clock is not None
-    ]
     zone = zoneinfo.ZoneInfo(ground.tenant.time_zone)
     is_inbound = cutover.direction == Cutover.Direction.INBOUND
     since = _outbound_since(by_key.get("outbound-cutover"), ground) if is_inbound else None
-    return Facts(cutover, by_key, subjects, clocks, zone, now, is_open(cutover, now), since)
+    facts = Facts(cutover, by_key, subjects, [], zone, now, is_open(cutover, now), since)
+    ttls = facts.of(Kind.MX_TTL)
+    clocks = [(subject.name, clock_now(subject, facts, history, region)) for subject in ttls]
+    return replace(facts, clocks=clocks)
+
+
+def clock_now(
+    subject: Subject, facts: Facts, history: Sequence[Observation], region: Region
+) -> Clock:
+    """One domain's own clock. Nothing is called safe by what nobody has looked at lately."""
+    check = subject.check
+    if check is None or is_stale(check, facts):
+        return Clock(None)
+    return clock_of(check, _seen_by(check, history), region) or Clock(None)
+
+
+def moves_everywhere(tasks: Iterable[Task], ground: Ground) -> Sequence[Subject]:
+    """The MX of every domain that is to move, whichever cutover it is in."""
+    task = next((task for task in tasks if task.key == TASK_OF_KIND[Kind.MX]), None)
+    return ground.evidence(task, [Kind.MX.value]).subjects if task is not None else ()
 
 
 def _outbound_since(task: Task | None, ground: Ground) -> datetime | None:
@@ -133,20 +148,26 @@ def surroundings(plan: Plan, own: Sequence[Cutover]) -> Surroundings:
 
 
 def switched(
-    facts: Facts, history: Sequence[Observation], clocks: Mapping[int, Clock]
+    facts: Facts,
+    moves: Iterable[Subject],
+    history: Sequence[Observation],
+    clocks: Mapping[str, Clock],
 ) -> list[Switched]:
-    """The domains of an inbound cutover after their switch. `clocks` are those of the lockdown, by
-    check; `history` tells which TTL there was before the window opened."""
+    """Domains after their switch, those of this cutover and all others that are to move: the old
+    hosts are the tenant's. `clocks` are those of the lockdown, by domain; `history` tells which TTL
+    there was before the window opened."""
     opened_at = facts.cutover.planned_at - OPENS_BEFORE
+    own = {subject.name for subject in facts.of(Kind.MX)}
     return [
         Switched(
             subject.name,
-            clocks.get(subject.check.pk),
-            _lowest_ttl(subject.check.latest),
-            _highest_ttl(facts, subject.check, history, before=opened_at),
+            clocks.get(subject.name),
+            None if check is None or is_stale(check, facts) else _lowest_ttl(check.latest),
+            _highest_ttl(facts, check, history, before=opened_at) if check is not None else 0,
+            is_own=subject.name in own,
         )
-        for subject in facts.of(Kind.MX)
-        if subject.check is not None
+        for subject in moves
+        for check in [subject.check]
     ]
 
 
@@ -178,7 +199,9 @@ def _highest_ttl(
         for ttl in _ttls(each)
         if ttl is not None
     ]
-    return max([*seen, typed or 0])
+    highest = max([*seen, typed or 0])
+    # One that was never higher had been lowered before anybody saw it.
+    return highest if highest > settings.CHECKS_TTL_THRESHOLD_SECONDS else 0
 
 
 def _elsewhere_on_call(plan: Plan, on_call: Sequence[OnCall]) -> Iterable[OnCall]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -23,6 +23,8 @@ from tenants.services import write_activity
 
 KIND_OF_DIRECTION = {Cutover.Direction.INBOUND: Kind.MX, Cutover.Direction.OUTBOUND: Kind.SPF}
 _TOLD = ("records", "no-record", "no-name")
+# Later the old hosts may be gone: then nobody is led back to them.
+TRIED_AGAIN_WITHIN = timedelta(days=7)
 
 
 def take_at_opening(cutover: Cutover) -> CutoverSnapshot | None:
@@ -56,6 +58,10 @@ def _take(
     kind = KIND_OF_DIRECTION[Cutover.Direction(cutover.direction)]
     checks = list(checks_of(tenant).filter(kind=kind, domain__cutovers=cutover))
     content = [_entry(check, seen) for check, seen in _told_by(checks, at)]
+    if kind is Kind.MX:
+        earlier = _kept_lately(cutover)
+        hosts = frozenset(tenant.region_values.mx)
+        content = [_before_the_switch(entry, earlier, hosts) for entry in content]
     with transaction.atomic():
         # Of two workers at once the second finds the first one's.
         held = Cutover.objects.select_for_update().filter(pk=cutover.pk).first()
@@ -81,6 +87,38 @@ def _take(
         )
         cutover.plan.touch()
     return made
+
+
+def _kept_lately(cutover: Cutover) -> list[dict[str, Any]]:
+    """What was kept at earlier openings of this direction, newest first."""
+    kept = CutoverSnapshot.objects.filter(
+        cutover__plan=cutover.plan_id,
+        cutover__direction=cutover.direction,
+        reason=CutoverSnapshot.Reason.OPENED,
+        window_start__lt=cutover.planned_at,
+        window_start__gte=cutover.planned_at - TRIED_AGAIN_WITHIN,
+    )
+    return [entry for each in kept.order_by("-window_start") for entry in each.content]
+
+
+def _before_the_switch(
+    entry: dict[str, Any], earlier: Iterable[dict[str, Any]], hosts: frozenset[str]
+) -> dict[str, Any]:
+    """A window that is moved after its switch has begun opens on the new answer. The way back is
+    what stood there when it opened at first."""
+    if not _has_any_of(hosts, entry):
+        return entry
+    of_domain = (each for each in earlier if each["domain"] == entry["domain"])
+    told = (each for each in of_domain if each["servers"] and not _has_any_of(hosts, each))
+    return next(told, entry)
+
+
+def _has_any_of(hosts: frozenset[str], entry: dict[str, Any]) -> bool:
+    return any(
+        value.partition(" ")[2] in hosts
+        for row in entry["servers"]
+        for value in row.get("values") or ()
+    )
 
 
 def _opened(cutover: Cutover) -> QuerySet[CutoverSnapshot]:

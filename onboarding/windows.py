@@ -56,4 +56,8 @@ def next_cutover(cutovers: Sequence[Cutover], *, now: datetime) -> Cutover | Non
 
 def span_of(cutover: Cutover) -> tuple[datetime, datetime]:
     """From when until when a cutover's window is watched closely."""
-    return cutover.planned_at - OPENS_BEFORE, cutover.planned_at + CLOSES_AFTER
+    return span_from(cutover.planned_at)
+
+
+def span_from(start: datetime) -> tuple[datetime, datetime]:
+    return start - OPENS_BEFORE, start + CLOSES_AFTER

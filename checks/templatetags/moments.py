@@ -58,6 +58,14 @@ def exact(at: datetime, zone: str) -> SafeString:
 
 
 @register.simple_tag
+def kept_moment(text: str, zone: str) -> str:
+    """A moment that a line of the activity keeps as text, with its year, in a time zone."""
+    at = datetime.fromisoformat(text)
+    local = (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(zoneinfo.ZoneInfo(zone))
+    return date_format(local, "D j M Y, H:i T")
+
+
+@register.simple_tag
 def to_the_second(at: datetime, zone: str) -> SafeString:
     """The day and second in a tenant's own time zone, for a record."""
     local = at.astimezone(zoneinfo.ZoneInfo(zone))

@@ -30,10 +30,17 @@ from onboarding.objections import Objection, frozen_days, too_early
 from onboarding.on_call import candidates, unmanned
 from onboarding.readiness import earliest_safe, readiness
 from onboarding.rollback import rollback_of
-from onboarding.room_facts import Facts, Row
-from onboarding.rooms import facts_of, narrowed, surroundings, switched
+from onboarding.room_facts import Facts, Row, is_stale, stale_among
+from onboarding.rooms import (
+    clock_now,
+    facts_of,
+    moves_everywhere,
+    narrowed,
+    surroundings,
+    switched,
+)
 from onboarding.rows import TaskRow
-from onboarding.safety import ACT_OF_KIND, clock_of
+from onboarding.safety import ACT_OF_KIND
 from onboarding.scopes import PHASE_OF_DIRECTION, TASK_OF_DIRECTION, primary_first
 from onboarding.talk import comments_of
 from onboarding.views.shared import TenantPage, load_page, show, signed_in
@@ -105,31 +112,23 @@ def load_room(request: HttpRequest, public_id: str, cutover_id: str) -> Room:
 
 def room_with(page: TenantPage, cutover: Cutover, ground: Ground, *, now: datetime) -> Room:
     """The room as this ground makes it: the tenant's own, or one that is only rehearsed."""
+    tasks = [row.task for row in page.rows]
+    is_inbound = cutover.direction == Cutover.Direction.INBOUND
+    moves = moves_everywhere(tasks, ground) if is_inbound else ()
     ground = narrowed(ground, cutover)
     seen = list(history(ground.checks, list(ACT_OF_KIND)))
-    tasks = [row.task for row in page.rows]
     facts = facts_of(cutover, tasks, ground, seen, page.region, now=now)
-    is_inbound = cutover.direction == Cutover.Direction.INBOUND
     subjects = facts.of(Kind.MX) if is_inbound else ()
-    clocks = {
-        subject.check.pk: clock
-        for subject in subjects
-        if subject.check is not None
-        for asked in [subject.check]
-        for clock in [
-            clock_of(asked, [s for s in seen if s.check_asked_id == asked.pk], page.region)
-        ]
-        if clock is not None
-    }
+    clocks = {subject.name: clock_now(subject, facts, seen, page.region) for subject in moves}
     return Room(
         page,
         cutover,
         facts,
         readiness(facts),
-        boards(subjects, page.region.mx, clocks),
+        boards(subjects, page.region.mx, clocks, stale=stale_among(subjects, facts)),
         surroundings(page.plan, page.cutovers),
         ground,
-        switched(facts, seen, clocks) if is_inbound else (),
+        switched(facts, moves, seen, clocks),
     )
 
 
@@ -228,8 +227,9 @@ def rollback(request: HttpRequest, public_id: str, cutover_id: str) -> HttpRespo
     checks = {(c.kind, c.subject): c for c in room.page.ground.checks}
     chosen = newest or (kept[0] if kept else None)
     sheets = [
-        rollback_of(entry, checks.get((entry["kind"], entry["domain"])))
+        rollback_of(entry, check, is_stale=check is not None and is_stale(check, room.facts))
         for entry in (chosen.content if chosen is not None else ())
+        for check in [checks.get((entry["kind"], entry["domain"]))]
     ]
     context = {
         "page": room.page,

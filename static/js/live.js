@@ -51,8 +51,12 @@ function snapshot(live) {
     open: [...live.querySelectorAll("details[open][id]")].map((row) => row.id),
     said: new Map([...live.querySelectorAll("[data-said]")].map((e) => [e.id, e.dataset.said])),
     focus: live.contains(document.activeElement) ? pathTo(document.activeElement, live) : "",
+    typed: new Map(fields(live).filter((f) => f.value !== f.defaultValue).map((f) => [f.id, f.value])),
   };
 }
+
+const TYPED = "textarea[id], input[id]:is([type=text], [type=tel], [type=number], [type=date])";
+const fields = (live) => [...live.querySelectorAll(TYPED)];
 
 // The nearest element with an id, and which of its focusable descendants has the focus.
 function pathTo(element, live) {
@@ -64,6 +68,7 @@ function pathTo(element, live) {
 
 function restore(live) {
   for (const id of before.open) document.getElementById(id)?.setAttribute("open", "");
+  for (const field of fields(live)) field.value = before.typed.get(field.id) ?? field.value;
   const owner = before.focus && document.getElementById(before.focus.id);
   const target = owner && (owner.querySelectorAll("a, button, summary")[before.focus.place] ?? owner);
   if (target && !target.contains(document.activeElement)) target.focus({ preventScroll: true });
@@ -74,7 +79,11 @@ function restore(live) {
 }
 
 document.addEventListener("htmx:beforeSwap", (event) => {
-  if (event.detail.target?.matches?.("[data-live-url]")) before = snapshot(event.detail.target);
+  const target = event.detail.target;
+  if (!target?.matches?.("[data-live-url]")) return;
+  before = snapshot(target);
+  // What a form sent is not typed once more; only a page that moves by itself keeps it.
+  if (event.detail.requestConfig?.triggeringEvent?.type !== RELOAD) before.typed.clear();
 });
 // Not earlier: while it settles, htmx gives every attribute (open, too) back as it was sent.
 document.addEventListener("htmx:afterSettle", () => {

@@ -78,6 +78,22 @@ def test_nothing_is_swapped_under_the_hands_of_who_types(
     expect(page.locator(f"#{KEY} .task-state")).to_contain_text("confirmed", timeout=4000)
 
 
+def test_words_typed_and_left_survive_a_refresh(
+    open_page: OpenPage, tenant: Tenant, consultant: User, owner: User
+) -> None:
+    page = open_page(consultant, _plan(tenant))
+    _settle(page)
+    page.locator("#mail-flow-infrastructure > summary").click()
+    due = page.locator("#due-mail-flow-infrastructure")
+    due.fill("2026-12-03")
+    page.locator("h1").click()
+
+    confirm_task(task_of(tenant, KEY), by=owner, side=Responsibility.CLIENT)
+    expect(page.locator(f"#{KEY} .task-state")).to_contain_text("confirmed", timeout=4000)
+
+    expect(due).to_have_value("2026-12-03")
+
+
 def test_a_lost_connection_is_said_quietly_and_mends(
     open_page: OpenPage, tenant: Tenant, consultant: User
 ) -> None:

@@ -15,10 +15,11 @@ from onboarding.afterwards import Duty, Switched, afterwards, has_begun, others_
 from onboarding.proof import Subject
 from onboarding.room_facts import Facts
 from tenants.models import Tenant, User
-from tests.cast import SignIn
+from tests.cast import MakeTenant, SignIn
 from tests.cutovers import cutover_of
 from tests.markup import texts
 from tests.onboarding.room_facts import NOW, room_facts, subject_of, task_at
+from tests.onboarding.test_cutover_room import NEW, OLD, seen
 
 LOCKDOWN = "connection-lockdown"
 
@@ -75,6 +76,43 @@ def test_lockdown_waits_for_its_moment_to_the_second(
     assert words in duty.words
 
 
+ELSEWHERE = Switched("big.test", Clock(None), 300, 21_600, is_own=False)
+
+
+def test_the_old_hosts_stay_open_for_domains_that_another_cutover_moves() -> None:
+    facts = room_facts("inbound")
+    own = _moved(safe_in=-timedelta(days=1))
+
+    kept = _duty(facts, "old-way", own, ELSEWHERE)
+    shut = _duty(facts, "lockdown", own, ELSEWHERE)
+
+    assert (kept.shape.value, shut.shape.value) == ("waiting", "locked")
+    assert "Not every server gives the new answer for big.test" in kept.words
+    assert "every server gives the new answer for big.test." in shut.words
+    assert "Earliest safe lockdown" not in shut.words
+    assert "big.test" not in _duty(facts, "ttl", own, ELSEWHERE).words
+    assert not has_begun(
+        room_facts("inbound", planned_at=NOW + timedelta(hours=1)),
+        [LAGGING, Switched("big.test", Clock(NOW), 300, is_own=False)],
+    )
+
+
+def test_a_room_waits_with_the_lockdown_for_all_of_the_tenants_domains(
+    make_tenant: MakeTenant, consultant: User, signed_in: SignIn
+) -> None:
+    tenant = make_tenant(domains=(("one.test", "primary"), ("two.test", "secondary")))
+    now = timezone.now()
+    cutover = cutover_of(tenant, "inbound", now - timedelta(minutes=5), "one.test")
+    for days, hosts in ((40, (OLD,)), (35, NEW)):
+        seen(tenant, Kind.MX, now - timedelta(days=days), 300, *hosts)
+    address = reverse("onboarding:cutover-room", args=[tenant.public_id, cutover.public_id])
+
+    html = signed_in(consultant).get(address).content.decode()
+
+    assert "for two.test." in texts(html, "#after-lockdown")[0]
+    assert "Earliest safe lockdown" not in html
+
+
 def _side(kind: Kind, verdict: str, **more: Any) -> Subject:
     return subject_of(kind, verdict, name="mail.one.test:25", **more)
 
@@ -122,7 +160,7 @@ def test_what_was_seen_of_a_port_a_day_ago_is_not_told_as_of_now() -> None:
         (_moved(ttl=86_400), "todo", "pass", "what it was before"),
         (_moved(ttl=300), "todo", "waiting", "After the lockdown: one.test to 21600 s."),
         (_moved(ttl=300), "done", "todo", "Raise it: one.test to 21600 s."),
-        (_moved(ttl=300, before=300), "done", "pass", "what it was before"),
+        (_moved(ttl=600, before=600), "done", "pass", "what it was before"),
         (_moved(ttl=300, before=0), "done", "todo", "Raise it: one.test to 3600 s."),
         (UNTOLD, "done", "unknown", "could not be told everywhere"),
     ],
@@ -185,7 +223,8 @@ def _spf(record: str, *, unanimous: bool = True) -> Subject:
             ["mx", "ip4:198.51.100.0/24", "+a:old.test"],
         ),
         ("v=spf1 -ip4:192.0.2.1 exp=why.one.test redirect=other.test", ["redirect=other.test"]),
-        ("v=spf1 a:old.test/24 +all", ["a:old.test/24"]),
+        ("v=spf1 a:old.test/24 +all", ["a:old.test/24", "+all"]),
+        ("v=spf1 include:us._netblocks.mimecast.test all", ["all"]),
         ("", None),
     ],
 )
@@ -199,6 +238,67 @@ def test_what_servers_do_not_agree_on_is_not_told_of_spf() -> None:
     duty = _duty(room_facts("outbound", subjects={Kind.SPF: [split]}), "old-senders")
 
     assert (others_in(split), duty.shape.value) == (None, "unknown")
+
+
+@pytest.mark.parametrize(
+    ("settled", "age", "shape"),
+    [
+        ("pass", timedelta(minutes=1), "pass"),
+        ("fail", timedelta(minutes=1), "fail"),
+        ("", timedelta(minutes=1), "unknown"),
+        ("pass", timedelta(hours=26), "unknown"),
+    ],
+)
+def test_old_senders_are_retired_only_where_spf_is_known_to_let_mimecast_send(
+    settled: str, age: timedelta, shape: str
+) -> None:
+    spf = subject_of(Kind.SPF, settled, age=age)
+    assert spf.check is not None
+    assert spf.check.latest is not None
+    spf.check.latest.evidence = {"record": "v=spf1 -all", "include": "us._netblocks.mimecast.test"}
+
+    duty = _duty(room_facts("outbound", subjects={Kind.SPF: [spf]}), "old-senders")
+
+    assert duty.shape.value == shape
+
+
+@pytest.mark.parametrize(
+    ("state", "outside", "lags", "shape"),
+    [
+        ("done", "pass", False, "pass"),
+        ("done", "", False, "pass"),
+        ("done", "fail", False, "caution"),
+        ("accepted", "", False, "caution"),
+        ("done", "pass", True, "caution"),
+    ],
+)
+def test_a_lockdown_called_done_is_not_green_while_something_speaks_against_it(
+    state: str, outside: str, lags: bool, shape: str
+) -> None:
+    facts = room_facts(
+        "inbound",
+        tasks={LOCKDOWN: task_at(LOCKDOWN, state)},
+        subjects={Kind.LOCKDOWN: [_side(Kind.LOCKDOWN, outside)]},
+    )
+
+    duty = _duty(facts, "lockdown", _moved(), *([ELSEWHERE] if lags else []))
+
+    assert duty.shape.value == shape
+
+
+@pytest.mark.parametrize(("before", "words"), [(300, "to 3600 s"), (7200, "to 7200 s")])
+def test_a_ttl_that_was_low_when_first_seen_is_raised_to_an_hour(
+    tenant: Tenant, consultant: User, signed_in: SignIn, before: int, words: str
+) -> None:
+    now = timezone.now()
+    cutover = cutover_of(tenant, "inbound", now - timedelta(minutes=5))
+    seen(tenant, Kind.MX, now - timedelta(days=2), before, OLD)
+    seen(tenant, Kind.MX, now - timedelta(minutes=1), 300, *NEW)
+    address = reverse("onboarding:cutover-room", args=[tenant.public_id, cutover.public_id])
+
+    html = signed_in(consultant).get(address).content.decode()
+
+    assert words in texts(html, "#after-ttl")[0]
 
 
 @pytest.mark.parametrize(

@@ -22,15 +22,23 @@ def _told(values: list[str], *, ttl: int | None = 300, status: str = "records") 
             "values": values, "ttl": ttl}  # fmt: skip
 
 
-def _board(servers: list[dict[str, Any]], resolvers: list[dict[str, Any]]) -> DomainBoard:
+def _board(
+    servers: list[dict[str, Any]], resolvers: list[dict[str, Any]], stale: tuple[str, ...] = ()
+) -> DomainBoard:
     subject = subject_of(Kind.MX, "pass")
     assert subject.check is not None
     assert subject.check.latest is not None
     subject.check.pk = 1
     subject.check.latest.first_seen_at = NOW
     subject.check.latest.evidence = {"servers": servers, "resolvers": resolvers}
-    (board,) = boards([Subject(Kind.MX, "one.test", subject.check)], HOSTS, {})
+    (board,) = boards([Subject(Kind.MX, "one.test", subject.check)], HOSTS, {}, stale=stale)
     return board
+
+
+def test_what_nobody_has_looked_at_lately_is_not_called_moved() -> None:
+    assert _board([_told(NEW)], []).shape == "pass"
+    assert _board([_told(NEW)], [], ("one.test",)).shape == "unknown"
+    assert _board([_told(NEW)], [], ("two.test",)).shape == "pass"
 
 
 def test_the_share_of_resolvers_counts_those_that_hold_exactly_the_new_answer() -> None:

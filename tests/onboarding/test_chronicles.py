@@ -14,7 +14,10 @@ from checks.services import record_run
 from onboarding import voting
 from onboarding.chronicles import Entry, chronicle
 from onboarding.models import Cutover, Task
+from onboarding.on_call import candidates, put_on_call
 from onboarding.planning import change_cutover
+from onboarding.rehearsing import Run, keep_rehearsal
+from onboarding.snapshots import take_at_opening
 from onboarding.talk import Words, add_comment
 from tenants.models import Tenant, User
 from tests.cast import MakeTenant, SignIn, task_of
@@ -96,6 +99,29 @@ def test_answers_of_long_before_the_window_are_not_of_the_cutover(
     _see(tenant, "northwind.test", Verdict.FAIL, timezone.now() - timedelta(days=3))
 
     assert _told(cutover) == []
+
+
+def test_an_evening_that_was_tried_before_is_of_the_record_too(
+    tenant: Tenant, cutover: Cutover, consultant: User
+) -> None:
+    take_at_opening(cutover)
+    _see(tenant, "northwind.test", Verdict.PASS, cutover.planned_at)
+    later = cutover.planned_at + timedelta(days=9)
+    change_cutover(cutover, later, list(cutover.domains.all()), shown=1, by=consultant)
+    cutover.refresh_from_db()
+
+    assert "northwind.test pass" in _told(cutover)
+
+
+def test_rehearsals_and_people_on_call_are_of_the_record(
+    tenant: Tenant, cutover: Cutover, consultant: User
+) -> None:
+    now = timezone.now()
+    keep_rehearsal(cutover, Run("", [], [], []), began_at=now, now=now, words="", by=consultant)
+    person = next(c for c in candidates(tenant) if c.side == "mimecast")
+    put_on_call(cutover, person, phone="+1 555 0100", by=consultant)
+
+    assert _told(cutover) == ["rehearsed", "on-call-named"]
 
 
 def test_a_client_reads_no_internal_note_in_it(

@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from checks.engine.outcomes import Kind
 from checks.models import Check, Observation
-from onboarding.models import Cutover
+from onboarding.models import Cutover, CutoverDomain
 from onboarding.planning import change_cutover
-from tenants.models import ActivityLine, Tenant, User
+from tenants.models import ActivityLine, Domain, Tenant, User
 from tests.cast import MakeTenant, SignIn
 from tests.cutovers import cutover_of
 from tests.markup import texts
@@ -40,7 +41,9 @@ def seen(
         first_seen_at=at,
         last_seen_at=at,
     )
-    Check.objects.filter(pk=check.pk).update(latest=latest, looked_at=at)
+    # Looked at again since, with the same answer.
+    looked_at = max(at, timezone.now())
+    Check.objects.filter(pk=check.pk).update(latest=latest, looked_at=looked_at)
 
 
 def plan_inbound(tenant: Tenant, at: datetime) -> Cutover:
@@ -68,6 +71,34 @@ def test_the_room_tells_the_worked_vector_to_the_minute(
     (row,) = [text for text in texts(html, "li") if "old TTL run out" in text]
     assert "Earliest safe cutover: Tue 1 Dec 09:05 UTC, because ns1.test (192.0.2.1) gave" in row
     assert "out 86400 s for northwind.test until Mon 30 Nov 09:05 UTC." in row
+
+
+def test_what_nobody_looked_at_for_a_day_is_not_called_safe(
+    tenant: Tenant, owner: User, signed_in: SignIn
+) -> None:
+    _lowered(tenant)
+    cutover = plan_inbound(tenant, MONDAY + timedelta(days=9))
+    Check.objects.update(looked_at=timezone.now() - timedelta(hours=26))
+
+    html = signed_in(owner).get(address(cutover)).content.decode()
+
+    assert "Earliest safe cutover" not in html
+    (row,) = texts(html, "#ready-ttl")
+    assert "it cannot be told yet from when a switch is safe" in row
+
+
+def test_a_domain_without_an_answer_keeps_the_others_from_being_called_safe(
+    tenant: Tenant, owner: User, signed_in: SignIn
+) -> None:
+    _lowered(tenant)
+    cutover = plan_inbound(tenant, MONDAY + timedelta(days=9))
+    new = Domain.objects.create(tenant=tenant, name="new.test", role="secondary")
+    CutoverDomain.objects.create(cutover=cutover, domain=new, direction="inbound")
+
+    html = signed_in(owner).get(address(cutover)).content.decode()
+
+    assert "Earliest safe cutover" not in html
+    assert "new.test: it cannot be told yet" in texts(html, "#ready-ttl")[0]
 
 
 def test_the_board_counts_servers_and_minutes_to_the_last_old_cache(

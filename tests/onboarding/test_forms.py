@@ -284,3 +284,23 @@ def test_the_profile_page_takes_consent_for_hosts(
     assert answer.status_code == 302
     assert host.consented_by == consultant
     assert "consent-given" in tenant.activity.values_list("act", flat=True)
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("2027-03-14T02:30", ["Clocks go forward over this hour that night: choose another."]),
+        ("2027-11-07T01:30", ["This hour comes twice that night: choose another."]),
+        ("2027-03-14T03:30", []),
+        ("2027-11-07T02:00", []),
+    ],
+)
+def test_a_window_begins_at_a_moment_that_there_is_once(
+    tenant: Tenant, typed: str, said: list[str]
+) -> None:
+    domains = list(tenant.domains.all())
+    data = {"planned_at": typed, "domains": [domain.public_id for domain in domains]}
+
+    form = CutoverForm(data, time_zone="America/New_York", offered=domains)
+
+    assert form.errors.get("planned_at", []) == said

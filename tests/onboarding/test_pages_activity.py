@@ -39,17 +39,17 @@ ACTS: list[tuple[str, dict[str, Any], str]] = [
     (
         "cutover-planned",
         {"direction": "inbound", "planned_at": "2026-12-03T19:00:00+00:00"},
-        "Jo planned the inbound cutover for 2026-12-03, 19:00.",
+        "Jo planned the inbound cutover for Thu 3 Dec 2026, 14:00 EST.",
     ),
     (
         "cutover-planned",
         {"direction": "inbound", "planned_at": "2026-12-03T19:00:00+00:00", "of": "a.test"},
-        "Jo planned the inbound cutover of a.test for 2026-12-03, 19:00.",
+        "Jo planned the inbound cutover of a.test for Thu 3 Dec 2026, 14:00 EST.",
     ),
     (
         "cutover-changed",
         {"direction": "inbound", "planned_at": "2026-12-03T19:00:00+00:00", "of": "a.test"},
-        "Jo changed the inbound cutover: a.test, 2026-12-03, 19:00.",
+        "Jo changed the inbound cutover: a.test, Thu 3 Dec 2026, 14:00 EST.",
     ),
     (
         "cutover-dropped",
@@ -87,7 +87,9 @@ ACTS: list[tuple[str, dict[str, Any], str]] = [
 def test_an_act_reads_as_a_sentence(act: str, params: dict[str, Any], sentence: str) -> None:
     line = ActivityLine(act=act, params=params, actor=User(name="Jo"))
 
-    shown = render_to_string("onboarding/activity_line.html", {"line": line})
+    shown = render_to_string(
+        "onboarding/activity_line.html", {"line": line, "zone": "America/New_York"}
+    )
 
     bare = shown.replace("<code>", "").replace("</code>", "").replace("</strong>", "")
     bare = bare.replace('<strong class="bad">', "").replace("<strong>", "")

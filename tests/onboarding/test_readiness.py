@@ -47,11 +47,23 @@ def test_only_a_settled_yes_that_still_holds_is_green(subject: Subject, verdict:
     assert _row(facts, "ownership").verdict is verdict
 
 
-def test_in_an_open_window_an_answer_of_before_is_none() -> None:
-    seen = subject_of(Kind.OWNERSHIP, "pass", age=timedelta(minutes=11))
-    facts = room_facts("inbound", subjects={Kind.OWNERSHIP: [seen]}, is_open=True)
+@pytest.mark.parametrize(
+    ("direction", "kind", "key", "verdict"),
+    [
+        ("inbound", Kind.MTA_STS, "mta-sts", Verdict.UNKNOWN),
+        ("outbound", Kind.SPF, "spf", Verdict.UNKNOWN),
+        # What this window does not switch is looked at as often as ever.
+        ("inbound", Kind.OWNERSHIP, "ownership", Verdict.PASS),
+        ("outbound", Kind.OWNERSHIP, "ownership", Verdict.PASS),
+    ],
+)
+def test_in_an_open_window_an_answer_of_before_is_none(
+    direction: str, kind: Kind, key: str, verdict: Verdict
+) -> None:
+    seen = subject_of(kind, "pass", age=timedelta(minutes=11))
+    facts = room_facts(direction, subjects={kind: [seen]}, is_open=True)
 
-    assert _row(facts, "ownership").verdict is Verdict.UNKNOWN
+    assert _row(facts, key).verdict is verdict
 
 
 def test_no_domain_at_all_is_never_ready() -> None:
@@ -214,6 +226,25 @@ def test_fewer_days_than_agreed_are_a_caution_once_accepted_in_words() -> None:
     assert (row.verdict, row.words) == (
         Verdict.WARN,
         "Fewer days were accepted: “Contract ends.”",
+    )
+
+
+def test_days_that_were_set_aside_are_a_caution() -> None:
+    outbound = task_at("outbound-cutover", "proven", proven_at=NOW)
+    wait = task_at(
+        "outbound-days",
+        "not_applicable",
+        waits_after="outbound-cutover",
+        mark="set_aside",
+        mark_because="Mail is moved at once.",
+    )
+    tasks = {task.key: task for task in (outbound, wait)}
+
+    row = _row(room_facts("inbound", tasks=tasks, planned_at=NOW + timedelta(days=1)), "outbound")
+
+    assert (row.verdict, row.words) == (
+        Verdict.WARN,
+        "The days were set aside: “Mail is moved at once.”",
     )
 
 

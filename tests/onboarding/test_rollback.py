@@ -72,6 +72,42 @@ def test_an_opened_window_is_kept_once_and_a_moved_one_again(tenant: Tenant) -> 
     assert ActivityLine.objects.filter(act="snapshot-taken").count() == 2
 
 
+@pytest.mark.parametrize(
+    ("moved_by", "kept"),
+    [
+        (timedelta(hours=1), [[OLD], [OLD]]),
+        (timedelta(days=6), [[OLD], [OLD]]),
+        (timedelta(days=8), [[*NEW], [*NEW]]),
+    ],
+)
+def test_a_window_moved_after_the_switch_keeps_the_way_back(
+    tenant: Tenant, moved_by: timedelta, kept: list[list[str]]
+) -> None:
+    cutover = plan_inbound(tenant, START)
+    seen(tenant, Kind.MX, OPENED - timedelta(hours=1), 300, OLD, servers=2)
+    take_at_opening(cutover)
+    seen(tenant, Kind.MX, START + timedelta(minutes=5), 300, *NEW, servers=2)
+    cutover.planned_at = START + moved_by
+
+    made = take_at_opening(cutover)
+
+    assert made is not None
+    assert _values(made) == kept
+
+
+def test_a_domain_that_was_put_back_is_kept_as_it_is_at_the_next_opening(tenant: Tenant) -> None:
+    cutover = plan_inbound(tenant, START)
+    seen(tenant, Kind.MX, OPENED - timedelta(hours=1), 300, OLD, servers=2)
+    take_at_opening(cutover)
+    seen(tenant, Kind.MX, START + timedelta(hours=2), 300, "10 other.northwind.test", servers=2)
+    cutover.planned_at = START + timedelta(days=1)
+
+    made = take_at_opening(cutover)
+
+    assert made is not None
+    assert _values(made) == [["10 other.northwind.test"], ["10 other.northwind.test"]]
+
+
 def test_the_beat_keeps_it_when_the_window_opens(tenant: Tenant) -> None:
     seen(tenant, Kind.MX, timezone.now() - timedelta(hours=1), 300, OLD)
     plan_inbound(tenant, timezone.now() + timedelta(minutes=29))
@@ -152,6 +188,29 @@ def test_everything_is_as_it_was_only_where_every_server_says_so(
     sheet = rollback_of(_entry(*before), _now(*now))
 
     assert (sheet.verdict, sheet.lagging) == (verdict, lagging)
+
+
+def test_an_answer_of_long_ago_does_not_tell_that_everything_is_as_it_was() -> None:
+    entry, seen = _entry([OLD], [OLD]), _now([OLD], [OLD])
+
+    assert rollback_of(entry, seen, is_stale=True).verdict is Verdict.UNKNOWN
+    assert rollback_of(entry, seen).verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize(("minutes", "said"), [(9, "as it was"), (11, "could not tell")])
+def test_in_a_window_only_a_look_of_now_proves_the_way_back(
+    tenant: Tenant, owner: User, signed_in: SignIn, minutes: int, said: str
+) -> None:
+    now = timezone.now()
+    cutover = plan_inbound(tenant, now - timedelta(hours=1))
+    seen(tenant, Kind.MX, now - timedelta(hours=2), 300, OLD)
+    take_at_opening(cutover)
+    Check.objects.filter(kind=Kind.MX).update(looked_at=now - timedelta(minutes=minutes))
+
+    address = reverse("onboarding:rollback", args=[tenant.public_id, cutover.public_id])
+    html = signed_in(owner).get(address).content.decode()
+
+    assert texts(html, ".badge")[-1] == said
 
 
 def test_a_server_without_an_address_leaves_it_untold() -> None:
