@@ -201,6 +201,10 @@ def _old_ttl(facts: Facts) -> Row:
     title = "TTL lowered and the old TTL run out"
     waiting = [(domain, clock) for domain, clock in facts.clocks if clock.safe_at is None]
     check = _slowest(facts, waiting)
+    if facts.of(Kind.MX) and not facts.of(Kind.MX_TTL):
+        said = "Lowering the TTL is asked of none of these domains: caches keep what they hold."
+        mend = "Keep the old hosts taking mail until the last cache is gone."
+        return Row("ttl", title, Verdict.WARN, said, mend)
     if not facts.clocks:
         said = "No domain's TTL has been looked at yet."
         return Row("ttl", title, Verdict.UNKNOWN, said, _WAIT)

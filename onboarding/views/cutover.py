@@ -65,7 +65,12 @@ class Room:
     def clashes(self) -> list[str]:
         left = self.page.domains_in_none(self.cutover.direction)
         order = primary_first(self.cutover, self.page.cutovers, left)
-        return [*order, *clashes(self.cutover, self.around)]
+        late = ["The window is over, and nobody confirmed it."] if self._is_missed else []
+        return [*late, *order, *clashes(self.cutover, self.around)]
+
+    @property
+    def _is_missed(self) -> bool:
+        return self.cutover.confirmed_at is None and self.facts.now >= self.cutover.ends_at
 
     @cached_property
     def on_call(self) -> list[OnCall]:

@@ -234,3 +234,15 @@ def test_the_fragment_is_the_room_alone(tenant: Tenant, owner: User, signed_in: 
 
     assert html.strip().startswith("<div")
     assert 'id="room"' in html
+
+
+@pytest.mark.parametrize(("ended", "said"), [(1, True), (-1, False)])
+def test_a_window_that_passed_unconfirmed_is_said(
+    tenant: Tenant, owner: User, signed_in: SignIn, ended: int, said: bool
+) -> None:
+    planned = plan_inbound(tenant, timezone.now() - timedelta(hours=4 + ended))
+    address = reverse("onboarding:cutover-room", args=[tenant.public_id, planned.public_id])
+
+    page = signed_in(owner).get(address).content.decode()
+
+    assert ("The window is over, and nobody confirmed it." in page) == said

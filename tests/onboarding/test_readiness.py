@@ -283,3 +283,12 @@ def test_what_speaks_against_a_window_is_said_in_sentences() -> None:
         "The outbound cutover of two.test is less than a day away.",
         "Your consultant has another cutover in the same hours.",
     ]
+
+
+def test_domains_that_nobody_asks_to_lower_their_ttl_are_a_caution_and_no_doubt_for_ever() -> None:
+    facts = room_facts("inbound", subjects={Kind.MX: [subject_of(Kind.MX, "")]})
+
+    row = _row(facts, "ttl")
+
+    assert (row.verdict, row.holds_back) == (Verdict.WARN, False)
+    assert row.words.startswith("Lowering the TTL is asked of none of these domains")
