@@ -30,6 +30,7 @@ from onboarding.models import (
     CutoverSnapshot,
     CutoverVerdict,
     CutoverVote,
+    EvidenceFile,
     Task,
 )
 from onboarding.packs import building
@@ -325,3 +326,16 @@ def test_erasing_the_tenant_erases_the_pack(
         leaving.erase_tenant(pack.tenant, typed="Northwind", by=administrator)
 
     assert not place.exists()
+
+
+def test_a_pack_that_could_not_be_made_leaves_nothing_behind(
+    completed: Tenant, files_dir: Path
+) -> None:
+    pack = ClosingPack.objects.get(tenant=completed)
+    for kept in EvidenceFile.objects.all():
+        file_store.path_of(kept.stored_as).unlink()
+
+    with pytest.raises(FileNotFoundError):
+        building.build_pack(pack)
+
+    assert [path for path in files_dir.rglob("*") if path.is_file()] == []
