@@ -12,6 +12,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from onboarding.errors import OnboardingError
+from onboarding.holding import hold_plan
 from onboarding.models import Cutover, Holiday, Plan, Task, WorkingTime
 from onboarding.worktime import Calendar
 from tenants.models import Tenant, User
@@ -94,6 +95,7 @@ def follow_dates(plan: Plan) -> int:
 def set_due(task: Task, day: date | None, *, by: User) -> None:
     """A day set by hand stands whatever moves; None gives the task back to the template."""
     with transaction.atomic():
+        hold_plan(task.plan_id)
         task.is_due_by_hand = day is not None
         task.due_on = day
         task.save(update_fields=["is_due_by_hand", "due_on"])
