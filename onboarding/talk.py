@@ -15,7 +15,7 @@ from django.utils import timezone
 from onboarding.errors import NotYours, OnboardingError
 from onboarding.evidence_files import keep_file
 from onboarding.holding import hold_plan
-from onboarding.models import Comment, Plan, Responsibility, Task
+from onboarding.models import Comment, Plan, Responsibility, Task, TaskState
 from onboarding.standing import refresh_states
 from tenants.models import Membership, Tenant, User
 from tenants.queries import staffed_by
@@ -132,8 +132,8 @@ def open_questions(plan: Plan, *, side: str) -> list[Comment]:
     """What this side has been asked and has not answered, oldest first."""
     rows = Comment.objects.filter(
         plan=plan, is_internal=False, asks=side, answered_at=None, taken_back_at=None
-    )
-    return list(rows.select_related("author", "task__phase").prefetch_related("mentions"))
+    ).exclude(task__state=TaskState.NOT_APPLICABLE)
+    return list(rows.select_related("author", "task__phase").prefetch_related("mentions", "files"))
 
 
 def mentions_for(user: User, tenants: QuerySet[Tenant]) -> QuerySet[Comment]:
