@@ -231,6 +231,7 @@ def test_the_second_of_two_keeps_what_they_typed_and_may_then_save(
 
     assert (late.status_code, shown["title"].value()) == (422, "Second")
     assert "Somebody else changed this step" in str(shown.non_field_errors())
+    assert shown.errors["title"] == ["It says now: “First”."]
     assert again.status_code == 302
     assert Task.objects.get(pk=made.pk).title == "Second"
 
