@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db import transaction
 
-from onboarding.errors import OnboardingError
+from onboarding.errors import MovedMeanwhile, OnboardingError
 from onboarding.models import Task
 from onboarding.talk import people_of
 from tenants.models import Tenant, User
@@ -20,19 +20,25 @@ def assignable(tenant: Tenant, by: User) -> list[User]:
     return sorted(mine, key=lambda person: person.name)
 
 
-def assign_task(task: Task, public_id: str, *, by: User) -> None:
-    """Give the task to the person with this id; an empty id takes it from whoever had it."""
+def assign_task(task: Task, public_id: str, *, by: User, seen: str | None = None) -> None:
+    """Give the task to the person with this id; an empty id takes it from whoever had it. `seen` is
+    the id of whom the task was given to when the person looked."""
     if task.is_group:
         raise OnboardingError("This is a group: assign the tasks below it.")
+    if public_id == _id_of(task.assignee):
+        return
     chosen = None
     if public_id:
         people = assignable(task.plan.tenant, by)
         chosen = next((person for person in people if person.public_id == public_id), None)
         if chosen is None:
             raise OnboardingError("Choose one of the people listed. Nothing was changed.")
-    if task.assignee_id == (chosen.pk if chosen else None):
-        return
     with transaction.atomic():
+        held = Task.objects.select_for_update(of=("self",)).select_related("assignee")
+        now = held.get(pk=task.pk).assignee
+        if seen is not None and seen != _id_of(now):
+            whose = f"It was given to {now} meanwhile" if now else "It was taken back meanwhile"
+            raise MovedMeanwhile(f"{whose}. Nothing was changed.")
         Task.objects.filter(pk=task.pk).update(assignee=chosen)
         write_activity(
             task.plan.tenant,
@@ -43,3 +49,7 @@ def assign_task(task: Task, public_id: str, *, by: User) -> None:
             person_name=chosen.name if chosen else "",
         )
         task.plan.touch()
+
+
+def _id_of(person: User | None) -> str:
+    return person.public_id if person is not None else ""

@@ -12,6 +12,7 @@ from django.db import transaction
 from onboarding.assigning import assign_task
 from onboarding.dates import set_due
 from onboarding.errors import OnboardingError
+from onboarding.holding import hold_plan
 from onboarding.models import Plan, Reminder, Task
 from onboarding.reminding import remind
 from onboarding.talk import Words, add_comment
@@ -53,6 +54,8 @@ def apply_to(
     if wish.is_empty:
         raise OnboardingError("Choose what to do with the steps. Nothing was changed.")
     with transaction.atomic():
+        # All of them before the first line of the activity, as every act holds them.
+        hold_plan(plan.pk)
         wanted = Task.objects.filter(plan=plan, public_id__in=public_ids, is_group=False)
         tasks = list(wanted.select_related("plan__tenant").order_by("position"))
         if len(tasks) != len(set(public_ids)):

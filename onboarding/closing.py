@@ -21,7 +21,7 @@ from django.utils import timezone
 from onboarding import handoffs
 from onboarding.errors import OnboardingError
 from onboarding.holding import hold_plan
-from onboarding.models import CLOSURE, HandOff, Plan, Task, TaskState
+from onboarding.models import CLOSURE, ClosingPack, HandOff, Plan, Task, TaskState
 from onboarding.moves import LONGEST_REASON
 from onboarding.packs.building import ask_for_pack
 from onboarding.services import follow_profile
@@ -110,6 +110,8 @@ def reopen(tenant: Tenant, *, by: User, because: str) -> None:
         if not rows.update(archived_at=None, completed_at=None):
             return
         tenant.archived_at = tenant.completed_at = None
+        # One that no worker has made yet would be of a case that is open again.
+        ClosingPack.objects.filter(tenant=tenant, ready_at=None).delete()
         follow_profile(tenant)
         Task.objects.filter(plan__tenant=tenant, key=CLOSURE).update(
             mimecast_confirmed_at=None,

@@ -11,7 +11,8 @@ from datetime import date
 from django.db import transaction
 from django.utils import timezone
 
-from onboarding.errors import OnboardingError
+from onboarding.errors import MovedMeanwhile, OnboardingError
+from onboarding.holding import hold_plan
 from onboarding.models import Cutover, Holiday, Plan, Task, WorkingTime
 from onboarding.worktime import Calendar
 from tenants.models import Tenant, User
@@ -91,9 +92,15 @@ def follow_dates(plan: Plan) -> int:
     return len(moved)
 
 
-def set_due(task: Task, day: date | None, *, by: User) -> None:
-    """A day set by hand stands whatever moves; None gives the task back to the template."""
+def set_due(task: Task, day: date | None, *, by: User, seen: str | None = None) -> None:
+    """A day set by hand stands whatever moves; None gives the task back to the template. `seen` is
+    the day that the person had before them, written as forms write it."""
     with transaction.atomic():
+        hold_plan(task.plan_id)
+        now = Task.objects.values_list("due_on", flat=True).get(pk=task.pk)
+        if seen is not None and now != day and seen != (now.isoformat() if now else ""):
+            told = f"it is due on {now:%-d %B %Y} now" if now else "it has no due date now"
+            raise MovedMeanwhile(f"The date moved meanwhile: {told}. Nothing was changed.")
         task.is_due_by_hand = day is not None
         task.due_on = day
         task.save(update_fields=["is_due_by_hand", "due_on"])

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from typing import Any, ClassVar
 
 from django import forms
+from django.utils import timezone
 
 from onboarding.bulk import Wish
 from onboarding.models import Freeze, Holiday, WorkingTime
@@ -16,6 +18,13 @@ _DAY = {
     "required": "Enter a day, such as 2026-12-31.",
 }
 LONGEST_FREEZE = 366
+_FARTHEST = timedelta(days=3660)
+
+
+def refuse_far_away(day: date) -> None:
+    """A slip of the keyboard; what counts working days would count for thousands of years."""
+    if abs(day - timezone.now().date()) > _FARTHEST:
+        raise forms.ValidationError("Enter a day within ten years of today.")
 
 
 class WorkingTimeForm(forms.ModelForm[WorkingTime]):
@@ -106,7 +115,7 @@ class FreezeForm(forms.ModelForm[Freeze]):
 class DueForm(forms.Form):
     """A day, or nothing to follow the template again."""
 
-    due_on = forms.DateField(required=False, error_messages=_DAY)
+    due_on = forms.DateField(required=False, error_messages=_DAY, validators=[refuse_far_away])
 
 
 class BulkForm(forms.Form):
@@ -118,6 +127,7 @@ class BulkForm(forms.Form):
         label="Due on",
         widget=forms.DateInput(attrs={"type": "date"}),
         error_messages=_DAY,
+        validators=[refuse_far_away],
     )
     comment = forms.CharField(
         required=False, strip=True, max_length=5000, widget=forms.Textarea(attrs={"rows": 2})

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any, cast
 
 from django import forms
 
+from onboarding.forms_dates import refuse_far_away
 from onboarding.models import Phase, Plan, Responsibility
 from onboarding.own_tasks import Wording
 
@@ -31,6 +33,7 @@ class OwnTaskForm(forms.Form):
         widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
         label="Due on",
         error_messages={"invalid": "Enter a day, such as 2026-12-31."},
+        validators=[refuse_far_away],
     )
     is_per_domain = forms.BooleanField(
         required=False, label="It is done domain by domain, for each that sends or receives mail"
@@ -50,6 +53,21 @@ class OwnTaskForm(forms.Form):
         """What was typed; only of a form that is valid."""
         return Wording(**{k: v for k, v in self.cleaned_data.items() if k != "seen"})
 
-    def show_anew(self, mark: str) -> None:
-        """Keep what was typed, and let the person decide again over what stands there now."""
+    def show_anew(self, now: Wording | None) -> None:
+        """Keep what was typed, show what stands there now beside it, and let the person decide."""
+        typed = self.wording()
+        mark = now.mark if now is not None else ""
         self.data = {**{name: self.data.get(name, "") for name in self.fields}, "seen": mark}
+        if now is None:
+            return
+        for name, value in asdict(now).items():
+            if getattr(typed, name) != value:
+                self.add_error(name, f"It says now: {self._shown(name, value)}.")
+
+    def _shown(self, name: str, value: Any) -> str:
+        if isinstance(value, bool):
+            return "yes" if value else "no"
+        if value in (None, ""):
+            return "nothing"
+        choices = dict(getattr(self.fields[name], "choices", ()))
+        return f"“{choices.get(value, value)}”"

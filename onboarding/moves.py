@@ -55,6 +55,12 @@ class Move:
         return bool(self.asks_why)
 
 
+# A word about a task that somebody set aside would be lost under it.
+SET_DOWN = {
+    Mark.DECLINED: "It was declined: take it up again first.",
+    Mark.ACCEPTED: "It is accepted as it is: bring it back first.",
+    Mark.SET_ASIDE: "It was set aside as not applicable: bring it back first.",
+}
 # What can be said of a task that only time completes.
 _OF_WAITS = frozenset({"accept", "set-aside", "bring-back"})
 _BACK = frozenset({TaskState.IN_PROGRESS, TaskState.WAITING, TaskState.BLOCKED})
@@ -191,3 +197,12 @@ def side_waited_for(move: Move, side: str) -> str:
         return ""
     is_client = side == Responsibility.CLIENT
     return Responsibility.MIMECAST if is_client else Responsibility.CLIENT
+
+
+def said_meanwhile(mark: str, because: str, *, by: str) -> str:
+    """What whoever confirms a task did not read yet."""
+    words = f": “{because}”" if because else ""
+    return (
+        f"{by} said meanwhile that it is “{Mark(mark).label.lower()}”{words}. Nothing was changed:"
+        " confirm it if it is done all the same."
+    )

@@ -19,7 +19,7 @@ from onboarding.dates import follow_dates
 from onboarding.errors import MovedMeanwhile, OnboardingError
 from onboarding.holding import hold_plan
 from onboarding.judging import reassess
-from onboarding.models import Phase, Plan, PlanTemplate, Task
+from onboarding.models import Phase, Plan, PlanTemplate, Sheet, Task
 from onboarding.own_tasks import is_untouched
 from onboarding.services import columns_of
 from onboarding.sheets.keeping import make_sheets
@@ -113,6 +113,8 @@ def _turning(
 def move_plan(plan: Plan, target: PlanTemplate, *, seen: int, by: User) -> PlanChange:
     """Bring the plan to the version. `seen` is the version that the person saw it at."""
     with transaction.atomic():
+        # Nobody writes a row into a sheet that is about to go with its step.
+        list(Sheet.objects.select_for_update(of=("self",)).filter(task__plan=plan).order_by("pk"))
         hold_plan(plan.pk)
         held = Plan.objects.select_related("template", "tenant").get(pk=plan.pk)
         if held.template.version != seen:

@@ -11,6 +11,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F, Max
 
+from onboarding.dates import follow_dates
 from onboarding.errors import MovedMeanwhile, OnboardingError
 from onboarding.holding import hold_plan
 from onboarding.models import Phase, Plan, Responsibility, Task
@@ -103,7 +104,11 @@ def change_task(task: Task, wording: Wording, *, seen: str, by: User) -> None:
         if phase.pk != held.phase_id:
             held.position = _room_in(held.plan, phase)
         columns = {**_columns(wording, phase), "undo": None, "position": held.position}
+        if before.is_per_domain == wording.is_per_domain:
+            # One that came from a template is proven for the roles that it names.
+            del columns["domain_roles"]
         Task.objects.filter(pk=held.pk).update(**columns)
+        follow_dates(held.plan)
         changed = [name for name, value in asdict(before).items() if asdict(wording)[name] != value]
         _after(Task.objects.get(pk=held.pk), "own-task-changed", by=by, changed=changed)
 

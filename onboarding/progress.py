@@ -7,9 +7,11 @@ from django.utils import timezone
 
 from checks.models import Check
 from onboarding import drifts
+from onboarding.holding import hold_plan
 from onboarding.judging import Ground, judge
-from onboarding.models import Plan, Task
+from onboarding.models import Plan
 from onboarding.standing import refresh_states
+from tenants.models import Tenant
 
 
 def apply_run(check_id: int) -> None:
@@ -27,7 +29,7 @@ def apply_run(check_id: int) -> None:
     if check is None or plan is None:
         return
     with transaction.atomic():
-        moved = not check.tenant.is_closed and _judge_tasks(plan, check)
+        moved = _judge_tasks(plan, check)
         is_new_answer = check.latest is not None and check.latest.looks == 1
         is_awaited = check.hurried_until is not None and check.hurried_until > timezone.now()
         if moved or is_new_answer or is_awaited:
@@ -37,7 +39,10 @@ def apply_run(check_id: int) -> None:
 
 
 def _judge_tasks(plan: Plan, check: Check) -> bool:
-    tasks = list(Task.objects.select_for_update().filter(plan=plan))
+    tasks = hold_plan(plan.pk)
+    # Asked once the tasks are held: whoever closes the case holds them too.
+    if Tenant.objects.filter(pk=plan.tenant_id, archived_at__isnull=False).exists():
+        return False
     concerned = [task for task in tasks if check.kind in task.check_kinds and task.applies]
     if not concerned:
         return False

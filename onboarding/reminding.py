@@ -17,6 +17,7 @@ from django.utils import timezone
 from onboarding.dates import calendar_of
 from onboarding.errors import OnboardingError
 from onboarding.models import Plan, Reminder, Responsibility, Task, WorkingTime
+from onboarding.task_acts import side_of
 from onboarding.worktime import Calendar
 from tenants.models import Membership, Tenant, User
 from tenants.services import write_activity
@@ -30,6 +31,7 @@ _ABLE = (Membership.Role.OWNER, Membership.Role.MEMBER)
 class People:
     """Who of each side can do something in a tenant."""
 
+    tenant: Tenant
     mimecast: tuple[User, ...]
     client: tuple[User, ...]
 
@@ -37,18 +39,19 @@ class People:
     def of(cls, tenant: Tenant) -> People:
         able = Membership.objects.filter(tenant=tenant, role__in=_ABLE, user__is_active=True)
         consultant = tenant.consultant
-        has_one = consultant is not None and consultant.is_active
+        leads = consultant is not None and side_of(consultant, tenant) == Responsibility.MIMECAST
         return cls(
-            mimecast=(consultant,) if consultant is not None and has_one else (),
+            tenant=tenant,
+            mimecast=(consultant,) if consultant is not None and leads else (),
             client=tuple(row.user for row in able.select_related("user").order_by("user__name")),
         )
 
     def to_remind(self, task: Task) -> list[User]:
         """The people whose turn the task is: its assignee alone where they stand on that side."""
         assignee = task.assignee
-        if assignee is not None and assignee.is_active:
-            side = Responsibility.MIMECAST if assignee.is_mimecast else Responsibility.CLIENT
-            if task.turn in (side, Responsibility.BOTH) and self._takes_part(assignee):
+        if assignee is not None and task.turn:
+            side = self._side_of(assignee)
+            if side and task.turn in (side, Responsibility.BOTH):
                 return [assignee]
         sides = {
             Responsibility.MIMECAST.value: self.mimecast,
@@ -57,8 +60,11 @@ class People:
         }
         return list(sides.get(task.turn, ()))
 
-    def _takes_part(self, person: User) -> bool:
-        return person.is_mimecast or person in self.client
+    def _side_of(self, person: User) -> str:
+        """Empty for whoever left, was shut out, or may only read by now."""
+        if person.is_mimecast:
+            return side_of(person, self.tenant)
+        return Responsibility.CLIENT.value if person in self.client else ""
 
 
 def was_reminded_lately(task: Task, *, now: datetime) -> bool:
@@ -175,6 +181,8 @@ def _has_waited(task: Task, calendar: Calendar, days: int, *, now: datetime) -> 
 def still_waiting(reminder: Reminder) -> list[Task]:
     """Of the steps it was to tell of, those that are still this person's turn."""
     people = People.of(reminder.plan.tenant)
+    if reminder.plan.tenant.is_closed:
+        return []
     rows = reminder.tasks.select_related("phase", "assignee").order_by("position")
     return [task for task in rows if reminder.recipient in people.to_remind(task)]
 

@@ -11,11 +11,11 @@ from checks.models import Check
 from onboarding.domain_parts import Parts
 from onboarding.judging import Ground
 from onboarding.models import Phase, Responsibility, Task, TaskState
-from onboarding.moves import Move, Mover
+from onboarding.moves import SET_DOWN, Move, Mover
 from onboarding.part_rows import PartRow, part_rows
 from onboarding.proof import Evidence, Subject
 from onboarding.safety import Safety
-from onboarding.task_acts import SET_DOWN, is_confirmed_by_sheet, moves_of
+from onboarding.task_acts import is_confirmed_by_sheet, moves_of
 from onboarding.turns import side_left
 from onboarding.undoing import can_undo
 from tenants.models import User

@@ -14,6 +14,7 @@ from checks.subjects import keep_checks
 from onboarding.blueprint import Blueprint, TaskBlueprint, applies, is_optional
 from onboarding.dates import follow_dates
 from onboarding.errors import OnboardingError
+from onboarding.holding import hold_plan
 from onboarding.judging import judge_at_first, reassess
 from onboarding.models import Phase, Plan, Task
 from onboarding.sheets.keeping import make_sheets
@@ -185,8 +186,11 @@ def follow_profile(tenant: Tenant) -> list[Check]:
         added = keep_checks(tenant)
         plan = tenant.plan
         items = {item.key: item for item in blueprint_of(plan.template).tasks}
+        hold_plan(plan.pk)
         for task in Task.objects.filter(plan=plan, is_own=False, key__in=items):
             _fit(task, items[task.key], tenant.profile)
+        # A step that came in has none yet, and another time zone may make another day.
+        follow_dates(plan)
         reassess(plan)
         # A plan that is older than a kind of sheet gets it here.
         make_sheets(plan)

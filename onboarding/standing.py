@@ -8,7 +8,7 @@ from datetime import datetime
 
 from django.utils import timezone
 
-from onboarding.models import COMPLETE, Comment, Phase, Plan, Task, TaskState
+from onboarding.models import COMPLETE, Comment, Phase, Plan, Responsibility, Task, TaskState
 from onboarding.states import Facts, group_state, state_of
 from onboarding.turns import follow_turns
 from onboarding.waits import follow_waits
@@ -39,9 +39,13 @@ def refresh_states(plan: Plan) -> None:
 
 
 def _asked(plan: Plan) -> dict[int, str]:
-    """The side that each task with an open question waits for."""
+    """The side that each task with an open question waits for; both where each was asked."""
     rows = Comment.objects.filter(plan=plan, answered_at=None, taken_back_at=None).exclude(asks="")
-    return dict(rows.values_list("task_id", "asks"))
+    asked: dict[int, str] = {}
+    for task_id, side in rows.values_list("task_id", "asks"):
+        both = asked.get(task_id, side) != side
+        asked[task_id] = Responsibility.BOTH.value if both else side
+    return asked
 
 
 def own_state(task: Task) -> TaskState:

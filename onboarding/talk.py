@@ -14,7 +14,8 @@ from django.utils import timezone
 
 from onboarding.errors import NotYours, OnboardingError
 from onboarding.evidence_files import keep_file
-from onboarding.models import Comment, Plan, Responsibility, Task
+from onboarding.holding import hold_plan
+from onboarding.models import Comment, Plan, Responsibility, Task, TaskState
 from onboarding.standing import refresh_states
 from tenants.models import Membership, Tenant, User
 from tenants.queries import staffed_by
@@ -42,6 +43,9 @@ def add_comment(
     _refuse(words, side)
     plan = task.plan
     with transaction.atomic():
+        if words.asks or answers is not None:
+            # Whose turn it is may change: the tasks are held before the activity's chain.
+            hold_plan(plan.pk)
         made = Comment.objects.create(
             plan=plan,
             task=task,
@@ -93,6 +97,8 @@ def take_back(comment: Comment, *, by: User) -> None:
     if comment.author_id != by.pk or now - comment.written_at > TAKE_BACK_FOR:
         raise OnboardingError("Only its author can take a comment back, within an hour.")
     with transaction.atomic():
+        if comment.asks:
+            hold_plan(comment.plan_id)
         Comment.objects.filter(pk=comment.pk).update(body="", taken_back_at=now)
         comment.mentions.clear()
         if not comment.is_internal:
@@ -126,8 +132,8 @@ def open_questions(plan: Plan, *, side: str) -> list[Comment]:
     """What this side has been asked and has not answered, oldest first."""
     rows = Comment.objects.filter(
         plan=plan, is_internal=False, asks=side, answered_at=None, taken_back_at=None
-    )
-    return list(rows.select_related("author", "task__phase").prefetch_related("mentions"))
+    ).exclude(task__state=TaskState.NOT_APPLICABLE)
+    return list(rows.select_related("author", "task__phase").prefetch_related("mentions", "files"))
 
 
 def mentions_for(user: User, tenants: QuerySet[Tenant]) -> QuerySet[Comment]:
@@ -152,7 +158,8 @@ def people_of(tenant: Tenant, *, staff_only: bool = False) -> list[User]:
     if staff_only:
         return list(staff)
     members = Membership.objects.filter(tenant=tenant, user__is_active=True).values("user")
-    return list(User.objects.filter(Q(pk__in=members) | Q(pk=tenant.consultant_id)))
+    lead = Q(pk=tenant.consultant_id, is_active=True) & ~Q(staff_role=User.StaffRole.NONE)
+    return list(User.objects.filter(Q(pk__in=members) | lead))
 
 
 def mentioned_in(body: str, tenant: Tenant, *, is_internal: bool) -> Sequence[User]:

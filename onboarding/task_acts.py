@@ -28,6 +28,7 @@ from onboarding.models import (
 )
 from onboarding.moves import (
     MOVES,
+    SET_DOWN,
     Move,
     Mover,
     Party,
@@ -35,6 +36,7 @@ from onboarding.moves import (
     moves_from,
     problem_with,
     refusal,
+    said_meanwhile,
     side_waited_for,
 )
 from onboarding.sheets.kinds import KINDS
@@ -51,12 +53,6 @@ _NO_MARK: dict[str, Any] = {
     "marked_by_id": None,
     "mark_side": "",
     "mark_until": None,
-}
-# A word about a task that somebody set aside would be lost under it.
-SET_DOWN = {
-    Mark.DECLINED: "It was declined: take it up again first.",
-    Mark.ACCEPTED: "It is accepted as it is: bring it back first.",
-    Mark.SET_ASIDE: "It was set aside as not applicable: bring it back first.",
 }
 
 
@@ -96,13 +92,20 @@ def moves_of(task: Task, mover: Mover) -> list[Move]:
 
 
 def confirm_task(
-    task: Task, *, by: User, side: str, domain: Domain | None = None, signed: bool = False
+    task: Task,
+    *,
+    by: User,
+    side: str,
+    domain: Domain | None = None,
+    signed: bool = False,
+    seen: str = "",
 ) -> None:
     """One side says that its part is done, for all domains or for one.
 
     Where a check can prove it, that is a claim. A task whose hard gate is not open cannot be
     confirmed: going ahead would lose mail. One that gathers a sheet is confirmed by signing it off
     (`signed` says that this is what happens), for a change of the sheet must open it again.
+    `seen` is the state the person had before them: words that came meanwhile are not wiped unread.
     """
     _refuse_other_side(task, side)
     with transaction.atomic():
@@ -113,6 +116,7 @@ def confirm_task(
             raise OnboardingError("This task no longer applies, so there is nothing to confirm.")
         if held.mark in SET_DOWN:
             raise OnboardingError(SET_DOWN[Mark(held.mark)])
+        _refuse_unread(held, seen)
         _refuse_single(held, domain)
         _refuse_locked(held)
         now = timezone.now()
@@ -143,6 +147,13 @@ def is_confirmed_by_sheet(task: Task) -> bool:
     """Whether signing its sheet off is what the task asks for."""
     sheet: Sheet | None = getattr(task, "sheet", None)
     return sheet is not None and KINDS[sheet.kind].confirms
+
+
+def _refuse_unread(task: Task, seen: str) -> None:
+    if seen and task.mark and task.state != seen:
+        raise MovedMeanwhile(
+            said_meanwhile(task.mark, task.mark_because, by=str(task.marked_by or "Somebody"))
+        )
 
 
 def _refuse_single(task: Task, domain: Domain | None) -> None:
@@ -199,8 +210,8 @@ def locks_of(task: Task) -> list[Task]:
     return [waited for waited in wanted if waited.holds_up]
 
 
-def set_responsibility(task: Task, responsibility: str, *, by: User) -> None:
-    """Settle whose task it is, where the article states no side."""
+def set_responsibility(task: Task, responsibility: str, *, by: User, seen: str = "") -> None:
+    """Settle whose task it is, where the article states no side. `seen` is whose it was before."""
     if task.is_wait:
         raise OnboardingError("Only time completes this: it is nobody’s part.")
     if task.responsibility_stated:
@@ -209,6 +220,9 @@ def set_responsibility(task: Task, responsibility: str, *, by: User) -> None:
         raise OnboardingError("Both sides sign the implementation off.")
     with transaction.atomic():
         held = _hold(task)
+        if seen and held.responsibility not in (seen, responsibility):
+            now = Responsibility(held.responsibility).label
+            raise MovedMeanwhile(f"Somebody else chose “{now}” meanwhile. Nothing was changed.")
         held.responsibility = responsibility
         held.undo = None
         held.save(update_fields=["responsibility", "undo"])

@@ -14,19 +14,22 @@ SIDES = (Responsibility.MIMECAST.value, Responsibility.CLIENT.value)
 def turn_of(task: Task, by_key: Mapping[str, Task], asked: Mapping[int, str]) -> str:
     """The side that can do something now: mimecast, client, both, or empty for nobody. Pure.
 
-    1. Nobody's: done, not applicable, waiting for other tasks or for time, claimed and waiting for
-       proof, or optional and not begun.
-    2. Of a side that was asked a question, or that somebody said is waited for.
-    3. Of the side whose part is not confirmed yet.
+    1. Nobody's where it is done or does not apply.
+    2. Of a side that was asked a question: that can be answered whatever else the task waits for.
+    3. Nobody's while it waits for other tasks or for time, is claimed and waits for proof, or is
+       optional and not begun.
+    4. Of the side that somebody said is waited for, or whose part is not confirmed yet.
     """
-    if not task.counts_as_open or task.state == TaskState.CLAIMED or task.is_wait:
-        return ""
-    if task.is_optional and task.state == TaskState.TODO and task.pk not in asked:
-        return ""
-    if any(by_key[key].holds_up for key in task.depends_on if key in by_key):
+    if not task.counts_as_open:
         return ""
     if task.pk in asked:
         return asked[task.pk]
+    if task.state == TaskState.CLAIMED or task.is_wait:
+        return ""
+    if task.is_optional and task.state == TaskState.TODO:
+        return ""
+    if any(by_key[key].holds_up for key in task.depends_on if key in by_key):
+        return ""
     return side_left(task)
 
 

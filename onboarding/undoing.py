@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from onboarding.models import DomainPart, Task
-from tenants.models import User
+from tenants.models import Domain, User
 
 UNDO_FOR = timedelta(days=1)
 _WORDS = (
@@ -38,10 +38,11 @@ def put_back(task: Task) -> None:
     kept = task.undo
     assert kept is not None, "whoever calls has asked can_undo"
     _restore(task, kept["task"], _OF_TASK)
-    for domain_id, values in kept["parts"].items():
-        part, _ = DomainPart.objects.get_or_create(task=task, domain_id=int(domain_id))
-        _restore(part, values, _OF_PART)
     known = [int(domain_id) for domain_id in kept["parts"]]
+    # A domain that was removed meanwhile took its part along.
+    for domain in Domain.objects.filter(pk__in=known, tenant__plan=task.plan_id):
+        part, _ = DomainPart.objects.get_or_create(task=task, domain=domain)
+        _restore(part, kept["parts"][str(domain.pk)], _OF_PART)
     DomainPart.objects.filter(task=task).exclude(domain_id__in=known).delete()
     task.undo = None
     task.save(update_fields=["undo"])

@@ -59,8 +59,13 @@ def build_pack(pack: ClosingPack) -> bool:
     path = file_store.path_of(place)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch(mode=0o600, exist_ok=False)
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        seal = _write(archive, pack.tenant)
+    try:
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            seal = _write(archive, pack.tenant)
+    except BaseException:
+        # Tried again by the beat, which must not fill the store with halves of archives.
+        path.unlink()
+        raise
     with transaction.atomic():
         wanted = ClosingPack.objects.filter(pk=pack.pk, ready_at=None)
         size = path.stat().st_size

@@ -39,6 +39,7 @@ AT_ONCE_ROWS = 500
 ABANDONED_AFTER = timedelta(days=1)
 DEAD_AFTER = timedelta(minutes=15)  # well beyond a task's time limit
 PASTED = "pasted rows"
+_CLOSED = "The tenant was closed meanwhile, so nothing was imported."
 _BATCH = 1000
 
 
@@ -155,7 +156,7 @@ def run_import(kept: SheetImport) -> None:
     if kept.state != State.IMPORTING:
         return
     if kept.sheet.task.plan.tenant.is_closed:
-        _refuse(kept, "The tenant was closed meanwhile, so nothing was imported.")
+        _refuse(kept, _CLOSED)
         return
     try:
         read = _read(kept)
@@ -165,6 +166,10 @@ def run_import(kept: SheetImport) -> None:
         return
     with transaction.atomic():
         held = hold(kept.sheet)
+        if held.task.plan.tenant.is_closed:
+            # Both sides signed while a large file was read.
+            _refuse(kept, _CLOSED)
+            return
         waiting = SheetImport.objects.select_for_update().filter(pk=kept.pk)
         if not waiting.filter(state=State.IMPORTING).exists():
             return

@@ -97,9 +97,16 @@ def _take_back(held: Sheet, side: str, *, by: User) -> None:
     setattr(held, f"{side}_signed_by", None)
     held.save(update_fields=[f"{side}_signed_at", f"{side}_signed_by"])
     task = Task.objects.select_related("plan__tenant").get(pk=held.task_id)
-    if counts_for(held, side) and getattr(task, f"{side}_confirmed_at") is not None:
+    if not kind_of(held).confirms or getattr(task, f"{side}_confirmed_at") is None:
+        return
+    if counts_for(held, side):
         task_acts.withdraw_confirmation(task, by=by, side=side, signed=True)
-        _leave_to_sheet(held)
+    else:
+        # The task is the other side's by now: should it come back, this word is none any more.
+        Task.objects.filter(pk=task.pk).update(
+            **{f"{side}_confirmed_at": None, f"{side}_confirmed_by": None}
+        )
+    _leave_to_sheet(held)
 
 
 def _leave_to_sheet(held: Sheet) -> None:

@@ -28,6 +28,12 @@ def of(mapping: Mapping[Any, Any], key: object) -> Any:
 
 
 @register.filter
+def unanswered(comments: Iterable[Comment] | None) -> Comment | None:
+    """The oldest question among them that nobody has answered yet."""
+    return next((said for said in comments or () if said.is_open_question), None)
+
+
+@register.filter
 def next_of(cutovers: Iterable[Cutover]) -> Cutover | None:
     """Of planned cutovers the next one, or the last that was."""
     return next_cutover(list(cutovers), now=timezone.now())

@@ -144,10 +144,15 @@ def baseline_take(request: HttpRequest, public_id: str) -> HttpResponse:
 def task_due(request: HttpRequest, public_id: str, task_id: str) -> HttpResponse:
     tenant, task = load_task(request, public_id, task_id)
     form = DueForm(request.POST)
-    if form.is_valid():
-        dates.set_due(task, form.cleaned_data["due_on"], by=signed_in(request))
-    else:
-        messages.error(request, "Enter a day, such as 2026-12-31. The due date is as it was.")
+    if not form.is_valid():
+        told = " ".join(str(each) for each in form.errors["due_on"])
+        messages.error(request, f"{told} The due date is as it was.")
+        return back_to_plan(request, tenant, task)
+    day, seen = form.cleaned_data["due_on"], request.POST.get("seen")
+    try:
+        dates.set_due(task, day, by=signed_in(request), seen=seen)
+    except OnboardingError as error:
+        messages.error(request, str(error))
     return back_to_plan(request, tenant, task)
 
 
@@ -199,7 +204,8 @@ def task_remind(request: HttpRequest, public_id: str, task_id: str) -> HttpRespo
 def task_assign(request: HttpRequest, public_id: str, task_id: str) -> HttpResponse:
     tenant, task = load_task(request, public_id, task_id)
     try:
-        assign_task(task, request.POST.get("person", ""), by=signed_in(request))
+        person, seen = request.POST.get("person", ""), request.POST.get("seen")
+        assign_task(task, person, by=signed_in(request), seen=seen)
     except OnboardingError as error:
         messages.error(request, str(error))
     return back_to_plan(request, tenant, task)

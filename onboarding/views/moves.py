@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -131,7 +132,8 @@ def task_undo(request: HttpRequest, public_id: str, task_id: str) -> HttpRespons
 def part_confirm(
     request: HttpRequest, public_id: str, task_id: str, domain_id: str
 ) -> HttpResponse:
-    return _speak(request, public_id, task_id, domain_id, task_acts.confirm_task)
+    confirm = functools.partial(task_acts.confirm_task, seen=request.POST.get("seen", ""))
+    return _speak(request, public_id, task_id, domain_id, confirm)
 
 
 @act(Act.CONFIRM)

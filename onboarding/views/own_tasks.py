@@ -60,7 +60,7 @@ def _change(request: HttpRequest, task: Task, form: OwnTaskForm) -> bool:
         )
     except MovedMeanwhile as error:
         now = Task.objects.select_related("phase").filter(pk=task.pk).first()
-        form.show_anew(own_tasks.wording_of(now).mark if now is not None else "")
+        form.show_anew(own_tasks.wording_of(now) if now is not None else None)
         form.add_error(None, str(error))
         return False
     except OnboardingError as error:

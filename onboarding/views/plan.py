@@ -151,7 +151,8 @@ def task_confirm(request: HttpRequest, public_id: str, task_id: str) -> HttpResp
         return redirect("onboarding:sign-off", public_id=public_id)
     user = signed_in(request)
     try:
-        task_acts.confirm_task(task, by=user, side=task_acts.side_of(user, tenant))
+        side, seen = task_acts.side_of(user, tenant), request.POST.get("seen", "")
+        task_acts.confirm_task(task, by=user, side=side, seen=seen)
     except NotYours as error:
         raise PermissionDenied(str(error)) from error
     except OnboardingError as error:
@@ -193,7 +194,8 @@ def task_responsibility(request: HttpRequest, public_id: str, task_id: str) -> H
         messages.error(request, "Choose Mimecast, the client, or both. Nothing was changed.")
         return back_to_plan(request, tenant, task)
     try:
-        task_acts.set_responsibility(task, chosen, by=signed_in(request))
+        seen = request.POST.get("seen", "")
+        task_acts.set_responsibility(task, chosen, by=signed_in(request), seen=seen)
     except OnboardingError as error:
         messages.error(request, str(error))
     return back_to_plan(request, tenant, task)

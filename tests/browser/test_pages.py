@@ -14,6 +14,7 @@ from checks.engine.outcomes import Finding, Kind, Outcome, Verdict
 from checks.models import Check
 from checks.services import record_run
 from onboarding.models import Cutover
+from onboarding.own_tasks import Wording, add_task
 from onboarding.services import HostEntry
 from onboarding.task_acts import confirm_task
 from tenants.models import Membership, Tenant, User
@@ -65,6 +66,9 @@ def shown(make_tenant: MakeTenant, consultant: User) -> Tenant:
     )
     for check in Check.objects.filter(tenant=tenant):
         _look(check)
+    # Without a place to break it at, as people paste them.
+    long = Wording("onboarding-review", "W" * 200, responsibility="client")
+    add_task(tenant.plan, long, by=consultant)
     confirm_task(task_of(tenant, "spf-update"), by=client, side="client")
     confirm_task(task_of(tenant, "mail-flow-infrastructure"), by=consultant, side="mimecast")
     return tenant

@@ -24,6 +24,7 @@ from onboarding.errors import OnboardingError
 from onboarding.models import Cutover, Holiday, Plan, Task, Turn
 from onboarding.moves import Mover
 from onboarding.planning import change_cutover, plan_cutover
+from onboarding.services import change_profile
 from onboarding.talk import Words, add_comment
 from onboarding.task_acts import confirm_task, make_move
 from onboarding.turns import days_by_side
@@ -242,3 +243,30 @@ def test_a_task_is_given_to_somebody_who_takes_part(
     signed_in(owner).post(url, {"person": ""})
     assert task_of(tenant, LIBRARY).assignee is None
     assert timezone.now() > task.state_since
+
+
+def test_another_time_zone_moves_the_days_counted_from_a_cutover(
+    tenant: Tenant, consultant: User
+) -> None:
+    """The evening of the 4th in London is the morning of the 5th in Auckland."""
+    plan_outbound(tenant, by=consultant)
+    before = due(tenant, "outbound-cutover")
+
+    Tenant.objects.filter(pk=tenant.pk).update(time_zone="Pacific/Auckland")
+    change_profile(Tenant.objects.get(pk=tenant.pk), before={"time_zone": "UTC"}, by=consultant)
+
+    assert (before, due(tenant, "outbound-cutover")) == (date(2027, 3, 4), date(2027, 3, 5))
+
+
+def test_a_step_that_comes_in_by_the_profile_has_its_day(tenant: Tenant, consultant: User) -> None:
+    key = "gsuite-whitelist"
+    plan_outbound(tenant, by=consultant)
+    assert due(tenant, key) is None
+
+    Tenant.objects.filter(pk=tenant.pk).update(platform="google_workspace")
+    change_profile(
+        Tenant.objects.get(pk=tenant.pk), before={"platform": "microsoft_365"}, by=consultant
+    )
+
+    assert task_of(tenant, key).applies
+    assert due(tenant, key) is not None

@@ -9,6 +9,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from checks.engine.outcomes import Kind, Verdict
 from onboarding import own_tasks
 from onboarding.errors import MovedMeanwhile, OnboardingError
 from onboarding.models import Plan, Task, TaskState
@@ -17,7 +18,7 @@ from onboarding.services import follow_profile
 from onboarding.talk import Words, add_comment
 from onboarding.task_acts import confirm_task
 from tenants.models import ActivityLine, Tenant, User
-from tests.cast import MakeTenant, SignIn, task_of
+from tests.cast import Look, MakeTenant, SignIn, task_of
 from tests.markup import texts
 
 OUTBOUND = "outbound-cutover-phase"
@@ -230,5 +231,31 @@ def test_the_second_of_two_keeps_what_they_typed_and_may_then_save(
 
     assert (late.status_code, shown["title"].value()) == (422, "Second")
     assert "Somebody else changed this step" in str(shown.non_field_errors())
+    assert shown.errors["title"] == ["It says now: “First”."]
     assert again.status_code == 302
     assert Task.objects.get(pk=made.pk).title == "Second"
+
+
+def test_wording_a_kept_step_of_the_template_anew_leaves_its_proof(
+    tenant: Tenant, consultant: User, look: Look
+) -> None:
+    """It came from the template once, and is proven for the roles that it names."""
+    look(tenant, Kind.SPF, Verdict.PASS)
+    Task.objects.filter(plan=tenant.plan, key="spf-update").update(
+        is_own=True, is_per_domain=False, due_from="start", due_working_days=3
+    )
+    kept = Task.objects.select_related("phase", "plan__tenant").get(
+        plan=tenant.plan, key="spf-update"
+    )
+    before, wording = kept.domain_roles, wording_of(kept)
+    due_on = kept.plan.created_at.date()
+
+    anew = Wording(**{**wording.__dict__, "title": "Put Mimecast into SPF"})
+    own_tasks.change_task(kept, anew, seen=wording.mark, by=consultant)
+    follow_profile(tenant)
+
+    after = task_of(tenant, "spf-update")
+    assert (after.title, after.state) == ("Put Mimecast into SPF", TaskState.PROVEN)
+    assert after.domain_roles == before
+    assert after.due_on is not None
+    assert after.due_on > due_on

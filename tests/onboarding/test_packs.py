@@ -30,6 +30,7 @@ from onboarding.models import (
     CutoverSnapshot,
     CutoverVerdict,
     CutoverVote,
+    EvidenceFile,
     OnCall,
     Task,
 )
@@ -334,3 +335,32 @@ def test_erasing_the_tenant_erases_the_pack(
         leaving.erase_tenant(pack.tenant, typed="Northwind", by=administrator)
 
     assert not place.exists()
+
+
+def test_a_pack_that_could_not_be_made_leaves_nothing_behind(
+    completed: Tenant, files_dir: Path
+) -> None:
+    pack = ClosingPack.objects.get(tenant=completed)
+    for kept in EvidenceFile.objects.all():
+        file_store.path_of(kept.stored_as).unlink()
+
+    with pytest.raises(FileNotFoundError):
+        building.build_pack(pack)
+
+    assert [path for path in files_dir.rglob("*") if path.is_file()] == []
+
+
+def test_reopening_the_case_takes_the_wish_for_a_pack_back(
+    completed: Tenant, consultant: User, files_dir: Path
+) -> None:
+    late = ClosingPack.objects.get(tenant=completed)
+    before = sorted(files_dir.rglob("*"))
+
+    closing.reopen(completed, by=consultant, because="One more domain.")
+
+    assert building.build_pack(late) is False
+    assert not ClosingPack.objects.exists()
+    assert [path for path in sorted(files_dir.rglob("*")) if path.is_file()] == [
+        path for path in before if path.is_file()
+    ]
+    assert not ActivityLine.objects.filter(act="pack-ready").exists()

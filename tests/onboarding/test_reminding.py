@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from onboarding import reminding
 from onboarding.errors import OnboardingError
+from onboarding.leaving import close_tenant
 from onboarding.models import Plan, Reminder, Task, WorkingTime
 from onboarding.task_acts import confirm_task
 from onboarding.tasks import chase, send_reminder
@@ -292,3 +293,47 @@ def test_an_odd_number_of_days_is_refused_beside_its_field(
     assert response.status_code == 422
     assert list(response.context["working_time"].errors) == ["chase_after_days"]
     assert not WorkingTime.objects.exists()
+
+
+# --- People who may no longer act
+
+
+def test_a_consultant_who_is_staff_no_longer_hears_nothing(
+    tenant: Tenant, consultant: User, owner: User, press: Press
+) -> None:
+    _lead(tenant, consultant)
+    _wait_for(tenant, KEY, "mimecast", since=timezone.now())
+    (made,) = reminding.remind(_plan(tenant), [task_of(tenant, KEY)], by=owner)
+    User.objects.filter(pk=consultant.pk).update(staff_role="")
+
+    send_reminder(made.public_id)
+    Task.objects.filter(plan__tenant=tenant).update(reminded_at=None)
+    said = press(owner)
+
+    assert mail.outbox == []
+    assert said.startswith("It is your own turn, or nobody else of that side has an account")
+
+
+def test_an_assignee_who_only_reads_by_now_leaves_it_to_the_others(
+    tenant: Tenant, consultant: User, manager: User, press: Press, owner: User
+) -> None:
+    _lead(tenant, consultant)
+    _wait_for(tenant, KEY, "mimecast", since=timezone.now())
+    Task.objects.filter(plan__tenant=tenant, key=KEY).update(assignee=manager)
+
+    press(owner)
+
+    assert [sent.to for sent in mail.outbox] == [[consultant.email]]
+
+
+def test_a_mail_about_a_tenant_that_was_closed_meanwhile_is_dropped(
+    tenant: Tenant, consultant: User, owner: User
+) -> None:
+    _wait_for(tenant, KEY, "client")
+    (made,) = reminding.remind(_plan(tenant), [task_of(tenant, KEY)], by=consultant)
+    close_tenant(tenant, by=consultant)
+
+    send_reminder(made.public_id)
+
+    made.refresh_from_db()
+    assert (mail.outbox, made.sent_at, made.dropped_at is not None) == ([], None, True)

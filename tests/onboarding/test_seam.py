@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from django.utils import timezone
 
 from checks.engine.outcomes import Kind, Outcome, Verdict
 from checks.models import Check, Observation
 from checks.services import record_run
-from onboarding.models import Plan, TaskState
+from onboarding import progress
+from onboarding.holding import hold_plan
+from onboarding.models import Plan, Task, TaskState
 from onboarding.progress import apply_run
 from onboarding.services import HostEntry
 from onboarding.task_acts import confirm_task
@@ -243,3 +246,21 @@ def test_a_look_at_a_check_that_is_gone_is_dropped(tenant: Tenant) -> None:
     outcome = Outcome(Kind.MX, "gone.test", Verdict.PASS)
 
     assert not record_run(0, outcome, asked={}, at=START)
+
+
+def test_a_look_that_ends_after_the_case_was_closed_moves_nothing(
+    tenant: Tenant, look: Look, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both sides signed between the moment its check was read and the one its tasks were held."""
+    look(tenant, Kind.MX, Verdict.PASS)
+    check = Check.objects.get(tenant=tenant, kind=Kind.MX)
+    Task.objects.filter(plan__tenant=tenant).update(proven_at=None)
+
+    def hold_later(plan_id: int) -> list[Task]:
+        Tenant.objects.filter(pk=tenant.pk).update(archived_at=timezone.now())
+        return hold_plan(plan_id)
+
+    monkeypatch.setattr(progress, "hold_plan", hold_later)
+    progress.apply_run(check.pk)
+
+    assert task_of(tenant, "mx-record-cutover").proven_at is None

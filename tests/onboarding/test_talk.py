@@ -10,22 +10,26 @@ import pytest
 from django.urls import reverse
 from hypothesis import given
 from hypothesis import strategies as st
+from pytest_django import DjangoAssertNumQueries
 
 from onboarding import exporting, file_store
 from onboarding.errors import NotYours, OnboardingError
 from onboarding.markdown import render
-from onboarding.models import Comment
+from onboarding.models import Comment, Task
+from onboarding.standing import refresh_states
 from onboarding.talk import (
     Words,
     add_comment,
     comments_of,
     mentions_for,
     open_questions,
+    people_of,
     take_back,
 )
 from tenants.models import ActivityLine, Tenant, User
 from tenants.queries import tenants_for
 from tests.cast import SignIn, task_of
+from tests.markup import texts
 
 KEY = "end-user-asset-library"
 
@@ -204,3 +208,75 @@ def test_no_text_brings_markup_of_its_own(text: str) -> None:
     assert "<script" not in shown
     assert "<img" not in shown
     assert "javascript:" not in shown.split('href="')[-1].split('"')[0] or 'href="' not in shown
+
+
+def test_a_question_waits_for_its_side_though_the_step_waits_for_others(
+    tenant: Tenant, owner: User, consultant: User
+) -> None:
+    assert task_of(tenant, KEY).turn == ""  # it waits for other steps
+
+    question = write(tenant, consultant, "mimecast", "Who owns it?", asks="client")
+    assert task_of(tenant, KEY).turn == "client"
+    write(tenant, owner, "client", "What is it?", asks="mimecast")
+    assert task_of(tenant, KEY).turn == "both"
+
+    add_comment(task_of(tenant, KEY), Words("Jo."), by=owner, side="client", answers=question)
+    assert task_of(tenant, KEY).turn == "mimecast"
+
+
+def test_an_open_question_is_seen_on_the_closed_row(
+    tenant: Tenant, owner: User, consultant: User, signed_in: SignIn
+) -> None:
+    question = write(tenant, consultant, "mimecast", "Who owns it?", asks="client")
+
+    shown = ".task-state"
+    assert "question for you" in texts(page(tenant, owner, signed_in), shown)
+    assert "question to the client" in texts(page(tenant, consultant, signed_in), shown)
+
+    add_comment(task_of(tenant, KEY), Words("Jo."), by=owner, side="client", answers=question)
+    assert "question" not in " ".join(texts(page(tenant, consultant, signed_in), shown))
+
+
+def test_what_was_said_stays_to_be_read_when_the_step_no_longer_applies(
+    tenant: Tenant, owner: User, consultant: User, signed_in: SignIn
+) -> None:
+    write(tenant, consultant, "mimecast", "Who owns it?", asks="client")
+    write(tenant, consultant, "mimecast", "Slow to answer.", is_internal=True)
+    Task.objects.filter(pk=task_of(tenant, KEY).pk).update(applies=False)
+    refresh_states(tenant.plan)
+
+    assert texts(page(tenant, owner, signed_in), ".prose") == ["Who owns it?"]
+    assert open_questions(tenant.plan, side="client") == []
+
+
+def test_nothing_needs_you_is_never_said_beside_a_question(
+    tenant: Tenant, owner: User, consultant: User, signed_in: SignIn
+) -> None:
+    write(tenant, consultant, "mimecast", "Who owns it?", asks="client")
+    Task.objects.filter(plan__tenant=tenant, is_group=False).exclude(key=KEY).update(applies=False)
+    Task.objects.filter(pk=task_of(tenant, KEY).pk).update(responsibility="mimecast")
+    refresh_states(tenant.plan)
+
+    html = signed_in(owner).get(reverse("onboarding:steps", args=[tenant.public_id]))
+
+    assert "Who owns it?" in html.content.decode()
+    assert "Nothing needs you today" not in html.content.decode()
+
+
+def test_questions_with_files_cost_no_more_queries(
+    tenant: Tenant, consultant: User, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    for number in range(3):
+        write(tenant, consultant, "mimecast", f"Who owns {number}?", asks="client")
+
+    with django_assert_num_queries(3):
+        asked = open_questions(tenant.plan, side="client")
+        assert [list(comment.files.all()) for comment in asked] == [[], [], []]
+
+
+def test_a_consultant_who_was_shut_out_is_nobody_to_name(tenant: Tenant, consultant: User) -> None:
+    tenant.consultant = consultant
+    assert people_of(tenant) == [consultant]
+
+    User.objects.filter(pk=consultant.pk).update(is_active=False)
+    assert people_of(tenant) == []

@@ -258,3 +258,22 @@ def test_a_domain_of_another_tenant_is_no_part_of_the_task(
     other = make_tenant("Other")
     with pytest.raises(OnboardingError, match="no part of its own"):
         confirm_task(task_of(tenant, DKIM), by=owner, side="client", domain=other.domains.get())
+
+
+def test_undoing_leaves_out_a_domain_that_was_removed_meanwhile(
+    tenant: Tenant, owner: User
+) -> None:
+    late = add_domain(tenant, "late.test")
+    confirm_task(task_of(tenant, DKIM), by=owner, side="client", domain=late)
+    confirm_task(
+        task_of(tenant, DKIM),
+        by=owner,
+        side="client",
+        domain=tenant.domains.get(name="northwind.test"),
+    )
+    late.delete()
+
+    undo_act(task_of(tenant, DKIM), by=owner, may_steer=False)
+
+    assert state(tenant, DKIM) == TaskState.TODO
+    assert not task_of(tenant, DKIM).parts.exists()

@@ -280,3 +280,23 @@ def test_every_upload_ends_in_all_of_its_rows_or_in_none(
     assert rows == sheet.rows_total
     assert rows == (kept.report["new"] if kept.state == "done" else 0)
     assert kept.state in ("done", "ready", "refused")
+
+
+def test_a_case_closed_while_a_file_was_read_keeps_its_sheet(
+    tenant: Tenant, owner: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sheet = sheet_of(tenant)
+    kept = shown(sheet, "target\nann@outside.test\n", owner)
+    importing.confirm_import(kept, duplicates="skip", by=owner)
+
+    def read_and_close(read_as: SheetImport) -> object:
+        Tenant.objects.filter(pk=tenant.pk).update(archived_at=timezone.now())
+        return whole(read_as)
+
+    whole = importing._read
+    monkeypatch.setattr(importing, "_read", read_and_close)
+    importing.run_import(kept)
+
+    kept.refresh_from_db()
+    assert kept.refusal == "The tenant was closed meanwhile, so nothing was imported."
+    assert values(sheet) == []

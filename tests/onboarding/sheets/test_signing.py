@@ -216,3 +216,16 @@ def test_the_plan_offers_the_sheet_in_place_of_the_plain_word(
 
     confirm = reverse("onboarding:task-confirm", args=[tenant.public_id, task.public_id])
     assert (confirm in page, "Open the sheet to sign it off" in page) == (False, True)
+
+
+def test_a_word_by_a_sheet_falls_with_it_though_the_step_is_the_other_sides_by_now(
+    tenant: Tenant, owner: User
+) -> None:
+    """Else it would be there again, for rows nobody signed, once the step comes back."""
+    sheet = sheet_of(tenant)
+    signing.sign_off(sheet, by=owner, side="client", seen_revision=sheet.revision)
+    Task.objects.filter(pk=sheet.task_id).update(responsibility="mimecast")
+
+    add(sheet, owner, target="ann@outside.test")
+
+    assert Task.objects.get(pk=sheet.task_id).client_confirmed_at is None
