@@ -87,8 +87,9 @@ def shifts(plan: Plan, *, instead: Iterable[Cutover] | None = None) -> list[Shif
 def follow_dates(plan: Plan) -> int:
     """Bring every due date in line; returns how many moved."""
     moved = shifts(plan)
-    for shift in moved:
-        Task.objects.filter(pk=shift.task.pk).update(due_on=shift.after)
+    for day in {shift.after for shift in moved}:
+        of_day = [shift.task.pk for shift in moved if shift.after == day]
+        Task.objects.filter(pk__in=of_day).update(due_on=day)
     return len(moved)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from django.utils import timezone
 
@@ -31,9 +30,13 @@ def refresh_states(plan: Plan) -> None:
         if task.is_group:
             children = [states[t.pk] for t in tasks if t.parent_id == task.pk]
             states[task.pk] = group_state(children, applies=task.applies)
+    changed: dict[TaskState, list[int]] = {}
     for task in tasks:
         if task.state != states[task.pk]:
-            _store_state(task, states[task.pk], now)
+            task.state, task.state_since = states[task.pk], now
+            changed.setdefault(states[task.pk], []).append(task.pk)
+    for state, keys in changed.items():
+        Task.objects.filter(pk__in=keys).update(state=state, state_since=now)
     _store_counters(plan, tasks)
     follow_turns(tasks, _asked(plan), now=now)
 
@@ -61,12 +64,6 @@ def own_state(task: Task) -> TaskState:
             mark=task.mark,
         )
     )
-
-
-def _store_state(task: Task, state: TaskState, now: datetime) -> None:
-    task.state = state
-    task.state_since = now
-    task.save(update_fields=["state", "state_since"])
 
 
 @dataclass(frozen=True)

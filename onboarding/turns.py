@@ -48,18 +48,19 @@ def side_left(task: Task) -> str:
 def follow_turns(tasks: Sequence[Task], asked: Mapping[int, str], *, now: datetime) -> None:
     """Store whose turn it is where that changed, and close the turn before."""
     by_key = {task.key: task for task in tasks}
-    opened: list[Turn] = []
-    for task in tasks:
-        turn = turn_of(task, by_key, asked)
-        if turn == task.turn:
-            continue
-        if task.turn:
-            Turn.objects.filter(task=task, until=None).update(until=now)
-        if turn:
-            opened.append(Turn(task=task, side=turn, since=now))
+    turned = [(task, turn) for task in tasks for turn in [turn_of(task, by_key, asked)]]
+    changed = [(task, turn) for task, turn in turned if turn != task.turn]
+    ended = [task.pk for task, _ in changed if task.turn]
+    if ended:
+        Turn.objects.filter(task__in=ended, until=None).update(until=now)
+    for task, turn in changed:
         task.turn, task.turn_since = turn, now if turn else None
-        task.save(update_fields=["turn", "turn_since"])
-    Turn.objects.bulk_create(opened)
+    for side in {turn for _, turn in changed}:
+        of_side = Task.objects.filter(pk__in=[task.pk for task, turn in changed if turn == side])
+        of_side.update(turn=side, turn_since=now if side else None)
+    Turn.objects.bulk_create(
+        Turn(task=task, side=turn, since=now) for task, turn in changed if turn
+    )
 
 
 def days_by_side(
