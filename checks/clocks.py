@@ -48,7 +48,8 @@ class Clock:
     """From when it is safe, and why.
 
     `safe_at` is None while it cannot be told or the new answer is not everywhere yet: then
-    `waits_for` names the servers, and `silent` those among them that told nothing when last asked.
+    `waits_for` names the servers, `silent` those among them that told nothing when last asked, and
+    `empty` those that have no records.
     `server` and `ttl` are the old answer that lives longest, last given out before `seen_until`.
     `is_assumed`: the answer before our first look was never seen. `has_left`: the server is no
     longer one of the zone's, and caches may know it for another DELEGATION_TTL_SECONDS.
@@ -57,6 +58,7 @@ class Clock:
     safe_at: datetime | None
     waits_for: tuple[str, ...] = ()
     silent: tuple[str, ...] = ()
+    empty: tuple[str, ...] = ()
     server: str = ""
     ttl: int = 0
     seen_until: datetime | None = None
@@ -94,11 +96,26 @@ def _published(row: Mapping[str, Any]) -> Published | None:
 
 
 def cutover_clock(
-    sights: Sequence[Sight], *, threshold: int, assumed_ttl: int = ASSUMED_TTL_SECONDS
+    sights: Sequence[Sight],
+    *,
+    threshold: int,
+    expected: Iterable[str] = (),
+    assumed_ttl: int = ASSUMED_TTL_SECONDS,
 ) -> Clock:
     """From when a changed MX shows everywhere within `threshold` seconds: once every answer with a
-    higher TTL has left the caches."""
-    return _clock(sights, lambda seen: seen.ttl <= threshold, assumed_ttl=assumed_ttl)
+    higher TTL has left the caches. Where exactly the `expected` hosts are published nothing is left
+    to change, whatever their TTL. No records are no low TTL where there ever were some: the zone is
+    being loaded, or lost."""
+    hosts = frozenset(expected)
+    ever = any(told.values for sight in sights for told in sight.servers.values() if told)
+
+    def is_old(seen: Published) -> bool:
+        return seen.ttl > threshold and _hosts(seen) != hosts
+
+    def is_new(seen: Published) -> bool:
+        return not is_old(seen) and (bool(seen.values) or not ever)
+
+    return _clock(sights, is_new, is_old, assumed_ttl=assumed_ttl)
 
 
 def lockdown_clock(
@@ -113,14 +130,21 @@ def lockdown_clock(
     hosts = frozenset(expected)
 
     def is_new(seen: Published) -> bool:
-        return frozenset(value.partition(" ")[2] for value in seen.values) == hosts
+        return _hosts(seen) == hosts
 
-    return _clock(sights, is_new, assumed_ttl=assumed_ttl, margin=margin)
+    return _clock(
+        sights, is_new, lambda seen: not is_new(seen), assumed_ttl=assumed_ttl, margin=margin
+    )
+
+
+def _hosts(seen: Published) -> frozenset[str]:
+    return frozenset(value.partition(" ")[2] for value in seen.values)
 
 
 def _clock(
     sights: Sequence[Sight],
     is_new: Callable[[Published], bool],
+    is_old: Callable[[Published], bool],
     *,
     assumed_ttl: int,
     margin: timedelta = timedelta(),
@@ -135,13 +159,14 @@ def _clock(
     silent = tuple(sorted(name for name, told in newest.items() if told is None))
     old = {n for n, seen in histories.items() if seen and not is_new(seen[-1].published)}
     if silent or old:
-        return Clock(None, waits_for=tuple(sorted(old | set(silent))), silent=silent)
+        empty = tuple(sorted(name for name in old if not histories[name][-1].published.values))
+        return Clock(None, tuple(sorted(old | set(silent))), silent, empty)
     gone = sorted({n for sight in ordered for n in sight.servers} - set(histories))
     histories |= {name: _history(name, ordered) for name in gone}
     ends = [
         end
         for name, seen in histories.items()
-        for end in _old_answers(name, seen, is_new, ordered, assumed_ttl)
+        for end in _old_answers(name, seen, is_new, is_old, ordered, assumed_ttl)
     ]
     latest = max(ends, key=lambda end: end.expires_at)
     return Clock(
@@ -186,6 +211,7 @@ def _old_answers(
     name: str,
     seen: Sequence[_Seen],
     is_new: Callable[[Published], bool],
+    is_old: Callable[[Published], bool],
     ordered: Sequence[Sight],
     assumed_ttl: int,
 ) -> Iterable[_End]:
@@ -200,7 +226,7 @@ def _old_answers(
         # It left and never told what it gave out.
         yield _End(name, assumed_ttl, missed, is_assumed=True, has_left=True)
     for number, now in enumerate(seen):
-        if is_new(now.published):
+        if not is_old(now.published):
             continue
         until = _given_out_until(seen, number, is_new)
         if until is not None:

@@ -228,7 +228,8 @@ def _slowest(facts: Facts, waiting: Sequence[tuple[str, Clock]]) -> Check | None
 
 
 def _not_everywhere(title: str, waiting: Sequence[tuple[str, Clock]], check: Check | None) -> Row:
-    lagging = sorted({n for _, c in waiting for n in c.waits_for if n not in c.silent})
+    lagging = sorted({n for _, c in waiting for n in c.waits_for if n not in {*c.silent, *c.empty}})
+    empty = sorted({name for _, clock in waiting for name in clock.empty})
     silent = sorted({name for _, clock in waiting for name in clock.silent})
     domains = ", ".join(domain for domain, _ in waiting)
     if lagging:
@@ -238,6 +239,12 @@ def _not_everywhere(title: str, waiting: Sequence[tuple[str, Clock]], check: Che
             "Lower the TTL of the MX records there. The clock starts when the last server has it."
         )
         return Row("ttl", title, Verdict.FAIL, said, mend, check=check)
+    if empty:
+        said = (
+            f"{domains}: it cannot be told while {', '.join(empty)} {_have(empty)} no MX records."
+        )
+        mend = "A zone that is being loaded comes back by itself. If it does not, load it there."
+        return Row("ttl", title, Verdict.UNKNOWN, said, mend, check=check)
     if silent:
         are = "is" if len(silent) == 1 else "are"
         said = f"{domains}: it cannot be told while {', '.join(silent)} {are} silent."
@@ -245,6 +252,10 @@ def _not_everywhere(title: str, waiting: Sequence[tuple[str, Clock]], check: Che
         return Row("ttl", title, Verdict.UNKNOWN, said, mend, check=check)
     said = f"{domains}: it cannot be told yet from when a switch is safe."
     return Row("ttl", title, Verdict.UNKNOWN, said, _WAIT, check=check)
+
+
+def _have(names: Sequence[str]) -> str:
+    return "has" if len(names) == 1 else "have"
 
 
 def _why(domain: str, clock: Clock, facts: Facts) -> str:

@@ -81,7 +81,7 @@ def _clock(check: Check, sights: Sequence[Sight], region: Region) -> Clock:
     assumed = max(ASSUMED_TTL_SECONDS, typed or 0)
     if check.kind == Kind.MX_TTL:
         threshold = settings.CHECKS_TTL_THRESHOLD_SECONDS
-        return cutover_clock(sights, threshold=threshold, assumed_ttl=assumed)
+        return cutover_clock(sights, threshold=threshold, expected=region.mx, assumed_ttl=assumed)
     if not region.mx:
         return Clock(None)
     return lockdown_clock(sights, expected=region.mx, assumed_ttl=assumed)

@@ -217,3 +217,43 @@ def test_anything_but_exactly_the_new_set_keeps_the_old_way_open(values: frozens
     sights = [moved("1 09:00", "1 10:00", ns1=(values, 300))]
 
     assert lockdown_clock(sights, expected=EXPECTED) == Clock(None, waits_for=("ns1",))
+
+
+def _emptied(text: str, *names: str, **ttls: int) -> Sight:
+    gone = dict.fromkeys(names, Published(frozenset(), 0))
+    return Sight(at(text), at(text), gone | {n: Published(OLD, ttl) for n, ttl in ttls.items()})
+
+
+def test_a_zone_that_was_lost_has_no_low_ttl() -> None:
+    sights = [sight("1 08:00", "1 09:00", ns1=300, ns2=300), _emptied("1 10:00", "ns2", ns1=300)]
+
+    clock = cutover_clock(sights, threshold=300)
+
+    assert clock == Clock(None, waits_for=("ns2",), empty=("ns2",))
+
+
+def test_an_empty_answer_in_between_neither_ends_the_old_one_nor_begins_another() -> None:
+    sights = [
+        sight("1 08:00", "1 09:00", ns1=3600),
+        _emptied("1 09:05", "ns1"),
+        sight("1 09:10", "1 10:00", ns1=300),
+        _emptied("1 10:05", "ns1"),
+        sight("1 10:10", "1 10:30", ns1=300),
+    ]
+
+    assert cutover_clock(sights, threshold=300).safe_at == at("1 10:10")
+
+
+def test_where_there_never_was_mail_there_is_no_ttl_to_lower() -> None:
+    assert cutover_clock([_emptied("1 10:00", "ns1")], threshold=300).safe_at == at("2 10:00")
+
+
+def test_what_has_moved_may_have_any_ttl_again() -> None:
+    sights = [
+        sight("1 08:00", "1 09:00", ns1=3600),
+        sight("1 10:00", "1 11:00", ns1=300),
+        moved("1 12:00", "1 13:00", ns1=(NEW, 86_400)),
+    ]
+
+    assert cutover_clock(sights, threshold=300, expected=EXPECTED).safe_at == at("1 11:00")
+    assert cutover_clock(sights, threshold=300).safe_at is None
