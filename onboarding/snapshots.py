@@ -22,6 +22,8 @@ from tenants.models import User
 from tenants.services import write_activity
 
 KIND_OF_DIRECTION = {Cutover.Direction.INBOUND: Kind.MX, Cutover.Direction.OUTBOUND: Kind.SPF}
+# A zone that has been empty for longer than this is so on purpose.
+LOST_FOR = timedelta(days=1)
 _TOLD = ("records", "no-record", "no-name")
 # Later the old hosts may be gone: then nobody is led back to them.
 TRIED_AGAIN_WITHIN = timedelta(days=7)
@@ -133,16 +135,26 @@ def digest_of(content: Any) -> str:
 
 
 def _told_by(checks: Iterable[Check], at: datetime) -> Iterable[tuple[Check, Observation | None]]:
-    """The newest observation of each check that had begun by `at` and in which all servers told."""
+    """The newest observation of each check that had begun by `at` and in which all servers told.
+
+    Records that were there within the day before count for more than none: a zone that is being
+    loaded, or was lost, is nothing to go back to.
+    """
     by_pk = {check.pk: check for check in checks}
     found: dict[int, Observation] = {}
     begun = Observation.objects.filter(
         check_asked__in=by_pk, first_seen_at__lte=at, looks__gt=0
     ).select_related("raw")
     for seen in begun.order_by("first_seen_at"):
-        if _is_whole(seen):
+        before = found.get(seen.check_asked_id)
+        is_lost = before is not None and before.last_seen_at > at - LOST_FOR and _is_empty(seen)
+        if _is_whole(seen) and not is_lost:
             found[seen.check_asked_id] = seen
     return [(check, found.get(pk)) for pk, check in by_pk.items()]
+
+
+def _is_empty(seen: Observation) -> bool:
+    return not any(row.get("values") for row in seen.evidence.get("servers") or [])
 
 
 def _is_whole(seen: Observation) -> bool:

@@ -248,3 +248,16 @@ def test_the_room_says_when_everything_is_as_it_was(
     ]
     assert texts(rolled_back, "strong")[-1] == "Everything is published as it was then."
     assert texts(rolled_back, "pre") == [f"northwind.test. 300 IN MX {OLD}."]
+
+
+@pytest.mark.parametrize(("hours", "kept"), [(23, [[OLD]] * 2), (25, [[]] * 2)])
+def test_a_zone_lost_within_the_day_before_is_not_what_stood_there(
+    tenant: Tenant, hours: int, kept: list[list[str]]
+) -> None:
+    seen(tenant, Kind.MX, OPENED - timedelta(hours=hours), 300, OLD, servers=2)
+    seen(tenant, Kind.MX, OPENED - timedelta(minutes=1), 300, servers=2)
+
+    made = take_at_opening(plan_inbound(tenant, START))
+
+    assert made is not None
+    assert _values(made) == kept
