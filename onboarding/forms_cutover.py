@@ -152,6 +152,8 @@ class BallotForm(forms.Form):
     says = forms.ChoiceField(choices=[("go", "Go"), ("no-go", "No-go")])
     words = forms.CharField(max_length=1000, required=False, strip=True)
     accepted_risk = forms.CharField(max_length=1000, required=False, strip=True)
+    # As the page showed it: the keys of the rows.
+    held_back = forms.CharField(max_length=1000, required=False, widget=forms.HiddenInput)
 
     @property
     def ballot(self) -> Ballot:
@@ -162,6 +164,7 @@ class BallotForm(forms.Form):
             said["says"] == "go",
             said["words"],
             said["accepted_risk"],
+            said["held_back"].split(),
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from onboarding.errors import MovedMeanwhile, NotYours, OnboardingError
 from onboarding.models import Cutover, CutoverVerdict, CutoverVote, Responsibility
+from onboarding.models.cutovers import named
 from onboarding.room_facts import Facts, Row
 from onboarding.snapshots import digest_of
 from tenants.models import Membership, Tenant, User
@@ -21,13 +22,15 @@ from tenants.services import write_activity
 
 @dataclass(frozen=True)
 class Ballot:
-    """What an approver says, of the window and the round of domains they were shown."""
+    """What an approver says, of the window and the round of domains they were shown. `held_back`
+    are the keys of the rows that the page said hold the cutover back."""
 
     planned_at: datetime
     round: int
     is_go: bool
     words: str = ""
     accepted_risk: str = ""
+    held_back: Collection[str] = ()
 
 
 def staff_approvers() -> QuerySet[User]:
@@ -92,18 +95,16 @@ def cast(
     """An approver's go or no-go.
 
     1. One no-go is the verdict, and two goes are; until then nothing is decided.
-    2. With rows that hold the cutover back, go takes the risk accepted in words.
+    2. With rows that hold the cutover back, go takes the risk accepted in words, and these are
+       words about the rows that were shown. A go of before does not stand for one that came later.
     3. The verdict keeps rows, evidence and votes as they are now. Of two at once one makes it.
     """
     side = cutover.side_of_approver(by)
     if not side:
         raise NotYours("Only the two people named as approvers vote. Nothing was recorded.")
-    held_back = [row.title for row in rows if row.holds_back]
-    if ballot.is_go and held_back and not ballot.accepted_risk:
-        raise OnboardingError(
-            f"These hold the cutover back: {', '.join(held_back)}. Say in words why to go all the"
-            " same. Nothing was recorded."
-        )
+    held_back = [row for row in rows if row.holds_back]
+    if ballot.is_go:
+        _refuse_unknowing(ballot, held_back)
     with transaction.atomic():
         held = _hold(cutover)
         shown = (ballot.planned_at, ballot.round)
@@ -120,10 +121,33 @@ def cast(
             is_go=ballot.is_go,
             words=ballot.words,
             accepted_risk=ballot.accepted_risk if held_back else "",
+            held_back=[row.key for row in held_back],
         )
         made = _decide(held, rows, facts)
         _note(cutover, vote, made)
     return made
+
+
+def _refuse_unknowing(ballot: Ballot, held_back: Sequence[Row]) -> None:
+    """A go in spite of what holds the cutover back takes words, about all of it."""
+    titles = ", ".join(row.title for row in held_back)
+    if held_back and not ballot.accepted_risk:
+        raise OnboardingError(
+            f"These hold the cutover back: {titles}. Say in words why to go all the same. Nothing"
+            " was recorded."
+        )
+    unseen = [f"“{row.title}”" for row in held_back if row.key not in ballot.held_back]
+    if unseen:
+        verb = "holds" if len(unseen) == 1 else "hold"
+        raise MovedMeanwhile(
+            f"The readiness changed since you opened the page: {named(unseen)} {verb} the cutover"
+            " back too. Nothing was recorded."
+        )
+
+
+def is_outdated(vote: CutoverVote, rows: Sequence[Row]) -> bool:
+    """A go that was said before something came to hold the cutover back."""
+    return vote.is_go and any(r.holds_back and r.key not in vote.held_back for r in rows)
 
 
 def _hold(cutover: Cutover) -> Cutover:
@@ -131,11 +155,12 @@ def _hold(cutover: Cutover) -> Cutover:
 
 
 def _decide(cutover: Cutover, rows: Sequence[Row], facts: Facts) -> CutoverVerdict | None:
-    votes = votes_of(cutover)
+    said = votes_of(cutover)
+    votes = {side: vote for side, vote in said.items() if not is_outdated(vote, rows)}
     refused = any(not vote.is_go for vote in votes.values())
     if not refused and len(votes) < 2:
         return None
-    content = frozen(rows, facts, votes)
+    content = frozen(rows, facts, said if refused else votes)
     return CutoverVerdict.objects.create(
         cutover=cutover,
         window_start=cutover.planned_at,

@@ -190,6 +190,8 @@ class CutoverVote(models.Model):
     words = models.TextField(blank=True)
     # Why to go in spite of what held the cutover back at that moment.
     accepted_risk = models.TextField(blank=True)
+    # What did so, by the keys of the readiness's rows.
+    held_back = models.JSONField(default=list, blank=True)
     voted_at = models.DateTimeField(default=timezone.now)
 
     class Meta:

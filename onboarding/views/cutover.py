@@ -151,6 +151,7 @@ def show_room(
     if form is None and room.page.may_steer:
         form = OnCallForm(people=candidates(room.page.tenant))
     is_big = request.GET.get("big") == "1"
+    verdict, votes = voting.verdict_of(room.cutover), voting.votes_of(room.cutover)
     context = {
         "room": room,
         "page": room.page,
@@ -158,8 +159,12 @@ def show_room(
         "tab": "cutover",
         "safe_at": earliest_safe(room.facts.clocks),
         "phase_keys": {phase.phase.pk: phase.phase.key for phase in room.page.phases},
-        "verdict": voting.verdict_of(room.cutover),
-        "votes": voting.votes_of(room.cutover),
+        "verdict": verdict,
+        "votes": votes,
+        "outdated": {
+            side: verdict is None and voting.is_outdated(vote, room.rows)
+            for side, vote in votes.items()
+        },
         "my_side": room.cutover.side_of_approver(signed_in(request)),
         "may_vote": room.page.seat.may(Act.VOTE),
         "staff_approvers": voting.staff_approvers() if room.page.may_steer else (),

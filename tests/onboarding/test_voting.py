@@ -43,9 +43,16 @@ def _facts(cutover: Cutover) -> Facts:
 
 
 def _cast(
-    cutover: Cutover, by: User, *, is_go: bool = True, rows: list[Row] = GREEN, risk: str = ""
+    cutover: Cutover,
+    by: User,
+    *,
+    is_go: bool = True,
+    rows: list[Row] = GREEN,
+    shown: list[Row] | None = None,
+    risk: str = "",
 ) -> CutoverVerdict | None:
-    ballot = Ballot(cutover.planned_at, cutover.round, is_go, "As agreed.", risk)
+    held_back = [row.key for row in (rows if shown is None else shown) if row.holds_back]
+    ballot = Ballot(cutover.planned_at, cutover.round, is_go, "As agreed.", risk, held_back)
     return voting.cast(cutover, ballot, rows, _facts(cutover), by=by)
 
 
@@ -81,6 +88,35 @@ def test_a_go_against_readiness_takes_words(
             _cast(cutover, consultant, rows=RED)
 
     assert [vote.accepted_risk for vote in CutoverVote.objects.all()] == [risk] * recorded
+
+
+def test_words_about_one_row_are_none_about_another(cutover: Cutover, consultant: User) -> None:
+    with pytest.raises(MovedMeanwhile, match="“MX” holds the cutover back too"):
+        _cast(cutover, consultant, rows=RED, shown=RED[:1], risk="TTL is known.")
+
+    assert CutoverVote.objects.count() == 0
+
+
+@pytest.mark.parametrize(("before", "decided"), [(GREEN, False), (RED[:1], False), (RED, True)])
+def test_a_go_stands_for_what_held_back_when_it_was_said(
+    cutover: Cutover, consultant: User, owner: User, before: list[Row], decided: bool
+) -> None:
+    _cast(cutover, consultant, rows=before, risk="Known.")
+
+    made = _cast(cutover, owner, rows=RED, risk="Known as well.")
+
+    assert (made is not None) == decided
+
+
+def test_a_no_go_keeps_what_the_other_had_said(
+    cutover: Cutover, consultant: User, owner: User
+) -> None:
+    _cast(cutover, consultant)
+
+    made = _cast(cutover, owner, is_go=False, rows=RED)
+
+    assert made is not None
+    assert [vote["is_go"] for vote in made.content["votes"]] == [False, True]
 
 
 def test_nobody_but_the_named_votes(cutover: Cutover, administrator: User) -> None:
