@@ -1,0 +1,55 @@
+"""The time of day, as a test has it: everything that asks Django what time it is, is told this."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+# The Monday of the worked example.
+MONDAY = datetime(2026, 11, 30, tzinfo=UTC)
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+
+
+def at(text: str) -> datetime:
+    """`Tue 14:07` is in the first week, `2 Tue 14:07:30` in the second."""
+    *week, day, time = text.split()
+    hour, minute, second = (int(part) for part in f"{time}:0".split(":")[:3])
+    days = 7 * (int(week[0]) - 1 if week else 0) + _DAYS.index(day)
+    return MONDAY + timedelta(days=days, hours=hour, minutes=minute, seconds=second)
+
+
+class Clock:
+    """Stands still until it is moved, and never goes back."""
+
+    def __init__(self, now: datetime) -> None:
+        self.now = now
+
+    def move_to(self, moment: datetime) -> None:
+        assert moment >= self.now, f"{moment} is before {self.now}"
+        self.now = moment
+
+
+class _AnyDatetime(type):
+    def __instancecheck__(cls, instance: Any) -> bool:
+        return isinstance(instance, datetime)
+
+
+@contextmanager
+def held(now: datetime) -> Iterator[Clock]:
+    """Hold time still, in one place: the `datetime` of which `django.utils.timezone.now` asks the
+    time. The function itself stays, so that fields which have it as their default follow too."""
+    clock = Clock(now)
+
+    class Held(datetime, metaclass=_AnyDatetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+            return clock.now.astimezone(tz)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(timezone, "datetime", Held)
+        yield clock

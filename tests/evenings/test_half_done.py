@@ -1,0 +1,179 @@
+"""Evenings that stop half-way: one domain moved and another not, and the way back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from checks.engine.outcomes import Kind, Verdict
+from onboarding.models import Cutover, CutoverSnapshot
+from onboarding.snapshots import digest_of
+from tests.evenings.clock import at
+from tests.evenings.evening import NEW, NORTHWIND, OLD, Evening
+
+GATE = "mx-record-cutover"
+SHOP = "shop.test"
+
+
+@pytest.fixture
+def two(make_evening: Any) -> Evening:
+    """A primary and a secondary domain, their TTL lowered on Monday."""
+    evening: Evening = make_evening((NORTHWIND, "primary"), (SHOP, "secondary"))
+    evening.lowered_on_monday(NORTHWIND, SHOP)
+    return evening
+
+
+def test_half_of_the_domains_done_is_not_done(two: Evening) -> None:
+    cutover = two.plan("Tue 20:00")
+    two.at("Tue 19:30")
+    two.switch(NORTHWIND)
+    two.at("Tue 20:02")
+
+    half = two.room(cutover)
+
+    assert half.shapes == {NORTHWIND: "pass", SHOP: "waiting"}
+    assert half.board(NORTHWIND).gone_at == at("Tue 20:07")
+    assert half.board(SHOP).gone_at is None
+    assert two.state(GATE) == "todo"
+    assert half.duty("old-way").words == (
+        "Not every server gives the new answer for shop.test, or told one."
+    )
+    assert half.duty("lockdown").shape.value == "locked"
+    (done, to_do) = two.sheets(cutover)
+    assert (done.is_done, to_do.is_done) == (True, False)
+    assert [line.value for line in to_do.removed] == [*OLD]
+
+    two.at("Tue 23:30")
+    assert two.room(cutover).duty("lockdown").shape.value == "locked"
+
+    two.switch(SHOP)
+    two.at("Tue 23:45")
+    whole = two.room(cutover)
+    assert two.state(GATE) == "proven"
+    assert whole.shapes == {NORTHWIND: "pass", SHOP: "pass"}
+    assert whole.duty("old-way").words.endswith("lead senders of shop.test to them.")
+    assert "Earliest safe lockdown: Wed 2 Dec 03:50 UTC." in whole.duty("lockdown").words
+
+    two.at("Wed 03:49:59")
+    assert two.room(cutover).duty("lockdown").shape.value == "waiting"
+    two.at("Wed 03:50")
+    assert two.room(cutover).duty("lockdown").shape.value == "todo"
+
+
+def test_the_way_back_from_the_middle_of_a_window(two: Evening) -> None:
+    cutover = two.plan("Tue 20:00")
+    two.at("Tue 19:31")
+    kept = CutoverSnapshot.objects.get(cutover=cutover)
+    assert (kept.taken_at, kept.reason) == (at("Tue 19:31"), "opened")
+    assert kept.digest == digest_of(kept.content)
+    told = [
+        (each["domain"], row["values"], row["ttl"])
+        for each in kept.content
+        for row in each["servers"]
+    ]
+    assert told == [(name, [*OLD], 300) for name in (NORTHWIND, SHOP) for _ in range(4)]
+
+    two.switch(NORTHWIND, SHOP)
+    two.at("Tue 20:05")
+    assert two.state(GATE) == "proven"
+    sheets, is_as_before = two.rollback(cutover)
+    assert (is_as_before, [s.verdict for s in sheets]) == (False, [Verdict.FAIL] * 2)
+    assert [s.zone_text for s in sheets] == [
+        f"{name}. 300 IN MX 10 mail.northwind.test." for name in (NORTHWIND, SHOP)
+    ]
+    assert [s.takes_seconds for s in sheets] == [300, 300]
+
+    # Back again, but for one server that goes on with the new answer.
+    two.dns.publish(SHOP, "MX", *OLD, ttl=300)
+    two.dns.publish(
+        NORTHWIND, "MX", *OLD, ttl=300, on=("ns1.dns.test", "ns2.dns.test", "ns3.dns.test")
+    )
+    two.at("Tue 20:20")
+    sheets, is_as_before = two.rollback(cutover)
+    assert is_as_before is False
+    assert [(s.verdict, s.lagging) for s in sheets] == [
+        (Verdict.FAIL, ("ns4.dns.test (127.66.0.4)",)),
+        (Verdict.PASS, ()),
+    ]
+    assert two.state(GATE) == "proven"
+
+    two.lower(NORTHWIND)
+    two.at("Tue 20:25")
+    sheets, is_as_before = two.rollback(cutover)
+    assert (is_as_before, [s.verdict for s in sheets]) == (True, [Verdict.PASS] * 2)
+    assert two.room(cutover).shapes == {NORTHWIND: "waiting", SHOP: "waiting"}
+    assert two.room(cutover).board().gone_at is None
+    assert two.room(cutover).duty("lockdown").shape.value == "locked"
+
+    _the_proof_is_taken_back(two, cutover)
+
+
+def _the_proof_is_taken_back(two: Evening, cutover: Cutover) -> None:
+    """As every proof is: by three looks, over ten minutes."""
+    assert two.state(GATE) == "proven"
+    two.at("Tue 20:29:45")
+    assert two.state(GATE) == "proven"
+    two.at("Tue 20:30")
+    assert two.state(GATE) == "broken"
+    assert two.lines("task-proven", "task-reopened")[-2:] == [
+        ("task-proven", at("Tue 20:05")),
+        ("task-reopened", at("Tue 20:30")),
+    ]
+    told_in_order = [entry.line.act for entry in two.record(cutover) if entry.line is not None]
+    assert told_in_order == ["cutover-planned", "snapshot-taken", "task-proven", "task-reopened"]
+
+
+def test_another_evening_after_the_way_back_is_decided_and_kept_anew(evening: Evening) -> None:
+    evening.lowered_on_monday()
+    cutover = evening.plan("Tue 20:00")
+    assert evening.confirm(cutover) == []
+    evening.name_approvers(cutover)
+    risk = "The rest of the plan is done elsewhere."
+    assert evening.vote(cutover, evening.consultant, risk=risk) == []
+    assert evening.vote(cutover, evening.owner, risk=risk) == []
+    evening.at("Tue 19:30")
+    assert evening.room(cutover).verdict is not None
+    evening.switch()
+    evening.at("Tue 20:05")
+    evening.dns.publish(NORTHWIND, "MX", *OLD, ttl=600)
+    for minute in ("Tue 20:20", "Tue 20:25", "Tue 20:30"):
+        evening.at(minute)
+    assert evening.state(GATE) == "broken"
+
+    evening.move(cutover, "Thu 20:00")
+    again = evening.room(cutover)
+    assert (cutover.round, cutover.confirmed_at, again.verdict) == (2, None, None)
+
+    evening.lower()
+    evening.at("Wed 12:00")
+    assert evening.room(cutover).safe_at == at("Wed 12:10")
+    evening.at("Thu 19:30")
+    first, second = CutoverSnapshot.objects.filter(cutover=cutover).order_by("window_start")
+    assert (first.window_start, second.window_start) == (at("Tue 20:00"), at("Thu 20:00"))
+    assert [row["ttl"] for row in second.content[0]["servers"]] == [300] * 4
+
+    evening.switch()
+    evening.at("Thu 20:01")
+    assert evening.state(GATE) == "proven"
+    assert evening.room(cutover).board().gone_at == at("Thu 20:06")
+    assert evening.check(Kind.MX).settled_verdict == Verdict.PASS
+
+
+def test_a_snapshot_of_a_beat_that_came_late_holds_nothing_of_the_switch(evening: Evening) -> None:
+    evening.lowered_on_monday()
+    cutover = evening.plan("Tue 20:00")
+    evening.at("Tue 19:00")
+    evening.switch()
+    # Nobody was there at the opening; the first beat comes when mail has moved already.
+    evening.at("Tue 20:10")
+    evening.at("Tue 20:11")
+
+    (kept,) = CutoverSnapshot.objects.filter(cutover=cutover)
+
+    assert kept.taken_at == at("Tue 20:10")
+    assert [row["values"] for row in kept.content[0]["servers"]] == [[*OLD]] * 4
+    (sheet,), _ = evening.rollback(cutover)
+    assert (sheet.verdict, sheet.seen_at) == (Verdict.FAIL, at("Tue 19:00"))
+    assert [line.value for line in sheet.lines] == [*OLD]
+    assert evening.room(cutover).board().servers[0].values == NEW
