@@ -38,6 +38,8 @@ OLD = ("10 mail.northwind.test",)
 NEW = ("10 us-smtp-inbound-1.mimecast.com", "10 us-smtp-inbound-2.mimecast.com")
 SPF = "v=spf1 include:us._netblocks.mimecast.com -all"
 Commits = Callable[..., AbstractContextManager[object]]
+# A button of a page that was read before; pressing it tells what the page answers.
+Press = Callable[[], list[str]]
 
 
 @dataclass(frozen=True)
@@ -154,21 +156,23 @@ class Evening:
                     if task.responsibility in (side, "both"):
                         _confirm(task, by=person, side=side)
 
-    def confirm(self, cutover: Cutover, words: str = "", *, outbound_days: int = 3) -> list[str]:
-        """The consultant confirms the window as the page shows it; what the page answers."""
-        room = self.room(cutover).room
+    def window(self, cutover: Cutover, words: str = "", *, outbound_days: int = 3) -> Press:
+        """The window as the page shows it now, for the consultant to confirm now or later."""
+        shown = self.room(cutover).room.cutover
         form = {
-            "planned_at": room.cutover.planned_at.isoformat(),
-            "round": room.cutover.round,
+            "planned_at": shown.planned_at.isoformat(),
+            "round": shown.round,
             "length_minutes": 240,
             "outbound_days": outbound_days,
             "accepted_risk": words,
         }
-        return self._post(self.consultant, cutover, "cutover-window", form)
+        return lambda: self._post(self.consultant, cutover, "cutover-window", form)
 
-    def ballot(self, cutover: Cutover, by: User, says: str = "go", risk: str = "") -> Any:
-        """A vote as the page offers it now, to be cast now or later; casting it tells what the
-        page answers."""
+    def confirm(self, cutover: Cutover, words: str = "", *, outbound_days: int = 3) -> list[str]:
+        return self.window(cutover, words, outbound_days=outbound_days)()
+
+    def ballot(self, cutover: Cutover, by: User, says: str = "go", risk: str = "") -> Press:
+        """A vote as the page offers it now, to be cast now or later."""
         shown = self.room(cutover, by=by)
         held_back = re.search(r'name="held_back" value="([^"]*)"', shown.html)
         cutover.refresh_from_db()
@@ -183,8 +187,7 @@ class Evening:
         return lambda: self._post(by, cutover, "cutover-vote", form)
 
     def vote(self, cutover: Cutover, by: User, says: str = "go", risk: str = "") -> list[str]:
-        told: list[str] = self.ballot(cutover, by, says, risk)()
-        return told
+        return self.ballot(cutover, by, says, risk)()
 
     # --- What the pages say
 
