@@ -96,6 +96,12 @@ class Evening:
             watch_cutovers()
             queue_due_checks()
 
+    def look(self, text: str) -> None:
+        """It is that time, and what is due is looked at; nobody minds windows."""
+        self.clock.move_to(at(text))
+        with self._commits(execute=True):
+            queue_due_checks()
+
     def acts(self) -> AbstractContextManager[object]:
         """What is done within is committed, with all that follows."""
         return self._commits(execute=True)
@@ -108,9 +114,9 @@ class Evening:
             self.dns.publish(domain, "TXT", TOKEN, SPF, ttl=300)
             self.dns.publish(domain, "MX", *OLD, ttl=ttl)
 
-    def lower(self, *domains: str, ttl: int = 300) -> None:
+    def lower(self, *domains: str, on: Sequence[str] = ()) -> None:
         for domain in domains or (NORTHWIND,):
-            self.dns.publish(domain, "MX", *OLD, ttl=ttl)
+            self.dns.publish(domain, "MX", *OLD, ttl=300, on=on)
 
     def switch(self, *domains: str, on: Sequence[str] = (), ttl: int = 300) -> None:
         for domain in domains or (NORTHWIND,):

@@ -165,7 +165,9 @@ def test_a_snapshot_of_a_beat_that_came_late_holds_nothing_of_the_switch(evening
     cutover = evening.plan("Tue 20:00")
     evening.at("Tue 19:00")
     evening.switch()
-    # Nobody was there at the opening; the first beat comes when mail has moved already.
+    # Nobody opened the window; that comes when mail has moved already, and that was seen.
+    evening.look("Tue 20:09")
+    assert evening.state(GATE) == "proven"
     evening.at("Tue 20:10")
     evening.at("Tue 20:11")
 

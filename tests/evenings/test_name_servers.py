@@ -112,6 +112,31 @@ def test_a_server_that_falls_silent_after_the_switch_takes_nothing_back(evening:
     assert evening.lines("task-reopened") == []
 
 
+def test_a_server_that_falls_back_to_the_old_answer_takes_nothing_back_alone(
+    evening: Evening,
+) -> None:
+    evening.lowered_on_monday()
+    cutover = evening.plan("Tue 20:00")
+    evening.at("Tue 19:30")
+    evening.switch()
+    evening.at("Tue 20:00:10")
+    evening.lower(on=["ns4.dns.test"])
+    for minute in ("Tue 20:10", "Tue 20:16", "Tue 20:22"):
+        evening.at(minute)
+
+    fallen = evening.room(cutover)
+
+    assert fallen.servers == ["pass", "pass", "pass", "waiting"]
+    assert (fallen.shapes, fallen.board().gone_at) == ({NORTHWIND: "waiting"}, None)
+    assert fallen.duty("lockdown").shape.value == "locked"
+    assert evening.state(GATE) == "proven"
+
+    evening.switch()
+    evening.at("Tue 20:30")
+    assert evening.room(cutover).board().gone_at == at("Tue 20:35")
+    assert evening.lines("task-reopened") == []
+
+
 def test_a_ttl_raised_again_on_one_server_stops_the_clock_and_is_told_of_the_window(
     evening: Evening,
 ) -> None:
