@@ -105,16 +105,26 @@ def run_batch(check_ids: Sequence[int]) -> int:
             pinned=granted.pinned,
         )
     )
+    told_at = timezone.now()
     for check, outcome in zip(granted.to_ask, outcomes, strict=True):
         if check.pk in granted.to_share:
             politeness.share_answer(check, outcome, at=asked_at)
-        recorded += _record(check, outcome, shown.get(check.pk), at=asked_at)
+        recorded += _record(check, outcome, shown.get(check.pk), at=asked_at, told_at=told_at)
     return recorded
 
 
-def _record(check: Check, outcome: Outcome, message: ShownMessage | None, *, at: datetime) -> bool:
+def _record(
+    check: Check,
+    outcome: Outcome,
+    message: ShownMessage | None,
+    *,
+    at: datetime,
+    told_at: datetime,
+) -> bool:
     if message is None:
-        return services.record_run(check.pk, outcome, asked=check.expectation, at=at)
+        return services.record_run(
+            check.pk, outcome, asked=check.expectation, at=at, told_at=told_at
+        )
     # Together, so that whoever hears of the look finds the message judged.
     with transaction.atomic():
         recorded = services.record_run(check.pk, outcome, asked=check.expectation, at=at)

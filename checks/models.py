@@ -176,6 +176,8 @@ class Observation(models.Model):
         RawAnswers, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
     first_seen_at = models.DateTimeField()
+    # When its first look had ended: until then servers may have given out what was there before.
+    told_at = models.DateTimeField(null=True, blank=True)
     last_seen_at = models.DateTimeField()
     # None yet where newer rules judged what was seen before.
     looks = models.PositiveIntegerField(default=1)

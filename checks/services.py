@@ -130,8 +130,18 @@ def put_off(check: Check, *, until: datetime) -> None:
     )
 
 
-def record_run(check_id: int, outcome: Outcome, *, asked: Mapping[str, Any], at: datetime) -> bool:
+def record_run(
+    check_id: int,
+    outcome: Outcome,
+    *,
+    asked: Mapping[str, Any],
+    at: datetime,
+    told_at: datetime | None = None,
+) -> bool:
     """Store what was seen and judged, work out the standing and set the next look.
+
+    `at` is when the look began, `told_at` when it had ended (at once, by default): until then a
+    server may have given out another answer, and the clocks count from there.
 
     1. A look that answers an older question (`asked` is no longer the expectation), that a later
        look has overtaken, or whose check is gone, is dropped.
@@ -160,7 +170,7 @@ def record_run(check_id: int, outcome: Outcome, *, asked: Mapping[str, Any], at:
             manner=_manner_with(check),
             jitter=_jitter.uniform(-1, 1),
         )
-        observation = _extend_or_open(check, outcome, digest, asked, at=at)
+        observation = _extend_or_open(check, outcome, digest, asked, at=at, told_at=told_at or at)
         _save(check, belief, observation)
         _tell(check_id)
     return True
@@ -194,7 +204,13 @@ def _manner_with(check: Check) -> Manner:
 
 
 def _extend_or_open(
-    check: Check, outcome: Outcome, digest: str, asked: Mapping[str, Any], *, at: datetime
+    check: Check,
+    outcome: Outcome,
+    digest: str,
+    asked: Mapping[str, Any],
+    *,
+    at: datetime,
+    told_at: datetime,
 ) -> Observation:
     latest = check.latest
     if latest is not None and latest.digest == digest:
@@ -203,7 +219,7 @@ def _extend_or_open(
         latest.save(update_fields=["last_seen_at", "looks"])
         return latest
     raw = raw_answers.keep(check.tenant, outcome.raw) if outcome.raw else None
-    return _open(check, outcome, digest, asked, at=at, raw=raw)
+    return _open(check, outcome, digest, asked, at=at, told_at=told_at, raw=raw)
 
 
 def _open(

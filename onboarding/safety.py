@@ -71,7 +71,7 @@ def _sight(seen: Observation) -> Sight:
     return sight_of(
         seen.evidence,
         seen.findings,
-        first_seen_at=seen.first_seen_at,
+        first_seen_at=seen.told_at or seen.first_seen_at,
         last_seen_at=seen.last_seen_at,
     )
 

@@ -6,11 +6,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
-from checks.engine.outcomes import Kind
+from checks import services
+from checks.engine.outcomes import Kind, Outcome, Verdict
 from checks.models import Check, Observation
 from checks.queries import checks_of, history
-from onboarding.safety import ACT_OF_KIND, Safety, safeties
+from onboarding.safety import ACT_OF_KIND, Safety, clock_of, safeties
 from tenants.models import Tenant
 from tests.cast import START, MakeTenant
 
@@ -103,3 +105,31 @@ def test_a_judgement_by_newer_rules_is_no_sight(tenant: Tenant) -> None:
     Observation.objects.filter(digest="northwind.test9").update(looks=0)
 
     assert _safeties(tenant)["mx_ttl"].clock == before
+
+
+def test_a_clock_counts_from_when_a_look_had_ended_and_not_from_when_it_began(
+    tenant: Tenant,
+) -> None:
+    """A server asked last may have given out the old answer until then."""
+    check = Check.objects.get(tenant=tenant, kind=Kind.MX_TTL)
+    server = {"name": "ns1.test", "address": "192.0.2.1", "status": "records"}
+    began = timezone.now() - timedelta(hours=2)
+
+    def see(ttl: int, minutes: int) -> None:
+        evidence = {"servers": [server | {"values": ["10 mail.test"], "ttl": ttl}]}
+        verdict = Verdict.PASS if ttl <= 300 else Verdict.FAIL
+        outcome = Outcome(Kind.MX_TTL, "northwind.test", verdict, (), evidence)
+        at = began + timedelta(minutes=minutes)
+        services.record_run(
+            check.pk, outcome, asked=check.expectation, at=at, told_at=at + timedelta(seconds=40)
+        )
+
+    see(3600, 0)
+    see(300, 5)
+    check.refresh_from_db()
+
+    clock = clock_of(check, list(history([check], [Kind.MX_TTL])), tenant.region_values)
+
+    assert clock is not None
+    looks = began + timedelta(minutes=5, seconds=40)
+    assert clock.safe_at == looks + timedelta(seconds=3600)
