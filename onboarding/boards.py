@@ -1,14 +1,18 @@
-"""The live board of an inbound cutover: what every server says now. Pure over what was fetched."""
+"""The live board of a cutover: what every server says now of what it changes, MX or SPF.
+
+Pure over what was fetched.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from checks.clocks import LOCKDOWN_MARGIN, Clock
 from checks.models import Check, Observation
+from onboarding.change_sheets import is_spf
 from onboarding.proof import Subject
 
 _TOLD = ("records", "no-record", "no-name")
@@ -16,8 +20,8 @@ _TOLD = ("records", "no-record", "no-name")
 
 @dataclass(frozen=True)
 class ServerRow:
-    """One server's newest answer, held against the region's MX hosts. `others` are the values that
-    have no place beside those."""
+    """One server's newest answer, held against what it is to become. `others` are the values that
+    have no place beside that."""
 
     name: str
     values: tuple[str, ...]
@@ -81,6 +85,18 @@ class DomainBoard:
         return max(ttls, default=None)
 
 
+@dataclass(frozen=True)
+class _Answer:
+    """A set of values as the board sees it: what it shows, what has no place, and its shape."""
+
+    values: tuple[str, ...]
+    shape: str
+    others: tuple[str, ...] = ()
+
+
+_Reader = Callable[[Sequence[str]], _Answer]
+
+
 def boards(
     subjects: Sequence[Subject],
     expected: Sequence[str],
@@ -91,52 +107,81 @@ def boards(
     """By domain, the newest answers to the MX question. `clocks` are those of the lockdown, by
     domain: their margin is for resolvers that linger, and no TTL. `stale` are domains that nobody
     has looked at lately."""
+    hosts = frozenset(expected)
+    return _boards(subjects, lambda values: _against_hosts(values, hosts), clocks, stale)
+
+
+def spf_boards(
+    subjects: Sequence[Subject], include: str, *, stale: Collection[str] = ()
+) -> list[DomainBoard]:
+    """By domain, which servers give out an SPF record with the region's include. Whether it lets
+    Mimecast send is for the check to say."""
+    return _boards(subjects, lambda values: _against_include(values, include), {}, stale)
+
+
+def _boards(
+    subjects: Sequence[Subject],
+    read: _Reader,
+    clocks: Mapping[str, Clock],
+    stale: Collection[str],
+) -> list[DomainBoard]:
     checks = [subject.check for subject in subjects if subject.check is not None]
     return [
-        replace(
-            _board(check, frozenset(expected), clocks.get(check.subject)),
-            is_stale=check.subject in stale,
-        )
+        replace(_board(check, read, clocks.get(check.subject)), is_stale=check.subject in stale)
         for check in checks
     ]
 
 
-def _board(check: Check, expected: frozenset[str], clock: Clock | None) -> DomainBoard:
+def _against_hosts(values: Sequence[str], expected: frozenset[str]) -> _Answer:
+    hosts = frozenset(value.partition(" ")[2] for value in values)
+    others = tuple(value for value in values if value.partition(" ")[2] not in expected)
+    if not expected:
+        return _Answer(tuple(values), "unknown", others)
+    # Beside the new hosts anything else is a way round them; alone it is not moved yet.
+    beside = "fail" if hosts > expected else "waiting"
+    return _Answer(tuple(values), "pass" if hosts == expected else beside, others)
+
+
+def _against_include(values: Sequence[str], include: str) -> _Answer:
+    records = tuple(value for value in values if is_spf(value))
+    if not include:
+        return _Answer(records, "unknown")
+    # Two records are none to a receiver (RFC 7208 section 4.5).
+    terms = {term.removeprefix("+") for term in "".join(records).lower().split()}
+    has_it = len(records) == 1 and f"include:{include.lower()}" in terms
+    return _Answer(records, "pass" if has_it else "waiting")
+
+
+def _board(check: Check, read: _Reader, clock: Clock | None) -> DomainBoard:
     told = check.latest.evidence.get("servers", []) if check.latest is not None else []
     safe_at = clock.safe_at if clock is not None else None
     gone_at = safe_at - LOCKDOWN_MARGIN if safe_at is not None else None
     return DomainBoard(
         check.subject,
         check,
-        tuple(_row(r, expected) for r in told),
+        tuple(_row(row, read) for row in told),
         gone_at,
-        tuple(_resolvers(check.latest, expected)),
+        tuple(_resolvers(check.latest, read)),
     )
 
 
-def _resolvers(seen: Observation | None, expected: frozenset[str]) -> Iterator[ResolverRow]:
+def _resolvers(seen: Observation | None, read: _Reader) -> Iterator[ResolverRow]:
     for row in seen.evidence.get("resolvers", []) if seen is not None else []:
-        hosts = {value.partition(" ")[2] for value in row.get("values") or ()}
-        if row.get("status") not in _TOLD or not expected:
-            yield ResolverRow(row["address"], "unknown")
-        elif hosts == expected:
-            yield ResolverRow(row["address"], "pass")
-        else:
-            left = timedelta(seconds=row.get("ttl") or 0)
-            # Of the look that saw it: while the answer stays the same, its evidence is that look's.
-            gone_at = seen.first_seen_at + left if seen is not None and left else None
-            yield ResolverRow(row["address"], "waiting", gone_at)
+        shape = _shape(row, read(row.get("values") or ()))
+        if shape in ("unknown", "pass"):
+            yield ResolverRow(row["address"], shape)
+            continue
+        left = timedelta(seconds=row.get("ttl") or 0)
+        # Of the look that saw it: while the answer stays the same, its evidence is that look's.
+        gone_at = seen.first_seen_at + left if seen is not None and left else None
+        yield ResolverRow(row["address"], "waiting", gone_at)
 
 
-def _row(row: Mapping[str, Any], expected: frozenset[str]) -> ServerRow:
-    values = tuple(row.get("values") or ())
-    hosts = frozenset(value.partition(" ")[2] for value in values)
-    others = tuple(value for value in values if value.partition(" ")[2] not in expected)
-    if row.get("status") not in _TOLD or not expected:
-        shape = "unknown"
-    elif hosts == expected:
-        shape = "pass"
-    else:
-        # Beside the new hosts anything else is a way round them; alone it is not moved yet.
-        shape = "fail" if hosts > expected else "waiting"
-    return ServerRow(f"{row['name']} ({row['address']})", values, others, row.get("ttl"), shape)
+def _row(row: Mapping[str, Any], read: _Reader) -> ServerRow:
+    answer = read(row.get("values") or ())
+    name = f"{row['name']} ({row['address']})"
+    return ServerRow(name, answer.values, answer.others, row.get("ttl"), _shape(row, answer))
+
+
+def _shape(row: Mapping[str, Any], answer: _Answer) -> str:
+    return answer.shape if row.get("status") in _TOLD else "unknown"

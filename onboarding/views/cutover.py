@@ -17,7 +17,7 @@ from checks.engine.outcomes import Kind, Verdict
 from checks.queries import history
 from onboarding import deciding, snapshots, voting
 from onboarding.afterwards import Duty, Switched, afterwards, has_begun
-from onboarding.boards import DomainBoard, boards
+from onboarding.boards import DomainBoard, boards, spf_boards
 from onboarding.change_sheets import ChangeSheet, sheet_of
 from onboarding.chronicles import chronicle
 from onboarding.clashes import Surroundings, clashes
@@ -123,14 +123,17 @@ def room_with(page: TenantPage, cutover: Cutover, ground: Ground, *, now: dateti
     ground = narrowed(ground, cutover)
     seen = list(history(ground.checks, list(ACT_OF_KIND)))
     facts = facts_of(cutover, tasks, ground, seen, page.region, now=now)
-    subjects = facts.of(Kind.MX) if is_inbound else ()
+    subjects = facts.of(Kind.MX if is_inbound else Kind.SPF)
+    stale = stale_among(subjects, facts)
     clocks = {subject.name: clock_now(subject, facts, seen, page.region) for subject in moves}
     return Room(
         page,
         cutover,
         facts,
         readiness(facts),
-        boards(subjects, page.region.mx, clocks, stale=stale_among(subjects, facts)),
+        boards(subjects, page.region.mx, clocks, stale=stale)
+        if is_inbound
+        else spf_boards(subjects, page.region.spf_include, stale=stale),
         surroundings(page.plan, page.cutovers),
         ground,
         switched(facts, moves, seen, clocks),

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from checks.engine.outcomes import Kind
-from onboarding.boards import DomainBoard, boards
+from onboarding.boards import DomainBoard, boards, spf_boards
 from onboarding.proof import Subject
 from tests.onboarding.room_facts import NOW, subject_of
 
@@ -90,3 +90,49 @@ def test_a_domain_has_moved_once_every_server_gives_the_new_answer_alone(
     board = _board(servers, [])
 
     assert (board.shape, board.moved) == (shape, moved)
+
+
+# --- Outbound: SPF
+
+INCLUDE = "us._netblocks.mimecast.test"
+
+
+@pytest.mark.parametrize(
+    ("values", "shape"),
+    [
+        ([f"v=spf1 mx include:{INCLUDE} ~all"], "pass"),
+        ([f"V=SPF1 +include:{INCLUDE.upper()} -all", "verify=1"], "pass"),
+        (["v=spf1 mx -all"], "waiting"),
+        ([f"v=spf1 include:eu.{INCLUDE} -all"], "waiting"),
+        ([f"v=spf1 include:{INCLUDE} -all", "v=spf1 mx -all"], "waiting"),
+        ([f"include:{INCLUDE}"], "waiting"),
+        ([], "waiting"),
+    ],
+)
+def test_an_outbound_board_says_which_servers_give_the_regions_include(
+    values: list[str], shape: str
+) -> None:
+    subject = subject_of(Kind.SPF, "pass")
+    assert subject.check is not None
+    assert subject.check.latest is not None
+    subject.check.latest.evidence = {"servers": [_told(values)]}
+
+    (board,) = spf_boards([subject], INCLUDE)
+    (unknown,) = spf_boards([subject], "")
+    (stale,) = spf_boards([subject], INCLUDE, stale=["one.test"])
+
+    assert (board.shape, board.servers[0].shape, board.leftovers) == (shape, shape, ())
+    assert all("spf1" in value.lower() for value in board.servers[0].values)
+    assert (unknown.shape, stale.shape) == ("unknown", "unknown")
+
+
+def test_a_silent_server_keeps_an_outbound_board_from_being_told() -> None:
+    subject = subject_of(Kind.SPF, "pass")
+    assert subject.check is not None
+    assert subject.check.latest is not None
+    told = _told([f"v=spf1 include:{INCLUDE} -all"])
+    subject.check.latest.evidence = {"servers": [told, _told([], status="timeout", ttl=None)]}
+
+    (board,) = spf_boards([subject], INCLUDE)
+
+    assert (board.shape, board.moved) == ("unknown", 1)
