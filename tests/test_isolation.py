@@ -109,10 +109,11 @@ def test_everybody_gets_the_tables_answer_everywhere(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("role", ROLES)
-def test_everybody_gets_the_tables_answer_by_every_method(
+def test_everybody_gets_the_tables_answer_by_every_other_method(
     role: str, tenants_of_the_world: dict[str, dict[str, str]]
 ) -> None:
-    taken = {address.name: METHODS for address in OURS}
+    """Beside GET and POST, which every run tries."""
+    taken = {address.name: METHODS[2:] for address in OURS}
 
     assert _wrong_answers(role, tenants_of_the_world, taken) == {}
 
