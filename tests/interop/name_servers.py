@@ -35,7 +35,7 @@ class NameServers:
             nameservers=((RESOLVER, self.resolver_port),),
             authoritative_port=self.port,
             allowed_networks=(ip_network("127.54.0.0/24"),),
-            timeouts_seconds=(0.5, 1.0),
+            timeouts_seconds=(1.0, 2.5),
         )
 
 

@@ -45,7 +45,7 @@ def seen(folder: Path, zones: Zones, only: Mapping[int, Zones]) -> dict[Kind, Ou
 async def look(servers: NameServers) -> dict[Kind, Outcome]:
     kinds = (Kind.OWNERSHIP, Kind.SPF, Kind.MX, Kind.MX_TTL)
     looks = [Look(kind, domain=DOMAIN, region=REGION, ownership=Ownership(TOKEN)) for kind in kinds]
-    outcomes = await look_all(looks, network=servers.network, budget_seconds=10, concurrency=4)
+    outcomes = await look_all(looks, network=servers.network, budget_seconds=20, concurrency=4)
     return dict(zip(kinds, outcomes, strict=True))
 
 
