@@ -46,18 +46,20 @@ def bind_and_unbound(
     only: Mapping[int, Zones],
     *,
     asked: Sequence[int] = (1, 2, 3),
+    through: Sequence[int] = (),
 ) -> Iterator[NameServers]:
     """Each server serves `everywhere`, except where `only[number]` has its own version of a zone.
 
     A zone given as an empty text is not served by that server at all. Zones name the servers in
-    `asked` as theirs, and the resolver asks these.
+    `asked` as theirs, and the resolver asks these, or those in `through`: it gives up now and then
+    where the first one that it picks is lame.
     """
     named, unbound = program("named", "bind9"), program("unbound", "unbound")
     port, resolver_port = free_port(ADDRESSES[0]), free_port(RESOLVER)
     zones = {"lab.test": NAMES, **everywhere}
     views = [{**zones, **only.get(number, {})} for number in (1, 2, 3)]
     head = HEAD + "".join(f"@ 3600 IN NS ns{number}.lab.test.\n" for number in asked)
-    at = [ADDRESSES[number - 1] for number in asked]
+    at = [ADDRESSES[number - 1] for number in through or asked]
     (folder / "named.conf").write_text(_named_conf(folder, port, views, head))
     conf = _unbound_conf(folder, resolver_port, port, sorted(zones), at)
     (folder / "unbound.conf").write_text(conf)
