@@ -20,12 +20,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from checks.engine.outcomes import Outcome, Verdict
+from checks.engine.servers import ANSWERED
 
 LOOKS_TO_SETTLE_A_NO = 2
 # Two looks closer than this may both have met one reload of a zone.
 APART = timedelta(seconds=3)
 _SPLIT = "dns.servers-disagree"
-_ANSWERS = frozenset({"records", "no-record", "no-name"})
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ def _is_yes_somewhere(outcome: Outcome) -> bool:
     if any(finding.code == _SPLIT for finding in outcome.findings):
         return True
     rows = outcome.evidence.get("servers") or ()
-    return outcome.verdict is Verdict.UNKNOWN and any(row["status"] in _ANSWERS for row in rows)
+    return outcome.verdict is Verdict.UNKNOWN and any(row["status"] in ANSWERED for row in rows)
 
 
 def settle(standing: Standing, seen: Seen, patience: Patience) -> Standing:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from checks.engine.servers import ANSWERED
 from checks.models import Check, Observation
 
 _MOST_VALUES = 4
@@ -46,7 +47,7 @@ def _interval(check: Check, seen: Observation, *, is_newest: bool) -> Interval:
         values=tuple(values[:_MOST_VALUES]),
         more=max(0, len(values) - _MOST_VALUES),
         ttls=tuple(ttls),
-        heard=sum(row.get("status") in ("records", "no-record", "no-name") for row in rows),
+        heard=sum(row.get("status") in ANSWERED for row in rows),
         asked=len(rows),
         settled=bool(check.settled_verdict)
         and at is not None

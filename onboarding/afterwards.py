@@ -20,7 +20,6 @@ from onboarding.proof import Subject
 from onboarding.room_facts import Facts, stance
 from onboarding.rows import Shape
 
-_TOLD = ("records", "no-record", "no-name")
 # Longer than a switch needs, and what most zones have.
 USUAL_TTL_SECONDS = 3600
 

@@ -11,11 +11,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from checks.clocks import LOCKDOWN_MARGIN, Clock
+from checks.engine.servers import ANSWERED
 from checks.models import Check, Observation
 from onboarding.change_sheets import is_spf
 from onboarding.proof import Subject
-
-_TOLD = ("records", "no-record", "no-name")
 
 
 @dataclass(frozen=True)
@@ -184,4 +183,4 @@ def _row(row: Mapping[str, Any], read: _Reader) -> ServerRow:
 
 
 def _shape(row: Mapping[str, Any], answer: _Answer) -> str:
-    return answer.shape if row.get("status") in _TOLD else "unknown"
+    return answer.shape if row.get("status") in ANSWERED else "unknown"

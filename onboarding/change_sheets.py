@@ -13,13 +13,13 @@ from typing import Any
 
 from checks.engine.discovery_names import GATEWAYS, PLATFORMS, named
 from checks.engine.outcomes import Kind, Verdict
+from checks.engine.servers import ANSWERED
 from checks.models import Check
 from onboarding.dns_forms import DnsForm, form_of
 from onboarding.proof import Subject
 from onboarding.records import RecordToPublish, records_for
 from tenants.regions import Region
 
-_TOLD = ("records", "no-record", "no-name")
 _LONGEST_STRING = 255
 
 
@@ -131,7 +131,7 @@ def sheet_of(
     if check is None:
         return None
     rows = check.latest.evidence.get("servers", []) if check.latest is not None else []
-    told = [row for row in rows if row.get("status") in _TOLD]
+    told = [row for row in rows if row.get("status") in ANSWERED]
     rtype = "MX" if subject.kind is Kind.MX else "TXT"
     now = _published(subject, rtype, told)
     records = tuple(records_for(subject, region))

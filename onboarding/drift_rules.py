@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from checks.engine.outcomes import Kind, Verdict
+from checks.engine.servers import ANSWERED
 from checks.models import Check
 from onboarding.models import Drift
 from tenants.regions import Region
@@ -30,7 +31,6 @@ KIND_OF_CHECK = {
 # What clients have entered somewhere by our instructions: records, smart hosts, firewall rules.
 REGION_FIELDS = ("mx", "spf_include", "outbound_smarthosts", "spf_ip4", "delivery_ip4")
 _REFUSES_THE_MX = "mta-sts.not-permitted"
-_TOLD = frozenset({"records", "no-record", "no-name"})
 
 
 class Says(StrEnum):
@@ -129,7 +129,7 @@ def _ttls(check: Check) -> list[int]:
     if latest is None or not latest.unanimous or not Verdict(latest.verdict).is_yes:
         return []
     rows = latest.evidence.get("servers") or ()
-    ttls = [row.get("ttl") for row in rows if row.get("status") in _TOLD]
+    ttls = [row.get("ttl") for row in rows if row.get("status") in ANSWERED]
     return ttls if len(ttls) == len(rows) and None not in ttls else []
 
 

@@ -8,11 +8,9 @@ from datetime import datetime
 from typing import Any
 
 from checks.engine.outcomes import Kind, Verdict
-from checks.engine.servers import SILENT_CODES
+from checks.engine.servers import ANSWERED, SILENT_CODES
 from checks.models import Check
 from onboarding.change_sheets import Line, is_spf
-
-_TOLD = ("records", "no-record", "no-name")
 
 
 @dataclass(frozen=True)
@@ -49,7 +47,7 @@ def rollback_of(
     lagging = tuple(
         f"{row['name']} ({row['address']})"
         for row in rows
-        if row.get("status") in _TOLD and before and _values(kind, row) != before[0]
+        if row.get("status") in ANSWERED and before and _values(kind, row) != before[0]
     )
     ttls = [row["ttl"] for row in rows if row.get("ttl") is not None]
     return RollbackSheet(
@@ -101,4 +99,4 @@ def _verdict(
         return Verdict.UNKNOWN
     if lagging:
         return Verdict.FAIL
-    return Verdict.PASS if all(row.get("status") in _TOLD for row in rows) else Verdict.UNKNOWN
+    return Verdict.PASS if all(row.get("status") in ANSWERED for row in rows) else Verdict.UNKNOWN

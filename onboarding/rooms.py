@@ -11,6 +11,7 @@ from django.conf import settings
 
 from checks.clocks import Clock
 from checks.engine.outcomes import Kind
+from checks.engine.servers import ANSWERED
 from checks.models import Check, Observation
 from onboarding.afterwards import Switched
 from onboarding.clashes import Surroundings
@@ -25,7 +26,6 @@ from onboarding.safety import clock_of
 from onboarding.windows import CLOSES_AFTER, OPENS_BEFORE
 from tenants.regions import Region
 
-_TOLD = ("records", "no-record", "no-name")
 # The tasks whose domains each question of the readiness is asked for.
 TASK_OF_KIND = {
     Kind.OWNERSHIP: "domain-ownership",
@@ -173,7 +173,7 @@ def switched(
 
 def _ttls(seen: Observation | None) -> list[int | None]:
     rows = seen.evidence.get("servers") or [] if seen is not None else []
-    return [row.get("ttl") for row in rows if row.get("status") in _TOLD]
+    return [row.get("ttl") for row in rows if row.get("status") in ANSWERED]
 
 
 def _lowest_ttl(seen: Observation | None) -> int | None:

@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from checks.engine.outcomes import Kind
-from checks.engine.servers import SILENT_CODES
+from checks.engine.servers import ANSWERED, SILENT_CODES
 from checks.models import Check, Observation
 from checks.queries import checks_of
 from onboarding.errors import OnboardingError
@@ -24,7 +24,6 @@ from tenants.services import write_activity
 KIND_OF_DIRECTION = {Cutover.Direction.INBOUND: Kind.MX, Cutover.Direction.OUTBOUND: Kind.SPF}
 # A zone that has been empty for longer than this is so on purpose.
 LOST_FOR = timedelta(days=1)
-_TOLD = ("records", "no-record", "no-name")
 # Later the old hosts may be gone: then nobody is led back to them.
 TRIED_AGAIN_WITHIN = timedelta(days=7)
 
@@ -159,7 +158,7 @@ def _is_empty(seen: Observation) -> bool:
 
 def _is_whole(seen: Observation) -> bool:
     rows = seen.evidence.get("servers") or []
-    is_told = all(row.get("status") in _TOLD for row in rows)
+    is_told = all(row.get("status") in ANSWERED for row in rows)
     return bool(rows) and is_told and not any(f["code"] in SILENT_CODES for f in seen.findings)
 
 

@@ -16,7 +16,7 @@ from checks.engine.lookup import Answer, CouldNotTell, Records, sorted_values
 from checks.engine.network import Endpoint
 from checks.engine.outcomes import Finding, Kind, Outcome
 from checks.engine.resolution import NetworkLookup
-from checks.engine.servers import status_of
+from checks.engine.servers import ANSWERED, status_of
 
 # Beyond this nobody waits for a resolver: the outcome is known.
 PATIENCE_SECONDS = 3.0
@@ -64,7 +64,7 @@ async def with_resolvers(outcome: Outcome, lookup: NetworkLookup) -> Outcome:
 
 def _agreed(rows: Sequence[Mapping[str, Any]]) -> list[str] | None:
     """What all servers publish; None where they differ or any gave no answer."""
-    answered = all(row["status"] in ("records", "no-record", "no-name") for row in rows)
+    answered = all(row["status"] in ANSWERED for row in rows)
     sets = {tuple(row["values"]) for row in rows}
     return list(sets.pop()) if answered and len(sets) == 1 else None
 

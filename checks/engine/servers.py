@@ -77,6 +77,10 @@ def _row(server: Server, answer: Answer) -> dict[str, Any]:
     return row
 
 
+# The statuses of servers that answered: with records, or by saying that there are none.
+ANSWERED = frozenset({"records", "no-record", "no-name"})
+
+
 def status_of(answer: Answer) -> str:
     match answer:
         case Records():
