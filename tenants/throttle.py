@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils import timezone
 
 from tenants.client_address import address_group
 
@@ -33,8 +33,10 @@ def throttled(
     def decorate(view: View) -> View:
         @wraps(view)
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-            if request.method in methods and _count(name, request, seconds) > amount:
-                return too_many_requests(request, _left(seconds))
+            if request.method in methods:
+                window, gone = divmod(timezone.now().timestamp(), seconds)
+                if _count(name, request, window, seconds) > amount:
+                    return too_many_requests(request, math.ceil(seconds - gone))
             return view(request, *args, **kwargs)
 
         return guarded
@@ -56,17 +58,13 @@ def _parse(rate: str) -> tuple[int, int]:
     return int(amount), _UNITS[unit]
 
 
-def _count(name: str, request: HttpRequest, seconds: int) -> int:
-    """Count this request in the present window, and return how many there were."""
+def _count(name: str, request: HttpRequest, window: float, seconds: int) -> int:
+    """Count this request in the window of that number, and return how many there were."""
     who = f"user:{request.user.pk}" if request.user.is_authenticated else address_group(request)
-    key = f"throttle:{name}:{who}:{int(time.time() // seconds)}"
+    key = f"throttle:{name}:{who}:{int(window)}"
     # Of two processes that begin a window, one adds the key; both then count on it.
     cache.add(key, 0, timeout=seconds * 2)
     try:
         return cache.incr(key)
     except ValueError:
         return 1  # evicted in between
-
-
-def _left(seconds: int) -> int:
-    return max(1, math.ceil(seconds - time.time() % seconds))

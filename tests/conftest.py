@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 from django.core.cache import cache
 from django.db import connection
+from django.utils import timezone
 
 from tenants import append_only
+from tests.clock import Clock, held
 
 pytest_plugins = ["tests.cast"]
 
@@ -115,3 +117,10 @@ def activity_log_is_append_only(request: pytest.FixtureRequest) -> Iterator[None
 def nobody_has_tried_before() -> None:
     """Rate limits count in the cache, and the next test's person may have the last one's number."""
     cache.clear()
+
+
+@pytest.fixture
+def time_stands_still() -> Iterator[Clock]:
+    """For whoever counts up to a limit: no minute ends meanwhile, however slow the machine."""
+    with held(timezone.now()) as clock:
+        yield clock

@@ -11,7 +11,7 @@ from pytest_django import Settings
 from checks import looks
 from tenants.models import User
 from tests.cast import MakeTenant
-from tests.evenings.clock import Clock, at, held
+from tests.clock import Clock, at, held
 from tests.evenings.evening import Evening
 from tests.evenings.name_servers import FOUR, NameServers, on_loopback
 

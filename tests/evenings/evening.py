@@ -30,7 +30,7 @@ from onboarding.tasks import watch_cutovers
 from onboarding.views.cutover import Room
 from tenants.models import ActivityLine, Membership, Tenant, User
 from tests.cast import TOKEN, task_of
-from tests.evenings.clock import Clock, at
+from tests.clock import Clock, at
 from tests.evenings.name_servers import NameServers
 
 NORTHWIND = "northwind.test"

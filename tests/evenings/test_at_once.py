@@ -14,7 +14,7 @@ from onboarding import planning
 from onboarding.errors import MovedMeanwhile
 from onboarding.models import Cutover, CutoverSnapshot, CutoverVerdict
 from onboarding.tasks import watch_cutovers
-from tests.evenings.clock import at
+from tests.clock import at
 from tests.evenings.evening import OLD, Evening
 from tests.interop.at_once import at_once
 

@@ -6,7 +6,7 @@ import pytest
 
 from onboarding.models import Cutover, CutoverVerdict, CutoverVote
 from onboarding.snapshots import digest_of
-from tests.evenings.clock import at
+from tests.clock import at
 from tests.evenings.evening import NORTHWIND, OLD, Evening
 
 RISK = "The rest of the plan is done on paper."

@@ -7,7 +7,7 @@ from typing import Any
 
 from checks.engine.outcomes import Verdict
 from onboarding.models import Cutover, CutoverSnapshot
-from tests.evenings.clock import at
+from tests.clock import at
 from tests.evenings.evening import NORTHWIND, OLD, Evening, Shown
 
 GATE = "mx-record-cutover"

@@ -9,7 +9,7 @@ import pytest
 from checks.engine.outcomes import Kind, Verdict
 from onboarding.models import Cutover, CutoverSnapshot
 from onboarding.snapshots import digest_of
-from tests.evenings.clock import at
+from tests.clock import at
 from tests.evenings.evening import NEW, NORTHWIND, OLD, Evening
 
 GATE = "mx-record-cutover"

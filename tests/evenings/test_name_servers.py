@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from checks.engine.outcomes import Kind, Verdict
-from tests.evenings.clock import at
+from tests.clock import at
 from tests.evenings.evening import NEW, NORTHWIND, OLD, Evening
 
 pytestmark = pytest.mark.django_db

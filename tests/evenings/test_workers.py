@@ -13,7 +13,7 @@ from checks.engine.outcomes import Kind, Outcome
 from checks.models import Check, Observation
 from checks.tasks import run_checks
 from onboarding.models import CutoverSnapshot
-from tests.evenings.clock import at
+from tests.clock import at
 from tests.evenings.evening import NORTHWIND, OLD, Evening
 
 GATE = "mx-record-cutover"

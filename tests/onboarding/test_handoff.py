@@ -121,6 +121,7 @@ def test_check_now_asks_for_the_concerned_checks_alone(tenant: Tenant, owner: Us
     assert [check.kind for check in hurried] == ["ownership"]
 
 
+@pytest.mark.usefixtures("time_stands_still")
 def test_check_now_is_throttled(tenant: Tenant, owner: User) -> None:
     link = link_to(task_of(tenant, "domain-ownership"), tenant, owner)
     client = Client()

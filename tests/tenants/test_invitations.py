@@ -240,6 +240,7 @@ def test_a_member_and_a_pending_address_are_not_invited_again(
     assert (statuses, Invitation.objects.count()) == ([422, 422, 422], 1)
 
 
+@pytest.mark.usefixtures("time_stands_still")
 def test_guessing_links_is_slowed_down(client: Client, db: None) -> None:
     statuses = [client.get("/invitations/guess/").status_code for _ in range(61)]
 
