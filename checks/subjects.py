@@ -83,9 +83,7 @@ def keep_checks(tenant: Tenant) -> list[Check]:
             check = existing.pop(key, None)
             if check is None:
                 added.append(
-                    Check.objects.create(
-                        tenant=tenant, kind=kind, domain=domain, host=host, expectation=expected
-                    )
+                    Check(tenant=tenant, kind=kind, domain=domain, host=host, expectation=expected)
                 )
             elif check.expectation != expected or not check.is_active:
                 Check.objects.filter(pk=check.pk).update(
@@ -102,7 +100,7 @@ def keep_checks(tenant: Tenant) -> list[Check]:
         Check.objects.filter(pk__in=[check.pk for check in existing.values()]).update(
             is_active=False
         )
-    return added
+        return Check.objects.bulk_create(added)
 
 
 def _questions(

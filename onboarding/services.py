@@ -85,11 +85,9 @@ def create_tenant(entry: NewTenant, *, by: User | None) -> Tenant:
         judge_at_first(create_plan(tenant))
         write_activity(tenant, "tenant-created", by=by, domains=[d.name for d in entry.domains])
         agreed = {(host.purpose, host.name, host.port) for host in entry.hosts if host.consent}
-        set_consent(
-            tenant,
-            {host.pk for host in tenant.hosts.all() if _key_of(host) in agreed},
-            by=by,
-        )
+        if agreed:
+            hosts = {host.pk for host in tenant.hosts.all() if _key_of(host) in agreed}
+            set_consent(tenant, hosts, by=by)
     return tenant
 
 

@@ -49,6 +49,7 @@ def test_new_plans_take_the_newest_and_older_plans_keep_theirs(make_tenant: Make
 def test_a_file_whose_number_people_took_is_put_behind_and_does_not_replace_theirs(
     db: None,
 ) -> None:
+    PlanTemplate.objects.all().delete()
     first = load_blueprint(FILES[0])
     PlanTemplate.objects.create(version=1, builtin=1, content=as_content(first))
     theirs = PlanTemplate.objects.create(version=2, content=as_content(first), note="Ours")
@@ -65,6 +66,7 @@ def test_a_file_whose_number_people_took_is_put_behind_and_does_not_replace_thei
 
 
 def test_a_version_from_before_is_read_from_its_file_until_it_is_filled_in(db: None) -> None:
+    PlanTemplate.objects.all().delete()
     template = PlanTemplate.objects.create(version=1, builtin=1)
     before = blueprint_of(template)
 
