@@ -134,16 +134,6 @@ def agree_anew(plan: Plan) -> None:
     end_waits(plan, now=timezone.now())
 
 
-def judge_at_first(plan: Plan) -> None:
-    """A new plan's states: some tasks with checks are people's word from the start. Nothing has
-    been looked at yet, so that nothing is proven and nothing failing."""
-    ground = Ground.of(plan.tenant)
-    checked = [task for task in Task.objects.filter(plan=plan, applies=True) if task.check_kinds]
-    by_word = [task.pk for task in checked if ground.evidence(task).is_beyond_us]
-    Task.objects.filter(pk__in=by_word).update(is_by_word=True)
-    refresh_states(plan)
-
-
 def reassess(plan: Plan) -> None:
     """Judge every task again: after the profile, a domain or a host changed, and nightly.
 

@@ -12,12 +12,13 @@ from django.utils import timezone
 from checks.models import Check
 from checks.subjects import keep_checks
 from onboarding.blueprint import Blueprint, TaskBlueprint, applies, is_optional
-from onboarding.dates import follow_dates
+from onboarding.dates import anchors_of, calendar_of, due_on, follow_dates
 from onboarding.errors import OnboardingError
 from onboarding.holding import hold_plan
-from onboarding.judging import judge_at_first, reassess
+from onboarding.judging import Ground, reassess
 from onboarding.models import Phase, Plan, Task
 from onboarding.sheets.keeping import make_sheets
+from onboarding.standing import refresh_states
 from onboarding.templates_on_record import blueprint_of, newest_template
 from tenants.models import Domain, Host, Tenant, User
 from tenants.services import write_activity
@@ -82,7 +83,7 @@ def create_tenant(entry: NewTenant, *, by: User | None) -> Tenant:
             for host in entry.hosts
         )
         keep_checks(tenant)
-        judge_at_first(create_plan(tenant))
+        create_plan(tenant)
         write_activity(tenant, "tenant-created", by=by, domains=[d.name for d in entry.domains])
         agreed = {(host.purpose, host.name, host.port) for host in entry.hosts if host.consent}
         if agreed:
@@ -127,19 +128,26 @@ def create_plan(tenant: Tenant) -> Plan:
         for position, phase in enumerate(blueprint.phases)
     )
     _create_tasks(plan, {phase.key: phase for phase in phases}, blueprint)
-    follow_dates(plan)
     make_sheets(plan)
+    refresh_states(plan)
     return plan
 
 
 def _create_tasks(plan: Plan, phases: dict[str, Phase], blueprint: Blueprint) -> None:
-    """Groups before what stands in them, each generation at once."""
+    """Groups before what stands in them, each generation at once.
+
+    Nothing was looked at yet and no cutover is planned, so that each is made as it stands then:
+    with its day, and as people's word where no look could ever prove it.
+    """
     made: dict[str, Task] = {}
     profile = plan.tenant.profile
+    ground = Ground.of(plan.tenant, exempt=frozenset())
+    calendar = calendar_of(plan.tenant)
+    anchors = anchors_of(plan, calendar, cutovers=())
 
     def task_of(position: int, item: TaskBlueprint) -> Task:
         applicable, reason = applies(item, profile)
-        return Task(
+        task = Task(
             plan=plan,
             phase=phases[item.phase],
             parent=made[item.parent] if item.parent else None,
@@ -150,6 +158,10 @@ def _create_tasks(plan: Plan, phases: dict[str, Phase], blueprint: Blueprint) ->
             not_applicable_because=reason,
             **columns_of(item),
         )
+        if applicable and not task.is_group:
+            task.due_on = due_on(task, anchors, calendar)
+            task.is_by_word = bool(task.check_kinds) and ground.evidence(task).is_beyond_us
+        return task
 
     left = list(enumerate(blueprint.tasks))
     while left:
