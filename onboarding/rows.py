@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from enum import StrEnum
 
 from checks.engine.outcomes import Kind, Verdict
@@ -292,6 +293,12 @@ _URGENCY = {
 }
 
 
+def _pressing(row: TaskRow) -> tuple[int, bool, date]:
+    """What is due first comes first, among steps that stand alike; then the plan's order."""
+    task = row.task
+    return _URGENCY[TaskState(task.state)], task.is_optional, task.due_on or date.max
+
+
 @dataclass(frozen=True)
 class ClientSteps:
     """The client's home: what needs them, what is being watched for them, what comes next."""
@@ -311,7 +318,7 @@ def client_steps(rows: Sequence[TaskRow], *, most: int = 3) -> ClientSteps:
         for row in on_client
         if row.task.state in _URGENCY and (not row.waits_for or row.task.state == TaskState.BROKEN)
     ]
-    ready.sort(key=lambda row: (_URGENCY[TaskState(row.task.state)], row.task.is_optional))
+    ready.sort(key=_pressing)
     watched = [r for r in leaves if r.task.state == TaskState.CLAIMED or r.is_counting]
     coming = [row for row in on_client if row.waits_for and row not in ready]
     return ClientSteps(

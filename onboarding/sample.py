@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import calendar
+import zoneinfo
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, time, timedelta
 
 from django.db import transaction
 from django.utils import timezone
 
 from checks.lab.zones import ownership_codes
+from onboarding.assigning import assign_task
 from onboarding.judging import end_waits
 from onboarding.models import Cutover, Plan, Responsibility, Sheet, Task
+from onboarding.on_call import candidates, put_on_call
 from onboarding.planning import plan_cutover
 from onboarding.services import DomainEntry, HostEntry, NewTenant, create_tenant
 from onboarding.sheets.signing import kind_of, sign_off
 from onboarding.standing import refresh_states
 from onboarding.task_acts import confirm_task, is_confirmed_by_sheet
+from onboarding.voting import name_approvers
 from tenants.models import (
     Authentication,
     DirectoryMethod,
@@ -52,7 +57,9 @@ class SampleTenant:
     domains: dict[str, Domain.Role]
     products: tuple[str, ...] = ()
     hosts: tuple[tuple[Host.Purpose, str], ...] = ()
-    cutovers: dict[Cutover.Direction, timedelta] = field(default_factory=dict)
+    time_zone: str = "America/New_York"
+    # After so many days, on a working day's evening there.
+    cutovers: dict[Cutover.Direction, int] = field(default_factory=dict)
     # Every task up to this phase, beyond what checks prove, is confirmed by its sides.
     done_up_to: int = 0
 
@@ -74,8 +81,8 @@ SAMPLE = (
             (Host.Purpose.DIRECTORY, "ldap.northwind.test"),
         ),
         cutovers={
-            Cutover.Direction.OUTBOUND: timedelta(days=6, hours=3),
-            Cutover.Direction.INBOUND: timedelta(days=10, hours=3),
+            Cutover.Direction.OUTBOUND: 6,
+            Cutover.Direction.INBOUND: 11,
         },
         done_up_to=6,
     ),
@@ -89,7 +96,8 @@ SAMPLE = (
             (Host.Purpose.DELIVERY, "mail.contoso.test"),
             (Host.Purpose.DIRECTORY, "ldap.contoso.test"),
         ),
-        cutovers={Cutover.Direction.OUTBOUND: timedelta(days=3, hours=5)},
+        time_zone="America/Chicago",
+        cutovers={Cutover.Direction.OUTBOUND: 3},
         done_up_to=1,
     ),
     SampleTenant(
@@ -98,6 +106,7 @@ SAMPLE = (
         Platform.GOOGLE_WORKSPACE,
         DirectoryMethod.GOOGLE,
         {"fabrikam.test": Domain.Role.PRIMARY},
+        time_zone="Europe/Berlin",
         products=("ttp_url",),
         done_up_to=2,
     ),
@@ -108,7 +117,7 @@ SAMPLE = (
         DirectoryMethod.ENTRA_ID,
         {"tailspin.test": Domain.Role.PRIMARY},
         products=("ttp_attachment", "ttp_impersonation", "ttp_url"),
-        cutovers={Cutover.Direction.INBOUND: timedelta(days=1, hours=2)},
+        cutovers={Cutover.Direction.INBOUND: 1},
         done_up_to=7,
     ),
 )
@@ -129,6 +138,7 @@ def load_sample(*, smtp_port: int, ldaps_port: int) -> bool:
             _confirm(tenant, sample, consultant, client)
         northwind = Tenant.objects.get(name=SAMPLE[0].name)
         Membership.objects.create(tenant=northwind, user=client, role=Membership.Role.OWNER)
+        _give_people_their_parts(northwind.plan, consultant, client)
     return True
 
 
@@ -142,6 +152,7 @@ def _entry(sample: SampleTenant, consultant: User, ports: dict[Host.Purpose, int
     return NewTenant(
         profile={
             "name": sample.name,
+            "time_zone": sample.time_zone,
             "region": sample.region,
             "region_overrides": _REGION_OVERRIDES[sample.region],
             "platform": sample.platform,
@@ -159,11 +170,30 @@ def _entry(sample: SampleTenant, consultant: User, ports: dict[Host.Purpose, int
 
 
 def _plan_cutovers(tenant: Tenant, sample: SampleTenant, consultant: User) -> None:
-    evening = timezone.now().replace(minute=0, second=0, microsecond=0)
-    for direction, ahead in sample.cutovers.items():
-        plan_cutover(
-            tenant.plan, direction, evening + ahead, list(tenant.domains.all()), by=consultant
-        )
+    for direction, days in sample.cutovers.items():
+        evening = _working_evening(sample.time_zone, days)
+        plan_cutover(tenant.plan, direction, evening, list(tenant.domains.all()), by=consultant)
+
+
+def _working_evening(time_zone: str, days: int) -> datetime:
+    zone = zoneinfo.ZoneInfo(time_zone)
+    day = timezone.now().astimezone(zone).date() + timedelta(days=days)
+    while day.weekday() in (calendar.SATURDAY, calendar.SUNDAY):
+        day += timedelta(days=1)
+    return datetime.combine(day, time(19), zone)
+
+
+def _give_people_their_parts(plan: Plan, consultant: User, client: User) -> None:
+    """Who does what next, and who is there on the evening of the first cutover."""
+    for key, person in (("spf-update", client), ("notification-sets", consultant)):
+        task = Task.objects.select_related("plan__tenant", "assignee").get(plan=plan, key=key)
+        assign_task(task, person.public_id, by=consultant)
+    cutover = plan.cutovers.order_by("planned_at")[0]
+    numbers = {consultant.name: "+1 212 555 0143", client.name: "+1 212 555 0178"}
+    for candidate in candidates(plan.tenant):
+        if candidate.name in numbers:
+            put_on_call(cutover, candidate, numbers[candidate.name], by=consultant)
+    name_approvers(cutover, mimecast=consultant, client=client, by=consultant)
 
 
 def _confirm(tenant: Tenant, sample: SampleTenant, consultant: User, client: User) -> None:

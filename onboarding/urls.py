@@ -26,6 +26,7 @@ from onboarding.views import (
     planning,
     preflight,
     rehearsal,
+    requirements,
     search,
     sheet_imports,
     sheets,
@@ -328,6 +329,7 @@ urlpatterns = [
         name="file-show",
     ),
     # --- Requirements sheets
+    path("t/<str:public_id>/requirements/", requirements.requirements, name="requirements"),
     path("t/<str:public_id>/sheets/<str:sheet_id>/", sheets.sheet_show, name="sheet-show"),
     path(
         "t/<str:public_id>/sheets/<str:sheet_id>/rows/", sheets.sheet_row_add, name="sheet-row-add"

@@ -88,6 +88,7 @@ def steps(request: HttpRequest, public_id: str) -> HttpResponse:
         "steps": mine,
         "questions": open_questions(page.plan, side=Responsibility.CLIENT),
         "tab": "steps",
+        "today": today_for(page.tenant),
         "records": _records(page, mine.now),
         "sheets": sheets_by_task(page.plan),
     }

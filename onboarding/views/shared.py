@@ -148,14 +148,15 @@ def load_page(request: HttpRequest, public_id: str) -> TenantPage:
     safety = safeties(ground.checks, seen, region, now=timezone.now())
     mover = Mover(side, may_steer=seat.may(Act.STEER))
     reader = Reader(mover, signed_in(request), safety, parts)
-    rows = rows_of(list(queries.tasks_of(plan)), ground, reader)
+    phases, tasks = queries.phases_with_tasks(plan)
+    rows = rows_of(tasks, ground, reader)
     return TenantPage(
         tenant=tenant,
         plan=plan,
         region=region,
         ground=ground,
         rows=rows,
-        phases=phase_rows(list(queries.phases_of(plan)), rows),
+        phases=phase_rows(phases, rows),
         cutovers=list(queries.with_domains(plan.cutovers.all())),
         side=side,
         seat=seat,

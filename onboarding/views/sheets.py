@@ -41,7 +41,7 @@ def frame(request: HttpRequest, sheet: Sheet) -> dict[str, Any]:
         "tenant": tenant,
         # What the bar above every page asks for.
         "page": {"tenant": tenant},
-        "tab": "plan",
+        "tab": "requirements",
         "sheet": sheet,
         "kind": signing.kind_of(sheet),
         "side": side,

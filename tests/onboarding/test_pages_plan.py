@@ -12,11 +12,12 @@ from django.urls import reverse
 from django.utils import timezone
 
 from checks.engine.outcomes import Kind, Verdict
-from onboarding.models import Cutover, Responsibility
+from onboarding.models import Cutover, Responsibility, Task
 from onboarding.rows import Shape
 from onboarding.task_acts import confirm_task
 from tenants.models import Tenant, User
 from tests.cast import Look, task_of
+from tests.clock import at, held
 from tests.markup import texts
 
 SignIn = Callable[[User], Client]
@@ -122,6 +123,49 @@ def test_half_of_a_joint_task_says_who_is_left(
     ]
 
 
+@pytest.mark.parametrize(
+    ("days", "said"),
+    [
+        (3, "due Sat 5 Dec done by Owner Person OP"),
+        (-1, "due Tue 1 Dec, late done by Owner Person OP"),
+    ],
+)
+def test_an_open_step_says_by_when_and_who_before_it_is_opened(
+    tenant: Tenant, owner: User, signed_in: SignIn, days: int, said: str
+) -> None:
+    with held(at("Wed 09:00")) as clock:
+        day = clock.now.date() + timedelta(days=days)
+        Task.objects.filter(key="spf-update").update(assignee=owner, due_on=day)
+
+        html = _page(signed_in(owner), "plan-show", tenant, _phase(tenant))
+
+    assert texts(_part(html, "spf-update"), ".task-when") == [said]
+
+
+def test_of_the_clients_steps_that_stand_alike_the_first_due_comes_first(
+    tenant: Tenant, owner: User, signed_in: SignIn
+) -> None:
+    Task.objects.filter(is_due_by_hand=False).update(due_on="2026-12-09")
+    Task.objects.filter(key="mx-ttl-update").update(due_on="2026-12-04")
+
+    html = _page(signed_in(owner), "steps", tenant)
+
+    first = html[html.index("<article") :].split("</article>")[0]
+    assert 'id="mx-ttl-update"' in first
+    assert "due Fri 4 Dec" in texts(first, ".step-when")[0]
+
+
+def test_a_step_that_is_done_is_due_no_more(
+    tenant: Tenant, owner: User, signed_in: SignIn, look: Look
+) -> None:
+    look(tenant, Kind.SPF, Verdict.PASS)
+    Task.objects.filter(key="spf-update").update(due_on="2026-12-01")
+
+    html = _page(signed_in(owner), "plan-show", tenant, _phase(tenant))
+
+    assert texts(_part(html, "spf-update"), ".task-when") == [""]
+
+
 def test_a_viewer_is_offered_nothing_to_press(
     tenant: Tenant, viewer: User, signed_in: SignIn
 ) -> None:
@@ -175,7 +219,19 @@ def test_planned_cutovers_stand_in_the_tenants_time(
 @pytest.mark.parametrize(
     ("role", "links"),
     [
-        ("owner", ["Your steps", "Whole plan", "Domains", "Dates", "Watch", "Activity", "People"]),
+        (
+            "owner",
+            [
+                "Your steps",
+                "Whole plan",
+                "Requirements",
+                "Domains",
+                "Dates",
+                "Watch",
+                "Activity",
+                "People",
+            ],
+        ),
         ("consultant", ["My tenants", "Dashboard", "Templates"]),
     ],
 )
