@@ -84,13 +84,15 @@ def _becomes(product: Product, key: str, state: str, *, within: float = WITHIN_S
     start = time.monotonic()
     while (seen := _state_of(product, key)) != state:
         if time.monotonic() - start > within:
-            pytest.fail(f"{key} is {seen}, not {state}, after {within} s:\n{_worker_said(product)}")
+            pytest.fail(f"{key} is {seen}, not {state}, after {within} s:\n{_said(product)}")
         time.sleep(0.2)
     return time.monotonic() - start
 
 
-def _worker_said(product: Product) -> str:
-    return (product.folder / "log" / "worker.log").read_text()[-2000:]
+def _said(product: Product) -> str:
+    """The end of what worker and beat said: which of them stood still."""
+    logs = (product.folder / "log" / f"{name}.log" for name in ("worker", "beat"))
+    return "\n".join(f"{log.name}:\n{log.read_text()[-1500:]}" for log in logs if log.exists())
 
 
 def _lab(product: Product, *words: str) -> None:
