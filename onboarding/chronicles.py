@@ -16,8 +16,9 @@ from onboarding.talk import comments_of
 from onboarding.windows import KINDS_OF_DIRECTION, span_from
 from tenants.models import ActivityLine
 
-# After the window answers still change: the last server follows, somebody goes back.
-FOLLOWED_FOR = timedelta(days=2)
+# From its beginning. After the window answers still change: the last server follows, somebody goes
+# back. The longest window is two days.
+FOLLOWED_FOR = timedelta(days=3)
 # A zone that flaps all night is told in the checks' own history.
 MOST_SIGHTS = 500
 
@@ -63,9 +64,8 @@ def _evenings(cutover: Cutover) -> set[datetime]:
 
 
 def _within(field: str, starts: Iterable[datetime]) -> Q:
-    spans = [span_from(start) for start in starts]
-    ranges = [Q(**{f"{field}__range": (opens, ends + FOLLOWED_FOR)}) for opens, ends in spans]
-    return reduce(or_, ranges)
+    spans = [(start - OPENS_BEFORE, start + FOLLOWED_FOR) for start in starts]
+    return reduce(or_, [Q(**{f"{field}__range": span}) for span in spans])
 
 
 def _lines(

@@ -16,6 +16,7 @@ from onboarding.models import Cutover
 from onboarding.on_call import Candidate
 from onboarding.voting import Ballot, client_approvers, staff_approvers
 from tenants.models import Domain, Tenant, User
+from onboarding.windows import MOST_MINUTES
 
 # Senders read no more of one than this (RFC 8461 section 3.3).
 LONGEST_POLICY = 64_000
@@ -78,7 +79,7 @@ class WindowForm(forms.Form):
 
     planned_at = forms.DateTimeField(widget=forms.HiddenInput)
     round = forms.IntegerField(widget=forms.HiddenInput)
-    length_minutes = forms.IntegerField(min_value=15, max_value=2880)
+    length_minutes = forms.IntegerField(min_value=15, max_value=MOST_MINUTES)
     outbound_days = forms.IntegerField(min_value=0, max_value=60)
     accepted_risk = forms.CharField(max_length=1000, required=False, strip=True)
 

@@ -12,8 +12,8 @@ from django.utils import timezone
 from onboarding.dates import follow_dates
 from onboarding.errors import MovedMeanwhile, OnboardingError
 from onboarding.judging import agree_anew
-from onboarding.models import Cutover, CutoverDomain, Plan
-from onboarding.windows import CLOSES_AFTER, OPENS_BEFORE
+from onboarding.models import Cutover, CutoverDomain, CutoverSnapshot, Plan
+from onboarding.windows import OPENS_BEFORE, is_open, span_of
 from tenants.models import Domain, Tenant, User
 from tenants.services import write_activity
 
@@ -110,9 +110,10 @@ def _hold(cutover: Cutover) -> Cutover:
 
 
 def _refuse_after_opening(held: Cutover, *, adds: bool, now: datetime) -> None:
-    if now < held.planned_at - OPENS_BEFORE:
+    opens, closes = span_of(held)
+    if now < opens:
         return
-    if now < held.planned_at + CLOSES_AFTER:
+    if now < closes:
         raise OnboardingError(
             "The window has opened, so its domains stand as they are. Nothing was changed."
         )
