@@ -15,6 +15,7 @@ from django.http import QueryDict
 from checks.engine.expectations import Selector
 from onboarding.handoffs import DAYS
 from onboarding.templates_on_record import blueprint_of, newest_template
+from tenants import subjects
 from tenants.errors import TenantError
 from tenants.models import Domain, Host, Tenant, User
 from tenants.names import normalise_domain, normalise_host
@@ -259,6 +260,15 @@ class _DistinctRows(BaseInlineFormSet[Any, Tenant, Any]):
             if all(hasattr(form, "cleaned_data") for form in self.forms)
             else []
         )
+
+    def save_new(self, form: Any, commit: bool = True) -> Any:
+        """One that was taken out earlier comes back with its history."""
+        setattr(form.instance, self.fk.name, self.instance)
+        form.instance = subjects.add(form.instance)
+        return form.instance
+
+    def delete_existing(self, obj: Any, commit: bool = True) -> None:
+        """`removals.take_out` decides what becomes of it."""
 
     def key(self, form: forms.ModelForm[Any]) -> object:
         raise NotImplementedError

@@ -84,8 +84,8 @@ def _tenant(tenant: Tenant) -> Plain:
     return {
         **described(tenant, without=["region_overrides"]),
         "region_name": tenant.region_values.name,
-        "domains": [described(each) for each in tenant.domains.all()],
-        "hosts": [described(each) for each in tenant.hosts.all()],
+        "domains": [described(each) for each in Domain.everything.filter(tenant=tenant)],
+        "hosts": [described(each) for each in Host.everything.filter(tenant=tenant)],
         "template": tenant.plan.template.version,
     }
 

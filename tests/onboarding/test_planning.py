@@ -268,7 +268,8 @@ def test_a_domain_removed_from_the_profile_takes_back_what_was_decided(
         "hosts-INITIAL_FORMS": "0",
     }
 
-    answer = client.post(from_page, form | rows)
+    asked = client.post(from_page, form | rows)
+    answer = client.post(from_page, form | rows | {"leaving": asked.context["leaving_mark"]})
 
     assert answer.status_code == 302
     cutover.refresh_from_db()
