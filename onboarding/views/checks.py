@@ -20,6 +20,7 @@ from onboarding.views.shared import LOOKS, TenantPage, ask_for_look, load_page, 
 from tenants.access import act, tenant_or_404
 from tenants.models import Domain, Host
 from tenants.permissions import Act
+from tenants.queries import elsewhere
 from tenants.throttle import throttled
 
 DOMAIN_KINDS = (
@@ -61,9 +62,9 @@ def domains(request: HttpRequest, public_id: str) -> HttpResponse:
         "kinds": [(kind.value, dict(KIND_CHOICES)[kind.value]) for kind in DOMAIN_KINDS],
         "domain_rows": [_domain_row(page, domain) for domain in page.ground.domains],
         "host_rows": [_host_row(page, host) for host in page.ground.hosts],
-        "check": check,
         "elsewhere": elsewhere(page.tenant, signed_in(request)),
         "set_aside": _set_aside(page),
+        "check": check,
         "check_shape": shape_of_check(check) if check else None,
         "intervals": intervals(check, timeline(check)) if check else [],
         "clock": clock_of(check, history([check], [check.kind]), page.region)
@@ -76,7 +77,6 @@ def domains(request: HttpRequest, public_id: str) -> HttpResponse:
     return show(request, "onboarding/domains.html", "domains", context)
 
 
-def _chosen_check(page: TenantPage, public_id: str) -> Check | None:
 def _set_aside(page: TenantPage) -> list[SubjectRow]:
     """What was taken out of the case and is kept for its history."""
     by_subject: dict[Domain | Host, list[Check]] = {}
@@ -90,6 +90,7 @@ def _set_aside(page: TenantPage) -> list[SubjectRow]:
     ]
 
 
+def _chosen_check(page: TenantPage, public_id: str) -> Check | None:
     kept = list(checks_set_aside(page.tenant).filter(public_id=public_id)) if public_id else []
     for check in (*page.ground.checks, *kept):
         if check.public_id == public_id:

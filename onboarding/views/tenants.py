@@ -26,7 +26,7 @@ from onboarding.views.shared import load_page, show, signed_in
 from tenants.access import act, tenant_or_404
 from tenants.models import Tenant, User
 from tenants.permissions import Act
-from tenants.queries import open_tenants_for, tenants_for
+from tenants.queries import elsewhere, open_tenants_for, tenants_for
 from tenants.regions import gap_sentences
 
 
@@ -219,6 +219,10 @@ def _show_profile(
         "gaps": gap_sentences(tenant.region_values),
         "tab": "profile",
         "around": surroundings(tenant),
+        "elsewhere": elsewhere(tenant, signed_in(request)),
+        "leaving": leaving,
+        "leaving_mark": removals.mark_of(leaving),
+        "is_held": any(each.in_window for each in leaving),
         **forms,
     }
     if request.method == "GET":

@@ -35,7 +35,7 @@ def _tenant(make_tenant: MakeTenant, domains: int) -> Tenant:
 
 
 @pytest.mark.parametrize("domains", [1, 50])
-@pytest.mark.parametrize(("page", "queries"), [("plan-show", 19), ("steps", 18), ("domains", 11)])
+@pytest.mark.parametrize(("page", "queries"), [("plan-show", 19), ("steps", 18), ("domains", 13)])
 def test_a_tenants_page_asks_as_much_for_one_domain_as_for_fifty(
     make_tenant: MakeTenant,
     consultant: User,
