@@ -65,16 +65,25 @@ def change_cutover(
 
 
 def drop_cutover(cutover: Cutover, *, by: User) -> None:
+    """Take a cutover out of the plan; its domains are free for another. What was voted, kept or
+    rehearsed in its room stays as its record."""
     with transaction.atomic():
         held = _hold(cutover)
-        if held.snapshots.exists() or held.votes.exists():
+        opened = held.snapshots.filter(reason=CutoverSnapshot.Reason.OPENED)
+        if is_open(held, timezone.now()) or opened.exists():
             raise OnboardingError(
-                "What was published and decided is kept in this cutover's room, so it cannot be"
-                " dropped. Move it instead."
+                "Its window has opened, and this cutover's room keeps the way back from it. So it"
+                " cannot be dropped. Move it instead."
             )
         told = {"direction": held.direction, "of": held.covers}
         plan = held.plan
-        held.delete()
+        if held.snapshots.exists() or held.votes.exists() or held.rehearsals.exists():
+            told["cutover_id"] = held.public_id
+            held.dropped_at, held.dropped_by, held.dropped_of = timezone.now(), by, held.covers
+            held.save(update_fields=["dropped_at", "dropped_by", "dropped_of"])
+            held.chosen.all().delete()
+        else:
+            held.delete()
         follow_dates(plan)
         write_activity(plan.tenant, "cutover-dropped", by=by, **told)
         plan.touch()

@@ -18,6 +18,7 @@ from checks.engine.outcomes import Outcome, Verdict
 from checks.engine.proposing import Proposal, Unreadable, read_proposal
 from checks.models import Check, Observation
 from checks.preflight import Judged
+from onboarding.errors import MovedMeanwhile
 from onboarding.judging import Ground
 from onboarding.models import Cutover, Rehearsal, Task
 from onboarding.room_facts import Row
@@ -151,6 +152,8 @@ def keep_rehearsal(
 ) -> Rehearsal:
     """The record of a rehearsal, and its line in the activity: all that is ever stored of one."""
     with transaction.atomic():
+        if not Cutover.objects.select_for_update().filter(pk=cutover.pk).exists():
+            raise MovedMeanwhile("Somebody dropped the cutover meanwhile. Nothing was kept.")
         made = Rehearsal.objects.create(
             cutover=cutover,
             window_start=cutover.planned_at,

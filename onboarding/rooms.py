@@ -204,5 +204,7 @@ def _elsewhere_on_call(plan: Plan, on_call: Sequence[OnCall]) -> Iterable[OnCall
     people = {each.user_id for each in on_call if each.user_id is not None}
     if not people:
         return []
-    others = OnCall.objects.filter(user__in=people, cutover__plan__tenant__archived_at=None)
+    others = OnCall.objects.filter(
+        user__in=people, cutover__plan__tenant__archived_at=None, cutover__dropped_at=None
+    )
     return others.exclude(cutover__plan=plan).select_related("user", "cutover")

@@ -48,7 +48,7 @@ def facts_of(tenant: Tenant) -> Plain:
         "made_at": timezone.now(),
         "tenant": _tenant(tenant),
         "phases": _phases(tenant),
-        "cutovers": [_cutover(each) for each in Cutover.objects.filter(plan__tenant=tenant)],
+        "cutovers": [_cutover(each) for each in Cutover.everything.filter(plan__tenant=tenant)],
         "sheets": [_sheet(each) for each in _sheets(tenant)],
         "files": [_file(each) for each in files_of(tenant)],
         "contacts": [described(each) for each in Contact.objects.filter(tenant=tenant)],

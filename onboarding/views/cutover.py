@@ -9,7 +9,7 @@ from functools import cached_property
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
@@ -101,9 +101,13 @@ class Room:
 
     @property
     def run_sheet(self) -> list[TaskRow]:
-        wanted = PHASE_OF_DIRECTION[Cutover.Direction(self.cutover.direction)]
-        found = [phase.rows for phase in self.page.phases if phase.phase.key == wanted]
-        return [row for rows in found for row in rows if row.task.applies and not row.task.is_group]
+        return run_sheet(self.page, self.cutover)
+
+
+def run_sheet(page: TenantPage, cutover: Cutover) -> list[TaskRow]:
+    wanted = PHASE_OF_DIRECTION[Cutover.Direction(cutover.direction)]
+    found = [phase.rows for phase in page.phases if phase.phase.key == wanted]
+    return [row for rows in found for row in rows if row.task.applies and not row.task.is_group]
 
 
 def load_room(request: HttpRequest, public_id: str, cutover_id: str) -> Room:
@@ -264,14 +268,16 @@ def rollback(request: HttpRequest, public_id: str, cutover_id: str) -> HttpRespo
 @act(Act.READ)
 @require_GET
 def record(request: HttpRequest, public_id: str, cutover_id: str) -> HttpResponse:
-    """What was done, decided, said and seen, in its order."""
-    room = load_room(request, public_id, cutover_id)
-    tasks = [row.task for row in room.run_sheet]
+    """What was done, decided, said and seen, in its order; of a dropped cutover too."""
+    page = load_page(request, public_id)
+    cutover = get_object_or_404(Cutover.everything, plan=page.plan, public_id=cutover_id)
+    tasks = [row.task for row in run_sheet(page, cutover)]
     context = {
         "page": room.page,
         "cutover": room.cutover,
         "tab": "cutover",
-        "entries": chronicle(room.cutover, tasks, is_staff=room.page.is_staff),
+        "entries": chronicle(cutover, tasks, is_staff=page.is_staff),
+        "rehearsals": list(cutover.rehearsals.select_related("by")),
     }
     return show(request, "onboarding/cutover_record.html", "record", context)
 
