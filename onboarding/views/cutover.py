@@ -223,6 +223,8 @@ def sheets_of(room: Room, agreed: Iterable[str]) -> list[ChangeSheet]:
 @act(Act.READ)
 @require_GET
 def change_sheet(request: HttpRequest, public_id: str, cutover_id: str) -> HttpResponse:
+    subjects = room.facts.of(Kind.MX if is_inbound else Kind.SPF)
+    stale = stale_among(subjects, room.facts)
     room = load_room(request, public_id, cutover_id)
     context = {
         "page": room.page,
@@ -230,6 +232,7 @@ def change_sheet(request: HttpRequest, public_id: str, cutover_id: str) -> HttpR
         "tab": "cutover",
         "sheets": sheets_of(room, request.GET.getlist("goes")),
         "domains": {str(domain): domain for domain in room.page.ground.domains},
+            is_stale=subject.name in stale,
         "forms_as_of": AS_OF,
     }
     return show(request, "onboarding/change_sheet.html", "sheet", context)

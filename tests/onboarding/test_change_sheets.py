@@ -93,6 +93,12 @@ def test_a_silent_server_leaves_the_sheet_undone() -> None:
     assert (sheet.silent, sheet.is_done) == (("ns2.test (192.0.2.2)",), False)
 
 
+def test_what_nobody_has_looked_at_lately_is_not_called_done() -> None:
+    sheet = _sheet(Kind.MX, _server(1, *NEW), verdict="pass", is_stale=True)
+
+    assert (sheet.added, sheet.removed, sheet.is_done) == ((), (), False)
+
+
 def test_servers_that_differ_show_everything_any_of_them_gives() -> None:
     sheet = _sheet(Kind.MX, _server(1, *NEW), _server(2, OLD))
 
