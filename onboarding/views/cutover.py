@@ -43,7 +43,15 @@ from onboarding.rows import TaskRow
 from onboarding.safety import ACT_OF_KIND
 from onboarding.scopes import PHASE_OF_DIRECTION, TASK_OF_DIRECTION, primary_first
 from onboarding.talk import comments_of
-from onboarding.views.shared import TenantPage, load_page, show, signed_in
+from onboarding.views.shared import (
+    PULSE,
+    PULSE_IN_WINDOW,
+    TenantPage,
+    load_page,
+    revision_of,
+    show,
+    signed_in,
+)
 from tenants.access import act
 from tenants.permissions import Act
 
@@ -144,6 +152,13 @@ def room_with(page: TenantPage, cutover: Cutover, ground: Ground, *, now: dateti
     )
 
 
+def _live(room: Room) -> dict[str, object]:
+    """How the page keeps itself true: a board that stands still has to say that it was asked."""
+    pulse = PULSE_IN_WINDOW if room.facts.is_open else PULSE
+    revision = revision_of(room.page.plan, pulse=pulse, now=room.facts.now)
+    return {"pulse": pulse, "revision": revision}
+
+
 @act(Act.READ)
 @require_GET
 def room(request: HttpRequest, public_id: str, cutover_id: str) -> HttpResponse:
@@ -183,6 +198,7 @@ def show_room(
         "unmanned": unmanned(room.on_call),
         "on_call_form": form,
         "is_big": is_big,
+        **_live(room),
         # A shared screen is read by the client too.
         **_talk(room, is_staff=room.page.is_staff and not is_big),
     }
@@ -207,6 +223,8 @@ def sheets_of(room: Room, agreed: Iterable[str]) -> list[ChangeSheet]:
     hosts = {host.name for host in room.page.ground.hosts}
     policies = {subject.name: subject for subject in room.facts.of(Kind.MTA_STS)}
     named = [each.partition(" ") for each in agreed]
+    subjects = room.facts.of(Kind.MX if is_inbound else Kind.SPF)
+    stale = stale_among(subjects, room.facts)
     made = [
         sheet_of(
             subject,
@@ -214,8 +232,9 @@ def sheets_of(room: Room, agreed: Iterable[str]) -> list[ChangeSheet]:
             hosts=hosts,
             agreed={value for domain, _, value in named if domain == subject.name},
             mta_sts=policies.get(subject.name),
+            is_stale=subject.name in stale,
         )
-        for subject in room.facts.of(Kind.MX if is_inbound else Kind.SPF)
+        for subject in subjects
     ]
     return [sheet for sheet in made if sheet is not None]
 
@@ -223,8 +242,6 @@ def sheets_of(room: Room, agreed: Iterable[str]) -> list[ChangeSheet]:
 @act(Act.READ)
 @require_GET
 def change_sheet(request: HttpRequest, public_id: str, cutover_id: str) -> HttpResponse:
-    subjects = room.facts.of(Kind.MX if is_inbound else Kind.SPF)
-    stale = stale_among(subjects, room.facts)
     room = load_room(request, public_id, cutover_id)
     context = {
         "page": room.page,
@@ -232,7 +249,6 @@ def change_sheet(request: HttpRequest, public_id: str, cutover_id: str) -> HttpR
         "tab": "cutover",
         "sheets": sheets_of(room, request.GET.getlist("goes")),
         "domains": {str(domain): domain for domain in room.page.ground.domains},
-            is_stale=subject.name in stale,
         "forms_as_of": AS_OF,
     }
     return show(request, "onboarding/change_sheet.html", "sheet", context)
@@ -264,6 +280,7 @@ def rollback(request: HttpRequest, public_id: str, cutover_id: str) -> HttpRespo
         ],
         "is_as_before": bool(sheets) and all(s.verdict is Verdict.PASS for s in sheets),
         "may_take": not room.facts.is_open and room.facts.now < room.cutover.planned_at,
+        **_live(room),
     }
     return show(request, "onboarding/rollback.html", "rollback", context)
 
@@ -276,8 +293,8 @@ def record(request: HttpRequest, public_id: str, cutover_id: str) -> HttpRespons
     cutover = get_object_or_404(Cutover.everything, plan=page.plan, public_id=cutover_id)
     tasks = [row.task for row in run_sheet(page, cutover)]
     context = {
-        "page": room.page,
-        "cutover": room.cutover,
+        "page": page,
+        "cutover": cutover,
         "tab": "cutover",
         "entries": chronicle(cutover, tasks, is_staff=page.is_staff),
         "rehearsals": list(cutover.rehearsals.select_related("by")),
