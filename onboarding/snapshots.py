@@ -59,9 +59,9 @@ def _take(
     kind = KIND_OF_DIRECTION[Cutover.Direction(cutover.direction)]
     checks = list(checks_of(tenant).filter(kind=kind, domain__cutovers=cutover))
     content = [_entry(check, seen) for check, seen in _told_by(checks, at)]
-    if kind is Kind.MX:
-        earlier = _kept_lately(cutover)
-        hosts = frozenset(tenant.region_values.mx)
+    hosts = frozenset(tenant.region_values.mx)
+    if kind is Kind.MX and any(_has_any_of(hosts, entry) for entry in content):
+        earlier = [*_kept_lately(cutover), *_seen_lately(checks, at)]
         content = [_before_the_switch(entry, earlier, hosts) for entry in content]
     with transaction.atomic():
         # Of two workers at once the second finds the first one's.
@@ -102,11 +102,25 @@ def _kept_lately(cutover: Cutover) -> list[dict[str, Any]]:
     return [entry for each in kept.order_by("-window_start") for entry in each.content]
 
 
+def _seen_lately(checks: Iterable[Check], at: datetime) -> list[dict[str, Any]]:
+    """What every server was seen to tell in the days before, newest first."""
+    by_pk = {check.pk: check for check in checks}
+    seen = Observation.objects.filter(
+        check_asked__in=by_pk,
+        first_seen_at__lte=at,
+        last_seen_at__gte=at - TRIED_AGAIN_WITHIN,
+        looks__gt=0,
+    ).select_related("raw")
+    told = [each for each in seen.order_by("-first_seen_at") if _is_whole(each)]
+    return [_entry(by_pk[each.check_asked_id], each) for each in told if not _is_empty(each)]
+
+
 def _before_the_switch(
     entry: dict[str, Any], earlier: Iterable[dict[str, Any]], hosts: frozenset[str]
 ) -> dict[str, Any]:
-    """A window that is moved after its switch has begun opens on the new answer. The way back is
-    what stood there when it opened at first."""
+    """A window that is moved after its switch has begun opens on the new answer, and so does one
+    before which somebody published early. The way back is what stood there when it opened at first,
+    or what was seen last without any of the new hosts."""
     if not _has_any_of(hosts, entry):
         return entry
     of_domain = (each for each in earlier if each["domain"] == entry["domain"])

@@ -95,6 +95,27 @@ def test_a_window_moved_after_the_switch_keeps_the_way_back(
     assert _values(made) == kept
 
 
+@pytest.mark.parametrize(
+    ("published_at", "kept"),
+    [
+        (OPENED - timedelta(hours=2), [[OLD], [OLD]]),
+        (OPENED - timedelta(days=6), [[OLD], [OLD]]),
+        (OPENED - timedelta(days=8), [[*NEW], [*NEW]]),
+    ],
+)
+def test_the_way_back_from_records_that_were_published_early_is_what_stood_before(
+    tenant: Tenant, published_at: datetime, kept: list[list[str]]
+) -> None:
+    seen(tenant, Kind.MX, published_at - timedelta(minutes=1), 300, OLD, servers=2)
+    seen(tenant, Kind.MX, published_at - timedelta(seconds=30), 300, servers=2)
+    seen(tenant, Kind.MX, published_at, 300, *NEW, servers=2)
+
+    made = take_at_opening(plan_inbound(tenant, START))
+
+    assert made is not None
+    assert _values(made) == kept
+
+
 def test_a_domain_that_was_put_back_is_kept_as_it_is_at_the_next_opening(tenant: Tenant) -> None:
     cutover = plan_inbound(tenant, START)
     seen(tenant, Kind.MX, OPENED - timedelta(hours=1), 300, OLD, servers=2)
