@@ -14,8 +14,9 @@ from checks.clocks import Clock
 from checks.engine.outcomes import Kind, Verdict, worst
 from checks.models import Check
 from onboarding.models import Cutover, Mark, Task, TaskState
+from onboarding.models.cutovers import named
 from onboarding.proof import Subject
-from onboarding.room_facts import Facts, Row, stance
+from onboarding.room_facts import Facts, Row, stale_among, stance
 
 DIRECTORY_TASKS = (
     *("directory-connector", "ldap-connector", "azure-ad-sync", "g-suite-sync"),
@@ -52,16 +53,21 @@ def earliest_safe(clocks: Sequence[tuple[str, Clock]]) -> datetime | None:
 
 @dataclass(frozen=True)
 class _Words:
-    """How a row speaks; `{names}` are the domains that decide it."""
+    """How a row speaks; `{names}` are the domains that decide it. `lacking` is what has to be on
+    record before anything can be asked, and `enter` who puts it there."""
 
     title: str
     yes: str
     no: str
     mend: str
+    lacking: str = "{names}: nothing is asked of it."
+    enter: str = "Give it a role in the profile that mail goes by."
 
 
 _DOUBT = "It could not be told for {names}: nothing is settled, or the newest look did not agree."
 _WAIT = "We go on looking. Check everything now if you cannot wait."
+_STALE = "Nobody has looked at {names} lately, so what was seen does not count as of now."
+_LOOK = "Check everything now. If nothing comes of that, Gangway’s workers are not running."
 
 
 def _names(subjects: Iterable[Subject]) -> str:
@@ -76,13 +82,13 @@ def _row_of(key: str, kind: Kind, words: _Words, facts: Facts) -> Row:
         return Row(key, words.title, Verdict.UNKNOWN, said, "Add the domains to the profile.")
     verdict = worst([each for _, each in stances])
     deciding = [subject for subject, each in stances if each is verdict]
-    told = {
-        Verdict.FAIL: words.no,
-        Verdict.UNKNOWN: _DOUBT,
-        Verdict.NOT_APPLICABLE: "It does not apply to {names}.",
-        Verdict.WARN: f"{words.yes} Read the caution beside its evidence.",
-    }.get(verdict, words.yes)
-    mend = {Verdict.FAIL: words.mend, Verdict.UNKNOWN: _WAIT}.get(verdict, "")
+    told, mend = {
+        Verdict.FAIL: (words.no, words.mend),
+        Verdict.NOT_APPLICABLE: ("It does not apply to {names}.", ""),
+        Verdict.WARN: (f"{words.yes} Read the caution beside its evidence.", ""),
+    }.get(verdict, (words.yes, ""))
+    if verdict is Verdict.UNKNOWN:
+        deciding, told, mend = _doubt(deciding, words, facts)
     names = _names(deciding)
     check = next((s.check for s in deciding if s.check is not None), None)
     return Row(
@@ -95,12 +101,25 @@ def _row_of(key: str, kind: Kind, words: _Words, facts: Facts) -> Row:
     )
 
 
+def _doubt(unknown: list[Subject], words: _Words, facts: Facts) -> tuple[list[Subject], str, str]:
+    """What is not known, and what would make it so: first what somebody has to enter, for waiting
+    does not help there; then what nobody looks at."""
+    unasked = [subject for subject in unknown if subject.check is None]
+    if unasked:
+        return unasked, words.lacking, words.enter
+    names = stale_among(unknown, facts)
+    stale = [subject for subject in unknown if subject.name in names]
+    return (stale, _STALE, _LOOK) if stale else (unknown, _DOUBT, _WAIT)
+
+
 def _ownership(facts: Facts) -> Row:
     words = _Words(
         "Ownership proved",
         "{names}: ownership is proved.",
         "{names}: ownership is not proved.",
         "Publish the code that Mimecast issued for {names}.",
+        "{names}: no ownership code is on record.",
+        "Enter in the profile the code that Mimecast issued for {names}.",
     )
     return _row_of("ownership", Kind.OWNERSHIP, words, facts)
 
@@ -132,6 +151,8 @@ def _dkim(facts: Facts) -> Row:
         "{names}: the key answers under its selector.",
         "{names}: the key does not answer as it should.",
         "Publish the key that Mimecast issued for {names}.",
+        "{names}: no selector is on record, so mail would leave unsigned.",
+        "Enter the selector in the profile, and publish its key.",
     )
     unnamed = [subject for subject in facts.of(Kind.DKIM) if subject.check is None]
     if unnamed and len(unnamed) == len(facts.of(Kind.DKIM)):
@@ -139,8 +160,8 @@ def _dkim(facts: Facts) -> Row:
             "dkim",
             words.title,
             Verdict.WARN,
-            f"{_names(unnamed)}: no selector is on record, so mail would leave unsigned.",
-            "Enter the selector in the profile, and publish its key.",
+            words.lacking.format(names=_names(unnamed)),
+            words.enter,
         )
     return _row_of("dkim", Kind.DKIM, words, facts)
 
@@ -209,16 +230,27 @@ def _old_ttl(facts: Facts) -> Row:
         said = "No domain's TTL has been looked at yet."
         return Row("ttl", title, Verdict.UNKNOWN, said, _WAIT)
     if waiting:
-        return _not_everywhere(title, waiting, check)
+        return _not_everywhere(title, waiting, facts, check)
     domain, clock = max(facts.clocks, key=lambda pair: pair[1].safe_at or facts.now)
     assert clock.safe_at is not None
     said = (
         f"Earliest safe cutover: {facts.say(clock.safe_at)}, because {_why(domain, clock, facts)}."
     )
+    left_out = _not_asked(facts)
+    if facts.cutover.planned_at >= clock.safe_at and left_out:
+        said = f"{said} Of {named(left_out)} no lower TTL is asked: caches keep what they hold."
+        mend = "Keep its old hosts taking mail until the last cache is gone."
+        return Row("ttl", title, Verdict.WARN, said, mend, check=check)
     if facts.cutover.planned_at >= clock.safe_at:
         return Row("ttl", title, Verdict.PASS, said, check=check)
     mend = "Begin the window at that moment or later."
     return Row("ttl", title, Verdict.FAIL, said, mend, check=check)
+
+
+def _not_asked(facts: Facts) -> list[str]:
+    """Domains that switch and were exempted from lowering their TTL: no clock tells of them."""
+    asked = {subject.name for subject in facts.of(Kind.MX_TTL)}
+    return [subject.name for subject in facts.of(Kind.MX) if subject.name not in asked]
 
 
 def _slowest(facts: Facts, waiting: Sequence[tuple[str, Clock]]) -> Check | None:
@@ -227,7 +259,9 @@ def _slowest(facts: Facts, waiting: Sequence[tuple[str, Clock]]) -> Check | None
     return next((s.check for s in facts.of(Kind.MX_TTL) if s.name == name), None)
 
 
-def _not_everywhere(title: str, waiting: Sequence[tuple[str, Clock]], check: Check | None) -> Row:
+def _not_everywhere(
+    title: str, waiting: Sequence[tuple[str, Clock]], facts: Facts, check: Check | None
+) -> Row:
     lagging = sorted({n for _, c in waiting for n in c.waits_for if n not in {*c.silent, *c.empty}})
     empty = sorted({name for _, clock in waiting for name in clock.empty})
     silent = sorted({name for _, clock in waiting for name in clock.silent})
@@ -250,6 +284,11 @@ def _not_everywhere(title: str, waiting: Sequence[tuple[str, Clock]], check: Che
         said = f"{domains}: it cannot be told while {', '.join(silent)} {are} silent."
         mend = "Nothing is called safe until every server has answered."
         return Row("ttl", title, Verdict.UNKNOWN, said, mend, check=check)
+    ttls = [s for s in facts.of(Kind.MX_TTL) if s.name in {domain for domain, _ in waiting}]
+    stale = stale_among(ttls, facts)
+    if stale:
+        said = _STALE.format(names=named(sorted(stale)))
+        return Row("ttl", title, Verdict.UNKNOWN, said, _LOOK, check=check)
     said = f"{domains}: it cannot be told yet from when a switch is safe."
     return Row("ttl", title, Verdict.UNKNOWN, said, _WAIT, check=check)
 

@@ -81,14 +81,16 @@ def stale_among(subjects: Iterable[Subject], facts: Facts) -> set[str]:
 
 
 def stance(subject: Subject, facts: Facts) -> Verdict:
-    """What stands of one subject now. A settled yes that the newest look does not repeat, or that
-    nobody has looked at lately, is no longer known."""
+    """What stands of one subject now. A settled answer that does not hold the cutover back has to
+    be what the newest look says too, and that has to be of late; else it is no longer known."""
     check = subject.check
     if check is None or check.latest is None or check.looked_at is None:
         return Verdict.UNKNOWN
     settled = subject.settled
-    if settled is None or not settled.is_yes:
+    if settled is None or settled is Verdict.FAIL:
         return settled or Verdict.UNKNOWN
     if is_stale(check, facts):
         return Verdict.UNKNOWN
-    return settled if Verdict(check.latest.verdict).is_yes else Verdict.UNKNOWN
+    newest = Verdict(check.latest.verdict)
+    is_said_again = newest.is_yes if settled.is_yes else newest is settled
+    return settled if is_said_again else Verdict.UNKNOWN
