@@ -12,11 +12,12 @@ from django.db.models import Model
 
 from checks.engine.proposing import MOST_CHARACTERS
 from onboarding.deciding import Window
+from onboarding.forms_dates import refuse_far_away
 from onboarding.models import Cutover
 from onboarding.on_call import Candidate
 from onboarding.voting import Ballot, client_approvers, staff_approvers
-from tenants.models import Domain, Tenant, User
 from onboarding.windows import MOST_MINUTES
+from tenants.models import Domain, Tenant, User
 
 # Senders read no more of one than this (RFC 8461 section 3.3).
 LONGEST_POLICY = 64_000
@@ -62,6 +63,7 @@ class CutoverForm(forms.Form):
     def clean_planned_at(self) -> datetime:
         # The form read it as UTC wall time; it was meant as the tenant's.
         typed: datetime = self.cleaned_data["planned_at"]
+        refuse_far_away(typed.date())
         meant = typed.replace(tzinfo=self.time_zone)
         # The night on which clocks are changed leaves an hour out, or has it twice.
         back = meant.astimezone(UTC).astimezone(self.time_zone)
