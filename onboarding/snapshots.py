@@ -19,6 +19,7 @@ from onboarding.errors import OnboardingError
 from onboarding.models import Cutover, CutoverSnapshot
 from onboarding.windows import OPENS_BEFORE
 from tenants.models import User
+from tenants.regions import Region
 from tenants.services import write_activity
 
 KIND_OF_DIRECTION = {Cutover.Direction.INBOUND: Kind.MX, Cutover.Direction.OUTBOUND: Kind.SPF}
@@ -32,7 +33,8 @@ def take_at_opening(cutover: Cutover) -> CutoverSnapshot | None:
     """What stood there when the window opened; None where it is kept already.
 
     However late it is taken, it holds nothing that began after the opening: by then somebody may
-    have published the new answer.
+    have published the new answer. Only where nothing had been seen by then, as of a window that was
+    planned within the half hour, the first look since counts, so long as it saw no new answer.
     """
     # Asked each minute of an open window: not without need through a year of observations.
     if _opened(cutover).exists():
@@ -58,8 +60,15 @@ def _take(
     tenant = cutover.plan.tenant
     kind = KIND_OF_DIRECTION[Cutover.Direction(cutover.direction)]
     checks = list(checks_of(tenant).filter(kind=kind, domain__cutovers=cutover))
+    region = tenant.region_values
+    hosts = frozenset(region.mx)
     content = [_entry(check, seen) for check, seen in _told_by(checks, at)]
-    hosts = frozenset(tenant.region_values.mx)
+    if any(not entry["servers"] for entry in content):
+        late = {entry["domain"]: entry for entry in _first_since(checks, at)}
+        late = {
+            d: e for d, e in late.items() if not _has_any_of(hosts, e) and not _sends(e, region)
+        }
+        content = [e if e["servers"] else late.get(e["domain"], e) for e in content]
     if kind is Kind.MX and any(_has_any_of(hosts, entry) for entry in content):
         earlier = [*_kept_lately(cutover), *_seen_lately(checks, at)]
         content = [_before_the_switch(entry, earlier, hosts) for entry in content]
@@ -113,6 +122,22 @@ def _seen_lately(checks: Iterable[Check], at: datetime) -> list[dict[str, Any]]:
     ).select_related("raw")
     told = [each for each in seen.order_by("-first_seen_at") if _is_whole(each)]
     return [_entry(by_pk[each.check_asked_id], each) for each in told if not _is_empty(each)]
+
+
+def _first_since(checks: Iterable[Check], at: datetime) -> list[dict[str, Any]]:
+    """What every server was seen to tell first after a moment; of each domain the first stands
+    last, for whoever makes a dictionary of it."""
+    by_pk = {check.pk: check for check in checks}
+    seen = Observation.objects.filter(check_asked__in=by_pk, first_seen_at__gt=at, looks__gt=0)
+    told = [e for e in seen.select_related("raw").order_by("-first_seen_at") if _is_whole(e)]
+    return [_entry(by_pk[each.check_asked_id], each) for each in told if not _is_empty(each)]
+
+
+def _sends(entry: dict[str, Any], region: Region) -> bool:
+    """Whether any server's SPF record has the region's include."""
+    include = f"include:{region.spf_include}".lower()
+    values = [value for row in entry["servers"] for value in row.get("values") or ()]
+    return bool(region.spf_include) and any(include in value.lower().split() for value in values)
 
 
 def _before_the_switch(

@@ -61,6 +61,16 @@ def test_a_domain_nobody_saw_before_is_named_with_nothing(tenant: Tenant) -> Non
     assert made.content == [{"domain": "northwind.test", "kind": "mx", "servers": []}]
 
 
+def test_of_a_window_planned_within_the_half_hour_the_first_look_counts(tenant: Tenant) -> None:
+    seen(tenant, Kind.MX, OPENED + timedelta(minutes=20), 300, OLD, servers=2)
+    seen(tenant, Kind.MX, OPENED + timedelta(minutes=22), 300, "10 other.test", servers=2)
+
+    made = take_at_opening(plan_inbound(tenant, START))
+
+    assert made is not None
+    assert _values(made) == [[OLD], [OLD]]
+
+
 def test_an_opened_window_is_kept_once_and_a_moved_one_again(tenant: Tenant) -> None:
     cutover = plan_inbound(tenant, START)
 
