@@ -240,6 +240,13 @@ def sheets_of(room: Room, agreed: Iterable[str]) -> list[ChangeSheet]:
 
 
 @act(Act.READ)
+def _not_before(room: Room) -> datetime | None:
+    """From when the records may be published, while that is ahead. SPF is published beforehand."""
+    cutover = room.cutover
+    is_ahead = room.facts.now < cutover.planned_at
+    return cutover.planned_at if is_ahead and cutover.direction == "inbound" else None
+
+
 @require_GET
 def change_sheet(request: HttpRequest, public_id: str, cutover_id: str) -> HttpResponse:
     room = load_room(request, public_id, cutover_id)
@@ -251,6 +258,8 @@ def change_sheet(request: HttpRequest, public_id: str, cutover_id: str) -> HttpR
         "domains": {str(domain): domain for domain in room.page.ground.domains},
         "forms_as_of": AS_OF,
     }
+        "not_before": _not_before(room),
+        "held_back": room.held_back,
     return show(request, "onboarding/change_sheet.html", "sheet", context)
 
 
