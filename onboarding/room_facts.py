@@ -18,6 +18,10 @@ from onboarding.windows import KINDS_OF_DIRECTION
 STALE_AFTER = timedelta(hours=25)
 # In an open window looks are seconds apart, and an answer of before is no answer.
 STALE_IN_WINDOW = timedelta(minutes=10)
+# What is said of what is not known, and what would make it so.
+WAIT = "We go on looking. Check everything now if you cannot wait."
+STALE = "Nobody has looked at {names} lately, so what was seen does not count as of now."
+LOOK = "Check everything now. If nothing comes of that, Gangway’s workers are not running."
 
 
 @dataclass(frozen=True)

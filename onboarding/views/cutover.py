@@ -28,7 +28,7 @@ from onboarding.judging import Ground
 from onboarding.models import Cutover, OnCall
 from onboarding.objections import Objection, frozen_days, too_early
 from onboarding.on_call import candidates, unmanned
-from onboarding.readiness import earliest_safe, readiness
+from onboarding.readiness import readiness
 from onboarding.rollback import rollback_of
 from onboarding.room_facts import Facts, Row, is_stale, stale_among
 from onboarding.rooms import (
@@ -43,6 +43,7 @@ from onboarding.rows import TaskRow
 from onboarding.safety import ACT_OF_KIND
 from onboarding.scopes import PHASE_OF_DIRECTION, TASK_OF_DIRECTION, primary_first
 from onboarding.talk import comments_of
+from onboarding.ttl_row import earliest_safe
 from onboarding.views.shared import (
     PULSE,
     PULSE_IN_WINDOW,
@@ -239,7 +240,6 @@ def sheets_of(room: Room, agreed: Iterable[str]) -> list[ChangeSheet]:
     return [sheet for sheet in made if sheet is not None]
 
 
-@act(Act.READ)
 def _not_before(room: Room) -> datetime | None:
     """From when the records may be published, while that is ahead. SPF is published beforehand."""
     cutover = room.cutover
@@ -247,6 +247,7 @@ def _not_before(room: Room) -> datetime | None:
     return cutover.planned_at if is_ahead and cutover.direction == "inbound" else None
 
 
+@act(Act.READ)
 @require_GET
 def change_sheet(request: HttpRequest, public_id: str, cutover_id: str) -> HttpResponse:
     room = load_room(request, public_id, cutover_id)
@@ -257,9 +258,9 @@ def change_sheet(request: HttpRequest, public_id: str, cutover_id: str) -> HttpR
         "sheets": sheets_of(room, request.GET.getlist("goes")),
         "domains": {str(domain): domain for domain in room.page.ground.domains},
         "forms_as_of": AS_OF,
-    }
         "not_before": _not_before(room),
         "held_back": room.held_back,
+    }
     return show(request, "onboarding/change_sheet.html", "sheet", context)
 
 

@@ -224,6 +224,22 @@ def test_a_domain_that_no_clock_tells_of_is_a_caution() -> None:
     assert row.words.endswith("Of two.test no lower TTL is asked: caches keep what they hold.")
 
 
+def test_what_has_moved_already_keeps_no_switch_waiting() -> None:
+    """A domain that was at Mimecast before, and after the evening every one."""
+    moved = Clock(_SAFE_AT + timedelta(days=9), server=NS3, ttl=86_400, is_moved=True)
+
+    some = room_facts(
+        "inbound", clocks=[("a.test", moved), ("b.test", _CLOCK)], planned_at=_SAFE_AT
+    )
+    every = room_facts("inbound", clocks=[("a.test", moved)], planned_at=_SAFE_AT)
+
+    assert _row(some, "ttl").verdict is Verdict.PASS
+    assert _row(every, "ttl").words == (
+        "Every domain has moved: there is no switch left to wait for."
+    )
+    assert (too_early(some), too_early(every)) == ([], [])
+
+
 def test_what_was_assumed_is_said() -> None:
     clock = Clock(_SAFE_AT, server=NS3, ttl=86_400, seen_until=NOW, is_assumed=True)
 
