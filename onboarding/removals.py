@@ -59,6 +59,11 @@ class Leaving:
     links: int = 0
     in_window: bool = False
 
+    @property
+    def going_on(self) -> tuple[Cutover, ...]:
+        """The cutovers that lose it, where it may leave."""
+        return () if self.in_window else self.cutovers
+
 
 def leaving(tenant: Tenant, rows: Iterable[Row]) -> list[Leaving]:
     """The consequences, before anything is done."""
