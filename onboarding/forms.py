@@ -307,6 +307,14 @@ class _Domains(_DistinctRows):
     def key_of(self, row: Any) -> object:
         return row.name
 
+    def save(self, commit: bool = True) -> Any:
+        """Whoever was primary steps back first: the database takes one at a time."""
+        for form in self.initial_forms:
+            role = form.cleaned_data["role"]
+            if "role" in form.changed_data and role != Domain.Role.PRIMARY:
+                Domain.objects.filter(pk=form.instance.pk).update(role=role)
+        return super().save(commit)
+
     def clean(self) -> None:
         super().clean()
         rows = self.rows()

@@ -217,6 +217,17 @@ def test_another_primary_takes_the_place_of_one_that_leaves(
     assert tenant.domains.get(role="primary").name == SOLD
 
 
+def test_two_domains_change_places_in_one_save(
+    make_tenant: MakeTenant, consultant: User, signed_in: SignIn
+) -> None:
+    swapped = make_tenant("Swap", domains=(("a.test", "secondary"), ("b.test", "primary")))
+    client = signed_in(consultant)
+    form = _form(client, swapped) | {"domains-0-role": "primary", "domains-1-role": "secondary"}
+
+    assert _save(client, swapped, form).status_code == 302
+    assert swapped.domains.get(role="primary").name == "a.test"
+
+
 @pytest.mark.parametrize(("host", "stays"), [("mail.main.test", True), ("nope.test", False)])
 def test_a_host_that_ever_answered_stays_with_its_history(
     tenant: Tenant, consultant: User, signed_in: SignIn, host: str, stays: bool
