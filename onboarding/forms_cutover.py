@@ -16,7 +16,7 @@ from onboarding.forms_dates import refuse_far_away
 from onboarding.models import Cutover
 from onboarding.on_call import Candidate
 from onboarding.voting import Ballot, client_approvers, staff_approvers
-from onboarding.windows import MOST_MINUTES
+from onboarding.windows import LEAST_MINUTES, MOST_MINUTES
 from tenants.models import Domain, Tenant, User
 
 # Senders read no more of one than this (RFC 8461 section 3.3).
@@ -81,7 +81,7 @@ class WindowForm(forms.Form):
 
     planned_at = forms.DateTimeField(widget=forms.HiddenInput)
     round = forms.IntegerField(widget=forms.HiddenInput)
-    length_minutes = forms.IntegerField(min_value=15, max_value=MOST_MINUTES)
+    length_minutes = forms.IntegerField(min_value=LEAST_MINUTES, max_value=MOST_MINUTES)
     outbound_days = forms.IntegerField(min_value=0, max_value=60)
     accepted_risk = forms.CharField(max_length=1000, required=False, strip=True)
 

@@ -14,7 +14,7 @@ from onboarding.models import Cutover
 # for as long as the window is planned to last, and never for less than this.
 OPENS_BEFORE = timedelta(minutes=30)
 CLOSES_AFTER = timedelta(hours=4)
-MOST_MINUTES = 2880
+LEAST_MINUTES, MOST_MINUTES = 15, 2880
 KINDS_OF_DIRECTION = {
     Cutover.Direction.INBOUND: (Kind.MX, Kind.MX_TTL, Kind.MTA_STS),
     Cutover.Direction.OUTBOUND: (Kind.SPF, Kind.DKIM, Kind.DMARC),

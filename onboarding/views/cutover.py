@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
@@ -53,6 +55,7 @@ from onboarding.views.shared import (
     show,
     signed_in,
 )
+from onboarding.windows import LEAST_MINUTES, MOST_MINUTES
 from tenants.access import act
 from tenants.permissions import Act
 
@@ -69,6 +72,12 @@ class Room:
     around: Surroundings
     ground: Ground
     switched: Sequence[Switched] = ()
+    # A length that somebody means to confirm, in minutes; 0 where it is as on record.
+    wished_minutes: int = 0
+
+    @property
+    def length_minutes(self) -> int:
+        return self.wished_minutes or self.cutover.length_minutes
 
     @property
     def clashes(self) -> list[str]:
@@ -87,8 +96,10 @@ class Room:
 
     @cached_property
     def objections(self) -> list[Objection]:
-        """Why the window can only be confirmed in words."""
-        return [*frozen_days(self.cutover, self.around), *too_early(self.facts)]
+        """Why the window can only be confirmed in words. A longer one may touch another day."""
+        wished = copy.copy(self.cutover)
+        wished.length_minutes = self.length_minutes
+        return [*frozen_days(wished, self.around), *too_early(self.facts)]
 
     @property
     def objections_since(self) -> list[Objection]:
@@ -153,6 +164,14 @@ def room_with(page: TenantPage, cutover: Cutover, ground: Ground, *, now: dateti
     )
 
 
+def _address(request: HttpRequest, room: Room, *, is_big: bool) -> str:
+    """Where the page fetches itself again: that of the room, also where a form was refused."""
+    if request.method == "GET":
+        return request.get_full_path()
+    where = [room.page.tenant.public_id, room.cutover.public_id]
+    return reverse("onboarding:cutover-room", args=where) + ("?big=1" if is_big else "")
+
+
 def _live(room: Room) -> dict[str, object]:
     """How the page keeps itself true: a board that stands still has to say that it was asked."""
     pulse = PULSE_IN_WINDOW if room.facts.is_open else PULSE
@@ -163,7 +182,15 @@ def _live(room: Room) -> dict[str, object]:
 @act(Act.READ)
 @require_GET
 def room(request: HttpRequest, public_id: str, cutover_id: str) -> HttpResponse:
-    return show_room(request, load_room(request, public_id, cutover_id))
+    shown = load_room(request, public_id, cutover_id)
+    return show_room(request, replace(shown, wished_minutes=_minutes(request.GET)))
+
+
+def _minutes(query: QueryDict) -> int:
+    """The length of a window that was not confirmed, as it was typed."""
+    text = query.get("minutes", "")
+    is_number = text.isdecimal() and len(text) < 5
+    return int(text) if is_number and LEAST_MINUTES <= int(text) <= MOST_MINUTES else 0
 
 
 def show_room(
@@ -199,6 +226,7 @@ def show_room(
         "unmanned": unmanned(room.on_call),
         "on_call_form": form,
         "is_big": is_big,
+        "address": _address(request, room, is_big=is_big),
         **_live(room),
         # A shared screen is read by the client too.
         **_talk(room, is_staff=room.page.is_staff and not is_big),
@@ -336,10 +364,14 @@ def window_confirm(request: HttpRequest, public_id: str, cutover_id: str) -> Htt
         problems = " ".join(str(each) for field in form.errors.values() for each in field)
         messages.error(request, f"{problems} Nothing was confirmed.")
         return back_to_room(public_id, cutover_id)
+    room = replace(room, wished_minutes=form.window.length_minutes)
     try:
         deciding.confirm_window(
             room.cutover, form.window, objections=room.objections, by=signed_in(request)
         )
     except OnboardingError as error:
         messages.error(request, str(error))
+        response = back_to_room(public_id, cutover_id)
+        response["Location"] += f"?minutes={room.length_minutes}"
+        return response
     return back_to_room(public_id, cutover_id)
