@@ -133,7 +133,7 @@ def test_a_hand_off_page_asks_as_much_however_many_there_are(
     address = reverse("onboarding:hand-off", args=[token])
     client.get(address)
 
-    with django_assert_num_queries(15):
+    with django_assert_num_queries(16):
         response = client.get(address)
 
     assert response.status_code == 200
