@@ -10,7 +10,7 @@ keeps the clock from running at all.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import takewhile
 from typing import Any
@@ -53,6 +53,7 @@ class Clock:
     `server` and `ttl` are the old answer that lives longest, last given out before `seen_until`.
     `is_assumed`: the answer before our first look was never seen. `has_left`: the server is no
     longer one of the zone's, and caches may know it for another DELEGATION_TTL_SECONDS.
+    `is_moved`: every server gives exactly the planned hosts, so that no switch is left to wait for.
     """
 
     safe_at: datetime | None
@@ -64,6 +65,7 @@ class Clock:
     seen_until: datetime | None = None
     is_assumed: bool = False
     has_left: bool = False
+    is_moved: bool = False
 
 
 def sight_of(
@@ -115,7 +117,16 @@ def cutover_clock(
     def is_new(seen: Published) -> bool:
         return not is_old(seen) and (bool(seen.values) or not ever)
 
-    return _clock(sights, is_new, is_old, assumed_ttl=assumed_ttl)
+    clock = _clock(sights, is_new, is_old, assumed_ttl=assumed_ttl)
+    return replace(clock, is_moved=_is_everywhere(hosts, sights))
+
+
+def _is_everywhere(hosts: frozenset[str], sights: Sequence[Sight]) -> bool:
+    """Whether every server of the newest look told exactly these."""
+    newest = max(sights, key=lambda sight: sight.first_seen_at, default=None)
+    told = list(newest.servers.values()) if newest is not None else []
+    is_told = bool(hosts and told)
+    return is_told and all(seen is not None and _hosts(seen) == hosts for seen in told)
 
 
 def lockdown_clock(

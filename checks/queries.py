@@ -18,6 +18,13 @@ def checks_of(tenant: Tenant) -> QuerySet[Check]:
     )
 
 
+def checks_set_aside(tenant: Tenant) -> QuerySet[Check]:
+    """Those whose domain or host was taken out: nobody looks any more, and what was seen stays."""
+    taken_out = Q(domain__removed_at__isnull=False) | Q(host__removed_at__isnull=False)
+    found = Check.objects.filter(taken_out, tenant=tenant, latest__isnull=False)
+    return found.select_related("domain__removed_by", "host__removed_by", "latest")
+
+
 def due_checks(now: datetime) -> QuerySet[Check]:
     """Active checks whose time has come and that no living worker holds."""
     return Check.objects.filter(
@@ -47,7 +54,8 @@ class SenderFound:
 
 
 def discoveries_of(tenant: Tenant) -> QuerySet[Discovery]:
-    return Discovery.objects.filter(domain__tenant=tenant).select_related("domain")
+    found = Discovery.objects.filter(domain__tenant=tenant, domain__removed_at=None)
+    return found.select_related("domain")
 
 
 def senders_found(tenant: Tenant) -> list[SenderFound]:

@@ -74,6 +74,12 @@ class DomainBoard:
         return tuple(sorted({value for row in partly for value in row.others}))
 
     @property
+    def is_partly_published(self) -> bool:
+        """No server gives the old answer any more, and one does not give all of the new."""
+        shapes = {row.shape for row in self.servers}
+        return "half" in shapes and shapes <= {"half", "pass"}
+
+    @property
     def seen_at(self) -> datetime | None:
         return self.check.looked_at
 
@@ -136,9 +142,17 @@ def _against_hosts(values: Sequence[str], expected: frozenset[str]) -> _Answer:
     others = tuple(value for value in values if value.partition(" ")[2] not in expected)
     if not expected:
         return _Answer(tuple(values), "unknown", others)
-    # Beside the new hosts anything else is a way round them; alone it is not moved yet.
-    beside = "fail" if hosts > expected else "waiting"
-    return _Answer(tuple(values), "pass" if hosts == expected else beside, others)
+    return _Answer(tuple(values), _shape_of_hosts(hosts, expected), others)
+
+
+def _shape_of_hosts(hosts: frozenset[str], expected: frozenset[str]) -> str:
+    """Beside the new hosts anything else is a way round them; alone it is not moved yet, and some
+    of the new hosts are a part of the way."""
+    if hosts == expected:
+        return "pass"
+    if hosts > expected:
+        return "fail"
+    return "half" if hosts and hosts < expected else "waiting"
 
 
 def _against_include(values: Sequence[str], include: str) -> _Answer:

@@ -59,8 +59,9 @@ def _escaped(byte: int) -> str:
 @dataclass(frozen=True)
 class ChangeSheet:
     """One domain's change. `silent` servers told nothing at the newest look; `differ` says that the
-    others do not agree, so that there is more than one "now". `unknown` is what would go and is
-    nothing we know; `agreed` whether somebody has agreed to all of that."""
+    others do not agree, so that there is more than one "now"; `is_stale`, that nobody has looked
+    lately. `unknown` is what would go and is nothing we know; `agreed` whether somebody has agreed
+    to all of that."""
 
     domain: str
     check: Check
@@ -72,6 +73,7 @@ class ChangeSheet:
     silent: tuple[str, ...] = ()
     differ: bool = False
     is_known: bool = True
+    is_stale: bool = False
     form: DnsForm | None = None
     widen_policy: tuple[str, ...] = ()
 
@@ -92,7 +94,8 @@ class ChangeSheet:
         """Nothing is left to do, and the check itself said so when it last looked."""
         latest = self.check.latest
         is_yes = latest is not None and Verdict(latest.verdict).is_yes
-        return is_yes and not (self.silent or self.differ or self.removed or self.added)
+        is_whole = not (self.silent or self.differ or self.is_stale)
+        return is_yes and is_whole and not (self.removed or self.added)
 
     @property
     def is_at_a_loss(self) -> bool:
@@ -122,10 +125,12 @@ def sheet_of(
     hosts: Collection[str] = (),
     agreed: Collection[str] = (),
     mta_sts: Subject | None = None,
+    is_stale: bool = False,
 ) -> ChangeSheet | None:
     """The change of MX or SPF that makes the subject's check say yes; None without a check.
 
-    `hosts` are the tenant's own delivery routes, `agreed` the values that may go.
+    `hosts` are the tenant's own delivery routes, `agreed` the values that may go; `is_stale`:
+    nobody has looked lately.
     """
     check = subject.check
     if check is None:
@@ -147,6 +152,7 @@ def sheet_of(
         silent=tuple(f"{r['name']} ({r['address']})" for r in rows if r not in told),
         differ=len({frozenset(_values(subject, row)) for row in told}) > 1,
         is_known=bool(told),
+        is_stale=is_stale,
         form=form_of({row["name"] for row in rows}),
         widen_policy=_to_widen(mta_sts, region) if subject.kind is Kind.MX else (),
     )

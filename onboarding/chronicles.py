@@ -13,11 +13,12 @@ from django.db.models import Q, QuerySet
 from checks.models import Observation
 from onboarding.models import Comment, Cutover, CutoverSnapshot, Task
 from onboarding.talk import comments_of
-from onboarding.windows import KINDS_OF_DIRECTION, span_from
-from tenants.models import ActivityLine
+from onboarding.windows import KINDS_OF_DIRECTION, OPENS_BEFORE
+from tenants.models import ActivityLine, Domain
 
-# After the window answers still change: the last server follows, somebody goes back.
-FOLLOWED_FOR = timedelta(days=2)
+# From its beginning. After the window answers still change: the last server follows, somebody goes
+# back. The longest window is two days.
+FOLLOWED_FOR = timedelta(days=3)
 # A zone that flaps all night is told in the checks' own history.
 MOST_SIGHTS = 500
 
@@ -63,9 +64,8 @@ def _evenings(cutover: Cutover) -> set[datetime]:
 
 
 def _within(field: str, starts: Iterable[datetime]) -> Q:
-    spans = [span_from(start) for start in starts]
-    ranges = [Q(**{f"{field}__range": (opens, ends + FOLLOWED_FOR)}) for opens, ends in spans]
-    return reduce(or_, ranges)
+    spans = [(start - OPENS_BEFORE, start + FOLLOWED_FOR) for start in starts]
+    return reduce(or_, [Q(**{f"{field}__range": span}) for span in spans])
 
 
 def _lines(
@@ -84,11 +84,27 @@ def _sights(cutover: Cutover, starts: Iterable[datetime]) -> QuerySet[Observatio
     seen = Observation.objects.filter(
         _within("first_seen_at", starts),
         check_asked__kind__in=kinds,
-        check_asked__domain__cutovers=cutover,
+        check_asked__domain__in=_domains(cutover),
         looks__gt=0,
     )
     found = seen.select_related("check_asked__domain").order_by("first_seen_at")
     return found.defer("evidence")[:MOST_SIGHTS]
+
+
+def _domains(cutover: Cutover) -> list[Domain]:
+    """Its own, and those that were of it when a window opened or a verdict was said: what did not
+    switch may have been given to another cutover since, or been taken out of the case."""
+    names = {
+        *(e["domain"] for kept in cutover.snapshots.all() for e in kept.content),
+        *(
+            name
+            for verdict in cutover.verdicts.all()
+            for name in verdict.content.get("domains", ())
+        ),
+    }
+    own = set(cutover.domains.all())
+    everything = Domain.everything.filter(tenant=cutover.plan.tenant_id)
+    return [domain for domain in everything if domain in own or str(domain) in names]
 
 
 def _said(

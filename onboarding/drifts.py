@@ -113,11 +113,13 @@ def _windows(check: Check, tenant: Tenant, *, now: datetime) -> list[tuple[datet
         reason=CutoverSnapshot.Reason.OPENED,
     )
     opened = [
-        start
-        for start, content in kept.values_list("window_start", "content")
+        span_from(start, minutes)
+        for start, minutes, content in kept.values_list(
+            "window_start", "cutover__length_minutes", "content"
+        )
         if any(entry["domain"] == check.subject for entry in content)
     ]
-    return [span_from(start) for start in {*opened, *(each.planned_at for each in planned)}]
+    return [*opened, *map(span_of, planned)]
 
 
 def _open(tenant: Tenant, check: Check, *, now: datetime) -> None:

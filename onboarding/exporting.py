@@ -157,7 +157,8 @@ def _put(archive: zipfile.ZipFile, name: str, rows: list[dict[str, Any]]) -> Non
 
 def _rows(model: type[Model], path: str, tenant: Tenant) -> Iterator[dict[str, Any]]:
     fields = [f.attname for f in model._meta.concrete_fields if f.attname not in _WITHHELD]
-    found = model._default_manager.filter(**{path: tenant.pk}).order_by("pk")
+    # The default leaves out domains and hosts that were taken out.
+    found = model._base_manager.filter(**{path: tenant.pk}).order_by("pk")
     if model is Comment:
         # Staff's own, whoever asks: a client can download what an administrator asked for.
         found = found.filter(is_internal=False)

@@ -15,6 +15,7 @@ from django.http import QueryDict
 from checks.engine.expectations import Selector
 from onboarding.handoffs import DAYS
 from onboarding.templates_on_record import blueprint_of, newest_template
+from tenants import subjects
 from tenants.errors import TenantError
 from tenants.models import Domain, Host, Tenant, User
 from tenants.names import normalise_domain, normalise_host
@@ -260,6 +261,15 @@ class _DistinctRows(BaseInlineFormSet[Any, Tenant, Any]):
             else []
         )
 
+    def save_new(self, form: Any, commit: bool = True) -> Any:
+        """One that was taken out earlier comes back with its history."""
+        setattr(form.instance, self.fk.name, self.instance)
+        form.instance = subjects.add(form.instance)
+        return form.instance
+
+    def delete_existing(self, obj: Any, commit: bool = True) -> None:
+        """`removals.take_out` decides what becomes of it."""
+
     def key(self, form: forms.ModelForm[Any]) -> object:
         raise NotImplementedError
 
@@ -296,6 +306,14 @@ class _Domains(_DistinctRows):
 
     def key_of(self, row: Any) -> object:
         return row.name
+
+    def save(self, commit: bool = True) -> Any:
+        """Whoever was primary steps back first: the database takes one at a time."""
+        for form in self.initial_forms:
+            role = form.cleaned_data["role"]
+            if "role" in form.changed_data and role != Domain.Role.PRIMARY:
+                Domain.objects.filter(pk=form.instance.pk).update(role=role)
+        return super().save(commit)
 
     def clean(self) -> None:
         super().clean()

@@ -12,9 +12,11 @@ from django.db.models import Model
 
 from checks.engine.proposing import MOST_CHARACTERS
 from onboarding.deciding import Window
+from onboarding.forms_dates import refuse_far_away
 from onboarding.models import Cutover
 from onboarding.on_call import Candidate
 from onboarding.voting import Ballot, client_approvers, staff_approvers
+from onboarding.windows import LEAST_MINUTES, MOST_MINUTES
 from tenants.models import Domain, Tenant, User
 
 # Senders read no more of one than this (RFC 8461 section 3.3).
@@ -61,6 +63,7 @@ class CutoverForm(forms.Form):
     def clean_planned_at(self) -> datetime:
         # The form read it as UTC wall time; it was meant as the tenant's.
         typed: datetime = self.cleaned_data["planned_at"]
+        refuse_far_away(typed.date())
         meant = typed.replace(tzinfo=self.time_zone)
         # The night on which clocks are changed leaves an hour out, or has it twice.
         back = meant.astimezone(UTC).astimezone(self.time_zone)
@@ -78,7 +81,7 @@ class WindowForm(forms.Form):
 
     planned_at = forms.DateTimeField(widget=forms.HiddenInput)
     round = forms.IntegerField(widget=forms.HiddenInput)
-    length_minutes = forms.IntegerField(min_value=15, max_value=2880)
+    length_minutes = forms.IntegerField(min_value=LEAST_MINUTES, max_value=MOST_MINUTES)
     outbound_days = forms.IntegerField(min_value=0, max_value=60)
     accepted_risk = forms.CharField(max_length=1000, required=False, strip=True)
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import F, QuerySet
@@ -15,7 +15,7 @@ from checks.models import Check
 from onboarding import change_sheets
 from onboarding.errors import OnboardingError
 from onboarding.judging import Ground
-from onboarding.models import HandOff, Plan, Task
+from onboarding.models import Cutover, CutoverDomain, HandOff, Plan, Task
 from onboarding.proof import Subject
 from onboarding.queries import tasks_of
 from onboarding.records import RecordToPublish, records_for
@@ -31,13 +31,15 @@ DAYS = (1, 7, 14, 30)
 @dataclass(frozen=True)
 class SheetItem:
     """One step for the outsider. A step whose turn has not come shows no record to publish.
-    `takes_away`: what publishing these records would remove, and nobody here knows."""
+    `takes_away`: what publishing these records would remove, and nobody here knows. `not_before`:
+    the domains whose window is still ahead, and when it begins."""
 
     task: Task
     subjects: tuple[Subject, ...]
     records: tuple[RecordToPublish, ...]
     must_wait: bool
     takes_away: tuple[str, ...] = ()
+    not_before: tuple[tuple[str, datetime], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,9 @@ class Sheet:
         """Changes whenever something shown may have changed, and tells nothing else."""
         looks = sum(check.latest.looks for check in self.checks if check.latest is not None)
         settled = sum(1 for check in self.checks if check.settled_verdict)
-        return f"{looks}-{settled}-{sum(item.task.is_complete for item in self.items)}"
+        complete = sum(item.task.is_complete for item in self.items)
+        waiting = sum(len(item.not_before) for item in self.items)
+        return f"{looks}-{settled}-{complete}-{waiting}"
 
 
 def hand_off(
@@ -150,7 +154,8 @@ def sheet_of(made: HandOff) -> Sheet:
     tenant = made.plan.tenant
     ground = Ground.of(tenant)
     rows = rows_of(list(tasks_of(made.plan)), ground, Reader())
-    items = [_item(row, _concerned(row, made), ground) for row in rows]
+    ahead = _windows_ahead(made.plan)
+    items = [_item(row, _concerned(row, made), ground, ahead) for row in rows]
     return Sheet(made, tenant, tuple(item for item in items if item is not None))
 
 
@@ -168,7 +173,19 @@ def _concerned(row: TaskRow, made: HandOff) -> Sequence[Subject] | None:
     return of_domain or None
 
 
-def _item(row: TaskRow, subjects: Sequence[Subject] | None, ground: Ground) -> SheetItem | None:
+def _windows_ahead(plan: Plan) -> dict[int, datetime]:
+    """By domain, when the window begins in which its inbound mail is to be switched."""
+    chosen = CutoverDomain.objects.filter(
+        cutover__plan=plan,
+        direction=Cutover.Direction.INBOUND,
+        cutover__planned_at__gt=timezone.now(),
+    )
+    return dict(chosen.values_list("domain_id", "cutover__planned_at"))
+
+
+def _item(
+    row: TaskRow, subjects: Sequence[Subject] | None, ground: Ground, ahead: Mapping[int, datetime]
+) -> SheetItem | None:
     if subjects is None:
         return None
     # A hard gate passed before its turn, an MX record above all, loses mail.
@@ -177,7 +194,10 @@ def _item(row: TaskRow, subjects: Sequence[Subject] | None, ground: Ground) -> S
     region = ground.tenant.region_values
     records = tuple(record for subject in wanted for record in records_for(subject, region))
     away = _taken_away(wanted, region, {host.name for host in ground.hosts})
-    return SheetItem(row.task, tuple(subjects), records, must_wait, away)
+    moves = [s.check for s in wanted if s.kind is Kind.MX and s.check is not None]
+    begins = ((check.subject, ahead.get(check.domain_id or 0)) for check in moves)
+    not_before = tuple((name, at) for name, at in begins if at is not None)
+    return SheetItem(row.task, tuple(subjects), records, must_wait, away, not_before)
 
 
 def _taken_away(wanted: Sequence[Subject], region: Region, hosts: set[str]) -> tuple[str, ...]:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from onboarding.clashes import Surroundings, days_of, named_day
 from onboarding.models import Cutover, Freeze
-from onboarding.readiness import earliest_safe
 from onboarding.room_facts import Facts
+from onboarding.ttl_row import earliest_safe, still_ahead
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,8 @@ class Objection:
 def too_early(facts: Facts) -> list[Objection]:
     """An inbound switch that begins before it is known to be safe."""
     if facts.cutover.direction == Cutover.Direction.OUTBOUND:
+        return []
+    if facts.clocks and not still_ahead(facts.clocks):
         return []
     safe_at = earliest_safe(facts.clocks)
     if safe_at is not None and facts.cutover.planned_at >= safe_at:

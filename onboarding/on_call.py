@@ -77,6 +77,8 @@ def put_on_call(cutover: Cutover, chosen: Candidate, phone: str, *, by: User) ->
     key = {"user": person} if isinstance(person, User) else {"contact": person}
     try:
         with transaction.atomic():
+            if not Cutover.objects.select_for_update().filter(pk=cutover.pk).exists():
+                raise MovedMeanwhile("Somebody dropped the cutover meanwhile. Nobody was named.")
             OnCall.objects.update_or_create(cutover=cutover, **key, defaults={"phone": phone})
             _note(cutover, "on-call-named", str(person), by=by)
     except IntegrityError as error:

@@ -12,8 +12,8 @@ from django.utils import timezone
 from onboarding.dates import follow_dates
 from onboarding.errors import MovedMeanwhile, OnboardingError
 from onboarding.judging import agree_anew
-from onboarding.models import Cutover, CutoverDomain, Plan
-from onboarding.windows import CLOSES_AFTER, OPENS_BEFORE
+from onboarding.models import Cutover, CutoverDomain, CutoverSnapshot, Plan
+from onboarding.windows import OPENS_BEFORE, is_open, span_of
 from tenants.models import Domain, Tenant, User
 from tenants.services import write_activity
 
@@ -65,16 +65,25 @@ def change_cutover(
 
 
 def drop_cutover(cutover: Cutover, *, by: User) -> None:
+    """Take a cutover out of the plan; its domains are free for another. What was voted, kept or
+    rehearsed in its room stays as its record."""
     with transaction.atomic():
         held = _hold(cutover)
-        if held.snapshots.exists() or held.votes.exists():
+        opened = held.snapshots.filter(reason=CutoverSnapshot.Reason.OPENED)
+        if is_open(held, timezone.now()) or opened.exists():
             raise OnboardingError(
-                "What was published and decided is kept in this cutover's room, so it cannot be"
-                " dropped. Move it instead."
+                "Its window has opened, and this cutover's room keeps the way back from it. So it"
+                " cannot be dropped. Move it instead."
             )
         told = {"direction": held.direction, "of": held.covers}
         plan = held.plan
-        held.delete()
+        if held.snapshots.exists() or held.votes.exists() or held.rehearsals.exists():
+            told["cutover_id"] = held.public_id
+            held.dropped_at, held.dropped_by, held.dropped_of = timezone.now(), by, held.covers
+            held.save(update_fields=["dropped_at", "dropped_by", "dropped_of"])
+            held.chosen.all().delete()
+        else:
+            held.delete()
         follow_dates(plan)
         write_activity(plan.tenant, "cutover-dropped", by=by, **told)
         plan.touch()
@@ -110,9 +119,10 @@ def _hold(cutover: Cutover) -> Cutover:
 
 
 def _refuse_after_opening(held: Cutover, *, adds: bool, now: datetime) -> None:
-    if now < held.planned_at - OPENS_BEFORE:
+    opens, closes = span_of(held)
+    if now < opens:
         return
-    if now < held.planned_at + CLOSES_AFTER:
+    if now < closes:
         raise OnboardingError(
             "The window has opened, so its domains stand as they are. Nothing was changed."
         )

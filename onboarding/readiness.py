@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
-from checks.clocks import Clock
 from checks.engine.outcomes import Kind, Verdict, worst
-from checks.models import Check
 from onboarding.models import Cutover, Mark, Task, TaskState
 from onboarding.proof import Subject
-from onboarding.room_facts import Facts, Row, stance
+from onboarding.room_facts import LOOK, STALE, WAIT, Facts, Row, stale_among, stance
+from onboarding.ttl_row import ttl_row
 
 DIRECTORY_TASKS = (
     *("directory-connector", "ldap-connector", "azure-ad-sync", "g-suite-sync"),
@@ -36,15 +35,9 @@ def readiness(facts: Facts) -> list[Row]:
         *rows,
         _delivery_test(facts),
         _mta_sts(facts),
-        _old_ttl(facts),
+        ttl_row(facts),
         _outbound_first(facts),
     ]
-
-
-def earliest_safe(clocks: Sequence[tuple[str, Clock]]) -> datetime | None:
-    """From when every domain's switch is safe; None while that cannot be told for one of them."""
-    moments = [clock.safe_at for _, clock in clocks if clock.safe_at is not None]
-    return max(moments) if moments and len(moments) == len(clocks) else None
 
 
 # --- What checks say
@@ -52,16 +45,18 @@ def earliest_safe(clocks: Sequence[tuple[str, Clock]]) -> datetime | None:
 
 @dataclass(frozen=True)
 class _Words:
-    """How a row speaks; `{names}` are the domains that decide it."""
+    """How a row speaks; `{names}` are the domains that decide it. `lacking` is what has to be on
+    record before anything can be asked, and `enter` who puts it there."""
 
     title: str
     yes: str
     no: str
     mend: str
+    lacking: str = "{names}: nothing is asked of it."
+    enter: str = "Give it a role in the profile that mail goes by."
 
 
 _DOUBT = "It could not be told for {names}: nothing is settled, or the newest look did not agree."
-_WAIT = "We go on looking. Check everything now if you cannot wait."
 
 
 def _names(subjects: Iterable[Subject]) -> str:
@@ -76,13 +71,13 @@ def _row_of(key: str, kind: Kind, words: _Words, facts: Facts) -> Row:
         return Row(key, words.title, Verdict.UNKNOWN, said, "Add the domains to the profile.")
     verdict = worst([each for _, each in stances])
     deciding = [subject for subject, each in stances if each is verdict]
-    told = {
-        Verdict.FAIL: words.no,
-        Verdict.UNKNOWN: _DOUBT,
-        Verdict.NOT_APPLICABLE: "It does not apply to {names}.",
-        Verdict.WARN: f"{words.yes} Read the caution beside its evidence.",
-    }.get(verdict, words.yes)
-    mend = {Verdict.FAIL: words.mend, Verdict.UNKNOWN: _WAIT}.get(verdict, "")
+    told, mend = {
+        Verdict.FAIL: (words.no, words.mend),
+        Verdict.NOT_APPLICABLE: ("It does not apply to {names}.", ""),
+        Verdict.WARN: (f"{words.yes} Read the caution beside its evidence.", ""),
+    }.get(verdict, (words.yes, ""))
+    if verdict is Verdict.UNKNOWN:
+        deciding, told, mend = _doubt(deciding, words, facts)
     names = _names(deciding)
     check = next((s.check for s in deciding if s.check is not None), None)
     return Row(
@@ -95,12 +90,25 @@ def _row_of(key: str, kind: Kind, words: _Words, facts: Facts) -> Row:
     )
 
 
+def _doubt(unknown: list[Subject], words: _Words, facts: Facts) -> tuple[list[Subject], str, str]:
+    """What is not known, and what would make it so: first what somebody has to enter, for waiting
+    does not help there; then what nobody looks at."""
+    unasked = [subject for subject in unknown if subject.check is None]
+    if unasked:
+        return unasked, words.lacking, words.enter
+    names = stale_among(unknown, facts)
+    stale = [subject for subject in unknown if subject.name in names]
+    return (stale, STALE, LOOK) if stale else (unknown, _DOUBT, WAIT)
+
+
 def _ownership(facts: Facts) -> Row:
     words = _Words(
         "Ownership proved",
         "{names}: ownership is proved.",
         "{names}: ownership is not proved.",
         "Publish the code that Mimecast issued for {names}.",
+        "{names}: no ownership code is on record.",
+        "Enter in the profile the code that Mimecast issued for {names}.",
     )
     return _row_of("ownership", Kind.OWNERSHIP, words, facts)
 
@@ -132,6 +140,8 @@ def _dkim(facts: Facts) -> Row:
         "{names}: the key answers under its selector.",
         "{names}: the key does not answer as it should.",
         "Publish the key that Mimecast issued for {names}.",
+        "{names}: no selector is on record, so mail would leave unsigned.",
+        "Enter the selector in the profile, and publish its key.",
     )
     unnamed = [subject for subject in facts.of(Kind.DKIM) if subject.check is None]
     if unnamed and len(unnamed) == len(facts.of(Kind.DKIM)):
@@ -139,8 +149,8 @@ def _dkim(facts: Facts) -> Row:
             "dkim",
             words.title,
             Verdict.WARN,
-            f"{_names(unnamed)}: no selector is on record, so mail would leave unsigned.",
-            "Enter the selector in the profile, and publish its key.",
+            words.lacking.format(names=_names(unnamed)),
+            words.enter,
         )
     return _row_of("dkim", Kind.DKIM, words, facts)
 
@@ -161,7 +171,7 @@ def _dmarc(facts: Facts) -> Row:
     if unsure or not subjects:
         said = f"Which policy holds could not be told for {_names(unsure)}."
         return Row(
-            "dmarc", title, Verdict.UNKNOWN, said, _WAIT, check=unsure[0].check if unsure else None
+            "dmarc", title, Verdict.UNKNOWN, said, WAIT, check=unsure[0].check if unsure else None
         )
     if enforcing:
         said = f"{_names(enforcing)} quarantines or rejects, and SPF and DKIM are both proven."
@@ -192,81 +202,6 @@ def _enforces(subject: Subject) -> bool:
 
 def _proven(subjects: Sequence[Subject], facts: Facts) -> set[str]:
     return {s.name for s in subjects if stance(s, facts).is_yes}
-
-
-# --- What the clocks say
-
-
-def _old_ttl(facts: Facts) -> Row:
-    title = "TTL lowered and the old TTL run out"
-    waiting = [(domain, clock) for domain, clock in facts.clocks if clock.safe_at is None]
-    check = _slowest(facts, waiting)
-    if facts.of(Kind.MX) and not facts.of(Kind.MX_TTL):
-        said = "Lowering the TTL is asked of none of these domains: caches keep what they hold."
-        mend = "Keep the old hosts taking mail until the last cache is gone."
-        return Row("ttl", title, Verdict.WARN, said, mend)
-    if not facts.clocks:
-        said = "No domain's TTL has been looked at yet."
-        return Row("ttl", title, Verdict.UNKNOWN, said, _WAIT)
-    if waiting:
-        return _not_everywhere(title, waiting, check)
-    domain, clock = max(facts.clocks, key=lambda pair: pair[1].safe_at or facts.now)
-    assert clock.safe_at is not None
-    said = (
-        f"Earliest safe cutover: {facts.say(clock.safe_at)}, because {_why(domain, clock, facts)}."
-    )
-    if facts.cutover.planned_at >= clock.safe_at:
-        return Row("ttl", title, Verdict.PASS, said, check=check)
-    mend = "Begin the window at that moment or later."
-    return Row("ttl", title, Verdict.FAIL, said, mend, check=check)
-
-
-def _slowest(facts: Facts, waiting: Sequence[tuple[str, Clock]]) -> Check | None:
-    clocks = waiting or facts.clocks
-    name = max(clocks, key=lambda pair: pair[1].safe_at or facts.now)[0] if clocks else ""
-    return next((s.check for s in facts.of(Kind.MX_TTL) if s.name == name), None)
-
-
-def _not_everywhere(title: str, waiting: Sequence[tuple[str, Clock]], check: Check | None) -> Row:
-    lagging = sorted({n for _, c in waiting for n in c.waits_for if n not in {*c.silent, *c.empty}})
-    empty = sorted({name for _, clock in waiting for name in clock.empty})
-    silent = sorted({name for _, clock in waiting for name in clock.silent})
-    domains = ", ".join(domain for domain, _ in waiting)
-    if lagging:
-        give = "gives" if len(lagging) == 1 else "give"
-        said = f"{domains}: {', '.join(lagging)} still {give} out a TTL above the threshold."
-        mend = (
-            "Lower the TTL of the MX records there. The clock starts when the last server has it."
-        )
-        return Row("ttl", title, Verdict.FAIL, said, mend, check=check)
-    if empty:
-        said = (
-            f"{domains}: it cannot be told while {', '.join(empty)} {_have(empty)} no MX records."
-        )
-        mend = "A zone that is being loaded comes back by itself. If it does not, load it there."
-        return Row("ttl", title, Verdict.UNKNOWN, said, mend, check=check)
-    if silent:
-        are = "is" if len(silent) == 1 else "are"
-        said = f"{domains}: it cannot be told while {', '.join(silent)} {are} silent."
-        mend = "Nothing is called safe until every server has answered."
-        return Row("ttl", title, Verdict.UNKNOWN, said, mend, check=check)
-    said = f"{domains}: it cannot be told yet from when a switch is safe."
-    return Row("ttl", title, Verdict.UNKNOWN, said, _WAIT, check=check)
-
-
-def _have(names: Sequence[str]) -> str:
-    return "has" if len(names) == 1 else "have"
-
-
-def _why(domain: str, clock: Clock, facts: Facts) -> str:
-    if clock.is_assumed:
-        return (
-            f"what {domain} published before our first look is not known,"
-            f" so a TTL of {clock.ttl} s is assumed"
-        )
-    until = facts.say(clock.seen_until) if clock.seen_until is not None else "an unknown moment"
-    left = "; it has left the delegation, which caches keep for two days" if clock.has_left else ""
-    return f"{clock.server} gave out {clock.ttl} s for {domain} until {until}{left}"
 
 
 # --- What tasks say

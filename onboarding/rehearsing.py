@@ -18,6 +18,7 @@ from checks.engine.outcomes import Outcome, Verdict
 from checks.engine.proposing import Proposal, Unreadable, read_proposal
 from checks.models import Check, Observation
 from checks.preflight import Judged
+from onboarding.errors import MovedMeanwhile
 from onboarding.judging import Ground
 from onboarding.models import Cutover, Rehearsal, Task
 from onboarding.room_facts import Row
@@ -48,25 +49,25 @@ def read_records(text: str, domains: Iterable[Domain]) -> Proposal | Unreadable:
     return found
 
 
-def as_if_published(ground: Ground, judged: Iterable[Judged], *, now: datetime) -> Ground:
+def as_if_published(ground: Ground, judged: Iterable[Judged]) -> Ground:
     """The ground as it would be once every server gives the proposal and the checks have settled.
 
     What could not be judged is unknown, whatever stands of it today.
     """
     answers = {each.check.pk: each.outcome for each in judged}
     checks = [
-        _copied(check, answers[check.pk], now=now) if check.pk in answers else check
+        _copied(check, answers[check.pk]) if check.pk in answers else check
         for check in ground.checks
     ]
     return replace(ground, checks=checks)
 
 
-def _copied(check: Check, outcome: Outcome | None, *, now: datetime) -> Check:
-    """A copy that is never saved."""
+def _copied(check: Check, outcome: Outcome | None) -> Check:
+    """A copy that is never saved. When it was looked at stays: the proposal is judged beside what
+    was seen then, and what nobody has looked at lately is no better known in a rehearsal."""
     made = copy.copy(check)
     made._state = copy.copy(check._state)
     made._state.fields_cache = dict(check._state.fields_cache)
-    made.looked_at = now
     made.settled_verdict = ""
     made.latest = Observation(check_asked=check, verdict=Verdict.UNKNOWN.value)
     if outcome is not None:
@@ -151,6 +152,8 @@ def keep_rehearsal(
 ) -> Rehearsal:
     """The record of a rehearsal, and its line in the activity: all that is ever stored of one."""
     with transaction.atomic():
+        if not Cutover.objects.select_for_update().filter(pk=cutover.pk).exists():
+            raise MovedMeanwhile("Somebody dropped the cutover meanwhile. Nothing was kept.")
         made = Rehearsal.objects.create(
             cutover=cutover,
             window_start=cutover.planned_at,

@@ -18,6 +18,10 @@ from onboarding.windows import KINDS_OF_DIRECTION
 STALE_AFTER = timedelta(hours=25)
 # In an open window looks are seconds apart, and an answer of before is no answer.
 STALE_IN_WINDOW = timedelta(minutes=10)
+# What is said of what is not known, and what would make it so.
+WAIT = "We go on looking. Check everything now if you cannot wait."
+STALE = "Nobody has looked at {names} lately, so what was seen does not count as of now."
+LOOK = "Check everything now. If nothing comes of that, Gangway’s workers are not running."
 
 
 @dataclass(frozen=True)
@@ -81,14 +85,16 @@ def stale_among(subjects: Iterable[Subject], facts: Facts) -> set[str]:
 
 
 def stance(subject: Subject, facts: Facts) -> Verdict:
-    """What stands of one subject now. A settled yes that the newest look does not repeat, or that
-    nobody has looked at lately, is no longer known."""
+    """What stands of one subject now. A settled answer that does not hold the cutover back has to
+    be what the newest look says too, and that has to be of late; else it is no longer known."""
     check = subject.check
     if check is None or check.latest is None or check.looked_at is None:
         return Verdict.UNKNOWN
     settled = subject.settled
-    if settled is None or not settled.is_yes:
+    if settled is None or settled is Verdict.FAIL:
         return settled or Verdict.UNKNOWN
     if is_stale(check, facts):
         return Verdict.UNKNOWN
-    return settled if Verdict(check.latest.verdict).is_yes else Verdict.UNKNOWN
+    newest = Verdict(check.latest.verdict)
+    is_said_again = newest.is_yes if settled.is_yes else newest is settled
+    return settled if is_said_again else Verdict.UNKNOWN

@@ -23,7 +23,7 @@ from onboarding.on_call import on_call_of
 from onboarding.proof import Subject
 from onboarding.room_facts import Facts, is_stale
 from onboarding.safety import clock_of
-from onboarding.windows import CLOSES_AFTER, OPENS_BEFORE
+from onboarding.windows import OPENS_BEFORE, is_open
 from tenants.regions import Region
 
 # The tasks whose domains each question of the readiness is asked for.
@@ -39,11 +39,6 @@ TASK_OF_KIND = {
     Kind.LOCKDOWN: "connection-lockdown",
     Kind.SMTP: "data-centers-urls",
 }
-
-
-def is_open(cutover: Cutover, now: datetime) -> bool:
-    """Whether its window is watched closely now."""
-    return cutover.planned_at - OPENS_BEFORE <= now < cutover.planned_at + CLOSES_AFTER
 
 
 def narrowed(ground: Ground, cutover: Cutover) -> Ground:
@@ -209,5 +204,7 @@ def _elsewhere_on_call(plan: Plan, on_call: Sequence[OnCall]) -> Iterable[OnCall
     people = {each.user_id for each in on_call if each.user_id is not None}
     if not people:
         return []
-    others = OnCall.objects.filter(user__in=people, cutover__plan__tenant__archived_at=None)
+    others = OnCall.objects.filter(
+        user__in=people, cutover__plan__tenant__archived_at=None, cutover__dropped_at=None
+    )
     return others.exclude(cutover__plan=plan).select_related("user", "cutover")

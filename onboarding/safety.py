@@ -42,7 +42,7 @@ def safeties(
     """By kind of check, the act it holds back and from when that is safe for every domain.
 
     A kind is left out while the new answer is not everywhere, or a server did not tell: then
-    nothing is called safe.
+    nothing is called safe. So it is where every domain has moved, for then no switch is left.
     """
     sights: dict[int, list[Sight]] = {}
     for seen in observations:
@@ -54,6 +54,8 @@ def safeties(
             for check in checks
             if check.kind == kind
         ]
+        if kind is Kind.MX_TTL:
+            clocks = [(subject, clock) for subject, clock in clocks if not clock.is_moved]
         if clocks and all(clock.safe_at is not None for _, clock in clocks):
             domain, clock = max(clocks, key=lambda pair: pair[1].safe_at or now)
             found[kind.value] = Safety(act, domain, clock, now)

@@ -242,11 +242,10 @@ def note_subjects(
     *,
     by: User,
     added: Sequence[str],
-    removed: Sequence[str],
     changed: Sequence[str],
 ) -> None:
-    """Lines for domains and hosts that came, went, or got another role or code."""
-    acts = {"subjects-added": added, "subjects-removed": removed, "subjects-changed": changed}
+    """Lines for domains and hosts that came, or got another role or code."""
+    acts = {"subjects-added": added, "subjects-changed": changed}
     for act, names in acts.items():
         if names:
             write_activity(tenant, act, by=by, names=list(names))

@@ -19,6 +19,7 @@ from onboarding.errors import OnboardingError
 from onboarding.models import Cutover, CutoverSnapshot
 from onboarding.windows import OPENS_BEFORE
 from tenants.models import User
+from tenants.regions import Region
 from tenants.services import write_activity
 
 KIND_OF_DIRECTION = {Cutover.Direction.INBOUND: Kind.MX, Cutover.Direction.OUTBOUND: Kind.SPF}
@@ -32,7 +33,8 @@ def take_at_opening(cutover: Cutover) -> CutoverSnapshot | None:
     """What stood there when the window opened; None where it is kept already.
 
     However late it is taken, it holds nothing that began after the opening: by then somebody may
-    have published the new answer.
+    have published the new answer. Only where nothing had been seen by then, as of a window that was
+    planned within the half hour, the first look since counts, so long as it saw no new answer.
     """
     # Asked each minute of an open window: not without need through a year of observations.
     if _opened(cutover).exists():
@@ -58,10 +60,17 @@ def _take(
     tenant = cutover.plan.tenant
     kind = KIND_OF_DIRECTION[Cutover.Direction(cutover.direction)]
     checks = list(checks_of(tenant).filter(kind=kind, domain__cutovers=cutover))
+    region = tenant.region_values
+    hosts = frozenset(region.mx)
     content = [_entry(check, seen) for check, seen in _told_by(checks, at)]
-    if kind is Kind.MX:
-        earlier = _kept_lately(cutover)
-        hosts = frozenset(tenant.region_values.mx)
+    if any(not entry["servers"] for entry in content):
+        late = {entry["domain"]: entry for entry in _first_since(checks, at)}
+        late = {
+            d: e for d, e in late.items() if not _has_any_of(hosts, e) and not _sends(e, region)
+        }
+        content = [e if e["servers"] else late.get(e["domain"], e) for e in content]
+    if kind is Kind.MX and any(_has_any_of(hosts, entry) for entry in content):
+        earlier = [*_kept_lately(cutover), *_seen_lately(checks, at)]
         content = [_before_the_switch(entry, earlier, hosts) for entry in content]
     with transaction.atomic():
         # Of two workers at once the second finds the first one's.
@@ -102,11 +111,41 @@ def _kept_lately(cutover: Cutover) -> list[dict[str, Any]]:
     return [entry for each in kept.order_by("-window_start") for entry in each.content]
 
 
+def _seen_lately(checks: Iterable[Check], at: datetime) -> list[dict[str, Any]]:
+    """What every server was seen to tell in the days before, newest first."""
+    by_pk = {check.pk: check for check in checks}
+    seen = Observation.objects.filter(
+        check_asked__in=by_pk,
+        first_seen_at__lte=at,
+        last_seen_at__gte=at - TRIED_AGAIN_WITHIN,
+        looks__gt=0,
+    ).select_related("raw")
+    told = [each for each in seen.order_by("-first_seen_at") if _is_whole(each)]
+    return [_entry(by_pk[each.check_asked_id], each) for each in told if not _is_empty(each)]
+
+
+def _first_since(checks: Iterable[Check], at: datetime) -> list[dict[str, Any]]:
+    """What every server was seen to tell first after a moment; of each domain the first stands
+    last, for whoever makes a dictionary of it."""
+    by_pk = {check.pk: check for check in checks}
+    seen = Observation.objects.filter(check_asked__in=by_pk, first_seen_at__gt=at, looks__gt=0)
+    told = [e for e in seen.select_related("raw").order_by("-first_seen_at") if _is_whole(e)]
+    return [_entry(by_pk[each.check_asked_id], each) for each in told if not _is_empty(each)]
+
+
+def _sends(entry: dict[str, Any], region: Region) -> bool:
+    """Whether any server's SPF record has the region's include."""
+    include = f"include:{region.spf_include}".lower()
+    values = [value for row in entry["servers"] for value in row.get("values") or ()]
+    return bool(region.spf_include) and any(include in value.lower().split() for value in values)
+
+
 def _before_the_switch(
     entry: dict[str, Any], earlier: Iterable[dict[str, Any]], hosts: frozenset[str]
 ) -> dict[str, Any]:
-    """A window that is moved after its switch has begun opens on the new answer. The way back is
-    what stood there when it opened at first."""
+    """A window that is moved after its switch has begun opens on the new answer, and so does one
+    before which somebody published early. The way back is what stood there when it opened at first,
+    or what was seen last without any of the new hosts."""
     if not _has_any_of(hosts, entry):
         return entry
     of_domain = (each for each in earlier if each["domain"] == entry["domain"])

@@ -12,6 +12,7 @@ from checks.models import Discovery
 from checks.queries import SenderFound, discoveries_of, senders_found
 from onboarding import services
 from onboarding.errors import OnboardingError
+from tenants import subjects
 from tenants.models import DirectoryMethod, Domain, Host, Platform, Tenant, User
 from tenants.services import write_activity
 
@@ -145,16 +146,18 @@ def use(tenant: Tenant, discovery: Discovery, mark: str, *, by: User) -> Suggest
         suggestion = _offered(tenant, held, mark)
         match suggestion.key:
             case "onmicrosoft":
-                added = Domain.objects.create(
-                    tenant=tenant, name=suggestion.value, role=Domain.Role.ROUTING
+                added = subjects.add(
+                    Domain(tenant=tenant, name=suggestion.value, role=Domain.Role.ROUTING)
                 )
                 _follow(tenant, str(added), by=by)
             case "delivery_host":
-                host = Host.objects.create(
-                    tenant=tenant,
-                    purpose=Host.Purpose.DELIVERY,
-                    name=suggestion.value,
-                    port=_SMTP_PORT,
+                host = subjects.add(
+                    Host(
+                        tenant=tenant,
+                        purpose=Host.Purpose.DELIVERY,
+                        name=suggestion.value,
+                        port=_SMTP_PORT,
+                    )
                 )
                 _follow(tenant, str(host), by=by)
             case key:
@@ -164,7 +167,7 @@ def use(tenant: Tenant, discovery: Discovery, mark: str, *, by: User) -> Suggest
 
 def _follow(tenant: Tenant, added: str, *, by: User) -> None:
     services.follow_profile(tenant)
-    services.note_subjects(tenant, by=by, added=[added], removed=[], changed=[])
+    services.note_subjects(tenant, by=by, added=[added], changed=[])
 
 
 def _set_profile(tenant: Tenant, key: str, value: str, *, by: User) -> None:

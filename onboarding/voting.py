@@ -151,7 +151,10 @@ def is_outdated(vote: CutoverVote, rows: Sequence[Row]) -> bool:
 
 
 def _hold(cutover: Cutover) -> Cutover:
-    return Cutover.objects.select_for_update().get(pk=cutover.pk)
+    held = Cutover.objects.select_for_update().filter(pk=cutover.pk).first()
+    if held is None:
+        raise MovedMeanwhile("Somebody dropped the cutover meanwhile. Nothing was recorded.")
+    return held
 
 
 def _decide(cutover: Cutover, rows: Sequence[Row], facts: Facts) -> CutoverVerdict | None:

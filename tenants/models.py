@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self, TypeVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
@@ -14,6 +14,8 @@ from django.utils.crypto import salted_hmac
 from tenants.names import display_domain
 from tenants.public_ids import new_public_id
 from tenants.regions import Region, load_regions
+
+_Subject = TypeVar("_Subject", bound=models.Model)
 
 
 class UserAccounts(BaseUserManager["User"]):
@@ -239,6 +241,14 @@ class Invitation(models.Model):
         return self.expires_at <= timezone.now()
 
 
+class InScope(models.Manager[_Subject]):
+    """Those that nobody took out. What was taken out is kept for what was seen of it, and no page
+    but its history's has to know that it is there."""
+
+    def get_queryset(self) -> models.QuerySet[_Subject]:
+        return super().get_queryset().filter(removed_at__isnull=True)
+
+
 class Domain(models.Model):
     """A DNS name the tenant receives or sends mail for, as lower-case A-labels."""
 
@@ -263,6 +273,14 @@ class Domain(models.Model):
     # the day that is assumed.
     ttl_before = models.PositiveIntegerField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
+    # Taken out of the case: no step, check or cutover is for it any more.
+    removed_at = models.DateTimeField(null=True, blank=True, editable=False)
+    removed_by = models.ForeignKey(
+        User, on_delete=models.SET_NULL, null=True, blank=True, editable=False, related_name="+"
+    )
+
+    objects: ClassVar[InScope[Self]] = InScope()
+    everything: ClassVar[models.Manager[Domain]] = models.Manager()
 
     class Meta:
         ordering: ClassVar[list[str]] = ["pk"]
@@ -270,7 +288,7 @@ class Domain(models.Model):
             models.UniqueConstraint(fields=["tenant", "name"], name="domain_once_per_tenant"),
             models.UniqueConstraint(
                 fields=["tenant"],
-                condition=models.Q(role="primary"),
+                condition=models.Q(role="primary", removed_at__isnull=True),
                 name="one_primary_domain_per_tenant",
             ),
         ]
@@ -299,6 +317,14 @@ class Host(models.Model):
     # An address the client lets us ask the host about, as far as RCPT TO and no further.
     recipient = models.EmailField(blank=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
+    # Taken out of the case, as a domain is.
+    removed_at = models.DateTimeField(null=True, blank=True, editable=False)
+    removed_by = models.ForeignKey(
+        User, on_delete=models.SET_NULL, null=True, blank=True, editable=False, related_name="+"
+    )
+
+    objects: ClassVar[InScope[Self]] = InScope()
+    everything: ClassVar[models.Manager[Host]] = models.Manager()
 
     class Meta:
         ordering: ClassVar[list[str]] = ["pk"]

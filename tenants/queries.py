@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db.models import F, Q, QuerySet
 
-from tenants.models import Invitation, Membership, Tenant, User
+from tenants.models import Domain, Invitation, Membership, Tenant, User
 
 
 def tenants_for(user: User) -> QuerySet[Tenant]:
@@ -17,6 +17,18 @@ def tenants_for(user: User) -> QuerySet[Tenant]:
 def staffed_by(user: User) -> QuerySet[Tenant]:
     """The tenants in which a person stands on Mimecast's side."""
     return Tenant.objects.filter(_watched_by(user))
+
+
+def elsewhere(tenant: Tenant, user: User) -> list[Domain]:
+    """The same domains at other tenants, for staff who see these too. Nobody else is to learn that
+    there are other tenants."""
+    if not user.is_mimecast:
+        return []
+    same = Domain.objects.filter(
+        name__in=tenant.domains.values("name"), tenant__in=staffed_by(user)
+    )
+    rows = same.exclude(tenant=tenant).select_related("tenant")
+    return list(rows.order_by("name", "tenant__name"))
 
 
 def _watched_by(user: User) -> Q:

@@ -16,6 +16,13 @@ from tenants.models import Domain, User
 from tenants.public_ids import new_public_id
 
 
+class Planned(models.Manager["Cutover"]):
+    """Those that nobody dropped. What was dropped is kept where something was decided in it."""
+
+    def get_queryset(self) -> models.QuerySet[Cutover]:
+        return super().get_queryset().filter(dropped_at__isnull=True)
+
+
 class Cutover(models.Model):
     """A planned switch of the outbound or inbound mail flow of some of the tenant's domains."""
 
@@ -50,6 +57,15 @@ class Cutover(models.Model):
     client_approver = models.ForeignKey(
         User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
+    # Dropped, and kept for its record. Its domains are free for another; these words name them.
+    dropped_at = models.DateTimeField(null=True, blank=True)
+    dropped_by = models.ForeignKey(
+        User, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    dropped_of = models.CharField(max_length=800, blank=True)
+
+    objects: ClassVar[Planned] = Planned()
+    everything: ClassVar[models.Manager[Cutover]] = models.Manager()
 
     class Meta:
         ordering: ClassVar[list[str]] = ["planned_at", "pk"]
@@ -60,7 +76,7 @@ class Cutover(models.Model):
     @property
     def covers(self) -> str:
         """Its domains in words: all of them, or the first two and how many more."""
-        return named([str(domain) for domain in self.domains.all()])
+        return self.dropped_of or named([str(domain) for domain in self.domains.all()])
 
     @property
     def ends_at(self) -> datetime:

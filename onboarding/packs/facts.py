@@ -48,7 +48,7 @@ def facts_of(tenant: Tenant) -> Plain:
         "made_at": timezone.now(),
         "tenant": _tenant(tenant),
         "phases": _phases(tenant),
-        "cutovers": [_cutover(each) for each in Cutover.objects.filter(plan__tenant=tenant)],
+        "cutovers": [_cutover(each) for each in Cutover.everything.filter(plan__tenant=tenant)],
         "sheets": [_sheet(each) for each in _sheets(tenant)],
         "files": [_file(each) for each in files_of(tenant)],
         "contacts": [described(each) for each in Contact.objects.filter(tenant=tenant)],
@@ -84,8 +84,8 @@ def _tenant(tenant: Tenant) -> Plain:
     return {
         **described(tenant, without=["region_overrides"]),
         "region_name": tenant.region_values.name,
-        "domains": [described(each) for each in tenant.domains.all()],
-        "hosts": [described(each) for each in tenant.hosts.all()],
+        "domains": [described(each) for each in Domain.everything.filter(tenant=tenant)],
+        "hosts": [described(each) for each in Host.everything.filter(tenant=tenant)],
         "template": tenant.plan.template.version,
     }
 

@@ -10,16 +10,17 @@ from django.views.decorators.http import require_GET, require_POST
 
 from checks.engine.outcomes import Kind
 from checks.models import KIND_CHOICES, Check
-from checks.queries import checks_of, history, timeline
+from checks.queries import checks_of, checks_set_aside, history, timeline
 from checks.story import intervals
 from onboarding.proof import Subject
 from onboarding.records import records_for
 from onboarding.rows import Shape, shape_of_check
 from onboarding.safety import clock_of
-from onboarding.views.shared import LOOKS, TenantPage, ask_for_look, load_page, show
+from onboarding.views.shared import LOOKS, TenantPage, ask_for_look, load_page, show, signed_in
 from tenants.access import act, tenant_or_404
 from tenants.models import Domain, Host
 from tenants.permissions import Act
+from tenants.queries import elsewhere
 from tenants.throttle import throttled
 
 DOMAIN_KINDS = (
@@ -61,19 +62,37 @@ def domains(request: HttpRequest, public_id: str) -> HttpResponse:
         "kinds": [(kind.value, dict(KIND_CHOICES)[kind.value]) for kind in DOMAIN_KINDS],
         "domain_rows": [_domain_row(page, domain) for domain in page.ground.domains],
         "host_rows": [_host_row(page, host) for host in page.ground.hosts],
+        "elsewhere": elsewhere(page.tenant, signed_in(request)),
+        "set_aside": _set_aside(page),
         "check": check,
         "check_shape": shape_of_check(check) if check else None,
         "intervals": intervals(check, timeline(check)) if check else [],
-        "clock": clock_of(check, history([check], [check.kind]), page.region) if check else None,
+        "clock": clock_of(check, history([check], [check.kind]), page.region)
+        if check and check.is_active
+        else None,
         "records": records_for(Subject(Kind(check.kind), check.subject, check), page.region)
-        if check
+        if check and check.is_active
         else [],
     }
     return show(request, "onboarding/domains.html", "domains", context)
 
 
+def _set_aside(page: TenantPage) -> list[SubjectRow]:
+    """What was taken out of the case and is kept for its history."""
+    by_subject: dict[Domain | Host, list[Check]] = {}
+    for check in checks_set_aside(page.tenant):
+        subject = check.domain or check.host
+        assert subject is not None
+        by_subject.setdefault(subject, []).append(check)
+    return [
+        SubjectRow(subject, tuple(_cell(Kind(check.kind), check) for check in checks))
+        for subject, checks in by_subject.items()
+    ]
+
+
 def _chosen_check(page: TenantPage, public_id: str) -> Check | None:
-    for check in page.ground.checks:
+    kept = list(checks_set_aside(page.tenant).filter(public_id=public_id)) if public_id else []
+    for check in (*page.ground.checks, *kept):
         if check.public_id == public_id:
             return check
     if public_id:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
@@ -28,7 +30,7 @@ from onboarding.judging import Ground
 from onboarding.models import Cutover, OnCall
 from onboarding.objections import Objection, frozen_days, too_early
 from onboarding.on_call import candidates, unmanned
-from onboarding.readiness import earliest_safe, readiness
+from onboarding.readiness import readiness
 from onboarding.rollback import rollback_of
 from onboarding.room_facts import Facts, Row, is_stale, stale_among
 from onboarding.rooms import (
@@ -43,7 +45,17 @@ from onboarding.rows import TaskRow
 from onboarding.safety import ACT_OF_KIND
 from onboarding.scopes import PHASE_OF_DIRECTION, TASK_OF_DIRECTION, primary_first
 from onboarding.talk import comments_of
-from onboarding.views.shared import TenantPage, load_page, show, signed_in
+from onboarding.ttl_row import earliest_safe
+from onboarding.views.shared import (
+    PULSE,
+    PULSE_IN_WINDOW,
+    TenantPage,
+    load_page,
+    revision_of,
+    show,
+    signed_in,
+)
+from onboarding.windows import LEAST_MINUTES, MOST_MINUTES
 from tenants.access import act
 from tenants.permissions import Act
 
@@ -60,6 +72,12 @@ class Room:
     around: Surroundings
     ground: Ground
     switched: Sequence[Switched] = ()
+    # A length that somebody means to confirm, in minutes; 0 where it is as on record.
+    wished_minutes: int = 0
+
+    @property
+    def length_minutes(self) -> int:
+        return self.wished_minutes or self.cutover.length_minutes
 
     @property
     def clashes(self) -> list[str]:
@@ -78,8 +96,10 @@ class Room:
 
     @cached_property
     def objections(self) -> list[Objection]:
-        """Why the window can only be confirmed in words."""
-        return [*frozen_days(self.cutover, self.around), *too_early(self.facts)]
+        """Why the window can only be confirmed in words. A longer one may touch another day."""
+        wished = copy.copy(self.cutover)
+        wished.length_minutes = self.length_minutes
+        return [*frozen_days(wished, self.around), *too_early(self.facts)]
 
     @property
     def objections_since(self) -> list[Objection]:
@@ -101,9 +121,13 @@ class Room:
 
     @property
     def run_sheet(self) -> list[TaskRow]:
-        wanted = PHASE_OF_DIRECTION[Cutover.Direction(self.cutover.direction)]
-        found = [phase.rows for phase in self.page.phases if phase.phase.key == wanted]
-        return [row for rows in found for row in rows if row.task.applies and not row.task.is_group]
+        return run_sheet(self.page, self.cutover)
+
+
+def run_sheet(page: TenantPage, cutover: Cutover) -> list[TaskRow]:
+    wanted = PHASE_OF_DIRECTION[Cutover.Direction(cutover.direction)]
+    found = [phase.rows for phase in page.phases if phase.phase.key == wanted]
+    return [row for rows in found for row in rows if row.task.applies and not row.task.is_group]
 
 
 def load_room(request: HttpRequest, public_id: str, cutover_id: str) -> Room:
@@ -140,10 +164,33 @@ def room_with(page: TenantPage, cutover: Cutover, ground: Ground, *, now: dateti
     )
 
 
+def _address(request: HttpRequest, room: Room, *, is_big: bool) -> str:
+    """Where the page fetches itself again: that of the room, also where a form was refused."""
+    if request.method == "GET":
+        return request.get_full_path()
+    where = [room.page.tenant.public_id, room.cutover.public_id]
+    return reverse("onboarding:cutover-room", args=where) + ("?big=1" if is_big else "")
+
+
+def _live(room: Room) -> dict[str, object]:
+    """How the page keeps itself true: a board that stands still has to say that it was asked."""
+    pulse = PULSE_IN_WINDOW if room.facts.is_open else PULSE
+    revision = revision_of(room.page.plan, pulse=pulse, now=room.facts.now)
+    return {"pulse": pulse, "revision": revision}
+
+
 @act(Act.READ)
 @require_GET
 def room(request: HttpRequest, public_id: str, cutover_id: str) -> HttpResponse:
-    return show_room(request, load_room(request, public_id, cutover_id))
+    shown = load_room(request, public_id, cutover_id)
+    return show_room(request, replace(shown, wished_minutes=_minutes(request.GET)))
+
+
+def _minutes(query: QueryDict) -> int:
+    """The length of a window that was not confirmed, as it was typed."""
+    text = query.get("minutes", "")
+    is_number = text.isdecimal() and len(text) < 5
+    return int(text) if is_number and LEAST_MINUTES <= int(text) <= MOST_MINUTES else 0
 
 
 def show_room(
@@ -179,6 +226,8 @@ def show_room(
         "unmanned": unmanned(room.on_call),
         "on_call_form": form,
         "is_big": is_big,
+        "address": _address(request, room, is_big=is_big),
+        **_live(room),
         # A shared screen is read by the client too.
         **_talk(room, is_staff=room.page.is_staff and not is_big),
     }
@@ -203,6 +252,8 @@ def sheets_of(room: Room, agreed: Iterable[str]) -> list[ChangeSheet]:
     hosts = {host.name for host in room.page.ground.hosts}
     policies = {subject.name: subject for subject in room.facts.of(Kind.MTA_STS)}
     named = [each.partition(" ") for each in agreed]
+    subjects = room.facts.of(Kind.MX if is_inbound else Kind.SPF)
+    stale = stale_among(subjects, room.facts)
     made = [
         sheet_of(
             subject,
@@ -210,10 +261,18 @@ def sheets_of(room: Room, agreed: Iterable[str]) -> list[ChangeSheet]:
             hosts=hosts,
             agreed={value for domain, _, value in named if domain == subject.name},
             mta_sts=policies.get(subject.name),
+            is_stale=subject.name in stale,
         )
-        for subject in room.facts.of(Kind.MX if is_inbound else Kind.SPF)
+        for subject in subjects
     ]
     return [sheet for sheet in made if sheet is not None]
+
+
+def _not_before(room: Room) -> datetime | None:
+    """From when the records may be published, while that is ahead. SPF is published beforehand."""
+    cutover = room.cutover
+    is_ahead = room.facts.now < cutover.planned_at
+    return cutover.planned_at if is_ahead and cutover.direction == "inbound" else None
 
 
 @act(Act.READ)
@@ -227,6 +286,8 @@ def change_sheet(request: HttpRequest, public_id: str, cutover_id: str) -> HttpR
         "sheets": sheets_of(room, request.GET.getlist("goes")),
         "domains": {str(domain): domain for domain in room.page.ground.domains},
         "forms_as_of": AS_OF,
+        "not_before": _not_before(room),
+        "held_back": room.held_back,
     }
     return show(request, "onboarding/change_sheet.html", "sheet", context)
 
@@ -257,6 +318,7 @@ def rollback(request: HttpRequest, public_id: str, cutover_id: str) -> HttpRespo
         ],
         "is_as_before": bool(sheets) and all(s.verdict is Verdict.PASS for s in sheets),
         "may_take": not room.facts.is_open and room.facts.now < room.cutover.planned_at,
+        **_live(room),
     }
     return show(request, "onboarding/rollback.html", "rollback", context)
 
@@ -264,14 +326,16 @@ def rollback(request: HttpRequest, public_id: str, cutover_id: str) -> HttpRespo
 @act(Act.READ)
 @require_GET
 def record(request: HttpRequest, public_id: str, cutover_id: str) -> HttpResponse:
-    """What was done, decided, said and seen, in its order."""
-    room = load_room(request, public_id, cutover_id)
-    tasks = [row.task for row in room.run_sheet]
+    """What was done, decided, said and seen, in its order; of a dropped cutover too."""
+    page = load_page(request, public_id)
+    cutover = get_object_or_404(Cutover.everything, plan=page.plan, public_id=cutover_id)
+    tasks = [row.task for row in run_sheet(page, cutover)]
     context = {
-        "page": room.page,
-        "cutover": room.cutover,
+        "page": page,
+        "cutover": cutover,
         "tab": "cutover",
-        "entries": chronicle(room.cutover, tasks, is_staff=room.page.is_staff),
+        "entries": chronicle(cutover, tasks, is_staff=page.is_staff),
+        "rehearsals": list(cutover.rehearsals.select_related("by")),
     }
     return show(request, "onboarding/cutover_record.html", "record", context)
 
@@ -300,10 +364,14 @@ def window_confirm(request: HttpRequest, public_id: str, cutover_id: str) -> Htt
         problems = " ".join(str(each) for field in form.errors.values() for each in field)
         messages.error(request, f"{problems} Nothing was confirmed.")
         return back_to_room(public_id, cutover_id)
+    room = replace(room, wished_minutes=form.window.length_minutes)
     try:
         deciding.confirm_window(
             room.cutover, form.window, objections=room.objections, by=signed_in(request)
         )
     except OnboardingError as error:
         messages.error(request, str(error))
+        response = back_to_room(public_id, cutover_id)
+        response["Location"] += f"?minutes={room.length_minutes}"
+        return response
     return back_to_room(public_id, cutover_id)

@@ -28,11 +28,23 @@ from onboarding.rows import PhaseRow, TaskRow, client_steps
 from onboarding.sheets.reading import sheets_by_task
 from onboarding.talk import comments_by_task, open_questions
 from onboarding.templates_on_record import version_note
-from onboarding.views.shared import LOOKS, TenantPage, ask_for_look, load_page, show, signed_in
+from onboarding.views.shared import (
+    LOOKS,
+    PULSE,
+    PULSE_IN_WINDOW,
+    TenantPage,
+    ask_for_look,
+    load_page,
+    revision_of,
+    show,
+    signed_in,
+)
 from tenants.access import act, tenant_or_404
 from tenants.models import ActivityLine, Tenant
 from tenants.permissions import Act
 from tenants.throttle import throttled
+
+_PULSES = {str(seconds): seconds for seconds in (PULSE_IN_WINDOW, PULSE)}
 
 
 @act(Act.READ)
@@ -104,9 +116,12 @@ def revision(request: HttpRequest, public_id: str) -> HttpResponse:
     A page that asks is one that somebody has open, so the checks are told that somebody waits.
     """
     tenant = tenant_or_404(request, public_id)
+    now = timezone.now()
     if not tenant.is_closed:
-        attend(tenant, now=timezone.now())
-    return HttpResponse(str(tenant.plan.revision), content_type="text/plain")
+        attend(tenant, now=now)
+    pulse = _PULSES.get(request.GET.get("pulse", ""), 0)
+    said = revision_of(tenant.plan, pulse=pulse, now=now)
+    return HttpResponse(said, content_type="text/plain")
 
 
 @act(Act.READ)

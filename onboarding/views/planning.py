@@ -93,7 +93,13 @@ def cutover_plan(request: HttpRequest, public_id: str) -> HttpResponse:
             return redirect("onboarding:cutover-plan", public_id=public_id)
         except OnboardingError as error:
             chosen.form.add_error(None, str(error))
-    context = {"page": page, "tab": "cutover", "directions": list(directions.values())}
+    dropped = Cutover.everything.filter(plan=page.plan, dropped_at__isnull=False)
+    context = {
+        "page": page,
+        "tab": "cutover",
+        "directions": list(directions.values()),
+        "dropped": list(dropped.select_related("dropped_by").order_by("dropped_at")),
+    }
     status = 422 if request.method == "POST" else 200
     return render(request, "onboarding/cutovers.html", context, status=status)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from django.contrib import messages
 from django.core import signing
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -14,6 +15,7 @@ from checks.engine.proposing import Unreadable
 from checks.models import Check
 from checks.preflight import judge_proposal
 from checks.queries import checks_of
+from onboarding.errors import OnboardingError
 from onboarding.forms_cutover import RehearsalForm
 from onboarding.models import Rehearsal
 from onboarding.rehearsing import Run, as_if_published, keep_rehearsal, read_records, steps
@@ -44,18 +46,24 @@ def rehearse(request: HttpRequest, public_id: str, cutover_id: str) -> HttpRespo
         else:
             run, then = tried
             if "keep" in request.POST:
-                made = keep_rehearsal(
-                    room.cutover,
-                    run,
-                    began_at=began_at,
-                    now=now,
-                    words=form.cleaned_data["words"],
-                    by=signed_in(request),
-                )
-                return redirect("onboarding:rehearsal", public_id, cutover_id, made.public_id)
+                return _keep(request, room, run, form.cleaned_data["words"], began_at, now)
             context |= {"room": then, "steps": run.steps, "sheets": sheets_of(then, ())}
     status = 422 if form.errors else 200
     return render(request, "onboarding/rehearse.html", context, status=status)
+
+
+def _keep(
+    request: HttpRequest, room: Room, run: Run, words: str, began_at: datetime, now: datetime
+) -> HttpResponse:
+    public_id, cutover = room.page.tenant.public_id, room.cutover
+    try:
+        made = keep_rehearsal(
+            cutover, run, began_at=began_at, now=now, words=words, by=signed_in(request)
+        )
+    except OnboardingError as error:
+        messages.error(request, str(error))
+        return redirect("onboarding:cutover-plan", public_id)
+    return redirect("onboarding:rehearsal", public_id, cutover.public_id, made.public_id)
 
 
 def _began(request: HttpRequest, cutover_id: str) -> datetime | None:
@@ -80,7 +88,7 @@ def _try(room: Room, records: str, *, now: datetime) -> tuple[Run, Room] | Unrea
     if not proposal:
         return Unreadable("there is no MX, TXT or CNAME record in it")
     judged = judge_proposal(_checks(room), proposal)
-    ground = as_if_published(room.page.ground, judged, now=now)
+    ground = as_if_published(room.page.ground, judged)
     then = room_with(room.page, room.cutover, ground, now=now)
     tasks = [row.task for row in room.run_sheet]
     return Run(records, then.rows, steps(tasks, then.ground), judged), then
@@ -103,7 +111,7 @@ def rehearsal(
         cutover__public_id=cutover_id,
         cutover__plan=page.plan,
     )
-    cutover = next(c for c in page.cutovers if c.pk == kept.cutover_id)
+    cutover = kept.cutover
     is_of_now = (cutover.planned_at, cutover.round) == (kept.window_start, kept.round)
     context = {"page": page, "tab": "cutover", "cutover": cutover, "rehearsal": kept}
     return render(request, "onboarding/rehearsal.html", context | {"is_of_now": is_of_now})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, cast
 
 from django.db import transaction
@@ -32,6 +33,9 @@ from tenants.permissions import Act, may
 from tenants.regions import Region
 from tenants.services import write_activity
 
+# How often pages that tell how things stand now fetch themselves again, whatever happens: in an
+# open window, and else.
+PULSE_IN_WINDOW, PULSE = 15, 300
 # A look asks other people's servers: often enough for somebody who waits, not for a program.
 LOOKS = "60/m"
 
@@ -129,6 +133,12 @@ class TenantPage:
         """The domains that are to switch and that no cutover of the direction covers."""
         tasks = {row.task.key: row.task for row in self.rows}
         return in_none(direction, tasks, self.ground.domains, self.ground.exempt, self.cutovers)
+
+
+def revision_of(plan: Plan, *, pulse: int, now: datetime) -> str:
+    """What an open page shows of the plan. With a pulse it grows by itself every so many seconds:
+    that looks go on, or that nobody looks any more, raises no revision."""
+    return f"{plan.revision}.{int(now.timestamp()) // pulse}" if pulse else str(plan.revision)
 
 
 def signed_in(request: HttpRequest) -> User:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import messages
@@ -15,8 +16,9 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from checks.models import Check
 from checks.tasks import look_now
-from onboarding import filters, planning, queries, services
+from onboarding import filters, queries, removals, services
 from onboarding.forms import DomainFormSet, HostFormSet, ProfileForm, RegionValuesForm
+from onboarding.removals import Leaving
 from onboarding.services import DomainEntry, HostEntry, NewTenant
 from onboarding.suggestions import surroundings
 from onboarding.tasks import look_around_soon
@@ -24,7 +26,7 @@ from onboarding.views.shared import load_page, show, signed_in
 from tenants.access import act, tenant_or_404
 from tenants.models import Tenant, User
 from tenants.permissions import Act
-from tenants.queries import open_tenants_for, tenants_for
+from tenants.queries import elsewhere, open_tenants_for, tenants_for
 from tenants.regions import gap_sentences
 
 
@@ -137,10 +139,15 @@ def profile_edit(request: HttpRequest, public_id: str) -> HttpResponse:
     before = {name: getattr(tenant, name) for name in ProfileForm.Meta.fields}
     profile, domains, hosts = _forms(request, tenant)
     if request.method == "POST" and _all_valid(profile, domains, hosts):
+        leaving = _leaving(tenant, domains, hosts)
+        is_held = any(each.in_window for each in leaving)
+        if is_held or removals.mark_of(leaving) != request.POST.get("leaving", ""):
+            forms = {"profile": profile, "domains": domains, "hosts": hosts}
+            return _show_profile(request, public_id, leaving=leaving, **forms)
         with transaction.atomic():
             tenant.save(update_fields=ProfileForm.Meta.fields)
-            leaving = [form.instance for form in domains.deleted_forms if form.instance.pk]
-            planning.release_domains(tenant, leaving, by=signed_in(request))
+            # First: of two primaries the database takes neither.
+            removals.take_out(tenant, leaving, by=signed_in(request))
             domains.save()
             hosts.save()
             services.change_profile(tenant, before=before, by=signed_in(request))
@@ -151,6 +158,12 @@ def profile_edit(request: HttpRequest, public_id: str) -> HttpResponse:
         messages.success(request, "Saved. The plan and its checks follow the profile.")
         return redirect("onboarding:profile-edit", public_id=public_id)
     return _show_profile(request, public_id, profile=profile, domains=domains, hosts=hosts)
+
+
+def _leaving(tenant: Tenant, *formsets: Any) -> list[Leaving]:
+    """What would be taken out, and what that means: said before it is done."""
+    deleted = [form.instance for formset in formsets for form in formset.deleted_forms]
+    return removals.leaving(tenant, [row for row in deleted if row.pk])
 
 
 def _consented(tenant: Tenant, hosts: Any, *, by: User) -> list[Check]:
@@ -164,7 +177,6 @@ def _note_rows(tenant: Tenant, domains: Any, hosts: Any, *, by: User) -> None:
             tenant,
             by=by,
             added=[str(row) for row in formset.new_objects],
-            removed=[str(row) for row in formset.deleted_objects],
             # A host's consent has a line of its own.
             changed=[str(row) for row, what in formset.changed_objects if what != ["consent"]],
         )
@@ -187,7 +199,9 @@ def region_values(request: HttpRequest, public_id: str) -> HttpResponse:
     return redirect("onboarding:profile-edit", public_id=public_id)
 
 
-def _show_profile(request: HttpRequest, public_id: str, **forms: Any) -> HttpResponse:
+def _show_profile(
+    request: HttpRequest, public_id: str, *, leaving: Sequence[Leaving] = (), **forms: Any
+) -> HttpResponse:
     # A refused form has already written into its instance: show the tenant as it is on record.
     page = load_page(request, public_id)
     tenant = page.tenant
@@ -205,6 +219,10 @@ def _show_profile(request: HttpRequest, public_id: str, **forms: Any) -> HttpRes
         "gaps": gap_sentences(tenant.region_values),
         "tab": "profile",
         "around": surroundings(tenant),
+        "elsewhere": elsewhere(tenant, signed_in(request)),
+        "leaving": leaving,
+        "leaving_mark": removals.mark_of(leaving),
+        "is_held": any(each.in_window for each in leaving),
         **forms,
     }
     if request.method == "GET":

@@ -51,12 +51,15 @@ function snapshot(live) {
     open: [...live.querySelectorAll("details[open][id]")].map((row) => row.id),
     said: new Map([...live.querySelectorAll("[data-said]")].map((e) => [e.id, e.dataset.said])),
     focus: live.contains(document.activeElement) ? pathTo(document.activeElement, live) : "",
-    typed: new Map(fields(live).filter((f) => f.value !== f.defaultValue).map((f) => [f.id, f.value])),
+    typed: new Map(fields(live).filter((f) => f.value !== given(f)).map((f) => [f.id, f.value])),
   };
 }
 
-const TYPED = "textarea[id], input[id]:is([type=text], [type=tel], [type=number], [type=date])";
+const TYPED =
+  "select[id], textarea[id], input[id]:is([type=text], [type=tel], [type=number], [type=date])";
 const fields = (live) => [...live.querySelectorAll(TYPED)];
+const chosen = (options) => options.find((option) => option.defaultSelected) ?? options[0];
+const given = (field) => field.defaultValue ?? chosen([...field.options])?.value;
 
 // The nearest element with an id, and which of its focusable descendants has the focus.
 function pathTo(element, live) {

@@ -231,6 +231,11 @@ class Evening:
     def check(self, kind: Kind, domain: str = NORTHWIND) -> Check:
         return Check.objects.get(tenant=self.tenant, kind=kind, domain__name=domain)
 
+    def asked(self, address: str) -> str:
+        """What an open page is told when it asks whether anything is new."""
+        told: str = self._client(self.consultant).get(address).content.decode()
+        return told
+
     def _client(self, by: User) -> Client:
         """Signed in once a day: nobody's session lasts for as long as a cutover takes."""
         key = (by.pk, self.clock.now.date())

@@ -51,6 +51,10 @@ def test_the_worked_example_holds_to_the_second(evening: Evening) -> None:
     evening.at("Tue 10:02")
 
     moved = evening.room(cutover)
+    assert (moved.safe_at, moved.row("ttl").words) == (
+        None,
+        "Every domain has moved: there is no switch left to wait for.",
+    )
     assert moved.board().gone_at == at("Tue 10:07")
     assert moved.duty("lockdown").words.startswith("Earliest safe lockdown: Tue 1 Dec 14:07 UTC.")
     for moment, old_way, lockdown in (

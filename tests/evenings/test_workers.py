@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 
 from django.utils import timezone
 
@@ -17,6 +18,37 @@ from tests.clock import at
 from tests.evenings.evening import NORTHWIND, OLD, Evening
 
 GATE = "mx-record-cutover"
+
+
+def _live(html: str) -> tuple[str, str]:
+    """The address that an open page asks, and what it was told when it was made."""
+    address = re.search(r'data-live-url="([^"]+)"', html)
+    revision = re.search(r'data-live-revision="([^"]+)"', html)
+    assert address is not None
+    assert revision is not None
+    return address.group(1), revision.group(1)
+
+
+def test_an_open_room_learns_that_nobody_looks_any_more(evening: Evening) -> None:
+    """No look raises the plan's revision then: the page has to come back by itself."""
+    evening.lowered_on_monday()
+    cutover = evening.plan("Tue 20:00")
+    evening.at("Tue 19:30")
+    evening.switch()
+    evening.at("Tue 20:00:10")
+    page = evening.room(cutover)
+    address, shown = _live(page.html)
+
+    assert (page.shapes, evening.asked(address)) == ({NORTHWIND: "pass"}, shown)
+    evening.clock.move_to(at("Tue 20:00:14"))
+    assert evening.asked(address) == shown
+    evening.clock.move_to(at("Tue 20:00:15"))
+    assert evening.asked(address) != shown
+
+    evening.clock.move_to(at("Tue 20:11"))
+    assert evening.room(cutover).shapes == {NORTHWIND: "unknown"}
+    evening.clock.move_to(at("Wed 20:00"))
+    assert _live(evening.room(cutover).html)[0].endswith("?pulse=300")
 
 
 class Worker:

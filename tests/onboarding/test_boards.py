@@ -81,6 +81,7 @@ def test_without_the_regions_hosts_nothing_is_called_new() -> None:
         ([_told(NEW), _told(OLD)], "waiting", 1),
         ([_told([*NEW, *OLD]), _told(NEW)], "fail", 1),
         ([_told(NEW), _told([], status="timeout", ttl=None)], "unknown", 1),
+        ([_told(NEW[:1]), _told(NEW)], "waiting", 1),
         ([], "unknown", 0),
     ],
 )
@@ -90,6 +91,14 @@ def test_a_domain_has_moved_once_every_server_gives_the_new_answer_alone(
     board = _board(servers, [])
 
     assert (board.shape, board.moved) == (shape, moved)
+
+
+def test_one_of_the_new_hosts_alone_is_part_of_the_way_and_no_old_answer() -> None:
+    partly = _board([_told(NEW[:1]), _told(NEW)], [])
+    mixed = _board([_told(NEW[:1]), _told(OLD)], [])
+
+    assert [row.shape for row in partly.servers] == ["half", "pass"]
+    assert (partly.is_partly_published, mixed.is_partly_published) == (True, False)
 
 
 # --- Outbound: SPF

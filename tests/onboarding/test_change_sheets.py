@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from onboarding.proof import Subject
 from tenants.models import Domain, Tenant, User
 from tenants.regions import load_book
 from tests.cast import SignIn
+from tests.cutovers import cutover_of
 from tests.markup import texts
 from tests.onboarding.test_cutover_room import plan_inbound, seen
 
@@ -91,6 +93,12 @@ def test_a_silent_server_leaves_the_sheet_undone() -> None:
     sheet = _sheet(Kind.MX, _server(1, *NEW), _server(2, status="timeout"))
 
     assert (sheet.silent, sheet.is_done) == (("ns2.test (192.0.2.2)",), False)
+
+
+def test_what_nobody_has_looked_at_lately_is_not_called_done() -> None:
+    sheet = _sheet(Kind.MX, _server(1, *NEW), verdict="pass", is_stale=True)
+
+    assert (sheet.added, sheet.removed, sheet.is_done) == ((), (), False)
 
 
 def test_servers_that_differ_show_everything_any_of_them_gives() -> None:
@@ -183,6 +191,34 @@ def test_a_dns_host_is_recognised_only_where_all_servers_are_its_own(
 
 def test_the_lines_read_as_a_zone_file() -> None:
     assert str(Line("one.test", None, "MX", "10 a.test")) == "one.test. IN MX 10 a.test."
+
+
+@pytest.mark.parametrize(
+    ("direction", "ahead", "said"),
+    [("inbound", 1, True), ("inbound", -1, False), ("outbound", 1, False)],
+)
+def test_a_sheet_says_that_mail_is_not_to_be_switched_before_its_window(
+    tenant: Tenant, owner: User, signed_in: SignIn, direction: str, ahead: int, said: bool
+) -> None:
+    cutover = cutover_of(tenant, direction, timezone.now() + timedelta(hours=ahead))
+    address = reverse("onboarding:change-sheet", args=[tenant.public_id, cutover.public_id])
+
+    notes = texts(signed_in(owner).get(address).content.decode(), ".note")
+
+    assert any("Not before" in note and "this cutover back yet" in note for note in notes) is said
+
+
+def test_what_is_published_as_it_should_be_is_not_offered_again(
+    tenant: Tenant, owner: User, signed_in: SignIn
+) -> None:
+    seen(tenant, Kind.MX, timezone.now(), 60, *NEW, servers=2)
+    cutover = plan_inbound(tenant, timezone.now())
+    address = reverse("onboarding:change-sheet", args=[tenant.public_id, cutover.public_id])
+
+    html = signed_in(owner).get(address).content.decode()
+
+    assert "Everything is published as it should be." in texts(html, "p")
+    assert texts(html, "pre") == []
 
 
 def test_records_are_shown_once_what_goes_has_been_agreed_to(

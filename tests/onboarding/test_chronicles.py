@@ -113,6 +113,20 @@ def test_an_evening_that_was_tried_before_is_of_the_record_too(
     assert "northwind.test pass" in _told(cutover)
 
 
+def test_a_domain_that_was_given_to_another_cutover_stays_on_the_evenings_record(
+    make_tenant: MakeTenant, consultant: User, planned_at: datetime
+) -> None:
+    tenant = make_tenant(domains=(("one.test", "primary"), ("two.test", "secondary")))
+    cutover = cutover_of(tenant, "inbound", planned_at - timedelta(hours=5))
+    take_at_opening(cutover)
+    _see(tenant, "two.test", Verdict.FAIL, planned_at - timedelta(hours=4))
+    left = [domain for domain in cutover.domains.all() if domain.name == "one.test"]
+
+    change_cutover(cutover, cutover.planned_at, left, shown=1, by=consultant)
+
+    assert "two.test fail" in _told(cutover)
+
+
 def test_rehearsals_and_people_on_call_are_of_the_record(
     tenant: Tenant, cutover: Cutover, consultant: User
 ) -> None:

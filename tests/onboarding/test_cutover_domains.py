@@ -206,5 +206,5 @@ def test_the_page_of_cutovers_asks_as_much_for_two_domains_as_for_forty(
     page = reverse("onboarding:cutover-plan", args=[large.public_id])
     client.get(page)
 
-    with django_assert_num_queries(21):
+    with django_assert_num_queries(22):
         assert client.get(page).status_code == 200

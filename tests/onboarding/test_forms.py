@@ -293,6 +293,8 @@ def test_the_profile_page_takes_consent_for_hosts(
         ("2027-11-07T01:30", ["This hour comes twice that night: choose another."]),
         ("2027-03-14T03:30", []),
         ("2027-11-07T02:00", []),
+        ("9999-12-31T23:30", ["Enter a day within ten years of today."]),
+        ("0001-01-01T00:00", ["Enter a day within ten years of today."]),
     ],
 )
 def test_a_window_begins_at_a_moment_that_there_is_once(

@@ -140,6 +140,33 @@ def test_a_window_in_a_freeze_is_confirmed_only_in_words(
     )
 
 
+def test_a_longer_window_that_would_touch_a_freeze_is_confirmed_only_in_words(
+    tenant: Tenant, consultant: User, signed_in: SignIn
+) -> None:
+    Freeze.objects.create(tenant=tenant, **YEAR_END)
+    cutover = cutover_of(tenant, "outbound", datetime(2026, 12, 27, 20, 0, tzinfo=UTC))
+    client = signed_in(consultant)
+    form = {
+        "planned_at": cutover.planned_at.isoformat(),
+        "round": "1",
+        "length_minutes": "600",
+        "outbound_days": "2",
+    }
+
+    refused = client.post(address(cutover, "cutover-window"), form, follow=True)
+    html = refused.content.decode()
+
+    cutover.refresh_from_db()
+    assert (cutover.confirmed_at, cutover.length_minutes) == (None, 240)
+    assert SAID in " ".join(html.split())
+    assert 'value="600"' in html
+    assert "Why the risk is taken" in texts(html, "label")
+
+    client.post(address(cutover, "cutover-window"), form | {"accepted_risk": "It is agreed."})
+    cutover.refresh_from_db()
+    assert (cutover.confirmed_by, cutover.length_minutes) == (consultant, 600)
+
+
 def test_a_freeze_that_comes_after_the_confirmation_is_told(
     tenant: Tenant, consultant: User, signed_in: SignIn
 ) -> None:

@@ -18,6 +18,8 @@ from onboarding.handoffs import hand_off
 from onboarding.models import HandOff, Task
 from tenants.models import ActivityLine, Domain, Tenant, User
 from tests.cast import TOKEN, Look, MakeTenant, SignIn, task_of
+from tests.cutovers import cutover_of
+from tests.markup import texts
 
 
 @pytest.fixture(autouse=True)
@@ -75,6 +77,19 @@ def test_a_record_whose_turn_has_not_come_is_not_shown(tenant: Tenant, owner: Us
     cutover = page.partition("MX")[2]
     assert "Not yet." in cutover
     assert [host for host in tenant.region_values.mx if host in page] == []
+
+
+@pytest.mark.parametrize(("ahead", "said"), [(1, True), (-1, False)])
+def test_an_mx_record_is_not_for_before_its_window(
+    tenant: Tenant, owner: User, ahead: int, said: bool
+) -> None:
+    Task.objects.filter(plan__tenant=tenant, key="mx-record-cutover").update(depends_on=[])
+    cutover_of(tenant, "inbound", timezone.now() + timedelta(days=ahead))
+
+    page = Client().get(link_to(tenant.domains.get(), tenant, owner)).content.decode()
+
+    assert any("Not before its window. northwind.test:" in n for n in texts(page, ".note")) is said
+    assert "us-smtp-inbound-1.mimecast.com" in page
 
 
 @pytest.mark.parametrize(

@@ -98,6 +98,8 @@ def test_whoever_cannot_be_on_call_gets_a_sentence_and_what_was_typed_is_kept(
     assert status == 422
     assert texts(html, ".errorlist") == [sentence]
     assert not phone or f'value="{phone}"' in html
+    # Where it keeps itself true from: not from the address that takes the form alone.
+    assert f'hx-get="{address(cutover)}"' in html
     assert not OnCall.objects.exists()
 
 

@@ -78,6 +78,16 @@ ACTS: list[tuple[str, dict[str, Any], str]] = [
     ),
     ("subjects-added", {"names": ["a.test"]}, "Jo added a.test."),
     ("subjects-removed", {"names": ["a.test"]}, "Jo removed a.test."),
+    (
+        "subjects-removed",
+        {"names": ["a.test"], "answers": 9},
+        "Jo took a.test out of the case; what was seen is kept.",
+    ),
+    (
+        "subjects-deleted",
+        {"names": ["a.test"], "answers": 2},
+        "Jo deleted a.test, of which nothing was ever proven or decided, and 2 answers seen of it.",
+    ),
     ("subjects-changed", {"names": ["a.test"]}, "Jo changed the role or code of a.test."),
     ("tenant-created", {"domains": ["a.test"]}, "Jo created the tenant with a.test."),
 ]

@@ -14,8 +14,10 @@ from django.utils import timezone
 from onboarding import voting
 from onboarding.errors import MovedMeanwhile, OnboardingError
 from onboarding.judging import Ground
-from onboarding.models import Cutover, CutoverDomain
+from onboarding.models import Cutover, CutoverDomain, Rehearsal
+from onboarding.on_call import candidates, put_on_call
 from onboarding.planning import change_cutover, drop_cutover, plan_cutover
+from onboarding.rehearsing import Run, keep_rehearsal
 from onboarding.rooms import facts_of
 from tenants.models import ActivityLine, Domain, Tenant, User
 from tests.cast import MakeTenant, SignIn
@@ -268,9 +270,10 @@ def test_a_domain_removed_from_the_profile_takes_back_what_was_decided(
         "hosts-INITIAL_FORMS": "0",
     }
 
-    answer = client.post(from_page, form | rows)
+    asked = client.post(from_page, form | rows)
+    answer = client.post(from_page, form | rows | {"leaving": asked.context["leaving_mark"]})
 
-    assert answer.status_code == 302
+    assert (asked.status_code, answer.status_code) == (422, 302)
     cutover.refresh_from_db()
     assert (_names(cutover), cutover.confirmed_at, cutover.round) == (["side.test"], None, 2)
 
@@ -282,6 +285,53 @@ def test_a_dropped_cutover_gives_its_domains_back(tenant: Tenant, consultant: Us
     plan_cutover(tenant.plan, "inbound", MOMENT, [domain_of(tenant, "side.test")], by=consultant)
 
     assert Cutover.objects.count() == 1
+
+
+def test_a_dropped_cutover_keeps_what_was_rehearsed_and_decided(
+    tenant: Tenant, consultant: User, owner: User, signed_in: SignIn
+) -> None:
+    cutover = cutover_of(tenant, "inbound", MOMENT, "side.test")
+    kept = keep_rehearsal(
+        cutover,
+        Run("@ 300 MX 10 a.", [], [], []),
+        began_at=MOMENT,
+        now=MOMENT,
+        words="Ran well.",
+        by=consultant,
+    )
+
+    drop_cutover(cutover, by=consultant)
+    plan_cutover(tenant.plan, "inbound", MOMENT, [domain_of(tenant, "side.test")], by=consultant)
+
+    assert (Cutover.objects.count(), Rehearsal.objects.count()) == (1, 1)
+    client = signed_in(consultant)
+    where = [tenant.public_id, cutover.public_id]
+    html = client.get(reverse("onboarding:cutover-plan", args=where[:1])).content.decode()
+    assert any("Inbound cutover of side.test" in each for each in texts(html, "li"))
+    assert reverse("onboarding:cutover-record", args=where) in html
+    for person in (consultant, owner):
+        reader = signed_in(person)
+        record = reader.get(reverse("onboarding:cutover-record", args=where))
+        assert "dropped" in texts(record.content.decode(), ".badge")
+        read = reader.get(reverse("onboarding:rehearsal", args=[*where, kept.public_id]))
+        assert "“Ran well.”" in texts(read.content.decode(), "p")
+        assert reader.get(reverse("onboarding:cutover-room", args=where)).status_code == 404
+
+
+def test_what_reaches_a_dropped_cutover_late_is_told_so(
+    tenant: Tenant, consultant: User, owner: User
+) -> None:
+    cutover = cutover_of(tenant, "inbound", MOMENT, "side.test")
+    drop_cutover(cutover, by=consultant)
+
+    with pytest.raises(MovedMeanwhile, match="dropped"):
+        voting.name_approvers(cutover, mimecast=consultant, client=owner, by=consultant)
+    with pytest.raises(MovedMeanwhile, match="dropped"):
+        keep_rehearsal(
+            cutover, Run("", [], [], []), began_at=MOMENT, now=MOMENT, words="", by=consultant
+        )
+    with pytest.raises(MovedMeanwhile, match="dropped"):
+        put_on_call(cutover, candidates(tenant)[0], "+1 555 0100", by=consultant)
 
 
 def test_cutovers_of_before_keep_all_their_domains(make_tenant: MakeTenant) -> None:

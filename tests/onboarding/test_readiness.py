@@ -38,6 +38,12 @@ def _row(facts: Facts, key: str) -> Row:
         (subject_of(Kind.OWNERSHIP, "pass", newest="unknown"), Verdict.UNKNOWN),
         (subject_of(Kind.OWNERSHIP, "pass", age=timedelta(hours=26)), Verdict.UNKNOWN),
         (subject_of(Kind.OWNERSHIP, "fail", newest="unknown"), Verdict.FAIL),
+        # A policy that was published since, or may have been.
+        (subject_of(Kind.OWNERSHIP, "not_applicable", newest="fail"), Verdict.UNKNOWN),
+        (
+            subject_of(Kind.OWNERSHIP, "not_applicable", age=timedelta(hours=26)),
+            Verdict.UNKNOWN,
+        ),
         (Subject(Kind.OWNERSHIP, "one.test", None), Verdict.UNKNOWN),
     ],
 )
@@ -125,6 +131,37 @@ def test_a_sender_without_a_selector_is_a_caution() -> None:
     assert _row(facts, "dkim").verdict is Verdict.WARN
 
 
+@pytest.mark.parametrize(
+    ("subject", "words", "mend"),
+    [
+        (
+            Subject(Kind.OWNERSHIP, "two.test", None),
+            "two.test: no ownership code is on record.",
+            "Enter in the profile the code that Mimecast issued for two.test.",
+        ),
+        (
+            subject_of(Kind.OWNERSHIP, "pass", name="two.test", age=timedelta(hours=26)),
+            "Nobody has looked at two.test lately, so what was seen does not count as of now.",
+            "Check everything now. If nothing comes of that, Gangway’s workers are not running.",
+        ),
+        (
+            subject_of(Kind.OWNERSHIP, "pass", name="two.test", newest="fail"),
+            "It could not be told for two.test: nothing is settled, or the newest look did not"
+            " agree.",
+            "We go on looking. Check everything now if you cannot wait.",
+        ),
+    ],
+)
+def test_what_is_not_known_says_what_would_make_it_so(
+    subject: Subject, words: str, mend: str
+) -> None:
+    subjects = [subject_of(Kind.OWNERSHIP, "pass"), subject]
+
+    row = _row(room_facts("outbound", subjects={Kind.OWNERSHIP: subjects}), "ownership")
+
+    assert (row.verdict, row.words, row.mend) == (Verdict.UNKNOWN, words, mend)
+
+
 _SAFE_AT = datetime(2026, 12, 2, 1, 35, tzinfo=UTC)
 _CLOCK = Clock(
     _SAFE_AT, server=NS3, ttl=21_600, seen_until=datetime(2026, 12, 1, 19, 35, tzinfo=UTC)
@@ -168,6 +205,39 @@ def test_a_clock_that_does_not_run_is_never_safe(clock: Clock, verdict: Verdict)
 
     assert (row.verdict, bool(too_early(facts))) == (verdict, True)
     assert row.words.startswith("two.test: ")
+
+
+def test_a_domain_that_no_clock_tells_of_is_a_caution() -> None:
+    facts = room_facts(
+        "inbound",
+        clocks=[("one.test", _CLOCK)],
+        planned_at=_SAFE_AT,
+        subjects={
+            Kind.MX: [subject_of(Kind.MX, "fail"), subject_of(Kind.MX, "fail", name="two.test")],
+            Kind.MX_TTL: [subject_of(Kind.MX_TTL, "pass")],
+        },
+    )
+
+    row = _row(facts, "ttl")
+
+    assert row.verdict is Verdict.WARN
+    assert row.words.endswith("Of two.test no lower TTL is asked: caches keep what they hold.")
+
+
+def test_what_has_moved_already_keeps_no_switch_waiting() -> None:
+    """A domain that was at Mimecast before, and after the evening every one."""
+    moved = Clock(_SAFE_AT + timedelta(days=9), server=NS3, ttl=86_400, is_moved=True)
+
+    some = room_facts(
+        "inbound", clocks=[("a.test", moved), ("b.test", _CLOCK)], planned_at=_SAFE_AT
+    )
+    every = room_facts("inbound", clocks=[("a.test", moved)], planned_at=_SAFE_AT)
+
+    assert _row(some, "ttl").verdict is Verdict.PASS
+    assert _row(every, "ttl").words == (
+        "Every domain has moved: there is no switch left to wait for."
+    )
+    assert (too_early(some), too_early(every)) == ([], [])
 
 
 def test_what_was_assumed_is_said() -> None:

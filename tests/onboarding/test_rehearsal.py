@@ -112,6 +112,25 @@ def test_the_room_is_rehearsed_with_the_cutovers_domains_and_nothing_is_stored(
     assert not Rehearsal.objects.exists()
 
 
+def test_what_nobody_looks_at_is_no_better_known_in_a_rehearsal(
+    tenant: Tenant, consultant: User, signed_in: SignIn
+) -> None:
+    cutover = _inbound(tenant, "side.test")
+    check = Check.objects.get(tenant=tenant, kind=Kind.MX_TTL, domain__name="side.test")
+    _seen(Check.objects.select_related("tenant", "domain", "host").get(pk=check.pk))
+    client, row = signed_in(consultant), "#ready-ttl"
+    _, fresh = _try(client, cutover, MX)
+    Check.objects.update(looked_at=timezone.now() - timedelta(days=3))
+
+    _, html = _try(client, cutover, MX)
+    real = client.get(address(cutover)).content.decode()
+
+    assert "Earliest safe cutover" in texts(fresh, row)[0]
+    for page in (html, real):
+        assert "Nobody has looked at side.test lately" in texts(page, row)[0]
+    assert "Nothing would be left to change." not in texts(html, "p")
+
+
 def test_a_leftover_in_the_records_is_found_before_it_is_published(
     tenant: Tenant, consultant: User, signed_in: SignIn
 ) -> None:

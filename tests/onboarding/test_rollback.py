@@ -61,6 +61,16 @@ def test_a_domain_nobody_saw_before_is_named_with_nothing(tenant: Tenant) -> Non
     assert made.content == [{"domain": "northwind.test", "kind": "mx", "servers": []}]
 
 
+def test_of_a_window_planned_within_the_half_hour_the_first_look_counts(tenant: Tenant) -> None:
+    seen(tenant, Kind.MX, OPENED + timedelta(minutes=20), 300, OLD, servers=2)
+    seen(tenant, Kind.MX, OPENED + timedelta(minutes=22), 300, "10 other.test", servers=2)
+
+    made = take_at_opening(plan_inbound(tenant, START))
+
+    assert made is not None
+    assert _values(made) == [[OLD], [OLD]]
+
+
 def test_an_opened_window_is_kept_once_and_a_moved_one_again(tenant: Tenant) -> None:
     cutover = plan_inbound(tenant, START)
 
@@ -90,6 +100,27 @@ def test_a_window_moved_after_the_switch_keeps_the_way_back(
     cutover.planned_at = START + moved_by
 
     made = take_at_opening(cutover)
+
+    assert made is not None
+    assert _values(made) == kept
+
+
+@pytest.mark.parametrize(
+    ("published_at", "kept"),
+    [
+        (OPENED - timedelta(hours=2), [[OLD], [OLD]]),
+        (OPENED - timedelta(days=6), [[OLD], [OLD]]),
+        (OPENED - timedelta(days=8), [[*NEW], [*NEW]]),
+    ],
+)
+def test_the_way_back_from_records_that_were_published_early_is_what_stood_before(
+    tenant: Tenant, published_at: datetime, kept: list[list[str]]
+) -> None:
+    seen(tenant, Kind.MX, published_at - timedelta(minutes=1), 300, OLD, servers=2)
+    seen(tenant, Kind.MX, published_at - timedelta(seconds=30), 300, servers=2)
+    seen(tenant, Kind.MX, published_at, 300, *NEW, servers=2)
+
+    made = take_at_opening(plan_inbound(tenant, START))
 
     assert made is not None
     assert _values(made) == kept

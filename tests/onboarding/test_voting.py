@@ -230,12 +230,10 @@ def test_naming_a_stranger_names_nobody(
     assert cutover.client_approver != outsider
 
 
-def test_a_cutover_that_was_voted_on_is_moved_and_not_dropped(
-    cutover: Cutover, consultant: User
-) -> None:
+def test_the_votes_on_a_dropped_cutover_stay(cutover: Cutover, consultant: User) -> None:
     _cast(cutover, consultant)
 
-    with pytest.raises(OnboardingError, match="Move it instead"):
-        drop_cutover(cutover, by=consultant)
+    drop_cutover(cutover, by=consultant)
 
+    assert not Cutover.objects.filter(pk=cutover.pk).exists()
     assert CutoverVote.objects.filter(cutover=cutover).count() == 1

@@ -10,8 +10,12 @@ from django.utils import timezone
 
 from checks.engine.outcomes import Kind
 from checks.models import Check
+from onboarding.errors import OnboardingError
+from onboarding.models import Cutover
+from onboarding.planning import change_cutover
 from onboarding.tasks import watch_cutovers
-from tenants.models import Tenant, User
+from onboarding.windows import is_open
+from tenants.models import Domain, Tenant, User
 from tests.cast import SignIn
 from tests.cutovers import cutover_of
 
@@ -42,6 +46,29 @@ def test_an_open_window_is_watched_closely(
     watch_cutovers()
 
     assert _watched() == kinds
+
+
+def test_a_long_window_is_watched_and_open_until_it_ends(tenant: Tenant) -> None:
+    now = timezone.now()
+    cutover = cutover_of(tenant, "inbound", now - timedelta(hours=9))
+    Cutover.objects.update(length_minutes=600)
+    cutover.refresh_from_db()
+
+    watch_cutovers()
+
+    watched = Check.objects.filter(closely_until=cutover.ends_at)
+    assert set(watched.values_list("kind", flat=True)) == {Kind.MX, Kind.MX_TTL, Kind.MTA_STS}
+    assert is_open(cutover, now)
+    with pytest.raises(OnboardingError, match="its domains stand as they are"):
+        change_cutover(cutover, cutover.planned_at, _another(tenant), shown=1, by=_somebody())
+
+
+def _another(tenant: Tenant) -> list[Domain]:
+    return [Domain.objects.create(tenant=tenant, name="late.test", role="secondary")]
+
+
+def _somebody() -> User:
+    return User.objects.create_user("late@gangway.test", "pw", name="Late", staff_role="consultant")
 
 
 def test_a_closed_tenants_window_is_nobodys(tenant: Tenant) -> None:
