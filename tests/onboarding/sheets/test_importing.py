@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from onboarding.errors import OnboardingError
 from onboarding.models import SheetImport, SheetRow
 from onboarding.sheets import importing, keeping
-from onboarding.sheets.workbooks import write_book
+from onboarding.sheets.book_writing import write_book
 from tenants.models import ActivityLine, Tenant, User
 from tests.onboarding.sheets.rows import add, brought, entry_of, sheet_of, shown, values
 
