@@ -201,14 +201,28 @@ def look_around(discovery_id: int) -> None:
             plan.touch()
 
 
-@shared_task(name="onboarding.import_sheet", acks_late=True, ignore_result=True)
+@shared_task(
+    name="onboarding.import_sheet",
+    acks_late=True,
+    ignore_result=True,
+    time_limit=580,
+    soft_time_limit=570,
+)
 def import_sheet(public_id: str) -> None:
     """The next step of an import into a sheet: to read it, or to take it over."""
     rows = SheetImport.objects.select_related("sheet__task__plan__tenant", "made_by")
     kept = rows.filter(public_id=public_id).first()
-    if kept is not None:
+    if kept is not None and kept.is_under_way and importing.begin_attempt(kept):
         importing.read_import(kept)
         importing.run_import(kept)
+
+
+@shared_task(name="onboarding.resume_imports", ignore_result=True)
+def resume_imports() -> None:
+    """Imports that a broker or a worker lost: whoever waits before the bar has to do nothing."""
+    for kept in importing.lost_imports(now=timezone.now()):
+        logger.warning("import %s was lost and is begun again", kept.public_id)
+        import_sheet.delay(kept.public_id)
 
 
 def import_soon(kept: SheetImport) -> None:
@@ -223,7 +237,7 @@ def _queue_import(public_id: str) -> None:
     try:
         import_sheet.delay(public_id)
     except OperationalError:
-        # One that was to be read can be dropped and begun again.
+        # The beat begins again what was to be read.
         importing.put_off(public_id)
         logger.warning("no broker: import %s was not begun", public_id)
 
