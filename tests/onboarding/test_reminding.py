@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 import pytest
@@ -12,6 +12,7 @@ from django.core.cache import cache
 from django.urls import reverse
 from django.utils import timezone
 
+from config.celery import app
 from onboarding import reminding
 from onboarding.errors import OnboardingError
 from onboarding.leaving import close_tenant
@@ -19,7 +20,7 @@ from onboarding.models import Plan, Reminder, Task, WorkingTime
 from onboarding.task_acts import confirm_task
 from onboarding.tasks import chase, send_reminder
 from tenants.models import ActivityLine, Membership, Tenant, User
-from tests.cast import SignIn, task_of
+from tests.cast import MakeTenant, SignIn, task_of
 
 KEY = "initial-conversation"  # of both sides, and waits for nothing
 TUESDAY = datetime(2026, 12, 1, 10, 0, tzinfo=UTC)
@@ -279,6 +280,37 @@ def test_a_mail_that_was_never_queued_is_found_again(
         chase()
 
     assert [sent.to for sent in mail.outbox] == [[owner.email]]
+
+
+def test_a_plan_that_cannot_be_chased_holds_up_no_other(
+    make_tenant: MakeTenant,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    django_capture_on_commit_callbacks: Any,
+) -> None:
+    # The first of them, so that the other comes after it.
+    broken = make_tenant("Broken", (("broken.test", "primary"),))
+    tenant = make_tenant()
+    owner = User.objects.create_user("owner@northwind.test", "pw", name="Owner Person")
+    Membership.objects.create(tenant=tenant, user=owner, role="owner")
+    Tenant.objects.filter(pk=broken.pk).update(time_zone="Nowhere/Land")
+    for each in (broken, tenant):
+        WorkingTime.objects.create(
+            tenant=each,
+            chase_after_days=1,
+            weekdays="0123456",
+            opens=time(0, 0),
+            closes=time(23, 59, 59),
+        )
+        _wait_for(each, KEY, "client", since=timezone.now() - timedelta(days=9))
+    # As workers do it: what a task raises is logged, and stays its own.
+    monkeypatch.setitem(app.conf, "task_eager_propagates", False)
+
+    with django_capture_on_commit_callbacks(execute=True):
+        chase()
+
+    assert [sent.to for sent in mail.outbox] == [[owner.email]]
+    assert "Nowhere/Land" in caplog.text
 
 
 @pytest.mark.parametrize("days", ["61", "-1", "soon"])
