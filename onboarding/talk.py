@@ -136,6 +136,12 @@ def open_questions(plan: Plan, *, side: str) -> list[Comment]:
     return list(rows.select_related("author", "task__phase").prefetch_related("mentions", "files"))
 
 
+def with_open_questions(tasks: Sequence[Task]) -> frozenset[int]:
+    """The keys of those of the tasks on which somebody waits for an answer."""
+    rows = Comment.objects.filter(task__in=tasks, answered_at=None, taken_back_at=None)
+    return frozenset(rows.exclude(asks="").values_list("task_id", flat=True))
+
+
 def mentions_for(user: User, tenants: QuerySet[Tenant]) -> QuerySet[Comment]:
     """Where others named this person, newest first, in the tenants they may see."""
     mine = Comment.objects.filter(readable_by(user), mentions=user, plan__tenant__in=tenants)

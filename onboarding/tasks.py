@@ -23,6 +23,7 @@ from onboarding import (
     reminding,
     services,
     snapshots,
+    talk,
     task_acts,
     telling,
     windows,
@@ -151,7 +152,12 @@ def send_reminder(public_id: str) -> None:
     if not tasks:
         Reminder.objects.filter(pk=reminder.pk).update(dropped_at=timezone.now())
         return
-    context = {"reminder": reminder, "tenant": reminder.plan.tenant, "tasks": tasks}
+    context = {
+        "reminder": reminder,
+        "tenant": reminder.plan.tenant,
+        "tasks": tasks,
+        "asked": talk.with_open_questions(tasks),
+    }
     send_mail_to(reminder.recipient.email, "reminder", context)
     Reminder.objects.filter(pk=reminder.pk).update(sent_at=timezone.now())
 

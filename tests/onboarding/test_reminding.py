@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.core import mail
 from django.core.cache import cache
+from django.core.mail import EmailMultiAlternatives
 from django.urls import reverse
 from django.utils import timezone
 
@@ -17,6 +18,7 @@ from onboarding import reminding
 from onboarding.errors import OnboardingError
 from onboarding.leaving import close_tenant
 from onboarding.models import Plan, Reminder, Task, WorkingTime
+from onboarding.talk import Words, add_comment
 from onboarding.task_acts import confirm_task
 from onboarding.tasks import chase, send_reminder
 from tenants.models import ActivityLine, Membership, Tenant, User
@@ -119,6 +121,25 @@ def test_the_mail_names_the_step_its_day_and_its_page(
     assert f"http://testserver{page}?phase={task.phase.key}#{KEY}" in str(sent.body)
     assert "waiting since 1 December" in str(sent.body)
     assert "Con Sultant asked us to remind you." in str(sent.body)
+
+
+def test_the_mail_counts_days_where_the_tenant_is_and_names_an_open_question(
+    tenant: Tenant, consultant: User, owner: User, press: Press
+) -> None:
+    Tenant.objects.filter(pk=tenant.pk).update(time_zone="Pacific/Auckland")
+    task = task_of(tenant, KEY)
+    add_comment(task, Words("Who is it?", asks="client"), by=consultant, side="mimecast")
+    _wait_for(tenant, KEY, "client", since=TUESDAY.replace(hour=20))
+
+    press(consultant)
+
+    (sent,) = mail.outbox
+    assert isinstance(sent, EmailMultiAlternatives)
+    (html, _) = sent.alternatives[0]
+    for words in (str(sent.body), str(html)):
+        assert "2 December" in words
+        assert "A question on it is not answered yet." in " ".join(words.split())
+        assert "If it is not yours, say so there" in " ".join(words.split())
 
 
 def test_a_second_reminder_within_the_day_is_refused_in_words(
