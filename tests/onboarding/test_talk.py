@@ -26,6 +26,7 @@ from onboarding.talk import (
     people_of,
     take_back,
 )
+from onboarding.templatetags.plan_words import comment_body
 from tenants.models import ActivityLine, Tenant, User
 from tenants.queries import tenants_for
 from tests.cast import SignIn, task_of
@@ -162,6 +163,52 @@ def test_a_mention_reaches_the_person_named_and_nobody_elsewhere(
     assert list(comment.mentions.all()) == [owner]
     assert list(mentions_for(owner, tenants_for(owner))) == [comment]
     assert list(mentions_for(outsider, tenants_for(outsider))) == []
+
+
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        ("@Ann Lee, please look.", ["Ann Lee"]),
+        ("@Ann, please look.", ["Ann"]),
+        ("@Ann and @ann lee: look.", ["Ann", "Ann Lee"]),
+        ("@Ann Leeds is nobody here.", ["Ann"]),
+        ("@Annabel is nobody here.", []),
+        ("@Ann-Marie is nobody here.", []),
+        ("Write to info@ann.example.", []),
+        ("@ann.example is a domain.", []),
+        ("It is @Ann’s.", ["Ann"]),
+        ("(@Ann)", ["Ann"]),
+    ],
+)
+def test_of_names_that_begin_alike_the_longest_is_meant(
+    tenant: Tenant, owner: User, member: User, consultant: User, body: str, named: list[str]
+) -> None:
+    User.objects.filter(pk=owner.pk).update(name="Ann")
+    User.objects.filter(pk=member.pk).update(name="Ann Lee")
+
+    comment = write(tenant, consultant, "mimecast", body)
+
+    assert sorted(person.name for person in comment.mentions.all()) == named
+    assert comment_body(comment).count("<strong>@") == len(named)
+
+
+def test_a_question_whose_answer_was_taken_back_waits_again(
+    tenant: Tenant, owner: User, member: User, consultant: User
+) -> None:
+    question = write(tenant, consultant, "mimecast", "Which hosts?", asks="client")
+    task = task_of(tenant, KEY)
+    first, second = (
+        add_comment(task, Words("mail.northwind.test"), by=by, side="client", answers=question)
+        for by in (owner, member)
+    )
+    add_comment(task, Words("Thank you."), by=consultant, side="mimecast", answers=question)
+
+    take_back(first, by=owner)
+    assert open_questions(tenant.plan, side="client") == []
+    take_back(second, by=member)
+
+    assert open_questions(tenant.plan, side="client") == [question]
+    assert task_of(tenant, KEY).turn == "client"
 
 
 def test_a_client_named_in_an_internal_note_hears_nothing(
