@@ -50,6 +50,16 @@ def test_the_case_closes_with_both_sides_words(
     assert list(Comment.objects.values_list("body", flat=True)) == [WORDS, "Agreed."]
 
 
+def test_a_side_signs_once(tenant: Tenant, owner: User, member: User) -> None:
+    finish_all_but(tenant, CLOSURE)
+    sign_off(task_of(tenant, CLOSURE), by=owner, side="client", words=WORDS)
+
+    with pytest.raises(OnboardingError, match="signed the implementation off already"):
+        sign_off(task_of(tenant, CLOSURE), by=member, side="client", words="So do I.")
+
+    assert list(Comment.objects.values_list("body", flat=True)) == [WORDS]
+
+
 def test_confirming_the_last_step_asks_for_words(
     tenant: Tenant, owner: User, signed_in: SignIn
 ) -> None:
