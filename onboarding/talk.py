@@ -47,6 +47,8 @@ def add_comment(
         if words.asks or answers is not None:
             # Whose turn it is may change: the tasks are held before the activity's chain.
             hold_plan(plan.pk)
+        if not Tenant.objects.filter(pk=plan.tenant_id, archived_at=None).exists():
+            raise OnboardingError("The case was closed meanwhile. Your words are kept here.")
         made = Comment.objects.create(
             plan=plan,
             task=task,

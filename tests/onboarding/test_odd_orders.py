@@ -74,6 +74,22 @@ def test_after_a_fault_the_same_side_confirms_again(tenant: Tenant, owner: User)
     assert state(tenant, "domain-ownership") == TaskState.CLAIMED
 
 
+def test_after_a_fault_a_single_domain_can_be_confirmed_again(
+    tenant: Tenant, owner: User, signed_in: SignIn
+) -> None:
+    confirm_task(task_of(tenant, "spf-update"), by=owner, side="client")
+    page = (
+        reverse("onboarding:plan-show", args=[tenant.public_id])
+        + "?phase="
+        + (task_of(tenant, "spf-update").phase.key)
+    )
+    offer = 'aria-label="Confirm for northwind.test"'
+    before = signed_in(owner).get(page).content.decode().count(offer)
+    Task.objects.filter(key="spf-update").update(broken_at=timezone.now())
+
+    assert signed_in(owner).get(page).content.decode().count(offer) == before + 1
+
+
 def test_undoing_is_no_way_round_a_hard_gate(tenant: Tenant, consultant: User, owner: User) -> None:
     before = Task.objects.filter(plan=tenant.plan).exclude(key=GATE)
     before.update(mark="declined")
