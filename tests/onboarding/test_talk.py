@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import zipfile
 from datetime import timedelta
+from html import unescape
 
 import pytest
 from django.urls import reverse
@@ -117,6 +119,29 @@ def test_a_question_stands_first_on_the_clients_page(
 
     assert b"Questions for you" in text
     assert b"Which hosts <strong>exactly</strong>?" in text
+
+
+def test_who_answers_asks_or_moves_on_their_steps_comes_back_to_them(
+    tenant: Tenant, owner: User, consultant: User, signed_in: SignIn
+) -> None:
+    write(tenant, consultant, "mimecast", "Which hosts?", asks="client")
+    client = signed_in(owner)
+    steps = reverse("onboarding:steps", args=[tenant.public_id])
+    html = client.get(steps).content.decode()
+
+    asking, answering, blocking = (
+        unescape(re.findall(rf'href="([^"]*{part}[^"]*from=steps)"', html)[0])
+        for part in (r"/comments/\?", r"answers=", r"/block/")
+    )
+    typed = {"body": "mail.northwind.test", "kind": "", "from": "steps"}
+    back = [
+        client.post(asking, typed)["Location"],
+        client.post(answering, typed)["Location"],
+        client.post(blocking, {"because": "No access."})["Location"],
+    ]
+
+    assert back == [steps] * 3
+    assert f'href="{steps}"' in client.get(blocking).content.decode()
 
 
 def test_words_that_cannot_be_kept_come_back_with_the_reason(
