@@ -203,6 +203,9 @@ def _bring_task(
         # The tenant's own choice, where nobody states a side.
         columns["responsibility"] = task.responsibility
     was_per_domain = task.is_per_domain
+    if item.per_domain != was_per_domain:
+        # What would be put back is of the step as it was, once or domain by domain.
+        columns["undo"] = None
     for name, value in columns.items():
         setattr(task, name, value)
     task.save(update_fields=list(columns))
