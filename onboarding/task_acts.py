@@ -307,10 +307,8 @@ def end_acceptances(plan: Plan, *, now: datetime) -> int:
 
 
 def exempt_domain(task: Task, domain: Domain, *, by: User, because: str) -> None:
-    """Leave a domain out of a per-domain task, with the reason: parked, never receives mail."""
-    if not task.is_per_domain:
-        raise OnboardingError("This task is not done domain by domain.")
-    if domain.role not in task.domain_roles:
+    """Leave a domain, never the last one, out of a per-domain task, with the reason: parked."""
+    if not task.is_per_domain or domain.role not in task.domain_roles:
         raise OnboardingError(f"This task is not done for {domain}: there is nothing to leave out.")
     if not because.strip():
         raise OnboardingError("Say why the domain is exempt. It is still in scope.")
@@ -333,6 +331,8 @@ def _set_exemption(task: Task, domain: Domain, *, by: User, because: str) -> Non
             )
         if there is None and not because:
             return
+        if because and saying.scope_of(held) == [domain]:
+            raise OnboardingError(f"{domain} is the last one: say that the step does not apply.")
         remember(held, by=by)
         DomainPart.objects.update_or_create(
             task=held,

@@ -178,3 +178,17 @@ def test_only_a_domain_that_the_task_is_done_for_is_exempted(
 
     with pytest.raises(OnboardingError, match=r"not done for parked\.test"):
         exempt_domain(task_of(tenant, DKIM), parked, by=consultant, because="Parked.")
+
+
+def test_the_last_domain_of_a_step_is_not_exempted(tenant: Tenant, consultant: User) -> None:
+    late = add_domain(tenant, "late.test")
+    follow_profile(tenant)
+    exempt_domain(task_of(tenant, "spf-update"), late, by=consultant, because="Parked.")
+
+    with pytest.raises(OnboardingError, match="say that the step does not apply"):
+        exempt_domain(
+            task_of(tenant, "spf-update"),
+            tenant.domains.get(name="northwind.test"),
+            by=consultant,
+            because="Parked too.",
+        )
