@@ -11,6 +11,7 @@ _EVERY = {
     "onboarding.end_waits": timedelta(minutes=1),
     "onboarding.watch_cutovers": timedelta(minutes=1),
     "onboarding.tell_drifts": timedelta(minutes=1),
+    "onboarding.resume_imports": timedelta(minutes=1),
     "onboarding.build_lost_packs": timedelta(minutes=10),
     "onboarding.chase": timedelta(hours=1),
 }

@@ -86,7 +86,9 @@ def start(household: Household, data: DataFolder, port: int, socket_path: Path) 
     """The broker reads its file while Django prepares the database; the rest then start at once."""
     is_embedded = "CELERY_BROKER_URL" not in os.environ
     for name, value in embedded_environment(data, socket_path).items():
-        os.environ.setdefault(name, value)
+        # With a broker of one's own there is none at our socket, so no cache either.
+        if is_embedded or name != "REDIS_URL":
+            os.environ.setdefault(name, value)
     give_the_lab_a_place(data)
     if is_embedded:
         command = broker.command(broker.find_binary(), data.broker, socket_path)

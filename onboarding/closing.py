@@ -68,6 +68,8 @@ def sign_off(task: Task, *, by: User, side: str, words: str) -> None:
         Tenant.objects.select_for_update(no_key=True).get(pk=task.plan.tenant_id)
         hold_plan(task.plan_id)
         refuse_early(still_open(task.plan))
+        if side and getattr(Task.objects.get(pk=task.pk), f"{side}_confirmed_at") is not None:
+            raise OnboardingError("Your side has signed the implementation off already.")
         confirm_task(task, by=by, side=side)
         add_comment(task, Words(words), by=by, side=side)
         signed = Task.objects.get(pk=task.pk)

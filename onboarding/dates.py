@@ -113,7 +113,9 @@ def set_due(task: Task, day: date | None, *, by: User, seen: str | None = None) 
             task_id=task.public_id,
             day=day.isoformat() if day else "",
         )
-        follow_dates(task.plan)
+        if day is None:
+            # A day by hand moves no other step's; given back, this one's is worked out anew.
+            follow_dates(task.plan)
         task.plan.touch()
 
 

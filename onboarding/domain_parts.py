@@ -65,6 +65,22 @@ def set_words(
         )
 
 
+def standing_words(task: Task, domains: Sequence[Domain], *, side: str) -> frozenset[int]:
+    """Of these domains, the ids of those that the side's word stands for: it was given, and after
+    the fault, if one was found."""
+    rows = DomainPart.objects.filter(task=task, domain__in=list(domains))
+    said = rows.filter(**{f"{side}_confirmed_at__isnull": False})
+    if task.broken_at is not None:
+        said = said.filter(**{f"{side}_confirmed_at__gt": task.broken_at})
+    return frozenset(said.values_list("domain_id", flat=True))
+
+
+def are_said(task: Task, domains: Sequence[Domain], *, side: str) -> bool:
+    """Whether the side said anything of these domains that can be taken back."""
+    rows = DomainPart.objects.filter(task=task, domain__in=list(domains))
+    return rows.filter(**{f"{side}_confirmed_at__isnull": False}).exists()
+
+
 def gather(task: Task, domains: Sequence[Domain]) -> None:
     """Bring the task's own confirmations in line with its parts.
 

@@ -12,6 +12,7 @@ from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 
+_ESCAPED = r"\\\1"
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~])")
 
 
@@ -41,8 +42,24 @@ def _no_heading(
 
 def render(text: str, *, mentioned: Iterable[str] = ()) -> SafeString:
     """HTML of a comment; the names mentioned in it stand out."""
-    for name in mentioned:
-        marked = "**" + _SPECIAL.sub(r"\\\1", f"@{name}") + "**"
-        text = re.sub(re.escape(f"@{name}"), marked.replace("\\", r"\\"), text, flags=re.IGNORECASE)
+    named = _mention_of(mentioned)
+    if named is not None:
+        text = named.sub(lambda found: f"**{_SPECIAL.sub(_ESCAPED, found[0])}**", text)
     # The reader escapes every character that people typed and writes no markup but its own.
     return mark_safe(str(_reader().render(text)))
+
+
+def names_in(text: str, names: Iterable[str]) -> list[str]:
+    """What follows each @ of a text, where it is one of the names, as it is written there."""
+    named = _mention_of(names)
+    return [found[0].removeprefix("@") for found in named.finditer(text)] if named else []
+
+
+def _mention_of(names: Iterable[str]) -> re.Pattern[str] | None:
+    """An @ with a whole name behind it. Of names that begin alike the longest counts, and neither
+    an address nor a longer word is a mention."""
+    longest_first = sorted({name for name in names if name}, key=len, reverse=True)
+    if not longest_first:
+        return None
+    spelt = "|".join(re.escape(name) for name in longest_first)
+    return re.compile(rf"(?<![\w.+-])@(?:{spelt})(?!\w|[-.@]\w)", re.IGNORECASE)

@@ -21,7 +21,7 @@ from onboarding.holding import hold_plan
 from onboarding.judging import reassess
 from onboarding.models import Phase, Plan, PlanTemplate, Sheet, Task
 from onboarding.own_tasks import is_untouched
-from onboarding.services import columns_of
+from onboarding.services import columns_of, without_decline
 from onboarding.sheets.keeping import make_sheets
 from onboarding.template_diff import TaskChange, diff, lost_guards
 from onboarding.templates_on_record import blueprint_of, newest_template
@@ -202,7 +202,11 @@ def _bring_task(
     if not item.stated and not task.responsibility_stated:
         # The tenant's own choice, where nobody states a side.
         columns["responsibility"] = task.responsibility
+    columns |= without_decline(task, is_optional=is_optional(item, profile))
     was_per_domain = task.is_per_domain
+    if item.per_domain != was_per_domain:
+        # What would be put back is of the step as it was, once or domain by domain.
+        columns["undo"] = None
     for name, value in columns.items():
         setattr(task, name, value)
     task.save(update_fields=list(columns))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from onboarding.judging import Ground
 from onboarding.models import DomainPart, Responsibility, Task
@@ -21,6 +22,8 @@ class PartRow:
     is_proven: bool
     side: str
     responsibility: str
+    # A word from before the fault is none any more.
+    broken_at: datetime | None = None
 
     @property
     def is_exempt(self) -> bool:
@@ -51,7 +54,8 @@ class PartRow:
 
     @property
     def _my_word(self) -> bool:
-        return getattr(self.part, f"{self.side}_confirmed_at", None) is not None
+        said = getattr(self.part, f"{self.side}_confirmed_at", None)
+        return said is not None and (self.broken_at is None or said > self.broken_at)
 
 
 def part_rows(
@@ -72,6 +76,7 @@ def part_rows(
             is_proven=bool(task.check_kinds) and domain.pk in proven,
             side=mover.side,
             responsibility=task.responsibility,
+            broken_at=task.broken_at,
         )
         for domain in ground.domains
         if domain.role in task.domain_roles

@@ -16,7 +16,7 @@ from onboarding.dates import anchors_of, calendar_of, due_on, follow_dates
 from onboarding.errors import OnboardingError
 from onboarding.holding import hold_plan
 from onboarding.judging import Ground, reassess
-from onboarding.models import Phase, Plan, Task
+from onboarding.models import Mark, Phase, Plan, Task
 from onboarding.sheets.keeping import make_sheets
 from onboarding.standing import refresh_states
 from onboarding.templates_on_record import blueprint_of, newest_template
@@ -205,7 +205,8 @@ def follow_profile(tenant: Tenant) -> list[Check]:
         items = {item.key: item for item in blueprint_of(plan.template).tasks}
         hold_plan(plan.pk)
         for task in Task.objects.filter(plan=plan, is_own=False, key__in=items):
-            _fit(task, items[task.key], tenant.profile)
+            if _fit(task, items[task.key], tenant.profile):
+                write_activity(tenant, "decline-ended", task=task.title, task_id=task.public_id)
         # A step that came in has none yet, and another time zone may make another day.
         follow_dates(plan)
         reassess(plan)
@@ -214,13 +215,38 @@ def follow_profile(tenant: Tenant) -> list[Check]:
     return added
 
 
-def _fit(task: Task, item: TaskBlueprint, profile: dict[str, object]) -> None:
-    before = (task.applies, task.not_applicable_because, task.is_optional)
+def _fit(task: Task, item: TaskBlueprint, profile: dict[str, object]) -> bool:
+    """Bring the task in line with the profile; whether that ended a decline."""
     applicable, reason = applies(item, profile)
-    if before != (applicable, reason, is_optional(item, profile)):
-        task.applies, task.not_applicable_because = applicable, reason
-        task.is_optional = is_optional(item, profile)
-        task.save(update_fields=["applies", "not_applicable_because", "is_optional"])
+    columns = {
+        "applies": applicable,
+        "not_applicable_because": reason,
+        "is_optional": is_optional(item, profile),
+    }
+    if all(getattr(task, name) == value for name, value in columns.items()):
+        return False
+    ended = without_decline(task, is_optional=is_optional(item, profile))
+    columns |= ended
+    for name, value in columns.items():
+        setattr(task, name, value)
+    task.save(update_fields=list(columns))
+    return "mark" in ended
+
+
+def without_decline(task: Task, *, is_optional: bool) -> dict[str, Any]:
+    """What else changes where an optional task becomes a required one: nobody can decline that, so
+    it is open again, and no undoing declines it anew."""
+    if is_optional or not task.is_optional:
+        return {}
+    if task.mark != Mark.DECLINED:
+        return {"undo": None}
+    return {
+        "undo": None,
+        "mark": Mark.NONE,
+        "mark_because": "",
+        "marked_at": None,
+        "marked_by": None,
+    }
 
 
 def change_profile(tenant: Tenant, *, before: dict[str, Any], by: User) -> None:

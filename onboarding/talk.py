@@ -15,6 +15,7 @@ from django.utils import timezone
 from onboarding.errors import NotYours, OnboardingError
 from onboarding.evidence_files import keep_file
 from onboarding.holding import hold_plan
+from onboarding.markdown import names_in
 from onboarding.models import Comment, Plan, Responsibility, Task, TaskState
 from onboarding.standing import refresh_states
 from tenants.models import Membership, Tenant, User
@@ -46,6 +47,8 @@ def add_comment(
         if words.asks or answers is not None:
             # Whose turn it is may change: the tasks are held before the activity's chain.
             hold_plan(plan.pk)
+        if not Tenant.objects.filter(pk=plan.tenant_id, archived_at=None).exists():
+            raise OnboardingError("The case was closed meanwhile. Your words are kept here.")
         made = Comment.objects.create(
             plan=plan,
             task=task,
@@ -96,11 +99,14 @@ def take_back(comment: Comment, *, by: User) -> None:
     now = timezone.now()
     if comment.author_id != by.pk or now - comment.written_at > TAKE_BACK_FOR:
         raise OnboardingError("Only its author can take a comment back, within an hour.")
+    turns_change = bool(comment.asks) or comment.answers_id is not None
     with transaction.atomic():
-        if comment.asks:
+        if turns_change:
             hold_plan(comment.plan_id)
         Comment.objects.filter(pk=comment.pk).update(body="", taken_back_at=now)
         comment.mentions.clear()
+        if comment.answers is not None and not comment.is_internal:
+            _ask_again(comment.answers)
         if not comment.is_internal:
             write_activity(
                 comment.plan.tenant,
@@ -109,9 +115,21 @@ def take_back(comment: Comment, *, by: User) -> None:
                 task=comment.task.title,
                 task_id=comment.task.public_id,
             )
-        if comment.asks:
+        if turns_change:
             refresh_states(comment.plan)
         comment.plan.touch()
+
+
+def _ask_again(question: Comment) -> None:
+    """A question whose only answer was taken back waits for one again."""
+    left = question.replies.filter(is_internal=False, taken_back_at=None)
+    staffed = ~Q(author__staff_role=User.StaffRole.NONE)
+    if question.asks == Responsibility.CLIENT:
+        left = left.exclude(staffed)
+    elif question.asks == Responsibility.MIMECAST:
+        left = left.filter(staffed)
+    if not left.exists():
+        Comment.objects.filter(pk=question.pk).update(answered_at=None)
 
 
 def comments_of(plan: Plan, *, is_staff: bool) -> QuerySet[Comment]:
@@ -134,6 +152,12 @@ def open_questions(plan: Plan, *, side: str) -> list[Comment]:
         plan=plan, is_internal=False, asks=side, answered_at=None, taken_back_at=None
     ).exclude(task__state=TaskState.NOT_APPLICABLE)
     return list(rows.select_related("author", "task__phase").prefetch_related("mentions", "files"))
+
+
+def with_open_questions(tasks: Sequence[Task]) -> frozenset[int]:
+    """The keys of those of the tasks on which somebody waits for an answer."""
+    rows = Comment.objects.filter(task__in=tasks, answered_at=None, taken_back_at=None)
+    return frozenset(rows.exclude(asks="").values_list("task_id", flat=True))
 
 
 def mentions_for(user: User, tenants: QuerySet[Tenant]) -> QuerySet[Comment]:
@@ -166,6 +190,6 @@ def mentioned_in(body: str, tenant: Tenant, *, is_internal: bool) -> Sequence[Us
     """The people whose whole name follows an @. In an internal note only staff are heard."""
     if "@" not in body:
         return []
-    text = body.casefold()
     people = people_of(tenant, staff_only=is_internal)
-    return [person for person in people if f"@{person.name.casefold()}" in text]
+    found = {name.casefold() for name in names_in(body, [person.name for person in people])}
+    return [person for person in people if person.name.casefold() in found]

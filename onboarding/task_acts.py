@@ -12,7 +12,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from onboarding import domain_parts
+from onboarding import domain_parts, saying
 from onboarding.errors import MovedMeanwhile, NotYours, OnboardingError
 from onboarding.holding import hold_plan
 from onboarding.judging import reassess
@@ -41,7 +41,7 @@ from onboarding.moves import (
 )
 from onboarding.sheets.kinds import KINDS
 from onboarding.standing import own_state, refresh_states
-from onboarding.undoing import can_undo, columns, put_back, remember
+from onboarding.undoing import brings_words_back, can_undo, columns, put_back, remember
 from tenants.models import Domain, Tenant, User
 from tenants.permissions import Act, Role, may, role_in
 from tenants.services import write_activity
@@ -119,9 +119,12 @@ def confirm_task(
         _refuse_unread(held, seen)
         _refuse_single(held, domain)
         _refuse_locked(held)
+        if not held.mark and not saying.is_left(held, side, domain):
+            # Pressed twice, or by two: what the first one did stays theirs, and theirs to undo.
+            return
         now = timezone.now()
         remember(held, by=by)
-        _speak(held, side, at=now, by=by, domain=domain)
+        saying.speak(held, side, at=now, by=by, domain=domain)
         for name, value in _NO_MARK.items():
             setattr(held, name, value)
         held.save(update_fields=columns(_NO_MARK))
@@ -138,8 +141,10 @@ def withdraw_confirmation(
         if not signed and is_confirmed_by_sheet(held) and side in held.sheet.signed_sides:
             raise OnboardingError("Its sheet was signed off: take that back at the sheet.")
         _refuse_single(held, domain)
+        if not saying.is_said(held, side, domain):
+            return
         remember(held, by=by)
-        _speak(held, side, at=None, by=None, domain=domain)
+        saying.speak(held, side, at=None, by=None, domain=domain)
         _after(held, "confirmation-withdrawn", by=by, side=side, domain=str(domain or ""))
 
 
@@ -157,29 +162,8 @@ def _refuse_unread(task: Task, seen: str) -> None:
 
 
 def _refuse_single(task: Task, domain: Domain | None) -> None:
-    if domain is not None and domain not in _scope(task):
+    if domain is not None and domain not in saying.scope_of(task):
         raise OnboardingError(f"This task has no part of its own for {domain}.")
-
-
-def _speak(
-    task: Task, side: str, *, at: datetime | None, by: User | None, domain: Domain | None
-) -> None:
-    scope = _scope(task)
-    if scope:
-        chosen = scope if domain is None else [d for d in scope if d.pk == domain.pk]
-        domain_parts.set_words(task, chosen, side=side, at=at, by=by)
-        domain_parts.gather(task, scope)
-        return
-    setattr(task, f"{side}_confirmed_at", at)
-    setattr(task, f"{side}_confirmed_by", by)
-    task.save(update_fields=[f"{side}_confirmed_at", f"{side}_confirmed_by"])
-
-
-def _scope(task: Task) -> list[Domain]:
-    if not task.is_per_domain:
-        return []
-    tenant = task.plan.tenant
-    return domain_parts.in_scope(task, tenant.domains.all(), domain_parts.exempt_of(tenant))
 
 
 def _refuse_other_side(task: Task, side: str) -> None:
@@ -323,9 +307,9 @@ def end_acceptances(plan: Plan, *, now: datetime) -> int:
 
 
 def exempt_domain(task: Task, domain: Domain, *, by: User, because: str) -> None:
-    """Leave a domain out of a per-domain task, with the reason: parked, never receives mail."""
-    if not task.is_per_domain:
-        raise OnboardingError("This task is not done domain by domain.")
+    """Leave a domain, never the last one, out of a per-domain task, with the reason: parked."""
+    if not task.is_per_domain or domain.role not in task.domain_roles:
+        raise OnboardingError(f"This task is not done for {domain}: there is nothing to leave out.")
     if not because.strip():
         raise OnboardingError("Say why the domain is exempt. It is still in scope.")
     _set_exemption(task, domain, by=by, because=because.strip()[:300])
@@ -338,6 +322,17 @@ def end_exemption(task: Task, domain: Domain, *, by: User) -> None:
 def _set_exemption(task: Task, domain: Domain, *, by: User, because: str) -> None:
     with transaction.atomic():
         held = _hold(task)
+        parts = DomainPart.objects.filter(task=held, domain=domain, exempted_at__isnull=False)
+        there = parts.select_related("exempted_by").first()
+        if there is not None and because:
+            raise MovedMeanwhile(
+                f"{there.exempted_by or 'Somebody'} exempted {domain} meanwhile:"
+                f" “{there.exempt_because}”. Nothing was changed."
+            )
+        if there is None and not because:
+            return
+        if because and saying.scope_of(held) == [domain]:
+            raise OnboardingError(f"{domain} is the last one: say that the step does not apply.")
         remember(held, by=by)
         DomainPart.objects.update_or_create(
             task=held,
@@ -348,7 +343,7 @@ def _set_exemption(task: Task, domain: Domain, *, by: User, because: str) -> Non
                 "exempted_by": by if because else None,
             },
         )
-        domain_parts.gather(held, _scope(held))
+        domain_parts.gather(held, saying.scope_of(held))
         act = "domain-exempted" if because else "exemption-ended"
         _after(held, act, by=by, domain=domain.name, because=because)
         # What the other domains' checks say may now be enough, or no longer.
@@ -358,14 +353,20 @@ def _set_exemption(task: Task, domain: Domain, *, by: User, because: str) -> Non
 # --- Undoing
 
 
-def undo_act(task: Task, *, by: User, may_steer: bool) -> None:
-    """Put back what the last person's act changed. What checks proved meanwhile stands."""
+def undo_act(task: Task, *, by: User, may_steer: bool, seen: str = "") -> None:
+    """Put back what the last person's act changed. What checks proved meanwhile stands. `seen` is
+    the moment of the act that the person wants undone."""
     with transaction.atomic():
         held = _hold(task)
+        if seen and held.undo and held.undo["at"] != seen:
+            raise MovedMeanwhile("Something else was said of it meanwhile. Nothing was undone.")
         if not can_undo(held, by=by, may_steer=may_steer):
             raise OnboardingError("There is nothing of yours to undo here any more.")
+        if brings_words_back(held):
+            # Taking a word back and undoing that is no way around what it waits for.
+            _refuse_locked(held)
         put_back(held)
-        domain_parts.gather(held, _scope(held))
+        domain_parts.gather(held, saying.scope_of(held))
         _after(held, "act-undone", by=by)
         reassess(held.plan)
 

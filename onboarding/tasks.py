@@ -10,6 +10,7 @@ from smtplib import SMTPException
 from celery import shared_task
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
@@ -22,6 +23,7 @@ from onboarding import (
     reminding,
     services,
     snapshots,
+    talk,
     task_acts,
     telling,
     windows,
@@ -43,44 +45,66 @@ from tenants.models import Domain, Tenant
 logger = logging.getLogger(__name__)
 
 
+# Acts on every plan queue a task for each, so that a plan that fails holds up none of the others:
+# Celery logs it, and its next turn comes with the beat.
+
+
 @shared_task(name="onboarding.reconcile", acks_late=True, ignore_result=True)
 def reconcile() -> None:
     """Bring every tenant's checks and plan in line again: a lost reaction costs a day at most, and
     new region data asks new questions instead of judging the old ones anew."""
-    open_plans = Plan.objects.filter(tenant__archived_at__isnull=True)
-    for plan in open_plans.select_related("tenant").iterator():
-        services.follow_profile(plan.tenant)
-        judging.end_waits(plan, now=timezone.now())
-        drifts.follow_tenant(plan.tenant)
-    # A completed tenant's plan stays as it was closed; its checks ask by today's values.
-    for tenant in Tenant.objects.filter(completed_at__isnull=False).select_related("plan"):
-        keep_checks(tenant)
-        drifts.follow_tenant(tenant)
+    tenants = Tenant.objects.filter(Q(archived_at__isnull=True) | Q(completed_at__isnull=False))
+    for tenant_id in tenants.filter(plan__isnull=False).values_list("pk", flat=True):
+        reconcile_tenant.delay(tenant_id)
     importing.drop_abandoned()
+
+
+@shared_task(name="onboarding.reconcile_tenant", acks_late=True, ignore_result=True)
+def reconcile_tenant(tenant_id: int) -> None:
+    tenant = Tenant.objects.select_related("plan").filter(pk=tenant_id).first()
+    if tenant is None:
+        return
+    if not tenant.is_closed:
+        services.follow_profile(tenant)
+        judging.end_waits(tenant.plan, now=timezone.now())
+    elif tenant.completed_at is not None:
+        # A completed tenant's plan stays as it was closed; its checks ask by today's values.
+        keep_checks(tenant)
+    drifts.follow_tenant(tenant)
 
 
 @shared_task(name="onboarding.end_acceptances", ignore_result=True)
 def end_acceptances() -> None:
     """Open again what a consultant accepted for a time that is over."""
-    now = timezone.now()
-    over = Plan.objects.filter(
-        tenant__archived_at__isnull=True, tasks__mark=Mark.ACCEPTED, tasks__mark_until__lte=now
-    ).distinct()
-    for plan in over.select_related("tenant"):
-        task_acts.end_acceptances(plan, now=now)
+    over = _open_plans().filter(tasks__mark=Mark.ACCEPTED, tasks__mark_until__lte=timezone.now())
+    for plan_id in over.values_list("pk", flat=True).distinct():
+        end_acceptances_of.delay(plan_id)
+
+
+@shared_task(name="onboarding.end_acceptances_of", ignore_result=True)
+def end_acceptances_of(plan_id: int) -> None:
+    for plan in _open_plans().select_related("tenant").filter(pk=plan_id):
+        task_acts.end_acceptances(plan, now=timezone.now())
 
 
 @shared_task(name="onboarding.end_waits", ignore_result=True)
 def end_waits() -> None:
     """Complete what only time completes, within a minute of its moment."""
-    now = timezone.now()
-    over = Plan.objects.filter(
-        tenant__archived_at__isnull=True,
-        tasks__waits_until__lte=now,
-        tasks__proven_at__isnull=True,
-    ).distinct()
-    for plan in over.select_related("tenant"):
-        judging.end_waits(plan, now=now)
+    over = _open_plans().filter(
+        tasks__waits_until__lte=timezone.now(), tasks__proven_at__isnull=True
+    )
+    for plan_id in over.values_list("pk", flat=True).distinct():
+        end_waits_of.delay(plan_id)
+
+
+@shared_task(name="onboarding.end_waits_of", ignore_result=True)
+def end_waits_of(plan_id: int) -> None:
+    for plan in _open_plans().select_related("tenant").filter(pk=plan_id):
+        judging.end_waits(plan, now=timezone.now())
+
+
+def _open_plans() -> QuerySet[Plan]:
+    return Plan.objects.filter(tenant__archived_at__isnull=True)
 
 
 @shared_task(name="onboarding.watch_cutovers", ignore_result=True)
@@ -98,13 +122,16 @@ def watch_cutovers() -> None:
 @shared_task(name="onboarding.chase", ignore_result=True)
 def chase() -> None:
     """Each hour: remind whoever has been waited for too long, where a consultant wishes it."""
-    now = timezone.now()
-    wished = Plan.objects.filter(
-        tenant__archived_at__isnull=True, tenant__working_time__chase_after_days__gt=0
-    )
-    for plan in wished.select_related("tenant__consultant"):
-        send_reminders_soon(reminding.chase(plan, now=now, site=settings.SITE_URL))
-    send_reminders_soon(reminding.left_behind(now=now))
+    wished = _open_plans().filter(tenant__working_time__chase_after_days__gt=0)
+    for plan_id in wished.values_list("pk", flat=True):
+        chase_plan.delay(plan_id)
+    send_reminders_soon(reminding.left_behind(now=timezone.now()))
+
+
+@shared_task(name="onboarding.chase_plan", ignore_result=True)
+def chase_plan(plan_id: int) -> None:
+    for plan in _open_plans().select_related("tenant__consultant").filter(pk=plan_id):
+        send_reminders_soon(reminding.chase(plan, now=timezone.now(), site=settings.SITE_URL))
 
 
 @shared_task(
@@ -125,7 +152,12 @@ def send_reminder(public_id: str) -> None:
     if not tasks:
         Reminder.objects.filter(pk=reminder.pk).update(dropped_at=timezone.now())
         return
-    context = {"reminder": reminder, "tenant": reminder.plan.tenant, "tasks": tasks}
+    context = {
+        "reminder": reminder,
+        "tenant": reminder.plan.tenant,
+        "tasks": tasks,
+        "asked": talk.with_open_questions(tasks),
+    }
     send_mail_to(reminder.recipient.email, "reminder", context)
     Reminder.objects.filter(pk=reminder.pk).update(sent_at=timezone.now())
 
@@ -201,14 +233,28 @@ def look_around(discovery_id: int) -> None:
             plan.touch()
 
 
-@shared_task(name="onboarding.import_sheet", acks_late=True, ignore_result=True)
+@shared_task(
+    name="onboarding.import_sheet",
+    acks_late=True,
+    ignore_result=True,
+    time_limit=580,
+    soft_time_limit=570,
+)
 def import_sheet(public_id: str) -> None:
     """The next step of an import into a sheet: to read it, or to take it over."""
     rows = SheetImport.objects.select_related("sheet__task__plan__tenant", "made_by")
     kept = rows.filter(public_id=public_id).first()
-    if kept is not None:
+    if kept is not None and kept.is_under_way and importing.begin_attempt(kept):
         importing.read_import(kept)
         importing.run_import(kept)
+
+
+@shared_task(name="onboarding.resume_imports", ignore_result=True)
+def resume_imports() -> None:
+    """Imports that a broker or a worker lost: whoever waits before the bar has to do nothing."""
+    for kept in importing.lost_imports(now=timezone.now()):
+        logger.warning("import %s was lost and is begun again", kept.public_id)
+        import_sheet.delay(kept.public_id)
 
 
 def import_soon(kept: SheetImport) -> None:
@@ -223,7 +269,7 @@ def _queue_import(public_id: str) -> None:
     try:
         import_sheet.delay(public_id)
     except OperationalError:
-        # One that was to be read can be dropped and begun again.
+        # The beat begins again what was to be read.
         importing.put_off(public_id)
         logger.warning("no broker: import %s was not begun", public_id)
 

@@ -14,16 +14,19 @@ SIDES = (Responsibility.MIMECAST.value, Responsibility.CLIENT.value)
 def turn_of(task: Task, by_key: Mapping[str, Task], asked: Mapping[int, str]) -> str:
     """The side that can do something now: mimecast, client, both, or empty for nobody. Pure.
 
-    1. Nobody's where it is done or does not apply.
-    2. Of a side that was asked a question: that can be answered whatever else the task waits for.
-    3. Nobody's while it waits for other tasks or for time, is claimed and waits for proof, or is
-       optional and not begun.
+    1. Nobody's where it does not apply.
+    2. Of a side that was asked a question: that can be answered whatever else the task waits for,
+       and though it is done.
+    3. Nobody's where it is done, while it waits for other tasks or for time, is claimed and waits
+       for proof, or is optional and not begun.
     4. Of the side that somebody said is waited for, or whose part is not confirmed yet.
     """
-    if not task.counts_as_open:
+    if not task.applies or task.is_group or task.state == TaskState.NOT_APPLICABLE:
         return ""
     if task.pk in asked:
         return asked[task.pk]
+    if not task.counts_as_open:
+        return ""
     if task.state == TaskState.CLAIMED or task.is_wait:
         return ""
     if task.is_optional and task.state == TaskState.TODO:

@@ -33,6 +33,20 @@ def can_undo(task: Task, *, by: User, may_steer: bool) -> bool:
     return at is not None and timezone.now() - at < UNDO_FOR
 
 
+def brings_words_back(task: Task) -> bool:
+    """Whether undoing confirms anything that is not confirmed now."""
+    kept = task.undo
+    assert kept is not None, "whoever calls has asked can_undo"
+    parts = {str(part.domain_id): part for part in DomainPart.objects.filter(task=task)}
+    pairs: list[tuple[dict[str, Any], Task | DomainPart | None]] = [(kept["task"], task)]
+    pairs += [(before, parts.get(domain_id)) for domain_id, before in kept["parts"].items()]
+    return any(
+        before[name] is not None and getattr(now, name, None) is None
+        for before, now in pairs
+        for name in _WORDS
+    )
+
+
 def put_back(task: Task) -> None:
     """Restore the task and its parts as they were before the act."""
     kept = task.undo

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from django.core.mail import EmailMultiAlternatives
@@ -16,10 +17,14 @@ def send_mail_to(
     One that may be sent twice carries a `message_id` of its own, by which mail programs know it.
     """
     subject = " ".join(render_to_string(f"emails/{name}.subject.txt", context).split())
-    mail = EmailMultiAlternatives(
-        subject, render_to_string(f"emails/{name}.txt", context), to=[address]
-    )
+    text = _without_gaps(render_to_string(f"emails/{name}.txt", context))
+    mail = EmailMultiAlternatives(subject, text, to=[address])
     if message_id:
         mail.extra_headers["Message-ID"] = message_id
     mail.attach_alternative(render_to_string(f"emails/{name}.html", context), "text/html")
     mail.send()
+
+
+def _without_gaps(text: str) -> str:
+    """One empty line where a template's own lines left several, and none at the ends."""
+    return re.sub(r"\n\s*\n", "\n\n", text).strip() + "\n"

@@ -5,16 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Any, TypeVar
 
 from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.utils import timezone
 
 from tenants.client_address import address_group
 
-View = Callable[..., HttpResponse]
+Answer = TypeVar("Answer", bound=HttpResponseBase)
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 # The limits of sign-in that answer with a page of their own count by the minute.
 SIGN_IN_WAIT_SECONDS = 60
@@ -22,7 +23,7 @@ SIGN_IN_WAIT_SECONDS = 60
 
 def throttled(
     name: str, rate: str, *, methods: tuple[str, ...] = ("POST",)
-) -> Callable[[View], View]:
+) -> Callable[[Callable[..., Answer]], Callable[..., Answer | HttpResponse]]:
     """Answer 429 with Retry-After once a person, or an address, has asked more often than `rate`.
 
     `rate` is such as "20/h": an amount for each second, minute, hour or day. Views of one `name`
@@ -30,9 +31,9 @@ def throttled(
     """
     amount, seconds = _parse(rate)
 
-    def decorate(view: View) -> View:
+    def decorate(view: Callable[..., Answer]) -> Callable[..., Answer | HttpResponse]:
         @wraps(view)
-        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> Answer | HttpResponse:
             if request.method in methods:
                 window, gone = divmod(timezone.now().timestamp(), seconds)
                 if _count(name, request, window, seconds) > amount:

@@ -107,6 +107,8 @@ def embedded_environment(data: DataFolder, socket_path: Path) -> dict[str, str]:
         "DEBUG": "off",
         "LAB": "on",
         "CELERY_BROKER_URL": f"redis+socket://{socket_path}",
+        # The broker's neighbour: web processes and workers see each other's limits and progress.
+        "REDIS_URL": f"unix://{socket_path}?db=1",
         "DJANGO_SETTINGS_MODULE": "config.settings",
         "PYTHONUNBUFFERED": "1",
     }

@@ -103,6 +103,9 @@ class SheetImport(models.Model):
     seen_revision = models.PositiveIntegerField(default=0)
     rows_checked = models.PositiveIntegerField(default=0)
     rows_found = models.PositiveIntegerField(default=0)
+    # How often a worker began what it waits for now, and when one last said that it goes on.
+    attempts = models.PositiveSmallIntegerField(default=0)
+    moved_at = models.DateTimeField(default=timezone.now)
     # What the comparison came to; onboarding.sheets.importing writes and reads it.
     report = models.JSONField(default=dict)
     refusal = models.CharField(max_length=500, blank=True)

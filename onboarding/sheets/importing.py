@@ -6,16 +6,20 @@
 4. `run_import` reads it again and takes it over in one transaction. Where the sheet changed since
    the preview, it makes a new preview instead.
 
-Steps 2 and 4 are a worker's where the content is large. Each is safe to run twice.
+Steps 2 and 4 are a worker's where the content is large. Each is safe to run twice, so that what a
+lost worker began is begun again by another; three times, and then it is refused.
 """
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import F
 from django.utils import timezone
 
 from onboarding.errors import OnboardingError
@@ -26,6 +30,7 @@ from onboarding.sheets.columns import Kind
 from onboarding.sheets.comparing import Changes, Incoming, Kept
 from onboarding.sheets.entries import text_of
 from onboarding.sheets.headings import Layout, laid_out
+from onboarding.sheets.import_progress import Stage, Tell, is_lost, teller
 from onboarding.sheets.signing import hold, kind_of
 from onboarding.sheets.tables import Unreadable, read_table, weight
 from onboarding.sheets.values import printable
@@ -37,8 +42,12 @@ State = SheetImport.State
 AT_ONCE_BYTES = 32 * 1024
 AT_ONCE_ROWS = 500
 ABANDONED_AFTER = timedelta(days=1)
-DEAD_AFTER = timedelta(minutes=15)  # well beyond a task's time limit
+_MOST_ATTEMPTS = 3
 PASTED = "pasted rows"
+_GIVEN_UP = (
+    "It was begun three times, and each time the work stopped before its end. Nothing was"
+    " imported: take it over in smaller files, or tell your consultant."
+)
 _CLOSED = "The tenant was closed meanwhile, so nothing was imported."
 _BATCH = 1000
 
@@ -78,12 +87,31 @@ def is_large(kept: SheetImport) -> bool:
     return kept.rows_found > AT_ONCE_ROWS
 
 
+def begin_attempt(kept: SheetImport) -> bool:
+    """Count a worker's beginning; False once it is no use, and the import is refused."""
+    rows = SheetImport.objects.filter(pk=kept.pk, state=kept.state)
+    if kept.is_under_way and kept.attempts >= _MOST_ATTEMPTS:
+        # By condition: the worker taken for lost may have come to its end meanwhile.
+        rows.update(state=State.REFUSED, refusal=_GIVEN_UP)
+        return False
+    if not rows.update(attempts=F("attempts") + 1, moved_at=timezone.now(), rows_checked=0):
+        return False
+    kept.attempts += 1
+    return True
+
+
+def lost_imports(*, now: datetime) -> list[SheetImport]:
+    """Those that a worker, or the broker, took away with it."""
+    waiting = SheetImport.objects.filter(state__in=(State.READING, State.IMPORTING))
+    return [kept for kept in waiting.defer("content") if is_lost(kept, now=now)]
+
+
 def read_import(kept: SheetImport) -> None:
     """Read the content and keep the preview, or why it cannot be read."""
     if kept.state != State.READING:
         return
     try:
-        read = _read(kept)
+        read = _read(kept, teller(kept))
     except Unreadable as error:
         _refuse(kept, str(error))
         return
@@ -91,19 +119,19 @@ def read_import(kept: SheetImport) -> None:
         _preview(kept, hold(kept.sheet), read)
 
 
-def _read(kept: SheetImport) -> _Read:
+def _read(kept: SheetImport, tell: Tell) -> _Read:
     kind = kind_of(kept.sheet)
-    layout = laid_out(kind, read_table(bytes(kept.content)))
-    rows = SheetImport.objects.filter(pk=kept.pk)
-    rows.update(rows_found=len(layout.lines), rows_checked=0)
+    tell(Stage.READING, 0, 0)
+    table = read_table(bytes(kept.content), functools.partial(tell, Stage.READING))
+    layout = laid_out(kind, table)
+    total = len(layout.lines)
+    tell(Stage.CHECKING, 0, total)
     around = keeping.surroundings(kept.sheet.task.plan.tenant)
-    incoming = comparing.read_lines(kind, layout, around, lambda done: _tick(kept.pk, done))
+    incoming = comparing.read_lines(
+        kind, layout, around, lambda done: tell(Stage.CHECKING, done, total)
+    )
+    tell(Stage.CHECKING, total, total)
     return _Read(kind, layout, incoming)
-
-
-def _tick(pk: int, done: int) -> None:
-    # Outside the transaction that writes, or nobody would see it move.
-    SheetImport.objects.filter(pk=pk).update(rows_checked=done)
 
 
 def _preview(kept: SheetImport, held: Sheet, read: _Read, *, is_anew: bool = False) -> None:
@@ -112,11 +140,15 @@ def _preview(kept: SheetImport, held: Sheet, read: _Read, *, is_anew: bool = Fal
     if problem:
         _refuse(kept, problem)
         return
-    kept.report = comparing.report(read.kind, read.layout, read.incoming, changes)
-    kept.report["is_anew"] = is_anew
-    kept.state, kept.seen_revision = State.READY, held.revision
-    kept.rows_found = kept.rows_checked = read.incoming.rows
-    kept.save(update_fields=["report", "state", "seen_revision", "rows_found", "rows_checked"])
+    report = comparing.report(read.kind, read.layout, read.incoming, changes)
+    _move(
+        kept,
+        state=State.READY,
+        report=report | {"is_anew": is_anew},
+        seen_revision=held.revision,
+        rows_found=read.incoming.rows,
+        rows_checked=read.incoming.rows,
+    )
 
 
 def _too_many(held: Sheet, changes: Changes) -> str:
@@ -126,8 +158,15 @@ def _too_many(held: Sheet, changes: Changes) -> str:
 
 
 def _refuse(kept: SheetImport, reason: str) -> None:
-    kept.state, kept.refusal = State.REFUSED, printable(reason[:500])
-    kept.save(update_fields=["state", "refusal"])
+    _move(kept, state=State.REFUSED, refusal=printable(reason[:500]))
+
+
+def _move(kept: SheetImport, **columns: Any) -> None:
+    """By condition: of two workers at one import the later changes nothing, nor does one whose
+    import was dropped meanwhile."""
+    if SheetImport.objects.filter(pk=kept.pk, state=kept.state).update(**columns):
+        for name, value in columns.items():
+            setattr(kept, name, value)
 
 
 def _rows_of(sheet: Sheet) -> dict[str, Kept]:
@@ -146,9 +185,11 @@ def confirm_import(kept: SheetImport, *, duplicates: str, by: User) -> None:
         )
     ready = SheetImport.objects.filter(pk=kept.pk, state=State.READY)
     chosen = SheetImport.Duplicates(duplicates)
-    if not ready.update(state=State.IMPORTING, duplicates=chosen, made_by=by, rows_checked=0):
+    said = {"duplicates": chosen, "made_by": by, "moved_at": timezone.now()}
+    if not ready.update(state=State.IMPORTING, attempts=0, rows_checked=0, **said):
         raise OnboardingError("This import was begun already, or dropped.")
     kept.state, kept.duplicates, kept.made_by = State.IMPORTING, chosen, by
+    kept.attempts = 0
 
 
 def run_import(kept: SheetImport) -> None:
@@ -158,8 +199,9 @@ def run_import(kept: SheetImport) -> None:
     if kept.sheet.task.plan.tenant.is_closed:
         _refuse(kept, _CLOSED)
         return
+    tell = teller(kept)
     try:
-        read = _read(kept)
+        read = _read(kept, tell)
     except Unreadable as error:
         # It was readable when it was shown, so this is our rules having changed meanwhile.
         _refuse(kept, str(error))
@@ -176,13 +218,13 @@ def run_import(kept: SheetImport) -> None:
         if held.revision != kept.seen_revision or read.incoming.problem_rows:
             _preview(kept, held, read, is_anew=True)
             return
-        _take_over(kept, held, read)
+        _take_over(kept, held, read, tell)
 
 
-def _take_over(kept: SheetImport, held: Sheet, read: _Read) -> None:
+def _take_over(kept: SheetImport, held: Sheet, read: _Read, tell: Tell) -> None:
     replaces = kept.duplicates == SheetImport.Duplicates.REPLACE
     changes = comparing.compare(read.kind, read.incoming, _rows_of(held), replaces=replaces)
-    _write(held, changes, by=kept.made_by)
+    _write(held, changes, by=kept.made_by, tell=tell)
     kept.report = {
         "new": len(changes.new),
         "replaced": len(changes.changed),
@@ -207,11 +249,13 @@ def _take_over(kept: SheetImport, held: Sheet, read: _Read) -> None:
     kept.save(update_fields=["report", "state", "done_at", "content"])
 
 
-def _write(held: Sheet, changes: Changes, *, by: User | None) -> None:
+def _write(held: Sheet, changes: Changes, *, by: User | None, tell: Tell) -> None:
     now = timezone.now()
     position = keeping.last_position(held)
-    SheetRow.objects.bulk_create(
-        (
+    total = len(changes.new) + len(changes.changed)
+    tell(Stage.WRITING, 0, total)
+    for begin in range(0, len(changes.new), _BATCH):
+        SheetRow.objects.bulk_create(
             SheetRow(
                 sheet=held,
                 position=position + place,
@@ -221,10 +265,23 @@ def _write(held: Sheet, changes: Changes, *, by: User | None) -> None:
                 changed_by=by,
                 changed_at=now,
             )
-            for place, (key, values) in enumerate(changes.new, start=1)
-        ),
-        batch_size=_BATCH,
-    )
+            for place, (key, values) in enumerate(
+                changes.new[begin : begin + _BATCH], start=begin + 1
+            )
+        )
+        tell(Stage.WRITING, min(begin + _BATCH, len(changes.new)), total)
+    for begin in range(0, len(changes.changed), _BATCH):
+        _replace(held, changes.changed[begin : begin + _BATCH], by=by, at=now)
+        tell(Stage.WRITING, min(len(changes.new) + begin + _BATCH, total), total)
+
+
+def _replace(
+    held: Sheet,
+    changed: Sequence[tuple[Kept, str, dict[str, str]]],
+    *,
+    by: User | None,
+    at: datetime,
+) -> None:
     # An upsert by key: one statement for a thousand rows, where an update by CASE takes minutes.
     SheetRow.objects.bulk_create(
         (
@@ -237,23 +294,23 @@ def _write(held: Sheet, changes: Changes, *, by: User | None) -> None:
                 text=text_of(values),
                 version=there.version + 1,
                 changed_by=by,
-                changed_at=now,
+                changed_at=at,
             )
-            for there, key, values in changes.changed
+            for there, key, values in changed
         ),
-        batch_size=_BATCH,
         update_conflicts=True,
         unique_fields=["sheet", "key"],
         update_fields=["values", "text", "version", "changed_by", "changed_at"],
     )
 
 
-def drop_import(kept: SheetImport) -> bool:
-    """Let go of what was read; one that is being taken over runs to its end, unless its worker
-    must be dead by now."""
-    rows = SheetImport.objects.filter(pk=kept.pk)
-    alive = Q(state=State.IMPORTING, made_at__gte=timezone.now() - DEAD_AFTER)
-    return bool(rows.exclude(alive).delete()[0])
+def drop_import(kept: SheetImport, *, now: datetime) -> bool:
+    """Let go of what was read, or of what a lost worker was to take over. What is being taken over
+    runs to its end, and what was taken over stays."""
+    droppable = [State.READING, State.READY, State.REFUSED]
+    if is_lost(kept, now=now):
+        droppable.append(State.IMPORTING)
+    return bool(SheetImport.objects.filter(pk=kept.pk, state__in=droppable).delete()[0])
 
 
 def put_off(public_id: str) -> None:

@@ -62,7 +62,7 @@ def add_row(sheet: Sheet, entry: Entry, *, by: User) -> SheetRow:
     """One more row at the end; AlreadyThere where the sheet has the entry."""
     assert not entry.problems, "what is wrong is told before"
     with transaction.atomic():
-        held = hold(sheet)
+        held = _hold_open(sheet)
         if kind_of(held).is_fixed:
             raise OnboardingError("This sheet asks fixed questions: answer those.")
         _refuse_same(held, entry)
@@ -76,6 +76,13 @@ def add_row(sheet: Sheet, entry: Entry, *, by: User) -> SheetRow:
         )
         note_change(held, "added", by=by, what=label_of(kind_of(held), entry.values), rows=1)
     return row
+
+
+def _hold_open(sheet: Sheet) -> Sheet:
+    held = hold(sheet)
+    if held.task.plan.tenant.is_closed:
+        raise OnboardingError("The case was closed meanwhile. Nothing was changed.")
+    return held
 
 
 def last_position(sheet: Sheet) -> int:
@@ -97,7 +104,7 @@ def change_row(sheet: Sheet, row_id: str, entry: Entry, *, version: int, by: Use
     """New values for a row, if nobody changed it since `version`; else ChangedMeanwhile."""
     assert not entry.problems, "what is wrong is told before"
     with transaction.atomic():
-        held = hold(sheet)
+        held = _hold_open(sheet)
         row = _unchanged(held, row_id, version)
         if row.values == entry.values:
             return row
@@ -115,7 +122,7 @@ def change_row(sheet: Sheet, row_id: str, entry: Entry, *, version: int, by: Use
 def remove_row(sheet: Sheet, row_id: str, *, version: int, by: User) -> None:
     """Take a row out, if nobody changed it since `version`; else ChangedMeanwhile."""
     with transaction.atomic():
-        held = hold(sheet)
+        held = _hold_open(sheet)
         if kind_of(held).is_fixed:
             raise OnboardingError("This sheet asks fixed questions: empty the answer instead.")
         row = _unchanged(held, row_id, version)

@@ -59,6 +59,8 @@ def _refuse_stranger(side: str) -> None:
 
 
 def _refuse_signing(sheet: Sheet, side: str, seen_revision: int) -> None:
+    if sheet.task.plan.tenant.is_closed:
+        raise OnboardingError("The case was closed meanwhile. Nothing was signed.")
     if sheet.revision != seen_revision:
         raise MovedMeanwhile(
             "The sheet changed since you opened the page. Look at it again before you sign it off: "

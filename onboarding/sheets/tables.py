@@ -14,7 +14,14 @@ from itertools import islice
 
 from onboarding.errors import OnboardingError
 from onboarding.sheets import workbooks
-from onboarding.sheets.workbooks import MOST_COLUMNS, MOST_ROWS, BadWorkbook
+from onboarding.sheets.workbooks import (
+    MOST_COLUMNS,
+    MOST_ROWS,
+    TOLD_EVERY,
+    BadWorkbook,
+    Tick,
+    unheard,
+)
 
 _LOOKED_AT = 50  # lines that tell which sign stands between the cells
 _DELIMITERS = ("\t", ";", ",")
@@ -41,17 +48,18 @@ class Table:
     notes: list[str] = field(default_factory=list)
 
 
-def read_table(content: bytes) -> Table:
-    """The rows of a file or a paste, told by its bytes, not by its name."""
+def read_table(content: bytes, tick: Tick = unheard) -> Table:
+    """The rows of a file or a paste, told by its bytes, not by its name. `tick` hears now and then
+    how many rows are read, of about how many."""
     if content.startswith(b"PK\x03\x04"):
-        return _read_workbook(content)
+        return _read_workbook(content, tick)
     if content.startswith(_BINARIES[3]):
         raise Unreadable(
             "This is a workbook of an old Excel (XLS). Save it as XLSX or CSV, and import that."
         )
     if content.startswith(_BINARIES):
         raise Unreadable("This is no table. Import CSV, XLSX, or text that you paste.")
-    return _read_text(content)
+    return _read_text(content, tick)
 
 
 def weight(content: bytes) -> int:
@@ -61,25 +69,34 @@ def weight(content: bytes) -> int:
     return len(content)
 
 
-def _read_workbook(content: bytes) -> Table:
+def _read_workbook(content: bytes, tick: Tick) -> Table:
     try:
-        rows, notes = workbooks.read_rows(content)
+        rows, notes = workbooks.read_rows(content, tick)
         return Table(_kept(iter(rows)), notes)
     except BadWorkbook as error:
         raise Unreadable(str(error)) from None
 
 
-def _read_text(content: bytes) -> Table:
+def _read_text(content: bytes, tick: Tick) -> Table:
     text, notes = decoded(content)
     delimiter, text = _told_delimiter(text)
     # Universal newlines are the reader's own business: a cell may hold a line break.
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     try:
-        return Table(_kept(enumerate(reader, start=1)), notes)
+        return Table(_kept(_told(enumerate(reader, start=1), text.count("\n") + 1, tick)), notes)
     except csv.Error as error:
         raise Unreadable(
             f"The file cannot be taken apart near row {reader.line_num}: {error}."
         ) from None
+
+
+def _told(
+    rows: Iterator[tuple[int, list[str]]], total: int, tick: Tick
+) -> Iterator[tuple[int, list[str]]]:
+    for number, cells in rows:
+        if number % TOLD_EVERY == 0:
+            tick(number, max(total, number))
+        yield number, cells
 
 
 def _kept(rows: Iterator[tuple[int, list[str]]]) -> list[Line]:

@@ -1,4 +1,4 @@
-"""XLSX files in and out. What comes in was made by anybody: it is measured before it is opened."""
+"""XLSX files that come in. They were made by anybody: each is measured before it is opened."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import re
 import warnings
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
 from xml.etree.ElementTree import ParseError
 
-from openpyxl import Workbook, load_workbook
-from openpyxl.cell import WriteOnlyCell
+from openpyxl import load_workbook
 from openpyxl.utils.exceptions import InvalidFileException
 
 from onboarding.errors import OnboardingError
@@ -29,6 +29,7 @@ _MOST_BYTES = 60 * 1024 * 1024
 _CHUNK = 1 << 16
 _ENTITIES = re.compile(rb"<!(?:DOCTYPE|ENTITY)", re.IGNORECASE)
 _FORMULA = re.compile(rb"<(?:\w+:)?f[\s/>]")
+_ROW = re.compile(rb"<(?:\w+:)?row[\s/>]")
 # A cell that a program computes and has not: nothing may be made of it.
 NOT_COMPUTED = "\N{REPLACEMENT CHARACTER} (a formula without a saved result)"
 
@@ -50,17 +51,33 @@ class BadWorkbook(OnboardingError):
     """Why a workbook is not read."""
 
 
-def read_rows(content: bytes) -> tuple[list[Row], list[str]]:
+# Hears now and then how many rows are read, and of how many.
+Tick = Callable[[int, int], None]
+TOLD_EVERY = 2000
+
+
+def unheard(done: int, total: int) -> None:
+    """For whoever need not be told."""
+
+
+@dataclass(frozen=True)
+class _Measure:
+    has_formulas: bool
+    # As many as the tags say; only the reading tells how many of them hold anything.
+    rows: int
+
+
+def read_rows(content: bytes, tick: Tick = unheard) -> tuple[list[Row], list[str]]:
     """The rows of the first worksheet that holds any, with their numbers, and notes.
 
     Formulas give the results that were saved with them; nothing is computed.
     """
-    has_formulas = _measured(content)
+    measure = _measured(content)
     try:
         with warnings.catch_warnings():
             # Charts and validations that openpyxl does not keep are no loss to a table of text.
             warnings.simplefilter("ignore")
-            return _read(content, has_formulas=has_formulas)
+            return _read(content, measure, tick)
     except BadWorkbook:
         raise
     except (
@@ -87,10 +104,10 @@ def unpacked_bytes(content: bytes) -> int:
         return 0
 
 
-def _measured(content: bytes) -> bool:
-    """Unpack every part into nothing, counting: whether any holds a formula. BadWorkbook where it
-    is a bomb, encrypted, or brings entities of its own."""
-    total, has_formulas = 0, False
+def _measured(content: bytes) -> _Measure:
+    """Unpack every part into nothing, counting: whether any holds a formula, and rows. BadWorkbook
+    where it is a bomb, encrypted, or brings entities of its own."""
+    total, rows, has_formulas = 0, 0, False
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             parts = archive.infolist()
@@ -103,21 +120,23 @@ def _measured(content: bytes) -> bool:
                         total += len(chunk)
                         if total > _MOST_BYTES:
                             raise BadWorkbook("The workbook is too large once it is unpacked.")
+                        seen_before = len(_ROW.findall(tail))
                         looked_at, tail = tail + chunk, chunk[-16:]
                         if part.filename.endswith((".xml", ".rels")):
                             if _ENTITIES.search(looked_at):
                                 raise BadWorkbook("The workbook holds what no spreadsheet writes.")
                             has_formulas = has_formulas or bool(_FORMULA.search(looked_at))
+                            rows += len(_ROW.findall(looked_at)) - seen_before
     except _DAMAGED as error:
         raise BadWorkbook("This is no readable XLSX workbook; is it encrypted?") from error
-    return has_formulas
+    return _Measure(has_formulas, rows)
 
 
-def _read(content: bytes, *, has_formulas: bool) -> tuple[list[Row], list[str]]:
+def _read(content: bytes, measure: _Measure, tick: Tick) -> tuple[list[Row], list[str]]:
     book = load_workbook(io.BytesIO(content), read_only=True, data_only=True, keep_links=False)
     formulas = (
         load_workbook(io.BytesIO(content), read_only=True, keep_links=False)
-        if has_formulas
+        if measure.has_formulas
         else None
     )
     found: list[Row] = []
@@ -128,10 +147,18 @@ def _read(content: bytes, *, has_formulas: bool) -> tuple[list[Row], list[str]]:
             others += [sheet.title] if _first(_values(sheet)) else []
             continue
         written = _values(formulas.worksheets[place]) if formulas is not None else iter(())
-        found, used = list(_rows(_values(sheet), written)), sheet.title
+        heard = _told(_values(sheet), measure.rows, tick)
+        found, used = list(_rows(heard, written)), sheet.title
     used, others = printable(used), [printable(title) for title in others]
     notes = [f"Only the worksheet “{used}” was read; “{'”, “'.join(others)}” was not."]
     return found, notes if others else []
+
+
+def _told(rows: Iterator[Sequence[Any]], total: int, tick: Tick) -> Iterator[Sequence[Any]]:
+    for number, row in enumerate(rows, start=1):
+        if number % TOLD_EVERY == 0:
+            tick(number, max(total, number))
+        yield row
 
 
 def _values(sheet: Any) -> Iterator[Sequence[Any]]:
@@ -176,22 +203,3 @@ def _text(value: Any, formula: Any) -> str:
     if isinstance(value, datetime.datetime) and value.time() == datetime.time():
         return value.date().isoformat()
     return str(value)
-
-
-def write_book(title: str, rows: Iterable[Sequence[str]]) -> bytes:
-    """A workbook of one sheet. Every cell is text, so that none is run as a formula."""
-    book = Workbook(write_only=True)
-    sheet = book.create_sheet(re.sub(r"[\[\]:*?/\\']", " ", title)[:31])
-    for row in rows:
-        sheet.append([_cell(sheet, text) for text in row])
-    kept = io.BytesIO()
-    book.save(kept)
-    return kept.getvalue()
-
-
-def _cell(sheet: Any, text: str) -> Any:
-    if not text.startswith("="):
-        return text
-    cell = WriteOnlyCell(sheet, value=text)
-    cell.data_type = "s"
-    return cell

@@ -7,6 +7,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
 from onboarding import contacts
+from onboarding.errors import MovedMeanwhile
 from onboarding.forms_words import ContactForm
 from onboarding.models import Contact
 from onboarding.views.shared import signed_in
@@ -30,12 +31,19 @@ def contact_change(request: HttpRequest, public_id: str, contact_id: str) -> Htt
 
 
 def _edit(request: HttpRequest, tenant: Tenant, contact: Contact) -> HttpResponse:
+    seen = request.POST.get("seen", "") or contacts.mark_of(contact)
     form = ContactForm(request.POST or None, instance=contact)
     if request.method == "POST" and form.is_valid():
-        contacts.keep_contact(form.save(commit=False), by=signed_in(request))
-        return redirect("onboarding:people", public_id=tenant.public_id)
+        try:
+            contacts.keep_contact(form.save(commit=False), by=signed_in(request), seen=seen)
+        except MovedMeanwhile as error:
+            form.add_error(None, str(error))
+            newest = Contact.objects.filter(pk=contact.pk).first()
+            seen = contacts.mark_of(newest) if newest is not None else seen
+        else:
+            return redirect("onboarding:people", public_id=tenant.public_id)
     status = 422 if request.method == "POST" else 200
-    context = {"tenant": tenant, "contact": contact, "form": form}
+    context = {"tenant": tenant, "contact": contact, "form": form, "seen": seen}
     return render(request, "onboarding/contact_edit.html", context, status=status)
 
 

@@ -120,7 +120,8 @@ def task_undo(request: HttpRequest, public_id: str, task_id: str) -> HttpRespons
     tenant, task = load_task(request, public_id, task_id)
     user = signed_in(request)
     may_steer = task_acts.mover_of(user, tenant).may_steer
-    _try(request, lambda: task_acts.undo_act(task, by=user, may_steer=may_steer))
+    seen = request.POST.get("seen", "")
+    _try(request, lambda: task_acts.undo_act(task, by=user, may_steer=may_steer, seen=seen))
     return back_to_plan(request, tenant, task)
 
 
@@ -167,9 +168,12 @@ def part_exempt(request: HttpRequest, public_id: str, task_id: str, domain_id: s
     form = ExemptionForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         because = form.cleaned_data["because"]
-        user = signed_in(request)
-        _try(request, lambda: task_acts.exempt_domain(task, domain, by=user, because=because))
-        return back_to_plan(request, tenant, task)
+        try:
+            task_acts.exempt_domain(task, domain, by=signed_in(request), because=because)
+        except OnboardingError as error:
+            form.add_error("because", str(error))
+        else:
+            return back_to_plan(request, tenant, task)
     context: dict[str, Any] = {
         "tenant": tenant,
         "task": task,

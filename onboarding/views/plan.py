@@ -151,7 +151,7 @@ def _checks_of(task: Task, tenant: Tenant) -> list[Check]:
 
 def back_to_plan(request: HttpRequest, tenant: Tenant, task: Task | None = None) -> HttpResponse:
     """To the page the act came from: the client's steps, or the plan at the task's phase."""
-    if request.POST.get("from") == "steps":
+    if "steps" in (request.POST.get("from"), request.GET.get("from")):
         return redirect("onboarding:steps", public_id=tenant.public_id)
     response = redirect("onboarding:plan-show", public_id=tenant.public_id)
     if task is not None:

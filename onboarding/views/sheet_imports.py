@@ -5,12 +5,14 @@ from __future__ import annotations
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from onboarding.errors import OnboardingError
 from onboarding.forms_sheets import ImportForm
 from onboarding.models import Sheet, SheetImport
 from onboarding.sheets import importing
+from onboarding.sheets.import_progress import is_lost, progress_of
 from onboarding.tasks import import_soon
 from onboarding.uploads import was_too_large
 from onboarding.views.shared import show, signed_in
@@ -82,6 +84,8 @@ def sheet_import_show(
     context = {
         **frame(request, sheet),
         "import": kept,
+        "progress": progress_of(kept),
+        "is_lost": is_lost(kept, now=timezone.now()),
         "duplicates": SheetImport.Duplicates.choices,
     }
     return show(request, "onboarding/sheet_preview.html", "preview", context)
@@ -111,8 +115,8 @@ def sheet_import_drop(
     request: HttpRequest, public_id: str, sheet_id: str, import_id: str
 ) -> HttpResponse:
     sheet, kept = _load(request, public_id, sheet_id, import_id)
-    if importing.drop_import(kept):
+    if importing.drop_import(kept, now=timezone.now()):
         messages.info(request, "The import was dropped. Nothing of the sheet was changed by it.")
     else:
-        messages.error(request, "It is being imported already and runs to its end.")
+        messages.error(request, "It is being imported, or was already. It was not dropped.")
     return to_sheet(sheet)

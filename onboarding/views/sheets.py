@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
@@ -73,7 +74,7 @@ def _page(request: HttpRequest, sheet: Sheet, **more: Any) -> dict[str, Any]:
         "found": found,
         "lines": [reading.line_of(sheet, row) for row in found],
         "wanted": wanted,
-        "query": f"q={wanted}" if wanted else "",
+        "query": urlencode({"q": wanted}) if wanted else "",
         "suggestions": reading.suggestions_for(sheet),
         "under_way": under_way.defer("content").first(),
         "comments": _comments(request, sheet),
@@ -271,14 +272,14 @@ def sheet_suggestion_use(request: HttpRequest, public_id: str, sheet_id: str) ->
 
 @act(Act.READ)
 @require_GET
-@throttled("sheet-export", "120/h")
-def sheet_export(request: HttpRequest, public_id: str, sheet_id: str) -> HttpResponse:
+@throttled("sheet-export", "120/h", methods=("GET",))
+def sheet_export(request: HttpRequest, public_id: str, sheet_id: str) -> StreamingHttpResponse:
     sheet = load_sheet(request, public_id, sheet_id)
     ending = "xlsx" if request.GET.get("as") == "xlsx" else "csv"
     is_whole = request.GET.get("of") == "whole"
-    make = exporting.as_xlsx if ending == "xlsx" else exporting.as_csv
+    make = exporting.xlsx_in_pieces if ending == "xlsx" else exporting.csv_in_pieces
     kind = exporting.XLSX_TYPE if ending == "xlsx" else exporting.CSV_TYPE
-    response = HttpResponse(make(sheet, is_whole=is_whole), content_type=kind)
+    response = StreamingHttpResponse(make(sheet, is_whole=is_whole), content_type=kind)
     name = exporting.file_name(sheet, is_whole=is_whole, ending=ending)
     response["Content-Disposition"] = f'attachment; filename="{name}"'
     response["Cache-Control"] = "private, no-store"

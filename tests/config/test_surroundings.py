@@ -67,8 +67,9 @@ def test_a_long_folder_gets_a_short_socket(data: DataFolder) -> None:
 def test_the_embedded_mode_is_not_in_debug_and_has_the_lab(data: DataFolder) -> None:
     made = embedded_environment(data, Path("/run/broker.sock"))
 
-    assert {name: made[name] for name in ("DEBUG", "LAB", "CELERY_BROKER_URL")} == {
+    assert {name: made[name] for name in ("DEBUG", "LAB", "CELERY_BROKER_URL", "REDIS_URL")} == {
         "DEBUG": "off",
         "LAB": "on",
         "CELERY_BROKER_URL": "redis+socket:///run/broker.sock",
+        "REDIS_URL": "unix:///run/broker.sock?db=1",
     }

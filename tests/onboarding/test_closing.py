@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from django.urls import reverse
 
@@ -11,12 +13,15 @@ from onboarding.closing import reopen, sign_off, still_open
 from onboarding.errors import OnboardingError
 from onboarding.handoffs import hand_off
 from onboarding.models import CLOSURE, Comment, Drift, HandOff, Plan, Task, TaskState, Watch
+from onboarding.sheets import signing
 from onboarding.standing import refresh_states
+from onboarding.talk import Words, add_comment
 from onboarding.task_acts import set_responsibility, withdraw_confirmation
 from onboarding.tasks import reconcile
 from tenants.models import ActivityLine, Tenant, User
 from tests.cast import Look, SignIn, task_of
 from tests.markup import texts
+from tests.onboarding.sheets.rows import add, sheet_of
 
 WORDS = "All mail flows through Mimecast; we watch the held queue until Friday."
 
@@ -48,6 +53,16 @@ def test_the_case_closes_with_both_sides_words(
 
     assert task_of(tenant, CLOSURE).state == "done"
     assert list(Comment.objects.values_list("body", flat=True)) == [WORDS, "Agreed."]
+
+
+def test_a_side_signs_once(tenant: Tenant, owner: User, member: User) -> None:
+    finish_all_but(tenant, CLOSURE)
+    sign_off(task_of(tenant, CLOSURE), by=owner, side="client", words=WORDS)
+
+    with pytest.raises(OnboardingError, match="signed the implementation off already"):
+        sign_off(task_of(tenant, CLOSURE), by=member, side="client", words="So do I.")
+
+    assert list(Comment.objects.values_list("body", flat=True)) == [WORDS]
 
 
 def test_confirming_the_last_step_asks_for_words(
@@ -134,8 +149,15 @@ def test_a_closed_plan_stays_as_it_was_whoever_comes(
     for user in (owner, consultant):
         ids = [completed.public_id, training.public_id]
         assert signed_in(user).post(reverse("onboarding:task-undo", args=ids)).status_code == 403
-    with pytest.raises(OnboardingError, match="closed meanwhile"):
-        withdraw_confirmation(training, by=consultant, side="mimecast")
+    late: list[Callable[[], object]] = [
+        lambda: withdraw_confirmation(training, by=consultant, side="mimecast"),
+        lambda: add_comment(training, Words("One more thing."), by=owner, side="client"),
+        lambda: add(sheet_of(completed), owner, target="ann@outside.test"),
+        lambda: signing.sign_off(sheet_of(completed), by=owner, side="client", seen_revision=0),
+    ]
+    for act in late:
+        with pytest.raises(OnboardingError, match="closed meanwhile"):
+            act()
     for minute in (10, 20, 30):
         look(completed, Kind.MX, Verdict.FAIL, code="mx.leftover", minutes=minute)
     reconcile()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import reverse
 
-from onboarding.contacts import contacts_of, missing_parts
+from onboarding.contacts import contacts_of, mark_of, missing_parts
 from onboarding.models import Contact
 from tenants.models import ActivityLine, Tenant, User
 from tests.cast import SignIn
@@ -72,3 +72,26 @@ def test_a_contact_is_changed_and_removed(tenant: Tenant, owner: User, signed_in
 
     signed_in(owner).post(reverse("onboarding:contact-remove", args=ids))
     assert not contacts_of(tenant).exists()
+
+
+def test_the_second_to_change_a_contact_is_shown_what_the_first_wrote(
+    tenant: Tenant, owner: User, member: User, signed_in: SignIn
+) -> None:
+    add(tenant, owner, signed_in)
+    contact = contacts_of(tenant).get()
+    url = reverse("onboarding:contact-change", args=[tenant.public_id, contact.public_id])
+    seen = {"seen": mark_of(contact)}
+    signed_in(owner).post(url, DNS | {"phone": "+44 20 1111"} | seen)
+
+    answer = signed_in(member).post(url, DNS | {"phone": "+44 20 2222"} | seen)
+    html = answer.content.decode()
+
+    assert answer.status_code == 422
+    assert "Owner Person changed this meanwhile. It says now: Di Gennes, owner of dns" in html
+    assert "+44 20 1111" in html
+    assert 'value="+44 20 2222"' in html
+    assert contacts_of(tenant).get().phone == "+44 20 1111"
+
+    seen = {"seen": answer.context["seen"]}
+    signed_in(member).post(url, DNS | {"phone": "+44 20 2222"} | seen)
+    assert contacts_of(tenant).get().phone == "+44 20 2222"

@@ -185,6 +185,20 @@ def test_a_question_and_a_wait_pass_the_turn(tenant: Tenant, owner: User, consul
     assert turn(tenant, task.key) == "client"
 
 
+def test_a_question_on_a_done_step_waits_for_its_answer(
+    tenant: Tenant, owner: User, consultant: User
+) -> None:
+    confirm_task(task_of(tenant, LIBRARY), by=owner, side="client")
+    assert task_of(tenant, LIBRARY).turn == ""
+
+    task = task_of(tenant, LIBRARY)
+    question = add_comment(task, Words("Where?", asks="client"), by=consultant, side="mimecast")
+    assert (task_of(tenant, LIBRARY).turn, task_of(tenant, LIBRARY).state) == ("client", "done")
+
+    add_comment(task, Words("There."), by=owner, side="client", answers=question)
+    assert task_of(tenant, LIBRARY).turn == ""
+
+
 def test_time_is_counted_in_working_days_and_for_both_where_both_can_act(
     tenant: Tenant,
 ) -> None:

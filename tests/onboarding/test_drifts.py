@@ -20,7 +20,7 @@ from onboarding.services import HostEntry
 from onboarding.task_acts import exempt_domain
 from onboarding.tasks import reconcile
 from onboarding.watching import standing_of
-from tenants.models import ActivityLine, Tenant, User
+from tenants.models import ActivityLine, Domain, Tenant, User
 from tests.cast import START, Look, MakeTenant, task_of
 from tests.cutovers import cutover_of
 
@@ -355,6 +355,7 @@ def test_a_domain_exempt_from_the_step_does_not_drift(
     live: Tenant, fail: Seen, consultant: User
 ) -> None:
     domain = live.domains.get()
+    Domain.objects.create(tenant=live, name="second.test", role=Domain.Role.SECONDARY)
     exempt_domain(task_of(live, "mx-record-cutover"), domain, by=consultant, because="Parked.")
 
     fail(live, Kind.MX)

@@ -207,6 +207,7 @@ def test_what_was_said_once_is_said_of_each_domain_where_it_becomes_so(
 
     assert DomainPart.objects.get(task__key="branding").client_confirmed_by == owner
     assert task_of(tenant, "branding").state == TaskState.DONE
+    assert task_of(tenant, "branding").undo is None
 
 
 def test_of_two_who_move_it_the_second_is_told(tenant: Tenant, consultant: User) -> None:

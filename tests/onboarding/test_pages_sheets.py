@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from html import unescape
 from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from checks.discoveries import ask_around
 from checks.models import Discovery
@@ -62,6 +65,19 @@ def test_pages_follow_each_other_and_the_search_says_when_it_found_nothing(
     assert "Page 3 of 3" in last
     assert none.strip().startswith('<div id="sheet-rows">')
     assert "No row holds “nobody”" in none
+
+
+def test_a_search_for_what_addresses_use_as_signs_goes_on_to_its_next_page(
+    tenant: Tenant, owner: User, signed_in: SignIn
+) -> None:
+    sheet = fill(tenant, owner, 60)
+    SheetRow.objects.filter(sheet=sheet).update(text="r&d + 100% #1")
+
+    html = signed_in(owner).get(url(sheet), {"q": "R&D + 100% #1"}).content.decode()
+
+    (later,) = re.findall(r'href="(\?[^"]*page=2)"', html)
+    following = signed_in(owner).get(url(sheet) + unescape(later)).content.decode()
+    assert following.count('<tr id="row-') == 10
 
 
 def test_a_row_is_added_and_a_bad_one_comes_back_as_typed(
@@ -211,12 +227,20 @@ def test_an_import_under_way_asks_for_itself_again_and_a_finished_one_does_not(
     place = url(sheet, "sheet-import-show", import_id=kept.public_id)
 
     finished = client.get(place, **HTMX).content.decode()
-    SheetImport.objects.update(state="importing", rows_found=50_000, rows_checked=12_000)
+    SheetImport.objects.update(
+        state="importing",
+        rows_found=50_000,
+        rows_checked=12_000,
+        attempts=1,
+        moved_at=timezone.now(),
+    )
     under_way = client.get(place, **HTMX).content.decode()
 
     assert "hx-trigger" not in finished
     assert 'hx-trigger="load delay:2s"' in under_way
-    assert '<progress class="sheet-progress" value="12000" max="50000">' in under_way
+    # The second of three steps, a quarter of it done.
+    assert 'value="41" max="100"' in under_way
+    assert "12,000 of 50,000 rows checked." in under_way
     assert "is being read or imported" in client.get(url(sheet)).content.decode()
 
 

@@ -329,6 +329,8 @@ def test_only_an_administrator_drops_a_guard_and_says_so(
 
     assert "no hard gate any more" in texts(shown, ".losses")[0]
     assert "Publish the next version" not in shown
+    assert "in a sentence for your colleagues" not in shown
+    assert "No gate.</textarea>" in refused.content.decode()
     assert (refused.status_code, silent.status_code, meant.status_code) == (422, 422, 302)
 
 

@@ -11,9 +11,15 @@ from checks.looks import look_for
 from checks.models import Check
 from onboarding.errors import NotYours, OnboardingError
 from onboarding.models import Plan, Task, TaskState
+from onboarding.moves import Mover
 from onboarding.services import HostEntry, change_profile, follow_profile
-from onboarding.task_acts import confirm_task, set_responsibility, withdraw_confirmation
-from tenants.models import Domain, Host, Tenant, User
+from onboarding.task_acts import (
+    confirm_task,
+    make_move,
+    set_responsibility,
+    withdraw_confirmation,
+)
+from tenants.models import ActivityLine, Domain, Host, Tenant, User
 from tests.cast import TOKEN, Look, MakeTenant, task_of
 
 
@@ -73,6 +79,24 @@ def test_dkim_is_optional_until_it_is_in_use(make_tenant: MakeTenant, consultant
     change_profile(tenant, before={"dkim_in_use": False}, by=consultant)
 
     assert not task_of(tenant, "dkim-update").is_optional
+
+
+def test_what_was_declined_opens_again_once_the_profile_asks_for_it(
+    tenant: Tenant, consultant: User, owner: User
+) -> None:
+    mover = Mover("client", may_steer=False)
+    make_move(
+        task_of(tenant, "dkim-update"), "decline", by=owner, mover=mover, because="We do not sign."
+    )
+
+    tenant.dkim_in_use = True
+    tenant.save(update_fields=["dkim_in_use"])
+    change_profile(tenant, before={"dkim_in_use": False}, by=consultant)
+
+    task = task_of(tenant, "dkim-update")
+    assert (task.state, task.mark_because, task.undo) == ("todo", "", None)
+    (line,) = ActivityLine.objects.filter(tenant=tenant, act="decline-ended")
+    assert line.params["task"] == task.title
 
 
 def test_a_changed_profile_loses_nothing_that_was_done(

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 import pytest
 from django.core import mail
 from django.core.cache import cache
+from django.core.mail import EmailMultiAlternatives
 from django.urls import reverse
 from django.utils import timezone
 
+from config.celery import app
 from onboarding import reminding
 from onboarding.errors import OnboardingError
 from onboarding.leaving import close_tenant
 from onboarding.models import Plan, Reminder, Task, WorkingTime
+from onboarding.talk import Words, add_comment
 from onboarding.task_acts import confirm_task
 from onboarding.tasks import chase, send_reminder
 from tenants.models import ActivityLine, Membership, Tenant, User
-from tests.cast import SignIn, task_of
+from tests.cast import MakeTenant, SignIn, task_of
 
 KEY = "initial-conversation"  # of both sides, and waits for nothing
 TUESDAY = datetime(2026, 12, 1, 10, 0, tzinfo=UTC)
@@ -118,6 +121,25 @@ def test_the_mail_names_the_step_its_day_and_its_page(
     assert f"http://testserver{page}?phase={task.phase.key}#{KEY}" in str(sent.body)
     assert "waiting since 1 December" in str(sent.body)
     assert "Con Sultant asked us to remind you." in str(sent.body)
+
+
+def test_the_mail_counts_days_where_the_tenant_is_and_names_an_open_question(
+    tenant: Tenant, consultant: User, owner: User, press: Press
+) -> None:
+    Tenant.objects.filter(pk=tenant.pk).update(time_zone="Pacific/Auckland")
+    task = task_of(tenant, KEY)
+    add_comment(task, Words("Who is it?", asks="client"), by=consultant, side="mimecast")
+    _wait_for(tenant, KEY, "client", since=TUESDAY.replace(hour=20))
+
+    press(consultant)
+
+    (sent,) = mail.outbox
+    assert isinstance(sent, EmailMultiAlternatives)
+    (html, _) = sent.alternatives[0]
+    for words in (str(sent.body), str(html)):
+        assert "2 December" in words
+        assert "A question on it is not answered yet." in " ".join(words.split())
+        assert "If it is not yours, say so there" in " ".join(words.split())
 
 
 def test_a_second_reminder_within_the_day_is_refused_in_words(
@@ -279,6 +301,37 @@ def test_a_mail_that_was_never_queued_is_found_again(
         chase()
 
     assert [sent.to for sent in mail.outbox] == [[owner.email]]
+
+
+def test_a_plan_that_cannot_be_chased_holds_up_no_other(
+    make_tenant: MakeTenant,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    django_capture_on_commit_callbacks: Any,
+) -> None:
+    # The first of them, so that the other comes after it.
+    broken = make_tenant("Broken", (("broken.test", "primary"),))
+    tenant = make_tenant()
+    owner = User.objects.create_user("owner@northwind.test", "pw", name="Owner Person")
+    Membership.objects.create(tenant=tenant, user=owner, role="owner")
+    Tenant.objects.filter(pk=broken.pk).update(time_zone="Nowhere/Land")
+    for each in (broken, tenant):
+        WorkingTime.objects.create(
+            tenant=each,
+            chase_after_days=1,
+            weekdays="0123456",
+            opens=time(0, 0),
+            closes=time(23, 59, 59),
+        )
+        _wait_for(each, KEY, "client", since=timezone.now() - timedelta(days=9))
+    # As workers do it: what a task raises is logged, and stays its own.
+    monkeypatch.setitem(app.conf, "task_eager_propagates", False)
+
+    with django_capture_on_commit_callbacks(execute=True):
+        chase()
+
+    assert [sent.to for sent in mail.outbox] == [[owner.email]]
+    assert "Nowhere/Land" in caplog.text
 
 
 @pytest.mark.parametrize("days", ["61", "-1", "soon"])

@@ -15,6 +15,7 @@ from openpyxl import Workbook
 
 from onboarding.models import SheetImport
 from onboarding.sheets import importing
+from onboarding.sheets.tables import read_table
 from tenants.models import Tenant, User
 from tests.cast import SignIn
 from tests.onboarding.sheets.rows import sheet_of, shown
@@ -73,6 +74,7 @@ def test_fifty_thousand_rows_come_in_are_replaced_and_page_quickly(
     assert sheet.rows_total == ROWS
 
     _page(signed_in(owner), sheet.public_id, tenant)
+    _export(signed_in(owner), sheet.public_id, tenant)
 
     changed = _csv().replace(b",permit", b",block")
     again = shown(sheet, changed, owner)
@@ -91,3 +93,18 @@ def _page(client: Client, sheet_id: str, tenant: Tenant) -> None:
             f"{what} page",
         )
         assert html.count("<tr id=") == (1 if what == "search" else 50)
+
+
+def _export(client: Client, sheet_id: str, tenant: Tenant) -> None:
+    """All of it, with the first bytes at once."""
+    address = reverse("onboarding:sheet-export", args=[tenant.public_id, sheet_id])
+    for ending in ("csv", "xlsx"):
+        query = f"?of=whole&as={ending}"
+        pieces = iter(client.get(address + query))
+        _timed(lambda pieces=pieces: next(pieces), 2, f"first of the {ending}")  # type: ignore[misc]
+        content = _timed(
+            lambda query=query: b"".join(client.get(address + query)),  # type: ignore[misc]
+            15,
+            f"the {ending}",
+        )
+        assert len(read_table(content).lines) == ROWS + 1

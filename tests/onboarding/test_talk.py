@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import zipfile
 from datetime import timedelta
+from html import unescape
 
 import pytest
 from django.urls import reverse
@@ -26,6 +28,7 @@ from onboarding.talk import (
     people_of,
     take_back,
 )
+from onboarding.templatetags.plan_words import comment_body
 from tenants.models import ActivityLine, Tenant, User
 from tenants.queries import tenants_for
 from tests.cast import SignIn, task_of
@@ -118,6 +121,29 @@ def test_a_question_stands_first_on_the_clients_page(
     assert b"Which hosts <strong>exactly</strong>?" in text
 
 
+def test_who_answers_asks_or_moves_on_their_steps_comes_back_to_them(
+    tenant: Tenant, owner: User, consultant: User, signed_in: SignIn
+) -> None:
+    write(tenant, consultant, "mimecast", "Which hosts?", asks="client")
+    client = signed_in(owner)
+    steps = reverse("onboarding:steps", args=[tenant.public_id])
+    html = client.get(steps).content.decode()
+
+    asking, answering, blocking = (
+        unescape(re.findall(rf'href="([^"]*{part}[^"]*from=steps)"', html)[0])
+        for part in (r"/comments/\?", r"answers=", r"/block/")
+    )
+    typed = {"body": "mail.northwind.test", "kind": "", "from": "steps"}
+    back = [
+        client.post(asking, typed)["Location"],
+        client.post(answering, typed)["Location"],
+        client.post(blocking, {"because": "No access."})["Location"],
+    ]
+
+    assert back == [steps] * 3
+    assert f'href="{steps}"' in client.get(blocking).content.decode()
+
+
 def test_words_that_cannot_be_kept_come_back_with_the_reason(
     tenant: Tenant, owner: User, signed_in: SignIn
 ) -> None:
@@ -162,6 +188,52 @@ def test_a_mention_reaches_the_person_named_and_nobody_elsewhere(
     assert list(comment.mentions.all()) == [owner]
     assert list(mentions_for(owner, tenants_for(owner))) == [comment]
     assert list(mentions_for(outsider, tenants_for(outsider))) == []
+
+
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        ("@Ann Lee, please look.", ["Ann Lee"]),
+        ("@Ann, please look.", ["Ann"]),
+        ("@Ann and @ann lee: look.", ["Ann", "Ann Lee"]),
+        ("@Ann Leeds is nobody here.", ["Ann"]),
+        ("@Annabel is nobody here.", []),
+        ("@Ann-Marie is nobody here.", []),
+        ("Write to info@ann.example.", []),
+        ("@ann.example is a domain.", []),
+        ("It is @Ann’s.", ["Ann"]),
+        ("(@Ann)", ["Ann"]),
+    ],
+)
+def test_of_names_that_begin_alike_the_longest_is_meant(
+    tenant: Tenant, owner: User, member: User, consultant: User, body: str, named: list[str]
+) -> None:
+    User.objects.filter(pk=owner.pk).update(name="Ann")
+    User.objects.filter(pk=member.pk).update(name="Ann Lee")
+
+    comment = write(tenant, consultant, "mimecast", body)
+
+    assert sorted(person.name for person in comment.mentions.all()) == named
+    assert comment_body(comment).count("<strong>@") == len(named)
+
+
+def test_a_question_whose_answer_was_taken_back_waits_again(
+    tenant: Tenant, owner: User, member: User, consultant: User
+) -> None:
+    question = write(tenant, consultant, "mimecast", "Which hosts?", asks="client")
+    task = task_of(tenant, KEY)
+    first, second = (
+        add_comment(task, Words("mail.northwind.test"), by=by, side="client", answers=question)
+        for by in (owner, member)
+    )
+    add_comment(task, Words("Thank you."), by=consultant, side="mimecast", answers=question)
+
+    take_back(first, by=owner)
+    assert open_questions(tenant.plan, side="client") == []
+    take_back(second, by=member)
+
+    assert open_questions(tenant.plan, side="client") == [question]
+    assert task_of(tenant, KEY).turn == "client"
 
 
 def test_a_client_named_in_an_internal_note_hears_nothing(

@@ -64,6 +64,7 @@ def test_what_settles_within_a_short_time_is_one_letter_to_each(
     assert {letter.subject for letter in sent} == {"Northwind: 2 changes since go-live"}
     assert "MX no longer as proven: northwind.test" in sent[0].body
     assert "SPF no longer lets Mimecast send: northwind.test" in sent[0].body
+    assert "\n\n\n" not in sent[0].body
 
 
 def test_what_goes_on_changing_is_told_after_a_while_all_the_same(told: Tenant) -> None:

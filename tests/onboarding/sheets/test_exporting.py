@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Callable, Iterator
+from uuid import uuid4
 
-from onboarding.sheets.exporting import as_csv, as_xlsx
+import pytest
+
+from onboarding.models import SheetRow
+from onboarding.sheets.book_writing import write_book
+from onboarding.sheets.exporting import as_csv, as_xlsx, csv_in_pieces, xlsx_in_pieces
 from onboarding.sheets.tables import read_table
 from tenants.models import Tenant, User
 from tests.onboarding.sheets.rows import add, brought, sheet_of, values
@@ -61,3 +67,35 @@ def test_a_workbook_holds_text_alone(tenant: Tenant, owner: User) -> None:
     table = read_table(as_xlsx(sheet, is_whole=True))
 
     assert table.lines[1].cells == ["ann@outside.test", "", "forward", "=1+1"]
+
+
+@pytest.mark.parametrize("make", [csv_in_pieces, xlsx_in_pieces])
+def test_a_large_sheet_is_sent_before_its_last_row_was_read(
+    tenant: Tenant, owner: User, make: Callable[..., Iterator[bytes]]
+) -> None:
+    sheet = sheet_of(tenant, "managed-senders")
+    SheetRow.objects.bulk_create(
+        SheetRow(
+            sheet=sheet,
+            position=number,
+            key=f"{number}",
+            values={"user": f"{uuid4()}@northwind.test", "sender": f"{uuid4()}.example"},
+        )
+        for number in range(6000)
+    )
+
+    sizes = [len(piece) for piece in make(sheet, is_whole=True)]
+
+    # Noise does not shrink: 80 bytes a row, in pieces of 500 rows and what the packer holds back.
+    assert len(sizes) > 5
+    assert max(sizes) < 100_000 < sum(sizes)
+
+
+def test_what_xml_has_no_place_for_is_left_out_of_a_workbook() -> None:
+    content = write_book("x", [["a\x00\x0bb", "<&>", "  kept  ", "\ud800"]])
+
+    assert read_table(content).lines[0].cells == ["ab", "<&>", "  kept  "]
+
+
+def test_the_same_rows_make_the_same_workbook() -> None:
+    assert write_book("x", [["a"], ["b"]]) == write_book("x", [["a"], ["b"]])

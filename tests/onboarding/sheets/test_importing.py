@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import DatabaseError
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from onboarding.errors import OnboardingError
 from onboarding.models import SheetImport, SheetRow
 from onboarding.sheets import importing, keeping
-from onboarding.sheets.workbooks import write_book
+from onboarding.sheets.book_writing import write_book
 from tenants.models import ActivityLine, Tenant, User
 from tests.onboarding.sheets.rows import add, brought, entry_of, sheet_of, shown, values
 
@@ -242,9 +243,10 @@ def test_what_is_being_imported_is_not_dropped(tenant: Tenant, owner: User) -> N
     kept = shown(sheet_of(tenant), "ann@outside.test", owner)
     importing.confirm_import(kept, duplicates="skip", by=owner)
 
-    assert not importing.drop_import(kept)
-    SheetImport.objects.update(made_at=timezone.now() - timedelta(hours=1))
-    assert importing.drop_import(kept)
+    now = timezone.now()
+    assert not importing.drop_import(kept, now=now)
+    assert not importing.drop_import(kept, now=now + timedelta(minutes=2))
+    assert importing.drop_import(kept, now=now + timedelta(minutes=4))
 
 
 _LINES = st.lists(
@@ -289,9 +291,9 @@ def test_a_case_closed_while_a_file_was_read_keeps_its_sheet(
     kept = shown(sheet, "target\nann@outside.test\n", owner)
     importing.confirm_import(kept, duplicates="skip", by=owner)
 
-    def read_and_close(read_as: SheetImport) -> object:
+    def read_and_close(read_as: SheetImport, *rest: Any) -> object:
         Tenant.objects.filter(pk=tenant.pk).update(archived_at=timezone.now())
-        return whole(read_as)
+        return whole(read_as, *rest)
 
     whole = importing._read
     monkeypatch.setattr(importing, "_read", read_and_close)

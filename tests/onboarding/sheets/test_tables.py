@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from openpyxl import Workbook
 
+from onboarding.sheets.book_writing import write_book
 from onboarding.sheets.headings import laid_out
 from onboarding.sheets.kinds import KINDS
 from onboarding.sheets.tables import Table, Unreadable, read_table, weight
-from onboarding.sheets.workbooks import write_book
 
 FORWARDING = KINDS["forwarding"]
 LINES = "Address\tMailbox\nann@x.example\tJosé\n"

@@ -1,0 +1,60 @@
+"""The template editor in Chromium, with everything in it unfolded."""
+
+from __future__ import annotations
+
+import pytest
+from django.urls import reverse
+
+from onboarding import drafting
+from onboarding.templates_on_record import newest_template
+from tenants.models import Tenant, User
+from tests.browser.conftest import Complaints, OpenPage, violations
+
+PLACES = [
+    ("templates", ()),
+    ("template-draft", ()),
+    ("template-step", ("mx-record-cutover",)),
+    ("template-publish", ()),
+]
+
+
+@pytest.fixture
+def draft(tenant: Tenant, consultant: User) -> None:
+    newest = newest_template()
+    assert newest is not None
+    drafting.begin(newest, by=consultant)
+
+
+@pytest.mark.usefixtures("draft")
+@pytest.mark.parametrize(("scheme", "width"), [("light", 820), ("dark", 820), ("dark", 390)])
+@pytest.mark.parametrize(("name", "args"), PLACES)
+def test_the_editor_is_accessible_and_as_wide_as_its_window(
+    open_page: OpenPage,
+    complaints: Complaints,
+    consultant: User,
+    name: str,
+    args: tuple[str, ...],
+    scheme: str,
+    width: int,
+) -> None:
+    place = reverse(f"onboarding:{name}", args=args)
+    page = open_page(consultant, place, scheme=scheme, width=width)
+    page.eval_on_selector_all("main details", "rows => rows.forEach(row => (row.open = true))")
+
+    assert violations(page) == []
+    assert complaints == []
+    assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0
+
+
+@pytest.mark.usefixtures("draft")
+def test_boxes_in_a_list_lie_a_fingers_width_apart(open_page: OpenPage, consultant: User) -> None:
+    page = open_page(consultant, reverse("onboarding:template-step", args=["mx-record-cutover"]))
+    page.eval_on_selector_all("main details", "rows => rows.forEach(row => (row.open = true))")
+
+    heights = page.eval_on_selector_all(
+        ".choices label:has(input)", "rows => rows.map(row => row.getBoundingClientRect().height)"
+    )
+
+    # WCAG 2.2, 2.5.8: no circle of 24 pixels round one target meets another's.
+    assert len(heights) > 50
+    assert min(heights) >= 24
