@@ -20,15 +20,15 @@ from django.utils import timezone
 
 from onboarding import handoffs
 from onboarding.errors import OnboardingError
-from onboarding.holding import hold_plan
 from onboarding.models import CLOSURE, ClosingPack, HandOff, Plan, Task, TaskState
-from onboarding.moves import LONGEST_REASON
 from onboarding.packs.building import ask_for_pack
+from onboarding.plans.holding import hold_plan
+from onboarding.plans.moves import LONGEST_REASON
+from onboarding.plans.standing import refresh_states
+from onboarding.plans.task_acts import confirm_task
 from onboarding.services import follow_profile
-from onboarding.standing import refresh_states
 from onboarding.talk import Words, add_comment
-from onboarding.task_acts import confirm_task
-from onboarding.watching import begin_at_closing, begin_at_go_live
+from onboarding.watch.watching import begin_at_closing, begin_at_go_live
 from tenants import invitations
 from tenants.models import Invitation, Tenant, User
 from tenants.services import write_activity

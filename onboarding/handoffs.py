@@ -12,14 +12,14 @@ from django.utils import timezone
 
 from checks.engine.outcomes import Kind
 from checks.models import Check
-from onboarding import change_sheets
+from onboarding.cutovers import change_sheets
+from onboarding.cutovers.records import RecordToPublish, records_for
 from onboarding.errors import OnboardingError
-from onboarding.judging import Ground
 from onboarding.models import Cutover, CutoverDomain, HandOff, Plan, Task
-from onboarding.proof import Subject
+from onboarding.plans.judging import Ground
+from onboarding.plans.proof import Subject
+from onboarding.plans.rows import Reader, TaskRow, rows_of
 from onboarding.queries import tasks_of
-from onboarding.records import RecordToPublish, records_for
-from onboarding.rows import Reader, TaskRow, rows_of
 from tenants.links import LinkState, Purpose, digest_of, issue_token
 from tenants.models import Domain, Tenant, User
 from tenants.regions import Region

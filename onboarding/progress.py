@@ -6,11 +6,11 @@ from django.db import transaction
 from django.utils import timezone
 
 from checks.models import Check
-from onboarding import drifts
-from onboarding.holding import hold_plan
-from onboarding.judging import Ground, judge
 from onboarding.models import Plan
-from onboarding.standing import refresh_states
+from onboarding.plans.holding import hold_plan
+from onboarding.plans.judging import Ground, judge
+from onboarding.plans.standing import refresh_states
+from onboarding.watch import drifts
 from tenants.models import Tenant
 
 

@@ -19,7 +19,7 @@ from onboarding.models import (
     Plan,
     Task,
 )
-from onboarding.scopes import TASK_OF_DIRECTION
+from onboarding.plans.scopes import TASK_OF_DIRECTION
 from tenants.models import Tenant
 
 

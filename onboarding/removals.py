@@ -19,7 +19,9 @@ from django.utils import timezone
 
 from checks.engine.outcomes import Kind
 from checks.models import Check, Observation
-from onboarding import handoffs, planning
+from onboarding import handoffs
+from onboarding.cutovers import planning
+from onboarding.cutovers.windows import is_open
 from onboarding.errors import OnboardingError
 from onboarding.models import (
     Cutover,
@@ -30,7 +32,6 @@ from onboarding.models import (
     HandOff,
 )
 from onboarding.models.cutovers import named
-from onboarding.windows import is_open
 from tenants.models import Domain, Host, Tenant, User
 from tenants.services import write_activity
 from tenants.subjects import set_aside

@@ -11,16 +11,16 @@ from django.db import transaction
 from django.utils import timezone
 
 from checks.lab.zones import ownership_codes
-from onboarding.assigning import assign_task
-from onboarding.judging import end_waits
+from onboarding.cutovers.on_call import candidates, put_on_call
+from onboarding.cutovers.planning import plan_cutover
+from onboarding.cutovers.voting import name_approvers
 from onboarding.models import Cutover, Plan, Responsibility, Sheet, Task
-from onboarding.on_call import candidates, put_on_call
-from onboarding.planning import plan_cutover
+from onboarding.plans.assigning import assign_task
+from onboarding.plans.judging import end_waits
+from onboarding.plans.standing import refresh_states
+from onboarding.plans.task_acts import confirm_task, is_confirmed_by_sheet
 from onboarding.services import DomainEntry, HostEntry, NewTenant, create_tenant
 from onboarding.sheets.signing import kind_of, sign_off
-from onboarding.standing import refresh_states
-from onboarding.task_acts import confirm_task, is_confirmed_by_sheet
-from onboarding.voting import name_approvers
 from tenants.models import (
     Authentication,
     DirectoryMethod,

@@ -11,15 +11,15 @@ from django.utils import timezone
 
 from checks.models import Check
 from checks.subjects import keep_checks
-from onboarding.blueprint import Blueprint, TaskBlueprint, applies, is_optional
-from onboarding.dates import anchors_of, calendar_of, due_on, follow_dates
+from onboarding.blueprints.blueprint import Blueprint, TaskBlueprint, applies, is_optional
+from onboarding.blueprints.on_record import blueprint_of, newest_template
 from onboarding.errors import OnboardingError
-from onboarding.holding import hold_plan
-from onboarding.judging import Ground, reassess
 from onboarding.models import Mark, Phase, Plan, Task
+from onboarding.plans.dates import anchors_of, calendar_of, due_on, follow_dates
+from onboarding.plans.holding import hold_plan
+from onboarding.plans.judging import Ground, reassess
+from onboarding.plans.standing import refresh_states
 from onboarding.sheets.keeping import make_sheets
-from onboarding.standing import refresh_states
-from onboarding.templates_on_record import blueprint_of, newest_template
 from tenants.models import Domain, Host, Tenant, User
 from tenants.services import write_activity
 

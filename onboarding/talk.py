@@ -14,10 +14,10 @@ from django.utils import timezone
 
 from onboarding.errors import NotYours, OnboardingError
 from onboarding.evidence_files import keep_file
-from onboarding.holding import hold_plan
 from onboarding.markdown import names_in
 from onboarding.models import Comment, Plan, Responsibility, Task, TaskState
-from onboarding.standing import refresh_states
+from onboarding.plans.holding import hold_plan
+from onboarding.plans.standing import refresh_states
 from tenants.models import Membership, Tenant, User
 from tenants.queries import staffed_by
 from tenants.services import write_activity

@@ -16,18 +16,8 @@ from kombu.exceptions import OperationalError
 
 from checks import discoveries
 from checks.subjects import keep_checks
-from onboarding import (
-    drifts,
-    exporting,
-    judging,
-    reminding,
-    services,
-    snapshots,
-    talk,
-    task_acts,
-    telling,
-    windows,
-)
+from onboarding import exporting, services, talk
+from onboarding.cutovers import snapshots, windows
 from onboarding.models import (
     ClosingPack,
     DriftLetter,
@@ -38,7 +28,9 @@ from onboarding.models import (
     TenantExport,
 )
 from onboarding.packs import building
+from onboarding.plans import judging, reminding, task_acts
 from onboarding.sheets import importing
+from onboarding.watch import drifts, telling
 from tenants.mails import send_mail_to
 from tenants.models import Domain, Tenant
 

@@ -12,9 +12,9 @@ from django.test import Client
 from checks.engine.outcomes import Finding, Kind, Outcome, Verdict
 from checks.models import Check
 from checks.services import record_run
+from onboarding.blueprints.on_record import put_templates_on_record
 from onboarding.models import Task
 from onboarding.services import DomainEntry, HostEntry, NewTenant, create_tenant
-from onboarding.templates_on_record import put_templates_on_record
 from tenants.models import Membership, Tenant, User
 
 TOKEN = "0ed1fe018a3f2b9c5e7a1d4e8f9b0c1d2e3f4a5b6c"

@@ -14,7 +14,7 @@ from django.db import connection
 from django.test import client as test_client
 from django.utils import timezone
 
-from onboarding.templates_on_record import put_templates_on_record
+from onboarding.blueprints.on_record import put_templates_on_record
 from tenants import append_only
 from tests.clock import Clock, held
 

@@ -12,10 +12,8 @@ from django.db.models import Model, Prefetch
 from django.utils import timezone
 
 from checks.models import Observation
-from onboarding.chronicles import Entry, chronicle
-from onboarding.domain_parts import parts_by_task
+from onboarding.cutovers.chronicles import Entry, chronicle
 from onboarding.evidence_files import files_of
-from onboarding.judging import Ground
 from onboarding.models import (
     Comment,
     Contact,
@@ -31,8 +29,10 @@ from onboarding.models import (
     Watch,
 )
 from onboarding.packs.names import place_of_file, places_of_sheet
-from onboarding.proof import Evidence
-from onboarding.scopes import PHASE_OF_DIRECTION
+from onboarding.plans.domain_parts import parts_by_task
+from onboarding.plans.judging import Ground
+from onboarding.plans.proof import Evidence
+from onboarding.plans.scopes import PHASE_OF_DIRECTION
 from onboarding.sheets.signing import kind_of
 from onboarding.talk import comments_by_task
 from tenants.models import ActivityChain, ActivityLine, Domain, Host, Tenant, User

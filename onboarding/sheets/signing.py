@@ -8,9 +8,9 @@ from __future__ import annotations
 from django.db import transaction
 from django.utils import timezone
 
-from onboarding import task_acts
 from onboarding.errors import MovedMeanwhile, NotYours, OnboardingError
 from onboarding.models import Responsibility, Sheet, Task
+from onboarding.plans import task_acts
 from onboarding.sheets.columns import Kind
 from onboarding.sheets.kinds import KINDS
 from tenants.models import User

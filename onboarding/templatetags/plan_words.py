@@ -12,10 +12,10 @@ from django.utils.safestring import SafeString
 
 from checks.engine.outcomes import Verdict
 from checks.models import KIND_CHOICES, Check, Observation
+from onboarding.cutovers.windows import next_cutover
 from onboarding.markdown import render
 from onboarding.models import Comment, Cutover, Drift
-from onboarding.rows import Shape, shape_of_check
-from onboarding.windows import next_cutover
+from onboarding.plans.rows import Shape, shape_of_check
 from tenants.models import Tenant
 
 register = template.Library()

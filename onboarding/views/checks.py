@@ -12,10 +12,10 @@ from checks.engine.outcomes import Kind
 from checks.models import KIND_CHOICES, Check
 from checks.queries import checks_of, checks_set_aside, history, timeline
 from checks.story import intervals
-from onboarding.proof import Subject
-from onboarding.records import records_for
-from onboarding.rows import Shape, shape_of_check
-from onboarding.safety import clock_of
+from onboarding.cutovers.records import records_for
+from onboarding.plans.proof import Subject
+from onboarding.plans.rows import Shape, shape_of_check
+from onboarding.plans.safety import clock_of
 from onboarding.views.shared import LOOKS, TenantPage, ask_for_look, load_page, show, signed_in
 from tenants.access import act, tenant_or_404
 from tenants.models import Domain, Host

@@ -8,7 +8,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from onboarding import contacts
 from onboarding.errors import MovedMeanwhile
-from onboarding.forms_words import ContactForm
+from onboarding.forms.words import ContactForm
 from onboarding.models import Contact
 from onboarding.views.shared import signed_in
 from tenants.access import act, tenant_or_404

@@ -17,23 +17,19 @@ from django.views.decorators.http import require_GET, require_POST
 
 from checks.engine.outcomes import Kind, Verdict
 from checks.queries import history
-from onboarding import deciding, snapshots, voting
-from onboarding.afterwards import Duty, Switched, afterwards, has_begun
-from onboarding.boards import DomainBoard, boards, spf_boards
-from onboarding.change_sheets import ChangeSheet, sheet_of
-from onboarding.chronicles import chronicle
-from onboarding.clashes import Surroundings, clashes
-from onboarding.dns_forms import AS_OF
-from onboarding.errors import OnboardingError
-from onboarding.forms_cutover import OnCallForm, WindowForm
-from onboarding.judging import Ground
-from onboarding.models import Cutover, OnCall
-from onboarding.objections import Objection, frozen_days, too_early
-from onboarding.on_call import candidates, unmanned
-from onboarding.readiness import readiness
-from onboarding.rollback import rollback_of
-from onboarding.room_facts import Facts, Row, is_stale, stale_among
-from onboarding.rooms import (
+from onboarding.cutovers import deciding, snapshots, voting
+from onboarding.cutovers.afterwards import Duty, Switched, afterwards, has_begun
+from onboarding.cutovers.boards import DomainBoard, boards, spf_boards
+from onboarding.cutovers.change_sheets import ChangeSheet, sheet_of
+from onboarding.cutovers.chronicles import chronicle
+from onboarding.cutovers.clashes import Surroundings, clashes
+from onboarding.cutovers.dns_forms import AS_OF
+from onboarding.cutovers.objections import Objection, frozen_days, too_early
+from onboarding.cutovers.on_call import candidates, unmanned
+from onboarding.cutovers.readiness import readiness
+from onboarding.cutovers.rollback import rollback_of
+from onboarding.cutovers.room_facts import Facts, Row, is_stale, stale_among
+from onboarding.cutovers.rooms import (
     clock_now,
     facts_of,
     moves_everywhere,
@@ -41,11 +37,16 @@ from onboarding.rooms import (
     surroundings,
     switched,
 )
-from onboarding.rows import TaskRow
-from onboarding.safety import ACT_OF_KIND
-from onboarding.scopes import PHASE_OF_DIRECTION, TASK_OF_DIRECTION, primary_first
+from onboarding.cutovers.ttl_row import earliest_safe
+from onboarding.cutovers.windows import LEAST_MINUTES, MOST_MINUTES
+from onboarding.errors import OnboardingError
+from onboarding.forms.cutovers import OnCallForm, WindowForm
+from onboarding.models import Cutover, OnCall
+from onboarding.plans.judging import Ground
+from onboarding.plans.rows import TaskRow
+from onboarding.plans.safety import ACT_OF_KIND
+from onboarding.plans.scopes import PHASE_OF_DIRECTION, TASK_OF_DIRECTION, primary_first
 from onboarding.talk import comments_of
-from onboarding.ttl_row import earliest_safe
 from onboarding.views.shared import (
     PULSE,
     PULSE_IN_WINDOW,
@@ -55,7 +56,6 @@ from onboarding.views.shared import (
     show,
     signed_in,
 )
-from onboarding.windows import LEAST_MINUTES, MOST_MINUTES
 from tenants.access import act
 from tenants.permissions import Act
 

@@ -20,9 +20,9 @@ from checks.models import Check, Observation
 from checks.queries import history
 from onboarding import filters, queries
 from onboarding.models import Cutover, Phase, Plan, Task
-from onboarding.outlook import Outlook, outlook
+from onboarding.plans.outlook import Outlook, outlook
+from onboarding.plans.safety import Safety, safeties
 from onboarding.queries import CheckCounts
-from onboarding.safety import Safety, safeties
 from onboarding.views.shared import show, signed_in
 from tenants.access import act
 from tenants.models import Tenant

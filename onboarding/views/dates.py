@@ -12,16 +12,17 @@ from django.template.defaultfilters import pluralize
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
-from onboarding import bulk, dates, freezes
-from onboarding.assigning import assign_task, assignable
+from onboarding.cutovers import freezes
+from onboarding.cutovers.freezes import freezes_for
 from onboarding.errors import OnboardingError
-from onboarding.forms_dates import BulkForm, DueForm, FreezeForm, HolidayForm, WorkingTimeForm
-from onboarding.freezes import freezes_for
+from onboarding.forms.dates import BulkForm, DueForm, FreezeForm, HolidayForm, WorkingTimeForm
 from onboarding.models import Freeze, Holiday, Plan, WorkingTime
-from onboarding.reminding import remind
-from onboarding.task_acts import side_of
+from onboarding.plans import bulk, dates
+from onboarding.plans.assigning import assign_task, assignable
+from onboarding.plans.reminding import remind
+from onboarding.plans.task_acts import side_of
+from onboarding.plans.timing import timing_of
 from onboarding.tasks import send_reminders_soon
-from onboarding.timing import timing_of
 from onboarding.views.plan import back_to_plan, load_task
 from onboarding.views.shared import load_page, show, signed_in
 from tenants.access import act, tenant_or_404

@@ -6,8 +6,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
-from onboarding import freezes
-from onboarding.forms_dates import FreezeForm
+from onboarding.cutovers import freezes
+from onboarding.forms.dates import FreezeForm
 from onboarding.views.shared import signed_in
 from tenants.access import act
 from tenants.permissions import Act

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_GET, require_POST
 from checks.tasks import look_now
 from onboarding import handoffs
 from onboarding.errors import OnboardingError
-from onboarding.forms import HandOffForm
+from onboarding.forms.profile import HandOffForm
 from onboarding.models import HandOff, Task
 from onboarding.views.shared import load_page, show, signed_in
 from tenants.access import act, tenant_or_404

@@ -17,8 +17,8 @@ from checks.lab.places import SERVERS
 from checks.lab.records import LabError, Mode, ZoneRecord
 from checks.lab.zones import HOSTS, Lab
 from checks.models import Check
-from onboarding.proof import Subject
-from onboarding.records import RecordToPublish, records_for
+from onboarding.cutovers.records import RecordToPublish, records_for
+from onboarding.plans.proof import Subject
 from onboarding.views.shared import TenantPage, load_page
 from tenants.access import act
 from tenants.models import Domain

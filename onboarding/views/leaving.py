@@ -11,7 +11,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from onboarding import closing, exporting, leaving
 from onboarding.errors import OnboardingError
-from onboarding.forms_words import ReopenForm
+from onboarding.forms.words import ReopenForm
 from onboarding.models import ClosingPack, TenantExport
 from onboarding.packs import building
 from onboarding.tasks import build_export_soon, build_pack_soon

@@ -12,9 +12,9 @@ from django.views.decorators.http import require_GET, require_POST
 from checks.engine.outcomes import Kind
 from checks.messages import latest_messages
 from checks.models import Check
-from onboarding.message_form import MessageForm
+from onboarding.forms.message import MessageForm
 from onboarding.messages import put_before_check
-from onboarding.rows import shape_of_check
+from onboarding.plans.rows import shape_of_check
 from onboarding.uploads import was_too_large
 from onboarding.views.shared import TenantPage, load_page, show, signed_in
 from tenants.access import act

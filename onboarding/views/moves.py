@@ -12,11 +12,12 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
-from onboarding import closing, task_acts
+from onboarding import closing
 from onboarding.errors import MovedMeanwhile, NotYours, OnboardingError
-from onboarding.forms_words import ExemptionForm, MoveForm, SignOffForm
+from onboarding.forms.words import ExemptionForm, MoveForm, SignOffForm
 from onboarding.models import CLOSURE, ClosingPack, Task
-from onboarding.moves import MOVES, Move, refusal
+from onboarding.plans import task_acts
+from onboarding.plans.moves import MOVES, Move, refusal
 from onboarding.tasks import build_pack_soon
 from onboarding.views.plan import back_to_plan, load_task
 from onboarding.views.shared import signed_in

@@ -7,10 +7,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_POST
 
+from onboarding.cutovers.on_call import candidates, put_on_call, take_off_call
 from onboarding.errors import OnboardingError
-from onboarding.forms_cutover import OnCallForm
+from onboarding.forms.cutovers import OnCallForm
 from onboarding.models import OnCall
-from onboarding.on_call import candidates, put_on_call, take_off_call
 from onboarding.views.cutover import back_to_room, load_room, show_room
 from onboarding.views.shared import signed_in
 from tenants.access import act, tenant_or_404

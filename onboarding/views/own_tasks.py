@@ -9,10 +9,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_http_methods, require_POST
 
-from onboarding import own_tasks
 from onboarding.errors import MovedMeanwhile, OnboardingError
-from onboarding.forms_own_tasks import OwnTaskForm
+from onboarding.forms.own_tasks import OwnTaskForm
 from onboarding.models import Task
+from onboarding.plans import own_tasks
 from onboarding.views.plan import back_to_plan, load_task
 from onboarding.views.shared import signed_in
 from tenants.access import act, tenant_or_404

@@ -15,19 +15,19 @@ from django.views.decorators.http import require_GET, require_POST
 from checks.models import Check
 from checks.services import attend
 from checks.tasks import look_now
-from onboarding import task_acts
-from onboarding.assigning import assignable
-from onboarding.dates import today_for
+from onboarding.blueprints.on_record import version_note
+from onboarding.cutovers.records import RecordToPublish, records_for
 from onboarding.errors import NotYours, OnboardingError
 from onboarding.evidence_files import files_by_task
-from onboarding.judging import Ground
 from onboarding.models import CLOSURE, Responsibility, Task
-from onboarding.proof import Subject
-from onboarding.records import RecordToPublish, records_for
-from onboarding.rows import PhaseRow, TaskRow, client_steps
+from onboarding.plans import task_acts
+from onboarding.plans.assigning import assignable
+from onboarding.plans.dates import today_for
+from onboarding.plans.judging import Ground
+from onboarding.plans.proof import Subject
+from onboarding.plans.rows import PhaseRow, TaskRow, client_steps
 from onboarding.sheets.reading import sheets_by_task
 from onboarding.talk import comments_by_task, open_questions
-from onboarding.templates_on_record import version_note
 from onboarding.views.shared import (
     LOOKS,
     PULSE,

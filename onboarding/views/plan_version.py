@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
-from onboarding import moving_plans
+from onboarding.blueprints import moving_plans
 from onboarding.errors import OnboardingError
 from onboarding.models import Plan, PlanTemplate
 from onboarding.views.shared import signed_in

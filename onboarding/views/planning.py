@@ -12,15 +12,15 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
-from onboarding import planning
-from onboarding.clashes import Surroundings, clashes
-from onboarding.dates import Shift, shifts
+from onboarding.cutovers import planning
+from onboarding.cutovers.clashes import Surroundings, clashes
+from onboarding.cutovers.objections import frozen_days
+from onboarding.cutovers.rooms import surroundings
 from onboarding.errors import OnboardingError
-from onboarding.forms_cutover import CutoverForm
+from onboarding.forms.cutovers import CutoverForm
 from onboarding.models import Cutover
-from onboarding.objections import frozen_days
-from onboarding.rooms import surroundings
-from onboarding.scopes import primary_first
+from onboarding.plans.dates import Shift, shifts
+from onboarding.plans.scopes import primary_first
 from onboarding.views.shared import TenantPage, load_page, signed_in
 from tenants.access import act
 from tenants.models import Domain

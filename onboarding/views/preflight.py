@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods
 from checks.engine.proposing import Unreadable, read_proposal
 from checks.preflight import Judged, judge_proposal
 from checks.queries import checks_of
-from onboarding.forms_cutover import ProposalForm
+from onboarding.forms.cutovers import ProposalForm
 from onboarding.views.cutover import load_room
 from tenants.access import act
 from tenants.models import Domain, Tenant

@@ -15,10 +15,10 @@ from checks.engine.proposing import Unreadable
 from checks.models import Check
 from checks.preflight import judge_proposal
 from checks.queries import checks_of
+from onboarding.cutovers.rehearsing import Run, as_if_published, keep_rehearsal, read_records, steps
 from onboarding.errors import OnboardingError
-from onboarding.forms_cutover import RehearsalForm
+from onboarding.forms.cutovers import RehearsalForm
 from onboarding.models import Rehearsal
-from onboarding.rehearsing import Run, as_if_published, keep_rehearsal, read_records, steps
 from onboarding.views.cutover import Room, load_room, room_with, sheets_of
 from onboarding.views.shared import load_page, signed_in
 from tenants.access import act

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_GET
 
-from onboarding.dates import today_for
 from onboarding.models import Sheet
-from onboarding.rows import TaskRow
+from onboarding.plans.dates import today_for
+from onboarding.plans.rows import TaskRow
 from onboarding.sheets.columns import Kind
 from onboarding.sheets.reading import sheets_of
 from onboarding.sheets.signing import kind_of

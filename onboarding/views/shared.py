@@ -17,16 +17,16 @@ from checks.models import Check
 from checks.queries import history
 from checks.tasks import look_now
 from onboarding import queries
-from onboarding.domain_parts import exempt_among, parts_by_task
+from onboarding.cutovers.windows import next_cutover
 from onboarding.handoffs import DAYS
-from onboarding.judging import Ground
 from onboarding.models import Cutover, Plan
-from onboarding.moves import Mover
-from onboarding.rows import PhaseRow, Reader, TaskRow, phase_rows, rows_of
-from onboarding.safety import ACT_OF_KIND, safeties
-from onboarding.scopes import in_none
-from onboarding.task_acts import side_of_role
-from onboarding.windows import next_cutover
+from onboarding.plans.domain_parts import exempt_among, parts_by_task
+from onboarding.plans.judging import Ground
+from onboarding.plans.moves import Mover
+from onboarding.plans.rows import PhaseRow, Reader, TaskRow, phase_rows, rows_of
+from onboarding.plans.safety import ACT_OF_KIND, safeties
+from onboarding.plans.scopes import in_none
+from onboarding.plans.task_acts import side_of_role
 from tenants.access import Seat, seat_or_404
 from tenants.models import Domain, Tenant, User
 from tenants.permissions import Act, may

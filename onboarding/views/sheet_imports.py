@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from onboarding.errors import OnboardingError
-from onboarding.forms_sheets import ImportForm
+from onboarding.forms.sheets import ImportForm
 from onboarding.models import Sheet, SheetImport
 from onboarding.sheets import importing
 from onboarding.sheets.import_progress import is_lost, progress_of

@@ -12,13 +12,13 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from onboarding.errors import NotYours, OnboardingError
-from onboarding.forms_sheets import RowForm
+from onboarding.forms.sheets import RowForm
 from onboarding.models import Comment, Sheet, SheetImport, SheetRow
+from onboarding.plans.task_acts import side_of_role
 from onboarding.sheets import exporting, keeping, reading, signing
 from onboarding.sheets.entries import read_entry
 from onboarding.sheets.keeping import AlreadyThere, ChangedMeanwhile
 from onboarding.talk import comments_of
-from onboarding.task_acts import side_of_role
 from onboarding.views.shared import show, signed_in
 from tenants.access import act, seat_or_404, tenant_or_404
 from tenants.permissions import Act

@@ -8,11 +8,12 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from onboarding import talk, task_acts
+from onboarding import talk
 from onboarding.errors import NotYours, OnboardingError
 from onboarding.file_types import RefusedFile
-from onboarding.forms_words import CommentForm
+from onboarding.forms.words import CommentForm
 from onboarding.models import Comment, Cutover, Sheet, Task
+from onboarding.plans import task_acts
 from onboarding.uploads import was_too_large
 from onboarding.views.plan import back_to_plan, load_task
 from onboarding.views.shared import signed_in

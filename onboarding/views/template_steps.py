@@ -9,11 +9,11 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
-from onboarding import draft_content, drafting
-from onboarding.blueprint_content import Content
-from onboarding.draft_content import Found
+from onboarding.blueprints import draft_content, drafting
+from onboarding.blueprints.content import Content
+from onboarding.blueprints.draft_content import Found
 from onboarding.errors import MovedMeanwhile, OnboardingError
-from onboarding.forms_templates import ConditionFields, PhaseForm, StepForm, initial_of
+from onboarding.forms.templates import ConditionFields, PhaseForm, StepForm, initial_of
 from onboarding.models import TemplateDraft
 from onboarding.views.shared import signed_in
 from onboarding.views.templates import no_draft

@@ -8,14 +8,14 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from onboarding import drafting
-from onboarding.blueprint_parts import Blueprint
+from onboarding.blueprints import drafting
+from onboarding.blueprints.diff import diff, lost_guards
+from onboarding.blueprints.on_record import blueprint_of, newest_template
+from onboarding.blueprints.parts import Blueprint
+from onboarding.blueprints.preview import preview_for, preview_of
 from onboarding.errors import OnboardingError
-from onboarding.forms_templates import ProfileAnswersForm, PublishForm
+from onboarding.forms.templates import ProfileAnswersForm, PublishForm
 from onboarding.models import PlanTemplate, TemplateDraft
-from onboarding.template_diff import diff, lost_guards
-from onboarding.template_preview import preview_for, preview_of
-from onboarding.templates_on_record import blueprint_of, newest_template
 from onboarding.views.shared import signed_in
 from tenants.access import act
 from tenants.models import Tenant

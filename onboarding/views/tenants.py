@@ -17,7 +17,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from checks.models import Check
 from checks.tasks import look_now
 from onboarding import filters, queries, removals, services
-from onboarding.forms import DomainFormSet, HostFormSet, ProfileForm, RegionValuesForm
+from onboarding.forms.profile import DomainFormSet, HostFormSet, ProfileForm, RegionValuesForm
 from onboarding.removals import Leaving
 from onboarding.services import DomainEntry, HostEntry, NewTenant
 from onboarding.suggestions import surroundings

@@ -6,9 +6,9 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_POST
 
-from onboarding import voting
+from onboarding.cutovers import voting
 from onboarding.errors import OnboardingError
-from onboarding.forms_cutover import ApproversForm, BallotForm
+from onboarding.forms.cutovers import ApproversForm, BallotForm
 from onboarding.views.cutover import back_to_room, load_room
 from onboarding.views.shared import signed_in
 from tenants.access import act

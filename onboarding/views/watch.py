@@ -14,13 +14,13 @@ from django.views.decorators.http import require_GET, require_POST
 
 from checks.engine.outcomes import Kind, Verdict
 from checks.models import Check
-from onboarding import drifts
-from onboarding.drift_rules import KIND_OF_CHECK
 from onboarding.errors import OnboardingError
-from onboarding.forms_watch import DriftWordsForm, FollowedForm, MuteForm
+from onboarding.forms.watch import DriftWordsForm, FollowedForm, MuteForm
 from onboarding.models import Drift
 from onboarding.views.shared import TenantPage, load_page, show, signed_in
-from onboarding.watching import standing_of
+from onboarding.watch import drifts
+from onboarding.watch.drift_rules import KIND_OF_CHECK
+from onboarding.watch.watching import standing_of
 from tenants.access import act, tenant_or_404
 from tenants.models import Tenant
 from tenants.permissions import Act

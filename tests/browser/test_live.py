@@ -9,7 +9,7 @@ from django.urls import reverse
 from playwright.sync_api import Page, expect
 
 from onboarding.models import Responsibility, Task
-from onboarding.task_acts import confirm_task
+from onboarding.plans.task_acts import confirm_task
 from tenants.models import Tenant, User
 from tests.browser.conftest import Complaints, OpenPage
 from tests.cast import task_of

@@ -14,9 +14,9 @@ from checks.engine.outcomes import Finding, Kind, Outcome, Verdict
 from checks.models import Check
 from checks.services import record_run
 from onboarding.models import Cutover
-from onboarding.own_tasks import Wording, add_task
+from onboarding.plans.own_tasks import Wording, add_task
+from onboarding.plans.task_acts import confirm_task
 from onboarding.services import HostEntry
-from onboarding.task_acts import confirm_task
 from tenants.models import Membership, Tenant, User
 from tests.browser.conftest import Complaints, OpenPage, violations
 from tests.cast import MakeTenant, task_of

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from django.urls import reverse
 
-from onboarding import drafting
-from onboarding.templates_on_record import newest_template
+from onboarding.blueprints import drafting
+from onboarding.blueprints.on_record import newest_template
 from tenants.models import Tenant, User
 from tests.browser.conftest import Complaints, OpenPage, violations
 

@@ -15,8 +15,8 @@ from checks.models import Check, Observation, ShownMessage
 from checks.queries import due_checks
 from checks.subjects import keep_checks
 from onboarding.models import Task
+from onboarding.plans.task_acts import confirm_task
 from onboarding.services import follow_profile
-from onboarding.task_acts import confirm_task
 from tenants.models import Tenant, User
 from tests.cast import task_of
 from tests.checks.engine.signed_messages import SELECTOR

@@ -16,16 +16,16 @@ from django.urls import reverse
 from checks.engine.outcomes import Kind
 from checks.models import Check
 from checks.tasks import queue_due_checks
-from onboarding import planning, voting
-from onboarding.afterwards import Duty
-from onboarding.boards import DomainBoard
-from onboarding.change_sheets import ChangeSheet
-from onboarding.chronicles import Entry
+from onboarding.cutovers import planning, voting
+from onboarding.cutovers.afterwards import Duty
+from onboarding.cutovers.boards import DomainBoard
+from onboarding.cutovers.change_sheets import ChangeSheet
+from onboarding.cutovers.chronicles import Entry
+from onboarding.cutovers.rollback import RollbackSheet
+from onboarding.cutovers.room_facts import Row
 from onboarding.models import Cutover, CutoverVerdict, Task
-from onboarding.rollback import RollbackSheet
-from onboarding.room_facts import Row
+from onboarding.plans.task_acts import confirm_task, is_confirmed_by_sheet
 from onboarding.sheets.signing import sign_off
-from onboarding.task_acts import confirm_task, is_confirmed_by_sheet
 from onboarding.tasks import watch_cutovers
 from onboarding.views.cutover import Room
 from tenants.models import ActivityLine, Membership, Tenant, User

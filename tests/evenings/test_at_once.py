@@ -10,7 +10,7 @@ from checks import services
 from checks.engine.outcomes import Kind
 from checks.models import Check, Observation
 from checks.tasks import run_checks
-from onboarding import planning
+from onboarding.cutovers import planning
 from onboarding.errors import MovedMeanwhile
 from onboarding.models import Cutover, CutoverSnapshot, CutoverVerdict
 from onboarding.tasks import watch_cutovers

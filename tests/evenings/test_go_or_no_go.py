@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from onboarding.cutovers.snapshots import digest_of
 from onboarding.models import Cutover, CutoverVerdict, CutoverVote
-from onboarding.snapshots import digest_of
 from tests.clock import at
 from tests.evenings.evening import NORTHWIND, OLD, Evening
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from checks.engine.outcomes import Kind, Verdict
+from onboarding.cutovers.snapshots import digest_of
 from onboarding.models import Cutover, CutoverSnapshot
-from onboarding.snapshots import digest_of
 from tests.clock import at
 from tests.evenings.evening import NEW, NORTHWIND, OLD, Evening
 

@@ -9,12 +9,12 @@ from datetime import date
 import pytest
 from django.db import connection
 
-from onboarding import bulk
-from onboarding.dates import set_due
-from onboarding.judging import agree_anew
 from onboarding.models import Comment, Plan, Task
+from onboarding.plans import bulk
+from onboarding.plans.dates import set_due
+from onboarding.plans.judging import agree_anew
+from onboarding.plans.task_acts import confirm_task, withdraw_confirmation
 from onboarding.talk import Words, add_comment
-from onboarding.task_acts import confirm_task, withdraw_confirmation
 from tenants.models import Tenant, User
 from tests.cast import task_of
 from tests.interop.at_once import at_once

@@ -12,13 +12,13 @@ from django.utils import timezone
 from checks import services
 from checks.engine.outcomes import Kind, Outcome, Verdict
 from checks.models import Check, Observation
-from onboarding import voting
+from onboarding.cutovers import voting
+from onboarding.cutovers.planning import change_cutover, plan_cutover
+from onboarding.cutovers.rooms import facts_of
 from onboarding.errors import MovedMeanwhile
-from onboarding.judging import Ground
 from onboarding.models import Cutover, CutoverDomain, CutoverVerdict, Plan, TaskState
-from onboarding.planning import change_cutover, plan_cutover
-from onboarding.rooms import facts_of
-from onboarding.task_acts import confirm_task
+from onboarding.plans.judging import Ground
+from onboarding.plans.task_acts import confirm_task
 from tenants.models import ActivityLine, Domain, Membership, Tenant, User
 from tests.cast import MakeTenant, task_of
 from tests.cutovers import cutover_of

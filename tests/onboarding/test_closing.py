@@ -13,10 +13,10 @@ from onboarding.closing import reopen, sign_off, still_open
 from onboarding.errors import OnboardingError
 from onboarding.handoffs import hand_off
 from onboarding.models import CLOSURE, Comment, Drift, HandOff, Plan, Task, TaskState, Watch
+from onboarding.plans.standing import refresh_states
+from onboarding.plans.task_acts import set_responsibility, withdraw_confirmation
 from onboarding.sheets import signing
-from onboarding.standing import refresh_states
 from onboarding.talk import Words, add_comment
-from onboarding.task_acts import set_responsibility, withdraw_confirmation
 from onboarding.tasks import reconcile
 from tenants.models import ActivityLine, Tenant, User
 from tests.cast import Look, SignIn, task_of

@@ -9,9 +9,15 @@ from django.http import QueryDict
 from django.urls import reverse
 from django.utils import timezone
 
-from onboarding.forms import DomainFormSet, HostForm, HostFormSet, ProfileForm, RegionValuesForm
-from onboarding.forms_cutover import CutoverForm
-from onboarding.templates_on_record import put_templates_on_record
+from onboarding.blueprints.on_record import put_templates_on_record
+from onboarding.forms.cutovers import CutoverForm
+from onboarding.forms.profile import (
+    DomainFormSet,
+    HostForm,
+    HostFormSet,
+    ProfileForm,
+    RegionValuesForm,
+)
 from tenants.models import Host, Tenant, User
 from tests.cast import SignIn
 

@@ -20,6 +20,7 @@ from django.utils import timezone
 from checks.engine.outcomes import Kind, Verdict
 from checks.models import Observation
 from onboarding import closing, file_store, leaving
+from onboarding.cutovers.snapshots import digest_of
 from onboarding.errors import OnboardingError
 from onboarding.evidence_files import keep_file
 from onboarding.models import (
@@ -36,8 +37,7 @@ from onboarding.models import (
 )
 from onboarding.packs import building
 from onboarding.packs.verify import DIGESTS, faults_in, read_archive
-from onboarding.snapshots import digest_of
-from onboarding.standing import refresh_states
+from onboarding.plans.standing import refresh_states
 from onboarding.talk import Words, add_comment
 from onboarding.tasks import build_lost_packs
 from tenants.models import ActivityLine, Tenant, User

@@ -12,8 +12,8 @@ from django.utils import timezone
 
 from checks.engine.outcomes import Kind, Verdict
 from checks.models import Check, Discovery
+from onboarding.blueprints.on_record import put_templates_on_record
 from onboarding.models import Cutover
-from onboarding.templates_on_record import put_templates_on_record
 from onboarding.templatetags.plan_words import largest, tree_lines
 from tenants.models import Tenant, User
 from tests.cast import Look

@@ -13,8 +13,8 @@ from django.utils import timezone
 
 from checks.engine.outcomes import Kind, Verdict
 from onboarding.models import Cutover, Responsibility, Task
-from onboarding.rows import Shape
-from onboarding.task_acts import confirm_task
+from onboarding.plans.rows import Shape
+from onboarding.plans.task_acts import confirm_task
 from tenants.models import Tenant, User
 from tests.cast import Look, task_of
 from tests.clock import at, held

@@ -12,10 +12,10 @@ from django.utils import timezone
 
 from checks.engine.outcomes import Kind, Verdict
 from checks.models import Check, Observation
+from onboarding.cutovers.snapshots import take_at_opening
 from onboarding.handoffs import find, hand_off
 from onboarding.packs.facts import facts_of
 from onboarding.services import HostEntry
-from onboarding.snapshots import take_at_opening
 from tenants.links import LinkState
 from tenants.models import ActivityLine, Domain, Host, Tenant, User
 from tests.cast import Look, MakeTenant, SignIn

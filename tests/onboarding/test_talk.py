@@ -18,7 +18,7 @@ from onboarding import exporting, file_store
 from onboarding.errors import NotYours, OnboardingError
 from onboarding.markdown import render
 from onboarding.models import Comment, Task
-from onboarding.standing import refresh_states
+from onboarding.plans.standing import refresh_states
 from onboarding.talk import (
     Words,
     add_comment,

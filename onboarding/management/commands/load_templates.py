@@ -7,8 +7,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from checks.subjects import keep_checks
-from onboarding.blueprint import BlueprintError
-from onboarding.templates_on_record import put_templates_on_record
+from onboarding.blueprints.blueprint import BlueprintError
+from onboarding.blueprints.on_record import put_templates_on_record
 from tenants.errors import TenantError
 from tenants.models import Tenant
 from tenants.regions import load_book

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from onboarding.blueprint import (
+from onboarding.blueprints.blueprint import (
     TEMPLATE_FILE,
     Blueprint,
     BlueprintError,

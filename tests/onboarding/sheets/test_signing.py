@@ -7,8 +7,8 @@ from django.urls import reverse
 
 from onboarding.errors import MovedMeanwhile, NotYours, OnboardingError
 from onboarding.models import Responsibility, Sheet, SheetRow, Task
+from onboarding.plans.task_acts import confirm_task, withdraw_confirmation
 from onboarding.sheets import keeping, signing
-from onboarding.task_acts import confirm_task, withdraw_confirmation
 from tenants.models import ActivityLine, Tenant, User
 from tests.cast import SignIn
 from tests.onboarding.sheets.rows import add, brought, entry_of, sheet_of

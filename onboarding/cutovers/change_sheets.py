@@ -1,0 +1,227 @@
+"""What is published now, what to publish instead, and what goes: one sheet for each domain.
+
+Pure over the checks' newest observations. A sheet removes nothing silently: what it would take away
+and does not know is named, and the records are shown only once somebody has agreed to each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from checks.engine.discovery_names import GATEWAYS, PLATFORMS, named
+from checks.engine.outcomes import Kind, Verdict
+from checks.engine.servers import ANSWERED
+from checks.models import Check
+from onboarding.cutovers.dns_forms import DnsForm, form_of
+from onboarding.cutovers.records import RecordToPublish, records_for
+from onboarding.plans.proof import Subject
+from tenants.regions import Region
+
+_LONGEST_STRING = 255
+
+
+@dataclass(frozen=True)
+class Line:
+    """One record as a zone file has it. The value of MX is `<preference> <exchange>`."""
+
+    owner: str
+    ttl: int | None
+    rtype: str
+    value: str
+
+    def __str__(self) -> str:
+        ttl = f" {self.ttl}" if self.ttl is not None else ""
+        return f"{self.owner}.{ttl} IN {self.rtype} {self._data}"
+
+    @property
+    def _data(self) -> str:
+        if self.rtype == "TXT":
+            return quoted(self.value)
+        return self.value if self.value.endswith(".") else f"{self.value}."
+
+
+def quoted(text: str) -> str:
+    """A TXT value in a zone file: strings of at most 255 bytes, quoted (RFC 1035 section 5.1)."""
+    raw = text.encode()
+    parts = [raw[i : i + _LONGEST_STRING] for i in range(0, len(raw), _LONGEST_STRING)] or [b""]
+    return " ".join(f'"{"".join(map(_escaped, part))}"' for part in parts)
+
+
+def _escaped(byte: int) -> str:
+    if byte in b'"\\':
+        return f"\\{chr(byte)}"
+    return chr(byte) if 32 <= byte < 127 else f"\\{byte:03d}"
+
+
+@dataclass(frozen=True)
+class ChangeSheet:
+    """One domain's change. `silent` servers told nothing at the newest look; `differ` says that the
+    others do not agree, so that there is more than one "now"; `is_stale`, that nobody has looked
+    lately. `unknown` is what would go and is nothing we know; `agreed` whether somebody has agreed
+    to all of that."""
+
+    domain: str
+    check: Check
+    now: tuple[Line, ...]
+    publish: tuple[Line, ...]
+    records: tuple[RecordToPublish, ...]
+    unknown: tuple[str, ...] = ()
+    agreed: bool = True
+    silent: tuple[str, ...] = ()
+    differ: bool = False
+    is_known: bool = True
+    is_stale: bool = False
+    form: DnsForm | None = None
+    widen_policy: tuple[str, ...] = ()
+
+    @property
+    def removed(self) -> tuple[Line, ...]:
+        return tuple(line for line in self.now if _key(line) not in map(_key, self.publish))
+
+    @property
+    def kept(self) -> tuple[Line, ...]:
+        return tuple(line for line in self.publish if _key(line) in map(_key, self.now))
+
+    @property
+    def added(self) -> tuple[Line, ...]:
+        return tuple(line for line in self.publish if _key(line) not in map(_key, self.now))
+
+    @property
+    def is_done(self) -> bool:
+        """Nothing is left to do, and the check itself said so when it last looked."""
+        latest = self.check.latest
+        is_yes = latest is not None and Verdict(latest.verdict).is_yes
+        is_whole = not (self.silent or self.differ or self.is_stale)
+        return is_yes and is_whole and not (self.removed or self.added)
+
+    @property
+    def is_at_a_loss(self) -> bool:
+        """What to publish is not known: the region lacks its values, or nothing was seen yet."""
+        return not self.records and not self.is_done
+
+    @property
+    def zone_text(self) -> str:
+        return "\n".join(map(str, self.publish))
+
+    @property
+    def seen_at(self) -> datetime | None:
+        return self.check.looked_at
+
+
+def _key(line: Line) -> tuple[str, str]:
+    """Preferences are the client's to choose: an MX host that stands there already stays."""
+    if line.rtype == "MX":
+        return (line.rtype, line.value.partition(" ")[2].removesuffix("."))
+    return (line.rtype, line.value)
+
+
+def sheet_of(
+    subject: Subject,
+    region: Region,
+    *,
+    hosts: Collection[str] = (),
+    agreed: Collection[str] = (),
+    mta_sts: Subject | None = None,
+    is_stale: bool = False,
+) -> ChangeSheet | None:
+    """The change of MX or SPF that makes the subject's check say yes; None without a check.
+
+    `hosts` are the tenant's own delivery routes, `agreed` the values that may go; `is_stale`:
+    nobody has looked lately.
+    """
+    check = subject.check
+    if check is None:
+        return None
+    rows = check.latest.evidence.get("servers", []) if check.latest is not None else []
+    told = [row for row in rows if row.get("status") in ANSWERED]
+    rtype = "MX" if subject.kind is Kind.MX else "TXT"
+    now = _published(subject, rtype, told)
+    records = tuple(records_for(subject, region))
+    publish = tuple(
+        Line(subject.name, record.ttl or _ttl(told), rtype, record.value) for record in records
+    )
+    sheet = ChangeSheet(
+        domain=subject.name,
+        check=check,
+        now=now,
+        publish=publish or now,
+        records=records,
+        silent=tuple(f"{r['name']} ({r['address']})" for r in rows if r not in told),
+        differ=len({frozenset(_values(subject, row)) for row in told}) > 1,
+        is_known=bool(told),
+        is_stale=is_stale,
+        form=form_of({row["name"] for row in rows}),
+        widen_policy=_to_widen(mta_sts, region) if subject.kind is Kind.MX else (),
+    )
+    unknown = _unknown(subject, sheet, region, hosts)
+    return replace(sheet, unknown=unknown, agreed=set(unknown) <= set(agreed))
+
+
+def _values(subject: Subject, row: Mapping[str, Any]) -> list[str]:
+    values = list(row.get("values") or ())
+    if subject.kind is Kind.MX:
+        return values
+    return [value for value in values if is_spf(value)]
+
+
+def is_spf(value: str) -> bool:
+    """RFC 7208 section 4.5: the version, then a space or the end."""
+    return value.lower() == "v=spf1" or value.lower().startswith("v=spf1 ")
+
+
+def _ttl(told: Sequence[Mapping[str, Any]]) -> int | None:
+    return max((row["ttl"] for row in told if row.get("ttl") is not None), default=None)
+
+
+def _published(subject: Subject, rtype: str, told: Sequence[Mapping[str, Any]]) -> tuple[Line, ...]:
+    """Every value that any server gives out, with the longest TTL it is given."""
+    ttls: dict[str, int] = {}
+    for row in told:
+        for value in _values(subject, row):
+            ttls[value] = max(ttls.get(value, 0), row.get("ttl") or 0)
+    return tuple(Line(subject.name, ttls[value], rtype, value) for value in sorted(ttls))
+
+
+def _unknown(
+    subject: Subject, sheet: ChangeSheet, region: Region, hosts: Collection[str]
+) -> tuple[str, ...]:
+    """What would go, and is neither the platform's, a known gateway's, nor the tenant's own."""
+    if subject.kind is Kind.MX:
+        return tuple(line.value for line in sheet.removed if not _is_familiar(line.value, hosts))
+    kept = {term.lower() for line in sheet.publish for term in line.value.split()}
+    gone = [term for line in sheet.removed for term in line.value.split()]
+    return tuple(
+        dict.fromkeys(
+            term for term in gone if term.lower() not in kept and not _is_ours(term, region)
+        )
+    )
+
+
+def _is_familiar(value: str, hosts: Collection[str]) -> bool:
+    host = value.partition(" ")[2]
+    return host in hosts or bool(named(host, PLATFORMS) or named(host, GATEWAYS))
+
+
+def _is_ours(term: str, region: Region) -> bool:
+    target = term.lower().partition(":")[2]
+    return bool(target) and (named(target, GATEWAYS) == "Mimecast" or target == region.spf_include)
+
+
+def _to_widen(mta_sts: Subject | None, region: Region) -> tuple[str, ...]:
+    """The hosts that an MTA-STS policy has to permit before MX may move (RFC 8461 section 3.2);
+    empty where there is no policy, or where it permits them."""
+    latest = mta_sts.check.latest if mta_sts is not None and mta_sts.check is not None else None
+    if latest is None or latest.verdict == "not_applicable":
+        return ()
+    told = {found["code"]: found.get("params") or {} for found in latest.findings}
+    if "mta-sts.permits" in told or "mta-sts.mode-none" in told:
+        return ()
+    refused = [
+        host
+        for code in ("mta-sts.not-permitted", "mta-sts.not-permitted-testing")
+        for host in told.get(code, {}).get("hosts", ())
+    ]
+    return tuple(refused or region.mx)

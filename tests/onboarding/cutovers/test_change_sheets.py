@@ -1,0 +1,241 @@
+"""Change sheets: what is published, what to publish, and what may not go unnamed."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from checks.engine.outcomes import Kind
+from checks.models import Check, Observation
+from onboarding.cutovers.change_sheets import ChangeSheet, Line, quoted, sheet_of
+from onboarding.cutovers.dns_forms import form_of
+from onboarding.plans.proof import Subject
+from tenants.models import Domain, Tenant, User
+from tenants.regions import load_book
+from tests.cast import SignIn
+from tests.cutovers import cutover_of
+from tests.markup import texts
+from tests.onboarding.cutovers.test_cutover_room import plan_inbound, seen
+
+REGION = load_book().regions["us"]
+NEW = [f"10 {host}" for host in REGION.mx]
+OLD = "0 northwind-test.mail.protection.outlook.com"
+
+
+def _server(number: int, *values: str, ttl: int = 300, status: str = "records") -> dict[str, Any]:
+    name = f"ns{number}.test"
+    address = f"192.0.2.{number}"
+    return {"name": name, "address": address, "status": status, "values": values, "ttl": ttl}
+
+
+def _sheet(kind: Kind, *servers: dict[str, Any], **given: Any) -> ChangeSheet:
+    records = given.pop("records", None)
+    evidence = {"servers": list(servers)} | ({"records": records} if records is not None else {})
+    check = Check(
+        kind=kind.value,
+        domain=Domain(name="one.test"),
+        latest=Observation(verdict=given.pop("verdict", "fail"), evidence=evidence),
+    )
+    made = sheet_of(Subject(kind, "one.test", check), REGION, **given)
+    assert made is not None
+    return made
+
+
+def test_the_old_set_goes_and_the_regions_hosts_come() -> None:
+    sheet = _sheet(Kind.MX, _server(1, OLD), _server(2, OLD, ttl=3600))
+
+    assert [str(line) for line in sheet.removed] == [f"one.test. 3600 IN MX {OLD}."]
+    assert [str(line) for line in sheet.added] == [f"one.test. 300 IN MX {value}." for value in NEW]
+    assert sheet.zone_text == "\n".join(f"one.test. 300 IN MX {value}." for value in NEW)
+    assert (sheet.unknown, sheet.agreed, sheet.differ) == ((), True, False)
+
+
+@pytest.mark.parametrize(
+    ("value", "hosts", "unknown"),
+    [
+        (OLD, (), ()),
+        ("5 mx.pphosted.com", (), ()),
+        ("10 mail.one.test", ("mail.one.test",), ()),
+        ("10 mail.one.test", (), ("10 mail.one.test",)),
+        ("10 notoutlook.com", (), ("10 notoutlook.com",)),
+    ],
+)
+def test_what_nobody_knows_needs_a_word(
+    value: str, hosts: tuple[str, ...], unknown: tuple[str, ...]
+) -> None:
+    sheet = _sheet(Kind.MX, _server(1, value), hosts=hosts)
+
+    assert (sheet.unknown, sheet.agreed) == (unknown, not unknown)
+
+
+def test_agreeing_to_one_value_is_not_agreeing_to_another() -> None:
+    servers = _server(1, "10 a.one.test", "20 b.one.test")
+
+    half = _sheet(Kind.MX, servers, agreed={"10 a.one.test"})
+    whole = _sheet(Kind.MX, servers, agreed={"10 a.one.test", "20 b.one.test"})
+
+    assert (half.agreed, whole.agreed) == (False, True)
+
+
+def test_a_preference_of_ones_own_is_no_change() -> None:
+    servers = _server(1, *(f"5 {host}" for host in REGION.mx))
+
+    sheet = _sheet(Kind.MX, servers, verdict="pass")
+
+    assert (sheet.removed, sheet.added, sheet.is_done) == ((), (), True)
+
+
+def test_a_silent_server_leaves_the_sheet_undone() -> None:
+    sheet = _sheet(Kind.MX, _server(1, *NEW), _server(2, status="timeout"))
+
+    assert (sheet.silent, sheet.is_done) == (("ns2.test (192.0.2.2)",), False)
+
+
+def test_what_nobody_has_looked_at_lately_is_not_called_done() -> None:
+    sheet = _sheet(Kind.MX, _server(1, *NEW), verdict="pass", is_stale=True)
+
+    assert (sheet.added, sheet.removed, sheet.is_done) == ((), (), False)
+
+
+def test_servers_that_differ_show_everything_any_of_them_gives() -> None:
+    sheet = _sheet(Kind.MX, _server(1, *NEW), _server(2, OLD))
+
+    assert (sheet.differ, [line.value for line in sheet.removed]) == (True, [OLD])
+
+
+def test_nothing_told_is_not_nothing_published() -> None:
+    sheet = _sheet(Kind.MX)
+
+    assert (sheet.is_known, sheet.is_done, len(sheet.added)) == (False, False, 2)
+
+
+def test_what_cannot_be_proposed_is_not_called_done() -> None:
+    sheet = _sheet(Kind.SPF, _server(1, "verify=1"), verdict="unknown")
+
+    assert (sheet.is_done, sheet.is_at_a_loss, sheet.zone_text) == (False, True, "")
+
+
+def test_spf_is_merged_and_other_texts_are_left_alone() -> None:
+    record = "v=spf1 include:spf.protection.outlook.com -all"
+    sheet = _sheet(Kind.SPF, _server(1, record, "verify=1", ttl=900), records=[record])
+
+    assert [str(line) for line in sheet.removed] == [f'one.test. 900 IN TXT "{record}"']
+    assert [str(line) for line in sheet.added] == [
+        'one.test. 900 IN TXT "v=spf1 include:spf.protection.outlook.com'
+        f' include:{REGION.spf_include} -all"'
+    ]
+    assert sheet.unknown == ()
+
+
+def test_an_ending_that_merging_drops_is_named() -> None:
+    records = ["v=spf1 mx -all", "v=spf1 a ~all"]
+
+    sheet = _sheet(Kind.SPF, _server(1, *records), records=records)
+
+    assert (sheet.unknown, sheet.agreed) == (("~all",), False)
+
+
+@pytest.mark.parametrize(
+    ("code", "hosts"),
+    [
+        ("mta-sts.not-permitted", ("a.test",)),
+        ("mta-sts.policy-missing", REGION.mx),
+        ("mta-sts.permits", ()),
+    ],
+)
+def test_a_policy_is_widened_before_mx_moves(code: str, hosts: tuple[str, ...]) -> None:
+    findings = [{"code": code, "params": {"hosts": ["a.test"]}}]
+    policy = Check(latest=Observation(verdict="fail", findings=findings))
+
+    sheet = _sheet(Kind.MX, _server(1, OLD), mta_sts=Subject(Kind.MTA_STS, "one.test", policy))
+
+    assert sheet.widen_policy == tuple(hosts)
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("v=spf1 -all", '"v=spf1 -all"'),
+        ('say "hi" \\', '"say \\"hi\\" \\\\"'),
+        ("a" * 256, f'"{"a" * 255}" "a"'),
+        ("é", '"\\195\\169"'),
+        ("", '""'),
+    ],
+)
+def test_a_text_is_quoted_as_zone_files_want_it(text: str, written: str) -> None:
+    assert quoted(text) == written
+
+
+@pytest.mark.parametrize(
+    ("servers", "form"),
+    [
+        (["amy.ns.cloudflare.com", "bob.ns.cloudflare.com"], ("Cloudflare", "@")),
+        (["ns-1.awsdns-01.com", "ns-2.awsdns-02.co.uk"], ("Amazon Route 53", "")),
+        (["ns1.dnsimple.com"], ("DNSimple", None)),
+        (["amy.ns.cloudflare.com", "ns1.one.test"], None),
+        (["amy.ns.cloudflare.com", "ns1.hetzner.com"], None),
+        ([], None),
+    ],
+)
+def test_a_dns_host_is_recognised_only_where_all_servers_are_its_own(
+    servers: list[str], form: tuple[str, str | None] | None
+) -> None:
+    found = form_of(servers)
+
+    assert ((found.host, found.apex) if found else None) == form
+
+
+def test_the_lines_read_as_a_zone_file() -> None:
+    assert str(Line("one.test", None, "MX", "10 a.test")) == "one.test. IN MX 10 a.test."
+
+
+@pytest.mark.parametrize(
+    ("direction", "ahead", "said"),
+    [("inbound", 1, True), ("inbound", -1, False), ("outbound", 1, False)],
+)
+def test_a_sheet_says_that_mail_is_not_to_be_switched_before_its_window(
+    tenant: Tenant, owner: User, signed_in: SignIn, direction: str, ahead: int, said: bool
+) -> None:
+    cutover = cutover_of(tenant, direction, timezone.now() + timedelta(hours=ahead))
+    address = reverse("onboarding:change-sheet", args=[tenant.public_id, cutover.public_id])
+
+    notes = texts(signed_in(owner).get(address).content.decode(), ".note")
+
+    assert any("Not before" in note and "this cutover back yet" in note for note in notes) is said
+
+
+def test_what_is_published_as_it_should_be_is_not_offered_again(
+    tenant: Tenant, owner: User, signed_in: SignIn
+) -> None:
+    seen(tenant, Kind.MX, timezone.now(), 60, *NEW, servers=2)
+    cutover = plan_inbound(tenant, timezone.now())
+    address = reverse("onboarding:change-sheet", args=[tenant.public_id, cutover.public_id])
+
+    html = signed_in(owner).get(address).content.decode()
+
+    assert "Everything is published as it should be." in texts(html, "p")
+    assert texts(html, "pre") == []
+
+
+def test_records_are_shown_once_what_goes_has_been_agreed_to(
+    tenant: Tenant, owner: User, signed_in: SignIn
+) -> None:
+    seen(tenant, Kind.MX, timezone.now(), 300, "10 mail.northwind.test", servers=2)
+    cutover = plan_inbound(tenant, timezone.now())
+    address = reverse("onboarding:change-sheet", args=[tenant.public_id, cutover.public_id])
+    client = signed_in(owner)
+
+    before = client.get(address).content.decode()
+    after = client.get(address, {"goes": "northwind.test 10 mail.northwind.test"}).content.decode()
+    elsewhere = client.get(address, {"goes": "other.test 10 mail.northwind.test"}).content.decode()
+
+    assert [texts(html, "pre") for html in (before, elsewhere)] == [[], []]
+    assert texts(after, "pre") == [
+        "northwind.test. 300 IN MX 10 us-smtp-inbound-1.mimecast.com."
+        " northwind.test. 300 IN MX 10 us-smtp-inbound-2.mimecast.com."
+    ]
+    assert "10 mail.northwind.test goes" in texts(before, "label")

@@ -1,0 +1,210 @@
+"""What hangs on a cutover concerns its own domains, and the right one of several."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from checks.engine.outcomes import Kind, Verdict
+from checks.models import Check
+from checks.subjects import keep_checks
+from onboarding import queries
+from onboarding.cutovers.planning import plan_cutover
+from onboarding.cutovers.readiness import readiness
+from onboarding.cutovers.room_facts import Row
+from onboarding.cutovers.rooms import facts_of
+from onboarding.cutovers.snapshots import take_at_opening
+from onboarding.cutovers.windows import next_cutover
+from onboarding.messages import put_before_check
+from onboarding.models import Cutover, Plan
+from onboarding.plans.judging import Ground
+from onboarding.plans.outlook import outlook
+from onboarding.plans.task_acts import confirm_task
+from onboarding.queries import CheckCounts
+from onboarding.tasks import watch_cutovers
+from tenants.models import Tenant, User
+from tests.cast import Look, MakeTenant, SignIn, task_of
+from tests.cutovers import cutover_of
+from tests.markup import texts
+from tests.onboarding.cutovers.test_planning import MOMENT, WEEK, domain_of
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def tenant(make_tenant: MakeTenant) -> Tenant:
+    return make_tenant(
+        domains=(("main.test", "primary"), ("side.test", "secondary"), ("try.test", "test"))
+    )
+
+
+def _rows(cutover: Cutover, tenant: Tenant) -> dict[str, Row]:
+    region, tasks = tenant.region_values, list(queries.tasks_of(tenant.plan))
+    facts = facts_of(cutover, tasks, Ground.of(tenant), [], region, now=timezone.now())
+    return {row.key: row for row in readiness(facts)}
+
+
+def test_readiness_and_close_watching_are_of_the_cutovers_domains(
+    tenant: Tenant, look: Look
+) -> None:
+    soon = timezone.now()
+    first = cutover_of(tenant, "inbound", soon, "side.test", "try.test")
+    second = cutover_of(tenant, "inbound", soon + WEEK, "main.test")
+    look(tenant, Kind.OWNERSHIP, Verdict.FAIL, subject="main.test")
+    look(tenant, Kind.OWNERSHIP, Verdict.FAIL, subject="main.test", minutes=1)
+
+    watch_cutovers()
+
+    watched = Check.objects.filter(closely_until__gt=soon, kind=Kind.MX)
+    assert sorted(str(check.domain) for check in watched) == ["side.test", "try.test"]
+    told = [_rows(cutover, tenant)["ownership"] for cutover in (first, second)]
+    assert told[0].verdict is Verdict.UNKNOWN
+    assert "side.test and try.test" in told[0].words
+    assert (told[1].verdict, told[1].words) == (
+        Verdict.FAIL,
+        "main.test: ownership is not proved.",
+    )
+
+
+def test_what_is_kept_at_the_opening_is_the_cutovers_own(tenant: Tenant) -> None:
+    made = take_at_opening(cutover_of(tenant, "inbound", timezone.now(), "try.test"))
+
+    assert made is not None
+    assert [entry["domain"] for entry in made.content] == ["try.test"]
+
+
+def test_the_room_and_its_sheets_name_the_cutovers_domains_alone(
+    tenant: Tenant, consultant: User, signed_in: SignIn
+) -> None:
+    first = cutover_of(tenant, "inbound", MOMENT, "side.test")
+    cutover_of(tenant, "inbound", MOMENT + WEEK, "main.test")
+    client = signed_in(consultant)
+
+    for name in ("cutover-room", "change-sheet", "pre-flight"):
+        address = reverse(f"onboarding:{name}", args=[tenant.public_id, first.public_id])
+        html = client.get(address).content.decode()
+        shown = html.split('class="tabs"', 1)[1]
+        assert "side.test" in shown
+        assert "main.test" not in shown
+
+
+def test_inbound_of_a_test_domain_waits_for_its_own_outbound_alone(
+    tenant: Tenant, consultant: User, owner: User
+) -> None:
+    cutover = cutover_of(tenant, "inbound", timezone.now() + timedelta(days=4), "try.test")
+    task = task_of(tenant, "outbound-cutover")
+    type(task).objects.filter(pk=task.pk).update(depends_on=[])
+    task.refresh_from_db()
+    before = _rows(cutover, tenant)["outbound"].verdict
+
+    confirm_task(task, by=owner, side="client", domain=domain_of(tenant, "try.test"))
+
+    assert task_of(tenant, "outbound-cutover").is_complete is False
+    assert (before, _rows(cutover, tenant)["outbound"].verdict) == (Verdict.FAIL, Verdict.PASS)
+
+
+@pytest.mark.parametrize(
+    ("key", "day"),
+    [
+        ("spf-update", date(2027, 3, 1)),
+        ("outbound-cutover", date(2027, 3, 11)),
+    ],
+)
+def test_what_prepares_is_due_by_the_first_and_the_switch_with_the_last(
+    tenant: Tenant, consultant: User, key: str, day: date
+) -> None:
+    for moment, name in ((MOMENT + WEEK, "main.test"), (MOMENT, "side.test")):
+        plan_cutover(tenant.plan, "outbound", moment, [domain_of(tenant, name)], by=consultant)
+
+    assert task_of(tenant, key).due_on == day
+
+
+def test_the_outlook_is_of_the_first_cutover_that_has_not_switched(
+    tenant: Tenant, look: Look
+) -> None:
+    now = timezone.now()
+    first = cutover_of(tenant, "inbound", now - WEEK, "side.test")
+    second = cutover_of(tenant, "inbound", now + WEEK, "main.test")
+    cutovers = [first, second]
+
+    def seen() -> Cutover | None:
+        plan = Plan.objects.get(tenant=tenant)
+        switched = set(queries.switched(Cutover.objects.all()).values_list("pk", flat=True))
+        tasks = list(queries.open_tasks([tenant]))
+        return outlook(plan, cutovers, tasks, CheckCounts(), [], switched=switched, now=now).cutover
+
+    assert seen() == first
+    look(tenant, Kind.MX, Verdict.PASS, subject="side.test")
+    assert seen() == second
+
+
+def test_the_next_cutover_is_the_first_whose_window_is_not_over() -> None:
+    first, second = Cutover(planned_at=MOMENT), Cutover(planned_at=MOMENT + WEEK)
+
+    assert next_cutover([first, second], now=MOMENT + timedelta(hours=3)) is first
+    assert next_cutover([first, second], now=MOMENT + timedelta(hours=5)) is second
+    assert next_cutover([first, second], now=MOMENT + 3 * WEEK) is second
+    assert next_cutover([], now=MOMENT) is None
+
+
+def test_a_message_is_held_against_its_own_domains_cutover(
+    tenant: Tenant, consultant: User
+) -> None:
+    tenant.domains.update(dkim_selectors="mimecast")
+    keep_checks(tenant)
+    cutover_of(tenant, "outbound", MOMENT, "side.test")
+    cutover_of(tenant, "outbound", MOMENT + WEEK, "main.test")
+    check = Check.objects.get(tenant=tenant, kind=Kind.MESSAGE, domain__name="main.test")
+
+    shown = put_before_check(tenant.plan, check, b"From: a@main.test\n\n", by=consultant)
+
+    assert shown.not_before == MOMENT + WEEK
+
+
+def _sentences(client: Any, tenant: Tenant) -> list[str]:
+    page = reverse("onboarding:cutover-plan", args=[tenant.public_id])
+    strong = texts(client.get(page).content.decode(), ".strong")
+    return [sentence for sentence in strong if "domain" in sentence]
+
+
+def test_a_primary_planned_before_the_others_is_warned_of(
+    tenant: Tenant, consultant: User, signed_in: SignIn
+) -> None:
+    client = signed_in(consultant)
+    primary = cutover_of(tenant, "inbound", MOMENT, "main.test")
+    cutover_of(tenant, "inbound", MOMENT + WEEK, "side.test")
+    sentence = (
+        "The primary domain main.test goes before side.test and try.test. Try the switch with a"
+        " test or secondary domain first."
+    )
+
+    assert _sentences(client, tenant) == [sentence]
+    room = reverse("onboarding:cutover-room", args=[tenant.public_id, primary.public_id])
+    assert sentence in texts(client.get(room).content.decode(), "p")
+
+    Cutover.objects.filter(pk=primary.pk).update(planned_at=MOMENT + 2 * WEEK)
+    cutover_of(tenant, "inbound", MOMENT, "try.test")
+    assert _sentences(client, tenant) == []
+
+
+@pytest.mark.parametrize("domains", [2, 40])
+def test_the_page_of_cutovers_asks_as_much_for_two_domains_as_for_forty(
+    make_tenant: MakeTenant,
+    consultant: User,
+    signed_in: SignIn,
+    django_assert_num_queries: Any,
+    domains: int,
+) -> None:
+    names = tuple((f"d{number}.test", "secondary") for number in range(domains))
+    large = make_tenant("Large", domains=names)
+    cutover_of(large, "inbound", MOMENT, *[name for name, _ in names[::2]])
+    client = signed_in(consultant)
+    page = reverse("onboarding:cutover-plan", args=[large.public_id])
+    client.get(page)
+
+    with django_assert_num_queries(22):
+        assert client.get(page).status_code == 200

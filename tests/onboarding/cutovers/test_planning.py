@@ -1,0 +1,348 @@
+"""Several cutovers of a direction, each with its domains."""
+
+from __future__ import annotations
+
+import importlib
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.apps import apps
+from django.db import IntegrityError, transaction
+from django.urls import reverse
+from django.utils import timezone
+
+from onboarding.cutovers import voting
+from onboarding.cutovers.on_call import candidates, put_on_call
+from onboarding.cutovers.planning import change_cutover, drop_cutover, plan_cutover
+from onboarding.cutovers.rehearsing import Run, keep_rehearsal
+from onboarding.cutovers.rooms import facts_of
+from onboarding.errors import MovedMeanwhile, OnboardingError
+from onboarding.models import Cutover, CutoverDomain, Rehearsal
+from onboarding.plans.judging import Ground
+from tenants.models import ActivityLine, Domain, Tenant, User
+from tests.cast import MakeTenant, SignIn
+from tests.cutovers import cutover_of
+from tests.markup import texts
+
+# A Thursday evening; the tenants of tests live in UTC.
+MOMENT = datetime(2027, 3, 4, 19, 0, tzinfo=UTC)
+WEEK = timedelta(days=7)
+
+
+@pytest.fixture
+def tenant(make_tenant: MakeTenant) -> Tenant:
+    return make_tenant(
+        domains=(("main.test", "primary"), ("side.test", "secondary"), ("try.test", "test"))
+    )
+
+
+def domain_of(tenant: Tenant, name: str) -> Domain:
+    return tenant.domains.get(name=name)
+
+
+def _names(cutover: Cutover) -> list[str]:
+    return sorted(cutover.domains.values_list("name", flat=True))
+
+
+# --- Planning
+
+
+def test_test_domains_go_first_and_the_page_says_which_are_left(
+    tenant: Tenant, consultant: User, signed_in: SignIn
+) -> None:
+    client = signed_in(consultant)
+    page = reverse("onboarding:cutover-plan", args=[tenant.public_id])
+    chosen = [domain_of(tenant, name).public_id for name in ("side.test", "try.test")]
+
+    client.post(page, {"direction": "inbound", "planned_at": "2027-03-04T19:00", "domains": chosen})
+
+    made = Cutover.objects.get(plan__tenant=tenant)
+    assert (made.planned_at, _names(made)) == (MOMENT, ["side.test", "try.test"])
+    html = client.get(page).content.decode()
+    assert texts(html, "#left-outbound") == ["In none yet: main.test, side.test and try.test."]
+    assert texts(html, "#left-inbound") == ["In none yet: main.test."]
+    line = ActivityLine.objects.get(tenant=tenant, act="cutover-planned")
+    assert line.params["of"] == "side.test and try.test"
+
+
+def test_no_domain_is_in_two_cutovers_of_one_direction(tenant: Tenant, consultant: User) -> None:
+    cutover_of(tenant, "inbound", MOMENT, "side.test")
+    cutover_of(tenant, "outbound", MOMENT, "side.test")
+    side = domain_of(tenant, "side.test")
+
+    with pytest.raises(MovedMeanwhile, match="in another inbound cutover"):
+        plan_cutover(tenant.plan, "inbound", MOMENT + WEEK, [side], by=consultant)
+    other = Cutover.objects.create(plan=tenant.plan, direction="inbound", planned_at=MOMENT)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        CutoverDomain.objects.create(cutover=other, domain=side, direction="inbound")
+
+    assert CutoverDomain.objects.filter(domain=side).count() == 2
+
+
+@pytest.mark.parametrize(
+    ("domains", "sentence"),
+    [
+        ([], "Choose one domain at least."),
+        (["elsewhere.test"], "One of these domains is in another cutover by now: choose again."),
+        (["side.test"], "One of these domains is in another cutover by now: choose again."),
+        (["none"], "One of these domains is in another cutover by now: choose again."),
+    ],
+)
+def test_a_domain_that_is_not_to_be_had_gets_a_sentence(
+    tenant: Tenant,
+    consultant: User,
+    outsider: User,
+    signed_in: SignIn,
+    domains: list[str],
+    sentence: str,
+) -> None:
+    cutover_of(tenant, "inbound", MOMENT, "side.test")
+    known = {domain.name: domain.public_id for domain in Domain.objects.all()}
+
+    answer = signed_in(consultant).post(
+        reverse("onboarding:cutover-plan", args=[tenant.public_id]),
+        {
+            "direction": "inbound",
+            "planned_at": "2027-03-05T20:15",
+            "domains": [known.get(name, name) for name in domains],
+        },
+    )
+
+    html = answer.content.decode()
+    assert answer.status_code == 422
+    assert texts(html, ".errorlist") == [sentence]
+    assert 'value="2027-03-05T20:15"' in html
+    assert Cutover.objects.count() == 1
+
+
+def test_another_tenants_cutover_is_neither_changed_nor_dropped(
+    tenant: Tenant, make_tenant: MakeTenant, consultant: User, signed_in: SignIn
+) -> None:
+    foreign = cutover_of(make_tenant("Other", domains=(("o.test", "primary"),)), "inbound", MOMENT)
+    client = signed_in(consultant)
+
+    for name in ("cutover-change", "cutover-drop"):
+        address = reverse(f"onboarding:{name}", args=[tenant.public_id, foreign.public_id])
+        assert client.post(address).status_code == 404
+
+
+# --- Changing
+
+
+def _decided(cutover: Cutover, consultant: User, owner: User) -> None:
+    voting.name_approvers(cutover, mimecast=consultant, client=owner, by=consultant)
+    Cutover.objects.filter(pk=cutover.pk).update(confirmed_at=MOMENT, confirmed_by=consultant)
+    cutover.refresh_from_db()
+    facts = facts_of(
+        cutover,
+        [],
+        Ground.of(cutover.plan.tenant),
+        [],
+        cutover.plan.tenant.region_values,
+        now=timezone.now(),
+    )
+    ballot = voting.Ballot(cutover.planned_at, cutover.round, False, "Not yet.")
+    assert voting.cast(cutover, ballot, [], facts, by=owner) is not None
+
+
+@pytest.fixture
+def owner(tenant: Tenant) -> User:
+    user = User.objects.create_user("owner@main.test", "pw", name="Owner Person")
+    tenant.memberships.create(user=user, role="owner")
+    return user
+
+
+def test_other_domains_take_back_what_was_decided(
+    tenant: Tenant, consultant: User, owner: User
+) -> None:
+    cutover = cutover_of(tenant, "inbound", MOMENT, "side.test")
+    _decided(cutover, consultant, owner)
+
+    both = [domain_of(tenant, "side.test"), domain_of(tenant, "try.test")]
+    change_cutover(cutover, MOMENT, both, shown=1, by=consultant)
+
+    cutover.refresh_from_db()
+    assert (cutover.confirmed_at, cutover.confirmed_by, cutover.round) == (None, None, 2)
+    assert voting.verdict_of(cutover) is None
+    assert voting.votes_of(cutover) == {}
+    assert cutover.verdicts.get().content["domains"] == ["side.test"]
+
+
+def test_a_window_moved_away_and_back_is_decided_anew(
+    tenant: Tenant, consultant: User, owner: User
+) -> None:
+    cutover = cutover_of(tenant, "inbound", MOMENT, "side.test")
+    _decided(cutover, consultant, owner)
+
+    for shown, moment in ((1, MOMENT + WEEK), (2, MOMENT)):
+        side = [domain_of(tenant, "side.test")]
+        change_cutover(cutover, moment, side, shown=shown, by=consultant)
+
+    cutover.refresh_from_db()
+    assert voting.verdict_of(cutover) is None
+
+
+def test_saving_without_a_change_takes_nothing_back(
+    tenant: Tenant, consultant: User, owner: User
+) -> None:
+    cutover = cutover_of(tenant, "inbound", MOMENT, "side.test")
+    _decided(cutover, consultant, owner)
+
+    change_cutover(cutover, MOMENT, [domain_of(tenant, "side.test")], shown=1, by=consultant)
+
+    cutover.refresh_from_db()
+    assert cutover.confirmed_by == consultant
+    assert voting.verdict_of(cutover) is not None
+
+
+def test_whoever_saw_an_older_cutover_changes_nothing(tenant: Tenant, consultant: User) -> None:
+    cutover = cutover_of(tenant, "inbound", MOMENT, "side.test")
+    change_cutover(cutover, MOMENT + WEEK, [domain_of(tenant, "side.test")], shown=1, by=consultant)
+
+    with pytest.raises(MovedMeanwhile):
+        change_cutover(cutover, MOMENT, [domain_of(tenant, "try.test")], shown=1, by=consultant)
+
+    assert _names(cutover) == ["side.test"]
+
+
+@pytest.mark.parametrize(
+    ("hours", "wanted", "is_changed"),
+    [
+        (1, ["side.test", "try.test"], True),
+        (0, ["side.test"], False),
+        (-3, ["side.test"], False),
+        (-5, ["side.test"], True),
+        (-5, ["main.test", "side.test", "try.test"], False),
+    ],
+)
+def test_domains_stand_once_the_window_opened_and_can_only_leave_when_it_is_over(
+    tenant: Tenant, consultant: User, hours: float, wanted: list[str], is_changed: bool
+) -> None:
+    moment = timezone.now() + timedelta(hours=hours)
+    cutover = cutover_of(tenant, "inbound", moment, "main.test", "side.test")
+    domains = list(tenant.domains.filter(name__in=wanted))
+
+    try:
+        change_cutover(cutover, moment, domains, shown=1, by=consultant)
+    except OnboardingError:
+        assert not is_changed
+
+    assert (_names(cutover) == wanted) == is_changed
+
+
+def test_what_was_decided_of_a_window_that_is_over_stays(
+    tenant: Tenant, consultant: User, owner: User
+) -> None:
+    moment = timezone.now() - timedelta(hours=5)
+    cutover = cutover_of(tenant, "inbound", moment, "main.test", "side.test")
+    _decided(cutover, consultant, owner)
+
+    change_cutover(cutover, moment, [domain_of(tenant, "side.test")], shown=1, by=consultant)
+
+    cutover.refresh_from_db()
+    assert voting.verdict_of(cutover) is not None
+
+
+def test_a_domain_removed_from_the_profile_takes_back_what_was_decided(
+    tenant: Tenant, consultant: User, signed_in: SignIn
+) -> None:
+    cutover = cutover_of(tenant, "inbound", MOMENT, "side.test", "try.test")
+    Cutover.objects.update(confirmed_at=MOMENT, confirmed_by=consultant)
+    from_page = reverse("onboarding:profile-edit", args=[tenant.public_id])
+    rows = {
+        f"domains-{n}-{key}": str(value)
+        for n, domain in enumerate(tenant.domains.all())
+        for key, value in (("id", domain.pk), ("name", domain.name), ("role", domain.role))
+    }
+    client = signed_in(consultant)
+    form = {
+        "name": tenant.name,
+        "seen": client.get(from_page).context["profile"]["seen"].value(),
+        "region": "us",
+        "platform": tenant.platform,
+        "directory_method": tenant.directory_method,
+        "authentication": tenant.authentication,
+        "time_zone": "UTC",
+        "domains-TOTAL_FORMS": "3",
+        "domains-INITIAL_FORMS": "3",
+        "domains-2-DELETE": "on",
+        "hosts-TOTAL_FORMS": "0",
+        "hosts-INITIAL_FORMS": "0",
+    }
+
+    asked = client.post(from_page, form | rows)
+    answer = client.post(from_page, form | rows | {"leaving": asked.context["leaving_mark"]})
+
+    assert (asked.status_code, answer.status_code) == (422, 302)
+    cutover.refresh_from_db()
+    assert (_names(cutover), cutover.confirmed_at, cutover.round) == (["side.test"], None, 2)
+
+
+def test_a_dropped_cutover_gives_its_domains_back(tenant: Tenant, consultant: User) -> None:
+    cutover = cutover_of(tenant, "inbound", MOMENT, "side.test")
+
+    drop_cutover(cutover, by=consultant)
+    plan_cutover(tenant.plan, "inbound", MOMENT, [domain_of(tenant, "side.test")], by=consultant)
+
+    assert Cutover.objects.count() == 1
+
+
+def test_a_dropped_cutover_keeps_what_was_rehearsed_and_decided(
+    tenant: Tenant, consultant: User, owner: User, signed_in: SignIn
+) -> None:
+    cutover = cutover_of(tenant, "inbound", MOMENT, "side.test")
+    kept = keep_rehearsal(
+        cutover,
+        Run("@ 300 MX 10 a.", [], [], []),
+        began_at=MOMENT,
+        now=MOMENT,
+        words="Ran well.",
+        by=consultant,
+    )
+
+    drop_cutover(cutover, by=consultant)
+    plan_cutover(tenant.plan, "inbound", MOMENT, [domain_of(tenant, "side.test")], by=consultant)
+
+    assert (Cutover.objects.count(), Rehearsal.objects.count()) == (1, 1)
+    client = signed_in(consultant)
+    where = [tenant.public_id, cutover.public_id]
+    html = client.get(reverse("onboarding:cutover-plan", args=where[:1])).content.decode()
+    assert any("Inbound cutover of side.test" in each for each in texts(html, "li"))
+    assert reverse("onboarding:cutover-record", args=where) in html
+    for person in (consultant, owner):
+        reader = signed_in(person)
+        record = reader.get(reverse("onboarding:cutover-record", args=where))
+        assert "dropped" in texts(record.content.decode(), ".badge")
+        read = reader.get(reverse("onboarding:rehearsal", args=[*where, kept.public_id]))
+        assert "“Ran well.”" in texts(read.content.decode(), "p")
+        assert reader.get(reverse("onboarding:cutover-room", args=where)).status_code == 404
+
+
+def test_what_reaches_a_dropped_cutover_late_is_told_so(
+    tenant: Tenant, consultant: User, owner: User
+) -> None:
+    cutover = cutover_of(tenant, "inbound", MOMENT, "side.test")
+    drop_cutover(cutover, by=consultant)
+
+    with pytest.raises(MovedMeanwhile, match="dropped"):
+        voting.name_approvers(cutover, mimecast=consultant, client=owner, by=consultant)
+    with pytest.raises(MovedMeanwhile, match="dropped"):
+        keep_rehearsal(
+            cutover, Run("", [], [], []), began_at=MOMENT, now=MOMENT, words="", by=consultant
+        )
+    with pytest.raises(MovedMeanwhile, match="dropped"):
+        put_on_call(cutover, candidates(tenant)[0], "+1 555 0100", by=consultant)
+
+
+def test_cutovers_of_before_keep_all_their_domains(make_tenant: MakeTenant) -> None:
+    names = (("p.test", "primary"), ("s.test", "send_only"), ("r.test", "routing"))
+    tenant = make_tenant("Before", domains=names)
+    inbound, outbound = (
+        Cutover.objects.create(plan=tenant.plan, direction=direction, planned_at=MOMENT)
+        for direction in ("inbound", "outbound")
+    )
+    migration = importlib.import_module("onboarding.migrations.0011_cutovers_keep_their_domains")
+
+    migration.keep_domains(apps, None)
+
+    assert (_names(inbound), _names(outbound)) == (["p.test"], ["p.test", "s.test"])

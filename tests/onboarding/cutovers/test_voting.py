@@ -1,0 +1,239 @@
+"""Go or no-go: who may say it, what it takes, and the one verdict that comes of it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.db import IntegrityError, transaction
+from django.test import Client
+from django.utils import timezone
+
+from checks.engine.outcomes import Kind, Verdict
+from checks.models import Observation
+from onboarding.cutovers import voting
+from onboarding.cutovers.planning import drop_cutover
+from onboarding.cutovers.room_facts import Facts, Row
+from onboarding.cutovers.rooms import facts_of
+from onboarding.cutovers.snapshots import digest_of
+from onboarding.cutovers.voting import Ballot
+from onboarding.errors import MovedMeanwhile, NotYours, OnboardingError
+from onboarding.models import Cutover, CutoverVerdict, CutoverVote
+from onboarding.plans.judging import Ground
+from tenants.models import Membership, Tenant, User
+from tests.cast import SignIn
+from tests.onboarding.cutovers.test_cutover_room import address, plan_inbound, seen
+
+GREEN = [Row("ttl", "TTL", Verdict.PASS, "Fine.")]
+RED = [Row("ttl", "TTL", Verdict.FAIL, "Not yet."), Row("mx", "MX", Verdict.UNKNOWN, "Dark.")]
+
+
+@pytest.fixture
+def cutover(tenant: Tenant, consultant: User, owner: User) -> Cutover:
+    made = plan_inbound(tenant, timezone.now() + timedelta(days=2))
+    voting.name_approvers(made, mimecast=consultant, client=owner, by=consultant)
+    made.refresh_from_db()
+    return made
+
+
+def _facts(cutover: Cutover) -> Facts:
+    tenant = cutover.plan.tenant
+    ground = Ground.of(tenant)
+    return facts_of(cutover, [], ground, [], tenant.region_values, now=timezone.now())
+
+
+def _cast(
+    cutover: Cutover,
+    by: User,
+    *,
+    is_go: bool = True,
+    rows: list[Row] = GREEN,
+    shown: list[Row] | None = None,
+    risk: str = "",
+) -> CutoverVerdict | None:
+    held_back = [row.key for row in (rows if shown is None else shown) if row.holds_back]
+    ballot = Ballot(cutover.planned_at, cutover.round, is_go, "As agreed.", risk, held_back)
+    return voting.cast(cutover, ballot, rows, _facts(cutover), by=by)
+
+
+def test_two_goes_are_the_verdict(cutover: Cutover, consultant: User, owner: User) -> None:
+    first = _cast(cutover, consultant)
+    second = _cast(cutover, owner)
+
+    assert first is None
+    assert second is not None
+    assert (second.is_go, second.digest) == (True, digest_of(second.content))
+    assert [row["key"] for row in second.content["rows"]] == ["ttl"]
+    assert [(v["side"], v["by"], v["is_go"]) for v in second.content["votes"]] == [
+        ("client", "Owner Person", True),
+        ("mimecast", "Con Sultant", True),
+    ]
+
+
+def test_one_no_go_is_enough(cutover: Cutover, owner: User) -> None:
+    made = _cast(cutover, owner, is_go=False, rows=RED)
+
+    assert made is not None
+    assert made.is_go is False
+
+
+@pytest.mark.parametrize(("risk", "recorded"), [("", 0), ("The client insists.", 1)])
+def test_a_go_against_readiness_takes_words(
+    cutover: Cutover, consultant: User, risk: str, recorded: int
+) -> None:
+    if risk:
+        _cast(cutover, consultant, rows=RED, risk=risk)
+    else:
+        with pytest.raises(OnboardingError, match="TTL, MX"):
+            _cast(cutover, consultant, rows=RED)
+
+    assert [vote.accepted_risk for vote in CutoverVote.objects.all()] == [risk] * recorded
+
+
+def test_words_about_one_row_are_none_about_another(cutover: Cutover, consultant: User) -> None:
+    with pytest.raises(MovedMeanwhile, match="“MX” holds the cutover back too"):
+        _cast(cutover, consultant, rows=RED, shown=RED[:1], risk="TTL is known.")
+
+    assert CutoverVote.objects.count() == 0
+
+
+@pytest.mark.parametrize(("before", "decided"), [(GREEN, False), (RED[:1], False), (RED, True)])
+def test_a_go_stands_for_what_held_back_when_it_was_said(
+    cutover: Cutover, consultant: User, owner: User, before: list[Row], decided: bool
+) -> None:
+    _cast(cutover, consultant, rows=before, risk="Known.")
+
+    made = _cast(cutover, owner, rows=RED, risk="Known as well.")
+
+    assert (made is not None) == decided
+
+
+def test_a_no_go_keeps_what_the_other_had_said(
+    cutover: Cutover, consultant: User, owner: User
+) -> None:
+    _cast(cutover, consultant)
+
+    made = _cast(cutover, owner, is_go=False, rows=RED)
+
+    assert made is not None
+    assert [vote["is_go"] for vote in made.content["votes"]] == [False, True]
+
+
+def test_nobody_but_the_named_votes(cutover: Cutover, administrator: User) -> None:
+    with pytest.raises(NotYours):
+        _cast(cutover, administrator)
+
+    assert CutoverVote.objects.count() == 0
+
+
+def test_the_verdict_is_made_once_and_stays(
+    cutover: Cutover, consultant: User, owner: User
+) -> None:
+    made = _cast(cutover, owner, is_go=False)
+    assert made is not None
+
+    with pytest.raises(MovedMeanwhile):
+        _cast(cutover, consultant)
+    with pytest.raises(MovedMeanwhile):
+        voting.name_approvers(cutover, mimecast=None, client=None, by=consultant)
+    with pytest.raises(AssertionError):
+        made.save(update_fields=["is_go"])
+
+    assert CutoverVerdict.objects.get().is_go is False
+
+
+def test_a_moved_window_is_decided_anew(cutover: Cutover, consultant: User, owner: User) -> None:
+    _cast(cutover, consultant)
+    shown = cutover.planned_at
+    Cutover.objects.update(planned_at=shown + timedelta(days=1))
+
+    with pytest.raises(MovedMeanwhile):
+        _cast(cutover, owner)
+    cutover.refresh_from_db()
+
+    assert _cast(cutover, owner) is None
+    assert voting.verdict_of(cutover) is None
+
+
+def test_the_vote_of_somebody_no_longer_named_does_not_count(
+    cutover: Cutover, consultant: User, administrator: User, owner: User
+) -> None:
+    _cast(cutover, consultant)
+    voting.name_approvers(cutover, mimecast=administrator, client=owner, by=consultant)
+    cutover.refresh_from_db()
+
+    assert _cast(cutover, owner) is None
+
+
+def test_the_database_itself_holds_one_verdict_for_a_window(cutover: Cutover, owner: User) -> None:
+    made = _cast(cutover, owner, is_go=False)
+    assert made is not None
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        CutoverVerdict.objects.create(
+            cutover=cutover,
+            window_start=made.window_start,
+            is_go=True,
+            decided_at=made.decided_at,
+            content={},
+            digest="",
+        )
+
+    assert CutoverVerdict.objects.get() == made
+
+
+def _vote(client: Client, cutover: Cutover, says: str, risk: str = "") -> None:
+    form = {
+        "planned_at": cutover.planned_at.isoformat(),
+        "round": str(cutover.round),
+        "says": says,
+        "accepted_risk": risk,
+    }
+    assert client.post(address(cutover, "cutover-vote"), form).status_code == 302
+
+
+def test_the_page_freezes_what_it_showed(
+    cutover: Cutover, tenant: Tenant, owner: User, signed_in: SignIn
+) -> None:
+    seen(tenant, Kind.MX_TTL, timezone.now(), 86_400, "10 mail.test")
+    client = signed_in(owner)
+
+    _vote(client, cutover, "no-go")
+
+    made = CutoverVerdict.objects.get()
+    ttl = next(row for row in made.content["rows"] if row["key"] == "ttl")
+    assert ttl["verdict"] == "fail"
+    kept = {each["kind"]: each["observation"] for each in made.content["evidence"]}
+    assert kept["mx_ttl"] == Observation.objects.get(check_asked__kind="mx_ttl").public_id
+    html = client.get(address(cutover)).content.decode()
+    assert "The verdict is no-go" in html
+    assert ttl["words"] in html
+
+
+def test_only_owners_of_this_tenant_can_be_named_for_the_client(
+    cutover: Cutover, tenant: Tenant, outsider: User, member: User, consultant: User, owner: User
+) -> None:
+    Membership.objects.create(tenant=tenant, user=consultant, role="owner")
+
+    assert list(voting.client_approvers(tenant)) == [owner]
+
+
+def test_naming_a_stranger_names_nobody(
+    cutover: Cutover, outsider: User, consultant: User, signed_in: SignIn
+) -> None:
+    signed_in(consultant).post(
+        address(cutover, "approvers"), {"mimecast": "", "client": outsider.public_id}
+    )
+
+    cutover.refresh_from_db()
+    assert cutover.client_approver is not None
+    assert cutover.client_approver != outsider
+
+
+def test_the_votes_on_a_dropped_cutover_stay(cutover: Cutover, consultant: User) -> None:
+    _cast(cutover, consultant)
+
+    drop_cutover(cutover, by=consultant)
+
+    assert not Cutover.objects.filter(pk=cutover.pk).exists()
+    assert CutoverVote.objects.filter(cutover=cutover).count() == 1

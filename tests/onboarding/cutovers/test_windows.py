@@ -1,0 +1,94 @@
+"""A cutover's window, and who is watched in it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from checks.engine.outcomes import Kind
+from checks.models import Check
+from onboarding.cutovers.planning import change_cutover
+from onboarding.cutovers.windows import is_open
+from onboarding.errors import OnboardingError
+from onboarding.models import Cutover
+from onboarding.tasks import watch_cutovers
+from tenants.models import Domain, Tenant, User
+from tests.cast import SignIn
+from tests.cutovers import cutover_of
+
+pytestmark = pytest.mark.django_db
+
+
+def _watched() -> set[str]:
+    found = Check.objects.filter(closely_until__gt=timezone.now())
+    return set(found.values_list("kind", flat=True))
+
+
+@pytest.mark.parametrize(
+    ("hours_ahead", "direction", "kinds"),
+    [
+        (0.4, "inbound", {Kind.MX, Kind.MX_TTL, Kind.MTA_STS}),
+        (-3.9, "inbound", {Kind.MX, Kind.MX_TTL, Kind.MTA_STS}),
+        (0, "outbound", {Kind.SPF, Kind.DMARC}),
+        (0.6, "inbound", set()),
+        (-4.1, "inbound", set()),
+    ],
+)
+def test_an_open_window_is_watched_closely(
+    tenant: Tenant, hours_ahead: float, direction: str, kinds: set[str]
+) -> None:
+    planned_at = timezone.now() + timedelta(hours=hours_ahead)
+    cutover_of(tenant, direction, planned_at)
+
+    watch_cutovers()
+
+    assert _watched() == kinds
+
+
+def test_a_long_window_is_watched_and_open_until_it_ends(tenant: Tenant) -> None:
+    now = timezone.now()
+    cutover = cutover_of(tenant, "inbound", now - timedelta(hours=9))
+    Cutover.objects.update(length_minutes=600)
+    cutover.refresh_from_db()
+
+    watch_cutovers()
+
+    watched = Check.objects.filter(closely_until=cutover.ends_at)
+    assert set(watched.values_list("kind", flat=True)) == {Kind.MX, Kind.MX_TTL, Kind.MTA_STS}
+    assert is_open(cutover, now)
+    with pytest.raises(OnboardingError, match="its domains stand as they are"):
+        change_cutover(cutover, cutover.planned_at, _another(tenant), shown=1, by=_somebody())
+
+
+def _another(tenant: Tenant) -> list[Domain]:
+    return [Domain.objects.create(tenant=tenant, name="late.test", role="secondary")]
+
+
+def _somebody() -> User:
+    return User.objects.create_user("late@gangway.test", "pw", name="Late", staff_role="consultant")
+
+
+def test_a_closed_tenants_window_is_nobodys(tenant: Tenant) -> None:
+    cutover_of(tenant, "inbound", timezone.now())
+    Tenant.objects.update(archived_at=timezone.now())
+
+    watch_cutovers()
+
+    assert _watched() == set()
+
+
+def test_an_open_page_says_that_somebody_waits(
+    tenant: Tenant, owner: User, outsider: User, signed_in: SignIn
+) -> None:
+    address = reverse("onboarding:revision", args=[tenant.public_id])
+    mine = Check.objects.filter(tenant=tenant)
+
+    assert signed_in(outsider).get(address).status_code == 404
+    assert not mine.exclude(attended_until=None).exists()
+
+    assert signed_in(owner).get(address).status_code == 200
+    assert not mine.filter(attended_until=None).exists()
+    assert not Check.objects.exclude(tenant=tenant).exclude(attended_until=None).exists()

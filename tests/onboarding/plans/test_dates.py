@@ -1,0 +1,286 @@
+"""Due dates, slip, forecast, and whose turn a task is."""
+
+from __future__ import annotations
+
+import zoneinfo
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from onboarding.cutovers.planning import change_cutover, plan_cutover
+from onboarding.errors import OnboardingError
+from onboarding.models import Cutover, Holiday, Plan, Task, Turn
+from onboarding.plans.dates import (
+    calendar_of,
+    days_late,
+    follow_dates,
+    forecast,
+    set_due,
+    shifts,
+    slip,
+    take_baseline,
+)
+from onboarding.plans.moves import Mover
+from onboarding.plans.task_acts import confirm_task, make_move
+from onboarding.plans.turns import days_by_side
+from onboarding.plans.worktime import Calendar
+from onboarding.services import change_profile
+from onboarding.talk import Words, add_comment
+from tenants.models import Tenant, User
+from tests.cast import SignIn, task_of
+
+# A Thursday evening in the tenant's time zone.
+OUTBOUND = datetime(2027, 3, 4, 19, 0, tzinfo=UTC)
+LIBRARY = "end-user-asset-library"
+UTC_CALENDAR = Calendar(zoneinfo.ZoneInfo("UTC"))
+
+
+def due(tenant: Tenant, key: str) -> date | None:
+    return task_of(tenant, key).due_on
+
+
+def plan_of(tenant: Tenant) -> Plan:
+    return Plan.objects.get(tenant=tenant)
+
+
+def plan_outbound(tenant: Tenant, *, by: User) -> Cutover:
+    return plan_cutover(plan_of(tenant), "outbound", OUTBOUND, tenant.domains.all(), by=by)
+
+
+def move(cutover: Cutover, days: int, *, by: User) -> None:
+    cutover.refresh_from_db()
+    domains = list(cutover.domains.all())
+    later = OUTBOUND + timedelta(days=days)
+    change_cutover(cutover, later, domains, shown=cutover.round, by=by)
+
+
+def test_due_dates_follow_the_planned_cutovers(tenant: Tenant, consultant: User) -> None:
+    assert due(tenant, "spf-update") is None
+
+    plan_outbound(tenant, by=consultant)
+
+    assert due(tenant, "outbound-cutover") == date(2027, 3, 4)
+    assert due(tenant, "spf-update") == date(2027, 3, 1)
+    assert due(tenant, "mx-record-cutover") is None
+
+
+def test_moving_a_cutover_shows_what_moves_before_it_does(
+    tenant: Tenant, consultant: User, signed_in: SignIn
+) -> None:
+    cutover = plan_outbound(tenant, by=consultant)
+    url = reverse("onboarding:cutover-change", args=[tenant.public_id, cutover.public_id])
+    chosen = tenant.domains.get().public_id
+    later = {"planned_at": "2027-03-09T19:00", "domains": chosen, "round": "1"}
+
+    preview = signed_in(consultant).post(url, later)
+
+    text = preview.content.decode()
+    assert "Nothing has been changed yet." in text
+    assert "Thu 4 Mar 2027" in text
+    assert "Tue 9 Mar 2027" in text
+    assert due(tenant, "outbound-cutover") == date(2027, 3, 4)
+
+    signed_in(consultant).post(url, later | {"confirmed": "yes"})
+    assert due(tenant, "outbound-cutover") == date(2027, 3, 9)
+
+
+def test_a_day_set_by_hand_stands_until_given_back(tenant: Tenant, consultant: User) -> None:
+    cutover = plan_outbound(tenant, by=consultant)
+    set_due(task_of(tenant, "spf-update"), date(2027, 2, 1), by=consultant)
+
+    move(cutover, 7, by=consultant)
+    assert due(tenant, "spf-update") == date(2027, 2, 1)
+
+    set_due(task_of(tenant, "spf-update"), None, by=consultant)
+    assert due(tenant, "spf-update") == date(2027, 3, 8)
+
+
+def test_a_holiday_moves_what_was_due_before_the_cutover(tenant: Tenant, consultant: User) -> None:
+    plan_outbound(tenant, by=consultant)
+    Holiday.objects.create(tenant=tenant, day=date(2027, 3, 2), name="Carnival")
+
+    assert follow_dates(plan_of(tenant)) > 0
+
+    assert due(tenant, "spf-update") == date(2027, 2, 26)
+    assert shifts(plan_of(tenant)) == []
+
+
+def test_slip_is_counted_from_the_baseline(tenant: Tenant, consultant: User) -> None:
+    Task.objects.filter(plan__tenant=tenant).update(due_on=None)
+    with pytest.raises(OnboardingError, match="plan the cutovers first"):
+        take_baseline(plan_of(tenant), by=consultant)
+
+    cutover = plan_outbound(tenant, by=consultant)
+    take_baseline(plan_of(tenant), by=consultant)
+    move(cutover, 4, by=consultant)
+
+    task = task_of(tenant, "outbound-cutover")
+    assert slip(task, calendar_of(tenant)) == 2
+    assert days_late(task, date(2027, 3, 10), UTC_CALENDAR) == 2
+
+
+def tasks(done: int, left: int) -> list[Task]:
+    return [Task(key=str(n), state="done" if n < done else "todo") for n in range(done + left)]
+
+
+@pytest.mark.parametrize(
+    ("done", "left", "latest", "expected"),
+    [
+        (4, 10, None, None),  # too little to tell a pace by
+        (10, 10, None, date(2026, 12, 21)),  # ten working days for ten, so ten more
+        (10, 0, None, date(2026, 12, 7)),
+        (10, 1, date(2027, 1, 15), date(2027, 1, 15)),  # not before the last due date
+    ],
+)
+def test_forecast_goes_by_the_pace_so_far(
+    done: int, left: int, latest: date | None, expected: date | None
+) -> None:
+    found = forecast(
+        tasks(done, left),
+        started=date(2026, 11, 23),
+        today=date(2026, 12, 7),
+        latest=latest,
+        calendar=UTC_CALENDAR,
+    )
+
+    assert found == expected
+
+
+# --- Turns
+
+
+def turn(tenant: Tenant, key: str) -> str:
+    return task_of(tenant, key).turn
+
+
+def test_the_turn_follows_who_has_to_act(tenant: Tenant, owner: User, consultant: User) -> None:
+    assert turn(tenant, "initial-conversation") == "both"
+    assert turn(tenant, LIBRARY) == ""  # it waits for other steps
+
+    confirm_task(task_of(tenant, "initial-conversation"), by=owner, side="client")
+    assert turn(tenant, "initial-conversation") == "mimecast"
+
+    confirm_task(task_of(tenant, "initial-conversation"), by=consultant, side="mimecast")
+    assert turn(tenant, "initial-conversation") == ""
+    sides = Turn.objects.filter(task__key="initial-conversation", task__plan__tenant=tenant)
+    assert list(sides.values_list("side", flat=True)) == ["both", "mimecast"]
+    assert not sides.filter(until=None).exists()
+
+
+def test_a_question_and_a_wait_pass_the_turn(tenant: Tenant, owner: User, consultant: User) -> None:
+    task = task_of(tenant, "initial-conversation")
+    question = add_comment(
+        task, Words("Who owns DNS?", asks="client"), by=consultant, side="mimecast"
+    )
+    assert turn(tenant, task.key) == "client"
+
+    add_comment(task, Words("Jo."), by=owner, side="client", answers=question)
+    assert turn(tenant, task.key) == "both"
+
+    steers = Mover("mimecast", may_steer=True)
+    make_move(task, "wait", by=consultant, mover=steers, because="Send us the list.")
+    assert turn(tenant, task.key) == "client"
+
+
+def test_a_question_on_a_done_step_waits_for_its_answer(
+    tenant: Tenant, owner: User, consultant: User
+) -> None:
+    confirm_task(task_of(tenant, LIBRARY), by=owner, side="client")
+    assert task_of(tenant, LIBRARY).turn == ""
+
+    task = task_of(tenant, LIBRARY)
+    question = add_comment(task, Words("Where?", asks="client"), by=consultant, side="mimecast")
+    assert (task_of(tenant, LIBRARY).turn, task_of(tenant, LIBRARY).state) == ("client", "done")
+
+    add_comment(task, Words("There."), by=owner, side="client", answers=question)
+    assert task_of(tenant, LIBRARY).turn == ""
+
+
+def test_time_is_counted_in_working_days_and_for_both_where_both_can_act(
+    tenant: Tenant,
+) -> None:
+    task = task_of(tenant, LIBRARY)
+    monday = datetime(2026, 12, 7, 9, 0, tzinfo=UTC)
+    held = [
+        Turn(task=task, side="both", since=monday, until=monday + timedelta(days=1)),
+        Turn(task=task, side="client", since=monday + timedelta(days=1)),
+    ]
+
+    days = days_by_side(held, UTC_CALENDAR, now=monday + timedelta(days=2))
+
+    assert days == {(task.phase_id, "mimecast"): 1.0, (task.phase_id, "client"): 2.0}
+
+
+def test_the_page_shows_dates_turns_and_totals(
+    tenant: Tenant, consultant: User, signed_in: SignIn, django_assert_num_queries: Any
+) -> None:
+    plan_outbound(tenant, by=consultant)
+    client = signed_in(consultant)
+
+    with django_assert_num_queries(20):
+        text = client.get(reverse("onboarding:dates", args=[tenant.public_id])).content.decode()
+
+    assert "Thu 4 Mar 2027" in text
+    assert "Too little is done yet to tell a pace" in " ".join(text.split())
+
+
+def test_bad_working_time_is_said_beside_the_field_and_kept(
+    tenant: Tenant, consultant: User, signed_in: SignIn
+) -> None:
+    response = signed_in(consultant).post(
+        reverse("onboarding:working-time", args=[tenant.public_id]),
+        {"weekdays": ["0", "1"], "opens": "17:00", "closes": "09:00"},
+    )
+
+    assert response.status_code == 422
+    assert "The day must end after it begins." in response.content.decode()
+
+
+# --- Who does it
+
+
+def test_a_task_is_given_to_somebody_who_takes_part(
+    tenant: Tenant, owner: User, member: User, outsider: User, signed_in: SignIn
+) -> None:
+    task = task_of(tenant, LIBRARY)
+    url = reverse("onboarding:task-assign", args=[tenant.public_id, task.public_id])
+
+    signed_in(owner).post(url, {"person": member.public_id})
+    assert task_of(tenant, LIBRARY).assignee == member
+
+    signed_in(owner).post(url, {"person": outsider.public_id})
+    assert task_of(tenant, LIBRARY).assignee == member
+
+    signed_in(owner).post(url, {"person": ""})
+    assert task_of(tenant, LIBRARY).assignee is None
+    assert timezone.now() > task.state_since
+
+
+def test_another_time_zone_moves_the_days_counted_from_a_cutover(
+    tenant: Tenant, consultant: User
+) -> None:
+    """The evening of the 4th in London is the morning of the 5th in Auckland."""
+    plan_outbound(tenant, by=consultant)
+    before = due(tenant, "outbound-cutover")
+
+    Tenant.objects.filter(pk=tenant.pk).update(time_zone="Pacific/Auckland")
+    change_profile(Tenant.objects.get(pk=tenant.pk), before={"time_zone": "UTC"}, by=consultant)
+
+    assert (before, due(tenant, "outbound-cutover")) == (date(2027, 3, 4), date(2027, 3, 5))
+
+
+def test_a_step_that_comes_in_by_the_profile_has_its_day(tenant: Tenant, consultant: User) -> None:
+    key = "gsuite-whitelist"
+    plan_outbound(tenant, by=consultant)
+    assert due(tenant, key) is None
+
+    Tenant.objects.filter(pk=tenant.pk).update(platform="google_workspace")
+    change_profile(
+        Tenant.objects.get(pk=tenant.pk), before={"platform": "microsoft_365"}, by=consultant
+    )
+
+    assert task_of(tenant, key).applies
+    assert due(tenant, key) is not None
