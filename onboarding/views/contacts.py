@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
@@ -27,7 +27,26 @@ def contact_add(request: HttpRequest, public_id: str) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def contact_change(request: HttpRequest, public_id: str, contact_id: str) -> HttpResponse:
     tenant = tenant_or_404(request, public_id)
-    return _edit(request, tenant, get_object_or_404(Contact, tenant=tenant, public_id=contact_id))
+    contact = Contact.objects.filter(tenant=tenant, public_id=contact_id).first()
+    if contact is None and request.POST.get("seen"):
+        return _offer_anew(request, tenant)
+    if contact is None:
+        raise Http404("No such contact.")
+    return _edit(request, tenant, contact)
+
+
+def _offer_anew(request: HttpRequest, tenant: Tenant) -> HttpResponse:
+    """Somebody removed the contact while this person changed it: their words are not lost. That
+    the page had been open tells nothing: of a stranger's contact we would say the same."""
+    contact = Contact(tenant=tenant)
+    form = ContactForm(request.POST, instance=contact)
+    form.add_error(
+        None,
+        "Somebody removed this contact meanwhile, so nothing was changed. What you typed is kept"
+        " here: keep it to name them anew.",
+    )
+    context = {"tenant": tenant, "contact": contact, "form": form}
+    return render(request, "onboarding/contact_edit.html", context, status=422)
 
 
 def _edit(request: HttpRequest, tenant: Tenant, contact: Contact) -> HttpResponse:

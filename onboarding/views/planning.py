@@ -10,6 +10,7 @@ from typing import Any
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
 from onboarding.cutovers import planning
@@ -21,6 +22,7 @@ from onboarding.forms.cutovers import CutoverForm
 from onboarding.models import Cutover
 from onboarding.plans.dates import Shift, shifts
 from onboarding.plans.scopes import primary_first
+from onboarding.queries import switched
 from onboarding.views.shared import TenantPage, load_page, signed_in
 from tenants.access import act
 from tenants.models import Domain
@@ -66,7 +68,18 @@ def _warnings(
     page: TenantPage, cutover: Cutover, left: Sequence[Domain], around: Surroundings
 ) -> list[str]:
     frozen = [objection.sentence for objection in frozen_days(cutover, around)]
-    return [*primary_first(cutover, page.cutovers, left), *frozen, *clashes(cutover, around)]
+    order = primary_first(cutover, page.cutovers, left)
+    return [*_over(cutover), *order, *frozen, *clashes(cutover, around)]
+
+
+def _over(cutover: Cutover) -> list[str]:
+    """That a window is over is no fault of one that has done its work."""
+    if cutover.ends_at > timezone.now() or switched(Cutover.objects.filter(pk=cutover.pk)).exists():
+        return []
+    return [
+        "Its window is over, and not all of its domains were seen to have switched: move it, or "
+        "plan them anew."
+    ]
 
 
 @act(Act.STEER)

@@ -18,6 +18,26 @@ def add(tenant: Tenant, person: User, signed_in: SignIn, **fields: str) -> tuple
     return response.status_code, response.content.decode()
 
 
+def test_what_was_typed_of_a_contact_that_somebody_removed_is_kept(
+    tenant: Tenant, owner: User, member: User, signed_in: SignIn
+) -> None:
+    add(tenant, owner, signed_in)
+    contact = contacts_of(tenant).get()
+    url = reverse("onboarding:contact-change", args=[tenant.public_id, contact.public_id])
+    seen = {"seen": mark_of(contact)}
+    contact.delete()
+
+    answer = signed_in(member).post(url, DNS | {"phone": "+44 20 2222"} | seen)
+    html = answer.content.decode()
+    again = add(tenant, member, signed_in, phone="+44 20 2222")
+
+    assert answer.status_code == 422
+    assert "Somebody removed this contact meanwhile" in html
+    assert 'value="+44 20 2222"' in html
+    assert f'action="{reverse("onboarding:contact-add", args=[tenant.public_id])}"' in html
+    assert (again[0], contacts_of(tenant).get().phone) == (302, "+44 20 2222")
+
+
 def test_somebody_is_named_and_the_rest_is_still_missing(
     tenant: Tenant, member: User, signed_in: SignIn
 ) -> None:

@@ -11,6 +11,7 @@ from django.db import IntegrityError, transaction
 from django.urls import reverse
 from django.utils import timezone
 
+from checks.engine.outcomes import Kind, Verdict
 from onboarding.cutovers import voting
 from onboarding.cutovers.on_call import candidates, put_on_call
 from onboarding.cutovers.planning import change_cutover, drop_cutover, plan_cutover
@@ -20,7 +21,7 @@ from onboarding.errors import MovedMeanwhile, OnboardingError
 from onboarding.models import Cutover, CutoverDomain, Rehearsal
 from onboarding.plans.judging import Ground
 from tenants.models import ActivityLine, Domain, Tenant, User
-from tests.cast import MakeTenant, SignIn
+from tests.cast import Look, MakeTenant, SignIn
 from tests.cutovers import cutover_of
 from tests.markup import texts
 
@@ -346,3 +347,20 @@ def test_cutovers_of_before_keep_all_their_domains(make_tenant: MakeTenant) -> N
     migration.keep_domains(apps, None)
 
     assert (_names(inbound), _names(outbound)) == (["p.test"], ["p.test", "s.test"])
+
+
+def test_a_window_that_is_over_is_told_unless_its_domains_have_switched(
+    tenant: Tenant, consultant: User, signed_in: SignIn, look: Look
+) -> None:
+    cutover_of(tenant, "inbound", timezone.now() - timedelta(days=2), "side.test")
+    client = signed_in(consultant)
+    page = reverse("onboarding:cutover-plan", args=[tenant.public_id])
+
+    before = client.get(page).content.decode()
+    look(tenant, Kind.MX, Verdict.PASS, subject="side.test")
+    after = client.get(page).content.decode()
+
+    told = [
+        "Its window is over, and not all of its domains were seen" in p for p in (before, after)
+    ]
+    assert told == [True, False]

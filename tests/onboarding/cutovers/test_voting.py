@@ -22,6 +22,7 @@ from onboarding.models import Cutover, CutoverVerdict, CutoverVote
 from onboarding.plans.judging import Ground
 from tenants.models import Membership, Tenant, User
 from tests.cast import SignIn
+from tests.markup import texts
 from tests.onboarding.cutovers.test_cutover_room import address, plan_inbound, seen
 
 GREEN = [Row("ttl", "TTL", Verdict.PASS, "Fine.")]
@@ -207,6 +208,7 @@ def test_the_page_freezes_what_it_showed(
     assert kept["mx_ttl"] == Observation.objects.get(check_asked__kind="mx_ttl").public_id
     html = client.get(address(cutover)).content.decode()
     assert "The verdict is no-go" in html
+    assert "decided anew once the window is moved" in " ".join(texts(html, "p"))
     assert ttl["words"] in html
 
 
