@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from onboarding.blueprints.on_record import put_templates_on_record
 from tenants import append_only
-from tests.clock import Clock, held
+from tests.clock import Clock, at, held
 
 pytest_plugins = ["tests.cast"]
 
@@ -157,4 +157,11 @@ def nobody_has_tried_before() -> None:
 def time_stands_still() -> Iterator[Clock]:
     """For whoever counts up to a limit: no minute ends meanwhile, however slow the machine."""
     with held(timezone.now()) as clock:
+        yield clock
+
+
+@pytest.fixture
+def monday_morning() -> Iterator[Clock]:
+    """For tests that speak of dates: it is 30 November 2026, whenever they run."""
+    with held(at("Mon 08:00")) as clock:
         yield clock

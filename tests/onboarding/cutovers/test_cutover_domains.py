@@ -32,7 +32,7 @@ from tests.cutovers import cutover_of
 from tests.markup import texts
 from tests.onboarding.cutovers.test_planning import MOMENT, WEEK, domain_of
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("monday_morning")]
 
 
 @pytest.fixture

@@ -19,6 +19,8 @@ from tests.cast import MakeTenant, SignIn
 from tests.cutovers import cutover_of
 from tests.markup import texts
 
+pytestmark = pytest.mark.usefixtures("monday_morning")
+
 MONDAY = datetime(2026, 11, 30, tzinfo=UTC)
 OLD = "10 mail.northwind.test"
 NEW = ("10 us-smtp-inbound-1.mimecast.com", "10 us-smtp-inbound-2.mimecast.com")

@@ -25,6 +25,8 @@ from tests.cast import Look, MakeTenant, SignIn
 from tests.cutovers import cutover_of
 from tests.markup import texts
 
+pytestmark = pytest.mark.usefixtures("monday_morning")
+
 # A Thursday evening; the tenants of tests live in UTC.
 MOMENT = datetime(2027, 3, 4, 19, 0, tzinfo=UTC)
 WEEK = timedelta(days=7)

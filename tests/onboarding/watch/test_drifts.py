@@ -24,6 +24,8 @@ from tenants.models import ActivityLine, Domain, Tenant, User
 from tests.cast import START, Look, MakeTenant, task_of
 from tests.cutovers import cutover_of
 
+pytestmark = pytest.mark.usefixtures("monday_morning")
+
 DAY = 24 * 60
 NOES = (DAY, DAY + 5, DAY + 11)
 Seen = Callable[..., None]
