@@ -20,6 +20,8 @@ from onboarding.models.cutovers import named
 from onboarding.plans.proof import Subject
 from onboarding.plans.rows import Shape
 
+# Where people keep what shows that mail comes in the new way.
+MESSAGE_TASKS = ("mx-record-cutover", "inbound-delivery-test")
 # Longer than a switch needs, and what most zones have.
 USUAL_TTL_SECONDS = 3600
 
@@ -67,6 +69,7 @@ def afterwards(facts: Facts, domains: Sequence[Switched] = ()) -> list[Duty]:
         return [_message(facts), _old_senders(facts)]
     return [
         _old_way(facts, domains),
+        _message_in(facts, domains),
         _lockdown(facts, domains),
         *_narrower_policy(facts),
         _ttl(facts, [each for each in domains if each.is_own]),
@@ -153,6 +156,31 @@ def _old_way(facts: Facts, domains: Sequence[Switched]) -> Duty:
         return Duty("old-way", title, Shape.WAITING, said, mend)
     said = f"No cache may hold the old answer since {facts.say(gone_at)}."
     return Duty("old-way", title, Shape.PASS, said)
+
+
+def _message_in(facts: Facts, domains: Sequence[Switched]) -> Duty:
+    """No look can prove it: a message's Received lines are text, so that this is people's word."""
+    title = "A test message came in through Mimecast"
+    task = next((facts.tasks[key] for key in MESSAGE_TASKS if key in facts.tasks), None)
+    lagging = [each for each in domains if each.is_own and not each.has_moved]
+    if facts.messages:
+        kept = facts.messages[-1]
+        said = (
+            f"{kept.uploaded_by or 'Somebody'} kept {kept.name} with its step,"
+            f" {facts.say(kept.uploaded_at)}. What a message says of its way is people’s word."
+        )
+        return Duty("message-in", title, Shape.PASS, said, task=task)
+    if lagging:
+        said = (
+            f"It tells something once every server gives the new answer for {_or_these(lagging)}."
+        )
+        return Duty("message-in", title, Shape.LOCKED, said, task=task)
+    said = "Nobody has shown one since the window opened."
+    mend = (
+        "Send one from outside to an address of each domain, see that its Received lines name"
+        " Mimecast, and keep its source with the step."
+    )
+    return Duty("message-in", title, Shape.TODO, said, mend, task=task)
 
 
 def _safe_at(facts: Facts) -> Callable[[Switched], datetime]:

@@ -11,7 +11,7 @@ from checks.clocks import Clock
 from checks.engine.outcomes import Kind, Verdict
 from checks.models import Check
 from onboarding.cutovers.windows import KINDS_OF_DIRECTION
-from onboarding.models import Cutover, Task
+from onboarding.models import Cutover, EvidenceFile, Task
 from onboarding.plans.proof import Subject
 
 # A look is due within a day at the latest; an older one means that nobody is looking.
@@ -59,6 +59,8 @@ class Facts:
     is_open: bool = False
     # Since when all of these domains' mail leaves through Mimecast, where that is known of each.
     outbound_since: datetime | None = None
+    # Messages that people kept with the switch since its window opened, the newest last.
+    messages: Sequence[EvidenceFile] = ()
 
     def of(self, kind: Kind) -> Sequence[Subject]:
         return self.subjects.get(kind, ())

@@ -13,13 +13,13 @@ from checks.clocks import Clock
 from checks.engine.outcomes import Kind
 from checks.engine.servers import ANSWERED
 from checks.models import Check, Observation
-from onboarding.cutovers.afterwards import Switched
+from onboarding.cutovers.afterwards import MESSAGE_TASKS, Switched
 from onboarding.cutovers.clashes import Surroundings
 from onboarding.cutovers.freezes import freezes_for
 from onboarding.cutovers.on_call import on_call_of
 from onboarding.cutovers.room_facts import Facts, is_stale
 from onboarding.cutovers.windows import OPENS_BEFORE, is_open
-from onboarding.models import Cutover, DomainPart, OnCall, Plan, Responsibility, Task
+from onboarding.models import Cutover, DomainPart, EvidenceFile, OnCall, Plan, Responsibility, Task
 from onboarding.plans.dates import calendar_of
 from onboarding.plans.judging import Ground
 from onboarding.plans.proof import Subject
@@ -68,10 +68,33 @@ def facts_of(
     zone = zoneinfo.ZoneInfo(ground.tenant.time_zone)
     is_inbound = cutover.direction == Cutover.Direction.INBOUND
     since = _outbound_since(by_key.get("outbound-cutover"), ground) if is_inbound else None
-    facts = Facts(cutover, by_key, subjects, [], zone, now, is_open(cutover, now), since)
+    facts = Facts(
+        cutover,
+        by_key,
+        subjects,
+        [],
+        zone,
+        now,
+        is_open(cutover, now),
+        since,
+        _messages_kept(cutover, by_key, now) if is_inbound else (),
+    )
     ttls = facts.of(Kind.MX_TTL)
     clocks = [(subject.name, clock_now(subject, facts, history, region)) for subject in ttls]
     return replace(facts, clocks=clocks)
+
+
+def _messages_kept(
+    cutover: Cutover, by_key: Mapping[str, Task], now: datetime
+) -> Sequence[EvidenceFile]:
+    opened_at = cutover.planned_at - OPENS_BEFORE
+    tasks = [by_key[key].pk for key in MESSAGE_TASKS if key in by_key]
+    if now < opened_at or not tasks:
+        return ()
+    kept = EvidenceFile.objects.filter(
+        task__in=tasks, content_type="message/rfc822", uploaded_at__gte=opened_at
+    )
+    return list(kept.select_related("uploaded_by").order_by("uploaded_at", "pk"))
 
 
 def clock_now(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 from django.utils import timezone
 
@@ -13,9 +15,11 @@ from checks.clocks import LOCKDOWN_MARGIN, Clock
 from checks.engine.outcomes import Kind
 from onboarding.cutovers.afterwards import Duty, Switched, afterwards, has_begun, others_in
 from onboarding.cutovers.room_facts import Facts
+from onboarding.evidence_files import keep_file
+from onboarding.models import EvidenceFile
 from onboarding.plans.proof import Subject
 from tenants.models import Tenant, User
-from tests.cast import MakeTenant, SignIn
+from tests.cast import MakeTenant, SignIn, task_of
 from tests.cutovers import cutover_of
 from tests.markup import texts
 from tests.onboarding.cutovers.room_facts import NOW, room_facts, subject_of, task_at
@@ -74,6 +78,32 @@ def test_lockdown_waits_for_its_moment_to_the_second(
 
     assert duty.shape.value == shape
     assert words in duty.words
+
+
+def test_a_message_that_came_in_tells_nothing_before_the_switch_and_is_asked_for_after() -> None:
+    before = _duty(room_facts("inbound"), "message-in", LAGGING)
+    after = _duty(room_facts("inbound"), "message-in", _moved())
+
+    assert (before.shape.value, after.shape.value) == ("locked", "todo")
+    assert "every server gives the new answer for two.test" in before.words
+
+
+def test_a_message_kept_since_the_window_opened_is_told_as_somebodys_word(
+    tenant: Tenant, owner: User, signed_in: SignIn, tmp_path: Path, settings: Any
+) -> None:
+    settings.FILES_DIR = tmp_path
+    now = timezone.now()
+    cutover = cutover_of(tenant, "inbound", now - timedelta(minutes=5))
+    step = task_of(tenant, "mx-record-cutover")
+    for name in ("early.eml", "came-in.eml", "notes.txt"):
+        keep_file(step, SimpleUploadedFile(name, b"From: a@b.test\r\n\r\nHello"), by=owner)
+    EvidenceFile.objects.filter(name="early.eml").update(uploaded_at=now - timedelta(hours=2))
+    address = reverse("onboarding:cutover-room", args=[tenant.public_id, cutover.public_id])
+
+    (told,) = texts(signed_in(owner).get(address).content.decode(), "#after-message-in")
+
+    assert "Owner Person kept came-in.eml with its step" in told
+    assert "people’s word" in told
 
 
 ELSEWHERE = Switched("big.test", Clock(None), 300, 21_600, is_own=False)
