@@ -47,7 +47,9 @@ function keyed(key) {
 }
 
 function tab(key) {
-  const link = /^[1-9]$/.test(key) && document.querySelectorAll("[data-tabs] a")[key - 1];
+  // 0 is the tenth, as it stands on the keyboard.
+  const place = (Number(key) || 10) - 1;
+  const link = /^[0-9]$/.test(key) && document.querySelectorAll("[data-tabs] a")[place];
   return link ? () => link.click() : null;
 }
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from datetime import timedelta
 from typing import Any
 
 from django.urls import reverse
+from django.utils import timezone
 from playwright.sync_api import Page, expect
 
 from onboarding.models import Responsibility, Task
@@ -13,6 +15,7 @@ from onboarding.plans.task_acts import confirm_task
 from tenants.models import Tenant, User
 from tests.browser.conftest import Complaints, OpenPage
 from tests.cast import task_of
+from tests.cutovers import cutover_of
 
 KEY = "end-user-asset-library"
 
@@ -149,7 +152,7 @@ def test_many_steps_are_chosen_dated_and_sent_off_by_keys_alone(
     page = open_page(consultant, _plan(tenant))
     _settle(page)
 
-    page.keyboard.press("4")  # Dates, while no cutover is planned
+    page.keyboard.press("5")  # Dates, while no cutover is planned
     page.wait_for_url("**/dates/")
     _settle(page)
     for key in ("j", "x", "j", "j", "x", "d"):
@@ -162,6 +165,18 @@ def test_many_steps_are_chosen_dated_and_sent_off_by_keys_alone(
         "key", flat=True
     )
     assert list(dated) == ["initial-conversation", "implementation-plan-review"]
+
+
+def test_the_tenth_page_of_a_tenant_has_a_key_too(
+    open_page: OpenPage, tenant: Tenant, consultant: User
+) -> None:
+    cutover_of(tenant, "inbound", timezone.now() + timedelta(days=9))
+    page = open_page(consultant, _plan(tenant))
+    _settle(page)
+
+    page.keyboard.press("0")
+
+    page.wait_for_url("**/profile/")
 
 
 def test_the_keys_of_a_step_are_those_of_the_step_one_stands_in(
