@@ -7,25 +7,25 @@ from typing import ClassVar
 from django.db import models
 from django.utils import timezone
 
-from checks.believing import Belief
-from checks.cadence import Pace, Wishes
-from checks.engine.outcomes import Kind, Verdict
-from checks.settling import Standing
+from checks.check_state import CheckState
+from checks.engine.outcomes import CheckKind, Verdict
+from checks.scheduling import Interval, Priorities
+from checks.settling import SettledVerdict
 from tenants.models import Domain, Host, Tenant, User
 from tenants.public_ids import new_public_id
 
 KIND_CHOICES = [
-    (Kind.OWNERSHIP.value, "Ownership"),
-    (Kind.SPF.value, "SPF"),
-    (Kind.DKIM.value, "DKIM"),
-    (Kind.DMARC.value, "DMARC"),
-    (Kind.MTA_STS.value, "MTA-STS"),
-    (Kind.MX_TTL.value, "MX TTL"),
-    (Kind.MX.value, "MX"),
-    (Kind.SMTP.value, "SMTP 25"),
-    (Kind.LDAPS.value, "LDAPS 636"),
-    (Kind.LOCKDOWN.value, "Lockdown"),
-    (Kind.MESSAGE.value, "Message"),
+    (CheckKind.OWNERSHIP.value, "Ownership"),
+    (CheckKind.SPF.value, "SPF"),
+    (CheckKind.DKIM.value, "DKIM"),
+    (CheckKind.DMARC.value, "DMARC"),
+    (CheckKind.MTA_STS.value, "MTA-STS"),
+    (CheckKind.MX_TTL.value, "MX TTL"),
+    (CheckKind.MX.value, "MX"),
+    (CheckKind.SMTP.value, "SMTP 25"),
+    (CheckKind.LDAPS.value, "LDAPS 636"),
+    (CheckKind.LOCKDOWN.value, "Lockdown"),
+    (CheckKind.MESSAGE.value, "Message"),
 ]
 VERDICT_CHOICES = [
     (Verdict.PASS.value, "Pass"),
@@ -53,31 +53,33 @@ class Check(models.Model):
     is_active = models.BooleanField(default=True)
 
     next_due_at = models.DateTimeField(default=timezone.now)
-    pace = models.CharField(
-        max_length=12, default=Pace.WATCHED.value, choices=[(p.value, p.value) for p in Pace]
+    interval = models.CharField(
+        max_length=12,
+        default=Interval.UNSETTLED.value,
+        choices=[(p.value, p.value) for p in Interval],
     )
     # Until when people want it looked at more often: they have just changed something, they have
     # the step open, or a cutover's window is.
-    hurried_until = models.DateTimeField(null=True, blank=True)
-    attended_until = models.DateTimeField(null=True, blank=True)
-    closely_until = models.DateTimeField(null=True, blank=True)
+    requested_until = models.DateTimeField(null=True, blank=True)
+    viewed_until = models.DateTimeField(null=True, blank=True)
+    cutover_until = models.DateTimeField(null=True, blank=True)
     # A claim that ran out belongs to a worker that died: the row is due again.
     claim_id = models.CharField(max_length=32, blank=True)
     claimed_until = models.DateTimeField(null=True, blank=True)
 
-    looked_at = models.DateTimeField(null=True, blank=True)
+    checked_at = models.DateTimeField(null=True, blank=True)
     latest = models.ForeignKey(
         "Observation", on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
     settled_verdict = models.CharField(max_length=20, choices=VERDICT_CHOICES, blank=True)
     settled_at = models.DateTimeField(null=True, blank=True)
     # Looks that have contradicted the settled answer, or found a first no, and since when.
-    failing_looks = models.PositiveIntegerField(default=0)
-    doubted_since = models.DateTimeField(null=True, blank=True)
+    contradicting_runs = models.PositiveIntegerField(default=0)
+    contradicted_since = models.DateTimeField(null=True, blank=True)
     # Since when a yes has ever been settled for this expectation, and whether a settled no is a
-    # fault rather than a step not taken yet (see checks.settling.is_at_fault).
-    yes_at = models.DateTimeField(null=True, blank=True)
-    is_at_fault = models.BooleanField(default=False)
+    # fault rather than a step not taken yet (see checks.settling.is_misconfigured).
+    first_verified_at = models.DateTimeField(null=True, blank=True)
+    is_misconfigured = models.BooleanField(default=False)
 
     class Meta:
         ordering: ClassVar[list[str]] = ["pk"]
@@ -113,28 +115,28 @@ class Check(models.Model):
         return str(self.domain if self.domain is not None else self.host)
 
     @property
-    def standing(self) -> Standing:
+    def settled(self) -> SettledVerdict:
         verdict = Verdict(self.settled_verdict) if self.settled_verdict else None
-        return Standing(verdict, self.failing_looks, self.doubted_since)
+        return SettledVerdict(verdict, self.contradicting_runs, self.contradicted_since)
 
     @property
-    def belief(self) -> Belief:
+    def state(self) -> CheckState:
         latest = self.latest
-        return Belief(
+        return CheckState(
             next_due_at=self.next_due_at,
-            standing=self.standing,
+            settled=self.settled,
             settled_at=self.settled_at,
-            yes_at=self.yes_at,
-            is_at_fault=self.is_at_fault,
-            looked_at=self.looked_at,
+            first_verified_at=self.first_verified_at,
+            is_misconfigured=self.is_misconfigured,
+            checked_at=self.checked_at,
             digest=latest.digest if latest is not None else "",
             unchanged_since=latest.first_seen_at if latest is not None else None,
-            pace=Pace(self.pace),
+            interval=Interval(self.interval),
         )
 
     @property
-    def wishes(self) -> Wishes:
-        return Wishes(self.closely_until, self.hurried_until, self.attended_until)
+    def priorities(self) -> Priorities:
+        return Priorities(self.cutover_until, self.requested_until, self.viewed_until)
 
 
 class RawAnswers(models.Model):
@@ -147,7 +149,7 @@ class RawAnswers(models.Model):
 
     class Meta:
         constraints: ClassVar[list[models.BaseConstraint]] = [
-            models.UniqueConstraint(fields=["tenant", "digest"], name="raw_answers_kept_once")
+            models.UniqueConstraint(fields=["tenant", "digest"], name="unique_raw_answers")
         ]
 
     def __str__(self) -> str:
@@ -157,9 +159,9 @@ class RawAnswers(models.Model):
 class Observation(models.Model):
     """What was seen and how it was judged: the same answer again extends the interval."""
 
-    class Reason(models.TextChoices):
-        LOOK = "look", "A look"
-        RULES = "rules", "Judged again by newer rules"
+    class Trigger(models.TextChoices):
+        RUN = "run", "Run"
+        RULES = "rules", "New rules"
 
     public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
     check_asked = models.ForeignKey(Check, on_delete=models.CASCADE, related_name="observations")
@@ -171,16 +173,16 @@ class Observation(models.Model):
     # What was expected, which rules judged, and what they judged: enough to judge it again.
     expectation = models.JSONField(default=dict)
     rules = models.CharField(max_length=12, blank=True)
-    reason = models.CharField(max_length=10, choices=Reason, default=Reason.LOOK)
+    trigger = models.CharField(max_length=10, choices=Trigger, default=Trigger.RUN)
     raw = models.ForeignKey(
         RawAnswers, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
     first_seen_at = models.DateTimeField()
     # When its first look had ended: until then servers may have given out what was there before.
-    told_at = models.DateTimeField(null=True, blank=True)
+    first_run_ended_at = models.DateTimeField(null=True, blank=True)
     last_seen_at = models.DateTimeField()
     # None yet where newer rules judged what was seen before.
-    looks = models.PositiveIntegerField(default=1)
+    runs = models.PositiveIntegerField(default=1)
 
     class Meta:
         ordering: ClassVar[list[str]] = ["-first_seen_at", "-pk"]
@@ -192,7 +194,7 @@ class Observation(models.Model):
         return f"{self.verdict} from {self.first_seen_at:%Y-%m-%d %H:%M}"
 
 
-class ShownMessage(models.Model):
+class SubmittedMessage(models.Model):
     """A test message somebody showed us. Its bytes are let go as soon as it is judged."""
 
     public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
@@ -202,25 +204,25 @@ class ShownMessage(models.Model):
     sha256 = models.CharField(max_length=64)
     # The planned outbound cutover at the time: an earlier message says nothing of it.
     not_before = models.DateTimeField(null=True, blank=True)
-    shown_by = models.ForeignKey(
+    submitted_by = models.ForeignKey(
         User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
-    shown_at = models.DateTimeField(default=timezone.now)
-    looks = models.PositiveIntegerField(default=0)
+    submitted_at = models.DateTimeField(default=timezone.now)
+    runs = models.PositiveIntegerField(default=0)
     # Empty while it waits. Judged without an observation: another message took its place.
-    judged_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
     observation = models.ForeignKey(
         Observation, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
 
     class Meta:
-        ordering: ClassVar[list[str]] = ["-shown_at", "-pk"]
+        ordering: ClassVar[list[str]] = ["-submitted_at", "-pk"]
         indexes: ClassVar[list[models.Index]] = [
-            models.Index(fields=["check_asked", "-shown_at"], name="message_timeline")
+            models.Index(fields=["check_asked", "-submitted_at"], name="message_timeline")
         ]
 
     def __str__(self) -> str:
-        return f"message shown {self.shown_at:%Y-%m-%d %H:%M}"
+        return f"message shown {self.submitted_at:%Y-%m-%d %H:%M}"
 
 
 class Discovery(models.Model):
@@ -228,11 +230,11 @@ class Discovery(models.Model):
 
     public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
     domain = models.OneToOneField(Domain, on_delete=models.CASCADE, related_name="discovery")
-    asked_at = models.DateTimeField(default=timezone.now)
+    requested_at = models.DateTimeField(default=timezone.now)
     # Empty until the first look is done; `found` keeps what was seen last.
-    looked_at = models.DateTimeField(null=True, blank=True)
+    checked_at = models.DateTimeField(null=True, blank=True)
     found = models.JSONField(default=dict)
-    could_not_tell = models.BooleanField(default=False)
+    has_failed = models.BooleanField(default=False)
     # Suggestions somebody did not want, as `key=value`: another value is another suggestion.
     dismissed = models.JSONField(default=list)
 
@@ -240,20 +242,20 @@ class Discovery(models.Model):
         return f"discovery of {self.domain}"
 
     @property
-    def is_under_way(self) -> bool:
-        return self.looked_at is None or self.looked_at < self.asked_at
+    def is_in_progress(self) -> bool:
+        return self.checked_at is None or self.checked_at < self.requested_at
 
 
-class Knock(models.Model):
-    """When an address was last connected to, by anybody's look (checks.politeness)."""
+class ProbeSlot(models.Model):
+    """When an address was last connected to, by anybody's look (checks.rate_limit)."""
 
     address = models.CharField(max_length=45)
     port = models.PositiveIntegerField()
-    knocked_at = models.DateTimeField()
+    used_at = models.DateTimeField()
 
     class Meta:
         constraints: ClassVar[list[models.BaseConstraint]] = [
-            models.UniqueConstraint(fields=["address", "port"], name="one_knock_per_address")
+            models.UniqueConstraint(fields=["address", "port"], name="one_slot_per_address")
         ]
 
     def __str__(self) -> str:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from django.conf import settings
 
-from checks.engine.network import Endpoint, Network, Route
+from checks.engine.dns.network import Endpoint, Network, Route
 
 
 def network_from_settings(nameservers: tuple[Endpoint, ...] = ()) -> Network:

@@ -8,49 +8,56 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from checks import raw_answers
-from checks.engine import mta_sts
 from checks.engine.batch import inspect
-from checks.engine.outcomes import Kind, Outcome
-from checks.engine.proposing import Proposal, ProposedLookup
-from checks.engine.recording import replay
-from checks.looks import look_for
+from checks.engine.mail import mta_sts
+from checks.engine.outcomes import CheckKind, Outcome
+from checks.engine.preflight import ProposedLookup, ProposedRecords
+from checks.engine.recording import replay_clients
 from checks.models import Check
 from checks.region_facts import region_facts
+from checks.runs import build_request
 
 # Those that DNS alone decides. An MTA-STS policy is a file, which may be proposed beside the
 # records; a message has to be sent.
-KINDS = (Kind.OWNERSHIP, Kind.SPF, Kind.DKIM, Kind.DMARC, Kind.MX_TTL, Kind.MX)
+KINDS = (
+    CheckKind.OWNERSHIP,
+    CheckKind.SPF,
+    CheckKind.DKIM,
+    CheckKind.DMARC,
+    CheckKind.MX_TTL,
+    CheckKind.MX,
+)
 
 
 @dataclass(frozen=True)
-class Judged:
+class PreflightResult:
     """A check and what it would say. None where no look has kept what it was told."""
 
     check: Check
     outcome: Outcome | None
 
 
-def judge_proposal(
-    checks: Sequence[Check], proposal: Proposal, *, policy: bytes | None = None
-) -> list[Judged]:
+def run_preflight(
+    checks: Sequence[Check], proposal: ProposedRecords, *, policy: bytes | None = None
+) -> list[PreflightResult]:
     """Each DNS check's outcome as if the proposal were published, and the MTA-STS check's as if
     `policy` were served. Checks come with `latest.raw`, tenant and domain. Reads only."""
-    kinds = KINDS if policy is None else (*KINDS, Kind.MTA_STS)
+    kinds = KINDS if policy is None else (*KINDS, CheckKind.MTA_STS)
     wanted = [check for check in checks if check.kind in kinds]
-    return [Judged(check, _outcome(check, proposal, policy)) for check in wanted]
+    return [PreflightResult(check, _outcome(check, proposal, policy)) for check in wanted]
 
 
-def _outcome(check: Check, proposal: Proposal, policy: bytes | None) -> Outcome | None:
+def _outcome(check: Check, proposal: ProposedRecords, policy: bytes | None) -> Outcome | None:
     seen = check.latest
     if seen is None or seen.raw is None:
         return None
-    means = replay(raw_answers.read(seen.raw.body), at=seen.last_seen_at)
+    means = replay_clients(raw_answers.read(seen.raw.body), at=seen.last_seen_at)
     proposed = replace(means, lookup=ProposedLookup(proposal, means.lookup))
 
     async def judge() -> Outcome:
-        if check.kind == Kind.MTA_STS and policy is not None:
+        if check.kind == CheckKind.MTA_STS and policy is not None:
             region = region_facts(check.tenant.region_values)
             return await mta_sts.inspect_proposed(check.subject, region, proposed.lookup, policy)
-        return await inspect(proposed, look_for(check))
+        return await inspect(proposed, build_request(check))
 
     return asyncio.run(judge())

@@ -18,7 +18,7 @@ def checks_of(tenant: Tenant) -> QuerySet[Check]:
     )
 
 
-def checks_set_aside(tenant: Tenant) -> QuerySet[Check]:
+def removed_checks(tenant: Tenant) -> QuerySet[Check]:
     """Those whose domain or host was taken out: nobody looks any more, and what was seen stays."""
     taken_out = Q(domain__removed_at__isnull=False) | Q(host__removed_at__isnull=False)
     found = Check.objects.filter(taken_out, tenant=tenant, latest__isnull=False)
@@ -34,18 +34,18 @@ def due_checks(now: datetime) -> QuerySet[Check]:
     )
 
 
-def history(checks: Sequence[Check], kinds: Sequence[str]) -> QuerySet[Observation]:
+def observations_by_kind(checks: Sequence[Check], kinds: Sequence[str]) -> QuerySet[Observation]:
     """Everything ever seen by the checks of these kinds, oldest first, evidence included.
 
     A judgement by newer rules is no sight: nobody looked.
     """
     asked = [check.pk for check in checks if check.kind in kinds]
-    seen = Observation.objects.filter(check_asked__in=asked, looks__gt=0)
+    seen = Observation.objects.filter(check_asked__in=asked, runs__gt=0)
     return seen.order_by("first_seen_at")
 
 
 @dataclass(frozen=True)
-class SenderFound:
+class DiscoveredSender:
     """Somebody whom a domain's SPF record lets send. `name` is empty where nobody knows whose."""
 
     domain: str
@@ -58,18 +58,18 @@ def discoveries_of(tenant: Tenant) -> QuerySet[Discovery]:
     return found.select_related("domain")
 
 
-def senders_found(tenant: Tenant) -> list[SenderFound]:
+def discovered_senders(tenant: Tenant) -> list[DiscoveredSender]:
     """Whom the tenant's domains let send, by the last look around each: for the list of spoofing
     exceptions. Mimecast's own ranges need none."""
     return [
-        SenderFound(str(seen.domain), sender["term"], sender["name"])
+        DiscoveredSender(str(seen.domain), sender["term"], sender["name"])
         for seen in discoveries_of(tenant).order_by("domain__pk")
         for sender in seen.found.get("senders", ())
         if not sender["name"].startswith("Mimecast")
     ]
 
 
-def timeline(check: Check, *, most: int = 20) -> QuerySet[Observation]:
+def recent_observations(check: Check, *, most: int = 20) -> QuerySet[Observation]:
     return Observation.objects.filter(check_asked=check)[:most]
 
 

@@ -12,7 +12,7 @@ from checks.models import RawAnswers
 from tenants.models import Tenant
 
 
-def keep(tenant: Tenant, raw: Mapping[str, Any]) -> RawAnswers:
+def store(tenant: Tenant, raw: Mapping[str, Any]) -> RawAnswers:
     """The row that holds these answers, made where there is none yet. Safe beside other workers."""
     body = json.dumps(raw, sort_keys=True, separators=(",", ":")).encode()
     digest = hashlib.sha256(body).hexdigest()

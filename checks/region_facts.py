@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from checks.engine.expectations import RegionFacts
-from tenants.regions import Region, load_book
+from checks.engine.expected_values import RegionFacts
+from tenants.regions import Region, load_region_file
 
 
 def region_facts(region: Region) -> RegionFacts:
     """What the engine needs of a region, with the hosts of the others to recognise a mix-up."""
-    book = load_book()
+    book = load_region_file()
     return RegionFacts(
         id=region.id,
         name=region.name,
@@ -20,5 +20,5 @@ def region_facts(region: Region) -> RegionFacts:
             if other.id != region.id
             for host in other.mx
         ),
-        global_spf_include=book.everywhere.spf_include,
+        global_spf_include=book.global_facts.spf_include,
     )

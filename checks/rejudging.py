@@ -10,33 +10,37 @@ from enum import StrEnum
 from typing import Any
 
 from checks import raw_answers
-from checks.engine.batch import inspect_again
-from checks.engine.outcomes import Kind, Outcome
+from checks.engine.batch import inspect_recorded
+from checks.engine.outcomes import CheckKind, Outcome
 from checks.engine.recording import NotRecorded
-from checks.looks import look_for
 from checks.models import Observation
+from checks.runs import build_request
 
 RESOLVER_BEHIND = "dns.resolver-behind"
 
 
-class Result(StrEnum):
+class RejudgeResult(StrEnum):
     SAME = "same"
     DIFFERENT = "different"
-    NOT_KEPT = "not-kept"  # from before raw answers were kept, or a look that asked nobody
-    ASKS_MORE = "asks-more"  # today's rules would have asked more than was asked then
+    NO_RAW_ANSWERS = (
+        "no-raw-answers"  # from before raw answers were kept, or a look that asked nobody
+    )
+    NEEDS_MORE_ANSWERS = (
+        "needs-more-answers"  # today's rules would have asked more than was asked then
+    )
 
 
 @dataclass(frozen=True)
-class Rejudged:
+class RejudgedObservation:
     """One observation beside what today's rules make of it."""
 
     observation: Observation
-    result: Result
+    result: RejudgeResult
     outcome: Outcome | None = None
     missing: str = ""
 
 
-def rejudge(observations: Iterable[Observation]) -> Iterator[Rejudged]:
+def rejudge(observations: Iterable[Observation]) -> Iterator[RejudgedObservation]:
     """Each observation, judged again with its own expectation and at its own moment. Reads only.
 
     The observations come with `check_asked`, its tenant, domain and host, and `raw`.
@@ -44,18 +48,20 @@ def rejudge(observations: Iterable[Observation]) -> Iterator[Rejudged]:
     return map(_rejudge, observations)
 
 
-def _rejudge(observation: Observation) -> Rejudged:
-    if observation.raw is None or observation.check_asked.kind == Kind.MESSAGE:
+def _rejudge(observation: Observation) -> RejudgedObservation:
+    if observation.raw is None or observation.check_asked.kind == CheckKind.MESSAGE:
         # A message is let go as soon as it is judged.
-        return Rejudged(observation, Result.NOT_KEPT)
-    look = look_for(observation.check_asked, observation.expectation)
+        return RejudgedObservation(observation, RejudgeResult.NO_RAW_ANSWERS)
+    request = build_request(observation.check_asked, observation.expectation)
     raw = raw_answers.read(observation.raw.body)
     try:
-        outcome = asyncio.run(inspect_again(look, raw, at=observation.first_seen_at))
+        outcome = asyncio.run(inspect_recorded(request, raw, at=observation.first_seen_at))
     except NotRecorded as missing:
-        return Rejudged(observation, Result.ASKS_MORE, missing=str(missing))
-    result = Result.SAME if _is_same(observation, outcome) else Result.DIFFERENT
-    return Rejudged(observation, result, outcome)
+        return RejudgedObservation(
+            observation, RejudgeResult.NEEDS_MORE_ANSWERS, missing=str(missing)
+        )
+    result = RejudgeResult.SAME if _is_same(observation, outcome) else RejudgeResult.DIFFERENT
+    return RejudgedObservation(observation, result, outcome)
 
 
 def _is_same(observation: Observation, outcome: Outcome) -> bool:

@@ -7,7 +7,7 @@ without cause costs the next alarm its reader.
    applicable", where nothing was settled on a yes.
 2. A no where no yes stands settles when a second look, some seconds later, says it again: it is
    feedback for whoever publishes, and moves no task.
-3. A yes is taken back when several looks over a longer time (`Patience`) all said otherwise, each
+3. A yes is taken back when several looks over a longer time (`ReopenPolicy`) all said otherwise, each
    with every server: a reload, an anycast node astray or a zone file half written is over by then.
 4. A look that could not tell, or in which a server was silent, changes nothing. Where some server
    said yes, the count of noes begins anew.
@@ -19,26 +19,26 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from checks.engine.dns.consensus import ANSWERED_STATUSES
 from checks.engine.outcomes import Outcome, Verdict
-from checks.engine.servers import ANSWERED
 
-LOOKS_TO_SETTLE_A_NO = 2
+RUNS_TO_SETTLE_FAIL = 2
 # Two looks closer than this may both have met one reload of a zone.
-APART = timedelta(seconds=3)
-_SPLIT = "dns.servers-disagree"
+MIN_GAP = timedelta(seconds=3)
+_SERVERS_DISAGREE = "dns.servers-disagree"
 
 
 @dataclass(frozen=True)
-class Patience:
+class ReopenPolicy:
     """How many looks, over how long, must all contradict a settled yes before it is taken back."""
 
-    looks: int = 3
+    runs: int = 3
     span: timedelta = timedelta(minutes=10)
 
 
 # Findings that say no more than this: the step has not been taken yet. That is no fault to alarm
 # anybody with, unless the answer was a yes before.
-NOT_TAKEN_YET = frozenset(
+NOT_DONE_CODES = frozenset(
     {
         "ownership.not-found",
         "spf.none",
@@ -53,7 +53,7 @@ NOT_TAKEN_YET = frozenset(
     }
 )
 # Findings that remark on what stands there and are no reason for a no.
-REMARKS = frozenset(
+INFORMATIONAL_CODES = frozenset(
     {
         "dns.delegation-differs",
         "dns.resolver-behind",
@@ -72,81 +72,95 @@ REMARKS = frozenset(
 
 
 @dataclass(frozen=True)
-class Standing:
+class SettledVerdict:
     """What is believed of a check, and how many looks have contradicted it since when."""
 
     verdict: Verdict | None = None
-    failing_looks: int = 0
-    doubted_since: datetime | None = None
+    contradicting_runs: int = 0
+    contradicted_since: datetime | None = None
 
     @property
-    def is_being_doubted(self) -> bool:
+    def is_contradicted(self) -> bool:
         """Looks have contradicted what is believed, and not yet enough of them."""
-        return self.failing_looks > 0 and self.verdict is not Verdict.FAIL
+        return self.contradicting_runs > 0 and self.verdict is not Verdict.FAIL
 
     @property
-    def holds_up_tasks(self) -> bool:
+    def allows_completion(self) -> bool:
         """A task may rest on it: a yes, or a question that does not apply."""
         return self.verdict is not None and self.verdict is not Verdict.FAIL
 
 
-def is_at_fault(verdict: Verdict, codes: Collection[str], *, was_yes: bool) -> bool:
+def is_misconfigured(verdict: Verdict, codes: Collection[str], *, was_verified: bool) -> bool:
     """Whether a no is a fault worth telling: something broke, or something is published wrongly."""
     return verdict is Verdict.FAIL and (
-        was_yes or not NOT_TAKEN_YET.issuperset(set(codes) - REMARKS)
+        was_verified or not NOT_DONE_CODES.issuperset(set(codes) - INFORMATIONAL_CODES)
     )
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What one look at a moment came to. `since_last` is the time since the look before it."""
+class RunResult:
+    """What one look at a moment came to. `since_previous` is the time since the look before it."""
 
     verdict: Verdict
     at: datetime
     unanimous: bool = True
     # Some server said something else than the others, or said yes while others were silent.
-    is_yes_somewhere: bool = False
-    since_last: timedelta | None = None
+    has_partial_pass: bool = False
+    since_previous: timedelta | None = None
 
     @classmethod
-    def of(cls, outcome: Outcome, *, at: datetime, looked_at: datetime | None) -> Seen:
+    def of(cls, outcome: Outcome, *, at: datetime, checked_at: datetime | None) -> RunResult:
         return cls(
             outcome.verdict,
             at,
             unanimous=outcome.unanimous,
-            is_yes_somewhere=_is_yes_somewhere(outcome),
-            since_last=at - looked_at if looked_at is not None else None,
+            has_partial_pass=_has_partial_pass(outcome),
+            since_previous=at - checked_at if checked_at is not None else None,
         )
 
 
-def _is_yes_somewhere(outcome: Outcome) -> bool:
+def _has_partial_pass(outcome: Outcome) -> bool:
     """Servers that differ; or silent ones beside some that answered and of whom none said no, for
     then the verdict would not be UNKNOWN."""
-    if any(finding.code == _SPLIT for finding in outcome.findings):
+    if any(finding.code == _SERVERS_DISAGREE for finding in outcome.findings):
         return True
     rows = outcome.evidence.get("servers") or ()
-    return outcome.verdict is Verdict.UNKNOWN and any(row["status"] in ANSWERED for row in rows)
+    return outcome.verdict is Verdict.UNKNOWN and any(
+        row["status"] in ANSWERED_STATUSES for row in rows
+    )
 
 
-def settle(standing: Standing, seen: Seen, patience: Patience) -> Standing:
-    """The standing after one more look."""
-    if seen.verdict is Verdict.UNKNOWN or not seen.unanimous:
-        return Standing(standing.verdict) if seen.is_yes_somewhere else standing
-    if seen.verdict.is_yes or seen.verdict is standing.verdict:
-        return Standing(seen.verdict)
-    if seen.verdict is Verdict.NOT_APPLICABLE and not standing.holds_up_tasks:
-        return Standing(seen.verdict)
-    return _doubt(standing, seen, patience)
+def settle(
+    settled: SettledVerdict, result: RunResult, reopen_policy: ReopenPolicy
+) -> SettledVerdict:
+    """The settled verdict after one more run."""
+    if result.verdict is Verdict.UNKNOWN or not result.unanimous:
+        return SettledVerdict(settled.verdict) if result.has_partial_pass else settled
+    if result.verdict.is_passing or result.verdict is settled.verdict:
+        return SettledVerdict(result.verdict)
+    if result.verdict is Verdict.NOT_APPLICABLE and not settled.allows_completion:
+        return SettledVerdict(result.verdict)
+    return _contradict(settled, result, reopen_policy)
 
 
-def _doubt(standing: Standing, seen: Seen, patience: Patience) -> Standing:
+def _contradict(
+    settled: SettledVerdict, result: RunResult, reopen_policy: ReopenPolicy
+) -> SettledVerdict:
     """One more look has contradicted what is believed."""
-    if standing.failing_looks and seen.since_last is not None and seen.since_last < APART:
-        return standing
-    looks = standing.failing_looks + 1
-    since = standing.doubted_since or seen.at
-    if standing.holds_up_tasks:
-        is_enough = looks >= patience.looks and seen.at - since >= patience.span
+    if (
+        settled.contradicting_runs
+        and result.since_previous is not None
+        and result.since_previous < MIN_GAP
+    ):
+        return settled
+    runs = settled.contradicting_runs + 1
+    since = settled.contradicted_since or result.at
+    if settled.allows_completion:
+        is_enough = runs >= reopen_policy.runs and result.at - since >= reopen_policy.span
     else:
-        is_enough = looks >= LOOKS_TO_SETTLE_A_NO
-    return Standing(seen.verdict) if is_enough else Standing(standing.verdict, looks, since)
+        is_enough = runs >= RUNS_TO_SETTLE_FAIL
+    return (
+        SettledVerdict(result.verdict)
+        if is_enough
+        else SettledVerdict(settled.verdict, runs, since)
+    )

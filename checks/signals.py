@@ -1,4 +1,4 @@
-"""The one signal: an answer was recorded and its standing worked out.
+"""The one signal: an answer was recorded and its settled verdict computed.
 
 `checks.services.record_run` sends it after commit, with `check_id`; nothing else does.
 """

@@ -15,7 +15,7 @@ KINDS_PER_CHANGE = 2
 
 
 @dataclass(frozen=True)
-class Measured:
+class StorageUse:
     """Rows, and bytes on disk with their indexes. Observations are counted with raw answers."""
 
     observations: int
@@ -23,7 +23,9 @@ class Measured:
     checks: int
     check_bytes: int
 
-    def year(self, *, domains: int, changes: int, touched: int = KINDS_PER_CHANGE) -> float:
+    def bytes_per_year(
+        self, *, domains: int, changes: int, touched: int = KINDS_PER_CHANGE
+    ) -> float:
         """Bytes of a year in which each domain changes `changes` times, in `touched` of its checks.
 
         Looks in between extend a row, however often they come, so their number does not matter.
@@ -35,9 +37,9 @@ class Measured:
         return checks * per_check + observations * per_observation
 
 
-def measure() -> Measured:
+def measure() -> StorageUse:
     """Ask PostgreSQL for the sizes of the tables as they stand."""
-    return Measured(
+    return StorageUse(
         observations=Observation.objects.count(),
         observation_bytes=_bytes_of(Observation) + _bytes_of(RawAnswers),
         checks=Check.objects.count(),

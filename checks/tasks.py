@@ -11,16 +11,16 @@ from django.db import transaction
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from checks import looks, services
+from checks import runs, services
 from checks.models import Check
 
 logger = logging.getLogger(__name__)
-WAITS_SECONDS = services.CLAIM_FOR.total_seconds()
+BATCH_EXPIRES_SECONDS = services.CLAIM_DURATION.total_seconds()
 
 
 @shared_task(name="checks.run_checks", acks_late=True, ignore_result=True)
 def run_checks(check_ids: list[int]) -> None:
-    recorded = looks.run_batch(check_ids)
+    recorded = runs.run_batch(check_ids)
     logger.info("looked at %d checks, recorded %d", len(check_ids), recorded)
 
 
@@ -29,9 +29,9 @@ def queue_due_checks() -> None:
     _queue(services.claim_due_checks(now=timezone.now()))
 
 
-def look_now(checks: Iterable[Check]) -> None:
+def run_now(checks: Iterable[Check]) -> None:
     """Somebody waits: claim these checks and queue them once the transaction has committed."""
-    batches = services.request_look(checks, now=timezone.now())
+    batches = services.request_run(checks, now=timezone.now())
     transaction.on_commit(functools.partial(_queue, batches))
 
 
@@ -40,7 +40,7 @@ def _queue(batches: Mapping[str, Sequence[Sequence[int]]]) -> None:
         for ids in of_vantage:
             try:
                 run_checks.apply_async(
-                    args=(list(ids),), queue=f"checks.{vantage}", expires=WAITS_SECONDS
+                    args=(list(ids),), queue=f"checks.{vantage}", expires=BATCH_EXPIRES_SECONDS
                 )
             except OperationalError:
                 # The broker is away. Nothing is lost: the rows are due, and the beat tries again.

@@ -43,7 +43,7 @@ def refuse_old_python() -> None:
         )
 
 
-class Environment:
+class VirtualEnvironment:
     """The .venv of one checkout and the stamp that says what is in it."""
 
     def __init__(self, checkout: Path) -> None:
@@ -60,7 +60,7 @@ class Environment:
         made_of = {"checkout": str(self.checkout), "python": os.path.realpath(self.python)}
         return made_of | {lock: self.digest(lock) for lock in locks}
 
-    def holds(self, lock: str) -> bool:
+    def is_installed(self, lock: str) -> bool:
         try:
             stamp = json.loads(self.stamp_file.read_text())
         except (OSError, ValueError):
@@ -74,7 +74,7 @@ class Environment:
             return False
         made_for = re.search(r"^version\w* *= *(\d+\.\d+)", configuration.read_text(), re.MULTILINE)
         question = "import sys; print('%d.%d' % sys.version_info[:2])"
-        worked, answer = attempt([str(self.python), "-c", question])
+        worked, answer = run_command([str(self.python), "-c", question])
         return worked and made_for is not None and made_for.group(1) == answer.strip()
 
     def write_stamp(self, *locks: str) -> None:
@@ -83,7 +83,7 @@ class Environment:
         unfinished.replace(self.stamp_file)
 
 
-def create(environment: Environment) -> None:
+def create(environment: VirtualEnvironment) -> None:
     if environment.folder.is_symlink():
         environment.folder.unlink()
     elif environment.folder.exists():
@@ -92,38 +92,38 @@ def create(environment: Environment) -> None:
         raise SetupError(
             "Python's venv module is missing: run `apt install python3-venv` and try again."
         )
-    say("Creating the environment in .venv")
-    worked, output = attempt([sys.executable, "-m", "venv", str(environment.folder)])
+    print_line("Creating the environment in .venv")
+    worked, output = run_command([sys.executable, "-m", "venv", str(environment.folder)])
     if not worked:
         raise SetupError(f"Creating .venv failed: {last_line(output)}")
 
 
-def install(environment: Environment, lock: str) -> None:
+def install(environment: VirtualEnvironment, lock: str) -> None:
     environment.stamp_file.unlink(missing_ok=True)
     total = len(PINNED.findall((environment.checkout / lock).read_text()))
-    say(f"Installing {total} packages from {lock}")
+    print_line(f"Installing {total} packages from {lock}")
     if not install_with_uv(environment, lock):
         install_with_pip(environment, lock, total)
     environment.write_stamp(*([RUN_LOCK, DEV_LOCK] if lock == DEV_LOCK else [lock]))
 
 
-def install_with_uv(environment: Environment, lock: str) -> bool:
+def install_with_uv(environment: VirtualEnvironment, lock: str) -> bool:
     """uv is many times faster. Where it cannot (a mirror only pip knows), pip has its turn."""
     uv = shutil.which("uv")
     if uv is None:
         return False
     command = [uv, "pip", "install", "--require-hashes", "--python", str(environment.python)]
-    worked, output = attempt([*command, "-r", str(environment.checkout / lock)])
+    worked, output = run_command([*command, "-r", str(environment.checkout / lock)])
     if not worked:
-        say(f"uv could not install them ({last_line(output)}); trying pip")
+        print_line(f"uv could not install them ({last_line(output)}); trying pip")
     return worked
 
 
-def install_with_pip(environment: Environment, lock: str, total: int) -> None:
+def install_with_pip(environment: VirtualEnvironment, lock: str, total: int) -> None:
     pip = [str(environment.python), "-m", "pip", "--disable-pip-version-check", "--no-input"]
-    has_pip, _ = attempt([*pip, "--version"])
+    has_pip, _ = run_command([*pip, "--version"])
     if not has_pip:
-        attempt([str(environment.python), "-m", "ensurepip"])
+        run_command([str(environment.python), "-m", "ensurepip"])
     command = [*pip, "install", "--require-hashes", "--no-deps", "--no-compile"]
     running = subprocess.Popen(
         [*command, "--progress-bar", "off", "-r", lock],
@@ -133,16 +133,16 @@ def install_with_pip(environment: Environment, lock: str, total: int) -> None:
         text=True,
     )
     assert running.stdout is not None
-    complaints = follow(running.stdout, total, Progress(sys.stdout.isatty()))
+    errors = show_pip_progress(running.stdout, total, ProgressLine(sys.stdout.isatty()))
     if running.wait():
         raise SetupError(
-            "Installing failed; `make run` takes it up again.\n  " + "\n  ".join(complaints)
+            "Installing failed; `make run` takes it up again.\n  " + "\n  ".join(errors)
         )
 
 
-def follow(lines: Iterable[str], total: int, show: Callable[[str], None]) -> list[str]:
+def show_pip_progress(lines: Iterable[str], total: int, show: Callable[[str], None]) -> list[str]:
     """Turn pip's output into a count, and return the last lines that say what went wrong."""
-    count, complaints = 0, []
+    count, errors = 0, []
     for line in lines:
         collecting = COLLECTING.match(line)
         if collecting:
@@ -151,12 +151,12 @@ def follow(lines: Iterable[str], total: int, show: Callable[[str], None]) -> lis
         elif line.startswith("Installing collected packages"):
             show("  unpacking")
         elif "error" in line.lower():
-            complaints.append(line.strip())
+            errors.append(line.strip())
     show("")
-    return complaints[-5:]
+    return errors[-5:]
 
 
-class Progress:
+class ProgressLine:
     """One line rewritten on a terminal; elsewhere a line for every tenth package."""
 
     def __init__(self, is_terminal: bool) -> None:
@@ -169,11 +169,11 @@ class Progress:
             sys.stdout.write(f"\r\x1b[K{text}")
             sys.stdout.flush()
         elif text and (self.calls % 10 == 1 or text == "  unpacking"):
-            say(text)
+            print_line(text)
 
 
 @contextmanager
-def taking_turns(checkout: Path) -> Iterator[None]:
+def setup_lock(checkout: Path) -> Iterator[None]:
     """The kernel drops the lock with the process, so an interrupted setup blocks nobody."""
     folder = checkout / "var"
     folder.mkdir(exist_ok=True)
@@ -181,16 +181,16 @@ def taking_turns(checkout: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            say("Another setup of this checkout is under way; waiting for it.")
+            print_line("Another setup of this checkout is under way; waiting for it.")
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
-def say(text: str) -> None:
+def print_line(text: str) -> None:
     print(text, flush=True)
 
 
-def attempt(command: list[str]) -> tuple[bool, str]:
+def run_command(command: list[str]) -> tuple[bool, str]:
     """Whether the command worked, and all it said."""
     done = subprocess.run(
         command, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -205,17 +205,17 @@ def last_line(text: str) -> str:
 
 def bootstrap(checkout: Path, lock: str) -> None:
     refuse_old_python()
-    environment = Environment(checkout)
-    if environment.holds(lock):
+    environment = VirtualEnvironment(checkout)
+    if environment.is_installed(lock):
         return
     started = time.monotonic()
-    with taking_turns(checkout):
-        if environment.holds(lock):
+    with setup_lock(checkout):
+        if environment.is_installed(lock):
             return
         if not environment.is_sound():
             create(environment)
         install(environment, lock)
-    say(f"The environment is ready ({time.monotonic() - started:.0f} s)")
+    print_line(f"The environment is ready ({time.monotonic() - started:.0f} s)")
 
 
 def main() -> int:

@@ -11,3 +11,10 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 app = Celery("gangway")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+# The feature packages of onboarding are no Django apps, so Celery finds their tasks by this list.
+app.autodiscover_tasks(
+    [
+        f"onboarding.{feature}"
+        for feature in ("plans", "requirements", "cutovers", "monitoring", "lifecycle")
+    ]
+)

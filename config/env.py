@@ -34,18 +34,18 @@ def boolean(name: str, *, default: bool) -> bool:
     raise ImproperlyConfigured(f"{name} is '{value}'; write on or off.")
 
 
-def integer(name: str, default: int, *, least: int = 0, most: int = 2**31) -> int:
+def integer(name: str, default: int, *, minimum: int = 0, maximum: int = 2**31) -> int:
     value = os.environ.get(name, "").strip()
     if not value:
         return default
-    if not value.lstrip("-").isdigit() or not least <= int(value) <= most:
+    if not value.lstrip("-").isdigit() or not minimum <= int(value) <= maximum:
         raise ImproperlyConfigured(
-            f"{name} is '{value}'; write a whole number from {least} to {most}."
+            f"{name} is '{value}'; write a whole number from {minimum} to {maximum}."
         )
     return int(value)
 
 
-def words(name: str, default: Sequence[str] = ()) -> list[str]:
+def comma_separated(name: str, default: Sequence[str] = ()) -> list[str]:
     """A comma-separated list."""
     value = os.environ.get(name)
     if value is None:
@@ -55,7 +55,7 @@ def words(name: str, default: Sequence[str] = ()) -> list[str]:
 
 def networks(name: str) -> list[IPv4Network | IPv6Network]:
     try:
-        return [ip_network(word) for word in words(name)]
+        return [ip_network(word) for word in comma_separated(name)]
     except ValueError as error:
         raise ImproperlyConfigured(f"{name}: {error}.") from error
 
@@ -63,7 +63,7 @@ def networks(name: str) -> list[IPv4Network | IPv6Network]:
 def name_servers(name: str) -> list[tuple[str, int]]:
     """A comma-separated list of `ip` or `ip:port`, IPv6 with a port in brackets."""
     try:
-        return [name_server(word) for word in words(name)]
+        return [name_server(word) for word in comma_separated(name)]
     except ValueError as error:
         raise ImproperlyConfigured(f"{name}: {error}.") from error
 
@@ -81,11 +81,11 @@ def name_server(word: str) -> tuple[str, int]:
     return str(ip_address(address)), int(port)
 
 
-def required(name: str, because_of: str) -> str:
-    """A text that must be set where `because_of` is."""
+def required(name: str, required_by: str) -> str:
+    """A text that must be set where `required_by` is."""
     value = text(name)
-    if text(because_of) and not value:
-        raise ImproperlyConfigured(f"{because_of} is set: set {name} too.")
+    if text(required_by) and not value:
+        raise ImproperlyConfigured(f"{required_by} is set: set {name} too.")
     return value
 
 

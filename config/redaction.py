@@ -48,7 +48,7 @@ class RedactingFormatter(logging.Formatter):
         return redact(super().format(record))
 
 
-class Reporter(ExceptionReporter):
+class RedactingExceptionReporter(ExceptionReporter):
     """What went wrong is often told with the value that did it."""
 
     def get_traceback_data(self) -> dict[str, Any]:
@@ -58,7 +58,7 @@ class Reporter(ExceptionReporter):
         return data
 
 
-class ReportFilter(SafeExceptionReporterFilter):
+class RedactingReporterFilter(SafeExceptionReporterFilter):
     """Hides by name, also where DEBUG is on and where nobody marked a view as sensitive."""
 
     hidden_settings = re.compile(

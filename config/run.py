@@ -23,29 +23,29 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError
 
-from checks.lab.places import Places, announce, free_places, withdraw_announcement
+from checks.lab.addresses import LabEndpoints, announce, free_endpoints, withdraw_announcement
 from config.supervisor import broker
-from config.supervisor.children import Child, die_with_parent
-from config.supervisor.household import Household, Stop, say
-from config.supervisor.surroundings import (
+from config.supervisor.environment import (
     HOST,
     CannotRunError,
     DataFolder,
     broker_socket,
     check_port,
     embedded_environment,
-    hold_checkout,
+    lock_checkout,
 )
+from config.supervisor.process import ServiceProcess, die_with_parent
+from config.supervisor.supervisor import Stop, Supervisor, print_line
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 # What must have happened before the first page, in this order and in this process.
-PREPARATION = (
+STARTUP_COMMANDS = (
     ("migrate", {"interactive": False, "verbosity": 0}),
     ("load_templates", {"verbosity": 0}),
     ("load_sample", {"verbosity": 0}),
 )
-SIGN_INS = "sample_sign_ins"
-PATIENCE_SECONDS = 60
+SIGN_INS_COMMAND = "sample_sign_ins"
+STARTUP_TIMEOUT_SECONDS = 60
 
 
 def main() -> int:
@@ -53,59 +53,63 @@ def main() -> int:
     data = DataFolder(Path(os.environ.get("VAR_DIR") or CHECKOUT / "var").resolve())
     if os.environ.get("MAKELEVEL"):
         die_with_parent(signal.SIGTERM)  # make killed outright takes us along
-    household = Household(Stop())
+    supervisor = Supervisor(Stop())
     try:
         data.create()
-        with hold_checkout(data, port):
+        with lock_checkout(data, port):
             check_port(port)
-            run(household, data, port)
+            run(supervisor, data, port)
     except CannotRunError as error:
         sys.stderr.write(f"{error}\n")
         return 1
     return 0
 
 
-def run(household: Household, data: DataFolder, port: int) -> None:
+def run(supervisor: Supervisor, data: DataFolder, port: int) -> None:
     socket_path = broker_socket(data)
     started_at = time.monotonic()
     try:
-        start(household, data, port, socket_path)
-        if not household.stop.is_requested:
-            greet(port, data, time.monotonic() - started_at)
-        household.keep()
-        say("\nStopping.")
+        start(supervisor, data, port, socket_path)
+        if not supervisor.stop.is_requested:
+            print_welcome(port, data, time.monotonic() - started_at)
+        supervisor.run()
+        print_line("\nStopping.")
     finally:
-        household.end()
+        supervisor.stop_all()
         withdraw_announcement(data.lab)
         if socket_path.parent != data.broker:
             shutil.rmtree(socket_path.parent, ignore_errors=True)
-    say("Stopped.")
+    print_line("Stopped.")
 
 
-def start(household: Household, data: DataFolder, port: int, socket_path: Path) -> None:
+def start(supervisor: Supervisor, data: DataFolder, port: int, socket_path: Path) -> None:
     """The broker reads its file while Django prepares the database; the rest then start at once."""
     is_embedded = "CELERY_BROKER_URL" not in os.environ
     for name, value in embedded_environment(data, socket_path).items():
         # With a broker of one's own there is none at our socket, so no cache either.
         if is_embedded or name != "REDIS_URL":
             os.environ.setdefault(name, value)
-    give_the_lab_a_place(data)
+    announce_lab(data)
     if is_embedded:
         command = broker.command(broker.find_binary(), data.broker, socket_path)
-        household.add_broker(Child("broker", command, data.logs / "broker.log"))
-    prepare(household)
+        supervisor.add_broker(ServiceProcess("broker", command, data.logs / "broker.log"))
+    prepare(supervisor)
     if is_embedded:
-        household.wait_until(lambda: broker.answers(socket_path), PATIENCE_SECONDS, "The broker")
-    if not household.stop.is_requested:
-        household.add(*services(data, port))
-        household.wait_until(lambda: page_answers(port), PATIENCE_SECONDS, "The web process")
+        supervisor.wait_until(
+            lambda: broker.answers(socket_path), STARTUP_TIMEOUT_SECONDS, "The broker"
+        )
+    if not supervisor.stop.is_requested:
+        supervisor.add(*services(data, port))
+        supervisor.wait_until(
+            lambda: web_responds(port), STARTUP_TIMEOUT_SECONDS, "The web process"
+        )
 
 
-def prepare(household: Household) -> None:
+def prepare(supervisor: Supervisor) -> None:
     try:
         django.setup()
-        for name, options in PREPARATION:
-            if not household.stop.is_requested:
+        for name, options in STARTUP_COMMANDS:
+            if not supervisor.stop.is_requested:
                 call_command(name, **options)
     except (ImproperlyConfigured, CommandError, DatabaseError) as error:
         raise CannotRunError(f"Gangway cannot start: {error}") from error
@@ -116,20 +120,20 @@ def lab_port() -> int:
     typed = os.environ.get("LAB_PORT", "").strip()
     if typed and not (typed.isascii() and typed.isdecimal() and 0 < int(typed) < 65536):
         raise CannotRunError(f"LAB_PORT is '{typed}'; write a port from 1 to 65535.")
-    return int(typed) if typed else Places.port
+    return int(typed) if typed else LabEndpoints.port
 
 
-def give_the_lab_a_place(data: DataFolder) -> None:
+def announce_lab(data: DataFolder) -> None:
     """Before Django reads its settings: they learn from the announcement where the lab is."""
     if os.environ["LAB"].lower() == "on":
         try:
-            announce(data.lab, free_places(lab_port()))
+            announce(data.lab, free_endpoints(lab_port()))
         except OSError as error:
             os.environ["LAB"] = "off"
-            say(f"There is no lab this time: {error.strerror or error}.")
+            print_line(f"There is no lab this time: {error.strerror or error}.")
 
 
-def services(data: DataFolder, port: int) -> list[Child]:
+def services(data: DataFolder, port: int) -> list[ServiceProcess]:
     queues = os.environ.get("WORKER_QUEUES", "celery,checks.default")
     arguments = {
         "web": f"-m gunicorn config.wsgi --bind {HOST}:{port} --no-control-socket "
@@ -142,10 +146,13 @@ def services(data: DataFolder, port: int) -> list[Child]:
     commands["beat"].append(str(data.beat_schedule))
     if settings.LAB:
         commands["lab"] = [sys.executable, str(CHECKOUT / "manage.py"), "lab", "serve"]
-    return [Child(name, command, data.logs / f"{name}.log") for name, command in commands.items()]
+    return [
+        ServiceProcess(name, command, data.logs / f"{name}.log")
+        for name, command in commands.items()
+    ]
 
 
-def page_answers(port: int) -> bool:
+def web_responds(port: int) -> bool:
     connection = http.client.HTTPConnection(HOST, port, timeout=5)
     try:
         connection.request("GET", "/")
@@ -156,10 +163,12 @@ def page_answers(port: int) -> bool:
         connection.close()
 
 
-def greet(port: int, data: DataFolder, seconds: float) -> None:
-    say(f"\nGangway is on http://{HOST}:{port}  (after {seconds:.1f} s; logs in {data.logs})\n")
-    call_command(SIGN_INS)
-    say("\nCtrl-C stops everything.")
+def print_welcome(port: int, data: DataFolder, seconds: float) -> None:
+    print_line(
+        f"\nGangway is on http://{HOST}:{port}  (after {seconds:.1f} s; logs in {data.logs})\n"
+    )
+    call_command(SIGN_INS_COMMAND)
+    print_line("\nCtrl-C stops everything.")
 
 
 def _port() -> int:

@@ -10,9 +10,9 @@ import django_stubs_ext
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from checks.lab import places
+from checks.lab import addresses
 from config import env
-from config.rhythm import beat_schedule
+from config.beat_schedule import beat_schedule
 
 django_stubs_ext.monkeypatch()
 
@@ -23,22 +23,22 @@ VAR_DIR.mkdir(parents=True, exist_ok=True)
 DEBUG = env.boolean("DEBUG", default=True)
 SECRET_KEY = env.text("SECRET_KEY", "for-a-checkout-without-environment-only" if DEBUG else "")
 if len(SECRET_KEY) < 32:
-    raise ImproperlyConfigured("DEBUG is off: set SECRET_KEY to at least 32 random characters.")
+    raise ImproperlyConfigured("DEBUG is off: set SECRET_KEY to at minimum 32 random characters.")
 # Former keys: sessions, mailed links and the seeds of authenticator apps made with them still open.
-SECRET_KEY_FALLBACKS = env.words("SECRET_KEY_FALLBACKS")
+SECRET_KEY_FALLBACKS = env.comma_separated("SECRET_KEY_FALLBACKS")
 
 LOOPBACK_HOSTS = {"127.0.0.1", "localhost", "[::1]"}
-ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", sorted(LOOPBACK_HOSTS))
+ALLOWED_HOSTS = env.comma_separated("ALLOWED_HOSTS", sorted(LOOPBACK_HOSTS))
 # An installation that answers on this machine alone may carry the lab and its sample people.
 IS_LOCAL = set(ALLOWED_HOSTS) <= LOOPBACK_HOSTS
 if DEBUG and not IS_LOCAL:
     raise ImproperlyConfigured("ALLOWED_HOSTS names more than this machine: set DEBUG=off.")
-CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
+CSRF_TRUSTED_ORIGINS = env.comma_separated("CSRF_TRUSTED_ORIGINS")
 
 # --- The lab: name servers and mail hosts on loopback, for the sample tenants under .test only.
 LAB_DIR = VAR_DIR / "lab"
-LAB_PORT = env.integer("LAB_PORT", places.Places.port, least=1, most=65535)
-LAB_PLACES = places.current(LAB_DIR)
+LAB_PORT = env.integer("LAB_PORT", addresses.LabEndpoints.port, minimum=1, maximum=65535)
+LAB_PLACES = addresses.current(LAB_DIR)
 LAB = env.boolean("LAB", default=IS_LOCAL and LAB_PLACES is not None)
 if LAB and not IS_LOCAL:
     raise ImproperlyConfigured("LAB is on, but ALLOWED_HOSTS names more than this machine.")
@@ -67,7 +67,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "tenants.origin.origin_middleware",
+    "tenants.request_context.request_origin_middleware",
     "tenants.middleware.headers_middleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -141,7 +141,7 @@ AUTH_PASSWORD_VALIDATORS = [
 PASSWORD_RESET_TIMEOUT = int(timedelta(hours=2).total_seconds())
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "onboarding:home"
-ACCOUNT_ADAPTER = "tenants.accounts.ClosedAccountAdapter"
+ACCOUNT_ADAPTER = "tenants.accounts.InvitationOnlyAccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
@@ -165,10 +165,10 @@ ACCOUNT_RATE_LIMITS = {
 }
 MFA_ADAPTER = "tenants.second_factor.SecondFactorAdapter"
 MFA_FORMS = {
-    "add_webauthn": "tenants.account_forms.PasskeyAdded",
-    "login_webauthn": "tenants.account_forms.PasskeySignIn",
-    "authenticate_webauthn": "tenants.account_forms.PasskeySecond",
-    "reauthenticate_webauthn": "tenants.account_forms.PasskeyAgain",
+    "add_webauthn": "tenants.account_forms.AddPasskeyForm",
+    "login_webauthn": "tenants.account_forms.PasskeyLoginForm",
+    "authenticate_webauthn": "tenants.account_forms.PasskeyAuthenticateForm",
+    "reauthenticate_webauthn": "tenants.account_forms.PasskeyReauthenticateForm",
 }
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
@@ -177,7 +177,7 @@ MFA_TOTP_TOLERANCE = 0
 STAFF_SECOND_FACTOR = env.boolean("STAFF_SECOND_FACTOR", default=not IS_LOCAL)
 # How many proxies of ours stand before the web process: so many addresses of X-Forwarded-For are
 # believed, counted from its end, and none by default.
-TRUSTED_PROXIES = env.integer("TRUSTED_PROXIES", 0, most=10)
+TRUSTED_PROXIES = env.integer("TRUSTED_PROXIES", 0, maximum=10)
 
 # --- Single sign-on, for people who exist already
 OIDC_SERVER_URL = env.web_address("OIDC_SERVER_URL", plain_allowed=IS_LOCAL)
@@ -203,7 +203,7 @@ SOCIALACCOUNT_PROVIDERS = {
 # which the person at the machine can read and no log repeats.
 EMAIL_TO_FILES = IS_LOCAL and not env.text("EMAIL_HOST")
 EMAIL_HOST = env.text("EMAIL_HOST") or "localhost"
-EMAIL_PORT = env.integer("EMAIL_PORT", 587, least=1, most=65535)
+EMAIL_PORT = env.integer("EMAIL_PORT", 587, minimum=1, maximum=65535)
 EMAIL_HOST_USER = env.text("EMAIL_HOST_USER")
 EMAIL_HOST_PASSWORD = env.text("EMAIL_HOST_PASSWORD")
 EMAIL_USE_TLS = env.boolean("EMAIL_USE_TLS", default=True)
@@ -220,9 +220,9 @@ SITE_URL = env.text("SITE_URL").rstrip("/")
 
 # --- Files that people upload, and exports. Web and worker processes share this folder.
 FILES_DIR = Path(env.text("FILES_DIR", str(VAR_DIR / "files")))
-FILES_MOST_BYTES = env.integer("FILES_MOST_BYTES", 10 * 1024 * 1024, least=1)
+FILES_MAX_BYTES = env.integer("FILES_MAX_BYTES", 10 * 1024 * 1024, minimum=1)
 FILE_UPLOAD_HANDLERS = [
-    "onboarding.uploads.SizeLimit",
+    "onboarding.collaboration.uploads.SizeLimit",
     "django.core.files.uploadhandler.MemoryFileUploadHandler",
     "django.core.files.uploadhandler.TemporaryFileUploadHandler",
 ]
@@ -265,7 +265,7 @@ SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 # A browser accepts a __Host- cookie only from this very host, over HTTPS, for the whole of it.
 SESSION_COOKIE_NAME = "__Host-session" if HTTPS else "sessionid"
 CSRF_COOKIE_NAME = "__Host-csrf" if HTTPS else "csrftoken"
-SESSION_COOKIE_AGE = 3600 * env.integer("SESSION_HOURS", 24 * 7, least=1, most=24 * 30)
+SESSION_COOKIE_AGE = 3600 * env.integer("SESSION_HOURS", 24 * 7, minimum=1, maximum=24 * 30)
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if HTTPS else "http"
 SECURE_SSL_REDIRECT = HTTPS
@@ -276,8 +276,8 @@ SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
-DEFAULT_EXCEPTION_REPORTER = "config.redaction.Reporter"
-DEFAULT_EXCEPTION_REPORTER_FILTER = "config.redaction.ReportFilter"
+DEFAULT_EXCEPTION_REPORTER = "config.redaction.RedactingExceptionReporter"
+DEFAULT_EXCEPTION_REPORTER_FILTER = "config.redaction.RedactingReporterFilter"
 
 # --- Workers. The broker is Redis or Valkey; without one, tasks run in place.
 CELERY_BROKER_URL = env.text("CELERY_BROKER_URL")
@@ -293,26 +293,26 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # The visibility timeout must exceed the longest task; kombu restores lost messages only on every
 # tenth tick of the restore interval, so its default of 10 s would add up to 100 s.
 CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 600, "unacked_restore_interval": 1}
-CHECKS_TICK_SECONDS = env.integer("CHECKS_TICK_SECONDS", 2, least=1, most=3600)
+CHECKS_TICK_SECONDS = env.integer("CHECKS_TICK_SECONDS", 2, minimum=1, maximum=3600)
 CELERY_BEAT_SCHEDULE = beat_schedule(tick_seconds=CHECKS_TICK_SECONDS)
 
 # --- Checks
 CHECKS_NAMESERVERS = env.name_servers("CHECKS_NAMESERVERS")
 CHECKS_RESOLVERS = env.name_servers("CHECKS_RESOLVERS")
-CHECKS_AUTHORITATIVE_PORT = env.integer("CHECKS_AUTHORITATIVE_PORT", 53, least=1, most=65535)
+CHECKS_AUTHORITATIVE_PORT = env.integer("CHECKS_AUTHORITATIVE_PORT", 53, minimum=1, maximum=65535)
 CHECKS_ALLOWED_NETWORKS = env.networks("CHECKS_ALLOWED_NETWORKS")
 # (suffix, name servers, authoritative port): names under the suffix are asked there instead.
 CHECKS_ROUTES: list[tuple[str, list[tuple[str, int]], int]] = []
 CHECKS_EXTRA_CA_FILE = env.file_path("CHECKS_EXTRA_CA_FILE")
 if LAB and LAB_PLACES is not None:
-    LAB_ROUTING = places.routing(LAB_PLACES, LAB_DIR)
+    LAB_ROUTING = addresses.routing(LAB_PLACES, LAB_DIR)
     CHECKS_ALLOWED_NETWORKS.append(LAB_ROUTING.allowed_network)
     CHECKS_ROUTES.append(
         (LAB_ROUTING.suffix, list(LAB_ROUTING.nameservers), LAB_ROUTING.authoritative_port)
     )
     CHECKS_EXTRA_CA_FILE = CHECKS_EXTRA_CA_FILE or str(LAB_ROUTING.ca_file)
-CHECKS_BUDGET_SECONDS = env.integer("CHECKS_BUDGET_SECONDS", 20, least=1, most=200)
-CHECKS_CONCURRENCY = env.integer("CHECKS_CONCURRENCY", 100, least=1, most=10_000)
+CHECKS_BUDGET_SECONDS = env.integer("CHECKS_BUDGET_SECONDS", 20, minimum=1, maximum=200)
+CHECKS_CONCURRENCY = env.integer("CHECKS_CONCURRENCY", 100, minimum=1, maximum=10_000)
 if 200 * CHECKS_BUDGET_SECONDS > 100 * CHECKS_CONCURRENCY:
     # A batch of 200 subjects must end well before the task's time limit, or it would never record.
     raise ImproperlyConfigured(
@@ -324,37 +324,39 @@ CHECKS_VANTAGE_ALLOWED = env.boolean("CHECKS_VANTAGE_ALLOWED", default=False)
 # A mail server that greets everybody: only where it is reached does a closed port prove anything.
 CHECKS_CONTROL_TARGET = env.host_and_port("CHECKS_CONTROL_TARGET", 25)
 # A test message older than this proves nothing about today.
-CHECKS_MESSAGE_DAYS = env.integer("CHECKS_MESSAGE_DAYS", 7, least=1, most=90)
-CHECKS_TTL_THRESHOLD_SECONDS = env.integer("CHECKS_TTL_THRESHOLD_SECONDS", 300, least=1)
-# Seconds until the next look, by what the check is doing (see checks/cadence.py).
-CHECKS_CADENCE = {
-    "close": env.integer("CHECKS_CLOSE_SECONDS", 10, least=1, most=60),
-    "hurried": env.integer("CHECKS_HURRIED_SECONDS", 5, least=1, most=60),
-    "confirming": env.integer("CHECKS_CONFIRMING_SECONDS", 15, least=1),
-    "attended": env.integer("CHECKS_ATTENDED_SECONDS", 60, least=1, most=3600),
-    "watched": env.integer("CHECKS_WATCHED_SECONDS", 60, least=1),
-    "doubting": env.integer("CHECKS_DOUBTING_SECONDS", 150, least=1, most=3600),
-    "quiet": env.integer("CHECKS_QUIET_SECONDS", 3600, least=1, most=86_400),
+CHECKS_MESSAGE_DAYS = env.integer("CHECKS_MESSAGE_DAYS", 7, minimum=1, maximum=90)
+CHECKS_TTL_THRESHOLD_SECONDS = env.integer("CHECKS_TTL_THRESHOLD_SECONDS", 300, minimum=1)
+# Seconds until the next look, by what the check is doing (see checks/scheduling.py).
+CHECKS_INTERVAL_SECONDS = {
+    "cutover": env.integer("CHECKS_CUTOVER_SECONDS", 10, minimum=1, maximum=60),
+    "requested": env.integer("CHECKS_REQUESTED_SECONDS", 5, minimum=1, maximum=60),
+    "settling": env.integer("CHECKS_SETTLING_SECONDS", 15, minimum=1),
+    "viewed": env.integer("CHECKS_VIEWED_SECONDS", 60, minimum=1, maximum=3600),
+    "unsettled": env.integer("CHECKS_UNSETTLED_SECONDS", 60, minimum=1),
+    "reopening": env.integer("CHECKS_REOPENING_SECONDS", 150, minimum=1, maximum=3600),
+    "idle": env.integer("CHECKS_IDLE_SECONDS", 3600, minimum=1, maximum=86_400),
 }
 # For how long every look must contradict a settled yes before it is taken back (see
 # docs/architecture.md, "What is believed").
-CHECKS_REOPEN_AFTER_SECONDS = env.integer("CHECKS_REOPEN_AFTER_SECONDS", 600, least=1, most=86_400)
+CHECKS_REOPEN_AFTER_SECONDS = env.integer(
+    "CHECKS_REOPEN_AFTER_SECONDS", 600, minimum=1, maximum=86_400
+)
 # The lab lies on this machine and people watch it: there every change shows within a minute.
-CHECKS_CADENCE_OF_SAMPLES = {
-    "close": 3,
-    "hurried": 3,
-    "confirming": 4,
-    "attended": 8,
-    "watched": 8,
-    "doubting": 5,
-    "quiet": 15,
+CHECKS_INTERVAL_SECONDS_OF_SAMPLES = {
+    "cutover": 3,
+    "requested": 3,
+    "settling": 4,
+    "viewed": 8,
+    "unsettled": 8,
+    "reopening": 5,
+    "idle": 15,
 }
 CHECKS_REOPEN_AFTER_SECONDS_OF_SAMPLES = 8
 
 # --- After go-live: for how long nothing else must change before people are told of a drift, and
 # for how many days a domain's MX TTL may stay low once its mail has moved.
-DRIFT_QUIET_SECONDS = env.integer("DRIFT_QUIET_SECONDS", 300, least=0, most=86_400)
-DRIFT_TTL_DAYS = env.integer("DRIFT_TTL_DAYS", 14, least=1, most=365)
+DRIFT_QUIET_SECONDS = env.integer("DRIFT_QUIET_SECONDS", 300, minimum=0, maximum=86_400)
+DRIFT_TTL_DAYS = env.integer("DRIFT_TTL_DAYS", 14, minimum=1, maximum=365)
 
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 LOGGING = {

@@ -5,9 +5,9 @@ class OnboardingError(Exception):
     """Something about a plan that a person should read."""
 
 
-class NotYours(OnboardingError):
+class NotPermitted(OnboardingError):
     """The act belongs to the other side."""
 
 
-class MovedMeanwhile(OnboardingError):
+class ConflictingChange(OnboardingError):
     """Somebody else moved it between the reading and the act."""

@@ -7,10 +7,10 @@ from django.utils import timezone
 
 from checks.models import Check
 from onboarding.models import Plan
-from onboarding.plans.holding import hold_plan
-from onboarding.plans.judging import Ground, judge
-from onboarding.plans.standing import refresh_states
-from onboarding.watch import drifts
+from onboarding.monitoring import drifts
+from onboarding.plans.evaluation import PlanContext, evaluate
+from onboarding.plans.queries import lock_tasks
+from onboarding.plans.rollup import recompute_rollup
 from tenants.models import Tenant
 
 
@@ -29,25 +29,29 @@ def apply_run(check_id: int) -> None:
     if check is None or plan is None:
         return
     with transaction.atomic():
-        moved = _judge_tasks(plan, check)
-        is_new_answer = check.latest is not None and check.latest.looks == 1
-        is_awaited = check.hurried_until is not None and check.hurried_until > timezone.now()
+        moved = _evaluate_tasks(plan, check)
+        is_new_answer = check.latest is not None and check.latest.runs == 1
+        is_awaited = check.requested_until is not None and check.requested_until > timezone.now()
         if moved or is_new_answer or is_awaited:
             plan.touch()
     # Apart: it holds the check's row, which others hold before a plan's tasks.
-    drifts.follow_check(check)
+    drifts.update_for_check(check)
 
 
-def _judge_tasks(plan: Plan, check: Check) -> bool:
-    tasks = hold_plan(plan.pk)
+def _evaluate_tasks(plan: Plan, check: Check) -> bool:
+    tasks = lock_tasks(plan.pk)
     # Asked once the tasks are held: whoever closes the case holds them too.
-    if Tenant.objects.filter(pk=plan.tenant_id, archived_at__isnull=False).exists():
+    if Tenant.objects.filter(pk=plan.tenant_id, closed_at__isnull=False).exists():
         return False
     concerned = [task for task in tasks if check.kind in task.check_kinds and task.applies]
     if not concerned:
         return False
-    ground = Ground.of(check.tenant)
-    moved = [task for task in concerned if judge(task, ground.evidence(task), ground.tenant)]
+    plan_context = PlanContext.of(check.tenant)
+    moved = [
+        task
+        for task in concerned
+        if evaluate(task, plan_context.evidence(task), plan_context.tenant)
+    ]
     if moved:
-        refresh_states(plan)
+        recompute_rollup(plan)
     return bool(moved)

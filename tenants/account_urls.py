@@ -19,7 +19,7 @@ from tenants import account_views, single_sign_on
 from tenants.throttle import throttled
 
 
-class SignedNumber:
+class SignedIdConverter:
     """A row's number with our signature: addresses hold no number that another follows from."""
 
     regex = r"\d+:[\w-]+"
@@ -35,7 +35,7 @@ class SignedNumber:
         return self.signer.sign(str(value))
 
 
-register_converter(SignedNumber, "signed")
+register_converter(SignedIdConverter, "signed")
 
 urlpatterns = [
     path("login/", account.login, name="account_login"),

@@ -15,14 +15,14 @@ from django.http import HttpRequest
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from tenants.client_address import client_address
-from tenants.tasks import Letter, queue_letter
+from tenants.tasks import EmailContent, queue_email
 from tenants.throttle import too_many_requests
 
 # Five wrong passwords for one address close it to passwords for so long; codes and links go on.
 FAILURES_WAIT_SECONDS = 300
 
 
-class ClosedAccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth is untyped
+class InvitationOnlyAccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth is untyped
     error_messages = DefaultAccountAdapter.error_messages | {
         "email_password_mismatch": "This address and password do not belong together.",
         "incorrect_code": "This code is not right. Look at the newest message.",
@@ -64,4 +64,4 @@ class ClosedAccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # alla
         """A worker delivers it: no page waits for a mail server, and none tells by waiting."""
         context = {"request": self.request, "email": email} | context
         message: EmailMessage = self.render_mail(template_prefix, email, context)
-        queue_letter(Letter(str(message.subject), str(message.body), [email]))
+        queue_email(EmailContent(str(message.subject), str(message.body), [email]))

@@ -12,11 +12,11 @@ from django.db import transaction
 from django.utils import timezone
 
 from tenants.models import ActivityChain, ActivityLine, Tenant, User
-from tenants.origin import current_origin
+from tenants.request_context import current_request_origin
 
 
 def add_line(
-    tenant: Tenant | None, act: str, *, by: User | None, params: dict[str, Any]
+    tenant: Tenant | None, action: str, *, by: User | None, params: dict[str, Any]
 ) -> ActivityLine:
     """Add a line at the end of the tenant's log, or of the installation's without a tenant.
 
@@ -24,7 +24,7 @@ def add_line(
     Call it after taking the locks on what is logged, or two transactions may wait for each other.
     """
     scope = tenant.public_id if tenant is not None else ActivityChain.INSTALLATION
-    origin = current_origin()
+    origin = current_request_origin()
     with transaction.atomic():
         ActivityChain.objects.get_or_create(scope=scope)
         chain = ActivityChain.objects.select_for_update().get(scope=scope)
@@ -34,7 +34,7 @@ def add_line(
             number=chain.length + 1,
             at=timezone.now(),
             actor=by,
-            act=act,
+            action=action,
             params=params,
             address=origin.address,
             agent=origin.agent,
@@ -49,22 +49,22 @@ def add_line(
 
 def hash_of(line: ActivityLine) -> str:
     """SHA-256 over everything a line says and the hash of the line before it."""
-    said = [
+    content = [
         line.scope,
         line.number,
         line.at.isoformat(),
         line.actor.public_id if line.actor is not None else "",
-        line.act,
+        line.action,
         line.params,
         line.address,
         line.agent,
         line.previous_hash,
     ]
-    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
-class Report:
+class LogReport:
     """What checking one log came to; `fault` is empty when nothing is wrong."""
 
     scope: str
@@ -73,16 +73,16 @@ class Report:
     fault: str = ""
 
 
-def verify_logs() -> Iterator[Report]:
+def verify_logs() -> Iterator[LogReport]:
     """Check every log from its first line to its head, and that none lies outside a chain."""
     chains = {chain.scope: chain for chain in ActivityChain.objects.order_by("pk")}
     scopes = set(ActivityLine.objects.order_by().values_list("scope", flat=True).distinct())
     for chain in chains.values():
         lines = ActivityLine.objects.filter(scope=chain.scope).select_related("actor")
         fault = _fault(chain, lines.order_by("number").iterator(chunk_size=1000))
-        yield Report(chain.scope, chain.length, chain.head, fault)
+        yield LogReport(chain.scope, chain.length, chain.head, fault)
     for scope in sorted(scopes - set(chains)):
-        yield Report(scope, 0, "", "its lines belong to no chain")
+        yield LogReport(scope, 0, "", "its lines belong to no chain")
 
 
 def _fault(chain: ActivityChain, lines: Iterable[ActivityLine]) -> str:

@@ -24,7 +24,7 @@ class RoleForm(forms.Form):
     role = forms.ChoiceField(choices=Membership.Role)
 
 
-class NewcomerForm(forms.Form):
+class NewAccountForm(forms.Form):
     """The account an invitation opens. The address is the invitation's and cannot be typed."""
 
     name = forms.CharField(
@@ -56,14 +56,14 @@ class NewcomerForm(forms.Form):
 
 class StaffForm(forms.Form):
     role = forms.ChoiceField(choices=[c for c in User.StaffRole.choices if c[0]])
-    watches = forms.ModelMultipleChoiceField(
+    followed_consultants = forms.ModelMultipleChoiceField(
         queryset=User.objects.filter(staff_role=User.StaffRole.CONSULTANT),
         to_field_name="public_id",
         required=False,
     )
 
 
-class ColleagueForm(forms.Form):
+class NewStaffForm(forms.Form):
     """A new person on Mimecast's side; they set their own password by the mailed link."""
 
     name = forms.CharField(label="Name", max_length=100)

@@ -10,11 +10,11 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from tenants.errors import TenantError
-from tenants.links import LinkState, Purpose, digest_of, issue_token
 from tenants.models import Invitation, Membership, Tenant, User
 from tenants.services import write_activity
+from tenants.tokens import LinkPurpose, LinkState, digest_of, issue_token
 
-GOOD_FOR = timedelta(days=7)
+VALID_FOR = timedelta(days=7)
 
 
 class InvitationError(TenantError):
@@ -32,7 +32,7 @@ def invite(tenant: Tenant, email: str, role: str, *, by: User) -> Invitation:
             email=address,
             accepted_at=None,
             revoked_at=None,
-            defaults={"role": role, "invited_by": by, "expires_at": timezone.now() + GOOD_FOR},
+            defaults={"role": role, "invited_by": by, "expires_at": timezone.now() + VALID_FOR},
         )
         if not made:
             raise InvitationError(f"{address} is invited already; send the mail again instead.")
@@ -48,7 +48,7 @@ def renew(invitation: Invitation, *, by: User) -> None:
     """Make the old link worthless and start another week; the caller sends the new link."""
     with transaction.atomic():
         renewed = _pending(invitation).update(
-            token_hash=None, sent_at=None, expires_at=timezone.now() + GOOD_FOR, invited_by=by
+            token_hash=None, sent_at=None, expires_at=timezone.now() + VALID_FOR, invited_by=by
         )
         if not renewed:
             raise InvitationError("This invitation is no longer pending. Nothing was sent.")
@@ -71,14 +71,14 @@ def revoke_all(invitations: QuerySet[Invitation], *, by: User) -> None:
 
 def new_link_token(invitation: Invitation) -> str | None:
     """A fresh token for the mail about to be sent; None when there is nothing to send any more."""
-    issued = issue_token(Purpose.INVITATION)
+    issued = issue_token(LinkPurpose.INVITATION)
     sent = _pending(invitation).update(token_hash=issued.digest, sent_at=timezone.now())
     return issued.token if sent else None
 
 
 def find(token: str) -> tuple[LinkState, Invitation | None]:
     """What a link's token stands for, and whether it may still be used."""
-    digest = digest_of(token, Purpose.INVITATION)
+    digest = digest_of(token, LinkPurpose.INVITATION)
     found = (
         Invitation.objects.select_related("tenant", "invited_by").filter(token_hash=digest).first()
         if digest
@@ -115,7 +115,7 @@ def accept(invitation: Invitation, *, by: User) -> Membership:
     return membership
 
 
-def accept_as_newcomer(invitation: Invitation, *, name: str, password: str) -> User:
+def accept_with_new_account(invitation: Invitation, *, name: str, password: str) -> User:
     """Open the account that the invitation is for, and take the place.
 
     The link came by mail, so the address is proven.

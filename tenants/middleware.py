@@ -12,10 +12,10 @@ from django.utils.cache import add_never_cache_headers
 from tenants.models import User
 from tenants.second_factor import must_set_up
 
-Answer = Callable[[HttpRequest], HttpResponse]
+GetResponse = Callable[[HttpRequest], HttpResponse]
 
 # None of a browser's sensors and devices is of use to us; passkeys and the clipboard are.
-PERMISSIONS = ", ".join(
+PERMISSIONS_POLICY = ", ".join(
     f"{feature}=()"
     for feature in (
         "accelerometer",
@@ -34,7 +34,7 @@ PERMISSIONS = ", ".join(
 OPEN_WITHOUT_FACTOR = ("mfa_", "account_reauthenticate", "account_logout", "health")
 
 
-def nul_middleware(get_response: Answer) -> Answer:
+def nul_middleware(get_response: GetResponse) -> GetResponse:
     """Refuse an address with a NUL character: it names nothing, and PostgreSQL cannot take it."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
@@ -45,10 +45,10 @@ def nul_middleware(get_response: Answer) -> Answer:
     return middleware
 
 
-def headers_middleware(get_response: Answer) -> Answer:
+def headers_middleware(get_response: GetResponse) -> GetResponse:
     def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
-        response.setdefault("Permissions-Policy", PERMISSIONS)
+        response.setdefault("Permissions-Policy", PERMISSIONS_POLICY)
         response.setdefault("Cross-Origin-Resource-Policy", "same-origin")
         # Static files are answered further in, before anybody looks who asks.
         user = getattr(request, "user", None)
@@ -59,7 +59,7 @@ def headers_middleware(get_response: Answer) -> Answer:
     return middleware
 
 
-def second_factor_middleware(get_response: Answer) -> Answer:
+def second_factor_middleware(get_response: GetResponse) -> GetResponse:
     """Send staff without the second factor they must have to the page that sets one up."""
 
     def middleware(request: HttpRequest) -> HttpResponse:

@@ -18,7 +18,7 @@ from tenants.regions import Region, load_regions
 _Subject = TypeVar("_Subject", bound=models.Model)
 
 
-class UserAccounts(BaseUserManager["User"]):
+class UserManager(BaseUserManager["User"]):
     def create_user(self, email: str, password: str | None = None, **fields: Any) -> User:
         user = self.model(email=self.normalize_email(email).lower(), **fields)
         user.set_password(password)
@@ -48,12 +48,14 @@ class User(AbstractBaseUser, PermissionsMixin):
     )
     is_active = models.BooleanField(default=True)
     # A manager who watches some consultants sees their tenants only; one who watches nobody, all.
-    watches = models.ManyToManyField("self", symmetrical=False, blank=True, related_name="+")
+    followed_consultants = models.ManyToManyField(
+        "self", symmetrical=False, blank=True, related_name="+"
+    )
     # Raised to end every session of this person at once.
-    session_round = models.PositiveIntegerField(default=0)
+    session_version = models.PositiveIntegerField(default=0)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
-    objects = UserAccounts()
+    objects = UserManager()
 
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = ["name"]
@@ -62,14 +64,14 @@ class User(AbstractBaseUser, PermissionsMixin):
         return self.name
 
     def get_session_auth_hash(self) -> str:
-        return self._of_this_round(super().get_session_auth_hash())
+        return self._for_this_version(super().get_session_auth_hash())
 
     def get_session_auth_fallback_hash(self) -> Iterator[str]:
         for value in super().get_session_auth_fallback_hash():
-            yield self._of_this_round(value)
+            yield self._for_this_version(value)
 
-    def _of_this_round(self, value: str) -> str:
-        text = f"{self.session_round}:{value}"
+    def _for_this_version(self, value: str) -> str:
+        text = f"{self.session_version}:{value}"
         return salted_hmac("tenants.session-round", text, algorithm="sha256").hexdigest()
 
     @property
@@ -127,13 +129,13 @@ class Tenant(models.Model):
     rfi_used = models.BooleanField(default=False)
     time_zone = models.CharField(max_length=64, default="UTC")
     consultant = models.ForeignKey(
-        User, on_delete=models.PROTECT, null=True, blank=True, related_name="tenants_steered"
+        User, on_delete=models.PROTECT, null=True, blank=True, related_name="led_tenants"
     )
     # A sample tenant lives in the lab under .test; only a local installation has any.
     is_sample = models.BooleanField(default=False)
     # Closed: read-only, out of the lists unless asked for. Its checks go on where the case was
     # completed, for what was proven is watched; else they are set aside.
-    archived_at = models.DateTimeField(null=True, blank=True)
+    closed_at = models.DateTimeField(null=True, blank=True)
     completed_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
@@ -141,7 +143,7 @@ class Tenant(models.Model):
         ordering: ClassVar[list[str]] = ["name"]
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.CheckConstraint(
-                condition=models.Q(completed_at__isnull=True) | models.Q(archived_at__isnull=False),
+                condition=models.Q(completed_at__isnull=True) | models.Q(closed_at__isnull=False),
                 name="completed_is_closed",
             )
         ]
@@ -151,10 +153,10 @@ class Tenant(models.Model):
 
     @property
     def is_closed(self) -> bool:
-        return self.archived_at is not None
+        return self.closed_at is not None
 
     @property
-    def is_looked_at(self) -> bool:
+    def is_checked(self) -> bool:
         return not self.is_closed or self.completed_at is not None
 
     @property
@@ -241,7 +243,7 @@ class Invitation(models.Model):
         return self.expires_at <= timezone.now()
 
 
-class InScope(models.Manager[_Subject]):
+class ActiveManager(models.Manager[_Subject]):
     """Those that nobody took out. What was taken out is kept for what was seen of it, and no page
     but its history's has to know that it is there."""
 
@@ -271,7 +273,7 @@ class Domain(models.Model):
     dkim_selectors = models.CharField(max_length=2000, blank=True)
     # In seconds: what somebody remembers of its MX before we watched, where that was longer than
     # the day that is assumed.
-    ttl_before = models.PositiveIntegerField(null=True, blank=True)
+    original_mx_ttl_seconds = models.PositiveIntegerField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     # Taken out of the case: no step, check or cutover is for it any more.
     removed_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -279,8 +281,8 @@ class Domain(models.Model):
         User, on_delete=models.SET_NULL, null=True, blank=True, editable=False, related_name="+"
     )
 
-    objects: ClassVar[InScope[Self]] = InScope()
-    everything: ClassVar[models.Manager[Domain]] = models.Manager()
+    objects: ClassVar[ActiveManager[Self]] = ActiveManager()
+    all_objects: ClassVar[models.Manager[Domain]] = models.Manager()
 
     class Meta:
         ordering: ClassVar[list[str]] = ["pk"]
@@ -323,8 +325,8 @@ class Host(models.Model):
         User, on_delete=models.SET_NULL, null=True, blank=True, editable=False, related_name="+"
     )
 
-    objects: ClassVar[InScope[Self]] = InScope()
-    everything: ClassVar[models.Manager[Host]] = models.Manager()
+    objects: ClassVar[ActiveManager[Self]] = ActiveManager()
+    all_objects: ClassVar[models.Manager[Host]] = models.Manager()
 
     class Meta:
         ordering: ClassVar[list[str]] = ["pk"]
@@ -371,7 +373,7 @@ class ActivityLine(models.Model):
     at = models.DateTimeField()
     # Empty when a check did it, or somebody without an account.
     actor = models.ForeignKey(User, on_delete=models.PROTECT, null=True, blank=True)
-    act = models.CharField(max_length=40)
+    action = models.CharField(max_length=40)
     params = models.JSONField(default=dict)
     address = models.CharField(max_length=45, blank=True)
     agent = models.CharField(max_length=200, blank=True)
@@ -386,7 +388,7 @@ class ActivityLine(models.Model):
         indexes: ClassVar[list[models.Index]] = [models.Index(fields=["tenant", "-at"])]
 
     def __str__(self) -> str:
-        return f"{self.at:%Y-%m-%d %H:%M} {self.act}"
+        return f"{self.at:%Y-%m-%d %H:%M} {self.action}"
 
 
 class ErasurePermit(models.Model):

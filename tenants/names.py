@@ -20,7 +20,7 @@ from tenants.errors import BadName
 MAX_NAME = 253  # RFC 1035, section 2.3.4, less the root's length byte and dot
 MAX_LABEL = 63
 _MAX_TEXT = 2000  # beyond this nobody typed a name, and mapping it would only cost time
-_SHOWN = 60
+_MAX_QUOTED = 60
 
 _PORT = re.compile(r"(?P<host>.+):\d+")
 _EMAIL_HOST = re.compile(r"@([^\s<>@,;:]+)[^@]*$")
@@ -60,16 +60,16 @@ def _normalise(text: str, noun: str) -> str:
     typed = text.strip()
     for refuse in _REFUSALS:
         refuse(typed, noun)
-    return _spelt(typed, noun)
+    return _normalised_text(typed, noun)
 
 
-def _spelt(typed: str, noun: str) -> str:
+def _normalised_text(typed: str, noun: str) -> str:
     labels = _mapped(typed, noun).removesuffix(".").split(".")
     _refuse_bad_dots(labels, typed)
     name = ".".join(_to_ascii(label, noun) for label in labels)
     if len(name) > MAX_NAME:
         raise BadName(
-            f"“{_shown(name)}” has {len(name)} characters as it is written in DNS; "
+            f"“{_quoted(name)}” has {len(name)} characters as it is written in DNS; "
             f"a {noun} has {MAX_NAME} at most."
         )
     _refuse_single_label(labels, noun)
@@ -100,7 +100,7 @@ def _to_ascii(label: str, noun: str) -> str:
 def _to_a_label(label: str, noun: str) -> str:
     if "_" in label:
         raise BadName(
-            f"“{_shown(label)}” contains an underscore, which a {noun} cannot; is it a hyphen?"
+            f"“{_quoted(label)}” contains an underscore, which a {noun} cannot; is it a hyphen?"
         )
     if label.isascii() and not _LDH.fullmatch(label):
         raise _bad_character(label, noun)
@@ -111,7 +111,7 @@ def _to_a_label(label: str, noun: str) -> str:
         return idna.alabel(label).decode("ascii")
     except idna.IDNABidiError:
         raise BadName(
-            f"“{_shown(label)}” mixes letters that are read in both directions; "
+            f"“{_quoted(label)}” mixes letters that are read in both directions; "
             f"a part of a {noun} may not."
         ) from None
     except (idna.IDNAError, UnicodeError):
@@ -119,15 +119,15 @@ def _to_a_label(label: str, noun: str) -> str:
 
 
 def _bad_character(text: str, noun: str) -> BadName:
-    culprit = next((char for char in text if not _may_stand(char)), None)
+    culprit = next((char for char in text if not _is_allowed(char)), None)
     if culprit is None:
-        return BadName(f"“{_shown(text)}” is not a valid {noun}; check its spelling.")
+        return BadName(f"“{_quoted(text)}” is not a valid {noun}; check its spelling.")
     code = f"U+{ord(culprit):04X}"
     what = f"“{culprit}” ({code})" if culprit.isprintable() else f"an invisible character ({code})"
-    return BadName(f"“{_shown(text)}” contains {what}, which a {noun} cannot.")
+    return BadName(f"“{_quoted(text)}” contains {what}, which a {noun} cannot.")
 
 
-def _may_stand(char: str) -> bool:
+def _is_allowed(char: str) -> bool:
     return char in "-." or unicodedata.category(char)[0] in "LMN"
 
 
@@ -136,7 +136,7 @@ def _refuse_empty(typed: str, noun: str) -> None:
         raise BadName(f"Enter a {noun}, such as example.com.")
 
 
-def _refuse_endless(typed: str, noun: str) -> None:
+def _refuse_oversized(typed: str, noun: str) -> None:
     if len(typed) > _MAX_TEXT:
         raise BadName(_too_long(typed, noun))
 
@@ -157,7 +157,7 @@ def _refuse_url(typed: str, noun: str) -> None:
         host = urlsplit(typed if "://" in typed else f"//{typed}").hostname or ""
     except ValueError:
         host = ""
-    raise _meant(f"“{_shown(typed)}” is a web address, not a {noun}", host, noun)
+    raise _with_suggestion(f"“{_quoted(typed)}” is a web address, not a {noun}", host, noun)
 
 
 def _refuse_email(typed: str, noun: str) -> None:
@@ -165,14 +165,14 @@ def _refuse_email(typed: str, noun: str) -> None:
         return
     match = _EMAIL_HOST.search(typed)
     host = match.group(1) if match else ""
-    raise _meant(f"“{_shown(typed)}” is an e-mail address, not a {noun}", host, noun)
+    raise _with_suggestion(f"“{_quoted(typed)}” is an e-mail address, not a {noun}", host, noun)
 
 
 def _refuse_wildcard(typed: str, noun: str) -> None:
     if "*" not in typed:
         return
-    raise _meant(
-        f"“{_shown(typed)}” is a wildcard; enter each {noun} by itself",
+    raise _with_suggestion(
+        f"“{_quoted(typed)}” is a wildcard; enter each {noun} by itself",
         typed.removeprefix("*."),
         noun,
     )
@@ -181,18 +181,18 @@ def _refuse_wildcard(typed: str, noun: str) -> None:
 def _refuse_port(typed: str, noun: str) -> None:
     match = _PORT.fullmatch(typed)
     if match:
-        raise _meant(
-            f"“{_shown(typed)}” ends in a port; leave it out here", match.group("host"), noun
+        raise _with_suggestion(
+            f"“{_quoted(typed)}” ends in a port; leave it out here", match.group("host"), noun
         )
 
 
 def _refuse_spaces(typed: str, noun: str) -> None:
     parts = typed.split()
     if sum("." in part.strip(".,;") for part in parts) > 1:
-        raise BadName(f"“{_shown(typed)}” has several names in it; enter one {noun} at a time.")
+        raise BadName(f"“{_quoted(typed)}” has several names in it; enter one {noun} at a time.")
     if len(parts) > 1:
-        raise _meant(
-            f"“{_shown(typed)}” contains a space, which a {noun} cannot",
+        raise _with_suggestion(
+            f"“{_quoted(typed)}” contains a space, which a {noun} cannot",
             "".join(parts),
             noun,
         )
@@ -206,13 +206,13 @@ def _refuse_long(typed: str, noun: str) -> None:
 def _refuse_bad_dots(labels: list[str], typed: str) -> None:
     if not all(labels):
         where = "starts with a dot" if not labels[0] else "has two dots in a row"
-        raise BadName(f"“{_shown(typed)}” {where}; there must be a name between dots.")
+        raise BadName(f"“{_quoted(typed)}” {where}; there must be a name between dots.")
 
 
 def _refuse_single_label(labels: list[str], noun: str) -> None:
     if len(labels) == 1:
         raise BadName(
-            f"“{_shown(labels[0])}” is only one part of a {noun}; "
+            f"“{_quoted(labels[0])}” is only one part of a {noun}; "
             "enter it in full, such as example.com."
         )
 
@@ -220,20 +220,20 @@ def _refuse_single_label(labels: list[str], noun: str) -> None:
 def _refuse_numeric_ending(name: str, labels: list[str], noun: str) -> None:
     if labels[-1].isdigit():
         raise BadName(
-            f"“{_shown(name)}” ends in a number, as an IP address does and a {noun} cannot."
+            f"“{_quoted(name)}” ends in a number, as an IP address does and a {noun} cannot."
         )
 
 
 def _refuse_hyphen_at_edge(label: str) -> None:
     if label.startswith("-") or label.endswith("-"):
         edge = "starts" if label.startswith("-") else "ends"
-        raise BadName(f"“{_shown(label)}” {edge} with a hyphen; a part of a name may not.")
+        raise BadName(f"“{_quoted(label)}” {edge} with a hyphen; a part of a name may not.")
 
 
-def _meant(problem: str, host: str, noun: str) -> BadName:
+def _with_suggestion(problem: str, host: str, noun: str) -> BadName:
     """Refuses with what was probably meant, if that is a name at all."""
     try:
-        suggestion = _spelt(host, noun)
+        suggestion = _normalised_text(host, noun)
     except BadName:
         return BadName(f"{problem}.")
     return BadName(f"{problem}. Did you mean {display_domain(suggestion)}?", suggestion=suggestion)
@@ -241,28 +241,28 @@ def _meant(problem: str, host: str, noun: str) -> BadName:
 
 def _too_long(typed: str, noun: str) -> str:
     return (
-        f"“{_shown(typed)}” has {len(typed)} characters; a {noun} has {MAX_NAME} at most, "
+        f"“{_quoted(typed)}” has {len(typed)} characters; a {noun} has {MAX_NAME} at most, "
         "dots included."
     )
 
 
 def _long_label(label: str, length: int) -> str:
     return (
-        f"“{_shown(label)}” has {length} characters as it is written in DNS; "
+        f"“{_quoted(label)}” has {length} characters as it is written in DNS; "
         f"each part between dots has {MAX_LABEL} at most."
     )
 
 
-def _shown(text: str) -> str:
+def _quoted(text: str) -> str:
     printable = "".join(
         char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text
     )
-    return printable if len(printable) <= _SHOWN else f"{printable[:_SHOWN]}…"
+    return printable if len(printable) <= _MAX_QUOTED else f"{printable[:_MAX_QUOTED]}…"
 
 
 _REFUSALS: tuple[Callable[[str, str], None], ...] = (
     _refuse_empty,
-    _refuse_endless,
+    _refuse_oversized,
     _refuse_address,
     _refuse_url,
     _refuse_email,

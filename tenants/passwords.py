@@ -9,10 +9,10 @@ from zxcvbn import zxcvbn
 from tenants.models import User
 
 # zxcvbn's scale: 3 withstands ten thousand million guesses without our hash slowing them.
-LEAST_SCORE = 3
+MIN_SCORE = 3
 # Longer ones cost time to weigh and gain nothing: what follows can only add to the guesses.
-WEIGHED_LENGTH = 64
-LONGEST = 128
+SCORED_LENGTH = 64
+MAX_LENGTH = 128
 
 
 class GuessablePasswordValidator:
@@ -23,14 +23,14 @@ class GuessablePasswordValidator:
     """
 
     def validate(self, password: str, user: User | None = None) -> None:
-        if len(password) > LONGEST:
+        if len(password) > MAX_LENGTH:
             raise ValidationError(
-                f"This password is longer than {LONGEST} characters.", code="password_too_long"
+                f"This password is longer than {MAX_LENGTH} characters.", code="password_too_long"
             )
         personal = ["gangway", "mimecast"]
         if user is not None:
             personal += [user.email, *user.email.split("@"), *user.name.split()]
-        if zxcvbn(password[:WEIGHED_LENGTH], user_inputs=personal)["score"] < LEAST_SCORE:
+        if zxcvbn(password[:SCORED_LENGTH], user_inputs=personal)["score"] < MIN_SCORE:
             raise ValidationError(
                 "This password would be guessed quickly: it is close to one from published "
                 "breaches, to a common word, name or date, or to your own details. Four unrelated "

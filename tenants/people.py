@@ -20,7 +20,7 @@ class PeopleError(TenantError):
 def change_role(membership: Membership, role: str, *, by: User) -> None:
     if role == membership.role:
         return
-    _keep_an_owner(membership, by=by)
+    _require_another_owner(membership, by=by)
     with transaction.atomic():
         Membership.objects.filter(pk=membership.pk).update(role=role)
         write_activity(
@@ -35,7 +35,7 @@ def change_role(membership: Membership, role: str, *, by: User) -> None:
 
 def remove_member(membership: Membership, *, by: User) -> None:
     """Out of the tenant, signed out everywhere, and the invitations they made are worthless."""
-    _keep_an_owner(membership, by=by)
+    _require_another_owner(membership, by=by)
     tenant, user = membership.tenant, membership.user
     with transaction.atomic():
         Membership.objects.filter(pk=membership.pk).delete()
@@ -46,7 +46,7 @@ def remove_member(membership: Membership, *, by: User) -> None:
         )
 
 
-def _keep_an_owner(membership: Membership, *, by: User) -> None:
+def _require_another_owner(membership: Membership, *, by: User) -> None:
     """Clients may not leave their tenant without an owner; staff may, and invite the next one."""
     if membership.role != Membership.Role.OWNER or by.is_mimecast:
         return
@@ -61,32 +61,37 @@ def owners_of(tenant: Tenant) -> QuerySet[Membership]:
     )
 
 
-def change_staff(person: User, role: str, watches: Sequence[User], *, by: User) -> None:
+def change_staff(
+    person: User, role: str, followed_consultants: Sequence[User], *, by: User
+) -> None:
     """Another staff role, or another selection of consultants to watch."""
-    _not_oneself(person, by)
-    before = {"role": person.staff_role, "watches": _emails(list(person.watches.all()))}
-    after = {"role": role, "watches": _emails(watches)}
+    _refuse_own_account(person, by)
+    before = {
+        "role": person.staff_role,
+        "followed_consultants": _emails(list(person.followed_consultants.all())),
+    }
+    after = {"role": role, "followed_consultants": _emails(followed_consultants)}
     if before == after:
         return
     with transaction.atomic():
         User.objects.filter(pk=person.pk).update(staff_role=role)
-        person.watches.set(watches)
+        person.followed_consultants.set(followed_consultants)
         write_activity(
             None, "staff-changed", by=by, person=person.email, before=before, after=after
         )
 
 
-def add_colleague(name: str, email: str, role: str, *, by: User) -> User:
+def add_staff(name: str, email: str, role: str, *, by: User) -> User:
     """A person on Mimecast's side, who cannot sign in before setting a password by mail."""
     with transaction.atomic():
         person = User.objects.create_user(email, None, name=name, staff_role=role)
-        write_activity(None, "colleague-added", by=by, person=email, before="", after=role)
+        write_activity(None, "staff-added", by=by, person=email, before="", after=role)
     return person
 
 
 def deactivate(person: User, *, by: User) -> None:
     """Shut a person out of everything, from their next request on."""
-    _not_oneself(person, by)
+    _refuse_own_account(person, by)
     with transaction.atomic():
         if not User.objects.filter(pk=person.pk, is_active=True).update(is_active=False):
             return
@@ -101,7 +106,7 @@ def activate(person: User, *, by: User) -> None:
             write_activity(None, "person-activated", by=by, person=person.email)
 
 
-def _not_oneself(person: User, by: User) -> None:
+def _refuse_own_account(person: User, by: User) -> None:
     """So that there is always an administrator left."""
     if person.pk == by.pk:
         raise PeopleError("Another administrator has to change your own role or access.")

@@ -1,6 +1,6 @@
 """Who may do what. The table stands in docs/access.md; this is the one place that decides.
 
-`may` is arithmetic over roles and acts. `role_in` and `staff_role_of` say which role a person has.
+`may` is arithmetic over roles and permissions. `role_in` and `staff_role_of` say which role a person has.
 """
 
 from __future__ import annotations
@@ -25,38 +25,38 @@ class Role(StrEnum):
         return self in _STAFF
 
 
-class Act(StrEnum):
+class Permission(StrEnum):
     """What a person can want of us, in the words of docs/access.md."""
 
     # Of one tenant
-    READ = "read the plan"
+    VIEW = "view the plan"
     CONFIRM = "confirm own tasks"
-    LOOK = "ask for a look"
-    TALK = "write comments"
-    STEER = "steer the plan"
+    RUN_CHECKS = "run checks"
+    COMMENT = "write comments"
+    MANAGE_PLAN = "manage the plan"
     VOTE = "vote on a cutover"
     EDIT_PROFILE = "edit the profile"
     USE_LAB = "use the lab"
     ADD_FILE = "add a file"
-    FILL_SHEETS = "fill in sheets"
-    HAND_OFF = "hand off"
-    NAME_CONTACTS = "name contacts"
-    SEE_PEOPLE = "see people"
-    INVITE = "invite"
+    EDIT_REQUIREMENTS = "edit requirements sheets"
+    SHARE = "create share links"
+    EDIT_CONTACTS = "edit contacts"
+    VIEW_PEOPLE = "view people"
+    INVITE = "invite people"
     MANAGE_PEOPLE = "manage people"
-    ACKNOWLEDGE = "acknowledge a drift"
-    STEER_WATCH = "steer the watch"
-    TAKE_PACK = "take the closing pack"
-    EXPORT = "export"
-    CLOSE = "close the tenant"
-    ERASE = "erase the tenant"
+    ACKNOWLEDGE_DRIFT = "acknowledge drift"
+    MANAGE_MONITORING = "manage monitoring"
+    DOWNLOAD_PACK = "download the closing pack"
+    EXPORT_TENANT = "export the tenant"
+    CLOSE_TENANT = "close the tenant"
+    ERASE_TENANT = "erase the tenant"
     # Of the installation
-    OPEN_HOME = "open home"
-    WATCH_ALL = "watch the dashboard"
+    OPEN_HOME = "open the home page"
+    VIEW_DASHBOARD = "view the dashboard"
     CREATE_TENANT = "create a tenant"
-    SET_FREEZES = "set freezes for everybody"
+    EDIT_GLOBAL_FREEZES = "edit global freezes"
     EDIT_TEMPLATES = "edit plan templates"
-    DROP_GUARDS = "publish without a guard"
+    PUBLISH_WITHOUT_GUARDS = "publish without guards"
     MANAGE_STAFF = "manage staff"
 
     @property
@@ -68,67 +68,67 @@ _STAFF = {Role.ADMINISTRATOR, Role.CONSULTANT, Role.MANAGER}
 _STEERING = {Role.ADMINISTRATOR, Role.CONSULTANT}
 _ACTING = _STEERING | {Role.OWNER, Role.MEMBER}
 _OF_INSTALLATION = {
-    Act.OPEN_HOME,
-    Act.WATCH_ALL,
-    Act.CREATE_TENANT,
-    Act.SET_FREEZES,
-    Act.EDIT_TEMPLATES,
-    Act.DROP_GUARDS,
-    Act.MANAGE_STAFF,
+    Permission.OPEN_HOME,
+    Permission.VIEW_DASHBOARD,
+    Permission.CREATE_TENANT,
+    Permission.EDIT_GLOBAL_FREEZES,
+    Permission.EDIT_TEMPLATES,
+    Permission.PUBLISH_WITHOUT_GUARDS,
+    Permission.MANAGE_STAFF,
 }
 
-_ALLOWED: dict[Act, set[Role]] = {
-    Act.READ: set(Role),
-    Act.CONFIRM: _ACTING,
-    Act.LOOK: _ACTING,
-    Act.TALK: _ACTING,
-    Act.STEER: _STEERING,
-    Act.VOTE: _STEERING | {Role.OWNER},
-    Act.EDIT_PROFILE: _STEERING,
-    Act.USE_LAB: _ACTING,
-    Act.ADD_FILE: _ACTING,
-    Act.FILL_SHEETS: _ACTING,
-    Act.HAND_OFF: _ACTING,
-    Act.NAME_CONTACTS: _ACTING,
-    Act.SEE_PEOPLE: set(Role),
-    Act.INVITE: _STEERING | {Role.OWNER},
-    Act.MANAGE_PEOPLE: _STEERING | {Role.OWNER},
-    Act.ACKNOWLEDGE: _ACTING,
-    Act.STEER_WATCH: _STEERING,
-    Act.TAKE_PACK: _STEERING | {Role.OWNER},
-    Act.EXPORT: {Role.ADMINISTRATOR, Role.OWNER},
-    Act.CLOSE: _STEERING,
-    Act.ERASE: {Role.ADMINISTRATOR},
-    Act.WATCH_ALL: _STAFF,
-    Act.CREATE_TENANT: _STEERING,
-    Act.SET_FREEZES: _STEERING,
-    Act.EDIT_TEMPLATES: _STEERING,
-    Act.DROP_GUARDS: {Role.ADMINISTRATOR},
-    Act.MANAGE_STAFF: {Role.ADMINISTRATOR},
+_ALLOWED: dict[Permission, set[Role]] = {
+    Permission.VIEW: set(Role),
+    Permission.CONFIRM: _ACTING,
+    Permission.RUN_CHECKS: _ACTING,
+    Permission.COMMENT: _ACTING,
+    Permission.MANAGE_PLAN: _STEERING,
+    Permission.VOTE: _STEERING | {Role.OWNER},
+    Permission.EDIT_PROFILE: _STEERING,
+    Permission.USE_LAB: _ACTING,
+    Permission.ADD_FILE: _ACTING,
+    Permission.EDIT_REQUIREMENTS: _ACTING,
+    Permission.SHARE: _ACTING,
+    Permission.EDIT_CONTACTS: _ACTING,
+    Permission.VIEW_PEOPLE: set(Role),
+    Permission.INVITE: _STEERING | {Role.OWNER},
+    Permission.MANAGE_PEOPLE: _STEERING | {Role.OWNER},
+    Permission.ACKNOWLEDGE_DRIFT: _ACTING,
+    Permission.MANAGE_MONITORING: _STEERING,
+    Permission.DOWNLOAD_PACK: _STEERING | {Role.OWNER},
+    Permission.EXPORT_TENANT: {Role.ADMINISTRATOR, Role.OWNER},
+    Permission.CLOSE_TENANT: _STEERING,
+    Permission.ERASE_TENANT: {Role.ADMINISTRATOR},
+    Permission.VIEW_DASHBOARD: _STAFF,
+    Permission.CREATE_TENANT: _STEERING,
+    Permission.EDIT_GLOBAL_FREEZES: _STEERING,
+    Permission.EDIT_TEMPLATES: _STEERING,
+    Permission.PUBLISH_WITHOUT_GUARDS: {Role.ADMINISTRATOR},
+    Permission.MANAGE_STAFF: {Role.ADMINISTRATOR},
 }
 
 # What is left of a closed tenant: reading, the watch after go-live, and leaving.
 _WHILE_CLOSED = {
-    Act.READ,
-    Act.SEE_PEOPLE,
-    Act.MANAGE_PEOPLE,
-    Act.ACKNOWLEDGE,
-    Act.STEER_WATCH,
-    Act.TAKE_PACK,
-    Act.EXPORT,
-    Act.CLOSE,
-    Act.ERASE,
+    Permission.VIEW,
+    Permission.VIEW_PEOPLE,
+    Permission.MANAGE_PEOPLE,
+    Permission.ACKNOWLEDGE_DRIFT,
+    Permission.MANAGE_MONITORING,
+    Permission.DOWNLOAD_PACK,
+    Permission.EXPORT_TENANT,
+    Permission.CLOSE_TENANT,
+    Permission.ERASE_TENANT,
 }
 
 
-def may(role: Role | None, act: Act, *, is_closed: bool = False) -> bool:
-    """Whether a role allows an act; `is_closed` says that the tenant is archived.
+def may(role: Role | None, permission: Permission, *, is_closed: bool = False) -> bool:
+    """Whether a role allows an permission; `is_closed` says that the tenant is archived.
 
     Opening home needs no role: everybody who signed in has one of their own.
     """
-    if is_closed and act not in _WHILE_CLOSED:
+    if is_closed and permission not in _WHILE_CLOSED:
         return False
-    return act is Act.OPEN_HOME or (role is not None and role in _ALLOWED[act])
+    return permission is Permission.OPEN_HOME or (role is not None and role in _ALLOWED[permission])
 
 
 def staff_role_of(user: User) -> Role | None:
@@ -145,12 +145,12 @@ def role_in(user: User, tenant: Tenant) -> Role | None:
     to the tenants of the others.
     """
     staff = staff_role_of(user)
-    if staff is not None and (staff is not Role.MANAGER or _watches(user, tenant)):
+    if staff is not None and (staff is not Role.MANAGER or _follows_consultant_of(user, tenant)):
         return staff
     membership = Membership.objects.filter(user=user, tenant=tenant).first()
     return Role(membership.role) if membership is not None and user.is_active else None
 
 
-def _watches(user: User, tenant: Tenant) -> bool:
-    watched = {person.pk for person in user.watches.all()}
-    return not watched or tenant.consultant_id in watched
+def _follows_consultant_of(user: User, tenant: Tenant) -> bool:
+    followed = {person.pk for person in user.followed_consultants.all()}
+    return not followed or tenant.consultant_id in followed

@@ -11,38 +11,38 @@ def tenants_for(user: User) -> QuerySet[Tenant]:
     """The tenants a person may see, closed ones too: a manager who watches some consultants sees
     theirs, other staff all, a client's people their own."""
     own = Q(pk__in=Membership.objects.filter(user=user).values("tenant"))
-    return Tenant.objects.filter(_watched_by(user) | own).select_related("consultant")
+    return Tenant.objects.filter(_followed_by(user) | own).select_related("consultant")
 
 
-def staffed_by(user: User) -> QuerySet[Tenant]:
+def tenants_staffed_by(user: User) -> QuerySet[Tenant]:
     """The tenants in which a person stands on Mimecast's side."""
-    return Tenant.objects.filter(_watched_by(user))
+    return Tenant.objects.filter(_followed_by(user))
 
 
-def elsewhere(tenant: Tenant, user: User) -> list[Domain]:
+def domains_at_other_tenants(tenant: Tenant, user: User) -> list[Domain]:
     """The same domains at other tenants, for staff who see these too. Nobody else is to learn that
     there are other tenants."""
     if not user.is_mimecast:
         return []
     same = Domain.objects.filter(
-        name__in=tenant.domains.values("name"), tenant__in=staffed_by(user)
+        name__in=tenant.domains.values("name"), tenant__in=tenants_staffed_by(user)
     )
     rows = same.exclude(tenant=tenant).select_related("tenant")
     return list(rows.order_by("name", "tenant__name"))
 
 
-def _watched_by(user: User) -> Q:
+def _followed_by(user: User) -> Q:
     if not user.is_mimecast:
         return Q(pk__in=[])
     if user.staff_role == User.StaffRole.MANAGER:
-        watched = [person.pk for person in user.watches.all()]
-        return Q(consultant__in=watched) if watched else ~Q(pk__in=[])
+        followed = [person.pk for person in user.followed_consultants.all()]
+        return Q(consultant__in=followed) if followed else ~Q(pk__in=[])
     return ~Q(pk__in=[])
 
 
 def open_tenants_for(user: User) -> QuerySet[Tenant]:
     """The same without closed tenants: what lists and dashboards show unless asked."""
-    return tenants_for(user).filter(archived_at__isnull=True)
+    return tenants_for(user).filter(closed_at__isnull=True)
 
 
 def members_of(tenant: Tenant) -> QuerySet[Membership]:
@@ -58,8 +58,8 @@ def pending_invitations(tenant: Tenant) -> QuerySet[Invitation]:
     )
 
 
-def everybody() -> QuerySet[User]:
+def all_people() -> QuerySet[User]:
     """All people, staff first, with what the installation's list shows of them."""
-    return User.objects.prefetch_related("watches", "memberships__tenant").order_by(
+    return User.objects.prefetch_related("followed_consultants", "memberships__tenant").order_by(
         F("staff_role").desc(), "name"
     )

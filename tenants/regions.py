@@ -11,9 +11,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from tenants.datafile import Section, read_datafile
 from tenants.errors import TenantError
 from tenants.region_values import FIELDS, LABELS, LIST_FIELDS, read_value
+from tenants.yaml_schema import YamlSection, read_yaml
 
 REGIONS_FILE = Path(__file__).parent / "data" / "regions.yaml"
 CONFIDENCES = frozenset({"high", "medium", "low"})
@@ -24,7 +24,7 @@ _LETTERS = re.compile(r"[A-Z]+")
 
 
 @dataclass(frozen=True)
-class Fact:
+class Provenance:
     """Where a value comes from and how far to trust it; `confidence` is ENTERED for an override."""
 
     confidence: str = ""
@@ -51,7 +51,7 @@ class Region:
     login_url: str = ""
     api_host: str = ""
     certificate_subject: str = ""
-    facts: Mapping[str, Fact] = field(default_factory=dict, hash=False)
+    facts: Mapping[str, Provenance] = field(default_factory=dict, hash=False)
 
     @property
     def gaps(self) -> tuple[str, ...]:
@@ -70,7 +70,7 @@ class Region:
             if name not in FIELDS:
                 raise TenantError(f"A region has no “{name}” to override.")
         values = {name: read_value(name, value) for name, value in entered.items()}
-        marks = {name: Fact(confidence=ENTERED) for name in values}
+        marks = {name: Provenance(confidence=ENTERED) for name in values}
         return replace(self, **values, facts=MappingProxyType({**self.facts, **marks}))
 
 
@@ -90,34 +90,34 @@ class GlobalFacts:
 
 
 @dataclass(frozen=True)
-class RegionBook:
+class RegionFile:
     """The whole data file."""
 
     compiled: datetime.date
-    everywhere: GlobalFacts
+    global_facts: GlobalFacts
     regions: Mapping[str, Region] = field(hash=False)
 
 
 def load_regions() -> Mapping[str, Region]:
     """All regions by id, in the order of the data file."""
-    return load_book().regions
+    return load_region_file().regions
 
 
 @functools.cache
-def load_book(path: Path = REGIONS_FILE) -> RegionBook:
-    """The data file, read once; DataFileError names file, line and reason if it is malformed."""
-    parts = read_datafile(path).mapping(["schema", "compiled", "sources", "global", "regions"])
+def load_region_file(path: Path = REGIONS_FILE) -> RegionFile:
+    """The data file, read once; YamlSchemaError names file, line and reason if it is malformed."""
+    parts = read_yaml(path).mapping(["schema", "compiled", "sources", "global", "regions"])
     if parts["schema"].integer() != 1:
-        raise parts["schema"].refusal("this version reads schema 1 only")
+        raise parts["schema"].error("this version reads schema 1 only")
     sources = _read_sources(parts["sources"])
     regions = {
         region_id: _read_region(region_id, section, sources)
         for region_id, section in parts["regions"].entries().items()
     }
     _refuse_shared_prefixes(parts["regions"], regions)
-    return RegionBook(
+    return RegionFile(
         compiled=parts["compiled"].date(),
-        everywhere=_read_global(parts["global"], sources, frozenset(regions)),
+        global_facts=_read_global(parts["global"], sources, frozenset(regions)),
         regions=MappingProxyType(regions),
     )
 
@@ -155,7 +155,7 @@ def gap_sentences(region: Region) -> tuple[str, ...]:
     )
 
 
-def _read_sources(section: Section) -> frozenset[str]:
+def _read_sources(section: YamlSection) -> frozenset[str]:
     entries = section.entries()
     for entry in entries.values():
         parts = entry.mapping(["title", "url"])
@@ -165,10 +165,10 @@ def _read_sources(section: Section) -> frozenset[str]:
     return frozenset(entries)
 
 
-def _read_region(region_id: str, section: Section, sources: frozenset[str]) -> Region:
+def _read_region(region_id: str, section: YamlSection, sources: frozenset[str]) -> Region:
     parts = section.mapping(["name", *FIELDS])
     values: dict[str, Any] = {}
-    facts: dict[str, Fact] = {}
+    facts: dict[str, Provenance] = {}
     for name in FIELDS:
         values[name], facts[name] = _read_fact(name, parts[name], sources)
     return replace(
@@ -176,15 +176,15 @@ def _read_region(region_id: str, section: Section, sources: frozenset[str]) -> R
     )
 
 
-def _read_fact(name: str, section: Section, sources: frozenset[str]) -> tuple[Any, Fact]:
+def _read_fact(name: str, section: YamlSection, sources: frozenset[str]) -> tuple[Any, Provenance]:
     parts = section.mapping(["value"], ["confidence", "source", "note", "as_of"])
     note = parts["note"].text() if "note" in parts else ""
     if parts["value"].is_null:
         if "confidence" in parts:
-            raise parts["confidence"].refusal("a gap has no confidence")
-        return (() if name in LIST_FIELDS else ""), Fact(note=note)
+            raise parts["confidence"].error("a gap has no confidence")
+        return (() if name in LIST_FIELDS else ""), Provenance(note=note)
     section.mapping(["value", "confidence", "source"], ["note", "as_of"])
-    fact = Fact(
+    fact = Provenance(
         confidence=parts["confidence"].choice(CONFIDENCES),
         source=parts["source"].choice(sources),
         note=note,
@@ -193,15 +193,17 @@ def _read_fact(name: str, section: Section, sources: frozenset[str]) -> tuple[An
     return _read_known(name, parts["value"]), fact
 
 
-def _read_known(name: str, section: Section) -> Any:
+def _read_known(name: str, section: YamlSection) -> Any:
     raw = section.texts() if name in LIST_FIELDS else section.text()
     try:
         return read_value(name, raw)
     except TenantError as error:
-        raise section.refusal(str(error)) from error
+        raise section.error(str(error)) from error
 
 
-def _read_global(section: Section, sources: frozenset[str], regions: frozenset[str]) -> GlobalFacts:
+def _read_global(
+    section: YamlSection, sources: frozenset[str], regions: frozenset[str]
+) -> GlobalFacts:
     parts = section.mapping(["login_url", "ownership_cname_target", "spf", "ports", "corporate_mx"])
     spf = parts["spf"].mapping(
         ["include", "lookups", "contains", "omits", "confidence", "source", "delegated_pattern"]
@@ -221,20 +223,20 @@ def _read_global(section: Section, sources: frozenset[str], regions: frozenset[s
     )
 
 
-def _read_pattern(section: Section) -> str:
+def _read_pattern(section: YamlSection) -> str:
     pattern = section.text()
     try:
         re.compile(pattern)
     except re.error as error:
-        raise section.refusal(f"{section.name} is not a regular expression: {error}") from error
+        raise section.error(f"{section.name} is not a regular expression: {error}") from error
     return pattern
 
 
-def _refuse_shared_prefixes(section: Section, regions: Mapping[str, Region]) -> None:
+def _refuse_shared_prefixes(section: YamlSection, regions: Mapping[str, Region]) -> None:
     seen: dict[str, str] = {}
     for region in regions.values():
         other = seen.setdefault(region.account_code_prefix, region.id)
         if region.account_code_prefix and other != region.id:
-            raise section.entries()[region.id].refusal(
+            raise section.entries()[region.id].error(
                 f"account code prefix {region.account_code_prefix} also belongs to “{other}”"
             )

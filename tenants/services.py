@@ -13,28 +13,28 @@ from tenants.models import ActivityLine, Tenant, User
 
 
 def write_activity(
-    tenant: Tenant | None, act: str, *, by: User | None = None, **params: Any
+    tenant: Tenant | None, action: str, *, by: User | None = None, **params: Any
 ) -> ActivityLine:
     """Add a line to the tenant's activity, or to the installation's without a tenant.
 
     `by` is None when a check did it; `params` hold what it was done to, before and after.
     """
-    return add_line(tenant, act, by=by, params=params)
+    return add_line(tenant, action, by=by, params=params)
 
 
 def end_sessions(user: User) -> None:
     """Sign a person out everywhere: none of their sessions is good for another request."""
     for session in UserSession.objects.filter(user=user):
         session.end()
-    User.objects.filter(pk=user.pk).update(session_round=F("session_round") + 1)
+    User.objects.filter(pk=user.pk).update(session_version=F("session_version") + 1)
 
 
-def note_sign_in(
-    user: User | None, act: str, request: HttpRequest | None, **params: Any
+def log_sign_in(
+    user: User | None, action: str, request: HttpRequest | None, **params: Any
 ) -> ActivityLine:
     """Add a line on signing in or out, or on how one signs in; `user` is None where unknown.
 
     It goes to the installation's log: a person may belong to several tenants. The line's address
     and program are those of the request under way.
     """
-    return write_activity(None, act, by=user, **params)
+    return write_activity(None, action, by=user, **params)

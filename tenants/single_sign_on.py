@@ -27,12 +27,12 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from tenants.models import User
-from tenants.services import note_sign_in
+from tenants.services import log_sign_in
 
 # Never HMAC, whose key would be the client secret, and never "none".
 ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA"]
 CLOCK_DIFFERENCE_SECONDS = 60
-KEPT_CLAIMS = ("sub", "email", "email_verified", "nonce")
+STORED_CLAIMS = ("sub", "email", "email_verified", "nonce")
 
 
 class CodeFlow(OpenIDConnectOAuth2Adapter):  # type: ignore[misc]  # allauth is untyped
@@ -42,7 +42,7 @@ class CodeFlow(OpenIDConnectOAuth2Adapter):  # type: ignore[misc]  # allauth is 
         claims = self.verified_claims(app, str(kwargs["response"].get("id_token") or ""))
         if "email" not in claims:
             claims |= self._userinfo_of(str(claims["sub"]), token.token)
-        kept = {name: claims[name] for name in KEPT_CLAIMS if name in claims}
+        kept = {name: claims[name] for name in STORED_CLAIMS if name in claims}
         return self.get_provider().sociallogin_from_response(request, {"id_token": kept})
 
     def verified_claims(self, app: SocialApp, id_token: str) -> dict[str, Any]:
@@ -128,7 +128,7 @@ class SingleSignOnAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]  #
     def on_authentication_error(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
         """The library shows its page next. What went wrong is not told: it may quote the answer."""
         if kwargs.get("exception") is not None:
-            note_sign_in(None, "single-sign-on-refused", request, reason="token")
+            log_sign_in(None, "single-sign-on-refused", request, reason="token")
 
     def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
         """Let in the person whose account this is, or refuse with the reason.
@@ -148,10 +148,10 @@ class SingleSignOnAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]  #
         if sociallogin.is_existing and sociallogin.user != user:
             refuse(request, "other-address")
         if not sociallogin.is_existing:
-            tie(request, sociallogin, user)
+            link_account(request, sociallogin, user)
 
 
-def tie(request: HttpRequest, sociallogin: SocialLogin, user: User) -> None:
+def link_account(request: HttpRequest, sociallogin: SocialLogin, user: User) -> None:
     """Make the provider's subject this account's own, unless it has another already."""
     provider = sociallogin.account.provider
     if SocialAccount.objects.filter(user=user, provider=provider).exists():
@@ -161,11 +161,11 @@ def tie(request: HttpRequest, sociallogin: SocialLogin, user: User) -> None:
 
 
 def refuse(request: HttpRequest, reason: str) -> NoReturn:
-    note_sign_in(None, "single-sign-on-refused", request, reason=reason)
-    raise ImmediateHttpResponse(said(request, reason, 403))
+    log_sign_in(None, "single-sign-on-refused", request, reason=reason)
+    raise ImmediateHttpResponse(error_page(request, reason, 403))
 
 
-def said(request: HttpRequest, reason: str, status: int) -> HttpResponse:
+def error_page(request: HttpRequest, reason: str, status: int) -> HttpResponse:
     context = {"reason": reason}
     return render(request, "socialaccount/authentication_error.html", context, status=status)
 
@@ -175,19 +175,19 @@ def said(request: HttpRequest, reason: str, status: int) -> HttpResponse:
 
 @login_not_required
 def start(request: HttpRequest, provider_id: str) -> HttpResponse:
-    return _through(OAuth2LoginView, request, provider_id)
+    return _call_library_view(OAuth2LoginView, request, provider_id)
 
 
 @login_not_required
 def callback(request: HttpRequest, provider_id: str) -> HttpResponse:
-    return _through(OAuth2CallbackView, request, provider_id)
+    return _call_library_view(OAuth2CallbackView, request, provider_id)
 
 
-def _through(view: Any, request: HttpRequest, provider_id: str) -> HttpResponse:
+def _call_library_view(view: Any, request: HttpRequest, provider_id: str) -> HttpResponse:
     try:
         response: HttpResponse = view.adapter_view(CodeFlow(request, provider_id))(request)
     except SocialApp.DoesNotExist as error:
         raise Http404("No such provider.") from error
     except requests.RequestException:
-        return said(request, "unreachable", 502)
+        return error_page(request, "unreachable", 502)
     return response

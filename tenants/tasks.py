@@ -21,25 +21,25 @@ from django.urls import reverse
 from kombu.exceptions import OperationalError
 
 from tenants import invitations
-from tenants.mails import send_mail_to
+from tenants.email import send_template_email
 from tenants.models import Invitation, User
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Letter:
+class EmailContent:
     subject: str
     body: str
     to: list[str]
 
 
-def queue_letter(letter: Letter) -> None:
+def queue_email(content: EmailContent) -> None:
     """Have a worker send it. What it says stays out of the workers' logs and events."""
-    send_letter.s(letter.subject, letter.body, letter.to).apply_async(argsrepr="('[a letter]',)")
+    send_email.s(content.subject, content.body, content.to).apply_async(argsrepr="('[a content]',)")
 
 
-def queue_welcome(person: User, site: str) -> None:
+def queue_welcome_email(person: User, site: str) -> None:
     """Mail a new colleague the link by which they set their password, once this is committed."""
     key = default_token_generator.make_token(person)
     path = reverse(
@@ -48,12 +48,12 @@ def queue_welcome(person: User, site: str) -> None:
     )
     context = {"person": person, "link": f"{site}{path}", "sign_in": f"{site}/accounts/login/"}
     body = render_to_string("emails/welcome.txt", context)
-    letter = Letter("Your account at Gangway", body, [person.email])
-    transaction.on_commit(functools.partial(queue_letter, letter))
+    content = EmailContent("Your account at Gangway", body, [person.email])
+    transaction.on_commit(functools.partial(queue_email, content))
 
 
 @shared_task(
-    name="tenants.send_letter",
+    name="tenants.send_email",
     bind=True,
     max_retries=5,
     acks_late=True,
@@ -61,11 +61,11 @@ def queue_welcome(person: User, site: str) -> None:
     time_limit=60,
     soft_time_limit=45,
 )
-def send_letter(self: Any, subject: str, body: str, to: list[str]) -> None:
+def send_email(self: Any, subject: str, body: str, to: list[str]) -> None:
     try:
         EmailMessage(subject, body, to=to).send()
     except (SMTPException, OSError) as error:
-        logger.warning("the mail server took no letter: %s", error)
+        logger.warning("the mail server took no content: %s", error)
         raise self.retry(countdown=10 * 2**self.request.retries, exc=error) from error
 
 
@@ -91,15 +91,15 @@ def send_invitation(public_id: str, site: str) -> None:
     if invitation is None or token is None:
         return
     link = site + reverse("tenants:invitation", args=[token])
-    send_mail_to(invitation.email, "invitation", {"invitation": invitation, "link": link})
+    send_template_email(invitation.email, "invitation", {"invitation": invitation, "link": link})
 
 
-def send_invitation_soon(invitation: Invitation, site: str) -> None:
+def queue_invitation(invitation: Invitation, site: str) -> None:
     """Queue the mail once the transaction has committed."""
-    transaction.on_commit(functools.partial(_queue, invitation.public_id, site))
+    transaction.on_commit(functools.partial(_send_to_broker, invitation.public_id, site))
 
 
-def _queue(public_id: str, site: str) -> None:
+def _send_to_broker(public_id: str, site: str) -> None:
     try:
         send_invitation.delay(public_id, site)
     except OperationalError:

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from tenants.client_address import address_group
 
-Answer = TypeVar("Answer", bound=HttpResponseBase)
+ResponseType = TypeVar("ResponseType", bound=HttpResponseBase)
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 # The limits of sign-in that answer with a page of their own count by the minute.
 SIGN_IN_WAIT_SECONDS = 60
@@ -23,17 +23,17 @@ SIGN_IN_WAIT_SECONDS = 60
 
 def throttled(
     name: str, rate: str, *, methods: tuple[str, ...] = ("POST",)
-) -> Callable[[Callable[..., Answer]], Callable[..., Answer | HttpResponse]]:
-    """Answer 429 with Retry-After once a person, or an address, has asked more often than `rate`.
+) -> Callable[[Callable[..., ResponseType]], Callable[..., ResponseType | HttpResponse]]:
+    """ResponseType 429 with Retry-After once a person, or an address, has asked more often than `rate`.
 
     `rate` is such as "20/h": an amount for each second, minute, hour or day. Views of one `name`
     share one count.
     """
     amount, seconds = _parse(rate)
 
-    def decorate(view: Callable[..., Answer]) -> Callable[..., Answer | HttpResponse]:
+    def decorate(view: Callable[..., ResponseType]) -> Callable[..., ResponseType | HttpResponse]:
         @wraps(view)
-        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> Answer | HttpResponse:
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> ResponseType | HttpResponse:
             if request.method in methods:
                 window, gone = divmod(timezone.now().timestamp(), seconds)
                 if _count(name, request, window, seconds) > amount:

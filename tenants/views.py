@@ -13,22 +13,22 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from tenants import invitations
-from tenants.forms import NewcomerForm
+from tenants.forms import NewAccountForm
 from tenants.invitations import InvitationError
-from tenants.links import LinkState, Purpose, log_refused
 from tenants.models import Invitation, User
 from tenants.services import write_activity
 from tenants.throttle import throttled
+from tenants.tokens import LinkPurpose, LinkState, log_refused_link
 
 _BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
 _STATUS = {LinkState.UNKNOWN: 404}
 
 
 def refuse_link(
-    request: HttpRequest, purpose: Purpose, state: LinkState, what: str = ""
+    request: HttpRequest, purpose: LinkPurpose, state: LinkState, what: str = ""
 ) -> HttpResponse:
     """One page for every link that does not work, and a line in the log."""
-    log_refused(purpose, state, request, what)
+    log_refused_link(purpose, state, request, what)
     context = {"purpose": purpose, "state": state}
     status = _STATUS.get(state, 410)
     return render(request, "tenants/link_refused.html", context, status=status)
@@ -45,21 +45,21 @@ def invitation(request: HttpRequest, token: str) -> HttpResponse:
             write_activity(
                 found.tenant, "invitation-refused", email=found.email, reason=state.value
             )
-        return refuse_link(request, Purpose.INVITATION, state, found.public_id if found else "")
+        return refuse_link(request, LinkPurpose.INVITATION, state, found.public_id if found else "")
     if request.user.is_authenticated:
-        return _as_somebody(request, found, request.user)
+        return _accept_signed_in(request, found, request.user)
     account = User.objects.filter(email=found.email).first()
     if account is not None:
         return _page(request, found, account=account)
-    return _as_newcomer(request, found)
+    return _accept_with_new_account(request, found)
 
 
 def _page(request: HttpRequest, found: Invitation, status: int = 200, **more: Any) -> HttpResponse:
     context = {"invitation": found, **more}
-    return render(request, "tenants/invitation.html", context, status=status)
+    return render(request, "tenants/invitation_accept.html", context, status=status)
 
 
-def _as_somebody(request: HttpRequest, found: Invitation, user: User) -> HttpResponse:
+def _accept_signed_in(request: HttpRequest, found: Invitation, user: User) -> HttpResponse:
     if user.email.lower() != found.email:
         write_activity(
             found.tenant, "invitation-refused", by=user, email=found.email, reason="other address"
@@ -72,23 +72,23 @@ def _as_somebody(request: HttpRequest, found: Invitation, user: User) -> HttpRes
     except InvitationError as error:
         messages.error(request, str(error))
         return redirect(request.path)
-    return _welcome(found)
+    return _redirect_to_tasks(found)
 
 
-def _as_newcomer(request: HttpRequest, found: Invitation) -> HttpResponse:
-    form = NewcomerForm(request.POST or None, email=found.email)
+def _accept_with_new_account(request: HttpRequest, found: Invitation) -> HttpResponse:
+    form = NewAccountForm(request.POST or None, email=found.email)
     if request.method == "GET" or not form.is_valid():
         return _page(request, found, status=200 if request.method == "GET" else 422, form=form)
     try:
-        user = invitations.accept_as_newcomer(
+        user = invitations.accept_with_new_account(
             found, name=form.cleaned_data["name"], password=form.cleaned_data["password"]
         )
     except InvitationError as error:
         messages.error(request, str(error))
         return redirect(request.path)
     login(request, user, backend=_BACKEND)
-    return _welcome(found)
+    return _redirect_to_tasks(found)
 
 
-def _welcome(found: Invitation) -> HttpResponse:
-    return redirect("onboarding:steps", public_id=found.tenant.public_id)
+def _redirect_to_tasks(found: Invitation) -> HttpResponse:
+    return redirect("onboarding:my-tasks", public_id=found.tenant.public_id)

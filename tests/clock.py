@@ -40,16 +40,16 @@ class _AnyDatetime(type):
 
 
 @contextmanager
-def held(now: datetime) -> Iterator[Clock]:
+def frozen(now: datetime) -> Iterator[Clock]:
     """Hold time still, in one place: the `datetime` of which `django.utils.timezone.now` asks the
     time. The function itself stays, so that fields which have it as their default follow too."""
     clock = Clock(now)
 
-    class Held(datetime, metaclass=_AnyDatetime):
+    class FrozenDatetime(datetime, metaclass=_AnyDatetime):
         @classmethod
         def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
             return clock.now.astimezone(tz)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(timezone, "datetime", Held)
+        patch.setattr(timezone, "datetime", FrozenDatetime)
         yield clock

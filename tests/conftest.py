@@ -14,11 +14,11 @@ from django.db import connection
 from django.test import client as test_client
 from django.utils import timezone
 
-from onboarding.blueprints.on_record import put_templates_on_record
+from onboarding.plan_templates.registry import register_builtin_templates
 from tenants import append_only
-from tests.clock import Clock, at, held
+from tests.clock import Clock, at, frozen
 
-pytest_plugins = ["tests.cast"]
+pytest_plugins = ["tests.factories"]
 
 _connect = socket.socket.connect
 _connect_ex = socket.socket.connect_ex
@@ -100,7 +100,7 @@ def _guarded_sendto(self: socket.socket, *args: Any) -> int:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def network_stays_on_this_machine() -> Iterator[None]:
+def block_network() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(socket.socket, "connect", _guarded_connect)
         patch.setattr(socket.socket, "connect_ex", _guarded_connect_ex)
@@ -113,7 +113,7 @@ def network_stays_on_this_machine() -> Iterator[None]:
 def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
     """The plan template is on record from the start, as in every installation."""
     with django_db_blocker.unblock():
-        put_templates_on_record()
+        register_builtin_templates()
 
 
 @pytest.fixture(autouse=True)
@@ -131,7 +131,7 @@ def activity_log_is_append_only(request: pytest.FixtureRequest) -> Iterator[None
 
 
 @pytest.fixture(scope="session", autouse=True)
-def only_the_page_keeps_its_context() -> Iterator[None]:
+def store_page_context_only() -> Iterator[None]:
     """Django's test client copies the context at every component that a page includes. Tests ask
     for the page's own, and copying the others is a tenth of a run."""
 
@@ -148,20 +148,20 @@ def only_the_page_keeps_its_context() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def nobody_has_tried_before() -> None:
+def reset_rate_limits() -> None:
     """Rate limits count in the cache, and the next test's person may have the last one's number."""
     cache.clear()
 
 
 @pytest.fixture
-def time_stands_still() -> Iterator[Clock]:
+def frozen_time() -> Iterator[Clock]:
     """For whoever counts up to a limit: no minute ends meanwhile, however slow the machine."""
-    with held(timezone.now()) as clock:
+    with frozen(timezone.now()) as clock:
         yield clock
 
 
 @pytest.fixture
-def monday_morning() -> Iterator[Clock]:
+def fixed_monday() -> Iterator[Clock]:
     """For tests that speak of dates: it is 30 November 2026, whenever they run."""
-    with held(at("Mon 08:00")) as clock:
+    with frozen(at("Mon 08:00")) as clock:
         yield clock

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-LONGEST = {".py": 400, ".html": 150, ".css": 150, ".js": 100}
+LONGEST = {".py": 600, ".html": 150, ".css": 150, ".js": 100}
 LONGEST_FUNCTION = 50
 NOT_OURS = ("static/vendor/", "/migrations/")
 # In two parts each, so that this file does not break its own rule.

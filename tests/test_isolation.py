@@ -18,11 +18,11 @@ from django.test import Client
 from django.urls import reverse
 from django.urls.converters import SlugConverter, StringConverter
 
-from tenants.account_urls import SignedNumber
+from tenants.account_urls import SignedIdConverter
 from tenants.models import User
+from tests.access_matrix import Route, create_one_of_each, create_person, routes
 from tests.access_tables import is_yes, table_under
-from tests.cast import MakeTenant
-from tests.walls import Address, addresses, furnish, person
+from tests.factories import MakeTenant
 
 METHODS = ("GET", "POST", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS")
 # People whom no tenant here is any business of, or who are nobody to us.
@@ -39,10 +39,10 @@ ROLES = (
 )
 ROWS = {row["address"].strip("`"): row for row in table_under("Addresses")}
 SIGN_IN = {row["address"].strip("`"): row["for"] for row in table_under("Addresses of sign-in")}
-IN_TENANT = {row["act"]: row for row in table_under("In a tenant")}
-IN_INSTALLATION = {row["act"]: row for row in table_under("In the installation")}
+IN_TENANT = {row["permission"]: row for row in table_under("In a tenant")}
+IN_INSTALLATION = {row["permission"]: row for row in table_under("In the installation")}
 STAFF = ("administrator", "consultant", "manager")
-OURS = [address for address in addresses() if address.name not in SIGN_IN]
+OURS = [address for address in routes() if address.name not in SIGN_IN]
 
 
 @dataclass(frozen=True)
@@ -55,23 +55,23 @@ class World:
 
 
 def test_every_address_has_its_row_and_every_row_its_address() -> None:
-    known = [address.name for address in addresses()]
+    known = [address.name for address in routes()]
 
     assert sorted(known) == sorted([*ROWS, *SIGN_IN])
 
 
 @pytest.mark.parametrize("address", OURS, ids=lambda address: address.name)
-def test_a_view_is_guarded_by_the_act_of_its_row(address: Address) -> None:
-    row = ROWS[address.name]["act"]
+def test_a_view_is_guarded_by_the_act_of_its_row(address: Route) -> None:
+    row = ROWS[address.name]["permission"]
 
-    assert address.act == (None if row in ("with the link", "anybody") else row)
+    assert address.permission == (None if row in ("with the link", "anybody") else row)
 
 
-@pytest.mark.parametrize("address", [*addresses()], ids=lambda address: address.name)
-def test_no_address_takes_a_sequential_number(address: Address) -> None:
+@pytest.mark.parametrize("address", [*routes()], ids=lambda address: address.name)
+def test_no_address_takes_a_sequential_number(address: Route) -> None:
     taken = {type(converter) for converter in address.params.values()}
 
-    assert taken <= {StringConverter, SlugConverter, SignedNumber}
+    assert taken <= {StringConverter, SlugConverter, SignedIdConverter}
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def tenants_of_the_world(
     ]
     names = {"own": "one.test", "foreign": "two.test"}
     return {
-        which: furnish(make_tenant(which, domains=((name, "primary"),)), consultant)
+        which: create_one_of_each(make_tenant(which, domains=((name, "primary"),)), consultant)
         for (which, name), consultant in zip(names.items(), consultants, strict=True)
     }
 
@@ -139,7 +139,7 @@ def _enter(role: str, made: dict[str, dict[str, str]]) -> World:
     from_id = {which: ids["public_id"] for which, ids in made.items()}
     tenants = {which: _tenant(public_id) for which, public_id in from_id.items()}
     theirs = User.objects.get(email="theirs@walls.test")
-    user = person(role, tenants["own"], tenants["foreign"], theirs)
+    user = create_person(role, tenants["own"], tenants["foreign"], theirs)
     client = Client(raise_request_exception=False)
     if user is not None:
         backend = "allauth.account.auth_backends.AuthenticationBackend"
@@ -151,14 +151,14 @@ def _tenant(public_id: str) -> Any:
     return User._meta.apps.get_model("tenants", "Tenant").objects.get(public_id=public_id)
 
 
-def _places(address: Address, world: World) -> Iterator[tuple[str, dict[str, str]]]:
+def _places(address: Route, world: World) -> Iterator[tuple[str, dict[str, str]]]:
     """One's own tenant, another's, and another's things under one's own tenant's address."""
     params = [name for name in address.params if name != "public_id"]
     if "token" in params:
-        kind = "invitation" if address.name == "tenants:invitation" else "hand-off"
+        kind = "invitation" if address.name == "tenants:invitation" else "share-link"
         yield "link", {"token": world.own[kind]}
         yield "altered link", {"token": world.own[kind][:-4] + "AAAA"}
-        other = "hand-off" if kind == "invitation" else "invitation"
+        other = "share-link" if kind == "invitation" else "invitation"
         yield "link for something else", {"token": world.own[other]}
         return
     if "public_id" not in address.params:
@@ -176,16 +176,16 @@ def _staff_id() -> str:
     return User.objects.get(email="others@walls.test").public_id
 
 
-def _wanted(role: str, address: Address, place: str, method: str) -> str:
+def _wanted(role: str, address: Route, place: str, method: str) -> str:
     row = ROWS[address.name]
     is_answered = method in row["methods"].split()
-    if row["act"] == "anybody":
+    if row["permission"] == "anybody":
         return "in"
-    if row["act"] == "with the link":
+    if row["permission"] == "with the link":
         return _wanted_with_link(role, address, place) if is_answered else "405"
     if role in ("visitor", "deactivated"):
         return "login"
-    refused = _refused(role, row["act"], place)
+    refused = _refused(role, row["permission"], place)
     if refused:
         return refused
     if not is_answered:
@@ -193,24 +193,24 @@ def _wanted(role: str, address: Address, place: str, method: str) -> str:
     return "404" if place == "mixed" else "in"
 
 
-def _wanted_with_link(role: str, address: Address, place: str) -> str:
+def _wanted_with_link(role: str, address: Route, place: str) -> str:
     if place != "link":
         return "404"
     is_person = role not in ("visitor", "deactivated")
     return "403" if address.name == "tenants:invitation" and is_person else "in"
 
 
-def _refused(role: str, act: str, place: str) -> str:
+def _refused(role: str, permission: str, place: str) -> str:
     """The refusal that the tables ask for; empty for those who may."""
     if place == "installation":
         staff = "manager" if role == "manager of some" else role
-        if is_yes(IN_INSTALLATION[act][staff if staff in STAFF else "client"]):
+        if is_yes(IN_INSTALLATION[permission][staff if staff in STAFF else "client"]):
             return ""
         return "403" if staff in STAFF else "404"
     held = _role_at(role, place)
     if not held:
         return "404"
-    return "" if is_yes(IN_TENANT[act][held]) else "403"
+    return "" if is_yes(IN_TENANT[permission][held]) else "403"
 
 
 def _role_at(role: str, place: str) -> str:
@@ -224,7 +224,7 @@ def _role_at(role: str, place: str) -> str:
     return role if role in ("owner", "member", "viewer") and place != "foreign" else ""
 
 
-def _knock(world: World, address: Address, ids: dict[str, str], method: str) -> str:
+def _knock(world: World, address: Route, ids: dict[str, str], method: str) -> str:
     """What came back, in a word. Whatever the request changed is undone."""
     cache.clear()
     data = {"domain": world.own["domain"], "recipient": "outside", "days": "1"}
@@ -266,7 +266,7 @@ def test_pages_of_sign_in_ask_for_it_where_their_row_says_so(
     client: Client, db: None, name: str
 ) -> None:
     values = {"key": "x", "uidb36": "1", "pk": 1, "provider_id": "single-sign-on"}
-    (address,) = [address for address in addresses() if address.name == name]
+    (address,) = [address for address in routes() if address.name == name]
     params = {param: values[param] for param in address.pattern.pattern.regex.groupindex}
 
     answer = _word(client.get(reverse(name, kwargs=params)))

@@ -63,7 +63,7 @@ def parse_address(text: str) -> Address | None:
         return None
 
 
-def unwrapped(address: Address) -> Address:
+def embedded_ipv4(address: Address) -> Address:
     """The IPv4 address inside a v4-mapped, 6to4 (RFC 3056) or NAT64 (RFC 6052) one."""
     if isinstance(address, IPv4Address):
         return address
@@ -78,7 +78,7 @@ def unwrapped(address: Address) -> Address:
 
 def is_public(address: Address) -> bool:
     """Is the address, or the IPv4 address wrapped in it, unicast on the public internet?"""
-    inner = unwrapped(address)
+    inner = embedded_ipv4(address)
     if isinstance(inner, IPv4Address):
         return not any(inner in network for network in _REFUSED_V4)
     if inner.scope_id is not None or inner not in _GLOBAL_V6:
@@ -88,11 +88,11 @@ def is_public(address: Address) -> bool:
 
 def is_exception(address: Address, allowed_networks: Sequence[IPNetwork]) -> bool:
     """Did the operator name the address as one that may be reached although it is not public?"""
-    inner = unwrapped(address)
+    inner = embedded_ipv4(address)
     return any(inner in network for network in allowed_networks)
 
 
-def may_ask(address: Address, allowed_networks: Sequence[IPNetwork]) -> bool:
+def may_query(address: Address, allowed_networks: Sequence[IPNetwork]) -> bool:
     """May an authoritative server be asked at this address?"""
     return is_public(address) or is_exception(address, allowed_networks)
 

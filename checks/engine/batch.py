@@ -11,60 +11,51 @@ from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator, M
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from checks.engine import (
-    dkim,
-    dmarc,
-    ldaps,
-    lockdown,
-    message,
-    mta_sts,
-    mx,
-    mx_ttl,
-    ownership,
-    smtp,
-    spf,
-)
-from checks.engine.confirming import with_resolvers
-from checks.engine.expectations import Ownership, RegionFacts, Selector
-from checks.engine.hosts import DEFAULT_PORTS, Prober, Refused
-from checks.engine.network import Endpoint, Network
-from checks.engine.outcomes import Finding, Kind, Outcome, Verdict
+from checks.engine import mx, mx_ttl, ownership
+from checks.engine.dns.network import Endpoint, Network
+from checks.engine.dns.network_lookup import NetworkLookup
+from checks.engine.dns.resolvers import add_resolver_answers
+from checks.engine.expected_values import DkimSelector, OwnershipCode, RegionFacts
+from checks.engine.hosts import ldaps, lockdown, smtp
+from checks.engine.hosts.prober import DEFAULT_PORTS, NotProbed, Prober
+from checks.engine.mail import dkim, dmarc, message, mta_sts
+from checks.engine.outcomes import CheckKind, Finding, Outcome, Verdict
 from checks.engine.recording import (
-    VANTAGE,
-    Means,
-    Raw,
+    VANTAGE_KEY,
+    CheckClients,
+    RawAnswers,
     Recorder,
-    recording,
-    replay,
-    told_in,
+    recorded_answer,
+    recording_clients,
+    replay_clients,
 )
-from checks.engine.resolution import NetworkLookup
-from checks.engine.spf_check_host import Memory
+from checks.engine.spf import check
+from checks.engine.spf.check_host import IncludeResults
 
 logger = logging.getLogger(__name__)
 
 # A look has several questions on the wire at once; the cap keeps sockets below usual limits.
-_EXCHANGES_PER_LOOK = 4
-_MOST_EXCHANGES = 400
+_QUERIES_PER_RUN = 4
+_MAX_QUERIES = 400
 _OBJECTS_BEFORE_COLLECTION = 50_000
 
 
 @dataclass(frozen=True)
-class Look:
+class CheckRequest:
     """One question about one subject: a domain, or a host and port for SMTP and LDAPS."""
 
-    kind: Kind
+    kind: CheckKind
     domain: str = ""
     host: str = ""
     port: int = 0
     region: RegionFacts = field(default_factory=lambda: RegionFacts(id=""))
-    ownership: Ownership | None = None
-    selectors: tuple[Selector, ...] = ()
+    ownership: OwnershipCode | None = None
+    selectors: tuple[DkimSelector, ...] = ()
     ttl_threshold: int = 300
     vantage_allowed: bool = False
     recipient: str = ""
     control: Endpoint | None = None
-    message: message.Shown | None = None
+    message: message.MessageInput | None = None
 
     @property
     def subject(self) -> str:
@@ -80,49 +71,49 @@ class _Batch:
     lookup: NetworkLookup
     prober: Prober
     budget_seconds: float
-    told: Callable[[Look, Outcome], None] | None
-    memory: Memory = field(default_factory=dict)
+    on_outcome: Callable[[CheckRequest, Outcome], None] | None
+    include_results: IncludeResults = field(default_factory=dict)
 
 
-async def look_all(
-    looks: Sequence[Look],
+async def run_all(
+    requests: Sequence[CheckRequest],
     *,
     network: Network,
     budget_seconds: float,
     concurrency: int,
-    told: Callable[[Look, Outcome], None] | None = None,
+    on_outcome: Callable[[CheckRequest, Outcome], None] | None = None,
     pinned: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
 ) -> list[Outcome]:
     """Answer every look, in order. `told` hears of each as it is answered.
 
-    Hosts in `pinned` are connected to at these addresses, which `locate_all` found.
+    Hosts in `pinned` are connected to at these addresses, which `locate_hosts` found.
     At most `concurrency` looks are under way, and each has `budget_seconds` from its start.
     """
-    exchanges = min(concurrency * _EXCHANGES_PER_LOOK, _MOST_EXCHANGES)
-    lookup = NetworkLookup(network, exchanges=exchanges)
-    batch = _Batch(lookup, Prober(network, lookup, pinned), budget_seconds, told)
-    places = _places(looks)
-    outcomes: list[Outcome | None] = [None] * len(looks)
-    waiting = iter(places.values())
+    max_in_flight = min(concurrency * _QUERIES_PER_RUN, _MAX_QUERIES)
+    lookup = NetworkLookup(network, max_in_flight=max_in_flight)
+    batch = _Batch(lookup, Prober(network, lookup, pinned), budget_seconds, on_outcome)
+    positions = _positions(requests)
+    outcomes: list[Outcome | None] = [None] * len(requests)
+    waiting = iter(positions.values())
 
     async def work() -> None:
         for same in waiting:
-            outcome = await _within_budget(batch, looks[same[0]])
-            for place in same:
-                outcomes[place] = outcome
+            outcome = await _within_budget(batch, requests[same[0]])
+            for position in same:
+                outcomes[position] = outcome
 
     try:
-        with _rare_collection():
+        with _reduced_collection():
             # A task for each that may be under way, and none for each look.
-            await asyncio.gather(*(work() for _ in range(min(concurrency, len(places)))))
+            await asyncio.gather(*(work() for _ in range(min(concurrency, len(positions)))))
     finally:
         await lookup.close()
     return [outcome for outcome in outcomes if outcome is not None]
 
 
-async def locate_all(
+async def locate_hosts(
     hosts: Iterable[Endpoint], *, network: Network, budget_seconds: float
-) -> dict[Endpoint, list[str] | Refused]:
+) -> dict[Endpoint, list[str] | NotProbed]:
     """The addresses at which each host may be probed, or why it may not; nobody is connected to."""
     lookup = NetworkLookup(network)
     prober, wanted = Prober(network, lookup), list(dict.fromkeys(hosts))
@@ -137,8 +128,8 @@ async def locate_all(
 
 
 @contextlib.contextmanager
-def _rare_collection() -> Iterator[None]:
-    """Look for cyclic garbage seldom while a batch lasts.
+def _reduced_collection() -> Iterator[None]:
+    """CheckRequest for cyclic garbage seldom while a batch lasts.
 
     What a batch makes it keeps, nearly all of it without cycles, so that by default a tenth of its
     time goes into finding nothing. Some tens of megabytes at most wait a little longer.
@@ -151,96 +142,114 @@ def _rare_collection() -> Iterator[None]:
         gc.set_threshold(*usual)
 
 
-def _places(looks: Sequence[Look]) -> dict[Hashable, list[int]]:
+def _positions(requests: Sequence[CheckRequest]) -> dict[Hashable, list[int]]:
     """Where each look's outcome belongs. A host named by several looks is probed once."""
-    places: dict[Hashable, list[int]] = {}
-    for place, look in enumerate(looks):
-        key: Hashable = place
-        if look.kind in DEFAULT_PORTS:
-            key = (look.kind, look.subject.lower(), look.vantage_allowed, look.recipient)
-        places.setdefault(key, []).append(place)
-    return places
+    positions: dict[Hashable, list[int]] = {}
+    for position, request in enumerate(requests):
+        key: Hashable = position
+        if request.kind in DEFAULT_PORTS:
+            key = (
+                request.kind,
+                request.subject.lower(),
+                request.vantage_allowed,
+                request.recipient,
+            )
+        positions.setdefault(key, []).append(position)
+    return positions
 
 
-async def _within_budget(batch: _Batch, look: Look) -> Outcome:
+async def _within_budget(batch: _Batch, request: CheckRequest) -> Outcome:
     try:
         async with asyncio.timeout(batch.budget_seconds):
             recorder = Recorder()
-            means = recording(batch.lookup, batch.prober, recorder, memory=batch.memory)
-            if look.kind in DEFAULT_PORTS:
-                recorder.note(VANTAGE, (look.vantage_allowed, look.control))
-            outcome = replace(await inspect(means, look), raw=recorder.raw())
-        outcome = await with_resolvers(outcome, batch.lookup)
+            clients = recording_clients(
+                batch.lookup, batch.prober, recorder, include_results=batch.include_results
+            )
+            if request.kind in DEFAULT_PORTS:
+                recorder.record(VANTAGE_KEY, (request.vantage_allowed, request.control))
+            outcome = replace(await inspect(clients, request), raw=recorder.raw())
+        outcome = await add_resolver_answers(outcome, batch.lookup)
     except TimeoutError:
         outcome = _unknown(
-            look, Finding("look.over-budget", {"budget_seconds": batch.budget_seconds})
+            request, Finding("run.over-budget", {"budget_seconds": batch.budget_seconds})
         )
     except Exception:
         # A fault of ours in one look must not lose what the batch's others saw, and it must
         # never be read as the client's: recorded as UNKNOWN, and logged for an operator.
-        logger.exception("Look %s at %s failed", look.kind, look.subject)
-        outcome = _unknown(look, Finding("look.internal-error", {}))
-    if batch.told is not None:
-        batch.told(look, outcome)
+        logger.exception("CheckRequest %s at %s failed", request.kind, request.subject)
+        outcome = _unknown(request, Finding("run.internal-error", {}))
+    if batch.on_outcome is not None:
+        batch.on_outcome(request, outcome)
     return outcome
 
 
-def _unknown(look: Look, finding: Finding) -> Outcome:
-    return Outcome(look.kind, look.subject, Verdict.UNKNOWN, (finding,), unanimous=False)
+def _unknown(request: CheckRequest, finding: Finding) -> Outcome:
+    return Outcome(request.kind, request.subject, Verdict.UNKNOWN, (finding,), unanimous=False)
 
 
-async def inspect_again(look: Look, raw: Raw, *, at: datetime.datetime) -> Outcome:
+async def inspect_recorded(
+    request: CheckRequest, raw: RawAnswers, *, at: datetime.datetime
+) -> Outcome:
     """The outcome of a look by what it was told at `at`; NotRecorded where more is asked today."""
-    if look.kind in DEFAULT_PORTS:
-        allowed, control = told_in(raw, VANTAGE)
-        look = replace(look, vantage_allowed=allowed, control=control)
-    return replace(await inspect(replay(raw, at=at), look), raw=raw)
+    if request.kind in DEFAULT_PORTS:
+        allowed, control = recorded_answer(raw, VANTAGE_KEY)
+        request = replace(request, vantage_allowed=allowed, control=control)
+    return replace(await inspect(replay_clients(raw, at=at), request), raw=raw)
 
 
-def inspect(means: Means, look: Look) -> Awaitable[Outcome]:
+def inspect(clients: CheckClients, request: CheckRequest) -> Awaitable[Outcome]:
     """Answer one look by the means given, be they the network or what was told before."""
-    return _INSPECTIONS[look.kind](means, look)
+    return _INSPECTIONS[request.kind](clients, request)
 
 
-_INSPECTIONS: Mapping[Kind, Callable[[Means, Look], Awaitable[Outcome]]] = MappingProxyType(
-    {
-        Kind.OWNERSHIP: lambda means, look: ownership.inspect(
-            look.domain, look.ownership or Ownership(token=""), means.lookup
-        ),
-        # What includes list is asked anew, so that each look keeps what it rests on; what they say
-        # of an address is remembered.
-        Kind.SPF: lambda means, look: spf.inspect(
-            look.domain, look.region, means.lookup, spf.Together(memory=means.memory)
-        ),
-        Kind.DKIM: lambda means, look: dkim.inspect(look.domain, look.selectors, means.lookup),
-        Kind.DMARC: lambda means, look: dmarc.inspect(look.domain, means.lookup),
-        Kind.MTA_STS: lambda means, look: mta_sts.inspect(
-            look.domain, look.region, means.lookup, means.prober
-        ),
-        Kind.MX: lambda means, look: mx.inspect(look.domain, look.region, means.lookup),
-        Kind.MX_TTL: lambda means, look: mx_ttl.inspect(
-            look.domain, look.ttl_threshold, means.lookup, planned=look.region.mx
-        ),
-        Kind.SMTP: lambda means, look: smtp.inspect(
-            look.host,
-            look.port,
-            look.vantage_allowed,
-            means.prober,
-            recipient=look.recipient,
-        ),
-        Kind.LOCKDOWN: lambda means, look: lockdown.inspect(
-            look.host,
-            look.port,
-            look.control,
-            look.vantage_allowed,
-            means.prober,
-            recipient=look.recipient,
-        ),
-        Kind.MESSAGE: lambda means, look: message.inspect(
-            look.domain, look.selectors, look.region, look.message, means.lookup
-        ),
-        Kind.LDAPS: lambda means, look: ldaps.inspect(
-            look.host, look.port, look.vantage_allowed, means.prober
-        ),
-    }
+_INSPECTIONS: Mapping[CheckKind, Callable[[CheckClients, CheckRequest], Awaitable[Outcome]]] = (
+    MappingProxyType(
+        {
+            CheckKind.OWNERSHIP: lambda clients, request: ownership.inspect(
+                request.domain, request.ownership or OwnershipCode(token=""), clients.lookup
+            ),
+            # What includes list is asked anew, so that each look keeps what it rests on; what they say
+            # of an address is remembered.
+            CheckKind.SPF: lambda clients, request: check.inspect(
+                request.domain,
+                request.region,
+                clients.lookup,
+                check.SpfBatchCache(include_results=clients.include_results),
+            ),
+            CheckKind.DKIM: lambda clients, request: dkim.inspect(
+                request.domain, request.selectors, clients.lookup
+            ),
+            CheckKind.DMARC: lambda clients, request: dmarc.inspect(request.domain, clients.lookup),
+            CheckKind.MTA_STS: lambda clients, request: mta_sts.inspect(
+                request.domain, request.region, clients.lookup, clients.prober
+            ),
+            CheckKind.MX: lambda clients, request: mx.inspect(
+                request.domain, request.region, clients.lookup
+            ),
+            CheckKind.MX_TTL: lambda clients, request: mx_ttl.inspect(
+                request.domain, request.ttl_threshold, clients.lookup, planned=request.region.mx
+            ),
+            CheckKind.SMTP: lambda clients, request: smtp.inspect(
+                request.host,
+                request.port,
+                request.vantage_allowed,
+                clients.prober,
+                recipient=request.recipient,
+            ),
+            CheckKind.LOCKDOWN: lambda clients, request: lockdown.inspect(
+                request.host,
+                request.port,
+                request.control,
+                request.vantage_allowed,
+                clients.prober,
+                recipient=request.recipient,
+            ),
+            CheckKind.MESSAGE: lambda clients, request: message.inspect(
+                request.domain, request.selectors, request.region, request.message, clients.lookup
+            ),
+            CheckKind.LDAPS: lambda clients, request: ldaps.inspect(
+                request.host, request.port, request.vantage_allowed, clients.prober
+            ),
+        }
+    )
 )

@@ -32,8 +32,8 @@ CODES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "dns.delegation-differs": ("parent", "zone"),
         "dns.resolver-behind": ("resolvers",),
         "region.gap": ("region", "field"),
-        "look.over-budget": ("budget_seconds",),
-        "look.internal-error": (),
+        "run.over-budget": ("budget_seconds",),
+        "run.internal-error": (),
         # Ownership
         "ownership.no-code": ("domain",),
         "ownership.not-found": ("domain",),
@@ -92,7 +92,7 @@ CODES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "dkim.other-name": ("found", "name"),
         # DMARC
         "dmarc.none": ("domain",),
-        "dmarc.could-not-look-above": ("domain", "reason"),
+        "dmarc.organisation-lookup-failed": ("domain", "reason"),
         "dmarc.several-records": ("domain", "count"),
         "dmarc.syntax": ("domain", "problem"),
         "dmarc.inherited": ("organisation", "policy"),

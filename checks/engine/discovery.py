@@ -11,29 +11,29 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from checks.engine import dmarc_records, mta_sts_policy
-from checks.engine.discovery_names import (
-    GATEWAYS,
-    PLATFORMS,
-    SENDERS,
-    USUAL_SELECTORS,
-    dns_host,
-    named,
-)
-from checks.engine.dkim import name_of
-from checks.engine.dkim_keys import Key, is_key_like, parse
-from checks.engine.lookup import (
+from checks.engine.dns.consensus import AuthoritativeAnswers, query_authoritative
+from checks.engine.dns.lookup import (
     Answer,
-    CouldNotTell,
     Delegation,
     Lookup,
+    LookupFailure,
     NoName,
     Records,
     sorted_values,
 )
-from checks.engine.organisations import organisational_domain
-from checks.engine.servers import Survey, survey
-from checks.engine.spf_expansion import Node, expand
+from checks.engine.dns.public_suffix import organisational_domain
+from checks.engine.known_providers import (
+    COMMON_SELECTORS,
+    GATEWAYS,
+    PLATFORMS,
+    SENDERS,
+    dns_provider,
+    match_suffix,
+)
+from checks.engine.mail import dmarc_records, mta_sts_policy
+from checks.engine.mail.dkim import key_name
+from checks.engine.mail.dkim_keys import DkimKey, is_key_like, parse
+from checks.engine.spf.expansion import ExpansionNode, expand
 
 # Microsoft's DKIM aliases name the tenant: the old form, and the one used since 2025.
 _ONMICROSOFT = re.compile(r"\._domainkey\.([a-z0-9-]+)\.onmicrosoft\.com$")
@@ -41,11 +41,11 @@ _DKIM_MICROSOFT = re.compile(r"\._domainkey\.([a-z0-9-]+)\.[a-z]-v1\.dkim\.mail\
 _MAX_SENDERS = 40
 # What a look may be left without an answer to.
 QUESTIONS = ("mx", "spf", "dmarc", "mta_sts")
-_NOBODYS_SELECTOR = "gangway-asks-for-nobody"
+_UNUSED_SELECTOR = "gangway-asks-for-nobody"
 
 
 @dataclass(frozen=True)
-class Sender:
+class SpfSender:
     """A branch of the SPF record: the term as written, and whose it is where that is known."""
 
     term: str
@@ -53,7 +53,7 @@ class Sender:
 
 
 @dataclass(frozen=True)
-class Discovery:
+class DiscoveryResult:
     """What was found. An empty value is nothing found; `unanswered` says what could not be asked.
 
     `platform` is the plan template's word, `gateway` whoever stands in front of it.
@@ -66,7 +66,7 @@ class Discovery:
     onmicrosoft: str = ""
     mx: tuple[str, ...] = ()
     mx_ttl: int | None = None
-    senders: tuple[Sender, ...] = ()
+    senders: tuple[SpfSender, ...] = ()
     spf_lookups: int = 0
     dkim_selectors: tuple[str, ...] = ()
     dmarc: str = ""
@@ -80,30 +80,30 @@ class Discovery:
         return asdict(self)
 
 
-async def inspect(domain: str, lookup: Lookup) -> Discovery:
+async def inspect(domain: str, lookup: Lookup) -> DiscoveryResult:
     """Ask once for everything that a profile wants to know."""
-    asked, spf, selectors, dmarc, sts, delegation = await asyncio.gather(
-        survey(lookup, domain, "MX"),
+    authoritative, spf, selectors, dmarc, sts, delegation = await asyncio.gather(
+        query_authoritative(lookup, domain, "MX"),
         expand(domain, lookup),
         _selectors(domain, lookup),
         lookup.resolve(f"_dmarc.{domain}", "TXT"),
         lookup.resolve(f"_mta-sts.{domain}", "TXT"),
         lookup.delegation(domain),
     )
-    exchanges = _exchanges(asked)
+    exchanges = _exchanges(authoritative)
     policy = _dmarc(dmarc)
     servers = _name_servers(delegation)
-    hosts = sorted({host for host in map(dns_host, servers) if host})
-    return Discovery(
+    hosts = sorted({host for host in map(dns_provider, servers) if host})
+    return DiscoveryResult(
         domain=domain,
         platform=guess_platform(domain, exchanges, spf.included),
-        gateway=next(filter(None, (named(host, GATEWAYS) for host in exchanges)), ""),
+        gateway=next(filter(None, (match_suffix(host, GATEWAYS) for host in exchanges)), ""),
         delivery_host=next(
-            (host for host in exchanges if named(host, PLATFORMS) == "microsoft_365"), ""
+            (host for host in exchanges if match_suffix(host, PLATFORMS) == "microsoft_365"), ""
         ),
         onmicrosoft=next((name for _, name in selectors if name), ""),
         mx=tuple(exchanges),
-        mx_ttl=_highest_ttl(asked),
+        mx_ttl=_highest_ttl(authoritative),
         senders=tuple(senders_in(spf)),
         spf_lookups=spf.lookups,
         dkim_selectors=tuple(selector for selector, _ in selectors),
@@ -112,17 +112,17 @@ async def inspect(domain: str, lookup: Lookup) -> Discovery:
         mta_sts=isinstance(sts, Records) and bool(mta_sts_policy.select(sts.values)),
         name_servers=tuple(servers),
         dns_hosts=tuple(hosts),
-        unanswered=_unanswered(asked, spf, dmarc, sts),
+        unanswered=_unanswered(authoritative, spf, dmarc, sts),
     )
 
 
-def _exchanges(asked: Survey | NoName | CouldNotTell) -> list[str]:
+def _exchanges(authoritative: AuthoritativeAnswers | NoName | LookupFailure) -> list[str]:
     """Every server's MX hosts, in the order of preference; the root of a null MX is none."""
-    if not isinstance(asked, Survey):
+    if not isinstance(authoritative, AuthoritativeAnswers):
         return []
     found = {
         (record.preference, record.exchange)
-        for _, answer in asked.answers
+        for _, answer in authoritative.answers
         if isinstance(answer, Records)
         for record in answer.records
         if record.exchange != "."
@@ -130,33 +130,33 @@ def _exchanges(asked: Survey | NoName | CouldNotTell) -> list[str]:
     return list(dict.fromkeys(host for _, host in sorted(found)))
 
 
-def _highest_ttl(asked: Survey | NoName | CouldNotTell) -> int | None:
-    if not isinstance(asked, Survey):
+def _highest_ttl(authoritative: AuthoritativeAnswers | NoName | LookupFailure) -> int | None:
+    if not isinstance(authoritative, AuthoritativeAnswers):
         return None
-    ttls = [answer.ttl for _, answer in asked.answers if isinstance(answer, Records)]
+    ttls = [answer.ttl for _, answer in authoritative.answers if isinstance(answer, Records)]
     return max(ttls, default=None)
 
 
 def guess_platform(domain: str, exchanges: Sequence[str], included: Sequence[str]) -> str:
     """Whose mailboxes: by MX, behind a gateway by SPF, and the domain's own hosts last. Pure."""
-    by_mx = next(filter(None, (named(host, PLATFORMS) for host in exchanges)), "")
+    by_mx = next(filter(None, (match_suffix(host, PLATFORMS) for host in exchanges)), "")
     if by_mx:
         return by_mx
-    drawn_in = {named(name, SENDERS) for name in included}
+    included_senders = {match_suffix(name, SENDERS) for name in included}
     for sender, platform in (
         ("Microsoft 365", "microsoft_365"),
         ("Google Workspace", "google_workspace"),
     ):
-        if sender in drawn_in:
+        if sender in included_senders:
             return platform
     own = [h for h in exchanges if organisational_domain(h) == organisational_domain(domain)]
     return "on_premises" if own else ""
 
 
-def senders_in(spf: Node) -> list[Sender]:
+def senders_in(spf: ExpansionNode) -> list[SpfSender]:
     """The terms of the domain's own record that let somebody send. Pure."""
     return [
-        Sender(term.text, named(term.target, SENDERS) if term.target else "")
+        SpfSender(term.text, match_suffix(term.target, SENDERS) if term.target else "")
         for term in spf.children[:_MAX_SENDERS]
         if term.name != "all" and term.qualifier == "+"
     ]
@@ -164,27 +164,29 @@ def senders_in(spf: Node) -> list[Sender]:
 
 async def _selectors(domain: str, lookup: Lookup) -> list[tuple[str, str]]:
     """The usual selectors with a key, each with the onmicrosoft name its alias gives away."""
-    nobodys, *answers = await asyncio.gather(
+    unused, *answers = await asyncio.gather(
         *(
-            lookup.resolve(name_of(selector, domain), "TXT")
-            for selector in (_NOBODYS_SELECTOR, *USUAL_SELECTORS)
+            lookup.resolve(key_name(selector, domain), "TXT")
+            for selector in (_UNUSED_SELECTOR, *COMMON_SELECTORS)
         )
     )
-    if _has_key(nobodys):
+    if _has_key(unused):
         # A wildcard answers for every selector, so none of them tells anything.
         return []
-    found = zip(USUAL_SELECTORS, answers, strict=True)
-    return [(selector, _tenant_of(answer)) for selector, answer in found if _has_key(answer)]
+    found = zip(COMMON_SELECTORS, answers, strict=True)
+    return [
+        (selector, _onmicrosoft_tenant(answer)) for selector, answer in found if _has_key(answer)
+    ]
 
 
 def _has_key(answer: Answer) -> bool:
     if not isinstance(answer, Records):
         return False
     keys = [parse(value) for value in answer.values if is_key_like(value)]
-    return any(isinstance(key, Key) and not key.is_revoked for key in keys)
+    return any(isinstance(key, DkimKey) and not key.is_revoked for key in keys)
 
 
-def _tenant_of(answer: Answer) -> str:
+def _onmicrosoft_tenant(answer: Answer) -> str:
     for link in answer.chain if isinstance(answer, Records) else ():
         match = _ONMICROSOFT.search(link.value) or _DKIM_MICROSOFT.search(link.value)
         if match:
@@ -199,10 +201,10 @@ def _dmarc(answer: Answer) -> str:
 
 def _dmarc_policy(record: str) -> str:
     read = dmarc_records.parse(record)
-    return read.policy if isinstance(read, dmarc_records.Policy) else ""
+    return read.policy if isinstance(read, dmarc_records.DmarcPolicy) else ""
 
 
-def _name_servers(delegation: Delegation | NoName | CouldNotTell) -> list[str]:
+def _name_servers(delegation: Delegation | NoName | LookupFailure) -> list[str]:
     if not isinstance(delegation, Delegation):
         return []
     names = {server.name for server in delegation.servers}
@@ -210,13 +212,16 @@ def _name_servers(delegation: Delegation | NoName | CouldNotTell) -> list[str]:
 
 
 def _unanswered(
-    asked: Survey | NoName | CouldNotTell, spf: Node, dmarc: Answer, sts: Answer
+    authoritative: AuthoritativeAnswers | NoName | LookupFailure,
+    spf: ExpansionNode,
+    dmarc: Answer,
+    sts: Answer,
 ) -> tuple[str, ...]:
-    silent = {
-        "mx": not isinstance(asked, Survey)
-        or all(isinstance(answer, CouldNotTell) for _, answer in asked.answers),
+    unanswered = {
+        "mx": not isinstance(authoritative, AuthoritativeAnswers)
+        or all(isinstance(answer, LookupFailure) for _, answer in authoritative.answers),
         "spf": any(problem == "could-not-tell" for problem, _ in spf.problems),
-        "dmarc": isinstance(dmarc, CouldNotTell),
-        "mta_sts": isinstance(sts, CouldNotTell),
+        "dmarc": isinstance(dmarc, LookupFailure),
+        "mta_sts": isinstance(sts, LookupFailure),
     }
-    return tuple(question for question in QUESTIONS if silent[question])
+    return tuple(question for question in QUESTIONS if unanswered[question])

@@ -7,9 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from checks.engine.lookup import Answer, Lookup, NoName, Records
-from checks.engine.outcomes import Finding, Kind, Outcome, Verdict
-from checks.engine.servers import Opinion, Survey, combine, survey, undelegated
+from checks.engine.dns.consensus import (
+    AuthoritativeAnswers,
+    ServerVerdict,
+    combine,
+    query_authoritative,
+    undelegated_outcome,
+)
+from checks.engine.dns.lookup import Answer, Lookup, NoName, Records
+from checks.engine.outcomes import CheckKind, Finding, Outcome, Verdict
 
 
 async def inspect(
@@ -20,25 +26,29 @@ async def inspect(
     `planned` are the MX hosts to move to. Once exactly they are published, the TTL may be raised
     again: there is no switch left to prepare.
     """
-    asked = await survey(lookup, domain, "MX")
-    if not isinstance(asked, Survey):
-        return undelegated(Kind.MX_TTL, domain, asked)
-    opinions = asked.opinions(lambda answer: judge(domain, threshold, answer, planned))
-    ttls = [answer.ttl for _, answer in asked.answers if isinstance(answer, Records)]
+    authoritative = await query_authoritative(lookup, domain, "MX")
+    if not isinstance(authoritative, AuthoritativeAnswers):
+        return undelegated_outcome(CheckKind.MX_TTL, domain, authoritative)
+    server_verdicts = authoritative.server_verdicts(
+        lambda answer: judge(domain, threshold, answer, planned)
+    )
+    ttls = [answer.ttl for _, answer in authoritative.answers if isinstance(answer, Records)]
     # Caches may hold what any server gave out, so the highest is the one to wait for.
     evidence = {"threshold": threshold, "highest_ttl": max(ttls, default=None)}
-    return combine(Kind.MX_TTL, domain, asked, opinions, evidence)
+    return combine(CheckKind.MX_TTL, domain, authoritative, server_verdicts, evidence)
 
 
-def judge(domain: str, threshold: int, answer: Answer, planned: Sequence[str] = ()) -> Opinion:
+def judge(
+    domain: str, threshold: int, answer: Answer, planned: Sequence[str] = ()
+) -> ServerVerdict:
     """One server's TTL. Without mail there is nothing to switch, so nothing to lower. Pure."""
     if isinstance(answer, NoName):
-        return Opinion(Verdict.FAIL, (Finding("dns.no-such-domain", {"domain": domain}),))
+        return ServerVerdict(Verdict.FAIL, (Finding("dns.no-such-domain", {"domain": domain}),))
     if not isinstance(answer, Records) or [r.exchange for r in answer.records] == ["."]:
-        return Opinion(Verdict.NOT_APPLICABLE, (Finding("mx-ttl.no-mx", {"domain": domain}),))
+        return ServerVerdict(Verdict.NOT_APPLICABLE, (Finding("mx-ttl.no-mx", {"domain": domain}),))
     if answer.ttl <= threshold:
-        return Opinion(Verdict.PASS)
+        return ServerVerdict(Verdict.PASS)
     if planned and {record.exchange for record in answer.records} == set(planned):
-        return Opinion(Verdict.PASS, (Finding("mx-ttl.moved", {"ttl": answer.ttl}),))
+        return ServerVerdict(Verdict.PASS, (Finding("mx-ttl.moved", {"ttl": answer.ttl}),))
     finding = Finding("mx-ttl.too-high", {"ttl": answer.ttl, "threshold": threshold})
-    return Opinion(Verdict.FAIL, (finding,))
+    return ServerVerdict(Verdict.FAIL, (finding,))

@@ -18,7 +18,7 @@ class Verdict(StrEnum):
     NOT_APPLICABLE = "not_applicable"
 
     @property
-    def is_yes(self) -> bool:
+    def is_passing(self) -> bool:
         """WARN says yes with a caution worth reading: it completes a task as PASS does."""
         return self in (Verdict.PASS, Verdict.WARN)
 
@@ -27,7 +27,7 @@ class Verdict(StrEnum):
 SEVERITY = (Verdict.FAIL, Verdict.UNKNOWN, Verdict.WARN, Verdict.PASS, Verdict.NOT_APPLICABLE)
 
 
-class Kind(StrEnum):
+class CheckKind(StrEnum):
     """The questions the engine can ask. The value is the word everywhere, from JSON to CSS."""
 
     OWNERSHIP = "ownership"
@@ -44,7 +44,7 @@ class Kind(StrEnum):
 
 
 # Greetings often carry the time or a session's id, and what resolvers hold counts down.
-MOMENTARY = frozenset({"greeting", "ehlo", "resolvers"})
+VOLATILE_EVIDENCE = frozenset({"greeting", "ehlo", "resolvers"})
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Outcome:
     may ever move a task.
     """
 
-    kind: Kind
+    kind: CheckKind
     subject: str
     verdict: Verdict
     findings: Sequence[Finding] = ()
@@ -74,9 +74,9 @@ class Outcome:
     raw: Mapping[str, Any] | None = field(default=None, compare=False)
 
     @property
-    def lasting_evidence(self) -> dict[str, Any]:
+    def stable_evidence(self) -> dict[str, Any]:
         """The evidence without what differs from one moment to the next while it says the same."""
-        return {key: value for key, value in self.evidence.items() if key not in MOMENTARY}
+        return {key: value for key, value in self.evidence.items() if key not in VOLATILE_EVIDENCE}
 
     def with_findings(self, more: Sequence[Finding]) -> Outcome:
         """The same outcome with more seen beside it; its verdict stays."""

@@ -6,19 +6,25 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from checks.engine.delegations import Surroundings, surroundings
-from checks.engine.expectations import Ownership
-from checks.engine.lookup import (
+from checks.engine.dns.consensus import (
+    AuthoritativeAnswers,
+    ServerVerdict,
+    combine,
+    query_authoritative,
+    undelegated_outcome,
+)
+from checks.engine.dns.delegations import DelegationComparison, compare_delegation
+from checks.engine.dns.lookup import (
     Answer,
-    CouldNotTell,
     Delegation,
     Lookup,
+    LookupFailure,
     NoName,
     Records,
     sorted_values,
 )
-from checks.engine.outcomes import Finding, Kind, Outcome, Verdict
-from checks.engine.servers import Opinion, Survey, combine, survey, undelegated
+from checks.engine.expected_values import OwnershipCode
+from checks.engine.outcomes import CheckKind, Finding, Outcome, Verdict
 
 # Seen in every published code, and documented nowhere: good for a hint, never for a verdict.
 _CODE = re.compile(r"0ed1fe018a[0-9a-f]{12}4[0-9a-f]{3}[89ab][0-9a-f]{15}", re.IGNORECASE)
@@ -27,66 +33,75 @@ _PASTED = re.compile(r"[\s\"'\u2018\u2019\u201c\u201d]")
 _OTHER_NAMES = ("www", "mimecast", "_mimecast")
 
 
-async def inspect(domain: str, expected: Ownership, lookup: Lookup) -> Outcome:
+async def inspect(domain: str, expected: OwnershipCode, lookup: Lookup) -> Outcome:
     """Ask every authoritative server for both proofs: the TXT code and the CNAME."""
     if not expected.token and not expected.label:
         finding = Finding("ownership.no-code", {"domain": domain})
-        return Outcome(Kind.OWNERSHIP, domain, Verdict.UNKNOWN, (finding,), unanimous=False)
-    codes = await survey(lookup, domain, "TXT")
-    if not isinstance(codes, Survey):
-        return undelegated(Kind.OWNERSHIP, domain, codes)
+        return Outcome(CheckKind.OWNERSHIP, domain, Verdict.UNKNOWN, (finding,), unanimous=False)
+    codes = await query_authoritative(lookup, domain, "TXT")
+    if not isinstance(codes, AuthoritativeAnswers):
+        return undelegated_outcome(CheckKind.OWNERSHIP, domain, codes)
     label = f"{expected.label}.{domain}" if expected.label else ""
-    aliases = await survey(lookup, domain, "CNAME", at=label) if label else None
-    if isinstance(aliases, NoName | CouldNotTell):
-        return undelegated(Kind.OWNERSHIP, domain, aliases)
-    opinions = _opinions(domain, expected, codes, aliases)
-    around = await surroundings(lookup, codes.delegation)
+    aliases = await query_authoritative(lookup, domain, "CNAME", at=label) if label else None
+    if isinstance(aliases, NoName | LookupFailure):
+        return undelegated_outcome(CheckKind.OWNERSHIP, domain, aliases)
+    server_verdicts = _judge_each(domain, expected, codes, aliases)
+    comparison = await compare_delegation(lookup, codes.delegation)
     misplaced = [
-        *await _find_misplaced(domain, expected, lookup, opinions),
-        *await _find_elsewhere(domain, expected, lookup, opinions, around, codes.delegation),
+        *await _find_misplaced(domain, expected, lookup, server_verdicts),
+        *await _find_at_other_servers(
+            domain, expected, lookup, server_verdicts, comparison, codes.delegation
+        ),
     ]
-    if around.differ:
-        params = {"parent": list(around.parent), "zone": list(around.zone)}
+    if comparison.is_inconsistent:
+        params = {"parent": list(comparison.parent), "zone": list(comparison.zone)}
         misplaced.append(Finding("dns.delegation-differs", params))
     evidence: dict[str, Any] = {"expected": {"token": expected.token, "label": expected.label}}
     if aliases is not None:
         evidence["aliases"] = aliases.rows
-    outcome = combine(Kind.OWNERSHIP, domain, codes, opinions, evidence)
+    outcome = combine(CheckKind.OWNERSHIP, domain, codes, server_verdicts, evidence)
     return outcome.with_findings(misplaced)
 
 
-def _opinions(
-    domain: str, expected: Ownership, codes: Survey, aliases: Survey | None
-) -> list[Opinion | None]:
+def _judge_each(
+    domain: str,
+    expected: OwnershipCode,
+    codes: AuthoritativeAnswers,
+    aliases: AuthoritativeAnswers | None,
+) -> list[ServerVerdict | None]:
     if aliases is None:
-        return codes.opinions(lambda answer: judge(domain, expected, answer, None))
+        return codes.server_verdicts(lambda answer: judge(domain, expected, answer, None))
     return [
         _judge_both(domain, expected, code, alias)
         for (_, code), (_, alias) in zip(codes.answers, aliases.answers, strict=True)
     ]
 
 
-def _judge_both(domain: str, expected: Ownership, code: Answer, alias: Answer) -> Opinion | None:
+def _judge_both(
+    domain: str, expected: OwnershipCode, code: Answer, alias: Answer
+) -> ServerVerdict | None:
     """Either proof is enough; a no needs both questions answered."""
-    opinion = judge(domain, expected, code, alias)
-    silent = isinstance(code, CouldNotTell) or isinstance(alias, CouldNotTell)
-    return None if silent and not opinion.verdict.is_yes else opinion
+    server_verdict = judge(domain, expected, code, alias)
+    is_unanswered = isinstance(code, LookupFailure) or isinstance(alias, LookupFailure)
+    return None if is_unanswered and not server_verdict.verdict.is_passing else server_verdict
 
 
-def judge(domain: str, expected: Ownership, code: Answer, alias: Answer | None) -> Opinion:
+def judge(
+    domain: str, expected: OwnershipCode, code: Answer, alias: Answer | None
+) -> ServerVerdict:
     """One server's answers against the issued code. Pure."""
     if isinstance(code, Records) and expected.token and expected.token in code.values:
-        return Opinion(Verdict.PASS)
+        return ServerVerdict(Verdict.PASS)
     if isinstance(alias, Records) and alias.values == (expected.cname_target,):
-        return Opinion(Verdict.PASS)
+        return ServerVerdict(Verdict.PASS)
     if isinstance(code, NoName):
-        return Opinion(Verdict.FAIL, (Finding("dns.no-such-domain", {"domain": domain}),))
+        return ServerVerdict(Verdict.FAIL, (Finding("dns.no-such-domain", {"domain": domain}),))
     findings = _hints(expected.token, code.values if isinstance(code, Records) else ())
     if isinstance(alias, Records):
         params = {"found": alias.values[0], "expected": expected.cname_target}
         findings.append(Finding("ownership.wrong-target", params))
     missing = Finding("ownership.not-found", {"domain": domain})
-    return Opinion(Verdict.FAIL, tuple(findings) or (missing,))
+    return ServerVerdict(Verdict.FAIL, tuple(findings) or (missing,))
 
 
 def _hints(token: str, values: Sequence[str]) -> list[Finding]:
@@ -101,38 +116,41 @@ def _hints(token: str, values: Sequence[str]) -> list[Finding]:
     return findings
 
 
-async def _find_elsewhere(
+async def _find_at_other_servers(
     domain: str,
-    expected: Ownership,
+    expected: OwnershipCode,
     lookup: Lookup,
-    opinions: Sequence[Opinion | None],
-    around: Surroundings,
+    server_verdicts: Sequence[ServerVerdict | None],
+    comparison: DelegationComparison,
     delegation: Delegation,
 ) -> list[Finding]:
     """Was the code published at servers that nobody asks?"""
-    if not expected.token or any(o is not None and o.verdict.is_yes for o in opinions):
+    if not expected.token or any(o is not None and o.verdict.is_passing for o in server_verdicts):
         return []
-    answers = await lookup.ask_all(around.others, domain, "TXT")
-    holding = [
+    answers = await lookup.query_all(comparison.other_servers, domain, "TXT")
+    with_token = [
         server.name
-        for server, answer in zip(around.others, answers, strict=True)
+        for server, answer in zip(comparison.other_servers, answers, strict=True)
         if isinstance(answer, Records) and expected.token in answer.values
     ]
-    if not holding:
+    if not with_token:
         return []
     delegated = sorted({server.name for server in delegation.servers})
-    params = {"servers": sorted(holding), "delegated": delegated}
+    params = {"servers": sorted(with_token), "delegated": delegated}
     return [Finding("ownership.other-servers", params)]
 
 
 async def _find_misplaced(
-    domain: str, expected: Ownership, lookup: Lookup, opinions: Sequence[Opinion | None]
+    domain: str,
+    expected: OwnershipCode,
+    lookup: Lookup,
+    server_verdicts: Sequence[ServerVerdict | None],
 ) -> list[Finding]:
     """Look for the proof beside its place, only when no server has it there."""
-    heard = [opinion for opinion in opinions if opinion is not None]
-    if not heard or any(opinion.verdict.is_yes for opinion in heard):
+    answered = [server_verdict for server_verdict in server_verdicts if server_verdict is not None]
+    if not answered or any(server_verdict.verdict.is_passing for server_verdict in answered):
         return []
-    if await _holds(lookup, f"{domain}.{domain}", expected.token):
+    if await _has_token(lookup, f"{domain}.{domain}", expected.token):
         return [Finding("ownership.zone-doubled", {"name": f"{domain}.{domain}"})]
     if expected.label:
         doubled = f"{expected.label}.{domain}.{domain}"
@@ -140,12 +158,12 @@ async def _find_misplaced(
         if isinstance(answer, Records) and expected.cname_target in answer.values:
             return [Finding("ownership.zone-doubled", {"name": doubled})]
     for name in (*_OTHER_NAMES, *filter(None, [expected.label])):
-        if await _holds(lookup, f"{name}.{domain}", expected.token):
+        if await _has_token(lookup, f"{name}.{domain}", expected.token):
             return [Finding("ownership.other-name", {"name": f"{name}.{domain}"})]
     return []
 
 
-async def _holds(lookup: Lookup, name: str, token: str) -> bool:
+async def _has_token(lookup: Lookup, name: str, token: str) -> bool:
     if not token:
         return False
     answer = await lookup.resolve(name, "TXT")

@@ -1,6 +1,6 @@
 """Keeping what a look was told, and answering from it later, so that new rules can judge old looks.
 
-A `Recorder` collects every question of one look with its typed answer; `replay` builds from that
+A `Recorder` collects every question of one look with its typed answer; `replay_clients` builds from that
 what the same look is run on again, with no network.
 """
 
@@ -13,16 +13,16 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from checks.engine.addresses import PROBE_PORTS
-from checks.engine.hosts import Prober, Refused, Unreached
-from checks.engine.lookup import Answer, CouldNotTell, Delegation, Lookup, NoName, Server
-from checks.engine.network import Network
-from checks.engine.raw import decode, encode
-from checks.engine.spf_check_host import Memory
+from checks.engine.dns.lookup import Answer, Delegation, Lookup, LookupFailure, NoName, Server
+from checks.engine.dns.network import Network
+from checks.engine.hosts.prober import ConnectionFailure, NotProbed, Prober
+from checks.engine.raw_codec import decode, encode
+from checks.engine.spf.check_host import IncludeResults
 
 _T = TypeVar("_T")
-Raw = Mapping[str, Any]
+RawAnswers = Mapping[str, Any]
 # Whether Mimecast's ranges are ours, and the control target: part of how a host's answer is judged.
-VANTAGE = ("vantage",)
+VANTAGE_KEY = ("vantage",)
 
 
 class NotRecorded(Exception):
@@ -30,48 +30,56 @@ class NotRecorded(Exception):
 
 
 @dataclass(frozen=True)
-class Means:
+class CheckClients:
     """What one look asks by: DNS, and hosts."""
 
     lookup: Lookup
     prober: Prober
     # What the SPF looks of a batch share; each asks for itself all that this was worked out from.
-    memory: Memory = field(default_factory=dict)
+    include_results: IncludeResults = field(default_factory=dict)
 
 
 @dataclass
 class Recorder:
     """The questions of one look, each once, with what came back."""
 
-    _told: dict[str, Any] = field(default_factory=dict)
+    _answer_to: dict[str, Any] = field(default_factory=dict)
 
-    def note(self, question: tuple[Any, ...], answer: Any) -> None:
-        self._told[_key(question)] = answer
+    def record(self, question: tuple[Any, ...], answer: Any) -> None:
+        self._answer_to[_key(question)] = answer
 
-    def raw(self) -> Raw:
+    def raw(self) -> RawAnswers:
         """As plain JSON values, in an order that does not depend on who answered first."""
-        return {question: encode(self._told[question]) for question in sorted(self._told)}
+        return {question: encode(self._answer_to[question]) for question in sorted(self._answer_to)}
 
 
 def _key(question: tuple[Any, ...]) -> str:
     return json.dumps(encode(question), separators=(",", ":"))
 
 
-def recording(
-    lookup: Lookup, prober: Prober, recorder: Recorder, *, memory: Memory | None = None
-) -> Means:
+def recording_clients(
+    lookup: Lookup,
+    prober: Prober,
+    recorder: Recorder,
+    *,
+    include_results: IncludeResults | None = None,
+) -> CheckClients:
     """The same means, which note what they are told."""
-    noted = _RecordingProber(prober.network, prober.lookup, prober.pinned, prober.doors)
-    noted.recorder = recorder
-    return Means(_RecordingLookup(lookup, recorder), noted, {} if memory is None else memory)
+    recording_prober = _RecordingProber(prober.network, prober.lookup, prober.pinned, prober.locks)
+    recording_prober.recorder = recorder
+    return CheckClients(
+        _RecordingLookup(lookup, recorder),
+        recording_prober,
+        {} if include_results is None else include_results,
+    )
 
 
-def replay(raw: Raw, *, at: datetime.datetime) -> Means:
+def replay_clients(raw: RawAnswers, *, at: datetime.datetime) -> CheckClients:
     """Means that tell what was told then, as if it were that moment; NotRecorded for the rest."""
-    told = {question: decode(answer) for question, answer in raw.items()}
-    prober = _ReplayProber(Network(), _ReplayLookup(told))
-    prober.told, prober.at = told, at
-    return Means(prober.lookup, prober)
+    answers = {question: decode(answer) for question, answer in raw.items()}
+    prober = _ReplayProber(Network(), _ReplayLookup(answers))
+    prober.answers, prober.at = answers, at
+    return CheckClients(prober.lookup, prober)
 
 
 @dataclass(frozen=True)
@@ -81,64 +89,64 @@ class _RecordingLookup:
 
     async def resolve(self, name: str, rtype: str) -> Answer:
         answer = await self.lookup.resolve(name, rtype)
-        self.recorder.note(("resolve", name, rtype), answer)
+        self.recorder.record(("resolve", name, rtype), answer)
         return answer
 
     async def resolve_all(self, names: Sequence[str], rtype: str) -> list[Answer]:
         answers = await self.lookup.resolve_all(names, rtype)
         for name, answer in zip(names, answers, strict=True):
-            self.recorder.note(("resolve", name, rtype), answer)
+            self.recorder.record(("resolve", name, rtype), answer)
         return answers
 
-    async def ask(self, server: Server, name: str, rtype: str) -> Answer:
-        answer = await self.lookup.ask(server, name, rtype)
-        self.recorder.note(("ask", server.address, server.port, name, rtype), answer)
+    async def query(self, server: Server, name: str, rtype: str) -> Answer:
+        answer = await self.lookup.query(server, name, rtype)
+        self.recorder.record(("ask", server.address, server.port, name, rtype), answer)
         return answer
 
-    async def ask_all(self, servers: Sequence[Server], name: str, rtype: str) -> list[Answer]:
-        answers = await self.lookup.ask_all(servers, name, rtype)
+    async def query_all(self, servers: Sequence[Server], name: str, rtype: str) -> list[Answer]:
+        answers = await self.lookup.query_all(servers, name, rtype)
         for server, answer in zip(servers, answers, strict=True):
-            self.recorder.note(("ask", server.address, server.port, name, rtype), answer)
+            self.recorder.record(("ask", server.address, server.port, name, rtype), answer)
         return answers
 
-    async def delegation(self, name: str) -> Delegation | NoName | CouldNotTell:
+    async def delegation(self, name: str) -> Delegation | NoName | LookupFailure:
         answer = await self.lookup.delegation(name)
-        self.recorder.note(("delegation", name), answer)
+        self.recorder.record(("delegation", name), answer)
         return answer
 
 
 @dataclass(frozen=True)
 class _ReplayLookup:
-    told: dict[str, Any]
+    answers: dict[str, Any]
 
     async def resolve(self, name: str, rtype: str) -> Answer:
-        answer: Answer = _told(self.told, ("resolve", name, rtype))
+        answer: Answer = _answer_to(self.answers, ("resolve", name, rtype))
         return answer
 
     async def resolve_all(self, names: Sequence[str], rtype: str) -> list[Answer]:
         return [await self.resolve(name, rtype) for name in names]
 
-    async def ask(self, server: Server, name: str, rtype: str) -> Answer:
+    async def query(self, server: Server, name: str, rtype: str) -> Answer:
         question = ("ask", server.address, server.port, name, rtype)
-        answer: Answer = _told(self.told, question)
+        answer: Answer = _answer_to(self.answers, question)
         return answer
 
-    async def ask_all(self, servers: Sequence[Server], name: str, rtype: str) -> list[Answer]:
-        return [await self.ask(server, name, rtype) for server in servers]
+    async def query_all(self, servers: Sequence[Server], name: str, rtype: str) -> list[Answer]:
+        return [await self.query(server, name, rtype) for server in servers]
 
-    async def delegation(self, name: str) -> Delegation | NoName | CouldNotTell:
-        answer: Delegation | NoName | CouldNotTell = _told(self.told, ("delegation", name))
+    async def delegation(self, name: str) -> Delegation | NoName | LookupFailure:
+        answer: Delegation | NoName | LookupFailure = _answer_to(self.answers, ("delegation", name))
         return answer
 
 
-def told_in(raw: Raw, question: tuple[Any, ...]) -> Any:
+def recorded_answer(raw: RawAnswers, question: tuple[Any, ...]) -> Any:
     """One answer out of raw ones."""
-    return decode(_told(raw, question))
+    return decode(_answer_to(raw, question))
 
 
-def _told(told: Mapping[str, Any], question: tuple[Any, ...]) -> Any:
+def _answer_to(answers: Mapping[str, Any], question: tuple[Any, ...]) -> Any:
     try:
-        return told[_key(question)]
+        return answers[_key(question)]
     except KeyError:
         raise NotRecorded(" ".join(str(part) for part in question)) from None
 
@@ -148,21 +156,21 @@ class _RecordingProber(Prober):
 
     async def locate(
         self, host: str, port: int, *, ports: frozenset[int] = PROBE_PORTS
-    ) -> list[str] | Refused:
+    ) -> list[str] | NotProbed:
         found = await super().locate(host, port, ports=ports)
-        self.recorder.note(("locate", host), found)
+        self.recorder.record(("locate", host), found)
         return found
 
-    async def first_reached(
-        self, addresses: list[str], talk: Callable[[str], Awaitable[_T]]
-    ) -> tuple[str, _T | Unreached]:
-        reached = await super().first_reached(addresses, talk)
-        self.recorder.note(("reach", tuple(addresses)), reached)
+    async def connect_first(
+        self, addresses: list[str], attempt: Callable[[str], Awaitable[_T]]
+    ) -> tuple[str, _T | ConnectionFailure]:
+        reached = await super().connect_first(addresses, attempt)
+        self.recorder.record(("reach", tuple(addresses)), reached)
         return reached
 
 
 class _ReplayProber(Prober):
-    told: dict[str, Any]
+    answers: dict[str, Any]
     at: datetime.datetime
 
     def now(self) -> datetime.datetime:
@@ -170,12 +178,14 @@ class _ReplayProber(Prober):
 
     async def locate(
         self, host: str, port: int, *, ports: frozenset[int] = PROBE_PORTS
-    ) -> list[str] | Refused:
-        found: list[str] | Refused = _told(self.told, ("locate", host))
+    ) -> list[str] | NotProbed:
+        found: list[str] | NotProbed = _answer_to(self.answers, ("locate", host))
         return found
 
-    async def first_reached(
-        self, addresses: list[str], talk: Callable[[str], Awaitable[_T]]
-    ) -> tuple[str, _T | Unreached]:
-        reached: tuple[str, _T | Unreached] = _told(self.told, ("reach", tuple(addresses)))
+    async def connect_first(
+        self, addresses: list[str], attempt: Callable[[str], Awaitable[_T]]
+    ) -> tuple[str, _T | ConnectionFailure]:
+        reached: tuple[str, _T | ConnectionFailure] = _answer_to(
+            self.answers, ("reach", tuple(addresses))
+        )
         return reached

@@ -10,7 +10,8 @@ from pathlib import Path
 @functools.cache
 def version() -> str:
     """Twelve hexadecimal digits; another engine has others."""
+    folder = Path(__file__).parent
     digest = hashlib.sha256()
-    for file in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
+    for file in sorted(folder.rglob("*.py")):
+        digest.update(str(file.relative_to(folder)).encode() + b"\0" + file.read_bytes() + b"\0")
     return digest.hexdigest()[:12]

@@ -13,18 +13,18 @@ import dns.rdataclass
 import dns.rdatatype
 import dns.rrset
 
-from checks.lab.places import NAME_SERVERS, SUFFIX, Places
+from checks.lab.addresses import NAME_SERVERS, SUFFIX, LabEndpoints
 from checks.lab.records import APEX, Zone, ZoneRecord, Zones, as_rdata, enclosing_zone
 
 ZONE_TTL = 3600  # of SOA and NS
 NEGATIVE_TTL = 5  # RFC 2308 section 5: how long an absence may be remembered
-LONGEST_CHAIN = 8
+MAX_CHAIN = 8
 UDP_PAYLOAD = 1232
 TOP_ZONE = Zone(1, ())
 
 
 @dataclass(frozen=True)
-class Found:
+class LookupResult:
     """What the zones hold for one name and type: the sets on the way and the zone they end in."""
 
     rcode: dns.rcode.Rcode
@@ -33,7 +33,7 @@ class Found:
 
 
 def authoritative_answer(
-    query: dns.message.Message, zones: Zones, places: Places
+    query: dns.message.Message, zones: Zones, endpoints: LabEndpoints
 ) -> dns.message.Message:
     """AA answers for names of the lab's zones and for .test itself; REFUSED for the rest."""
     response = dns.message.make_response(query, our_payload=UDP_PAYLOAD)
@@ -42,11 +42,11 @@ def authoritative_answer(
         response.set_rcode(dns.rcode.REFUSED)
         return response
     response.flags |= dns.flags.AA
-    return _fill(response, zones, look_up(zones, name, rtype, places))
+    return _fill(response, zones, look_up(zones, name, rtype, endpoints))
 
 
 def resolver_answer(
-    query: dns.message.Message, zones: Zones, places: Places
+    query: dns.message.Message, zones: Zones, endpoints: LabEndpoints
 ) -> dns.message.Message:
     """What a resolver says that asks the lab's servers for .test and nobody for the rest."""
     response = dns.message.make_response(query, recursion_available=True, our_payload=UDP_PAYLOAD)
@@ -54,7 +54,7 @@ def resolver_answer(
     if not _is_ours(name) or not query.flags & dns.flags.RD:
         response.set_rcode(dns.rcode.REFUSED)
         return response
-    return _fill(response, zones, look_up(zones, name, rtype, places))
+    return _fill(response, zones, look_up(zones, name, rtype, endpoints))
 
 
 def refusal(query: dns.message.Message, rcode: dns.rcode.Rcode) -> dns.message.Message:
@@ -63,30 +63,34 @@ def refusal(query: dns.message.Message, rcode: dns.rcode.Rcode) -> dns.message.M
     return response
 
 
-def look_up(zones: Zones, name: str, rtype: str, places: Places) -> Found:
+def look_up(zones: Zones, name: str, rtype: str, endpoints: LabEndpoints) -> LookupResult:
     """Follow CNAMEs from name to name as long as they stay inside the lab."""
     sets: list[dns.rrset.RRset] = []
-    for _ in range(LONGEST_CHAIN):
+    for _ in range(MAX_CHAIN):
         zone_name = enclosing_zone(zones, name) or SUFFIX
-        at_name = _records_at(zones, zone_name, name, places)
+        at_name = _records_at(zones, zone_name, name, endpoints)
         aliases = [record for record in at_name if record.rtype == "CNAME"]
         wanted = [record for record in at_name if record.rtype == rtype]
         if wanted or not aliases:
             exists = bool(at_name) or _has_names_below(zones, zone_name, name)
             rcode = dns.rcode.NOERROR if exists else dns.rcode.NXDOMAIN
-            return Found(rcode, (*sets, *_as_sets(name, wanted)), zone_name)
+            return LookupResult(rcode, (*sets, *_as_sets(name, wanted)), zone_name)
         sets.extend(_as_sets(name, aliases))
         name = aliases[0].value.rstrip(".")
         if not _is_ours(name):
             break
-    return Found(dns.rcode.NOERROR, tuple(sets), "")
+    return LookupResult(dns.rcode.NOERROR, tuple(sets), "")
 
 
-def _records_at(zones: Zones, zone_name: str, name: str, places: Places) -> list[ZoneRecord]:
+def _records_at(
+    zones: Zones, zone_name: str, name: str, endpoints: LabEndpoints
+) -> list[ZoneRecord]:
     label = name.removesuffix(zone_name).rstrip(".") or APEX
     zone = zones.get(zone_name, TOP_ZONE)
     records = [
-        ZoneRecord(r.label, r.rtype, r.ttl, places.served(r.value) if r.rtype == "A" else r.value)
+        ZoneRecord(
+            r.label, r.rtype, r.ttl, endpoints.served(r.value) if r.rtype == "A" else r.value
+        )
         for r in zone.records
         if r.label == label
     ]
@@ -118,7 +122,7 @@ def _as_sets(name: str, records: list[ZoneRecord]) -> list[dns.rrset.RRset]:
     return [dns.rrset.from_rdata_list(owner, records[0].ttl, rdatas)]
 
 
-def _fill(response: dns.message.Message, zones: Zones, found: Found) -> dns.message.Message:
+def _fill(response: dns.message.Message, zones: Zones, found: LookupResult) -> dns.message.Message:
     response.set_rcode(found.rcode)
     response.answer.extend(found.sets)
     is_absent = not found.sets or found.sets[-1].rdtype != response.question[0].rdtype

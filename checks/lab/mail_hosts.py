@@ -9,18 +9,18 @@ from collections.abc import Awaitable, Callable
 
 NAME = "mail.lab.test"
 IDLE_SECONDS = 30
-LONGEST_MESSAGE = 65_536
+MAX_MESSAGE_BYTES = 65_536
 
 Conversation = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
-class Door:
+class LabListener:
     """A listening socket that can be closed and opened again, as a firewall would."""
 
     def __init__(
-        self, address: str, port: int, talk: Conversation, tls: ssl.SSLContext | None
+        self, address: str, port: int, conversation: Conversation, tls: ssl.SSLContext | None
     ) -> None:
-        self.address, self.port, self.talk, self.tls = address, port, talk, tls
+        self.address, self.port, self.conversation, self.tls = address, port, conversation, tls
         self.server: asyncio.Server | None = None
 
     async def set(self, *, is_open: bool) -> None:
@@ -35,35 +35,35 @@ class Door:
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         gone = (asyncio.IncompleteReadError, ConnectionError, TimeoutError, ssl.SSLError)
         with contextlib.suppress(*gone):
-            await self.talk(reader, writer)
+            await self.conversation(reader, writer)
         writer.close()
 
 
-def smtp_door(address: str, port: int, tls: ssl.SSLContext) -> Door:
-    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await _talk_smtp(reader, writer, tls)
+def smtp_listener(address: str, port: int, tls: ssl.SSLContext) -> LabListener:
+    async def conversation(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await _serve_smtp(reader, writer, tls)
 
-    return Door(address, port, talk, None)
-
-
-def ldaps_door(address: str, port: int, tls: ssl.SSLContext) -> Door:
-    return Door(address, port, _talk_ldap, tls)
+    return LabListener(address, port, conversation, None)
 
 
-async def _talk_smtp(
+def ldaps_listener(address: str, port: int, tls: ssl.SSLContext) -> LabListener:
+    return LabListener(address, port, _serve_ldap, tls)
+
+
+async def _serve_smtp(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, tls: ssl.SSLContext
 ) -> None:
     """Greet, tell what we can, turn on TLS, say goodbye (RFC 5321, RFC 3207). No mail is taken."""
     secure = False
-    await _say(writer, f"220 {NAME} ESMTP Gangway lab")
+    await _send_line(writer, f"220 {NAME} ESMTP Gangway lab")
     while line := await _line(reader):
         verb = line.split(" ", 1)[0].upper()
         if verb == "STARTTLS" and not secure:
-            await _say(writer, "220 2.0.0 Ready to start TLS")
+            await _send_line(writer, "220 2.0.0 Ready to start TLS")
             await writer.start_tls(tls)
             secure = True
             continue
-        await _say(writer, _smtp_reply(verb, secure))
+        await _send_line(writer, _smtp_reply(verb, secure))
         if verb == "QUIT":
             return
 
@@ -85,7 +85,7 @@ def _smtp_reply(verb: str, secure: bool) -> str:
     return replies.get(verb, "502 5.5.2 Command not recognised")
 
 
-async def _say(writer: asyncio.StreamWriter, text: str) -> None:
+async def _send_line(writer: asyncio.StreamWriter, text: str) -> None:
     writer.write(text.encode() + b"\r\n")
     await writer.drain()
 
@@ -95,7 +95,7 @@ async def _line(reader: asyncio.StreamReader) -> str:
         return (await reader.readline()).decode("ascii", "replace").rstrip("\r\n")
 
 
-async def _talk_ldap(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _serve_ldap(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Answer an anonymous bind and a search of the root entry (RFC 4511); refuse the rest."""
     while True:
         async with asyncio.timeout(IDLE_SECONDS):
@@ -114,7 +114,7 @@ async def _ber_value(reader: asyncio.StreamReader) -> bytes:
     _, length = await reader.readexactly(2)
     if length & 0x80:
         length = int.from_bytes(await reader.readexactly(length & 0x7F), "big")
-    if not 4 < length <= LONGEST_MESSAGE:
+    if not 4 < length <= MAX_MESSAGE_BYTES:
         raise ConnectionError("not an LDAP message")
     return await reader.readexactly(length)
 

@@ -13,8 +13,8 @@ import dns.flags
 import dns.message
 import dns.rcode
 
+from checks.lab.addresses import SERVERS, LabEndpoints
 from checks.lab.answers import authoritative_answer, refusal, resolver_answer
-from checks.lab.places import SERVERS, Places
 from checks.lab.records import LabState, Mode
 
 TCP_IDLE_SECONDS = 10
@@ -24,7 +24,7 @@ Reply = Callable[[bytes, bool], bytes | None]
 CurrentState = Callable[[], LabState]
 
 
-def authoritative(number: int, state: CurrentState, places: Places) -> Reply:
+def authoritative(number: int, state: CurrentState, endpoints: LabEndpoints) -> Reply:
     """The reply of name server `number`; None is silence."""
 
     def reply(wire: bytes, over_tcp: bool) -> bytes | None:
@@ -33,7 +33,7 @@ def authoritative(number: int, state: CurrentState, places: Places) -> Reply:
         if query is None or mode is Mode.SILENT:
             return None
         if mode is Mode.ANSWER:
-            answer = authoritative_answer(query, now.zones_at(number), places)
+            answer = authoritative_answer(query, now.zones_at(number), endpoints)
         else:
             answer = refusal(query, _RCODES[mode])
         return _as_wire(query, answer, over_tcp)
@@ -41,7 +41,7 @@ def authoritative(number: int, state: CurrentState, places: Places) -> Reply:
     return reply
 
 
-def resolver(state: CurrentState, places: Places) -> Reply:
+def resolver(state: CurrentState, endpoints: LabEndpoints) -> Reply:
     """The reply of the resolver: it takes the first name server that answers, as resolvers do."""
 
     def reply(wire: bytes, over_tcp: bool) -> bytes | None:
@@ -50,7 +50,7 @@ def resolver(state: CurrentState, places: Places) -> Reply:
             return None
         answering = [number for number in SERVERS if now.mode_of(number) is Mode.ANSWER]
         if answering:
-            answer = resolver_answer(query, now.zones_at(answering[0]), places)
+            answer = resolver_answer(query, now.zones_at(answering[0]), endpoints)
         else:
             answer = refusal(query, dns.rcode.SERVFAIL)
         return _as_wire(query, answer, over_tcp)

@@ -15,7 +15,7 @@ import dns.rdatatype
 
 APEX = "@"
 TYPES = ("A", "AAAA", "CNAME", "MX", "TXT")
-LONGEST_TTL = 604_800
+MAX_TTL = 604_800
 NAME = re.compile(r"^(?=.{1,253}$)([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_-]{1,63}$")
 
 
@@ -56,10 +56,10 @@ Zones = Mapping[str, Zone]
 
 @dataclass(frozen=True)
 class NameServer:
-    """One server's behaviour; while `kept` is set it goes on serving those zones."""
+    """One server's behaviour; while `frozen_zones` is set it goes on serving those zones."""
 
     mode: Mode = Mode.ANSWER
-    kept: Zones | None = None
+    frozen_zones: Zones | None = None
 
 
 @dataclass(frozen=True)
@@ -69,8 +69,8 @@ class LabState:
     closed: frozenset[str] = frozenset()
 
     def zones_at(self, server: int) -> Zones:
-        kept = self.servers.get(server, NameServer()).kept
-        return self.zones if kept is None else kept
+        frozen_zones = self.servers.get(server, NameServer()).frozen_zones
+        return self.zones if frozen_zones is None else frozen_zones
 
     def mode_of(self, server: int) -> Mode:
         return self.servers.get(server, NameServer()).mode
@@ -97,8 +97,8 @@ def checked_record(label: str, rtype: str, ttl: int, value: str) -> ZoneRecord:
     rtype = rtype.upper()
     if rtype not in TYPES:
         raise LabError(f"The lab serves {', '.join(TYPES)} records, not '{rtype}'.")
-    if not 0 <= ttl <= LONGEST_TTL:
-        raise LabError(f"A TTL is a number of seconds from 0 to {LONGEST_TTL}, not {ttl}.")
+    if not 0 <= ttl <= MAX_TTL:
+        raise LabError(f"A TTL is a number of seconds from 0 to {MAX_TTL}, not {ttl}.")
     if label != APEX:
         label = checked_name(label, "record")
     record = ZoneRecord(label, rtype, ttl, tidy(rtype, value))

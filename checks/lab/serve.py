@@ -8,34 +8,34 @@ import signal
 import ssl
 from collections.abc import Callable
 
+from checks.lab.addresses import SERVERS, LabEndpoints
 from checks.lab.certificates import host_certificate
-from checks.lab.mail_hosts import NAME, Door, ldaps_door, smtp_door
+from checks.lab.mail_hosts import NAME, LabListener, ldaps_listener, smtp_listener
 from checks.lab.name_servers import authoritative, listen, resolver
-from checks.lab.places import SERVERS, Places
 from checks.lab.records import LabError, LabState
 from checks.lab.zones import Lab, starting_state
 
-NOTICE_SECONDS = 0.1
+POLL_SECONDS = 0.1
 
 
-class Watched:
+class StateFile:
     """The lab's state as last read; `refresh` reads the file again when it has changed."""
 
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
-        self.seen = self._mark()
+        self.seen = self._file_version()
         self.state = lab.load()
 
     def refresh(self) -> bool:
-        mark = self._mark()
-        if mark == self.seen:
+        version = self._file_version()
+        if version == self.seen:
             return False
-        self.seen = mark
+        self.seen = version
         with contextlib.suppress(LabError):  # an unreadable file: go on serving what we had
             self.state = self.lab.load()
         return True
 
-    def _mark(self) -> tuple[int, int] | None:
+    def _file_version(self) -> tuple[int, int] | None:
         try:
             status = self.lab.file.stat()
         except FileNotFoundError:
@@ -43,50 +43,50 @@ class Watched:
         return status.st_mtime_ns, status.st_ino
 
 
-async def serve(lab: Lab, places: Places, started: Callable[[], None]) -> None:
+async def serve(lab: Lab, endpoints: LabEndpoints, started: Callable[[], None]) -> None:
     """Serve until SIGINT or SIGTERM. OSError when an address is taken."""
-    watched = Watched(lab)
+    state_file = StateFile(lab)
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)
     async with contextlib.AsyncExitStack() as stack:
-        doors = await _open_all(watched, places, stack)
+        listeners = await _open_all(state_file, endpoints, stack)
         started()
         while not stopped.is_set():
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stopped.wait(), NOTICE_SECONDS)
-            if watched.refresh():
-                await _set_doors(doors, watched.state)
+                await asyncio.wait_for(stopped.wait(), POLL_SECONDS)
+            if state_file.refresh():
+                await _set_listeners(listeners, state_file.state)
 
 
 async def _open_all(
-    watched: Watched, places: Places, stack: contextlib.AsyncExitStack
-) -> dict[str, Door]:
+    state_file: StateFile, endpoints: LabEndpoints, stack: contextlib.AsyncExitStack
+) -> dict[str, LabListener]:
     def state() -> LabState:
-        return watched.state
+        return state_file.state
 
     for number in SERVERS:
-        reply = authoritative(number, state, places)
-        await listen(places.server(number), places.port, reply, stack)
-    await listen(places.resolver, places.port, resolver(state, places), stack)
-    tls = _server_tls(watched)
-    doors = {
-        "smtp": smtp_door(places.smtp_host, places.smtp_port, tls),
-        "ldaps": ldaps_door(places.ldaps_host, places.ldaps_port, tls),
+        reply = authoritative(number, state, endpoints)
+        await listen(endpoints.server(number), endpoints.port, reply, stack)
+    await listen(endpoints.resolver, endpoints.port, resolver(state, endpoints), stack)
+    tls = _server_tls(state_file)
+    listeners = {
+        "smtp": smtp_listener(endpoints.smtp_host, endpoints.smtp_port, tls),
+        "ldaps": ldaps_listener(endpoints.ldaps_host, endpoints.ldaps_port, tls),
     }
-    for door in doors.values():
-        stack.push_async_callback(door.set, is_open=False)
-    await _set_doors(doors, watched.state)
-    return doors
+    for listener in listeners.values():
+        stack.push_async_callback(listener.set, is_open=False)
+    await _set_listeners(listeners, state_file.state)
+    return listeners
 
 
-async def _set_doors(doors: dict[str, Door], state: LabState) -> None:
-    for name, door in doors.items():
-        await door.set(is_open=name not in state.closed)
+async def _set_listeners(listeners: dict[str, LabListener], state: LabState) -> None:
+    for name, listener in listeners.items():
+        await listener.set(is_open=name not in state.closed)
 
 
-def _server_tls(watched: Watched) -> ssl.SSLContext:
+def _server_tls(state_file: StateFile) -> ssl.SSLContext:
     """One certificate for every host that has an address in the sample zones."""
     names = sorted(
         f"{record.label}.{zone_name}"
@@ -94,7 +94,7 @@ def _server_tls(watched: Watched) -> ssl.SSLContext:
         for record in zone.records
         if record.rtype == "A"
     )
-    certificate, key = host_certificate(watched.lab.folder / "tls", [NAME, *names])
+    certificate, key = host_certificate(state_file.lab.folder / "tls", [NAME, *names])
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     return context

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from checks.lab.places import SERVERS, SUFFIX
+from checks.lab.addresses import SERVERS, SUFFIX
 from checks.lab.records import (
     APEX,
     LabError,
@@ -30,7 +30,7 @@ from checks.lab.records import (
 
 DATA_FILE = Path(__file__).parent / "data" / "zones.yaml"
 HOSTS = ("smtp", "ldaps")
-TTL_OF_NEW_RECORDS = 60
+DEFAULT_TTL = 60
 
 
 class Lab:
@@ -55,7 +55,7 @@ class Lab:
         unfinished.replace(self.file)
 
     def change(self, step: Callable[[LabState], LabState]) -> LabState:
-        with self._alone():
+        with self._locked():
             state = step(self.load())
             self.save(state)
         return state
@@ -103,10 +103,12 @@ class Lab:
 
     def lag(self, server: int) -> None:
         """The server goes on serving what it serves now."""
-        self._set(server, lambda now, zones: now if now.kept else replace(now, kept=zones))
+        self._set(
+            server, lambda now, zones: now if now.frozen_zones else replace(now, frozen_zones=zones)
+        )
 
     def catch_up(self, server: int) -> None:
-        self._set(server, lambda now, zones: replace(now, kept=None))
+        self._set(server, lambda now, zones: replace(now, frozen_zones=None))
 
     def behave(self, server: int, mode: Mode) -> None:
         self._set(server, lambda now, zones: replace(now, mode=mode))
@@ -123,7 +125,7 @@ class Lab:
 
     def reset(self) -> None:
         """Back to what the sample tenants published at the start."""
-        with self._alone():
+        with self._locked():
             self.save(starting_state())
 
     def _set(self, server: int, step: Callable[[NameServer, Zones], NameServer]) -> None:
@@ -137,7 +139,7 @@ class Lab:
         self.change(change)
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
+    def _locked(self) -> Iterator[None]:
         self.folder.mkdir(parents=True, exist_ok=True)
         with open(self.folder / "state.lock", "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -180,7 +182,7 @@ def _ttl(zone: Zone, label: str, rtype: str, asked: int | None) -> int:
     if asked is not None:
         return asked
     same = (r.ttl for r in zone.records if r.label == label and r.rtype == rtype.upper())
-    return next(same, TTL_OF_NEW_RECORDS)
+    return next(same, DEFAULT_TTL)
 
 
 def _added(zone: Zone, record: ZoneRecord, *, instead: bool) -> tuple[ZoneRecord, ...]:
@@ -225,7 +227,9 @@ def _as_json(state: LabState) -> dict[str, Any]:
         "servers": {
             str(number): {
                 "mode": server.mode,
-                "kept": None if server.kept is None else _zones_as_json(server.kept),
+                "kept": None
+                if server.frozen_zones is None
+                else _zones_as_json(server.frozen_zones),
             }
             for number, server in state.servers.items()
         },

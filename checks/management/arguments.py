@@ -6,9 +6,9 @@ from django.conf import settings
 from django.utils import timezone
 
 from checks.engine.addresses import parse_address
-from checks.engine.message import Shown
-from checks.engine.message_parts import MAX_BYTES
-from checks.engine.network import Endpoint, parse_endpoint
+from checks.engine.dns.network import Endpoint, parse_endpoint
+from checks.engine.mail.message import MessageInput
+from checks.engine.mail.message_parser import MAX_BYTES
 from tenants.errors import TenantError
 from tenants.names import normalise_domain
 
@@ -35,7 +35,7 @@ def nameserver_of(text: str | None) -> tuple[Endpoint, ...]:
     return (endpoint,)
 
 
-def message_from(path: str | None) -> Shown | None:
+def message_from(path: str | None) -> MessageInput | None:
     """The message in a file. No more is read than the check would look at."""
     if path is None:
         return None
@@ -44,7 +44,7 @@ def message_from(path: str | None) -> Shown | None:
             content = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise BadArguments(f"{path} cannot be read: {error.strerror or error}.") from error
-    return Shown(content, timezone.now(), most_days=settings.CHECKS_MESSAGE_DAYS)
+    return MessageInput(content, timezone.now(), max_age_days=settings.CHECKS_MESSAGE_DAYS)
 
 
 def plain(value: object) -> str:

@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass, fields
 
 @dataclass
 class Counts:
-    """Sums over runs. `bars` are the ones that must stay nought."""
+    """Sums over runs. `violations` are the ones that must stay nought."""
 
     runs: int = 0
-    looks: int = 0
+    check_runs: int = 0
     recorded: int = 0
     dropped: int = 0
     workers_died: int = 0
@@ -18,32 +18,32 @@ class Counts:
     delivered_late: int = 0
     completions: int = 0
     reopenings: int = 0
-    clocks: int = 0
+    safe_times: int = 0
 
     wrong_completions: int = 0
     false_reopenings: int = 0
     abandoned: int = 0
     unsettled: int = 0
-    early_clocks: int = 0
+    early_safe_times: int = 0
 
     def add(self, other: Counts) -> None:
         for each in fields(self):
             setattr(self, each.name, getattr(self, each.name) + getattr(other, each.name))
 
     @property
-    def bars(self) -> dict[str, int]:
+    def violations(self) -> dict[str, int]:
         names = (
             "wrong_completions",
             "false_reopenings",
             "abandoned",
             "unsettled",
-            "early_clocks",
+            "early_safe_times",
         )
         return {name: getattr(self, name) for name in names}
 
     @property
     def is_clean(self) -> bool:
-        return not any(self.bars.values())
+        return not any(self.violations.values())
 
     @property
     def lines(self) -> list[str]:

@@ -1,6 +1,6 @@
 """One check under watch in a simulated world, by the product's own rules, held against the truth.
 
-The engine's inspect functions, settling, cadence, clocks and the rules for claiming are the real
+The engine's inspect functions, settling, scheduling, safe times and the rules for claiming are the real
 ones; simulated are the network, the clock, and workers that die, come late or come twice.
 """
 
@@ -13,20 +13,33 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
-from checks.believing import Belief, Manner, after_look, digest_of, is_free, is_overtaken
-from checks.cadence import HURRIED_FOR, LONGEST, Wishes
-from checks.clocks import LOCKDOWN_MARGIN, Sight, cutover_clock, lockdown_clock, sight_of
-from checks.engine.outcomes import Kind, Outcome, Verdict
-from checks.settling import Patience
-from checks.simulation import truth
-from checks.simulation.contents import HOSTS, THRESHOLD, questions
+from checks.check_state import (
+    CheckPolicy,
+    CheckState,
+    apply_run,
+    digest_of,
+    is_claimable,
+    is_stale,
+)
+from checks.engine.outcomes import CheckKind, Outcome, Verdict
+from checks.safe_times import (
+    LOCKDOWN_MARGIN,
+    ObservedInterval,
+    cutover_safe_time,
+    lockdown_safe_time,
+    observed_interval,
+)
+from checks.scheduling import MAX_INTERVAL, REQUESTED_FOR, Priorities
+from checks.settling import ReopenPolicy
+from checks.simulation import ground_truth
 from checks.simulation.counts import Counts
+from checks.simulation.published_records import HOSTS, THRESHOLD, questions
 from checks.simulation.world import (
     BUSY_SECONDS,
     CALM_SECONDS,
     Resolver,
     SimulatedLookup,
-    World,
+    SimulatedWorld,
     make_world,
 )
 
@@ -34,15 +47,15 @@ START = datetime(2026, 12, 1, 9, 0, tzinfo=UTC)
 END = BUSY_SECONDS + CALM_SECONDS
 # As in production, but for long waits, which are shortened so that a run is soon over.
 SECONDS = {
-    "close": 30,
-    "hurried": 30,
-    "confirming": 15,
-    "attended": 120,
-    "watched": 400,
-    "doubting": 150,
-    "quiet": 1500,
+    "cutover": 30,
+    "requested": 30,
+    "settling": 15,
+    "viewed": 120,
+    "unsettled": 400,
+    "reopening": 150,
+    "idle": 1500,
 }
-MANNER = Manner(SECONDS, Patience())
+POLICY = CheckPolicy(SECONDS, ReopenPolicy())
 CLAIM_SECONDS = 180.0
 # A worker is ended after this; until then it may still record.
 TIME_LIMIT_SECONDS = 330.0
@@ -50,31 +63,33 @@ _LONGEST_WAIT = 1.1 * max(SECONDS.values()) + CLAIM_SECONDS + TIME_LIMIT_SECONDS
 _ASKED = {"simulated": True}
 
 
-def moment(at: float) -> datetime:
+def to_datetime(at: float) -> datetime:
     return START + timedelta(seconds=at)
 
 
 @dataclass
-class Row:
+class SimulatedCheck:
     """The check as the database would hold it."""
 
-    belief: Belief
+    state: CheckState
     claimed_until: float = 0.0
-    wishes: Wishes = field(default_factory=Wishes)
-    sights: list[Sight] = field(default_factory=list)
+    priorities: Priorities = field(default_factory=Priorities)
+    intervals: list[ObservedInterval] = field(default_factory=list)
 
 
 @dataclass
-class Run:
-    """One run. `steps` are things to come: a press of "check now", or a look's delivery."""
+class Simulation:
+    """One run. `events` are things to come: a press of "check now", or a run's delivery."""
 
-    world: World
+    world: SimulatedWorld
     chance: random.Random
     counts: Counts = field(default_factory=lambda: Counts(runs=1))
-    row: Row = field(default_factory=lambda: Row(Belief(next_due_at=START)))
-    steps: list[tuple[float, int, truth.Look | None]] = field(default_factory=list)
-    told: list[truth.Look] = field(default_factory=list)
-    taken_at: float = 0.0
+    row: SimulatedCheck = field(
+        default_factory=lambda: SimulatedCheck(CheckState(next_due_at=START))
+    )
+    events: list[tuple[float, int, ground_truth.SimulatedRun | None]] = field(default_factory=list)
+    recorded_runs: list[ground_truth.SimulatedRun] = field(default_factory=list)
+    claimed_at: float = 0.0
 
     def __post_init__(self) -> None:
         self.resolver = Resolver(self.world)
@@ -85,119 +100,127 @@ class Run:
     async def play(self) -> Counts:
         while True:
             beat = self._due() + self.chance.random() * 2
-            if self.steps and self.steps[0][0] <= beat:
-                at, _, look = heapq.heappop(self.steps)
-                if look is None:
-                    self._press(at)
+            if self.events and self.events[0][0] <= beat:
+                at, _, run = heapq.heappop(self.events)
+                if run is None:
+                    self._request_run(at)
                 else:
-                    self._record(look, now=at)
+                    self._record(run, now=at)
             elif beat > END:
                 break
             else:
-                await self._take(beat)
-        self.counts.unsettled += not truth.is_at_rest(self.world, self.told, self.row.belief)
+                await self._claim(beat)
+        self.counts.unsettled += not ground_truth.is_consistent(
+            self.world, self.recorded_runs, self.row.state
+        )
         return self.counts
 
     def _due(self) -> float:
-        due = (self.row.belief.next_due_at - START).total_seconds()
+        due = (self.row.state.next_due_at - START).total_seconds()
         return max(due, self.row.claimed_until)
 
-    def _plan(self, at: float, look: truth.Look | None) -> None:
-        heapq.heappush(self.steps, (at, next(self._order), look))
+    def _plan(self, at: float, run: ground_truth.SimulatedRun | None) -> None:
+        heapq.heappush(self.events, (at, next(self._order), run))
 
-    def _press(self, at: float) -> None:
+    def _request_run(self, at: float) -> None:
         """A person says that they have just changed it; whatever a worker holds stays its own."""
-        until = moment(at) + HURRIED_FOR
-        self.row.wishes = replace(self.row.wishes, hurried_until=until)
-        self.row.belief = replace(self.row.belief, next_due_at=moment(at))
+        until = to_datetime(at) + REQUESTED_FOR
+        self.row.priorities = replace(self.row.priorities, requested_until=until)
+        self.row.state = replace(self.row.state, next_due_at=to_datetime(at))
 
-    async def _take(self, beat: float) -> None:
+    async def _claim(self, beat: float) -> None:
         """A beat finds the check due, claims it and queues it; a second beat finds it taken."""
         row, chance = self.row, self.chance
-        held = moment(row.claimed_until)
-        self.counts.abandoned += not is_free(row.belief.next_due_at, held, now=moment(beat))
-        self.counts.abandoned += beat - self.taken_at > _LONGEST_WAIT
-        self.taken_at, row.claimed_until = beat, beat + CLAIM_SECONDS
+        held = to_datetime(row.claimed_until)
+        self.counts.abandoned += not is_claimable(
+            row.state.next_due_at, held, now=to_datetime(beat)
+        )
+        self.counts.abandoned += beat - self.claimed_at > _LONGEST_WAIT
+        self.claimed_at, row.claimed_until = beat, beat + CLAIM_SECONDS
         waited = chance.uniform(0, 170) if chance.random() < 0.03 else chance.random()
-        look = await self._look(beat + waited)
+        run = await self._run_check(beat + waited)
         fate = chance.random() if beat < BUSY_SECONDS else 1.0
         if fate < 0.06:
             self.counts.workers_died += 1
         elif fate < 0.11:
             # The claim has run out, and another worker may have looked meanwhile.
             self.counts.delivered_late += 1
-            self._plan(look.at + chance.uniform(CLAIM_SECONDS, TIME_LIMIT_SECONDS), look)
+            self._plan(run.at + chance.uniform(CLAIM_SECONDS, TIME_LIMIT_SECONDS), run)
         elif fate < 0.17:
             self.counts.delivered_twice += 1
-            again = look if fate < 0.14 else await self._look(look.at + chance.uniform(0, 5))
-            for each in (look, again):
+            again = run if fate < 0.14 else await self._run_check(run.at + chance.uniform(0, 5))
+            for each in (run, again):
                 self._plan(each.at + chance.uniform(2, 9), each)
         else:
-            self._plan(look.at + chance.uniform(2, 4), look)
+            self._plan(run.at + chance.uniform(2, 4), run)
 
-    async def _look(self, at: float) -> truth.Look:
-        self.counts.looks += 1
+    async def _run_check(self, at: float) -> ground_truth.SimulatedRun:
+        self.counts.check_runs += 1
         lookup = SimulatedLookup(self.world, self.resolver, at)
         outcome = await self.world.question.inspect(lookup)
-        return truth.Look(at, outcome, lookup.served, lookup.viewed)
+        return ground_truth.SimulatedRun(at, outcome, lookup.served, lookup.viewed)
 
-    def _record(self, look: truth.Look, *, now: float) -> None:
+    def _record(self, run: ground_truth.SimulatedRun, *, now: float) -> None:
         """As services.record_run does it, without a database."""
-        row, at = self.row, moment(look.at)
-        if is_overtaken(row.belief, at):
+        row, at = self.row, to_datetime(run.at)
+        if is_stale(row.state, at):
             row.claimed_until = 0.0
             self.counts.dropped += 1
             return
-        before, digest = row.belief, digest_of(look.outcome, _ASKED)
-        row.belief = after_look(
+        before, digest = row.state, digest_of(run.outcome, _ASKED)
+        row.state = apply_run(
             before,
-            look.outcome,
+            run.outcome,
             digest,
             at=at,
-            now=moment(now),
-            wishes=row.wishes,
-            manner=MANNER,
+            now=to_datetime(now),
+            priorities=row.priorities,
+            policy=POLICY,
             jitter=self.chance.uniform(-1, 1),
         )
         row.claimed_until = 0.0
-        self._extend_or_open(look.outcome, is_same=digest == before.digest, at=at)
-        self.told.append(look)
+        self._extend_or_open(run.outcome, is_same=digest == before.digest, at=at)
+        self.recorded_runs.append(run)
         self.counts.recorded += 1
-        wait = row.belief.next_due_at - moment(now)
-        self.counts.abandoned += not timedelta(0) < wait <= LONGEST
-        self._hold_against_the_truth(before, look)
+        wait = row.state.next_due_at - to_datetime(now)
+        self.counts.abandoned += not timedelta(0) < wait <= MAX_INTERVAL
+        self._compare_with_truth(before, run)
 
     def _extend_or_open(self, outcome: Outcome, *, is_same: bool, at: datetime) -> None:
-        sights = self.row.sights
-        if is_same and sights:
-            sights[-1] = replace(sights[-1], last_seen_at=at)
+        intervals = self.row.intervals
+        if is_same and intervals:
+            intervals[-1] = replace(intervals[-1], last_seen_at=at)
             return
         findings = [{"code": f.code, "params": f.params} for f in outcome.findings]
-        sights.append(sight_of(outcome.evidence, findings, first_seen_at=at, last_seen_at=at))
+        intervals.append(
+            observed_interval(outcome.evidence, findings, first_seen_at=at, last_seen_at=at)
+        )
 
-    def _hold_against_the_truth(self, before: Belief, look: truth.Look) -> None:
-        was, stands = before.standing.verdict, self.row.belief.standing.verdict
+    def _compare_with_truth(self, before: CheckState, run: ground_truth.SimulatedRun) -> None:
+        was, stands = before.settled.verdict, self.row.state.settled.verdict
         if stands is not was and stands in (Verdict.PASS, Verdict.WARN, Verdict.NOT_APPLICABLE):
             self.counts.completions += 1
-            self.counts.wrong_completions += not truth.completes(self.world, look, stands)
-        if was is not None and was.is_yes and stands is not None and not stands.is_yes:
+            self.counts.wrong_completions += not ground_truth.completes(self.world, run, stands)
+        if was is not None and was.is_passing and stands is not None and not stands.is_passing:
             self.counts.reopenings += 1
-            self.counts.false_reopenings += not truth.reopens(self.world, look, MANNER.patience)
-        self._hold_the_clock()
+            self.counts.false_reopenings += not ground_truth.reopens(
+                self.world, run, POLICY.reopen_policy
+            )
+        self._compare_safe_time()
 
-    def _hold_the_clock(self) -> None:
-        kind, sights = self.world.question.kind, self.row.sights
-        if kind is Kind.MX_TTL:
-            safe_at = cutover_clock(sights, threshold=THRESHOLD).safe_at
-        elif kind is Kind.MX:
-            safe_at = lockdown_clock(sights, expected=HOSTS).safe_at
+    def _compare_safe_time(self) -> None:
+        kind, intervals = self.world.question.kind, self.row.intervals
+        if kind is CheckKind.MX_TTL:
+            safe_at = cutover_safe_time(intervals, threshold=THRESHOLD).safe_at
+        elif kind is CheckKind.MX:
+            safe_at = lockdown_safe_time(intervals, expected=HOSTS).safe_at
             safe_at = safe_at - LOCKDOWN_MARGIN if safe_at is not None else None
         else:
             return
         if safe_at is not None:
-            self.counts.clocks += 1
-            self.counts.early_clocks += not truth.is_safe(
-                self.world, self.told, (safe_at - START).total_seconds()
+            self.counts.safe_times += 1
+            self.counts.early_safe_times += not ground_truth.is_safe(
+                self.world, self.recorded_runs, (safe_at - START).total_seconds()
             )
 
 
@@ -212,5 +235,5 @@ async def _simulate(runs: int, seed: int) -> Counts:
     for number in range(runs):
         chance = random.Random(f"{seed}:{number}")
         world = make_world(asked[number % len(asked)], chance)
-        counts.add(await Run(world, chance).play())
+        counts.add(await Simulation(world, chance).play())
     return counts

@@ -10,17 +10,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
 
-from checks.engine.lookup import (
+from checks.engine.dns.lookup import (
     Answer,
-    CouldNotTell,
     Delegation,
+    LookupFailure,
     NoName,
     NoRecord,
     Record,
     Records,
     Server,
 )
-from checks.simulation.contents import ABSENT, DOMAIN, ELSEWHERE, Content, Question
+from checks.simulation.published_records import (
+    ABSENT,
+    DOMAIN,
+    ELSEWHERE,
+    SimulatedQuestion,
+    ZoneContent,
+)
 
 # While things happen, and after that until every belief must have come to rest.
 BUSY_SECONDS = 5400.0
@@ -41,62 +47,62 @@ class Episode:
     start: float
     end: float
     reason: str = ""
-    instead: Content = ABSENT
+    instead: ZoneContent = ABSENT
     flaps: bool = False
     is_reload: bool = False
 
 
 @dataclass
-class NameServer:
+class SimulatedServer:
     server: Server
     # What it held from when on, oldest first.
-    copies: list[tuple[float, Content]]
+    copies: list[tuple[float, ZoneContent]]
     episodes: list[Episode] = field(default_factory=list)
     drops: float = 0.0
 
-    def held(self, at: float) -> Content:
+    def content_at(self, at: float) -> ZoneContent:
         return next(content for since, content in reversed(self.copies) if since <= at)
 
-    def may_give(self, at: float) -> list[Content]:
+    def may_give(self, at: float) -> list[ZoneContent]:
         """What it gives out on its own account, one or another where it flaps: its operator's
         reloads and failures aside."""
         lies = [e for e in self._lies if e.start <= at < e.end]
         flaps = [e.instead for e in takewhile(lambda e: e.flaps, lies)]
         solid = [e.instead for e in lies[len(flaps) : len(flaps) + 1]]
-        return flaps + (solid or [self.held(at)])
+        return flaps + (solid or [self.content_at(at)])
 
-    def gives_until(self, content: Content, at: float) -> float:
+    def gives_until(self, content: ZoneContent, at: float) -> float:
         """Until when it went on with what it gave out at `at`."""
-        if self.held(at) == content:
+        if self.content_at(at) == content:
             return min((since for since, _ in self.copies if since > at), default=float("inf"))
         lies = [e.end for e in self._lies if e.instead == content and e.start <= at < e.end]
         return max(lies, default=at)
 
     @property
     def changes(self) -> list[float]:
-        """The moments at which it may begin to give out something else."""
-        lies = [moment for e in self._lies for moment in (e.start, e.end)]
+        """The times at which it may begin to give out something else."""
+        lies = [time for e in self._lies for time in (e.start, e.end)]
         return [since for since, _ in self.copies] + lies
 
     @property
     def _lies(self) -> list[Episode]:
         return [e for e in self.episodes if not e.reason and not e.is_reload]
 
-    def answers(self, at: float, chance: random.Random) -> Content | CouldNotTell:
+    def answers(self, at: float, chance: random.Random) -> ZoneContent | LookupFailure:
         if at < BUSY_SECONDS and chance.random() < self.drops:
-            return CouldNotTell("timeout")
+            return LookupFailure("timeout")
         for episode in self.episodes:
             if episode.start <= at < episode.end and not (episode.flaps and chance.random() < 0.5):
-                return CouldNotTell(episode.reason) if episode.reason else episode.instead
-        return self.held(at)
+                return LookupFailure(episode.reason) if episode.reason else episode.instead
+        return self.content_at(at)
 
 
 @dataclass
-class World:
+class SimulatedWorld:
     """One zone, everybody who serves it, and the parent that says who they are."""
 
-    question: Question
-    servers: list[NameServer]
+    question: SimulatedQuestion
+    servers: list[SimulatedServer]
     # Who serves the zone from when on, by number.
     delegations: list[tuple[float, tuple[int, ...]]]
     ns_ttl: int
@@ -116,7 +122,7 @@ class World:
         return max((since for since in left if since <= before), default=None)
 
 
-def make_world(question: Question, chance: random.Random) -> World:
+def make_world(question: SimulatedQuestion, chance: random.Random) -> SimulatedWorld:
     count = chance.choice((1, 2, 2, 3, 4))
     edits = _edits(question, chance)
     servers = [_server(number, edits, chance) for number in range(count)]
@@ -126,40 +132,42 @@ def make_world(question: Question, chance: random.Random) -> World:
         servers += [_server(n, edits, chance) for n in range(count, count + 2)]
         kept = numbers[: chance.randint(0, count)]
         delegations.append((chance.uniform(0, BUSY_SECONDS), (*kept, count, count + 1)))
-    world = World(question, servers, delegations, chance.choice((300, 3600, 86_400)), chance)
+    world = SimulatedWorld(
+        question, servers, delegations, chance.choice((300, 3600, 86_400)), chance
+    )
     _add_faults(world)
     return world
 
 
-def _edits(question: Question, chance: random.Random) -> list[tuple[float, Content]]:
+def _edits(question: SimulatedQuestion, chance: random.Random) -> list[tuple[float, ZoneContent]]:
     """What the client publishes, and when: before the first look, and a few times after it."""
-    moments = [-PAST_SECONDS]
+    times = [-PAST_SECONDS]
     if chance.random() < 0.3:
-        moments.append(-chance.uniform(60, 86_400))
-    moments += sorted(chance.uniform(0, BUSY_SECONDS) for _ in range(chance.randint(0, 4)))
-    return [(moment, _content(question, chance)) for moment in moments]
+        times.append(-chance.uniform(60, 86_400))
+    times += sorted(chance.uniform(0, BUSY_SECONDS) for _ in range(chance.randint(0, 4)))
+    return [(time, _content(question, chance)) for time in times]
 
 
-def _content(question: Question, chance: random.Random) -> Content:
+def _content(question: SimulatedQuestion, chance: random.Random) -> ZoneContent:
     values = chance.choice(question.right if chance.random() < 0.6 else question.wrong)
     return question.content(values, chance.choice((60, 300, 901, 3600, 14_400, 86_400)))
 
 
 def _server(
-    number: int, edits: Sequence[tuple[float, Content]], chance: random.Random
-) -> NameServer:
+    number: int, edits: Sequence[tuple[float, ZoneContent]], chance: random.Random
+) -> SimulatedServer:
     """A server takes over each edit some time later: most at once, some after half an hour."""
-    copies: list[tuple[float, Content]] = []
-    for moment, content in edits:
+    copies: list[tuple[float, ZoneContent]] = []
+    for time, content in edits:
         lag = chance.choice((0.0, 0.0, 2.0, 30.0, 600.0, 1800.0)) * chance.random()
-        copies.append((max([moment + lag, *(since for since, _ in copies)]), content))
+        copies.append((max([time + lag, *(since for since, _ in copies)]), content))
     copies[0] = (-PAST_SECONDS, copies[0][1])
     name = f"ns{number // 2}.dns.test" if chance.random() < 0.3 else f"ns-{number}.dns.test"
     drops = chance.choice((0.0, 0.0, 0.0, 0.02, 0.3))
-    return NameServer(Server(name, f"192.0.2.{number + 1}"), copies, drops=drops)
+    return SimulatedServer(Server(name, f"192.0.2.{number + 1}"), copies, drops=drops)
 
 
-def _add_faults(world: World) -> None:
+def _add_faults(world: SimulatedWorld) -> None:
     chance = world.chance
     # The one server of each delegation that gives out nothing but what it holds, so that no lie
     # can be everybody's for long.
@@ -188,7 +196,7 @@ def _add_faults(world: World) -> None:
         world.unresolved.append((start, min(start + 1200, BUSY_SECONDS), number))
 
 
-def _add_reloads(world: World) -> None:
+def _add_reloads(world: SimulatedWorld) -> None:
     """The whole operator serves an empty zone for some minutes, or flaps between nodes."""
     chance = world.chance
     start = chance.uniform(0, BUSY_SECONDS / 2)
@@ -201,37 +209,37 @@ def _add_reloads(world: World) -> None:
 
 
 class SimulatedLookup:
-    """The `Lookup` that the engine asks in this world, at one moment."""
+    """The `Lookup` that the engine asks in this world, at one time."""
 
-    def __init__(self, world: World, resolver: Resolver, at: float) -> None:
+    def __init__(self, world: SimulatedWorld, resolver: Resolver, at: float) -> None:
         self._world, self._resolver, self._at = world, resolver, at
         # What each server that was asked gave out in this look, and the view it was asked by.
-        self.served: dict[str, Content | None] = {}
+        self.served: dict[str, ZoneContent | None] = {}
         self.viewed: tuple[int, ...] = ()
 
     async def resolve(self, name: str, rtype: str) -> Answer:
-        return self._resolver.resolve(name, rtype, self._moment())
+        return self._resolver.resolve(name, rtype, self._random_delay())
 
     async def resolve_all(self, names: Sequence[str], rtype: str) -> list[Answer]:
         return [await self.resolve(name, rtype) for name in names]
 
-    async def ask_all(self, servers: Sequence[Server], name: str, rtype: str) -> list[Answer]:
-        return [await self.ask(server, name, rtype) for server in servers]
+    async def query_all(self, servers: Sequence[Server], name: str, rtype: str) -> list[Answer]:
+        return [await self.query(server, name, rtype) for server in servers]
 
-    async def ask(self, server: Server, name: str, rtype: str) -> Answer:
+    async def query(self, server: Server, name: str, rtype: str) -> Answer:
         world = self._world
         asked = next(each for each in world.servers if each.server == server)
-        told = asked.answers(self._moment(), world.chance)
+        told = asked.answers(self._random_delay(), world.chance)
         if (name, rtype) != (world.question.name, world.question.rtype):
-            return told if isinstance(told, CouldNotTell) else NoName()
-        self.served[str(server)] = None if isinstance(told, CouldNotTell) else told
-        return told if isinstance(told, CouldNotTell) else as_answer(world.question, told)
+            return told if isinstance(told, LookupFailure) else NoName()
+        self.served[str(server)] = None if isinstance(told, LookupFailure) else told
+        return told if isinstance(told, LookupFailure) else as_answer(world.question, told)
 
-    async def delegation(self, name: str) -> Delegation | NoName | CouldNotTell:
+    async def delegation(self, name: str) -> Delegation | NoName | LookupFailure:
         world, at = self._world, self._at
         viewed = self._resolver.view(at)
         if viewed is None:
-            return CouldNotTell("timeout")
+            return LookupFailure("timeout")
         # As the engine does: whoever the resolver or the parent names is asked.
         parent_is_down = any(start <= at < end for start, end in world.parent_is_down)
         if not parent_is_down:
@@ -245,21 +253,21 @@ class SimulatedLookup:
             is_confirmed=not parent_is_down,
         )
 
-    def _moment(self) -> float:
-        """A look takes a moment, and things may happen within it."""
+    def _random_delay(self) -> float:
+        """A look takes some time, and things may happen within it."""
         return self._at + self._world.chance.random() * 2
 
 
-def as_answer(question: Question, content: Content) -> Answer:
+def as_answer(question: SimulatedQuestion, content: ZoneContent) -> Answer:
     return NoRecord() if content.is_absent else Records(question.records(content))
 
 
 class Resolver:
     """One caching resolver: it keeps an answer for its TTL, and shows what is left of it."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: SimulatedWorld) -> None:
         self._world = world
-        self._kept: dict[tuple[str, str], tuple[float, Content | None]] = {}
+        self._kept: dict[tuple[str, str], tuple[float, ZoneContent | None]] = {}
         self._view: tuple[float, tuple[int, ...]] = (-PAST_SECONDS, ())
 
     def view(self, at: float) -> tuple[int, ...] | None:
@@ -275,7 +283,7 @@ class Resolver:
     def resolve(self, name: str, rtype: str, at: float) -> Answer:
         view = self.view(at)
         if view is None:
-            return CouldNotTell("timeout")
+            return LookupFailure("timeout")
         elsewhere = ELSEWHERE.get((name, rtype))
         if elsewhere is not None:
             return Records((Record(name, rtype, 3600, elsewhere),))
@@ -285,11 +293,11 @@ class Resolver:
         expires, kept = self._kept.get((name, rtype), (at, None))
         if at >= expires or kept is None:
             told = [self._world.servers[n].answers(at, self._world.chance) for n in view]
-            known = [each for each in told if isinstance(each, Content)]
+            known = [each for each in told if isinstance(each, ZoneContent)]
             if not known:
-                return CouldNotTell("servfail")
+                return LookupFailure("servfail")
             kept = known[0]
             expires = at + (kept.ttl or NEGATIVE_TTL)
             self._kept[name, rtype] = (expires, kept)
-        left = Content(kept.values, int(expires - at), kept.is_right)
+        left = ZoneContent(kept.values, int(expires - at), kept.is_right)
         return as_answer(question, left)

@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 register = template.Library()
 
-UNWORDED = "checks/findings/unworded.html"
+FALLBACK_TEMPLATE = "checks/findings/unknown_code.html"
 
 
 def template_of(code: str) -> str:
@@ -29,19 +29,19 @@ def finding(found: Mapping[str, Any]) -> SafeString:
     try:
         sentence = get_template(template_of(code))
     except TemplateDoesNotExist:
-        return mark_safe(get_template(UNWORDED).render({"finding_code": code}).strip())
+        return mark_safe(get_template(FALLBACK_TEMPLATE).render({"finding_code": code}).strip())
     # Rendering has escaped the values; stripping takes nothing but white space.
     return mark_safe(sentence.render(dict(found.get("params") or {})).strip())
 
 
 @register.filter
-def newest_findings(check: Any) -> list[Mapping[str, Any]]:
+def latest_findings(check: Any) -> list[Mapping[str, Any]]:
     """What the newest look found, or nothing before the first."""
     return check.latest.findings if check is not None and check.latest is not None else []
 
 
 @register.filter
-def codes(names: Sequence[str]) -> SafeString:
+def code_list(names: Sequence[str]) -> SafeString:
     """Names as DNS writes them: one, one and another, one, another and a third."""
     *others, last = names or [""]
     shown = format_html("<code>{}</code>", last)
@@ -53,7 +53,7 @@ def codes(names: Sequence[str]) -> SafeString:
 
 
 # Why a server gave no answer, by the engine's stable word for it.
-_REASONS = {
+_REASON_LABELS = {
     "timeout": "no answer in time",
     "servfail": "the server reports a failure of its own",
     "refused": "refused",
@@ -71,7 +71,7 @@ _REASONS = {
 
 
 @register.filter
-def plainly(reasons: str | Sequence[str]) -> str:
+def reason_labels(reasons: str | Sequence[str]) -> str:
     """The engine's words for a failed look in plain ones; an unknown word stands as it is."""
-    words = [reasons] if isinstance(reasons, str) else reasons
-    return ", ".join(_REASONS.get(word, word) for word in words)
+    codes = [reasons] if isinstance(reasons, str) else reasons
+    return ", ".join(_REASON_LABELS.get(code, code) for code in codes)

@@ -7,7 +7,7 @@ import shutil
 import socket
 from pathlib import Path
 
-from config.supervisor.surroundings import CannotRunError
+from config.supervisor.environment import CannotRunError
 
 
 def find_binary() -> str:

@@ -11,20 +11,20 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from checks.engine.discovery_names import GATEWAYS, PLATFORMS, named
-from checks.engine.outcomes import Kind, Verdict
-from checks.engine.servers import ANSWERED
+from checks.engine.dns.consensus import ANSWERED_STATUSES
+from checks.engine.known_providers import GATEWAYS, PLATFORMS, match_suffix
+from checks.engine.outcomes import CheckKind, Verdict
 from checks.models import Check
 from onboarding.cutovers.dns_forms import DnsForm, form_of
-from onboarding.cutovers.records import RecordToPublish, records_for
-from onboarding.plans.proof import Subject
+from onboarding.plans.proof import ProofSubject
+from onboarding.plans.records import RecordToPublish, records_for
 from tenants.regions import Region
 
 _LONGEST_STRING = 255
 
 
 @dataclass(frozen=True)
-class Line:
+class ZoneLine:
     """One record as a zone file has it. The value of MX is `<preference> <exchange>`."""
 
     owner: str
@@ -65,40 +65,40 @@ class ChangeSheet:
 
     domain: str
     check: Check
-    now: tuple[Line, ...]
-    publish: tuple[Line, ...]
+    now: tuple[ZoneLine, ...]
+    publish: tuple[ZoneLine, ...]
     records: tuple[RecordToPublish, ...]
     unknown: tuple[str, ...] = ()
-    agreed: bool = True
+    is_agreed: bool = True
     silent: tuple[str, ...] = ()
     differ: bool = False
     is_known: bool = True
     is_stale: bool = False
     form: DnsForm | None = None
-    widen_policy: tuple[str, ...] = ()
+    missing_policy_hosts: tuple[str, ...] = ()
 
     @property
-    def removed(self) -> tuple[Line, ...]:
+    def removed(self) -> tuple[ZoneLine, ...]:
         return tuple(line for line in self.now if _key(line) not in map(_key, self.publish))
 
     @property
-    def kept(self) -> tuple[Line, ...]:
+    def unchanged(self) -> tuple[ZoneLine, ...]:
         return tuple(line for line in self.publish if _key(line) in map(_key, self.now))
 
     @property
-    def added(self) -> tuple[Line, ...]:
+    def added(self) -> tuple[ZoneLine, ...]:
         return tuple(line for line in self.publish if _key(line) not in map(_key, self.now))
 
     @property
     def is_done(self) -> bool:
         """Nothing is left to do, and the check itself said so when it last looked."""
         latest = self.check.latest
-        is_yes = latest is not None and Verdict(latest.verdict).is_yes
+        is_passing = latest is not None and Verdict(latest.verdict).is_passing
         is_whole = not (self.silent or self.differ or self.is_stale)
-        return is_yes and is_whole and not (self.removed or self.added)
+        return is_passing and is_whole and not (self.removed or self.added)
 
     @property
-    def is_at_a_loss(self) -> bool:
+    def is_undetermined(self) -> bool:
         """What to publish is not known: the region lacks its values, or nothing was seen yet."""
         return not self.records and not self.is_done
 
@@ -107,24 +107,24 @@ class ChangeSheet:
         return "\n".join(map(str, self.publish))
 
     @property
-    def seen_at(self) -> datetime | None:
-        return self.check.looked_at
+    def checked_at(self) -> datetime | None:
+        return self.check.checked_at
 
 
-def _key(line: Line) -> tuple[str, str]:
+def _key(line: ZoneLine) -> tuple[str, str]:
     """Preferences are the client's to choose: an MX host that stands there already stays."""
     if line.rtype == "MX":
         return (line.rtype, line.value.partition(" ")[2].removesuffix("."))
     return (line.rtype, line.value)
 
 
-def sheet_of(
-    subject: Subject,
+def build_change_sheet(
+    subject: ProofSubject,
     region: Region,
     *,
     hosts: Collection[str] = (),
     agreed: Collection[str] = (),
-    mta_sts: Subject | None = None,
+    mta_sts: ProofSubject | None = None,
     is_stale: bool = False,
 ) -> ChangeSheet | None:
     """The change of MX or SPF that makes the subject's check say yes; None without a check.
@@ -136,12 +136,12 @@ def sheet_of(
     if check is None:
         return None
     rows = check.latest.evidence.get("servers", []) if check.latest is not None else []
-    told = [row for row in rows if row.get("status") in ANSWERED]
-    rtype = "MX" if subject.kind is Kind.MX else "TXT"
+    told = [row for row in rows if row.get("status") in ANSWERED_STATUSES]
+    rtype = "MX" if subject.kind is CheckKind.MX else "TXT"
     now = _published(subject, rtype, told)
     records = tuple(records_for(subject, region))
     publish = tuple(
-        Line(subject.name, record.ttl or _ttl(told), rtype, record.value) for record in records
+        ZoneLine(subject.name, record.ttl or _ttl(told), rtype, record.value) for record in records
     )
     sheet = ChangeSheet(
         domain=subject.name,
@@ -154,15 +154,15 @@ def sheet_of(
         is_known=bool(told),
         is_stale=is_stale,
         form=form_of({row["name"] for row in rows}),
-        widen_policy=_to_widen(mta_sts, region) if subject.kind is Kind.MX else (),
+        missing_policy_hosts=_to_widen(mta_sts, region) if subject.kind is CheckKind.MX else (),
     )
     unknown = _unknown(subject, sheet, region, hosts)
-    return replace(sheet, unknown=unknown, agreed=set(unknown) <= set(agreed))
+    return replace(sheet, unknown=unknown, is_agreed=set(unknown) <= set(agreed))
 
 
-def _values(subject: Subject, row: Mapping[str, Any]) -> list[str]:
+def _values(subject: ProofSubject, row: Mapping[str, Any]) -> list[str]:
     values = list(row.get("values") or ())
-    if subject.kind is Kind.MX:
+    if subject.kind is CheckKind.MX:
         return values
     return [value for value in values if is_spf(value)]
 
@@ -176,41 +176,45 @@ def _ttl(told: Sequence[Mapping[str, Any]]) -> int | None:
     return max((row["ttl"] for row in told if row.get("ttl") is not None), default=None)
 
 
-def _published(subject: Subject, rtype: str, told: Sequence[Mapping[str, Any]]) -> tuple[Line, ...]:
+def _published(
+    subject: ProofSubject, rtype: str, told: Sequence[Mapping[str, Any]]
+) -> tuple[ZoneLine, ...]:
     """Every value that any server gives out, with the longest TTL it is given."""
     ttls: dict[str, int] = {}
     for row in told:
         for value in _values(subject, row):
             ttls[value] = max(ttls.get(value, 0), row.get("ttl") or 0)
-    return tuple(Line(subject.name, ttls[value], rtype, value) for value in sorted(ttls))
+    return tuple(ZoneLine(subject.name, ttls[value], rtype, value) for value in sorted(ttls))
 
 
 def _unknown(
-    subject: Subject, sheet: ChangeSheet, region: Region, hosts: Collection[str]
+    subject: ProofSubject, sheet: ChangeSheet, region: Region, hosts: Collection[str]
 ) -> tuple[str, ...]:
     """What would go, and is neither the platform's, a known gateway's, nor the tenant's own."""
-    if subject.kind is Kind.MX:
-        return tuple(line.value for line in sheet.removed if not _is_familiar(line.value, hosts))
+    if subject.kind is CheckKind.MX:
+        return tuple(line.value for line in sheet.removed if not _is_known_host(line.value, hosts))
     kept = {term.lower() for line in sheet.publish for term in line.value.split()}
     gone = [term for line in sheet.removed for term in line.value.split()]
     return tuple(
         dict.fromkeys(
-            term for term in gone if term.lower() not in kept and not _is_ours(term, region)
+            term for term in gone if term.lower() not in kept and not _is_mimecast(term, region)
         )
     )
 
 
-def _is_familiar(value: str, hosts: Collection[str]) -> bool:
+def _is_known_host(value: str, hosts: Collection[str]) -> bool:
     host = value.partition(" ")[2]
-    return host in hosts or bool(named(host, PLATFORMS) or named(host, GATEWAYS))
+    return host in hosts or bool(match_suffix(host, PLATFORMS) or match_suffix(host, GATEWAYS))
 
 
-def _is_ours(term: str, region: Region) -> bool:
+def _is_mimecast(term: str, region: Region) -> bool:
     target = term.lower().partition(":")[2]
-    return bool(target) and (named(target, GATEWAYS) == "Mimecast" or target == region.spf_include)
+    return bool(target) and (
+        match_suffix(target, GATEWAYS) == "Mimecast" or target == region.spf_include
+    )
 
 
-def _to_widen(mta_sts: Subject | None, region: Region) -> tuple[str, ...]:
+def _to_widen(mta_sts: ProofSubject | None, region: Region) -> tuple[str, ...]:
     """The hosts that an MTA-STS policy has to permit before MX may move (RFC 8461 section 3.2);
     empty where there is no policy, or where it permits them."""
     latest = mta_sts.check.latest if mta_sts is not None and mta_sts.check is not None else None

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from checks.engine.discovery_names import dns_host
+from checks.engine.known_providers import dns_provider
 
 AS_OF = "November 2026"
 AT, EMPTY = "@", ""
@@ -42,7 +42,7 @@ class DnsForm:
 def form_of(servers: Iterable[str]) -> DnsForm | None:
     """The host that all of a zone's servers belong to; None where they are nobody's we know, or
     several hosts' (then an entry has to be made at each, or at a hidden one)."""
-    hosts = {dns_host(server) for server in servers}
+    hosts = {dns_provider(server) for server in servers}
     if len(hosts) != 1 or "" in hosts:
         return None
     host = hosts.pop()

@@ -15,25 +15,25 @@ def freezes_for(tenant: Tenant) -> QuerySet[Freeze]:
     return Freeze.objects.filter(Q(tenant=tenant) | Q(tenant__isnull=True))
 
 
-def freezes_of_everybody() -> QuerySet[Freeze]:
+def installation_freezes() -> QuerySet[Freeze]:
     return Freeze.objects.filter(tenant__isnull=True)
 
 
 def add_freeze(freeze: Freeze, *, by: User) -> None:
     with transaction.atomic():
         freeze.save()
-        _note(freeze, "freeze-added", by=by)
+        _log_activity(freeze, "freeze-added", by=by)
 
 
 def remove_freeze(freeze: Freeze, *, by: User) -> None:
     with transaction.atomic():
-        _note(freeze, "freeze-removed", by=by)
+        _log_activity(freeze, "freeze-removed", by=by)
         freeze.delete()
 
 
-def _note(freeze: Freeze, act: str, *, by: User) -> None:
-    write_activity(freeze.tenant, act, by=by, freeze=str(freeze))
-    plans = Plan.objects.filter(tenant__archived_at__isnull=True)
+def _log_activity(freeze: Freeze, action: str, *, by: User) -> None:
+    write_activity(freeze.tenant, action, by=by, freeze=str(freeze))
+    plans = Plan.objects.filter(tenant__closed_at__isnull=True)
     if freeze.tenant_id is not None:
         plans = plans.filter(tenant=freeze.tenant_id)
     # In one order: whoever touches several plans waits in no circle.

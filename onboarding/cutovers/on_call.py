@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 
-from onboarding.errors import MovedMeanwhile
+from onboarding.errors import ConflictingChange
 from onboarding.models import Contact, Cutover, OnCall, Responsibility
 from tenants.models import Tenant, User
 from tenants.services import write_activity
 
 
 @dataclass(frozen=True)
-class Candidate:
+class OnCallCandidate:
     """Somebody who may be put on call. `key` tells the two kinds of people apart."""
 
     key: str
@@ -25,20 +25,20 @@ class Candidate:
     person: User | Contact
 
 
-def candidates(tenant: Tenant) -> list[Candidate]:
+def on_call_candidates(tenant: Tenant) -> list[OnCallCandidate]:
     """Mimecast's people who steer, the client's members, and the client's contacts."""
     steering = [User.StaffRole.ADMINISTRATOR, User.StaffRole.CONSULTANT]
     members = Q(staff_role=User.StaffRole.NONE, memberships__tenant=tenant)
     people = User.objects.filter(Q(staff_role__in=steering) | members, is_active=True).distinct()
     found = [
-        Candidate(f"user-{person.public_id}", person.name, _side_of(person), "", person)
+        OnCallCandidate(f"user-{person.public_id}", person.name, _side_of(person), "", person)
         for person in people.order_by("name")
     ]
     contacts = Contact.objects.filter(tenant=tenant)
     return found + [
-        Candidate(
+        OnCallCandidate(
             f"contact-{contact.public_id}",
-            f"{contact.name} ({contact.get_part_display()})",
+            f"{contact.name} ({contact.get_role_display()})",
             Responsibility.CLIENT.value,
             contact.phone,
             contact,
@@ -61,7 +61,7 @@ def on_call_of(cutovers: Collection[Cutover], tenant: Tenant) -> QuerySet[OnCall
     return found.select_related("user", "contact").distinct()
 
 
-def unmanned(on_call: Sequence[OnCall]) -> list[str]:
+def on_call_gaps(on_call: Sequence[OnCall]) -> list[str]:
     """A sentence for each side of which nobody is on call."""
     sides = {each.side for each in on_call}
     said = {
@@ -71,33 +71,33 @@ def unmanned(on_call: Sequence[OnCall]) -> list[str]:
     return [sentence for side, sentence in said.items() if side not in sides]
 
 
-def put_on_call(cutover: Cutover, chosen: Candidate, phone: str, *, by: User) -> None:
+def add_on_call(cutover: Cutover, chosen: OnCallCandidate, phone: str, *, by: User) -> None:
     """Put somebody on call, or change the number they answer at."""
     person = chosen.person
     key = {"user": person} if isinstance(person, User) else {"contact": person}
     try:
         with transaction.atomic():
             if not Cutover.objects.select_for_update().filter(pk=cutover.pk).exists():
-                raise MovedMeanwhile("Somebody dropped the cutover meanwhile. Nobody was named.")
+                raise ConflictingChange("Somebody dropped the cutover meanwhile. Nobody was named.")
             OnCall.objects.update_or_create(cutover=cutover, **key, defaults={"phone": phone})
-            _note(cutover, "on-call-named", str(person), by=by)
+            _log_activity(cutover, "on-call-added", str(person), by=by)
     except IntegrityError as error:
-        raise MovedMeanwhile("The cutover was changed meanwhile. Nobody was named.") from error
+        raise ConflictingChange("The cutover was changed meanwhile. Nobody was named.") from error
 
 
-def take_off_call(kept: OnCall, *, by: User) -> None:
+def remove_on_call(kept: OnCall, *, by: User) -> None:
     with transaction.atomic():
-        _note(kept.cutover, "on-call-removed", str(kept), by=by)
+        _log_activity(kept.cutover, "on-call-removed", str(kept), by=by)
         kept.delete()
 
 
-def _note(cutover: Cutover, act: str, name: str, *, by: User) -> None:
+def _log_activity(cutover: Cutover, action: str, name: str, *, by: User) -> None:
     write_activity(
         cutover.plan.tenant,
-        act,
+        action,
         by=by,
         direction=cutover.direction,
-        of=cutover.covers,
+        domains=cutover.domain_summary,
         cutover_id=cutover.public_id,
         name=name,
     )

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from checks.engine.outcomes import Kind, Verdict
-from checks.engine.servers import ANSWERED, SILENT_CODES
+from checks.engine.dns.consensus import ANSWERED_STATUSES, UNANSWERED_CODES
+from checks.engine.outcomes import CheckKind, Verdict
 from checks.models import Check
-from onboarding.cutovers.change_sheets import Line, is_spf
+from onboarding.cutovers.change_sheets import ZoneLine, is_spf
 
 
 @dataclass(frozen=True)
@@ -23,46 +23,49 @@ class RollbackSheet:
 
     domain: str
     check: Check | None
-    seen_at: datetime | None
-    lines: tuple[Line, ...]
+    checked_at: datetime | None
+    lines: tuple[ZoneLine, ...]
     verdict: Verdict
     lagging: tuple[str, ...] = ()
     differed: bool = False
-    takes_seconds: int | None = None
+    duration_seconds: int | None = None
 
     @property
     def zone_text(self) -> str:
         return "\n".join(map(str, self.lines))
 
 
-def rollback_of(
+def build_rollback_sheet(
     entry: Mapping[str, Any], check: Check | None, *, is_stale: bool = False
 ) -> RollbackSheet:
     """An entry of a snapshot against the check's newest answers. `is_stale`: these are too old to
     tell how it is now."""
-    kind = Kind(entry["kind"])
+    kind = CheckKind(entry["kind"])
     before = [_values(kind, row) for row in entry["servers"]]
     differed = len(set(before)) > 1
     rows = _rows_now(check)
     lagging = tuple(
         f"{row['name']} ({row['address']})"
         for row in rows
-        if row.get("status") in ANSWERED and before and _values(kind, row) != before[0]
+        if row.get("status") in ANSWERED_STATUSES and before and _values(kind, row) != before[0]
     )
     ttls = [row["ttl"] for row in rows if row.get("ttl") is not None]
     return RollbackSheet(
         domain=entry["domain"],
         check=check,
-        seen_at=datetime.fromisoformat(entry["last_seen_at"]) if before else None,
+        checked_at=datetime.fromisoformat(entry["last_seen_at"]) if before else None,
         lines=_lines(entry, kind),
         verdict=_verdict(
             rows,
             lagging,
-            is_known=bool(before) and not differed and not is_stale and _heard_all(check),
+            is_known=bool(before)
+            and not differed
+            and not is_stale
+            and _all_servers_answered(check),
         ),
         lagging=lagging if not differed else (),
         differed=differed,
-        takes_seconds=max(ttls, default=None),
+        duration_seconds=max(ttls, default=None),
     )
 
 
@@ -72,24 +75,24 @@ def _rows_now(check: Check | None) -> Sequence[Mapping[str, Any]]:
     return rows
 
 
-def _heard_all(check: Check | None) -> bool:
+def _all_servers_answered(check: Check | None) -> bool:
     """A server whose address could not be found has no row, only a finding."""
     latest = check.latest if check is not None else None
-    return latest is not None and not any(f["code"] in SILENT_CODES for f in latest.findings)
+    return latest is not None and not any(f["code"] in UNANSWERED_CODES for f in latest.findings)
 
 
-def _values(kind: Kind, row: Mapping[str, Any]) -> frozenset[str]:
+def _values(kind: CheckKind, row: Mapping[str, Any]) -> frozenset[str]:
     values = row.get("values") or ()
-    return frozenset(v for v in values if kind is Kind.MX or is_spf(v))
+    return frozenset(v for v in values if kind is CheckKind.MX or is_spf(v))
 
 
-def _lines(entry: Mapping[str, Any], kind: Kind) -> tuple[Line, ...]:
-    rtype = "MX" if kind is Kind.MX else "TXT"
+def _lines(entry: Mapping[str, Any], kind: CheckKind) -> tuple[ZoneLine, ...]:
+    rtype = "MX" if kind is CheckKind.MX else "TXT"
     ttls: dict[str, int] = {}
     for row in entry["servers"]:
         for value in _values(kind, row):
             ttls[value] = max(ttls.get(value, 0), row.get("ttl") or 0)
-    return tuple(Line(entry["domain"], ttls[value], rtype, value) for value in sorted(ttls))
+    return tuple(ZoneLine(entry["domain"], ttls[value], rtype, value) for value in sorted(ttls))
 
 
 def _verdict(
@@ -99,4 +102,8 @@ def _verdict(
         return Verdict.UNKNOWN
     if lagging:
         return Verdict.FAIL
-    return Verdict.PASS if all(row.get("status") in ANSWERED for row in rows) else Verdict.UNKNOWN
+    return (
+        Verdict.PASS
+        if all(row.get("status") in ANSWERED_STATUSES for row in rows)
+        else Verdict.UNKNOWN
+    )

@@ -11,22 +11,25 @@ from typing import Any
 from django.db import transaction
 from django.db.models import QuerySet
 
-from checks.engine.outcomes import Kind
-from checks.engine.servers import ANSWERED, SILENT_CODES
+from checks.engine.dns.consensus import ANSWERED_STATUSES, UNANSWERED_CODES
+from checks.engine.outcomes import CheckKind
 from checks.models import Check, Observation
 from checks.queries import checks_of
-from onboarding.cutovers.windows import OPENS_BEFORE
 from onboarding.errors import OnboardingError
 from onboarding.models import Cutover, CutoverSnapshot
+from onboarding.plans.planned_cutovers import OPENS_BEFORE
 from tenants.models import User
 from tenants.regions import Region
 from tenants.services import write_activity
 
-KIND_OF_DIRECTION = {Cutover.Direction.INBOUND: Kind.MX, Cutover.Direction.OUTBOUND: Kind.SPF}
+KIND_OF_DIRECTION = {
+    Cutover.Direction.INBOUND: CheckKind.MX,
+    Cutover.Direction.OUTBOUND: CheckKind.SPF,
+}
 # A zone that has been empty for longer than this is so on purpose.
-LOST_FOR = timedelta(days=1)
+EMPTY_ZONE_GRACE = timedelta(days=1)
 # Later the old hosts may be gone: then nobody is led back to them.
-TRIED_AGAIN_WITHIN = timedelta(days=7)
+RETRY_WITHIN = timedelta(days=7)
 
 
 def take_at_opening(cutover: Cutover) -> CutoverSnapshot | None:
@@ -49,7 +52,7 @@ def take_now(cutover: Cutover, *, now: datetime, by: User) -> CutoverSnapshot:
         raise OnboardingError(
             "The window has opened, and what was published then is what a rollback puts back."
         )
-    made = _take(cutover, CutoverSnapshot.Reason.ASKED, at=now, by=by)
+    made = _take(cutover, CutoverSnapshot.Reason.REQUESTED, at=now, by=by)
     assert made is not None
     return made
 
@@ -62,21 +65,23 @@ def _take(
     checks = list(checks_of(tenant).filter(kind=kind, domain__cutovers=cutover))
     region = tenant.region_values
     hosts = frozenset(region.mx)
-    content = [_entry(check, seen) for check, seen in _told_by(checks, at)]
+    content = [_entry(check, seen) for check, seen in _answered_before(checks, at)]
     if any(not entry["servers"] for entry in content):
         late = {entry["domain"]: entry for entry in _first_since(checks, at)}
         late = {
-            d: e for d, e in late.items() if not _has_any_of(hosts, e) and not _sends(e, region)
+            d: e
+            for d, e in late.items()
+            if not _has_any_of(hosts, e) and not _includes_region(e, region)
         }
         content = [e if e["servers"] else late.get(e["domain"], e) for e in content]
-    if kind is Kind.MX and any(_has_any_of(hosts, entry) for entry in content):
-        earlier = [*_kept_lately(cutover), *_seen_lately(checks, at)]
+    if kind is CheckKind.MX and any(_has_any_of(hosts, entry) for entry in content):
+        earlier = [*_recent_snapshots(cutover), *_recent_observations(checks, at)]
         content = [_before_the_switch(entry, earlier, hosts) for entry in content]
     with transaction.atomic():
         # Of two workers at once the second finds the first one's.
-        held = Cutover.objects.select_for_update().filter(pk=cutover.pk).first()
+        locked = Cutover.objects.select_for_update().filter(pk=cutover.pk).first()
         is_opening = reason == CutoverSnapshot.Reason.OPENED
-        if held is None or (is_opening and _opened(cutover).exists()):
+        if locked is None or (is_opening and _opened(cutover).exists()):
             return None
         made = CutoverSnapshot.objects.create(
             cutover=cutover,
@@ -91,7 +96,7 @@ def _take(
             "snapshot-taken",
             by=by,
             direction=cutover.direction,
-            of=cutover.covers,
+            domains=cutover.domain_summary,
             cutover_id=cutover.public_id,
             digest=made.digest,
         )
@@ -99,28 +104,28 @@ def _take(
     return made
 
 
-def _kept_lately(cutover: Cutover) -> list[dict[str, Any]]:
+def _recent_snapshots(cutover: Cutover) -> list[dict[str, Any]]:
     """What was kept at earlier openings of this direction, newest first."""
     kept = CutoverSnapshot.objects.filter(
         cutover__plan=cutover.plan_id,
         cutover__direction=cutover.direction,
         reason=CutoverSnapshot.Reason.OPENED,
         window_start__lt=cutover.planned_at,
-        window_start__gte=cutover.planned_at - TRIED_AGAIN_WITHIN,
+        window_start__gte=cutover.planned_at - RETRY_WITHIN,
     )
     return [entry for each in kept.order_by("-window_start") for entry in each.content]
 
 
-def _seen_lately(checks: Iterable[Check], at: datetime) -> list[dict[str, Any]]:
+def _recent_observations(checks: Iterable[Check], at: datetime) -> list[dict[str, Any]]:
     """What every server was seen to tell in the days before, newest first."""
     by_pk = {check.pk: check for check in checks}
     seen = Observation.objects.filter(
         check_asked__in=by_pk,
         first_seen_at__lte=at,
-        last_seen_at__gte=at - TRIED_AGAIN_WITHIN,
-        looks__gt=0,
+        last_seen_at__gte=at - RETRY_WITHIN,
+        runs__gt=0,
     ).select_related("raw")
-    told = [each for each in seen.order_by("-first_seen_at") if _is_whole(each)]
+    told = [each for each in seen.order_by("-first_seen_at") if _is_complete(each)]
     return [_entry(by_pk[each.check_asked_id], each) for each in told if not _is_empty(each)]
 
 
@@ -128,12 +133,12 @@ def _first_since(checks: Iterable[Check], at: datetime) -> list[dict[str, Any]]:
     """What every server was seen to tell first after a moment; of each domain the first stands
     last, for whoever makes a dictionary of it."""
     by_pk = {check.pk: check for check in checks}
-    seen = Observation.objects.filter(check_asked__in=by_pk, first_seen_at__gt=at, looks__gt=0)
-    told = [e for e in seen.select_related("raw").order_by("-first_seen_at") if _is_whole(e)]
+    seen = Observation.objects.filter(check_asked__in=by_pk, first_seen_at__gt=at, runs__gt=0)
+    told = [e for e in seen.select_related("raw").order_by("-first_seen_at") if _is_complete(e)]
     return [_entry(by_pk[each.check_asked_id], each) for each in told if not _is_empty(each)]
 
 
-def _sends(entry: dict[str, Any], region: Region) -> bool:
+def _includes_region(entry: dict[str, Any], region: Region) -> bool:
     """Whether any server's SPF record has the region's include."""
     include = f"include:{region.spf_include}".lower()
     values = [value for row in entry["servers"] for value in row.get("values") or ()]
@@ -172,7 +177,9 @@ def digest_of(content: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _told_by(checks: Iterable[Check], at: datetime) -> Iterable[tuple[Check, Observation | None]]:
+def _answered_before(
+    checks: Iterable[Check], at: datetime
+) -> Iterable[tuple[Check, Observation | None]]:
     """The newest observation of each check that had begun by `at` and in which all servers told.
 
     Records that were there within the day before count for more than none: a zone that is being
@@ -181,12 +188,14 @@ def _told_by(checks: Iterable[Check], at: datetime) -> Iterable[tuple[Check, Obs
     by_pk = {check.pk: check for check in checks}
     found: dict[int, Observation] = {}
     begun = Observation.objects.filter(
-        check_asked__in=by_pk, first_seen_at__lte=at, looks__gt=0
+        check_asked__in=by_pk, first_seen_at__lte=at, runs__gt=0
     ).select_related("raw")
     for seen in begun.order_by("first_seen_at"):
         before = found.get(seen.check_asked_id)
-        is_lost = before is not None and before.last_seen_at > at - LOST_FOR and _is_empty(seen)
-        if _is_whole(seen) and not is_lost:
+        is_lost = (
+            before is not None and before.last_seen_at > at - EMPTY_ZONE_GRACE and _is_empty(seen)
+        )
+        if _is_complete(seen) and not is_lost:
             found[seen.check_asked_id] = seen
     return [(check, found.get(pk)) for pk, check in by_pk.items()]
 
@@ -195,10 +204,10 @@ def _is_empty(seen: Observation) -> bool:
     return not any(row.get("values") for row in seen.evidence.get("servers") or [])
 
 
-def _is_whole(seen: Observation) -> bool:
+def _is_complete(seen: Observation) -> bool:
     rows = seen.evidence.get("servers") or []
-    is_told = all(row.get("status") in ANSWERED for row in rows)
-    return bool(rows) and is_told and not any(f["code"] in SILENT_CODES for f in seen.findings)
+    is_told = all(row.get("status") in ANSWERED_STATUSES for row in rows)
+    return bool(rows) and is_told and not any(f["code"] in UNANSWERED_CODES for f in seen.findings)
 
 
 def _entry(check: Check, seen: Observation | None) -> dict[str, Any]:

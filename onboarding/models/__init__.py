@@ -1,69 +1,69 @@
 """What to do next: plans, cutovers, requirements, what people say, and what they hand over."""
 
-from onboarding.models.calendars import Freeze, Holiday, Turn, WorkingTime
+from onboarding.models.calendars import Freeze, Holiday, WaitingPeriod, WorkingTime
+from onboarding.models.comments import Comment
 from onboarding.models.contacts import Contact
 from onboarding.models.cutovers import (
     Cutover,
+    CutoverDecision,
     CutoverDomain,
     CutoverSnapshot,
-    CutoverVerdict,
     CutoverVote,
+    DryRun,
     OnCall,
-    Rehearsal,
 )
-from onboarding.models.drifts import Drift, DriftLetter, Watch
-from onboarding.models.files import ClosingPack, EvidenceFile, HandOff, TenantExport
+from onboarding.models.files import ClosingPack, EvidenceFile, ShareLink, TenantExport
+from onboarding.models.monitoring import Drift, DriftNotification, Monitoring
 from onboarding.models.plans import (
     CLOSURE,
-    COMPLETE,
-    DomainPart,
-    Mark,
+    COMPLETE_STATUSES,
+    DomainProgress,
+    ManualStatus,
     Phase,
     Plan,
     PlanTemplate,
     Responsibility,
     Task,
-    TaskState,
+    TaskStatus,
 )
 from onboarding.models.reminders import Reminder
-from onboarding.models.sheets import Sheet, SheetImport, SheetRow
-from onboarding.models.talk import Comment
+from onboarding.models.requirements import RequirementsSheet, SheetImport, SheetRow
 from onboarding.models.templates import TemplateDraft
 
 __all__ = [
     "CLOSURE",
-    "COMPLETE",
+    "COMPLETE_STATUSES",
     "ClosingPack",
     "Comment",
     "Contact",
     "Cutover",
+    "CutoverDecision",
     "CutoverDomain",
     "CutoverSnapshot",
-    "CutoverVerdict",
     "CutoverVote",
-    "DomainPart",
+    "DomainProgress",
     "Drift",
-    "DriftLetter",
+    "DriftNotification",
+    "DryRun",
     "EvidenceFile",
     "Freeze",
-    "HandOff",
     "Holiday",
-    "Mark",
+    "ManualStatus",
+    "Monitoring",
     "OnCall",
     "Phase",
     "Plan",
     "PlanTemplate",
-    "Rehearsal",
     "Reminder",
+    "RequirementsSheet",
     "Responsibility",
-    "Sheet",
+    "ShareLink",
     "SheetImport",
     "SheetRow",
     "Task",
-    "TaskState",
+    "TaskStatus",
     "TemplateDraft",
     "TenantExport",
-    "Turn",
-    "Watch",
+    "WaitingPeriod",
     "WorkingTime",
 ]

@@ -22,7 +22,7 @@ class WorkingTime(models.Model):
     opens = models.TimeField(default=time(9))
     closes = models.TimeField(default=time(17))
     # Working days that a step waits for a side before we remind it by ourselves; 0 for never.
-    chase_after_days = models.PositiveSmallIntegerField(default=0)
+    remind_after_working_days = models.PositiveSmallIntegerField(default=0)
 
     class Meta:
         constraints: ClassVar[list[models.BaseConstraint]] = [
@@ -77,19 +77,21 @@ class Freeze(models.Model):
         return f"{self.reason}, {self.first_day} to {self.last_day}"
 
 
-class Turn(models.Model):
+class WaitingPeriod(models.Model):
     """A time that a task waited for one side, from when it became theirs until it no longer was."""
 
-    task = models.ForeignKey(Task, on_delete=models.CASCADE, related_name="turns")
+    task = models.ForeignKey(Task, on_delete=models.CASCADE, related_name="waiting_periods")
     side = models.CharField(max_length=10, choices=Responsibility)
-    since = models.DateTimeField()
-    until = models.DateTimeField(null=True, blank=True)
+    started_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
-        ordering: ClassVar[list[str]] = ["since", "pk"]
+        ordering: ClassVar[list[str]] = ["started_at", "pk"]
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(
-                fields=["task"], condition=Q(until__isnull=True), name="one_open_turn_per_task"
+                fields=["task"],
+                condition=Q(ended_at__isnull=True),
+                name="one_open_waiting_period_per_task",
             )
         ]
 

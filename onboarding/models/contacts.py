@@ -1,4 +1,4 @@
-"""Who takes part in an implementation, account or not, and with which part to play."""
+"""Who takes role in an implementation, account or not, and with which role to play."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from tenants.public_ids import new_public_id
 
 
 class Contact(models.Model):
-    """A named person on the client's side. A part may be played by several people."""
+    """A named person on the client's side. A role may be played by several people."""
 
-    class Part(models.TextChoices):
+    class Role(models.TextChoices):
         TECHNICAL = "technical", "Technical contact"
         DNS = "dns", "Owner of DNS"
         FIREWALL = "firewall", "Owner of the firewall"
@@ -24,18 +24,18 @@ class Contact(models.Model):
 
     public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="contacts")
-    part = models.CharField(max_length=10, choices=Part)
+    role = models.CharField(max_length=10, choices=Role)
     name = models.CharField(max_length=100)
     email = models.EmailField(blank=True)
     phone = models.CharField(max_length=40, blank=True)
-    remark = models.CharField("When and how to reach them", max_length=300, blank=True)
+    availability = models.CharField("When and how to reach them", max_length=300, blank=True)
     changed_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
     changed_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
-        ordering: ClassVar[list[str]] = ["part", "name", "pk"]
+        ordering: ClassVar[list[str]] = ["role", "name", "pk"]
         constraints: ClassVar[list[models.BaseConstraint]] = [
-            models.UniqueConstraint(fields=["tenant", "part", "name"], name="contact_once_per_part")
+            models.UniqueConstraint(fields=["tenant", "role", "name"], name="contact_once_per_role")
         ]
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""Planned switches of a tenant's mail flow."""
+"""CutoverManager switches of a tenant's mail flow."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from tenants.models import Domain, User
 from tenants.public_ids import new_public_id
 
 
-class Planned(models.Manager["Cutover"]):
+class CutoverManager(models.Manager["Cutover"]):
     """Those that nobody dropped. What was dropped is kept where something was decided in it."""
 
     def get_queryset(self) -> models.QuerySet[Cutover]:
-        return super().get_queryset().filter(dropped_at__isnull=True)
+        return super().get_queryset().filter(cancelled_at__isnull=True)
 
 
 class Cutover(models.Model):
@@ -41,15 +41,15 @@ class Cutover(models.Model):
     length_minutes = models.PositiveIntegerField(default=240)
     # How long outbound mail is agreed to run through Mimecast before inbound follows.
     outbound_days = models.PositiveIntegerField(default=3)
-    # Of this very window: moving it takes both back. The risk in the words of whoever accepted it,
+    # Of this very window: moving it takes both back. The risk in the comment of whoever accepted it,
     # where the window was not known to be safe.
     confirmed_at = models.DateTimeField(null=True, blank=True)
     confirmed_by = models.ForeignKey(
         User, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
     accepted_risk = models.TextField(blank=True)
-    # Which objections these words took into account, by their keys: one that came later was not.
-    accepted_objections = models.JSONField(default=list, blank=True)
+    # Which objections these comment took into account, by their keys: one that came later was not.
+    accepted_blockers = models.JSONField(default=list, blank=True)
     # Who says go or no-go, one of each side.
     mimecast_approver = models.ForeignKey(
         User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
@@ -57,15 +57,15 @@ class Cutover(models.Model):
     client_approver = models.ForeignKey(
         User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
-    # Dropped, and kept for its record. Its domains are free for another; these words name them.
-    dropped_at = models.DateTimeField(null=True, blank=True)
-    dropped_by = models.ForeignKey(
+    # Dropped, and kept for its record. Its domains are free for another; these comment name them.
+    cancelled_at = models.DateTimeField(null=True, blank=True)
+    cancelled_by = models.ForeignKey(
         User, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
-    dropped_of = models.CharField(max_length=800, blank=True)
+    cancelled_domains = models.CharField(max_length=800, blank=True)
 
-    objects: ClassVar[Planned] = Planned()
-    everything: ClassVar[models.Manager[Cutover]] = models.Manager()
+    objects: ClassVar[CutoverManager] = CutoverManager()
+    all_objects: ClassVar[models.Manager[Cutover]] = models.Manager()
 
     class Meta:
         ordering: ClassVar[list[str]] = ["planned_at", "pk"]
@@ -74,21 +74,21 @@ class Cutover(models.Model):
         return f"{self.get_direction_display()} cutover"
 
     @property
-    def covers(self) -> str:
-        """Its domains in words: all of them, or the first two and how many more."""
-        return self.dropped_of or named([str(domain) for domain in self.domains.all()])
+    def domain_summary(self) -> str:
+        """Its domains in comment: all of them, or the first two and how many more."""
+        return self.cancelled_domains or join_names([str(domain) for domain in self.domains.all()])
 
     @property
     def ends_at(self) -> datetime:
         return self.planned_at + timedelta(minutes=self.length_minutes)
 
-    def side_of_approver(self, user: User) -> str:
+    def approver_side(self, user: User) -> str:
         """The side that somebody is named to speak for here; empty for everybody else."""
         sides = {self.mimecast_approver_id: "mimecast", self.client_approver_id: "client"}
         return sides.get(user.pk, "")
 
 
-def named(names: Sequence[str], most: int = 3) -> str:
+def join_names(names: Sequence[str], most: int = 3) -> str:
     """A list of names as people say it: "a, b and c", or "a, b and 4 more"."""
     if len(names) > most:
         names = [*names[: most - 1], f"{len(names) - most + 1} more"]
@@ -100,8 +100,8 @@ class CutoverDomain(models.Model):
     """One domain of a cutover. The direction is the cutover's, so that the database can hold that
     no domain is in two cutovers of one direction."""
 
-    cutover = models.ForeignKey(Cutover, on_delete=models.CASCADE, related_name="chosen")
-    domain = models.ForeignKey(Domain, on_delete=models.CASCADE, related_name="chosen")
+    cutover = models.ForeignKey(Cutover, on_delete=models.CASCADE, related_name="cutover_domains")
+    domain = models.ForeignKey(Domain, on_delete=models.CASCADE, related_name="cutover_domains")
     direction = models.CharField(max_length=10, choices=Cutover.Direction)
 
     class Meta:
@@ -162,7 +162,7 @@ class CutoverSnapshot(models.Model):
 
     class Reason(models.TextChoices):
         OPENED = "opened", "The window opened"
-        ASKED = "asked", "Somebody asked"
+        REQUESTED = "requested", "Requested by a person"
 
     public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
     cutover = models.ForeignKey(Cutover, on_delete=models.CASCADE, related_name="snapshots")
@@ -195,7 +195,7 @@ class CutoverSnapshot(models.Model):
 
 
 class CutoverVote(models.Model):
-    """One approver's go or no-go for one window, in their words. Another vote is another row."""
+    """One approver's go or no-go for one window, in their comment. Another vote is another row."""
 
     cutover = models.ForeignKey(Cutover, on_delete=models.CASCADE, related_name="votes")
     window_start = models.DateTimeField()
@@ -203,11 +203,11 @@ class CutoverVote(models.Model):
     side = models.CharField(max_length=10, choices=Responsibility)
     by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
     is_go = models.BooleanField()
-    words = models.TextField(blank=True)
+    comment = models.TextField(blank=True)
     # Why to go in spite of what held the cutover back at that moment.
     accepted_risk = models.TextField(blank=True)
     # What did so, by the keys of the readiness's rows.
-    held_back = models.JSONField(default=list, blank=True)
+    blockers = models.JSONField(default=list, blank=True)
     voted_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
@@ -217,11 +217,11 @@ class CutoverVote(models.Model):
         return f"{'go' if self.is_go else 'no-go'} of {self.side}"
 
 
-class CutoverVerdict(models.Model):
+class CutoverDecision(models.Model):
     """Go or no-go for one window, with the readiness as it was at that moment. Written once."""
 
     public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
-    cutover = models.ForeignKey(Cutover, on_delete=models.CASCADE, related_name="verdicts")
+    cutover = models.ForeignKey(Cutover, on_delete=models.CASCADE, related_name="decisions")
     window_start = models.DateTimeField()
     round = models.PositiveIntegerField(default=1)
     is_go = models.BooleanField()
@@ -234,7 +234,7 @@ class CutoverVerdict(models.Model):
         ordering: ClassVar[list[str]] = ["-decided_at", "-pk"]
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(
-                fields=["cutover", "window_start", "round"], name="one_verdict_per_window"
+                fields=["cutover", "window_start", "round"], name="one_decision_per_window"
             )
         ]
 
@@ -242,41 +242,41 @@ class CutoverVerdict(models.Model):
         return f"{'go' if self.is_go else 'no-go'} for {self.window_start:%Y-%m-%d %H:%M}"
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        assert self._state.adding, "a verdict is never edited"
+        assert self._state.adding, "a decision is never edited"
         super().save(*args, **kwargs)
 
 
-class Rehearsal(models.Model):
+class DryRun(models.Model):
     """A run through a cutover's room with records that nobody has published. Written once."""
 
     public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
-    cutover = models.ForeignKey(Cutover, on_delete=models.CASCADE, related_name="rehearsals")
+    cutover = models.ForeignKey(Cutover, on_delete=models.CASCADE, related_name="dry_runs")
     # The window and the round that were rehearsed: the plan may have changed since.
     window_start = models.DateTimeField()
     round = models.PositiveIntegerField()
     by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
-    began_at = models.DateTimeField()
-    kept_at = models.DateTimeField(default=timezone.now)
+    started_at = models.DateTimeField()
+    saved_at = models.DateTimeField(default=timezone.now)
     records = models.TextField()
-    words = models.TextField(blank=True)
+    comment = models.TextField(blank=True)
     # Readiness, steps and findings as they would have been, as plain JSON.
     content = models.JSONField()
 
     class Meta:
-        ordering: ClassVar[list[str]] = ["-kept_at", "-pk"]
+        ordering: ClassVar[list[str]] = ["-saved_at", "-pk"]
 
     def __str__(self) -> str:
-        return f"rehearsal of {self.kept_at:%Y-%m-%d %H:%M}"
+        return f"dry run of {self.saved_at:%Y-%m-%d %H:%M}"
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        assert self._state.adding, "a rehearsal is never edited"
+        assert self._state.adding, "a dry run is never edited"
         super().save(*args, **kwargs)
 
     @property
-    def took_minutes(self) -> int:
-        return round((self.kept_at - self.began_at).total_seconds() / 60)
+    def duration_minutes(self) -> int:
+        return round((self.saved_at - self.started_at).total_seconds() / 60)
 
     @property
-    def held_back(self) -> int:
+    def blocking_count(self) -> int:
         rows = self.content.get("rows", [])
         return sum(row["verdict"] in ("fail", "unknown") for row in rows)

@@ -8,28 +8,30 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from onboarding.models.comments import Comment
 from onboarding.models.plans import Plan, Task
-from onboarding.models.talk import Comment
 from tenants.models import Domain, Tenant, User
 from tenants.public_ids import new_public_id
 
+LIFETIME_DAYS = (1, 7, 14, 30)
 
-class HandOff(models.Model):
+
+class ShareLink(models.Model):
     """A link for somebody without an account: what to publish for one task or one domain."""
 
     public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
-    plan = models.ForeignKey(Plan, on_delete=models.CASCADE, related_name="hand_offs")
+    plan = models.ForeignKey(Plan, on_delete=models.CASCADE, related_name="share_links")
     task = models.ForeignKey(
-        Task, on_delete=models.CASCADE, null=True, blank=True, related_name="hand_offs"
+        Task, on_delete=models.CASCADE, null=True, blank=True, related_name="share_links"
     )
     domain = models.ForeignKey(
-        Domain, on_delete=models.CASCADE, null=True, blank=True, related_name="hand_offs"
+        Domain, on_delete=models.CASCADE, null=True, blank=True, related_name="share_links"
     )
     # For whom, in the words of the person who made it.
     recipient = models.CharField(max_length=100)
     token_hash = models.CharField(max_length=64, unique=True, editable=False)
     created_by = models.ForeignKey(
-        User, on_delete=models.SET_NULL, null=True, related_name="hand_offs_made"
+        User, on_delete=models.SET_NULL, null=True, related_name="share_links_created"
     )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     expires_at = models.DateTimeField()
@@ -42,7 +44,7 @@ class HandOff(models.Model):
             models.CheckConstraint(
                 condition=Q(task__isnull=False, domain__isnull=True)
                 | Q(task__isnull=True, domain__isnull=False),
-                name="hand_off_has_one_subject",
+                name="share_link_has_one_subject",
             )
         ]
 

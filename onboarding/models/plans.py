@@ -18,24 +18,24 @@ class Responsibility(models.TextChoices):
     BOTH = "both", "Mimecast + Client"
 
 
-class TaskState(models.TextChoices):
+class TaskStatus(models.TextChoices):
     """Where a task stands; worked out from its facts by onboarding.states alone."""
 
     TODO = "todo", "To do"
     IN_PROGRESS = "in_progress", "In progress"
     WAITING = "waiting", "Waiting for the other side"
     BLOCKED = "blocked", "Blocked"
-    HALF = "half", "One side has confirmed"
-    CLAIMED = "claimed", "Said to be done, not proven yet"
-    BROKEN = "broken", "Was proven, no longer holds"
+    PARTLY_CONFIRMED = "partly_confirmed", "One side has confirmed"
+    AWAITING_VERIFICATION = "awaiting_verification", "Said to be done, not proven yet"
+    REGRESSED = "regressed", "Was proven, no longer holds"
     DONE = "done", "Done"
-    PROVEN = "proven", "Proven"
-    ACCEPTED = "accepted", "Accepted as it is"
+    VERIFIED = "verified", "Proven"
+    ACCEPTED_RISK = "accepted_risk", "Accepted as it is"
     DECLINED = "declined", "Declined"
     NOT_APPLICABLE = "not_applicable", "Not applicable"
 
 
-class Mark(models.TextChoices):
+class ManualStatus(models.TextChoices):
     """What a person says of a task beside done or not; a task bears one at most."""
 
     NONE = "", "None"
@@ -43,14 +43,19 @@ class Mark(models.TextChoices):
     WAITING = "waiting", "Waiting for the other side"
     BLOCKED = "blocked", "Blocked"
     DECLINED = "declined", "Declined"
-    ACCEPTED = "accepted", "Accepted as it is"
-    SET_ASIDE = "set_aside", "Set aside"
+    ACCEPTED_RISK = "accepted_risk", "Accepted as it is"
+    NOT_NEEDED = "not_needed", "Not needed"
 
 
 # The article's last item. Everything that applies comes before it.
 CLOSURE = "case-closure"
 # Nothing more is to be done, and nothing that depends on it has to wait.
-COMPLETE = (TaskState.DONE, TaskState.PROVEN, TaskState.ACCEPTED, TaskState.DECLINED)
+COMPLETE_STATUSES = (
+    TaskStatus.DONE,
+    TaskStatus.VERIFIED,
+    TaskStatus.ACCEPTED_RISK,
+    TaskStatus.DECLINED,
+)
 
 
 class PlanTemplate(models.Model):
@@ -61,7 +66,7 @@ class PlanTemplate(models.Model):
     # All that it says, in the shape of the template's file. Never altered: plans rest on it.
     content = models.JSONField(default=dict)
     # The version of the file it came in; none where people published it here.
-    builtin = models.PositiveIntegerField(null=True, blank=True, unique=True)
+    builtin_version = models.PositiveIntegerField(null=True, blank=True, unique=True)
     # What changed, in the words of whoever published it.
     note = models.TextField(blank=True)
     published_by = models.ForeignKey(
@@ -81,7 +86,7 @@ class Plan(models.Model):
     revision = models.PositiveIntegerField(default=0)
     tasks_total = models.PositiveIntegerField(default=0)
     tasks_complete = models.PositiveIntegerField(default=0)
-    tasks_broken = models.PositiveIntegerField(default=0)
+    tasks_regressed = models.PositiveIntegerField(default=0)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     def __str__(self) -> str:
@@ -100,7 +105,7 @@ class Phase(models.Model):
     summary = models.TextField(blank=True)
     tasks_total = models.PositiveIntegerField(default=0)
     tasks_complete = models.PositiveIntegerField(default=0)
-    tasks_broken = models.PositiveIntegerField(default=0)
+    tasks_regressed = models.PositiveIntegerField(default=0)
 
     class Meta:
         ordering: ClassVar[list[str]] = ["position"]
@@ -113,7 +118,7 @@ class Phase(models.Model):
 
 
 class Task(models.Model):
-    """One item of a plan. Facts are stored; `state` is kept from them so that lists can count."""
+    """One item of a plan. Facts are stored; `status` is kept from them so that lists can count."""
 
     public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
     plan = models.ForeignKey(Plan, on_delete=models.CASCADE, related_name="tasks")
@@ -123,7 +128,7 @@ class Task(models.Model):
     )
     key = models.CharField(max_length=60)
     # The tenant's own, beside the template's; or the template's once, and kept for what was done.
-    is_own = models.BooleanField(default=False)
+    is_custom = models.BooleanField(default=False)
     position = models.PositiveIntegerField()
     title = models.CharField(max_length=200)
     instructions = models.TextField(blank=True)
@@ -143,12 +148,12 @@ class Task(models.Model):
     is_hard_gate = models.BooleanField(default=False)
     # Only time completes it: days after the task of that key was done. Without a number of its own
     # they are those agreed for the inbound cutover.
-    waits_after = models.CharField(max_length=60, blank=True)
-    waits_days = models.PositiveIntegerField(null=True, blank=True)
+    wait_after = models.CharField(max_length=60, blank=True)
+    wait_days = models.PositiveIntegerField(null=True, blank=True)
 
     # Facts
     applies = models.BooleanField(default=True)
-    not_applicable_because = models.CharField(max_length=300, blank=True)
+    not_applicable_reason = models.CharField(max_length=300, blank=True)
     mimecast_confirmed_at = models.DateTimeField(null=True, blank=True)
     mimecast_confirmed_by = models.ForeignKey(
         User, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
@@ -157,57 +162,60 @@ class Task(models.Model):
     client_confirmed_by = models.ForeignKey(
         User, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
-    # While the task it waits after is done: since when, and until when it counts.
-    waits_since = models.DateTimeField(null=True, blank=True)
-    waits_until = models.DateTimeField(null=True, blank=True)
+    # While the task it waits after is done: since when, and until when it is_counted.
+    wait_started_at = models.DateTimeField(null=True, blank=True)
+    wait_ends_at = models.DateTimeField(null=True, blank=True)
     # What its checks have left to prove is beyond them, so that people's word completes it.
-    is_by_word = models.BooleanField(default=False)
-    proven_at = models.DateTimeField(null=True, blank=True)
-    broken_at = models.DateTimeField(null=True, blank=True)
-    mark = models.CharField(max_length=12, choices=Mark, default=Mark.NONE, blank=True)
-    mark_because = models.CharField(max_length=500, blank=True)
-    marked_at = models.DateTimeField(null=True, blank=True)
-    marked_by = models.ForeignKey(
+    confirmation_suffices = models.BooleanField(default=False)
+    verified_at = models.DateTimeField(null=True, blank=True)
+    regressed_at = models.DateTimeField(null=True, blank=True)
+    manual_status = models.CharField(
+        max_length=20, choices=ManualStatus, default=ManualStatus.NONE, blank=True
+    )
+    status_reason = models.CharField(max_length=500, blank=True)
+    status_set_at = models.DateTimeField(null=True, blank=True)
+    status_set_by = models.ForeignKey(
         User, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
     # The side that a waiting task waits for; until when an accepted one is accepted.
-    mark_side = models.CharField(max_length=10, choices=Responsibility, blank=True)
-    mark_until = models.DateTimeField(null=True, blank=True)
+    status_waiting_on = models.CharField(max_length=10, choices=Responsibility, blank=True)
+    accepted_until = models.DateTimeField(null=True, blank=True)
     # Working days from the plan's start or a planned cutover; a person may set the day instead.
     due_from = models.CharField(max_length=10, blank=True)
     due_working_days = models.IntegerField(default=0)
     due_on = models.DateField(null=True, blank=True)
-    is_due_by_hand = models.BooleanField(default=False)
-    baseline_due_on = models.DateField(null=True, blank=True)
+    is_due_date_manual = models.BooleanField(default=False)
+    original_due_on = models.DateField(null=True, blank=True)
     assignee = models.ForeignKey(
         User, on_delete=models.SET_NULL, null=True, blank=True, related_name="tasks"
     )
     # Whose turn it is and since when; empty while nobody can do anything.
-    turn = models.CharField(max_length=10, choices=Responsibility, blank=True)
-    turn_since = models.DateTimeField(null=True, blank=True)
+    waiting_on = models.CharField(max_length=10, choices=Responsibility, blank=True)
+    waiting_since = models.DateTimeField(null=True, blank=True)
     # When somebody was last told that it is their turn.
     reminded_at = models.DateTimeField(null=True, blank=True)
     # What the last person's act changed, so that a wrong tick can be taken back.
     undo = models.JSONField(null=True, blank=True)
 
-    state = models.CharField(max_length=20, choices=TaskState, default=TaskState.TODO)
-    state_since = models.DateTimeField(default=timezone.now)
+    status = models.CharField(max_length=24, choices=TaskStatus, default=TaskStatus.TODO)
+    status_changed_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
         ordering: ClassVar[list[str]] = ["position"]
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(fields=["plan", "key"], name="task_once_per_plan"),
             models.CheckConstraint(
-                condition=Q(proven_at__isnull=True) | Q(broken_at__isnull=True),
-                name="task_proven_or_broken",
+                condition=Q(verified_at__isnull=True) | Q(regressed_at__isnull=True),
+                name="task_verified_or_regressed",
             ),
             models.CheckConstraint(
-                condition=~Q(mark=Mark.ACCEPTED) | Q(mark_until__isnull=False),
-                name="task_accepted_for_a_time",
+                condition=~Q(manual_status=ManualStatus.ACCEPTED_RISK)
+                | Q(accepted_until__isnull=False),
+                name="task_accepted_risk_has_an_end",
             ),
         ]
         indexes: ClassVar[list[models.Index]] = [
-            models.Index(fields=["plan", "state"], name="task_plan_state")
+            models.Index(fields=["plan", "status"], name="task_plan_status")
         ]
 
     def __str__(self) -> str:
@@ -216,40 +224,40 @@ class Task(models.Model):
     @property
     def is_wait(self) -> bool:
         """Nobody can do it, say it or see it: time alone completes it."""
-        return bool(self.waits_after)
+        return bool(self.wait_after)
 
     @property
     def is_complete(self) -> bool:
-        return self.state in COMPLETE
+        return self.status in COMPLETE_STATUSES
 
     @property
-    def counts(self) -> bool:
-        """Whether progress counts it: optional tasks once they are done, declined ones never."""
-        if self.is_group or self.state in (TaskState.NOT_APPLICABLE, TaskState.DECLINED):
+    def is_counted(self) -> bool:
+        """Whether progress is_counted it: optional tasks once they are done, declined ones never."""
+        if self.is_group or self.status in (TaskStatus.NOT_APPLICABLE, TaskStatus.DECLINED):
             return False
         return self.applies and (self.is_complete or not self.is_optional)
 
     @property
-    def counts_as_open(self) -> bool:
+    def is_open_leaf(self) -> bool:
         """Something is still to be done here."""
-        settled = self.is_complete or self.state == TaskState.NOT_APPLICABLE
+        settled = self.is_complete or self.status == TaskStatus.NOT_APPLICABLE
         return self.applies and not self.is_group and not settled
 
     @property
-    def holds_up(self) -> bool:
+    def blocks_dependents(self) -> bool:
         """Whether tasks that depend on this one must still wait. An optional task makes nobody
         wait until somebody has begun it."""
-        if self.is_optional and self.state == TaskState.TODO:
+        if self.is_optional and self.status == TaskStatus.TODO:
             return False
-        return self.state != TaskState.NOT_APPLICABLE and not self.is_complete
+        return self.status != TaskStatus.NOT_APPLICABLE and not self.is_complete
 
 
-class DomainPart(models.Model):
+class DomainProgress(models.Model):
     """One domain's part of a task that is per domain: what each side said, or why it is exempt."""
 
     public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
-    task = models.ForeignKey(Task, on_delete=models.CASCADE, related_name="parts")
-    domain = models.ForeignKey(Domain, on_delete=models.CASCADE, related_name="parts")
+    task = models.ForeignKey(Task, on_delete=models.CASCADE, related_name="domain_progress")
+    domain = models.ForeignKey(Domain, on_delete=models.CASCADE, related_name="task_progress")
     mimecast_confirmed_at = models.DateTimeField(null=True, blank=True)
     mimecast_confirmed_by = models.ForeignKey(
         User, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
@@ -258,7 +266,7 @@ class DomainPart(models.Model):
     client_confirmed_by = models.ForeignKey(
         User, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
-    exempt_because = models.CharField(max_length=300, blank=True)
+    exempt_reason = models.CharField(max_length=300, blank=True)
     exempted_at = models.DateTimeField(null=True, blank=True)
     exempted_by = models.ForeignKey(
         User, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
@@ -266,9 +274,11 @@ class DomainPart(models.Model):
 
     class Meta:
         constraints: ClassVar[list[models.BaseConstraint]] = [
-            models.UniqueConstraint(fields=["task", "domain"], name="one_part_per_task_and_domain"),
+            models.UniqueConstraint(
+                fields=["task", "domain"], name="one_progress_per_task_and_domain"
+            ),
             models.CheckConstraint(
-                condition=Q(exempted_at__isnull=True) | ~Q(exempt_because=""),
+                condition=Q(exempted_at__isnull=True) | ~Q(exempt_reason=""),
                 name="exempt_for_a_reason",
             ),
         ]

@@ -20,18 +20,18 @@ class Reminder(models.Model):
     recipient = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
     tasks = models.ManyToManyField(Task, related_name="reminders")
     # Nobody where the product reminds by itself.
-    asked_by = models.ForeignKey(
+    requested_by = models.ForeignKey(
         User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
-    asked_at = models.DateTimeField(default=timezone.now, editable=False)
+    requested_at = models.DateTimeField(default=timezone.now, editable=False)
     # Where its links lead.
-    site = models.CharField(max_length=200, blank=True)
+    site_url = models.CharField(max_length=200, blank=True)
     sent_at = models.DateTimeField(null=True, blank=True)
     # Every step had moved on before the mail could go.
-    dropped_at = models.DateTimeField(null=True, blank=True)
+    cancelled_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
-        ordering: ClassVar[list[str]] = ["-asked_at", "-pk"]
+        ordering: ClassVar[list[str]] = ["-requested_at", "-pk"]
 
     def __str__(self) -> str:
         return f"reminder to {self.recipient}"

@@ -15,22 +15,22 @@ from tenants.models import User
 class TemplateDraft(models.Model):
     """What the next version is to say. There is one at a time, and everybody works on it."""
 
-    slot = models.PositiveSmallIntegerField(default=1, unique=True, editable=False)
+    singleton = models.PositiveSmallIntegerField(default=1, unique=True, editable=False)
     # The version it was begun from.
     base = models.ForeignKey(PlanTemplate, on_delete=models.PROTECT, related_name="+")
     content = models.JSONField()
     # Keys of steps that were removed from it: another step never gets one of them.
-    retired = models.JSONField(default=list)
+    removed_keys = models.JSONField(default=list)
     # Counts every change: whoever publishes after looking at an older one is told.
     revision = models.PositiveIntegerField(default=0)
-    begun_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
-    begun_at = models.DateTimeField(default=timezone.now)
+    created_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now)
     changed_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
     changed_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
         constraints: ClassVar[list[models.BaseConstraint]] = [
-            models.CheckConstraint(condition=Q(slot=1), name="one_template_draft")
+            models.CheckConstraint(condition=Q(singleton=1), name="one_template_draft")
         ]
 
     def __str__(self) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from checks.engine.outcomes import Kind, Verdict
+from checks.engine.outcomes import CheckKind, Verdict
+from checks.expectations import PURPOSE_BY_KIND
 from checks.models import Check
-from checks.subjects import PURPOSE_OF_KIND
 from onboarding.models import Task
 from tenants.models import DirectoryMethod, Domain, Host, Platform, Tenant
 
@@ -26,26 +26,28 @@ _ONLY_FROM_ALLOWED_VANTAGES = {
 
 
 @dataclass(frozen=True)
-class Subject:
+class ProofSubject:
     """One thing a task must hold for, and the check that watches it (None: cannot be asked yet)."""
 
-    kind: Kind
+    kind: CheckKind
     name: str
     check: Check | None
     # Nobody has to show a message where people's word was always enough (see docs/architecture.md).
-    is_word_enough: bool = False
+    confirmation_suffices: bool = False
 
     @property
     def settled(self) -> Verdict | None:
-        return self.check.standing.verdict if self.check is not None else None
+        return self.check.settled.verdict if self.check is not None else None
 
     @property
-    def is_proven(self) -> bool:
-        return self.settled is not None and self.settled.is_yes
+    def is_verified(self) -> bool:
+        return self.settled is not None and self.settled.is_passing
 
     @property
-    def is_beyond_us(self) -> bool:
-        if self.settled is Verdict.NOT_APPLICABLE or (self.settled is None and self.is_word_enough):
+    def is_unverifiable(self) -> bool:
+        if self.settled is Verdict.NOT_APPLICABLE or (
+            self.settled is None and self.confirmation_suffices
+        ):
             return True
         latest = self.check.latest if self.check is not None else None
         if self.settled is not None or latest is None:
@@ -54,28 +56,28 @@ class Subject:
 
 
 @dataclass(frozen=True)
-class Evidence:
+class TaskEvidence:
     """All that a task's proof rests on."""
 
-    subjects: tuple[Subject, ...]
+    subjects: tuple[ProofSubject, ...]
     # A kind that the task needs and that has no subject recorded at all.
-    missing: tuple[Kind, ...] = ()
+    missing: tuple[CheckKind, ...] = ()
 
     @property
-    def proves(self) -> bool:
+    def is_verified(self) -> bool:
         """Every subject that the question applies to has settled on yes, and there is one."""
         counted = [s for s in self.subjects if s.settled is not Verdict.NOT_APPLICABLE]
-        return bool(counted) and not self.missing and all(s.is_proven for s in counted)
+        return bool(counted) and not self.missing and all(s.is_verified for s in counted)
 
     @property
-    def is_beyond_us(self) -> bool:
+    def is_unverifiable(self) -> bool:
         """What is left cannot be proved by any look from here: the question does not apply, or the
         port answers Mimecast alone, as it should. Then people's word completes the task."""
-        left = [subject for subject in self.subjects if not subject.is_proven]
-        return bool(left) and not self.missing and all(s.is_beyond_us for s in left)
+        left = [subject for subject in self.subjects if not subject.is_verified]
+        return bool(left) and not self.missing and all(s.is_unverifiable for s in left)
 
     @property
-    def failing(self) -> tuple[Subject, ...]:
+    def failing(self) -> tuple[ProofSubject, ...]:
         return tuple(s for s in self.subjects if s.settled is Verdict.FAIL)
 
     @property
@@ -84,13 +86,13 @@ class Evidence:
         return bool(self.missing) or any(s.settled is None for s in self.subjects)
 
 
-def needed_kinds(kinds: Iterable[str], tenant: Tenant) -> list[Kind]:
+def needed_kinds(kinds: Iterable[str], tenant: Tenant) -> list[CheckKind]:
     """The kinds of a task that this tenant's profile calls for."""
-    wanted = [Kind(kind) for kind in kinds]
+    wanted = [CheckKind(kind) for kind in kinds]
     if tenant.directory_method != DirectoryMethod.LDAP:
-        wanted = [kind for kind in wanted if kind is not Kind.LDAPS]
+        wanted = [kind for kind in wanted if kind is not CheckKind.LDAPS]
     if tenant.platform not in _OWN_MAIL_HOSTS:
-        wanted = [kind for kind in wanted if kind is not Kind.SMTP]
+        wanted = [kind for kind in wanted if kind is not CheckKind.SMTP]
     return wanted
 
 
@@ -102,45 +104,45 @@ def evidence_for(
     domains: Sequence[Domain],
     hosts: Sequence[Host],
     kinds: Iterable[str] | None = None,
-) -> Evidence:
+) -> TaskEvidence:
     """The subjects of `kinds` (by default those that prove the task) and their checks.
 
     `domains` are those that the task is to be done for; a domain exempt from it is none of them.
     """
     by_subject = {(c.kind, c.domain_id, c.host_id): c for c in checks if c.is_active}
-    subjects: list[Subject] = []
-    missing: list[Kind] = []
+    subjects: list[ProofSubject] = []
+    missing: list[CheckKind] = []
     for kind in needed_kinds(task.check_kinds if kinds is None else kinds, tenant):
         of_kind = list(_subjects(kind, task, by_subject, domains, hosts))
         subjects += of_kind
         if not of_kind:
             missing.append(kind)
-    return Evidence(tuple(subjects), tuple(missing))
+    return TaskEvidence(tuple(subjects), tuple(missing))
 
 
 _Key = tuple[str, int | None, int | None]
 
 
 def _subjects(
-    kind: Kind,
+    kind: CheckKind,
     task: Task,
     by_subject: dict[_Key, Check],
     domains: Sequence[Domain],
     hosts: Sequence[Host],
-) -> Iterable[Subject]:
-    purpose = PURPOSE_OF_KIND.get(kind)
+) -> Iterable[ProofSubject]:
+    purpose = PURPOSE_BY_KIND.get(kind)
     if purpose is not None:
         for host in hosts:
             if host.purpose == purpose:
-                yield Subject(kind, str(host), by_subject.get((kind.value, None, host.pk)))
+                yield ProofSubject(kind, str(host), by_subject.get((kind.value, None, host.pk)))
         return
     for domain in domains:
         if domain.role in task.domain_roles:
             check = by_subject.get((kind.value, domain.pk, None))
-            yield Subject(kind, str(domain), check, _is_word_enough(kind, task, check))
+            yield ProofSubject(kind, str(domain), check, _confirmation_suffices(kind, task, check))
 
 
-def _is_word_enough(kind: Kind, task: Task, check: Check | None) -> bool:
+def _confirmation_suffices(kind: CheckKind, task: Task, check: Check | None) -> bool:
     """A message has to be shown where going ahead wrongly can lose mail, for each domain that a
     selector on record says Mimecast signs for. Elsewhere it may be."""
-    return kind is Kind.MESSAGE and (check is None or not task.is_hard_gate)
+    return kind is CheckKind.MESSAGE and (check is None or not task.is_hard_gate)

@@ -1,9 +1,9 @@
-// Keeps an open page true: asks for the plan's revision and, when it grew, lets htmx fetch the
-// page's fragment again. Open rows stay open, focus stays, and what changed is said aloud.
+// Keeps an open page true: polls the plan's revision and, when it grew, lets htmx fetch the
+// page's fragment again. Open rows stay open, focus stays, and changes are announced.
 
-const EVERY = 1000;
-const SLOWEST = 15000;
-const RELOAD = "gangway:moved";
+const POLL_MS = 1000;
+const LONGEST_POLL_MS = 15000;
+const UPDATED = "gangway:updated";
 
 let failures = 0;
 let timer = 0;
@@ -12,30 +12,30 @@ let before = null;
 const fragment = () => document.querySelector("[data-live-url]");
 const connection = () => document.getElementById("connection");
 
-function plan(delay) {
+function schedule(delay) {
   clearTimeout(timer);
-  if (fragment() && !document.hidden) timer = setTimeout(look, delay);
+  if (fragment() && !document.hidden) timer = setTimeout(poll, delay);
 }
 
-async function look() {
+async function poll() {
   const live = fragment();
   if (!live) return;
   try {
-    const answer = await fetch(live.dataset.liveUrl, { cache: "no-store", redirect: "error" });
-    if (!answer.ok) throw new Error(`answered ${answer.status}`);
-    const revision = await answer.text();
-    mend();
+    const response = await fetch(live.dataset.liveUrl, { cache: "no-store", redirect: "error" });
+    if (!response.ok) throw new Error(`answered ${response.status}`);
+    const revision = await response.text();
+    showConnected();
     if (revision !== live.dataset.liveRevision && !isTypedIn(live)) {
-      document.body.dispatchEvent(new CustomEvent(RELOAD));
+      document.body.dispatchEvent(new CustomEvent(UPDATED));
     }
   } catch {
     failures += 1;
     connection().hidden = failures < 2;
   }
-  plan(Math.min(EVERY * 2 ** failures, SLOWEST));
+  schedule(Math.min(POLL_MS * 2 ** failures, LONGEST_POLL_MS));
 }
 
-function mend() {
+function showConnected() {
   failures = 0;
   connection().hidden = true;
 }
@@ -49,9 +49,9 @@ function isTypedIn(live) {
 function snapshot(live) {
   return {
     open: [...live.querySelectorAll("details[open][id]")].map((row) => row.id),
-    said: new Map([...live.querySelectorAll("[data-said]")].map((e) => [e.id, e.dataset.said])),
+    labels: new Map([...live.querySelectorAll("[data-label]")].map((e) => [e.id, e.dataset.label])),
     focus: live.contains(document.activeElement) ? pathTo(document.activeElement, live) : "",
-    typed: new Map(fields(live).filter((f) => f.value !== given(f)).map((f) => [f.id, f.value])),
+    typed: new Map(fields(live).filter((f) => f.value !== initialValue(f)).map((f) => [f.id, f.value])),
   };
 }
 
@@ -59,7 +59,7 @@ const TYPED =
   "select[id], textarea[id], input[id]:is([type=text], [type=tel], [type=number], [type=date])";
 const fields = (live) => [...live.querySelectorAll(TYPED)];
 const chosen = (options) => options.find((option) => option.defaultSelected) ?? options[0];
-const given = (field) => field.defaultValue ?? chosen([...field.options])?.value;
+const initialValue = (field) => field.defaultValue ?? chosen([...field.options])?.value;
 
 // The nearest element with an id, and which of its focusable descendants has the focus.
 function pathTo(element, live) {
@@ -75,9 +75,9 @@ function restore(live) {
   const owner = before.focus && document.getElementById(before.focus.id);
   const target = owner && (owner.querySelectorAll("a, button, summary")[before.focus.place] ?? owner);
   if (target && !target.contains(document.activeElement)) target.focus({ preventScroll: true });
-  const news = [...live.querySelectorAll("[data-said]")]
-    .filter((e) => before.said.has(e.id) && before.said.get(e.id) !== e.dataset.said)
-    .map((e) => e.dataset.said);
+  const news = [...live.querySelectorAll("[data-label]")]
+    .filter((e) => before.labels.has(e.id) && before.labels.get(e.id) !== e.dataset.label)
+    .map((e) => e.dataset.label);
   if (news.length) document.getElementById("announcer").textContent = news.slice(0, 3).join(". ");
 }
 
@@ -86,7 +86,7 @@ document.addEventListener("htmx:beforeSwap", (event) => {
   if (!target?.matches?.("[data-live-url]")) return;
   before = snapshot(target);
   // What a form sent is not typed once more; only a page that moves by itself keeps it.
-  if (event.detail.requestConfig?.triggeringEvent?.type !== RELOAD) before.typed.clear();
+  if (event.detail.requestConfig?.triggeringEvent?.type !== UPDATED) before.typed.clear();
 });
 // Not earlier: while it settles, htmx gives every attribute (open, too) back as it was sent.
 document.addEventListener("htmx:afterSettle", () => {
@@ -95,6 +95,6 @@ document.addEventListener("htmx:afterSettle", () => {
     before = null;
   }
 });
-document.addEventListener("visibilitychange", () => plan(0));
-addEventListener("online", () => plan(0));
-plan(EVERY);
+document.addEventListener("visibilitychange", () => schedule(0));
+addEventListener("online", () => schedule(0));
+schedule(POLL_MS);

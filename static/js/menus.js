@@ -8,10 +8,10 @@ function closeMenus(except) {
 
 document.addEventListener("click", (event) => {
   closeMenus(event.target.closest("[data-menu]"));
-  const opener = event.target.closest("[data-opens]");
+  const opener = event.target.closest("[data-dialog]");
   if (opener) {
     closeMenus();
-    document.getElementById(opener.dataset.opens).showModal();
+    document.getElementById(opener.dataset.dialog).showModal();
   }
 });
 

@@ -4,36 +4,36 @@ document.addEventListener("submit", async (event) => {
   const form = event.target.closest("[data-passkey]");
   if (!form || form.elements.credential.value) return;
   event.preventDefault();
-  say(form, "");
+  showError(form, "");
   try {
-    const credential = await ask(form);
+    const credential = await requestCredential(form);
     form.elements.credential.value = JSON.stringify(credential.toJSON());
     form.submit();
   } catch (error) {
-    say(form, reason(error));
+    showError(form, reason(error));
   }
 });
 
-async function ask(form) {
+async function requestCredential(form) {
   const { publicKey } = await options(form);
   if (form.dataset.passkey === "get") {
-    const asked = PublicKeyCredential.parseRequestOptionsFromJSON(publicKey);
-    return navigator.credentials.get({ publicKey: asked });
+    const request = PublicKeyCredential.parseRequestOptionsFromJSON(publicKey);
+    return navigator.credentials.get({ publicKey: request });
   }
   const selection = publicKey.authenticatorSelection ?? {};
-  const alone = form.elements.passwordless?.checked ?? false;
-  selection.residentKey = alone ? "required" : "discouraged";
-  selection.requireResidentKey = alone;
-  if (alone) selection.userVerification = "required";
-  const wanted = { ...publicKey, authenticatorSelection: selection };
-  const made = PublicKeyCredential.parseCreationOptionsFromJSON(wanted);
-  return navigator.credentials.create({ publicKey: made });
+  const isPasswordless = form.elements.passwordless?.checked ?? false;
+  selection.residentKey = isPasswordless ? "required" : "discouraged";
+  selection.requireResidentKey = isPasswordless;
+  if (isPasswordless) selection.userVerification = "required";
+  const creationOptions = { ...publicKey, authenticatorSelection: selection };
+  const creation = PublicKeyCredential.parseCreationOptionsFromJSON(creationOptions);
+  return navigator.credentials.create({ publicKey: creation });
 }
 
 async function options(form) {
-  const held = document.getElementById(form.dataset.options);
-  if (held) return JSON.parse(held.textContent);
-  const answer = await fetch(form.dataset.optionsFrom, { headers: { Accept: "application/json" } });
+  const embedded = document.getElementById(form.dataset.options);
+  if (embedded) return JSON.parse(embedded.textContent);
+  const answer = await fetch(form.dataset.optionsUrl, { headers: { Accept: "application/json" } });
   if (!answer.ok) throw new Error(`the server answered ${answer.status}`);
   return (await answer.json()).request_options;
 }
@@ -47,8 +47,8 @@ function reason(error) {
   return "The passkey did not work. Try again, or use another way.";
 }
 
-function say(form, text) {
-  const place = form.querySelector("[role=alert]");
-  place.textContent = text;
-  place.hidden = !text;
+function showError(form, text) {
+  const alert = form.querySelector("[role=alert]");
+  alert.textContent = text;
+  alert.hidden = !text;
 }

@@ -1,7 +1,7 @@
 // "Add another" row of a form set: the empty form from its template, with the next number.
 
 document.addEventListener("click", (event) => {
-  const button = event.target.closest("[data-adds-row]");
+  const button = event.target.closest("[data-add-row]");
   if (!button) return;
   const set = button.closest("[data-rows]");
   const total = set.querySelector("input[name$=-TOTAL_FORMS]");

@@ -1,13 +1,13 @@
 // Single-key shortcuts, which the reader can switch off (WCAG 2.1.4). An element says its key itself
 // by data-key: fields and buttons get the focus, links are followed. Rows are walked by j and k.
 
-const KEPT = "gangway.shortcuts";
+const STORAGE_KEY = "gangway.shortcuts";
 const ROWS = "details.task > summary, [data-row]";
 const dialog = document.getElementById("shortcuts");
 const box = document.getElementById("shortcuts-on");
 
-box.checked = localStorage.getItem(KEPT) !== "off";
-box.addEventListener("change", () => localStorage.setItem(KEPT, box.checked ? "on" : "off"));
+box.checked = localStorage.getItem(STORAGE_KEY) !== "off";
+box.addEventListener("change", () => localStorage.setItem(STORAGE_KEY, box.checked ? "on" : "off"));
 
 const task = () => document.activeElement.closest("details.task");
 
@@ -20,21 +20,21 @@ function move(step) {
   rows[next].focus();
 }
 
-function choose() {
+function toggleSelection() {
   const row = document.activeElement;
   if (row.matches("input[type=checkbox][data-row]")) row.click();
 }
 
-const ACTS = {
+const ACTIONS = {
   "/": () => document.getElementById("search")?.focus(),
   "?": () => dialog.showModal(),
   j: () => move(1),
   k: () => move(-1),
-  x: choose,
+  x: toggleSelection,
 };
 
 // In the task one stands in if it has such a thing, else on the page outside all tasks.
-function keyed(key) {
+function elementAction(key) {
   const those = [...document.querySelectorAll(`[data-key="${CSS.escape(key)}"]`)];
   const inside = task() && those.find((element) => task().contains(element));
   const found = inside || those.find((element) => !element.closest("details.task"));
@@ -54,22 +54,22 @@ function tab(key) {
 }
 
 // From the search box the arrows lead along what was found, and back.
-function follow(event) {
+function moveThroughResults(event) {
   const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
   const search = step && event.target.closest("[data-search]");
   if (!search) return;
-  const places = [document.getElementById("search"), ...search.querySelectorAll("[data-found]")];
+  const places = [document.getElementById("search"), ...search.querySelectorAll("[data-result]")];
   const next = places[places.indexOf(event.target) + step];
   event.preventDefault();
   next?.focus();
 }
 
-document.addEventListener("keydown", follow);
+document.addEventListener("keydown", moveThroughResults);
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || !box.checked || dialog.open) return;
   if (event.target.closest("input:not([type=checkbox]), select, textarea, [contenteditable]")) return;
-  const act = ACTS[event.key] ?? keyed(event.key) ?? tab(event.key);
-  if (!act) return;
+  const action = ACTIONS[event.key] ?? elementAction(event.key) ?? tab(event.key);
+  if (!action) return;
   event.preventDefault();
-  act();
+  action();
 });

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from checks.engine import asking
-from checks.engine.batch import look_all
-from checks.engine.channels import Channels
-from checks.engine.network import Endpoint
+from checks.engine.batch import run_all
+from checks.engine.dns import query_pool
+from checks.engine.dns.network import Endpoint
+from checks.engine.dns.udp_sockets import UdpSockets
+from checks.engine.dns.wire import DnsQuestion, encode_query
 from checks.engine.outcomes import Outcome, Verdict
-from checks.engine.wire import Question, query
 from tests.bench.world import RESOLVER, World
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -69,7 +69,7 @@ def engine(world: World) -> Measured:
 
 def _look(world: World) -> list[Outcome]:
     return asyncio.run(
-        look_all(
+        run_all(
             world.looks,
             network=world.network,
             budget_seconds=BUDGET_SECONDS,
@@ -78,19 +78,19 @@ def _look(world: World) -> list[Outcome]:
     )
 
 
-Sent = tuple[Endpoint, Question, bool]
+Sent = tuple[Endpoint, DnsQuestion, bool]
 
 
 def questions_of(world: World) -> list[Sent]:
     """The questions the engine asks, in its order; a pass of its own, so that timing is clean."""
     sent: list[Sent] = []
 
-    class Recording(Channels):
-        def send(self, asked: Question, endpoint: Endpoint, **kwargs: Any) -> Any:
-            sent.append((endpoint, asked, kwargs["recursion"]))
-            return super().send(asked, endpoint, **kwargs)
+    class Recording(UdpSockets):
+        def send(self, question: DnsQuestion, endpoint: Endpoint, **kwargs: Any) -> Any:
+            sent.append((endpoint, question, kwargs["recursion"]))
+            return super().send(question, endpoint, **kwargs)
 
-    with mock.patch.object(asking, "Channels", Recording):
+    with mock.patch.object(query_pool, "UdpSockets", Recording):
         _look(world)
     return sent
 
@@ -111,8 +111,8 @@ async def _send_all(sent: Sequence[Sent]) -> None:
 
 
 async def _ask_in_turn(lines: dict[Endpoint, _Line], waiting: Iterator[Sent]) -> None:
-    for endpoint, asked, recursion in waiting:
-        await lines[endpoint].ask(asked, recursion=recursion)
+    for endpoint, question, recursion in waiting:
+        await lines[endpoint].ask(question, recursion=recursion)
 
 
 class _Line:
@@ -127,10 +127,10 @@ class _Line:
         self._next = 0
         self._loop.add_reader(self._socket.fileno(), self._receive)
 
-    async def ask(self, asked: Question, *, recursion: bool) -> None:
+    async def ask(self, question: DnsQuestion, *, recursion: bool) -> None:
         self._next = (self._next + 1) & 0xFFFF
         reply = self._waiting[self._next] = self._loop.create_future()
-        self._socket.send(query(asked, self._next, recursion=recursion))
+        self._socket.send(encode_query(question, self._next, recursion=recursion))
         await reply
 
     def _receive(self) -> None:

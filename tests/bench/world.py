@@ -23,14 +23,14 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from checks.engine.batch import Look
-from checks.engine.expectations import RegionFacts, Selector
-from checks.engine.network import Network
-from checks.engine.outcomes import Kind
+from checks.engine.batch import CheckRequest
+from checks.engine.dns.network import Network
+from checks.engine.expected_values import DkimSelector, RegionFacts
+from checks.engine.outcomes import CheckKind
 
 RESOLVER, SERVERS = "127.53.0.10", ("127.53.0.1", "127.53.0.2")
-KINDS = (Kind.SPF, Kind.MX, Kind.MX_TTL, Kind.DMARC, Kind.DKIM)
-SELECTOR = Selector("mimecast20261101")
+KINDS = (CheckKind.SPF, CheckKind.MX, CheckKind.MX_TTL, CheckKind.DMARC, CheckKind.DKIM)
+SELECTOR = DkimSelector("mimecast20261101")
 REGION = RegionFacts(
     id="bench",
     name="Bench",
@@ -73,9 +73,9 @@ class World:
         )
 
     @property
-    def looks(self) -> list[Look]:
+    def looks(self) -> list[CheckRequest]:
         return [
-            Look(kind, domain, region=REGION, selectors=(SELECTOR,))
+            CheckRequest(kind, domain, region=REGION, selectors=(SELECTOR,))
             for domain in self.domains
             for kind in KINDS
         ]

@@ -79,7 +79,7 @@ def test_a_passkey_signs_in_by_itself(
 
     expect(page.get_by_label("Account: Con Sultant")).to_be_visible()
     line = ActivityLine.objects.order_by("-pk")[0]
-    assert (line.act, line.params) == ("signed-in", {"methods": ["webauthn"]})
+    assert (line.action, line.params) == ("signed-in", {"methods": ["webauthn"]})
     assert complaints == []
 
 

@@ -11,11 +11,11 @@ from django.utils import timezone
 from playwright.sync_api import Page, expect
 
 from onboarding.models import Responsibility, Task
-from onboarding.plans.task_acts import confirm_task
+from onboarding.plans.services import confirm_task
 from tenants.models import Tenant, User
 from tests.browser.conftest import Complaints, OpenPage
-from tests.cast import task_of
 from tests.cutovers import cutover_of
+from tests.factories import task_of
 
 KEY = "end-user-asset-library"
 
@@ -138,7 +138,7 @@ def test_what_was_found_is_reached_by_keys_alone(
 
     page.keyboard.press("/")
     page.keyboard.type("ownership txt")
-    expect(page.locator("#search-found a")).to_have_count(1)
+    expect(page.locator("#search-results a")).to_have_count(1)
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
 
@@ -153,7 +153,7 @@ def test_many_steps_are_chosen_dated_and_sent_off_by_keys_alone(
     _settle(page)
 
     page.keyboard.press("5")  # Dates, while no cutover is planned
-    page.wait_for_url("**/dates/")
+    page.wait_for_url("**/schedule/")
     _settle(page)
     for key in ("j", "x", "j", "j", "x", "d"):
         page.keyboard.press(key)
@@ -222,7 +222,7 @@ def test_another_row_takes_the_next_number(
 def test_a_step_is_confirmed_without_script(
     browser: Any, live_server: Any, open_page: OpenPage, tenant: Tenant, owner: User
 ) -> None:
-    signed_in = open_page(owner, reverse("onboarding:steps", args=[tenant.public_id]))
+    signed_in = open_page(owner, reverse("onboarding:my-tasks", args=[tenant.public_id]))
     cookies = signed_in.context.cookies()
     context = browser.new_context(java_script_enabled=False, base_url=live_server.url)
     context.add_cookies(cookies)

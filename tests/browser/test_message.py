@@ -10,18 +10,18 @@ import pytest
 from django.urls import reverse
 from playwright.sync_api import Page, expect
 
-from checks import looks
-from checks.engine import message
-from checks.engine.batch import Look
+from checks import runs
+from checks.engine.batch import CheckRequest
+from checks.engine.mail import message
 from checks.engine.outcomes import Outcome
-from checks.lab.messages import SELECTOR, arriving_message, publish_key
+from checks.lab.signed_messages import SELECTOR, arriving_message, publish_key
 from checks.lab.zones import Lab
-from onboarding.services import follow_profile
+from onboarding.plan_templates.plan_creation import apply_profile
 from tenants.models import Tenant, User
 from tests.browser.conftest import Complaints, OpenPage, violations
-from tests.cast import MakeTenant
-from tests.checks.engine.zone_lookup import ZoneLookup
-from tests.checks.lab.test_messages import zones_as_text
+from tests.checks.engine.dns.zone_lookup import ZoneLookup
+from tests.checks.lab.test_signed_messages import zones_as_text
+from tests.factories import MakeTenant
 
 
 @pytest.fixture
@@ -30,14 +30,14 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
     lab = Lab(tmp_path)
     publish_key(lab, "tailspin.test")
 
-    async def look_all(asked: list[Look], **_: Any) -> list[Outcome]:
+    async def run_all(asked: list[CheckRequest], **_: Any) -> list[Outcome]:
         lookup = ZoneLookup(zones_as_text(lab))
         return [
             await message.inspect(each.domain, each.selectors, each.region, each.message, lookup)
             for each in asked
         ]
 
-    monkeypatch.setattr(looks, "look_all", look_all)
+    monkeypatch.setattr(runs, "run_all", run_all)
     return lab
 
 
@@ -49,7 +49,7 @@ def tailspin(make_tenant: MakeTenant) -> Tenant:
         region_overrides={"spf_include": "us._netblocks.mimecast.test"},
     )
     tenant.domains.update(dkim_selectors=SELECTOR)
-    follow_profile(tenant)
+    apply_profile(tenant)
     return tenant
 
 
@@ -71,7 +71,7 @@ def test_a_pasted_message_ticks_the_outbound_cutover(
     source = arriving_message(lab, "tailspin.test", "us", at=datetime.now(UTC)).decode()
 
     page.get_by_label("The message’s source").fill(source)
-    page.get_by_role("button", name="Look at this message").click()
+    page.get_by_role("button", name="CheckRequest at this message").click()
 
     expect(page.locator("#message-title")).to_have_text("It left through Mimecast, signed")
     expect(page.locator("tr[data-fact][data-verdict=pass]")).to_have_count(5)
@@ -91,7 +91,7 @@ def test_an_uploaded_message_that_was_edited_proves_nothing(
     file.write_bytes(content.replace(b"From: Ann", b"From: Eve"))
 
     page.get_by_label("Or the message as a file").set_input_files(file)
-    page.get_by_role("button", name="Look at this message").click()
+    page.get_by_role("button", name="CheckRequest at this message").click()
 
     expect(page.locator("#message-title")).to_have_text("It proves nothing")
     assert violations(page) == []

@@ -10,16 +10,16 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from checks.engine.outcomes import Finding, Kind, Outcome, Verdict
+from checks.engine.outcomes import CheckKind, Finding, Outcome, Verdict
 from checks.models import Check
 from checks.services import record_run
+from onboarding.lifecycle.tenants import HostEntry
 from onboarding.models import Cutover
-from onboarding.plans.own_tasks import Wording, add_task
-from onboarding.plans.task_acts import confirm_task
-from onboarding.services import HostEntry
+from onboarding.plans.custom_tasks import CustomTaskContent, add_task
+from onboarding.plans.services import confirm_task
 from tenants.models import Membership, Tenant, User
 from tests.browser.conftest import Complaints, OpenPage, violations
-from tests.cast import MakeTenant, task_of
+from tests.factories import MakeTenant, task_of
 
 PAGES = [
     ("nobody", "account_login"),
@@ -30,13 +30,13 @@ PAGES = [
     ("consultant", "onboarding:domains"),
     ("consultant", "onboarding:activity"),
     ("consultant", "onboarding:profile-edit"),
-    ("client", "onboarding:steps"),
+    ("client", "onboarding:my-tasks"),
     ("client", "onboarding:plan-show"),
     ("client", "onboarding:domains"),
     ("manager", "onboarding:dashboard"),
     ("manager", "onboarding:tenant-list"),
 ]
-TENANT_PAGES = {"plan-show", "domains", "activity", "profile-edit", "steps"}
+TENANT_PAGES = {"plan-show", "domains", "activity", "profile-edit", "my-tasks"}
 SERVERS = [
     {
         "name": f"ns{number}.a-rather-long-name-of-a-server.test",
@@ -67,7 +67,7 @@ def shown(make_tenant: MakeTenant, consultant: User) -> Tenant:
     for check in Check.objects.filter(tenant=tenant):
         _look(check)
     # Without a place to break it at, as people paste them.
-    long = Wording("onboarding-review", "W" * 200, responsibility="client")
+    long = CustomTaskContent("onboarding-review", "W" * 200, responsibility="client")
     add_task(tenant.plan, long, by=consultant)
     confirm_task(task_of(tenant, "spf-update"), by=client, side="client")
     confirm_task(task_of(tenant, "mail-flow-infrastructure"), by=consultant, side="mimecast")
@@ -77,20 +77,20 @@ def shown(make_tenant: MakeTenant, consultant: User) -> Tenant:
 def _look(check: Check) -> None:
     evidence: dict[str, Any] = {"servers": SERVERS, "record": SERVERS[0]["values"]}
     said = {
-        Kind.OWNERSHIP: (Verdict.PASS, ()),
-        Kind.SPF: (Verdict.FAIL, (Finding("spf.several-records", {"count": 2}),)),
-        Kind.MX_TTL: (Verdict.FAIL, (Finding("mx-ttl.too-high", {"ttl": 9, "threshold": 3}),)),
-        Kind.MX: (Verdict.FAIL, (Finding("mx.old-only", {"hosts": ["mail.northwind.test"]}),)),
+        CheckKind.OWNERSHIP: (Verdict.PASS, ()),
+        CheckKind.SPF: (Verdict.FAIL, (Finding("spf.several-records", {"count": 2}),)),
+        CheckKind.MX_TTL: (Verdict.FAIL, (Finding("mx-ttl.too-high", {"ttl": 9, "threshold": 3}),)),
+        CheckKind.MX: (Verdict.FAIL, (Finding("mx.old-only", {"hosts": ["mail.northwind.test"]}),)),
     }
-    verdict, findings = said.get(Kind(check.kind), (Verdict.UNKNOWN, ()))
+    verdict, findings = said.get(CheckKind(check.kind), (Verdict.UNKNOWN, ()))
     for minutes in (2, 1):
         record_run(
             check.pk,
             Outcome(
-                Kind(check.kind), check.subject, verdict, findings, evidence,
+                CheckKind(check.kind), check.subject, verdict, findings, evidence,
                 verdict is not Verdict.UNKNOWN,
             ),
-            asked=check.expectation,
+            expectation=check.expectation,
             at=timezone.now() - timedelta(minutes=minutes),
         )  # fmt: skip
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 from django.urls import reverse
 
-from onboarding.blueprints import drafting
-from onboarding.blueprints.on_record import newest_template
+from onboarding.plan_templates import drafts
+from onboarding.plan_templates.registry import newest_template
 from tenants.models import Tenant, User
 from tests.browser.conftest import Complaints, OpenPage, violations
 
 PLACES = [
-    ("templates", ()),
+    ("template-list", ()),
     ("template-draft", ()),
-    ("template-step", ("mx-record-cutover",)),
+    ("template-task", ("mx-record-cutover",)),
     ("template-publish", ()),
 ]
 
@@ -22,7 +22,7 @@ PLACES = [
 def draft(tenant: Tenant, consultant: User) -> None:
     newest = newest_template()
     assert newest is not None
-    drafting.begin(newest, by=consultant)
+    drafts.create_draft(newest, by=consultant)
 
 
 @pytest.mark.usefixtures("draft")
@@ -48,7 +48,7 @@ def test_the_editor_is_accessible_and_as_wide_as_its_window(
 
 @pytest.mark.usefixtures("draft")
 def test_boxes_in_a_list_lie_a_fingers_width_apart(open_page: OpenPage, consultant: User) -> None:
-    page = open_page(consultant, reverse("onboarding:template-step", args=["mx-record-cutover"]))
+    page = open_page(consultant, reverse("onboarding:template-task", args=["mx-record-cutover"]))
     page.eval_on_selector_all("main details", "rows => rows.forEach(row => (row.open = true))")
 
     heights = page.eval_on_selector_all(

@@ -8,7 +8,7 @@ import pytest
 from pytest_django import Settings
 
 from checks.management.commands.discover import Command
-from tests.checks.engine.loopback import Nameserver
+from tests.checks.engine.dns.loopback import Nameserver
 from tests.checks.test_probe import server
 
 __all__ = ["server"]

@@ -10,7 +10,7 @@ import pytest
 from django.conf import settings
 
 from checks.engine.codes import CODES
-from checks.templatetags.findings import codes, finding, plainly, template_of
+from checks.templatetags.findings import code_list, finding, reason_labels, template_of
 
 SENTENCES = Path(settings.BASE_DIR) / "templates" / "checks" / "findings"
 LISTS = {"servers", "resolvers", "parent", "delegated", "reasons", "agreeing",
@@ -91,7 +91,7 @@ def test_a_code_names_its_file_and_partial() -> None:
     ],
 )
 def test_codes_joins_names_as_a_sentence_does(names: list[str], shown: str) -> None:
-    assert codes(names) == shown
+    assert code_list(names) == shown
 
 
 @pytest.mark.parametrize(
@@ -103,4 +103,4 @@ def test_codes_joins_names_as_a_sentence_does(names: list[str], shown: str) -> N
     ],
 )
 def test_plainly_says_the_words_it_knows(reasons: str | list[str], words: str) -> None:
-    assert plainly(reasons) == words
+    assert reason_labels(reasons) == words

@@ -18,8 +18,14 @@ from pytest_django import Settings
 
 from checks.engine.outcomes import Verdict
 from checks.management.commands.probe import Command, exit_status
-from tests.checks.engine.loopback import Nameserver, nameserver
-from tests.checks.engine.signed_messages import RECEIVED, SELECTOR, record, signed, written
+from tests.checks.engine.dns.loopback import Nameserver, nameserver
+from tests.checks.engine.mail.signed_messages import (
+    RECEIVED,
+    SELECTOR,
+    record,
+    signed,
+    written,
+)
 
 KINDS = "ownership, spf, dkim, dmarc, mta_sts, mx, mx_ttl, smtp, ldaps, lockdown, message"
 EU = "eu-smtp-inbound-{}.mimecast.com"

@@ -13,23 +13,23 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from checks.engine import mx
-from checks.engine.batch import Look, inspect, inspect_again
-from checks.engine.expectations import RegionFacts
-from checks.engine.hosts import DEFAULT_PORTS, Prober
-from checks.engine.lookup import CouldNotTell
-from checks.engine.network import Network
-from checks.engine.outcomes import Finding, Kind, Outcome, Verdict
-from checks.engine.recording import Means, NotRecorded, Recorder, recording
-from checks.engine.servers import Opinion
-from checks.looks import look_for
+from checks.engine.batch import CheckRequest, inspect, inspect_recorded
+from checks.engine.dns.consensus import ServerVerdict
+from checks.engine.dns.lookup import LookupFailure
+from checks.engine.dns.network import Network
+from checks.engine.expected_values import RegionFacts
+from checks.engine.hosts.prober import DEFAULT_PORTS, Prober
+from checks.engine.outcomes import CheckKind, Finding, Outcome, Verdict
+from checks.engine.recording import CheckClients, NotRecorded, Recorder, recording_clients
 from checks.models import Check, Observation, RawAnswers
-from checks.queries import history, newest_observations
-from checks.rejudging import Result, rejudge
-from checks.services import record_judgement, record_run
-from onboarding.models import TaskState
+from checks.queries import newest_observations, observations_by_kind
+from checks.rejudging import RejudgeResult, rejudge
+from checks.runs import build_request
+from checks.services import record_rejudgement, record_run
+from onboarding.models import TaskStatus
 from tenants.models import Tenant
-from tests.cast import START, task_of
-from tests.checks.engine.zone_lookup import ZoneLookup
+from tests.checks.engine.dns.zone_lookup import ZoneLookup
+from tests.factories import START, task_of
 
 pytestmark = pytest.mark.django_db
 NEW = """
@@ -38,50 +38,54 @@ northwind.test MX 10 us-smtp-inbound-2.mimecast.com
 """
 
 
-async def _inspect(means: Means, look: Look) -> Outcome:
-    return await inspect(means, look)
+async def _inspect(means: CheckClients, request: CheckRequest) -> Outcome:
+    return await inspect(means, request)
 
 
 def _seen(check: Check, zone: str, **options: Any) -> Outcome:
     """The check's outcome in a zone, recorded as a batch records it."""
     lookup, recorder = ZoneLookup(zone, **options), Recorder()
-    means = recording(lookup, Prober(Network(), lookup), recorder)
-    outcome = asyncio.run(_inspect(means, look_for(check)))
+    means = recording_clients(lookup, Prober(Network(), lookup), recorder)
+    outcome = asyncio.run(_inspect(means, build_request(check)))
     return Outcome(**{**vars(outcome), "raw": recorder.raw()})
 
 
 @pytest.fixture
 def watched(tenant: Tenant) -> Check:
-    check = Check.objects.get(tenant=tenant, kind=Kind.MX)
-    record_run(check.pk, _seen(check, NEW), asked=check.expectation, at=START)
+    check = Check.objects.get(tenant=tenant, kind=CheckKind.MX)
+    record_run(check.pk, _seen(check, NEW), expectation=check.expectation, at=START)
     check.refresh_from_db()
     return check
 
 
-def _judges_otherwise(*_: Any) -> Any:
-    return Opinion(Verdict.FAIL, (Finding("mx.none", {"domain": "northwind.test"}),))
+def _inspect_differently(*_: Any) -> Any:
+    return ServerVerdict(Verdict.FAIL, (Finding("mx.none", {"domain": "northwind.test"}),))
 
 
-@pytest.mark.parametrize("kind", [k for k in Kind if k not in DEFAULT_PORTS])
-def test_every_dns_kind_is_judged_the_same_from_what_it_was_told(kind: Kind) -> None:
+@pytest.mark.parametrize("kind", [k for k in CheckKind if k not in DEFAULT_PORTS])
+def test_every_dns_kind_is_judged_the_same_from_what_it_was_told(kind: CheckKind) -> None:
     zone = NEW + '\nnorthwind.test TXT "v=spf1 include:us._netblocks.mimecast.com ~all"'
     region = RegionFacts(
         "us", mx=("us-smtp-inbound-1.mimecast.com",), spf_include="us._netblocks.mimecast.com"
     )
-    look = Look(kind, domain="northwind.test", region=region)
-    lookup = ZoneLookup(zone, servers={"a.test": zone, "b.test": CouldNotTell("timeout")})
+    look = CheckRequest(kind, domain="northwind.test", region=region)
+    lookup = ZoneLookup(zone, servers={"a.test": zone, "b.test": LookupFailure("timeout")})
     recorder = Recorder()
 
-    seen = asyncio.run(_inspect(recording(lookup, Prober(Network(), lookup), recorder), look))
+    seen = asyncio.run(
+        _inspect(recording_clients(lookup, Prober(Network(), lookup), recorder), look)
+    )
     kept = json.loads(json.dumps(recorder.raw()))
-    again = asyncio.run(inspect_again(look, kept, at=START))
+    again = asyncio.run(inspect_recorded(look, kept, at=START))
 
     assert again == seen
 
 
 def test_a_question_that_was_not_asked_cannot_be_answered_later() -> None:
     with pytest.raises(NotRecorded, match=r"delegation northwind\.test"):
-        asyncio.run(inspect_again(Look(Kind.MX, domain="northwind.test"), {}, at=START))
+        asyncio.run(
+            inspect_recorded(CheckRequest(CheckKind.MX, domain="northwind.test"), {}, at=START)
+        )
 
 
 def test_raw_answers_are_kept_once_and_lie_with_their_tenant(watched: Check) -> None:
@@ -89,10 +93,10 @@ def test_raw_answers_are_kept_once_and_lie_with_their_tenant(watched: Check) -> 
     back = _seen(watched, NEW)
     for minutes, outcome in enumerate([back, away, back, back], start=1):
         at = START + timedelta(minutes=minutes)
-        record_run(watched.pk, outcome, asked=watched.expectation, at=at)
+        record_run(watched.pk, outcome, expectation=watched.expectation, at=at)
 
     observations = Observation.objects.filter(check_asked=watched)
-    assert [seen.looks for seen in observations] == [2, 1, 2]
+    assert [seen.runs for seen in observations] == [2, 1, 2]
     assert RawAnswers.objects.count() == 2
     assert set(RawAnswers.objects.values_list("tenant", flat=True)) == {watched.tenant_id}
     assert len({seen.rules for seen in observations}) == 1
@@ -101,7 +105,7 @@ def test_raw_answers_are_kept_once_and_lie_with_their_tenant(watched: Check) -> 
 def test_todays_rules_judge_the_same(watched: Check) -> None:
     (again,) = rejudge(newest_observations())
 
-    assert again.result is Result.SAME
+    assert again.result is RejudgeResult.SAME
 
 
 def test_an_observation_is_held_against_what_was_expected_then(watched: Check) -> None:
@@ -109,13 +113,13 @@ def test_an_observation_is_held_against_what_was_expected_then(watched: Check) -
 
     (again,) = rejudge(newest_observations())
 
-    assert again.result is Result.SAME
+    assert again.result is RejudgeResult.SAME
 
 
 def test_a_dry_run_tells_and_changes_nothing(
     watched: Check, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mx, "judge", _judges_otherwise)
+    monkeypatch.setattr(mx, "judge", _inspect_differently)
     out = StringIO()
 
     call_command("rejudge", stdout=out)
@@ -129,7 +133,7 @@ def test_applied_it_is_an_observation_of_its_own_and_settles_like_a_look(
     watched: Check, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
 ) -> None:
     before = Observation.objects.values().get()
-    monkeypatch.setattr(mx, "judge", _judges_otherwise)
+    monkeypatch.setattr(mx, "judge", _inspect_differently)
 
     with django_capture_on_commit_callbacks(execute=True):
         call_command("rejudge", "--apply", stdout=StringIO())
@@ -137,37 +141,37 @@ def test_applied_it_is_an_observation_of_its_own_and_settles_like_a_look(
     judged, seen = Observation.objects.order_by("-pk")
     watched.refresh_from_db()
     assert Observation.objects.values().get(pk=seen.pk) == before
-    assert (judged.verdict, judged.reason, judged.looks) == ("fail", "rules", 0)
+    assert (judged.verdict, judged.trigger, judged.runs) == ("fail", "rules", 0)
     assert judged.raw_id == seen.raw_id
     # One contradiction takes nothing back; a real look follows at once.
-    assert (watched.settled_verdict, watched.failing_looks) == ("pass", 1)
+    assert (watched.settled_verdict, watched.contradicting_runs) == ("pass", 1)
     assert watched.next_due_at <= timezone.now()
-    assert watched.looked_at == START
-    assert list(history([watched], [Kind.MX])) == [seen]
+    assert watched.checked_at == START
+    assert list(observations_by_kind([watched], [CheckKind.MX])) == [seen]
 
 
 def test_rules_that_say_yes_now_complete_the_task(
     tenant: Tenant, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
 ) -> None:
-    check = Check.objects.get(tenant=tenant, kind=Kind.MX)
+    check = Check.objects.get(tenant=tenant, kind=CheckKind.MX)
     with monkeypatch.context() as patch:
-        patch.setattr(mx, "judge", _judges_otherwise)
-        record_run(check.pk, _seen(check, NEW), asked=check.expectation, at=START)
+        patch.setattr(mx, "judge", _inspect_differently)
+        record_run(check.pk, _seen(check, NEW), expectation=check.expectation, at=START)
 
     with django_capture_on_commit_callbacks(execute=True):
         call_command("rejudge", "--apply", stdout=StringIO())
 
-    assert task_of(tenant, "mx-record-cutover").state == TaskState.PROVEN
+    assert task_of(tenant, "mx-record-cutover").status == TaskStatus.VERIFIED
 
 
 def test_a_look_recorded_meanwhile_is_newer_than_any_judgement(
     watched: Check, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mx, "judge", _judges_otherwise)
+    monkeypatch.setattr(mx, "judge", _inspect_differently)
     (again,) = rejudge(newest_observations())
     at = START + timedelta(minutes=1)
-    record_run(watched.pk, _seen(watched, ""), asked=watched.expectation, at=at)
+    record_run(watched.pk, _seen(watched, ""), expectation=watched.expectation, at=at)
 
     assert again.outcome is not None
-    assert not record_judgement(again.observation, again.outcome, now=timezone.now())
-    assert Observation.objects.filter(reason="rules").count() == 0
+    assert not record_rejudgement(again.observation, again.outcome, now=timezone.now())
+    assert Observation.objects.filter(trigger="rules").count() == 0

@@ -9,11 +9,11 @@ from django.core.cache import cache
 from django.utils import timezone
 
 from checks import services
-from checks.cadence import ATTENDED_FOR, Pace
-from checks.engine.outcomes import Kind, Outcome, Verdict
+from checks.engine.outcomes import CheckKind, Outcome, Verdict
 from checks.models import Check, Observation
+from checks.scheduling import VIEWED_FOR, Interval
 from tenants.models import Tenant
-from tests.cast import MakeTenant
+from tests.factories import MakeTenant
 
 pytestmark = pytest.mark.django_db
 
@@ -36,7 +36,7 @@ def test_a_claim_of_a_worker_that_died_runs_out(tenant: Tenant) -> None:
     now = timezone.now() + timedelta(seconds=1)
     first = _claimed(services.claim_due_checks(now=now))
 
-    again = _claimed(services.claim_due_checks(now=now + services.CLAIM_FOR))
+    again = _claimed(services.claim_due_checks(now=now + services.CLAIM_DURATION))
 
     assert again == first
 
@@ -44,9 +44,9 @@ def test_a_claim_of_a_worker_that_died_runs_out(tenant: Tenant) -> None:
 def test_batches_are_split_by_vantage_and_size(
     make_tenant: MakeTenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(services, "BATCH", 2)
+    monkeypatch.setattr(services, "BATCH_SIZE", 2)
     tenant = make_tenant()
-    Check.objects.filter(tenant=tenant, kind=Kind.MX).update(vantage="dc-us-1")
+    Check.objects.filter(tenant=tenant, kind=CheckKind.MX).update(vantage="dc-us-1")
 
     batches = services.claim_due_checks(now=timezone.now() + timedelta(seconds=1))
 
@@ -59,10 +59,10 @@ def test_batches_are_split_by_vantage_and_size(
 def test_a_recorded_look_releases_its_claim_and_sets_the_next(tenant: Tenant) -> None:
     now = timezone.now() + timedelta(seconds=1)
     services.claim_due_checks(now=now)
-    check = Check.objects.get(kind=Kind.MX)
+    check = Check.objects.get(kind=CheckKind.MX)
 
     services.record_run(
-        check.pk, Outcome(Kind.MX, "", Verdict.FAIL), asked=check.expectation, at=now
+        check.pk, Outcome(CheckKind.MX, "", Verdict.FAIL), expectation=check.expectation, at=now
     )
 
     check.refresh_from_db()
@@ -72,12 +72,12 @@ def test_a_recorded_look_releases_its_claim_and_sets_the_next(tenant: Tenant) ->
 
 
 def test_an_answer_to_an_older_question_is_dropped(tenant: Tenant) -> None:
-    check = Check.objects.get(kind=Kind.OWNERSHIP)
+    check = Check.objects.get(kind=CheckKind.OWNERSHIP)
 
     recorded = services.record_run(
         check.pk,
-        Outcome(Kind.OWNERSHIP, "", Verdict.PASS),
-        asked={"token": "another", "label": ""},
+        Outcome(CheckKind.OWNERSHIP, "", Verdict.PASS),
+        expectation={"token": "another", "label": ""},
         at=timezone.now(),
     )
 
@@ -89,10 +89,10 @@ def test_a_request_does_not_claim_what_a_worker_holds(tenant: Tenant) -> None:
     now = timezone.now() + timedelta(seconds=1)
     services.claim_due_checks(now=now)
 
-    batches = services.request_look(Check.objects.all(), now=now)
+    batches = services.request_run(Check.objects.all(), now=now)
 
     assert batches == {}
-    assert not Check.objects.filter(hurried_until=None).exists()
+    assert not Check.objects.filter(requested_until=None).exists()
 
 
 def _later(minutes: float) -> None:
@@ -102,42 +102,42 @@ def _later(minutes: float) -> None:
 
 def test_a_window_that_opens_makes_its_checks_due_once(tenant: Tenant) -> None:
     _later(50)
-    mx = Check.objects.filter(kind=Kind.MX)
+    mx = Check.objects.filter(kind=CheckKind.MX)
     now, until = timezone.now(), timezone.now() + timedelta(hours=4)
 
-    begun = [services.watch_closely(mx, until=until) for _ in range(2)]
-    later = services.watch_closely(mx, until=until + timedelta(hours=1))
+    raised = [services.prioritize_cutover(mx, until=until) for _ in range(2)]
+    later = services.prioritize_cutover(mx, until=until + timedelta(hours=1))
 
-    assert (begun, later) == ([1, 0], 0)
-    assert mx.get().closely_until == until + timedelta(hours=1)
+    assert (raised, later) == ([1, 0], 0)
+    assert mx.get().cutover_until == until + timedelta(hours=1)
     assert mx.get().next_due_at <= timezone.now()
-    assert not Check.objects.exclude(kind=Kind.MX).filter(next_due_at__lte=now).exists()
+    assert not Check.objects.exclude(kind=CheckKind.MX).filter(next_due_at__lte=now).exists()
 
 
 def test_in_a_window_even_a_settled_check_is_looked_at_every_few_seconds(tenant: Tenant) -> None:
-    check = Check.objects.get(kind=Kind.MX)
-    services.watch_closely([check], until=timezone.now() + timedelta(hours=4))
+    check = Check.objects.get(kind=CheckKind.MX)
+    services.prioritize_cutover([check], until=timezone.now() + timedelta(hours=4))
 
     at = timezone.now()
     services.record_run(
-        check.pk, Outcome(Kind.MX, "", Verdict.PASS), asked=check.expectation, at=at
+        check.pk, Outcome(CheckKind.MX, "", Verdict.PASS), expectation=check.expectation, at=at
     )
 
     check.refresh_from_db()
-    assert (check.settled_verdict, check.pace) == ("pass", Pace.CLOSE)
+    assert (check.settled_verdict, check.interval) == ("pass", Interval.CUTOVER)
     assert timedelta(seconds=8) < check.next_due_at - timezone.now() < timedelta(seconds=12)
 
 
 def test_an_open_page_brings_forward_what_is_not_settled(tenant: Tenant) -> None:
     _later(50)
-    Check.objects.filter(kind=Kind.SPF).update(settled_verdict=Verdict.PASS)
+    Check.objects.filter(kind=CheckKind.SPF).update(settled_verdict=Verdict.PASS)
     now = timezone.now()
 
-    sooner = services.attend(tenant, now=now)
+    sooner = services.prioritize_viewed(tenant, now=now)
 
-    attended = Check.objects.filter(attended_until=now + ATTENDED_FOR)
+    attended = Check.objects.filter(viewed_until=now + VIEWED_FOR)
     assert sooner == attended.count() == Check.objects.count() - 1
-    assert Check.objects.get(kind=Kind.SPF).attended_until is None
+    assert Check.objects.get(kind=CheckKind.SPF).viewed_until is None
     assert all(
         timedelta(seconds=50) < check.next_due_at - now < timedelta(seconds=70)
         for check in attended
@@ -146,12 +146,12 @@ def test_an_open_page_brings_forward_what_is_not_settled(tenant: Tenant) -> None
 
 def test_presence_is_written_once_a_minute_and_delays_nothing(tenant: Tenant) -> None:
     now = timezone.now()
-    services.attend(tenant, now=now)
+    services.prioritize_viewed(tenant, now=now)
     Check.objects.update(next_due_at=now)
 
-    services.attend(tenant, now=now + timedelta(seconds=30))
-    assert not Check.objects.exclude(attended_until=now + ATTENDED_FOR).exists()
+    services.prioritize_viewed(tenant, now=now + timedelta(seconds=30))
+    assert not Check.objects.exclude(viewed_until=now + VIEWED_FOR).exists()
 
     cache.clear()
-    services.attend(tenant, now=now + timedelta(seconds=61))
+    services.prioritize_viewed(tenant, now=now + timedelta(seconds=61))
     assert not Check.objects.exclude(next_due_at=now).exists()

@@ -7,42 +7,42 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from checks.engine.outcomes import Finding, Kind, Outcome, Verdict
-from checks.settling import Patience, Seen, Standing, is_at_fault, settle
+from checks.engine.outcomes import CheckKind, Finding, Outcome, Verdict
+from checks.settling import ReopenPolicy, RunResult, SettledVerdict, is_misconfigured, settle
 
 PASS, WARN, FAIL = Verdict.PASS, Verdict.WARN, Verdict.FAIL
 UNKNOWN, NA = Verdict.UNKNOWN, Verdict.NOT_APPLICABLE
 START = datetime(2026, 12, 1, 9, 0, tzinfo=UTC)
 TEN = timedelta(minutes=10)
-PATIENCE = Patience(looks=3, span=TEN)
+REOPEN_POLICY = ReopenPolicy(runs=3, span=TEN)
 
-NEVER = Standing()
-HALF_NO = Standing(None, 1, START - TEN)
-YES = Standing(PASS)
-ONCE = Standing(PASS, 1, START)
-TWICE = Standing(PASS, 2, START - TEN)
-NO = Standing(FAIL)
-NOT_ASKED = Standing(NA)
+NEVER = SettledVerdict()
+HALF_NO = SettledVerdict(None, 1, START - TEN)
+YES = SettledVerdict(PASS)
+ONCE = SettledVerdict(PASS, 1, START)
+TWICE = SettledVerdict(PASS, 2, START - TEN)
+NO = SettledVerdict(FAIL)
+NOT_ASKED = SettledVerdict(NA)
 
 
 @pytest.mark.parametrize(
     ("before", "verdict", "after"),
     [
         (NEVER, PASS, YES),
-        (NEVER, WARN, Standing(WARN)),
+        (NEVER, WARN, SettledVerdict(WARN)),
         (NEVER, NA, NOT_ASKED),
-        (NEVER, FAIL, Standing(None, 1, START)),
+        (NEVER, FAIL, SettledVerdict(None, 1, START)),
         (HALF_NO, FAIL, NO),
         (HALF_NO, PASS, YES),
         (YES, PASS, YES),
-        (YES, WARN, Standing(WARN)),
-        (Standing(WARN), PASS, YES),
+        (YES, WARN, SettledVerdict(WARN)),
+        (SettledVerdict(WARN), PASS, YES),
         (YES, FAIL, ONCE),
         (YES, NA, ONCE),
         (TWICE, FAIL, NO),
         (TWICE, NA, NOT_ASKED),
         (TWICE, PASS, YES),
-        (NOT_ASKED, FAIL, Standing(NA, 1, START)),
+        (NOT_ASKED, FAIL, SettledVerdict(NA, 1, START)),
         (NOT_ASKED, NA, NOT_ASKED),
         (NOT_ASKED, PASS, YES),
         (NO, FAIL, NO),
@@ -51,33 +51,35 @@ NOT_ASKED = Standing(NA)
     ],
 )
 def test_an_answer_that_every_server_gave(
-    before: Standing, verdict: Verdict, after: Standing
+    before: SettledVerdict, verdict: Verdict, after: SettledVerdict
 ) -> None:
-    assert settle(before, Seen(verdict, START), PATIENCE) == after
+    assert settle(before, RunResult(verdict, START), REOPEN_POLICY) == after
 
 
 @pytest.mark.parametrize("before", [NEVER, HALF_NO, YES, ONCE, TWICE, NO, NOT_ASKED])
 @pytest.mark.parametrize(
-    "seen",
+    "result",
     [
-        Seen(UNKNOWN, START),
-        Seen(UNKNOWN, START, unanimous=False),
+        RunResult(UNKNOWN, START),
+        RunResult(UNKNOWN, START, unanimous=False),
         # One server was silent and the others agree.
-        Seen(FAIL, START, unanimous=False),
-        Seen(PASS, START, unanimous=False),
+        RunResult(FAIL, START, unanimous=False),
+        RunResult(PASS, START, unanimous=False),
     ],
 )
-def test_a_silent_server_changes_nothing(before: Standing, seen: Seen) -> None:
-    assert settle(before, seen, PATIENCE) == before
+def test_a_silent_server_changes_nothing(before: SettledVerdict, result: RunResult) -> None:
+    assert settle(before, result, REOPEN_POLICY) == before
 
 
 @pytest.mark.parametrize(
     ("before", "after"), [(NEVER, NEVER), (HALF_NO, NEVER), (YES, YES), (TWICE, YES), (NO, NO)]
 )
-def test_servers_that_differ_only_begin_the_count_anew(before: Standing, after: Standing) -> None:
-    seen = Seen(FAIL, START, unanimous=False, is_yes_somewhere=True)
+def test_servers_that_differ_only_begin_the_count_anew(
+    before: SettledVerdict, after: SettledVerdict
+) -> None:
+    result = RunResult(FAIL, START, unanimous=False, has_partial_pass=True)
 
-    assert settle(before, seen, PATIENCE) == after
+    assert settle(before, result, REOPEN_POLICY) == after
 
 
 @pytest.mark.parametrize(
@@ -97,20 +99,20 @@ def test_servers_that_differ_only_begin_the_count_anew(before: Standing, after: 
 def test_a_yes_is_taken_back_by_several_looks_over_ten_minutes(
     minutes: Sequence[float], reopens: bool
 ) -> None:
-    standing = YES
+    settled = YES
     for before, minute in zip([-60, *minutes], minutes, strict=False):
         since = timedelta(minutes=minute - before)
-        seen = Seen(FAIL, START + timedelta(minutes=minute), since_last=since)
-        standing = settle(standing, seen, PATIENCE)
+        result = RunResult(FAIL, START + timedelta(minutes=minute), since_previous=since)
+        settled = settle(settled, result, REOPEN_POLICY)
 
-    assert (standing.verdict is FAIL) == reopens
+    assert (settled.verdict is FAIL) == reopens
 
 
 def test_two_noes_within_one_reload_are_one() -> None:
     reload, later = timedelta(seconds=2.9), timedelta(seconds=3)
 
-    assert settle(HALF_NO, Seen(FAIL, START, since_last=reload), PATIENCE) == HALF_NO
-    assert settle(HALF_NO, Seen(FAIL, START, since_last=later), PATIENCE) == NO
+    assert settle(HALF_NO, RunResult(FAIL, START, since_previous=reload), REOPEN_POLICY) == HALF_NO
+    assert settle(HALF_NO, RunResult(FAIL, START, since_previous=later), REOPEN_POLICY) == NO
 
 
 @pytest.mark.parametrize(
@@ -127,24 +129,26 @@ def test_a_yes_beside_silence_clears_a_doubt(
     verdict: Verdict, statuses: Sequence[str], expected: bool
 ) -> None:
     evidence = {"servers": [{"status": status} for status in statuses]}
-    outcome = Outcome(Kind.MX, "northwind.test", verdict, (), evidence, unanimous=False)
+    outcome = Outcome(CheckKind.MX, "northwind.test", verdict, (), evidence, unanimous=False)
 
-    seen = Seen.of(outcome, at=START, looked_at=None)
+    result = RunResult.of(outcome, at=START, checked_at=None)
 
-    assert settle(TWICE, seen, PATIENCE) == (YES if expected else TWICE)
+    assert settle(TWICE, result, REOPEN_POLICY) == (YES if expected else TWICE)
 
 
 def test_a_look_reads_from_its_outcome_whether_servers_differed() -> None:
     found = (Finding("dns.servers-disagree", {"agreeing": ["a"], "lagging": ["b"]}),)
-    outcome = Outcome(Kind.MX, "northwind.test", FAIL, found, unanimous=False)
+    outcome = Outcome(CheckKind.MX, "northwind.test", FAIL, found, unanimous=False)
 
-    seen = Seen.of(outcome, at=START, looked_at=START - TEN)
+    result = RunResult.of(outcome, at=START, checked_at=START - TEN)
 
-    assert seen == Seen(FAIL, START, unanimous=False, is_yes_somewhere=True, since_last=TEN)
+    assert result == RunResult(
+        FAIL, START, unanimous=False, has_partial_pass=True, since_previous=TEN
+    )
 
 
 @pytest.mark.parametrize(
-    ("verdict", "codes", "was_yes", "expected"),
+    ("verdict", "codes", "was_verified", "expected"),
     [
         (Verdict.FAIL, {"mx.old-only"}, False, False),
         (Verdict.FAIL, {"mx.old-only"}, True, True),
@@ -155,6 +159,6 @@ def test_a_look_reads_from_its_outcome_whether_servers_differed() -> None:
     ],
 )
 def test_a_step_not_taken_yet_is_no_fault(
-    verdict: Verdict, codes: set[str], was_yes: bool, expected: bool
+    verdict: Verdict, codes: set[str], was_verified: bool, expected: bool
 ) -> None:
-    assert is_at_fault(verdict, codes, was_yes=was_yes) == expected
+    assert is_misconfigured(verdict, codes, was_verified=was_verified) == expected

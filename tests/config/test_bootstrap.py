@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from config.bootstrap import Environment, follow
+from config.bootstrap import VirtualEnvironment, show_pip_progress
 
 BOOTSTRAP = Path(__file__).resolve().parent.parent.parent / "config" / "bootstrap.py"
 
@@ -27,8 +27,8 @@ def bootstrap(checkout: Path, *arguments: str) -> subprocess.CompletedProcess[st
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
 
 
-def stamped(checkout: Path) -> Environment:
-    environment = Environment(checkout)
+def stamped(checkout: Path) -> VirtualEnvironment:
+    environment = VirtualEnvironment(checkout)
     environment.python.parent.mkdir(parents=True)
     environment.python.symlink_to(sys.executable)
     environment.write_stamp("requirements.txt")
@@ -53,13 +53,13 @@ def test_a_stamp_no_longer_holds_after_a_change(checkout: Path, change: str) -> 
     else:
         environment.stamp_file.write_text("{")
 
-    assert environment.holds("requirements.txt") is False
+    assert environment.is_installed("requirements.txt") is False
 
 
 def test_a_stamp_for_running_does_not_hold_for_testing(checkout: Path) -> None:
     environment = stamped(checkout)
 
-    held = [environment.holds(lock) for lock in ("requirements.txt", "requirements-dev.txt")]
+    held = [environment.is_installed(lock) for lock in ("requirements.txt", "requirements-dev.txt")]
 
     assert held == [True, False]
 
@@ -73,7 +73,7 @@ def test_pips_output_becomes_a_count_and_its_errors_are_kept() -> None:
         "ERROR: THESE PACKAGES DO NOT MATCH THE HASHES\n",
     ]
 
-    complaints = follow(said, 2, shown.append)
+    complaints = show_pip_progress(said, 2, shown.append)
 
     assert shown == ["  1 of 2  celery", "  2 of 2  django", ""]
     assert complaints == ["ERROR: THESE PACKAGES DO NOT MATCH THE HASHES"]

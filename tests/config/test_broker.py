@@ -18,7 +18,7 @@ from celery import Celery
 from config.supervisor import broker
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
-PATIENCE_SECONDS = 20
+STARTUP_TIMEOUT_SECONDS = 20
 
 
 @contextlib.contextmanager
@@ -35,7 +35,7 @@ def serving(binary: str, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def wait_until(is_so: Callable[[], bool]) -> None:
-    until = time.monotonic() + PATIENCE_SECONDS
+    until = time.monotonic() + STARTUP_TIMEOUT_SECONDS
     while not is_so():
         assert time.monotonic() < until, "it did not happen in time"
         time.sleep(0.05)
@@ -90,7 +90,7 @@ def test_a_worker_killed_in_the_middle_of_a_task_loses_nothing(
     monkeypatch.setenv("CELERY_BROKER_URL", url)  # Celery heeds it before any argument
     monkeypatch.setenv("VAR_DIR", str(tmp_path / "var"))
     worker = [sys.executable, "-m", "celery", "-A", "config", "worker", "--concurrency", "1"]
-    worker += ["--include", "tests.config.holding", "--loglevel", "WARNING"]
+    worker += ["--include", "tests.config.locking", "--loglevel", "WARNING"]
     with serving(wheel_binary, tmp_path), Celery(broker=url) as sender:
         running = subprocess.Popen(worker, cwd=CHECKOUT, start_new_session=True)
         try:

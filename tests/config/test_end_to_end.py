@@ -26,7 +26,7 @@ TIMES = int(os.environ.get("GANGWAY_WAITS", "3"))
 # The first looks wait for the household to come up, on a machine that may be busy.
 FIRST_WITHIN_SECONDS = 180
 SQL = """
-    SELECT task.state FROM onboarding_task task
+    SELECT task.status FROM onboarding_task task
     JOIN onboarding_plan plan ON plan.id = task.plan_id
     JOIN tenants_tenant tenant ON tenant.id = plan.tenant_id
     WHERE tenant.name = 'Northwind Traders' AND task.key = '{key}'
@@ -66,7 +66,7 @@ def deployed(tmp_path: Path) -> Iterator[Product]:
     server.close()
 
 
-def _state_of(product: Product, key: str) -> str:
+def _status_of(product: Product, key: str) -> str:
     if "DATABASE_URL" in product.settings:
         connection = psycopg2.connect(product.settings["DATABASE_URL"])
         try:
@@ -79,12 +79,12 @@ def _state_of(product: Product, key: str) -> str:
         return str(database.execute(SQL.format(key=key)).fetchall()[0][0])
 
 
-def _becomes(product: Product, key: str, state: str, *, within: float = WITHIN_SECONDS) -> float:
-    """Seconds until the task is in the state; the test fails when it takes too long."""
+def _becomes(product: Product, key: str, status: str, *, within: float = WITHIN_SECONDS) -> float:
+    """Seconds until the task is in the status; the test fails when it takes too long."""
     start = time.monotonic()
-    while (seen := _state_of(product, key)) != state:
+    while (seen := _status_of(product, key)) != status:
         if time.monotonic() - start > within:
-            pytest.fail(f"{key} is {seen}, not {state}, after {within} s:\n{_said(product)}")
+            pytest.fail(f"{key} is {seen}, not {status}, after {within} s:\n{_said(product)}")
         time.sleep(0.2)
     return time.monotonic() - start
 
@@ -106,14 +106,14 @@ def _lab(product: Product, *words: str) -> None:
 
 
 def _walk(product: Product) -> None:
-    _becomes(product, "domain-ownership", "proven", within=FIRST_WITHIN_SECONDS)
-    assert _state_of(product, "spf-update") == "todo"
+    _becomes(product, "domain-ownership", "verified", within=FIRST_WITHIN_SECONDS)
+    assert _status_of(product, "spf-update") == "todo"
 
     _lab(product, "publish", "northwind-co.test", "TXT", NEW_SPF, "--instead")
-    ticked = _becomes(product, "spf-update", "proven")
+    ticked = _becomes(product, "spf-update", "verified")
 
     _lab(product, "withdraw", "northwind-co.test", "TXT", NEW_SPF)
-    reopened = _becomes(product, "spf-update", "broken")
+    reopened = _becomes(product, "spf-update", "regressed")
 
     print(f"published to ticked {ticked:.1f} s, withdrawn to reopened {reopened:.1f} s")  # noqa: T201
 
@@ -127,13 +127,13 @@ def test_a_task_ticks_and_opens_again_on_postgresql_and_redis(deployed: Product)
 
 
 def test_while_a_client_waits_a_record_ticks_soon(embedded: Product) -> None:
-    _becomes(embedded, "domain-ownership", "proven", within=FIRST_WITHIN_SECONDS)
+    _becomes(embedded, "domain-ownership", "verified", within=FIRST_WITHIN_SECONDS)
     waited = []
     for _ in range(TIMES):
         _lab(embedded, "publish", "northwind-co.test", "TXT", NEW_SPF, "--instead")
-        waited.append(_becomes(embedded, "spf-update", "proven"))
+        waited.append(_becomes(embedded, "spf-update", "verified"))
         _lab(embedded, "withdraw", "northwind-co.test", "TXT", NEW_SPF)
-        _becomes(embedded, "spf-update", "broken")
+        _becomes(embedded, "spf-update", "regressed")
 
     most = sorted(waited)[max(0, round(0.95 * len(waited)) - 1)]
     told = f"median {median(waited):.1f} s, 95 % within {most:.1f} s, of {len(waited)}"
@@ -143,21 +143,21 @@ def test_while_a_client_waits_a_record_ticks_soon(embedded: Product) -> None:
 
 
 def test_a_silent_name_server_reopens_nothing(embedded: Product) -> None:
-    _becomes(embedded, "domain-ownership", "proven", within=FIRST_WITHIN_SECONDS)
+    _becomes(embedded, "domain-ownership", "verified", within=FIRST_WITHIN_SECONDS)
 
     _lab(embedded, "silence", "2")
     time.sleep(25)
 
-    assert _state_of(embedded, "domain-ownership") == "proven"
+    assert _status_of(embedded, "domain-ownership") == "verified"
 
 
 def test_a_lagging_name_server_keeps_the_task_open_until_it_catches_up(embedded: Product) -> None:
-    _becomes(embedded, "domain-ownership", "proven", within=FIRST_WITHIN_SECONDS)
+    _becomes(embedded, "domain-ownership", "verified", within=FIRST_WITHIN_SECONDS)
     _lab(embedded, "lag", "3")
 
     _lab(embedded, "publish", "northwind-co.test", "TXT", NEW_SPF, "--instead")
     time.sleep(20)
-    assert _state_of(embedded, "spf-update") == "todo"
+    assert _status_of(embedded, "spf-update") == "todo"
 
     _lab(embedded, "catch-up", "3")
-    _becomes(embedded, "spf-update", "proven")
+    _becomes(embedded, "spf-update", "verified")

@@ -12,10 +12,10 @@ from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
 from django.urls import path, reverse
 
-from config.redaction import RedactingFormatter, Reporter, redact
+from config.redaction import RedactingExceptionReporter, RedactingFormatter, redact
 from config.urls import urlpatterns as ours
-from tenants.links import Purpose, issue_token
 from tenants.models import User
+from tenants.tokens import LinkPurpose, issue_token
 from tests.tenants.sign_in import GOOD_PASSWORD, ask_for_code, sign_in
 
 # In parts, because error pages show the lines of source around the fault.
@@ -100,7 +100,7 @@ def test_an_error_report_holds_no_secret(settings: Any, debug: bool) -> None:
     try:
         broken(request)
     except RuntimeError as error:
-        reporter = Reporter(request, type(error), error, error.__traceback__)
+        reporter = RedactingExceptionReporter(request, type(error), error, error.__traceback__)
 
     report = reporter.get_traceback_html() + reporter.get_traceback_text()
 
@@ -122,7 +122,7 @@ def test_signing_in_logs_no_secret(log: StringIO, client: Client, db: None) -> N
 
 
 def test_a_link_that_stands_in_for_an_account_is_hidden() -> None:
-    for purpose in Purpose:
+    for purpose in LinkPurpose:
         token = issue_token(purpose).token
 
         assert redact(f"Not Found: /links/{token}/") == "Not Found: /links/[hidden]/"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ipaddress import ip_network
 from pathlib import Path
 
-from checks.engine.network import Network
+from checks.engine.dns.network import Network
 from tests.interop.processes import free_port, on_loopback, program, running
 
 ADDRESSES = ("127.54.0.1", "127.54.0.2", "127.54.0.3")
@@ -23,7 +23,7 @@ NEVER_FETCHED = "(never fetched)"
 
 
 @dataclass(frozen=True)
-class NameServers:
+class LiveNameServers:
     """What is asked, and where; the settings of a vantage that sees only these."""
 
     port: int
@@ -42,13 +42,13 @@ class NameServers:
 @contextlib.contextmanager
 def bind_and_unbound(
     folder: Path,
-    everywhere: Zones,
+    common_zones: Zones,
     only: Mapping[int, Zones],
     *,
     asked: Sequence[int] = (1, 2, 3),
     through: Sequence[int] = (),
-) -> Iterator[NameServers]:
-    """Each server serves `everywhere`, except where `only[number]` has its own version of a zone.
+) -> Iterator[LiveNameServers]:
+    """Each server serves `common_zones`, except where `only[number]` has its own version of a zone.
 
     A zone given as an empty text is not served by that server at all. Zones name the servers in
     `asked` as theirs, and the resolver asks these, or those in `through`: it gives up now and then
@@ -56,7 +56,7 @@ def bind_and_unbound(
     """
     named, unbound = program("named", "bind9"), program("unbound", "unbound")
     port, resolver_port = free_port(ADDRESSES[0]), free_port(RESOLVER)
-    zones = {"lab.test": NAMES, **everywhere}
+    zones = {"lab.test": NAMES, **common_zones}
     views = [{**zones, **only.get(number, {})} for number in (1, 2, 3)]
     head = HEAD + "".join(f"@ 3600 IN NS ns{number}.lab.test.\n" for number in asked)
     at = [ADDRESSES[number - 1] for number in through or asked]
@@ -70,7 +70,7 @@ def bind_and_unbound(
             stack.enter_context(on_loopback(address))
         stack.enter_context(running(bind, folder / "named.log", ADDRESSES[2], port))
         stack.enter_context(running(front, folder / "unbound.log", RESOLVER, resolver_port))
-        yield NameServers(port, resolver_port)
+        yield LiveNameServers(port, resolver_port)
 
 
 def _named_conf(folder: Path, port: int, views: list[dict[str, str]], head: str) -> str:

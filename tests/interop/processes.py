@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-PATIENCE_SECONDS = 15
+TIMEOUT_SECONDS = 15
 PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
 
 
@@ -39,11 +39,11 @@ def listens(address: str, port: int) -> bool:
 
 
 def wait_for(address: str, port: int, log: Path) -> None:
-    until = time.monotonic() + PATIENCE_SECONDS
+    until = time.monotonic() + TIMEOUT_SECONDS
     while not listens(address, port):
         if time.monotonic() > until:
-            said = log.read_text(errors="replace") if log.exists() else "(no log)"
-            pytest.fail(f"nothing listens on {address}:{port}; the server said:\n{said}")
+            output_text = log.read_text(errors="replace") if log.exists() else "(no log)"
+            pytest.fail(f"nothing listens on {address}:{port}; the server said:\n{output_text}")
         time.sleep(0.05)
 
 

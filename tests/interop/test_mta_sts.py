@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from checks.engine.batch import Look, look_all
-from checks.engine.expectations import RegionFacts
-from checks.engine.outcomes import Kind, Outcome, Verdict
+from checks.engine.batch import CheckRequest, run_all
+from checks.engine.expected_values import RegionFacts
+from checks.engine.outcomes import CheckKind, Outcome, Verdict
 from checks.lab.certificates import host_certificate
 from tests.interop.name_servers import bind_and_unbound
 from tests.interop.processes import free_port, on_loopback, running
@@ -39,7 +39,7 @@ def application(environ, start_response):
 """
 
 
-def look(folder: Path, mx: str, *, certified: str = HOST) -> Outcome:
+def run_check(folder: Path, mx: str, *, certified: str = HOST) -> Outcome:
     policy = f"version: STSv1\nmode: enforce\n{mx}max_age: 86400\n"
     (folder / "policy_server.py").write_text(SERVER.format(policy=policy))
     certificate, key = host_certificate(folder / "tls", [certified])
@@ -53,8 +53,8 @@ def look(folder: Path, mx: str, *, certified: str = HOST) -> Outcome:
         running([*server, "policy_server"], log, ADDRESS, port),
     ):
         network = replace(names.network, ca_file=str(folder / "tls" / "ca.pem"), https_port=port)
-        looks = [Look(Kind.MTA_STS, domain=DOMAIN, region=REGION)]
-        (outcome,) = asyncio.run(look_all(looks, network=network, budget_seconds=10, concurrency=1))
+        looks = [CheckRequest(CheckKind.MTA_STS, domain=DOMAIN, region=REGION)]
+        (outcome,) = asyncio.run(run_all(looks, network=network, budget_seconds=10, concurrency=1))
     return outcome
 
 
@@ -69,7 +69,7 @@ def look(folder: Path, mx: str, *, certified: str = HOST) -> Outcome:
 def test_a_policy_is_fetched_and_held_against_the_planned_hosts(
     tmp_path: Path, mx: str, certified: str, verdict: Verdict, code: str
 ) -> None:
-    outcome = look(tmp_path, mx, certified=certified)
+    outcome = run_check(tmp_path, mx, certified=certified)
 
     assert (outcome.verdict, outcome.unanimous) == (verdict, True)
     assert [finding.code for finding in outcome.findings] == [code]

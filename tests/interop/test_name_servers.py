@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from checks.engine.batch import Look, look_all
-from checks.engine.expectations import Ownership, RegionFacts
-from checks.engine.outcomes import Kind, Outcome, Verdict
+from checks.engine.batch import CheckRequest, run_all
+from checks.engine.expected_values import OwnershipCode, RegionFacts
+from checks.engine.outcomes import CheckKind, Outcome, Verdict
 from tests.interop.name_servers import (
     ADDRESSES,
     NEVER_FETCHED,
-    NameServers,
+    LiveNameServers,
     Zones,
     bind_and_unbound,
 )
@@ -33,25 +33,28 @@ MX = f"@ 300 IN MX 10 {HOSTS[0]}.\n@ 300 IN MX 10 {HOSTS[1]}.\n"
 SPF = '@ 300 IN TXT "v=spf1 include:us._netblocks.mimecast.test -all"\n'
 READY = f'{MX}{SPF}@ 300 IN TXT "{TOKEN}"\n'
 OLD_MX = f'@ 21600 IN MX 10 mail\nmail 300 IN A 192.0.2.9\n{SPF}@ 300 IN TXT "{TOKEN}"\n'
-EVERYWHERE = {"mimecast.test": MIMECAST, DOMAIN: READY}
+COMMON_ZONES = {"mimecast.test": MIMECAST, DOMAIN: READY}
 GLUE = "".join(f"ns{n}.lab 300 IN A {address}\n" for n, address in enumerate(ADDRESSES, 1))
 
 
 def seen(
     folder: Path, zones: Zones, only: Mapping[int, Zones], *, through: Sequence[int] = ()
-) -> dict[Kind, Outcome]:
+) -> dict[CheckKind, Outcome]:
     with bind_and_unbound(folder, zones, only, through=through) as servers:
-        return asyncio.run(look(servers))
+        return asyncio.run(run_checks(servers))
 
 
-async def look(servers: NameServers) -> dict[Kind, Outcome]:
-    kinds = (Kind.OWNERSHIP, Kind.SPF, Kind.MX, Kind.MX_TTL)
-    looks = [Look(kind, domain=DOMAIN, region=REGION, ownership=Ownership(TOKEN)) for kind in kinds]
-    outcomes = await look_all(looks, network=servers.network, budget_seconds=20, concurrency=4)
+async def run_checks(servers: LiveNameServers) -> dict[CheckKind, Outcome]:
+    kinds = (CheckKind.OWNERSHIP, CheckKind.SPF, CheckKind.MX, CheckKind.MX_TTL)
+    looks = [
+        CheckRequest(kind, domain=DOMAIN, region=REGION, ownership=OwnershipCode(TOKEN))
+        for kind in kinds
+    ]
+    outcomes = await run_all(looks, network=servers.network, budget_seconds=20, concurrency=4)
     return dict(zip(kinds, outcomes, strict=True))
 
 
-def verdicts(outcomes: Mapping[Kind, Outcome]) -> dict[Kind, tuple[Verdict, bool]]:
+def verdicts(outcomes: Mapping[CheckKind, Outcome]) -> dict[CheckKind, tuple[Verdict, bool]]:
     return {kind: (outcome.verdict, outcome.unanimous) for kind, outcome in outcomes.items()}
 
 
@@ -60,7 +63,7 @@ def codes(outcome: Outcome) -> list[str]:
 
 
 def test_a_ready_domain_passes_everywhere(tmp_path: Path) -> None:
-    outcomes = seen(tmp_path, EVERYWHERE, {})
+    outcomes = seen(tmp_path, COMMON_ZONES, {})
 
     assert verdicts(outcomes) == dict.fromkeys(outcomes, (Verdict.PASS, True))
 
@@ -68,19 +71,19 @@ def test_a_ready_domain_passes_everywhere(tmp_path: Path) -> None:
 def test_a_domain_that_is_not_ready_fails_everywhere(tmp_path: Path) -> None:
     old = '@ 21600 IN MX 10 mail\nmail 300 IN A 192.0.2.9\n@ 300 IN TXT "v=spf1 mx -all"\n'
 
-    outcomes = seen(tmp_path, {**EVERYWHERE, DOMAIN: old}, {})
+    outcomes = seen(tmp_path, {**COMMON_ZONES, DOMAIN: old}, {})
 
     assert verdicts(outcomes) == dict.fromkeys(outcomes, (Verdict.FAIL, True))
 
 
 def test_one_server_with_the_old_zone_moves_nothing(tmp_path: Path) -> None:
-    outcomes = seen(tmp_path, EVERYWHERE, {3: {DOMAIN: OLD_MX}})
+    outcomes = seen(tmp_path, COMMON_ZONES, {3: {DOMAIN: OLD_MX}})
 
     assert verdicts(outcomes) == {
-        Kind.OWNERSHIP: (Verdict.PASS, True),
-        Kind.SPF: (Verdict.PASS, True),
-        Kind.MX: (Verdict.FAIL, False),
-        Kind.MX_TTL: (Verdict.FAIL, False),
+        CheckKind.OWNERSHIP: (Verdict.PASS, True),
+        CheckKind.SPF: (Verdict.PASS, True),
+        CheckKind.MX: (Verdict.FAIL, False),
+        CheckKind.MX_TTL: (Verdict.FAIL, False),
     }
 
 
@@ -96,10 +99,10 @@ def test_one_server_with_the_old_zone_moves_nothing(tmp_path: Path) -> None:
 def test_one_server_that_gives_no_answer_is_no_failure(
     tmp_path: Path, zones: Zones, status: str
 ) -> None:
-    outcomes = seen(tmp_path, EVERYWHERE, {2: zones}, through=(1, 3))
+    outcomes = seen(tmp_path, COMMON_ZONES, {2: zones}, through=(1, 3))
 
     assert verdicts(outcomes) == dict.fromkeys(outcomes, (Verdict.UNKNOWN, False))
-    rows = outcomes[Kind.MX].evidence["servers"]
+    rows = outcomes[CheckKind.MX].evidence["servers"]
     assert [row["status"] for row in rows] == ["records", status, "records"]
 
 
@@ -112,25 +115,29 @@ def test_a_name_that_does_not_exist_is_told_and_moves_nothing(tmp_path: Path) ->
 def test_an_answer_too_long_for_udp_is_fetched_over_tcp(tmp_path: Path) -> None:
     padding = "".join(f'@ 300 IN TXT "{n:03d}{"x" * 240}"\n' for n in range(20))
 
-    outcomes = seen(tmp_path, {**EVERYWHERE, DOMAIN: READY + padding}, {})
+    outcomes = seen(tmp_path, {**COMMON_ZONES, DOMAIN: READY + padding}, {})
 
-    assert verdicts(outcomes)[Kind.OWNERSHIP] == (Verdict.PASS, True)
+    assert verdicts(outcomes)[CheckKind.OWNERSHIP] == (Verdict.PASS, True)
 
 
 def test_the_cname_variant_of_ownership_passes(tmp_path: Path) -> None:
     label = "8e1f2d3c4b5a6"
     zone = f"{MX}{SPF}{label} 300 IN CNAME validate-domain.mimecast.com.\n"
 
-    async def owned(servers: NameServers) -> Outcome:
-        (outcome,) = await look_all(
-            [Look(Kind.OWNERSHIP, domain=DOMAIN, ownership=Ownership(TOKEN, label))],
+    async def owned(servers: LiveNameServers) -> Outcome:
+        (outcome,) = await run_all(
+            [
+                CheckRequest(
+                    CheckKind.OWNERSHIP, domain=DOMAIN, ownership=OwnershipCode(TOKEN, label)
+                )
+            ],
             network=servers.network,
             budget_seconds=10,
             concurrency=1,
         )
         return outcome
 
-    with bind_and_unbound(tmp_path, {**EVERYWHERE, DOMAIN: zone}, {}) as servers:
+    with bind_and_unbound(tmp_path, {**COMMON_ZONES, DOMAIN: zone}, {}) as servers:
         outcome = asyncio.run(owned(servers))
 
     assert (outcome.verdict, codes(outcome)) == (Verdict.PASS, [])
@@ -139,10 +146,10 @@ def test_the_cname_variant_of_ownership_passes(tmp_path: Path) -> None:
 def test_a_code_at_a_server_that_nobody_asks_is_found_there(tmp_path: Path) -> None:
     """The registry delegates to two of the servers; the third still holds the zone, edited."""
     delegated = "".join(f"example 300 IN NS ns{n}.lab\n" for n in (1, 2))
-    zones = {**EVERYWHERE, "test": f"{GLUE}{delegated}", DOMAIN: MX}
+    zones = {**COMMON_ZONES, "test": f"{GLUE}{delegated}", DOMAIN: MX}
 
     with bind_and_unbound(tmp_path, zones, {3: {DOMAIN: READY}}, asked=(1, 2)) as servers:
-        outcome = asyncio.run(look(servers))[Kind.OWNERSHIP]
+        outcome = asyncio.run(run_checks(servers))[CheckKind.OWNERSHIP]
 
     assert codes(outcome) == ["ownership.not-found", "ownership.other-servers"]
     assert outcome.findings[1].params["servers"] == ["ns3.lab.test"]

@@ -97,7 +97,7 @@ def test_a_person_with_an_account_gets_in(gangway: str) -> None:
 
     person = User.objects.get(email="in-order@gangway.test")
     assert browser.is_in(gangway)
-    assert (last_line().act, last_line().actor) == ("signed-in", person)
+    assert (last_line().action, last_line().actor) == ("signed-in", person)
     assert last_line().params == {"methods": ["socialaccount"]}
 
 
@@ -143,7 +143,10 @@ def test_what_the_provider_leaves_open_lets_nobody_in(
 
     assert (answer.status_code, browser.is_in(gangway)) == (403, False)
     assert said in answer.text
-    assert (last_line().act, last_line().params) == ("single-sign-on-refused", {"reason": reason})
+    assert (last_line().action, last_line().params) == (
+        "single-sign-on-refused",
+        {"reason": reason},
+    )
     assert (SocialAccount.objects.count(), User.objects.filter(email=address_of(name)).count()) == (
         0,
         0 if name == "without-account" else 1,

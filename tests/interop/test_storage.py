@@ -11,17 +11,17 @@ import pytest
 from django.core.management import call_command
 from django.db import connection
 
-from checks.engine.batch import Look, inspect
-from checks.engine.hosts import DEFAULT_PORTS, Prober
-from checks.engine.network import Network
+from checks.engine.batch import CheckRequest, inspect
+from checks.engine.dns.network import Network
+from checks.engine.hosts.prober import DEFAULT_PORTS, Prober
 from checks.engine.outcomes import Outcome
-from checks.engine.recording import Recorder, recording
-from checks.looks import look_for
+from checks.engine.recording import Recorder, recording_clients
 from checks.models import Check
+from checks.runs import build_request
 from checks.services import record_run
 from checks.storage import measure
-from tests.cast import START, MakeTenant
-from tests.checks.engine.zone_lookup import ZoneLookup
+from tests.checks.engine.dns.zone_lookup import ZoneLookup
+from tests.factories import START, MakeTenant
 
 pytestmark = [
     pytest.mark.interop,
@@ -34,25 +34,25 @@ DOMAINS, CHANGES = 60, 5
 MOST_BYTES = 2e9
 
 
-def _zone(domain: str, turn: int) -> str:
+def _zone(domain: str, round_number: int) -> str:
     """A zone like many: four servers, several text records, two MX hosts, a DMARC record."""
     return f"""
-        {domain} {300 + turn} MX 10 us-smtp-inbound-1.mimecast.com
-        {domain} {300 + turn} MX 10 us-smtp-inbound-2.mimecast.com
-        {domain} TXT "v=spf1 mx ip4:198.51.100.{turn} include:spf.protection.outlook.test ~all"
-        {domain} TXT "MS=ms{turn:08}"
-        {domain} TXT "google-site-verification={turn:043}"
+        {domain} {300 + round_number} MX 10 us-smtp-inbound-1.mimecast.com
+        {domain} {300 + round_number} MX 10 us-smtp-inbound-2.mimecast.com
+        {domain} TXT "v=spf1 mx ip4:198.51.100.{round_number} include:spf.protection.outlook.test ~all"
+        {domain} TXT "MS=ms{round_number:08}"
+        {domain} TXT "google-site-verification={round_number:043}"
         spf.protection.outlook.test TXT "v=spf1 ip4:203.0.113.0/24 ip6:2001:db8::/32 -all"
-        _dmarc.{domain} TXT "v=DMARC1; p=none; pct={turn + 1}; rua=mailto:dmarc@{domain}"
+        _dmarc.{domain} TXT "v=DMARC1; p=none; pct={round_number + 1}; rua=mailto:dmarc@{domain}"
     """
 
 
-async def _outcome(look: Look, turn: int) -> Outcome:
-    zone = _zone(look.domain, turn)
+async def _outcome(request: CheckRequest, round_number: int) -> Outcome:
+    zone = _zone(request.domain, round_number)
     servers = {f"ns-{n}.some-operator.example": zone for n in range(4)}
     lookup, recorder = ZoneLookup(zone, servers=servers), Recorder()
-    means = recording(lookup, Prober(Network(), lookup), recorder)
-    return replace(await inspect(means, look), raw=recorder.raw())
+    means = recording_clients(lookup, Prober(Network(), lookup), recorder)
+    return replace(await inspect(means, request), raw=recorder.raw())
 
 
 def test_a_year_of_ten_thousand_domains_takes_two_gigabytes_at_most(
@@ -61,10 +61,10 @@ def test_a_year_of_ten_thousand_domains_takes_two_gigabytes_at_most(
     make_tenant(domains=tuple((f"client-{n}.example", "secondary") for n in range(DOMAINS)))
     checks = Check.objects.exclude(kind__in=DEFAULT_PORTS).select_related("tenant", "domain")
     for check in checks:
-        for turn in range(CHANGES):
-            outcome = asyncio.run(_outcome(look_for(check), turn))
-            at = START + timedelta(hours=turn)
-            record_run(check.pk, outcome, asked=check.expectation, at=at)
+        for round_number in range(CHANGES):
+            outcome = asyncio.run(_outcome(build_request(check), round_number))
+            at = START + timedelta(hours=round_number)
+            record_run(check.pk, outcome, expectation=check.expectation, at=at)
 
     found, out = measure(), StringIO()
     call_command("measure_storage", stdout=out)
@@ -72,4 +72,4 @@ def test_a_year_of_ten_thousand_domains_takes_two_gigabytes_at_most(
     print(out.getvalue())  # noqa: T201
     assert found.observations > DOMAINS * CHANGES * 4
     # Twice as many checks as a change touches by nature.
-    assert found.year(domains=10_000, changes=12, touched=4) <= MOST_BYTES
+    assert found.bytes_per_year(domains=10_000, changes=12, touched=4) <= MOST_BYTES

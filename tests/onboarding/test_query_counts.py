@@ -11,12 +11,12 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from onboarding.handoffs import hand_off
-from onboarding.services import HostEntry
+from onboarding.collaboration.share_links import create_share_link
+from onboarding.lifecycle.tenants import HostEntry
 from tenants.invitations import invite
 from tenants.models import Membership, Tenant, User
-from tests.cast import MakeTenant
 from tests.cutovers import cutover_of
+from tests.factories import MakeTenant
 
 SignIn = Callable[[User], Client]
 
@@ -35,7 +35,9 @@ def _tenant(make_tenant: MakeTenant, domains: int) -> Tenant:
 
 
 @pytest.mark.parametrize("domains", [1, 50])
-@pytest.mark.parametrize(("page", "queries"), [("plan-show", 16), ("steps", 13), ("domains", 13)])
+@pytest.mark.parametrize(
+    ("page", "queries"), [("plan-show", 16), ("client-tasks", 13), ("domains", 13)]
+)
 def test_a_tenants_page_asks_as_much_for_one_domain_as_for_fifty(
     make_tenant: MakeTenant,
     consultant: User,
@@ -113,7 +115,9 @@ def test_a_list_of_people_asks_as_much_for_one_as_for_three(
         user = User.objects.create_user(f"p{number}@northwind.test", "pw", name=f"P {number}")
         Membership.objects.create(tenant=tenant, user=user, role="member")
         invite(tenant, f"i{number}@northwind.test", "viewer", by=user)
-        hand_off(tenant.plan, tenant.domains.get(), recipient=f"r{number}", days=1, by=user)
+        create_share_link(
+            tenant.plan, tenant.domains.get(), recipient=f"r{number}", days=1, by=user
+        )
     client = signed_in(administrator)
     address = reverse(f"onboarding:{page}", args=[tenant.public_id] if page == "people" else [])
     client.get(address)
@@ -129,8 +133,10 @@ def test_a_hand_off_page_asks_as_much_however_many_there_are(
     tenant: Tenant, owner: User, client: Client, django_assert_num_queries: Any, links: int
 ) -> None:
     for _ in range(links):
-        _, token = hand_off(tenant.plan, tenant.domains.get(), recipient="r", days=1, by=owner)
-    address = reverse("onboarding:hand-off", args=[token])
+        _, token = create_share_link(
+            tenant.plan, tenant.domains.get(), recipient="r", days=1, by=owner
+        )
+    address = reverse("onboarding:share-link", args=[token])
     client.get(address)
 
     with django_assert_num_queries(16):

@@ -15,7 +15,7 @@ from tenants import append_only
 from tenants.activity import verify_logs
 from tenants.models import ActivityChain, ActivityLine, ErasurePermit, Tenant, User
 from tenants.services import write_activity
-from tests.cast import task_of
+from tests.factories import task_of
 
 SignIn = Callable[[User], Client]
 
@@ -60,7 +60,7 @@ def test_each_tenant_and_the_installation_have_a_log_of_their_own(
 @pytest.mark.parametrize(
     "sql",
     [
-        "UPDATE tenants_activityline SET act = 'nothing'",
+        "UPDATE tenants_activityline SET action = 'nothing'",
         "DELETE FROM tenants_activityline WHERE number = 2",
     ],
 )
@@ -89,7 +89,7 @@ def test_a_permit_lets_one_tenants_lines_go(written: Tenant, outsider: User) -> 
 @pytest.mark.parametrize(
     ("sql", "fault"),
     [
-        ("UPDATE tenants_activityline SET act = 'x' WHERE number = 3", "line 3 of"),
+        ("UPDATE tenants_activityline SET action = 'x' WHERE number = 3", "line 3 of"),
         ("UPDATE tenants_activityline SET address = '1.2.3.4' WHERE number = 2", "line 2 of"),
         ("DELETE FROM tenants_activityline WHERE number = 2", "line 2 is missing"),
         ("DELETE FROM tenants_activityline WHERE number = 5", "line 5 is missing: there were 5"),
@@ -125,5 +125,5 @@ def test_a_line_says_where_the_act_came_from(
         headers={"user-agent": "A browser"},
     )
 
-    line = ActivityLine.objects.get(act="task-confirmed")
+    line = ActivityLine.objects.get(action="task-confirmed")
     assert (line.actor, line.address, line.agent) == (owner, "127.0.0.1", "A browser")

@@ -15,7 +15,7 @@ from django.urls import reverse
 from tenants.client_address import address_group, client_address
 from tenants.models import ActivityLine, Tenant, User
 from tenants.throttle import throttled
-from tests.clock import at, held
+from tests.clock import at, frozen
 from tests.tenants.sign_in import GOOD_PASSWORD, ask_for_code, sign_in, signed_in_as, text_of
 
 SignedIn = Callable[[User], Client]
@@ -255,7 +255,7 @@ def test_codes_for_one_address_are_few(person: User, mailoutbox: list[Any]) -> N
     assert len(mailoutbox) == 4
 
 
-@pytest.mark.usefixtures("time_stands_still")
+@pytest.mark.usefixtures("frozen_time")
 def test_codes_for_one_place_are_few(db: None) -> None:
     answers = [ask_for_code(Client(), f"guess{number}@northwind.test") for number in range(11)]
 
@@ -270,10 +270,10 @@ def test_resets_for_one_address_are_few(person: User, mailoutbox: list[Any]) -> 
     assert_told_to_wait(response, 60)
 
 
-@pytest.mark.usefixtures("time_stands_still")
+@pytest.mark.usefixtures("frozen_time")
 def test_looks_are_limited_by_person(tenant: Tenant, owner: User, signed_in: SignedIn) -> None:
     client = signed_in(owner)
-    address = reverse("onboarding:look-at-all", args=[tenant.public_id])
+    address = reverse("onboarding:check-run-all", args=[tenant.public_id])
 
     answers = [client.post(address) for _ in range(61)]
 
@@ -281,7 +281,7 @@ def test_looks_are_limited_by_person(tenant: Tenant, owner: User, signed_in: Sig
     assert_told_to_wait(answers[60], 60)
 
 
-@pytest.mark.usefixtures("time_stands_still")
+@pytest.mark.usefixtures("frozen_time")
 def test_a_limit_counts_only_its_methods() -> None:
     view = throttled("test", "1/h")(lambda request: HttpResponse("done"))
 
@@ -290,7 +290,7 @@ def test_a_limit_counts_only_its_methods() -> None:
     assert [answer.content for answer in answers] == [b"done"] * 3
 
 
-@pytest.mark.usefixtures("time_stands_still")
+@pytest.mark.usefixtures("frozen_time")
 def test_a_limit_says_when_to_come_back() -> None:
     view = throttled("test", "2/h")(lambda request: HttpResponse("done"))
 
@@ -303,7 +303,7 @@ def test_a_limit_says_when_to_come_back() -> None:
 def test_a_limit_ends_with_its_window() -> None:
     view = throttled("test", "1/m")(lambda request: HttpResponse("done"))
 
-    with held(at("Mon 08:00:15")) as clock:
+    with frozen(at("Mon 08:00:15")) as clock:
         refused = [view(_anonymous("POST")) for _ in range(2)][1]
         clock.move_to(at("Mon 08:01:00"))
         served = view(_anonymous("POST"))

@@ -16,7 +16,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from tenants.models import ActivityLine, Invitation, Membership, Tenant, User
-from tests.cast import SignIn
+from tests.factories import SignIn
 
 PASSWORD = "a-long-and-odd-password"
 Invite = Callable[..., str]
@@ -78,7 +78,7 @@ def test_a_newcomer_sets_name_and_password_and_is_in(
     response = client.post(link, {"name": "New Person", "password": PASSWORD})
 
     user = User.objects.get(email="new@northwind.test")
-    assert response["Location"] == reverse("onboarding:steps", args=[tenant.public_id])
+    assert response["Location"] == reverse("onboarding:my-tasks", args=[tenant.public_id])
     assert client.get(response["Location"]).status_code == 200
     assert (user.name, user.check_password(PASSWORD), user.staff_role) == ("New Person", True, "")
     assert Membership.objects.get(tenant=tenant, user=user).role == "viewer"
@@ -180,7 +180,7 @@ def test_a_link_that_does_not_work_says_why_and_leaves_a_log_line(
     link = spoil(invite(), client)
     people = User.objects.count()
 
-    with caplog.at_level(logging.WARNING, "tenants.links"):
+    with caplog.at_level(logging.WARNING, "tenants.tokens"):
         data = {"name": "Late", "password": PASSWORD}
         response = getattr(client, method)(link, data if method == "post" else None)
 
@@ -240,7 +240,7 @@ def test_a_member_and_a_pending_address_are_not_invited_again(
     assert (statuses, Invitation.objects.count()) == ([422, 422, 422], 1)
 
 
-@pytest.mark.usefixtures("time_stands_still")
+@pytest.mark.usefixtures("frozen_time")
 def test_guessing_links_is_slowed_down(client: Client, db: None) -> None:
     statuses = [client.get("/invitations/guess/").status_code for _ in range(61)]
 
@@ -250,8 +250,8 @@ def test_guessing_links_is_slowed_down(client: Client, db: None) -> None:
 def test_each_act_leaves_its_line(tenant: Tenant, invite: Invite, client: Client) -> None:
     client.post(invite(), {"name": "New Person", "password": PASSWORD})
 
-    acts = ActivityLine.objects.filter(tenant=tenant).order_by("number")
-    assert [line.act for line in acts][-2:] == ["person-invited", "invitation-accepted"]
+    actions = ActivityLine.objects.filter(tenant=tenant).order_by("number")
+    assert [line.action for line in actions][-2:] == ["person-invited", "invitation-accepted"]
 
 
 def test_an_administrator_adds_a_colleague_who_sets_their_own_password(
@@ -305,7 +305,7 @@ def test_the_installation_log_tells_who_signed_in(db: None, client: Client) -> N
     client.post("/accounts/login/", {"login": "admin@gangway.test", "password": "pw"})
     assert administrator.staff_role == "administrator"
 
-    said = " ".join(client.get(reverse("onboarding:installation-log")).content.decode().split())
+    said = " ".join(client.get(reverse("onboarding:audit-log")).content.decode().split())
 
     assert "Ad Min signed in." in said
     assert "failed." in said

@@ -7,43 +7,49 @@ from django.test import Client
 from django.urls import reverse
 
 from tenants.models import Membership, Tenant, User
-from tenants.permissions import Act, Role, may, role_in
+from tenants.permissions import Permission, Role, may, role_in
 from tenants.queries import tenants_for
 from tests.access_tables import is_yes, table_under
-from tests.cast import MakeTenant, SignIn
+from tests.factories import MakeTenant, SignIn
 
 IN_TENANT = table_under("In a tenant")
 IN_INSTALLATION = table_under("In the installation")
 
 
-@pytest.mark.parametrize("row", IN_TENANT, ids=lambda row: row["act"])
+@pytest.mark.parametrize("row", IN_TENANT, ids=lambda row: row["permission"])
 @pytest.mark.parametrize("role", list(Role))
 def test_a_role_may_in_a_tenant_what_the_table_says(role: Role, row: dict[str, str]) -> None:
-    act = Act(row["act"])
+    permission = Permission(row["permission"])
 
-    assert may(role, act) == is_yes(row[role])
-    assert may(role, act, is_closed=True) == (is_yes(row[role]) and is_yes(row["while closed"]))
+    assert may(role, permission) == is_yes(row[role])
+    assert may(role, permission, is_closed=True) == (
+        is_yes(row[role]) and is_yes(row["while closed"])
+    )
 
 
-@pytest.mark.parametrize("row", IN_INSTALLATION, ids=lambda row: row["act"])
+@pytest.mark.parametrize("row", IN_INSTALLATION, ids=lambda row: row["permission"])
 @pytest.mark.parametrize("role", [None, *(role for role in Role if role.is_staff)])
 def test_a_role_may_in_the_installation_what_the_table_says(
     role: Role | None, row: dict[str, str]
 ) -> None:
-    assert may(role, Act(row["act"])) == is_yes(row[role or "client"])
+    assert may(role, Permission(row["permission"])) == is_yes(row[role or "client"])
 
 
 def test_every_act_has_its_row_in_the_right_table() -> None:
-    of_tenant = [act.value for act in Act if not act.is_of_installation]
-    of_installation = [act.value for act in Act if act.is_of_installation]
+    of_tenant = [permission.value for permission in Permission if not permission.is_of_installation]
+    of_installation = [
+        permission.value for permission in Permission if permission.is_of_installation
+    ]
 
-    assert [row["act"] for row in IN_TENANT] == of_tenant
-    assert [row["act"] for row in IN_INSTALLATION] == of_installation
+    assert [row["permission"] for row in IN_TENANT] == of_tenant
+    assert [row["permission"] for row in IN_INSTALLATION] == of_installation
 
 
-@pytest.mark.parametrize("act", [act for act in Act if not act.is_of_installation])
-def test_a_stranger_may_nothing_in_a_tenant(act: Act) -> None:
-    assert not may(None, act)
+@pytest.mark.parametrize(
+    "permission", [permission for permission in Permission if not permission.is_of_installation]
+)
+def test_a_stranger_may_nothing_in_a_tenant(permission: Permission) -> None:
+    assert not may(None, permission)
 
 
 def test_one_person_has_a_role_of_their_own_in_each_tenant(
@@ -78,7 +84,7 @@ def test_a_manager_sees_the_tenants_of_the_consultants_they_watch(
     Tenant.objects.filter(pk=tenant.pk).update(consultant=consultant)
     tenant.refresh_from_db()
     foreign = Tenant.objects.get(name="Elsewhere")
-    manager.watches.add(consultant)
+    manager.followed_consultants.add(consultant)
 
     assert list(tenants_for(manager)) == [tenant]
     assert [role_in(manager, place) for place in (tenant, foreign)] == [Role.MANAGER, None]
@@ -90,7 +96,7 @@ def test_a_deactivated_person_is_out_at_the_next_request(
     client = signed_in(owner)
     User.objects.filter(pk=owner.pk).update(is_active=False)
 
-    response = client.get(reverse("onboarding:steps", args=[tenant.public_id]))
+    response = client.get(reverse("onboarding:my-tasks", args=[tenant.public_id]))
 
     assert response.status_code == 302
     assert response["Location"].startswith("/accounts/login/")
@@ -105,12 +111,12 @@ def test_a_deactivated_person_has_no_role(tenant: Tenant, owner: User) -> None:
 def test_a_closed_tenant_is_read_and_not_changed(
     tenant: Tenant, consultant: User, signed_in: SignIn
 ) -> None:
-    Tenant.objects.filter(pk=tenant.pk).update(archived_at=tenant.created_at)
+    Tenant.objects.filter(pk=tenant.pk).update(closed_at=tenant.created_at)
     client: Client = signed_in(consultant)
 
     statuses = [
         client.get(reverse("onboarding:plan-show", args=[tenant.public_id])).status_code,
-        client.post(reverse("onboarding:look-at-all", args=[tenant.public_id])).status_code,
+        client.post(reverse("onboarding:check-run-all", args=[tenant.public_id])).status_code,
         client.get(reverse("onboarding:profile-edit", args=[tenant.public_id])).status_code,
     ]
 

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from tenants.datafile import DataFileError
 from tenants.errors import TenantError
 from tenants.regions import (
     ENTERED,
     REGIONS_FILE,
     gap_sentences,
-    load_book,
+    load_region_file,
     load_regions,
     region_for_account_code,
 )
+from tenants.yaml_schema import YamlSchemaError
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_regions_are_these_nine_in_order() -> None:
 
 
 def test_data_is_dated() -> None:
-    assert load_book().compiled == datetime.date(2026, 11, 23)
+    assert load_region_file().compiled == datetime.date(2026, 11, 23)
 
 
 def test_fact_keeps_its_confidence_and_source() -> None:
@@ -56,7 +56,7 @@ def test_fact_keeps_its_confidence_and_source() -> None:
 
 
 def test_global_include_names_the_regions_it_leaves_out() -> None:
-    everywhere = load_book().everywhere
+    everywhere = load_region_file().global_facts
 
     assert everywhere.spf_include == "_netblocks.mimecast.com"
     assert everywhere.spf_omits == ("usb", "uspcom")
@@ -216,8 +216,8 @@ def test_malformed_data_is_refused_with_file_line_and_reason(
     path.write_text(text, encoding="utf-8")
     line = next(n for n, row in enumerate(text.splitlines(), start=1) if marker in row)
 
-    with pytest.raises(DataFileError) as refusal:
-        load_book(path)
+    with pytest.raises(YamlSchemaError) as refusal:
+        load_region_file(path)
 
     assert str(refusal.value).startswith(f"{path}:{line}: {reason}")
 
@@ -237,7 +237,7 @@ def test_unreadable_file_is_refused(
     path = tmp_path / "regions.yaml"
     prepare(path)
 
-    with pytest.raises(DataFileError) as refusal:
-        load_book(path)
+    with pytest.raises(YamlSchemaError) as refusal:
+        load_region_file(path)
 
     assert str(refusal.value) == f"{path}{problem}"

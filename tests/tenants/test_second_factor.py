@@ -64,8 +64,8 @@ def with_app(client: Client, person: User) -> str:
     return secret
 
 
-def acts() -> list[str]:
-    return list(ActivityLine.objects.order_by("pk").values_list("act", flat=True))
+def actions() -> list[str]:
+    return list(ActivityLine.objects.order_by("pk").values_list("action", flat=True))
 
 
 def test_setting_up_an_app_gives_recovery_codes_and_says_so(
@@ -78,7 +78,7 @@ def test_setting_up_an_app_gives_recovery_codes_and_says_so(
 
     kinds = Authenticator.objects.filter(user=person).values_list("type", flat=True)
     assert sorted(kinds) == ["recovery_codes", "totp"]
-    assert acts() == ["signed-in", "second-factor-added", "second-factor-added"]
+    assert actions() == ["signed-in", "second-factor-added", "second-factor-added"]
     assert mail.outbox[-1].subject == "An authenticator app was set up at Gangway"
 
 
@@ -164,7 +164,7 @@ def test_a_code_of_another_time_is_refused(
     response = client.post(reverse("mfa_authenticate"), {"code": code_now(with_app, steps)})
 
     assert "This code is not right" in text_of(response)
-    assert (signed_in_as(client), acts()[-1]) == (None, "second-factor-failed")
+    assert (signed_in_as(client), actions()[-1]) == (None, "second-factor-failed")
 
 
 def test_a_code_works_once(client: Client, person: User, with_app: str) -> None:

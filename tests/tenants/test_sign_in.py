@@ -33,8 +33,8 @@ def person(db: None) -> User:
     return User.objects.create_user("client@northwind.test", GOOD_PASSWORD, name="Jo Lindqvist")
 
 
-def acts() -> list[str]:
-    return list(ActivityLine.objects.order_by("pk").values_list("act", flat=True))
+def actions() -> list[str]:
+    return list(ActivityLine.objects.order_by("pk").values_list("action", flat=True))
 
 
 def test_the_right_password_signs_in_and_is_written_down(client: Client, person: User) -> None:
@@ -42,7 +42,11 @@ def test_the_right_password_signs_in_and_is_written_down(client: Client, person:
 
     line = ActivityLine.objects.get()
     assert signed_in_as(client) == person
-    assert (line.act, line.actor, line.params) == ("signed-in", person, {"methods": ["password"]})
+    assert (line.action, line.actor, line.params) == (
+        "signed-in",
+        person,
+        {"methods": ["password"]},
+    )
 
 
 def test_capitals_in_the_address_do_not_matter(client: Client, person: User) -> None:
@@ -57,7 +61,7 @@ def test_a_wrong_password_is_refused_and_written_down(client: Client, person: Us
     line = ActivityLine.objects.get()
     assert signed_in_as(client) is None
     assert "This address and password do not belong together." in text_of(response)
-    assert (line.act, line.actor) == ("sign-in-failed", None)
+    assert (line.action, line.actor) == ("sign-in-failed", None)
     assert line.params == {"address": person.email}
 
 
@@ -106,7 +110,7 @@ def test_a_wrong_code_is_refused_and_written_down(client: Client, person: User) 
     response = enter_code(client, "WRONG1")
 
     assert "This code is not right." in text_of(response)
-    assert (signed_in_as(client), acts()) == (None, ["sign-in-code-rejected"])
+    assert (signed_in_as(client), actions()) == (None, ["sign-in-code-rejected"])
 
 
 def test_after_three_wrong_codes_the_right_one_is_worthless(client: Client, person: User) -> None:
@@ -267,7 +271,7 @@ def test_a_new_password_ends_the_other_sessions(client: Client, person: User) ->
     client.post(reverse("account_change_password"), form)
 
     assert (signed_in_as(client), signed_in_as(elsewhere)) == (person, None)
-    assert acts()[-1] == "password-changed"
+    assert actions()[-1] == "password-changed"
     assert mail.outbox[-1].subject == "Your password at Gangway was changed"
 
 
@@ -305,7 +309,7 @@ def test_signing_out_is_written_down(client: Client, person: User) -> None:
 
     client.post(reverse("account_logout"))
 
-    assert acts() == ["signed-in", "signed-out"]
+    assert actions() == ["signed-in", "signed-out"]
     assert signed_in_as(client) is None
 
 
@@ -323,7 +327,7 @@ def test_a_reset_link_works_once(client: Client, person: User) -> None:
     person.refresh_from_db()
     assert person.check_password(new)
     assert "This link no longer works" in text_of(Client().get(link))
-    assert acts() == ["password-reset"]
+    assert actions() == ["password-reset"]
 
 
 def test_an_altered_reset_link_is_refused(client: Client, person: User) -> None:

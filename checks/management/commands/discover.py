@@ -13,9 +13,9 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from checks.engine import discovery
-from checks.engine.discovery import Discovery
-from checks.engine.network import Network
-from checks.engine.resolution import NetworkLookup
+from checks.engine.discovery import DiscoveryResult
+from checks.engine.dns.network import Network
+from checks.engine.dns.network_lookup import NetworkLookup
 from checks.management.arguments import (
     EXIT_USAGE,
     BadArguments,
@@ -66,7 +66,7 @@ class Command(BaseCommand):
             sys.exit(EXIT_UNKNOWN)
 
 
-async def _discover(domain: str, network: Network) -> Discovery | None:
+async def _discover(domain: str, network: Network) -> DiscoveryResult | None:
     lookup = NetworkLookup(network)
     try:
         async with asyncio.timeout(settings.CHECKS_BUDGET_SECONDS):
@@ -77,7 +77,7 @@ async def _discover(domain: str, network: Network) -> Discovery | None:
         await lookup.close()
 
 
-def _lines(found: Discovery) -> Iterator[str]:
+def _lines(found: DiscoveryResult) -> Iterator[str]:
     senders = [f"{s.term} ({s.name})" if s.name else s.term for s in found.senders]
     rows = {
         "platform": found.platform or "no guess",

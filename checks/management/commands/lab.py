@@ -11,13 +11,13 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from checks.lab import messages
-from checks.lab.places import Places, announce, current, withdraw_announcement
+from checks.lab import signed_messages
+from checks.lab.addresses import LabEndpoints, announce, current, withdraw_announcement
 from checks.lab.records import APEX, LabError, LabState, Mode, ZoneRecord
 from checks.lab.serve import serve
 from checks.lab.zones import HOSTS, Lab
 
-UNTIL_SEEN = "An open page shows it after the next look, within a minute."
+SHOWN_AFTER_NEXT_RUN = "An open page shows it after the next look, within a minute."
 
 
 class Command(BaseCommand):
@@ -25,35 +25,38 @@ class Command(BaseCommand):
     help = "The lab: publish and withdraw records of .test domains, hold servers back, close hosts."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        acts = parser.add_subparsers(dest="act", required=True, metavar="ACT")
-        acts.add_parser("serve", help="run the lab's servers until Ctrl-C")
-        _add_record_acts(acts)
-        _add_server_acts(acts)
-        _add_message_acts(acts)
-        for act, says in (("close", "stop a host from listening"), ("open", "let it listen again")):
-            acts.add_parser(act, help=says).add_argument("host", help=" or ".join(HOSTS))
-        acts.add_parser("restore", help="every server answers, every host is open; records stay")
-        acts.add_parser("reset", help="back to the records of the start")
+        actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+        actions.add_parser("serve", help="run the lab's servers until Ctrl-C")
+        _add_record_actions(actions)
+        _add_server_actions(actions)
+        _add_message_actions(actions)
+        for action, help_text in (
+            ("close", "stop a host from listening"),
+            ("open", "let it listen again"),
+        ):
+            actions.add_parser(action, help=help_text).add_argument("host", help=" or ".join(HOSTS))
+        actions.add_parser("restore", help="every server answers, every host is open; records stay")
+        actions.add_parser("reset", help="back to the records of the start")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.LAB:
             raise CommandError("The lab is not on here: `make run` starts one.")
         folder = Path(settings.VAR_DIR) / "lab"
         try:
-            if options["act"] == "serve":
+            if options["action"] == "serve":
                 self.serve(Lab(folder))
             else:
-                self.stdout.write(ACTS[options["act"]](Lab(folder), options))
+                self.stdout.write(ACTIONS[options["action"]](Lab(folder), options))
         except LabError as error:
             raise CommandError(str(error)) from error
 
     def serve(self, lab: Lab) -> None:
         running = current(lab.folder)
-        places = running or Places(port=settings.LAB_PORT)
+        endpoints = running or LabEndpoints(port=settings.LAB_PORT)
         if running is None:
-            announce(lab.folder, places)
+            announce(lab.folder, endpoints)
         try:
-            asyncio.run(serve(lab, places, lambda: self.stdout.write(_addresses(places))))
+            asyncio.run(serve(lab, endpoints, lambda: self.stdout.write(_addresses(endpoints))))
         except OSError as error:
             raise CommandError(f"The lab cannot listen: {error.strerror or error}.") from error
         finally:
@@ -61,48 +64,50 @@ class Command(BaseCommand):
                 withdraw_announcement(lab.folder)
 
 
-def _add_record_acts(acts: Any) -> None:
-    publish = acts.add_parser("publish", help="add a record")
-    withdraw = acts.add_parser("withdraw", help="take records out")
-    for act in (publish, withdraw):
-        act.add_argument("domain")
-        act.add_argument("type", help="A, AAAA, CNAME, MX or TXT")
-        act.add_argument("--name", default=APEX, help="the label below the domain, e.g. _dmarc")
+def _add_record_actions(actions: Any) -> None:
+    publish = actions.add_parser("publish", help="add a record")
+    withdraw = actions.add_parser("withdraw", help="take records out")
+    for action in (publish, withdraw):
+        action.add_argument("domain")
+        action.add_argument("type", help="A, AAAA, CNAME, MX or TXT")
+        action.add_argument("--name", default=APEX, help="the label below the domain, e.g. _dmarc")
     publish.add_argument("value")
     publish.add_argument("--ttl", type=int, help="seconds; that of the set, else 60")
     publish.add_argument("--instead", action="store_true", help="in place of the present set")
     withdraw.add_argument("value", nargs="?", help="only this one of the set")
-    acts.add_parser("show", help="what is published").add_argument("domain", nargs="?")
+    actions.add_parser("show", help="what is published").add_argument("domain", nargs="?")
 
 
-def _add_server_acts(acts: Any) -> None:
-    for act, says in (
+def _add_server_actions(actions: Any) -> None:
+    for action, help_text in (
         ("lag", "the server goes on serving what it serves now"),
         ("catch-up", "it serves what is published again"),
         ("silence", "it answers nothing"),
         ("refuse", "it refuses every question"),
         ("servfail", "it fails at every question"),
     ):
-        acts.add_parser(act, help=says).add_argument("server", type=int, help="1, 2 or 3")
+        actions.add_parser(action, help=help_text).add_argument(
+            "server", type=int, help="1, 2 or 3"
+        )
 
 
-def _add_message_acts(acts: Any) -> None:
-    acts.add_parser("sign", help="let the stand-in for Mimecast sign").add_argument("domain")
-    message = acts.add_parser("message", help="a test message as it would arrive outside")
+def _add_message_actions(actions: Any) -> None:
+    actions.add_parser("sign", help="let the stand-in for Mimecast sign").add_argument("domain")
+    message = actions.add_parser("message", help="a test message as it would arrive outside")
     message.add_argument("domain")
     message.add_argument("--region", default="us", help="whose ranges it leaves from")
 
 
 def sign(lab: Lab, options: dict[str, Any]) -> str:
-    messages.publish_key(lab, options["domain"])
+    signed_messages.publish_key(lab, options["domain"])
     return (
         f"Messages of {options['domain']} are signed, and the key is published. Put the selector "
-        f"{messages.SELECTOR} on record in the profile, then show what `lab message` prints."
+        f"{signed_messages.SELECTOR} on record in the profile, then show what `lab message` prints."
     )
 
 
 def message(lab: Lab, options: dict[str, Any]) -> str:
-    content = messages.arriving_message(
+    content = signed_messages.arriving_message(
         lab, options["domain"], options["region"], at=timezone.now()
     )
     return content.decode()
@@ -119,7 +124,7 @@ def publish(lab: Lab, options: dict[str, Any]) -> str:
     )
     lagging = _lagging(lab.load())
     late = f" Name server {lagging} lags and does not know it yet." if lagging else ""
-    return f"Published for {options['domain']}: {record}. {UNTIL_SEEN}{late}"
+    return f"Published for {options['domain']}: {record}. {SHOWN_AFTER_NEXT_RUN}{late}"
 
 
 def withdraw(lab: Lab, options: dict[str, Any]) -> str:
@@ -155,11 +160,11 @@ def lag(lab: Lab, options: dict[str, Any]) -> str:
 
 def catch_up(lab: Lab, options: dict[str, Any]) -> str:
     lab.catch_up(options["server"])
-    return f"Name server {options['server']} serves what is published again. {UNTIL_SEEN}"
+    return f"Name server {options['server']} serves what is published again. {SHOWN_AFTER_NEXT_RUN}"
 
 
 def behave(lab: Lab, options: dict[str, Any]) -> str:
-    mode, does = MODES[options["act"]]
+    mode, does = MODES[options["action"]]
     lab.behave(options["server"], mode)
     return (
         f"Name server {options['server']} {does}. Checks become unknown and no task moves, until "
@@ -177,17 +182,17 @@ def close_host(lab: Lab, options: dict[str, Any]) -> str:
 
 def open_host(lab: Lab, options: dict[str, Any]) -> str:
     lab.open(options["host"])
-    return f"The {options['host']} host listens again. {UNTIL_SEEN}"
+    return f"The {options['host']} host listens again. {SHOWN_AFTER_NEXT_RUN}"
 
 
 def restore(lab: Lab, options: dict[str, Any]) -> str:
     lab.restore()
-    return f"Every name server answers with what is published and every host is open. {UNTIL_SEEN}"
+    return f"Every name server answers with what is published and every host is open. {SHOWN_AFTER_NEXT_RUN}"
 
 
 def reset(lab: Lab, options: dict[str, Any]) -> str:
     lab.reset()
-    return f"The lab is as it was at the start. {UNTIL_SEEN}"
+    return f"The lab is as it was at the start. {SHOWN_AFTER_NEXT_RUN}"
 
 
 def _row(record: ZoneRecord) -> str:
@@ -195,7 +200,9 @@ def _row(record: ZoneRecord) -> str:
 
 
 def _behaviour(state: LabState) -> list[str]:
-    lines = [f"Name server {n} lags." for n in sorted(state.servers) if state.servers[n].kept]
+    lines = [
+        f"Name server {n} lags." for n in sorted(state.servers) if state.servers[n].frozen_zones
+    ]
     lines += [
         f"Name server {number} {does}."
         for number in sorted(state.servers)
@@ -206,14 +213,16 @@ def _behaviour(state: LabState) -> list[str]:
 
 
 def _lagging(state: LabState) -> str:
-    return " and ".join(str(n) for n in sorted(state.servers) if state.servers[n].kept is not None)
+    return " and ".join(
+        str(n) for n in sorted(state.servers) if state.servers[n].frozen_zones is not None
+    )
 
 
-def _addresses(places: Places) -> str:
+def _addresses(endpoints: LabEndpoints) -> str:
     return (
-        f"The lab serves .test on {places.server(1)} to {places.server(3)} and, as a resolver, on "
-        f"{places.resolver}, port {places.port}; SMTP on {places.smtp_host}:{places.smtp_port}, "
-        f"LDAPS on {places.ldaps_host}:{places.ldaps_port}."
+        f"The lab serves .test on {endpoints.server(1)} to {endpoints.server(3)} and, as a resolver, on "
+        f"{endpoints.resolver}, port {endpoints.port}; SMTP on {endpoints.smtp_host}:{endpoints.smtp_port}, "
+        f"LDAPS on {endpoints.ldaps_host}:{endpoints.ldaps_port}."
     )
 
 
@@ -222,7 +231,7 @@ MODES = {
     "refuse": (Mode.REFUSE, "refuses every question"),
     "servfail": (Mode.SERVFAIL, "fails at every question"),
 }
-ACTS = {
+ACTIONS = {
     "publish": publish,
     "withdraw": withdraw,
     "sign": sign,

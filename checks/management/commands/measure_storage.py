@@ -26,7 +26,7 @@ class Command(BaseCommand):
         found = measure()
         if not found.observations:
             raise CommandError("There is no observation yet to measure by.")
-        year = found.year(domains=options["domains"], changes=options["changes"])
+        year = found.bytes_per_year(domains=options["domains"], changes=options["changes"])
         self.stdout.write(
             f"{found.observations} observations take {found.observation_bytes:,} bytes with their "
             f"raw answers and indexes, {found.observation_bytes // found.observations} each; "

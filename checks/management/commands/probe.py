@@ -14,11 +14,11 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from checks.engine.batch import Look, look_all
-from checks.engine.expectations import Ownership, Selector
-from checks.engine.hosts import DEFAULT_PORTS
-from checks.engine.network import Endpoint, parse_endpoint
-from checks.engine.outcomes import Finding, Kind, Outcome, Verdict
+from checks.engine.batch import CheckRequest, run_all
+from checks.engine.dns.network import Endpoint, parse_endpoint
+from checks.engine.expected_values import DkimSelector, OwnershipCode
+from checks.engine.hosts.prober import DEFAULT_PORTS
+from checks.engine.outcomes import CheckKind, Finding, Outcome, Verdict
 from checks.management.arguments import (
     EXIT_USAGE,
     BadArguments,
@@ -35,12 +35,12 @@ from tenants.regions import load_regions
 
 EXIT_FAIL, EXIT_UNKNOWN = 1, 2
 _NEEDS = {
-    Kind.OWNERSHIP: "--token",
-    Kind.DKIM: "--dkim-selector",
-    Kind.SMTP: "--host",
-    Kind.LDAPS: "--ldaps-host",
-    Kind.LOCKDOWN: "--host",
-    Kind.MESSAGE: "--from-file",
+    CheckKind.OWNERSHIP: "--token",
+    CheckKind.DKIM: "--dkim-selector",
+    CheckKind.SMTP: "--host",
+    CheckKind.LDAPS: "--ldaps-host",
+    CheckKind.LOCKDOWN: "--host",
+    CheckKind.MESSAGE: "--from-file",
 }
 
 
@@ -80,7 +80,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--from-file", metavar="FILE", help="a test message, as saved from a mailbox (.eml)"
         )
-        parser.add_argument("--only", metavar="KINDS", help=", ".join(Kind))
+        parser.add_argument("--only", metavar="KINDS", help=", ".join(CheckKind))
         parser.add_argument("--nameserver", metavar="IP[:PORT]", help="ask this one instead")
         parser.add_argument("--json", action="store_true", help="print one JSON document")
 
@@ -93,16 +93,16 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         domain = domain_of(options["domain"])
-        looks = list(_looks(domain, options))
+        requests = list(_requests(domain, options))
         nameserver = nameserver_of(options["nameserver"])
         observed_at = timezone.now().isoformat(timespec="seconds")
         outcomes = asyncio.run(
-            look_all(
-                looks,
+            run_all(
+                requests,
                 network=network_from_settings(nameserver),
                 budget_seconds=settings.CHECKS_BUDGET_SECONDS,
                 concurrency=settings.CHECKS_CONCURRENCY,
-                told=self._tell if sys.stderr.isatty() else None,
+                on_outcome=self._report if sys.stderr.isatty() else None,
             )
         )
         heading = {"domain": domain, "region": options["region"], "observed_at": observed_at}
@@ -112,8 +112,8 @@ class Command(BaseCommand):
         if status:
             sys.exit(status)
 
-    def _tell(self, look: Look, outcome: Outcome) -> None:
-        self.stderr.write(f"{look.kind} {look.subject}: {outcome.verdict}")
+    def _report(self, request: CheckRequest, outcome: Outcome) -> None:
+        self.stderr.write(f"{request.kind} {request.subject}: {outcome.verdict}")
 
 
 def exit_status(verdicts: Sequence[Verdict]) -> int:
@@ -123,24 +123,24 @@ def exit_status(verdicts: Sequence[Verdict]) -> int:
     return EXIT_UNKNOWN if Verdict.UNKNOWN in verdicts else 0
 
 
-def _looks(domain: str, options: dict[str, Any]) -> Iterator[Look]:
+def _requests(domain: str, options: dict[str, Any]) -> Iterator[CheckRequest]:
     """One look for each kind asked for, or for each kind there is enough to ask about."""
     regions = load_regions()
     if options["region"] not in regions:
         known = ", ".join(regions)
         raise BadArguments(f"There is no region “{options['region']}”; there are {known}.")
-    delivery = _host(options["host"], Kind.SMTP)
+    delivery = _host(options["host"], CheckKind.SMTP)
     hosts = {
-        Kind.SMTP: delivery,
-        Kind.LOCKDOWN: delivery,
-        Kind.LDAPS: _host(options["ldaps_host"], Kind.LDAPS),
+        CheckKind.SMTP: delivery,
+        CheckKind.LOCKDOWN: delivery,
+        CheckKind.LDAPS: _host(options["ldaps_host"], CheckKind.LDAPS),
     }
     facts = region_facts(regions[options["region"]])
     shown = message_from(options["from_file"])
-    proof = Ownership(options["token"].strip(), options["label"].strip().lower())
+    proof = OwnershipCode(options["token"].strip(), options["label"].strip().lower())
     for kind in _kinds(options, proof):
         host, port = hosts.get(kind, ("", 0))
-        yield Look(
+        yield CheckRequest(
             kind=kind,
             domain=domain,
             host=host,
@@ -156,32 +156,34 @@ def _looks(domain: str, options: dict[str, Any]) -> Iterator[Look]:
         )
 
 
-def _kinds(options: dict[str, Any], proof: Ownership) -> list[Kind]:
+def _kinds(options: dict[str, Any], proof: OwnershipCode) -> list[CheckKind]:
     given = {
-        Kind.OWNERSHIP: bool(proof.token or proof.label),
-        Kind.DKIM: bool(options["dkim_selector"]),
-        Kind.SMTP: bool(options["host"]),
-        Kind.LOCKDOWN: bool(options["host"]),
-        Kind.LDAPS: bool(options["ldaps_host"]),
-        Kind.MESSAGE: bool(options["from_file"]),
+        CheckKind.OWNERSHIP: bool(proof.token or proof.label),
+        CheckKind.DKIM: bool(options["dkim_selector"]),
+        CheckKind.SMTP: bool(options["host"]),
+        CheckKind.LOCKDOWN: bool(options["host"]),
+        CheckKind.LDAPS: bool(options["ldaps_host"]),
+        CheckKind.MESSAGE: bool(options["from_file"]),
     }
     if options["only"] is None:
         # Before the lockdown its answer is the opposite of the one that smtp wants.
-        return [kind for kind in Kind if given.get(kind, True) and kind is not Kind.LOCKDOWN]
-    words = [word.strip() for word in options["only"].split(",") if word.strip()]
-    unknown = [word for word in words if word not in set(Kind)]
-    if unknown or not words:
+        return [
+            kind for kind in CheckKind if given.get(kind, True) and kind is not CheckKind.LOCKDOWN
+        ]
+    names = [name.strip() for name in options["only"].split(",") if name.strip()]
+    unknown = [name for name in names if name not in set(CheckKind)]
+    if unknown or not names:
         named = f"“{unknown[0]}” is no check; " if unknown else ""
-        raise BadArguments(f"{named}--only takes a list of {', '.join(Kind)}.")
-    kinds = [kind for kind in Kind if kind in words]
+        raise BadArguments(f"{named}--only takes a list of {', '.join(CheckKind)}.")
+    kinds = [kind for kind in CheckKind if kind in names]
     for kind in kinds:
         if not given.get(kind, True):
             raise BadArguments(f"{_NEEDS[kind]} is missing: without it {kind} cannot be asked.")
     return kinds
 
 
-def _selector(text: str) -> Selector:
-    selector = Selector.read(text.strip())
+def _selector(text: str) -> DkimSelector:
+    selector = DkimSelector.read(text.strip())
     if not selector.is_well_formed:
         raise BadArguments(f"“{text}” is not a DKIM selector, such as mimecast20261101.")
     return selector
@@ -198,7 +200,7 @@ def _recipient(options: dict[str, Any]) -> str:
     return address
 
 
-def _host(text: str | None, kind: Kind) -> Endpoint:
+def _host(text: str | None, kind: CheckKind) -> Endpoint:
     if text is None:
         return ("", 0)
     endpoint = parse_endpoint(text.strip(), DEFAULT_PORTS[kind])

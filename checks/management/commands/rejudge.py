@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from checks import services
 from checks.queries import newest_observations, observations_of
-from checks.rejudging import Rejudged, Result, rejudge
+from checks.rejudging import RejudgedObservation, RejudgeResult, rejudge
 
 
 class Command(BaseCommand):
@@ -38,20 +38,24 @@ class Command(BaseCommand):
         counts: Counter[str] = Counter()
         for each in rejudge(found.iterator(chunk_size=500)):
             counts[each.result] += 1
-            if each.result in (Result.DIFFERENT, Result.ASKS_MORE):
+            if each.result in (RejudgeResult.DIFFERENT, RejudgeResult.NEEDS_MORE_ANSWERS):
                 self.stdout.write(_line(each))
-            if options["apply"] and each.result is Result.DIFFERENT and each.outcome is not None:
-                counts["applied"] += services.record_judgement(
+            if (
+                options["apply"]
+                and each.result is RejudgeResult.DIFFERENT
+                and each.outcome is not None
+            ):
+                counts["applied"] += services.record_rejudgement(
                     each.observation, each.outcome, now=timezone.now()
                 )
         self.stdout.write(
-            f"{counts.total() - counts['applied']} observations: {counts[Result.SAME]} the same, "
-            f"{counts[Result.DIFFERENT]} different, {counts[Result.ASKS_MORE]} would have asked "
-            f"more, {counts[Result.NOT_KEPT]} without raw answers; {counts['applied']} applied."
+            f"{counts.total() - counts['applied']} observations: {counts[RejudgeResult.SAME]} the same, "
+            f"{counts[RejudgeResult.DIFFERENT]} different, {counts[RejudgeResult.NEEDS_MORE_ANSWERS]} would have asked "
+            f"more, {counts[RejudgeResult.NO_RAW_ANSWERS]} without raw answers; {counts['applied']} applied."
         )
 
 
-def _line(each: Rejudged) -> str:
+def _line(each: RejudgedObservation) -> str:
     seen, check = each.observation, each.observation.check_asked
     heading = f"{check.tenant.public_id} {check.kind} {check.subject} {seen.first_seen_at:%F %T}"
     if each.outcome is None:

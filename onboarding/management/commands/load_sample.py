@@ -7,8 +7,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from checks.lab.places import Places
-from onboarding.sample import load_sample
+from checks.lab.addresses import LabEndpoints
+from onboarding.management.sample import load_sample
 
 
 class Command(BaseCommand):
@@ -17,6 +17,6 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.LAB:
             raise CommandError("Sample people exist only where the lab is on, as in make run.")
-        places = settings.LAB_PLACES or Places()
-        made = load_sample(smtp_port=places.smtp_port, ldaps_port=places.ldaps_port)
+        endpoints = settings.LAB_PLACES or LabEndpoints()
+        made = load_sample(smtp_port=endpoints.smtp_port, ldaps_port=endpoints.ldaps_port)
         self.stdout.write("Sample people and tenants made." if made else "People exist already.")

@@ -6,12 +6,12 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from checks.subjects import keep_checks
-from onboarding.blueprints.blueprint import BlueprintError
-from onboarding.blueprints.on_record import put_templates_on_record
+from checks.expectations import sync_checks
+from onboarding.plan_templates.registry import register_builtin_templates
+from onboarding.plan_templates.template_version import TemplateError
 from tenants.errors import TenantError
 from tenants.models import Tenant
-from tenants.regions import load_book
+from tenants.regions import load_region_file
 
 
 class Command(BaseCommand):
@@ -19,11 +19,11 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            templates = put_templates_on_record()
-            book = load_book()
-            for tenant in Tenant.objects.filter(plan__isnull=False, archived_at__isnull=True):
-                keep_checks(tenant)
-        except (BlueprintError, TenantError) as error:
+            templates = register_builtin_templates()
+            book = load_region_file()
+            for tenant in Tenant.objects.filter(plan__isnull=False, closed_at__isnull=True):
+                sync_checks(tenant)
+        except (TemplateError, TenantError) as error:
             raise CommandError(str(error)) from error
         versions = ", ".join(str(template.version) for template in templates)
         self.stdout.write(

@@ -8,13 +8,13 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from onboarding.blueprints.blueprint import (
+from onboarding.plan_templates.template_version import (
     TEMPLATE_FILE,
-    Blueprint,
-    BlueprintError,
-    TaskBlueprint,
+    TaskDefinition,
+    TemplateError,
+    TemplateVersion,
     flat,
-    load_blueprint,
+    load_template_file,
 )
 
 _SIDES = {"mimecast": "Mimecast", "client": "Client", "both": "Mimecast + Client"}
@@ -32,31 +32,33 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            blueprint = load_blueprint(options["file"])
-        except BlueprintError as error:
+            template_version = load_template_file(options["file"])
+        except TemplateError as error:
             # Not CommandError: its prefix would stand before the file name that editors jump to.
             self.stderr.write(str(error))
             raise SystemExit(1) from error
         if options["json"]:
-            self.stdout.write(json.dumps(flat(blueprint), indent=2, ensure_ascii=False))
+            self.stdout.write(json.dumps(flat(template_version), indent=2, ensure_ascii=False))
         else:
-            self._write_table(blueprint)
+            self._write_table(template_version)
 
-    def _write_table(self, blueprint: Blueprint) -> None:
-        width = max(len(_indented(task)) for task in blueprint.tasks)
-        for number, phase in enumerate(blueprint.phases, start=1):
+    def _write_table(self, template_version: TemplateVersion) -> None:
+        width = max(len(_indented(task)) for task in template_version.tasks)
+        for number, phase in enumerate(template_version.phases, start=1):
             self.stdout.write(self.style.MIGRATE_HEADING(f"{number}. {phase.title}"))
             for task in phase.tasks:
                 self.stdout.write(f"{_indented(task):<{width}}  {_facts(task)}".rstrip())
             self.stdout.write("")
-        self.stdout.write(f"Version {blueprint.version}, {len(blueprint.tasks)} tasks.")
+        self.stdout.write(
+            f"Version {template_version.version}, {len(template_version.tasks)} tasks."
+        )
 
 
-def _indented(task: TaskBlueprint) -> str:
+def _indented(task: TaskDefinition) -> str:
     return f"{'    ' if task.parent else '  '}{task.title}"
 
 
-def _facts(task: TaskBlueprint) -> str:
+def _facts(task: TaskDefinition) -> str:
     side = _SIDES[task.responsibility] if task.stated else "not stated"
     facts = [f"{side:<17}"]
     if task.waits:

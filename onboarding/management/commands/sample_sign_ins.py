@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from onboarding.sample import CLIENT, CONSULTANT, MANAGER, PASSWORD
+from onboarding.management.sample import CLIENT, CONSULTANT, MANAGER, PASSWORD
 from tenants.models import User
 
 ROLES = {"consultant": CONSULTANT, "client": CLIENT, "manager": MANAGER}

@@ -6,7 +6,7 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from checks.engine.addresses import is_public, may_ask, may_probe, parse_address
+from checks.engine.addresses import is_public, may_probe, may_query, parse_address
 
 
 @pytest.mark.parametrize(
@@ -100,4 +100,4 @@ def test_exception_may_be_probed_at_any_port() -> None:
     ]
 
     assert answers == [True, True, False, False]
-    assert may_ask(ip_address("127.53.0.1"), lab)
+    assert may_query(ip_address("127.53.0.1"), lab)

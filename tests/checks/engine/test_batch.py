@@ -8,13 +8,13 @@ from dataclasses import replace
 
 import pytest
 
-from checks.engine.batch import Look, inspect_again, look_all
-from checks.engine.expectations import Ownership, RegionFacts
-from checks.engine.network import Network
-from checks.engine.outcomes import Kind, Outcome, Verdict
-from tests.checks.engine import loopback
-from tests.checks.engine.loopback import Behaviour, nameserver, network_of
-from tests.checks.engine.seen import codes, params
+from checks.engine.batch import CheckRequest, inspect_recorded, run_all
+from checks.engine.dns.network import Network
+from checks.engine.expected_values import OwnershipCode, RegionFacts
+from checks.engine.outcomes import CheckKind, Outcome, Verdict
+from tests.checks.engine.dns import loopback
+from tests.checks.engine.dns.loopback import Behaviour, nameserver, network_of
+from tests.checks.engine.outcomes import codes, params
 
 REGION = RegionFacts(
     id="eu",
@@ -37,22 +37,26 @@ ZONE = "\n".join(
 """
     for name in ("one.test", "two.test", "three.test")
 )
-DNS_KINDS = (Kind.OWNERSHIP, Kind.SPF, Kind.MX, Kind.MX_TTL)
+DNS_KINDS = (CheckKind.OWNERSHIP, CheckKind.SPF, CheckKind.MX, CheckKind.MX_TTL)
 
 
-def looks_at(*domains: str) -> list[Look]:
+def requests_for(*domains: str) -> list[CheckRequest]:
     return [
-        Look(kind, domain, region=REGION, ownership=Ownership(f"token-of-{domain}"))
+        CheckRequest(kind, domain, region=REGION, ownership=OwnershipCode(f"token-of-{domain}"))
         for domain in domains
         for kind in DNS_KINDS
     ]
 
 
-async def look_at(
-    looks: list[Look], network: Network, *, budget_seconds: float = 5, concurrency: int = 10
+async def run_checks(
+    requests: list[CheckRequest],
+    network: Network,
+    *,
+    budget_seconds: float = 5,
+    concurrency: int = 10,
 ) -> list[Outcome]:
-    return await look_all(
-        looks, network=network, budget_seconds=budget_seconds, concurrency=concurrency
+    return await run_all(
+        requests, network=network, budget_seconds=budget_seconds, concurrency=concurrency
     )
 
 
@@ -61,8 +65,8 @@ def test_batch_answers_in_order_and_shares_what_it_asked(concurrency: int) -> No
     async def run() -> tuple[list[Outcome], dict[tuple[str, str, str], int]]:
         async with nameserver(SHARED + ZONE) as server:
             network = network_of(server, authoritative_port=server.port)
-            looks = looks_at("one.test", "two.test", "three.test")
-            outcomes = await look_at(looks, network, concurrency=concurrency)
+            requests = requests_for("one.test", "two.test", "three.test")
+            outcomes = await run_checks(requests, network, concurrency=concurrency)
             return outcomes, dict(server.queries)
 
     outcomes, queries = asyncio.run(run())
@@ -83,8 +87,10 @@ def test_batch_keeps_the_others_when_one_runs_out_of_time() -> None:
         async with nameserver(SHARED + ZONE, behaviours) as server:
             network = network_of(server, authoritative_port=server.port)
             network = replace(network, timeouts_seconds=(5.0,))
-            looks = [Look(Kind.MX, name, region=REGION) for name in ("one.test", "two.test")]
-            return await look_at(looks, network, budget_seconds=0.5)
+            requests = [
+                CheckRequest(CheckKind.MX, name, region=REGION) for name in ("one.test", "two.test")
+            ]
+            return await run_checks(requests, network, budget_seconds=0.5)
 
     one, two = asyncio.run(run())
 
@@ -92,9 +98,9 @@ def test_batch_keeps_the_others_when_one_runs_out_of_time() -> None:
     assert (two.verdict, two.unanimous, codes(two)) == (
         Verdict.UNKNOWN,
         False,
-        ["look.over-budget"],
+        ["run.over-budget"],
     )
-    assert params(two, "look.over-budget") == {"budget_seconds": 0.5}
+    assert params(two, "run.over-budget") == {"budget_seconds": 0.5}
 
 
 def test_batch_starts_a_budget_when_its_look_starts() -> None:
@@ -103,9 +109,11 @@ def test_batch_starts_a_budget_when_its_look_starts() -> None:
         async with nameserver(SHARED + ZONE, behaviours) as server:
             network = network_of(server, authoritative_port=server.port)
             network = replace(network, timeouts_seconds=(0.5, 2.0))
-            looks = [Look(Kind.MX, name, region=REGION) for name in ("one.test", "two.test")]
+            requests = [
+                CheckRequest(CheckKind.MX, name, region=REGION) for name in ("one.test", "two.test")
+            ]
             # Each waits 0.5 s for its lost datagram; one after the other is beyond one budget.
-            return await look_at(looks, network, budget_seconds=0.95, concurrency=1)
+            return await run_checks(requests, network, budget_seconds=0.95, concurrency=1)
 
     assert [outcome.verdict for outcome in asyncio.run(run())] == [Verdict.PASS, Verdict.PASS]
 
@@ -116,26 +124,32 @@ def test_batch_keeps_the_others_when_one_hits_a_fault_of_ours(
     async def run() -> list[Outcome]:
         async with nameserver(SHARED + ZONE) as server:
             network = network_of(server, authoritative_port=server.port)
-            impossible = Look(Kind.MX_TTL, "two.test", ttl_threshold="not a number")  # type: ignore[arg-type]
-            return await look_at([impossible, Look(Kind.MX_TTL, "one.test")], network)
+            impossible = CheckRequest(CheckKind.MX_TTL, "two.test", ttl_threshold="not a number")  # type: ignore[arg-type]
+            return await run_checks(
+                [impossible, CheckRequest(CheckKind.MX_TTL, "one.test")], network
+            )
 
     broken, good = asyncio.run(run())
 
-    assert (broken.verdict, codes(broken)) == (Verdict.UNKNOWN, ["look.internal-error"])
+    assert (broken.verdict, codes(broken)) == (Verdict.UNKNOWN, ["run.internal-error"])
     assert good.verdict is Verdict.PASS
-    assert [record.getMessage() for record in caplog.records] == ["Look mx_ttl at two.test failed"]
+    assert [record.getMessage() for record in caplog.records] == [
+        "CheckRequest mx_ttl at two.test failed"
+    ]
 
 
 def test_batch_tells_of_each_look_as_it_is_answered() -> None:
     async def run() -> list[tuple[str, Verdict]]:
         heard: list[tuple[str, Verdict]] = []
         async with nameserver(SHARED + ZONE) as server:
-            await look_all(
-                [Look(Kind.MX_TTL, "one.test")],
+            await run_all(
+                [CheckRequest(CheckKind.MX_TTL, "one.test")],
                 network=network_of(server, authoritative_port=server.port),
                 budget_seconds=5,
                 concurrency=1,
-                told=lambda look, outcome: heard.append((look.subject, outcome.verdict)),
+                on_outcome=lambda run_check, outcome: heard.append(
+                    (run_check.subject, outcome.verdict)
+                ),
             )
         return heard
 
@@ -147,7 +161,7 @@ def test_rotated_answers_make_the_same_outcomes() -> None:
         async with nameserver(zone) as server:
             # The port differs from run to run; the servers' names and addresses do not.
             network = network_of(server, authoritative_port=server.port)
-            return await look_at(looks_at("one.test"), network)
+            return await run_checks(requests_for("one.test"), network)
 
     extra = """
     one.test NS ns2.dns.test
@@ -171,7 +185,7 @@ def test_unregistered_domain_fails_every_dns_kind() -> None:
     async def run() -> list[Outcome]:
         async with nameserver(SHARED) as server:
             network = network_of(server, authoritative_port=server.port)
-            return await look_at(looks_at("unregistered.test"), network)
+            return await run_checks(requests_for("unregistered.test"), network)
 
     outcomes = asyncio.run(run())
 
@@ -186,11 +200,13 @@ def test_what_a_look_of_a_batch_keeps_is_enough_to_judge_it_again() -> None:
     async def run() -> tuple[list[Outcome], list[Outcome]]:
         async with nameserver(SHARED + ZONE) as server:
             network = network_of(server, authoritative_port=server.port)
-            looks = looks_at("one.test", "two.test", "three.test")
-            outcomes = await look_at(looks, network, concurrency=3)
+            requests = requests_for("one.test", "two.test", "three.test")
+            outcomes = await run_checks(requests, network, concurrency=3)
         at = datetime.datetime(2026, 12, 1, tzinfo=datetime.UTC)
-        pairs = zip(looks, outcomes, strict=True)
-        return outcomes, [await inspect_again(look, o.raw or {}, at=at) for look, o in pairs]
+        pairs = zip(requests, outcomes, strict=True)
+        return outcomes, [
+            await inspect_recorded(run_check, o.raw or {}, at=at) for run_check, o in pairs
+        ]
 
     outcomes, again = asyncio.run(run())
 

@@ -12,25 +12,26 @@ from collections.abc import Callable
 
 import pytest
 
-from checks.engine import dkim_keys, dmarc_records, mta_sts_policy, spf, spf_proposal, spf_terms
-from checks.engine.expectations import RegionFacts
+from checks.engine.expected_values import RegionFacts
+from checks.engine.mail import dkim_keys, dmarc_records, mta_sts_policy
 from checks.engine.outcomes import Verdict
-from tests.checks.engine.seen import codes
-from tests.checks.engine.zone_lookup import ZoneLookup
+from checks.engine.spf import check, proposal, terms
+from tests.checks.engine.dns.zone_lookup import ZoneLookup
+from tests.checks.engine.outcomes import codes
 
 LONGEST = 65_000
 # Generous: what is squared takes a minute and more.
 SECONDS = 2.0
 CHUNKS = ["a", "1", ".", "%{d", "%{i}.", "a-", "1.", "ip4:1 ", "a:a ", " ", ";", "a=b;", ",", "\\"]
 READERS: list[tuple[str, Callable[[str], object]]] = [
-    ("v=spf1 include:a.", spf_terms.parse),
-    ("v=spf1 exists:", spf_terms.parse),
-    ("v=spf1 ip6:", spf_terms.parse),
-    ("v=spf1 ", lambda text: spf_proposal.proposed_record(text, "eu.example.test")),
-    ("v=spf1 redirect=", lambda text: spf_proposal.merged_record([text, text])),
+    ("v=spf1 include:a.", terms.parse),
+    ("v=spf1 exists:", terms.parse),
+    ("v=spf1 ip6:", terms.parse),
+    ("v=spf1 ", lambda text: proposal.proposed_record(text, "eu.example.test")),
+    ("v=spf1 redirect=", lambda text: proposal.merged_record([text, text])),
     ("v=DKIM1; p=", dkim_keys.parse),
     ("v=DMARC1; p=none; rua=mailto:", dmarc_records.parse),
-    ("v=STSv1; id=", mta_sts_policy.read_id),
+    ("v=STSv1; id=", mta_sts_policy.parse_id),
     ("version: STSv1\n", lambda text: mta_sts_policy.parse(text.encode())),
 ]
 
@@ -63,7 +64,7 @@ def test_spf_of_an_endless_record_cannot_tell_and_says_so(record: str, extra: st
     lookup = ZoneLookup(f'example.test TXT "v=spf1 {record}"\n{WANTED}{extra}')
     began = time.process_time()
 
-    outcome = asyncio.run(spf.inspect("example.test", REGION, lookup))
+    outcome = asyncio.run(check.inspect("example.test", REGION, lookup))
 
     assert (outcome.verdict, codes(outcome)) == (Verdict.UNKNOWN, ["spf.too-long"])
     assert time.process_time() - began < SECONDS

@@ -9,7 +9,7 @@ from pathlib import Path
 from checks import engine
 from checks.engine.codes import CODES
 
-MODULES = sorted(Path(engine.__path__[0]).glob("*.py"))
+MODULES = sorted(Path(engine.__path__[0]).rglob("*.py"))
 
 
 def findings(tree: ast.AST) -> Iterator[tuple[str, tuple[str, ...] | None]]:

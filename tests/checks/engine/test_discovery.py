@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checks.engine import discovery
-from checks.engine.discovery import Discovery, Sender
-from checks.engine.discovery_names import PLATFORMS, dns_host, named
-from tests.checks.engine.test_dkim import GOOD
-from tests.checks.engine.zone_lookup import ZoneLookup
+from checks.engine.discovery import DiscoveryResult, SpfSender
+from checks.engine.known_providers import PLATFORMS, dns_provider, match_suffix
+from tests.checks.engine.dns.zone_lookup import ZoneLookup
+from tests.checks.engine.mail.test_dkim import GOOD
 
 SPF = "v=spf1 include:spf.protection.outlook.com include:sendgrid.net ip4:198.51.100.7 -all"
 MICROSOFT = f"""
@@ -28,14 +28,14 @@ _mta-sts.example.test TXT "v=STSv1; id=1"
 """
 
 
-def discover(zone: str) -> Discovery:
+def discover(zone: str) -> DiscoveryResult:
     return asyncio.run(discovery.inspect("example.test", ZoneLookup(zone)))
 
 
 def test_discovery_of_a_microsoft_tenant() -> None:
     found = discover(MICROSOFT)
 
-    assert found == Discovery(
+    assert found == DiscoveryResult(
         domain="example.test",
         platform="microsoft_365",
         delivery_host="example-test.mail.protection.outlook.com",
@@ -43,9 +43,9 @@ def test_discovery_of_a_microsoft_tenant() -> None:
         mx=("example-test.mail.protection.outlook.com",),
         mx_ttl=300,
         senders=(
-            Sender("include:spf.protection.outlook.com", "Microsoft 365"),
-            Sender("include:sendgrid.net", "SendGrid"),
-            Sender("ip4:198.51.100.7"),
+            SpfSender("include:spf.protection.outlook.com", "Microsoft 365"),
+            SpfSender("include:sendgrid.net", "SendGrid"),
+            SpfSender("ip4:198.51.100.7"),
         ),
         spf_lookups=2,
         dkim_selectors=("selector1",),
@@ -104,10 +104,10 @@ def test_discovery_says_what_it_could_not_ask() -> None:
     ],
 )
 def test_dns_host_by_name_server(server: str, host: str) -> None:
-    assert dns_host(server) == host
+    assert dns_provider(server) == host
 
 
 @given(st.text())
 def test_a_name_is_named_without_raising(text: str) -> None:
-    assert named(text, PLATFORMS) in ("", *PLATFORMS.values())
-    assert isinstance(dns_host(text), str)
+    assert match_suffix(text, PLATFORMS) in ("", *PLATFORMS.values())
+    assert isinstance(dns_provider(text), str)

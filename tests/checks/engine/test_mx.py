@@ -7,10 +7,10 @@ import asyncio
 import pytest
 
 from checks.engine import mx
-from checks.engine.expectations import RegionFacts
+from checks.engine.expected_values import RegionFacts
 from checks.engine.outcomes import Outcome, Verdict
-from tests.checks.engine.seen import codes, params
-from tests.checks.engine.zone_lookup import ZoneLookup
+from tests.checks.engine.dns.zone_lookup import ZoneLookup
+from tests.checks.engine.outcomes import codes, params
 
 ONE, TWO = "eu-smtp-inbound-1.mimecast.com", "eu-smtp-inbound-2.mimecast.com"
 REGION = RegionFacts(
@@ -22,7 +22,7 @@ REGION = RegionFacts(
 US = ["us-smtp-inbound-1.mimecast.com", "us-smtp-inbound-2.mimecast.com"]
 
 
-def look(*records: str, extra: str = "", region: RegionFacts = REGION) -> Outcome:
+def run_check(*records: str, extra: str = "", region: RegionFacts = REGION) -> Outcome:
     zone = "\n".join(f"example.test MX {record}" for record in records) + "\n" + extra
     return asyncio.run(mx.inspect("example.test", region, ZoneLookup(zone)))
 
@@ -31,7 +31,7 @@ def look(*records: str, extra: str = "", region: RegionFacts = REGION) -> Outcom
     "preferences", [("10", "10"), ("10", "20"), ("20", "10"), ("0", "0"), ("65535", "1")]
 )
 def test_mx_passes_with_both_hosts_at_any_preference(preferences: tuple[str, str]) -> None:
-    outcome = look(f"{preferences[0]} {ONE}", f"{preferences[1]} {TWO}")
+    outcome = run_check(f"{preferences[0]} {ONE}", f"{preferences[1]} {TWO}")
 
     assert (outcome.verdict, codes(outcome)) == (Verdict.PASS, [])
     assert outcome.evidence["states"] == ["mimecast_only"]
@@ -66,33 +66,33 @@ BOTH = (f"10 {ONE}", f"10 {TWO}")
     ],
 )
 def test_mx_fails(records: tuple[str, ...], state: str, expected: list[str]) -> None:
-    outcome = look(*records)
+    outcome = run_check(*records)
 
     assert (outcome.verdict, codes(outcome)) == (Verdict.FAIL, expected)
     assert outcome.evidence["states"] == [state]
 
 
 def test_mx_names_the_region_the_hosts_belong_to() -> None:
-    outcome = look(*(f"10 {host}" for host in US))
+    outcome = run_check(*(f"10 {host}" for host in US))
 
     assert params(outcome, "mx.wrong-region") == {"hosts": US, "regions": ["us"]}
 
 
 def test_mx_none_falls_back_to_the_address() -> None:
-    outcome = look(extra="example.test A 198.51.100.1")
+    outcome = run_check(extra="example.test A 198.51.100.1")
 
     assert (outcome.verdict, codes(outcome)) == (Verdict.FAIL, ["mx.none", "mx.implicit-address"])
 
 
 def test_mx_shows_that_a_host_is_an_alias() -> None:
-    outcome = look("10 mail.example.test", extra=f"mail.example.test CNAME {ONE}")
+    outcome = run_check("10 mail.example.test", extra=f"mail.example.test CNAME {ONE}")
 
     assert codes(outcome) == ["mx.old-only", "mx.alias"]
     assert params(outcome, "mx.alias") == {"host": "mail.example.test", "target": ONE}
 
 
 def test_mx_of_a_region_with_a_gap_is_unknown() -> None:
-    outcome = look(*BOTH, region=RegionFacts(id="ca", name="Canada"))
+    outcome = run_check(*BOTH, region=RegionFacts(id="ca", name="Canada"))
 
     assert (outcome.verdict, codes(outcome)) == (Verdict.UNKNOWN, ["region.gap"])
     assert params(outcome, "region.gap") == {"region": "Canada", "field": "mx"}
@@ -127,13 +127,13 @@ def test_mx_of_a_region_with_a_gap_is_unknown() -> None:
 def test_mx_tells_where_mail_below_the_domain_goes(
     extra: str, expected: dict[str, dict[str, object]]
 ) -> None:
-    outcome = look(*BOTH, extra=extra)
+    outcome = run_check(*BOTH, extra=extra)
 
     assert outcome.verdict is Verdict.PASS
     assert {f.code: dict(f.params) for f in outcome.findings} == expected
 
 
 def test_mx_says_nothing_of_names_below_before_mail_moves() -> None:
-    outcome = look("10 mail.example.test", extra="*.example.test MX 10 old.example.net")
+    outcome = run_check("10 mail.example.test", extra="*.example.test MX 10 old.example.net")
 
     assert codes(outcome) == ["mx.old-only"]

@@ -8,8 +8,8 @@ import pytest
 
 from checks.engine import mx_ttl
 from checks.engine.outcomes import Verdict
-from tests.checks.engine.seen import codes
-from tests.checks.engine.zone_lookup import ZoneLookup
+from tests.checks.engine.dns.zone_lookup import ZoneLookup
+from tests.checks.engine.outcomes import codes
 
 
 @pytest.mark.parametrize(

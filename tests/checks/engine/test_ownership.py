@@ -7,20 +7,20 @@ import asyncio
 import pytest
 
 from checks.engine import ownership
-from checks.engine.expectations import Ownership
-from checks.engine.lookup import (
+from checks.engine.dns.lookup import (
     Answer,
-    CouldNotTell,
     Delegation,
+    LookupFailure,
     NoName,
     Record,
     Records,
     Referral,
     Server,
 )
+from checks.engine.expected_values import OwnershipCode
 from checks.engine.outcomes import Outcome, Verdict
-from tests.checks.engine.seen import codes, params
-from tests.checks.engine.zone_lookup import ZoneLookup
+from tests.checks.engine.dns.zone_lookup import ZoneLookup
+from tests.checks.engine.outcomes import codes, params
 
 TOKEN = "0ed1fe018a3f2b9c5e7a1d4e8f9b0c1d2e3f4a5b6c"
 OTHER = "0ed1fe018a00000000000040008000000000000000"
@@ -29,8 +29,10 @@ RECORD = f'example.test TXT "{TOKEN}"'
 ALIAS = f"{LABEL}.example.test CNAME validate-domain.mimecast.com"
 
 
-def look(zone: str, token: str = TOKEN, label: str = "") -> Outcome:
-    return asyncio.run(ownership.inspect("example.test", Ownership(token, label), ZoneLookup(zone)))
+def run_check(zone: str, token: str = TOKEN, label: str = "") -> Outcome:
+    return asyncio.run(
+        ownership.inspect("example.test", OwnershipCode(token, label), ZoneLookup(zone))
+    )
 
 
 @pytest.mark.parametrize(
@@ -43,7 +45,7 @@ def look(zone: str, token: str = TOKEN, label: str = "") -> Outcome:
     ],
 )
 def test_ownership_is_proved_by_either_record(zone: str, label: str) -> None:
-    outcome = look(zone, label=label)
+    outcome = run_check(zone, label=label)
 
     assert (outcome.verdict, codes(outcome)) == (Verdict.PASS, [])
 
@@ -70,7 +72,7 @@ def test_ownership_is_proved_by_either_record(zone: str, label: str) -> None:
     ],
 )
 def test_ownership_not_proved(zone: str, expected: list[str]) -> None:
-    outcome = look(zone)
+    outcome = run_check(zone)
 
     assert (outcome.verdict, codes(outcome)) == (Verdict.FAIL, expected)
 
@@ -87,26 +89,26 @@ def test_ownership_not_proved(zone: str, expected: list[str]) -> None:
     ],
 )
 def test_ownership_alias_almost_right(zone: str, expected: str) -> None:
-    outcome = look(f"example.test TXT other\n{zone}", label=LABEL)
+    outcome = run_check(f"example.test TXT other\n{zone}", label=LABEL)
 
     assert outcome.verdict is Verdict.FAIL
     assert codes(outcome)[-1] == expected
 
 
 def test_ownership_shows_the_other_code_beside_the_expected() -> None:
-    outcome = look(f'example.test TXT "{OTHER}"')
+    outcome = run_check(f'example.test TXT "{OTHER}"')
 
     assert params(outcome, "ownership.other-code") == {"found": OTHER, "expected": TOKEN}
 
 
 def test_ownership_on_one_server_only_is_a_disagreement() -> None:
-    servers: dict[str, str | CouldNotTell] = {
+    servers: dict[str, str | LookupFailure] = {
         "ns1.test": RECORD,
         "ns2.test": "example.test TXT x",
     }
     lookup = ZoneLookup("", servers=servers)
 
-    outcome = asyncio.run(ownership.inspect("example.test", Ownership(TOKEN), lookup))
+    outcome = asyncio.run(ownership.inspect("example.test", OwnershipCode(TOKEN), lookup))
 
     assert (outcome.verdict, outcome.unanimous) == (Verdict.FAIL, False)
     assert codes(outcome) == ["dns.servers-disagree", "ownership.not-found"]
@@ -123,11 +125,11 @@ def test_ownership_on_one_server_only_is_a_disagreement() -> None:
 def test_ownership_says_no_only_when_both_questions_were_answered(
     zone: str, verdict: Verdict
 ) -> None:
-    assert look(zone, label=LABEL).verdict is verdict
+    assert run_check(zone, label=LABEL).verdict is verdict
 
 
 def test_ownership_without_a_recorded_code_is_unknown() -> None:
-    outcome = look(RECORD, token="")
+    outcome = run_check(RECORD, token="")
 
     assert (outcome.verdict, codes(outcome)) == (Verdict.UNKNOWN, ["ownership.no-code"])
 
@@ -136,7 +138,7 @@ class Delegated(ZoneLookup):
     """A world whose registry names `parent`, and whose zone names `zone`."""
 
     def __init__(
-        self, servers: dict[str, str | CouldNotTell], *, parent: list[str], zone: list[str]
+        self, servers: dict[str, str | LookupFailure], *, parent: list[str], zone: list[str]
     ) -> None:
         asked = {name: servers[name] for name in parent}
         addresses = "\n".join(f"{name} A 192.0.2.{n}" for n, name in enumerate(servers, 1))
@@ -145,14 +147,14 @@ class Delegated(ZoneLookup):
         self._everywhere = ZoneLookup("", servers=servers)
         self._parent, self._named = parent, zone
 
-    async def ask(self, server: Server, name: str, rtype: str) -> Answer:
+    async def query(self, server: Server, name: str, rtype: str) -> Answer:
         if rtype == "NS" and server.name == "registry.test":
             return Referral("lame", "referral", tuple(self._parent))
         if rtype == "NS":
             return Records(tuple(Record(name, "NS", 300, each) for each in self._named))
-        return await self._everywhere.ask(server, name, rtype)
+        return await self._everywhere.query(server, name, rtype)
 
-    async def delegation(self, name: str) -> Delegation | NoName | CouldNotTell:
+    async def delegation(self, name: str) -> Delegation | NoName | LookupFailure:
         if name == "test":
             return Delegation("test", (Server("registry.test", "192.0.2.99"),))
         return await super().delegation(name)
@@ -165,7 +167,7 @@ def test_ownership_published_at_servers_nobody_asks() -> None:
         zone=["ns1.new.test", "ns1.old.test"],
     )
 
-    outcome = asyncio.run(ownership.inspect("example.test", Ownership(TOKEN), lookup))
+    outcome = asyncio.run(ownership.inspect("example.test", OwnershipCode(TOKEN), lookup))
 
     assert (outcome.verdict, codes(outcome)) == (
         Verdict.FAIL,
@@ -184,6 +186,6 @@ def test_ownership_published_at_servers_nobody_asks() -> None:
 def test_ownership_where_registry_and_zone_agree_says_nothing_of_it() -> None:
     lookup = Delegated({"ns1.test": RECORD}, parent=["ns1.test"], zone=["ns1.test"])
 
-    outcome = asyncio.run(ownership.inspect("example.test", Ownership(TOKEN), lookup))
+    outcome = asyncio.run(ownership.inspect("example.test", OwnershipCode(TOKEN), lookup))
 
     assert (outcome.verdict, codes(outcome)) == (Verdict.PASS, [])

@@ -13,12 +13,12 @@ import dns.message
 import dns.rcode
 import pytest
 
-from checks.lab.places import Places
+from checks.lab.addresses import LabEndpoints
 from checks.lab.records import Mode
 from checks.lab.serve import serve
 from checks.lab.zones import Lab
 
-Step = Callable[[Lab, Places], Awaitable[None]]
+Step = Callable[[Lab, LabEndpoints], Awaitable[None]]
 
 
 def run_with_lab(folder: Path, step: Step) -> None:
@@ -27,17 +27,19 @@ def run_with_lab(folder: Path, step: Step) -> None:
 
     async def both() -> None:
         up = asyncio.Event()
-        serving = asyncio.create_task(serve(lab, places, up.set))
+        serving = asyncio.create_task(serve(lab, endpoints, up.set))
         await asyncio.wait({serving, asyncio.create_task(up.wait())}, return_when="FIRST_COMPLETED")
         assert up.is_set()
         try:
-            await step(lab, places)
+            await step(lab, endpoints)
         finally:
             serving.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await serving
 
-    places = Places(block=77, port=free_port(), smtp_port=free_port(), ldaps_port=free_port())
+    endpoints = LabEndpoints(
+        block=77, port=free_port(), smtp_port=free_port(), ldaps_port=free_port()
+    )
     asyncio.run(both())
 
 
@@ -48,11 +50,11 @@ def free_port() -> int:
 
 
 async def ask(
-    address: str, places: Places, name: str, rtype: str, *, rd: bool = False, edns: int = 0
+    address: str, endpoints: LabEndpoints, name: str, rtype: str, *, rd: bool = False, edns: int = 0
 ) -> dns.message.Message:
     query = dns.message.make_query(name, rtype, use_edns=edns)
     query.flags = dns.flags.RD if rd else 0
-    return await dns.asyncquery.udp(query, address, timeout=0.5, port=places.port)
+    return await dns.asyncquery.udp(query, address, timeout=0.5, port=endpoints.port)
 
 
 def values(message: dns.message.Message) -> list[str]:
@@ -60,9 +62,9 @@ def values(message: dns.message.Message) -> list[str]:
 
 
 def test_each_server_answers_with_authority(tmp_path: Path) -> None:
-    async def step(lab: Lab, places: Places) -> None:
+    async def step(lab: Lab, endpoints: LabEndpoints) -> None:
         for number in (1, 2, 3):
-            answer = await ask(places.server(number), places, "contoso.test", "MX")
+            answer = await ask(endpoints.server(number), endpoints, "contoso.test", "MX")
 
             assert values(answer) == ["10 mail.contoso.test.", "20 mail2.contoso.test."]
             assert bool(answer.flags & dns.flags.AA)
@@ -84,8 +86,8 @@ def test_each_server_answers_with_authority(tmp_path: Path) -> None:
 def test_an_absence_comes_with_its_zone(
     tmp_path: Path, name: str, rtype: str, rcode: dns.rcode.Rcode, authority: str | None
 ) -> None:
-    async def step(lab: Lab, places: Places) -> None:
-        answer = await ask(places.server(1), places, name, rtype)
+    async def step(lab: Lab, endpoints: LabEndpoints) -> None:
+        answer = await ask(endpoints.server(1), endpoints, name, rtype)
 
         owner = answer.authority[0].name.to_text() if answer.authority else None
         assert (answer.rcode(), answer.answer, owner) == (rcode, [], authority)
@@ -94,8 +96,8 @@ def test_an_absence_comes_with_its_zone(
 
 
 def test_addresses_are_those_of_the_labs_own_block(tmp_path: Path) -> None:
-    async def step(lab: Lab, places: Places) -> None:
-        answer = await ask(places.resolver, places, "ns2.lab.test", "A", rd=True)
+    async def step(lab: Lab, endpoints: LabEndpoints) -> None:
+        answer = await ask(endpoints.resolver, endpoints, "ns2.lab.test", "A", rd=True)
 
         assert values(answer) == ["127.53.77.2"]
         assert bool(answer.flags & dns.flags.RA)
@@ -104,14 +106,14 @@ def test_addresses_are_those_of_the_labs_own_block(tmp_path: Path) -> None:
 
 
 def test_a_long_answer_is_cut_over_udp_and_whole_over_tcp(tmp_path: Path) -> None:
-    async def step(lab: Lab, places: Places) -> None:
+    async def step(lab: Lab, endpoints: LabEndpoints) -> None:
         lab.publish("contoso.test", "TXT", "x" * 1500, label="long")
         await noticed()
-        name, address = "long.contoso.test", places.server(1)
+        name, address = "long.contoso.test", endpoints.server(1)
 
-        cut = await ask(address, places, name, "TXT", edns=-1)
+        cut = await ask(address, endpoints, name, "TXT", edns=-1)
         query = dns.message.make_query(name, "TXT")
-        whole = await dns.asyncquery.tcp(query, address, timeout=1, port=places.port)
+        whole = await dns.asyncquery.tcp(query, address, timeout=1, port=endpoints.port)
 
         assert (bool(cut.flags & dns.flags.TC), cut.answer) == (True, [])
         assert values(whole)[0].replace('"', "").replace(" ", "") == "x" * 1500
@@ -120,11 +122,11 @@ def test_a_long_answer_is_cut_over_udp_and_whole_over_tcp(tmp_path: Path) -> Non
 
 
 def test_a_cname_is_followed_into_another_zone(tmp_path: Path) -> None:
-    async def step(lab: Lab, places: Places) -> None:
+    async def step(lab: Lab, endpoints: LabEndpoints) -> None:
         lab.publish("contoso.test", "CNAME", "mail.fabrikam.test", label="relay")
         await noticed()
 
-        answer = await ask(places.resolver, places, "relay.contoso.test", "A", rd=True)
+        answer = await ask(endpoints.resolver, endpoints, "relay.contoso.test", "A", rd=True)
 
         assert values(answer) == ["127.53.77.25", "mail.fabrikam.test."]
 
@@ -132,13 +134,13 @@ def test_a_cname_is_followed_into_another_zone(tmp_path: Path) -> None:
 
 
 def test_servers_differ_while_one_lags(tmp_path: Path) -> None:
-    async def step(lab: Lab, places: Places) -> None:
+    async def step(lab: Lab, endpoints: LabEndpoints) -> None:
         lab.lag(2)
         lab.publish("northwind.test", "MX", "us-smtp-inbound-1.mimecast.test", instead=True)
         await noticed()
 
         seen = [
-            values(await ask(places.server(number), places, "northwind.test", "MX"))
+            values(await ask(endpoints.server(number), endpoints, "northwind.test", "MX"))
             for number in (1, 2, 3)
         ]
 
@@ -153,11 +155,11 @@ def test_servers_differ_while_one_lags(tmp_path: Path) -> None:
     [(Mode.REFUSE, dns.rcode.REFUSED), (Mode.SERVFAIL, dns.rcode.SERVFAIL)],
 )
 def test_a_server_fails_as_told(tmp_path: Path, mode: Mode, rcode: dns.rcode.Rcode) -> None:
-    async def step(lab: Lab, places: Places) -> None:
+    async def step(lab: Lab, endpoints: LabEndpoints) -> None:
         lab.behave(1, mode)
         await noticed()
 
-        answer = await ask(places.server(1), places, "contoso.test", "MX")
+        answer = await ask(endpoints.server(1), endpoints, "contoso.test", "MX")
 
         assert answer.rcode() == rcode
 
@@ -165,13 +167,13 @@ def test_a_server_fails_as_told(tmp_path: Path, mode: Mode, rcode: dns.rcode.Rco
 
 
 def test_a_silent_server_says_nothing_and_the_resolver_asks_the_next(tmp_path: Path) -> None:
-    async def step(lab: Lab, places: Places) -> None:
+    async def step(lab: Lab, endpoints: LabEndpoints) -> None:
         lab.behave(1, Mode.SILENT)
         await noticed()
 
         with pytest.raises(dns.exception.Timeout):
-            await ask(places.server(1), places, "contoso.test", "MX")
-        answer = await ask(places.resolver, places, "contoso.test", "MX", rd=True)
+            await ask(endpoints.server(1), endpoints, "contoso.test", "MX")
+        answer = await ask(endpoints.resolver, endpoints, "contoso.test", "MX", rd=True)
 
         assert values(answer) == ["10 mail.contoso.test.", "20 mail2.contoso.test."]
 
@@ -179,8 +181,8 @@ def test_a_silent_server_says_nothing_and_the_resolver_asks_the_next(tmp_path: P
 
 
 def test_mail_host_offers_starttls_with_a_certificate_of_the_labs_ca(tmp_path: Path) -> None:
-    async def step(lab: Lab, places: Places) -> None:
-        reader, writer = await asyncio.open_connection(places.smtp_host, places.smtp_port)
+    async def step(lab: Lab, endpoints: LabEndpoints) -> None:
+        reader, writer = await asyncio.open_connection(endpoints.smtp_host, endpoints.smtp_port)
         banner = await reader.readline()
         writer.write(b"EHLO probe.test\r\n")
         greeting = [await reader.readline() for _ in range(4)]
@@ -201,10 +203,13 @@ def test_mail_host_offers_starttls_with_a_certificate_of_the_labs_ca(tmp_path: P
 
 
 def test_directory_host_answers_a_bind_over_tls(tmp_path: Path) -> None:
-    async def step(lab: Lab, places: Places) -> None:
+    async def step(lab: Lab, endpoints: LabEndpoints) -> None:
         trusted = ssl.create_default_context(cafile=str(lab.folder / "tls" / "ca.pem"))
         reader, writer = await asyncio.open_connection(
-            places.ldaps_host, places.ldaps_port, ssl=trusted, server_hostname="ldap.contoso.test"
+            endpoints.ldaps_host,
+            endpoints.ldaps_port,
+            ssl=trusted,
+            server_hostname="ldap.contoso.test",
         )
         writer.write(bytes.fromhex("300c020101600702010304008000"))
         answer = await reader.readexactly(14)
@@ -216,15 +221,15 @@ def test_directory_host_answers_a_bind_over_tls(tmp_path: Path) -> None:
 
 
 def test_a_closed_host_refuses_until_it_is_opened(tmp_path: Path) -> None:
-    async def step(lab: Lab, places: Places) -> None:
+    async def step(lab: Lab, endpoints: LabEndpoints) -> None:
         lab.close("smtp")
         await noticed()
         with pytest.raises(ConnectionRefusedError):
-            await asyncio.open_connection(places.smtp_host, places.smtp_port)
+            await asyncio.open_connection(endpoints.smtp_host, endpoints.smtp_port)
 
         lab.open("smtp")
         await noticed()
-        reader, writer = await asyncio.open_connection(places.smtp_host, places.smtp_port)
+        reader, writer = await asyncio.open_connection(endpoints.smtp_host, endpoints.smtp_port)
         banner = await reader.readline()
         writer.close()
 

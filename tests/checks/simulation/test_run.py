@@ -1,4 +1,4 @@
-"""What we believe in a simulated world is true there, and a wrong belief would be noticed."""
+"""What we believe in a simulated world is true there, and a wrong state would be noticed."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import pytest
 from django.core.management import call_command
 from django.utils import timezone
 
-from checks import believing
-from checks.believing import is_free
-from checks.cadence import next_look
-from checks.clocks import Clock, cutover_clock
+from checks import check_state
+from checks.check_state import is_claimable
 from checks.engine.outcomes import Verdict
 from checks.models import Check
 from checks.queries import due_checks
-from checks.settling import Patience, Seen, Standing, settle
+from checks.safe_times import SafeTime, cutover_safe_time
+from checks.scheduling import next_run_at
+from checks.settling import ReopenPolicy, RunResult, SettledVerdict, settle
 from checks.simulation import run
 from checks.simulation.run import simulate
 from tenants.models import Tenant
@@ -32,8 +32,8 @@ HASTY_SEED = 2
 def test_nothing_believed_in_a_few_runs_is_wrong() -> None:
     counts = simulate(runs=FEW, seed=SEED)
 
-    assert counts.bars == dict.fromkeys(counts.bars, 0)
-    happened = (counts.completions, counts.reopenings, counts.workers_died, counts.clocks)
+    assert counts.violations == dict.fromkeys(counts.violations, 0)
+    happened = (counts.completions, counts.reopenings, counts.workers_died, counts.safe_times)
     assert all(each > FEW / 10 for each in happened), counts.lines
 
 
@@ -46,61 +46,67 @@ def test_nothing_believed_in_ten_thousand_runs_is_wrong() -> None:
     counts = simulate(runs=10_000, seed=SEED)
 
     print("\n".join([f"seed {SEED}", *counts.lines]))  # noqa: T201
-    assert counts.bars == dict.fromkeys(counts.bars, 0)
+    assert counts.violations == dict.fromkeys(counts.violations, 0)
 
 
-def _takes_silence_for_agreement(standing: Standing, seen: Seen, patience: Patience) -> Standing:
-    if seen.verdict is Verdict.UNKNOWN and seen.is_yes_somewhere:
-        seen = replace(seen, verdict=Verdict.PASS, unanimous=True)
-    return settle(standing, seen, patience)
+def _counts_silence_as_pass(
+    settled: SettledVerdict, result: RunResult, reopen_policy: ReopenPolicy
+) -> SettledVerdict:
+    if result.verdict is Verdict.UNKNOWN and result.has_partial_pass:
+        result = replace(result, verdict=Verdict.PASS, unanimous=True)
+    return settle(settled, result, reopen_policy)
 
 
-def _is_impatient(standing: Standing, seen: Seen, patience: Patience) -> Standing:
-    return settle(standing, seen, Patience(looks=2, span=timedelta(seconds=3)))
+def _reopens_too_early(
+    settled: SettledVerdict, result: RunResult, reopen_policy: ReopenPolicy
+) -> SettledVerdict:
+    return settle(settled, result, ReopenPolicy(runs=2, span=timedelta(seconds=3)))
 
 
-def _never_takes_back(standing: Standing, seen: Seen, patience: Patience) -> Standing:
-    after = settle(standing, seen, patience)
-    return standing if standing.holds_up_tasks else after
+def _never_reopens(
+    settled: SettledVerdict, result: RunResult, reopen_policy: ReopenPolicy
+) -> SettledVerdict:
+    after = settle(settled, result, reopen_policy)
+    return settled if settled.allows_completion else after
 
 
 @pytest.mark.parametrize(
     ("wrong", "noticed", "seed"),
     [
-        (_takes_silence_for_agreement, "wrong_completions", SEED),
-        (_is_impatient, "false_reopenings", HASTY_SEED),
-        (_never_takes_back, "unsettled", SEED),
+        (_counts_silence_as_pass, "wrong_completions", SEED),
+        (_reopens_too_early, "false_reopenings", HASTY_SEED),
+        (_never_reopens, "unsettled", SEED),
     ],
 )
 def test_a_wrong_rule_for_settling_is_noticed(
     monkeypatch: pytest.MonkeyPatch, wrong: Any, noticed: str, seed: int
 ) -> None:
-    monkeypatch.setattr(believing, "settle", wrong)
+    monkeypatch.setattr(check_state, "settle", wrong)
 
     counts = simulate(runs=SOME, seed=seed)
 
-    assert counts.bars[noticed] > 0
+    assert counts.violations[noticed] > 0
 
 
 def test_a_check_left_alone_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     def gives_up(now: datetime, *args: Any, jitter: float) -> datetime:
-        patient = next_look(now, *args, jitter=jitter)
+        patient = next_run_at(now, *args, jitter=jitter)
         return patient if jitter < 0.95 else now + timedelta(days=400)
 
-    monkeypatch.setattr(believing, "next_look", gives_up)
+    monkeypatch.setattr(check_state, "next_run_at", gives_up)
 
     assert simulate(runs=20, seed=SEED).abandoned > 0
 
 
 def test_a_clock_that_runs_ahead_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    def hasty(*args: Any, **options: Any) -> Clock:
-        clock = cutover_clock(*args, **options)
-        ahead = clock.safe_at - timedelta(hours=1) if clock.safe_at is not None else None
-        return replace(clock, safe_at=ahead)
+    def hasty(*args: Any, **options: Any) -> SafeTime:
+        safe_time = cutover_safe_time(*args, **options)
+        ahead = safe_time.safe_at - timedelta(hours=1) if safe_time.safe_at is not None else None
+        return replace(safe_time, safe_at=ahead)
 
-    monkeypatch.setattr(run, "cutover_clock", hasty)
+    monkeypatch.setattr(run, "cutover_safe_time", hasty)
 
-    assert simulate(runs=100, seed=SEED).early_clocks > 0
+    assert simulate(runs=100, seed=SEED).early_safe_times > 0
 
 
 def test_the_command_prints_its_counts_and_its_seed_and_ends_with_0() -> None:
@@ -116,7 +122,7 @@ def test_the_command_prints_its_counts_and_its_seed_and_ends_with_0() -> None:
 def test_the_command_ends_with_1_where_something_was_believed_wrongly(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(believing, "settle", _is_impatient)
+    monkeypatch.setattr(check_state, "settle", _reopens_too_early)
 
     with pytest.raises(SystemExit) as ended:
         call_command("simulate", runs=SOME, seed=HASTY_SEED, stdout=StringIO())
@@ -137,4 +143,4 @@ def test_the_database_finds_free_what_the_simulation_does(
 
     found = due_checks(now).exists()
 
-    assert found == is_free(next_due_at, until, now=now)
+    assert found == is_claimable(next_due_at, until, now=now)

@@ -9,19 +9,19 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from checks.engine.outcomes import Kind
+from checks.engine.outcomes import CheckKind
 from checks.models import Check, Observation
-from onboarding.cutovers.change_sheets import ChangeSheet, Line, quoted, sheet_of
+from onboarding.cutovers.change_sheets import ChangeSheet, ZoneLine, build_change_sheet, quoted
 from onboarding.cutovers.dns_forms import form_of
-from onboarding.plans.proof import Subject
+from onboarding.plans.proof import ProofSubject
 from tenants.models import Domain, Tenant, User
-from tenants.regions import load_book
-from tests.cast import SignIn
+from tenants.regions import load_region_file
 from tests.cutovers import cutover_of
+from tests.factories import SignIn
 from tests.markup import texts
 from tests.onboarding.cutovers.test_cutover_room import plan_inbound, seen
 
-REGION = load_book().regions["us"]
+REGION = load_region_file().regions["us"]
 NEW = [f"10 {host}" for host in REGION.mx]
 OLD = "0 northwind-test.mail.protection.outlook.com"
 
@@ -32,7 +32,7 @@ def _server(number: int, *values: str, ttl: int = 300, status: str = "records") 
     return {"name": name, "address": address, "status": status, "values": values, "ttl": ttl}
 
 
-def _sheet(kind: Kind, *servers: dict[str, Any], **given: Any) -> ChangeSheet:
+def _sheet(kind: CheckKind, *servers: dict[str, Any], **given: Any) -> ChangeSheet:
     records = given.pop("records", None)
     evidence = {"servers": list(servers)} | ({"records": records} if records is not None else {})
     check = Check(
@@ -40,18 +40,18 @@ def _sheet(kind: Kind, *servers: dict[str, Any], **given: Any) -> ChangeSheet:
         domain=Domain(name="one.test"),
         latest=Observation(verdict=given.pop("verdict", "fail"), evidence=evidence),
     )
-    made = sheet_of(Subject(kind, "one.test", check), REGION, **given)
+    made = build_change_sheet(ProofSubject(kind, "one.test", check), REGION, **given)
     assert made is not None
     return made
 
 
 def test_the_old_set_goes_and_the_regions_hosts_come() -> None:
-    sheet = _sheet(Kind.MX, _server(1, OLD), _server(2, OLD, ttl=3600))
+    sheet = _sheet(CheckKind.MX, _server(1, OLD), _server(2, OLD, ttl=3600))
 
     assert [str(line) for line in sheet.removed] == [f"one.test. 3600 IN MX {OLD}."]
     assert [str(line) for line in sheet.added] == [f"one.test. 300 IN MX {value}." for value in NEW]
     assert sheet.zone_text == "\n".join(f"one.test. 300 IN MX {value}." for value in NEW)
-    assert (sheet.unknown, sheet.agreed, sheet.differ) == ((), True, False)
+    assert (sheet.unknown, sheet.is_agreed, sheet.differ) == ((), True, False)
 
 
 @pytest.mark.parametrize(
@@ -67,61 +67,61 @@ def test_the_old_set_goes_and_the_regions_hosts_come() -> None:
 def test_what_nobody_knows_needs_a_word(
     value: str, hosts: tuple[str, ...], unknown: tuple[str, ...]
 ) -> None:
-    sheet = _sheet(Kind.MX, _server(1, value), hosts=hosts)
+    sheet = _sheet(CheckKind.MX, _server(1, value), hosts=hosts)
 
-    assert (sheet.unknown, sheet.agreed) == (unknown, not unknown)
+    assert (sheet.unknown, sheet.is_agreed) == (unknown, not unknown)
 
 
 def test_agreeing_to_one_value_is_not_agreeing_to_another() -> None:
     servers = _server(1, "10 a.one.test", "20 b.one.test")
 
-    half = _sheet(Kind.MX, servers, agreed={"10 a.one.test"})
-    whole = _sheet(Kind.MX, servers, agreed={"10 a.one.test", "20 b.one.test"})
+    half = _sheet(CheckKind.MX, servers, agreed={"10 a.one.test"})
+    whole = _sheet(CheckKind.MX, servers, agreed={"10 a.one.test", "20 b.one.test"})
 
-    assert (half.agreed, whole.agreed) == (False, True)
+    assert (half.is_agreed, whole.is_agreed) == (False, True)
 
 
 def test_a_preference_of_ones_own_is_no_change() -> None:
     servers = _server(1, *(f"5 {host}" for host in REGION.mx))
 
-    sheet = _sheet(Kind.MX, servers, verdict="pass")
+    sheet = _sheet(CheckKind.MX, servers, verdict="pass")
 
     assert (sheet.removed, sheet.added, sheet.is_done) == ((), (), True)
 
 
 def test_a_silent_server_leaves_the_sheet_undone() -> None:
-    sheet = _sheet(Kind.MX, _server(1, *NEW), _server(2, status="timeout"))
+    sheet = _sheet(CheckKind.MX, _server(1, *NEW), _server(2, status="timeout"))
 
     assert (sheet.silent, sheet.is_done) == (("ns2.test (192.0.2.2)",), False)
 
 
 def test_what_nobody_has_looked_at_lately_is_not_called_done() -> None:
-    sheet = _sheet(Kind.MX, _server(1, *NEW), verdict="pass", is_stale=True)
+    sheet = _sheet(CheckKind.MX, _server(1, *NEW), verdict="pass", is_stale=True)
 
     assert (sheet.added, sheet.removed, sheet.is_done) == ((), (), False)
 
 
 def test_servers_that_differ_show_everything_any_of_them_gives() -> None:
-    sheet = _sheet(Kind.MX, _server(1, *NEW), _server(2, OLD))
+    sheet = _sheet(CheckKind.MX, _server(1, *NEW), _server(2, OLD))
 
     assert (sheet.differ, [line.value for line in sheet.removed]) == (True, [OLD])
 
 
 def test_nothing_told_is_not_nothing_published() -> None:
-    sheet = _sheet(Kind.MX)
+    sheet = _sheet(CheckKind.MX)
 
     assert (sheet.is_known, sheet.is_done, len(sheet.added)) == (False, False, 2)
 
 
 def test_what_cannot_be_proposed_is_not_called_done() -> None:
-    sheet = _sheet(Kind.SPF, _server(1, "verify=1"), verdict="unknown")
+    sheet = _sheet(CheckKind.SPF, _server(1, "verify=1"), verdict="unknown")
 
-    assert (sheet.is_done, sheet.is_at_a_loss, sheet.zone_text) == (False, True, "")
+    assert (sheet.is_done, sheet.is_undetermined, sheet.zone_text) == (False, True, "")
 
 
 def test_spf_is_merged_and_other_texts_are_left_alone() -> None:
     record = "v=spf1 include:spf.protection.outlook.com -all"
-    sheet = _sheet(Kind.SPF, _server(1, record, "verify=1", ttl=900), records=[record])
+    sheet = _sheet(CheckKind.SPF, _server(1, record, "verify=1", ttl=900), records=[record])
 
     assert [str(line) for line in sheet.removed] == [f'one.test. 900 IN TXT "{record}"']
     assert [str(line) for line in sheet.added] == [
@@ -134,9 +134,9 @@ def test_spf_is_merged_and_other_texts_are_left_alone() -> None:
 def test_an_ending_that_merging_drops_is_named() -> None:
     records = ["v=spf1 mx -all", "v=spf1 a ~all"]
 
-    sheet = _sheet(Kind.SPF, _server(1, *records), records=records)
+    sheet = _sheet(CheckKind.SPF, _server(1, *records), records=records)
 
-    assert (sheet.unknown, sheet.agreed) == (("~all",), False)
+    assert (sheet.unknown, sheet.is_agreed) == (("~all",), False)
 
 
 @pytest.mark.parametrize(
@@ -151,9 +151,11 @@ def test_a_policy_is_widened_before_mx_moves(code: str, hosts: tuple[str, ...]) 
     findings = [{"code": code, "params": {"hosts": ["a.test"]}}]
     policy = Check(latest=Observation(verdict="fail", findings=findings))
 
-    sheet = _sheet(Kind.MX, _server(1, OLD), mta_sts=Subject(Kind.MTA_STS, "one.test", policy))
+    sheet = _sheet(
+        CheckKind.MX, _server(1, OLD), mta_sts=ProofSubject(CheckKind.MTA_STS, "one.test", policy)
+    )
 
-    assert sheet.widen_policy == tuple(hosts)
+    assert sheet.missing_policy_hosts == tuple(hosts)
 
 
 @pytest.mark.parametrize(
@@ -190,7 +192,7 @@ def test_a_dns_host_is_recognised_only_where_all_servers_are_its_own(
 
 
 def test_the_lines_read_as_a_zone_file() -> None:
-    assert str(Line("one.test", None, "MX", "10 a.test")) == "one.test. IN MX 10 a.test."
+    assert str(ZoneLine("one.test", None, "MX", "10 a.test")) == "one.test. IN MX 10 a.test."
 
 
 @pytest.mark.parametrize(
@@ -211,7 +213,7 @@ def test_a_sheet_says_that_mail_is_not_to_be_switched_before_its_window(
 def test_what_is_published_as_it_should_be_is_not_offered_again(
     tenant: Tenant, owner: User, signed_in: SignIn
 ) -> None:
-    seen(tenant, Kind.MX, timezone.now(), 60, *NEW, servers=2)
+    seen(tenant, CheckKind.MX, timezone.now(), 60, *NEW, servers=2)
     cutover = plan_inbound(tenant, timezone.now())
     address = reverse("onboarding:change-sheet", args=[tenant.public_id, cutover.public_id])
 
@@ -224,14 +226,18 @@ def test_what_is_published_as_it_should_be_is_not_offered_again(
 def test_records_are_shown_once_what_goes_has_been_agreed_to(
     tenant: Tenant, owner: User, signed_in: SignIn
 ) -> None:
-    seen(tenant, Kind.MX, timezone.now(), 300, "10 mail.northwind.test", servers=2)
+    seen(tenant, CheckKind.MX, timezone.now(), 300, "10 mail.northwind.test", servers=2)
     cutover = plan_inbound(tenant, timezone.now())
     address = reverse("onboarding:change-sheet", args=[tenant.public_id, cutover.public_id])
     client = signed_in(owner)
 
     before = client.get(address).content.decode()
-    after = client.get(address, {"goes": "northwind.test 10 mail.northwind.test"}).content.decode()
-    elsewhere = client.get(address, {"goes": "other.test 10 mail.northwind.test"}).content.decode()
+    after = client.get(
+        address, {"removed": "northwind.test 10 mail.northwind.test"}
+    ).content.decode()
+    elsewhere = client.get(
+        address, {"removed": "other.test 10 mail.northwind.test"}
+    ).content.decode()
 
     assert [texts(html, "pre") for html in (before, elsewhere)] == [[], []]
     assert texts(after, "pre") == [

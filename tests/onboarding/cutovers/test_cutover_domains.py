@@ -9,30 +9,29 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from checks.engine.outcomes import Kind, Verdict
+from checks.engine.outcomes import CheckKind, Verdict
+from checks.expectations import sync_checks
 from checks.models import Check
-from checks.subjects import keep_checks
-from onboarding import queries
 from onboarding.cutovers.planning import plan_cutover
-from onboarding.cutovers.readiness import readiness
-from onboarding.cutovers.room_facts import Row
-from onboarding.cutovers.rooms import facts_of
+from onboarding.cutovers.queries import switched
+from onboarding.cutovers.readiness import ReadinessRow, readiness_rows
+from onboarding.cutovers.room import load_facts
 from onboarding.cutovers.snapshots import take_at_opening
-from onboarding.cutovers.windows import next_cutover
-from onboarding.messages import put_before_check
+from onboarding.cutovers.tasks import monitor_open_windows
 from onboarding.models import Cutover, Plan
-from onboarding.plans.judging import Ground
-from onboarding.plans.outlook import outlook
-from onboarding.plans.task_acts import confirm_task
-from onboarding.queries import CheckCounts
-from onboarding.tasks import watch_cutovers
+from onboarding.plans.evaluation import PlanContext
+from onboarding.plans.planned_cutovers import next_cutover
+from onboarding.plans.queries import tasks_of
+from onboarding.plans.services import confirm_task, submit_test_message
+from onboarding.portfolio.queries import CheckCounts, open_tasks
+from onboarding.portfolio.tenant_status import outlook
 from tenants.models import Tenant, User
-from tests.cast import Look, MakeTenant, SignIn, task_of
 from tests.cutovers import cutover_of
+from tests.factories import MakeTenant, RunCheck, SignIn, task_of
 from tests.markup import texts
 from tests.onboarding.cutovers.test_planning import MOMENT, WEEK, domain_of
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("monday_morning")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("fixed_monday")]
 
 
 @pytest.fixture
@@ -42,29 +41,29 @@ def tenant(make_tenant: MakeTenant) -> Tenant:
     )
 
 
-def _rows(cutover: Cutover, tenant: Tenant) -> dict[str, Row]:
-    region, tasks = tenant.region_values, list(queries.tasks_of(tenant.plan))
-    facts = facts_of(cutover, tasks, Ground.of(tenant), [], region, now=timezone.now())
-    return {row.key: row for row in readiness(facts)}
+def _rows(cutover: Cutover, tenant: Tenant) -> dict[str, ReadinessRow]:
+    region, tasks = tenant.region_values, list(tasks_of(tenant.plan))
+    facts = load_facts(cutover, tasks, PlanContext.of(tenant), [], region, now=timezone.now())
+    return {row.key: row for row in readiness_rows(facts)}
 
 
 def test_readiness_and_close_watching_are_of_the_cutovers_domains(
-    tenant: Tenant, look: Look
+    tenant: Tenant, run_check: RunCheck
 ) -> None:
     soon = timezone.now()
     first = cutover_of(tenant, "inbound", soon, "side.test", "try.test")
     second = cutover_of(tenant, "inbound", soon + WEEK, "main.test")
-    look(tenant, Kind.OWNERSHIP, Verdict.FAIL, subject="main.test")
-    look(tenant, Kind.OWNERSHIP, Verdict.FAIL, subject="main.test", minutes=1)
+    run_check(tenant, CheckKind.OWNERSHIP, Verdict.FAIL, subject="main.test")
+    run_check(tenant, CheckKind.OWNERSHIP, Verdict.FAIL, subject="main.test", minutes=1)
 
-    watch_cutovers()
+    monitor_open_windows()
 
-    watched = Check.objects.filter(closely_until__gt=soon, kind=Kind.MX)
+    watched = Check.objects.filter(cutover_until__gt=soon, kind=CheckKind.MX)
     assert sorted(str(check.domain) for check in watched) == ["side.test", "try.test"]
     told = [_rows(cutover, tenant)["ownership"] for cutover in (first, second)]
     assert told[0].verdict is Verdict.UNKNOWN
-    assert "side.test and try.test" in told[0].words
-    assert (told[1].verdict, told[1].words) == (
+    assert "side.test and try.test" in told[0].detail
+    assert (told[1].verdict, told[1].detail) == (
         Verdict.FAIL,
         "main.test: ownership is not proved.",
     )
@@ -84,7 +83,7 @@ def test_the_room_and_its_sheets_name_the_cutovers_domains_alone(
     cutover_of(tenant, "inbound", MOMENT + WEEK, "main.test")
     client = signed_in(consultant)
 
-    for name in ("cutover-room", "change-sheet", "pre-flight"):
+    for name in ("cutover-room", "change-sheet", "preflight"):
         address = reverse(f"onboarding:{name}", args=[tenant.public_id, first.public_id])
         html = client.get(address).content.decode()
         shown = html.split('class="tabs"', 1)[1]
@@ -124,7 +123,7 @@ def test_what_prepares_is_due_by_the_first_and_the_switch_with_the_last(
 
 
 def test_the_outlook_is_of_the_first_cutover_that_has_not_switched(
-    tenant: Tenant, look: Look
+    tenant: Tenant, run_check: RunCheck
 ) -> None:
     now = timezone.now()
     first = cutover_of(tenant, "inbound", now - WEEK, "side.test")
@@ -133,12 +132,14 @@ def test_the_outlook_is_of_the_first_cutover_that_has_not_switched(
 
     def seen() -> Cutover | None:
         plan = Plan.objects.get(tenant=tenant)
-        switched = set(queries.switched(Cutover.objects.all()).values_list("pk", flat=True))
-        tasks = list(queries.open_tasks([tenant]))
-        return outlook(plan, cutovers, tasks, CheckCounts(), [], switched=switched, now=now).cutover
+        switched_ids = set(switched(Cutover.objects.all()).values_list("pk", flat=True))
+        tasks = list(open_tasks([tenant]))
+        return outlook(
+            plan, cutovers, tasks, CheckCounts(), [], switched=switched_ids, now=now
+        ).cutover
 
     assert seen() == first
-    look(tenant, Kind.MX, Verdict.PASS, subject="side.test")
+    run_check(tenant, CheckKind.MX, Verdict.PASS, subject="side.test")
     assert seen() == second
 
 
@@ -155,19 +156,19 @@ def test_a_message_is_held_against_its_own_domains_cutover(
     tenant: Tenant, consultant: User
 ) -> None:
     tenant.domains.update(dkim_selectors="mimecast")
-    keep_checks(tenant)
+    sync_checks(tenant)
     cutover_of(tenant, "outbound", MOMENT, "side.test")
     cutover_of(tenant, "outbound", MOMENT + WEEK, "main.test")
-    check = Check.objects.get(tenant=tenant, kind=Kind.MESSAGE, domain__name="main.test")
+    check = Check.objects.get(tenant=tenant, kind=CheckKind.MESSAGE, domain__name="main.test")
 
-    shown = put_before_check(tenant.plan, check, b"From: a@main.test\n\n", by=consultant)
+    shown = submit_test_message(tenant.plan, check, b"From: a@main.test\n\n", by=consultant)
 
     assert shown.not_before == MOMENT + WEEK
 
 
 def _sentences(client: Any, tenant: Tenant) -> list[str]:
-    page = reverse("onboarding:cutover-plan", args=[tenant.public_id])
-    strong = texts(client.get(page).content.decode(), ".strong")
+    page = reverse("onboarding:cutovers", args=[tenant.public_id])
+    strong = texts(client.get(page).content.decode(), ".text-strong")
     return [sentence for sentence in strong if "domain" in sentence]
 
 
@@ -203,7 +204,7 @@ def test_the_page_of_cutovers_asks_as_much_for_two_domains_as_for_forty(
     large = make_tenant("Large", domains=names)
     cutover_of(large, "inbound", MOMENT, *[name for name, _ in names[::2]])
     client = signed_in(consultant)
-    page = reverse("onboarding:cutover-plan", args=[large.public_id])
+    page = reverse("onboarding:cutovers", args=[large.public_id])
     client.get(page)
 
     with django_assert_num_queries(22):

@@ -10,16 +10,16 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from checks.engine.outcomes import Kind
+from checks.engine.outcomes import CheckKind
 from checks.models import Check, Observation
 from onboarding.cutovers.planning import change_cutover
 from onboarding.models import Cutover, CutoverDomain
 from tenants.models import ActivityLine, Domain, Tenant, User
-from tests.cast import MakeTenant, SignIn
 from tests.cutovers import cutover_of
+from tests.factories import MakeTenant, SignIn
 from tests.markup import texts
 
-pytestmark = pytest.mark.usefixtures("monday_morning")
+pytestmark = pytest.mark.usefixtures("fixed_monday")
 
 MONDAY = datetime(2026, 11, 30, tzinfo=UTC)
 OLD = "10 mail.northwind.test"
@@ -27,7 +27,7 @@ NEW = ("10 us-smtp-inbound-1.mimecast.com", "10 us-smtp-inbound-2.mimecast.com")
 
 
 def seen(
-    tenant: Tenant, kind: Kind, at: datetime, ttl: int | None, *values: str, servers: int = 4
+    tenant: Tenant, kind: CheckKind, at: datetime, ttl: int | None, *values: str, servers: int = 4
 ) -> None:
     """All servers told the same at this moment, or nothing (no TTL)."""
     row: dict[str, Any] = {"status": "timeout", "values": [], "ttl": None}
@@ -44,8 +44,8 @@ def seen(
         last_seen_at=at,
     )
     # Looked at again since, with the same answer.
-    looked_at = max(at, timezone.now())
-    Check.objects.filter(pk=check.pk).update(latest=latest, looked_at=looked_at)
+    checked_at = max(at, timezone.now())
+    Check.objects.filter(pk=check.pk).update(latest=latest, checked_at=checked_at)
 
 
 def plan_inbound(tenant: Tenant, at: datetime) -> Cutover:
@@ -58,8 +58,8 @@ def address(cutover: Cutover, name: str = "cutover-room") -> str:
 
 def _lowered(tenant: Tenant) -> None:
     """The worked vector: a day's TTL last seen Monday 09:00, 300 s everywhere at 09:05."""
-    seen(tenant, Kind.MX_TTL, MONDAY.replace(hour=9), 86_400, OLD)
-    seen(tenant, Kind.MX_TTL, MONDAY.replace(hour=9, minute=5), 300, OLD)
+    seen(tenant, CheckKind.MX_TTL, MONDAY.replace(hour=9), 86_400, OLD)
+    seen(tenant, CheckKind.MX_TTL, MONDAY.replace(hour=9, minute=5), 300, OLD)
 
 
 def test_the_room_tells_the_worked_vector_to_the_minute(
@@ -71,7 +71,7 @@ def test_the_room_tells_the_worked_vector_to_the_minute(
     html = signed_in(owner).get(address(cutover)).content.decode()
 
     (row,) = [text for text in texts(html, "li") if "old TTL run out" in text]
-    assert "Earliest safe cutover: Tue 1 Dec 09:05 UTC, because ns1.test (192.0.2.1) gave" in row
+    assert "Earliest safe cutover: Tue 1 Dec 09:05 UTC, reason ns1.test (192.0.2.1) gave" in row
     assert "out 86400 s for northwind.test until Mon 30 Nov 09:05 UTC." in row
 
 
@@ -80,7 +80,7 @@ def test_what_nobody_looked_at_for_a_day_is_not_called_safe(
 ) -> None:
     _lowered(tenant)
     cutover = plan_inbound(tenant, MONDAY + timedelta(days=9))
-    Check.objects.update(looked_at=timezone.now() - timedelta(hours=26))
+    Check.objects.update(checked_at=timezone.now() - timedelta(hours=26))
 
     html = signed_in(owner).get(address(cutover)).content.decode()
 
@@ -107,8 +107,8 @@ def test_the_board_counts_servers_and_minutes_to_the_last_old_cache(
     tenant: Tenant, owner: User, signed_in: SignIn
 ) -> None:
     tuesday = MONDAY + timedelta(days=1, hours=10)
-    seen(tenant, Kind.MX, tuesday, 300, OLD)
-    seen(tenant, Kind.MX, tuesday + timedelta(minutes=2), 300, *NEW)
+    seen(tenant, CheckKind.MX, tuesday, 300, OLD)
+    seen(tenant, CheckKind.MX, tuesday + timedelta(minutes=2), 300, *NEW)
     cutover = plan_inbound(tenant, tuesday)
 
     html = signed_in(owner).get(address(cutover)).content.decode()
@@ -120,7 +120,7 @@ def test_the_board_counts_servers_and_minutes_to_the_last_old_cache(
 def test_a_leftover_beside_the_new_hosts_is_named(
     tenant: Tenant, owner: User, signed_in: SignIn
 ) -> None:
-    seen(tenant, Kind.MX, MONDAY, 300, *NEW, OLD)
+    seen(tenant, CheckKind.MX, MONDAY, 300, *NEW, OLD)
     cutover = plan_inbound(tenant, MONDAY)
 
     html = signed_in(owner).get(address(cutover)).content.decode()
@@ -167,15 +167,15 @@ def test_a_window_before_the_earliest_safe_moment_takes_words(
 
     assert (cutover.confirmed_at is not None, cutover.accepted_risk) == (confirmed, kept)
     assert (cutover.confirmed_by == consultant) == confirmed
-    lines = ActivityLine.objects.filter(tenant=tenant, act="window-confirmed")
-    assert [line.params["because"] for line in lines] == ([kept] if confirmed else [])
+    lines = ActivityLine.objects.filter(tenant=tenant, action="window-confirmed")
+    assert [line.params["reason"] for line in lines] == ([kept] if confirmed else [])
 
 
 def test_a_window_whose_clock_cannot_be_told_takes_words(
     tenant: Tenant, consultant: User, signed_in: SignIn
 ) -> None:
     _lowered(tenant)
-    seen(tenant, Kind.MX_TTL, MONDAY + timedelta(hours=10), None)
+    seen(tenant, CheckKind.MX_TTL, MONDAY + timedelta(hours=10), None)
     cutover = plan_inbound(tenant, MONDAY + timedelta(days=30))
 
     _confirm(signed_in(consultant), cutover)
@@ -200,7 +200,7 @@ def test_moving_a_window_takes_its_confirmation_back(tenant: Tenant, consultant:
     Cutover.objects.update(confirmed_at=MONDAY, confirmed_by=consultant, accepted_risk="Known.")
 
     domains = list(cutover.domains.all())
-    change_cutover(cutover, MONDAY + timedelta(days=1), domains, shown=1, by=consultant)
+    change_cutover(cutover, MONDAY + timedelta(days=1), domains, expected_round=1, by=consultant)
 
     cutover.refresh_from_db()
     assert (cutover.confirmed_at, cutover.confirmed_by, cutover.accepted_risk) == (None, None, "")
@@ -221,7 +221,7 @@ def test_a_big_room_leaves_out_what_a_shared_screen_does_not_need(
 ) -> None:
     cutover = plan_inbound(tenant, MONDAY)
 
-    html = signed_in(consultant).get(f"{address(cutover)}?big=1").content.decode()
+    html = signed_in(consultant).get(f"{address(cutover)}?fullscreen=1").content.decode()
 
     assert [t for t in texts(html, "h2") if t in ("Readiness", "Run sheet", "Window")] == [
         "Run sheet",

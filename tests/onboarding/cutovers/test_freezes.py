@@ -9,13 +9,13 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from onboarding.cutovers.clashes import Surroundings, clashes
-from onboarding.cutovers.objections import frozen_days
+from onboarding.cutovers.blockers import freeze_blockers
+from onboarding.cutovers.conflicts import ConflictContext, find_conflicts
 from onboarding.models import Cutover, Freeze, Plan
-from onboarding.plans.worktime import Calendar
+from onboarding.plans.business_time import Calendar
 from tenants.models import ActivityLine, Tenant, User
-from tests.cast import MakeTenant, SignIn
 from tests.cutovers import cutover_of
+from tests.factories import MakeTenant, SignIn
 from tests.markup import texts
 from tests.onboarding.cutovers.test_cutover_room import address
 
@@ -42,15 +42,15 @@ def test_a_freeze_is_added_and_removed_beside_the_holidays(
 
     _add(client, tenant)
     kept = Freeze.objects.get(tenant=tenant)
-    shown = client.get(reverse("onboarding:dates", args=[tenant.public_id])).content.decode()
+    shown = client.get(reverse("onboarding:schedule", args=[tenant.public_id])).content.decode()
     client.post(reverse("onboarding:freeze-remove", args=[tenant.public_id, kept.public_id]))
 
     assert (kept.first_day, kept.last_day) == (date(2026, 12, 28), date(2027, 1, 8))
     assert "Mon 28 Dec 2026 to Fri 8 Jan 2027" in " ".join(texts(shown, "#freezes"))
     assert not Freeze.objects.exists()
     told = "Year-end close, 2026-12-28 to 2027-01-08"
-    lines = ActivityLine.objects.filter(tenant=tenant, act__startswith="freeze").order_by("pk")
-    assert [(line.act, line.params["freeze"]) for line in lines] == [
+    lines = ActivityLine.objects.filter(tenant=tenant, action__startswith="freeze").order_by("pk")
+    assert [(line.action, line.params["freeze"]) for line in lines] == [
         ("freeze-added", told),
         ("freeze-removed", told),
     ]
@@ -92,9 +92,9 @@ def test_staff_set_a_freeze_for_everybody_and_no_tenant_removes_it(
     assert client.post(page).status_code == 404
     assert (
         "for everybody"
-        in client.get(reverse("onboarding:dates", args=[tenant.public_id])).content.decode()
+        in client.get(reverse("onboarding:schedule", args=[tenant.public_id])).content.decode()
     )
-    assert ActivityLine.objects.get(act="freeze-added").tenant is None
+    assert ActivityLine.objects.get(action="freeze-added").tenant is None
     assert signed_in(manager).get(reverse("onboarding:freezes")).status_code == 403
 
 
@@ -204,20 +204,20 @@ def test_days_are_those_of_the_tenants_time_zone(
     calendar = Calendar(zoneinfo.ZoneInfo(zone))
     cutover = Cutover(direction="outbound", planned_at=starts)
 
-    found = frozen_days(cutover, Surroundings([], [], calendar, freezes=[freeze]))
+    found = freeze_blockers(cutover, ConflictContext([], [], calendar, freezes=[freeze]))
 
     assert [objection.key for objection in found] == ["freeze:f"] * touched
 
 
 def test_a_window_that_ends_at_midnight_does_not_touch_the_holiday_after_it() -> None:
     eve = Cutover(pk=1, direction="inbound", planned_at=datetime(2026, 12, 24, 20, tzinfo=UTC))
-    around = Surroundings(
+    conflict_context = ConflictContext(
         [eve], [], Calendar(zoneinfo.ZoneInfo("UTC")), {date(2026, 12, 25): "Christmas"}
     )
 
-    assert clashes(eve, around) == []
+    assert find_conflicts(eve, conflict_context) == []
     eve.length_minutes += 1
-    assert clashes(eve, around) == ["Friday 25 December is a holiday: Christmas."]
+    assert find_conflicts(eve, conflict_context) == ["Friday 25 December is a holiday: Christmas."]
 
 
 def test_the_page_of_cutovers_says_what_speaks_against_each_window(
@@ -227,7 +227,7 @@ def test_the_page_of_cutovers_says_what_speaks_against_each_window(
     cutover_of(tenant, "outbound", EVENING)
     cutover_of(tenant, "inbound", EVENING + timedelta(days=30))
 
-    page = reverse("onboarding:cutover-plan", args=[tenant.public_id])
+    page = reverse("onboarding:cutovers", args=[tenant.public_id])
     html = signed_in(consultant).get(page).content.decode()
 
     assert html.count("The window touches") == 1

@@ -8,11 +8,11 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from onboarding.cutovers.on_call import candidates, on_call_of
+from onboarding.cutovers.on_call import on_call_candidates, on_call_of
 from onboarding.models import Contact, Cutover, OnCall, Plan
 from tenants.models import ActivityLine, Membership, Tenant, User
-from tests.cast import MakeTenant, SignIn
 from tests.cutovers import cutover_of
+from tests.factories import MakeTenant, SignIn
 from tests.markup import texts
 from tests.onboarding.cutovers.test_cutover_room import address
 
@@ -31,7 +31,11 @@ def cutover(tenant: Tenant) -> Cutover:
 @pytest.fixture
 def contact(tenant: Tenant) -> Contact:
     return Contact.objects.create(
-        tenant=tenant, part="dns", name="D. N. Essen", phone="+44 20 7946 0001", remark="By text"
+        tenant=tenant,
+        role="dns",
+        name="D. N. Essen",
+        phone="+44 20 7946 0001",
+        availability="By text",
     )
 
 
@@ -53,14 +57,14 @@ def test_people_of_both_sides_are_shown_with_their_numbers_in_the_big_room_too(
 
     assert [text for text in texts(before, "p") if text.startswith("Nobody of")] == NOBODY
     assert Plan.objects.get(pk=cutover.plan_id).revision == revision + 2
-    for page in (address(cutover), f"{address(cutover)}?big=1"):
+    for page in (address(cutover), f"{address(cutover)}?fullscreen=1"):
         shown = " ".join(texts(signed_in(owner).get(page).content.decode(), "#on-call"))
         assert "Con Sultant +1 555 0100" in shown
         assert "D. N. Essen +44 20 7946 0001 By text" in shown
         assert "Nobody of" not in shown
         assert "Remove" not in shown
-    acts = ActivityLine.objects.filter(act="on-call-named").order_by("pk")
-    assert [line.params["name"] for line in acts] == ["Con Sultant", "D. N. Essen"]
+    actions = ActivityLine.objects.filter(action="on-call-added").order_by("pk")
+    assert [line.params["name"] for line in actions] == ["Con Sultant", "D. N. Essen"]
 
 
 @pytest.mark.parametrize(
@@ -89,7 +93,7 @@ def test_whoever_cannot_be_on_call_gets_a_sentence_and_what_was_typed_is_kept(
     people = {f"{user.email.split('@')[0]}": f"user-{user.public_id}" for user in
               (consultant, outsider, manager)}  # fmt: skip
     elsewhere = Contact.objects.create(
-        tenant=Tenant.objects.get(name="Elsewhere"), part="dns", name="E", phone="1"
+        tenant=Tenant.objects.get(name="Elsewhere"), role="dns", name="E", phone="1"
     )
     people["foreign contact"] = f"contact-{elsewhere.public_id}"
 
@@ -163,7 +167,7 @@ def test_candidates_are_those_who_steer_the_members_and_the_contacts(
     owner: User,
     outsider: User,
 ) -> None:
-    assert [(found.name, found.side) for found in candidates(tenant)] == [
+    assert [(found.name, found.side) for found in on_call_candidates(tenant)] == [
         ("Ad Ministrator", "mimecast"),
         ("Con Sultant", "mimecast"),
         ("Owner Person", "client"),

@@ -11,21 +11,21 @@ from django.db import IntegrityError, transaction
 from django.urls import reverse
 from django.utils import timezone
 
-from checks.engine.outcomes import Kind, Verdict
-from onboarding.cutovers import voting
-from onboarding.cutovers.on_call import candidates, put_on_call
-from onboarding.cutovers.planning import change_cutover, drop_cutover, plan_cutover
-from onboarding.cutovers.rehearsing import Run, keep_rehearsal
-from onboarding.cutovers.rooms import facts_of
-from onboarding.errors import MovedMeanwhile, OnboardingError
-from onboarding.models import Cutover, CutoverDomain, Rehearsal
-from onboarding.plans.judging import Ground
+from checks.engine.outcomes import CheckKind, Verdict
+from onboarding.cutovers import go_no_go
+from onboarding.cutovers.dry_run import DryRunResult, save_dry_run
+from onboarding.cutovers.on_call import add_on_call, on_call_candidates
+from onboarding.cutovers.planning import cancel_cutover, change_cutover, plan_cutover
+from onboarding.cutovers.room import load_facts
+from onboarding.errors import ConflictingChange, OnboardingError
+from onboarding.models import Cutover, CutoverDomain, DryRun
+from onboarding.plans.evaluation import PlanContext
 from tenants.models import ActivityLine, Domain, Tenant, User
-from tests.cast import Look, MakeTenant, SignIn
 from tests.cutovers import cutover_of
+from tests.factories import MakeTenant, RunCheck, SignIn
 from tests.markup import texts
 
-pytestmark = pytest.mark.usefixtures("monday_morning")
+pytestmark = pytest.mark.usefixtures("fixed_monday")
 
 # A Thursday evening; the tenants of tests live in UTC.
 MOMENT = datetime(2027, 3, 4, 19, 0, tzinfo=UTC)
@@ -54,7 +54,7 @@ def test_test_domains_go_first_and_the_page_says_which_are_left(
     tenant: Tenant, consultant: User, signed_in: SignIn
 ) -> None:
     client = signed_in(consultant)
-    page = reverse("onboarding:cutover-plan", args=[tenant.public_id])
+    page = reverse("onboarding:cutovers", args=[tenant.public_id])
     chosen = [domain_of(tenant, name).public_id for name in ("side.test", "try.test")]
 
     client.post(page, {"direction": "inbound", "planned_at": "2027-03-04T19:00", "domains": chosen})
@@ -64,8 +64,8 @@ def test_test_domains_go_first_and_the_page_says_which_are_left(
     html = client.get(page).content.decode()
     assert texts(html, "#left-outbound") == ["In none yet: main.test, side.test and try.test."]
     assert texts(html, "#left-inbound") == ["In none yet: main.test."]
-    line = ActivityLine.objects.get(tenant=tenant, act="cutover-planned")
-    assert line.params["of"] == "side.test and try.test"
+    line = ActivityLine.objects.get(tenant=tenant, action="cutover-planned")
+    assert line.params["domains"] == "side.test and try.test"
 
 
 def test_no_domain_is_in_two_cutovers_of_one_direction(tenant: Tenant, consultant: User) -> None:
@@ -73,7 +73,7 @@ def test_no_domain_is_in_two_cutovers_of_one_direction(tenant: Tenant, consultan
     cutover_of(tenant, "outbound", MOMENT, "side.test")
     side = domain_of(tenant, "side.test")
 
-    with pytest.raises(MovedMeanwhile, match="in another inbound cutover"):
+    with pytest.raises(ConflictingChange, match="in another inbound cutover"):
         plan_cutover(tenant.plan, "inbound", MOMENT + WEEK, [side], by=consultant)
     other = Cutover.objects.create(plan=tenant.plan, direction="inbound", planned_at=MOMENT)
     with pytest.raises(IntegrityError), transaction.atomic():
@@ -103,7 +103,7 @@ def test_a_domain_that_is_not_to_be_had_gets_a_sentence(
     known = {domain.name: domain.public_id for domain in Domain.objects.all()}
 
     answer = signed_in(consultant).post(
-        reverse("onboarding:cutover-plan", args=[tenant.public_id]),
+        reverse("onboarding:cutovers", args=[tenant.public_id]),
         {
             "direction": "inbound",
             "planned_at": "2027-03-05T20:15",
@@ -124,7 +124,7 @@ def test_another_tenants_cutover_is_neither_changed_nor_dropped(
     foreign = cutover_of(make_tenant("Other", domains=(("o.test", "primary"),)), "inbound", MOMENT)
     client = signed_in(consultant)
 
-    for name in ("cutover-change", "cutover-drop"):
+    for name in ("cutover-edit", "cutover-cancel"):
         address = reverse(f"onboarding:{name}", args=[tenant.public_id, foreign.public_id])
         assert client.post(address).status_code == 404
 
@@ -133,19 +133,19 @@ def test_another_tenants_cutover_is_neither_changed_nor_dropped(
 
 
 def _decided(cutover: Cutover, consultant: User, owner: User) -> None:
-    voting.name_approvers(cutover, mimecast=consultant, client=owner, by=consultant)
+    go_no_go.name_approvers(cutover, mimecast=consultant, client=owner, by=consultant)
     Cutover.objects.filter(pk=cutover.pk).update(confirmed_at=MOMENT, confirmed_by=consultant)
     cutover.refresh_from_db()
-    facts = facts_of(
+    facts = load_facts(
         cutover,
         [],
-        Ground.of(cutover.plan.tenant),
+        PlanContext.of(cutover.plan.tenant),
         [],
         cutover.plan.tenant.region_values,
         now=timezone.now(),
     )
-    ballot = voting.Ballot(cutover.planned_at, cutover.round, False, "Not yet.")
-    assert voting.cast(cutover, ballot, [], facts, by=owner) is not None
+    ballot = go_no_go.Ballot(cutover.planned_at, cutover.round, False, "Not yet.")
+    assert go_no_go.cast_vote(cutover, ballot, [], facts, by=owner) is not None
 
 
 @pytest.fixture
@@ -162,13 +162,13 @@ def test_other_domains_take_back_what_was_decided(
     _decided(cutover, consultant, owner)
 
     both = [domain_of(tenant, "side.test"), domain_of(tenant, "try.test")]
-    change_cutover(cutover, MOMENT, both, shown=1, by=consultant)
+    change_cutover(cutover, MOMENT, both, expected_round=1, by=consultant)
 
     cutover.refresh_from_db()
     assert (cutover.confirmed_at, cutover.confirmed_by, cutover.round) == (None, None, 2)
-    assert voting.verdict_of(cutover) is None
-    assert voting.votes_of(cutover) == {}
-    assert cutover.verdicts.get().content["domains"] == ["side.test"]
+    assert go_no_go.current_decision(cutover) is None
+    assert go_no_go.current_votes(cutover) == {}
+    assert cutover.decisions.get().content["domains"] == ["side.test"]
 
 
 def test_a_window_moved_away_and_back_is_decided_anew(
@@ -179,10 +179,10 @@ def test_a_window_moved_away_and_back_is_decided_anew(
 
     for shown, moment in ((1, MOMENT + WEEK), (2, MOMENT)):
         side = [domain_of(tenant, "side.test")]
-        change_cutover(cutover, moment, side, shown=shown, by=consultant)
+        change_cutover(cutover, moment, side, expected_round=shown, by=consultant)
 
     cutover.refresh_from_db()
-    assert voting.verdict_of(cutover) is None
+    assert go_no_go.current_decision(cutover) is None
 
 
 def test_saving_without_a_change_takes_nothing_back(
@@ -191,19 +191,25 @@ def test_saving_without_a_change_takes_nothing_back(
     cutover = cutover_of(tenant, "inbound", MOMENT, "side.test")
     _decided(cutover, consultant, owner)
 
-    change_cutover(cutover, MOMENT, [domain_of(tenant, "side.test")], shown=1, by=consultant)
+    change_cutover(
+        cutover, MOMENT, [domain_of(tenant, "side.test")], expected_round=1, by=consultant
+    )
 
     cutover.refresh_from_db()
     assert cutover.confirmed_by == consultant
-    assert voting.verdict_of(cutover) is not None
+    assert go_no_go.current_decision(cutover) is not None
 
 
 def test_whoever_saw_an_older_cutover_changes_nothing(tenant: Tenant, consultant: User) -> None:
     cutover = cutover_of(tenant, "inbound", MOMENT, "side.test")
-    change_cutover(cutover, MOMENT + WEEK, [domain_of(tenant, "side.test")], shown=1, by=consultant)
+    change_cutover(
+        cutover, MOMENT + WEEK, [domain_of(tenant, "side.test")], expected_round=1, by=consultant
+    )
 
-    with pytest.raises(MovedMeanwhile):
-        change_cutover(cutover, MOMENT, [domain_of(tenant, "try.test")], shown=1, by=consultant)
+    with pytest.raises(ConflictingChange):
+        change_cutover(
+            cutover, MOMENT, [domain_of(tenant, "try.test")], expected_round=1, by=consultant
+        )
 
     assert _names(cutover) == ["side.test"]
 
@@ -226,7 +232,7 @@ def test_domains_stand_once_the_window_opened_and_can_only_leave_when_it_is_over
     domains = list(tenant.domains.filter(name__in=wanted))
 
     try:
-        change_cutover(cutover, moment, domains, shown=1, by=consultant)
+        change_cutover(cutover, moment, domains, expected_round=1, by=consultant)
     except OnboardingError:
         assert not is_changed
 
@@ -240,10 +246,12 @@ def test_what_was_decided_of_a_window_that_is_over_stays(
     cutover = cutover_of(tenant, "inbound", moment, "main.test", "side.test")
     _decided(cutover, consultant, owner)
 
-    change_cutover(cutover, moment, [domain_of(tenant, "side.test")], shown=1, by=consultant)
+    change_cutover(
+        cutover, moment, [domain_of(tenant, "side.test")], expected_round=1, by=consultant
+    )
 
     cutover.refresh_from_db()
-    assert voting.verdict_of(cutover) is not None
+    assert go_no_go.current_decision(cutover) is not None
 
 
 def test_a_domain_removed_from_the_profile_takes_back_what_was_decided(
@@ -274,7 +282,9 @@ def test_a_domain_removed_from_the_profile_takes_back_what_was_decided(
     }
 
     asked = client.post(from_page, form | rows)
-    answer = client.post(from_page, form | rows | {"leaving": asked.context["leaving_mark"]})
+    answer = client.post(
+        from_page, form | rows | {"confirmed_removals": asked.context["leaving_mark"]}
+    )
 
     assert (asked.status_code, answer.status_code) == (422, 302)
     cutover.refresh_from_db()
@@ -284,7 +294,7 @@ def test_a_domain_removed_from_the_profile_takes_back_what_was_decided(
 def test_a_dropped_cutover_gives_its_domains_back(tenant: Tenant, consultant: User) -> None:
     cutover = cutover_of(tenant, "inbound", MOMENT, "side.test")
 
-    drop_cutover(cutover, by=consultant)
+    cancel_cutover(cutover, by=consultant)
     plan_cutover(tenant.plan, "inbound", MOMENT, [domain_of(tenant, "side.test")], by=consultant)
 
     assert Cutover.objects.count() == 1
@@ -294,29 +304,29 @@ def test_a_dropped_cutover_keeps_what_was_rehearsed_and_decided(
     tenant: Tenant, consultant: User, owner: User, signed_in: SignIn
 ) -> None:
     cutover = cutover_of(tenant, "inbound", MOMENT, "side.test")
-    kept = keep_rehearsal(
+    kept = save_dry_run(
         cutover,
-        Run("@ 300 MX 10 a.", [], [], []),
-        began_at=MOMENT,
+        DryRunResult("@ 300 MX 10 a.", [], [], []),
+        started_at=MOMENT,
         now=MOMENT,
-        words="Ran well.",
+        comment="Ran well.",
         by=consultant,
     )
 
-    drop_cutover(cutover, by=consultant)
+    cancel_cutover(cutover, by=consultant)
     plan_cutover(tenant.plan, "inbound", MOMENT, [domain_of(tenant, "side.test")], by=consultant)
 
-    assert (Cutover.objects.count(), Rehearsal.objects.count()) == (1, 1)
+    assert (Cutover.objects.count(), DryRun.objects.count()) == (1, 1)
     client = signed_in(consultant)
     where = [tenant.public_id, cutover.public_id]
-    html = client.get(reverse("onboarding:cutover-plan", args=where[:1])).content.decode()
+    html = client.get(reverse("onboarding:cutovers", args=where[:1])).content.decode()
     assert any("Inbound cutover of side.test" in each for each in texts(html, "li"))
-    assert reverse("onboarding:cutover-record", args=where) in html
+    assert reverse("onboarding:cutover-timeline", args=where) in html
     for person in (consultant, owner):
         reader = signed_in(person)
-        record = reader.get(reverse("onboarding:cutover-record", args=where))
+        record = reader.get(reverse("onboarding:cutover-timeline", args=where))
         assert "dropped" in texts(record.content.decode(), ".badge")
-        read = reader.get(reverse("onboarding:rehearsal", args=[*where, kept.public_id]))
+        read = reader.get(reverse("onboarding:dry-run-show", args=[*where, kept.public_id]))
         assert "“Ran well.”" in texts(read.content.decode(), "p")
         assert reader.get(reverse("onboarding:cutover-room", args=where)).status_code == 404
 
@@ -325,16 +335,21 @@ def test_what_reaches_a_dropped_cutover_late_is_told_so(
     tenant: Tenant, consultant: User, owner: User
 ) -> None:
     cutover = cutover_of(tenant, "inbound", MOMENT, "side.test")
-    drop_cutover(cutover, by=consultant)
+    cancel_cutover(cutover, by=consultant)
 
-    with pytest.raises(MovedMeanwhile, match="dropped"):
-        voting.name_approvers(cutover, mimecast=consultant, client=owner, by=consultant)
-    with pytest.raises(MovedMeanwhile, match="dropped"):
-        keep_rehearsal(
-            cutover, Run("", [], [], []), began_at=MOMENT, now=MOMENT, words="", by=consultant
+    with pytest.raises(ConflictingChange, match="dropped"):
+        go_no_go.name_approvers(cutover, mimecast=consultant, client=owner, by=consultant)
+    with pytest.raises(ConflictingChange, match="dropped"):
+        save_dry_run(
+            cutover,
+            DryRunResult("", [], [], []),
+            started_at=MOMENT,
+            now=MOMENT,
+            comment="",
+            by=consultant,
         )
-    with pytest.raises(MovedMeanwhile, match="dropped"):
-        put_on_call(cutover, candidates(tenant)[0], "+1 555 0100", by=consultant)
+    with pytest.raises(ConflictingChange, match="dropped"):
+        add_on_call(cutover, on_call_candidates(tenant)[0], "+1 555 0100", by=consultant)
 
 
 def test_cutovers_of_before_keep_all_their_domains(make_tenant: MakeTenant) -> None:
@@ -352,14 +367,14 @@ def test_cutovers_of_before_keep_all_their_domains(make_tenant: MakeTenant) -> N
 
 
 def test_a_window_that_is_over_is_told_unless_its_domains_have_switched(
-    tenant: Tenant, consultant: User, signed_in: SignIn, look: Look
+    tenant: Tenant, consultant: User, signed_in: SignIn, run_check: RunCheck
 ) -> None:
     cutover_of(tenant, "inbound", timezone.now() - timedelta(days=2), "side.test")
     client = signed_in(consultant)
-    page = reverse("onboarding:cutover-plan", args=[tenant.public_id])
+    page = reverse("onboarding:cutovers", args=[tenant.public_id])
 
     before = client.get(page).content.decode()
-    look(tenant, Kind.MX, Verdict.PASS, subject="side.test")
+    run_check(tenant, CheckKind.MX, Verdict.PASS, subject="side.test")
     after = client.get(page).content.decode()
 
     told = [

@@ -9,16 +9,16 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from checks.engine.outcomes import Kind, Verdict
+from checks.engine.outcomes import CheckKind, Verdict
 from checks.models import Check, Observation
-from onboarding.cutovers.planning import drop_cutover
-from onboarding.cutovers.rollback import rollback_of
+from onboarding.cutovers.planning import cancel_cutover
+from onboarding.cutovers.rollback import build_rollback_sheet
 from onboarding.cutovers.snapshots import digest_of, take_at_opening, take_now
+from onboarding.cutovers.tasks import monitor_open_windows
 from onboarding.errors import OnboardingError
 from onboarding.models import CutoverSnapshot
-from onboarding.tasks import watch_cutovers
 from tenants.models import ActivityLine, Tenant, User
-from tests.cast import SignIn
+from tests.factories import SignIn
 from tests.markup import texts
 from tests.onboarding.cutovers.test_cutover_room import NEW, OLD, plan_inbound, seen
 
@@ -31,8 +31,8 @@ def _values(snapshot: CutoverSnapshot) -> list[list[str]]:
 
 
 def test_a_late_worker_keeps_what_stood_there_when_the_window_opened(tenant: Tenant) -> None:
-    seen(tenant, Kind.MX, OPENED - timedelta(hours=1), 300, OLD, servers=2)
-    seen(tenant, Kind.MX, OPENED + timedelta(minutes=40), 300, *NEW, servers=2)
+    seen(tenant, CheckKind.MX, OPENED - timedelta(hours=1), 300, OLD, servers=2)
+    seen(tenant, CheckKind.MX, OPENED + timedelta(minutes=40), 300, *NEW, servers=2)
 
     made = take_at_opening(plan_inbound(tenant, START))
 
@@ -43,8 +43,8 @@ def test_a_late_worker_keeps_what_stood_there_when_the_window_opened(tenant: Ten
 
 
 def test_a_look_in_which_a_server_was_silent_is_not_kept(tenant: Tenant) -> None:
-    seen(tenant, Kind.MX, OPENED - timedelta(hours=1), 300, OLD, servers=2)
-    seen(tenant, Kind.MX, OPENED - timedelta(minutes=1), None, servers=2)
+    seen(tenant, CheckKind.MX, OPENED - timedelta(hours=1), 300, OLD, servers=2)
+    seen(tenant, CheckKind.MX, OPENED - timedelta(minutes=1), None, servers=2)
 
     made = take_at_opening(plan_inbound(tenant, START))
 
@@ -53,7 +53,7 @@ def test_a_look_in_which_a_server_was_silent_is_not_kept(tenant: Tenant) -> None
 
 
 def test_a_domain_nobody_saw_before_is_named_with_nothing(tenant: Tenant) -> None:
-    seen(tenant, Kind.MX, OPENED + timedelta(minutes=40), 300, *NEW)
+    seen(tenant, CheckKind.MX, OPENED + timedelta(minutes=40), 300, *NEW)
 
     made = take_at_opening(plan_inbound(tenant, START))
 
@@ -62,8 +62,8 @@ def test_a_domain_nobody_saw_before_is_named_with_nothing(tenant: Tenant) -> Non
 
 
 def test_of_a_window_planned_within_the_half_hour_the_first_look_counts(tenant: Tenant) -> None:
-    seen(tenant, Kind.MX, OPENED + timedelta(minutes=20), 300, OLD, servers=2)
-    seen(tenant, Kind.MX, OPENED + timedelta(minutes=22), 300, "10 other.test", servers=2)
+    seen(tenant, CheckKind.MX, OPENED + timedelta(minutes=20), 300, OLD, servers=2)
+    seen(tenant, CheckKind.MX, OPENED + timedelta(minutes=22), 300, "10 other.test", servers=2)
 
     made = take_at_opening(plan_inbound(tenant, START))
 
@@ -79,7 +79,7 @@ def test_an_opened_window_is_kept_once_and_a_moved_one_again(tenant: Tenant) -> 
     third = take_at_opening(cutover)
 
     assert (first is None, second is None, third is None) == (False, True, False)
-    assert ActivityLine.objects.filter(act="snapshot-taken").count() == 2
+    assert ActivityLine.objects.filter(action="snapshot-taken").count() == 2
 
 
 @pytest.mark.parametrize(
@@ -94,9 +94,9 @@ def test_a_window_moved_after_the_switch_keeps_the_way_back(
     tenant: Tenant, moved_by: timedelta, kept: list[list[str]]
 ) -> None:
     cutover = plan_inbound(tenant, START)
-    seen(tenant, Kind.MX, OPENED - timedelta(hours=1), 300, OLD, servers=2)
+    seen(tenant, CheckKind.MX, OPENED - timedelta(hours=1), 300, OLD, servers=2)
     take_at_opening(cutover)
-    seen(tenant, Kind.MX, START + timedelta(minutes=5), 300, *NEW, servers=2)
+    seen(tenant, CheckKind.MX, START + timedelta(minutes=5), 300, *NEW, servers=2)
     cutover.planned_at = START + moved_by
 
     made = take_at_opening(cutover)
@@ -116,9 +116,9 @@ def test_a_window_moved_after_the_switch_keeps_the_way_back(
 def test_the_way_back_from_records_that_were_published_early_is_what_stood_before(
     tenant: Tenant, published_at: datetime, kept: list[list[str]]
 ) -> None:
-    seen(tenant, Kind.MX, published_at - timedelta(minutes=1), 300, OLD, servers=2)
-    seen(tenant, Kind.MX, published_at - timedelta(seconds=30), 300, servers=2)
-    seen(tenant, Kind.MX, published_at, 300, *NEW, servers=2)
+    seen(tenant, CheckKind.MX, published_at - timedelta(minutes=1), 300, OLD, servers=2)
+    seen(tenant, CheckKind.MX, published_at - timedelta(seconds=30), 300, servers=2)
+    seen(tenant, CheckKind.MX, published_at, 300, *NEW, servers=2)
 
     made = take_at_opening(plan_inbound(tenant, START))
 
@@ -128,9 +128,11 @@ def test_the_way_back_from_records_that_were_published_early_is_what_stood_befor
 
 def test_a_domain_that_was_put_back_is_kept_as_it_is_at_the_next_opening(tenant: Tenant) -> None:
     cutover = plan_inbound(tenant, START)
-    seen(tenant, Kind.MX, OPENED - timedelta(hours=1), 300, OLD, servers=2)
+    seen(tenant, CheckKind.MX, OPENED - timedelta(hours=1), 300, OLD, servers=2)
     take_at_opening(cutover)
-    seen(tenant, Kind.MX, START + timedelta(hours=2), 300, "10 other.northwind.test", servers=2)
+    seen(
+        tenant, CheckKind.MX, START + timedelta(hours=2), 300, "10 other.northwind.test", servers=2
+    )
     cutover.planned_at = START + timedelta(days=1)
 
     made = take_at_opening(cutover)
@@ -140,11 +142,11 @@ def test_a_domain_that_was_put_back_is_kept_as_it_is_at_the_next_opening(tenant:
 
 
 def test_the_beat_keeps_it_when_the_window_opens(tenant: Tenant) -> None:
-    seen(tenant, Kind.MX, timezone.now() - timedelta(hours=1), 300, OLD)
+    seen(tenant, CheckKind.MX, timezone.now() - timedelta(hours=1), 300, OLD)
     plan_inbound(tenant, timezone.now() + timedelta(minutes=29))
 
-    watch_cutovers()
-    watch_cutovers()
+    monitor_open_windows()
+    monitor_open_windows()
 
     (kept,) = CutoverSnapshot.objects.all()
     assert (kept.reason, _values(kept)) == ("opened", [[OLD]] * 4)
@@ -175,7 +177,7 @@ def test_a_cutover_with_a_snapshot_is_moved_and_not_dropped(
     take_at_opening(cutover)
 
     with pytest.raises(OnboardingError):
-        drop_cutover(cutover, by=consultant)
+        cancel_cutover(cutover, by=consultant)
 
     assert CutoverSnapshot.objects.count() == 1
 
@@ -216,7 +218,7 @@ def test_everything_is_as_it_was_only_where_every_server_says_so(
     verdict: Verdict,
     lagging: tuple[str, ...],
 ) -> None:
-    sheet = rollback_of(_entry(*before), _now(*now))
+    sheet = build_rollback_sheet(_entry(*before), _now(*now))
 
     assert (sheet.verdict, sheet.lagging) == (verdict, lagging)
 
@@ -224,8 +226,8 @@ def test_everything_is_as_it_was_only_where_every_server_says_so(
 def test_an_answer_of_long_ago_does_not_tell_that_everything_is_as_it_was() -> None:
     entry, seen = _entry([OLD], [OLD]), _now([OLD], [OLD])
 
-    assert rollback_of(entry, seen, is_stale=True).verdict is Verdict.UNKNOWN
-    assert rollback_of(entry, seen).verdict is Verdict.PASS
+    assert build_rollback_sheet(entry, seen, is_stale=True).verdict is Verdict.UNKNOWN
+    assert build_rollback_sheet(entry, seen).verdict is Verdict.PASS
 
 
 @pytest.mark.parametrize(("minutes", "said"), [(9, "as it was"), (11, "could not tell")])
@@ -234,9 +236,9 @@ def test_in_a_window_only_a_look_of_now_proves_the_way_back(
 ) -> None:
     now = timezone.now()
     cutover = plan_inbound(tenant, now - timedelta(hours=1))
-    seen(tenant, Kind.MX, now - timedelta(hours=2), 300, OLD)
+    seen(tenant, CheckKind.MX, now - timedelta(hours=2), 300, OLD)
     take_at_opening(cutover)
-    Check.objects.filter(kind=Kind.MX).update(looked_at=now - timedelta(minutes=minutes))
+    Check.objects.filter(kind=CheckKind.MX).update(checked_at=now - timedelta(minutes=minutes))
 
     address = reverse("onboarding:rollback", args=[tenant.public_id, cutover.public_id])
     html = signed_in(owner).get(address).content.decode()
@@ -249,13 +251,13 @@ def test_a_server_without_an_address_leaves_it_untold() -> None:
     assert check.latest is not None
     check.latest.findings = [{"code": "dns.server-unresolved", "params": {"servers": ["ns9.test"]}}]
 
-    assert rollback_of(_entry([OLD]), check).verdict is Verdict.UNKNOWN
+    assert build_rollback_sheet(_entry([OLD]), check).verdict is Verdict.UNKNOWN
 
 
 def test_a_rollback_takes_the_highest_ttl_now_published() -> None:
-    sheet = rollback_of(_entry([OLD], [OLD]), _now([*NEW], [*NEW]))
+    sheet = build_rollback_sheet(_entry([OLD], [OLD]), _now([*NEW], [*NEW]))
 
-    assert sheet.takes_seconds == 60
+    assert sheet.duration_seconds == 60
     assert sheet.zone_text == f"one.test. 600 IN MX {OLD}."
 
 
@@ -263,14 +265,14 @@ def test_the_room_says_when_everything_is_as_it_was(
     tenant: Tenant, owner: User, signed_in: SignIn
 ) -> None:
     cutover = plan_inbound(tenant, START)
-    seen(tenant, Kind.MX, OPENED - timedelta(hours=1), 300, OLD)
+    seen(tenant, CheckKind.MX, OPENED - timedelta(hours=1), 300, OLD)
     take_at_opening(cutover)
     address = reverse("onboarding:rollback", args=[tenant.public_id, cutover.public_id])
     client = signed_in(owner)
 
-    seen(tenant, Kind.MX, START + timedelta(minutes=5), 300, *NEW)
+    seen(tenant, CheckKind.MX, START + timedelta(minutes=5), 300, *NEW)
     switched = client.get(address).content.decode()
-    seen(tenant, Kind.MX, START + timedelta(minutes=50), 300, OLD)
+    seen(tenant, CheckKind.MX, START + timedelta(minutes=50), 300, OLD)
     rolled_back = client.get(address).content.decode()
 
     assert [texts(html, ".badge")[-1] for html in (switched, rolled_back)] == [
@@ -285,8 +287,8 @@ def test_the_room_says_when_everything_is_as_it_was(
 def test_a_zone_lost_within_the_day_before_is_not_what_stood_there(
     tenant: Tenant, hours: int, kept: list[list[str]]
 ) -> None:
-    seen(tenant, Kind.MX, OPENED - timedelta(hours=hours), 300, OLD, servers=2)
-    seen(tenant, Kind.MX, OPENED - timedelta(minutes=1), 300, servers=2)
+    seen(tenant, CheckKind.MX, OPENED - timedelta(hours=hours), 300, OLD, servers=2)
+    seen(tenant, CheckKind.MX, OPENED - timedelta(minutes=1), 300, servers=2)
 
     made = take_at_opening(plan_inbound(tenant, START))
 

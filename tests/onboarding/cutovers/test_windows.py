@@ -8,31 +8,31 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from checks.engine.outcomes import Kind
+from checks.engine.outcomes import CheckKind
 from checks.models import Check
 from onboarding.cutovers.planning import change_cutover
-from onboarding.cutovers.windows import is_open
+from onboarding.cutovers.tasks import monitor_open_windows
 from onboarding.errors import OnboardingError
 from onboarding.models import Cutover
-from onboarding.tasks import watch_cutovers
+from onboarding.plans.planned_cutovers import is_open
 from tenants.models import Domain, Tenant, User
-from tests.cast import SignIn
 from tests.cutovers import cutover_of
+from tests.factories import SignIn
 
 pytestmark = pytest.mark.django_db
 
 
 def _watched() -> set[str]:
-    found = Check.objects.filter(closely_until__gt=timezone.now())
+    found = Check.objects.filter(cutover_until__gt=timezone.now())
     return set(found.values_list("kind", flat=True))
 
 
 @pytest.mark.parametrize(
     ("hours_ahead", "direction", "kinds"),
     [
-        (0.4, "inbound", {Kind.MX, Kind.MX_TTL, Kind.MTA_STS}),
-        (-3.9, "inbound", {Kind.MX, Kind.MX_TTL, Kind.MTA_STS}),
-        (0, "outbound", {Kind.SPF, Kind.DMARC}),
+        (0.4, "inbound", {CheckKind.MX, CheckKind.MX_TTL, CheckKind.MTA_STS}),
+        (-3.9, "inbound", {CheckKind.MX, CheckKind.MX_TTL, CheckKind.MTA_STS}),
+        (0, "outbound", {CheckKind.SPF, CheckKind.DMARC}),
         (0.6, "inbound", set()),
         (-4.1, "inbound", set()),
     ],
@@ -43,7 +43,7 @@ def test_an_open_window_is_watched_closely(
     planned_at = timezone.now() + timedelta(hours=hours_ahead)
     cutover_of(tenant, direction, planned_at)
 
-    watch_cutovers()
+    monitor_open_windows()
 
     assert _watched() == kinds
 
@@ -54,13 +54,19 @@ def test_a_long_window_is_watched_and_open_until_it_ends(tenant: Tenant) -> None
     Cutover.objects.update(length_minutes=600)
     cutover.refresh_from_db()
 
-    watch_cutovers()
+    monitor_open_windows()
 
-    watched = Check.objects.filter(closely_until=cutover.ends_at)
-    assert set(watched.values_list("kind", flat=True)) == {Kind.MX, Kind.MX_TTL, Kind.MTA_STS}
+    watched = Check.objects.filter(cutover_until=cutover.ends_at)
+    assert set(watched.values_list("kind", flat=True)) == {
+        CheckKind.MX,
+        CheckKind.MX_TTL,
+        CheckKind.MTA_STS,
+    }
     assert is_open(cutover, now)
     with pytest.raises(OnboardingError, match="its domains stand as they are"):
-        change_cutover(cutover, cutover.planned_at, _another(tenant), shown=1, by=_somebody())
+        change_cutover(
+            cutover, cutover.planned_at, _another(tenant), expected_round=1, by=_somebody()
+        )
 
 
 def _another(tenant: Tenant) -> list[Domain]:
@@ -73,9 +79,9 @@ def _somebody() -> User:
 
 def test_a_closed_tenants_window_is_nobodys(tenant: Tenant) -> None:
     cutover_of(tenant, "inbound", timezone.now())
-    Tenant.objects.update(archived_at=timezone.now())
+    Tenant.objects.update(closed_at=timezone.now())
 
-    watch_cutovers()
+    monitor_open_windows()
 
     assert _watched() == set()
 
@@ -87,8 +93,8 @@ def test_an_open_page_says_that_somebody_waits(
     mine = Check.objects.filter(tenant=tenant)
 
     assert signed_in(outsider).get(address).status_code == 404
-    assert not mine.exclude(attended_until=None).exists()
+    assert not mine.exclude(viewed_until=None).exists()
 
     assert signed_in(owner).get(address).status_code == 200
-    assert not mine.filter(attended_until=None).exists()
-    assert not Check.objects.exclude(tenant=tenant).exclude(attended_until=None).exists()
+    assert not mine.filter(viewed_until=None).exists()
+    assert not Check.objects.exclude(tenant=tenant).exclude(viewed_until=None).exists()

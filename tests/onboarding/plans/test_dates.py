@@ -10,27 +10,27 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
+from onboarding.collaboration.comments import NewComment, add_comment
 from onboarding.cutovers.planning import change_cutover, plan_cutover
 from onboarding.errors import OnboardingError
-from onboarding.models import Cutover, Holiday, Plan, Task, Turn
+from onboarding.lifecycle.tenants import record_profile_change
+from onboarding.models import Cutover, Holiday, Plan, Task, WaitingPeriod
+from onboarding.plans.business_time import Calendar
 from onboarding.plans.dates import (
     calendar_of,
     days_late,
-    follow_dates,
+    due_date_shifts,
     forecast,
-    set_due,
-    shifts,
+    save_original_schedule,
+    set_due_date,
     slip,
-    take_baseline,
+    update_due_dates,
 )
-from onboarding.plans.moves import Mover
-from onboarding.plans.task_acts import confirm_task, make_move
-from onboarding.plans.turns import days_by_side
-from onboarding.plans.worktime import Calendar
-from onboarding.services import change_profile
-from onboarding.talk import Words, add_comment
+from onboarding.plans.services import confirm_task, make_transition
+from onboarding.plans.transitions import Actor
+from onboarding.plans.waiting_on import waiting_days_by_side
 from tenants.models import Tenant, User
-from tests.cast import SignIn, task_of
+from tests.factories import SignIn, task_of
 
 # A Thursday evening in the tenant's time zone.
 OUTBOUND = datetime(2027, 3, 4, 19, 0, tzinfo=UTC)
@@ -54,7 +54,7 @@ def move(cutover: Cutover, days: int, *, by: User) -> None:
     cutover.refresh_from_db()
     domains = list(cutover.domains.all())
     later = OUTBOUND + timedelta(days=days)
-    change_cutover(cutover, later, domains, shown=cutover.round, by=by)
+    change_cutover(cutover, later, domains, expected_round=cutover.round, by=by)
 
 
 def test_due_dates_follow_the_planned_cutovers(tenant: Tenant, consultant: User) -> None:
@@ -71,7 +71,7 @@ def test_moving_a_cutover_shows_what_moves_before_it_does(
     tenant: Tenant, consultant: User, signed_in: SignIn
 ) -> None:
     cutover = plan_outbound(tenant, by=consultant)
-    url = reverse("onboarding:cutover-change", args=[tenant.public_id, cutover.public_id])
+    url = reverse("onboarding:cutover-edit", args=[tenant.public_id, cutover.public_id])
     chosen = tenant.domains.get().public_id
     later = {"planned_at": "2027-03-09T19:00", "domains": chosen, "round": "1"}
 
@@ -89,12 +89,12 @@ def test_moving_a_cutover_shows_what_moves_before_it_does(
 
 def test_a_day_set_by_hand_stands_until_given_back(tenant: Tenant, consultant: User) -> None:
     cutover = plan_outbound(tenant, by=consultant)
-    set_due(task_of(tenant, "spf-update"), date(2027, 2, 1), by=consultant)
+    set_due_date(task_of(tenant, "spf-update"), date(2027, 2, 1), by=consultant)
 
     move(cutover, 7, by=consultant)
     assert due(tenant, "spf-update") == date(2027, 2, 1)
 
-    set_due(task_of(tenant, "spf-update"), None, by=consultant)
+    set_due_date(task_of(tenant, "spf-update"), None, by=consultant)
     assert due(tenant, "spf-update") == date(2027, 3, 8)
 
 
@@ -102,19 +102,19 @@ def test_a_holiday_moves_what_was_due_before_the_cutover(tenant: Tenant, consult
     plan_outbound(tenant, by=consultant)
     Holiday.objects.create(tenant=tenant, day=date(2027, 3, 2), name="Carnival")
 
-    assert follow_dates(plan_of(tenant)) > 0
+    assert update_due_dates(plan_of(tenant)) > 0
 
     assert due(tenant, "spf-update") == date(2027, 2, 26)
-    assert shifts(plan_of(tenant)) == []
+    assert due_date_shifts(plan_of(tenant)) == []
 
 
 def test_slip_is_counted_from_the_baseline(tenant: Tenant, consultant: User) -> None:
     Task.objects.filter(plan__tenant=tenant).update(due_on=None)
     with pytest.raises(OnboardingError, match="plan the cutovers first"):
-        take_baseline(plan_of(tenant), by=consultant)
+        save_original_schedule(plan_of(tenant), by=consultant)
 
     cutover = plan_outbound(tenant, by=consultant)
-    take_baseline(plan_of(tenant), by=consultant)
+    save_original_schedule(plan_of(tenant), by=consultant)
     move(cutover, 4, by=consultant)
 
     task = task_of(tenant, "outbound-cutover")
@@ -123,7 +123,7 @@ def test_slip_is_counted_from_the_baseline(tenant: Tenant, consultant: User) -> 
 
 
 def tasks(done: int, left: int) -> list[Task]:
-    return [Task(key=str(n), state="done" if n < done else "todo") for n in range(done + left)]
+    return [Task(key=str(n), status="done" if n < done else "todo") for n in range(done + left)]
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_forecast_goes_by_the_pace_so_far(
 
 
 def turn(tenant: Tenant, key: str) -> str:
-    return task_of(tenant, key).turn
+    return task_of(tenant, key).waiting_on
 
 
 def test_the_turn_follows_who_has_to_act(tenant: Tenant, owner: User, consultant: User) -> None:
@@ -165,23 +165,25 @@ def test_the_turn_follows_who_has_to_act(tenant: Tenant, owner: User, consultant
 
     confirm_task(task_of(tenant, "initial-conversation"), by=consultant, side="mimecast")
     assert turn(tenant, "initial-conversation") == ""
-    sides = Turn.objects.filter(task__key="initial-conversation", task__plan__tenant=tenant)
+    sides = WaitingPeriod.objects.filter(
+        task__key="initial-conversation", task__plan__tenant=tenant
+    )
     assert list(sides.values_list("side", flat=True)) == ["both", "mimecast"]
-    assert not sides.filter(until=None).exists()
+    assert not sides.filter(ended_at=None).exists()
 
 
 def test_a_question_and_a_wait_pass_the_turn(tenant: Tenant, owner: User, consultant: User) -> None:
     task = task_of(tenant, "initial-conversation")
     question = add_comment(
-        task, Words("Who owns DNS?", asks="client"), by=consultant, side="mimecast"
+        task, NewComment("Who owns DNS?", asked_side="client"), by=consultant, side="mimecast"
     )
     assert turn(tenant, task.key) == "client"
 
-    add_comment(task, Words("Jo."), by=owner, side="client", answers=question)
+    add_comment(task, NewComment("Jo."), by=owner, side="client", reply_to=question)
     assert turn(tenant, task.key) == "both"
 
-    steers = Mover("mimecast", may_steer=True)
-    make_move(task, "wait", by=consultant, mover=steers, because="Send us the list.")
+    steers = Actor("mimecast", may_manage_plan=True)
+    make_transition(task, "wait", by=consultant, actor=steers, reason="Send us the list.")
     assert turn(tenant, task.key) == "client"
 
 
@@ -189,14 +191,19 @@ def test_a_question_on_a_done_step_waits_for_its_answer(
     tenant: Tenant, owner: User, consultant: User
 ) -> None:
     confirm_task(task_of(tenant, LIBRARY), by=owner, side="client")
-    assert task_of(tenant, LIBRARY).turn == ""
+    assert task_of(tenant, LIBRARY).waiting_on == ""
 
     task = task_of(tenant, LIBRARY)
-    question = add_comment(task, Words("Where?", asks="client"), by=consultant, side="mimecast")
-    assert (task_of(tenant, LIBRARY).turn, task_of(tenant, LIBRARY).state) == ("client", "done")
+    question = add_comment(
+        task, NewComment("Where?", asked_side="client"), by=consultant, side="mimecast"
+    )
+    assert (task_of(tenant, LIBRARY).waiting_on, task_of(tenant, LIBRARY).status) == (
+        "client",
+        "done",
+    )
 
-    add_comment(task, Words("There."), by=owner, side="client", answers=question)
-    assert task_of(tenant, LIBRARY).turn == ""
+    add_comment(task, NewComment("There."), by=owner, side="client", reply_to=question)
+    assert task_of(tenant, LIBRARY).waiting_on == ""
 
 
 def test_time_is_counted_in_working_days_and_for_both_where_both_can_act(
@@ -205,11 +212,13 @@ def test_time_is_counted_in_working_days_and_for_both_where_both_can_act(
     task = task_of(tenant, LIBRARY)
     monday = datetime(2026, 12, 7, 9, 0, tzinfo=UTC)
     held = [
-        Turn(task=task, side="both", since=monday, until=monday + timedelta(days=1)),
-        Turn(task=task, side="client", since=monday + timedelta(days=1)),
+        WaitingPeriod(
+            task=task, side="both", started_at=monday, ended_at=monday + timedelta(days=1)
+        ),
+        WaitingPeriod(task=task, side="client", started_at=monday + timedelta(days=1)),
     ]
 
-    days = days_by_side(held, UTC_CALENDAR, now=monday + timedelta(days=2))
+    days = waiting_days_by_side(held, UTC_CALENDAR, now=monday + timedelta(days=2))
 
     assert days == {(task.phase_id, "mimecast"): 1.0, (task.phase_id, "client"): 2.0}
 
@@ -221,7 +230,7 @@ def test_the_page_shows_dates_turns_and_totals(
     client = signed_in(consultant)
 
     with django_assert_num_queries(20):
-        text = client.get(reverse("onboarding:dates", args=[tenant.public_id])).content.decode()
+        text = client.get(reverse("onboarding:schedule", args=[tenant.public_id])).content.decode()
 
     assert "Thu 4 Mar 2027" in text
     assert "Too little is done yet to tell a pace" in " ".join(text.split())
@@ -256,7 +265,7 @@ def test_a_task_is_given_to_somebody_who_takes_part(
 
     signed_in(owner).post(url, {"person": ""})
     assert task_of(tenant, LIBRARY).assignee is None
-    assert timezone.now() > task.state_since
+    assert timezone.now() > task.status_changed_at
 
 
 def test_another_time_zone_moves_the_days_counted_from_a_cutover(
@@ -267,7 +276,9 @@ def test_another_time_zone_moves_the_days_counted_from_a_cutover(
     before = due(tenant, "outbound-cutover")
 
     Tenant.objects.filter(pk=tenant.pk).update(time_zone="Pacific/Auckland")
-    change_profile(Tenant.objects.get(pk=tenant.pk), before={"time_zone": "UTC"}, by=consultant)
+    record_profile_change(
+        Tenant.objects.get(pk=tenant.pk), before={"time_zone": "UTC"}, by=consultant
+    )
 
     assert (before, due(tenant, "outbound-cutover")) == (date(2027, 3, 4), date(2027, 3, 5))
 
@@ -278,7 +289,7 @@ def test_a_step_that_comes_in_by_the_profile_has_its_day(tenant: Tenant, consult
     assert due(tenant, key) is None
 
     Tenant.objects.filter(pk=tenant.pk).update(platform="google_workspace")
-    change_profile(
+    record_profile_change(
         Tenant.objects.get(pk=tenant.pk), before={"platform": "microsoft_365"}, by=consultant
     )
 

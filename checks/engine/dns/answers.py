@@ -1,0 +1,121 @@
+"""From a DNS message to a typed answer. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+import dns.rcode
+
+from checks.engine.dns.dnspython_adapter import DnsMessage
+from checks.engine.dns.lookup import (
+    Answer,
+    LookupFailure,
+    NoName,
+    NoRecord,
+    Record,
+    Records,
+    Referral,
+)
+from checks.engine.dns.wire import AUTHORITATIVE, RECURSION_AVAILABLE
+
+REFERRAL = "referral"
+
+
+class ReplyEnding(Enum):
+    """How a reply ends after the CNAMEs in it have been followed."""
+
+    RECORDS = "records"
+    NO_RECORD = "no-record"
+    NO_NAME = "no-name"
+    UNRESOLVED_ALIAS = "unfinished"
+
+
+@dataclass(frozen=True)
+class DecodedReply:
+    """What one message says about a name. `last_name` is the name the CNAMEs in it lead to, `zone` what
+    an authoritative server says the name lies in."""
+
+    end: ReplyEnding
+    last_name: str
+    records: tuple[Record, ...] = ()
+    chain: tuple[Record, ...] = ()
+    zone: str = ""
+
+    def as_answer(self, earlier: tuple[Record, ...] = ()) -> Answer:
+        chain = earlier + self.chain
+        zone = "" if chain else self.zone
+        if self.end is ReplyEnding.RECORDS:
+            return Records(self.records, chain, zone)
+        return NoName(chain, zone) if self.end is ReplyEnding.NO_NAME else NoRecord(chain, zone)
+
+
+def read_recursive(message: DnsMessage, name: str, rtype: str) -> DecodedReply | LookupFailure:
+    """A resolver's reply. One that neither recursed nor is authoritative knows nothing."""
+    failure = _failure(message)
+    if failure is not None:
+        return failure
+    knows = message.flags & (RECURSION_AVAILABLE | AUTHORITATIVE)
+    if not knows and not message.has_answers:
+        return LookupFailure("refused", "recursion not available")
+    return _follow_aliases(message, name, rtype)
+
+
+def read_authoritative(message: DnsMessage, name: str, rtype: str) -> DecodedReply | LookupFailure:
+    """An authoritative server's reply; without the AA bit the server is lame (RFC 1912 2.8)."""
+    failure = _failure(message)
+    if failure is not None:
+        return failure
+    if not message.flags & AUTHORITATIVE:
+        if message.referral:
+            return Referral("lame", REFERRAL, tuple(sorted(set(message.referral))))
+        return LookupFailure("lame", "not authoritative")
+    return _follow_aliases(message, name, rtype, _zone_of(message))
+
+
+def _zone_of(message: DnsMessage) -> str:
+    """Out of which zone an authoritative server answers: the owner of the SOA beside a no (RFC 2308
+    section 3), or of the NS set beside a yes. Empty where it does not say, as it need not."""
+    named = {*message.zones, *message.apexes}
+    return named.pop() if len(named) == 1 else ""
+
+
+def _failure(message: DnsMessage) -> LookupFailure | None:
+    rcode = message.rcode
+    if rcode in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
+        return None
+    if rcode in (dns.rcode.REFUSED, dns.rcode.NOTAUTH):
+        return LookupFailure("refused", dns.rcode.Rcode.to_text(rcode))
+    return LookupFailure("servfail", dns.rcode.Rcode.to_text(rcode))
+
+
+def _follow_aliases(
+    message: DnsMessage, name: str, rtype: str, zone: str = ""
+) -> DecodedReply | LookupFailure:
+    """Follow the CNAMEs inside one message (RFC 1034 section 3.6.2)."""
+    answers = message.answers
+    chain: list[Record] = []
+    current, visited = name.lower(), set[str]()
+    while (current, rtype) not in answers:
+        alias = answers.get((current, "CNAME"))
+        if alias is None:
+            return DecodedReply(_ending(message, current, chain), current, (), tuple(chain), zone)
+        if current in visited:
+            return LookupFailure("cname-loop", current)
+        visited.add(current)
+        chain.append(alias[0])
+        current = chain[-1].value
+    return DecodedReply(ReplyEnding.RECORDS, current, answers[current, rtype], tuple(chain), zone)
+
+
+def _ending(message: DnsMessage, last_name: str, chain: list[Record]) -> ReplyEnding:
+    """No records at the end: RFC 2308 section 2, and RFC 6604 section 3 for an aliased NXDOMAIN."""
+    if message.rcode == dns.rcode.NXDOMAIN:
+        return ReplyEnding.NO_NAME
+    if not chain or _has_soa_for(message, last_name):
+        return ReplyEnding.NO_RECORD
+    return ReplyEnding.UNRESOLVED_ALIAS
+
+
+def _has_soa_for(message: DnsMessage, name: str) -> bool:
+    return any(owner == "." or ("." + name).endswith("." + owner) for owner in message.zones)

@@ -1,0 +1,299 @@
+"""What every authoritative server says, and what their answers together are worth.
+
+Each server's answer is judged on its own and the opinions are combined by one rule, so that no kind
+can believe a single server. A server that did not answer is our ignorance, never a no.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeGuard
+
+from checks.engine.dns.lookup import (
+    Answer,
+    Delegation,
+    Lookup,
+    LookupFailure,
+    NoName,
+    NoRecord,
+    Records,
+    Server,
+    sorted_values,
+)
+from checks.engine.outcomes import CheckKind, Finding, Outcome, Verdict, worst
+
+
+@dataclass(frozen=True)
+class ServerVerdict:
+    """What one answer is worth. UNKNOWN: it was given and still cannot be judged."""
+
+    verdict: Verdict
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True)
+class AuthoritativeAnswers:
+    """One question put to every server of a zone."""
+
+    delegation: Delegation
+    answers: tuple[tuple[Server, Answer], ...]
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """The answers as evidence."""
+        return [_row(server, answer) for server, answer in self.answers]
+
+    def server_verdicts(
+        self, judge: Callable[[Answer], ServerVerdict]
+    ) -> list[ServerVerdict | None]:
+        """Each answer judged alone; None for a server that gave none.
+
+        Equal answers are worth the same, so each is judged once.
+        """
+        found: list[tuple[Answer, ServerVerdict]] = []
+        server_verdicts: list[ServerVerdict | None] = []
+        for _, answer in self.answers:
+            server_verdict = None
+            if not isinstance(answer, LookupFailure):
+                server_verdict = next((known for same, known in found if same == answer), None)
+                if server_verdict is None:
+                    server_verdict = judge(answer)
+                    found.append((answer, server_verdict))
+            server_verdicts.append(server_verdict)
+        return server_verdicts
+
+
+def _row(server: Server, answer: Answer) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "name": server.name,
+        "address": server.address,
+        "status": status_of(answer),
+        "values": [],
+        "ttl": None,
+    }
+    if isinstance(answer, Records):
+        row.update(values=sorted_values(answer.values), ttl=answer.ttl)
+        if answer.chain:
+            row["aliases"] = [link.value for link in answer.chain]
+    return row
+
+
+# The statuses of servers that answered: with records, or by saying that there are none.
+ANSWERED_STATUSES = frozenset({"records", "no-record", "no-name"})
+
+
+def status_of(answer: Answer) -> str:
+    match answer:
+        case Records():
+            return "records"
+        case NoRecord():
+            return "no-record"
+        case NoName():
+            return "no-name"
+    return answer.reason
+
+
+async def query_authoritative(
+    lookup: Lookup, domain: str, rtype: str, *, at: str = ""
+) -> AuthoritativeAnswers | NoName | LookupFailure:
+    """Ask every server of the domain's zone for the records at `at`, or at the domain itself."""
+    delegation = await lookup.delegation(domain)
+    if not isinstance(delegation, Delegation):
+        return delegation
+    answers = await lookup.query_all(delegation.servers, at or domain, rtype)
+    return AuthoritativeAnswers(delegation, tuple(zip(delegation.servers, answers, strict=True)))
+
+
+async def query_authoritative_below(
+    lookup: Lookup, domain: str, name: str, rtype: str
+) -> AuthoritativeAnswers | NoName | LookupFailure:
+    """Ask every server of the zone that `name`, below the domain, lies in.
+
+    Mostly that is the domain's own zone. Its servers are asked first: where each of them says that
+    its answer comes out of that zone, the name is delegated nowhere else (RFC 1034 section 4.3.2).
+    Where any says otherwise, or nothing, the zone is found as for any other name.
+    """
+    above = await lookup.delegation(domain)
+    if isinstance(above, Delegation) and above.servers:
+        answers = await lookup.query_all(above.servers, name, rtype)
+        if all(_lies_in(above.zone, answer) for answer in answers):
+            return AuthoritativeAnswers(above, tuple(zip(above.servers, answers, strict=True)))
+    return await query_authoritative(lookup, name, rtype)
+
+
+def _lies_in(zone: str, answer: Answer) -> bool:
+    return not isinstance(answer, LookupFailure) and answer.zone == zone
+
+
+def undelegated_outcome(kind: CheckKind, domain: str, answer: NoName | LookupFailure) -> Outcome:
+    """No server could be asked: the name is not registered, or we could not find out."""
+    evidence: dict[str, Any] = {"servers": [], "status": status_of(answer)}
+    if isinstance(answer, NoName):
+        # A no of the registry's, and not of servers of the domain's own: it may move nothing.
+        finding = Finding("dns.no-such-domain", {"domain": domain})
+        return Outcome(kind, domain, Verdict.FAIL, (finding,), evidence, unanimous=False)
+    if answer.reason == "unconfirmed":
+        finding = Finding("dns.no-such-domain-unconfirmed", {"domain": domain})
+    else:
+        finding = Finding("dns.no-delegation", {"domain": domain, "reason": answer.reason})
+    return Outcome(kind, domain, Verdict.UNKNOWN, (finding,), evidence, unanimous=False)
+
+
+def combine(
+    kind: CheckKind,
+    domain: str,
+    authoritative: AuthoritativeAnswers,
+    server_verdicts: Sequence[ServerVerdict | None],
+    evidence: Mapping[str, Any],
+) -> Outcome:
+    """The one rule: all say yes is yes, all say no is no, differing is a no that moves nothing,
+    and a server that could not be heard turns yes into "could not tell"."""
+    verdict = _verdict(authoritative, server_verdicts)
+    findings = [
+        *_disagreement_findings(authoritative, server_verdicts),
+        *_judged_findings(server_verdicts),
+        *_unanswered_findings(authoritative, server_verdicts),
+        *_addressless_findings(authoritative.delegation),
+        *_unconfirmed_findings(authoritative.delegation),
+    ]
+    if verdict is Verdict.PASS and authoritative.delegation.addressless:
+        verdict = Verdict.WARN
+    return Outcome(
+        kind=kind,
+        subject=domain,
+        verdict=verdict,
+        findings=tuple(findings),
+        evidence={"zone": authoritative.delegation.zone, "servers": authoritative.rows, **evidence},
+        unanimous=_is_complete(authoritative, server_verdicts)
+        and len(_sides(server_verdicts)) == 1,
+    )
+
+
+def _side(server_verdict: ServerVerdict) -> str:
+    if server_verdict.verdict.is_passing:
+        return "yes"
+    return "no" if server_verdict.verdict is Verdict.FAIL else "neither"
+
+
+def _sides(server_verdicts: Sequence[ServerVerdict | None]) -> set[str]:
+    return {
+        _side(server_verdict) for server_verdict in server_verdicts if _is_decided(server_verdict)
+    }
+
+
+def _is_decided(server_verdict: ServerVerdict | None) -> TypeGuard[ServerVerdict]:
+    return server_verdict is not None and server_verdict.verdict is not Verdict.UNKNOWN
+
+
+def _is_complete(
+    authoritative: AuthoritativeAnswers, server_verdicts: Sequence[ServerVerdict | None]
+) -> bool:
+    is_complete = bool(server_verdicts) and all(
+        _is_decided(server_verdict) for server_verdict in server_verdicts
+    )
+    delegation = authoritative.delegation
+    return is_complete and not delegation.unresolved and delegation.is_confirmed
+
+
+def _verdict(
+    authoritative: AuthoritativeAnswers, server_verdicts: Sequence[ServerVerdict | None]
+) -> Verdict:
+    sides = _sides(server_verdicts)
+    if not sides:
+        return Verdict.UNKNOWN
+    if len(sides) > 1 or sides == {"no"}:
+        return Verdict.FAIL
+    if not _is_complete(authoritative, server_verdicts):
+        return Verdict.UNKNOWN
+    return worst(
+        [server_verdict.verdict for server_verdict in server_verdicts if server_verdict is not None]
+    )
+
+
+def _disagreement_findings(
+    authoritative: AuthoritativeAnswers, server_verdicts: Sequence[ServerVerdict | None]
+) -> list[Finding]:
+    if len(_sides(server_verdicts)) < 2:
+        return []
+    sides: dict[bool, list[str]] = {True: [], False: []}
+    for (server, _), server_verdict in zip(authoritative.answers, server_verdicts, strict=True):
+        if _is_decided(server_verdict):
+            sides[server_verdict.verdict.is_passing].append(str(server))
+    agreeing, lagging = sides[True], sides[False]
+    return [Finding("dns.servers-disagree", {"agreeing": agreeing, "lagging": lagging})]
+
+
+def _judged_findings(server_verdicts: Sequence[ServerVerdict | None]) -> list[Finding]:
+    """What the answers show, said once; where servers differ, only the fault is worth reading."""
+    is_split = len(_sides(server_verdicts)) > 1
+    found: list[Finding] = []
+    for server_verdict in server_verdicts:
+        if server_verdict is None or (is_split and server_verdict.verdict.is_passing):
+            continue
+        found.extend(finding for finding in server_verdict.findings if finding not in found)
+    return found
+
+
+# What a server that gave no usable answer did instead; the servers are filled in.
+_SERVERS: Mapping[str, Any] = {}
+_CONDITIONS = {
+    "lame": Finding("dns.server-lame", _SERVERS),
+    "refused": Finding("dns.server-refuses", _SERVERS),
+    "servfail": Finding("dns.server-fails", _SERVERS),
+    "malformed": Finding("dns.server-malformed", _SERVERS),
+    "oversized": Finding("dns.server-oversized", _SERVERS),
+    "truncated": Finding("dns.server-truncates", _SERVERS),
+    "cname-loop": Finding("dns.alias-loop", _SERVERS),
+    "unreachable": Finding("dns.server-unreachable", _SERVERS),
+    "not-allowed": Finding("dns.server-not-public", _SERVERS),
+    "no-address": Finding("dns.server-unresolved", _SERVERS),
+    "no-ipv6": Finding("dns.no-ipv6-here", _SERVERS),
+}
+
+
+# Each of them names servers that told nothing.
+UNANSWERED_CODES = frozenset({"dns.server-silent", *(each.code for each in _CONDITIONS.values())})
+
+
+def _unanswered_findings(
+    authoritative: AuthoritativeAnswers, server_verdicts: Sequence[ServerVerdict | None]
+) -> list[Finding]:
+    """Who gave no usable answer, by what they did. Our ignorance, whatever the condition."""
+    unanswered = [
+        (str(server), status_of(answer))
+        for (server, answer), server_verdict in zip(
+            authoritative.answers, server_verdicts, strict=True
+        )
+        if server_verdict is None
+    ]
+    ipv6_only = authoritative.delegation.ipv6_only
+    unanswered += [
+        (name, "no-ipv6" if name in ipv6_only else "no-address")
+        for name in authoritative.delegation.unresolved
+    ]
+    names = {
+        reason: [name for name, status in unanswered if status == reason]
+        for _, reason in unanswered
+    }
+    return [_condition(reason, names[reason]) for reason in sorted(names)]
+
+
+def _condition(reason: str, servers: list[str]) -> Finding:
+    known = _CONDITIONS.get(reason)
+    if known is None:
+        return Finding("dns.server-silent", {"servers": servers, "reasons": [reason]})
+    return replace(known, params={"servers": servers})
+
+
+def _unconfirmed_findings(delegation: Delegation) -> list[Finding]:
+    """Without the parent's word the servers asked may be those of an old delegation."""
+    if delegation.is_confirmed:
+        return []
+    return [Finding("dns.parent-silent", {"zone": delegation.zone})]
+
+
+def _addressless_findings(delegation: Delegation) -> list[Finding]:
+    if not delegation.addressless:
+        return []
+    return [Finding("dns.server-without-address", {"servers": list(delegation.addressless)})]

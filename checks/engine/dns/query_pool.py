@@ -1,0 +1,288 @@
+"""Questions shared by a batch: each put once, however many wait, with a limit on the wire.
+
+The ordinary question costs no task: it is sent, its reply is read where the datagram arrives, and
+whoever waits is woken. Only what is out of the ordinary (silence, truncation, an alias that leads
+on, a server that refuses EDNS) goes on as a coroutine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Coroutine, Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from checks.engine.dns.answers import DecodedReply, ReplyEnding
+from checks.engine.dns.dnspython_adapter import DnsMessage
+from checks.engine.dns.lookup import Answer, LookupFailure
+from checks.engine.dns.network import Endpoint
+from checks.engine.dns.transport import exchange, is_final
+from checks.engine.dns.udp_sockets import ReceivedReply, UdpSockets
+from checks.engine.dns.wire import DnsQuestion
+
+_T = TypeVar("_T")
+NO_SERVER = LookupFailure("unreachable", "no name server is configured")
+ReplyReader = Callable[[DnsMessage, str, str], DecodedReply | LookupFailure]
+AliasFollower = Callable[[DecodedReply], Coroutine[Any, Any, Answer]]
+
+
+class SharedResult(Generic[_T]):
+    """What one question came to, or who waits for it. It outlives whoever gave up waiting."""
+
+    __slots__ = ("error", "is_done", "value", "waiters")
+
+    value: _T
+
+    def __init__(self) -> None:
+        self.is_done = False
+        self.error: BaseException | None = None
+        self.waiters: list[Callable[[], None]] = []
+
+    def set_result(self, value: _T) -> None:
+        self.value = value
+        self._notify()
+
+    def set_exception(self, error: BaseException) -> None:
+        self.error = error
+        self._notify()
+
+    def _notify(self) -> None:
+        self.is_done = True
+        waiters, self.waiters = self.waiters, []
+        for notify in waiters:
+            notify()
+
+    def result(self) -> _T:
+        if self.error is not None:
+            raise self.error
+        return self.value
+
+    async def wait(self) -> _T:
+        if not self.is_done:
+            await _wait_for([self])
+        return self.result()
+
+
+async def wait_for_all(shared: Sequence[SharedResult[_T]]) -> list[_T]:
+    """All of them at once: one waiting, and no task for each."""
+    pending = [each for each in shared if not each.is_done]
+    if pending:
+        await _wait_for(pending)
+    return [each.result() for each in shared]
+
+
+async def _wait_for(pending: Sequence[SharedResult[Any]]) -> None:
+    # A future of our own: cancelling who waits must not cancel what others wait for.
+    all_done = asyncio.get_running_loop().create_future()
+    left = len(pending)
+
+    def notify() -> None:
+        nonlocal left
+        left -= 1
+        if not left and not all_done.done():
+            all_done.set_result(None)
+
+    for each in pending:
+        each.waiters.append(notify)
+    await all_done
+
+
+class QueryLimiter:
+    """So many exchanges at once; the others wait in the order they came."""
+
+    def __init__(self, limit: int) -> None:
+        self._free = limit
+        self._waiters: deque[Callable[[], None]] = deque()
+        self._is_waking = False
+
+    def acquire(self, start: Callable[[], None]) -> None:
+        """Call `start` when it is its turn, perhaps now. Each turn is given back once."""
+        if self._free and not self._waiters:
+            self._free -= 1
+            start()
+            return
+        self._waiters.append(start)
+        self._wake_next()
+
+    def release(self) -> None:
+        self._free += 1
+        if self._waiters:
+            self._wake_next()
+
+    def _wake_next(self) -> None:
+        # A send that fails at once gives its turn back from within: a loop, so that thousands of
+        # them do not nest.
+        if self._is_waking:
+            return
+        self._is_waking = True
+        try:
+            while self._free and self._waiters:
+                self._free -= 1
+                self._waiters.popleft()()
+        finally:
+            self._is_waking = False
+
+    async def __aenter__(self) -> None:
+        slot: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.acquire(lambda: self.release() if slot.cancelled() else slot.set_result(None))
+        try:
+            await slot
+        except asyncio.CancelledError:
+            if slot.done() and not slot.cancelled():
+                self.release()
+            raise
+
+    async def __aexit__(self, *_: object) -> None:
+        self.release()
+
+
+@dataclass(slots=True)
+class ServerQuery:
+    """One question to servers in turn: how it is asked, and how what comes back is read."""
+
+    question: DnsQuestion
+    servers: Sequence[Endpoint]
+    name: str
+    rtype: str
+    recursion: bool
+    read_reply: ReplyReader
+    # What a reply that ends in an alias leads to; without it, the reply stands as it is.
+    follow_alias: AliasFollower | None = None
+
+
+class QueryPool:
+    """The questions of one batch. Belongs to one event loop."""
+
+    def __init__(self, timeouts_seconds: Sequence[float], *, max_in_flight: int) -> None:
+        self._timeouts_seconds = timeouts_seconds
+        self._limiter = QueryLimiter(max_in_flight)
+        self._shared: dict[Hashable, SharedResult[Any]] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._sockets: UdpSockets | None = None
+
+    @property
+    def _udp_sockets(self) -> UdpSockets:
+        if self._sockets is None:
+            self._sockets = UdpSockets()
+        return self._sockets
+
+    def get(self, key: Hashable) -> SharedResult[Any] | None:
+        """The same question as was put before, answered or not."""
+        return self._shared.get(key)
+
+    def run_once(
+        self, key: Hashable, start: Callable[[], Coroutine[Any, Any, _T]]
+    ) -> SharedResult[_T]:
+        """What the coroutine of `start` comes to; it is run once."""
+        known = self._shared.get(key)
+        if known is None:
+            known = self._shared[key] = SharedResult()
+            self._run(known, start())
+        return known
+
+    def set_known(self, key: Hashable, value: _T) -> SharedResult[_T]:
+        """What is known without asking anybody."""
+        shared: SharedResult[_T] = SharedResult()
+        self._shared[key] = shared
+        shared.set_result(value)
+        return shared
+
+    def submit(self, key: Hashable, server_query: ServerQuery) -> SharedResult[Answer]:
+        """Ask the first server; what its reply does not settle is gone on with."""
+        # Not `Shared[Answer]()`, which takes four times as long.
+        shared: SharedResult[Answer] = SharedResult()
+        self._shared[key] = shared
+        seconds = self._timeouts_seconds[0]
+
+        def send() -> None:
+            self._udp_sockets.send(
+                server_query.question,
+                server_query.servers[0],
+                recursion=server_query.recursion,
+                edns=True,
+                timeout_seconds=seconds,
+                on_reply=on_reply,
+            )
+
+        def on_reply(received: ReceivedReply) -> None:
+            self._limiter.release()
+            if type(received) is DnsMessage and is_final(received):
+                reply = server_query.read_reply(received, server_query.name, server_query.rtype)
+                if type(reply) is DecodedReply and (
+                    server_query.follow_alias is None
+                    or reply.end is not ReplyEnding.UNRESOLVED_ALIAS
+                ):
+                    shared.set_result(reply.as_answer())
+                    return
+            self._run(shared, self._continue(server_query, received))
+
+        self._limiter.acquire(send)
+        return shared
+
+    async def _continue(self, server_query: ServerQuery, first_reply: ReceivedReply) -> Answer:
+        reply = await self.query_servers(server_query, first_reply)
+        if isinstance(reply, LookupFailure):
+            return reply
+        return (
+            reply.as_answer()
+            if server_query.follow_alias is None
+            else await server_query.follow_alias(reply)
+        )
+
+    async def query_servers(
+        self, server_query: ServerQuery, first_reply: ReceivedReply | None = None
+    ) -> DecodedReply | LookupFailure:
+        """Ask the servers in turn; only silence is worth another, longer try.
+
+        `first` is what the first server has said already.
+        """
+        failure = NO_SERVER
+        pending = list(server_query.servers)
+        for timeout_seconds in self._timeouts_seconds:
+            timed_out = []
+            for endpoint in pending:
+                async with self._limiter:
+                    message = await exchange(
+                        self._udp_sockets,
+                        server_query.question,
+                        endpoint,
+                        recursion=server_query.recursion,
+                        timeout_seconds=timeout_seconds,
+                        first_reply=first_reply,
+                    )
+                first_reply = None
+                reply = (
+                    message
+                    if isinstance(message, LookupFailure)
+                    else server_query.read_reply(message, server_query.name, server_query.rtype)
+                )
+                if isinstance(reply, DecodedReply):
+                    return reply
+                failure = reply
+                if "timeout" in (reply.reason, reply.detail):
+                    timed_out.append(endpoint)
+            pending = timed_out
+        return failure
+
+    def _run(self, shared: SharedResult[_T], coroutine: Coroutine[Any, Any, _T]) -> None:
+        def done(task: asyncio.Task[_T]) -> None:
+            self._tasks.discard(task)
+            error = asyncio.CancelledError() if task.cancelled() else task.exception()
+            if error is None:
+                shared.set_result(task.result())
+            else:
+                shared.set_exception(error)
+
+        task = asyncio.create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(done)
+
+    async def close(self) -> None:
+        """Drop the questions nobody waits for any more."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._sockets is not None:
+            self._sockets.close()

@@ -1,0 +1,80 @@
+"""What chosen resolvers hold, beside what the authoritative servers say: told, and never judged.
+
+A resolver that still has the old answer is how the world sees a change for a while. It moves no
+task and changes no verdict; who waits for a change learns who is behind, and for how long.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any
+
+from checks.engine.dns.consensus import ANSWERED_STATUSES, status_of
+from checks.engine.dns.lookup import Answer, LookupFailure, Records, sorted_values
+from checks.engine.dns.network import Endpoint
+from checks.engine.dns.network_lookup import NetworkLookup
+from checks.engine.outcomes import CheckKind, Finding, Outcome
+
+# Beyond this nobody waits for a resolver: the outcome is known.
+TIMEOUT_SECONDS = 3.0
+_QUERIES: Mapping[CheckKind, tuple[str, str]] = MappingProxyType(
+    {
+        CheckKind.OWNERSHIP: ("{}", "TXT"),
+        CheckKind.SPF: ("{}", "TXT"),
+        CheckKind.DMARC: ("_dmarc.{}", "TXT"),
+        CheckKind.MX: ("{}", "MX"),
+        CheckKind.MX_TTL: ("{}", "MX"),
+    }
+)
+
+
+async def add_resolver_answers(outcome: Outcome, lookup: NetworkLookup) -> Outcome:
+    """The outcome with the resolvers' answers as evidence, and who is behind as a remark.
+
+    Nobody is asked where the servers differ or did not all answer: then there is nothing yet that
+    a resolver could be behind.
+    """
+    pattern, rtype = _QUERIES.get(outcome.kind, ("", ""))
+    name = pattern.format(outcome.subject)
+    resolvers = lookup.resolvers_for(name) if name else ()
+    published = _published_values(outcome.evidence.get("servers", ()))
+    if not resolvers or published is None:
+        return outcome
+    try:
+        async with asyncio.timeout(TIMEOUT_SECONDS):
+            answers = await asyncio.gather(
+                *(lookup.query_resolver(resolver, name, rtype) for resolver in resolvers)
+            )
+    except TimeoutError:
+        return outcome
+    rows = [_row(*pair) for pair in zip(resolvers, answers, strict=True)]
+    updated = replace(outcome, evidence={**outcome.evidence, "resolvers": rows})
+    behind = [
+        str(row["address"])
+        for row, answer in zip(rows, answers, strict=True)
+        if not isinstance(answer, LookupFailure) and row["values"] != published
+    ]
+    # The seconds left are in the evidence: in the remark they would make every look a new answer.
+    finding = Finding("dns.resolver-behind", {"resolvers": behind})
+    return updated.with_findings([finding]) if behind else updated
+
+
+def _published_values(rows: Sequence[Mapping[str, Any]]) -> list[str] | None:
+    """What all servers publish; None where they differ or any gave no answer."""
+    answered = all(row["status"] in ANSWERED_STATUSES for row in rows)
+    sets = {tuple(row["values"]) for row in rows}
+    return list(sets.pop()) if answered and len(sets) == 1 else None
+
+
+def _row(resolver: Endpoint, answer: Answer) -> dict[str, Any]:
+    records = answer if isinstance(answer, Records) else None
+    return {
+        "address": resolver[0],
+        "status": status_of(answer),
+        "values": sorted_values(records.values) if records else [],
+        # A cache counts down: so long may it go on giving this answer (RFC 1035 section 3.2.1).
+        "ttl": records.ttl if records else None,
+    }

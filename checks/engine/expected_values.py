@@ -1,0 +1,65 @@
+"""What a look is asked to find: the part of a tenant's region and records that a check needs."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class RegionFacts:
+    """A region as the engine needs it. An empty value is a gap: never guessed, judged UNKNOWN.
+
+    `other_mx` are the MX hosts of the other regions, each with its region's id, so that a domain
+    pointed at the wrong grid is told which.
+    """
+
+    id: str
+    name: str = ""
+    mx: tuple[str, ...] = ()
+    spf_include: str = ""
+    other_mx: tuple[tuple[str, str], ...] = ()
+    global_spf_include: str = "_netblocks.mimecast.com"
+
+    @property
+    def global_includes(self) -> tuple[str, ...]:
+        """Names that stand for many regions: Mimecast's own, and the one above this region's."""
+        parent_zone = self.spf_include.lower().partition(".")[2]
+        names = [self.global_spf_include.lower()]
+        if parent_zone.startswith("_netblocks.") and parent_zone not in names:
+            names.append(parent_zone)
+        return tuple(names)
+
+
+@dataclass(frozen=True)
+class OwnershipCode:
+    """The code Mimecast issued for the domain; `label` is the host of the CNAME variant."""
+
+    token: str
+    label: str = ""
+    cname_target: str = "validate-domain.mimecast.com"
+
+
+# RFC 6376 section 3.1: labels with dots between them; underscores are seen in the field.
+_SELECTOR = re.compile(r"[a-z0-9]([a-z0-9_-]{0,62})(\.[a-z0-9]([a-z0-9_-]{0,62}))*")
+
+
+@dataclass(frozen=True)
+class DkimSelector:
+    """A DKIM selector on record; `key` is the public key it must publish, where that is known."""
+
+    name: str
+    key: str = ""
+
+    @classmethod
+    def read(cls, text: str) -> DkimSelector:
+        """`mimecast20261101`, or `mimecast20261101=MIIB…` with the key."""
+        name, _, key = text.partition("=")
+        return cls(name.lower().partition("._domainkey")[0], key)
+
+    @property
+    def is_well_formed(self) -> bool:
+        return len(self.name) <= 180 and _SELECTOR.fullmatch(self.name) is not None
+
+    def __str__(self) -> str:
+        return f"{self.name}={self.key}" if self.key else self.name

@@ -1,0 +1,225 @@
+"""One small file over HTTPS from a host that a customer's zone names. No redirect is followed.
+
+The host is resolved and guarded like any other, and the connection goes to exactly the address that
+was held against the guard.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from dataclasses import dataclass
+from enum import StrEnum
+
+from checks.engine.hosts.certificates import client_context, matches
+from checks.engine.hosts.prober import (
+    ConnectionFailure,
+    NotProbed,
+    Prober,
+    Streams,
+    abort,
+    read_tls_facts,
+    reason_of,
+)
+
+WEB_PORTS = frozenset({443})
+MAX_BODY = 64 * 1024
+_MAX_HEAD = 16 * 1024
+_MAX_HEADERS = 100
+
+
+class FetchFailure(StrEnum):
+    """Why there is no file. The first three are our ignorance; the others are the host's doing."""
+
+    UNREACHED = "unreached"
+    UNAVAILABLE = "unavailable"
+    NOT_ALLOWED = "not-allowed"
+    NO_ADDRESS = "no-address"
+    CERTIFICATE = "certificate"
+    REDIRECT = "redirect"
+    STATUS = "status"
+    TOO_LARGE = "too-large"
+    NOT_HTTP = "not-http"
+
+    @property
+    def is_inconclusive(self) -> bool:
+        return self in (FetchFailure.UNREACHED, FetchFailure.UNAVAILABLE, FetchFailure.NOT_ALLOWED)
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """The file, and where it came from."""
+
+    body: bytes
+    content_type: str
+    address: str = ""
+
+
+@dataclass(frozen=True)
+class NotFetched:
+    failure: FetchFailure
+    detail: str = ""
+    address: str = ""
+
+
+class _InvalidResponse(Exception):
+    """What came is not HTTP, or more than we take; the failure says which."""
+
+    def __init__(self, failure: FetchFailure, detail: str) -> None:
+        super().__init__(detail)
+        self.failure, self.detail = failure, detail
+
+
+async def fetch(prober: Prober, host: str, path: str) -> Fetched | NotFetched:
+    """GET a file of at most 64 KiB, as a careful client: TLS 1.2 or later, a trusted certificate
+    for exactly this name, status 200, no redirect (RFC 8461 section 3.3)."""
+    port = prober.network.https_port
+    addresses = await prober.locate(host, port, ports=WEB_PORTS)
+    if isinstance(addresses, NotProbed):
+        return _not_located(addresses)
+    address, result = await prober.connect_first(
+        addresses, lambda each: _fetch_from(prober, each, port, host, path)
+    )
+    if isinstance(result, ConnectionFailure):
+        return NotFetched(FetchFailure.UNREACHED, result.reason, address)
+    if isinstance(result, NotFetched):
+        return NotFetched(result.failure, result.detail, address)
+    return Fetched(result.body, result.content_type, address)
+
+
+def _not_located(not_probed: NotProbed) -> NotFetched:
+    failure = {
+        "host.no-address": FetchFailure.NO_ADDRESS,
+        "host.not-allowed": FetchFailure.NOT_ALLOWED,
+    }.get(not_probed.finding.code, FetchFailure.UNREACHED)
+    return NotFetched(failure, str(not_probed.finding.params.get("reason", "")))
+
+
+async def _fetch_from(
+    prober: Prober, address: str, port: int, host: str, path: str
+) -> Fetched | NotFetched | ConnectionFailure:
+    context = client_context(verified=True, ca_file=prober.network.ca_file)
+    try:
+        streams = await prober.connect(address, port, tls=context, host=host)
+        if isinstance(streams, ConnectionFailure):
+            return streams
+        try:
+            # Twice the patience of a connection: once to begin answering, once to finish.
+            async with asyncio.timeout(2 * prober.network.connect_timeout_seconds):
+                return await _exchange(streams, host, path)
+        finally:
+            abort(streams[1])
+    except ssl.SSLCertVerificationError as error:
+        return NotFetched(FetchFailure.CERTIFICATE, error.verify_message)
+    except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
+        return ConnectionFailure("reset")
+    except ssl.SSLError as error:
+        return NotFetched(FetchFailure.CERTIFICATE, error.reason or type(error).__name__)
+    except TimeoutError:
+        return ConnectionFailure("timeout")
+    except OSError as error:
+        return ConnectionFailure(reason_of(error))
+
+
+async def _exchange(streams: Streams, host: str, path: str) -> Fetched | NotFetched:
+    reader, writer = streams
+    certificate = read_tls_facts(writer, "").certificate
+    if certificate is None or not matches(certificate, host):
+        names = ", ".join(certificate.names[:4]) if certificate else "unreadable"
+        return NotFetched(FetchFailure.CERTIFICATE, f"for {names}")
+    request = (
+        f"GET {path} HTTP/1.1\r\nHost: {host}\r\nAccept: text/plain\r\n"
+        "Accept-Encoding: identity\r\nUser-Agent: Gangway\r\nConnection: close\r\n\r\n"
+    )
+    writer.write(request.encode("ascii"))
+    return await read_response(reader)
+
+
+async def read_response(reader: asyncio.StreamReader) -> Fetched | NotFetched:
+    """One HTTP/1.1 response (RFC 9112), its body by length, in chunks, or until the end."""
+    try:
+        return await _read_response(reader)
+    except _InvalidResponse as error:
+        return NotFetched(error.failure, error.detail)
+    except asyncio.IncompleteReadError:
+        return NotFetched(FetchFailure.NOT_HTTP, "cut off")
+
+
+async def _read_response(reader: asyncio.StreamReader) -> Fetched | NotFetched:
+    status = await _line(reader)
+    version, _, rest = status.partition(" ")
+    code = rest[:3]
+    if not version.startswith("HTTP/1.") or not (code.isascii() and code.isdigit()):
+        return NotFetched(FetchFailure.NOT_HTTP, status[:60])
+    headers = await _headers(reader)
+    if code.startswith("3"):
+        return NotFetched(FetchFailure.REDIRECT, headers.get("location", "")[:200])
+    if code != "200":
+        failure = (
+            FetchFailure.UNAVAILABLE
+            if code.startswith("5") or code == "429"
+            else FetchFailure.STATUS
+        )
+        return NotFetched(failure, code)
+    return Fetched(await _body(reader, headers), headers.get("content-type", "")[:100])
+
+
+async def _line(reader: asyncio.StreamReader) -> str:
+    try:
+        line = await reader.readuntil(b"\n")
+    except asyncio.LimitOverrunError as error:
+        raise _InvalidResponse(FetchFailure.NOT_HTTP, "a line without end") from error
+    if len(line) > _MAX_HEAD:
+        raise _InvalidResponse(FetchFailure.NOT_HTTP, "a line without end")
+    return line.decode("latin-1").replace("\0", "\ufffd").rstrip("\r\n")
+
+
+async def _headers(reader: asyncio.StreamReader) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for _ in range(_MAX_HEADERS):
+        line = await _line(reader)
+        if not line:
+            return headers
+        name, _, value = line.partition(":")
+        headers.setdefault(name.strip().lower(), value.strip())
+    raise _InvalidResponse(FetchFailure.NOT_HTTP, "headers without end")
+
+
+async def _body(reader: asyncio.StreamReader, headers: dict[str, str]) -> bytes:
+    if headers.get("transfer-encoding", "").lower() == "chunked":
+        return await _chunked(reader)
+    length = headers.get("content-length")
+    if length is None:
+        return await _until_end(reader)
+    if not (length.isascii() and length.isdigit()):
+        raise _InvalidResponse(FetchFailure.NOT_HTTP, f"Content-Length: {length[:20]}")
+    # A number of more than six digits is too large before it is read as one.
+    if len(length) > 6 or int(length) > MAX_BODY:
+        raise _InvalidResponse(FetchFailure.TOO_LARGE, length[:20])
+    return await reader.readexactly(int(length))
+
+
+async def _until_end(reader: asyncio.StreamReader) -> bytes:
+    body = b""
+    while part := await reader.read(MAX_BODY + 1 - len(body)):
+        body += part
+        if len(body) > MAX_BODY:
+            raise _InvalidResponse(FetchFailure.TOO_LARGE, f"over {MAX_BODY}")
+    return body
+
+
+async def _chunked(reader: asyncio.StreamReader) -> bytes:
+    """RFC 9112 section 7.1; trailers are left unread, for the connection closes."""
+    body = b""
+    while True:
+        size = (await _line(reader)).partition(";")[0].strip()
+        try:
+            count = int(size, 16) if len(size) <= 6 else MAX_BODY + 1
+        except ValueError as error:
+            raise _InvalidResponse(FetchFailure.NOT_HTTP, f"chunk {size[:20]}") from error
+        if count == 0:
+            return body
+        if count < 0 or len(body) + count > MAX_BODY:
+            raise _InvalidResponse(FetchFailure.TOO_LARGE, f"over {MAX_BODY}")
+        body += await reader.readexactly(count)
+        await _line(reader)

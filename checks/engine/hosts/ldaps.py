@@ -1,0 +1,122 @@
+"""LDAPS: does the directory host answer TLS, to whom, with what certificate?
+
+Specified in docs/checks/ldaps.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import ssl
+from dataclasses import dataclass
+from typing import Any
+
+from checks.engine.hosts.certificates import TlsFacts, cautions
+from checks.engine.hosts.ldap_root import RootEntry, read_root_entry
+from checks.engine.hosts.prober import (
+    DEFAULT_PORTS,
+    ConnectionFailure,
+    NotProbed,
+    Prober,
+    Streams,
+    abort,
+    handshake_with_fallback,
+    not_probed_outcome,
+    read_tls_facts,
+    reason_of,
+)
+from checks.engine.outcomes import CheckKind, Finding, Outcome, Verdict
+
+
+@dataclass(frozen=True)
+class NoTls:
+    """The port is open and TLS does not work there."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class LdapsAnswer:
+    """The handshake, and the root entry where the directory shows it to anybody."""
+
+    tls: TlsFacts
+    root: RootEntry | None = None
+
+    def as_evidence(self) -> dict[str, Any]:
+        root = dict(self.root) if self.root is not None else None
+        return {"tls": self.tls.as_evidence(), "root_entry": root}
+
+
+_LdapsResult = LdapsAnswer | NoTls | ConnectionFailure
+
+
+async def inspect(host: str, port: int, vantage_allowed: bool, prober: Prober) -> Outcome:
+    """Connect, shake hands, and read the root entry without binding (RFC 4512 section 5.1)."""
+    port = port or DEFAULT_PORTS[CheckKind.LDAPS]
+    subject = f"{host}:{port}"
+    addresses = await prober.locate(host, port)
+    if isinstance(addresses, NotProbed):
+        return not_probed_outcome(CheckKind.LDAPS, subject, addresses)
+    address, result = await prober.connect_first(
+        addresses, lambda each: _handshake(prober, each, host, port)
+    )
+    now = prober.now()
+    verdict, findings = judge(host, port, result, vantage_allowed=vantage_allowed, now=now)
+    evidence = {"host": host, "port": port, "address": address, "addresses": addresses}
+    reached = result.as_evidence() if isinstance(result, LdapsAnswer) else {"reason": result.reason}
+    is_known = verdict is not Verdict.UNKNOWN
+    return Outcome(
+        CheckKind.LDAPS,
+        subject,
+        verdict,
+        tuple(findings),
+        {**evidence, **reached},
+        unanimous=is_known,
+    )
+
+
+def judge(
+    host: str, port: int, result: _LdapsResult, *, vantage_allowed: bool, now: datetime.datetime
+) -> tuple[Verdict, list[Finding]]:
+    """From outside Mimecast's ranges silence proves nothing and an answer is an exposure. Pure."""
+    refusal = Verdict.FAIL if vantage_allowed else Verdict.UNKNOWN
+    if isinstance(result, ConnectionFailure):
+        params = {"host": host, "port": port, "reason": result.reason}
+        if vantage_allowed:
+            return refusal, [Finding("ldaps.unreachable", params)]
+        return refusal, [Finding("ldaps.unreachable-from-here", params)]
+    if isinstance(result, NoTls):
+        params = {"host": host, "port": port, "reason": result.reason}
+        return refusal, [Finding("ldaps.tls-failed", params)]
+    found = [*cautions(result.tls, host, now)]
+    if not vantage_allowed:
+        found.insert(0, Finding("ldaps.open-to-internet", {"host": host, "port": port}))
+    return (Verdict.WARN if found else Verdict.PASS), found
+
+
+async def _handshake(prober: Prober, address: str, host: str, port: int) -> _LdapsResult:
+    async def handshake(context: ssl.SSLContext, distrust: str) -> LdapsAnswer | ConnectionFailure:
+        streams = await prober.connect(address, port, tls=context, host=host)
+        if isinstance(streams, ConnectionFailure):
+            return streams
+        try:
+            facts = read_tls_facts(streams[1], distrust)
+            return LdapsAnswer(facts, await _root(streams, prober.network.connect_timeout_seconds))
+        finally:
+            abort(streams[1])
+
+    try:
+        return await handshake_with_fallback(prober.network, handshake)
+    except ssl.SSLError as error:
+        return NoTls(error.reason or type(error).__name__)
+    except OSError as error:
+        return ConnectionFailure(reason_of(error))
+
+
+async def _root(streams: Streams, timeout_seconds: float) -> RootEntry | None:
+    """A directory that keeps its root entry to itself still speaks TLS, which was the question."""
+    try:
+        async with asyncio.timeout(timeout_seconds):
+            return await read_root_entry(*streams)
+    except OSError:
+        return None

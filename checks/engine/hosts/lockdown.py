@@ -1,0 +1,119 @@
+"""Lockdown: is port 25 of the delivery host closed to everybody but Mimecast?
+
+Specified in docs/checks/lockdown.md. A port that we cannot reach proves something only where this
+vantage reaches port 25 elsewhere in the same look, so a control target is asked beside the host.
+"""
+
+from __future__ import annotations
+
+import re
+
+from checks.engine.dns.network import Endpoint
+from checks.engine.hosts.prober import (
+    DEFAULT_PORTS,
+    ConnectionFailure,
+    NotProbed,
+    Prober,
+    not_probed_outcome,
+)
+from checks.engine.hosts.smtp import SmtpDialogue, run_dialogue
+from checks.engine.outcomes import CheckKind, Finding, Outcome, Verdict
+
+# Where Microsoft 365 takes a tenant's mail: open to everybody, and refusing by what is said.
+_HOSTED = (".mail.protection.outlook.com", ".mx.microsoft")
+# TenantInboundAttribution, and Reject Direct Send.
+_LOCKDOWN_REPLY = re.compile(r"\b5\.7\.(51|68)\b")
+# Only these two are a firewall's work for certain; the others may be trouble on the way.
+_CLOSED = ("refused", "timeout")
+
+
+async def inspect(
+    host: str,
+    port: int,
+    control: Endpoint | None,
+    vantage_allowed: bool,
+    prober: Prober,
+    *,
+    recipient: str = "",
+) -> Outcome:
+    """Try the host as a stranger would, and the control target; stops before DATA."""
+    port = port or DEFAULT_PORTS[CheckKind.LOCKDOWN]
+    subject = f"{host}:{port}"
+    if vantage_allowed:
+        return _unknown(subject, Finding("lockdown.allowed-vantage", {"host": host}))
+    if control is None:
+        return _unknown(subject, Finding("lockdown.no-control", {}))
+    addresses = await prober.locate(host, port)
+    if isinstance(addresses, NotProbed):
+        return not_probed_outcome(CheckKind.LOCKDOWN, subject, addresses)
+    address, result = await prober.connect_first(
+        addresses, lambda each: run_dialogue(prober, each, host, port, recipient)
+    )
+    # After the host: a vantage that has just lost its way must not turn into a proof.
+    is_reached = await _is_control_reachable(control, prober)
+    verdict, finding = judge(host, port, result, control=control if not is_reached else None)
+    evidence = {"host": host, "port": port, "address": address, "control_reached": is_reached}
+    answer = result.as_evidence() if isinstance(result, SmtpDialogue) else {"reason": result.reason}
+    is_known = verdict is not Verdict.UNKNOWN
+    return Outcome(
+        CheckKind.LOCKDOWN, subject, verdict, (finding,), {**evidence, **answer}, unanimous=is_known
+    )
+
+
+def _unknown(subject: str, finding: Finding) -> Outcome:
+    return Outcome(CheckKind.LOCKDOWN, subject, Verdict.UNKNOWN, (finding,), unanimous=False)
+
+
+async def _is_control_reachable(control: Endpoint, prober: Prober) -> bool:
+    """Does this vantage get a mail server's greeting from the control target?"""
+    host, port = control
+    addresses = await prober.locate(host, port)
+    if isinstance(addresses, NotProbed):
+        return False
+    _, result = await prober.connect_first(
+        addresses, lambda each: run_dialogue(prober, each, host, port, "")
+    )
+    return isinstance(result, SmtpDialogue) and result.greeting.code > 0
+
+
+def judge(
+    host: str, port: int, result: SmtpDialogue | ConnectionFailure, *, control: Endpoint | None
+) -> tuple[Verdict, Finding]:
+    """`control` is the control target where it could not be reached. Pure."""
+    if isinstance(result, ConnectionFailure):
+        return _judge_silence(host, port, result.reason, control)
+    greeting, reply = result.greeting, result.recipient
+    if greeting.code >= 500:
+        return _refused(greeting.code, greeting.text)
+    if greeting.code != 220:
+        return _unclear(host, port, f"{greeting.code} {greeting.text}".strip())
+    if reply is not None and reply.code >= 500 and _LOCKDOWN_REPLY.search(reply.text):
+        return _refused(reply.code, reply.text)
+    if is_hosted(host):
+        return Verdict.UNKNOWN, Finding("lockdown.hosted-inconclusive", {"host": host})
+    return Verdict.FAIL, Finding("lockdown.open", {"host": host, "port": port})
+
+
+def is_hosted(host: str) -> bool:
+    return host.lower().removesuffix(".").endswith(_HOSTED)
+
+
+def _judge_silence(
+    host: str, port: int, reason: str, control: Endpoint | None
+) -> tuple[Verdict, Finding]:
+    if control is not None:
+        params = {"control": f"{control[0]}:{control[1]}"}
+        return Verdict.UNKNOWN, Finding("lockdown.control-failed", params)
+    if reason not in _CLOSED or is_hosted(host):
+        return _unclear(host, port, reason)
+    closed = Finding("lockdown.closed", {"host": host, "port": port, "reason": reason})
+    return Verdict.PASS, closed
+
+
+def _refused(code: int, text: str) -> tuple[Verdict, Finding]:
+    return Verdict.PASS, Finding("lockdown.refused", {"code": code, "text": text})
+
+
+def _unclear(host: str, port: int, reason: str) -> tuple[Verdict, Finding]:
+    params = {"host": host, "port": port, "reason": reason or "no greeting"}
+    return Verdict.UNKNOWN, Finding("lockdown.unclear", params)

@@ -1,0 +1,173 @@
+"""Reaching a host a customer named: resolve, guard, then connect to exactly that address."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import errno
+import ssl
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from checks.engine.addresses import PROBE_PORTS, may_probe, parse_address
+from checks.engine.dns.lookup import Lookup, LookupFailure, Records, sorted_values
+from checks.engine.dns.network import Network
+from checks.engine.dns.network_lookup import has_route
+from checks.engine.hosts.certificates import TlsFacts, client_context, parse
+from checks.engine.outcomes import CheckKind, Finding, Outcome, Verdict
+
+MAX_ADDRESSES = 3
+DEFAULT_PORTS = {CheckKind.SMTP: 25, CheckKind.LDAPS: 636, CheckKind.LOCKDOWN: 25}
+Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+_T = TypeVar("_T")
+
+_REASONS = {
+    errno.ECONNREFUSED: "refused",
+    errno.ECONNRESET: "reset",
+    errno.ETIMEDOUT: "timeout",
+    errno.EHOSTUNREACH: "unreachable",
+    errno.ENETUNREACH: "unreachable",
+    # A blackhole route on this machine answers so; it is no fault of the host's.
+    errno.EINVAL: "unreachable",
+    errno.EACCES: "unreachable",
+    errno.EPERM: "unreachable",
+}
+
+
+@dataclass(frozen=True)
+class ConnectionFailure:
+    """No connection. `reason` is a stable word: refused, timeout, unreachable, reset."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class NotProbed:
+    """The host is not probed at all, and why."""
+
+    verdict: Verdict
+    finding: Finding
+
+
+@dataclass
+class Prober:
+    """One batch's way to hosts: never two connections to an address at the same time."""
+
+    network: Network
+    lookup: Lookup
+    # Hosts that were located before, and held against the guard then.
+    pinned: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    locks: dict[str, asyncio.Lock] = field(default_factory=dict)
+
+    def lock_for(self, address: str) -> asyncio.Lock:
+        return self.locks.setdefault(address, asyncio.Lock())
+
+    def now(self) -> datetime.datetime:
+        """The moment that certificates are held against."""
+        return datetime.datetime.now(datetime.UTC)
+
+    async def locate(
+        self, host: str, port: int, *, ports: frozenset[int] = PROBE_PORTS
+    ) -> list[str] | NotProbed:
+        """The addresses of a host that may be probed, resolved once."""
+        host = host.removesuffix(".").lower()
+        if host in self.pinned:
+            return list(self.pinned[host])
+        found = [host] if parse_address(host) is not None else await self._resolve(host)
+        if isinstance(found, NotProbed):
+            return found
+        allowed = [text for text in found if self._has_consent(text, port, ports)]
+        if allowed:
+            return allowed[:MAX_ADDRESSES]
+        params = {"host": host, "port": port, "addresses": found}
+        return NotProbed(Verdict.UNKNOWN, Finding("host.not-allowed", params))
+
+    def _has_consent(self, text: str, port: int, ports: frozenset[int]) -> bool:
+        address = parse_address(text)
+        if address is None:
+            return False
+        if not may_probe(address, port, self.network.allowed_networks, ports):
+            return False
+        return address.version == 4 or has_route(text)
+
+    async def _resolve(self, host: str) -> list[str] | NotProbed:
+        answers = [await self.lookup.resolve(host, rtype) for rtype in ("A", "AAAA")]
+        found = [v for a in answers if isinstance(a, Records) for v in sorted_values(a.values)]
+        if found:
+            return found
+        for answer in answers:
+            if isinstance(answer, LookupFailure):
+                params = {"host": host, "reason": answer.reason}
+                return NotProbed(Verdict.UNKNOWN, Finding("host.could-not-resolve", params))
+        return NotProbed(Verdict.FAIL, Finding("host.no-address", {"host": host}))
+
+    async def connect_first(
+        self, addresses: list[str], attempt: Callable[[str], Awaitable[_T]]
+    ) -> tuple[str, _T | ConnectionFailure]:
+        """Talk to the addresses in turn until one takes the connection."""
+        last: tuple[str, _T | ConnectionFailure] = ("", ConnectionFailure("unreachable"))
+        for address in addresses:
+            async with self.lock_for(address):
+                last = (address, await attempt(address))
+            if not isinstance(last[1], ConnectionFailure):
+                break
+        return last
+
+    async def connect(
+        self, address: str, port: int, *, tls: ssl.SSLContext | None = None, host: str = ""
+    ) -> Streams | ConnectionFailure:
+        """Connect to one address. TLS errors are the caller's to judge."""
+        name = server_name(host) if tls else None
+        try:
+            async with asyncio.timeout(self.network.connect_timeout_seconds):
+                return await asyncio.open_connection(address, port, ssl=tls, server_hostname=name)
+        except TimeoutError:
+            return ConnectionFailure("timeout")
+        except ssl.SSLError:
+            raise
+        except OSError as error:
+            return ConnectionFailure(reason_of(error))
+
+
+def server_name(host: str) -> str | None:
+    """What to send as SNI: names only (RFC 6066 section 3)."""
+    return "" if parse_address(host) is not None else host
+
+
+def reason_of(error: OSError) -> str:
+    return _REASONS.get(error.errno or 0, "unreachable")
+
+
+def read_tls_facts(writer: asyncio.StreamWriter, distrust: str) -> TlsFacts:
+    """What the finished handshake on a connection shows."""
+    channel = writer.get_extra_info("ssl_object")
+    der = channel.getpeercert(binary_form=True)
+    return TlsFacts(channel.version() or "", parse(der) if der else None, distrust)
+
+
+async def handshake_with_fallback(
+    network: Network, handshake: Callable[[ssl.SSLContext, str], Awaitable[_T]]
+) -> _T:
+    """Shake hands as a strict client, and once more for the facts if that is refused."""
+    try:
+        return await handshake(client_context(verified=True, ca_file=network.ca_file), "")
+    except ssl.SSLCertVerificationError as error:
+        return await handshake(client_context(verified=False), error.verify_message)
+
+
+def abort(writer: asyncio.StreamWriter) -> None:
+    """Let go without waiting for the other side's goodbye."""
+    if writer.transport is not None:
+        writer.transport.abort()
+
+
+def not_probed_outcome(kind: CheckKind, subject: str, not_probed: NotProbed) -> Outcome:
+    """Why nobody was asked: on the resolvers' word alone, so it may move nothing."""
+    return Outcome(kind, subject, not_probed.verdict, (not_probed.finding,), unanimous=False)
+
+
+def no_consent_outcome(kind: CheckKind, subject: str, host: str) -> Outcome:
+    """Nobody was asked because nobody has agreed to it: our ignorance, with its reason."""
+    finding = Finding("host.no-consent", {"host": host})
+    return not_probed_outcome(kind, subject, NotProbed(Verdict.UNKNOWN, finding))

@@ -1,0 +1,245 @@
+"""A test message: did it leave through Mimecast, signed as the domain's record says?
+
+Specified in docs/checks/message.md. What a header claims is never believed: see
+message_judgement for what is proof and what is text.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from checks.engine.addresses import IPNetwork
+from checks.engine.dns.lookup import Lookup, LookupFailure, Records
+from checks.engine.dns.public_suffix import organisational_domain
+from checks.engine.expected_values import DkimSelector, RegionFacts
+from checks.engine.mail import dmarc_records, message_parser
+from checks.engine.mail.dkim import PREVIOUS_SELECTORS
+from checks.engine.mail.message_judgement import (
+    DeliveryPath,
+    MessageFacts,
+    SenderDmarc,
+    SenderSpf,
+    age_verdict,
+    dmarc_verdict,
+    is_dmarc_signed,
+    judge,
+    path_verdict,
+    signature_verdict,
+    spf_verdict,
+)
+from checks.engine.mail.message_parser import (
+    MailMessage,
+    ReceivedHop,
+    UnreadableMessage,
+    find_handover,
+    is_host_name,
+    is_null_return_path,
+    parse,
+    parse_date,
+    parse_hops,
+    parse_mailbox,
+)
+from checks.engine.mail.message_signatures import DkimSignature, verify_signatures
+from checks.engine.outcomes import CheckKind, Finding, Outcome, Verdict
+from checks.engine.spf.check_host import check_host
+from checks.engine.spf.expansion import expand
+from checks.engine.spf.networks import collapse_networks
+
+__all__ = ["MessageInput", "inspect", "judge", "parse"]
+
+_STORED_HEADERS = ("return-path", "received", "from", "date", "message-id", "dkim-signature")
+_MAX_STORED_HEADERS, _MAX_HEADER_LENGTH = 40, 1_000
+
+
+@dataclass(frozen=True)
+class MessageInput:
+    """A message somebody shows us: its bytes, the moment of the look, and how old it may be.
+
+    `not_before` is the planned outbound cutover, where there is one: an earlier message says
+    nothing about it.
+    """
+
+    content: bytes
+    at: datetime
+    max_age_days: int = 7
+    not_before: datetime | None = None
+
+
+async def inspect(
+    domain: str,
+    selectors: Sequence[DkimSelector],
+    region: RegionFacts,
+    submitted: MessageInput | None,
+    lookup: Lookup,
+) -> Outcome:
+    """Read the message, verify its signatures and SPF against DNS as it is now, and judge."""
+    if submitted is None:
+        return _unreadable(domain, Finding("message.none", {}))
+    message = parse(submitted.content)
+    rejection = _rejection(domain, message)
+    if rejection is not None or isinstance(message, UnreadableMessage):
+        return _unreadable(domain, rejection or Finding("message.none", {}))
+    hops = parse_hops(message)
+    signatures, networks, dmarc = await asyncio.gather(
+        verify_signatures(message, domain, lookup, now=submitted.at),
+        _networks(region, lookup),
+        _dmarc(domain, lookup),
+    )
+    path = _path(hops, networks)
+    facts = MessageFacts(
+        domain=domain,
+        # Where the old platforms publish is never Mimecast's, whatever was put on record.
+        selectors=tuple(each for each in selectors if each.name not in PREVIOUS_SELECTORS),
+        has_body=message.has_body,
+        signatures=tuple(signatures),
+        path=path,
+        spf=await _spf(message, path.handover, lookup),
+        dmarc=dmarc,
+        at=submitted.at,
+        max_age_days=submitted.max_age_days,
+        not_before=submitted.not_before,
+        dated_at=_dated_at(message),
+    )
+    server_verdict, is_certain = judge(facts)
+    return Outcome(
+        kind=CheckKind.MESSAGE,
+        subject=domain,
+        verdict=server_verdict.verdict,
+        findings=server_verdict.findings,
+        evidence=_evidence(submitted, message, facts, hops, networks),
+        unanimous=is_certain,
+    )
+
+
+def _unreadable(domain: str, finding: Finding) -> Outcome:
+    return Outcome(CheckKind.MESSAGE, domain, Verdict.UNKNOWN, (finding,), {}, unanimous=False)
+
+
+def _rejection(domain: str, message: MailMessage | UnreadableMessage) -> Finding | None:
+    """Why the message is none that could say anything about the domain."""
+    if isinstance(message, UnreadableMessage):
+        return Finding("message.unreadable", {"problem": message.problem})
+    from_fields = message.from_fields
+    if len(from_fields) != 1:
+        # RFC 5322 section 3.6: one From. With two, each reader believes another.
+        return Finding("message.from-lines", {"count": len(from_fields)})
+    found = parse_mailbox(from_fields[0].text).rpartition("@")[2]
+    if not found:
+        return Finding("message.from-unclear", {})
+    if found != domain:
+        return Finding("message.other-domain", {"found": found, "expected": domain})
+    return None
+
+
+def _dated_at(message: MailMessage) -> datetime | None:
+    dates = message.fields_named("date")
+    return parse_date(dates[0].text) if len(dates) == 1 else None
+
+
+async def _networks(region: RegionFacts, lookup: Lookup) -> list[IPNetwork]:
+    """The ranges the region sends from, by its SPF include; none where it could not be expanded."""
+    if not region.spf_include:
+        return []
+    root = await expand(region.spf_include, lookup)
+    return [] if root.problems else collapse_networks(root.listed_networks)
+
+
+def _path(hops: Sequence[ReceivedHop], networks: Sequence[IPNetwork]) -> DeliveryPath:
+    through = next((hop for hop in hops if _is_within(hop, networks)), None)
+    return DeliveryPath(through or find_handover(hops), through is not None, bool(networks))
+
+
+def _is_within(hop: ReceivedHop, networks: Sequence[IPNetwork]) -> bool:
+    return hop.address is not None and any(hop.address in network for network in networks)
+
+
+async def _spf(message: MailMessage, hop: ReceivedHop | None, lookup: Lookup) -> SenderSpf:
+    """check_host for the envelope's sender (RFC 7208 section 2.4), or the greeting of a bounce."""
+    paths = message.fields_named("return-path")
+    if hop is None or hop.address is None or not paths:
+        return SenderSpf("", None)
+    sender = parse_mailbox(paths[0].text)
+    helo = hop.helo if is_host_name(hop.helo) else ""
+    if not sender and is_null_return_path(paths[0].text) and helo:
+        sender = f"postmaster@{helo}"
+    if not sender or not sender.isascii():
+        return SenderSpf("", None)
+    domain = sender.rpartition("@")[2]
+    result = await check_host(hop.address, domain, sender, helo or domain, lookup=lookup)
+    return SenderSpf(sender, result.result)
+
+
+async def _dmarc(domain: str, lookup: Lookup) -> SenderDmarc:
+    """The record of the domain, or else of its organisation (RFC 7489 section 6.6.3)."""
+    for name in dict.fromkeys((domain, organisational_domain(domain))):
+        answer = await lookup.resolve(f"_dmarc.{name}", "TXT")
+        if isinstance(answer, LookupFailure):
+            return SenderDmarc(None)
+        records = dmarc_records.select(answer.values) if isinstance(answer, Records) else []
+        read = dmarc_records.parse(records[0]) if len(records) == 1 else None
+        if isinstance(read, dmarc_records.DmarcPolicy):
+            return SenderDmarc(True, read.strict_dkim, read.strict_spf)
+    return SenderDmarc(False)
+
+
+def _evidence(
+    submitted: MessageInput,
+    message: MailMessage,
+    facts: MessageFacts,
+    hops: Sequence[ReceivedHop],
+    networks: Sequence[IPNetwork],
+) -> dict[str, Any]:
+    """What was judged, and the header lines it rests on. The body is not kept, nor the subject."""
+    headers = [field for field in message.fields if field.name in _STORED_HEADERS][
+        :_MAX_STORED_HEADERS
+    ]
+    return {
+        "message": {
+            "sha256": hashlib.sha256(submitted.content).hexdigest(),
+            "bytes": len(submitted.content),
+            "has_body": message.has_body,
+            "sent_at": _iso(facts.proofs[0].signed_at if facts.proofs else facts.dated_at),
+        },
+        "facts": [
+            {"name": "signature", "rests_on": "proof", "verdict": signature_verdict(facts).value},
+            {"name": "age", "rests_on": "proof", "verdict": age_verdict(facts).value},
+            {"name": "path", "rests_on": "text", "verdict": path_verdict(facts).value},
+            {"name": "spf", "rests_on": "text", "verdict": spf_verdict(facts).value},
+            {
+                "name": "dmarc",
+                "rests_on": "proof" if is_dmarc_signed(facts) else "text",
+                "verdict": dmarc_verdict(facts).value,
+            },
+        ],
+        "signatures": [_signature(s) for s in facts.signatures[: message_parser.MAX_HOPS]],
+        "hops": [
+            {
+                "address": str(hop.address) if hop.address is not None else "",
+                "helo": hop.helo,
+                "by": hop.by,
+                "is_region": _is_within(hop, networks),
+            }
+            for hop in hops
+        ],
+        "spf": {"sender": facts.spf.sender, "result": str(facts.spf.result or "")},
+        "headers": [{"name": f.label, "value": f.text[:_MAX_HEADER_LENGTH]} for f in headers],
+    }
+
+
+def _signature(signature: DkimSignature) -> dict[str, Any]:
+    return {
+        "domain": signature.domain,
+        "selector": signature.selector,
+        "state": signature.state.value,
+        "detail": signature.detail,
+        "signed_at": _iso(signature.signed_at),
+    }
+
+
+def _iso(time: datetime | None) -> str:
+    return time.isoformat(timespec="seconds") if time is not None else ""

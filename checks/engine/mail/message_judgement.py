@@ -1,0 +1,300 @@
+"""What a message proves. Pure: everything was fetched and verified before.
+
+A pasted text can say anything. Proof is a signature that verifies now against the key which the
+domain publishes, made by the selector on record, at a moment the signer itself put under it. The
+Received lines and all that is worked out from them are text, and only ever add a caution.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from checks.engine.dns.consensus import ServerVerdict
+from checks.engine.dns.public_suffix import organisational_domain
+from checks.engine.expected_values import DkimSelector
+from checks.engine.mail.message_parser import ReceivedHop
+from checks.engine.mail.message_signatures import DkimSignature, SignatureState
+from checks.engine.outcomes import Finding, Verdict
+from checks.engine.spf.check_host import SpfResult
+
+
+@dataclass(frozen=True)
+class DeliveryPath:
+    """Which way the message came, by its Received lines. `networks_known`: the region's ranges."""
+
+    handover: ReceivedHop | None
+    is_region: bool
+    networks_known: bool
+
+
+@dataclass(frozen=True)
+class SenderSpf:
+    """SPF of the envelope sender at the address that handed over; None where it cannot be asked."""
+
+    sender: str
+    result: SpfResult | None
+
+
+@dataclass(frozen=True)
+class SenderDmarc:
+    """The record that holds for the sender's domain. None: DNS did not say."""
+
+    is_published: bool | None
+    strict_dkim: bool = False
+    strict_spf: bool = False
+
+
+@dataclass(frozen=True)
+class MessageFacts:
+    """All that is judged. `at` is the moment of the look; a message before `not_before` or older
+    than `max_age_days` proves nothing. `dated_at` is the Date line's word, for unsigned messages."""
+
+    domain: str
+    selectors: tuple[DkimSelector, ...]
+    has_body: bool
+    signatures: tuple[DkimSignature, ...]
+    path: DeliveryPath
+    spf: SenderSpf
+    dmarc: SenderDmarc
+    at: datetime
+    max_age_days: int
+    not_before: datetime | None = None
+    dated_at: datetime | None = None
+
+    @property
+    def selector_signatures(self) -> list[DkimSignature]:
+        """The signatures that claim to be made by a selector on record."""
+        names = {selector.name for selector in self.selectors}
+        return [s for s in self.signatures if s.domain == self.domain and s.selector in names]
+
+    @property
+    def proofs(self) -> list[DkimSignature]:
+        return [
+            s
+            for s in self.selector_signatures
+            if s.is_valid and staleness_finding(s.signed_at, self) is None
+        ]
+
+
+def staleness_finding(sent_at: datetime | None, facts: MessageFacts) -> Finding | None:
+    """Why a message of that moment proves nothing about today, or None."""
+    if sent_at is None:
+        return Finding("message.undated", {})
+    sent_text = sent_at.isoformat(timespec="seconds")
+    if facts.not_before is not None and sent_at < facts.not_before:
+        cutover = facts.not_before.isoformat(timespec="seconds")
+        return Finding("message.before-cutover", {"sent_at": sent_text, "cutover": cutover})
+    if sent_at < facts.at - timedelta(days=facts.max_age_days):
+        return Finding("message.too-old", {"sent_at": sent_text, "days": facts.max_age_days})
+    return None
+
+
+def judge(facts: MessageFacts) -> tuple[ServerVerdict, bool]:
+    """The opinion, and whether it is certain enough to move a task."""
+    if facts.proofs:
+        cautions = [*_cautions(facts, facts.proofs[0])]
+        verdict = Verdict.WARN if cautions else Verdict.PASS
+        return ServerVerdict(
+            verdict, (_signed(facts.proofs[0]), *cautions, *_informational(facts))
+        ), True
+    if not facts.selectors:
+        return _unknown(Finding("message.no-selector", {"domain": facts.domain}))
+    if not facts.has_body:
+        return _unknown(Finding("message.no-body", {}))
+    if facts.selector_signatures:
+        return _judge_without_proof(facts, facts.selector_signatures)
+    if any(s.state is SignatureState.MALFORMED for s in facts.signatures):
+        return _unknown(Finding("message.signature-unreadable", {}))
+    if any(s.state is SignatureState.NOT_CHECKED for s in facts.signatures):
+        return _unknown(Finding("message.too-many-signatures", {"count": len(facts.signatures)}))
+    return _judge_other_signer(facts)
+
+
+def _unknown(finding: Finding) -> tuple[ServerVerdict, bool]:
+    return ServerVerdict(Verdict.UNKNOWN, (finding,)), False
+
+
+def _judge_without_proof(
+    facts: MessageFacts, selector_signatures: Sequence[DkimSignature]
+) -> tuple[ServerVerdict, bool]:
+    """A signature of record that proves nothing. An edited or old text is nobody's fault, and a
+    key that one resolver misses is for the dkim check to settle."""
+    best = min(selector_signatures, key=lambda s: _BEST_FIRST.index(s.state))
+    name = best.name
+    match best.state:
+        case SignatureState.VALID:
+            reason = staleness_finding(best.signed_at, facts)
+            return _unknown(reason or Finding("message.undated", {}))
+        case SignatureState.KEY_MISSING:
+            return ServerVerdict(
+                Verdict.FAIL, (Finding("message.key-missing", {"name": name}),)
+            ), False
+        case SignatureState.KEY_UNUSABLE:
+            params = {"name": name, "problem": best.detail}
+            return ServerVerdict(Verdict.FAIL, (Finding("message.key-unusable", params),)), False
+    return _unknown(_unproved_finding(best))
+
+
+# Of several signatures of record the one that came nearest to a proof is told of.
+_BEST_FIRST = (
+    SignatureState.VALID,
+    SignatureState.KEY_UNANSWERED,
+    SignatureState.EXPIRED,
+    SignatureState.FUTURE,
+    SignatureState.BODY_ALTERED,
+    SignatureState.HEADERS_ALTERED,
+    SignatureState.MALFORMED,
+    SignatureState.KEY_UNUSABLE,
+    SignatureState.KEY_MISSING,
+    SignatureState.NOT_CHECKED,
+    SignatureState.FOREIGN,
+)
+
+
+def _unproved_finding(signature: DkimSignature) -> Finding:
+    name = signature.name
+    match signature.state:
+        case SignatureState.KEY_UNANSWERED:
+            return Finding("message.key-unanswered", {"name": name, "reason": signature.detail})
+        case SignatureState.EXPIRED:
+            return Finding(
+                "message.signature-expired", {"name": name, "expired_at": signature.detail}
+            )
+        case SignatureState.FUTURE:
+            return Finding("message.signature-future", {"name": name})
+        case SignatureState.BODY_ALTERED:
+            return Finding("message.body-altered", {"name": name})
+        case SignatureState.HEADERS_ALTERED:
+            return Finding("message.headers-altered", {"name": name})
+        case SignatureState.NOT_CHECKED:
+            return Finding("message.too-many-signatures", {"count": 1})
+    return Finding("message.signature-unreadable", {})
+
+
+def _judge_other_signer(facts: MessageFacts) -> tuple[ServerVerdict, bool]:
+    """No signature of record. Another valid one of the organisation shows that the message is
+    genuine and complete, and so certainly went another way; unsigned, it is text."""
+    others = [s for s in facts.signatures if s.is_valid]
+    fresh = [s for s in others if staleness_finding(s.signed_at, facts) is None]
+    expected = [f"{s.name}._domainkey.{facts.domain}" for s in facts.selectors]
+    if fresh:
+        params = {"names": [s.name for s in fresh], "selectors": expected}
+        return ServerVerdict(Verdict.FAIL, (Finding("message.other-signer", params),)), True
+    sent_at = others[0].signed_at if others else facts.dated_at
+    reason = staleness_finding(sent_at, facts)
+    if reason is not None and (others or sent_at is not None):
+        return _unknown(reason)
+    return ServerVerdict(
+        Verdict.FAIL, (Finding("message.unsigned", {"selectors": expected}),)
+    ), False
+
+
+def _signed(proof: DkimSignature) -> Finding:
+    sent_at = proof.signed_at.isoformat(timespec="seconds") if proof.signed_at else ""
+    return Finding("message.signed", {"name": proof.name, "sent_at": sent_at})
+
+
+def _cautions(facts: MessageFacts, proof: DkimSignature) -> Iterator[Finding]:
+    if proof.length is not None:
+        yield Finding("message.partly-signed", {"name": proof.name, "length": proof.length})
+    if proof.is_testing:
+        yield Finding("message.testing-key", {"name": proof.name})
+    hop = facts.path.handover
+    if hop is None:
+        yield Finding("message.no-path", {})
+    elif facts.path.networks_known and not facts.path.is_region:
+        yield Finding("message.other-path", {"address": str(hop.address), "host": hop.helo})
+    if facts.spf.result not in (None, SpfResult.PASS, SpfResult.TEMPERROR):
+        params = {
+            "result": str(facts.spf.result),
+            "sender": facts.spf.sender,
+            "address": str(hop.address) if hop is not None else "",
+        }
+        yield Finding("message.spf-not-pass", params)
+    if dmarc_verdict(facts) is Verdict.FAIL:
+        yield Finding("message.dmarc-fails", {"domain": facts.domain})
+
+
+def _informational(facts: MessageFacts) -> Iterator[Finding]:
+    hop = facts.path.handover
+    if hop is not None and facts.path.is_region:
+        yield Finding("message.through-region", {"address": str(hop.address), "host": hop.helo})
+    others = [s.name for s in facts.signatures if s.is_valid and s not in facts.selector_signatures]
+    if others:
+        yield Finding("message.also-signed", {"names": list(dict.fromkeys(others))})
+
+
+# --- Fact by fact, for the page
+
+
+def signature_verdict(facts: MessageFacts) -> Verdict:
+    if any(s.is_valid for s in facts.selector_signatures):
+        return Verdict.PASS
+    return judge(facts)[0].verdict
+
+
+def age_verdict(facts: MessageFacts) -> Verdict:
+    if facts.proofs:
+        return Verdict.PASS
+    return Verdict.UNKNOWN
+
+
+def path_verdict(facts: MessageFacts) -> Verdict:
+    if facts.path.is_region:
+        return Verdict.PASS
+    if facts.path.handover is None or not facts.path.networks_known:
+        return Verdict.UNKNOWN
+    return Verdict.FAIL
+
+
+def spf_verdict(facts: MessageFacts) -> Verdict:
+    match facts.spf.result:
+        case None | SpfResult.TEMPERROR:
+            return Verdict.UNKNOWN
+        case SpfResult.PASS:
+            return Verdict.PASS
+    return Verdict.FAIL
+
+
+def is_dmarc_signed(facts: MessageFacts) -> bool:
+    """Whether a signature carries DMARC; SPF rests on text."""
+    return any(
+        s.is_valid and is_aligned(s.domain, facts.domain, strict=facts.dmarc.strict_dkim)
+        for s in facts.signatures
+    )
+
+
+def dmarc_verdict(facts: MessageFacts) -> Verdict:
+    """RFC 7489 section 3.1: one of the two must pass for a name that is aligned with From."""
+    if facts.dmarc.is_published is None:
+        return Verdict.UNKNOWN
+    sender = facts.spf.sender.rpartition("@")[2]
+    by_spf = facts.spf.result is SpfResult.PASS and is_aligned(
+        sender, facts.domain, strict=facts.dmarc.strict_spf
+    )
+    if is_dmarc_signed(facts) or by_spf:
+        return Verdict.PASS
+    is_conclusive = facts.has_body and not any(s.state in _COULD_BE_VALID for s in facts.signatures)
+    return (
+        Verdict.FAIL
+        if is_conclusive and spf_verdict(facts) is not Verdict.UNKNOWN
+        else Verdict.UNKNOWN
+    )
+
+
+_COULD_BE_VALID = {
+    SignatureState.KEY_UNANSWERED,
+    SignatureState.NOT_CHECKED,
+    SignatureState.BODY_ALTERED,
+    SignatureState.HEADERS_ALTERED,
+    SignatureState.MALFORMED,
+}
+
+
+def is_aligned(name: str, sender: str, *, strict: bool) -> bool:
+    """RFC 7489 section 3.1: equal, or with relaxed alignment of one organisation."""
+    if strict:
+        return name == sender
+    return organisational_domain(name) == organisational_domain(sender)

@@ -1,0 +1,234 @@
+"""Verifying a message's DKIM signatures against the keys that DNS publishes now (RFC 6376).
+
+Keys are fetched through our own `lookup` first; the library then reads what was fetched. Only
+signatures of the sender's own organisation are looked at: no other can prove anything here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+import dkim
+
+from checks.engine.dns.lookup import Answer, Lookup, LookupFailure, Records
+from checks.engine.dns.public_suffix import organisational_domain
+from checks.engine.expected_values import DkimSelector
+from checks.engine.mail.dkim import MIN_BITS, key_name
+from checks.engine.mail.dkim_keys import DkimKey, is_key_like
+from checks.engine.mail.dkim_keys import parse as parse_key
+from checks.engine.mail.message_parser import MailMessage, is_host_name, parse_date
+from checks.engine.mail.tag_lists import InvalidTagList, parse_tags, remove_whitespace
+
+MAX_SIGNATURES = 20
+# RFC 6376 section 6.1.1 leaves room for clocks that are wrong; the library does as well.
+CLOCK_SKEW = timedelta(hours=10)
+_MAX_BITS = 4096
+_MAX_SIGNATURE_BYTES = 8_000
+_MAX_SIGNED_FIELDS = 200
+_LONG_WHITE = re.compile(r"\s{65,}")
+_SECONDS = re.compile(r"[0-9]{1,12}")
+
+
+class SignatureState(StrEnum):
+    """What became of one signature."""
+
+    VALID = "valid"
+    BODY_ALTERED = "body-altered"
+    HEADERS_ALTERED = "headers-altered"  # or made with another key than the published one
+    EXPIRED = "expired"
+    FUTURE = "future"
+    KEY_MISSING = "key-missing"
+    KEY_UNUSABLE = "key-unusable"
+    KEY_UNANSWERED = "key-unanswered"
+    MALFORMED = "malformed"
+    FOREIGN = "foreign"
+    NOT_CHECKED = "not-checked"
+
+
+@dataclass(frozen=True)
+class DkimSignature:
+    """One DKIM-Signature field as read, and what became of it.
+
+    `signed_at` is the signer's own word under its signature: t=, or else a signed Date.
+    `length` is the l= tag: how many bytes of the body are covered, None for all.
+    """
+
+    domain: str
+    selector: str
+    state: SignatureState
+    detail: str = ""
+    signed_at: datetime | None = None
+    length: int | None = None
+    is_testing: bool = False
+
+    @property
+    def name(self) -> str:
+        return key_name(self.selector, self.domain)
+
+    @property
+    def is_valid(self) -> bool:
+        return self.state is SignatureState.VALID
+
+
+async def verify_signatures(
+    message: MailMessage, sender: str, lookup: Lookup, *, now: datetime
+) -> list[DkimSignature]:
+    """Every signature of the message, in its order; at most MAX_SIGNATURES are worked on."""
+    organisation = organisational_domain(sender)
+    fields = message.fields_named("dkim-signature")
+    read = [_parse_signature(message, field.raw, organisation, now) for field in fields]
+    unchecked = [n for n, each in enumerate(read) if each.state is SignatureState.NOT_CHECKED]
+    unchecked = unchecked[:MAX_SIGNATURES]
+    names = list(dict.fromkeys(read[number].name for number in unchecked))
+    answers = await asyncio.gather(*(lookup.resolve(name, "TXT") for name in names))
+    keys = dict(zip(names, answers, strict=True))
+    # Hashing two megabytes some times takes its moment: the loop's other looks must not wait.
+    done = await asyncio.to_thread(_verify_each, message, read, unchecked, keys)
+    return [done.get(number, each) for number, each in enumerate(read)]
+
+
+def _parse_signature(
+    message: MailMessage, raw: bytes, organisation: str, now: datetime
+) -> DkimSignature:
+    """A signature's tags, held against what we can verify at all (RFC 6376 section 6.1.1)."""
+    tags = _tags(raw)
+    if tags is None:
+        return DkimSignature("", "", SignatureState.MALFORMED)
+    domain, selector = tags.get("d", "").lower(), tags.get("s", "").lower()
+    if not is_host_name(domain) or not DkimSelector(selector).is_well_formed:
+        return DkimSignature("", "", SignatureState.MALFORMED)
+    length = tags.get("l")
+    signature = DkimSignature(
+        domain,
+        selector,
+        SignatureState.NOT_CHECKED,
+        signed_at=_signed_at(message, tags),
+        length=int(length) if length and _SECONDS.fullmatch(length) else None,
+    )
+    if organisational_domain(domain) != organisation:
+        return replace(signature, state=SignatureState.FOREIGN)
+    problem = _problem(tags)
+    if problem:
+        return replace(signature, state=SignatureState.MALFORMED, detail=problem)
+    return _check_dates(signature, tags, now)
+
+
+def _tags(raw: bytes) -> dict[str, str] | None:
+    if len(raw) > _MAX_SIGNATURE_BYTES or _LONG_WHITE.search(text := raw.decode("latin-1")):
+        return None
+    try:
+        return dict(parse_tags(text))
+    except InvalidTagList:
+        return None
+
+
+def _problem(tags: Mapping[str, str]) -> str:
+    """The tag that makes the signature void, or empty."""
+    signed = _signed_fields(tags)
+    refused = {
+        "v=": tags.get("v") != "1",
+        # RFC 8301 section 3.1 retired SHA-1; RFC 8463's keys are not verified here.
+        "a=": tags.get("a", "").lower() != "rsa-sha256",
+        "h=": "from" not in signed or len(signed) > _MAX_SIGNED_FIELDS,
+        "l=": "l" in tags and not _SECONDS.fullmatch(tags["l"]),
+        "t=": "t" in tags and not _SECONDS.fullmatch(tags["t"]),
+        "x=": "x" in tags and not _SECONDS.fullmatch(tags["x"]),
+        "bh=": not remove_whitespace(tags.get("bh", "")),
+        "b=": not remove_whitespace(tags.get("b", "")),
+    }
+    return next((tag for tag, is_refused in refused.items() if is_refused), "")
+
+
+def _signed_fields(tags: Mapping[str, str]) -> list[str]:
+    return remove_whitespace(tags.get("h", "")).lower().split(":")
+
+
+def _signed_at(message: MailMessage, tags: Mapping[str, str]) -> datetime | None:
+    """The signer's own moment. An unsigned Date is anybody's, and so is one of several."""
+    if _SECONDS.fullmatch(tags.get("t", "")):
+        return _from_seconds(tags["t"])
+    dates = message.fields_named("date")
+    if len(dates) == 1 and "date" in _signed_fields(tags):
+        return parse_date(dates[0].text)
+    return None
+
+
+def _from_seconds(text: str) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(int(text), UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _check_dates(signature: DkimSignature, tags: Mapping[str, str], now: datetime) -> DkimSignature:
+    if signature.signed_at is not None and signature.signed_at > now + CLOCK_SKEW:
+        return replace(signature, state=SignatureState.FUTURE)
+    expires_at = _from_seconds(tags["x"]) if "x" in tags else None
+    if expires_at is not None and expires_at < now:
+        return replace(signature, state=SignatureState.EXPIRED, detail=expires_at.isoformat())
+    return signature
+
+
+def _verify_each(
+    message: MailMessage,
+    read: Sequence[DkimSignature],
+    numbers: Sequence[int],
+    keys: Mapping[str, Answer],
+) -> dict[int, DkimSignature]:
+    verifier = dkim.DKIM(message.content, minkey=MIN_BITS)
+    return {n: _verify(verifier, n, read[n], keys[read[n].name]) for n in numbers}
+
+
+def _verify(verifier: Any, number: int, signature: DkimSignature, answer: Answer) -> DkimSignature:
+    record, key = _key_of(answer)
+    if isinstance(key, SignatureState):
+        return replace(signature, state=key, detail=record)
+    signature = replace(signature, is_testing="y" in key.flags)
+    try:
+        # The library is handed what was fetched, whatever name it thinks of.
+        is_valid = verifier.verify(number, dnsfunc=lambda *_args, **_kwargs: record.encode())
+    except dkim.ValidationError as error:
+        is_of_body = str(error).startswith("body hash mismatch")
+        state = SignatureState.BODY_ALTERED if is_of_body else SignatureState.MALFORMED
+        return replace(signature, state=state)
+    except (dkim.DKIMException, ValueError, LookupError, TypeError):
+        # What the library makes of a signature that it cannot read.
+        return replace(signature, state=SignatureState.MALFORMED)
+    return replace(
+        signature, state=SignatureState.VALID if is_valid else SignatureState.HEADERS_ALTERED
+    )
+
+
+def _key_of(answer: Answer) -> tuple[str, DkimKey | SignatureState]:
+    """The published record with its key, or else the reason with the state it leads to."""
+    if isinstance(answer, LookupFailure):
+        return answer.reason, SignatureState.KEY_UNANSWERED
+    values = [v for v in answer.values if is_key_like(v)] if isinstance(answer, Records) else []
+    if not values:
+        return "", SignatureState.KEY_MISSING
+    key = parse_key(values[0])
+    if len(values) > 1:
+        return "several-records", SignatureState.KEY_UNUSABLE
+    if not isinstance(key, DkimKey) or not values[0].isascii():
+        return "syntax", SignatureState.KEY_UNUSABLE
+    return _usable(values[0], key)
+
+
+def _usable(record: str, key: DkimKey) -> tuple[str, DkimKey | SignatureState]:
+    refused = {
+        "revoked": key.is_revoked,
+        "unknown-type": key.kind != "rsa",
+        "unreadable-key": not key.bits,
+        "short-key": 0 < key.bits < MIN_BITS,
+        "long-key": key.bits > _MAX_BITS,
+        "not-for-mail": bool(key.services) and not {"*", "email"} & set(key.services),
+        "hash-missing": bool(key.hashes) and "sha256" not in key.hashes,
+    }
+    problem = next((name for name, is_refused in refused.items() if is_refused), "")
+    return (problem, SignatureState.KEY_UNUSABLE) if problem else (record, key)

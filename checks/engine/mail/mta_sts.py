@@ -1,0 +1,164 @@
+"""MTA-STS: will senders that enforce the domain's policy deliver to the planned MX hosts?
+
+Specified in docs/checks/mta_sts.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from checks.engine.dns.consensus import (
+    AuthoritativeAnswers,
+    ServerVerdict,
+    combine,
+    query_authoritative,
+    undelegated_outcome,
+)
+from checks.engine.dns.lookup import Answer, Lookup, Records, sorted_values
+from checks.engine.expected_values import RegionFacts
+from checks.engine.hosts.https import Fetched, FetchFailure, NotFetched, fetch
+from checks.engine.hosts.prober import Prober
+from checks.engine.mail.mta_sts_policy import (
+    InvalidMtaSts,
+    MtaStsPolicy,
+    parse,
+    parse_id,
+    select,
+)
+from checks.engine.outcomes import CheckKind, Finding, Outcome, Verdict
+
+PATH = "/.well-known/mta-sts.txt"
+_CONTENT_TYPE = "text/plain"  # RFC 8461 section 3.2
+PolicyResult = MtaStsPolicy | InvalidMtaSts | NotFetched
+
+
+async def inspect(domain: str, region: RegionFacts, lookup: Lookup, prober: Prober) -> Outcome:
+    """Ask every authoritative server for the record, and fetch the policy if one has it."""
+    return await _inspect(domain, region, lookup, lambda: fetch(prober, policy_host(domain), PATH))
+
+
+async def inspect_proposed(
+    domain: str, region: RegionFacts, lookup: Lookup, policy: bytes
+) -> Outcome:
+    """The same with a policy file that is not served yet; nobody is asked for it."""
+
+    async def served() -> Fetched:
+        return Fetched(policy, _CONTENT_TYPE, "")
+
+    return await _inspect(domain, region, lookup, served)
+
+
+async def _inspect(
+    domain: str,
+    region: RegionFacts,
+    lookup: Lookup,
+    policy_file: Callable[[], Awaitable[Fetched | NotFetched]],
+) -> Outcome:
+    if not region.mx:
+        finding = Finding("region.gap", {"region": region.name or region.id, "field": "mx"})
+        return Outcome(CheckKind.MTA_STS, domain, Verdict.UNKNOWN, (finding,), unanimous=False)
+    authoritative = await query_authoritative(lookup, f"_mta-sts.{domain}", "TXT")
+    if not isinstance(authoritative, AuthoritativeAnswers):
+        return undelegated_outcome(CheckKind.MTA_STS, domain, authoritative)
+    evidence: dict[str, Any] = {"expected": sorted(region.mx)}
+    policy_result: PolicyResult | None = None
+    if any(records_in(answer) for _, answer in authoritative.answers):
+        fetched = await policy_file()
+        policy_result = parse(fetched.body) if isinstance(fetched, Fetched) else fetched
+        evidence |= _as_evidence(domain, fetched, policy_result)
+    server_verdicts = authoritative.server_verdicts(
+        lambda answer: judge(domain, region, answer, policy_result)
+    )
+    return combine(CheckKind.MTA_STS, domain, authoritative, server_verdicts, evidence)
+
+
+def policy_host(domain: str) -> str:
+    return f"mta-sts.{domain}"
+
+
+def records_in(answer: Answer) -> list[str]:
+    return sorted_values(select(answer.values)) if isinstance(answer, Records) else []
+
+
+def judge(
+    domain: str, region: RegionFacts, answer: Answer, policy_result: PolicyResult | None
+) -> ServerVerdict:
+    """One server's record, and the policy that it announces. Pure."""
+    records = records_in(answer)
+    if not records or policy_result is None:
+        finding = Finding("mta-sts.none", {"domain": domain})
+        return ServerVerdict(Verdict.NOT_APPLICABLE, (finding,))
+    if len(records) > 1:
+        # RFC 8461 section 3.1: then there is no policy, but for those who hold one already.
+        several = Finding("mta-sts.several-records", {"domain": domain, "count": len(records)})
+        return ServerVerdict(Verdict.FAIL, (several,))
+    identity = parse_id(records[0])
+    if isinstance(identity, InvalidMtaSts):
+        params = {"domain": domain, "problem": identity.problem}
+        return ServerVerdict(Verdict.FAIL, (Finding("mta-sts.record-syntax", params),))
+    return _judge_policy(domain, region, policy_result)
+
+
+def _judge_policy(domain: str, region: RegionFacts, policy_result: PolicyResult) -> ServerVerdict:
+    host = policy_host(domain)
+    if isinstance(policy_result, NotFetched):
+        return _judge_missing(host, policy_result)
+    if isinstance(policy_result, InvalidMtaSts):
+        invalid = Finding("mta-sts.policy-syntax", {"host": host, "problem": policy_result.problem})
+        return ServerVerdict(Verdict.FAIL, (invalid,))
+    if policy_result.mode == "none":
+        return ServerVerdict(Verdict.PASS, (Finding("mta-sts.mode-none", {"host": host}),))
+    not_permitted = [mx for mx in region.mx if not policy_result.permits(mx)]
+    if not not_permitted:
+        permitted = Finding(
+            "mta-sts.permits", {"mode": policy_result.mode, "max_age": policy_result.max_age}
+        )
+        return ServerVerdict(Verdict.PASS, (permitted,))
+    missing = {"hosts": sorted(not_permitted), "max_age": policy_result.max_age}
+    if policy_result.mode == "testing":
+        return ServerVerdict(Verdict.WARN, (Finding("mta-sts.not-permitted-testing", missing),))
+    return ServerVerdict(Verdict.FAIL, (Finding("mta-sts.not-permitted", missing),))
+
+
+def _judge_missing(host: str, policy_result: NotFetched) -> ServerVerdict:
+    """Senders that hold an older policy go on enforcing it, so a broken one is no way out."""
+    if policy_result.failure.is_inconclusive:
+        reason = policy_result.detail or policy_result.failure.value
+        finding = Finding("mta-sts.policy-unreached", {"host": host, "reason": reason})
+        return ServerVerdict(Verdict.UNKNOWN, (finding,))
+    return ServerVerdict(Verdict.FAIL, (_fault(host, policy_result),))
+
+
+def _fault(host: str, policy_result: NotFetched) -> Finding:
+    match policy_result.failure:
+        case FetchFailure.NO_ADDRESS:
+            return Finding("mta-sts.policy-no-address", {"host": host})
+        case FetchFailure.CERTIFICATE:
+            return Finding(
+                "mta-sts.policy-certificate", {"host": host, "reason": policy_result.detail}
+            )
+        case FetchFailure.REDIRECT:
+            return Finding(
+                "mta-sts.policy-redirect", {"host": host, "target": policy_result.detail}
+            )
+        case FetchFailure.TOO_LARGE:
+            return Finding("mta-sts.policy-too-large", {"host": host})
+        case _:
+            return Finding("mta-sts.policy-missing", {"host": host, "answer": policy_result.detail})
+
+
+def _as_evidence(
+    domain: str, fetched: Fetched | NotFetched, policy_result: PolicyResult
+) -> dict[str, Any]:
+    evidence: dict[str, Any] = {"policy_host": policy_host(domain), "policy_from": fetched.address}
+    if isinstance(fetched, NotFetched):
+        return evidence | {"policy_failure": fetched.failure.value}
+    evidence["content_type"] = fetched.content_type
+    if isinstance(policy_result, MtaStsPolicy):
+        evidence["policy"] = {
+            "mode": policy_result.mode,
+            "max_age": policy_result.max_age,
+            "mx": list(policy_result.mx),
+        }
+    return evidence

@@ -1,0 +1,80 @@
+"""Reading an MTA-STS record and policy (RFC 8461 sections 3.1 and 3.2). Pure, and never raises."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+MODES = ("enforce", "testing", "none")
+# RFC 8461 section 3.2: about a year.
+MAX_AGE = 31_557_600
+_ID = re.compile(r"[A-Za-z0-9]{1,32}")
+_MAX_HOSTS = 100
+_MAX_SHOWN = 80
+
+
+@dataclass(frozen=True)
+class MtaStsPolicy:
+    """What senders hold the domain's MX hosts against, for `max_age` seconds."""
+
+    mode: str
+    max_age: int
+    mx: tuple[str, ...]
+
+    def permits(self, host: str) -> bool:
+        """RFC 8461 section 4.1: the whole name, or a wildcard for exactly its first label."""
+        host = host.lower().removesuffix(".")
+        return host in self.mx or "*." + host.partition(".")[2] in self.mx
+
+
+@dataclass(frozen=True)
+class InvalidMtaSts:
+    """Senders pass it over; `problem` names the part that breaks it."""
+
+    problem: str
+
+
+def select(values: Sequence[str]) -> list[str]:
+    """RFC 8461 section 3.1: texts that do not begin with v=STSv1; are discarded."""
+    return [value for value in values if re.match(r"v=STSv1[ \t]*(;|$)", value)]
+
+
+def parse_id(record: str) -> str | InvalidMtaSts:
+    """The record's id, whose change tells senders that the policy has changed."""
+    fields = [part.strip() for part in record.split(";")]
+    ids = [field.partition("=")[2].strip() for field in fields if re.match(r"id\s*=", field)]
+    if len(ids) != 1 or not _ID.fullmatch(ids[0]):
+        return InvalidMtaSts(f"id={ids[0] if ids else ''}"[:_MAX_SHOWN])
+    return ids[0]
+
+
+def parse(body: bytes) -> MtaStsPolicy | InvalidMtaSts:
+    """Read a policy file. Unknown keys, and repeated ones other than mx, are passed over."""
+    fields: dict[str, str] = {}
+    hosts: list[str] = []
+    text = body.decode("utf-8", errors="replace").replace("\0", "\ufffd")
+    for line in re.split(r"\r?\n", text):
+        name, colon, value = line.partition(":")
+        name, value = name.strip(" \t"), value.strip(" \t")
+        if not colon:
+            if line.strip(" \t"):
+                return InvalidMtaSts(line.strip()[:_MAX_SHOWN])
+        elif name == "mx":
+            hosts.append(value.lower().removesuffix("."))
+        else:
+            fields.setdefault(name, value)
+    return _policy(fields, hosts)
+
+
+def _policy(fields: dict[str, str], hosts: Sequence[str]) -> MtaStsPolicy | InvalidMtaSts:
+    mode, age = fields.get("mode", ""), fields.get("max_age", "")
+    if fields.get("version") != "STSv1":
+        return InvalidMtaSts(f"version: {fields.get('version', '')}"[:_MAX_SHOWN])
+    if mode not in MODES:
+        return InvalidMtaSts(f"mode: {mode}"[:_MAX_SHOWN])
+    if not (age.isascii() and age.isdigit() and len(age) <= 10 and int(age) <= MAX_AGE):
+        return InvalidMtaSts(f"max_age: {age}"[:_MAX_SHOWN])
+    if not hosts and mode != "none":
+        return InvalidMtaSts("mx:")
+    return MtaStsPolicy(mode, int(age), tuple(dict.fromkeys(hosts))[:_MAX_HOSTS])

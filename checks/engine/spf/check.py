@@ -1,0 +1,280 @@
+"""SPF: would mail from every network of the region pass for this domain?
+
+Specified in docs/checks/spf.md. Each authoritative server's record is judged on its own; what it
+includes is resolved as the world would. `check_host` is RFC 7208's, under the name it has there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from typing import Any
+
+from checks.engine.addresses import Address, IPNetwork
+from checks.engine.dns.consensus import (
+    AuthoritativeAnswers,
+    ServerVerdict,
+    combine,
+    query_authoritative,
+    undelegated_outcome,
+)
+from checks.engine.dns.lookup import (
+    Answer,
+    Delegation,
+    Lookup,
+    LookupFailure,
+    NoName,
+    Record,
+    Records,
+    Server,
+    sorted_values,
+)
+from checks.engine.expected_values import RegionFacts
+from checks.engine.outcomes import SEVERITY, CheckKind, Finding, Outcome, Verdict
+from checks.engine.spf.check_host import (
+    CheckHostResult,
+    IncludeResults,
+    SpfResult,
+    check_host,
+    is_fqdn,
+)
+from checks.engine.spf.check_host_cache import (
+    ListedHosts,
+    check_host_cached,
+    resolve_listed_hosts,
+)
+from checks.engine.spf.expansion import ExpansionNode, Expansions, expand
+from checks.engine.spf.judgement import Coverage, SpfFacts, judge
+from checks.engine.spf.networks import Segment, collapse_networks, range_of, split_range
+from checks.engine.spf.proposal import merged_record, proposed_record
+from checks.engine.spf.terms import BadSyntax, SpfPolicy, parse, select
+
+__all__ = ["CheckHostResult", "SpfResult", "check_host", "inspect", "judge", "proposed_record"]
+
+# Addresses no sender has: a record that passes them passes everybody.
+_UNUSED_ADDRESSES = tuple(map(ip_address, ("0.1.2.3", "127.6.5.4", "240.3.2.1")))
+# About half a second's work. A record that needs more was not written to be read.
+_MAX_COMPARISONS = 300_000
+
+
+@dataclass(frozen=True)
+class PinnedLookup:
+    """A lookup with one name's TXT records as one server gave them."""
+
+    lookup: Lookup
+    domain: str
+    answer: Answer
+
+    async def resolve(self, name: str, rtype: str) -> Answer:
+        if rtype == "TXT" and name.lower().removesuffix(".") == self.domain:
+            return self.answer
+        return await self.lookup.resolve(name, rtype)
+
+    async def resolve_all(self, names: Sequence[str], rtype: str) -> list[Answer]:
+        return [await self.resolve(name, rtype) for name in names]
+
+    async def query(self, server: Server, name: str, rtype: str) -> Answer:
+        return await self.lookup.query(server, name, rtype)
+
+    async def query_all(self, servers: Sequence[Server], name: str, rtype: str) -> list[Answer]:
+        return await self.lookup.query_all(servers, name, rtype)
+
+    async def delegation(self, name: str) -> Delegation | NoName | LookupFailure:
+        return await self.lookup.delegation(name)
+
+
+@dataclass(frozen=True)
+class SpfBatchCache:
+    """What the SPF looks of one batch share: includes expanded and evaluated, regions listed."""
+
+    expansions: Expansions = field(default_factory=dict)
+    include_results: IncludeResults = field(default_factory=dict)
+    regions: dict[str, tuple[ExpansionNode, Sequence[IPNetwork]]] = field(default_factory=dict)
+
+    async def region(
+        self, include: str, lookup: Lookup
+    ) -> tuple[ExpansionNode, Sequence[IPNetwork]]:
+        """The region's include expanded, and the networks it lists."""
+        if include not in self.regions:
+            region_tree = await expand(include, lookup, self.expansions)
+            # Another look may have found it meanwhile; all of them speak of one list.
+            self.regions.setdefault(
+                include, (region_tree, collapse_networks(region_tree.listed_networks))
+            )
+        return self.regions[include]
+
+
+async def inspect(
+    domain: str, region: RegionFacts, lookup: Lookup, cache: SpfBatchCache | None = None
+) -> Outcome:
+    """Expand the region's include, ask every server for the record, judge each distinct one."""
+    cache = SpfBatchCache() if cache is None else cache
+    if not region.spf_include:
+        params = {"region": region.name or region.id, "field": "spf_include"}
+        return _unknown(domain, Finding("region.gap", params))
+    region_tree, networks = await cache.region(region.spf_include, lookup)
+    if region_tree.problems or not networks:
+        return _unknown(domain, _region_unresolved(region, region_tree))
+    authoritative = await query_authoritative(lookup, domain, "TXT")
+    if not isinstance(authoritative, AuthoritativeAnswers):
+        return undelegated_outcome(CheckKind.SPF, domain, authoritative)
+    judged = await _judge_each(domain, region, networks, authoritative, lookup, cache)
+    server_verdicts = [
+        None if isinstance(answer, LookupFailure) else judged[_key(answer)][0]
+        for _, answer in authoritative.answers
+    ]
+    worst_judged = min(
+        judged.values(), key=lambda pair: SEVERITY.index(pair[0].verdict), default=None
+    )
+    evidence = (
+        await _evidence(region, networks, worst_judged[1], lookup, cache) if worst_judged else {}
+    )
+    return combine(CheckKind.SPF, domain, authoritative, server_verdicts, evidence)
+
+
+def _unknown(domain: str, finding: Finding) -> Outcome:
+    return Outcome(CheckKind.SPF, domain, Verdict.UNKNOWN, (finding,), unanimous=False)
+
+
+def _region_unresolved(region: RegionFacts, region_tree: ExpansionNode) -> Finding:
+    reason = "; ".join(f"{problem}: {detail}" for problem, detail in region_tree.problems)
+    params = {"include": region.spf_include, "reason": reason or "no networks"}
+    return Finding("spf.region-unresolved", params)
+
+
+_Key = tuple[str, ...]
+
+
+def _key(answer: Answer) -> _Key:
+    """Servers with the same SPF records agree, whatever other TXT records they hold."""
+    if isinstance(answer, Records):
+        return tuple(sorted_values(select(answer.values)))
+    return ("", type(answer).__name__)
+
+
+async def _judge_each(
+    domain: str,
+    region: RegionFacts,
+    networks: Sequence[IPNetwork],
+    authoritative: AuthoritativeAnswers,
+    lookup: Lookup,
+    cache: SpfBatchCache,
+) -> dict[_Key, tuple[ServerVerdict, SpfFacts]]:
+    judged: dict[_Key, tuple[ServerVerdict, SpfFacts]] = {}
+    for _, answer in authoritative.answers:
+        if isinstance(answer, LookupFailure) or _key(answer) in judged:
+            continue
+        facts = await gather_facts(domain, networks, answer, lookup, cache)
+        judged[_key(answer)] = (judge(facts, region), facts)
+    return judged
+
+
+async def gather_facts(
+    domain: str,
+    networks: Sequence[IPNetwork],
+    answer: Answer,
+    lookup: Lookup,
+    cache: SpfBatchCache,
+) -> SpfFacts:
+    """What one answer for the domain's TXT means for each of the region's networks."""
+    # Sorted: a record set has no order, and the same answer must look the same every time.
+    records = tuple(sorted_values(select(answer.values))) if isinstance(answer, Records) else ()
+    exists = not isinstance(answer, NoName)
+    if len(records) != 1:
+        return SpfFacts(domain, exists, records, ExpansionNode(domain), ())
+    pinned = PinnedLookup(lookup, domain, answer)
+    tree = await expand(domain, pinned, cache.expansions)
+    listed = tree.ranges
+    cut = [(network, split_range(range_of(network), listed)) for network in networks]
+    comparisons = sum(len(found) for _, found in cut) * (len(listed) + 1)
+    if comparisons > _MAX_COMPARISONS or any(word == "too-long" for word, _ in tree.problems):
+        return SpfFacts(domain, exists, records, tree, (), is_too_long=True)
+    policy = parse(records[0])
+    hosts = (
+        await resolve_listed_hosts(policy, domain, pinned) if isinstance(policy, SpfPolicy) else {}
+    )
+    checks = _RecordEvaluator(domain, policy, pinned, cache.include_results, hosts)
+    coverage = [await _coverage_of(checks, network, found) for network, found in cut]
+    unused_results = [await checks.evaluate(address) for address in _UNUSED_ADDRESSES]
+    passes_everyone = all(result.result is SpfResult.PASS for result in unused_results)
+    return SpfFacts(domain, exists, records, tree, tuple(coverage), passes_everyone)
+
+
+@dataclass(frozen=True)
+class _RecordEvaluator:
+    """One record, tried with one address after another."""
+
+    domain: str
+    policy: SpfPolicy | BadSyntax
+    lookup: Lookup
+    include_results: IncludeResults
+    hosts: ListedHosts
+
+    async def evaluate(self, address: Address) -> CheckHostResult:
+        if isinstance(self.policy, SpfPolicy) and is_fqdn(self.domain):
+            known = check_host_cached(
+                address, self.domain, self.policy, self.include_results, self.hosts
+            )
+            if known is not None:
+                return known
+        sender = f"postmaster@{self.domain}"
+        return await check_host(
+            address,
+            self.domain,
+            sender,
+            self.domain,
+            lookup=self.lookup,
+            include_results=self.include_results,
+        )
+
+
+async def _coverage_of(
+    checks: _RecordEvaluator, network: IPNetwork, cut: Sequence[Segment]
+) -> Coverage:
+    found: list[tuple[Segment, CheckHostResult]] = []
+    for piece in cut:
+        result = await checks.evaluate(piece.first)
+        if result.is_dynamic:
+            # Here a list of addresses does not decide alone, so one address cannot speak for all.
+            others = [await checks.evaluate(address) for address in (piece.middle, piece.last)]
+            result = next((r for r in (result, *others) if r.result is not SpfResult.PASS), result)
+        found.append((piece, result))
+    return Coverage(network, tuple(found))
+
+
+async def _evidence(
+    region: RegionFacts,
+    networks: Sequence[IPNetwork],
+    facts: SpfFacts,
+    lookup: Lookup,
+    cache: SpfBatchCache,
+) -> dict[str, Any]:
+    current = facts.records[0] if len(facts.records) == 1 else ""
+    include, global_includes = region.spf_include, region.global_includes
+    proposal = proposed_record(
+        merged_record(facts.records), include, global_includes=global_includes
+    )
+    return {
+        "include": include,
+        "record": current,
+        "records": list(facts.records),
+        "lookups": facts.tree.lookups,
+        "lookup_limit": 10,
+        "void_lookups": facts.tree.void_lookups,
+        "networks": [coverage.as_evidence() for coverage in facts.coverage],
+        "networks_passing": sum(coverage.passes for coverage in facts.coverage),
+        "networks_wanted": len(networks),
+        "tree": facts.tree.as_evidence(networks),
+        "proposed_record": proposal,
+        "proposed_lookups": await _lookups_of(proposal, facts, lookup, cache.expansions),
+    }
+
+
+async def _lookups_of(record: str, facts: SpfFacts, lookup: Lookup, expansions: Expansions) -> int:
+    """What the record would cost of the ten look-ups, if published (RFC 7208 section 4.6.4)."""
+    if facts.records == (record,):
+        return facts.tree.lookups
+    answer = Records((Record(facts.domain, "TXT", 0, record),))
+    pinned = PinnedLookup(lookup, facts.domain, answer)
+    return (await expand(facts.domain, pinned, expansions)).lookups

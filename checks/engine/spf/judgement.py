@@ -1,0 +1,234 @@
+"""SPF facts to an opinion. Pure: what the record lists and does was found out before."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from checks.engine.addresses import IPNetwork
+from checks.engine.dns.consensus import ServerVerdict
+from checks.engine.expected_values import RegionFacts
+from checks.engine.mx import MIMECAST_DOMAINS
+from checks.engine.outcomes import Finding, Verdict
+from checks.engine.spf.check_host import MAX_VOID_LOOKUPS, CheckHostResult, SpfResult
+from checks.engine.spf.expansion import ExpansionNode
+from checks.engine.spf.networks import Segment
+from checks.engine.spf.terms import MAX_LOOKUPS, BadSyntax, SpfPolicy, parse
+
+NEAR_LIMIT = 9
+# Mimecast's hosted SPF (SPF Delegation) is published below this domain.
+_HOSTED = ".mim.ec"
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """How mail from one network of the region fares, piece by piece."""
+
+    network: IPNetwork
+    results: tuple[tuple[Segment, CheckHostResult], ...]
+
+    @functools.cached_property
+    def passes(self) -> bool:
+        return all(result.result is SpfResult.PASS for _, result in self.results)
+
+    def as_evidence(self) -> dict[str, Any]:
+        row: dict[str, Any] = {"network": str(self.network), "passes": self.passes}
+        row["results"] = [
+            {"first": piece.ends[0], "last": piece.ends[1], "result": found.result.value}
+            for piece, found in self.results
+        ]
+        return row
+
+
+@dataclass(frozen=True)
+class SpfFacts:
+    """What one server's answer is and does."""
+
+    domain: str
+    exists: bool
+    records: tuple[str, ...]
+    tree: ExpansionNode
+    coverage: tuple[Coverage, ...]
+    passes_everyone: bool = False
+    # It cuts the region's networks into more pieces than one look may try.
+    is_too_long: bool = False
+
+    @functools.cached_property
+    def results(self) -> list[CheckHostResult]:
+        return [result for coverage in self.coverage for _, result in coverage.results]
+
+
+def judge(facts: SpfFacts, region: RegionFacts) -> ServerVerdict:
+    """All networks pass, or it is a no; trouble with DNS on the way is neither."""
+    if not facts.exists:
+        return _fail(Finding("dns.no-such-domain", {"domain": facts.domain}))
+    if not facts.records:
+        return _fail(Finding("spf.none", {"domain": facts.domain}))
+    if len(facts.records) > 1:
+        return _fail(Finding("spf.several-records", {"count": len(facts.records)}))
+    policy = parse(facts.records[0])
+    if isinstance(policy, BadSyntax):
+        return _fail(Finding("spf.syntax", {"term": policy.term}))
+    hints = [*_hints(facts, policy, region)]
+    if facts.is_too_long:
+        finding = Finding("spf.too-long", {"count": len(facts.tree.all_networks)})
+        return ServerVerdict(Verdict.UNKNOWN, (finding, *hints))
+    undecided = [r for r in facts.results if r.result is SpfResult.TEMPERROR]
+    if undecided:
+        finding = Finding("spf.temperror", {"detail": undecided[0].detail})
+        return ServerVerdict(Verdict.UNKNOWN, (finding, *hints))
+    faults = [*_faults(facts, region)]
+    if faults:
+        return ServerVerdict(Verdict.FAIL, (*faults, *hints))
+    assert all(coverage.passes for coverage in facts.coverage), "a no without a fault"
+    cautions = [*_cautions(facts, region)]
+    verdict = Verdict.WARN if cautions else Verdict.PASS
+    return ServerVerdict(verdict, (*cautions, *hints))
+
+
+def _fail(finding: Finding) -> ServerVerdict:
+    return ServerVerdict(Verdict.FAIL, (finding,))
+
+
+def _faults(facts: SpfFacts, region: RegionFacts) -> Iterator[Finding]:
+    """What makes the answer a no: errors first, for they spoil every network alike."""
+    lookups = facts.tree.lookups
+    if lookups > MAX_LOOKUPS:
+        branch = max(facts.tree.children, key=lambda node: node.lookups)
+        params = {
+            "lookups": lookups,
+            "limit": MAX_LOOKUPS,
+            "branch": branch.text,
+            "branch_lookups": branch.lookups,
+        }
+        yield Finding("spf.too-many-lookups", params)
+    errors = {(r.problem, r.detail) for r in facts.results if r.result is SpfResult.PERMERROR}
+    for problem, detail in sorted(errors):
+        # A loop runs into the limit although the tree, which cuts it, stays below.
+        if problem != "too-many-lookups" or lookups <= MAX_LOOKUPS:
+            yield _permerror(problem, detail, facts)
+    if not errors:
+        yield from _uncovered(facts, region)
+
+
+def _permerror(problem: str, detail: str, facts: SpfFacts) -> Finding:
+    match problem:
+        case "too-many-void-lookups":
+            params = {"void_lookups": facts.tree.void_lookups, "limit": MAX_VOID_LOOKUPS}
+            return Finding("spf.too-many-void-lookups", params)
+        case "no-record":
+            return Finding("spf.include-without-record", {"name": detail})
+    return Finding("spf.permerror", {"problem": problem, "detail": detail})
+
+
+def _uncovered(facts: SpfFacts, region: RegionFacts) -> Iterator[Finding]:
+    failing = [str(c.network) for c in facts.coverage if not c.passes]
+    total = len(facts.coverage)
+    if failing:
+        if len(failing) == total:
+            yield Finding("spf.no-network-passes", {"include": region.spf_include, "total": total})
+        else:
+            params = {"failing": failing, "passing": total - len(failing), "total": total}
+            yield Finding("spf.some-networks-fail", params)
+        branch = _global_branch(facts, region)
+        if branch is not None:
+            params = {"include": region.spf_include, "global_include": branch.target}
+            yield Finding("spf.global-include-lacks-region", params)
+    elif any(_passes_by_all(result) for result in facts.results):
+        yield Finding("spf.passes-only-by-all", {"include": region.spf_include})
+
+
+def _passes_by_all(result: CheckHostResult) -> bool:
+    return result.matched is not None and result.matched.name == "all"
+
+
+def _global_branch(facts: SpfFacts, region: RegionFacts) -> ExpansionNode | None:
+    nodes = facts.tree.walk()
+    return next((node for node in nodes if node.target in region.global_includes), None)
+
+
+def _cautions(facts: SpfFacts, region: RegionFacts) -> Iterator[Finding]:
+    """What makes a yes a yes with a caution."""
+    included = facts.tree.included
+    branch = _global_branch(facts, region)
+    if branch is not None:
+        params = {
+            "global_include": branch.target,
+            "lookups": branch.lookups,
+            "include": region.spf_include,
+        }
+        yield Finding("spf.global-include", params)
+    elif region.spf_include.lower() not in included and not _hosted_at(facts):
+        yield Finding("spf.flattened", {"include": region.spf_include})
+    if facts.passes_everyone:
+        yield Finding("spf.passes-everyone", {"record": facts.records[0]})
+    if facts.tree.lookups >= NEAR_LIMIT:
+        params = {"lookups": facts.tree.lookups, "limit": MAX_LOOKUPS}
+        yield Finding("spf.lookups-near-limit", params)
+    if any(result.is_dynamic for result in facts.results):
+        yield Finding("spf.sampled", {})
+    for problem, detail in facts.tree.problems:
+        # Mail from the region passes before this is reached; the client's other mail does not.
+        if problem != "could-not-tell":
+            yield Finding("spf.broken-branch", {"problem": problem, "detail": detail})
+
+
+def _hosted_at(facts: SpfFacts) -> str:
+    return next((name for name in facts.tree.included if name.endswith(_HOSTED)), "")
+
+
+def _hints(facts: SpfFacts, policy: SpfPolicy, region: RegionFacts) -> Iterator[Finding]:
+    """What explains the answer, whichever it is."""
+    region_include = region.spf_include.lower()
+    yield from _term_hints(policy, region_include, region.global_includes)
+    if _hosted_at(facts):
+        yield Finding("spf.hosted", {"target": _hosted_at(facts)})
+    for problem, detail in facts.tree.problems:
+        if problem == "could-not-tell":
+            yield Finding("spf.branch-unresolved", {"detail": detail})
+    yield from _mistaken_includes(facts.tree, region_include, region)
+
+
+def _term_hints(
+    policy: SpfPolicy, region_include: str, global_includes: Sequence[str]
+) -> Iterator[Finding]:
+    for term in policy.unreached:
+        if term.target.lower() in (region_include, *global_includes):
+            yield Finding("spf.include-after-all", {"term": term.text})
+    for term in policy.mechanisms:
+        if (
+            term.name == "include"
+            and term.target.lower() == region_include
+            and term.qualifier != "+"
+        ):
+            yield Finding("spf.include-qualifier", {"term": term.text})
+        if term.name == "ptr":
+            yield Finding("spf.ptr", {"term": term.text})
+
+
+def _mistaken_includes(
+    tree: ExpansionNode, region_include: str, region: RegionFacts
+) -> Iterator[Finding]:
+    """Includes taken for the region's: another region's, or a name that only looks alike."""
+    if region_include in tree.included:
+        return
+    for name in _includes_outside(tree.children, region.global_includes):
+        if "mimecast" not in name or name in region.global_includes:
+            continue
+        is_mimecast = any(name.endswith("." + parent) for parent in MIMECAST_DOMAINS)
+        params = {"found": name, "expected": region.spf_include}
+        if is_mimecast:
+            yield Finding("spf.wrong-region-include", params)
+        else:
+            yield Finding("spf.look-alike-include", params)
+
+
+def _includes_outside(nodes: Sequence[ExpansionNode], branches: Sequence[str]) -> Iterator[str]:
+    """The included domains that are not drawn in by one of `branches`."""
+    for node in nodes:
+        if node.name in ("include", "redirect"):
+            yield node.target
+        if node.target not in branches:
+            yield from _includes_outside(node.children, branches)

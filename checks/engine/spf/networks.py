@@ -1,0 +1,91 @@
+"""Networks cut where a record's lists begin and end, so that one address speaks for each piece."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
+
+from checks.engine.addresses import Address, IPNetwork
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Neighbouring addresses that every network of the record holds all or none of."""
+
+    first: Address
+    last: Address
+
+    @functools.cached_property
+    def ends(self) -> tuple[str, str]:
+        return str(self.first), str(self.last)
+
+    @property
+    def middle(self) -> Address:
+        return type(self.first)((int(self.first) + int(self.last)) // 2)
+
+
+# Version, first and last address as numbers.
+Range = tuple[int, int, int]
+
+
+@functools.lru_cache(maxsize=4096)
+def range_of(network: IPNetwork) -> Range:
+    """A record's networks are looked at many times."""
+    return network.version, int(network.network_address), int(network.broadcast_address)
+
+
+@functools.lru_cache(maxsize=4096)
+def _piece(version: int, first: int, last: int) -> Segment:
+    kind = IPv4Address if version == 4 else IPv6Address
+    return Segment(kind(first), kind(last))
+
+
+def split_range(network: Range, boundaries: Iterable[Range]) -> list[Segment]:
+    """Cut `network` at every boundary inside it. Exact: nothing is sampled."""
+    version, first, last = network
+    starts = {first}
+    for other, start, end in boundaries:
+        if start <= last and end >= first and other == version:
+            if first < start:
+                starts.add(start)
+            if end < last:
+                starts.add(end + 1)
+    ordered = sorted(starts)
+    ends = [start - 1 for start in ordered[1:]] + [last]
+    return [_piece(version, start, end) for start, end in zip(ordered, ends, strict=True)]
+
+
+def collapse_networks(networks: Iterable[IPNetwork]) -> list[IPNetwork]:
+    """Without repetition, or networks that lie inside another; in order."""
+    found = sorted(set(networks), key=lambda n: (n.version, int(n.network_address), n.prefixlen))
+    collapsed: list[IPNetwork] = []
+    for network in found:
+        previous = collapsed[-1] if collapsed else None
+        inside = (
+            previous is not None
+            and previous.version == network.version
+            and int(network.broadcast_address) <= int(previous.broadcast_address)
+        )
+        if not inside:
+            collapsed.append(network)
+    return collapsed
+
+
+def covers(networks: Iterable[IPNetwork], expected: IPNetwork) -> bool:
+    """Do the networks together hold every address of `expected`?"""
+    return count_covered(map(range_of, networks), [expected]) == 1
+
+
+def count_covered(ranges: Iterable[Range], expected: Iterable[IPNetwork]) -> int:
+    """How many of `expected` do the ranges together hold whole?"""
+    ordered = sorted(ranges)
+    return sum([_is_covered(ordered, *range_of(each)) for each in expected]) if ordered else 0
+
+
+def _is_covered(ranges: list[Range], version: int, needed: int, last: int) -> bool:
+    for other, start, end in ranges:
+        if start <= needed <= end and other == version:
+            needed = end + 1
+    return needed > last

@@ -1,0 +1,127 @@
+"""Which checks a tenant has, and what each expects: from its domains, hosts and region."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from checks.engine.outcomes import CheckKind
+from checks.models import Check
+from tenants.models import Domain, Host, Tenant
+from tenants.regions import Region
+
+_MAIL_ROLES = {Domain.Role.PRIMARY, Domain.Role.SECONDARY, Domain.Role.TEST}
+ROLES_BY_KIND: dict[CheckKind, set[Domain.Role]] = {
+    CheckKind.OWNERSHIP: _MAIL_ROLES | {Domain.Role.SEND_ONLY, Domain.Role.ROUTING},
+    CheckKind.SPF: _MAIL_ROLES | {Domain.Role.SEND_ONLY},
+    CheckKind.DKIM: _MAIL_ROLES | {Domain.Role.SEND_ONLY},
+    CheckKind.DMARC: _MAIL_ROLES | {Domain.Role.SEND_ONLY},
+    CheckKind.MESSAGE: _MAIL_ROLES | {Domain.Role.SEND_ONLY},
+    CheckKind.MTA_STS: _MAIL_ROLES,
+    CheckKind.MX_TTL: _MAIL_ROLES,
+    CheckKind.MX: _MAIL_ROLES,
+}
+PURPOSE_BY_KIND = {
+    CheckKind.SMTP: Host.Purpose.DELIVERY,
+    CheckKind.LDAPS: Host.Purpose.DIRECTORY,
+    CheckKind.LOCKDOWN: Host.Purpose.DELIVERY,
+}
+
+
+def expectation(kind: CheckKind, domain: Domain | None, region: Region) -> dict[str, Any] | None:
+    """What the check should find, as plain values; None when it cannot be asked yet."""
+    match kind:
+        case CheckKind.OWNERSHIP if domain is not None:
+            if not (domain.ownership_token or domain.ownership_label):
+                return None
+            return {"token": domain.ownership_token, "label": domain.ownership_label}
+        case CheckKind.SPF:
+            return {"spf_include": region.spf_include}
+        case CheckKind.DKIM | CheckKind.MESSAGE if domain is not None:
+            return _selector_expectation(kind, domain.dkim_selectors.split())
+        case CheckKind.MX | CheckKind.MTA_STS:
+            return {"mx": sorted(region.mx)}
+        case CheckKind.MX_TTL:
+            return {
+                "ttl_threshold": settings.CHECKS_TTL_THRESHOLD_SECONDS,
+                "mx": sorted(region.mx),
+            }
+        case CheckKind.LOCKDOWN:
+            # Without a control target a closed port could be our own network's doing.
+            return {} if settings.CHECKS_CONTROL_TARGET is not None else None
+        case _:
+            return {}
+
+
+def _selector_expectation(kind: CheckKind, selectors: list[str]) -> dict[str, Any] | None:
+    """Only a selector on record tells Mimecast's signature from another's. What a message proved
+    is not undone by one more selector, so that they are no part of its question."""
+    if not selectors:
+        return None
+    return {"selectors": selectors} if kind is CheckKind.DKIM else {}
+
+
+def sync_checks(tenant: Tenant) -> list[Check]:
+    """Bring the tenant's checks in line with its domains, hosts and region; return the new ones.
+
+    A check that no longer has a question is set aside with its history. A check whose expectation
+    changed asks another question: what was settled about the old one is forgotten.
+    """
+    now = timezone.now()
+    added: list[Check] = []
+    with transaction.atomic():
+        existing = {
+            (c.kind, c.domain_id, c.host_id): c
+            for c in Check.objects.select_for_update().filter(tenant=tenant)
+        }
+        for kind, domain, host, expected in _expected_checks(tenant):
+            key = (kind.value, domain.pk if domain else None, host.pk if host else None)
+            check = existing.pop(key, None)
+            if check is None:
+                added.append(
+                    Check(tenant=tenant, kind=kind, domain=domain, host=host, expectation=expected)
+                )
+            elif check.expectation != expected or not check.is_active:
+                Check.objects.filter(pk=check.pk).update(
+                    expectation=expected,
+                    is_active=True,
+                    settled_verdict="",
+                    settled_at=now,
+                    contradicting_runs=0,
+                    contradicted_since=None,
+                    first_verified_at=None,
+                    is_misconfigured=False,
+                    next_due_at=now,
+                )
+        Check.objects.filter(pk__in=[check.pk for check in existing.values()]).update(
+            is_active=False
+        )
+        return Check.objects.bulk_create(added)
+
+
+def _expected_checks(
+    tenant: Tenant,
+) -> Iterator[tuple[CheckKind, Domain | None, Host | None, dict[str, Any]]]:
+    if not tenant.is_checked:
+        return
+    region = tenant.region_values
+    for domain in tenant.domains.all():
+        for kind, roles in ROLES_BY_KIND.items():
+            expected = expectation(kind, domain, region) if domain.role in roles else None
+            if expected is not None:
+                yield kind, domain, None, expected
+    for host in tenant.hosts.all():
+        for kind, purpose in PURPOSE_BY_KIND.items():
+            expected = expectation(kind, None, region) if host.purpose == purpose else None
+            if expected is not None:
+                yield kind, None, host, expected | _recipient_expectation(kind, host)
+
+
+def _recipient_expectation(kind: CheckKind, host: Host) -> dict[str, str]:
+    """Another recipient is another question: what was settled without it no longer holds."""
+    asks = kind is CheckKind.SMTP and bool(host.recipient)
+    return {"recipient": host.recipient} if asks else {}

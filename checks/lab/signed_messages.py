@@ -1,0 +1,101 @@
+"""The lab's stand-in for Mimecast signs: its own key, and messages as they would arrive."""
+
+from __future__ import annotations
+
+import email.utils
+import os
+import re
+from base64 import b64encode
+from datetime import datetime
+from ipaddress import ip_network
+from pathlib import Path
+
+import dkim
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from checks.lab.records import LabError, ZoneRecord, Zones
+from checks.lab.zones import Lab
+
+SELECTOR = "mimecast-lab"
+LABEL = f"{SELECTOR}._domainkey"
+_SIGNING_DOMAIN = "mimecast.test"
+_SIGNED = [b"from", b"to", b"date", b"subject", b"message-id"]
+
+
+def publish_key(lab: Lab, domain: str) -> ZoneRecord:
+    """Publish the key that the stand-in signs with; a new signer's first step."""
+    public = _private_key(lab.folder).public_key()
+    der = public.public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    value = f"v=DKIM1; k=rsa; p={b64encode(der).decode()}"
+    return lab.publish(domain, "TXT", value, label=LABEL, instead=True)
+
+
+def publishes_key(zones: Zones, domain: str) -> bool:
+    return domain in zones and any(record.label == LABEL for record in zones[domain].records)
+
+
+def arriving_message(lab: Lab, domain: str, region: str, *, at: datetime) -> bytes:
+    """A message from the domain as somebody outside would have received it just now."""
+    state = lab.load()
+    if domain not in state.zones:
+        raise LabError(f"The lab has no zone '{domain}'.")
+    address = _sending_address(state.zones, region)
+    date = email.utils.format_datetime(at)
+    host = f"{region}-smtp-delivery-1.{_SIGNING_DOMAIN}"
+    head = (
+        f"Return-Path: <ann@{domain}>\r\n"
+        f"Received: from {host} ({host} [{address}])\r\n"
+        f" by mx.outside.test with ESMTPS; {date}\r\n"
+        f"From: Ann <ann@{domain}>\r\n"
+        "To: somebody@outside.test\r\n"
+        f"Date: {date}\r\n"
+        "Subject: Test of the outbound cutover\r\n"
+        f"Message-ID: <{at.timestamp():.6f}@{domain}>\r\n"
+    )
+    message = f"{head}\r\nThis message went through the lab's stand-in for Mimecast.\r\n".encode()
+    signature: bytes = dkim.sign(
+        message,
+        SELECTOR.encode(),
+        domain.encode(),
+        _pem(_private_key(lab.folder)),
+        canonicalize=(b"relaxed", b"relaxed"),
+        include_headers=_SIGNED,
+    )
+    return signature + message
+
+
+def _sending_address(zones: Zones, region: str) -> str:
+    """An address that the stand-in's region sends from, by its SPF record."""
+    records = zones[_SIGNING_DOMAIN].records if _SIGNING_DOMAIN in zones else ()
+    label = f"{region}._netblocks"
+    text = next((r.value for r in records if r.label == label), "")
+    networks = re.findall(r"ip4:(\S+)", text)
+    if not networks:
+        raise LabError(f"The lab's stand-in has no ranges for the region '{region}'.")
+    return str(ip_network(networks[0])[-2])
+
+
+def _private_key(folder: Path) -> rsa.RSAPrivateKey:
+    """The key of this lab, made when it is first asked for and readable by us alone."""
+    file = folder / "dkim.pem"
+    if not file.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        unfinished = file.with_suffix(f".{os.getpid()}")
+        unfinished.touch(mode=0o600)
+        unfinished.write_bytes(_pem(rsa.generate_private_key(65537, 2048)))
+        unfinished.replace(file)
+    key = serialization.load_pem_private_key(file.read_bytes(), password=None)
+    if not isinstance(key, rsa.RSAPrivateKey):
+        raise LabError(f"{file} holds no RSA key; delete it, and a new one is made.")
+    return key
+
+
+def _pem(key: rsa.RSAPrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.TraditionalOpenSSL,
+        serialization.NoEncryption(),
+    )

@@ -1,0 +1,128 @@
+"""Whom we may connect to, and how often: consent first, and nobody more than twice a minute.
+
+Mail hosts limit strangers to about two connections a minute and take more for an attack. The
+counting is done in the database, so it holds for all tenants, workers and vantages together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+
+from checks.engine.outcomes import CheckKind, Finding, Outcome, Verdict
+from checks.models import Check, HostAnswer, ProbeSlot
+
+# A look connects to an address once, and once more where the certificate is not trusted. Looks
+# this far apart make at most two connections in any sixty seconds, however slow the first one was.
+MIN_PROBE_INTERVAL = timedelta(seconds=90)
+SHARE_ANSWERS_FOR = timedelta(minutes=10)
+_NEVER = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+def missing_consent(checks: Iterable[Check]) -> set[int]:
+    """Of checks of hosts, those whose host may not be connected to yet.
+
+    A host may be probed once a consultant has confirmed that the client agrees, or where it lies
+    under a domain that the same tenant has proved to be its own.
+    """
+    asked = list(checks)
+    proved = Check.objects.filter(
+        tenant__in={check.tenant_id for check in asked},
+        kind=CheckKind.OWNERSHIP,
+        is_active=True,
+        settled_verdict__in=(Verdict.PASS, Verdict.WARN),
+    )
+    own: dict[int, list[str]] = {}
+    for tenant_id, name in proved.values_list("tenant_id", "domain__name"):
+        own.setdefault(tenant_id, []).append(name)
+    return {check.pk for check in asked if not _has_consent(check, own.get(check.tenant_id, []))}
+
+
+def _has_consent(check: Check, own: Sequence[str]) -> bool:
+    host = check.host
+    if host is None or host.consented_at is not None:
+        return True
+    return any(f".{host.name}".endswith(f".{domain}") for domain in own)
+
+
+def reserve_slot(addresses: Sequence[str], port: int, *, now: datetime) -> datetime | None:
+    """Take this look's turn at all of a host's addresses; None when it is taken.
+
+    Where one of them was looked at too lately nothing is taken, and the moment is returned from
+    which it may be. Safe with many workers.
+    """
+    with transaction.atomic():
+        ProbeSlot.objects.bulk_create(
+            [ProbeSlot(address=each, port=port, used_at=_NEVER) for each in addresses],
+            ignore_conflicts=True,
+        )
+        # In one order, so that two workers never wait for each other.
+        slots = ProbeSlot.objects.select_for_update().filter(address__in=addresses, port=port)
+        last = max(slot.used_at for slot in slots.order_by("address"))
+        if last + MIN_PROBE_INTERVAL > now:
+            return last + MIN_PROBE_INTERVAL
+        ProbeSlot.objects.filter(address__in=addresses, port=port).update(used_at=now)
+    return None
+
+
+def shared_answer(check: Check, *, now: datetime) -> HostAnswer | None:
+    """What somebody's look at the same question saw in the last ten minutes, if that is news.
+
+    Nothing where the check names a recipient: that question is nobody else's.
+    """
+    if recipient_of(check):
+        return None
+    return HostAnswer.objects.filter(
+        **_question(check),
+        answered_at__gt=max(now - SHARE_ANSWERS_FOR, check.checked_at or _NEVER),
+    ).first()
+
+
+def store_shared_answer(check: Check, outcome: Outcome, *, at: datetime) -> None:
+    """Let the next to ask the same have this answer. It holds what any stranger who connects to
+    the host is told, and never a recipient."""
+    assert not recipient_of(check), "an answer about a recipient is its tenant's alone"
+    # Nothing of it outlives its use: the host's tenant may be erased in an hour.
+    HostAnswer.objects.filter(answered_at__lte=at - SHARE_ANSWERS_FOR).delete()
+    ProbeSlot.objects.filter(used_at__lte=at - SHARE_ANSWERS_FOR).delete()
+    HostAnswer.objects.update_or_create(
+        **_question(check),
+        defaults={
+            "answered_at": at,
+            "verdict": outcome.verdict.value,
+            "unanimous": outcome.unanimous,
+            "findings": [{"code": f.code, "params": dict(f.params)} for f in outcome.findings],
+            "evidence": dict(outcome.evidence),
+            "raw": dict(outcome.raw or {}),
+        },
+    )
+
+
+def recipient_of(check: Check) -> str:
+    """The address that the check asks the host about, if any."""
+    return str(check.expectation.get("recipient", ""))
+
+
+def outcome_of(answer: HostAnswer, check: Check) -> Outcome:
+    return Outcome(
+        kind=CheckKind(check.kind),
+        subject=check.subject,
+        verdict=Verdict(answer.verdict),
+        findings=tuple(Finding(found["code"], found["params"]) for found in answer.findings),
+        evidence=answer.evidence,
+        unanimous=answer.unanimous,
+        raw=answer.raw,
+    )
+
+
+def _question(check: Check) -> dict[str, Any]:
+    assert check.host is not None
+    return {
+        "kind": check.kind,
+        "host": check.host.name,
+        "port": check.host.port,
+        "vantage": check.vantage,
+    }

@@ -1,0 +1,219 @@
+"""From a stored check to the engine's question, and one batch of them through one event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from checks import rate_limit, services, submitted_messages
+from checks.engine.batch import CheckRequest, locate_hosts, run_all
+from checks.engine.dns.network import Endpoint
+from checks.engine.expected_values import DkimSelector, OwnershipCode, RegionFacts
+from checks.engine.hosts.prober import NotProbed, no_consent_outcome, not_probed_outcome
+from checks.engine.outcomes import CheckKind, Finding, Outcome, Verdict
+from checks.models import Check, HostAnswer, SubmittedMessage
+from checks.network_settings import network_from_settings
+from checks.region_facts import region_facts
+from tenants.models import Tenant
+from tenants.regions import load_region_file
+
+
+def build_request(
+    check: Check,
+    expectation: Mapping[str, Any] | None = None,
+    *,
+    message: SubmittedMessage | None = None,
+) -> CheckRequest:
+    """The engine's question for a check, with its present expectation or an earlier one."""
+    expected = check.expectation if expectation is None else expectation
+    ownership = None
+    if check.kind == CheckKind.OWNERSHIP:
+        ownership = OwnershipCode(
+            token=expected["token"],
+            label=expected["label"],
+            cname_target=load_region_file().global_facts.ownership_cname_target,
+        )
+    return CheckRequest(
+        kind=CheckKind(check.kind),
+        domain=check.domain.name if check.domain else "",
+        host=check.host.name if check.host else "",
+        port=check.host.port if check.host else 0,
+        region=_expected_region(check.tenant, expected),
+        ownership=ownership,
+        selectors=tuple(map(DkimSelector.read, _selectors(check, expected))),
+        ttl_threshold=expected.get("ttl_threshold", settings.CHECKS_TTL_THRESHOLD_SECONDS),
+        recipient=expected.get("recipient", ""),
+        control=settings.CHECKS_CONTROL_TARGET,
+        vantage_allowed=settings.CHECKS_VANTAGE_ALLOWED,
+        message=submitted_messages.engine_message(message, at=timezone.now()),
+    )
+
+
+def _selectors(check: Check, expected: Mapping[str, Any]) -> Sequence[str]:
+    """Those on record now for a message: another key later does not undo what one has proved."""
+    if check.kind == CheckKind.MESSAGE and check.domain is not None:
+        return check.domain.dkim_selectors.split()
+    selectors: Sequence[str] = expected.get("selectors", ())
+    return selectors
+
+
+def _expected_region(tenant: Tenant, expected: Mapping[str, Any]) -> RegionFacts:
+    """The region's facts, with those that the check expects in their place."""
+    facts = region_facts(tenant.region_values)
+    return replace(
+        facts,
+        mx=tuple(expected.get("mx", facts.mx)),
+        spf_include=expected.get("spf_include", facts.spf_include),
+    )
+
+
+def run_batch(check_ids: Sequence[int]) -> int:
+    """Run each check once, in one event loop, and record what was seen.
+
+    Returns how many looks were recorded. Checks that were set aside meanwhile are left out, and
+    hosts that may not be connected to now are not (checks.rate_limit).
+    """
+    checks = list(
+        Check.objects.filter(pk__in=check_ids, is_active=True).select_related(
+            "tenant", "domain", "host"
+        )
+    )
+    pending = submitted_messages.pending_messages(checks)
+    checks = submitted_messages.suspend_idle(checks, pending)
+    if not checks:
+        return 0
+    # The moment of asking: an answer is never younger than its question.
+    started_at = timezone.now()
+    plan = _plan_batch(checks, now=started_at)
+    recorded = sum(
+        services.record_run(check.pk, outcome, expectation=check.expectation, at=at)
+        for check, outcome, at in plan.answered
+    )
+    outcomes = asyncio.run(
+        run_all(
+            [build_request(check, message=pending.get(check.pk)) for check in plan.to_run],
+            network=network_from_settings(),
+            budget_seconds=settings.CHECKS_BUDGET_SECONDS,
+            concurrency=settings.CHECKS_CONCURRENCY,
+            pinned=plan.pinned,
+        )
+    )
+    ended_at = timezone.now()
+    for check, outcome in zip(plan.to_run, outcomes, strict=True):
+        if check.pk in plan.to_share:
+            rate_limit.store_shared_answer(check, outcome, at=started_at)
+        recorded += _record_run(
+            check, outcome, pending.get(check.pk), at=started_at, ended_at=ended_at
+        )
+    return recorded
+
+
+def _record_run(
+    check: Check,
+    outcome: Outcome,
+    message: SubmittedMessage | None,
+    *,
+    at: datetime,
+    ended_at: datetime,
+) -> bool:
+    if message is None:
+        return services.record_run(
+            check.pk, outcome, expectation=check.expectation, at=at, ended_at=ended_at
+        )
+    # Together, so that whoever hears of the look finds the message judged.
+    with transaction.atomic():
+        recorded = services.record_run(check.pk, outcome, expectation=check.expectation, at=at)
+        if recorded:
+            submitted_messages.record_message_run(message, outcome, at=at)
+    return recorded
+
+
+@dataclass
+class _BatchPlan:
+    """Which of a batch's checks are asked now, and which have their answer without asking."""
+
+    to_run: list[Check] = field(default_factory=list)
+    answered: list[tuple[Check, Outcome, datetime]] = field(default_factory=list)
+    pinned: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    to_share: set[int] = field(default_factory=set)
+
+
+def _plan_batch(checks: Sequence[Check], *, now: datetime) -> _BatchPlan:
+    """Hosts of the lab are ours, so sample tenants' looks wait for nobody."""
+    hosts = [check for check in checks if check.host_id and not check.tenant.is_sample]
+    plan = _BatchPlan(to_run=[check for check in checks if check not in hosts])
+    unconsented = rate_limit.missing_consent(hosts)
+    unreserved = []
+    for check in hosts:
+        is_requested = check.requested_until is not None and now < check.requested_until
+        shared = None if is_requested else rate_limit.shared_answer(check, now=now)
+        if check.pk in unconsented:
+            plan.answered.append(
+                (
+                    check,
+                    no_consent_outcome(CheckKind(check.kind), check.subject, _endpoint(check)[0]),
+                    now,
+                )
+            )
+        elif shared is not None:
+            plan.answered.append(_from_shared_answer(check, shared))
+        else:
+            unreserved.append(check)
+    _reserve_slots(plan, unreserved, now=now)
+    return plan
+
+
+def _reserve_slots(plan: _BatchPlan, unreserved: Sequence[Check], *, now: datetime) -> None:
+    if not unreserved:
+        return
+    located = asyncio.run(
+        locate_hosts(
+            [_endpoint(check) for check in unreserved],
+            network=network_from_settings(),
+            budget_seconds=settings.CHECKS_BUDGET_SECONDS,
+        )
+    )
+    reserved: dict[tuple[str, Endpoint, str, str], datetime | None] = {}
+    for check in unreserved:
+        endpoint = _endpoint(check)
+        found = located.get(endpoint)
+        if not isinstance(found, list):
+            plan.answered.append((check, _unlocated_outcome(check, found), now))
+            continue
+        # Two tenants with the same question share one look of this batch.
+        slot_key = (check.kind, endpoint, check.vantage, rate_limit.recipient_of(check))
+        if slot_key not in reserved:
+            reserved[slot_key] = rate_limit.reserve_slot(found, endpoint[1], now=now)
+        available_at = reserved[slot_key]
+        if available_at is None:
+            plan.to_run.append(check)
+            if not rate_limit.recipient_of(check):
+                plan.to_share.add(check.pk)
+            plan.pinned[endpoint[0]] = tuple(found)
+        elif (shared := rate_limit.shared_answer(check, now=now)) is not None:
+            plan.answered.append(_from_shared_answer(check, shared))
+        else:
+            services.defer(check, until=available_at)
+
+
+def _endpoint(check: Check) -> Endpoint:
+    assert check.host is not None
+    return (check.host.name, check.host.port)
+
+
+def _from_shared_answer(check: Check, shared: HostAnswer) -> tuple[Check, Outcome, datetime]:
+    return (check, rate_limit.outcome_of(shared, check), shared.answered_at)
+
+
+def _unlocated_outcome(check: Check, refused: NotProbed | None) -> Outcome:
+    if refused is None:
+        finding = Finding("run.over-budget", {"budget_seconds": settings.CHECKS_BUDGET_SECONDS})
+        refused = NotProbed(Verdict.UNKNOWN, finding)
+    return not_probed_outcome(CheckKind(check.kind), check.subject, refused)

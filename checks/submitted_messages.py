@@ -1,0 +1,119 @@
+"""Test messages on their way to a verdict: shown by a person, looked at by a worker, then let go.
+
+A message waits beside its check until it is judged. A yes is one look's matter, for a signature
+that verifies is proof. A no that may move a task is confirmed by a second look at the same message,
+like every other no. Then the bytes go; the observation stays, without the body.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F
+
+from checks.engine.mail.message import MessageInput
+from checks.engine.outcomes import CheckKind, Outcome, Verdict
+from checks.models import Check, SubmittedMessage
+from tenants.models import User
+
+# A check without a message to look at is not due until somebody shows one.
+NEVER_DUE = datetime(9999, 1, 1, tzinfo=UTC)
+# Where DNS was silent the same message is looked at again, but not for ever.
+MAX_RUNS = 6
+_RETRY_CODES = {"message.key-unanswered", "run.over-budget", "run.internal-error"}
+
+
+def submit_message(
+    check: Check, content: bytes, *, by: User, at: datetime, not_before: datetime | None
+) -> SubmittedMessage:
+    """Put a message before its check; one that still waits there gives way to it."""
+    with transaction.atomic():
+        # The check's row first: a worker may be recording a look at the earlier message.
+        Check.objects.select_for_update().get(pk=check.pk)
+        earlier = SubmittedMessage.objects.filter(check_asked=check, finished_at=None)
+        earlier.update(finished_at=at, content=b"")
+        return SubmittedMessage.objects.create(
+            check_asked=check,
+            content=content,
+            size=len(content),
+            sha256=hashlib.sha256(content).hexdigest(),
+            not_before=not_before,
+            submitted_by=by,
+            submitted_at=at,
+        )
+
+
+def pending_messages(checks: Iterable[Check]) -> dict[int, SubmittedMessage]:
+    """The message that waits before each check, by the check's id."""
+    ids = [check.pk for check in checks if check.kind == CheckKind.MESSAGE]
+    if not ids:
+        return {}
+    found = SubmittedMessage.objects.filter(check_asked__in=ids, finished_at=None).order_by("pk")
+    return {message.check_asked_id: message for message in found}
+
+
+def suspend_idle(checks: Sequence[Check], messages: Mapping[int, SubmittedMessage]) -> list[Check]:
+    """Put message checks that nobody has shown anything aside; returns the checks to look at."""
+    idle = [c.pk for c in checks if c.kind == CheckKind.MESSAGE and c.pk not in messages]
+    if idle:
+        with transaction.atomic():
+            # Read again under lock: a message shown in this moment must not be parked away.
+            locked = list(Check.objects.select_for_update().filter(pk__in=idle))
+            pending = pending_messages(locked)
+            _suspend([check.pk for check in locked if check.pk not in pending])
+    return [check for check in checks if check.pk not in idle]
+
+
+def _suspend(ids: Sequence[int]) -> None:
+    Check.objects.filter(pk__in=ids).update(next_due_at=NEVER_DUE, claim_id="", claimed_until=None)
+
+
+def engine_message(message: SubmittedMessage | None, *, at: datetime) -> MessageInput | None:
+    if message is None:
+        return None
+    return MessageInput(
+        bytes(message.content),
+        at,
+        max_age_days=settings.CHECKS_MESSAGE_DAYS,
+        not_before=message.not_before,
+    )
+
+
+def record_message_run(message: SubmittedMessage, outcome: Outcome, *, at: datetime) -> bool:
+    """After a look was recorded: let the message go once it is judged. Returns whether it is."""
+    with transaction.atomic():
+        check = Check.objects.select_for_update().get(pk=message.check_asked_id)
+        rows = SubmittedMessage.objects.filter(pk=message.pk, finished_at=None)
+        if not _is_finished(check, outcome, message.runs + 1):
+            rows.update(runs=F("runs") + 1)
+            return False
+        done = rows.update(
+            runs=F("runs") + 1, finished_at=at, content=b"", observation=check.latest_id
+        )
+        if (
+            done
+            and not SubmittedMessage.objects.filter(check_asked=check, finished_at=None).exists()
+        ):
+            _suspend([check.pk])
+    return bool(done)
+
+
+def _is_finished(check: Check, outcome: Outcome, runs: int) -> bool:
+    if runs >= MAX_RUNS:
+        return True
+    if outcome.verdict is Verdict.FAIL and outcome.unanimous:
+        return not check.settled.is_contradicted
+    codes = {finding.code for finding in outcome.findings}
+    return not codes & _RETRY_CODES
+
+
+def latest_messages(check: Check, *, most: int = 10) -> list[SubmittedMessage]:
+    """What was shown lately, the newest first, each with who showed it and what came of it."""
+    shown = SubmittedMessage.objects.filter(check_asked=check).select_related(
+        "observation", "submitted_by"
+    )
+    return list(shown.defer("content")[:most])

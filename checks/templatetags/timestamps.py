@@ -1,0 +1,126 @@
+"""Moments as people say them: "4 min ago", with the exact moment one hover away."""
+
+from __future__ import annotations
+
+import zoneinfo
+from datetime import UTC, datetime, timedelta
+
+from django import template
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+register = template.Library()
+
+OVERDUE = "any moment now"
+_RELATIVE_UNTIL = timedelta(days=14)
+
+
+@register.filter
+def is_within_hour(at: datetime) -> bool:
+    return timezone.now() - at < timedelta(hours=1)
+
+
+@register.simple_tag
+def relative_time(at: datetime) -> SafeString:
+    """A moment in text that static/js/relative_time.js keeps true."""
+    return format_html(
+        '<time datetime="{}" title="{}" data-relative-time>{}</time>',
+        at.isoformat(),
+        _utc_title(at),
+        ago(at),
+    )
+
+
+@register.simple_tag
+def next_check(at: datetime) -> SafeString:
+    """A moment ahead; once it has come, it may be any moment."""
+    text = ago(at) if at > timezone.now() else OVERDUE
+    return format_html(
+        '<time datetime="{}" title="{}" data-relative-time="ahead">{}</time>',
+        at.isoformat(),
+        _utc_title(at),
+        text,
+    )
+
+
+@register.simple_tag
+def local_time(at: datetime, zone: str) -> SafeString:
+    """The day and minute in a tenant's own time zone."""
+    local = at.astimezone(zoneinfo.ZoneInfo(zone))
+    return format_html(
+        '<time class="nowrap" datetime="{}" title="{}">{}</time>',
+        at.isoformat(),
+        _utc_title(at),
+        date_format(local, "D j M, H:i T"),
+    )
+
+
+@register.simple_tag
+def stored_time(text: str, zone: str) -> str:
+    """A moment that a line of the activity keeps as text, with its year, in a time zone."""
+    at = datetime.fromisoformat(text)
+    local = (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(zoneinfo.ZoneInfo(zone))
+    return date_format(local, "D j M Y, H:i T")
+
+
+@register.simple_tag
+def exact_to_second(at: datetime, zone: str) -> SafeString:
+    """The day and second in a tenant's own time zone, for a record."""
+    local = at.astimezone(zoneinfo.ZoneInfo(zone))
+    return format_html(
+        '<time class="nowrap" datetime="{}" title="{}">{}</time>',
+        at.isoformat(),
+        _utc_title(at),
+        date_format(local, "D j M, H:i:s T"),
+    )
+
+
+@register.simple_tag
+def countdown(at: datetime) -> SafeString:
+    """Hours, minutes and seconds to a moment or since it, kept true by static/js/relative_time.js."""
+    seconds = abs(int((timezone.now() - at).total_seconds()))
+    return format_html(
+        '<time class="nowrap" role="timer" datetime="{}" title="{}" data-timer>{}</time>',
+        at.isoformat(),
+        _utc_title(at),
+        format_countdown(seconds),
+    )
+
+
+def format_countdown(seconds: int) -> str:
+    """3 days 04:05:06; the days only where there are some."""
+    days, rest = divmod(seconds, 86_400)
+    face = f"{rest // 3600:02}:{rest // 60 % 60:02}:{rest % 60:02}"
+    return f"{days} day{'s' if days > 1 else ''} {face}" if days else face
+
+
+def _utc_title(at: datetime) -> str:
+    return f"{date_format(at.astimezone(UTC), 'D j M Y, H:i:s')} UTC"
+
+
+@register.filter
+def ago(at: datetime) -> str:
+    """Short and relative to now; a plain date beyond two weeks. static/js/relative_time.js agrees."""
+    distance = timezone.now() - at
+    if abs(distance) >= _RELATIVE_UNTIL:
+        local = timezone.localtime(at)
+        year = f" {local.year}" if local.year != timezone.localtime().year else ""
+        return f"{local.day} {local:%b}{year}"
+    span = _span(abs(distance))
+    if not span:
+        return "just now" if distance >= timedelta(0) else "in a moment"
+    return f"{span} ago" if distance >= timedelta(0) else f"in {span}"
+
+
+def _span(distance: timedelta) -> str:
+    seconds = int(distance.total_seconds())
+    if seconds < 45:
+        return ""
+    if seconds < 3600:
+        return f"{max(1, round(seconds / 60))} min"
+    if seconds < 86_400:
+        return f"{seconds // 3600} h"
+    days = seconds // 86_400
+    return f"{days} day" if days == 1 else f"{days} days"

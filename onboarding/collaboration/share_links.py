@@ -1,0 +1,103 @@
+"""TODO docstring."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.db import transaction
+from django.db.models import F, QuerySet
+from django.utils import timezone
+
+from onboarding.errors import OnboardingError
+from onboarding.models import Plan, ShareLink, Task
+from tenants.models import Domain, Tenant, User
+from tenants.services import write_activity
+from tenants.tokens import LinkPurpose, LinkState, digest_of, issue_token
+
+
+def create_share_link(
+    plan: Plan, subject: Task | Domain, *, recipient: str, days: int, by: User
+) -> tuple[ShareLink, str]:
+    """A link for one task or one domain, and its token, which is shown once and never stored."""
+    if isinstance(subject, Task) and (subject.is_group or not subject.applies):
+        raise OnboardingError("There is nothing to hand off in this task.")
+    issued = issue_token(LinkPurpose.SHARE_LINK)
+    is_task = isinstance(subject, Task)
+    with transaction.atomic():
+        link = ShareLink.objects.create(
+            plan=plan,
+            task=subject if isinstance(subject, Task) else None,
+            domain=subject if isinstance(subject, Domain) else None,
+            recipient=recipient,
+            token_hash=issued.digest,
+            created_by=by,
+            expires_at=timezone.now() + timedelta(days=days),
+        )
+        write_activity(
+            plan.tenant,
+            "share-link-created",
+            by=by,
+            share_link=link.public_id,
+            recipient=recipient,
+            subject=str(subject),
+            of="task" if is_task else "domain",
+            expires_at=link.expires_at.isoformat(),
+        )
+    return link, issued.token
+
+
+def find(token: str) -> tuple[LinkState, ShareLink | None]:
+    """What a link's token stands for, and whether it still opens anything."""
+    digest = digest_of(token, LinkPurpose.SHARE_LINK)
+    related = ShareLink.objects.select_related("plan__tenant", "task", "domain", "created_by")
+    found = related.filter(token_hash=digest).first() if digest else None
+    if found is None:
+        return LinkState.UNKNOWN, None
+    if found.revoked_at is not None or found.plan.tenant.is_closed:
+        return LinkState.REVOKED, found
+    return (LinkState.EXPIRED if found.is_expired else LinkState.OPEN), found
+
+
+def revoke(link: ShareLink, *, by: User) -> None:
+    """The link opens nothing from the next request on. Revoking twice is the same as once."""
+    with transaction.atomic():
+        rows = ShareLink.objects.filter(pk=link.pk, revoked_at=None)
+        if rows.update(revoked_at=timezone.now()):
+            write_activity(
+                link.plan.tenant,
+                "share-link-revoked",
+                by=by,
+                share_link=link.public_id,
+                recipient=link.recipient,
+            )
+
+
+def revoke_all(links: QuerySet[ShareLink], *, by: User) -> None:
+    for link in links.filter(revoked_at=None).select_related("plan__tenant"):
+        revoke(link, by=by)
+
+
+def log_use(link: ShareLink, action: str) -> None:
+    """A line for each view and action of somebody who has no account; address and agent come with
+    the request."""
+    write_activity(
+        link.plan.tenant,
+        action,
+        share_link=link.public_id,
+        recipient=link.recipient,
+        subject=str(link),
+    )
+
+
+def log_view(link: ShareLink) -> None:
+    with transaction.atomic():
+        ShareLink.objects.filter(pk=link.pk).update(views=F("views") + 1, viewed_at=timezone.now())
+        log_use(link, "share-link-viewed")
+
+
+def share_links_of(tenant: Tenant) -> QuerySet[ShareLink]:
+    return (
+        ShareLink.objects.filter(plan__tenant=tenant)
+        .select_related("task", "domain", "created_by")
+        .order_by("-created_at")
+    )

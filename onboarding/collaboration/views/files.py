@@ -1,0 +1,76 @@
+"""Files that show a task done, and exports: both come through the same wall, to be saved."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.core.files.uploadedfile import UploadedFile
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect
+from django.views.decorators.http import require_GET, require_POST
+
+from onboarding.collaboration import evidence_files, file_store
+from onboarding.collaboration.uploads import was_too_large
+from onboarding.errors import OnboardingError
+from onboarding.models import Task
+from onboarding.plans.page import current_user
+from tenants.access import require, tenant_or_404
+from tenants.permissions import Permission
+from tenants.services import write_activity
+from tenants.throttle import throttled
+
+
+def send_file(stored_as: str, *, name: str, content_type: str) -> FileResponse:
+    """Bytes to be saved, never to be shown: nothing in them can run in our name."""
+    path = file_store.path_of(stored_as)
+    if not path.is_file():
+        raise Http404("No such file.")
+    response = FileResponse(
+        path.open("rb"), as_attachment=True, filename=name, content_type=content_type
+    )
+    response["Content-Security-Policy"] = "sandbox; default-src 'none'; frame-ancestors 'none'"
+    response["X-Content-Type-Options"] = "nosniff"
+    response["Cache-Control"] = "private, no-store"
+    return response
+
+
+def _task(request: HttpRequest, public_id: str, task_id: str) -> Task:
+    tenant = tenant_or_404(request, public_id)
+    tasks = Task.objects.select_related("plan__tenant", "phase")
+    return get_object_or_404(tasks, plan__tenant=tenant, public_id=task_id)
+
+
+@require(Permission.ADD_FILE)
+@require_POST
+@throttled("file-add", "120/h")
+def file_add(request: HttpRequest, public_id: str, task_id: str) -> HttpResponse:
+    task = _task(request, public_id, task_id)
+    upload = request.FILES.get("file")
+    try:
+        if was_too_large(request):
+            raise OnboardingError("A file may have 10 MB at most. Nothing was added.")
+        if not isinstance(upload, UploadedFile):
+            raise OnboardingError("Choose a file first. Nothing was added.")
+        kept = evidence_files.store_file(task, upload, by=current_user(request))
+    except OnboardingError as error:
+        messages.error(request, str(error))
+        write_activity(
+            task.plan.tenant,
+            "file-refused",
+            by=current_user(request),
+            task=task.title,
+            reason=str(error),
+        )
+    else:
+        messages.success(request, f"{kept.name} is kept with “{task.title}”.")
+    response = redirect("onboarding:plan-show", public_id=public_id)
+    response["Location"] += f"?phase={task.phase.key}#{task.key}"
+    return response
+
+
+@require(Permission.VIEW)
+@require_GET
+def file_show(request: HttpRequest, public_id: str, task_id: str, file_id: str) -> HttpResponseBase:
+    task = _task(request, public_id, task_id)
+    kept = get_object_or_404(task.files, public_id=file_id)
+    return send_file(kept.stored_as, name=kept.name, content_type=kept.content_type)

@@ -1,0 +1,225 @@
+"""Forms of the cutover room."""
+
+from __future__ import annotations
+
+import zoneinfo
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from django import forms
+from django.db.models import Model
+
+from checks.engine.preflight import MAX_CHARACTERS
+from onboarding.cutovers.go_no_go import Ballot, client_approvers, staff_approvers
+from onboarding.cutovers.on_call import OnCallCandidate
+from onboarding.cutovers.window_confirmation import WindowConfirmation
+from onboarding.cutovers.windows import MAX_WINDOW_MINUTES, MIN_WINDOW_MINUTES
+from onboarding.models import Cutover
+from onboarding.plans.forms.dates import refuse_far_away
+from tenants.models import Domain, Tenant, User
+
+# Senders read no more of one than this (RFC 8461 section 3.3).
+LONGEST_POLICY = 64_000
+
+
+class _Domains(forms.ModelMultipleChoiceField["Domain"]):
+    def label_from_instance(self, obj: Model) -> str:
+        assert isinstance(obj, Domain)
+        return f"{obj} ({obj.get_role_display().lower()})"
+
+
+class CutoverForm(forms.Form):
+    """When a cutover begins, in the tenant's time zone, and the domains that switch in it."""
+
+    planned_at = forms.DateTimeField(
+        label="Begins",
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
+        error_messages={
+            "required": "Enter the date and time at which the window begins.",
+            "invalid": "Enter a date and time, such as 2026-12-03 19:00.",
+        },
+    )
+    domains = _Domains(
+        Domain.objects.none(),
+        to_field_name="public_id",
+        widget=forms.CheckboxSelectMultiple,
+        error_messages={
+            "required": "Choose one domain at least.",
+            "invalid_choice": "One of these domains is in another cutover by now: choose again.",
+        },
+    )
+
+    def __init__(
+        self, *args: Any, time_zone: str, offered: Iterable[Domain], **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.time_zone = zoneinfo.ZoneInfo(time_zone)
+        self.fields["planned_at"].help_text = f"{time_zone} time."
+        field = self.fields["domains"]
+        assert isinstance(field, forms.ModelMultipleChoiceField)
+        field.queryset = Domain.objects.filter(pk__in=[domain.pk for domain in offered])
+
+    def clean_planned_at(self) -> datetime:
+        # The form read it as UTC wall time; it was meant as the tenant's.
+        typed: datetime = self.cleaned_data["planned_at"]
+        refuse_far_away(typed.date())
+        meant = typed.replace(tzinfo=self.time_zone)
+        # The night on which clocks are changed leaves an hour out, or has it twice.
+        back = meant.astimezone(UTC).astimezone(self.time_zone)
+        if back.replace(tzinfo=None) != typed.replace(tzinfo=None):
+            raise forms.ValidationError(
+                "Clocks go forward over this hour that night: choose another."
+            )
+        if meant.utcoffset() != meant.replace(fold=1).utcoffset():
+            raise forms.ValidationError("This hour comes twice that night: choose another.")
+        return meant
+
+
+class WindowForm(forms.Form):
+    """Confirming a window. The start and round are those shown, so that a change is noticed."""
+
+    planned_at = forms.DateTimeField(widget=forms.HiddenInput)
+    round = forms.IntegerField(widget=forms.HiddenInput)
+    length_minutes = forms.IntegerField(min_value=MIN_WINDOW_MINUTES, max_value=MAX_WINDOW_MINUTES)
+    outbound_days = forms.IntegerField(min_value=0, max_value=60)
+    accepted_risk = forms.CharField(max_length=1000, required=False, strip=True)
+
+    @property
+    def confirmation(self) -> WindowConfirmation:
+        return WindowConfirmation(**self.cleaned_data)
+
+
+class ApproversForm(forms.Form):
+    """Who says go or no-go, one of each side."""
+
+    mimecast = forms.ModelChoiceField(
+        User.objects.none(), required=False, to_field_name="public_id"
+    )
+    client = forms.ModelChoiceField(User.objects.none(), required=False, to_field_name="public_id")
+
+    def __init__(self, *args: Any, tenant: Tenant, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name, people in (("mimecast", staff_approvers()), ("client", client_approvers(tenant))):
+            field = self.fields[name]
+            assert isinstance(field, forms.ModelChoiceField)
+            field.queryset = people
+
+
+class OnCallForm(forms.Form):
+    """Who can be reached in the window, and at which number."""
+
+    person = forms.ChoiceField(
+        error_messages={
+            "required": "Choose somebody.",
+            "invalid_choice": "Choose one of the people offered.",
+        }
+    )
+    phone = forms.CharField(
+        max_length=40,
+        required=False,
+        strip=True,
+        help_text="Left empty, a contact’s number on record is taken.",
+        widget=forms.TextInput(attrs={"type": "tel", "autocomplete": "off"}),
+    )
+
+    def __init__(self, *args: Any, people: Iterable[OnCallCandidate], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.people = {person.key: person for person in people}
+        field = self.fields["person"]
+        assert isinstance(field, forms.ChoiceField)
+        sides = {"Mimecast": "mimecast", "Client": "client"}
+        field.choices = [
+            (label, [(p.key, p.name) for p in self.people.values() if p.side == side])
+            for label, side in sides.items()
+        ]
+
+    @property
+    def chosen(self) -> OnCallCandidate:
+        return self.people[self.cleaned_data["person"]]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        if "person" in cleaned and "phone" in cleaned:
+            cleaned["phone"] = cleaned["phone"] or self.chosen.phone
+            if not any(character.isdigit() for character in cleaned["phone"]):
+                self.add_error("phone", "Type the number they answer at in the window.")
+        return cleaned
+
+
+class BallotForm(forms.Form):
+    """An approver's go or no-go."""
+
+    planned_at = forms.DateTimeField(widget=forms.HiddenInput)
+    round = forms.IntegerField(widget=forms.HiddenInput)
+    choice = forms.ChoiceField(choices=[("go", "Go"), ("no-go", "No-go")])
+    comment = forms.CharField(max_length=1000, required=False, strip=True)
+    accepted_risk = forms.CharField(max_length=1000, required=False, strip=True)
+    # As the page showed it: the keys of the rows.
+    blockers = forms.CharField(max_length=1000, required=False, widget=forms.HiddenInput)
+
+    @property
+    def ballot(self) -> Ballot:
+        cleaned = self.cleaned_data
+        return Ballot(
+            cleaned["planned_at"],
+            cleaned["round"],
+            cleaned["choice"] == "go",
+            cleaned["comment"],
+            cleaned["accepted_risk"],
+            cleaned["blockers"].split(),
+        )
+
+
+class DryRunForm(forms.Form):
+    """Records to rehearse a cutover with, and what came of it."""
+
+    records = forms.CharField(
+        max_length=MAX_CHARACTERS,
+        widget=forms.Textarea(attrs={"rows": 12, "spellcheck": "false"}),
+        help_text=(
+            "Lines of a zone file, in place of what stands at the same name and type. A name"
+            " without a final dot is read below every domain of the cutover."
+        ),
+    )
+    comment = forms.CharField(
+        max_length=1000,
+        required=False,
+        strip=True,
+        label="What came of it",
+        widget=forms.Textarea(attrs={"rows": 2}),
+    )
+
+
+class ProposalForm(forms.Form):
+    """Records of one domain that somebody means to publish."""
+
+    domain = forms.ModelChoiceField(
+        Domain.objects.none(), to_field_name="public_id", empty_label=None
+    )
+    records = forms.CharField(
+        max_length=MAX_CHARACTERS,
+        widget=forms.Textarea(attrs={"rows": 10, "spellcheck": "false"}),
+        help_text="Lines of a zone file, in place of what stands at the same name and type.",
+        required=False,
+    )
+    policy = forms.CharField(
+        label="MTA-STS policy file",
+        max_length=LONGEST_POLICY,
+        widget=forms.Textarea(attrs={"rows": 5, "spellcheck": "false"}),
+        help_text="Where you mean to serve one: the file as it would stand under"
+        " /.well-known/mta-sts.txt.",
+        required=False,
+    )
+
+    def __init__(self, *args: Any, cutover: Cutover, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["domain"]
+        assert isinstance(field, forms.ModelChoiceField)
+        field.queryset = cutover.domains.all()
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        if not self.errors and not (cleaned.get("records") or cleaned.get("policy")):
+            self.add_error("records", "Paste the records you mean to publish, or a policy file.")
+        return cleaned

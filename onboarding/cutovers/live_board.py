@@ -1,0 +1,202 @@
+"""The live board of a cutover: what every server says now of what it changes, MX or SPF.
+
+Pure over what was fetched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from checks.engine.dns.consensus import ANSWERED_STATUSES
+from checks.models import Check, Observation
+from checks.safe_times import LOCKDOWN_MARGIN, SafeTime
+from onboarding.cutovers.change_sheets import is_spf
+from onboarding.plans.proof import ProofSubject
+
+
+@dataclass(frozen=True)
+class ServerRow:
+    """One server's newest answer, held against what it is to become. `others` are the values that
+    have no place beside that."""
+
+    name: str
+    values: tuple[str, ...]
+    others: tuple[str, ...]
+    ttl: int | None
+    shape: str
+
+
+@dataclass(frozen=True)
+class ResolverRow:
+    """What one of the resolvers that are asked beside the servers holds. What it holds of before is
+    gone about `expires_at`: a cache counts down (RFC 1035 section 3.2.1). One address may be many."""
+
+    address: str
+    shape: str
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class DomainBoard:
+    """One domain in the window: who says the new answer, who lags, and until when a cache may hold
+    the old one. Resolvers are asked once all servers agree."""
+
+    domain: str
+    check: Check
+    servers: tuple[ServerRow, ...]
+    expires_at: datetime | None
+    resolvers: tuple[ResolverRow, ...] = ()
+    is_stale: bool = False
+
+    @property
+    def switched_count(self) -> int:
+        return sum(row.shape == "pass" for row in self.servers)
+
+    @property
+    def resolvers_switched_count(self) -> int:
+        return sum(row.shape == "pass" for row in self.resolvers)
+
+    @property
+    def shape(self) -> str:
+        if self.is_stale or not self.servers or any(row.shape == "unknown" for row in self.servers):
+            return "unknown"
+        if self.leftovers:
+            return "fail"
+        return "pass" if self.switched_count == len(self.servers) else "waiting"
+
+    @property
+    def leftovers(self) -> tuple[str, ...]:
+        """What stands beside the new hosts where these are published already."""
+        partly = [row for row in self.servers if row.others and len(row.others) < len(row.values)]
+        return tuple(sorted({value for row in partly for value in row.others}))
+
+    @property
+    def is_partly_published(self) -> bool:
+        """No server gives the old answer any more, and one does not give all of the new."""
+        shapes = {row.shape for row in self.servers}
+        return "half" in shapes and shapes <= {"half", "pass"}
+
+    @property
+    def checked_at(self) -> datetime | None:
+        return self.check.checked_at
+
+    @property
+    def rollback_seconds(self) -> int | None:
+        """How long caches hold what is published now: the highest TTL that any server gives."""
+        ttls = [row.ttl for row in self.servers if row.ttl is not None]
+        return max(ttls, default=None)
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """A set of values as the board sees it: what it shows, what has no place, and its shape."""
+
+    values: tuple[str, ...]
+    shape: str
+    others: tuple[str, ...] = ()
+
+
+_Classifier = Callable[[Sequence[str]], _Answer]
+
+
+def mx_boards(
+    subjects: Sequence[ProofSubject],
+    expected: Sequence[str],
+    safe_times: Mapping[str, SafeTime],
+    *,
+    stale: Collection[str] = (),
+) -> list[DomainBoard]:
+    """By domain, the newest answers to the MX question. `safe_times` are those of the lockdown, by
+    domain: their margin is for resolvers that linger, and no TTL. `stale` are domains that nobody
+    has looked at lately."""
+    hosts = frozenset(expected)
+    return _build_boards(subjects, lambda values: _against_hosts(values, hosts), safe_times, stale)
+
+
+def spf_boards(
+    subjects: Sequence[ProofSubject], include: str, *, stale: Collection[str] = ()
+) -> list[DomainBoard]:
+    """By domain, which servers give out an SPF record with the region's include. Whether it lets
+    Mimecast send is for the check to say."""
+    return _build_boards(subjects, lambda values: _against_include(values, include), {}, stale)
+
+
+def _build_boards(
+    subjects: Sequence[ProofSubject],
+    classify: _Classifier,
+    safe_times: Mapping[str, SafeTime],
+    stale: Collection[str],
+) -> list[DomainBoard]:
+    checks = [subject.check for subject in subjects if subject.check is not None]
+    return [
+        replace(
+            _board(check, classify, safe_times.get(check.subject)), is_stale=check.subject in stale
+        )
+        for check in checks
+    ]
+
+
+def _against_hosts(values: Sequence[str], expected: frozenset[str]) -> _Answer:
+    hosts = frozenset(value.partition(" ")[2] for value in values)
+    others = tuple(value for value in values if value.partition(" ")[2] not in expected)
+    if not expected:
+        return _Answer(tuple(values), "unknown", others)
+    return _Answer(tuple(values), _shape_of_hosts(hosts, expected), others)
+
+
+def _shape_of_hosts(hosts: frozenset[str], expected: frozenset[str]) -> str:
+    """Beside the new hosts anything else is a way round them; alone it is not moved yet, and some
+    of the new hosts are a part of the way."""
+    if hosts == expected:
+        return "pass"
+    if hosts > expected:
+        return "fail"
+    return "half" if hosts and hosts < expected else "waiting"
+
+
+def _against_include(values: Sequence[str], include: str) -> _Answer:
+    records = tuple(value for value in values if is_spf(value))
+    if not include:
+        return _Answer(records, "unknown")
+    # Two records are none to a receiver (RFC 7208 section 4.5).
+    terms = {term.removeprefix("+") for term in "".join(records).lower().split()}
+    has_it = len(records) == 1 and f"include:{include.lower()}" in terms
+    return _Answer(records, "pass" if has_it else "waiting")
+
+
+def _board(check: Check, classify: _Classifier, safe_time: SafeTime | None) -> DomainBoard:
+    told = check.latest.evidence.get("servers", []) if check.latest is not None else []
+    safe_at = safe_time.safe_at if safe_time is not None else None
+    expires_at = safe_at - LOCKDOWN_MARGIN if safe_at is not None else None
+    return DomainBoard(
+        check.subject,
+        check,
+        tuple(_row(row, classify) for row in told),
+        expires_at,
+        tuple(_resolvers(check.latest, classify)),
+    )
+
+
+def _resolvers(seen: Observation | None, classify: _Classifier) -> Iterator[ResolverRow]:
+    for row in seen.evidence.get("resolvers", []) if seen is not None else []:
+        shape = _shape(row, classify(row.get("values") or ()))
+        if shape in ("unknown", "pass"):
+            yield ResolverRow(row["address"], shape)
+            continue
+        left = timedelta(seconds=row.get("ttl") or 0)
+        # Of the look that saw it: while the answer stays the same, its evidence is that look's.
+        expires_at = seen.first_seen_at + left if seen is not None and left else None
+        yield ResolverRow(row["address"], "waiting", expires_at)
+
+
+def _row(row: Mapping[str, Any], classify: _Classifier) -> ServerRow:
+    answer = classify(row.get("values") or ())
+    name = f"{row['name']} ({row['address']})"
+    return ServerRow(name, answer.values, answer.others, row.get("ttl"), _shape(row, answer))
+
+
+def _shape(row: Mapping[str, Any], answer: _Answer) -> str:
+    return answer.shape if row.get("status") in ANSWERED_STATUSES else "unknown"

@@ -1,0 +1,249 @@
+"""A cutover's room: what its page needs, gathered once from what is stored."""
+
+from __future__ import annotations
+
+import zoneinfo
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from django.conf import settings
+
+from checks.engine.dns.consensus import ANSWERED_STATUSES
+from checks.engine.outcomes import CheckKind
+from checks.models import Check, Observation
+from checks.safe_times import SafeTime
+from onboarding.cutovers.conflicts import ConflictContext
+from onboarding.cutovers.follow_up import MESSAGE_TASKS, DomainSwitch
+from onboarding.cutovers.freezes import freezes_for
+from onboarding.cutovers.on_call import on_call_of
+from onboarding.cutovers.readiness import ReadinessFacts, is_stale
+from onboarding.models import (
+    Cutover,
+    DomainProgress,
+    EvidenceFile,
+    OnCall,
+    Plan,
+    Responsibility,
+    Task,
+)
+from onboarding.plans.dates import calendar_of
+from onboarding.plans.evaluation import PlanContext
+from onboarding.plans.planned_cutovers import OPENS_BEFORE, is_open
+from onboarding.plans.proof import ProofSubject
+from onboarding.plans.safe_times import safe_time_of
+from tenants.regions import Region
+
+# The tasks whose domains each question of the readiness is asked for.
+TASK_OF_KIND = {
+    CheckKind.OWNERSHIP: "domain-ownership",
+    CheckKind.SPF: "spf-update",
+    CheckKind.DKIM: "dkim-update",
+    CheckKind.DMARC: "outbound-cutover",
+    CheckKind.MTA_STS: "mx-record-cutover",
+    CheckKind.MX_TTL: "mx-ttl-update",
+    CheckKind.MX: "mx-record-cutover",
+    CheckKind.MESSAGE: "outbound-cutover",
+    CheckKind.LOCKDOWN: "connection-lockdown",
+    CheckKind.SMTP: "data-centers-urls",
+}
+
+
+def restrict_to_cutover(plan_context: PlanContext, cutover: Cutover) -> PlanContext:
+    """The same with the cutover's domains alone."""
+    chosen = {domain.pk for domain in cutover.domains.all()}
+    return replace(plan_context, domains=[d for d in plan_context.domains if d.pk in chosen])
+
+
+def load_facts(
+    cutover: Cutover,
+    tasks: Iterable[Task],
+    plan_context: PlanContext,
+    history: Sequence[Observation],
+    region: Region,
+    *,
+    now: datetime,
+) -> ReadinessFacts:
+    """What the readiness rests on: the cutover's own domains, and what is the whole tenant's.
+    `history` holds every sight of the tenant's MX TTL checks."""
+    by_key = {task.key: task for task in tasks}
+    plan_context = restrict_to_cutover(plan_context, cutover)
+    subjects = {
+        kind: plan_context.evidence(by_key[key], [kind.value]).subjects
+        for kind, key in TASK_OF_KIND.items()
+        if key in by_key
+    }
+    zone = zoneinfo.ZoneInfo(plan_context.tenant.time_zone)
+    is_inbound = cutover.direction == Cutover.Direction.INBOUND
+    since = _outbound_since(by_key.get("outbound-cutover"), plan_context) if is_inbound else None
+    facts = ReadinessFacts(
+        cutover,
+        by_key,
+        subjects,
+        [],
+        zone,
+        now,
+        is_open(cutover, now),
+        since,
+        _uploaded_messages(cutover, by_key, now) if is_inbound else (),
+    )
+    ttls = facts.subjects_of(CheckKind.MX_TTL)
+    safe_times = [
+        (subject.name, current_safe_time(subject, facts, history, region)) for subject in ttls
+    ]
+    return replace(facts, safe_times=safe_times)
+
+
+def _uploaded_messages(
+    cutover: Cutover, by_key: Mapping[str, Task], now: datetime
+) -> Sequence[EvidenceFile]:
+    opened_at = cutover.planned_at - OPENS_BEFORE
+    tasks = [by_key[key].pk for key in MESSAGE_TASKS if key in by_key]
+    if now < opened_at or not tasks:
+        return ()
+    kept = EvidenceFile.objects.filter(
+        task__in=tasks, content_type="message/rfc822", uploaded_at__gte=opened_at
+    )
+    return list(kept.select_related("uploaded_by").order_by("uploaded_at", "pk"))
+
+
+def current_safe_time(
+    subject: ProofSubject, facts: ReadinessFacts, history: Sequence[Observation], region: Region
+) -> SafeTime:
+    """One domain's own safe time. Nothing is called safe by what nobody has looked at lately."""
+    check = subject.check
+    if check is None or is_stale(check, facts):
+        return SafeTime(None)
+    return safe_time_of(check, _observations_of(check, history), region) or SafeTime(None)
+
+
+def all_inbound_subjects(
+    tasks: Iterable[Task], plan_context: PlanContext
+) -> Sequence[ProofSubject]:
+    """The MX of every domain that is to move, whichever cutover it is in."""
+    task = next((task for task in tasks if task.key == TASK_OF_KIND[CheckKind.MX]), None)
+    return plan_context.evidence(task, [CheckKind.MX.value]).subjects if task is not None else ()
+
+
+def _outbound_since(task: Task | None, plan_context: PlanContext) -> datetime | None:
+    """Since when mail of all of these domains leaves through Mimecast: by a proven message, or by
+    the client's word where no message can be asked for. None where it cannot be told for one."""
+    if task is None or not plan_context.domains:
+        return None
+    parts = DomainProgress.objects.filter(
+        task=task, domain__in=[d.pk for d in plan_context.domains]
+    )
+    confirmed_at = {
+        str(part.domain): _confirmed_at(part, task) for part in parts.select_related("domain")
+    }
+    times = [
+        subject.check.first_verified_at
+        if subject.check is not None and subject.is_verified
+        else (confirmed_at.get(subject.name) if subject.check is None else None)
+        for subject in plan_context.evidence(task, [CheckKind.MESSAGE.value]).subjects
+    ]
+    known = [moment for moment in times if moment is not None]
+    return max(known) if known and len(known) == len(times) else None
+
+
+def _confirmed_at(part: DomainProgress, task: Task) -> datetime | None:
+    """When the last side that has to had confirmed the domain's part."""
+    sides = [
+        (Responsibility.MIMECAST, part.mimecast_confirmed_at),
+        (Responsibility.CLIENT, part.client_confirmed_at),
+    ]
+    wanted = [at for side, at in sides if task.responsibility in (side, Responsibility.BOTH)]
+    known = [at for at in wanted if at is not None]
+    return max(known) if len(known) == len(wanted) else None
+
+
+def _observations_of(check: Check, history: Sequence[Observation]) -> list[Observation]:
+    return [seen for seen in history if seen.check_asked_id == check.pk]
+
+
+def load_conflict_context(plan: Plan, own: Sequence[Cutover]) -> ConflictContext:
+    """What speaks against the windows of a tenant's `own` cutovers, in seven queries at most."""
+    tenant = plan.tenant
+    on_call = list(on_call_of(own, tenant))
+    elsewhere = Cutover.objects.none()
+    if tenant.consultant_id is not None:
+        elsewhere = Cutover.objects.filter(
+            plan__tenant__consultant=tenant.consultant_id, plan__tenant__closed_at__isnull=True
+        ).exclude(plan=plan)
+    return ConflictContext(
+        own,
+        list(elsewhere),
+        calendar_of(tenant),
+        dict(tenant.holidays.values_list("day", "name")),
+        list(freezes_for(tenant)),
+        on_call,
+        list(_elsewhere_on_call(plan, on_call)),
+    )
+
+
+def domain_switches(
+    facts: ReadinessFacts,
+    inbound_subjects: Iterable[ProofSubject],
+    history: Sequence[Observation],
+    safe_times: Mapping[str, SafeTime],
+) -> list[DomainSwitch]:
+    """Domains after their switch, those of this cutover and all others that are to move: the old
+    hosts are the tenant's. `safe_times` are those of the lockdown, by domain; `history` tells which TTL
+    there was before the window opened."""
+    opened_at = facts.cutover.planned_at - OPENS_BEFORE
+    own = {subject.name for subject in facts.subjects_of(CheckKind.MX)}
+    return [
+        DomainSwitch(
+            subject.name,
+            safe_times.get(subject.name),
+            None if check is None or is_stale(check, facts) else _lowest_ttl(check.latest),
+            _highest_ttl(facts, check, history, before=opened_at) if check is not None else 0,
+            is_own=subject.name in own,
+        )
+        for subject in inbound_subjects
+        for check in [subject.check]
+    ]
+
+
+def _ttls(seen: Observation | None) -> list[int | None]:
+    rows = seen.evidence.get("servers") or [] if seen is not None else []
+    return [row.get("ttl") for row in rows if row.get("status") in ANSWERED_STATUSES]
+
+
+def _lowest_ttl(seen: Observation | None) -> int | None:
+    """None where a server told none: then it is not known to be raised everywhere."""
+    known = [ttl for ttl in _ttls(seen) if ttl is not None]
+    return min(known) if known and len(known) == len(_ttls(seen)) else None
+
+
+def _highest_ttl(
+    facts: ReadinessFacts, check: Check, history: Sequence[Observation], *, before: datetime
+) -> int:
+    typed = check.domain.original_mx_ttl_seconds if check.domain is not None else None
+    of_domain = {
+        subject.check.pk
+        for kind in (CheckKind.MX, CheckKind.MX_TTL)
+        for subject in facts.subjects_of(kind)
+        if subject.check is not None and subject.check.domain_id == check.domain_id
+    }
+    seen = [
+        ttl
+        for each in history
+        if each.check_asked_id in of_domain and each.first_seen_at < before
+        for ttl in _ttls(each)
+        if ttl is not None
+    ]
+    highest = max([*seen, typed or 0])
+    # One that was never higher had been lowered before anybody saw it.
+    return highest if highest > settings.CHECKS_TTL_THRESHOLD_SECONDS else 0
+
+
+def _elsewhere_on_call(plan: Plan, on_call: Sequence[OnCall]) -> Iterable[OnCall]:
+    """The same people at other tenants' windows. Contacts are one tenant's own."""
+    people = {each.user_id for each in on_call if each.user_id is not None}
+    if not people:
+        return []
+    others = OnCall.objects.filter(
+        user__in=people, cutover__plan__tenant__closed_at=None, cutover__cancelled_at=None
+    )
+    return others.exclude(cutover__plan=plan).select_related("user", "cutover")

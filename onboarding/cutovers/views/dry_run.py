@@ -1,0 +1,130 @@
+"""Rehearsing a cutover: its room against pasted records. Nothing but the rehearsal is kept."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.contrib import messages
+from django.core import signing
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_http_methods
+
+from checks.engine.preflight import InvalidZoneText
+from checks.models import Check
+from checks.preflight import run_preflight
+from checks.queries import checks_of
+from onboarding.cutovers.dry_run import (
+    DryRunResult,
+    evaluate_tasks,
+    parse_records,
+    save_dry_run,
+    simulate_publication,
+)
+from onboarding.cutovers.forms import DryRunForm
+from onboarding.cutovers.views.room import CutoverRoom, change_sheets_of, load_room, room_with
+from onboarding.errors import OnboardingError
+from onboarding.models import DryRun
+from onboarding.plans.page import current_user, load_page
+from tenants.access import require
+from tenants.permissions import Permission
+from tenants.throttle import throttled
+
+_SALT = "onboarding.dry-run"
+_A_DAY = 24 * 3600
+
+
+@require(Permission.MANAGE_PLAN)
+@throttled("dry-run", "30/m")
+@require_http_methods(["GET", "POST"])
+def dry_run_new(request: HttpRequest, public_id: str, cutover_id: str) -> HttpResponse:
+    room = load_room(request, public_id, cutover_id)
+    now = timezone.now()
+    started_at = _started_at(request, cutover_id) or now
+    form = DryRunForm(request.POST or None, initial={"records": _proposed(room)})
+    context = {"page": room.page, "cutover": room.cutover, "tab": "cutovers", "form": form}
+    context["started"] = signing.dumps([cutover_id, started_at.isoformat()], salt=_SALT)
+    if form.is_valid():
+        tried = _try(room, form.cleaned_data["records"], now=now)
+        if isinstance(tried, InvalidZoneText):
+            form.add_error("records", f"This cannot be rehearsed: {tried.problem}.")
+        else:
+            run, then = tried
+            if "save" in request.POST:
+                return _save(request, room, run, form.cleaned_data["comment"], started_at, now)
+            context |= {"room": then, "tasks": run.tasks, "sheets": change_sheets_of(then, ())}
+    status = 422 if form.errors else 200
+    return render(request, "cutovers/dry_run_create.html", context, status=status)
+
+
+def _save(
+    request: HttpRequest,
+    room: CutoverRoom,
+    run: DryRunResult,
+    comment: str,
+    started_at: datetime,
+    now: datetime,
+) -> HttpResponse:
+    public_id, cutover = room.page.tenant.public_id, room.cutover
+    try:
+        made = save_dry_run(
+            cutover, run, started_at=started_at, now=now, comment=comment, by=current_user(request)
+        )
+    except OnboardingError as error:
+        messages.error(request, str(error))
+        return redirect("onboarding:cutovers", public_id)
+    return redirect("onboarding:dry-run-show", public_id, cutover.public_id, made.public_id)
+
+
+def _started_at(request: HttpRequest, cutover_id: str) -> datetime | None:
+    """When this rehearsal was begun, as we said when we showed its first page."""
+    try:
+        said = signing.loads(request.POST.get("started", ""), salt=_SALT, max_age=_A_DAY)
+    except signing.BadSignature:
+        return None
+    return datetime.fromisoformat(said[1]) if said[0] == cutover_id else None
+
+
+def _proposed(room: CutoverRoom) -> str:
+    """What the change sheets ask to publish: the rehearsal of that is the usual one."""
+    return "\n".join(sheet.zone_text for sheet in change_sheets_of(room, ()) if sheet.records)
+
+
+def _try(
+    room: CutoverRoom, records: str, *, now: datetime
+) -> tuple[DryRunResult, CutoverRoom] | InvalidZoneText:
+    domains = list(room.cutover.domains.all())
+    proposal = parse_records(records, domains)
+    if isinstance(proposal, InvalidZoneText):
+        return proposal
+    if not proposal:
+        return InvalidZoneText("there is no MX, TXT or CNAME record in it")
+    judged = run_preflight(_checks(room), proposal)
+    plan_context = simulate_publication(room.page.plan_context, judged)
+    then = room_with(room.page, room.cutover, plan_context, now=now)
+    tasks = [row.task for row in room.run_sheet]
+    return DryRunResult(records, then.rows, evaluate_tasks(tasks, then.plan_context), judged), then
+
+
+def _checks(room: CutoverRoom) -> list[Check]:
+    own = checks_of(room.page.tenant).filter(domain__cutovers=room.cutover)
+    return list(own.select_related("domain", "host", "tenant", "latest__raw"))
+
+
+@require(Permission.VIEW)
+@require_GET
+def dry_run_show(
+    request: HttpRequest, public_id: str, cutover_id: str, dry_run_id: str
+) -> HttpResponse:
+    page = load_page(request, public_id)
+    kept = get_object_or_404(
+        DryRun.objects.select_related("by", "cutover"),
+        public_id=dry_run_id,
+        cutover__public_id=cutover_id,
+        cutover__plan=page.plan,
+    )
+    cutover = kept.cutover
+    is_of_now = (cutover.planned_at, cutover.round) == (kept.window_start, kept.round)
+    context = {"page": page, "tab": "cutovers", "cutover": cutover, "dry_run": kept}
+    return render(request, "cutovers/dry_run_show.html", context | {"is_of_now": is_of_now})

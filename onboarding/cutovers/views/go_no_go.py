@@ -1,0 +1,47 @@
+"""Naming a cutover's approvers, and their votes."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.http import require_POST
+
+from onboarding.cutovers import go_no_go
+from onboarding.cutovers.forms import ApproversForm, BallotForm
+from onboarding.cutovers.views.room import back_to_room, load_room
+from onboarding.errors import OnboardingError
+from onboarding.plans.page import current_user
+from tenants.access import require
+from tenants.permissions import Permission
+
+
+@require(Permission.MANAGE_PLAN)
+@require_POST
+def approvers(request: HttpRequest, public_id: str, cutover_id: str) -> HttpResponse:
+    room = load_room(request, public_id, cutover_id)
+    form = ApproversForm(request.POST, tenant=room.page.tenant)
+    if not form.is_valid():
+        messages.error(request, "Choose one of the people offered. Nobody was named.")
+        return back_to_room(public_id, cutover_id)
+    try:
+        go_no_go.name_approvers(room.cutover, **form.cleaned_data, by=current_user(request))
+    except OnboardingError as error:
+        messages.error(request, str(error))
+    return back_to_room(public_id, cutover_id)
+
+
+@require(Permission.VOTE)
+@require_POST
+def vote(request: HttpRequest, public_id: str, cutover_id: str) -> HttpResponse:
+    room = load_room(request, public_id, cutover_id)
+    form = BallotForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, "Say go or no-go. Nothing was recorded.")
+        return back_to_room(public_id, cutover_id)
+    try:
+        go_no_go.cast_vote(
+            room.cutover, form.ballot, room.rows, room.facts, by=current_user(request)
+        )
+    except OnboardingError as error:
+        messages.error(request, str(error))
+    return back_to_room(public_id, cutover_id)

@@ -1,0 +1,400 @@
+"""The cutover room: readiness, window and live board of one planned switch."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import cached_property
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_POST
+
+from checks.engine.outcomes import CheckKind, Verdict
+from checks.queries import observations_by_kind
+from onboarding.collaboration.comments import comments_of
+from onboarding.cutovers import go_no_go, snapshots, window_confirmation
+from onboarding.cutovers.blockers import WindowBlocker, early_window_blockers, freeze_blockers
+from onboarding.cutovers.change_sheets import ChangeSheet, build_change_sheet
+from onboarding.cutovers.conflicts import ConflictContext, find_conflicts
+from onboarding.cutovers.dns_forms import AS_OF
+from onboarding.cutovers.follow_up import DomainSwitch, FollowUp, follow_ups, has_started
+from onboarding.cutovers.forms import OnCallForm, WindowForm
+from onboarding.cutovers.live_board import DomainBoard, mx_boards, spf_boards
+from onboarding.cutovers.on_call import on_call_candidates, on_call_gaps
+from onboarding.cutovers.readiness import (
+    ReadinessFacts,
+    ReadinessRow,
+    earliest_safe_time,
+    is_stale,
+    readiness_rows,
+    stale_names,
+)
+from onboarding.cutovers.rollback import build_rollback_sheet
+from onboarding.cutovers.room import (
+    all_inbound_subjects,
+    current_safe_time,
+    domain_switches,
+    load_conflict_context,
+    load_facts,
+    restrict_to_cutover,
+)
+from onboarding.cutovers.timeline import build_timeline
+from onboarding.cutovers.windows import MAX_WINDOW_MINUTES, MIN_WINDOW_MINUTES
+from onboarding.errors import OnboardingError
+from onboarding.models import Cutover, OnCall
+from onboarding.plans.evaluation import PlanContext
+from onboarding.plans.page import (
+    REFRESH_SECONDS,
+    WINDOW_REFRESH_SECONDS,
+    TenantPage,
+    current_user,
+    load_page,
+    revision_of,
+    show,
+)
+from onboarding.plans.planned_cutovers import (
+    PHASE_OF_DIRECTION,
+    TASK_OF_DIRECTION,
+    primary_first,
+)
+from onboarding.plans.rows import TaskRow
+from onboarding.plans.safe_times import SWITCH_OF_KIND
+from tenants.access import require
+from tenants.permissions import Permission
+
+
+@dataclass(frozen=True)
+class CutoverRoom:
+    """Everything the room's pages have in common, fetched once."""
+
+    page: TenantPage
+    cutover: Cutover
+    facts: ReadinessFacts
+    rows: list[ReadinessRow]
+    boards: list[DomainBoard]
+    conflict_context: ConflictContext
+    plan_context: PlanContext
+    domain_switches: Sequence[DomainSwitch] = ()
+    # A length that somebody means to confirm, in minutes; 0 where it is as on record.
+    requested_minutes: int = 0
+
+    @property
+    def length_minutes(self) -> int:
+        return self.requested_minutes or self.cutover.length_minutes
+
+    @property
+    def conflicts(self) -> list[str]:
+        left = self.page.domains_in_none(self.cutover.direction)
+        order = primary_first(self.cutover, self.page.cutovers, left)
+        late = ["The window is over, and nobody confirmed it."] if self._is_missed else []
+        return [*late, *order, *find_conflicts(self.cutover, self.conflict_context)]
+
+    @property
+    def _is_missed(self) -> bool:
+        return self.cutover.confirmed_at is None and self.facts.now >= self.cutover.ends_at
+
+    @cached_property
+    def on_call(self) -> list[OnCall]:
+        return [
+            each for each in self.conflict_context.on_call if each.cutover_id == self.cutover.pk
+        ]
+
+    @cached_property
+    def window_blockers(self) -> list[WindowBlocker]:
+        """Why the window can only be confirmed in words. A longer one may touch another day."""
+        requested = copy.copy(self.cutover)
+        requested.length_minutes = self.length_minutes
+        return [
+            *freeze_blockers(requested, self.conflict_context),
+            *early_window_blockers(self.facts),
+        ]
+
+    @property
+    def new_window_blockers(self) -> list[WindowBlocker]:
+        """Those that nobody had in mind when the window was confirmed."""
+        if self.cutover.confirmed_at is None:
+            return []
+        return [o for o in self.window_blockers if o.key not in self.cutover.accepted_blockers]
+
+    @property
+    def follow_ups(self) -> list[FollowUp]:
+        """What is left once mail has moved; nothing before."""
+        if not has_started(self.facts, self.domain_switches):
+            return []
+        return follow_ups(self.facts, self.domain_switches)
+
+    @property
+    def blocking_count(self) -> int:
+        return sum(row.is_blocking for row in self.rows)
+
+    @property
+    def run_sheet(self) -> list[TaskRow]:
+        return run_sheet(self.page, self.cutover)
+
+
+def run_sheet(page: TenantPage, cutover: Cutover) -> list[TaskRow]:
+    wanted = PHASE_OF_DIRECTION[Cutover.Direction(cutover.direction)]
+    found = [phase.rows for phase in page.phases if phase.phase.key == wanted]
+    return [row for rows in found for row in rows if row.task.applies and not row.task.is_group]
+
+
+def load_room(request: HttpRequest, public_id: str, cutover_id: str) -> CutoverRoom:
+    """One of the tenant's own cutovers; 404 to unknown_owners and for anybody else's."""
+    page = load_page(request, public_id)
+    cutover = next((c for c in page.cutovers if c.public_id == cutover_id), None)
+    if cutover is None:
+        raise Http404("No such cutover.")
+    return room_with(page, cutover, page.plan_context, now=timezone.now())
+
+
+def room_with(
+    page: TenantPage, cutover: Cutover, plan_context: PlanContext, *, now: datetime
+) -> CutoverRoom:
+    """The room as this plan_context makes it: the tenant's own, or one that is only rehearsed."""
+    tasks = [row.task for row in page.rows]
+    is_inbound = cutover.direction == Cutover.Direction.INBOUND
+    inbound_subjects = all_inbound_subjects(tasks, plan_context) if is_inbound else ()
+    plan_context = restrict_to_cutover(plan_context, cutover)
+    seen = list(observations_by_kind(plan_context.checks, list(SWITCH_OF_KIND)))
+    facts = load_facts(cutover, tasks, plan_context, seen, page.region, now=now)
+    subjects = facts.subjects_of(CheckKind.MX if is_inbound else CheckKind.SPF)
+    stale = stale_names(subjects, facts)
+    safe_times = {
+        subject.name: current_safe_time(subject, facts, seen, page.region)
+        for subject in inbound_subjects
+    }
+    return CutoverRoom(
+        page,
+        cutover,
+        facts,
+        readiness_rows(facts),
+        mx_boards(subjects, page.region.mx, safe_times, stale=stale)
+        if is_inbound
+        else spf_boards(subjects, page.region.spf_include, stale=stale),
+        load_conflict_context(page.plan, page.cutovers),
+        plan_context,
+        domain_switches(facts, inbound_subjects, seen, safe_times),
+    )
+
+
+def _page_url(request: HttpRequest, room: CutoverRoom, *, is_full_screen: bool) -> str:
+    """Where the page fetches itself again: that of the room, also where a form was refused."""
+    if request.method == "GET":
+        return request.get_full_path()
+    where = [room.page.tenant.public_id, room.cutover.public_id]
+    return reverse("onboarding:cutover-room", args=where) + (
+        "?fullscreen=1" if is_full_screen else ""
+    )
+
+
+def _live(room: CutoverRoom) -> dict[str, object]:
+    """How the page keeps itself true: a board that stands still has to say that it was asked."""
+    refresh_seconds = WINDOW_REFRESH_SECONDS if room.facts.is_open else REFRESH_SECONDS
+    revision = revision_of(room.page.plan, refresh_seconds=refresh_seconds, now=room.facts.now)
+    return {"refresh_seconds": refresh_seconds, "revision": revision}
+
+
+@require(Permission.VIEW)
+@require_GET
+def cutover_room(request: HttpRequest, public_id: str, cutover_id: str) -> HttpResponse:
+    shown = load_room(request, public_id, cutover_id)
+    return show_room(request, replace(shown, requested_minutes=_minutes(request.GET)))
+
+
+def _minutes(query: QueryDict) -> int:
+    """The length of a window that was not confirmed, as it was typed."""
+    text = query.get("minutes", "")
+    is_number = text.isdecimal() and len(text) < 5
+    return int(text) if is_number and MIN_WINDOW_MINUTES <= int(text) <= MAX_WINDOW_MINUTES else 0
+
+
+def show_room(
+    request: HttpRequest, room: CutoverRoom, *, on_call_form: OnCallForm | None = None
+) -> HttpResponse:
+    """The room; with a refused form, that form and what was typed in it."""
+    form = on_call_form
+    if form is None and room.page.may_manage_plan:
+        form = OnCallForm(people=on_call_candidates(room.page.tenant))
+    is_full_screen = request.GET.get("present") == "1"
+    decision, votes = go_no_go.current_decision(room.cutover), go_no_go.current_votes(room.cutover)
+    context = {
+        "room": room,
+        "page": room.page,
+        "cutover": room.cutover,
+        "tab": "cutovers",
+        "safe_at": earliest_safe_time(room.facts.safe_times),
+        "phase_keys": {phase.phase.pk: phase.phase.key for phase in room.page.phases},
+        "decision": decision,
+        "votes": votes,
+        "outdated": {
+            side: decision is None and go_no_go.is_outdated(vote, room.rows)
+            for side, vote in votes.items()
+        },
+        "my_side": room.cutover.approver_side(current_user(request)),
+        "may_vote": room.page.access.may(Permission.VOTE),
+        "staff_approvers": go_no_go.staff_approvers() if room.page.may_manage_plan else (),
+        "client_approvers": go_no_go.client_approvers(room.page.tenant)
+        if room.page.may_manage_plan
+        else (),
+        "dry_runs": list(room.cutover.dry_runs.select_related("by")[:5]),
+        "on_call": room.on_call,
+        "on_call_gaps": on_call_gaps(room.on_call),
+        "on_call_form": form,
+        "is_full_screen": is_full_screen,
+        "page_url": _page_url(request, room, is_full_screen=is_full_screen),
+        **_live(room),
+        # A shared screen is read by the client too.
+        **_comments_context(room, is_staff=room.page.is_staff and not is_full_screen),
+    }
+    if on_call_form is not None:
+        return render(request, "cutovers/cutover_room.html", context, status=422)
+    return show(request, "cutovers/cutover_room.html", "room", context)
+
+
+def _comments_context(room: CutoverRoom, *, is_staff: bool) -> dict[str, object]:
+    """What people write of the switch: the talk of the step that it is."""
+    key = TASK_OF_DIRECTION[Cutover.Direction(room.cutover.direction)]
+    switch_task = room.facts.tasks.get(key)
+    if switch_task is None:
+        return {"switch_task": None}
+    comments = comments_of(room.page.plan, is_staff=is_staff).filter(task=switch_task)
+    return {"switch_task": switch_task, "comments": list(comments)}
+
+
+def change_sheets_of(room: CutoverRoom, agreed: Iterable[str]) -> list[ChangeSheet]:
+    """The sheets of the room's domains. What may go is named as `<domain> <value>`."""
+    is_inbound = room.cutover.direction == Cutover.Direction.INBOUND
+    hosts = {host.name for host in room.page.plan_context.hosts}
+    policies = {subject.name: subject for subject in room.facts.subjects_of(CheckKind.MTA_STS)}
+    named = [each.partition(" ") for each in agreed]
+    subjects = room.facts.subjects_of(CheckKind.MX if is_inbound else CheckKind.SPF)
+    stale = stale_names(subjects, room.facts)
+    made = [
+        build_change_sheet(
+            subject,
+            room.page.region,
+            hosts=hosts,
+            agreed={value for domain, _, value in named if domain == subject.name},
+            mta_sts=policies.get(subject.name),
+            is_stale=subject.name in stale,
+        )
+        for subject in subjects
+    ]
+    return [sheet for sheet in made if sheet is not None]
+
+
+def _not_before(room: CutoverRoom) -> datetime | None:
+    """From when the records may be published, while that is ahead. SPF is published beforehand."""
+    cutover = room.cutover
+    is_ahead = room.facts.now < cutover.planned_at
+    return cutover.planned_at if is_ahead and cutover.direction == "inbound" else None
+
+
+@require(Permission.VIEW)
+@require_GET
+def change_sheet(request: HttpRequest, public_id: str, cutover_id: str) -> HttpResponse:
+    room = load_room(request, public_id, cutover_id)
+    context = {
+        "page": room.page,
+        "cutover": room.cutover,
+        "tab": "cutovers",
+        "sheets": change_sheets_of(room, request.GET.getlist("removed")),
+        "domains": {str(domain): domain for domain in room.page.plan_context.domains},
+        "forms_as_of": AS_OF,
+        "not_before": _not_before(room),
+        "blocking_count": room.blocking_count,
+    }
+    return show(request, "cutovers/change_sheet_show.html", "change-sheet", context)
+
+
+@require(Permission.VIEW)
+@require_GET
+def rollback(request: HttpRequest, public_id: str, cutover_id: str) -> HttpResponse:
+    room = load_room(request, public_id, cutover_id)
+    kept = list(room.cutover.snapshots.select_related("taken_by"))
+    newest = next((s for s in kept if s.window_start == room.cutover.planned_at), None)
+    checks = {(c.kind, c.subject): c for c in room.page.plan_context.checks}
+    chosen = newest or (kept[0] if kept else None)
+    sheets = [
+        build_rollback_sheet(
+            entry, check, is_stale=check is not None and is_stale(check, room.facts)
+        )
+        for entry in (chosen.content if chosen is not None else ())
+        for check in [checks.get((entry["kind"], entry["domain"]))]
+    ]
+    context = {
+        "page": room.page,
+        "cutover": room.cutover,
+        "tab": "cutovers",
+        "snapshot": chosen,
+        "sheets": sheets,
+        "missing_domains": [
+            str(domain)
+            for domain in room.cutover.domains.all()
+            if sheets and str(domain) not in {sheet.domain for sheet in sheets}
+        ],
+        "is_restored": bool(sheets) and all(s.verdict is Verdict.PASS for s in sheets),
+        "may_take_snapshot": not room.facts.is_open and room.facts.now < room.cutover.planned_at,
+        **_live(room),
+    }
+    return show(request, "cutovers/rollback_show.html", "rollback", context)
+
+
+@require(Permission.VIEW)
+@require_GET
+def cutover_timeline(request: HttpRequest, public_id: str, cutover_id: str) -> HttpResponse:
+    """What was done, decided, said and seen, in its order; of a dropped cutover too."""
+    page = load_page(request, public_id)
+    cutover = get_object_or_404(Cutover.all_objects, plan=page.plan, public_id=cutover_id)
+    tasks = [row.task for row in run_sheet(page, cutover)]
+    context = {
+        "page": page,
+        "cutover": cutover,
+        "tab": "cutovers",
+        "entries": build_timeline(cutover, tasks, is_staff=page.is_staff),
+        "dry_runs": list(cutover.dry_runs.select_related("by")),
+    }
+    return show(request, "cutovers/cutover_timeline.html", "timeline", context)
+
+
+@require(Permission.MANAGE_PLAN)
+@require_POST
+def snapshot_take(request: HttpRequest, public_id: str, cutover_id: str) -> HttpResponse:
+    room = load_room(request, public_id, cutover_id)
+    try:
+        snapshots.take_now(room.cutover, now=timezone.now(), by=current_user(request))
+    except OnboardingError as error:
+        messages.error(request, str(error))
+    return redirect("onboarding:rollback", public_id=public_id, cutover_id=cutover_id)
+
+
+def back_to_room(public_id: str, cutover_id: str) -> HttpResponse:
+    return redirect("onboarding:cutover-room", public_id=public_id, cutover_id=cutover_id)
+
+
+@require(Permission.MANAGE_PLAN)
+@require_POST
+def window_confirm(request: HttpRequest, public_id: str, cutover_id: str) -> HttpResponse:
+    room = load_room(request, public_id, cutover_id)
+    form = WindowForm(request.POST)
+    if not form.is_valid():
+        problems = " ".join(str(each) for field in form.errors.values() for each in field)
+        messages.error(request, f"{problems} Nothing was confirmed.")
+        return back_to_room(public_id, cutover_id)
+    room = replace(room, requested_minutes=form.confirmation.length_minutes)
+    try:
+        window_confirmation.confirm_window(
+            room.cutover, form.confirmation, blockers=room.window_blockers, by=current_user(request)
+        )
+    except OnboardingError as error:
+        messages.error(request, str(error))
+        response = back_to_room(public_id, cutover_id)
+        response["Location"] += f"?minutes={room.length_minutes}"
+        return response
+    return back_to_room(public_id, cutover_id)

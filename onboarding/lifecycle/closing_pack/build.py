@@ -1,0 +1,124 @@
+"""Making a closing pack: asked for in a transaction, built by a worker, sealed, and noted."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import transaction
+from django.db.models import QuerySet
+from django.template.loader import render_to_string
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
+
+from onboarding.collaboration import file_store
+from onboarding.collaboration.evidence_files import files_of
+from onboarding.errors import OnboardingError
+from onboarding.lifecycle.closing_pack import contents
+from onboarding.lifecycle.closing_pack.contents import (
+    pack_activity,
+    pack_content,
+    pack_observations,
+)
+from onboarding.models import ClosingPack, RequirementsSheet
+from onboarding.requirements.exports import as_csv, as_xlsx
+from tenants.models import ActivityLine, Tenant, User
+from tenants.services import write_activity
+
+_HERE = Path(__file__).parent
+# One that a worker has under way for longer was lost with it.
+_LOST_AFTER = timedelta(minutes=10)
+
+
+def request_pack(tenant: Tenant, *, by: User) -> ClosingPack:
+    """Note the wish; the caller queues the work."""
+    if tenant.completed_at is None:
+        raise OnboardingError("The closing pack is made once both sides have signed the case off.")
+    with transaction.atomic():
+        write_activity(tenant, "closing-pack-requested", by=by)
+        return ClosingPack.objects.create(tenant=tenant, requested_by=by)
+
+
+def lost_packs(now: datetime) -> QuerySet[ClosingPack]:
+    """Asked for a while ago and not there yet: the broker was away, or a worker died."""
+    return ClosingPack.objects.filter(ready_at=None, requested_at__lt=now - _LOST_AFTER)
+
+
+def log_download(pack: ClosingPack, *, by: User) -> None:
+    write_activity(pack.tenant, "closing-pack-downloaded", by=by, seal=pack.seal)
+
+
+def build_pack(pack: ClosingPack) -> bool:
+    """Make the archive; False when it is there already or no longer wanted. Safe to run twice."""
+    if pack.ready_at is not None:
+        return False
+    place = file_store.new_storage_path()
+    path = file_store.path_of(place)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=0o600, exist_ok=False)
+    try:
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            seal = _write(archive, pack.tenant)
+    except BaseException:
+        # Tried again by the beat, which must not fill the store with halves of archives.
+        path.unlink()
+        raise
+    with transaction.atomic():
+        wanted = ClosingPack.objects.filter(pk=pack.pk, ready_at=None)
+        size = path.stat().st_size
+        if wanted.update(ready_at=timezone.now(), stored_as=place, size=size, seal=seal):
+            # In the chain: whoever holds a later head of the log can hold the pack against it.
+            write_activity(pack.tenant, "closing-pack-ready", bytes=size, seal=seal)
+            pack.tenant.plan.touch()
+            return True
+    path.unlink()
+    return False
+
+
+def _write(archive: zipfile.ZipFile, tenant: Tenant) -> str:
+    """Write every file, then the list of their digests; returns the seal."""
+    digests: dict[str, str] = {}
+    for name, content in _contents(tenant):
+        digests[name] = hashlib.sha256(content).hexdigest()
+        archive.writestr(name, content)
+    listed = "".join(f"{digests[name]}  {name}\n" for name in sorted(digests)).encode()
+    archive.writestr(contents.DIGESTS, listed)
+    return hashlib.sha256(listed).hexdigest()
+
+
+def _contents(tenant: Tenant) -> Iterator[tuple[str, bytes]]:
+    facts = pack_content(tenant)
+    activity = pack_activity(tenant)
+    yield contents.README, (_HERE / "README.txt").read_bytes()
+    yield contents.VERIFY, (_HERE / "verify.py").read_bytes()
+    yield contents.PAGE, _page(tenant, facts, until=activity["length"])
+    yield contents.IMPLEMENTATION, _json(facts)
+    yield contents.OBSERVATIONS, _json(list(pack_observations(tenant)))
+    yield contents.ACTIVITY, _json(activity)
+    for sheet in RequirementsSheet.objects.filter(task__plan__tenant=tenant):
+        whole = (as_csv(sheet, is_full=True), as_xlsx(sheet, is_full=True))
+        yield from zip(contents.places_of_sheet(sheet), whole, strict=True)
+    for kept in files_of(tenant):
+        yield contents.place_of_file(kept), file_store.path_of(kept.stored_as).read_bytes()
+
+
+def _json(facts: Any) -> bytes:
+    return json.dumps(facts, cls=DjangoJSONEncoder, indent=1, ensure_ascii=False).encode()
+
+
+def _page(tenant: Tenant, facts: dict[str, Any], *, until: int) -> bytes:
+    lines = ActivityLine.objects.filter(tenant=tenant, number__lte=until).select_related("actor")
+    context = {"implementation": facts, "styles": _styles(), "lines": lines.order_by("number")}
+    return render_to_string("lifecycle/closing_pack/pack.html", context).encode()
+
+
+def _styles() -> SafeString:
+    """Our own file, as a part of the page: it is to be read without us, and without a network."""
+    return format_html("<style>{}</style>", mark_safe((_HERE / "pack.css").read_text("utf-8")))

@@ -1,0 +1,347 @@
+"""What the files of a closing pack are called."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from django.db.models import Model, Prefetch
+from django.utils import timezone
+
+from checks.models import Observation
+from onboarding.collaboration.comments import comments_by_task
+from onboarding.collaboration.evidence_files import files_of
+from onboarding.cutovers.timeline import TimelineEntry, build_timeline
+from onboarding.models import (
+    Comment,
+    Contact,
+    Cutover,
+    CutoverDecision,
+    CutoverSnapshot,
+    CutoverVote,
+    Drift,
+    EvidenceFile,
+    Monitoring,
+    Phase,
+    RequirementsSheet,
+    Task,
+)
+from onboarding.plans.domain_progress import progress_by_task
+from onboarding.plans.evaluation import PlanContext
+from onboarding.plans.planned_cutovers import PHASE_OF_DIRECTION
+from onboarding.plans.proof import TaskEvidence
+from onboarding.requirements.exports import file_name
+from onboarding.requirements.sign_off import definition_of
+from tenants.models import ActivityChain, ActivityLine, Domain, Host, Tenant, User
+
+PAGE = "index.html"
+
+
+IMPLEMENTATION = "implementation.json"
+
+
+OBSERVATIONS = "observations.json"
+
+
+ACTIVITY = "activity.json"
+
+
+README = "README.txt"
+
+
+VERIFY = "verify.py"
+
+
+DIGESTS = "SHA256SUMS"
+
+
+_ODD = re.compile(r"[^\w.() -]")
+
+
+def place_of_file(kept: EvidenceFile) -> str:
+    """One line in the list of digests, whatever the file was called."""
+    return f"files/{kept.public_id}-{_ODD.sub('_', kept.name)}"
+
+
+def places_of_sheet(sheet: RequirementsSheet) -> Iterator[str]:
+    for ending in ("csv", "xlsx"):
+        yield f"sheets/{file_name(sheet, is_full=True, ending=ending)}"
+
+
+JsonObject = dict[str, Any]
+
+
+FORMAT = 2
+
+
+def pack_content(tenant: Tenant) -> JsonObject:
+    """The whole case but its activity and the single observations."""
+    return {
+        "format": FORMAT,
+        "made_at": timezone.now(),
+        "tenant": _tenant(tenant),
+        "phases": _phases(tenant),
+        "cutovers": [_cutover(each) for each in Cutover.all_objects.filter(plan__tenant=tenant)],
+        "requirements_sheets": [_sheet(each) for each in _sheets(tenant)],
+        "files": [_file(each) for each in files_of(tenant)],
+        "contacts": [serialize(each) for each in Contact.objects.filter(tenant=tenant)],
+        "monitoring": [serialize(each) for each in Monitoring.objects.filter(tenant=tenant)],
+        "drifts": [serialize(each) for each in Drift.objects.filter(tenant=tenant)],
+    }
+
+
+def serialize(row: Model, *, without: Iterable[str] = ()) -> JsonObject:
+    """A row's own columns; people and other rows by what they are called."""
+    left_out = {"id", "stored_as", *without}
+    return {
+        field.name: _value(row, field)
+        for field in row._meta.concrete_fields
+        if field.name not in left_out and field.related_model is not Tenant
+    }
+
+
+def _value(row: Model, field: Any) -> Any:
+    value = getattr(row, field.name)
+    if isinstance(value, User):
+        return serialize_person(value)
+    if isinstance(value, Domain | Host):
+        return str(value)
+    return getattr(value, "public_id", str(value)) if isinstance(value, Model) else value
+
+
+def serialize_person(user: User | None) -> JsonObject | None:
+    return {"id": user.public_id, "name": user.name} if user is not None else None
+
+
+def _tenant(tenant: Tenant) -> JsonObject:
+    return {
+        **serialize(tenant, without=["region_overrides"]),
+        "region_name": tenant.region_values.name,
+        "domains": [serialize(each) for each in Domain.all_objects.filter(tenant=tenant)],
+        "hosts": [serialize(each) for each in Host.all_objects.filter(tenant=tenant)],
+        "template": tenant.plan.template.version,
+    }
+
+
+# --- The plan
+
+
+def _phases(tenant: Tenant) -> list[JsonObject]:
+    plan = tenant.plan
+    plan_context = PlanContext.of(tenant)
+    parts = progress_by_task(tenant)
+    talk = comments_by_task(plan, is_staff=False)
+    tasks = Task.objects.select_related(
+        "mimecast_confirmed_by", "client_confirmed_by", "status_set_by", "assignee"
+    ).order_by("position")
+    phases = Phase.objects.filter(plan=plan).prefetch_related(Prefetch("tasks", queryset=tasks))
+    return [
+        {
+            "title": phase.title,
+            "tasks": [
+                _task(task, plan_context)
+                | {
+                    "parts": [serialize(part) for part in parts.get(task.pk, {}).values()],
+                    "comments": [_comment(said) for said in talk.get(task.pk, [])],
+                }
+                for task in phase.tasks.all()
+            ],
+        }
+        for phase in phases
+    ]
+
+
+def _task(task: Task, plan_context: PlanContext) -> JsonObject:
+    return {
+        "id": task.public_id,
+        "key": task.key,
+        "title": task.title,
+        "is_group": task.is_group,
+        "responsibility": task.responsibility,
+        "status": task.status,
+        "status_label": task.get_status_display(),
+        "status_changed_at": task.status_changed_at,
+        "not_applicable_reason": task.not_applicable_reason,
+        "confirmed": list(_confirmations(task)),
+        "verified_at": task.verified_at,
+        "manual_status": task.manual_status,
+        "manual_status_label": task.get_manual_status_display() if task.manual_status else "",
+        "status_reason": task.status_reason,
+        "status_set_at": task.status_set_at,
+        "status_set_by": serialize_person(task.status_set_by),
+        "accepted_until": task.accepted_until,
+        "due_on": task.due_on,
+        # Which checks prove it, and which only support it.
+        "proof": _evidence(plan_context.evidence(task)) if task.check_kinds else [],
+        "support": _evidence(plan_context.evidence(task, task.evidence_kinds))
+        if task.evidence_kinds
+        else [],
+    }
+
+
+def _confirmations(task: Task) -> Iterator[JsonObject]:
+    for side, at, by in (
+        ("mimecast", task.mimecast_confirmed_at, task.mimecast_confirmed_by),
+        ("client", task.client_confirmed_at, task.client_confirmed_by),
+    ):
+        if at is not None:
+            yield {"side": side, "by": serialize_person(by), "at": at}
+
+
+def _evidence(evidence: TaskEvidence) -> list[JsonObject]:
+    return [
+        {
+            "kind": subject.kind.value,
+            "subject": subject.name,
+            "check": subject.check.public_id if subject.check is not None else "",
+            "settled": subject.settled.value if subject.settled is not None else "",
+            "settled_at": subject.check.settled_at if subject.check is not None else None,
+            "checked_at": subject.check.checked_at if subject.check is not None else None,
+            "observation": _latest(subject.check),
+        }
+        for subject in evidence.subjects
+    ]
+
+
+def _latest(check: Any) -> str:
+    return check.latest.public_id if check is not None and check.latest is not None else ""
+
+
+def _comment(said: Comment) -> JsonObject:
+    return {
+        "id": said.public_id,
+        "by": serialize_person(said.author),
+        "at": said.written_at,
+        "body": said.body,
+        "asks": said.asked_side,
+        "answered_at": said.answered_at,
+        "was_taken_back": said.deleted_at is not None,
+    }
+
+
+# --- Decisions, sheets and files
+
+
+def _cutover(cutover: Cutover) -> JsonObject:
+    snapshots = CutoverSnapshot.objects.filter(cutover=cutover).select_related("taken_by")
+    votes = CutoverVote.objects.filter(cutover=cutover).select_related("by")
+    decisions = CutoverDecision.objects.filter(cutover=cutover)
+    return serialize(cutover, without=["plan"]) | {
+        "domains": [str(domain) for domain in cutover.domains.all()],
+        "ends_at": cutover.ends_at,
+        "snapshots": [serialize(each, without=["cutover"]) for each in snapshots],
+        "votes": [serialize(each, without=["cutover"]) for each in votes],
+        "decisions": [serialize(each, without=["cutover"]) for each in decisions],
+        "on_call": [
+            {"name": str(each), "side": each.side, "phone": each.phone}
+            for each in cutover.on_call.select_related("user", "contact")
+        ],
+        "dry_runs": [
+            serialize(each, without=["cutover"]) for each in cutover.dry_runs.select_related("by")
+        ],
+        "timeline": [
+            _entry(each) for each in build_timeline(cutover, _run_sheet(cutover), is_staff=False)
+        ],
+    }
+
+
+def _run_sheet(cutover: Cutover) -> list[Task]:
+    wanted = PHASE_OF_DIRECTION[Cutover.Direction(cutover.direction)]
+    return list(Task.objects.filter(plan=cutover.plan_id, phase__key=wanted, applies=True))
+
+
+def _entry(entry: TimelineEntry) -> JsonObject:
+    """A moment of the record: a line of the activity by its number, an answer, or what was said."""
+    if entry.line is not None:
+        return {"at": entry.at, "activity": entry.line.number, "action": entry.line.action}
+    if entry.comment is not None:
+        said = entry.comment
+        return {"at": entry.at, "comment": said.body, "by": serialize_person(said.author)}
+    seen = entry.observation
+    assert seen is not None
+    return {
+        "at": entry.at,
+        "observation": seen.public_id,
+        "kind": seen.check_asked.kind,
+        "subject": seen.check_asked.subject,
+        "verdict": seen.verdict,
+    }
+
+
+def _sheets(tenant: Tenant) -> Iterable[RequirementsSheet]:
+    rows = RequirementsSheet.objects.filter(task__plan__tenant=tenant).order_by("task__position")
+    return rows.select_related("task", "mimecast_signed_by", "client_signed_by")
+
+
+def _sheet(sheet: RequirementsSheet) -> JsonObject:
+    return {
+        "title": definition_of(sheet).title,
+        "task": sheet.task.title,
+        "rows": sheet.row_count,
+        "signed": [
+            {"side": side, "by": serialize_person(by), "at": at}
+            for side, by, at in sheet.signatures
+            if at is not None
+        ],
+        "files": list(places_of_sheet(sheet)),
+    }
+
+
+def _file(kept: EvidenceFile) -> JsonObject:
+    return {
+        "task": kept.task.title,
+        "name": kept.name,
+        "type": kept.content_type,
+        "size": kept.size,
+        "sha256": kept.sha256,
+        "by": serialize_person(kept.uploaded_by),
+        "at": kept.uploaded_at,
+        "file": place_of_file(kept),
+    }
+
+
+# --- What was seen, and what happened
+
+
+def pack_observations(tenant: Tenant) -> Iterator[JsonObject]:
+    """Everything seen, as intervals, with the digest of the raw answers each rests on."""
+    seen = Observation.objects.filter(check_asked__tenant=tenant).select_related(
+        "check_asked__domain", "check_asked__host", "raw"
+    )
+    for each in seen.order_by("check_asked", "first_seen_at", "pk").iterator(chunk_size=1000):
+        yield {
+            "id": each.public_id,
+            "check": each.check_asked.public_id,
+            "kind": each.check_asked.kind,
+            "subject": each.check_asked.subject,
+            **serialize(each, without=["public_id", "check_asked", "raw"]),
+            "raw_sha256": each.raw.digest if each.raw is not None else "",
+        }
+
+
+def pack_activity(tenant: Tenant) -> JsonObject:
+    """The log up to now, with all that its hashes are made of, as the hashes take it."""
+    chain = ActivityChain.objects.get(scope=tenant.public_id)
+    lines = ActivityLine.objects.filter(scope=chain.scope, number__lte=chain.length)
+    return {
+        "scope": chain.scope,
+        "length": chain.length,
+        "head": chain.head,
+        "lines": [_line(each) for each in lines.select_related("actor").order_by("number")],
+    }
+
+
+def _line(line: ActivityLine) -> JsonObject:
+    return {
+        "number": line.number,
+        "at": line.at.isoformat(),
+        "actor": line.actor.public_id if line.actor is not None else "",
+        "actor_name": line.actor.name if line.actor is not None else "",
+        "action": line.action,
+        "params": line.params,
+        "address": line.address,
+        "agent": line.agent,
+        "previous_hash": line.previous_hash,
+        "hash": line.hash,
+    }

@@ -1,0 +1,120 @@
+#!/usr/bin/env python3
+"""Verify a closing pack with Python's standard library alone: no network, nothing to install.
+
+    python3 verify.py                      the folder this script lies in
+    python3 verify.py pack.zip             the archive as it was downloaded
+    python3 verify.py pack.zip --seal HEX  and that it is the very pack with this seal
+
+It ends with 0 where everything is as it was made, and with 1, naming what is not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import re
+import sys
+import zipfile
+from pathlib import Path
+
+DIGESTS = "SHA256SUMS"
+HASHED = ["number", "at", "actor", "action", "params", "address", "agent", "previous_hash"]
+
+
+def read_folder(folder: Path) -> dict[str, bytes]:
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and "__pycache__" not in path.parts:
+            found[path.relative_to(folder).as_posix()] = path.read_bytes()
+    return found
+
+
+def read_archive(archive: Path) -> dict[str, bytes]:
+    with zipfile.ZipFile(archive) as opened:
+        return {name: opened.read(name) for name in opened.namelist()}
+
+
+def faults_of_digests(files: dict[str, bytes]) -> list[str]:
+    """Every file as it is listed, none that is not listed, and a list in exactly one spelling."""
+    listed: dict[str, str] = {}
+    text = files.get(DIGESTS, b"").decode("utf-8", "replace")
+    for line in text.splitlines():
+        match = re.fullmatch(r"([0-9a-f]{64})  (\S.*)", line)
+        if match is None:
+            return [f"{DIGESTS}: a line cannot be read"]
+        listed[match[2]] = match[1]
+    faults = []
+    if "".join(f"{listed[name]}  {name}\n" for name in sorted(listed)) != text or not listed:
+        faults.append(f"{DIGESTS}: it is not written as it was made")
+    for name, digest in listed.items():
+        if name not in files:
+            faults.append(f"{name}: missing")
+        elif hashlib.sha256(files[name]).hexdigest() != digest:
+            faults.append(f"{name}: altered")
+    faults += [f"{name}: not listed" for name in files if name not in listed and name != DIGESTS]
+    return faults
+
+
+def faults_of_activity(log: dict) -> list[str]:  # type: ignore[type-arg]  # plain JSON
+    """Line by line: the numbers without a gap, each hash, and each link to the line before."""
+    before = ""
+    for number, line in enumerate(log["lines"], start=1):
+        said = [log["scope"], *(line[name] for name in HASHED)]
+        made = hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+        if line["number"] != number:
+            return [f"activity: line {number} is missing"]
+        if line["previous_hash"] != before or line["hash"] != made:
+            return [f"activity: line {number} was altered"]
+        before = made
+    if len(log["lines"]) != log["length"] or before != log["head"]:
+        return ["activity: lines are missing at its end"]
+    return []
+
+
+def faults_of_decisions(implementation: dict) -> list[str]:  # type: ignore[type-arg]  # plain JSON
+    """What was kept at a cutover, against the digest that was made of it then."""
+    faults = []
+    for cutover in implementation["cutovers"]:
+        for kind in ("snapshots", "decisions"):
+            for kept in cutover[kind]:
+                text = json.dumps(
+                    kept["content"], sort_keys=True, separators=(",", ":"), ensure_ascii=False
+                )
+                if hashlib.sha256(text.encode()).hexdigest() != kept["digest"]:
+                    faults.append(f"{cutover['direction']} cutover: one of its {kind} was altered")
+    return faults
+
+
+def faults_in(files: dict[str, bytes], seal: str = "") -> list[str]:
+    faults = faults_of_digests(files)
+    made = hashlib.sha256(files.get(DIGESTS, b"")).hexdigest()
+    if seal and made != seal.lower():
+        faults.append(f"the seal is {made}, not {seal}")
+    if not faults:
+        faults += faults_of_activity(json.loads(files["activity.json"]))
+        faults += faults_of_decisions(json.loads(files["implementation.json"]))
+    return faults
+
+
+def main() -> int:
+    asked = argparse.ArgumentParser(description="Verify a closing pack.")
+    asked.add_argument("pack", nargs="?", default=str(Path(__file__).resolve().parent))
+    asked.add_argument("--seal", default="", help="the seal that Gangway shows for this pack")
+    wanted = asked.parse_args()
+    try:
+        pack = Path(wanted.pack)
+        files = read_folder(pack) if pack.is_dir() else read_archive(pack)
+        faults = faults_in(files, wanted.seal)
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        files, faults = {}, [f"it cannot be read: {error}"]
+    for fault in faults:
+        sys.stdout.write(f"NOT AS IT WAS MADE: {fault}\n")
+    if not faults:
+        seal = hashlib.sha256(files[DIGESTS]).hexdigest()
+        sys.stdout.write(f"Everything is as it was made: {len(files)} files, seal {seal}.\n")
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,176 @@
+"""Everything of a tenant in one archive: a JSON file for each kind of row, and the files."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Iterator
+from typing import Any
+
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import transaction
+from django.db.models import ForeignKey, Model
+from django.utils import timezone
+
+from checks import raw_answers
+from checks.models import Check, Discovery, Observation, RawAnswers, SubmittedMessage
+from onboarding.collaboration import file_store
+from onboarding.collaboration.evidence_files import files_of
+from onboarding.models import (
+    ClosingPack,
+    Comment,
+    Contact,
+    Cutover,
+    CutoverDecision,
+    CutoverDomain,
+    CutoverSnapshot,
+    CutoverVote,
+    DomainProgress,
+    Drift,
+    DriftNotification,
+    DryRun,
+    EvidenceFile,
+    Freeze,
+    Holiday,
+    Monitoring,
+    OnCall,
+    Phase,
+    Plan,
+    Reminder,
+    RequirementsSheet,
+    ShareLink,
+    SheetImport,
+    SheetRow,
+    Task,
+    TenantExport,
+    WaitingPeriod,
+    WorkingTime,
+)
+from tenants.models import (
+    ActivityLine,
+    Domain,
+    Host,
+    Invitation,
+    Membership,
+    Tenant,
+    User,
+)
+from tenants.services import write_activity
+
+# What a tenant has, and how its rows lead to it. A test finds models that are missing here.
+EXPORTED_MODELS: dict[str, tuple[type[Model], str]] = {
+    "tenant": (Tenant, "pk"),
+    "memberships": (Membership, "tenant"),
+    "invitations": (Invitation, "tenant"),
+    "domains": (Domain, "tenant"),
+    "hosts": (Host, "tenant"),
+    "plan": (Plan, "tenant"),
+    "phases": (Phase, "plan__tenant"),
+    "tasks": (Task, "plan__tenant"),
+    "contacts": (Contact, "tenant"),
+    "working_time": (WorkingTime, "tenant"),
+    "holidays": (Holiday, "tenant"),
+    "freezes": (Freeze, "tenant"),
+    "waiting_periods": (WaitingPeriod, "task__plan__tenant"),
+    "reminders": (Reminder, "plan__tenant"),
+    "domain_parts": (DomainProgress, "task__plan__tenant"),
+    "comments": (Comment, "plan__tenant"),
+    "cutovers": (Cutover, "plan__tenant"),
+    "cutover_domains": (CutoverDomain, "cutover__plan__tenant"),
+    "on_call": (OnCall, "cutover__plan__tenant"),
+    "dry_runs": (DryRun, "cutover__plan__tenant"),
+    "requirements_sheets": (RequirementsSheet, "task__plan__tenant"),
+    "sheet_rows": (SheetRow, "sheet__task__plan__tenant"),
+    "sheet_imports": (SheetImport, "sheet__task__plan__tenant"),
+    "cutover_snapshots": (CutoverSnapshot, "cutover__plan__tenant"),
+    "cutover_votes": (CutoverVote, "cutover__plan__tenant"),
+    "cutover_decisions": (CutoverDecision, "cutover__plan__tenant"),
+    "monitoring": (Monitoring, "tenant"),
+    "drifts": (Drift, "tenant"),
+    "drift_notifications": (DriftNotification, "tenant"),
+    "files": (EvidenceFile, "task__plan__tenant"),
+    "share_links": (ShareLink, "plan__tenant"),
+    "exports": (TenantExport, "tenant"),
+    "closing_packs": (ClosingPack, "tenant"),
+    "checks": (Check, "tenant"),
+    "observations": (Observation, "check_asked__tenant"),
+    "discoveries": (Discovery, "domain__tenant"),
+    "proof_messages": (SubmittedMessage, "check_asked__tenant"),
+    "raw_answers": (RawAnswers, "tenant"),
+    "activity": (ActivityLine, "tenant"),
+}
+# Keys to doors, where bytes lie, and messages that are about to be let go: no business of whoever
+# reads the archive.
+_EXCLUDED_COLUMNS = {"token_hash", "stored_as", "claim_id", "content"}
+
+
+def request_export(tenant: Tenant, *, by: User) -> TenantExport:
+    """Note the wish and drop the archives made before; the caller queues the work."""
+    with transaction.atomic():
+        earlier = TenantExport.objects.filter(tenant=tenant)
+        file_store.remove_on_commit(list(earlier.values_list("stored_as", flat=True)))
+        earlier.delete()
+        write_activity(tenant, "export-requested", by=by)
+        return TenantExport.objects.create(tenant=tenant, requested_by=by)
+
+
+def log_download(export: TenantExport, *, by: User) -> None:
+    write_activity(export.tenant, "export-downloaded", by=by, export=export.public_id)
+
+
+def build_export(export: TenantExport) -> bool:
+    """Make the archive; False when it is there already or no longer wanted. Safe to run twice."""
+    if export.ready_at is not None:
+        return False
+    place = file_store.new_storage_path()
+    path = file_store.path_of(place)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=0o600, exist_ok=False)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        _write(archive, export.tenant)
+    with transaction.atomic():
+        wanted = TenantExport.objects.filter(pk=export.pk, ready_at=None)
+        size = path.stat().st_size
+        if wanted.update(ready_at=timezone.now(), stored_as=place, size=size):
+            write_activity(export.tenant, "export-ready", bytes=size)
+            return True
+    path.unlink()
+    return False
+
+
+def _write(archive: zipfile.ZipFile, tenant: Tenant) -> None:
+    people: set[int] = set()
+    for name, (model, path) in EXPORTED_MODELS.items():
+        rows = list(_rows(model, path, tenant))
+        people |= {row[key] for row in rows for key in _user_columns(model) if row[key]}
+        _write_json(archive, name, rows)
+    known = User.objects.filter(pk__in=people).values("id", "public_id", "name", "email")
+    _write_json(archive, "people", [dict(row) for row in known])
+    for kept in files_of(tenant):
+        archive.write(file_store.path_of(kept.stored_as), f"files/{kept.public_id}-{kept.name}")
+
+
+def _write_json(archive: zipfile.ZipFile, name: str, rows: list[dict[str, Any]]) -> None:
+    text = json.dumps(rows, cls=DjangoJSONEncoder, indent=1, ensure_ascii=False)
+    archive.writestr(f"{name}.json", text)
+
+
+def _rows(model: type[Model], path: str, tenant: Tenant) -> Iterator[dict[str, Any]]:
+    fields = [f.attname for f in model._meta.concrete_fields if f.attname not in _EXCLUDED_COLUMNS]
+    # The default leaves out domains and hosts that were taken out.
+    found = model._base_manager.filter(**{path: tenant.pk}).order_by("pk")
+    if model is Comment:
+        # Staff's own, whoever asks: a client can download what an administrator asked for.
+        found = found.filter(is_internal=False)
+    rows = found.values(*fields).iterator(chunk_size=1000)
+    if model is RawAnswers:
+        return (row | {"body": raw_answers.read(row["body"])} for row in rows)
+    return iter(rows)
+
+
+def _user_columns(model: type[Model]) -> list[str]:
+    return [
+        field.attname
+        for field in model._meta.concrete_fields
+        if isinstance(field, ForeignKey) and field.related_model is User
+    ]

@@ -1,0 +1,390 @@
+"""What people type. Every refusal is a sentence beside its field, and nothing typed is lost."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import zoneinfo
+from typing import Any, ClassVar, cast
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.forms.models import BaseInlineFormSet, inlineformset_factory
+from django.http import QueryDict
+
+from checks.engine.expected_values import DkimSelector
+from onboarding.plan_templates.registry import newest_template, template_version_of
+from tenants import domain_lifecycle
+from tenants.errors import TenantError
+from tenants.models import Domain, Host, Tenant, User
+from tenants.names import normalise_domain, normalise_host
+from tenants.region_values import LABELS, LIST_FIELDS
+from tenants.regions import load_regions, region_for_account_code
+
+_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+
+
+def _product_choices() -> list[tuple[str, str]]:
+    template = newest_template()
+    return list(template_version_of(template).products.items()) if template is not None else []
+
+
+def _region_choices() -> list[tuple[str, str]]:
+    return [("", "From the account code"), *((r.id, r.name) for r in load_regions().values())]
+
+
+def _time_zone_choices() -> list[tuple[str, str]]:
+    return [(name, name) for name in sorted(zoneinfo.available_timezones()) if "/" in name] + [
+        ("UTC", "UTC")
+    ]
+
+
+def _fingerprint(tenant: Tenant) -> str:
+    """A mark of the profile as it stands, to notice that somebody else changed it."""
+    if tenant._state.adding:
+        return ""
+    values = [str(getattr(tenant, name)) for name in ProfileForm.Meta.fields]
+    return hashlib.sha256("\0".join(values).encode()).hexdigest()[:16]
+
+
+class ProfileForm(forms.ModelForm[Tenant]):
+    """A tenant's profile: what decides which tasks its plan holds."""
+
+    seen = forms.CharField(required=False, widget=forms.HiddenInput)
+
+    region = forms.ChoiceField(choices=_region_choices, required=False)
+    products = forms.MultipleChoiceField(
+        choices=_product_choices, required=False, widget=forms.CheckboxSelectMultiple
+    )
+    time_zone = forms.ChoiceField(choices=_time_zone_choices, initial="UTC")
+    consultant = forms.ModelChoiceField(
+        queryset=User.objects.filter(staff_role=User.StaffRole.CONSULTANT, is_active=True).order_by(
+            "name"
+        ),
+        required=False,
+    )
+
+    class Meta:
+        model = Tenant
+        fields: ClassVar[list[str]] = [
+            "name",
+            "account_code",
+            "region",
+            "platform",
+            "directory_method",
+            "authentication",
+            "products",
+            "journaling",
+            "dkim_in_use",
+            "rfi_used",
+            "time_zone",
+            "consultant",
+        ]
+        labels: ClassVar[dict[str, str]] = {
+            "name": "Company name",
+            "journaling": "Journaling is set up as part of this implementation",
+            "dkim_in_use": "They sign outbound mail with DKIM today",
+            "rfi_used": "A Request for Information (RFI) form is used",
+        }
+        error_messages: ClassVar[dict[str, dict[str, str]]] = {
+            "name": {"unique": "A tenant of this name exists already; find it in the list."}
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.on_record = _fingerprint(self.instance)
+        self.fields["seen"].initial = self.on_record
+
+    def clean_name(self) -> str:
+        name = str(self.cleaned_data["name"]).strip()
+        others = Tenant.objects.filter(name__iexact=name).exclude(pk=self.instance.pk)
+        if others.exists():
+            raise ValidationError("A tenant of this name exists already; find it in the list.")
+        return name
+
+    def clean_seen(self) -> str:
+        """Two people at once: the later must not undo what the earlier saved."""
+        seen = str(self.cleaned_data["seen"])
+        if seen != self.on_record:
+            # Shown again with what you typed and today's mark, so that saving is then deliberate.
+            typed = cast(QueryDict, self.data).copy()
+            typed[self.add_prefix("seen")] = self.on_record
+            self.data = typed
+            self.add_error(
+                None,
+                "Somebody else changed this profile while you had it open. What you typed is kept "
+                "and not saved: compare it with the tenant as it is now, then save again.",
+            )
+        return seen
+
+    def clean(self) -> dict[str, Any]:
+        """The account code names the region; where both are given they must agree."""
+        cleaned = super().clean() or {}
+        code, chosen = cleaned.get("account_code", ""), cleaned.get("region", "")
+        if code:
+            try:
+                region = region_for_account_code(code)
+            except TenantError as error:
+                self.add_error("account_code", str(error))
+                return cleaned
+            if chosen and chosen != region.id:
+                self.add_error(
+                    "region",
+                    f"The account code belongs to {region.name}. Choose that region, or correct "
+                    "the code.",
+                )
+            cleaned["region"] = region.id
+        elif not chosen and "region" not in self.errors:
+            self.add_error("region", "Choose the region, or enter the account code that names it.")
+        return cleaned
+
+
+class DomainForm(forms.ModelForm[Domain]):
+    # Not the model's limit: an over-long name deserves the sentence that says what is wrong.
+    name = forms.CharField(label="Domain", max_length=2000, strip=True)
+
+    class Meta:
+        model = Domain
+        fields: ClassVar[list[str]] = [
+            "name",
+            "role",
+            "ownership_token",
+            "ownership_label",
+            "dkim_selectors",
+            "original_mx_ttl_seconds",
+        ]
+        labels: ClassVar[dict[str, str]] = {
+            "ownership_token": "Ownership code (TXT)",
+            "ownership_label": "or CNAME host",
+            "dkim_selectors": "DKIM selectors",
+            "original_mx_ttl_seconds": "MX TTL before we watched, in seconds",
+        }
+        help_texts: ClassVar[dict[str, str]] = {
+            "original_mx_ttl_seconds": "Only if it was longer than a day, which is assumed otherwise.",
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Another name would be another subject with another history: remove the row and add one.
+        self.fields["name"].disabled = self.instance.pk is not None
+        if self.instance.pk is not None:
+            self.initial["name"] = str(self.instance)
+
+    def clean_name(self) -> str:
+        try:
+            return normalise_domain(self.cleaned_data["name"])
+        except TenantError as error:
+            raise ValidationError(str(error)) from error
+
+    def clean_ownership_token(self) -> str:
+        token = str(self.cleaned_data["ownership_token"]).strip().strip('"')
+        if any(character.isspace() for character in token):
+            raise ValidationError("The code is one word; copy it from the console without spaces.")
+        return token
+
+    def clean_ownership_label(self) -> str:
+        label = str(self.cleaned_data["ownership_label"]).strip().lower()
+        if label and not _LABEL.fullmatch(label):
+            raise ValidationError("A CNAME host is one label of letters, digits and hyphens.")
+        return label
+
+    def clean_dkim_selectors(self) -> str:
+        typed = self.cleaned_data["dkim_selectors"].replace(",", " ").split()
+        selectors = [DkimSelector.read(word) for word in typed]
+        for selector in selectors:
+            if not selector.is_well_formed:
+                raise ValidationError(
+                    f"“{selector.name}” is not a DKIM selector. Copy it from the signing "
+                    "definition in Mimecast’s console, such as mimecast20261101."
+                )
+        return " ".join(dict.fromkeys(map(str, selectors)))
+
+
+class HostForm(forms.ModelForm[Host]):
+    name = forms.CharField(label="Host", max_length=2000, strip=True)
+    port = forms.IntegerField(
+        min_value=1,
+        max_value=65535,
+        error_messages={
+            "min_value": "A port is a number from 1 to 65535.",
+            "max_value": "A port is a number from 1 to 65535.",
+            "invalid": "A port is a number from 1 to 65535, usually 25 or 636.",
+        },
+    )
+    consent = forms.BooleanField(
+        label="The client agrees that we connect to it",
+        required=False,
+        help_text="Needed unless it lies under a domain whose ownership is proved.",
+    )
+
+    class Meta:
+        model = Host
+        fields: ClassVar[list[str]] = ["purpose", "name", "port", "recipient"]
+        labels: ClassVar[dict[str, str]] = {"recipient": "Test recipient"}
+        help_texts: ClassVar[dict[str, str]] = {
+            "recipient": "Optional, for delivery routes: we ask whether it takes this address, and"
+            " send nothing.",
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk is not None:
+            for name, field in self.fields.items():
+                field.disabled = name not in ("consent", "recipient")
+            self.initial["consent"] = self.instance.consented_at is not None
+
+    def clean_recipient(self) -> str:
+        typed: str = self.cleaned_data["recipient"]
+        if not typed.isascii():
+            raise ValidationError("Use an address of plain letters: port 25 takes no other.")
+        return typed
+
+    def clean_name(self) -> str:
+        try:
+            return normalise_host(self.cleaned_data["name"])
+        except TenantError as error:
+            raise ValidationError(str(error)) from error
+
+
+class _DistinctRows(BaseInlineFormSet[Any, Tenant, Any]):
+    """Rows that must differ; the later of two equal ones is told, by name, beside its field."""
+
+    def rows(self) -> list[forms.ModelForm[Any]]:
+        return (
+            [
+                form
+                for form in self.forms
+                if form.cleaned_data.get("name") and not form.cleaned_data.get("DELETE")
+            ]
+            if all(hasattr(form, "cleaned_data") for form in self.forms)
+            else []
+        )
+
+    def save_new(self, form: Any, commit: bool = True) -> Any:
+        """One that was taken out earlier comes back with its history."""
+        setattr(form.instance, self.fk.name, self.instance)
+        form.instance = domain_lifecycle.add_or_restore(form.instance)
+        return form.instance
+
+    def delete_existing(self, obj: Any, commit: bool = True) -> None:
+        """`removals.take_out` decides what becomes of it."""
+
+    def key(self, form: forms.ModelForm[Any]) -> object:
+        raise NotImplementedError
+
+    def key_of(self, row: Any) -> object:
+        raise NotImplementedError
+
+    def clean(self) -> None:
+        """Against the other rows, and against what somebody else added meanwhile."""
+        if any("id" in form.errors for form in self.forms):
+            raise ValidationError(
+                "Somebody else removed one of these rows while you had the page open. "
+                "Open it again to see what stands now."
+            )
+        shown = {form.instance.pk for form in self.forms}
+        meanwhile = (
+            cast(Any, self.model)
+            ._default_manager.filter(tenant=self.instance.pk)
+            .exclude(pk__in=[pk for pk in shown if pk is not None])
+        )
+        seen = {self.key_of(row) for row in meanwhile} if self.instance.pk else set()
+        for form in self.rows():
+            key = self.key(form)
+            if key in seen:
+                form.add_error("name", f"{form.cleaned_data['name']} is in this list already.")
+            seen.add(key)
+
+    def validate_unique(self) -> None:
+        """`clean` says it with a sentence beside the field instead."""
+
+
+class _Domains(_DistinctRows):
+    def key(self, form: forms.ModelForm[Any]) -> object:
+        return form.cleaned_data["name"]
+
+    def key_of(self, row: Any) -> object:
+        return row.name
+
+    def save(self, commit: bool = True) -> Any:
+        """Whoever was primary steps back first: the database takes one at a time."""
+        for form in self.initial_forms:
+            role = form.cleaned_data["role"]
+            if "role" in form.changed_data and role != Domain.Role.PRIMARY:
+                Domain.objects.filter(pk=form.instance.pk).update(role=role)
+        return super().save(commit)
+
+    def clean(self) -> None:
+        super().clean()
+        rows = self.rows()
+        primaries = [f for f in rows if f.cleaned_data.get("role") == Domain.Role.PRIMARY]
+        for form in primaries[1:]:
+            form.add_error("role", "A tenant has one primary domain; give this one another role.")
+        if not rows and not any(form.errors for form in self.forms):
+            raise ValidationError("Enter at least one domain.")
+
+
+class _Hosts(_DistinctRows):
+    def key(self, form: forms.ModelForm[Any]) -> object:
+        cleaned = form.cleaned_data
+        return (cleaned.get("purpose"), cleaned["name"], cleaned.get("port"))
+
+    def key_of(self, row: Any) -> object:
+        return (row.purpose, row.name, row.port)
+
+
+DomainFormSet = inlineformset_factory(
+    Tenant, Domain, form=DomainForm, formset=_Domains, extra=1, can_delete=True
+)
+
+
+HostFormSet = inlineformset_factory(
+    Tenant, Host, form=HostForm, formset=_Hosts, extra=1, can_delete=True
+)
+
+
+# Which region a tenant is in is settled by the profile; these are the values that may differ.
+OVERRIDABLE = {
+    name: label for name, label in LABELS.items() if name not in ("account_code_prefix", "timezone")
+}
+
+
+class RegionValuesForm(forms.Form):
+    """A tenant's own values in place of the region's; an empty field leaves the region's."""
+
+    def __init__(self, *args: Any, tenant: Tenant, **kwargs: Any) -> None:
+        self.tenant = tenant
+        self.on_record = load_regions()[tenant.region]
+        initial = {
+            name: "\n".join(value) if isinstance(value, list) else value
+            for name, value in tenant.region_overrides.items()
+        }
+        kwargs["initial"] = initial
+        super().__init__(*args, **kwargs)
+        for name, label in OVERRIDABLE.items():
+            widget = forms.Textarea(attrs={"rows": 2}) if name in LIST_FIELDS else forms.TextInput()
+            self.fields[name] = forms.CharField(
+                label=label, required=False, widget=widget, help_text=self._on_record(name)
+            )
+
+    def _on_record(self, name: str) -> str:
+        value = getattr(self.on_record, name)
+        known = ", ".join(value) if isinstance(value, tuple) else value
+        return f"On record: {known}" if known else "Not on record: enter it if you know it."
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        overrides: dict[str, object] = {}
+        for name in OVERRIDABLE:
+            typed = cleaned.get(name, "").strip()
+            if not typed:
+                continue
+            value: object = typed.replace(",", " ").split() if name in LIST_FIELDS else typed
+            try:
+                self.on_record.with_overrides({name: value})
+            except TenantError as error:
+                self.add_error(name, str(error))
+            else:
+                overrides[name] = value
+        cleaned["overrides"] = overrides
+        return cleaned

@@ -1,0 +1,51 @@
+"""URLs of tenant creation, profile, people, closing, export and erasure."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from onboarding.lifecycle.views import closing, dns_discovery, offboarding, people, profile
+
+urlpatterns = [
+    path("tenants/new/", profile.tenant_create, name="tenant-create"),
+]
+
+# Below t/<public_id>/, the tenant.
+tenant_urlpatterns = [
+    path("profile/", profile.profile_edit, name="profile-edit"),
+    path("domains/<str:domain_id>/dns-scan/", dns_discovery.scan_dns, name="dns-scan"),
+    path(
+        "domains/<str:domain_id>/suggestions/use/",
+        dns_discovery.suggestion_use,
+        name="suggestion-use",
+    ),
+    path(
+        "domains/<str:domain_id>/suggestions/dismiss/",
+        dns_discovery.suggestion_dismiss,
+        name="suggestion-dismiss",
+    ),
+    path("region/", profile.region_values, name="region-values"),
+    path("sign-off/", closing.sign_off, name="sign-off"),
+    path("people/", people.people_show, name="people"),
+    path("people/invite/", people.invite, name="invite"),
+    path("people/<str:person_id>/role/", people.person_role, name="person-role"),
+    path("people/<str:person_id>/remove/", people.person_remove, name="person-remove"),
+    path(
+        "invitations/<str:invitation_id>/resend/",
+        people.invitation_resend,
+        name="invitation-resend",
+    ),
+    path(
+        "invitations/<str:invitation_id>/revoke/",
+        people.invitation_revoke,
+        name="invitation-revoke",
+    ),
+    path("offboarding/", offboarding.offboarding_show, name="offboarding"),
+    path("offboarding/close/", offboarding.tenant_close, name="tenant-close"),
+    path("offboarding/reopen/", offboarding.tenant_reopen, name="tenant-reopen"),
+    path("offboarding/erase/", offboarding.tenant_erase, name="tenant-erase"),
+    path("closing-packs/", offboarding.closing_pack_request, name="closing-pack-request"),
+    path("closing-packs/<str:pack_id>/", offboarding.closing_pack_show, name="closing-pack-show"),
+    path("exports/", offboarding.export_request, name="export-request"),
+    path("exports/<str:export_id>/", offboarding.export_show, name="export-show"),
+]

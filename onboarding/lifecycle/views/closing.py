@@ -1,0 +1,60 @@
+"""TODO docstring."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_http_methods
+
+from onboarding.errors import NotPermitted, OnboardingError
+from onboarding.lifecycle import closing
+from onboarding.lifecycle.forms.closing import SignOffForm
+from onboarding.lifecycle.tasks import queue_pack
+from onboarding.models import CLOSURE, ClosingPack, Task
+from onboarding.plans import services
+from onboarding.plans.page import current_user
+from onboarding.plans.views.tasks import back_to_plan
+from tenants.access import require, tenant_or_404
+from tenants.permissions import Permission
+
+COMPLETED_MESSAGE = (
+    "The case is closed: the plan stays as it is, and what was proven is watched on."
+)
+
+
+@require(Permission.CONFIRM)
+@require_http_methods(["GET", "POST"])
+def sign_off(request: HttpRequest, public_id: str) -> HttpResponse:
+    """Close the case in words; what is still open is named instead."""
+    tenant = tenant_or_404(request, public_id)
+    task = get_object_or_404(
+        Task.objects.select_related("plan__tenant", "phase"),
+        plan__tenant=tenant,
+        key=CLOSURE,
+    )
+    form = SignOffForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        user = current_user(request)
+        side = services.side_of(user, tenant)
+        try:
+            closing.sign_off_implementation(
+                task, by=user, side=side, words=form.cleaned_data["reason"]
+            )
+        except NotPermitted as error:
+            raise PermissionDenied(str(error)) from error
+        except OnboardingError as error:
+            form.add_error("reason", str(error))
+        else:
+            tenant.refresh_from_db()
+            if tenant.completed_at is None:
+                return back_to_plan(request, tenant, task)
+            for pack in ClosingPack.objects.filter(tenant=tenant, ready_at=None):
+                queue_pack(pack)
+            messages.success(request, COMPLETED_MESSAGE)
+            return redirect("onboarding:monitoring", public_id=public_id)
+    title = "Sign the implementation off"
+    context = {"tenant": tenant, "task": task, "title": title, "form": form}
+    status = 422 if request.method == "POST" else 200
+    return render(request, "plans/task_transition_confirm.html", context, status=status)

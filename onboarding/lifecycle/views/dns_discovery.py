@@ -1,0 +1,90 @@
+"""Looking around a domain's DNS, and what a person makes of each suggestion."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.contrib import messages
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.views.decorators.http import require_POST
+
+from checks.models import Discovery
+from checks.queries import discoveries_of
+from onboarding.errors import OnboardingError
+from onboarding.lifecycle import profile_suggestions
+from onboarding.lifecycle.profile_suggestions import Suggestion
+from onboarding.lifecycle.tasks import queue_dns_scan
+from onboarding.plans.page import current_user
+from tenants.access import require, tenant_or_404
+from tenants.models import Tenant
+from tenants.permissions import Permission
+from tenants.services import write_activity
+from tenants.throttle import throttled
+
+
+def _to_profile(public_id: str) -> HttpResponse:
+    response = redirect("onboarding:profile-edit", public_id=public_id)
+    response["Location"] += "#suggestions"
+    return response
+
+
+@require(Permission.EDIT_PROFILE)
+@require_POST
+@throttled("dns-scan", "60/h")
+def scan_dns(request: HttpRequest, public_id: str, domain_id: str) -> HttpResponse:
+    tenant = tenant_or_404(request, public_id)
+    domain = get_object_or_404(tenant.domains, public_id=domain_id)
+    with transaction.atomic():
+        queue_dns_scan([domain])
+        write_activity(
+            tenant, "check-requested", by=current_user(request), subject=f"the DNS of {domain}"
+        )
+        tenant.plan.touch()
+    return _to_profile(public_id)
+
+
+def _decide(
+    request: HttpRequest,
+    public_id: str,
+    domain_id: str,
+    step: Callable[[Tenant, Discovery], Suggestion],
+    said: str,
+) -> HttpResponse:
+    tenant = tenant_or_404(request, public_id)
+    seen = get_object_or_404(discoveries_of(tenant), domain__public_id=domain_id)
+    try:
+        suggestion = step(tenant, seen)
+    except OnboardingError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, f"{suggestion.label}: {suggestion.shown}. {said}")
+    return _to_profile(public_id)
+
+
+@require(Permission.EDIT_PROFILE)
+@require_POST
+def suggestion_use(request: HttpRequest, public_id: str, domain_id: str) -> HttpResponse:
+    mark, by = request.POST.get("suggestion", ""), current_user(request)
+    said = "It is in the profile now, and the plan follows."
+    return _decide(
+        request,
+        public_id,
+        domain_id,
+        lambda tenant, seen: profile_suggestions.use(tenant, seen, mark, by=by),
+        said,
+    )
+
+
+@require(Permission.EDIT_PROFILE)
+@require_POST
+def suggestion_dismiss(request: HttpRequest, public_id: str, domain_id: str) -> HttpResponse:
+    mark, by = request.POST.get("suggestion", ""), current_user(request)
+    return _decide(
+        request,
+        public_id,
+        domain_id,
+        lambda tenant, seen: profile_suggestions.dismiss(tenant, seen, mark, by=by),
+        "It will not be suggested again.",
+    )

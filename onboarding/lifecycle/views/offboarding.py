@@ -1,0 +1,134 @@
+"""Closing a tenant, taking its data along, and erasing it."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.text import slugify
+from django.views.decorators.http import require_GET, require_POST
+
+from onboarding.collaboration.views.files import send_file
+from onboarding.errors import OnboardingError
+from onboarding.lifecycle import closing, exports, offboarding
+from onboarding.lifecycle.closing_pack import build
+from onboarding.lifecycle.forms.closing import ReopenForm
+from onboarding.lifecycle.tasks import queue_export, queue_pack
+from onboarding.models import ClosingPack, TenantExport
+from onboarding.plans.page import current_user, load_page
+from tenants.access import require, tenant_or_404
+from tenants.permissions import Permission
+from tenants.throttle import throttled
+
+
+@require(Permission.VIEW_PEOPLE)
+@require_GET
+def offboarding_show(request: HttpRequest, public_id: str) -> HttpResponse:
+    return render(
+        request, "lifecycle/offboarding_show.html", _context(request, public_id, ReopenForm())
+    )
+
+
+def _context(request: HttpRequest, public_id: str, reopen_form: ReopenForm) -> dict[str, object]:
+    page = load_page(request, public_id)
+    export = TenantExport.objects.filter(tenant=page.tenant).first() if page.may_export else None
+    packs = ClosingPack.objects.filter(tenant=page.tenant) if page.may_download_pack else []
+    return {
+        "page": page,
+        "tab": "people",
+        "export": export,
+        "packs": packs,
+        "reopen_form": reopen_form,
+    }
+
+
+def _back(public_id: str) -> HttpResponse:
+    return redirect("onboarding:offboarding", public_id=public_id)
+
+
+@require(Permission.CLOSE_TENANT)
+@require_POST
+def tenant_close(request: HttpRequest, public_id: str) -> HttpResponse:
+    offboarding.close_tenant(tenant_or_404(request, public_id), by=current_user(request))
+    messages.success(request, "Closed. It can still be read, and opened again.")
+    return _back(public_id)
+
+
+@require(Permission.CLOSE_TENANT)
+@require_POST
+def tenant_reopen(request: HttpRequest, public_id: str) -> HttpResponse:
+    tenant = tenant_or_404(request, public_id)
+    form = ReopenForm(request.POST)
+    if not form.is_valid():
+        return render(
+            request,
+            "lifecycle/offboarding_show.html",
+            _context(request, public_id, form),
+            status=422,
+        )
+    closing.reopen_tenant(tenant, by=current_user(request), reason=form.cleaned_data["reason"])
+    messages.success(request, "Open again. What no longer holds is open in the plan.")
+    return redirect("onboarding:plan-show", public_id=public_id)
+
+
+@require(Permission.DOWNLOAD_PACK)
+@require_POST
+@throttled("pack", "10/h")
+def closing_pack_request(request: HttpRequest, public_id: str) -> HttpResponse:
+    tenant = tenant_or_404(request, public_id)
+    try:
+        queue_pack(build.request_pack(tenant, by=current_user(request)))
+        messages.success(request, "The pack is being made; it appears here when it is ready.")
+    except OnboardingError as error:
+        messages.error(request, str(error))
+    return _back(public_id)
+
+
+@require(Permission.DOWNLOAD_PACK)
+@require_GET
+def closing_pack_show(request: HttpRequest, public_id: str, pack_id: str) -> HttpResponseBase:
+    tenant = tenant_or_404(request, public_id)
+    packs = ClosingPack.objects.select_related("tenant")
+    pack = get_object_or_404(packs, tenant=tenant, public_id=pack_id, ready_at__isnull=False)
+    build.log_download(pack, by=current_user(request))
+    name = f"gangway-{slugify(tenant.name) or 'tenant'}-closing-pack.zip"
+    return send_file(pack.stored_as, name=name, content_type="application/zip")
+
+
+@require(Permission.EXPORT_TENANT)
+@require_POST
+@throttled("export", "10/h")
+def export_request(request: HttpRequest, public_id: str) -> HttpResponse:
+    tenant = tenant_or_404(request, public_id)
+    queue_export(exports.request_export(tenant, by=current_user(request)))
+    messages.success(request, "The export is being made; it appears here when it is ready.")
+    return _back(public_id)
+
+
+@require(Permission.EXPORT_TENANT)
+@require_GET
+def export_show(request: HttpRequest, public_id: str, export_id: str) -> HttpResponseBase:
+    tenant = tenant_or_404(request, public_id)
+    export = get_object_or_404(
+        TenantExport, tenant=tenant, public_id=export_id, ready_at__isnull=False
+    )
+    exports.log_download(export, by=current_user(request))
+    name = f"gangway-{slugify(tenant.name) or 'tenant'}.zip"
+    return send_file(export.stored_as, name=name, content_type="application/zip")
+
+
+@require(Permission.ERASE_TENANT)
+@require_POST
+def tenant_erase(request: HttpRequest, public_id: str) -> HttpResponse:
+    tenant = tenant_or_404(request, public_id)
+    name = tenant.name
+    try:
+        offboarding.erase_tenant(
+            tenant, typed=request.POST.get("name", ""), by=current_user(request)
+        )
+    except OnboardingError as error:
+        messages.error(request, str(error))
+        return _back(public_id)
+    messages.success(request, f"Everything of {name} is erased.")
+    return redirect("onboarding:tenant-list")

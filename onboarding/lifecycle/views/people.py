@@ -1,0 +1,149 @@
+"""A tenant's people: members, invitations and hand-off links."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_GET, require_POST
+
+from onboarding.collaboration.contacts import contacts_of, missing_roles
+from onboarding.collaboration.share_links import share_links_of
+from onboarding.lifecycle import offboarding
+from onboarding.models.files import LIFETIME_DAYS
+from onboarding.plans.page import current_user, load_page
+from tenants import invitations, people
+from tenants.access import require, tenant_or_404
+from tenants.errors import TenantError
+from tenants.forms import InviteForm, RoleForm
+from tenants.models import Invitation, Membership, Tenant
+from tenants.permissions import Permission
+from tenants.queries import members_of, pending_invitations
+from tenants.tasks import queue_invitation
+from tenants.throttle import throttled
+from tenants.tokens import site_url
+
+MAX_SHARE_LINKS = 50
+
+
+@require(Permission.VIEW_PEOPLE)
+@require_GET
+def people_show(request: HttpRequest, public_id: str) -> HttpResponse:
+    return _show(request, public_id, InviteForm())
+
+
+def _show(request: HttpRequest, public_id: str, form: InviteForm) -> HttpResponse:
+    page = load_page(request, public_id)
+    tenant = page.tenant
+    named = list(contacts_of(tenant))
+    context = {
+        "page": page,
+        "tab": "people",
+        "members": list(members_of(tenant)),
+        "roles": Membership.Role.choices,
+        "contacts": named,
+        "missing_roles": missing_roles(named),
+        "form": form,
+        "days": LIFETIME_DAYS,
+        "invitations": list(pending_invitations(tenant)) if page.may_manage_people else [],
+        "share_links": list(share_links_of(tenant)[:MAX_SHARE_LINKS])
+        if page.may_view_share_links
+        else [],
+    }
+    status = 422 if form.is_bound else 200
+    return render(request, "lifecycle/people_show.html", context, status=status)
+
+
+def _back(tenant: Tenant) -> HttpResponse:
+    return redirect("onboarding:people", public_id=tenant.public_id)
+
+
+@require(Permission.INVITE)
+@require_POST
+@throttled("invite", "30/h")
+def invite(request: HttpRequest, public_id: str) -> HttpResponse:
+    tenant = tenant_or_404(request, public_id)
+    form = InviteForm(request.POST)
+    if not form.is_valid():
+        return _show(request, public_id, form)
+    try:
+        invitation = invitations.invite(tenant, **form.cleaned_data, by=current_user(request))
+    except TenantError as error:
+        form.add_error("email", str(error))
+        return _show(request, public_id, form)
+    queue_invitation(invitation, site_url(request))
+    messages.success(request, f"The invitation to {invitation.email} is on its way.")
+    return _back(tenant)
+
+
+def _invitation(request: HttpRequest, public_id: str, invitation_id: str) -> Invitation:
+    tenant = tenant_or_404(request, public_id)
+    return get_object_or_404(
+        Invitation.objects.select_related("tenant"), tenant=tenant, public_id=invitation_id
+    )
+
+
+@require(Permission.INVITE)
+@require_POST
+@throttled("invite", "30/h")
+def invitation_resend(request: HttpRequest, public_id: str, invitation_id: str) -> HttpResponse:
+    invitation = _invitation(request, public_id, invitation_id)
+    try:
+        invitations.renew(invitation, by=current_user(request))
+    except TenantError as error:
+        messages.error(request, str(error))
+    else:
+        queue_invitation(invitation, site_url(request))
+        messages.success(
+            request, f"A new link is on its way to {invitation.email}; the old one no longer works."
+        )
+    return _back(invitation.tenant)
+
+
+@require(Permission.MANAGE_PEOPLE)
+@require_POST
+def invitation_revoke(request: HttpRequest, public_id: str, invitation_id: str) -> HttpResponse:
+    invitation = _invitation(request, public_id, invitation_id)
+    try:
+        invitations.revoke(invitation, by=current_user(request))
+    except TenantError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, f"The invitation to {invitation.email} no longer works.")
+    return _back(invitation.tenant)
+
+
+def _membership(request: HttpRequest, public_id: str, person_id: str) -> Membership:
+    tenant = tenant_or_404(request, public_id)
+    return get_object_or_404(members_of(tenant), user__public_id=person_id)
+
+
+@require(Permission.MANAGE_PEOPLE)
+@require_POST
+def person_role(request: HttpRequest, public_id: str, person_id: str) -> HttpResponse:
+    membership = _membership(request, public_id, person_id)
+    form = RoleForm(request.POST)
+    try:
+        if not form.is_valid():
+            raise people.PeopleError("Choose owner, member or viewer. Nothing was changed.")
+        people.change_role(membership, form.cleaned_data["role"], by=current_user(request))
+    except TenantError as error:
+        messages.error(request, str(error))
+    return _back(tenant_or_404(request, public_id))
+
+
+@require(Permission.MANAGE_PEOPLE)
+@require_POST
+def person_remove(request: HttpRequest, public_id: str, person_id: str) -> HttpResponse:
+    membership = _membership(request, public_id, person_id)
+    try:
+        offboarding.remove_membership(membership, by=current_user(request))
+    except TenantError as error:
+        messages.error(request, str(error))
+        return _back(tenant_or_404(request, public_id))
+    messages.success(
+        request, f"{membership.user} is out, signed out everywhere, and their links are withdrawn."
+    )
+    if membership.user == request.user:
+        return redirect("onboarding:home")
+    return _back(tenant_or_404(request, public_id))

@@ -1,0 +1,249 @@
+"""The sample people and tenants of a local installation. They live in the lab, under .test."""
+
+from __future__ import annotations
+
+import calendar
+import zoneinfo
+from dataclasses import dataclass, field
+from datetime import datetime, time, timedelta
+
+from django.db import transaction
+from django.utils import timezone
+
+from checks.lab.zones import ownership_codes
+from onboarding.cutovers.go_no_go import name_approvers
+from onboarding.cutovers.on_call import add_on_call, on_call_candidates
+from onboarding.cutovers.planning import plan_cutover
+from onboarding.lifecycle.tenants import DomainEntry, HostEntry, NewTenant, create_tenant
+from onboarding.models import Cutover, Plan, RequirementsSheet, Responsibility, Task
+from onboarding.plans.assignment import assign_task
+from onboarding.plans.evaluation import complete_waits
+from onboarding.plans.rollup import recompute_rollup
+from onboarding.plans.services import confirm_task, is_confirmed_by_sign_off
+from onboarding.requirements.sign_off import definition_of, sign_off
+from tenants.models import (
+    Authentication,
+    DirectoryMethod,
+    Domain,
+    Host,
+    Membership,
+    Platform,
+    Tenant,
+    User,
+)
+
+PASSWORD = "gangway-on-loopback"
+CONSULTANT = ("consultant@gangway.test", "Rosa Almeida")
+MANAGER = ("manager@gangway.test", "Eva Kowalski")
+CLIENT = ("client@northwind.test", "Jo Lindqvist")
+
+# The stand-in for Mimecast that the lab serves; no real name is ever shadowed.
+_REGION_OVERRIDES: dict[str, dict[str, object]] = {
+    region: {
+        "mx": [f"{region}-smtp-inbound-{number}.mimecast.test" for number in (1, 2)],
+        "spf_include": f"{region}._netblocks.mimecast.test",
+        "outbound_smarthosts": [f"{region}-smtp-outbound-{n}.mimecast.test" for n in (1, 2)],
+    }
+    for region in ("us", "eu", "au")
+}
+
+
+@dataclass(frozen=True)
+class SampleTenant:
+    name: str
+    region: str
+    platform: Platform
+    directory_method: DirectoryMethod
+    domains: dict[str, Domain.Role]
+    products: tuple[str, ...] = ()
+    hosts: tuple[tuple[Host.Purpose, str], ...] = ()
+    time_zone: str = "America/New_York"
+    # After so many days, on a working day's evening there.
+    cutovers: dict[Cutover.Direction, int] = field(default_factory=dict)
+    # Every task up to this phase, beyond what checks prove, is confirmed by its sides.
+    done_up_to: int = 0
+
+
+SAMPLE = (
+    SampleTenant(
+        "Northwind Traders",
+        "us",
+        Platform.HYBRID,
+        DirectoryMethod.LDAP,
+        {
+            "northwind.test": Domain.Role.PRIMARY,
+            "northwind-co.test": Domain.Role.SECONDARY,
+            "nwt-test.test": Domain.Role.TEST,
+        },
+        products=("ttp_attachment", "ttp_url", "archive"),
+        hosts=(
+            (Host.Purpose.DELIVERY, "mail.northwind.test"),
+            (Host.Purpose.DIRECTORY, "ldap.northwind.test"),
+        ),
+        cutovers={
+            Cutover.Direction.OUTBOUND: 6,
+            Cutover.Direction.INBOUND: 11,
+        },
+        done_up_to=6,
+    ),
+    SampleTenant(
+        "Contoso Legal",
+        "us",
+        Platform.ON_PREMISES,
+        DirectoryMethod.LDAP,
+        {"contoso.test": Domain.Role.PRIMARY},
+        hosts=(
+            (Host.Purpose.DELIVERY, "mail.contoso.test"),
+            (Host.Purpose.DIRECTORY, "ldap.contoso.test"),
+        ),
+        time_zone="America/Chicago",
+        cutovers={Cutover.Direction.OUTBOUND: 3},
+        done_up_to=1,
+    ),
+    SampleTenant(
+        "Fabrikam Health",
+        "eu",
+        Platform.GOOGLE_WORKSPACE,
+        DirectoryMethod.GOOGLE,
+        {"fabrikam.test": Domain.Role.PRIMARY},
+        time_zone="Europe/Berlin",
+        products=("ttp_url",),
+        done_up_to=2,
+    ),
+    SampleTenant(
+        "Tailspin Aero",
+        "us",
+        Platform.MICROSOFT_365,
+        DirectoryMethod.ENTRA_ID,
+        {"tailspin.test": Domain.Role.PRIMARY},
+        products=("ttp_attachment", "ttp_impersonation", "ttp_url"),
+        cutovers={Cutover.Direction.INBOUND: 1},
+        done_up_to=7,
+    ),
+)
+
+
+def load_sample(*, smtp_port: int, ldaps_port: int) -> bool:
+    """Make the sample people and tenants once; False when they are there already."""
+    if User.objects.exists():
+        return False
+    with transaction.atomic():
+        consultant = _person(CONSULTANT, User.StaffRole.CONSULTANT)
+        _person(MANAGER, User.StaffRole.MANAGER)
+        client = _person(CLIENT, User.StaffRole.NONE)
+        ports = {Host.Purpose.DELIVERY: smtp_port, Host.Purpose.DIRECTORY: ldaps_port}
+        for sample in SAMPLE:
+            tenant = create_tenant(_entry(sample, consultant, ports), by=consultant)
+            _plan_cutovers(tenant, sample, consultant)
+            _confirm(tenant, sample, consultant, client)
+        northwind = Tenant.objects.get(name=SAMPLE[0].name)
+        Membership.objects.create(tenant=northwind, user=client, role=Membership.Role.OWNER)
+        _give_people_their_parts(northwind.plan, consultant, client)
+    return True
+
+
+def _person(who: tuple[str, str], role: User.StaffRole) -> User:
+    email, name = who
+    return User.objects.create_user(email, PASSWORD, name=name, staff_role=role)
+
+
+def _entry(sample: SampleTenant, consultant: User, ports: dict[Host.Purpose, int]) -> NewTenant:
+    codes = ownership_codes()
+    return NewTenant(
+        profile={
+            "name": sample.name,
+            "time_zone": sample.time_zone,
+            "region": sample.region,
+            "region_overrides": _REGION_OVERRIDES[sample.region],
+            "platform": sample.platform,
+            "directory_method": sample.directory_method,
+            "authentication": Authentication.SSO,
+            "products": list(sample.products),
+            "consultant": consultant,
+            "is_sample": True,
+        },
+        domains=[DomainEntry(n, role, codes.get(n, "")) for n, role in sample.domains.items()],
+        hosts=[
+            HostEntry(purpose, name, ports[purpose], consent=True) for purpose, name in sample.hosts
+        ],
+    )
+
+
+def _plan_cutovers(tenant: Tenant, sample: SampleTenant, consultant: User) -> None:
+    for direction, days in sample.cutovers.items():
+        evening = _working_evening(sample.time_zone, days)
+        plan_cutover(tenant.plan, direction, evening, list(tenant.domains.all()), by=consultant)
+
+
+def _working_evening(time_zone: str, days: int) -> datetime:
+    zone = zoneinfo.ZoneInfo(time_zone)
+    day = timezone.now().astimezone(zone).date() + timedelta(days=days)
+    while day.weekday() in (calendar.SATURDAY, calendar.SUNDAY):
+        day += timedelta(days=1)
+    return datetime.combine(day, time(19), zone)
+
+
+def _give_people_their_parts(plan: Plan, consultant: User, client: User) -> None:
+    """Who does what next, and who is there on the evening of the first cutover."""
+    for key, person in (("spf-update", client), ("notification-sets", consultant)):
+        task = Task.objects.select_related("plan__tenant", "assignee").get(plan=plan, key=key)
+        assign_task(task, person.public_id, by=consultant)
+    cutover = plan.cutovers.order_by("planned_at")[0]
+    numbers = {consultant.name: "+1 212 555 0143", client.name: "+1 212 555 0178"}
+    for candidate in on_call_candidates(plan.tenant):
+        if candidate.name in numbers:
+            add_on_call(cutover, candidate, numbers[candidate.name], by=consultant)
+    name_approvers(cutover, mimecast=consultant, client=client, by=consultant)
+
+
+def _confirm(tenant: Tenant, sample: SampleTenant, consultant: User, client: User) -> None:
+    """What people said before the newcomer arrived; nothing that a check could prove."""
+    plan = Plan.objects.get(tenant=tenant)
+    tasks = Task.objects.filter(
+        plan=plan, applies=True, is_group=False, phase__position__lt=sample.done_up_to
+    )
+    for task in tasks.select_related("plan__tenant"):
+        if (
+            (task.check_kinds and not task.confirmation_suffices)
+            or task.is_optional
+            or task.is_wait
+        ):
+            continue
+        if task.is_hard_gate:
+            _passed(task, consultant, client)
+            continue
+        if task.responsibility != Responsibility.CLIENT:
+            _confirm_for_side(task, consultant, Responsibility.MIMECAST)
+        if task.responsibility != Responsibility.MIMECAST:
+            _confirm_for_side(task, client, Responsibility.CLIENT)
+    recompute_rollup(plan)
+    _let_time_pass(plan)
+
+
+def _let_time_pass(plan: Plan) -> None:
+    """Where outbound mail runs through Mimecast, it has done so for longer than was agreed."""
+    earlier = timezone.now() - timedelta(days=5)
+    Task.objects.filter(plan=plan, wait_started_at__isnull=False).update(wait_started_at=earlier)
+    recompute_rollup(plan)
+    complete_waits(plan, now=timezone.now())
+
+
+def _confirm_for_side(task: Task, by: User, side: Responsibility) -> None:
+    if not is_confirmed_by_sign_off(task):
+        confirm_task(task, by=by, side=side)
+        return
+    sheet = RequirementsSheet.objects.select_related("task__plan__tenant").get(task=task)
+    # Questions that nobody answered cannot be signed off.
+    if not definition_of(sheet).is_fixed:
+        sign_off(sheet, by=by, side=side, expected_revision=sheet.revision)
+
+
+def _passed(task: Task, consultant: User, client: User) -> None:
+    """A gate the sample went through earlier, when what it waits for had been seen."""
+    now = timezone.now()
+    Task.objects.filter(pk=task.pk).update(
+        mimecast_confirmed_at=now,
+        mimecast_confirmed_by=consultant,
+        client_confirmed_at=now,
+        client_confirmed_by=client,
+    )

@@ -1,0 +1,52 @@
+"""What people write to each other about a task."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from onboarding.models.plans import Plan, Responsibility, Task
+from tenants.models import User
+from tenants.public_ids import new_public_id
+
+
+class Comment(models.Model):
+    """A remark, a question to one side, or staff's internal note; as Markdown, never edited."""
+
+    public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
+    plan = models.ForeignKey(Plan, on_delete=models.CASCADE, related_name="comments")
+    task = models.ForeignKey(Task, on_delete=models.CASCADE, related_name="comments")
+    author = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    body = models.TextField()
+    written_at = models.DateTimeField(default=timezone.now, editable=False)
+    # Staff's own: no client ever sees it, nor that it exists.
+    is_internal = models.BooleanField(default=False)
+    # A question waits for this side until somebody there answers it.
+    asked_side = models.CharField(max_length=10, choices=Responsibility, blank=True)
+    answered_at = models.DateTimeField(null=True, blank=True)
+    reply_to = models.ForeignKey(
+        "self", on_delete=models.SET_NULL, null=True, blank=True, related_name="replies"
+    )
+    deleted_at = models.DateTimeField(null=True, blank=True)
+    mentions = models.ManyToManyField(User, related_name="mentioned_in", blank=True)
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["written_at", "pk"]
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.CheckConstraint(
+                condition=Q(is_internal=False) | Q(asked_side=""), name="internal_notes_ask_no_side"
+            ),
+        ]
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["plan", "task"], name="comment_of_task")
+        ]
+
+    def __str__(self) -> str:
+        return f"comment on {self.task}"
+
+    @property
+    def is_open_question(self) -> bool:
+        return bool(self.asked_side) and self.answered_at is None and self.deleted_at is None

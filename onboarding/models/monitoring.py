@@ -1,0 +1,148 @@
+"""What is watched after go-live, and what no longer is as it was proven then."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from checks.models import Check, Observation
+from tenants.models import Tenant, User
+from tenants.public_ids import new_public_id
+
+
+class Monitoring(models.Model):
+    """A tenant whose mail has gone live: what was proven by then is to go on holding."""
+
+    class Reason(models.TextChoices):
+        CUTOVER = "cutover", "The inbound cutover was proven"
+        CLOSED = "closed", "The case was closed"
+
+    tenant = models.OneToOneField(Tenant, on_delete=models.CASCADE, related_name="monitoring")
+    started_at = models.DateTimeField()
+    reason = models.CharField(max_length=10, choices=Reason)
+    # The region's values that the client has set its records and firewall by.
+    region_values = models.JSONField(default=dict)
+
+    def __str__(self) -> str:
+        return f"monitoring of {self.tenant}"
+
+
+class Drift(models.Model):
+    """Something proven at go-live that settled otherwise later. One row for each episode."""
+
+    class Kind(models.TextChoices):
+        LEFTOVER_MX = "leftover_mx", "MX no longer as proven"
+        INCLUDE_GONE = "include_gone", "SPF no longer lets Mimecast send"
+        KEY_GONE = "key_gone", "DKIM key gone or changed"
+        TTL_LOW = "ttl_low", "MX TTL never raised"
+        PORT_REOPENED = "port_reopened", "Port 25 open again"
+        REGION_CHANGED = "region_changed", "Mimecast’s values changed"
+        MTA_STS_NARROWED = "mta_sts_narrowed", "MTA-STS does not permit the MX"
+
+    class Resolution(models.TextChoices):
+        RESOLVED = "resolved", "Right again"
+        APPLIED = "applied", "Taken over by hand"
+        UNMONITORED = "unmonitored", "No longer watched"
+
+    public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="drifts")
+    kind = models.CharField(max_length=20, choices=Kind)
+    # Empty for what no single check tells: the region's values.
+    check_asked = models.ForeignKey(
+        Check, on_delete=models.SET_NULL, null=True, blank=True, related_name="drifts"
+    )
+    subject = models.CharField(max_length=260)
+    # What was seen, in the engine's stable codes; of a region, which values changed, and how. The
+    # evidence itself is the observation.
+    findings = models.JSONField(default=list)
+    observation = models.ForeignKey(
+        Observation, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    opened_at = models.DateTimeField(default=timezone.now)
+    closed_at = models.DateTimeField(null=True, blank=True)
+    resolution = models.CharField(max_length=12, choices=Resolution, blank=True)
+    resolved_by = models.ForeignKey(
+        User, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    resolution_reason = models.CharField(max_length=500, blank=True)
+    resolving_observation = models.ForeignKey(
+        Observation, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    acknowledged_at = models.DateTimeField(null=True, blank=True)
+    acknowledged_by = models.ForeignKey(
+        User, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    acknowledgement_reason = models.CharField(max_length=500, blank=True)
+    # Until when nobody is sent anything about it.
+    muted_until = models.DateTimeField(null=True, blank=True)
+    muted_by = models.ForeignKey(
+        User, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    # What people were told of it, so that no change is told twice.
+    opening_notified_at = models.DateTimeField(null=True, blank=True)
+    closing_notified_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["-opened_at", "-pk"]
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(
+                fields=["tenant", "kind", "subject"],
+                condition=Q(closed_at__isnull=True),
+                name="one_open_drift_per_subject",
+            ),
+            models.CheckConstraint(
+                condition=Q(closed_at__isnull=True, resolution="")
+                | (Q(closed_at__isnull=False) & ~Q(resolution="")),
+                name="closed_drift_has_resolution",
+            ),
+        ]
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["tenant", "closed_at"], name="drift_tenant_closed")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()}: {self.subject}"
+
+    @property
+    def is_open(self) -> bool:
+        return self.closed_at is None
+
+    def is_muted(self, now: datetime) -> bool:
+        return self.muted_until is not None and self.muted_until > now
+
+
+class DriftNotification(models.Model):
+    """One message to one person about what has changed; kept, so that it is sent once.
+
+    Whoever made it noted with each drift that it was told, in the same transaction. A worker that
+    dies between the mail server's yes and ours sends it again under the same Message-ID, so that
+    mail programs show it once.
+    """
+
+    public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="drift_notifications")
+    recipient = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    # What it tells: for each drift its kind, its subject, and whether it was opened, is still so
+    # after a mute, or has ended.
+    changes = models.JSONField()
+    created_at = models.DateTimeField(default=timezone.now)
+    sent_at = models.DateTimeField(null=True, blank=True)
+    # A worker has it; one that died has lost it by then.
+    claimed_until = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["created_at", "pk"]
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(
+                fields=["created_at"],
+                condition=Q(sent_at__isnull=True),
+                name="drift_notification_unsent",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"notification to {self.recipient} about {self.tenant}"

@@ -1,0 +1,129 @@
+"""What the gathering tasks collect: a typed table for each, its rows, and what is imported."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from onboarding.models.plans import Responsibility, Task
+from tenants.models import User
+from tenants.public_ids import new_public_id
+
+
+class RequirementsSheet(models.Model):
+    """One task's requirements. Its columns are declared in onboarding.requirements.definitions."""
+
+    public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
+    task = models.OneToOneField(Task, on_delete=models.CASCADE, related_name="sheet")
+    kind = models.CharField(max_length=40)
+    # Of fixed questions, those that are answered.
+    row_count = models.PositiveIntegerField(default=0)
+    # Counts every change of the rows: who signs, or imports, after looking at an older one is told.
+    revision = models.PositiveIntegerField(default=0)
+    mimecast_signed_at = models.DateTimeField(null=True, blank=True)
+    mimecast_signed_by = models.ForeignKey(
+        User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    client_signed_at = models.DateTimeField(null=True, blank=True)
+    client_signed_by = models.ForeignKey(
+        User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+
+    def __str__(self) -> str:
+        return f"sheet of {self.task}"
+
+    @property
+    def signatures(self) -> list[tuple[str, User | None, object]]:
+        """Each side, with who signed for it and when; nobody and None while it has not."""
+        return [
+            (Responsibility.MIMECAST.value, self.mimecast_signed_by, self.mimecast_signed_at),
+            (Responsibility.CLIENT.value, self.client_signed_by, self.client_signed_at),
+        ]
+
+    @property
+    def signed_sides(self) -> list[str]:
+        return [side for side, _, at in self.signatures if at is not None]
+
+
+class SheetRow(models.Model):
+    """One line of a sheet. `values` holds text by the column's name, already normalised."""
+
+    public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
+    sheet = models.ForeignKey(RequirementsSheet, on_delete=models.CASCADE, related_name="rows")
+    position = models.PositiveIntegerField()
+    values = models.JSONField(default=dict)
+    # What makes it the same entry as another, spelt in one way.
+    key = models.CharField(max_length=200)
+    # Everything in it, folded, for the search.
+    text = models.TextField(default="")
+    version = models.PositiveIntegerField(default=1)
+    changed_by = models.ForeignKey(
+        User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    changed_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["position"]
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["sheet", "key"], name="row_once_per_sheet")
+        ]
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["sheet", "position"], name="row_in_order")
+        ]
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class SheetImport(models.Model):
+    """A paste or a file on its way into a sheet: read, shown, and only then taken over."""
+
+    class Status(models.TextChoices):
+        READING = "reading", "Being read"
+        READY = "ready", "Read, and nothing changed yet"
+        IMPORTING = "importing", "Being imported"
+        DONE = "done", "Imported"
+        FAILED = "failed", "Could not be read"
+
+    class Duplicates(models.TextChoices):
+        SKIP = "skip", "Keep the rows of the sheet"
+        REPLACE = "replace", "Replace them by the rows of the file"
+
+    public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
+    sheet = models.ForeignKey(RequirementsSheet, on_delete=models.CASCADE, related_name="imports")
+    name = models.CharField(max_length=120)
+    # Emptied as soon as it is imported.
+    content = models.BinaryField()
+    status = models.CharField(max_length=10, choices=Status, default=Status.READING)
+    duplicates = models.CharField(max_length=10, choices=Duplicates, default=Duplicates.SKIP)
+    # The sheet as it stood when this was compared with it.
+    previewed_revision = models.PositiveIntegerField(default=0)
+    rows_checked = models.PositiveIntegerField(default=0)
+    rows_found = models.PositiveIntegerField(default=0)
+    # How often a worker began what it waits for now, and when one last said that it goes on.
+    attempts = models.PositiveSmallIntegerField(default=0)
+    progress_at = models.DateTimeField(default=timezone.now)
+    # What the comparison came to; onboarding.requirements.imports writes and reads it.
+    report = models.JSONField(default=dict)
+    error = models.CharField(max_length=500, blank=True)
+    created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    imported_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["-created_at"]
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.CheckConstraint(
+                condition=~Q(status="failed") | ~Q(error=""), name="import_failed_with_error"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_in_progress(self) -> bool:
+        return self.status in (self.Status.READING, self.Status.IMPORTING)

@@ -1,0 +1,97 @@
+"""From when a tenant is watched, and how its monitoring stands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import transaction
+from django.utils import timezone
+
+from checks.engine.outcomes import CheckKind
+from checks.queries import checks_of
+from onboarding.models import Cutover, Drift, Monitoring, Task
+from onboarding.monitoring.drift_rules import region_values_of
+from onboarding.plans.planned_cutovers import window_bounds
+from tenants.models import Tenant, User
+from tenants.services import write_activity
+
+GO_LIVE = "mx-record-cutover"
+
+
+@dataclass(frozen=True)
+class MonitoringStatus:
+    """How a tenant's monitoring stands. `started_at` is None before go-live; `is_stopped`: nothing is looked
+    at any more, reason the tenant was closed without its case being completed."""
+
+    started_at: datetime | None = None
+    reason: str = ""
+    is_stopped: bool = False
+    open_count: int = 0
+    muted_count: int = 0
+
+    @property
+    def is_clean(self) -> bool:
+        return self.started_at is not None and not self.is_stopped and not self.open_count
+
+
+def monitoring_status(tenant: Tenant) -> MonitoringStatus:
+    monitoring = Monitoring.objects.filter(tenant=tenant).first()
+    if monitoring is None:
+        return MonitoringStatus()
+    now = timezone.now()
+    open_now = list(Drift.objects.filter(tenant=tenant, closed_at=None))
+    return MonitoringStatus(
+        started_at=monitoring.started_at,
+        reason=monitoring.get_reason_display(),
+        is_stopped=not tenant.is_checked,
+        open_count=len(open_now),
+        muted_count=sum(drift.is_muted(now) for drift in open_now),
+    )
+
+
+def start_at_go_live(tenant: Tenant, *, now: datetime) -> Monitoring | None:
+    """Monitoring the tenant from when its inbound cutover was proven; None while it is not.
+
+    The window has to be over: until then the switch may be taken back, and that is no drift.
+    """
+    task = Task.objects.filter(
+        plan__tenant=tenant, key=GO_LIVE, applies=True, verified_at__isnull=False
+    ).first()
+    if task is None or _is_in_window(tenant, now):
+        return None
+    seen = checks_of(tenant).filter(kind=CheckKind.MX, first_verified_at__isnull=False)
+    times = list(seen.values_list("first_verified_at", flat=True))
+    started_at = max((at for at in times if at is not None), default=task.verified_at)
+    assert started_at is not None
+    return _start(tenant, started_at, Monitoring.Reason.CUTOVER)
+
+
+def start_at_closing(tenant: Tenant, *, now: datetime, by: User) -> Monitoring:
+    """From the closing at the latest, also where no check ever saw the cutover."""
+    return _start(tenant, now, Monitoring.Reason.CLOSED, by=by)
+
+
+def _start(
+    tenant: Tenant, started_at: datetime, reason: Monitoring.Reason, *, by: User | None = None
+) -> Monitoring:
+    with transaction.atomic():
+        monitoring, is_new = Monitoring.objects.get_or_create(
+            tenant=tenant,
+            defaults={
+                "started_at": started_at,
+                "reason": reason,
+                "region_values": region_values_of(tenant.region_values),
+            },
+        )
+        if is_new:
+            write_activity(tenant, "monitoring-started", by=by, reason=reason)
+            tenant.plan.touch()
+    return monitoring
+
+
+def _is_in_window(tenant: Tenant, now: datetime) -> bool:
+    planned = Cutover.objects.filter(
+        plan__tenant=tenant, direction=Cutover.Direction.INBOUND, planned_at__lte=now
+    )
+    return any(window_bounds(cutover)[1] > now for cutover in planned)

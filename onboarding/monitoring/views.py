@@ -1,0 +1,201 @@
+"""The watch after go-live: what is watched, what has drifted, and what people say of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_POST
+
+from checks.engine.outcomes import CheckKind, Verdict
+from checks.models import Check
+from onboarding.errors import OnboardingError
+from onboarding.models import Drift
+from onboarding.monitoring import drifts
+from onboarding.monitoring.baseline import monitoring_status
+from onboarding.monitoring.drift_rules import KIND_OF_CHECK
+from onboarding.monitoring.forms import DriftReasonForm, MuteForm, RegionAcceptanceForm
+from onboarding.plans.page import TenantPage, current_user, load_page, show
+from tenants.access import require, tenant_or_404
+from tenants.models import Tenant
+from tenants.permissions import Permission
+
+MAX_CLOSED_DRIFTS = 50
+
+
+@dataclass(frozen=True)
+class DriftCard:
+    """An open drift with its forms; one that was filled in wrongly keeps what was typed."""
+
+    drift: Drift
+    is_muted: bool
+    acknowledge_form: forms.Form
+    accept_form: forms.Form
+    mute_form: forms.Form
+
+
+@dataclass(frozen=True)
+class MonitoredKind:
+    """How the subjects of one kind stand: names of those that hold, have drifted, or neither."""
+
+    label: str
+    matching: list[str] = field(default_factory=list)
+    drifted: list[str] = field(default_factory=list)
+    not_verified: list[str] = field(default_factory=list)
+
+    @property
+    def total(self) -> int:
+        return len(self.matching) + len(self.drifted) + len(self.not_verified)
+
+
+@require(Permission.VIEW)
+@require_GET
+def monitoring(request: HttpRequest, public_id: str) -> HttpResponse:
+    return show(
+        request, "monitoring/monitoring_show.html", "monitoring", _context(request, public_id)
+    )
+
+
+def _context(
+    request: HttpRequest, public_id: str, bound: tuple[Drift, forms.Form] | None = None
+) -> dict[str, object]:
+    page = load_page(request, public_id)
+    rows = Drift.objects.filter(tenant=page.tenant).select_related(
+        "check_asked", "observation", "acknowledged_by", "muted_by", "resolved_by", "tenant"
+    )
+    open_now = list(rows.filter(closed_at=None))
+    return {
+        "page": page,
+        "tab": "monitoring",
+        "status": monitoring_status(page.tenant),
+        "cards": [_card(drift, bound) for drift in open_now],
+        "kinds": _monitored_kinds(page, open_now),
+        "closed_drifts": rows.filter(closed_at__isnull=False).order_by("-closed_at")[
+            :MAX_CLOSED_DRIFTS
+        ],
+        "may_acknowledge_drift": page.access.may(Permission.ACKNOWLEDGE_DRIFT),
+        "may_manage_monitoring": page.access.may(Permission.MANAGE_MONITORING),
+    }
+
+
+def _card(drift: Drift, bound: tuple[Drift, forms.Form] | None) -> DriftCard:
+    ids = f"{drift.public_id}-%s"
+    made: dict[type[forms.Form], forms.Form] = {
+        DriftReasonForm: DriftReasonForm(auto_id=f"acknowledge-{ids}"),
+        RegionAcceptanceForm: RegionAcceptanceForm(auto_id=f"accept-{ids}"),
+        MuteForm: MuteForm(auto_id=f"mute-{ids}", tenant=drift.tenant),
+    }
+    if bound is not None and bound[0].pk == drift.pk:
+        made[type(bound[1])] = bound[1]
+    return DriftCard(
+        drift,
+        drift.is_muted(timezone.now()),
+        made[DriftReasonForm],
+        made[RegionAcceptanceForm],
+        made[MuteForm],
+    )
+
+
+def _monitored_kinds(page: TenantPage, open_now: Sequence[Drift]) -> list[MonitoredKind]:
+    drifted = {(drift.kind, drift.check_asked_id) for drift in open_now}
+    rows = {kind: MonitoredKind(kind.label) for kind in KIND_OF_CHECK.values()}
+    for check in page.plan_context.checks:
+        kind = KIND_OF_CHECK.get(CheckKind(check.kind))
+        if kind is None:
+            continue
+        if (kind, check.pk) in drifted:
+            rows[kind].drifted.append(check.subject)
+        elif _matches(check):
+            rows[kind].matching.append(check.subject)
+        else:
+            rows[kind].not_verified.append(check.subject)
+    return [row for row in rows.values() if row.total]
+
+
+def _matches(check: Check) -> bool:
+    """Without an MTA-STS policy nothing is enforced, which is as good."""
+    settled = check.settled.verdict
+    is_without_policy = check.kind == CheckKind.MTA_STS and settled is Verdict.NOT_APPLICABLE
+    return is_without_policy or (settled is not None and settled.is_passing)
+
+
+# --- Acts
+
+
+@require(Permission.ACKNOWLEDGE_DRIFT)
+@require_POST
+def drift_acknowledge(request: HttpRequest, public_id: str, drift_id: str) -> HttpResponse:
+    _, drift = _load(request, public_id, drift_id)
+    form = DriftReasonForm(request.POST, auto_id=f"acknowledge-{drift.public_id}-%s")
+    by = current_user(request)
+    return _submit(
+        request,
+        drift,
+        form,
+        lambda: drifts.acknowledge(drift, by=by, reason=form.cleaned_data["reason"]),
+    )
+
+
+@require(Permission.MANAGE_MONITORING)
+@require_POST
+def drift_accept(request: HttpRequest, public_id: str, drift_id: str) -> HttpResponse:
+    _, drift = _load(request, public_id, drift_id)
+    form = RegionAcceptanceForm(request.POST, auto_id=f"accept-{drift.public_id}-%s")
+    by = current_user(request)
+    return _submit(
+        request,
+        drift,
+        form,
+        lambda: drifts.accept_region_change(drift, by=by, reason=form.cleaned_data["reason"]),
+    )
+
+
+@require(Permission.MANAGE_MONITORING)
+@require_POST
+def drift_mute(request: HttpRequest, public_id: str, drift_id: str) -> HttpResponse:
+    tenant, drift = _load(request, public_id, drift_id)
+    form = MuteForm(request.POST, auto_id=f"mute-{drift.public_id}-%s", tenant=tenant)
+    by = current_user(request)
+    return _submit(
+        request, drift, form, lambda: drifts.mute(drift, by=by, until=form.cleaned_data["until"])
+    )
+
+
+@require(Permission.MANAGE_MONITORING)
+@require_POST
+def drift_unmute(request: HttpRequest, public_id: str, drift_id: str) -> HttpResponse:
+    _, drift = _load(request, public_id, drift_id)
+    try:
+        drifts.unmute(drift, by=current_user(request))
+    except OnboardingError as error:
+        messages.error(request, str(error))
+    return redirect("onboarding:monitoring", public_id=public_id)
+
+
+def _load(request: HttpRequest, public_id: str, drift_id: str) -> tuple[Tenant, Drift]:
+    tenant = tenant_or_404(request, public_id)
+    rows = Drift.objects.select_related("tenant__plan")
+    return tenant, get_object_or_404(rows, tenant=tenant, public_id=drift_id)
+
+
+def _submit(
+    request: HttpRequest, drift: Drift, form: forms.Form, action: Callable[[], None]
+) -> HttpResponse:
+    """The act, or the page again with the sentence beside the field and what was typed."""
+    public_id = drift.tenant.public_id
+    if form.is_valid():
+        try:
+            action()
+            return redirect("onboarding:monitoring", public_id=public_id)
+        except OnboardingError as error:
+            if Drift.objects.filter(pk=drift.pk, closed_at__isnull=False).exists():
+                messages.error(request, str(error))
+                return redirect("onboarding:monitoring", public_id=public_id)
+            form.add_error(None, str(error))
+    context = _context(request, public_id, (drift, form))
+    return render(request, "monitoring/monitoring_show.html", context, status=422)

@@ -1,0 +1,100 @@
+"""A plan template as plain data: what is kept of a version, and what a draft is made of.
+
+It has the shape of the template's file, and is read by the same rules.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from dataclasses import asdict
+from typing import Any
+
+from onboarding.errors import OnboardingError
+from onboarding.plan_templates.schema import (
+    AGREED_DAYS,
+    PhaseDefinition,
+    TaskDefinition,
+    TemplateVersion,
+    WaitRule,
+)
+from onboarding.plan_templates.yaml_file import read_section
+from tenants.yaml_schema import DataDocument, Location, YamlSchemaError
+
+Content = dict[str, Any]
+
+
+class ContentError(OnboardingError):
+    """The content is no template; `place` is where, as keys and indexes from the top."""
+
+    def __init__(self, place: Location, reason: str) -> None:
+        super().__init__(reason)
+        self.place = place
+
+
+def read_content(content: Content) -> TemplateVersion:
+    """The template that the content holds; ContentError where it is malformed."""
+    return _read(json.dumps(content))
+
+
+@functools.lru_cache(maxsize=64)
+def _read(text: str) -> TemplateVersion:
+    content = json.loads(text)
+    outline = DataDocument({**content, "products": dict(content["products"])}, "content")
+    try:
+        return read_section(outline.root)
+    except YamlSchemaError as error:
+        raise ContentError(outline.location_of(error), error.reason) from error
+
+
+def as_content(template_version: TemplateVersion) -> Content:
+    return {
+        "version": template_version.version,
+        # In order, which a database does not keep within a mapping.
+        "products": [[key, name] for key, name in template_version.products.items()],
+        "phases": [_phase(phase) for phase in template_version.phases],
+    }
+
+
+def _phase(phase: PhaseDefinition) -> Content:
+    return {
+        "key": phase.key,
+        "title": phase.title,
+        "summary": phase.summary,
+        "links": [asdict(link) for link in phase.links],
+        "tasks": [as_entry(task) for task in phase.tasks],
+    }
+
+
+def as_entry(task: TaskDefinition) -> Content:
+    """One task as its phase lists it; what it does not say is left out."""
+    said = {
+        "key": task.key,
+        "title": task.title,
+        "responsibility": task.responsibility,
+        "stated": task.stated,
+        "do": task.do,
+        "shown_by": task.shown_by,
+        "parent": task.parent,
+        "links": [asdict(link) for link in task.links],
+        "applies_when": task.applies_when.as_data() if task.applies_when else None,
+        "otherwise": task.otherwise,
+        "required_when": task.required_when.as_data() if task.required_when else None,
+        "depends_on": list(task.depends_on),
+        "check": list(task.check_kinds),
+        "supports": list(task.supports),
+        "per_domain": task.per_domain,
+        "domain_roles": list(task.domain_roles),
+        "optional": task.optional,
+        "gate": task.gate,
+        "due": {"from": task.due.anchor, "working_days": task.due.working_days}
+        if task.due
+        else None,
+        "waits": _wait(task.waits) if task.waits else None,
+    }
+    always = ("key", "title", "responsibility", "stated", "do", "shown_by")
+    return {name: value for name, value in said.items() if value or name in always}
+
+
+def _wait(wait: WaitRule) -> Content:
+    return {"after": wait.after, "days": AGREED_DAYS if wait.days is None else wait.days}

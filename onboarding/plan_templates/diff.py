@@ -1,0 +1,151 @@
+"""What differs between two versions of the plan template, and which guards the later one loses.
+
+Pure. A guard is whatever keeps mail from being lost or a tick from being wrong: a hard gate and
+what it waits for, a check that proves a step, a wait that only time completes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from onboarding.plan_templates.descriptions import FIELDS, describe_field
+from onboarding.plan_templates.schema import (
+    Condition,
+    PhaseDefinition,
+    TaskDefinition,
+    TemplateVersion,
+)
+
+
+@dataclass(frozen=True)
+class FieldChange:
+    """One field that says something else."""
+
+    field: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True)
+class TaskChange:
+    task: TaskDefinition
+    changes: tuple[FieldChange, ...]
+
+
+@dataclass(frozen=True)
+class TemplateDiff:
+    added: tuple[TaskDefinition, ...] = ()
+    removed: tuple[TaskDefinition, ...] = ()
+    changed: tuple[TaskChange, ...] = ()
+    # Phases that came, went, or say something else, in a sentence each.
+    phases: tuple[str, ...] = ()
+    is_reordered: bool = False
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.added or self.removed or self.changed or self.phases or self.is_reordered)
+
+
+def diff(before: TemplateVersion, after: TemplateVersion) -> TemplateDiff:
+    old = {task.key: task for task in before.tasks}
+    new = {task.key: task for task in after.tasks}
+    changed = [
+        TaskChange(task, _changes(old[key], task, before, after))
+        for key, task in new.items()
+        if key in old
+    ]
+    return TemplateDiff(
+        added=tuple(task for key, task in new.items() if key not in old),
+        removed=tuple(task for key, task in old.items() if key not in new),
+        changed=tuple(each for each in changed if each.changes),
+        phases=tuple(_phase_changes(before, after)),
+        is_reordered=[key for key in old if key in new] != [key for key in new if key in old],
+    )
+
+
+def _changes(
+    old: TaskDefinition, new: TaskDefinition, before: TemplateVersion, after: TemplateVersion
+) -> tuple[FieldChange, ...]:
+    names = [name for name in FIELDS if _meant(old, name) != _meant(new, name)]
+    return tuple(
+        FieldChange(
+            FIELDS[name], describe_field(old, name, before), describe_field(new, name, after)
+        )
+        for name in names
+    )
+
+
+def _meant(task: TaskDefinition, name: str) -> object:
+    """A field without what means nothing: the order of choices, for pages have their own."""
+    value = getattr(task, name)
+    if isinstance(value, Condition):
+        return [
+            {each: frozenset(wanted) for each, wanted in alternative.items()}
+            for alternative in value.alternatives
+        ]
+    is_choice = isinstance(value, tuple) and name != "links"
+    return frozenset(value) if is_choice else value
+
+
+def _phase_changes(before: TemplateVersion, after: TemplateVersion) -> Iterator[str]:
+    old: Mapping[str, PhaseDefinition] = {phase.key: phase for phase in before.phases}
+    new = {phase.key: phase for phase in after.phases}
+    for key, phase in new.items():
+        if key not in old:
+            yield f"The phase “{phase.title}” is new."
+        elif old[key].title != phase.title:
+            yield f"The phase “{old[key].title}” is called “{phase.title}”."
+        elif (old[key].summary, old[key].links) != (phase.summary, phase.links):
+            yield f"The phase “{phase.title}” is described in other words."
+    yield from (f"The phase “{p.title}” is gone." for key, p in old.items() if key not in new)
+    if [key for key in old if key in new] != [key for key in new if key in old]:
+        yield "The phases stand in another order."
+
+
+# --- Guards
+
+
+def lost_guards(before: TemplateVersion, after: TemplateVersion) -> list[str]:
+    """A sentence for each guard that `before` has and `after` has not."""
+    new = {task.key: task for task in after.tasks}
+    awaited = {key for task in before.tasks if task.gate for key in task.depends_on}
+    lost: list[str] = []
+    for task in before.tasks:
+        is_guarded = bool(task.gate or task.check_kinds or task.waits)
+        if task.key not in new:
+            if is_guarded or task.key in awaited:
+                lost.append(f"“{task.title}” is removed, and what guarded it with it.")
+            continue
+        lost += _lost_of(task, new[task.key], before, after)
+        if is_guarded or task.key in awaited:
+            lost += _loosened(task, new[task.key])
+    return lost
+
+
+def _lost_of(
+    old: TaskDefinition, new: TaskDefinition, before: TemplateVersion, after: TemplateVersion
+) -> Iterator[str]:
+    if old.gate and not new.gate:
+        yield f"“{new.title}” is no hard gate any more: it can be confirmed before its turn."
+    kinds = [kind for kind in old.check_kinds if kind not in new.check_kinds]
+    if kinds:
+        yield f"“{new.title}” was proven by {describe_field(old, 'check_kinds', before)}, and loses that."
+    if old.waits and old.waits != new.waits:
+        now = describe_field(new, "waits", after) or "nothing"
+        yield f"“{new.title}” waited {describe_field(old, 'waits', before)}, and now waits for {now}."
+    kept = {task.key for task in after.tasks}
+    for key in old.depends_on:
+        if old.gate and key in kept and key not in new.depends_on:
+            title = next(task.title for task in after.tasks if task.key == key)
+            yield f"“{new.title}” does not wait for “{title}” any more."
+
+
+def _loosened(old: TaskDefinition, new: TaskDefinition) -> Iterator[str]:
+    if new.optional and not old.optional:
+        yield f"“{new.title}” becomes optional, so nothing waits for it."
+    if _meant(old, "applies_when") != _meant(new, "applies_when"):
+        yield f"“{new.title}” applies to other tenants than before."
+    roles = [role for role in old.domain_roles if role not in new.domain_roles]
+    if old.per_domain and (roles or not new.per_domain):
+        yield f"“{new.title}” is no longer asked of every domain that it was asked of."

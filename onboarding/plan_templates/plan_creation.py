@@ -1,0 +1,161 @@
+"""TODO docstring."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import transaction
+
+from checks.expectations import sync_checks
+from checks.models import Check
+from onboarding.errors import OnboardingError
+from onboarding.models import ManualStatus, Phase, Plan, Task
+from onboarding.plan_templates.registry import newest_template, template_version_of
+from onboarding.plan_templates.template_version import (
+    TaskDefinition,
+    TemplateVersion,
+    applies,
+    is_optional,
+)
+from onboarding.plans.dates import anchors_of, calendar_of, due_on, update_due_dates
+from onboarding.plans.evaluation import PlanContext, reevaluate
+from onboarding.plans.queries import lock_tasks
+from onboarding.plans.rollup import recompute_rollup
+from onboarding.requirements.services import create_sheets
+from tenants.models import Tenant
+from tenants.services import write_activity
+
+
+def create_plan(tenant: Tenant) -> Plan:
+    """The newest template as the tenant's own plan, with what its profile leaves out marked so."""
+    template = newest_template()
+    if template is None:
+        raise OnboardingError("No plan template is loaded yet: run manage.py load_templates.")
+    template_version = template_version_of(template)
+    plan = Plan.objects.create(tenant=tenant, template=template)
+    phases = Phase.objects.bulk_create(
+        Phase(plan=plan, key=phase.key, position=position, title=phase.title, summary=phase.summary)
+        for position, phase in enumerate(template_version.phases)
+    )
+    _create_tasks(plan, {phase.key: phase for phase in phases}, template_version)
+    create_sheets(plan)
+    recompute_rollup(plan)
+    return plan
+
+
+def _create_tasks(plan: Plan, phases: dict[str, Phase], template_version: TemplateVersion) -> None:
+    """Groups before what stands in them, each generation at once.
+
+    Nothing was looked at yet and no cutover is planned, so that each is made as it stands then:
+    with its day, and as people's word where no look could ever prove it.
+    """
+    made: dict[str, Task] = {}
+    profile = plan.tenant.profile
+    plan_context = PlanContext.of(plan.tenant, exempt=frozenset())
+    calendar = calendar_of(plan.tenant)
+    anchors = anchors_of(plan, calendar, cutovers=())
+
+    def task_of(position: int, item: TaskDefinition) -> Task:
+        applicable, reason = applies(item, profile)
+        task = Task(
+            plan=plan,
+            phase=phases[item.phase],
+            parent=made[item.parent] if item.parent else None,
+            position=position,
+            is_group=item.key in template_version.groups,
+            is_optional=is_optional(item, profile),
+            applies=applicable,
+            not_applicable_reason=reason,
+            **task_fields_of(item),
+        )
+        if applicable and not task.is_group:
+            task.due_on = due_on(task, anchors, calendar)
+            task.confirmation_suffices = (
+                bool(task.check_kinds) and plan_context.evidence(task).is_unverifiable
+            )
+        return task
+
+    left = list(enumerate(template_version.tasks))
+    while left:
+        ready = [(n, item) for n, item in left if not item.parent or item.parent in made]
+        tasks = Task.objects.bulk_create(task_of(n, item) for n, item in ready)
+        made |= {task.key: task for task in tasks}
+        left = [(n, item) for n, item in left if item.key not in made]
+
+
+def task_fields_of(item: TaskDefinition) -> dict[str, Any]:
+    """What a task takes over from the template."""
+    return {
+        "key": item.key,
+        "title": item.title,
+        "instructions": item.do,
+        "shown_by": item.shown_by,
+        "links": [{"title": link.title, "url": link.url} for link in item.links],
+        "responsibility": item.responsibility,
+        "responsibility_stated": item.stated,
+        "depends_on": list(item.depends_on),
+        "check_kinds": list(item.check_kinds),
+        "evidence_kinds": list(item.supports),
+        "domain_roles": list(item.domain_roles),
+        "is_per_domain": item.per_domain,
+        "is_hard_gate": item.gate == "hard",
+        "due_from": item.due.anchor if item.due else "",
+        "due_working_days": item.due.working_days if item.due else 0,
+        "wait_after": item.waits.after if item.waits else "",
+        "wait_days": item.waits.days if item.waits else None,
+    }
+
+
+def apply_profile(tenant: Tenant) -> list[Check]:
+    """Bring checks and plan in line after the profile, a domain, a host or the region changed.
+
+    Tasks come in and go out; nothing that was done, said or proven is lost. Returns new checks.
+    """
+    with transaction.atomic():
+        added = sync_checks(tenant)
+        plan = tenant.plan
+        items = {item.key: item for item in template_version_of(plan.template).tasks}
+        lock_tasks(plan.pk)
+        for task in Task.objects.filter(plan=plan, is_custom=False, key__in=items):
+            if _fit(task, items[task.key], tenant.profile):
+                write_activity(tenant, "decline-cancelled", task=task.title, task_id=task.public_id)
+        # A step that came in has none yet, and another time zone may make another day.
+        update_due_dates(plan)
+        reevaluate(plan)
+        # A plan that is older than a kind of sheet gets it here.
+        create_sheets(plan)
+    return added
+
+
+def _fit(task: Task, item: TaskDefinition, profile: dict[str, object]) -> bool:
+    """Bring the task in line with the profile; whether that ended a decline."""
+    applicable, reason = applies(item, profile)
+    columns = {
+        "applies": applicable,
+        "not_applicable_reason": reason,
+        "is_optional": is_optional(item, profile),
+    }
+    if all(getattr(task, name) == value for name, value in columns.items()):
+        return False
+    ended = cleared_decline(task, is_optional=is_optional(item, profile))
+    columns |= ended
+    for name, value in columns.items():
+        setattr(task, name, value)
+    task.save(update_fields=list(columns))
+    return "manual_status" in ended
+
+
+def cleared_decline(task: Task, *, is_optional: bool) -> dict[str, Any]:
+    """What else changes where an optional task becomes a required one: nobody can decline that, so
+    it is open again, and no undoing declines it anew."""
+    if is_optional or not task.is_optional:
+        return {}
+    if task.manual_status != ManualStatus.DECLINED:
+        return {"undo": None}
+    return {
+        "undo": None,
+        "manual_status": ManualStatus.NONE,
+        "status_reason": "",
+        "status_set_at": None,
+        "status_set_by": None,
+    }

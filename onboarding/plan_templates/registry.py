@@ -1,0 +1,85 @@
+"""The plan templates on record: one row for each version, with all that it says.
+
+Gangway brings versions of its own in files; people publish others. Whatever is on record is never
+altered, for plans rest on it: a change is another version.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from django.db.models import Max
+
+from onboarding.models import Plan, PlanTemplate
+from onboarding.plan_templates.content import as_content, read_content
+from onboarding.plan_templates.template_version import TemplateVersion, load_template_file
+
+TEMPLATES_DIR = Path(__file__).parent / "data"
+
+
+def template_version_of(template: PlanTemplate) -> TemplateVersion:
+    if not template.content:
+        # Put on record before versions kept what they say; loading the templates mends it.
+        return load_template_file(TEMPLATES_DIR / f"mimecast-{template.builtin_version}.yaml")
+    return replace(read_content(template.content), version=template.version)
+
+
+def newest_template() -> PlanTemplate | None:
+    """What new plans are made from: the newest that people published here, or else ours.
+
+    A version that comes with an update must not undo what people had decided for their plans; it
+    is on record, and a draft can be begun from it.
+    """
+    newest_first = PlanTemplate.objects.order_by("-version")
+    return newest_first.filter(builtin_version=None).first() or newest_first.first()
+
+
+def newest_builtin() -> PlanTemplate | None:
+    return (
+        PlanTemplate.objects.filter(builtin_version__isnull=False)
+        .order_by("-builtin_version")
+        .first()
+    )
+
+
+def plan_and_newer_version(plan: Plan) -> tuple[int, int | None]:
+    """A plan's version, and the one that new plans take where that is newer. One query."""
+    rows = list(
+        PlanTemplate.objects.order_by("-version").values_list("pk", "version", "builtin_version")
+    )
+    own = next(version for pk, version, _ in rows if pk == plan.template_id)
+    published = [version for _, version, builtin_version in rows if builtin_version is None]
+    newest = next(iter(published), rows[0][1])
+    return own, newest if newest > own else None
+
+
+def next_version() -> int:
+    return int(PlanTemplate.objects.aggregate(last=Max("version"))["last"] or 0) + 1
+
+
+def register_builtin_templates() -> list[PlanTemplate]:
+    """A row for every template file; TemplateError names file, line and reason of a malformed one.
+
+    A file whose number people took for a version of theirs gets the next free one.
+    """
+    ours = [load_template_file(path) for path in TEMPLATES_DIR.glob("mimecast-*.yaml")]
+    return [
+        _put(template_version) for template_version in sorted(ours, key=lambda each: each.version)
+    ]
+
+
+def _put(template_version: TemplateVersion) -> PlanTemplate:
+    kept = PlanTemplate.objects.filter(builtin_version=template_version.version).first()
+    if kept is None:
+        version = max(template_version.version, next_version())
+        return PlanTemplate.objects.create(
+            version=version,
+            builtin_version=template_version.version,
+            content=as_content(template_version),
+            note="Comes with Gangway.",
+        )
+    if not kept.content:
+        kept.content, kept.note = as_content(template_version), "Comes with Gangway."
+        kept.save(update_fields=["content", "note"])
+    return kept

@@ -1,0 +1,146 @@
+"""What a plan template is made of: phases, tasks, and the conditions under which they apply."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+PROFILE_VALUES: Mapping[str, Mapping[str, str]] = {
+    "platform": {
+        "microsoft_365": "Microsoft 365",
+        "google_workspace": "Google Workspace",
+        "on_premises": "On-premises",
+        "hybrid": "Hybrid",
+        "other": "Other",
+    },
+    "directory_method": {
+        "ldap": "LDAP",
+        "entra_id": "Entra ID (Azure AD)",
+        "google": "Google Workspace",
+        "mse_agent": "Mimecast Synchronization Engine (MSE)",
+        "manual": "Manual import",
+    },
+    "authentication": {
+        "sso": "Single sign-on (SAML)",
+        "directory": "Directory passwords",
+        "mimecast": "Mimecast cloud password",
+    },
+}
+PROFILE_FLAGS = frozenset({"journaling", "dkim_in_use", "rfi_used"})
+RESPONSIBILITIES = frozenset({"mimecast", "client", "both"})
+GATES = frozenset({"hard"})
+# Stands in the template for the days that were agreed for the inbound cutover.
+AGREED_DAYS = "outbound_days"
+LONGEST_WAIT = 60
+# What a due date is counted from: the day the plan was made, or a planned cutover.
+ANCHORS = frozenset({"start", "outbound", "inbound"})
+
+
+@dataclass(frozen=True)
+class Condition:
+    """Alternatives, of which one must hold; in each, every field must have one of its values."""
+
+    alternatives: tuple[Mapping[str, tuple[str | bool, ...]], ...] = field(hash=False)
+
+    def matches(self, profile: Mapping[str, object]) -> bool:
+        return any(
+            all(_has(profile.get(name), wanted) for name, wanted in alternative.items())
+            for alternative in self.alternatives
+        )
+
+    def as_data(self) -> dict[str, Any]:
+        """As the template writes it."""
+        written = [
+            {name: list(wanted) for name, wanted in alternative.items()}
+            for alternative in self.alternatives
+        ]
+        return written[0] if len(written) == 1 else {"any": written}
+
+
+@dataclass(frozen=True)
+class Link:
+    title: str
+    url: str | None
+
+
+@dataclass(frozen=True)
+class DueRule:
+    """When a task is due: working days after its anchor, before it where negative."""
+
+    anchor: str
+    working_days: int
+
+
+@dataclass(frozen=True)
+class WaitRule:
+    """What only time completes: so many days after another task was done. None for `days`: as many
+    as were agreed for the inbound cutover."""
+
+    after: str
+    days: int | None
+
+
+@dataclass(frozen=True)
+class TaskDefinition:
+    """One item of the article. `stated` is false where the article names no responsible side."""
+
+    phase: str
+    key: str
+    title: str
+    responsibility: str
+    stated: bool
+    do: str
+    shown_by: str
+    parent: str | None = None
+    links: tuple[Link, ...] = ()
+    applies_when: Condition | None = None
+    otherwise: str = ""
+    required_when: Condition | None = None
+    depends_on: tuple[str, ...] = ()
+    check_kinds: tuple[str, ...] = ()
+    supports: tuple[str, ...] = ()
+    per_domain: bool = False
+    domain_roles: tuple[str, ...] = ()
+    optional: bool = False
+    gate: str | None = None
+    due: DueRule | None = None
+    waits: WaitRule | None = None
+
+    @property
+    def check(self) -> str | None:
+        """The kinds that prove it, separated by a space, or None where a person completes it."""
+        return " ".join(self.check_kinds) or None
+
+
+@dataclass(frozen=True)
+class PhaseDefinition:
+    key: str
+    title: str
+    summary: str
+    links: tuple[Link, ...]
+    tasks: tuple[TaskDefinition, ...]
+
+
+@dataclass(frozen=True)
+class TemplateVersion:
+    """One version of the plan template. `products` are names by key, in the order of the file."""
+
+    version: int
+    products: Mapping[str, str] = field(hash=False)
+    phases: tuple[PhaseDefinition, ...]
+
+    @property
+    def tasks(self) -> tuple[TaskDefinition, ...]:
+        return tuple(task for phase in self.phases for task in phase.tasks)
+
+    @property
+    def groups(self) -> frozenset[str]:
+        """The keys of tasks that are done when their children are."""
+        return frozenset(task.parent for task in self.tasks if task.parent)
+
+
+def _has(chosen: object, wanted: Sequence[str | bool]) -> bool:
+    if isinstance(chosen, Sequence) and not isinstance(chosen, str):
+        return any(value in wanted for value in chosen)
+    return chosen in wanted

@@ -1,0 +1,99 @@
+"""The plan template: loading it, asking whether a task applies, and the whole as plain data."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from onboarding.plan_templates.schema import (
+    PROFILE_VALUES,
+    Condition,
+    Link,
+    PhaseDefinition,
+    TaskDefinition,
+    TemplateVersion,
+)
+from onboarding.plan_templates.yaml_file import TemplateError, read_template_file
+
+__all__ = [
+    "TEMPLATE_FILE",
+    "Condition",
+    "Link",
+    "PhaseDefinition",
+    "TaskDefinition",
+    "TemplateError",
+    "TemplateVersion",
+    "applies",
+    "chosen_labels",
+    "flat",
+    "is_optional",
+    "load_template_file",
+]
+
+TEMPLATE_FILE = Path(__file__).parent / "data" / "mimecast-2.yaml"
+
+
+@functools.cache
+def load_template_file(path: Path = TEMPLATE_FILE) -> TemplateVersion:
+    """The template in the file, read once; TemplateError says where it is malformed and why."""
+    return read_template_file(path)
+
+
+def applies(task: TaskDefinition, profile: Mapping[str, object]) -> tuple[bool, str]:
+    """Whether the task is part of a tenant's plan, and if not, the sentence that says why."""
+    if task.applies_when is None or task.applies_when.matches(profile):
+        return True, ""
+    return False, task.otherwise.format_map(chosen_labels(profile))
+
+
+def is_optional(task: TaskDefinition, profile: Mapping[str, object]) -> bool:
+    """Whether a tenant with this profile may leave the task undone."""
+    required = task.required_when is not None and task.required_when.matches(profile)
+    return task.optional and not required
+
+
+def chosen_labels(profile: Mapping[str, object]) -> dict[str, str]:
+    """The tenant's choices in the words people read."""
+    return {
+        name: labels.get(str(profile.get(name)), "not chosen yet")
+        for name, labels in PROFILE_VALUES.items()
+    }
+
+
+def flat(template_version: TemplateVersion) -> list[dict[str, Any]]:
+    """Every task in the article's order, as plain data fit for JSON."""
+    return [
+        _flat_task(task, phase.title, task.key in template_version.groups)
+        for phase in template_version.phases
+        for task in phase.tasks
+    ]
+
+
+def _flat_task(task: TaskDefinition, phase_title: str, is_group: bool) -> dict[str, Any]:
+    return {
+        "phase": task.phase,
+        "key": task.key,
+        "parent": task.parent,
+        "title": task.title,
+        "responsibility": task.responsibility,
+        "stated": task.stated,
+        "applies_when": task.applies_when.as_data() if task.applies_when else None,
+        "depends_on": list(task.depends_on),
+        "check": task.check,
+        "per_domain": task.per_domain,
+        "optional": task.optional,
+        "phase_title": phase_title,
+        "is_group": is_group,
+        "otherwise": task.otherwise,
+        "required_when": task.required_when.as_data() if task.required_when else None,
+        "supports": list(task.supports),
+        "domain_roles": list(task.domain_roles),
+        "gate": task.gate,
+        "waits": asdict(task.waits) if task.waits else None,
+        "do": task.do,
+        "shown_by": task.shown_by,
+        "links": [asdict(link) for link in task.links],
+    }

@@ -1,0 +1,251 @@
+"""Moving a plan to a newer version of its template: what would change, and doing it.
+
+What people and proofs completed stays. A step that the new version does not have goes only where
+nothing was done on it; otherwise it stays as a step of the tenant's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import transaction
+
+from onboarding.errors import ConflictingChange, OnboardingError
+from onboarding.models import Phase, Plan, PlanTemplate, RequirementsSheet, Task
+from onboarding.plan_templates.diff import TaskChange, diff, lost_guards
+from onboarding.plan_templates.plan_creation import cleared_decline, task_fields_of
+from onboarding.plan_templates.registry import newest_template, template_version_of
+from onboarding.plan_templates.schema import TaskDefinition, TemplateVersion
+from onboarding.plan_templates.template_version import applies, is_optional
+from onboarding.plans import domain_progress
+from onboarding.plans.custom_tasks import is_untouched
+from onboarding.plans.dates import update_due_dates
+from onboarding.plans.evaluation import reevaluate
+from onboarding.plans.queries import lock_tasks
+from onboarding.requirements.services import create_sheets
+from tenants.models import User
+from tenants.services import write_activity
+
+
+@dataclass(frozen=True)
+class AddedTask:
+    """A step that the plan does not have yet; `reason` says why it does not apply to it."""
+
+    task: TaskDefinition
+    reason: str
+
+
+@dataclass(frozen=True)
+class ApplicabilityChange:
+    """A step that comes into the plan or goes out of it by the tenant's profile."""
+
+    task: Task
+    applies: bool
+    reason: str
+
+
+@dataclass(frozen=True)
+class PlanChange:
+    """What moving does to one plan."""
+
+    added: tuple[AddedTask, ...]
+    dropped: tuple[Task, ...]
+    # Not in the new version, and kept as the tenant's own for what was done on them.
+    kept: tuple[Task, ...]
+    changed: tuple[TaskChange, ...]
+    applicability_changes: tuple[ApplicabilityChange, ...]
+    phases: tuple[str, ...]
+    lost: tuple[str, ...]
+
+
+def newer_versions(plan: Plan) -> list[PlanTemplate]:
+    """The versions that the plan can move to, newest first."""
+    newer = PlanTemplate.objects.filter(version__gt=plan.template.version)
+    return list(newer.defer("content").select_related("published_by").order_by("-version"))
+
+
+def version_for_new_plans() -> int:
+    newest = newest_template()
+    return newest.version if newest is not None else 0
+
+
+def preview(plan: Plan, target: PlanTemplate) -> PlanChange:
+    """Nothing is stored."""
+    tasks = list(Task.objects.filter(plan=plan).select_related("phase"))
+    return _change_of(plan, tasks, template_version_of(target))
+
+
+def _change_of(plan: Plan, tasks: Sequence[Task], after: TemplateVersion) -> PlanChange:
+    before = template_version_of(plan.template)
+    by_key = {task.key: task for task in tasks}
+    profile = plan.tenant.profile
+    items = {item.key: item for item in after.tasks}
+    added = [
+        AddedTask(item, applies(item, profile)[1])
+        for key, item in items.items()
+        if key not in by_key
+    ]
+    gone = [task for task in tasks if not task.is_custom and task.key not in items]
+    untouched = {task.pk for task in gone if is_untouched(task)}
+    template_diff = diff(before, after)
+    return PlanChange(
+        added=tuple(added),
+        dropped=tuple(task for task in gone if task.pk in untouched),
+        kept=tuple(task for task in gone if task.pk not in untouched),
+        changed=tuple(each for each in template_diff.changed if each.task.key in by_key),
+        applicability_changes=tuple(_applicability_changes(by_key, items, profile)),
+        phases=template_diff.phases,
+        lost=tuple(lost_guards(before, after)),
+    )
+
+
+def _applicability_changes(
+    by_key: Mapping[str, Task], items: Mapping[str, TaskDefinition], profile: dict[str, object]
+) -> list[ApplicabilityChange]:
+    found = []
+    for key, item in items.items():
+        applicable, reason = applies(item, profile)
+        if key in by_key and by_key[key].applies != applicable:
+            found.append(ApplicabilityChange(by_key[key], applicable, reason))
+    return found
+
+
+def upgrade_plan(plan: Plan, target: PlanTemplate, *, seen: int, by: User) -> PlanChange:
+    """Bring the plan to the version. `seen` is the version that the person saw it at."""
+    with transaction.atomic():
+        # Nobody writes a row into a sheet that is about to go with its step.
+        list(
+            RequirementsSheet.objects.select_for_update(of=("self",))
+            .filter(task__plan=plan)
+            .order_by("pk")
+        )
+        lock_tasks(plan.pk)
+        locked = Plan.objects.select_related("template", "tenant").get(pk=plan.pk)
+        if locked.template.version != seen:
+            raise ConflictingChange(
+                f"Somebody moved this plan to version {locked.template.version} meanwhile. Nothing"
+                " was done."
+            )
+        if target.version <= seen:
+            raise OnboardingError("A plan moves to a newer version of its template only.")
+        tasks = list(Task.objects.filter(plan=locked).select_related("phase"))
+        after = template_version_of(target)
+        change = _change_of(locked, tasks, after)
+        _rebuild(locked, tasks, change, after)
+        locked.template = target
+        locked.save(update_fields=["template"])
+        update_due_dates(locked)
+        create_sheets(locked)
+        write_activity(
+            locked.tenant,
+            "plan-upgraded",
+            by=by,
+            before=seen,
+            after=target.version,
+            added=[coming.task.title for coming in change.added],
+            dropped=[task.title for task in change.dropped],
+            kept=[task.title for task in change.kept],
+        )
+        reevaluate(locked)
+    return change
+
+
+# --- Rebuilding
+
+
+def _rebuild(plan: Plan, tasks: Sequence[Task], change: PlanChange, after: TemplateVersion) -> None:
+    phases = _sync_phases(plan, after)
+    by_key = {task.key: task for task in tasks}
+    for item in after.tasks:
+        by_key[item.key] = _sync_task(plan, by_key, item, phases, after)
+    kept = [task.pk for task in change.kept]
+    Task.objects.filter(pk__in=kept).update(is_custom=True, parent=None, is_group=False)
+    # Their steps have other places by now: nothing hangs on them that would go with them.
+    Task.objects.filter(pk__in=[task.pk for task in change.dropped]).delete()
+    _put_in_order(plan, after)
+
+
+def _sync_phases(plan: Plan, after: TemplateVersion) -> dict[str, Phase]:
+    """The version's phases in its order; those that it does not have stand behind for now."""
+    wanted = [phase.key for phase in after.phases]
+    others = Phase.objects.filter(plan=plan).exclude(key__in=wanted)
+    for position, phase in enumerate(others, start=len(wanted)):
+        Phase.objects.filter(pk=phase.pk).update(position=position)
+    return {
+        phase.key: Phase.objects.update_or_create(
+            plan=plan,
+            key=phase.key,
+            defaults={"position": position, "title": phase.title, "summary": phase.summary},
+        )[0]
+        for position, phase in enumerate(after.phases)
+    }
+
+
+def _sync_task(
+    plan: Plan,
+    by_key: Mapping[str, Task],
+    item: TaskDefinition,
+    phases: Mapping[str, Phase],
+    after: TemplateVersion,
+) -> Task:
+    profile = plan.tenant.profile
+    applicable, reason = applies(item, profile)
+    columns: dict[str, Any] = {
+        **task_fields_of(item),
+        "phase": phases[item.phase],
+        "parent": by_key[item.parent] if item.parent else None,
+        "is_group": item.key in after.groups,
+        "is_optional": is_optional(item, profile),
+        "is_custom": False,
+        "applies": applicable,
+        "not_applicable_reason": reason,
+    }
+    task = by_key.get(item.key)
+    if task is None:
+        return Task.objects.create(plan=plan, position=0, **columns)
+    if not item.stated and not task.responsibility_stated:
+        # The tenant's own choice, where nobody states a side.
+        columns["responsibility"] = task.responsibility
+    columns |= cleared_decline(task, is_optional=is_optional(item, profile))
+    was_per_domain = task.is_per_domain
+    if item.per_domain != was_per_domain:
+        # What would be put back is of the step as it was, once or domain by domain.
+        columns["undo"] = None
+    for name, value in columns.items():
+        setattr(task, name, value)
+    task.save(update_fields=list(columns))
+    if task.is_per_domain and not was_per_domain:
+        _copy_confirmations(plan, task)
+    return task
+
+
+def _copy_confirmations(plan: Plan, task: Task) -> None:
+    """What was said of the step once is said of each of its domains now."""
+    scope = domain_progress.in_scope(
+        task, plan.tenant.domains.all(), domain_progress.exempt_pairs(plan.tenant)
+    )
+    for side in domain_progress.SIDES:
+        at = getattr(task, f"{side}_confirmed_at")
+        if at is not None:
+            by = getattr(task, f"{side}_confirmed_by")
+            domain_progress.set_confirmations(task, scope, side=side, at=at, by=by)
+
+
+def _put_in_order(plan: Plan, after: TemplateVersion) -> None:
+    """The version's steps in its order, and a phase's own ones behind them."""
+    at = {item.key: number for number, item in enumerate(after.tasks)}
+    rows = Task.objects.filter(plan=plan).select_related("phase")
+    in_order = sorted(
+        rows,
+        key=lambda task: (
+            task.phase.position,
+            task.is_custom,
+            task.position if task.is_custom else at[task.key],
+        ),
+    )
+    for position, task in enumerate(in_order):
+        if task.position != position:
+            Task.objects.filter(pk=task.pk).update(position=position)
+    Phase.objects.filter(plan=plan, tasks__isnull=True).delete()

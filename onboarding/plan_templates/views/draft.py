@@ -1,0 +1,212 @@
+"""Editing the draft of a plan template: its steps and its phases."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods, require_POST
+
+from onboarding.errors import ConflictingChange, OnboardingError
+from onboarding.models import TemplateDraft
+from onboarding.plan_templates import draft_content, drafts
+from onboarding.plan_templates.content import Content
+from onboarding.plan_templates.draft_content import DraftTask
+from onboarding.plan_templates.forms import (
+    ConditionFields,
+    PhaseForm,
+    TemplateTaskForm,
+    initial_of,
+)
+from onboarding.plan_templates.views.versions import no_draft
+from onboarding.plans.page import current_user
+from tenants.access import require
+from tenants.permissions import Permission
+
+
+class _TaskPage:
+    """A step's form with its two conditions, over the draft as it is now."""
+
+    def __init__(self, request: HttpRequest, draft: TemplateDraft, found: DraftTask | None) -> None:
+        self.draft, self.found = draft, found
+        content, products = draft.content, dict(draft.content["products"])
+        entry = found.entry if found else {}
+        phase = found.phase["key"] if found else request.GET.get("phase", "")
+        data = request.POST if request.method == "POST" else None
+        initial = initial_of(entry, phase) | {"seen": self.mark}
+        if found is None:
+            initial |= {"responsibility": "both", "stated": True}
+        self.form = TemplateTaskForm(data, initial=initial, content=content, key=self.key)
+        self.applies = ConditionFields(data, "applies", entry.get("applies_when"), products)
+        self.required = ConditionFields(data, "required", entry.get("required_when"), products)
+
+    @property
+    def key(self) -> str:
+        return self.found.key if self.found else ""
+
+    @property
+    def mark(self) -> str:
+        return drafts.fingerprint(self.found.entry, self.found.phase["key"]) if self.found else ""
+
+    def is_valid(self) -> bool:
+        parts = (self.form, self.applies, self.required)
+        valid = False not in [part.is_valid() for part in parts]
+        if valid:
+            self._compare()
+        return valid and not self.form.errors
+
+    def _compare(self) -> None:
+        """What conditions and the rest of the form say together."""
+        if self.applies.as_data() and not self.form.cleaned_data["otherwise"]:
+            self.form.add_error("otherwise", "Say what a plan shows where it does not apply.")
+        if not self.applies.as_data() and self.form.cleaned_data.get("otherwise"):
+            self.form.add_error("otherwise", "It applies everywhere, so this is never shown.")
+        if self.required.as_data() and not self.form.cleaned_data["optional"]:
+            self.form.add_error("optional", "Where it is not optional is said of optional steps.")
+
+    def entry(self) -> Content:
+        conditions = {
+            "applies_when": self.applies.as_data(),
+            "required_when": self.required.as_data(),
+        }
+        return self.form.entry() | {name: said for name, said in conditions.items() if said}
+
+
+@require(Permission.EDIT_TEMPLATES)
+@require_http_methods(["GET", "POST"])
+def task_add(request: HttpRequest) -> HttpResponse:
+    draft = drafts.current_draft()
+    return no_draft(request) if draft is None else _edit_task(request, draft, None)
+
+
+@require(Permission.EDIT_TEMPLATES)
+@require_http_methods(["GET", "POST"])
+def task_edit(request: HttpRequest, key: str) -> HttpResponse:
+    draft = drafts.current_draft()
+    if draft is None:
+        return no_draft(request)
+    found = draft_content.find(draft.content, key)
+    if found is None:
+        messages.error(request, "The draft has no such step any more.")
+        return redirect("onboarding:template-draft")
+    return _edit_task(request, draft, found)
+
+
+def _edit_task(request: HttpRequest, draft: TemplateDraft, found: DraftTask | None) -> HttpResponse:
+    page = _TaskPage(request, draft, found)
+    if request.method == "POST" and page.is_valid():
+        key = _save_task(request, page)
+        if key:
+            return to_draft(key)
+    status = 422 if request.method == "POST" else 200
+    context = {"page": page, "form": page.form, "draft": draft, "found": found}
+    return render(request, "plan_templates/task_edit.html", context, status=status)
+
+
+def _save_task(request: HttpRequest, page: _TaskPage) -> str:
+    """The step's key once it is kept; otherwise the form says why it is not."""
+    form = page.form
+    try:
+        return drafts.save_task(
+            page.entry(),
+            phase=form.cleaned_data["phase"],
+            key=page.key,
+            seen=form.cleaned_data["seen"],
+            by=current_user(request),
+        )
+    except drafts.InvalidDraft as error:
+        form.add_error(error.field if error.field in form.fields else None, str(error))
+    except ConflictingChange as error:
+        form.show_conflict(page.mark)
+        form.add_error(None, str(error))
+    except OnboardingError as error:
+        form.add_error(None, str(error))
+    return ""
+
+
+def to_draft(key: str = "") -> HttpResponse:
+    response = redirect("onboarding:template-draft")
+    response["Location"] += f"#{key}" if key else ""
+    return response
+
+
+@require(Permission.EDIT_TEMPLATES)
+@require_POST
+def task_move(request: HttpRequest, key: str) -> HttpResponse:
+    up = _direction(request)
+    return _do(request, lambda: drafts.move_task(key, up=up, by=current_user(request)), key)
+
+
+@require(Permission.EDIT_TEMPLATES)
+@require_POST
+def task_remove(request: HttpRequest, key: str) -> HttpResponse:
+    return _do(request, lambda: drafts.remove_task(key, by=current_user(request)))
+
+
+def _direction(request: HttpRequest) -> bool:
+    return request.POST.get("direction") == "up"
+
+
+def _do(request: HttpRequest, change: Callable[[], None], key: str = "") -> HttpResponse:
+    try:
+        change()
+    except drafts.DraftNotFound:
+        return no_draft(request)
+    except OnboardingError as error:
+        messages.error(request, str(error))
+    return to_draft(key)
+
+
+# --- Phases
+
+
+@require(Permission.EDIT_TEMPLATES)
+@require_http_methods(["GET", "POST"])
+def phase_add(request: HttpRequest) -> HttpResponse:
+    draft = drafts.current_draft()
+    return no_draft(request) if draft is None else _edit_phase(request, {}, "")
+
+
+@require(Permission.EDIT_TEMPLATES)
+@require_http_methods(["GET", "POST"])
+def phase_edit(request: HttpRequest, key: str) -> HttpResponse:
+    draft = drafts.current_draft()
+    if draft is None:
+        return no_draft(request)
+    phase = next((each for each in draft.content["phases"] if each["key"] == key), None)
+    if phase is None:
+        raise Http404("The draft has no such phase.")
+    return _edit_phase(request, phase, key)
+
+
+def _edit_phase(request: HttpRequest, phase: Content, key: str) -> HttpResponse:
+    mark = drafts.fingerprint(phase, key) if key else ""
+    form = PhaseForm(request.POST or None, initial={**phase, "seen": mark})
+    if request.method == "POST" and form.is_valid():
+        try:
+            made = drafts.save_phase(
+                form.texts(), key=key, seen=form.cleaned_data["seen"], by=current_user(request)
+            )
+        except OnboardingError as error:
+            form.show_conflict(mark)
+            form.add_error(None, str(error))
+        else:
+            return to_draft(made)
+    status = 422 if request.method == "POST" else 200
+    context = {"form": form, "phase": phase}
+    return render(request, "plan_templates/phase_edit.html", context, status=status)
+
+
+@require(Permission.EDIT_TEMPLATES)
+@require_POST
+def phase_move(request: HttpRequest, key: str) -> HttpResponse:
+    up = _direction(request)
+    return _do(request, lambda: drafts.move_phase(key, up=up, by=current_user(request)), key)
+
+
+@require(Permission.EDIT_TEMPLATES)
+@require_POST
+def phase_remove(request: HttpRequest, key: str) -> HttpResponse:
+    return _do(request, lambda: drafts.remove_phase(key, by=current_user(request)))

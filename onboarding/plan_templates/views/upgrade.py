@@ -1,0 +1,64 @@
+"""Moving one tenant's plan to a newer version of the template, with a preview of what changes."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods
+
+from onboarding.errors import OnboardingError
+from onboarding.models import Plan, PlanTemplate
+from onboarding.plan_templates import upgrade
+from onboarding.plans.page import current_user
+from tenants.access import require, tenant_or_404
+from tenants.permissions import Permission
+
+
+@require(Permission.MANAGE_PLAN)
+@require_http_methods(["GET", "POST"])
+def plan_version(request: HttpRequest, public_id: str) -> HttpResponse:
+    tenant = tenant_or_404(request, public_id)
+    plan = Plan.objects.select_related("template", "tenant").get(tenant=tenant)
+    newer = upgrade.newer_versions(plan)
+    wanted = request.POST.get("to") or request.GET.get("to", "")
+    target = _chosen(newer, wanted)
+    if request.method == "POST" and target is not None:
+        if _move(request, plan, target):
+            return redirect("onboarding:plan-show", public_id=public_id)
+        plan = Plan.objects.select_related("template", "tenant").get(tenant=tenant)
+        newer = upgrade.newer_versions(plan)
+        target = _chosen(newer, wanted)
+    change = upgrade.preview(plan, target) if target is not None else None
+    context = {
+        "tenant": tenant,
+        "plan": plan,
+        "newer": newer,
+        "target": target,
+        "change": change,
+    }
+    status = 422 if request.method == "POST" else 200
+    return render(request, "plan_templates/plan_upgrade.html", context, status=status)
+
+
+def _chosen(newer: list[PlanTemplate], wanted: str) -> PlanTemplate | None:
+    """The version asked for, or else the one that new plans take, or the newest there is."""
+    for template in newer:
+        if str(template.version) == wanted:
+            return template
+    for_new_plans = upgrade.version_for_new_plans()
+    of_new_plans = [template for template in newer if template.version == for_new_plans]
+    return next(iter([*of_new_plans, *newer]), None)
+
+
+def _move(request: HttpRequest, plan: Plan, target: PlanTemplate) -> bool:
+    seen = request.POST.get("seen", "")
+    try:
+        upgrade.upgrade_plan(
+            plan, target, seen=int(seen) if seen.isdecimal() else 0, by=current_user(request)
+        )
+    except OnboardingError as error:
+        messages.error(request, str(error))
+        return False
+    messages.success(request, f"The plan is at version {target.version} now.")
+    return True

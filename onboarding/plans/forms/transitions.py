@@ -1,0 +1,78 @@
+"""TODO docstring."""
+
+from __future__ import annotations
+
+import zoneinfo
+from datetime import datetime, time
+from typing import Any
+
+from django import forms
+from django.utils import timezone
+
+from onboarding.models import Task
+from onboarding.plans.transitions import LONGEST_REASON, Transition, input_error
+from tenants.models import Tenant
+
+
+class TransitionForm(forms.Form):
+    """Why, and where the transition asks for it, until which day in the tenant's time zone."""
+
+    reason = forms.CharField(
+        required=False, strip=True, widget=forms.Textarea(attrs={"rows": 3}), label="In your words"
+    )
+    until = forms.DateField(
+        required=False,
+        widget=forms.DateInput(attrs={"type": "date"}),
+        label="Until",
+        error_messages={"invalid": "Enter a day, such as 2026-12-31."},
+    )
+    # The state that the person had before them; another one means that somebody was faster.
+    seen = forms.CharField(required=False, widget=forms.HiddenInput)
+
+    def __init__(
+        self, *args: Any, transition: Transition, tenant: Tenant, task: Task, **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.transition = transition
+        self.time_zone = zoneinfo.ZoneInfo(tenant.time_zone)
+        self.fields["seen"].initial = task.status
+        if transition.reason_prompt:
+            self.fields["reason"].label = transition.reason_prompt
+        else:
+            del self.fields["reason"]
+        if not transition.requires_end_date:
+            del self.fields["until"]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        until = self._end_of(cleaned.get("until"))
+        cleaned |= {"reason": cleaned.get("reason", ""), "until": until}
+        if not self.errors:
+            problem = input_error(cleaned["reason"], until, self.transition, now=timezone.now())
+            if problem:
+                about_words = not cleaned["reason"] or len(cleaned["reason"]) > LONGEST_REASON
+                named = "reason" if about_words else "until"
+                self.add_error(named if named in self.fields else None, problem)
+        return cleaned
+
+    def _end_of(self, day: Any) -> datetime | None:
+        """The last moment of the day, so that "until the 3rd" holds all of the 3rd."""
+        if day is None:
+            return None
+        return datetime.combine(day, time(23, 59, 59), tzinfo=self.time_zone)
+
+    def show_conflict(self, task: Task, problem: str) -> None:
+        """The task moved: keep the words, and let the person decide again from where it is now."""
+        kept = {name: self.data.get(name, "") for name in self.fields}
+        self.data = {**kept, "seen": task.status}
+        self.add_error(None, problem)
+
+
+class ExemptionForm(forms.Form):
+    reason = forms.CharField(
+        strip=True,
+        max_length=300,
+        label="Why is this domain exempt from the task?",
+        help_text="For instance: parked, never receives mail.",
+        error_messages={"required": "Say why; the domain is still in scope."},
+    )

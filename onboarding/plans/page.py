@@ -1,0 +1,194 @@
+"""What several pages need: the reader's side, a plan's rows, and the page-or-fragment rule."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
+
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.cache import patch_vary_headers
+
+from checks.models import Check
+from checks.queries import observations_by_kind
+from checks.tasks import run_now
+from onboarding.models import Cutover, Plan
+from onboarding.models.files import LIFETIME_DAYS
+from onboarding.plans import planned_cutovers
+from onboarding.plans.domain_progress import exempt_pairs_from, progress_by_task
+from onboarding.plans.evaluation import PlanContext
+from onboarding.plans.planned_cutovers import in_none, next_cutover
+from onboarding.plans.queries import phases_with_tasks
+from onboarding.plans.rows import PhaseRow, TaskRow, Viewer, phase_rows, rows_of
+from onboarding.plans.safe_times import SWITCH_OF_KIND, safe_times_by_kind
+from onboarding.plans.services import side_of_role
+from onboarding.plans.transitions import Actor
+from tenants.access import TenantAccess, access_or_404
+from tenants.models import Domain, Tenant, User
+from tenants.permissions import Permission, may
+from tenants.regions import Region
+from tenants.services import write_activity
+
+# How often pages that tell how things stand now fetch themselves again, whatever happens: in an
+# open window, and else.
+WINDOW_REFRESH_SECONDS, REFRESH_SECONDS = 15, 300
+# A look asks other people's servers: often enough for somebody who waits, not for a program.
+RUN_RATE = "60/m"
+
+
+@dataclass(frozen=True)
+class TenantPage:
+    """Everything about one tenant that its pages have in common, fetched once."""
+
+    tenant: Tenant
+    plan: Plan
+    region: Region
+    plan_context: PlanContext
+    rows: list[TaskRow]
+    phases: list[PhaseRow]
+    cutovers: list[Cutover]
+    side: str
+    access: TenantAccess
+
+    @property
+    def is_staff(self) -> bool:
+        return self.access.role is not None and self.access.role.is_staff
+
+    @property
+    def may_comment(self) -> bool:
+        return self.access.may(Permission.COMMENT)
+
+    @property
+    def may_remind(self) -> bool:
+        return self.access.may(Permission.CONFIRM)
+
+    @property
+    def may_edit_contacts(self) -> bool:
+        return self.access.may(Permission.EDIT_CONTACTS)
+
+    @property
+    def may_manage_plan(self) -> bool:
+        return self.access.may(Permission.MANAGE_PLAN)
+
+    @property
+    def may_invite(self) -> bool:
+        return self.access.may(Permission.INVITE)
+
+    @property
+    def may_manage_people(self) -> bool:
+        return self.access.may(Permission.MANAGE_PEOPLE)
+
+    @property
+    def may_share(self) -> bool:
+        return self.access.may(Permission.SHARE)
+
+    @property
+    def share_link_days(self) -> tuple[int, ...]:
+        return LIFETIME_DAYS
+
+    @property
+    def may_view_share_links(self) -> bool:
+        """Whoever may hand off sees the links, also those of a closed tenant."""
+        return may(self.access.role, Permission.SHARE)
+
+    @property
+    def may_add_files(self) -> bool:
+        return self.access.may(Permission.ADD_FILE)
+
+    @property
+    def may_export(self) -> bool:
+        return self.access.may(Permission.EXPORT_TENANT)
+
+    @property
+    def may_download_pack(self) -> bool:
+        return self.access.may(Permission.DOWNLOAD_PACK)
+
+    @property
+    def may_close(self) -> bool:
+        return self.access.may(Permission.CLOSE_TENANT)
+
+    @property
+    def may_erase(self) -> bool:
+        return self.access.may(Permission.ERASE_TENANT)
+
+    @property
+    def may_offboard(self) -> bool:
+        return self.may_export or self.may_close or self.may_erase
+
+    @property
+    def next_cutover(self) -> Cutover | None:
+        return next_cutover(self.cutovers, now=timezone.now())
+
+    @property
+    def split_directions(self) -> set[str]:
+        """Those with several cutovers, which are told apart by their domains."""
+        planned = [cutover.direction for cutover in self.cutovers]
+        return {direction for direction in planned if planned.count(direction) > 1}
+
+    def domains_in_none(self, direction: str) -> list[Domain]:
+        """The domains that are to switch and that no cutover of the direction covers."""
+        tasks = {row.task.key: row.task for row in self.rows}
+        return in_none(
+            direction, tasks, self.plan_context.domains, self.plan_context.exempt, self.cutovers
+        )
+
+
+def revision_of(plan: Plan, *, refresh_seconds: int, now: datetime) -> str:
+    """What an open page shows of the plan. With refresh_seconds it grows by itself every so many seconds:
+    that looks go on, or that nobody looks any more, raises no revision."""
+    return (
+        f"{plan.revision}.{int(now.timestamp()) // refresh_seconds}"
+        if refresh_seconds
+        else str(plan.revision)
+    )
+
+
+def current_user(request: HttpRequest) -> User:
+    return cast(User, request.user)
+
+
+def load_page(request: HttpRequest, public_id: str) -> TenantPage:
+    """The tenant's page for this reader; 404 to strangers."""
+    access = access_or_404(request, public_id)
+    tenant = access.tenant
+    plan = tenant.plan
+    side = side_of_role(access.role, is_closed=tenant.is_closed)
+    parts = progress_by_task(tenant)
+    plan_context = PlanContext.of(tenant, exempt_pairs_from(parts))
+    region = tenant.region_values
+    seen = observations_by_kind(plan_context.checks, list(SWITCH_OF_KIND))
+    safety = safe_times_by_kind(plan_context.checks, seen, region, now=timezone.now())
+    actor = Actor(side, may_manage_plan=access.may(Permission.MANAGE_PLAN))
+    viewer = Viewer(actor, current_user(request), safety, parts)
+    phases, tasks = phases_with_tasks(plan)
+    rows = rows_of(tasks, plan_context, viewer)
+    return TenantPage(
+        tenant=tenant,
+        plan=plan,
+        region=region,
+        plan_context=plan_context,
+        rows=rows,
+        phases=phase_rows(phases, rows),
+        cutovers=list(planned_cutovers.with_domains(plan.cutovers.all())),
+        side=side,
+        access=access,
+    )
+
+
+def show(request: HttpRequest, template: str, fragment: str, context: Any) -> HttpResponse:
+    """The page, or the fragment of it that htmx asked for."""
+    is_fragment = bool(getattr(request, "htmx", False))
+    response = render(request, f"{template}#{fragment}" if is_fragment else template, context)
+    patch_vary_headers(response, ["HX-Request"])
+    return response
+
+
+def request_run(request: HttpRequest, tenant: Tenant, checks: Iterable[Check], *, of: str) -> None:
+    """Somebody pressed "check now": look at once, and say in the activity who wanted it."""
+    with transaction.atomic():
+        run_now(checks)
+        write_activity(tenant, "check-requested", by=current_user(request), subject=of)

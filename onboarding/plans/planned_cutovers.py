@@ -1,0 +1,109 @@
+"""Which domains a direction's cutovers are for, and which of them are in none yet. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+
+from django.db.models import QuerySet
+
+from onboarding.models import (
+    Cutover,
+    Task,
+)
+from onboarding.models.cutovers import join_names
+from onboarding.plans.domain_progress import ExemptPairs, in_scope
+from tenants.models import Domain
+
+# People gather before the planned moment, and stay until the new way has carried mail for a while:
+# for as long as the window is planned to last, and never for less than this.
+OPENS_BEFORE = timedelta(minutes=30)
+
+
+CLOSES_AFTER = timedelta(hours=4)
+
+
+def is_open(cutover: Cutover, now: datetime) -> bool:
+    """Whether its window is watched closely now."""
+    opens, closes = window_bounds(cutover)
+    return opens <= now < closes
+
+
+def next_cutover(cutovers: Sequence[Cutover], *, now: datetime) -> Cutover | None:
+    """Of cutovers in the order of their windows, the first that is not over; where all are, the
+    last. None where none is planned."""
+    ahead = [cutover for cutover in cutovers if now < window_bounds(cutover)[1]]
+    return next(iter(ahead), cutovers[-1] if cutovers else None)
+
+
+def window_bounds(cutover: Cutover) -> tuple[datetime, datetime]:
+    """From when until when a cutover's window is watched closely."""
+    return window_bounds_from(cutover.planned_at, cutover.length_minutes)
+
+
+def window_bounds_from(start: datetime, minutes: int) -> tuple[datetime, datetime]:
+    return start - OPENS_BEFORE, start + max(CLOSES_AFTER, timedelta(minutes=minutes))
+
+
+# The step that a cutover does: whatever domains it is to be done for belong in one.
+TASK_OF_DIRECTION = {
+    Cutover.Direction.OUTBOUND: "outbound-cutover",
+    Cutover.Direction.INBOUND: "mx-record-cutover",
+}
+
+
+# The phase whose steps are a cutover's run sheet.
+PHASE_OF_DIRECTION = {
+    Cutover.Direction.OUTBOUND: "outbound-cutover-phase",
+    Cutover.Direction.INBOUND: "inbound-cutover-phase",
+}
+
+
+_BEFORE_THE_PRIMARY = (Domain.Role.TEST, Domain.Role.SECONDARY)
+
+
+def in_none(
+    direction: str,
+    tasks: Mapping[str, Task],
+    domains: Iterable[Domain],
+    exempt: ExemptPairs,
+    cutovers: Iterable[Cutover],
+) -> list[Domain]:
+    """The domains that the direction's step is to be done for and that no cutover covers."""
+    task = tasks.get(TASK_OF_DIRECTION[Cutover.Direction(direction)])
+    if task is None or not task.applies:
+        return []
+    taken = {
+        domain.pk
+        for cutover in cutovers
+        if cutover.direction == direction
+        for domain in cutover.domains.all()
+    }
+    return [d for d in in_scope(task, domains, exempt) if d.pk not in taken]
+
+
+def primary_first(
+    cutover: Cutover, cutovers: Sequence[Cutover], left: Sequence[Domain]
+) -> Iterator[str]:
+    """A sentence where the primary domain goes before a test or secondary one: those are what a
+    switch is tried with. `left` are the direction's domains in no cutover."""
+    primary = next((d for d in cutover.domains.all() if d.role == Domain.Role.PRIMARY), None)
+    if primary is None:
+        return
+    later = [
+        domain
+        for other in cutovers
+        if other.direction == cutover.direction and other.planned_at > cutover.planned_at
+        for domain in other.domains.all()
+    ]
+    behind = [str(d) for d in [*later, *left] if d.role in _BEFORE_THE_PRIMARY]
+    if behind:
+        yield (
+            f"The primary domain {primary} goes before {join_names(behind)}. Try the switch with a test"
+            " or secondary domain first."
+        )
+
+
+def with_domains(cutovers: QuerySet[Cutover]) -> QuerySet[Cutover]:
+    """Cutovers in the order of their windows, each with its domains."""
+    return cutovers.order_by("planned_at", "pk").prefetch_related("domains")

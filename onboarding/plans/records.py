@@ -1,0 +1,119 @@
+"""The exact record a client should publish for a task, worked out from region and evidence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.conf import settings
+
+from checks.engine.outcomes import CheckKind
+from checks.engine.spf.proposal import merged_record, proposed_record
+from checks.engine.spf.terms import MAX_LOOKUPS
+from checks.models import Check
+from onboarding.plans.proof import ProofSubject
+from tenants.models import Domain
+from tenants.regions import Region, load_region_file
+
+
+@dataclass(frozen=True)
+class RecordToPublish:
+    """One record as DNS hosts ask for it. `replaces` is what stands there now, if anything."""
+
+    domain: str
+    rtype: str
+    name: str
+    value: str
+    ttl: int | None = None
+    replaces: str = ""
+    note: str = ""
+
+
+def records_for(subject: ProofSubject, region: Region) -> list[RecordToPublish]:
+    """What to publish so that the subject's check comes to yes; empty for hosts and for gaps."""
+    check = subject.check
+    if check is None or check.domain is None:
+        return []
+    match subject.kind:
+        case CheckKind.OWNERSHIP:
+            return _ownership(check.domain)
+        case CheckKind.SPF:
+            return _spf(check, check.domain, region)
+        case CheckKind.MX:
+            return _mx(check, check.domain, region)
+        case CheckKind.MX_TTL:
+            return _lower_ttl(check, check.domain)
+        case _:
+            return []
+
+
+def _mx(check: Check, domain: Domain, region: Region) -> list[RecordToPublish]:
+    """The region's two hosts; the first says what must go, so that nothing is left beside them."""
+    wanted = set(region.mx)
+    others = [v for v in _published(check) if v.partition(" ")[2] not in wanted]
+    return [
+        RecordToPublish(
+            domain.name,
+            "MX",
+            "@",
+            f"10 {host}.",
+            ttl=_threshold(),
+            replaces="\n".join(others) if number == 0 else "",
+        )
+        for number, host in enumerate(region.mx)
+    ]
+
+
+def _published(check: Check) -> list[str]:
+    """Every value that any authoritative server published at the last look."""
+    servers = check.latest.evidence.get("servers", []) if check.latest is not None else []
+    return sorted({value for server in servers for value in server.get("values") or []})
+
+
+def _threshold() -> int:
+    return int(settings.CHECKS_TTL_THRESHOLD_SECONDS)
+
+
+def _ownership(domain: Domain) -> list[RecordToPublish]:
+    if domain.ownership_token:
+        return [RecordToPublish(domain.name, "TXT", "@", domain.ownership_token)]
+    target = load_region_file().global_facts.ownership_cname_target
+    return [RecordToPublish(domain.name, "CNAME", domain.ownership_label, f"{target}.")]
+
+
+def _spf(check: Check, domain: Domain, region: Region) -> list[RecordToPublish]:
+    # Without having seen what stands there now, a proposal could drop somebody's senders.
+    records = check.latest.evidence.get("records") if check.latest is not None else None
+    if not region.spf_include or records is None:
+        return []
+    current = merged_record(records)
+    value = proposed_record(current, region.spf_include)
+    if [value] == records:
+        return []
+    notes = ["One record in place of all the SPF records there are."] if len(records) > 1 else []
+    # An observation of an earlier version has no count.
+    lookups = check.latest.evidence.get("proposed_lookups") if check.latest is not None else None
+    if lookups is not None:
+        notes.append(_about_lookups(lookups))
+    return [
+        RecordToPublish(
+            domain.name, "TXT", "@", value, replaces="\n".join(records), note=" ".join(notes)
+        )
+    ]
+
+
+def _about_lookups(lookups: int) -> str:
+    if lookups > MAX_LOOKUPS:
+        return (
+            f"It would need {lookups} of the {MAX_LOOKUPS} look-ups that SPF allows:"
+            " remove a sender that is no longer used before you publish it."
+        )
+    return f"It needs {lookups} of the {MAX_LOOKUPS} look-ups that SPF allows."
+
+
+def _lower_ttl(check: Check, domain: Domain) -> list[RecordToPublish]:
+    return [
+        RecordToPublish(
+            domain.name, "MX", "@", f"{value}.", ttl=_threshold(), note="Only the TTL changes."
+        )
+        for value in _published(check)
+    ]

@@ -1,0 +1,90 @@
+"""A plan's dates and turns as their page shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from onboarding.models import Phase, Plan, Task, WaitingPeriod
+from onboarding.plans import dates
+from onboarding.plans.rows import TaskRow
+from onboarding.plans.waiting_on import waiting_days_by_side
+
+
+@dataclass(frozen=True)
+class DatedTask:
+    """One task with what the calendar makes of it, in working days."""
+
+    row: TaskRow
+    late: int
+    slip: int | None
+    waiting_days: float
+
+    @property
+    def task(self) -> Task:
+        return self.row.task
+
+
+@dataclass(frozen=True)
+class PhaseSchedule:
+    phase: Phase
+    tasks: tuple[DatedTask, ...]
+    mimecast_days: float
+    client_days: float
+
+
+@dataclass(frozen=True)
+class PlanSchedule:
+    """The whole page: phases, totals, and the forecast."""
+
+    phases: tuple[PhaseSchedule, ...]
+    forecast: date | None
+    last_due: date | None
+    has_original_schedule: bool
+
+    @property
+    def mimecast_days(self) -> float:
+        return sum(phase.mimecast_days for phase in self.phases)
+
+    @property
+    def client_days(self) -> float:
+        return sum(phase.client_days for phase in self.phases)
+
+    @property
+    def late(self) -> int:
+        return sum(1 for phase in self.phases for task in phase.tasks if task.late)
+
+
+def plan_schedule(plan: Plan, rows: Sequence[TaskRow], *, now: datetime) -> PlanSchedule:
+    """Everything about a plan's dates at this moment; five queries, whatever its size."""
+    calendar = dates.calendar_of(plan.tenant)
+    today = calendar.day_of(now)
+    leaves = [row for row in rows if row.task.applies and not row.task.is_group]
+    periods = list(WaitingPeriod.objects.filter(task__plan=plan).select_related("task"))
+    days_of_side = waiting_days_by_side(periods, calendar, now=now)
+
+    def dated(row: TaskRow) -> DatedTask:
+        task = row.task
+        since = calendar.days_between(task.waiting_since, now) if task.waiting_since else 0.0
+        late = dates.days_late(task, today, calendar)
+        return DatedTask(row, late, dates.slip(task, calendar), since)
+
+    phases = tuple(
+        PhaseSchedule(
+            phase,
+            tuple(dated(row) for row in leaves if row.task.phase_id == phase.pk),
+            days_of_side.get((phase.pk, "mimecast"), 0.0),
+            days_of_side.get((phase.pk, "client"), 0.0),
+        )
+        for phase in Phase.objects.filter(plan=plan)
+    )
+    due = [row.task.due_on for row in leaves if row.task.due_on and row.task.is_open_leaf]
+    last_due = max(due, default=None)
+    tasks = [row.task for row in leaves]
+    started = calendar.day_of(plan.created_at)
+    finished = dates.forecast(
+        tasks, started=started, today=today, latest=last_due, calendar=calendar
+    )
+    has_original_schedule = any(task.original_due_on for task in tasks)
+    return PlanSchedule(phases, finished, last_due, has_original_schedule)

@@ -1,0 +1,119 @@
+"""TODO docstring."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Iterable
+
+from celery import shared_task
+from django.conf import settings
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+from kombu.exceptions import OperationalError
+
+from onboarding.models import (
+    ManualStatus,
+    Plan,
+    Reminder,
+)
+from onboarding.plans import evaluation, reminders, services
+from tenants.email import send_template_email
+
+logger = logging.getLogger(__name__)
+
+
+@shared_task(name="onboarding.expire_accepted_risks", ignore_result=True)
+def expire_accepted_risks() -> None:
+    """Open again what a consultant accepted for a time that is over."""
+    over = _open_plans().filter(
+        tasks__manual_status=ManualStatus.ACCEPTED_RISK, tasks__accepted_until__lte=timezone.now()
+    )
+    for plan_id in over.values_list("pk", flat=True).distinct():
+        expire_accepted_risks_of.delay(plan_id)
+
+
+@shared_task(name="onboarding.expire_accepted_risks_of", ignore_result=True)
+def expire_accepted_risks_of(plan_id: int) -> None:
+    for plan in _open_plans().select_related("tenant").filter(pk=plan_id):
+        services.expire_accepted_risks(plan, now=timezone.now())
+
+
+@shared_task(name="onboarding.complete_waits", ignore_result=True)
+def complete_waits() -> None:
+    """Complete what only time completes, within a minute of its moment."""
+    over = _open_plans().filter(
+        tasks__wait_ends_at__lte=timezone.now(), tasks__verified_at__isnull=True
+    )
+    for plan_id in over.values_list("pk", flat=True).distinct():
+        complete_waits_of.delay(plan_id)
+
+
+@shared_task(name="onboarding.complete_waits_of", ignore_result=True)
+def complete_waits_of(plan_id: int) -> None:
+    for plan in _open_plans().select_related("tenant").filter(pk=plan_id):
+        evaluation.complete_waits(plan, now=timezone.now())
+
+
+def _open_plans() -> QuerySet[Plan]:
+    return Plan.objects.filter(tenant__closed_at__isnull=True)
+
+
+@shared_task(name="onboarding.send_due_reminders", ignore_result=True)
+def send_due_reminders() -> None:
+    """Each hour: remind whoever has been waited for too long, where a consultant wishes it."""
+    wished = _open_plans().filter(tenant__working_time__remind_after_working_days__gt=0)
+    for plan_id in wished.values_list("pk", flat=True):
+        send_due_reminders_of.delay(plan_id)
+    queue_reminders(reminders.unsent(now=timezone.now()))
+
+
+@shared_task(name="onboarding.send_due_reminders_of", ignore_result=True)
+def send_due_reminders_of(plan_id: int) -> None:
+    for plan in _open_plans().select_related("tenant__consultant").filter(pk=plan_id):
+        queue_reminders(
+            reminders.send_due_reminders(plan, now=timezone.now(), site_url=settings.SITE_URL)
+        )
+
+
+@shared_task(
+    name="onboarding.send_reminder",
+    acks_late=True,
+    ignore_result=True,
+    autoretry_for=(OSError,),
+    retry_backoff=30,
+    max_retries=6,
+)
+def send_reminder(public_id: str) -> None:
+    """Mail it, unless its steps have moved on. A worker that dies in between sends it twice."""
+    rows = Reminder.objects.select_related("plan__tenant__consultant", "recipient", "requested_by")
+    reminder = rows.filter(public_id=public_id, sent_at=None, cancelled_at=None).first()
+    if reminder is None:
+        return
+    tasks = reminders.tasks_still_waiting(reminder)
+    if not tasks:
+        Reminder.objects.filter(pk=reminder.pk).update(cancelled_at=timezone.now())
+        return
+    context = {
+        "reminder": reminder,
+        "tenant": reminder.plan.tenant,
+        "tasks": tasks,
+        "asked": reminders.tasks_with_open_questions(tasks),
+    }
+    send_template_email(reminder.recipient.email, "reminder", context)
+    Reminder.objects.filter(pk=reminder.pk).update(sent_at=timezone.now())
+
+
+def queue_reminders(made: Iterable[Reminder]) -> None:
+    """Queue the mails once the transaction has committed."""
+    for reminder in made:
+        transaction.on_commit(functools.partial(_send_reminder_message, reminder.public_id))
+
+
+def _send_reminder_message(public_id: str) -> None:
+    try:
+        send_reminder.delay(public_id)
+    except OperationalError:
+        # The next hour's send_due_reminders queues what was left behind.
+        logger.warning("no broker: reminder %s was not sent", public_id)

@@ -1,0 +1,109 @@
+"""TODO docstring."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.views.decorators.http import require_POST
+
+from checks.models import Check
+from checks.tasks import run_now
+from onboarding.errors import NotPermitted, OnboardingError
+from onboarding.models import CLOSURE, Responsibility, Task
+from onboarding.plans import services
+from onboarding.plans.evaluation import PlanContext
+from onboarding.plans.page import (
+    RUN_RATE,
+    current_user,
+    request_run,
+)
+from onboarding.plans.proof import ProofSubject
+from tenants.access import require, tenant_or_404
+from tenants.models import Tenant
+from tenants.permissions import Permission
+from tenants.throttle import throttled
+
+# --- Acts
+
+
+def load_task(request: HttpRequest, public_id: str, task_id: str) -> tuple[Tenant, Task]:
+    tenant = tenant_or_404(request, public_id)
+    task = get_object_or_404(
+        Task.objects.select_related("plan__tenant"), plan__tenant=tenant, public_id=task_id
+    )
+    return tenant, task
+
+
+def _checks_of(task: Task, tenant: Tenant) -> list[Check]:
+    subjects: list[ProofSubject] = list(PlanContext.of(tenant).evidence(task).subjects)
+    return [subject.check for subject in subjects if subject.check is not None]
+
+
+def back_to_plan(request: HttpRequest, tenant: Tenant, task: Task | None = None) -> HttpResponse:
+    """To the page the act came from: the client's steps, or the plan at the task's phase."""
+    if "my-tasks" in (request.POST.get("from"), request.GET.get("from")):
+        return redirect("onboarding:my-tasks", public_id=tenant.public_id)
+    response = redirect("onboarding:plan-show", public_id=tenant.public_id)
+    if task is not None:
+        response["Location"] += f"?phase={task.phase.key}#{task.key}"
+    return response
+
+
+@require(Permission.CONFIRM)
+@require_POST
+def task_confirm(request: HttpRequest, public_id: str, task_id: str) -> HttpResponse:
+    tenant, task = load_task(request, public_id, task_id)
+    if task.key == CLOSURE:
+        return redirect("onboarding:sign-off", public_id=public_id)
+    user = current_user(request)
+    try:
+        side, seen = services.side_of(user, tenant), request.POST.get("seen", "")
+        services.confirm_task(task, by=user, side=side, seen=seen)
+    except NotPermitted as error:
+        raise PermissionDenied(str(error)) from error
+    except OnboardingError as error:
+        messages.error(request, str(error))
+    # A claim triggers a look at once: the proof should not keep anybody waiting.
+    run_now(_checks_of(task, tenant))
+    return back_to_plan(request, tenant, task)
+
+
+@require(Permission.CONFIRM)
+@require_POST
+def task_withdraw(request: HttpRequest, public_id: str, task_id: str) -> HttpResponse:
+    tenant, task = load_task(request, public_id, task_id)
+    user = current_user(request)
+    try:
+        services.withdraw_confirmation(task, by=user, side=services.side_of(user, tenant))
+    except NotPermitted as error:
+        raise PermissionDenied(str(error)) from error
+    except OnboardingError as error:
+        messages.error(request, str(error))
+    return back_to_plan(request, tenant, task)
+
+
+@require(Permission.RUN_CHECKS)
+@require_POST
+@throttled("look", RUN_RATE)
+def task_check(request: HttpRequest, public_id: str, task_id: str) -> HttpResponse:
+    tenant, task = load_task(request, public_id, task_id)
+    request_run(request, tenant, _checks_of(task, tenant), of=task.title)
+    return back_to_plan(request, tenant, task)
+
+
+@require(Permission.MANAGE_PLAN)
+@require_POST
+def task_responsibility(request: HttpRequest, public_id: str, task_id: str) -> HttpResponse:
+    tenant, task = load_task(request, public_id, task_id)
+    chosen = request.POST.get("responsibility", "")
+    if chosen not in Responsibility.values:
+        messages.error(request, "Choose Mimecast, the client, or both. Nothing was changed.")
+        return back_to_plan(request, tenant, task)
+    try:
+        seen = request.POST.get("seen", "")
+        services.set_responsibility(task, chosen, by=current_user(request), seen=seen)
+    except OnboardingError as error:
+        messages.error(request, str(error))
+    return back_to_plan(request, tenant, task)

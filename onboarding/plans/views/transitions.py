@@ -1,0 +1,182 @@
+"""TODO docstring."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.views.decorators.http import require_http_methods, require_POST
+
+from onboarding.errors import ConflictingChange, NotPermitted, OnboardingError
+from onboarding.models import Task
+from onboarding.plans import services
+from onboarding.plans.forms.transitions import ExemptionForm, TransitionForm
+from onboarding.plans.page import current_user
+from onboarding.plans.transitions import TRANSITIONS, Transition, why_not
+from onboarding.plans.views.tasks import back_to_plan, load_task
+from tenants.access import require
+from tenants.models import Domain, Tenant
+from tenants.permissions import Permission
+
+
+@require(Permission.CONFIRM)
+@require_http_methods(["GET", "POST"])
+def task_transition(
+    request: HttpRequest, public_id: str, task_id: str, transition: str
+) -> HttpResponse:
+    """The words for a transition, and the transition itself; one that needs no words is a single press."""
+    tenant, task = load_task(request, public_id, task_id)
+    wanted = TRANSITIONS.get(transition)
+    if wanted is None:
+        raise Http404("No such transition.")
+    form = TransitionForm(request.POST or None, transition=wanted, tenant=tenant, task=task)
+    if request.method == "POST" and form.is_valid():
+        if _make_transition(request, tenant, task, wanted, form):
+            return back_to_plan(request, tenant, task)
+    elif request.method == "GET":
+        _refuse_early(request, tenant, task, wanted)
+    context = {"tenant": tenant, "task": task, "title": wanted.label, "form": form}
+    status = 422 if request.method == "POST" else 200
+    return render(request, "plans/task_transition_confirm.html", context, status=status)
+
+
+def _refuse_early(request: HttpRequest, tenant: Tenant, task: Task, transition: Transition) -> None:
+    """Nobody should write a reason for what they may not say."""
+    actor = services.actor_for(current_user(request), tenant)
+    refused = why_not(transition, services.context_of(task), actor)
+    if refused:
+        messages.error(request, refused)
+
+
+def _make_transition(
+    request: HttpRequest, tenant: Tenant, task: Task, transition: Transition, form: TransitionForm
+) -> bool:
+    """Whether the transition was made; otherwise the form says why, with everything typed in it."""
+    user = current_user(request)
+    try:
+        services.make_transition(
+            task,
+            transition.key,
+            by=user,
+            actor=services.actor_for(user, tenant),
+            reason=form.cleaned_data["reason"],
+            until=form.cleaned_data["until"],
+            seen=form.cleaned_data["seen"],
+        )
+    except NotPermitted as error:
+        raise PermissionDenied(str(error)) from error
+    except ConflictingChange as error:
+        form.show_conflict(Task.objects.get(pk=task.pk), str(error))
+        return False
+    except OnboardingError as error:
+        form.add_error(None, str(error))
+        return False
+    return True
+
+
+@require(Permission.CONFIRM)
+@require_POST
+def task_undo(request: HttpRequest, public_id: str, task_id: str) -> HttpResponse:
+    tenant, task = load_task(request, public_id, task_id)
+    user = current_user(request)
+    may_manage_plan = services.actor_for(user, tenant).may_manage_plan
+    seen = request.POST.get("seen", "")
+    _try(
+        request,
+        lambda: services.undo_last_action(
+            task, by=user, may_manage_plan=may_manage_plan, seen=seen
+        ),
+    )
+    return back_to_plan(request, tenant, task)
+
+
+# --- Single domains
+
+
+@require(Permission.CONFIRM)
+@require_POST
+def task_domain_confirm(
+    request: HttpRequest, public_id: str, task_id: str, domain_id: str
+) -> HttpResponse:
+    confirm = functools.partial(services.confirm_task, seen=request.POST.get("seen", ""))
+    return _change_domain_confirmation(request, public_id, task_id, domain_id, confirm)
+
+
+@require(Permission.CONFIRM)
+@require_POST
+def task_domain_withdraw(
+    request: HttpRequest, public_id: str, task_id: str, domain_id: str
+) -> HttpResponse:
+    return _change_domain_confirmation(
+        request, public_id, task_id, domain_id, services.withdraw_confirmation
+    )
+
+
+def _change_domain_confirmation(
+    request: HttpRequest,
+    public_id: str,
+    task_id: str,
+    domain_id: str,
+    change: Callable[..., None],
+) -> HttpResponse:
+    tenant, task = load_task(request, public_id, task_id)
+    domain = _load_domain(tenant, domain_id)
+    user = current_user(request)
+    side = services.side_of(user, tenant)
+    _try(request, lambda: change(task, by=user, side=side, domain=domain))
+    return back_to_plan(request, tenant, task)
+
+
+@require(Permission.MANAGE_PLAN)
+@require_http_methods(["GET", "POST"])
+def task_domain_exempt(
+    request: HttpRequest, public_id: str, task_id: str, domain_id: str
+) -> HttpResponse:
+    tenant, task = load_task(request, public_id, task_id)
+    domain = _load_domain(tenant, domain_id)
+    form = ExemptionForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        reason = form.cleaned_data["reason"]
+        try:
+            services.exempt_domain(task, domain, by=current_user(request), reason=reason)
+        except OnboardingError as error:
+            form.add_error("reason", str(error))
+        else:
+            return back_to_plan(request, tenant, task)
+    context: dict[str, Any] = {
+        "tenant": tenant,
+        "task": task,
+        "title": f"Exempt {domain}",
+        "form": form,
+    }
+    status = 422 if request.method == "POST" else 200
+    return render(request, "plans/task_transition_confirm.html", context, status=status)
+
+
+@require(Permission.MANAGE_PLAN)
+@require_POST
+def task_domain_include(
+    request: HttpRequest, public_id: str, task_id: str, domain_id: str
+) -> HttpResponse:
+    tenant, task = load_task(request, public_id, task_id)
+    domain = _load_domain(tenant, domain_id)
+    _try(request, lambda: services.end_exemption(task, domain, by=current_user(request)))
+    return back_to_plan(request, tenant, task)
+
+
+def _load_domain(tenant: Tenant, domain_id: str) -> Domain:
+    return get_object_or_404(Domain, tenant=tenant, public_id=domain_id)
+
+
+def _try(request: HttpRequest, action: Callable[[], None]) -> None:
+    try:
+        action()
+    except NotPermitted as error:
+        raise PermissionDenied(str(error)) from error
+    except OnboardingError as error:
+        messages.error(request, str(error))

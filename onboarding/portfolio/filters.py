@@ -1,0 +1,129 @@
+"""Filters of the cutover dashboard. Every number on it is one of these, opened."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import django_filters
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.utils import timezone
+
+from checks.engine.outcomes import CheckKind, Verdict
+from checks.models import Check
+from onboarding.cutovers import queries
+from onboarding.models import Cutover, Drift, Phase
+from tenants.models import Tenant, User
+from tenants.regions import load_regions
+
+SOON = timedelta(days=14)
+
+
+def _planned(**conditions: Any) -> Exists:
+    return Exists(Cutover.objects.filter(plan__tenant=OuterRef("pk"), **conditions))
+
+
+def _check(**conditions: Any) -> Exists:
+    return Exists(Check.objects.filter(tenant=OuterRef("pk"), is_active=True, **conditions))
+
+
+def active() -> Q:
+    """Implementations with something left to do."""
+    return Q(plan__tasks_complete__lt=F("plan__tasks_total"))
+
+
+def cut_over_soon(now: datetime) -> Q:
+    return Q(_planned(planned_at__gte=now, planned_at__lt=now + SOON))
+
+
+def failing() -> Q:
+    return Q(_check(is_misconfigured=True))
+
+
+def has_unknown_check() -> Q:
+    """A message that told nothing leaves nobody in the dark: it was one of many."""
+    watched = [kind for kind in CheckKind if kind is not CheckKind.MESSAGE]
+    return Q(_check(latest__verdict=Verdict.UNKNOWN.value, kind__in=watched))
+
+
+def at_risk(now: datetime) -> Q:
+    """Something proven broke, or a cutover is near while a check fails, or its moment passed."""
+    passed = Cutover.objects.filter(plan__tenant=OuterRef("pk"), planned_at__lt=now)
+    behind = queries.switched(Cutover.objects.filter(plan__tenant=OuterRef(OuterRef("pk"))))
+    is_overdue = Q(Exists(passed.exclude(pk__in=behind.values("pk")))) & active()
+    return Q(plan__tasks_regressed__gt=0) | (cut_over_soon(now) & failing()) | is_overdue
+
+
+def drifted(now: datetime) -> Q:
+    """Something proven at go-live no longer is, and nobody has muted it."""
+    is_muted = Q(muted_until__gt=now)
+    open_now = Drift.objects.filter(tenant=OuterRef("pk"), closed_at__isnull=True)
+    return Q(Exists(open_now.exclude(is_muted)))
+
+
+def in_phase(position: int) -> Q:
+    """The first phase with something left to do is the one at this position."""
+    unfinished = Phase.objects.filter(
+        plan__tenant=OuterRef("pk"), tasks_complete__lt=F("tasks_total")
+    )
+    earlier = Q(Exists(unfinished.filter(position__lt=position)))
+    return Q(Exists(unfinished.filter(position=position))) & ~earlier
+
+
+SHOW_CHOICES = {
+    "active": "Active implementations",
+    "soon": "Cutover in the next 14 days",
+    "risk": "At risk",
+    "failing": "With a failing check",
+    "unknown": "With a check that could not tell",
+    "drifted": "Drifted since go-live",
+    "closed": "Closed",
+}
+# Whatever is asked for, closed tenants are left out, but for these.
+_WITH_CLOSED = ("drifted", "closed")
+
+
+class TenantFilter(django_filters.FilterSet):  # type: ignore[misc]  # django-filter is untyped
+    consultant = django_filters.ModelChoiceFilter(
+        queryset=User.objects.filter(staff_role=User.StaffRole.CONSULTANT).order_by("name"),
+        to_field_name="public_id",
+        empty_label="All consultants",
+    )
+    region = django_filters.ChoiceFilter(
+        choices=lambda: [(r.id, r.name) for r in load_regions().values()],
+        empty_label="All regions",
+    )
+    show = django_filters.ChoiceFilter(
+        choices=list(SHOW_CHOICES.items()), method="filter_show", empty_label="All tenants"
+    )
+    day = django_filters.DateFilter(method="filter_day")
+    waiting = django_filters.NumberFilter(method="filter_waiting")
+
+    class Meta:
+        model = Tenant
+        fields: list[str] = []
+
+    def filter_show(self, tenants: QuerySet[Tenant], name: str, value: str) -> QuerySet[Tenant]:
+        now = timezone.now()
+        conditions = {
+            "active": active(),
+            "soon": cut_over_soon(now),
+            "risk": at_risk(now),
+            "failing": failing(),
+            "unknown": has_unknown_check(),
+            "drifted": drifted(now),
+            "closed": Q(closed_at__isnull=False),
+        }
+        return tenants.filter(conditions[value])
+
+    def filter_queryset(self, queryset: QuerySet[Tenant]) -> QuerySet[Tenant]:
+        found: QuerySet[Tenant] = super().filter_queryset(queryset)
+        if self.form.cleaned_data.get("show") in _WITH_CLOSED:
+            return found
+        return found.filter(closed_at__isnull=True)
+
+    def filter_day(self, tenants: QuerySet[Tenant], name: str, value: date) -> QuerySet[Tenant]:
+        return tenants.filter(_planned(planned_at__date=value))
+
+    def filter_waiting(self, tenants: QuerySet[Tenant], name: str, value: Any) -> QuerySet[Tenant]:
+        return tenants.filter(active(), in_phase(int(value)))

@@ -1,0 +1,100 @@
+"""The box and the file for a test message, and what is wrong with what was put there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.core.files.uploadedfile import UploadedFile
+
+from checks.engine.mail.message_parser import MAX_BYTES, UnreadableMessage, parse
+from onboarding.plans.forms.dates import (
+    _DAY,  # NEW
+    refuse_far_away,  # NEW
+)
+from onboarding.portfolio.bulk import BulkChange
+
+
+class BulkForm(forms.Form):
+    """What to do with every step that was chosen; empty fields leave things as they are."""
+
+    person = forms.CharField(required=False, max_length=32)
+    due_on = forms.DateField(
+        required=False,
+        label="Due on",
+        widget=forms.DateInput(attrs={"type": "date"}),
+        error_messages=_DAY,
+        validators=[refuse_far_away],
+    )
+    comment = forms.CharField(
+        required=False, strip=True, max_length=5000, widget=forms.Textarea(attrs={"rows": 2})
+    )
+    remind = forms.BooleanField(required=False)
+
+    def change(self) -> BulkChange:
+        return BulkChange(**self.cleaned_data)
+
+
+_TOO_LARGE = (
+    "That is more than 2 MB. Nothing was kept: send a short message without attachments, and show "
+    "that one."
+)
+
+
+_REFUSALS = {
+    "too-large": _TOO_LARGE,
+    "empty": "There is nothing in it.",
+    "header-line": (
+        "This does not begin with header lines. In the mailbox choose “Show original” or “View "
+        "source” and copy all of it, from the first line."
+    ),
+    "too-many-headers": "No mail server writes so many header lines. Show a fresh message.",
+    "header-too-long": "Its headers are too long to be a message’s. Show a fresh one.",
+    "white-space": "It holds long stretches of nothing but spaces. Show a short plain message.",
+}
+
+
+class MessageForm(forms.Form):
+    """A message's source, pasted or as a file; never both, so that it is plain which one counts."""
+
+    source = forms.CharField(
+        label="The message’s source",
+        required=False,
+        strip=False,
+        widget=forms.Textarea(attrs={"rows": 8, "spellcheck": "false", "autocomplete": "off"}),
+    )
+    file = forms.FileField(
+        label="or the message as a file",
+        required=False,
+        allow_empty_file=True,
+        widget=forms.FileInput(attrs={"accept": ".eml, .txt, message/rfc822"}),
+    )
+
+    def __init__(self, *args: Any, was_too_large: bool = False, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.was_too_large = was_too_large
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        pasted = str(cleaned.get("source") or "")
+        file = cleaned.get("file")
+        if self.was_too_large:
+            self.add_error("file", _TOO_LARGE)
+        elif isinstance(file, UploadedFile) and pasted.strip():
+            self.add_error(
+                "file", "Paste the message or choose a file, not both. What you pasted is kept."
+            )
+        elif isinstance(file, UploadedFile):
+            cleaned["content"] = self._checked("file", file.read(MAX_BYTES + 1))
+        elif not pasted.strip():
+            self.add_error("source", "Paste the message’s source, or choose a file.")
+        else:
+            cleaned["content"] = self._checked("source", pasted.encode("utf-8", "replace"))
+        return cleaned
+
+    def _checked(self, field: str, content: bytes) -> bytes:
+        read = parse(content)
+        if isinstance(read, UnreadableMessage):
+            kept = " What you pasted is kept." if field == "source" else ""
+            self.add_error(field, _REFUSALS[read.problem] + kept)
+        return content

@@ -1,0 +1,124 @@
+"""TODO docstring."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.utils import timezone
+
+from checks.engine.outcomes import CheckKind
+from checks.models import Check
+from onboarding.cutovers import change_sheets
+from onboarding.models import Cutover, CutoverDomain, Plan, ShareLink, Task
+from onboarding.plans.evaluation import PlanContext
+from onboarding.plans.proof import ProofSubject
+from onboarding.plans.queries import tasks_of
+from onboarding.plans.records import RecordToPublish, records_for
+from onboarding.plans.rows import TaskRow, Viewer, rows_of
+from tenants.models import Tenant
+from tenants.regions import Region
+
+
+@dataclass(frozen=True)
+class SharedTask:
+    """One step for the outsider. A step whose turn has not come shows no record to publish.
+    `removes`: what publishing these records would remove, and nobody here knows. `not_before`:
+    the domains whose window is still ahead, and when it begins."""
+
+    task: Task
+    subjects: tuple[ProofSubject, ...]
+    records: tuple[RecordToPublish, ...]
+    must_wait: bool
+    removes: tuple[str, ...] = ()
+    not_before: tuple[tuple[str, datetime], ...] = ()
+
+
+@dataclass(frozen=True)
+class SharedPage:
+    """All that a hand-off link shows."""
+
+    link: ShareLink
+    tenant: Tenant
+    items: tuple[SharedTask, ...]
+
+    @property
+    def checks(self) -> list[Check]:
+        found = [s.check for item in self.items for s in item.subjects if s.check is not None]
+        return list({check.pk: check for check in found}.values())
+
+    @property
+    def revision(self) -> str:
+        """Changes whenever something shown may have changed, and tells nothing else."""
+        looks = sum(check.latest.runs for check in self.checks if check.latest is not None)
+        settled = sum(1 for check in self.checks if check.settled_verdict)
+        complete = sum(item.task.is_complete for item in self.items)
+        waiting = sum(len(item.not_before) for item in self.items)
+        return f"{looks}-{settled}-{complete}-{waiting}"
+
+
+def shared_page_of(link: ShareLink) -> SharedPage:
+    """The steps that the link speaks of: its one task, or those of its one domain."""
+    tenant = link.plan.tenant
+    plan_context = PlanContext.of(tenant)
+    rows = rows_of(list(tasks_of(link.plan)), plan_context, Viewer())
+    ahead = _windows_ahead(link.plan)
+    items = [_item(row, _subjects_for(row, link), plan_context, ahead) for row in rows]
+    return SharedPage(link, tenant, tuple(item for item in items if item is not None))
+
+
+def _subjects_for(row: TaskRow, link: ShareLink) -> Sequence[ProofSubject] | None:
+    """The subjects the outsider is to see; None when the step is not theirs to see at all."""
+    if row.task.is_group or not row.task.applies:
+        return None
+    if link.task_id is not None:
+        return row.evidence.subjects if row.task.pk == link.task_id else None
+    of_domain = [
+        s
+        for s in row.evidence.subjects
+        if s.check is not None and s.check.domain_id == link.domain_id
+    ]
+    return of_domain or None
+
+
+def _windows_ahead(plan: Plan) -> dict[int, datetime]:
+    """By domain, when the window begins in which its inbound mail is to be switched."""
+    chosen = CutoverDomain.objects.filter(
+        cutover__plan=plan,
+        direction=Cutover.Direction.INBOUND,
+        cutover__planned_at__gt=timezone.now(),
+    )
+    return dict(chosen.values_list("domain_id", "cutover__planned_at"))
+
+
+def _item(
+    row: TaskRow,
+    subjects: Sequence[ProofSubject] | None,
+    plan_context: PlanContext,
+    ahead: Mapping[int, datetime],
+) -> SharedTask | None:
+    if subjects is None:
+        return None
+    # A hard gate passed before its turn, an MX record above all, loses mail.
+    must_wait = row.task.is_hard_gate and bool(row.open_dependencies) and not row.task.is_complete
+    wanted = [] if must_wait else [s for s in subjects if s in row.open_subjects]
+    region = plan_context.tenant.region_values
+    records = tuple(record for subject in wanted for record in records_for(subject, region))
+    away = _removed_values(wanted, region, {host.name for host in plan_context.hosts})
+    moves = [s.check for s in wanted if s.kind is CheckKind.MX and s.check is not None]
+    begins = ((check.subject, ahead.get(check.domain_id or 0)) for check in moves)
+    not_before = tuple((name, at) for name, at in begins if at is not None)
+    return SharedTask(row.task, tuple(subjects), records, must_wait, away, not_before)
+
+
+def _removed_values(
+    wanted: Sequence[ProofSubject], region: Region, hosts: set[str]
+) -> tuple[str, ...]:
+    """What the change sheets of these subjects want somebody's agreement to."""
+    sheets = [
+        change_sheets.build_change_sheet(subject, region, hosts=hosts)
+        for subject in wanted
+        if subject.kind in (CheckKind.MX, CheckKind.SPF)
+    ]
+    return tuple(value for sheet in sheets if sheet is not None for value in sheet.unknown)

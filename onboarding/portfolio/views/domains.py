@@ -1,0 +1,146 @@
+"""The domains by checks page with its evidence drawer, and asking for a look."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.views.decorators.http import require_GET, require_POST
+
+from checks.engine.outcomes import CheckKind
+from checks.history import history_entries
+from checks.models import KIND_CHOICES, Check
+from checks.queries import checks_of, observations_by_kind, recent_observations, removed_checks
+from onboarding.plans.page import (
+    RUN_RATE,
+    TenantPage,
+    current_user,
+    load_page,
+    request_run,
+    show,
+)
+from onboarding.plans.proof import ProofSubject
+from onboarding.plans.records import records_for
+from onboarding.plans.rows import Shape, shape_of_check
+from onboarding.plans.safe_times import safe_time_of
+from tenants.access import require, tenant_or_404
+from tenants.models import Domain, Host
+from tenants.permissions import Permission
+from tenants.queries import domains_at_other_tenants
+from tenants.throttle import throttled
+
+DOMAIN_KINDS = (
+    CheckKind.OWNERSHIP,
+    CheckKind.SPF,
+    CheckKind.DKIM,
+    CheckKind.DMARC,
+    CheckKind.MTA_STS,
+    CheckKind.MX_TTL,
+    CheckKind.MX,
+    CheckKind.MESSAGE,
+)
+
+
+@dataclass(frozen=True)
+class CheckCell:
+    kind: str
+    label: str
+    check: Check | None
+    shape: Shape
+
+
+@dataclass(frozen=True)
+class SubjectRow:
+    """A domain or a host with a cell for each kind."""
+
+    subject: Domain | Host
+    cells: tuple[CheckCell, ...]
+
+
+@require(Permission.VIEW)
+@require_GET
+def domains(request: HttpRequest, public_id: str) -> HttpResponse:
+    page = load_page(request, public_id)
+    check = _chosen_check(page, request.GET.get("check", ""))
+    context = {
+        "page": page,
+        "tab": "domains",
+        "kinds": [(kind.value, dict(KIND_CHOICES)[kind.value]) for kind in DOMAIN_KINDS],
+        "domain_rows": [_domain_row(page, domain) for domain in page.plan_context.domains],
+        "host_rows": [_host_row(page, host) for host in page.plan_context.hosts],
+        "domains_elsewhere": domains_at_other_tenants(page.tenant, current_user(request)),
+        "removed_subjects": _removed_subjects(page),
+        "check": check,
+        "check_shape": shape_of_check(check) if check else None,
+        "history": history_entries(check, recent_observations(check)) if check else [],
+        "safe_time": safe_time_of(check, observations_by_kind([check], [check.kind]), page.region)
+        if check and check.is_active
+        else None,
+        "records": records_for(
+            ProofSubject(CheckKind(check.kind), check.subject, check), page.region
+        )
+        if check and check.is_active
+        else [],
+    }
+    return show(request, "portfolio/domain_list.html", "domains", context)
+
+
+def _removed_subjects(page: TenantPage) -> list[SubjectRow]:
+    """What was taken out of the case and is kept for its history."""
+    by_subject: dict[Domain | Host, list[Check]] = {}
+    for check in removed_checks(page.tenant):
+        subject = check.domain or check.host
+        assert subject is not None
+        by_subject.setdefault(subject, []).append(check)
+    return [
+        SubjectRow(subject, tuple(_cell(CheckKind(check.kind), check) for check in checks))
+        for subject, checks in by_subject.items()
+    ]
+
+
+def _chosen_check(page: TenantPage, public_id: str) -> Check | None:
+    kept = list(removed_checks(page.tenant).filter(public_id=public_id)) if public_id else []
+    for check in (*page.plan_context.checks, *kept):
+        if check.public_id == public_id:
+            return check
+    if public_id:
+        raise Http404("No such check.")
+    return None
+
+
+def _domain_row(page: TenantPage, domain: Domain) -> SubjectRow:
+    checks = {c.kind: c for c in page.plan_context.checks if c.domain_id == domain.pk}
+    return SubjectRow(domain, tuple(_cell(kind, checks.get(kind.value)) for kind in DOMAIN_KINDS))
+
+
+def _host_row(page: TenantPage, host: Host) -> SubjectRow:
+    checks = [check for check in page.plan_context.checks if check.host_id == host.pk]
+    return SubjectRow(host, tuple(_cell(CheckKind(check.kind), check) for check in checks))
+
+
+def _cell(kind: CheckKind, check: Check | None) -> CheckCell:
+    shape = shape_of_check(check) if check is not None else Shape.NOT_APPLICABLE
+    return CheckCell(kind.value, dict(KIND_CHOICES)[kind.value], check, shape)
+
+
+@require(Permission.RUN_CHECKS)
+@require_POST
+@throttled("look", RUN_RATE)
+def check_run(request: HttpRequest, public_id: str, check_id: str) -> HttpResponse:
+    tenant = tenant_or_404(request, public_id)
+    check = get_object_or_404(checks_of(tenant), public_id=check_id)
+    request_run(request, tenant, [check], of=f"{check.get_kind_display()}, {check.subject}")
+    response = redirect("onboarding:domains", public_id=public_id)
+    response["Location"] += f"?check={check.public_id}"
+    return response
+
+
+@require(Permission.RUN_CHECKS)
+@require_POST
+@throttled("look", RUN_RATE)
+def run_all_checks(request: HttpRequest, public_id: str) -> HttpResponse:
+    tenant = tenant_or_404(request, public_id)
+    request_run(request, tenant, checks_of(tenant), of="everything")
+    target = "domains" if request.POST.get("from") == "domains" else "plan-show"
+    return redirect(f"onboarding:{target}", public_id=public_id)

@@ -1,0 +1,188 @@
+"""The lab beside a sample tenant: publish, withdraw, lag and watch the tasks follow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_POST
+
+from checks.engine.outcomes import CheckKind
+from checks.lab import signed_messages as stand_in
+from checks.lab.addresses import SERVERS
+from checks.lab.records import LabError, Mode, ZoneRecord
+from checks.lab.zones import HOSTS, Lab
+from checks.models import Check
+from onboarding.plans.page import TenantPage, load_page
+from onboarding.plans.proof import ProofSubject
+from onboarding.plans.records import RecordToPublish, records_for
+from tenants.access import require
+from tenants.models import Domain
+from tenants.permissions import Permission
+
+
+@dataclass(frozen=True)
+class LabZone:
+    """A sample domain: what it publishes, and what its checks would like to see."""
+
+    domain: Domain
+    records: tuple[ZoneRecord, ...]
+    wanted: tuple[RecordToPublish, ...]
+    is_signed: bool
+
+
+def _load(request: HttpRequest, public_id: str) -> tuple[TenantPage, Lab]:
+    page = load_page(request, public_id)
+    if not (settings.LAB and page.tenant.is_sample):
+        raise Http404("There is no lab here.")
+    return page, Lab(settings.LAB_DIR)
+
+
+@require(Permission.VIEW)
+@require_GET
+def lab_show(request: HttpRequest, public_id: str) -> HttpResponse:
+    page, lab = _load(request, public_id)
+    state = lab.load()
+    zones = [
+        LabZone(
+            domain,
+            state.zones[domain.name].records,
+            tuple(_wanted(page, domain)),
+            stand_in.publishes_key(state.zones, domain.name),
+        )
+        for domain in page.plan_context.domains
+        if domain.name in state.zones
+    ]
+    servers = [
+        {
+            "number": number,
+            "mode": state.mode_of(number),
+            "lags": number in state.servers and state.servers[number].frozen_zones is not None,
+        }
+        for number in SERVERS
+    ]
+    context = {
+        "page": page,
+        "tab": "lab",
+        "zones": zones,
+        "servers": servers,
+        "hosts": [{"name": host, "is_open": host not in state.closed} for host in HOSTS],
+        "modes": list(Mode),
+        "selector": stand_in.SELECTOR,
+    }
+    return render(request, "portfolio/lab_show.html", context)
+
+
+def _wanted(page: TenantPage, domain: Domain) -> list[RecordToPublish]:
+    return [
+        record
+        for check in page.plan_context.checks
+        if check.domain_id == domain.pk and not _is_satisfied(check)
+        for record in records_for(
+            ProofSubject(CheckKind(check.kind), str(domain), check), page.region
+        )
+    ]
+
+
+def _is_satisfied(check: Check) -> bool:
+    verdict = check.settled.verdict
+    return verdict is not None and verdict.is_passing
+
+
+@require(Permission.USE_LAB)
+@require_POST
+def lab_change(request: HttpRequest, public_id: str) -> HttpResponse:
+    page, lab = _load(request, public_id)
+    try:
+        said = _change(page, lab, request)
+    except LabError as error:
+        messages.error(request, f"{error} Nothing was changed.")
+    else:
+        messages.success(request, f"{said} The checks will see it at their next look.")
+    return redirect("onboarding:lab", public_id=public_id)
+
+
+def _change(page: TenantPage, lab: Lab, request: HttpRequest) -> str:
+    action = request.POST.get("action", "")
+    if action in ("publish", "withdraw"):
+        return _change_record(page, lab, request, action)
+    if action == "sign":
+        domain = _own_domain(page, request)
+        stand_in.publish_key(lab, domain)
+        return f"Messages of {domain} are signed from now on."
+    if action in ("lag", "catch-up", "silent", "restore"):
+        return _change_server(lab, action, request.POST.get("server", ""))
+    host = request.POST.get("host", "")
+    if action == "close":
+        lab.close(host)
+        return f"The {host} host is closed."
+    if action == "open":
+        lab.open(host)
+        return f"The {host} host is open."
+    raise LabError("The lab does not know that action.")
+
+
+def _own_domain(page: TenantPage, request: HttpRequest) -> str:
+    domain = request.POST.get("domain", "")
+    if domain not in {d.name for d in page.plan_context.domains}:
+        raise LabError("Choose one of this tenant's domains.")
+    return domain
+
+
+@require(Permission.USE_LAB)
+@require_POST
+def lab_message(request: HttpRequest, public_id: str) -> HttpResponse:
+    """A test message of a sample domain, to be saved and shown."""
+    page, lab = _load(request, public_id)
+    try:
+        domain = _own_domain(page, request)
+        content = stand_in.arriving_message(lab, domain, page.tenant.region, at=timezone.now())
+    except LabError as error:
+        messages.error(request, f"{error} There is no message.")
+        return redirect("onboarding:lab", public_id=public_id)
+    response = HttpResponse(content, content_type="message/rfc822")
+    response["Content-Disposition"] = f'attachment; filename="test-message-{domain}.eml"'
+    response["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+def _change_record(page: TenantPage, lab: Lab, request: HttpRequest, action: str) -> str:
+    domain = _own_domain(page, request)
+    rtype = request.POST.get("type", "").strip()
+    value = request.POST.get("value", "").strip()
+    label = request.POST.get("label", "").strip() or "@"
+    if action == "withdraw":
+        taken = lab.withdraw(domain, rtype, value or None, label=label)
+        return f"{domain} no longer publishes {len(taken)} {rtype} record(s)."
+    typed = request.POST.get("ttl", "").strip()
+    if typed and not _is_number(typed):
+        raise LabError("A TTL is a number of seconds.")
+    instead = request.POST.get("replace") == "yes"
+    record = lab.publish(
+        domain, rtype, value, label=label, ttl=int(typed) if typed else None, instead=instead
+    )
+    return f"{domain} now publishes {record}."
+
+
+def _change_server(lab: Lab, action: str, typed: str) -> str:
+    number = int(typed) if _is_number(typed) else 0
+    if action == "restore":
+        lab.restore()
+        return "Every name server answers with today's records again."
+    if action == "lag":
+        lab.lag(number)
+        return f"ns{number} keeps serving what it serves now."
+    if action == "catch-up":
+        lab.catch_up(number)
+        return f"ns{number} serves today's records again."
+    lab.behave(number, Mode.SILENT)
+    return f"ns{number} no longer answers."
+
+
+def _is_number(typed: str) -> bool:
+    """Plain digits, and not so many that nothing could take them."""
+    return typed.isascii() and typed.isdecimal() and len(typed) < 10

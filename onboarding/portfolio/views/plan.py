@@ -1,0 +1,121 @@
+"""The plan, the client's own steps, and what people say of tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET
+
+from checks.services import prioritize_viewed
+from onboarding.collaboration.comments import comments_by_task, open_questions
+from onboarding.collaboration.evidence_files import files_by_task
+from onboarding.models import Responsibility
+from onboarding.plan_templates.registry import plan_and_newer_version
+from onboarding.plans.assignment import assignable
+from onboarding.plans.dates import today_for
+from onboarding.plans.page import (
+    REFRESH_SECONDS,
+    WINDOW_REFRESH_SECONDS,
+    TenantPage,
+    current_user,
+    load_page,
+    revision_of,
+    show,
+)
+from onboarding.plans.records import RecordToPublish, records_for
+from onboarding.plans.rows import PhaseRow, TaskRow, client_tasks
+from onboarding.requirements.queries import sheets_by_task
+from tenants.access import require, tenant_or_404
+from tenants.models import ActivityLine
+from tenants.permissions import Permission
+
+_REFRESH_SECONDS = {str(seconds): seconds for seconds in (WINDOW_REFRESH_SECONDS, REFRESH_SECONDS)}
+
+
+@require(Permission.VIEW)
+@require_GET
+def plan_show(request: HttpRequest, public_id: str) -> HttpResponse:
+    page = load_page(request, public_id)
+    phase = _chosen_phase(page, request.GET.get("phase", ""))
+    context = {
+        "page": page,
+        "phase": phase,
+        "tab": "plan",
+        "records": _records(page, phase.rows),
+        "files": files_by_task(page.plan),
+        "sheets": sheets_by_task(page.plan),
+        "comments": comments_by_task(page.plan, is_staff=page.is_staff),
+        "responsibilities": Responsibility.choices,
+        "assignable": assignable(page.tenant, current_user(request)) if page.side else [],
+        "today": today_for(page.tenant),
+        "version": plan_and_newer_version(page.plan) if page.may_manage_plan else None,
+    }
+    return show(request, "portfolio/plan_show.html", "plan", context)
+
+
+def _chosen_phase(page: TenantPage, key: str) -> PhaseRow:
+    """The phase asked for, or else the first that still has something to do."""
+    for row in page.phases:
+        if row.phase.key == key:
+            return row
+    if key:
+        raise Http404("No such phase.")
+    open_phases = [row for row in page.phases if row.phase.tasks_complete < row.phase.tasks_total]
+    return open_phases[0] if open_phases else page.phases[0]
+
+
+def _records(page: TenantPage, rows: Iterable[TaskRow]) -> dict[str, list[RecordToPublish]]:
+    """What to publish, by task, for the subjects that are not proven yet."""
+    return {
+        row.task.key: [
+            record for subject in row.open_subjects for record in records_for(subject, page.region)
+        ]
+        for row in rows
+        if row.open_subjects
+    }
+
+
+@require(Permission.VIEW)
+@require_GET
+def my_tasks(request: HttpRequest, public_id: str) -> HttpResponse:
+    page = load_page(request, public_id)
+    mine = client_tasks(page.rows)
+    context = {
+        "page": page,
+        "client_tasks": mine,
+        "questions": open_questions(page.plan, side=Responsibility.CLIENT),
+        "tab": "client-tasks",
+        "today": today_for(page.tenant),
+        "records": _records(page, mine.now),
+        "sheets": sheets_by_task(page.plan),
+    }
+    return show(request, "portfolio/client_task_list.html", "client-tasks", context)
+
+
+@require(Permission.VIEW)
+@require_GET
+@never_cache
+def revision(request: HttpRequest, public_id: str) -> HttpResponse:
+    """The plan's revision, for open pages: when it grew, they fetch themselves again.
+
+    A page that asks is one that somebody has open, so the checks are told that somebody waits.
+    """
+    tenant = tenant_or_404(request, public_id)
+    now = timezone.now()
+    if not tenant.is_closed:
+        prioritize_viewed(tenant, now=now)
+    refresh_seconds = _REFRESH_SECONDS.get(request.GET.get("refresh_seconds", ""), 0)
+    said = revision_of(tenant.plan, refresh_seconds=refresh_seconds, now=now)
+    return HttpResponse(said, content_type="text/plain")
+
+
+@require(Permission.VIEW)
+@require_GET
+def activity(request: HttpRequest, public_id: str) -> HttpResponse:
+    page = load_page(request, public_id)
+    lines = ActivityLine.objects.filter(tenant=page.tenant).select_related("actor")[:200]
+    context = {"page": page, "lines": lines, "tab": "activity"}
+    return show(request, "portfolio/activity_list.html", "activity", context)

@@ -1,0 +1,216 @@
+"""Due dates, the tenant's working time, whose turn it has been, and who does what."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.template.defaultfilters import pluralize
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_POST
+
+from onboarding.cutovers import freezes
+from onboarding.cutovers.freezes import freezes_for
+from onboarding.errors import OnboardingError
+from onboarding.models import Freeze, Holiday, Plan, WorkingTime
+from onboarding.plans import dates
+from onboarding.plans.assignment import assign_task, assignable
+from onboarding.plans.forms.dates import DueForm, FreezeForm, HolidayForm, WorkingTimeForm
+from onboarding.plans.page import current_user, load_page, show
+from onboarding.plans.reminders import create_reminders
+from onboarding.plans.schedule import plan_schedule
+from onboarding.plans.services import side_of
+from onboarding.plans.tasks import queue_reminders
+from onboarding.plans.views.tasks import back_to_plan, load_task
+from onboarding.portfolio import bulk
+from onboarding.portfolio.forms import BulkForm
+from tenants.access import require, tenant_or_404
+from tenants.models import Tenant
+from tenants.permissions import Permission
+from tenants.services import write_activity
+from tenants.throttle import throttled
+from tenants.tokens import site_url
+
+
+@require(Permission.VIEW)
+@require_GET
+def dates_show(request: HttpRequest, public_id: str) -> HttpResponse:
+    return _show(request, public_id)
+
+
+def _show(request: HttpRequest, public_id: str, **forms: Any) -> HttpResponse:
+    page = load_page(request, public_id)
+    tenant = page.tenant
+    kept = WorkingTime.objects.filter(tenant=tenant).first() or WorkingTime(tenant=tenant)
+    context = {
+        "page": page,
+        "tab": "schedule",
+        "timing": plan_schedule(page.plan, page.rows, now=timezone.now()),
+        "holidays": list(tenant.holidays.all()),
+        "working_time": forms.get("working_time") or WorkingTimeForm(instance=kept),
+        "holiday": forms.get("holiday") or HolidayForm(),
+        "freezes": list(freezes_for(tenant)),
+        "freeze": forms.get("freeze") or FreezeForm(),
+        "bulk": forms.get("bulk") or BulkForm(),
+        "chosen": forms.get("chosen", []),
+        "assignable": assignable(tenant, current_user(request)) if page.may_manage_plan else [],
+    }
+    if forms:
+        return render(request, "portfolio/schedule_show.html", context, status=422)
+    return show(request, "portfolio/schedule_show.html", "schedule", context)
+
+
+def _back(tenant: Tenant) -> HttpResponse:
+    return redirect("onboarding:schedule", public_id=tenant.public_id)
+
+
+@require(Permission.MANAGE_PLAN)
+@require_POST
+def working_time(request: HttpRequest, public_id: str) -> HttpResponse:
+    tenant = tenant_or_404(request, public_id)
+    kept = WorkingTime.objects.filter(tenant=tenant).first() or WorkingTime(tenant=tenant)
+    form = WorkingTimeForm(request.POST, instance=kept)
+    if not form.is_valid():
+        return _show(request, public_id, working_time=form)
+    with transaction.atomic():
+        form.save()
+        write_activity(tenant, "working-time-changed", by=current_user(request))
+        dates.update_due_dates(tenant.plan)
+        tenant.plan.touch()
+    return _back(tenant)
+
+
+@require(Permission.MANAGE_PLAN)
+@require_POST
+def holiday_add(request: HttpRequest, public_id: str) -> HttpResponse:
+    tenant = tenant_or_404(request, public_id)
+    form = HolidayForm(request.POST, instance=Holiday(tenant=tenant))
+    if not form.is_valid():
+        return _show(request, public_id, holiday=form)
+    with transaction.atomic():
+        kept = form.save()
+        write_activity(tenant, "holiday-added", by=current_user(request), holiday=str(kept))
+        dates.update_due_dates(tenant.plan)
+        tenant.plan.touch()
+    return _back(tenant)
+
+
+@require(Permission.MANAGE_PLAN)
+@require_POST
+def holiday_remove(request: HttpRequest, public_id: str, holiday_id: str) -> HttpResponse:
+    tenant = tenant_or_404(request, public_id)
+    kept = get_object_or_404(Holiday, tenant=tenant, public_id=holiday_id)
+    with transaction.atomic():
+        write_activity(tenant, "holiday-removed", by=current_user(request), holiday=str(kept))
+        kept.delete()
+        dates.update_due_dates(tenant.plan)
+        tenant.plan.touch()
+    return _back(tenant)
+
+
+@require(Permission.MANAGE_PLAN)
+@require_POST
+def freeze_add(request: HttpRequest, public_id: str) -> HttpResponse:
+    tenant = tenant_or_404(request, public_id)
+    form = FreezeForm(request.POST, instance=Freeze(tenant=tenant))
+    if not form.is_valid():
+        return _show(request, public_id, freeze=form)
+    freezes.add_freeze(form.instance, by=current_user(request))
+    return _back(tenant)
+
+
+@require(Permission.MANAGE_PLAN)
+@require_POST
+def freeze_remove(request: HttpRequest, public_id: str, freeze_id: str) -> HttpResponse:
+    tenant = tenant_or_404(request, public_id)
+    kept = get_object_or_404(Freeze, tenant=tenant, public_id=freeze_id)
+    freezes.remove_freeze(kept, by=current_user(request))
+    return _back(tenant)
+
+
+@require(Permission.MANAGE_PLAN)
+@require_POST
+def save_original_schedule(request: HttpRequest, public_id: str) -> HttpResponse:
+    tenant = tenant_or_404(request, public_id)
+    try:
+        dates.save_original_schedule(Plan.objects.get(tenant=tenant), by=current_user(request))
+    except OnboardingError as error:
+        messages.error(request, str(error))
+    return _back(tenant)
+
+
+@require(Permission.MANAGE_PLAN)
+@require_POST
+def task_due(request: HttpRequest, public_id: str, task_id: str) -> HttpResponse:
+    tenant, task = load_task(request, public_id, task_id)
+    form = DueForm(request.POST)
+    if not form.is_valid():
+        told = " ".join(str(each) for each in form.errors["due_on"])
+        messages.error(request, f"{told} The due date is as it was.")
+        return back_to_plan(request, tenant, task)
+    day, seen = form.cleaned_data["due_on"], request.POST.get("seen")
+    try:
+        dates.set_due_date(task, day, by=current_user(request), seen=seen)
+    except OnboardingError as error:
+        messages.error(request, str(error))
+    return back_to_plan(request, tenant, task)
+
+
+@require(Permission.MANAGE_PLAN)
+@require_POST
+def tasks_bulk(request: HttpRequest, public_id: str) -> HttpResponse:
+    """One act over the steps chosen in the table."""
+    tenant = tenant_or_404(request, public_id)
+    form = BulkForm(request.POST)
+    user = current_user(request)
+    if not form.is_valid():
+        return _show(request, public_id, bulk=form, chosen=request.POST.getlist("task"))
+    try:
+        done = bulk.apply_to(
+            tenant.plan,
+            request.POST.getlist("task"),
+            form.change(),
+            by=user,
+            side=side_of(user, tenant),
+            site_url=site_url(request),
+        )
+    except OnboardingError as error:
+        form.add_error(None, str(error))
+        return _show(request, public_id, bulk=form, chosen=request.POST.getlist("task"))
+    queue_reminders(done.reminders)
+    messages.success(request, f"Done for {done.task_count} step{pluralize(done.task_count)}.")
+    return _back(tenant)
+
+
+@require(Permission.CONFIRM)
+@require_POST
+@throttled("task-remind", "120/h")
+def task_remind(request: HttpRequest, public_id: str, task_id: str) -> HttpResponse:
+    """Mail whoever is waited for; once a day at the most."""
+    tenant, task = load_task(request, public_id, task_id)
+    try:
+        made = create_reminders(
+            task.plan, [task], by=current_user(request), site_url=site_url(request)
+        )
+    except OnboardingError as error:
+        messages.error(request, str(error))
+    else:
+        queue_reminders(made)
+        names = ", ".join(reminder.recipient.name for reminder in made)
+        messages.success(request, f"A reminder goes to {names}.")
+    return back_to_plan(request, tenant, task)
+
+
+@require(Permission.CONFIRM)
+@require_POST
+def task_assign(request: HttpRequest, public_id: str, task_id: str) -> HttpResponse:
+    tenant, task = load_task(request, public_id, task_id)
+    try:
+        person, seen = request.POST.get("person", ""), request.POST.get("seen")
+        assign_task(task, person, by=current_user(request), seen=seen)
+    except OnboardingError as error:
+        messages.error(request, str(error))
+    return back_to_plan(request, tenant, task)

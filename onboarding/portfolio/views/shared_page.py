@@ -1,0 +1,72 @@
+"""TODO docstring."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_not_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_POST
+
+from checks.tasks import run_now
+from onboarding.collaboration import share_links
+from onboarding.models import ShareLink
+from onboarding.plans.page import show
+from onboarding.portfolio import shared_page
+from tenants.throttle import throttled
+from tenants.tokens import LinkPurpose, LinkState
+from tenants.views import refuse_link
+
+# --- For those who open the link
+
+
+def _open(request: HttpRequest, token: str) -> ShareLink | HttpResponse:
+    """The hand-off, or the answer that tells why there is none."""
+    state, found = share_links.find(token)
+    if found is not None and state is LinkState.OPEN:
+        return found
+    if found is not None:
+        share_links.log_use(found, "share-link-refused")
+    return refuse_link(request, LinkPurpose.SHARE_LINK, state, found.public_id if found else "")
+
+
+@login_not_required
+@never_cache
+@throttled("share-link-view", "240/h", methods=("GET",))
+@require_GET
+def share_link_show(request: HttpRequest, token: str) -> HttpResponse:
+    found = _open(request, token)
+    if isinstance(found, HttpResponse):
+        return found
+    share_links.log_view(found)
+    context: dict[str, Any] = {"shared": shared_page.shared_page_of(found), "token": token}
+    return show(request, "portfolio/share_link_show.html", "share-link", context)
+
+
+@login_not_required
+@never_cache
+@throttled("share-link-revision", "3000/h", methods=("GET",))
+@require_GET
+def share_link_revision(request: HttpRequest, token: str) -> HttpResponse:
+    """Whether anything shown has changed: an open page asks every other second."""
+    state, found = share_links.find(token)
+    if found is None or state is not LinkState.OPEN:
+        raise Http404("No such link.")
+    return HttpResponse(shared_page.shared_page_of(found).revision, content_type="text/plain")
+
+
+@login_not_required
+@never_cache
+@throttled("share-link-check-run", "30/h")
+@require_POST
+def share_link_check(request: HttpRequest, token: str) -> HttpResponse:
+    found = _open(request, token)
+    if isinstance(found, HttpResponse):
+        return found
+    share_links.log_use(found, "share-link-check-requested")
+    run_now(shared_page.shared_page_of(found).checks)
+    messages.success(request, "We are looking now. This page shows what we see within seconds.")
+    return redirect("onboarding:share-link", token=token)

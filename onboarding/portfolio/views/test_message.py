@@ -1,0 +1,72 @@
+"""Check a test message: a box and a file, and what the worker made of what was shown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import transaction
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_GET, require_POST
+
+from checks.engine.outcomes import CheckKind
+from checks.models import Check
+from checks.submitted_messages import latest_messages
+from onboarding.collaboration.uploads import was_too_large
+from onboarding.plans.page import TenantPage, current_user, load_page, show
+from onboarding.plans.rows import shape_of_check
+from onboarding.plans.services import submit_test_message
+from onboarding.portfolio.forms import MessageForm
+from tenants.access import require
+from tenants.permissions import Permission
+from tenants.throttle import throttled
+
+
+def _load(request: HttpRequest, public_id: str, check_id: str) -> tuple[TenantPage, Check]:
+    page = load_page(request, public_id)
+    for check in page.plan_context.checks:
+        if check.public_id == check_id and check.kind == CheckKind.MESSAGE:
+            return page, check
+    raise Http404("No such check.")
+
+
+def _context(page: TenantPage, check: Check, form: MessageForm) -> dict[str, Any]:
+    messages = latest_messages(check)
+    return {
+        "page": page,
+        "check": check,
+        "check_shape": shape_of_check(check),
+        "tab": "domains",
+        "form": form,
+        "waiting": next((m for m in messages if m.finished_at is None), None),
+        "judged": [m for m in messages if m.observation is not None],
+        "may_submit": page.access.may(Permission.RUN_CHECKS),
+    }
+
+
+@require(Permission.VIEW)
+@require_GET
+def message(request: HttpRequest, public_id: str, check_id: str) -> HttpResponse:
+    page, check = _load(request, public_id, check_id)
+    return show(
+        request,
+        "portfolio/test_message_check.html",
+        "test-message",
+        _context(page, check, MessageForm()),
+    )
+
+
+@require(Permission.RUN_CHECKS)
+@require_POST
+@throttled("test-message", "60/h")
+def message_submit(request: HttpRequest, public_id: str, check_id: str) -> HttpResponse:
+    page, check = _load(request, public_id, check_id)
+    form = MessageForm(request.POST, request.FILES, was_too_large=was_too_large(request))
+    if not form.is_valid():
+        context = _context(page, check, form)
+        return render(request, "portfolio/test_message_check.html", context, status=422)
+    with transaction.atomic():
+        submit_test_message(
+            page.plan, check, form.cleaned_data["content"], by=current_user(request)
+        )
+    return redirect("onboarding:test-message", public_id=public_id, check_id=check_id)

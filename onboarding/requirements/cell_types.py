@@ -1,0 +1,220 @@
+"""What may stand in a cell. Each type is a function from text to the one spelling we keep; BadValue
+says what is wrong, for the person who typed it. Pure."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import unicodedata
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+
+from onboarding.errors import OnboardingError
+from tenants.errors import BadName
+from tenants.names import normalise_domain, normalise_host
+
+MAX_LENGTH = 2000
+MAX_LOCAL_PART = 64  # RFC 5321, section 4.5.3.1.1
+MAX_ADDRESS = 254  # RFC 5321, section 4.5.3.1.3, less the angle brackets
+_MAX_QUOTED = 60
+_MAX_INPUT_LENGTH = 50_000  # refused whatever is in it, so not worth going through
+_ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"  # RFC 5322, section 3.2.3
+_LOCAL_PART = re.compile(rf"{_ATEXT}(?:\.{_ATEXT})*")
+_NAMED = re.compile(r"[^<>]*<([^<>]*)>")
+_RANGE = re.compile(r"[0-9a-fA-F.:]+\s*[-–]\s*[0-9a-fA-F.:]+")
+# What spreadsheet programs take for the beginning of a formula.
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_SPREADSHEET_ERRORS = {"#N/A", "#REF!", "#VALUE!", "#NAME?", "#DIV/0!", "#NULL!", "#NUM!"}
+# Broader than any sender's: a typing mistake here opens the door to strangers.
+_BROADEST_V4, _BROADEST_V6 = 8, 24
+
+Parse = Callable[[str], str]
+
+
+class BadValue(OnboardingError):
+    """What is wrong with a value."""
+
+
+def printable(text: str) -> str:
+    """Text that any database and any page can hold."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def quoted(text: str) -> str:
+    """The beginning of what somebody typed, to be quoted in a sentence."""
+    return printable(text) if len(text) <= _MAX_QUOTED else f"{printable(text[:_MAX_QUOTED])}…"
+
+
+def clean(text: str) -> str:
+    """A cell's text as people mean it: without the invisible leftovers of copying."""
+    if len(text) > _MAX_INPUT_LENGTH:
+        return text
+    if text.isascii() and text.isprintable():
+        return " ".join(text.split())
+    composed = unicodedata.normalize("NFC", text)
+    kept = "".join(
+        " " if char.isspace() or unicodedata.category(char) == "Zs" else char
+        for char in composed
+        if unicodedata.category(char) != "Cf"
+    )
+    return " ".join(kept.split())
+
+
+def refuse_unreadable(text: str) -> None:
+    if len(text) > MAX_LENGTH:
+        raise BadValue(f"This has {len(text)} characters; a cell has {MAX_LENGTH} at most.")
+    if "\N{REPLACEMENT CHARACTER}" in text:
+        raise BadValue(f"“{quoted(text)}” holds a character that could not be read. Type it anew.")
+    if any(unicodedata.category(char) in ("Cc", "Cs") for char in text):
+        raise BadValue("This holds a character that cannot be kept. Type it anew.")
+    if text.upper() in _SPREADSHEET_ERRORS:
+        raise BadValue(f"“{text}” is a spreadsheet’s own error, not a value.")
+
+
+def free_text(text: str) -> str:
+    """Free text. The apostrophe that keeps a spreadsheet from running it is not part of it."""
+    if text.startswith("'") and text[1:].startswith(FORMULA_STARTS):
+        return text[1:]
+    return text
+
+
+def domain(text: str) -> str:
+    if text.startswith("@"):
+        text = text[1:]
+    try:
+        return _normalised(text)
+    except BadName as error:
+        raise BadValue(str(error)) from None
+
+
+# A list names the same domains over and over, and mapping a name costs more than all the rest.
+_normalised = lru_cache(maxsize=20_000)(normalise_domain)
+
+
+def host(text: str) -> str:
+    try:
+        return normalise_host(text)
+    except BadName as error:
+        raise BadValue(str(error)) from None
+
+
+def address(text: str) -> str:
+    """One e-mail address. The domain gets our spelling, the part before it keeps its own."""
+    inner = _bare_address(text)
+    local, _, at_host = inner.rpartition("@")
+    if not local:
+        raise BadValue(
+            f"“{quoted(text)}” is not an e-mail address; enter one such as ann@example.com."
+        )
+    if local == "*":
+        raise BadValue(f"“{quoted(text)}” is a wildcard; enter the domain {at_host} instead.")
+    if not _LOCAL_PART.fullmatch(local) or len(local) > MAX_LOCAL_PART:
+        raise BadValue(f"“{quoted(local)}” cannot stand before the @ of an e-mail address.")
+    if local.startswith(FORMULA_STARTS):
+        raise BadValue(
+            f"“{quoted(text)}” begins with “{local[0]}”, which spreadsheets run as a formula."
+        )
+    spelt = f"{local}@{domain(at_host)}"
+    if len(spelt) > MAX_ADDRESS:
+        raise BadValue(f"“{quoted(text)}” is longer than an e-mail address can be.")
+    return spelt
+
+
+def _bare_address(text: str) -> str:
+    """The address in “Ann <ann@example.com>” and in mailto: links."""
+    if text.count("@") > 1:
+        raise BadValue(f"“{quoted(text)}” has more than one @; enter one address in each row.")
+    named = _NAMED.fullmatch(text)
+    inner = named.group(1).strip() if named else text
+    return inner[7:] if inner[:7].lower() == "mailto:" else inner
+
+
+def address_or_domain(text: str) -> str:
+    if "@" in text[1:]:
+        return address(text)
+    return domain(text)
+
+
+def single_ip(text: str) -> str:
+    """One public IP address: Mimecast authorises single addresses, never networks."""
+    try:
+        found = ipaddress.ip_interface(text.strip("[]"))
+    except ValueError:
+        raise BadValue(_no_ip(text)) from None
+    if found.network.num_addresses > 1:
+        raise BadValue(
+            f"“{text}” is a network; Mimecast authorises single addresses, so enter each in a row."
+        )
+    if not found.ip.is_global or found.ip.is_multicast:
+        raise BadValue(
+            f"“{found.ip}” is not a public address; enter the one that the internet sees."
+        )
+    return str(found.ip)
+
+
+def ip_or_network(text: str) -> str:
+    try:
+        typed = ipaddress.ip_interface(text.strip("[]"))
+    except ValueError:
+        raise BadValue(_no_ip(text)) from None
+    found = typed.network
+    if typed.ip != found.network_address:
+        raise BadValue(f"“{text}” begins inside its network. Did you mean {found}?")
+    broadest = _BROADEST_V4 if found.version == 4 else _BROADEST_V6
+    if found.prefixlen < broadest:
+        raise BadValue(f"“{text}” covers too much of the internet; /{broadest} is the broadest.")
+    single = found.num_addresses == 1
+    return str(found.network_address) if single else str(found)
+
+
+def _no_ip(text: str) -> str:
+    if _RANGE.fullmatch(text):
+        return f"“{quoted(text)}” is a range; enter each address, or its networks, in rows."
+    return f"“{quoted(text)}” is not an IP address."
+
+
+def port(text: str) -> str:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:6]) <= 65535:
+        raise BadValue(f"“{quoted(text)}” is not a port; enter a number from 1 to 65535.")
+    return str(int(text))
+
+
+def count(text: str) -> str:
+    plain = text.replace(" ", "").replace(",", "").replace(".", "")
+    if not plain.isascii() or not plain.isdigit() or len(plain) > 9:
+        raise BadValue(f"“{quoted(text)}” is not a whole number.")
+    return str(int(plain))
+
+
+def colour(text: str) -> str:
+    spelt = text if text.startswith("#") else f"#{text}"
+    if not re.fullmatch(r"#[0-9a-fA-F]{6}", spelt):
+        raise BadValue(f"“{quoted(text)}” is not a colour; enter six digits such as #0f5f73.")
+    return spelt.lower()
+
+
+def url_prefix(text: str) -> str:
+    if not re.fullmatch(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", text.lower()):
+        raise BadValue(
+            f"“{quoted(text)}” cannot be a prefix: letters, digits and hyphens, 63 at most."
+        )
+    return text.lower()
+
+
+def one_of(choices: Mapping[str, tuple[str, ...]]) -> Parse:
+    """A type that takes one of a few words; the others are what people write for it."""
+    known = {fold(word): kept for kept, also in choices.items() for word in (kept, *also)}
+    listed = " or ".join(choices)
+
+    def parse(text: str) -> str:
+        found = known.get(fold(text))
+        if found is None:
+            raise BadValue(f"“{quoted(text)}” is none of the words for this: enter {listed}.")
+        return found
+
+    return parse
+
+
+def fold(text: str) -> str:
+    """Letters and digits alone, in one case: how headings and choices are compared."""
+    return "".join(char for char in text.casefold() if char.isalnum())

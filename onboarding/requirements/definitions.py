@@ -1,0 +1,383 @@
+"""Every kind of sheet and its columns, declared in one place."""
+
+from __future__ import annotations
+
+from onboarding.requirements import cell_types
+from onboarding.requirements.columns import (
+    Column,
+    Problems,
+    Question,
+    SheetDefinition,
+    ValidationContext,
+    Values,
+    choice,
+)
+
+_NOTE = Column("note", "Note", is_required=False, aliases=("Notes", "Comment", "Remark"))
+_PERMIT = {
+    "permit": ("permitted", "allow", "allowed", "safe", "whitelist", "yes"),
+    "block": ("blocked", "deny", "denied", "reject", "blacklist", "no"),
+}
+_SENDER_ALSO = ("Sender address", "Email address", "E-mail", "Email", "Address", "Domain", "From")
+
+# --- Whole rows
+
+
+def _no_own_domain_permitted(row: Values, validation_context: ValidationContext) -> Problems:
+    """Whoever permits their own domain, or an address there, lets in whoever borrows its name."""
+    name = row["sender"].rpartition("@")[2]
+    if row["action"] == "permit" and name in validation_context.own_domains:
+        return {
+            "sender": f"{name} is your own domain: permitting it would let in everybody who "
+            "borrows its name."
+        }
+    return {}
+
+
+def _source_fits_method(row: Values, validation_context: ValidationContext) -> Problems:
+    parse = cell_types.domain if row["method"] == "SPF" else cell_types.ip_or_network
+    try:
+        parse(row["source"])
+    except cell_types.BadValue as error:
+        return {"source": str(error)}
+    return {}
+
+
+def _source(text: str) -> str:
+    """An address, a network or a domain; which of them fits is the method's to say."""
+    try:
+        return cell_types.ip_or_network(text)
+    except cell_types.BadValue as refused:
+        if any(char.isalpha() for char in text) and "/" not in text and ":" not in text:
+            return cell_types.domain(text)
+        raise refused from None
+
+
+# --- The kinds
+
+_RFI = (
+    Question("company", "Company name"),
+    Question("main-contact", "Main contact", "Name and role"),
+    Question("main-contact-address", "E-mail address of the main contact", "", cell_types.address),
+    Question("main-contact-phone", "Telephone of the main contact"),
+    Question("technical-contact", "Technical contact", "Who changes DNS, firewall and connectors"),
+    Question(
+        "technical-contact-address",
+        "E-mail address of the technical contact",
+        "",
+        cell_types.address,
+    ),
+    Question("emergency-contact", "Emergency contact", "Reached outside office hours"),
+    Question("signatory", "Who signs for protected roles", "A director; DocuSign goes to them"),
+    Question("mailboxes", "Number of mailboxes", "", cell_types.count),
+    Question("platform", "Mail platform", "Microsoft 365, Google Workspace, Exchange, other"),
+    Question("domains", "Domains that send or receive mail", "All of them, parked ones too"),
+    Question("outbound-addresses", "Addresses that mail leaves from", "And whether they are fixed"),
+    Question("inbound-hosts", "Hosts that incoming mail is delivered to"),
+    Question("directory", "Directory and how users are synchronised"),
+    Question("forwards", "Automatic forwards to outside", "Or “none”"),
+    Question("change-windows", "Change windows and freezes"),
+)
+_BRANDING = (
+    Question("company", "Company name", "As your people and their correspondents should read it"),
+    Question(
+        "url-prefix",
+        "URL prefix",
+        "Permanent once it is saved in the console",
+        cell_types.url_prefix,
+    ),
+    Question("logo", "Logo", "The name of the file that you added to the task"),
+    Question("main-colour", "Main colour", "Such as #0f5f73", cell_types.colour),
+    Question("text-colour", "Colour of text on it", "Such as #ffffff", cell_types.colour),
+    Question("support-address", "Address for questions of users", "", cell_types.address),
+    Question("website", "Website that the logo leads to"),
+)
+_ASKED = (
+    Column(
+        "question", "Question", aliases=("Item", "Field"), is_key=True, console_heading="Question"
+    ),
+    Column("answer", "Answer", is_required=False, aliases=("Value",), console_heading="Answer"),
+)
+
+_ALL = (
+    SheetDefinition(
+        "request-for-information",
+        "request-for-information",
+        "Request for information",
+        "The account is built from these answers, so an error here becomes an error there.",
+        _ASKED,
+        noun="question",
+        questions=_RFI,
+    ),
+    SheetDefinition(
+        "forwarding",
+        "forwarding-addresses",
+        "Forwarding and relay addresses",
+        "Every outside address that mailboxes, rules or devices forward or relay to. A forward "
+        "that nobody listed stops at the outbound cutover.",
+        (
+            Column(
+                "target",
+                "Address or domain outside",
+                cell_types.address_or_domain,
+                aliases=(
+                    "Email address",
+                    "E-mail address",
+                    "Email",
+                    "Address",
+                    "Domain",
+                    "Forward to",
+                    "Forwarding address",
+                    "ForwardingSmtpAddress",
+                    "Target",
+                ),
+                is_key=True,
+                console_heading="Email Address or Domain",
+            ),
+            Column(
+                "source",
+                "Mailbox, rule or device",
+                is_required=False,
+                help="Where the forward is set",
+                aliases=("Mailbox", "Source", "From", "User", "Rule"),
+                is_key=True,
+            ),
+            choice(
+                "what",
+                "What it does",
+                {"forward": ("forwarding",), "relay": ("relaying",)},
+                default="forward",
+                aliases=("Type", "SheetDefinition"),
+            ),
+            _NOTE,
+        ),
+    ),
+    SheetDefinition(
+        "tls-partners",
+        "tls-requirements",
+        "TLS partners",
+        "Partners whose mail must be encrypted on the way. Try each before you enforce: where the "
+        "other side has no good certificate, enforced mail queues.",
+        (
+            Column(
+                "domain",
+                "Partner’s domain",
+                cell_types.domain,
+                aliases=("Domain", "Partner", "Partner domain"),
+                is_key=True,
+                console_heading="Domain",
+            ),
+            choice(
+                "direction",
+                "Direction",
+                {
+                    "both": ("both ways", "in and out", "inbound and outbound"),
+                    "outgoing": ("outbound", "out", "delivery", "secure delivery", "to", "sending"),
+                    "incoming": ("inbound", "in", "receipt", "secure receipt", "from", "receiving"),
+                },
+                default="both",
+                help="Outgoing is Secure Delivery, incoming is Secure Receipt",
+                is_key=True,
+                console_heading="Direction",
+            ),
+            choice(
+                "mode",
+                "TLS",
+                {
+                    "enforced": ("enforce", "strict", "required", "mandatory", "forced"),
+                    "relaxed": ("relax", "opportunistic", "optional", "preferred"),
+                },
+                default="enforced",
+                aliases=("TLS mode", "Mode", "Enforcement"),
+                console_heading="Encryption Mode",
+            ),
+            _NOTE,
+        ),
+        noun="partner",
+    ),
+    SheetDefinition(
+        "branding",
+        "branding",
+        "Branding",
+        "What the Personal Portal and the notices show. Take care with the URL prefix: it is "
+        "permanent once saved.",
+        _ASKED,
+        noun="item",
+        questions=_BRANDING,
+    ),
+    SheetDefinition(
+        "spoofing-exceptions",
+        "anti-spoofing-exceptions",
+        "Anti-spoofing exceptions",
+        "Every service that sends to you in your own domains’ name, with its addresses, or the "
+        "domain whose SPF record lists them. The SPF bypass ignores what comes after the tenth "
+        "term of a record.",
+        (
+            Column(
+                "service",
+                "Service",
+                help="Newsletters, payroll, scanners",
+                aliases=("Sender", "Name", "Vendor"),
+                console_heading="Description",
+            ),
+            choice(
+                "method",
+                "Let in by",
+                {"address": ("ip", "ip address", "network", "range"), "SPF": ("spf bypass",)},
+                default="address",
+                aliases=("Method", "Bypass", "Type"),
+                console_heading="Bypass",
+            ),
+            Column(
+                "source",
+                "Address, network or SPF domain",
+                _source,
+                help="Such as 8.8.4.0/24, or the domain that publishes the SPF record",
+                aliases=("Address", "IP", "IP address", "Network", "Source", "SPF domain"),
+                is_key=True,
+                console_heading="Source IP Ranges or SPF Domain",
+            ),
+            Column(
+                "domain",
+                "Your domain it sends as",
+                cell_types.domain,
+                is_required=False,
+                aliases=("Domain", "From domain", "Sends as"),
+                is_key=True,
+                console_heading="From Domain",
+            ),
+            _NOTE,
+        ),
+        noun="exception",
+        check=_source_fits_method,
+    ),
+    SheetDefinition(
+        "global-senders",
+        "global-permitted-senders",
+        "Global permitted and blocked senders",
+        "The company-wide lists, pruned. Old lists often permit whole domains that attackers like "
+        "to borrow; never permit your own.",
+        (
+            Column(
+                "sender",
+                "Sender’s address or domain",
+                cell_types.address_or_domain,
+                aliases=("Sender", *_SENDER_ALSO),
+                is_key=True,
+                console_heading="Email Address or Domain",
+            ),
+            choice(
+                "action",
+                "Permit or block",
+                _PERMIT,
+                aliases=("Action", "Type", "List", "Policy"),
+                console_heading="Action",
+            ),
+            _NOTE,
+        ),
+        noun="sender",
+        check=_no_own_domain_permitted,
+    ),
+    SheetDefinition(
+        "managed-senders",
+        "managed-senders",
+        "Managed senders",
+        "The lists that users keep for themselves. The users must exist in Mimecast before these "
+        "are imported there, or their rows are dropped.",
+        (
+            Column(
+                "user",
+                "User’s address",
+                cell_types.address,
+                aliases=("User", "Mailbox", "Recipient", "User email", "User e-mail address"),
+                is_key=True,
+                console_heading="User",
+            ),
+            Column(
+                "sender",
+                "Sender’s address or domain",
+                cell_types.address_or_domain,
+                aliases=("Sender", *_SENDER_ALSO),
+                is_key=True,
+                console_heading="Sender",
+            ),
+            choice(
+                "action",
+                "Permit or block",
+                _PERMIT,
+                aliases=("Action", "Type", "List", "Policy"),
+                console_heading="Action",
+            ),
+        ),
+        noun="entry",
+        check=_no_own_domain_permitted,
+    ),
+    SheetDefinition(
+        "outbound-addresses",
+        "additional-outbound-policies",
+        "Authorised outbound addresses",
+        "The public addresses that your mail leaves from. Mimecast authorises single addresses "
+        "only, one by one, and refuses mail from any other as an open relay.",
+        (
+            Column(
+                "address",
+                "Public IP address",
+                cell_types.single_ip,
+                aliases=("IP", "IP address", "Address", "Outbound IP"),
+                is_key=True,
+                console_heading="IP Address",
+            ),
+            Column(
+                "host",
+                "Server or site",
+                is_required=False,
+                aliases=("Host", "Server", "Site", "Name"),
+                console_heading="Description",
+            ),
+            _NOTE,
+        ),
+        noun="address",
+        confirms_task=False,
+    ),
+    SheetDefinition(
+        "delivery-routes",
+        "inbound-delivery-routes",
+        "Delivery routes",
+        "Where Mimecast hands over the mail of each domain. On Microsoft 365 use the MX-style "
+        "host of your own tenant.",
+        (
+            Column(
+                "domain",
+                "Domain",
+                cell_types.domain,
+                aliases=("Recipient domain",),
+                is_key=True,
+                console_heading="Domain",
+            ),
+            Column(
+                "host",
+                "Host or IP address",
+                cell_types.host,
+                is_key=True,
+                aliases=("Host", "Hostname", "Server", "Route", "IP address"),
+                console_heading="Hostname",
+            ),
+            Column("port", "Port", cell_types.port, default="25", console_heading="Port"),
+            Column(
+                "priority",
+                "Priority",
+                cell_types.count,
+                is_required=False,
+                help="Which host comes first, where there are several",
+                aliases=("Preference", "Order"),
+                console_heading="Priority",
+            ),
+            _NOTE,
+        ),
+        noun="route",
+        confirms_task=False,
+    ),
+)
+
+DEFINITIONS: dict[str, SheetDefinition] = {kind.key: kind for kind in _ALL}
+DEFINITION_OF_TASK: dict[str, SheetDefinition] = {kind.task: kind for kind in _ALL}

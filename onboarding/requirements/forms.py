@@ -1,0 +1,111 @@
+"""One row of a sheet as a form, and what is shown for an import."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from django import forms
+from django.core.files.uploadedfile import UploadedFile
+from django.http import QueryDict
+
+from onboarding.requirements.columns import Column, SheetDefinition, ValidationContext
+from onboarding.requirements.imports import PASTED
+from onboarding.requirements.validation import SheetEntry, read_entry
+
+
+class RowForm(forms.Form):
+    """The cells of one row. What is wrong with one is said beside it; what was typed stays."""
+
+    # The row as the person had it before them; 0 for one that is not there yet.
+    version = forms.IntegerField(required=False, widget=forms.HiddenInput)
+
+    def __init__(
+        self,
+        *args: Any,
+        kind: SheetDefinition,
+        validation_context: ValidationContext,
+        question_key: str = "",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.kind, self.validation_context = kind, validation_context
+        self.question = kind.question(question_key)
+        for column in kind.columns:
+            if not kind.is_fixed or column.name == "answer":
+                self.fields[column.name] = self._field(column)
+        self.entry: SheetEntry | None = None
+
+    def _field(self, column: Column) -> forms.Field:
+        widget: forms.Widget = forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"})
+        if column.choices:
+            empty = [] if column.default else [("", "Choose")]
+            widget = forms.Select(choices=empty + [(word, word) for word in column.choices])
+        label, hint = column.label, column.help
+        if self.question is not None:
+            label, hint = self.question.text, self.question.help
+        return forms.CharField(
+            label=label,
+            help_text=hint,
+            required=False,
+            strip=False,
+            initial=column.default,
+            widget=widget,
+        )
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        typed = {name: str(cleaned.get(name) or "") for name in self.fields if name != "version"}
+        if self.question is not None:
+            typed["question"] = self.question.text
+        self.entry = read_entry(self.kind, typed, self.validation_context)
+        for name, sentence in self.entry.problems.items():
+            self.add_error(name if name in self.fields else None, sentence)
+        return cleaned
+
+    @property
+    def expected_version(self) -> int:
+        return int(self.cleaned_data.get("version") or 0)
+
+    def show_conflict(self, version: int) -> None:
+        """Keep what was typed, now as a change of the row that stands there."""
+        data = cast(QueryDict, self.data).copy()
+        data[self.add_prefix("version")] = str(version)
+        self.data = data
+
+
+class ImportForm(forms.Form):
+    """Rows pasted from a spreadsheet, or a file; never both, so that it is plain which counts."""
+
+    pasted = forms.CharField(
+        label="Rows copied from a spreadsheet",
+        required=False,
+        strip=False,
+        widget=forms.Textarea(attrs={"rows": 8, "spellcheck": "false", "autocomplete": "off"}),
+    )
+    file = forms.FileField(
+        label="or a file",
+        required=False,
+        allow_empty_file=True,
+        widget=forms.FileInput(attrs={"accept": ".csv, .tsv, .txt, .xlsx"}),
+    )
+
+    def __init__(self, *args: Any, was_too_large: bool = False, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.was_too_large = was_too_large
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        pasted, file = str(cleaned.get("pasted") or ""), cleaned.get("file")
+        if self.was_too_large:
+            self.add_error("file", "A file may have 10 MB at most. Nothing was imported.")
+        elif isinstance(file, UploadedFile) and pasted.strip():
+            self.add_error(
+                "file", "Paste rows or choose a file, not both. What you pasted is kept."
+            )
+        elif isinstance(file, UploadedFile):
+            cleaned["name"], cleaned["content"] = file.name or "file", file.read()
+        elif pasted.strip():
+            cleaned["name"], cleaned["content"] = PASTED, pasted.encode("utf-8", "replace")
+        else:
+            self.add_error("pasted", "Paste rows here, or choose a file.")
+        return cleaned

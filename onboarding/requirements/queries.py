@@ -1,0 +1,106 @@
+"""Reads of sheets, with what their pages need already joined."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.core.paginator import Page, Paginator
+from django.db.models import QuerySet
+
+from checks.queries import DiscoveredSender, discovered_senders
+from onboarding.models import Plan, RequirementsSheet, SheetRow
+from onboarding.requirements.columns import Column, ValidationContext
+from onboarding.requirements.sign_off import definition_of
+from onboarding.requirements.validation import read_entry
+from tenants.models import Tenant
+
+ROWS_PER_PAGE = 50
+
+
+def sheets_of(tenant: Tenant) -> QuerySet[RequirementsSheet]:
+    return RequirementsSheet.objects.filter(task__plan__tenant=tenant).select_related(
+        "task__phase", "task__plan__tenant", "mimecast_signed_by", "client_signed_by"
+    )
+
+
+def sheets_by_task(plan: Plan) -> dict[int, RequirementsSheet]:
+    rows = RequirementsSheet.objects.filter(task__plan=plan)
+    signed = rows.select_related("task", "mimecast_signed_by", "client_signed_by")
+    return {sheet.task_id: sheet for sheet in signed}
+
+
+class _KnownCountPaginator(Paginator[SheetRow]):
+    """Pages of a whole sheet, whose number of rows is on record."""
+
+    known = 0
+
+    @property
+    def count(self) -> int:
+        return self.known
+
+
+def rows_page(sheet: RequirementsSheet, *, wanted: str, number: str) -> Page[SheetRow]:
+    """One page of rows, of all or of those that hold the wanted text."""
+    rows = SheetRow.objects.filter(sheet=sheet).select_related("changed_by").order_by("position")
+    if wanted:
+        return Paginator(rows.filter(text__contains=wanted.casefold()), ROWS_PER_PAGE).get_page(
+            number
+        )
+    pages = _KnownCountPaginator(rows, ROWS_PER_PAGE)
+    questions = definition_of(sheet).questions
+    pages.known = len(questions) or sheet.row_count
+    return pages.get_page(number)
+
+
+@dataclass(frozen=True)
+class RowDisplay:
+    """A row as a page shows it."""
+
+    row: SheetRow
+    cells: list[tuple[Column, str]]
+
+
+def display_of(sheet: RequirementsSheet, row: SheetRow) -> RowDisplay:
+    return RowDisplay(row, [(c, row.values.get(c.name, "")) for c in definition_of(sheet).columns])
+
+
+@dataclass(frozen=True)
+class SenderSuggestion:
+    """A sender in a domain's SPF record, and the row that "Use this" would make of it; without
+    one, its term cannot stand in an exception by itself."""
+
+    sender: DiscoveredSender
+    row: dict[str, str] | None
+
+    @property
+    def suggestion_id(self) -> str:
+        return f"{self.sender.domain} {self.sender.term}"
+
+
+_BY_SPF = ("include:", "redirect=")
+_BY_ADDRESS = ("ip4:", "ip6:")
+
+
+def sender_suggestions(sheet: RequirementsSheet) -> list[SenderSuggestion]:
+    """What the SPF records of the tenant's domains suggest and the sheet does not have yet."""
+    if sheet.kind != "spoofing-exceptions":
+        return []
+    found = [_suggested(sender) for sender in discovered_senders(sheet.task.plan.tenant)]
+    keys = [key_in(sheet, each.row) for each in found if each.row is not None]
+    stored = set(SheetRow.objects.filter(sheet=sheet, key__in=keys).values_list("key", flat=True))
+    return [each for each in found if each.row is None or key_in(sheet, each.row) not in stored]
+
+
+def key_in(sheet: RequirementsSheet, row: dict[str, str]) -> str:
+    return read_entry(definition_of(sheet), row, ValidationContext()).key
+
+
+def _suggested(sender: DiscoveredSender) -> SenderSuggestion:
+    # Only a plain term says yes (RFC 7208, section 4.6.2); others are told of, not offered.
+    term = sender.term.removeprefix("+")
+    row = {"service": sender.name or term, "domain": sender.domain}
+    for prefix in (*_BY_SPF, *_BY_ADDRESS):
+        if term.lower().startswith(prefix) and "%" not in term:
+            method = "SPF" if prefix in _BY_SPF else "address"
+            return SenderSuggestion(sender, row | {"method": method, "source": term[len(prefix) :]})
+    return SenderSuggestion(sender, None)

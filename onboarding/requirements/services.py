@@ -1,0 +1,181 @@
+"""Sheets and their rows: making them, and changing one row at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F, Max
+from django.utils import timezone
+
+from onboarding.errors import ConflictingChange, OnboardingError
+from onboarding.models import Plan, RequirementsSheet, SheetRow, Task
+from onboarding.requirements.columns import SheetDefinition, ValidationContext
+from onboarding.requirements.definitions import DEFINITION_OF_TASK
+from onboarding.requirements.sign_off import definition_of, lock_sheet, withdraw_sign_offs
+from onboarding.requirements.validation import SheetEntry, text_of
+from onboarding.requirements.xlsx_reader import MAX_ROWS
+from tenants.models import Tenant, User
+from tenants.services import write_activity
+
+
+class RowConflict(ConflictingChange):
+    """Somebody else changed or removed the row; `row` is what stands there now, if anything."""
+
+    def __init__(self, message: str, row: SheetRow | None) -> None:
+        super().__init__(message)
+        self.row = row
+
+
+class DuplicateRow(OnboardingError):
+    """Another row of the sheet is the same entry."""
+
+    def __init__(self, row: SheetRow) -> None:
+        super().__init__("The sheet has this entry already, so it was not added again.")
+        self.row = row
+
+
+def create_sheets(plan: Plan) -> None:
+    """The sheets of the plan's gathering tasks that are not there yet, with fixed questions."""
+    known = RequirementsSheet.objects.filter(task__plan=plan).values("task")
+    tasks = Task.objects.filter(plan=plan, key__in=DEFINITION_OF_TASK).exclude(pk__in=known)
+    made = RequirementsSheet.objects.bulk_create(
+        RequirementsSheet(task=task, kind=DEFINITION_OF_TASK[task.key].key) for task in tasks
+    )
+    SheetRow.objects.bulk_create(row for sheet in made for row in _questions(sheet))
+
+
+def _questions(sheet: RequirementsSheet) -> Iterable[SheetRow]:
+    for position, question in enumerate(definition_of(sheet).questions, start=1):
+        values = {"question": question.text, "answer": ""}
+        yield SheetRow(
+            sheet=sheet, position=position, key=question.key, values=values, text=text_of(values)
+        )
+
+
+def validation_context_of(tenant: Tenant) -> ValidationContext:
+    return ValidationContext(frozenset(tenant.domains.values_list("name", flat=True)))
+
+
+def add_row(sheet: RequirementsSheet, entry: SheetEntry, *, by: User) -> SheetRow:
+    """One more row at the end; DuplicateRow where the sheet has the entry."""
+    assert not entry.problems, "what is wrong is told before"
+    with transaction.atomic():
+        locked = _lock_open(sheet)
+        if definition_of(locked).is_fixed:
+            raise OnboardingError("This sheet asks fixed questions: answer those.")
+        _refuse_duplicate(locked, entry)
+        if locked.row_count >= MAX_ROWS:
+            raise OnboardingError(f"A sheet has {MAX_ROWS:,} rows at most.")
+        row = SheetRow.objects.create(
+            sheet=locked,
+            position=last_position(locked) + 1,
+            changed_by=by,
+            **_columns(entry),
+        )
+        record_change(
+            locked, "added", by=by, what=label_of(definition_of(locked), entry.values), rows=1
+        )
+    return row
+
+
+def _lock_open(sheet: RequirementsSheet) -> RequirementsSheet:
+    locked = lock_sheet(sheet)
+    if locked.task.plan.tenant.is_closed:
+        raise OnboardingError("The case was closed meanwhile. Nothing was changed.")
+    return locked
+
+
+def last_position(sheet: RequirementsSheet) -> int:
+    last = SheetRow.objects.filter(sheet=sheet).aggregate(last=Max("position"))["last"]
+    return int(last or 0)
+
+
+def _columns(entry: SheetEntry) -> dict[str, Any]:
+    return {"values": entry.values, "key": entry.key, "text": text_of(entry.values)}
+
+
+def _refuse_duplicate(sheet: RequirementsSheet, entry: SheetEntry, *, except_pk: int = 0) -> None:
+    same = SheetRow.objects.filter(sheet=sheet, key=entry.key).first()
+    if same is not None and same.pk != except_pk:
+        raise DuplicateRow(same)
+
+
+def change_row(
+    sheet: RequirementsSheet, row_id: str, entry: SheetEntry, *, version: int, by: User
+) -> SheetRow:
+    """New values for a row, if nobody changed it since `version`; else RowConflict."""
+    assert not entry.problems, "what is wrong is told before"
+    with transaction.atomic():
+        locked = _lock_open(sheet)
+        row = _row_at_version(locked, row_id, version)
+        if row.values == entry.values:
+            return row
+        _refuse_duplicate(locked, entry, except_pk=row.pk)
+        kind, before = definition_of(locked), row.values
+        for name, value in _columns(entry).items():
+            setattr(row, name, value)
+        row.version, row.changed_by, row.changed_at = version + 1, by, timezone.now()
+        row.save(update_fields=[*_columns(entry), "version", "changed_by", "changed_at"])
+        rows = count_answers(kind, [entry.values]) - count_answers(kind, [before])
+        record_change(locked, "changed", by=by, what=label_of(kind, before), rows=rows)
+    return row
+
+
+def remove_row(sheet: RequirementsSheet, row_id: str, *, version: int, by: User) -> None:
+    """Take a row out, if nobody changed it since `version`; else RowConflict."""
+    with transaction.atomic():
+        locked = _lock_open(sheet)
+        if definition_of(locked).is_fixed:
+            raise OnboardingError("This sheet asks fixed questions: empty the answer instead.")
+        row = _row_at_version(locked, row_id, version)
+        row.delete()
+        record_change(
+            locked, "removed", by=by, what=label_of(definition_of(locked), row.values), rows=-1
+        )
+
+
+def _row_at_version(locked: RequirementsSheet, row_id: str, version: int) -> SheetRow:
+    rows = SheetRow.objects.filter(sheet=locked).select_related("changed_by")
+    row = rows.filter(public_id=row_id).first()
+    if row is None:
+        raise RowConflict("Somebody removed this row meanwhile.", None)
+    if row.version != version:
+        raise RowConflict(
+            f"{row.changed_by or 'Somebody who left'} changed this row meanwhile.", row
+        )
+    return row
+
+
+def count_answers(kind: SheetDefinition, rows: Iterable[dict[str, str]]) -> int:
+    """How many fixed questions these rows answer: that is what their sheet counts."""
+    return sum(1 for values in rows if values["answer"]) if kind.is_fixed else 0
+
+
+def label_of(kind: SheetDefinition, values: dict[str, str]) -> str:
+    """A row in a few words, for the activity."""
+    shown = [values.get(c.name, "") for c in kind.columns if c.is_key]
+    return " · ".join(text for text in shown if text)[:120]
+
+
+def record_change(
+    locked: RequirementsSheet, action: str, *, by: User, what: str, rows: int, **more: Any
+) -> None:
+    """What every change of rows ends with: sign-offs fall, the log says so, open pages hear."""
+    sides = withdraw_sign_offs(locked, by=by)
+    RequirementsSheet.objects.filter(pk=locked.pk).update(
+        revision=F("revision") + 1, row_count=F("row_count") + rows
+    )
+    plan = locked.task.plan
+    write_activity(
+        plan.tenant,
+        f"sheet-{action}",
+        by=by,
+        sheet=definition_of(locked).title,
+        task_id=locked.task.public_id,
+        what=what,
+        reopened=sides,
+        **more,
+    )
+    plan.touch()

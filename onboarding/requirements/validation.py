@@ -1,0 +1,99 @@
+"""A row as it is typed, and what becomes of it: values in our spelling, or sentences. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from onboarding.requirements.cell_types import BadValue, Parse, clean, fold, refuse_unreadable
+from onboarding.requirements.columns import (
+    Column,
+    Question,
+    SheetDefinition,
+    ValidationContext,
+)
+
+_MAX_KEY_LENGTH = 200
+
+
+@dataclass(frozen=True)
+class SheetEntry:
+    """One row. With `problems`, by column, it is not kept; `typed` is what the person wrote."""
+
+    typed: dict[str, str]
+    values: dict[str, str]
+    key: str = ""
+    problems: dict[str, str] = field(default_factory=dict)
+
+
+def read_entry(
+    kind: SheetDefinition, typed: Mapping[str, str], validation_context: ValidationContext
+) -> SheetEntry:
+    """The entry that these cells make. A column that is left out is empty."""
+    kept = {column.name: typed.get(column.name, "") for column in kind.columns}
+    if kind.is_fixed:
+        return _read_answer(kind, kept)
+    values: dict[str, str] = {}
+    problems: dict[str, str] = {}
+    for column in kind.columns:
+        try:
+            values[column.name] = read_cell(column, kept[column.name])
+        except BadValue as error:
+            problems[column.name] = str(error)
+    if not problems:
+        problems = kind.check(values, validation_context)
+    key = "" if problems else key_of(kind, values)
+    return SheetEntry(kept, values, key, problems)
+
+
+def read_cell(column: Column, text: str) -> str:
+    """The value in our spelling; BadValue where there is something wrong with it."""
+    cleaned = clean(text) or column.default
+    if not cleaned:
+        if column.is_required:
+            raise BadValue(f"{column.label} is missing.")
+        return ""
+    return _parsed(column.parse, cleaned)
+
+
+def _parsed(parse: Parse, cleaned: str) -> str:
+    refuse_unreadable(cleaned)
+    return parse(cleaned)
+
+
+def _read_answer(kind: SheetDefinition, kept: dict[str, str]) -> SheetEntry:
+    question = find_question(kind, clean(kept["question"]))
+    if question is None:
+        problem = "This sheet asks no such question. Leave the questions as they are."
+        return SheetEntry(kept, {}, problems={"question": problem})
+    try:
+        cleaned = clean(kept["answer"])
+        answer = _parsed(question.parse, cleaned) if cleaned else ""
+    except BadValue as error:
+        return SheetEntry(kept, {}, problems={"answer": str(error)})
+    return SheetEntry(kept, {"question": question.text, "answer": answer}, question.key)
+
+
+def find_question(kind: SheetDefinition, text: str) -> Question | None:
+    wanted = fold(text)
+    return next((q for q in kind.questions if wanted in (fold(q.text), fold(q.key))), None)
+
+
+def key_of(kind: SheetDefinition, values: Mapping[str, str]) -> str:
+    """What two rows share when they are the same entry. A long one stands as its hash."""
+    key = "\x1f".join(values[c.name].casefold() for c in kind.columns if c.is_key)
+    plain = key.replace("\x1f", " | ")
+    if len(plain) <= _MAX_KEY_LENGTH and plain.count(" | ") == key.count("\x1f"):
+        return plain
+    return "sha256:" + hashlib.sha256(key.encode()).hexdigest()
+
+
+def in_order(kind: SheetDefinition, values: Mapping[str, str]) -> list[str]:
+    """The cells as the sheet's columns stand; a database may give keys back in another order."""
+    return [values.get(column.name, "") for column in kind.columns]
+
+
+def text_of(values: Mapping[str, str]) -> str:
+    """Everything in a row, as the search looks at it."""
+    return "\n".join(values.values()).casefold()

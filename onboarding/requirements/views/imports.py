@@ -1,0 +1,122 @@
+"""Importing into a sheet: paste or upload, read the preview, and only then say yes."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from onboarding.collaboration.uploads import was_too_large
+from onboarding.errors import OnboardingError
+from onboarding.models import RequirementsSheet, SheetImport
+from onboarding.plans.page import current_user, show
+from onboarding.requirements import imports
+from onboarding.requirements.forms import ImportForm
+from onboarding.requirements.import_progress import is_stalled, progress_of
+from onboarding.requirements.tasks import start_import
+from onboarding.requirements.views.sheets import load_sheet, redirect_to_sheet, sheet_context
+from tenants.access import require
+from tenants.permissions import Permission
+from tenants.throttle import throttled
+
+
+def _load(
+    request: HttpRequest, public_id: str, sheet_id: str, import_id: str
+) -> tuple[RequirementsSheet, SheetImport]:
+    sheet = load_sheet(request, public_id, sheet_id)
+    job = get_object_or_404(
+        SheetImport.objects.select_related("sheet__task__plan__tenant", "created_by"),
+        sheet=sheet,
+        public_id=import_id,
+    )
+    return sheet, job
+
+
+def _to_import(public_id: str, job: SheetImport) -> HttpResponse:
+    return redirect(
+        "onboarding:requirements-import-show",
+        public_id=public_id,
+        sheet_id=job.sheet.public_id,
+        import_id=job.public_id,
+    )
+
+
+@require(Permission.EDIT_REQUIREMENTS)
+@require_http_methods(["GET", "POST"])
+@throttled("requirements-import", "120/h")
+def sheet_import(request: HttpRequest, public_id: str, sheet_id: str) -> HttpResponse:
+    """The box and the file; whatever is shown there is read first, and nothing is changed."""
+    sheet = load_sheet(request, public_id, sheet_id)
+    again = imports.pasted_text(sheet, request.GET.get("retry", ""), by=current_user(request))
+    form = ImportForm(
+        request.POST if request.method == "POST" else None,
+        request.FILES or None,
+        was_too_large=was_too_large(request),
+        initial={"pasted": again},
+    )
+    if request.method == "POST" and form.is_valid():
+        try:
+            job = imports.create_import(
+                sheet,
+                name=form.cleaned_data["name"],
+                content=form.cleaned_data["content"],
+                by=current_user(request),
+            )
+        except OnboardingError as error:
+            form.add_error(None, str(error))
+        else:
+            start_import(job)
+            return _to_import(public_id, job)
+    status = 422 if request.method == "POST" else 200
+    context = {**sheet_context(request, sheet), "form": form}
+    return render(request, "requirements/import_create.html", context, status=status)
+
+
+@require(Permission.EDIT_REQUIREMENTS)
+@require_GET
+def sheet_import_show(
+    request: HttpRequest, public_id: str, sheet_id: str, import_id: str
+) -> HttpResponse:
+    """How far it is, or what it would change, or what it changed."""
+    sheet, job = _load(request, public_id, sheet_id, import_id)
+    context = {
+        **sheet_context(request, sheet),
+        "import": job,
+        "progress": progress_of(job),
+        "is_stalled": is_stalled(job, now=timezone.now()),
+        "duplicates": SheetImport.Duplicates.choices,
+    }
+    return show(request, "requirements/import_preview.html", "preview", context)
+
+
+@require(Permission.EDIT_REQUIREMENTS)
+@require_POST
+def sheet_import_confirm(
+    request: HttpRequest, public_id: str, sheet_id: str, import_id: str
+) -> HttpResponse:
+    _, job = _load(request, public_id, sheet_id, import_id)
+    chosen = request.POST.get("duplicates", "")
+    try:
+        if chosen not in SheetImport.Duplicates.values:
+            raise OnboardingError("Say what is to be done with entries that differ.")
+        imports.confirm_import(job, duplicates=chosen, by=current_user(request))
+    except OnboardingError as error:
+        messages.error(request, str(error))
+    else:
+        start_import(job)
+    return _to_import(public_id, job)
+
+
+@require(Permission.EDIT_REQUIREMENTS)
+@require_POST
+def sheet_import_drop(
+    request: HttpRequest, public_id: str, sheet_id: str, import_id: str
+) -> HttpResponse:
+    sheet, job = _load(request, public_id, sheet_id, import_id)
+    if imports.discard_import(job, now=timezone.now()):
+        messages.info(request, "The import was dropped. Nothing of the sheet was changed by it.")
+    else:
+        messages.error(request, "It is being imported, or was already. It was not dropped.")
+    return redirect_to_sheet(sheet)

@@ -1,0 +1,53 @@
+"""Every requirements sheet of a tenant on one page: how full it is, and who has signed it off."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.http import require_GET
+
+from onboarding.models import RequirementsSheet
+from onboarding.plans.dates import today_for
+from onboarding.plans.page import load_page, show
+from onboarding.plans.rows import TaskRow
+from onboarding.requirements.columns import SheetDefinition
+from onboarding.requirements.queries import sheets_of
+from onboarding.requirements.sign_off import definition_of
+from tenants.access import require
+from tenants.permissions import Permission
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """A gathering task and the sheet it fills."""
+
+    row: TaskRow
+    sheet: RequirementsSheet
+
+    @property
+    def kind(self) -> SheetDefinition:
+        return definition_of(self.sheet)
+
+    @property
+    def needs_my_sign_off(self) -> bool:
+        """The reader's signature is what is missing."""
+        task = self.row.task
+        is_open = task.is_open_leaf and self.row.is_confirmed_by_sign_off and self.row.is_mine
+        return is_open and not self.row.has_signed
+
+
+@require(Permission.VIEW)
+@require_GET
+def requirements(request: HttpRequest, public_id: str) -> HttpResponse:
+    page = load_page(request, public_id)
+    sheets = {sheet.task_id: sheet for sheet in sheets_of(page.tenant)}
+    found = [Requirement(row, sheets[row.task.pk]) for row in page.rows if row.task.pk in sheets]
+    context = {
+        "page": page,
+        "tab": "requirements",
+        "today": today_for(page.tenant),
+        "wanted": [each for each in found if each.row.task.applies],
+        "left_out": [each for each in found if not each.row.task.applies],
+    }
+    return show(request, "requirements/sheet_list.html", "requirements", context)

@@ -1,0 +1,306 @@
+"""Requirements sheets: reading them, row by row, signing them off, and taking them away."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from onboarding.collaboration.comments import comments_of
+from onboarding.errors import NotPermitted, OnboardingError
+from onboarding.models import Comment, RequirementsSheet, SheetImport, SheetRow
+from onboarding.plans.page import current_user, show
+from onboarding.plans.services import side_of_role
+from onboarding.requirements import exports, queries, services, sign_off
+from onboarding.requirements.forms import RowForm
+from onboarding.requirements.services import DuplicateRow, RowConflict
+from onboarding.requirements.validation import read_entry
+from tenants.access import access_or_404, require, tenant_or_404
+from tenants.permissions import Permission
+from tenants.throttle import throttled
+
+# A person types; a program that fills a sheet row by row should import a file.
+ROW_RATE = "1200/h"
+
+
+def load_sheet(request: HttpRequest, public_id: str, sheet_id: str) -> RequirementsSheet:
+    tenant = tenant_or_404(request, public_id)
+    return get_object_or_404(queries.sheets_of(tenant), public_id=sheet_id)
+
+
+def sheet_context(request: HttpRequest, sheet: RequirementsSheet) -> dict[str, Any]:
+    """What every page and fragment of a sheet needs."""
+    tenant = sheet.task.plan.tenant
+    access = access_or_404(request, tenant.public_id)
+    side = side_of_role(access.role, is_closed=tenant.is_closed)
+    return {
+        "tenant": tenant,
+        # What the bar above every page asks for.
+        "page": {"tenant": tenant},
+        "tab": "requirements",
+        "sheet": sheet,
+        "kind": sign_off.definition_of(sheet),
+        "side": side,
+        "may_edit": access.may(Permission.EDIT_REQUIREMENTS),
+        "may_comment": access.may(Permission.COMMENT),
+        "counts": bool(side) and sign_off.counts_for(sheet, side),
+        "has_signed": side in sheet.signed_sides,
+    }
+
+
+def _form(sheet: RequirementsSheet, *args: Any, row: SheetRow | None = None) -> RowForm:
+    initial = {**row.values, "version": row.version} if row is not None else None
+    return RowForm(
+        *args,
+        kind=sign_off.definition_of(sheet),
+        validation_context=services.validation_context_of(sheet.task.plan.tenant),
+        question_key=row.key if row is not None else "",
+        initial=initial,
+        auto_id=f"id_{row.public_id if row is not None else 'new'}_%s",
+    )
+
+
+def _page(request: HttpRequest, sheet: RequirementsSheet, **more: Any) -> dict[str, Any]:
+    wanted = request.GET.get("q", "").strip()[:100]
+    found = queries.rows_page(sheet, wanted=wanted, number=request.GET.get("page", ""))
+    import_in_progress = SheetImport.objects.filter(
+        sheet=sheet, status__in=("reading", "importing")
+    )
+    return {
+        **sheet_context(request, sheet),
+        "found": found,
+        "lines": [queries.display_of(sheet, row) for row in found],
+        "wanted": wanted,
+        "query": urlencode({"q": wanted}) if wanted else "",
+        "suggestions": queries.sender_suggestions(sheet),
+        "import_in_progress": import_in_progress.defer("content").first(),
+        "comments": _comments(request, sheet),
+        **more,
+    }
+
+
+def _comments(request: HttpRequest, sheet: RequirementsSheet) -> list[Comment]:
+    access = access_or_404(request, sheet.task.plan.tenant.public_id)
+    is_staff = access.role is not None and access.role.is_staff
+    return list(comments_of(sheet.task.plan, is_staff=is_staff).filter(task=sheet.task))
+
+
+def redirect_to_sheet(sheet: RequirementsSheet, fragment: str = "") -> HttpResponse:
+    tenant_id = sheet.task.plan.tenant.public_id
+    response = redirect(
+        "onboarding:requirements-sheet", public_id=tenant_id, sheet_id=sheet.public_id
+    )
+    response["Location"] += fragment
+    return response
+
+
+@require(Permission.VIEW)
+@require_GET
+def sheet_show(request: HttpRequest, public_id: str, sheet_id: str) -> HttpResponse:
+    sheet = load_sheet(request, public_id, sheet_id)
+    context = _page(request, sheet, form=_form(sheet))
+    return show(request, "requirements/sheet_show.html", "rows", context)
+
+
+@require(Permission.EDIT_REQUIREMENTS)
+@require_POST
+@throttled("requirements-row", ROW_RATE)
+def sheet_row_add(request: HttpRequest, public_id: str, sheet_id: str) -> HttpResponse:
+    sheet = load_sheet(request, public_id, sheet_id)
+    form = _form(sheet, request.POST)
+    if form.is_valid() and form.entry is not None:
+        try:
+            services.add_row(sheet, form.entry, by=current_user(request))
+        except OnboardingError as error:
+            form.add_error(None, str(error))
+        else:
+            messages.success(request, "The row was added at the end.")
+            return redirect_to_sheet(sheet)
+    context = _page(request, sheet, form=form)
+    return render(request, "requirements/sheet_show.html", context, status=422)
+
+
+@require(Permission.EDIT_REQUIREMENTS)
+@require_http_methods(["GET", "POST"])
+@throttled("requirements-row", ROW_RATE)
+def sheet_row(request: HttpRequest, public_id: str, sheet_id: str, row_id: str) -> HttpResponse:
+    """One row's editor, in its place on the page or on a page of its own."""
+    sheet = load_sheet(request, public_id, sheet_id)
+    rows = SheetRow.objects.filter(sheet=sheet).select_related("changed_by")
+    row = rows.filter(public_id=row_id).first()
+    if request.method == "POST":
+        return _save(request, sheet, row_id, row)
+    if row is None:
+        raise Http404("No such row.")
+    if "line" in request.GET:
+        return _line(request, sheet, row)
+    return _editor(request, sheet, row, _form(sheet, row=row))
+
+
+def _save(
+    request: HttpRequest, sheet: RequirementsSheet, row_id: str, row: SheetRow | None
+) -> HttpResponse:
+    form = _form(sheet, request.POST, row=row)
+    if not form.is_valid() or form.entry is None:
+        return _editor(request, sheet, row, form)
+    try:
+        changed = services.change_row(
+            sheet, row_id, form.entry, version=form.expected_version, by=current_user(request)
+        )
+    except RowConflict as error:
+        form.show_conflict(error.row.version if error.row is not None else 0)
+        return _editor(request, sheet, error.row, form, conflict=str(error))
+    except DuplicateRow as error:
+        form.add_error(None, str(error))
+        return _editor(request, sheet, row, form)
+    return _line(
+        request, load_sheet(request, sheet.task.plan.tenant.public_id, sheet.public_id), changed
+    )
+
+
+def _line(request: HttpRequest, sheet: RequirementsSheet, row: SheetRow) -> HttpResponse:
+    """The row as it stands, in its place; without script, the sheet."""
+    if not getattr(request, "htmx", False):
+        return redirect_to_sheet(sheet, f"#row-{row.public_id}")
+    context = {
+        **sheet_context(request, sheet),
+        "line": queries.display_of(sheet, row),
+        "is_fresh": True,
+    }
+    return render(request, "requirements/row_edit.html#line", context)
+
+
+def _editor(
+    request: HttpRequest,
+    sheet: RequirementsSheet,
+    row: SheetRow | None,
+    form: RowForm,
+    conflict: str = "",
+) -> HttpResponse:
+    """The form with what was typed. Beside it, after somebody else's change, what stands there."""
+    current_row = queries.display_of(sheet, row) if row is not None and conflict else None
+    context = {
+        **sheet_context(request, sheet),
+        "form": form,
+        "row": row,
+        "conflict": conflict,
+        "current_row": current_row,
+    }
+    response = show(request, "requirements/row_edit.html", "editor", context)
+    # htmx leaves out what does not answer 200.
+    if request.method == "POST" and not getattr(request, "htmx", False):
+        response.status_code = 422
+    return response
+
+
+@require(Permission.EDIT_REQUIREMENTS)
+@require_POST
+def sheet_row_remove(
+    request: HttpRequest, public_id: str, sheet_id: str, row_id: str
+) -> HttpResponse:
+    sheet = load_sheet(request, public_id, sheet_id)
+    version = request.POST.get("version", "")
+    try:
+        services.remove_row(
+            sheet,
+            row_id,
+            version=int(version) if version.isascii() and version.isdigit() else 0,
+            by=current_user(request),
+        )
+    except RowConflict as error:
+        messages.error(request, f"{error} It was not removed: look at it again.")
+    except OnboardingError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, "The row was removed.")
+    return redirect_to_sheet(sheet)
+
+
+# --- Signing off
+
+
+@require(Permission.EDIT_REQUIREMENTS)
+@require_POST
+def sheet_sign(request: HttpRequest, public_id: str, sheet_id: str) -> HttpResponse:
+    sheet = load_sheet(request, public_id, sheet_id)
+    seen = request.POST.get("revision", "")
+    side = sheet_context(request, sheet)["side"]
+    try:
+        sign_off.sign_off(
+            sheet,
+            by=current_user(request),
+            side=side,
+            expected_revision=int(seen) if seen.isascii() and seen.isdigit() else -1,
+        )
+    except NotPermitted as error:
+        raise PermissionDenied(str(error)) from error
+    except OnboardingError as error:
+        messages.error(request, str(error))
+    return redirect_to_sheet(sheet)
+
+
+@require(Permission.EDIT_REQUIREMENTS)
+@require_POST
+def sheet_unsign(request: HttpRequest, public_id: str, sheet_id: str) -> HttpResponse:
+    sheet = load_sheet(request, public_id, sheet_id)
+    try:
+        sign_off.withdraw_sign_off(
+            sheet, by=current_user(request), side=sheet_context(request, sheet)["side"]
+        )
+    except NotPermitted as error:
+        raise PermissionDenied(str(error)) from error
+    except OnboardingError as error:
+        messages.error(request, str(error))
+    return redirect_to_sheet(sheet)
+
+
+@require(Permission.EDIT_REQUIREMENTS)
+@require_POST
+def sheet_suggestion_use(request: HttpRequest, public_id: str, sheet_id: str) -> HttpResponse:
+    """Make a row of what a domain's SPF record says, because a person wants it."""
+    sheet = load_sheet(request, public_id, sheet_id)
+    wanted = request.POST.get("suggestion", "")
+    found = (
+        each
+        for each in queries.sender_suggestions(sheet)
+        if each.suggestion_id == wanted and each.row
+    )
+    suggestion = next(found, None)
+    if suggestion is None or suggestion.row is None:
+        messages.error(request, "That is no longer suggested. Nothing was added.")
+        return redirect_to_sheet(sheet)
+    validation_context = services.validation_context_of(sheet.task.plan.tenant)
+    entry = read_entry(sign_off.definition_of(sheet), suggestion.row, validation_context)
+    try:
+        if entry.problems:
+            raise OnboardingError(" ".join(entry.problems.values()))
+        services.add_row(sheet, entry, by=current_user(request))
+    except OnboardingError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, "It was added. Say in the note what this service sends.")
+    return redirect_to_sheet(sheet)
+
+
+# --- Taking it away
+
+
+@require(Permission.VIEW)
+@require_GET
+@throttled("requirements-export", "120/h", methods=("GET",))
+def sheet_export(request: HttpRequest, public_id: str, sheet_id: str) -> StreamingHttpResponse:
+    sheet = load_sheet(request, public_id, sheet_id)
+    ending = "xlsx" if request.GET.get("format") == "xlsx" else "csv"
+    is_full = request.GET.get("columns") == "all"
+    make = exports.stream_xlsx if ending == "xlsx" else exports.stream_csv
+    kind = exports.XLSX_TYPE if ending == "xlsx" else exports.CSV_TYPE
+    response = StreamingHttpResponse(make(sheet, is_full=is_full), content_type=kind)
+    name = exports.file_name(sheet, is_full=is_full, ending=ending)
+    response["Content-Disposition"] = f'attachment; filename="{name}"'
+    response["Cache-Control"] = "private, no-store"
+    return response

@@ -1,0 +1,110 @@
+"""What the pages of plans and dashboards need beyond choosing and looping."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django import template
+from django.http import QueryDict
+from django.utils import timezone
+from django.utils.safestring import SafeString
+
+from checks.engine.outcomes import Verdict
+from checks.models import KIND_CHOICES, Check, Observation
+from onboarding.collaboration.markdown import render
+from onboarding.models import Comment, Cutover, Drift
+from onboarding.plans.planned_cutovers import next_cutover
+from onboarding.plans.rows import Shape, shape_of_check
+from tenants.models import Tenant
+
+register = template.Library()
+
+
+@register.filter
+def get_item(mapping: Mapping[Any, Any], key: object) -> Any:
+    """What the mapping holds under a key, or nothing."""
+    return mapping.get(key)
+
+
+@register.filter
+def unanswered(comments: Iterable[Comment] | None) -> Comment | None:
+    """The oldest question among them that nobody has answered yet."""
+    return next((said for said in comments or () if said.is_open_question), None)
+
+
+@register.filter
+def next_planned(cutovers: Iterable[Cutover]) -> Cutover | None:
+    """Of planned cutovers the next one, or the last that was."""
+    return next_cutover(list(cutovers), now=timezone.now())
+
+
+@register.filter
+def getlist(query: QueryDict, key: str) -> list[str]:
+    """Every value that a query gives a name."""
+    return [str(value) for value in query.getlist(key)]
+
+
+@register.filter
+def comment_body(comment: Comment) -> SafeString:
+    """A comment's Markdown as safe HTML, with the people it names standing out."""
+    return render(comment.body, mentioned=[person.name for person in comment.mentions.all()])
+
+
+@register.filter
+def kind_label(kind: str) -> str:
+    """A kind of check as its rows call it."""
+    return dict(KIND_CHOICES)[str(kind)]
+
+
+@register.filter
+def field_label(name: str) -> str:
+    """What people call a field of the profile."""
+    return str(getattr(Tenant._meta.get_field(name), "verbose_name", name))
+
+
+@register.filter
+def check_shape(check: Check | None) -> Shape:
+    return shape_of_check(check) if check is not None else Shape.NOT_APPLICABLE
+
+
+_SHAPE_OF_VERDICT = {
+    Verdict.PASS: Shape.PASS,
+    Verdict.WARN: Shape.CAUTION,
+    Verdict.FAIL: Shape.FAIL,
+    Verdict.UNKNOWN: Shape.UNKNOWN,
+    Verdict.NOT_APPLICABLE: Shape.NOT_APPLICABLE,
+}
+
+
+@register.filter
+def observation_shape(observation: Observation) -> Shape:
+    """How a single observation is drawn, whatever was settled."""
+    return _SHAPE_OF_VERDICT[Verdict(observation.verdict)]
+
+
+@register.filter
+def shape_of_verdict(verdict: str) -> Shape:
+    """How a verdict that was kept is drawn."""
+    return _SHAPE_OF_VERDICT[Verdict(verdict)]
+
+
+@register.filter
+def largest(items: Iterable[object], name: str) -> int:
+    """The largest of a number that the items carry, at least 1, so that a bar has a scale."""
+    return max((int(getattr(item, name)) for item in items), default=0) or 1
+
+
+@register.filter
+def tree_lines(node: Mapping[str, Any], depth: int = 0) -> list[tuple[int, Mapping[str, Any]]]:
+    """An SPF tree as lines with their depth, parents before children."""
+    lines: list[tuple[int, Mapping[str, Any]]] = [(depth, node)]
+    for child in node.get("children", []):
+        lines += tree_lines(child, depth + 1)
+    return lines
+
+
+@register.filter
+def drift_kind(kind: str) -> str:
+    """The words for a kind of drift; one of another version stands as it is."""
+    return str(dict(Drift.Kind.choices).get(kind, kind))

@@ -1,0 +1,35 @@
+"""All URLs of onboarding. Each feature lists its own; those of a tenant are below t/<public_id>/."""
+
+from __future__ import annotations
+
+from django.urls import include, path
+
+from onboarding.collaboration import urls as collaboration
+from onboarding.cutovers import urls as cutovers
+from onboarding.lifecycle import urls as lifecycle
+from onboarding.monitoring import urls as monitoring
+from onboarding.plan_templates import urls as plan_templates
+from onboarding.plans import urls as plans
+from onboarding.portfolio import urls as portfolio
+from onboarding.requirements import urls as requirements
+
+app_name = "onboarding"
+
+tenant_urlpatterns = [
+    *portfolio.tenant_urlpatterns,
+    *lifecycle.tenant_urlpatterns,
+    *monitoring.tenant_urlpatterns,
+    *cutovers.tenant_urlpatterns,
+    *plan_templates.tenant_urlpatterns,
+    *requirements.tenant_urlpatterns,
+    *collaboration.tenant_urlpatterns,
+    *plans.tenant_urlpatterns,
+]
+urlpatterns = [
+    *portfolio.urlpatterns,
+    *lifecycle.urlpatterns,
+    *cutovers.urlpatterns,
+    *plan_templates.urlpatterns,
+    *collaboration.urlpatterns,
+    path("t/<str:public_id>/", include(tenant_urlpatterns)),
+]

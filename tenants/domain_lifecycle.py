@@ -1,0 +1,54 @@
+"""Domains and hosts that come, leave, and come back."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TypeVar
+
+from tenants.models import Domain, Host, User
+
+Subject = TypeVar("Subject", Domain, Host)
+
+# What people enter of a row. The client agrees anew to our connecting to a host that comes back.
+_ENTERED_FIELDS: dict[type[Domain | Host], tuple[str, ...]] = {
+    Domain: (
+        "role",
+        "ownership_token",
+        "ownership_label",
+        "dkim_selectors",
+        "original_mx_ttl_seconds",
+    ),
+    Host: ("recipient", "consented_at", "consented_by"),
+}
+_IDENTITY_FIELDS: dict[type[Domain | Host], tuple[str, ...]] = {
+    Domain: ("name",),
+    Host: ("purpose", "name", "port"),
+}
+
+
+def add_or_restore(row: Subject) -> Subject:
+    """Save a new row. Where the tenant had the same before, that one comes back with what was
+    entered now, and its history goes on."""
+    model = type(row)
+    same = {name: getattr(row, name) for name in _IDENTITY_FIELDS[model]}
+    taken_out = model.all_objects.filter(tenant=row.tenant, removed_at__isnull=False)
+    before = taken_out.filter(**same).first()
+    if before is None:
+        row.save()
+        return row
+    _restore(before, row)
+    return before
+
+
+def _restore(before: Domain | Host, entered: Domain | Host) -> None:
+    names = _ENTERED_FIELDS[type(before)]
+    for name in names:
+        setattr(before, name, getattr(entered, name))
+    before.removed_at, before.removed_by = None, None
+    before.save(update_fields=[*names, "removed_at", "removed_by"])
+
+
+def mark_removed(row: Domain | Host, *, at: datetime, by: User) -> None:
+    """Take a row out of the case and keep it, for what was seen of it."""
+    row.removed_at, row.removed_by = at, by
+    row.save(update_fields=["removed_at", "removed_by"])

@@ -1,0 +1,206 @@
+"""Two tenants with one of everything each, and the people who stand before their doors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.urls import URLPattern, URLResolver, get_resolver
+from django.utils import timezone
+
+from checks.dns_discovery import request_discovery
+from checks.engine.outcomes import CheckKind
+from checks.expectations import sync_checks
+from checks.models import Check
+from onboarding.collaboration.comments import NewComment, add_comment
+from onboarding.collaboration.evidence_files import store_file
+from onboarding.collaboration.share_links import create_share_link
+from onboarding.lifecycle import exports
+from onboarding.lifecycle.closing_pack import build
+from onboarding.models import (
+    ClosingPack,
+    Comment,
+    Contact,
+    Drift,
+    DryRun,
+    Freeze,
+    Holiday,
+    OnCall,
+    RequirementsSheet,
+    Responsibility,
+    SheetRow,
+    Task,
+)
+from onboarding.requirements import imports, services
+from onboarding.requirements.sign_off import definition_of
+from onboarding.requirements.validation import read_entry
+from tenants.models import Invitation, Membership, Tenant, User
+from tenants.tokens import LinkPurpose, issue_token
+from tests.cutovers import cutover_of
+
+CLIENT_ROLES = ("owner", "member", "viewer")
+
+
+@dataclass(frozen=True)
+class Route:
+    """One pattern of the resolver."""
+
+    name: str
+    pattern: URLPattern
+
+    @property
+    def params(self) -> dict[str, object]:
+        return dict(self.pattern.pattern.converters)
+
+    @property
+    def permission(self) -> str | None:
+        wanted = getattr(self.pattern.callback, "permission", None)
+        return str(wanted.value) if wanted is not None else None
+
+
+def routes(resolver: URLResolver | None = None, namespace: str = "") -> Iterator[Route]:
+    """Every address that the product answers at."""
+    for entry in (resolver or get_resolver()).url_patterns:
+        if isinstance(entry, URLResolver):
+            inner = f"{entry.namespace}:" if entry.namespace else namespace
+            yield from routes(entry, inner)
+        else:
+            yield Route(f"{namespace}{entry.name or entry.pattern}", entry)
+
+
+def create_one_of_each(tenant: Tenant, consultant: User) -> dict[str, str]:
+    """One of everything in the tenant; returns the identifiers by the names that URLs use."""
+    by = User.objects.create_user(
+        f"helper@{tenant.domains.get().name}", "pw", name=f"Helper of {tenant}"
+    )
+    Membership.objects.create(tenant=tenant, user=by, role="member")
+    Tenant.objects.filter(pk=tenant.pk).update(consultant=consultant, is_sample=True)
+    tenant.domains.update(dkim_selectors="mimecast")
+    sync_checks(tenant)
+    request_discovery(tenant.domains.get())
+    task = Task.objects.filter(
+        plan__tenant=tenant, is_group=False, applies=True, responsibility=Responsibility.BOTH
+    )[0]
+    kept = store_file(task, SimpleUploadedFile("note.txt", b"seen"), by=by)
+    made, token = create_share_link(tenant.plan, task, recipient="outside", days=1, by=by)
+    invitation, invited = _create_invitation(tenant, by)
+    export = exports.request_export(tenant, by=by)
+    exports.build_export(export)
+    sheet, row = _create_sheet(tenant, by)
+    job = imports.create_import(sheet, name="rows", content=b"ann@outside.test", by=by)
+    imports.read_import(job)
+    return {
+        "public_id": tenant.public_id,
+        "sheet_id": sheet.public_id,
+        "row_id": row.public_id,
+        "import_id": job.public_id,
+        "task_id": task.public_id,
+        "check_id": Check.objects.get(tenant=tenant, kind=CheckKind.MESSAGE).public_id,
+        "person_id": by.public_id,
+        "invitation_id": invitation.public_id,
+        "share_link_id": made.public_id,
+        "file_id": kept.public_id,
+        "export_id": export.public_id,
+        **_create_cutover(tenant, by),
+        **_create_monitoring(tenant),
+        "holiday_id": Holiday.objects.create(
+            tenant=tenant, day="2026-12-25", name="Christmas"
+        ).public_id,
+        **_create_freezes(tenant),
+        "contact_id": Contact.objects.create(
+            tenant=tenant, role="dns", name="D. N. Essen", email="dns@walls.test"
+        ).public_id,
+        "comment_id": _create_comment(task, by).public_id,
+        "domain_id": tenant.domains.get().public_id,
+        "transition": "start",
+        "domain": tenant.domains.get().public_id,
+        "share-link": token,
+        "invitation": invited,
+    }
+
+
+def _create_monitoring(tenant: Tenant) -> dict[str, str]:
+    drift = Drift.objects.create(tenant=tenant, kind="leftover_mx", subject="walls.test")
+    pack = ClosingPack.objects.create(tenant=tenant)
+    build.build_pack(pack)
+    return {"drift_id": drift.public_id, "pack_id": pack.public_id}
+
+
+def _create_sheet(tenant: Tenant, by: User) -> tuple[RequirementsSheet, SheetRow]:
+    sheet = RequirementsSheet.objects.get(task__plan__tenant=tenant, kind="forwarding")
+    entry = read_entry(
+        definition_of(sheet), {"target": "bob@outside.test"}, services.validation_context_of(tenant)
+    )
+    return sheet, services.add_row(sheet, entry, by=by)
+
+
+def _create_cutover(tenant: Tenant, by: User) -> dict[str, str]:
+    made = cutover_of(tenant, "inbound", timezone.now() + timedelta(days=9))
+    on_call = OnCall.objects.create(cutover=made, user=by, phone="+44 20 7946 0000")
+    kept = DryRun.objects.create(
+        cutover=made,
+        window_start=made.planned_at,
+        round=made.round,
+        by=by,
+        started_at=timezone.now(),
+        records="@ MX 10 mail.walls.test.",
+        content={},
+    )
+    return {
+        "cutover_id": made.public_id,
+        "on_call_id": on_call.public_id,
+        "dry_run_id": kept.public_id,
+    }
+
+
+def _create_freezes(tenant: Tenant) -> dict[str, str]:
+    days = {"first_day": "2026-12-28", "last_day": "2027-01-08", "reason": "Year end"}
+    return {
+        "freeze_id": Freeze.objects.create(tenant=tenant, **days).public_id,
+        "common_freeze_id": Freeze.objects.create(**days).public_id,
+    }
+
+
+def _create_comment(task: Task, by: User) -> Comment:
+    return add_comment(task, NewComment("When does the change window open?"), by=by, side="client")
+
+
+def _create_invitation(tenant: Tenant, by: User) -> tuple[Invitation, str]:
+    issued = issue_token(LinkPurpose.INVITATION)
+    made = Invitation.objects.create(
+        tenant=tenant,
+        email=f"new@{tenant.domains.get().name}",
+        role="viewer",
+        invited_by=by,
+        token_hash=issued.digest,
+        expires_at=timezone.now() + timedelta(days=1),
+    )
+    return made, issued.token
+
+
+def create_person(role: str, own: Tenant, foreign: Tenant, consultant: User) -> User | None:
+    """Somebody of that role in `own`; None for a visitor who has not signed in."""
+    if role == "visitor":
+        return None
+    email = f"{role}@walls.test"
+    match role:
+        case "administrator" | "consultant" | "manager":
+            return User.objects.create_user(email, "pw", name=role, staff_role=role)
+        case "manager of some":
+            user = User.objects.create_user(
+                "some@walls.test", "pw", name=role, staff_role="manager"
+            )
+            user.followed_consultants.add(consultant)
+            return user
+        case "deactivated":
+            user = User.objects.create_user(email, "pw", name=role, staff_role="administrator")
+            User.objects.filter(pk=user.pk).update(is_active=False)
+            return user
+    user = User.objects.create_user(email, "pw", name=role)
+    if role in CLIENT_ROLES:
+        Membership.objects.create(tenant=own, user=user, role=role)
+    elif role == "outsider":
+        Membership.objects.create(tenant=foreign, user=user, role="owner")
+    return user

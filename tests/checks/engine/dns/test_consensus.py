@@ -1,0 +1,135 @@
+"""The one rule that combines what a zone's servers say."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from checks.engine import mx_ttl
+from checks.engine.dns.lookup import Delegation, LookupFailure, NoName, Server
+from checks.engine.outcomes import Outcome, Verdict
+from tests.checks.engine.dns.zone_lookup import ZoneLookup
+from tests.checks.engine.outcomes import codes, params
+
+LOW = "example.test 300 MX 10 mx.example.test"
+HIGH = "example.test 3600 MX 10 mx.example.test"
+NONE = "example.test TXT nothing"
+SILENT = LookupFailure("timeout")
+LAME = LookupFailure("lame", "referral")
+
+
+def run_check(*servers: str | LookupFailure) -> Outcome:
+    zones = {f"ns{number}.test": zone for number, zone in enumerate(servers, start=1)}
+    return asyncio.run(mx_ttl.inspect("example.test", 300, ZoneLookup("", servers=zones)))
+
+
+@pytest.mark.parametrize(
+    ("servers", "verdict", "unanimous", "expected"),
+    [
+        ([LOW, LOW], Verdict.PASS, True, []),
+        ([HIGH, HIGH], Verdict.FAIL, True, ["mx-ttl.too-high"]),
+        ([NONE, NONE], Verdict.NOT_APPLICABLE, True, ["mx-ttl.no-mx"]),
+        ([LOW, HIGH], Verdict.FAIL, False, ["dns.servers-disagree", "mx-ttl.too-high"]),
+        ([LOW, NONE], Verdict.FAIL, False, ["dns.servers-disagree", "mx-ttl.no-mx"]),
+        ([LOW, SILENT], Verdict.UNKNOWN, False, ["dns.server-silent"]),
+        ([LOW, LAME], Verdict.UNKNOWN, False, ["dns.server-lame"]),
+        ([HIGH, SILENT], Verdict.FAIL, False, ["mx-ttl.too-high", "dns.server-silent"]),
+        ([NONE, SILENT], Verdict.UNKNOWN, False, ["mx-ttl.no-mx", "dns.server-silent"]),
+        ([SILENT, LAME], Verdict.UNKNOWN, False, ["dns.server-lame", "dns.server-silent"]),
+        (
+            [LOW, HIGH, SILENT],
+            Verdict.FAIL,
+            False,
+            ["dns.servers-disagree", "mx-ttl.too-high", "dns.server-silent"],
+        ),
+    ],
+)
+def test_servers_combine(
+    servers: list[str | LookupFailure], verdict: Verdict, unanimous: bool, expected: list[str]
+) -> None:
+    outcome = run_check(*servers)
+
+    assert (outcome.verdict, outcome.unanimous, codes(outcome)) == (verdict, unanimous, expected)
+
+
+def test_servers_that_disagree_or_are_silent_are_named() -> None:
+    outcome = run_check(LOW, HIGH, SILENT)
+
+    assert params(outcome, "dns.servers-disagree") == {
+        "agreeing": ["ns1.test (192.0.2.1)"],
+        "lagging": ["ns2.test (192.0.2.2)"],
+    }
+    assert params(outcome, "dns.server-silent") == {
+        "servers": ["ns3.test (192.0.2.3)"],
+        "reasons": ["timeout"],
+    }
+
+
+def test_evidence_holds_what_each_server_answered() -> None:
+    outcome = run_check(HIGH, SILENT)
+
+    assert outcome.evidence["servers"] == [
+        {
+            "name": "ns1.test",
+            "address": "192.0.2.1",
+            "status": "records",
+            "values": ["10 mx.example.test"],
+            "ttl": 3600,
+        },
+        {
+            "name": "ns2.test",
+            "address": "192.0.2.2",
+            "status": "timeout",
+            "values": [],
+            "ttl": None,
+        },
+    ]
+
+
+NS1 = (Server("ns1.test", "192.0.2.1"),)
+
+
+@pytest.mark.parametrize(
+    ("delegation", "verdict", "unanimous", "expected"),
+    [
+        (NoName(), Verdict.FAIL, False, ["dns.no-such-domain"]),
+        (LookupFailure("servfail"), Verdict.UNKNOWN, False, ["dns.no-delegation"]),
+        (
+            LookupFailure("unconfirmed"),
+            Verdict.UNKNOWN,
+            False,
+            ["dns.no-such-domain-unconfirmed"],
+        ),
+        (Delegation("example.test", ()), Verdict.UNKNOWN, False, []),
+        (
+            Delegation("example.test", NS1, unresolved=("ns2.test",)),
+            Verdict.UNKNOWN,
+            False,
+            ["dns.server-unresolved"],
+        ),
+        (
+            Delegation("example.test", NS1, unresolved=("ns2.test",), ipv6_only=("ns2.test",)),
+            Verdict.UNKNOWN,
+            False,
+            ["dns.no-ipv6-here"],
+        ),
+        (
+            Delegation("example.test", NS1, addressless=("ns2.test",)),
+            Verdict.WARN,
+            True,
+            ["dns.server-without-address"],
+        ),
+    ],
+)
+def test_delegation_decides_before_any_answer(
+    delegation: Delegation | NoName | LookupFailure,
+    verdict: Verdict,
+    unanimous: bool,
+    expected: list[str],
+) -> None:
+    lookup = ZoneLookup("", servers={"ns1.test": LOW}, delegation=delegation)
+
+    outcome = asyncio.run(mx_ttl.inspect("example.test", 300, lookup))
+
+    assert (outcome.verdict, outcome.unanimous, codes(outcome)) == (verdict, unanimous, expected)

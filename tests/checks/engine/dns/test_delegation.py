@@ -1,0 +1,161 @@
+"""Which servers a name's zone has, and whether the name exists at all."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import dns.rcode
+import pytest
+
+from checks.engine.dns import network_lookup as network_lookup_module
+from checks.engine.dns.lookup import Delegation, LookupFailure, NoName, Server
+from tests.checks.engine.dns import loopback
+from tests.checks.engine.dns.loopback import Behaviour, nameserver, network_of
+from tests.checks.engine.dns.network_lookups import ZONE, by_domain_name, network_lookup
+
+
+def delegation(name: str, zone: str = ZONE, **behaviours: Behaviour) -> object:
+    async def run() -> object:
+        async with (
+            nameserver(zone, by_domain_name(behaviours)) as server,
+            network_lookup(network_of(server, authoritative_port=5300)) as lookup,
+        ):
+            return await lookup.delegation(name)
+
+    return asyncio.run(run())
+
+
+BOTH = (Server("ns1.dns.test", "127.0.0.1", 5300), Server("ns2.dns.test", "127.0.0.2", 5300))
+
+
+@pytest.mark.parametrize("name", ["example.test", "host.example.test", "no.such.example.test"])
+def test_delegation_walks_up_to_the_apex(name: str) -> None:
+    assert delegation(name) == Delegation("example.test", BOTH, is_confirmed=False)
+
+
+def test_delegation_of_an_alias_is_its_own_zone_not_the_targets() -> None:
+    zone = ZONE + "alias.example.test CNAME dns.test\ndns.test NS ns1.dns.test\n"
+
+    found = delegation("alias.example.test", zone)
+
+    assert found == Delegation("example.test", BOTH, is_confirmed=False)
+
+
+def delegated_by(registry_says: Behaviour) -> Delegation:
+    """The delegation of example.test, where the registry's server is another than the resolver."""
+
+    async def run() -> object:
+        async with (
+            nameserver(ZONE) as resolver,
+            nameserver(ZONE, {"example.test": registry_says}, recursive=False) as registry,
+            network_lookup(
+                replace(
+                    network_of(resolver, authoritative_port=registry.port),
+                    timeouts_seconds=(0.2,),
+                )
+            ) as lookup,
+        ):
+            return await lookup.delegation("example.test")
+
+    found = asyncio.run(run())
+    assert isinstance(found, Delegation)
+    return found
+
+
+def test_delegation_holds_whom_the_resolver_and_whom_the_parent_name() -> None:
+    """A resolver keeps an old delegation; the parent refers to ns.elsewhere.test by now."""
+    found = delegated_by(loopback.refer)
+
+    assert {server.name for server in found.servers} == {"ns1.dns.test", "ns2.dns.test"}
+    assert found.addressless == ("ns.elsewhere.test",)
+    assert found.is_confirmed
+
+
+def test_delegation_that_the_parent_does_not_confirm_is_told_so() -> None:
+    assert not delegated_by(loopback.drop).is_confirmed
+
+
+def test_delegation_by_servers_of_both_zones_needs_no_second_word() -> None:
+    assert delegated_by(loopback.answer).is_confirmed
+
+
+def unregistered(name: str, **behaviours: Behaviour) -> object:
+    """The delegation of a name the resolver does not know; the registry's server is another."""
+
+    async def run() -> object:
+        async with (
+            nameserver(ZONE) as resolver,
+            nameserver(ZONE, by_domain_name(behaviours), recursive=False) as registry,
+            network_lookup(
+                replace(
+                    network_of(resolver, authoritative_port=registry.port),
+                    timeouts_seconds=(0.2,),
+                )
+            ) as lookup,
+        ):
+            return await lookup.delegation(name)
+
+    return asyncio.run(run())
+
+
+@pytest.mark.parametrize("name", ["unregistered.test", "_dmarc.unregistered.test"])
+def test_delegation_of_a_name_its_registry_does_not_know_is_no_name(name: str) -> None:
+    assert unregistered(name) == NoName()
+
+
+@pytest.mark.parametrize(
+    "behaviour", [loopback.drop, loopback.refer, loopback.fail_with(dns.rcode.SERVFAIL)]
+)
+def test_delegation_that_only_resolvers_deny_is_unconfirmed(behaviour: Behaviour) -> None:
+    found = unregistered("unregistered.test", unregistered_test=behaviour)
+
+    assert isinstance(found, LookupFailure)
+    assert found.reason == "unconfirmed"
+
+
+def test_delegation_with_a_failing_parent_could_not_tell() -> None:
+    failing = loopback.fail_with(dns.rcode.SERVFAIL)
+
+    assert delegation("example.test", example_test=failing) == LookupFailure("servfail", "SERVFAIL")
+
+
+def test_delegation_names_servers_without_a_usable_address() -> None:
+    zone = """
+    example.test NS ns1.dns.test
+    example.test NS private.dns.test
+    example.test NS silent.dns.test
+    example.test NS gone.dns.test
+    ns1.dns.test A 127.0.0.1
+    private.dns.test A 10.0.0.1
+    """
+
+    assert delegation("example.test", zone, silent_dns_test=loopback.drop) == Delegation(
+        zone="example.test",
+        servers=(Server("ns1.dns.test", "127.0.0.1", 5300),),
+        unresolved=("private.dns.test", "silent.dns.test"),
+        addressless=("gone.dns.test",),
+    )
+
+
+def test_delegation_tells_that_only_this_machine_lacks_ipv6(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    zone = """
+    example.test NS six.dns.test
+    example.test NS both.dns.test
+    example.test NS local.dns.test
+    six.dns.test AAAA 2a00:1450::53
+    both.dns.test A 127.0.0.1
+    both.dns.test AAAA 2a00:1450::54
+    local.dns.test AAAA fd00::53
+    """
+    # This machine may well have IPv6; the one of the test has not.
+    monkeypatch.setattr(network_lookup_module, "has_route", lambda address: False)
+
+    assert delegation("example.test", zone) == Delegation(
+        zone="example.test",
+        servers=(Server("both.dns.test", "127.0.0.1", 5300),),
+        unresolved=("local.dns.test", "six.dns.test"),
+        ipv6_only=("six.dns.test",),
+    )

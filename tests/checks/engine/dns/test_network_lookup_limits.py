@@ -1,0 +1,31 @@
+"""The lookup never has more questions on the wire than it was allowed."""
+
+from __future__ import annotations
+
+import asyncio
+
+from checks.engine.dns.network_lookup import NetworkLookup
+from tests.checks.engine.dns.loopback import Behaviour, Nameserver, nameserver, network_of
+
+
+def test_exchanges_on_the_wire_are_limited() -> None:
+    async def run() -> int:
+        most = 0
+
+        def count(server: Nameserver, query: object, over_tcp: bool) -> bytes | None:
+            nonlocal most
+            most = max(most, server.queries.total())
+            return None
+
+        behaviours: dict[str, Behaviour] = {f"n{i}": count for i in range(6)}
+        async with nameserver("", behaviours) as server:
+            lookup = NetworkLookup(network_of(server), max_in_flight=2)
+            asking = [asyncio.create_task(lookup.resolve(f"n{i}", "A")) for i in range(6)]
+            await asyncio.sleep(0.03)
+            seen = most
+            for task in asking:
+                task.cancel()
+            await lookup.close()
+            return seen
+
+    assert asyncio.run(run()) == 2

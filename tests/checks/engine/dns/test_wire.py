@@ -1,0 +1,189 @@
+"""The lean decoder against dnspython, packet by packet.
+
+Where the lean one reads a message, dnspython must read it and say the same; where it does not, it
+says nothing and dnspython decides alone. So the two can differ only in what is looked at before
+either reads: a datagram that is no reply, has another opcode, another question, or is cut off or
+longer than we take, is turned away by its header, even if dnspython would call it malformed. That
+is safe, because a datagram that is not our answer must not count as one (RFC 5452 section 9).
+"""
+
+from __future__ import annotations
+
+import random
+import time
+
+import dns.message
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from checks.engine.dns.dnspython_adapter import DnsMessage
+from checks.engine.dns.lookup import LookupFailure
+from checks.engine.dns.reply_validation import Truncated, read_reply, read_with_dnspython
+from checks.engine.dns.wire import (
+    HEADER_BYTES,
+    OPCODE,
+    RESPONSE,
+    DnsQuestion,
+    decode_reply,
+    encode_query,
+    make_question,
+)
+from tests.checks.engine.dns.packets import NUMBER, RTYPES, asked, damaged, exotic, ordinary
+
+HEADER = NUMBER.to_bytes(2) + bytes.fromhex("8400 0001 0001 0000 0000")
+EMPTY = HEADER[:4] + b"\0\1" + bytes(6)
+RECORD = bytes.fromhex("0010 0001 0000003c")
+
+
+def agree(wanted: DnsQuestion, wire: bytes) -> bool:
+    """Do both say the same? Returns whether the lean one read it at all.
+
+    What its header turns away reaches neither of them: another question, or no reply to a query.
+    """
+    flags = int.from_bytes(wire[2:4])
+    reaches = bool(flags & RESPONSE) and not flags & OPCODE and wanted.is_question_of(wire)
+    lean = decode_reply(wanted, wire) if reaches else None
+    if lean is not None:
+        assert lean == read_with_dnspython(wanted, wire), wire.hex()
+    return lean is not None
+
+
+def storm(seed: int, packets: int) -> tuple[int, int]:
+    """How many whole and how many damaged packets the lean decoder read."""
+    chance = random.Random(seed)
+    whole = broken = 0
+    for number in range(packets):
+        rtype = chance.choice(RTYPES)
+        make = ordinary if number % 2 else exotic
+        wire = make(chance, rtype)
+        whole += agree(asked(rtype), wire)
+        broken += agree(asked(rtype), damaged(chance, wire))
+    return whole, broken
+
+
+def test_lean_decoder_agrees_with_dnspython_on_many_packets() -> None:
+    whole, broken = storm(seed=20261123, packets=1000)
+
+    assert whole > 500
+    assert broken > 70
+
+
+@pytest.mark.slow
+def test_lean_decoder_agrees_with_dnspython_on_very_many_packets() -> None:
+    seed = random.SystemRandom().randrange(2**32)
+
+    whole, broken = storm(seed, packets=20_000)
+
+    assert (whole > 10_000, broken > 1_400) == (True, True), f"seed {seed}: {whole}, {broken}"
+
+
+def test_lean_decoder_reads_every_ordinary_reply() -> None:
+    chance = random.Random(7)
+    packets = [(rtype, ordinary(chance, rtype)) for rtype in RTYPES for _ in range(30)]
+
+    unread = [wire.hex() for rtype, wire in packets if decode_reply(asked(rtype), wire) is None]
+
+    assert unread == []
+
+
+@given(st.binary(max_size=600))
+def test_any_bytes_behind_a_question_are_read_alike(rest: bytes) -> None:
+    agree(asked(), HEADER[:4] + b"\0\1" + (rest[:6] + bytes(6))[:6] + asked().wire + rest[6:])
+
+
+@given(st.binary(max_size=80))
+def test_read_reply_of_any_bytes_never_raises(wire: bytes) -> None:
+    read_reply(asked(), NUMBER, NUMBER.to_bytes(2) + wire)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"\xc0\x1e" + RECORD + b"\0\2\1x",  # a pointer to itself
+        b"\xc0\xff" + RECORD + b"\0\2\1x",  # forwards
+        b"\x40" + b"a" * 64 + b"\0" + RECORD + b"\0\2\1x",  # a label of 64
+        (b"\x3f" + b"a" * 63) * 4 + b"\0" + RECORD + b"\0\2\1x",  # a name of 257
+        b"\xc0\x0c" + RECORD + b"\xff\xff\1x",  # content past the end
+        b"\xc0\x0c" + RECORD + b"\0\2\5x",  # a string past its record
+        b"\xc0\x0c" + RECORD + b"\0\0",  # TXT without a string
+        b"",  # a count that lies
+    ],
+)
+def test_impossible_records_are_malformed(answer: bytes) -> None:
+    found = read_reply(asked(), NUMBER, HEADER + asked().wire + answer)
+
+    assert isinstance(found, LookupFailure)
+    assert found.reason == "malformed"
+
+
+@pytest.mark.parametrize("max_bytes", [4096, 65_535])
+def test_the_worst_message_is_done_with_in_bounded_time(max_bytes: int) -> None:
+    """A chain of pointers as long as fits, and as many records that begin at its end."""
+    start = HEADER_BYTES + len(asked().wire)
+    room = max_bytes - start
+    chain = b"".join(
+        (0xC000 | max(at - 2, HEADER_BYTES)).to_bytes(2)
+        for at in range(start, min(start + room // 2, 0x3FFF), 2)
+    )
+    last = 0xC000 | (start + len(chain) - 2)
+    filler = b"\0" + RECORD + (len(chain)).to_bytes(2) + chain
+    count = (max_bytes - start - len(filler)) // 12
+    records = (last.to_bytes(2) + RECORD[:6] + b"\0\0\0\0") * count
+    counts = bytes.fromhex("8400 0001") + (count + 1).to_bytes(2) + bytes(4)
+    wire = NUMBER.to_bytes(2) + counts + asked().wire + filler + records
+
+    began = time.process_time()
+    read_reply(asked(), NUMBER, wire, max_bytes=max_bytes)
+
+    assert time.process_time() - began < 1.0
+
+
+@pytest.mark.parametrize(
+    ("wire", "expected"),
+    [
+        (EMPTY[:2] + b"\x04\x00" + EMPTY[4:] + asked().wire, None),  # a query
+        (EMPTY[:2] + b"\xac\x00" + EMPTY[4:] + asked().wire, None),  # an update
+        (b"\0\0" + EMPTY[2:] + asked().wire, None),  # another id
+        (EMPTY + asked("MX").wire, None),  # another type
+        (EMPTY[:11], None),
+        (EMPTY + asked().wire + bytes(4096), LookupFailure("oversized", "4126 bytes")),
+    ],
+)
+def test_what_is_no_answer_is_told_by_its_header(
+    wire: bytes, expected: LookupFailure | None
+) -> None:
+    found = read_reply(asked(), NUMBER, wire)
+
+    assert found == expected
+
+
+def test_a_truncated_reply_is_believed_only_for_our_question() -> None:
+    cut = HEADER[:2] + b"\x86\x00" + b"\0\1" + bytes(6)
+
+    ours = read_reply(asked(), NUMBER, cut + asked().wire)
+    other = read_reply(asked(), NUMBER, cut + asked("MX").wire)
+
+    assert (isinstance(ours, Truncated), other) == (True, None)
+
+
+def test_a_reply_in_other_letters_is_ours() -> None:
+    wire = bytearray(ordinary(random.Random(1), "TXT"))
+    wire[HEADER_BYTES + 1 : HEADER_BYTES + 8] = b"eXaMpLe"
+
+    assert isinstance(read_reply(asked(), NUMBER, bytes(wire)), DnsMessage)
+
+
+@given(st.lists(st.text(min_size=1, max_size=70), max_size=6), st.sampled_from(RTYPES))
+def test_questions_are_the_bytes_dnspython_writes(labels: list[str], rtype: str) -> None:
+    name = ".".join(label.replace(".", "-") for label in labels)
+
+    wanted = make_question(name, rtype)
+
+    if wanted is None:
+        encoded = [label.encode() for label in name.lower().split(".")]
+        assert any(len(label) > 63 for label in encoded) or sum(map(len, encoded)) > 248
+    else:
+        (found,) = dns.message.from_wire(encode_query(wanted, NUMBER, recursion=True)).question
+        assert found.to_text() == f"{found.name} IN {rtype}"
+        assert found.name.to_text(omit_final_dot=True).lower() == wanted.name

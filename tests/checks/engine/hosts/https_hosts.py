@@ -1,0 +1,45 @@
+"""A real HTTPS server on loopback that says one thing, and the response reader without one."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from checks.engine.hosts import https
+
+
+@asynccontextmanager
+async def https_host(tls: ssl.SSLContext, says: bytes) -> AsyncIterator[int]:
+    """Answers each request with `says`, or with silence; gives its port."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await reader.readuntil(b"\r\n\r\n")
+            if says:
+                writer.write(says)
+                await writer.drain()
+            await reader.read(100)
+        except (OSError, EOFError):
+            pass
+        finally:
+            writer.close()
+
+    listener = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
+    try:
+        yield listener.sockets[0].getsockname()[1]
+    finally:
+        listener.close()
+
+
+def read_bytes(content: bytes) -> https.Fetched | https.NotFetched:
+    """What the reader makes of exactly these bytes."""
+
+    async def read() -> https.Fetched | https.NotFetched:
+        reader = asyncio.StreamReader()
+        reader.feed_data(content)
+        reader.feed_eof()
+        return await https.read_response(reader)
+
+    return asyncio.run(read())

@@ -1,0 +1,40 @@
+"""What a certificate says: names are compared whole, and any bytes are a certificate or none."""
+
+from __future__ import annotations
+
+import datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from checks.engine.hosts.certificates import Certificate, matches, parse
+
+NOW = datetime.datetime(2026, 11, 23, tzinfo=datetime.UTC)
+
+
+@pytest.mark.parametrize(
+    ("names", "host", "matched"),
+    [
+        (("mail.example.test",), "MAIL.example.test.", True),
+        (("*.example.test",), "mail.example.test", True),
+        (("*.example.test",), "a.mail.example.test", False),
+        (("*.example.test",), "example.test", False),
+        (("m*.example.test",), "mail.example.test", False),
+        (("192.0.2.1",), "192.0.2.1", True),
+        (("*.0.2.1",), "192.0.2.1", False),
+        (("mail.example.test.example.net",), "mail.example.test", False),
+        ((), "mail.example.test", False),
+    ],
+)
+def test_a_certificate_is_for_exactly_its_names(
+    names: tuple[str, ...], host: str, matched: bool
+) -> None:
+    certificate = Certificate("CN=a", "CN=b", names, NOW, NOW, "")
+
+    assert matches(certificate, host) is matched
+
+
+@given(st.binary(max_size=400))
+def test_any_bytes_are_a_certificate_or_none(content: bytes) -> None:
+    assert parse(content) is None

@@ -1,0 +1,294 @@
+"""SMTP against a real server on loopback, and the judgement of what cannot be staged."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from checks.engine.batch import CheckRequest, run_all
+from checks.engine.dns.network import Network
+from checks.engine.hosts import smtp
+from checks.engine.hosts.prober import ConnectionFailure, reason_of
+from checks.engine.hosts.smtp import SmtpDialogue, SmtpReply
+from checks.engine.outcomes import CheckKind, Outcome, Verdict
+from tests.checks.engine.dns.loopback import nameserver, network_of
+from tests.checks.engine.hosts.mail_hosts import (
+    MailHost,
+    mail_host,
+    make_certificate,
+    server_context,
+    write_authority,
+)
+from tests.checks.engine.outcomes import code_params, codes, params
+
+HOST = "mail.example.test"
+ZONE = f"{HOST} A 127.0.0.1\n"
+NOW = datetime.datetime(2026, 11, 23, tzinfo=datetime.UTC)
+
+
+def run_check(
+    folder: Path,
+    *,
+    certified: dict[str, Any] | None = None,
+    patience: float = 0.5,
+    asked: dict[str, Any] | None = None,
+    **says: Any,
+) -> tuple[Outcome, MailHost]:
+    async def run() -> tuple[Outcome, MailHost]:
+        tls = None
+        if certified is not None:
+            host = certified.get("host", HOST)
+            tls = server_context(folder, host, make_certificate(**{"host": HOST} | certified))
+        async with nameserver(ZONE) as dns, mail_host(tls=tls, **says) as server:
+            network = replace(
+                network_of(dns),
+                ca_file=str(write_authority(folder)),
+                connect_timeout_seconds=patience,
+            )
+            (outcome,) = await run_all(
+                [CheckRequest(CheckKind.SMTP, host=HOST, port=server.port, **(asked or {}))],
+                network=network,
+                budget_seconds=5,
+                concurrency=5,
+            )
+            return outcome, server
+
+    return asyncio.run(run())
+
+
+def test_smtp_with_a_good_certificate_passes(tmp_path: Path) -> None:
+    outcome, server = run_check(tmp_path, certified={})
+
+    assert (outcome.verdict, codes(outcome)) == (Verdict.PASS, [])
+    assert server.commands == ["EHLO probe.invalid", "STARTTLS", "QUIT"]
+    assert outcome.evidence["address"] == "127.0.0.1"
+    assert outcome.evidence["greeting"] == "220 mail.example.test ESMTP"
+    assert outcome.evidence["tls"]["protocol"] == "TLSv1.3"
+    assert outcome.evidence["tls"]["trusted"] is True
+    assert outcome.evidence["tls"]["certificate"]["names"] == [HOST]
+
+
+@pytest.mark.parametrize(
+    ("certified", "expected"),
+    [
+        ({"issuer": HOST}, ["tls.self-signed"]),
+        ({"issuer": "Nobody"}, ["tls.untrusted"]),
+        ({"days": (-9, -1)}, ["tls.expired"]),
+        ({"days": (-9, 5)}, ["tls.expires-soon"]),
+        ({"host": "other.example.test"}, ["tls.name-mismatch"]),
+        ({"host": "*.example.test"}, []),
+        ({"host": "*.test"}, ["tls.name-mismatch"]),
+    ],
+)
+def test_smtp_certificate_cautions(
+    tmp_path: Path, certified: dict[str, Any], expected: list[str]
+) -> None:
+    outcome, _ = run_check(tmp_path, certified=certified)
+
+    assert codes(outcome) == expected
+    assert outcome.verdict is (Verdict.WARN if expected else Verdict.PASS)
+
+
+@pytest.mark.parametrize(
+    ("says", "verdict", "expected"),
+    [
+        ({"ehlo": ["mail.example.test"]}, Verdict.WARN, ["smtp.no-starttls"]),
+        ({"ehlo": ["STARTTLS.example.test"]}, Verdict.WARN, ["smtp.no-starttls"]),
+        ({"starttls": "454 not now"}, Verdict.WARN, ["smtp.tls-failed"]),
+        ({"starttls": "220 but then hangs up"}, Verdict.WARN, ["smtp.tls-failed"]),
+        ({"greeting": "421 busy"}, Verdict.UNKNOWN, ["smtp.greeting-deferred"]),
+        ({"greeting": "554 no"}, Verdict.UNKNOWN, ["smtp.greeting-refused"]),
+        ({"greeting": "HTTP/1.1 400 Bad Request"}, Verdict.UNKNOWN, ["smtp.no-greeting"]),
+    ],
+)
+def test_smtp_dialogue(
+    tmp_path: Path, says: dict[str, Any], verdict: Verdict, expected: list[str]
+) -> None:
+    outcome, _ = run_check(tmp_path, **says)
+
+    assert (outcome.verdict, codes(outcome)) == (verdict, expected)
+
+
+def test_smtp_that_never_greets_is_unknown(tmp_path: Path) -> None:
+    outcome, _ = run_check(tmp_path, greeting="", patience=0.1)
+
+    assert (outcome.verdict, codes(outcome)) == (Verdict.UNKNOWN, ["smtp.no-greeting"])
+
+
+@pytest.mark.parametrize(
+    ("spoken", "allowed", "verdict", "expected"),
+    [
+        (ConnectionFailure("refused"), False, Verdict.UNKNOWN, "smtp.unreachable-from-here"),
+        (ConnectionFailure("timeout"), False, Verdict.UNKNOWN, "smtp.unreachable-from-here"),
+        (ConnectionFailure("refused"), True, Verdict.FAIL, "smtp.unreachable"),
+        (ConnectionFailure("timeout"), True, Verdict.FAIL, "smtp.unreachable"),
+        (SmtpDialogue(SmtpReply(554, ("no",))), True, Verdict.FAIL, "smtp.greeting-refused"),
+        (SmtpDialogue(SmtpReply(421, ("busy",))), True, Verdict.UNKNOWN, "smtp.greeting-deferred"),
+        (SmtpDialogue(SmtpReply()), True, Verdict.FAIL, "smtp.no-greeting"),
+        (SmtpDialogue(SmtpReply(220), SmtpReply(554)), True, Verdict.FAIL, "smtp.ehlo-refused"),
+        (SmtpDialogue(SmtpReply(220), SmtpReply(554)), False, Verdict.UNKNOWN, "smtp.ehlo-refused"),
+        (SmtpDialogue(SmtpReply(220), SmtpReply(421)), True, Verdict.UNKNOWN, "smtp.ehlo-refused"),
+        (SmtpDialogue(SmtpReply(220), SmtpReply()), True, Verdict.UNKNOWN, "smtp.ehlo-refused"),
+    ],
+)
+def test_smtp_refusal_counts_only_from_an_allowed_vantage(
+    spoken: SmtpDialogue | ConnectionFailure, allowed: bool, verdict: Verdict, expected: str
+) -> None:
+    found = smtp.judge(HOST, 25, spoken, vantage_allowed=allowed, now=NOW)
+
+    assert (found[0], [code for code, _ in code_params(found[1])]) == (verdict, [expected])
+
+
+@pytest.mark.parametrize(
+    ("number", "reason"),
+    [
+        (111, "refused"),
+        (104, "reset"),
+        (110, "timeout"),
+        (113, "unreachable"),
+        (101, "unreachable"),
+        (22, "unreachable"),
+        (13, "unreachable"),
+    ],
+)
+def test_connection_errors_have_stable_words(number: int, reason: str) -> None:
+    assert reason_of(OSError(number, "")) == reason
+
+
+def run_checks(zone: str, host: str, port: int, network: Network | None = None) -> Outcome:
+    async def run() -> Outcome:
+        async with nameserver(zone) as dns:
+            here = network or network_of(dns)
+            here = replace(here, nameservers=(("127.0.0.1", dns.port),))
+            (outcome,) = await run_all(
+                [CheckRequest(CheckKind.SMTP, host=host, port=port)],
+                network=here,
+                budget_seconds=5,
+                concurrency=5,
+            )
+            return outcome
+
+    return asyncio.run(run())
+
+
+def test_smtp_closed_port_is_unknown_from_here() -> None:
+    outcome = run_checks(ZONE, HOST, 9)
+
+    assert outcome.verdict is Verdict.UNKNOWN
+    assert params(outcome, "smtp.unreachable-from-here")["reason"] == "refused"
+
+
+@pytest.mark.parametrize(
+    ("zone", "host", "port", "verdict", "expected"),
+    [
+        (ZONE, HOST, 25, Verdict.UNKNOWN, "host.not-allowed"),
+        (f"{HOST} A 169.254.169.254", HOST, 25, Verdict.UNKNOWN, "host.not-allowed"),
+        (f"{HOST} AAAA ::ffff:10.0.0.1", HOST, 25, Verdict.UNKNOWN, "host.not-allowed"),
+        (f"{HOST} A 8.8.8.8", HOST, 22, Verdict.UNKNOWN, "host.not-allowed"),
+        ("", "127.0.0.1", 25, Verdict.UNKNOWN, "host.not-allowed"),
+        ("", "2130706433", 25, Verdict.FAIL, "host.no-address"),
+        ("", HOST, 25, Verdict.FAIL, "host.no-address"),
+        (f"{HOST} TXT none", HOST, 25, Verdict.FAIL, "host.no-address"),
+    ],
+)
+def test_smtp_never_probes_where_it_must_not(
+    zone: str, host: str, port: int, verdict: Verdict, expected: str
+) -> None:
+    outcome = run_checks(zone, host, port, Network(timeouts_seconds=(0.1,)))
+
+    assert (outcome.verdict, codes(outcome)) == (verdict, [expected])
+
+
+def test_smtp_of_an_unresolvable_host_is_unknown() -> None:
+    async def run() -> Outcome:
+        async with nameserver() as dns:
+            network = network_of(dns)
+        (outcome,) = await run_all(
+            [CheckRequest(CheckKind.SMTP, host=HOST)],
+            network=network,
+            budget_seconds=5,
+            concurrency=1,
+        )
+        return outcome
+
+    outcome = asyncio.run(run())
+
+    assert (outcome.verdict, codes(outcome)) == (Verdict.UNKNOWN, ["host.could-not-resolve"])
+    assert outcome.subject == f"{HOST}:25"
+
+
+def test_smtp_host_of_several_looks_is_probed_once(tmp_path: Path) -> None:
+    async def run() -> tuple[list[Outcome], int]:
+        tls = server_context(tmp_path, HOST, make_certificate(HOST))
+        async with nameserver(ZONE) as dns, mail_host(tls=tls) as server:
+            network = replace(network_of(dns), ca_file=str(write_authority(tmp_path)))
+            looks = [CheckRequest(CheckKind.SMTP, host=HOST, port=server.port) for _ in range(4)]
+            outcomes = await run_all(looks, network=network, budget_seconds=5, concurrency=2)
+            return outcomes, server.connections
+
+    outcomes, connections = asyncio.run(run())
+
+    assert ([o.verdict for o in outcomes], connections) == ([Verdict.PASS] * 4, 1)
+
+
+def test_smtp_greeting_is_no_lasting_evidence() -> None:
+    outcome = Outcome(
+        CheckKind.SMTP, HOST, Verdict.PASS, evidence={"greeting": "220 id 7", "starttls": True}
+    )
+
+    assert outcome.stable_evidence == {"starttls": True}
+
+
+def test_smtp_names_at_one_address_are_probed_one_after_another() -> None:
+    names = [f"mail{number}.example.test" for number in range(4)]
+
+    async def run() -> tuple[int, int]:
+        zone = "\n".join(f"{name} A 127.0.0.1" for name in names)
+        async with nameserver(zone) as dns, mail_host(ehlo=["mail.example.test"]) as server:
+            looks = [CheckRequest(CheckKind.SMTP, host=name, port=server.port) for name in names]
+            await run_all(looks, network=network_of(dns), budget_seconds=5, concurrency=10)
+            return server.connections, server.max_open
+
+    assert asyncio.run(run()) == (4, 1)
+
+
+TO = "postmaster@example.test"
+
+
+def test_smtp_tries_a_stated_recipient_and_never_sends(tmp_path: Path) -> None:
+    outcome, server = run_check(tmp_path, certified={}, asked={"recipient": TO})
+
+    assert (outcome.verdict, codes(outcome)) == (Verdict.PASS, [])
+    assert server.commands == [
+        *("EHLO probe.invalid", "STARTTLS", "EHLO probe.invalid"),
+        *("MAIL FROM:<>", f"RCPT TO:<{TO}>", "QUIT"),
+    ]
+    assert outcome.evidence["recipient_code"] == 250
+
+
+@pytest.mark.parametrize(
+    ("envelope", "allowed", "verdict", "expected"),
+    [
+        (("250 ok", "550 5.1.1 nobody"), True, Verdict.FAIL, "smtp.recipient-refused"),
+        (("250 ok", "550 5.1.1 nobody"), False, Verdict.UNKNOWN, "smtp.recipient-refused"),
+        (("553 not here", "250 ok"), True, Verdict.FAIL, "smtp.recipient-refused"),
+        (("250 ok", "451 later"), True, Verdict.UNKNOWN, "smtp.recipient-deferred"),
+        (("250 ok", "gibberish"), True, Verdict.UNKNOWN, "smtp.recipient-deferred"),
+    ],
+)
+def test_smtp_that_does_not_take_the_recipient(
+    tmp_path: Path,
+    envelope: tuple[str, str],
+    allowed: bool,
+    verdict: Verdict,
+    expected: str,
+) -> None:
+    asked = {"recipient": TO, "vantage_allowed": allowed}
+    outcome, _ = run_check(tmp_path, certified={}, asked=asked, envelope=envelope)
+
+    assert (outcome.verdict, codes(outcome)) == (verdict, [expected])

@@ -1,0 +1,327 @@
+"""Test messages: what proves the way through Mimecast, and every text that only looks like it."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta
+
+import pytest
+
+from checks.engine.expected_values import DkimSelector, RegionFacts
+from checks.engine.mail import message
+from checks.engine.mail.message import MessageInput
+from checks.engine.outcomes import Outcome, Verdict
+from tests.checks.engine.dns.zone_lookup import ZoneLookup
+from tests.checks.engine.mail.signed_messages import (
+    AT,
+    RECEIVED,
+    SELECTOR,
+    fields_of,
+    joined,
+    record,
+    signed,
+    written,
+    zone,
+)
+from tests.checks.engine.outcomes import codes, params
+
+US = RegionFacts(id="us", spf_include="us._netblocks.mimecast.test")
+NAME = f"{SELECTOR}._domainkey.example.test"
+SIGNED_THROUGH_REGION = ["message.signed", "message.through-region"]
+
+
+def run_check(
+    content: bytes,
+    world: str | ZoneLookup = "",
+    *,
+    at: datetime = AT,
+    not_before: datetime | None = None,
+    selectors: tuple[str, ...] = (SELECTOR,),
+) -> Outcome:
+    lookup = world if isinstance(world, ZoneLookup) else ZoneLookup(world or zone())
+    shown = MessageInput(content, at, not_before=not_before)
+    chosen = [DkimSelector.read(each) for each in selectors]
+    return asyncio.run(message.inspect("example.test", chosen, US, shown, lookup))
+
+
+def facts(outcome: Outcome) -> dict[str, str]:
+    return {fact["name"]: fact["verdict"] for fact in outcome.evidence["facts"]}
+
+
+def test_a_signed_message_through_the_region_proves() -> None:
+    outcome = run_check(signed())
+
+    assert (outcome.verdict, outcome.unanimous, codes(outcome)) == (
+        Verdict.PASS,
+        True,
+        SIGNED_THROUGH_REGION,
+    )
+    assert facts(outcome) == dict.fromkeys(("signature", "age", "path", "spf", "dmarc"), "pass")
+
+
+def test_the_message_is_kept_without_its_body_and_subject() -> None:
+    evidence = str(run_check(signed(written(Subject="Salaries"), "Secret body\r\n")).evidence)
+
+    assert "Secret" not in evidence
+    assert "Salaries" not in evidence
+    assert "207.211.31.10" in evidence
+
+
+def test_line_ends_of_a_saved_file_do_not_matter() -> None:
+    outcome = run_check(b"\xef\xbb\xbf\n" + signed().replace(b"\r\n", b"\n"))
+
+    assert outcome.verdict is Verdict.PASS
+
+
+def test_the_envelope_line_of_an_mbox_file_does_not_matter() -> None:
+    assert run_check(b"From ann@example.test Fri Nov 20\n" + signed()).verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        (signed().partition(b"\r\n\r\n")[0], "message.no-body"),
+        (signed() + b"appended\r\n", "message.body-altered"),
+        (signed().replace(b"Subject: Test", b"Subject: Best"), "message.headers-altered"),
+        (signed(key=1), "message.headers-altered"),
+        (signed(signed_at=AT - timedelta(days=8)), "message.too-old"),
+        (signed(signed_at=None, covers="from"), "message.undated"),
+        (signed(signed_at=AT + timedelta(hours=11)), "message.signature-future"),
+        (
+            signed(tags={"x": str(int(AT.timestamp()) - 60)}, signed_at=AT - timedelta(hours=1)),
+            "message.signature-expired",
+        ),
+        (signed(tags={"a": "rsa-sha1"}), "message.signature-unreadable"),
+        (signed(covers="to:date"), "message.signature-unreadable"),
+        (signed(tags={"v": "2"}), "message.signature-unreadable"),
+        (signed(tags={"l": "many"}), "message.signature-unreadable"),
+        (signed(written("eve@examp1e.test")), "message.other-domain"),
+        (signed(written("eve@example.test.evil.test")), "message.other-domain"),
+        (signed(written("eve@sub.example.test")), "message.other-domain"),
+        (signed(written('"ann@example.test" <eve@evil.test>')), "message.other-domain"),
+        (signed(written("ann@example.test, eve@evil.test")), "message.from-unclear"),
+        (signed(written("<ann@example.test> <eve@evil.test>")), "message.from-unclear"),
+        (b"From: ann@example.test\r\n" + signed(), "message.from-lines"),
+        (signed(written("")), "message.from-lines"),
+        (b"", "message.unreadable"),
+        (b"hello there\r\nhow are you\r\n", "message.unreadable"),
+        (b"\x00\xff" * 500, "message.unreadable"),
+    ],
+)
+def test_what_proves_nothing_is_unknown_and_no_fault(content: bytes, found: str) -> None:
+    outcome = run_check(content)
+
+    assert (outcome.verdict, outcome.unanimous) == (Verdict.UNKNOWN, False)
+    assert codes(outcome) == [found]
+
+
+def test_a_message_from_before_the_cutover_proves_nothing_about_it() -> None:
+    outcome = run_check(signed(), not_before=AT + timedelta(minutes=1))
+
+    assert (outcome.verdict, codes(outcome)) == (Verdict.UNKNOWN, ["message.before-cutover"])
+    assert facts(outcome)["signature"] == "pass"
+    assert facts(outcome)["age"] == "unknown"
+
+
+def test_the_signed_moment_counts_and_not_a_date_line_put_on_top() -> None:
+    old = signed(signed_at=AT - timedelta(days=30))
+
+    outcome = run_check(b"Date: Fri, 20 Nov 2026 11:59:00 +0000\r\n" + old)
+
+    assert codes(outcome) == ["message.too-old"]
+
+
+def test_of_two_date_lines_neither_counts() -> None:
+    message = signed(written(Date="Fri, 6 Nov 2026 11:59:00 +0000"), signed_at=None)
+
+    outcome = run_check(b"Date: Fri, 20 Nov 2026 11:59:00 +0000\r\n" + message)
+
+    assert codes(outcome) == ["message.undated"]
+
+
+def test_without_t_a_signed_date_counts() -> None:
+    assert run_check(signed(signed_at=None)).verdict is Verdict.PASS
+    assert codes(run_check(signed(signed_at=None), at=AT + timedelta(days=8))) == [
+        "message.too-old"
+    ]
+
+
+def test_no_selector_on_record_is_unknown() -> None:
+    outcome = run_check(signed(), selectors=())
+
+    assert (outcome.verdict, codes(outcome)) == (Verdict.UNKNOWN, ["message.no-selector"])
+
+
+@pytest.mark.parametrize(
+    ("content", "world", "cautions"),
+    [
+        (signed(tags={"l": "15"}), zone(), ["message.partly-signed"]),
+        (
+            signed(),
+            zone(key=f'{NAME} TXT "{record()}; t=y"'),
+            ["message.testing-key"],
+        ),
+        (signed(written(received="")), zone(), ["message.no-path"]),
+        (
+            signed(written(received=RECEIVED.replace("207.211.31.10", "8.8.8.8"))),
+            zone(),
+            ["message.other-path", "message.spf-not-pass"],
+        ),
+        (signed(), zone(spf='example.test TXT "v=spf1 -all"'), ["message.spf-not-pass"]),
+    ],
+)
+def test_a_proof_with_a_caution(content: bytes, world: str, cautions: list[str]) -> None:
+    outcome = run_check(content, world)
+
+    assert (outcome.verdict, outcome.unanimous) == (Verdict.WARN, True)
+    said = [code for code in codes(outcome) if code not in SIGNED_THROUGH_REGION]
+    assert said == cautions
+
+
+def test_forged_received_lines_prove_nothing() -> None:
+    outcome = run_check(joined(written()))
+
+    assert (outcome.verdict, outcome.unanimous) == (Verdict.FAIL, False)
+    assert codes(outcome) == ["message.unsigned"]
+    assert facts(outcome)["path"] == "pass"
+
+
+def test_claims_of_other_servers_prove_nothing() -> None:
+    claims = {
+        "Authentication_Results": "mx.outside.test; dkim=pass header.d=example.test",
+        "ARC_Seal": "i=1; a=rsa-sha256; cv=none; d=example.test; s=x; b=AAAA",
+        "ARC_Message_Signature": f"i=1; a=rsa-sha256; d=example.test; s={SELECTOR}; b=AAAA",
+    }
+
+    assert codes(run_check(joined(written(**claims)))) == ["message.unsigned"]
+
+
+def test_a_genuine_message_of_the_old_signer_went_another_way() -> None:
+    world = zone(old=f'selector1._domainkey.example.test TXT "{record(1)}"')
+
+    outcome = run_check(signed(selector="selector1", key=1), world)
+
+    assert (outcome.verdict, outcome.unanimous) == (Verdict.FAIL, True)
+    assert params(outcome, "message.other-signer") == {
+        "names": ["selector1._domainkey.example.test"],
+        "selectors": [NAME],
+    }
+
+
+def test_the_old_platforms_selector_is_not_mimecasts_even_on_record() -> None:
+    world = zone(old=f'selector1._domainkey.example.test TXT "{record(1)}"')
+
+    outcome = run_check(signed(selector="selector1", key=1), world, selectors=("selector1",))
+
+    assert (outcome.verdict, codes(outcome)) == (Verdict.UNKNOWN, ["message.no-selector"])
+
+
+def test_an_old_message_of_the_old_signer_is_no_failure() -> None:
+    world = zone(old=f'selector1._domainkey.example.test TXT "{record(1)}"')
+    then = AT - timedelta(days=1)
+
+    outcome = run_check(signed(selector="selector1", key=1, signed_at=then), world, not_before=AT)
+
+    assert (outcome.verdict, codes(outcome)) == (Verdict.UNKNOWN, ["message.before-cutover"])
+
+
+def test_an_unsigned_message_dated_before_the_cutover_is_no_failure() -> None:
+    outcome = run_check(joined(written()), not_before=AT)
+
+    assert (outcome.verdict, codes(outcome)) == (Verdict.UNKNOWN, ["message.before-cutover"])
+
+
+def test_a_signature_of_a_subdomain_is_not_the_one_on_record() -> None:
+    world = zone(sub=f'{SELECTOR}._domainkey.sub.example.test TXT "{record(1)}"')
+
+    outcome = run_check(signed(domain="sub.example.test", key=1), world)
+
+    assert (outcome.verdict, codes(outcome)) == (Verdict.FAIL, ["message.other-signer"])
+    assert facts(outcome)["dmarc"] == "pass"
+
+
+def test_strict_alignment_refuses_a_subdomains_signature() -> None:
+    world = zone(
+        sub=f'{SELECTOR}._domainkey.sub.example.test TXT "{record(1)}"',
+        dmarc='_dmarc.example.test TXT "v=DMARC1; p=reject; adkim=s; aspf=s"',
+    )
+    sent = signed(written(return_path="<a@sub.example.test>"), domain="sub.example.test", key=1)
+
+    assert facts(run_check(sent, world))["dmarc"] == "fail"
+    assert (
+        facts(run_check(sent, f"{world}\nsub.example.test TROUBLE timeout"))["dmarc"] == "unknown"
+    )
+
+
+def test_somebody_elses_valid_signature_is_not_asked_about() -> None:
+    lookup = ZoneLookup(zone(other=f's._domainkey.evil.test TXT "{record(1)}"'))
+
+    outcome = run_check(signed(domain="evil.test", selector="s", key=1), lookup)
+
+    assert codes(outcome) == ["message.unsigned"]
+    assert ("s._domainkey.evil.test", "TXT") not in lookup.asked
+
+
+def test_a_second_signature_of_the_old_platform_is_told_beside_the_proof() -> None:
+    world = zone(old=f'selector1._domainkey.example.test TXT "{record(1)}"')
+    both = signed(fields_of(signed(selector="selector1", key=1)))
+
+    outcome = run_check(both, world)
+
+    assert outcome.verdict is Verdict.PASS
+    assert params(outcome, "message.also-signed") == {
+        "names": ["selector1._domainkey.example.test"]
+    }
+
+
+@pytest.mark.parametrize(
+    ("key", "verdict", "found"),
+    [
+        ("", Verdict.FAIL, "message.key-missing"),
+        (f'{NAME} TXT "v=DKIM1; p="', Verdict.FAIL, "message.key-unusable"),
+        (f'{NAME} TXT "{record(0, 1024)[:60]}"', Verdict.FAIL, "message.key-unusable"),
+        (
+            f'{NAME} TXT "{record()}"\n{NAME} TXT "{record(1)}"',
+            Verdict.FAIL,
+            "message.key-unusable",
+        ),
+        (f"{NAME} TROUBLE servfail", Verdict.UNKNOWN, "message.key-unanswered"),
+    ],
+)
+def test_a_key_that_one_look_misses_moves_nothing(key: str, verdict: Verdict, found: str) -> None:
+    outcome = run_check(signed(), zone(key=key))
+
+    assert (outcome.verdict, outcome.unanimous) == (verdict, False)
+    assert codes(outcome) == [found]
+
+
+def test_unanswered_questions_about_the_way_never_fail_a_proof() -> None:
+    world = zone(
+        spf="example.test TROUBLE timeout",
+        dmarc="_dmarc.example.test TROUBLE timeout",
+        region="us._netblocks.mimecast.test TROUBLE timeout",
+    )
+
+    outcome = run_check(signed(), world)
+
+    assert (outcome.verdict, codes(outcome)) == (Verdict.PASS, ["message.signed"])
+    assert facts(outcome) == {
+        "signature": "pass",
+        "age": "pass",
+        "path": "unknown",
+        "spf": "unknown",
+        "dmarc": "unknown",
+    }
+
+
+def test_a_hundred_signatures_are_not_all_worked_on() -> None:
+    lookup = ZoneLookup(zone())
+    fields = [
+        ("DKIM-Signature", f"v=1; a=rsa-sha256; d=example.test; s=s{n}; h=from; bh=AA==; b=AA==")
+        for n in range(100)
+    ]
+
+    outcome = run_check(joined([*fields, *written()]), lookup)
+
+    assert codes(outcome) == ["message.too-many-signatures"]
+    assert sum(1 for name, _ in lookup.asked if "_domainkey" in name) == 20

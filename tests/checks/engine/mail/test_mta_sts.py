@@ -1,0 +1,231 @@
+"""MTA-STS against a real HTTPS server on loopback with a test authority."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from checks.engine.batch import CheckRequest, run_all
+from checks.engine.dns.network import Network
+from checks.engine.expected_values import RegionFacts
+from checks.engine.hosts.https import MAX_BODY, Fetched, NotFetched
+from checks.engine.mail.mta_sts_policy import (
+    InvalidMtaSts,
+    MtaStsPolicy,
+    parse,
+    parse_id,
+    select,
+)
+from checks.engine.outcomes import CheckKind, Outcome, Verdict
+from tests.checks.engine.dns.loopback import nameserver, network_of
+from tests.checks.engine.hosts.https_hosts import https_host, read_bytes
+from tests.checks.engine.hosts.mail_hosts import (
+    make_certificate,
+    server_context,
+    write_authority,
+)
+from tests.checks.engine.outcomes import codes, params
+
+HOST = "mta-sts.example.test"
+ONE, TWO = "eu-smtp-inbound-1.mimecast.com", "eu-smtp-inbound-2.mimecast.com"
+REGION = RegionFacts(id="eu", name="Europe", mx=(ONE, TWO))
+ZONE = f"""
+test              NS  ns1.dns.test
+example.test      NS  ns1.dns.test
+ns1.dns.test      A   127.0.0.1
+{HOST}            A   127.0.0.1
+"""
+RECORD = '_mta-sts.example.test TXT "v=STSv1; id=20261101;"\n'
+BOTH = f"mx: {ONE}\r\nmx: {TWO}\r\n"
+
+
+def policy(mode: str = "enforce", mx: str = BOTH, max_age: str = "604800") -> bytes:
+    return f"version: STSv1\r\nmode: {mode}\r\n{mx}max_age: {max_age}\r\n".encode()
+
+
+def response(body: bytes, status: str = "200 OK", *headers: str) -> bytes:
+    head = [f"HTTP/1.1 {status}", "Content-Type: text/plain", *headers]
+    return "\r\n".join([*head, f"Content-Length: {len(body)}", "", ""]).encode() + body
+
+
+@asynccontextmanager
+async def world(
+    folder: Path, zone: str, says: bytes, certified: dict[str, Any]
+) -> AsyncIterator[Network]:
+    certificate = make_certificate(**{"host": HOST} | certified)
+    tls = server_context(folder, str(certified.get("host", HOST)), certificate)
+    async with nameserver(zone) as dns, https_host(tls, says) as port:
+        yield replace(
+            network_of(dns, authoritative_port=dns.port),
+            ca_file=str(write_authority(folder)),
+            https_port=port,
+        )
+
+
+def run_check(
+    folder: Path,
+    says: bytes = b"",
+    *,
+    zone: str = RECORD,
+    certified: dict[str, Any] | None = None,
+    region: RegionFacts = REGION,
+    base: str = ZONE,
+    **network: Any,
+) -> Outcome:
+    async def run() -> Outcome:
+        async with world(folder, base + zone, says, certified or {}) as here:
+            (outcome,) = await run_all(
+                [CheckRequest(CheckKind.MTA_STS, "example.test", region=region)],
+                network=replace(here, **network),
+                budget_seconds=5,
+                concurrency=1,
+            )
+            return outcome
+
+    return asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("body", "verdict", "expected"),
+    [
+        (policy(), Verdict.PASS, "mta-sts.permits"),
+        (policy().replace(b"\r\n", b"\n"), Verdict.PASS, "mta-sts.permits"),
+        (policy(mx="mx: *.Mimecast.com\n"), Verdict.PASS, "mta-sts.permits"),
+        (policy("testing"), Verdict.PASS, "mta-sts.permits"),
+        (policy("none", mx=""), Verdict.PASS, "mta-sts.mode-none"),
+        (policy("enforce", f"mx: {ONE}\n"), Verdict.FAIL, "mta-sts.not-permitted"),
+        (policy("enforce", "mx: *.com\n"), Verdict.FAIL, "mta-sts.not-permitted"),
+        (policy("enforce", f"mx: {ONE}.example.net\n"), Verdict.FAIL, "mta-sts.not-permitted"),
+        (policy("testing", "mx: old.test\n"), Verdict.WARN, "mta-sts.not-permitted-testing"),
+        (policy("enforce", ""), Verdict.FAIL, "mta-sts.policy-syntax"),
+        (policy("on"), Verdict.FAIL, "mta-sts.policy-syntax"),
+        (policy(max_age="a week"), Verdict.FAIL, "mta-sts.policy-syntax"),
+        (policy(max_age="31557601"), Verdict.FAIL, "mta-sts.policy-syntax"),
+        (b"<html>", Verdict.FAIL, "mta-sts.policy-syntax"),
+    ],
+)
+def test_mta_sts_is_judged_against_the_planned_hosts(
+    tmp_path: Path, body: bytes, verdict: Verdict, expected: str
+) -> None:
+    outcome = run_check(tmp_path, response(body))
+
+    assert (outcome.verdict, outcome.unanimous, codes(outcome)) == (verdict, True, [expected])
+
+
+def test_mta_sts_names_the_hosts_to_add_and_how_long_to_wait(tmp_path: Path) -> None:
+    outcome = run_check(tmp_path, response(policy("enforce", f"mx: {ONE}\nmx: old.test\n")))
+
+    assert params(outcome, "mta-sts.not-permitted") == {"hosts": [TWO], "max_age": 604800}
+    assert outcome.evidence["policy"] == {
+        "mode": "enforce",
+        "max_age": 604800,
+        "mx": [ONE, "old.test"],
+    }
+    assert outcome.evidence["policy_from"] == "127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("says", "verdict", "expected"),
+    [
+        (response(b"", "404 Not Found"), Verdict.FAIL, "mta-sts.policy-missing"),
+        (b"220 mail ESMTP\r\n", Verdict.FAIL, "mta-sts.policy-missing"),
+        (
+            response(policy(), "302 Found", "Location: https://x.test/"),
+            Verdict.FAIL,
+            "mta-sts.policy-redirect",
+        ),
+        (response(b"x" * (MAX_BODY + 1)), Verdict.FAIL, "mta-sts.policy-too-large"),
+        (response(b"", "503 Busy"), Verdict.UNKNOWN, "mta-sts.policy-unreached"),
+        (b"", Verdict.UNKNOWN, "mta-sts.policy-unreached"),
+    ],
+)
+def test_mta_sts_policy_that_cannot_be_had(
+    tmp_path: Path, says: bytes, verdict: Verdict, expected: str
+) -> None:
+    outcome = run_check(tmp_path, says, connect_timeout_seconds=0.3)
+
+    assert (outcome.verdict, codes(outcome)[0]) == (verdict, expected)
+
+
+@pytest.mark.parametrize(
+    "certified", [{"issuer": HOST}, {"host": "other.test"}, {"days": (-90, -1)}]
+)
+def test_mta_sts_policy_behind_a_bad_certificate_fails(
+    tmp_path: Path, certified: dict[str, Any]
+) -> None:
+    outcome = run_check(tmp_path, response(policy()), certified=certified)
+
+    assert (outcome.verdict, codes(outcome)) == (Verdict.FAIL, ["mta-sts.policy-certificate"])
+
+
+@pytest.mark.parametrize(
+    ("zone", "verdict", "expected"),
+    [
+        ("", Verdict.NOT_APPLICABLE, "mta-sts.none"),
+        ('_mta-sts.example.test TXT "hello"', Verdict.NOT_APPLICABLE, "mta-sts.none"),
+        (RECORD + RECORD.replace("1101", "1102"), Verdict.FAIL, "mta-sts.several-records"),
+        ('_mta-sts.example.test TXT "v=STSv1;"', Verdict.FAIL, "mta-sts.record-syntax"),
+        ('_mta-sts.example.test TXT "v=STSv1; id=a-b"', Verdict.FAIL, "mta-sts.record-syntax"),
+    ],
+)
+def test_mta_sts_record(tmp_path: Path, zone: str, verdict: Verdict, expected: str) -> None:
+    outcome = run_check(tmp_path, response(policy()), zone=zone)
+
+    assert (outcome.verdict, outcome.unanimous, codes(outcome)) == (verdict, True, [expected])
+
+
+def test_mta_sts_is_never_fetched_from_an_address_inside(tmp_path: Path) -> None:
+    zone = ZONE.replace(f"{HOST}            A   127.0.0.1", f"{HOST} A 10.0.0.1")
+
+    outcome = run_check(tmp_path, response(policy()), zone=RECORD, base=zone, https_port=443)
+
+    assert (outcome.verdict, codes(outcome)) == (Verdict.UNKNOWN, ["mta-sts.policy-unreached"])
+    assert params(outcome, "mta-sts.policy-unreached") == {"host": HOST, "reason": "not-allowed"}
+
+
+def test_mta_sts_of_a_region_with_a_gap_is_unknown(tmp_path: Path) -> None:
+    outcome = run_check(tmp_path, region=RegionFacts(id="ca", name="Canada"))
+
+    assert (outcome.verdict, codes(outcome)) == (Verdict.UNKNOWN, ["region.gap"])
+
+
+@given(st.binary(max_size=600) | st.from_regex(rb"version: STSv1\n(mode|mx|max_age): ?[a-z0-9*.]*"))
+def test_mta_sts_parse_never_raises(body: bytes) -> None:
+    assert isinstance(parse(body), MtaStsPolicy | InvalidMtaSts)
+
+
+@given(st.text() | st.from_regex(r"v=STSv1 ?;( ?id ?= ?[a-zA-Z0-9]*;?){0,3}"))
+def test_mta_sts_record_never_raises(text: str) -> None:
+    assert isinstance(parse_id(text), str | InvalidMtaSts)
+    assert set(select([text])) <= {text}
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_are_a_response_or_none(content: bytes) -> None:
+    assert isinstance(read_bytes(content), Fetched | NotFetched)
+    assert isinstance(read_bytes(b"HTTP/1.1 200 OK\r\n" + content), Fetched | NotFetched)
+
+
+@pytest.mark.parametrize(
+    ("headers", "content", "body"),
+    [
+        ("Content-Length: 5", b"hello and more", b"hello"),
+        ("Server: x", b"hello", b"hello"),
+        ("Transfer-Encoding: chunked", b"2\r\nhe\r\n3;x=y\r\nllo\r\n0\r\n\r\n", b"hello"),
+    ],
+)
+def test_a_body_is_read_by_length_in_chunks_or_to_the_end(
+    headers: str, content: bytes, body: bytes
+) -> None:
+    read = read_bytes(f"HTTP/1.1 200 OK\r\n{headers}\r\n\r\n".encode() + content)
+
+    assert isinstance(read, Fetched)
+    assert read.body == body

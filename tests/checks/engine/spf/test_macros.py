@@ -1,0 +1,38 @@
+"""Macros beyond the published suite: any target name is expanded, and fits DNS."""
+
+from __future__ import annotations
+
+import asyncio
+from ipaddress import ip_address
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from checks.engine.spf.macros import MAX_NAME, MacroValues, expand_name, is_domain_spec
+
+PARTS = st.lists(
+    st.sampled_from(
+        ["%{i}", "%{ir}", "%{s}", "%{l-}", "%{d2}", "%{D1r+}", "%{h}", "%{p}", "%{v}", "%%", "%_",
+         "a" * 60, ".", "x.", "-", "1", "com"]
+    ),
+    max_size=12,
+)  # fmt: skip
+
+
+async def nobody() -> str:
+    return "unknown"
+
+
+@given(PARTS, st.sampled_from(["192.0.2.3", "2001:db8::1"]), st.text(max_size=20))
+def test_any_macro_string_expands_to_a_name_that_fits(
+    parts: list[str], address: str, local_part: str
+) -> None:
+    text = "".join(parts)
+    values = MacroValues(
+        ip_address(address), "example.test", f"{local_part}@example.test", "helo.test", nobody
+    )
+
+    name = asyncio.run(expand_name(text, values))
+
+    assert len(name) <= MAX_NAME or "." not in name
+    assert isinstance(is_domain_spec(text), bool)

@@ -1,0 +1,79 @@
+"""Interval arithmetic: one address speaks for a piece, and nothing is left out or counted twice."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address, ip_network
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from checks.engine.addresses import IPNetwork
+from checks.engine.spf.networks import collapse_networks, covers, range_of, split_range
+
+
+def networks(least: int = 20) -> st.SearchStrategy[IPNetwork]:
+    """Networks in one small corner, so that they meet."""
+    return st.builds(
+        lambda low, prefix: ip_network((0x0A000000 | low, prefix), strict=False),
+        st.integers(0, 0xFFF),
+        st.integers(least, 32),
+    )
+
+
+@given(networks(), st.lists(networks(), max_size=8))
+def test_pieces_tile_the_network(network: IPNetwork, boundaries: list[IPNetwork]) -> None:
+    found = split_range(range_of(network), map(range_of, boundaries))
+
+    assert found[0].first == network.network_address
+    assert found[-1].last == network.broadcast_address
+    for piece, following in pairwise(found):
+        assert int(piece.last) + 1 == int(following.first)
+
+
+@given(networks(), st.lists(networks(), max_size=8))
+def test_every_boundary_holds_all_of_a_piece_or_none(
+    network: IPNetwork, boundaries: list[IPNetwork]
+) -> None:
+    for piece in split_range(range_of(network), map(range_of, boundaries)):
+        for boundary in boundaries:
+            assert (piece.first in boundary) == (piece.last in boundary)
+            assert (piece.first in boundary) == (piece.middle in boundary)
+
+
+@given(st.lists(networks(24), max_size=6), networks(24))
+def test_covers_agrees_with_counting(listed: list[IPNetwork], wanted: IPNetwork) -> None:
+    expected = all(any(address in network for network in listed) for address in wanted)
+
+    assert covers(listed, wanted) is expected
+
+
+@given(st.lists(networks(24), max_size=8))
+def test_distinct_keeps_every_address_once(listed: list[IPNetwork]) -> None:
+    kept = collapse_networks(listed)
+
+    assert {a for n in kept for a in n} == {a for n in listed for a in n}
+    assert sum(n.num_addresses for n in kept) == len({a for n in kept for a in n})
+
+
+def test_pieces_ignore_the_other_family() -> None:
+    found = split_range(range_of(ip_network("2001:db8::/64")), [range_of(ip_network("0.0.0.0/0"))])
+
+    assert [(piece.first, piece.last) for piece in found] == [
+        (ip_address("2001:db8::"), ip_address("2001:db8::ffff:ffff:ffff:ffff"))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("listed", "expected"),
+    [
+        (["192.0.2.0/25", "192.0.2.128/25"], True),
+        (["192.0.2.0/25", "192.0.2.129/32"], False),
+        (["192.0.0.0/16"], True),
+        (["::/0"], False),
+        ([], False),
+    ],
+)
+def test_covers_adds_networks_up(listed: list[str], expected: bool) -> None:
+    assert covers(map(ip_network, listed), ip_network("192.0.2.0/24")) is expected

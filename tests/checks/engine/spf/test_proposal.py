@@ -1,0 +1,106 @@
+"""The record we propose keeps what is there and adds the region once."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from checks.engine.spf.check import proposed_record
+from checks.engine.spf.proposal import merged_record
+from checks.engine.spf.terms import SpfPolicy, parse
+
+EU = "eu._netblocks.mimecast.com"
+WORDS = st.sampled_from(
+    [
+        "a",
+        "mx",
+        "?ptr",
+        "ip4:192.0.2.0/24",
+        "ip6:2001:db8::/32",
+        "include:spf.example.net",
+        f"include:{EU}",
+        f"~include:{EU}",
+        "include:_netblocks.mimecast.com",
+        "exists:%{i}.example.net",
+        "-all",
+        "~all",
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    ("record", "expected"),
+    [
+        ("v=spf1 -all", f"v=spf1 include:{EU} -all"),
+        ("v=spf1 mx ~all", f"v=spf1 mx include:{EU} ~all"),
+        ("v=spf1 mx", f"v=spf1 mx include:{EU}"),
+        ("v=spf1 mx redirect=x.test", f"v=spf1 mx include:{EU} redirect=x.test"),
+        ("v=spf1 mx -all exp=why.test", f"v=spf1 mx include:{EU} -all exp=why.test"),
+        (f"v=spf1 include:{EU} mx -all", f"v=spf1 include:{EU} mx -all"),
+        (f"v=spf1 -all include:{EU}", f"v=spf1 include:{EU} -all"),
+        (f"v=spf1 ?include:{EU} -all", f"v=spf1 include:{EU} -all"),
+        (
+            "v=spf1 include:_netblocks.mimecast.com mx -all",
+            f"v=spf1 include:{EU} mx -all",
+        ),
+        (
+            f"v=spf1 include:_netblocks.mimecast.com include:{EU} -all",
+            f"v=spf1 include:{EU} -all",
+        ),
+        ("", f"v=spf1 include:{EU} ~all"),
+    ],
+)
+def test_proposed_record(record: str, expected: str) -> None:
+    assert proposed_record(record, EU) == expected
+
+
+@given(st.lists(WORDS, max_size=8))
+def test_proposed_record_has_the_include_once_where_it_counts(words: list[str]) -> None:
+    proposal = proposed_record(" ".join(["v=spf1", *words]), EU)
+
+    policy = parse(proposal)
+    assert isinstance(policy, SpfPolicy)
+    assert [t.target for t in policy.evaluated].count(EU) == 1
+    assert "_netblocks.mimecast.com" not in [t.target for t in policy.mechanisms]
+
+
+@given(st.lists(WORDS, min_size=1, max_size=8))
+def test_proposed_record_keeps_all_else_and_settles(words: list[str]) -> None:
+    proposal = proposed_record(" ".join(["v=spf1", *words]), EU)
+
+    others = [word for word in words if "mimecast.com" not in word]
+    assert [word for word in proposal.split()[1:] if "mimecast.com" not in word] == others or (
+        not others
+    )
+    assert proposed_record(proposal, EU) == proposal
+
+
+@settings(max_examples=50)
+@given(st.text(max_size=80))
+def test_no_text_is_too_strange_to_parse(text: str) -> None:
+    parse("v=spf1 " + text)
+    assert proposed_record("v=spf1 " + text, EU).startswith("v=spf1 ")
+
+
+@pytest.mark.parametrize(
+    ("records", "merged"),
+    [
+        ([], ""),
+        (["v=spf1 mx -all"], "v=spf1 mx -all"),
+        (
+            ["v=spf1 mx ip4:192.0.2.1 -all", "v=spf1 ip4:192.0.2.1 include:x.test ~all"],
+            "v=spf1 mx ip4:192.0.2.1 include:x.test -all",
+        ),
+        (
+            ["v=spf1 redirect=_spf.x.test", "v=spf1 ip4:192.0.2.1 ~all exp=why.test"],
+            "v=spf1 include:_spf.x.test ip4:192.0.2.1 ~all exp=why.test",
+        ),
+        (
+            ["v=spf1 redirect=a.test", "v=spf1 redirect=b.test"],
+            "v=spf1 include:a.test include:b.test ~all",
+        ),
+    ],
+)
+def test_several_records_become_the_one_that_may_stand(records: list[str], merged: str) -> None:
+    assert merged_record(records) == merged

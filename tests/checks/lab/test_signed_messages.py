@@ -1,0 +1,85 @@
+"""The lab's signed messages: they prove what a real one would, against what the lab publishes."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from checks.engine.expected_values import DkimSelector, RegionFacts
+from checks.engine.mail import message
+from checks.engine.mail.message import MessageInput
+from checks.engine.outcomes import Outcome
+from checks.lab.records import LabError
+from checks.lab.signed_messages import (
+    LABEL,
+    SELECTOR,
+    arriving_message,
+    publish_key,
+    publishes_key,
+)
+from checks.lab.zones import Lab
+from tests.checks.engine.dns.zone_lookup import ZoneLookup
+from tests.checks.engine.outcomes import codes
+
+
+def zones_as_text(lab: Lab) -> str:
+    """The lab's zones as a lookup reads them."""
+    return "\n".join(
+        f"{'' if r.label == '@' else r.label + '.'}{name} {r.rtype} "
+        + (f'"{r.value}"' if r.rtype == "TXT" else r.value)
+        for name, zone in lab.load().zones.items()
+        for r in zone.records
+    )
+
+
+def judged(lab: Lab, content: bytes, at: datetime) -> Outcome:
+    region = RegionFacts(id="us", spf_include="us._netblocks.mimecast.test")
+    chosen = [DkimSelector(SELECTOR)]
+    return asyncio.run(
+        message.inspect(
+            "tailspin.test",
+            chosen,
+            region,
+            MessageInput(content, at),
+            ZoneLookup(zones_as_text(lab)),
+        )
+    )
+
+
+def test_a_message_of_the_lab_proves_once_its_key_is_published(tmp_path: Path) -> None:
+    lab, at = Lab(tmp_path), datetime.now(UTC)
+    content = arriving_message(lab, "tailspin.test", "us", at=at)
+    assert codes(judged(lab, content, at)) == ["message.key-missing"]
+
+    publish_key(lab, "tailspin.test")
+
+    assert codes(judged(lab, content, at)) == ["message.signed", "message.through-region"]
+    assert publishes_key(lab.load().zones, "tailspin.test")
+    assert not publishes_key(lab.load().zones, "contoso.test")
+
+
+def test_publishing_the_key_twice_leaves_one(tmp_path: Path) -> None:
+    lab = Lab(tmp_path)
+
+    publish_key(lab, "tailspin.test")
+    publish_key(lab, "tailspin.test")
+
+    held = [r for r in lab.load().zones["tailspin.test"].records if r.label == LABEL]
+    assert len(held) == 1
+
+
+def test_the_key_is_nobody_elses_to_read(tmp_path: Path) -> None:
+    publish_key(Lab(tmp_path), "tailspin.test")
+
+    assert (tmp_path / "dkim.pem").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(("domain", "region"), [("nobody.test", "us"), ("tailspin.test", "moon")])
+def test_the_lab_signs_for_nobody_it_does_not_know(
+    tmp_path: Path, domain: str, region: str
+) -> None:
+    with pytest.raises(LabError):
+        arriving_message(Lab(tmp_path), domain, region, at=datetime.now(UTC))

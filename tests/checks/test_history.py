@@ -1,0 +1,101 @@
+"""A check's story: what stood when, and which look settled it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.template.loader import render_to_string
+from django.utils.html import strip_tags
+
+from checks.engine.outcomes import CheckKind, Outcome, Verdict
+from checks.history import history_entries
+from checks.models import Check
+from checks.queries import recent_observations
+from checks.services import record_run
+from tenants.models import Tenant
+from tests.factories import START
+
+pytestmark = pytest.mark.django_db
+PASS, FAIL, UNKNOWN = Verdict.PASS, Verdict.FAIL, Verdict.UNKNOWN
+
+
+def _server(number: int, status: str, *values: str) -> dict[str, object]:
+    ttl = 300 if values else None
+    where = {"name": f"ns{number}.test", "address": f"192.0.2.{number}"}
+    return {**where, "status": status, "values": list(values), "ttl": ttl}
+
+
+def _check(tenant: Tenant, *verdicts: Verdict, apart: float = 1, unanimous: bool = True) -> Check:
+    check = Check.objects.get(tenant=tenant, kind=CheckKind.MX)
+    for number, verdict in enumerate(verdicts):
+        evidence = {"servers": [_server(1, "records", verdict.value), _server(2, "timeout")]}
+        outcome = Outcome(
+            CheckKind.MX, "", verdict, (), evidence, unanimous and verdict is not UNKNOWN
+        )
+        at = START + timedelta(minutes=apart * number)
+        record_run(check.pk, outcome, expectation=check.expectation, at=at)
+    check.refresh_from_db()
+    return check
+
+
+def test_the_timeline_tells_what_stood_when_and_which_look_settled_it(tenant: Tenant) -> None:
+    check = _check(tenant, FAIL, PASS, PASS, UNKNOWN)
+
+    told = history_entries(check, recent_observations(check))
+
+    assert [(each.values, each.answered_servers, each.queried_servers) for each in told] == [
+        (("unknown",), 1, 2),
+        (("pass",), 1, 2),
+        (("fail",), 1, 2),
+    ]
+    assert [each.settles_verdict for each in told] == [False, True, False]
+    assert [each.observation.runs for each in told] == [1, 2, 1]
+    assert told[0].ttls == (300,)
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "unanimous", "sentence"),
+    [
+        ((), True, "The first look is under way."),
+        ((PASS,), True, "Every name server gave the right answer"),
+        ((PASS, FAIL), True, "1 look since"),
+        ((PASS, UNKNOWN), True, "The newest look could not tell, which changes nothing."),
+        ((FAIL,), True, "A first look said no"),
+        ((FAIL, FAIL), True, "Looks that agreed found it wrong"),
+        ((FAIL,), False, "The name servers do not agree yet."),
+        ((UNKNOWN,), True, "We could not tell yet"),
+    ],
+)
+def test_the_story_follows_what_is_believed(
+    tenant: Tenant, verdicts: tuple[Verdict, ...], unanimous: bool, sentence: str
+) -> None:
+    check = _check(tenant, *verdicts, unanimous=unanimous)
+    if check.settled_verdict == FAIL:
+        Check.objects.update(is_misconfigured=True)
+        check.refresh_from_db()
+
+    told = " ".join(strip_tags(render_to_string("checks/history.html", {"check": check})).split())
+
+    assert sentence in told
+
+
+@pytest.mark.parametrize(
+    ("interval", "text"),
+    [
+        ("cutover", "a cutover’s window is open"),
+        ("deferred", "its address was asked a moment ago"),
+        ("reopening", "what was proved was contradicted"),
+        ("viewed", "somebody has these steps open"),
+        ("idle", "nothing has changed for more than a day"),
+    ],
+)
+def test_the_page_says_why_the_next_look_comes_when_it_does(
+    tenant: Tenant, interval: str, text: str
+) -> None:
+    check = Check.objects.get(tenant=tenant, kind=CheckKind.MX)
+    check.interval = interval
+
+    told = strip_tags(render_to_string("checks/next_check.html", {"check": check}))
+
+    assert text in " ".join(told.split())

@@ -1,0 +1,279 @@
+"""From when a switch is safe, and from when the old way may be shut."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from checks.safe_times import (
+    DELEGATION_TTL_SECONDS,
+    ObservedInterval,
+    PublishedRecords,
+    SafeTime,
+    cutover_safe_time,
+    lockdown_safe_time,
+    observed_interval,
+)
+
+NEW = frozenset({"10 in-1.test", "10 in-2.test"})
+OLD = frozenset({"10 mail.test"})
+EXPECTED = ("in-1.test", "in-2.test")
+
+
+def at(text: str) -> datetime:
+    """`1 09:05` is the first day of the month at 09:05."""
+    day, time = text.split()
+    hour, minute = time.split(":")
+    return datetime(2026, 12, int(day), int(hour), int(minute), tzinfo=UTC)
+
+
+def interval(first: str, last: str, **ttls: int | None) -> ObservedInterval:
+    servers = {n: None if ttl is None else PublishedRecords(OLD, ttl) for n, ttl in ttls.items()}
+    return ObservedInterval(at(first), at(last), servers)
+
+
+def moved(first: str, last: str, **values: tuple[frozenset[str], int] | None) -> ObservedInterval:
+    servers = {
+        name: None if seen is None else PublishedRecords(*seen) for name, seen in values.items()
+    }
+    return ObservedInterval(at(first), at(last), servers)
+
+
+def test_a_cutover_waits_for_the_old_ttl_from_the_first_low_look() -> None:
+    intervals = [
+        interval("1 08:00", "1 09:00", ns1=86_400, ns2=86_400, ns3=86_400, ns4=86_400),
+        interval("1 09:05", "1 12:00", ns1=300, ns2=300, ns3=300, ns4=300),
+    ]
+
+    safe_time = cutover_safe_time(intervals, threshold=300)
+
+    assert safe_time.safe_at == at("2 09:05")
+    assert (safe_time.ttl, safe_time.seen_until, safe_time.is_assumed) == (
+        86_400,
+        at("1 09:05"),
+        False,
+    )
+
+
+def test_a_lockdown_waits_for_the_old_set_and_a_margin() -> None:
+    intervals = [
+        moved("1 09:05", "2 10:00", ns1=(OLD, 300), ns2=(OLD, 300)),
+        moved("2 10:02", "2 10:30", ns1=(NEW, 300), ns2=(NEW, 300)),
+    ]
+
+    assert lockdown_safe_time(intervals, expected=EXPECTED).safe_at == at("2 14:07")
+
+
+def test_the_server_that_lagged_longest_decides() -> None:
+    intervals = [
+        interval("1 08:00", "1 09:00", ns1=21_600, ns2=21_600),
+        interval("1 09:05", "1 14:30", ns1=300, ns2=21_600),
+        interval("1 14:35", "1 15:00", ns1=300, ns2=300),
+    ]
+
+    safe_time = cutover_safe_time(intervals, threshold=300)
+
+    assert (safe_time.safe_at, safe_time.server) == (at("1 20:35"), "ns2")
+
+
+def test_a_server_still_showing_the_old_answer_keeps_the_clock_from_running() -> None:
+    intervals = [interval("1 08:00", "1 09:00", ns1=300, ns2=3600)]
+
+    assert cutover_safe_time(intervals, threshold=300) == SafeTime(None, pending_servers=("ns2",))
+
+
+def test_a_server_that_never_told_is_never_safe() -> None:
+    intervals = [
+        interval("1 08:00", "1 09:00", ns1=3600, ns2=None),
+        interval("1 10:00", "1 11:00", ns1=300, ns2=None),
+    ]
+
+    safe_time = cutover_safe_time(intervals, threshold=300)
+
+    assert safe_time == SafeTime(None, pending_servers=("ns2",), silent_servers=("ns2",))
+
+
+def test_a_server_that_told_once_and_is_silent_now_is_not_safe() -> None:
+    intervals = [
+        interval("1 08:00", "1 09:00", ns1=3600, ns2=3600),
+        interval("1 10:00", "1 11:00", ns1=300, ns2=300),
+        interval("1 12:00", "1 13:00", ns1=300, ns2=None),
+    ]
+
+    safe_time = cutover_safe_time(intervals, threshold=300)
+
+    assert safe_time == SafeTime(None, pending_servers=("ns2",), silent_servers=("ns2",))
+
+
+def test_a_look_that_found_no_server_tells_nothing() -> None:
+    intervals = [interval("1 08:00", "1 09:00", ns1=300), interval("1 10:00", "1 11:00")]
+
+    assert cutover_safe_time(intervals, threshold=300) == SafeTime(None)
+
+
+def test_a_server_silent_for_a_while_is_believed_from_when_it_told() -> None:
+    intervals = [
+        interval("1 08:00", "1 09:00", ns1=3600, ns2=3600),
+        interval("1 10:00", "1 11:00", ns1=300, ns2=None),
+        interval("1 12:00", "1 13:00", ns1=300, ns2=300),
+    ]
+
+    safe_time = cutover_safe_time(intervals, threshold=300)
+
+    assert (safe_time.safe_at, safe_time.server) == (at("1 13:00"), "ns2")
+
+
+def test_a_ttl_raised_again_stops_the_clock() -> None:
+    intervals = [
+        interval("1 08:00", "1 09:00", ns1=3600),
+        interval("1 10:00", "1 11:00", ns1=300),
+        interval("1 12:00", "1 13:00", ns1=3600),
+    ]
+
+    assert cutover_safe_time(intervals, threshold=300).safe_at is None
+
+
+def test_without_having_seen_the_old_ttl_a_day_is_assumed_and_said() -> None:
+    safe_time = cutover_safe_time([interval("1 10:00", "1 11:00", ns1=300)], threshold=300)
+
+    assert (safe_time.safe_at, safe_time.is_assumed) == (at("2 10:00"), True)
+
+
+@pytest.mark.parametrize(("gone", "ttl", "is_assumed"), [(3600, 3600, False), (None, 86_400, True)])
+def test_a_server_that_left_is_asked_while_caches_know_the_delegation(
+    gone: int | None, ttl: int, is_assumed: bool
+) -> None:
+    intervals = [
+        interval("1 08:00", "1 09:00", ns1=3600, gone=gone),
+        interval("1 10:00", "1 11:00", ns1=300),
+        interval("1 12:00", "9 12:00", ns1=60),
+    ]
+
+    safe_time = cutover_safe_time(intervals, threshold=300)
+
+    assert safe_time.safe_at == at("1 10:00") + timedelta(seconds=DELEGATION_TTL_SECONDS + ttl)
+    assert (safe_time.server, safe_time.has_left, safe_time.is_assumed) == (
+        "gone",
+        True,
+        is_assumed,
+    )
+
+
+def test_an_observation_tells_what_each_server_published_and_which_told_nothing() -> None:
+    rows = [
+        {"name": "ns1.test", "address": "192.0.2.1", "status": "records", "values": [], "ttl": 60},
+        {"name": "ns2.test", "address": "192.0.2.2", "status": "no-name"},
+        {"name": "ns3.test", "address": "192.0.2.3", "status": "timeout"},
+    ]
+    silent = ["ns3.test (192.0.2.3)", "ns4.test"]
+    findings = [{"code": "dns.server-silent", "params": {"servers": silent, "reasons": []}}]
+
+    seen = observed_interval(
+        {"servers": rows}, findings, first_seen_at=at("1 08:00"), last_seen_at=at("1 09:00")
+    )
+
+    assert seen.servers == {
+        "ns1.test (192.0.2.1)": PublishedRecords(frozenset(), 60),
+        "ns2.test (192.0.2.2)": PublishedRecords(frozenset(), 0),
+        "ns3.test (192.0.2.3)": None,
+        "ns4.test": None,
+    }
+
+
+def test_nothing_seen_is_nothing_told() -> None:
+    assert cutover_safe_time([], threshold=300) == SafeTime(None)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(1, 500),
+            st.lists(st.sampled_from([60, 300, 3600, 21_600, None]), min_size=2, max_size=2),
+        ),
+        min_size=1,
+        max_size=12,
+    )
+)
+def test_safe_is_never_before_the_last_cache_lost_the_old_answer(
+    steps: Sequence[tuple[int, list[int | None]]],
+) -> None:
+    """A cache asked each server at every look, and at the latest time before the next one."""
+    intervals, time = [], at("1 00:00")
+    for minutes, ttls in steps:
+        servers = {
+            f"ns{n}": None if ttl is None else PublishedRecords(OLD, ttl)
+            for n, ttl in enumerate(ttls)
+        }
+        intervals.append(ObservedInterval(time, time, servers))
+        time += timedelta(minutes=minutes)
+
+    safe_time = cutover_safe_time(intervals, threshold=300)
+
+    if safe_time.safe_at is None:
+        return
+    for number, seen in enumerate(intervals):
+        for name, published in seen.servers.items():
+            if published is None or published.ttl <= 300:
+                continue
+            later = [
+                s.first_seen_at for s in intervals[number + 1 :] if s.servers[name] is not None
+            ]
+            assert safe_time.safe_at >= later[0] + timedelta(seconds=published.ttl)
+
+
+@pytest.mark.parametrize("values", [OLD, OLD | NEW, frozenset({"10 in-1.test"})])
+def test_anything_but_exactly_the_new_set_keeps_the_old_way_open(values: frozenset[str]) -> None:
+    intervals = [moved("1 09:00", "1 10:00", ns1=(values, 300))]
+
+    assert lockdown_safe_time(intervals, expected=EXPECTED) == SafeTime(
+        None, pending_servers=("ns1",)
+    )
+
+
+def _emptied(text: str, *names: str, **ttls: int) -> ObservedInterval:
+    gone = dict.fromkeys(names, PublishedRecords(frozenset(), 0))
+    return ObservedInterval(
+        at(text), at(text), gone | {n: PublishedRecords(OLD, ttl) for n, ttl in ttls.items()}
+    )
+
+
+def test_a_zone_that_was_lost_has_no_low_ttl() -> None:
+    intervals = [
+        interval("1 08:00", "1 09:00", ns1=300, ns2=300),
+        _emptied("1 10:00", "ns2", ns1=300),
+    ]
+
+    safe_time = cutover_safe_time(intervals, threshold=300)
+
+    assert safe_time == SafeTime(None, pending_servers=("ns2",), empty_servers=("ns2",))
+
+
+def test_an_empty_answer_in_between_neither_ends_the_old_one_nor_begins_another() -> None:
+    intervals = [
+        interval("1 08:00", "1 09:00", ns1=3600),
+        _emptied("1 09:05", "ns1"),
+        interval("1 09:10", "1 10:00", ns1=300),
+        _emptied("1 10:05", "ns1"),
+        interval("1 10:10", "1 10:30", ns1=300),
+    ]
+
+    assert cutover_safe_time(intervals, threshold=300).safe_at == at("1 10:10")
+
+
+def test_where_there_never_was_mail_there_is_no_ttl_to_lower() -> None:
+    assert cutover_safe_time([_emptied("1 10:00", "ns1")], threshold=300).safe_at == at("2 10:00")
+
+
+def test_what_has_moved_may_have_any_ttl_again() -> None:
+    intervals = [
+        interval("1 08:00", "1 09:00", ns1=3600),
+        interval("1 10:00", "1 11:00", ns1=300),
+        moved("1 12:00", "1 13:00", ns1=(NEW, 86_400)),
+    ]
+
+    assert cutover_safe_time(intervals, threshold=300, expected=EXPECTED).safe_at == at("1 11:00")
+    assert cutover_safe_time(intervals, threshold=300).safe_at is None

@@ -1,0 +1,311 @@
+"""A message on its way: shown, looked at, judged, let go; and what it does to checks and tasks."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from checks import runs, services, submitted_messages
+from checks.engine.batch import CheckRequest
+from checks.engine.outcomes import CheckKind, Finding, Outcome, Verdict
+from checks.expectations import sync_checks
+from checks.models import Check, Observation, SubmittedMessage
+from checks.queries import due_checks
+from onboarding.models import Task
+from onboarding.plan_templates.plan_creation import apply_profile
+from onboarding.plans.services import confirm_task
+from tenants.models import Tenant, User
+from tests.checks.engine.mail.signed_messages import SELECTOR
+from tests.factories import task_of
+
+PASS = Outcome(
+    CheckKind.MESSAGE, "northwind.test", Verdict.PASS, (Finding("message.signed"),), {"a": 1}
+)
+FAIL = Outcome(
+    CheckKind.MESSAGE, "northwind.test", Verdict.FAIL, (Finding("message.other-signer"),)
+)
+UNSIGNED = Outcome(
+    CheckKind.MESSAGE,
+    "northwind.test",
+    Verdict.FAIL,
+    (Finding("message.unsigned"),),
+    unanimous=False,
+)
+UNKNOWN = Outcome(
+    CheckKind.MESSAGE,
+    "northwind.test",
+    Verdict.UNKNOWN,
+    (Finding("message.too-old"),),
+    unanimous=False,
+)
+SILENT = Outcome(
+    CheckKind.MESSAGE,
+    "northwind.test",
+    Verdict.UNKNOWN,
+    (Finding("message.key-unanswered"),),
+    unanimous=False,
+)
+
+
+@pytest.fixture
+def sending(tenant: Tenant) -> Tenant:
+    tenant.domains.update(dkim_selectors=SELECTOR)
+    apply_profile(tenant)
+    return tenant
+
+
+@pytest.fixture
+def check(sending: Tenant) -> Check:
+    return Check.objects.get(tenant=sending, kind=CheckKind.MESSAGE)
+
+
+class Worker:
+    """Runs the batch of one check with an engine that answers what it is told, later each time."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, commit: Any) -> None:
+        self.answer, self.seen, self.now = PASS, list[CheckRequest](), timezone.now()
+        self.commit = commit
+        monkeypatch.setattr(runs, "run_all", self.run_all)
+        monkeypatch.setattr(timezone, "now", lambda: self.now)
+
+    async def run_all(self, asked: list[CheckRequest], **_: Any) -> list[Outcome]:
+        self.seen += asked
+        return [self.answer for _ in asked]
+
+    def run(self, check: Check, answer: Outcome) -> None:
+        self.answer = answer
+        self.now += timedelta(seconds=15)
+        with self.commit(execute=True):
+            runs.run_batch([check.pk])
+        check.refresh_from_db()
+
+
+@pytest.fixture
+def worker(monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any) -> Worker:
+    return Worker(monkeypatch, django_capture_on_commit_callbacks)
+
+
+def show(check: Check, by: User | None = None, content: bytes = b"From: a\n") -> SubmittedMessage:
+    by = by or User.objects.create_user(f"{User.objects.count()}@x.test", "pw", name="Some Body")
+    return submitted_messages.submit_message(
+        check, content, by=by, at=timezone.now(), not_before=None
+    )
+
+
+def outbound(tenant: Tenant) -> Task:
+    return task_of(tenant, "outbound-cutover")
+
+
+def test_a_selector_on_record_makes_the_question(tenant: Tenant) -> None:
+    assert not tenant.checks.filter(kind=CheckKind.MESSAGE).exists()
+
+    tenant.domains.update(dkim_selectors=SELECTOR)
+    sync_checks(tenant)
+
+    assert tenant.checks.get(kind=CheckKind.MESSAGE).is_active
+
+
+def test_a_check_without_a_message_is_not_due(check: Check, worker: Worker) -> None:
+    worker.run(check, PASS)
+
+    assert worker.seen == []
+    assert check.checked_at is None
+    assert not due_checks(timezone.now() + timedelta(days=900)).filter(pk=check.pk).exists()
+
+
+def test_a_shown_message_is_looked_at_with_todays_selectors(check: Check, worker: Worker) -> None:
+    shown = show(check, content=b"From: b\n")
+    SubmittedMessage.objects.filter(pk=shown.pk).update(not_before=timezone.now())
+
+    worker.run(check, PASS)
+
+    asked = worker.seen[0]
+    assert asked.message is not None
+    assert (asked.message.content, asked.message.max_age_days) == (b"From: b\n", 7)
+    assert asked.message.not_before is not None
+    assert [selector.name for selector in asked.selectors] == [SELECTOR]
+
+
+def test_a_yes_is_judged_at_once_and_the_bytes_are_let_go(check: Check, worker: Worker) -> None:
+    shown = show(check)
+
+    worker.run(check, PASS)
+
+    shown.refresh_from_db()
+    assert (shown.finished_at is not None, bytes(shown.content), shown.runs) == (True, b"", 1)
+    assert shown.observation == check.latest
+    assert (check.settled_verdict, check.next_due_at) == ("pass", submitted_messages.NEVER_DUE)
+
+
+def test_a_no_is_confirmed_by_a_second_look_at_the_same_message(
+    check: Check, worker: Worker
+) -> None:
+    shown = show(check)
+
+    worker.run(check, FAIL)
+    shown.refresh_from_db()
+    assert (shown.finished_at, bytes(shown.content), check.settled_verdict) == (
+        None,
+        b"From: a\n",
+        "",
+    )
+    assert check.next_due_at < timezone.now() + timedelta(minutes=1)
+
+    worker.run(check, FAIL)
+    shown.refresh_from_db()
+    assert (bytes(shown.content), check.settled_verdict, check.is_misconfigured) == (
+        b"",
+        "fail",
+        False,
+    )
+    assert check.next_due_at == submitted_messages.NEVER_DUE
+
+
+@pytest.mark.parametrize("answer", [UNKNOWN, UNSIGNED])
+def test_what_moves_nothing_is_judged_at_once(
+    check: Check, worker: Worker, answer: Outcome
+) -> None:
+    shown = show(check)
+
+    worker.run(check, answer)
+
+    shown.refresh_from_db()
+    assert (shown.finished_at is not None, check.settled_verdict) == (True, "")
+
+
+def test_silent_dns_earns_another_look_but_not_for_ever(check: Check, worker: Worker) -> None:
+    shown = show(check)
+
+    for runs_done in range(1, submitted_messages.MAX_RUNS):
+        worker.run(check, SILENT)
+        shown.refresh_from_db()
+        assert (shown.runs, shown.finished_at) == (runs_done, None)
+    worker.run(check, SILENT)
+
+    shown.refresh_from_db()
+    assert shown.finished_at is not None
+    assert check.next_due_at == submitted_messages.NEVER_DUE
+
+
+def test_the_newer_of_two_messages_is_judged(check: Check, worker: Worker) -> None:
+    older, newer = show(check), show(check, content=b"From: c\n")
+
+    worker.run(check, PASS)
+
+    older.refresh_from_db()
+    assert (older.finished_at is not None, older.observation, bytes(older.content)) == (
+        True,
+        None,
+        b"",
+    )
+    assert [look.message.content for look in worker.seen if look.message] == [b"From: c\n"]
+    newer.refresh_from_db()
+    assert newer.observation == check.latest
+
+
+def test_a_message_shown_during_a_look_is_not_parked_away(check: Check, worker: Worker) -> None:
+    first = show(check)
+    worker.run(check, FAIL)
+    second = show(check)
+
+    assert not submitted_messages.record_message_run(first, PASS, at=timezone.now())
+
+    check.refresh_from_db()
+    assert check.next_due_at != submitted_messages.NEVER_DUE
+    assert submitted_messages.pending_messages([check]) == {check.pk: second}
+
+
+def open_the_gate(tenant: Tenant) -> None:
+    """All that the outbound cutover waits for is done."""
+    waited_for = outbound(tenant).depends_on
+    Task.objects.filter(plan=tenant.plan, key__in=waited_for).update(status="done")
+
+
+def test_the_cutover_is_proven_by_a_message_and_not_by_word(
+    sending: Tenant, check: Check, worker: Worker, owner: User
+) -> None:
+    open_the_gate(sending)
+    confirm_task(outbound(sending), by=owner, side="client")
+    assert outbound(sending).status == "awaiting_verification"
+
+    show(check)
+    worker.run(check, PASS)
+
+    assert outbound(sending).status == "verified"
+    assert task_of(sending, "dkim-update").status == "verified"
+
+
+def test_without_a_selector_the_cutover_rests_on_word(tenant: Tenant, owner: User) -> None:
+    open_the_gate(tenant)
+    confirm_task(outbound(tenant), by=owner, side="client")
+
+    assert outbound(tenant).status == "done"
+
+
+def test_the_key_update_rests_on_word_until_a_message_is_shown(
+    sending: Tenant, check: Check, worker: Worker, owner: User
+) -> None:
+    confirm_task(task_of(sending, "dkim-update"), by=owner, side="client")
+    assert task_of(sending, "dkim-update").status == "done"
+
+    show(check)
+    worker.run(check, UNKNOWN)
+    assert task_of(sending, "dkim-update").status == "done"
+
+    show(check)
+    worker.run(check, FAIL)
+    worker.run(check, FAIL)
+    assert task_of(sending, "dkim-update").status == "awaiting_verification"
+
+
+def test_one_later_no_does_not_reopen_and_two_looks_do(
+    sending: Tenant, check: Check, worker: Worker
+) -> None:
+    show(check)
+    worker.run(check, PASS)
+
+    show(check)
+    worker.run(check, FAIL)
+    assert outbound(sending).status == "verified"
+
+    worker.run(check, FAIL)
+    assert outbound(sending).status == "regressed"
+    assert check.is_misconfigured
+
+
+@pytest.mark.parametrize("answer", [UNKNOWN, UNSIGNED, SILENT])
+def test_a_message_that_proves_nothing_leaves_the_proof(
+    sending: Tenant, check: Check, worker: Worker, answer: Outcome
+) -> None:
+    show(check)
+    worker.run(check, PASS)
+
+    show(check)
+    worker.run(check, answer)
+
+    assert outbound(sending).status == "verified"
+
+
+def test_a_proof_outlives_another_selector_on_record(
+    sending: Tenant, check: Check, worker: Worker
+) -> None:
+    show(check)
+    worker.run(check, PASS)
+
+    sending.domains.update(dkim_selectors=f"{SELECTOR} next")
+    apply_profile(sending)
+
+    assert outbound(sending).status == "verified"
+
+
+def test_an_erased_tenant_leaves_no_message(sending: Tenant, check: Check) -> None:
+    show(check)
+
+    services.release([check.pk], now=timezone.now())
+    sending.checks.all().delete()
+
+    assert not SubmittedMessage.objects.exists()
+    assert not Observation.objects.exists()

@@ -1,0 +1,58 @@
+"""Moments in words."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.utils import timezone
+
+from checks.templatetags.timestamps import ago, format_countdown, local_time, next_check
+
+
+@pytest.mark.parametrize(
+    ("distance", "words"),
+    [
+        (timedelta(seconds=20), "just now"),
+        (timedelta(seconds=50), "1 min ago"),
+        (timedelta(minutes=4), "4 min ago"),
+        (timedelta(hours=5, minutes=50), "5 h ago"),
+        (timedelta(days=1, hours=2), "1 day ago"),
+        (timedelta(days=13), "13 days ago"),
+        (-timedelta(seconds=20), "in a moment"),
+        (-timedelta(minutes=10, seconds=1), "in 10 min"),
+    ],
+)
+def test_ago_is_short(distance: timedelta, words: str) -> None:
+    assert ago(timezone.now() - distance) == words
+
+
+def test_ago_gives_the_date_of_what_is_long_past() -> None:
+    assert ago(datetime(2024, 11, 3, 12, tzinfo=UTC)) == "3 Nov 2024"
+
+
+def test_an_overdue_look_may_come_any_moment() -> None:
+    assert ">any moment now</time>" in next_check(timezone.now() - timedelta(hours=1))
+
+
+def test_exact_speaks_in_the_tenants_own_time() -> None:
+    shown = local_time(datetime(2026, 12, 4, 0, 0, tzinfo=UTC), "America/New_York")
+
+    assert shown == (
+        '<time class="nowrap" datetime="2026-12-04T00:00:00+00:00" '
+        'title="Fri 4 Dec 2026, 00:00:00 UTC">Thu 3 Dec, 19:00 EST</time>'
+    )
+
+
+@pytest.mark.parametrize(
+    ("seconds", "face"),
+    [
+        (0, "00:00:00"),
+        (3_725, "01:02:05"),
+        (86_399, "23:59:59"),
+        (86_400, "1 day 00:00:00"),
+        (200_000, "2 days 07:33:20"),
+    ],
+)
+def test_a_ticking_clock_shows_days_only_where_there_are_some(seconds: int, face: str) -> None:
+    assert format_countdown(seconds) == face

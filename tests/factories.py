@@ -1,0 +1,145 @@
+"""The cast: roles, not names, and two tenants that know nothing of each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from checks.engine.outcomes import CheckKind, Finding, Outcome, Verdict
+from checks.models import Check
+from checks.services import record_run
+from onboarding.lifecycle.tenants import DomainEntry, HostEntry, NewTenant, create_tenant
+from onboarding.models import Task
+from onboarding.plan_templates.registry import register_builtin_templates
+from tenants.models import Membership, Tenant, User
+
+TOKEN = "0ed1fe018a3f2b9c5e7a1d4e8f9b0c1d2e3f4a5b6c"
+START = datetime(2026, 12, 1, 9, 0, tzinfo=UTC)
+
+MakeTenant = Callable[..., Tenant]
+RunCheck = Callable[..., None]
+SignIn = Callable[[User], Client]
+
+
+@pytest.fixture
+def consultant(db: None) -> User:
+    return User.objects.create_user(
+        "consultant@gangway.test", "pw", name="Con Sultant", staff_role="consultant"
+    )
+
+
+@pytest.fixture
+def manager(db: None) -> User:
+    return User.objects.create_user(
+        "manager@gangway.test", "pw", name="Man Ager", staff_role="manager"
+    )
+
+
+@pytest.fixture
+def administrator(db: None) -> User:
+    return User.objects.create_user(
+        "administrator@gangway.test", "pw", name="Ad Ministrator", staff_role="administrator"
+    )
+
+
+@pytest.fixture
+def make_tenant(db: None) -> MakeTenant:
+    register_builtin_templates()
+
+    def make(
+        name: str = "Northwind",
+        domains: tuple[tuple[str, str], ...] = (("northwind.test", "primary"),),
+        hosts: tuple[HostEntry, ...] = (),
+        **profile: Any,
+    ) -> Tenant:
+        defaults = {
+            "name": name,
+            "region": "us",
+            "platform": "microsoft_365",
+            "directory_method": "entra_id",
+        }
+        entries = [DomainEntry(domain, role, TOKEN) for domain, role in domains]
+        return create_tenant(NewTenant(defaults | profile, entries, hosts), by=None)
+
+    return make
+
+
+@pytest.fixture
+def tenant(make_tenant: MakeTenant) -> Tenant:
+    return make_tenant()
+
+
+def _client_person(tenant: Tenant, role: str) -> User:
+    user = User.objects.create_user(f"{role}@northwind.test", "pw", name=f"{role.title()} Person")
+    Membership.objects.create(tenant=tenant, user=user, role=role)
+    return user
+
+
+@pytest.fixture
+def owner(tenant: Tenant) -> User:
+    return _client_person(tenant, "owner")
+
+
+@pytest.fixture
+def member(tenant: Tenant) -> User:
+    return _client_person(tenant, "member")
+
+
+@pytest.fixture
+def viewer(tenant: Tenant) -> User:
+    return _client_person(tenant, "viewer")
+
+
+@pytest.fixture
+def outsider(make_tenant: MakeTenant) -> User:
+    """The owner of another tenant."""
+    other = make_tenant("Elsewhere", domains=(("elsewhere.test", "primary"),))
+    user = User.objects.create_user("outsider@elsewhere.test", "pw", name="Out Sider")
+    Membership.objects.create(tenant=other, user=user, role="owner")
+    return user
+
+
+@pytest.fixture
+def signed_in(client: Client) -> SignIn:
+    def sign_in(user: User) -> Client:
+        client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
+        return client
+
+    return sign_in
+
+
+@pytest.fixture
+def run_check(django_capture_on_commit_callbacks: Any) -> RunCheck:
+    """Record one look of a check of `tenant`, through the seam, `minutes` after START."""
+
+    def record(
+        tenant: Tenant,
+        kind: CheckKind,
+        verdict: Verdict,
+        *,
+        subject: str = "",
+        minutes: float = 0,
+        unanimous: bool = True,
+        code: str = "",
+    ) -> None:
+        checks = Check.objects.filter(tenant=tenant, kind=kind)
+        check = checks.get(domain__name=subject) if subject else checks.get()
+        findings = (Finding(code),) if code else ()
+        outcome = Outcome(kind, subject, verdict, findings, {}, unanimous)
+        with django_capture_on_commit_callbacks(execute=True):
+            record_run(
+                check.pk,
+                outcome,
+                expectation=check.expectation,
+                at=START + timedelta(minutes=minutes),
+            )
+
+    return record
+
+
+def task_of(tenant: Tenant, key: str) -> Task:
+    return Task.objects.get(plan__tenant=tenant, key=key)

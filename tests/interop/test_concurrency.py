@@ -1,0 +1,212 @@
+"""Two workers, two beats and a person at the same moment, on PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from checks import services
+from checks.engine.outcomes import CheckKind, Outcome, Verdict
+from checks.models import Check, Observation
+from onboarding.cutovers import go_no_go
+from onboarding.cutovers.planning import change_cutover, plan_cutover
+from onboarding.cutovers.room import load_facts
+from onboarding.errors import ConflictingChange
+from onboarding.models import Cutover, CutoverDecision, CutoverDomain, Plan, TaskStatus
+from onboarding.plans.evaluation import PlanContext
+from onboarding.plans.services import confirm_task
+from tenants.models import ActivityLine, Domain, Membership, Tenant, User
+from tests.cutovers import cutover_of
+from tests.factories import MakeTenant, task_of
+from tests.interop.concurrency import run_concurrently
+
+pytestmark = [
+    pytest.mark.interop,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.skipif(
+        connection.vendor != "postgresql", reason="set DATABASE_URL to a PostgreSQL server"
+    ),
+]
+
+
+def test_two_beats_claim_each_check_once(make_tenant: MakeTenant) -> None:
+    make_tenant(domains=tuple((f"d{n}.test", "secondary") for n in range(40)))
+    now = timezone.now() + timedelta(seconds=1)
+
+    results = run_concurrently([lambda: services.claim_due_checks(now=now)] * 2)
+
+    claimed = [pk for found in results for batches in found.values() for b in batches for pk in b]
+    assert sorted(claimed) == sorted(Check.objects.values_list("pk", flat=True))
+
+
+def test_two_workers_with_the_same_answer_make_one_transition(tenant: Tenant) -> None:
+    check = Check.objects.get(tenant=tenant, kind=CheckKind.OWNERSHIP)
+    now = timezone.now()
+
+    def worker(seconds: int) -> Callable[[], bool]:
+        outcome = Outcome(CheckKind.OWNERSHIP, "northwind.test", Verdict.PASS)
+        at = now + timedelta(seconds=seconds)
+        return lambda: services.record_run(check.pk, outcome, expectation=check.expectation, at=at)
+
+    run_concurrently([worker(second) for second in range(4)])
+
+    assert task_of(tenant, "domain-ownership").status == TaskStatus.VERIFIED
+    assert ActivityLine.objects.filter(action="task-verified").count() == 1
+    assert Observation.objects.count() == 1
+
+
+def _everybody(check: Check, verdict: Verdict, at: datetime) -> None:
+    """At the same moment two beats claim, a person presses "check now", and a late worker records;
+    whoever has got the check looks at it."""
+    outcome = Outcome(CheckKind.OWNERSHIP, "northwind.test", verdict)
+
+    def record() -> None:
+        services.record_run(check.pk, outcome, expectation=check.expectation, at=at)
+
+    def look(batches: dict[str, list[list[int]]]) -> None:
+        if any(check.pk in batch for of_vantage in batches.values() for batch in of_vantage):
+            record()
+
+    def beat() -> None:
+        look(services.claim_due_checks(now=at))
+
+    def person() -> None:
+        look(services.request_run(Check.objects.all(), now=at))
+
+    run_concurrently([beat, beat, person, person, record])
+
+
+def test_beats_workers_and_people_at_once_make_one_transition_each_way(tenant: Tenant) -> None:
+    check = Check.objects.get(tenant=tenant, kind=CheckKind.OWNERSHIP)
+    start = timezone.now() + timedelta(seconds=1)
+
+    for minute, verdict in ((0, Verdict.PASS), *((m, Verdict.FAIL) for m in (1, 6, 11))):
+        Check.objects.update(next_due_at=start, claimed_until=None)
+        _everybody(check, verdict, start + timedelta(minutes=minute))
+
+    assert task_of(tenant, "domain-ownership").status == TaskStatus.REGRESSED
+    actions = list(ActivityLine.objects.order_by("pk").values_list("action", flat=True))
+    assert actions == ["tenant-created", "task-verified", "task-regressed"]
+    seen = Observation.objects.order_by("pk").values_list("verdict", "runs")
+    assert list(seen) == [("pass", 1), ("fail", 3)]
+
+
+def test_the_last_two_proofs_of_a_task_at_once_complete_it(make_tenant: MakeTenant) -> None:
+    tenant = make_tenant(domains=(("one.test", "primary"), ("two.test", "secondary")))
+    now = timezone.now()
+
+    def worker(check: Check) -> Callable[[], bool]:
+        outcome = Outcome(CheckKind.MX, check.subject, Verdict.PASS)
+        return lambda: services.record_run(check.pk, outcome, expectation=check.expectation, at=now)
+
+    run_concurrently([worker(check) for check in Check.objects.filter(kind=CheckKind.MX)])
+
+    assert task_of(tenant, "mx-record-cutover").status == TaskStatus.VERIFIED
+    assert ActivityLine.objects.filter(action="task-verified").count() == 1
+
+
+def test_both_sides_confirming_at_once_lose_neither_word(tenant: Tenant) -> None:
+    rosa = User.objects.create_user("r@gangway.test", name="R", staff_role="consultant")
+    jo = User.objects.create_user("j@northwind.test", name="J")
+    Membership.objects.create(tenant=tenant, user=jo, role="owner")
+    key = "implementation-plan-review"
+
+    run_concurrently(
+        [
+            lambda: confirm_task(task_of(tenant, key), by=rosa, side="mimecast"),
+            lambda: confirm_task(task_of(tenant, key), by=jo, side="client"),
+        ]
+    )
+
+    assert task_of(tenant, key).status == TaskStatus.DONE
+
+
+def test_counters_lose_nothing_when_different_tasks_moveat_once(tenant: Tenant) -> None:
+    rosa = User.objects.create_user("r@gangway.test", name="R", staff_role="consultant")
+    keys = ["account-creation", "out-of-the-box-settings"]
+
+    def confirm(key: str) -> Callable[[], None]:
+        return lambda: confirm_task(task_of(tenant, key), by=rosa, side="mimecast")
+
+    run_concurrently([confirm(key) for key in keys])
+
+    assert Plan.objects.get(tenant=tenant).tasks_complete == 2
+
+
+def test_two_approvers_pressing_at_once_make_one_verdict(
+    tenant: Tenant, consultant: User, owner: User
+) -> None:
+    planned_at = timezone.now() + timedelta(days=2)
+    made = cutover_of(tenant, "inbound", planned_at)
+    go_no_go.name_approvers(made, mimecast=consultant, client=owner, by=consultant)
+    made.refresh_from_db()
+    facts = load_facts(
+        made, [], PlanContext.of(tenant), [], tenant.region_values, now=timezone.now()
+    )
+
+    def press(by: User, *, is_go: bool) -> str:
+        ballot = go_no_go.Ballot(made.planned_at, made.round, is_go, "Now.")
+        held = Cutover.objects.select_related("plan__tenant").get(pk=made.pk)
+        try:
+            found = go_no_go.cast_vote(held, ballot, [], facts, by=by)
+        except ConflictingChange:
+            return "too late"
+        return "verdict" if found is not None else "waits"
+
+    told = run_concurrently(
+        [lambda: press(consultant, is_go=True), lambda: press(owner, is_go=True)]
+    )
+    assert sorted(told) == ["verdict", "waits"]
+    assert CutoverDecision.objects.filter(cutover=made, is_go=True).count() == 1
+    lines = ActivityLine.objects.filter(tenant=tenant, action="cutover-decided")
+    assert lines.count() == 1
+
+
+def test_two_people_planning_one_domain_at_once_make_one_cutover_of_it(
+    make_tenant: MakeTenant, consultant: User
+) -> None:
+    names = (("a.test", "primary"), ("b.test", "secondary"), ("c.test", "test"))
+    tenant = make_tenant(domains=names)
+    primary, secondary, test = tenant.domains.order_by("name")
+    moment = timezone.now() + timedelta(days=9)
+
+    def plan(*domains: Domain) -> str:
+        own = Plan.objects.select_related("tenant").get(tenant=tenant)
+        try:
+            plan_cutover(own, "inbound", moment, domains, by=consultant)
+        except ConflictingChange:
+            return "too late"
+        return "planned"
+
+    told = run_concurrently([lambda: plan(secondary, primary), lambda: plan(test, secondary)])
+
+    assert sorted(told) == ["planned", "too late"]
+    assert Cutover.objects.filter(plan__tenant=tenant).count() == 1
+    assert CutoverDomain.objects.filter(domain=secondary).count() == 1
+
+
+def test_two_people_swapping_domains_between_cutovers_do_not_wait_in_a_circle(
+    make_tenant: MakeTenant, consultant: User
+) -> None:
+    tenant = make_tenant(domains=(("a.test", "primary"), ("b.test", "secondary")))
+    primary, secondary = tenant.domains.order_by("name")
+    moment = timezone.now() + timedelta(days=9)
+    first = cutover_of(tenant, "inbound", moment, "a.test")
+    second = cutover_of(tenant, "inbound", moment, "b.test")
+
+    def swap(cutover: Cutover, wanted: Domain) -> str:
+        own = Cutover.objects.get(pk=cutover.pk)
+        try:
+            change_cutover(own, moment, [wanted], expected_round=1, by=consultant)
+        except ConflictingChange:
+            return "too late"
+        return "changed"
+
+    told = run_concurrently([lambda: swap(first, secondary), lambda: swap(second, primary)])
+
+    assert told == ["too late", "too late"]
+    assert [d.name for d in first.domains.all()] == ["a.test"]

@@ -1,0 +1,91 @@
+"""Two people at one plan at the same moment, on PostgreSQL: both acts count, and neither waits for
+the other for ever."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+
+import pytest
+from django.db import connection
+
+from onboarding.collaboration.comments import NewComment, add_comment
+from onboarding.models import Comment, Plan, Task
+from onboarding.plans.dates import set_due_date
+from onboarding.plans.evaluation import recompute_waits
+from onboarding.plans.services import confirm_task, withdraw_confirmation
+from onboarding.portfolio import bulk
+from tenants.models import Tenant, User
+from tests.factories import task_of
+from tests.interop.concurrency import run_concurrently
+
+pytestmark = [
+    pytest.mark.interop,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.skipif(
+        connection.vendor != "postgresql", reason="set DATABASE_URL to a PostgreSQL server"
+    ),
+]
+
+KEY = "initial-conversation"
+ROUNDS = range(10)
+
+
+def _again(tenant: Tenant, key: str = KEY) -> Task:
+    return Task.objects.select_related("plan__tenant").get(plan__tenant=tenant, key=key)
+
+
+def test_a_question_and_a_confirmation_of_one_step_are_both_kept(
+    tenant: Tenant, owner: User, consultant: User
+) -> None:
+    """Asking moves the turn, which confirming moves too."""
+
+    def ask() -> None:
+        words = NewComment("Who owns DNS?", asked_side="client")
+        add_comment(_again(tenant), words, by=consultant, side="mimecast")
+
+    def answer() -> None:
+        question = Comment.objects.filter(answered_at=None, asked_side="client").first()
+        if question is not None:
+            add_comment(
+                _again(tenant), NewComment("Jo."), by=owner, side="client", reply_to=question
+            )
+
+    def confirm() -> None:
+        confirm_task(_again(tenant), by=owner, side="client")
+
+    def withdraw() -> None:
+        withdraw_confirmation(_again(tenant), by=owner, side="client")
+
+    for _ in ROUNDS:
+        run_concurrently([ask, confirm])
+        run_concurrently([answer, withdraw])
+
+    assert Comment.objects.filter(asked_side="client").count() == len(ROUNDS)
+    assert not Comment.objects.filter(asked_side="client", answered_at=None).exists()
+    assert (_again(tenant).client_confirmed_at, _again(tenant).waiting_on) == (None, "both")
+
+
+def test_bulk_and_single_acts_on_the_same_steps_are_all_kept(
+    tenant: Tenant, owner: User, consultant: User
+) -> None:
+    plan = Plan.objects.select_related("tenant").get(tenant=tenant)
+    tasks = list(Task.objects.filter(plan=plan, is_group=False).order_by("position"))
+    forth = [task.public_id for task in tasks]
+    change = bulk.BulkChange(due_on=date(2031, 4, 1), comment="Please see to it.")
+
+    def many() -> None:
+        bulk.apply_to(plan, forth, change, by=consultant, side="mimecast")
+
+    def one(key: str) -> Callable[[], None]:
+        return lambda: set_due_date(_again(tenant, key), None, by=consultant)
+
+    def confirm() -> None:
+        confirm_task(_again(tenant), by=owner, side="client")
+
+    run_concurrently(
+        [many, one(tasks[-1].key), one(tasks[5].key), confirm, lambda: recompute_waits(plan)]
+    )
+
+    assert Comment.objects.filter(plan=plan).count() == len(tasks)
+    assert task_of(tenant, KEY).client_confirmed_by == owner

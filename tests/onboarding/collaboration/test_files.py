@@ -1,0 +1,221 @@
+"""Files on tasks: what is kept, what is refused, and how they are given back."""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from django.urls import reverse
+
+from onboarding.collaboration.file_store import path_of
+from onboarding.collaboration.file_types import RejectedFile, recognise, safe_name
+from onboarding.models import EvidenceFile
+from tenants.models import ActivityLine, Tenant, User
+from tests.factories import SignIn, task_of
+
+PNG = b"\x89PNG\r\n\x1a\n" + b"\x00" * 20
+PDF = b"%PDF-1.7\n%stuff"
+SVG = b'<svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"/>'
+HTML = b"\xef\xbb\xbf <!DOCTYPE html><script>alert(1)</script>"
+
+
+def _workbook(*names: str) -> bytes:
+    buffer = BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name in names:
+            archive.writestr(name, "x")
+    return buffer.getvalue()
+
+
+XLSX = _workbook("[Content_Types].xml", "xl/workbook.xml")
+
+
+@pytest.fixture(autouse=True)
+def files_dir(tmp_path: Path, settings: object) -> Path:
+    settings.FILES_DIR = tmp_path  # type: ignore[attr-defined]
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "content_type"),
+    [
+        ("shot.PNG", PNG, "image/png"),
+        ("photo.jpeg", b"\xff\xd8\xff\xe0more", "image/jpeg"),
+        ("report.pdf", PDF, "application/pdf"),
+        ("senders.csv", b"a;b\n1;2\n", "text/csv"),
+        ("notes.txt", "Grüße".encode(), "text/plain"),
+        ("header.eml", b"From: a@b.test\n\n<html>", "message/rfc822"),
+        (
+            "list.xlsx",
+            XLSX,
+            "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+        ),
+    ],
+)
+def test_a_file_is_what_its_bytes_are(name: str, content: bytes, content_type: str) -> None:
+    assert recognise(name, content).content_type == content_type
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("drawing.svg", SVG),
+        ("drawing.txt", SVG),
+        ("page.html", HTML),
+        ("page.txt", HTML),
+        ("page.csv", b"<?xml version='1.0'?><a/>"),
+        ("page.pdf", HTML),
+        ("shot.png", PDF),
+        ("shot.jpg", PNG),
+        ("list.xlsx", _workbook("word/document.xml")),
+        ("list.xlsx", b"PK\x03\x04not an archive"),
+        ("notes.txt", b"\x00\x01binary"),
+        ("notes.txt", PDF),
+        ("program.exe", b"MZ"),
+        ("program.txt", b"MZ\x90"),
+        ("archive.zip", XLSX),
+        ("none", b"text"),
+        ("empty.txt", b""),
+    ],
+)
+def test_a_file_that_is_not_allowed_or_not_what_it_says_is_refused(
+    name: str, content: bytes
+) -> None:
+    with pytest.raises(RejectedFile):
+        recognise(name, content)
+
+
+@pytest.mark.parametrize(
+    ("typed", "safe"),
+    [
+        ("../../etc/passwd.txt", "passwd.txt"),
+        ("C:\\temp\\a.png", "a.png"),
+        ('a"b\r\nX: y.txt', "a_bX_ y.txt"),
+        ("invoice\u202egnp.txt", "invoicegnp.txt"),
+        (".htaccess.txt", "htaccess.txt"),
+        ("x" * 300 + ".pdf", "x" * 96 + ".pdf"),
+        ("\x00.txt", "txt"),
+        ("Prüfbericht März.pdf", "Prüfbericht März.pdf"),
+        ("", "file"),
+    ],
+)
+def test_names_are_made_safe(typed: str, safe: str) -> None:
+    assert safe_name(typed) == safe
+
+
+def _add(client: Client, tenant: Tenant, name: str, content: bytes) -> str:
+    """Upload, and return what the page that follows says."""
+    task = task_of(tenant, "training")
+    address = reverse("onboarding:file-add", args=[tenant.public_id, task.public_id])
+    upload = SimpleUploadedFile(name, content, content_type="text/html")
+    response = client.post(address, {"file": upload}, follow=True)
+    return " ".join(str(message) for message in response.context["messages"])
+
+
+def test_a_file_is_kept_under_a_random_name_with_its_digest(
+    tenant: Tenant, member: User, signed_in: SignIn
+) -> None:
+    said = _add(signed_in(member), tenant, "shot.png", PNG)
+
+    kept = EvidenceFile.objects.get()
+    assert said.startswith("shot.png is kept")
+    assert (kept.name, kept.size, kept.uploaded_by) == ("shot.png", len(PNG), member)
+    assert kept.sha256 == hashlib.sha256(PNG).hexdigest()
+    assert path_of(kept.stored_as).read_bytes() == PNG
+    assert "shot" not in kept.stored_as
+    assert path_of(kept.stored_as).stat().st_mode & 0o077 == 0
+
+
+def test_a_file_comes_back_to_be_saved_and_cannot_run(
+    tenant: Tenant, member: User, viewer: User, signed_in: SignIn
+) -> None:
+    _add(signed_in(member), tenant, "header.eml", b"From: a@b.test\n\nhello")
+    kept = EvidenceFile.objects.get()
+
+    response = signed_in(viewer).get(
+        reverse(
+            "onboarding:file-show",
+            args=[tenant.public_id, kept.task.public_id, kept.public_id],
+        )
+    )
+
+    assert b"".join(response.streaming_content) == b"From: a@b.test\n\nhello"  # type: ignore[attr-defined]
+    assert response["Content-Disposition"] == 'attachment; filename="header.eml"'
+    assert response["Content-Type"] == "message/rfc822"
+    assert response["X-Content-Type-Options"] == "nosniff"
+    assert response["Content-Security-Policy"].startswith("sandbox; default-src 'none'")
+
+
+def test_a_file_is_not_reached_through_another_tenant(
+    tenant: Tenant, member: User, outsider: User, signed_in: SignIn
+) -> None:
+    _add(signed_in(member), tenant, "shot.png", PNG)
+    kept = EvidenceFile.objects.get()
+    own = Tenant.objects.get(name="Elsewhere")
+    client = signed_in(outsider)
+
+    statuses = [
+        client.get(
+            reverse(
+                "onboarding:file-show",
+                args=[place.public_id, task.public_id, kept.public_id],
+            )
+        ).status_code
+        for place, task in ((tenant, kept.task), (own, kept.task), (own, task_of(own, "training")))
+    ]
+
+    assert statuses == [404, 404, 404]
+
+
+def test_a_huge_file_gets_a_sentence_and_is_kept_nowhere(
+    tenant: Tenant, member: User, signed_in: SignIn, files_dir: Path
+) -> None:
+    said = _add(signed_in(member), tenant, "big.pdf", PDF + b"0" * settings.FILES_MAX_BYTES)
+
+    assert said == "A file may have 10 MB at most. Nothing was added."
+    assert (EvidenceFile.objects.count(), list(files_dir.iterdir())) == (0, [])
+    line = ActivityLine.objects.get(tenant=tenant, action="file-refused")
+    assert (line.actor, line.params["reason"]) == (member, said)
+
+
+def test_a_file_just_within_the_limit_is_kept(
+    tenant: Tenant, member: User, signed_in: SignIn
+) -> None:
+    content = PDF + b"0" * (settings.FILES_MAX_BYTES - len(PDF))
+
+    _add(signed_in(member), tenant, "big.pdf", content)
+
+    assert EvidenceFile.objects.get().size == settings.FILES_MAX_BYTES
+
+
+@pytest.mark.parametrize(("name", "content"), [("page.html", HTML), ("shot.png", HTML)])
+def test_a_mistyped_file_gets_a_sentence(
+    tenant: Tenant, member: User, signed_in: SignIn, name: str, content: bytes
+) -> None:
+    said = _add(signed_in(member), tenant, name, content)
+
+    assert said.startswith(f"{name} was not kept: ")
+    assert EvidenceFile.objects.count() == 0
+
+
+def test_the_plan_shows_any_number_of_files_in_one_query(
+    tenant: Tenant, member: User, signed_in: SignIn, django_assert_num_queries: object
+) -> None:
+    assert callable(django_assert_num_queries)
+    client = signed_in(member)
+    address = reverse("onboarding:plan-show", args=[tenant.public_id]) + "?phase="
+    address += task_of(tenant, "training").phase.key
+    counted = []
+    for number in range(3):
+        _add(client, tenant, f"shot-{number}.png", PNG)
+        if number != 1:
+            with django_assert_num_queries(16):
+                counted.append(client.get(address).content.decode().count(".png</a>"))
+
+    assert counted == [1, 3]

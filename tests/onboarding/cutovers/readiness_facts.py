@@ -1,0 +1,53 @@
+"""What a room's judgements rest on, made from a few words: no database, one given clock."""
+
+from __future__ import annotations
+
+import zoneinfo
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from checks.engine.outcomes import CheckKind
+from checks.models import Check, Observation
+from onboarding.cutovers.readiness import ReadinessFacts
+from onboarding.models import Cutover, Task
+from onboarding.plans.proof import ProofSubject
+from tenants.models import Domain
+
+NOW = datetime(2026, 12, 1, 15, 0, tzinfo=UTC)
+NEW_YORK = zoneinfo.ZoneInfo("America/New_York")
+
+
+def subject_of(
+    kind: CheckKind,
+    settled: str,
+    *,
+    name: str = "one.test",
+    newest: str = "",
+    findings: tuple[str, ...] = (),
+    age: timedelta = timedelta(minutes=1),
+    unanimous: bool = True,
+) -> ProofSubject:
+    latest = Observation(
+        verdict=newest or settled or "unknown",
+        findings=[{"code": code, "params": {}} for code in findings],
+        unanimous=unanimous,
+    )
+    check = Check(
+        kind=kind.value,
+        domain=Domain(name=name),
+        settled_verdict=settled,
+        checked_at=NOW - age,
+        latest=latest,
+    )
+    return ProofSubject(kind, name, check)
+
+
+def task_at(key: str, status: str, **facts: Any) -> Task:
+    return Task(key=key, title=key, status=status, **facts)
+
+
+def room_facts(direction: str, **given: Any) -> ReadinessFacts:
+    planned_at = given.pop("planned_at", NOW + timedelta(days=2))
+    cutover = Cutover(direction=direction, planned_at=planned_at, outbound_days=3)
+    defaults: dict[str, Any] = {"tasks": {}, "subjects": {}, "safe_times": []}
+    return ReadinessFacts(cutover, zone=NEW_YORK, now=NOW, **(defaults | given))

@@ -1,0 +1,149 @@
+"""The live board: what servers and resolvers say now, held against the region's hosts."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from checks.engine.outcomes import CheckKind
+from onboarding.cutovers.live_board import DomainBoard, mx_boards, spf_boards
+from onboarding.plans.proof import ProofSubject
+from tests.onboarding.cutovers.readiness_facts import NOW, subject_of
+
+HOSTS = ("in-1.mimecast.test", "in-2.mimecast.test")
+NEW = ["10 in-1.mimecast.test", "10 in-2.mimecast.test"]
+OLD = ["10 mail.one.test"]
+
+
+def _told(values: list[str], *, ttl: int | None = 300, status: str = "records") -> dict[str, Any]:
+    return {"name": "ns1.one.test", "address": "192.0.2.1", "status": status,
+            "values": values, "ttl": ttl}  # fmt: skip
+
+
+def _board(
+    servers: list[dict[str, Any]], resolvers: list[dict[str, Any]], stale: tuple[str, ...] = ()
+) -> DomainBoard:
+    subject = subject_of(CheckKind.MX, "pass")
+    assert subject.check is not None
+    assert subject.check.latest is not None
+    subject.check.pk = 1
+    subject.check.latest.first_seen_at = NOW
+    subject.check.latest.evidence = {"servers": servers, "resolvers": resolvers}
+    (board,) = mx_boards(
+        [ProofSubject(CheckKind.MX, "one.test", subject.check)], HOSTS, {}, stale=stale
+    )
+    return board
+
+
+def test_what_nobody_has_looked_at_lately_is_not_called_moved() -> None:
+    assert _board([_told(NEW)], []).shape == "pass"
+    assert _board([_told(NEW)], [], ("one.test",)).shape == "unknown"
+    assert _board([_told(NEW)], [], ("two.test",)).shape == "pass"
+
+
+def test_the_share_of_resolvers_counts_those_that_hold_exactly_the_new_answer() -> None:
+    board = _board(
+        [_told(NEW)],
+        [
+            _told(NEW),
+            _told(OLD, ttl=240),
+            _told([*NEW, *OLD], ttl=60),
+            _told([], status="timeout", ttl=None),
+        ],
+    )
+
+    assert board.resolvers_switched_count == 1
+    assert [row.shape for row in board.resolvers] == ["pass", "waiting", "waiting", "unknown"]
+    assert [row.expires_at for row in board.resolvers] == [
+        None,
+        NOW + timedelta(seconds=240),
+        NOW + timedelta(seconds=60),
+        None,
+    ]
+
+
+def test_without_the_regions_hosts_nothing_is_called_new() -> None:
+    subject = subject_of(CheckKind.MX, "pass")
+    assert subject.check is not None
+    assert subject.check.latest is not None
+    subject.check.latest.evidence = {"servers": [_told(NEW)], "resolvers": [_told(NEW)]}
+
+    (board,) = mx_boards([subject], (), {})
+
+    assert [row.shape for row in board.servers] == ["unknown"]
+    assert [row.shape for row in board.resolvers] == ["unknown"]
+
+
+@pytest.mark.parametrize(
+    ("servers", "shape", "moved"),
+    [
+        ([_told(NEW), _told(NEW)], "pass", 2),
+        ([_told(NEW), _told(OLD)], "waiting", 1),
+        ([_told([*NEW, *OLD]), _told(NEW)], "fail", 1),
+        ([_told(NEW), _told([], status="timeout", ttl=None)], "unknown", 1),
+        ([_told(NEW[:1]), _told(NEW)], "waiting", 1),
+        ([], "unknown", 0),
+    ],
+)
+def test_a_domain_has_moved_once_every_server_gives_the_new_answer_alone(
+    servers: list[dict[str, Any]], shape: str, moved: int
+) -> None:
+    board = _board(servers, [])
+
+    assert (board.shape, board.switched_count) == (shape, moved)
+
+
+def test_one_of_the_new_hosts_alone_is_part_of_the_way_and_no_old_answer() -> None:
+    partly = _board([_told(NEW[:1]), _told(NEW)], [])
+    mixed = _board([_told(NEW[:1]), _told(OLD)], [])
+
+    assert [row.shape for row in partly.servers] == ["half", "pass"]
+    assert (partly.is_partly_published, mixed.is_partly_published) == (True, False)
+
+
+# --- Outbound: SPF
+
+INCLUDE = "us._netblocks.mimecast.test"
+
+
+@pytest.mark.parametrize(
+    ("values", "shape"),
+    [
+        ([f"v=spf1 mx include:{INCLUDE} ~all"], "pass"),
+        ([f"V=SPF1 +include:{INCLUDE.upper()} -all", "verify=1"], "pass"),
+        (["v=spf1 mx -all"], "waiting"),
+        ([f"v=spf1 include:eu.{INCLUDE} -all"], "waiting"),
+        ([f"v=spf1 include:{INCLUDE} -all", "v=spf1 mx -all"], "waiting"),
+        ([f"include:{INCLUDE}"], "waiting"),
+        ([], "waiting"),
+    ],
+)
+def test_an_outbound_board_says_which_servers_give_the_regions_include(
+    values: list[str], shape: str
+) -> None:
+    subject = subject_of(CheckKind.SPF, "pass")
+    assert subject.check is not None
+    assert subject.check.latest is not None
+    subject.check.latest.evidence = {"servers": [_told(values)]}
+
+    (board,) = spf_boards([subject], INCLUDE)
+    (unknown,) = spf_boards([subject], "")
+    (stale,) = spf_boards([subject], INCLUDE, stale=["one.test"])
+
+    assert (board.shape, board.servers[0].shape, board.leftovers) == (shape, shape, ())
+    assert all("spf1" in value.lower() for value in board.servers[0].values)
+    assert (unknown.shape, stale.shape) == ("unknown", "unknown")
+
+
+def test_a_silent_server_keeps_an_outbound_board_from_being_told() -> None:
+    subject = subject_of(CheckKind.SPF, "pass")
+    assert subject.check is not None
+    assert subject.check.latest is not None
+    told = _told([f"v=spf1 include:{INCLUDE} -all"])
+    subject.check.latest.evidence = {"servers": [told, _told([], status="timeout", ttl=None)]}
+
+    (board,) = spf_boards([subject], INCLUDE)
+
+    assert (board.shape, board.switched_count) == ("unknown", 1)

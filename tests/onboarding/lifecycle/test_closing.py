@@ -1,0 +1,227 @@
+"""The end: nothing open, and each side's words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from django.urls import reverse
+
+from checks.engine.outcomes import CheckKind, Verdict
+from checks.models import Check
+from onboarding.collaboration.comments import NewComment, add_comment
+from onboarding.collaboration.share_links import create_share_link
+from onboarding.errors import OnboardingError
+from onboarding.lifecycle.closing import (
+    reopen_tenant,
+    sign_off_implementation,
+    tasks_blocking_close,
+)
+from onboarding.lifecycle.tasks import reconcile
+from onboarding.models import CLOSURE, Comment, Drift, Monitoring, Plan, ShareLink, Task, TaskStatus
+from onboarding.plans.rollup import recompute_rollup
+from onboarding.plans.services import set_responsibility, withdraw_confirmation
+from onboarding.requirements import sign_off
+from tenants.models import ActivityLine, Tenant, User
+from tests.factories import RunCheck, SignIn, task_of
+from tests.markup import texts
+from tests.onboarding.requirements.sheet_rows import add, sheet_of
+
+WORDS = "All mail flows through Mimecast; we watch the held queue until Friday."
+
+
+def finish_all_but(tenant: Tenant, *keys: str) -> None:
+    """Everything but these is accepted as it is, by the facts that the states come from."""
+    rows = Task.objects.filter(plan__tenant=tenant, is_group=False).exclude(key__in=keys)
+    rows.update(manual_status="declined")
+    recompute_rollup(tenant.plan)
+
+
+def test_what_is_open_keeps_the_case_open(tenant: Tenant, owner: User) -> None:
+    finish_all_but(tenant, CLOSURE, "training", "awareness-training")
+
+    assert [task.key for task in tasks_blocking_close(tenant.plan)] == ["training"]
+    with pytest.raises(OnboardingError, match="Still open: “Training”"):
+        sign_off_implementation(task_of(tenant, CLOSURE), by=owner, side="client", words=WORDS)
+    assert task_of(tenant, CLOSURE).client_confirmed_at is None
+
+
+def test_the_case_closes_with_both_sides_words(
+    tenant: Tenant, owner: User, consultant: User
+) -> None:
+    finish_all_but(tenant, CLOSURE)
+
+    sign_off_implementation(task_of(tenant, CLOSURE), by=owner, side="client", words=WORDS)
+    assert task_of(tenant, CLOSURE).status == "partly_confirmed"
+    sign_off_implementation(
+        task_of(tenant, CLOSURE), by=consultant, side="mimecast", words="Agreed."
+    )
+
+    assert task_of(tenant, CLOSURE).status == "done"
+    assert list(Comment.objects.values_list("body", flat=True)) == [WORDS, "Agreed."]
+
+
+def test_a_side_signs_once(tenant: Tenant, owner: User, member: User) -> None:
+    finish_all_but(tenant, CLOSURE)
+    sign_off_implementation(task_of(tenant, CLOSURE), by=owner, side="client", words=WORDS)
+
+    with pytest.raises(OnboardingError, match="signed the implementation off already"):
+        sign_off_implementation(
+            task_of(tenant, CLOSURE), by=member, side="client", words="So do I."
+        )
+
+    assert list(Comment.objects.values_list("body", flat=True)) == [WORDS]
+
+
+def test_confirming_the_last_step_asks_for_words(
+    tenant: Tenant, owner: User, signed_in: SignIn
+) -> None:
+    finish_all_but(tenant, CLOSURE)
+    ids = [tenant.public_id, task_of(tenant, CLOSURE).public_id]
+    client = signed_in(owner)
+
+    answer = client.post(reverse("onboarding:task-confirm", args=ids))
+    assert answer["Location"] == reverse("onboarding:sign-off", args=[tenant.public_id])
+
+    empty = client.post(answer["Location"], {"reason": " "})
+    assert (empty.status_code, task_of(tenant, CLOSURE).status) == (422, "todo")
+    client.post(answer["Location"], {"reason": WORDS})
+    assert task_of(tenant, CLOSURE).client_confirmed_by == owner
+
+
+def test_what_is_open_is_named_beside_the_words_and_they_are_kept(
+    tenant: Tenant, owner: User, signed_in: SignIn
+) -> None:
+    response = signed_in(owner).post(
+        reverse("onboarding:sign-off", args=[tenant.public_id]), {"reason": WORDS}
+    )
+
+    text = response.content.decode()
+    assert response.status_code == 422
+    assert "Still open: “Initial conversation" in text
+    assert "we watch the held queue until Friday" in text
+
+
+@pytest.fixture
+def completed(tenant: Tenant, owner: User, consultant: User, run_check: RunCheck) -> Tenant:
+    """Gone live, and signed off by both sides."""
+    run_check(tenant, CheckKind.MX, Verdict.PASS)
+    finish_all_but(tenant, CLOSURE)
+    create_share_link(tenant.plan, tenant.domains.get(), recipient="DNS team", days=7, by=owner)
+    sign_off_implementation(task_of(tenant, CLOSURE), by=owner, side="client", words=WORDS)
+    sign_off_implementation(
+        task_of(tenant, CLOSURE), by=consultant, side="mimecast", words="Agreed."
+    )
+    return Tenant.objects.get(pk=tenant.pk)
+
+
+def test_one_signature_closes_nothing(tenant: Tenant, owner: User) -> None:
+    finish_all_but(tenant, CLOSURE)
+
+    sign_off_implementation(task_of(tenant, CLOSURE), by=owner, side="client", words=WORDS)
+
+    tenant.refresh_from_db()
+    assert (tenant.is_closed, Monitoring.objects.exists()) == (False, False)
+
+
+def test_nobody_can_spare_the_client_its_signature(tenant: Tenant, consultant: User) -> None:
+    with pytest.raises(OnboardingError, match="Both sides sign"):
+        set_responsibility(task_of(tenant, CLOSURE), "mimecast", by=consultant)
+
+
+def test_the_second_signature_archives_watches_and_ends_links(completed: Tenant) -> None:
+    assert completed.closed_at == completed.completed_at
+    assert completed.is_closed
+    assert Monitoring.objects.get().reason == "cutover"
+    assert ShareLink.objects.get().revoked_at is not None
+    assert ActivityLine.objects.filter(action="implementation-completed").count() == 1
+    assert Check.objects.filter(tenant=completed, is_active=True).exists()
+
+
+def test_a_case_closed_without_a_proof_is_watched_from_then(
+    tenant: Tenant, owner: User, consultant: User
+) -> None:
+    finish_all_but(tenant, CLOSURE)
+    for user, side in ((owner, "client"), (consultant, "mimecast")):
+        sign_off_implementation(task_of(tenant, CLOSURE), by=user, side=side, words=WORDS)
+
+    monitoring = Monitoring.objects.get()
+    tenant.refresh_from_db()
+    assert (monitoring.reason, monitoring.started_at) == ("closed", tenant.completed_at)
+
+
+def test_a_closed_plan_stays_as_it_was_whoever_comes(
+    completed: Tenant, owner: User, consultant: User, signed_in: SignIn, run_check: RunCheck
+) -> None:
+    training = task_of(completed, "training")
+    before = list(Task.objects.order_by("pk").values())
+
+    for user in (owner, consultant):
+        ids = [completed.public_id, training.public_id]
+        assert signed_in(user).post(reverse("onboarding:task-undo", args=ids)).status_code == 403
+    late: list[Callable[[], object]] = [
+        lambda: withdraw_confirmation(training, by=consultant, side="mimecast"),
+        lambda: add_comment(training, NewComment("One more thing."), by=owner, side="client"),
+        lambda: add(sheet_of(completed), owner, target="ann@outside.test"),
+        lambda: sign_off.sign_off(
+            sheet_of(completed), by=owner, side="client", expected_revision=0
+        ),
+    ]
+    for act in late:
+        with pytest.raises(OnboardingError, match="closed meanwhile"):
+            act()
+    for minute in (10, 20, 30):
+        run_check(completed, CheckKind.MX, Verdict.FAIL, code="mx.leftover", minutes=minute)
+    reconcile()
+
+    assert list(Task.objects.order_by("pk").values()) == before
+    assert Drift.objects.get().kind == "leftover_mx"
+
+
+def test_closed_cases_leave_lists_and_counts_and_are_found_by_a_filter(
+    completed: Tenant, owner: User, manager: User, signed_in: SignIn
+) -> None:
+    client = signed_in(manager)
+    dashboard = reverse("onboarding:dashboard")
+
+    html = client.get(dashboard).content.decode()
+    assert (texts(html, ".figure-number")[0], texts(html, ".name")) == ("0", [])
+    assert texts(client.get(dashboard + "?show=closed").content.decode(), ".name") == ["Northwind"]
+
+    home = signed_in(owner).get(reverse("onboarding:home"))
+    assert home["Location"] == reverse("onboarding:monitoring", args=[completed.public_id])
+
+
+def test_reopening_takes_words_and_both_signatures_back(
+    completed: Tenant, consultant: User, signed_in: SignIn, run_check: RunCheck
+) -> None:
+    for minute in (10, 20, 30):
+        run_check(completed, CheckKind.MX, Verdict.FAIL, code="mx.leftover", minutes=minute)
+    client = signed_in(consultant)
+    address = reverse("onboarding:tenant-reopen", args=[completed.public_id])
+
+    refused = client.post(address, {"reason": " "})
+    completed.refresh_from_db()
+    assert (refused.status_code, completed.is_closed) == (422, True)
+    assert "Say why in a few words" in refused.content.decode()
+
+    client.post(address, {"reason": "The old gateway is back."})
+    completed.refresh_from_db()
+    assert (completed.closed_at, completed.completed_at) == (None, None)
+    assert task_of(completed, CLOSURE).status == TaskStatus.TODO
+    # Declined as it was by hand; the proof under it is broken all the same.
+    assert task_of(completed, "mx-record-cutover").regressed_at is not None
+    line = ActivityLine.objects.get(action="tenant-reopened")
+    assert (line.actor, line.params["reason"]) == (consultant, "The old gateway is back.")
+    assert Monitoring.objects.exists()
+
+
+def test_reopening_forgets_no_proof_and_twice_is_once(completed: Tenant, consultant: User) -> None:
+    settled = list(Check.objects.order_by("pk").values_list("settled_verdict", flat=True))
+
+    reopen_tenant(completed, by=consultant, reason="One more domain.")
+    revision = Plan.objects.get(tenant=completed).revision
+    reopen_tenant(completed, by=consultant, reason="One more domain.")
+
+    assert list(Check.objects.order_by("pk").values_list("settled_verdict", flat=True)) == settled
+    assert Plan.objects.get(tenant=completed).revision == revision

@@ -1,0 +1,314 @@
+"""Bad input: a sentence beside the field, and nothing that was typed is lost."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.http import QueryDict
+from django.urls import reverse
+from django.utils import timezone
+
+from onboarding.cutovers.forms import CutoverForm
+from onboarding.lifecycle.forms.profile import (
+    DomainFormSet,
+    HostForm,
+    HostFormSet,
+    ProfileForm,
+    RegionValuesForm,
+)
+from onboarding.plan_templates.registry import register_builtin_templates
+from tenants.models import Host, Tenant, User
+from tests.factories import SignIn
+
+PROFILE = {
+    "name": "Northwind",
+    "account_code": "",
+    "region": "us",
+    "platform": "microsoft_365",
+    "directory_method": "entra_id",
+    "authentication": "sso",
+    "time_zone": "Europe/London",
+}
+
+
+def _rows(prefix: str, *rows: dict[str, str]) -> dict[str, str]:
+    data = {f"{prefix}-TOTAL_FORMS": str(len(rows)), f"{prefix}-INITIAL_FORMS": "0"}
+    for number, row in enumerate(rows):
+        data |= {f"{prefix}-{number}-{name}": value for name, value in row.items()}
+    return data
+
+
+def _domains(*rows: dict[str, str]) -> Any:
+    return DomainFormSet(_rows("domains", *rows), instance=Tenant(), prefix="domains")
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "north wind.test",
+        "\U0001f4e7.test",
+        "a" * 300,
+        "192.0.2.1",
+        "https://northwind.test/mail",
+        "northwind",
+        "*.northwind.test",
+        "jo@northwind.test",
+        "_dmarc.northwind.test",
+    ],
+)
+@pytest.mark.django_db
+def test_a_bad_domain_gets_a_sentence_beside_its_field_and_is_kept(typed: str) -> None:
+    formset = _domains({"name": typed, "role": "primary"})
+
+    assert not formset.is_valid()
+    [message] = formset.forms[0].errors["name"]
+    assert message[-1] in ".?"
+    assert formset.forms[0]["name"].value() == typed
+
+
+@pytest.mark.django_db
+def test_an_international_domain_is_kept_as_a_labels() -> None:
+    formset = _domains({"name": "MÜNCHEN.test.", "role": "primary"})
+
+    assert formset.is_valid()
+    assert formset.rows()[0].cleaned_data["name"] == "xn--mnchen-3ya.test"
+
+
+@pytest.mark.django_db
+def test_a_duplicate_in_another_case_is_told_beside_the_later_one() -> None:
+    formset = _domains(
+        {"name": "northwind.test", "role": "primary"},
+        {"name": "NorthWind.TEST", "role": "secondary"},
+    )
+
+    assert not formset.is_valid()
+    assert formset.forms[0].errors == {}
+    assert formset.forms[1].errors["name"] == ["northwind.test is in this list already."]
+
+
+@pytest.mark.django_db
+def test_a_second_primary_domain_is_told_beside_its_role() -> None:
+    formset = _domains(
+        {"name": "one.test", "role": "primary"}, {"name": "two.test", "role": "primary"}
+    )
+
+    assert not formset.is_valid()
+    assert list(formset.forms[1].errors) == ["role"]
+
+
+@pytest.mark.django_db
+def test_a_tenant_needs_a_domain() -> None:
+    formset = _domains({"name": "", "role": "secondary"})
+
+    assert not formset.is_valid()
+    assert formset.non_form_errors() == ["Enter at least one domain."]
+
+
+@pytest.mark.django_db
+def test_an_empty_row_is_passed_over() -> None:
+    formset = _domains({"name": "one.test", "role": "primary"}, {"name": "", "role": "secondary"})
+
+    assert formset.is_valid()
+    assert [form.cleaned_data["name"] for form in formset.rows()] == ["one.test"]
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "smtp"])
+@pytest.mark.django_db
+def test_a_bad_port_gets_a_sentence(port: str) -> None:
+    formset = HostFormSet(
+        _rows("hosts", {"purpose": "delivery", "name": "mail.one.test", "port": port}),
+        instance=Tenant(),
+        prefix="hosts",
+    )
+
+    assert not formset.is_valid()
+    assert list(formset.forms[0].errors) == ["port"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"region": "mars"}, "region"),
+        ({"region": ""}, "region"),
+        ({"region": "", "account_code": "XYZ1"}, "account_code"),
+        ({"region": "eu", "account_code": "CUSA13A1"}, "region"),
+        ({"region": "us", "account_code": "XXXX99"}, "account_code"),
+        ({"platform": "carrier-pigeon"}, "platform"),
+        ({"products": ["nothing-we-sell"]}, "products"),
+        ({"name": ""}, "name"),
+    ],
+)
+@pytest.mark.django_db
+def test_a_bad_profile_gets_a_sentence_beside_its_field(
+    changes: dict[str, Any], field: str
+) -> None:
+    register_builtin_templates()
+
+    form = ProfileForm(PROFILE | changes)
+
+    assert not form.is_valid()
+    assert list(form.errors) == [field]
+
+
+@pytest.mark.django_db
+def test_an_account_code_names_the_region() -> None:
+    form = ProfileForm(PROFILE | {"region": "", "account_code": "cde7A12"})
+
+    assert form.is_valid()
+    assert form.cleaned_data["region"] == "de"
+
+
+@pytest.mark.django_db
+def test_a_name_taken_already_is_told(tenant: Tenant) -> None:
+    form = ProfileForm(PROFILE | {"name": tenant.name})
+
+    assert not form.is_valid()
+    assert form.errors["name"] == ["A tenant of this name exists already; find it in the list."]
+
+
+def test_own_region_values_stand_in_for_gaps(tenant: Tenant) -> None:
+    tenant.region = "ca"
+    typed = "ca-smtp-inbound-1.mimecast.com, ca-smtp-inbound-2.mimecast.com"
+
+    form = RegionValuesForm({"mx": typed}, tenant=tenant)
+
+    assert form.is_valid()
+    assert form.cleaned_data["overrides"] == {"mx": typed.split(", ")}
+
+
+def test_a_bad_region_value_is_told_beside_its_field(tenant: Tenant) -> None:
+    form = RegionValuesForm({"mx": "not a/host", "spf_ip4": "10.0.0.0/33"}, tenant=tenant)
+
+    assert not form.is_valid()
+    assert sorted(form.errors) == ["mx", "spf_ip4"]
+
+
+def test_a_moment_that_is_none_is_told(tenant: Tenant) -> None:
+    form = CutoverForm({"planned_at": "soon"}, time_zone="UTC", offered=tenant.domains.all())
+
+    assert not form.is_valid()
+    assert form.errors["planned_at"] == ["Enter a date and time, such as 2026-12-03 19:00."]
+    assert form.errors["domains"] == ["Choose one domain at least."]
+
+
+@pytest.mark.parametrize(
+    ("field", "typed"),
+    [("ownership_label", "foo bar"), ("ownership_label", "a.b"), ("ownership_token", "0ed1 fe01")],
+)
+@pytest.mark.django_db
+def test_a_bad_code_gets_a_sentence_beside_its_field(field: str, typed: str) -> None:
+    formset = _domains({"name": "one.test", "role": "primary", field: typed})
+
+    assert not formset.is_valid()
+    assert list(formset.forms[0].errors) == [field]
+
+
+def test_a_domain_that_somebody_else_added_meanwhile_is_told(tenant: Tenant) -> None:
+    formset = DomainFormSet(
+        _rows("domains", {"name": "Northwind.test", "role": "secondary"}),
+        instance=tenant,
+        prefix="domains",
+    )
+
+    assert not formset.is_valid()
+    assert formset.forms[0].errors["name"] == ["northwind.test is in this list already."]
+
+
+def test_a_profile_that_somebody_else_changed_is_not_undone(tenant: Tenant) -> None:
+    page = ProfileForm(instance=tenant)
+    Tenant.objects.filter(pk=tenant.pk).update(platform="google_workspace")
+    typed = QueryDict(mutable=True)
+    typed.update(PROFILE | {"name": "Renamed", "seen": page["seen"].value()})
+
+    form = ProfileForm(typed, instance=Tenant.objects.get(pk=tenant.pk))
+
+    assert not form.is_valid()
+    assert form["name"].value() == "Renamed"
+    again = ProfileForm(form.data, instance=Tenant.objects.get(pk=tenant.pk))
+    assert again.is_valid()
+
+
+@pytest.mark.django_db
+def test_selectors_are_kept_as_one_list_however_they_are_pasted() -> None:
+    typed = " MC2026._domainkey.one.test,mc2027=MIIB mc2026 "
+    formset = _domains({"name": "one.test", "role": "primary", "dkim_selectors": typed})
+
+    assert formset.is_valid()
+    assert formset.rows()[0].cleaned_data["dkim_selectors"] == "mc2026 mc2027=MIIB"
+
+
+@pytest.mark.django_db
+def test_what_is_no_selector_gets_a_sentence_beside_its_field() -> None:
+    formset = _domains({"name": "one.test", "role": "primary", "dkim_selectors": "mc2026 @"})
+
+    assert not formset.is_valid()
+    assert list(formset.forms[0].errors) == ["dkim_selectors"]
+
+
+@pytest.mark.django_db
+def test_consent_can_be_given_and_withdrawn_for_a_host_on_record(tenant: Tenant) -> None:
+    host = Host.objects.create(
+        tenant=tenant, purpose="delivery", name="a.example", port=25, consented_at=timezone.now()
+    )
+
+    shown, withdrawn = HostForm(instance=host), HostForm({"name": "other.example"}, instance=host)
+
+    assert shown.initial["consent"] is True
+    assert withdrawn.is_valid()
+    # Beside it only the recipient of a host on record can be changed.
+    assert withdrawn.cleaned_data == {
+        "purpose": "delivery",
+        "name": "a.example",
+        "port": 25,
+        "recipient": "",
+        "consent": False,
+    }
+
+
+@pytest.mark.django_db
+def test_the_profile_page_takes_consent_for_hosts(
+    tenant: Tenant, consultant: User, signed_in: SignIn
+) -> None:
+    host = Host.objects.create(tenant=tenant, purpose="delivery", name="a.example", port=25)
+    tenant.consultant = consultant
+    tenant.save(update_fields=["consultant"])
+    client = signed_in(consultant)
+    address = reverse("onboarding:profile-edit", args=[tenant.public_id])
+    page = client.get(address)
+    filled: dict[str, Any] = {}
+    for form in (page.context["profile"], page.context["domains"].management_form):
+        filled |= {f.html_name: f.value() if f.value() is not None else "" for f in form}
+    for formset in (page.context["domains"], page.context["hosts"]):
+        filled |= {f.html_name: f.value() for f in formset.management_form}
+        for form in formset.forms:
+            filled |= {f.html_name: "" if f.value() in (None, False) else f.value() for f in form}
+
+    answer = client.post(address, filled | {"hosts-0-consent": "on"})
+
+    host.refresh_from_db()
+    assert answer.status_code == 302
+    assert host.consented_by == consultant
+    assert "consent-given" in tenant.activity.values_list("action", flat=True)
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("2027-03-14T02:30", ["Clocks go forward over this hour that night: choose another."]),
+        ("2027-11-07T01:30", ["This hour comes twice that night: choose another."]),
+        ("2027-03-14T03:30", []),
+        ("2027-11-07T02:00", []),
+        ("9999-12-31T23:30", ["Enter a day within ten years of today."]),
+        ("0001-01-01T00:00", ["Enter a day within ten years of today."]),
+    ],
+)
+def test_a_window_begins_at_a_moment_that_there_is_once(
+    tenant: Tenant, typed: str, said: list[str]
+) -> None:
+    domains = list(tenant.domains.all())
+    data = {"planned_at": typed, "domains": [domain.public_id for domain in domains]}
+
+    form = CutoverForm(data, time_zone="America/New_York", offered=domains)
+
+    assert form.errors.get("planned_at", []) == said

@@ -1,0 +1,329 @@
+"""Leaving: people who go, tenants that close, exports, and erasing."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db.models import ForeignKey
+from django.test import Client
+from django.urls import reverse
+
+from checks import raw_answers
+from checks.engine.outcomes import CheckKind, Verdict
+from checks.models import Check
+from checks.services import claim_due_checks
+from onboarding.collaboration.evidence_files import store_file
+from onboarding.collaboration.share_links import create_share_link
+from onboarding.lifecycle import exports, offboarding
+from onboarding.lifecycle.tasks import reconcile
+from onboarding.models import ShareLink, TaskStatus, TenantExport
+from tenants import invitations
+from tenants.activity import verify_logs
+from tenants.models import (
+    ActivityLine,
+    ErasurePermit,
+    Invitation,
+    Membership,
+    Tenant,
+    User,
+)
+from tests.factories import START, RunCheck, SignIn, task_of
+
+PNG = b"\x89PNG\r\n\x1a\n" + b"\x00" * 20
+
+
+@pytest.fixture(autouse=True)
+def files_dir(tmp_path: Path, settings: Any) -> Path:
+    settings.FILES_DIR = tmp_path
+    return tmp_path
+
+
+def _link(tenant: Tenant, by: User) -> str:
+    task = task_of(tenant, "domain-ownership")
+    _, token = create_share_link(tenant.plan, task, recipient="DNS team", days=7, by=by)
+    return reverse("onboarding:share-link", args=[token])
+
+
+def _post(client: Client, route: str, tenant: Tenant, *ids: str, **data: str) -> int:
+    return client.post(
+        reverse(f"onboarding:{route}", args=[tenant.public_id, *ids]), data
+    ).status_code
+
+
+def test_removing_a_person_ends_their_sessions_and_links_at_once(
+    tenant: Tenant, owner: User, member: User
+) -> None:
+    leaver, remover = Client(), Client()
+    backend = "allauth.account.auth_backends.AuthenticationBackend"
+    leaver.force_login(member, backend=backend)
+    remover.force_login(owner, backend=backend)
+    link = _link(tenant, member)
+    invitations.invite(tenant, "friend@northwind.test", "viewer", by=member)
+    home = reverse("onboarding:home")
+    before = (leaver.get(home).status_code, Client().get(link).status_code)
+
+    _post(remover, "person-remove", tenant, member.public_id)
+
+    assert before == (302, 200)
+    assert leaver.get(home)["Location"].startswith("/accounts/login/")
+    assert Client().get(link).status_code == 410
+    assert Invitation.objects.get().revoked_at is not None
+    assert not Membership.objects.filter(user=member).exists()
+    assert remover.get(reverse("onboarding:people", args=[tenant.public_id])).status_code == 200
+
+
+def test_the_remover_stays_signed_in_and_others_keep_their_links(
+    tenant: Tenant, owner: User, member: User
+) -> None:
+    kept = _link(tenant, owner)
+
+    offboarding.remove_membership(Membership.objects.get(user=member), by=owner)
+
+    assert Client().get(kept).status_code == 200
+
+
+@pytest.mark.parametrize("act", ["person-remove", "person-role"])
+def test_a_tenant_keeps_an_owner(tenant: Tenant, owner: User, signed_in: SignIn, act: str) -> None:
+    _post(signed_in(owner), act, tenant, owner.public_id, role="viewer")
+
+    assert Membership.objects.get(user=owner).role == "owner"
+
+
+def test_deactivating_ends_sessions_and_links(
+    tenant: Tenant, administrator: User, consultant: User, signed_in: SignIn
+) -> None:
+    link = _link(tenant, consultant)
+    leaver = Client()
+    leaver.force_login(consultant, backend="allauth.account.auth_backends.AuthenticationBackend")
+
+    signed_in(administrator).post(
+        reverse("onboarding:person-deactivate", args=[consultant.public_id])
+    )
+
+    assert leaver.get(reverse("onboarding:home"))["Location"].startswith("/accounts/login/")
+    assert Client().get(link).status_code == 410
+
+
+def test_an_administrator_cannot_shut_themselves_out(
+    administrator: User, signed_in: SignIn
+) -> None:
+    signed_in(administrator).post(
+        reverse("onboarding:person-deactivate", args=[administrator.public_id])
+    )
+
+    administrator.refresh_from_db()
+    assert administrator.is_active
+
+
+def test_an_administrator_limits_a_manager(
+    tenant: Tenant, administrator: User, manager: User, consultant: User, signed_in: SignIn
+) -> None:
+    signed_in(administrator).post(
+        reverse("onboarding:staff-change", args=[manager.public_id]),
+        {"role": "manager", "followed_consultants": [consultant.public_id]},
+    )
+
+    page = reverse("onboarding:plan-show", args=[tenant.public_id])
+    assert list(manager.followed_consultants.all()) == [consultant]
+    assert signed_in(manager).get(page).status_code == 404
+
+
+def test_a_closed_tenant_leaves_the_lists_and_its_checks_rest(
+    tenant: Tenant, consultant: User, signed_in: SignIn, run_check: RunCheck
+) -> None:
+    run_check(tenant, CheckKind.OWNERSHIP, Verdict.PASS)
+    link = _link(tenant, consultant)
+    client = signed_in(consultant)
+
+    _post(client, "tenant-close", tenant)
+    reconcile()
+
+    lists = reverse("onboarding:tenant-list")
+    assert tenant.name not in client.get(lists + "?show=all").content.decode()
+    assert tenant.name in client.get(lists + "?show=closed").content.decode()
+    assert not Check.objects.filter(tenant=tenant, is_active=True).exists()
+    assert claim_due_checks(now=START) == {}
+    assert Client().get(link).status_code == 410
+    assert task_of(tenant, "domain-ownership").status == TaskStatus.VERIFIED
+
+
+def test_a_tenant_opened_again_looks_anew(
+    tenant: Tenant, consultant: User, signed_in: SignIn
+) -> None:
+    before = Check.objects.filter(is_active=True).count()
+    client = signed_in(consultant)
+    _post(client, "tenant-close", tenant)
+
+    _post(client, "tenant-reopen", tenant, reason="The client came back.")
+
+    assert Check.objects.filter(is_active=True).count() == before
+    assert _post(client, "check-run-all", tenant) == 302
+
+
+def _exported(tenant: Tenant, by: User) -> zipfile.ZipFile:
+    export = exports.request_export(tenant, by=by)
+    exports.build_export(export)
+    client = Client()
+    client.force_login(by, backend="allauth.account.auth_backends.AuthenticationBackend")
+    response: Any = client.get(
+        reverse("onboarding:export-show", args=[tenant.public_id, export.public_id])
+    )
+    assert response["Content-Disposition"] == 'attachment; filename="gangway-northwind.zip"'
+    return zipfile.ZipFile(BytesIO(b"".join(response.streaming_content)))
+
+
+def test_an_export_holds_all_of_one_tenant_and_nothing_of_another(
+    tenant: Tenant, owner: User, outsider: User, run_check: RunCheck
+) -> None:
+    run_check(tenant, CheckKind.OWNERSHIP, Verdict.PASS)
+    _link(tenant, owner)
+    store_file(task_of(tenant, "training"), SimpleUploadedFile("shot.png", PNG), by=owner)
+    raw = {'["delegation","northwind.test"]': {"$": "NoName"}}
+    raw_answers.store(tenant, raw)
+
+    archive = _exported(tenant, owner)
+
+    held = {name: json.loads(archive.read(f"{name}.json")) for name in exports.EXPORTED_MODELS}
+    text = "".join(archive.read(name).decode() for name in archive.namelist() if ".json" in name)
+    assert [name for name, rows in held.items() if not rows] == [
+        "invitations",
+        "hosts",
+        "contacts",
+        "working_time",
+        "holidays",
+        "freezes",
+        "reminders",
+        "domain_parts",
+        "comments",
+        "cutovers",
+        "cutover_domains",
+        "on_call",
+        "dry_runs",
+        "sheet_imports",
+        "cutover_snapshots",
+        "cutover_votes",
+        "cutover_decisions",
+        "monitoring",
+        "drifts",
+        "drift_notifications",
+        "closing_packs",
+        "discoveries",
+        "proof_messages",
+    ]
+    assert [row["name"] for row in held["tenant"]] == [tenant.name]
+    assert [row["body"] for row in held["raw_answers"]] == [raw]
+    assert [archive.read(n) for n in archive.namelist() if n.startswith("files/")] == [PNG]
+    assert "elsewhere.test" not in text
+    assert ShareLink.objects.get().token_hash not in text
+
+
+def test_every_model_of_a_tenant_is_in_the_export() -> None:
+    ours = [
+        model
+        for app in ("tenants", "checks", "onboarding")
+        for model in apps.get_app_config(app).get_models()
+        if _belongs_to_a_tenant(model)
+    ]
+
+    exported = {model for model, _ in exports.EXPORTED_MODELS.values()}
+
+    assert set(ours) - exported == {ErasurePermit}
+
+
+def _belongs_to_a_tenant(model: Any, seen: tuple[Any, ...] = ()) -> bool:
+    if model is Tenant:
+        return True
+    parents = {f.related_model for f in model._meta.fields if isinstance(f, ForeignKey)}
+    return any(_belongs_to_a_tenant(p, (*seen, model)) for p in parents if p not in seen)
+
+
+def test_an_export_asked_for_over_the_web_is_built_by_the_worker(
+    tenant: Tenant, owner: User, signed_in: SignIn, django_capture_on_commit_callbacks: Any
+) -> None:
+    with django_capture_on_commit_callbacks(execute=True):
+        _post(signed_in(owner), "export-request", tenant)
+
+    assert TenantExport.objects.get().ready_at is not None
+
+
+def test_building_an_export_twice_changes_nothing(tenant: Tenant, owner: User) -> None:
+    export = exports.request_export(tenant, by=owner)
+    exports.build_export(export)
+    export.refresh_from_db()
+
+    assert not exports.build_export(export)
+
+
+def _everything_of(tenant: Tenant, owner: User) -> None:
+    store_file(task_of(tenant, "training"), SimpleUploadedFile("shot.png", PNG), by=owner)
+    _link(tenant, owner)
+    invitations.invite(tenant, "friend@northwind.test", "viewer", by=owner)
+    exports.build_export(exports.request_export(tenant, by=owner))
+
+
+def test_erasing_leaves_nothing_but_the_line_that_says_so(
+    tenant: Tenant,
+    owner: User,
+    administrator: User,
+    outsider: User,
+    signed_in: SignIn,
+    files_dir: Path,
+    django_capture_on_commit_callbacks: Any,
+) -> None:
+    _everything_of(tenant, owner)
+    public_id = tenant.public_id
+    client = signed_in(administrator)
+
+    with django_capture_on_commit_callbacks(execute=True):
+        status = _post(client, "tenant-erase", tenant, name=tenant.name)
+
+    counts = {
+        name: model._default_manager.filter(**{path: tenant.pk}).count()
+        for name, (model, path) in exports.EXPORTED_MODELS.items()
+    }
+    assert status == 302
+    assert {name: number for name, number in counts.items() if number} == {}
+    assert [path for path in files_dir.rglob("*") if path.is_file()] == []
+    line = ActivityLine.objects.get(action="tenant-erased")
+    assert (line.tenant, line.actor, line.params["name"], line.params["erased"]) == (
+        None,
+        administrator,
+        "Northwind",
+        public_id,
+    )
+    assert [report.fault for report in verify_logs() if report.fault] == []
+    assert Tenant.objects.get().name == "Elsewhere"
+
+
+def test_erasing_forgets_people_who_belong_to_nothing_else(
+    tenant: Tenant, owner: User, member: User, administrator: User, outsider: User
+) -> None:
+    elsewhere = Tenant.objects.get(name="Elsewhere")
+    Membership.objects.create(tenant=elsewhere, user=member, role="viewer")
+
+    offboarding.erase_tenant(tenant, typed=tenant.name, by=administrator)
+
+    owner.refresh_from_db()
+    member.refresh_from_db()
+    assert (owner.name, owner.is_active, "northwind" in owner.email) == (
+        "Erased person",
+        False,
+        False,
+    )
+    assert (member.name, member.is_active) == ("Member Person", True)
+
+
+@pytest.mark.parametrize("typed", ["", "northwind", "Northwind Ltd"])
+def test_a_name_typed_wrongly_erases_nothing(
+    tenant: Tenant, administrator: User, signed_in: SignIn, typed: str
+) -> None:
+    _post(signed_in(administrator), "tenant-erase", tenant, name=typed)
+
+    assert Tenant.objects.filter(pk=tenant.pk).exists()

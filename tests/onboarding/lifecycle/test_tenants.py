@@ -1,0 +1,313 @@
+"""Making plans from profiles, keeping them in line, and what people say of tasks."""
+
+from __future__ import annotations
+
+import pytest
+from pytest_django import Settings
+
+from checks.engine.expected_values import DkimSelector
+from checks.engine.outcomes import CheckKind, Verdict
+from checks.models import Check
+from checks.runs import build_request
+from onboarding.errors import NotPermitted, OnboardingError
+from onboarding.lifecycle.tenants import HostEntry, record_profile_change
+from onboarding.models import Plan, Task, TaskStatus
+from onboarding.plan_templates.plan_creation import apply_profile
+from onboarding.plans.services import (
+    confirm_task,
+    make_transition,
+    set_responsibility,
+    withdraw_confirmation,
+)
+from onboarding.plans.transitions import Actor
+from tenants.models import ActivityLine, Domain, Host, Tenant, User
+from tests.factories import TOKEN, MakeTenant, RunCheck, task_of
+
+
+def _applies(tenant: Tenant, key: str) -> bool:
+    return task_of(tenant, key).applies
+
+
+def test_a_plan_holds_every_item_of_the_template_in_order(tenant: Tenant) -> None:
+    keys = list(Task.objects.filter(plan__tenant=tenant).values_list("key", flat=True))
+
+    assert len(keys) == 57
+    assert keys[:2] == ["initial-conversation", "mail-flow-infrastructure"]
+    assert keys[-1] == "case-closure"
+
+
+@pytest.mark.parametrize(
+    ("profile", "applying", "left_out"),
+    [
+        (
+            {"platform": "microsoft_365", "directory_method": "entra_id"},
+            ["office-365-connection-filter", "azure-ad-sync"],
+            ["gsuite-whitelist", "ldap-connector", "data-centers-urls"],
+        ),
+        (
+            {"platform": "google_workspace", "directory_method": "google"},
+            ["gsuite-whitelist", "g-suite-sync"],
+            ["office-365-connection-filter", "azure-ad-sync", "data-centers-urls"],
+        ),
+        (
+            {"platform": "on_premises", "directory_method": "ldap", "rfi_used": True},
+            ["data-centers-urls", "ldap-connector", "request-for-information"],
+            ["gsuite-whitelist", "office-365-connection-filter", "url-protect"],
+        ),
+        (
+            {"products": ["ttp_url", "secure_messaging"]},
+            ["url-protect", "secure-messaging", "targeted-threat-protection"],
+            ["attachment-protect", "large-file-send", "request-for-information"],
+        ),
+    ],
+)
+def test_a_profile_decides_what_applies(
+    make_tenant: MakeTenant, profile: dict[str, object], applying: list[str], left_out: list[str]
+) -> None:
+    tenant = make_tenant(**profile)
+
+    assert [key for key in applying if not _applies(tenant, key)] == []
+    assert [key for key in left_out if _applies(tenant, key)] == []
+    assert all(task_of(tenant, key).not_applicable_reason for key in left_out)
+
+
+def test_dkim_is_optional_until_it_is_in_use(make_tenant: MakeTenant, consultant: User) -> None:
+    tenant = make_tenant()
+    assert task_of(tenant, "dkim-update").is_optional
+
+    tenant.dkim_in_use = True
+    tenant.save(update_fields=["dkim_in_use"])
+    record_profile_change(tenant, before={"dkim_in_use": False}, by=consultant)
+
+    assert not task_of(tenant, "dkim-update").is_optional
+
+
+def test_what_was_declined_opens_again_once_the_profile_asks_for_it(
+    tenant: Tenant, consultant: User, owner: User
+) -> None:
+    actor = Actor("client", may_manage_plan=False)
+    make_transition(
+        task_of(tenant, "dkim-update"), "decline", by=owner, actor=actor, reason="We do not sign."
+    )
+
+    tenant.dkim_in_use = True
+    tenant.save(update_fields=["dkim_in_use"])
+    record_profile_change(tenant, before={"dkim_in_use": False}, by=consultant)
+
+    task = task_of(tenant, "dkim-update")
+    assert (task.status, task.status_reason, task.undo) == ("todo", "", None)
+    (line,) = ActivityLine.objects.filter(tenant=tenant, action="decline-cancelled")
+    assert line.params["task"] == task.title
+
+
+def test_a_changed_profile_loses_nothing_that_was_done(
+    make_tenant: MakeTenant, consultant: User, owner: User
+) -> None:
+    tenant = make_tenant("Changing", domains=(("changing.test", "primary"),))
+    confirm_task(task_of(tenant, "office-365-connection-filter"), by=owner, side="client")
+
+    for platform in ("google_workspace", "microsoft_365"):
+        before = {"platform": tenant.platform}
+        tenant.platform = platform
+        tenant.save(update_fields=["platform"])
+        record_profile_change(tenant, before=before, by=consultant)
+
+    task = task_of(tenant, "office-365-connection-filter")
+    assert (task.status, task.client_confirmed_by) == (TaskStatus.DONE, owner)
+
+
+def test_a_task_that_went_out_is_not_counted(make_tenant: MakeTenant, consultant: User) -> None:
+    tenant = make_tenant(products=["ttp_url"])
+    before = Plan.objects.get(tenant=tenant).tasks_total
+
+    tenant.products = []
+    tenant.save(update_fields=["products"])
+    record_profile_change(tenant, before={"products": ["ttp_url"]}, by=consultant)
+
+    assert Plan.objects.get(tenant=tenant).tasks_total == before - 1
+
+
+def test_checks_follow_domains_and_hosts(make_tenant: MakeTenant) -> None:
+    tenant = make_tenant(
+        domains=(
+            ("one.test", "primary"),
+            ("parked.test", "parked"),
+            ("one.onmicrosoft.test", "routing"),
+        ),
+        hosts=(
+            HostEntry("delivery", "mail.one.test", 25),
+            HostEntry("directory", "dc.one.test", 636),
+        ),
+    )
+
+    subjects = {
+        (check.kind, check.subject)
+        for check in Check.objects.filter(tenant=tenant).select_related("domain", "host")
+    }
+    assert subjects == {
+        ("ownership", "one.test"),
+        ("spf", "one.test"),
+        ("mta_sts", "one.test"),
+        ("dmarc", "one.test"),
+        ("mx", "one.test"),
+        ("mx_ttl", "one.test"),
+        ("ownership", "one.onmicrosoft.test"),
+        ("smtp", "mail.one.test:25"),
+        ("ldaps", "dc.one.test:636"),
+    }
+
+
+def test_dkim_is_asked_only_where_a_selector_is_on_record(make_tenant: MakeTenant) -> None:
+    tenant = make_tenant(domains=(("one.test", "primary"), ("two.test", "secondary")))
+    Domain.objects.filter(name="two.test").update(dkim_selectors="mc2026 mc2027=MIIB")
+
+    apply_profile(tenant)
+
+    checks = Check.objects.filter(tenant=tenant, kind=CheckKind.DKIM)
+    assert [(check.subject, check.expectation) for check in checks] == [
+        ("two.test", {"selectors": ["mc2026", "mc2027=MIIB"]})
+    ]
+    assert build_request(checks[0]).selectors == (
+        DkimSelector("mc2026"),
+        DkimSelector("mc2027", "MIIB"),
+    )
+
+
+def test_a_domain_added_late_opens_its_tasks_again(tenant: Tenant, run_check: RunCheck) -> None:
+    run_check(tenant, CheckKind.OWNERSHIP, Verdict.PASS)
+    Domain.objects.create(tenant=tenant, name="late.test", ownership_token=TOKEN)
+
+    apply_profile(tenant)
+    assert task_of(tenant, "domain-ownership").status == TaskStatus.TODO
+
+    run_check(tenant, CheckKind.OWNERSHIP, Verdict.PASS, subject="late.test")
+    assert task_of(tenant, "domain-ownership").status == TaskStatus.VERIFIED
+
+
+def test_a_domain_without_its_code_keeps_ownership_open(
+    make_tenant: MakeTenant, run_check: RunCheck
+) -> None:
+    tenant = make_tenant(domains=(("one.test", "primary"), ("two.test", "secondary")))
+    Domain.objects.filter(name="two.test").update(ownership_token="")
+    apply_profile(tenant)
+
+    run_check(tenant, CheckKind.OWNERSHIP, Verdict.PASS, subject="one.test")
+
+    assert task_of(tenant, "domain-ownership").status == TaskStatus.TODO
+
+
+def test_another_code_asks_another_question(tenant: Tenant, run_check: RunCheck) -> None:
+    run_check(tenant, CheckKind.OWNERSHIP, Verdict.PASS)
+    Domain.objects.filter(tenant=tenant).update(ownership_token=TOKEN[:-1] + "d")
+
+    apply_profile(tenant)
+
+    check = Check.objects.get(tenant=tenant, kind=CheckKind.OWNERSHIP)
+    assert (check.settled_verdict, task_of(tenant, "domain-ownership").status) == (
+        "",
+        TaskStatus.TODO,
+    )
+
+
+def test_ldap_with_only_a_delivery_host_is_not_proven(
+    make_tenant: MakeTenant, run_check: RunCheck
+) -> None:
+    tenant = make_tenant(
+        platform="on_premises",
+        directory_method="ldap",
+        hosts=(HostEntry("delivery", "mail.one.test", 25),),
+    )
+
+    run_check(tenant, CheckKind.SMTP, Verdict.PASS)
+    assert task_of(tenant, "data-centers-urls").status == TaskStatus.TODO
+
+    Host.objects.create(tenant=tenant, purpose="directory", name="dc.one.test", port=636)
+    apply_profile(tenant)
+    run_check(tenant, CheckKind.LDAPS, Verdict.WARN)
+    assert task_of(tenant, "data-centers-urls").status == TaskStatus.VERIFIED
+
+
+# --- Joint responsibility
+
+
+def test_a_task_of_both_sides_needs_both(tenant: Tenant, consultant: User, owner: User) -> None:
+    key = "implementation-plan-review"
+
+    confirm_task(task_of(tenant, key), by=consultant, side="mimecast")
+    assert task_of(tenant, key).status == TaskStatus.PARTLY_CONFIRMED
+
+    confirm_task(task_of(tenant, key), by=owner, side="client")
+    assert task_of(tenant, key).status == TaskStatus.DONE
+
+
+@pytest.mark.parametrize(
+    ("key", "side"),
+    [("account-creation", "client"), ("spf-update", "mimecast"), ("spf-update", "")],
+)
+def test_no_side_confirms_the_others_part(tenant: Tenant, owner: User, key: str, side: str) -> None:
+    with pytest.raises(NotPermitted):
+        confirm_task(task_of(tenant, key), by=owner, side=side)
+
+    assert task_of(tenant, key).status == TaskStatus.TODO
+
+
+def test_a_group_is_not_confirmed_by_hand(tenant: Tenant, owner: User) -> None:
+    with pytest.raises(OnboardingError, match="group"):
+        confirm_task(task_of(tenant, "directory-connector"), by=owner, side="client")
+
+
+def test_a_task_that_does_not_apply_is_not_confirmed(tenant: Tenant, owner: User) -> None:
+    with pytest.raises(OnboardingError, match="no longer applies"):
+        confirm_task(task_of(tenant, "gsuite-whitelist"), by=owner, side="client")
+
+
+def test_a_word_can_be_taken_back(tenant: Tenant, owner: User) -> None:
+    confirm_task(task_of(tenant, "end-user-asset-library"), by=owner, side="client")
+    withdraw_confirmation(task_of(tenant, "end-user-asset-library"), by=owner, side="client")
+
+    assert task_of(tenant, "end-user-asset-library").status == TaskStatus.TODO
+
+
+def test_taking_a_word_back_leaves_the_proof(
+    tenant: Tenant, owner: User, run_check: RunCheck
+) -> None:
+    confirm_task(task_of(tenant, "domain-ownership"), by=owner, side="client")
+    run_check(tenant, CheckKind.OWNERSHIP, Verdict.PASS)
+
+    withdraw_confirmation(task_of(tenant, "domain-ownership"), by=owner, side="client")
+
+    assert task_of(tenant, "domain-ownership").status == TaskStatus.VERIFIED
+
+
+def test_a_groups_state_follows_its_children(tenant: Tenant, owner: User) -> None:
+    confirm_task(task_of(tenant, "azure-ad-sync"), by=owner, side="client")
+
+    assert task_of(tenant, "directory-connector").status == TaskStatus.DONE
+
+
+def test_responsibility_can_be_settled_only_where_the_article_states_none(
+    tenant: Tenant, consultant: User
+) -> None:
+    set_responsibility(task_of(tenant, "training"), "mimecast", by=consultant)
+    assert task_of(tenant, "training").responsibility == "mimecast"
+
+    with pytest.raises(OnboardingError):
+        set_responsibility(task_of(tenant, "spf-update"), "mimecast", by=consultant)
+    assert task_of(tenant, "spf-update").responsibility == "client"
+
+
+def test_lockdown_is_watched_only_where_a_control_target_is_set(
+    make_tenant: MakeTenant, settings: Settings
+) -> None:
+    tenant = make_tenant(hosts=(HostEntry("delivery", "mail.one.test", 25),))
+    before = Check.objects.filter(tenant=tenant, kind=CheckKind.LOCKDOWN).count()
+
+    settings.CHECKS_CONTROL_TARGET = ("mx.example", 25)
+    apply_profile(tenant)
+
+    [check] = Check.objects.filter(tenant=tenant, kind=CheckKind.LOCKDOWN)
+    assert (before, check.subject, build_request(check).control) == (
+        0,
+        "mail.one.test:25",
+        ("mx.example", 25),
+    )

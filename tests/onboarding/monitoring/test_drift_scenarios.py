@@ -1,0 +1,94 @@
+"""Drifts around a cutover's evening, and what a mute of one episode means for the next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from checks.engine.outcomes import CheckKind, Verdict
+from onboarding.cutovers import snapshots
+from onboarding.cutovers.planning import change_cutover
+from onboarding.models import Drift
+from onboarding.monitoring import drifts
+from tenants.models import Tenant, User
+from tests.cutovers import cutover_of
+from tests.factories import START, RunCheck
+
+DAY = 24 * 60
+Seen = Callable[..., None]
+
+
+@pytest.fixture
+def live(tenant: Tenant, run_check: RunCheck) -> Tenant:
+    """A tenant whose inbound cutover was proven at START."""
+    run_check(tenant, CheckKind.SPF, Verdict.PASS, minutes=-60)
+    run_check(tenant, CheckKind.MX, Verdict.PASS)
+    return tenant
+
+
+@pytest.fixture
+def fail(run_check: RunCheck) -> Seen:
+    """Looks that settle on a no, a day after go-live or `later` minutes after that."""
+
+    def settle(tenant: Tenant, kind: CheckKind, code: str = "mx.leftover", later: int = 0) -> None:
+        for minute in (DAY, DAY + 5, DAY + 11):
+            run_check(tenant, kind, Verdict.FAIL, code=code, minutes=minute + later)
+
+    return settle
+
+
+def _open(tenant: Tenant) -> list[str]:
+    return list(Drift.objects.filter(tenant=tenant, closed_at=None).values_list("kind", flat=True))
+
+
+def test_a_no_that_settled_in_a_cutovers_window_is_that_evenings(live: Tenant, fail: Seen) -> None:
+    cutover_of(live, "inbound", START + timedelta(days=1))
+
+    fail(live, CheckKind.MX)
+
+    assert _open(live) == []
+
+
+def test_a_rollback_stays_that_evenings_when_its_cutover_is_moved(
+    live: Tenant, fail: Seen, consultant: User
+) -> None:
+    cutover = cutover_of(live, "inbound", START + timedelta(days=1))
+    snapshots.take_at_opening(cutover)
+    later = START + timedelta(days=8)
+    change_cutover(
+        cutover, later, list(live.domains.all()), expected_round=cutover.round, by=consultant
+    )
+
+    fail(live, CheckKind.MX)
+
+    assert _open(live) == []
+
+
+def test_what_an_inbound_window_does_not_switch_is_a_drift_on_that_evening_too(
+    live: Tenant, fail: Seen
+) -> None:
+    cutover_of(live, "inbound", START + timedelta(days=1))
+
+    fail(live, CheckKind.SPF, "spf.no-network-passes")
+
+    assert _open(live) == ["include_gone"]
+
+
+def test_who_unmuted_hears_of_the_next_episode(
+    live: Tenant, fail: Seen, run_check: RunCheck, consultant: User
+) -> None:
+    fail(live, CheckKind.MX)
+    later = timezone.now() + timedelta(days=30)
+    Drift.objects.update(muted_until=later)
+    run_check(live, CheckKind.MX, Verdict.PASS, minutes=DAY + 60)
+    fail(live, CheckKind.MX, later=120)
+    assert Drift.objects.get(closed_at=None).muted_until == later
+
+    drifts.unmute(Drift.objects.get(closed_at=None), by=consultant)
+    run_check(live, CheckKind.MX, Verdict.PASS, minutes=DAY + 200)
+    fail(live, CheckKind.MX, later=240)
+
+    assert Drift.objects.get(closed_at=None).muted_until is None

@@ -1,0 +1,197 @@
+"""The Watch page and the lists: what has drifted, who may say what of it, and who sees it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from checks.engine.outcomes import CheckKind, Verdict
+from onboarding.models import Drift, Monitoring
+from tenants.models import ActivityLine, Tenant, User
+from tests.factories import START, RunCheck, SignIn
+from tests.markup import texts
+
+DAY = 24 * 60
+
+
+@pytest.fixture
+def drift(tenant: Tenant, consultant: User, run_check: RunCheck) -> Drift:
+    Tenant.objects.filter(pk=tenant.pk).update(consultant=consultant)
+    run_check(tenant, CheckKind.MX, Verdict.PASS)
+    for minute in (DAY, DAY + 5, DAY + 11):
+        run_check(tenant, CheckKind.MX, Verdict.FAIL, code="mx.none", minutes=minute)
+    return Drift.objects.get()
+
+
+def _page(client: Client, tenant: Tenant) -> str:
+    response = client.get(reverse("onboarding:monitoring", args=[tenant.public_id]))
+    assert response.status_code == 200
+    return response.content.decode()
+
+
+def _post(client: Client, drift: Drift, act: str, **data: str) -> tuple[int, str]:
+    address = reverse(f"onboarding:drift-{act}", args=[drift.tenant.public_id, drift.public_id])
+    response = client.post(address, data)
+    return response.status_code, response.content.decode()
+
+
+def test_before_go_live_the_page_says_when_the_watch_begins(
+    tenant: Tenant, owner: User, signed_in: SignIn
+) -> None:
+    html = _page(signed_in(owner), tenant)
+
+    assert "The watch begins at go-live" in texts(html, "h2")
+
+
+def test_all_is_as_proven_until_something_drifts(
+    tenant: Tenant, viewer: User, signed_in: SignIn, run_check: RunCheck
+) -> None:
+    run_check(tenant, CheckKind.MX, Verdict.PASS)
+
+    html = _page(signed_in(viewer), tenant)
+
+    assert "Everything is as it was proven" in texts(html, "h2")
+    assert "drift-acknowledge" not in html
+
+
+def test_a_drift_is_shown_with_what_was_seen_and_its_evidence(
+    drift: Drift, owner: User, signed_in: SignIn
+) -> None:
+    html = _page(signed_in(owner), drift.tenant)
+
+    assert "1 thing has drifted since go-live" in texts(html, "h2")
+    assert "MX no longer as proven · northwind.test" in texts(html, "h3")
+    assert drift.check_asked is not None
+    assert f"?check={drift.check_asked.public_id}" in html
+    assert "/acknowledge/" in html
+    assert "/mute/" not in html
+
+
+def test_acknowledging_keeps_the_words_and_says_who(
+    drift: Drift, owner: User, signed_in: SignIn
+) -> None:
+    client = signed_in(owner)
+
+    status, html = _post(client, drift, "acknowledge", reason=" ")
+    assert (status, "others read them here" in html) == (422, True)
+
+    _post(client, drift, "acknowledge", reason="Lena removes it on Friday.")
+    drift.refresh_from_db()
+    assert (drift.acknowledged_by, drift.acknowledgement_reason) == (
+        owner,
+        "Lena removes it on Friday.",
+    )
+    assert "Lena removes it on Friday." in _page(client, drift.tenant)
+    line = ActivityLine.objects.get(action="drift-acknowledged")
+    assert (line.actor, line.params["reason"]) == (owner, "Lena removes it on Friday.")
+
+
+@pytest.mark.parametrize("until", ["", "yesterday", "2026-01-01"])
+def test_a_day_that_will_not_do_is_told_beside_the_field(
+    drift: Drift, consultant: User, signed_in: SignIn, until: str
+) -> None:
+    status, html = _post(signed_in(consultant), drift, "mute", until=until)
+
+    drift.refresh_from_db()
+    assert (status, drift.muted_until) == (422, None)
+    assert f'value="{until}"' in html or not until
+
+
+def test_muting_holds_until_the_end_of_the_day_and_can_be_ended(
+    drift: Drift, consultant: User, signed_in: SignIn
+) -> None:
+    client = signed_in(consultant)
+    day = (timezone.now() + timedelta(days=3)).date()
+
+    _post(client, drift, "mute", until=day.isoformat())
+    drift.refresh_from_db()
+    assert drift.muted_until is not None
+    assert (drift.muted_until.date(), drift.muted_until.hour) == (day, 23)
+    assert reverse("onboarding:drift-unmute", args=[drift.tenant.public_id, drift.public_id]) in (
+        _page(client, drift.tenant)
+    )
+
+    _post(client, drift, "unmute")
+    drift.refresh_from_db()
+    assert drift.muted_until is None
+
+
+def test_the_client_follows_new_values_and_the_consultant_says_so(
+    tenant: Tenant, consultant: User, signed_in: SignIn
+) -> None:
+    Monitoring.objects.create(tenant=tenant, started_at=START, reason="closed")
+    drift = Drift.objects.create(
+        tenant=tenant,
+        kind="region_changed",
+        subject="US",
+        findings=[
+            {"field": "SPF ranges", "removed": ["192.0.2.0/24"], "added": ["198.51.100.0/24"]}
+        ],
+    )
+    client = signed_in(consultant)
+    assert "SPF ranges: 192.0.2.0/24 is gone, 198.51.100.0/24 is new." in " ".join(
+        " ".join(texts(_page(client, tenant), "li")).split()
+    )
+
+    assert _post(client, drift, "accept", reason="")[0] == 422
+    _post(client, drift, "accept", reason="The firewall has it since Monday.")
+
+    drift.refresh_from_db()
+    assert (drift.resolution, drift.resolution_reason) == (
+        "applied",
+        "The firewall has it since Monday.",
+    )
+    assert Monitoring.objects.get().region_values["mx"]
+
+
+def test_what_ended_meanwhile_is_said_and_nothing_is_changed(
+    drift: Drift, owner: User, signed_in: SignIn, run_check: RunCheck
+) -> None:
+    client = signed_in(owner)
+    run_check(drift.tenant, CheckKind.MX, Verdict.PASS, minutes=DAY + 60)
+
+    status, _ = _post(client, drift, "acknowledge", reason="Seen.")
+
+    html = _page(client, drift.tenant)
+    assert status == 302
+    assert "It is right again by now." in html
+    assert "What had drifted" in texts(html, "h2")
+
+
+def test_consultants_and_managers_find_the_drifted_of_closed_tenants_too(
+    drift: Drift, consultant: User, manager: User, signed_in: SignIn
+) -> None:
+    name = drift.tenant.name
+    Tenant.objects.filter(pk=drift.tenant_id).update(closed_at=START, completed_at=START)
+    listed = reverse("onboarding:tenant-list")
+    dashboard = reverse("onboarding:dashboard")
+
+    client = signed_in(consultant)
+    assert name not in texts(client.get(listed).content.decode(), ".name")
+    assert "1 drifted since go-live" in client.get(listed).content.decode().replace(
+        "\n", ""
+    ).replace("                            ", " ")
+    assert texts(client.get(f"{listed}?show=drifted").content.decode(), ".name") == [name]
+
+    client = signed_in(manager)
+    html = client.get(dashboard).content.decode()
+    assert texts(html, ".figure-number")[-1] == "1"
+    assert name not in texts(html, ".name")
+    for show in ("drifted", "closed"):
+        found = client.get(f"{dashboard}?show={show}").content.decode()
+        assert texts(found, ".name") == [name]
+
+
+def test_a_muted_drift_is_in_no_figure_and_still_on_its_row(
+    drift: Drift, manager: User, signed_in: SignIn
+) -> None:
+    Drift.objects.update(muted_until=timezone.now() + timedelta(days=1))
+
+    html = signed_in(manager).get(reverse("onboarding:dashboard")).content.decode()
+
+    assert texts(html, ".figure-number")[-1] == "0"
+    assert f'href="{reverse("onboarding:monitoring", args=[drift.tenant.public_id])}"' in html

@@ -1,0 +1,232 @@
+"""Moving a plan to a newer version of its template."""
+
+from __future__ import annotations
+
+import pytest
+from django.utils import timezone
+
+from checks.engine.outcomes import CheckKind, Verdict
+from onboarding.errors import ConflictingChange, OnboardingError
+from onboarding.models import DomainProgress, Phase, Plan, PlanTemplate, Task, TaskStatus
+from onboarding.plan_templates import upgrade
+from onboarding.plan_templates.content import Content
+from onboarding.plan_templates.draft_content import remove_entry
+from onboarding.plan_templates.plan_creation import apply_profile
+from onboarding.plan_templates.registry import register_builtin_templates
+from onboarding.plan_templates.upgrade import preview, upgrade_plan
+from onboarding.plans import custom_tasks
+from onboarding.plans.services import confirm_task, set_responsibility
+from tenants.models import ActivityLine, Tenant, User
+from tests.factories import MakeTenant, RunCheck, task_of
+from tests.onboarding.plan_templates.drafts import publish_changed, step
+
+NEW = {
+    "key": "fax-server",
+    "title": "Fax server",
+    "responsibility": "client",
+    "stated": True,
+    "do": "Point it at Mimecast.",
+    "shown_by": "A fax arrives.",
+}
+
+
+@pytest.fixture
+def at_first_version(make_tenant: MakeTenant) -> Tenant:
+    """A plan made when there was version 1 alone."""
+    PlanTemplate.objects.filter(version=2).delete()
+    made = make_tenant("First")
+    register_builtin_templates()
+    return made
+
+
+def _move(tenant: Tenant, target: PlanTemplate, by: User) -> None:
+    plan = Plan.objects.select_related("template").get(tenant=tenant)
+    upgrade_plan(plan, target, seen=plan.template.version, by=by)
+
+
+def _is_sound(tenant: Tenant) -> bool:
+    """Positions are the order of the pages, phase by phase, and counters are right."""
+    plan = Plan.objects.get(tenant=tenant)
+    tasks = list(Task.objects.filter(plan=plan).select_related("phase").order_by("position"))
+    in_phases = [task.phase.position for task in tasks]
+    return (
+        [task.position for task in tasks] == list(range(len(tasks)))
+        and in_phases == sorted(in_phases)
+        and plan.tasks_total == sum(task.is_counted for task in tasks)
+        and plan.tasks_complete == sum(task.is_counted and task.is_complete for task in tasks)
+    )
+
+
+def test_a_plan_of_the_first_version_gets_the_wait_and_begins_to_count(
+    at_first_version: Tenant, consultant: User
+) -> None:
+    tenant = at_first_version
+    done_at = timezone.now()
+    Task.objects.filter(plan=tenant.plan, key="outbound-cutover").update(
+        check_kinds=[], client_confirmed_at=done_at, status="done", status_changed_at=done_at
+    )
+
+    change = preview(tenant.plan, PlanTemplate.objects.get(version=2))
+    _move(tenant, PlanTemplate.objects.get(version=2), consultant)
+
+    assert [coming.task.key for coming in change.added] == ["outbound-days"]
+    assert [each.task.key for each in change.changed] == ["mx-record-cutover", "case-closure"]
+    assert (change.dropped, change.kept, change.lost) == ((), (), ())
+    assert "outbound-days" in task_of(tenant, "mx-record-cutover").depends_on
+    assert _is_sound(tenant)
+
+
+def test_a_plan_stays_at_its_version_until_it_is_moved(
+    at_first_version: Tenant, consultant: User
+) -> None:
+    apply_profile(at_first_version)
+
+    assert Plan.objects.get(tenant=at_first_version).template.version == 1
+    assert not Task.objects.filter(plan=at_first_version.plan, key="outbound-days").exists()
+
+
+def test_what_was_completed_is_kept(
+    tenant: Tenant, consultant: User, owner: User, run_check: RunCheck
+) -> None:
+    run_check(tenant, CheckKind.OWNERSHIP, Verdict.PASS)
+    confirm_task(task_of(tenant, "office-365-connection-filter"), by=owner, side="client")
+    set_responsibility(task_of(tenant, "training"), "client", by=consultant)
+    before = {t.key: t.status for t in Task.objects.filter(plan=tenant.plan)}
+
+    def reword(content: Content) -> None:
+        for key in ("domain-ownership", "office-365-connection-filter", "training"):
+            step(content, key).entry["title"] = f"New {key}"
+
+    _move(tenant, publish_changed(reword), consultant)
+
+    assert {t.key: t.status for t in Task.objects.filter(plan=tenant.plan)} == before
+    proven = task_of(tenant, "domain-ownership")
+    assert (proven.title, proven.status) == ("New domain-ownership", TaskStatus.VERIFIED)
+    assert task_of(tenant, "office-365-connection-filter").client_confirmed_by == owner
+    assert task_of(tenant, "training").responsibility == "client"
+    assert _is_sound(tenant)
+
+
+def test_what_vanishes_is_kept_where_something_was_done_on_it(
+    tenant: Tenant, consultant: User, owner: User
+) -> None:
+    confirm_task(task_of(tenant, "branding"), by=owner, side="client", signed=True)
+
+    def drop(content: Content) -> None:
+        for key in ("branding", "tls-requirements"):
+            remove_entry(content, step(content, key))
+
+    target = publish_changed(drop)
+    change = preview(tenant.plan, target)
+    _move(tenant, target, consultant)
+    apply_profile(tenant)
+
+    assert [task.key for task in change.kept] == ["branding"]
+    assert [task.key for task in change.dropped] == ["tls-requirements"]
+    kept = task_of(tenant, "branding")
+    assert (kept.is_custom, kept.status, kept.client_confirmed_by) == (True, TaskStatus.DONE, owner)
+    assert not Task.objects.filter(plan=tenant.plan, key="tls-requirements").exists()
+    line = ActivityLine.objects.filter(tenant=tenant, action="plan-upgraded").get()
+    assert line.params["kept"] == [kept.title]
+    assert _is_sound(tenant)
+
+
+def test_a_group_that_vanishes_takes_none_of_its_steps_along(
+    tenant: Tenant, consultant: User
+) -> None:
+    def dissolve(content: Content) -> None:
+        for found in [step(content, key) for key in ("data-centers-urls", "gsuite-whitelist")]:
+            del found.entry["parent"]
+        del step(content, "office-365-connection-filter").entry["parent"]
+        remove_entry(content, step(content, "connectivity"))
+
+    _move(tenant, publish_changed(dissolve), consultant)
+
+    assert not Task.objects.filter(plan=tenant.plan, key="connectivity").exists()
+    assert task_of(tenant, "office-365-connection-filter").parent is None
+    assert _is_sound(tenant)
+
+
+def test_new_steps_phases_and_conditions_come_with_it(
+    make_tenant: MakeTenant, consultant: User
+) -> None:
+    tenant = make_tenant(platform="hybrid")
+    own = custom_tasks.add_task(
+        tenant.plan, custom_tasks.CustomTaskContent("closure", "Theirs alone"), by=consultant
+    )
+
+    def change(content: Content) -> None:
+        content["phases"].insert(
+            0, {"key": "first", "title": "First", "summary": "S.", "links": [], "tasks": [NEW]}
+        )
+        training = step(content, "training").entry
+        training |= {"applies_when": {"platform": ["other"]}, "otherwise": "It is {platform}."}
+
+    target = publish_changed(change)
+    told = preview(tenant.plan, target)
+    _move(tenant, target, consultant)
+
+    assert [(coming.task.key, coming.reason) for coming in told.added] == [("fax-server", "")]
+    assert [(t.task.key, t.applies, t.reason) for t in told.applicability_changes] == [
+        ("training", False, "It is Hybrid.")
+    ]
+    assert told.phases == ("The phase “First” is new.",)
+    first = Phase.objects.filter(plan=tenant.plan).order_by("position")[0]
+    assert (first.key, first.tasks_total) == ("first", 1)
+    assert task_of(tenant, "training").status == TaskStatus.NOT_APPLICABLE
+    assert Task.objects.get(pk=own.pk).is_custom
+    assert _is_sound(tenant)
+
+
+def test_a_phase_that_vanishes_stays_for_what_was_done_in_it(
+    tenant: Tenant, consultant: User, owner: User
+) -> None:
+    confirm_task(task_of(tenant, "training"), by=owner, side="client")
+
+    def drop(content: Content) -> None:
+        remove_entry(content, step(content, "training"))
+        content["phases"] = [p for p in content["phases"] if p["key"] != "administration-console"]
+
+    _move(tenant, publish_changed(drop), consultant)
+
+    assert list(Phase.objects.filter(plan=tenant.plan).values_list("key", flat=True))[-1] == (
+        "administration-console"
+    )
+    assert _is_sound(tenant)
+
+
+def test_what_was_said_once_is_said_of_each_domain_where_it_becomes_so(
+    tenant: Tenant, consultant: User, owner: User
+) -> None:
+    confirm_task(task_of(tenant, "branding"), by=owner, side="client", signed=True)
+
+    def per_domain(content: Content) -> None:
+        step(content, "branding").entry.update(per_domain=True, domain_roles=["primary"])
+
+    _move(tenant, publish_changed(per_domain), consultant)
+    apply_profile(tenant)
+
+    assert DomainProgress.objects.get(task__key="branding").client_confirmed_by == owner
+    assert task_of(tenant, "branding").status == TaskStatus.DONE
+    assert task_of(tenant, "branding").undo is None
+
+
+def test_of_two_who_move_it_the_second_is_told(tenant: Tenant, consultant: User) -> None:
+    target = publish_changed(lambda content: None)
+    plan = tenant.plan
+    upgrade_plan(plan, target, seen=2, by=consultant)
+
+    with pytest.raises(ConflictingChange, match="moved this plan to version 3 meanwhile"):
+        upgrade_plan(plan, target, seen=2, by=consultant)
+
+
+def test_a_plan_does_not_move_back(tenant: Tenant, consultant: User) -> None:
+    with pytest.raises(OnboardingError, match="newer version"):
+        upgrade_plan(tenant.plan, PlanTemplate.objects.get(version=1), seen=2, by=consultant)
+
+
+def test_only_newer_versions_are_offered(tenant: Tenant) -> None:
+    assert upgrade.newer_versions(tenant.plan) == []
+    made = publish_changed(lambda content: None)
+
+    assert upgrade.newer_versions(tenant.plan) == [made]

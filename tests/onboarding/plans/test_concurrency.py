@@ -1,0 +1,134 @@
+"""Two people at one step: the later one is shown what changed, and wipes out nothing unread."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from onboarding.models import Task
+from onboarding.plans.dates import set_due_date
+from onboarding.plans.services import make_transition, set_responsibility
+from onboarding.plans.transitions import Actor
+from tenants.models import Membership, Tenant, User
+from tests.factories import SignIn, task_of
+from tests.markup import texts
+
+KEY = "initial-conversation"  # of both sides, and waits for nothing
+
+
+def _press(client: Client, tenant: Tenant, act: str, key: str = KEY, **typed: str) -> str:
+    ids = [tenant.public_id, task_of(tenant, key).public_id]
+    response = client.post(reverse(f"onboarding:{act}", args=ids), typed, follow=True)
+    return " ".join(str(message) for message in response.context["messages"])
+
+
+def test_confirming_wipes_out_no_words_that_came_meanwhile(
+    tenant: Tenant, owner: User, member: User, signed_in: SignIn
+) -> None:
+    actor = Actor("client", may_manage_plan=False)
+    make_transition(
+        task_of(tenant, KEY), "block", by=member, actor=actor, reason="The proxy is down."
+    )
+    client = signed_in(owner)
+
+    said = _press(client, tenant, "task-confirm", seen="todo")
+
+    task = task_of(tenant, KEY)
+    assert said.startswith(
+        "Member Person said meanwhile that it is “blocked”: “The proxy is down.”"
+    )
+    assert (task.status, task.status_reason) == ("blocked", "The proxy is down.")
+
+    # Whoever has read them may confirm it all the same.
+    assert _press(client, tenant, "task-confirm", seen="blocked") == ""
+    assert task_of(tenant, KEY).client_confirmed_by == owner
+
+
+def test_the_other_sides_confirmation_meanwhile_stops_nobody(
+    tenant: Tenant, owner: User, signed_in: SignIn
+) -> None:
+    Task.objects.filter(pk=task_of(tenant, KEY).pk).update(status="partly_confirmed")
+
+    assert _press(signed_in(owner), tenant, "task-confirm", seen="todo") == ""
+    assert task_of(tenant, KEY).client_confirmed_by == owner
+
+
+def test_the_second_due_date_is_told_of_the_first(
+    tenant: Tenant, consultant: User, signed_in: SignIn
+) -> None:
+    first = date(2027, 5, 3)
+    seen = task_of(tenant, KEY).due_on
+    set_due_date(task_of(tenant, KEY), first, by=consultant)
+    shown = seen.isoformat() if seen else ""
+
+    said = _press(signed_in(consultant), tenant, "task-due", due_on="2027-06-01", seen=shown)
+
+    assert said == "The date moved meanwhile: it is due on 3 May 2027 now. Nothing was changed."
+    assert task_of(tenant, KEY).due_on == first
+
+
+@pytest.mark.parametrize("day", ["9999-12-31", "0001-01-01"])
+def test_a_day_thousands_of_years_away_is_refused(
+    tenant: Tenant, consultant: User, signed_in: SignIn, day: str
+) -> None:
+    client = signed_in(consultant)
+    before = task_of(tenant, KEY).due_on
+    typed = {"task": [task_of(tenant, KEY).public_id], "due_on": day}
+
+    said = _press(client, tenant, "task-due", due_on=day)
+    bulk = client.post(reverse("onboarding:tasks-bulk", args=[tenant.public_id]), typed)
+
+    assert said == "Enter a day within ten years of today. The due date is as it was."
+    assert bulk.context["bulk"].errors == {"due_on": ["Enter a day within ten years of today."]}
+    assert task_of(tenant, KEY).due_on == before
+
+
+def test_the_second_to_give_a_step_away_is_told_of_the_first(
+    tenant: Tenant, owner: User, member: User, signed_in: SignIn
+) -> None:
+    Task.objects.filter(pk=task_of(tenant, KEY).pk).update(assignee=member)
+
+    said = _press(signed_in(owner), tenant, "task-assign", person=owner.public_id, seen="")
+
+    assert said == "It was given to Member Person meanwhile. Nothing was changed."
+    assert task_of(tenant, KEY).assignee == member
+
+
+def test_whoever_does_a_step_stays_on_it_though_they_cannot_be_chosen_any_more(
+    tenant: Tenant, owner: User, member: User, signed_in: SignIn
+) -> None:
+    Task.objects.filter(pk=task_of(tenant, KEY).pk).update(assignee=member)
+    Membership.objects.filter(user=member).delete()
+    client = signed_in(owner)
+
+    page = client.get(
+        reverse("onboarding:plan-show", args=[tenant.public_id]) + "?phase=onboarding-review"
+    ).content.decode()
+    said = _press(client, tenant, "task-assign", person=member.public_id, seen=member.public_id)
+
+    assert texts(page, f"#assignee-{KEY}")[0].split("particular ")[1].startswith("Member Person")
+    assert f'value="{member.public_id}" selected' in page
+    assert (said, task_of(tenant, KEY).assignee) == ("", member)
+
+
+def test_the_second_to_settle_the_side_is_told_of_the_first(
+    tenant: Tenant, consultant: User, signed_in: SignIn
+) -> None:
+    task = Task.objects.filter(plan__tenant=tenant, responsibility_stated=False).first()
+    assert task is not None
+    set_responsibility(task, "client", by=consultant)
+
+    said = _press(
+        signed_in(consultant),
+        tenant,
+        "task-responsibility",
+        task.key,
+        responsibility="mimecast",
+        seen="both",
+    )
+
+    assert said == "Somebody else chose “Client” meanwhile. Nothing was changed."
+    assert task_of(tenant, task.key).responsibility == "client"

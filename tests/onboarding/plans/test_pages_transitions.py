@@ -1,0 +1,184 @@
+"""What people may do over the web, and what strangers get."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from checks.models import Check
+from onboarding.models import Cutover, TaskStatus
+from tenants.models import ActivityLine, Tenant, User
+from tests.cutovers import cutover_of
+from tests.factories import MakeTenant, task_of
+
+SignIn = Callable[[User], Client]
+
+
+def _address(name: str, tenant: Tenant, key: str = "") -> str:
+    args = [tenant.public_id, task_of(tenant, key).public_id] if key else [tenant.public_id]
+    return reverse(f"onboarding:{name}", args=args)
+
+
+def test_a_client_confirms_their_own_part(tenant: Tenant, owner: User, signed_in: SignIn) -> None:
+    response = signed_in(owner).post(_address("task-confirm", tenant, "end-user-asset-library"))
+
+    assert response.status_code == 302
+    task = task_of(tenant, "end-user-asset-library")
+    assert (task.status, task.client_confirmed_by) == (TaskStatus.DONE, owner)
+
+
+def test_a_claim_asks_for_a_look_at_once(tenant: Tenant, owner: User, signed_in: SignIn) -> None:
+    signed_in(owner).post(_address("task-confirm", tenant, "domain-ownership"))
+
+    check = Check.objects.get(tenant=tenant, kind="ownership")
+    assert check.requested_until is not None
+    assert check.claimed_until is not None
+
+
+@pytest.mark.parametrize("key", ["account-creation", "out-of-the-box-settings"])
+def test_a_client_cannot_confirm_mimecasts_part(
+    tenant: Tenant, owner: User, signed_in: SignIn, key: str
+) -> None:
+    response = signed_in(owner).post(_address("task-confirm", tenant, key))
+
+    assert response.status_code == 403
+    assert task_of(tenant, key).status == TaskStatus.TODO
+
+
+def test_a_consultant_cannot_confirm_the_clients_part(
+    tenant: Tenant, consultant: User, signed_in: SignIn
+) -> None:
+    response = signed_in(consultant).post(_address("task-confirm", tenant, "spf-update"))
+
+    assert response.status_code == 403
+    assert task_of(tenant, "spf-update").status == TaskStatus.TODO
+
+
+def test_a_viewer_reads_and_no_more(tenant: Tenant, viewer: User, signed_in: SignIn) -> None:
+    client = signed_in(viewer)
+
+    statuses = [
+        client.post(_address("task-confirm", tenant, "end-user-asset-library")).status_code,
+        client.post(_address("task-check-run", tenant, "domain-ownership")).status_code,
+        client.post(_address("check-run-all", tenant)).status_code,
+        client.get(_address("revision", tenant)).status_code,
+    ]
+
+    assert statuses == [403, 403, 403, 200]
+
+
+ACTS = ["task-confirm", "task-withdraw", "task-check-run", "task-responsibility"]
+PAGES = ["plan-show", "my-tasks", "domains", "activity", "revision", "profile-edit", "lab"]
+POSTS = ["check-run-all", "cutovers", "region-values", "lab-change"]
+
+
+@pytest.mark.parametrize("name", ACTS)
+def test_a_stranger_finds_no_task(
+    tenant: Tenant, outsider: User, signed_in: SignIn, name: str
+) -> None:
+    assert signed_in(outsider).post(_address(name, tenant, "training")).status_code == 404
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_stranger_finds_no_page(
+    tenant: Tenant, outsider: User, signed_in: SignIn, name: str
+) -> None:
+    assert signed_in(outsider).get(_address(name, tenant)).status_code == 404
+
+
+@pytest.mark.parametrize("name", POSTS)
+def test_a_stranger_finds_no_act(
+    tenant: Tenant, outsider: User, signed_in: SignIn, name: str
+) -> None:
+    assert signed_in(outsider).post(_address(name, tenant)).status_code == 404
+
+
+def test_a_task_of_another_tenant_is_not_reached_through_ones_own(
+    tenant: Tenant, outsider: User, signed_in: SignIn
+) -> None:
+    own = Tenant.objects.get(name="Elsewhere")
+    foreign = task_of(tenant, "end-user-asset-library")
+
+    response = signed_in(outsider).post(
+        reverse("onboarding:task-confirm", args=[own.public_id, foreign.public_id])
+    )
+
+    assert response.status_code == 404
+    assert task_of(tenant, "end-user-asset-library").status == TaskStatus.TODO
+
+
+@pytest.mark.parametrize("name", ["dashboard", "dashboard-csv", "tenant-create"])
+def test_staff_pages_do_not_exist_for_clients(owner: User, signed_in: SignIn, name: str) -> None:
+    assert signed_in(owner).get(reverse(f"onboarding:{name}")).status_code == 404
+
+
+def test_a_manager_watches_and_does_not_steer(
+    tenant: Tenant, manager: User, signed_in: SignIn
+) -> None:
+    client = signed_in(manager)
+
+    assert client.get(reverse("onboarding:tenant-create")).status_code == 403
+    assert client.post(_address("cutovers", tenant)).status_code == 403
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_nobody_gets_in_without_signing_in(tenant: Tenant, client: Client, name: str) -> None:
+    response = client.get(_address(name, tenant))
+
+    assert response.status_code == 302
+    assert response["Location"].startswith("/accounts/login/")
+
+
+def test_a_cutover_is_planned_in_the_tenants_time_zone(
+    make_tenant: MakeTenant, consultant: User, signed_in: SignIn
+) -> None:
+    tenant = make_tenant(time_zone="America/New_York")
+
+    signed_in(consultant).post(
+        _address("cutovers", tenant),
+        {
+            "direction": "inbound",
+            "planned_at": "2026-12-03T19:00",
+            "domains": tenant.domains.get().public_id,
+            "confirmed": "yes",
+        },
+    )
+
+    planned = Cutover.objects.get(plan__tenant=tenant).planned_at
+    assert planned.isoformat() == "2026-12-04T00:00:00+00:00"
+
+
+def test_a_bad_moment_leaves_the_planned_cutover(
+    tenant: Tenant, consultant: User, signed_in: SignIn
+) -> None:
+    planned = datetime(2026, 12, 3, 19, tzinfo=UTC)
+    cutover = cutover_of(tenant, "inbound", planned)
+    page = reverse("onboarding:cutover-edit", args=[tenant.public_id, cutover.public_id])
+
+    answer = signed_in(consultant).post(page, {"planned_at": "soon", "round": "1"})
+
+    assert answer.status_code == 422
+    assert 'value="soon"' in answer.content.decode()
+    assert Cutover.objects.get(plan__tenant=tenant).planned_at == planned
+
+
+def test_signing_up_is_closed(client: Client, db: Any) -> None:
+    response = client.post(
+        "/accounts/signup/",
+        {"email": "new@gangway.test", "password1": "long-enough-pw", "password2": "long-enough-pw"},
+    )
+
+    assert response.status_code == 200
+    assert not User.objects.filter(email="new@gangway.test").exists()
+
+
+def test_asking_for_a_look_leaves_a_line(tenant: Tenant, owner: User, signed_in: SignIn) -> None:
+    signed_in(owner).post(_address("check-run-all", tenant))
+
+    line = ActivityLine.objects.get(tenant=tenant, action="check-requested")
+    assert (line.actor, line.params) == (owner, {"subject": "everything"})

@@ -1,0 +1,284 @@
+"""Moving tasks, undoing it, and tasks done domain by domain."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from checks.engine.outcomes import CheckKind, Verdict
+from onboarding.errors import ConflictingChange, NotPermitted, OnboardingError
+from onboarding.models import Plan, Task, TaskStatus
+from onboarding.plan_templates.plan_creation import apply_profile
+from onboarding.plans.services import (
+    confirm_task,
+    end_exemption,
+    exempt_domain,
+    expire_accepted_risks,
+    make_transition,
+    undo_last_action,
+    withdraw_confirmation,
+)
+from onboarding.plans.transitions import Actor
+from tenants.models import ActivityLine, Domain, Tenant, User
+from tests.factories import MakeTenant, RunCheck, task_of
+
+OPEN = "end-user-asset-library"  # the client's, and no check can see it
+DKIM = "dkim-update"  # per domain, and its check only supports it
+CLIENT = Actor("client", may_manage_plan=False)
+STEERS = Actor("mimecast", may_manage_plan=True)
+
+
+def status(tenant: Tenant, key: str) -> str:
+    return task_of(tenant, key).status
+
+
+def actions(tenant: Tenant) -> list[str]:
+    return list(ActivityLine.objects.filter(tenant=tenant).values_list("action", flat=True))
+
+
+def transition(tenant: Tenant, key: str, what: str, by: User, actor: Actor, **words: Any) -> None:
+    make_transition(task_of(tenant, key), what, by=by, actor=actor, **words)
+
+
+def test_a_blocked_task_says_why_and_goes_on(tenant: Tenant, owner: User) -> None:
+    transition(tenant, OPEN, "block", owner, CLIENT, reason=" The printer is broken. ")
+
+    task = task_of(tenant, OPEN)
+    assert (task.status, task.status_reason) == (TaskStatus.BLOCKED, "The printer is broken.")
+    assert (task.status_set_by, actions(tenant)[0]) == (owner, "task-status-changed")
+
+    transition(tenant, OPEN, "resume", owner, CLIENT)
+
+    assert (status(tenant, OPEN), task_of(tenant, OPEN).status_reason) == (TaskStatus.TODO, "")
+
+
+def test_waiting_names_the_side_that_is_waited_for(
+    tenant: Tenant, owner: User, consultant: User
+) -> None:
+    transition(tenant, OPEN, "wait", owner, CLIENT, reason="Which notices do you advise?")
+    assert task_of(tenant, OPEN).status_waiting_on == "mimecast"
+
+    transition(tenant, OPEN, "resume", consultant, STEERS)
+    transition(tenant, OPEN, "wait", consultant, STEERS, reason="Please choose.")
+    assert task_of(tenant, OPEN).status_waiting_on == "client"
+
+
+def test_a_risk_is_accepted_for_a_time_and_then_open_again(
+    tenant: Tenant, consultant: User
+) -> None:
+    until = timezone.now() + timedelta(days=3)
+    before = Plan.objects.get(tenant=tenant).tasks_complete
+
+    transition(
+        tenant, OPEN, "accept-risk", consultant, STEERS, reason="Small company.", until=until
+    )
+
+    assert status(tenant, OPEN) == TaskStatus.ACCEPTED_RISK
+    assert Plan.objects.get(tenant=tenant).tasks_complete == before + 1
+    assert expire_accepted_risks(tenant.plan, now=until - timedelta(seconds=1)) == 0
+    assert expire_accepted_risks(tenant.plan, now=until) == 1
+    assert (status(tenant, OPEN), actions(tenant)[0]) == (
+        TaskStatus.TODO,
+        "risk-acceptance-expired",
+    )
+    assert expire_accepted_risks(tenant.plan, now=until) == 0
+
+
+def test_a_client_cannot_accept_a_risk(tenant: Tenant, owner: User) -> None:
+    with pytest.raises(NotPermitted, match="Only a consultant"):
+        transition(tenant, OPEN, "accept-risk", owner, CLIENT, reason="Never mind.")
+
+    assert status(tenant, OPEN) == TaskStatus.TODO
+
+
+def test_declined_add_ons_no_longer_count(tenant: Tenant, owner: User) -> None:
+    key = "awareness-training"
+    total = Plan.objects.get(tenant=tenant).tasks_total
+
+    transition(tenant, key, "decline", owner, CLIENT, reason="We train our people ourselves.")
+
+    assert status(tenant, key) == TaskStatus.DECLINED
+    assert Plan.objects.get(tenant=tenant).tasks_total == total
+    with pytest.raises(OnboardingError, match="take it up again first"):
+        confirm_task(task_of(tenant, key), by=owner, side="client")
+
+    transition(tenant, key, "reconsider", owner, CLIENT)
+    assert status(tenant, key) == TaskStatus.TODO
+
+
+def test_the_second_of_two_people_is_told_what_the_first_did(
+    tenant: Tenant, owner: User, consultant: User
+) -> None:
+    transition(tenant, OPEN, "start", consultant, STEERS, seen="todo")
+
+    with pytest.raises(ConflictingChange, match="In progress") as told:
+        transition(tenant, OPEN, "block", owner, CLIENT, reason="No time.", seen="todo")
+
+    assert consultant.name in str(told.value)
+    assert status(tenant, OPEN) == TaskStatus.IN_PROGRESS
+
+
+def test_confirming_ends_the_mark(tenant: Tenant, owner: User) -> None:
+    transition(tenant, OPEN, "start", owner, CLIENT)
+
+    confirm_task(task_of(tenant, OPEN), by=owner, side="client")
+    withdraw_confirmation(task_of(tenant, OPEN), by=owner, side="client")
+
+    assert status(tenant, OPEN) == TaskStatus.TODO
+
+
+def test_a_hard_gate_cannot_be_confirmed_before_its_turn(
+    tenant: Tenant, owner: User, consultant: User
+) -> None:
+    side = "client" if task_of(tenant, "mx-record-cutover").responsibility == "client" else "both"
+    by, said = (owner, "client") if side in ("client", "both") else (consultant, "mimecast")
+
+    with pytest.raises(OnboardingError, match="going ahead before that can lose mail"):
+        confirm_task(task_of(tenant, "mx-record-cutover"), by=by, side=said)
+
+    Task.objects.filter(plan=tenant.plan).exclude(key="mx-record-cutover").update(status="done")
+    confirm_task(task_of(tenant, "mx-record-cutover"), by=by, side=said)
+    assert getattr(task_of(tenant, "mx-record-cutover"), f"{said}_confirmed_by") == by
+
+
+# --- Undoing
+
+
+def test_a_wrong_tick_is_taken_back_by_who_made_it(
+    tenant: Tenant, owner: User, member: User
+) -> None:
+    confirm_task(task_of(tenant, OPEN), by=owner, side="client")
+
+    with pytest.raises(OnboardingError, match="nothing of yours"):
+        undo_last_action(task_of(tenant, OPEN), by=member, may_manage_plan=False)
+    undo_last_action(task_of(tenant, OPEN), by=owner, may_manage_plan=False)
+
+    assert status(tenant, OPEN) == TaskStatus.TODO
+    with pytest.raises(OnboardingError, match="nothing of yours"):
+        undo_last_action(task_of(tenant, OPEN), by=owner, may_manage_plan=False)
+
+
+def test_undoing_puts_back_the_mark_with_its_words(
+    tenant: Tenant, owner: User, consultant: User
+) -> None:
+    transition(tenant, OPEN, "block", owner, CLIENT, reason="No budget yet.")
+    before = task_of(tenant, OPEN)
+    transition(tenant, OPEN, "mark-not-needed", consultant, STEERS, reason="Not theirs.")
+
+    undo_last_action(task_of(tenant, OPEN), by=consultant, may_manage_plan=True)
+
+    after = task_of(tenant, OPEN)
+    assert (after.status_reason, after.status_set_by, after.status_set_at, after.status) == (
+        "No budget yet.",
+        owner,
+        before.status_set_at,
+        TaskStatus.BLOCKED,
+    )
+
+
+def test_undoing_never_takes_a_proof_away(tenant: Tenant, owner: User, run_check: RunCheck) -> None:
+    confirm_task(task_of(tenant, "domain-ownership"), by=owner, side="client")
+    run_check(tenant, CheckKind.OWNERSHIP, Verdict.PASS)
+
+    undo_last_action(task_of(tenant, "domain-ownership"), by=owner, may_manage_plan=False)
+
+    assert status(tenant, "domain-ownership") == TaskStatus.VERIFIED
+
+
+# --- Domain by domain
+
+
+def add_domain(tenant: Tenant, name: str) -> Domain:
+    return Domain.objects.create(tenant=tenant, name=name, role=Domain.Role.SECONDARY)
+
+
+def confirm_both(tenant: Tenant, key: str, owner: User, consultant: User) -> None:
+    Task.objects.filter(plan=tenant.plan, key=key).update(responsibility="both")
+    confirm_task(task_of(tenant, key), by=owner, side="client")
+    confirm_task(task_of(tenant, key), by=consultant, side="mimecast")
+
+
+def test_a_domain_added_late_opens_the_task_for_itself_alone(
+    tenant: Tenant, owner: User, consultant: User
+) -> None:
+    confirm_both(tenant, DKIM, owner, consultant)
+    assert status(tenant, DKIM) == TaskStatus.DONE
+
+    late = add_domain(tenant, "late.test")
+    apply_profile(tenant)
+    assert status(tenant, DKIM) == TaskStatus.TODO
+
+    confirm_task(task_of(tenant, DKIM), by=owner, side="client", domain=late)
+    assert status(tenant, DKIM) == TaskStatus.PARTLY_CONFIRMED
+    confirm_task(task_of(tenant, DKIM), by=consultant, side="mimecast", domain=late)
+    assert status(tenant, DKIM) == TaskStatus.DONE
+
+
+def test_an_exempt_domain_holds_nothing_up(tenant: Tenant, owner: User, consultant: User) -> None:
+    confirm_both(tenant, DKIM, owner, consultant)
+    late = add_domain(tenant, "late.test")
+    apply_profile(tenant)
+
+    with pytest.raises(OnboardingError, match="Say why"):
+        exempt_domain(task_of(tenant, DKIM), late, by=consultant, reason=" ")
+    exempt_domain(task_of(tenant, DKIM), late, by=consultant, reason="Parked.")
+    assert status(tenant, DKIM) == TaskStatus.DONE
+
+    end_exemption(task_of(tenant, DKIM), late, by=consultant)
+    assert status(tenant, DKIM) == TaskStatus.TODO
+
+
+def test_a_check_of_an_exempt_domain_no_longer_decides(
+    tenant: Tenant, consultant: User, run_check: RunCheck
+) -> None:
+    run_check(tenant, CheckKind.SPF, Verdict.PASS)
+    late = add_domain(tenant, "late.test")
+    apply_profile(tenant)
+    assert status(tenant, "spf-update") == TaskStatus.TODO
+
+    exempt_domain(task_of(tenant, "spf-update"), late, by=consultant, reason="Never sends.")
+
+    assert status(tenant, "spf-update") == TaskStatus.VERIFIED
+
+
+def test_undoing_an_exemption_brings_the_domain_back(
+    tenant: Tenant, owner: User, consultant: User
+) -> None:
+    confirm_both(tenant, DKIM, owner, consultant)
+    late = add_domain(tenant, "late.test")
+    apply_profile(tenant)
+    exempt_domain(task_of(tenant, DKIM), late, by=consultant, reason="Parked.")
+
+    undo_last_action(task_of(tenant, DKIM), by=consultant, may_manage_plan=True)
+
+    assert status(tenant, DKIM) == TaskStatus.TODO
+
+
+def test_a_domain_of_another_tenant_is_no_part_of_the_task(
+    tenant: Tenant, make_tenant: MakeTenant, owner: User
+) -> None:
+    other = make_tenant("Other")
+    with pytest.raises(OnboardingError, match="no part of its own"):
+        confirm_task(task_of(tenant, DKIM), by=owner, side="client", domain=other.domains.get())
+
+
+def test_undoing_leaves_out_a_domain_that_was_removed_meanwhile(
+    tenant: Tenant, owner: User
+) -> None:
+    late = add_domain(tenant, "late.test")
+    confirm_task(task_of(tenant, DKIM), by=owner, side="client", domain=late)
+    confirm_task(
+        task_of(tenant, DKIM),
+        by=owner,
+        side="client",
+        domain=tenant.domains.get(name="northwind.test"),
+    )
+    late.delete()
+
+    undo_last_action(task_of(tenant, DKIM), by=owner, may_manage_plan=False)
+
+    assert status(tenant, DKIM) == TaskStatus.TODO
+    assert not task_of(tenant, DKIM).domain_progress.exists()

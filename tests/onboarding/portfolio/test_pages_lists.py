@@ -1,0 +1,181 @@
+"""The lists, the dashboard, the forms and the matrix, as their readers see them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from checks.engine.outcomes import CheckKind, Verdict
+from checks.models import Check, Discovery
+from onboarding.models import Cutover
+from onboarding.plan_templates.registry import register_builtin_templates
+from onboarding.templatetags.plan_tags import largest, tree_lines
+from tenants.models import Tenant, User
+from tests.factories import RunCheck
+from tests.markup import texts
+
+SignIn = Callable[[User], Client]
+
+
+def _html(client: Client, address: str, status: int = 200) -> str:
+    response = client.get(address)
+    assert response.status_code == status
+    return response.content.decode()
+
+
+def test_an_empty_list_teaches_what_a_tenant_is(consultant: User, signed_in: SignIn) -> None:
+    html = _html(signed_in(consultant), reverse("onboarding:tenant-list"))
+
+    assert texts(html, "h2")[0] == "No tenants yet"
+    assert texts(html, ".empty")[0].endswith("Create the first tenant")
+
+
+def test_a_search_without_a_find_says_where_it_looked(
+    tenant: Tenant, consultant: User, signed_in: SignIn
+) -> None:
+    html = _html(signed_in(consultant), reverse("onboarding:tenant-list") + "?show=all&q=zebra")
+
+    assert texts(html, "h1") == ["Tenants matching “zebra”"]
+    assert texts(html, "h2")[0] == "No tenant or domain matches “zebra”"
+
+
+def test_every_figure_of_the_dashboard_opens_its_list(
+    tenant: Tenant, manager: User, signed_in: SignIn
+) -> None:
+    html = _html(signed_in(manager), reverse("onboarding:dashboard"))
+
+    shown = [part.split('"', 1)[0] for part in html.split("/dashboard/?show=")[1:]]
+    assert shown == ["active#list", "soon#list", "risk#list", "failing#list", "drifted#list"]
+    assert texts(html, ".figure-number") == ["1", "0", "0", "0", "0"]
+
+
+def test_a_planned_cutover_stands_as_a_bar_that_opens_its_day(
+    tenant: Tenant, manager: User, signed_in: SignIn
+) -> None:
+    moment = timezone.now() + timedelta(days=3)
+    Cutover.objects.create(plan=tenant.plan, direction="outbound", planned_at=moment)
+
+    html = _html(signed_in(manager), reverse("onboarding:dashboard"))
+
+    assert html.count(f"?day={moment:%Y-%m-%d}#list") == 1
+    assert html.count("?day=") == 1
+
+
+@pytest.mark.parametrize("domain", ["two words.test", "🦓.test", "a" * 300, "192.0.2.1"])
+def test_a_refused_form_keeps_what_was_typed_and_says_why_beside_it(
+    consultant: User, signed_in: SignIn, domain: str
+) -> None:
+    register_builtin_templates()
+    typed = {
+        "name": "Fabrikam",
+        "region": "us",
+        "domains-TOTAL_FORMS": "1",
+        "domains-INITIAL_FORMS": "0",
+        "domains-0-name": domain,
+        "domains-0-role": "primary",
+        "hosts-TOTAL_FORMS": "0",
+        "hosts-INITIAL_FORMS": "0",
+    }
+
+    response = signed_in(consultant).post(reverse("onboarding:tenant-create"), typed)
+
+    html = response.content.decode()
+    assert response.status_code == 422
+    assert 'value="Fabrikam"' in html
+    assert len(texts(html, "#id_domains-0-name_error")) == 1
+    assert 'aria-describedby="id_domains-0-name_error"' in html
+
+
+def test_a_new_tenants_domains_are_looked_around(consultant: User, signed_in: SignIn) -> None:
+    register_builtin_templates()
+    typed = {
+        "name": "Fabrikam",
+        "region": "us",
+        "platform": "microsoft_365",
+        "directory_method": "entra_id",
+        "authentication": "sso",
+        "time_zone": "UTC",
+        "domains-TOTAL_FORMS": "1",
+        "domains-INITIAL_FORMS": "0",
+        "domains-0-name": "fabrikam.test",
+        "domains-0-role": "primary",
+        "hosts-TOTAL_FORMS": "0",
+        "hosts-INITIAL_FORMS": "0",
+    }
+    client = signed_in(consultant)
+
+    client.post(reverse("onboarding:tenant-create"), typed)
+    tenant = Tenant.objects.get(name="Fabrikam")
+    assert [seen.domain.name for seen in Discovery.objects.all()] == ["fabrikam.test"]
+    assert Discovery.objects.get().is_in_progress
+
+    primary = tenant.domains.get()
+    seen = client.get(reverse("onboarding:profile-edit", args=[tenant.public_id]))
+    added = typed | {
+        "seen": seen.context["profile"]["seen"].value(),
+        "domains-TOTAL_FORMS": "2",
+        "domains-INITIAL_FORMS": "1",
+        "domains-0-id": str(primary.pk),
+        "domains-1-name": "second.test",
+        "domains-1-role": "secondary",
+    }
+    client.post(reverse("onboarding:profile-edit", args=[tenant.public_id]), added)
+
+    looked = Discovery.objects.order_by("pk").values_list("domain__name", flat=True)
+    assert list(looked) == ["fabrikam.test", "second.test"]
+
+
+def test_the_matrix_has_a_link_for_every_check_and_opens_its_evidence(
+    tenant: Tenant, owner: User, signed_in: SignIn, run_check: RunCheck
+) -> None:
+    run_check(tenant, CheckKind.SPF, Verdict.PASS)
+    check = Check.objects.get(tenant=tenant, kind="spf")
+    address = reverse("onboarding:domains", args=[tenant.public_id])
+
+    html = _html(signed_in(owner), f"{address}?check={check.public_id}")
+
+    links = texts(html, ".cell")
+    assert [link.split()[0] for link in links] == ["To", "Verified", "To", "To", "To", "To"]
+    assert texts(html, "#evidence-title") == ["SPF · northwind.test"]
+    assert 'aria-current="true"' in html.split(f'id="cell-{check.public_id}"')[1].split(">")[0]
+
+
+def test_strangers_get_a_page_that_tells_nothing(
+    tenant: Tenant, outsider: User, signed_in: SignIn
+) -> None:
+    html = _html(
+        signed_in(outsider), reverse("onboarding:plan-show", args=[tenant.public_id]), status=404
+    )
+
+    assert texts(html, "h1") == ["There is nothing at this address for you"]
+    assert "Northwind" not in html
+
+
+def test_signing_in_is_one_form_in_our_look(client: Client, db: None) -> None:
+    html = _html(client, reverse("account_login"))
+
+    assert texts(html, "h1") == ["Sign in"]
+    assert texts(html, "label")[:2] == ["E-mail address", "Password"]
+
+
+def test_a_tree_reads_top_down_with_its_depths() -> None:
+    tree = {
+        "term": "a",
+        "children": [{"term": "b", "children": [{"term": "c"}]}, {"term": "d", "children": []}],
+    }
+
+    assert [(depth, node["term"]) for depth, node in tree_lines(tree)] == [
+        (0, "a"),
+        (1, "b"),
+        (2, "c"),
+        (1, "d"),
+    ]
+
+
+def test_a_scale_is_never_zero() -> None:
+    assert largest([], "cutovers") == 1

@@ -1,0 +1,171 @@
+"""Finding anything: what holds the words, for whom, and in which order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from onboarding.collaboration.comments import NewComment, add_comment
+from onboarding.models import Contact, RequirementsSheet
+from onboarding.portfolio.search import MAX_RESULTS, find
+from onboarding.requirements import services
+from onboarding.requirements.sign_off import definition_of
+from onboarding.requirements.validation import read_entry
+from tenants.models import Membership, Tenant, User
+from tests.factories import MakeTenant, task_of
+from tests.markup import texts
+
+SignIn = Callable[[User], Client]
+
+
+def _found(user: User, text: str, current_tenant: Tenant | None = None) -> dict[str, list[str]]:
+    groups = find(user, text, current_tenant=current_tenant)
+    return {group.title: [result.title for result in group.results] for group in groups}
+
+
+def test_a_tenants_name_finds_the_tenant_and_its_domains_that_bear_it(
+    tenant: Tenant, consultant: User
+) -> None:
+    assert _found(consultant, "northw") == {"Tenants": ["Northwind"], "Domains": ["northwind.test"]}
+
+
+def test_a_tenant_and_a_word_find_its_step(
+    tenant: Tenant, make_tenant: MakeTenant, consultant: User
+) -> None:
+    make_tenant("Fabrikam", domains=(("fabrikam.test", "primary"),))
+
+    groups = find(consultant, "northwind spf")
+
+    (steps,) = groups
+    assert [(result.tenant_id, result.title) for result in steps.results] == [
+        (tenant.pk, task_of(tenant, "spf-update").title)
+    ]
+
+
+def test_the_tenant_at_hand_comes_first_and_closed_ones_last(
+    make_tenant: MakeTenant, consultant: User
+) -> None:
+    made = {
+        name: make_tenant(name, domains=((f"{name.lower()}.test", "primary"),))
+        for name in ("Acme", "Beta", "Core")
+    }
+    Tenant.objects.filter(pk=made["Acme"].pk).update(closed_at="2026-11-01T00:00Z")
+
+    (steps,) = find(consultant, "case closed", current_tenant=made["Core"])
+
+    order = [made["Core"].pk, made["Beta"].pk, made["Acme"].pk]
+    assert [result.tenant_id for result in steps.results] == order
+
+
+def test_a_client_finds_nothing_of_another_tenant(
+    tenant: Tenant, make_tenant: MakeTenant, owner: User
+) -> None:
+    other = make_tenant("Northern Lights", domains=(("northern.test", "primary"),))
+    Contact.objects.create(tenant=other, role="dns", name="Norton Essen")
+    add_comment(task_of(other, "spf-update"), NewComment("north wind"), by=owner, side="client")
+
+    assert _found(owner, "nort", current_tenant=other) == {
+        "Tenants": ["Northwind"],
+        "Domains": ["northwind.test"],
+        "People": ["Owner Person"],  # by the address
+    }
+
+
+def test_an_internal_note_is_found_by_staff_alone(
+    tenant: Tenant, owner: User, consultant: User
+) -> None:
+    task = task_of(tenant, "spf-update")
+    add_comment(task, NewComment("Zebra budget", is_internal=True), by=consultant, side="mimecast")
+
+    assert _found(consultant, "zebra") == {"What was said": ["Zebra budget"]}
+    assert _found(owner, "zebra") == {}
+
+
+def test_a_manager_who_is_a_client_elsewhere_finds_no_internal_note_there(
+    tenant: Tenant, consultant: User, manager: User
+) -> None:
+    watched = User.objects.create_user("w@gangway.test", "pw", staff_role="consultant")
+    manager.followed_consultants.add(watched)
+    Membership.objects.create(tenant=tenant, user=manager, role="owner")
+    task = task_of(tenant, "spf-update")
+    add_comment(task, NewComment("Zebra budget", is_internal=True), by=consultant, side="mimecast")
+
+    assert _found(manager, "zebra") == {}
+
+
+def test_rows_of_sheets_are_found_from_their_tenants_pages(
+    tenant: Tenant, consultant: User
+) -> None:
+    sheet = RequirementsSheet.objects.get(task__plan__tenant=tenant, kind="forwarding")
+    entry = read_entry(
+        definition_of(sheet), {"target": "bob@outside.test"}, services.validation_context_of(tenant)
+    )
+    services.add_row(sheet, entry, by=consultant)
+
+    assert _found(consultant, "BOB@out", current_tenant=tenant) == {
+        "Rows of sheets": ["bob@outside.test"]
+    }
+    assert _found(consultant, "BOB@out") == {}
+
+
+def test_more_than_is_shown_is_said(make_tenant: MakeTenant, consultant: User) -> None:
+    for number in range(MAX_RESULTS + 1):
+        make_tenant(f"Acme {number}", domains=((f"a{number}.test", "primary"),))
+
+    (group,) = find(consultant, "acme")
+
+    assert (len(group.results), group.has_more) == (MAX_RESULTS, True)
+
+
+@pytest.mark.parametrize("text", ["", " ", "a", "%%", "__", "' OR 1=1 --", "\0\0"])
+def test_words_that_hold_nothing_find_nothing(tenant: Tenant, consultant: User, text: str) -> None:
+    assert find(consultant, text) == []
+
+
+@pytest.mark.parametrize("tenants", [1, 3])
+def test_finding_asks_the_same_number_of_questions_of_any_number_of_tenants(
+    make_tenant: MakeTenant,
+    consultant: User,
+    tenants: int,
+    django_assert_num_queries: Callable[..., object],
+) -> None:
+    for number in range(tenants):
+        make_tenant(f"Acme {number}", domains=((f"acme{number}.test", "primary"),))
+
+    with django_assert_num_queries(8):  # type: ignore[attr-defined]
+        find(consultant, "acme")
+
+
+def test_enter_leads_straight_to_the_one_tenant_meant(
+    tenant: Tenant, consultant: User, signed_in: SignIn
+) -> None:
+    response = signed_in(consultant).get(reverse("onboarding:search"), {"q": "northwind"})
+
+    assert response["Location"] == reverse("onboarding:plan-show", args=[tenant.public_id])
+
+
+def test_the_page_lists_what_was_found_and_the_fragment_is_the_same_list(
+    tenant: Tenant, consultant: User, signed_in: SignIn
+) -> None:
+    client, query = signed_in(consultant), {"q": "ownership txt"}
+
+    page = client.get(reverse("onboarding:search"), query).content.decode()
+    fragment = client.get(
+        reverse("onboarding:search"), query, headers={"HX-Request": "true"}
+    ).content.decode()
+
+    task = task_of(tenant, "domain-ownership")
+    shown = [f"Steps {task.title} Northwind · {task.phase.title} · to do"]
+    assert texts(page, "#found-steps") == texts(fragment, "#found-steps") == shown
+    assert "<html" not in fragment
+
+
+def test_a_search_without_a_find_says_where_it_looked(
+    tenant: Tenant, owner: User, signed_in: SignIn
+) -> None:
+    page = signed_in(owner).get(reverse("onboarding:search"), {"q": "zebra"}).content.decode()
+
+    assert texts(page, ".search-group")[0].startswith("Nothing holds “zebra”.")

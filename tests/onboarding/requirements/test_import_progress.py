@@ -1,0 +1,236 @@
+"""How far an import is, and what becomes of one whose worker is gone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+from django.db import DatabaseError, connection
+from django.urls import reverse
+from django.utils import timezone
+
+from onboarding.models import SheetImport
+from onboarding.requirements import imports
+from onboarding.requirements.import_progress import STALLED_AFTER, is_stalled, progress_of
+from onboarding.requirements.tasks import import_sheet, resume_imports
+from onboarding.requirements.xlsx_writer import write_workbook
+from tenants.models import Tenant, User
+from tests.factories import SignIn
+from tests.markup import texts
+from tests.onboarding.requirements.sheet_rows import job, sheet_of, shown, values
+
+ROWS = 4500
+
+
+@pytest.fixture(autouse=True)
+def nothing_said_before() -> None:
+    cache.clear()
+
+
+def _lines(count: int = ROWS) -> list[list[str]]:
+    return [[f"person{n}@outside.test"] for n in range(count)]
+
+
+def _text(count: int = ROWS) -> bytes:
+    return "\n".join(line[0] for line in _lines(count)).encode()
+
+
+def _kept() -> SheetImport:
+    return SheetImport.objects.select_related("sheet__task__plan__tenant", "created_by").get()
+
+
+@contextmanager
+def watching(table: str, look: Callable[[], None]) -> Iterator[None]:
+    """Look whenever a table is written, as somebody would who has the page open."""
+
+    def told(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        answer = execute(sql, params, many, context)
+        if sql.startswith(("INSERT INTO", "UPDATE")) and f'"{table}"' in sql.split("(")[0]:
+            look()
+        return answer
+
+    with connection.execute_wrapper(told):
+        yield
+
+
+@pytest.mark.parametrize("content", [_text(), write_workbook("x", _lines())], ids=["csv", "xlsx"])
+def test_reading_and_checking_are_told_as_they_go_on(
+    tenant: Tenant, owner: User, content: bytes
+) -> None:
+    kept = imports.create_import(sheet_of(tenant), name="rows", content=content, by=owner)
+    seen: list[tuple[str, int, int]] = []
+
+    def look() -> None:
+        progress = progress_of(_kept())
+        if progress is not None:
+            seen.append((progress.stage.value, progress.done, progress.total))
+
+    with watching("onboarding_sheetimport", look):
+        import_sheet(kept.public_id)
+
+    assert _kept().status == "ready"
+    # Each is told after its row was written, so it shows with the next.
+    assert list(dict.fromkeys(seen)) == [
+        ("reading", 0, 0),
+        ("reading", 2000, ROWS),
+        ("reading", 4000, ROWS),
+        ("checking", 0, ROWS),
+        ("checking", 2000, ROWS),
+        ("checking", 4000, ROWS),
+    ]
+
+
+def test_writing_is_told_before_any_of_it_counts(
+    tenant: Tenant, owner: User, signed_in: SignIn
+) -> None:
+    sheet = sheet_of(tenant)
+    kept = shown(sheet, _text(2500), owner)
+    imports.confirm_import(kept, duplicates="skip", by=owner)
+    page = reverse(
+        "onboarding:requirements-import-show",
+        args=[tenant.public_id, sheet.public_id, kept.public_id],
+    )
+    client = signed_in(owner)
+    seen: list[str] = []
+
+    def look() -> None:
+        seen.extend(texts(client.get(page).content.decode(), "progress"))
+
+    with watching("onboarding_sheetrow", look):
+        import_sheet(kept.public_id)
+
+    # Of three steps the third, with nothing, 1000 and 2000 of 2500 rows told so far.
+    assert list(dict.fromkeys(seen)) == ["66%", "80%", "93%"]
+    assert len(values(sheet)) == 2500
+
+
+def test_what_a_lost_worker_said_is_not_shown_of_the_next(tenant: Tenant, owner: User) -> None:
+    kept = shown(sheet_of(tenant), _text(2500), owner)
+    imports.confirm_import(kept, duplicates="skip", by=owner)
+    full = DatabaseError("the disk is full")
+
+    def fail() -> None:
+        progress = progress_of(_kept())
+        if progress is not None and progress.done:
+            raise full
+
+    with watching("onboarding_sheetrow", fail), pytest.raises(DatabaseError):
+        import_sheet(kept.public_id)
+    before = progress_of(_kept())
+    imports.start_attempt(_kept())
+    after = progress_of(_kept())
+
+    assert before is not None
+    assert after is not None
+    assert (before.stage, before.done) == ("writing", 1000)
+    assert (after.stage, after.done) == ("reading", 0)
+    assert values(sheet_of(tenant)) == []
+
+
+def _lose(kept: SheetImport, **columns: Any) -> None:
+    long_ago = timezone.now() - STALLED_AFTER - timedelta(seconds=1)
+    SheetImport.objects.filter(pk=kept.pk).update(progress_at=long_ago, **columns)
+
+
+@pytest.mark.parametrize("status", ["reading", "importing"])
+def test_an_import_that_was_lost_is_begun_again_by_itself(
+    tenant: Tenant, owner: User, status: str
+) -> None:
+    kept = shown(sheet_of(tenant), _text(3), owner)
+    _lose(kept, status=status, attempts=1)
+
+    resume_imports()
+
+    assert _kept().status == {"reading": "ready", "importing": "done"}[status]
+
+
+def test_one_that_somebody_works_on_is_left_to_them(tenant: Tenant, owner: User) -> None:
+    kept = shown(sheet_of(tenant), _text(3), owner)
+    imports.confirm_import(kept, duplicates="skip", by=owner)
+
+    resume_imports()
+
+    assert (_kept().status, _kept().attempts) == ("importing", 0)
+
+
+def test_after_three_attempts_it_is_given_up_in_words(tenant: Tenant, owner: User) -> None:
+    kept = shown(sheet_of(tenant), _text(3), owner)
+    _lose(kept, status="importing", attempts=3)
+
+    resume_imports()
+
+    assert _kept().status == "failed"
+    assert _kept().error.startswith("It was begun three times")
+    assert values(sheet_of(tenant)) == []
+
+
+def test_the_page_says_that_nothing_is_heard_and_nothing_was_changed(
+    tenant: Tenant, owner: User, signed_in: SignIn
+) -> None:
+    sheet = sheet_of(tenant)
+    kept = shown(sheet, _text(3), owner)
+    _lose(kept, status="importing", attempts=1)
+
+    html = (
+        signed_in(owner)
+        .get(
+            reverse(
+                "onboarding:requirements-import-show",
+                args=[tenant.public_id, sheet.public_id, kept.public_id],
+            )
+        )
+        .content.decode()
+    )
+
+    assert "It is begun again by itself; nothing of the sheet was changed." in html
+    assert "<progress" not in html
+
+
+def test_a_sign_of_life_while_it_writes_counts(tenant: Tenant, owner: User) -> None:
+    kept = shown(sheet_of(tenant), _text(1500), owner)
+    imports.confirm_import(kept, duplicates="skip", by=owner)
+    lost: list[bool] = []
+
+    def look() -> None:
+        # Its row stands still while a transaction writes, as it must.
+        _lose(kept)
+        lost.append(is_stalled(_kept(), now=timezone.now()))
+
+    with watching("onboarding_sheetrow", look):
+        import_sheet(kept.public_id)
+
+    assert set(lost) == {False}
+
+
+def test_what_was_imported_is_not_said_to_be_dropped(
+    tenant: Tenant, owner: User, signed_in: SignIn
+) -> None:
+    sheet = sheet_of(tenant)
+    kept = job(sheet, "ann@outside.test", owner)
+
+    page = signed_in(owner).post(
+        reverse(
+            "onboarding:requirements-import-discard",
+            args=[tenant.public_id, sheet.public_id, kept.public_id],
+        ),
+        follow=True,
+    )
+
+    (said,) = [str(message) for message in page.context["messages"]]
+    assert said == "It is being imported, or was already. It was not dropped."
+    assert SheetImport.objects.filter(pk=kept.pk).exists()
+
+
+def test_of_two_workers_who_read_the_later_brings_nothing_back(tenant: Tenant, owner: User) -> None:
+    kept = imports.create_import(sheet_of(tenant), name="rows", content=b"a.example", by=owner)
+    imports.read_import(SheetImport.objects.get(pk=kept.pk))
+    brought_in = _kept()
+    imports.confirm_import(brought_in, duplicates="skip", by=owner)
+
+    imports.read_import(kept)
+
+    assert _kept().status == "importing"

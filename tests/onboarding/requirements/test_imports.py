@@ -1,0 +1,311 @@
+"""Imports: seen before they happen, whole or not at all, and never over somebody's head."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import DatabaseError
+from django.utils import timezone
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from onboarding.errors import OnboardingError
+from onboarding.models import SheetImport, SheetRow
+from onboarding.requirements import imports, services
+from onboarding.requirements.xlsx_writer import write_workbook
+from tenants.models import ActivityLine, Tenant, User
+from tests.onboarding.requirements.sheet_rows import (
+    add,
+    entry_of,
+    job,
+    sheet_of,
+    shown,
+    values,
+)
+
+
+def counts(kept: SheetImport) -> dict[str, int]:
+    names = ("rows", "new", "same", "differing", "repeated", "problem_rows")
+    return {name: kept.report[name] for name in names}
+
+
+def test_the_preview_counts_and_changes_nothing(tenant: Tenant, owner: User) -> None:
+    sheet = sheet_of(tenant)
+    add(sheet, owner, target="ann@outside.test")
+    add(sheet, owner, target="bob@outside.test", note="old")
+
+    kept = shown(
+        sheet,
+        "Address,Note\n"
+        "ann@outside.test,\n"
+        "bob@outside.test,new\n"
+        "cleo@outside.test,\n"
+        "CLEO@outside.test,again\n"
+        "not an address,\n",
+        owner,
+    )
+
+    assert counts(kept) == {
+        "rows": 5,
+        "new": 1,
+        "same": 1,
+        "differing": 1,
+        "repeated": 1,
+        "problem_rows": 1,
+    }
+    (problem,) = kept.report["problems"]
+    assert (problem["row"], problem["column"]) == (6, "Address or domain outside")
+    assert kept.report["disputed"] == [{"key": "cleo@outside.test", "rows": [4, 5]}]
+    assert len(values(sheet)) == 2
+
+
+def test_with_an_error_nothing_is_imported(tenant: Tenant, owner: User) -> None:
+    sheet = sheet_of(tenant)
+    kept = shown(sheet, "ann@outside.test\nnonsense\n", owner)
+
+    with pytest.raises(OnboardingError, match="nothing was imported"):
+        imports.confirm_import(kept, duplicates="skip", by=owner)
+
+    assert values(sheet) == []
+
+
+@pytest.mark.parametrize(
+    ("duplicates", "expected"),
+    [
+        ("skip", [["bob@outside.test", "old"], ["cleo@outside.test", "first"]]),
+        ("replace", [["bob@outside.test", "new"], ["cleo@outside.test", "last"]]),
+    ],
+)
+def test_duplicates_are_merged_as_the_person_chose(
+    tenant: Tenant, owner: User, duplicates: str, expected: list[list[str]]
+) -> None:
+    sheet = sheet_of(tenant)
+    row = add(sheet, owner, target="bob@outside.test", note="old")
+
+    kept = job(
+        sheet,
+        "Address,Note\nbob@outside.test,new\ncleo@outside.test,first\ncleo@outside.test,last\n",
+        owner,
+        duplicates,
+    )
+
+    assert [[row[0], row[3]] for row in values(sheet)] == expected
+    assert kept.status == "done"
+    assert bytes(kept.content) == b""
+    after = SheetRow.objects.get(pk=row.pk)
+    assert after.public_id == row.public_id
+    assert after.version == (2 if duplicates == "replace" else 1)
+    sheet.refresh_from_db()
+    assert sheet.row_count == 2
+
+
+def test_a_sheet_that_changed_since_the_preview_is_compared_anew(
+    tenant: Tenant, owner: User, consultant: User
+) -> None:
+    sheet = sheet_of(tenant)
+    kept = shown(sheet, "bob@outside.test,,,from the file", owner)
+    add(sheet, consultant, target="bob@outside.test", note="typed meanwhile")
+
+    imports.confirm_import(kept, duplicates="replace", by=owner)
+    imports.run_import(kept)
+
+    kept.refresh_from_db()
+    assert (kept.status, kept.report["is_repeated"], kept.report["differing"]) == ("ready", True, 1)
+    assert values(sheet) == [["bob@outside.test", "", "forward", "typed meanwhile"]]
+
+
+def test_whatever_fails_while_writing_leaves_the_sheet_as_it_was(
+    tenant: Tenant, owner: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sheet = sheet_of(tenant)
+    add(sheet, owner, target="ann@outside.test", note="old")
+    kept = shown(sheet, "bob@outside.test\nann@outside.test,,,new", owner)
+    imports.confirm_import(kept, duplicates="replace", by=owner)
+
+    def fail(*_: object, **__: object) -> None:
+        raise DatabaseError("the disk is full")
+
+    monkeypatch.setattr(services, "record_change", fail)
+    with pytest.raises(DatabaseError):
+        imports.run_import(kept)
+
+    assert values(sheet) == [["ann@outside.test", "", "forward", "old"]]
+    kept = SheetImport.objects.get(pk=kept.pk)
+    assert kept.status == "importing"
+
+
+def test_an_import_runs_once_however_often_its_task_does(tenant: Tenant, owner: User) -> None:
+    sheet = sheet_of(tenant)
+    kept = shown(sheet, "ann@outside.test", owner)
+    imports.confirm_import(kept, duplicates="skip", by=owner)
+    again = SheetImport.objects.select_related("sheet__task__plan__tenant").get(pk=kept.pk)
+
+    imports.run_import(kept)
+    imports.run_import(again)
+
+    sheet.refresh_from_db()
+    assert (sheet.row_count, sheet.revision) == (1, 1)
+    with pytest.raises(OnboardingError, match="begun already"):
+        imports.confirm_import(kept, duplicates="skip", by=owner)
+
+
+def test_a_tenant_that_was_closed_meanwhile_is_left_as_it_is(tenant: Tenant, owner: User) -> None:
+    sheet = sheet_of(tenant)
+    kept = shown(sheet, "ann@outside.test", owner)
+    imports.confirm_import(kept, duplicates="skip", by=owner)
+    kept.sheet.task.plan.tenant.closed_at = timezone.now()
+
+    imports.run_import(kept)
+
+    assert (values(sheet), SheetImport.objects.get().status) == ([], "failed")
+
+
+def test_whoever_says_yes_is_the_one_on_record(
+    tenant: Tenant, owner: User, consultant: User
+) -> None:
+    kept = shown(sheet_of(tenant), "ann@outside.test", owner)
+
+    imports.confirm_import(kept, duplicates="skip", by=consultant)
+    imports.run_import(kept)
+
+    line = ActivityLine.objects.get(tenant=tenant, action="sheet-imported")
+    assert (line.actor, SheetRow.objects.get(key="ann@outside.test | ").changed_by) == (
+        consultant,
+        consultant,
+    )
+
+
+def test_answers_fill_what_is_empty_and_empty_ones_take_nothing_away(
+    tenant: Tenant, owner: User
+) -> None:
+    sheet = sheet_of(tenant, "branding")
+    row = SheetRow.objects.get(sheet=sheet, key="company")
+    answer = entry_of(sheet, question="company", answer="Northwind")
+    services.change_row(sheet, row.public_id, answer, version=1, by=owner)
+
+    kept = job(
+        sheet, "Question\tAnswer\nCompany name\t\nMain colour\t#112233\nURL prefix\tnw", owner
+    )
+
+    answers = dict(SheetRow.objects.filter(sheet=sheet).values_list("key", "values__answer"))
+    assert answers["company"] == "Northwind"
+    assert (answers["main-colour"], answers["url-prefix"]) == ("#112233", "nw")
+    assert kept.report["replaced"] == 2
+    sheet.refresh_from_db()
+    assert sheet.row_count == 3
+
+
+def test_a_question_that_is_not_asked_is_an_error(tenant: Tenant, owner: User) -> None:
+    kept = shown(sheet_of(tenant, "branding"), "Shoe size\t43", owner)
+
+    assert kept.report["problems"][0]["sentence"].startswith("This sheet asks no such question")
+
+
+def test_a_workbook_comes_in_like_text(tenant: Tenant, owner: User) -> None:
+    sheet = sheet_of(tenant, "tls-partners")
+    content = write_workbook("x", [["Domain", "TLS"], ["Partner.example", "strict"]])
+
+    job(sheet, content, owner)
+
+    assert values(sheet) == [["partner.example", "both", "enforced", ""]]
+
+
+def test_what_cannot_be_read_says_why_and_is_kept_for_another_try(
+    tenant: Tenant, owner: User
+) -> None:
+    kept = shown(sheet_of(tenant), b"%PDF-1.7", owner)
+
+    assert (kept.status, kept.error) == (
+        "failed",
+        "This is no table. Import CSV, XLSX, or text that you paste.",
+    )
+
+
+def test_a_sheet_has_a_largest_size(
+    tenant: Tenant, owner: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imports, "MAX_ROWS", 2)
+
+    kept = shown(sheet_of(tenant), "a.example\nb.example\nc.example", owner)
+
+    assert kept.status == "failed"
+
+
+def test_previews_that_nobody_wanted_go_after_a_day(tenant: Tenant, owner: User) -> None:
+    sheet = sheet_of(tenant)
+    old = shown(sheet, "ann@outside.test", owner)
+    done = job(sheet, "bob@outside.test", owner)
+    old = shown(sheet, "ann@outside.test", owner)
+    SheetImport.objects.update(created_at=timezone.now() - timedelta(days=2))
+
+    imports.delete_abandoned()
+
+    assert list(SheetImport.objects.all()) == [done]
+    assert not SheetImport.objects.filter(pk=old.pk).exists()
+
+
+def test_what_is_being_imported_is_not_dropped(tenant: Tenant, owner: User) -> None:
+    kept = shown(sheet_of(tenant), "ann@outside.test", owner)
+    imports.confirm_import(kept, duplicates="skip", by=owner)
+
+    now = timezone.now()
+    assert not imports.discard_import(kept, now=now)
+    assert not imports.discard_import(kept, now=now + timedelta(minutes=2))
+    assert imports.discard_import(kept, now=now + timedelta(minutes=4))
+
+
+_LINES = st.lists(
+    st.sampled_from(
+        ["ann@outside.test", "ANN@outside.test,x", "b.example", "nonsense", ",,,", '"', "=1+1", "é"]
+    ),
+    max_size=6,
+)
+
+
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(lines=_LINES, tail=st.binary(max_size=20), duplicates=st.sampled_from(["skip", "replace"]))
+def test_every_upload_ends_in_all_of_its_rows_or_in_none(
+    tenant: Tenant, owner: User, lines: list[str], tail: bytes, duplicates: str
+) -> None:
+    sheet = sheet_of(tenant)
+    SheetRow.objects.filter(sheet=sheet).delete()
+    type(sheet).objects.filter(pk=sheet.pk).update(row_count=0)
+    content = "\n".join(lines).encode() + tail
+    if not content.strip():
+        return
+
+    kept = shown(sheet, content, owner)
+    if kept.status == "ready" and not kept.report["problem_rows"]:
+        imports.confirm_import(kept, duplicates=duplicates, by=owner)
+        imports.run_import(kept)
+
+    rows = len(values(sheet))
+    kept.refresh_from_db()
+    sheet.refresh_from_db()
+    assert rows == sheet.row_count
+    assert rows == (kept.report["new"] if kept.status == "done" else 0)
+    assert kept.status in ("done", "ready", "failed")
+
+
+def test_a_case_closed_while_a_file_was_read_keeps_its_sheet(
+    tenant: Tenant, owner: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sheet = sheet_of(tenant)
+    kept = shown(sheet, "target\nann@outside.test\n", owner)
+    imports.confirm_import(kept, duplicates="skip", by=owner)
+
+    def read_and_close(read_as: SheetImport, *rest: Any) -> object:
+        Tenant.objects.filter(pk=tenant.pk).update(closed_at=timezone.now())
+        return whole(read_as, *rest)
+
+    whole = imports._read
+    monkeypatch.setattr(imports, "_read", read_and_close)
+    imports.run_import(kept)
+
+    kept.refresh_from_db()
+    assert kept.error == "The tenant was closed meanwhile, so nothing was imported."
+    assert values(sheet) == []

@@ -1,0 +1,95 @@
+"""The page of requirements: every sheet, what it holds, and whose sign-off is missing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.urls import reverse
+
+from onboarding.models import Task
+from onboarding.requirements.sign_off import sign_off
+from tenants.models import Tenant, User
+from tests.factories import SignIn
+from tests.markup import texts
+from tests.onboarding.requirements.sheet_rows import add, sheet_of
+
+
+def _html(client: Any, tenant: Tenant, **headers: str) -> str:
+    address = reverse("onboarding:requirements", args=[tenant.public_id])
+    return str(client.get(address, headers=headers).content.decode())
+
+
+def _row(html: str, sheet: Any) -> str:
+    return texts(html, f"#requirements-{sheet.public_id}")[0]
+
+
+def test_each_sheet_says_what_it_holds_and_who_has_signed(
+    tenant: Tenant, owner: User, consultant: User, signed_in: SignIn
+) -> None:
+    sheet = sheet_of(tenant)
+    add(sheet, owner, target="ann@outside.test")
+    sheet.refresh_from_db()
+    sign_off(sheet, by=consultant, side="mimecast", expected_revision=sheet.revision)
+
+    row = _row(_html(signed_in(owner), tenant), sheet)
+
+    assert row.startswith("One side is done Forwarding and relay addresses waits for your sign-off")
+    assert "1 row" in row
+    assert "Mimecast signed off Con Sultant, just now" in row
+    assert "Client has not signed" in row
+
+
+def test_nobody_is_asked_for_a_signature_that_is_not_theirs(
+    tenant: Tenant, owner: User, viewer: User, signed_in: SignIn
+) -> None:
+    sheet = sheet_of(tenant)
+    sign_off(sheet, by=owner, side="client", expected_revision=sheet.revision)
+
+    seen = {user.email: _row(_html(signed_in(user), tenant), sheet) for user in (owner, viewer)}
+
+    assert ["waits for your" in row for row in seen.values()] == [False, False]
+
+
+def test_a_sheet_that_the_profile_leaves_out_says_why(
+    tenant: Tenant, consultant: User, signed_in: SignIn
+) -> None:
+    sheet = sheet_of(tenant)
+    why = "No mail is forwarded."
+    Task.objects.filter(pk=sheet.task_id).update(applies=False, not_applicable_reason=why)
+
+    html = _html(signed_in(consultant), tenant)
+
+    assert f'id="sheet-{sheet.public_id}"' not in html
+    (left_out,) = [text for text in texts(html, "li") if why in text]
+    assert left_out == f"Not applicable Forwarding and relay addresses {why}"
+
+
+def test_page_and_fragment_hold_the_same_sheets(
+    tenant: Tenant, consultant: User, signed_in: SignIn
+) -> None:
+    client = signed_in(consultant)
+
+    whole, part = _html(client, tenant), _html(client, tenant, **{"HX-Request": "true"})
+
+    assert texts(part, "tr") == texts(whole, "tr")
+    assert "<html" not in part
+
+
+@pytest.mark.parametrize("rows", [1, 20])
+def test_the_page_asks_as_much_for_a_full_sheet_as_for_an_empty_one(
+    tenant: Tenant,
+    owner: User,
+    signed_in: SignIn,
+    django_assert_num_queries: Any,
+    rows: int,
+) -> None:
+    for number in range(rows):
+        add(sheet_of(tenant), owner, target=f"ann{number}@outside.test")
+    client = signed_in(owner)
+    _html(client, tenant)
+
+    with django_assert_num_queries(13):
+        html = _html(client, tenant)
+
+    assert f"{rows} row" in _row(html, sheet_of(tenant))

@@ -1,0 +1,335 @@
+"""Pages of sheets: rows, search, editing with and without script, imports, exports, sign-offs."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+from typing import Any
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from checks.dns_discovery import request_discovery
+from checks.models import Discovery
+from onboarding.models import RequirementsSheet, SheetImport, SheetRow, Task
+from onboarding.requirements import services
+from tenants.models import Tenant, User
+from tests.factories import SignIn
+from tests.onboarding.requirements.sheet_rows import add, entry_of, job, sheet_of, values
+
+HTMX: dict[str, Any] = {"HTTP_HX_REQUEST": "true"}
+
+
+def url(sheet: RequirementsSheet, name: str = "requirements-sheet", **more: str) -> str:
+    ids = {"public_id": sheet.task.plan.tenant.public_id, "sheet_id": sheet.public_id}
+    return reverse(f"onboarding:{name}", kwargs=ids | more)
+
+
+def fill(tenant: Tenant, owner: User, number: int) -> RequirementsSheet:
+    sheet = sheet_of(tenant)
+    job(sheet, "\n".join(f"person{n}@outside.test" for n in range(number)), owner)
+    sheet.refresh_from_db()
+    return sheet
+
+
+@pytest.mark.parametrize("rows", [1, 500])
+def test_a_sheet_asks_as_much_for_one_row_as_for_five_hundred(
+    tenant: Tenant, owner: User, signed_in: SignIn, django_assert_num_queries: Any, rows: int
+) -> None:
+    sheet = fill(tenant, owner, rows)
+    client = signed_in(owner)
+    client.get(url(sheet))
+
+    with django_assert_num_queries(9):
+        response = client.get(url(sheet))
+    with django_assert_num_queries(10):
+        found = client.get(url(sheet) + "?q=PERSON0@")
+
+    assert response.content.decode().count('<tr id="row-') == min(rows, 50)
+    assert found.content.decode().count('<tr id="row-') == 1
+
+
+def test_pages_follow_each_other_and_the_search_says_when_it_found_nothing(
+    tenant: Tenant, owner: User, signed_in: SignIn
+) -> None:
+    sheet = fill(tenant, owner, 120)
+    client = signed_in(owner)
+
+    last = client.get(url(sheet) + "?page=3").content.decode()
+    none = client.get(url(sheet) + "?q=nobody", **HTMX).content.decode()
+
+    assert last.count('<tr id="row-') == 20
+    assert "Page 3 of 3" in last
+    assert none.strip().startswith('<div id="requirements-rows">')
+    assert "No row holds “nobody”" in none
+
+
+def test_a_search_for_what_addresses_use_as_signs_goes_on_to_its_next_page(
+    tenant: Tenant, owner: User, signed_in: SignIn
+) -> None:
+    sheet = fill(tenant, owner, 60)
+    SheetRow.objects.filter(sheet=sheet).update(text="r&d + 100% #1")
+
+    html = signed_in(owner).get(url(sheet), {"q": "R&D + 100% #1"}).content.decode()
+
+    (later,) = re.findall(r'href="(\?[^"]*page=2)"', html)
+    following = signed_in(owner).get(url(sheet) + unescape(later)).content.decode()
+    assert following.count('<tr id="row-') == 10
+
+
+def test_a_row_is_added_and_a_bad_one_comes_back_as_typed(
+    tenant: Tenant, owner: User, signed_in: SignIn
+) -> None:
+    sheet, client = sheet_of(tenant), signed_in(owner)
+
+    good = client.post(url(sheet, "requirements-row-add"), {"target": "Ann@Outside.test"})
+    bad = client.post(url(sheet, "requirements-row-add"), {"target": "ann@@x", "note": "keep me"})
+    again = client.post(url(sheet, "requirements-row-add"), {"target": "ann@outside.test"})
+
+    assert (good.status_code, bad.status_code, again.status_code) == (302, 422, 422)
+    html = bad.content.decode()
+    assert "has more than one @" in html
+    assert 'value="ann@@x"' in html
+    assert 'value="keep me"' in html
+    assert "has this entry already" in again.content.decode()
+    assert values(sheet) == [["Ann@outside.test", "", "forward", ""]]
+
+
+@pytest.mark.parametrize("with_script", [True, False])
+def test_a_row_is_edited_in_its_place_or_on_a_page_of_its_own(
+    tenant: Tenant, owner: User, signed_in: SignIn, with_script: bool
+) -> None:
+    sheet, client = sheet_of(tenant), signed_in(owner)
+    row = add(sheet, owner, target="ann@outside.test")
+    place = url(sheet, "requirements-row", row_id=row.public_id)
+    extra: dict[str, Any] = HTMX if with_script else {}
+
+    form = client.get(place, **extra).content.decode()
+    saved = client.post(
+        place, {"target": "ann@outside.test", "note": "moved", "version": "1"}, **extra
+    )
+
+    assert ("<html" in form) is not with_script
+    assert 'value="ann@outside.test"' in form
+    if with_script:
+        html = saved.content.decode()
+        assert html.strip().startswith(f'<tr id="row-{row.public_id}"')
+        assert 'hx-swap-oob="true"' in html
+        assert 'name="revision" value="2"' in html
+    else:
+        assert saved.status_code == 302
+    assert values(sheet)[0][3] == "moved"
+
+
+@pytest.mark.parametrize("with_script", [True, False])
+def test_the_second_of_two_editors_sees_both_versions(
+    tenant: Tenant, owner: User, consultant: User, signed_in: SignIn, with_script: bool
+) -> None:
+    sheet, client = sheet_of(tenant), signed_in(owner)
+    row = add(sheet, owner, target="ann@outside.test")
+    theirs = entry_of(sheet, target="ann@outside.test", note="theirs")
+    services.change_row(sheet, row.public_id, theirs, version=1, by=consultant)
+    place = url(sheet, "requirements-row", row_id=row.public_id)
+    extra: dict[str, Any] = HTMX if with_script else {}
+    mine = {"target": "ann@outside.test", "note": "mine"}
+
+    told = client.post(place, mine | {"version": "1"}, **extra)
+
+    html = told.content.decode()
+    assert told.status_code == (200 if with_script else 422)
+    assert "Con Sultant changed this row meanwhile" in html
+    assert "theirs" in html
+    assert 'value="mine"' in html
+    assert 'name="version" value="2"' in html
+    assert values(sheet)[0][3] == "theirs"
+    client.post(place, mine | {"version": "2"}, **extra)
+    assert values(sheet)[0][3] == "mine"
+
+
+def test_what_was_typed_for_a_row_that_was_removed_is_kept(
+    tenant: Tenant, owner: User, consultant: User, signed_in: SignIn
+) -> None:
+    sheet = sheet_of(tenant)
+    row = add(sheet, owner, target="ann@outside.test")
+    services.remove_row(sheet, row.public_id, version=1, by=consultant)
+
+    told = signed_in(owner).post(
+        url(sheet, "requirements-row", row_id=row.public_id),
+        {"target": "ann@outside.test", "note": "mine", "version": "1"},
+    )
+
+    html = told.content.decode()
+    assert "removed this row meanwhile" in html
+    assert 'value="mine"' in html
+    assert f'action="{url(sheet, "requirements-row-add")}"' in html
+
+
+@pytest.mark.parametrize("version", ["", "x", "9" * 40, "٣"])
+def test_a_strange_version_removes_nothing(
+    tenant: Tenant, owner: User, signed_in: SignIn, version: str
+) -> None:
+    sheet = sheet_of(tenant)
+    row = add(sheet, owner, target="ann@outside.test")
+    place = url(sheet, "requirements-row-remove", row_id=row.public_id)
+
+    response = signed_in(owner).post(place, {"version": version})
+
+    assert response.status_code == 302
+    assert len(values(sheet)) == 1
+
+
+def test_a_paste_goes_through_the_preview_into_the_sheet(
+    tenant: Tenant, owner: User, signed_in: SignIn
+) -> None:
+    sheet, client = sheet_of(tenant), signed_in(owner)
+
+    bad = client.post(url(sheet, "requirements-import"), {"pasted": "ann@outside.test\nnonsense"})
+    preview = client.get(bad["Location"]).content.decode()
+    kept = SheetImport.objects.get()
+    again = client.get(
+        url(sheet, "requirements-import") + f"?retry={kept.public_id}"
+    ).content.decode()
+    good = client.post(
+        url(sheet, "requirements-import"), {"pasted": "ann@outside.test\nbob@outside.test"}
+    )
+    place = url(sheet, "requirements-import-confirm", import_id=SheetImport.objects.get().public_id)
+    done = client.post(place, {"duplicates": "skip"}, follow=True).content.decode()
+
+    assert "only one part of a domain name" in preview
+    assert ">Import<" not in preview.replace("\n", "").replace(" ", "")
+    assert "ann@outside.test\nnonsense</textarea>" in again
+    assert good.status_code == 302
+    assert "2 rows added" in done
+    assert [row[0] for row in values(sheet)] == ["ann@outside.test", "bob@outside.test"]
+
+
+def test_a_file_and_a_paste_at_once_are_refused_with_the_paste_kept(
+    tenant: Tenant, owner: User, signed_in: SignIn
+) -> None:
+    sheet = sheet_of(tenant)
+    file = SimpleUploadedFile("list.csv", b"ann@outside.test")
+
+    response = signed_in(owner).post(
+        url(sheet, "requirements-import"), {"pasted": "bob@outside.test", "file": file}
+    )
+
+    html = response.content.decode()
+    assert response.status_code == 422
+    assert "not both" in html
+    assert "bob@outside.test</textarea>" in html
+    assert SheetImport.objects.count() == 0
+
+
+def test_an_import_under_way_asks_for_itself_again_and_a_finished_one_does_not(
+    tenant: Tenant, owner: User, signed_in: SignIn
+) -> None:
+    sheet, client = sheet_of(tenant), signed_in(owner)
+    kept = job(sheet, "ann@outside.test", owner)
+    place = url(sheet, "requirements-import-show", import_id=kept.public_id)
+
+    finished = client.get(place, **HTMX).content.decode()
+    SheetImport.objects.update(
+        status="importing",
+        rows_found=50_000,
+        rows_checked=12_000,
+        attempts=1,
+        progress_at=timezone.now(),
+    )
+    under_way = client.get(place, **HTMX).content.decode()
+
+    assert "hx-trigger" not in finished
+    assert 'hx-trigger="load delay:2s"' in under_way
+    # The second of three steps, a quarter of it done.
+    assert 'value="41" max="100"' in under_way
+    assert "12,000 of 50,000 rows checked." in under_way
+    assert "is being read or imported" in client.get(url(sheet)).content.decode()
+
+
+def test_a_large_import_is_a_workers(
+    tenant: Tenant, owner: User, signed_in: SignIn, django_capture_on_commit_callbacks: Any
+) -> None:
+    sheet, client = sheet_of(tenant), signed_in(owner)
+    text = "\n".join(f"person{n}@outside.test" for n in range(2000)).encode()
+    file = SimpleUploadedFile("list.csv", text)
+
+    with django_capture_on_commit_callbacks() as queued:
+        client.post(url(sheet, "requirements-import"), {"file": file})
+    waiting = SheetImport.objects.get().status
+    for callback in queued:
+        callback()
+
+    assert waiting == "reading"
+    kept = SheetImport.objects.get()
+    assert (kept.status, kept.report["new"]) == ("ready", 2000)
+
+
+def test_both_sides_sign_on_the_page_and_the_task_is_done(
+    tenant: Tenant, owner: User, consultant: User, client: Client
+) -> None:
+    sheet = sheet_of(tenant)
+    for person in (owner, consultant):
+        client.force_login(person, backend="allauth.account.auth_backends.AuthenticationBackend")
+        client.post(url(sheet, "requirements-sign-off"), {"revision": "0"})
+
+    page = client.get(url(sheet)).content.decode()
+    plan = client.get(
+        reverse("onboarding:plan-show", args=[tenant.public_id]) + "?phase=outbound-requirements"
+    ).content.decode()
+    log = client.get(reverse("onboarding:activity", args=[tenant.public_id])).content.decode()
+
+    assert Task.objects.get(pk=sheet.task_id).status == "done"
+    assert page.count("signed off</span>") == 2
+    assert url(sheet) in plan
+    assert "signed off the sheet" in log
+    client.post(url(sheet, "requirements-sign-off-withdraw"))
+    assert Task.objects.get(pk=sheet.task_id).status == "partly_confirmed"
+
+
+def test_a_viewer_reads_and_exports_and_is_offered_nothing_to_press(
+    tenant: Tenant, viewer: User, owner: User, signed_in: SignIn
+) -> None:
+    sheet = sheet_of(tenant)
+    add(sheet, owner, target="ann@outside.test")
+    client = signed_in(viewer)
+
+    html = client.get(url(sheet)).content.decode()
+
+    assert "ann@outside.test" in html
+    for offered in ("/rows/", "/sign/", "Remove", "Paste or upload", "Add a row"):
+        assert offered not in html
+    for ending in ("csv", "xlsx"):
+        response = client.get(url(sheet, "requirements-export") + f"?format={ending}")
+        assert response["Content-Disposition"] == f'attachment; filename="forwarding.{ending}"'
+
+
+def test_a_sender_in_spf_is_offered_and_used_only_when_somebody_says_so(
+    tenant: Tenant, owner: User, signed_in: SignIn
+) -> None:
+    domain = tenant.domains.get()
+    request_discovery(domain)
+    senders = [
+        {"term": "include:spf.news.example", "name": "News", "depth": 0},
+        {"term": "ip4:8.8.4.0/24", "name": "", "depth": 0},
+        {"term": "mx", "name": "", "depth": 0},
+    ]
+    Discovery.objects.filter(domain=domain).update(found={"senders": senders})
+    sheet, client = sheet_of(tenant, "spoofing-exceptions"), signed_in(owner)
+
+    before = client.get(url(sheet)).content.decode()
+    for term in ("include:spf.news.example", "ip4:8.8.4.0/24", "mx", "include:other.example"):
+        client.post(
+            url(sheet, "requirements-suggestion-use"), {"suggestion": f"{domain.name} {term}"}
+        )
+    after = client.get(url(sheet)).content.decode()
+
+    assert before.count("Use this<") == 2
+    assert SheetRow.objects.filter(sheet=sheet).count() == 2
+    assert [row[:4] for row in values(sheet)] == [
+        ["News", "SPF", "spf.news.example", "northwind.test"],
+        ["ip4:8.8.4.0/24", "address", "8.8.4.0/24", "northwind.test"],
+    ]
+    assert "Use this<" not in after
+    assert "list its addresses by hand" in after

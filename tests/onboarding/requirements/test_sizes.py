@@ -1,0 +1,107 @@
+"""Fifty thousand rows: how long they take to come in, and that the sheet still pages quickly."""
+
+from __future__ import annotations
+
+import io
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from openpyxl import Workbook
+
+from onboarding.models import SheetImport
+from onboarding.requirements import imports
+from onboarding.requirements.parsers import read_table
+from tenants.models import Tenant, User
+from tests.factories import SignIn
+from tests.onboarding.requirements.sheet_rows import sheet_of, shown
+
+ROWS = 50_000
+pytestmark = pytest.mark.slow
+# The figures show with --log-cli-level=INFO.
+logger = logging.getLogger(__name__)
+
+
+def _csv() -> bytes:
+    lines = (f"u{n % 500}@northwind.test,sender{n}@d{n % 900}.example,permit" for n in range(ROWS))
+    return "\n".join(["User,Sender,Action", *lines]).encode()
+
+
+def _xlsx() -> bytes:
+    book = Workbook(write_only=True)
+    sheet = book.create_sheet()
+    sheet.append(["User", "Sender", "Action"])
+    for n in range(ROWS):
+        sheet.append([f"u{n % 500}@northwind.test", f"sender{n}@d{n % 900}.example", "permit"])
+    kept = io.BytesIO()
+    book.save(kept)
+    return kept.getvalue()
+
+
+def _timed(act: Callable[[], Any], within: float, what: str) -> Any:
+    began = time.monotonic()
+    result = act()
+    took = time.monotonic() - began
+    logger.info("%s: %.2f s", what, took)
+    assert took < within, f"{what} took {took:.1f} s"
+    return result
+
+
+def _confirmed(kept: SheetImport, duplicates: str) -> SheetImport:
+    assert kept.created_by is not None
+    imports.confirm_import(kept, duplicates=duplicates, by=kept.created_by)
+    imports.run_import(kept)
+    return SheetImport.objects.get(pk=kept.pk)
+
+
+@pytest.mark.parametrize("make", [_csv, _xlsx], ids=["csv", "xlsx"])
+def test_fifty_thousand_rows_come_in_are_replaced_and_page_quickly(
+    tenant: Tenant,
+    owner: User,
+    signed_in: SignIn,
+    make: Callable[[], bytes],
+) -> None:
+    sheet, content = sheet_of(tenant, "managed-senders"), make()
+
+    kept = _timed(lambda: shown(sheet, content, owner), 60, "preview")
+    assert kept.report["new"] == ROWS
+    _timed(lambda: _confirmed(kept, "skip"), 90, "import")
+    sheet.refresh_from_db()
+    assert sheet.row_count == ROWS
+
+    _page(signed_in(owner), sheet.public_id, tenant)
+    _export(signed_in(owner), sheet.public_id, tenant)
+
+    changed = _csv().replace(b",permit", b",block")
+    again = shown(sheet, changed, owner)
+    assert again.report["differing"] == ROWS
+    done = _timed(lambda: _confirmed(again, "replace"), 90, "replacing")
+    assert (done.status, done.report["replaced"]) == ("done", ROWS)
+
+
+def _page(client: Client, sheet_id: str, tenant: Tenant) -> None:
+    address = reverse("onboarding:requirements-sheet", args=[tenant.public_id, sheet_id])
+    client.get(address)
+    for what, query in {"first": "", "last": "?page=1000", "search": "?q=sender49999@"}.items():
+        html = _timed(
+            lambda query=query: client.get(address + query).content.decode(),  # type: ignore[misc]
+            1,
+            f"{what} page",
+        )
+        assert html.count("<tr id=") == (1 if what == "search" else 50)
+
+
+def _export(client: Client, sheet_id: str, tenant: Tenant) -> None:
+    """All of it, with the first bytes at once."""
+    address = reverse("onboarding:requirements-export", args=[tenant.public_id, sheet_id])
+    for ending in ("csv", "xlsx"):
+        query = f"?columns=all&format={ending}"
+        pieces = iter(client.get(address + query))
+        first = _timed(pieces.__next__, 2, f"first of the {ending}")
+        rest = _timed(lambda pieces=pieces: b"".join(pieces), 15, f"rest of the {ending}")  # type: ignore[misc]
+        content = first + rest
+        assert len(read_table(content).lines) == ROWS + 1

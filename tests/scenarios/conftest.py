@@ -1,0 +1,64 @@
+"""A scenario's clock, its name servers and its people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from pytest_django import Settings
+
+from checks import runs
+from tenants.models import User
+from tests.clock import Clock, at, frozen
+from tests.factories import MakeTenant
+from tests.scenarios.name_servers import FOUR, NameServers, on_loopback
+from tests.scenarios.scenario import Scenario
+
+
+@pytest.fixture(scope="session")
+def loopback_servers() -> Iterator[NameServers]:
+    with on_loopback() as world:
+        yield world
+
+
+@pytest.fixture
+def clock() -> Iterator[Clock]:
+    with frozen(at("Mon 08:00")) as clock:
+        yield clock
+
+
+@pytest.fixture
+def dns(
+    loopback_servers: NameServers, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[NameServers]:
+    """The engine is given this network, and patience for as long as a test can wait."""
+    monkeypatch.setattr(runs, "network_from_settings", loopback_servers.network)
+    settings.CHECKS_BUDGET_SECONDS = 10
+    loopback_servers.clear()
+    yield loopback_servers
+    loopback_servers.clear()
+
+
+@pytest.fixture
+def make_scenario(
+    clock: Clock,
+    dns: NameServers,
+    make_tenant: MakeTenant,
+    consultant: User,
+    django_capture_on_commit_callbacks: Any,
+) -> Any:
+    def make(*domains: tuple[str, str]) -> Scenario:
+        for name, _ in domains:
+            dns.delegate(name, *FOUR)
+        tenant = make_tenant(domains=domains)
+        return Scenario(tenant, consultant, clock, dns, django_capture_on_commit_callbacks)
+
+    return make
+
+
+@pytest.fixture
+def scenario(make_scenario: Any) -> Scenario:
+    """One domain on four servers."""
+    made: Scenario = make_scenario(("northwind.test", "primary"))
+    return made

@@ -1,0 +1,269 @@
+"""A scenario of a cutover, through the product's own doors: beats, workers, and pages."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from django.contrib.messages import get_messages
+from django.test import Client
+from django.urls import reverse
+
+from checks.engine.outcomes import CheckKind
+from checks.models import Check
+from checks.tasks import queue_due_checks
+from onboarding.cutovers import go_no_go, planning
+from onboarding.cutovers.change_sheets import ChangeSheet
+from onboarding.cutovers.follow_up import FollowUp
+from onboarding.cutovers.live_board import DomainBoard
+from onboarding.cutovers.readiness import ReadinessRow
+from onboarding.cutovers.rollback import RollbackSheet
+from onboarding.cutovers.tasks import monitor_open_windows
+from onboarding.cutovers.timeline import TimelineEntry
+from onboarding.cutovers.views.room import CutoverRoom
+from onboarding.models import Cutover, CutoverDecision, Task
+from onboarding.plans.services import confirm_task, is_confirmed_by_sign_off
+from onboarding.requirements.sign_off import sign_off
+from tenants.models import ActivityLine, Membership, Tenant, User
+from tests.clock import Clock, at
+from tests.factories import TOKEN, task_of
+from tests.scenarios.name_servers import NameServers
+
+NORTHWIND = "northwind.test"
+OLD = ("10 mail.northwind.test",)
+NEW = ("10 us-smtp-inbound-1.mimecast.com", "10 us-smtp-inbound-2.mimecast.com")
+SPF = "v=spf1 include:us._netblocks.mimecast.com -all"
+Commits = Callable[..., AbstractContextManager[object]]
+# A button of a page that was read before; pressing it tells what the page answers.
+Submit = Callable[[], list[str]]
+
+
+@dataclass(frozen=True)
+class RoomPage:
+    """A cutover's room as its page has it at one moment."""
+
+    room: CutoverRoom
+    safe_at: datetime | None
+    decision: CutoverDecision | None
+    html: str
+
+    def row(self, key: str) -> ReadinessRow:
+        return next(row for row in self.room.rows if row.key == key)
+
+    def board(self, domain: str = NORTHWIND) -> DomainBoard:
+        return next(board for board in self.room.boards if board.domain == domain)
+
+    def follow_up(self, key: str) -> FollowUp:
+        return next(follow_up for follow_up in self.room.follow_ups if follow_up.key == key)
+
+    @property
+    def shapes(self) -> dict[str, str]:
+        """By domain, what its board comes to."""
+        return {board.domain: board.shape for board in self.room.boards}
+
+    @property
+    def servers(self) -> list[str]:
+        """What each of the first board's servers comes to."""
+        return [row.shape for row in self.room.boards[0].servers]
+
+
+class Scenario:
+    """Time, name servers and people of one tenant. Nothing happens but what a test lets happen."""
+
+    def __init__(
+        self, tenant: Tenant, consultant: User, clock: Clock, dns: NameServers, commits: Commits
+    ) -> None:
+        self.tenant, self.consultant, self.clock, self.dns = tenant, consultant, clock, dns
+        self._commits = commits
+        self.owner = User.objects.create_user("owner@northwind.test", "pw", name="Ow Ner")
+        Membership.objects.create(tenant=tenant, user=self.owner, role="owner")
+        self._clients: dict[tuple[int, date], Client] = {}
+
+    # --- Time
+
+    def at(self, text: str) -> None:
+        """It is that time, and the minute's beat comes: windows open, and what is due is looked
+        at and recorded."""
+        self.clock.move_to(at(text))
+        self.beat()
+
+    def beat(self) -> None:
+        with self._commits(execute=True):
+            monitor_open_windows()
+            queue_due_checks()
+
+    def run_due_checks(self, text: str) -> None:
+        """It is that time, and what is due is looked at; nobody minds windows."""
+        self.clock.move_to(at(text))
+        with self._commits(execute=True):
+            queue_due_checks()
+
+    def commits(self) -> AbstractContextManager[object]:
+        """What is done within is committed, with all that follows."""
+        return self._commits(execute=True)
+
+    # --- What people do
+
+    def publish_initial_records(self, *domains: str, ttl: int = 86_400) -> None:
+        """Before anybody came: ownership and SPF as they ought to be, and mail the old way."""
+        for domain in domains or (NORTHWIND,):
+            self.dns.publish(domain, "TXT", TOKEN, SPF, ttl=300)
+            self.dns.publish(domain, "MX", *OLD, ttl=ttl)
+
+    def lower(self, *domains: str, on: Sequence[str] = ()) -> None:
+        for domain in domains or (NORTHWIND,):
+            self.dns.publish(domain, "MX", *OLD, ttl=300, on=on)
+
+    def switch(self, *domains: str, on: Sequence[str] = (), ttl: int = 300) -> None:
+        for domain in domains or (NORTHWIND,):
+            self.dns.publish(domain, "MX", *NEW, ttl=ttl, on=on)
+
+    def lowered_on_monday(self, *domains: str) -> None:
+        """A day's TTL seen until Monday 09:00, and five minutes everywhere at 09:05: a switch is
+        safe from Tuesday 09:05 on."""
+        self.publish_initial_records(*domains)
+        self.at("Mon 09:00")
+        self.lower(*domains)
+        self.at("Mon 09:05")
+
+    def plan(self, planned_at: str, *names: str, direction: str = "inbound") -> Cutover:
+        domains = self.tenant.domains.all()
+        chosen = domains.filter(name__in=names) if names else domains
+        with self.commits():
+            return planning.plan_cutover(
+                self.tenant.plan, direction, at(planned_at), list(chosen), by=self.consultant
+            )
+
+    def move(self, cutover: Cutover, planned_at: str) -> Cutover:
+        domains = list(cutover.domains.all())
+        with self.commits():
+            planning.change_cutover(
+                cutover, at(planned_at), domains, expected_round=cutover.round, by=self.consultant
+            )
+        cutover.refresh_from_db()
+        return cutover
+
+    def name_approvers(self, cutover: Cutover) -> None:
+        with self.commits():
+            go_no_go.name_approvers(
+                cutover, mimecast=self.consultant, client=self.owner, by=self.consultant
+            )
+
+    def confirm_tasks(self, *keys: str) -> None:
+        """Each side whose step it is confirms it, or signs its sheet off."""
+        with self.commits():
+            for key in keys:
+                for side, person in (("mimecast", self.consultant), ("client", self.owner)):
+                    task = task_of(self.tenant, key)
+                    if task.responsibility in (side, "both"):
+                        _confirm(task, by=person, side=side)
+
+    def window(self, cutover: Cutover, words: str = "", *, outbound_days: int = 3) -> Submit:
+        """The window as the page shows it now, for the consultant to confirm now or later."""
+        shown = self.room(cutover).room.cutover
+        form = {
+            "planned_at": shown.planned_at.isoformat(),
+            "round": shown.round,
+            "length_minutes": 240,
+            "outbound_days": outbound_days,
+            "accepted_risk": words,
+        }
+        return lambda: self._post(self.consultant, cutover, "cutover-window", form)
+
+    def confirm(self, cutover: Cutover, words: str = "", *, outbound_days: int = 3) -> list[str]:
+        return self.window(cutover, words, outbound_days=outbound_days)()
+
+    def ballot(self, cutover: Cutover, by: User, choice: str = "go", risk: str = "") -> Submit:
+        """A vote as the page offers it now, to be cast now or later."""
+        shown = self.room(cutover, by=by)
+        blockers = re.search(r'name="blockers" value="([^"]*)"', shown.html)
+        cutover.refresh_from_db()
+        form = {
+            "planned_at": cutover.planned_at.isoformat(),
+            "round": cutover.round,
+            "choice": choice,
+            "comment": "",
+            "accepted_risk": risk,
+            "blockers": blockers.group(1) if blockers else "",
+        }
+        return lambda: self._post(by, cutover, "cutover-vote", form)
+
+    def vote(self, cutover: Cutover, by: User, choice: str = "go", risk: str = "") -> list[str]:
+        return self.ballot(cutover, by, choice, risk)()
+
+    # --- What the pages say
+
+    def room(self, cutover: Cutover, *, by: User | None = None) -> RoomPage:
+        answer = self._get(cutover, "cutover-room", by)
+        context = answer.context
+        html = " ".join(answer.content.decode().split())
+        return RoomPage(context["room"], context["safe_at"], context["decision"], html)
+
+    def sheets(self, cutover: Cutover, *, agreed: Collection[str] = ()) -> list[ChangeSheet]:
+        answer = self._get(cutover, "change-sheet", None, remove=list(agreed))
+        found: list[ChangeSheet] = answer.context["sheets"]
+        return found
+
+    def rollback(self, cutover: Cutover) -> tuple[list[RollbackSheet], bool]:
+        """The way back by domain, and whether the page says that all is as it was."""
+        context = self._get(cutover, "rollback", None).context
+        return context["sheets"], context["is_restored"]
+
+    def record(self, cutover: Cutover) -> list[TimelineEntry]:
+        found: list[TimelineEntry] = self._get(cutover, "cutover-timeline", None).context["entries"]
+        return found
+
+    def status(self, key: str) -> str:
+        return task_of(self.tenant, key).status
+
+    def task(self, key: str) -> Task:
+        return task_of(self.tenant, key)
+
+    def lines(self, *acts: str) -> list[tuple[str, datetime]]:
+        """The activity's lines of these acts, each with its moment."""
+        found = ActivityLine.objects.filter(tenant=self.tenant, action__in=acts).order_by("pk")
+        return list(found.values_list("action", "at"))
+
+    def check(self, kind: CheckKind, domain: str = NORTHWIND) -> Check:
+        return Check.objects.get(tenant=self.tenant, kind=kind, domain__name=domain)
+
+    def asked(self, address: str) -> str:
+        """What an open page is told when it asks whether anything is new."""
+        told: str = self._client(self.consultant).get(address).content.decode()
+        return told
+
+    def _client(self, by: User) -> Client:
+        """Signed in once a day: nobody's session lasts for as long as a cutover takes."""
+        key = (by.pk, self.clock.now.date())
+        known = self._clients.get(key)
+        if known is None:
+            known = self._clients[key] = Client()
+            backend = "allauth.account.auth_backends.AuthenticationBackend"
+            known.force_login(by, backend=backend)
+        return known
+
+    def _address(self, cutover: Cutover, name: str) -> str:
+        return reverse(f"onboarding:{name}", args=[self.tenant.public_id, cutover.public_id])
+
+    def _get(self, cutover: Cutover, name: str, by: User | None, **query: Any) -> Any:
+        answer = self._client(by or self.consultant).get(self._address(cutover, name), query)
+        assert answer.status_code == 200
+        return answer
+
+    def _post(self, by: User, cutover: Cutover, name: str, form: dict[str, Any]) -> list[str]:
+        with self.commits():
+            answer = self._client(by).post(self._address(cutover, name), form)
+        assert answer.status_code == 302
+        cutover.refresh_from_db()
+        return [str(message) for message in get_messages(answer.wsgi_request)]
+
+
+def _confirm(task: Task, *, by: User, side: str) -> None:
+    if is_confirmed_by_sign_off(task):
+        sign_off(task.sheet, by=by, side=side, expected_revision=task.sheet.revision)
+    else:
+        confirm_task(task, by=by, side=side)

@@ -1,0 +1,123 @@
+"""A scenario on which people and workers do the same thing at the same moment, on PostgreSQL."""
+
+from __future__ import annotations
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from checks import services
+from checks.engine.outcomes import CheckKind
+from checks.models import Check, Observation
+from checks.tasks import run_checks
+from onboarding.cutovers import planning
+from onboarding.cutovers.tasks import monitor_open_windows
+from onboarding.errors import ConflictingChange
+from onboarding.models import Cutover, CutoverDecision, CutoverSnapshot
+from tests.clock import at
+from tests.interop.concurrency import run_concurrently
+from tests.scenarios.scenario import OLD, Scenario
+
+pytestmark = [
+    pytest.mark.interop,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.skipif(
+        connection.vendor != "postgresql", reason="set DATABASE_URL to a PostgreSQL server"
+    ),
+]
+RISK = "The rest of the plan is done on paper."
+TOO_LATE = "The verdict on this window is there already."
+
+
+@pytest.fixture
+def cutover(scenario: Scenario) -> Cutover:
+    scenario.lowered_on_monday()
+    made = scenario.plan("Tue 20:00")
+    scenario.name_approvers(made)
+    made.refresh_from_db()
+    return made
+
+
+def _again(cutover: Cutover) -> Cutover:
+    return Cutover.objects.get(pk=cutover.pk)
+
+
+def test_two_people_pressing_go_at_once_make_one_verdict_of_both(
+    scenario: Scenario, cutover: Cutover
+) -> None:
+    presses = [
+        scenario.ballot(_again(cutover), person, risk=RISK)
+        for person in (scenario.consultant, scenario.owner)
+    ]
+
+    assert run_concurrently(presses) == [[], []]
+
+    made = CutoverDecision.objects.get()
+    assert (made.is_go, made.decided_at) == (True, at("Mon 09:05"))
+    assert [vote["side"] for vote in made.content["votes"]] == ["client", "mimecast"]
+    assert [act for act, _ in scenario.lines("cutover-voted", "cutover-decided")] == [
+        "cutover-voted",
+        "cutover-voted",
+        "cutover-decided",
+    ]
+
+
+def test_go_and_no_go_at_once_are_no_go(scenario: Scenario, cutover: Cutover) -> None:
+    go = scenario.ballot(_again(cutover), scenario.consultant, risk=RISK)
+    no_go = scenario.ballot(_again(cutover), scenario.owner, "no-go")
+
+    told_go, told_no_go = run_concurrently([go, no_go])
+
+    assert CutoverDecision.objects.get().is_go is False
+    assert told_go in ([], [TOO_LATE])
+    assert told_no_go == []
+
+
+def test_a_window_confirmed_and_moved_at_once_does_not_stand_as_it_was_not_confirmed(
+    scenario: Scenario, cutover: Cutover
+) -> None:
+    domains = list(cutover.domains.all())
+
+    def move() -> list[str]:
+        try:
+            planning.change_cutover(
+                _again(cutover), at("Wed 20:00"), domains, expected_round=1, by=scenario.consultant
+            )
+        except ConflictingChange as error:
+            return [str(error)]
+        return []
+
+    # The page was read before either of them pressed.
+    press = scenario.window(_again(cutover))
+    run_concurrently([press, move])
+
+    cutover.refresh_from_db()
+    assert (cutover.planned_at, cutover.round) == (at("Wed 20:00"), 2)
+    assert (cutover.confirmed_at, cutover.confirmed_by) == (None, None)
+
+
+def test_two_beats_and_two_workers_at_once_open_a_window_and_prove_a_switch_once(
+    scenario: Scenario, cutover: Cutover
+) -> None:
+    scenario.clock.move_to(at("Tue 19:30"))
+    run_concurrently([monitor_open_windows, monitor_open_windows, monitor_open_windows])
+    kept = CutoverSnapshot.objects.get(cutover=cutover)
+    assert [row["values"] for row in kept.content[0]["servers"]] == [[*OLD]] * 4
+
+    scenario.switch()
+    scenario.clock.move_to(at("Tue 20:00"))
+    claimed = run_concurrently([lambda: services.claim_due_checks(now=timezone.now())] * 2)
+    ids = [
+        pk for found in claimed for batches in found.values() for batch in batches for pk in batch
+    ]
+    assert sorted(ids) == sorted(set(ids))
+    # The broker delivers the batch to two workers.
+    run_concurrently([lambda: run_checks(ids)] * 2)
+
+    proven = [line for line in scenario.lines("task-verified") if line[1] == at("Tue 20:00")]
+    assert len(proven) == 1
+    assert scenario.status("mx-record-cutover") == "verified"
+    newest = Observation.objects.filter(check_asked=scenario.check(CheckKind.MX)).first()
+    assert newest is not None
+    assert (newest.runs, newest.first_seen_at) == (1, at("Tue 20:00"))
+    assert not Check.objects.exclude(claim_id="").exists()

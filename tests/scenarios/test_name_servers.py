@@ -1,0 +1,253 @@
+"""Evenings in which name servers misbehave: they lag, fall silent, go back, or leave."""
+
+from __future__ import annotations
+
+import pytest
+
+from checks.engine.outcomes import CheckKind, Verdict
+from tests.clock import at
+from tests.scenarios.scenario import NEW, NORTHWIND, OLD, Scenario
+
+pytestmark = pytest.mark.django_db
+
+GATE = "mx-record-cutover"
+
+
+def test_a_server_that_lags_for_an_hour_holds_everything_up_by_that_hour(
+    scenario: Scenario,
+) -> None:
+    scenario.lowered_on_monday()
+    cutover = scenario.plan("Tue 20:00")
+    scenario.at("Tue 19:30")
+
+    scenario.switch(on=("ns1.dns.test", "ns2.dns.test", "ns3.dns.test"))
+    scenario.at("Tue 20:00:20")
+    split = scenario.room(cutover)
+
+    assert split.servers == ["pass", "pass", "pass", "waiting"]
+    assert (split.shapes, split.board().switched_count) == ({NORTHWIND: "waiting"}, 3)
+    assert "ns4.dns.test (127.66.0.4)" in split.html
+    assert split.board().expires_at is None
+    assert split.follow_up("old-hosts").detail.startswith("Not every server gives the new answer")
+    assert split.follow_up("lockdown").shape.value == "locked"
+    assert scenario.status(GATE) == "todo"
+
+    scenario.at("Tue 20:30")
+    scenario.at("Tue 20:59:50")
+    assert scenario.status(GATE) == "todo"
+    assert scenario.room(cutover).board().expires_at is None
+
+    scenario.switch()
+    scenario.at("Tue 21:00:10")
+    followed = scenario.room(cutover)
+
+    assert followed.shapes == {NORTHWIND: "pass"}
+    assert followed.board().expires_at == at("Tue 21:05:10")
+    assert "Earliest safe lockdown: Wed 2 Dec 01:05 UTC." in followed.follow_up("lockdown").detail
+    assert scenario.status(GATE) == "verified"
+    assert scenario.lines("task-verified")[-1] == ("task-verified", at("Tue 21:00:10"))
+
+
+def test_an_old_server_silent_before_the_window_is_never_safe_and_never_failed(
+    scenario: Scenario,
+) -> None:
+    scenario.publish_initial_records()
+    scenario.at("Mon 09:00")
+    cutover = scenario.plan("Wed 20:00")
+    scenario.lower()
+    scenario.dns.silence("ns3.dns.test")
+    scenario.at("Mon 09:05")
+
+    silent = scenario.room(cutover)
+
+    assert silent.safe_at is None
+    assert silent.row("ttl").verdict is Verdict.UNKNOWN
+    assert silent.row("ttl").detail == (
+        "northwind.test: it cannot be told while ns3.dns.test (127.66.0.3) is silent."
+    )
+    assert scenario.confirm(cutover) == [
+        "It is not known that the old answer has left every cache when this window begins."
+        " Move it, or say in words why the risk is taken."
+    ]
+    assert cutover.confirmed_at is None
+
+    scenario.dns.speak("ns3.dns.test")
+    scenario.at("Mon 12:00:30")
+
+    assert scenario.room(cutover).safe_at == at("Tue 12:00:30")
+    assert scenario.confirm(cutover) == []
+    assert cutover.confirmed_at == at("Mon 12:00:30")
+
+
+def test_a_server_that_falls_silent_after_the_switch_takes_nothing_back(scenario: Scenario) -> None:
+    scenario.lowered_on_monday()
+    cutover = scenario.plan("Tue 20:00")
+    scenario.at("Tue 19:30")
+    scenario.switch(on=("ns1.dns.test", "ns3.dns.test", "ns4.dns.test"))
+    scenario.dns.silence("ns2.dns.test")
+    scenario.at("Tue 20:00")
+
+    dark = scenario.room(cutover)
+
+    assert dark.servers == ["pass", "unknown", "pass", "pass"]
+    assert (dark.shapes, dark.board().expires_at) == ({NORTHWIND: "unknown"}, None)
+    assert scenario.status(GATE) == "todo"
+    assert scenario.check(CheckKind.MX).is_misconfigured is False
+
+    scenario.switch()
+    scenario.dns.speak("ns2.dns.test")
+    scenario.at("Tue 20:10")
+    assert scenario.status(GATE) == "verified"
+    assert scenario.room(cutover).board().expires_at == at("Tue 20:15")
+
+    scenario.dns.silence("ns2.dns.test")
+    for minute in ("Tue 20:25", "Tue 20:40"):
+        scenario.at(minute)
+    dark_again = scenario.room(cutover)
+    assert scenario.status(GATE) == "verified"
+    assert dark_again.shapes == {NORTHWIND: "unknown"}
+    assert dark_again.follow_up("lockdown").shape.value == "locked"
+
+    scenario.dns.speak("ns2.dns.test")
+    scenario.at("Tue 20:50")
+    assert scenario.room(cutover).board().expires_at == at("Tue 20:15")
+    assert scenario.lines("task-regressed") == []
+
+
+def test_a_server_that_falls_back_to_the_old_answer_takes_nothing_back_alone(
+    scenario: Scenario,
+) -> None:
+    scenario.lowered_on_monday()
+    cutover = scenario.plan("Tue 20:00")
+    scenario.at("Tue 19:30")
+    scenario.switch()
+    scenario.at("Tue 20:00:10")
+    scenario.lower(on=["ns4.dns.test"])
+    for minute in ("Tue 20:10", "Tue 20:16", "Tue 20:22"):
+        scenario.at(minute)
+
+    fallen = scenario.room(cutover)
+
+    assert fallen.servers == ["pass", "pass", "pass", "waiting"]
+    assert (fallen.shapes, fallen.board().expires_at) == ({NORTHWIND: "waiting"}, None)
+    assert fallen.follow_up("lockdown").shape.value == "locked"
+    assert scenario.status(GATE) == "verified"
+
+    scenario.switch()
+    scenario.at("Tue 20:30")
+    assert scenario.room(cutover).board().expires_at == at("Tue 20:35")
+    assert scenario.lines("task-regressed") == []
+
+
+def test_a_ttl_raised_again_on_one_server_stops_the_clock_and_is_told_of_the_window(
+    scenario: Scenario,
+) -> None:
+    scenario.lowered_on_monday()
+    cutover = scenario.plan("Tue 20:00")
+    assert scenario.confirm(cutover) == []
+    assert scenario.room(cutover).safe_at == at("Tue 09:05")
+
+    scenario.dns.publish(NORTHWIND, "MX", *OLD, ttl=86_400, on=["ns2.dns.test"])
+    scenario.at("Mon 15:00")
+    raised = scenario.room(cutover)
+
+    assert raised.safe_at is None
+    assert raised.row("ttl").verdict is Verdict.FAIL
+    assert raised.row("ttl").detail == (
+        "northwind.test: ns2.dns.test (127.66.0.2) still gives out a TTL above the threshold."
+    )
+    (objection,) = raised.room.new_window_blockers
+    assert objection.key == "safe-time"
+    assert objection.sentence in raised.html
+
+    scenario.lower()
+    scenario.at("Mon 19:59:59")
+    in_time = scenario.room(cutover)
+    assert in_time.safe_at == at("Tue 19:59:59")
+    assert in_time.room.new_window_blockers == []
+    assert in_time.row("ttl").verdict is Verdict.PASS
+
+    scenario.dns.publish(NORTHWIND, "MX", *OLD, ttl=86_400, on=["ns4.dns.test"])
+    scenario.at("Mon 21:30")
+    scenario.lower()
+    scenario.at("Mon 23:00")
+    too_late = scenario.room(cutover)
+    assert too_late.safe_at == at("Tue 23:00")
+    assert [each.key for each in too_late.room.new_window_blockers] == ["safe-time"]
+    assert "ns4.dns.test (127.66.0.4) gave out 86400 s" in too_late.row("ttl").detail
+    assert too_late.row("ttl").remedy == "Begin the window at that moment or later."
+
+
+def test_a_server_that_leaves_with_the_old_ttl_costs_two_days_and_it_is_said_why(
+    scenario: Scenario,
+) -> None:
+    stay = ("ns1.dns.test", "ns2.dns.test", "ns3.dns.test")
+    scenario.publish_initial_records()
+    scenario.at("Mon 09:00")
+    cutover = scenario.plan("Wed 20:00")
+    scenario.dns.publish(NORTHWIND, "MX", *OLD, ttl=300, on=stay)
+    scenario.dns.publish(NORTHWIND, "NS", *stay, ttl=3600)
+    scenario.at("Mon 09:05")
+    named_by_the_parent = scenario.room(cutover)
+    assert named_by_the_parent.row("ttl").detail.startswith(
+        "northwind.test: ns4.dns.test (127.66.0.4) still gives out a TTL"
+    )
+
+    scenario.dns.delegate(NORTHWIND, *stay)
+    scenario.at("Mon 10:00")
+    left = scenario.room(cutover)
+
+    assert left.safe_at == at("Thu 10:00")
+    assert left.row("ttl").detail == (
+        "Earliest safe cutover: Thu 3 Dec 10:00 UTC, because ns4.dns.test (127.66.0.4) gave out"
+        " 86400 s for northwind.test until Mon 30 Nov 10:00 UTC; it has left the delegation, which"
+        " caches keep for two days."
+    )
+    assert [each.key for each in left.room.window_blockers] == ["safe-time"]
+
+
+def test_a_lagging_server_taken_out_of_the_delegation_is_asked_for_two_days_yet(
+    scenario: Scenario,
+) -> None:
+    stay = ("ns1.dns.test", "ns2.dns.test", "ns3.dns.test")
+    scenario.lowered_on_monday()
+    cutover = scenario.plan("Tue 20:00")
+    scenario.at("Tue 19:30")
+    scenario.switch(on=stay)
+    scenario.at("Tue 20:01")
+    scenario.dns.delegate(NORTHWIND, *stay)
+    scenario.at("Tue 20:10")
+
+    shown = scenario.room(cutover)
+
+    assert shown.shapes == {NORTHWIND: "pass"}
+    assert shown.board().expires_at == at("Thu 20:15")
+    assert shown.follow_up("old-hosts").detail == (
+        "Until Thu 3 Dec 20:15 UTC a cache may lead senders of northwind.test to them."
+    )
+    assert "Earliest safe lockdown: Fri 4 Dec 00:15 UTC." in shown.follow_up("lockdown").detail
+
+
+@pytest.mark.parametrize("left", [41, 290])
+def test_a_resolver_that_holds_the_old_answer_is_named_with_its_last_second(
+    scenario: Scenario, left: int
+) -> None:
+    scenario.lowered_on_monday()
+    cutover = scenario.plan("Tue 20:00")
+    scenario.at("Tue 19:30")
+    scenario.switch()
+    scenario.dns.keep_in_cache(NORTHWIND, "MX", *OLD, left=left)
+    scenario.at("Tue 20:01")
+
+    behind = scenario.room(cutover)
+
+    (resolver,) = behind.board().resolvers
+    assert (resolver.shape, behind.board().resolvers_switched_count) == ("waiting", 0)
+    assert resolver.expires_at is not None
+    assert (resolver.expires_at - at("Tue 20:01")).total_seconds() == left
+    assert behind.shapes == {NORTHWIND: "pass"}
+    assert scenario.status(GATE) == "verified"
+
+    scenario.dns.keep_in_cache(NORTHWIND, "MX", *NEW, left=300)
+    scenario.at("Tue 20:06")
+    assert [row.shape for row in scenario.room(cutover).board().resolvers] == ["pass"]

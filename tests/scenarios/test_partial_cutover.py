@@ -1,0 +1,183 @@
+"""Evenings that stop half-way: one domain moved and another not, and the way back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from checks.engine.outcomes import CheckKind, Verdict
+from onboarding.cutovers.snapshots import digest_of
+from onboarding.models import Cutover, CutoverSnapshot
+from tests.clock import at
+from tests.scenarios.scenario import NEW, NORTHWIND, OLD, Scenario
+
+GATE = "mx-record-cutover"
+SHOP = "shop.test"
+
+
+@pytest.fixture
+def two(make_scenario: Any) -> Scenario:
+    """A primary and a secondary domain, their TTL lowered on Monday."""
+    scenario: Scenario = make_scenario((NORTHWIND, "primary"), (SHOP, "secondary"))
+    scenario.lowered_on_monday(NORTHWIND, SHOP)
+    return scenario
+
+
+def test_half_of_the_domains_done_is_not_done(two: Scenario) -> None:
+    cutover = two.plan("Tue 20:00")
+    two.at("Tue 19:30")
+    two.switch(NORTHWIND)
+    two.at("Tue 20:02")
+
+    half = two.room(cutover)
+
+    assert half.shapes == {NORTHWIND: "pass", SHOP: "waiting"}
+    assert half.board(NORTHWIND).expires_at == at("Tue 20:07")
+    assert half.board(SHOP).expires_at is None
+    assert two.status(GATE) == "todo"
+    assert half.follow_up("old-hosts").detail == (
+        "Not every server gives the new answer for shop.test, or told one."
+    )
+    assert half.follow_up("lockdown").shape.value == "locked"
+    (done, to_do) = two.sheets(cutover)
+    assert (done.is_done, to_do.is_done) == (True, False)
+    assert [line.value for line in to_do.removed] == [*OLD]
+
+    two.at("Tue 23:30")
+    assert two.room(cutover).follow_up("lockdown").shape.value == "locked"
+
+    two.switch(SHOP)
+    two.at("Tue 23:45")
+    whole = two.room(cutover)
+    assert two.status(GATE) == "verified"
+    assert whole.shapes == {NORTHWIND: "pass", SHOP: "pass"}
+    assert whole.follow_up("old-hosts").detail.endswith("lead senders of shop.test to them.")
+    assert "Earliest safe lockdown: Wed 2 Dec 03:50 UTC." in whole.follow_up("lockdown").detail
+
+    two.at("Wed 03:49:59")
+    assert two.room(cutover).follow_up("lockdown").shape.value == "waiting"
+    two.at("Wed 03:50")
+    assert two.room(cutover).follow_up("lockdown").shape.value == "todo"
+
+
+def test_the_way_back_from_the_middle_of_a_window(two: Scenario) -> None:
+    cutover = two.plan("Tue 20:00")
+    two.at("Tue 19:31")
+    kept = CutoverSnapshot.objects.get(cutover=cutover)
+    assert (kept.taken_at, kept.reason) == (at("Tue 19:31"), "opened")
+    assert kept.digest == digest_of(kept.content)
+    told = [
+        (each["domain"], row["values"], row["ttl"])
+        for each in kept.content
+        for row in each["servers"]
+    ]
+    assert told == [(name, [*OLD], 300) for name in (NORTHWIND, SHOP) for _ in range(4)]
+
+    two.switch(NORTHWIND, SHOP)
+    two.at("Tue 20:05")
+    assert two.status(GATE) == "verified"
+    sheets, is_restored = two.rollback(cutover)
+    assert (is_restored, [s.verdict for s in sheets]) == (False, [Verdict.FAIL] * 2)
+    assert [s.zone_text for s in sheets] == [
+        f"{name}. 300 IN MX 10 mail.northwind.test." for name in (NORTHWIND, SHOP)
+    ]
+    assert [s.duration_seconds for s in sheets] == [300, 300]
+
+    # Back again, but for one server that goes on with the new answer.
+    two.dns.publish(SHOP, "MX", *OLD, ttl=300)
+    two.dns.publish(
+        NORTHWIND, "MX", *OLD, ttl=300, on=("ns1.dns.test", "ns2.dns.test", "ns3.dns.test")
+    )
+    two.at("Tue 20:20")
+    sheets, is_restored = two.rollback(cutover)
+    assert is_restored is False
+    assert [(s.verdict, s.lagging) for s in sheets] == [
+        (Verdict.FAIL, ("ns4.dns.test (127.66.0.4)",)),
+        (Verdict.PASS, ()),
+    ]
+    assert two.status(GATE) == "verified"
+
+    two.lower(NORTHWIND)
+    two.at("Tue 20:25")
+    sheets, is_restored = two.rollback(cutover)
+    assert (is_restored, [s.verdict for s in sheets]) == (True, [Verdict.PASS] * 2)
+    assert two.room(cutover).shapes == {NORTHWIND: "waiting", SHOP: "waiting"}
+    assert two.room(cutover).board().expires_at is None
+    assert two.room(cutover).follow_up("lockdown").shape.value == "locked"
+
+    _the_proof_is_taken_back(two, cutover)
+
+
+def _the_proof_is_taken_back(two: Scenario, cutover: Cutover) -> None:
+    """As every proof is: by three looks, over ten minutes."""
+    assert two.status(GATE) == "verified"
+    two.at("Tue 20:29:45")
+    assert two.status(GATE) == "verified"
+    two.at("Tue 20:30")
+    assert two.status(GATE) == "regressed"
+    assert two.lines("task-verified", "task-regressed")[-2:] == [
+        ("task-verified", at("Tue 20:05")),
+        ("task-regressed", at("Tue 20:30")),
+    ]
+    told_in_order = [entry.line.action for entry in two.record(cutover) if entry.line is not None]
+    assert told_in_order == ["cutover-planned", "snapshot-taken", "task-verified", "task-regressed"]
+
+
+def test_another_evening_after_the_way_back_is_decided_and_kept_anew(scenario: Scenario) -> None:
+    scenario.lowered_on_monday()
+    cutover = scenario.plan("Tue 20:00")
+    assert scenario.confirm(cutover) == []
+    scenario.name_approvers(cutover)
+    risk = "The rest of the plan is done elsewhere."
+    assert scenario.vote(cutover, scenario.consultant, risk=risk) == []
+    assert scenario.vote(cutover, scenario.owner, risk=risk) == []
+    scenario.at("Tue 19:30")
+    assert scenario.room(cutover).decision is not None
+    scenario.switch()
+    scenario.at("Tue 20:05")
+    scenario.dns.publish(NORTHWIND, "MX", *OLD, ttl=600)
+    for minute in ("Tue 20:20", "Tue 20:25", "Tue 20:30"):
+        scenario.at(minute)
+    assert scenario.status(GATE) == "regressed"
+
+    scenario.move(cutover, "Thu 20:00")
+    again = scenario.room(cutover)
+    assert (cutover.round, cutover.confirmed_at, again.decision) == (2, None, None)
+
+    scenario.lower()
+    scenario.at("Wed 12:00")
+    assert scenario.room(cutover).safe_at == at("Wed 12:10")
+    scenario.at("Thu 19:30")
+    first, second = CutoverSnapshot.objects.filter(cutover=cutover).order_by("window_start")
+    assert (first.window_start, second.window_start) == (at("Tue 20:00"), at("Thu 20:00"))
+    assert [row["ttl"] for row in second.content[0]["servers"]] == [300] * 4
+
+    scenario.switch()
+    scenario.at("Thu 20:01")
+    assert scenario.status(GATE) == "verified"
+    assert scenario.room(cutover).board().expires_at == at("Thu 20:06")
+    assert scenario.check(CheckKind.MX).settled_verdict == Verdict.PASS
+
+
+def test_a_snapshot_of_a_beat_that_came_late_holds_nothing_of_the_switch(
+    scenario: Scenario,
+) -> None:
+    scenario.lowered_on_monday()
+    cutover = scenario.plan("Tue 20:00")
+    scenario.at("Tue 19:00")
+    scenario.switch()
+    # Nobody opened the window; that comes when mail has moved already, and that was seen.
+    scenario.run_due_checks("Tue 20:09")
+    assert scenario.status(GATE) == "verified"
+    scenario.at("Tue 20:10")
+    scenario.at("Tue 20:11")
+
+    (kept,) = CutoverSnapshot.objects.filter(cutover=cutover)
+
+    assert kept.taken_at == at("Tue 20:10")
+    assert [row["values"] for row in kept.content[0]["servers"]] == [[*OLD]] * 4
+    (sheet,), _ = scenario.rollback(cutover)
+    assert (sheet.verdict, sheet.checked_at) == (Verdict.FAIL, at("Tue 19:00"))
+    assert [line.value for line in sheet.lines] == [*OLD]
+    assert scenario.room(cutover).board().servers[0].values == NEW

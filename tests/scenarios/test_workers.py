@@ -1,0 +1,203 @@
+"""Evenings on which workers die, come late, or come twice: nothing is lost, and nothing doubled."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+
+from django.utils import timezone
+
+from checks import runs, services
+from checks.engine.batch import run_all
+from checks.engine.outcomes import CheckKind, Outcome
+from checks.models import Check, Observation
+from checks.scheduling import Interval
+from checks.tasks import run_checks
+from onboarding.models import CutoverSnapshot
+from tests.clock import at
+from tests.scenarios.scenario import NORTHWIND, OLD, Scenario
+
+GATE = "mx-record-cutover"
+
+
+def _live(html: str) -> tuple[str, str]:
+    """The address that an open page asks, and what it was told when it was made."""
+    address = re.search(r'data-live-url="([^"]+)"', html)
+    revision = re.search(r'data-live-revision="([^"]+)"', html)
+    assert address is not None
+    assert revision is not None
+    return address.group(1), revision.group(1)
+
+
+def test_an_open_room_learns_that_nobody_looks_any_more(scenario: Scenario) -> None:
+    """No look raises the plan's revision then: the page has to come back by itself."""
+    scenario.lowered_on_monday()
+    cutover = scenario.plan("Tue 20:00")
+    scenario.at("Tue 19:30")
+    scenario.switch()
+    scenario.at("Tue 20:00:10")
+    page = scenario.room(cutover)
+    address, shown = _live(page.html)
+
+    assert (page.shapes, scenario.asked(address)) == ({NORTHWIND: "pass"}, shown)
+    scenario.clock.move_to(at("Tue 20:00:14"))
+    assert scenario.asked(address) == shown
+    scenario.clock.move_to(at("Tue 20:00:15"))
+    assert scenario.asked(address) != shown
+
+    scenario.clock.move_to(at("Tue 20:11"))
+    assert scenario.room(cutover).shapes == {NORTHWIND: "unknown"}
+    scenario.clock.move_to(at("Wed 20:00"))
+    assert _live(scenario.room(cutover).html)[0].endswith("?refresh_seconds=300")
+
+
+class Worker:
+    """One that takes its time: it claims, it asks, and it may never get to recording."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        self.scenario = scenario
+        claimed = services.claim_due_checks(now=timezone.now())
+        self.ids = [pk for batches in claimed.values() for batch in batches for pk in batch]
+        self.asked_at = timezone.now()
+        self.told: list[tuple[Check, Outcome]] = []
+
+    def ask(self) -> None:
+        self.asked_at = timezone.now()
+        checks = list(Check.objects.filter(pk__in=self.ids).select_related("tenant", "domain"))
+        outcomes = asyncio.run(
+            run_all(
+                [runs.build_request(check) for check in checks],
+                network=self.scenario.dns.network(),
+                budget_seconds=5,
+                concurrency=20,
+            )
+        )
+        self.told = list(zip(checks, outcomes, strict=True))
+
+    def record(self) -> int:
+        with self.scenario.commits():
+            return sum(
+                services.record_run(
+                    check.pk, outcome, expectation=check.expectation, at=self.asked_at
+                )
+                for check, outcome in self.told
+            )
+
+
+def _window(scenario: Scenario) -> None:
+    scenario.lowered_on_monday()
+    scenario.plan("Tue 20:00")
+    scenario.at("Tue 19:30")
+
+
+def test_a_claim_of_a_worker_that_died_runs_out_and_the_window_goes_on(scenario: Scenario) -> None:
+    _window(scenario)
+    scenario.switch()
+    scenario.clock.move_to(at("Tue 20:00"))
+    dead = Worker(scenario)
+    mx = scenario.check(CheckKind.MX)
+    assert mx.pk in dead.ids
+
+    scenario.at("Tue 20:01")
+    scenario.at("Tue 20:02:59")
+    assert scenario.status(GATE) == "todo"
+    held = scenario.check(CheckKind.MX)
+    assert (held.checked_at, held.claimed_until) == (at("Tue 19:30"), at("Tue 20:03"))
+
+    scenario.at("Tue 20:03")
+    freed = scenario.check(CheckKind.MX)
+    assert scenario.status(GATE) == "verified"
+    assert (freed.checked_at, freed.claimed_until, freed.interval) == (
+        at("Tue 20:03"),
+        None,
+        Interval.CUTOVER.value,
+    )
+    assert 9 <= (freed.next_due_at - at("Tue 20:03")).total_seconds() <= 11
+
+
+def test_a_late_answer_is_overtaken_by_a_newer_one(scenario: Scenario) -> None:
+    _window(scenario)
+    scenario.switch()
+    scenario.clock.move_to(at("Tue 20:00"))
+    late = Worker(scenario)
+    late.ask()
+
+    # Somebody goes back, and the worker that took over sees it.
+    scenario.lower()
+    scenario.at("Tue 20:03:30")
+    assert scenario.check(CheckKind.MX).checked_at == at("Tue 20:03:30")
+    scenario.clock.move_to(at("Tue 20:04"))
+
+    assert late.record() == 0
+    assert scenario.status(GATE) == "todo"
+    assert scenario.lines("task-verified")[-1][1] < at("Tue 19:30")
+    newest = scenario.check(CheckKind.MX).latest
+    assert newest is not None
+    assert {tuple(row["values"]) for row in newest.evidence["servers"]} == {OLD}
+
+
+def test_a_batch_that_is_delivered_twice_proves_once(scenario: Scenario) -> None:
+    _window(scenario)
+    scenario.switch()
+    scenario.clock.move_to(at("Tue 20:00"))
+    worker = Worker(scenario)
+    worker.ask()
+    scenario.clock.move_to(at("Tue 20:00:02"))
+
+    first, second = worker.record(), worker.record()
+    with scenario.commits():
+        run_checks(worker.ids)
+        run_checks(worker.ids)
+
+    assert (first, second) == (len(worker.ids), 0)
+    proven = [line for line in scenario.lines("task-verified") if line[1] >= at("Tue 20:00")]
+    assert proven == [("task-verified", at("Tue 20:00:02"))]
+    newest = Observation.objects.filter(check_asked=scenario.check(CheckKind.MX)).first()
+    assert newest is not None
+    # Its own look, and one more at 20:00:02: the repeated delivery of that moment is none.
+    assert (newest.runs, newest.first_seen_at) == (2, at("Tue 20:00"))
+
+
+def test_a_late_no_does_not_count_among_those_that_take_a_proof_back(scenario: Scenario) -> None:
+    _window(scenario)
+    scenario.clock.move_to(at("Tue 19:31"))
+    late = Worker(scenario)
+    late.ask()
+    scenario.switch()
+    scenario.at("Tue 19:34:30")
+    assert scenario.status(GATE) == "verified"
+
+    assert late.record() == 0
+    mx = scenario.check(CheckKind.MX)
+
+    assert (mx.contradicting_runs, mx.contradicted_since) == (0, None)
+    assert scenario.status(GATE) == "verified"
+
+
+def test_beats_that_come_twice_open_a_window_once(scenario: Scenario) -> None:
+    scenario.lowered_on_monday()
+    cutover = scenario.plan("Tue 20:00")
+    scenario.at("Tue 19:30")
+    scenario.beat()
+    scenario.at("Tue 19:31")
+
+    assert CutoverSnapshot.objects.filter(cutover=cutover).count() == 1
+    assert scenario.lines("snapshot-taken") == [("snapshot-taken", at("Tue 19:30"))]
+    shown = scenario.room(cutover)
+    assert shown.shapes == {NORTHWIND: "waiting"}
+
+
+def test_nobody_looking_is_nothing_known(scenario: Scenario) -> None:
+    """All workers are gone since Monday noon: what they saw last is no answer for Tuesday."""
+    scenario.lowered_on_monday()
+    cutover = scenario.plan("Tue 20:00")
+    assert scenario.confirm(cutover) == []
+    scenario.clock.move_to(at("Tue 20:00"))
+
+    shown = scenario.room(cutover)
+
+    assert shown.safe_at is None
+    assert {row.verdict.value for row in shown.room.rows if row.key in ("ownership", "ttl")} == {
+        "unknown"
+    }
+    assert [each.key for each in shown.room.new_window_blockers] == ["safe-time"]
