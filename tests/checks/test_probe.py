@@ -283,3 +283,9 @@ def test_probe_lets_no_control_character_through(
 
     assert "\x1b" not in out
     assert "issued\ufffd[31m-code" in out
+
+
+def test_probe_prints_the_version(capsys: pytest.CaptureFixture[str], settings: Settings) -> None:
+    status, out, err = run(capsys, "--version")
+
+    assert (status, out, err) == (0, f"Gangway {settings.VERSION}\n", "")
