@@ -46,7 +46,7 @@ lock:  ## Resolve requirements*.in into the hash-locked requirements*.txt, with 
 	$$lock requirements.in -o requirements.txt; \
 	$$lock requirements-dev.in -c requirements.txt -o requirements-dev.txt
 
-bench: dev  ## The engine against checkdmarc and against bare datagrams, on loopback; see docs/performance.md.
+bench: dev  ## The engine against checkdmarc and against bare datagrams, on loopback; see docs/topics/performance.md.
 	@$(BIN)/python -m tests.bench $(ARGS)
 
 audit:  ## Known holes in what we depend on. Warns and never fails: its service may be out of reach.
