@@ -61,7 +61,7 @@ def text_of(file: Path) -> str:
 
 
 def functions_in(file: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
-    for node in ast.walk(prose.tree_of(file)):
+    for node in prose.definitions(prose.tree_of(file).body):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield node
 
