@@ -25,8 +25,7 @@ class Interval(StrEnum):
     CUTOVER = "cutover"  # a cutover window is open
     REQUESTED = "requested"  # a person has just changed a record
     SETTLING = "settling"  # a first no needs a second run
-    VIEWED = "viewed"  # a person has the task open
-    UNSETTLED = "unsettled"  # no settled yes, changed recently
+    UNSETTLED = "unsettled"  # no settled yes, and changed recently or open on a page
     REOPENING = "reopening"  # runs contradict a settled yes; reopening is slow
     IDLE = "idle"  # settled, or unchanged for long
     DEFERRED = "deferred"  # the host's address was probed a moment ago
@@ -59,9 +58,10 @@ def choose_interval(
         Interval.CUTOVER: _is_future(priorities.cutover_until, now),
         Interval.REQUESTED: _is_future(priorities.requested_until, now) and not is_settled_pass,
         Interval.SETTLING: is_first_fail,
-        Interval.VIEWED: _is_future(priorities.viewed_until, now) and not is_settled_pass,
-        Interval.UNSETTLED: not (is_settled_pass or is_contradicted_pass)
-        and now - unchanged_since <= UNSETTLED_FOR,
+        Interval.UNSETTLED: (_is_future(priorities.viewed_until, now) and not is_settled_pass)
+        or (
+            not (is_settled_pass or is_contradicted_pass) and now - unchanged_since <= UNSETTLED_FOR
+        ),
         Interval.REOPENING: is_contradicted_pass,
     }
     return next((each for each, does_apply in applies.items() if does_apply), Interval.IDLE)

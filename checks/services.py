@@ -116,7 +116,7 @@ def prioritize_viewed(tenant: Tenant, *, now: datetime) -> int:
     """
     if not cache.add(f"checks:viewed:{tenant.pk}", True, timeout=60):
         return 0
-    wait = policy_for_tenant(tenant).seconds[Interval.VIEWED] * (1 + _jitter.uniform(-1, 1) / 10)
+    wait = policy_for_tenant(tenant).seconds[Interval.UNSETTLED] * (1 + _jitter.uniform(-1, 1) / 10)
     unsettled = Check.objects.filter(tenant=tenant, is_active=True).exclude(
         settled_verdict__in=(Verdict.PASS, Verdict.WARN, Verdict.NOT_APPLICABLE)
     )
@@ -125,7 +125,7 @@ def prioritize_viewed(tenant: Tenant, *, now: datetime) -> int:
         locked = Check.objects.filter(pk__in=_locked(unsettled))
         locked.update(viewed_until=now + VIEWED_FOR)
         return locked.filter(next_due_at__gt=soon).update(
-            next_due_at=soon, interval=Interval.VIEWED
+            next_due_at=soon, interval=Interval.UNSETTLED
         )
 
 

@@ -51,7 +51,6 @@ SECONDS = {
     "cutover": 30,
     "requested": 30,
     "settling": 15,
-    "viewed": 120,
     "unsettled": 400,
     "reopening": 150,
     "idle": 1500,

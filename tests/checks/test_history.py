@@ -86,7 +86,6 @@ def test_history_page_by_settled_verdict(
         ("cutover", "a cutover’s window is open"),
         ("deferred", "its address was asked a moment ago"),
         ("reopening", "what was proved was contradicted"),
-        ("viewed", "somebody has these steps open"),
         ("idle", "nothing has changed for more than a day"),
     ],
 )

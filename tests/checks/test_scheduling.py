@@ -37,14 +37,14 @@ SOON, PAST = NOW + timedelta(minutes=5), NOW - timedelta(minutes=5)
         (NO, FAIL, 0, Priorities(cutover_until=SOON, requested_until=SOON), Interval.CUTOVER),
         (NO, FAIL, 23, NO_PRIORITY, Interval.UNSETTLED),
         (NO, FAIL, 25, NO_PRIORITY, Interval.IDLE),
-        (NO, FAIL, 25, Priorities(viewed_until=SOON), Interval.VIEWED),
+        (NO, FAIL, 25, Priorities(viewed_until=SOON), Interval.UNSETTLED),
         (NO, FAIL, 25, Priorities(viewed_until=PAST), Interval.IDLE),
         (FIRST_NO, FAIL, 0, NO_PRIORITY, Interval.SETTLING),
         (FIRST_NO, FAIL, 0, Priorities(requested_until=SOON), Interval.REQUESTED),
         (CONTRADICTED, FAIL, 0, NO_PRIORITY, Interval.REOPENING),
         (CONTRADICTED, FAIL, 99, NO_PRIORITY, Interval.REOPENING),
         (CONTRADICTED, UNKNOWN, 0, NO_PRIORITY, Interval.REOPENING),
-        (CONTRADICTED, FAIL, 0, Priorities(viewed_until=SOON), Interval.VIEWED),
+        (CONTRADICTED, FAIL, 0, Priorities(viewed_until=SOON), Interval.UNSETTLED),
     ],
 )
 def test_choose_interval(
@@ -90,4 +90,4 @@ def test_every_interval_has_a_setting(cadence: str) -> None:
     seconds = getattr(settings, cadence)
 
     assert set(seconds) == set(Interval) - {Interval.DEFERRED}
-    assert max(seconds["cutover"], seconds["requested"], seconds["viewed"]) <= 60
+    assert max(seconds["cutover"], seconds["requested"], seconds["unsettled"]) <= 60
