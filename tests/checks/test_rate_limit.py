@@ -17,12 +17,12 @@ from checks.engine.outcomes import CheckKind, Finding, Outcome, Verdict
 from checks.expectations import sync_checks
 from checks.models import Check, HostAnswer, ProbeSlot
 from checks.scheduling import Interval
-from onboarding.lifecycle.tenants import HostEntry, set_consent
+from onboarding.lifecycle.tenants import set_consent
 from tenants.models import Host, Tenant
-from tests.factories import START, MakeTenant
+from tests.factories import START, HostRow, MakeTenant
 
 pytestmark = pytest.mark.django_db
-MAIL = HostEntry("delivery", "mail.elsewhere.example", 25)
+MAIL = HostRow("delivery", "mail.elsewhere.example", 25)
 ADDRESSES = {"mail.elsewhere.example": ["192.0.2.25"], "other.example": ["192.0.2.25"]}
 NOW = START
 
@@ -65,7 +65,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     return to
 
 
-def _tenant(make_tenant: MakeTenant, name: str, host: HostEntry = MAIL) -> Check:
+def _tenant(make_tenant: MakeTenant, name: str, host: HostRow = MAIL) -> Check:
     """The SMTP check of a tenant whose client agreed."""
     tenant = make_tenant(
         name, domains=((f"{name.lower()}.test", "primary"),), hosts=(host,), platform="on_premises"
@@ -106,7 +106,7 @@ def test_no_probe_without_consent(make_tenant: MakeTenant, outside: Outside) -> 
 def test_proven_domain_implies_consent(
     make_tenant: MakeTenant, host: str, settled: str, may: bool
 ) -> None:
-    tenant = make_tenant(hosts=(HostEntry("delivery", host, 25),), platform="on_premises")
+    tenant = make_tenant(hosts=(HostRow("delivery", host, 25),), platform="on_premises")
     Check.objects.filter(kind=CheckKind.OWNERSHIP).update(settled_verdict=settled)
     check = Check.objects.get(tenant=tenant, kind=CheckKind.SMTP)
 
@@ -140,7 +140,7 @@ def test_rate_limit_is_by_address(
     make_tenant: MakeTenant, outside: Outside, clock: Callable[[float], None]
 ) -> None:
     first = _tenant(make_tenant, "One")
-    second = _tenant(make_tenant, "Two", HostEntry("delivery", "other.example", 25))
+    second = _tenant(make_tenant, "Two", HostRow("delivery", "other.example", 25))
     runs.run_batch([first.pk])
     clock(10)
 
@@ -217,7 +217,7 @@ def test_recipient_answer_is_not_shared(
     make_tenant: MakeTenant, outside: Outside, clock: Callable[[float], None]
 ) -> None:
     asking = _tenant(
-        make_tenant, "One", HostEntry("delivery", MAIL.name, 25, recipient="jo@one.test")
+        make_tenant, "One", HostRow("delivery", MAIL.name, 25, recipient="jo@one.test")
     )
     other = _tenant(make_tenant, "Two")
     assert runs.build_request(asking).recipient == "jo@one.test"
