@@ -1,10 +1,10 @@
-"""The tables of docs/access.md, read as they stand: the tests are made from them."""
+"""The tables of docs/reference/access.md, read as they stand: the tests are made from them."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "access.md"
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "reference" / "access.md"
 
 
 def table_under(heading: str) -> list[dict[str, str]]:
