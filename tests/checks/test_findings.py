@@ -1,4 +1,4 @@
-"""Every finding code has a sentence, and the sentence says what the finding carries."""
+"""Every finding code has a sentence, and the sentence contains the parameters of the finding."""
 
 from __future__ import annotations
 
