@@ -1,4 +1,4 @@
-"""What every test stands on: no network beyond loopback, and CI's refusal of skipped tests."""
+"""Fixtures of all tests: no network beyond loopback, and the refusal of skipped tests in CI."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class NetworkBlockedError(OSError):
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--refuse-skips", action="store_true", help="a skipped test fails the run, as CI wants it"
+        "--refuse-skips", action="store_true", help="fail the run after a skipped test, as in CI"
     )
 
 
@@ -53,7 +53,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """What was imported stays. Looking through it for garbage over and over is a fifth of a run."""
+    """Exclude imported modules from garbage collection, which would need a fifth of a run."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 50, 50)
@@ -64,18 +64,21 @@ def _reason(report: Any) -> str:
 
 
 def _refuse_beyond_loopback(address: object) -> None:
-    """Unix sockets and loopback pass. A name other than localhost would need a look-up: refused."""
+    """Raise NetworkBlockedError except for Unix sockets and loopback.
+
+    A name other than localhost would need a DNS lookup and is refused too.
+    """
     if not isinstance(address, tuple):
         return
     host = str(address[0])
     if host in ("localhost", "", "0.0.0.0", "::"):
         return
     try:
-        stays_here = ip_address(host).is_loopback
+        is_loopback = ip_address(host).is_loopback
     except ValueError:
-        stays_here = False
-    if not stays_here:
-        raise NetworkBlockedError(f"a test may not talk to {host}")
+        is_loopback = False
+    if not is_loopback:
+        raise NetworkBlockedError(f"a test must not connect to {host}")
 
 
 def _guarded_getaddrinfo(host: Any, *args: Any, **options: Any) -> Any:
@@ -111,14 +114,14 @@ def block_network() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
-    """The plan template is on record from the start, as in every installation."""
+    """Store the built-in plan templates, as in every installation."""
     with django_db_blocker.unblock():
         register_builtin_templates()
 
 
 @pytest.fixture(autouse=True)
 def activity_log_is_append_only(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Tests that commit empty the tables afterwards; only for that are the triggers put aside."""
+    """Enable the triggers of the activity log, except while a test that commits empties the tables."""
     marker = request.node.get_closest_marker("django_db")
     commits = marker is not None and marker.kwargs.get("transaction")
     if not commits and not {"transactional_db", "live_server"} & set(request.fixturenames):
@@ -132,36 +135,38 @@ def activity_log_is_append_only(request: pytest.FixtureRequest) -> Iterator[None
 
 @pytest.fixture(scope="session", autouse=True)
 def store_page_context_only() -> Iterator[None]:
-    """Django's test client copies the context at every component that a page includes. Tests ask
-    for the page's own, and copying the others is a tenth of a run."""
+    """Copy only the context of the page itself in the test client.
+
+    Django copies it for every included component too, which needs a tenth of a run.
+    """
 
     name = "store_rendered_templates"
     store = getattr(test_client, name)
 
-    def keep(kept: dict[str, Any], *args: Any, **options: Any) -> None:
-        if "context" not in kept:
-            store(kept, *args, **options)
+    def store_first(stored: dict[str, Any], *args: Any, **options: Any) -> None:
+        if "context" not in stored:
+            store(stored, *args, **options)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(test_client, name, keep)
+        patch.setattr(test_client, name, store_first)
         yield
 
 
 @pytest.fixture(autouse=True)
 def reset_rate_limits() -> None:
-    """Rate limits count in the cache, and the next test's person may have the last one's number."""
+    """Empty the cache, which counts requests by user id: the next test may use the same ids."""
     cache.clear()
 
 
 @pytest.fixture
 def frozen_time() -> Iterator[Clock]:
-    """For whoever counts up to a limit: no minute ends meanwhile, however slow the machine."""
+    """A frozen clock for tests that count up to a limit: no minute ends on a slow machine."""
     with frozen(timezone.now()) as clock:
         yield clock
 
 
 @pytest.fixture
 def fixed_monday() -> Iterator[Clock]:
-    """For tests that speak of dates: it is 30 November 2026, whenever they run."""
+    """A frozen clock on 30 November 2026, for tests with dates."""
     with frozen(at("Mon 08:00")) as clock:
         yield clock
