@@ -121,7 +121,7 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
 
 @pytest.fixture(autouse=True)
 def activity_log_is_append_only(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Enable the triggers of the activity log, except while a test that commits empties the tables."""
+    """Enable the triggers of the activity log until a test that commits empties the tables."""
     marker = request.node.get_closest_marker("django_db")
     commits = marker is not None and marker.kwargs.get("transaction")
     if not commits and not {"transactional_db", "live_server"} & set(request.fixturenames):

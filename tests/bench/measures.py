@@ -82,7 +82,7 @@ Sent = tuple[Endpoint, DnsQuestion, bool]
 
 
 def questions_of(world: World) -> list[Sent]:
-    """The queries of the engine in its order, recorded in a separate pass to leave the timing exact."""
+    """The queries of the engine in its order, from a separate pass that is not measured."""
     sent: list[Sent] = []
 
     class Recording(UdpSockets):
