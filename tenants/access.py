@@ -64,7 +64,7 @@ def require(permission: Permission) -> Callable[[View], View]:
     the methods a view allows.
 
     Strangers get 404, and so do clients at the installation's own pages; people whose role is too
-    low get 403. The permission stays readable on the view: tests compare it with docs/reference/access.md.
+    low get 403. The permission stays readable on the view: tests compare it with docs/access.md.
     """
 
     def guard(view: View) -> View:

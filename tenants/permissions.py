@@ -1,4 +1,4 @@
-"""Who may do what. The table stands in docs/reference/access.md; this is the one place that decides.
+"""Who may do what. The table stands in docs/access.md; this is the one place that decides.
 
 `may` is arithmetic over roles and permissions. `role_in` and `staff_role_of` say which role a person has.
 """
@@ -26,7 +26,7 @@ class Role(StrEnum):
 
 
 class Permission(StrEnum):
-    """What a person can want of us, in the words of docs/reference/access.md."""
+    """What a person can want of us, in the words of docs/access.md."""
 
     # Of one tenant
     VIEW = "view the plan"

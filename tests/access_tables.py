@@ -1,4 +1,4 @@
-"""The tables of docs/reference/access.md, read as they stand: the tests are made from them."""
+"""The tables of docs/access.md, read as they stand: the tests are made from them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A clock under the control of a test, for all code that reads the time through Django."""
+"""The time of day, as a test has it: everything that asks Django what time it is, is told this."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def at(text: str) -> datetime:
 
 
 class Clock:
-    """The current time. It changes only through `move_to`, and never backwards."""
+    """Stands still until it is moved, and never goes back."""
 
     def __init__(self, now: datetime) -> None:
         self.now = now
@@ -41,10 +41,8 @@ class _AnyDatetime(type):
 
 @contextmanager
 def frozen(now: datetime) -> Iterator[Clock]:
-    """Freeze the `datetime` class from which `django.utils.timezone.now` reads the time.
-
-    The function itself is unchanged, so that fields with it as their default are frozen too.
-    """
+    """Hold time still, in one place: the `datetime` of which `django.utils.timezone.now` asks the
+    time. The function itself stays, so that fields which have it as their default follow too."""
     clock = Clock(now)
 
     class FrozenDatetime(datetime, metaclass=_AnyDatetime):

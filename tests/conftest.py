@@ -1,4 +1,4 @@
-"""Fixtures of all tests: no network beyond loopback, and the refusal of skipped tests in CI."""
+"""What every test stands on: no network beyond loopback, and CI's refusal of skipped tests."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class NetworkBlockedError(OSError):
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--refuse-skips", action="store_true", help="fail the run after a skipped test, as in CI"
+        "--refuse-skips", action="store_true", help="a skipped test fails the run, as CI wants it"
     )
 
 
@@ -53,7 +53,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Exclude imported modules from garbage collection, which would need a fifth of a run."""
+    """What was imported stays. Looking through it for garbage over and over is a fifth of a run."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 50, 50)
@@ -64,21 +64,18 @@ def _reason(report: Any) -> str:
 
 
 def _refuse_beyond_loopback(address: object) -> None:
-    """Raise NetworkBlockedError except for Unix sockets and loopback.
-
-    A name other than localhost would need a DNS lookup and is refused too.
-    """
+    """Unix sockets and loopback pass. A name other than localhost would need a look-up: refused."""
     if not isinstance(address, tuple):
         return
     host = str(address[0])
     if host in ("localhost", "", "0.0.0.0", "::"):
         return
     try:
-        is_loopback = ip_address(host).is_loopback
+        stays_here = ip_address(host).is_loopback
     except ValueError:
-        is_loopback = False
-    if not is_loopback:
-        raise NetworkBlockedError(f"a test must not connect to {host}")
+        stays_here = False
+    if not stays_here:
+        raise NetworkBlockedError(f"a test may not talk to {host}")
 
 
 def _guarded_getaddrinfo(host: Any, *args: Any, **options: Any) -> Any:
@@ -114,14 +111,14 @@ def block_network() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
-    """Store the built-in plan templates, as in every installation."""
+    """The plan template is on record from the start, as in every installation."""
     with django_db_blocker.unblock():
         register_builtin_templates()
 
 
 @pytest.fixture(autouse=True)
 def activity_log_is_append_only(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Enable the triggers of the activity log until a test that commits empties the tables."""
+    """Tests that commit empty the tables afterwards; only for that are the triggers put aside."""
     marker = request.node.get_closest_marker("django_db")
     commits = marker is not None and marker.kwargs.get("transaction")
     if not commits and not {"transactional_db", "live_server"} & set(request.fixturenames):
@@ -135,38 +132,36 @@ def activity_log_is_append_only(request: pytest.FixtureRequest) -> Iterator[None
 
 @pytest.fixture(scope="session", autouse=True)
 def store_page_context_only() -> Iterator[None]:
-    """Copy only the context of the page itself in the test client.
-
-    Django copies it for every included component too, which needs a tenth of a run.
-    """
+    """Django's test client copies the context at every component that a page includes. Tests ask
+    for the page's own, and copying the others is a tenth of a run."""
 
     name = "store_rendered_templates"
     store = getattr(test_client, name)
 
-    def store_first(stored: dict[str, Any], *args: Any, **options: Any) -> None:
-        if "context" not in stored:
-            store(stored, *args, **options)
+    def keep(kept: dict[str, Any], *args: Any, **options: Any) -> None:
+        if "context" not in kept:
+            store(kept, *args, **options)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(test_client, name, store_first)
+        patch.setattr(test_client, name, keep)
         yield
 
 
 @pytest.fixture(autouse=True)
 def reset_rate_limits() -> None:
-    """Empty the cache, which counts requests by user id: the next test may use the same ids."""
+    """Rate limits count in the cache, and the next test's person may have the last one's number."""
     cache.clear()
 
 
 @pytest.fixture
 def frozen_time() -> Iterator[Clock]:
-    """A frozen clock for tests that count up to a limit: no minute ends on a slow machine."""
+    """For whoever counts up to a limit: no minute ends meanwhile, however slow the machine."""
     with frozen(timezone.now()) as clock:
         yield clock
 
 
 @pytest.fixture
 def fixed_monday() -> Iterator[Clock]:
-    """A frozen clock on 30 November 2026, for tests with dates."""
+    """For tests that speak of dates: it is 30 November 2026, whenever they run."""
     with frozen(at("Mon 08:00")) as clock:
         yield clock

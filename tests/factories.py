@@ -1,4 +1,4 @@
-"""Sample objects for tests: users by role, and two separate tenants."""
+"""The cast: roles, not names, and two tenants that know nothing of each other."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def signed_in(client: Client) -> SignIn:
 
 @pytest.fixture
 def run_check(django_capture_on_commit_callbacks: Any) -> RunCheck:
-    """Record one run of a check of `tenant`, through the seam, `minutes` after START."""
+    """Record one look of a check of `tenant`, through the seam, `minutes` after START."""
 
     def record(
         tenant: Tenant,

