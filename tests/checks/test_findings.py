@@ -81,6 +81,10 @@ def test_a_code_names_its_file_and_partial() -> None:
     assert template_of("mx-ttl.too-high") == "checks/findings/mx-ttl.html#too-high"
 
 
+def test_renamed_code_shows_its_sentence() -> None:
+    assert template_of("look.over-budget") == "checks/findings/run.html#over-budget"
+
+
 @pytest.mark.parametrize(
     ("names", "shown"),
     [
