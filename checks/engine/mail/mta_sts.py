@@ -1,6 +1,6 @@
-"""MTA-STS: will senders that enforce the domain's policy deliver to the planned MX hosts?
+"""MTA-STS: the domain's policy permits the planned MX hosts.
 
-Specified in docs/checks/mta_sts.md.
+Senders that enforce the policy deliver to no other host. Specified in docs/checks/mta_sts.md.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ PolicyResult = MtaStsPolicy | InvalidMtaSts | NotFetched
 
 
 async def inspect(domain: str, region: RegionFacts, lookup: Lookup, prober: Prober) -> Outcome:
-    """Ask every authoritative server for the record, and fetch the policy if one has it."""
+    """Query every authoritative server for the record, fetch an announced policy, and judge."""
     return await _inspect(domain, region, lookup, lambda: fetch(prober, policy_host(domain), PATH))
 
 
 async def inspect_proposed(
     domain: str, region: RegionFacts, lookup: Lookup, policy: bytes
 ) -> Outcome:
-    """The same with a policy file that is not served yet; nobody is asked for it."""
+    """Judge with a proposed policy file that is not served yet. Fetches nothing."""
 
     async def served() -> Fetched:
         return Fetched(policy, _CONTENT_TYPE, "")
@@ -84,13 +84,13 @@ def records_in(answer: Answer) -> list[str]:
 def judge(
     domain: str, region: RegionFacts, answer: Answer, policy_result: PolicyResult | None
 ) -> ServerVerdict:
-    """One server's record, and the policy that it announces. Pure."""
+    """Judge one server's record and the policy that it announces. Pure."""
     records = records_in(answer)
     if not records or policy_result is None:
         finding = Finding("mta-sts.none", {"domain": domain})
         return ServerVerdict(Verdict.NOT_APPLICABLE, (finding,))
     if len(records) > 1:
-        # RFC 8461 section 3.1: then there is no policy, but for those who hold one already.
+        # RFC 8461 section 3.1: new senders see no policy; others enforce their cached one.
         several = Finding("mta-sts.several-records", {"domain": domain, "count": len(records)})
         return ServerVerdict(Verdict.FAIL, (several,))
     identity = parse_id(records[0])
@@ -122,7 +122,7 @@ def _judge_policy(domain: str, region: RegionFacts, policy_result: PolicyResult)
 
 
 def _judge_missing(host: str, policy_result: NotFetched) -> ServerVerdict:
-    """Senders that hold an older policy go on enforcing it, so a broken one is no way out."""
+    """Judge a policy that cannot be fetched: FAIL, because senders enforce their cached policy."""
     if policy_result.failure.is_inconclusive:
         reason = policy_result.detail or policy_result.failure.value
         finding = Finding("mta-sts.policy-unreached", {"host": host, "reason": reason})
