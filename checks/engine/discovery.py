@@ -136,6 +136,7 @@ def _exchanges(authoritative: AuthoritativeAnswers | NoName | LookupFailure) -> 
 def _highest_ttl(authoritative: AuthoritativeAnswers | NoName | LookupFailure) -> int | None:
     if not isinstance(authoritative, AuthoritativeAnswers):
         return None
+    # The highest counts: caches may have their answer from any server.
     ttls = [answer.ttl for _, answer in authoritative.answers if isinstance(answer, Records)]
     return max(ttls, default=None)
 

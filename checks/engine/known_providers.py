@@ -102,6 +102,7 @@ COMMON_SELECTORS = (
 
 def match_suffix(name: str, table: Mapping[str, str]) -> str:
     """Return the entry of the longest suffix that matches by whole labels, or ""."""
+    # By whole labels: "notmimecast.com" must not match "mimecast.com".
     labels = name.lower().removesuffix(".").split(".")
     suffixes = (".".join(labels[start:]) for start in range(len(labels)))
     return next((table[suffix] for suffix in suffixes if suffix in table), "")

@@ -96,6 +96,7 @@ def judge(
     """Judge one server's answers against the issued code. Pure."""
     if isinstance(code, Records) and expected.token and expected.token in code.values:
         return ServerVerdict(Verdict.PASS)
+    # Equality with the whole set: a name with other CNAMEs as well is a broken zone.
     if isinstance(alias, Records) and alias.values == (expected.cname_target,):
         return ServerVerdict(Verdict.PASS)
     if isinstance(code, NoName):

@@ -115,6 +115,7 @@ async def query_authoritative_below(
     is located as for any other name.
     """
     above = await lookup.delegation(domain)
+    # This saves the delegation of each name below the domain, most of which are in its own zone.
     if isinstance(above, Delegation) and above.servers:
         answers = await lookup.query_all(above.servers, name, rtype)
         if all(_lies_in(above.zone, answer) for answer in answers):
@@ -178,6 +179,7 @@ def combine(
 
 
 def _side(server_verdict: ServerVerdict) -> str:
+    # WARN and PASS are on one side: servers that differ only in a caution agree.
     if server_verdict.verdict.is_passing:
         return "yes"
     return "no" if server_verdict.verdict is Verdict.FAIL else "neither"
@@ -196,6 +198,7 @@ def _is_decided(server_verdict: ServerVerdict | None) -> TypeGuard[ServerVerdict
 def _is_complete(
     authoritative: AuthoritativeAnswers, server_verdicts: Sequence[ServerVerdict | None]
 ) -> bool:
+    # `bool`: without any server, `all` of nothing would be true.
     is_complete = bool(server_verdicts) and all(
         _is_decided(server_verdict) for server_verdict in server_verdicts
     )
@@ -209,6 +212,7 @@ def _verdict(
     sides = _sides(server_verdicts)
     if not sides:
         return Verdict.UNKNOWN
+    # Before completeness: one certain fault is a fault, whether or not the other servers answered.
     if len(sides) > 1 or sides == {"no"}:
         return Verdict.FAIL
     if not _is_complete(authoritative, server_verdicts):

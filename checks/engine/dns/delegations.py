@@ -50,6 +50,7 @@ async def compare_delegation(lookup: Lookup, delegation: Delegation) -> Delegati
     located = await asyncio.gather(
         *(_locate(lookup, host) for host in missing[:_MAX_OTHER_SERVERS])
     )
+    # A route of the lab can use another port than 53 for authoritative servers.
     port = delegation.servers[0].port if delegation.servers else 53
     other_servers = tuple(
         Server(host, address, port)
@@ -64,6 +65,7 @@ async def _named_by_parent(lookup: Lookup, zone: str) -> tuple[str, ...]:
     parent_delegation = await lookup.delegation(parent) if parent else None
     if not isinstance(parent_delegation, Delegation):
         return ()
+    # Two servers are enough: these findings are hints, and a parent can have a dozen servers.
     for server in parent_delegation.servers[:2]:
         answer = await lookup.query(server, zone, "NS")
         if isinstance(answer, Referral):
@@ -84,6 +86,7 @@ async def _primary(lookup: Lookup, delegation: Delegation) -> tuple[str, ...]:
     answer = await lookup.resolve(delegation.zone, "SOA")
     if not isinstance(answer, Records):
         return ()
+    # The first field of SOA is MNAME, the primary server (RFC 1035 section 3.3.13).
     primary = answer.values[0].split(" ", 1)[0].rstrip(".")
     return (primary,) if primary else ()
 

@@ -56,6 +56,7 @@ def from_dnspython(message: dns.message.Message) -> DnsMessage:
             for rrset in message.answer
             if rrset.rdclass == dns.rdataclass.IN
         },
+        # Of any class and type: a resolver that returns records has performed the recursion.
         has_answers=bool(message.answer),
         zones=tuple(
             name_to_text(r.name) for r in message.authority if r.rdtype == dns.rdatatype.SOA
@@ -91,6 +92,7 @@ def _value(rdata: dns.rdata.Rdata) -> str:
             return f"{rdata.preference} {name_to_text(rdata.exchange)}"
         case TXT():
             return decode_txt(b"".join(rdata.strings))
+    # Addresses and SOA. Lower-cased, because names in them compare without regard to case.
     return rdata.to_text().lower()
 
 

@@ -54,6 +54,7 @@ class Records:
 
     records: tuple[Record, ...]
     chain: tuple[Record, ...] = ()
+    # Not compared: servers that differ only in the authority section give equal answers.
     zone: str = field(default="", compare=False)
 
     @property
@@ -62,6 +63,7 @@ class Records:
 
     @property
     def ttl(self) -> int:
+        # TTLs in a set should be equal (RFC 2181 section 5.2). Caches may keep the longest.
         return max(record.ttl for record in self.records)
 
 

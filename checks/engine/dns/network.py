@@ -63,6 +63,7 @@ class Network:
 
     def _route(self, name: str) -> Route | None:
         matching = [route for route in self.routes if route.covers(name)]
+        # The longest suffix is the most specific route.
         return max(matching, key=lambda route: len(route.suffix), default=None)
 
 

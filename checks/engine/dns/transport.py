@@ -36,6 +36,7 @@ async def exchange(
     `first_reply` is the reply to an earlier datagram with EDNS. Never raises for the network.
     """
     clock = asyncio.get_running_loop().time
+    # One deadline for all attempts: fallbacks to TCP or without EDNS must not extend the timeout.
     deadline = clock() + timeout_seconds
     reply = first_reply or await sockets.query(
         question, endpoint, recursion=recursion, edns=True, timeout_seconds=timeout_seconds

@@ -94,8 +94,10 @@ def matches(certificate: Certificate, host: str) -> bool:
     Section 6.3: a wildcard replaces exactly the first label. The subject's common name is ignored.
     """
     host = host.lower().removesuffix(".")
+    # A wildcard never matches an address.
     if parse_address(host) is not None:
         return host in certificate.names
+    # "*.example.com" matches a.example.com, but neither example.com nor a.b.example.com.
     wildcard = "*." + host.partition(".")[2]
     return host in certificate.names or wildcard in certificate.names
 

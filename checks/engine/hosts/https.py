@@ -127,6 +127,8 @@ async def _fetch_from(
 
 async def _exchange(streams: Streams, host: str, path: str) -> Fetched | NotFetched:
     reader, writer = streams
+    # The context verified the chain but not the name, so the name is compared here, before the
+    # request is sent.
     certificate = read_tls_facts(writer, "").certificate
     if certificate is None or not matches(certificate, host):
         names = ", ".join(certificate.names[:4]) if certificate else "unreadable"
@@ -156,6 +158,7 @@ async def _read_response(reader: asyncio.StreamReader) -> Fetched | NotFetched:
     if not version.startswith("HTTP/1.") or not (code.isascii() and code.isdigit()):
         return NotFetched(FetchFailure.NOT_HTTP, status[:60])
     headers = await _headers(reader)
+    # RFC 8461 section 3.3: senders must not follow redirects. A target could be a private host.
     if code.startswith("3"):
         return NotFetched(FetchFailure.REDIRECT, headers.get("location", "")[:200])
     if code != "200":

@@ -60,6 +60,7 @@ async def read_root_entry(
     try:
         for _ in range(_MAX_MESSAGES):
             message = await _read_message(reader)
+            # The first element is the message id; the request has no other, so it is not compared.
             _, (tag, content) = [*_parts(message)][:2]
             if tag == _SEARCH_ENTRY:
                 return parse_entry(content)

@@ -96,6 +96,7 @@ def judge(
         params = {"host": host, "port": port, "reason": result.reason}
         return refusal, [Finding("ldaps.tls-failed", params)]
     found = [*cautions(result.tls, host, now)]
+    # First, because an open directory is more urgent than a certificate.
     if not vantage_allowed:
         found.insert(0, Finding("ldaps.open-to-internet", {"host": host, "port": port}))
     return (Verdict.WARN if found else Verdict.PASS), found
@@ -114,6 +115,7 @@ async def _handshake(prober: Prober, address: str, host: str, port: int) -> _Lda
 
     try:
         return await handshake_with_fallback(prober.network, handshake)
+    # Before OSError, its base class: the port answered, so the host is reachable.
     except ssl.SSLError as error:
         return NoTls(error.reason or type(error).__name__)
     except OSError as error:

@@ -122,6 +122,7 @@ def judge(
             "code": dialogue.recipient.code,
             "text": dialogue.recipient.text,
         }
+        # RFC 5321 section 4.2.1: 5xx is final, 4xx asks the sender to retry.
         if dialogue.recipient.code >= 500:
             return refusal, [Finding("smtp.recipient-refused", params), *found]
         return Verdict.UNKNOWN, [Finding("smtp.recipient-deferred", params), *found]

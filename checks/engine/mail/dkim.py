@@ -69,6 +69,7 @@ def _combine_selectors(domain: str, outcomes: Sequence[Outcome]) -> Outcome:
     """Combine the selectors: all must pass. One unanimous FAIL makes the outcome unanimous."""
     verdict = worst([outcome.verdict for outcome in outcomes])
     deciding = [o for o in outcomes if o.verdict is Verdict.FAIL] or outcomes
+    # One unanimous FAIL is certain alone; for any other verdict every selector must be unanimous.
     certain = any if verdict is Verdict.FAIL else all
     findings: list[Finding] = []
     for outcome in outcomes:
@@ -139,6 +140,7 @@ def _faults(name: str, selector: DkimSelector, key: DkimKey) -> Iterator[Finding
         yield Finding("dkim.short-key", {"name": name, "bits": key.bits})
     if selector.key and remove_whitespace(selector.key) != key.public:
         yield Finding("dkim.other-key", {"name": name})
+    # RFC 6376 section 3.6.1: without s=, the key serves every purpose.
     if key.services and not {"*", "email"} & set(key.services):
         yield Finding("dkim.not-for-mail", {"name": name, "uses": list(key.services)})
     if key.hashes and "sha256" not in key.hashes:

@@ -56,6 +56,7 @@ def parse(text: str) -> DkimKey | InvalidDkimKey:
     except InvalidTagList as error:
         return InvalidDkimKey(str(error))
     tags = dict(pairs)
+    # RFC 6376 section 3.6.1: v= is optional, but must be the first tag and "DKIM1".
     if "v" in tags and (pairs[0][0] != "v" or tags["v"] != "DKIM1"):
         return InvalidDkimKey(f"v={tags['v'][:20]}")
     if "p" not in tags:

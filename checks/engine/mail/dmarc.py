@@ -61,6 +61,7 @@ async def inspect(domain: str, lookup: Lookup) -> Outcome:
 async def _gather_context(domain: str, answers: Sequence[Answer], lookup: Lookup) -> DmarcContext:
     organisation = organisational_domain(domain)
     organisation_answer = None
+    # The organisation's record counts only where the domain has none (RFC 7489 section 6.6.3).
     if organisation != domain and not all(_dmarc_records(answer) for answer in answers):
         organisation_answer = await lookup.resolve(f"_dmarc.{organisation}", "TXT")
     policies = [
@@ -135,6 +136,7 @@ def _judge_records(
 
 def _meaning(domain: str, parsed: DmarcPolicy, *, inherited: bool) -> Iterator[Finding]:
     """Yield findings about the meaning of the record for the outbound cutover."""
+    # RFC 7489 section 6.3: an inherited record applies its sp= to the subdomain, not its p=.
     policy = parsed.subdomain_policy if inherited else parsed.policy
     if inherited:
         yield Finding("dmarc.inherited", {"organisation": domain, "policy": policy})

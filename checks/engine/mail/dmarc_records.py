@@ -57,6 +57,7 @@ def select(values: Sequence[str]) -> list[str]:
 
 def select_malformed(values: Sequence[str]) -> list[str]:
     """Return the texts that were meant as DMARC records but that receivers discard."""
+    # Common mistakes: quotes or spaces before v=, a missing v=, `v=DMARC`.
     meant = re.compile(r"\W*v\W*=\W*dmarc|\W*dmarc1|\W*p\s*=\s*(none|quarantine|reject)\b", re.I)
     discarded = [value for value in values if value not in select(values)]
     return [value for value in discarded if meant.match(value[:_MAX_SHOWN])]
@@ -77,6 +78,7 @@ def parse(text: str) -> DmarcPolicy | InvalidDmarcRecord:
     rua, bad_rua = _mailboxes(tags.get("rua", ""))
     ruf, bad_ruf = _mailboxes(tags.get("ruf", ""))
     policy = tags.get("p", "").lower()
+    # RFC 7489 section 6.3: sp= defaults to p=, and pct= to 100.
     subdomain_policy = tags.get("sp", policy).lower()
     if policy not in POLICIES or subdomain_policy not in POLICIES:
         if not rua:

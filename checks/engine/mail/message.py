@@ -91,6 +91,7 @@ async def inspect(
         _dmarc(domain, lookup),
     )
     path = _path(hops, networks)
+    # `submitted.at` and not the clock: a replay must judge as at the time of the run.
     facts = MessageFacts(
         domain=domain,
         # The selectors of the old platforms are never Mimecast's, even when a person records them.
@@ -150,6 +151,7 @@ async def _networks(region: RegionFacts, lookup: Lookup) -> list[IPNetwork]:
 
 
 def _path(hops: Sequence[ReceivedHop], networks: Sequence[IPNetwork]) -> DeliveryPath:
+    # Any hop in the region counts, because forwarders can add newer hops after Mimecast's.
     through = next((hop for hop in hops if _is_within(hop, networks)), None)
     return DeliveryPath(through or find_handover(hops), through is not None, bool(networks))
 
@@ -165,6 +167,7 @@ async def _spf(message: MailMessage, hop: ReceivedHop | None, lookup: Lookup) ->
         return SenderSpf("", None)
     sender = parse_mailbox(paths[0].text)
     helo = hop.helo if is_host_name(hop.helo) else ""
+    # RFC 7208 section 2.4: for a null sender, SPF checks postmaster at the HELO name.
     if not sender and is_null_return_path(paths[0].text) and helo:
         sender = f"postmaster@{helo}"
     if not sender or not sender.isascii():
@@ -178,6 +181,7 @@ async def _dmarc(domain: str, lookup: Lookup) -> SenderDmarc:
     """Return the DMARC facts of the domain, or of its organisation (RFC 7489 section 6.6.3)."""
     for name in dict.fromkeys((domain, organisational_domain(domain))):
         answer = await lookup.resolve(f"_dmarc.{name}", "TXT")
+        # Without this answer the next name could be wrong: the domain may have its own record.
         if isinstance(answer, LookupFailure):
             return SenderDmarc(None)
         records = dmarc_records.select(answer.values) if isinstance(answer, Records) else []

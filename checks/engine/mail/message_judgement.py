@@ -89,6 +89,7 @@ def staleness_finding(sent_at: datetime | None, facts: MessageFacts) -> Finding 
     if sent_at is None:
         return Finding("message.undated", {})
     sent_text = sent_at.isoformat(timespec="seconds")
+    # Before the age: a message from before the cutover is useless at any age.
     if facts.not_before is not None and sent_at < facts.not_before:
         cutover = facts.not_before.isoformat(timespec="seconds")
         return Finding("message.before-cutover", {"sent_at": sent_text, "cutover": cutover})
@@ -111,6 +112,8 @@ def judge(facts: MessageFacts) -> tuple[ServerVerdict, bool]:
         return _unknown(Finding("message.no-body", {}))
     if facts.selector_signatures:
         return _judge_without_proof(facts, facts.selector_signatures)
+    # Copying often breaks a signature. Without its tags, its selector is unknown, so nothing is
+    # proved either way.
     if any(s.state is SignatureState.MALFORMED for s in facts.signatures):
         return _unknown(Finding("message.signature-unreadable", {}))
     if any(s.state is SignatureState.NOT_CHECKED for s in facts.signatures):
@@ -146,7 +149,7 @@ def _judge_without_proof(
     return _unknown(_unproved_finding(best))
 
 
-# Of several signatures of record the one that came nearest to a proof is told of.
+# Of several signatures of recorded selectors, the finding names the one nearest to a proof.
 _BEST_FIRST = (
     SignatureState.VALID,
     SignatureState.KEY_UNANSWERED,
@@ -218,6 +221,7 @@ def _cautions(facts: MessageFacts, proof: DkimSignature) -> Iterator[Finding]:
         yield Finding("message.no-path", {})
     elif facts.path.networks_known and not facts.path.is_region:
         yield Finding("message.other-path", {"address": str(hop.address), "host": hop.helo})
+    # A temporary DNS error is no caution: the message itself is proved by its signature.
     if facts.spf.result not in (None, SpfResult.PASS, SpfResult.TEMPERROR):
         params = {
             "result": str(facts.spf.result),
@@ -242,6 +246,7 @@ def _informational(facts: MessageFacts) -> Iterator[Finding]:
 
 
 def signature_verdict(facts: MessageFacts) -> Verdict:
+    # The signature passes although the message may be too old: age is a fact of its own.
     if any(s.is_valid for s in facts.selector_signatures):
         return Verdict.PASS
     return judge(facts)[0].verdict

@@ -116,6 +116,7 @@ def parse(content: bytes) -> MailMessage | UnreadableMessage:
     fields = _fields(head)
     if isinstance(fields, UnreadableMessage):
         return fields
+    # Signatures cover CRLF line ends; files and pasted text often have LF.
     return MailMessage(fields, body.replace(b"\n", b"\r\n"))
 
 
@@ -150,6 +151,7 @@ def parse_mailbox(text: str) -> str:
     The parser is strict on purpose: two mail programs may read an unusual value differently, which
     an attacker can exploit.
     """
+    # Quoted names and comments may contain addresses, as in `"ceo@a.test" <x@b.test>`.
     bare = _COMMENT.sub(" ", _QUOTED.sub(" ", text[:_MAX_READ]))
     enclosed = _ENCLOSED.fullmatch(bare.strip())
     match = _ADDRESS.fullmatch((enclosed.group(1) if enclosed else bare).strip())

@@ -120,6 +120,7 @@ def _parse_signature(
 
 
 def _tags(raw: bytes) -> dict[str, str] | None:
+    # Long runs of white space make the library's regular expressions slow.
     if len(raw) > _MAX_SIGNATURE_BYTES or _LONG_WHITE.search(text := raw.decode("latin-1")):
         return None
     try:
@@ -135,6 +136,7 @@ def _problem(tags: Mapping[str, str]) -> str:
         "v=": tags.get("v") != "1",
         # RFC 8301 section 3.1 retired SHA-1. Ed25519 signatures (RFC 8463) are not verified here.
         "a=": tags.get("a", "").lower() != "rsa-sha256",
+        # RFC 6376 section 5.4: From must be signed, or anybody could replace the sender.
         "h=": "from" not in signed or len(signed) > _MAX_SIGNED_FIELDS,
         "l=": "l" in tags and not _SECONDS.fullmatch(tags["l"]),
         "t=": "t" in tags and not _SECONDS.fullmatch(tags["t"]),
@@ -213,6 +215,7 @@ def _key_of(answer: Answer) -> tuple[str, DkimKey | SignatureState]:
     if not values:
         return "", SignatureState.KEY_MISSING
     key = parse_key(values[0])
+    # RFC 6376 section 3.6.2.2: with several records the result is undefined.
     if len(values) > 1:
         return "several-records", SignatureState.KEY_UNUSABLE
     if not isinstance(key, DkimKey) or not values[0].isascii():

@@ -63,6 +63,7 @@ async def _inspect(
         return undelegated_outcome(CheckKind.MTA_STS, domain, authoritative)
     evidence: dict[str, Any] = {"expected": sorted(region.mx)}
     policy_result: PolicyResult | None = None
+    # One fetch for all servers: the policy is the same file whichever server has the record.
     if any(records_in(answer) for _, answer in authoritative.answers):
         fetched = await policy_file()
         policy_result = parse(fetched.body) if isinstance(fetched, Fetched) else fetched
@@ -86,6 +87,7 @@ def judge(
 ) -> ServerVerdict:
     """Judge one server's record and the policy that it announces. Pure."""
     records = records_in(answer)
+    # RFC 8461 section 3.1: without the record, senders never fetch the policy.
     if not records or policy_result is None:
         finding = Finding("mta-sts.none", {"domain": domain})
         return ServerVerdict(Verdict.NOT_APPLICABLE, (finding,))
@@ -107,6 +109,7 @@ def _judge_policy(domain: str, region: RegionFacts, policy_result: PolicyResult)
     if isinstance(policy_result, InvalidMtaSts):
         invalid = Finding("mta-sts.policy-syntax", {"host": host, "problem": policy_result.problem})
         return ServerVerdict(Verdict.FAIL, (invalid,))
+    # RFC 8461 section 5: mode none removes the policy, so it permits every host.
     if policy_result.mode == "none":
         return ServerVerdict(Verdict.PASS, (Finding("mta-sts.mode-none", {"host": host}),))
     not_permitted = [mx for mx in region.mx if not policy_result.permits(mx)]
@@ -116,6 +119,7 @@ def _judge_policy(domain: str, region: RegionFacts, policy_result: PolicyResult)
         )
         return ServerVerdict(Verdict.PASS, (permitted,))
     missing = {"hosts": sorted(not_permitted), "max_age": policy_result.max_age}
+    # RFC 8461 section 5: in testing mode senders report the failure and still deliver.
     if policy_result.mode == "testing":
         return ServerVerdict(Verdict.WARN, (Finding("mta-sts.not-permitted-testing", missing),))
     return ServerVerdict(Verdict.FAIL, (Finding("mta-sts.not-permitted", missing),))

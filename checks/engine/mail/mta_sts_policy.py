@@ -66,6 +66,7 @@ def parse(body: bytes) -> MtaStsPolicy | InvalidMtaSts:
         elif name == "mx":
             hosts.append(value.lower().removesuffix("."))
         else:
+            # RFC 8461 section 3.2: of a repeated key, the first counts.
             fields.setdefault(name, value)
     return _policy(fields, hosts)
 
@@ -78,6 +79,7 @@ def _policy(fields: dict[str, str], hosts: Sequence[str]) -> MtaStsPolicy | Inva
         return InvalidMtaSts(f"mode: {mode}"[:_MAX_SHOWN])
     if not (age.isascii() and age.isdigit() and len(age) <= 10 and int(age) <= MAX_AGE):
         return InvalidMtaSts(f"max_age: {age}"[:_MAX_SHOWN])
+    # RFC 8461 section 3.2: only mode none may omit mx.
     if not hosts and mode != "none":
         return InvalidMtaSts("mx:")
     return MtaStsPolicy(mode, int(age), tuple(dict.fromkeys(hosts))[:_MAX_HOSTS])

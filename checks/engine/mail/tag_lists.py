@@ -23,6 +23,7 @@ def parse_tags(text: str) -> list[tuple[str, str]]:
         name = name.strip(_WHITE)
         if not equals or not _NAME.fullmatch(name):
             raise InvalidTagList(part.strip(_WHITE)[:60] or ";")
+        # RFC 6376 section 3.2: duplicate tags make the list invalid. Names are case-sensitive.
         if any(name == earlier for earlier, _ in tags):
             raise InvalidTagList(f"{name}= twice")
         tags.append((name, value.strip(_WHITE)))

@@ -221,6 +221,7 @@ async def _redirect(check: _Check, domain: str, term: Term) -> RecordResult:
         return limit_error
     target = await _target(check, domain, term)
     record_result = await _check_domain(check, target)
+    # Section 6.1: a redirect to a domain without a record is a permerror.
     if record_result.result is SpfResult.NONE:
         return RecordResult(SpfResult.PERMERROR, "no-record", target)
     return replace(record_result, path=(domain, *record_result.path))
@@ -358,6 +359,7 @@ async def _mx_matches(check: _Check, target: str, term: Term) -> bool | RecordRe
     if len(answer.records) > MAX_HOSTS:
         return RecordResult(SpfResult.PERMERROR, "too-many-hosts", target)
     for record in answer.records:
+        # Not counted as void: section 4.6.4 limits these queries by the number of exchanges.
         addresses = await check.lookup.resolve(record.exchange, check.rtype)
         if isinstance(addresses, LookupFailure):
             return _lookup_failed(record.exchange, addresses)

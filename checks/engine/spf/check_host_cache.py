@@ -40,6 +40,7 @@ async def resolve_listed_hosts(policy: SpfPolicy, domain: str, lookup: Lookup) -
     """Resolve the record's own `a` and `mx` terms, except those that only `check_host` can."""
     resolved: dict[tuple[str, int], _HostNetworks] = {}
     terms = [term for term in policy.evaluated if term.name in ("a", "mx")]
+    # Terms beyond the limit of section 4.6.4 are never evaluated.
     for term in terms[:MAX_LOOKUPS]:
         for version, rtype in ((4, "A"), (6, "AAAA")):
             if not term.has_macros:
@@ -98,6 +99,7 @@ def check_host_cached(
             return None
         if match.matched is not None:
             result = SpfResult(term.result)
+            # The explanation needs a query (section 6.2).
             if result is SpfResult.FAIL and policy.exp is not None:
                 return None
             path = (domain, *match.path)

@@ -194,6 +194,7 @@ async def _expand_record(walk: _Walk, node: ExpansionNode, path: tuple[str, ...]
     if isinstance(policy, BadSyntax):
         node.problem, node.detail = "syntax", policy.term
         return
+    # Limits the memory for a record that includes many long ones.
     walk.terms += len(policy.evaluated)
     if walk.terms > MAX_TERMS:
         node.problem, node.detail = "too-long", node.target
@@ -218,6 +219,7 @@ async def _expand_term(walk: _Walk, path: tuple[str, ...], term: Term) -> Expans
     )
     if term.network is not None:
         node.networks.append(term.network)
+    # A dynamic term lists no fixed addresses, so its names are not resolved.
     if not term.costs_lookup or term.is_dynamic:
         return node
     costly, terms = walk.costly, walk.terms
@@ -258,6 +260,7 @@ def _is_reusable(walk: _Walk, path: tuple[str, ...], node: ExpansionNode) -> boo
 
 
 async def _expand_branch(walk: _Walk, node: ExpansionNode, path: tuple[str, ...]) -> None:
+    # A loop of includes never ends otherwise. A diamond, two paths to one domain, is allowed.
     if node.target in path:
         node.problem, node.detail = "loop", node.target
         return
@@ -271,6 +274,7 @@ async def _expand_hosts(walk: _Walk, node: ExpansionNode, term: Term) -> None:
         node.void = int(not isinstance(answer, Records | LookupFailure))
         hosts = sorted(r.exchange for r in answer.records) if isinstance(answer, Records) else []
     for host in hosts:
+        # Section 5.7: `exists` queries A only. For `a` and `mx`, the tree lists both families.
         for rtype in ("A",) if term.name == "exists" else ("A", "AAAA"):
             answer = await _ask(walk, host, rtype)
             if isinstance(answer, Records) and term.name != "exists":

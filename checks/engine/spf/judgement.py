@@ -83,6 +83,7 @@ def judge(facts: SpfFacts, region: RegionFacts) -> ServerVerdict:
     faults = [*_faults(facts, region)]
     if faults:
         return ServerVerdict(Verdict.FAIL, (*faults, *hints))
+    # A FAIL without a finding would leave the client without an action.
     assert all(coverage.passes for coverage in facts.coverage), "a no without a fault"
     cautions = [*_cautions(facts, region)]
     verdict = Verdict.WARN if cautions else Verdict.PASS
@@ -163,6 +164,7 @@ def _cautions(facts: SpfFacts, region: RegionFacts) -> Iterator[Finding]:
         yield Finding("spf.global-include", params)
     elif region.spf_include.lower() not in included and not _hosted_at(facts):
         yield Finding("spf.flattened", {"include": region.spf_include})
+    # A common mistake, `+all`, authorises every spammer. The region's networks pass all the same.
     if facts.passes_everyone:
         yield Finding("spf.passes-everyone", {"record": facts.records[0]})
     if facts.tree.lookups >= NEAR_LIMIT:

@@ -50,6 +50,7 @@ def split_range(network: Range, boundaries: Iterable[Range]) -> list[Segment]:
         if start <= last and end >= first and other == version:
             if first < start:
                 starts.add(start)
+            # The address after an inner network begins the next segment.
             if end < last:
                 starts.add(end + 1)
     ordered = sorted(starts)
@@ -86,6 +87,7 @@ def count_covered(ranges: Iterable[Range], expected: Iterable[IPNetwork]) -> int
 
 def _is_covered(ranges: list[Range], version: int, needed: int, last: int) -> bool:
     for other, start, end in ranges:
+        # Sorted ranges: each can only extend the covered part, so one pass is enough.
         if start <= needed <= end and other == version:
             needed = end + 1
     return needed > last

@@ -65,6 +65,7 @@ def merged_record(records: Sequence[str]) -> str:
     """
     if len(records) < 2:
         return records[0] if records else ""
+    # `[1:]` skips the version of each record.
     terms = [_redirect_as_include(term) for record in records for term in record.split()[1:]]
     endings = [term for term in terms if term.lstrip("+-~?").lower() == "all"]
     explanations = [term for term in terms if term.lower().startswith("exp=")]
