@@ -64,7 +64,7 @@ def test_no_sentence_is_written_for_a_code_that_nobody_reports() -> None:
 
 def test_a_code_without_a_sentence_is_named() -> None:
     assert finding({"code": "spf.unheard-of", "params": {}}) == (
-        "The check reports <code>spf.unheard-of</code>; the evidence shows what was seen."
+        "The check reports <code>spf.unheard-of</code>. The evidence shows the details."
     )
 
 
@@ -72,7 +72,7 @@ def test_what_a_server_published_is_never_taken_for_markup() -> None:
     found = {"code": "spf.syntax", "params": {"term": "<script>alert(1)</script>"}}
 
     assert " ".join(finding(found).split()) == (
-        "The SPF record cannot be read at <code>&lt;script&gt;alert(1)&lt;/script&gt;</code>. "
+        "The SPF record is invalid because of <code>&lt;script&gt;alert(1)&lt;/script&gt;</code>. "
         "Correct that term."
     )
 
