@@ -191,7 +191,7 @@ async def _within_budget(batch: _Batch, request: CheckRequest) -> Outcome:
     except Exception:
         # A bug in one check must not lose the outcomes of the others, and must never count as the
         # client's fault. The check is recorded as UNKNOWN and the error is logged for an operator.
-        logger.exception("CheckRequest %s at %s failed", request.kind, request.subject)
+        logger.exception("Run of check %s at %s failed", request.kind, request.subject)
         outcome = _unknown(request, Finding("run.internal-error", {}))
     if batch.on_outcome is not None:
         batch.on_outcome(request, outcome)
