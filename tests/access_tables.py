@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "access.md"
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "reference" / "access.md"
 
 
 def table_under(heading: str) -> list[dict[str, str]]:

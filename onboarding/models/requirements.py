@@ -12,6 +12,9 @@ from onboarding.models.plans import Responsibility, Task
 from tenants.models import User
 from tenants.public_ids import new_public_id
 
+# The kinds whose sign-off confirms no task: their tasks ask for more than the list.
+LISTS_ONLY = frozenset({"outbound-addresses", "delivery-routes"})
+
 
 class RequirementsSheet(models.Model):
     """One task's requirements. Its columns are declared in onboarding.requirements.definitions."""
@@ -34,6 +37,11 @@ class RequirementsSheet(models.Model):
 
     def __str__(self) -> str:
         return f"sheet of {self.task}"
+
+    @property
+    def confirms_task(self) -> bool:
+        """Whether a sign-off of this sheet confirms its task."""
+        return self.kind not in LISTS_ONLY
 
     @property
     def signatures(self) -> list[tuple[str, User | None, object]]:

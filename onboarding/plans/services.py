@@ -51,7 +51,6 @@ from onboarding.plans.undo import (
     restores_confirmations,
     store_undo,
 )
-from onboarding.requirements.definitions import DEFINITIONS
 from tenants.models import Domain, Tenant, User
 from tenants.permissions import Permission, Role, may, role_in
 from tenants.services import write_activity
@@ -163,7 +162,7 @@ def withdraw_confirmation(
 def is_confirmed_by_sign_off(task: Task) -> bool:
     """Whether signing its sheet off is what the task asks for."""
     sheet: RequirementsSheet | None = getattr(task, "sheet", None)
-    return sheet is not None and DEFINITIONS[sheet.kind].confirms_task
+    return sheet is not None and sheet.confirms_task
 
 
 def _refuse_unread_status(task: Task, seen: str) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from onboarding.models.requirements import LISTS_ONLY
 from onboarding.requirements import cell_types
 from onboarding.requirements.cell_types import Parse
 
@@ -66,8 +67,7 @@ def _no_problems(row: Values, validation_context: ValidationContext) -> Problems
 
 @dataclass(frozen=True)
 class SheetDefinition:
-    """One kind of sheet. `confirms` says whether a sign-off is what its task asks for; where the
-    task wants more than the list, signing the list must not tick it."""
+    """One kind of requirements sheet: its task, its columns and its rules."""
 
     key: str
     task: str
@@ -75,7 +75,6 @@ class SheetDefinition:
     description: str
     columns: tuple[Column, ...]
     noun: str = "row"
-    confirms_task: bool = True
     questions: tuple[Question, ...] = ()
     # Looks at a whole row whose cells are good; returns sentences by column.
     check: Check = _no_problems
@@ -83,6 +82,11 @@ class SheetDefinition:
     @property
     def is_fixed(self) -> bool:
         return bool(self.questions)
+
+    @property
+    def confirms_task(self) -> bool:
+        """Whether a sign-off of the sheet confirms its task."""
+        return self.key not in LISTS_ONLY
 
     def question(self, key: str) -> Question | None:
         return next((asked for asked in self.questions if asked.key == key), None)

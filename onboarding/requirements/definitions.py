@@ -337,7 +337,6 @@ _ALL = (
             _NOTE,
         ),
         noun="address",
-        confirms_task=False,
     ),
     SheetDefinition(
         "delivery-routes",
@@ -375,7 +374,6 @@ _ALL = (
             _NOTE,
         ),
         noun="route",
-        confirms_task=False,
     ),
 )
 
