@@ -64,7 +64,7 @@ def test_every_template_has_a_code() -> None:
 
 def test_unknown_code_is_shown() -> None:
     assert finding({"code": "spf.unheard-of", "params": {}}) == (
-        "The check reports <code>spf.unheard-of</code>; the evidence shows what was seen."
+        "The check reports <code>spf.unheard-of</code>. The evidence shows the details."
     )
 
 
@@ -72,13 +72,17 @@ def test_published_values_are_escaped() -> None:
     found = {"code": "spf.syntax", "params": {"term": "<script>alert(1)</script>"}}
 
     assert " ".join(finding(found).split()) == (
-        "The SPF record cannot be read at <code>&lt;script&gt;alert(1)&lt;/script&gt;</code>. "
+        "The SPF record is invalid because of <code>&lt;script&gt;alert(1)&lt;/script&gt;</code>. "
         "Correct that term."
     )
 
 
 def test_template_of_code() -> None:
     assert template_of("mx-ttl.too-high") == "checks/findings/mx-ttl.html#too-high"
+
+
+def test_renamed_code_shows_its_sentence() -> None:
+    assert template_of("look.over-budget") == "checks/findings/run.html#over-budget"
 
 
 @pytest.mark.parametrize(
