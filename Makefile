@@ -4,7 +4,7 @@ PYTHON ?= python3
 PORT ?= 8000
 BIN := .venv/bin
 
-.PHONY: run test test-all check format lock audit bench dev suites
+.PHONY: run test test-all check format lock audit bench mutants dev suites
 .DEFAULT_GOAL := run
 
 run:  ## Install missing packages, then serve on http://127.0.0.1:$(PORT) until Ctrl-C.
@@ -48,6 +48,9 @@ lock:  ## Resolve requirements*.in into the hash-locked requirements*.txt, with 
 
 bench: dev  ## Compare the engine with checkdmarc and with bare datagrams, on loopback; see docs/topics/performance.md.
 	@$(BIN)/python -m tests.bench $(ARGS)
+
+mutants: suites  ## Change the safety modules one place at a time and print the changes that no test notices.
+	@$(BIN)/python -m tests.mutants $(ARGS)
 
 audit:  ## List known vulnerabilities of the dependencies. Warns only: its service may be unavailable.
 	@tools=$$(mktemp -d); trap 'rm -rf "$$tools"' EXIT; \
