@@ -13,10 +13,12 @@ from django.core.exceptions import ImproperlyConfigured
 from checks.lab import addresses
 from config import env
 from config.beat_schedule import beat_schedule
+from config.version import version
 
 django_stubs_ext.monkeypatch()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
+VERSION = version()
 VAR_DIR = Path(env.text("VAR_DIR", str(BASE_DIR / "var")))
 VAR_DIR.mkdir(parents=True, exist_ok=True)
 
