@@ -56,8 +56,8 @@ def sign_in(page: Page) -> None:
 
 def add_passkey(page: Page, *, alone: bool) -> None:
     page.goto(reverse("mfa_add_webauthn"))
-    page.get_by_label("Let it sign me in by itself").set_checked(alone)
-    page.get_by_role("button", name="Add it").click()
+    page.get_by_label("Sign in with this passkey alone").set_checked(alone)
+    page.get_by_role("button", name="Add passkey").click()
     expect(page.get_by_role("heading", name="Recovery codes")).to_be_visible()
 
 
@@ -107,7 +107,7 @@ def test_without_a_passkey_the_page_says_so(open_page: OpenPage, person: User) -
 
     page.get_by_role("button", name="Use a passkey").click()
 
-    expect(page.get_by_text("Nothing was signed")).to_be_visible()
+    expect(page.get_by_text("The passkey prompt was cancelled")).to_be_visible()
     assert not Authenticator.objects.exists()
 
 

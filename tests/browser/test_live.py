@@ -43,7 +43,7 @@ def test_what_another_session_confirms_appears_within_two_seconds(
 
     confirm_task(task_of(tenant, KEY), by=owner, side=Responsibility.CLIENT)
     asked_at = time.monotonic()
-    expect(state).to_contain_text("confirmed", timeout=4000)
+    expect(state).to_contain_text("Confirmed", timeout=4000)
 
     assert time.monotonic() - asked_at < 2
     assert page.locator("#announcer").inner_text() == "End User Asset Library: done"
@@ -58,7 +58,7 @@ def test_a_refresh_keeps_rows_open_and_focus_in_place(
     page.locator("#mail-flow-infrastructure > summary").click()
 
     confirm_task(task_of(tenant, KEY), by=owner, side=Responsibility.CLIENT)
-    expect(page.locator(f"#{KEY} .task-state")).to_contain_text("confirmed", timeout=4000)
+    expect(page.locator(f"#{KEY} .task-state")).to_contain_text("Confirmed", timeout=4000)
 
     expect(page.locator("details.task[open]")).to_have_count(1)
     focused = page.evaluate("document.activeElement.parentElement.id")
@@ -78,7 +78,7 @@ def test_nothing_is_swapped_under_the_hands_of_who_types(
 
     assert page.locator("#due-mail-flow-infrastructure").input_value() == "2026-12-03"
     page.locator("h1").click()
-    expect(page.locator(f"#{KEY} .task-state")).to_contain_text("confirmed", timeout=4000)
+    expect(page.locator(f"#{KEY} .task-state")).to_contain_text("Confirmed", timeout=4000)
 
 
 def test_words_typed_and_left_survive_a_refresh(
@@ -92,7 +92,7 @@ def test_words_typed_and_left_survive_a_refresh(
     page.locator("h1").click()
 
     confirm_task(task_of(tenant, KEY), by=owner, side=Responsibility.CLIENT)
-    expect(page.locator(f"#{KEY} .task-state")).to_contain_text("confirmed", timeout=4000)
+    expect(page.locator(f"#{KEY} .task-state")).to_contain_text("Confirmed", timeout=4000)
 
     expect(due).to_have_value("2026-12-03")
 
@@ -229,7 +229,7 @@ def test_a_step_is_confirmed_without_script(
     page = context.new_page()
 
     page.goto(signed_in.url)
-    page.get_by_role("button", name="Confirm").first.click()
+    page.get_by_role("button", name="Mark as done").first.click()
 
     confirmed = [task for task in tenant.plan.tasks.all() if task.client_confirmed_at]
     context.close()

@@ -73,7 +73,7 @@ def test_a_pasted_message_ticks_the_outbound_cutover(
     page.get_by_label("The message’s source").fill(source)
     page.get_by_role("button", name="CheckRequest at this message").click()
 
-    expect(page.locator("#message-title")).to_have_text("It left through Mimecast, signed")
+    expect(page.locator("#message-title")).to_have_text("Sent through Mimecast and signed")
     expect(page.locator("tr[data-fact][data-verdict=pass]")).to_have_count(5)
     assert violations(page) == []
     page.goto(outbound(tailspin))
@@ -93,7 +93,7 @@ def test_an_uploaded_message_that_was_edited_proves_nothing(
     page.get_by_label("Or the message as a file").set_input_files(file)
     page.get_by_role("button", name="CheckRequest at this message").click()
 
-    expect(page.locator("#message-title")).to_have_text("It proves nothing")
+    expect(page.locator("#message-title")).to_have_text("No proof")
     assert violations(page) == []
     page.goto(outbound(tailspin))
     expect(page.locator("#outbound-cutover .task-state")).to_be_empty()

@@ -127,11 +127,11 @@ def test_the_address_may_come_by_userinfo(gangway: str) -> None:
 @pytest.mark.parametrize(
     ("name", "said", "reason"),
     [
-        ("unverified", "does not say that your e-mail address is verified", "unverified"),
-        ("silent-on-verified", "does not say that your e-mail address is verified", "unverified"),
-        ("without-account", "There is no account here for the address", "unknown"),
-        ("wrong-nonce", "was not one that we can trust", "nonce"),
-        ("without-nonce", "was not one that we can trust", "nonce"),
+        ("unverified", "did not confirm that your e-mail address is verified", "unverified"),
+        ("silent-on-verified", "did not confirm that your e-mail address is verified", "unverified"),
+        ("without-account", "no account for the e-mail address", "unknown"),
+        ("wrong-nonce", "was invalid or too late", "nonce"),
+        ("without-nonce", "was invalid or too late", "nonce"),
     ],
 )
 def test_what_the_provider_leaves_open_lets_nobody_in(
@@ -162,7 +162,7 @@ def test_a_token_that_is_not_for_us_lets_nobody_in(gangway: str, name: str) -> N
     answer = browser.through_provider(gangway, name)
 
     assert (answer.status_code, browser.is_in(gangway)) == (401, False)
-    assert "was not one that we can trust" in answer.text
+    assert "was invalid or too late" in answer.text
     assert last_line().params == {"reason": "token"}
 
 
@@ -173,7 +173,7 @@ def test_an_address_given_to_somebody_else_opens_nothing(gangway: str) -> None:
     answer = browser.through_provider(gangway, "somebody-else")
 
     assert (answer.status_code, browser.is_in(gangway)) == (403, False)
-    assert "tied to somebody else" in answer.text
+    assert "linked to a different person" in answer.text
 
 
 def test_an_account_of_another_address_here_stays_closed(gangway: str) -> None:

@@ -46,13 +46,13 @@ def test_somebody_is_named_and_the_rest_is_still_missing(
     assert [(c.name, c.role) for c in contacts_of(tenant)] == [("Di Gennes", "dns")]
     assert missing_roles(contacts_of(tenant)) == [
         "Technical contact",
-        "Owner of the firewall",
+        "Firewall owner",
         "Directory administrator",
         "Signatory (a director)",
         "Emergency contact",
     ]
     page = signed_in(member).get(reverse("onboarding:people", args=[tenant.public_id]))
-    assert "Nobody is named yet for: Technical contact, Owner of the firewall" in (
+    assert "Nobody is named yet for: Technical contact, Firewall owner" in (
         page.content.decode()
     )
     assert ActivityLine.objects.filter(tenant=tenant, action="contact-added").count() == 1

@@ -276,10 +276,10 @@ def test_the_room_says_when_everything_is_as_it_was(
     rolled_back = client.get(address).content.decode()
 
     assert [texts(html, ".badge")[-1] for html in (switched, rolled_back)] == [
-        "not as it was",
+        "Not restored",
         "as it was",
     ]
-    assert texts(rolled_back, "strong")[-1] == "Everything is published as it was then."
+    assert texts(rolled_back, "strong")[-1] == "All saved records are published."
     assert texts(rolled_back, "pre") == [f"northwind.test. 300 IN MX {OLD}."]
 
 

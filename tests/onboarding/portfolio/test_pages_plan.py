@@ -92,7 +92,7 @@ def test_a_reopened_task_says_what_is_wrong_where(
 
     (sentence,) = texts(_part(html, "spf-update"), ".task-sentence")
     assert sentence.startswith("northwind.test: The record contains terms that depend on")
-    assert texts(_part(html, "spf-update"), ".task-state") == ["reopened just now"]
+    assert texts(_part(html, "spf-update"), ".task-state") == ["Regressed just now"]
 
 
 def _part(html: str, key: str) -> str:
@@ -179,7 +179,7 @@ def test_only_who_steers_may_settle_an_unstated_side(
     tenant: Tenant, owner: User, consultant: User, signed_in: SignIn
 ) -> None:
     offered = {
-        user.email: "The article states no side:"
+        user.email: "The article names no responsible side:"
         in _page(signed_in(user), "plan-show", tenant, "?phase=onboarding-review")
         for user in (owner, consultant)
     }
@@ -222,12 +222,12 @@ def test_planned_cutovers_stand_in_the_tenants_time(
         (
             "owner",
             [
-                "Your steps",
-                "Whole plan",
+                "My tasks",
+                "Plan",
                 "Requirements",
                 "Domains",
-                "Dates",
-                "Watch",
+                "Schedule",
+                "Monitoring",
                 "Activity",
                 "People",
             ],
