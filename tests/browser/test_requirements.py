@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 from onboarding.models import Task
 from onboarding.requirements import services
 from tenants.models import Tenant, User
-from tests.browser.conftest import Complaints, OpenPage, violations
+from tests.browser.conftest import ConsoleErrors, OpenPage, violations
 from tests.factories import task_of
 from tests.onboarding.requirements.sheet_rows import entry_of, sheet_of
 
@@ -26,11 +26,11 @@ def plan_of(tenant: Tenant) -> str:
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1360), ("dark", 390)])
-def test_a_paste_becomes_rows_and_the_sheet_is_signed_off(
+def test_pasted_rows_are_imported_and_signed_off(
     open_page: OpenPage,
     tenant: Tenant,
     owner: User,
-    complaints: Complaints,
+    console_errors: ConsoleErrors,
     scheme: str,
     width: int,
 ) -> None:
@@ -57,11 +57,15 @@ def test_a_paste_becomes_rows_and_the_sheet_is_signed_off(
     page.get_by_role("button", name="Sign off").click()
     expect(page.get_by_text("Client signed off")).to_be_visible()
     assert task_of(tenant, "forwarding-addresses").status == "partly_confirmed"
-    assert complaints == []
+    assert console_errors == []
 
 
-def test_a_row_is_edited_in_its_place_and_reopens_the_sign_off(
-    open_page: OpenPage, tenant: Tenant, owner: User, consultant: User, complaints: Complaints
+def test_inline_edit_resets_sign_off(
+    open_page: OpenPage,
+    tenant: Tenant,
+    owner: User,
+    consultant: User,
+    console_errors: ConsoleErrors,
 ) -> None:
     sheet = sheet_of(tenant)
     row = services.add_row(sheet, entry_of(sheet, target="ann@outside.test"), by=owner)
@@ -91,12 +95,10 @@ def test_a_row_is_edited_in_its_place_and_reopens_the_sign_off(
     expect(page.get_by_text("Client not signed off")).to_be_visible()
     page.get_by_role("button", name="Sign off").click()
     expect(page.get_by_text("Client signed off")).to_be_visible()
-    assert complaints == []
+    assert console_errors == []
 
 
-def test_the_clients_steps_lead_to_the_sheet(
-    open_page: OpenPage, tenant: Tenant, owner: User
-) -> None:
+def test_my_tasks_links_to_sheet(open_page: OpenPage, tenant: Tenant, owner: User) -> None:
     Task.objects.filter(plan__tenant=tenant).exclude(key="forwarding-addresses").update(
         applies=False
     )

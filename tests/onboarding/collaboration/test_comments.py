@@ -305,7 +305,7 @@ def test_an_open_question_is_seen_on_the_closed_row(
     question = write(tenant, consultant, "mimecast", "Who owns it?", asked_side="client")
 
     shown = ".task-state"
-    assert "question for you" in texts(page(tenant, owner, signed_in), shown)
+    assert "Question for you" in texts(page(tenant, owner, signed_in), shown)
     assert "Question for the client" in texts(page(tenant, consultant, signed_in), shown)
 
     add_comment(task_of(tenant, KEY), NewComment("Jo."), by=owner, side="client", reply_to=question)

@@ -244,4 +244,4 @@ def test_records_are_shown_once_what_goes_has_been_agreed_to(
         "northwind.test. 300 IN MX 10 us-smtp-inbound-1.mimecast.com."
         " northwind.test. 300 IN MX 10 us-smtp-inbound-2.mimecast.com."
     ]
-    assert "10 mail.northwind.test goes" in texts(before, "label")
+    assert "Remove 10 mail.northwind.test" in texts(before, "label")

@@ -139,7 +139,7 @@ def test_a_leftover_in_the_records_is_found_before_it_is_published(
     _, html = _try(signed_in(consultant), cutover, f"{MX}\n@ 300 MX 20 mail.main.test.")
 
     assert "These records would not prove it for side.test." in texts(html, "p")
-    assert "Senders may still go around Mimecast by 20 mail.main.test." in " ".join(
+    assert "Senders can still bypass Mimecast through 20 mail.main.test." in " ".join(
         texts(html, "p")
     )
 

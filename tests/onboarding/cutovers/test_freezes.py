@@ -91,7 +91,7 @@ def test_staff_set_a_freeze_for_everybody_and_no_tenant_removes_it(
     page = reverse("onboarding:freeze-remove", args=[tenant.public_id, kept.public_id])
     assert client.post(page).status_code == 404
     assert (
-        "for everybody"
+        ", all tenants"
         in client.get(reverse("onboarding:schedule", args=[tenant.public_id])).content.decode()
     )
     assert ActivityLine.objects.get(action="freeze-added").tenant is None

@@ -71,7 +71,7 @@ def test_pasted_records_are_judged_and_nothing_is_recorded(
         for html in (good, bad)
     ]
     assert told[0].startswith("Verified")
-    assert told[1].startswith("Failing MX")
+    assert told[1].startswith("Failed MX")
     assert list(Check.objects.filter(tenant=tenant).order_by("pk").values()) == stood
     assert Observation.objects.get() == seen
 
