@@ -18,8 +18,8 @@ class Monitoring(models.Model):
     """A tenant whose mail has gone live: what was proven by then is to go on holding."""
 
     class Reason(models.TextChoices):
-        CUTOVER = "cutover", "The inbound cutover was proven"
-        CLOSED = "closed", "The case was closed"
+        CUTOVER = "cutover", "The inbound cutover was verified"
+        CLOSED = "closed", "The implementation was closed"
 
     tenant = models.OneToOneField(Tenant, on_delete=models.CASCADE, related_name="monitoring")
     started_at = models.DateTimeField()
@@ -35,18 +35,18 @@ class Drift(models.Model):
     """Something proven at go-live that settled otherwise later. One row for each episode."""
 
     class Kind(models.TextChoices):
-        LEFTOVER_MX = "leftover_mx", "MX no longer as proven"
-        INCLUDE_GONE = "include_gone", "SPF no longer lets Mimecast send"
-        KEY_GONE = "key_gone", "DKIM key gone or changed"
+        LEFTOVER_MX = "leftover_mx", "MX records changed"
+        INCLUDE_GONE = "include_gone", "SPF no longer permits Mimecast"
+        KEY_GONE = "key_gone", "DKIM key missing or changed"
         TTL_LOW = "ttl_low", "MX TTL never raised"
         PORT_REOPENED = "port_reopened", "Port 25 open again"
         REGION_CHANGED = "region_changed", "Mimecast’s values changed"
         MTA_STS_NARROWED = "mta_sts_narrowed", "MTA-STS does not permit the MX"
 
     class Resolution(models.TextChoices):
-        RESOLVED = "resolved", "Right again"
-        APPLIED = "applied", "Taken over by hand"
-        UNMONITORED = "unmonitored", "No longer watched"
+        RESOLVED = "resolved", "Resolved"
+        APPLIED = "applied", "Accepted as the new baseline"
+        UNMONITORED = "unmonitored", "No longer monitored"
 
     public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="drifts")

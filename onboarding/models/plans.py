@@ -23,14 +23,14 @@ class TaskStatus(models.TextChoices):
 
     TODO = "todo", "To do"
     IN_PROGRESS = "in_progress", "In progress"
-    WAITING = "waiting", "Waiting for the other side"
+    WAITING = "waiting", "Waiting on the other side"
     BLOCKED = "blocked", "Blocked"
-    PARTLY_CONFIRMED = "partly_confirmed", "One side has confirmed"
-    AWAITING_VERIFICATION = "awaiting_verification", "Said to be done, not proven yet"
-    REGRESSED = "regressed", "Was proven, no longer holds"
+    PARTLY_CONFIRMED = "partly_confirmed", "One side confirmed"
+    AWAITING_VERIFICATION = "awaiting_verification", "Awaiting verification"
+    REGRESSED = "regressed", "Regressed"
     DONE = "done", "Done"
-    VERIFIED = "verified", "Proven"
-    ACCEPTED_RISK = "accepted_risk", "Accepted as it is"
+    VERIFIED = "verified", "Verified"
+    ACCEPTED_RISK = "accepted_risk", "Accepted risk"
     DECLINED = "declined", "Declined"
     NOT_APPLICABLE = "not_applicable", "Not applicable"
 
@@ -40,10 +40,10 @@ class ManualStatus(models.TextChoices):
 
     NONE = "", "None"
     IN_PROGRESS = "in_progress", "In progress"
-    WAITING = "waiting", "Waiting for the other side"
+    WAITING = "waiting", "Waiting on the other side"
     BLOCKED = "blocked", "Blocked"
     DECLINED = "declined", "Declined"
-    ACCEPTED_RISK = "accepted_risk", "Accepted as it is"
+    ACCEPTED_RISK = "accepted_risk", "Accepted risk"
     NOT_NEEDED = "not_needed", "Not needed"
 
 

@@ -90,15 +90,15 @@ class SheetImport(models.Model):
     """A paste or a file on its way into a sheet: read, shown, and only then taken over."""
 
     class Status(models.TextChoices):
-        READING = "reading", "Being read"
-        READY = "ready", "Read, and nothing changed yet"
-        IMPORTING = "importing", "Being imported"
+        READING = "reading", "Reading"
+        READY = "ready", "Ready for review"
+        IMPORTING = "importing", "Importing"
         DONE = "done", "Imported"
-        FAILED = "failed", "Could not be read"
+        FAILED = "failed", "Failed"
 
     class Duplicates(models.TextChoices):
-        SKIP = "skip", "Keep the rows of the sheet"
-        REPLACE = "replace", "Replace them by the rows of the file"
+        SKIP = "skip", "Skip"
+        REPLACE = "replace", "Replace"
 
     public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
     sheet = models.ForeignKey(RequirementsSheet, on_delete=models.CASCADE, related_name="imports")

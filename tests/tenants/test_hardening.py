@@ -151,7 +151,7 @@ def test_a_foreign_host_is_refused_without_detail(db: None, host: str) -> None:
     response = Client().get(reverse("account_login"), headers={"host": host})
 
     assert response.status_code == 400
-    assert "We could not understand this request" in text_of(response)
+    assert "Gangway could not process this request" in text_of(response)
     assert re.findall(r"Traceback|DisallowedHost|evil", text_of(response)) == []
 
 

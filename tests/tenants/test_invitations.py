@@ -127,7 +127,7 @@ def test_another_address_is_refused_in_a_sentence(
     response = signed_in(outsider).post(link)
 
     assert response.status_code == 403
-    assert "can only be accepted with the address it was sent to" in response.content.decode()
+    assert "can only accept an invitation with the address that it was sent to" in response.content.decode()
     assert not Membership.objects.filter(tenant=tenant, user=outsider).exists()
 
 
@@ -160,11 +160,11 @@ def _foreign(link: str, client: Client) -> str:
 @pytest.mark.parametrize(
     ("spoil", "status", "sentence"),
     [
-        (_used, 410, "It has been used already"),
-        (_expired, 410, "It has run out"),
-        (_revoked, 410, "It has been withdrawn"),
-        (_altered, 404, "cut short or altered"),
-        (_foreign, 404, "cut short or altered"),
+        (_used, 410, "It was already used"),
+        (_expired, 410, "It has expired"),
+        (_revoked, 410, "It was revoked"),
+        (_altered, 404, "incomplete or changed"),
+        (_foreign, 404, "incomplete or changed"),
     ],
 )
 @pytest.mark.parametrize("method", ["get", "post"])

@@ -79,7 +79,7 @@ def test_setting_up_an_app_gives_recovery_codes_and_says_so(
     kinds = Authenticator.objects.filter(user=person).values_list("type", flat=True)
     assert sorted(kinds) == ["recovery_codes", "totp"]
     assert actions() == ["signed-in", "second-factor-added", "second-factor-added"]
-    assert mail.outbox[-1].subject == "An authenticator app was set up at Gangway"
+    assert mail.outbox[-1].subject == "An authenticator app was set up for Gangway"
 
 
 def test_a_wrong_code_sets_nothing_up(client: Client, person: User) -> None:

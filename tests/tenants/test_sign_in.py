@@ -272,7 +272,7 @@ def test_a_new_password_ends_the_other_sessions(client: Client, person: User) ->
 
     assert (signed_in_as(client), signed_in_as(elsewhere)) == (person, None)
     assert actions()[-1] == "password-changed"
-    assert mail.outbox[-1].subject == "Your password at Gangway was changed"
+    assert mail.outbox[-1].subject == "Your Gangway password was changed"
 
 
 # --- Sessions

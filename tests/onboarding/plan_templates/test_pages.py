@@ -241,7 +241,7 @@ def test_versions_tell_what_they_changed(
 ) -> None:
     page = signed_in(consultant).get(_at("template-list") + "?version=2").content.decode()
 
-    assert "new plans take it" in texts(page, "#version-2")[0]
+    assert "Default" in texts(page, "#version-2")[0]
     assert "1 plan at it" in texts(page, "#version-2")[0]
     assert "Outbound mail runs through Mimecast for some days" in texts(page, "#shown")[0]
 
@@ -328,7 +328,7 @@ def test_only_an_administrator_drops_a_guard_and_says_so(
     meant = higher.post(_at("template-publish"), words)
 
     assert "no hard gate any more" in texts(shown, ".dropped")[0]
-    assert "Publish the next version" not in shown
+    assert "Publish new version" not in shown
     assert "in a sentence for your colleagues" not in shown
     assert "No gate.</textarea>" in refused.content.decode()
     assert (refused.status_code, silent.status_code, meant.status_code) == (422, 422, 302)
@@ -367,7 +367,7 @@ def test_a_plan_is_moved_after_a_preview_of_what_changes(
     assert first["Location"] == _at("plan-show", tenant.public_id)
     assert Plan.objects.get(tenant=tenant).template == made
     assert second.status_code == 422
-    assert "no newer version" in second.content.decode()
+    assert "No newer version" in second.content.decode()
 
 
 def test_a_plan_at_the_newest_version_is_offered_no_move(

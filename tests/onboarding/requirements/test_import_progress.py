@@ -186,7 +186,7 @@ def test_the_page_says_that_nothing_is_heard_and_nothing_was_changed(
         .content.decode()
     )
 
-    assert "It is begun again by itself; nothing of the sheet was changed." in html
+    assert "It restarts automatically. The sheet was not changed." in html
     assert "<progress" not in html
 
 

@@ -34,10 +34,10 @@ def test_each_sheet_says_what_it_holds_and_who_has_signed(
 
     row = _row(_html(signed_in(owner), tenant), sheet)
 
-    assert row.startswith("One side is done Forwarding and relay addresses waits for your sign-off")
+    assert row.startswith("One side is done Forwarding and relay addresses Waiting on your sign-off")
     assert "1 row" in row
     assert "Mimecast signed off Con Sultant, just now" in row
-    assert "Client has not signed" in row
+    assert "Client not signed off" in row
 
 
 def test_nobody_is_asked_for_a_signature_that_is_not_theirs(
@@ -48,7 +48,7 @@ def test_nobody_is_asked_for_a_signature_that_is_not_theirs(
 
     seen = {user.email: _row(_html(signed_in(user), tenant), sheet) for user in (owner, viewer)}
 
-    assert ["waits for your" in row for row in seen.values()] == [False, False]
+    assert ["Waiting on your" in row for row in seen.values()] == [False, False]
 
 
 def test_a_sheet_that_the_profile_leaves_out_says_why(
