@@ -11,18 +11,22 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
+from tenants.activity_names import ActivityName
 from tenants.models import ActivityChain, ActivityLine, Tenant, User
 from tenants.request_context import current_request_origin
 
 
 def add_line(
-    tenant: Tenant | None, action: str, *, by: User | None, params: dict[str, Any]
+    tenant: Tenant | None, action: ActivityName, *, by: User | None, params: dict[str, Any]
 ) -> ActivityLine:
     """Add a line at the end of the tenant's log, or of the installation's without a tenant.
 
     The chain's row is held until the transaction ends, so that lines stand in the order of commits.
     Call it after taking the locks on what is logged, or two transactions may wait for each other.
     """
+    # A misspelt name could never be corrected: the hash covers it, and lines are append-only.
+    if not isinstance(action, ActivityName):
+        raise TypeError(f"{action!r} is not a member of ActivityName")
     scope = tenant.public_id if tenant is not None else ActivityChain.INSTALLATION
     origin = current_request_origin()
     with transaction.atomic():
@@ -34,7 +38,7 @@ def add_line(
             number=chain.length + 1,
             at=timezone.now(),
             actor=by,
-            action=action,
+            action=action.value,
             params=params,
             address=origin.address,
             agent=origin.agent,

@@ -9,6 +9,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from tenants.activity_names import ActivityName
 from tenants.errors import TenantError
 from tenants.models import Invitation, Membership, Tenant, User
 from tenants.services import write_activity
@@ -36,7 +37,7 @@ def invite(tenant: Tenant, email: str, role: str, *, by: User) -> Invitation:
         )
         if not made:
             raise InvitationError(f"{address} is invited already; send the mail again instead.")
-        write_activity(tenant, "person-invited", by=by, email=address, role=role)
+        write_activity(tenant, ActivityName.PERSON_INVITED, by=by, email=address, role=role)
     return invitation
 
 
@@ -52,14 +53,18 @@ def renew(invitation: Invitation, *, by: User) -> None:
         )
         if not renewed:
             raise InvitationError("This invitation is no longer pending. Nothing was sent.")
-        write_activity(invitation.tenant, "invitation-resent", by=by, email=invitation.email)
+        write_activity(
+            invitation.tenant, ActivityName.INVITATION_RESENT, by=by, email=invitation.email
+        )
 
 
 def revoke(invitation: Invitation, *, by: User) -> None:
     with transaction.atomic():
         if not _pending(invitation).update(revoked_at=timezone.now()):
             raise InvitationError("This invitation is no longer pending. Nothing was changed.")
-        write_activity(invitation.tenant, "invitation-revoked", by=by, email=invitation.email)
+        write_activity(
+            invitation.tenant, ActivityName.INVITATION_REVOKED, by=by, email=invitation.email
+        )
 
 
 def revoke_all(invitations: QuerySet[Invitation], *, by: User) -> None:
@@ -107,7 +112,7 @@ def accept(invitation: Invitation, *, by: User) -> Membership:
         )
         write_activity(
             invitation.tenant,
-            "invitation-accepted",
+            ActivityName.INVITATION_ACCEPTED,
             by=by,
             email=invitation.email,
             role=invitation.role,

@@ -11,6 +11,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
+from tenants.activity_names import current_name, current_params
 from tenants.names import display_domain
 from tenants.public_ids import new_public_id
 from tenants.regions import Region, load_regions
@@ -373,6 +374,7 @@ class ActivityLine(models.Model):
     at = models.DateTimeField()
     # Empty when a check did it, or somebody without an account.
     actor = models.ForeignKey(User, on_delete=models.PROTECT, null=True, blank=True)
+    # As it was written. The hash covers it, so old lines have old names: read `name` instead.
     action = models.CharField(max_length=40)
     params = models.JSONField(default=dict)
     address = models.CharField(max_length=45, blank=True)
@@ -388,7 +390,17 @@ class ActivityLine(models.Model):
         indexes: ClassVar[list[models.Index]] = [models.Index(fields=["tenant", "-at"])]
 
     def __str__(self) -> str:
-        return f"{self.at:%Y-%m-%d %H:%M} {self.action}"
+        return f"{self.at:%Y-%m-%d %H:%M} {self.name}"
+
+    @property
+    def name(self) -> str:
+        """The present name of the action: lines from before a renaming retain the earlier one."""
+        return current_name(self.action)
+
+    @property
+    def display_params(self) -> dict[str, Any]:
+        """The parameters with the present keys and values, to show and not to hash."""
+        return current_params(self.action, self.params)
 
 
 class ErasurePermit(models.Model):

@@ -8,6 +8,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from tenants import invitations
+from tenants.activity_names import ActivityName
 from tenants.errors import TenantError
 from tenants.models import Invitation, Membership, Tenant, User
 from tenants.services import end_sessions, write_activity
@@ -25,7 +26,7 @@ def change_role(membership: Membership, role: str, *, by: User) -> None:
         Membership.objects.filter(pk=membership.pk).update(role=role)
         write_activity(
             membership.tenant,
-            "role-changed",
+            ActivityName.ROLE_CHANGED,
             by=by,
             person=membership.user.email,
             before=membership.role,
@@ -42,7 +43,12 @@ def remove_member(membership: Membership, *, by: User) -> None:
         end_sessions(user)
         invitations.revoke_all(Invitation.objects.filter(tenant=tenant, invited_by=user), by=by)
         write_activity(
-            tenant, "person-removed", by=by, person=user.email, before=membership.role, after=""
+            tenant,
+            ActivityName.PERSON_REMOVED,
+            by=by,
+            person=user.email,
+            before=membership.role,
+            after="",
         )
 
 
@@ -77,7 +83,7 @@ def change_staff(
         User.objects.filter(pk=person.pk).update(staff_role=role)
         person.followed_consultants.set(followed_consultants)
         write_activity(
-            None, "staff-changed", by=by, person=person.email, before=before, after=after
+            None, ActivityName.STAFF_CHANGED, by=by, person=person.email, before=before, after=after
         )
 
 
@@ -85,7 +91,7 @@ def add_staff(name: str, email: str, role: str, *, by: User) -> User:
     """A person on Mimecast's side, who cannot sign in before setting a password by mail."""
     with transaction.atomic():
         person = User.objects.create_user(email, None, name=name, staff_role=role)
-        write_activity(None, "staff-added", by=by, person=email, before="", after=role)
+        write_activity(None, ActivityName.STAFF_ADDED, by=by, person=email, before="", after=role)
     return person
 
 
@@ -97,13 +103,13 @@ def deactivate(person: User, *, by: User) -> None:
             return
         end_sessions(person)
         invitations.revoke_all(Invitation.objects.filter(invited_by=person), by=by)
-        write_activity(None, "person-deactivated", by=by, person=person.email)
+        write_activity(None, ActivityName.PERSON_DEACTIVATED, by=by, person=person.email)
 
 
 def activate(person: User, *, by: User) -> None:
     with transaction.atomic():
         if User.objects.filter(pk=person.pk, is_active=False).update(is_active=True):
-            write_activity(None, "person-activated", by=by, person=person.email)
+            write_activity(None, ActivityName.PERSON_ACTIVATED, by=by, person=person.email)
 
 
 def _refuse_own_account(person: User, by: User) -> None:

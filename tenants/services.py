@@ -9,15 +9,17 @@ from django.db.models import F
 from django.http import HttpRequest
 
 from tenants.activity import add_line
+from tenants.activity_names import ActivityName
 from tenants.models import ActivityLine, Tenant, User
 
 
 def write_activity(
-    tenant: Tenant | None, action: str, *, by: User | None = None, **params: Any
+    tenant: Tenant | None, action: ActivityName, *, by: User | None = None, **params: Any
 ) -> ActivityLine:
-    """Add a line to the tenant's activity, or to the installation's without a tenant.
+    """Add a line to the tenant's activity log, or to the installation's if `tenant` is None.
 
-    `by` is None when a check did it; `params` hold what it was done to, before and after.
+    `by` is None when a check or Gangway itself acted. `params` is JSON: the objects of the action,
+    and their values before and after. Raises TypeError for an action that is not a member.
     """
     return add_line(tenant, action, by=by, params=params)
 
@@ -30,7 +32,7 @@ def end_sessions(user: User) -> None:
 
 
 def log_sign_in(
-    user: User | None, action: str, request: HttpRequest | None, **params: Any
+    user: User | None, action: ActivityName, request: HttpRequest | None, **params: Any
 ) -> ActivityLine:
     """Add a line on signing in or out, or on how one signs in; `user` is None where unknown.
 

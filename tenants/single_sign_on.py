@@ -26,6 +26,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from tenants.activity_names import ActivityName
 from tenants.models import User
 from tenants.services import log_sign_in
 
@@ -128,7 +129,7 @@ class SingleSignOnAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]  #
     def on_authentication_error(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
         """The library shows its page next. What went wrong is not told: it may quote the answer."""
         if kwargs.get("exception") is not None:
-            log_sign_in(None, "single-sign-on-refused", request, reason="token")
+            log_sign_in(None, ActivityName.SINGLE_SIGN_ON_REFUSED, request, reason="token")
 
     def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
         """Let in the person whose account this is, or refuse with the reason.
@@ -161,7 +162,7 @@ def link_account(request: HttpRequest, sociallogin: SocialLogin, user: User) -> 
 
 
 def refuse(request: HttpRequest, reason: str) -> NoReturn:
-    log_sign_in(None, "single-sign-on-refused", request, reason=reason)
+    log_sign_in(None, ActivityName.SINGLE_SIGN_ON_REFUSED, request, reason=reason)
     raise ImmediateHttpResponse(error_page(request, reason, 403))
 
 

@@ -22,6 +22,7 @@ from onboarding.cutovers.readiness import ReadinessRow
 from onboarding.errors import ConflictingChange
 from onboarding.models import Cutover, DryRun, Task
 from onboarding.plans.evaluation import PlanContext
+from tenants.activity_names import ActivityName
 from tenants.models import Domain, User
 from tenants.services import write_activity
 
@@ -177,7 +178,7 @@ def save_dry_run(
         )
         write_activity(
             cutover.plan.tenant,
-            "dry-run-recorded",
+            ActivityName.DRY_RUN_RECORDED,
             by=by,
             direction=cutover.direction,
             domains=cutover.domain_summary,

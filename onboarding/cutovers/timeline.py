@@ -15,6 +15,7 @@ from onboarding.collaboration.comments import comments_of
 from onboarding.cutovers.windows import KINDS_OF_DIRECTION
 from onboarding.models import Comment, Cutover, CutoverSnapshot, Task
 from onboarding.plans.planned_cutovers import OPENS_BEFORE
+from tenants.activity_names import ActivityName, stored_names
 from tenants.models import ActivityLine, Domain
 
 # From its beginning. After the window answers still change: the last server follows, somebody goes
@@ -80,8 +81,9 @@ def _lines(
     of_cutover = Q(params__cutover_id=cutover.public_id)
     of_tasks = Q(params__task_id__in=[task.public_id for task in tasks]) & _within("at", starts)
     lines = ActivityLine.objects.filter(of_cutover | of_tasks, tenant=cutover.plan.tenant_id)
-    # A comment stands here itself.
-    return lines.exclude(action__startswith="comment-").select_related("actor")
+    # The timeline shows the comments themselves.
+    comments = stored_names(ActivityName.COMMENT_ADDED, ActivityName.COMMENT_DELETED)
+    return lines.exclude(action__in=comments).select_related("actor")
 
 
 def _observations(cutover: Cutover, starts: Iterable[datetime]) -> QuerySet[Observation]:

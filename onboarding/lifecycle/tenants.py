@@ -15,6 +15,7 @@ from onboarding.plan_templates.plan_creation import (
     apply_profile,  # NEW
     create_plan,  # NEW
 )
+from tenants.activity_names import ActivityName
 from tenants.models import Domain, Host, Tenant, User
 from tenants.services import write_activity
 
@@ -79,7 +80,9 @@ def create_tenant(entry: NewTenant, *, by: User | None) -> Tenant:
         )
         sync_checks(tenant)
         create_plan(tenant)
-        write_activity(tenant, "tenant-created", by=by, domains=[d.name for d in entry.domains])
+        write_activity(
+            tenant, ActivityName.TENANT_CREATED, by=by, domains=[d.name for d in entry.domains]
+        )
         agreed = {(host.purpose, host.name, host.port) for host in entry.hosts if host.consent}
         if agreed:
             hosts = {host.pk for host in tenant.hosts.all() if _key_of(host) in agreed}
@@ -100,8 +103,8 @@ def set_consent(tenant: Tenant, agreed: Collection[int], *, by: User | None) -> 
     given = list(hosts.filter(pk__in=agreed, consented_at__isnull=True))
     withdrawn = list(hosts.exclude(pk__in=agreed).filter(consented_at__isnull=False))
     for rows, action, at in (
-        (given, "consent-given", timezone.now()),
-        (withdrawn, "consent-withdrawn", None),
+        (given, ActivityName.CONSENT_GIVEN, timezone.now()),
+        (withdrawn, ActivityName.CONSENT_WITHDRAWN, None),
     ):
         if rows:
             Host.objects.filter(pk__in=[host.pk for host in rows]).update(
@@ -122,7 +125,7 @@ def record_profile_change(tenant: Tenant, *, before: dict[str, Any], by: User) -
     with transaction.atomic():
         apply_profile(tenant)
         if changes:
-            write_activity(tenant, "profile-changed", by=by, changes=changes)
+            write_activity(tenant, ActivityName.PROFILE_CHANGED, by=by, changes=changes)
 
 
 def log_subject_changes(
@@ -133,7 +136,7 @@ def log_subject_changes(
     changed: Sequence[str],
 ) -> None:
     """Lines for domains and hosts that came, or got another role or code."""
-    actions = {"subjects-added": added, "subjects-changed": changed}
+    actions = {ActivityName.SUBJECTS_ADDED: added, ActivityName.SUBJECTS_CHANGED: changed}
     for action, names in actions.items():
         if names:
             write_activity(tenant, action, by=by, names=list(names))
