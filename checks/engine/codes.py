@@ -8,6 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+# Stored outcomes and hashed snapshots retain these earlier codes: pages map them on reading.
+RENAMED_CODES: Mapping[str, str] = MappingProxyType(
+    {
+        "look.over-budget": "run.over-budget",
+        "look.internal-error": "run.internal-error",
+        "dmarc.could-not-look-above": "dmarc.organisation-lookup-failed",
+    }
+)
+
 CODES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         # What servers say together

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from checks.engine.codes import CODES
+from checks.engine.codes import CODES, RENAMED_CODES
 from checks.templatetags.findings import code_list, finding, reason_labels, template_of
 
 SENTENCES = Path(settings.BASE_DIR) / "templates" / "checks" / "findings"
@@ -79,6 +79,20 @@ def test_what_a_server_published_is_never_taken_for_markup() -> None:
 
 def test_a_code_names_its_file_and_partial() -> None:
     assert template_of("mx-ttl.too-high") == "checks/findings/mx-ttl.html#too-high"
+
+
+@pytest.mark.parametrize(("earlier", "code"), RENAMED_CODES.items())
+def test_earlier_code_has_the_present_sentence(earlier: str, code: str) -> None:
+    params = {name: _value(name, number) for number, name in enumerate(CODES[code])}
+
+    sentence = finding({"code": earlier, "params": params})
+
+    assert sentence == finding({"code": code, "params": params})
+    assert earlier not in sentence
+
+
+def test_no_earlier_code_is_in_use() -> None:
+    assert set(RENAMED_CODES) & set(CODES) == set()
 
 
 @pytest.mark.parametrize(
