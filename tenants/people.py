@@ -1,4 +1,4 @@
-"""Changing what people may do, and taking it away at once."""
+"""Changes roles, and removes or deactivates people with immediate effect."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tenants.services import end_sessions, write_activity
 
 
 class PeopleError(TenantError):
-    """Why somebody's role stays as it is."""
+    """A person's role or access cannot change."""
 
 
 def change_role(membership: Membership, role: str, *, by: User) -> None:
@@ -35,7 +35,7 @@ def change_role(membership: Membership, role: str, *, by: User) -> None:
 
 
 def remove_member(membership: Membership, *, by: User) -> None:
-    """Out of the tenant, signed out everywhere, and the invitations they made are worthless."""
+    """Remove a member, end all sessions and revoke the invitations that the member sent."""
     _require_another_owner(membership, by=by)
     tenant, user = membership.tenant, membership.user
     with transaction.atomic():
@@ -53,12 +53,12 @@ def remove_member(membership: Membership, *, by: User) -> None:
 
 
 def _require_another_owner(membership: Membership, *, by: User) -> None:
-    """Clients may not leave their tenant without an owner; staff may, and invite the next one."""
+    """A client cannot remove the last owner. Staff can, and then invite another owner."""
     if membership.role != Membership.Role.OWNER or by.is_mimecast:
         return
     others = owners_of(membership.tenant).exclude(pk=membership.pk)
     if not others.exists():
-        raise PeopleError("A tenant keeps at least one owner: make somebody else an owner first.")
+        raise PeopleError("A tenant needs at least one owner. Make another person an owner first.")
 
 
 def owners_of(tenant: Tenant) -> QuerySet[Membership]:
@@ -70,7 +70,7 @@ def owners_of(tenant: Tenant) -> QuerySet[Membership]:
 def change_staff(
     person: User, role: str, followed_consultants: Sequence[User], *, by: User
 ) -> None:
-    """Another staff role, or another selection of consultants to watch."""
+    """Change the staff role and the consultants that a manager follows."""
     _refuse_own_account(person, by)
     before = {
         "role": person.staff_role,
@@ -88,7 +88,7 @@ def change_staff(
 
 
 def add_staff(name: str, email: str, role: str, *, by: User) -> User:
-    """A person on Mimecast's side, who cannot sign in before setting a password by mail."""
+    """Create a member of staff, who must set a password by e-mail before the first sign-in."""
     with transaction.atomic():
         person = User.objects.create_user(email, None, name=name, staff_role=role)
         write_activity(None, ActivityName.STAFF_ADDED, by=by, person=email, before="", after=role)
@@ -96,7 +96,7 @@ def add_staff(name: str, email: str, role: str, *, by: User) -> User:
 
 
 def deactivate(person: User, *, by: User) -> None:
-    """Shut a person out of everything, from their next request on."""
+    """Deactivate a person. All sessions end with their next request."""
     _refuse_own_account(person, by)
     with transaction.atomic():
         if not User.objects.filter(pk=person.pk, is_active=True).update(is_active=False):
@@ -113,9 +113,9 @@ def activate(person: User, *, by: User) -> None:
 
 
 def _refuse_own_account(person: User, by: User) -> None:
-    """So that there is always an administrator left."""
+    """Without this rule the last administrator could lock everyone out."""
     if person.pk == by.pk:
-        raise PeopleError("Another administrator has to change your own role or access.")
+        raise PeopleError("Another administrator must change your role or access.")
 
 
 def _emails(people: Sequence[User]) -> list[str]:

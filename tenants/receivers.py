@@ -1,6 +1,6 @@
-"""Sign-ins and what changes how one signs in, each to its line in the activity log.
+"""Writes sign-ins and changes of credentials to the activity log.
 
-The signals are Django's and the sign-in library's; ours stays the only one that we send.
+The signals belong to Django and to the sign-in library. Gangway sends only `run_recorded`.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def on_code_rejected(request: HttpRequest, user: User, **kwargs: Any) -> None:
 
 @receiver(user_logged_out)
 def on_signed_out(request: HttpRequest, user: User | None, **kwargs: Any) -> None:
-    # A sign-in broken off half-way ends a session as well, but nobody's.
+    # An interrupted sign-in also ends a session, but one without a user.
     if user is not None:
         log_sign_in(user, ActivityName.SIGNED_OUT, request)
 
@@ -70,7 +70,7 @@ def on_factor_removed(
 
 
 @receiver(factor_signals.authenticator_reset)
-def on_recovery_codes_made(request: HttpRequest, user: User, **kwargs: Any) -> None:
+def on_recovery_codes_generated(request: HttpRequest, user: User, **kwargs: Any) -> None:
     log_sign_in(user, ActivityName.RECOVERY_CODES_GENERATED, request)
 
 
@@ -80,6 +80,6 @@ def on_factor_failed(request: HttpRequest, user: User, **kwargs: Any) -> None:
 
 
 def _methods(request: HttpRequest) -> list[str]:
-    """How the person proved who they are, in order; the library keeps it with the session."""
+    """The methods of this sign-in, in order. The library stores them in the session."""
     records = request.session.get("account_authentication_methods", [])
     return [str(record.get("type", record.get("method", ""))) for record in records]

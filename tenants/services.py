@@ -1,4 +1,4 @@
-"""Writes to people and tenants that are more than one plain save."""
+"""Writes to people and to the activity log."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def write_activity(
 
 
 def end_sessions(user: User) -> None:
-    """Sign a person out everywhere: none of their sessions is good for another request."""
+    """End all sessions of a person, from the next request."""
     for session in UserSession.objects.filter(user=user):
         session.end()
     User.objects.filter(pk=user.pk).update(session_version=F("session_version") + 1)
@@ -34,9 +34,9 @@ def end_sessions(user: User) -> None:
 def log_sign_in(
     user: User | None, action: ActivityName, request: HttpRequest | None, **params: Any
 ) -> ActivityLine:
-    """Add a line on signing in or out, or on how one signs in; `user` is None where unknown.
+    """Add a line about a sign-in or a change of credentials. `user` is None if unknown.
 
-    It goes to the installation's log: a person may belong to several tenants. The line's address
-    and program are those of the request under way.
+    It belongs to the installation's log, because a person can belong to several tenants. Address
+    and user agent come from the current request.
     """
     return write_activity(None, action, by=user, **params)

@@ -1,4 +1,4 @@
-"""Taking an invitation: the one page of the product that opens accounts."""
+"""The page that accepts an invitation. No other page creates accounts."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _STATUS = {LinkState.UNKNOWN: 404}
 def refuse_link(
     request: HttpRequest, purpose: LinkPurpose, state: LinkState, what: str = ""
 ) -> HttpResponse:
-    """One page for every link that does not work, and a line in the log."""
+    """Show the page for links that do not work, and log the refusal."""
     log_refused_link(purpose, state, request, what)
     context = {"purpose": purpose, "state": state}
     status = _STATUS.get(state, 410)
