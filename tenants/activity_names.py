@@ -230,7 +230,7 @@ _STATUSES = {
     "accepted": "accepted_risk",
 }
 
-# By current key: the values that were stored under another word. No current value is a key here.
+# By current key: the values that were stored under another name. No current value is a key here.
 RENAMED_VALUES: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
         "before": _STATUSES,

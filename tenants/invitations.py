@@ -28,14 +28,14 @@ def invite(tenant: Tenant, email: str, role: str, *, by: User) -> Invitation:
     if Membership.objects.filter(tenant=tenant, user__email=address).exists():
         raise InvitationError(f"{address} is already a member. Change the role in the list.")
     with transaction.atomic():
-        invitation, made = Invitation.objects.get_or_create(
+        invitation, is_new = Invitation.objects.get_or_create(
             tenant=tenant,
             email=address,
             accepted_at=None,
             revoked_at=None,
             defaults={"role": role, "invited_by": by, "expires_at": timezone.now() + VALID_FOR},
         )
-        if not made:
+        if not is_new:
             raise InvitationError(f"{address} is already invited. Send the e-mail again instead.")
         write_activity(tenant, ActivityName.PERSON_INVITED, by=by, email=address, role=role)
     return invitation

@@ -232,9 +232,9 @@ def _read_pattern(section: YamlSection) -> str:
 
 
 def _refuse_shared_prefixes(section: YamlSection, regions: Mapping[str, Region]) -> None:
-    seen: dict[str, str] = {}
+    region_by_prefix: dict[str, str] = {}
     for region in regions.values():
-        other = seen.setdefault(region.account_code_prefix, region.id)
+        other = region_by_prefix.setdefault(region.account_code_prefix, region.id)
         if region.account_code_prefix and other != region.id:
             raise section.entries()[region.id].error(
                 f"account code prefix {region.account_code_prefix} also belongs to “{other}”"
