@@ -1,4 +1,4 @@
-"""The cast: roles, not names, and two tenants that know nothing of each other."""
+"""Factories: users named by their role, tenants, and recorded runs."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def signed_in(client: Client) -> SignIn:
 
 @pytest.fixture
 def run_check(django_capture_on_commit_callbacks: Any) -> RunCheck:
-    """Record one look of a check of `tenant`, through the seam, `minutes` after START."""
+    """Record a run of a check `minutes` after START, and execute its commit callbacks."""
 
     def record(
         tenant: Tenant,

@@ -183,7 +183,7 @@ def test_hash_covers_the_stored_name(written: Tenant) -> None:
     assert line.hash == hashlib.sha256(content.encode()).hexdigest()
 
 
-def test_reading_an_earlier_line_preserves_the_chain(written: Tenant) -> None:
+def test_earlier_lines_leave_the_chain_valid(written: Tenant) -> None:
     stored = _store_earlier_line(written, "task-moved", {"move": "accept", "because": "One host."})
     before = _fault(written)
 

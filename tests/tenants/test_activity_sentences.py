@@ -69,14 +69,14 @@ def test_line_without_zone_shows_utc() -> None:
     assert "19:00 UTC" in activity_sentence(line)
 
 
-def test_line_of_a_share_link_shows_the_address() -> None:
+def test_share_link_line_shows_the_address() -> None:
     line = _line("share-link-viewed", {"share_link": "x", "recipient": "the DNS team"})
     line.address = "198.51.100.7"
 
     assert _text(line) == "The share link for the DNS team was opened from 198.51.100.7."
 
 
-def test_freeze_of_the_installation_names_all_tenants() -> None:
+def test_global_freeze_names_all_tenants() -> None:
     line = ActivityLine(action="freeze-added", params={"freeze": "Year end"}, actor=User(name="Jo"))
 
     assert _text(line) == "Jo added a freeze for all tenants: Year end."
@@ -92,7 +92,7 @@ def test_params_are_escaped() -> None:
 
 
 @pytest.mark.parametrize(("stored", "stored_params", "name", "params"), RENAMED_LINES)
-def test_earlier_line_renders_like_a_present_one(
+def test_earlier_line_has_the_present_sentence(
     stored: str, stored_params: dict[str, Any], name: str, params: dict[str, Any]
 ) -> None:
     earlier, present = _line(stored, stored_params), _line(name, params)
