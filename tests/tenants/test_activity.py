@@ -8,7 +8,6 @@ import json
 from collections.abc import Callable, Iterator
 from io import StringIO
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.conf import settings
@@ -16,14 +15,13 @@ from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
 from django.test import Client
 from django.urls import reverse
-from django.utils import timezone
 
 from tenants import append_only
-from tenants.activity import hash_of, verify_logs
+from tenants.activity import verify_logs
 from tenants.activity_names import RENAMED_ACTIVITIES, ActivityName, stored_names
 from tenants.models import ActivityChain, ActivityLine, ErasurePermit, Tenant, User
 from tenants.services import write_activity
-from tests.factories import task_of
+from tests.factories import store_earlier_line, task_of
 
 SignIn = Callable[[User], Client]
 
@@ -145,27 +143,8 @@ def test_write_activity_rejects_other_names(tenant: Tenant, owner: User) -> None
 # --- Lines from before a renaming
 
 
-def _store_earlier_line(tenant: Tenant, action: str, params: dict[str, Any]) -> ActivityLine:
-    """Append a line with an earlier name, which `write_activity` rejects today."""
-    chain = ActivityChain.objects.get(scope=tenant.public_id)
-    line = ActivityLine(
-        tenant=tenant,
-        scope=chain.scope,
-        number=chain.length + 1,
-        at=timezone.now(),
-        action=action,
-        params=params,
-        previous_hash=chain.head,
-    )
-    line.hash = hash_of(line)
-    line.save()
-    chain.length, chain.head = line.number, line.hash
-    chain.save()
-    return line
-
-
 def test_hash_covers_the_stored_name(written: Tenant) -> None:
-    line = _store_earlier_line(written, "task-proven", {"task": "SPF", "before": "claimed"})
+    line = store_earlier_line(written, "task-proven", {"task": "SPF", "before": "claimed"})
 
     content = json.dumps(
         [
@@ -184,7 +163,7 @@ def test_hash_covers_the_stored_name(written: Tenant) -> None:
 
 
 def test_earlier_lines_leave_the_chain_valid(written: Tenant) -> None:
-    stored = _store_earlier_line(written, "task-moved", {"move": "accept", "because": "One host."})
+    stored = store_earlier_line(written, "task-moved", {"move": "accept", "because": "One host."})
     before = _fault(written)
 
     line = ActivityLine.objects.get(pk=stored.pk)
@@ -196,7 +175,7 @@ def test_earlier_lines_leave_the_chain_valid(written: Tenant) -> None:
 
 @pytest.mark.parametrize("earlier", RENAMED_ACTIVITIES)
 def test_query_finds_earlier_lines(written: Tenant, earlier: str) -> None:
-    line = _store_earlier_line(written, earlier, {})
+    line = store_earlier_line(written, earlier, {})
 
     found = ActivityLine.objects.filter(action__in=stored_names(RENAMED_ACTIVITIES[earlier]))
 
