@@ -9,8 +9,9 @@ from tenants.models import Domain, Host, User
 
 Subject = TypeVar("Subject", Domain, Host)
 
-# The fields that people enter. The consent is one of them: a restored host needs a new consent.
-_ENTERED_FIELDS: dict[type[Domain | Host], tuple[str, ...]] = {
+# The fields that people can change in a profile. The profile form, its service and restoring use
+# them.
+PROFILE_FIELDS: dict[type[Domain | Host], tuple[str, ...]] = {
     Domain: (
         "role",
         "ownership_token",
@@ -18,9 +19,14 @@ _ENTERED_FIELDS: dict[type[Domain | Host], tuple[str, ...]] = {
         "dkim_selectors",
         "original_mx_ttl_seconds",
     ),
-    Host: ("recipient", "consented_at", "consented_by"),
+    Host: ("recipient",),
 }
-_IDENTITY_FIELDS: dict[type[Domain | Host], tuple[str, ...]] = {
+# A restored host needs a new consent.
+_CONSENT_FIELDS: dict[type[Domain | Host], tuple[str, ...]] = {
+    Domain: (),
+    Host: ("consented_at", "consented_by"),
+}
+IDENTITY_FIELDS: dict[type[Domain | Host], tuple[str, ...]] = {
     Domain: ("name",),
     Host: ("purpose", "name", "port"),
 }
@@ -32,7 +38,7 @@ def add_or_restore(row: Subject) -> Subject:
     A restored row gets the newly entered values. Returns the stored row.
     """
     model = type(row)
-    same = {name: getattr(row, name) for name in _IDENTITY_FIELDS[model]}
+    same = {name: getattr(row, name) for name in IDENTITY_FIELDS[model]}
     removed = model.all_objects.filter(tenant=row.tenant, removed_at__isnull=False)
     before = removed.filter(**same).first()
     if before is None:
@@ -43,7 +49,7 @@ def add_or_restore(row: Subject) -> Subject:
 
 
 def _restore(before: Domain | Host, entered: Domain | Host) -> None:
-    names = _ENTERED_FIELDS[type(before)]
+    names = PROFILE_FIELDS[type(before)] + _CONSENT_FIELDS[type(before)]
     for name in names:
         setattr(before, name, getattr(entered, name))
     before.removed_at, before.removed_by = None, None
