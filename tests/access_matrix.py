@@ -49,10 +49,8 @@ class Route:
 
     name: str
     pattern: URLPattern
-
-    @property
-    def params(self) -> dict[str, object]:
-        return dict(self.pattern.pattern.converters)
+    # Of the included prefixes and of the pattern itself.
+    params: dict[str, object]
 
     @property
     def permission(self) -> str | None:
@@ -60,14 +58,19 @@ class Route:
         return str(permission.value) if permission is not None else None
 
 
-def routes(resolver: URLResolver | None = None, namespace: str = "") -> Iterator[Route]:
-    """Every URL pattern of the product."""
+def routes(
+    resolver: URLResolver | None = None,
+    namespace: str = "",
+    outer: dict[str, object] | None = None,
+) -> Iterator[Route]:
+    """Every URL pattern of the product, below `namespace` and the parameters of `outer`."""
     for entry in (resolver or get_resolver()).url_patterns:
+        params = (outer or {}) | dict(entry.pattern.converters)
         if isinstance(entry, URLResolver):
             inner = f"{entry.namespace}:" if entry.namespace else namespace
-            yield from routes(entry, inner)
+            yield from routes(entry, inner, params)
         else:
-            yield Route(f"{namespace}{entry.name or entry.pattern}", entry)
+            yield Route(f"{namespace}{entry.name or entry.pattern}", entry, params)
 
 
 def create_one_of_each(tenant: Tenant, consultant: User) -> dict[str, str]:

@@ -97,7 +97,7 @@ def test_permit_covers_one_tenant(written: Tenant, outsider: User) -> None:
         ("UPDATE tenants_activityline SET address = '1.2.3.4' WHERE number = 2", "line 2 of"),
         ("DELETE FROM tenants_activityline WHERE number = 2", "line 2 is missing"),
         ("DELETE FROM tenants_activityline WHERE number = 5", "line 5 is missing: there were 5"),
-        ("UPDATE tenants_activitychain SET head = 'x'", "its last line is not the one"),
+        ("UPDATE tenants_activitychain SET head = 'x'", "its last line differs"),
         ("DELETE FROM tenants_activitychain", "its lines belong to no chain"),
     ],
 )
