@@ -14,6 +14,7 @@ from onboarding.cutovers.windows import KINDS_OF_DIRECTION
 from onboarding.models import Cutover, EvidenceFile, ManualStatus, Task, TaskStatus
 from onboarding.models.cutovers import join_names
 from onboarding.plans.proof import ProofSubject
+from onboarding.plans.rows import SHAPE_OF_VERDICT, Shape
 
 # A look is due within a day at the latest; an older one means that nobody is looking.
 STALE_AFTER = timedelta(hours=25)
@@ -49,8 +50,8 @@ class ReadinessRow:
     task: Task | None = None
 
     @property
-    def shape(self) -> str:
-        return "caution" if self.verdict is Verdict.WARN else self.verdict.value
+    def shape(self) -> Shape:
+        return SHAPE_OF_VERDICT[self.verdict]
 
     @property
     def is_blocking(self) -> bool:

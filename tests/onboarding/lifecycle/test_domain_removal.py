@@ -146,7 +146,7 @@ def test_what_was_only_typed_wrongly_goes_for_good_and_it_is_on_record(
     line = ActivityLine.objects.get(action="subjects-deleted")
     assert (line.params["names"], line.params["answers"]) == ([TYPO], 1)
     page = client.get(reverse("onboarding:activity", args=[tenant.public_id])).content.decode()
-    assert any("deleted tpyo.test" in each and "1 answer" in each for each in texts(page, "li"))
+    assert any("deleted tpyo.test" in each and "1 stored answer" in each for each in texts(page, "li"))
 
 
 def test_a_domain_of_an_evening_stays_on_its_record(

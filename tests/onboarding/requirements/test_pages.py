@@ -283,7 +283,7 @@ def test_both_sides_sign_on_the_page_and_the_task_is_done(
     assert Task.objects.get(pk=sheet.task_id).status == "done"
     assert page.count("signed off</span>") == 2
     assert url(sheet) in plan
-    assert "signed off the sheet" in log
+    assert "signed off the requirements sheet" in log
     client.post(url(sheet, "requirements-sign-off-withdraw"))
     assert Task.objects.get(pk=sheet.task_id).status == "partly_confirmed"
 
