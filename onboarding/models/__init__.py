@@ -28,6 +28,7 @@ from onboarding.models.plans import (
 )
 from onboarding.models.reminders import Reminder
 from onboarding.models.requirements import RequirementsSheet, SheetImport, SheetRow
+from onboarding.models.task_roles import TaskRole
 from onboarding.models.templates import TemplateDraft
 
 __all__ = [
@@ -61,6 +62,7 @@ __all__ = [
     "SheetImport",
     "SheetRow",
     "Task",
+    "TaskRole",
     "TaskStatus",
     "TemplateDraft",
     "TenantExport",

@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
+from onboarding.models.task_roles import TaskRole
 from tenants.models import Domain, Tenant, User
 from tenants.public_ids import new_public_id
 
@@ -127,6 +128,7 @@ class Task(models.Model):
         "self", on_delete=models.CASCADE, null=True, blank=True, related_name="children"
     )
     key = models.CharField(max_length=60)
+    role = models.CharField(max_length=40, choices=TaskRole, blank=True)
     # The tenant's own, beside the template's; or the template's once, and kept for what was done.
     is_custom = models.BooleanField(default=False)
     position = models.PositiveIntegerField()
@@ -204,6 +206,11 @@ class Task(models.Model):
         ordering: ClassVar[list[str]] = ["position"]
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(fields=["plan", "key"], name="task_once_per_plan"),
+            models.UniqueConstraint(
+                fields=["plan", "role"],
+                condition=~Q(role__in=["", TaskRole.DIRECTORY]),
+                name="one_task_per_plan_and_role",
+            ),
             models.CheckConstraint(
                 condition=Q(verified_at__isnull=True) | Q(regressed_at__isnull=True),
                 name="task_verified_or_regressed",
