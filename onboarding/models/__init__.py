@@ -15,7 +15,6 @@ from onboarding.models.cutovers import (
 from onboarding.models.files import ClosingPack, EvidenceFile, ShareLink, TenantExport
 from onboarding.models.monitoring import Drift, DriftNotification, Monitoring
 from onboarding.models.plans import (
-    CLOSURE,
     COMPLETE_STATUSES,
     DomainProgress,
     ManualStatus,
@@ -32,7 +31,6 @@ from onboarding.models.task_roles import TaskRole
 from onboarding.models.templates import TemplateDraft
 
 __all__ = [
-    "CLOSURE",
     "COMPLETE_STATUSES",
     "ClosingPack",
     "Comment",

@@ -48,8 +48,6 @@ class ManualStatus(models.TextChoices):
     NOT_NEEDED = "not_needed", "Not needed"
 
 
-# The article's last item. Everything that applies comes before it.
-CLOSURE = "case-closure"
 # Nothing more is to be done, and nothing that depends on it has to wait.
 COMPLETE_STATUSES = (
     TaskStatus.DONE,

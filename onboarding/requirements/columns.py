@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from onboarding.models import TaskRole
 from onboarding.requirements import cell_types
 from onboarding.requirements.cell_types import Parse
 
@@ -69,8 +70,7 @@ class SheetDefinition:
     """One kind of sheet. `confirms` says whether a sign-off is what its task asks for; where the
     task wants more than the list, signing the list must not tick it."""
 
-    key: str
-    task: str
+    role: TaskRole
     title: str
     description: str
     columns: tuple[Column, ...]
@@ -79,6 +79,11 @@ class SheetDefinition:
     questions: tuple[Question, ...] = ()
     # Looks at a whole row whose cells are good; returns sentences by column.
     check: Check = _no_problems
+
+    @property
+    def key(self) -> str:
+        """The kind as stored with its sheets."""
+        return self.role.sheet_kind
 
     @property
     def is_fixed(self) -> bool:

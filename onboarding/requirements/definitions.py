@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from onboarding.models import TaskRole
 from onboarding.requirements import cell_types
 from onboarding.requirements.columns import (
     Column,
@@ -101,8 +102,7 @@ _ASKED = (
 
 _ALL = (
     SheetDefinition(
-        "request-for-information",
-        "request-for-information",
+        TaskRole.GATHERS_REQUEST_FOR_INFORMATION,
         "Request for information",
         "The account is built from these answers, so an error here becomes an error there.",
         _ASKED,
@@ -110,8 +110,7 @@ _ALL = (
         questions=_RFI,
     ),
     SheetDefinition(
-        "forwarding",
-        "forwarding-addresses",
+        TaskRole.GATHERS_FORWARDING,
         "Forwarding and relay addresses",
         "Every outside address that mailboxes, rules or devices forward or relay to. A forward "
         "that nobody listed stops at the outbound cutover.",
@@ -147,14 +146,13 @@ _ALL = (
                 "What it does",
                 {"forward": ("forwarding",), "relay": ("relaying",)},
                 default="forward",
-                aliases=("Type", "SheetDefinition"),
+                aliases=("Type", "Kind"),
             ),
             _NOTE,
         ),
     ),
     SheetDefinition(
-        "tls-partners",
-        "tls-requirements",
+        TaskRole.GATHERS_TLS_PARTNERS,
         "TLS partners",
         "Partners whose mail must be encrypted on the way. Try each before you enforce: where the "
         "other side has no good certificate, enforced mail queues.",
@@ -196,8 +194,7 @@ _ALL = (
         noun="partner",
     ),
     SheetDefinition(
-        "branding",
-        "branding",
+        TaskRole.GATHERS_BRANDING,
         "Branding",
         "What the Personal Portal and the notices show. Take care with the URL prefix: it is "
         "permanent once saved.",
@@ -206,8 +203,7 @@ _ALL = (
         questions=_BRANDING,
     ),
     SheetDefinition(
-        "spoofing-exceptions",
-        "anti-spoofing-exceptions",
+        TaskRole.GATHERS_SPOOFING_EXCEPTIONS,
         "Anti-spoofing exceptions",
         "Every service that sends to you in your own domains’ name, with its addresses, or the "
         "domain whose SPF record lists them. The SPF bypass ignores what comes after the tenth "
@@ -252,8 +248,7 @@ _ALL = (
         check=_source_fits_method,
     ),
     SheetDefinition(
-        "global-senders",
-        "global-permitted-senders",
+        TaskRole.GATHERS_GLOBAL_SENDERS,
         "Global permitted and blocked senders",
         "The company-wide lists, pruned. Old lists often permit whole domains that attackers like "
         "to borrow; never permit your own.",
@@ -279,8 +274,7 @@ _ALL = (
         check=_no_own_domain_permitted,
     ),
     SheetDefinition(
-        "managed-senders",
-        "managed-senders",
+        TaskRole.GATHERS_MANAGED_SENDERS,
         "Managed senders",
         "The lists that users keep for themselves. The users must exist in Mimecast before these "
         "are imported there, or their rows are dropped.",
@@ -313,8 +307,7 @@ _ALL = (
         check=_no_own_domain_permitted,
     ),
     SheetDefinition(
-        "outbound-addresses",
-        "additional-outbound-policies",
+        TaskRole.GATHERS_OUTBOUND_ADDRESSES,
         "Authorised outbound addresses",
         "The public addresses that your mail leaves from. Mimecast authorises single addresses "
         "only, one by one, and refuses mail from any other as an open relay.",
@@ -340,8 +333,7 @@ _ALL = (
         confirms_task=False,
     ),
     SheetDefinition(
-        "delivery-routes",
-        "inbound-delivery-routes",
+        TaskRole.GATHERS_DELIVERY_ROUTES,
         "Delivery routes",
         "Where Mimecast hands over the mail of each domain. On Microsoft 365 use the MX-style "
         "host of your own tenant.",
@@ -380,4 +372,4 @@ _ALL = (
 )
 
 DEFINITIONS: dict[str, SheetDefinition] = {kind.key: kind for kind in _ALL}
-DEFINITION_OF_TASK: dict[str, SheetDefinition] = {kind.task: kind for kind in _ALL}
+DEFINITION_OF_ROLE: dict[str, SheetDefinition] = {kind.role: kind for kind in _ALL}

@@ -8,7 +8,7 @@ from django.core.paginator import Page, Paginator
 from django.db.models import QuerySet
 
 from checks.queries import DiscoveredSender, discovered_senders
-from onboarding.models import Plan, RequirementsSheet, SheetRow
+from onboarding.models import Plan, RequirementsSheet, SheetRow, TaskRole
 from onboarding.requirements.columns import Column, ValidationContext
 from onboarding.requirements.sign_off import definition_of
 from onboarding.requirements.validation import read_entry
@@ -83,7 +83,7 @@ _BY_ADDRESS = ("ip4:", "ip6:")
 
 def sender_suggestions(sheet: RequirementsSheet) -> list[SenderSuggestion]:
     """What the SPF records of the tenant's domains suggest and the sheet does not have yet."""
-    if sheet.kind != "spoofing-exceptions":
+    if sheet.kind != TaskRole.GATHERS_SPOOFING_EXCEPTIONS.sheet_kind:
         return []
     found = [_suggested(sender) for sender in discovered_senders(sheet.task.plan.tenant)]
     keys = [key_in(sheet, each.row) for each in found if each.row is not None]

@@ -12,7 +12,7 @@ from django.utils import timezone
 from onboarding.errors import ConflictingChange, OnboardingError
 from onboarding.models import Plan, RequirementsSheet, SheetRow, Task
 from onboarding.requirements.columns import SheetDefinition, ValidationContext
-from onboarding.requirements.definitions import DEFINITION_OF_TASK
+from onboarding.requirements.definitions import DEFINITION_OF_ROLE
 from onboarding.requirements.sign_off import definition_of, lock_sheet, withdraw_sign_offs
 from onboarding.requirements.validation import SheetEntry, text_of
 from onboarding.requirements.xlsx_reader import MAX_ROWS
@@ -39,9 +39,9 @@ class DuplicateRow(OnboardingError):
 def create_sheets(plan: Plan) -> None:
     """The sheets of the plan's gathering tasks that are not there yet, with fixed questions."""
     known = RequirementsSheet.objects.filter(task__plan=plan).values("task")
-    tasks = Task.objects.filter(plan=plan, key__in=DEFINITION_OF_TASK).exclude(pk__in=known)
+    tasks = Task.objects.filter(plan=plan, role__in=DEFINITION_OF_ROLE).exclude(pk__in=known)
     made = RequirementsSheet.objects.bulk_create(
-        RequirementsSheet(task=task, kind=DEFINITION_OF_TASK[task.key].key) for task in tasks
+        RequirementsSheet(task=task, kind=DEFINITION_OF_ROLE[task.role].key) for task in tasks
     )
     SheetRow.objects.bulk_create(row for sheet in made for row in _questions(sheet))
 
