@@ -332,7 +332,7 @@ def _refuse_bad_role(row: _Row, by_role: dict[str, TaskDefinition]) -> None:
     role = TaskRole(row.task.role)
     first = by_role.setdefault(role, row.task)
     if role.is_unique and first is not row.task:
-        raise row.parts["role"].error(f"“{first.key}” has the role {role} already")
+        raise row.parts["role"].error(f"“{first.key}” has this role already")
 
 
 def _refuse_circles(rows: list[_Row]) -> None:
