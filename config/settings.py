@@ -23,7 +23,7 @@ VAR_DIR.mkdir(parents=True, exist_ok=True)
 DEBUG = env.boolean("DEBUG", default=True)
 SECRET_KEY = env.text("SECRET_KEY", "for-a-checkout-without-environment-only" if DEBUG else "")
 if len(SECRET_KEY) < 32:
-    raise ImproperlyConfigured("DEBUG is off: set SECRET_KEY to at minimum 32 random characters.")
+    raise ImproperlyConfigured("DEBUG is off: set SECRET_KEY to at least 32 random characters.")
 # Former keys: sessions, mailed links and the seeds of authenticator apps made with them still open.
 SECRET_KEY_FALLBACKS = env.comma_separated("SECRET_KEY_FALLBACKS")
 

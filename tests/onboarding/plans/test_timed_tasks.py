@@ -236,7 +236,7 @@ def test_the_client_sees_it_as_watched_and_never_as_theirs(
     shown = signed_in(owner).get(reverse("onboarding:my-tasks", args=[tenant.public_id]))
 
     steps = shown.context["client_tasks"]
-    assert WAIT in [row.task.key for row in steps.watched]
+    assert WAIT in [row.task.key for row in steps.verifying]
     assert WAIT not in [row.task.key for row in (*steps.now, *steps.coming)]
 
 
