@@ -1,4 +1,7 @@
-"""What to do next: plans, cutovers, requirements, what people say, and what they hand over."""
+"""The tables of onboarding: plans, cutovers, requirements sheets, monitoring, comments and files.
+
+Import the models from this package. Only fields, constraints and methods of one row belong in it.
+"""
 
 from onboarding.models.calendars import Freeze, Holiday, WaitingPeriod, WorkingTime
 from onboarding.models.comments import Comment

@@ -8,7 +8,7 @@ _GATHERS = "gathers:"
 
 
 class TaskRole(models.TextChoices):
-    """The part that a task plays in Gangway itself. The plan template assigns it; most tasks have none.
+    """The part that a task plays in Gangway. The plan template assigns it; most tasks have none.
 
     Code refers to a task by its role, never by its key: the template can be edited in the browser.
     """
