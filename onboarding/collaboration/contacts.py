@@ -15,9 +15,6 @@ from tenants.activity_names import ActivityName
 from tenants.models import Tenant, User
 from tenants.services import write_activity
 
-# The step of the onboarding review in which everyone involved is identified.
-TASK_KEY = "initial-conversation"
-
 
 def contacts_of(tenant: Tenant) -> QuerySet[Contact]:
     return Contact.objects.filter(tenant=tenant)

@@ -22,7 +22,7 @@ from onboarding.collaboration import share_links
 from onboarding.collaboration.comments import NewComment, add_comment
 from onboarding.errors import OnboardingError
 from onboarding.lifecycle.closing_pack.build import request_pack
-from onboarding.models import CLOSURE, ClosingPack, Plan, ShareLink, Task, TaskStatus
+from onboarding.models import ClosingPack, Plan, ShareLink, Task, TaskRole, TaskStatus
 from onboarding.monitoring.baseline import start_at_closing, start_at_go_live
 from onboarding.plan_templates.plan_creation import apply_profile
 from onboarding.plans.queries import lock_tasks
@@ -40,7 +40,9 @@ def tasks_blocking_close(plan: Plan) -> list[Task]:
 
     What is optional and was never begun keeps nothing open.
     """
-    tasks = Task.objects.filter(plan=plan, applies=True, is_group=False).exclude(key=CLOSURE)
+    tasks = Task.objects.filter(plan=plan, applies=True, is_group=False).exclude(
+        role=TaskRole.CLOSURE
+    )
     return [
         task
         for task in tasks.select_related("phase")
@@ -59,7 +61,7 @@ def require_closable(left: Sequence[Task]) -> None:
 
 def sign_off_implementation(task: Task, *, by: User, side: str, words: str) -> None:
     """One side closes the case in words, which stay with the step. Nothing may be open any more."""
-    if task.key != CLOSURE:
+    if task.role != TaskRole.CLOSURE:
         raise OnboardingError("Only the last step of the plan is signed off.")
     if not words.strip():
         raise OnboardingError("Say in your own words that the implementation is complete.")
@@ -116,7 +118,7 @@ def reopen_tenant(tenant: Tenant, *, by: User, reason: str) -> None:
         # One that no worker has made yet would be of a case that is open again.
         ClosingPack.objects.filter(tenant=tenant, ready_at=None).delete()
         apply_profile(tenant)
-        Task.objects.filter(plan__tenant=tenant, key=CLOSURE).update(
+        Task.objects.filter(plan__tenant=tenant, role=TaskRole.CLOSURE).update(
             mimecast_confirmed_at=None,
             mimecast_confirmed_by=None,
             client_confirmed_at=None,

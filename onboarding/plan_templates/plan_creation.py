@@ -88,6 +88,7 @@ def task_fields_of(item: TaskDefinition) -> dict[str, Any]:
     """What a task takes over from the template."""
     return {
         "key": item.key,
+        "role": item.role,
         "title": item.title,
         "instructions": item.do,
         "shown_by": item.shown_by,

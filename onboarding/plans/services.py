@@ -17,7 +17,6 @@ from checks.submitted_messages import submit_message
 from checks.tasks import run_now
 from onboarding.errors import ConflictingChange, NotPermitted, OnboardingError
 from onboarding.models import (
-    CLOSURE,
     Cutover,
     DomainProgress,
     ManualStatus,
@@ -25,6 +24,7 @@ from onboarding.models import (
     RequirementsSheet,
     Responsibility,
     Task,
+    TaskRole,
     TaskStatus,
 )
 from onboarding.plans import confirmations, domain_progress
@@ -218,7 +218,7 @@ def set_responsibility(task: Task, responsibility: str, *, by: User, seen: str =
         raise OnboardingError("Only time completes this: it is nobody’s part.")
     if task.responsibility_stated:
         raise OnboardingError("The article states who is responsible for this task.")
-    if task.key == CLOSURE:
+    if task.role == TaskRole.CLOSURE:
         raise OnboardingError("Both sides sign the implementation off.")
     with transaction.atomic():
         locked = _lock(task)

@@ -13,9 +13,10 @@ from django.utils.safestring import SafeString
 from checks.engine.outcomes import Verdict
 from checks.models import KIND_CHOICES, Check, Observation
 from onboarding.collaboration.markdown import render
-from onboarding.models import Comment, Cutover, Drift
+from onboarding.models import Comment, Cutover, Drift, RequirementsSheet
 from onboarding.plans.planned_cutovers import next_cutover
 from onboarding.plans.rows import SHAPE_OF_VERDICT, Shape, shape_of_check
+from onboarding.requirements.sign_off import definition_of
 from tenants.models import Tenant
 
 register = template.Library()
@@ -49,6 +50,12 @@ def getlist(query: QueryDict, key: str) -> list[str]:
 def comment_body(comment: Comment) -> SafeString:
     """A comment's Markdown as safe HTML, with the people it names standing out."""
     return render(comment.body, mentioned=[person.name for person in comment.mentions.all()])
+
+
+@register.filter
+def asks_questions(sheet: RequirementsSheet) -> bool:
+    """Whether the sheet consists of fixed questions, so that its count is one of answers."""
+    return definition_of(sheet).is_fixed
 
 
 @register.filter
