@@ -128,7 +128,11 @@ def test_address_from_userinfo(gangway: str) -> None:
     ("name", "said", "reason"),
     [
         ("unverified", "did not confirm that your e-mail address is verified", "unverified"),
-        ("silent-on-verified", "did not confirm that your e-mail address is verified", "unverified"),
+        (
+            "silent-on-verified",
+            "did not confirm that your e-mail address is verified",
+            "unverified",
+        ),
         ("without-account", "no account for the e-mail address", "unknown"),
         ("wrong-nonce", "was invalid or too late", "nonce"),
         ("without-nonce", "was invalid or too late", "nonce"),

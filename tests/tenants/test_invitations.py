@@ -123,7 +123,10 @@ def test_other_address_is_refused(
     response = signed_in(outsider).post(link)
 
     assert response.status_code == 403
-    assert "can only accept an invitation with the address that it was sent to" in response.content.decode()
+    assert (
+        "can only accept an invitation with the address that it was sent to"
+        in response.content.decode()
+    )
     assert not Membership.objects.filter(tenant=tenant, user=outsider).exists()
 
 
