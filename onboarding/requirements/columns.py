@@ -1,4 +1,4 @@
-"""What a kind of sheet is made of: typed columns, or fixed questions. Pure."""
+"""The parts of a sheet definition: typed columns and fixed questions. Pure."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from onboarding.models.requirements import LISTS_ONLY
+from onboarding.models import TaskRole
 from onboarding.requirements import cell_types
 from onboarding.requirements.cell_types import Parse
 
@@ -15,8 +16,11 @@ Values = Mapping[str, str]
 
 @dataclass(frozen=True)
 class Column:
-    """One typed column. `console` is its heading in the file for the Administration Console; a
-    column without one is for our own use."""
+    """One typed column.
+
+    `console_heading` is its heading in the file for the Administration Console. The file omits a
+    column without one.
+    """
 
     name: str
     label: str
@@ -25,7 +29,7 @@ class Column:
     help: str = ""
     choices: tuple[str, ...] = ()
     default: str = ""
-    # What other programs head this column with.
+    # Headings that other programs use for this column.
     aliases: tuple[str, ...] = ()
     is_key: bool = False
     console_heading: str = ""
@@ -36,13 +40,13 @@ class Column:
 
     @property
     def is_code(self) -> bool:
-        """Names and addresses, which pages show in monospace."""
+        """Whether pages show the value in monospace, as for names and addresses."""
         return not self.is_text and not self.choices
 
 
 @dataclass(frozen=True)
 class Question:
-    """One line of a sheet that asks fixed questions."""
+    """One fixed question of a sheet."""
 
     key: str
     text: str
@@ -52,7 +56,7 @@ class Question:
 
 @dataclass(frozen=True)
 class ValidationContext:
-    """What of the tenant decides whether a row makes sense."""
+    """The facts of the tenant that validation needs."""
 
     own_domains: frozenset[str] = frozenset()
 
@@ -67,17 +71,25 @@ def _no_problems(row: Values, validation_context: ValidationContext) -> Problems
 
 @dataclass(frozen=True)
 class SheetDefinition:
-    """One kind of requirements sheet: its task, its columns and its rules."""
+    """One kind of requirements sheet, which the task with `role` collects.
 
-    key: str
-    task: str
+    `confirms_task`: whether the sign-off confirms the task. It must not if the task asks for more
+    than the list.
+    """
+
+    role: TaskRole
     title: str
     description: str
     columns: tuple[Column, ...]
     noun: str = "row"
     questions: tuple[Question, ...] = ()
-    # Looks at a whole row whose cells are good; returns sentences by column.
+    # Validates a whole row with valid cells. Returns messages by column.
     check: Check = _no_problems
+
+    @property
+    def key(self) -> str:
+        """The kind as stored with its sheets."""
+        return self.role.sheet_kind
 
     @property
     def is_fixed(self) -> bool:
@@ -93,5 +105,5 @@ class SheetDefinition:
 
 
 def choice(name: str, label: str, choices: Mapping[str, tuple[str, ...]], **more: Any) -> Column:
-    """A column that takes one of a few words; `choices` says what else people write for each."""
+    """A column with a fixed set of values. `choices` has the synonyms of each value."""
     return Column(name, label, cell_types.one_of(choices), choices=tuple(choices), **more)
