@@ -74,7 +74,9 @@ def test_a_proven_task_says_that_it_was_verified_and_where(
 
     row = _row(_page(signed_in(owner), "plan-show", tenant, _phase(tenant)), "spf-update")
 
-    assert row.startswith("Verified SPF Record Update Verified for northwind.test Client Verified just")
+    assert row.startswith(
+        "Verified SPF Record Update Verified for northwind.test Client Verified just"
+    )
 
 
 def _phase(tenant: Tenant, key: str = "spf-update") -> str:
@@ -106,7 +108,9 @@ def test_a_claim_waits_for_proof_and_says_whose_it_is(
 
     html = _page(signed_in(owner), "plan-show", tenant, _phase(tenant))
 
-    assert texts(_part(html, "spf-update"), ".task-state") == ["Marked as done by Owner. Verifying."]
+    assert texts(_part(html, "spf-update"), ".task-state") == [
+        "Marked as done by Owner. Verifying."
+    ]
 
 
 def test_half_of_a_joint_task_says_who_is_left(

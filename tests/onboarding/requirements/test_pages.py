@@ -64,7 +64,7 @@ def test_pages_follow_each_other_and_the_search_says_when_it_found_nothing(
     assert last.count('<tr id="row-') == 20
     assert "Page 3 of 3" in last
     assert none.strip().startswith('<div id="requirements-rows">')
-    assert "No row holds “nobody”" in none
+    assert "No row contains “nobody”" in none
 
 
 def test_a_search_for_what_addresses_use_as_signs_goes_on_to_its_next_page(
@@ -202,7 +202,7 @@ def test_a_paste_goes_through_the_preview_into_the_sheet(
     assert ">Import<" not in preview.replace("\n", "").replace(" ", "")
     assert "ann@outside.test\nnonsense</textarea>" in again
     assert good.status_code == 302
-    assert "2 rows added" in done
+    assert "Added: 2 rows." in done
     assert [row[0] for row in values(sheet)] == ["ann@outside.test", "bob@outside.test"]
 
 

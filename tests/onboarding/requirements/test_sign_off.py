@@ -164,7 +164,7 @@ def test_taking_ones_own_sign_off_back_leaves_the_other_sides(
     sign_off.withdraw_sign_off(sheet, by=owner, side="client")
 
     assert status(sheet) == ("partly_confirmed", ["mimecast"])
-    with pytest.raises(OnboardingError, match="not signed off"):
+    with pytest.raises(OnboardingError, match="has not signed"):
         sign_off.withdraw_sign_off(sheet, by=owner, side="client")
 
 
