@@ -4,25 +4,52 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('checks', '0010_glossary_constraints'),
+        ("checks", "0010_glossary_constraints"),
     ]
 
     operations = [
         migrations.AlterField(
-            model_name='check',
-            name='settled_verdict',
-            field=models.CharField(blank=True, choices=[('pass', 'Pass'), ('warn', 'Warning'), ('fail', 'Fail'), ('unknown', 'No reliable answer'), ('not_applicable', 'Not applicable')], max_length=20),
+            model_name="check",
+            name="settled_verdict",
+            field=models.CharField(
+                blank=True,
+                choices=[
+                    ("pass", "Pass"),
+                    ("warn", "Warning"),
+                    ("fail", "Fail"),
+                    ("unknown", "No reliable answer"),
+                    ("not_applicable", "Not applicable"),
+                ],
+                max_length=20,
+            ),
         ),
         migrations.AlterField(
-            model_name='hostanswer',
-            name='verdict',
-            field=models.CharField(choices=[('pass', 'Pass'), ('warn', 'Warning'), ('fail', 'Fail'), ('unknown', 'No reliable answer'), ('not_applicable', 'Not applicable')], max_length=20),
+            model_name="hostanswer",
+            name="verdict",
+            field=models.CharField(
+                choices=[
+                    ("pass", "Pass"),
+                    ("warn", "Warning"),
+                    ("fail", "Fail"),
+                    ("unknown", "No reliable answer"),
+                    ("not_applicable", "Not applicable"),
+                ],
+                max_length=20,
+            ),
         ),
         migrations.AlterField(
-            model_name='observation',
-            name='verdict',
-            field=models.CharField(choices=[('pass', 'Pass'), ('warn', 'Warning'), ('fail', 'Fail'), ('unknown', 'No reliable answer'), ('not_applicable', 'Not applicable')], max_length=20),
+            model_name="observation",
+            name="verdict",
+            field=models.CharField(
+                choices=[
+                    ("pass", "Pass"),
+                    ("warn", "Warning"),
+                    ("fail", "Fail"),
+                    ("unknown", "No reliable answer"),
+                    ("not_applicable", "Not applicable"),
+                ],
+                max_length=20,
+            ),
         ),
     ]

@@ -1,4 +1,4 @@
-"""A check's story: what stood when, and which look settled it."""
+"""The history of a check: intervals, and the runs that settled it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Moments in words."""
+"""Timestamps for people."""
 
 from __future__ import annotations
 

@@ -52,9 +52,7 @@ def test_somebody_is_named_and_the_rest_is_still_missing(
         "Emergency contact",
     ]
     page = signed_in(member).get(reverse("onboarding:people", args=[tenant.public_id]))
-    assert "No contact yet for: Technical contact, Firewall owner" in (
-        page.content.decode()
-    )
+    assert "No contact yet for: Technical contact, Firewall owner" in (page.content.decode())
     assert ActivityLine.objects.filter(tenant=tenant, action="contact-added").count() == 1
 
 

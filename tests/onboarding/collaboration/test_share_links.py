@@ -88,7 +88,10 @@ def test_an_mx_record_is_not_for_before_its_window(
 
     page = Client().get(link_to(tenant.domains.get(), tenant, owner)).content.decode()
 
-    assert any("Do not publish before the window. northwind.test:" in n for n in texts(page, ".note")) is said
+    assert (
+        any("Do not publish before the window. northwind.test:" in n for n in texts(page, ".note"))
+        is said
+    )
     assert "us-smtp-inbound-1.mimecast.com" in page
 
 

@@ -122,9 +122,7 @@ def test_what_prepares_is_due_by_the_first_and_the_switch_with_the_last(
     assert task_of(tenant, key).due_on == day
 
 
-def test_status_skips_switched_cutovers(
-    tenant: Tenant, run_check: RunCheck
-) -> None:
+def test_status_skips_switched_cutovers(tenant: Tenant, run_check: RunCheck) -> None:
     now = timezone.now()
     first = cutover_of(tenant, "inbound", now - WEEK, "side.test")
     second = cutover_of(tenant, "inbound", now + WEEK, "main.test")

@@ -126,7 +126,9 @@ def test_a_leftover_beside_the_new_hosts_is_named(
     html = signed_in(owner).get(address(cutover)).content.decode()
 
     assert "0 of 4 name servers publish the new answer" in html
-    assert f"Senders can still bypass Mimecast through {OLD}." in " ".join(texts(html, ".card-foot"))
+    assert f"Senders can still bypass Mimecast through {OLD}." in " ".join(
+        texts(html, ".card-foot")
+    )
 
 
 def _confirm(client: Client, cutover: Cutover, words: str = "", **more: str) -> None:

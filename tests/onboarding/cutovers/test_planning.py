@@ -62,7 +62,9 @@ def test_test_domains_go_first_and_the_page_says_which_are_left(
     made = Cutover.objects.get(plan__tenant=tenant)
     assert (made.planned_at, _names(made)) == (MOMENT, ["side.test", "try.test"])
     html = client.get(page).content.decode()
-    assert texts(html, "#left-outbound") == ["Not in a cutover yet: main.test, side.test and try.test."]
+    assert texts(html, "#left-outbound") == [
+        "Not in a cutover yet: main.test, side.test and try.test."
+    ]
     assert texts(html, "#left-inbound") == ["Not in a cutover yet: main.test."]
     line = ActivityLine.objects.get(tenant=tenant, action="cutover-planned")
     assert line.params["domains"] == "side.test and try.test"

@@ -63,7 +63,7 @@ def test_what_settles_within_a_short_time_is_one_letter_to_each(
     ]
     assert {notification.subject for notification in sent} == {"Northwind: 2 changes since go-live"}
     assert "MX records changed: northwind.test" in sent[0].body
-    assert "SPF no longer lets Mimecast send: northwind.test" in sent[0].body
+    assert "SPF no longer permits Mimecast: northwind.test" in sent[0].body
     assert "\n\n\n" not in sent[0].body
 
 
@@ -93,7 +93,7 @@ def test_being_right_again_is_told_once(notified: Tenant) -> None:
     sent = _notify(NOW + timedelta(hours=4))
 
     assert sent[0].subject == "Northwind: Resolved: MX records changed (northwind.test)"
-    assert "Right again:" in sent[0].body
+    assert "Resolved:" in sent[0].body
     assert _notify(NOW + timedelta(days=1)) == []
 
 

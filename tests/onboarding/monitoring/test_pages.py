@@ -64,7 +64,7 @@ def test_a_drift_is_shown_with_what_was_seen_and_its_evidence(
     html = _page(signed_in(owner), drift.tenant)
 
     assert "1 drift since go-live" in texts(html, "h2")
-    assert "MX no longer as proven · northwind.test" in texts(html, "h3")
+    assert "MX records changed · northwind.test" in texts(html, "h3")
     assert drift.check_asked is not None
     assert f"?check={drift.check_asked.public_id}" in html
     assert "/acknowledge/" in html

@@ -320,11 +320,11 @@ def test_only_an_administrator_drops_a_guard_and_says_so(
     typed = _as_a_browser_sends(lesser.get(place).context["page"])
     del typed["gate"]
     lesser.post(place, typed)
-    words = {"seen": "1", "note": "No gate.", "accepts_lost_guards": "on"}
+    words = {"seen": "1", "note": "No gate.", "accepts_losses": "on"}
 
     shown = lesser.get(_at("template-publish")).content.decode()
     refused = lesser.post(_at("template-publish"), words)
-    silent = higher.post(_at("template-publish"), {**words, "accepts_lost_guards": ""})
+    silent = higher.post(_at("template-publish"), {**words, "accepts_losses": ""})
     meant = higher.post(_at("template-publish"), words)
 
     assert "no hard gate any more" in texts(shown, ".dropped")[0]

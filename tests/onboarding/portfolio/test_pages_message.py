@@ -233,7 +233,7 @@ def test_showing_a_message_is_in_the_activity(check: Check, owner: User, signed_
     line = ActivityLine.objects.get(tenant=check.tenant, action="test-message-submitted")
     assert (line.actor, line.params["domain"]) == (owner, "northwind.test")
     activity = client.get(reverse("onboarding:activity", args=[check.tenant.public_id]))
-    assert "showed a test message of <code>northwind.test</code>" in text_of(activity)
+    assert "submitted a test message from <code>northwind.test</code>" in text_of(activity)
 
 
 @pytest.mark.parametrize("count", [1, 3])
