@@ -204,7 +204,7 @@ class Scenario:
         return RoomPage(context["room"], context["safe_at"], context["decision"], html)
 
     def sheets(self, cutover: Cutover, *, agreed: Collection[str] = ()) -> list[ChangeSheet]:
-        answer = self._get(cutover, "change-sheet", None, remove=list(agreed))
+        answer = self._get(cutover, "change-sheet", None, removed=list(agreed))
         found: list[ChangeSheet] = answer.context["sheets"]
         return found
 

@@ -242,7 +242,7 @@ def test_versions_tell_what_they_changed(
     page = signed_in(consultant).get(_at("template-list") + "?version=2").content.decode()
 
     assert "Default" in texts(page, "#version-2")[0]
-    assert "1 plan at it" in texts(page, "#version-2")[0]
+    assert "1 plan uses it" in texts(page, "#version-2")[0]
     assert "Outbound mail runs through Mimecast for some days" in texts(page, "#shown")[0]
 
 
@@ -376,5 +376,5 @@ def test_a_plan_at_the_newest_version_is_offered_no_move(
     page = signed_in(consultant).get(_at("plan-show", tenant.public_id)).content.decode()
 
     assert _at("plan-upgrade", tenant.public_id) not in page
-    assert "Version 2 of the template" in page
+    assert "Template version 2" in page
     assert PlanTemplate.objects.count() == 2

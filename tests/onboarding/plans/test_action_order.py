@@ -83,7 +83,7 @@ def test_after_a_fault_a_single_domain_can_be_confirmed_again(
         + "?phase="
         + (task_of(tenant, "spf-update").phase.key)
     )
-    offer = 'aria-label="Confirm for northwind.test"'
+    offer = 'aria-label="Mark as done for northwind.test"'
     before = signed_in(owner).get(page).content.decode().count(offer)
     Task.objects.filter(key="spf-update").update(regressed_at=timezone.now())
 

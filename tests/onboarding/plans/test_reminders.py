@@ -117,7 +117,7 @@ def test_the_mail_names_the_step_its_day_and_its_page(
 
     (sent,) = mail.outbox
     page = reverse("onboarding:plan-show", args=[tenant.public_id])
-    assert sent.subject == f"{task.title} waits for you · Northwind"
+    assert sent.subject == f"Waiting on you: {task.title} · Northwind"
     assert f"http://testserver{page}?phase={task.phase.key}#{KEY}" in str(sent.body)
     assert "waiting since 1 December" in str(sent.body)
     assert "Con Sultant asked us to remind you." in str(sent.body)
@@ -139,7 +139,7 @@ def test_the_mail_counts_days_where_the_tenant_is_and_names_an_open_question(
     for words in (str(sent.body), str(html)):
         assert "2 December" in words
         assert "This task has an unanswered question." in " ".join(words.split())
-        assert "If it is not yours, say so there" in " ".join(words.split())
+        assert "If it is not yours, add a comment to it" in " ".join(words.split())
 
 
 def test_a_second_reminder_within_the_day_is_refused_in_words(
@@ -229,7 +229,7 @@ def test_many_steps_come_in_one_mail(
         )
 
     (sent,) = mail.outbox
-    assert sent.subject == "2 steps wait for you · Northwind"
+    assert sent.subject == "2 tasks waiting on you · Northwind"
     line = ActivityLine.objects.get(action="reminder-sent")
     assert line.params["titles"] == [task_of(tenant, key).title for key in keys]
 

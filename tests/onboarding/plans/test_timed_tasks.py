@@ -132,9 +132,9 @@ def test_nobody_can_confirm_it_or_say_whose_it_is(
     tenant: Tenant, consultant: User, owner: User
 ) -> None:
     for user, side in ((consultant, "mimecast"), (owner, "client")):
-        with pytest.raises(OnboardingError, match="This task completes automatically"):
+        with pytest.raises(OnboardingError, match="Only time completes this"):
             confirm_task(task_of(tenant, WAIT), by=user, side=side)
-    with pytest.raises(OnboardingError, match="This task completes automatically"):
+    with pytest.raises(OnboardingError, match="Only time completes this"):
         set_responsibility(task_of(tenant, WAIT), "client", by=consultant)
 
     offered = [
@@ -222,7 +222,7 @@ def test_the_page_says_until_when_and_offers_no_button(
     during = _said(client, context)
     row = next(r for r in client.get(context).context["page"].rows if r.task.key == WAIT)
 
-    assert "It begins to count once Outbound Cutover is done." in before
+    assert "The waiting period starts when Outbound Cutover is done." in before
     assert "is done by itself on Thu 6 Mar, 10:00 UTC" in during
     assert "Confirm" not in during
     assert row.shape is Shape.WAITING

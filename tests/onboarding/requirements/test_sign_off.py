@@ -154,7 +154,7 @@ def test_withdrawal_leaves_other_sign_off(tenant: Tenant, owner: User, consultan
     sign_off.withdraw_sign_off(sheet, by=owner, side="client")
 
     assert status(sheet) == ("partly_confirmed", ["mimecast"])
-    with pytest.raises(OnboardingError, match="not signed off"):
+    with pytest.raises(OnboardingError, match="has not signed"):
         sign_off.withdraw_sign_off(sheet, by=owner, side="client")
 
 
