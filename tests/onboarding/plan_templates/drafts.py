@@ -1,4 +1,4 @@
-"""Drafts and versions that tests publish."""
+"""Helpers for drafts and published versions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def step(content: Content, key: str) -> DraftTask:
 
 
 def publish_changed(change: Callable[[Content], None]) -> PlanTemplate:
-    """The newest version with a change, as the next one."""
+    """Publish the newest version with a change as the next one."""
     newest = newest_template()
     assert newest is not None
     content = copy.deepcopy(newest.content)

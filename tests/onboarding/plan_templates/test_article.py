@@ -1,4 +1,4 @@
-"""The template against Mimecast's article, item by item and in order."""
+"""Tests of the shipped template against Mimecast's article, in its order."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ ARTICLE = [
     ("Mimecast Email Incident Response (MEIR)", 11, None, "both", False),
     ("Implementation case closed", 12, None, "both", False),
 ]
-# What Mimecast asks for beside the article's items, and the item that each follows.
+# Tasks that are not in the article, with the task that each follows.
 BESIDE = {"outbound-days": "outbound-cutover"}
 PHASES = [
     "Onboarding Review",
@@ -87,7 +87,7 @@ PHASES = [
 
 
 def _items() -> list[dict[str, Any]]:
-    """The newest template's tasks, without what it has beside the article's items."""
+    """The tasks of the newest template that are in the article."""
     return [row for row in flat(load_template_file()) if row["key"] not in BESIDE]
 
 

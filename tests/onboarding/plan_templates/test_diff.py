@@ -1,4 +1,4 @@
-"""What differs between two versions, and which guards the later one loses."""
+"""Tests of the comparison of two versions and of the guards that the later one loses."""
 
 from __future__ import annotations
 
@@ -84,8 +84,11 @@ def _with(key: str, **said: Any) -> Callable[[Content], Any]:
 @pytest.mark.parametrize(
     ("change", "lost"),
     [
-        (_without("mx-record-cutover", "gate"), "“MX Record Cutover” is no hard gate any more"),
-        (_without("spf-update", "check"), "“SPF Record Update” was proven by SPF, and loses that."),
+        (_without("mx-record-cutover", "gate"), "“MX Record Cutover” is no longer a hard gate"),
+        (
+            _without("spf-update", "check"),
+            "“SPF Record Update” was verified by SPF, and no longer is.",
+        ),
         (
             _with("outbound-days", waits={"after": "outbound-cutover", "days": 1}),
             "waited the agreed days after Outbound Cutover, and now waits for 1 days after",
@@ -96,16 +99,16 @@ def _with(key: str, **said: Any) -> Callable[[Content], Any]:
         ),
         (
             _with("mx-record-cutover", depends_on=["mx-ttl-update"]),
-            "“MX Record Cutover” does not wait for “Outbound Cutover” any more.",
+            "“MX Record Cutover” no longer waits for “Outbound Cutover”.",
         ),
-        (_with("inbound-delivery-test", optional=True), "becomes optional, so nothing waits"),
+        (_with("inbound-delivery-test", optional=True), "becomes optional, so no task waits"),
         (
             _with("domain-ownership", applies_when={"platform": ["other"]}, otherwise="No."),
             "applies to other tenants than before",
         ),
         (
             _with("domain-ownership", domain_roles=["primary"]),
-            "no longer asked of every domain",
+            "no longer applies to all of its former domains",
         ),
     ],
 )

@@ -1,4 +1,4 @@
-"""The draft of the next version: one at a time, always a template, and nobody's work lost."""
+"""Tests of the draft of the next version: editing, conflicts and publication."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def _publish(by: User, **changes: Any) -> PlanTemplate:
 
 
 def test_there_is_one_draft_at_a_time(draft: TemplateDraft, consultant: User) -> None:
-    with pytest.raises(OnboardingError, match="There is a draft already"):
+    with pytest.raises(OnboardingError, match="There is already a draft"):
         drafts.create_draft(draft.base, by=consultant)
 
     assert TemplateDraft.objects.count() == 1
@@ -103,7 +103,7 @@ def test_of_two_who_change_a_step_the_second_is_told(
     }
     drafts.save_task({**entry, "title": "First"}, **words)
 
-    with pytest.raises(ConflictingChange, match="Somebody else changed this"):
+    with pytest.raises(ConflictingChange, match="Another person has changed this"):
         drafts.save_task({**entry, "title": "Second"}, **words)
 
     assert _entry("training")["title"] == "First"
@@ -135,7 +135,9 @@ def test_a_circle_is_refused_by_the_names_of_its_steps(
         )
 
     assert refused.value.field == "depends_on"
-    assert str(refused.value).startswith("These would wait for one another in a circle: “Initial")
+    assert str(refused.value).startswith(
+        "These tasks would wait for each other in a circle: “Initial"
+    )
     assert TemplateDraft.objects.get().revision == 0
 
 
@@ -180,9 +182,9 @@ def test_a_group_goes_to_another_phase_with_its_steps(
 @pytest.mark.parametrize(
     ("key", "said"),
     [
-        ("case-closure", "The closing step stays"),
+        ("case-closure", "The closing task cannot be removed"),
         ("connectivity", "It is a group"),
-        ("outbound-cutover", "counts its days after it"),
+        ("outbound-cutover", "waits for it"),
     ],
 )
 def test_what_others_hang_on_is_not_removed(
@@ -212,7 +214,7 @@ def test_a_phase_without_steps_is_left_out(draft: TemplateDraft, consultant: Use
     filled = drafts.version_of_draft(TemplateDraft.objects.get()).phases
     assert key not in empty
     assert [phase.key for phase in filled][-2:] == ["fax", "closure"]
-    with pytest.raises(OnboardingError, match="move or remove them first"):
+    with pytest.raises(OnboardingError, match="Move or remove them first"):
         drafts.remove_phase(key, by=consultant)
 
 
@@ -245,7 +247,7 @@ def test_nothing_is_published_that_somebody_changed_meanwhile(
 def test_a_draft_that_changes_nothing_is_not_published(
     draft: TemplateDraft, consultant: User
 ) -> None:
-    with pytest.raises(OnboardingError, match="says what version 2 says"):
+    with pytest.raises(OnboardingError, match="equal to version 2"):
         _publish(consultant)
 
 
@@ -259,7 +261,7 @@ def test_a_guard_is_not_dropped_silently(draft: TemplateDraft, consultant: User)
         by=consultant,
     )
 
-    with pytest.raises(OnboardingError, match="An administrator publishes it"):
+    with pytest.raises(OnboardingError, match="An administrator must accept"):
         _publish(consultant)
     made = _publish(consultant, accepts_losses=True)
 

@@ -1,4 +1,4 @@
-"""Templates in the browser: versions, the draft, its preview and publication, and moving a plan."""
+"""Tests of the pages of versions, the draft, its preview and publication, and the upgrade."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _kept(key: str) -> Content:
 
 
 def _as_a_browser_sends(page: Any) -> dict[str, list[str]]:
-    """What pressing the button sends while nobody has typed anything."""
+    """The data that the unchanged form sends."""
     forms = (page.form, *page.applies.forms, *page.required.forms)
     sent = {field.html_name: list(_sent(field)) for form in forms for field in form}
     return {name: values for name, values in sent.items() if values}
@@ -53,7 +53,7 @@ def _as_a_browser_sends(page: Any) -> dict[str, list[str]]:
 def _sent(field: BoundField) -> Iterator[str]:
     value = field.value()
     if isinstance(value, list):
-        # Boxes are sent in the order in which they stand on the page.
+        # Browsers send checkboxes in the order of the page.
         ticked = set(map(str, value))
         boxes = (box.data["value"] for box in field.subwidgets)
         yield from (str(box) for box in boxes if str(box) in ticked)
@@ -63,7 +63,7 @@ def _sent(field: BoundField) -> Iterator[str]:
         yield str(value).replace("\n", "\r\n")
 
 
-# --- Steps
+# --- Tasks
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry["key"])
@@ -133,18 +133,18 @@ def test_a_step_is_added_with_everything_that_was_typed(
 @pytest.mark.parametrize(
     ("changes", "field", "said"),
     [
-        ({"title": ""}, "title", "Give the step a name."),
+        ({"title": ""}, "title", "Enter a name."),
         ({"per_domain": "on"}, "domain_roles", "Choose the roles of the domains"),
-        ({"due_days": "3"}, "due_days", "Give both the days and the moment"),
+        ({"due_days": "3"}, "due_days", "Enter both the days and their start"),
         ({"links": "x | http://a.test"}, "links", "is not a title, | and an https address."),
-        ({"applies-0-platform": ["hybrid"]}, "otherwise", "Say what a plan shows"),
-        ({"otherwise": "No."}, "otherwise", "It applies everywhere"),
+        ({"applies-0-platform": ["hybrid"]}, "otherwise", "Enter the reason that a plan shows"),
+        ({"otherwise": "No."}, "otherwise", "The task always applies"),
         (
             {"applies-0-platform": ["hybrid"], "otherwise": "It is {region}."},
             "otherwise",
             "“otherwise” cannot fill in {region}.",
         ),
-        ({"required-0-dkim_in_use": "yes"}, "optional", "is said of optional steps"),
+        ({"required-0-dkim_in_use": "yes"}, "optional", "Only an optional task"),
         ({"parent": "training"}, "parent", "no task above it in this phase has that key"),
         ({"wait_after": "connectivity"}, "wait_after", "“Connectivity” is a group or a wait"),
     ],
@@ -192,7 +192,7 @@ def test_the_second_of_two_keeps_what_they_typed_and_may_then_save(
     answer = client.post(place, again)
 
     assert (late.status_code, again["title"]) == (422, ["Second"])
-    assert "Somebody else changed this" in str(late.context["form"].non_field_errors())
+    assert "Another person has changed this" in str(late.context["form"].non_field_errors())
     assert (answer.status_code, _kept("training")["title"]) == (302, "Second")
 
 
@@ -207,7 +207,7 @@ def test_steps_move_and_go_from_the_drafts_page(
     shown = texts(client.get(_at("template-draft")).content.decode(), "#add-on-packages")[0]
     assert shown.index("Web Security") < shown.index("Mimecast Awareness Training")
     assert "CyberGraph" not in shown
-    assert "The closing step stays" in refused.content.decode()
+    assert "The closing task cannot be removed" in refused.content.decode()
 
 
 def test_a_phase_is_added_worded_and_moved(
@@ -327,9 +327,9 @@ def test_only_an_administrator_drops_a_guard_and_says_so(
     silent = higher.post(_at("template-publish"), {**words, "accepts_losses": ""})
     meant = higher.post(_at("template-publish"), words)
 
-    assert "no hard gate any more" in texts(shown, ".dropped")[0]
+    assert "no longer a hard gate" in texts(shown, ".dropped")[0]
     assert "Publish the next version" not in shown
-    assert "in a sentence for your colleagues" not in shown
+    assert "What changed, for your colleagues" not in shown
     assert "No gate.</textarea>" in refused.content.decode()
     assert (refused.status_code, silent.status_code, meant.status_code) == (422, 422, 302)
 
@@ -344,7 +344,7 @@ def test_templates_are_for_those_who_steer_plans(
     assert b"Templates" not in client.get(_at("home"), follow=True).content
 
 
-# --- Moving a plan
+# --- Upgrade
 
 
 def test_a_plan_is_moved_after_a_preview_of_what_changes(

@@ -1,4 +1,4 @@
-"""What is kept of each version of the plan template, and which one new plans take."""
+"""Tests of the stored versions and of the version for new plans."""
 
 from __future__ import annotations
 

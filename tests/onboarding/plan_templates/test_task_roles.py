@@ -1,4 +1,4 @@
-"""The roles of tasks: in the template, in plans, in the editor and in the migration."""
+"""Tests of the roles of tasks in the template, plans, the editor and the migration."""
 
 from __future__ import annotations
 
@@ -202,7 +202,7 @@ def _save_role(key: str, role: str, by: User) -> None:
 def test_lost_role_needs_an_administrator(draft: TemplateDraft, consultant: User) -> None:
     _save_role("branding", "", consultant)
 
-    with pytest.raises(OnboardingError, match="An administrator publishes it"):
+    with pytest.raises(OnboardingError, match="An administrator must accept"):
         drafts.publish(note="No branding.", seen=1, accepts_losses=False, by=consultant)
     made = drafts.publish(note="No branding.", seen=1, accepts_losses=True, by=consultant)
 

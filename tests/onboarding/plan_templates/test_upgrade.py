@@ -1,4 +1,4 @@
-"""Moving a plan to a newer version of its template."""
+"""Tests of the upgrade of a plan to a newer version of its template."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ NEW = {
 
 @pytest.fixture
 def at_first_version(make_tenant: MakeTenant) -> Tenant:
-    """A plan made when there was version 1 alone."""
+    """A plan from the time when only version 1 existed."""
     PlanTemplate.objects.filter(version=2).delete()
     made = make_tenant("First")
     register_builtin_templates()
@@ -45,7 +45,7 @@ def _move(tenant: Tenant, target: PlanTemplate, by: User) -> None:
 
 
 def _is_sound(tenant: Tenant) -> bool:
-    """Positions are the order of the pages, phase by phase, and counters are right."""
+    """Whether positions follow the phases and counters are right."""
     plan = Plan.objects.get(tenant=tenant)
     tasks = list(Task.objects.filter(plan=plan).select_related("phase").order_by("position"))
     in_phases = [task.phase.position for task in tasks]
@@ -216,7 +216,7 @@ def test_of_two_who_move_it_the_second_is_told(tenant: Tenant, consultant: User)
     plan = tenant.plan
     upgrade_plan(plan, target, seen=2, by=consultant)
 
-    with pytest.raises(ConflictingChange, match="moved this plan to version 3 meanwhile"):
+    with pytest.raises(ConflictingChange, match="has been upgraded to version 3"):
         upgrade_plan(plan, target, seen=2, by=consultant)
 
 

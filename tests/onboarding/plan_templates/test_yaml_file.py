@@ -1,4 +1,4 @@
-"""Reading a plan template, refusing a malformed one, and asking whether a task applies."""
+"""Tests of the template reader, its errors, and the applicability of tasks."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def test_small_template_is_read_whole(tmp_path: Path) -> None:
             "check: spf",
             "check: spf\n        supports: [spf]",
             25,
-            "“spf” both proves and supports",
+            "“spf” both verifies and supports",
         ),
         ("{platform: [hybrid]}", "{plattform: [hybrid]}", 21, "unknown profile field “plattform”"),
         ("{platform: [hybrid]}", "{platform: [hybrit]}", 21, "an item of “platform” is “hybrit”"),
@@ -184,13 +184,13 @@ def test_small_template_is_read_whole(tmp_path: Path) -> None:
             "depends_on: [one]",
             "depends_on: [one]\n        waits: {after: two, days: 3}",
             34,
-            "it waits after “two”, so it depends on it",
+            "a wait after “two” must depend on it",
         ),
         (
             "depends_on: [one]",
             "depends_on: [one]\n        waits: {after: one, days: 3}",
             34,
-            "time is counted after a task that is done, and “one” is a group or a wait",
+            "a wait must follow a task, and “one” is a group or a wait",
         ),
         (
             "depends_on: [one]",
@@ -208,7 +208,7 @@ def test_small_template_is_read_whole(tmp_path: Path) -> None:
             "depends_on: [one]",
             "depends_on: [two]\n        waits: {after: two, days: 3}\n        gate: hard",
             34,
-            "only time completes it: no check, no gate, not per domain",
+            "a wait has no check and no gate, and is not per domain",
         ),
         ("depends_on: [one]", "depends_on: [one", 34, "is not valid YAML: expected ',' or ']'"),
         ("depends_on: [one]", "depends_on: one", 33, "“depends_on” must be a list"),
