@@ -69,6 +69,10 @@ ROLE_EFFECTS: Mapping[TaskRole, str] = {
     TaskRole.VERIFIES_SMTP: "Cutovers do not check the SMTP connections.",
 }
 _SHEET_EFFECT = "New plans have no requirements sheet of this kind."
+_CHOICES: Mapping[str, Mapping[str, str]] = {
+    "role": {role.value: str(role.label) for role in TaskRole},
+    "responsibility": {side.value: str(side.label) for side in Responsibility},
+}
 _KINDS = dict(KIND_CHOICES)
 _ROLES = dict(Domain.Role.choices)
 
@@ -83,10 +87,8 @@ def describe_field(task: TaskDefinition, name: str, template_version: TemplateVe
             return titles.get(value, "")
         case "depends_on":
             return ", ".join(titles[key] for key in value)
-        case "role":
-            return str(TaskRole(value).label) if value else ""
-        case "responsibility":
-            return str(Responsibility(value).label)
+        case "role" | "responsibility":
+            return _CHOICES[name].get(value, "")
         case "check_kinds" | "supports":
             return ", ".join(_KINDS[kind] for kind in value)
         case "domain_roles":

@@ -11,7 +11,7 @@ from onboarding.plan_templates.draft_content import DraftTask, find
 from onboarding.plan_templates.registry import newest_template, next_version
 
 
-def step(content: Content, key: str) -> DraftTask:
+def draft_task(content: Content, key: str) -> DraftTask:
     found = find(content, key)
     assert found is not None, key
     return found

@@ -21,7 +21,7 @@ from onboarding.plan_templates.template_version import load_template_file
 from tenants.models import Tenant, User
 from tests.factories import SignIn
 from tests.markup import texts
-from tests.onboarding.plan_templates.drafts import publish_changed, step
+from tests.onboarding.plan_templates.drafts import draft_task, publish_changed
 
 ENTRIES = [found.entry for found in draft_tasks(as_content(load_template_file()))]
 
@@ -67,7 +67,7 @@ def _sent(field: BoundField) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry["key"])
-def test_saving_a_step_untouched_changes_no_word_of_it(
+def test_unchanged_form_changes_no_task(
     entry: Content, draft: TemplateDraft, consultant: User, signed_in: SignIn
 ) -> None:
     client, place = signed_in(consultant), _at("template-task", entry["key"])
@@ -93,7 +93,7 @@ def _typed(**changes: Any) -> dict[str, Any]:
     return {**typed, **changes}
 
 
-def test_a_step_is_added_with_everything_that_was_typed(
+def test_task_is_added_with_all_fields(
     draft: TemplateDraft, consultant: User, signed_in: SignIn
 ) -> None:
     typed = _typed(
@@ -149,7 +149,7 @@ def test_a_step_is_added_with_everything_that_was_typed(
         ({"wait_after": "connectivity"}, "wait_after", "“Connectivity” is a group or a wait"),
     ],
 )
-def test_what_is_wrong_is_said_beside_its_field(
+def test_error_is_shown_at_its_field(
     draft: TemplateDraft,
     consultant: User,
     signed_in: SignIn,
@@ -166,7 +166,7 @@ def test_what_is_wrong_is_said_beside_its_field(
     assert TemplateDraft.objects.get().revision == 0
 
 
-def test_a_circle_is_refused_beside_what_it_depends_on(
+def test_circle_is_shown_at_dependencies(
     draft: TemplateDraft, consultant: User, signed_in: SignIn
 ) -> None:
     client, place = signed_in(consultant), _at("template-task", "account-creation")
@@ -178,7 +178,7 @@ def test_a_circle_is_refused_beside_what_it_depends_on(
     assert "in a circle: “Account Creation”" in answer.context["form"].errors["depends_on"][0]
 
 
-def test_the_second_of_two_keeps_what_they_typed_and_may_then_save(
+def test_conflict_keeps_typed_values(
     draft: TemplateDraft, consultant: User, signed_in: SignIn
 ) -> None:
     client, place = signed_in(consultant), _at("template-task", "training")
@@ -196,7 +196,7 @@ def test_the_second_of_two_keeps_what_they_typed_and_may_then_save(
     assert (answer.status_code, _kept("training")["title"]) == (302, "Second")
 
 
-def test_steps_move_and_go_from_the_drafts_page(
+def test_tasks_are_moved_and_removed(
     draft: TemplateDraft, consultant: User, signed_in: SignIn
 ) -> None:
     client = signed_in(consultant)
@@ -210,7 +210,7 @@ def test_steps_move_and_go_from_the_drafts_page(
     assert "The closing task cannot be removed" in refused.content.decode()
 
 
-def test_a_phase_is_added_worded_and_moved(
+def test_phase_is_added_edited_and_moved(
     draft: TemplateDraft, consultant: User, signed_in: SignIn
 ) -> None:
     client = signed_in(consultant)
@@ -225,7 +225,7 @@ def test_a_phase_is_added_worded_and_moved(
     assert TemplateDraft.objects.get().content["phases"][-1]["title"] == "Faxes"
 
 
-def test_alternatives_of_our_own_template_fit_the_form(db: None) -> None:
+def test_shipped_conditions_fit_the_form(db: None) -> None:
     for entry in ENTRIES:
         for name in ("applies_when", "required_when"):
             written = entry.get(name) or {}
@@ -236,7 +236,7 @@ def test_alternatives_of_our_own_template_fit_the_form(db: None) -> None:
 # --- Versions, preview, publication
 
 
-def test_versions_tell_what_they_changed(
+def test_version_page_shows_its_changes(
     tenant: Tenant, consultant: User, signed_in: SignIn
 ) -> None:
     page = signed_in(consultant).get(_at("template-list") + "?version=2").content.decode()
@@ -246,7 +246,7 @@ def test_versions_tell_what_they_changed(
     assert "Outbound mail runs through Mimecast for some days" in texts(page, "#shown")[0]
 
 
-def test_a_draft_is_begun_and_dropped_from_the_pages(
+def test_draft_is_created_and_discarded(
     tenant: Tenant, consultant: User, signed_in: SignIn
 ) -> None:
     client = signed_in(consultant)
@@ -259,7 +259,7 @@ def test_a_draft_is_begun_and_dropped_from_the_pages(
     assert client.get(_at("template-draft"))["Location"] == _at("template-list")
 
 
-def test_the_preview_says_what_applies_to_a_tenant_and_when(
+def test_preview_shows_tasks_of_a_tenant(
     draft: TemplateDraft, tenant: Tenant, consultant: User, signed_in: SignIn
 ) -> None:
     page = signed_in(consultant).get(_at("template-preview") + f"?tenant={tenant.public_id}")
@@ -275,7 +275,7 @@ def test_the_preview_says_what_applies_to_a_tenant_and_when(
     assert "Mail platform is Microsoft 365" in page.content.decode()
 
 
-def test_the_preview_takes_answers_of_ones_own(
+def test_preview_accepts_a_profile(
     draft: TemplateDraft, consultant: User, signed_in: SignIn
 ) -> None:
     answers = {
@@ -291,7 +291,7 @@ def test_the_preview_takes_answers_of_ones_own(
     assert (rows["g-suite-sync"], rows["azure-ad-sync"], rows["url-protect"]) == (True, False, True)
 
 
-def test_a_consultant_publishes_with_a_sentence(
+def test_consultant_publishes_with_a_note(
     draft: TemplateDraft, consultant: User, signed_in: SignIn
 ) -> None:
     client = signed_in(consultant)
@@ -307,7 +307,7 @@ def test_a_consultant_publishes_with_a_sentence(
     assert (newest.version, newest.note, newest.published_by) == (3, "A fax.", consultant)
 
 
-def test_only_an_administrator_drops_a_guard_and_says_so(
+def test_only_administrators_accept_losses(
     draft: TemplateDraft, consultant: User, administrator: User
 ) -> None:
     def sign_in(user: User) -> Client:
@@ -335,7 +335,7 @@ def test_only_an_administrator_drops_a_guard_and_says_so(
 
 
 @pytest.mark.parametrize(("who", "status"), [("manager", 403), ("owner", 404)])
-def test_templates_are_for_those_who_steer_plans(
+def test_templates_need_a_permission(
     tenant: Tenant, signed_in: SignIn, request: pytest.FixtureRequest, who: str, status: int
 ) -> None:
     client = signed_in(request.getfixturevalue(who))
@@ -347,11 +347,11 @@ def test_templates_are_for_those_who_steer_plans(
 # --- Upgrade
 
 
-def test_a_plan_is_moved_after_a_preview_of_what_changes(
+def test_plan_is_upgraded_after_a_preview(
     tenant: Tenant, consultant: User, signed_in: SignIn
 ) -> None:
     def reword(content: Content) -> None:
-        step(content, "training").entry["title"] = "Train everybody"
+        draft_task(content, "training").entry["title"] = "Train everybody"
 
     client = signed_in(consultant)
     made = publish_changed(reword)
@@ -370,7 +370,7 @@ def test_a_plan_is_moved_after_a_preview_of_what_changes(
     assert "no newer version" in second.content.decode()
 
 
-def test_a_plan_at_the_newest_version_is_offered_no_move(
+def test_newest_plan_has_no_upgrade_link(
     tenant: Tenant, consultant: User, signed_in: SignIn
 ) -> None:
     page = signed_in(consultant).get(_at("plan-show", tenant.public_id)).content.decode()
