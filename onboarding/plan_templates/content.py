@@ -68,7 +68,7 @@ def _phase(phase: PhaseDefinition) -> Content:
 
 def as_entry(task: TaskDefinition) -> Content:
     """One task as its phase lists it, without its empty fields."""
-    said = {
+    fields = {
         "key": task.key,
         "title": task.title,
         "responsibility": task.responsibility,
@@ -94,7 +94,7 @@ def as_entry(task: TaskDefinition) -> Content:
         "waits": _wait(task.waits) if task.waits else None,
     }
     always = ("key", "title", "responsibility", "stated", "do", "shown_by")
-    return {name: value for name, value in said.items() if value or name in always}
+    return {name: value for name, value in fields.items() if value or name in always}
 
 
 def _wait(wait: WaitRule) -> Content:

@@ -165,9 +165,9 @@ def _lost_of(
         now = describe_field(new, "waits", after) or "nothing"
         then = describe_field(old, "waits", before)
         yield f"“{new.title}” waited {then}, and now waits for {now}."
-    kept = {task.key for task in after.tasks}
+    remaining = {task.key for task in after.tasks}
     for key in old.depends_on:
-        if old.gate and key in kept and key not in new.depends_on:
+        if old.gate and key in remaining and key not in new.depends_on:
             title = next(task.title for task in after.tasks if task.key == key)
             yield f"“{new.title}” no longer waits for “{title}”."
 

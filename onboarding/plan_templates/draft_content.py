@@ -175,7 +175,7 @@ def _with_titles(reason: str, titles: dict[str, str]) -> str:
     head, arrow, _ = reason.partition(": ")
     if head == "circle of dependencies" and arrow:
         keys = reason.removeprefix("circle of dependencies: ").split(" → ")
-        told = " → ".join(f"“{titles.get(key, key)}”" for key in keys)
-        return f"These tasks would wait for each other in a circle: {told}."
-    said = re.sub("“([a-z0-9-]+)”", lambda m: f"“{titles.get(m[1], m[1])}”", reason)
-    return f"{said[0].upper()}{said[1:]}" + ("" if said.endswith(".") else ".")
+        listed = " → ".join(f"“{titles.get(key, key)}”" for key in keys)
+        return f"These tasks would wait for each other in a circle: {listed}."
+    message = re.sub("“([a-z0-9-]+)”", lambda m: f"“{titles.get(m[1], m[1])}”", reason)
+    return f"{message[0].upper()}{message[1:]}" + ("" if message.endswith(".") else ".")

@@ -86,8 +86,8 @@ def delete_draft(*, seen: int, by: User) -> None:
 
 def fingerprint(entry: Content, phase: str) -> str:
     """A hash of a task or a phase, for detecting changes."""
-    said = json.dumps([phase, {k: v for k, v in entry.items() if k != "tasks"}], sort_keys=True)
-    return hashlib.sha256(said.encode()).hexdigest()[:16]
+    text = json.dumps([phase, {k: v for k, v in entry.items() if k != "tasks"}], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 # --- Tasks
@@ -154,18 +154,18 @@ def _found(content: Content, key: str) -> draft_content.DraftTask:
 # --- Phases
 
 
-def save_phase(words: Content, *, key: str, seen: str, by: User) -> str:
+def save_phase(texts: Content, *, key: str, seen: str, by: User) -> str:
     """Add a phase at the end, or change the phase with the key. Returns its key."""
 
     def change(content: Content, draft: TemplateDraft) -> str:
         if not key:
-            made = draft_content.new_key(words["title"], draft_content.used_keys(draft))
-            content["phases"].append({"key": made, **words, "links": [], "tasks": []})
+            made = draft_content.new_key(texts["title"], draft_content.used_keys(draft))
+            content["phases"].append({"key": made, **texts, "links": [], "tasks": []})
             return made
         phase = _phase(content, key)
         if fingerprint(phase, key) != seen:
             raise ConflictingChange(CHANGED)
-        phase.update(words)
+        phase.update(texts)
         return key
 
     return _change(change, by=by)

@@ -84,10 +84,10 @@ class ConditionFields:
 
     def as_data(self) -> Content | None:
         written = [form.as_data() for form in self.forms]
-        said = [each for each in written if each]
-        if not said:
+        filled = [each for each in written if each]
+        if not filled:
             return None
-        return said[0] if len(said) == 1 else {"any": said}
+        return filled[0] if len(filled) == 1 else {"any": filled}
 
 
 def _alternatives(written: Content | None) -> list[Content]:
@@ -229,17 +229,17 @@ class TemplateTaskForm(forms.Form):
             cleaned["depends_on"] = [*cleaned.get("depends_on", []), after]
         return cleaned
 
-    def show_conflict(self, mark: str) -> None:
+    def show_conflict(self, fingerprint: str) -> None:
         """Preserve the typed values for another attempt against the current task."""
-        kept = cast(QueryDict, self.data).copy()
-        kept["seen"] = mark
-        self.data = kept
+        typed_data = cast(QueryDict, self.data).copy()
+        typed_data["seen"] = fingerprint
+        self.data = typed_data
 
     def entry(self) -> Content:
         """The task as its phase lists it, without its key and conditions."""
         typed = self.cleaned_data
         days = typed["wait_days"] or AGREED_DAYS
-        said: Content = {
+        entry_fields: Content = {
             "role": typed["role"],
             "parent": typed["parent"],
             "links": typed["links"],
@@ -257,11 +257,13 @@ class TemplateTaskForm(forms.Form):
             "waits": {"after": typed["wait_after"], "days": days} if typed["wait_after"] else None,
         }
         always = ("title", "responsibility", "stated", "do", "shown_by")
-        said = {name: typed[name] for name in always} | {k: v for k, v in said.items() if v}
+        entry_fields = {name: typed[name] for name in always} | {
+            k: v for k, v in entry_fields.items() if v
+        }
         # Browsers send CRLF line ends.
         return {
             name: value.replace("\r\n", "\n") if isinstance(value, str) else value
-            for name, value in said.items()
+            for name, value in entry_fields.items()
         }
 
 
@@ -288,9 +290,9 @@ def _line_of(link: Content) -> str:
 
 def _by_phase(content: Content, key: str) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     for phase in content["phases"]:
-        steps = [(e["key"], e["title"]) for e in phase["tasks"] if e["key"] != key]
-        if steps:
-            yield phase["title"], steps
+        tasks_of_phase = [(e["key"], e["title"]) for e in phase["tasks"] if e["key"] != key]
+        if tasks_of_phase:
+            yield phase["title"], tasks_of_phase
 
 
 class PhaseForm(forms.Form):
@@ -307,8 +309,8 @@ class PhaseForm(forms.Form):
     def texts(self) -> Content:
         return {name: self.cleaned_data[name] for name in ("title", "summary")}
 
-    def show_conflict(self, mark: str) -> None:
-        self.data = {**{name: self.data.get(name, "") for name in self.fields}, "seen": mark}
+    def show_conflict(self, fingerprint: str) -> None:
+        self.data = {**{name: self.data.get(name, "") for name in self.fields}, "seen": fingerprint}
 
 
 class PublishForm(forms.Form):

@@ -70,8 +70,8 @@ def register_builtin_templates() -> list[PlanTemplate]:
 
 
 def _put(template_version: TemplateVersion) -> PlanTemplate:
-    kept = PlanTemplate.objects.filter(builtin_version=template_version.version).first()
-    if kept is None:
+    stored = PlanTemplate.objects.filter(builtin_version=template_version.version).first()
+    if stored is None:
         version = max(template_version.version, next_version())
         return PlanTemplate.objects.create(
             version=version,
@@ -79,7 +79,7 @@ def _put(template_version: TemplateVersion) -> PlanTemplate:
             content=as_content(template_version),
             note="Shipped with Gangway.",
         )
-    if not kept.content:
-        kept.content, kept.note = as_content(template_version), "Shipped with Gangway."
-        kept.save(update_fields=["content", "note"])
-    return kept
+    if not stored.content:
+        stored.content, stored.note = as_content(template_version), "Shipped with Gangway."
+        stored.save(update_fields=["content", "note"])
+    return stored

@@ -77,7 +77,7 @@ class _TaskPage:
             "applies_when": self.applies.as_data(),
             "required_when": self.required.as_data(),
         }
-        return self.form.entry() | {name: said for name, said in conditions.items() if said}
+        return self.form.entry() | {name: value for name, value in conditions.items() if value}
 
 
 @require(Permission.EDIT_TEMPLATES)

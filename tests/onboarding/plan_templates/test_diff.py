@@ -54,10 +54,10 @@ def test_change_has_text_before_and_after() -> None:
 
     (found,) = diff(NEWEST, _changed(change)).changed
 
-    said = {each.field: (each.before, each.after) for each in found.changes}
-    assert said["Done by"] == ("Client", "Mimecast + Client")
-    assert said["Due"][1] == "1 working day before the outbound cutover"
-    assert said["Applies where"] == (
+    texts = {each.field: (each.before, each.after) for each in found.changes}
+    assert texts["Done by"] == ("Client", "Mimecast + Client")
+    assert texts["Due"][1] == "1 working day before the outbound cutover"
+    assert texts["Applies where"] == (
         "",
         "Mail platform is Hybrid or Other, and Journaling is yes",
     )
@@ -77,8 +77,8 @@ def _without(key: str, field: str) -> Callable[[Content], Any]:
     return lambda content: draft_task(content, key).entry.pop(field)
 
 
-def _with(key: str, **said: Any) -> Callable[[Content], Any]:
-    return lambda content: draft_task(content, key).entry.update(**said)
+def _with(key: str, **texts: Any) -> Callable[[Content], Any]:
+    return lambda content: draft_task(content, key).entry.update(**texts)
 
 
 @pytest.mark.parametrize(

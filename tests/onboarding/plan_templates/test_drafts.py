@@ -51,7 +51,7 @@ def _keys(phase: str = PHASE) -> list[str]:
     )
 
 
-def _mark(key: str) -> str:
+def _fingerprint(key: str) -> str:
     found = find(TemplateDraft.objects.get().content, key)
     assert found is not None
     return drafts.fingerprint(found.entry, found.phase["key"])
@@ -79,8 +79,8 @@ def test_added_task_gets_its_own_key(draft: TemplateDraft, consultant: User) -> 
 
     assert (first, second) == ("fax-server", "fax-server-2")
     assert _keys()[-2:] == [first, second]
-    kept = TemplateDraft.objects.get()
-    assert (kept.revision, kept.changed_by) == (2, consultant)
+    stored = TemplateDraft.objects.get()
+    assert (stored.revision, stored.changed_by) == (2, consultant)
 
 
 def test_key_is_never_reused(draft: TemplateDraft, consultant: User) -> None:
@@ -92,7 +92,7 @@ def test_key_is_never_reused(draft: TemplateDraft, consultant: User) -> None:
 
 
 def test_second_change_of_a_task_conflicts(draft: TemplateDraft, consultant: User) -> None:
-    seen, entry = _mark("training"), _entry("training")
+    seen, entry = _fingerprint("training"), _entry("training")
     words: Any = {
         "phase": "administration-console",
         "key": "training",
@@ -108,7 +108,7 @@ def test_second_change_of_a_task_conflicts(draft: TemplateDraft, consultant: Use
 
 
 def test_changes_of_two_tasks_do_not_conflict(draft: TemplateDraft, consultant: User) -> None:
-    marks = {key: _mark(key) for key in ("training", "case-closure")}
+    marks = {key: _fingerprint(key) for key in ("training", "case-closure")}
     for key, phase in (("training", "administration-console"), ("case-closure", "closure")):
         entry = {**_entry(key), "title": f"New {key}"}
         drafts.save_task(entry, phase=phase, key=key, seen=marks[key], by=consultant)
@@ -124,7 +124,7 @@ def test_circle_is_refused_with_titles(draft: TemplateDraft, consultant: User) -
             entry,
             phase="onboarding-review",
             key="initial-conversation",
-            seen=_mark("initial-conversation"),
+            seen=_fingerprint("initial-conversation"),
             by=consultant,
         )
 
@@ -159,7 +159,7 @@ def test_group_changes_phase_with_its_tasks(draft: TemplateDraft, consultant: Us
         _entry("connectivity"),
         phase="closure",
         key="connectivity",
-        seen=_mark("connectivity"),
+        seen=_fingerprint("connectivity"),
         by=consultant,
     )
 
@@ -172,7 +172,7 @@ def test_group_changes_phase_with_its_tasks(draft: TemplateDraft, consultant: Us
 
 
 @pytest.mark.parametrize(
-    ("key", "said"),
+    ("key", "expected"),
     [
         ("case-closure", "The closing task cannot be removed"),
         ("connectivity", "It is a group"),
@@ -180,9 +180,9 @@ def test_group_changes_phase_with_its_tasks(draft: TemplateDraft, consultant: Us
     ],
 )
 def test_needed_task_cannot_be_removed(
-    draft: TemplateDraft, consultant: User, key: str, said: str
+    draft: TemplateDraft, consultant: User, key: str, expected: str
 ) -> None:
-    with pytest.raises(OnboardingError, match=said):
+    with pytest.raises(OnboardingError, match=expected):
         drafts.remove_task(key, by=consultant)
 
 
@@ -243,7 +243,7 @@ def test_lost_guard_must_be_accepted(draft: TemplateDraft, consultant: User) -> 
         entry,
         phase="inbound-cutover-phase",
         key="mx-record-cutover",
-        seen=_mark("mx-record-cutover"),
+        seen=_fingerprint("mx-record-cutover"),
         by=consultant,
     )
 

@@ -37,7 +37,7 @@ def draft(tenant: Tenant, consultant: User) -> TemplateDraft:
     return drafts.create_draft(newest, by=consultant)
 
 
-def _kept(key: str) -> Content:
+def _stored_entry(key: str) -> Content:
     found = find(TemplateDraft.objects.get().content, key)
     assert found is not None, key
     return found.entry
@@ -75,7 +75,7 @@ def test_unchanged_form_changes_no_task(
     answer = client.post(place, _as_a_browser_sends(client.get(place).context["page"]))
 
     assert answer.status_code == 302, answer.context["form"].errors
-    assert set(_kept(entry["key"])) == set(entry)
+    assert set(_stored_entry(entry["key"])) == set(entry)
     after = drafts.version_of_draft(TemplateDraft.objects.get())
     assert diff(template_version_of(draft.base), after).is_empty
 
@@ -111,7 +111,7 @@ def test_task_is_added_with_all_fields(
     answer = signed_in(consultant).post(_at("template-task-add"), typed)
 
     assert answer["Location"] == _at("template-draft") + "#fax-server"
-    assert _kept("fax-server") == {
+    assert _stored_entry("fax-server") == {
         "key": "fax-server",
         "title": "Fax server",
         "responsibility": "client",
@@ -131,7 +131,7 @@ def test_task_is_added_with_all_fields(
 
 
 @pytest.mark.parametrize(
-    ("changes", "field", "said"),
+    ("changes", "field", "expected"),
     [
         ({"title": ""}, "title", "Enter a name."),
         ({"per_domain": "on"}, "domain_roles", "Choose the roles of the domains"),
@@ -155,13 +155,13 @@ def test_error_is_shown_at_its_field(
     signed_in: SignIn,
     changes: dict[str, Any],
     field: str,
-    said: str,
+    expected: str,
 ) -> None:
     answer = signed_in(consultant).post(_at("template-task-add"), _typed(**changes))
 
     assert answer.status_code == 422
     assert list(answer.context["form"].errors) == [field]
-    assert said in answer.context["form"].errors[field][0]
+    assert expected in answer.context["form"].errors[field][0]
     assert "Point it at Mimecast." in answer.content.decode()
     assert TemplateDraft.objects.get().revision == 0
 
@@ -193,7 +193,7 @@ def test_conflict_keeps_typed_values(
 
     assert (late.status_code, again["title"]) == (422, ["Second"])
     assert "Another person has changed this" in str(late.context["form"].non_field_errors())
-    assert (answer.status_code, _kept("training")["title"]) == (302, "Second")
+    assert (answer.status_code, _stored_entry("training")["title"]) == (302, "Second")
 
 
 def test_tasks_are_moved_and_removed(
@@ -251,10 +251,10 @@ def test_draft_is_created_and_discarded(
 ) -> None:
     client = signed_in(consultant)
     begun = client.post(_at("template-draft-create"), {"version": "1"})
-    kept = TemplateDraft.objects.get()
+    stored = TemplateDraft.objects.get()
     client.post(_at("template-draft-discard"), {"seen": "0"})
 
-    assert (begun["Location"], kept.base.version) == (_at("template-draft"), 1)
+    assert (begun["Location"], stored.base.version) == (_at("template-draft"), 1)
     assert not TemplateDraft.objects.exists()
     assert client.get(_at("template-draft"))["Location"] == _at("template-list")
 

@@ -31,9 +31,9 @@ def test_stored_version_equals_its_file(db: None) -> None:
     register_builtin_templates()
 
     for template, path in zip(PlanTemplate.objects.order_by("version"), FILES, strict=True):
-        kept, read = template_version_of(template), load_template_file(path)
-        assert kept == read
-        assert list(kept.products) == list(read.products)
+        stored, read = template_version_of(template), load_template_file(path)
+        assert stored == read
+        assert list(stored.products) == list(read.products)
 
 
 def test_new_plans_use_the_newest_version(make_tenant: MakeTenant) -> None:

@@ -119,11 +119,15 @@ def test_dropped_task_with_work_becomes_custom(
 
     assert [task.key for task in change.kept] == ["branding"]
     assert [task.key for task in change.dropped] == ["tls-requirements"]
-    kept = task_of(tenant, "branding")
-    assert (kept.is_custom, kept.status, kept.client_confirmed_by) == (True, TaskStatus.DONE, owner)
+    custom = task_of(tenant, "branding")
+    assert (custom.is_custom, custom.status, custom.client_confirmed_by) == (
+        True,
+        TaskStatus.DONE,
+        owner,
+    )
     assert not Task.objects.filter(plan=tenant.plan, key="tls-requirements").exists()
     line = ActivityLine.objects.filter(tenant=tenant, action="plan-upgraded").get()
-    assert line.params["kept"] == [kept.title]
+    assert line.params["kept"] == [custom.title]
     assert _is_sound(tenant)
 
 
@@ -157,14 +161,14 @@ def test_upgrade_adds_tasks_and_phases(make_tenant: MakeTenant, consultant: User
         training |= {"applies_when": {"platform": ["other"]}, "otherwise": "It is {platform}."}
 
     target = publish_changed(change)
-    told = preview(tenant.plan, target)
+    previewed = preview(tenant.plan, target)
     _move(tenant, target, consultant)
 
-    assert [(coming.task.key, coming.reason) for coming in told.added] == [("fax-server", "")]
-    assert [(t.task.key, t.applies, t.reason) for t in told.applicability_changes] == [
+    assert [(coming.task.key, coming.reason) for coming in previewed.added] == [("fax-server", "")]
+    assert [(t.task.key, t.applies, t.reason) for t in previewed.applicability_changes] == [
         ("training", False, "It is Hybrid.")
     ]
-    assert told.phases == ("The phase “First” is new.",)
+    assert previewed.phases == ("The phase “First” is new.",)
     first = Phase.objects.filter(plan=tenant.plan).order_by("position")[0]
     assert (first.key, first.tasks_total) == ("first", 1)
     assert task_of(tenant, "training").status == TaskStatus.NOT_APPLICABLE

@@ -37,8 +37,16 @@ def keys(at: TransitionContext, actor: Actor) -> list[str]:
     ("status", "by_client", "by_consultant"),
     [
         (TaskStatus.TODO, "start wait block", "start wait block accept-risk mark-not-needed"),
-        (TaskStatus.IN_PROGRESS, "wait block resume", "wait block resume accept-risk mark-not-needed"),
-        (TaskStatus.WAITING, "start block resume", "start block resume accept-risk mark-not-needed"),
+        (
+            TaskStatus.IN_PROGRESS,
+            "wait block resume",
+            "wait block resume accept-risk mark-not-needed",
+        ),
+        (
+            TaskStatus.WAITING,
+            "start block resume",
+            "start block resume accept-risk mark-not-needed",
+        ),
         (TaskStatus.BLOCKED, "start wait resume", "start wait resume accept-risk mark-not-needed"),
         (
             TaskStatus.PARTLY_CONFIRMED,
