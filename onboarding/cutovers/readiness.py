@@ -14,6 +14,7 @@ from onboarding.cutovers.windows import KINDS_OF_DIRECTION
 from onboarding.models import Cutover, EvidenceFile, ManualStatus, Task, TaskRole, TaskStatus
 from onboarding.models.cutovers import join_names
 from onboarding.plans.proof import ProofSubject
+from onboarding.plans.rows import SHAPE_OF_VERDICT, Shape
 from onboarding.plans.roles import task_with_role, tasks_with_role
 
 # A look is due within a day at the latest; an older one means that nobody is looking.
@@ -50,8 +51,8 @@ class ReadinessRow:
     task: Task | None = None
 
     @property
-    def shape(self) -> str:
-        return "caution" if self.verdict is Verdict.WARN else self.verdict.value
+    def shape(self) -> Shape:
+        return SHAPE_OF_VERDICT[self.verdict]
 
     @property
     def is_blocking(self) -> bool:

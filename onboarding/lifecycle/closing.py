@@ -30,6 +30,7 @@ from onboarding.plans.rollup import recompute_rollup
 from onboarding.plans.services import confirm_task
 from onboarding.plans.transitions import LONGEST_REASON
 from tenants import invitations
+from tenants.activity_names import ActivityName
 from tenants.models import Invitation, Tenant, User
 from tenants.services import write_activity
 
@@ -89,7 +90,7 @@ def _close(tenant: Tenant, *, by: User) -> None:
     tenant.closed_at = tenant.completed_at = now
     start_at_go_live(tenant, now=now) or start_at_closing(tenant, now=now, by=by)
     revoke_links(tenant, by=by)
-    write_activity(tenant, "implementation-completed", by=by)
+    write_activity(tenant, ActivityName.IMPLEMENTATION_COMPLETED, by=by)
     request_pack(tenant, by=by)
     tenant.plan.touch()
 
@@ -124,6 +125,6 @@ def reopen_tenant(tenant: Tenant, *, by: User, reason: str) -> None:
             client_confirmed_by=None,
             undo=None,
         )
-        write_activity(tenant, "tenant-reopened", by=by, reason=text[:LONGEST_REASON])
+        write_activity(tenant, ActivityName.TENANT_REOPENED, by=by, reason=text[:LONGEST_REASON])
         recompute_rollup(tenant.plan)
         tenant.plan.touch()

@@ -16,8 +16,8 @@ class Contact(models.Model):
 
     class Role(models.TextChoices):
         TECHNICAL = "technical", "Technical contact"
-        DNS = "dns", "Owner of DNS"
-        FIREWALL = "firewall", "Owner of the firewall"
+        DNS = "dns", "DNS owner"
+        FIREWALL = "firewall", "Firewall owner"
         DIRECTORY = "directory", "Directory administrator"
         SIGNATORY = "signatory", "Signatory (a director)"
         EMERGENCY = "emergency", "Emergency contact"

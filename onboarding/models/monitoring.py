@@ -19,7 +19,7 @@ class Monitoring(models.Model):
 
     class Reason(models.TextChoices):
         CUTOVER = "cutover", "The inbound cutover was verified"
-        CLOSED = "closed", "The tenant was closed"
+        CLOSED = "closed", "The implementation was closed"
 
     tenant = models.OneToOneField(Tenant, on_delete=models.CASCADE, related_name="monitoring")
     started_at = models.DateTimeField()
@@ -35,9 +35,9 @@ class Drift(models.Model):
     """A difference from the baseline. A difference that recurs is another row."""
 
     class Kind(models.TextChoices):
-        LEFTOVER_MX = "leftover_mx", "MX no longer as verified"
-        INCLUDE_GONE = "include_gone", "SPF no longer lets Mimecast send"
-        KEY_GONE = "key_gone", "DKIM key gone or changed"
+        LEFTOVER_MX = "leftover_mx", "MX records changed"
+        INCLUDE_GONE = "include_gone", "SPF no longer permits Mimecast"
+        KEY_GONE = "key_gone", "DKIM key missing or changed"
         TTL_LOW = "ttl_low", "MX TTL never raised"
         PORT_REOPENED = "port_reopened", "Port 25 open again"
         REGION_CHANGED = "region_changed", "Mimecast’s values changed"
@@ -45,7 +45,7 @@ class Drift(models.Model):
 
     class Resolution(models.TextChoices):
         RESOLVED = "resolved", "Resolved"
-        APPLIED = "applied", "Applied by hand"
+        APPLIED = "applied", "Accepted as the new baseline"
         UNMONITORED = "unmonitored", "No longer monitored"
 
     public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)

@@ -24,9 +24,9 @@ class TaskStatus(models.TextChoices):
 
     TODO = "todo", "To do"
     IN_PROGRESS = "in_progress", "In progress"
-    WAITING = "waiting", "Waiting for the other side"
+    WAITING = "waiting", "Waiting on the other side"
     BLOCKED = "blocked", "Blocked"
-    PARTLY_CONFIRMED = "partly_confirmed", "One side has confirmed"
+    PARTLY_CONFIRMED = "partly_confirmed", "One side confirmed"
     AWAITING_VERIFICATION = "awaiting_verification", "Awaiting verification"
     REGRESSED = "regressed", "Regressed"
     DONE = "done", "Done"
@@ -41,7 +41,7 @@ class ManualStatus(models.TextChoices):
 
     NONE = "", "None"
     IN_PROGRESS = "in_progress", "In progress"
-    WAITING = "waiting", "Waiting for the other side"
+    WAITING = "waiting", "Waiting on the other side"
     BLOCKED = "blocked", "Blocked"
     DECLINED = "declined", "Declined"
     ACCEPTED_RISK = "accepted_risk", "Accepted risk"

@@ -12,6 +12,9 @@ from onboarding.models.plans import Responsibility, Task
 from tenants.models import User
 from tenants.public_ids import new_public_id
 
+# The kinds whose sign-off confirms no task: their tasks ask for more than the list.
+LISTS_ONLY = frozenset({"outbound-addresses", "delivery-routes"})
+
 
 class RequirementsSheet(models.Model):
     """The requirements of one task. onboarding.requirements.definitions declares the columns."""
@@ -34,6 +37,11 @@ class RequirementsSheet(models.Model):
 
     def __str__(self) -> str:
         return f"sheet of {self.task}"
+
+    @property
+    def confirms_task(self) -> bool:
+        """Whether a sign-off of this sheet confirms its task."""
+        return self.kind not in LISTS_ONLY
 
     @property
     def signatures(self) -> list[tuple[str, User | None, object]]:
@@ -82,15 +90,15 @@ class SheetImport(models.Model):
     """A paste or a file to import into a sheet: it is read, shown as a preview, then imported."""
 
     class Status(models.TextChoices):
-        READING = "reading", "Being read"
-        READY = "ready", "Ready to import"
-        IMPORTING = "importing", "Being imported"
+        READING = "reading", "Reading"
+        READY = "ready", "Ready for review"
+        IMPORTING = "importing", "Importing"
         DONE = "done", "Imported"
-        FAILED = "failed", "Could not be read"
+        FAILED = "failed", "Failed"
 
     class Duplicates(models.TextChoices):
-        SKIP = "skip", "Keep the rows of the sheet"
-        REPLACE = "replace", "Replace them by the rows of the file"
+        SKIP = "skip", "Skip"
+        REPLACE = "replace", "Replace"
 
     public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
     sheet = models.ForeignKey(RequirementsSheet, on_delete=models.CASCADE, related_name="imports")

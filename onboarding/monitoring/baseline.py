@@ -13,6 +13,7 @@ from checks.queries import checks_of
 from onboarding.models import Cutover, Drift, Monitoring, Task, TaskRole
 from onboarding.monitoring.drift_rules import region_values_of
 from onboarding.plans.planned_cutovers import window_bounds
+from tenants.activity_names import ActivityName
 from tenants.models import Tenant, User
 from tenants.services import write_activity
 
@@ -83,7 +84,7 @@ def _start(
             },
         )
         if is_new:
-            write_activity(tenant, "monitoring-started", by=by, reason=reason)
+            write_activity(tenant, ActivityName.MONITORING_STARTED, by=by, reason=reason)
             tenant.plan.touch()
     return monitoring
 

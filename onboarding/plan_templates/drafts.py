@@ -26,6 +26,7 @@ from onboarding.plan_templates.registry import (
     template_version_of,
 )
 from onboarding.plan_templates.schema import TemplateVersion
+from tenants.activity_names import ActivityName
 from tenants.models import User
 from tenants.services import write_activity
 
@@ -69,7 +70,7 @@ def create_draft(base: PlanTemplate, *, by: User) -> TemplateDraft:
             made = TemplateDraft.objects.create(
                 base=base, content=content, created_by=by, changed_by=by
             )
-            write_activity(None, "template-draft-created", by=by, version=base.version)
+            write_activity(None, ActivityName.TEMPLATE_DRAFT_CREATED, by=by, version=base.version)
     except IntegrityError:
         raise OnboardingError("There is already a draft. Continue with that one.") from None
     return made
@@ -81,7 +82,7 @@ def delete_draft(*, seen: int, by: User) -> None:
         draft = _lock()
         _refuse_outdated(draft, seen)
         draft.delete()
-        write_activity(None, "template-draft-discarded", by=by)
+        write_activity(None, ActivityName.TEMPLATE_DRAFT_DISCARDED, by=by)
 
 
 def fingerprint(entry: Content, phase: str) -> str:
@@ -237,7 +238,12 @@ def publish(*, note: str, seen: int, accepts_losses: bool, by: User) -> PlanTemp
         )
         draft.delete()
         write_activity(
-            None, "template-published", by=by, version=made.version, note=made.note, lost=lost
+            None,
+            ActivityName.TEMPLATE_PUBLISHED,
+            by=by,
+            version=made.version,
+            note=made.note,
+            lost=lost,
         )
     return made
 

@@ -22,6 +22,7 @@ from onboarding.plans.evaluation import PlanContext, reevaluate
 from onboarding.plans.queries import lock_tasks
 from onboarding.plans.rollup import recompute_rollup
 from onboarding.requirements.services import create_sheets
+from tenants.activity_names import ActivityName
 from tenants.models import Tenant
 from tenants.services import write_activity
 
@@ -120,7 +121,9 @@ def apply_profile(tenant: Tenant) -> list[Check]:
         lock_tasks(plan.pk)
         for task in Task.objects.filter(plan=plan, is_custom=False, key__in=items):
             if _fit(task, items[task.key], tenant.profile):
-                write_activity(tenant, "decline-cancelled", task=task.title, task_id=task.public_id)
+                write_activity(
+                    tenant, ActivityName.DECLINE_CANCELLED, task=task.title, task_id=task.public_id
+                )
         # A new task has no due date yet, and another time zone may change the day.
         update_due_dates(plan)
         reevaluate(plan)

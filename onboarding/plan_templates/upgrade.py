@@ -25,6 +25,7 @@ from onboarding.plans.dates import update_due_dates
 from onboarding.plans.evaluation import reevaluate
 from onboarding.plans.queries import lock_tasks
 from onboarding.requirements.services import create_sheets
+from tenants.activity_names import ActivityName
 from tenants.models import User
 from tenants.services import write_activity
 
@@ -143,7 +144,7 @@ def upgrade_plan(plan: Plan, target: PlanTemplate, *, seen: int, by: User) -> Pl
         create_sheets(locked)
         write_activity(
             locked.tenant,
-            "plan-upgraded",
+            ActivityName.PLAN_UPGRADED,
             by=by,
             before=seen,
             after=target.version,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from onboarding.models.requirements import LISTS_ONLY
 from onboarding.models import TaskRole
 from onboarding.requirements import cell_types
 from onboarding.requirements.cell_types import Parse
@@ -70,7 +71,7 @@ def _no_problems(row: Values, validation_context: ValidationContext) -> Problems
 
 @dataclass(frozen=True)
 class SheetDefinition:
-    """One kind of sheet, which the task with `role` collects.
+    """One kind of requirements sheet, which the task with `role` collects.
 
     `confirms_task`: whether the sign-off confirms the task. It must not if the task asks for more
     than the list.
@@ -81,7 +82,6 @@ class SheetDefinition:
     description: str
     columns: tuple[Column, ...]
     noun: str = "row"
-    confirms_task: bool = True
     questions: tuple[Question, ...] = ()
     # Validates a whole row with valid cells. Returns messages by column.
     check: Check = _no_problems
@@ -94,6 +94,11 @@ class SheetDefinition:
     @property
     def is_fixed(self) -> bool:
         return bool(self.questions)
+
+    @property
+    def confirms_task(self) -> bool:
+        """Whether a sign-off of the sheet confirms its task."""
+        return self.key not in LISTS_ONLY
 
     def question(self, key: str) -> Question | None:
         return next((asked for asked in self.questions if asked.key == key), None)

@@ -330,7 +330,6 @@ _ALL = (
             _NOTE,
         ),
         noun="address",
-        confirms_task=False,
     ),
     SheetDefinition(
         TaskRole.GATHERS_DELIVERY_ROUTES,
@@ -367,7 +366,6 @@ _ALL = (
             _NOTE,
         ),
         noun="route",
-        confirms_task=False,
     ),
 )
 

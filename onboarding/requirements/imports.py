@@ -40,6 +40,7 @@ from onboarding.requirements.parsers import UnreadableFile, read_table, text_siz
 from onboarding.requirements.sign_off import definition_of, lock_sheet
 from onboarding.requirements.validation import text_of
 from onboarding.requirements.xlsx_reader import MAX_ROWS
+from tenants.activity_names import ActivityName
 from tenants.models import User
 
 Status = SheetImport.Status
@@ -256,7 +257,7 @@ def _apply(
         after = services.count_answers(read.kind, [values for _, _, values in changes.changed])
         services.record_change(
             locked,
-            "imported",
+            ActivityName.SHEET_IMPORTED,
             by=job.created_by,
             what=job.name,
             rows=len(changes.new) + after - before,

@@ -16,6 +16,7 @@ from onboarding.requirements.definitions import DEFINITION_OF_ROLE
 from onboarding.requirements.sign_off import definition_of, lock_sheet, withdraw_sign_offs
 from onboarding.requirements.validation import SheetEntry, text_of
 from onboarding.requirements.xlsx_reader import MAX_ROWS
+from tenants.activity_names import ActivityName
 from tenants.models import Tenant, User
 from tenants.services import write_activity
 
@@ -75,7 +76,11 @@ def add_row(sheet: RequirementsSheet, entry: SheetEntry, *, by: User) -> SheetRo
             **_columns(entry),
         )
         record_change(
-            locked, "added", by=by, what=label_of(definition_of(locked), entry.values), rows=1
+            locked,
+            ActivityName.SHEET_ADDED,
+            by=by,
+            what=label_of(definition_of(locked), entry.values),
+            rows=1,
         )
     return row
 
@@ -119,7 +124,9 @@ def change_row(
         row.version, row.changed_by, row.changed_at = version + 1, by, timezone.now()
         row.save(update_fields=[*_columns(entry), "version", "changed_by", "changed_at"])
         rows = count_answers(kind, [entry.values]) - count_answers(kind, [before])
-        record_change(locked, "changed", by=by, what=label_of(kind, before), rows=rows)
+        record_change(
+            locked, ActivityName.SHEET_CHANGED, by=by, what=label_of(kind, before), rows=rows
+        )
     return row
 
 
@@ -132,7 +139,11 @@ def remove_row(sheet: RequirementsSheet, row_id: str, *, version: int, by: User)
         row = _row_at_version(locked, row_id, version)
         row.delete()
         record_change(
-            locked, "removed", by=by, what=label_of(definition_of(locked), row.values), rows=-1
+            locked,
+            ActivityName.SHEET_REMOVED,
+            by=by,
+            what=label_of(definition_of(locked), row.values),
+            rows=-1,
         )
 
 
@@ -158,7 +169,7 @@ def label_of(kind: SheetDefinition, values: dict[str, str]) -> str:
 
 
 def record_change(
-    locked: RequirementsSheet, action: str, *, by: User, what: str, rows: int, **more: Any
+    locked: RequirementsSheet, action: ActivityName, *, by: User, what: str, rows: int, **more: Any
 ) -> None:
     """Complete a change of rows: withdraw the sign-offs, log the change and update open pages."""
     sides = withdraw_sign_offs(locked, by=by)
@@ -168,7 +179,7 @@ def record_change(
     plan = locked.task.plan
     write_activity(
         plan.tenant,
-        f"sheet-{action}",
+        action,
         by=by,
         sheet=definition_of(locked).title,
         task_id=locked.task.public_id,

@@ -13,6 +13,7 @@ from onboarding.models import RequirementsSheet, Responsibility, Task
 from onboarding.plans import services
 from onboarding.requirements.columns import SheetDefinition
 from onboarding.requirements.definitions import DEFINITIONS
+from tenants.activity_names import ActivityName
 from tenants.models import User
 from tenants.services import write_activity
 
@@ -59,7 +60,7 @@ def sign_off(sheet: RequirementsSheet, *, by: User, side: str, expected_revision
         if counts_for(locked, side):
             services.confirm_task(locked.task, by=by, side=side, signed=True)
             _clear_undo(locked)
-        _note(locked, "sheet-signed-off", by=by, side=side)
+        _note(locked, ActivityName.SHEET_SIGNED_OFF, by=by, side=side)
 
 
 def _require_side(side: str) -> None:
@@ -91,7 +92,7 @@ def withdraw_sign_off(sheet: RequirementsSheet, *, by: User, side: str) -> None:
         if side not in locked.signed_sides:
             raise OnboardingError("Your side has not signed this sheet off.")
         _clear_sign_off(locked, side, by=by)
-        _note(locked, "sheet-sign-off-withdrawn", by=by, side=side)
+        _note(locked, ActivityName.SHEET_SIGN_OFF_WITHDRAWN, by=by, side=side)
 
 
 def withdraw_sign_offs(locked: RequirementsSheet, *, by: User) -> list[str]:
@@ -127,7 +128,7 @@ def _clear_undo(locked: RequirementsSheet) -> None:
     Task.objects.filter(pk=locked.task_id).update(undo=None)
 
 
-def _note(locked: RequirementsSheet, action: str, *, by: User, side: str) -> None:
+def _note(locked: RequirementsSheet, action: ActivityName, *, by: User, side: str) -> None:
     plan = locked.task.plan
     write_activity(
         plan.tenant,

@@ -256,7 +256,7 @@ def _run_sheet(cutover: Cutover) -> list[Task]:
 def _entry(entry: TimelineEntry) -> JsonObject:
     """A moment of the record: a line of the activity by its number, an answer, or what was said."""
     if entry.line is not None:
-        return {"at": entry.at, "activity": entry.line.number, "action": entry.line.action}
+        return {"at": entry.at, "activity": entry.line.number, "action": entry.line.name}
     if entry.comment is not None:
         said = entry.comment
         return {"at": entry.at, "comment": said.body, "by": serialize_person(said.author)}
@@ -346,4 +346,6 @@ def _line(line: ActivityLine) -> JsonObject:
         "agent": line.agent,
         "previous_hash": line.previous_hash,
         "hash": line.hash,
+        # Not hashed: the present name of an action that was stored under an earlier one.
+        "name": line.name,
     }

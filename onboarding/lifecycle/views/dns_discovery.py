@@ -12,12 +12,13 @@ from django.views.decorators.http import require_POST
 
 from checks.models import Discovery
 from checks.queries import discoveries_of
-from onboarding.errors import OnboardingError
+from onboarding.error_responses import errors_as_message
 from onboarding.lifecycle import profile_suggestions
 from onboarding.lifecycle.profile_suggestions import Suggestion
 from onboarding.lifecycle.tasks import queue_dns_scan
 from onboarding.plans.page import current_user
 from tenants.access import require, tenant_or_404
+from tenants.activity_names import ActivityName
 from tenants.models import Tenant
 from tenants.permissions import Permission
 from tenants.services import write_activity
@@ -39,7 +40,10 @@ def scan_dns(request: HttpRequest, public_id: str, domain_id: str) -> HttpRespon
     with transaction.atomic():
         queue_dns_scan([domain])
         write_activity(
-            tenant, "check-requested", by=current_user(request), subject=f"the DNS of {domain}"
+            tenant,
+            ActivityName.CHECK_REQUESTED,
+            by=current_user(request),
+            subject=f"the DNS of {domain}",
         )
         tenant.plan.touch()
     return _to_profile(public_id)
@@ -54,11 +58,8 @@ def _decide(
 ) -> HttpResponse:
     tenant = tenant_or_404(request, public_id)
     seen = get_object_or_404(discoveries_of(tenant), domain__public_id=domain_id)
-    try:
+    with errors_as_message(request):
         suggestion = step(tenant, seen)
-    except OnboardingError as error:
-        messages.error(request, str(error))
-    else:
         messages.success(request, f"{suggestion.label}: {suggestion.shown}. {said}")
     return _to_profile(public_id)
 

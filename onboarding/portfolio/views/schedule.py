@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from onboarding.cutovers import freezes
 from onboarding.cutovers.freezes import freezes_for
-from onboarding.errors import OnboardingError
+from onboarding.error_responses import errors_as_message, errors_on_form
 from onboarding.models import Freeze, Holiday, Plan, WorkingTime
 from onboarding.plans import dates
 from onboarding.plans.assignment import assign_task, assignable
@@ -28,6 +28,7 @@ from onboarding.plans.views.tasks import back_to_plan, load_task
 from onboarding.portfolio import bulk
 from onboarding.portfolio.forms import BulkForm
 from tenants.access import require, tenant_or_404
+from tenants.activity_names import ActivityName
 from tenants.models import Tenant
 from tenants.permissions import Permission
 from tenants.services import write_activity
@@ -77,7 +78,7 @@ def working_time(request: HttpRequest, public_id: str) -> HttpResponse:
         return _show(request, public_id, working_time=form)
     with transaction.atomic():
         form.save()
-        write_activity(tenant, "working-time-changed", by=current_user(request))
+        write_activity(tenant, ActivityName.WORKING_TIME_CHANGED, by=current_user(request))
         dates.update_due_dates(tenant.plan)
         tenant.plan.touch()
     return _back(tenant)
@@ -92,7 +93,9 @@ def holiday_add(request: HttpRequest, public_id: str) -> HttpResponse:
         return _show(request, public_id, holiday=form)
     with transaction.atomic():
         kept = form.save()
-        write_activity(tenant, "holiday-added", by=current_user(request), holiday=str(kept))
+        write_activity(
+            tenant, ActivityName.HOLIDAY_ADDED, by=current_user(request), holiday=str(kept)
+        )
         dates.update_due_dates(tenant.plan)
         tenant.plan.touch()
     return _back(tenant)
@@ -104,7 +107,9 @@ def holiday_remove(request: HttpRequest, public_id: str, holiday_id: str) -> Htt
     tenant = tenant_or_404(request, public_id)
     kept = get_object_or_404(Holiday, tenant=tenant, public_id=holiday_id)
     with transaction.atomic():
-        write_activity(tenant, "holiday-removed", by=current_user(request), holiday=str(kept))
+        write_activity(
+            tenant, ActivityName.HOLIDAY_REMOVED, by=current_user(request), holiday=str(kept)
+        )
         kept.delete()
         dates.update_due_dates(tenant.plan)
         tenant.plan.touch()
@@ -135,10 +140,8 @@ def freeze_remove(request: HttpRequest, public_id: str, freeze_id: str) -> HttpR
 @require_POST
 def save_original_schedule(request: HttpRequest, public_id: str) -> HttpResponse:
     tenant = tenant_or_404(request, public_id)
-    try:
+    with errors_as_message(request):
         dates.save_original_schedule(Plan.objects.get(tenant=tenant), by=current_user(request))
-    except OnboardingError as error:
-        messages.error(request, str(error))
     return _back(tenant)
 
 
@@ -152,10 +155,8 @@ def task_due(request: HttpRequest, public_id: str, task_id: str) -> HttpResponse
         messages.error(request, f"{told} The due date is as it was.")
         return back_to_plan(request, tenant, task)
     day, seen = form.cleaned_data["due_on"], request.POST.get("seen")
-    try:
+    with errors_as_message(request):
         dates.set_due_date(task, day, by=current_user(request), seen=seen)
-    except OnboardingError as error:
-        messages.error(request, str(error))
     return back_to_plan(request, tenant, task)
 
 
@@ -168,7 +169,7 @@ def tasks_bulk(request: HttpRequest, public_id: str) -> HttpResponse:
     user = current_user(request)
     if not form.is_valid():
         return _show(request, public_id, bulk=form, chosen=request.POST.getlist("task"))
-    try:
+    with errors_on_form(form):
         done = bulk.apply_to(
             tenant.plan,
             request.POST.getlist("task"),
@@ -177,12 +178,10 @@ def tasks_bulk(request: HttpRequest, public_id: str) -> HttpResponse:
             side=side_of(user, tenant),
             site_url=site_url(request),
         )
-    except OnboardingError as error:
-        form.add_error(None, str(error))
-        return _show(request, public_id, bulk=form, chosen=request.POST.getlist("task"))
-    queue_reminders(done.reminders)
-    messages.success(request, f"Done for {done.task_count} step{pluralize(done.task_count)}.")
-    return _back(tenant)
+        queue_reminders(done.reminders)
+        messages.success(request, f"Done for {done.task_count} step{pluralize(done.task_count)}.")
+        return _back(tenant)
+    return _show(request, public_id, bulk=form, chosen=request.POST.getlist("task"))
 
 
 @require(Permission.CONFIRM)
@@ -191,13 +190,10 @@ def tasks_bulk(request: HttpRequest, public_id: str) -> HttpResponse:
 def task_remind(request: HttpRequest, public_id: str, task_id: str) -> HttpResponse:
     """Mail whoever is waited for; once a day at the most."""
     tenant, task = load_task(request, public_id, task_id)
-    try:
+    with errors_as_message(request):
         made = create_reminders(
             task.plan, [task], by=current_user(request), site_url=site_url(request)
         )
-    except OnboardingError as error:
-        messages.error(request, str(error))
-    else:
         queue_reminders(made)
         names = ", ".join(reminder.recipient.name for reminder in made)
         messages.success(request, f"A reminder goes to {names}.")
@@ -208,9 +204,7 @@ def task_remind(request: HttpRequest, public_id: str, task_id: str) -> HttpRespo
 @require_POST
 def task_assign(request: HttpRequest, public_id: str, task_id: str) -> HttpResponse:
     tenant, task = load_task(request, public_id, task_id)
-    try:
+    with errors_as_message(request):
         person, seen = request.POST.get("person", ""), request.POST.get("seen")
         assign_task(task, person, by=current_user(request), seen=seen)
-    except OnboardingError as error:
-        messages.error(request, str(error))
     return back_to_plan(request, tenant, task)

@@ -241,7 +241,7 @@ def test_version_page_shows_its_changes(
 ) -> None:
     page = signed_in(consultant).get(_at("template-list") + "?version=2").content.decode()
 
-    assert "new plans take it" in texts(page, "#version-2")[0]
+    assert "Default" in texts(page, "#version-2")[0]
     assert "1 plan at it" in texts(page, "#version-2")[0]
     assert "Outbound mail runs through Mimecast for some days" in texts(page, "#shown")[0]
 
@@ -328,7 +328,7 @@ def test_only_administrators_accept_losses(
     meant = higher.post(_at("template-publish"), words)
 
     assert "no longer a hard gate" in texts(shown, ".dropped")[0]
-    assert "Publish the next version" not in shown
+    assert "Publish new version" not in shown
     assert "What changed, for your colleagues" not in shown
     assert "No gate.</textarea>" in refused.content.decode()
     assert (refused.status_code, silent.status_code, meant.status_code) == (422, 422, 302)
@@ -367,7 +367,7 @@ def test_plan_is_upgraded_after_a_preview(
     assert first["Location"] == _at("plan-show", tenant.public_id)
     assert Plan.objects.get(tenant=tenant).template == made
     assert second.status_code == 422
-    assert "no newer version" in second.content.decode()
+    assert "No newer version" in second.content.decode()
 
 
 def test_newest_plan_has_no_upgrade_link(

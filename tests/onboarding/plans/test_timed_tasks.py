@@ -132,9 +132,9 @@ def test_nobody_can_confirm_it_or_say_whose_it_is(
     tenant: Tenant, consultant: User, owner: User
 ) -> None:
     for user, side in ((consultant, "mimecast"), (owner, "client")):
-        with pytest.raises(OnboardingError, match="Only time completes this"):
+        with pytest.raises(OnboardingError, match="This task completes automatically"):
             confirm_task(task_of(tenant, WAIT), by=user, side=side)
-    with pytest.raises(OnboardingError, match="Only time completes this"):
+    with pytest.raises(OnboardingError, match="This task completes automatically"):
         set_responsibility(task_of(tenant, WAIT), "client", by=consultant)
 
     offered = [
@@ -237,7 +237,7 @@ def test_the_client_sees_it_as_watched_and_never_as_theirs(
 
     steps = shown.context["client_tasks"]
     assert WAIT in [row.task.key for row in steps.verifying]
-    assert WAIT not in [row.task.key for row in (*steps.now, *steps.coming)]
+    assert WAIT not in [row.task.key for row in (*steps.now, *steps.upcoming)]
 
 
 def test_where_the_sample_is_past_outbound_its_days_are_over(

@@ -178,7 +178,7 @@ def test_page_shows_a_stalled_import(tenant: Tenant, owner: User, signed_in: Sig
         .content.decode()
     )
 
-    assert "It is begun again by itself; nothing of the sheet was changed." in html
+    assert "It restarts automatically. The sheet was not changed." in html
     assert "<progress" not in html
 
 

@@ -34,10 +34,12 @@ def test_overview_shows_counts_and_sign_offs(
 
     row = _row(_html(signed_in(owner), tenant), sheet)
 
-    assert row.startswith("One side is done Forwarding and relay addresses waits for your sign-off")
+    assert row.startswith(
+        "One side is done Forwarding and relay addresses Waiting on your sign-off"
+    )
     assert "1 row" in row
     assert "Mimecast signed off Con Sultant, just now" in row
-    assert "Client has not signed" in row
+    assert "Client not signed off" in row
 
 
 def test_sign_off_is_asked_of_the_right_side(
@@ -48,7 +50,7 @@ def test_sign_off_is_asked_of_the_right_side(
 
     seen = {user.email: _row(_html(signed_in(user), tenant), sheet) for user in (owner, viewer)}
 
-    assert ["waits for your" in row for row in seen.values()] == [False, False]
+    assert ["Waiting on your" in row for row in seen.values()] == [False, False]
 
 
 def test_inapplicable_sheet_shows_its_reason(
