@@ -1,4 +1,4 @@
-"""Sign-offs: what they confirm, and what takes them back."""
+"""Tests of sign-offs, the confirmations they make, and their withdrawal."""
 
 from __future__ import annotations
 
@@ -207,7 +207,7 @@ def test_plan_links_to_sheet_instead_of_confirm(
 
 
 def test_change_clears_confirmation_of_other_side(tenant: Tenant, owner: User) -> None:
-    """Else it would be there again, for rows nobody signed, once the step comes back."""
+    """Otherwise it would count for unsigned rows when the responsibility changes back."""
     sheet = sheet_of(tenant)
     sign_off.sign_off(sheet, by=owner, side="client", expected_revision=sheet.revision)
     Task.objects.filter(pk=sheet.task_id).update(responsibility="mimecast")
