@@ -100,9 +100,10 @@ def read_diff(name: str, diff: str) -> Mutant:
 
 
 def survivors(target: Target, folder: Path) -> Iterator[Mutant]:
-    """Run mutmut on the copy of the project in `folder` and yield the mutants that no test kills."""
+    """Run mutmut on the copy of the project in `folder` and yield the survivors."""
     _configure(target, folder)
-    run = subprocess.run([sys.executable, "-m", "mutmut", "run"], cwd=folder, env=_environment())
+    command = [sys.executable, "-m", "mutmut", "run"]
+    run = subprocess.run(command, cwd=folder, env=_environment(), check=False)
     if run.returncode:
         sys.exit(f"mutmut ended with status {run.returncode}")
     for line in _mutmut(folder, "results").splitlines():

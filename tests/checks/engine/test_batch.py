@@ -134,7 +134,7 @@ def test_batch_isolates_internal_error(
     assert (broken.verdict, codes(broken)) == (Verdict.UNKNOWN, ["run.internal-error"])
     assert good.verdict is Verdict.PASS
     assert [record.getMessage() for record in caplog.records] == [
-        "CheckRequest mx_ttl at two.test failed"
+        "Run of check mx_ttl at two.test failed"
     ]
 
 
