@@ -29,7 +29,7 @@ PACKAGES = ("checks", "config", "onboarding", "tenants")
 # "no tests" means that the nearest tests never call the function.
 SURVIVING = ("survived", "no tests")
 _SPF = ("check", "check_host", "expansion", "judgement", "macros", "networks", "proposal", "terms")
-_FUNCTION = re.compile(r"\.x_?(\S+?)__mutmut_[0-9]+$")
+_FUNCTION = re.compile(r"\.x(?:_(?=\w))?(\S+?)__mutmut_[0-9]+$")
 
 
 @dataclass(frozen=True)
