@@ -103,9 +103,19 @@ def survivors(target: Target, folder: Path) -> Iterator[Mutant]:
     """Run mutmut on the copy of the project in `folder` and yield the survivors."""
     _configure(target, folder)
     command = [sys.executable, "-m", "mutmut", "run"]
-    run = subprocess.run(command, cwd=folder, env=_environment(), check=False)
+    # The progress display is only for a terminal: in a file, each update would be a line.
+    output = None if sys.stdout.isatty() else subprocess.PIPE
+    run = subprocess.run(
+        command,
+        cwd=folder,
+        env=_environment(),
+        stdout=output,
+        stderr=output,
+        text=True,
+        check=False,
+    )
     if run.returncode:
-        sys.exit(f"mutmut ended with status {run.returncode}")
+        sys.exit(f"{run.stdout or ''}{run.stderr or ''}mutmut ended with status {run.returncode}")
     for line in _mutmut(folder, "results").splitlines():
         name, _, status = line.strip().rpartition(": ")
         if status in SURVIVING:
