@@ -43,7 +43,7 @@ def _zone(domain: str, change: int) -> str:
         {domain} TXT "MS=ms{change:08}"
         {domain} TXT "google-site-verification={change:043}"
         spf.protection.outlook.test TXT "v=spf1 ip4:203.0.113.0/24 ip6:2001:db8::/32 -all"
-        _dmarc.{domain} TXT "v=DMARC1; p=none; pct={round_number + 1}; rua=mailto:dmarc@{domain}"
+        _dmarc.{domain} TXT "v=DMARC1; p=none; pct={change + 1}; rua=mailto:dmarc@{domain}"
     """
 
 
