@@ -24,6 +24,9 @@ test-all: suites  ## Run the unit tests, then the tests with real servers, then 
 	@$(BIN)/python -m pytest -q -m "interop or slow" $(ARGS)
 	@$(BIN)/python -m pytest -q -m browser $(ARGS)  # separate: Playwright leaves an event loop running
 
+mutants: suites  ## Run the mutation tests of the safety modules; one of them with ARGS=settling.
+	@$(BIN)/python -m tests.mutants $(ARGS)
+
 check: dev  ## Check format, lint, types, imports, templates, migrations, deployment settings.
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
