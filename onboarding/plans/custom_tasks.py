@@ -200,4 +200,3 @@ def _record_action(task: Task, action: str, *, by: User, **params: Any) -> None:
         **params,
     )
     recompute_rollup(plan)
-    plan.touch()

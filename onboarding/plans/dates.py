@@ -15,6 +15,8 @@ from onboarding.errors import ConflictingChange, OnboardingError
 from onboarding.models import Cutover, Holiday, Plan, Task, WorkingTime
 from onboarding.plans.business_time import Calendar
 from onboarding.plans.queries import lock_tasks
+from onboarding.plans.services import actor_for, require_permitted
+from onboarding.plans.transitions import SET_DUE_DATE, Actor
 from tenants.models import Tenant, User
 from tenants.services import write_activity
 
@@ -93,15 +95,29 @@ def update_due_dates(plan: Plan) -> int:
     return len(moved)
 
 
-def set_due_date(task: Task, day: date | None, *, by: User, seen: str | None = None) -> None:
-    """A day set by hand stands whatever moves; None gives the task back to the template. `seen` is
-    the day that the person had before them, written as forms write it."""
+def set_due_date(
+    task: Task,
+    day: date | None,
+    *,
+    by: User,
+    seen: str | None = None,
+    actor: Actor | None = None,
+) -> None:
+    """Set a task's due date by hand; None returns to the date of the template.
+
+    A date set by hand does not change with the cutovers. `seen` is the date on the user's page, as
+    YYYY-MM-DD; None skips that comparison. `actor` avoids one query for each task when the caller
+    knows it.
+    """
     with transaction.atomic():
         lock_tasks(task.plan_id)
-        now = Task.objects.values_list("due_on", flat=True).get(pk=task.pk)
-        if seen is not None and now != day and seen != (now.isoformat() if now else ""):
-            told = f"it is due on {now:%-d %B %Y} now" if now else "it has no due date now"
-            raise ConflictingChange(f"The date moved meanwhile: {told}. Nothing was changed.")
+        require_permitted(task, SET_DUE_DATE, actor or actor_for(by, task.plan.tenant))
+        current = Task.objects.values_list("due_on", flat=True).get(pk=task.pk)
+        if seen is not None and current != day and seen != (current.isoformat() if current else ""):
+            change = f"set it to {current:%-d %B %Y}" if current else "removed it"
+            raise ConflictingChange(
+                f"Another user changed the due date: they {change}. Nothing was changed."
+            )
         task.is_due_date_manual = day is not None
         task.due_on = day
         task.save(update_fields=["is_due_date_manual", "due_on"])
@@ -114,7 +130,7 @@ def set_due_date(task: Task, day: date | None, *, by: User, seen: str | None = N
             day=day.isoformat() if day else "",
         )
         if day is None:
-            # A day by hand moves no other step's; given back, this one's is worked out anew.
+            # A date by hand changes no other task. Without it, this task's date is computed again.
             update_due_dates(task.plan)
         task.plan.touch()
 

@@ -25,8 +25,7 @@ from onboarding.plans.planned_cutovers import in_none, next_cutover
 from onboarding.plans.queries import phases_with_tasks
 from onboarding.plans.rows import PhaseRow, TaskRow, Viewer, phase_rows, rows_of
 from onboarding.plans.safe_times import SWITCH_OF_KIND, safe_times_by_kind
-from onboarding.plans.services import side_of_role
-from onboarding.plans.transitions import Actor
+from onboarding.plans.services import actor_of
 from tenants.access import TenantAccess, access_or_404
 from tenants.models import Domain, Tenant, User
 from tenants.permissions import Permission, may
@@ -156,14 +155,13 @@ def load_page(request: HttpRequest, public_id: str) -> TenantPage:
     access = access_or_404(request, public_id)
     tenant = access.tenant
     plan = tenant.plan
-    side = side_of_role(access.role, is_closed=tenant.is_closed)
-    parts = progress_by_task(tenant)
-    plan_context = PlanContext.of(tenant, exempt_pairs_from(parts))
+    progress = progress_by_task(tenant)
+    plan_context = PlanContext.of(tenant, exempt_pairs_from(progress))
     region = tenant.region_values
     seen = observations_by_kind(plan_context.checks, list(SWITCH_OF_KIND))
     safety = safe_times_by_kind(plan_context.checks, seen, region, now=timezone.now())
-    actor = Actor(side, may_manage_plan=access.may(Permission.MANAGE_PLAN))
-    viewer = Viewer(actor, current_user(request), safety, parts)
+    actor = actor_of(access.role, current_user(request), is_closed=tenant.is_closed)
+    viewer = Viewer(actor, safety, progress)
     phases, tasks = phases_with_tasks(plan)
     rows = rows_of(tasks, plan_context, viewer)
     return TenantPage(
@@ -174,7 +172,7 @@ def load_page(request: HttpRequest, public_id: str) -> TenantPage:
         rows=rows,
         phases=phase_rows(phases, rows),
         cutovers=list(planned_cutovers.with_domains(plan.cutovers.all())),
-        side=side,
+        side=actor.side,
         access=access,
     )
 

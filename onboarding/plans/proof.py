@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
 from checks.engine.outcomes import CheckKind, Verdict
 from checks.expectations import PURPOSE_BY_KIND
 from checks.models import Check
-from onboarding.models import Task
+from onboarding.models import DomainProgress, Task
 from tenants.models import DirectoryMethod, Domain, Host, Platform, Tenant
 
 # Mail that Microsoft or Google hosts is delivered to endpoints that answer everyone on port 25, so
@@ -70,6 +72,16 @@ class TaskEvidence:
         return bool(counted) and not self.missing and all(s.is_verified for s in counted)
 
     @property
+    def verified_domain_ids(self) -> frozenset[int]:
+        """The domains all of whose subjects are verified."""
+        ids: dict[int, bool] = {}
+        for subject in self.subjects:
+            domain_id = subject.check.domain_id if subject.check is not None else None
+            if domain_id is not None:
+                ids[domain_id] = ids.get(domain_id, True) and subject.is_verified
+        return frozenset(domain_id for domain_id, is_verified in ids.items() if is_verified)
+
+    @property
     def is_unverifiable(self) -> bool:
         """What is left cannot be proved by any look from here: the question does not apply, or the
         port answers Mimecast alone, as it should. Then people's word completes the task."""
@@ -118,6 +130,18 @@ def evidence_for(
         if not of_kind:
             missing.append(kind)
     return TaskEvidence(tuple(subjects), tuple(missing))
+
+
+def checks_verifying(task: Task, tenant: Tenant) -> QuerySet[Check]:
+    """The active checks that prove the task, without those of its exempt domains. One query."""
+    exempt = DomainProgress.objects.filter(
+        task=task, domain=OuterRef("domain"), exempted_at__isnull=False
+    )
+    kinds = needed_kinds(task.check_kinds, tenant)
+    checks = Check.objects.filter(tenant=tenant, is_active=True, kind__in=kinds)
+    return checks.filter(
+        Q(host__isnull=False) | Q(domain__role__in=task.domain_roles) & ~Exists(exempt)
+    )
 
 
 _Key = tuple[str, int | None, int | None]

@@ -11,7 +11,7 @@ from onboarding.models import COMPLETE_STATUSES, Cutover, ManualStatus, Plan, Ta
 
 # What is agreed until somebody plans an inbound cutover and says otherwise.
 DEFAULT_DAYS = 3
-_KEPT = ("wait_started_at", "wait_ends_at", "verified_at", "regressed_at")
+_FIELDS = ("wait_started_at", "wait_ends_at", "verified_at", "regressed_at")
 
 
 def update_waits(
@@ -25,12 +25,15 @@ def update_waits(
     """
     waits = [task for task in tasks if task.is_wait]
     by_key = {task.key: task for task in tasks}
-    agreed = agreed_days(plan) if any(task.wait_days is None for task in waits) else DEFAULT_DAYS
+    agreed: int | None = None
     for task in waits:
         awaited = by_key.get(task.wait_after)
         status = statuses.get(awaited.pk) if awaited is not None else None
         since = _since(task, awaited, status, now) if awaited is not None else None
-        _keep(task, since, agreed if task.wait_days is None else task.wait_days)
+        days = task.wait_days
+        if days is None and since is not None:
+            agreed = days = agreed_days(plan) if agreed is None else agreed
+        _store(task, since, days or 0)
         if status in (None, TaskStatus.NOT_APPLICABLE):
             statuses[task.pk] = TaskStatus.NOT_APPLICABLE
         else:
@@ -64,15 +67,15 @@ def _since(task: Task, awaited: Task, status: TaskStatus | None, now: datetime) 
     )
 
 
-def _keep(task: Task, since: datetime | None, days: int) -> None:
+def _store(task: Task, since: datetime | None, days: int) -> None:
     """Store what changed. More days agreed since then open it again."""
     until = since + timedelta(days=days) if since is not None else None
     stands = task.verified_at is not None and until is not None and until <= task.verified_at
     verified_at = task.verified_at if stands else None
-    kept: Mapping[str, datetime | None] = dict(
-        zip(_KEPT, (since, until, verified_at, None), strict=True)
+    values: Mapping[str, datetime | None] = dict(
+        zip(_FIELDS, (since, until, verified_at, None), strict=True)
     )
-    if any(getattr(task, name) != value for name, value in kept.items()):
-        for name, value in kept.items():
+    if any(getattr(task, name) != value for name, value in values.items()):
+        for name, value in values.items():
             setattr(task, name, value)
-        task.save(update_fields=list(_KEPT))
+        task.save(update_fields=list(_FIELDS))

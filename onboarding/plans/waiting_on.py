@@ -48,8 +48,11 @@ def remaining_side(task: Task) -> str:
     return Responsibility.CLIENT.value if missing else Responsibility.MIMECAST.value
 
 
-def update_waiting_on(tasks: Sequence[Task], asked: Mapping[int, str], *, now: datetime) -> None:
-    """Store whose turn it is where that changed, and close the turn before."""
+def set_waiting_on(tasks: Sequence[Task], asked: Mapping[int, str], *, now: datetime) -> None:
+    """Set the side to act on each task, without saving it, and store the waiting periods.
+
+    `asked` is the side that has to answer an open question, by task id.
+    """
     by_key = {task.key: task for task in tasks}
     current = [(task, side_to_act(task, by_key, asked)) for task in tasks]
     changed = [(task, new) for task, new in current if new != task.waiting_on]
@@ -58,9 +61,6 @@ def update_waiting_on(tasks: Sequence[Task], asked: Mapping[int, str], *, now: d
         WaitingPeriod.objects.filter(task__in=ended, ended_at=None).update(ended_at=now)
     for task, new in changed:
         task.waiting_on, task.waiting_since = new, now if new else None
-    for side in {new for _, new in changed}:
-        of_side = Task.objects.filter(pk__in=[task.pk for task, new in changed if new == side])
-        of_side.update(waiting_on=side, waiting_since=now if side else None)
     WaitingPeriod.objects.bulk_create(
         WaitingPeriod(task=task, side=new, started_at=now) for task, new in changed if new
     )

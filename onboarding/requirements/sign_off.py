@@ -11,6 +11,7 @@ from django.utils import timezone
 from onboarding.errors import ConflictingChange, NotPermitted, OnboardingError
 from onboarding.models import RequirementsSheet, Responsibility, Task
 from onboarding.plans import services
+from onboarding.plans.transitions import CONFIRM, Actor, is_permitted
 from onboarding.requirements.columns import SheetDefinition
 from onboarding.requirements.definitions import DEFINITIONS
 from tenants.models import User
@@ -34,10 +35,8 @@ def lock_sheet(sheet: RequirementsSheet) -> RequirementsSheet:
 def counts_for(sheet: RequirementsSheet, side: str) -> bool:
     """Whether this side's sign-off is its part of the task. Where the task is the other side's,
     or asks for more than the list, a sign-off is no more than a word about the sheet."""
-    return definition_of(sheet).confirms_task and sheet.task.responsibility in (
-        side,
-        Responsibility.BOTH,
-    )
+    actor = Actor(side, may_manage_plan=False)
+    return definition_of(sheet).confirms_task and is_permitted(sheet.task, CONFIRM, actor)
 
 
 def sign_off(sheet: RequirementsSheet, *, by: User, side: str, expected_revision: int) -> None:

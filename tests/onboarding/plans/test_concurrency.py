@@ -37,9 +37,7 @@ def test_confirming_wipes_out_no_words_that_came_meanwhile(
     said = _press(client, tenant, "task-confirm", seen="todo")
 
     task = task_of(tenant, KEY)
-    assert said.startswith(
-        "Member Person said meanwhile that it is “blocked”: “The proxy is down.”"
-    )
+    assert said.startswith("Member Person changed the status to “blocked”: “The proxy is down.”")
     assert (task.status, task.status_reason) == ("blocked", "The proxy is down.")
 
     # Whoever has read them may confirm it all the same.
@@ -66,7 +64,9 @@ def test_the_second_due_date_is_told_of_the_first(
 
     said = _press(signed_in(consultant), tenant, "task-due", due_on="2027-06-01", seen=shown)
 
-    assert said == "The date moved meanwhile: it is due on 3 May 2027 now. Nothing was changed."
+    assert said == (
+        "Another user changed the due date: they set it to 3 May 2027. Nothing was changed."
+    )
     assert task_of(tenant, KEY).due_on == first
 
 
@@ -93,7 +93,7 @@ def test_the_second_to_give_a_step_away_is_told_of_the_first(
 
     said = _press(signed_in(owner), tenant, "task-assign", person=owner.public_id, seen="")
 
-    assert said == "It was given to Member Person meanwhile. Nothing was changed."
+    assert said == "Another user assigned this task to Member Person. Nothing was changed."
     assert task_of(tenant, KEY).assignee == member
 
 
@@ -130,5 +130,5 @@ def test_the_second_to_settle_the_side_is_told_of_the_first(
         seen="both",
     )
 
-    assert said == "Somebody else chose “Client” meanwhile. Nothing was changed."
+    assert said == "Another user chose “Client”. Nothing was changed."
     assert task_of(tenant, task.key).responsibility == "client"

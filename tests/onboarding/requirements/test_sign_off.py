@@ -148,7 +148,7 @@ def test_a_sign_off_that_its_task_refuses_is_not_kept(tenant: Tenant, owner: Use
         manual_status="not_needed", status_reason="not now", status="not_applicable"
     )
 
-    with pytest.raises(OnboardingError, match="bring it back first"):
+    with pytest.raises(OnboardingError, match="Restore it first"):
         sign(sheet, owner, "client")
 
     assert status(sheet)[1] == []
@@ -179,7 +179,7 @@ def test_undoing_at_the_task_cannot_part_it_from_its_sheet(tenant: Tenant, owner
 def test_a_plain_word_confirms_no_step_that_gathers_a_sheet(tenant: Tenant, owner: User) -> None:
     sheet = sheet_of(tenant)
 
-    with pytest.raises(OnboardingError, match="Sign its sheet off"):
+    with pytest.raises(OnboardingError, match="Sign off its requirements sheet"):
         confirm_task(sheet.task, by=owner, side="client")
 
     assert status(sheet) == ("todo", [])
@@ -189,7 +189,7 @@ def test_a_step_that_was_signed_for_is_taken_back_at_its_sheet(tenant: Tenant, o
     sheet = sheet_of(tenant)
     sign(sheet, owner, "client")
 
-    with pytest.raises(OnboardingError, match="take that back at the sheet"):
+    with pytest.raises(OnboardingError, match="Withdraw the sign-off on the sheet"):
         withdraw_confirmation(sheet.task, by=owner, side="client")
 
     assert status(sheet) == ("partly_confirmed", ["client"])
