@@ -1,4 +1,4 @@
-"""Due dates: from the template's offsets and the planned cutovers, in the tenant's working days."""
+"""Due dates from the template's offsets and the planned cutovers, in the tenant's working days."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from onboarding.plans.transitions import SET_DUE_DATE, Actor
 from tenants.models import Tenant, User
 from tenants.services import write_activity
 
-# Fewer than this say nothing about the pace.
+# Fewer completed tasks than this are too few for a forecast.
 _MIN_DONE_FOR_FORECAST = 5
 
 
 @dataclass(frozen=True)
 class DueDateShift:
-    """A task whose due date moves."""
+    """A change of a task's due date."""
 
     task: Task
     before: date | None
@@ -45,14 +45,17 @@ def calendar_of(tenant: Tenant) -> Calendar:
 
 @dataclass(frozen=True)
 class Anchors:
-    """The days that due dates are counted from: the plan's start, and each direction's cutovers."""
+    """The days that due dates are counted from: the plan's start and the cutovers by direction."""
 
     start: date
     cutovers: Mapping[str, Sequence[date]]
 
     def of(self, due_from: str, working_days: int) -> date | None:
-        """Where there are several cutovers, what prepares them has to be ready for the first; the
-        switch itself, and what follows it, is done with the last."""
+        """The anchor of a due date; None while its cutover is not planned.
+
+        With several cutovers, a preparation is due before the first one. The switch and its
+        follow-up are due with the last one.
+        """
         if due_from == "start":
             return self.start
         days = self.cutovers.get(due_from)
@@ -69,7 +72,7 @@ def anchors_of(plan: Plan, calendar: Calendar, cutovers: Iterable[Cutover]) -> A
 
 
 def due_on(task: Task, anchors: Anchors, calendar: Calendar) -> date | None:
-    """The day a task is due; a day set by hand stands. Pure."""
+    """The due date of a task; a date set by hand does not change. Pure."""
     if task.is_due_date_manual:
         return task.due_on
     anchor = anchors.of(task.due_from, task.due_working_days)
@@ -77,7 +80,7 @@ def due_on(task: Task, anchors: Anchors, calendar: Calendar) -> date | None:
 
 
 def due_date_shifts(plan: Plan, *, instead: Iterable[Cutover] | None = None) -> list[DueDateShift]:
-    """What would move, with these cutovers planned instead of its own. Nothing is stored."""
+    """The due dates that would change with the cutovers `instead` of the planned ones. No write."""
     calendar = calendar_of(plan.tenant)
     cutovers = Cutover.objects.filter(plan=plan) if instead is None else instead
     anchors = anchors_of(plan, calendar, cutovers)
@@ -87,7 +90,7 @@ def due_date_shifts(plan: Plan, *, instead: Iterable[Cutover] | None = None) -> 
 
 
 def update_due_dates(plan: Plan) -> int:
-    """Bring every due date in line; returns how many moved."""
+    """Recompute every due date. Returns the number of changed dates."""
     moved = due_date_shifts(plan)
     for day in {shift.after for shift in moved}:
         of_day = [shift.task.pk for shift in moved if shift.after == day]
@@ -136,11 +139,11 @@ def set_due_date(
 
 
 def save_original_schedule(plan: Plan, *, by: User) -> None:
-    """Keep today's due dates to measure slip by."""
+    """Store today's due dates as the original schedule. `slip` compares with it."""
     with transaction.atomic():
         tasks = list(Task.objects.filter(plan=plan, due_on__isnull=False))
         if not tasks:
-            raise OnboardingError("No step has a due date yet: plan the cutovers first.")
+            raise OnboardingError("No task has a due date yet. Plan the cutovers first.")
         for task in tasks:
             Task.objects.filter(pk=task.pk).update(original_due_on=task.due_on)
         write_activity(plan.tenant, "original-schedule-saved", by=by, tasks=len(tasks))
@@ -148,7 +151,7 @@ def save_original_schedule(plan: Plan, *, by: User) -> None:
 
 
 def slip(task: Task, calendar: Calendar) -> int | None:
-    """Working days that a due date has moved since the baseline; positive is later."""
+    """Working days between the original and the current due date; positive is later."""
     if task.original_due_on is None or task.due_on is None:
         return None
     return calendar.working_days_from(task.original_due_on, task.due_on)
@@ -157,9 +160,9 @@ def slip(task: Task, calendar: Calendar) -> int | None:
 def forecast(
     tasks: Sequence[Task], *, started: date, today: date, latest: date | None, calendar: Calendar
 ) -> date | None:
-    """When the plan will be finished at the pace so far, and not before its last due date. Pure.
+    """The expected completion date, at the current rate and not before the last due date. Pure.
 
-    None while too little is done to tell a pace by.
+    None while too few tasks are complete.
     """
     counted = [task for task in tasks if task.is_counted]
     done = sum(task.is_complete for task in counted)
@@ -169,12 +172,12 @@ def forecast(
     if done < _MIN_DONE_FOR_FORECAST:
         return None
     worked = max(calendar.working_days_from(started, today), 1)
-    at_this_pace = calendar.shift(today, math.ceil(left * worked / done))
-    return max(at_this_pace, latest) if latest is not None else at_this_pace
+    at_this_rate = calendar.shift(today, math.ceil(left * worked / done))
+    return max(at_this_rate, latest) if latest is not None else at_this_rate
 
 
 def days_late(task: Task, today: date, calendar: Calendar) -> int:
-    """Working days since an open task was due; 0 while it is not."""
+    """Working days since the due date of an open task; 0 for any other task."""
     if task.due_on is None or not task.is_open_leaf or task.due_on >= today:
         return 0
     return calendar.working_days_from(task.due_on, today)

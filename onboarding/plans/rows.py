@@ -1,4 +1,4 @@
-"""A per-domain task's domains as a page shows them."""
+"""The tasks, domains and phases of a plan as the pages show them."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def domain_rows(
 
 
 class Shape(StrEnum):
-    """The icon's shape; with a word beside it everywhere, colour is never the only signal."""
+    """The shape of an icon. Every icon has a label, so that colour is never the only signal."""
 
     PASS = "pass"
     CAUTION = "caution"
@@ -196,7 +196,7 @@ class TaskRow:
 
     @property
     def needs_message(self) -> bool:
-        """No look is of use before somebody has shown a message."""
+        """Whether the check needs a submitted message before it can run."""
         return CheckKind.MESSAGE in self.task.check_kinds
 
     @property
@@ -211,15 +211,15 @@ class TaskRow:
 
     @property
     def cautions(self) -> tuple[ProofSubject, ...]:
-        """Proven subjects whose yes came with something worth reading."""
+        """Verified subjects with a warning."""
         return tuple(s for s in self.verified_subjects if s.settled is Verdict.WARN)
 
     @property
     def contradicted_subjects(self) -> tuple[ProofSubject, ...]:
-        """Proven subjects whose newest look did not say yes; the proof stands meanwhile."""
-        seen = [(s, s.check.latest) for s in self.verified_subjects if s.check is not None]
+        """Verified subjects whose latest run did not pass; they stay verified until it settles."""
+        runs = [(s, s.check.latest) for s in self.verified_subjects if s.check is not None]
         return tuple(
-            s for s, latest in seen if latest is not None and not Verdict(latest.verdict).is_passing
+            s for s, latest in runs if latest is not None and not Verdict(latest.verdict).is_passing
         )
 
     @property
@@ -228,19 +228,21 @@ class TaskRow:
 
     @property
     def remaining_side(self) -> str:
-        """The side that the task waits for: mimecast, client, both, or empty when it is done or
-        only time completes it."""
+        """The side that still has to act: mimecast, client or both.
+
+        Empty for a task that is complete or that completes on its date.
+        """
         is_open = self.task.is_open_leaf and not self.task.is_wait
         return remaining_side(self.task) if is_open else ""
 
     @property
     def is_wait_running(self) -> bool:
-        """Its time is running: nobody has to do anything meanwhile."""
+        """Whether the period of a timed task has started."""
         return self.task.is_wait and self.task.wait_ends_at is not None
 
 
 def rows_of(tasks: Sequence[Task], plan_context: PlanContext, viewer: Viewer) -> list[TaskRow]:
-    """Every task of a plan as a row, in the plan's order, as this viewer sees it."""
+    """Every task of a plan as a row, in the plan's order, for this reader."""
     by_key = {task.key: task for task in tasks}
     return [_row(task, by_key, plan_context, viewer) for task in tasks]
 
@@ -290,7 +292,7 @@ _SHAPE_OF_STATUS = {
 
 
 def shape_of(task: Task, evidence: TaskEvidence, *, is_waiting: bool) -> Shape:
-    """A task still to do is never red: what is not there yet is no failure."""
+    """The icon of a task. A task that is still to do is never red: it has not failed."""
     shape = _SHAPE_OF_STATUS.get(TaskStatus(task.status))
     if shape is not None:
         return shape
@@ -303,11 +305,11 @@ def shape_of(task: Task, evidence: TaskEvidence, *, is_waiting: bool) -> Shape:
 
 def _is_unknown(evidence: TaskEvidence) -> bool:
     latest = [s.check.latest for s in evidence.subjects if s.check is not None]
-    return any(seen is not None and seen.verdict == Verdict.UNKNOWN.value for seen in latest)
+    return any(run is not None and run.verdict == Verdict.UNKNOWN.value for run in latest)
 
 
 def shape_of_check(check: Check) -> Shape:
-    """How one check's standing is drawn: settled answers first, then what the last look said."""
+    """The icon of a check: by its settled verdict, else by its latest run."""
     if check.settled_verdict:
         settled = Verdict(check.settled_verdict)
         if settled.is_passing:
@@ -321,7 +323,7 @@ def shape_of_check(check: Check) -> Shape:
 
 
 def _shape_of_verified(check: Check) -> Shape:
-    """The proof stands; a newest look that did not agree must not look like one that did."""
+    """The icon of a verified check. A latest run that did not pass has a different icon."""
     if check.latest is None or Verdict(check.latest.verdict).is_passing:
         return Shape.CAUTION if check.settled_verdict == Verdict.WARN.value else Shape.PASS
     return Shape.WAITING if check.latest.verdict == Verdict.FAIL.value else Shape.UNKNOWN
@@ -361,7 +363,7 @@ def phase_rows(phases: Sequence[Phase], rows: Sequence[TaskRow]) -> list[PhaseRo
     ]
 
 
-# What a client meets first: what broke, then what only waits for them.
+# The order on the client's page: regressed tasks first, then tasks that wait for the client.
 _URGENCY = {
     TaskStatus.REGRESSED: 0,
     TaskStatus.WAITING: 1,
@@ -373,14 +375,14 @@ _URGENCY = {
 
 
 def _pressing(row: TaskRow) -> tuple[int, bool, date]:
-    """What is due first comes first, among steps that stand alike; then the plan's order."""
+    """The sort key: by urgency, required tasks first, then by due date."""
     task = row.task
     return _URGENCY[TaskStatus(task.status)], task.is_optional, task.due_on or date.max
 
 
 @dataclass(frozen=True)
 class ClientTasks:
-    """The client's home: what needs them, what is being watched for them, what comes next."""
+    """The client's page: tasks to do now, tasks under verification, and upcoming tasks."""
 
     now: tuple[TaskRow, ...]
     more: int
@@ -389,7 +391,7 @@ class ClientTasks:
 
 
 def client_tasks(rows: Sequence[TaskRow], *, most: int = 3) -> ClientTasks:
-    """Sort a plan's open tasks by what the client can do about them."""
+    """Divide a plan's open tasks by the action that the client can take; `most` limits *now*."""
     leaves = [row for row in rows if row.task.is_open_leaf]
     on_client = [
         r for r in leaves if r.remaining_side in (Responsibility.CLIENT, Responsibility.BOTH)

@@ -1,4 +1,4 @@
-"""Whose turn each task is, since when, and how long each side has had it, in working time."""
+"""The side that has to act on each task, since when, and the working days of each side."""
 
 from __future__ import annotations
 
@@ -12,14 +12,13 @@ SIDES = (Responsibility.MIMECAST.value, Responsibility.CLIENT.value)
 
 
 def side_to_act(task: Task, by_key: Mapping[str, Task], asked: Mapping[int, str]) -> str:
-    """The side that can do something now: mimecast, client, both, or empty for nobody. Pure.
+    """The side that can act now: mimecast, client, both, or empty for neither. Pure.
 
-    1. Nobody's where it does not apply.
-    2. Of a side that was asked a question: that can be answered whatever else the task waits for,
-       and though it is done.
-    3. Nobody's where it is done, while it waits for other tasks or for time, is claimed and waits
-       for proof, or is optional and not begun.
-    4. Of the side that somebody said is waited for, or whose part is not confirmed yet.
+    1. Neither, if the task does not apply.
+    2. The side with an open question: it can answer even if the task waits or is complete.
+    3. Neither, if the task is complete, waits for other tasks or its date, awaits verification, or
+       is optional and not started.
+    4. The side that the manual status *waiting* names, or that has not confirmed its part yet.
     """
     if not task.applies or task.is_group or task.status == TaskStatus.NOT_APPLICABLE:
         return ""
@@ -37,7 +36,7 @@ def side_to_act(task: Task, by_key: Mapping[str, Task], asked: Mapping[int, str]
 
 
 def remaining_side(task: Task) -> str:
-    """Of an open task, the side that is waited for, or whose part is not confirmed yet. Pure."""
+    """The side that an open task waits for, or that has not confirmed its part yet. Pure."""
     if task.status == TaskStatus.WAITING and task.status_waiting_on:
         return task.status_waiting_on
     if task.responsibility != Responsibility.BOTH:
@@ -69,7 +68,7 @@ def set_waiting_on(tasks: Sequence[Task], asked: Mapping[int, str], *, now: date
 def waiting_days_by_side(
     periods: Iterable[WaitingPeriod], calendar: Calendar, *, now: datetime
 ) -> dict[tuple[int, str], float]:
-    """Working days by phase and side. While both can act, the time counts for each."""
+    """Working days by phase id and side. A period of both sides counts for each."""
     days_by_key: dict[tuple[int, str], float] = {}
     for period in periods:
         days = calendar.days_between(period.started_at, period.ended_at or now)

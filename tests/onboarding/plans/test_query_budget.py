@@ -39,12 +39,14 @@ def queries_of_confirming(tenant: Tenant, key: str, client: Any) -> int:
 
 
 @pytest.mark.parametrize("key", [CLIENT, BOTH, PER_DOMAIN])
-def test_client_confirms(tenant: Tenant, owner: User, signed_in: SignIn, key: str) -> None:
+def test_queries_of_client_confirmation(
+    tenant: Tenant, owner: User, signed_in: SignIn, key: str
+) -> None:
     assert queries_of_confirming(tenant, key, signed_in(owner)) <= MAX_QUERIES
     assert task_of(tenant, key).client_confirmed_by == owner
 
 
-def test_second_side_completes_task(
+def test_queries_of_second_confirmation(
     tenant: Tenant, owner: User, consultant: User, signed_in: SignIn
 ) -> None:
     queries_of_confirming(tenant, BOTH, signed_in(owner))
@@ -53,14 +55,14 @@ def test_second_side_completes_task(
     assert task_of(tenant, BOTH).status == TaskStatus.DONE
 
 
-def test_checked_task_adds_run_now(tenant: Tenant, owner: User, signed_in: SignIn) -> None:
+def test_queries_of_checked_task(tenant: Tenant, owner: User, signed_in: SignIn) -> None:
     count = queries_of_confirming(tenant, CHECKED, signed_in(owner))
 
     assert count <= MAX_QUERIES + QUERIES_OF_RUN_NOW
     assert task_of(tenant, CHECKED).status == TaskStatus.AWAITING_VERIFICATION
 
 
-def test_ten_domains_take_no_more_queries(
+def test_queries_for_ten_domains(
     tenant: Tenant, large: Tenant, consultant: User, signed_in: SignIn
 ) -> None:
     client = signed_in(consultant)
