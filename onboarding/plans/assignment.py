@@ -9,6 +9,7 @@ from onboarding.errors import ConflictingChange, OnboardingError
 from onboarding.models import Task
 from onboarding.plans.services import actor_for, require_permitted
 from onboarding.plans.transitions import ASSIGN, Actor
+from tenants.activity_names import ActivityName
 from tenants.models import Membership, Tenant, User
 from tenants.services import write_activity
 
@@ -53,7 +54,7 @@ def assign_task(
         Task.objects.filter(pk=task.pk).update(assignee=chosen)
         write_activity(
             task.plan.tenant,
-            "task-assigned",
+            ActivityName.TASK_ASSIGNED,
             by=by,
             task=task.title,
             task_id=task.public_id,

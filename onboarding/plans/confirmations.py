@@ -11,7 +11,6 @@ from onboarding.plans.domain_progress import (
     confirm_from_domains,
     set_confirmations,
 )
-from onboarding.requirements.definitions import DEFINITIONS
 from tenants.models import Domain, User
 
 
@@ -45,7 +44,7 @@ def set_confirmation(
 def is_confirmed_by_sign_off(task: Task) -> bool:
     """Whether the sign-off of the task's requirements sheet confirms the task."""
     sheet: RequirementsSheet | None = getattr(task, "sheet", None)
-    return sheet is not None and DEFINITIONS[sheet.kind].confirms_task
+    return sheet is not None and sheet.confirms_task
 
 
 def signed_sides(task: Task) -> list[str]:

@@ -18,6 +18,7 @@ from onboarding.plans.domain_progress import ExemptPairs, exempt_pairs, sync_all
 from onboarding.plans.proof import TaskEvidence, evidence_for
 from onboarding.plans.queries import lock_tasks
 from onboarding.plans.rollup import recompute_rollup
+from tenants.activity_names import ActivityName
 from tenants.models import Domain, Host, Tenant
 from tenants.services import write_activity
 
@@ -83,9 +84,17 @@ def _verify_or_regress(task: Task, evidence: TaskEvidence, tenant: Tenant) -> bo
     """By conditional update: of two workers, one changes the task and writes the activity line."""
     now = timezone.now()
     if evidence.is_verified and task.verified_at is None:
-        action, status, subjects = "task-verified", TaskStatus.VERIFIED, evidence.subjects
+        action, status, subjects = (
+            ActivityName.TASK_VERIFIED,
+            TaskStatus.VERIFIED,
+            evidence.subjects,
+        )
     elif evidence.failing and not evidence.is_verified and task.verified_at is not None:
-        action, status, subjects = "task-regressed", TaskStatus.REGRESSED, evidence.failing
+        action, status, subjects = (
+            ActivityName.TASK_REGRESSED,
+            TaskStatus.REGRESSED,
+            evidence.failing,
+        )
     else:
         return False
     is_verified = status is TaskStatus.VERIFIED
@@ -116,7 +125,7 @@ def complete_waits(plan: Plan, *, now: datetime) -> int:
             task.save(update_fields=["verified_at"])
             write_activity(
                 plan.tenant,
-                "waiting-period-ended",
+                ActivityName.WAITING_PERIOD_ENDED,
                 task=task.title,
                 task_id=task.public_id,
                 since=task.wait_started_at.isoformat() if task.wait_started_at else "",
@@ -163,7 +172,7 @@ def _reopen(task: Task, evidence: TaskEvidence, tenant: Tenant) -> None:
     Task.objects.filter(pk=task.pk).update(verified_at=None)
     write_activity(
         tenant,
-        "task-domains-added",
+        ActivityName.TASK_DOMAINS_ADDED,
         task=task.title,
         task_id=task.public_id,
         subjects=[s.name for s in evidence.subjects if s.settled is None],

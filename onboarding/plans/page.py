@@ -27,6 +27,7 @@ from onboarding.plans.rows import PhaseRow, TaskRow, Viewer, phase_rows, rows_of
 from onboarding.plans.safe_times import SWITCH_OF_KIND, safe_times_by_kind
 from onboarding.plans.services import actor_of
 from tenants.access import TenantAccess, access_or_404
+from tenants.activity_names import ActivityName
 from tenants.models import Domain, Tenant, User
 from tenants.permissions import Permission, may
 from tenants.regions import Region
@@ -191,4 +192,4 @@ def request_run(request: HttpRequest, tenant: Tenant, checks: Iterable[Check], *
     """Run the checks now, and record the user in the activity log."""
     with transaction.atomic():
         run_now(checks)
-        write_activity(tenant, "check-requested", by=current_user(request), subject=of)
+        write_activity(tenant, ActivityName.CHECK_REQUESTED, by=current_user(request), subject=of)

@@ -7,12 +7,10 @@ from datetime import datetime, timedelta
 
 from django.db.models import QuerySet
 
-from onboarding.models import (
-    Cutover,
-    Task,
-)
+from onboarding.models import Cutover, Task, TaskRole
 from onboarding.models.cutovers import join_names
 from onboarding.plans.domain_progress import ExemptPairs, in_scope
+from onboarding.plans.roles import task_with_role
 from tenants.models import Domain
 
 # The page of a cutover is live from before its start until mail has used the new route for a while:
@@ -47,17 +45,11 @@ def window_bounds_from(start: datetime, minutes: int) -> tuple[datetime, datetim
     return start - OPENS_BEFORE, start + max(CLOSES_AFTER, timedelta(minutes=minutes))
 
 
-# The task that a cutover completes: each of its domains belongs in one cutover.
-TASK_OF_DIRECTION = {
-    Cutover.Direction.OUTBOUND: "outbound-cutover",
-    Cutover.Direction.INBOUND: "mx-record-cutover",
-}
-
-
-# The phase whose tasks are the run sheet of a cutover.
-PHASE_OF_DIRECTION = {
-    Cutover.Direction.OUTBOUND: "outbound-cutover-phase",
-    Cutover.Direction.INBOUND: "inbound-cutover-phase",
+# The role of the task that a cutover completes. Each of its domains belongs in one cutover, and the
+# tasks of its phase are the cutover's run sheet.
+ROLE_OF_DIRECTION = {
+    Cutover.Direction.OUTBOUND: TaskRole.SWITCHES_OUTBOUND,
+    Cutover.Direction.INBOUND: TaskRole.SWITCHES_INBOUND,
 }
 
 
@@ -72,7 +64,7 @@ def in_none(
     cutovers: Iterable[Cutover],
 ) -> list[Domain]:
     """The domains in scope of the direction's task that no cutover covers."""
-    task = tasks.get(TASK_OF_DIRECTION[Cutover.Direction(direction)])
+    task = task_with_role(tasks.values(), ROLE_OF_DIRECTION[Cutover.Direction(direction)])
     if task is None or not task.applies:
         return []
     covered = {

@@ -103,6 +103,15 @@ class Shape(StrEnum):
     NOT_APPLICABLE = "not_applicable"
 
 
+SHAPE_OF_VERDICT = {
+    Verdict.PASS: Shape.PASS,
+    Verdict.WARN: Shape.CAUTION,
+    Verdict.FAIL: Shape.FAIL,
+    Verdict.UNKNOWN: Shape.UNKNOWN,
+    Verdict.NOT_APPLICABLE: Shape.NOT_APPLICABLE,
+}
+
+
 @dataclass(frozen=True)
 class Viewer:
     """The reader of a plan, with the rows that the page loaded. By default without a role."""

@@ -53,6 +53,7 @@ from onboarding.plans.transitions import (
     why_not,
 )
 from onboarding.plans.undo import field_names, restore, store_undo
+from tenants.activity_names import ActivityName
 from tenants.models import Domain, Tenant, User
 from tenants.permissions import Permission, Role, may, role_in
 from tenants.services import write_activity
@@ -131,7 +132,9 @@ def confirm_task(
             return
         fields = _set_confirmation(locked, context, side, at=timezone.now(), by=by)
         _clear_manual_status(locked.task)
-        _write_activity(locked, "task-confirmed", by=by, side=side, domain=str(domain or ""))
+        _write_activity(
+            locked, ActivityName.TASK_CONFIRMED, by=by, side=side, domain=str(domain or "")
+        )
         locked.save(*fields, *_MANUAL_STATUS_FIELDS)
 
 
@@ -151,7 +154,7 @@ def withdraw_confirmation(
             return
         fields = _set_confirmation(locked, context, side, at=None, by=by)
         _write_activity(
-            locked, "confirmation-withdrawn", by=by, side=side, domain=str(domain or "")
+            locked, ActivityName.CONFIRMATION_WITHDRAWN, by=by, side=side, domain=str(domain or "")
         )
         locked.save(*fields)
 
@@ -191,7 +194,7 @@ def set_responsibility(task: Task, responsibility: str, *, by: User, seen: str =
             raise ConflictingChange(f"Another user chose “{label}”. Nothing was changed.")
         locked.task.responsibility = responsibility
         locked.task.undo = None
-        _write_activity(locked, "responsibility-changed", by=by, side=responsibility)
+        _write_activity(locked, ActivityName.RESPONSIBILITY_CHANGED, by=by, side=responsibility)
         locked.save("responsibility", "undo")
 
 
@@ -228,7 +231,7 @@ def make_transition(
         )
         _write_activity(
             locked,
-            "task-status-changed",
+            ActivityName.TASK_STATUS_CHANGED,
             by=by,
             transition=change.key,
             reason=locked.task.status_reason,
@@ -292,7 +295,10 @@ def expire_accepted_risks(plan: Plan, *, now: datetime) -> int:
             task.undo = None
             task.save(update_fields=[*_MANUAL_STATUS_FIELDS, "undo"])
             write_activity(
-                plan.tenant, "risk-acceptance-expired", task=task.title, task_id=task.public_id
+                plan.tenant,
+                ActivityName.RISK_ACCEPTANCE_EXPIRED,
+                task=task.title,
+                task_id=task.public_id,
             )
         recompute_rollup(plan, tasks)
     return len(reopened)
@@ -312,7 +318,9 @@ def exempt_domain(task: Task, domain: Domain, *, by: User, reason: str) -> None:
             raise OnboardingError("Enter a reason for the exemption. The domain is still in scope.")
         values = {"exempt_reason": text, "exempted_at": timezone.now(), "exempted_by": by}
         _set_exemption(locked, context, by=by, values=values)
-        _write_activity(locked, "domain-exempted", by=by, domain=domain.name, reason=text)
+        _write_activity(
+            locked, ActivityName.DOMAIN_EXEMPTED, by=by, domain=domain.name, reason=text
+        )
         # The verified domains in the rest of the scope may now complete the task.
         reevaluate(locked.plan)
 
@@ -328,7 +336,9 @@ def end_exemption(task: Task, domain: Domain, *, by: User) -> None:
             return
         values = {"exempt_reason": "", "exempted_at": None, "exempted_by": None}
         _set_exemption(locked, context, by=by, values=values)
-        _write_activity(locked, "exemption-removed", by=by, domain=domain.name, reason="")
+        _write_activity(
+            locked, ActivityName.EXEMPTION_REMOVED, by=by, domain=domain.name, reason=""
+        )
         reevaluate(locked.plan)
 
 
@@ -363,7 +373,7 @@ def undo_last_action(task: Task, *, by: User, seen: str = "") -> None:
         progress = locked.progress()
         if confirm_from_domains(locked.task, progress.scope, progress.by_domain):
             locked.task.save(update_fields=CONFIRMATION_FIELDS)
-        _write_activity(locked, "action-undone", by=by)
+        _write_activity(locked, ActivityName.ACTION_UNDONE, by=by)
         reevaluate(locked.plan)
 
 
@@ -425,7 +435,7 @@ def open_dependencies_of(task: Task, tasks: Iterable[Task]) -> list[Task]:
     return [each for each in tasks if each.key in task.depends_on and each.blocks_dependents]
 
 
-def _write_activity(locked: _LockedTask, action: str, *, by: User, **params: Any) -> None:
+def _write_activity(locked: _LockedTask, action: ActivityName, *, by: User, **params: Any) -> None:
     task = locked.task
     write_activity(
         locked.plan.tenant,
@@ -457,7 +467,11 @@ def submit_test_message(plan: Plan, check: Check, content: bytes, *, by: User) -
         )
         run_now([check])
         write_activity(
-            plan.tenant, "test-message-submitted", by=by, domain=check.subject, sha256=shown.sha256
+            plan.tenant,
+            ActivityName.TEST_MESSAGE_SUBMITTED,
+            by=by,
+            domain=check.subject,
+            sha256=shown.sha256,
         )
         plan.touch()
     return shown

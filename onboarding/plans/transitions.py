@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
 
-from onboarding.models import CLOSURE, ManualStatus, Responsibility, Task, TaskStatus
+from onboarding.models import ManualStatus, Responsibility, Task, TaskRole, TaskStatus
 from onboarding.plans.domain_progress import TaskProgress
 from onboarding.plans.undo import can_undo, restores_confirmations
 from tenants.models import Domain
@@ -161,7 +161,7 @@ def _domain_in_scope(task: Task, actor: Actor, context: TransitionContext) -> st
 def _side_not_stated(task: Task, actor: Actor, context: TransitionContext) -> str:
     if task.responsibility_stated:
         return "The article states who is responsible for this task."
-    return "Both sides sign off the implementation." if task.key == CLOSURE else ""
+    return "Both sides sign off the implementation." if task.role == TaskRole.CLOSURE else ""
 
 
 def _domain_exemptible(task: Task, actor: Actor, context: TransitionContext) -> str:

@@ -1,4 +1,4 @@
-"""The discover command: what it prints and how it exits."""
+"""The discover command: its output and its exit status."""
 
 from __future__ import annotations
 

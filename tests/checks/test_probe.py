@@ -1,4 +1,4 @@
-"""The probe command: what it prints, how it exits, and what it says of bad arguments."""
+"""The probe command: its output, its exit status, and its errors for invalid arguments."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ old.test                    MX  10 mail.old.test
 
 @contextmanager
 def serving(zone: str) -> Iterator[Nameserver]:
-    """A name server in a thread of its own, for the command runs its own event loop."""
+    """A name server in a separate thread, because the command runs its own event loop."""
     ready, done = threading.Event(), threading.Event()
     servers: list[Nameserver] = []
 
@@ -77,7 +77,7 @@ def server(settings: Settings) -> Iterator[Nameserver]:
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    """Exit status, standard output, standard error; as from a shell, but in this process."""
+    """Exit status, standard output and standard error, as from a shell, but in this process."""
     status = 0
     try:
         Command().run_from_argv(["manage.py", "probe", *arguments])
@@ -283,3 +283,9 @@ def test_probe_removes_control_characters(
 
     assert "\x1b" not in out
     assert "issued\ufffd[31m-code" in out
+
+
+def test_probe_prints_the_version(capsys: pytest.CaptureFixture[str], settings: Settings) -> None:
+    status, out, err = run(capsys, "--version")
+
+    assert (status, out, err) == (0, f"Gangway {settings.VERSION}\n", "")

@@ -1,4 +1,4 @@
-"""Nobody is connected to without consent, and nobody more than twice a minute, for all tenants."""
+"""No probe without consent, and at most two connections a minute to a host, for all tenants."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NOW = START
 
 
 class Outside:
-    """The network beyond the batch: who was really connected to, and at which addresses."""
+    """The network outside the batch: the connections that were made, and their addresses."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, str, tuple[str, ...]]] = []
@@ -56,7 +56,7 @@ def outside(monkeypatch: pytest.MonkeyPatch) -> Outside:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
-    """Set the batch's clock to so many seconds after NOW."""
+    """Set the time of the batch to a number of seconds after NOW."""
 
     def to(seconds: float) -> None:
         monkeypatch.setattr(timezone, "now", lambda: NOW + timedelta(seconds=seconds))
@@ -66,7 +66,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
 
 
 def _tenant(make_tenant: MakeTenant, name: str, host: HostRow = MAIL) -> Check:
-    """The SMTP check of a tenant whose client agreed."""
+    """The SMTP check of a tenant whose client consented."""
     tenant = make_tenant(
         name, domains=((f"{name.lower()}.test", "primary"),), hosts=(host,), platform="on_premises"
     )
@@ -131,7 +131,7 @@ def test_rate_limit_spans_tenants(
         services.request_run([first, second], now=timezone.now())
         runs.run_batch([first.pk, second.pk])
 
-    # In ten minutes, each look with two connections at the most.
+    # In ten minutes, each run with two connections at most.
     assert len(outside.asked) // 2 <= 600 / rate_limit.MIN_PROBE_INTERVAL.total_seconds() + 1
     assert ProbeSlot.objects.get().address == "192.0.2.25"
 
@@ -167,7 +167,7 @@ def test_answer_is_shared_for_ten_minutes(
     runs.run_batch([second.pk])
     assert (len(outside.asked), _checked_at(second)) == (1, NOW)
 
-    # The same answer again is no news, so that it never counts as a second look.
+    # The same shared answer again is not recorded, so it never counts as a second run.
     clock(599.5)
     runs.run_batch([second.pk])
     assert len(outside.asked) == 2
@@ -193,7 +193,7 @@ def test_two_tenants_in_batch_share_one_run(
 
     recorded = runs.run_batch([first.pk, second.pk])
 
-    # The engine asks equal questions of one batch once.
+    # The engine sends equal questions of one batch once.
     assert recorded == 2
     assert ProbeSlot.objects.count() == 1
 
@@ -223,7 +223,7 @@ def test_recipient_answer_is_not_shared(
     assert runs.build_request(asking).recipient == "jo@one.test"
     assert runs.build_request(other).recipient == ""
 
-    # One batch, one host: whoever comes second waits for a turn of their own.
+    # One batch, one host: the second check waits for the next slot.
     assert runs.run_batch([asking.pk, other.pk]) == 1
 
     assert not HostAnswer.objects.exists()

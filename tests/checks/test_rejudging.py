@@ -1,4 +1,4 @@
-"""What was seen can be judged again by newer rules, and what was judged then stays."""
+"""Newer rules can judge earlier answers again, and the earlier judgement remains."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ async def _inspect(means: CheckClients, request: CheckRequest) -> Outcome:
 
 
 def _seen(check: Check, zone: str, **options: Any) -> Outcome:
-    """The check's outcome in a zone, recorded as a batch records it."""
+    """The outcome of the check in a zone, recorded as a batch records it."""
     lookup, recorder = ZoneLookup(zone, **options), Recorder()
     means = recording_clients(lookup, Prober(Network(), lookup), recorder)
     outcome = asyncio.run(_inspect(means, build_request(check)))
@@ -141,7 +141,7 @@ def test_applied_judgement_settles_like_a_run(
     assert Observation.objects.values().get(pk=seen.pk) == before
     assert (judged.verdict, judged.trigger, judged.runs) == ("fail", "rules", 0)
     assert judged.raw_id == seen.raw_id
-    # One contradiction takes nothing back; a real look follows at once.
+    # One contradiction reopens nothing; a regular run follows at once.
     assert (watched.settled_verdict, watched.contradicting_runs) == ("pass", 1)
     assert watched.next_due_at <= timezone.now()
     assert watched.checked_at == START

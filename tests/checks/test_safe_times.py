@@ -1,4 +1,4 @@
-"""From when a switch is safe, and from when the old way may be shut."""
+"""The safe times of a cutover and of a lockdown."""
 
 from __future__ import annotations
 
@@ -199,7 +199,7 @@ def test_no_observation_no_safe_time() -> None:
 def test_never_before_last_cache_expires(
     steps: Sequence[tuple[int, list[int | None]]],
 ) -> None:
-    """A cache asked each server at every look, and at the latest time before the next one."""
+    """A cache queried each server at every run, and as late as possible before the next one."""
     intervals, time = [], at("1 00:00")
     for minutes, ttls in steps:
         servers = {

@@ -1,4 +1,4 @@
-"""How soon a check is looked at again."""
+"""The interval and the time of the next run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Claiming what is due, and giving it back when a worker dies."""
+"""Claim due checks, and release the claims of a dead worker."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_request_run_skips_claimed_check(tenant: Tenant) -> None:
 
 
 def _later(minutes: float) -> None:
-    """Nothing is due for so long."""
+    """No check is due for this long."""
     Check.objects.update(next_due_at=timezone.now() + timedelta(minutes=minutes))
 
 

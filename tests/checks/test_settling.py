@@ -1,4 +1,4 @@
-"""What completes, what reopens, and what changes nothing."""
+"""Which runs settle, which reopen, and which change nothing."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_unanimous_answer_settles(
     [
         RunResult(UNKNOWN, START),
         RunResult(UNKNOWN, START, unanimous=False),
-        # One server was silent and the others agree.
+        # One server did not answer and the others agree.
         RunResult(FAIL, START, unanimous=False),
         RunResult(PASS, START, unanimous=False),
     ],
@@ -90,7 +90,7 @@ def test_disagreement_restarts_the_count(before: SettledVerdict, after: SettledV
         ([0, 5, 9.99], False),
         ([0, 5, 10], True),
         ([0, 60, 120], True),
-        # Looks that lie closer than a zone takes to reload count once.
+        # Runs that are closer than a zone reload count once.
         ([0, 12, 12.01], False),
     ],
 )
@@ -117,7 +117,7 @@ def test_two_fails_within_one_reload() -> None:
         (UNKNOWN, ["timeout", "records"], True),
         (UNKNOWN, ["timeout", "servfail"], False),
         (UNKNOWN, [], False),
-        # Then nobody said yes: the no is only not everybody's.
+        # No server said yes: the no is only not unanimous.
         (FAIL, ["timeout", "no-record"], False),
     ],
 )

@@ -1,4 +1,4 @@
-"""A message on its way: shown, looked at, judged, let go; and what it does to checks and tasks."""
+"""A submitted message: pending, judged, deleted; and its effect on checks and tasks."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def check(sending: Tenant) -> Check:
 
 
 class Worker:
-    """Runs the batch of one check with an engine that answers what it is told, later each time."""
+    """Run the batch of one check with a fixed outcome of the engine, a little later each time."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, commit: Any) -> None:
         self.answer, self.seen, self.now = PASS, list[CheckRequest](), timezone.now()
@@ -217,7 +217,7 @@ def test_message_submitted_during_run_is_due(check: Check, worker: Worker) -> No
 
 
 def open_the_gate(tenant: Tenant) -> None:
-    """All that the outbound cutover waits for is done."""
+    """Complete all tasks that the outbound cutover depends on."""
     waited_for = outbound(tenant).depends_on
     Task.objects.filter(plan=tenant.plan, key__in=waited_for).update(status="done")
 

@@ -22,7 +22,7 @@ Step = Callable[[Lab, LabEndpoints], Awaitable[None]]
 
 
 def run_with_lab(folder: Path, step: Step) -> None:
-    """Serve the lab on free ports, take the step, and stop."""
+    """Serve the lab on free ports, execute the function, and stop."""
     lab = Lab(folder / "lab")
 
     async def both() -> None:
@@ -239,5 +239,5 @@ def test_closed_host_refuses(tmp_path: Path) -> None:
 
 
 async def noticed() -> None:
-    """The servers look at their file every tenth of a second."""
+    """The servers read their file every tenth of a second."""
     await asyncio.sleep(0.25)

@@ -1,4 +1,4 @@
-"""The lab's signed messages: they prove what a real one would, against what the lab publishes."""
+"""The lab's signed messages pass the checks that a message from Mimecast passes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.checks.engine.outcomes import codes
 
 
 def zones_as_text(lab: Lab) -> str:
-    """The lab's zones as a lookup reads them."""
+    """The lab's zones as the text of a test lookup."""
     return "\n".join(
         f"{'' if r.label == '@' else r.label + '.'}{name} {r.rtype} "
         + (f'"{r.value}"' if r.rtype == "TXT" else r.value)

@@ -1,4 +1,4 @@
-"""What we believe in a simulated world is true there, and a wrong state would be noticed."""
+"""Settled verdicts match the ground truth of a simulated world, and a violation is detected."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tenants.models import Tenant
 
 SEED = 20_261_123
 FEW, SOME = 150, 250
-# One in which impatience is noticed early.
+# A seed with which a hasty rule is detected early.
 HASTY_SEED = 2
 
 

@@ -91,7 +91,7 @@ def test_staff_set_a_freeze_for_everybody_and_no_tenant_removes_it(
     page = reverse("onboarding:freeze-remove", args=[tenant.public_id, kept.public_id])
     assert client.post(page).status_code == 404
     assert (
-        "for everybody"
+        ", all tenants"
         in client.get(reverse("onboarding:schedule", args=[tenant.public_id])).content.decode()
     )
     assert ActivityLine.objects.get(action="freeze-added").tenant is None
@@ -160,7 +160,7 @@ def test_a_longer_window_that_would_touch_a_freeze_is_confirmed_only_in_words(
     assert (cutover.confirmed_at, cutover.length_minutes) == (None, 240)
     assert SAID in " ".join(html.split())
     assert 'value="600"' in html
-    assert "Why the risk is taken" in texts(html, "label")
+    assert "Reason for accepting the risk" in texts(html, "label")
 
     client.post(address(cutover, "cutover-window"), form | {"accepted_risk": "It is agreed."})
     cutover.refresh_from_db()
@@ -174,7 +174,7 @@ def test_a_freeze_that_comes_after_the_confirmation_is_told(
     cutover = cutover_of(tenant, "outbound", EVENING)
     client = signed_in(consultant)
     _confirm(client, cutover, "Agreed.")
-    said = "Since then it has turned out"
+    said = "New blockers since the confirmation"
     assert said not in client.get(address(cutover)).content.decode()
 
     Freeze.objects.create(tenant=tenant, **YEAR_END)

@@ -177,7 +177,7 @@ def test_consultant_adds_task_on_plan_page(
     assert answer["Location"].endswith(f"?phase={OUTBOUND}#{made.key}")
     (shown,) = texts(client.get(answer["Location"]).content.decode(), f"#{made.key}")
     assert "Fax" in shown
-    assert "A step of this tenant’s own" in shown
+    assert "Custom task of this tenant" in shown
 
 
 def test_client_sees_no_edit_link(

@@ -138,7 +138,7 @@ def test_reminder_email_uses_tenant_zone(
     (html, _) = sent.alternatives[0]
     for body in (str(sent.body), str(html)):
         assert "2 December" in body
-        assert "A question on it is not answered yet." in " ".join(body.split())
+        assert "This task has an unanswered question." in " ".join(body.split())
         assert "If it is not yours, say so there" in " ".join(body.split())
 
 
