@@ -52,9 +52,6 @@ lock:  ## Resolve requirements*.in into the hash-locked requirements*.txt, with 
 bench: dev  ## Compare the engine with checkdmarc and with bare datagrams, on loopback; see docs/topics/performance.md.
 	@$(BIN)/python -m tests.bench $(ARGS)
 
-mutants: suites  ## Change the safety modules one place at a time and print the changes that no test notices.
-	@$(BIN)/python -m tests.mutants $(ARGS)
-
 audit:  ## List known vulnerabilities of the dependencies. Warns only: its service may be unavailable.
 	@tools=$$(mktemp -d); trap 'rm -rf "$$tools"' EXIT; \
 	{ $(PYTHON) -m venv "$$tools" && "$$tools/bin/pip" install --quiet --disable-pip-version-check pip-audit \
