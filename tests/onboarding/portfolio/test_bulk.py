@@ -80,6 +80,5 @@ def test_a_bad_day_is_said_beside_the_field_and_the_choice_is_kept(
 def test_nothing_chosen_is_told(tenant: Tenant, consultant: User, signed_in: SignIn) -> None:
     assert "Select at least one task" in post(tenant, consultant, signed_in, comment="x")[1]
     assert (
-        "Choose at least one change."
-        in post(tenant, consultant, signed_in, task=chosen(tenant))[1]
+        "Choose at least one change." in post(tenant, consultant, signed_in, task=chosen(tenant))[1]
     )
