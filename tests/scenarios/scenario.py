@@ -22,7 +22,7 @@ from onboarding.cutovers.follow_up import FollowUp
 from onboarding.cutovers.live_board import DomainBoard
 from onboarding.cutovers.readiness import ReadinessRow
 from onboarding.cutovers.rollback import RollbackSheet
-from onboarding.cutovers.tasks import monitor_open_windows
+from onboarding.cutovers.tasks import open_cutover_windows
 from onboarding.cutovers.timeline import TimelineEntry
 from onboarding.cutovers.views.room import CutoverRoom
 from onboarding.models import Cutover, CutoverDecision, Task
@@ -93,7 +93,7 @@ class Scenario:
 
     def beat(self) -> None:
         with self._commits(execute=True):
-            monitor_open_windows()
+            open_cutover_windows()
             queue_due_checks()
 
     def run_due_checks(self, text: str) -> None:

@@ -11,7 +11,7 @@ from checks.engine.outcomes import CheckKind
 from checks.models import Check, Observation
 from checks.tasks import run_checks
 from onboarding.cutovers import planning
-from onboarding.cutovers.tasks import monitor_open_windows
+from onboarding.cutovers.tasks import open_cutover_windows
 from onboarding.errors import ConflictingChange
 from onboarding.models import Cutover, CutoverDecision, CutoverSnapshot
 from tests.clock import at
@@ -100,7 +100,7 @@ def test_two_beats_and_two_workers_at_once_open_a_window_and_prove_a_switch_once
     scenario: Scenario, cutover: Cutover
 ) -> None:
     scenario.clock.move_to(at("Tue 19:30"))
-    run_concurrently([monitor_open_windows, monitor_open_windows, monitor_open_windows])
+    run_concurrently([open_cutover_windows, open_cutover_windows, open_cutover_windows])
     kept = CutoverSnapshot.objects.get(cutover=cutover)
     assert [row["values"] for row in kept.content[0]["servers"]] == [[*OLD]] * 4
 

@@ -17,7 +17,7 @@ from onboarding.cutovers.queries import switched
 from onboarding.cutovers.readiness import ReadinessRow, readiness_rows
 from onboarding.cutovers.room import load_facts
 from onboarding.cutovers.snapshots import take_at_opening
-from onboarding.cutovers.tasks import monitor_open_windows
+from onboarding.cutovers.tasks import open_cutover_windows
 from onboarding.models import Cutover, Plan
 from onboarding.plans.evaluation import PlanContext
 from onboarding.plans.planned_cutovers import next_cutover
@@ -56,7 +56,7 @@ def test_readiness_and_close_watching_are_of_the_cutovers_domains(
     run_check(tenant, CheckKind.OWNERSHIP, Verdict.FAIL, subject="main.test")
     run_check(tenant, CheckKind.OWNERSHIP, Verdict.FAIL, subject="main.test", minutes=1)
 
-    monitor_open_windows()
+    open_cutover_windows()
 
     watched = Check.objects.filter(cutover_until__gt=soon, kind=CheckKind.MX)
     assert sorted(str(check.domain) for check in watched) == ["side.test", "try.test"]

@@ -14,7 +14,7 @@ from checks.models import Check, Observation
 from onboarding.cutovers.planning import cancel_cutover
 from onboarding.cutovers.rollback import build_rollback_sheet
 from onboarding.cutovers.snapshots import digest_of, take_at_opening, take_now
-from onboarding.cutovers.tasks import monitor_open_windows
+from onboarding.cutovers.tasks import open_cutover_windows
 from onboarding.errors import OnboardingError
 from onboarding.models import CutoverSnapshot
 from tenants.models import ActivityLine, Tenant, User
@@ -145,8 +145,8 @@ def test_the_beat_keeps_it_when_the_window_opens(tenant: Tenant) -> None:
     seen(tenant, CheckKind.MX, timezone.now() - timedelta(hours=1), 300, OLD)
     plan_inbound(tenant, timezone.now() + timedelta(minutes=29))
 
-    monitor_open_windows()
-    monitor_open_windows()
+    open_cutover_windows()
+    open_cutover_windows()
 
     (kept,) = CutoverSnapshot.objects.all()
     assert (kept.reason, _values(kept)) == ("opened", [[OLD]] * 4)

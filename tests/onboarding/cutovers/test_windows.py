@@ -11,13 +11,13 @@ from django.utils import timezone
 from checks.engine.outcomes import CheckKind
 from checks.models import Check
 from onboarding.cutovers.planning import change_cutover
-from onboarding.cutovers.tasks import monitor_open_windows
+from onboarding.cutovers.tasks import open_cutover_windows
 from onboarding.errors import OnboardingError
-from onboarding.models import Cutover
+from onboarding.models import Cutover, CutoverSnapshot
 from onboarding.plans.planned_cutovers import is_open
 from tenants.models import Domain, Tenant, User
 from tests.cutovers import cutover_of
-from tests.factories import SignIn
+from tests.factories import MakeTenant, SignIn
 
 pytestmark = pytest.mark.django_db
 
@@ -43,7 +43,7 @@ def test_an_open_window_is_watched_closely(
     planned_at = timezone.now() + timedelta(hours=hours_ahead)
     cutover_of(tenant, direction, planned_at)
 
-    monitor_open_windows()
+    open_cutover_windows()
 
     assert _watched() == kinds
 
@@ -54,7 +54,7 @@ def test_a_long_window_is_watched_and_open_until_it_ends(tenant: Tenant) -> None
     Cutover.objects.update(length_minutes=600)
     cutover.refresh_from_db()
 
-    monitor_open_windows()
+    open_cutover_windows()
 
     watched = Check.objects.filter(cutover_until=cutover.ends_at)
     assert set(watched.values_list("kind", flat=True)) == {
@@ -81,7 +81,7 @@ def test_a_closed_tenants_window_is_nobodys(tenant: Tenant) -> None:
     cutover_of(tenant, "inbound", timezone.now())
     Tenant.objects.update(closed_at=timezone.now())
 
-    monitor_open_windows()
+    open_cutover_windows()
 
     assert _watched() == set()
 
@@ -98,3 +98,19 @@ def test_an_open_page_says_that_somebody_waits(
     assert signed_in(owner).get(address).status_code == 200
     assert not mine.filter(viewed_until=None).exists()
     assert not Check.objects.exclude(tenant=tenant).exclude(viewed_until=None).exists()
+
+
+@pytest.mark.usefixtures("without_eager_errors")
+def test_failing_cutover_delays_no_other(tenant: Tenant, make_tenant: MakeTenant) -> None:
+    other = make_tenant("Tailspin", (("tailspin.test", "primary"),))
+    failing = cutover_of(other, "inbound", timezone.now() - timedelta(minutes=1))
+    cutover = cutover_of(tenant, "inbound", timezone.now())
+    # No region has this name, so that no snapshot of its records can be taken.
+    Tenant.objects.filter(pk=other.pk).update(region="nowhere")
+
+    open_cutover_windows()
+
+    taken = CutoverSnapshot.objects.values_list("cutover", flat=True)
+    assert (list(taken), failing.snapshots.count()) == ([cutover.pk], 0)
+    checked = Check.objects.exclude(cutover_until=None).values_list("tenant", flat=True)
+    assert set(checked) == {tenant.pk, other.pk}

@@ -14,8 +14,9 @@ from django.utils import timezone
 
 from onboarding.models import Drift, DriftNotification
 from onboarding.monitoring import drifts, notifications
-from onboarding.monitoring.tasks import send_drift_notifications
+from onboarding.monitoring.tasks import notify_drifts
 from tenants.models import Membership, Tenant, User
+from tests.factories import MakeTenant
 
 NOW = timezone.now()
 QUIET = timedelta(minutes=5)
@@ -201,7 +202,7 @@ def test_a_letter_that_the_mail_server_refused_is_sent_later(
 
     with monkeypatch.context() as patch:
         patch.setattr(EmailMultiAlternatives, "send", refuse)
-        send_drift_notifications()
+        notify_drifts()
     assert (len(mail.outbox), DriftNotification.objects.filter(sent_at=None).count()) == (0, 2)
 
     assert _notify(timezone.now()) == []
@@ -240,3 +241,26 @@ def test_a_letter_leads_to_the_page_where_our_address_is_known(
         site
     )
     assert "testserver" not in body
+
+
+@pytest.mark.usefixtures("without_eager_errors")
+def test_failing_tenant_delays_no_other(
+    notified: Tenant, make_tenant: MakeTenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failing = make_tenant("Tailspin", (("tailspin.test", "primary"),))
+    for tenant in (failing, notified):
+        drifts.open_drift(tenant, Drift.Kind.LEFTOVER_MX, "mx.test", now=NOW - QUIET)
+    recipients_of = notifications.recipients_of
+
+    def fail_for_one(tenant: Tenant) -> list[User]:
+        assert tenant != failing
+        return recipients_of(tenant)
+
+    monkeypatch.setattr(notifications, "recipients_of", fail_for_one)
+
+    notify_drifts()
+
+    assert sorted(message.to[0] for message in mail.outbox) == [
+        "consultant@gangway.test",
+        "owner@northwind.test",
+    ]
