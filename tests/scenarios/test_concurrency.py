@@ -42,9 +42,7 @@ def _again(cutover: Cutover) -> Cutover:
     return Cutover.objects.get(pk=cutover.pk)
 
 
-def test_two_people_pressing_go_at_once_make_one_verdict_of_both(
-    scenario: Scenario, cutover: Cutover
-) -> None:
+def test_concurrent_goes_make_one_decision(scenario: Scenario, cutover: Cutover) -> None:
     presses = [
         scenario.ballot(_again(cutover), person, risk=RISK)
         for person in (scenario.consultant, scenario.owner)
@@ -62,7 +60,7 @@ def test_two_people_pressing_go_at_once_make_one_verdict_of_both(
     ]
 
 
-def test_go_and_no_go_at_once_are_no_go(scenario: Scenario, cutover: Cutover) -> None:
+def test_concurrent_go_and_no_go_is_no_go(scenario: Scenario, cutover: Cutover) -> None:
     go = scenario.ballot(_again(cutover), scenario.consultant, risk=RISK)
     no_go = scenario.ballot(_again(cutover), scenario.owner, "no-go")
 
@@ -73,9 +71,7 @@ def test_go_and_no_go_at_once_are_no_go(scenario: Scenario, cutover: Cutover) ->
     assert told_no_go == []
 
 
-def test_a_window_confirmed_and_moved_at_once_does_not_stand_as_it_was_not_confirmed(
-    scenario: Scenario, cutover: Cutover
-) -> None:
+def test_concurrent_confirm_and_reschedule(scenario: Scenario, cutover: Cutover) -> None:
     domains = list(cutover.domains.all())
 
     def move() -> list[str]:
@@ -96,9 +92,7 @@ def test_a_window_confirmed_and_moved_at_once_does_not_stand_as_it_was_not_confi
     assert (cutover.confirmed_at, cutover.confirmed_by) == (None, None)
 
 
-def test_two_beats_and_two_workers_at_once_open_a_window_and_prove_a_switch_once(
-    scenario: Scenario, cutover: Cutover
-) -> None:
+def test_concurrent_beats_and_workers(scenario: Scenario, cutover: Cutover) -> None:
     scenario.clock.move_to(at("Tue 19:30"))
     run_concurrently([open_cutover_windows, open_cutover_windows, open_cutover_windows])
     kept = CutoverSnapshot.objects.get(cutover=cutover)

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.django_db
 GATE = "mx-record-cutover"
 
 
-def test_a_server_that_lags_for_an_hour_holds_everything_up_by_that_hour(
+def test_lagging_server_delays_switch(
     scenario: Scenario,
 ) -> None:
     scenario.lowered_on_monday()
@@ -48,7 +48,7 @@ def test_a_server_that_lags_for_an_hour_holds_everything_up_by_that_hour(
     assert scenario.lines("task-verified")[-1] == ("task-verified", at("Tue 21:00:10"))
 
 
-def test_an_old_server_silent_before_the_window_is_never_safe_and_never_failed(
+def test_silent_server_before_window(
     scenario: Scenario,
 ) -> None:
     scenario.publish_initial_records()
@@ -79,7 +79,7 @@ def test_an_old_server_silent_before_the_window_is_never_safe_and_never_failed(
     assert cutover.confirmed_at == at("Mon 12:00:30")
 
 
-def test_a_server_that_falls_silent_after_the_switch_takes_nothing_back(scenario: Scenario) -> None:
+def test_silent_server_after_switch(scenario: Scenario) -> None:
     scenario.lowered_on_monday()
     cutover = scenario.plan("Tue 20:00")
     scenario.at("Tue 19:30")
@@ -114,7 +114,7 @@ def test_a_server_that_falls_silent_after_the_switch_takes_nothing_back(scenario
     assert scenario.lines("task-regressed") == []
 
 
-def test_a_server_that_falls_back_to_the_old_answer_takes_nothing_back_alone(
+def test_one_old_answer_regresses_nothing(
     scenario: Scenario,
 ) -> None:
     scenario.lowered_on_monday()
@@ -139,7 +139,7 @@ def test_a_server_that_falls_back_to_the_old_answer_takes_nothing_back_alone(
     assert scenario.lines("task-regressed") == []
 
 
-def test_a_ttl_raised_again_on_one_server_stops_the_clock_and_is_told_of_the_window(
+def test_raised_ttl_delays_safe_time(
     scenario: Scenario,
 ) -> None:
     scenario.lowered_on_monday()
@@ -178,7 +178,7 @@ def test_a_ttl_raised_again_on_one_server_stops_the_clock_and_is_told_of_the_win
     assert too_late.row("ttl").remedy == "Begin the window at that moment or later."
 
 
-def test_a_server_that_leaves_with_the_old_ttl_costs_two_days_and_it_is_said_why(
+def test_leaving_server_costs_two_days(
     scenario: Scenario,
 ) -> None:
     stay = ("ns1.dns.test", "ns2.dns.test", "ns3.dns.test")
@@ -206,7 +206,7 @@ def test_a_server_that_leaves_with_the_old_ttl_costs_two_days_and_it_is_said_why
     assert [each.key for each in left.room.window_blockers] == ["safe-time"]
 
 
-def test_a_lagging_server_taken_out_of_the_delegation_is_asked_for_two_days_yet(
+def test_lagging_server_leaves_delegation(
     scenario: Scenario,
 ) -> None:
     stay = ("ns1.dns.test", "ns2.dns.test", "ns3.dns.test")
@@ -229,9 +229,7 @@ def test_a_lagging_server_taken_out_of_the_delegation_is_asked_for_two_days_yet(
 
 
 @pytest.mark.parametrize("left", [41, 290])
-def test_a_resolver_that_holds_the_old_answer_is_named_with_its_last_second(
-    scenario: Scenario, left: int
-) -> None:
+def test_old_cache_shows_expiry(scenario: Scenario, left: int) -> None:
     scenario.lowered_on_monday()
     cutover = scenario.plan("Tue 20:00")
     scenario.at("Tue 19:30")

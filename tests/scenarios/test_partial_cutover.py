@@ -24,7 +24,7 @@ def two(make_scenario: Any) -> Scenario:
     return scenario
 
 
-def test_half_of_the_domains_done_is_not_done(two: Scenario) -> None:
+def test_half_switched_cutover(two: Scenario) -> None:
     cutover = two.plan("Tue 20:00")
     two.at("Tue 19:30")
     two.switch(NORTHWIND)
@@ -61,7 +61,7 @@ def test_half_of_the_domains_done_is_not_done(two: Scenario) -> None:
     assert two.room(cutover).follow_up("lockdown").shape.value == "todo"
 
 
-def test_the_way_back_from_the_middle_of_a_window(two: Scenario) -> None:
+def test_rollback_in_window(two: Scenario) -> None:
     cutover = two.plan("Tue 20:00")
     two.at("Tue 19:31")
     kept = CutoverSnapshot.objects.get(cutover=cutover)
@@ -124,7 +124,7 @@ def _the_proof_is_taken_back(two: Scenario, cutover: Cutover) -> None:
     assert told_in_order == ["cutover-planned", "snapshot-taken", "task-verified", "task-regressed"]
 
 
-def test_another_evening_after_the_way_back_is_decided_and_kept_anew(scenario: Scenario) -> None:
+def test_second_window_after_rollback(scenario: Scenario) -> None:
     scenario.lowered_on_monday()
     cutover = scenario.plan("Tue 20:00")
     assert scenario.confirm(cutover) == []
@@ -160,7 +160,7 @@ def test_another_evening_after_the_way_back_is_decided_and_kept_anew(scenario: S
     assert scenario.check(CheckKind.MX).settled_verdict == Verdict.PASS
 
 
-def test_a_snapshot_of_a_beat_that_came_late_holds_nothing_of_the_switch(
+def test_late_beat_takes_old_snapshot(
     scenario: Scenario,
 ) -> None:
     scenario.lowered_on_monday()

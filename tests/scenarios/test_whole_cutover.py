@@ -23,7 +23,7 @@ def _blockers(shown: RoomPage) -> list[str]:
     return [row.key for row in shown.room.rows if row.is_blocking]
 
 
-def test_the_worked_example_holds_to_the_second(scenario: Scenario) -> None:
+def test_worked_example(scenario: Scenario) -> None:
     """86400 s seen until Monday 09:00 and 300 s at 09:05: a switch is safe from Tuesday 09:05 on.
     The new answer everywhere on Tuesday 10:02: the old way may be shut at 14:07."""
     scenario.publish_initial_records()
@@ -73,7 +73,7 @@ def test_the_worked_example_holds_to_the_second(scenario: Scenario) -> None:
         ]
 
 
-def test_the_primary_follows_a_week_after_the_domains_it_was_tried_with(make_scenario: Any) -> None:
+def test_primary_follows_a_week_later(make_scenario: Any) -> None:
     scenario: Scenario = make_scenario((NORTHWIND, "primary"), (SHOP, "secondary"), (TRY, "test"))
     scenario.publish_initial_records(NORTHWIND, SHOP, TRY)
     last = _the_first_week(scenario)

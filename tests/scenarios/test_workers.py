@@ -29,7 +29,7 @@ def _live(html: str) -> tuple[str, str]:
     return address.group(1), revision.group(1)
 
 
-def test_an_open_room_learns_that_nobody_looks_any_more(scenario: Scenario) -> None:
+def test_open_room_shows_stale_state(scenario: Scenario) -> None:
     """No look raises the plan's revision then: the page has to come back by itself."""
     scenario.lowered_on_monday()
     cutover = scenario.plan("Tue 20:00")
@@ -90,7 +90,7 @@ def _window(scenario: Scenario) -> None:
     scenario.at("Tue 19:30")
 
 
-def test_a_claim_of_a_worker_that_died_runs_out_and_the_window_goes_on(scenario: Scenario) -> None:
+def test_lost_claim_expires_in_window(scenario: Scenario) -> None:
     _window(scenario)
     scenario.switch()
     scenario.clock.move_to(at("Tue 20:00"))
@@ -115,7 +115,7 @@ def test_a_claim_of_a_worker_that_died_runs_out_and_the_window_goes_on(scenario:
     assert 9 <= (freed.next_due_at - at("Tue 20:03")).total_seconds() <= 11
 
 
-def test_a_late_answer_is_overtaken_by_a_newer_one(scenario: Scenario) -> None:
+def test_late_answer_is_ignored(scenario: Scenario) -> None:
     _window(scenario)
     scenario.switch()
     scenario.clock.move_to(at("Tue 20:00"))
@@ -136,7 +136,7 @@ def test_a_late_answer_is_overtaken_by_a_newer_one(scenario: Scenario) -> None:
     assert {tuple(row["values"]) for row in newest.evidence["servers"]} == {OLD}
 
 
-def test_a_batch_that_is_delivered_twice_proves_once(scenario: Scenario) -> None:
+def test_repeated_batch_verifies_once(scenario: Scenario) -> None:
     _window(scenario)
     scenario.switch()
     scenario.clock.move_to(at("Tue 20:00"))
@@ -158,7 +158,7 @@ def test_a_batch_that_is_delivered_twice_proves_once(scenario: Scenario) -> None
     assert (newest.runs, newest.first_seen_at) == (2, at("Tue 20:00"))
 
 
-def test_a_late_no_does_not_count_among_those_that_take_a_proof_back(scenario: Scenario) -> None:
+def test_late_fail_does_not_count(scenario: Scenario) -> None:
     _window(scenario)
     scenario.clock.move_to(at("Tue 19:31"))
     late = Worker(scenario)
@@ -174,7 +174,7 @@ def test_a_late_no_does_not_count_among_those_that_take_a_proof_back(scenario: S
     assert scenario.status(GATE) == "verified"
 
 
-def test_beats_that_come_twice_open_a_window_once(scenario: Scenario) -> None:
+def test_repeated_beat_opens_window_once(scenario: Scenario) -> None:
     scenario.lowered_on_monday()
     cutover = scenario.plan("Tue 20:00")
     scenario.at("Tue 19:30")
@@ -187,7 +187,7 @@ def test_beats_that_come_twice_open_a_window_once(scenario: Scenario) -> None:
     assert shown.shapes == {NORTHWIND: "waiting"}
 
 
-def test_nobody_looking_is_nothing_known(scenario: Scenario) -> None:
+def test_no_workers_makes_readiness_unknown(scenario: Scenario) -> None:
     """All workers are gone since Monday noon: what they saw last is no answer for Tuesday."""
     scenario.lowered_on_monday()
     cutover = scenario.plan("Tue 20:00")

@@ -62,9 +62,7 @@ def _lowered(tenant: Tenant) -> None:
     seen(tenant, CheckKind.MX_TTL, MONDAY.replace(hour=9, minute=5), 300, OLD)
 
 
-def test_the_room_tells_the_worked_vector_to_the_minute(
-    tenant: Tenant, owner: User, signed_in: SignIn
-) -> None:
+def test_room_shows_earliest_safe_time(tenant: Tenant, owner: User, signed_in: SignIn) -> None:
     _lowered(tenant)
     cutover = plan_inbound(tenant, MONDAY + timedelta(days=1, hours=9, minutes=4))
 
@@ -75,9 +73,7 @@ def test_the_room_tells_the_worked_vector_to_the_minute(
     assert "out 86400 s for northwind.test until Mon 30 Nov 09:05 UTC." in row
 
 
-def test_what_nobody_looked_at_for_a_day_is_not_called_safe(
-    tenant: Tenant, owner: User, signed_in: SignIn
-) -> None:
+def test_stale_ttl_has_no_safe_time(tenant: Tenant, owner: User, signed_in: SignIn) -> None:
     _lowered(tenant)
     cutover = plan_inbound(tenant, MONDAY + timedelta(days=9))
     Check.objects.update(checked_at=timezone.now() - timedelta(hours=26))
@@ -89,9 +85,7 @@ def test_what_nobody_looked_at_for_a_day_is_not_called_safe(
     assert "Nobody has looked at northwind.test lately" in row
 
 
-def test_a_domain_without_an_answer_keeps_the_others_from_being_called_safe(
-    tenant: Tenant, owner: User, signed_in: SignIn
-) -> None:
+def test_unanswered_domain_blocks_safe_time(tenant: Tenant, owner: User, signed_in: SignIn) -> None:
     _lowered(tenant)
     cutover = plan_inbound(tenant, MONDAY + timedelta(days=9))
     new = Domain.objects.create(tenant=tenant, name="new.test", role="secondary")
@@ -103,7 +97,7 @@ def test_a_domain_without_an_answer_keeps_the_others_from_being_called_safe(
     assert "new.test: it cannot be told yet" in texts(html, "#ready-ttl")[0]
 
 
-def test_the_board_counts_servers_and_minutes_to_the_last_old_cache(
+def test_board_shows_servers_and_cache_expiry(
     tenant: Tenant, owner: User, signed_in: SignIn
 ) -> None:
     tuesday = MONDAY + timedelta(days=1, hours=10)
@@ -117,9 +111,7 @@ def test_the_board_counts_servers_and_minutes_to_the_last_old_cache(
     assert "by Tue 1 Dec, 10:07 UTC" in " ".join(texts(html, ".card-foot"))
 
 
-def test_a_leftover_beside_the_new_hosts_is_named(
-    tenant: Tenant, owner: User, signed_in: SignIn
-) -> None:
+def test_leftover_host_is_named(tenant: Tenant, owner: User, signed_in: SignIn) -> None:
     seen(tenant, CheckKind.MX, MONDAY, 300, *NEW, OLD)
     cutover = plan_inbound(tenant, MONDAY)
 
@@ -151,7 +143,7 @@ def _confirm(client: Client, cutover: Cutover, words: str = "", **more: str) -> 
         (5, "Said without need.", True, ""),
     ],
 )
-def test_a_window_before_the_earliest_safe_moment_takes_words(
+def test_early_window_needs_accepted_risk(
     tenant: Tenant,
     consultant: User,
     signed_in: SignIn,
@@ -171,7 +163,7 @@ def test_a_window_before_the_earliest_safe_moment_takes_words(
     assert [line.params["reason"] for line in lines] == ([kept] if confirmed else [])
 
 
-def test_a_window_whose_clock_cannot_be_told_takes_words(
+def test_unknown_safe_time_needs_accepted_risk(
     tenant: Tenant, consultant: User, signed_in: SignIn
 ) -> None:
     _lowered(tenant)
@@ -183,7 +175,7 @@ def test_a_window_whose_clock_cannot_be_told_takes_words(
     assert cutover.confirmed_at is None
 
 
-def test_a_window_that_was_moved_meanwhile_is_not_confirmed(
+def test_rescheduled_window_is_not_confirmed(
     tenant: Tenant, consultant: User, signed_in: SignIn
 ) -> None:
     _lowered(tenant)
@@ -195,7 +187,7 @@ def test_a_window_that_was_moved_meanwhile_is_not_confirmed(
     assert cutover.confirmed_at is None
 
 
-def test_moving_a_window_takes_its_confirmation_back(tenant: Tenant, consultant: User) -> None:
+def test_rescheduling_resets_confirmation(tenant: Tenant, consultant: User) -> None:
     cutover = plan_inbound(tenant, MONDAY)
     Cutover.objects.update(confirmed_at=MONDAY, confirmed_by=consultant, accepted_risk="Known.")
 
@@ -206,7 +198,7 @@ def test_moving_a_window_takes_its_confirmation_back(tenant: Tenant, consultant:
     assert (cutover.confirmed_at, cutover.confirmed_by, cutover.accepted_risk) == (None, None, "")
 
 
-def test_another_tenants_room_is_not_there(
+def test_foreign_room_is_not_found(
     make_tenant: MakeTenant, tenant: Tenant, consultant: User, signed_in: SignIn
 ) -> None:
     foreign = plan_inbound(make_tenant("Other", domains=(("other.test", "primary"),)), MONDAY)
@@ -216,7 +208,7 @@ def test_another_tenants_room_is_not_there(
     assert signed_in(consultant).get(mixed).status_code == 404
 
 
-def test_a_big_room_leaves_out_what_a_shared_screen_does_not_need(
+def test_full_screen_room_has_no_window_form(
     tenant: Tenant, consultant: User, signed_in: SignIn
 ) -> None:
     cutover = plan_inbound(tenant, MONDAY)
@@ -229,7 +221,7 @@ def test_a_big_room_leaves_out_what_a_shared_screen_does_not_need(
     ]
 
 
-def test_the_fragment_is_the_room_alone(tenant: Tenant, owner: User, signed_in: SignIn) -> None:
+def test_fragment_has_room_only(tenant: Tenant, owner: User, signed_in: SignIn) -> None:
     cutover = plan_inbound(tenant, MONDAY)
 
     html = signed_in(owner).get(address(cutover), headers={"HX-Request": "true"}).content.decode()
@@ -239,7 +231,7 @@ def test_the_fragment_is_the_room_alone(tenant: Tenant, owner: User, signed_in: 
 
 
 @pytest.mark.parametrize(("ended", "said"), [(1, True), (-1, False)])
-def test_a_window_that_passed_unconfirmed_is_said(
+def test_missed_window_is_shown(
     tenant: Tenant, owner: User, signed_in: SignIn, ended: int, said: bool
 ) -> None:
     planned = plan_inbound(tenant, timezone.now() - timedelta(hours=4 + ended))

@@ -93,9 +93,7 @@ def _everything(tenant: Tenant) -> list[Any]:
     ]
 
 
-def test_the_room_is_rehearsed_with_the_cutovers_domains_and_nothing_is_stored(
-    tenant: Tenant, consultant: User, signed_in: SignIn
-) -> None:
+def test_dry_run_stores_nothing(tenant: Tenant, consultant: User, signed_in: SignIn) -> None:
     cutover = _inbound(tenant, "side.test")
     client = signed_in(consultant)
     before = _everything(tenant)
@@ -112,7 +110,7 @@ def test_the_room_is_rehearsed_with_the_cutovers_domains_and_nothing_is_stored(
     assert not DryRun.objects.exists()
 
 
-def test_what_nobody_looks_at_is_no_better_known_in_a_rehearsal(
+def test_stale_check_stays_stale_in_dry_run(
     tenant: Tenant, consultant: User, signed_in: SignIn
 ) -> None:
     cutover = _inbound(tenant, "side.test")
@@ -131,9 +129,7 @@ def test_what_nobody_looks_at_is_no_better_known_in_a_rehearsal(
     assert "Nothing would be left to change." not in texts(html, "p")
 
 
-def test_a_leftover_in_the_records_is_found_before_it_is_published(
-    tenant: Tenant, consultant: User, signed_in: SignIn
-) -> None:
+def test_dry_run_finds_leftover_host(tenant: Tenant, consultant: User, signed_in: SignIn) -> None:
     cutover = _inbound(tenant, "side.test")
 
     _, html = _try(signed_in(consultant), cutover, f"{MX}\n@ 300 MX 20 mail.main.test.")
@@ -144,9 +140,7 @@ def test_a_leftover_in_the_records_is_found_before_it_is_published(
     )
 
 
-def test_readiness_follows_the_rehearsed_records(
-    tenant: Tenant, consultant: User, signed_in: SignIn
-) -> None:
+def test_dry_run_evaluates_readiness(tenant: Tenant, consultant: User, signed_in: SignIn) -> None:
     cutover = cutover_of(tenant, "outbound", timezone.now() + timedelta(days=9), "side.test")
     client = signed_in(consultant)
     real = client.get(address(cutover)).content.decode()
@@ -160,7 +154,7 @@ def test_readiness_follows_the_rehearsed_records(
     assert "side.test: ownership is not proved." in rows[2]
 
 
-def test_the_change_sheets_own_records_stand_there_to_begin_with(
+def test_dry_run_begins_with_sheet_records(
     tenant: Tenant, consultant: User, signed_in: SignIn
 ) -> None:
     cutover = _inbound(tenant)
@@ -176,7 +170,7 @@ def test_the_change_sheets_own_records_stand_there_to_begin_with(
     assert (status, " ".join(html.split()).count("would give the new answer</span>")) == (200, 2)
 
 
-def test_a_rehearsal_that_is_kept_says_who_when_what_and_how_long(
+def test_dry_run_is_saved(
     tenant: Tenant, consultant: User, viewer: User, signed_in: SignIn
 ) -> None:
     cutover = _inbound(tenant, "side.test")
@@ -209,7 +203,7 @@ def test_a_rehearsal_that_is_kept_says_who_when_what_and_how_long(
         made.save(update_fields=["comment"])
 
 
-def test_a_beginning_that_we_did_not_sign_is_now(
+def test_unsigned_start_is_replaced_by_now(
     tenant: Tenant, consultant: User, signed_in: SignIn
 ) -> None:
     cutover, other = _inbound(tenant, "side.test"), _inbound(tenant, "main.test")
@@ -232,7 +226,7 @@ def test_a_beginning_that_we_did_not_sign_is_now(
         ("www A 192.0.2.1", "there is no MX, TXT or CNAME record in it."),
     ],
 )
-def test_what_cannot_be_rehearsed_is_said_and_kept_in_the_form(
+def test_invalid_records_are_refused_and_retained(
     tenant: Tenant, consultant: User, signed_in: SignIn, records: str, problem: str
 ) -> None:
     status, html = _try(signed_in(consultant), _inbound(tenant, "side.test"), records)
@@ -259,11 +253,11 @@ def _owners(text: str, *names: str) -> Sequence[str] | str:
         ("a.test. MX 10 m.\nc.test. MX 10 m.", "c.test is not of this cutover"),
     ],
 )
-def test_names_are_read_below_every_domain(text: str, owners: list[str] | str) -> None:
+def test_relative_names_apply_to_every_domain(text: str, owners: list[str] | str) -> None:
     assert _owners(text, "a.test", "b.test") == owners
 
 
-def test_nobody_rehearses_or_reads_another_tenants_cutover(
+def test_foreign_dry_run_is_not_found(
     tenant: Tenant, make_tenant: MakeTenant, consultant: User, signed_in: SignIn
 ) -> None:
     other = make_tenant("Other", domains=(("other.test", "primary"),))

@@ -71,7 +71,7 @@ UNTOLD = DomainSwitch("two.test", None, None)
         ((_conflict_text(safe_in=timedelta(hours=3)),), "pass", "since Tue 1 Dec 09:00 EST"),
     ],
 )
-def test_the_old_hosts_are_kept_until_the_last_cache_is_gone(
+def test_old_hosts_until_last_cache_expires(
     domains: tuple[DomainSwitch, ...], shape: str, words: str
 ) -> None:
     follow_up = _follow_up(room_facts("inbound"), "old-hosts", *domains)
@@ -88,7 +88,7 @@ def test_the_old_hosts_are_kept_until_the_last_cache_is_gone(
         ((_conflict_text(),), "todo", "Earliest safe lockdown: Tue 1 Dec 10:00 EST."),
     ],
 )
-def test_lockdown_waits_for_its_moment_to_the_second(
+def test_lockdown_waits_for_safe_time(
     domains: tuple[DomainSwitch, ...], shape: str, words: str
 ) -> None:
     follow_up = _follow_up(room_facts("inbound"), "lockdown", *domains)
@@ -97,7 +97,7 @@ def test_lockdown_waits_for_its_moment_to_the_second(
     assert words in follow_up.detail
 
 
-def test_a_message_that_came_in_tells_nothing_before_the_switch_and_is_asked_for_after() -> None:
+def test_inbound_message_is_due_after_switch() -> None:
     before = _follow_up(room_facts("inbound"), "message-in", LAGGING)
     after = _follow_up(room_facts("inbound"), "message-in", _conflict_text())
 
@@ -105,7 +105,7 @@ def test_a_message_that_came_in_tells_nothing_before_the_switch_and_is_asked_for
     assert "every server gives the new answer for two.test" in before.detail
 
 
-def test_a_message_kept_since_the_window_opened_is_told_as_somebodys_word(
+def test_attached_message_names_its_uploader(
     tenant: Tenant, owner: User, signed_in: SignIn, tmp_path: Path, settings: Any
 ) -> None:
     settings.FILES_DIR = tmp_path
@@ -126,7 +126,7 @@ def test_a_message_kept_since_the_window_opened_is_told_as_somebodys_word(
 ELSEWHERE = DomainSwitch("big.test", SafeTime(None), 300, 21_600, is_own=False)
 
 
-def test_the_old_hosts_stay_open_for_domains_that_another_cutover_moves() -> None:
+def test_old_hosts_wait_for_other_cutovers() -> None:
     facts = room_facts("inbound")
     own = _conflict_text(safe_in=-timedelta(days=1))
 
@@ -144,7 +144,7 @@ def test_the_old_hosts_stay_open_for_domains_that_another_cutover_moves() -> Non
     )
 
 
-def test_a_room_waits_with_the_lockdown_for_all_of_the_tenants_domains(
+def test_lockdown_waits_for_all_domains(
     make_tenant: MakeTenant, consultant: User, signed_in: SignIn
 ) -> None:
     tenant = make_tenant(domains=(("one.test", "primary"), ("two.test", "secondary")))
@@ -181,7 +181,7 @@ def _side(kind: CheckKind, verdict: str, **more: Any) -> ProofSubject:
         ("pass", "", "is closed. Whether it answers Mimecast could not be told"),
     ],
 )
-def test_lockdown_is_told_from_both_sides(outside: str, inside: str, words: str) -> None:
+def test_lockdown_shows_both_sides(outside: str, inside: str, words: str) -> None:
     subjects = {
         CheckKind.LOCKDOWN: [_side(CheckKind.LOCKDOWN, outside)],
         CheckKind.SMTP: [_side(CheckKind.SMTP, inside)],
@@ -192,7 +192,7 @@ def test_lockdown_is_told_from_both_sides(outside: str, inside: str, words: str)
     assert words in follow_up.detail
 
 
-def test_what_was_seen_of_a_port_a_day_ago_is_not_told_as_of_now() -> None:
+def test_stale_port_check_is_unknown() -> None:
     old = _side(CheckKind.LOCKDOWN, "pass", age=timedelta(hours=26))
 
     follow_up = _follow_up(
@@ -214,7 +214,7 @@ def test_what_was_seen_of_a_port_a_day_ago_is_not_told_as_of_now() -> None:
         (UNTOLD, "done", "unknown", "could not be told everywhere"),
     ],
 )
-def test_the_ttl_goes_back_to_what_it_was_and_not_before_the_lockdown(
+def test_ttl_is_raised_after_lockdown(
     switched: DomainSwitch, lockdown: str, shape: str, words: str
 ) -> None:
     facts = room_facts("inbound", tasks={LOCKDOWN: task_at(LOCKDOWN, lockdown)})
@@ -247,9 +247,7 @@ def _policy(*mx: str, mode: str = "enforce") -> ProofSubject:
         (subject_of(CheckKind.MTA_STS, "not_applicable"), ""),
     ],
 )
-def test_a_policy_that_still_permits_the_old_hosts_is_told(
-    subject: ProofSubject, wide: str
-) -> None:
+def test_policy_with_old_hosts_is_named(subject: ProofSubject, wide: str) -> None:
     facts = room_facts("inbound", subjects={CheckKind.MTA_STS: [subject]})
 
     told = [
@@ -283,11 +281,11 @@ def _spf(record: str, *, unanimous: bool = True) -> ProofSubject:
         ("", None),
     ],
 )
-def test_whom_spf_lets_send_beside_mimecast(record: str, others: list[str] | None) -> None:
+def test_other_senders_in_spf(record: str, others: list[str] | None) -> None:
     assert others_in(_spf(record)) == others
 
 
-def test_what_servers_do_not_agree_on_is_not_told_of_spf() -> None:
+def test_differing_spf_is_unknown() -> None:
     split = _spf("v=spf1 mx -all", unanimous=False)
 
     follow_up = _follow_up(room_facts("outbound", subjects={CheckKind.SPF: [split]}), "old-senders")
@@ -304,9 +302,7 @@ def test_what_servers_do_not_agree_on_is_not_told_of_spf() -> None:
         ("pass", timedelta(hours=26), "unknown"),
     ],
 )
-def test_old_senders_are_retired_only_where_spf_is_known_to_let_mimecast_send(
-    settled: str, age: timedelta, shape: str
-) -> None:
+def test_old_senders_need_verified_spf(settled: str, age: timedelta, shape: str) -> None:
     spf = subject_of(CheckKind.SPF, settled, age=age)
     assert spf.check is not None
     assert spf.check.latest is not None
@@ -327,7 +323,7 @@ def test_old_senders_are_retired_only_where_spf_is_known_to_let_mimecast_send(
         ("done", "pass", True, "caution"),
     ],
 )
-def test_a_lockdown_called_done_is_not_green_while_something_speaks_against_it(
+def test_doubtful_done_lockdown_is_caution(
     status: str, outside: str, lags: bool, shape: str
 ) -> None:
     facts = room_facts(
@@ -342,7 +338,7 @@ def test_a_lockdown_called_done_is_not_green_while_something_speaks_against_it(
 
 
 @pytest.mark.parametrize(("before", "words"), [(300, "to 3600 s"), (7200, "to 7200 s")])
-def test_a_ttl_that_was_low_when_first_seen_is_raised_to_an_hour(
+def test_unknown_original_ttl_is_an_hour(
     tenant: Tenant, consultant: User, signed_in: SignIn, before: int, words: str
 ) -> None:
     now = timezone.now()
@@ -359,7 +355,7 @@ def test_a_ttl_that_was_low_when_first_seen_is_raised_to_an_hour(
 @pytest.mark.parametrize(
     ("settled", "shape"), [("pass", "pass"), ("warn", "pass"), ("", "todo"), ("fail", "todo")]
 )
-def test_a_signed_message_is_asked_for_after_the_outbound_cutover(settled: str, shape: str) -> None:
+def test_outbound_message_follow_up(settled: str, shape: str) -> None:
     facts = room_facts(
         "outbound", subjects={CheckKind.MESSAGE: [subject_of(CheckKind.MESSAGE, settled)]}
     )
@@ -367,7 +363,7 @@ def test_a_signed_message_is_asked_for_after_the_outbound_cutover(settled: str, 
     assert _follow_up(facts, "message").shape.value == shape
 
 
-def test_nothing_is_left_to_do_before_anything_moved() -> None:
+def test_follow_up_starts_with_window_or_switch() -> None:
     before = room_facts("inbound", planned_at=NOW + timedelta(hours=1))
     after = room_facts("inbound", planned_at=NOW)
 
@@ -376,7 +372,7 @@ def test_nothing_is_left_to_do_before_anything_moved() -> None:
     assert has_started(after, [LAGGING])
 
 
-def test_the_room_shows_what_is_left_once_its_window_has_opened(
+def test_room_shows_follow_up_in_window(
     tenant: Tenant, consultant: User, signed_in: SignIn
 ) -> None:
     cutover = cutover_of(tenant, "inbound", timezone.now() + timedelta(days=1))

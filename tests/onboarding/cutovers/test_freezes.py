@@ -34,9 +34,7 @@ def _add(client: Client, tenant: Tenant, **typed: str) -> tuple[int, str]:
     return answer.status_code, answer.content.decode()
 
 
-def test_a_freeze_is_added_and_removed_beside_the_holidays(
-    tenant: Tenant, consultant: User, signed_in: SignIn
-) -> None:
+def test_freeze_is_added_and_removed(tenant: Tenant, consultant: User, signed_in: SignIn) -> None:
     client = signed_in(consultant)
     before = Plan.objects.get(tenant=tenant).revision
 
@@ -66,7 +64,7 @@ def test_a_freeze_is_added_and_removed_beside_the_holidays(
         ({"reason": ""}, "Say what the freeze is for, such as the year-end close."),
     ],
 )
-def test_a_freeze_that_is_none_gets_a_sentence_and_keeps_what_was_typed(
+def test_invalid_freeze_is_refused_and_retained(
     tenant: Tenant,
     consultant: User,
     signed_in: SignIn,
@@ -81,7 +79,7 @@ def test_a_freeze_that_is_none_gets_a_sentence_and_keeps_what_was_typed(
     assert not Freeze.objects.exists()
 
 
-def test_staff_set_a_freeze_for_everybody_and_no_tenant_removes_it(
+def test_global_freeze_is_staff_only(
     tenant: Tenant, consultant: User, manager: User, signed_in: SignIn
 ) -> None:
     client = signed_in(consultant)
@@ -98,7 +96,7 @@ def test_staff_set_a_freeze_for_everybody_and_no_tenant_removes_it(
     assert signed_in(manager).get(reverse("onboarding:freezes")).status_code == 403
 
 
-def test_another_tenants_freeze_is_nobodys_business(
+def test_foreign_freeze_is_not_shown(
     tenant: Tenant, make_tenant: MakeTenant, consultant: User, signed_in: SignIn
 ) -> None:
     other = make_tenant("Other", domains=(("other.test", "primary"),))
@@ -122,7 +120,7 @@ def _confirm(client: Client, cutover: Cutover, words: str = "") -> None:
     cutover.refresh_from_db()
 
 
-def test_a_window_in_a_freeze_is_confirmed_only_in_words(
+def test_window_in_freeze_needs_accepted_risk(
     tenant: Tenant, consultant: User, signed_in: SignIn
 ) -> None:
     Freeze.objects.create(tenant=tenant, **YEAR_END)
@@ -140,7 +138,7 @@ def test_a_window_in_a_freeze_is_confirmed_only_in_words(
     )
 
 
-def test_a_longer_window_that_would_touch_a_freeze_is_confirmed_only_in_words(
+def test_longer_window_into_freeze_needs_risk(
     tenant: Tenant, consultant: User, signed_in: SignIn
 ) -> None:
     Freeze.objects.create(tenant=tenant, **YEAR_END)
@@ -167,7 +165,7 @@ def test_a_longer_window_that_would_touch_a_freeze_is_confirmed_only_in_words(
     assert (cutover.confirmed_by, cutover.length_minutes) == (consultant, 600)
 
 
-def test_a_freeze_that_comes_after_the_confirmation_is_told(
+def test_freeze_after_confirmation_is_shown(
     tenant: Tenant, consultant: User, signed_in: SignIn
 ) -> None:
     Freeze.objects.create(first_day=EVENING, last_day=EVENING, reason="Known before")
@@ -195,9 +193,7 @@ def test_a_freeze_that_comes_after_the_confirmation_is_told(
         (datetime(2027, 1, 9, 5, tzinfo=UTC), "America/New_York", False),
     ],
 )
-def test_days_are_those_of_the_tenants_time_zone(
-    starts: datetime, zone: str, touched: bool
-) -> None:
+def test_freeze_days_use_tenant_time_zone(starts: datetime, zone: str, touched: bool) -> None:
     freeze = Freeze(
         first_day=date(2026, 12, 28), last_day=date(2027, 1, 8), reason="x", public_id="f"
     )
@@ -209,7 +205,7 @@ def test_days_are_those_of_the_tenants_time_zone(
     assert [objection.key for objection in found] == ["freeze:f"] * touched
 
 
-def test_a_window_that_ends_at_midnight_does_not_touch_the_holiday_after_it() -> None:
+def test_window_until_midnight_misses_holiday() -> None:
     eve = Cutover(pk=1, direction="inbound", planned_at=datetime(2026, 12, 24, 20, tzinfo=UTC))
     conflict_context = ConflictContext(
         [eve], [], Calendar(zoneinfo.ZoneInfo("UTC")), {date(2026, 12, 25): "Christmas"}
@@ -220,7 +216,7 @@ def test_a_window_that_ends_at_midnight_does_not_touch_the_holiday_after_it() ->
     assert find_conflicts(eve, conflict_context) == ["Friday 25 December is a holiday: Christmas."]
 
 
-def test_the_page_of_cutovers_says_what_speaks_against_each_window(
+def test_cutover_list_shows_freeze_conflict(
     tenant: Tenant, consultant: User, signed_in: SignIn
 ) -> None:
     Freeze.objects.create(tenant=tenant, **YEAR_END)

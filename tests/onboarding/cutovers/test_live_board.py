@@ -37,13 +37,13 @@ def _board(
     return board
 
 
-def test_what_nobody_has_looked_at_lately_is_not_called_moved() -> None:
+def test_stale_board_is_unknown() -> None:
     assert _board([_told(NEW)], []).shape == "pass"
     assert _board([_told(NEW)], [], ("one.test",)).shape == "unknown"
     assert _board([_told(NEW)], [], ("two.test",)).shape == "pass"
 
 
-def test_the_share_of_resolvers_counts_those_that_hold_exactly_the_new_answer() -> None:
+def test_resolver_count_and_expiry() -> None:
     board = _board(
         [_told(NEW)],
         [
@@ -64,7 +64,7 @@ def test_the_share_of_resolvers_counts_those_that_hold_exactly_the_new_answer() 
     ]
 
 
-def test_without_the_regions_hosts_nothing_is_called_new() -> None:
+def test_region_without_hosts_is_unknown() -> None:
     subject = subject_of(CheckKind.MX, "pass")
     assert subject.check is not None
     assert subject.check.latest is not None
@@ -87,15 +87,13 @@ def test_without_the_regions_hosts_nothing_is_called_new() -> None:
         ([], "unknown", 0),
     ],
 )
-def test_a_domain_has_moved_once_every_server_gives_the_new_answer_alone(
-    servers: list[dict[str, Any]], shape: str, moved: int
-) -> None:
+def test_board_shape_by_servers(servers: list[dict[str, Any]], shape: str, moved: int) -> None:
     board = _board(servers, [])
 
     assert (board.shape, board.switched_count) == (shape, moved)
 
 
-def test_one_of_the_new_hosts_alone_is_part_of_the_way_and_no_old_answer() -> None:
+def test_partly_published_hosts() -> None:
     partly = _board([_told(NEW[:1]), _told(NEW)], [])
     mixed = _board([_told(NEW[:1]), _told(OLD)], [])
 
@@ -120,9 +118,7 @@ INCLUDE = "us._netblocks.mimecast.test"
         ([], "waiting"),
     ],
 )
-def test_an_outbound_board_says_which_servers_give_the_regions_include(
-    values: list[str], shape: str
-) -> None:
+def test_spf_board_shape_by_values(values: list[str], shape: str) -> None:
     subject = subject_of(CheckKind.SPF, "pass")
     assert subject.check is not None
     assert subject.check.latest is not None
@@ -137,7 +133,7 @@ def test_an_outbound_board_says_which_servers_give_the_regions_include(
     assert (unknown.shape, stale.shape) == ("unknown", "unknown")
 
 
-def test_a_silent_server_keeps_an_outbound_board_from_being_told() -> None:
+def test_silent_server_makes_spf_board_unknown() -> None:
     subject = subject_of(CheckKind.SPF, "pass")
     assert subject.check is not None
     assert subject.check.latest is not None

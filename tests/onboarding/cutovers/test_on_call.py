@@ -45,7 +45,7 @@ def _put(client: Client, cutover: Cutover, person: str, phone: str = "") -> tupl
     return answer.status_code, answer.content.decode()
 
 
-def test_people_of_both_sides_are_shown_with_their_numbers_in_the_big_room_too(
+def test_room_shows_people_on_call(
     cutover: Cutover, contact: Contact, consultant: User, owner: User, signed_in: SignIn
 ) -> None:
     client = signed_in(consultant)
@@ -79,7 +79,7 @@ def test_people_of_both_sides_are_shown_with_their_numbers_in_the_big_room_too(
         ("foreign contact", "1", "Choose one of the people offered."),
     ],
 )
-def test_whoever_cannot_be_on_call_gets_a_sentence_and_what_was_typed_is_kept(
+def test_invalid_on_call_is_refused_and_retained(
     request: pytest.FixtureRequest,
     cutover: Cutover,
     consultant: User,
@@ -107,9 +107,7 @@ def test_whoever_cannot_be_on_call_gets_a_sentence_and_what_was_typed_is_kept(
     assert not OnCall.objects.exists()
 
 
-def test_naming_somebody_again_changes_their_number(
-    cutover: Cutover, consultant: User, signed_in: SignIn
-) -> None:
+def test_second_entry_changes_phone(cutover: Cutover, consultant: User, signed_in: SignIn) -> None:
     client = signed_in(consultant)
 
     for phone in ("1", "2"):
@@ -118,7 +116,7 @@ def test_naming_somebody_again_changes_their_number(
     assert OnCall.objects.get().phone == "2"
 
 
-def test_somebody_is_taken_off_call_at_ones_own_tenant_only(
+def test_on_call_removal_is_per_tenant(
     cutover: Cutover,
     tenant: Tenant,
     make_tenant: MakeTenant,
@@ -144,7 +142,7 @@ def test_somebody_is_taken_off_call_at_ones_own_tenant_only(
     assert not OnCall.objects.exists()
 
 
-def test_who_left_the_tenant_is_on_call_no_more(
+def test_former_member_is_not_on_call(
     cutover: Cutover, tenant: Tenant, member: User, consultant: User
 ) -> None:
     for user in (member, consultant):
@@ -158,7 +156,7 @@ def test_who_left_the_tenant_is_on_call_no_more(
     assert list(on_call_of([cutover], tenant)) == []
 
 
-def test_candidates_are_those_who_steer_the_members_and_the_contacts(
+def test_on_call_candidates(
     tenant: Tenant,
     contact: Contact,
     consultant: User,
@@ -176,7 +174,7 @@ def test_candidates_are_those_who_steer_the_members_and_the_contacts(
 
 
 @pytest.mark.parametrize(("hours", "clashes"), [(3, True), (4, False), (-4, False), (-3, True)])
-def test_somebody_on_call_elsewhere_in_the_same_hours_is_a_clash_that_names_no_tenant(
+def test_on_call_conflict_names_no_tenant(
     cutover: Cutover,
     make_tenant: MakeTenant,
     consultant: User,

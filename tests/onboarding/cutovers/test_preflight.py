@@ -56,7 +56,7 @@ def _paste(client: Client, tenant: Tenant, records: str) -> tuple[int, str]:
     return answer.status_code, answer.content.decode()
 
 
-def test_pasted_records_are_judged_and_nothing_is_recorded(
+def test_preflight_records_nothing(
     tenant: Tenant, owner: User, signed_in: SignIn, seen: Observation
 ) -> None:
     client = signed_in(owner)
@@ -83,7 +83,7 @@ def test_pasted_records_are_judged_and_nothing_is_recorded(
         ("www 300 A 192.0.2.1", "There is no MX, TXT or CNAME record in this."),
     ],
 )
-def test_what_cannot_be_judged_is_said_and_kept_in_the_form(
+def test_invalid_zone_is_refused_and_retained(
     tenant: Tenant, owner: User, signed_in: SignIn, records: str, problem: str
 ) -> None:
     status, html = _paste(signed_in(owner), tenant, records)
@@ -137,7 +137,7 @@ def seen_sts(tenant: Tenant) -> None:
         (POLICY + BOTH, '_mta-sts 300 TXT "v=STSv1;"', "Failing"),
     ],
 )
-def test_a_policy_file_is_judged_before_it_is_served(
+def test_policy_file_is_checked(
     tenant: Tenant,
     owner: User,
     signed_in: SignIn,
@@ -149,15 +149,13 @@ def test_a_policy_file_is_judged_before_it_is_served(
     assert _judged(signed_in(owner), tenant, policy, records).startswith(f"{said} MTA-STS")
 
 
-def test_without_a_look_before_it_a_policy_cannot_be_judged_and_that_is_said(
+def test_policy_without_earlier_run_is_unknown(
     tenant: Tenant, owner: User, signed_in: SignIn
 ) -> None:
     assert "No look has kept what it was told" in _judged(signed_in(owner), tenant, POLICY + BOTH)
 
 
-def test_nothing_pasted_is_said_beside_the_field(
-    tenant: Tenant, owner: User, signed_in: SignIn
-) -> None:
+def test_empty_proposal_is_refused(tenant: Tenant, owner: User, signed_in: SignIn) -> None:
     status, html = _paste(signed_in(owner), tenant, "")
 
     assert status == 422

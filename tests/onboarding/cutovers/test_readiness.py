@@ -46,9 +46,7 @@ def _row(facts: ReadinessFacts, key: str) -> ReadinessRow:
         (ProofSubject(CheckKind.OWNERSHIP, "one.test", None), Verdict.UNKNOWN),
     ],
 )
-def test_only_a_settled_yes_that_still_holds_is_green(
-    subject: ProofSubject, verdict: Verdict
-) -> None:
+def test_row_needs_settled_recent_pass(subject: ProofSubject, verdict: Verdict) -> None:
     facts = room_facts("outbound", subjects={CheckKind.OWNERSHIP: [subject]})
 
     assert _row(facts, "ownership").verdict is verdict
@@ -64,7 +62,7 @@ def test_only_a_settled_yes_that_still_holds_is_green(
         ("outbound", CheckKind.OWNERSHIP, "ownership", Verdict.PASS),
     ],
 )
-def test_in_an_open_window_an_answer_of_before_is_none(
+def test_open_window_needs_recent_run(
     direction: str, kind: CheckKind, key: str, verdict: Verdict
 ) -> None:
     seen = subject_of(kind, "pass", age=timedelta(minutes=11))
@@ -73,13 +71,13 @@ def test_in_an_open_window_an_answer_of_before_is_none(
     assert _row(facts, key).verdict is verdict
 
 
-def test_no_domain_at_all_is_never_ready() -> None:
+def test_row_without_domain_is_unknown() -> None:
     assert _row(room_facts("outbound"), "ownership").verdict is Verdict.UNKNOWN
     assert _row(room_facts("inbound"), "ttl").verdict is Verdict.UNKNOWN
     assert _row(room_facts("outbound"), "dmarc").verdict is Verdict.UNKNOWN
 
 
-def test_the_worst_domain_decides_and_is_named() -> None:
+def test_worst_domain_decides_row() -> None:
     subjects = [
         subject_of(CheckKind.SPF, "pass", name="one.test"),
         subject_of(CheckKind.SPF, "fail", name="two.test"),
@@ -105,7 +103,7 @@ def test_the_worst_domain_decides_and_is_named() -> None:
         (("dmarc.none",), "", "", Verdict.PASS),
     ],
 )
-def test_an_enforcing_policy_wants_spf_and_dkim_first(
+def test_enforcing_dmarc_needs_spf_and_dkim(
     policy: tuple[str, ...], spf: str, dkim: str, verdict: Verdict
 ) -> None:
     subjects = {
@@ -118,7 +116,7 @@ def test_an_enforcing_policy_wants_spf_and_dkim_first(
 
 
 @pytest.mark.parametrize(("unanimous", "verdict"), [(True, Verdict.WARN), (False, Verdict.UNKNOWN)])
-def test_a_broken_policy_is_none_unless_servers_differ(unanimous: bool, verdict: Verdict) -> None:
+def test_invalid_dmarc_record_is_no_policy(unanimous: bool, verdict: Verdict) -> None:
     seen = subject_of(
         CheckKind.DMARC, "fail", findings=("dmarc.several-records",), unanimous=unanimous
     )
@@ -128,7 +126,7 @@ def test_a_broken_policy_is_none_unless_servers_differ(unanimous: bool, verdict:
     assert _row(facts, "dmarc").verdict is verdict
 
 
-def test_a_sender_without_a_selector_is_a_caution() -> None:
+def test_missing_selector_is_caution() -> None:
     facts = room_facts(
         "outbound", subjects={CheckKind.DKIM: [ProofSubject(CheckKind.DKIM, "one.test", None)]}
     )
@@ -157,9 +155,7 @@ def test_a_sender_without_a_selector_is_a_caution() -> None:
         ),
     ],
 )
-def test_what_is_not_known_says_what_would_make_it_so(
-    subject: ProofSubject, words: str, remedy: str
-) -> None:
+def test_unknown_row_has_remedy(subject: ProofSubject, words: str, remedy: str) -> None:
     subjects = [subject_of(CheckKind.OWNERSHIP, "pass"), subject]
 
     row = _row(room_facts("outbound", subjects={CheckKind.OWNERSHIP: subjects}), "ownership")
@@ -181,9 +177,7 @@ _SAFE_TIME = SafeTime(
         (timedelta(hours=1), Verdict.PASS, False),
     ],
 )
-def test_a_window_is_held_against_the_clock_to_the_second(
-    begins: timedelta, verdict: Verdict, words: bool
-) -> None:
+def test_window_around_safe_time(begins: timedelta, verdict: Verdict, words: bool) -> None:
     facts = room_facts(
         "inbound", safe_times=[("one.test", _SAFE_TIME)], planned_at=_SAFE_AT + begins
     )
@@ -205,7 +199,7 @@ def test_a_window_is_held_against_the_clock_to_the_second(
         (SafeTime(None), Verdict.UNKNOWN),
     ],
 )
-def test_a_clock_that_does_not_run_is_never_safe(safe_time: SafeTime, verdict: Verdict) -> None:
+def test_unknown_safe_time_is_not_safe(safe_time: SafeTime, verdict: Verdict) -> None:
     facts = room_facts("inbound", safe_times=[("one.test", _SAFE_TIME), ("two.test", safe_time)])
 
     row = _row(facts, "ttl")
@@ -214,7 +208,7 @@ def test_a_clock_that_does_not_run_is_never_safe(safe_time: SafeTime, verdict: V
     assert row.detail.startswith("two.test: ")
 
 
-def test_a_domain_that_no_clock_tells_of_is_a_caution() -> None:
+def test_domain_exempt_from_ttl_is_caution() -> None:
     facts = room_facts(
         "inbound",
         safe_times=[("one.test", _SAFE_TIME)],
@@ -234,7 +228,7 @@ def test_a_domain_that_no_clock_tells_of_is_a_caution() -> None:
     assert row.detail.endswith("Of two.test no lower TTL is asked: caches keep what they hold.")
 
 
-def test_what_has_moved_already_keeps_no_switch_waiting() -> None:
+def test_switched_domain_delays_no_other() -> None:
     """A domain that was at Mimecast before, and after the evening every one."""
     moved = SafeTime(_SAFE_AT + timedelta(days=9), server=NS3, ttl=86_400, is_moved=True)
 
@@ -250,7 +244,7 @@ def test_what_has_moved_already_keeps_no_switch_waiting() -> None:
     assert (early_window_blockers(some), early_window_blockers(every)) == ([], [])
 
 
-def test_what_was_assumed_is_said() -> None:
+def test_assumed_ttl_is_shown() -> None:
     safe_time = SafeTime(_SAFE_AT, server=NS3, ttl=86_400, seen_until=NOW, is_assumed=True)
 
     row = _row(room_facts("inbound", safe_times=[("one.test", safe_time)]), "ttl")
@@ -271,7 +265,7 @@ def test_what_was_assumed_is_said() -> None:
         ("not_applicable", Verdict.NOT_APPLICABLE),
     ],
 )
-def test_bounces_come_back_once_the_routes_are_tested(status: str, verdict: Verdict) -> None:
+def test_routes_row_by_task_status(status: str, verdict: Verdict) -> None:
     task = task_at("inbound-delivery-routes", status)
 
     row = _row(room_facts("outbound", tasks={task.key: task}), "routes")
@@ -287,14 +281,14 @@ def test_bounces_come_back_once_the_routes_are_tested(status: str, verdict: Verd
     ("begins", "verdict"),
     [(timedelta(days=3), Verdict.PASS), (timedelta(days=3, seconds=-1), Verdict.FAIL)],
 )
-def test_inbound_waits_for_the_agreed_days(begins: timedelta, verdict: Verdict) -> None:
+def test_inbound_waits_for_outbound_days(begins: timedelta, verdict: Verdict) -> None:
     task = task_at("outbound-cutover", "verified", verified_at=NOW)
     facts = room_facts("inbound", tasks={task.key: task}, planned_at=NOW + begins)
 
     assert _row(facts, "outbound").verdict is verdict
 
 
-def test_fewer_days_than_agreed_are_a_caution_once_accepted_in_words() -> None:
+def test_accepted_fewer_days_are_caution() -> None:
     outbound = task_at("outbound-cutover", "verified", verified_at=NOW)
     wait = task_at(
         "outbound-days",
@@ -312,7 +306,7 @@ def test_fewer_days_than_agreed_are_a_caution_once_accepted_in_words() -> None:
     )
 
 
-def test_days_that_were_set_aside_are_a_caution() -> None:
+def test_days_not_needed_are_caution() -> None:
     outbound = task_at("outbound-cutover", "verified", verified_at=NOW)
     wait = task_at(
         "outbound-days",
@@ -331,7 +325,7 @@ def test_days_that_were_set_aside_are_a_caution() -> None:
     )
 
 
-def test_inbound_before_outbound_is_red() -> None:
+def test_inbound_before_outbound_fails() -> None:
     task = task_at("outbound-cutover", "todo")
 
     row = _row(room_facts("inbound", tasks={task.key: task}), "outbound")
@@ -347,7 +341,7 @@ def _cutover(pk: int, plan: int, direction: str, at: datetime) -> Cutover:
     return Cutover(pk=pk, plan=owner, direction=direction, planned_at=at)
 
 
-def test_what_speaks_against_a_window_is_said_in_sentences() -> None:
+def test_window_conflicts_as_sentences() -> None:
     friday_night = datetime(2026, 12, 4, 23, 0, tzinfo=UTC)
     cutover = _cutover(1, 1, "inbound", friday_night)
     own = [cutover, _cutover(2, 1, "outbound", friday_night - timedelta(hours=23))]
@@ -370,7 +364,7 @@ def test_what_speaks_against_a_window_is_said_in_sentences() -> None:
     ]
 
 
-def test_domains_that_nobody_asks_to_lower_their_ttl_are_a_caution_and_no_doubt_for_ever() -> None:
+def test_exempt_domains_only_are_caution() -> None:
     facts = room_facts("inbound", subjects={CheckKind.MX: [subject_of(CheckKind.MX, "")]})
 
     row = _row(facts, "ttl")

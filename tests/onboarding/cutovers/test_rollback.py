@@ -30,7 +30,7 @@ def _values(snapshot: CutoverSnapshot) -> list[list[str]]:
     return [row["values"] for entry in snapshot.content for row in entry["servers"]]
 
 
-def test_a_late_worker_keeps_what_stood_there_when_the_window_opened(tenant: Tenant) -> None:
+def test_late_snapshot_has_opening_records(tenant: Tenant) -> None:
     seen(tenant, CheckKind.MX, OPENED - timedelta(hours=1), 300, OLD, servers=2)
     seen(tenant, CheckKind.MX, OPENED + timedelta(minutes=40), 300, *NEW, servers=2)
 
@@ -42,7 +42,7 @@ def test_a_late_worker_keeps_what_stood_there_when_the_window_opened(tenant: Ten
     assert made.digest == digest_of(made.content)
 
 
-def test_a_look_in_which_a_server_was_silent_is_not_kept(tenant: Tenant) -> None:
+def test_snapshot_skips_incomplete_run(tenant: Tenant) -> None:
     seen(tenant, CheckKind.MX, OPENED - timedelta(hours=1), 300, OLD, servers=2)
     seen(tenant, CheckKind.MX, OPENED - timedelta(minutes=1), None, servers=2)
 
@@ -52,7 +52,7 @@ def test_a_look_in_which_a_server_was_silent_is_not_kept(tenant: Tenant) -> None
     assert _values(made) == [[OLD], [OLD]]
 
 
-def test_a_domain_nobody_saw_before_is_named_with_nothing(tenant: Tenant) -> None:
+def test_unobserved_domain_has_no_servers(tenant: Tenant) -> None:
     seen(tenant, CheckKind.MX, OPENED + timedelta(minutes=40), 300, *NEW)
 
     made = take_at_opening(plan_inbound(tenant, START))
@@ -61,7 +61,7 @@ def test_a_domain_nobody_saw_before_is_named_with_nothing(tenant: Tenant) -> Non
     assert made.content == [{"domain": "northwind.test", "kind": "mx", "servers": []}]
 
 
-def test_of_a_window_planned_within_the_half_hour_the_first_look_counts(tenant: Tenant) -> None:
+def test_first_run_counts_for_late_planning(tenant: Tenant) -> None:
     seen(tenant, CheckKind.MX, OPENED + timedelta(minutes=20), 300, OLD, servers=2)
     seen(tenant, CheckKind.MX, OPENED + timedelta(minutes=22), 300, "10 other.test", servers=2)
 
@@ -71,7 +71,7 @@ def test_of_a_window_planned_within_the_half_hour_the_first_look_counts(tenant: 
     assert _values(made) == [[OLD], [OLD]]
 
 
-def test_an_opened_window_is_kept_once_and_a_moved_one_again(tenant: Tenant) -> None:
+def test_one_snapshot_per_window(tenant: Tenant) -> None:
     cutover = plan_inbound(tenant, START)
 
     first, second = take_at_opening(cutover), take_at_opening(cutover)
@@ -90,7 +90,7 @@ def test_an_opened_window_is_kept_once_and_a_moved_one_again(tenant: Tenant) -> 
         (timedelta(days=8), [[*NEW], [*NEW]]),
     ],
 )
-def test_a_window_moved_after_the_switch_keeps_the_way_back(
+def test_rescheduled_window_keeps_old_records(
     tenant: Tenant, moved_by: timedelta, kept: list[list[str]]
 ) -> None:
     cutover = plan_inbound(tenant, START)
@@ -113,7 +113,7 @@ def test_a_window_moved_after_the_switch_keeps_the_way_back(
         (OPENED - timedelta(days=8), [[*NEW], [*NEW]]),
     ],
 )
-def test_the_way_back_from_records_that_were_published_early_is_what_stood_before(
+def test_early_publication_keeps_old_records(
     tenant: Tenant, published_at: datetime, kept: list[list[str]]
 ) -> None:
     seen(tenant, CheckKind.MX, published_at - timedelta(minutes=1), 300, OLD, servers=2)
@@ -126,7 +126,7 @@ def test_the_way_back_from_records_that_were_published_early_is_what_stood_befor
     assert _values(made) == kept
 
 
-def test_a_domain_that_was_put_back_is_kept_as_it_is_at_the_next_opening(tenant: Tenant) -> None:
+def test_rolled_back_records_in_next_snapshot(tenant: Tenant) -> None:
     cutover = plan_inbound(tenant, START)
     seen(tenant, CheckKind.MX, OPENED - timedelta(hours=1), 300, OLD, servers=2)
     take_at_opening(cutover)
@@ -141,7 +141,7 @@ def test_a_domain_that_was_put_back_is_kept_as_it_is_at_the_next_opening(tenant:
     assert _values(made) == [["10 other.northwind.test"], ["10 other.northwind.test"]]
 
 
-def test_the_beat_keeps_it_when_the_window_opens(tenant: Tenant) -> None:
+def test_beat_takes_snapshot_once(tenant: Tenant) -> None:
     seen(tenant, CheckKind.MX, timezone.now() - timedelta(hours=1), 300, OLD)
     plan_inbound(tenant, timezone.now() + timedelta(minutes=29))
 
@@ -152,7 +152,7 @@ def test_the_beat_keeps_it_when_the_window_opens(tenant: Tenant) -> None:
     assert (kept.reason, _values(kept)) == ("opened", [[OLD]] * 4)
 
 
-def test_nobody_asks_for_one_once_the_window_is_open(tenant: Tenant, consultant: User) -> None:
+def test_manual_snapshot_only_before_opening(tenant: Tenant, consultant: User) -> None:
     cutover = plan_inbound(tenant, START)
 
     take_now(cutover, now=OPENED - timedelta(seconds=1), by=consultant)
@@ -162,7 +162,7 @@ def test_nobody_asks_for_one_once_the_window_is_open(tenant: Tenant, consultant:
     assert CutoverSnapshot.objects.get().taken_by == consultant
 
 
-def test_a_snapshot_is_never_edited(tenant: Tenant) -> None:
+def test_snapshot_is_immutable(tenant: Tenant) -> None:
     made = take_at_opening(plan_inbound(tenant, START))
     assert made is not None
 
@@ -170,9 +170,7 @@ def test_a_snapshot_is_never_edited(tenant: Tenant) -> None:
         made.save(update_fields=["content"])
 
 
-def test_a_cutover_with_a_snapshot_is_moved_and_not_dropped(
-    tenant: Tenant, consultant: User
-) -> None:
+def test_cutover_with_snapshot_is_not_cancelled(tenant: Tenant, consultant: User) -> None:
     cutover = plan_inbound(tenant, START)
     take_at_opening(cutover)
 
@@ -212,7 +210,7 @@ def _now(*sets: list[str] | None) -> Check:
         ([], [[OLD]], Verdict.UNKNOWN, ()),
     ],
 )
-def test_everything_is_as_it_was_only_where_every_server_says_so(
+def test_rollback_needs_every_server(
     before: list[list[str]],
     now: list[list[str] | None],
     verdict: Verdict,
@@ -223,7 +221,7 @@ def test_everything_is_as_it_was_only_where_every_server_says_so(
     assert (sheet.verdict, sheet.lagging) == (verdict, lagging)
 
 
-def test_an_answer_of_long_ago_does_not_tell_that_everything_is_as_it_was() -> None:
+def test_stale_rollback_is_unknown() -> None:
     entry, seen = _entry([OLD], [OLD]), _now([OLD], [OLD])
 
     assert build_rollback_sheet(entry, seen, is_stale=True).verdict is Verdict.UNKNOWN
@@ -231,7 +229,7 @@ def test_an_answer_of_long_ago_does_not_tell_that_everything_is_as_it_was() -> N
 
 
 @pytest.mark.parametrize(("minutes", "said"), [(9, "as it was"), (11, "could not tell")])
-def test_in_a_window_only_a_look_of_now_proves_the_way_back(
+def test_rollback_in_window_needs_recent_run(
     tenant: Tenant, owner: User, signed_in: SignIn, minutes: int, said: str
 ) -> None:
     now = timezone.now()
@@ -246,7 +244,7 @@ def test_in_a_window_only_a_look_of_now_proves_the_way_back(
     assert texts(html, ".badge")[-1] == said
 
 
-def test_a_server_without_an_address_leaves_it_untold() -> None:
+def test_unresolved_server_makes_rollback_unknown() -> None:
     check = _now([OLD])
     assert check.latest is not None
     check.latest.findings = [{"code": "dns.server-unresolved", "params": {"servers": ["ns9.test"]}}]
@@ -254,16 +252,14 @@ def test_a_server_without_an_address_leaves_it_untold() -> None:
     assert build_rollback_sheet(_entry([OLD]), check).verdict is Verdict.UNKNOWN
 
 
-def test_a_rollback_takes_the_highest_ttl_now_published() -> None:
+def test_rollback_duration_is_highest_ttl() -> None:
     sheet = build_rollback_sheet(_entry([OLD], [OLD]), _now([*NEW], [*NEW]))
 
     assert sheet.duration_seconds == 60
     assert sheet.zone_text == f"one.test. 600 IN MX {OLD}."
 
 
-def test_the_room_says_when_everything_is_as_it_was(
-    tenant: Tenant, owner: User, signed_in: SignIn
-) -> None:
+def test_rollback_page_shows_restoration(tenant: Tenant, owner: User, signed_in: SignIn) -> None:
     cutover = plan_inbound(tenant, START)
     seen(tenant, CheckKind.MX, OPENED - timedelta(hours=1), 300, OLD)
     take_at_opening(cutover)
@@ -284,9 +280,7 @@ def test_the_room_says_when_everything_is_as_it_was(
 
 
 @pytest.mark.parametrize(("hours", "kept"), [(23, [[OLD]] * 2), (25, [[]] * 2)])
-def test_a_zone_lost_within_the_day_before_is_not_what_stood_there(
-    tenant: Tenant, hours: int, kept: list[list[str]]
-) -> None:
+def test_recently_lost_zone_is_ignored(tenant: Tenant, hours: int, kept: list[list[str]]) -> None:
     seen(tenant, CheckKind.MX, OPENED - timedelta(hours=hours), 300, OLD, servers=2)
     seen(tenant, CheckKind.MX, OPENED - timedelta(minutes=1), 300, servers=2)
 

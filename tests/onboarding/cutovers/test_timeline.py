@@ -60,9 +60,7 @@ def _see(tenant: Tenant, domain: str, verdict: Verdict, at: datetime) -> None:
     record_run(check.pk, outcome, expectation=check.expectation, at=at)
 
 
-def test_what_was_decided_said_and_seen_stands_in_its_order(
-    tenant: Tenant, cutover: Cutover, consultant: User, owner: User
-) -> None:
+def test_timeline_order(tenant: Tenant, cutover: Cutover, consultant: User, owner: User) -> None:
     now = timezone.now()
     _see(tenant, "northwind.test", Verdict.FAIL, now - timedelta(minutes=8))
     _see(tenant, "northwind.test", Verdict.PASS, now - timedelta(minutes=7))
@@ -77,7 +75,7 @@ def test_what_was_decided_said_and_seen_stands_in_its_order(
     ]
 
 
-def test_it_is_its_own_domains_and_its_own_decisions_alone(
+def test_timeline_has_own_entries_only(
     make_tenant: MakeTenant, consultant: User, planned_at: datetime
 ) -> None:
     tenant = make_tenant(domains=(("one.test", "primary"), ("two.test", "secondary")))
@@ -95,17 +93,13 @@ def test_it_is_its_own_domains_and_its_own_decisions_alone(
     assert _told(other) == ["cutover-changed"]  # its window is tomorrow
 
 
-def test_answers_of_long_before_the_window_are_not_of_the_cutover(
-    tenant: Tenant, cutover: Cutover
-) -> None:
+def test_timeline_skips_old_answers(tenant: Tenant, cutover: Cutover) -> None:
     _see(tenant, "northwind.test", Verdict.FAIL, timezone.now() - timedelta(days=3))
 
     assert _told(cutover) == []
 
 
-def test_an_evening_that_was_tried_before_is_of_the_record_too(
-    tenant: Tenant, cutover: Cutover, consultant: User
-) -> None:
+def test_timeline_has_earlier_window(tenant: Tenant, cutover: Cutover, consultant: User) -> None:
     take_at_opening(cutover)
     _see(tenant, "northwind.test", Verdict.PASS, cutover.planned_at)
     later = cutover.planned_at + timedelta(days=9)
@@ -115,7 +109,7 @@ def test_an_evening_that_was_tried_before_is_of_the_record_too(
     assert "northwind.test pass" in _told(cutover)
 
 
-def test_a_domain_that_was_given_to_another_cutover_stays_on_the_evenings_record(
+def test_timeline_keeps_former_domain(
     make_tenant: MakeTenant, consultant: User, planned_at: datetime
 ) -> None:
     tenant = make_tenant(domains=(("one.test", "primary"), ("two.test", "secondary")))
@@ -129,7 +123,7 @@ def test_a_domain_that_was_given_to_another_cutover_stays_on_the_evenings_record
     assert "two.test fail" in _told(cutover)
 
 
-def test_rehearsals_and_people_on_call_are_of_the_record(
+def test_timeline_has_dry_runs_and_on_call(
     tenant: Tenant, cutover: Cutover, consultant: User
 ) -> None:
     now = timezone.now()
@@ -142,7 +136,7 @@ def test_rehearsals_and_people_on_call_are_of_the_record(
     assert _told(cutover) == ["dry-run-recorded", "on-call-added"]
 
 
-def test_a_client_reads_no_internal_note_in_it(
+def test_client_sees_no_internal_note(
     tenant: Tenant, cutover: Cutover, consultant: User, owner: User, signed_in: SignIn
 ) -> None:
     note = NewComment("They forgot the registrar.", is_internal=True)
@@ -156,7 +150,7 @@ def test_a_client_reads_no_internal_note_in_it(
     assert texts(page, ".empty")[0].startswith("Nothing has happened yet")
 
 
-def test_the_page_says_each_thing_to_the_second_in_the_tenants_time(
+def test_timeline_uses_tenant_time_zone(
     make_tenant: MakeTenant, consultant: User, signed_in: SignIn, planned_at: datetime
 ) -> None:
     tenant = make_tenant(time_zone="America/New_York")

@@ -37,7 +37,7 @@ def _watched() -> set[str]:
         (-4.1, "inbound", set()),
     ],
 )
-def test_an_open_window_is_watched_closely(
+def test_open_window_shortens_intervals(
     tenant: Tenant, hours_ahead: float, direction: str, kinds: set[str]
 ) -> None:
     planned_at = timezone.now() + timedelta(hours=hours_ahead)
@@ -48,7 +48,7 @@ def test_an_open_window_is_watched_closely(
     assert _watched() == kinds
 
 
-def test_a_long_window_is_watched_and_open_until_it_ends(tenant: Tenant) -> None:
+def test_long_window_is_open_until_its_end(tenant: Tenant) -> None:
     now = timezone.now()
     cutover = cutover_of(tenant, "inbound", now - timedelta(hours=9))
     Cutover.objects.update(length_minutes=600)
@@ -77,7 +77,7 @@ def _somebody() -> User:
     return User.objects.create_user("late@gangway.test", "pw", name="Late", staff_role="consultant")
 
 
-def test_a_closed_tenants_window_is_nobodys(tenant: Tenant) -> None:
+def test_window_of_closed_tenant_is_skipped(tenant: Tenant) -> None:
     cutover_of(tenant, "inbound", timezone.now())
     Tenant.objects.update(closed_at=timezone.now())
 
@@ -86,7 +86,7 @@ def test_a_closed_tenants_window_is_nobodys(tenant: Tenant) -> None:
     assert _watched() == set()
 
 
-def test_an_open_page_says_that_somebody_waits(
+def test_open_page_prioritizes_checks(
     tenant: Tenant, owner: User, outsider: User, signed_in: SignIn
 ) -> None:
     address = reverse("onboarding:revision", args=[tenant.public_id])

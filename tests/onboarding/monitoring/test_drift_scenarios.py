@@ -44,7 +44,7 @@ def _open(tenant: Tenant) -> list[str]:
     return list(Drift.objects.filter(tenant=tenant, closed_at=None).values_list("kind", flat=True))
 
 
-def test_a_no_that_settled_in_a_cutovers_window_is_that_evenings(live: Tenant, fail: Seen) -> None:
+def test_fail_in_window_is_no_drift(live: Tenant, fail: Seen) -> None:
     cutover_of(live, "inbound", START + timedelta(days=1))
 
     fail(live, CheckKind.MX)
@@ -52,9 +52,7 @@ def test_a_no_that_settled_in_a_cutovers_window_is_that_evenings(live: Tenant, f
     assert _open(live) == []
 
 
-def test_a_rollback_stays_that_evenings_when_its_cutover_is_moved(
-    live: Tenant, fail: Seen, consultant: User
-) -> None:
+def test_fail_in_former_window_is_no_drift(live: Tenant, fail: Seen, consultant: User) -> None:
     cutover = cutover_of(live, "inbound", START + timedelta(days=1))
     snapshots.take_at_opening(cutover)
     later = START + timedelta(days=8)
@@ -67,9 +65,7 @@ def test_a_rollback_stays_that_evenings_when_its_cutover_is_moved(
     assert _open(live) == []
 
 
-def test_what_an_inbound_window_does_not_switch_is_a_drift_on_that_evening_too(
-    live: Tenant, fail: Seen
-) -> None:
+def test_other_kind_in_window_is_drift(live: Tenant, fail: Seen) -> None:
     cutover_of(live, "inbound", START + timedelta(days=1))
 
     fail(live, CheckKind.SPF, "spf.no-network-passes")
@@ -77,7 +73,7 @@ def test_what_an_inbound_window_does_not_switch_is_a_drift_on_that_evening_too(
     assert _open(live) == ["include_gone"]
 
 
-def test_who_unmuted_hears_of_the_next_episode(
+def test_unmuted_drift_leaves_next_unmuted(
     live: Tenant, fail: Seen, run_check: RunCheck, consultant: User
 ) -> None:
     fail(live, CheckKind.MX)

@@ -48,7 +48,7 @@ def _notify(at: datetime) -> list[Any]:
     return mail.outbox[before:]
 
 
-def test_what_settles_within_a_short_time_is_one_letter_to_each(
+def test_changes_share_one_email(
     notified: Tenant, viewer: User, member: User, outsider: User
 ) -> None:
     _open(notified)
@@ -68,7 +68,7 @@ def test_what_settles_within_a_short_time_is_one_letter_to_each(
     assert "\n\n\n" not in sent[0].body
 
 
-def test_what_goes_on_changing_is_told_after_a_while_all_the_same(notified: Tenant) -> None:
+def test_continuous_changes_are_sent(notified: Tenant) -> None:
     _open(notified)
     for minutes, kind in ((4, "include_gone"), (8, "key_gone"), (16, "ttl_low")):
         _open(notified, kind, at=NOW + timedelta(minutes=minutes))
@@ -77,7 +77,7 @@ def test_what_goes_on_changing_is_told_after_a_while_all_the_same(notified: Tena
     assert len(_notify(NOW + timedelta(minutes=20))) == 2
 
 
-def test_a_change_is_told_once_and_never_daily(notified: Tenant) -> None:
+def test_drift_is_notified_once(notified: Tenant) -> None:
     _open(notified)
     assert len(_notify(NOW + QUIET)) == 2
 
@@ -86,7 +86,7 @@ def test_a_change_is_told_once_and_never_daily(notified: Tenant) -> None:
     assert [notification for day in later for notification in day] == []
 
 
-def test_being_right_again_is_told_once(notified: Tenant) -> None:
+def test_closed_drift_is_notified_once(notified: Tenant) -> None:
     drift = _open(notified)
     _notify(NOW + QUIET)
     _end(drift, NOW + timedelta(hours=3))
@@ -98,16 +98,14 @@ def test_being_right_again_is_told_once(notified: Tenant) -> None:
     assert _notify(NOW + timedelta(days=1)) == []
 
 
-def test_what_ended_before_anybody_was_told_is_told_to_nobody(notified: Tenant) -> None:
+def test_short_drift_is_not_notified(notified: Tenant) -> None:
     _end(_open(notified), NOW + timedelta(minutes=2))
 
     assert _notify(NOW + timedelta(hours=1)) == []
     assert not notifications.tenants_to_notify(NOW + timedelta(hours=1)).exists()
 
 
-def test_while_muted_nothing_is_sent_and_after_it_once_if_it_is_still_so(
-    notified: Tenant, consultant: User
-) -> None:
+def test_open_drift_is_sent_after_mute(notified: Tenant, consultant: User) -> None:
     drift = _open(notified)
     _notify(NOW + QUIET)
     drifts.mute(drift, by=consultant, until=NOW + timedelta(days=7))
@@ -119,9 +117,7 @@ def test_while_muted_nothing_is_sent_and_after_it_once_if_it_is_still_so(
     assert _notify(NOW + timedelta(days=30)) == []
 
 
-def test_muted_before_anybody_was_told_it_is_news_when_the_mute_ends(
-    notified: Tenant, consultant: User
-) -> None:
+def test_early_mute_delays_first_email(notified: Tenant, consultant: User) -> None:
     drift = _open(notified)
     drifts.mute(drift, by=consultant, until=NOW + timedelta(days=7))
     assert _notify(NOW + timedelta(days=6)) == []
@@ -129,9 +125,7 @@ def test_muted_before_anybody_was_told_it_is_news_when_the_mute_ends(
     assert len(_notify(NOW + timedelta(days=7, minutes=6))) == 2
 
 
-def test_what_is_right_again_under_a_mute_is_told_to_nobody(
-    notified: Tenant, consultant: User
-) -> None:
+def test_drift_closed_in_mute_is_not_sent(notified: Tenant, consultant: User) -> None:
     drift = _open(notified)
     _notify(NOW + QUIET)
     drifts.mute(drift, by=consultant, until=NOW + timedelta(days=7))
@@ -141,7 +135,7 @@ def test_what_is_right_again_under_a_mute_is_told_to_nobody(
     assert not notifications.tenants_to_notify(NOW + timedelta(days=8)).exists()
 
 
-def test_ending_a_mute_repeats_nothing(notified: Tenant, consultant: User) -> None:
+def test_unmute_repeats_no_email(notified: Tenant, consultant: User) -> None:
     drift = _open(notified)
     _notify(NOW + QUIET)
     drifts.mute(drift, by=consultant, until=NOW + timedelta(days=7))
@@ -150,7 +144,7 @@ def test_ending_a_mute_repeats_nothing(notified: Tenant, consultant: User) -> No
     assert _notify(NOW + timedelta(days=1)) == []
 
 
-def test_a_worker_that_died_after_making_letters_loses_and_doubles_none(notified: Tenant) -> None:
+def test_lost_worker_duplicates_no_email(notified: Tenant) -> None:
     _open(notified)
     at = NOW + QUIET
     created = notifications.create_notifications(notified, now=at)
@@ -169,7 +163,7 @@ def test_a_worker_that_died_after_making_letters_loses_and_doubles_none(notified
     ]
 
 
-def test_a_letter_sent_again_carries_the_same_message_id(notified: Tenant) -> None:
+def test_resent_email_keeps_message_id(notified: Tenant) -> None:
     _open(notified)
     _notify(NOW + QUIET)
     DriftNotification.objects.update(sent_at=None)
@@ -181,7 +175,7 @@ def test_a_letter_sent_again_carries_the_same_message_id(notified: Tenant) -> No
     assert len(set(ids)) == 2
 
 
-def test_two_workers_with_one_letter_send_it_once(notified: Tenant) -> None:
+def test_claimed_notification_is_sent_once(notified: Tenant) -> None:
     _open(notified)
     notification = notifications.create_notifications(notified, now=NOW + QUIET)[0]
 
@@ -190,9 +184,7 @@ def test_two_workers_with_one_letter_send_it_once(notified: Tenant) -> None:
     assert len(mail.outbox) == 1
 
 
-def test_a_letter_that_the_mail_server_refused_is_sent_later(
-    notified: Tenant, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_rejected_email_is_sent_later(notified: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     Drift.objects.create(
         tenant=notified, kind="leftover_mx", subject="n.test", opened_at=NOW - timedelta(hours=1)
     )
@@ -209,7 +201,7 @@ def test_a_letter_that_the_mail_server_refused_is_sent_later(
     assert len(_notify(timezone.now() + timedelta(minutes=6))) == 2
 
 
-def test_whoever_left_meanwhile_gets_none(notified: Tenant, owner: User, consultant: User) -> None:
+def test_former_member_gets_no_email(notified: Tenant, owner: User, consultant: User) -> None:
     _open(notified)
     notifications.create_notifications(notified, now=NOW + QUIET)
     Membership.objects.filter(user=owner).delete()
@@ -219,7 +211,7 @@ def test_whoever_left_meanwhile_gets_none(notified: Tenant, owner: User, consult
     assert not DriftNotification.objects.exists()
 
 
-def test_a_tenant_closed_before_it_was_complete_tells_nobody(notified: Tenant) -> None:
+def test_incomplete_closed_tenant_sends_nothing(notified: Tenant) -> None:
     _open(notified)
     Tenant.objects.filter(pk=notified.pk).update(closed_at=NOW)
     assert _notify(NOW + QUIET) == []
@@ -229,9 +221,7 @@ def test_a_tenant_closed_before_it_was_complete_tells_nobody(notified: Tenant) -
 
 
 @pytest.mark.parametrize("site", ["", "https://gangway.example"])
-def test_a_letter_leads_to_the_page_where_our_address_is_known(
-    notified: Tenant, settings: Any, site: str
-) -> None:
+def test_email_links_to_monitoring_page(notified: Tenant, settings: Any, site: str) -> None:
     settings.SITE_URL = site
     _open(notified)
 
