@@ -1,5 +1,4 @@
-"""What would lose mail and looks harmless: something left beside the new hosts, a zone that is gone
-for some minutes, one server of another mind."""
+"""Harmless-looking faults that lose mail: a leftover host, a lost zone, a server that differs."""
 
 from __future__ import annotations
 
@@ -37,7 +36,7 @@ def test_leftover_host_verifies_nothing(scenario: Scenario) -> None:
     scenario.switch()
     scenario.at("Tue 20:20")
     assert scenario.status(GATE) == "verified"
-    # The set with the old host in it is an old answer too, and its TTL counts from its last look.
+    # The set with the old host is an old answer too. Its TTL counts from its last run.
     assert scenario.room(cutover).board().expires_at == at("Tue 20:25")
 
 
@@ -74,10 +73,10 @@ def test_lost_zone_regresses_nothing(scenario: Scenario) -> None:
     assert gone.follow_up("lockdown").shape.value == "locked"
     assert scenario.status(GATE) == "verified"
 
-    scenario.dns.find_again(NORTHWIND)
+    scenario.dns.restore(NORTHWIND)
     scenario.at("Tue 20:20:10")
     back = scenario.room(cutover)
-    # Mail for a domain without MX goes to its own address, so that was an old answer as well.
+    # Mail for a domain without MX goes to its own address, so that is an old answer too.
     assert (back.shapes, back.board().expires_at) == ({NORTHWIND: "pass"}, at("Tue 20:20:10"))
     assert scenario.status(GATE) == "verified"
     assert scenario.lines("task-regressed") == []
@@ -102,10 +101,10 @@ def test_lost_zone_is_no_low_ttl(scenario: Scenario, lost: tuple[str, ...], name
     assert gone.safe_at is None
     assert gone.row("ttl").verdict is Verdict.UNKNOWN
     assert gone.row("ttl").detail == (
-        f"northwind.test: it cannot be told while {named} no MX records."
+        f"northwind.test: no safe time is known while {named} no MX records."
     )
     assert [each.key for each in gone.room.new_window_blockers] == ["safe-time"]
-    scenario.dns.find_again(NORTHWIND)
+    scenario.dns.restore(NORTHWIND)
     scenario.at("Tue 19:32")
     back = scenario.room(cutover)
     assert back.safe_at == at("Tue 09:05")

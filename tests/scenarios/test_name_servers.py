@@ -1,4 +1,4 @@
-"""Evenings in which name servers misbehave: they lag, fall silent, go back, or leave."""
+"""Name servers with faults: they lag, are silent, return to the old answer, or leave."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_lagging_server_delays_switch(
     assert (split.shapes, split.board().switched_count) == ({NORTHWIND: "waiting"}, 3)
     assert "ns4.dns.test (127.66.0.4)" in split.html
     assert split.board().expires_at is None
-    assert split.follow_up("old-hosts").detail.startswith("Not every server gives the new answer")
+    assert split.follow_up("old-hosts").detail.endswith("is not known at every server yet.")
     assert split.follow_up("lockdown").shape.value == "locked"
     assert scenario.status(GATE) == "todo"
 
@@ -63,15 +63,15 @@ def test_silent_server_before_window(
     assert silent.safe_at is None
     assert silent.row("ttl").verdict is Verdict.UNKNOWN
     assert silent.row("ttl").detail == (
-        "northwind.test: it cannot be told while ns3.dns.test (127.66.0.3) is silent."
+        "northwind.test: no safe time is known while ns3.dns.test (127.66.0.3) does not answer."
     )
     assert scenario.confirm(cutover) == [
-        "It is not known that the old answer has left every cache when this window begins."
-        " Move it, or say in words why the risk is taken."
+        "When this window begins, caches may still have the old answer."
+        " Reschedule it, or enter the reason for the risk."
     ]
     assert cutover.confirmed_at is None
 
-    scenario.dns.speak("ns3.dns.test")
+    scenario.dns.answer("ns3.dns.test")
     scenario.at("Mon 12:00:30")
 
     assert scenario.room(cutover).safe_at == at("Tue 12:00:30")
@@ -95,7 +95,7 @@ def test_silent_server_after_switch(scenario: Scenario) -> None:
     assert scenario.check(CheckKind.MX).is_misconfigured is False
 
     scenario.switch()
-    scenario.dns.speak("ns2.dns.test")
+    scenario.dns.answer("ns2.dns.test")
     scenario.at("Tue 20:10")
     assert scenario.status(GATE) == "verified"
     assert scenario.room(cutover).board().expires_at == at("Tue 20:15")
@@ -108,7 +108,7 @@ def test_silent_server_after_switch(scenario: Scenario) -> None:
     assert dark_again.shapes == {NORTHWIND: "unknown"}
     assert dark_again.follow_up("lockdown").shape.value == "locked"
 
-    scenario.dns.speak("ns2.dns.test")
+    scenario.dns.answer("ns2.dns.test")
     scenario.at("Tue 20:50")
     assert scenario.room(cutover).board().expires_at == at("Tue 20:15")
     assert scenario.lines("task-regressed") == []
@@ -154,11 +154,11 @@ def test_raised_ttl_delays_safe_time(
     assert raised.safe_at is None
     assert raised.row("ttl").verdict is Verdict.FAIL
     assert raised.row("ttl").detail == (
-        "northwind.test: ns2.dns.test (127.66.0.2) still gives out a TTL above the threshold."
+        "northwind.test: ns2.dns.test (127.66.0.2) still publishes a TTL above the threshold."
     )
-    (objection,) = raised.room.new_window_blockers
-    assert objection.key == "safe-time"
-    assert objection.sentence in raised.html
+    (blocker,) = raised.room.new_window_blockers
+    assert blocker.key == "safe-time"
+    assert blocker.sentence in raised.html
 
     scenario.lower()
     scenario.at("Mon 19:59:59")
@@ -174,34 +174,34 @@ def test_raised_ttl_delays_safe_time(
     too_late = scenario.room(cutover)
     assert too_late.safe_at == at("Tue 23:00")
     assert [each.key for each in too_late.room.new_window_blockers] == ["safe-time"]
-    assert "ns4.dns.test (127.66.0.4) gave out 86400 s" in too_late.row("ttl").detail
-    assert too_late.row("ttl").remedy == "Begin the window at that moment or later."
+    assert "ns4.dns.test (127.66.0.4) published 86400 s" in too_late.row("ttl").detail
+    assert too_late.row("ttl").remedy == "Schedule the window for that time or later."
 
 
 def test_leaving_server_costs_two_days(
     scenario: Scenario,
 ) -> None:
-    stay = ("ns1.dns.test", "ns2.dns.test", "ns3.dns.test")
+    remaining = ("ns1.dns.test", "ns2.dns.test", "ns3.dns.test")
     scenario.publish_initial_records()
     scenario.at("Mon 09:00")
     cutover = scenario.plan("Wed 20:00")
-    scenario.dns.publish(NORTHWIND, "MX", *OLD, ttl=300, on=stay)
-    scenario.dns.publish(NORTHWIND, "NS", *stay, ttl=3600)
+    scenario.dns.publish(NORTHWIND, "MX", *OLD, ttl=300, on=remaining)
+    scenario.dns.publish(NORTHWIND, "NS", *remaining, ttl=3600)
     scenario.at("Mon 09:05")
     named_by_the_parent = scenario.room(cutover)
     assert named_by_the_parent.row("ttl").detail.startswith(
-        "northwind.test: ns4.dns.test (127.66.0.4) still gives out a TTL"
+        "northwind.test: ns4.dns.test (127.66.0.4) still publishes a TTL"
     )
 
-    scenario.dns.delegate(NORTHWIND, *stay)
+    scenario.dns.delegate(NORTHWIND, *remaining)
     scenario.at("Mon 10:00")
     left = scenario.room(cutover)
 
     assert left.safe_at == at("Thu 10:00")
     assert left.row("ttl").detail == (
-        "Earliest safe cutover: Thu 3 Dec 10:00 UTC, because ns4.dns.test (127.66.0.4) gave out"
-        " 86400 s for northwind.test until Mon 30 Nov 10:00 UTC; it has left the delegation, which"
-        " caches keep for two days."
+        "Earliest safe cutover: Thu 3 Dec 10:00 UTC, because ns4.dns.test (127.66.0.4) published"
+        " 86400 s for northwind.test until Mon 30 Nov 10:00 UTC; the server left the delegation,"
+        " which caches store for two days."
     )
     assert [each.key for each in left.room.window_blockers] == ["safe-time"]
 
@@ -209,13 +209,13 @@ def test_leaving_server_costs_two_days(
 def test_lagging_server_leaves_delegation(
     scenario: Scenario,
 ) -> None:
-    stay = ("ns1.dns.test", "ns2.dns.test", "ns3.dns.test")
+    remaining = ("ns1.dns.test", "ns2.dns.test", "ns3.dns.test")
     scenario.lowered_on_monday()
     cutover = scenario.plan("Tue 20:00")
     scenario.at("Tue 19:30")
-    scenario.switch(on=stay)
+    scenario.switch(on=remaining)
     scenario.at("Tue 20:01")
-    scenario.dns.delegate(NORTHWIND, *stay)
+    scenario.dns.delegate(NORTHWIND, *remaining)
     scenario.at("Tue 20:10")
 
     shown = scenario.room(cutover)
@@ -223,7 +223,7 @@ def test_lagging_server_leaves_delegation(
     assert shown.shapes == {NORTHWIND: "pass"}
     assert shown.board().expires_at == at("Thu 20:15")
     assert shown.follow_up("old-hosts").detail == (
-        "Until Thu 3 Dec 20:15 UTC a cache may lead senders of northwind.test to them."
+        "Until Thu 3 Dec 20:15 UTC a cache may direct mail for northwind.test to them."
     )
     assert "Earliest safe lockdown: Fri 4 Dec 00:15 UTC." in shown.follow_up("lockdown").detail
 
@@ -234,7 +234,7 @@ def test_old_cache_shows_expiry(scenario: Scenario, left: int) -> None:
     cutover = scenario.plan("Tue 20:00")
     scenario.at("Tue 19:30")
     scenario.switch()
-    scenario.dns.keep_in_cache(NORTHWIND, "MX", *OLD, left=left)
+    scenario.dns.cache(NORTHWIND, "MX", *OLD, left=left)
     scenario.at("Tue 20:01")
 
     behind = scenario.room(cutover)
@@ -246,6 +246,6 @@ def test_old_cache_shows_expiry(scenario: Scenario, left: int) -> None:
     assert behind.shapes == {NORTHWIND: "pass"}
     assert scenario.status(GATE) == "verified"
 
-    scenario.dns.keep_in_cache(NORTHWIND, "MX", *NEW, left=300)
+    scenario.dns.cache(NORTHWIND, "MX", *NEW, left=300)
     scenario.at("Tue 20:06")
     assert [row.shape for row in scenario.room(cutover).board().resolvers] == ["pass"]

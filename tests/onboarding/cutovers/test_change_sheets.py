@@ -1,4 +1,4 @@
-"""Change sheets: what is published, what to publish, and what may not go unnamed."""
+"""Change sheets: records now, records to publish, and removals that need agreement."""
 
 from __future__ import annotations
 
@@ -196,18 +196,20 @@ def test_zone_line_format() -> None:
 
 
 @pytest.mark.parametrize(
-    ("direction", "ahead", "said"),
+    ("direction", "ahead", "is_warned"),
     [("inbound", 1, True), ("inbound", -1, False), ("outbound", 1, False)],
 )
 def test_sheet_warns_before_inbound_window(
-    tenant: Tenant, owner: User, signed_in: SignIn, direction: str, ahead: int, said: bool
+    tenant: Tenant, owner: User, signed_in: SignIn, direction: str, ahead: int, is_warned: bool
 ) -> None:
     cutover = cutover_of(tenant, direction, timezone.now() + timedelta(hours=ahead))
     address = reverse("onboarding:change-sheet", args=[tenant.public_id, cutover.public_id])
 
     notes = texts(signed_in(owner).get(address).content.decode(), ".note")
 
-    assert any("Not before" in note and "this cutover back yet" in note for note in notes) is said
+    assert (
+        any("Not before" in note and "this cutover back yet" in note for note in notes) is is_warned
+    )
 
 
 def test_finished_sheet_offers_no_records(tenant: Tenant, owner: User, signed_in: SignIn) -> None:

@@ -1,4 +1,4 @@
-"""What hangs on a cutover concerns its own domains, and the right one of several."""
+"""Readiness, snapshots and pages of a cutover cover its own domains only."""
 
 from __future__ import annotations
 
@@ -56,14 +56,14 @@ def test_readiness_covers_own_domains(tenant: Tenant, run_check: RunCheck) -> No
 
     open_cutover_windows()
 
-    watched = Check.objects.filter(cutover_until__gt=soon, kind=CheckKind.MX)
-    assert sorted(str(check.domain) for check in watched) == ["side.test", "try.test"]
-    told = [_rows(cutover, tenant)["ownership"] for cutover in (first, second)]
-    assert told[0].verdict is Verdict.UNKNOWN
-    assert "side.test and try.test" in told[0].detail
-    assert (told[1].verdict, told[1].detail) == (
+    prioritized = Check.objects.filter(cutover_until__gt=soon, kind=CheckKind.MX)
+    assert sorted(str(check.domain) for check in prioritized) == ["side.test", "try.test"]
+    rows = [_rows(cutover, tenant)["ownership"] for cutover in (first, second)]
+    assert rows[0].verdict is Verdict.UNKNOWN
+    assert "side.test and try.test" in rows[0].detail
+    assert (rows[1].verdict, rows[1].detail) == (
         Verdict.FAIL,
-        "main.test: ownership is not proved.",
+        "main.test: ownership is not verified.",
     )
 
 

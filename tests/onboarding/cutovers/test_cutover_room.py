@@ -1,4 +1,4 @@
-"""The cutover room: its page, its window, and who may decide."""
+"""The cutover room: its page and the window confirmation."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ NEW = ("10 us-smtp-inbound-1.mimecast.com", "10 us-smtp-inbound-2.mimecast.com")
 def seen(
     tenant: Tenant, kind: CheckKind, at: datetime, ttl: int | None, *values: str, servers: int = 4
 ) -> None:
-    """All servers told the same at this moment, or nothing (no TTL)."""
+    """Record the same answer of all servers at this time, or none (no TTL)."""
     row: dict[str, Any] = {"status": "timeout", "values": [], "ttl": None}
     if ttl is not None:
         row = {"status": "records", "values": list(values), "ttl": ttl}
@@ -43,7 +43,7 @@ def seen(
         first_seen_at=at,
         last_seen_at=at,
     )
-    # Looked at again since, with the same answer.
+    # A later run got the same answer.
     checked_at = max(at, timezone.now())
     Check.objects.filter(pk=check.pk).update(latest=latest, checked_at=checked_at)
 
@@ -57,7 +57,7 @@ def address(cutover: Cutover, name: str = "cutover-room") -> str:
 
 
 def _lowered(tenant: Tenant) -> None:
-    """The worked vector: a day's TTL last seen Monday 09:00, 300 s everywhere at 09:05."""
+    """The worked example: a TTL of one day until Monday 09:00, and 300 s everywhere at 09:05."""
     seen(tenant, CheckKind.MX_TTL, MONDAY.replace(hour=9), 86_400, OLD)
     seen(tenant, CheckKind.MX_TTL, MONDAY.replace(hour=9, minute=5), 300, OLD)
 
@@ -69,8 +69,8 @@ def test_room_shows_earliest_safe_time(tenant: Tenant, owner: User, signed_in: S
     html = signed_in(owner).get(address(cutover)).content.decode()
 
     (row,) = [text for text in texts(html, "li") if "old TTL run out" in text]
-    assert "Earliest safe cutover: Tue 1 Dec 09:05 UTC, reason ns1.test (192.0.2.1) gave" in row
-    assert "out 86400 s for northwind.test until Mon 30 Nov 09:05 UTC." in row
+    assert "Earliest safe cutover: Tue 1 Dec 09:05 UTC, because ns1.test (192.0.2.1)" in row
+    assert "published 86400 s for northwind.test until Mon 30 Nov 09:05 UTC." in row
 
 
 def test_stale_ttl_has_no_safe_time(tenant: Tenant, owner: User, signed_in: SignIn) -> None:
@@ -82,7 +82,7 @@ def test_stale_ttl_has_no_safe_time(tenant: Tenant, owner: User, signed_in: Sign
 
     assert "Earliest safe cutover" not in html
     (row,) = texts(html, "#ready-ttl")
-    assert "Nobody has looked at northwind.test lately" in row
+    assert "The last check of northwind.test is too old to count." in row
 
 
 def test_unanswered_domain_blocks_safe_time(tenant: Tenant, owner: User, signed_in: SignIn) -> None:
@@ -94,7 +94,7 @@ def test_unanswered_domain_blocks_safe_time(tenant: Tenant, owner: User, signed_
     html = signed_in(owner).get(address(cutover)).content.decode()
 
     assert "Earliest safe cutover" not in html
-    assert "new.test: it cannot be told yet" in texts(html, "#ready-ttl")[0]
+    assert "new.test: no safe time is known yet." in texts(html, "#ready-ttl")[0]
 
 
 def test_board_shows_servers_and_cache_expiry(
@@ -121,13 +121,13 @@ def test_leftover_host_is_named(tenant: Tenant, owner: User, signed_in: SignIn) 
     assert f"Senders may still go around Mimecast by {OLD}." in " ".join(texts(html, ".card-foot"))
 
 
-def _confirm(client: Client, cutover: Cutover, words: str = "", **more: str) -> None:
+def _confirm(client: Client, cutover: Cutover, risk: str = "", **more: str) -> None:
     form = {
         "planned_at": cutover.planned_at.isoformat(),
         "round": str(cutover.round),
         "length_minutes": "90",
         "outbound_days": "2",
-        "accepted_risk": words,
+        "accepted_risk": risk,
     }
     answer = client.post(address(cutover, "cutover-window"), form | more)
     assert answer.status_code == 302
@@ -135,12 +135,12 @@ def _confirm(client: Client, cutover: Cutover, words: str = "", **more: str) -> 
 
 
 @pytest.mark.parametrize(
-    ("minutes", "words", "confirmed", "kept"),
+    ("minutes", "risk", "confirmed", "stored"),
     [
         (4, "", False, ""),
         (4, "The client insists.", True, "The client insists."),
         (5, "", True, ""),
-        (5, "Said without need.", True, ""),
+        (5, "Unnecessary.", True, ""),
     ],
 )
 def test_early_window_needs_accepted_risk(
@@ -148,19 +148,19 @@ def test_early_window_needs_accepted_risk(
     consultant: User,
     signed_in: SignIn,
     minutes: int,
-    words: str,
+    risk: str,
     confirmed: bool,
-    kept: str,
+    stored: str,
 ) -> None:
     _lowered(tenant)
     cutover = plan_inbound(tenant, MONDAY + timedelta(days=1, hours=9, minutes=minutes))
 
-    _confirm(signed_in(consultant), cutover, words)
+    _confirm(signed_in(consultant), cutover, risk)
 
-    assert (cutover.confirmed_at is not None, cutover.accepted_risk) == (confirmed, kept)
+    assert (cutover.confirmed_at is not None, cutover.accepted_risk) == (confirmed, stored)
     assert (cutover.confirmed_by == consultant) == confirmed
     lines = ActivityLine.objects.filter(tenant=tenant, action="window-confirmed")
-    assert [line.params["reason"] for line in lines] == ([kept] if confirmed else [])
+    assert [line.params["reason"] for line in lines] == ([stored] if confirmed else [])
 
 
 def test_unknown_safe_time_needs_accepted_risk(
@@ -230,13 +230,13 @@ def test_fragment_has_room_only(tenant: Tenant, owner: User, signed_in: SignIn) 
     assert 'id="room"' in html
 
 
-@pytest.mark.parametrize(("ended", "said"), [(1, True), (-1, False)])
+@pytest.mark.parametrize(("ended", "is_shown"), [(1, True), (-1, False)])
 def test_missed_window_is_shown(
-    tenant: Tenant, owner: User, signed_in: SignIn, ended: int, said: bool
+    tenant: Tenant, owner: User, signed_in: SignIn, ended: int, is_shown: bool
 ) -> None:
     planned = plan_inbound(tenant, timezone.now() - timedelta(hours=4 + ended))
     address = reverse("onboarding:cutover-room", args=[tenant.public_id, planned.public_id])
 
     page = signed_in(owner).get(address).content.decode()
 
-    assert ("The window is over, and nobody confirmed it." in page) == said
+    assert ("The window is over and was never confirmed." in page) == is_shown

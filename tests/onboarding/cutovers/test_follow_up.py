@@ -1,4 +1,4 @@
-"""What is left once mail has moved: duties as arithmetic over facts, and the room showing them."""
+"""The follow-up after a switch: rows as pure functions of facts, and the room that shows them."""
 
 from __future__ import annotations
 
@@ -38,71 +38,73 @@ def _follow_up(facts: ReadinessFacts, key: str, *domains: DomainSwitch) -> Follo
     return next(follow_up for follow_up in follow_ups(facts, domains) if follow_up.key == key)
 
 
-def _conflict_text(
-    name: str = "one.test", *, safe_in: timedelta = timedelta(), **kept: Any
+def _switched(
+    name: str = "one.test",
+    *,
+    safe_in: timedelta = timedelta(),
+    ttl: int = 300,
+    before: int = 21_600,
 ) -> DomainSwitch:
-    return DomainSwitch(
-        name, SafeTime(NOW + safe_in), kept.get("ttl", 300), kept.get("before", 21_600)
-    )
+    return DomainSwitch(name, SafeTime(NOW + safe_in), ttl, before)
 
 
 LAGGING = DomainSwitch("two.test", SafeTime(None, pending_servers=("ns3.test",)), 300, 21_600)
-UNTOLD = DomainSwitch("two.test", None, None)
+UNKNOWN = DomainSwitch("two.test", None, None)
 
 
 @pytest.mark.parametrize(
-    ("domains", "shape", "words"),
+    ("domains", "shape", "text"),
     [
         ((), "waiting", "these domains"),
         (
-            (_conflict_text(), LAGGING),
+            (_switched(), LAGGING),
             "waiting",
-            "Not every server gives the new answer for two.test",
+            "The new answer for two.test is not known at every server yet.",
         ),
-        ((_conflict_text(), UNTOLD), "waiting", "two.test"),
+        ((_switched(), UNKNOWN), "waiting", "two.test"),
         (
             (
-                _conflict_text(safe_in=timedelta(hours=5)),
-                _conflict_text("two.test", safe_in=timedelta(hours=6)),
+                _switched(safe_in=timedelta(hours=5)),
+                _switched("two.test", safe_in=timedelta(hours=6)),
             ),
             "waiting",
-            "Until Tue 1 Dec 12:00 EST a cache may lead senders of two.test to them.",
+            "Until Tue 1 Dec 12:00 EST a cache may direct mail for two.test to them.",
         ),
-        ((_conflict_text(safe_in=timedelta(hours=3)),), "pass", "since Tue 1 Dec 09:00 EST"),
+        ((_switched(safe_in=timedelta(hours=3)),), "pass", "expired by Tue 1 Dec 09:00 EST"),
     ],
 )
 def test_old_hosts_until_last_cache_expires(
-    domains: tuple[DomainSwitch, ...], shape: str, words: str
+    domains: tuple[DomainSwitch, ...], shape: str, text: str
 ) -> None:
     follow_up = _follow_up(room_facts("inbound"), "old-hosts", *domains)
 
     assert follow_up.shape.value == shape
-    assert words in follow_up.detail
+    assert text in follow_up.detail
 
 
 @pytest.mark.parametrize(
-    ("domains", "shape", "words"),
+    ("domains", "shape", "text"),
     [
-        ((_conflict_text(), LAGGING), "locked", "cannot be told"),
-        ((_conflict_text(safe_in=LOCKDOWN_MARGIN),), "waiting", "Tue 1 Dec 14:00 EST"),
-        ((_conflict_text(),), "todo", "Earliest safe lockdown: Tue 1 Dec 10:00 EST."),
+        ((_switched(), LAGGING), "locked", "The safe time is known once every server publishes"),
+        ((_switched(safe_in=LOCKDOWN_MARGIN),), "waiting", "Tue 1 Dec 14:00 EST"),
+        ((_switched(),), "todo", "Earliest safe lockdown: Tue 1 Dec 10:00 EST."),
     ],
 )
 def test_lockdown_waits_for_safe_time(
-    domains: tuple[DomainSwitch, ...], shape: str, words: str
+    domains: tuple[DomainSwitch, ...], shape: str, text: str
 ) -> None:
     follow_up = _follow_up(room_facts("inbound"), "lockdown", *domains)
 
     assert follow_up.shape.value == shape
-    assert words in follow_up.detail
+    assert text in follow_up.detail
 
 
 def test_inbound_message_is_due_after_switch() -> None:
     before = _follow_up(room_facts("inbound"), "message-in", LAGGING)
-    after = _follow_up(room_facts("inbound"), "message-in", _conflict_text())
+    after = _follow_up(room_facts("inbound"), "message-in", _switched())
 
     assert (before.shape.value, after.shape.value) == ("locked", "todo")
-    assert "every server gives the new answer for two.test" in before.detail
+    assert "every server publishes the new answer for two.test" in before.detail
 
 
 def test_attached_message_names_its_uploader(
@@ -111,16 +113,16 @@ def test_attached_message_names_its_uploader(
     settings.FILES_DIR = tmp_path
     now = timezone.now()
     cutover = cutover_of(tenant, "inbound", now - timedelta(minutes=5))
-    step = task_of(tenant, "mx-record-cutover")
+    task = task_of(tenant, "mx-record-cutover")
     for name in ("early.eml", "came-in.eml", "notes.txt"):
-        store_file(step, SimpleUploadedFile(name, b"From: a@b.test\r\n\r\nHello"), by=owner)
+        store_file(task, SimpleUploadedFile(name, b"From: a@b.test\r\n\r\nHello"), by=owner)
     EvidenceFile.objects.filter(name="early.eml").update(uploaded_at=now - timedelta(hours=2))
     address = reverse("onboarding:cutover-room", args=[tenant.public_id, cutover.public_id])
 
-    (told,) = texts(signed_in(owner).get(address).content.decode(), "#follow-up-message-in")
+    (row,) = texts(signed_in(owner).get(address).content.decode(), "#follow-up-message-in")
 
-    assert "Owner Person kept came-in.eml with its step" in told
-    assert "people’s word" in told
+    assert "Owner Person attached came-in.eml to its task" in row
+    assert "Gangway cannot verify its route." in row
 
 
 ELSEWHERE = DomainSwitch("big.test", SafeTime(None), 300, 21_600, is_own=False)
@@ -128,15 +130,15 @@ ELSEWHERE = DomainSwitch("big.test", SafeTime(None), 300, 21_600, is_own=False)
 
 def test_old_hosts_wait_for_other_cutovers() -> None:
     facts = room_facts("inbound")
-    own = _conflict_text(safe_in=-timedelta(days=1))
+    own = _switched(safe_in=-timedelta(days=1))
 
-    kept = _follow_up(facts, "old-hosts", own, ELSEWHERE)
-    shut = _follow_up(facts, "lockdown", own, ELSEWHERE)
+    old_hosts = _follow_up(facts, "old-hosts", own, ELSEWHERE)
+    lockdown = _follow_up(facts, "lockdown", own, ELSEWHERE)
 
-    assert (kept.shape.value, shut.shape.value) == ("waiting", "locked")
-    assert "Not every server gives the new answer for big.test" in kept.detail
-    assert "every server gives the new answer for big.test." in shut.detail
-    assert "Earliest safe lockdown" not in shut.detail
+    assert (old_hosts.shape.value, lockdown.shape.value) == ("waiting", "locked")
+    assert "The new answer for big.test is not known at every server yet." in old_hosts.detail
+    assert "every server publishes the new answer for big.test." in lockdown.detail
+    assert "Earliest safe lockdown" not in lockdown.detail
     assert "big.test" not in _follow_up(facts, "ttl", own, ELSEWHERE).detail
     assert not has_started(
         room_facts("inbound", planned_at=NOW + timedelta(hours=1)),
@@ -165,64 +167,65 @@ def _side(kind: CheckKind, verdict: str, **more: Any) -> ProofSubject:
 
 
 @pytest.mark.parametrize(
-    ("outside", "inside", "words"),
+    ("outside", "inside", "text"),
     [
         (
             "pass",
             "pass",
-            "mail.one.test:25 is closed. From an allowed place mail.one.test:25 answers.",
+            "mail.one.test:25 is closed. From an allowed address mail.one.test:25 answers.",
         ),
         ("fail", "pass", "From outside mail.one.test:25 still answers."),
         (
             "",
             "",
-            "From outside it could not be told. Whether it answers Mimecast could not be told",
+            "The state from outside is not known."
+            " Gangway cannot check whether it answers Mimecast.",
         ),
-        ("pass", "", "is closed. Whether it answers Mimecast could not be told"),
+        ("pass", "", "is closed. Gangway cannot check whether it answers Mimecast."),
     ],
 )
-def test_lockdown_shows_both_sides(outside: str, inside: str, words: str) -> None:
+def test_lockdown_shows_both_sides(outside: str, inside: str, text: str) -> None:
     subjects = {
         CheckKind.LOCKDOWN: [_side(CheckKind.LOCKDOWN, outside)],
         CheckKind.SMTP: [_side(CheckKind.SMTP, inside)],
     }
 
-    follow_up = _follow_up(room_facts("inbound", subjects=subjects), "lockdown", _conflict_text())
+    follow_up = _follow_up(room_facts("inbound", subjects=subjects), "lockdown", _switched())
 
-    assert words in follow_up.detail
+    assert text in follow_up.detail
 
 
 def test_stale_port_check_is_unknown() -> None:
     old = _side(CheckKind.LOCKDOWN, "pass", age=timedelta(hours=26))
 
     follow_up = _follow_up(
-        room_facts("inbound", subjects={CheckKind.LOCKDOWN: [old]}), "lockdown", _conflict_text()
+        room_facts("inbound", subjects={CheckKind.LOCKDOWN: [old]}), "lockdown", _switched()
     )
 
-    assert "From outside it could not be told." in follow_up.detail
+    assert "The state from outside is not known." in follow_up.detail
 
 
 @pytest.mark.parametrize(
-    ("switched", "lockdown", "shape", "words"),
+    ("switched", "lockdown", "shape", "text"),
     [
-        (_conflict_text(ttl=21_600), "todo", "pass", "what it was before"),
-        (_conflict_text(ttl=86_400), "todo", "pass", "what it was before"),
-        (_conflict_text(ttl=300), "todo", "waiting", "After the lockdown: one.test to 21600 s."),
-        (_conflict_text(ttl=300), "done", "todo", "Raise it: one.test to 21600 s."),
-        (_conflict_text(ttl=600, before=600), "done", "pass", "what it was before"),
-        (_conflict_text(ttl=300, before=0), "done", "todo", "Raise it: one.test to 3600 s."),
-        (UNTOLD, "done", "unknown", "could not be told everywhere"),
+        (_switched(ttl=21_600), "todo", "pass", "has its original value or a longer one"),
+        (_switched(ttl=86_400), "todo", "pass", "has its original value or a longer one"),
+        (_switched(ttl=300), "todo", "waiting", "After the lockdown: one.test to 21600 s."),
+        (_switched(ttl=300), "done", "todo", "Raise it: one.test to 21600 s."),
+        (_switched(ttl=600, before=600), "done", "pass", "has its original value or a longer one"),
+        (_switched(ttl=300, before=0), "done", "todo", "Raise it: one.test to 3600 s."),
+        (UNKNOWN, "done", "unknown", "is not known at every server"),
     ],
 )
 def test_ttl_is_raised_after_lockdown(
-    switched: DomainSwitch, lockdown: str, shape: str, words: str
+    switched: DomainSwitch, lockdown: str, shape: str, text: str
 ) -> None:
     facts = room_facts("inbound", tasks={LOCKDOWN: task_at(LOCKDOWN, lockdown)})
 
     follow_up = _follow_up(facts, "ttl", switched)
 
     assert follow_up.shape.value == shape
-    assert words in f"{follow_up.detail} {follow_up.remedy}"
+    assert text in f"{follow_up.detail} {follow_up.remedy}"
 
 
 def _policy(*mx: str, mode: str = "enforce") -> ProofSubject:
@@ -250,13 +253,13 @@ def _policy(*mx: str, mode: str = "enforce") -> ProofSubject:
 def test_policy_with_old_hosts_is_named(subject: ProofSubject, wide: str) -> None:
     facts = room_facts("inbound", subjects={CheckKind.MTA_STS: [subject]})
 
-    told = [
+    details = [
         follow_up.detail
-        for follow_up in follow_ups(facts, [_conflict_text()])
+        for follow_up in follow_ups(facts, [_switched()])
         if follow_up.key == "mta-sts"
     ]
 
-    assert told == ([wide] if wide else [])
+    assert details == ([wide] if wide else [])
 
 
 def _spf(record: str, *, unanimous: bool = True) -> ProofSubject:
@@ -332,14 +335,14 @@ def test_doubtful_done_lockdown_is_caution(
         subjects={CheckKind.LOCKDOWN: [_side(CheckKind.LOCKDOWN, outside)]},
     )
 
-    follow_up = _follow_up(facts, "lockdown", _conflict_text(), *([ELSEWHERE] if lags else []))
+    follow_up = _follow_up(facts, "lockdown", _switched(), *([ELSEWHERE] if lags else []))
 
     assert follow_up.shape.value == shape
 
 
-@pytest.mark.parametrize(("before", "words"), [(300, "to 3600 s"), (7200, "to 7200 s")])
+@pytest.mark.parametrize(("before", "text"), [(300, "to 3600 s"), (7200, "to 7200 s")])
 def test_unknown_original_ttl_is_an_hour(
-    tenant: Tenant, consultant: User, signed_in: SignIn, before: int, words: str
+    tenant: Tenant, consultant: User, signed_in: SignIn, before: int, text: str
 ) -> None:
     now = timezone.now()
     cutover = cutover_of(tenant, "inbound", now - timedelta(minutes=5))
@@ -349,7 +352,7 @@ def test_unknown_original_ttl_is_an_hour(
 
     html = signed_in(consultant).get(address).content.decode()
 
-    assert words in texts(html, "#follow-up-ttl")[0]
+    assert text in texts(html, "#follow-up-ttl")[0]
 
 
 @pytest.mark.parametrize(
@@ -368,7 +371,7 @@ def test_follow_up_starts_with_window_or_switch() -> None:
     after = room_facts("inbound", planned_at=NOW)
 
     assert not has_started(before, [LAGGING])
-    assert has_started(before, [_conflict_text()])
+    assert has_started(before, [_switched()])
     assert has_started(after, [LAGGING])
 
 
@@ -385,4 +388,4 @@ def test_room_shows_follow_up_in_window(
 
     assert texts(before, "#follow-up-title") == []
     assert texts(after, "#follow-up-title") == ["Afterwards"]
-    assert "Not every server gives the new answer" in texts(after, "#follow-up-old-way")[0]
+    assert "is not known at every server yet" in texts(after, "#follow-up-old-hosts")[0]

@@ -1,4 +1,4 @@
-"""Go or no-go: who may say it, what it takes, and the one verdict that comes of it."""
+"""The go/no-go vote: approvers, accepted risks, and the one decision."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_go_with_blockers_needs_accepted_risk(
 
 
 def test_accepted_risk_covers_shown_rows_only(cutover: Cutover, consultant: User) -> None:
-    with pytest.raises(ConflictingChange, match="“MX” holds the cutover back too"):
+    with pytest.raises(ConflictingChange, match="“MX” now blocks the cutover too"):
         _cast(cutover, consultant, rows=RED, shown=RED[:1], risk="TTL is known.")
 
     assert CutoverVote.objects.count() == 0
@@ -205,8 +205,8 @@ def test_decision_stores_readiness_and_evidence(
     made = CutoverDecision.objects.get()
     ttl = next(row for row in made.content["rows"] if row["key"] == "ttl")
     assert ttl["verdict"] == "fail"
-    kept = {each["kind"]: each["observation"] for each in made.content["evidence"]}
-    assert kept["mx_ttl"] == Observation.objects.get(check_asked__kind="mx_ttl").public_id
+    evidence = {each["kind"]: each["observation"] for each in made.content["evidence"]}
+    assert evidence["mx_ttl"] == Observation.objects.get(check_asked__kind="mx_ttl").public_id
     html = client.get(address(cutover)).content.decode()
     assert "The verdict is no-go" in html
     assert "decided anew once the window is moved" in " ".join(texts(html, "p"))

@@ -1,4 +1,4 @@
-"""The live board: what servers and resolvers say now, held against the region's hosts."""
+"""The live board: answers of servers and resolvers, compared with the region's hosts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NEW = ["10 in-1.mimecast.test", "10 in-2.mimecast.test"]
 OLD = ["10 mail.one.test"]
 
 
-def _told(values: list[str], *, ttl: int | None = 300, status: str = "records") -> dict[str, Any]:
+def _row(values: list[str], *, ttl: int | None = 300, status: str = "records") -> dict[str, Any]:
     return {"name": "ns1.one.test", "address": "192.0.2.1", "status": status,
             "values": values, "ttl": ttl}  # fmt: skip
 
@@ -38,19 +38,19 @@ def _board(
 
 
 def test_stale_board_is_unknown() -> None:
-    assert _board([_told(NEW)], []).shape == "pass"
-    assert _board([_told(NEW)], [], ("one.test",)).shape == "unknown"
-    assert _board([_told(NEW)], [], ("two.test",)).shape == "pass"
+    assert _board([_row(NEW)], []).shape == "pass"
+    assert _board([_row(NEW)], [], ("one.test",)).shape == "unknown"
+    assert _board([_row(NEW)], [], ("two.test",)).shape == "pass"
 
 
 def test_resolver_count_and_expiry() -> None:
     board = _board(
-        [_told(NEW)],
+        [_row(NEW)],
         [
-            _told(NEW),
-            _told(OLD, ttl=240),
-            _told([*NEW, *OLD], ttl=60),
-            _told([], status="timeout", ttl=None),
+            _row(NEW),
+            _row(OLD, ttl=240),
+            _row([*NEW, *OLD], ttl=60),
+            _row([], status="timeout", ttl=None),
         ],
     )
 
@@ -68,7 +68,7 @@ def test_region_without_hosts_is_unknown() -> None:
     subject = subject_of(CheckKind.MX, "pass")
     assert subject.check is not None
     assert subject.check.latest is not None
-    subject.check.latest.evidence = {"servers": [_told(NEW)], "resolvers": [_told(NEW)]}
+    subject.check.latest.evidence = {"servers": [_row(NEW)], "resolvers": [_row(NEW)]}
 
     (board,) = mx_boards([subject], (), {})
 
@@ -79,11 +79,11 @@ def test_region_without_hosts_is_unknown() -> None:
 @pytest.mark.parametrize(
     ("servers", "shape", "moved"),
     [
-        ([_told(NEW), _told(NEW)], "pass", 2),
-        ([_told(NEW), _told(OLD)], "waiting", 1),
-        ([_told([*NEW, *OLD]), _told(NEW)], "fail", 1),
-        ([_told(NEW), _told([], status="timeout", ttl=None)], "unknown", 1),
-        ([_told(NEW[:1]), _told(NEW)], "waiting", 1),
+        ([_row(NEW), _row(NEW)], "pass", 2),
+        ([_row(NEW), _row(OLD)], "waiting", 1),
+        ([_row([*NEW, *OLD]), _row(NEW)], "fail", 1),
+        ([_row(NEW), _row([], status="timeout", ttl=None)], "unknown", 1),
+        ([_row(NEW[:1]), _row(NEW)], "waiting", 1),
         ([], "unknown", 0),
     ],
 )
@@ -94,8 +94,8 @@ def test_board_shape_by_servers(servers: list[dict[str, Any]], shape: str, moved
 
 
 def test_partly_published_hosts() -> None:
-    partly = _board([_told(NEW[:1]), _told(NEW)], [])
-    mixed = _board([_told(NEW[:1]), _told(OLD)], [])
+    partly = _board([_row(NEW[:1]), _row(NEW)], [])
+    mixed = _board([_row(NEW[:1]), _row(OLD)], [])
 
     assert [row.shape for row in partly.servers] == ["half", "pass"]
     assert (partly.is_partly_published, mixed.is_partly_published) == (True, False)
@@ -122,7 +122,7 @@ def test_spf_board_shape_by_values(values: list[str], shape: str) -> None:
     subject = subject_of(CheckKind.SPF, "pass")
     assert subject.check is not None
     assert subject.check.latest is not None
-    subject.check.latest.evidence = {"servers": [_told(values)]}
+    subject.check.latest.evidence = {"servers": [_row(values)]}
 
     (board,) = spf_boards([subject], INCLUDE)
     (unknown,) = spf_boards([subject], "")
@@ -137,8 +137,8 @@ def test_silent_server_makes_spf_board_unknown() -> None:
     subject = subject_of(CheckKind.SPF, "pass")
     assert subject.check is not None
     assert subject.check.latest is not None
-    told = _told([f"v=spf1 include:{INCLUDE} -all"])
-    subject.check.latest.evidence = {"servers": [told, _told([], status="timeout", ttl=None)]}
+    answered = _row([f"v=spf1 include:{INCLUDE} -all"])
+    subject.check.latest.evidence = {"servers": [answered, _row([], status="timeout", ttl=None)]}
 
     (board,) = spf_boards([subject], INCLUDE)
 

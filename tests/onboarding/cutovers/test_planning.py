@@ -1,4 +1,4 @@
-"""Several cutovers of a direction, each with its domains."""
+"""Planning: several cutovers of a direction, each with its domains."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.markup import texts
 
 pytestmark = pytest.mark.usefixtures("fixed_monday")
 
-# A Thursday evening; the tenants of tests live in UTC.
+# A Thursday at 19:00 in the time zone of the test tenants, UTC.
 MOMENT = datetime(2027, 3, 4, 19, 0, tzinfo=UTC)
 WEEK = timedelta(days=7)
 
@@ -85,10 +85,10 @@ def test_domain_in_one_cutover_per_direction(tenant: Tenant, consultant: User) -
 @pytest.mark.parametrize(
     ("domains", "sentence"),
     [
-        ([], "Choose one domain at least."),
-        (["elsewhere.test"], "One of these domains is in another cutover by now: choose again."),
-        (["side.test"], "One of these domains is in another cutover by now: choose again."),
-        (["none"], "One of these domains is in another cutover by now: choose again."),
+        ([], "Choose at least one domain."),
+        (["elsewhere.test"], "One of these domains is in another cutover now. Choose again."),
+        (["side.test"], "One of these domains is in another cutover now. Choose again."),
+        (["none"], "One of these domains is in another cutover now. Choose again."),
     ],
 )
 def test_unavailable_domain_is_refused(
@@ -132,7 +132,7 @@ def test_foreign_cutover_is_not_found(
 # --- Changing
 
 
-def _decided(cutover: Cutover, consultant: User, owner: User) -> None:
+def _decide(cutover: Cutover, consultant: User, owner: User) -> None:
     go_no_go.name_approvers(cutover, mimecast=consultant, client=owner, by=consultant)
     Cutover.objects.filter(pk=cutover.pk).update(confirmed_at=MOMENT, confirmed_by=consultant)
     cutover.refresh_from_db()
@@ -157,7 +157,7 @@ def owner(tenant: Tenant) -> User:
 
 def test_domain_change_resets_decision(tenant: Tenant, consultant: User, owner: User) -> None:
     cutover = cutover_of(tenant, "inbound", MOMENT, "side.test")
-    _decided(cutover, consultant, owner)
+    _decide(cutover, consultant, owner)
 
     both = [domain_of(tenant, "side.test"), domain_of(tenant, "try.test")]
     change_cutover(cutover, MOMENT, both, expected_round=1, by=consultant)
@@ -173,7 +173,7 @@ def test_window_moved_back_needs_new_decision(
     tenant: Tenant, consultant: User, owner: User
 ) -> None:
     cutover = cutover_of(tenant, "inbound", MOMENT, "side.test")
-    _decided(cutover, consultant, owner)
+    _decide(cutover, consultant, owner)
 
     for shown, moment in ((1, MOMENT + WEEK), (2, MOMENT)):
         side = [domain_of(tenant, "side.test")]
@@ -185,7 +185,7 @@ def test_window_moved_back_needs_new_decision(
 
 def test_unchanged_save_resets_nothing(tenant: Tenant, consultant: User, owner: User) -> None:
     cutover = cutover_of(tenant, "inbound", MOMENT, "side.test")
-    _decided(cutover, consultant, owner)
+    _decide(cutover, consultant, owner)
 
     change_cutover(
         cutover, MOMENT, [domain_of(tenant, "side.test")], expected_round=1, by=consultant
@@ -238,7 +238,7 @@ def test_domain_changes_around_window(
 def test_decision_remains_after_window(tenant: Tenant, consultant: User, owner: User) -> None:
     moment = timezone.now() - timedelta(hours=5)
     cutover = cutover_of(tenant, "inbound", moment, "main.test", "side.test")
-    _decided(cutover, consultant, owner)
+    _decide(cutover, consultant, owner)
 
     change_cutover(
         cutover, moment, [domain_of(tenant, "side.test")], expected_round=1, by=consultant
@@ -275,12 +275,12 @@ def test_removed_domain_resets_decision(
         "hosts-INITIAL_FORMS": "0",
     }
 
-    asked = client.post(from_page, form | rows)
+    refused = client.post(from_page, form | rows)
     answer = client.post(
-        from_page, form | rows | {"confirmed_removals": asked.context["leaving_mark"]}
+        from_page, form | rows | {"confirmed_removals": refused.context["leaving_mark"]}
     )
 
-    assert (asked.status_code, answer.status_code) == (422, 302)
+    assert (refused.status_code, answer.status_code) == (422, 302)
     cutover.refresh_from_db()
     assert (_names(cutover), cutover.confirmed_at, cutover.round) == (["side.test"], None, 2)
 
@@ -298,7 +298,7 @@ def test_cancelled_cutover_keeps_record(
     tenant: Tenant, consultant: User, owner: User, signed_in: SignIn
 ) -> None:
     cutover = cutover_of(tenant, "inbound", MOMENT, "side.test")
-    kept = save_dry_run(
+    dry_run = save_dry_run(
         cutover,
         DryRunResult("@ 300 MX 10 a.", [], [], []),
         started_at=MOMENT,
@@ -320,7 +320,7 @@ def test_cancelled_cutover_keeps_record(
         reader = signed_in(person)
         record = reader.get(reverse("onboarding:cutover-timeline", args=where))
         assert "dropped" in texts(record.content.decode(), ".badge")
-        read = reader.get(reverse("onboarding:dry-run-show", args=[*where, kept.public_id]))
+        read = reader.get(reverse("onboarding:dry-run-show", args=[*where, dry_run.public_id]))
         assert "“Ran well.”" in texts(read.content.decode(), "p")
         assert reader.get(reverse("onboarding:cutover-room", args=where)).status_code == 404
 
@@ -329,9 +329,9 @@ def test_services_reject_cancelled_cutover(tenant: Tenant, consultant: User, own
     cutover = cutover_of(tenant, "inbound", MOMENT, "side.test")
     cancel_cutover(cutover, by=consultant)
 
-    with pytest.raises(ConflictingChange, match="dropped"):
+    with pytest.raises(ConflictingChange, match="cancelled"):
         go_no_go.name_approvers(cutover, mimecast=consultant, client=owner, by=consultant)
-    with pytest.raises(ConflictingChange, match="dropped"):
+    with pytest.raises(ConflictingChange, match="cancelled"):
         save_dry_run(
             cutover,
             DryRunResult("", [], [], []),
@@ -340,7 +340,7 @@ def test_services_reject_cancelled_cutover(tenant: Tenant, consultant: User, own
             comment="",
             by=consultant,
         )
-    with pytest.raises(ConflictingChange, match="dropped"):
+    with pytest.raises(ConflictingChange, match="cancelled"):
         add_on_call(cutover, on_call_candidates(tenant)[0], "+1 555 0100", by=consultant)
 
 
@@ -369,7 +369,5 @@ def test_ended_window_without_switch_is_shown(
     run_check(tenant, CheckKind.MX, Verdict.PASS, subject="side.test")
     after = client.get(page).content.decode()
 
-    told = [
-        "Its window is over, and not all of its domains were seen" in p for p in (before, after)
-    ]
-    assert told == [True, False]
+    sentence = "The window ended before every domain switched. Reschedule it."
+    assert [sentence in html for html in (before, after)] == [True, False]

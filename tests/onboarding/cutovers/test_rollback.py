@@ -1,4 +1,4 @@
-"""What was published before a switch is kept once, and the way back is held against it."""
+"""Snapshots of the old records, and the rollback plan that restores them."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_one_snapshot_per_window(tenant: Tenant) -> None:
 
 
 @pytest.mark.parametrize(
-    ("moved_by", "kept"),
+    ("moved_by", "restored"),
     [
         (timedelta(hours=1), [[OLD], [OLD]]),
         (timedelta(days=6), [[OLD], [OLD]]),
@@ -91,7 +91,7 @@ def test_one_snapshot_per_window(tenant: Tenant) -> None:
     ],
 )
 def test_rescheduled_window_keeps_old_records(
-    tenant: Tenant, moved_by: timedelta, kept: list[list[str]]
+    tenant: Tenant, moved_by: timedelta, restored: list[list[str]]
 ) -> None:
     cutover = plan_inbound(tenant, START)
     seen(tenant, CheckKind.MX, OPENED - timedelta(hours=1), 300, OLD, servers=2)
@@ -102,11 +102,11 @@ def test_rescheduled_window_keeps_old_records(
     made = take_at_opening(cutover)
 
     assert made is not None
-    assert _values(made) == kept
+    assert _values(made) == restored
 
 
 @pytest.mark.parametrize(
-    ("published_at", "kept"),
+    ("published_at", "restored"),
     [
         (OPENED - timedelta(hours=2), [[OLD], [OLD]]),
         (OPENED - timedelta(days=6), [[OLD], [OLD]]),
@@ -114,7 +114,7 @@ def test_rescheduled_window_keeps_old_records(
     ],
 )
 def test_early_publication_keeps_old_records(
-    tenant: Tenant, published_at: datetime, kept: list[list[str]]
+    tenant: Tenant, published_at: datetime, restored: list[list[str]]
 ) -> None:
     seen(tenant, CheckKind.MX, published_at - timedelta(minutes=1), 300, OLD, servers=2)
     seen(tenant, CheckKind.MX, published_at - timedelta(seconds=30), 300, servers=2)
@@ -123,7 +123,7 @@ def test_early_publication_keeps_old_records(
     made = take_at_opening(plan_inbound(tenant, START))
 
     assert made is not None
-    assert _values(made) == kept
+    assert _values(made) == restored
 
 
 def test_rolled_back_records_in_next_snapshot(tenant: Tenant) -> None:
@@ -148,8 +148,8 @@ def test_beat_takes_snapshot_once(tenant: Tenant) -> None:
     open_cutover_windows()
     open_cutover_windows()
 
-    (kept,) = CutoverSnapshot.objects.all()
-    assert (kept.reason, _values(kept)) == ("opened", [[OLD]] * 4)
+    (snapshot,) = CutoverSnapshot.objects.all()
+    assert (snapshot.reason, _values(snapshot)) == ("opened", [[OLD]] * 4)
 
 
 def test_manual_snapshot_only_before_opening(tenant: Tenant, consultant: User) -> None:
@@ -185,8 +185,8 @@ def _entry(*sets: list[str]) -> dict[str, Any]:
         {"name": f"ns{n}.test", "address": "192.0.2.1", "values": values, "ttl": 300 * (n + 1)}
         for n, values in enumerate(sets)
     ]
-    moment = {"last_seen_at": START.isoformat()} if sets else {}
-    return {"domain": "one.test", "kind": "mx", "servers": servers} | moment
+    time = {"last_seen_at": START.isoformat()} if sets else {}
+    return {"domain": "one.test", "kind": "mx", "servers": servers} | time
 
 
 def _now(*sets: list[str] | None) -> Check:
@@ -222,15 +222,15 @@ def test_rollback_needs_every_server(
 
 
 def test_stale_rollback_is_unknown() -> None:
-    entry, seen = _entry([OLD], [OLD]), _now([OLD], [OLD])
+    entry, check = _entry([OLD], [OLD]), _now([OLD], [OLD])
 
-    assert build_rollback_sheet(entry, seen, is_stale=True).verdict is Verdict.UNKNOWN
-    assert build_rollback_sheet(entry, seen).verdict is Verdict.PASS
+    assert build_rollback_sheet(entry, check, is_stale=True).verdict is Verdict.UNKNOWN
+    assert build_rollback_sheet(entry, check).verdict is Verdict.PASS
 
 
-@pytest.mark.parametrize(("minutes", "said"), [(9, "as it was"), (11, "could not tell")])
+@pytest.mark.parametrize(("minutes", "badge"), [(9, "as it was"), (11, "could not tell")])
 def test_rollback_in_window_needs_recent_run(
-    tenant: Tenant, owner: User, signed_in: SignIn, minutes: int, said: str
+    tenant: Tenant, owner: User, signed_in: SignIn, minutes: int, badge: str
 ) -> None:
     now = timezone.now()
     cutover = plan_inbound(tenant, now - timedelta(hours=1))
@@ -241,7 +241,7 @@ def test_rollback_in_window_needs_recent_run(
     address = reverse("onboarding:rollback", args=[tenant.public_id, cutover.public_id])
     html = signed_in(owner).get(address).content.decode()
 
-    assert texts(html, ".badge")[-1] == said
+    assert texts(html, ".badge")[-1] == badge
 
 
 def test_unresolved_server_makes_rollback_unknown() -> None:
@@ -279,12 +279,14 @@ def test_rollback_page_shows_restoration(tenant: Tenant, owner: User, signed_in:
     assert texts(rolled_back, "pre") == [f"northwind.test. 300 IN MX {OLD}."]
 
 
-@pytest.mark.parametrize(("hours", "kept"), [(23, [[OLD]] * 2), (25, [[]] * 2)])
-def test_recently_lost_zone_is_ignored(tenant: Tenant, hours: int, kept: list[list[str]]) -> None:
+@pytest.mark.parametrize(("hours", "restored"), [(23, [[OLD]] * 2), (25, [[]] * 2)])
+def test_recently_lost_zone_is_ignored(
+    tenant: Tenant, hours: int, restored: list[list[str]]
+) -> None:
     seen(tenant, CheckKind.MX, OPENED - timedelta(hours=hours), 300, OLD, servers=2)
     seen(tenant, CheckKind.MX, OPENED - timedelta(minutes=1), 300, servers=2)
 
     made = take_at_opening(plan_inbound(tenant, START))
 
     assert made is not None
-    assert _values(made) == kept
+    assert _values(made) == restored

@@ -1,4 +1,4 @@
-"""A cutover's window, and who is watched in it."""
+"""The window of a cutover, and the checks that run at short intervals in it."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from tests.factories import MakeTenant, SignIn
 pytestmark = pytest.mark.django_db
 
 
-def _watched() -> set[str]:
-    found = Check.objects.filter(cutover_until__gt=timezone.now())
-    return set(found.values_list("kind", flat=True))
+def _prioritized_kinds() -> set[str]:
+    rows = Check.objects.filter(cutover_until__gt=timezone.now())
+    return set(rows.values_list("kind", flat=True))
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_open_window_shortens_intervals(
 
     open_cutover_windows()
 
-    assert _watched() == kinds
+    assert _prioritized_kinds() == kinds
 
 
 def test_long_window_is_open_until_its_end(tenant: Tenant) -> None:
@@ -56,24 +56,24 @@ def test_long_window_is_open_until_its_end(tenant: Tenant) -> None:
 
     open_cutover_windows()
 
-    watched = Check.objects.filter(cutover_until=cutover.ends_at)
-    assert set(watched.values_list("kind", flat=True)) == {
+    prioritized = Check.objects.filter(cutover_until=cutover.ends_at)
+    assert set(prioritized.values_list("kind", flat=True)) == {
         CheckKind.MX,
         CheckKind.MX_TTL,
         CheckKind.MTA_STS,
     }
     assert is_open(cutover, now)
-    with pytest.raises(OnboardingError, match="its domains stand as they are"):
+    with pytest.raises(OnboardingError, match="its domains cannot change"):
         change_cutover(
-            cutover, cutover.planned_at, _another(tenant), expected_round=1, by=_somebody()
+            cutover, cutover.planned_at, _late_domain(tenant), expected_round=1, by=_consultant()
         )
 
 
-def _another(tenant: Tenant) -> list[Domain]:
+def _late_domain(tenant: Tenant) -> list[Domain]:
     return [Domain.objects.create(tenant=tenant, name="late.test", role="secondary")]
 
 
-def _somebody() -> User:
+def _consultant() -> User:
     return User.objects.create_user("late@gangway.test", "pw", name="Late", staff_role="consultant")
 
 
@@ -83,7 +83,7 @@ def test_window_of_closed_tenant_is_skipped(tenant: Tenant) -> None:
 
     open_cutover_windows()
 
-    assert _watched() == set()
+    assert _prioritized_kinds() == set()
 
 
 def test_open_page_prioritizes_checks(

@@ -1,4 +1,4 @@
-"""Letters about drifts: one for each change of state, together, once, and none while muted."""
+"""Notifications of drifts: one for each change of state, combined, and none while muted."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ QUIET = timedelta(minutes=5)
 
 @pytest.fixture
 def notified(tenant: Tenant, consultant: User, owner: User) -> Tenant:
-    """A tenant whose consultant and owner are told."""
+    """A tenant whose consultant and owner receive notifications."""
     Tenant.objects.filter(pk=tenant.pk).update(consultant=consultant)
     return Tenant.objects.get(pk=tenant.pk)
 
@@ -39,7 +39,7 @@ def _end(drift: Drift, at: datetime) -> None:
 
 
 def _notify(at: datetime) -> list[Any]:
-    """What the beat sends at that moment."""
+    """The e-mails that the beat sends at this time."""
     before = len(mail.outbox)
     for tenant in notifications.tenants_to_notify(at):
         notifications.create_notifications(tenant, now=at)
@@ -149,7 +149,7 @@ def test_lost_worker_duplicates_no_email(notified: Tenant) -> None:
     at = NOW + QUIET
     created = notifications.create_notifications(notified, now=at)
     assert notifications.create_notifications(notified, now=at) == []
-    # One worker took a notification and died with it.
+    # A worker claims one notification and stops.
     DriftNotification.objects.filter(pk=created[0].pk).update(
         claimed_until=at + timedelta(minutes=3)
     )

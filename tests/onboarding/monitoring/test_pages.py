@@ -1,4 +1,4 @@
-"""The Watch page and the lists: what has drifted, who may say what of it, and who sees it."""
+"""The Monitoring page and the lists: drifts, actions on them, and their visibility."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def _page(client: Client, tenant: Tenant) -> str:
     return response.content.decode()
 
 
-def _post(client: Client, drift: Drift, act: str, **data: str) -> tuple[int, str]:
-    address = reverse(f"onboarding:drift-{act}", args=[drift.tenant.public_id, drift.public_id])
+def _post(client: Client, drift: Drift, action: str, **data: str) -> tuple[int, str]:
+    address = reverse(f"onboarding:drift-{action}", args=[drift.tenant.public_id, drift.public_id])
     response = client.post(address, data)
     return response.status_code, response.content.decode()
 
@@ -71,7 +71,7 @@ def test_acknowledgement_needs_reason(drift: Drift, owner: User, signed_in: Sign
     client = signed_in(owner)
 
     status, html = _post(client, drift, "acknowledge", reason=" ")
-    assert (status, "others read them here" in html) == (422, True)
+    assert (status, "Others can read it here." in html) == (422, True)
 
     _post(client, drift, "acknowledge", reason="Lena removes it on Friday.")
     drift.refresh_from_db()
@@ -148,7 +148,7 @@ def test_action_on_closed_drift_is_refused(
 
     html = _page(client, drift.tenant)
     assert status == 302
-    assert "It is right again by now." in html
+    assert "This drift is closed already." in html
     assert "What had drifted" in texts(html, "h2")
 
 
