@@ -1,13 +1,17 @@
+"""Errors of services. Each message is a sentence for the person who reads the page."""
+
 from __future__ import annotations
 
 
 class OnboardingError(Exception):
-    """Something about a plan that a person should read."""
+    """Base of all errors of this app. `field` names the form field that the error concerns."""
+
+    field = ""
 
 
 class NotPermitted(OnboardingError):
-    """The act belongs to the other side."""
+    """The person's role or side may not do this. Views answer 403."""
 
 
 class ConflictingChange(OnboardingError):
-    """Somebody else moved it between the reading and the act."""
+    """Another person changed the object after this person opened the page."""

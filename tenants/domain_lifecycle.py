@@ -9,8 +9,8 @@ from tenants.models import Domain, Host, User
 
 Subject = TypeVar("Subject", Domain, Host)
 
-# What people enter of a row. The client agrees anew to our connecting to a host that comes back.
-_ENTERED_FIELDS: dict[type[Domain | Host], tuple[str, ...]] = {
+# The fields that people can change in a profile. The profile form, its service and restoring use them.
+PROFILE_FIELDS: dict[type[Domain | Host], tuple[str, ...]] = {
     Domain: (
         "role",
         "ownership_token",
@@ -18,9 +18,14 @@ _ENTERED_FIELDS: dict[type[Domain | Host], tuple[str, ...]] = {
         "dkim_selectors",
         "original_mx_ttl_seconds",
     ),
-    Host: ("recipient", "consented_at", "consented_by"),
+    Host: ("recipient",),
 }
-_IDENTITY_FIELDS: dict[type[Domain | Host], tuple[str, ...]] = {
+# A restored host needs a new consent.
+_CONSENT_FIELDS: dict[type[Domain | Host], tuple[str, ...]] = {
+    Domain: (),
+    Host: ("consented_at", "consented_by"),
+}
+IDENTITY_FIELDS: dict[type[Domain | Host], tuple[str, ...]] = {
     Domain: ("name",),
     Host: ("purpose", "name", "port"),
 }
@@ -30,7 +35,7 @@ def add_or_restore(row: Subject) -> Subject:
     """Save a new row. Where the tenant had the same before, that one comes back with what was
     entered now, and its history goes on."""
     model = type(row)
-    same = {name: getattr(row, name) for name in _IDENTITY_FIELDS[model]}
+    same = {name: getattr(row, name) for name in IDENTITY_FIELDS[model]}
     taken_out = model.all_objects.filter(tenant=row.tenant, removed_at__isnull=False)
     before = taken_out.filter(**same).first()
     if before is None:
@@ -41,7 +46,7 @@ def add_or_restore(row: Subject) -> Subject:
 
 
 def _restore(before: Domain | Host, entered: Domain | Host) -> None:
-    names = _ENTERED_FIELDS[type(before)]
+    names = PROFILE_FIELDS[type(before)] + _CONSENT_FIELDS[type(before)]
     for name in names:
         setattr(before, name, getattr(entered, name))
     before.removed_at, before.removed_by = None, None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from django.test import Client
@@ -12,10 +12,10 @@ from django.test import Client
 from checks.engine.outcomes import CheckKind, Finding, Outcome, Verdict
 from checks.models import Check
 from checks.services import record_run
-from onboarding.lifecycle.tenants import DomainEntry, HostEntry, NewTenant, create_tenant
+from onboarding.lifecycle.tenants import ProfileEntry, create_tenant
 from onboarding.models import Task
 from onboarding.plan_templates.registry import register_builtin_templates
-from tenants.models import Membership, Tenant, User
+from tenants.models import Domain, Host, Membership, Tenant, User
 
 TOKEN = "0ed1fe018a3f2b9c5e7a1d4e8f9b0c1d2e3f4a5b6c"
 START = datetime(2026, 12, 1, 9, 0, tzinfo=UTC)
@@ -23,6 +23,15 @@ START = datetime(2026, 12, 1, 9, 0, tzinfo=UTC)
 MakeTenant = Callable[..., Tenant]
 RunCheck = Callable[..., None]
 SignIn = Callable[[User], Client]
+
+
+class HostRow(NamedTuple):
+    """A host for `make_tenant`."""
+
+    purpose: str
+    name: str
+    port: int
+    recipient: str = ""
 
 
 @pytest.fixture
@@ -53,7 +62,7 @@ def make_tenant(db: None) -> MakeTenant:
     def make(
         name: str = "Northwind",
         domains: tuple[tuple[str, str], ...] = (("northwind.test", "primary"),),
-        hosts: tuple[HostEntry, ...] = (),
+        hosts: tuple[HostRow, ...] = (),
         **profile: Any,
     ) -> Tenant:
         defaults = {
@@ -62,8 +71,11 @@ def make_tenant(db: None) -> MakeTenant:
             "platform": "microsoft_365",
             "directory_method": "entra_id",
         }
-        entries = [DomainEntry(domain, role, TOKEN) for domain, role in domains]
-        return create_tenant(NewTenant(defaults | profile, entries, hosts), by=None)
+        entry = ProfileEntry(
+            [Domain(name=each, role=role, ownership_token=TOKEN) for each, role in domains],
+            [Host(**host._asdict()) for host in hosts],
+        )
+        return create_tenant(Tenant(**defaults | profile), entry, by=None)
 
     return make
 

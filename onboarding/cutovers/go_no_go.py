@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from onboarding.cutovers.readiness import ReadinessFacts, ReadinessRow
 from onboarding.cutovers.snapshots import digest_of
-from onboarding.errors import ConflictingChange, NotPermitted, OnboardingError
+from onboarding.errors import ConflictingChange, OnboardingError
 from onboarding.models import Cutover, CutoverDecision, CutoverVote, Responsibility
 from onboarding.models.cutovers import join_names
 from tenants.models import Membership, Tenant, User
@@ -111,7 +111,7 @@ def cast_vote(
     """
     side = cutover.approver_side(by)
     if not side:
-        raise NotPermitted("Only the two approvers can vote. Nothing was recorded.")
+        raise OnboardingError("Only the two approvers can vote. Nothing was recorded.")
     blockers = [row for row in rows if row.is_blocking]
     if ballot.is_go:
         _require_accepted_risk(ballot, blockers)

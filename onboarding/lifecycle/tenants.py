@@ -1,94 +1,154 @@
-"""TODO docstring."""
+"""Creation and changes of a tenant: its profile, domains, hosts and consents, with checks and plan."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from checks.expectations import sync_checks
 from checks.models import Check
-from onboarding.plan_templates.plan_creation import (
-    apply_profile,  # NEW
-    create_plan,  # NEW
-)
+from checks.tasks import run_now
+from onboarding.lifecycle import domain_removal
+from onboarding.lifecycle.domain_removal import RemovalEffect
+from onboarding.lifecycle.tasks import queue_dns_scan
+from onboarding.plan_templates.plan_creation import apply_profile, create_plan
+from tenants import domain_lifecycle
 from tenants.models import Domain, Host, Tenant, User
 from tenants.services import write_activity
 
+# The fields of Tenant that a person enters. The region's own values have their own form.
+PROFILE_FIELDS = (
+    "name",
+    "account_code",
+    "region",
+    "platform",
+    "directory_method",
+    "authentication",
+    "products",
+    "journaling",
+    "dkim_in_use",
+    "rfi_used",
+    "time_zone",
+    "consultant",
+)
 
-@dataclass(frozen=True)
-class DomainEntry:
-    """A domain as entered: normalised name, role, and the code that Mimecast issued, if known."""
-
-    name: str
-    role: str
-    ownership_token: str = ""
-    ownership_label: str = ""
-    dkim_selectors: str = ""
-    original_mx_ttl_seconds: int | None = None
-
-
-@dataclass(frozen=True)
-class HostEntry:
-    """A host as entered; `consent`: the client agrees that we connect to it."""
-
-    purpose: str
-    name: str
-    port: int
-    consent: bool = False
-    recipient: str = ""
+HostKey = tuple[str, str, int]
+Subject = TypeVar("Subject", Domain, Host)
 
 
 @dataclass(frozen=True)
-class NewTenant:
-    """All that creating a tenant takes. `profile` holds Tenant's own fields."""
+class ProfileEntry:
+    """Domains and hosts of a profile as entered: new rows, and existing rows with their new values.
 
-    profile: dict[str, Any]
-    domains: Sequence[DomainEntry]
-    hosts: Sequence[HostEntry] = field(default_factory=tuple)
+    Existing rows that are missing stay unchanged, unless `removed` contains them. The client agrees
+    to connections to exactly the hosts of `consented`.
+    """
+
+    domains: Sequence[Domain] = ()
+    hosts: Sequence[Host] = ()
+    consented: Collection[HostKey] = ()
+    removed: Sequence[RemovalEffect] = ()
 
 
-def create_tenant(entry: NewTenant, *, by: User | None) -> Tenant:
-    """A tenant with its domains, hosts, checks and plan, or none of it."""
+@dataclass(frozen=True)
+class _SavedRows(Generic[Subject]):
+    added: Sequence[Subject]
+    changed: Sequence[Subject]
+
+
+def host_key(host: Host) -> HostKey:
+    """The identity of a host within its tenant."""
+    return (host.purpose, host.name, host.port)
+
+
+def save_profile(tenant: Tenant, entry: ProfileEntry, *, by: User) -> None:
+    """Create the tenant, or save its changed profile. Queue new checks and scans of new domains.
+
+    Raises OnboardingError if a removed domain is in an open cutover window; then nothing is saved.
+    """
     with transaction.atomic():
-        tenant = Tenant.objects.create(**entry.profile)
-        Domain.objects.bulk_create(
-            Domain(
-                tenant=tenant,
-                name=domain.name,
-                role=domain.role,
-                ownership_token=domain.ownership_token,
-                ownership_label=domain.ownership_label,
-                dkim_selectors=domain.dkim_selectors,
-                original_mx_ttl_seconds=domain.original_mx_ttl_seconds,
-            )
-            for domain in entry.domains
-        )
-        Host.objects.bulk_create(
-            Host(
-                tenant=tenant,
-                purpose=host.purpose,
-                name=host.name,
-                port=host.port,
-                recipient=host.recipient,
-            )
-            for host in entry.hosts
-        )
-        sync_checks(tenant)
-        create_plan(tenant)
-        write_activity(tenant, "tenant-created", by=by, domains=[d.name for d in entry.domains])
-        agreed = {(host.purpose, host.name, host.port) for host in entry.hosts if host.consent}
-        if agreed:
-            hosts = {host.pk for host in tenant.hosts.all() if _key_of(host) in agreed}
-            set_consent(tenant, hosts, by=by)
+        added, consented = _store(tenant, entry, by=by)
+        run_now(tenant.checks.filter(Q(checked_at=None) | Q(pk__in=[c.pk for c in consented])))
+        queue_dns_scan(added)
+
+
+def create_tenant(tenant: Tenant, entry: ProfileEntry, *, by: User | None) -> Tenant:
+    """Create the tenant with its domains, hosts, checks and plan. Queues nothing."""
+    _store(tenant, entry, by=by)
     return tenant
 
 
-def _key_of(host: Host) -> tuple[str, str, int]:
-    return (host.purpose, host.name, host.port)
+def _store(
+    tenant: Tenant, entry: ProfileEntry, *, by: User | None
+) -> tuple[Sequence[Domain], list[Check]]:
+    """The one path of creating and editing. Returns the new domains, and the checks of the hosts
+    to which the client agreed now."""
+    is_new = tenant._state.adding
+    with transaction.atomic():
+        before = {} if is_new else _stored_profile(tenant)
+        tenant.save(update_fields=None if is_new else PROFILE_FIELDS)
+        if entry.removed:
+            assert by is not None
+            # First: the database rejects a second primary domain.
+            domain_removal.remove_subjects(tenant, entry.removed, by=by)
+        domains, hosts = _save_rows(tenant, entry.domains), _save_rows(tenant, entry.hosts)
+        if is_new:
+            sync_checks(tenant)
+            create_plan(tenant)
+            names = [domain.name for domain in domains.added]
+            write_activity(tenant, "tenant-created", by=by, domains=names)
+        else:
+            record_profile_change(tenant, before=before, by=by)
+            _log_rows(tenant, domains, by=by)
+            _log_rows(tenant, hosts, by=by)
+        agreed = {host.pk for host in tenant.hosts.all() if host_key(host) in entry.consented}
+        return domains.added, set_consent(tenant, agreed, by=by)
+
+
+def _stored_profile(tenant: Tenant) -> dict[str, Any]:
+    stored = Tenant.objects.select_related("consultant").get(pk=tenant.pk)
+    return {name: getattr(stored, name) for name in PROFILE_FIELDS}
+
+
+def _save_rows(tenant: Tenant, rows: Sequence[Subject]) -> _SavedRows[Subject]:
+    """Add or restore the new rows, and save the changed fields of the others."""
+    new = [row for row in rows if row._state.adding]
+    changed = _save_changed([row for row in rows if not row._state.adding])
+    for row in new:
+        row.tenant = tenant
+    return _SavedRows([domain_lifecycle.add_or_restore(row) for row in new], changed)
+
+
+def _save_changed(rows: Sequence[Subject]) -> list[Subject]:
+    if not rows:
+        return []
+    model = type(rows[0])
+    names = domain_lifecycle.PROFILE_FIELDS[model]
+    stored = {row.pk: row for row in model.objects.filter(pk__in=[row.pk for row in rows])}
+    fields = {
+        row.pk: [name for name in names if getattr(row, name) != getattr(stored[row.pk], name)]
+        for row in rows
+        if row.pk in stored
+    }
+    changed = [row for row in rows if fields.get(row.pk)]
+    # The former primary domain first: the database rejects a second one.
+    for row in sorted(changed, key=_is_primary):
+        row.save(update_fields=fields[row.pk])
+    return changed
+
+
+def _is_primary(row: Domain | Host) -> bool:
+    return isinstance(row, Domain) and row.role == Domain.Role.PRIMARY
+
+
+def _log_rows(tenant: Tenant, rows: _SavedRows[Any], *, by: User | None) -> None:
+    added, changed = map(str, rows.added), map(str, rows.changed)
+    log_subject_changes(tenant, by=by, added=list(added), changed=list(changed))
 
 
 def set_consent(tenant: Tenant, agreed: Collection[int], *, by: User | None) -> list[Check]:
@@ -111,7 +171,7 @@ def set_consent(tenant: Tenant, agreed: Collection[int], *, by: User | None) -> 
     return list(Check.objects.filter(host__in=given, is_active=True))
 
 
-def record_profile_change(tenant: Tenant, *, before: dict[str, Any], by: User) -> None:
+def record_profile_change(tenant: Tenant, *, before: dict[str, Any], by: User | None) -> None:
     """Note what a saved profile changed, and let checks and plan follow."""
     after = {name: getattr(tenant, name) for name in before}
     changes = {
@@ -128,7 +188,7 @@ def record_profile_change(tenant: Tenant, *, before: dict[str, Any], by: User) -
 def log_subject_changes(
     tenant: Tenant,
     *,
-    by: User,
+    by: User | None,
     added: Sequence[str],
     changed: Sequence[str],
 ) -> None:

@@ -14,7 +14,7 @@ from checks.lab.zones import ownership_codes
 from onboarding.cutovers.go_no_go import name_approvers
 from onboarding.cutovers.on_call import add_on_call, on_call_candidates
 from onboarding.cutovers.planning import plan_cutover
-from onboarding.lifecycle.tenants import DomainEntry, HostEntry, NewTenant, create_tenant
+from onboarding.lifecycle.tenants import ProfileEntry, create_tenant, host_key
 from onboarding.models import Cutover, Plan, RequirementsSheet, Responsibility, Task
 from onboarding.plans.assignment import assign_task
 from onboarding.plans.evaluation import complete_waits
@@ -133,7 +133,7 @@ def load_sample(*, smtp_port: int, ldaps_port: int) -> bool:
         client = _person(CLIENT, User.StaffRole.NONE)
         ports = {Host.Purpose.DELIVERY: smtp_port, Host.Purpose.DIRECTORY: ldaps_port}
         for sample in SAMPLE:
-            tenant = create_tenant(_entry(sample, consultant, ports), by=consultant)
+            tenant = create_tenant(*_entry(sample, consultant, ports), by=consultant)
             _plan_cutovers(tenant, sample, consultant)
             _confirm(tenant, sample, consultant, client)
         northwind = Tenant.objects.get(name=SAMPLE[0].name)
@@ -147,26 +147,28 @@ def _person(who: tuple[str, str], role: User.StaffRole) -> User:
     return User.objects.create_user(email, PASSWORD, name=name, staff_role=role)
 
 
-def _entry(sample: SampleTenant, consultant: User, ports: dict[Host.Purpose, int]) -> NewTenant:
-    codes = ownership_codes()
-    return NewTenant(
-        profile={
-            "name": sample.name,
-            "time_zone": sample.time_zone,
-            "region": sample.region,
-            "region_overrides": _REGION_OVERRIDES[sample.region],
-            "platform": sample.platform,
-            "directory_method": sample.directory_method,
-            "authentication": Authentication.SSO,
-            "products": list(sample.products),
-            "consultant": consultant,
-            "is_sample": True,
-        },
-        domains=[DomainEntry(n, role, codes.get(n, "")) for n, role in sample.domains.items()],
-        hosts=[
-            HostEntry(purpose, name, ports[purpose], consent=True) for purpose, name in sample.hosts
-        ],
+def _entry(
+    sample: SampleTenant, consultant: User, ports: dict[Host.Purpose, int]
+) -> tuple[Tenant, ProfileEntry]:
+    tenant = Tenant(
+        name=sample.name,
+        time_zone=sample.time_zone,
+        region=sample.region,
+        region_overrides=_REGION_OVERRIDES[sample.region],
+        platform=sample.platform,
+        directory_method=sample.directory_method,
+        authentication=Authentication.SSO,
+        products=list(sample.products),
+        consultant=consultant,
+        is_sample=True,
     )
+    codes = ownership_codes()
+    domains = [
+        Domain(name=name, role=role, ownership_token=codes.get(name, ""))
+        for name, role in sample.domains.items()
+    ]
+    hosts = [Host(purpose=p, name=name, port=ports[p]) for p, name in sample.hosts]
+    return tenant, ProfileEntry(domains, hosts, consented=[host_key(host) for host in hosts])
 
 
 def _plan_cutovers(tenant: Tenant, sample: SampleTenant, consultant: User) -> None:

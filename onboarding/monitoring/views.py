@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from checks.engine.outcomes import CheckKind, Verdict
 from checks.models import Check
-from onboarding.errors import OnboardingError
+from onboarding.error_responses import errors_as_message, errors_on_form
 from onboarding.models import Drift
 from onboarding.monitoring import drifts
 from onboarding.monitoring.baseline import monitoring_status
@@ -170,10 +170,8 @@ def drift_mute(request: HttpRequest, public_id: str, drift_id: str) -> HttpRespo
 @require_POST
 def drift_unmute(request: HttpRequest, public_id: str, drift_id: str) -> HttpResponse:
     _, drift = _load(request, public_id, drift_id)
-    try:
+    with errors_as_message(request):
         drifts.unmute(drift, by=current_user(request))
-    except OnboardingError as error:
-        messages.error(request, str(error))
     return redirect("onboarding:monitoring", public_id=public_id)
 
 
@@ -189,13 +187,12 @@ def _submit(
     """Run the action, or show the page again with the error and the input."""
     public_id = drift.tenant.public_id
     if form.is_valid():
-        try:
+        with errors_on_form(form) as attempt:
             action()
             return redirect("onboarding:monitoring", public_id=public_id)
-        except OnboardingError as error:
-            if Drift.objects.filter(pk=drift.pk, closed_at__isnull=False).exists():
-                messages.error(request, str(error))
-                return redirect("onboarding:monitoring", public_id=public_id)
-            form.add_error(None, str(error))
+        # A drift that closed in the meantime has no form on the page any more.
+        if Drift.objects.filter(pk=drift.pk, closed_at__isnull=False).exists():
+            messages.error(request, str(attempt.error))
+            return redirect("onboarding:monitoring", public_id=public_id)
     context = _context(request, public_id, (drift, form))
     return render(request, "monitoring/monitoring_show.html", context, status=422)

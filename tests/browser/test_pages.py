@@ -13,13 +13,12 @@ from django.utils import timezone
 from checks.engine.outcomes import CheckKind, Finding, Outcome, Verdict
 from checks.models import Check
 from checks.services import record_run
-from onboarding.lifecycle.tenants import HostEntry
 from onboarding.models import Cutover
 from onboarding.plans.custom_tasks import CustomTaskContent, add_task
 from onboarding.plans.services import confirm_task
 from tenants.models import Membership, Tenant, User
 from tests.browser.conftest import Complaints, OpenPage, violations
-from tests.factories import MakeTenant, task_of
+from tests.factories import HostRow, MakeTenant, task_of
 
 PAGES = [
     ("nobody", "account_login"),
@@ -57,7 +56,7 @@ def shown(make_tenant: MakeTenant, consultant: User) -> Tenant:
         directory_method="ldap",
         consultant=consultant,
         domains=(("northwind.test", "primary"), ("northwind-co.test", "secondary")),
-        hosts=(HostEntry("delivery", "mail.northwind.test", 25),),
+        hosts=(HostRow("delivery", "mail.northwind.test", 25),),
     )
     client = User.objects.create_user("client@northwind.test", "pw", name="Jo Lindqvist")
     Membership.objects.create(tenant=tenant, user=client, role="owner")

@@ -9,13 +9,12 @@ from checks.engine.outcomes import CheckKind, Outcome, Verdict
 from checks.models import Check, Observation
 from checks.services import record_run
 from onboarding import progress
-from onboarding.lifecycle.tenants import HostEntry
 from onboarding.models import Plan, Task, TaskStatus
 from onboarding.plans.queries import lock_tasks
 from onboarding.plans.services import confirm_task
 from onboarding.progress import apply_run
 from tenants.models import ActivityLine, Tenant, User
-from tests.factories import START, MakeTenant, RunCheck, task_of
+from tests.factories import START, HostRow, MakeTenant, RunCheck, task_of
 
 OWNERSHIP = "domain-ownership"
 
@@ -228,7 +227,7 @@ def test_a_port_open_to_mimecast_alone_goes_by_the_clients_word(
     tenant = make_tenant(
         "Firewalled",
         platform="on_premises",
-        hosts=(HostEntry("delivery", "mail.one.test", 25),),
+        hosts=(HostRow("delivery", "mail.one.test", 25),),
     )
     code = "smtp.unreachable-from-here"
     run_check(tenant, CheckKind.SMTP, Verdict.UNKNOWN, unanimous=False, code=code)

@@ -12,18 +12,17 @@ from django.urls import reverse
 from django.utils import timezone
 
 from onboarding.collaboration.share_links import create_share_link
-from onboarding.lifecycle.tenants import HostEntry
 from tenants.invitations import invite
 from tenants.models import Membership, Tenant, User
 from tests.cutovers import cutover_of
-from tests.factories import MakeTenant
+from tests.factories import HostRow, MakeTenant
 
 SignIn = Callable[[User], Client]
 
 
 def _tenant(make_tenant: MakeTenant, domains: int) -> Tenant:
     names = tuple((f"d{number}.test", "secondary") for number in range(domains))
-    hosts = (HostEntry("delivery", "mail.d0.test", 25), HostEntry("directory", "dc.d0.test", 636))
+    hosts = (HostRow("delivery", "mail.d0.test", 25), HostRow("directory", "dc.d0.test", 636))
     return make_tenant(
         f"With {domains}",
         domains=names,
@@ -36,7 +35,7 @@ def _tenant(make_tenant: MakeTenant, domains: int) -> Tenant:
 
 @pytest.mark.parametrize("domains", [1, 50])
 @pytest.mark.parametrize(
-    ("page", "queries"), [("plan-show", 16), ("client-tasks", 13), ("domains", 13)]
+    ("page", "queries"), [("plan-show", 16), ("my-tasks", 13), ("domains", 13)]
 )
 def test_a_tenants_page_asks_as_much_for_one_domain_as_for_fifty(
     make_tenant: MakeTenant,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -12,7 +10,7 @@ from onboarding.collaboration import comments
 from onboarding.collaboration.file_types import RejectedFile
 from onboarding.collaboration.forms import CommentForm
 from onboarding.collaboration.uploads import was_too_large
-from onboarding.errors import NotPermitted, OnboardingError
+from onboarding.error_responses import catch_errors, errors_as_message
 from onboarding.models import Comment, Cutover, RequirementsSheet, Task
 from onboarding.plans import services
 from onboarding.plans.page import current_user
@@ -37,16 +35,13 @@ def comment_add(request: HttpRequest, public_id: str, task_id: str) -> HttpRespo
         request.POST or None, request.FILES or None, side=side, too_large=was_too_large(request)
     )
     if request.method == "POST" and form.is_valid():
-        try:
+        with catch_errors() as attempt:
             comments.add_comment(task, form.new_comment(), by=user, side=side, reply_to=reply_to)
-        except NotPermitted as error:
-            raise PermissionDenied(str(error)) from error
-        except RejectedFile as error:
-            form.add_error("file", f"{error} Your words are kept here.")
-        except OnboardingError as error:
-            form.add_error("body", str(error))
-        else:
             return _back(request, tenant, task)
+        if isinstance(attempt.error, RejectedFile):
+            form.add_error("file", f"{attempt.error} Your words are kept here.")
+        else:
+            form.add_error("body", str(attempt.error))
     context = {
         "tenant": tenant,
         "task": task,
@@ -104,10 +99,8 @@ def comment_delete(
 ) -> HttpResponse:
     tenant, task = load_task(request, public_id, task_id)
     comment = _comment_for(request, tenant, task, comment_id)
-    try:
+    with errors_as_message(request):
         comments.delete_comment(comment, by=current_user(request))
-    except OnboardingError as error:
-        messages.error(request, str(error))
     return _back(request, tenant, task)
 
 

@@ -8,7 +8,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from onboarding.collaboration import contacts
 from onboarding.collaboration.forms import ContactForm
-from onboarding.errors import ConflictingChange
+from onboarding.error_responses import errors_on_form
 from onboarding.models import Contact
 from onboarding.plans.page import current_user
 from tenants.access import require, tenant_or_404
@@ -53,18 +53,13 @@ def _edit(request: HttpRequest, tenant: Tenant, contact: Contact) -> HttpRespons
     expected_version = request.POST.get("expected_version", "") or contacts.fingerprint(contact)
     form = ContactForm(request.POST or None, instance=contact)
     if request.method == "POST" and form.is_valid():
-        try:
+        with errors_on_form(form):
             contacts.save_contact(
                 form.save(commit=False), by=current_user(request), expected_version=expected_version
             )
-        except ConflictingChange as error:
-            form.add_error(None, str(error))
-            newest = Contact.objects.filter(pk=contact.pk).first()
-            expected_version = (
-                contacts.fingerprint(newest) if newest is not None else expected_version
-            )
-        else:
             return redirect("onboarding:people", public_id=tenant.public_id)
+        newest = Contact.objects.filter(pk=contact.pk).first()
+        expected_version = contacts.fingerprint(newest) if newest is not None else expected_version
     status = 422 if request.method == "POST" else 200
     context = {
         "tenant": tenant,

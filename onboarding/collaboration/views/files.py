@@ -11,6 +11,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from onboarding.collaboration import evidence_files, file_store
 from onboarding.collaboration.uploads import was_too_large
+from onboarding.error_responses import errors_as_message
 from onboarding.errors import OnboardingError
 from onboarding.models import Task
 from onboarding.plans.page import current_user
@@ -46,23 +47,21 @@ def _task(request: HttpRequest, public_id: str, task_id: str) -> Task:
 def file_add(request: HttpRequest, public_id: str, task_id: str) -> HttpResponse:
     task = _task(request, public_id, task_id)
     upload = request.FILES.get("file")
-    try:
+    with errors_as_message(request) as attempt:
         if was_too_large(request):
             raise OnboardingError("A file may have 10 MB at most. Nothing was added.")
         if not isinstance(upload, UploadedFile):
             raise OnboardingError("Choose a file first. Nothing was added.")
-        kept = evidence_files.store_file(task, upload, by=current_user(request))
-    except OnboardingError as error:
-        messages.error(request, str(error))
+        stored = evidence_files.store_file(task, upload, by=current_user(request))
+        messages.success(request, f"{stored.name} is kept with “{task.title}”.")
+    if not attempt.succeeded:
         write_activity(
             task.plan.tenant,
             "file-refused",
             by=current_user(request),
             task=task.title,
-            reason=str(error),
+            reason=str(attempt.error),
         )
-    else:
-        messages.success(request, f"{kept.name} is kept with “{task.title}”.")
     response = redirect("onboarding:plan-show", public_id=public_id)
     response["Location"] += f"?phase={task.phase.key}#{task.key}"
     return response

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_POST
 
 from onboarding.collaboration import share_links
 from onboarding.collaboration.forms import ShareLinkForm
-from onboarding.errors import OnboardingError
+from onboarding.error_responses import errors_as_message
 from onboarding.models import Task
 from onboarding.plans.page import current_user, load_page
 from tenants.access import require, tenant_or_404
@@ -51,16 +51,14 @@ def _make(request: HttpRequest, public_id: str, subject: Task | Domain) -> HttpR
     if not form.is_valid():
         messages.error(request, "Say who it is for, and for how many days. No link was made.")
         return redirect("onboarding:people", public_id=public_id)
-    try:
+    with errors_as_message(request):
         made, token = share_links.create_share_link(
             page.plan, subject, **form.cleaned_data, by=current_user(request)
         )
-    except OnboardingError as error:
-        messages.error(request, str(error))
-        return redirect("onboarding:people", public_id=public_id)
-    link = site_url(request) + reverse("onboarding:share-link", args=[token])
-    context = {"page": page, "tab": "people", "made": made, "link": link}
-    return render(request, "collaboration/share_link_created.html", context)
+        link = site_url(request) + reverse("onboarding:share-link", args=[token])
+        context = {"page": page, "tab": "people", "made": made, "link": link}
+        return render(request, "collaboration/share_link_created.html", context)
+    return redirect("onboarding:people", public_id=public_id)
 
 
 @require(Permission.SHARE)

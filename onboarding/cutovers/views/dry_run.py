@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from django.contrib import messages
 from django.core import signing
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -24,7 +23,7 @@ from onboarding.cutovers.dry_run import (
 )
 from onboarding.cutovers.forms import DryRunForm
 from onboarding.cutovers.views.room import CutoverRoom, change_sheets_of, load_room, room_with
-from onboarding.errors import OnboardingError
+from onboarding.error_responses import errors_as_message
 from onboarding.models import DryRun
 from onboarding.plans.page import current_user, load_page
 from tenants.access import require
@@ -67,14 +66,12 @@ def _save(
     now: datetime,
 ) -> HttpResponse:
     public_id, cutover = room.page.tenant.public_id, room.cutover
-    try:
+    with errors_as_message(request):
         made = save_dry_run(
             cutover, run, started_at=started_at, now=now, comment=comment, by=current_user(request)
         )
-    except OnboardingError as error:
-        messages.error(request, str(error))
-        return redirect("onboarding:cutovers", public_id)
-    return redirect("onboarding:dry-run-show", public_id, cutover.public_id, made.public_id)
+        return redirect("onboarding:dry-run-show", public_id, cutover.public_id, made.public_id)
+    return redirect("onboarding:cutovers", public_id)
 
 
 def _started_at(request: HttpRequest, cutover_id: str) -> datetime | None:

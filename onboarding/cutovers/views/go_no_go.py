@@ -9,7 +9,7 @@ from django.views.decorators.http import require_POST
 from onboarding.cutovers import go_no_go
 from onboarding.cutovers.forms import ApproversForm, BallotForm
 from onboarding.cutovers.views.room import back_to_room, load_room
-from onboarding.errors import OnboardingError
+from onboarding.error_responses import errors_as_message
 from onboarding.plans.page import current_user
 from tenants.access import require
 from tenants.permissions import Permission
@@ -23,10 +23,8 @@ def approvers(request: HttpRequest, public_id: str, cutover_id: str) -> HttpResp
     if not form.is_valid():
         messages.error(request, "Choose approvers from the list. Nothing was changed.")
         return back_to_room(public_id, cutover_id)
-    try:
+    with errors_as_message(request):
         go_no_go.name_approvers(room.cutover, **form.cleaned_data, by=current_user(request))
-    except OnboardingError as error:
-        messages.error(request, str(error))
     return back_to_room(public_id, cutover_id)
 
 
@@ -38,10 +36,8 @@ def vote(request: HttpRequest, public_id: str, cutover_id: str) -> HttpResponse:
     if not form.is_valid():
         messages.error(request, "Choose go or no-go. Nothing was recorded.")
         return back_to_room(public_id, cutover_id)
-    try:
+    with errors_as_message(request):
         go_no_go.cast_vote(
             room.cutover, form.ballot, room.rows, room.facts, by=current_user(request)
         )
-    except OnboardingError as error:
-        messages.error(request, str(error))
     return back_to_room(public_id, cutover_id)

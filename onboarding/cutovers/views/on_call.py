@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_POST
@@ -10,7 +9,7 @@ from django.views.decorators.http import require_POST
 from onboarding.cutovers.forms import OnCallForm
 from onboarding.cutovers.on_call import add_on_call, on_call_candidates, remove_on_call
 from onboarding.cutovers.views.room import back_to_room, load_room, show_room
-from onboarding.errors import OnboardingError
+from onboarding.error_responses import errors_as_message
 from onboarding.models import OnCall
 from onboarding.plans.page import current_user
 from tenants.access import require, tenant_or_404
@@ -24,10 +23,8 @@ def on_call_add(request: HttpRequest, public_id: str, cutover_id: str) -> HttpRe
     form = OnCallForm(request.POST, people=on_call_candidates(room.page.tenant))
     if not form.is_valid():
         return show_room(request, room, on_call_form=form)
-    try:
+    with errors_as_message(request):
         add_on_call(room.cutover, form.chosen, form.cleaned_data["phone"], by=current_user(request))
-    except OnboardingError as error:
-        messages.error(request, str(error))
     return back_to_room(public_id, cutover_id)
 
 

@@ -19,7 +19,7 @@ from onboarding.cutovers.conflicts import ConflictContext, find_conflicts
 from onboarding.cutovers.forms import CutoverForm
 from onboarding.cutovers.queries import switched
 from onboarding.cutovers.room import load_conflict_context
-from onboarding.errors import OnboardingError
+from onboarding.error_responses import errors_as_message, errors_on_form
 from onboarding.models import Cutover
 from onboarding.plans.dates import DueDateShift, due_date_shifts
 from onboarding.plans.page import TenantPage, current_user, load_page
@@ -100,7 +100,7 @@ def cutover_plan(request: HttpRequest, public_id: str) -> HttpResponse:
         moved = _shifted_due_dates(page, [*page.cutovers, wanted])
         if moved and "confirmed" not in request.POST:
             return _preview(request, page, chosen.form, moved, {"direction": asked})
-        try:
+        with errors_on_form(chosen.form):
             planning.plan_cutover(
                 page.plan,
                 asked,
@@ -109,8 +109,7 @@ def cutover_plan(request: HttpRequest, public_id: str) -> HttpResponse:
                 by=current_user(request),
             )
             return redirect("onboarding:cutovers", public_id=public_id)
-        except OnboardingError as error:
-            chosen.form.add_error(None, str(error))
+
     cancelled = Cutover.all_objects.filter(plan=page.plan, cancelled_at__isnull=False)
     context = {
         "page": page,
@@ -150,7 +149,7 @@ def cutover_change(request: HttpRequest, public_id: str, cutover_id: str) -> Htt
         if moved and "confirmed" not in request.POST:
             shown = {"round": request.POST.get("round", "")}
             return _preview(request, page, form, moved, shown, cutover)
-        try:
+        with errors_on_form(form):
             planning.change_cutover(
                 cutover,
                 cleaned["planned_at"],
@@ -159,8 +158,7 @@ def cutover_change(request: HttpRequest, public_id: str, cutover_id: str) -> Htt
                 by=current_user(request),
             )
             return redirect("onboarding:cutovers", public_id=public_id)
-        except OnboardingError as error:
-            form.add_error(None, str(error))
+
     context = {"page": page, "tab": "cutovers", "changed": cutover, "form": form}
     return render(
         request, "cutovers/cutover_edit.html", context, status=422 if form.errors else 200
@@ -187,11 +185,8 @@ def _with_moved(page: TenantPage, cutover: Cutover, planned_at: datetime) -> lis
 def cutover_cancel(request: HttpRequest, public_id: str, cutover_id: str) -> HttpResponse:
     page = load_page(request, public_id)
     cutover = _of_page(page, cutover_id)
-    try:
+    with errors_as_message(request):
         planning.cancel_cutover(cutover, by=current_user(request))
-    except OnboardingError as error:
-        messages.error(request, str(error))
-    else:
         messages.success(request, f"The {cutover.direction} cutover is cancelled.")
     return redirect("onboarding:cutovers", public_id=public_id)
 

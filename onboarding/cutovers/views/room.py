@@ -46,7 +46,7 @@ from onboarding.cutovers.room import (
 )
 from onboarding.cutovers.timeline import build_timeline
 from onboarding.cutovers.windows import MAX_WINDOW_MINUTES, MIN_WINDOW_MINUTES
-from onboarding.errors import OnboardingError
+from onboarding.error_responses import errors_as_message
 from onboarding.models import Cutover, OnCall
 from onboarding.plans.evaluation import PlanContext
 from onboarding.plans.page import (
@@ -368,10 +368,8 @@ def cutover_timeline(request: HttpRequest, public_id: str, cutover_id: str) -> H
 @require_POST
 def snapshot_take(request: HttpRequest, public_id: str, cutover_id: str) -> HttpResponse:
     room = load_room(request, public_id, cutover_id)
-    try:
+    with errors_as_message(request):
         snapshots.take_now(room.cutover, now=timezone.now(), by=current_user(request))
-    except OnboardingError as error:
-        messages.error(request, str(error))
     return redirect("onboarding:rollback", public_id=public_id, cutover_id=cutover_id)
 
 
@@ -389,13 +387,11 @@ def window_confirm(request: HttpRequest, public_id: str, cutover_id: str) -> Htt
         messages.error(request, f"{problems} Nothing was confirmed.")
         return back_to_room(public_id, cutover_id)
     room = replace(room, requested_minutes=form.confirmation.length_minutes)
-    try:
+    with errors_as_message(request):
         window_confirmation.confirm_window(
             room.cutover, form.confirmation, blockers=room.window_blockers, by=current_user(request)
         )
-    except OnboardingError as error:
-        messages.error(request, str(error))
-        response = back_to_room(public_id, cutover_id)
-        response["Location"] += f"?minutes={room.length_minutes}"
-        return response
-    return back_to_room(public_id, cutover_id)
+        return back_to_room(public_id, cutover_id)
+    response = back_to_room(public_id, cutover_id)
+    response["Location"] += f"?minutes={room.length_minutes}"
+    return response

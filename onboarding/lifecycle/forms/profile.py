@@ -13,6 +13,7 @@ from django.forms.models import BaseInlineFormSet, inlineformset_factory
 from django.http import QueryDict
 
 from checks.engine.expected_values import DkimSelector
+from onboarding.lifecycle.tenants import PROFILE_FIELDS
 from onboarding.plan_templates.registry import newest_template, template_version_of
 from tenants import domain_lifecycle
 from tenants.errors import TenantError
@@ -22,6 +23,10 @@ from tenants.region_values import LABELS, LIST_FIELDS
 from tenants.regions import load_regions, region_for_account_code
 
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+
+
+def _entered_fields(model: type[Domain | Host]) -> tuple[str, ...]:
+    return domain_lifecycle.IDENTITY_FIELDS[model] + domain_lifecycle.PROFILE_FIELDS[model]
 
 
 def _product_choices() -> list[tuple[str, str]]:
@@ -66,20 +71,7 @@ class ProfileForm(forms.ModelForm[Tenant]):
 
     class Meta:
         model = Tenant
-        fields: ClassVar[list[str]] = [
-            "name",
-            "account_code",
-            "region",
-            "platform",
-            "directory_method",
-            "authentication",
-            "products",
-            "journaling",
-            "dkim_in_use",
-            "rfi_used",
-            "time_zone",
-            "consultant",
-        ]
+        fields: ClassVar[list[str]] = list(PROFILE_FIELDS)
         labels: ClassVar[dict[str, str]] = {
             "name": "Company name",
             "journaling": "Journaling is set up as part of this implementation",
@@ -145,14 +137,7 @@ class DomainForm(forms.ModelForm[Domain]):
 
     class Meta:
         model = Domain
-        fields: ClassVar[list[str]] = [
-            "name",
-            "role",
-            "ownership_token",
-            "ownership_label",
-            "dkim_selectors",
-            "original_mx_ttl_seconds",
-        ]
+        fields: ClassVar[list[str]] = list(_entered_fields(Domain))
         labels: ClassVar[dict[str, str]] = {
             "ownership_token": "Ownership code (TXT)",
             "ownership_label": "or CNAME host",
@@ -219,7 +204,7 @@ class HostForm(forms.ModelForm[Host]):
 
     class Meta:
         model = Host
-        fields: ClassVar[list[str]] = ["purpose", "name", "port", "recipient"]
+        fields: ClassVar[list[str]] = list(_entered_fields(Host))
         labels: ClassVar[dict[str, str]] = {"recipient": "Test recipient"}
         help_texts: ClassVar[dict[str, str]] = {
             "recipient": "Optional, for delivery routes: we ask whether it takes this address, and"
@@ -260,14 +245,13 @@ class _DistinctRows(BaseInlineFormSet[Any, Tenant, Any]):
             else []
         )
 
-    def save_new(self, form: Any, commit: bool = True) -> Any:
-        """One that was taken out earlier comes back with its history."""
-        setattr(form.instance, self.fk.name, self.instance)
-        form.instance = domain_lifecycle.add_or_restore(form.instance)
-        return form.instance
+    def instances(self) -> list[Any]:
+        """The domains or hosts of the rows with the entered values. Services save them."""
+        return [form.instance for form in self.rows()]
 
-    def delete_existing(self, obj: Any, commit: bool = True) -> None:
-        """`removals.take_out` decides what becomes of it."""
+    def removed(self) -> list[Any]:
+        """The stored domains or hosts whose rows were removed on the page."""
+        return [form.instance for form in self.deleted_forms if form.instance.pk is not None]
 
     def key(self, form: forms.ModelForm[Any]) -> object:
         raise NotImplementedError
@@ -305,14 +289,6 @@ class _Domains(_DistinctRows):
 
     def key_of(self, row: Any) -> object:
         return row.name
-
-    def save(self, commit: bool = True) -> Any:
-        """Whoever was primary steps back first: the database takes one at a time."""
-        for form in self.initial_forms:
-            role = form.cleaned_data["role"]
-            if "role" in form.changed_data and role != Domain.Role.PRIMARY:
-                Domain.objects.filter(pk=form.instance.pk).update(role=role)
-        return super().save(commit)
 
     def clean(self) -> None:
         super().clean()

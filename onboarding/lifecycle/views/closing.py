@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods
 
-from onboarding.errors import NotPermitted, OnboardingError
+from onboarding.error_responses import errors_on_form
 from onboarding.lifecycle import closing
 from onboarding.lifecycle.forms.closing import SignOffForm
 from onboarding.lifecycle.tasks import queue_pack
@@ -38,15 +37,10 @@ def sign_off(request: HttpRequest, public_id: str) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         user = current_user(request)
         side = services.side_of(user, tenant)
-        try:
+        with errors_on_form(form, "reason"):
             closing.sign_off_implementation(
                 task, by=user, side=side, words=form.cleaned_data["reason"]
             )
-        except NotPermitted as error:
-            raise PermissionDenied(str(error)) from error
-        except OnboardingError as error:
-            form.add_error("reason", str(error))
-        else:
             tenant.refresh_from_db()
             if tenant.completed_at is None:
                 return back_to_plan(request, tenant, task)

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_POST
 
 from checks.models import Discovery
 from checks.queries import discoveries_of
-from onboarding.errors import OnboardingError
+from onboarding.error_responses import errors_as_message
 from onboarding.lifecycle import profile_suggestions
 from onboarding.lifecycle.profile_suggestions import Suggestion
 from onboarding.lifecycle.tasks import queue_dns_scan
@@ -54,11 +54,8 @@ def _decide(
 ) -> HttpResponse:
     tenant = tenant_or_404(request, public_id)
     seen = get_object_or_404(discoveries_of(tenant), domain__public_id=domain_id)
-    try:
+    with errors_as_message(request):
         suggestion = step(tenant, seen)
-    except OnboardingError as error:
-        messages.error(request, str(error))
-    else:
         messages.success(request, f"{suggestion.label}: {suggestion.shown}. {said}")
     return _to_profile(public_id)
 

@@ -10,7 +10,7 @@ from django.utils.text import slugify
 from django.views.decorators.http import require_GET, require_POST
 
 from onboarding.collaboration.views.files import send_file
-from onboarding.errors import OnboardingError
+from onboarding.error_responses import errors_as_message
 from onboarding.lifecycle import closing, exports, offboarding
 from onboarding.lifecycle.closing_pack import build
 from onboarding.lifecycle.forms.closing import ReopenForm
@@ -77,11 +77,9 @@ def tenant_reopen(request: HttpRequest, public_id: str) -> HttpResponse:
 @throttled("pack", "10/h")
 def closing_pack_request(request: HttpRequest, public_id: str) -> HttpResponse:
     tenant = tenant_or_404(request, public_id)
-    try:
+    with errors_as_message(request):
         queue_pack(build.request_pack(tenant, by=current_user(request)))
         messages.success(request, "The pack is being made; it appears here when it is ready.")
-    except OnboardingError as error:
-        messages.error(request, str(error))
     return _back(public_id)
 
 
@@ -123,12 +121,10 @@ def export_show(request: HttpRequest, public_id: str, export_id: str) -> HttpRes
 def tenant_erase(request: HttpRequest, public_id: str) -> HttpResponse:
     tenant = tenant_or_404(request, public_id)
     name = tenant.name
-    try:
+    with errors_as_message(request):
         offboarding.erase_tenant(
             tenant, typed=request.POST.get("name", ""), by=current_user(request)
         )
-    except OnboardingError as error:
-        messages.error(request, str(error))
-        return _back(public_id)
-    messages.success(request, f"Everything of {name} is erased.")
-    return redirect("onboarding:tenant-list")
+        messages.success(request, f"Everything of {name} is erased.")
+        return redirect("onboarding:tenant-list")
+    return _back(public_id)

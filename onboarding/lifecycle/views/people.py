@@ -9,12 +9,12 @@ from django.views.decorators.http import require_GET, require_POST
 
 from onboarding.collaboration.contacts import contacts_of, missing_roles
 from onboarding.collaboration.share_links import share_links_of
+from onboarding.error_responses import errors_as_message, errors_on_form
 from onboarding.lifecycle import offboarding
 from onboarding.models.files import LIFETIME_DAYS
 from onboarding.plans.page import current_user, load_page
 from tenants import invitations, people
 from tenants.access import require, tenant_or_404
-from tenants.errors import TenantError
 from tenants.forms import InviteForm, RoleForm
 from tenants.models import Invitation, Membership, Tenant
 from tenants.permissions import Permission
@@ -66,14 +66,12 @@ def invite(request: HttpRequest, public_id: str) -> HttpResponse:
     form = InviteForm(request.POST)
     if not form.is_valid():
         return _show(request, public_id, form)
-    try:
+    with errors_on_form(form, "email"):
         invitation = invitations.invite(tenant, **form.cleaned_data, by=current_user(request))
-    except TenantError as error:
-        form.add_error("email", str(error))
-        return _show(request, public_id, form)
-    queue_invitation(invitation, site_url(request))
-    messages.success(request, f"The invitation to {invitation.email} is on its way.")
-    return _back(tenant)
+        queue_invitation(invitation, site_url(request))
+        messages.success(request, f"The invitation to {invitation.email} is on its way.")
+        return _back(tenant)
+    return _show(request, public_id, form)
 
 
 def _invitation(request: HttpRequest, public_id: str, invitation_id: str) -> Invitation:
@@ -88,11 +86,8 @@ def _invitation(request: HttpRequest, public_id: str, invitation_id: str) -> Inv
 @throttled("invite", "30/h")
 def invitation_resend(request: HttpRequest, public_id: str, invitation_id: str) -> HttpResponse:
     invitation = _invitation(request, public_id, invitation_id)
-    try:
+    with errors_as_message(request):
         invitations.renew(invitation, by=current_user(request))
-    except TenantError as error:
-        messages.error(request, str(error))
-    else:
         queue_invitation(invitation, site_url(request))
         messages.success(
             request, f"A new link is on its way to {invitation.email}; the old one no longer works."
@@ -104,11 +99,8 @@ def invitation_resend(request: HttpRequest, public_id: str, invitation_id: str) 
 @require_POST
 def invitation_revoke(request: HttpRequest, public_id: str, invitation_id: str) -> HttpResponse:
     invitation = _invitation(request, public_id, invitation_id)
-    try:
+    with errors_as_message(request):
         invitations.revoke(invitation, by=current_user(request))
-    except TenantError as error:
-        messages.error(request, str(error))
-    else:
         messages.success(request, f"The invitation to {invitation.email} no longer works.")
     return _back(invitation.tenant)
 
@@ -123,12 +115,10 @@ def _membership(request: HttpRequest, public_id: str, person_id: str) -> Members
 def person_role(request: HttpRequest, public_id: str, person_id: str) -> HttpResponse:
     membership = _membership(request, public_id, person_id)
     form = RoleForm(request.POST)
-    try:
+    with errors_as_message(request):
         if not form.is_valid():
             raise people.PeopleError("Choose owner, member or viewer. Nothing was changed.")
         people.change_role(membership, form.cleaned_data["role"], by=current_user(request))
-    except TenantError as error:
-        messages.error(request, str(error))
     return _back(tenant_or_404(request, public_id))
 
 
@@ -136,14 +126,12 @@ def person_role(request: HttpRequest, public_id: str, person_id: str) -> HttpRes
 @require_POST
 def person_remove(request: HttpRequest, public_id: str, person_id: str) -> HttpResponse:
     membership = _membership(request, public_id, person_id)
-    try:
+    with errors_as_message(request):
         offboarding.remove_membership(membership, by=current_user(request))
-    except TenantError as error:
-        messages.error(request, str(error))
-        return _back(tenant_or_404(request, public_id))
-    messages.success(
-        request, f"{membership.user} is out, signed out everywhere, and their links are withdrawn."
-    )
-    if membership.user == request.user:
-        return redirect("onboarding:home")
+        messages.success(
+            request,
+            f"{membership.user} is out, signed out everywhere, and their links are withdrawn.",
+        )
+        if membership.user == request.user:
+            return redirect("onboarding:home")
     return _back(tenant_or_404(request, public_id))

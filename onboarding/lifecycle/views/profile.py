@@ -11,8 +11,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
-from checks.models import Check
 from checks.tasks import run_now
+from onboarding.error_responses import errors_on_form
 from onboarding.lifecycle import domain_removal, tenants
 from onboarding.lifecycle.domain_removal import RemovalEffect
 from onboarding.lifecycle.forms.profile import (
@@ -22,11 +22,10 @@ from onboarding.lifecycle.forms.profile import (
     RegionValuesForm,
 )
 from onboarding.lifecycle.profile_suggestions import profile_suggestions
-from onboarding.lifecycle.tasks import queue_dns_scan
-from onboarding.lifecycle.tenants import DomainEntry, HostEntry, NewTenant
+from onboarding.lifecycle.tenants import ProfileEntry, host_key
 from onboarding.plans.page import current_user, load_page, show
 from tenants.access import require, tenant_or_404
-from tenants.models import Tenant, User
+from tenants.models import Tenant
 from tenants.permissions import Permission
 from tenants.queries import domains_at_other_tenants
 from tenants.regions import gap_sentences
@@ -50,97 +49,45 @@ def _all_valid(*forms: Any) -> bool:
 @require(Permission.CREATE_TENANT)
 @require_http_methods(["GET", "POST"])
 def tenant_create(request: HttpRequest) -> HttpResponse:
-    profile, domains, hosts = _forms(request, Tenant(consultant=current_user(request)))
+    tenant = Tenant(consultant=current_user(request))
+    profile, domains, hosts = _forms(request, tenant)
     if request.method == "POST" and _all_valid(profile, domains, hosts):
-        with transaction.atomic():
-            tenant = tenants.create_tenant(
-                _entry(profile, domains, hosts), by=current_user(request)
-            )
-            run_now(tenant.checks.all())
-            queue_dns_scan(tenant.domains.all())
+        tenants.save_profile(tenant, _entry(domains, hosts), by=current_user(request))
         return redirect("onboarding:plan-show", public_id=tenant.public_id)
     context = {"profile": profile, "domains": domains, "hosts": hosts}
     status = 422 if request.method == "POST" else 200
     return render(request, "lifecycle/tenant_create.html", context, status=status)
 
 
-def _entry(profile: ProfileForm, domains: Any, hosts: Any) -> NewTenant:
-    return NewTenant(
-        profile={name: profile.cleaned_data[name] for name in ProfileForm.Meta.fields},
-        domains=[
-            DomainEntry(
-                form.cleaned_data["name"],
-                form.cleaned_data["role"],
-                form.cleaned_data["ownership_token"],
-                form.cleaned_data["ownership_label"],
-                form.cleaned_data["dkim_selectors"],
-                form.cleaned_data["original_mx_ttl_seconds"],
-            )
-            for form in domains.rows()
-        ],
-        hosts=[
-            HostEntry(
-                form.cleaned_data["purpose"],
-                form.cleaned_data["name"],
-                form.cleaned_data["port"],
-                form.cleaned_data["consent"],
-                form.cleaned_data["recipient"],
-            )
-            for form in hosts.rows()
-        ],
-    )
-
-
 @require(Permission.EDIT_PROFILE)
 @require_http_methods(["GET", "POST"])
 def profile_edit(request: HttpRequest, public_id: str) -> HttpResponse:
     tenant = tenant_or_404(request, public_id)
-    before = {name: getattr(tenant, name) for name in ProfileForm.Meta.fields}
     profile, domains, hosts = _forms(request, tenant)
+    forms = {"profile": profile, "domains": domains, "hosts": hosts}
     if request.method == "POST" and _all_valid(profile, domains, hosts):
-        leaving = _leaving(tenant, domains, hosts)
-        is_held = any(each.in_window for each in leaving)
-        if is_held or domain_removal.fingerprint(leaving) != request.POST.get(
-            "confirmed_removals", ""
-        ):
-            forms = {"profile": profile, "domains": domains, "hosts": hosts}
-            return _show_profile(request, public_id, leaving=leaving, **forms)
-        with transaction.atomic():
-            tenant.save(update_fields=ProfileForm.Meta.fields)
-            # First: of two primaries the database takes neither.
-            domain_removal.remove_subjects(tenant, leaving, by=current_user(request))
-            domains.save()
-            hosts.save()
-            tenants.record_profile_change(tenant, before=before, by=current_user(request))
-            _note_rows(tenant, domains, hosts, by=current_user(request))
-            run_now(_consented(tenant, hosts, by=current_user(request)))
-            run_now(tenant.checks.filter(checked_at__isnull=True))
-            queue_dns_scan(domains.new_objects)
-        messages.success(request, "Saved. The plan and its checks follow the profile.")
-        return redirect("onboarding:profile-edit", public_id=public_id)
-    return _show_profile(request, public_id, profile=profile, domains=domains, hosts=hosts)
+        removed = domain_removal.leaving(tenant, domains.removed() + hosts.removed())
+        if not _is_confirmed(request, removed):
+            return _show_profile(request, public_id, leaving=removed, **forms)
+        with errors_on_form(profile):
+            entry = _entry(domains, hosts, removed)
+            tenants.save_profile(tenant, entry, by=current_user(request))
+            messages.success(request, "Saved. The plan and its checks follow the profile.")
+            return redirect("onboarding:profile-edit", public_id=public_id)
+    return _show_profile(request, public_id, **forms)
 
 
-def _leaving(tenant: Tenant, *formsets: Any) -> list[RemovalEffect]:
-    """What would be taken out, and what that means: said before it is done."""
-    deleted = [form.instance for formset in formsets for form in formset.deleted_forms]
-    return domain_removal.leaving(tenant, [row for row in deleted if row.pk])
+def _entry(domains: Any, hosts: Any, removed: Sequence[RemovalEffect] = ()) -> ProfileEntry:
+    consented = {host_key(row.instance) for row in hosts.rows() if row.cleaned_data["consent"]}
+    return ProfileEntry(domains.instances(), hosts.instances(), consented, removed)
 
 
-def _consented(tenant: Tenant, hosts: Any, *, by: User) -> list[Check]:
-    agreed = {form.instance.pk for form in hosts.rows() if form.cleaned_data["consent"]}
-    return tenants.set_consent(tenant, agreed, by=by)
-
-
-def _note_rows(tenant: Tenant, domains: Any, hosts: Any, *, by: User) -> None:
-    for formset in (domains, hosts):
-        tenants.log_subject_changes(
-            tenant,
-            by=by,
-            added=[str(row) for row in formset.new_objects],
-            # A host's consent has a line of its own.
-            changed=[str(row) for row, what in formset.changed_objects if what != ["consent"]],
-        )
+def _is_confirmed(request: HttpRequest, removed: Sequence[RemovalEffect]) -> bool:
+    """Whether the page showed exactly these effects, and no removed domain is in an open window."""
+    confirmed = request.POST.get("confirmed_removals", "")
+    return domain_removal.fingerprint(removed) == confirmed and not any(
+        each.in_window for each in removed
+    )
 
 
 @require(Permission.EDIT_PROFILE)

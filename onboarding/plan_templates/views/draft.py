@@ -9,7 +9,8 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
-from onboarding.errors import ConflictingChange, OnboardingError
+from onboarding.error_responses import errors_as_message, errors_on_form
+from onboarding.errors import ConflictingChange
 from onboarding.models import TemplateDraft
 from onboarding.plan_templates import draft_content, drafts
 from onboarding.plan_templates.content import Content
@@ -108,7 +109,7 @@ def _edit_task(request: HttpRequest, draft: TemplateDraft, found: DraftTask | No
 def _save_task(request: HttpRequest, page: _TaskPage) -> str:
     """The step's key once it is kept; otherwise the form says why it is not."""
     form = page.form
-    try:
+    with errors_on_form(form) as attempt:
         return drafts.save_task(
             page.entry(),
             phase=form.cleaned_data["phase"],
@@ -116,13 +117,8 @@ def _save_task(request: HttpRequest, page: _TaskPage) -> str:
             seen=form.cleaned_data["seen"],
             by=current_user(request),
         )
-    except drafts.InvalidDraft as error:
-        form.add_error(error.field if error.field in form.fields else None, str(error))
-    except ConflictingChange as error:
+    if isinstance(attempt.error, ConflictingChange):
         form.show_conflict(page.mark)
-        form.add_error(None, str(error))
-    except OnboardingError as error:
-        form.add_error(None, str(error))
     return ""
 
 
@@ -150,12 +146,10 @@ def _direction(request: HttpRequest) -> bool:
 
 
 def _do(request: HttpRequest, change: Callable[[], None], key: str = "") -> HttpResponse:
-    try:
+    with errors_as_message(request) as attempt:
         change()
-    except drafts.DraftNotFound:
-        return no_draft(request)
-    except OnboardingError as error:
-        messages.error(request, str(error))
+    if isinstance(attempt.error, drafts.DraftNotFound):
+        return redirect("onboarding:template-list")
     return to_draft(key)
 
 
@@ -185,15 +179,12 @@ def _edit_phase(request: HttpRequest, phase: Content, key: str) -> HttpResponse:
     mark = drafts.fingerprint(phase, key) if key else ""
     form = PhaseForm(request.POST or None, initial={**phase, "seen": mark})
     if request.method == "POST" and form.is_valid():
-        try:
+        with errors_on_form(form):
             made = drafts.save_phase(
                 form.texts(), key=key, seen=form.cleaned_data["seen"], by=current_user(request)
             )
-        except OnboardingError as error:
-            form.show_conflict(mark)
-            form.add_error(None, str(error))
-        else:
             return to_draft(made)
+        form.show_conflict(mark)
     status = 422 if request.method == "POST" else 200
     context = {"form": form, "phase": phase}
     return render(request, "plan_templates/phase_edit.html", context, status=status)

@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
-from onboarding.errors import OnboardingError
+from onboarding.error_responses import errors_as_message
 from onboarding.models import Plan, PlanTemplate
 from onboarding.plan_templates import upgrade
 from onboarding.plans.page import current_user
@@ -53,12 +53,9 @@ def _chosen(newer: list[PlanTemplate], wanted: str) -> PlanTemplate | None:
 
 def _move(request: HttpRequest, plan: Plan, target: PlanTemplate) -> bool:
     seen = request.POST.get("seen", "")
-    try:
+    with errors_as_message(request) as attempt:
         upgrade.upgrade_plan(
             plan, target, seen=int(seen) if seen.isdecimal() else 0, by=current_user(request)
         )
-    except OnboardingError as error:
-        messages.error(request, str(error))
-        return False
-    messages.success(request, f"The plan is at version {target.version} now.")
-    return True
+        messages.success(request, f"The plan is at version {target.version} now.")
+    return attempt.succeeded

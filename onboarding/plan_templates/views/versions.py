@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from onboarding.error_responses import errors_as_message, errors_on_form
 from onboarding.errors import OnboardingError
 from onboarding.models import PlanTemplate, TemplateDraft
 from onboarding.plan_templates import drafts
@@ -73,29 +74,24 @@ def draft_show(request: HttpRequest) -> HttpResponse:
 @require_POST
 def draft_create(request: HttpRequest) -> HttpResponse:
     base = _chosen(request.POST.get("version", "")) or newest_template()
-    try:
+    with errors_as_message(request):
         if base is None:
             raise OnboardingError("No plan template is loaded yet: run manage.py load_templates.")
         drafts.create_draft(base, by=current_user(request))
-    except OnboardingError as error:
-        messages.error(request, str(error))
-        return redirect("onboarding:template-list")
-    return redirect("onboarding:template-draft")
+        return redirect("onboarding:template-draft")
+    return redirect("onboarding:template-list")
 
 
 @require(Permission.EDIT_TEMPLATES)
 @require_POST
 def draft_discard(request: HttpRequest) -> HttpResponse:
     seen = request.POST.get("seen", "")
-    try:
+    with errors_as_message(request) as attempt:
         drafts.delete_draft(seen=int(seen) if seen.isdecimal() else -1, by=current_user(request))
-    except drafts.DraftNotFound:
-        return no_draft(request)
-    except OnboardingError as error:
-        messages.error(request, str(error))
-        return redirect("onboarding:template-draft")
-    messages.success(request, "The draft was dropped. The versions are as they were.")
-    return redirect("onboarding:template-list")
+        messages.success(request, "The draft was dropped. The versions are as they were.")
+    if attempt.succeeded or isinstance(attempt.error, drafts.DraftNotFound):
+        return redirect("onboarding:template-list")
+    return redirect("onboarding:template-draft")
 
 
 @require(Permission.EDIT_TEMPLATES)
@@ -155,15 +151,13 @@ def _publish(
     request: HttpRequest, form: PublishForm, *, may_publish_without_guards: bool
 ) -> PlanTemplate | None:
     typed = form.cleaned_data
-    try:
+    with errors_on_form(form):
         return drafts.publish(
             note=typed["note"],
             seen=typed["seen"],
             accepts_lost_guards=may_publish_without_guards and typed["accepts_lost_guards"],
             by=current_user(request),
         )
-    except OnboardingError as error:
-        form.add_error(None, str(error))
     return None
 
 

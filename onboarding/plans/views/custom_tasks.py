@@ -9,7 +9,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_http_methods, require_POST
 
-from onboarding.errors import ConflictingChange, OnboardingError
+from onboarding.error_responses import catch_errors, errors_as_message, errors_on_form
+from onboarding.errors import ConflictingChange
 from onboarding.models import Task
 from onboarding.plans import custom_tasks
 from onboarding.plans.forms.custom_tasks import CustomTaskForm
@@ -27,11 +28,8 @@ def custom_task_add(request: HttpRequest, public_id: str) -> HttpResponse:
     initial = {"phase": request.GET.get("phase", ""), "responsibility": "client"}
     form = CustomTaskForm(request.POST or None, plan=tenant.plan, initial=initial)
     if request.method == "POST" and form.is_valid():
-        try:
+        with errors_on_form(form):
             made = custom_tasks.add_task(tenant.plan, form.content(), by=current_user(request))
-        except OnboardingError as error:
-            form.add_error(None, str(error))
-        else:
             return back_to_plan(request, tenant, made)
     return _show(request, tenant, form, None)
 
@@ -56,30 +54,26 @@ def custom_task_edit(request: HttpRequest, public_id: str, task_id: str) -> Http
 
 def _change(request: HttpRequest, task: Task, form: CustomTaskForm) -> bool:
     """Whether it was saved; otherwise the form says why, with everything typed in it."""
-    try:
+    with catch_errors() as attempt:
         custom_tasks.change_task(
             task, form.content(), seen=form.cleaned_data["seen"], by=current_user(request)
         )
-    except ConflictingChange as error:
+        return True
+    if isinstance(attempt.error, ConflictingChange):
         now = Task.objects.select_related("phase").filter(pk=task.pk).first()
         form.show_conflict(custom_tasks.content_of(now) if now is not None else None)
-        form.add_error(None, str(error))
-        return False
-    except OnboardingError as error:
-        form.add_error("is_per_domain", str(error))
-        return False
-    return True
+        form.add_error(None, str(attempt.error))
+    else:
+        form.add_error("is_per_domain", str(attempt.error))
+    return False
 
 
 @require(Permission.MANAGE_PLAN)
 @require_POST
 def custom_task_remove(request: HttpRequest, public_id: str, task_id: str) -> HttpResponse:
     tenant, task = load_task(request, public_id, task_id)
-    try:
+    with errors_as_message(request):
         custom_tasks.remove_task(task, by=current_user(request))
-    except OnboardingError as error:
-        messages.error(request, str(error))
-    else:
         messages.success(request, f"“{task.title}” was removed from the plan.")
     return back_to_plan(request, tenant, task)
 

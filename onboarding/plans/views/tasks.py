@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_POST
 
 from checks.models import Check
 from checks.tasks import run_now
-from onboarding.errors import NotPermitted, OnboardingError
+from onboarding.error_responses import errors_as_message
 from onboarding.models import CLOSURE, Responsibility, Task
 from onboarding.plans import services
 from onboarding.plans.evaluation import PlanContext
@@ -58,13 +57,9 @@ def task_confirm(request: HttpRequest, public_id: str, task_id: str) -> HttpResp
     if task.key == CLOSURE:
         return redirect("onboarding:sign-off", public_id=public_id)
     user = current_user(request)
-    try:
+    with errors_as_message(request):
         side, seen = services.side_of(user, tenant), request.POST.get("seen", "")
         services.confirm_task(task, by=user, side=side, seen=seen)
-    except NotPermitted as error:
-        raise PermissionDenied(str(error)) from error
-    except OnboardingError as error:
-        messages.error(request, str(error))
     # A claim triggers a look at once: the proof should not keep anybody waiting.
     run_now(_checks_of(task, tenant))
     return back_to_plan(request, tenant, task)
@@ -75,12 +70,8 @@ def task_confirm(request: HttpRequest, public_id: str, task_id: str) -> HttpResp
 def task_withdraw(request: HttpRequest, public_id: str, task_id: str) -> HttpResponse:
     tenant, task = load_task(request, public_id, task_id)
     user = current_user(request)
-    try:
+    with errors_as_message(request):
         services.withdraw_confirmation(task, by=user, side=services.side_of(user, tenant))
-    except NotPermitted as error:
-        raise PermissionDenied(str(error)) from error
-    except OnboardingError as error:
-        messages.error(request, str(error))
     return back_to_plan(request, tenant, task)
 
 
@@ -101,9 +92,7 @@ def task_responsibility(request: HttpRequest, public_id: str, task_id: str) -> H
     if chosen not in Responsibility.values:
         messages.error(request, "Choose Mimecast, the client, or both. Nothing was changed.")
         return back_to_plan(request, tenant, task)
-    try:
+    with errors_as_message(request):
         seen = request.POST.get("seen", "")
         services.set_responsibility(task, chosen, by=current_user(request), seen=seen)
-    except OnboardingError as error:
-        messages.error(request, str(error))
     return back_to_plan(request, tenant, task)

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_http_methods, require_POST
 
-from onboarding.errors import ConflictingChange, NotPermitted, OnboardingError
+from onboarding.error_responses import catch_errors, errors_as_message, errors_on_form
+from onboarding.errors import ConflictingChange
 from onboarding.models import Task
 from onboarding.plans import services
 from onboarding.plans.forms.transitions import ExemptionForm, TransitionForm
@@ -58,7 +58,7 @@ def _make_transition(
 ) -> bool:
     """Whether the transition was made; otherwise the form says why, with everything typed in it."""
     user = current_user(request)
-    try:
+    with catch_errors() as attempt:
         services.make_transition(
             task,
             transition.key,
@@ -68,15 +68,12 @@ def _make_transition(
             until=form.cleaned_data["until"],
             seen=form.cleaned_data["seen"],
         )
-    except NotPermitted as error:
-        raise PermissionDenied(str(error)) from error
-    except ConflictingChange as error:
-        form.show_conflict(Task.objects.get(pk=task.pk), str(error))
-        return False
-    except OnboardingError as error:
-        form.add_error(None, str(error))
-        return False
-    return True
+        return True
+    if isinstance(attempt.error, ConflictingChange):
+        form.show_conflict(Task.objects.get(pk=task.pk), str(attempt.error))
+    else:
+        form.add_error(None, str(attempt.error))
+    return False
 
 
 @require(Permission.CONFIRM)
@@ -86,12 +83,8 @@ def task_undo(request: HttpRequest, public_id: str, task_id: str) -> HttpRespons
     user = current_user(request)
     may_manage_plan = services.actor_for(user, tenant).may_manage_plan
     seen = request.POST.get("seen", "")
-    _try(
-        request,
-        lambda: services.undo_last_action(
-            task, by=user, may_manage_plan=may_manage_plan, seen=seen
-        ),
-    )
+    with errors_as_message(request):
+        services.undo_last_action(task, by=user, may_manage_plan=may_manage_plan, seen=seen)
     return back_to_plan(request, tenant, task)
 
 
@@ -128,7 +121,8 @@ def _change_domain_confirmation(
     domain = _load_domain(tenant, domain_id)
     user = current_user(request)
     side = services.side_of(user, tenant)
-    _try(request, lambda: change(task, by=user, side=side, domain=domain))
+    with errors_as_message(request):
+        change(task, by=user, side=side, domain=domain)
     return back_to_plan(request, tenant, task)
 
 
@@ -142,11 +136,8 @@ def task_domain_exempt(
     form = ExemptionForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         reason = form.cleaned_data["reason"]
-        try:
+        with errors_on_form(form, "reason"):
             services.exempt_domain(task, domain, by=current_user(request), reason=reason)
-        except OnboardingError as error:
-            form.add_error("reason", str(error))
-        else:
             return back_to_plan(request, tenant, task)
     context: dict[str, Any] = {
         "tenant": tenant,
@@ -165,18 +156,10 @@ def task_domain_include(
 ) -> HttpResponse:
     tenant, task = load_task(request, public_id, task_id)
     domain = _load_domain(tenant, domain_id)
-    _try(request, lambda: services.end_exemption(task, domain, by=current_user(request)))
+    with errors_as_message(request):
+        services.end_exemption(task, domain, by=current_user(request))
     return back_to_plan(request, tenant, task)
 
 
 def _load_domain(tenant: Tenant, domain_id: str) -> Domain:
     return get_object_or_404(Domain, tenant=tenant, public_id=domain_id)
-
-
-def _try(request: HttpRequest, action: Callable[[], None]) -> None:
-    try:
-        action()
-    except NotPermitted as error:
-        raise PermissionDenied(str(error)) from error
-    except OnboardingError as error:
-        messages.error(request, str(error))

@@ -17,6 +17,7 @@ from checks.lab.addresses import SERVERS
 from checks.lab.records import LabError, Mode, ZoneRecord
 from checks.lab.zones import HOSTS, Lab
 from checks.models import Check
+from onboarding.error_responses import errors_as_message
 from onboarding.plans.page import TenantPage, load_page
 from onboarding.plans.proof import ProofSubject
 from onboarding.plans.records import RecordToPublish, records_for
@@ -97,11 +98,8 @@ def _is_satisfied(check: Check) -> bool:
 @require_POST
 def lab_change(request: HttpRequest, public_id: str) -> HttpResponse:
     page, lab = _load(request, public_id)
-    try:
+    with errors_as_message(request, note="Nothing was changed."):
         said = _change(page, lab, request)
-    except LabError as error:
-        messages.error(request, f"{error} Nothing was changed.")
-    else:
         messages.success(request, f"{said} The checks will see it at their next look.")
     return redirect("onboarding:lab", public_id=public_id)
 
@@ -138,16 +136,14 @@ def _own_domain(page: TenantPage, request: HttpRequest) -> str:
 def lab_message(request: HttpRequest, public_id: str) -> HttpResponse:
     """A test message of a sample domain, to be saved and shown."""
     page, lab = _load(request, public_id)
-    try:
+    with errors_as_message(request, note="There is no message."):
         domain = _own_domain(page, request)
         content = stand_in.arriving_message(lab, domain, page.tenant.region, at=timezone.now())
-    except LabError as error:
-        messages.error(request, f"{error} There is no message.")
-        return redirect("onboarding:lab", public_id=public_id)
-    response = HttpResponse(content, content_type="message/rfc822")
-    response["Content-Disposition"] = f'attachment; filename="test-message-{domain}.eml"'
-    response["X-Content-Type-Options"] = "nosniff"
-    return response
+        response = HttpResponse(content, content_type="message/rfc822")
+        response["Content-Disposition"] = f'attachment; filename="test-message-{domain}.eml"'
+        response["X-Content-Type-Options"] = "nosniff"
+        return response
+    return redirect("onboarding:lab", public_id=public_id)
 
 
 def _change_record(page: TenantPage, lab: Lab, request: HttpRequest, action: str) -> str:

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from onboarding.cutovers import freezes
 from onboarding.cutovers.freezes import freezes_for
-from onboarding.errors import OnboardingError
+from onboarding.error_responses import errors_as_message, errors_on_form
 from onboarding.models import Freeze, Holiday, Plan, WorkingTime
 from onboarding.plans import dates
 from onboarding.plans.assignment import assign_task, assignable
@@ -135,10 +135,8 @@ def freeze_remove(request: HttpRequest, public_id: str, freeze_id: str) -> HttpR
 @require_POST
 def save_original_schedule(request: HttpRequest, public_id: str) -> HttpResponse:
     tenant = tenant_or_404(request, public_id)
-    try:
+    with errors_as_message(request):
         dates.save_original_schedule(Plan.objects.get(tenant=tenant), by=current_user(request))
-    except OnboardingError as error:
-        messages.error(request, str(error))
     return _back(tenant)
 
 
@@ -152,10 +150,8 @@ def task_due(request: HttpRequest, public_id: str, task_id: str) -> HttpResponse
         messages.error(request, f"{told} The due date is as it was.")
         return back_to_plan(request, tenant, task)
     day, seen = form.cleaned_data["due_on"], request.POST.get("seen")
-    try:
+    with errors_as_message(request):
         dates.set_due_date(task, day, by=current_user(request), seen=seen)
-    except OnboardingError as error:
-        messages.error(request, str(error))
     return back_to_plan(request, tenant, task)
 
 
@@ -168,7 +164,7 @@ def tasks_bulk(request: HttpRequest, public_id: str) -> HttpResponse:
     user = current_user(request)
     if not form.is_valid():
         return _show(request, public_id, bulk=form, chosen=request.POST.getlist("task"))
-    try:
+    with errors_on_form(form):
         done = bulk.apply_to(
             tenant.plan,
             request.POST.getlist("task"),
@@ -177,12 +173,10 @@ def tasks_bulk(request: HttpRequest, public_id: str) -> HttpResponse:
             side=side_of(user, tenant),
             site_url=site_url(request),
         )
-    except OnboardingError as error:
-        form.add_error(None, str(error))
-        return _show(request, public_id, bulk=form, chosen=request.POST.getlist("task"))
-    queue_reminders(done.reminders)
-    messages.success(request, f"Done for {done.task_count} step{pluralize(done.task_count)}.")
-    return _back(tenant)
+        queue_reminders(done.reminders)
+        messages.success(request, f"Done for {done.task_count} step{pluralize(done.task_count)}.")
+        return _back(tenant)
+    return _show(request, public_id, bulk=form, chosen=request.POST.getlist("task"))
 
 
 @require(Permission.CONFIRM)
@@ -191,13 +185,10 @@ def tasks_bulk(request: HttpRequest, public_id: str) -> HttpResponse:
 def task_remind(request: HttpRequest, public_id: str, task_id: str) -> HttpResponse:
     """Mail whoever is waited for; once a day at the most."""
     tenant, task = load_task(request, public_id, task_id)
-    try:
+    with errors_as_message(request):
         made = create_reminders(
             task.plan, [task], by=current_user(request), site_url=site_url(request)
         )
-    except OnboardingError as error:
-        messages.error(request, str(error))
-    else:
         queue_reminders(made)
         names = ", ".join(reminder.recipient.name for reminder in made)
         messages.success(request, f"A reminder goes to {names}.")
@@ -208,9 +199,7 @@ def task_remind(request: HttpRequest, public_id: str, task_id: str) -> HttpRespo
 @require_POST
 def task_assign(request: HttpRequest, public_id: str, task_id: str) -> HttpResponse:
     tenant, task = load_task(request, public_id, task_id)
-    try:
+    with errors_as_message(request):
         person, seen = request.POST.get("person", ""), request.POST.get("seen")
         assign_task(task, person, by=current_user(request), seen=seen)
-    except OnboardingError as error:
-        messages.error(request, str(error))
     return back_to_plan(request, tenant, task)

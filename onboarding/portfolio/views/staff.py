@@ -10,11 +10,11 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
+from onboarding.error_responses import errors_as_message
 from onboarding.lifecycle import offboarding
 from onboarding.plans.page import current_user
 from tenants import people
 from tenants.access import require
-from tenants.errors import TenantError
 from tenants.forms import NewStaffForm, StaffForm
 from tenants.models import ActivityLine, User
 from tenants.permissions import Permission
@@ -94,11 +94,8 @@ def staff_change(request: HttpRequest, person_id: str) -> HttpResponse:
     followed_consultants = (
         list(form.cleaned_data["followed_consultants"]) if role == User.StaffRole.MANAGER else []
     )
-    try:
+    with errors_as_message(request):
         people.change_staff(person, role, followed_consultants, by=current_user(request))
-    except TenantError as error:
-        messages.error(request, str(error))
-    else:
         messages.success(request, f"{person}’s role is saved and counts from their next request.")
     return redirect("onboarding:staff")
 
@@ -107,11 +104,8 @@ def staff_change(request: HttpRequest, person_id: str) -> HttpResponse:
 @require_POST
 def person_deactivate(request: HttpRequest, person_id: str) -> HttpResponse:
     person = _person(person_id)
-    try:
+    with errors_as_message(request):
         offboarding.deactivate_user(person, by=current_user(request))
-    except TenantError as error:
-        messages.error(request, str(error))
-    else:
         messages.success(request, f"{person} is shut out, and their links are withdrawn.")
     return redirect("onboarding:staff")
 

@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from onboarding.collaboration.uploads import was_too_large
+from onboarding.error_responses import errors_as_message, errors_on_form
 from onboarding.errors import OnboardingError
 from onboarding.models import RequirementsSheet, SheetImport
 from onboarding.plans.page import current_user, show
@@ -57,16 +58,13 @@ def sheet_import(request: HttpRequest, public_id: str, sheet_id: str) -> HttpRes
         initial={"pasted": again},
     )
     if request.method == "POST" and form.is_valid():
-        try:
+        with errors_on_form(form):
             job = imports.create_import(
                 sheet,
                 name=form.cleaned_data["name"],
                 content=form.cleaned_data["content"],
                 by=current_user(request),
             )
-        except OnboardingError as error:
-            form.add_error(None, str(error))
-        else:
             start_import(job)
             return _to_import(public_id, job)
     status = 422 if request.method == "POST" else 200
@@ -98,13 +96,10 @@ def sheet_import_confirm(
 ) -> HttpResponse:
     _, job = _load(request, public_id, sheet_id, import_id)
     chosen = request.POST.get("duplicates", "")
-    try:
+    with errors_as_message(request):
         if chosen not in SheetImport.Duplicates.values:
             raise OnboardingError("Say what is to be done with entries that differ.")
         imports.confirm_import(job, duplicates=chosen, by=current_user(request))
-    except OnboardingError as error:
-        messages.error(request, str(error))
-    else:
         start_import(job)
     return _to_import(public_id, job)
 

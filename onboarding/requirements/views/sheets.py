@@ -6,19 +6,19 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from onboarding.collaboration.comments import comments_of
-from onboarding.errors import NotPermitted, OnboardingError
+from onboarding.error_responses import catch_errors, errors_as_message, errors_on_form
+from onboarding.errors import OnboardingError
 from onboarding.models import Comment, RequirementsSheet, SheetImport, SheetRow
 from onboarding.plans.page import current_user, show
 from onboarding.plans.services import side_of_role
 from onboarding.requirements import exports, queries, services, sign_off
 from onboarding.requirements.forms import RowForm
-from onboarding.requirements.services import DuplicateRow, RowConflict
+from onboarding.requirements.services import RowConflict
 from onboarding.requirements.validation import read_entry
 from tenants.access import access_or_404, require, tenant_or_404
 from tenants.permissions import Permission
@@ -114,11 +114,8 @@ def sheet_row_add(request: HttpRequest, public_id: str, sheet_id: str) -> HttpRe
     sheet = load_sheet(request, public_id, sheet_id)
     form = _form(sheet, request.POST)
     if form.is_valid() and form.entry is not None:
-        try:
+        with errors_on_form(form):
             services.add_row(sheet, form.entry, by=current_user(request))
-        except OnboardingError as error:
-            form.add_error(None, str(error))
-        else:
             messages.success(request, "The row was added at the end.")
             return redirect_to_sheet(sheet)
     context = _page(request, sheet, form=form)
@@ -148,19 +145,18 @@ def _save(
     form = _form(sheet, request.POST, row=row)
     if not form.is_valid() or form.entry is None:
         return _editor(request, sheet, row, form)
-    try:
+    with catch_errors() as attempt:
         changed = services.change_row(
             sheet, row_id, form.entry, version=form.expected_version, by=current_user(request)
         )
-    except RowConflict as error:
+        sheet = load_sheet(request, sheet.task.plan.tenant.public_id, sheet.public_id)
+        return _line(request, sheet, changed)
+    error = attempt.error
+    if isinstance(error, RowConflict):
         form.show_conflict(error.row.version if error.row is not None else 0)
         return _editor(request, sheet, error.row, form, conflict=str(error))
-    except DuplicateRow as error:
-        form.add_error(None, str(error))
-        return _editor(request, sheet, row, form)
-    return _line(
-        request, load_sheet(request, sheet.task.plan.tenant.public_id, sheet.public_id), changed
-    )
+    form.add_error(None, str(error))
+    return _editor(request, sheet, row, form)
 
 
 def _line(request: HttpRequest, sheet: RequirementsSheet, row: SheetRow) -> HttpResponse:
@@ -205,19 +201,18 @@ def sheet_row_remove(
 ) -> HttpResponse:
     sheet = load_sheet(request, public_id, sheet_id)
     version = request.POST.get("version", "")
-    try:
+    with catch_errors() as attempt:
         services.remove_row(
             sheet,
             row_id,
             version=int(version) if version.isascii() and version.isdigit() else 0,
             by=current_user(request),
         )
-    except RowConflict as error:
-        messages.error(request, f"{error} It was not removed: look at it again.")
-    except OnboardingError as error:
-        messages.error(request, str(error))
-    else:
         messages.success(request, "The row was removed.")
+    if isinstance(attempt.error, RowConflict):
+        messages.error(request, f"{attempt.error} It was not removed: look at it again.")
+    elif attempt.error is not None:
+        messages.error(request, str(attempt.error))
     return redirect_to_sheet(sheet)
 
 
@@ -230,17 +225,13 @@ def sheet_sign(request: HttpRequest, public_id: str, sheet_id: str) -> HttpRespo
     sheet = load_sheet(request, public_id, sheet_id)
     seen = request.POST.get("revision", "")
     side = sheet_context(request, sheet)["side"]
-    try:
+    with errors_as_message(request):
         sign_off.sign_off(
             sheet,
             by=current_user(request),
             side=side,
             expected_revision=int(seen) if seen.isascii() and seen.isdigit() else -1,
         )
-    except NotPermitted as error:
-        raise PermissionDenied(str(error)) from error
-    except OnboardingError as error:
-        messages.error(request, str(error))
     return redirect_to_sheet(sheet)
 
 
@@ -248,14 +239,10 @@ def sheet_sign(request: HttpRequest, public_id: str, sheet_id: str) -> HttpRespo
 @require_POST
 def sheet_unsign(request: HttpRequest, public_id: str, sheet_id: str) -> HttpResponse:
     sheet = load_sheet(request, public_id, sheet_id)
-    try:
+    with errors_as_message(request):
         sign_off.withdraw_sign_off(
             sheet, by=current_user(request), side=sheet_context(request, sheet)["side"]
         )
-    except NotPermitted as error:
-        raise PermissionDenied(str(error)) from error
-    except OnboardingError as error:
-        messages.error(request, str(error))
     return redirect_to_sheet(sheet)
 
 
@@ -276,13 +263,10 @@ def sheet_suggestion_use(request: HttpRequest, public_id: str, sheet_id: str) ->
         return redirect_to_sheet(sheet)
     validation_context = services.validation_context_of(sheet.task.plan.tenant)
     entry = read_entry(sign_off.definition_of(sheet), suggestion.row, validation_context)
-    try:
+    with errors_as_message(request):
         if entry.problems:
             raise OnboardingError(" ".join(entry.problems.values()))
         services.add_row(sheet, entry, by=current_user(request))
-    except OnboardingError as error:
-        messages.error(request, str(error))
-    else:
         messages.success(request, "It was added. Say in the note what this service sends.")
     return redirect_to_sheet(sheet)
 

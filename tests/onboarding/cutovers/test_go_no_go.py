@@ -17,7 +17,7 @@ from onboarding.cutovers.planning import cancel_cutover
 from onboarding.cutovers.readiness import ReadinessFacts, ReadinessRow
 from onboarding.cutovers.room import load_facts
 from onboarding.cutovers.snapshots import digest_of
-from onboarding.errors import ConflictingChange, NotPermitted, OnboardingError
+from onboarding.errors import ConflictingChange, OnboardingError
 from onboarding.models import Cutover, CutoverDecision, CutoverVote
 from onboarding.plans.evaluation import PlanContext
 from tenants.models import Membership, Tenant, User
@@ -122,7 +122,7 @@ def test_no_go_decision_has_both_votes(cutover: Cutover, consultant: User, owner
 
 
 def test_only_approvers_vote(cutover: Cutover, administrator: User) -> None:
-    with pytest.raises(NotPermitted):
+    with pytest.raises(OnboardingError, match="Only the two approvers"):
         _cast(cutover, administrator)
 
     assert CutoverVote.objects.count() == 0

@@ -15,11 +15,10 @@ from checks.models import Check, Observation
 from onboarding.collaboration.share_links import create_share_link, find
 from onboarding.cutovers.snapshots import take_at_opening
 from onboarding.lifecycle.closing_pack.contents import pack_content
-from onboarding.lifecycle.tenants import HostEntry
 from tenants.models import ActivityLine, Domain, Host, Tenant, User
 from tenants.tokens import LinkState
 from tests.cutovers import cutover_of
-from tests.factories import MakeTenant, RunCheck, SignIn
+from tests.factories import HostRow, MakeTenant, RunCheck, SignIn
 from tests.markup import texts
 
 SOLD, TYPO = "sold.test", "tpyo.test"
@@ -29,7 +28,7 @@ SOLD, TYPO = "sold.test", "tpyo.test"
 def tenant(make_tenant: MakeTenant) -> Tenant:
     return make_tenant(
         domains=(("main.test", "primary"), (SOLD, "secondary"), (TYPO, "secondary")),
-        hosts=(HostEntry("delivery", "mail.main.test", 25), HostEntry("delivery", "nope.test", 25)),
+        hosts=(HostRow("delivery", "mail.main.test", 25), HostRow("delivery", "nope.test", 25)),
         platform="on_premises",
     )
 

@@ -10,9 +10,11 @@ from checks.engine.outcomes import CheckKind, Verdict
 from checks.models import Check
 from checks.runs import build_request
 from onboarding.errors import NotPermitted, OnboardingError
-from onboarding.lifecycle.tenants import HostEntry, record_profile_change
+from onboarding.lifecycle.forms.profile import DomainForm, HostForm
+from onboarding.lifecycle.tenants import ProfileEntry, record_profile_change, save_profile
 from onboarding.models import Plan, Task, TaskStatus
 from onboarding.plan_templates.plan_creation import apply_profile
+from onboarding.plan_templates.registry import register_builtin_templates
 from onboarding.plans.services import (
     confirm_task,
     make_transition,
@@ -20,8 +22,9 @@ from onboarding.plans.services import (
     withdraw_confirmation,
 )
 from onboarding.plans.transitions import Actor
+from tenants.domain_lifecycle import IDENTITY_FIELDS, PROFILE_FIELDS
 from tenants.models import ActivityLine, Domain, Host, Tenant, User
-from tests.factories import TOKEN, MakeTenant, RunCheck, task_of
+from tests.factories import TOKEN, HostRow, MakeTenant, RunCheck, task_of
 
 
 def _applies(tenant: Tenant, key: str) -> bool:
@@ -135,8 +138,8 @@ def test_checks_follow_domains_and_hosts(make_tenant: MakeTenant) -> None:
             ("one.onmicrosoft.test", "routing"),
         ),
         hosts=(
-            HostEntry("delivery", "mail.one.test", 25),
-            HostEntry("directory", "dc.one.test", 636),
+            HostRow("delivery", "mail.one.test", 25),
+            HostRow("directory", "dc.one.test", 636),
         ),
     )
 
@@ -215,7 +218,7 @@ def test_ldap_with_only_a_delivery_host_is_not_proven(
     tenant = make_tenant(
         platform="on_premises",
         directory_method="ldap",
-        hosts=(HostEntry("delivery", "mail.one.test", 25),),
+        hosts=(HostRow("delivery", "mail.one.test", 25),),
     )
 
     run_check(tenant, CheckKind.SMTP, Verdict.PASS)
@@ -299,7 +302,7 @@ def test_responsibility_can_be_settled_only_where_the_article_states_none(
 def test_lockdown_is_watched_only_where_a_control_target_is_set(
     make_tenant: MakeTenant, settings: Settings
 ) -> None:
-    tenant = make_tenant(hosts=(HostEntry("delivery", "mail.one.test", 25),))
+    tenant = make_tenant(hosts=(HostRow("delivery", "mail.one.test", 25),))
     before = Check.objects.filter(tenant=tenant, kind=CheckKind.LOCKDOWN).count()
 
     settings.CHECKS_CONTROL_TARGET = ("mx.example", 25)
@@ -311,3 +314,82 @@ def test_lockdown_is_watched_only_where_a_control_target_is_set(
         "mail.one.test:25",
         ("mx.example", 25),
     )
+
+
+# --- One path for creating and editing
+
+ENTERED = {
+    "name": "one.test",
+    "role": "secondary",
+    "ownership_token": TOKEN,
+    "ownership_label": "mc-verify",
+    "dkim_selectors": "mc2026",
+    "original_mx_ttl_seconds": 172800,
+}
+CHANGED = ENTERED | {
+    "role": "test",
+    "ownership_token": TOKEN[:-1] + "d",
+    "ownership_label": "mc-check",
+    "dkim_selectors": "mc2027",
+    "original_mx_ttl_seconds": 259200,
+}
+
+
+def _new_tenant() -> Tenant:
+    return Tenant(name="One", region="us", platform="microsoft_365", directory_method="entra_id")
+
+
+@pytest.fixture
+def saved(consultant: User) -> Tenant:
+    register_builtin_templates()
+    tenant = _new_tenant()
+    save_profile(tenant, ProfileEntry([Domain(**ENTERED)]), by=consultant)
+    return tenant
+
+
+def test_creating_stores_every_domain_field(saved: Tenant) -> None:
+    assert Domain.objects.filter(tenant=saved).values(*ENTERED).get() == ENTERED
+
+
+def test_editing_stores_every_domain_field(saved: Tenant, consultant: User) -> None:
+    domain = Domain.objects.get(tenant=saved)
+    for name, value in CHANGED.items():
+        setattr(domain, name, value)
+
+    save_profile(saved, ProfileEntry([domain]), by=consultant)
+
+    assert Domain.objects.filter(tenant=saved).values(*CHANGED).get() == CHANGED
+    assert saved.activity.get(action="subjects-changed").params["names"] == ["one.test"]
+
+
+def test_unchanged_rows_leave_no_line(saved: Tenant, consultant: User) -> None:
+    save_profile(saved, ProfileEntry([Domain.objects.get(tenant=saved)]), by=consultant)
+
+    assert set(saved.activity.values_list("action", flat=True)) == {"tenant-created"}
+
+
+def test_primary_moves_to_another_domain(make_tenant: MakeTenant, consultant: User) -> None:
+    tenant = make_tenant(domains=(("one.test", "secondary"), ("two.test", "primary")))
+    one, two = tenant.domains.all()
+    one.role, two.role = "primary", "secondary"
+
+    save_profile(tenant, ProfileEntry([one, two]), by=consultant)
+
+    assert list(tenant.domains.values_list("name", "role")) == [
+        ("one.test", "primary"),
+        ("two.test", "secondary"),
+    ]
+
+
+@pytest.mark.parametrize(("model", "form"), [(Domain, DomainForm), (Host, HostForm)])
+def test_every_column_is_entered_or_internal(
+    model: type[Domain | Host], form: type[DomainForm | HostForm]
+) -> None:
+    """A new column of Domain or Host belongs to PROFILE_FIELDS, or to the list below."""
+    internal = {"id", "public_id", "tenant", "created_at", "removed_at", "removed_by"}
+    consent = {"consented_at", "consented_by"} if model is Host else set()
+    entered = IDENTITY_FIELDS[model] + PROFILE_FIELDS[model]
+
+    columns = {field.name for field in model._meta.concrete_fields}
+    assert columns - internal - consent == set(entered)
+    assert tuple(form.Meta.fields) == entered

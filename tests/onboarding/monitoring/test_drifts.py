@@ -14,7 +14,6 @@ from checks.models import Check
 from checks.services import record_run
 from onboarding.errors import OnboardingError
 from onboarding.lifecycle.tasks import reconcile
-from onboarding.lifecycle.tenants import HostEntry
 from onboarding.models import Drift, Monitoring, TaskStatus
 from onboarding.monitoring import drifts
 from onboarding.monitoring.baseline import monitoring_status
@@ -27,7 +26,7 @@ from onboarding.monitoring.drift_rules import (
 from onboarding.plans.services import exempt_domain
 from tenants.models import ActivityLine, Domain, Tenant, User
 from tests.cutovers import cutover_of
-from tests.factories import START, MakeTenant, RunCheck, task_of
+from tests.factories import START, HostRow, MakeTenant, RunCheck, task_of
 
 pytestmark = pytest.mark.usefixtures("fixed_monday")
 
@@ -193,9 +192,7 @@ def test_reopened_port_is_drift(
     make_tenant: MakeTenant, run_check: RunCheck, fail: RecordRuns, settings: Any
 ) -> None:
     settings.CHECKS_CONTROL_TARGET = ("control.test", 25)
-    tenant = make_tenant(
-        platform="on_premises", hosts=(HostEntry("delivery", "mail.one.test", 25),)
-    )
+    tenant = make_tenant(platform="on_premises", hosts=(HostRow("delivery", "mail.one.test", 25),))
     run_check(tenant, CheckKind.MX, Verdict.PASS)
     # A port that is opened for another domain's window must close after it.
     cutover_of(tenant, "inbound", START + timedelta(days=3), "one.test")

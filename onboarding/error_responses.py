@@ -1,0 +1,78 @@
+"""Translation of service errors into responses: the only place where views handle them.
+
+A view calls a service inside `with errors_as_message(...)` or `with errors_on_form(...)`. After an
+error, the view continues below the block. NotPermitted becomes a 403.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from django import forms
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest
+
+from checks.lab.records import LabError
+from onboarding.errors import NotPermitted, OnboardingError
+from tenants.errors import TenantError
+
+ServiceError = OnboardingError | TenantError | LabError
+
+
+class Attempt:
+    """One call of a service. `error` is None unless the service raised an error for the reader.
+
+    A class, not a generator: mypy infers from `__exit__` that code below the block is reachable.
+    """
+
+    def __init__(self, show: Callable[[ServiceError], None]) -> None:
+        self.error: ServiceError | None = None
+        self._show = show
+
+    @property
+    def succeeded(self) -> bool:
+        return self.error is None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        error_type: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool:
+        if isinstance(error, NotPermitted):
+            raise PermissionDenied(str(error)) from error
+        if not isinstance(error, ServiceError):
+            return False
+        self.error = error
+        self._show(error)
+        return True
+
+
+def catch_errors() -> Attempt:
+    """Store the error in the attempt, for the few views that show it in their own way."""
+    return Attempt(lambda error: None)
+
+
+def errors_as_message(request: HttpRequest, *, note: str = "") -> Attempt:
+    """Show the error as a message on the next page, followed by the note."""
+    return Attempt(lambda error: messages.error(request, f"{error} {note}".rstrip()))
+
+
+def errors_on_form(form: forms.BaseForm, field: str | None = None) -> Attempt:
+    """Add the error to the form.
+
+    The error appears next to the field that it names itself, if the form has this field, otherwise
+    next to `field`. None is the top of the form.
+    """
+
+    def show(error: ServiceError) -> None:
+        named = error.field if isinstance(error, OnboardingError) else ""
+        form.add_error(named if named in form.fields else field, str(error))
+
+    return Attempt(show)
