@@ -213,7 +213,7 @@ def _names_or_default(domains: Sequence[DomainSwitch]) -> str:
 
 
 def _lockdown(facts: ReadinessFacts, domains: Sequence[DomainSwitch]) -> FollowUp:
-    title = "Lockdown, seen from both sides"
+    title = "Lockdown, checked from both sides"
     task = facts.tasks.get("connection-lockdown")
     sides = " ".join([_from_outside(facts), _from_mimecast(facts)])
     lagging = [each for each in domains if not each.has_switched]

@@ -107,7 +107,7 @@ def cast_vote(
     3. The decision stores the rows, evidence and votes of this time. Of two concurrent votes only
        one makes it.
 
-    Raises NotPermitted, ConflictingChange or OnboardingError, and then records nothing.
+    Raises OnboardingError or ConflictingChange, and then records nothing.
     """
     side = cutover.approver_side(by)
     if not side:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from checks.engine.outcomes import CheckKind, Verdict
+from onboarding.models import Cutover
 from tests.clock import at
 from tests.scenarios.name_servers import FOUR
 from tests.scenarios.scenario import NEW, NORTHWIND, OLD, Scenario
@@ -12,32 +13,46 @@ from tests.scenarios.scenario import NEW, NORTHWIND, OLD, Scenario
 GATE = "mx-record-cutover"
 
 
-def test_leftover_host_verifies_nothing(scenario: Scenario) -> None:
+LEFTOVER = "50 mail.northwind.test"
+
+
+@pytest.fixture
+def leftover(scenario: Scenario) -> Cutover:
+    """Tuesday 20:02: every server has the new hosts and one old host."""
     scenario.lowered_on_monday()
     cutover = scenario.plan("Tue 20:00")
     scenario.at("Tue 19:30")
-    left = "50 mail.northwind.test"
-    scenario.dns.publish(NORTHWIND, "MX", *NEW, left, ttl=300)
+    scenario.dns.publish(NORTHWIND, "MX", *NEW, LEFTOVER, ttl=300)
     scenario.at("Tue 20:01")
     scenario.at("Tue 20:02")
+    return cutover
 
-    shown = scenario.room(cutover)
+
+def test_leftover_host_verifies_nothing(scenario: Scenario, leftover: Cutover) -> None:
+    shown = scenario.room(leftover)
 
     assert shown.shapes == {NORTHWIND: "fail"}
-    assert (shown.board().leftovers, shown.board().switched_count) == ((left,), 0)
+    assert (shown.board().leftovers, shown.board().switched_count) == ((LEFTOVER,), 0)
     assert shown.board().expires_at is None
     assert scenario.status(GATE) == "todo"
     assert scenario.check(CheckKind.MX).is_misconfigured is True
-    assert f"Senders may still go around Mimecast by <code>{left}</code>." in shown.html
-    (sheet,) = scenario.sheets(cutover)
-    assert [line.value for line in sheet.removed] == [left]
+    assert f"Senders may still go around Mimecast by <code>{LEFTOVER}</code>." in shown.html
+
+
+def test_change_sheet_removes_leftover_host(scenario: Scenario, leftover: Cutover) -> None:
+    (sheet,) = scenario.sheets(leftover)
+
+    assert [line.value for line in sheet.removed] == [LEFTOVER]
     assert sheet.added == ()
 
+
+def test_removed_leftover_host_counts_as_old(scenario: Scenario, leftover: Cutover) -> None:
     scenario.switch()
     scenario.at("Tue 20:20")
+
     assert scenario.status(GATE) == "verified"
     # The set with the old host is an old answer too. Its TTL counts from its last run.
-    assert scenario.room(cutover).board().expires_at == at("Tue 20:25")
+    assert scenario.room(leftover).board().expires_at == at("Tue 20:25")
 
 
 def test_leftover_host_on_one_server(scenario: Scenario) -> None:
@@ -55,27 +70,36 @@ def test_leftover_host_on_one_server(scenario: Scenario) -> None:
     assert scenario.status(GATE) == "todo"
 
 
-def test_lost_zone_regresses_nothing(scenario: Scenario) -> None:
+@pytest.fixture
+def lost(scenario: Scenario) -> Cutover:
+    """Tuesday 20:19:50: the switch is verified, and then all servers lose the zone."""
     scenario.lowered_on_monday()
     cutover = scenario.plan("Tue 20:00")
     scenario.at("Tue 19:30")
     scenario.switch()
     scenario.at("Tue 20:01")
     assert scenario.status(GATE) == "verified"
-
     scenario.dns.lose(NORTHWIND, *scenario.dns.delegated[NORTHWIND])
     for minute in ("Tue 20:10", "Tue 20:14", "Tue 20:19:50"):
         scenario.at(minute)
-    gone = scenario.room(cutover)
+    return cutover
+
+
+def test_lost_zone_regresses_nothing(scenario: Scenario, lost: Cutover) -> None:
+    gone = scenario.room(lost)
 
     assert gone.shapes == {NORTHWIND: "waiting"}
     assert (gone.board().switched_count, gone.board().expires_at) == (0, None)
     assert gone.follow_up("lockdown").shape.value == "locked"
     assert scenario.status(GATE) == "verified"
 
+
+def test_restored_zone_regresses_nothing(scenario: Scenario, lost: Cutover) -> None:
     scenario.dns.restore(NORTHWIND)
     scenario.at("Tue 20:20:10")
-    back = scenario.room(cutover)
+
+    back = scenario.room(lost)
+
     # Mail for a domain without MX goes to its own address, so that is an old answer too.
     assert (back.shapes, back.board().expires_at) == ({NORTHWIND: "pass"}, at("Tue 20:20:10"))
     assert scenario.status(GATE) == "verified"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from checks.engine.outcomes import CheckKind, Verdict
+from onboarding.models import Cutover
 from tests.clock import at
 from tests.scenarios.scenario import NEW, NORTHWIND, OLD, Scenario
 
@@ -13,16 +14,19 @@ pytestmark = pytest.mark.django_db
 GATE = "mx-record-cutover"
 
 
-def test_lagging_server_delays_switch(
-    scenario: Scenario,
-) -> None:
+@pytest.fixture
+def lagging(scenario: Scenario) -> Cutover:
+    """Tuesday 20:00:20: three of four servers have the new answer."""
     scenario.lowered_on_monday()
     cutover = scenario.plan("Tue 20:00")
     scenario.at("Tue 19:30")
-
     scenario.switch(on=("ns1.dns.test", "ns2.dns.test", "ns3.dns.test"))
     scenario.at("Tue 20:00:20")
-    split = scenario.room(cutover)
+    return cutover
+
+
+def test_lagging_server_is_shown(scenario: Scenario, lagging: Cutover) -> None:
+    split = scenario.room(lagging)
 
     assert split.servers == ["pass", "pass", "pass", "waiting"]
     assert (split.shapes, split.board().switched_count) == ({NORTHWIND: "waiting"}, 3)
@@ -32,14 +36,16 @@ def test_lagging_server_delays_switch(
     assert split.follow_up("lockdown").shape.value == "locked"
     assert scenario.status(GATE) == "todo"
 
+
+def test_lagging_server_delays_switch(scenario: Scenario, lagging: Cutover) -> None:
     scenario.at("Tue 20:30")
     scenario.at("Tue 20:59:50")
     assert scenario.status(GATE) == "todo"
-    assert scenario.room(cutover).board().expires_at is None
+    assert scenario.room(lagging).board().expires_at is None
 
     scenario.switch()
     scenario.at("Tue 21:00:10")
-    followed = scenario.room(cutover)
+    followed = scenario.room(lagging)
 
     assert followed.shapes == {NORTHWIND: "pass"}
     assert followed.board().expires_at == at("Tue 21:05:10")
@@ -48,69 +54,86 @@ def test_lagging_server_delays_switch(
     assert scenario.lines("task-verified")[-1] == ("task-verified", at("Tue 21:00:10"))
 
 
-def test_silent_server_before_window(
-    scenario: Scenario,
-) -> None:
+@pytest.fixture
+def silent_before(scenario: Scenario) -> Cutover:
+    """Monday 09:05: the TTL is lowered, but one server does not answer."""
     scenario.publish_initial_records()
     scenario.at("Mon 09:00")
     cutover = scenario.plan("Wed 20:00")
     scenario.lower()
     scenario.dns.silence("ns3.dns.test")
     scenario.at("Mon 09:05")
+    return cutover
 
-    silent = scenario.room(cutover)
+
+def test_silent_server_before_window(scenario: Scenario, silent_before: Cutover) -> None:
+    silent = scenario.room(silent_before)
 
     assert silent.safe_at is None
     assert silent.row("ttl").verdict is Verdict.UNKNOWN
     assert silent.row("ttl").detail == (
         "northwind.test: no safe time is known while ns3.dns.test (127.66.0.3) does not answer."
     )
-    assert scenario.confirm(cutover) == [
+
+
+def test_silent_server_blocks_confirmation(scenario: Scenario, silent_before: Cutover) -> None:
+    assert scenario.confirm(silent_before) == [
         "When this window begins, caches may still have the old answer."
         " Reschedule it, or enter the reason for the risk."
     ]
-    assert cutover.confirmed_at is None
+    assert silent_before.confirmed_at is None
 
+
+def test_answer_of_silent_server_permits_confirmation(
+    scenario: Scenario, silent_before: Cutover
+) -> None:
     scenario.dns.answer("ns3.dns.test")
     scenario.at("Mon 12:00:30")
 
-    assert scenario.room(cutover).safe_at == at("Tue 12:00:30")
-    assert scenario.confirm(cutover) == []
-    assert cutover.confirmed_at == at("Mon 12:00:30")
+    assert scenario.room(silent_before).safe_at == at("Tue 12:00:30")
+    assert scenario.confirm(silent_before) == []
+    assert silent_before.confirmed_at == at("Mon 12:00:30")
 
 
-def test_silent_server_after_switch(scenario: Scenario) -> None:
+@pytest.fixture
+def silent_in_window(scenario: Scenario) -> Cutover:
+    """Tuesday 20:00: three servers have the new answer, and the fourth does not answer."""
     scenario.lowered_on_monday()
     cutover = scenario.plan("Tue 20:00")
     scenario.at("Tue 19:30")
     scenario.switch(on=("ns1.dns.test", "ns3.dns.test", "ns4.dns.test"))
     scenario.dns.silence("ns2.dns.test")
     scenario.at("Tue 20:00")
+    return cutover
 
-    dark = scenario.room(cutover)
+
+def test_silent_server_in_window(scenario: Scenario, silent_in_window: Cutover) -> None:
+    dark = scenario.room(silent_in_window)
 
     assert dark.servers == ["pass", "unknown", "pass", "pass"]
     assert (dark.shapes, dark.board().expires_at) == ({NORTHWIND: "unknown"}, None)
     assert scenario.status(GATE) == "todo"
     assert scenario.check(CheckKind.MX).is_misconfigured is False
 
+
+def test_silent_server_after_switch(scenario: Scenario, silent_in_window: Cutover) -> None:
     scenario.switch()
     scenario.dns.answer("ns2.dns.test")
     scenario.at("Tue 20:10")
     assert scenario.status(GATE) == "verified"
-    assert scenario.room(cutover).board().expires_at == at("Tue 20:15")
+    assert scenario.room(silent_in_window).board().expires_at == at("Tue 20:15")
 
     scenario.dns.silence("ns2.dns.test")
     for minute in ("Tue 20:25", "Tue 20:40"):
         scenario.at(minute)
-    dark_again = scenario.room(cutover)
+    dark_again = scenario.room(silent_in_window)
     assert scenario.status(GATE) == "verified"
     assert dark_again.shapes == {NORTHWIND: "unknown"}
     assert dark_again.follow_up("lockdown").shape.value == "locked"
 
     scenario.dns.answer("ns2.dns.test")
     scenario.at("Tue 20:50")
-    assert scenario.room(cutover).board().expires_at == at("Tue 20:15")
+    assert scenario.room(silent_in_window).board().expires_at == at("Tue 20:15")
     assert scenario.lines("task-regressed") == []
 
 
@@ -139,39 +162,52 @@ def test_one_old_answer_regresses_nothing(
     assert scenario.lines("task-regressed") == []
 
 
-def test_raised_ttl_delays_safe_time(
-    scenario: Scenario,
-) -> None:
+@pytest.fixture
+def raised(scenario: Scenario) -> Cutover:
+    """Monday 15:00: the window is confirmed, and one server has the old TTL again."""
     scenario.lowered_on_monday()
     cutover = scenario.plan("Tue 20:00")
     assert scenario.confirm(cutover) == []
     assert scenario.room(cutover).safe_at == at("Tue 09:05")
-
     scenario.dns.publish(NORTHWIND, "MX", *OLD, ttl=86_400, on=["ns2.dns.test"])
     scenario.at("Mon 15:00")
-    raised = scenario.room(cutover)
+    return cutover
 
-    assert raised.safe_at is None
-    assert raised.row("ttl").verdict is Verdict.FAIL
-    assert raised.row("ttl").detail == (
+
+def test_raised_ttl_blocks_window(scenario: Scenario, raised: Cutover) -> None:
+    shown = scenario.room(raised)
+
+    assert shown.safe_at is None
+    assert shown.row("ttl").verdict is Verdict.FAIL
+    assert shown.row("ttl").detail == (
         "northwind.test: ns2.dns.test (127.66.0.2) still publishes a TTL above the threshold."
     )
-    (blocker,) = raised.room.new_window_blockers
+    (blocker,) = shown.room.new_window_blockers
     assert blocker.key == "safe-time"
-    assert blocker.sentence in raised.html
+    assert blocker.sentence in shown.html
 
+
+def test_ttl_lowered_again_in_time(scenario: Scenario, raised: Cutover) -> None:
     scenario.lower()
     scenario.at("Mon 19:59:59")
-    in_time = scenario.room(cutover)
+
+    in_time = scenario.room(raised)
+
     assert in_time.safe_at == at("Tue 19:59:59")
     assert in_time.room.new_window_blockers == []
     assert in_time.row("ttl").verdict is Verdict.PASS
 
+
+def test_ttl_lowered_again_too_late(scenario: Scenario, raised: Cutover) -> None:
+    scenario.lower()
+    scenario.at("Mon 19:59:59")
     scenario.dns.publish(NORTHWIND, "MX", *OLD, ttl=86_400, on=["ns4.dns.test"])
     scenario.at("Mon 21:30")
     scenario.lower()
     scenario.at("Mon 23:00")
-    too_late = scenario.room(cutover)
+
+    too_late = scenario.room(raised)
+
     assert too_late.safe_at == at("Tue 23:00")
     assert [each.key for each in too_late.room.new_window_blockers] == ["safe-time"]
     assert "ns4.dns.test (127.66.0.4) published 86400 s" in too_late.row("ttl").detail

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from checks.engine.outcomes import Verdict
 from onboarding.models import Cutover, CutoverSnapshot
 from tests.clock import at
@@ -23,42 +25,61 @@ def _blockers(shown: RoomPage) -> list[str]:
     return [row.key for row in shown.room.rows if row.is_blocking]
 
 
-def test_worked_example(scenario: Scenario) -> None:
-    """86400 s until Monday 09:00 and 300 s at 09:05: a switch is safe from Tuesday 09:05 on.
-    The new answer everywhere on Tuesday 10:02: the lockdown is safe from 14:07 on."""
+@pytest.fixture
+def lowered(scenario: Scenario) -> Cutover:
+    """Monday 09:05: 86400 s until 09:00, and 300 s now. The window begins one minute too early."""
     scenario.publish_initial_records()
     scenario.at("Mon 09:00")
-    early, exact = scenario.plan("Tue 09:04"), at("Tue 09:05")
+    early = scenario.plan("Tue 09:04")
     scenario.lower()
     assert scenario.room(early).safe_at is None
     scenario.at("Mon 09:05")
+    return early
 
-    lowered = scenario.room(early)
-    assert lowered.safe_at == exact
-    assert lowered.row("ttl").verdict is Verdict.FAIL
-    assert lowered.row("ttl").detail == (
+
+@pytest.fixture
+def switched(scenario: Scenario, lowered: Cutover) -> Cutover:
+    """Tuesday 10:02: the window is rescheduled and confirmed, and the new answer is everywhere."""
+    cutover = scenario.move(lowered, "Tue 09:05")
+    assert scenario.confirm(cutover) == []
+    scenario.at("Tue 09:06")
+    scenario.switch()
+    scenario.at("Tue 10:02")
+    return cutover
+
+
+def test_worked_example_safe_time(scenario: Scenario, lowered: Cutover) -> None:
+    """A switch is safe 86400 s after Monday 09:05."""
+    shown = scenario.room(lowered)
+
+    assert shown.safe_at == at("Tue 09:05")
+    assert shown.row("ttl").verdict is Verdict.FAIL
+    assert shown.row("ttl").detail == (
         "Earliest safe cutover: Tue 1 Dec 09:05 UTC, because ns1.dns.test (127.66.0.1) published"
         " 86400 s for northwind.test until Mon 30 Nov 09:05 UTC."
     )
-    assert [each.key for each in lowered.room.window_blockers] == ["safe-time"]
-    cutover = scenario.move(early, "Tue 09:05")
+    assert [each.key for each in shown.room.window_blockers] == ["safe-time"]
+
+
+def test_worked_example_window(scenario: Scenario, lowered: Cutover) -> None:
+    cutover = scenario.move(lowered, "Tue 09:05")
+
     assert scenario.confirm(cutover) == []
     assert (cutover.confirmed_at, cutover.accepted_blockers) == (at("Mon 09:05"), [])
     assert scenario.room(cutover).row("ttl").verdict is Verdict.PASS
 
-    scenario.at("Tue 09:06")
-    scenario.switch()
-    scenario.at("Tue 10:02")
 
-    moved = scenario.room(cutover)
-    assert (moved.safe_at, moved.row("ttl").detail) == (
-        None,
-        "Every domain has switched already.",
-    )
-    assert moved.board().expires_at == at("Tue 10:07")
-    assert moved.follow_up("lockdown").detail.startswith(
+def test_worked_example_switch(scenario: Scenario, switched: Cutover) -> None:
+    shown = scenario.room(switched)
+
+    assert (shown.safe_at, shown.row("ttl").detail) == (None, "Every domain has switched already.")
+    assert shown.board().expires_at == at("Tue 10:07")
+    assert shown.follow_up("lockdown").detail.startswith(
         "Earliest safe lockdown: Tue 1 Dec 14:07 UTC."
     )
+
+
+def test_worked_example_lockdown(scenario: Scenario, switched: Cutover) -> None:
     for time, old_hosts, lockdown in (
         ("Tue 10:06:59", "waiting", "waiting"),
         ("Tue 10:07:00", "pass", "waiting"),
@@ -66,7 +87,7 @@ def test_worked_example(scenario: Scenario) -> None:
         ("Tue 14:07:00", "pass", "todo"),
     ):
         scenario.at(time)
-        shown = scenario.room(cutover)
+        shown = scenario.room(switched)
         assert [shown.follow_up(key).shape.value for key in ("old-hosts", "lockdown")] == [
             old_hosts,
             lockdown,

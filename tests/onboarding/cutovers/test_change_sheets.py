@@ -19,7 +19,7 @@ from tenants.regions import load_region_file
 from tests.cutovers import cutover_of
 from tests.factories import SignIn
 from tests.markup import texts
-from tests.onboarding.cutovers.test_cutover_room import plan_inbound, seen
+from tests.onboarding.cutovers.test_cutover_room import observe, plan_inbound
 
 REGION = load_region_file().regions["us"]
 NEW = [f"10 {host}" for host in REGION.mx]
@@ -213,7 +213,7 @@ def test_sheet_warns_before_inbound_window(
 
 
 def test_finished_sheet_offers_no_records(tenant: Tenant, owner: User, signed_in: SignIn) -> None:
-    seen(tenant, CheckKind.MX, timezone.now(), 60, *NEW, servers=2)
+    observe(tenant, CheckKind.MX, timezone.now(), 60, *NEW, servers=2)
     cutover = plan_inbound(tenant, timezone.now())
     address = reverse("onboarding:change-sheet", args=[tenant.public_id, cutover.public_id])
 
@@ -224,7 +224,7 @@ def test_finished_sheet_offers_no_records(tenant: Tenant, owner: User, signed_in
 
 
 def test_records_appear_after_agreement(tenant: Tenant, owner: User, signed_in: SignIn) -> None:
-    seen(tenant, CheckKind.MX, timezone.now(), 300, "10 mail.northwind.test", servers=2)
+    observe(tenant, CheckKind.MX, timezone.now(), 300, "10 mail.northwind.test", servers=2)
     cutover = plan_inbound(tenant, timezone.now())
     address = reverse("onboarding:change-sheet", args=[tenant.public_id, cutover.public_id])
     client = signed_in(owner)

@@ -26,7 +26,7 @@ OLD = "10 mail.northwind.test"
 NEW = ("10 us-smtp-inbound-1.mimecast.com", "10 us-smtp-inbound-2.mimecast.com")
 
 
-def seen(
+def observe(
     tenant: Tenant, kind: CheckKind, at: datetime, ttl: int | None, *values: str, servers: int = 4
 ) -> None:
     """Record the same answer of all servers at this time, or none (no TTL)."""
@@ -58,8 +58,8 @@ def address(cutover: Cutover, name: str = "cutover-room") -> str:
 
 def _lowered(tenant: Tenant) -> None:
     """The worked example: a TTL of one day until Monday 09:00, and 300 s everywhere at 09:05."""
-    seen(tenant, CheckKind.MX_TTL, MONDAY.replace(hour=9), 86_400, OLD)
-    seen(tenant, CheckKind.MX_TTL, MONDAY.replace(hour=9, minute=5), 300, OLD)
+    observe(tenant, CheckKind.MX_TTL, MONDAY.replace(hour=9), 86_400, OLD)
+    observe(tenant, CheckKind.MX_TTL, MONDAY.replace(hour=9, minute=5), 300, OLD)
 
 
 def test_room_shows_earliest_safe_time(tenant: Tenant, owner: User, signed_in: SignIn) -> None:
@@ -101,8 +101,8 @@ def test_board_shows_servers_and_cache_expiry(
     tenant: Tenant, owner: User, signed_in: SignIn
 ) -> None:
     tuesday = MONDAY + timedelta(days=1, hours=10)
-    seen(tenant, CheckKind.MX, tuesday, 300, OLD)
-    seen(tenant, CheckKind.MX, tuesday + timedelta(minutes=2), 300, *NEW)
+    observe(tenant, CheckKind.MX, tuesday, 300, OLD)
+    observe(tenant, CheckKind.MX, tuesday + timedelta(minutes=2), 300, *NEW)
     cutover = plan_inbound(tenant, tuesday)
 
     html = signed_in(owner).get(address(cutover)).content.decode()
@@ -112,7 +112,7 @@ def test_board_shows_servers_and_cache_expiry(
 
 
 def test_leftover_host_is_named(tenant: Tenant, owner: User, signed_in: SignIn) -> None:
-    seen(tenant, CheckKind.MX, MONDAY, 300, *NEW, OLD)
+    observe(tenant, CheckKind.MX, MONDAY, 300, *NEW, OLD)
     cutover = plan_inbound(tenant, MONDAY)
 
     html = signed_in(owner).get(address(cutover)).content.decode()
@@ -167,7 +167,7 @@ def test_unknown_safe_time_needs_accepted_risk(
     tenant: Tenant, consultant: User, signed_in: SignIn
 ) -> None:
     _lowered(tenant)
-    seen(tenant, CheckKind.MX_TTL, MONDAY + timedelta(hours=10), None)
+    observe(tenant, CheckKind.MX_TTL, MONDAY + timedelta(hours=10), None)
     cutover = plan_inbound(tenant, MONDAY + timedelta(days=30))
 
     _confirm(signed_in(consultant), cutover)

@@ -29,7 +29,7 @@ from tests.cutovers import cutover_of
 from tests.factories import MakeTenant, SignIn, task_of
 from tests.markup import texts
 from tests.onboarding.cutovers.readiness_facts import NOW, room_facts, subject_of, task_at
-from tests.onboarding.cutovers.test_cutover_room import NEW, OLD, seen
+from tests.onboarding.cutovers.test_cutover_room import NEW, OLD, observe
 
 LOCKDOWN = "connection-lockdown"
 
@@ -153,7 +153,7 @@ def test_lockdown_waits_for_all_domains(
     now = timezone.now()
     cutover = cutover_of(tenant, "inbound", now - timedelta(minutes=5), "one.test")
     for days, hosts in ((40, (OLD,)), (35, NEW)):
-        seen(tenant, CheckKind.MX, now - timedelta(days=days), 300, *hosts)
+        observe(tenant, CheckKind.MX, now - timedelta(days=days), 300, *hosts)
     address = reverse("onboarding:cutover-room", args=[tenant.public_id, cutover.public_id])
 
     html = signed_in(consultant).get(address).content.decode()
@@ -346,8 +346,8 @@ def test_unknown_original_ttl_is_an_hour(
 ) -> None:
     now = timezone.now()
     cutover = cutover_of(tenant, "inbound", now - timedelta(minutes=5))
-    seen(tenant, CheckKind.MX, now - timedelta(days=2), before, OLD)
-    seen(tenant, CheckKind.MX, now - timedelta(minutes=1), 300, *NEW)
+    observe(tenant, CheckKind.MX, now - timedelta(days=2), before, OLD)
+    observe(tenant, CheckKind.MX, now - timedelta(minutes=1), 300, *NEW)
     address = reverse("onboarding:cutover-room", args=[tenant.public_id, cutover.public_id])
 
     html = signed_in(consultant).get(address).content.decode()

@@ -23,7 +23,7 @@ from onboarding.plans.evaluation import PlanContext
 from tenants.models import Membership, Tenant, User
 from tests.factories import SignIn
 from tests.markup import texts
-from tests.onboarding.cutovers.test_cutover_room import address, plan_inbound, seen
+from tests.onboarding.cutovers.test_cutover_room import address, observe, plan_inbound
 
 GREEN = [ReadinessRow("ttl", "TTL", Verdict.PASS, "Fine.")]
 RED = [
@@ -197,7 +197,7 @@ def _vote(client: Client, cutover: Cutover, choice: str, risk: str = "") -> None
 def test_decision_stores_readiness_and_evidence(
     cutover: Cutover, tenant: Tenant, owner: User, signed_in: SignIn
 ) -> None:
-    seen(tenant, CheckKind.MX_TTL, timezone.now(), 86_400, "10 mail.test")
+    observe(tenant, CheckKind.MX_TTL, timezone.now(), 86_400, "10 mail.test")
     client = signed_in(owner)
 
     _vote(client, cutover, "no-go")

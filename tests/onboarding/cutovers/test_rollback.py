@@ -20,7 +20,7 @@ from onboarding.models import CutoverSnapshot
 from tenants.models import ActivityLine, Tenant, User
 from tests.factories import SignIn
 from tests.markup import texts
-from tests.onboarding.cutovers.test_cutover_room import NEW, OLD, plan_inbound, seen
+from tests.onboarding.cutovers.test_cutover_room import NEW, OLD, observe, plan_inbound
 
 START = datetime(2026, 12, 1, 19, 0, tzinfo=UTC)
 OPENED = START - timedelta(minutes=30)
@@ -31,8 +31,8 @@ def _values(snapshot: CutoverSnapshot) -> list[list[str]]:
 
 
 def test_late_snapshot_has_opening_records(tenant: Tenant) -> None:
-    seen(tenant, CheckKind.MX, OPENED - timedelta(hours=1), 300, OLD, servers=2)
-    seen(tenant, CheckKind.MX, OPENED + timedelta(minutes=40), 300, *NEW, servers=2)
+    observe(tenant, CheckKind.MX, OPENED - timedelta(hours=1), 300, OLD, servers=2)
+    observe(tenant, CheckKind.MX, OPENED + timedelta(minutes=40), 300, *NEW, servers=2)
 
     made = take_at_opening(plan_inbound(tenant, START))
 
@@ -43,8 +43,8 @@ def test_late_snapshot_has_opening_records(tenant: Tenant) -> None:
 
 
 def test_snapshot_skips_incomplete_run(tenant: Tenant) -> None:
-    seen(tenant, CheckKind.MX, OPENED - timedelta(hours=1), 300, OLD, servers=2)
-    seen(tenant, CheckKind.MX, OPENED - timedelta(minutes=1), None, servers=2)
+    observe(tenant, CheckKind.MX, OPENED - timedelta(hours=1), 300, OLD, servers=2)
+    observe(tenant, CheckKind.MX, OPENED - timedelta(minutes=1), None, servers=2)
 
     made = take_at_opening(plan_inbound(tenant, START))
 
@@ -53,7 +53,7 @@ def test_snapshot_skips_incomplete_run(tenant: Tenant) -> None:
 
 
 def test_unobserved_domain_has_no_servers(tenant: Tenant) -> None:
-    seen(tenant, CheckKind.MX, OPENED + timedelta(minutes=40), 300, *NEW)
+    observe(tenant, CheckKind.MX, OPENED + timedelta(minutes=40), 300, *NEW)
 
     made = take_at_opening(plan_inbound(tenant, START))
 
@@ -62,8 +62,8 @@ def test_unobserved_domain_has_no_servers(tenant: Tenant) -> None:
 
 
 def test_first_run_counts_for_late_planning(tenant: Tenant) -> None:
-    seen(tenant, CheckKind.MX, OPENED + timedelta(minutes=20), 300, OLD, servers=2)
-    seen(tenant, CheckKind.MX, OPENED + timedelta(minutes=22), 300, "10 other.test", servers=2)
+    observe(tenant, CheckKind.MX, OPENED + timedelta(minutes=20), 300, OLD, servers=2)
+    observe(tenant, CheckKind.MX, OPENED + timedelta(minutes=22), 300, "10 other.test", servers=2)
 
     made = take_at_opening(plan_inbound(tenant, START))
 
@@ -94,9 +94,9 @@ def test_rescheduled_window_keeps_old_records(
     tenant: Tenant, moved_by: timedelta, restored: list[list[str]]
 ) -> None:
     cutover = plan_inbound(tenant, START)
-    seen(tenant, CheckKind.MX, OPENED - timedelta(hours=1), 300, OLD, servers=2)
+    observe(tenant, CheckKind.MX, OPENED - timedelta(hours=1), 300, OLD, servers=2)
     take_at_opening(cutover)
-    seen(tenant, CheckKind.MX, START + timedelta(minutes=5), 300, *NEW, servers=2)
+    observe(tenant, CheckKind.MX, START + timedelta(minutes=5), 300, *NEW, servers=2)
     cutover.planned_at = START + moved_by
 
     made = take_at_opening(cutover)
@@ -116,9 +116,9 @@ def test_rescheduled_window_keeps_old_records(
 def test_early_publication_keeps_old_records(
     tenant: Tenant, published_at: datetime, restored: list[list[str]]
 ) -> None:
-    seen(tenant, CheckKind.MX, published_at - timedelta(minutes=1), 300, OLD, servers=2)
-    seen(tenant, CheckKind.MX, published_at - timedelta(seconds=30), 300, servers=2)
-    seen(tenant, CheckKind.MX, published_at, 300, *NEW, servers=2)
+    observe(tenant, CheckKind.MX, published_at - timedelta(minutes=1), 300, OLD, servers=2)
+    observe(tenant, CheckKind.MX, published_at - timedelta(seconds=30), 300, servers=2)
+    observe(tenant, CheckKind.MX, published_at, 300, *NEW, servers=2)
 
     made = take_at_opening(plan_inbound(tenant, START))
 
@@ -128,9 +128,9 @@ def test_early_publication_keeps_old_records(
 
 def test_rolled_back_records_in_next_snapshot(tenant: Tenant) -> None:
     cutover = plan_inbound(tenant, START)
-    seen(tenant, CheckKind.MX, OPENED - timedelta(hours=1), 300, OLD, servers=2)
+    observe(tenant, CheckKind.MX, OPENED - timedelta(hours=1), 300, OLD, servers=2)
     take_at_opening(cutover)
-    seen(
+    observe(
         tenant, CheckKind.MX, START + timedelta(hours=2), 300, "10 other.northwind.test", servers=2
     )
     cutover.planned_at = START + timedelta(days=1)
@@ -142,7 +142,7 @@ def test_rolled_back_records_in_next_snapshot(tenant: Tenant) -> None:
 
 
 def test_beat_takes_snapshot_once(tenant: Tenant) -> None:
-    seen(tenant, CheckKind.MX, timezone.now() - timedelta(hours=1), 300, OLD)
+    observe(tenant, CheckKind.MX, timezone.now() - timedelta(hours=1), 300, OLD)
     plan_inbound(tenant, timezone.now() + timedelta(minutes=29))
 
     open_cutover_windows()
@@ -234,7 +234,7 @@ def test_rollback_in_window_needs_recent_run(
 ) -> None:
     now = timezone.now()
     cutover = plan_inbound(tenant, now - timedelta(hours=1))
-    seen(tenant, CheckKind.MX, now - timedelta(hours=2), 300, OLD)
+    observe(tenant, CheckKind.MX, now - timedelta(hours=2), 300, OLD)
     take_at_opening(cutover)
     Check.objects.filter(kind=CheckKind.MX).update(checked_at=now - timedelta(minutes=minutes))
 
@@ -261,14 +261,14 @@ def test_rollback_duration_is_highest_ttl() -> None:
 
 def test_rollback_page_shows_restoration(tenant: Tenant, owner: User, signed_in: SignIn) -> None:
     cutover = plan_inbound(tenant, START)
-    seen(tenant, CheckKind.MX, OPENED - timedelta(hours=1), 300, OLD)
+    observe(tenant, CheckKind.MX, OPENED - timedelta(hours=1), 300, OLD)
     take_at_opening(cutover)
     address = reverse("onboarding:rollback", args=[tenant.public_id, cutover.public_id])
     client = signed_in(owner)
 
-    seen(tenant, CheckKind.MX, START + timedelta(minutes=5), 300, *NEW)
+    observe(tenant, CheckKind.MX, START + timedelta(minutes=5), 300, *NEW)
     switched = client.get(address).content.decode()
-    seen(tenant, CheckKind.MX, START + timedelta(minutes=50), 300, OLD)
+    observe(tenant, CheckKind.MX, START + timedelta(minutes=50), 300, OLD)
     rolled_back = client.get(address).content.decode()
 
     assert [texts(html, ".badge")[-1] for html in (switched, rolled_back)] == [
@@ -283,8 +283,8 @@ def test_rollback_page_shows_restoration(tenant: Tenant, owner: User, signed_in:
 def test_recently_lost_zone_is_ignored(
     tenant: Tenant, hours: int, restored: list[list[str]]
 ) -> None:
-    seen(tenant, CheckKind.MX, OPENED - timedelta(hours=hours), 300, OLD, servers=2)
-    seen(tenant, CheckKind.MX, OPENED - timedelta(minutes=1), 300, servers=2)
+    observe(tenant, CheckKind.MX, OPENED - timedelta(hours=hours), 300, OLD, servers=2)
+    observe(tenant, CheckKind.MX, OPENED - timedelta(minutes=1), 300, servers=2)
 
     made = take_at_opening(plan_inbound(tenant, START))
 
