@@ -1,6 +1,6 @@
 """The schedule of Celery beat.
 
-A message that waited longer than its interval expires: the next message finds the same rows.
+A message expires after the interval of its task: the next message covers the same rows.
 """
 
 from __future__ import annotations

@@ -11,6 +11,8 @@ from django.template.loader import get_template
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
+from checks.engine.codes import RENAMED_CODES
+
 register = template.Library()
 
 FALLBACK_TEMPLATE = "checks/findings/unknown_code.html"
@@ -18,7 +20,7 @@ FALLBACK_TEMPLATE = "checks/findings/unknown_code.html"
 
 def template_of(code: str) -> str:
     """`spf.permerror` is the partial `permerror` in the file spf.html."""
-    group, _, name = code.partition(".")
+    group, _, name = RENAMED_CODES.get(code, code).partition(".")
     return f"checks/findings/{group}.html#{name}"
 
 

@@ -22,6 +22,8 @@ from onboarding.cutovers.readiness import ReadinessRow
 from onboarding.errors import ConflictingChange
 from onboarding.models import Cutover, DryRun, Task
 from onboarding.plans.evaluation import PlanContext
+from onboarding.plans.rows import Shape
+from tenants.activity_names import ActivityName
 from tenants.models import Domain, User
 from tenants.services import write_activity
 
@@ -97,7 +99,7 @@ class DryRunTask:
     """
 
     task: Task
-    shape: str
+    shape: Shape
     detail: str
 
 
@@ -108,17 +110,17 @@ def evaluate_tasks(tasks: Iterable[Task], plan_context: PlanContext) -> list[Dry
 def _evaluate_task(task: Task, plan_context: PlanContext) -> DryRunTask:
     evidence = plan_context.evidence(task)
     if not evidence.subjects or evidence.is_unverifiable:
-        shape = "pass" if task.is_complete else "todo"
+        shape = Shape.PASS if task.is_complete else Shape.TODO
         return DryRunTask(
             task, shape, f"No check verifies it. Today: {task.get_status_display().lower()}."
         )
     if evidence.failing:
         names = ", ".join(subject.name for subject in evidence.failing)
-        return DryRunTask(task, "fail", f"These records would not verify it for {names}.")
+        return DryRunTask(task, Shape.FAIL, f"These records would not verify it for {names}.")
     if evidence.is_verified:
-        return DryRunTask(task, "pass", "These records would verify it.")
+        return DryRunTask(task, Shape.PASS, "These records would verify it.")
     names = ", ".join(subject.name for subject in evidence.subjects if not subject.is_verified)
-    return DryRunTask(task, "unknown", f"Not known for {names}.")
+    return DryRunTask(task, Shape.UNKNOWN, f"Not known for {names}.")
 
 
 @dataclass(frozen=True)
@@ -139,7 +141,7 @@ class DryRunResult:
                 for row in self.rows
             ],
             "tasks": [
-                {"title": task.task.title, "shape": task.shape, "detail": task.detail}
+                {"title": task.task.title, "shape": task.shape.value, "detail": task.detail}
                 for task in self.tasks
             ],
             "findings": [_finding(each) for each in self.results],
@@ -183,7 +185,7 @@ def save_dry_run(
         )
         write_activity(
             cutover.plan.tenant,
-            "dry-run-recorded",
+            ActivityName.DRY_RUN_RECORDED,
             by=by,
             direction=cutover.direction,
             domains=cutover.domain_summary,

@@ -10,6 +10,7 @@ from django.db.models import Q, QuerySet
 
 from onboarding.errors import ConflictingChange
 from onboarding.models import Contact, Cutover, OnCall, Responsibility
+from tenants.activity_names import ActivityName
 from tenants.models import Tenant, User
 from tenants.services import write_activity
 
@@ -80,18 +81,18 @@ def add_on_call(cutover: Cutover, chosen: OnCallCandidate, phone: str, *, by: Us
             if not Cutover.objects.select_for_update().filter(pk=cutover.pk).exists():
                 raise ConflictingChange("The cutover has been cancelled. Nothing was changed.")
             OnCall.objects.update_or_create(cutover=cutover, **key, defaults={"phone": phone})
-            _log_activity(cutover, "on-call-added", str(person), by=by)
+            _log_activity(cutover, ActivityName.ON_CALL_ADDED, str(person), by=by)
     except IntegrityError as error:
         raise ConflictingChange("The cutover has changed. Nothing was changed.") from error
 
 
 def remove_on_call(on_call: OnCall, *, by: User) -> None:
     with transaction.atomic():
-        _log_activity(on_call.cutover, "on-call-removed", str(on_call), by=by)
+        _log_activity(on_call.cutover, ActivityName.ON_CALL_REMOVED, str(on_call), by=by)
         on_call.delete()
 
 
-def _log_activity(cutover: Cutover, action: str, name: str, *, by: User) -> None:
+def _log_activity(cutover: Cutover, action: ActivityName, name: str, *, by: User) -> None:
     write_activity(
         cutover.plan.tenant,
         action,

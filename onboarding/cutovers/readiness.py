@@ -6,7 +6,7 @@ Pure over the facts: no database and no clock.
 from __future__ import annotations
 
 import zoneinfo
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -14,9 +14,11 @@ from checks.engine.outcomes import CheckKind, Verdict, worst
 from checks.models import Check
 from checks.safe_times import SafeTime
 from onboarding.cutovers.windows import KINDS_OF_DIRECTION
-from onboarding.models import Cutover, EvidenceFile, ManualStatus, Task, TaskStatus
+from onboarding.models import Cutover, EvidenceFile, ManualStatus, Task, TaskRole, TaskStatus
 from onboarding.models.cutovers import join_names
 from onboarding.plans.proof import ProofSubject
+from onboarding.plans.roles import task_with_role, tasks_with_role
+from onboarding.plans.rows import SHAPE_OF_VERDICT, Shape
 
 # A check runs once a day at least, so an older run means that no worker is running.
 STALE_AFTER = timedelta(hours=25)
@@ -26,13 +28,17 @@ _WAIT_REMEDY = "Gangway checks automatically. For an earlier result, check every
 _STALE_DETAIL = "The last check of {names} is too old to count."
 _CHECK_NOW_REMEDY = "Check everything now. If nothing changes, Gangway’s workers are not running."
 _UNKNOWN_DETAIL = "Not known for {names}: the check has not settled, or its last run disagreed."
-DIRECTORY_TASKS = (
-    *("directory-connector", "ldap-connector", "azure-ad-sync", "g-suite-sync"),
-    *("mse-agent-push", "manual-import"),
-)
 # The policies of each direction are configured from the requirements sheets of these tasks.
-_OUTBOUND_SHEETS = ("forwarding-addresses", "tls-requirements", "branding")
-_INBOUND_SHEETS = ("anti-spoofing-exceptions", "global-permitted-senders", "managed-senders")
+_OUTBOUND_SHEETS = (
+    TaskRole.GATHERS_FORWARDING,
+    TaskRole.GATHERS_TLS_PARTNERS,
+    TaskRole.GATHERS_BRANDING,
+)
+_INBOUND_SHEETS = (
+    TaskRole.GATHERS_SPOOFING_EXCEPTIONS,
+    TaskRole.GATHERS_GLOBAL_SENDERS,
+    TaskRole.GATHERS_MANAGED_SENDERS,
+)
 _VERDICT_BY_STATUS = {
     TaskStatus.VERIFIED: Verdict.PASS,
     TaskStatus.DONE: Verdict.PASS,
@@ -58,8 +64,8 @@ class ReadinessRow:
     task: Task | None = None
 
     @property
-    def shape(self) -> str:
-        return "caution" if self.verdict is Verdict.WARN else self.verdict.value
+    def shape(self) -> Shape:
+        return SHAPE_OF_VERDICT[self.verdict]
 
     @property
     def is_blocking(self) -> bool:
@@ -81,6 +87,12 @@ class ReadinessFacts:
     outbound_since: datetime | None = None
     # The messages that people uploaded since the window opened, in order of their upload.
     uploaded_messages: Sequence[EvidenceFile] = ()
+
+    def task(self, role: TaskRole) -> Task | None:
+        return task_with_role(self.tasks.values(), role)
+
+    def tasks_with_role(self, *roles: TaskRole) -> list[Task]:
+        return tasks_with_role(self.tasks.values(), *roles)
 
     def subjects_of(self, kind: CheckKind) -> Sequence[ProofSubject]:
         return self.subjects.get(kind, ())
@@ -352,15 +364,11 @@ def _verdict_of(task: Task) -> Verdict:
     return _VERDICT_BY_STATUS.get(TaskStatus(task.status), Verdict.FAIL)
 
 
-def _tasks_with_keys(facts: ReadinessFacts, *keys: str) -> Iterator[Task]:
-    return (facts.tasks[key] for key in keys if key in facts.tasks)
-
-
 def _directory(facts: ReadinessFacts) -> ReadinessRow:
     remedy = (
         "Finish the first synchronisation, and compare the number of users with your directory."
     )
-    tasks = _tasks_with_keys(facts, *DIRECTORY_TASKS)
+    tasks = facts.tasks_with_role(TaskRole.DIRECTORY)
     return _tasks_row("directory", "Directory synchronised", tasks, remedy)
 
 
@@ -368,27 +376,28 @@ def _routes(facts: ReadinessFacts) -> ReadinessRow:
     is_outbound = facts.cutover.direction == Cutover.Direction.OUTBOUND
     title = "Bounce return path works" if is_outbound else "Delivery routes answer"
     remedy = "Test every delivery route from the console, and repair each that does not answer."
-    return _tasks_row("routes", title, _tasks_with_keys(facts, "inbound-delivery-routes"), remedy)
+    tasks = facts.tasks_with_role(TaskRole.GATHERS_DELIVERY_ROUTES)
+    return _tasks_row("routes", title, tasks, remedy)
 
 
 def _sign_offs(facts: ReadinessFacts) -> ReadinessRow:
     """The policies of the cutover are only as good as the requirements sheets behind them."""
     is_outbound = facts.cutover.direction == Cutover.Direction.OUTBOUND
-    keys = _OUTBOUND_SHEETS if is_outbound else _INBOUND_SHEETS
+    roles = _OUTBOUND_SHEETS if is_outbound else _INBOUND_SHEETS
     remedy = "Each side must sign off its requirements sheets, also the empty ones."
-    return _tasks_row("signed", "Requirements signed off", _tasks_with_keys(facts, *keys), remedy)
+    return _tasks_row("signed", "Requirements signed off", facts.tasks_with_role(*roles), remedy)
 
 
 def _delivery_test(facts: ReadinessFacts) -> ReadinessRow:
     remedy = "Send test mail through Mimecast to each route, and read the headers on arrival."
-    tasks = _tasks_with_keys(facts, "inbound-delivery-test")
+    tasks = facts.tasks_with_role(TaskRole.DELIVERY_TEST)
     return _tasks_row("delivery-test", "Inbound delivery tested", tasks, remedy)
 
 
 def _outbound_first(facts: ReadinessFacts) -> ReadinessRow:
     """Mimecast learns trusted senders from outbound mail, so outbound switches first."""
     title = "Outbound has run long enough"
-    task = facts.tasks.get("outbound-cutover")
+    task = facts.task(TaskRole.SWITCHES_OUTBOUND)
     days = facts.cutover.outbound_days
     if task is None or _verdict_of(task) is Verdict.NOT_APPLICABLE:
         return _tasks_row("outbound", title, [task] if task else [], "")

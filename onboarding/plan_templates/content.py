@@ -75,6 +75,7 @@ def as_entry(task: TaskDefinition) -> Content:
         "stated": task.stated,
         "do": task.do,
         "shown_by": task.shown_by,
+        "role": task.role,
         "parent": task.parent,
         "links": [asdict(link) for link in task.links],
         "applies_when": task.applies_when.as_data() if task.applies_when else None,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from checks.models import KIND_CHOICES
-from onboarding.models import Responsibility
+from onboarding.models import Responsibility, TaskRole
 from onboarding.plan_templates.schema import (
     PROFILE_VALUES,
     Condition,
@@ -51,7 +51,24 @@ FIELDS: Mapping[str, str] = {
     "per_domain": "Domain by domain",
     "domain_roles": "For domains that are",
     "due": "Due",
+    "role": "Role in Gangway",
 }
+# What does not work in a plan that has no task with the role.
+ROLE_EFFECTS: Mapping[TaskRole, str] = {
+    TaskRole.SWITCHES_OUTBOUND: "Outbound cutovers have no task and no run sheet.",
+    TaskRole.SWITCHES_INBOUND: "Inbound cutovers have no task and no run sheet, and monitoring"
+    " does not start at go-live.",
+    TaskRole.DELIVERY_TEST: "The inbound readiness list does not ask for a delivery test.",
+    TaskRole.LOCKDOWN: "The follow-up of a cutover does not show the lockdown.",
+    TaskRole.CLOSURE: "The implementation cannot be closed.",
+    TaskRole.DIRECTORY: "The readiness list does not ask for the directory.",
+    TaskRole.VERIFIES_OWNERSHIP: "The readiness list does not check domain ownership.",
+    TaskRole.VERIFIES_SPF: "The outbound readiness list does not check SPF.",
+    TaskRole.VERIFIES_DKIM: "The outbound readiness list does not check DKIM.",
+    TaskRole.VERIFIES_MX_TTL: "The inbound readiness list does not check the TTL of the MX records.",
+    TaskRole.VERIFIES_SMTP: "Cutovers do not check the SMTP connections.",
+}
+_SHEET_EFFECT = "New plans have no requirements sheet of this kind."
 _KINDS = dict(KIND_CHOICES)
 _ROLES = dict(Domain.Role.choices)
 
@@ -66,6 +83,8 @@ def describe_field(task: TaskDefinition, name: str, template_version: TemplateVe
             return titles.get(value, "")
         case "depends_on":
             return ", ".join(titles[key] for key in value)
+        case "role":
+            return str(TaskRole(value).label) if value else ""
         case "responsibility":
             return str(Responsibility(value).label)
         case "check_kinds" | "supports":
@@ -94,6 +113,11 @@ def _describe_wait(task: TaskDefinition, titles: Mapping[str, str]) -> str:
         return ""
     days = "the agreed days" if task.waits.days is None else f"{task.waits.days} days"
     return f"{days} after {titles[task.waits.after]}"
+
+
+def describe_role_effect(role: TaskRole) -> str:
+    """A sentence: what does not work in a plan that has no task with the role."""
+    return _SHEET_EFFECT if role.sheet_kind else ROLE_EFFECTS[role]
 
 
 def describe_due(due: DueRule) -> str:

@@ -9,7 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from onboarding.plan_templates.descriptions import FIELDS, describe_field
+from onboarding.models import TaskRole
+from onboarding.plan_templates.descriptions import (
+    FIELDS,
+    describe_field,
+    describe_role_effect,
+)
 from onboarding.plan_templates.schema import (
     Condition,
     PhaseDefinition,
@@ -103,7 +108,28 @@ def _phase_changes(before: TemplateVersion, after: TemplateVersion) -> Iterator[
         yield "The phases stand in another order."
 
 
-# --- Guards
+# --- Losses
+
+
+def losses(before: TemplateVersion, after: TemplateVersion) -> list[str]:
+    """A sentence for each guard and each role that `before` has and `after` lacks."""
+    return [*lost_guards(before, after), *_lost_roles(before, after)]
+
+
+def _lost_roles(before: TemplateVersion, after: TemplateVersion) -> Iterator[str]:
+    present = {task.role for task in after.tasks}
+    roles = {task.key: task.role for task in after.tasks}
+    for task in before.tasks:
+        if not task.role:
+            continue
+        role = TaskRole(task.role)
+        if role not in present:
+            yield (
+                f"“{task.title}” had the role “{role.label}”, and no task has it now."
+                f" {describe_role_effect(role)}"
+            )
+        elif not role.is_unique and roles.get(task.key) != role:
+            yield f"“{task.title}” loses the role “{role.label}”. {describe_role_effect(role)}"
 
 
 def lost_guards(before: TemplateVersion, after: TemplateVersion) -> list[str]:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from onboarding.models import CLOSURE, PlanTemplate, TemplateDraft
+from onboarding.models import PlanTemplate, TaskRole, TemplateDraft
 from onboarding.plan_templates.content import Content, ContentError
 from onboarding.plans.custom_tasks import KEY_PREFIX
 
@@ -96,7 +96,8 @@ def remove_entry(content: Content, found: DraftTask) -> None:
 
 def why_not_removable(content: Content, key: str) -> str:
     """Why a step cannot be taken out; empty when it can."""
-    if key == CLOSURE:
+    task = find(content, key)
+    if task is not None and task.entry.get("role") == TaskRole.CLOSURE:
         return "The closing step stays: there the implementation is signed off."
     for other in draft_tasks(content):
         if _parent(other.entry) == key:

@@ -16,16 +16,17 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from onboarding.errors import ConflictingChange, OnboardingError
-from onboarding.models import PlanTemplate, TemplateDraft
+from onboarding.models import PlanTemplate, TaskRole, TemplateDraft
 from onboarding.plan_templates import draft_content
 from onboarding.plan_templates.content import Content, ContentError, read_content
-from onboarding.plan_templates.diff import diff, lost_guards
+from onboarding.plan_templates.diff import diff, losses
 from onboarding.plan_templates.registry import (
     newest_template,
     next_version,
     template_version_of,
 )
 from onboarding.plan_templates.schema import TemplateVersion
+from tenants.activity_names import ActivityName
 from tenants.models import User
 from tenants.services import write_activity
 
@@ -69,7 +70,7 @@ def create_draft(base: PlanTemplate, *, by: User) -> TemplateDraft:
             made = TemplateDraft.objects.create(
                 base=base, content=content, created_by=by, changed_by=by
             )
-            write_activity(None, "template-draft-created", by=by, version=base.version)
+            write_activity(None, ActivityName.TEMPLATE_DRAFT_CREATED, by=by, version=base.version)
     except IntegrityError:
         raise OnboardingError("There is a draft already: go on with that one.") from None
     return made
@@ -81,7 +82,7 @@ def delete_draft(*, seen: int, by: User) -> None:
         draft = _lock()
         _refuse_outdated(draft, seen)
         draft.delete()
-        write_activity(None, "template-draft-discarded", by=by)
+        write_activity(None, ActivityName.TEMPLATE_DRAFT_DISCARDED, by=by)
 
 
 def fingerprint(entry: Content, phase: str) -> str:
@@ -107,6 +108,8 @@ def save_task(entry: Content, *, phase: str, key: str, seen: str, by: User) -> s
             raise ConflictingChange("Somebody else removed this step from the draft meanwhile.")
         if fingerprint(found.entry, found.phase["key"]) != seen:
             raise ConflictingChange(CHANGED)
+        if found.entry.get("role") == TaskRole.CLOSURE != entry.get("role"):
+            raise InvalidDraft("role", "The closing task keeps its role.")
         draft_content.replace(content, found, {**entry, "key": key}, phase)
         return key
 
@@ -205,7 +208,7 @@ def dict_of(phase: Any) -> Content:
 # --- Publishing
 
 
-def publish(*, note: str, seen: int, accepts_lost_guards: bool, by: User) -> PlanTemplate:
+def publish(*, note: str, seen: int, accepts_losses: bool, by: User) -> PlanTemplate:
     """Make the draft the next version, which new plans take from now on."""
     with transaction.atomic():
         draft = _lock()
@@ -216,8 +219,8 @@ def publish(*, note: str, seen: int, accepts_lost_guards: bool, by: User) -> Pla
         before = template_version_of(newest)
         if diff(before, after).is_empty:
             raise OnboardingError(f"The draft says what version {newest.version} says.")
-        lost = lost_guards(before, after)
-        if lost and not accepts_lost_guards:
+        lost = losses(before, after)
+        if lost and not accepts_losses:
             raise OnboardingError(
                 "It drops what keeps mail from being lost. An administrator publishes it, and says"
                 " that this is meant."
@@ -228,7 +231,12 @@ def publish(*, note: str, seen: int, accepts_lost_guards: bool, by: User) -> Pla
         )
         draft.delete()
         write_activity(
-            None, "template-published", by=by, version=made.version, note=made.note, lost=lost
+            None,
+            ActivityName.TEMPLATE_PUBLISHED,
+            by=by,
+            version=made.version,
+            note=made.note,
+            lost=lost,
         )
     return made
 

@@ -9,7 +9,7 @@ from django import forms
 from django.http import QueryDict
 
 from checks.models import KIND_CHOICES
-from onboarding.models import Responsibility
+from onboarding.models import Responsibility, TaskRole
 from onboarding.plan_templates.content import Content
 from onboarding.plan_templates.descriptions import ANCHOR_LABELS, PROFILE_LABELS
 from onboarding.plan_templates.draft_content import draft_tasks
@@ -113,6 +113,12 @@ class TemplateTaskForm(forms.Form):
     )
     phase = forms.ChoiceField(label="Phase")
     parent = forms.ChoiceField(required=False, label="Within the group")
+    role = forms.ChoiceField(
+        choices=[("", "none"), *TaskRole.choices],
+        required=False,
+        label="Role in Gangway",
+        help_text="Gangway finds the task by its role, for example in cutovers.",
+    )
     responsibility = forms.ChoiceField(choices=Responsibility, label="Done by")
     stated = forms.BooleanField(
         required=False, initial=True, label="This side is fixed; no plan chooses another"
@@ -236,6 +242,7 @@ class TemplateTaskForm(forms.Form):
         typed = self.cleaned_data
         days = typed["wait_days"] or AGREED_DAYS
         said: Content = {
+            "role": typed["role"],
             "parent": typed["parent"],
             "links": typed["links"],
             "otherwise": typed["otherwise"],
@@ -313,7 +320,7 @@ class PublishForm(forms.Form):
         label="What changed, in a sentence for your colleagues",
         error_messages={"required": "Say what changed: it is read before a plan is moved."},
     )
-    accepts_lost_guards = forms.BooleanField(
+    accepts_losses = forms.BooleanField(
         required=False, label="This is meant: plans at this version do without it"
     )
     seen = forms.IntegerField(widget=forms.HiddenInput)

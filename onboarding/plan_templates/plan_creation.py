@@ -22,6 +22,7 @@ from onboarding.plans.evaluation import PlanContext, reevaluate
 from onboarding.plans.queries import lock_tasks
 from onboarding.plans.rollup import recompute_rollup
 from onboarding.requirements.services import create_sheets
+from tenants.activity_names import ActivityName
 from tenants.models import Tenant
 from tenants.services import write_activity
 
@@ -87,6 +88,7 @@ def task_fields_of(item: TaskDefinition) -> dict[str, Any]:
     """What a task takes over from the template."""
     return {
         "key": item.key,
+        "role": item.role,
         "title": item.title,
         "instructions": item.do,
         "shown_by": item.shown_by,
@@ -118,7 +120,9 @@ def apply_profile(tenant: Tenant) -> list[Check]:
         lock_tasks(plan.pk)
         for task in Task.objects.filter(plan=plan, is_custom=False, key__in=items):
             if _fit(task, items[task.key], tenant.profile):
-                write_activity(tenant, "decline-cancelled", task=task.title, task_id=task.public_id)
+                write_activity(
+                    tenant, ActivityName.DECLINE_CANCELLED, task=task.title, task_id=task.public_id
+                )
         # A step that came in has none yet, and another time zone may make another day.
         update_due_dates(plan)
         reevaluate(plan)

@@ -92,6 +92,7 @@ class TaskDefinition:
     stated: bool
     do: str
     shown_by: str
+    role: str = ""
     parent: str | None = None
     links: tuple[Link, ...] = ()
     applies_when: Condition | None = None

@@ -92,6 +92,7 @@ def _flat_task(task: TaskDefinition, phase_title: str, is_group: bool) -> dict[s
         "supports": list(task.supports),
         "domain_roles": list(task.domain_roles),
         "gate": task.gate,
+        "role": task.role,
         "waits": asdict(task.waits) if task.waits else None,
         "do": task.do,
         "shown_by": task.shown_by,

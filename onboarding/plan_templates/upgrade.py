@@ -13,8 +13,8 @@ from typing import Any
 from django.db import transaction
 
 from onboarding.errors import ConflictingChange, OnboardingError
-from onboarding.models import Phase, Plan, PlanTemplate, RequirementsSheet, Task
-from onboarding.plan_templates.diff import TaskChange, diff, lost_guards
+from onboarding.models import Phase, Plan, PlanTemplate, RequirementsSheet, Task, TaskRole
+from onboarding.plan_templates.diff import TaskChange, diff, losses
 from onboarding.plan_templates.plan_creation import cleared_decline, task_fields_of
 from onboarding.plan_templates.registry import newest_template, template_version_of
 from onboarding.plan_templates.schema import TaskDefinition, TemplateVersion
@@ -25,6 +25,7 @@ from onboarding.plans.dates import update_due_dates
 from onboarding.plans.evaluation import reevaluate
 from onboarding.plans.queries import lock_tasks
 from onboarding.requirements.services import create_sheets
+from tenants.activity_names import ActivityName
 from tenants.models import User
 from tenants.services import write_activity
 
@@ -97,7 +98,7 @@ def _change_of(plan: Plan, tasks: Sequence[Task], after: TemplateVersion) -> Pla
         changed=tuple(each for each in template_diff.changed if each.task.key in by_key),
         applicability_changes=tuple(_applicability_changes(by_key, items, profile)),
         phases=template_diff.phases,
-        lost=tuple(lost_guards(before, after)),
+        lost=tuple(losses(before, after)),
     )
 
 
@@ -140,7 +141,7 @@ def upgrade_plan(plan: Plan, target: PlanTemplate, *, seen: int, by: User) -> Pl
         create_sheets(locked)
         write_activity(
             locked.tenant,
-            "plan-upgraded",
+            ActivityName.PLAN_UPGRADED,
             by=by,
             before=seen,
             after=target.version,
@@ -157,6 +158,7 @@ def upgrade_plan(plan: Plan, target: PlanTemplate, *, seen: int, by: User) -> Pl
 
 def _rebuild(plan: Plan, tasks: Sequence[Task], change: PlanChange, after: TemplateVersion) -> None:
     phases = _sync_phases(plan, after)
+    _release_roles(plan, after)
     by_key = {task.key: task for task in tasks}
     for item in after.tasks:
         by_key[item.key] = _sync_task(plan, by_key, item, phases, after)
@@ -165,6 +167,14 @@ def _rebuild(plan: Plan, tasks: Sequence[Task], change: PlanChange, after: Templ
     # Their steps have other places by now: nothing hangs on them that would go with them.
     Task.objects.filter(pk__in=[task.pk for task in change.dropped]).delete()
     _put_in_order(plan, after)
+
+
+def _release_roles(plan: Plan, after: TemplateVersion) -> None:
+    """Clear the roles that the version gives to other tasks: a role has one task at a time."""
+    for item in after.tasks:
+        if item.role and TaskRole(item.role).is_unique:
+            others = Task.objects.filter(plan=plan, role=item.role).exclude(key=item.key)
+            others.update(role="")
 
 
 def _sync_phases(plan: Plan, after: TemplateVersion) -> dict[str, Phase]:

@@ -10,6 +10,7 @@ from string import Formatter
 
 from checks.engine.outcomes import CheckKind
 from onboarding.errors import OnboardingError
+from onboarding.models import TaskRole
 from onboarding.plan_templates.schema import (
     AGREED_DAYS,
     ANCHORS,
@@ -29,11 +30,12 @@ from onboarding.plan_templates.schema import (
 from tenants.yaml_schema import YamlSchemaError, YamlSection, read_yaml
 
 KINDS = frozenset(kind.value for kind in CheckKind)
-ROLES = frozenset({"primary", "secondary", "test", "parked", "send_only", "routing"})
+DOMAIN_ROLES = frozenset({"primary", "secondary", "test", "parked", "send_only", "routing"})
 
 _KEY = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _REQUIRED = ("key", "title", "responsibility", "stated", "do", "shown_by")
 _OPTIONAL = (
+    "role",
     "parent",
     "links",
     "applies_when",
@@ -131,6 +133,7 @@ def _read_task(
         stated=parts["stated"].boolean(),
         do=parts["do"].text(),
         shown_by=parts["shown_by"].text(),
+        role=parts["role"].choice(TaskRole.values) if "role" in parts else "",
         parent=parts["parent"].text() if "parent" in parts else None,
         links=_read_links(parts),
         applies_when=_read_condition(parts.get("applies_when"), products),
@@ -140,7 +143,7 @@ def _read_task(
         check_kinds=_read_choices(parts.get("check"), KINDS),
         supports=_read_choices(parts.get("supports"), KINDS),
         per_domain="per_domain" in parts and parts["per_domain"].boolean(),
-        domain_roles=_read_choices(parts.get("domain_roles"), ROLES),
+        domain_roles=_read_choices(parts.get("domain_roles"), DOMAIN_ROLES),
         optional="optional" in parts and parts["optional"].boolean(),
         gate=parts["gate"].choice(GATES) if "gate" in parts else None,
         due=_read_due(parts.get("due")) or due,
@@ -273,10 +276,12 @@ def _refuse_bad_relations(rows: list[_Row]) -> None:
     by_key = {row.task.key: row.task for row in rows}
     groups = {row.task.parent for row in rows}
     earlier: dict[str, TaskDefinition] = {}
+    by_role: dict[str, TaskDefinition] = {}
     for row in rows:
         _refuse_bad_parent(row, earlier)
         _refuse_bad_dependencies(row, by_key)
         _refuse_bad_wait(row, by_key, groups)
+        _refuse_bad_role(row, by_role)
         earlier[row.task.key] = row.task
     _refuse_circles(rows)
 
@@ -318,6 +323,16 @@ def _refuse_bad_wait(
         raise row.parts["waits"].error(
             f"time is counted after a task that is done, and “{awaited.key}” is a group or a wait"
         )
+
+
+def _refuse_bad_role(row: _Row, by_role: dict[str, TaskDefinition]) -> None:
+    """Refuse a second task with a unique role. Adds the task to `by_role`."""
+    if not row.task.role:
+        return
+    role = TaskRole(row.task.role)
+    first = by_role.setdefault(role, row.task)
+    if role.is_unique and first is not row.task:
+        raise row.parts["role"].error(f"“{first.key}” has this role already")
 
 
 def _refuse_circles(rows: list[_Row]) -> None:

@@ -7,6 +7,7 @@ from django.db.models import Q
 
 from onboarding.errors import ConflictingChange, OnboardingError
 from onboarding.models import Task
+from tenants.activity_names import ActivityName
 from tenants.models import Membership, Tenant, User
 from tenants.services import write_activity
 
@@ -42,7 +43,7 @@ def assign_task(task: Task, public_id: str, *, by: User, seen: str | None = None
         Task.objects.filter(pk=task.pk).update(assignee=chosen)
         write_activity(
             task.plan.tenant,
-            "task-assigned",
+            ActivityName.TASK_ASSIGNED,
             by=by,
             task=task.title,
             task_id=task.public_id,

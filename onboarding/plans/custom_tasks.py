@@ -16,6 +16,7 @@ from onboarding.models import Phase, Plan, Responsibility, Task
 from onboarding.plans.dates import update_due_dates
 from onboarding.plans.queries import lock_tasks
 from onboarding.plans.rollup import recompute_rollup
+from tenants.activity_names import ActivityName
 from tenants.models import Domain, User
 from tenants.services import write_activity
 
@@ -75,7 +76,7 @@ def add_task(plan: Plan, content: CustomTaskContent, *, by: User) -> Task:
             position=_make_position(plan, phase),
             **_columns(content, phase),
         )
-        _record_action(task, "custom-task-added", by=by)
+        _record_action(task, ActivityName.CUSTOM_TASK_ADDED, by=by)
     return task
 
 
@@ -111,7 +112,7 @@ def change_task(task: Task, content: CustomTaskContent, *, seen: str, by: User) 
         update_due_dates(locked.plan)
         changed = [name for name, value in asdict(before).items() if asdict(content)[name] != value]
         _record_action(
-            Task.objects.get(pk=locked.pk), "custom-task-changed", by=by, changed=changed
+            Task.objects.get(pk=locked.pk), ActivityName.CUSTOM_TASK_CHANGED, by=by, changed=changed
         )
 
 
@@ -125,7 +126,7 @@ def remove_task(task: Task, *, by: User) -> None:
                 " aside in words instead: “It does not apply”."
             )
         locked.delete()
-        _record_action(locked, "custom-task-removed", by=by)
+        _record_action(locked, ActivityName.CUSTOM_TASK_REMOVED, by=by)
 
 
 def is_untouched(task: Task) -> bool:
@@ -188,7 +189,7 @@ def _columns(content: CustomTaskContent, phase: Phase) -> dict[str, Any]:
     }
 
 
-def _record_action(task: Task, action: str, *, by: User, **params: Any) -> None:
+def _record_action(task: Task, action: ActivityName, *, by: User, **params: Any) -> None:
     plan = task.plan
     write_activity(
         plan.tenant,

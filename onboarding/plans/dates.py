@@ -15,6 +15,7 @@ from onboarding.errors import ConflictingChange, OnboardingError
 from onboarding.models import Cutover, Holiday, Plan, Task, WorkingTime
 from onboarding.plans.business_time import Calendar
 from onboarding.plans.queries import lock_tasks
+from tenants.activity_names import ActivityName
 from tenants.models import Tenant, User
 from tenants.services import write_activity
 
@@ -107,7 +108,7 @@ def set_due_date(task: Task, day: date | None, *, by: User, seen: str | None = N
         task.save(update_fields=["is_due_date_manual", "due_on"])
         write_activity(
             task.plan.tenant,
-            "due-date-set",
+            ActivityName.DUE_DATE_SET,
             by=by,
             task=task.title,
             task_id=task.public_id,
@@ -127,7 +128,7 @@ def save_original_schedule(plan: Plan, *, by: User) -> None:
             raise OnboardingError("No step has a due date yet: plan the cutovers first.")
         for task in tasks:
             Task.objects.filter(pk=task.pk).update(original_due_on=task.due_on)
-        write_activity(plan.tenant, "original-schedule-saved", by=by, tasks=len(tasks))
+        write_activity(plan.tenant, ActivityName.ORIGINAL_SCHEDULE_SAVED, by=by, tasks=len(tasks))
         plan.touch()
 
 

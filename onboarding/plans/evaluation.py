@@ -18,6 +18,7 @@ from onboarding.plans.domain_progress import ExemptPairs, exempt_pairs, sync_all
 from onboarding.plans.proof import TaskEvidence, evidence_for
 from onboarding.plans.queries import lock_tasks
 from onboarding.plans.rollup import recompute_rollup
+from tenants.activity_names import ActivityName
 from tenants.models import Domain, Host, Tenant
 from tenants.services import write_activity
 
@@ -80,7 +81,7 @@ def _verify_or_regress(task: Task, evidence: TaskEvidence, tenant: Tenant) -> bo
             return False
         write_activity(
             tenant,
-            "task-verified",
+            ActivityName.TASK_VERIFIED,
             task=task.title,
             task_id=task.public_id,
             subjects=[subject.name for subject in evidence.subjects],
@@ -93,7 +94,7 @@ def _verify_or_regress(task: Task, evidence: TaskEvidence, tenant: Tenant) -> bo
             return False
         write_activity(
             tenant,
-            "task-regressed",
+            ActivityName.TASK_REGRESSED,
             task=task.title,
             task_id=task.public_id,
             subjects=[subject.name for subject in evidence.failing],
@@ -114,7 +115,7 @@ def complete_waits(plan: Plan, *, now: datetime) -> int:
             task.save(update_fields=["verified_at"])
             write_activity(
                 plan.tenant,
-                "waiting-period-ended",
+                ActivityName.WAITING_PERIOD_ENDED,
                 task=task.title,
                 task_id=task.public_id,
                 since=task.wait_started_at.isoformat() if task.wait_started_at else "",
@@ -158,7 +159,7 @@ def reevaluate(plan: Plan) -> None:
                 waiting = [s.name for s in evidence.subjects if s.settled is None]
                 write_activity(
                     tenant,
-                    "task-domains-added",
+                    ActivityName.TASK_DOMAINS_ADDED,
                     task=task.title,
                     task_id=task.public_id,
                     subjects=waiting,

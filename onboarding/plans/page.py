@@ -28,6 +28,7 @@ from onboarding.plans.safe_times import SWITCH_OF_KIND, safe_times_by_kind
 from onboarding.plans.services import side_of_role
 from onboarding.plans.transitions import Actor
 from tenants.access import TenantAccess, access_or_404
+from tenants.activity_names import ActivityName
 from tenants.models import Domain, Tenant, User
 from tenants.permissions import Permission, may
 from tenants.regions import Region
@@ -191,4 +192,4 @@ def request_run(request: HttpRequest, tenant: Tenant, checks: Iterable[Check], *
     """Somebody pressed "check now": look at once, and say in the activity who wanted it."""
     with transaction.atomic():
         run_now(checks)
-        write_activity(tenant, "check-requested", by=current_user(request), subject=of)
+        write_activity(tenant, ActivityName.CHECK_REQUESTED, by=current_user(request), subject=of)

@@ -7,12 +7,10 @@ from datetime import datetime, timedelta
 
 from django.db.models import QuerySet
 
-from onboarding.models import (
-    Cutover,
-    Task,
-)
+from onboarding.models import Cutover, Task, TaskRole
 from onboarding.models.cutovers import join_names
 from onboarding.plans.domain_progress import ExemptPairs, in_scope
+from onboarding.plans.roles import task_with_role
 from tenants.models import Domain
 
 # People gather before the planned moment, and stay until the new way has carried mail for a while:
@@ -45,17 +43,11 @@ def window_bounds_from(start: datetime, minutes: int) -> tuple[datetime, datetim
     return start - OPENS_BEFORE, start + max(CLOSES_AFTER, timedelta(minutes=minutes))
 
 
-# The step that a cutover does: whatever domains it is to be done for belong in one.
-TASK_OF_DIRECTION = {
-    Cutover.Direction.OUTBOUND: "outbound-cutover",
-    Cutover.Direction.INBOUND: "mx-record-cutover",
-}
-
-
-# The phase whose steps are a cutover's run sheet.
-PHASE_OF_DIRECTION = {
-    Cutover.Direction.OUTBOUND: "outbound-cutover-phase",
-    Cutover.Direction.INBOUND: "inbound-cutover-phase",
+# The role of the task that a cutover does. Its domains belong in cutovers, and the tasks of its
+# phase are the cutover's run sheet.
+ROLE_OF_DIRECTION = {
+    Cutover.Direction.OUTBOUND: TaskRole.SWITCHES_OUTBOUND,
+    Cutover.Direction.INBOUND: TaskRole.SWITCHES_INBOUND,
 }
 
 
@@ -70,7 +62,7 @@ def in_none(
     cutovers: Iterable[Cutover],
 ) -> list[Domain]:
     """The domains that the direction's step is to be done for and that no cutover covers."""
-    task = tasks.get(TASK_OF_DIRECTION[Cutover.Direction(direction)])
+    task = task_with_role(tasks.values(), ROLE_OF_DIRECTION[Cutover.Direction(direction)])
     if task is None or not task.applies:
         return []
     taken = {

@@ -19,6 +19,7 @@ from onboarding.models import Comment, Plan, Reminder, Responsibility, Task, Wor
 from onboarding.plans.business_time import Calendar
 from onboarding.plans.dates import calendar_of
 from onboarding.plans.services import side_of
+from tenants.activity_names import ActivityName
 from tenants.models import Membership, Tenant, User
 from tenants.services import write_activity
 
@@ -102,7 +103,7 @@ def create_reminders(
         )
         write_activity(
             plan.tenant,
-            "reminder-sent",
+            ActivityName.REMINDER_SENT,
             by=by,
             names=sorted({reminder.recipient.name for reminder in made}),
             titles=[task.title for task in claimed],

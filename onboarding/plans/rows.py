@@ -112,6 +112,15 @@ class Shape(StrEnum):
     NOT_APPLICABLE = "not_applicable"
 
 
+SHAPE_OF_VERDICT = {
+    Verdict.PASS: Shape.PASS,
+    Verdict.WARN: Shape.CAUTION,
+    Verdict.FAIL: Shape.FAIL,
+    Verdict.UNKNOWN: Shape.UNKNOWN,
+    Verdict.NOT_APPLICABLE: Shape.NOT_APPLICABLE,
+}
+
+
 @dataclass(frozen=True)
 class Viewer:
     """Who looks at a plan, and what the page fetched for them. By default somebody outside it."""

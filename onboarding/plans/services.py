@@ -17,7 +17,6 @@ from checks.submitted_messages import submit_message
 from checks.tasks import run_now
 from onboarding.errors import ConflictingChange, NotPermitted, OnboardingError
 from onboarding.models import (
-    CLOSURE,
     Cutover,
     DomainProgress,
     ManualStatus,
@@ -25,6 +24,7 @@ from onboarding.models import (
     RequirementsSheet,
     Responsibility,
     Task,
+    TaskRole,
     TaskStatus,
 )
 from onboarding.plans import confirmations, domain_progress
@@ -51,7 +51,7 @@ from onboarding.plans.undo import (
     restores_confirmations,
     store_undo,
 )
-from onboarding.requirements.definitions import DEFINITIONS
+from tenants.activity_names import ActivityName
 from tenants.models import Domain, Tenant, User
 from tenants.permissions import Permission, Role, may, role_in
 from tenants.services import write_activity
@@ -140,7 +140,9 @@ def confirm_task(
         for name, value in _NO_MANUAL_STATUS.items():
             setattr(locked, name, value)
         locked.save(update_fields=field_names(_NO_MANUAL_STATUS))
-        _record_action(locked, "task-confirmed", by=by, side=side, domain=str(domain or ""))
+        _record_action(
+            locked, ActivityName.TASK_CONFIRMED, by=by, side=side, domain=str(domain or "")
+        )
 
 
 def withdraw_confirmation(
@@ -157,13 +159,15 @@ def withdraw_confirmation(
             return
         store_undo(locked, by=by)
         confirmations.set_confirmation(locked, side, at=None, by=None, domain=domain)
-        _record_action(locked, "confirmation-withdrawn", by=by, side=side, domain=str(domain or ""))
+        _record_action(
+            locked, ActivityName.CONFIRMATION_WITHDRAWN, by=by, side=side, domain=str(domain or "")
+        )
 
 
 def is_confirmed_by_sign_off(task: Task) -> bool:
     """Whether signing its sheet off is what the task asks for."""
     sheet: RequirementsSheet | None = getattr(task, "sheet", None)
-    return sheet is not None and DEFINITIONS[sheet.kind].confirms_task
+    return sheet is not None and sheet.confirms_task
 
 
 def _refuse_unread_status(task: Task, seen: str) -> None:
@@ -214,7 +218,7 @@ def set_responsibility(task: Task, responsibility: str, *, by: User, seen: str =
         raise OnboardingError("Only time completes this: it is nobody’s part.")
     if task.responsibility_stated:
         raise OnboardingError("The article states who is responsible for this task.")
-    if task.key == CLOSURE:
+    if task.role == TaskRole.CLOSURE:
         raise OnboardingError("Both sides sign the implementation off.")
     with transaction.atomic():
         locked = _lock(task)
@@ -224,7 +228,7 @@ def set_responsibility(task: Task, responsibility: str, *, by: User, seen: str =
         locked.responsibility = responsibility
         locked.undo = None
         locked.save(update_fields=["responsibility", "undo"])
-        _record_action(locked, "responsibility-changed", by=by, side=responsibility)
+        _record_action(locked, ActivityName.RESPONSIBILITY_CHANGED, by=by, side=responsibility)
 
 
 # --- Moving
@@ -266,7 +270,7 @@ def make_transition(
         )
         _record_action(
             locked,
-            "task-status-changed",
+            ActivityName.TASK_STATUS_CHANGED,
             by=by,
             transition=transition.key,
             reason=locked.status_reason,
@@ -318,7 +322,10 @@ def expire_accepted_risks(plan: Plan, *, now: datetime) -> int:
             task.undo = None
             task.save(update_fields=[*field_names(_NO_MANUAL_STATUS), "undo"])
             write_activity(
-                plan.tenant, "risk-acceptance-expired", task=task.title, task_id=task.public_id
+                plan.tenant,
+                ActivityName.RISK_ACCEPTANCE_EXPIRED,
+                task=task.title,
+                task_id=task.public_id,
             )
         recompute_rollup(plan)
         plan.touch()
@@ -366,7 +373,7 @@ def _set_exemption(task: Task, domain: Domain, *, by: User, reason: str) -> None
             },
         )
         domain_progress.sync_confirmations(locked, confirmations.domains_in_scope(locked))
-        action = "domain-exempted" if reason else "exemption-removed"
+        action = ActivityName.DOMAIN_EXEMPTED if reason else ActivityName.EXEMPTION_REMOVED
         _record_action(locked, action, by=by, domain=domain.name, reason=reason)
         # What the other domains' checks say may now be enough, or no longer.
         reevaluate(locked.plan)
@@ -389,7 +396,7 @@ def undo_last_action(task: Task, *, by: User, may_manage_plan: bool, seen: str =
             _refuse_closed_gate(locked)
         restore(locked)
         domain_progress.sync_confirmations(locked, confirmations.domains_in_scope(locked))
-        _record_action(locked, "action-undone", by=by)
+        _record_action(locked, ActivityName.ACTION_UNDONE, by=by)
         reevaluate(locked.plan)
 
 
@@ -405,7 +412,7 @@ def _lock(task: Task) -> Task:
     return locked
 
 
-def _record_action(task: Task, action: str, *, by: User, **params: Any) -> None:
+def _record_action(task: Task, action: ActivityName, *, by: User, **params: Any) -> None:
     plan = task.plan
     before, after = task.status, own_status(task).value
     write_activity(
@@ -440,7 +447,11 @@ def submit_test_message(plan: Plan, check: Check, content: bytes, *, by: User) -
         )
         run_now([check])
         write_activity(
-            plan.tenant, "test-message-submitted", by=by, domain=check.subject, sha256=shown.sha256
+            plan.tenant,
+            ActivityName.TEST_MESSAGE_SUBMITTED,
+            by=by,
+            domain=check.subject,
+            sha256=shown.sha256,
         )
         plan.touch()
     return shown

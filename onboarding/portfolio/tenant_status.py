@@ -8,7 +8,7 @@ from datetime import datetime
 
 from checks.models import Check
 from onboarding.models import Cutover, Plan, Task, TaskStatus
-from onboarding.plans.planned_cutovers import TASK_OF_DIRECTION
+from onboarding.plans.planned_cutovers import ROLE_OF_DIRECTION
 from onboarding.plans.rows import Shape
 from onboarding.plans.safe_times import PlanSafeTime
 from onboarding.portfolio.queries import CheckCounts
@@ -45,10 +45,11 @@ def outlook(
     if plan.tasks_total and plan.tasks_complete == plan.tasks_total:
         return Outlook(Shape.PASS, "Every step is done")
     by_key = {task.key: task for task in open_tasks}
+    roles = {task.role: task for task in open_tasks}
     ahead = [
         cutover
         for cutover in cutovers
-        if TASK_OF_DIRECTION[Cutover.Direction(cutover.direction)] in by_key
+        if ROLE_OF_DIRECTION[Cutover.Direction(cutover.direction)] in roles
         and cutover.pk not in switched
     ]
     cutover = ahead[0] if ahead else None
@@ -80,7 +81,8 @@ def _safe_at(safety: PlanSafeTime | None) -> datetime | None:
 def _readiness(
     cutover: Cutover, by_key: dict[str, Task], counts: CheckCounts, *, now: datetime
 ) -> Outlook:
-    task = by_key[TASK_OF_DIRECTION[Cutover.Direction(cutover.direction)]]
+    role = ROLE_OF_DIRECTION[Cutover.Direction(cutover.direction)]
+    task = next(task for task in by_key.values() if task.role == role)
     open_dependencies = [
         by_key[key].title
         for key in task.depends_on

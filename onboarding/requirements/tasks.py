@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
     soft_time_limit=570,
 )
 def import_sheet(public_id: str) -> None:
-    """Read an import for its preview, or write the rows of a confirmed one."""
+    """Run the next stage of an import: read the file, or import its rows."""
     rows = SheetImport.objects.select_related("sheet__task__plan__tenant", "created_by")
     job = rows.filter(public_id=public_id).first()
     if job is not None and job.is_in_progress and imports.start_attempt(job):

@@ -1,4 +1,4 @@
-"""What is measured: the engine, the same questions as bare datagrams, and the peer."""
+"""The measurements: the engine, the same queries as bare datagrams, and the peer."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from checks.engine.outcomes import Outcome, Verdict
 from tests.bench.world import RESOLVER, World
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-# As a worker is set up by default.
+# The defaults of a worker.
 CONCURRENCY, BUDGET_SECONDS = 100, 60
 _IN_FLIGHT = 100
 
 
 @dataclass(frozen=True)
 class Measured:
-    """One run: how many domains and questions, in how many seconds of wall clock and of CPU."""
+    """One run: number of domains and queries, seconds by the clock and of CPU."""
 
     domains: int
     questions: int
@@ -54,11 +54,11 @@ class Measured:
 
 
 class BenchFailed(Exception):
-    """What was measured was not the work that was meant."""
+    """The run did not do the work that it should measure."""
 
 
 def engine(world: World) -> Measured:
-    """All looks as one batch, in one process on one core; each must have come to an answer."""
+    """All runs as one batch, in one process on one core. Raise BenchFailed after an UNKNOWN."""
     outcomes: list[Outcome] = []
     measured = _measured(world, len(world.domains), lambda: outcomes.extend(_look(world)))
     undecided = [o for o in outcomes if o.verdict is Verdict.UNKNOWN]
@@ -82,7 +82,7 @@ Sent = tuple[Endpoint, DnsQuestion, bool]
 
 
 def questions_of(world: World) -> list[Sent]:
-    """The questions the engine asks, in its order; a pass of its own, so that timing is clean."""
+    """The queries of the engine in its order, from a separate pass that is not measured."""
     sent: list[Sent] = []
 
     class Recording(UdpSockets):
@@ -96,7 +96,7 @@ def questions_of(world: World) -> list[Sent]:
 
 
 def bare(world: World, sent: Sequence[Sent]) -> Measured:
-    """The same questions over a socket for each address, replies matched by id and thrown away."""
+    """The same queries over a socket for each address. Replies are matched by id and discarded."""
     return _measured(world, len(world.domains), lambda: asyncio.run(_send_all(sent)))
 
 
@@ -116,7 +116,7 @@ async def _ask_in_turn(lines: dict[Endpoint, _Line], waiting: Iterator[Sent]) ->
 
 
 class _Line:
-    """One connected socket, driven the cheapest way the loop offers."""
+    """One connected socket with the cheapest calls of the event loop."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._loop = asyncio.get_running_loop()
@@ -164,7 +164,7 @@ def peer(world: World, domains: Sequence[str], python: Path, threads: int) -> Me
 
 
 def peer_environment(folder: Path) -> Path:
-    """The Python of a throw-away environment with the peer in it, every file checked by hash."""
+    """The Python of a temporary environment with the peer. The hash of every file is verified."""
     subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
     python = folder / "bin" / "python"
     subprocess.run(

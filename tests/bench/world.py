@@ -1,9 +1,9 @@
-"""A synthetic internet on loopback: NSD with a zone for each domain, and what is known of them.
+"""A synthetic internet on loopback: NSD with a zone for each domain.
 
-Six in ten domains have moved (the region's MX hosts, its include beside two of senders, DMARC,
-DKIM), three have not (their own mail host, SPF by `mx`), and one has hardly anything. All share
-two name servers, as a hosting provider's customers do, and NSD stands for the resolver as well:
-it knows every zone, so that everybody's question costs one exchange.
+Six in ten domains have moved (the region's MX hosts, its include and two of senders, DMARC,
+DKIM), three have not (their own mail host, SPF by `mx`), and one has hardly any records. All share
+two name servers, as a hosting provider's customers do, and NSD replaces the resolver too:
+it serves every zone, so that every query needs one exchange.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class NotInstalled(Exception):
 
 @dataclass(frozen=True)
 class World:
-    """What is served, where, and how many questions were answered so far."""
+    """The served domains, the ports, and the number of queries so far."""
 
     domains: tuple[str, ...]
     port: int
@@ -81,14 +81,16 @@ class World:
         ]
 
     def answered(self) -> int:
-        """Questions the server has counted since it started."""
-        said = subprocess.run(
+        """The number of queries since the start of the server."""
+        statistics = subprocess.run(
             [*_nsd_control(), "-c", str(self.folder / "nsd.conf"), "stats_noreset"],
             check=True,
             capture_output=True,
             text=True,
         ).stdout
-        return int(next(s.split("=")[1] for s in said.splitlines() if s.startswith("num.queries=")))
+        return int(
+            next(s.split("=")[1] for s in statistics.splitlines() if s.startswith("num.queries="))
+        )
 
 
 def _program(name: str) -> str:
@@ -147,7 +149,7 @@ def _shared_zones() -> dict[str, str]:
         for n in range(_SENDERS)
     )
     return {
-        # The root too: a question that is refused costs the peer seconds of trying again.
+        # The root too: a refused query costs the peer seconds of retries.
         ".": "",
         "test": "",
         "host.test": "".join(f"ns{n} IN A {address}\n" for n, address in enumerate(SERVERS, 1)),

@@ -43,7 +43,7 @@ def test_two_beats_claim_each_check_once(make_tenant: MakeTenant) -> None:
     assert sorted(claimed) == sorted(Check.objects.values_list("pk", flat=True))
 
 
-def test_two_workers_with_the_same_answer_make_one_transition(tenant: Tenant) -> None:
+def test_equal_answers_make_one_transition(tenant: Tenant) -> None:
     check = Check.objects.get(tenant=tenant, kind=CheckKind.OWNERSHIP)
     now = timezone.now()
 
@@ -80,7 +80,7 @@ def _everybody(check: Check, verdict: Verdict, at: datetime) -> None:
     run_concurrently([beat, beat, person, person, record])
 
 
-def test_beats_workers_and_people_at_once_make_one_transition_each_way(tenant: Tenant) -> None:
+def test_all_actors_make_one_transition_each_way(tenant: Tenant) -> None:
     check = Check.objects.get(tenant=tenant, kind=CheckKind.OWNERSHIP)
     start = timezone.now() + timedelta(seconds=1)
 
@@ -95,7 +95,7 @@ def test_beats_workers_and_people_at_once_make_one_transition_each_way(tenant: T
     assert list(seen) == [("pass", 1), ("fail", 3)]
 
 
-def test_the_last_two_proofs_of_a_task_at_once_complete_it(make_tenant: MakeTenant) -> None:
+def test_last_two_proofs_complete_task(make_tenant: MakeTenant) -> None:
     tenant = make_tenant(domains=(("one.test", "primary"), ("two.test", "secondary")))
     now = timezone.now()
 
@@ -109,7 +109,7 @@ def test_the_last_two_proofs_of_a_task_at_once_complete_it(make_tenant: MakeTena
     assert ActivityLine.objects.filter(action="task-verified").count() == 1
 
 
-def test_both_sides_confirming_at_once_lose_neither_word(tenant: Tenant) -> None:
+def test_both_sides_confirm_concurrently(tenant: Tenant) -> None:
     rosa = User.objects.create_user("r@gangway.test", name="R", staff_role="consultant")
     jo = User.objects.create_user("j@northwind.test", name="J")
     Membership.objects.create(tenant=tenant, user=jo, role="owner")
@@ -125,7 +125,7 @@ def test_both_sides_confirming_at_once_lose_neither_word(tenant: Tenant) -> None
     assert task_of(tenant, key).status == TaskStatus.DONE
 
 
-def test_counters_lose_nothing_when_different_tasks_moveat_once(tenant: Tenant) -> None:
+def test_counters_survive_concurrent_tasks(tenant: Tenant) -> None:
     rosa = User.objects.create_user("r@gangway.test", name="R", staff_role="consultant")
     keys = ["account-creation", "out-of-the-box-settings"]
 
@@ -137,9 +137,7 @@ def test_counters_lose_nothing_when_different_tasks_moveat_once(tenant: Tenant) 
     assert Plan.objects.get(tenant=tenant).tasks_complete == 2
 
 
-def test_two_approvers_pressing_at_once_make_one_verdict(
-    tenant: Tenant, consultant: User, owner: User
-) -> None:
+def test_two_approvers_make_one_decision(tenant: Tenant, consultant: User, owner: User) -> None:
     planned_at = timezone.now() + timedelta(days=2)
     made = cutover_of(tenant, "inbound", planned_at)
     go_no_go.name_approvers(made, mimecast=consultant, client=owner, by=consultant)
@@ -166,9 +164,7 @@ def test_two_approvers_pressing_at_once_make_one_verdict(
     assert lines.count() == 1
 
 
-def test_two_people_planning_one_domain_at_once_make_one_cutover_of_it(
-    make_tenant: MakeTenant, consultant: User
-) -> None:
+def test_concurrent_plans_make_one_cutover(make_tenant: MakeTenant, consultant: User) -> None:
     names = (("a.test", "primary"), ("b.test", "secondary"), ("c.test", "test"))
     tenant = make_tenant(domains=names)
     primary, secondary, test = tenant.domains.order_by("name")
@@ -189,9 +185,7 @@ def test_two_people_planning_one_domain_at_once_make_one_cutover_of_it(
     assert CutoverDomain.objects.filter(domain=secondary).count() == 1
 
 
-def test_two_people_swapping_domains_between_cutovers_do_not_wait_in_a_circle(
-    make_tenant: MakeTenant, consultant: User
-) -> None:
+def test_swapping_domains_does_not_deadlock(make_tenant: MakeTenant, consultant: User) -> None:
     tenant = make_tenant(domains=(("a.test", "primary"), ("b.test", "secondary")))
     primary, secondary = tenant.domains.order_by("name")
     moment = timezone.now() + timedelta(days=9)

@@ -66,7 +66,7 @@ def run_check(folder: Path, mx: str, *, certified: str = HOST) -> Outcome:
         (PERMITS, "www.example.test", Verdict.FAIL, "mta-sts.policy-certificate"),
     ],
 )
-def test_a_policy_is_fetched_and_held_against_the_planned_hosts(
+def test_policy_against_planned_hosts(
     tmp_path: Path, mx: str, certified: str, verdict: Verdict, code: str
 ) -> None:
     outcome = run_check(tmp_path, mx, certified=certified)

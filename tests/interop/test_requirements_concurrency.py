@@ -41,7 +41,7 @@ def _again(sheet: RequirementsSheet) -> RequirementsSheet:
 
 
 @pytest.mark.parametrize("_round", range(5))
-def test_a_row_that_changes_while_a_side_signs_never_leaves_the_signature(
+def test_row_change_removes_signature(
     tenant: Tenant, owner: User, consultant: User, _round: int
 ) -> None:
     sheet = sheet_of(tenant)
@@ -70,9 +70,7 @@ def test_a_row_that_changes_while_a_side_signs_never_leaves_the_signature(
     assert SheetRow.objects.get(pk=row.pk).values["note"] == "new"
 
 
-def test_both_sides_signing_at_once_do_the_step(
-    tenant: Tenant, owner: User, consultant: User
-) -> None:
+def test_both_sides_signing_complete_task(tenant: Tenant, owner: User, consultant: User) -> None:
     sheet = sheet_of(tenant)
     seen = _again(sheet).revision
 
@@ -87,9 +85,7 @@ def test_both_sides_signing_at_once_do_the_step(
     assert Task.objects.get(pk=sheet.task_id).status == "done"
 
 
-def test_two_people_who_add_the_same_entry_keep_it_once(
-    tenant: Tenant, owner: User, consultant: User
-) -> None:
+def test_equal_entries_are_stored_once(tenant: Tenant, owner: User, consultant: User) -> None:
     sheet = sheet_of(tenant)
     entry = entry_of(sheet, target="ann@outside.test")
 
@@ -102,9 +98,7 @@ def test_two_people_who_add_the_same_entry_keep_it_once(
     assert SheetRow.objects.filter(sheet=sheet).count() == _again(sheet).row_count == 1
 
 
-def test_two_people_who_change_one_row_lose_neither_version(
-    tenant: Tenant, owner: User, consultant: User
-) -> None:
+def test_row_history_has_both_versions(tenant: Tenant, owner: User, consultant: User) -> None:
     sheet = sheet_of(tenant)
     row = add(sheet, owner, target="ann@outside.test")
 
@@ -122,9 +116,7 @@ def test_two_people_who_change_one_row_lose_neither_version(
     assert (kept.values["note"], kept.version, kept.changed_by) == (first.name, 2, first)
 
 
-def test_an_import_that_two_people_say_yes_to_is_written_once(
-    tenant: Tenant, owner: User, consultant: User
-) -> None:
+def test_import_is_written_once(tenant: Tenant, owner: User, consultant: User) -> None:
     sheet = sheet_of(tenant)
     kept = shown(sheet, "ann@outside.test\nbob@outside.test", owner)
 

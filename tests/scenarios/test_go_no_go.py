@@ -56,7 +56,7 @@ def test_new_blocker_outdates_earlier_go(scenario: Scenario, cutover: Cutover) -
 
     assert scenario.vote(cutover, scenario.owner, risk="We wait no longer.") == []
     assert CutoverDecision.objects.count() == 0
-    assert "said before something came to hold the cutover back" in scenario.room(cutover).html
+    assert "a blocker appeared after this vote" in scenario.room(cutover).html
 
     assert scenario.vote(cutover, scenario.consultant, risk="Known, and taken.") == []
     made = CutoverDecision.objects.get()

@@ -12,7 +12,7 @@ from onboarding.error_responses import errors_as_message, errors_on_form
 from onboarding.errors import OnboardingError
 from onboarding.models import PlanTemplate, TemplateDraft
 from onboarding.plan_templates import drafts
-from onboarding.plan_templates.diff import diff, lost_guards
+from onboarding.plan_templates.diff import diff, losses
 from onboarding.plan_templates.forms import ProfileAnswersForm, PublishForm
 from onboarding.plan_templates.preview import preview_for, preview_of
 from onboarding.plan_templates.registry import newest_template, template_version_of
@@ -155,7 +155,7 @@ def _publish(
         return drafts.publish(
             note=typed["note"],
             seen=typed["seen"],
-            accepts_lost_guards=may_publish_without_guards and typed["accepts_lost_guards"],
+            accepts_losses=may_publish_without_guards and typed["accepts_losses"],
             by=current_user(request),
         )
     return None
@@ -171,7 +171,7 @@ def _show_publish(
 ) -> HttpResponse:
     if form.is_bound:
         # Shown with the draft as it is now, so that publishing it is then deliberate.
-        typed = {name: form.data.get(name, "") for name in ("note", "accepts_lost_guards")}
+        typed = {name: form.data.get(name, "") for name in ("note", "accepts_losses")}
         form.data = {**typed, "seen": draft.revision}
     before, after = template_version_of(newest), drafts.version_of_draft(draft)
     context = {
@@ -179,7 +179,7 @@ def _show_publish(
         "newest": newest,
         "form": form,
         "diff": diff(before, after),
-        "lost": lost_guards(before, after),
+        "lost": losses(before, after),
         "may_publish_without_guards": may_publish_without_guards,
         "empty": [phase["title"] for phase in draft.content["phases"] if not phase["tasks"]],
     }

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_POST
 from checks.models import Check
 from checks.tasks import run_now
 from onboarding.error_responses import errors_as_message
-from onboarding.models import CLOSURE, Responsibility, Task
+from onboarding.models import Responsibility, Task, TaskRole
 from onboarding.plans import services
 from onboarding.plans.evaluation import PlanContext
 from onboarding.plans.page import (
@@ -54,7 +54,7 @@ def back_to_plan(request: HttpRequest, tenant: Tenant, task: Task | None = None)
 @require_POST
 def task_confirm(request: HttpRequest, public_id: str, task_id: str) -> HttpResponse:
     tenant, task = load_task(request, public_id, task_id)
-    if task.key == CLOSURE:
+    if task.role == TaskRole.CLOSURE:
         return redirect("onboarding:sign-off", public_id=public_id)
     user = current_user(request)
     with errors_as_message(request):

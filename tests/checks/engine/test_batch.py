@@ -61,7 +61,7 @@ async def run_checks(
 
 
 @pytest.mark.parametrize("concurrency", [1, 10])
-def test_batch_answers_in_order_and_shares_what_it_asked(concurrency: int) -> None:
+def test_batch_is_ordered_and_shares_queries(concurrency: int) -> None:
     async def run() -> tuple[list[Outcome], dict[tuple[str, str, str], int]]:
         async with nameserver(SHARED + ZONE) as server:
             network = network_of(server, authoritative_port=server.port)
@@ -81,7 +81,7 @@ def test_batch_answers_in_order_and_shares_what_it_asked(concurrency: int) -> No
     assert {asked: n for asked, n in queries.items() if n > 1} == dict.fromkeys(twice, 2)
 
 
-def test_batch_keeps_the_others_when_one_runs_out_of_time() -> None:
+def test_batch_isolates_exceeded_budget() -> None:
     async def run() -> list[Outcome]:
         behaviours: dict[str, Behaviour] = {"two.test": loopback.drop}
         async with nameserver(SHARED + ZONE, behaviours) as server:
@@ -103,7 +103,7 @@ def test_batch_keeps_the_others_when_one_runs_out_of_time() -> None:
     assert params(two, "run.over-budget") == {"budget_seconds": 0.5}
 
 
-def test_batch_starts_a_budget_when_its_look_starts() -> None:
+def test_batch_budget_starts_with_its_check() -> None:
     async def run() -> list[Outcome]:
         behaviours = {"one.test": loopback.drop_first(1), "two.test": loopback.drop_first(1)}
         async with nameserver(SHARED + ZONE, behaviours) as server:
@@ -118,7 +118,7 @@ def test_batch_starts_a_budget_when_its_look_starts() -> None:
     assert [outcome.verdict for outcome in asyncio.run(run())] == [Verdict.PASS, Verdict.PASS]
 
 
-def test_batch_keeps_the_others_when_one_hits_a_fault_of_ours(
+def test_batch_isolates_internal_error(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async def run() -> list[Outcome]:
@@ -138,7 +138,7 @@ def test_batch_keeps_the_others_when_one_hits_a_fault_of_ours(
     ]
 
 
-def test_batch_tells_of_each_look_as_it_is_answered() -> None:
+def test_batch_reports_each_outcome() -> None:
     async def run() -> list[tuple[str, Verdict]]:
         heard: list[tuple[str, Verdict]] = []
         async with nameserver(SHARED + ZONE) as server:
@@ -156,7 +156,7 @@ def test_batch_tells_of_each_look_as_it_is_answered() -> None:
     assert asyncio.run(run()) == [("one.test", Verdict.PASS)]
 
 
-def test_rotated_answers_make_the_same_outcomes() -> None:
+def test_rotated_answers_give_equal_outcomes() -> None:
     async def run(zone: str) -> list[Outcome]:
         async with nameserver(zone) as server:
             # The port differs from run to run; the servers' names and addresses do not.
@@ -181,7 +181,7 @@ def test_rotated_answers_make_the_same_outcomes() -> None:
     assert one_way == other_way
 
 
-def test_unregistered_domain_fails_every_dns_kind() -> None:
+def test_unregistered_domain_fails_dns_kinds() -> None:
     async def run() -> list[Outcome]:
         async with nameserver(SHARED) as server:
             network = network_of(server, authoritative_port=server.port)
@@ -194,7 +194,7 @@ def test_unregistered_domain_fails_every_dns_kind() -> None:
     ] * 4
 
 
-def test_what_a_look_of_a_batch_keeps_is_enough_to_judge_it_again() -> None:
+def test_batch_raw_answers_allow_replay() -> None:
     """Looks of a batch share what they were told; each keeps all of it that it rests on."""
 
     async def run() -> tuple[list[Outcome], list[Outcome]]:

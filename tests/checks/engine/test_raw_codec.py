@@ -38,7 +38,7 @@ _reached = (
 
 @settings(suppress_health_check=[HealthCheck.too_slow], max_examples=150)
 @given(_answers | st.tuples(_words, _reached) | st.lists(_words) | st.from_type(NotProbed))
-def test_what_was_told_is_read_again_as_it_was(told: Any) -> None:
+def test_decode_restores_encoded_answers(told: Any) -> None:
     written = json.dumps(encode(told))
 
     assert decode(json.loads(written)) == told
@@ -55,11 +55,11 @@ def test_what_was_told_is_read_again_as_it_was(told: Any) -> None:
         (FetchFailure.STATUS, {"$": "Failure", "is": "status"}),
     ],
 )
-def test_the_form_that_databases_hold(told: Any, written: Any) -> None:
+def test_encoded_form_is_stable(told: Any, written: Any) -> None:
     assert encode(told) == written
     assert decode(written) == told
 
 
-def test_a_type_that_nobody_has_named_is_refused() -> None:
+def test_encode_refuses_unknown_type() -> None:
     with pytest.raises(TypeError, match="set has no form"):
         encode({1})

@@ -208,7 +208,8 @@ def test_sheet_warns_before_inbound_window(
     notes = texts(signed_in(owner).get(address).content.decode(), ".note")
 
     assert (
-        any("Not before" in note and "this cutover back yet" in note for note in notes) is is_warned
+        any("Do not publish before" in note and "this cutover" in note for note in notes)
+        is is_warned
     )
 
 
@@ -219,7 +220,7 @@ def test_finished_sheet_offers_no_records(tenant: Tenant, owner: User, signed_in
 
     html = signed_in(owner).get(address).content.decode()
 
-    assert "Everything is published as it should be." in texts(html, "p")
+    assert "All records are published correctly." in texts(html, "p")
     assert texts(html, "pre") == []
 
 
@@ -242,4 +243,4 @@ def test_records_appear_after_agreement(tenant: Tenant, owner: User, signed_in: 
         "northwind.test. 300 IN MX 10 us-smtp-inbound-1.mimecast.com."
         " northwind.test. 300 IN MX 10 us-smtp-inbound-2.mimecast.com."
     ]
-    assert "10 mail.northwind.test goes" in texts(before, "label")
+    assert "Remove 10 mail.northwind.test" in texts(before, "label")

@@ -107,7 +107,7 @@ def test_board_shows_servers_and_cache_expiry(
 
     html = signed_in(owner).get(address(cutover)).content.decode()
 
-    assert "4 of 4 name servers give the new answer" in html
+    assert "4 of 4 name servers publish the new answer" in html
     assert "by Tue 1 Dec, 10:07 UTC" in " ".join(texts(html, ".card-foot"))
 
 
@@ -117,8 +117,10 @@ def test_leftover_host_is_named(tenant: Tenant, owner: User, signed_in: SignIn) 
 
     html = signed_in(owner).get(address(cutover)).content.decode()
 
-    assert "0 of 4 name servers give the new answer" in html
-    assert f"Senders may still go around Mimecast by {OLD}." in " ".join(texts(html, ".card-foot"))
+    assert "0 of 4 name servers publish the new answer" in html
+    assert f"Senders can still bypass Mimecast through {OLD}." in " ".join(
+        texts(html, ".card-foot")
+    )
 
 
 def _confirm(client: Client, cutover: Cutover, risk: str = "", **more: str) -> None:

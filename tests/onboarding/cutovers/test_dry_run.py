@@ -101,10 +101,10 @@ def test_dry_run_stores_nothing(tenant: Tenant, consultant: User, signed_in: Sig
     status, html = _try(client, cutover, MX)
 
     assert status == 200
-    assert "name servers would give the new answer" in " ".join(html.split())
+    assert "name servers would publish the new answer" in " ".join(html.split())
     assert "These records would verify it." in texts(html, "p")
-    assert "Nothing would be left to change." in texts(html, "p")
-    assert texts(html, "#dry-run-status")[0].startswith("Rehearsal: nothing below is published")
+    assert "No change left." in texts(html, "p")
+    assert texts(html, "#dry-run-status")[0].startswith("Dry run: nothing below is published")
     assert "main.test" not in html.split('class="tabs"', 1)[1]
     assert _everything(tenant) == before
     assert not DryRun.objects.exists()
@@ -126,7 +126,7 @@ def test_stale_check_stays_stale_in_dry_run(
     assert "Earliest safe cutover" in texts(fresh, row)[0]
     for page in (html, real):
         assert "The last check of side.test is too old to count." in texts(page, row)[0]
-    assert "Nothing would be left to change." not in texts(html, "p")
+    assert "No change left." not in texts(html, "p")
 
 
 def test_dry_run_finds_leftover_host(tenant: Tenant, consultant: User, signed_in: SignIn) -> None:
@@ -135,7 +135,7 @@ def test_dry_run_finds_leftover_host(tenant: Tenant, consultant: User, signed_in
     _, html = _try(signed_in(consultant), cutover, f"{MX}\n@ 300 MX 20 mail.main.test.")
 
     assert "These records would not verify it for side.test." in texts(html, "p")
-    assert "Senders may still go around Mimecast by 20 mail.main.test." in " ".join(
+    assert "Senders can still bypass Mimecast through 20 mail.main.test." in " ".join(
         texts(html, "p")
     )
 
@@ -167,7 +167,7 @@ def test_dry_run_begins_with_sheet_records(
     assert shown.splitlines() == [
         f"{name}. 300 IN MX 10 {host}." for name in ("main.test", "side.test") for host in HOSTS
     ]
-    assert (status, " ".join(html.split()).count("would give the new answer</span>")) == (200, 2)
+    assert (status, " ".join(html.split()).count("would publish the new answer</span>")) == (200, 2)
 
 
 def test_dry_run_is_saved(

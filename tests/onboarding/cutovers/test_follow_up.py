@@ -387,5 +387,5 @@ def test_room_shows_follow_up_in_window(
     after = client.get(address).content.decode()
 
     assert texts(before, "#follow-up-title") == []
-    assert texts(after, "#follow-up-title") == ["Afterwards"]
+    assert texts(after, "#follow-up-title") == ["Follow-up"]
     assert "is not known at every server yet" in texts(after, "#follow-up-old-hosts")[0]

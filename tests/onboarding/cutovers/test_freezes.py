@@ -89,7 +89,7 @@ def test_global_freeze_is_staff_only(
     page = reverse("onboarding:freeze-remove", args=[tenant.public_id, freeze.public_id])
     assert client.post(page).status_code == 404
     assert (
-        "for everybody"
+        ", all tenants"
         in client.get(reverse("onboarding:schedule", args=[tenant.public_id])).content.decode()
     )
     assert ActivityLine.objects.get(action="freeze-added").tenant is None
@@ -158,7 +158,7 @@ def test_longer_window_into_freeze_needs_risk(
     assert (cutover.confirmed_at, cutover.length_minutes) == (None, 240)
     assert SENTENCE in " ".join(html.split())
     assert 'value="600"' in html
-    assert "Why the risk is taken" in texts(html, "label")
+    assert "Reason for accepting the risk" in texts(html, "label")
 
     client.post(address(cutover, "cutover-window"), form | {"accepted_risk": "It is agreed."})
     cutover.refresh_from_db()
@@ -172,7 +172,7 @@ def test_freeze_after_confirmation_is_shown(
     cutover = cutover_of(tenant, "outbound", TUESDAY)
     client = signed_in(consultant)
     _confirm(client, cutover, "Agreed.")
-    note = "Since then it has turned out"
+    note = "New blockers since the confirmation"
     assert note not in client.get(address(cutover)).content.decode()
 
     Freeze.objects.create(tenant=tenant, **YEAR_END)

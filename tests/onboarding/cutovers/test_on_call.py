@@ -170,7 +170,7 @@ def test_on_call_candidates(
         ("Ad Ministrator", "mimecast"),
         ("Con Sultant", "mimecast"),
         ("Owner Person", "client"),
-        ("D. N. Essen (Owner of DNS)", "client"),
+        ("D. N. Essen (DNS owner)", "client"),
     ]
 
 

@@ -62,8 +62,10 @@ def test_page_lists_domains_without_cutover(
     made = Cutover.objects.get(plan__tenant=tenant)
     assert (made.planned_at, _names(made)) == (MOMENT, ["side.test", "try.test"])
     html = client.get(page).content.decode()
-    assert texts(html, "#left-outbound") == ["In none yet: main.test, side.test and try.test."]
-    assert texts(html, "#left-inbound") == ["In none yet: main.test."]
+    assert texts(html, "#left-outbound") == [
+        "Not in a cutover yet: main.test, side.test and try.test."
+    ]
+    assert texts(html, "#left-inbound") == ["Not in a cutover yet: main.test."]
     line = ActivityLine.objects.get(tenant=tenant, action="cutover-planned")
     assert line.params["domains"] == "side.test and try.test"
 
@@ -319,7 +321,7 @@ def test_cancelled_cutover_keeps_record(
     for person in (consultant, owner):
         reader = signed_in(person)
         record = reader.get(reverse("onboarding:cutover-timeline", args=where))
-        assert "dropped" in texts(record.content.decode(), ".badge")
+        assert "Cancelled" in texts(record.content.decode(), ".badge")
         read = reader.get(reverse("onboarding:dry-run-show", args=[*where, dry_run.public_id]))
         assert "“Ran well.”" in texts(read.content.decode(), "p")
         assert reader.get(reverse("onboarding:cutover-room", args=where)).status_code == 404

@@ -70,7 +70,7 @@ def test_preflight_records_nothing(
         for html in (good, bad)
     ]
     assert rows[0].startswith("Verified")
-    assert rows[1].startswith("Failing MX")
+    assert rows[1].startswith("Failed MX")
     assert list(Check.objects.filter(tenant=tenant).order_by("pk").values()) == before
     assert Observation.objects.get() == mx_observation
 
@@ -129,11 +129,11 @@ def sts_observation(tenant: Tenant) -> None:
     ("policy", "records", "verdict"),
     [
         (POLICY + BOTH, "", "Verified"),
-        (POLICY + "mx: mail.northwind.test\r\n", "", "Failing"),
+        (POLICY + "mx: mail.northwind.test\r\n", "", "Failed"),
         (POLICY + "mx: *.mimecast.com\r\n", "", "Verified"),
-        ("version: STSv1\r\nmode: perhaps\r\n", "", "Failing"),
+        ("version: STSv1\r\nmode: perhaps\r\n", "", "Failed"),
         (POLICY + BOTH, '_mta-sts 300 TXT "v=STSv1; id=2;"', "Verified"),
-        (POLICY + BOTH, '_mta-sts 300 TXT "v=STSv1;"', "Failing"),
+        (POLICY + BOTH, '_mta-sts 300 TXT "v=STSv1;"', "Failed"),
     ],
 )
 def test_policy_file_is_checked(
@@ -151,7 +151,7 @@ def test_policy_file_is_checked(
 def test_policy_without_earlier_run_is_unknown(
     tenant: Tenant, owner: User, signed_in: SignIn
 ) -> None:
-    assert "No look has kept what it was told" in _sts_row(signed_in(owner), tenant, POLICY + BOTH)
+    assert "No stored answers yet" in _sts_row(signed_in(owner), tenant, POLICY + BOTH)
 
 
 def test_empty_proposal_is_refused(tenant: Tenant, owner: User, signed_in: SignIn) -> None:

@@ -228,7 +228,7 @@ def test_stale_rollback_is_unknown() -> None:
     assert build_rollback_sheet(entry, check).verdict is Verdict.PASS
 
 
-@pytest.mark.parametrize(("minutes", "badge"), [(9, "as it was"), (11, "could not tell")])
+@pytest.mark.parametrize(("minutes", "badge"), [(9, "Restored"), (11, "No reliable answer")])
 def test_rollback_in_window_needs_recent_run(
     tenant: Tenant, owner: User, signed_in: SignIn, minutes: int, badge: str
 ) -> None:
@@ -272,10 +272,10 @@ def test_rollback_page_shows_restoration(tenant: Tenant, owner: User, signed_in:
     rolled_back = client.get(address).content.decode()
 
     assert [texts(html, ".badge")[-1] for html in (switched, rolled_back)] == [
-        "not as it was",
-        "as it was",
+        "Not restored",
+        "Restored",
     ]
-    assert texts(rolled_back, "strong")[-1] == "Everything is published as it was then."
+    assert texts(rolled_back, "strong")[-1] == "All saved records are published."
     assert texts(rolled_back, "pre") == [f"northwind.test. 300 IN MX {OLD}."]
 
 

@@ -147,7 +147,7 @@ def test_client_sees_no_internal_note(
 
     assert _entries(cutover, is_staff=False) == []
     assert "They forgot the registrar." in _entries(cutover)
-    assert texts(page, ".empty")[0].startswith("Nothing has happened yet")
+    assert texts(page, ".empty")[0].startswith("No events yet")
 
 
 def test_timeline_uses_tenant_time_zone(

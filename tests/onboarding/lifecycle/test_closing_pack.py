@@ -29,7 +29,6 @@ from onboarding.lifecycle.closing_pack import build
 from onboarding.lifecycle.closing_pack.verify import DIGESTS, faults_in, read_archive
 from onboarding.lifecycle.tasks import build_lost_packs
 from onboarding.models import (
-    CLOSURE,
     ClosingPack,
     Contact,
     Cutover,
@@ -44,6 +43,8 @@ from onboarding.plans.rollup import recompute_rollup
 from tenants.models import ActivityLine, Tenant, User
 from tests.cutovers import cutover_of
 from tests.factories import RunCheck, SignIn, task_of
+
+CLOSURE = "case-closure"
 
 SECRET = "They pay late; do not tell them."
 SAID = "The window suits us – “zwölf Uhr”."
@@ -313,7 +314,7 @@ def test_a_pack_that_was_lost_is_made_all_the_same(completed: Tenant) -> None:
 
 
 def test_there_is_none_before_the_case_is_closed(tenant: Tenant, consultant: User) -> None:
-    with pytest.raises(OnboardingError, match="once both sides have signed"):
+    with pytest.raises(OnboardingError, match="when both sides have signed"):
         build.request_pack(tenant, by=consultant)
 
 

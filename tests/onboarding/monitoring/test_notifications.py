@@ -63,7 +63,7 @@ def test_changes_share_one_email(
         "owner@northwind.test",
     ]
     assert {notification.subject for notification in sent} == {"Northwind: 2 changes since go-live"}
-    assert "MX no longer as proven: northwind.test" in sent[0].body
+    assert "MX no longer as verified: northwind.test" in sent[0].body
     assert "SPF no longer lets Mimecast send: northwind.test" in sent[0].body
     assert "\n\n\n" not in sent[0].body
 
@@ -93,7 +93,7 @@ def test_closed_drift_is_notified_once(notified: Tenant) -> None:
 
     sent = _notify(NOW + timedelta(hours=4))
 
-    assert sent[0].subject == "Northwind: right again: MX no longer as proven (northwind.test)"
+    assert sent[0].subject == "Northwind: right again: MX no longer as verified (northwind.test)"
     assert "Right again:" in sent[0].body
     assert _notify(NOW + timedelta(days=1)) == []
 
@@ -113,7 +113,7 @@ def test_open_drift_is_sent_after_mute(notified: Tenant, consultant: User) -> No
 
     sent = _notify(NOW + timedelta(days=7, minutes=6))
 
-    assert sent[0].subject == "Northwind: still so: MX no longer as proven (northwind.test)"
+    assert sent[0].subject == "Northwind: still so: MX no longer as verified (northwind.test)"
     assert _notify(NOW + timedelta(days=30)) == []
 
 

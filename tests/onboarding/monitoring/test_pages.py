@@ -42,7 +42,7 @@ def _post(client: Client, drift: Drift, action: str, **data: str) -> tuple[int, 
 def test_page_before_go_live(tenant: Tenant, owner: User, signed_in: SignIn) -> None:
     html = _page(signed_in(owner), tenant)
 
-    assert "The watch begins at go-live" in texts(html, "h2")
+    assert "Monitoring starts at go-live" in texts(html, "h2")
 
 
 def test_page_without_drift(
@@ -52,7 +52,7 @@ def test_page_without_drift(
 
     html = _page(signed_in(viewer), tenant)
 
-    assert "Everything is as it was proven" in texts(html, "h2")
+    assert "No drift since go-live" in texts(html, "h2")
     assert "drift-acknowledge" not in html
 
 
@@ -60,7 +60,7 @@ def test_page_shows_drift_and_evidence(drift: Drift, owner: User, signed_in: Sig
     html = _page(signed_in(owner), drift.tenant)
 
     assert "1 thing has drifted since go-live" in texts(html, "h2")
-    assert "MX no longer as proven · northwind.test" in texts(html, "h3")
+    assert "MX no longer as verified · northwind.test" in texts(html, "h3")
     assert drift.check_asked is not None
     assert f"?check={drift.check_asked.public_id}" in html
     assert "/acknowledge/" in html
@@ -149,7 +149,7 @@ def test_action_on_closed_drift_is_refused(
     html = _page(client, drift.tenant)
     assert status == 302
     assert "This drift is closed already." in html
-    assert "What had drifted" in texts(html, "h2")
+    assert "Past drift" in texts(html, "h2")
 
 
 def test_drifted_closed_tenants_are_listed(

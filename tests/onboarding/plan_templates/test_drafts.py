@@ -63,7 +63,7 @@ def _add(by: User, **changes: Any) -> str:
 
 def _publish(by: User, **changes: Any) -> PlanTemplate:
     seen = TemplateDraft.objects.get().revision
-    given: dict[str, Any] = {"note": "A fax.", "seen": seen, "accepts_lost_guards": False}
+    given: dict[str, Any] = {"note": "A fax.", "seen": seen, "accepts_losses": False}
     return drafts.publish(**(given | changes), by=by)
 
 
@@ -261,7 +261,7 @@ def test_a_guard_is_not_dropped_silently(draft: TemplateDraft, consultant: User)
 
     with pytest.raises(OnboardingError, match="An administrator publishes it"):
         _publish(consultant)
-    made = _publish(consultant, accepts_lost_guards=True)
+    made = _publish(consultant, accepts_losses=True)
 
     line = ActivityLine.objects.get(action="template-published")
     assert made.version == 3

@@ -241,7 +241,7 @@ def test_versions_tell_what_they_changed(
 ) -> None:
     page = signed_in(consultant).get(_at("template-list") + "?version=2").content.decode()
 
-    assert "new plans take it" in texts(page, "#version-2")[0]
+    assert "Default" in texts(page, "#version-2")[0]
     assert "1 plan at it" in texts(page, "#version-2")[0]
     assert "Outbound mail runs through Mimecast for some days" in texts(page, "#shown")[0]
 
@@ -320,15 +320,15 @@ def test_only_an_administrator_drops_a_guard_and_says_so(
     typed = _as_a_browser_sends(lesser.get(place).context["page"])
     del typed["gate"]
     lesser.post(place, typed)
-    words = {"seen": "1", "note": "No gate.", "accepts_lost_guards": "on"}
+    words = {"seen": "1", "note": "No gate.", "accepts_losses": "on"}
 
     shown = lesser.get(_at("template-publish")).content.decode()
     refused = lesser.post(_at("template-publish"), words)
-    silent = higher.post(_at("template-publish"), {**words, "accepts_lost_guards": ""})
+    silent = higher.post(_at("template-publish"), {**words, "accepts_losses": ""})
     meant = higher.post(_at("template-publish"), words)
 
     assert "no hard gate any more" in texts(shown, ".dropped")[0]
-    assert "Publish the next version" not in shown
+    assert "Publish new version" not in shown
     assert "in a sentence for your colleagues" not in shown
     assert "No gate.</textarea>" in refused.content.decode()
     assert (refused.status_code, silent.status_code, meant.status_code) == (422, 422, 302)
@@ -367,7 +367,7 @@ def test_a_plan_is_moved_after_a_preview_of_what_changes(
     assert first["Location"] == _at("plan-show", tenant.public_id)
     assert Plan.objects.get(tenant=tenant).template == made
     assert second.status_code == 422
-    assert "no newer version" in second.content.decode()
+    assert "No newer version" in second.content.decode()
 
 
 def test_a_plan_at_the_newest_version_is_offered_no_move(

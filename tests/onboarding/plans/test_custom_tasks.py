@@ -185,7 +185,7 @@ def test_a_consultant_adds_it_from_the_plans_page(
     assert answer["Location"].endswith(f"?phase={OUTBOUND}#{made.key}")
     (shown,) = texts(client.get(answer["Location"]).content.decode(), f"#{made.key}")
     assert "Fax" in shown
-    assert "A step of this tenant’s own" in shown
+    assert "Custom task of this tenant" in shown
 
 
 def test_a_client_reads_it_and_is_offered_no_change(

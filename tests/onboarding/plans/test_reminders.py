@@ -138,7 +138,7 @@ def test_the_mail_counts_days_where_the_tenant_is_and_names_an_open_question(
     (html, _) = sent.alternatives[0]
     for words in (str(sent.body), str(html)):
         assert "2 December" in words
-        assert "A question on it is not answered yet." in " ".join(words.split())
+        assert "This task has an unanswered question." in " ".join(words.split())
         assert "If it is not yours, say so there" in " ".join(words.split())
 
 

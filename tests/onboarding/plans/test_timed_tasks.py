@@ -132,9 +132,9 @@ def test_nobody_can_confirm_it_or_say_whose_it_is(
     tenant: Tenant, consultant: User, owner: User
 ) -> None:
     for user, side in ((consultant, "mimecast"), (owner, "client")):
-        with pytest.raises(OnboardingError, match="Only time completes this"):
+        with pytest.raises(OnboardingError, match="This task completes automatically"):
             confirm_task(task_of(tenant, WAIT), by=user, side=side)
-    with pytest.raises(OnboardingError, match="Only time completes this"):
+    with pytest.raises(OnboardingError, match="This task completes automatically"):
         set_responsibility(task_of(tenant, WAIT), "client", by=consultant)
 
     offered = [

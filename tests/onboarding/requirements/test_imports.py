@@ -31,7 +31,7 @@ def counts(kept: SheetImport) -> dict[str, int]:
     return {name: kept.report[name] for name in names}
 
 
-def test_the_preview_counts_and_changes_nothing(tenant: Tenant, owner: User) -> None:
+def test_preview_counts_and_changes_nothing(tenant: Tenant, owner: User) -> None:
     sheet = sheet_of(tenant)
     add(sheet, owner, target="ann@outside.test")
     add(sheet, owner, target="bob@outside.test", note="old")
@@ -61,11 +61,11 @@ def test_the_preview_counts_and_changes_nothing(tenant: Tenant, owner: User) -> 
     assert len(values(sheet)) == 2
 
 
-def test_with_an_error_nothing_is_imported(tenant: Tenant, owner: User) -> None:
+def test_import_with_problems_is_refused(tenant: Tenant, owner: User) -> None:
     sheet = sheet_of(tenant)
     kept = shown(sheet, "ann@outside.test\nnonsense\n", owner)
 
-    with pytest.raises(OnboardingError, match="nothing was imported"):
+    with pytest.raises(OnboardingError, match="Nothing was imported"):
         imports.confirm_import(kept, duplicates="skip", by=owner)
 
     assert values(sheet) == []
@@ -78,7 +78,7 @@ def test_with_an_error_nothing_is_imported(tenant: Tenant, owner: User) -> None:
         ("replace", [["bob@outside.test", "new"], ["cleo@outside.test", "last"]]),
     ],
 )
-def test_duplicates_are_merged_as_the_person_chose(
+def test_duplicates_follow_the_choice(
     tenant: Tenant, owner: User, duplicates: str, expected: list[list[str]]
 ) -> None:
     sheet = sheet_of(tenant)
@@ -101,9 +101,7 @@ def test_duplicates_are_merged_as_the_person_chose(
     assert sheet.row_count == 2
 
 
-def test_a_sheet_that_changed_since_the_preview_is_compared_anew(
-    tenant: Tenant, owner: User, consultant: User
-) -> None:
+def test_changed_sheet_gets_a_new_preview(tenant: Tenant, owner: User, consultant: User) -> None:
     sheet = sheet_of(tenant)
     kept = shown(sheet, "bob@outside.test,,,from the file", owner)
     add(sheet, consultant, target="bob@outside.test", note="typed meanwhile")
@@ -116,7 +114,7 @@ def test_a_sheet_that_changed_since_the_preview_is_compared_anew(
     assert values(sheet) == [["bob@outside.test", "", "forward", "typed meanwhile"]]
 
 
-def test_whatever_fails_while_writing_leaves_the_sheet_as_it_was(
+def test_failed_write_leaves_sheet_unchanged(
     tenant: Tenant, owner: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sheet = sheet_of(tenant)
@@ -136,7 +134,7 @@ def test_whatever_fails_while_writing_leaves_the_sheet_as_it_was(
     assert kept.status == "importing"
 
 
-def test_an_import_runs_once_however_often_its_task_does(tenant: Tenant, owner: User) -> None:
+def test_import_runs_once(tenant: Tenant, owner: User) -> None:
     sheet = sheet_of(tenant)
     kept = shown(sheet, "ann@outside.test", owner)
     imports.confirm_import(kept, duplicates="skip", by=owner)
@@ -147,11 +145,11 @@ def test_an_import_runs_once_however_often_its_task_does(tenant: Tenant, owner: 
 
     sheet.refresh_from_db()
     assert (sheet.row_count, sheet.revision) == (1, 1)
-    with pytest.raises(OnboardingError, match="begun already"):
+    with pytest.raises(OnboardingError, match="already started"):
         imports.confirm_import(kept, duplicates="skip", by=owner)
 
 
-def test_a_tenant_that_was_closed_meanwhile_is_left_as_it_is(tenant: Tenant, owner: User) -> None:
+def test_closed_tenant_is_not_imported_into(tenant: Tenant, owner: User) -> None:
     sheet = sheet_of(tenant)
     kept = shown(sheet, "ann@outside.test", owner)
     imports.confirm_import(kept, duplicates="skip", by=owner)
@@ -162,9 +160,7 @@ def test_a_tenant_that_was_closed_meanwhile_is_left_as_it_is(tenant: Tenant, own
     assert (values(sheet), SheetImport.objects.get().status) == ([], "failed")
 
 
-def test_whoever_says_yes_is_the_one_on_record(
-    tenant: Tenant, owner: User, consultant: User
-) -> None:
+def test_import_is_logged_for_its_confirmer(tenant: Tenant, owner: User, consultant: User) -> None:
     kept = shown(sheet_of(tenant), "ann@outside.test", owner)
 
     imports.confirm_import(kept, duplicates="skip", by=consultant)
@@ -177,9 +173,7 @@ def test_whoever_says_yes_is_the_one_on_record(
     )
 
 
-def test_answers_fill_what_is_empty_and_empty_ones_take_nothing_away(
-    tenant: Tenant, owner: User
-) -> None:
+def test_empty_answers_remove_nothing(tenant: Tenant, owner: User) -> None:
     sheet = sheet_of(tenant, "branding")
     row = SheetRow.objects.get(sheet=sheet, key="company")
     answer = entry_of(sheet, question="company", answer="Northwind")
@@ -197,13 +191,13 @@ def test_answers_fill_what_is_empty_and_empty_ones_take_nothing_away(
     assert sheet.row_count == 3
 
 
-def test_a_question_that_is_not_asked_is_an_error(tenant: Tenant, owner: User) -> None:
+def test_unknown_question_is_a_problem(tenant: Tenant, owner: User) -> None:
     kept = shown(sheet_of(tenant, "branding"), "Shoe size\t43", owner)
 
-    assert kept.report["problems"][0]["sentence"].startswith("This sheet asks no such question")
+    assert kept.report["problems"][0]["sentence"].startswith("This sheet has no such question")
 
 
-def test_a_workbook_comes_in_like_text(tenant: Tenant, owner: User) -> None:
+def test_workbook_imports_like_text(tenant: Tenant, owner: User) -> None:
     sheet = sheet_of(tenant, "tls-partners")
     content = write_workbook("x", [["Domain", "TLS"], ["Partner.example", "strict"]])
 
@@ -212,18 +206,16 @@ def test_a_workbook_comes_in_like_text(tenant: Tenant, owner: User) -> None:
     assert values(sheet) == [["partner.example", "both", "enforced", ""]]
 
 
-def test_what_cannot_be_read_says_why_and_is_kept_for_another_try(
-    tenant: Tenant, owner: User
-) -> None:
+def test_unreadable_paste_is_stored_for_correction(tenant: Tenant, owner: User) -> None:
     kept = shown(sheet_of(tenant), b"%PDF-1.7", owner)
 
     assert (kept.status, kept.error) == (
         "failed",
-        "This is no table. Import CSV, XLSX, or text that you paste.",
+        "This file is not a table. Import CSV or XLSX, or paste text.",
     )
 
 
-def test_a_sheet_has_a_largest_size(
+def test_too_many_rows_are_refused(
     tenant: Tenant, owner: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(imports, "MAX_ROWS", 2)
@@ -233,7 +225,7 @@ def test_a_sheet_has_a_largest_size(
     assert kept.status == "failed"
 
 
-def test_previews_that_nobody_wanted_go_after_a_day(tenant: Tenant, owner: User) -> None:
+def test_abandoned_previews_are_deleted(tenant: Tenant, owner: User) -> None:
     sheet = sheet_of(tenant)
     old = shown(sheet, "ann@outside.test", owner)
     done = job(sheet, "bob@outside.test", owner)
@@ -246,7 +238,7 @@ def test_previews_that_nobody_wanted_go_after_a_day(tenant: Tenant, owner: User)
     assert not SheetImport.objects.filter(pk=old.pk).exists()
 
 
-def test_what_is_being_imported_is_not_dropped(tenant: Tenant, owner: User) -> None:
+def test_running_import_is_not_discarded(tenant: Tenant, owner: User) -> None:
     kept = shown(sheet_of(tenant), "ann@outside.test", owner)
     imports.confirm_import(kept, duplicates="skip", by=owner)
 
@@ -268,7 +260,7 @@ _LINES = st.lists(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(lines=_LINES, tail=st.binary(max_size=20), duplicates=st.sampled_from(["skip", "replace"]))
-def test_every_upload_ends_in_all_of_its_rows_or_in_none(
+def test_import_is_all_or_nothing(
     tenant: Tenant, owner: User, lines: list[str], tail: bytes, duplicates: str
 ) -> None:
     sheet = sheet_of(tenant)
@@ -291,7 +283,7 @@ def test_every_upload_ends_in_all_of_its_rows_or_in_none(
     assert kept.status in ("done", "ready", "failed")
 
 
-def test_a_case_closed_while_a_file_was_read_keeps_its_sheet(
+def test_import_into_closed_tenant_fails(
     tenant: Tenant, owner: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sheet = sheet_of(tenant)
@@ -307,5 +299,5 @@ def test_a_case_closed_while_a_file_was_read_keeps_its_sheet(
     imports.run_import(kept)
 
     kept.refresh_from_db()
-    assert kept.error == "The tenant was closed meanwhile, so nothing was imported."
+    assert kept.error == "The tenant has been closed. Nothing was imported."
     assert values(sheet) == []

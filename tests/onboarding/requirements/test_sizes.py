@@ -59,7 +59,7 @@ def _confirmed(kept: SheetImport, duplicates: str) -> SheetImport:
 
 
 @pytest.mark.parametrize("make", [_csv, _xlsx], ids=["csv", "xlsx"])
-def test_fifty_thousand_rows_come_in_are_replaced_and_page_quickly(
+def test_fifty_thousand_rows_import_quickly(
     tenant: Tenant,
     owner: User,
     signed_in: SignIn,

@@ -8,7 +8,7 @@ from checks.engine.dns.network_lookup import NetworkLookup
 from tests.checks.engine.dns.loopback import Behaviour, Nameserver, nameserver, network_of
 
 
-def test_exchanges_on_the_wire_are_limited() -> None:
+def test_exchanges_in_flight_are_limited() -> None:
     async def run() -> int:
         most = 0
 

@@ -9,7 +9,7 @@ import pytest
 from checks.engine.dns.query_pool import QueryLimiter, SharedResult, wait_for_all
 
 
-def test_all_that_wait_hear_the_same_and_one_may_give_up() -> None:
+def test_waiters_share_result_despite_cancel() -> None:
     async def run() -> tuple[str, list[str], bool]:
         shared, other = SharedResult[str](), SharedResult[str]()
         patient = asyncio.create_task(shared.wait())
@@ -24,7 +24,7 @@ def test_all_that_wait_hear_the_same_and_one_may_give_up() -> None:
     assert asyncio.run(run()) == ("said", ["first", "said"], True)
 
 
-def test_a_fault_reaches_everybody_who_waits() -> None:
+def test_exception_reaches_all_waiters() -> None:
     async def run() -> list[object]:
         shared = SharedResult[str]()
         waiters = [asyncio.create_task(shared.wait()) for _ in range(2)]
@@ -35,7 +35,7 @@ def test_a_fault_reaches_everybody_who_waits() -> None:
     assert asyncio.run(run()) == ["ours", "ours"]
 
 
-def test_turns_are_taken_in_order_and_never_more_at_once() -> None:
+def test_limiter_is_ordered_and_bounded() -> None:
     turns, taken = QueryLimiter(2), list[int]()
 
     for number in range(4):
@@ -46,7 +46,7 @@ def test_turns_are_taken_in_order_and_never_more_at_once() -> None:
     assert taken == [0, 1, 2]
 
 
-def test_thousands_of_turns_given_back_at_once_do_not_nest() -> None:
+def test_limiter_does_not_recurse() -> None:
     turns, taken = QueryLimiter(1), list[int]()
 
     def fail_at_once() -> None:
@@ -63,7 +63,7 @@ def test_thousands_of_turns_given_back_at_once_do_not_nest() -> None:
 
 
 @pytest.mark.parametrize("moment", ["in line", "as its turn comes"])
-def test_a_turn_given_up_goes_to_the_next(moment: str) -> None:
+def test_limiter_cancelled_slot_is_reused(moment: str) -> None:
     async def run() -> str:
         turns = QueryLimiter(1)
 

@@ -137,7 +137,7 @@ def run_check(behaviour: Behaviour) -> Outcome:
         (spoof_from_elsewhere, "dns.server-silent"),
     ],
 )
-def test_a_misbehaving_server_is_named_and_never_a_no(behaviour: Behaviour, code: str) -> None:
+def test_faulty_server_is_named_and_unknown(behaviour: Behaviour, code: str) -> None:
     outcome = run_check(behaviour)
 
     assert (outcome.verdict, outcome.unanimous, codes(outcome)) == (
@@ -148,13 +148,13 @@ def test_a_misbehaving_server_is_named_and_never_a_no(behaviour: Behaviour, code
     assert params(outcome, code)["servers"] == ["ns2.dns.test (127.0.0.2)"]
 
 
-def test_a_truncated_answer_that_comes_over_tcp_is_an_answer() -> None:
+def test_truncated_reply_over_tcp_counts() -> None:
     outcome = run_check(loopback.truncate)
 
     assert (outcome.verdict, outcome.unanimous, codes(outcome)) == (Verdict.PASS, True, [])
 
 
-def test_a_server_that_denies_what_others_have_disagrees() -> None:
+def test_denying_server_disagrees() -> None:
     outcome = run_check(loopback.fail_with(dns.rcode.NXDOMAIN))
 
     # Without the AA bit it is lame; with it, a server that is behind.
@@ -175,7 +175,7 @@ def test_a_server_that_denies_what_others_have_disagrees() -> None:
     }
 
 
-def test_a_forged_reply_does_not_keep_the_true_one_out() -> None:
+def test_forged_reply_is_ignored() -> None:
     forged: list[Any] = []
 
     def forge_first(server: Nameserver, query: dns.message.Message, over_tcp: bool) -> Wire:

@@ -56,7 +56,7 @@ async def query(
     return await through.query(asked, endpoint, recursion=False, edns=True, timeout_seconds=seconds)
 
 
-def test_many_questions_share_a_few_ports_and_no_id_twice() -> None:
+def test_queries_share_ports_with_unique_ids() -> None:
     async def run() -> tuple[Seen, int, list[ReceivedReply]]:
         async with counting(silent=True) as (endpoint, seen):
             through = UdpSockets()
@@ -74,7 +74,7 @@ def test_many_questions_share_a_few_ports_and_no_id_twice() -> None:
     assert replies == [LookupFailure("timeout")] * 150
 
 
-def test_ids_are_not_counted_up() -> None:
+def test_query_ids_are_random() -> None:
     async def run() -> Seen:
         async with counting() as (endpoint, seen):
             through = UdpSockets()
@@ -89,7 +89,7 @@ def test_ids_are_not_counted_up() -> None:
     assert len(steps) > 50
 
 
-def test_a_port_is_given_up_after_so_many_questions(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_port_is_retired_by_query_count(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(udp_sockets, "_QUESTIONS_PER_PORT", 5)
 
     async def run() -> tuple[Seen, int, bool]:
@@ -107,7 +107,7 @@ def test_a_port_is_given_up_after_so_many_questions(monkeypatch: pytest.MonkeyPa
     assert (opened, answered) == (1, True)
 
 
-def test_a_port_is_given_up_after_so_long(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_port_is_retired_by_age(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(udp_sockets, "_SECONDS_PER_PORT", 0.0)
 
     async def run() -> Seen:
@@ -122,7 +122,7 @@ def test_a_port_is_given_up_after_so_long(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.mark.parametrize("at_once", [1, 50])
-def test_thousands_of_servers_leave_few_sockets_open(at_once: int) -> None:
+def test_open_sockets_are_limited(at_once: int) -> None:
     async def run() -> tuple[int, list[ReceivedReply]]:
         through = UdpSockets(max_open=10)
         replies: list[ReceivedReply] = []
@@ -142,7 +142,7 @@ def test_thousands_of_servers_leave_few_sockets_open(at_once: int) -> None:
     assert replies == [LookupFailure("unreachable", "ConnectionRefusedError")] * 200
 
 
-def test_a_question_given_up_makes_room() -> None:
+def test_cancelled_query_frees_its_slot() -> None:
     async def run() -> tuple[int, ReceivedReply]:
         async with counting(silent=True) as (endpoint, seen):
             through = UdpSockets()

@@ -62,7 +62,7 @@ def storm(seed: int, packets: int) -> tuple[int, int]:
     return whole, broken
 
 
-def test_lean_decoder_agrees_with_dnspython_on_many_packets() -> None:
+def test_decoders_agree_on_many_packets() -> None:
     whole, broken = storm(seed=20261123, packets=1000)
 
     assert whole > 500
@@ -70,7 +70,7 @@ def test_lean_decoder_agrees_with_dnspython_on_many_packets() -> None:
 
 
 @pytest.mark.slow
-def test_lean_decoder_agrees_with_dnspython_on_very_many_packets() -> None:
+def test_decoders_agree_on_very_many_packets() -> None:
     seed = random.SystemRandom().randrange(2**32)
 
     whole, broken = storm(seed, packets=20_000)
@@ -78,7 +78,7 @@ def test_lean_decoder_agrees_with_dnspython_on_very_many_packets() -> None:
     assert (whole > 10_000, broken > 1_400) == (True, True), f"seed {seed}: {whole}, {broken}"
 
 
-def test_lean_decoder_reads_every_ordinary_reply() -> None:
+def test_fast_decoder_reads_ordinary_replies() -> None:
     chance = random.Random(7)
     packets = [(rtype, ordinary(chance, rtype)) for rtype in RTYPES for _ in range(30)]
 
@@ -88,7 +88,7 @@ def test_lean_decoder_reads_every_ordinary_reply() -> None:
 
 
 @given(st.binary(max_size=600))
-def test_any_bytes_behind_a_question_are_read_alike(rest: bytes) -> None:
+def test_decoders_agree_on_any_bytes(rest: bytes) -> None:
     agree(asked(), HEADER[:4] + b"\0\1" + (rest[:6] + bytes(6))[:6] + asked().wire + rest[6:])
 
 
@@ -118,7 +118,7 @@ def test_impossible_records_are_malformed(answer: bytes) -> None:
 
 
 @pytest.mark.parametrize("max_bytes", [4096, 65_535])
-def test_the_worst_message_is_done_with_in_bounded_time(max_bytes: int) -> None:
+def test_worst_message_decodes_in_bounded_time(max_bytes: int) -> None:
     """A chain of pointers as long as fits, and as many records that begin at its end."""
     start = HEADER_BYTES + len(asked().wire)
     room = max_bytes - start
@@ -150,15 +150,13 @@ def test_the_worst_message_is_done_with_in_bounded_time(max_bytes: int) -> None:
         (EMPTY + asked().wire + bytes(4096), LookupFailure("oversized", "4126 bytes")),
     ],
 )
-def test_what_is_no_answer_is_told_by_its_header(
-    wire: bytes, expected: LookupFailure | None
-) -> None:
+def test_header_rejects_other_messages(wire: bytes, expected: LookupFailure | None) -> None:
     found = read_reply(asked(), NUMBER, wire)
 
     assert found == expected
 
 
-def test_a_truncated_reply_is_believed_only_for_our_question() -> None:
+def test_truncated_reply_needs_our_question() -> None:
     cut = HEADER[:2] + b"\x86\x00" + b"\0\1" + bytes(6)
 
     ours = read_reply(asked(), NUMBER, cut + asked().wire)
@@ -167,7 +165,7 @@ def test_a_truncated_reply_is_believed_only_for_our_question() -> None:
     assert (isinstance(ours, Truncated), other) == (True, None)
 
 
-def test_a_reply_in_other_letters_is_ours() -> None:
+def test_reply_in_other_case_is_ours() -> None:
     wire = bytearray(ordinary(random.Random(1), "TXT"))
     wire[HEADER_BYTES + 1 : HEADER_BYTES + 8] = b"eXaMpLe"
 
@@ -175,7 +173,7 @@ def test_a_reply_in_other_letters_is_ours() -> None:
 
 
 @given(st.lists(st.text(min_size=1, max_size=70), max_size=6), st.sampled_from(RTYPES))
-def test_questions_are_the_bytes_dnspython_writes(labels: list[str], rtype: str) -> None:
+def test_queries_equal_dnspython_bytes(labels: list[str], rtype: str) -> None:
     name = ".".join(label.replace(".", "-") for label in labels)
 
     wanted = make_question(name, rtype)

@@ -73,7 +73,7 @@ def run_check(
         ),
     ],
 )
-def test_ldaps_that_answers(
+def test_ldaps_with_answer(
     tmp_path: Path, allowed: bool, certified: dict[str, Any], verdict: Verdict, expected: list[str]
 ) -> None:
     outcome = run_check(tmp_path, allowed=allowed, certified=certified)
@@ -92,7 +92,7 @@ def test_ldaps_that_answers(
         (False, b"", False, Verdict.UNKNOWN, "ldaps.unreachable-from-here"),
     ],
 )
-def test_ldaps_that_does_not_work(
+def test_ldaps_without_tls_or_connection(
     tmp_path: Path, allowed: bool, says: bytes, closed: bool, verdict: Verdict, expected: str
 ) -> None:
     outcome = run_check(tmp_path, allowed=allowed, says=says, closed=closed)
@@ -112,7 +112,7 @@ ENTRY = ber(0x04, b"") + ber(
 MESSAGE = ber(0x30, ber(0x02, b"\x01") + ber(0x64, ENTRY))
 
 
-def test_ldaps_keeps_the_root_entry_as_evidence(tmp_path: Path) -> None:
+def test_ldaps_evidence_has_root_entry(tmp_path: Path) -> None:
     outcome = run_check(tmp_path, allowed=True, certified={}, says=MESSAGE)
 
     assert (outcome.verdict, outcome.evidence["root_entry"]) == (
@@ -124,14 +124,14 @@ def test_ldaps_keeps_the_root_entry_as_evidence(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "says", [b"", b"HTTP/1.1 400 Bad Request\r\n", MESSAGE[:-3], b"\x30\x84\xff\xff\xff\xff"]
 )
-def test_ldaps_that_shows_no_root_entry_passes_all_the_same(tmp_path: Path, says: bytes) -> None:
+def test_ldaps_without_root_entry_passes(tmp_path: Path, says: bytes) -> None:
     outcome = run_check(tmp_path, allowed=True, certified={}, says=says)
 
     assert (outcome.verdict, outcome.evidence["root_entry"]) == (Verdict.PASS, None)
 
 
 @given(st.binary(max_size=200))
-def test_any_bytes_are_an_entry_or_a_bad_message(content: bytes) -> None:
+def test_parse_entry_raises_only_invalid_message(content: bytes) -> None:
     try:
         entry = parse_entry(content)
     except InvalidLdapMessage:

@@ -24,9 +24,7 @@ async def nobody() -> str:
 
 
 @given(PARTS, st.sampled_from(["192.0.2.3", "2001:db8::1"]), st.text(max_size=20))
-def test_any_macro_string_expands_to_a_name_that_fits(
-    parts: list[str], address: str, local_part: str
-) -> None:
+def test_expanded_name_fits_limit(parts: list[str], address: str, local_part: str) -> None:
     text = "".join(parts)
     values = MacroValues(
         ip_address(address), "example.test", f"{local_part}@example.test", "helo.test", nobody

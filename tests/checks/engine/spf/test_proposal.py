@@ -56,7 +56,7 @@ def test_proposed_record(record: str, expected: str) -> None:
 
 
 @given(st.lists(WORDS, max_size=8))
-def test_proposed_record_has_the_include_once_where_it_counts(words: list[str]) -> None:
+def test_proposed_record_has_include_once(words: list[str]) -> None:
     proposal = proposed_record(" ".join(["v=spf1", *words]), EU)
 
     policy = parse(proposal)
@@ -66,7 +66,7 @@ def test_proposed_record_has_the_include_once_where_it_counts(words: list[str]) 
 
 
 @given(st.lists(WORDS, min_size=1, max_size=8))
-def test_proposed_record_keeps_all_else_and_settles(words: list[str]) -> None:
+def test_proposed_record_is_idempotent(words: list[str]) -> None:
     proposal = proposed_record(" ".join(["v=spf1", *words]), EU)
 
     others = [word for word in words if "mimecast.com" not in word]
@@ -78,7 +78,7 @@ def test_proposed_record_keeps_all_else_and_settles(words: list[str]) -> None:
 
 @settings(max_examples=50)
 @given(st.text(max_size=80))
-def test_no_text_is_too_strange_to_parse(text: str) -> None:
+def test_parse_of_any_text_never_raises(text: str) -> None:
     parse("v=spf1 " + text)
     assert proposed_record("v=spf1 " + text, EU).startswith("v=spf1 ")
 
@@ -102,5 +102,5 @@ def test_no_text_is_too_strange_to_parse(text: str) -> None:
         ),
     ],
 )
-def test_several_records_become_the_one_that_may_stand(records: list[str], merged: str) -> None:
+def test_merged_record(records: list[str], merged: str) -> None:
     assert merged_record(records) == merged
