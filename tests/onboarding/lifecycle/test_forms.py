@@ -189,7 +189,7 @@ def test_a_moment_that_is_none_is_told(tenant: Tenant) -> None:
 
     assert not form.is_valid()
     assert form.errors["planned_at"] == ["Enter a date and time, such as 2026-12-03 19:00."]
-    assert form.errors["domains"] == ["Choose one domain at least."]
+    assert form.errors["domains"] == ["Choose at least one domain."]
 
 
 @pytest.mark.parametrize(
@@ -295,8 +295,8 @@ def test_the_profile_page_takes_consent_for_hosts(
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
-        ("2027-03-14T02:30", ["Clocks go forward over this hour that night: choose another."]),
-        ("2027-11-07T01:30", ["This hour comes twice that night: choose another."]),
+        ("2027-03-14T02:30", ["Clocks go forward over this hour that night. Choose another."]),
+        ("2027-11-07T01:30", ["This hour occurs twice that night. Choose another."]),
         ("2027-03-14T03:30", []),
         ("2027-11-07T02:00", []),
         ("9999-12-31T23:30", ["Enter a day within ten years of today."]),
