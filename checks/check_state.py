@@ -1,4 +1,4 @@
-"""What one look changes about a check. Pure: the database and the simulation both stand on it."""
+"""The effect of one run on a check. Pure: the database and the simulation both use it."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ from checks.settling import ReopenPolicy, RunResult, SettledVerdict, is_misconfi
 
 @dataclass(frozen=True)
 class CheckPolicy:
-    """How patient an installation is: seconds between looks by interval, and what it takes to take a
-    yes back."""
+    """Timing of an installation: seconds between runs by interval, and the reopen policy."""
 
     seconds: Mapping[str, int]
     reopen_policy: ReopenPolicy
@@ -25,13 +24,16 @@ class CheckPolicy:
 
 @dataclass(frozen=True)
 class CheckState:
-    """All of a check that a look may change. `digest` is of the newest answer, which has stood
-    since `unchanged_since`; both are empty before the first look."""
+    """All fields of a check that a run may change.
+
+    `digest` identifies the newest answer, unchanged since `unchanged_since`. Both are empty
+    before the first run.
+    """
 
     next_due_at: datetime
     settled: SettledVerdict = field(default_factory=SettledVerdict)
     settled_at: datetime | None = None
-    # Since when a yes has ever been settled for this expectation.
+    # When a yes was first settled for the present expectation.
     first_verified_at: datetime | None = None
     is_misconfigured: bool = False
     checked_at: datetime | None = None
@@ -41,18 +43,20 @@ class CheckState:
 
 
 def is_stale(state: CheckState, at: datetime) -> bool:
-    """A look that began before the newest recorded one tells nothing new: late, or twice."""
+    """Whether the run started before the newest recorded run: delivered late, or twice."""
     return state.checked_at is not None and at <= state.checked_at
 
 
 def is_claimable(next_due_at: datetime, claimed_until: datetime | None, *, now: datetime) -> bool:
-    """May a worker take the check? Due, and held by no worker that is still alive.
-    `queries.due_checks` asks the same of the database."""
+    """Whether a worker may claim the check: it is due, and no claim of a living worker covers it.
+
+    `queries.due_checks` is the same condition as a query.
+    """
     return next_due_at <= now and (claimed_until is None or claimed_until <= now)
 
 
 def digest_of(outcome: Outcome, expectation: Mapping[str, Any]) -> str:
-    """Two looks with the same digest saw the same, and asked the same."""
+    """Two runs with the same digest have the same question and the same answer."""
     findings = [{"code": f.code, "params": dict(f.params)} for f in outcome.findings]
     facts = [
         outcome.verdict.value,
@@ -75,9 +79,9 @@ def apply_run(
     policy: CheckPolicy,
     jitter: float,
 ) -> CheckState:
-    """The state after a look that was asked at `at` and is recorded at `now`.
+    """Return the state after a run that started at `at` and is recorded at `now`.
 
-    The next look counts from `now`: a slow batch must not make its checks due at once.
+    The next run is scheduled from `now`: otherwise a slow batch would make its checks due at once.
     """
     result = RunResult.of(outcome, at=at, checked_at=state.checked_at)
     settled = settle(state.settled, result, policy.reopen_policy)

@@ -1,4 +1,4 @@
-"""Looking around a domain's DNS: asked for by a person, done by a worker, kept for suggestions."""
+"""DNS discovery: requested by a person, executed by a worker, stored for suggestions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tenants.models import Domain
 
 
 def request_discovery(domain: Domain) -> Discovery:
-    """Note that somebody wants to know; what was found and dismissed before stays meanwhile."""
+    """Request a scan. Earlier results and dismissed suggestions remain until it is done."""
     asked, _ = Discovery.objects.update_or_create(
         domain=domain, defaults={"requested_at": timezone.now()}
     )
@@ -24,9 +24,9 @@ def request_discovery(domain: Domain) -> Discovery:
 
 
 def run_discovery(discovery_id: int) -> bool:
-    """Look, and keep what was found; False when the domain has gone. Safe to run twice.
+    """Scan the domain and store the result. False when the domain was removed. Safe to run twice.
 
-    A look that could tell nothing leaves what an earlier one found.
+    A scan without any usable answer leaves the earlier result unchanged.
     """
     asked = Discovery.objects.select_related("domain").filter(pk=discovery_id).first()
     if asked is None:
@@ -41,7 +41,7 @@ def run_discovery(discovery_id: int) -> bool:
 
 
 async def _inspect(domain: str, network: Network) -> discovery.DiscoveryResult | None:
-    """None where nothing answered within the budget, or answered nothing that could be used."""
+    """Return None when no server gave a usable answer within the time budget."""
     lookup = NetworkLookup(network)
     try:
         async with asyncio.timeout(settings.CHECKS_BUDGET_SECONDS):

@@ -2,4 +2,4 @@ from __future__ import annotations
 
 
 class CheckError(Exception):
-    """Something about a check that a person should read."""
+    """An error about a check, with a sentence for its reader."""

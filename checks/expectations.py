@@ -1,4 +1,4 @@
-"""Which checks a tenant has, and what each expects: from its domains, hosts and region."""
+"""The checks of a tenant and their expectations, from its domains, hosts and region."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ PURPOSE_BY_KIND = {
 
 
 def expectation(kind: CheckKind, domain: Domain | None, region: Region) -> dict[str, Any] | None:
-    """What the check should find, as plain values; None when it cannot be asked yet."""
+    """The expected values as plain data; None when the check cannot run yet."""
     match kind:
         case CheckKind.OWNERSHIP if domain is not None:
             if not (domain.ownership_token or domain.ownership_label):
@@ -51,25 +51,29 @@ def expectation(kind: CheckKind, domain: Domain | None, region: Region) -> dict[
                 "mx": sorted(region.mx),
             }
         case CheckKind.LOCKDOWN:
-            # Without a control target a closed port could be our own network's doing.
+            # Without a control target, a closed port may be the fault of our own network.
             return {} if settings.CHECKS_CONTROL_TARGET is not None else None
         case _:
             return {}
 
 
 def _selector_expectation(kind: CheckKind, selectors: list[str]) -> dict[str, Any] | None:
-    """Only a selector on record tells Mimecast's signature from another's. What a message proved
-    is not undone by one more selector, so that they are no part of its question."""
+    """A recorded selector is necessary: without it, Mimecast's signature looks like any other.
+
+    The list of selectors is not part of the question, so that one more selector does not undo a
+    proof.
+    """
     if not selectors:
         return None
     return {"selectors": selectors} if kind is CheckKind.DKIM else {}
 
 
 def sync_checks(tenant: Tenant) -> list[Check]:
-    """Bring the tenant's checks in line with its domains, hosts and region; return the new ones.
+    """Align the tenant's checks with its domains, hosts and region; return the new checks.
 
-    A check that no longer has a question is set aside with its history. A check whose expectation
-    changed asks another question: what was settled about the old one is forgotten.
+    A check without a question is deactivated and its history remains. A check with a changed
+    expectation is a new
+    question: its settled verdict is reset.
     """
     now = timezone.now()
     added: list[Check] = []
@@ -122,6 +126,6 @@ def _expected_checks(
 
 
 def _recipient_expectation(kind: CheckKind, host: Host) -> dict[str, str]:
-    """Another recipient is another question: what was settled without it no longer holds."""
+    """The test recipient of the host, if any. Another recipient is another question."""
     asks = kind is CheckKind.SMTP and bool(host.recipient)
     return {"recipient": host.recipient} if asks else {}

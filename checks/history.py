@@ -1,4 +1,4 @@
-"""A check's history as a page tells it: what stood when, and which look settled it. Pure."""
+"""The history of a check as a page shows it: intervals and settling runs. Pure."""
 
 from __future__ import annotations
 
@@ -14,8 +14,13 @@ _MAX_VALUES = 4
 
 @dataclass(frozen=True)
 class HistoryEntry:
-    """One observation on the timeline. `values` are what servers published, `omitted_values` how many are
-    left out; `answered_servers` of `queried_servers` servers answered. `settles_verdict`: a run in it settled the check."""
+    """One observation in the history.
+
+    `values` are the published values, `omitted_values` the number of values that are not listed.
+    `answered_servers` of
+    `queried_servers` servers answered. `settles_verdict`: a run within this observation settled
+    the check.
+    """
 
     observation: Observation
     values: tuple[str, ...]
@@ -28,12 +33,12 @@ class HistoryEntry:
 
     @property
     def is_rejudged(self) -> bool:
-        """Newer rules judged what was seen before; nobody has looked since."""
+        """Whether newer rules judged an earlier answer, and no run has followed yet."""
         return self.observation.trigger == Observation.Trigger.RULES
 
 
 def history_entries(check: Check, observations: Iterable[Observation]) -> list[HistoryEntry]:
-    """The observations, newest first, as a timeline."""
+    """Return the observations as history entries, newest first."""
     return [
         _history_entry(check, observation, is_newest=n == 0)
         for n, observation in enumerate(observations)

@@ -1,4 +1,4 @@
-"""What is true: the questions kept under watch and the answers seen, as intervals."""
+"""Facts: the checks of each tenant and the observed answers, stored as intervals."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ VERDICT_CHOICES = [
 
 
 class Check(models.Model):
-    """One question about one subject, kept under watch for the life of the tenant."""
+    """One question about one subject, scheduled for the life of the tenant."""
 
     public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="checks")
@@ -58,12 +58,13 @@ class Check(models.Model):
         default=Interval.UNSETTLED.value,
         choices=[(p.value, p.value) for p in Interval],
     )
-    # Until when people want it looked at more often: they have just changed something, they have
-    # the step open, or a cutover's window is.
+    # End times of the three priorities: a person has just changed a record ("Check now"), a person
+    # has the task
+    # open, or a cutover window is open.
     requested_until = models.DateTimeField(null=True, blank=True)
     viewed_until = models.DateTimeField(null=True, blank=True)
     cutover_until = models.DateTimeField(null=True, blank=True)
-    # A claim that ran out belongs to a worker that died: the row is due again.
+    # An expired claim belongs to a dead worker: the row is due again.
     claim_id = models.CharField(max_length=32, blank=True)
     claimed_until = models.DateTimeField(null=True, blank=True)
 
@@ -73,11 +74,13 @@ class Check(models.Model):
     )
     settled_verdict = models.CharField(max_length=20, choices=VERDICT_CHOICES, blank=True)
     settled_at = models.DateTimeField(null=True, blank=True)
-    # Looks that have contradicted the settled answer, or found a first no, and since when.
+    # Number of runs that contradict the settled verdict (or confirm a first no), and the time of
+    # the first one.
     contradicting_runs = models.PositiveIntegerField(default=0)
     contradicted_since = models.DateTimeField(null=True, blank=True)
-    # Since when a yes has ever been settled for this expectation, and whether a settled no is a
-    # fault rather than a step not taken yet (see checks.settling.is_misconfigured).
+    # When a yes was first settled for this expectation, and whether a settled no is a
+    # misconfiguration and not a
+    # task that is not done yet (checks.settling.is_misconfigured).
     first_verified_at = models.DateTimeField(null=True, blank=True)
     is_misconfigured = models.BooleanField(default=False)
 
@@ -140,11 +143,11 @@ class Check(models.Model):
 
 
 class RawAnswers(models.Model):
-    """What the servers and hosts of one look said, word for word (checks.raw_answers reads it)."""
+    """The answers of all servers and hosts of one run, as received (see checks.raw_answers)."""
 
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="raw_answers")
     digest = models.CharField(max_length=64)
-    # JSON, compressed. Written once, never changed.
+    # Compressed JSON. Written once, never changed.
     body = models.BinaryField()
 
     class Meta:
@@ -157,7 +160,7 @@ class RawAnswers(models.Model):
 
 
 class Observation(models.Model):
-    """What was seen and how it was judged: the same answer again extends the interval."""
+    """One answer with its verdict. Equal answers in later runs extend the interval."""
 
     class Trigger(models.TextChoices):
         RUN = "run", "Run"
@@ -170,7 +173,7 @@ class Observation(models.Model):
     findings = models.JSONField(default=list)
     evidence = models.JSONField(default=dict)
     digest = models.CharField(max_length=64)
-    # What was expected, which rules judged, and what they judged: enough to judge it again.
+    # The expectation, the digest of the rules, and the raw answers: the input for judging it again.
     expectation = models.JSONField(default=dict)
     rules = models.CharField(max_length=12, blank=True)
     trigger = models.CharField(max_length=10, choices=Trigger, default=Trigger.RUN)
@@ -178,10 +181,10 @@ class Observation(models.Model):
         RawAnswers, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
     first_seen_at = models.DateTimeField()
-    # When its first look had ended: until then servers may have given out what was there before.
+    # The end of the first run. Until then, servers may have served the earlier answer.
     first_run_ended_at = models.DateTimeField(null=True, blank=True)
     last_seen_at = models.DateTimeField()
-    # None yet where newer rules judged what was seen before.
+    # 0 when newer rules judged an earlier answer and no run has followed yet.
     runs = models.PositiveIntegerField(default=1)
 
     class Meta:
@@ -195,21 +198,21 @@ class Observation(models.Model):
 
 
 class SubmittedMessage(models.Model):
-    """A test message somebody showed us. Its bytes are let go as soon as it is judged."""
+    """A test message that a person submitted. Its bytes are deleted after judging."""
 
     public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
     check_asked = models.ForeignKey(Check, on_delete=models.CASCADE, related_name="messages")
     content = models.BinaryField(default=bytes)
     size = models.PositiveIntegerField()
     sha256 = models.CharField(max_length=64)
-    # The planned outbound cutover at the time: an earlier message says nothing of it.
+    # The planned outbound cutover at submission: an earlier message is no evidence for it.
     not_before = models.DateTimeField(null=True, blank=True)
     submitted_by = models.ForeignKey(
         User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
     submitted_at = models.DateTimeField(default=timezone.now)
     runs = models.PositiveIntegerField(default=0)
-    # Empty while it waits. Judged without an observation: another message took its place.
+    # Empty while it is pending. Finished without an observation: another message replaced it.
     finished_at = models.DateTimeField(null=True, blank=True)
     observation = models.ForeignKey(
         Observation, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
@@ -226,16 +229,16 @@ class SubmittedMessage(models.Model):
 
 
 class Discovery(models.Model):
-    """What a look around a domain's DNS found. Suggestions rest on it; it is no verdict."""
+    """The result of scanning a domain's DNS. It is the source of suggestions, not a verdict."""
 
     public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
     domain = models.OneToOneField(Domain, on_delete=models.CASCADE, related_name="discovery")
     requested_at = models.DateTimeField(default=timezone.now)
-    # Empty until the first look is done; `found` keeps what was seen last.
+    # Empty until the first scan is done; `found` is the newest usable result.
     checked_at = models.DateTimeField(null=True, blank=True)
     found = models.JSONField(default=dict)
     has_failed = models.BooleanField(default=False)
-    # Suggestions somebody did not want, as `key=value`: another value is another suggestion.
+    # Dismissed suggestions as `key=value`: another value is another suggestion.
     dismissed = models.JSONField(default=list)
 
     def __str__(self) -> str:
@@ -247,7 +250,7 @@ class Discovery(models.Model):
 
 
 class ProbeSlot(models.Model):
-    """When an address was last connected to, by anybody's look (checks.rate_limit)."""
+    """The time of the last connection to an address, by any tenant (checks.rate_limit)."""
 
     address = models.CharField(max_length=45)
     port = models.PositiveIntegerField()
@@ -263,7 +266,7 @@ class ProbeSlot(models.Model):
 
 
 class HostAnswer(models.Model):
-    """What a host told the last look at it, whoever's check that was: shared for ten minutes."""
+    """The answer of a host to the newest run of any tenant, shared for ten minutes."""
 
     kind = models.CharField(max_length=20, choices=KIND_CHOICES)
     host = models.CharField(max_length=253)

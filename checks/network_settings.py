@@ -1,4 +1,4 @@
-"""The engine's `Network` from Django's settings: the one place that reads them."""
+"""Build the engine's `Network` from Django's settings. No other module reads them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from checks.engine.dns.network import Endpoint, Network, Route
 
 
 def network_from_settings(nameservers: tuple[Endpoint, ...] = ()) -> Network:
-    """The network this process may use; `nameservers` replace those of the settings."""
+    """Return the network for this process; `nameservers` replace the configured ones."""
     network = Network(
         nameservers=tuple((address, port) for address, port in settings.CHECKS_NAMESERVERS),
         resolvers=tuple((address, port) for address, port in settings.CHECKS_RESOLVERS),
@@ -22,7 +22,7 @@ def network_from_settings(nameservers: tuple[Endpoint, ...] = ()) -> Network:
         ),
         ca_file=settings.CHECKS_EXTRA_CA_FILE,
     )
-    # Asked for by name, so they answer for everything, routes included.
+    # Resolvers named by the caller answer for every name, including the routed suffixes.
     return (
         replace(network, nameservers=nameservers, resolvers=(), routes=())
         if nameservers

@@ -1,5 +1,7 @@
-"""What today's checks would say of records that are not published yet. Nothing is recorded, and
-nobody is asked: the rest of the world is as each check's last look saw it."""
+"""Judge records that are not published yet. Nothing is recorded and no server is queried.
+
+All other facts are those of the newest run of each check.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +19,9 @@ from checks.models import Check
 from checks.region_facts import region_facts
 from checks.runs import build_request
 
-# Those that DNS alone decides. An MTA-STS policy is a file, which may be proposed beside the
-# records; a message has to be sent.
+# The kinds that DNS alone decides. An MTA-STS policy is a file, proposed together with the records.
+# A message
+# must be sent.
 KINDS = (
     CheckKind.OWNERSHIP,
     CheckKind.SPF,
@@ -31,7 +34,7 @@ KINDS = (
 
 @dataclass(frozen=True)
 class PreflightResult:
-    """A check and what it would say. None where no look has kept what it was told."""
+    """A check and its outcome for the proposal. None when no run has stored its raw answers."""
 
     check: Check
     outcome: Outcome | None
@@ -40,8 +43,11 @@ class PreflightResult:
 def run_preflight(
     checks: Sequence[Check], proposal: ProposedRecords, *, policy: bytes | None = None
 ) -> list[PreflightResult]:
-    """Each DNS check's outcome as if the proposal were published, and the MTA-STS check's as if
-    `policy` were served. Checks come with `latest.raw`, tenant and domain. Reads only."""
+    """Return the outcome of each DNS check as if the proposal were published. Reads only.
+
+    The MTA-STS check assumes that `policy` is served. Checks come with `latest.raw`, tenant and
+    domain.
+    """
     kinds = KINDS if policy is None else (*KINDS, CheckKind.MTA_STS)
     wanted = [check for check in checks if check.kind in kinds]
     return [PreflightResult(check, _outcome(check, proposal, policy)) for check in wanted]

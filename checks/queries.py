@@ -1,4 +1,4 @@
-"""Reads of checks and observations, with what their pages need already joined."""
+"""Reads of checks and observations, with the related rows that their pages need."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ def checks_of(tenant: Tenant) -> QuerySet[Check]:
 
 
 def removed_checks(tenant: Tenant) -> QuerySet[Check]:
-    """Those whose domain or host was taken out: nobody looks any more, and what was seen stays."""
+    """Checks of removed domains and hosts: they do not run any more, their history remains."""
     taken_out = Q(domain__removed_at__isnull=False) | Q(host__removed_at__isnull=False)
     found = Check.objects.filter(taken_out, tenant=tenant, latest__isnull=False)
     return found.select_related("domain__removed_by", "host__removed_by", "latest")
 
 
 def due_checks(now: datetime) -> QuerySet[Check]:
-    """Active checks whose time has come and that no living worker holds."""
+    """Active checks that are due and not claimed by a living worker."""
     return Check.objects.filter(
         Q(claimed_until__isnull=True) | Q(claimed_until__lte=now),
         is_active=True,
@@ -35,9 +35,9 @@ def due_checks(now: datetime) -> QuerySet[Check]:
 
 
 def observations_by_kind(checks: Sequence[Check], kinds: Sequence[str]) -> QuerySet[Observation]:
-    """Everything ever seen by the checks of these kinds, oldest first, evidence included.
+    """Return all observations of these kinds, oldest first, with evidence.
 
-    A judgement by newer rules is no sight: nobody looked.
+    Judgements by newer rules are left out: no server was queried for them.
     """
     asked = [check.pk for check in checks if check.kind in kinds]
     seen = Observation.objects.filter(check_asked__in=asked, runs__gt=0)
@@ -46,7 +46,7 @@ def observations_by_kind(checks: Sequence[Check], kinds: Sequence[str]) -> Query
 
 @dataclass(frozen=True)
 class DiscoveredSender:
-    """Somebody whom a domain's SPF record lets send. `name` is empty where nobody knows whose."""
+    """A sender in a domain's SPF record. `name` is empty for an unknown provider."""
 
     domain: str
     term: str
@@ -59,8 +59,10 @@ def discoveries_of(tenant: Tenant) -> QuerySet[Discovery]:
 
 
 def discovered_senders(tenant: Tenant) -> list[DiscoveredSender]:
-    """Whom the tenant's domains let send, by the last look around each: for the list of spoofing
-    exceptions. Mimecast's own ranges need none."""
+    """Return the senders in the SPF records of the tenant's domains, by the newest scan of each.
+
+    They are candidates for the spoofing exceptions. Mimecast's own ranges are left out.
+    """
     return [
         DiscoveredSender(str(seen.domain), sender["term"], sender["name"])
         for seen in discoveries_of(tenant).order_by("domain__pk")
@@ -74,9 +76,10 @@ def recent_observations(check: Check, *, most: int = 20) -> QuerySet[Observation
 
 
 def observations_of(*, tenant: str | None = None, kind: str | None = None) -> QuerySet[Observation]:
-    """Observations of active checks with all that judging them again needs; by default everybody's.
+    """Return the observations of active checks with the rows for judging again; of all tenants
+    by default.
 
-    For an operator at the machine: the one read of observations across tenants.
+    Only for an operator at the machine: the one read of observations across tenants.
     """
     found = Observation.objects.filter(check_asked__is_active=True).select_related(
         "raw", "check_asked__tenant", "check_asked__domain", "check_asked__host"

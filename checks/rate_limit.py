@@ -1,7 +1,8 @@
-"""Whom we may connect to, and how often: consent first, and nobody more than twice a minute.
+"""Permission and rate limit for connections to hosts: consent first, then two connections a minute.
 
-Mail hosts limit strangers to about two connections a minute and take more for an attack. The
-counting is done in the database, so it holds for all tenants, workers and vantages together.
+Mail hosts allow strangers about two connections a minute and treat more as an attack. The
+database counts, so the
+limit covers all tenants, workers and vantages together.
 """
 
 from __future__ import annotations
@@ -15,18 +16,20 @@ from django.db import transaction
 from checks.engine.outcomes import CheckKind, Finding, Outcome, Verdict
 from checks.models import Check, HostAnswer, ProbeSlot
 
-# A look connects to an address once, and once more where the certificate is not trusted. Looks
-# this far apart make at most two connections in any sixty seconds, however slow the first one was.
+# A run connects once, and a second time when the certificate is not trusted. Runs at this distance
+# make at
+# most two connections in any sixty seconds, however slow the first connection was.
 MIN_PROBE_INTERVAL = timedelta(seconds=90)
 SHARE_ANSWERS_FOR = timedelta(minutes=10)
 _NEVER = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 def missing_consent(checks: Iterable[Check]) -> set[int]:
-    """Of checks of hosts, those whose host may not be connected to yet.
+    """Return the checks whose host must not be probed yet.
 
-    A host may be probed once a consultant has confirmed that the client agrees, or where it lies
-    under a domain that the same tenant has proved to be its own.
+    A host may be probed after a consultant has confirmed the client's consent. A host below a
+    domain with proven
+    ownership in the same tenant needs no consent.
     """
     asked = list(checks)
     proved = Check.objects.filter(
@@ -49,17 +52,18 @@ def _has_consent(check: Check, own: Sequence[str]) -> bool:
 
 
 def reserve_slot(addresses: Sequence[str], port: int, *, now: datetime) -> datetime | None:
-    """Take this look's turn at all of a host's addresses; None when it is taken.
+    """Reserve a slot at all addresses of a host for this run; None when reserved.
 
-    Where one of them was looked at too lately nothing is taken, and the moment is returned from
-    which it may be. Safe with many workers.
+    If any address was used too recently, nothing is reserved, and the earliest possible time is
+    returned. Safe with
+    many workers.
     """
     with transaction.atomic():
         ProbeSlot.objects.bulk_create(
             [ProbeSlot(address=each, port=port, used_at=_NEVER) for each in addresses],
             ignore_conflicts=True,
         )
-        # In one order, so that two workers never wait for each other.
+        # One order for all workers prevents a deadlock.
         slots = ProbeSlot.objects.select_for_update().filter(address__in=addresses, port=port)
         last = max(slot.used_at for slot in slots.order_by("address"))
         if last + MIN_PROBE_INTERVAL > now:
@@ -69,9 +73,9 @@ def reserve_slot(addresses: Sequence[str], port: int, *, now: datetime) -> datet
 
 
 def shared_answer(check: Check, *, now: datetime) -> HostAnswer | None:
-    """What somebody's look at the same question saw in the last ten minutes, if that is news.
+    """Return a recent answer to the same question, if it is newer than the check's own newest run.
 
-    Nothing where the check names a recipient: that question is nobody else's.
+    Empty for a check with a recipient: no other tenant has that question.
     """
     if recipient_of(check):
         return None
@@ -82,10 +86,9 @@ def shared_answer(check: Check, *, now: datetime) -> HostAnswer | None:
 
 
 def store_shared_answer(check: Check, outcome: Outcome, *, at: datetime) -> None:
-    """Let the next to ask the same have this answer. It holds what any stranger who connects to
-    the host is told, and never a recipient."""
+    """Share this answer. It contains only public facts about the host, and never a recipient."""
     assert not recipient_of(check), "an answer about a recipient is its tenant's alone"
-    # Nothing of it outlives its use: the host's tenant may be erased in an hour.
+    # Delete expired answers at once: the tenant of the host may be erased within the hour.
     HostAnswer.objects.filter(answered_at__lte=at - SHARE_ANSWERS_FOR).delete()
     ProbeSlot.objects.filter(used_at__lte=at - SHARE_ANSWERS_FOR).delete()
     HostAnswer.objects.update_or_create(
@@ -102,7 +105,7 @@ def store_shared_answer(check: Check, outcome: Outcome, *, at: datetime) -> None
 
 
 def recipient_of(check: Check) -> str:
-    """The address that the check asks the host about, if any."""
+    """The recipient address in the question of the check, if any."""
     return str(check.expectation.get("recipient", ""))
 
 

@@ -1,4 +1,4 @@
-"""Raw answers at rest: compressed once for each tenant, whatever the number of observations."""
+"""Storage of raw answers: compressed, once for each tenant and content."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tenants.models import Tenant
 
 
 def store(tenant: Tenant, raw: Mapping[str, Any]) -> RawAnswers:
-    """The row that holds these answers, made where there is none yet. Safe beside other workers."""
+    """Return the row for these answers, created if necessary. Safe with other workers."""
     body = json.dumps(raw, sort_keys=True, separators=(",", ":")).encode()
     digest = hashlib.sha256(body).hexdigest()
     row = RawAnswers(tenant=tenant, digest=digest, body=zlib.compress(body, 9))
@@ -22,6 +22,6 @@ def store(tenant: Tenant, raw: Mapping[str, Any]) -> RawAnswers:
 
 
 def read(body: bytes | memoryview) -> dict[str, Any]:
-    """The answers in a row's body."""
+    """Return the answers in a row's body."""
     answers: dict[str, Any] = json.loads(zlib.decompress(bytes(body)))
     return answers

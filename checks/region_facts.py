@@ -1,4 +1,4 @@
-"""A tenant's region in the engine's words."""
+"""A tenant's region as the engine's `RegionFacts`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from tenants.regions import Region, load_region_file
 
 
 def region_facts(region: Region) -> RegionFacts:
-    """What the engine needs of a region, with the hosts of the others to recognise a mix-up."""
+    """Return the region's values, with the hosts of the other regions to detect a mix-up."""
     book = load_region_file()
     return RegionFacts(
         id=region.id,

@@ -1,4 +1,4 @@
-"""Judging old observations by today's rules, from the raw answers that they rest on."""
+"""Judge earlier observations by the present rules, from their raw answers."""
 
 from __future__ import annotations
 
@@ -22,17 +22,15 @@ RESOLVER_BEHIND = "dns.resolver-behind"
 class RejudgeResult(StrEnum):
     SAME = "same"
     DIFFERENT = "different"
-    NO_RAW_ANSWERS = (
-        "no-raw-answers"  # from before raw answers were kept, or a look that asked nobody
-    )
+    NO_RAW_ANSWERS = "no-raw-answers"  # from before raw answers were stored, or without any query
     NEEDS_MORE_ANSWERS = (
-        "needs-more-answers"  # today's rules would have asked more than was asked then
+        "needs-more-answers"  # the present rules need an answer that was not queried
     )
 
 
 @dataclass(frozen=True)
 class RejudgedObservation:
-    """One observation beside what today's rules make of it."""
+    """One observation and its outcome under the present rules."""
 
     observation: Observation
     result: RejudgeResult
@@ -41,7 +39,7 @@ class RejudgedObservation:
 
 
 def rejudge(observations: Iterable[Observation]) -> Iterator[RejudgedObservation]:
-    """Each observation, judged again with its own expectation and at its own moment. Reads only.
+    """Judge each observation again, with its own expectation and its own time. Reads only.
 
     The observations come with `check_asked`, its tenant, domain and host, and `raw`.
     """
@@ -50,7 +48,7 @@ def rejudge(observations: Iterable[Observation]) -> Iterator[RejudgedObservation
 
 def _rejudge(observation: Observation) -> RejudgedObservation:
     if observation.raw is None or observation.check_asked.kind == CheckKind.MESSAGE:
-        # A message is let go as soon as it is judged.
+        # The bytes of a message are deleted after judging.
         return RejudgedObservation(observation, RejudgeResult.NO_RAW_ANSWERS)
     request = build_request(observation.check_asked, observation.expectation)
     raw = raw_answers.read(observation.raw.body)
@@ -65,9 +63,9 @@ def _rejudge(observation: Observation) -> RejudgedObservation:
 
 
 def _is_same(observation: Observation, outcome: Outcome) -> bool:
-    """By what people and settling go by: the verdict, whether all agreed, and the findings."""
+    """Compare by verdict, unanimity and findings: the parts that people and settling use."""
     findings = [{"code": f.code, "params": dict(f.params)} for f in outcome.findings]
-    # Resolvers are asked after the verdict, and what they still hold is a moment's remark.
+    # The resolvers' caches are queried after the verdict and change every minute.
     kept = [found for found in observation.findings if found["code"] != RESOLVER_BEHIND]
     return (
         observation.verdict == outcome.verdict.value

@@ -1,4 +1,4 @@
-"""From a stored check to the engine's question, and one batch of them through one event loop."""
+"""Build the engine's requests from stored checks, and run one batch in one event loop."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def build_request(
     *,
     message: SubmittedMessage | None = None,
 ) -> CheckRequest:
-    """The engine's question for a check, with its present expectation or an earlier one."""
+    """Return the engine's request for a check, with its present or an earlier expectation."""
     expected = check.expectation if expectation is None else expectation
     ownership = None
     if check.kind == CheckKind.OWNERSHIP:
@@ -57,7 +57,7 @@ def build_request(
 
 
 def _selectors(check: Check, expected: Mapping[str, Any]) -> Sequence[str]:
-    """Those on record now for a message: another key later does not undo what one has proved."""
+    """The recorded selectors at this time. A selector added later does not undo a proof."""
     if check.kind == CheckKind.MESSAGE and check.domain is not None:
         return check.domain.dkim_selectors.split()
     selectors: Sequence[str] = expected.get("selectors", ())
@@ -65,7 +65,7 @@ def _selectors(check: Check, expected: Mapping[str, Any]) -> Sequence[str]:
 
 
 def _expected_region(tenant: Tenant, expected: Mapping[str, Any]) -> RegionFacts:
-    """The region's facts, with those that the check expects in their place."""
+    """The region's facts, with the values that the check expects in their place."""
     facts = region_facts(tenant.region_values)
     return replace(
         facts,
@@ -75,10 +75,11 @@ def _expected_region(tenant: Tenant, expected: Mapping[str, Any]) -> RegionFacts
 
 
 def run_batch(check_ids: Sequence[int]) -> int:
-    """Run each check once, in one event loop, and record what was seen.
+    """Run each check once, in one event loop, and record the outcomes.
 
-    Returns how many looks were recorded. Checks that were set aside meanwhile are left out, and
-    hosts that may not be connected to now are not (checks.rate_limit).
+    Return the number of recorded runs. Deactivated checks and hosts outside the rate limit are
+    left out
+    (checks.rate_limit).
     """
     checks = list(
         Check.objects.filter(pk__in=check_ids, is_active=True).select_related(
@@ -89,7 +90,7 @@ def run_batch(check_ids: Sequence[int]) -> int:
     checks = submitted_messages.suspend_idle(checks, pending)
     if not checks:
         return 0
-    # The moment of asking: an answer is never younger than its question.
+    # The time of the question: an answer is never older than its question.
     started_at = timezone.now()
     plan = _plan_batch(checks, now=started_at)
     recorded = sum(
@@ -127,7 +128,7 @@ def _record_run(
         return services.record_run(
             check.pk, outcome, expectation=check.expectation, at=at, ended_at=ended_at
         )
-    # Together, so that whoever hears of the look finds the message judged.
+    # One transaction: a receiver of the run must find the message judged.
     with transaction.atomic():
         recorded = services.record_run(check.pk, outcome, expectation=check.expectation, at=at)
         if recorded:
@@ -137,7 +138,7 @@ def _record_run(
 
 @dataclass
 class _BatchPlan:
-    """Which of a batch's checks are asked now, and which have their answer without asking."""
+    """The checks of a batch that run now, and those with a shared answer."""
 
     to_run: list[Check] = field(default_factory=list)
     answered: list[tuple[Check, Outcome, datetime]] = field(default_factory=list)
@@ -146,7 +147,7 @@ class _BatchPlan:
 
 
 def _plan_batch(checks: Sequence[Check], *, now: datetime) -> _BatchPlan:
-    """Hosts of the lab are ours, so sample tenants' looks wait for nobody."""
+    """Sort the batch by consent and rate limit. Hosts of the lab are exempt from both."""
     hosts = [check for check in checks if check.host_id and not check.tenant.is_sample]
     plan = _BatchPlan(to_run=[check for check in checks if check not in hosts])
     unconsented = rate_limit.missing_consent(hosts)
@@ -187,7 +188,7 @@ def _reserve_slots(plan: _BatchPlan, unreserved: Sequence[Check], *, now: dateti
         if not isinstance(found, list):
             plan.answered.append((check, _unlocated_outcome(check, found), now))
             continue
-        # Two tenants with the same question share one look of this batch.
+        # Two tenants with the same question share one run of this batch.
         slot_key = (check.kind, endpoint, check.vantage, rate_limit.recipient_of(check))
         if slot_key not in reserved:
             reserved[slot_key] = rate_limit.reserve_slot(found, endpoint[1], now=now)

@@ -1,10 +1,12 @@
-"""The two safe times: from when a switch is safe, and from when the old way may be shut.
+"""The two safe times: of a cutover, and of closing the former delivery route.
 
-Pure functions over what authoritative servers were seen to publish. A cache may hold an answer for
-its TTL from the last moment a server could have given it out, which is just before the next look
-at that server saw another (RFC 1035 section 3.2.1, RFC 2181 section 8). A server that left the
-delegation goes on being asked for as long as caches keep the delegation. One that does not tell
-keeps the safe time unknown.
+Pure functions over the answers of authoritative servers. A cache may serve an answer for its TTL
+after the last time
+at which a server can have given it out: the time of the next run in which that server gave
+another answer (RFC 1035
+section 3.2.1, RFC 2181 section 8). A server that left the delegation is queried for as long as
+caches store the
+delegation. A server without an answer makes the safe time unknown.
 """
 
 from __future__ import annotations
@@ -17,18 +19,19 @@ from typing import Any
 
 from checks.engine.dns.consensus import UNANSWERED_CODES
 
-# What is assumed of the answer before the first one we saw.
+# The assumed TTL of the answer before the first run.
 ASSUMED_TTL_SECONDS = 86_400
-# How long caches may keep the names of a zone's servers. The parent's own TTL is not shown by
-# resolvers, which count down; this is what the large registries publish, and few publish more.
+# How long caches may store the name servers of a zone. Resolvers count the TTL down and never show
+# the parent's
+# own value. The large registries publish this value, and few publish more.
 DELEGATION_TTL_SECONDS = 172_800
-# For resolvers that hold answers longer than they may.
+# For resolvers that serve answers beyond their TTL.
 LOCKDOWN_MARGIN = timedelta(hours=4)
 
 
 @dataclass(frozen=True)
 class PublishedRecords:
-    """What one server published: its values, and their TTL in seconds (0 without records)."""
+    """The published values of one server, and their TTL in seconds (0 without records)."""
 
     values: frozenset[str]
     ttl: int
@@ -36,7 +39,7 @@ class PublishedRecords:
 
 @dataclass(frozen=True)
 class ObservedInterval:
-    """One interval of looks that all saw the same. None: the server told nothing usable."""
+    """Consecutive runs with one answer. None: the server gave no usable answer."""
 
     first_seen_at: datetime
     last_seen_at: datetime
@@ -45,15 +48,19 @@ class ObservedInterval:
 
 @dataclass(frozen=True)
 class SafeTime:
-    """From when it is safe, and why.
+    """The earliest safe time, with its reason.
 
-    `safe_at` is None while it cannot be told or the new answer is not everywhere yet: then
-    `pending_servers` names the servers, `silent_servers` those among them that told nothing when last asked, and
-    `empty_servers` those that have no records.
-    `server` and `ttl` are the old answer that lives longest, last given out before `seen_until`.
-    `is_assumed`: the answer before our first look was never seen. `has_left`: the server is no
-    longer one of the zone's, and caches may know it for another DELEGATION_TTL_SECONDS.
-    `is_moved`: every server gives exactly the planned hosts, so that no switch is left to wait for.
+    `safe_at` is None while it is unknown or a server still gives out an old answer.
+    `pending_servers` then names these
+    servers, `silent_servers` those among them without an answer in the newest run, and
+    `empty_servers` those without
+    records.
+    `server` and `ttl` identify the old answer that lives longest, last given out before
+    `seen_until`.
+    `is_assumed`: the answer before the first run is unknown. `has_left`: the server left the
+    delegation, and caches may
+    use it for another DELEGATION_TTL_SECONDS.
+    `is_moved`: every server gives exactly the planned hosts, so no cutover is left to wait for.
     """
 
     safe_at: datetime | None
@@ -75,8 +82,11 @@ def observed_interval(
     first_seen_at: datetime,
     last_seen_at: datetime,
 ) -> ObservedInterval:
-    """An observation's evidence as one interval of looks. A server whose address could not be
-    found has no row there, only a finding, and is as silent as one that did not answer."""
+    """Convert an observation's evidence to one interval.
+
+    A server without an address has no row in the evidence, only a finding. It counts as a server
+    without an answer.
+    """
     servers: dict[str, PublishedRecords | None] = {
         f"{row['name']} ({row['address']})": _published(row)
         for row in evidence.get("servers") or []
@@ -104,10 +114,13 @@ def cutover_safe_time(
     expected: Iterable[str] = (),
     assumed_ttl: int = ASSUMED_TTL_SECONDS,
 ) -> SafeTime:
-    """From when a changed MX shows everywhere within `threshold` seconds: once every answer with a
-    higher TTL has left the caches. Where exactly the `expected` hosts are published nothing is left
-    to change, whatever their TTL. No records are no low TTL where there ever were some: the zone is
-    being loaded, or lost."""
+    """Return the time after which a changed MX is visible everywhere within `threshold` seconds.
+
+    Every answer with a higher TTL has then expired in caches. Servers with exactly the
+    `expected` hosts are done,
+    whatever their TTL. An empty answer of a zone that had records is no low TTL: the zone is
+    reloading, or lost.
+    """
     hosts = frozenset(expected)
     ever = any(told.values for interval in intervals for told in interval.servers.values() if told)
 
@@ -122,7 +135,7 @@ def cutover_safe_time(
 
 
 def _is_published_everywhere(hosts: frozenset[str], intervals: Sequence[ObservedInterval]) -> bool:
-    """Whether every server of the newest look told exactly these."""
+    """Whether every server of the newest run gave exactly these values."""
     newest = max(intervals, key=lambda interval: interval.first_seen_at, default=None)
     told = list(newest.servers.values()) if newest is not None else []
     is_told = bool(hosts and told)
@@ -136,8 +149,12 @@ def lockdown_safe_time(
     assumed_ttl: int = ASSUMED_TTL_SECONDS,
     margin: timedelta = LOCKDOWN_MARGIN,
 ) -> SafeTime:
-    """From when nobody can rightly deliver the old way: once every answer but the expected set of
-    `<preference> <exchange>` hosts has left the caches, and a margin for those that linger."""
+    """Return the time after which no sender can correctly use the former hosts.
+
+    Every answer except the expected set of `<preference> <exchange>` hosts has expired, plus a
+    margin for slow
+    resolvers.
+    """
     hosts = frozenset(expected)
 
     def is_new(seen: PublishedRecords) -> bool:
@@ -160,8 +177,11 @@ def _safe_time(
     assumed_ttl: int,
     margin: timedelta = timedelta(),
 ) -> SafeTime:
-    """1. Every server of the newest look told it, and was seen with the new answer, and with no
-    other since. 2. Each earlier old answer lives for its TTL from the look that first missed it."""
+    """Combine all servers and all old answers.
+
+    1. Every server of the newest run gave the new answer, and no other answer since.
+    2. Each earlier old answer lives for its TTL after the first run without it.
+    """
     ordered = sorted(intervals, key=lambda interval: interval.first_seen_at)
     if not ordered or not ordered[-1].servers:
         return SafeTime(None)
@@ -202,7 +222,7 @@ class _ServerAnswer:
 
 @dataclass(frozen=True)
 class _CachedAnswer:
-    """An old answer, and until when it may have been given out."""
+    """An old answer, and the last time at which a server can have given it out."""
 
     server: str
     ttl: int
@@ -217,7 +237,7 @@ class _CachedAnswer:
 
 
 def _history(name: str, ordered: Sequence[ObservedInterval]) -> list[_ServerAnswer]:
-    """The looks at which the server told something."""
+    """The intervals in which the server answered."""
     told = [(interval.first_seen_at, interval.servers.get(name)) for interval in ordered]
     return [_ServerAnswer(at, published) for at, published in told if published is not None]
 
@@ -230,15 +250,16 @@ def _cached_answers(
     ordered: Sequence[ObservedInterval],
     assumed_ttl: int,
 ) -> Iterable[_CachedAnswer]:
-    """Every old answer the server was seen to give, and the one before it was first seen."""
+    """Yield every old answer of the server, and the one before its first answer."""
     known = next((s for s in seen if s.published.values or is_new(s.published)), None)
     if known is not None and is_new(known.published):
-        # Something may have stood there before we looked, and nobody remembers its TTL. Where the
-        # first answer was an old one, its own TTL is the better guide.
+        # A record with an unknown TTL may have existed before the first run. If the first answer
+        # was an old one, its
+        # own TTL is the better estimate.
         yield _CachedAnswer(name, assumed_ttl, known.at, is_assumed=True)
     missed = _missed_since(name, ordered)
     if not seen and missed is not None and not _is_listed_by_address(name, ordered[-1]):
-        # It left and never told what it gave out.
+        # It left the delegation without ever answering.
         yield _CachedAnswer(name, assumed_ttl, missed, is_assumed=True, has_left=True)
     for number, now in enumerate(seen):
         if not is_old(now.published):
@@ -253,10 +274,11 @@ def _cached_answers(
 def _published_until(
     seen: Sequence[_ServerAnswer], number: int, is_new: Callable[[PublishedRecords], bool]
 ) -> datetime | None:
-    """The look that shows that an old answer is no longer given out.
+    """Return the time of the run after which the old answer is gone.
 
-    An empty answer between others does not: a server that reloads its zone gives out nothing for a
-    moment, and then the old records again.
+    An empty answer between two others does not count: a server that reloads its zone is empty
+    for a short time and then
+    serves the old records again.
     """
     later = seen[number + 1 :]
     if not seen[number].published.values:
@@ -267,11 +289,11 @@ def _published_until(
 
 
 def _missed_since(name: str, ordered: Sequence[ObservedInterval]) -> datetime | None:
-    """The first look since which the server is none of the zone's; None while it is one."""
+    """The first run since which the server is not in the delegation; None while it is."""
     without = list(takewhile(lambda interval: name not in interval.servers, reversed(ordered)))
     return without[-1].first_seen_at if without else None
 
 
 def _is_listed_by_address(name: str, interval: ObservedInterval) -> bool:
-    """A server whose address was unknown has its bare name; it may have been found since."""
+    """Whether a server that was once listed without an address appears with one now."""
     return any(other.startswith(f"{name} (") for other in interval.servers)

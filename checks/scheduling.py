@@ -1,4 +1,4 @@
-"""When to look again, and the word for why. Pure functions; jitter is an argument."""
+"""When a check runs next, and the reason. Pure functions; jitter is an argument."""
 
 from __future__ import annotations
 
@@ -10,31 +10,30 @@ from enum import StrEnum
 from checks.engine.outcomes import Verdict
 from checks.settling import SettledVerdict
 
-# Somebody who fixes a record does it within a day; after that the hourly look is soon enough.
+# A person who corrects a record does it within a day. After that, an hourly run is enough.
 UNSETTLED_FOR = timedelta(days=1)
 REQUESTED_FOR = timedelta(minutes=10)
-# An open page says so about once a minute; one that was closed is forgotten soon after.
+# An open page repeats its request about once a minute; a closed page expires soon after.
 VIEWED_FOR = timedelta(minutes=2)
-# Whatever the settings say, nothing is ever left alone for longer than this.
+# The upper limit, whatever the settings say.
 MAX_INTERVAL = timedelta(days=1)
 
 
 class Interval(StrEnum):
-    """The quickest that applies is taken, in this order."""
+    """The shortest interval that applies wins, in this order."""
 
-    CUTOVER = "cutover"  # a cutover's window is open
-    REQUESTED = "requested"  # somebody said that they have just changed it
-    SETTLING = "settling"  # a first no wants a second look
-    VIEWED = "viewed"  # somebody has the step open
-    UNSETTLED = "unsettled"  # not settled on a yes, and lately changed
-    REOPENING = "reopening"  # a settled yes was contradicted, which takes a while to believe
-    IDLE = "idle"  # settled, or long unchanged
-    DEFERRED = "deferred"  # put off: somebody's look has just been at the host's address
+    CUTOVER = "cutover"  # a cutover window is open
+    REQUESTED = "requested"  # a person has just changed a record
+    SETTLING = "settling"  # a first no needs a second run
+    UNSETTLED = "unsettled"  # no settled yes, and changed recently or open on a page
+    REOPENING = "reopening"  # runs contradict a settled yes; reopening is slow
+    IDLE = "idle"  # settled, or unchanged for long
+    DEFERRED = "deferred"  # the host's address was probed a moment ago
 
 
 @dataclass(frozen=True)
 class Priorities:
-    """Until when people want a check looked at more often, each None or past when nobody does."""
+    """The end times of the three priorities of a check; None or past when not in force."""
 
     cutover_until: datetime | None = None
     requested_until: datetime | None = None
@@ -49,7 +48,7 @@ def choose_interval(
     unchanged_since: datetime,
     priorities: Priorities,
 ) -> Interval:
-    """How fast the check is looked at after a look at `now` that came to `verdict`."""
+    """Return the interval after a run at `now` with this verdict."""
     is_settled_pass = (
         settled.verdict is not None and settled.verdict.is_passing and verdict.is_passing
     )
@@ -59,9 +58,10 @@ def choose_interval(
         Interval.CUTOVER: _is_future(priorities.cutover_until, now),
         Interval.REQUESTED: _is_future(priorities.requested_until, now) and not is_settled_pass,
         Interval.SETTLING: is_first_fail,
-        Interval.VIEWED: _is_future(priorities.viewed_until, now) and not is_settled_pass,
-        Interval.UNSETTLED: not (is_settled_pass or is_contradicted_pass)
-        and now - unchanged_since <= UNSETTLED_FOR,
+        Interval.UNSETTLED: (_is_future(priorities.viewed_until, now) and not is_settled_pass)
+        or (
+            not (is_settled_pass or is_contradicted_pass) and now - unchanged_since <= UNSETTLED_FOR
+        ),
         Interval.REOPENING: is_contradicted_pass,
     }
     return next((each for each, does_apply in applies.items() if does_apply), Interval.IDLE)
@@ -74,9 +74,9 @@ def _is_future(until: datetime | None, now: datetime) -> bool:
 def next_run_at(
     now: datetime, interval: Interval, seconds: Mapping[str, int], *, jitter: float
 ) -> datetime:
-    """The moment of the next look; `jitter` from -1 to 1 moves it by up to a tenth.
+    """Return the time of the next run; `jitter` from -1 to 1 shifts it by up to a tenth.
 
-    Always after `now`, and never more than a day away.
+    The result is always after `now`, and at most a day later.
     """
     wait = timedelta(seconds=seconds[interval.value] * (1 + jitter / 10))
     return now + min(wait, MAX_INTERVAL)

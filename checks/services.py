@@ -1,4 +1,4 @@
-"""Writes: which checks a tenant has, who runs when, and what a look came to."""
+"""Claim due checks, record observations and schedule the next run."""
 
 from __future__ import annotations
 
@@ -27,23 +27,25 @@ from tenants.models import Tenant
 from tenants.public_ids import new_public_id
 
 BATCH_SIZE = 200
-# Longer than a batch may take (the task's time limit), so a claim outlives a slow worker. A message
-# that waited as long is dropped unread, since its rows are due again by then.
+# Longer than the time limit of a batch, so a claim outlives a slow worker. A message that waited
+# this long is
+# dropped unread, because its rows are due again.
 CLAIM_DURATION = timedelta(minutes=3)
 _jitter = random.SystemRandom()
 
 
 def claim_due_checks(*, now: datetime, most: int = 5000) -> dict[str, list[list[int]]]:
-    """Claim what is due and return batches of check ids by vantage. Safe with many beats."""
+    """Claim all due checks and return batches of check ids by vantage. Safe with several beats."""
     ids = list(queries.due_checks(now).order_by("next_due_at").values_list("pk", flat=True)[:most])
     return _claim(ids, now=now)
 
 
 def request_run(checks: Iterable[Check], *, now: datetime) -> dict[str, list[list[int]]]:
-    """Somebody waits for these checks: look at once, and often for the next ten minutes.
+    """Run these checks at once, and often for the next ten minutes.
 
-    Returns the claimed batches by vantage, for the caller to queue; a check that a worker holds
-    at this moment is not claimed again, but looked at within seconds.
+    Return the claimed batches by vantage, for the caller to queue. A check that a worker has
+    claimed is not claimed
+    again, but runs again within seconds.
     """
     wanted = Check.objects.filter(pk__in=[check.pk for check in checks], is_active=True)
     with transaction.atomic():
@@ -55,7 +57,7 @@ def request_run(checks: Iterable[Check], *, now: datetime) -> dict[str, list[lis
 
 
 def _locked(checks: QuerySet[Check]) -> list[int]:
-    """Lock the rows, always in one order: two people who want the same never wait in a circle."""
+    """Lock the rows in one order, so that two requests never deadlock."""
     return list(checks.select_for_update().order_by("pk").values_list("pk", flat=True))
 
 
@@ -64,8 +66,9 @@ def _claim(ids: list[int], *, now: datetime) -> dict[str, list[list[int]]]:
     batches: dict[str, list[list[int]]] = {}
     for start in range(0, len(ids), BATCH_SIZE):
         with transaction.atomic():
-            # What somebody else holds at this moment is being claimed or recorded: not waited for,
-            # so that beats never wait for each other.
+            # Another transaction is claiming or recording the locked rows. They are skipped, so
+            # that beats never wait
+            # for each other.
             free = queries.due_checks(now).filter(pk__in=ids[start : start + BATCH_SIZE])
             mine = list(
                 free.select_for_update(skip_locked=True).order_by("pk").values_list("pk", flat=True)
@@ -83,15 +86,16 @@ def _claim(ids: list[int], *, now: datetime) -> dict[str, list[list[int]]]:
 
 
 def release(ids: Iterable[int], *, now: datetime) -> None:
-    """Give back claims whose batch could not be queued; the next tick finds them."""
+    """Release the claims of a batch that could not be queued; the next tick finds the rows."""
     Check.objects.filter(pk__in=list(ids)).update(claim_id="", claimed_until=None, next_due_at=now)
 
 
 def prioritize_cutover(checks: Iterable[Check], *, until: datetime) -> int:
-    """Look at these checks every few seconds until a moment, whatever their settled verdict is.
+    """Run these checks every few seconds until `until`, whatever their settled verdict is.
 
-    For a cutover's window. Safe to repeat for as long as the window is open; returns how many had
-    not been watched closely yet, which are due at once.
+    For a cutover window. Safe to repeat while the window is open. Return the number of checks
+    without this priority
+    before; these are due at once.
     """
     now = timezone.now()
     wanted = Check.objects.filter(pk__in=[check.pk for check in checks], is_active=True)
@@ -104,14 +108,15 @@ def prioritize_cutover(checks: Iterable[Check], *, until: datetime) -> int:
 
 
 def prioritize_viewed(tenant: Tenant, *, now: datetime) -> int:
-    """Somebody has this tenant's steps open: what is not settled is looked at each minute.
+    """A page with this tenant's tasks is open: run its unsettled checks every minute.
 
-    Called with every poll of an open page; writes once a minute for each web process at most.
-    Returns how many checks will be looked at sooner.
+    Called with every poll of an open page; writes at most once a minute per web process. Return
+    the number of checks
+    that will run sooner.
     """
     if not cache.add(f"checks:viewed:{tenant.pk}", True, timeout=60):
         return 0
-    wait = policy_for_tenant(tenant).seconds[Interval.VIEWED] * (1 + _jitter.uniform(-1, 1) / 10)
+    wait = policy_for_tenant(tenant).seconds[Interval.UNSETTLED] * (1 + _jitter.uniform(-1, 1) / 10)
     unsettled = Check.objects.filter(tenant=tenant, is_active=True).exclude(
         settled_verdict__in=(Verdict.PASS, Verdict.WARN, Verdict.NOT_APPLICABLE)
     )
@@ -120,12 +125,12 @@ def prioritize_viewed(tenant: Tenant, *, now: datetime) -> int:
         locked = Check.objects.filter(pk__in=_locked(unsettled))
         locked.update(viewed_until=now + VIEWED_FOR)
         return locked.filter(next_due_at__gt=soon).update(
-            next_due_at=soon, interval=Interval.VIEWED
+            next_due_at=soon, interval=Interval.UNSETTLED
         )
 
 
 def defer(check: Check, *, until: datetime) -> None:
-    """Give back a check whose host's address was looked at a moment ago, to look in its turn."""
+    """Release a check whose host was probed a moment ago; it runs at the next free slot."""
     later = until + timedelta(seconds=_jitter.uniform(0, 15))
     Check.objects.filter(pk=check.pk).update(
         claim_id="", claimed_until=None, next_due_at=later, interval=Interval.DEFERRED
@@ -140,21 +145,24 @@ def record_run(
     at: datetime,
     ended_at: datetime | None = None,
 ) -> bool:
-    """Store what was seen and judged, compute the settled verdict and set the next look.
+    """Store an outcome, compute the settled verdict and schedule the next run.
 
-    `at` is when the look began, `ended_at` when it had ended (at once, by default): until then a
-    server may have given out another answer, and the clocks count from there.
+    `at` is the start of the run and `ended_at` its end (the same by default). Until the end, a
+    server may have given out
+    another answer, so safe times count from there.
 
-    1. A look that answers an older question (`expectation` has changed since), that a later
-       look has overtaken, or whose check is gone, is dropped.
-    2. The same answer as the newest observation extends it; another starts the next one.
-    3. What is believed, the interval and the next look follow (checks.check_state).
-    4. On commit, `run_recorded` is sent: facts first, reactions after.
+    1. A run is dropped if it answers an earlier question (`expectation` has changed), if a later
+       run is recorded
+       already, or if its check is gone.
+    2. The same answer extends the newest observation; another answer starts the next one.
+    3. The settled verdict, the interval and the next run follow (checks.check_state).
+    4. On commit, `run_recorded` is sent: facts first, reactions second.
 
-    Returns whether the look was recorded. Safe to run twice.
+    Return whether the run was recorded. Safe to run twice.
     """
     with transaction.atomic():
-        # No join here: a row that was waited for is read anew, but what it is joined to is not.
+        # No join: after waiting for the lock, PostgreSQL reads the locked row again, but not the
+        # joined rows.
         check = Check.objects.select_for_update().filter(pk=check_id).first()
         if check is None:
             return False
@@ -181,14 +189,14 @@ def record_run(
 
 
 def _send_run_recorded(check_id: int) -> None:
-    """On commit, and nowhere else: facts first, reactions after."""
+    """Send the signal on commit, and nowhere else: facts first, reactions second."""
     transaction.on_commit(
         functools.partial(run_recorded.send_robust, sender=Check, check_id=check_id)
     )
 
 
 def policy_for_tenant(tenant: Tenant) -> CheckPolicy:
-    """The settings' durations; the lab's are short, because people stand and watch."""
+    """Return the policy of the settings; sample tenants have short durations for demonstrations."""
     if tenant.is_sample:
         seconds, reopen_after = (
             settings.CHECKS_INTERVAL_SECONDS_OF_SAMPLES,
@@ -205,7 +213,7 @@ def policy_for_tenant(tenant: Tenant) -> CheckPolicy:
 def policy_for_check(check: Check) -> CheckPolicy:
     policy = policy_for_tenant(check.tenant)
     if check.kind == CheckKind.MESSAGE:
-        # A message shows one moment: what it says does not change while somebody waits.
+        # A message is a fixed input: a second run soon after the first is enough.
         return replace(policy, reopen_policy=ReopenPolicy(runs=2, span=timedelta(0)))
     return policy
 
@@ -256,11 +264,12 @@ def _create_observation(
 
 
 def record_rejudgement(observation: Observation, outcome: Outcome, *, now: datetime) -> bool:
-    """Let newer rules' judgement of a check's newest observation count as a look of this moment.
+    """Record the judgement of newer rules on a check's newest answer as an observation.
 
-    What was seen then stays as it was judged then: the judgement is an observation of its own, over
-    the same raw answers, and settles as any look does. A real look follows at once. False where
-    a look was recorded meanwhile, which today's rules have judged already.
+    The earlier observation remains unchanged. The new one refers to the same raw answers and
+    settles like any run. A
+    regular run follows at once. False if a run was recorded in the meantime: the present rules
+    have judged it already.
     """
     with transaction.atomic():
         check = Check.objects.select_for_update().filter(pk=observation.check_asked_id).first()

@@ -1,16 +1,21 @@
-"""When an answer is believed. Pure functions: no clock, no database.
+"""Settling: how many agreeing runs make a verdict final. Pure functions: no time source, no
+database.
 
-Believing a yes is quick, and taking it back is slow: a tick that is late costs a minute, an alarm
-without cause costs the next alarm its reader.
+Settling a yes is quick and reopening is slow: a late tick costs a minute, a false alarm trains
+people to ignore us.
 
-1. A yes (PASS or WARN) that every authoritative server gave settles at once. So does "not
-   applicable", where nothing was settled on a yes.
-2. A no where no yes stands settles when a second look, some seconds later, says it again: it is
-   feedback for whoever publishes, and moves no task.
-3. A yes is taken back when several looks over a longer time (`ReopenPolicy`) all said otherwise, each
-   with every server: a reload, an anycast node astray or a zone file half written is over by then.
-4. A look that could not tell, or in which a server was silent, changes nothing. Where some server
-   said yes, the count of noes begins anew.
+1. A yes (PASS or WARN) from every authoritative server settles at once. So does NOT_APPLICABLE,
+   unless a yes is
+   settled.
+2. Without a settled yes, a no settles when a second run, some seconds later, repeats it. It
+   informs the person
+   who publishes and changes no task.
+3. A settled yes is reopened when several runs over a longer time (`ReopenPolicy`) all contradict
+   it, each with every
+   server. A zone reload, one faulty anycast node or a partly written zone file is over by then.
+4. A run with UNKNOWN, or with a server that did not answer, changes nothing. If any server said
+   yes, the count of
+   contradicting runs restarts.
 """
 
 from __future__ import annotations
@@ -23,21 +28,21 @@ from checks.engine.dns.consensus import ANSWERED_STATUSES
 from checks.engine.outcomes import Outcome, Verdict
 
 RUNS_TO_SETTLE_FAIL = 2
-# Two looks closer than this may both have met one reload of a zone.
+# Two runs closer than this may both fall into one reload of a zone.
 MIN_GAP = timedelta(seconds=3)
 _SERVERS_DISAGREE = "dns.servers-disagree"
 
 
 @dataclass(frozen=True)
 class ReopenPolicy:
-    """How many looks, over how long, must all contradict a settled yes before it is taken back."""
+    """How many runs, over which time span, must contradict a settled yes before it is reopened."""
 
     runs: int = 3
     span: timedelta = timedelta(minutes=10)
 
 
-# Findings that say no more than this: the step has not been taken yet. That is no fault to alarm
-# anybody with, unless the answer was a yes before.
+# Findings of a task that is not done yet. They are no misconfiguration, unless the answer was a yes
+# before.
 NOT_DONE_CODES = frozenset(
     {
         "ownership.not-found",
@@ -52,7 +57,7 @@ NOT_DONE_CODES = frozenset(
         "message.other-signer",
     }
 )
-# Findings that remark on what stands there and are no reason for a no.
+# Findings that inform about a record and are no reason for a no.
 INFORMATIONAL_CODES = frozenset(
     {
         "dns.delegation-differs",
@@ -73,7 +78,7 @@ INFORMATIONAL_CODES = frozenset(
 
 @dataclass(frozen=True)
 class SettledVerdict:
-    """What is believed of a check, and how many looks have contradicted it since when."""
+    """The settled verdict, and the runs that contradict it since `contradicted_since`."""
 
     verdict: Verdict | None = None
     contradicting_runs: int = 0
@@ -81,17 +86,17 @@ class SettledVerdict:
 
     @property
     def is_contradicted(self) -> bool:
-        """Looks have contradicted what is believed, and not yet enough of them."""
+        """Whether runs contradict the settled verdict, but not yet enough of them."""
         return self.contradicting_runs > 0 and self.verdict is not Verdict.FAIL
 
     @property
     def allows_completion(self) -> bool:
-        """A task may rest on it: a yes, or a question that does not apply."""
+        """Whether the verdict may complete a task: a yes, or NOT_APPLICABLE."""
         return self.verdict is not None and self.verdict is not Verdict.FAIL
 
 
 def is_misconfigured(verdict: Verdict, codes: Collection[str], *, was_verified: bool) -> bool:
-    """Whether a no is a fault worth telling: something broke, or something is published wrongly."""
+    """Whether a no is a misconfiguration: it was a yes before, or a record is wrong."""
     return verdict is Verdict.FAIL and (
         was_verified or not NOT_DONE_CODES.issuperset(set(codes) - INFORMATIONAL_CODES)
     )
@@ -99,12 +104,12 @@ def is_misconfigured(verdict: Verdict, codes: Collection[str], *, was_verified: 
 
 @dataclass(frozen=True)
 class RunResult:
-    """What one look at a moment came to. `since_previous` is the time since the look before it."""
+    """The result of one run. `since_previous` is the time since the run before it."""
 
     verdict: Verdict
     at: datetime
     unanimous: bool = True
-    # Some server said something else than the others, or said yes while others were silent.
+    # Servers disagree, or one said yes and others did not answer.
     has_partial_pass: bool = False
     since_previous: timedelta | None = None
 
@@ -120,8 +125,10 @@ class RunResult:
 
 
 def _has_partial_pass(outcome: Outcome) -> bool:
-    """Servers that differ; or silent ones beside some that answered and of whom none said no, for
-    then the verdict would not be UNKNOWN."""
+    """Whether servers disagree, or some did not answer and no other server said no.
+
+    If one had said no, the verdict would not be UNKNOWN.
+    """
     if any(finding.code == _SERVERS_DISAGREE for finding in outcome.findings):
         return True
     rows = outcome.evidence.get("servers") or ()
@@ -133,7 +140,7 @@ def _has_partial_pass(outcome: Outcome) -> bool:
 def settle(
     settled: SettledVerdict, result: RunResult, reopen_policy: ReopenPolicy
 ) -> SettledVerdict:
-    """The settled verdict after one more run."""
+    """Return the settled verdict after one more run."""
     if result.verdict is Verdict.UNKNOWN or not result.unanimous:
         return SettledVerdict(settled.verdict) if result.has_partial_pass else settled
     if result.verdict.is_passing or result.verdict is settled.verdict:
@@ -146,7 +153,7 @@ def settle(
 def _contradict(
     settled: SettledVerdict, result: RunResult, reopen_policy: ReopenPolicy
 ) -> SettledVerdict:
-    """One more look has contradicted what is believed."""
+    """Count one more run that contradicts the settled verdict."""
     if (
         settled.contradicting_runs
         and result.since_previous is not None

@@ -1,6 +1,6 @@
-"""The one signal: an answer was recorded and its settled verdict computed.
+"""The one signal: a run was recorded and its settled verdict computed.
 
-`checks.services.record_run` sends it after commit, with `check_id`; nothing else does.
+Only `checks.services.record_run` sends it, after commit, with `check_id`.
 """
 
 from __future__ import annotations

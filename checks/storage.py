@@ -1,4 +1,4 @@
-"""How much room observations take, measured in the database, and a year of looking at that rate."""
+"""The disk space of observations, measured in the database, and the projection for a year."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from django.db import connection
 
 from checks.models import Check, Observation, RawAnswers
 
-# Checks that every domain has at the most: ownership, SPF, DKIM, DMARC, MTA-STS, MX TTL, MX.
+# The checks of one domain at most: ownership, SPF, DKIM, DMARC, MTA-STS, MX TTL, MX.
 KINDS_PER_DOMAIN = 7
-# A text record at the apex is seen by ownership and SPF, an MX set by MX and MX TTL.
+# Ownership and SPF read the TXT records at the apex, MX and MX TTL the MX set.
 KINDS_PER_CHANGE = 2
 
 
 @dataclass(frozen=True)
 class StorageUse:
-    """Rows, and bytes on disk with their indexes. Observations are counted with raw answers."""
+    """Rows, and bytes on disk including indexes. Observations include their raw answers."""
 
     observations: int
     observation_bytes: int
@@ -26,9 +26,9 @@ class StorageUse:
     def bytes_per_year(
         self, *, domains: int, changes: int, touched: int = KINDS_PER_CHANGE
     ) -> float:
-        """Bytes of a year in which each domain changes `changes` times, in `touched` of its checks.
+        """Return the bytes of a year with `changes` changes per domain, in `touched` of its checks.
 
-        Looks in between extend a row, however often they come, so their number does not matter.
+        Runs in between extend a row, so their number does not matter.
         """
         checks = domains * KINDS_PER_DOMAIN
         per_observation = self.observation_bytes / max(1, self.observations)
@@ -38,7 +38,7 @@ class StorageUse:
 
 
 def measure() -> StorageUse:
-    """Ask PostgreSQL for the sizes of the tables as they stand."""
+    """Read the present table sizes from PostgreSQL."""
     return StorageUse(
         observations=Observation.objects.count(),
         observation_bytes=_bytes_of(Observation) + _bytes_of(RawAnswers),

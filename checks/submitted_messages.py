@@ -1,8 +1,10 @@
-"""Test messages on their way to a verdict: shown by a person, looked at by a worker, then let go.
+"""Test messages: submitted by a person, judged by a worker, then deleted.
 
-A message waits beside its check until it is judged. A yes is one look's matter, for a signature
-that verifies is proof. A no that may move a task is confirmed by a second look at the same message,
-like every other no. Then the bytes go; the observation stays, without the body.
+A message waits for its check. One run settles a yes, because a valid signature is proof. A no
+that may change a task
+needs a second run on the same message, like every other no. Then the bytes are deleted; the
+observation remains,
+without the body.
 """
 
 from __future__ import annotations
@@ -20,9 +22,9 @@ from checks.engine.outcomes import CheckKind, Outcome, Verdict
 from checks.models import Check, SubmittedMessage
 from tenants.models import User
 
-# A check without a message to look at is not due until somebody shows one.
+# A check without a pending message is not due until a person submits one.
 NEVER_DUE = datetime(9999, 1, 1, tzinfo=UTC)
-# Where DNS was silent the same message is looked at again, but not for ever.
+# If DNS does not answer, the same message is judged again, up to this limit.
 MAX_RUNS = 6
 _RETRY_CODES = {"message.key-unanswered", "run.over-budget", "run.internal-error"}
 
@@ -30,9 +32,9 @@ _RETRY_CODES = {"message.key-unanswered", "run.over-budget", "run.internal-error
 def submit_message(
     check: Check, content: bytes, *, by: User, at: datetime, not_before: datetime | None
 ) -> SubmittedMessage:
-    """Put a message before its check; one that still waits there gives way to it."""
+    """Submit a message for a check. It replaces a pending one."""
     with transaction.atomic():
-        # The check's row first: a worker may be recording a look at the earlier message.
+        # Lock the check first: a worker may be recording a run on the earlier message.
         Check.objects.select_for_update().get(pk=check.pk)
         earlier = SubmittedMessage.objects.filter(check_asked=check, finished_at=None)
         earlier.update(finished_at=at, content=b"")
@@ -48,7 +50,7 @@ def submit_message(
 
 
 def pending_messages(checks: Iterable[Check]) -> dict[int, SubmittedMessage]:
-    """The message that waits before each check, by the check's id."""
+    """Return the pending message of each check, by check id."""
     ids = [check.pk for check in checks if check.kind == CheckKind.MESSAGE]
     if not ids:
         return {}
@@ -57,11 +59,11 @@ def pending_messages(checks: Iterable[Check]) -> dict[int, SubmittedMessage]:
 
 
 def suspend_idle(checks: Sequence[Check], messages: Mapping[int, SubmittedMessage]) -> list[Check]:
-    """Put message checks that nobody has shown anything aside; returns the checks to look at."""
+    """Suspend message checks without a pending message; return the checks to run."""
     idle = [c.pk for c in checks if c.kind == CheckKind.MESSAGE and c.pk not in messages]
     if idle:
         with transaction.atomic():
-            # Read again under lock: a message shown in this moment must not be parked away.
+            # Read again under the lock: a message submitted at this moment must not be missed.
             locked = list(Check.objects.select_for_update().filter(pk__in=idle))
             pending = pending_messages(locked)
             _suspend([check.pk for check in locked if check.pk not in pending])
@@ -84,7 +86,7 @@ def engine_message(message: SubmittedMessage | None, *, at: datetime) -> Message
 
 
 def record_message_run(message: SubmittedMessage, outcome: Outcome, *, at: datetime) -> bool:
-    """After a look was recorded: let the message go once it is judged. Returns whether it is."""
+    """Delete the message after judging. Return whether it is finished."""
     with transaction.atomic():
         check = Check.objects.select_for_update().get(pk=message.check_asked_id)
         rows = SubmittedMessage.objects.filter(pk=message.pk, finished_at=None)
@@ -112,7 +114,7 @@ def _is_finished(check: Check, outcome: Outcome, runs: int) -> bool:
 
 
 def latest_messages(check: Check, *, most: int = 10) -> list[SubmittedMessage]:
-    """What was shown lately, the newest first, each with who showed it and what came of it."""
+    """Return recent messages, newest first, each with its submitter and observation."""
     shown = SubmittedMessage.objects.filter(check_asked=check).select_related(
         "observation", "submitted_by"
     )

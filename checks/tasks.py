@@ -1,4 +1,4 @@
-"""Celery's doors to the checks: find what is due, run a batch."""
+"""Celery tasks of the checks app: queue due checks and run a batch."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def queue_due_checks() -> None:
 
 
 def run_now(checks: Iterable[Check]) -> None:
-    """Somebody waits: claim these checks and queue them once the transaction has committed."""
+    """Claim these checks and queue them after the transaction has committed."""
     batches = services.request_run(checks, now=timezone.now())
     transaction.on_commit(functools.partial(_queue, batches))
 
@@ -43,6 +43,7 @@ def _queue(batches: Mapping[str, Sequence[Sequence[int]]]) -> None:
                     args=(list(ids),), queue=f"checks.{vantage}", expires=BATCH_EXPIRES_SECONDS
                 )
             except OperationalError:
-                # The broker is away. Nothing is lost: the rows are due, and the beat tries again.
+                # Without a broker nothing is lost: the rows stay due, and the beat queues them
+                # later.
                 logger.warning("no broker: %d checks stay due", len(ids))
                 services.release(ids, now=timezone.now())

@@ -23,7 +23,7 @@ VAR_DIR.mkdir(parents=True, exist_ok=True)
 DEBUG = env.boolean("DEBUG", default=True)
 SECRET_KEY = env.text("SECRET_KEY", "for-a-checkout-without-environment-only" if DEBUG else "")
 if len(SECRET_KEY) < 32:
-    raise ImproperlyConfigured("DEBUG is off: set SECRET_KEY to at minimum 32 random characters.")
+    raise ImproperlyConfigured("DEBUG is off: set SECRET_KEY to at least 32 random characters.")
 # Former keys: sessions, mailed links and the seeds of authenticator apps made with them still open.
 SECRET_KEY_FALLBACKS = env.comma_separated("SECRET_KEY_FALLBACKS")
 
@@ -331,7 +331,6 @@ CHECKS_INTERVAL_SECONDS = {
     "cutover": env.integer("CHECKS_CUTOVER_SECONDS", 10, minimum=1, maximum=60),
     "requested": env.integer("CHECKS_REQUESTED_SECONDS", 5, minimum=1, maximum=60),
     "settling": env.integer("CHECKS_SETTLING_SECONDS", 15, minimum=1),
-    "viewed": env.integer("CHECKS_VIEWED_SECONDS", 60, minimum=1, maximum=3600),
     "unsettled": env.integer("CHECKS_UNSETTLED_SECONDS", 60, minimum=1),
     "reopening": env.integer("CHECKS_REOPENING_SECONDS", 150, minimum=1, maximum=3600),
     "idle": env.integer("CHECKS_IDLE_SECONDS", 3600, minimum=1, maximum=86_400),
@@ -346,7 +345,6 @@ CHECKS_INTERVAL_SECONDS_OF_SAMPLES = {
     "cutover": 3,
     "requested": 3,
     "settling": 4,
-    "viewed": 8,
     "unsettled": 8,
     "reopening": 5,
     "idle": 15,

@@ -176,7 +176,7 @@ async def _within_budget(batch: _Batch, request: CheckRequest) -> Outcome:
     except Exception:
         # A fault of ours in one look must not lose what the batch's others saw, and it must
         # never be read as the client's: recorded as UNKNOWN, and logged for an operator.
-        logger.exception("CheckRequest %s at %s failed", request.kind, request.subject)
+        logger.exception("Run of check %s at %s failed", request.kind, request.subject)
         outcome = _unknown(request, Finding("run.internal-error", {}))
     if batch.on_outcome is not None:
         batch.on_outcome(request, outcome)

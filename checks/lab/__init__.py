@@ -1,1 +1,1 @@
-"""The lab: name servers and mail hosts on loopback, for trying Gangway on `.test` domains."""
+"""The lab: name servers and mail hosts on loopback, to try Gangway with `.test` domains."""

@@ -1,4 +1,4 @@
-"""Where the lab stands: a block of loopback addresses, so that two checkouts can have one each."""
+"""The lab's addresses: a block of loopback addresses, a separate one for each checkout."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 SUFFIX = "test"
 SERVERS = (1, 2, 3)
 NAME_SERVERS = tuple(f"ns{number}.lab.test" for number in SERVERS)
-DATA_BLOCK = "127.53.0."  # the addresses in data/zones.yaml; served as those of the lab's own block
+DATA_BLOCK = "127.53.0."  # the block used in data/zones.yaml
 LAST_BLOCK = 9
 
 
@@ -48,13 +48,13 @@ class LabEndpoints:
         return ip_network(f"127.53.{self.block}.0/24")  # type: ignore[return-value]
 
     def served(self, value: str) -> str:
-        """A record's value with the data file's addresses turned into this lab's."""
+        """Map the data file's addresses in a record's value to this lab's block."""
         return value.replace(DATA_BLOCK, f"127.53.{self.block}.") if self.block else value
 
 
 @dataclass(frozen=True)
 class Routing:
-    """What the engine must know to reach the lab: names under `suffix` are asked there instead."""
+    """The engine's route to the lab: names under `suffix` are queried there."""
 
     suffix: str
     nameservers: tuple[tuple[str, int], ...]
@@ -65,7 +65,7 @@ class Routing:
 
 
 def routing(endpoints: LabEndpoints, folder: Path) -> Routing:
-    """`folder` is the lab's own, var/lab."""
+    """`folder` is the lab's own folder, var/lab."""
     return Routing(
         suffix=SUFFIX,
         nameservers=((endpoints.resolver, endpoints.port),),
@@ -77,7 +77,7 @@ def routing(endpoints: LabEndpoints, folder: Path) -> Routing:
 
 
 def free_endpoints(port: int = LabEndpoints.port) -> LabEndpoints:
-    """The first block nobody serves on. OSError where this machine has no such addresses."""
+    """Return the first free block. OSError if this machine has no such addresses."""
     for block in range(LAST_BLOCK + 1):
         endpoints = LabEndpoints(block=block, port=port)
         if _is_free(endpoints):
@@ -97,7 +97,7 @@ def _is_free(endpoints: LabEndpoints) -> bool:
 
 
 def announce(folder: Path, endpoints: LabEndpoints) -> None:
-    """Leave word for processes without our environment: the lab is on, here, while we live."""
+    """Announce the lab to other processes for as long as this process lives."""
     folder.mkdir(parents=True, exist_ok=True)
     unfinished = folder / "on.new"
     unfinished.write_text(json.dumps({"pid": os.getpid(), **asdict(endpoints)}))
@@ -109,7 +109,7 @@ def withdraw_announcement(folder: Path) -> None:
 
 
 def current(folder: Path) -> LabEndpoints | None:
-    """The lab that is on in this folder; None when there is none or its process has gone."""
+    """Return the running lab of this folder; None without one, or after its process ended."""
     try:
         stored = json.loads((folder / "on").read_text())
         os.kill(stored.pop("pid"), 0)

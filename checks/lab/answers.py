@@ -1,4 +1,4 @@
-"""Answer one question from the lab's zones, as an authoritative server or as a resolver would."""
+"""Answer one question from the lab's zones, as an authoritative server or as a resolver."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from checks.lab.addresses import NAME_SERVERS, SUFFIX, LabEndpoints
 from checks.lab.records import APEX, Zone, ZoneRecord, Zones, as_rdata, enclosing_zone
 
 ZONE_TTL = 3600  # of SOA and NS
-NEGATIVE_TTL = 5  # RFC 2308 section 5: how long an absence may be remembered
+NEGATIVE_TTL = 5  # RFC 2308 section 5: how long a negative answer may be cached
 MAX_CHAIN = 8
 UDP_PAYLOAD = 1232
 TOP_ZONE = Zone(1, ())
@@ -25,7 +25,7 @@ TOP_ZONE = Zone(1, ())
 
 @dataclass(frozen=True)
 class LookupResult:
-    """What the zones hold for one name and type: the sets on the way and the zone they end in."""
+    """The record sets for one name and type, including aliases, and the zone of the last one."""
 
     rcode: dns.rcode.Rcode
     sets: tuple[dns.rrset.RRset, ...]
@@ -35,7 +35,7 @@ class LookupResult:
 def authoritative_answer(
     query: dns.message.Message, zones: Zones, endpoints: LabEndpoints
 ) -> dns.message.Message:
-    """AA answers for names of the lab's zones and for .test itself; REFUSED for the rest."""
+    """AA answers for the lab's zones and for .test itself; REFUSED for all other names."""
     response = dns.message.make_response(query, our_payload=UDP_PAYLOAD)
     name, rtype = _question(query)
     if not _is_ours(name):
@@ -48,7 +48,7 @@ def authoritative_answer(
 def resolver_answer(
     query: dns.message.Message, zones: Zones, endpoints: LabEndpoints
 ) -> dns.message.Message:
-    """What a resolver says that asks the lab's servers for .test and nobody for the rest."""
+    """The answer of a resolver that queries the lab for .test and refuses all other names."""
     response = dns.message.make_response(query, recursion_available=True, our_payload=UDP_PAYLOAD)
     name, rtype = _question(query)
     if not _is_ours(name) or not query.flags & dns.flags.RD:
@@ -64,7 +64,7 @@ def refusal(query: dns.message.Message, rcode: dns.rcode.Rcode) -> dns.message.M
 
 
 def look_up(zones: Zones, name: str, rtype: str, endpoints: LabEndpoints) -> LookupResult:
-    """Follow CNAMEs from name to name as long as they stay inside the lab."""
+    """Follow CNAMEs inside the lab's zones."""
     sets: list[dns.rrset.RRset] = []
     for _ in range(MAX_CHAIN):
         zone_name = enclosing_zone(zones, name) or SUFFIX
@@ -132,7 +132,7 @@ def _fill(response: dns.message.Message, zones: Zones, found: LookupResult) -> d
 
 
 def _add_negative(response: dns.message.Message, zones: Zones, zone_name: str) -> None:
-    """The SOA beside an absence carries its TTL (RFC 2308 section 3)."""
+    """The SOA in a negative answer carries its TTL (RFC 2308 section 3)."""
     soa = _as_sets(zone_name, [_soa(zones.get(zone_name, TOP_ZONE))])[0]
     soa.ttl = NEGATIVE_TTL
     response.authority.append(soa)

@@ -1,4 +1,4 @@
-"""The lab's own certificate authority and the certificate its mail and directory hosts present."""
+"""The lab's certificate authority and the certificate of its mail and directory hosts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ RENEW_BEFORE = timedelta(days=30)
 
 
 def host_certificate(folder: Path, names: Sequence[str]) -> tuple[Path, Path]:
-    """Certificate and key files for these names; made at the first call, and again when needed."""
+    """Return certificate and key files for these names; created when missing or expired."""
     folder.mkdir(parents=True, exist_ok=True)
     certificate, key = folder / "host.pem", folder / "host.key"
     if not _is_good(certificate, names):

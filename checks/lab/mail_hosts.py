@@ -15,7 +15,7 @@ Conversation = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[
 
 
 class LabListener:
-    """A listening socket that can be closed and opened again, as a firewall would."""
+    """A listening socket that can be closed and reopened, as by a firewall."""
 
     def __init__(
         self, address: str, port: int, conversation: Conversation, tls: ssl.SSLContext | None
@@ -53,7 +53,7 @@ def ldaps_listener(address: str, port: int, tls: ssl.SSLContext) -> LabListener:
 async def _serve_smtp(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, tls: ssl.SSLContext
 ) -> None:
-    """Greet, tell what we can, turn on TLS, say goodbye (RFC 5321, RFC 3207). No mail is taken."""
+    """Greeting, EHLO, STARTTLS and QUIT (RFC 5321, RFC 3207). Mail is not accepted."""
     secure = False
     await _send_line(writer, f"220 {NAME} ESMTP Gangway lab")
     while line := await _line(reader):
@@ -110,7 +110,7 @@ async def _serve_ldap(reader: asyncio.StreamReader, writer: asyncio.StreamWriter
 
 
 async def _ber_value(reader: asyncio.StreamReader) -> bytes:
-    """One BER sequence's contents (X.690 section 8.1)."""
+    """The contents of one BER sequence (X.690 section 8.1)."""
     _, length = await reader.readexactly(2)
     if length & 0x80:
         length = int.from_bytes(await reader.readexactly(length & 0x7F), "big")

@@ -1,4 +1,4 @@
-"""The lab's name servers: the same answers over UDP and TCP, in the manner the state asks for."""
+"""The lab's name servers: the same answers over UDP and TCP, with the behaviour of the state."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from checks.lab.answers import authoritative_answer, refusal, resolver_answer
 from checks.lab.records import LabState, Mode
 
 TCP_IDLE_SECONDS = 10
-SMALLEST_UDP = 512  # RFC 1035 section 4.2.1: what a client takes that announces nothing
+SMALLEST_UDP = 512  # RFC 1035 section 4.2.1: the limit without EDNS
 
 Reply = Callable[[bytes, bool], bytes | None]
 CurrentState = Callable[[], LabState]
 
 
 def authoritative(number: int, state: CurrentState, endpoints: LabEndpoints) -> Reply:
-    """The reply of name server `number`; None is silence."""
+    """The reply of name server `number`; None for no reply."""
 
     def reply(wire: bytes, over_tcp: bool) -> bytes | None:
         now, query = state(), _parsed(wire)
@@ -42,7 +42,7 @@ def authoritative(number: int, state: CurrentState, endpoints: LabEndpoints) -> 
 
 
 def resolver(state: CurrentState, endpoints: LabEndpoints) -> Reply:
-    """The reply of the resolver: it takes the first name server that answers, as resolvers do."""
+    """The reply of the resolver, from the first name server that answers."""
 
     def reply(wire: bytes, over_tcp: bool) -> bytes | None:
         now, query = state(), _parsed(wire)

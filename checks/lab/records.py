@@ -1,4 +1,4 @@
-"""The lab's zones as values, and what may be written into one."""
+"""The lab's zones as values, and the validation of a record."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ NAME = re.compile(r"^(?=.{1,253}$)([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z
 
 
 class LabError(Exception):
-    """The lab cannot do what was asked; the message is for the person who asked."""
+    """The lab cannot execute a request; the message is for the person who made it."""
 
 
 class Mode(StrEnum):
-    """How a name server behaves."""
+    """The behaviour of a name server."""
 
     ANSWER = "answer"
     SILENT = "silent"
@@ -56,7 +56,7 @@ Zones = Mapping[str, Zone]
 
 @dataclass(frozen=True)
 class NameServer:
-    """One server's behaviour; while `frozen_zones` is set it goes on serving those zones."""
+    """The behaviour of one server; while `frozen_zones` is set, it serves those zones."""
 
     mode: Mode = Mode.ANSWER
     frozen_zones: Zones | None = None
@@ -77,7 +77,7 @@ class LabState:
 
 
 def enclosing_zone(zones: Mapping[str, object], name: str) -> str | None:
-    """The longest zone that `name` lies in."""
+    """The longest zone that contains `name`."""
     while name:
         if name in zones:
             return name
@@ -93,7 +93,7 @@ def checked_name(name: str, what: str = "domain") -> str:
 
 
 def checked_record(label: str, rtype: str, ttl: int, value: str) -> ZoneRecord:
-    """A record fit for a zone, or LabError with a sentence."""
+    """Return a valid record, or raise LabError with a sentence."""
     rtype = rtype.upper()
     if rtype not in TYPES:
         raise LabError(f"The lab serves {', '.join(TYPES)} records, not '{rtype}'.")
@@ -115,7 +115,7 @@ def tidy(rtype: str, value: str) -> str:
 
 
 def as_rdata(record: ZoneRecord) -> dns.rdata.Rdata:
-    """The record as dnspython's; LabError when the value does not fit the type."""
+    """Return the record in dnspython's form; LabError if the value does not fit the type."""
     kind = dns.rdatatype.from_text(record.rtype)
     try:
         return dns.rdata.from_text(
@@ -130,7 +130,7 @@ def as_rdata(record: ZoneRecord) -> dns.rdata.Rdata:
 def _text(record: ZoneRecord) -> str:
     if record.rtype != "TXT":
         return record.value
-    # A TXT record is made of strings of at most 255 bytes (RFC 1035 section 3.3).
+    # A TXT record consists of strings of at most 255 bytes (RFC 1035 section 3.3).
     raw = record.value.encode()
     parts = [raw[start : start + 255] for start in range(0, len(raw), 255)] or [b""]
     return " ".join('"' + "".join(f"\\{byte:03d}" for byte in part) + '"' for part in parts)

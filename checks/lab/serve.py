@@ -19,7 +19,7 @@ POLL_SECONDS = 0.1
 
 
 class StateFile:
-    """The lab's state as last read; `refresh` reads the file again when it has changed."""
+    """The lab's state; `refresh` reads the file again after a change."""
 
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
@@ -31,7 +31,7 @@ class StateFile:
         if version == self.seen:
             return False
         self.seen = version
-        with contextlib.suppress(LabError):  # an unreadable file: go on serving what we had
+        with contextlib.suppress(LabError):  # an unreadable file: serve the last state
             self.state = self.lab.load()
         return True
 
@@ -44,7 +44,7 @@ class StateFile:
 
 
 async def serve(lab: Lab, endpoints: LabEndpoints, started: Callable[[], None]) -> None:
-    """Serve until SIGINT or SIGTERM. OSError when an address is taken."""
+    """Serve until SIGINT or SIGTERM. OSError if an address is in use."""
     state_file = StateFile(lab)
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -87,7 +87,7 @@ async def _set_listeners(listeners: dict[str, LabListener], state: LabState) -> 
 
 
 def _server_tls(state_file: StateFile) -> ssl.SSLContext:
-    """One certificate for every host that has an address in the sample zones."""
+    """One certificate for every host with an address in the sample zones."""
     names = sorted(
         f"{record.label}.{zone_name}"
         for zone_name, zone in starting_state().zones.items()

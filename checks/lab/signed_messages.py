@@ -1,4 +1,4 @@
-"""The lab's stand-in for Mimecast signs: its own key, and messages as they would arrive."""
+"""The lab's stand-in for Mimecast as a signer: its key, and messages as a recipient sees them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SIGNED = [b"from", b"to", b"date", b"subject", b"message-id"]
 
 
 def publish_key(lab: Lab, domain: str) -> ZoneRecord:
-    """Publish the key that the stand-in signs with; a new signer's first step."""
+    """Publish the key of the stand-in, the first task of a new signer."""
     public = _private_key(lab.folder).public_key()
     der = public.public_bytes(
         serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
@@ -38,7 +38,7 @@ def publishes_key(zones: Zones, domain: str) -> bool:
 
 
 def arriving_message(lab: Lab, domain: str, region: str, *, at: datetime) -> bytes:
-    """A message from the domain as somebody outside would have received it just now."""
+    """A message from the domain as an external recipient would receive it now."""
     state = lab.load()
     if domain not in state.zones:
         raise LabError(f"The lab has no zone '{domain}'.")
@@ -68,7 +68,7 @@ def arriving_message(lab: Lab, domain: str, region: str, *, at: datetime) -> byt
 
 
 def _sending_address(zones: Zones, region: str) -> str:
-    """An address that the stand-in's region sends from, by its SPF record."""
+    """A sending address of the stand-in's region, from its SPF record."""
     records = zones[_SIGNING_DOMAIN].records if _SIGNING_DOMAIN in zones else ()
     label = f"{region}._netblocks"
     text = next((r.value for r in records if r.label == label), "")
@@ -79,7 +79,7 @@ def _sending_address(zones: Zones, region: str) -> str:
 
 
 def _private_key(folder: Path) -> rsa.RSAPrivateKey:
-    """The key of this lab, made when it is first asked for and readable by us alone."""
+    """The private key of this lab, created at first use and readable by its owner only."""
     file = folder / "dkim.pem"
     if not file.exists():
         folder.mkdir(parents=True, exist_ok=True)
@@ -89,7 +89,9 @@ def _private_key(folder: Path) -> rsa.RSAPrivateKey:
         unfinished.replace(file)
     key = serialization.load_pem_private_key(file.read_bytes(), password=None)
     if not isinstance(key, rsa.RSAPrivateKey):
-        raise LabError(f"{file} holds no RSA key; delete it, and a new one is made.")
+        raise LabError(
+            f"{file} contains no RSA key. Delete the file; the lab then creates a new key."
+        )
     return key
 
 

@@ -1,4 +1,4 @@
-"""Change what the lab publishes. Each change is one file replaced; the servers see it at once."""
+"""Change the lab's zones. Each change replaces one file; the servers read it at once."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ DEFAULT_TTL = 60
 
 
 class Lab:
-    """The state of one lab, kept in `folder`."""
+    """The state of one lab, stored in `folder`."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -46,7 +46,7 @@ class Lab:
         except FileNotFoundError:
             return starting_state()
         except (ValueError, KeyError, TypeError) as error:
-            raise LabError(f"{self.file} cannot be read; `lab reset` starts afresh.") from error
+            raise LabError(f"{self.file} cannot be read; `lab reset` creates it again.") from error
 
     def save(self, state: LabState) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -70,7 +70,10 @@ class Lab:
         ttl: int | None = None,
         instead: bool = False,
     ) -> ZoneRecord:
-        """Add a record; `instead`: in place of its set (of a TXT set, of what begins alike)."""
+        """Add a record.
+
+        With `instead` it replaces its set (for TXT: the records with the same prefix).
+        """
         published: list[ZoneRecord] = []
 
         def step(state: LabState) -> LabState:
@@ -86,7 +89,7 @@ class Lab:
     def withdraw(
         self, domain: str, rtype: str, value: str | None = None, *, label: str = APEX
     ) -> tuple[ZoneRecord, ...]:
-        """Take records out and return them; LabError when there was none to take."""
+        """Remove records and return them; LabError if there are none."""
         taken: list[ZoneRecord] = []
 
         def step(state: LabState) -> LabState:
@@ -94,7 +97,7 @@ class Lab:
             zone = state.zones.get(zone_name, Zone(0, ()))
             taken.extend(r for r in zone.records if _matches(r, at, rtype, value))
             if not taken:
-                raise LabError(f"{zone_name} publishes no such {rtype.upper()} record at '{at}'.")
+                raise LabError(f"{zone_name} has no such {rtype.upper()} record at '{at}'.")
             left = tuple(record for record in zone.records if record not in taken)
             return _with_zone(state, zone_name, left)
 
@@ -102,7 +105,7 @@ class Lab:
         return tuple(taken)
 
     def lag(self, server: int) -> None:
-        """The server goes on serving what it serves now."""
+        """The server keeps serving its present zones."""
         self._set(
             server, lambda now, zones: now if now.frozen_zones else replace(now, frozen_zones=zones)
         )
@@ -114,7 +117,7 @@ class Lab:
         self._set(server, lambda now, zones: replace(now, mode=mode))
 
     def restore(self) -> None:
-        """Every server answers with today's zones and every host is open; records stay."""
+        """Every server serves the present zones and every host is open; records remain."""
         self.change(lambda state: LabState(zones=state.zones))
 
     def close(self, host: str) -> None:
@@ -124,7 +127,7 @@ class Lab:
         self.change(lambda state: replace(state, closed=state.closed - {checked_host(host)}))
 
     def reset(self) -> None:
-        """Back to what the sample tenants published at the start."""
+        """Restore the records of the sample tenants."""
         with self._locked():
             self.save(starting_state())
 
@@ -147,7 +150,7 @@ class Lab:
 
 
 def starting_state() -> LabState:
-    """What the sample tenants publish at the start, from data/zones.yaml."""
+    """The initial records of the sample tenants, from data/zones.yaml."""
     data = yaml.safe_load(DATA_FILE.read_text())
     zones = {
         name: Zone(1, tuple(checked_record(*row) for row in rows))
@@ -157,7 +160,7 @@ def starting_state() -> LabState:
 
 
 def ownership_codes() -> dict[str, str]:
-    """The codes Mimecast issued to the sample domains."""
+    """The ownership codes of the sample domains, issued by Mimecast."""
     codes: dict[str, str] = yaml.safe_load(DATA_FILE.read_text())["ownership_codes"]
     return codes
 
@@ -169,7 +172,7 @@ def checked_host(host: str) -> str:
 
 
 def _place(zones: Zones, domain: str, label: str) -> tuple[str, str]:
-    """The zone and the label a name is published at; a new .test domain becomes a new zone."""
+    """The zone and the label of a name; a new .test domain becomes a new zone."""
     domain = checked_name(domain)
     if domain == SUFFIX or not domain.endswith(f".{SUFFIX}"):
         raise LabError(f"The lab serves names under .test only, and '{domain}' is not one.")

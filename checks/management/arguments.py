@@ -1,4 +1,4 @@
-"""What the commands that ask the network share: reading their arguments, and printing safely."""
+"""Arguments and safe output for the commands that query the network."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ EXIT_USAGE = 64
 
 
 class BadArguments(Exception):
-    """What was typed will not do; the message says why."""
+    """Invalid arguments; the message states the reason."""
 
 
 def domain_of(text: str) -> str:
@@ -36,7 +36,7 @@ def nameserver_of(text: str | None) -> tuple[Endpoint, ...]:
 
 
 def message_from(path: str | None) -> MessageInput | None:
-    """The message in a file. No more is read than the check would look at."""
+    """Return the message in a file, up to the size that the check reads."""
     if path is None:
         return None
     try:
@@ -48,6 +48,6 @@ def message_from(path: str | None) -> MessageInput | None:
 
 
 def plain(value: object) -> str:
-    """Text from strangers' zones, made safe for a terminal: no control character gets through."""
+    """Text from foreign zones, safe for a terminal: control characters are replaced."""
     text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
     return "".join(char if char.isprintable() else "\ufffd" for char in text)

@@ -21,7 +21,6 @@ class Migration(migrations.Migration):
                     ("cutover", "cutover"),
                     ("requested", "requested"),
                     ("settling", "settling"),
-                    ("viewed", "viewed"),
                     ("unsettled", "unsettled"),
                     ("reopening", "reopening"),
                     ("idle", "idle"),

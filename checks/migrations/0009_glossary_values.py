@@ -10,8 +10,9 @@ INTERVALS = {
     "close": "cutover",
     "hurried": "requested",
     "confirming": "settling",
-    "attended": "viewed",
+    # Two former intervals with one length and one meaning. Backwards, the first of them is restored.
     "watched": "unsettled",
+    "attended": "unsettled",
     "doubting": "reopening",
     "quiet": "idle",
     "turn": "deferred",

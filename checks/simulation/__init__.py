@@ -1,1 +1,1 @@
-"""A world with a clock of its own, to count what we believe in it against what is true."""
+"""A simulated world with its own time, to compare settled verdicts with the ground truth."""

@@ -1,4 +1,4 @@
-"""What a simulation counts."""
+"""Counters of a simulation."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields
 
 @dataclass
 class Counts:
-    """Sums over runs. `violations` are the ones that must stay nought."""
+    """Sums over runs. `violations` are the counters that must remain 0."""
 
     runs: int = 0
     check_runs: int = 0

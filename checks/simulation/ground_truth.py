@@ -1,4 +1,4 @@
-"""What is true in a simulated world: by what its servers hold, not by what we saw."""
+"""The ground truth of a simulated world: the contents of its servers, not the observations."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from checks.settling import ReopenPolicy
 from checks.simulation.published_records import ZoneContent
 from checks.simulation.world import SimulatedServer, SimulatedWorld
 
-# Seconds: times are kept to the microsecond.
+# Seconds: times have a resolution of one microsecond.
 _ROUNDED = 0.001
 
 
 @dataclass(frozen=True)
 class SimulatedRun:
-    """One run: when it was asked, what it came to, and what each server really gave out."""
+    """One run: its start, its verdict, and the actual answer of each server."""
 
     at: float
     outcome: Outcome
@@ -26,8 +26,10 @@ class SimulatedRun:
 
 
 def completes(world: SimulatedWorld, run: SimulatedRun, settled: Verdict) -> bool:
-    """A task may complete on a run only when every server that the parent or a resolver names gave
-    out what is right in it."""
+    """A run may complete a task only if every server of the delegation gave a correct answer.
+
+    The delegation is that of the parent and of the resolver together.
+    """
     numbers = {*run.viewed, *world.delegated(run.at)}
     given = [run.served.get(str(world.servers[number].server)) for number in numbers]
     if settled is Verdict.NOT_APPLICABLE:
@@ -36,8 +38,12 @@ def completes(world: SimulatedWorld, run: SimulatedRun, settled: Verdict) -> boo
 
 
 def reopens(world: SimulatedWorld, run: SimulatedRun, reopen_policy: ReopenPolicy) -> bool:
-    """A task may reopen only when, within the time that it takes to be sure, there was a moment at
-    which every server gave out what is wrong, and not only because their operator reloaded."""
+    """Whether a run may reopen a task.
+
+    Within the time span of the reopen policy there must be a time at which every server gave a
+    wrong answer, and not only
+    because the operator reloaded its zones.
+    """
     since = run.at - reopen_policy.span.total_seconds()
     servers = [world.servers[number] for number in run.viewed]
     times = {at for each in servers for at in each.changes if since < at <= run.at}
@@ -50,7 +56,7 @@ def reopens(world: SimulatedWorld, run: SimulatedRun, reopen_policy: ReopenPolic
 def is_consistent(
     world: SimulatedWorld, recorded_runs: Sequence[SimulatedRun], state: CheckState
 ) -> bool:
-    """In the calm at the end, what is believed is what all servers hold."""
+    """In the calm period at the end, the settled verdict matches the contents of all servers."""
     last = recorded_runs[-1]
     contents_held = [world.servers[number].content_at(last.at) for number in last.viewed]
     verdict = state.settled.verdict
@@ -62,14 +68,14 @@ def is_consistent(
 
 
 def is_safe(world: SimulatedWorld, recorded_runs: Sequence[SimulatedRun], safe_at: float) -> bool:
-    """No cache can hold an old answer at `safe_at`, of those that any run could have known of."""
+    """Whether no cache can store an old answer at `safe_at`, of those that a run can have seen."""
     return all(safe_at >= lost_at - _ROUNDED for lost_at in _cache_expiries(world, recorded_runs))
 
 
 def _cache_expiries(
     world: SimulatedWorld, recorded_runs: Sequence[SimulatedRun]
 ) -> Iterator[float]:
-    """For each server, when caches lose the old answers that it gave out."""
+    """For each server, the time at which caches drop its old answers."""
     is_new = world.question.is_new
     assert is_new is not None
     for number, each in enumerate(world.servers):
@@ -91,7 +97,7 @@ def _cache_expiries(
             last = min([each.gives_until(content, at), until, *others[:1]])
             yield last + content.ttl
         if not first_new:
-            # Before the first run anything may have been given out that nobody saw.
+            # Before the first run, the server may have given out an answer that no run has seen.
             yield from _unseen_expiries(each, is_new, until)
 
 
@@ -110,7 +116,7 @@ def _departed_server_expiries(
     contents: Sequence[tuple[float, ZoneContent]],
     recorded_runs: Sequence[SimulatedRun],
 ) -> Iterator[float]:
-    """Its last answer was an old one: caches that know the old delegation go on asking it."""
+    """Its last answer was an old one: caches with the old delegation still query it."""
     left = world.left_at(number, recorded_runs[-1].at)
     if left is None or not contents:
         return

@@ -1,6 +1,6 @@
-"""What a simulated client may publish for each kind of check, and whether it is right.
+"""The records that a simulated client may publish for each kind of check, and their correctness.
 
-Right and wrong are said here by construction, not worked out by the code under trial.
+Correct and wrong are constants here, not computed by the code under test.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ HOSTS = ("in-1.gateway.test", "in-2.gateway.test")
 INCLUDE = "us._netblocks.gateway.test"
 REGION = RegionFacts(id="us", mx=HOSTS, spf_include=INCLUDE)
 LONGEST_TTL = 86_400
-# What stands elsewhere and never changes.
+# Records of other zones, which never change.
 ELSEWHERE = MappingProxyType({(INCLUDE, "TXT"): "v=spf1 ip4:192.0.2.0/24 ~all"})
 
 
 @dataclass(frozen=True)
 class ZoneContent:
-    """What a zone holds for the question: record values, none for an absent record set."""
+    """The contents of a zone for the question: record values, empty for an absent record set."""
 
     values: tuple[str, ...]
     ttl: int
@@ -50,7 +50,7 @@ ABSENT = ZoneContent((), 0, is_right=False)
 
 @dataclass(frozen=True)
 class SimulatedQuestion:
-    """One kind of check in the simulated world, and what may be published for it."""
+    """One kind of check in the simulated world, and the records that may be published for it."""
 
     kind: CheckKind
     name: str
@@ -58,9 +58,10 @@ class SimulatedQuestion:
     right: tuple[tuple[str, ...], ...]
     wrong: tuple[tuple[str, ...], ...]
     inspect: Callable[[Lookup], Awaitable[Outcome]]
-    # For MX TTL it is not the values that are right or wrong.
+    # For MX TTL, the TTL is right or wrong, not the values.
     ttl_decides: bool = False
-    # Whether the caches no longer matter once everybody publishes this; None: no safe time uses it.
+    # Whether caches do not matter any more once every server publishes this; None: no safe time
+    # uses it.
     is_new: Callable[[ZoneContent], bool] | None = None
 
     def content(self, values: tuple[str, ...], ttl: int) -> ZoneContent:
@@ -178,6 +179,6 @@ def _mx_questions() -> tuple[SimulatedQuestion, ...]:
 
 @functools.cache
 def questions() -> Mapping[CheckKind, SimulatedQuestion]:
-    """The kinds under trial: those whose wrong answer loses mail or reopens a step."""
+    """The kinds under test: a wrong verdict of these loses mail or reopens a task."""
     asked = (*_txt_questions(), *_mx_questions())
     return MappingProxyType({question.kind: question for question in asked})

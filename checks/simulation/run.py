@@ -1,7 +1,8 @@
-"""One check under watch in a simulated world, by the product's own rules, held against the truth.
+"""One check in a simulated world under the product's own rules, compared with the ground truth.
 
-The engine's inspect functions, settling, scheduling, safe times and the rules for claiming are the real
-ones; simulated are the network, the clock, and workers that die, come late or come twice.
+Real: the engine's inspect functions, settling, scheduling, safe times and the rules of claiming.
+Simulated: the
+network, the time, and workers that die, are late or deliver twice.
 """
 
 from __future__ import annotations
@@ -45,19 +46,18 @@ from checks.simulation.world import (
 
 START = datetime(2026, 12, 1, 9, 0, tzinfo=UTC)
 END = BUSY_SECONDS + CALM_SECONDS
-# As in production, but for long waits, which are shortened so that a run is soon over.
+# As in production, with shorter long intervals, so that a run is over soon.
 SECONDS = {
     "cutover": 30,
     "requested": 30,
     "settling": 15,
-    "viewed": 120,
     "unsettled": 400,
     "reopening": 150,
     "idle": 1500,
 }
 POLICY = CheckPolicy(SECONDS, ReopenPolicy())
 CLAIM_SECONDS = 180.0
-# A worker is ended after this; until then it may still record.
+# A worker is killed after this time; until then it may still record.
 TIME_LIMIT_SECONDS = 330.0
 _LONGEST_WAIT = 1.1 * max(SECONDS.values()) + CLAIM_SECONDS + TIME_LIMIT_SECONDS + 10
 _ASKED = {"simulated": True}
@@ -69,7 +69,7 @@ def to_datetime(at: float) -> datetime:
 
 @dataclass
 class SimulatedCheck:
-    """The check as the database would hold it."""
+    """The check as stored in the database."""
 
     state: CheckState
     claimed_until: float = 0.0
@@ -79,7 +79,7 @@ class SimulatedCheck:
 
 @dataclass
 class Simulation:
-    """One run. `events` are things to come: a press of "check now", or a run's delivery."""
+    """One run. `events` are future events: a click on "Check now", or the delivery of a run."""
 
     world: SimulatedWorld
     chance: random.Random
@@ -123,13 +123,13 @@ class Simulation:
         heapq.heappush(self.events, (at, next(self._order), run))
 
     def _request_run(self, at: float) -> None:
-        """A person says that they have just changed it; whatever a worker holds stays its own."""
+        """A person has just changed a record. The claim of a worker remains."""
         until = to_datetime(at) + REQUESTED_FOR
         self.row.priorities = replace(self.row.priorities, requested_until=until)
         self.row.state = replace(self.row.state, next_due_at=to_datetime(at))
 
     async def _claim(self, beat: float) -> None:
-        """A beat finds the check due, claims it and queues it; a second beat finds it taken."""
+        """A beat claims and queues the due check; a second beat finds it claimed."""
         row, chance = self.row, self.chance
         held = to_datetime(row.claimed_until)
         self.counts.abandoned += not is_claimable(
@@ -143,7 +143,7 @@ class Simulation:
         if fate < 0.06:
             self.counts.workers_died += 1
         elif fate < 0.11:
-            # The claim has run out, and another worker may have looked meanwhile.
+            # The claim has expired, and another worker may have run the check since.
             self.counts.delivered_late += 1
             self._plan(run.at + chance.uniform(CLAIM_SECONDS, TIME_LIMIT_SECONDS), run)
         elif fate < 0.17:
@@ -161,7 +161,7 @@ class Simulation:
         return ground_truth.SimulatedRun(at, outcome, lookup.served, lookup.viewed)
 
     def _record(self, run: ground_truth.SimulatedRun, *, now: float) -> None:
-        """As services.record_run does it, without a database."""
+        """As services.record_run, without a database."""
         row, at = self.row, to_datetime(run.at)
         if is_stale(row.state, at):
             row.claimed_until = 0.0
@@ -225,7 +225,7 @@ class Simulation:
 
 
 def simulate(*, runs: int, seed: int) -> Counts:
-    """Play `runs` runs from a seed; the same seed plays the same."""
+    """Play `runs` runs from a seed; the same seed gives the same runs."""
     return asyncio.run(_simulate(runs, seed))
 
 

@@ -1,6 +1,6 @@
 """Name servers that lag, lie, drop and leave, behind a resolver that counts TTLs down.
 
-Time is seconds since the start of a run. Everything is drawn from one seeded generator.
+Time is in seconds since the start of a run. One seeded generator supplies all random values.
 """
 
 from __future__ import annotations
@@ -28,12 +28,13 @@ from checks.simulation.published_records import (
     ZoneContent,
 )
 
-# While things happen, and after that until every belief must have come to rest.
+# The length of the busy period, and of the calm period in which every settled verdict must become
+# correct.
 BUSY_SECONDS = 5400.0
 CALM_SECONDS = 5400.0
-# Before the first look.
+# Before the first run.
 PAST_SECONDS = 2 * 86_400.0
-# A zone may be empty everywhere for as long as this without anybody being alarmed.
+# A zone may be empty everywhere for this long without an alarm.
 LONGEST_RELOAD = 480.0
 _TRANSPORT = ("timeout", "servfail", "refused", "lame", "malformed", "unreachable")
 NEGATIVE_TTL = 300
@@ -41,8 +42,10 @@ NEGATIVE_TTL = 300
 
 @dataclass(frozen=True)
 class Episode:
-    """A time in which a server fails (`reason`) or gives out something else (`instead`), always
-    or, when it flaps, now and then. `is_reload`: all of the operator's servers do."""
+    """A period in which a server fails (`reason`) or gives another answer (`instead`).
+
+    It does so always or, when it flaps, at times. `is_reload`: all servers of the operator do so.
+    """
 
     start: float
     end: float
@@ -55,7 +58,7 @@ class Episode:
 @dataclass
 class SimulatedServer:
     server: Server
-    # What it held from when on, oldest first.
+    # The versions of its zone with their start times, oldest first.
     copies: list[tuple[float, ZoneContent]]
     episodes: list[Episode] = field(default_factory=list)
     drops: float = 0.0
@@ -64,15 +67,14 @@ class SimulatedServer:
         return next(content for since, content in reversed(self.copies) if since <= at)
 
     def may_give(self, at: float) -> list[ZoneContent]:
-        """What it gives out on its own account, one or another where it flaps: its operator's
-        reloads and failures aside."""
+        """Its possible answers from its own contents, without reloads and failures."""
         lies = [e for e in self._lies if e.start <= at < e.end]
         flaps = [e.instead for e in takewhile(lambda e: e.flaps, lies)]
         solid = [e.instead for e in lies[len(flaps) : len(flaps) + 1]]
         return flaps + (solid or [self.content_at(at)])
 
     def gives_until(self, content: ZoneContent, at: float) -> float:
-        """Until when it went on with what it gave out at `at`."""
+        """The time until which the server continued with its answer at `at`."""
         if self.content_at(at) == content:
             return min((since for since, _ in self.copies if since > at), default=float("inf"))
         lies = [e.end for e in self._lies if e.instead == content and e.start <= at < e.end]
@@ -80,7 +82,7 @@ class SimulatedServer:
 
     @property
     def changes(self) -> list[float]:
-        """The times at which it may begin to give out something else."""
+        """The times at which its answer may change."""
         lies = [time for e in self._lies for time in (e.start, e.end)]
         return [since for since, _ in self.copies] + lies
 
@@ -99,11 +101,11 @@ class SimulatedServer:
 
 @dataclass
 class SimulatedWorld:
-    """One zone, everybody who serves it, and the parent that says who they are."""
+    """One zone, all its servers, and the parent with the delegation."""
 
     question: SimulatedQuestion
     servers: list[SimulatedServer]
-    # Who serves the zone from when on, by number.
+    # The servers of the zone, by number, with the start time of each delegation.
     delegations: list[tuple[float, tuple[int, ...]]]
     ns_ttl: int
     chance: random.Random
@@ -115,7 +117,7 @@ class SimulatedWorld:
         return next(numbers for since, numbers in reversed(self.delegations) if since <= at)
 
     def left_at(self, number: int, before: float) -> float | None:
-        """When the server ceased to be one of the zone's; None while it is one."""
+        """The time at which the server left the delegation; None while it is part of it."""
         if number in self.delegated(before):
             return None
         left = [since for since, numbers in self.delegations if number not in numbers]
@@ -140,7 +142,7 @@ def make_world(question: SimulatedQuestion, chance: random.Random) -> SimulatedW
 
 
 def _edits(question: SimulatedQuestion, chance: random.Random) -> list[tuple[float, ZoneContent]]:
-    """What the client publishes, and when: before the first look, and a few times after it."""
+    """The client's changes and their times: before the first run, and a few after it."""
     times = [-PAST_SECONDS]
     if chance.random() < 0.3:
         times.append(-chance.uniform(60, 86_400))
@@ -156,7 +158,7 @@ def _content(question: SimulatedQuestion, chance: random.Random) -> ZoneContent:
 def _server(
     number: int, edits: Sequence[tuple[float, ZoneContent]], chance: random.Random
 ) -> SimulatedServer:
-    """A server takes over each edit some time later: most at once, some after half an hour."""
+    """A server applies each change after a delay: most at once, some after half an hour."""
     copies: list[tuple[float, ZoneContent]] = []
     for time, content in edits:
         lag = chance.choice((0.0, 0.0, 2.0, 30.0, 600.0, 1800.0)) * chance.random()
@@ -169,8 +171,8 @@ def _server(
 
 def _add_faults(world: SimulatedWorld) -> None:
     chance = world.chance
-    # The one server of each delegation that gives out nothing but what it holds, so that no lie
-    # can be everybody's for long.
+    # One server of each delegation always serves its own contents, so that no wrong answer is
+    # unanimous for long.
     honest = {numbers[0] for _, numbers in world.delegations}
     for number, each in enumerate(world.servers):
         for _ in range(chance.choice((0, 0, 1, 2))):
@@ -209,11 +211,11 @@ def _add_reloads(world: SimulatedWorld) -> None:
 
 
 class SimulatedLookup:
-    """The `Lookup` that the engine asks in this world, at one time."""
+    """The `Lookup` of the engine in this world, at one time."""
 
     def __init__(self, world: SimulatedWorld, resolver: Resolver, at: float) -> None:
         self._world, self._resolver, self._at = world, resolver, at
-        # What each server that was asked gave out in this look, and the view it was asked by.
+        # The answer of each queried server in this run, and the view of the delegation.
         self.served: dict[str, ZoneContent | None] = {}
         self.viewed: tuple[int, ...] = ()
 
@@ -240,7 +242,7 @@ class SimulatedLookup:
         viewed = self._resolver.view(at)
         if viewed is None:
             return LookupFailure("timeout")
-        # As the engine does: whoever the resolver or the parent names is asked.
+        # As in the engine: every server named by the resolver or the parent is queried.
         parent_is_down = any(start <= at < end for start, end in world.parent_is_down)
         if not parent_is_down:
             viewed = tuple(sorted({*viewed, *world.delegated(at)}))
@@ -254,7 +256,7 @@ class SimulatedLookup:
         )
 
     def _random_delay(self) -> float:
-        """A look takes some time, and things may happen within it."""
+        """A run needs some time, and events may happen within it."""
         return self._at + self._world.chance.random() * 2
 
 
@@ -263,7 +265,7 @@ def as_answer(question: SimulatedQuestion, content: ZoneContent) -> Answer:
 
 
 class Resolver:
-    """One caching resolver: it keeps an answer for its TTL, and shows what is left of it."""
+    """One caching resolver: it stores an answer for its TTL and shows the remaining TTL."""
 
     def __init__(self, world: SimulatedWorld) -> None:
         self._world = world
@@ -271,7 +273,7 @@ class Resolver:
         self._view: tuple[float, tuple[int, ...]] = (-PAST_SECONDS, ())
 
     def view(self, at: float) -> tuple[int, ...] | None:
-        """Who serves the zone, as this resolver knows it; None while it is down."""
+        """The delegation as this resolver knows it; None while it is down."""
         if any(start <= at < end for start, end in self._world.resolver_is_down):
             return None
         expires, numbers = self._view

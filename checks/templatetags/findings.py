@@ -1,4 +1,4 @@
-"""A finding's sentence. The wording lives in templates/checks/findings, one file per group."""
+"""The sentence of a finding, from templates/checks/findings, one file per group."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ FALLBACK_TEMPLATE = "checks/findings/unknown_code.html"
 
 
 def template_of(code: str) -> str:
-    """`spf.permerror` is the partial `permerror` of the file spf.html."""
+    """`spf.permerror` is the partial `permerror` in the file spf.html."""
     group, _, name = code.partition(".")
     return f"checks/findings/{group}.html#{name}"
 
 
 @register.simple_tag
 def finding(found: Mapping[str, Any]) -> SafeString:
-    """The sentence of a stored finding; one that names the code where nobody has written any."""
+    """Return the sentence of a stored finding; without a template, one with its code."""
     code = str(found.get("code", ""))
     try:
         sentence = get_template(template_of(code))
     except TemplateDoesNotExist:
         return mark_safe(get_template(FALLBACK_TEMPLATE).render({"finding_code": code}).strip())
-    # Rendering has escaped the values; stripping takes nothing but white space.
+    # Rendering has escaped the values; strip() removes only white space.
     return mark_safe(sentence.render(dict(found.get("params") or {})).strip())
 
 
 @register.filter
 def latest_findings(check: Any) -> list[Mapping[str, Any]]:
-    """What the newest look found, or nothing before the first."""
+    """The findings of the newest run; empty before the first run."""
     return check.latest.findings if check is not None and check.latest is not None else []
 
 
@@ -52,7 +52,7 @@ def code_list(names: Sequence[str]) -> SafeString:
     )
 
 
-# Why a server gave no answer, by the engine's stable word for it.
+# Labels for the engine's stable reasons for a missing answer.
 _REASON_LABELS = {
     "timeout": "no answer in time",
     "servfail": "the server reports a failure of its own",
@@ -72,6 +72,6 @@ _REASON_LABELS = {
 
 @register.filter
 def reason_labels(reasons: str | Sequence[str]) -> str:
-    """The engine's words for a failed look in plain ones; an unknown word stands as it is."""
+    """Labels of the engine's reasons for a failed run; an unknown reason is shown unchanged."""
     codes = [reasons] if isinstance(reasons, str) else reasons
     return ", ".join(_REASON_LABELS.get(code, code) for code in codes)

@@ -1,4 +1,4 @@
-"""Moments as people say them: "4 min ago", with the exact moment one hover away."""
+"""Timestamps for people: "4 min ago", with the exact time as a tooltip."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def is_within_hour(at: datetime) -> bool:
 
 @register.simple_tag
 def relative_time(at: datetime) -> SafeString:
-    """A moment in text that static/js/relative_time.js keeps true."""
+    """A relative time; static/js/relative_time.js updates it."""
     return format_html(
         '<time datetime="{}" title="{}" data-relative-time>{}</time>',
         at.isoformat(),
@@ -35,7 +35,7 @@ def relative_time(at: datetime) -> SafeString:
 
 @register.simple_tag
 def next_check(at: datetime) -> SafeString:
-    """A moment ahead; once it has come, it may be any moment."""
+    """A time in the future; after that time, "in a moment"."""
     text = ago(at) if at > timezone.now() else OVERDUE
     return format_html(
         '<time datetime="{}" title="{}" data-relative-time="ahead">{}</time>',
@@ -59,7 +59,7 @@ def local_time(at: datetime, zone: str) -> SafeString:
 
 @register.simple_tag
 def stored_time(text: str, zone: str) -> str:
-    """A moment that a line of the activity keeps as text, with its year, in a time zone."""
+    """A time stored as text in an activity line, with its year, in a time zone."""
     at = datetime.fromisoformat(text)
     local = (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(zoneinfo.ZoneInfo(zone))
     return date_format(local, "D j M Y, H:i T")
@@ -67,7 +67,7 @@ def stored_time(text: str, zone: str) -> str:
 
 @register.simple_tag
 def exact_to_second(at: datetime, zone: str) -> SafeString:
-    """The day and second in a tenant's own time zone, for a record."""
+    """The day and second in a tenant's own time zone, for records."""
     local = at.astimezone(zoneinfo.ZoneInfo(zone))
     return format_html(
         '<time class="nowrap" datetime="{}" title="{}">{}</time>',
@@ -79,7 +79,7 @@ def exact_to_second(at: datetime, zone: str) -> SafeString:
 
 @register.simple_tag
 def countdown(at: datetime) -> SafeString:
-    """Hours, minutes and seconds to a moment or since it, kept true by static/js/relative_time.js."""
+    """Hours, minutes and seconds to or since a time; static/js/relative_time.js updates it."""
     seconds = abs(int((timezone.now() - at).total_seconds()))
     return format_html(
         '<time class="nowrap" role="timer" datetime="{}" title="{}" data-timer>{}</time>',
@@ -90,7 +90,7 @@ def countdown(at: datetime) -> SafeString:
 
 
 def format_countdown(seconds: int) -> str:
-    """3 days 04:05:06; the days only where there are some."""
+    """3 days 04:05:06; without days below one day."""
     days, rest = divmod(seconds, 86_400)
     face = f"{rest // 3600:02}:{rest // 60 % 60:02}:{rest % 60:02}"
     return f"{days} day{'s' if days > 1 else ''} {face}" if days else face
@@ -102,7 +102,7 @@ def _utc_title(at: datetime) -> str:
 
 @register.filter
 def ago(at: datetime) -> str:
-    """Short and relative to now; a plain date beyond two weeks. static/js/relative_time.js agrees."""
+    """Short and relative to now; a plain date beyond two weeks. As static/js/relative_time.js."""
     distance = timezone.now() - at
     if abs(distance) >= _RELATIVE_UNTIL:
         local = timezone.localtime(at)

@@ -50,7 +50,7 @@ FIELDS: Mapping[str, str] = {
     "supports": "Shown beside it",
     "per_domain": "Domain by domain",
     "domain_roles": "For domains that are",
-    "due": "DueRule",
+    "due": "Due",
 }
 _KINDS = dict(KIND_CHOICES)
 _ROLES = dict(Domain.Role.choices)

@@ -158,7 +158,7 @@ def why_not(transition: Transition, context: TransitionContext, actor: Actor) ->
     if context.is_group:
         return "This is a group: it stands as the tasks below it do."
     if not actor.side:
-        return "You can read this plan, but not transition its tasks."
+        return "You can read this plan, but not change its tasks."
     if transition.required_role is RequiredRole.CONSULTANT and not actor.may_manage_plan:
         return "Only a consultant can say this of a task."
     if not actor.may_manage_plan and context.responsibility not in (

@@ -51,7 +51,7 @@ _MAX_ATTEMPTS = 3
 PASTED = "pasted rows"
 _TOO_MANY_ATTEMPTS = (
     "It was begun three times, and each time the work stopped before its end. Nothing was"
-    " imported: take it over in smaller files, or report_progress your consultant."
+    " imported: take it over in smaller files, or contact your consultant."
 )
 _TENANT_CLOSED = "The tenant was closed meanwhile, so nothing was imported."
 _BATCH = 1000

@@ -1,4 +1,4 @@
-"""The discover command: what it prints and how it exits."""
+"""The discover command: its output and its exit status."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_discover_prints_suggestions(
     ]
 
 
-def test_discover_that_could_not_ask_exits_with_two(
+def test_discover_unanswered_exits_with_two(
     capsys: pytest.CaptureFixture[str], server: Nameserver, settings: Settings
 ) -> None:
     settings.CHECKS_NAMESERVERS = [("127.0.0.1", 9)]
@@ -60,7 +60,7 @@ def test_discover_that_could_not_ask_exits_with_two(
     assert json.loads(out)["unanswered"] == ["mx", "spf", "dmarc", "mta_sts"]
 
 
-def test_discover_answers_a_bad_domain_with_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+def test_discover_invalid_domain(capsys: pytest.CaptureFixture[str]) -> None:
     status, out, err = run(capsys, "two words.test")
 
     assert (status, out, err.count("\n")) == (64, "", 1)

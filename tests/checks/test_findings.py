@@ -1,4 +1,4 @@
-"""Every finding code has a sentence, and the sentence says what the finding carries."""
+"""Every finding code has a sentence, and the sentence contains the parameters of the finding."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _shown(value: Any) -> list[str]:
 
 
 @pytest.mark.parametrize("code", CODES)
-def test_every_code_has_a_sentence_that_says_its_params(code: str) -> None:
+def test_sentence_contains_all_params(code: str) -> None:
     params = {name: _value(name, number) for number, name in enumerate(CODES[code])}
     if code == "dns.delegation-differs":
         params["zone"] = _value("servers", 0)
@@ -52,7 +52,7 @@ def test_every_code_has_a_sentence_that_says_its_params(code: str) -> None:
     assert re.fullmatch(r"\S.*[.?](</\w+>)?", sentence, flags=re.DOTALL)
 
 
-def test_no_sentence_is_written_for_a_code_that_nobody_reports() -> None:
+def test_every_template_has_a_code() -> None:
     written = {
         f"{file.stem}.{name}"
         for file in SENTENCES.glob("*.html")
@@ -62,13 +62,13 @@ def test_no_sentence_is_written_for_a_code_that_nobody_reports() -> None:
     assert written == set(CODES)
 
 
-def test_a_code_without_a_sentence_is_named() -> None:
+def test_unknown_code_is_shown() -> None:
     assert finding({"code": "spf.unheard-of", "params": {}}) == (
         "The check reports <code>spf.unheard-of</code>; the evidence shows what was seen."
     )
 
 
-def test_what_a_server_published_is_never_taken_for_markup() -> None:
+def test_published_values_are_escaped() -> None:
     found = {"code": "spf.syntax", "params": {"term": "<script>alert(1)</script>"}}
 
     assert " ".join(finding(found).split()) == (
@@ -77,7 +77,7 @@ def test_what_a_server_published_is_never_taken_for_markup() -> None:
     )
 
 
-def test_a_code_names_its_file_and_partial() -> None:
+def test_template_of_code() -> None:
     assert template_of("mx-ttl.too-high") == "checks/findings/mx-ttl.html#too-high"
 
 
@@ -90,7 +90,7 @@ def test_a_code_names_its_file_and_partial() -> None:
         (["a", "b", "<c>"], "<code>a</code>, <code>b</code> and <code>&lt;c&gt;</code>"),
     ],
 )
-def test_codes_joins_names_as_a_sentence_does(names: list[str], shown: str) -> None:
+def test_code_list_joins_names(names: list[str], shown: str) -> None:
     assert code_list(names) == shown
 
 
@@ -102,5 +102,5 @@ def test_codes_joins_names_as_a_sentence_does(names: list[str], shown: str) -> N
         ("ENOBUFS", "ENOBUFS"),
     ],
 )
-def test_plainly_says_the_words_it_knows(reasons: str | list[str], words: str) -> None:
+def test_reason_labels(reasons: str | list[str], words: str) -> None:
     assert reason_labels(reasons) == words

@@ -1,4 +1,4 @@
-"""A check's story: what stood when, and which look settled it."""
+"""The history of a check: intervals, and the runs that settled it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _check(tenant: Tenant, *verdicts: Verdict, apart: float = 1, unanimous: bool
     return check
 
 
-def test_the_timeline_tells_what_stood_when_and_which_look_settled_it(tenant: Tenant) -> None:
+def test_history_entries(tenant: Tenant) -> None:
     check = _check(tenant, FAIL, PASS, PASS, UNKNOWN)
 
     told = history_entries(check, recent_observations(check))
@@ -67,7 +67,7 @@ def test_the_timeline_tells_what_stood_when_and_which_look_settled_it(tenant: Te
         ((UNKNOWN,), True, "We could not tell yet"),
     ],
 )
-def test_the_story_follows_what_is_believed(
+def test_history_page_by_settled_verdict(
     tenant: Tenant, verdicts: tuple[Verdict, ...], unanimous: bool, sentence: str
 ) -> None:
     check = _check(tenant, *verdicts, unanimous=unanimous)
@@ -86,13 +86,10 @@ def test_the_story_follows_what_is_believed(
         ("cutover", "a cutover’s window is open"),
         ("deferred", "its address was asked a moment ago"),
         ("reopening", "what was proved was contradicted"),
-        ("viewed", "somebody has these steps open"),
         ("idle", "nothing has changed for more than a day"),
     ],
 )
-def test_the_page_says_why_the_next_look_comes_when_it_does(
-    tenant: Tenant, interval: str, text: str
-) -> None:
+def test_page_shows_reason_of_next_run(tenant: Tenant, interval: str, text: str) -> None:
     check = Check.objects.get(tenant=tenant, kind=CheckKind.MX)
     check.interval = interval
 

@@ -1,4 +1,4 @@
-"""The probe command: what it prints, how it exits, and what it says of bad arguments."""
+"""The probe command: its output, its exit status, and its errors for invalid arguments."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ old.test                    MX  10 mail.old.test
 
 @contextmanager
 def serving(zone: str) -> Iterator[Nameserver]:
-    """A name server in a thread of its own, for the command runs its own event loop."""
+    """A name server in a separate thread, because the command runs its own event loop."""
     ready, done = threading.Event(), threading.Event()
     servers: list[Nameserver] = []
 
@@ -77,7 +77,7 @@ def server(settings: Settings) -> Iterator[Nameserver]:
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    """Exit status, standard output, standard error; as from a shell, but in this process."""
+    """Exit status, standard output and standard error, as from a shell, but in this process."""
     status = 0
     try:
         Command().run_from_argv(["manage.py", "probe", *arguments])
@@ -123,7 +123,7 @@ def test_probe_prints_a_table(capsys: pytest.CaptureFixture[str], server: Namese
     ]
 
 
-def test_probe_asks_the_name_server_it_is_given(
+def test_probe_queries_given_resolver(
     capsys: pytest.CaptureFixture[str], server: Nameserver, settings: Settings
 ) -> None:
     settings.CHECKS_NAMESERVERS = [("127.0.0.1", 9)]
@@ -137,7 +137,7 @@ def test_probe_asks_the_name_server_it_is_given(
     assert status == 0
 
 
-def test_probe_that_could_not_tell_exits_with_two(
+def test_probe_unknown_exits_with_two(
     capsys: pytest.CaptureFixture[str], server: Nameserver, settings: Settings
 ) -> None:
     settings.CHECKS_NAMESERVERS = [("127.0.0.1", 9)]
@@ -220,13 +220,13 @@ def test_exit_status(verdicts: list[Verdict], expected: int) -> None:
         ),
     ],
 )
-def test_probe_answers_bad_arguments_with_a_sentence(
+def test_probe_invalid_arguments(
     capsys: pytest.CaptureFixture[str], arguments: list[str], sentence: str
 ) -> None:
     assert run(capsys, *arguments) == (64, "", sentence + "\n")
 
 
-def test_probe_judges_a_message_from_a_file(
+def test_probe_judges_message_file(
     capsys: pytest.CaptureFixture[str], settings: Settings, tmp_path: Path
 ) -> None:
     now = timezone.now()
@@ -262,14 +262,14 @@ def test_probe_judges_a_message_from_a_file(
 
 
 @pytest.mark.parametrize("domain", ["two words.test", "198.51.100.1", "https://x.test/", "a..b"])
-def test_probe_refuses_what_is_no_domain(capsys: pytest.CaptureFixture[str], domain: str) -> None:
+def test_probe_invalid_domain(capsys: pytest.CaptureFixture[str], domain: str) -> None:
     status, out, err = run(capsys, domain, "--region", "eu")
 
     assert (status, out, err.count("\n")) == (64, "", 1)
     assert "Traceback" not in err
 
 
-def test_probe_lets_no_control_character_through(
+def test_probe_removes_control_characters(
     capsys: pytest.CaptureFixture[str], settings: Settings
 ) -> None:
     zone = ZONE.replace("issued-code", "issued\x1b[31m-code")

@@ -1,4 +1,4 @@
-"""Nobody is connected to without consent, and nobody more than twice a minute, for all tenants."""
+"""No probe without consent, and at most two connections a minute to a host, for all tenants."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NOW = START
 
 
 class Outside:
-    """The network beyond the batch: who was really connected to, and at which addresses."""
+    """The network outside the batch: the connections that were made, and their addresses."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, str, tuple[str, ...]]] = []
@@ -56,7 +56,7 @@ def outside(monkeypatch: pytest.MonkeyPatch) -> Outside:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
-    """Set the batch's clock to so many seconds after NOW."""
+    """Set the time of the batch to a number of seconds after NOW."""
 
     def to(seconds: float) -> None:
         monkeypatch.setattr(timezone, "now", lambda: NOW + timedelta(seconds=seconds))
@@ -66,7 +66,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
 
 
 def _tenant(make_tenant: MakeTenant, name: str, host: HostRow = MAIL) -> Check:
-    """The SMTP check of a tenant whose client agreed."""
+    """The SMTP check of a tenant whose client consented."""
     tenant = make_tenant(
         name, domains=((f"{name.lower()}.test", "primary"),), hosts=(host,), platform="on_premises"
     )
@@ -78,9 +78,7 @@ def _checked_at(check: Check) -> Any:
     return Check.objects.get(pk=check.pk).checked_at
 
 
-def test_a_host_waits_for_consent_and_nobody_is_asked(
-    make_tenant: MakeTenant, outside: Outside
-) -> None:
+def test_no_probe_without_consent(make_tenant: MakeTenant, outside: Outside) -> None:
     check = _tenant(make_tenant, "Northwind")
     set_consent(check.tenant, (), by=None)
 
@@ -105,7 +103,7 @@ def test_a_host_waits_for_consent_and_nobody_is_asked(
         ("mail.northwind.test.example", Verdict.PASS, False),
     ],
 )
-def test_a_proved_domain_lets_its_own_hosts_be_asked(
+def test_proven_domain_implies_consent(
     make_tenant: MakeTenant, host: str, settled: str, may: bool
 ) -> None:
     tenant = make_tenant(hosts=(HostRow("delivery", host, 25),), platform="on_premises")
@@ -115,7 +113,7 @@ def test_a_proved_domain_lets_its_own_hosts_be_asked(
     assert (rate_limit.missing_consent([check]) == set()) == may
 
 
-def test_another_tenants_proof_is_no_consent(make_tenant: MakeTenant) -> None:
+def test_other_tenants_proof_is_no_consent(make_tenant: MakeTenant) -> None:
     make_tenant("Elsewhere", domains=(("elsewhere.example", "primary"),))
     Check.objects.filter(kind=CheckKind.OWNERSHIP).update(settled_verdict=Verdict.PASS)
     tenant = make_tenant(hosts=(MAIL,), platform="on_premises")
@@ -124,7 +122,7 @@ def test_another_tenants_proof_is_no_consent(make_tenant: MakeTenant) -> None:
     assert rate_limit.missing_consent([check]) == {check.pk}
 
 
-def test_one_tenant_cannot_have_anothers_host_asked_more_often(
+def test_rate_limit_spans_tenants(
     make_tenant: MakeTenant, outside: Outside, clock: Callable[[float], None]
 ) -> None:
     first, second = _tenant(make_tenant, "One"), _tenant(make_tenant, "Two")
@@ -133,12 +131,12 @@ def test_one_tenant_cannot_have_anothers_host_asked_more_often(
         services.request_run([first, second], now=timezone.now())
         runs.run_batch([first.pk, second.pk])
 
-    # In ten minutes, each look with two connections at the most.
+    # In ten minutes, each run with two connections at most.
     assert len(outside.asked) // 2 <= 600 / rate_limit.MIN_PROBE_INTERVAL.total_seconds() + 1
     assert ProbeSlot.objects.get().address == "192.0.2.25"
 
 
-def test_an_address_is_one_whatever_names_lead_to_it(
+def test_rate_limit_is_by_address(
     make_tenant: MakeTenant, outside: Outside, clock: Callable[[float], None]
 ) -> None:
     first = _tenant(make_tenant, "One")
@@ -159,7 +157,7 @@ def test_an_address_is_one_whatever_names_lead_to_it(
     )
 
 
-def test_an_answer_is_shared_for_ten_minutes_and_recorded_with_its_own_moment(
+def test_answer_is_shared_for_ten_minutes(
     make_tenant: MakeTenant, outside: Outside, clock: Callable[[float], None]
 ) -> None:
     first, second = _tenant(make_tenant, "One"), _tenant(make_tenant, "Two")
@@ -169,13 +167,13 @@ def test_an_answer_is_shared_for_ten_minutes_and_recorded_with_its_own_moment(
     runs.run_batch([second.pk])
     assert (len(outside.asked), _checked_at(second)) == (1, NOW)
 
-    # The same answer again is no news, so that it never counts as a second look.
+    # The same shared answer again is not recorded, so it never counts as a second run.
     clock(599.5)
     runs.run_batch([second.pk])
     assert len(outside.asked) == 2
 
 
-def test_an_answer_of_eleven_minutes_ago_is_forgotten(
+def test_shared_answer_expires(
     make_tenant: MakeTenant, outside: Outside, clock: Callable[[float], None]
 ) -> None:
     first, second = _tenant(make_tenant, "One"), _tenant(make_tenant, "Two")
@@ -188,19 +186,19 @@ def test_an_answer_of_eleven_minutes_ago_is_forgotten(
     assert HostAnswer.objects.get().answered_at == NOW + timedelta(seconds=660)
 
 
-def test_two_tenants_in_one_batch_share_one_look(
+def test_two_tenants_in_batch_share_one_run(
     make_tenant: MakeTenant, outside: Outside, clock: Callable[[float], None]
 ) -> None:
     first, second = _tenant(make_tenant, "One"), _tenant(make_tenant, "Two")
 
     recorded = runs.run_batch([first.pk, second.pk])
 
-    # The engine asks equal questions of one batch once.
+    # The engine sends equal questions of one batch once.
     assert recorded == 2
     assert ProbeSlot.objects.count() == 1
 
 
-def test_whoever_hurries_is_told_what_is_true_now(
+def test_requested_run_ignores_shared_answer(
     make_tenant: MakeTenant, outside: Outside, clock: Callable[[float], None]
 ) -> None:
     check = _tenant(make_tenant, "One")
@@ -215,7 +213,7 @@ def test_whoever_hurries_is_told_what_is_true_now(
     assert _checked_at(check) == NOW + timedelta(seconds=100)
 
 
-def test_an_answer_about_a_recipient_is_its_tenants_alone(
+def test_recipient_answer_is_not_shared(
     make_tenant: MakeTenant, outside: Outside, clock: Callable[[float], None]
 ) -> None:
     asking = _tenant(
@@ -225,7 +223,7 @@ def test_an_answer_about_a_recipient_is_its_tenants_alone(
     assert runs.build_request(asking).recipient == "jo@one.test"
     assert runs.build_request(other).recipient == ""
 
-    # One batch, one host: whoever comes second waits for a turn of their own.
+    # One batch, one host: the second check waits for the next slot.
     assert runs.run_batch([asking.pk, other.pk]) == 1
 
     assert not HostAnswer.objects.exists()
@@ -234,7 +232,7 @@ def test_an_answer_about_a_recipient_is_its_tenants_alone(
     assert rate_limit.MIN_PROBE_INTERVAL <= waits < rate_limit.MIN_PROBE_INTERVAL * 1.2
 
 
-def test_another_recipient_is_another_question(make_tenant: MakeTenant) -> None:
+def test_new_recipient_resets_verdict(make_tenant: MakeTenant) -> None:
     check = _tenant(make_tenant, "One")
     Check.objects.filter(pk=check.pk).update(settled_verdict=Verdict.PASS)
     Host.objects.filter(tenant=check.tenant).update(recipient="jo@one.test")
@@ -245,7 +243,7 @@ def test_another_recipient_is_another_question(make_tenant: MakeTenant) -> None:
     assert (check.expectation, check.settled_verdict) == ({"recipient": "jo@one.test"}, "")
 
 
-def test_a_host_that_cannot_be_found_is_told_without_a_connection(
+def test_unresolvable_host_is_not_probed(
     make_tenant: MakeTenant, outside: Outside, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     check = _tenant(make_tenant, "One")
@@ -262,7 +260,7 @@ def test_a_host_that_cannot_be_found_is_told_without_a_connection(
     assert (outside.asked, check.latest.unanimous) == ([], False)
 
 
-def test_consent_is_kept_with_who_gave_it_and_a_line(tenant: Tenant, consultant: Any) -> None:
+def test_consent_records_person_and_activity(tenant: Tenant, consultant: Any) -> None:
     host = Host.objects.create(tenant=tenant, purpose="delivery", name="a.example", port=25)
     sync_checks(tenant)
 

@@ -1,4 +1,4 @@
-"""What was seen can be judged again by newer rules, and what was judged then stays."""
+"""Newer rules can judge earlier answers again, and the earlier judgement remains."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ async def _inspect(means: CheckClients, request: CheckRequest) -> Outcome:
 
 
 def _seen(check: Check, zone: str, **options: Any) -> Outcome:
-    """The check's outcome in a zone, recorded as a batch records it."""
+    """The outcome of the check in a zone, recorded as a batch records it."""
     lookup, recorder = ZoneLookup(zone, **options), Recorder()
     means = recording_clients(lookup, Prober(Network(), lookup), recorder)
     outcome = asyncio.run(_inspect(means, build_request(check)))
@@ -63,7 +63,7 @@ def _inspect_differently(*_: Any) -> Any:
 
 
 @pytest.mark.parametrize("kind", [k for k in CheckKind if k not in DEFAULT_PORTS])
-def test_every_dns_kind_is_judged_the_same_from_what_it_was_told(kind: CheckKind) -> None:
+def test_every_dns_kind_from_raw_answers(kind: CheckKind) -> None:
     zone = NEW + '\nnorthwind.test TXT "v=spf1 include:us._netblocks.mimecast.com ~all"'
     region = RegionFacts(
         "us", mx=("us-smtp-inbound-1.mimecast.com",), spf_include="us._netblocks.mimecast.com"
@@ -81,14 +81,14 @@ def test_every_dns_kind_is_judged_the_same_from_what_it_was_told(kind: CheckKind
     assert again == seen
 
 
-def test_a_question_that_was_not_asked_cannot_be_answered_later() -> None:
+def test_missing_answer_is_reported() -> None:
     with pytest.raises(NotRecorded, match=r"delegation northwind\.test"):
         asyncio.run(
             inspect_recorded(CheckRequest(CheckKind.MX, domain="northwind.test"), {}, at=START)
         )
 
 
-def test_raw_answers_are_kept_once_and_lie_with_their_tenant(watched: Check) -> None:
+def test_raw_answers_once_per_tenant(watched: Check) -> None:
     away = _seen(watched, "northwind.test MX 10 mail.northwind.test")
     back = _seen(watched, NEW)
     for minutes, outcome in enumerate([back, away, back, back], start=1):
@@ -102,13 +102,13 @@ def test_raw_answers_are_kept_once_and_lie_with_their_tenant(watched: Check) -> 
     assert len({seen.rules for seen in observations}) == 1
 
 
-def test_todays_rules_judge_the_same(watched: Check) -> None:
+def test_same_rules_same_outcome(watched: Check) -> None:
     (again,) = rejudge(newest_observations())
 
     assert again.result is RejudgeResult.SAME
 
 
-def test_an_observation_is_held_against_what_was_expected_then(watched: Check) -> None:
+def test_rejudges_with_old_expectation(watched: Check) -> None:
     Check.objects.update(expectation={"mx": ["eu-smtp-inbound-1.mimecast.com"]})
 
     (again,) = rejudge(newest_observations())
@@ -116,9 +116,7 @@ def test_an_observation_is_held_against_what_was_expected_then(watched: Check) -
     assert again.result is RejudgeResult.SAME
 
 
-def test_a_dry_run_tells_and_changes_nothing(
-    watched: Check, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_apply_nothing_changes(watched: Check, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mx, "judge", _inspect_differently)
     out = StringIO()
 
@@ -129,7 +127,7 @@ def test_a_dry_run_tells_and_changes_nothing(
     assert Observation.objects.get().verdict == Verdict.PASS
 
 
-def test_applied_it_is_an_observation_of_its_own_and_settles_like_a_look(
+def test_applied_judgement_settles_like_a_run(
     watched: Check, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
 ) -> None:
     before = Observation.objects.values().get()
@@ -143,14 +141,14 @@ def test_applied_it_is_an_observation_of_its_own_and_settles_like_a_look(
     assert Observation.objects.values().get(pk=seen.pk) == before
     assert (judged.verdict, judged.trigger, judged.runs) == ("fail", "rules", 0)
     assert judged.raw_id == seen.raw_id
-    # One contradiction takes nothing back; a real look follows at once.
+    # One contradiction reopens nothing; a regular run follows at once.
     assert (watched.settled_verdict, watched.contradicting_runs) == ("pass", 1)
     assert watched.next_due_at <= timezone.now()
     assert watched.checked_at == START
     assert list(observations_by_kind([watched], [CheckKind.MX])) == [seen]
 
 
-def test_rules_that_say_yes_now_complete_the_task(
+def test_applied_pass_completes_task(
     tenant: Tenant, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
 ) -> None:
     check = Check.objects.get(tenant=tenant, kind=CheckKind.MX)
@@ -164,9 +162,7 @@ def test_rules_that_say_yes_now_complete_the_task(
     assert task_of(tenant, "mx-record-cutover").status == TaskStatus.VERIFIED
 
 
-def test_a_look_recorded_meanwhile_is_newer_than_any_judgement(
-    watched: Check, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_newer_run_wins_over_judgement(watched: Check, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mx, "judge", _inspect_differently)
     (again,) = rejudge(newest_observations())
     at = START + timedelta(minutes=1)

@@ -1,4 +1,4 @@
-"""From when a switch is safe, and from when the old way may be shut."""
+"""The safe times of a cutover and of a lockdown."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def moved(first: str, last: str, **values: tuple[frozenset[str], int] | None) ->
     return ObservedInterval(at(first), at(last), servers)
 
 
-def test_a_cutover_waits_for_the_old_ttl_from_the_first_low_look() -> None:
+def test_cutover_waits_for_old_ttl() -> None:
     intervals = [
         interval("1 08:00", "1 09:00", ns1=86_400, ns2=86_400, ns3=86_400, ns4=86_400),
         interval("1 09:05", "1 12:00", ns1=300, ns2=300, ns3=300, ns4=300),
@@ -59,7 +59,7 @@ def test_a_cutover_waits_for_the_old_ttl_from_the_first_low_look() -> None:
     )
 
 
-def test_a_lockdown_waits_for_the_old_set_and_a_margin() -> None:
+def test_lockdown_waits_for_old_set_plus_margin() -> None:
     intervals = [
         moved("1 09:05", "2 10:00", ns1=(OLD, 300), ns2=(OLD, 300)),
         moved("2 10:02", "2 10:30", ns1=(NEW, 300), ns2=(NEW, 300)),
@@ -68,7 +68,7 @@ def test_a_lockdown_waits_for_the_old_set_and_a_margin() -> None:
     assert lockdown_safe_time(intervals, expected=EXPECTED).safe_at == at("2 14:07")
 
 
-def test_the_server_that_lagged_longest_decides() -> None:
+def test_slowest_server_decides() -> None:
     intervals = [
         interval("1 08:00", "1 09:00", ns1=21_600, ns2=21_600),
         interval("1 09:05", "1 14:30", ns1=300, ns2=21_600),
@@ -80,13 +80,13 @@ def test_the_server_that_lagged_longest_decides() -> None:
     assert (safe_time.safe_at, safe_time.server) == (at("1 20:35"), "ns2")
 
 
-def test_a_server_still_showing_the_old_answer_keeps_the_clock_from_running() -> None:
+def test_old_answer_blocks_safe_time() -> None:
     intervals = [interval("1 08:00", "1 09:00", ns1=300, ns2=3600)]
 
     assert cutover_safe_time(intervals, threshold=300) == SafeTime(None, pending_servers=("ns2",))
 
 
-def test_a_server_that_never_told_is_never_safe() -> None:
+def test_silent_server_is_never_safe() -> None:
     intervals = [
         interval("1 08:00", "1 09:00", ns1=3600, ns2=None),
         interval("1 10:00", "1 11:00", ns1=300, ns2=None),
@@ -97,7 +97,7 @@ def test_a_server_that_never_told_is_never_safe() -> None:
     assert safe_time == SafeTime(None, pending_servers=("ns2",), silent_servers=("ns2",))
 
 
-def test_a_server_that_told_once_and_is_silent_now_is_not_safe() -> None:
+def test_newly_silent_server_is_not_safe() -> None:
     intervals = [
         interval("1 08:00", "1 09:00", ns1=3600, ns2=3600),
         interval("1 10:00", "1 11:00", ns1=300, ns2=300),
@@ -109,13 +109,13 @@ def test_a_server_that_told_once_and_is_silent_now_is_not_safe() -> None:
     assert safe_time == SafeTime(None, pending_servers=("ns2",), silent_servers=("ns2",))
 
 
-def test_a_look_that_found_no_server_tells_nothing() -> None:
+def test_run_without_servers() -> None:
     intervals = [interval("1 08:00", "1 09:00", ns1=300), interval("1 10:00", "1 11:00")]
 
     assert cutover_safe_time(intervals, threshold=300) == SafeTime(None)
 
 
-def test_a_server_silent_for_a_while_is_believed_from_when_it_told() -> None:
+def test_silence_between_two_answers() -> None:
     intervals = [
         interval("1 08:00", "1 09:00", ns1=3600, ns2=3600),
         interval("1 10:00", "1 11:00", ns1=300, ns2=None),
@@ -127,7 +127,7 @@ def test_a_server_silent_for_a_while_is_believed_from_when_it_told() -> None:
     assert (safe_time.safe_at, safe_time.server) == (at("1 13:00"), "ns2")
 
 
-def test_a_ttl_raised_again_stops_the_clock() -> None:
+def test_raised_ttl_blocks_safe_time() -> None:
     intervals = [
         interval("1 08:00", "1 09:00", ns1=3600),
         interval("1 10:00", "1 11:00", ns1=300),
@@ -137,16 +137,14 @@ def test_a_ttl_raised_again_stops_the_clock() -> None:
     assert cutover_safe_time(intervals, threshold=300).safe_at is None
 
 
-def test_without_having_seen_the_old_ttl_a_day_is_assumed_and_said() -> None:
+def test_unknown_old_ttl_assumes_a_day() -> None:
     safe_time = cutover_safe_time([interval("1 10:00", "1 11:00", ns1=300)], threshold=300)
 
     assert (safe_time.safe_at, safe_time.is_assumed) == (at("2 10:00"), True)
 
 
 @pytest.mark.parametrize(("gone", "ttl", "is_assumed"), [(3600, 3600, False), (None, 86_400, True)])
-def test_a_server_that_left_is_asked_while_caches_know_the_delegation(
-    gone: int | None, ttl: int, is_assumed: bool
-) -> None:
+def test_departed_server_counts_until_expiry(gone: int | None, ttl: int, is_assumed: bool) -> None:
     intervals = [
         interval("1 08:00", "1 09:00", ns1=3600, gone=gone),
         interval("1 10:00", "1 11:00", ns1=300),
@@ -163,7 +161,7 @@ def test_a_server_that_left_is_asked_while_caches_know_the_delegation(
     )
 
 
-def test_an_observation_tells_what_each_server_published_and_which_told_nothing() -> None:
+def test_observed_interval_by_server() -> None:
     rows = [
         {"name": "ns1.test", "address": "192.0.2.1", "status": "records", "values": [], "ttl": 60},
         {"name": "ns2.test", "address": "192.0.2.2", "status": "no-name"},
@@ -184,7 +182,7 @@ def test_an_observation_tells_what_each_server_published_and_which_told_nothing(
     }
 
 
-def test_nothing_seen_is_nothing_told() -> None:
+def test_no_observation_no_safe_time() -> None:
     assert cutover_safe_time([], threshold=300) == SafeTime(None)
 
 
@@ -198,10 +196,10 @@ def test_nothing_seen_is_nothing_told() -> None:
         max_size=12,
     )
 )
-def test_safe_is_never_before_the_last_cache_lost_the_old_answer(
+def test_never_before_last_cache_expires(
     steps: Sequence[tuple[int, list[int | None]]],
 ) -> None:
-    """A cache asked each server at every look, and at the latest time before the next one."""
+    """A cache queried each server at every run, and as late as possible before the next one."""
     intervals, time = [], at("1 00:00")
     for minutes, ttls in steps:
         servers = {
@@ -226,7 +224,7 @@ def test_safe_is_never_before_the_last_cache_lost_the_old_answer(
 
 
 @pytest.mark.parametrize("values", [OLD, OLD | NEW, frozenset({"10 in-1.test"})])
-def test_anything_but_exactly_the_new_set_keeps_the_old_way_open(values: frozenset[str]) -> None:
+def test_lockdown_needs_exact_new_set(values: frozenset[str]) -> None:
     intervals = [moved("1 09:00", "1 10:00", ns1=(values, 300))]
 
     assert lockdown_safe_time(intervals, expected=EXPECTED) == SafeTime(
@@ -241,7 +239,7 @@ def _emptied(text: str, *names: str, **ttls: int) -> ObservedInterval:
     )
 
 
-def test_a_zone_that_was_lost_has_no_low_ttl() -> None:
+def test_lost_zone_has_no_low_ttl() -> None:
     intervals = [
         interval("1 08:00", "1 09:00", ns1=300, ns2=300),
         _emptied("1 10:00", "ns2", ns1=300),
@@ -252,7 +250,7 @@ def test_a_zone_that_was_lost_has_no_low_ttl() -> None:
     assert safe_time == SafeTime(None, pending_servers=("ns2",), empty_servers=("ns2",))
 
 
-def test_an_empty_answer_in_between_neither_ends_the_old_one_nor_begins_another() -> None:
+def test_empty_answer_between_two_is_ignored() -> None:
     intervals = [
         interval("1 08:00", "1 09:00", ns1=3600),
         _emptied("1 09:05", "ns1"),
@@ -264,11 +262,11 @@ def test_an_empty_answer_in_between_neither_ends_the_old_one_nor_begins_another(
     assert cutover_safe_time(intervals, threshold=300).safe_at == at("1 10:10")
 
 
-def test_where_there_never_was_mail_there_is_no_ttl_to_lower() -> None:
+def test_domain_without_mx_is_safe() -> None:
     assert cutover_safe_time([_emptied("1 10:00", "ns1")], threshold=300).safe_at == at("2 10:00")
 
 
-def test_what_has_moved_may_have_any_ttl_again() -> None:
+def test_moved_domain_may_have_any_ttl() -> None:
     intervals = [
         interval("1 08:00", "1 09:00", ns1=3600),
         interval("1 10:00", "1 11:00", ns1=300),

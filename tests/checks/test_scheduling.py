@@ -1,4 +1,4 @@
-"""How soon a check is looked at again."""
+"""The interval and the time of the next run."""
 
 from __future__ import annotations
 
@@ -37,17 +37,17 @@ SOON, PAST = NOW + timedelta(minutes=5), NOW - timedelta(minutes=5)
         (NO, FAIL, 0, Priorities(cutover_until=SOON, requested_until=SOON), Interval.CUTOVER),
         (NO, FAIL, 23, NO_PRIORITY, Interval.UNSETTLED),
         (NO, FAIL, 25, NO_PRIORITY, Interval.IDLE),
-        (NO, FAIL, 25, Priorities(viewed_until=SOON), Interval.VIEWED),
+        (NO, FAIL, 25, Priorities(viewed_until=SOON), Interval.UNSETTLED),
         (NO, FAIL, 25, Priorities(viewed_until=PAST), Interval.IDLE),
         (FIRST_NO, FAIL, 0, NO_PRIORITY, Interval.SETTLING),
         (FIRST_NO, FAIL, 0, Priorities(requested_until=SOON), Interval.REQUESTED),
         (CONTRADICTED, FAIL, 0, NO_PRIORITY, Interval.REOPENING),
         (CONTRADICTED, FAIL, 99, NO_PRIORITY, Interval.REOPENING),
         (CONTRADICTED, UNKNOWN, 0, NO_PRIORITY, Interval.REOPENING),
-        (CONTRADICTED, FAIL, 0, Priorities(viewed_until=SOON), Interval.VIEWED),
+        (CONTRADICTED, FAIL, 0, Priorities(viewed_until=SOON), Interval.UNSETTLED),
     ],
 )
-def test_pace_follows_what_is_at_stake(
+def test_choose_interval(
     settled: SettledVerdict,
     verdict: Verdict,
     hours_unchanged: int,
@@ -62,7 +62,7 @@ def test_pace_follows_what_is_at_stake(
 
 
 @pytest.mark.parametrize(("jitter", "seconds"), [(0.0, 60.0), (1.0, 66.0), (-1.0, 54.0)])
-def test_next_look_is_jittered_by_a_tenth_at_most(jitter: float, seconds: float) -> None:
+def test_next_run_jitter(jitter: float, seconds: float) -> None:
     intervals = {"unsettled": 60}
 
     assert next_run_at(NOW, Interval.UNSETTLED, intervals, jitter=jitter) == NOW + timedelta(
@@ -75,7 +75,7 @@ def test_next_look_is_jittered_by_a_tenth_at_most(jitter: float, seconds: float)
     st.fixed_dictionaries({each.value: st.integers(1, 86_400) for each in Interval}),
     st.floats(-1, 1),
 )
-def test_the_next_look_is_always_ahead_and_within_a_day(
+def test_next_run_is_within_a_day(
     interval: Interval, seconds: dict[str, int], jitter: float
 ) -> None:
     following = next_run_at(NOW, interval, seconds, jitter=jitter)
@@ -86,8 +86,8 @@ def test_the_next_look_is_always_ahead_and_within_a_day(
 @pytest.mark.parametrize(
     "cadence", ["CHECKS_INTERVAL_SECONDS", "CHECKS_INTERVAL_SECONDS_OF_SAMPLES"]
 )
-def test_the_settings_know_every_pace(cadence: str) -> None:
+def test_every_interval_has_a_setting(cadence: str) -> None:
     seconds = getattr(settings, cadence)
 
     assert set(seconds) == set(Interval) - {Interval.DEFERRED}
-    assert max(seconds["cutover"], seconds["requested"], seconds["viewed"]) <= 60
+    assert max(seconds["cutover"], seconds["requested"], seconds["unsettled"]) <= 60

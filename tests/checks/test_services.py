@@ -1,4 +1,4 @@
-"""Claiming what is due, and giving it back when a worker dies."""
+"""Claim due checks, and release the claims of a dead worker."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_every_due_check_is_claimed_once(tenant: Tenant) -> None:
     assert second == []
 
 
-def test_a_claim_of_a_worker_that_died_runs_out(tenant: Tenant) -> None:
+def test_claim_of_dead_worker_expires(tenant: Tenant) -> None:
     now = timezone.now() + timedelta(seconds=1)
     first = _claimed(services.claim_due_checks(now=now))
 
@@ -56,7 +56,7 @@ def test_batches_are_split_by_vantage_and_size(
     }
 
 
-def test_a_recorded_look_releases_its_claim_and_sets_the_next(tenant: Tenant) -> None:
+def test_recorded_run_releases_claim(tenant: Tenant) -> None:
     now = timezone.now() + timedelta(seconds=1)
     services.claim_due_checks(now=now)
     check = Check.objects.get(kind=CheckKind.MX)
@@ -71,7 +71,7 @@ def test_a_recorded_look_releases_its_claim_and_sets_the_next(tenant: Tenant) ->
     assert timedelta(seconds=10) < wait < timedelta(seconds=20)
 
 
-def test_an_answer_to_an_older_question_is_dropped(tenant: Tenant) -> None:
+def test_outdated_question_is_dropped(tenant: Tenant) -> None:
     check = Check.objects.get(kind=CheckKind.OWNERSHIP)
 
     recorded = services.record_run(
@@ -85,7 +85,7 @@ def test_an_answer_to_an_older_question_is_dropped(tenant: Tenant) -> None:
     assert not Observation.objects.exists()
 
 
-def test_a_request_does_not_claim_what_a_worker_holds(tenant: Tenant) -> None:
+def test_request_run_skips_claimed_check(tenant: Tenant) -> None:
     now = timezone.now() + timedelta(seconds=1)
     services.claim_due_checks(now=now)
 
@@ -96,11 +96,11 @@ def test_a_request_does_not_claim_what_a_worker_holds(tenant: Tenant) -> None:
 
 
 def _later(minutes: float) -> None:
-    """Nothing is due for so long."""
+    """No check is due for this long."""
     Check.objects.update(next_due_at=timezone.now() + timedelta(minutes=minutes))
 
 
-def test_a_window_that_opens_makes_its_checks_due_once(tenant: Tenant) -> None:
+def test_opened_window_makes_checks_due_once(tenant: Tenant) -> None:
     _later(50)
     mx = Check.objects.filter(kind=CheckKind.MX)
     now, until = timezone.now(), timezone.now() + timedelta(hours=4)
@@ -114,7 +114,7 @@ def test_a_window_that_opens_makes_its_checks_due_once(tenant: Tenant) -> None:
     assert not Check.objects.exclude(kind=CheckKind.MX).filter(next_due_at__lte=now).exists()
 
 
-def test_in_a_window_even_a_settled_check_is_looked_at_every_few_seconds(tenant: Tenant) -> None:
+def test_settled_check_runs_often_in_window(tenant: Tenant) -> None:
     check = Check.objects.get(kind=CheckKind.MX)
     services.prioritize_cutover([check], until=timezone.now() + timedelta(hours=4))
 
@@ -128,7 +128,7 @@ def test_in_a_window_even_a_settled_check_is_looked_at_every_few_seconds(tenant:
     assert timedelta(seconds=8) < check.next_due_at - timezone.now() < timedelta(seconds=12)
 
 
-def test_an_open_page_brings_forward_what_is_not_settled(tenant: Tenant) -> None:
+def test_open_page_advances_unsettled_checks(tenant: Tenant) -> None:
     _later(50)
     Check.objects.filter(kind=CheckKind.SPF).update(settled_verdict=Verdict.PASS)
     now = timezone.now()
@@ -144,7 +144,7 @@ def test_an_open_page_brings_forward_what_is_not_settled(tenant: Tenant) -> None
     )
 
 
-def test_presence_is_written_once_a_minute_and_delays_nothing(tenant: Tenant) -> None:
+def test_viewed_is_written_once_a_minute(tenant: Tenant) -> None:
     now = timezone.now()
     services.prioritize_viewed(tenant, now=now)
     Check.objects.update(next_due_at=now)

@@ -1,4 +1,4 @@
-"""What completes, what reopens, and what changes nothing."""
+"""Which runs settle, which reopen, and which change nothing."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ NOT_ASKED = SettledVerdict(NA)
         (NO, PASS, YES),
     ],
 )
-def test_an_answer_that_every_server_gave(
+def test_unanimous_answer_settles(
     before: SettledVerdict, verdict: Verdict, after: SettledVerdict
 ) -> None:
     assert settle(before, RunResult(verdict, START), REOPEN_POLICY) == after
@@ -62,21 +62,19 @@ def test_an_answer_that_every_server_gave(
     [
         RunResult(UNKNOWN, START),
         RunResult(UNKNOWN, START, unanimous=False),
-        # One server was silent and the others agree.
+        # One server did not answer and the others agree.
         RunResult(FAIL, START, unanimous=False),
         RunResult(PASS, START, unanimous=False),
     ],
 )
-def test_a_silent_server_changes_nothing(before: SettledVerdict, result: RunResult) -> None:
+def test_silent_server_changes_nothing(before: SettledVerdict, result: RunResult) -> None:
     assert settle(before, result, REOPEN_POLICY) == before
 
 
 @pytest.mark.parametrize(
     ("before", "after"), [(NEVER, NEVER), (HALF_NO, NEVER), (YES, YES), (TWICE, YES), (NO, NO)]
 )
-def test_servers_that_differ_only_begin_the_count_anew(
-    before: SettledVerdict, after: SettledVerdict
-) -> None:
+def test_disagreement_restarts_the_count(before: SettledVerdict, after: SettledVerdict) -> None:
     result = RunResult(FAIL, START, unanimous=False, has_partial_pass=True)
 
     assert settle(before, result, REOPEN_POLICY) == after
@@ -92,13 +90,11 @@ def test_servers_that_differ_only_begin_the_count_anew(
         ([0, 5, 9.99], False),
         ([0, 5, 10], True),
         ([0, 60, 120], True),
-        # Looks that lie closer than a zone takes to reload count once.
+        # Runs that are closer than a zone reload count once.
         ([0, 12, 12.01], False),
     ],
 )
-def test_a_yes_is_taken_back_by_several_looks_over_ten_minutes(
-    minutes: Sequence[float], reopens: bool
-) -> None:
+def test_reopening_needs_runs_over_ten_minutes(minutes: Sequence[float], reopens: bool) -> None:
     settled = YES
     for before, minute in zip([-60, *minutes], minutes, strict=False):
         since = timedelta(minutes=minute - before)
@@ -108,7 +104,7 @@ def test_a_yes_is_taken_back_by_several_looks_over_ten_minutes(
     assert (settled.verdict is FAIL) == reopens
 
 
-def test_two_noes_within_one_reload_are_one() -> None:
+def test_two_fails_within_one_reload() -> None:
     reload, later = timedelta(seconds=2.9), timedelta(seconds=3)
 
     assert settle(HALF_NO, RunResult(FAIL, START, since_previous=reload), REOPEN_POLICY) == HALF_NO
@@ -121,11 +117,11 @@ def test_two_noes_within_one_reload_are_one() -> None:
         (UNKNOWN, ["timeout", "records"], True),
         (UNKNOWN, ["timeout", "servfail"], False),
         (UNKNOWN, [], False),
-        # Then nobody said yes: the no is only not everybody's.
+        # No server said yes: the no is only not unanimous.
         (FAIL, ["timeout", "no-record"], False),
     ],
 )
-def test_a_yes_beside_silence_clears_a_doubt(
+def test_partial_pass_restarts_the_count(
     verdict: Verdict, statuses: Sequence[str], expected: bool
 ) -> None:
     evidence = {"servers": [{"status": status} for status in statuses]}
@@ -136,7 +132,7 @@ def test_a_yes_beside_silence_clears_a_doubt(
     assert settle(TWICE, result, REOPEN_POLICY) == (YES if expected else TWICE)
 
 
-def test_a_look_reads_from_its_outcome_whether_servers_differed() -> None:
+def test_partial_pass_from_outcome() -> None:
     found = (Finding("dns.servers-disagree", {"agreeing": ["a"], "lagging": ["b"]}),)
     outcome = Outcome(CheckKind.MX, "northwind.test", FAIL, found, unanimous=False)
 
@@ -158,7 +154,7 @@ def test_a_look_reads_from_its_outcome_whether_servers_differed() -> None:
         (Verdict.PASS, {"spf.passes-everyone"}, True, False),
     ],
 )
-def test_a_step_not_taken_yet_is_no_fault(
+def test_task_not_done_is_not_misconfigured(
     verdict: Verdict, codes: set[str], was_verified: bool, expected: bool
 ) -> None:
     assert is_misconfigured(verdict, codes, was_verified=was_verified) == expected

@@ -1,4 +1,4 @@
-"""A message on its way: shown, looked at, judged, let go; and what it does to checks and tasks."""
+"""A submitted message: pending, judged, deleted; and its effect on checks and tasks."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def check(sending: Tenant) -> Check:
 
 
 class Worker:
-    """Runs the batch of one check with an engine that answers what it is told, later each time."""
+    """Run the batch of one check with a fixed outcome of the engine, a little later each time."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, commit: Any) -> None:
         self.answer, self.seen, self.now = PASS, list[CheckRequest](), timezone.now()
@@ -99,7 +99,7 @@ def outbound(tenant: Tenant) -> Task:
     return task_of(tenant, "outbound-cutover")
 
 
-def test_a_selector_on_record_makes_the_question(tenant: Tenant) -> None:
+def test_recorded_selector_is_required(tenant: Tenant) -> None:
     assert not tenant.checks.filter(kind=CheckKind.MESSAGE).exists()
 
     tenant.domains.update(dkim_selectors=SELECTOR)
@@ -108,7 +108,7 @@ def test_a_selector_on_record_makes_the_question(tenant: Tenant) -> None:
     assert tenant.checks.get(kind=CheckKind.MESSAGE).is_active
 
 
-def test_a_check_without_a_message_is_not_due(check: Check, worker: Worker) -> None:
+def test_check_without_message_is_not_due(check: Check, worker: Worker) -> None:
     worker.run(check, PASS)
 
     assert worker.seen == []
@@ -116,7 +116,7 @@ def test_a_check_without_a_message_is_not_due(check: Check, worker: Worker) -> N
     assert not due_checks(timezone.now() + timedelta(days=900)).filter(pk=check.pk).exists()
 
 
-def test_a_shown_message_is_looked_at_with_todays_selectors(check: Check, worker: Worker) -> None:
+def test_message_run_uses_present_selectors(check: Check, worker: Worker) -> None:
     shown = show(check, content=b"From: b\n")
     SubmittedMessage.objects.filter(pk=shown.pk).update(not_before=timezone.now())
 
@@ -129,7 +129,7 @@ def test_a_shown_message_is_looked_at_with_todays_selectors(check: Check, worker
     assert [selector.name for selector in asked.selectors] == [SELECTOR]
 
 
-def test_a_yes_is_judged_at_once_and_the_bytes_are_let_go(check: Check, worker: Worker) -> None:
+def test_pass_deletes_message_bytes(check: Check, worker: Worker) -> None:
     shown = show(check)
 
     worker.run(check, PASS)
@@ -140,9 +140,7 @@ def test_a_yes_is_judged_at_once_and_the_bytes_are_let_go(check: Check, worker: 
     assert (check.settled_verdict, check.next_due_at) == ("pass", submitted_messages.NEVER_DUE)
 
 
-def test_a_no_is_confirmed_by_a_second_look_at_the_same_message(
-    check: Check, worker: Worker
-) -> None:
+def test_fail_needs_second_run(check: Check, worker: Worker) -> None:
     shown = show(check)
 
     worker.run(check, FAIL)
@@ -165,7 +163,7 @@ def test_a_no_is_confirmed_by_a_second_look_at_the_same_message(
 
 
 @pytest.mark.parametrize("answer", [UNKNOWN, UNSIGNED])
-def test_what_moves_nothing_is_judged_at_once(
+def test_inconclusive_message_finishes_at_once(
     check: Check, worker: Worker, answer: Outcome
 ) -> None:
     shown = show(check)
@@ -176,7 +174,7 @@ def test_what_moves_nothing_is_judged_at_once(
     assert (shown.finished_at is not None, check.settled_verdict) == (True, "")
 
 
-def test_silent_dns_earns_another_look_but_not_for_ever(check: Check, worker: Worker) -> None:
+def test_silent_dns_retries_are_limited(check: Check, worker: Worker) -> None:
     shown = show(check)
 
     for runs_done in range(1, submitted_messages.MAX_RUNS):
@@ -190,7 +188,7 @@ def test_silent_dns_earns_another_look_but_not_for_ever(check: Check, worker: Wo
     assert check.next_due_at == submitted_messages.NEVER_DUE
 
 
-def test_the_newer_of_two_messages_is_judged(check: Check, worker: Worker) -> None:
+def test_newer_message_replaces_older(check: Check, worker: Worker) -> None:
     older, newer = show(check), show(check, content=b"From: c\n")
 
     worker.run(check, PASS)
@@ -206,7 +204,7 @@ def test_the_newer_of_two_messages_is_judged(check: Check, worker: Worker) -> No
     assert newer.observation == check.latest
 
 
-def test_a_message_shown_during_a_look_is_not_parked_away(check: Check, worker: Worker) -> None:
+def test_message_submitted_during_run_is_due(check: Check, worker: Worker) -> None:
     first = show(check)
     worker.run(check, FAIL)
     second = show(check)
@@ -219,12 +217,12 @@ def test_a_message_shown_during_a_look_is_not_parked_away(check: Check, worker: 
 
 
 def open_the_gate(tenant: Tenant) -> None:
-    """All that the outbound cutover waits for is done."""
+    """Complete all tasks that the outbound cutover depends on."""
     waited_for = outbound(tenant).depends_on
     Task.objects.filter(plan=tenant.plan, key__in=waited_for).update(status="done")
 
 
-def test_the_cutover_is_proven_by_a_message_and_not_by_word(
+def test_message_verifies_outbound_cutover(
     sending: Tenant, check: Check, worker: Worker, owner: User
 ) -> None:
     open_the_gate(sending)
@@ -238,14 +236,14 @@ def test_the_cutover_is_proven_by_a_message_and_not_by_word(
     assert task_of(sending, "dkim-update").status == "verified"
 
 
-def test_without_a_selector_the_cutover_rests_on_word(tenant: Tenant, owner: User) -> None:
+def test_cutover_without_selector_is_confirmed(tenant: Tenant, owner: User) -> None:
     open_the_gate(tenant)
     confirm_task(outbound(tenant), by=owner, side="client")
 
     assert outbound(tenant).status == "done"
 
 
-def test_the_key_update_rests_on_word_until_a_message_is_shown(
+def test_key_update_before_and_after_message(
     sending: Tenant, check: Check, worker: Worker, owner: User
 ) -> None:
     confirm_task(task_of(sending, "dkim-update"), by=owner, side="client")
@@ -261,9 +259,7 @@ def test_the_key_update_rests_on_word_until_a_message_is_shown(
     assert task_of(sending, "dkim-update").status == "awaiting_verification"
 
 
-def test_one_later_no_does_not_reopen_and_two_looks_do(
-    sending: Tenant, check: Check, worker: Worker
-) -> None:
+def test_reopens_after_two_failing_runs(sending: Tenant, check: Check, worker: Worker) -> None:
     show(check)
     worker.run(check, PASS)
 
@@ -277,7 +273,7 @@ def test_one_later_no_does_not_reopen_and_two_looks_do(
 
 
 @pytest.mark.parametrize("answer", [UNKNOWN, UNSIGNED, SILENT])
-def test_a_message_that_proves_nothing_leaves_the_proof(
+def test_inconclusive_message_retains_proof(
     sending: Tenant, check: Check, worker: Worker, answer: Outcome
 ) -> None:
     show(check)
@@ -289,9 +285,7 @@ def test_a_message_that_proves_nothing_leaves_the_proof(
     assert outbound(sending).status == "verified"
 
 
-def test_a_proof_outlives_another_selector_on_record(
-    sending: Tenant, check: Check, worker: Worker
-) -> None:
+def test_proof_remains_after_new_selector(sending: Tenant, check: Check, worker: Worker) -> None:
     show(check)
     worker.run(check, PASS)
 
@@ -301,7 +295,7 @@ def test_a_proof_outlives_another_selector_on_record(
     assert outbound(sending).status == "verified"
 
 
-def test_an_erased_tenant_leaves_no_message(sending: Tenant, check: Check) -> None:
+def test_erased_tenant_leaves_no_message(sending: Tenant, check: Check) -> None:
     show(check)
 
     services.release([check.pk], now=timezone.now())

@@ -1,4 +1,4 @@
-"""Moments in words."""
+"""Timestamps for people."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ def test_ago_is_short(distance: timedelta, words: str) -> None:
     assert ago(timezone.now() - distance) == words
 
 
-def test_ago_gives_the_date_of_what_is_long_past() -> None:
+def test_ago_shows_old_dates() -> None:
     assert ago(datetime(2024, 11, 3, 12, tzinfo=UTC)) == "3 Nov 2024"
 
 
-def test_an_overdue_look_may_come_any_moment() -> None:
+def test_next_check_overdue() -> None:
     assert ">any moment now</time>" in next_check(timezone.now() - timedelta(hours=1))
 
 
-def test_exact_speaks_in_the_tenants_own_time() -> None:
+def test_exact_time_in_tenant_time_zone() -> None:
     shown = local_time(datetime(2026, 12, 4, 0, 0, tzinfo=UTC), "America/New_York")
 
     assert shown == (
@@ -54,5 +54,5 @@ def test_exact_speaks_in_the_tenants_own_time() -> None:
         (200_000, "2 days 07:33:20"),
     ],
 )
-def test_a_ticking_clock_shows_days_only_where_there_are_some(seconds: int, face: str) -> None:
+def test_countdown_omits_zero_days(seconds: int, face: str) -> None:
     assert format_countdown(seconds) == face

@@ -35,7 +35,7 @@ def _tenant(make_tenant: MakeTenant, domains: int) -> Tenant:
 
 @pytest.mark.parametrize("domains", [1, 50])
 @pytest.mark.parametrize(
-    ("page", "queries"), [("plan-show", 16), ("client-tasks", 13), ("domains", 13)]
+    ("page", "queries"), [("plan-show", 16), ("my-tasks", 13), ("domains", 13)]
 )
 def test_a_tenants_page_asks_as_much_for_one_domain_as_for_fifty(
     make_tenant: MakeTenant,

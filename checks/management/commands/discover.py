@@ -1,4 +1,4 @@
-"""What a domain's DNS suggests for a tenant's profile, printed and recorded nowhere."""
+"""Print the profile suggestions for a domain from its DNS. Nothing is recorded."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ EXIT_UNKNOWN = 2
 
 
 class Command(BaseCommand):
-    """`discover DOMAIN`; exits with 2 where something could not be asked."""
+    """`discover DOMAIN`; exit status 2 if a question has no answer."""
 
     help = "Suggest a profile for a new domain from its DNS. Suggestions only; nothing is recorded."
     requires_system_checks = ()
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
         parser = super().create_parser(prog_name, subcommand, **kwargs)
-        # Then its errors are raised, and told in one sentence below instead of under the usage.
+        # Then argparse raises its errors, and one sentence below replaces the usage message.
         parser.called_from_command_line = False
         return parser
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("domain")
-        parser.add_argument("--nameserver", metavar="IP[:PORT]", help="ask this one instead")
+        parser.add_argument("--nameserver", metavar="IP[:PORT]", help="query this resolver instead")
         parser.add_argument("--json", action="store_true", help="print one JSON document")
 
     def run_from_argv(self, argv: list[str]) -> None:

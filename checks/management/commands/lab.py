@@ -1,4 +1,4 @@
-"""Change what the lab's name servers and hosts do, and say what to expect."""
+"""Change the behaviour of the lab's name servers and hosts, and print the expected effect."""
 
 from __future__ import annotations
 
@@ -35,12 +35,14 @@ class Command(BaseCommand):
             ("open", "let it listen again"),
         ):
             actions.add_parser(action, help=help_text).add_argument("host", help=" or ".join(HOSTS))
-        actions.add_parser("restore", help="every server answers, every host is open; records stay")
-        actions.add_parser("reset", help="back to the records of the start")
+        actions.add_parser(
+            "restore", help="every server answers, every host is open; records remain"
+        )
+        actions.add_parser("reset", help="restore the initial records")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.LAB:
-            raise CommandError("The lab is not on here: `make run` starts one.")
+            raise CommandError("The lab is not running. `make run` starts it.")
         folder = Path(settings.VAR_DIR) / "lab"
         try:
             if options["action"] == "serve":
@@ -66,16 +68,16 @@ class Command(BaseCommand):
 
 def _add_record_actions(actions: Any) -> None:
     publish = actions.add_parser("publish", help="add a record")
-    withdraw = actions.add_parser("withdraw", help="take records out")
+    withdraw = actions.add_parser("withdraw", help="remove records")
     for action in (publish, withdraw):
         action.add_argument("domain")
         action.add_argument("type", help="A, AAAA, CNAME, MX or TXT")
         action.add_argument("--name", default=APEX, help="the label below the domain, e.g. _dmarc")
     publish.add_argument("value")
     publish.add_argument("--ttl", type=int, help="seconds; that of the set, else 60")
-    publish.add_argument("--instead", action="store_true", help="in place of the present set")
-    withdraw.add_argument("value", nargs="?", help="only this one of the set")
-    actions.add_parser("show", help="what is published").add_argument("domain", nargs="?")
+    publish.add_argument("--instead", action="store_true", help="replace the present set")
+    withdraw.add_argument("value", nargs="?", help="only this value of the set")
+    actions.add_parser("show", help="print the records").add_argument("domain", nargs="?")
 
 
 def _add_server_actions(actions: Any) -> None:
@@ -93,16 +95,17 @@ def _add_server_actions(actions: Any) -> None:
 
 def _add_message_actions(actions: Any) -> None:
     actions.add_parser("sign", help="let the stand-in for Mimecast sign").add_argument("domain")
-    message = actions.add_parser("message", help="a test message as it would arrive outside")
+    message = actions.add_parser("message", help="print a signed test message")
     message.add_argument("domain")
-    message.add_argument("--region", default="us", help="whose ranges it leaves from")
+    message.add_argument("--region", default="us", help="the region of the sending address")
 
 
 def sign(lab: Lab, options: dict[str, Any]) -> str:
     signed_messages.publish_key(lab, options["domain"])
     return (
-        f"Messages of {options['domain']} are signed, and the key is published. Put the selector "
-        f"{signed_messages.SELECTOR} on record in the profile, then show what `lab message` prints."
+        f"Messages of {options['domain']} are signed, and the key is published. Enter the "
+        f"selector {signed_messages.SELECTOR} in the profile and submit the output of "
+        "`lab message`."
     )
 
 
@@ -123,7 +126,7 @@ def publish(lab: Lab, options: dict[str, Any]) -> str:
         instead=options["instead"],
     )
     lagging = _lagging(lab.load())
-    late = f" Name server {lagging} lags and does not know it yet." if lagging else ""
+    late = f" Name server {lagging} lags and still serves the earlier records." if lagging else ""
     return f"Published for {options['domain']}: {record}. {SHOWN_AFTER_NEXT_RUN}{late}"
 
 
@@ -133,8 +136,8 @@ def withdraw(lab: Lab, options: dict[str, Any]) -> str:
     )
     listed = "; ".join(map(str, taken))
     return (
-        f"Withdrawn from {options['domain']}: {listed}. What rested on it reopens once a second "
-        "look confirms that it is gone, within a minute."
+        f"Withdrawn from {options['domain']}: {listed}. The task reopens after further "
+        "runs confirm it, within a minute."
     )
 
 
@@ -153,21 +156,21 @@ def show(lab: Lab, options: dict[str, Any]) -> str:
 def lag(lab: Lab, options: dict[str, Any]) -> str:
     lab.lag(options["server"])
     return (
-        f"Name server {options['server']} keeps serving what it serves now. Publish something: the "
-        f"check waits until `lab catch-up {options['server']}`, because the servers differ."
+        f"Name server {options['server']} lags. Publish a record: the servers then differ, "
+        f"and the check waits until `lab catch-up {options['server']}`."
     )
 
 
 def catch_up(lab: Lab, options: dict[str, Any]) -> str:
     lab.catch_up(options["server"])
-    return f"Name server {options['server']} serves what is published again. {SHOWN_AFTER_NEXT_RUN}"
+    return f"Name server {options['server']} serves the present records. {SHOWN_AFTER_NEXT_RUN}"
 
 
 def behave(lab: Lab, options: dict[str, Any]) -> str:
     mode, does = MODES[options["action"]]
     lab.behave(options["server"], mode)
     return (
-        f"Name server {options['server']} {does}. Checks become unknown and no task moves, until "
+        f"Name server {options['server']} {does}. Checks become unknown and no task changes, until "
         "`lab restore`."
     )
 
@@ -187,12 +190,15 @@ def open_host(lab: Lab, options: dict[str, Any]) -> str:
 
 def restore(lab: Lab, options: dict[str, Any]) -> str:
     lab.restore()
-    return f"Every name server answers with what is published and every host is open. {SHOWN_AFTER_NEXT_RUN}"
+    return (
+        "Every name server serves the present records and every host is open. "
+        f"{SHOWN_AFTER_NEXT_RUN}"
+    )
 
 
 def reset(lab: Lab, options: dict[str, Any]) -> str:
     lab.reset()
-    return f"The lab is as it was at the start. {SHOWN_AFTER_NEXT_RUN}"
+    return f"The lab has its initial records. {SHOWN_AFTER_NEXT_RUN}"
 
 
 def _row(record: ZoneRecord) -> str:
@@ -220,16 +226,17 @@ def _lagging(state: LabState) -> str:
 
 def _addresses(endpoints: LabEndpoints) -> str:
     return (
-        f"The lab serves .test on {endpoints.server(1)} to {endpoints.server(3)} and, as a resolver, on "
-        f"{endpoints.resolver}, port {endpoints.port}; SMTP on {endpoints.smtp_host}:{endpoints.smtp_port}, "
+        f"The lab serves .test on {endpoints.server(1)} to {endpoints.server(3)} and, as a "
+        f"resolver, on {endpoints.resolver}, port {endpoints.port}; SMTP on "
+        f"{endpoints.smtp_host}:{endpoints.smtp_port}, "
         f"LDAPS on {endpoints.ldaps_host}:{endpoints.ldaps_port}."
     )
 
 
 MODES = {
-    "silence": (Mode.SILENT, "answers nothing"),
-    "refuse": (Mode.REFUSE, "refuses every question"),
-    "servfail": (Mode.SERVFAIL, "fails at every question"),
+    "silence": (Mode.SILENT, "does not answer"),
+    "refuse": (Mode.REFUSE, "answers REFUSED"),
+    "servfail": (Mode.SERVFAIL, "answers SERVFAIL"),
 }
 ACTIONS = {
     "publish": publish,

@@ -1,4 +1,4 @@
-"""What observations take on disk, and what a year of looking would."""
+"""Print the disk space of observations, and the projection for a year."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from checks.storage import measure
 
 
 class Command(BaseCommand):
-    """`measure_storage [--domains 10000] [--changes 12]`; on PostgreSQL, from what is there."""
+    """`measure_storage [--domains 10000] [--changes 12]`; PostgreSQL only."""
 
     help = "Measure what observations take in this database, and reckon a year of looking."
 
@@ -22,10 +22,10 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         if connection.vendor != "postgresql":
-            raise CommandError("Sizes can be asked of PostgreSQL only.")
+            raise CommandError("This command needs PostgreSQL.")
         found = measure()
         if not found.observations:
-            raise CommandError("There is no observation yet to measure by.")
+            raise CommandError("There are no observations to measure.")
         year = found.bytes_per_year(domains=options["domains"], changes=options["changes"])
         self.stdout.write(
             f"{found.observations} observations take {found.observation_bytes:,} bytes with their "

@@ -1,4 +1,4 @@
-"""Ask about one domain now, without a database, and print what was seen."""
+"""Check one domain now, without a database, and print the outcomes."""
 
 from __future__ import annotations
 
@@ -44,44 +44,46 @@ _NEEDS = {
 }
 
 
-# Plain addresses alone: nothing that could end the SMTP command it is put into.
+# Plain addresses only: no character may end the SMTP command that contains the address.
 _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9.-]+")
 
 
 class Command(BaseCommand):
-    """`probe DOMAIN --region ID`; see the arguments' help."""
+    """`probe DOMAIN --region ID`; see the help of the arguments."""
 
     help = "Check one domain now, as the workers would, and record nothing."
     requires_system_checks = ()
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
         parser = super().create_parser(prog_name, subcommand, **kwargs)
-        # Then its errors are raised, and told in one sentence below instead of under the usage.
+        # Then argparse raises its errors, and one sentence below replaces the usage message.
         parser.called_from_command_line = False
         return parser
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("domain")
         parser.add_argument("--region", required=True, help="for example us, eu, za")
-        parser.add_argument("--token", default="", help="the ownership code Mimecast issued")
+        parser.add_argument("--token", default="", help="the ownership code from Mimecast")
         parser.add_argument("--label", default="", help="the host label of the CNAME proof")
         parser.add_argument(
             "--dkim-selector",
             metavar="NAME[=KEY]",
             action="append",
             default=[],
-            help="a selector Mimecast signs with; may be given several times",
+            help="a DKIM selector of Mimecast; may be repeated",
         )
-        parser.add_argument("--host", metavar="HOST[:PORT]", help="where mail is delivered")
         parser.add_argument(
-            "--rcpt", metavar="ADDRESS", default="", help="ask the host whether it takes this one"
+            "--host", metavar="HOST[:PORT]", help="the mail server that receives mail"
+        )
+        parser.add_argument(
+            "--rcpt", metavar="ADDRESS", default="", help="a recipient to test at the host"
         )
         parser.add_argument("--ldaps-host", metavar="HOST[:PORT]", help="the directory host")
         parser.add_argument(
             "--from-file", metavar="FILE", help="a test message, as saved from a mailbox (.eml)"
         )
         parser.add_argument("--only", metavar="KINDS", help=", ".join(CheckKind))
-        parser.add_argument("--nameserver", metavar="IP[:PORT]", help="ask this one instead")
+        parser.add_argument("--nameserver", metavar="IP[:PORT]", help="query this resolver instead")
         parser.add_argument("--json", action="store_true", help="print one JSON document")
 
     def run_from_argv(self, argv: list[str]) -> None:
@@ -117,14 +119,14 @@ class Command(BaseCommand):
 
 
 def exit_status(verdicts: Sequence[Verdict]) -> int:
-    """0 when nothing failed or is unknown, 1 on any fail, 2 on any unknown without one."""
+    """0 without FAIL and UNKNOWN, 1 with any FAIL, 2 with UNKNOWN and without FAIL."""
     if Verdict.FAIL in verdicts:
         return EXIT_FAIL
     return EXIT_UNKNOWN if Verdict.UNKNOWN in verdicts else 0
 
 
 def _requests(domain: str, options: dict[str, Any]) -> Iterator[CheckRequest]:
-    """One look for each kind asked for, or for each kind there is enough to ask about."""
+    """One request for each selected kind, or for each kind with enough arguments."""
     regions = load_regions()
     if options["region"] not in regions:
         known = ", ".join(regions)
@@ -166,7 +168,7 @@ def _kinds(options: dict[str, Any], proof: OwnershipCode) -> list[CheckKind]:
         CheckKind.MESSAGE: bool(options["from_file"]),
     }
     if options["only"] is None:
-        # Before the lockdown its answer is the opposite of the one that smtp wants.
+        # Before the lockdown, the lockdown check expects the opposite of the smtp check.
         return [
             kind for kind in CheckKind if given.get(kind, True) and kind is not CheckKind.LOCKDOWN
         ]

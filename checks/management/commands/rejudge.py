@@ -1,4 +1,4 @@
-"""What today's rules make of what was seen before."""
+"""Print the outcome of the present rules on earlier answers."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from checks.rejudging import RejudgedObservation, RejudgeResult, rejudge
 
 
 class Command(BaseCommand):
-    """`rejudge [--tenant ID] [--kind mx] [--history] [--apply]`; changes nothing unless told to."""
+    """`rejudge [--tenant ID] [--kind mx] [--history] [--apply]`; without --apply it only reads."""
 
-    help = "Judge observations again by today's rules and report what would be judged differently."
+    help = "Judge observations again by the present rules and report the differences."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--tenant", help="one tenant, by its public id")
@@ -27,8 +27,8 @@ class Command(BaseCommand):
         what.add_argument(
             "--apply",
             action="store_true",
-            help="let the new judgement of each check's newest observation count as a look; "
-            "what was judged before stays as it is",
+            help="record the new judgement of each check's newest observation as a run; "
+            "earlier judgements remain unchanged",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -49,9 +49,11 @@ class Command(BaseCommand):
                     each.observation, each.outcome, now=timezone.now()
                 )
         self.stdout.write(
-            f"{counts.total() - counts['applied']} observations: {counts[RejudgeResult.SAME]} the same, "
-            f"{counts[RejudgeResult.DIFFERENT]} different, {counts[RejudgeResult.NEEDS_MORE_ANSWERS]} would have asked "
-            f"more, {counts[RejudgeResult.NO_RAW_ANSWERS]} without raw answers; {counts['applied']} applied."
+            f"{counts.total() - counts['applied']} observations: "
+            f"{counts[RejudgeResult.SAME]} the same, {counts[RejudgeResult.DIFFERENT]} different, "
+            f"{counts[RejudgeResult.NEEDS_MORE_ANSWERS]} need further answers, "
+            f"{counts[RejudgeResult.NO_RAW_ANSWERS]} without raw answers; "
+            f"{counts['applied']} applied."
         )
 
 

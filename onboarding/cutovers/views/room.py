@@ -221,7 +221,7 @@ def show_room(
     form = on_call_form
     if form is None and room.page.may_manage_plan:
         form = OnCallForm(people=on_call_candidates(room.page.tenant))
-    is_full_screen = request.GET.get("present") == "1"
+    is_full_screen = request.GET.get("fullscreen") == "1"
     decision, votes = go_no_go.current_decision(room.cutover), go_no_go.current_votes(room.cutover)
     context = {
         "room": room,

@@ -61,7 +61,7 @@ class WorkingTimeForm(forms.ModelForm[WorkingTime]):
         super().__init__(*args, **kwargs)
         self.initial["weekdays"] = list(self.instance.weekdays)
 
-    def clean_chase_after_days(self) -> int:
+    def clean_remind_after_working_days(self) -> int:
         days: int = self.cleaned_data["remind_after_working_days"]
         if days > MOST_CHASE_DAYS:
             raise forms.ValidationError(

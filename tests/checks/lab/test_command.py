@@ -24,16 +24,16 @@ def run(*words: str) -> str:
     return output.getvalue()
 
 
-def test_lab_is_refused_where_it_is_not_on(folder: Path, settings: Settings) -> None:
+def test_lab_not_running(folder: Path, settings: Settings) -> None:
     settings.LAB = False
 
-    with pytest.raises(CommandError, match=r"^The lab is not on here: `make run` starts one\.$"):
+    with pytest.raises(CommandError, match=r"^The lab is not running\. `make run` starts it\.$"):
         run("show")
 
     assert not folder.exists()
 
 
-def test_publish_says_what_is_published_and_who_lags(folder: Path) -> None:
+def test_publish_names_lagging_server(folder: Path) -> None:
     run("lag", "3")
 
     said = run("publish", "contoso.test", "mx", "us-smtp-inbound-1.mimecast.test", "--instead")
@@ -41,16 +41,16 @@ def test_publish_says_what_is_published_and_who_lags(folder: Path) -> None:
     assert said.startswith(
         "Published for contoso.test: @ 3600 MX 10 us-smtp-inbound-1.mimecast.test. "
     )
-    assert said.endswith("Name server 3 lags and does not know it yet.\n")
+    assert said.endswith("Name server 3 lags and still serves the earlier records.\n")
 
 
-def test_withdraw_says_what_went(folder: Path) -> None:
+def test_withdraw_prints_removed_records(folder: Path) -> None:
     said = run("withdraw", "northwind.test", "TXT", "--name", "_dmarc")
 
     assert said.startswith("Withdrawn from northwind.test: _dmarc 3600 TXT v=DMARC1; p=none;")
 
 
-def test_show_lists_one_zone_and_what_is_amiss(folder: Path) -> None:
+def test_show_prints_zone_and_faults(folder: Path) -> None:
     run("silence", "2")
     run("close", "ldaps")
 
@@ -58,14 +58,14 @@ def test_show_lists_one_zone_and_what_is_amiss(folder: Path) -> None:
 
     assert lines[0] == "nwt-test.test  (serial 1)"
     assert lines[1].split() == ["@", "60", "MX", "10", "us-smtp-inbound-1.mimecast.test"]
-    assert lines[-2:] == ["Name server 2 answers nothing.", "The ldaps host is closed."]
+    assert lines[-2:] == ["Name server 2 does not answer.", "The ldaps host is closed."]
 
 
 @pytest.mark.parametrize(
     ("words", "mode"),
     [("silence", Mode.SILENT), ("refuse", Mode.REFUSE), ("servfail", Mode.SERVFAIL)],
 )
-def test_a_server_is_told_how_to_behave_and_restored(folder: Path, words: str, mode: Mode) -> None:
+def test_server_behaviour_and_restore(folder: Path, words: str, mode: Mode) -> None:
     run(words, "1")
     told = Lab(folder).load().mode_of(1)
 
@@ -79,13 +79,13 @@ def test_a_server_is_told_how_to_behave_and_restored(folder: Path, words: str, m
     [
         (["publish", "example.com", "A", "192.0.2.1"], "under .test only"),
         (["publish", "contoso.test", "A", "nowhere"], "'nowhere' is not the value"),
-        (["withdraw", "contoso.test", "AAAA"], "publishes no such AAAA record"),
+        (["withdraw", "contoso.test", "AAAA"], "has no such AAAA record"),
         (["lag", "4"], "name servers 1, 2 and 3"),
         (["lag", "first"], "invalid int value: 'first'"),
         (["close", "ftp"], "the hosts smtp and ldaps, not 'ftp'"),
         (["show", "nobody.test"], "The lab has no zone 'nobody.test'"),
     ],
 )
-def test_bad_input_gets_a_sentence(folder: Path, words: list[str], sentence: str) -> None:
+def test_invalid_input(folder: Path, words: list[str], sentence: str) -> None:
     with pytest.raises(CommandError, match=sentence):
         run(*words)

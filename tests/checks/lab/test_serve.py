@@ -22,7 +22,7 @@ Step = Callable[[Lab, LabEndpoints], Awaitable[None]]
 
 
 def run_with_lab(folder: Path, step: Step) -> None:
-    """Serve the lab on free ports, take the step, and stop."""
+    """Serve the lab on free ports, execute the function, and stop."""
     lab = Lab(folder / "lab")
 
     async def both() -> None:
@@ -61,7 +61,7 @@ def values(message: dns.message.Message) -> list[str]:
     return sorted(rdata.to_text() for rrset in message.answer for rdata in rrset)
 
 
-def test_each_server_answers_with_authority(tmp_path: Path) -> None:
+def test_servers_are_authoritative(tmp_path: Path) -> None:
     async def step(lab: Lab, endpoints: LabEndpoints) -> None:
         for number in (1, 2, 3):
             answer = await ask(endpoints.server(number), endpoints, "contoso.test", "MX")
@@ -83,7 +83,7 @@ def test_each_server_answers_with_authority(tmp_path: Path) -> None:
         ("example.com", "A", dns.rcode.REFUSED, None),
     ],
 )
-def test_an_absence_comes_with_its_zone(
+def test_negative_answer_has_soa(
     tmp_path: Path, name: str, rtype: str, rcode: dns.rcode.Rcode, authority: str | None
 ) -> None:
     async def step(lab: Lab, endpoints: LabEndpoints) -> None:
@@ -95,7 +95,7 @@ def test_an_absence_comes_with_its_zone(
     run_with_lab(tmp_path, step)
 
 
-def test_addresses_are_those_of_the_labs_own_block(tmp_path: Path) -> None:
+def test_addresses_of_own_block(tmp_path: Path) -> None:
     async def step(lab: Lab, endpoints: LabEndpoints) -> None:
         answer = await ask(endpoints.resolver, endpoints, "ns2.lab.test", "A", rd=True)
 
@@ -105,7 +105,7 @@ def test_addresses_are_those_of_the_labs_own_block(tmp_path: Path) -> None:
     run_with_lab(tmp_path, step)
 
 
-def test_a_long_answer_is_cut_over_udp_and_whole_over_tcp(tmp_path: Path) -> None:
+def test_long_answer_truncated_over_udp(tmp_path: Path) -> None:
     async def step(lab: Lab, endpoints: LabEndpoints) -> None:
         lab.publish("contoso.test", "TXT", "x" * 1500, label="long")
         await noticed()
@@ -121,7 +121,7 @@ def test_a_long_answer_is_cut_over_udp_and_whole_over_tcp(tmp_path: Path) -> Non
     run_with_lab(tmp_path, step)
 
 
-def test_a_cname_is_followed_into_another_zone(tmp_path: Path) -> None:
+def test_cname_into_another_zone(tmp_path: Path) -> None:
     async def step(lab: Lab, endpoints: LabEndpoints) -> None:
         lab.publish("contoso.test", "CNAME", "mail.fabrikam.test", label="relay")
         await noticed()
@@ -133,7 +133,7 @@ def test_a_cname_is_followed_into_another_zone(tmp_path: Path) -> None:
     run_with_lab(tmp_path, step)
 
 
-def test_servers_differ_while_one_lags(tmp_path: Path) -> None:
+def test_lagging_server_differs(tmp_path: Path) -> None:
     async def step(lab: Lab, endpoints: LabEndpoints) -> None:
         lab.lag(2)
         lab.publish("northwind.test", "MX", "us-smtp-inbound-1.mimecast.test", instead=True)
@@ -154,7 +154,7 @@ def test_servers_differ_while_one_lags(tmp_path: Path) -> None:
     ("mode", "rcode"),
     [(Mode.REFUSE, dns.rcode.REFUSED), (Mode.SERVFAIL, dns.rcode.SERVFAIL)],
 )
-def test_a_server_fails_as_told(tmp_path: Path, mode: Mode, rcode: dns.rcode.Rcode) -> None:
+def test_server_fault_modes(tmp_path: Path, mode: Mode, rcode: dns.rcode.Rcode) -> None:
     async def step(lab: Lab, endpoints: LabEndpoints) -> None:
         lab.behave(1, mode)
         await noticed()
@@ -166,7 +166,7 @@ def test_a_server_fails_as_told(tmp_path: Path, mode: Mode, rcode: dns.rcode.Rco
     run_with_lab(tmp_path, step)
 
 
-def test_a_silent_server_says_nothing_and_the_resolver_asks_the_next(tmp_path: Path) -> None:
+def test_resolver_skips_silent_server(tmp_path: Path) -> None:
     async def step(lab: Lab, endpoints: LabEndpoints) -> None:
         lab.behave(1, Mode.SILENT)
         await noticed()
@@ -180,7 +180,7 @@ def test_a_silent_server_says_nothing_and_the_resolver_asks_the_next(tmp_path: P
     run_with_lab(tmp_path, step)
 
 
-def test_mail_host_offers_starttls_with_a_certificate_of_the_labs_ca(tmp_path: Path) -> None:
+def test_mail_host_offers_starttls(tmp_path: Path) -> None:
     async def step(lab: Lab, endpoints: LabEndpoints) -> None:
         reader, writer = await asyncio.open_connection(endpoints.smtp_host, endpoints.smtp_port)
         banner = await reader.readline()
@@ -202,7 +202,7 @@ def test_mail_host_offers_starttls_with_a_certificate_of_the_labs_ca(tmp_path: P
     run_with_lab(tmp_path, step)
 
 
-def test_directory_host_answers_a_bind_over_tls(tmp_path: Path) -> None:
+def test_directory_host_answers_bind(tmp_path: Path) -> None:
     async def step(lab: Lab, endpoints: LabEndpoints) -> None:
         trusted = ssl.create_default_context(cafile=str(lab.folder / "tls" / "ca.pem"))
         reader, writer = await asyncio.open_connection(
@@ -220,7 +220,7 @@ def test_directory_host_answers_a_bind_over_tls(tmp_path: Path) -> None:
     run_with_lab(tmp_path, step)
 
 
-def test_a_closed_host_refuses_until_it_is_opened(tmp_path: Path) -> None:
+def test_closed_host_refuses(tmp_path: Path) -> None:
     async def step(lab: Lab, endpoints: LabEndpoints) -> None:
         lab.close("smtp")
         await noticed()
@@ -239,5 +239,5 @@ def test_a_closed_host_refuses_until_it_is_opened(tmp_path: Path) -> None:
 
 
 async def noticed() -> None:
-    """The servers look at their file every tenth of a second."""
+    """The servers read their file every tenth of a second."""
     await asyncio.sleep(0.25)

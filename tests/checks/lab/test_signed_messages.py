@@ -1,4 +1,4 @@
-"""The lab's signed messages: they prove what a real one would, against what the lab publishes."""
+"""The lab's signed messages pass the checks that a message from Mimecast passes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.checks.engine.outcomes import codes
 
 
 def zones_as_text(lab: Lab) -> str:
-    """The lab's zones as a lookup reads them."""
+    """The lab's zones as the text of a test lookup."""
     return "\n".join(
         f"{'' if r.label == '@' else r.label + '.'}{name} {r.rtype} "
         + (f'"{r.value}"' if r.rtype == "TXT" else r.value)
@@ -49,7 +49,7 @@ def judged(lab: Lab, content: bytes, at: datetime) -> Outcome:
     )
 
 
-def test_a_message_of_the_lab_proves_once_its_key_is_published(tmp_path: Path) -> None:
+def test_message_passes_after_key_publication(tmp_path: Path) -> None:
     lab, at = Lab(tmp_path), datetime.now(UTC)
     content = arriving_message(lab, "tailspin.test", "us", at=at)
     assert codes(judged(lab, content, at)) == ["message.key-missing"]
@@ -61,7 +61,7 @@ def test_a_message_of_the_lab_proves_once_its_key_is_published(tmp_path: Path) -
     assert not publishes_key(lab.load().zones, "contoso.test")
 
 
-def test_publishing_the_key_twice_leaves_one(tmp_path: Path) -> None:
+def test_publish_key_is_idempotent(tmp_path: Path) -> None:
     lab = Lab(tmp_path)
 
     publish_key(lab, "tailspin.test")
@@ -71,15 +71,13 @@ def test_publishing_the_key_twice_leaves_one(tmp_path: Path) -> None:
     assert len(held) == 1
 
 
-def test_the_key_is_nobody_elses_to_read(tmp_path: Path) -> None:
+def test_key_file_is_private(tmp_path: Path) -> None:
     publish_key(Lab(tmp_path), "tailspin.test")
 
     assert (tmp_path / "dkim.pem").stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.parametrize(("domain", "region"), [("nobody.test", "us"), ("tailspin.test", "moon")])
-def test_the_lab_signs_for_nobody_it_does_not_know(
-    tmp_path: Path, domain: str, region: str
-) -> None:
+def test_unknown_domain_is_refused(tmp_path: Path, domain: str, region: str) -> None:
     with pytest.raises(LabError):
         arriving_message(Lab(tmp_path), domain, region, at=datetime.now(UTC))

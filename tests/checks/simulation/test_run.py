@@ -1,4 +1,4 @@
-"""What we believe in a simulated world is true there, and a wrong state would be noticed."""
+"""Settled verdicts match the ground truth of a simulated world, and a violation is detected."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from tenants.models import Tenant
 
 SEED = 20_261_123
 FEW, SOME = 150, 250
-# One in which impatience is noticed early.
+# A seed with which a hasty rule is detected early.
 HASTY_SEED = 2
 
 
-def test_nothing_believed_in_a_few_runs_is_wrong() -> None:
+def test_few_runs_without_violation() -> None:
     counts = simulate(runs=FEW, seed=SEED)
 
     assert counts.violations == dict.fromkeys(counts.violations, 0)
@@ -37,12 +37,12 @@ def test_nothing_believed_in_a_few_runs_is_wrong() -> None:
     assert all(each > FEW / 10 for each in happened), counts.lines
 
 
-def test_a_seed_plays_the_same_again() -> None:
+def test_same_seed_same_run() -> None:
     assert simulate(runs=20, seed=SEED) == simulate(runs=20, seed=SEED)
 
 
 @pytest.mark.slow
-def test_nothing_believed_in_ten_thousand_runs_is_wrong() -> None:
+def test_many_runs_without_violation() -> None:
     counts = simulate(runs=10_000, seed=SEED)
 
     print("\n".join([f"seed {SEED}", *counts.lines]))  # noqa: T201
@@ -78,7 +78,7 @@ def _never_reopens(
         (_never_reopens, "unsettled", SEED),
     ],
 )
-def test_a_wrong_rule_for_settling_is_noticed(
+def test_wrong_settling_rule_is_detected(
     monkeypatch: pytest.MonkeyPatch, wrong: Any, noticed: str, seed: int
 ) -> None:
     monkeypatch.setattr(check_state, "settle", wrong)
@@ -88,7 +88,7 @@ def test_a_wrong_rule_for_settling_is_noticed(
     assert counts.violations[noticed] > 0
 
 
-def test_a_check_left_alone_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_abandoned_check_is_detected(monkeypatch: pytest.MonkeyPatch) -> None:
     def gives_up(now: datetime, *args: Any, jitter: float) -> datetime:
         patient = next_run_at(now, *args, jitter=jitter)
         return patient if jitter < 0.95 else now + timedelta(days=400)
@@ -98,7 +98,7 @@ def test_a_check_left_alone_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert simulate(runs=20, seed=SEED).abandoned > 0
 
 
-def test_a_clock_that_runs_ahead_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_early_safe_time_is_detected(monkeypatch: pytest.MonkeyPatch) -> None:
     def hasty(*args: Any, **options: Any) -> SafeTime:
         safe_time = cutover_safe_time(*args, **options)
         ahead = safe_time.safe_at - timedelta(hours=1) if safe_time.safe_at is not None else None
@@ -109,7 +109,7 @@ def test_a_clock_that_runs_ahead_is_noticed(monkeypatch: pytest.MonkeyPatch) -> 
     assert simulate(runs=100, seed=SEED).early_safe_times > 0
 
 
-def test_the_command_prints_its_counts_and_its_seed_and_ends_with_0() -> None:
+def test_command_prints_counts_and_seed() -> None:
     out = StringIO()
 
     call_command("simulate", runs=5, seed=7, stdout=out)
@@ -119,7 +119,7 @@ def test_the_command_prints_its_counts_and_its_seed_and_ends_with_0() -> None:
     assert "wrong completions" in printed
 
 
-def test_the_command_ends_with_1_where_something_was_believed_wrongly(
+def test_command_fails_on_violation(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(check_state, "settle", _reopens_too_early)
@@ -133,9 +133,7 @@ def test_the_command_ends_with_1_where_something_was_believed_wrongly(
 @pytest.mark.django_db
 @pytest.mark.parametrize("due", [-1, 0, 1])
 @pytest.mark.parametrize("claimed", [None, -1, 0, 1])
-def test_the_database_finds_free_what_the_simulation_does(
-    tenant: Tenant, due: int, claimed: int | None
-) -> None:
+def test_due_query_matches_is_claimable(tenant: Tenant, due: int, claimed: int | None) -> None:
     now = timezone.now()
     until = now + timedelta(seconds=claimed) if claimed is not None else None
     next_due_at = now + timedelta(seconds=due)

@@ -131,10 +131,10 @@ def test_who_answers_asks_or_moves_on_their_steps_comes_back_to_them(
     html = client.get(steps).content.decode()
 
     asking, answering, blocking = (
-        unescape(re.findall(rf'href="([^"]*{part}[^"]*from=client-tasks)"', html)[0])
+        unescape(re.findall(rf'href="([^"]*{part}[^"]*from=my-tasks)"', html)[0])
         for part in (r"/comments/\?", r"reply_to=", r"/block/")
     )
-    typed = {"body": "mail.northwind.test", "kind": "", "from": "client-tasks"}
+    typed = {"body": "mail.northwind.test", "kind": "", "from": "my-tasks"}
     back = [
         client.post(asking, typed)["Location"],
         client.post(answering, typed)["Location"],

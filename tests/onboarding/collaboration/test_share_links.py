@@ -212,7 +212,7 @@ def test_each_view_and_act_is_logged_with_address_and_program(tenant: Tenant, ow
     outside.get(link)
     outside.post(f"{link}run/")
 
-    lines = ActivityLine.objects.filter(tenant=tenant, action__startswith="handoff-")
+    lines = ActivityLine.objects.filter(tenant=tenant, action__startswith="share-link-")
     logged = [(li.action, li.address, li.agent, li.actor) for li in lines.order_by("number")[1:]]
     assert logged == [
         ("share-link-viewed", "192.0.2.7", "Outside/1", None),

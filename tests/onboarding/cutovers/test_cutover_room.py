@@ -71,7 +71,7 @@ def test_the_room_tells_the_worked_vector_to_the_minute(
     html = signed_in(owner).get(address(cutover)).content.decode()
 
     (row,) = [text for text in texts(html, "li") if "old TTL run out" in text]
-    assert "Earliest safe cutover: Tue 1 Dec 09:05 UTC, reason ns1.test (192.0.2.1) gave" in row
+    assert "Earliest safe cutover: Tue 1 Dec 09:05 UTC, because ns1.test (192.0.2.1) gave" in row
     assert "out 86400 s for northwind.test until Mon 30 Nov 09:05 UTC." in row
 
 

@@ -183,7 +183,7 @@ def test_a_rehearsal_that_is_kept_says_who_when_what_and_how_long(
     client = signed_in(consultant)
     started = client.get(address(cutover, "dry-run-create")).context["started"]
 
-    _try(client, cutover, MX, started_at=started, save="yes", comment="Smooth.")
+    _try(client, cutover, MX, started=started, save="yes", comment="Smooth.")
 
     made = DryRun.objects.get(cutover=cutover)
     assert (made.by, made.records, made.comment, made.round) == (consultant, MX, "Smooth.", 1)
@@ -217,7 +217,7 @@ def test_a_beginning_that_we_did_not_sign_is_now(
     of_other = client.get(address(other, "dry-run-create")).context["started"]
 
     for started in ("2020-01-01", of_other):
-        _try(client, cutover, MX, started_at=started, save="yes")
+        _try(client, cutover, MX, started=started, save="yes")
 
     assert [made.saved_at - made.started_at for made in DryRun.objects.all()] == [timedelta(0)] * 2
 

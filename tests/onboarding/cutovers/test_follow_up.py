@@ -389,4 +389,4 @@ def test_the_room_shows_what_is_left_once_its_window_has_opened(
 
     assert texts(before, "#follow-up-title") == []
     assert texts(after, "#follow-up-title") == ["Afterwards"]
-    assert "Not every server gives the new answer" in texts(after, "#follow-up-old-way")[0]
+    assert "Not every server gives the new answer" in texts(after, "#follow-up-old-hosts")[0]

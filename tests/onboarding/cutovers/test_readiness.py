@@ -192,7 +192,7 @@ def test_a_window_is_held_against_the_clock_to_the_second(
 
     assert (row.verdict, bool(early_window_blockers(facts))) == (verdict, words)
     assert row.detail == (
-        "Earliest safe cutover: Tue 1 Dec 20:35 EST, reason ns3.test (192.0.2.3) gave out"
+        "Earliest safe cutover: Tue 1 Dec 20:35 EST, because ns3.test (192.0.2.3) gave out"
         " 21600 s for one.test until Tue 1 Dec 14:35 EST."
     )
 

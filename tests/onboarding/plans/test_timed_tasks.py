@@ -236,8 +236,8 @@ def test_the_client_sees_it_as_watched_and_never_as_theirs(
     shown = signed_in(owner).get(reverse("onboarding:my-tasks", args=[tenant.public_id]))
 
     steps = shown.context["client_tasks"]
-    assert WAIT in [row.task.key for row in steps.watched]
-    assert WAIT not in [row.task.key for row in (*steps.now, *steps.coming)]
+    assert WAIT in [row.task.key for row in steps.verifying]
+    assert WAIT not in [row.task.key for row in (*steps.now, *steps.upcoming)]
 
 
 def test_where_the_sample_is_past_outbound_its_days_are_over(

@@ -36,21 +36,29 @@ def keys(at: TransitionContext, actor: Actor) -> list[str]:
 @pytest.mark.parametrize(
     ("status", "by_client", "by_consultant"),
     [
-        (TaskStatus.TODO, "start wait block", "start wait block accept mark-not-needed"),
-        (TaskStatus.IN_PROGRESS, "wait block resume", "wait block resume accept mark-not-needed"),
-        (TaskStatus.WAITING, "start block resume", "start block resume accept mark-not-needed"),
-        (TaskStatus.BLOCKED, "start wait resume", "start wait resume accept mark-not-needed"),
+        (TaskStatus.TODO, "start wait block", "start wait block accept-risk mark-not-needed"),
+        (
+            TaskStatus.IN_PROGRESS,
+            "wait block resume",
+            "wait block resume accept-risk mark-not-needed",
+        ),
+        (
+            TaskStatus.WAITING,
+            "start block resume",
+            "start block resume accept-risk mark-not-needed",
+        ),
+        (TaskStatus.BLOCKED, "start wait resume", "start wait resume accept-risk mark-not-needed"),
         (
             TaskStatus.PARTLY_CONFIRMED,
             "start wait block",
-            "start wait block accept mark-not-needed",
+            "start wait block accept-risk mark-not-needed",
         ),
         (
             TaskStatus.AWAITING_VERIFICATION,
             "start wait block",
-            "start wait block accept mark-not-needed",
+            "start wait block accept-risk mark-not-needed",
         ),
-        (TaskStatus.REGRESSED, "start wait block", "start wait block accept mark-not-needed"),
+        (TaskStatus.REGRESSED, "start wait block", "start wait block accept-risk mark-not-needed"),
         (TaskStatus.DONE, "", ""),
         (TaskStatus.VERIFIED, "", ""),
         (TaskStatus.DECLINED, "reconsider", "reconsider"),
