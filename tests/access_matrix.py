@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -49,10 +49,8 @@ class Route:
 
     name: str
     pattern: URLPattern
-
-    @property
-    def params(self) -> dict[str, object]:
-        return dict(self.pattern.pattern.converters)
+    # The converters of the whole path, those of including patterns among them.
+    params: dict[str, object]
 
     @property
     def permission(self) -> str | None:
@@ -60,14 +58,19 @@ class Route:
         return str(wanted.value) if wanted is not None else None
 
 
-def routes(resolver: URLResolver | None = None, namespace: str = "") -> Iterator[Route]:
+def routes(
+    resolver: URLResolver | None = None,
+    namespace: str = "",
+    params: Mapping[str, object] | None = None,
+) -> Iterator[Route]:
     """Every address that the product answers at."""
     for entry in (resolver or get_resolver()).url_patterns:
+        own = {**(params or {}), **entry.pattern.converters}
         if isinstance(entry, URLResolver):
             inner = f"{entry.namespace}:" if entry.namespace else namespace
-            yield from routes(entry, inner)
+            yield from routes(entry, inner, own)
         else:
-            yield Route(f"{namespace}{entry.name or entry.pattern}", entry)
+            yield Route(f"{namespace}{entry.name or entry.pattern}", entry, own)
 
 
 def create_one_of_each(tenant: Tenant, consultant: User) -> dict[str, str]:
