@@ -1,4 +1,4 @@
-"""All URLs of onboarding. Each feature lists its own. Pages of a tenant are below t/<public_id>/."""
+"""All URLs of onboarding, from each feature. Pages of a tenant are below t/<public_id>/."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Celery tasks of the lifecycle: reconciliation, exports, closing packs and DNS scans."""
 
 from __future__ import annotations
 
@@ -23,18 +23,20 @@ from onboarding.models import (
 from onboarding.monitoring import drifts
 from onboarding.plan_templates import plan_creation
 from onboarding.plans import evaluation
-from onboarding.plans.tasks import logger  # NEW
+from onboarding.plans.tasks import logger
 from onboarding.requirements import imports
 from tenants.models import Domain, Tenant
 
-# Acts on every plan queue a task for each, so that a plan that fails holds up none of the others:
-# Celery logs it, and its next turn comes with the beat.
+# A beat task that concerns many plans queues one message for each, so that a failing plan delays no
+# other. Celery logs the failure, and the next beat tries again.
 
 
 @shared_task(name="onboarding.reconcile", acks_late=True, ignore_result=True)
 def reconcile() -> None:
-    """Bring every tenant's checks and plan in line again: a lost reaction costs a day at most, and
-    new region data asks new questions instead of judging the old ones anew."""
+    """Queue a reconciliation of each open or completed tenant, once a day.
+
+    A lost reaction is therefore repaired within a day, and checks expect the newest region data.
+    """
     tenants = Tenant.objects.filter(Q(closed_at__isnull=True) | Q(completed_at__isnull=False))
     for tenant_id in tenants.filter(plan__isnull=False).values_list("pk", flat=True):
         reconcile_tenant.delay(tenant_id)
@@ -50,7 +52,7 @@ def reconcile_tenant(tenant_id: int) -> None:
         plan_creation.apply_profile(tenant)
         evaluation.complete_waits(tenant.plan, now=timezone.now())
     elif tenant.completed_at is not None:
-        # A completed tenant's plan stays as it was closed; its checks ask by today's values.
+        # The plan of a completed tenant is read-only. Its checks expect the newest region data.
         sync_checks(tenant)
     drifts.update_for_tenant(tenant)
 
@@ -77,14 +79,14 @@ def build_pack(public_id: str) -> None:
 
 @shared_task(name="onboarding.build_lost_packs", ignore_result=True)
 def build_lost_packs() -> None:
-    """Closing packs that a broker or a worker lost: nobody has to ask for them again."""
+    """Queue the closing packs that a broker or a worker lost, without a new request."""
     for pack in build.lost_packs(timezone.now()):
         build_pack.delay(pack.public_id)
 
 
 @shared_task(name="onboarding.scan_dns", acks_late=True, ignore_result=True)
 def scan_dns(discovery_id: int) -> None:
-    """A look around one domain's DNS; open pages hear of it."""
+    """Scan the DNS of one domain, and update open pages."""
     if dns_discovery.run_discovery(discovery_id):
         plan = Plan.objects.filter(tenant__domains__discovery=discovery_id).first()
         if plan is not None:
@@ -92,23 +94,23 @@ def scan_dns(discovery_id: int) -> None:
 
 
 def queue_dns_scan(domains: Iterable[Domain]) -> None:
-    """Note who is to be looked at, and queue it once the transaction has committed."""
+    """Request a DNS scan of each domain, and queue it after the transaction commits."""
     for domain in domains:
-        asked = dns_discovery.request_discovery(domain)
-        transaction.on_commit(functools.partial(_send_dns_scan, asked.pk))
+        request = dns_discovery.request_discovery(domain)
+        transaction.on_commit(functools.partial(_send_dns_scan, request.pk))
 
 
 def _send_dns_scan(discovery_id: int) -> None:
     try:
-        # Where the checks look from, DNS can be asked.
+        # The default vantage can query DNS.
         scan_dns.apply_async(args=(discovery_id,), queue="checks.default")
     except OperationalError:
-        # The page shows it as asked for, and offers to ask again.
-        logger.warning("no broker: discovery %s was not begun", discovery_id)
+        # The page shows the pending request and offers another one.
+        logger.warning("no broker: DNS scan %s was not started", discovery_id)
 
 
 def queue_pack(pack: ClosingPack) -> None:
-    """Queue the work once the transaction has committed."""
+    """Queue the build after the transaction commits."""
     transaction.on_commit(functools.partial(_send_pack, pack.public_id))
 
 
@@ -116,12 +118,12 @@ def _send_pack(public_id: str) -> None:
     try:
         build_pack.delay(public_id)
     except OperationalError:
-        # The beat looks for packs that were asked for and are not there.
-        logger.warning("no broker: closing pack %s was not begun", public_id)
+        # The beat queues requested packs that are not ready.
+        logger.warning("no broker: closing pack %s was not started", public_id)
 
 
 def queue_export(export: TenantExport) -> None:
-    """Queue the work once the transaction has committed."""
+    """Queue the build after the transaction commits."""
     transaction.on_commit(functools.partial(_send_export, export.public_id))
 
 
@@ -129,5 +131,5 @@ def _send_export(public_id: str) -> None:
     try:
         build_export.delay(public_id)
     except OperationalError:
-        # The page shows the export as asked for, and offers to ask again.
-        logger.warning("no broker: export %s was not begun", public_id)
+        # The page shows the pending request and offers another one.
+        logger.warning("no broker: export %s was not started", public_id)

@@ -1,4 +1,4 @@
-"""A tenant's standing in words, for those who watch many. Pure over what was fetched."""
+"""The status sentence of a tenant in lists. Pure: the caller fetches the rows."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from onboarding.portfolio.queries import CheckCounts
 
 @dataclass(frozen=True)
 class Outlook:
-    """How it looks, the words for it, and the cutover it speaks of."""
+    """The shape and text of a status, and the cutover that it concerns."""
 
     shape: Shape
     words: str
     cutover: Cutover | None = None
-    # With "Ready from": the moment.
+    # The time after "Ready from".
     safe_at: datetime | None = None
 
 
@@ -36,14 +36,15 @@ def outlook(
     switched: Collection[int] = (),
     now: datetime,
 ) -> Outlook:
-    """The first that holds of: finished, broken, failing, not planned, overdue, waiting, ready.
+    """The first matching status of: finished, regressed, failing, not planned, overdue, waiting,
+    ready.
 
-    `open_tasks` are the plan's tasks that apply and are not complete; `failing` are its checks that
-    are at fault; `safety` is the safe time of the next inbound cutover; `switched` are the cutovers
-    whose domains have all switched: they lie behind, whatever is left of their step elsewhere.
+    `open_tasks` are the applicable tasks that are not complete. `failing` are the failing checks.
+    `safety` is the safe time of the next inbound cutover. `switched` are the cutovers whose domains
+    have all switched; they are in the past even if other work of their task is open.
     """
     if plan.tasks_total and plan.tasks_complete == plan.tasks_total:
-        return Outlook(Shape.PASS, "Every step is done")
+        return Outlook(Shape.PASS, "All tasks are done")
     by_key = {task.key: task for task in open_tasks}
     ahead = [
         cutover
@@ -55,11 +56,11 @@ def outlook(
     broken = [task for task in open_tasks if task.status == TaskStatus.REGRESSED]
     if broken:
         more = f" and {len(broken) - 1} more" if len(broken) > 1 else ""
-        return Outlook(Shape.FAIL, f"Not ready: {broken[0].title} no longer holds{more}", cutover)
+        return Outlook(Shape.FAIL, f"Not ready: {broken[0].title} regressed{more}", cutover)
     if failing:
         more = f" and {len(failing) - 1} more" if len(failing) > 1 else ""
-        told = f"{failing[0].get_kind_display()} of {failing[0].subject}"
-        return Outlook(Shape.FAIL, f"Not ready: {told} is not as it should be{more}", cutover)
+        named = f"{failing[0].get_kind_display()} of {failing[0].subject}"
+        return Outlook(Shape.FAIL, f"Not ready: {named} fails{more}", cutover)
     if cutover is None:
         return Outlook(Shape.TODO, "No cutover planned")
     readiness = _readiness(cutover, by_key, counts, now=now)
@@ -69,7 +70,7 @@ def outlook(
 
 
 def _must_wait(cutover: Cutover, safety: PlanSafeTime | None) -> bool:
-    """Only the inbound switch waits for caches to lose the old answer."""
+    """Only an inbound switch waits until caches have dropped the old answer."""
     return cutover.direction == Cutover.Direction.INBOUND and bool(safety and safety.is_ahead)
 
 
@@ -87,13 +88,11 @@ def _readiness(
         if key in by_key and by_key[key].blocks_dependents
     ]
     if cutover.planned_at < now:
-        return Outlook(Shape.FAIL, "The planned moment has passed", cutover)
+        return Outlook(Shape.FAIL, "Cutover overdue", cutover)
     if open_dependencies:
         more = f" and {len(open_dependencies) - 1} more" if len(open_dependencies) > 1 else ""
         return Outlook(Shape.WAITING, f"Waits for {open_dependencies[0]}{more}", cutover)
     if counts.unknown:
         plural = "check" if counts.unknown == 1 else "checks"
-        return Outlook(
-            Shape.UNKNOWN, f"Steps done; {counts.unknown} {plural} could not tell", cutover
-        )
+        return Outlook(Shape.UNKNOWN, f"Tasks done; {counts.unknown} {plural} unknown", cutover)
     return Outlook(Shape.PASS, "Ready", cutover)

@@ -42,7 +42,7 @@ def test_what_is_open_keeps_the_case_open(tenant: Tenant, owner: User) -> None:
 
     assert [task.key for task in tasks_blocking_close(tenant.plan)] == ["training"]
     with pytest.raises(OnboardingError, match="Still open: “Training”"):
-        sign_off_implementation(task_of(tenant, CLOSURE), by=owner, side="client", words=WORDS)
+        sign_off_implementation(task_of(tenant, CLOSURE), by=owner, side="client", reason=WORDS)
     assert task_of(tenant, CLOSURE).client_confirmed_at is None
 
 
@@ -51,10 +51,10 @@ def test_the_case_closes_with_both_sides_words(
 ) -> None:
     finish_all_but(tenant, CLOSURE)
 
-    sign_off_implementation(task_of(tenant, CLOSURE), by=owner, side="client", words=WORDS)
+    sign_off_implementation(task_of(tenant, CLOSURE), by=owner, side="client", reason=WORDS)
     assert task_of(tenant, CLOSURE).status == "partly_confirmed"
     sign_off_implementation(
-        task_of(tenant, CLOSURE), by=consultant, side="mimecast", words="Agreed."
+        task_of(tenant, CLOSURE), by=consultant, side="mimecast", reason="Agreed."
     )
 
     assert task_of(tenant, CLOSURE).status == "done"
@@ -63,11 +63,11 @@ def test_the_case_closes_with_both_sides_words(
 
 def test_a_side_signs_once(tenant: Tenant, owner: User, member: User) -> None:
     finish_all_but(tenant, CLOSURE)
-    sign_off_implementation(task_of(tenant, CLOSURE), by=owner, side="client", words=WORDS)
+    sign_off_implementation(task_of(tenant, CLOSURE), by=owner, side="client", reason=WORDS)
 
     with pytest.raises(OnboardingError, match="signed the implementation off already"):
         sign_off_implementation(
-            task_of(tenant, CLOSURE), by=member, side="client", words="So do I."
+            task_of(tenant, CLOSURE), by=member, side="client", reason="So do I."
         )
 
     assert list(Comment.objects.values_list("body", flat=True)) == [WORDS]
@@ -108,9 +108,9 @@ def completed(tenant: Tenant, owner: User, consultant: User, run_check: RunCheck
     run_check(tenant, CheckKind.MX, Verdict.PASS)
     finish_all_but(tenant, CLOSURE)
     create_share_link(tenant.plan, tenant.domains.get(), recipient="DNS team", days=7, by=owner)
-    sign_off_implementation(task_of(tenant, CLOSURE), by=owner, side="client", words=WORDS)
+    sign_off_implementation(task_of(tenant, CLOSURE), by=owner, side="client", reason=WORDS)
     sign_off_implementation(
-        task_of(tenant, CLOSURE), by=consultant, side="mimecast", words="Agreed."
+        task_of(tenant, CLOSURE), by=consultant, side="mimecast", reason="Agreed."
     )
     return Tenant.objects.get(pk=tenant.pk)
 
@@ -118,7 +118,7 @@ def completed(tenant: Tenant, owner: User, consultant: User, run_check: RunCheck
 def test_one_signature_closes_nothing(tenant: Tenant, owner: User) -> None:
     finish_all_but(tenant, CLOSURE)
 
-    sign_off_implementation(task_of(tenant, CLOSURE), by=owner, side="client", words=WORDS)
+    sign_off_implementation(task_of(tenant, CLOSURE), by=owner, side="client", reason=WORDS)
 
     tenant.refresh_from_db()
     assert (tenant.is_closed, Monitoring.objects.exists()) == (False, False)
@@ -143,7 +143,7 @@ def test_a_case_closed_without_a_proof_is_watched_from_then(
 ) -> None:
     finish_all_but(tenant, CLOSURE)
     for user, side in ((owner, "client"), (consultant, "mimecast")):
-        sign_off_implementation(task_of(tenant, CLOSURE), by=user, side=side, words=WORDS)
+        sign_off_implementation(task_of(tenant, CLOSURE), by=user, side=side, reason=WORDS)
 
     monitoring = Monitoring.objects.get()
     tenant.refresh_from_db()

@@ -75,7 +75,7 @@ def completed(
     recompute_rollup(tenant.plan)
     for user, side in ((owner, "client"), (consultant, "mimecast")):
         closing.sign_off_implementation(
-            task_of(tenant, CLOSURE), by=user, side=side, words="All done and seen."
+            task_of(tenant, CLOSURE), by=user, side=side, reason="All done and seen."
         )
     return Tenant.objects.get(pk=tenant.pk)
 
@@ -329,7 +329,7 @@ def test_signing_over_the_web_makes_it(
     )
     recompute_rollup(tenant.plan)
     closing.sign_off_implementation(
-        task_of(tenant, CLOSURE), by=owner, side="client", words="Done."
+        task_of(tenant, CLOSURE), by=owner, side="client", reason="Done."
     )
 
     with django_capture_on_commit_callbacks(execute=True):
