@@ -81,7 +81,7 @@ def test_a_day_thousands_of_years_away_is_refused(
     said = _press(client, tenant, "task-due", due_on=day)
     bulk = client.post(reverse("onboarding:tasks-bulk", args=[tenant.public_id]), typed)
 
-    assert said == "Enter a day within ten years of today. The due date is as it was."
+    assert said == "Enter a day within ten years of today. The due date was not changed."
     assert bulk.context["bulk"].errors == {"due_on": ["Enter a day within ten years of today."]}
     assert task_of(tenant, KEY).due_on == before
 

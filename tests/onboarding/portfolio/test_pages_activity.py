@@ -1,4 +1,4 @@
-"""The activity log's lines, each act in a sentence of its own."""
+"""The activity log: one sentence for each activity name."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ ACTIONS: list[tuple[str, dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("action", "params", "sentence"), ACTIONS)
-def test_an_act_reads_as_a_sentence(action: str, params: dict[str, Any], sentence: str) -> None:
+def test_activity_line_is_a_sentence(action: str, params: dict[str, Any], sentence: str) -> None:
     line = ActivityLine(action=action, params=params, actor=User(name="Jo"))
 
     shown = render_to_string(

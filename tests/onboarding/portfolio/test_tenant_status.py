@@ -1,4 +1,4 @@
-"""A tenant's standing in words."""
+"""The status sentence of a tenant."""
 
 from __future__ import annotations
 
@@ -44,54 +44,54 @@ def _complete_all_but(tenant: Tenant, *keys: str) -> None:
     Task.objects.filter(plan__tenant=tenant).exclude(key__in=keys).update(status=TaskStatus.DONE)
 
 
-def test_without_a_cutover_it_says_so(tenant: Tenant) -> None:
+def test_status_without_cutover(tenant: Tenant) -> None:
     assert _outlook(tenant).words == "No cutover planned"
 
 
-def test_a_cutover_waits_for_what_its_task_depends_on(tenant: Tenant) -> None:
+def test_cutover_waits_for_dependencies(tenant: Tenant) -> None:
     _plan(tenant, 3)
     _complete_all_but(tenant, "outbound-cutover", "spf-update")
 
     assert _outlook(tenant).words == "Waits for SPF Record Update"
 
 
-def test_a_cutover_is_ready_when_everything_before_it_is_done(tenant: Tenant) -> None:
+def test_cutover_with_done_dependencies_is_ready(tenant: Tenant) -> None:
     _plan(tenant, 3)
     _complete_all_but(tenant, "outbound-cutover")
 
     assert _outlook(tenant).words == "Ready"
 
 
-def test_what_could_not_be_told_is_never_called_ready(tenant: Tenant) -> None:
+def test_unknown_check_is_not_ready(tenant: Tenant) -> None:
     _plan(tenant, 3)
     _complete_all_but(tenant, "outbound-cutover")
 
-    assert _outlook(tenant, CheckCounts(unknown=1)).words == "Steps done; 1 check could not tell"
+    assert _outlook(tenant, CheckCounts(unknown=1)).words == "Tasks done; 1 check unknown"
 
 
-def test_a_moment_that_passed_is_told(tenant: Tenant) -> None:
+def test_past_cutover_is_overdue(tenant: Tenant) -> None:
     _plan(tenant, -1)
 
-    assert _outlook(tenant).words == "The planned moment has passed"
+    assert _outlook(tenant).words == "Cutover overdue"
 
 
-def test_a_broken_proof_comes_first(tenant: Tenant, run_check: RunCheck) -> None:
+def test_regressed_task_comes_first(tenant: Tenant, run_check: RunCheck) -> None:
     _plan(tenant, 3)
     run_check(tenant, CheckKind.SPF, Verdict.PASS)
     for minute in (1, 6, 11):
         run_check(tenant, CheckKind.SPF, Verdict.FAIL, minutes=minute)
 
-    assert _outlook(tenant).words == "Not ready: SPF Record Update no longer holds"
+    assert _outlook(tenant).words == "Not ready: SPF Record Update regressed"
 
 
 @pytest.mark.parametrize(
     ("code", "words"),
     [
-        ("mx.leftover", "Not ready: MX of northwind.test is not as it should be"),
+        ("mx.leftover", "Not ready: MX of northwind.test fails"),
         ("mx.old-only", "No cutover planned"),
     ],
 )
-def test_a_fault_is_told_and_a_step_not_taken_is_none(
+def test_failing_check_differs_from_open_task(
     tenant: Tenant, run_check: RunCheck, code: str, words: str
 ) -> None:
     run_check(tenant, CheckKind.MX, Verdict.FAIL, code=code)
@@ -102,9 +102,7 @@ def test_a_fault_is_told_and_a_step_not_taken_is_none(
 
 
 @pytest.mark.parametrize(("direction", "words"), [("inbound", "Ready from"), ("outbound", "Ready")])
-def test_an_inbound_cutover_is_not_ready_before_the_caches_are(
-    tenant: Tenant, direction: str, words: str
-) -> None:
+def test_inbound_cutover_waits_for_caches(tenant: Tenant, direction: str, words: str) -> None:
     plan = Plan.objects.get(tenant=tenant)
     Cutover.objects.create(plan=plan, direction=direction, planned_at=NOW + timedelta(days=3))
     _complete_all_but(tenant, "outbound-cutover", "mx-record-cutover")
