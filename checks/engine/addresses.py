@@ -1,7 +1,7 @@
-"""Which addresses may be asked or probed. Pure; the one place that knows.
+"""Decide which addresses a check may query or probe. Pure.
 
-A name a customer typed must not lead us into our own network, so only globally routable unicast
-addresses are allowed, and those an operator named as exceptions.
+A name that a client typed must not lead a worker into the operator's own network. Only globally
+routable unicast addresses and the operator's exceptions are allowed.
 """
 
 from __future__ import annotations
@@ -18,8 +18,11 @@ from ipaddress import (
 Address = IPv4Address | IPv6Address
 IPNetwork = IPv4Network | IPv6Network
 
-# RFC 6890 and the IANA registries of special-purpose addresses, multicast, and one cloud's metadata
-# service that lives on a public address. The other clouds' lie in link-local, CGNAT or ULA space.
+# RFC 6890 and the IANA registries of special-purpose addresses, multicast, and Azure's metadata
+# service (168.63.129.16), which has a public address. The metadata services of other clouds are in
+# link-local, CGNAT or ULA space.
+# `ipaddress.is_global` is not used: its answer for several of these ranges depends on the Python
+# version.
 _REFUSED_V4 = tuple(
     IPv4Network(text)
     for text in (
@@ -44,6 +47,7 @@ _REFUSED_V4 = tuple(
         "168.63.129.16/32",
     )
 )
+# IANA allocates global unicast only from this block, so every other IPv6 address is refused.
 _GLOBAL_V6 = IPv6Network("2000::/3")
 _REFUSED_V6 = tuple(
     IPv6Network(text) for text in ("2001::/23", "2001:db8::/32", "2620:4f:8000::/48", "3fff::/20")
@@ -51,12 +55,13 @@ _REFUSED_V6 = tuple(
 _6TO4 = IPv6Network("2002::/16")
 _NAT64 = IPv6Network("64:ff9b::/96")
 
-# A public address is probed on mail and directory ports only; an exception's on any.
+# Public addresses are probed only on mail and directory ports, so that Gangway is no port scanner.
+# An operator's exception is probed on any port.
 PROBE_PORTS = frozenset({25, 465, 587, 636})
 
 
 def parse_address(text: str) -> Address | None:
-    """Read an address in its one canonical spelling: no octal, hex, or short forms."""
+    """Parse an address in its canonical spelling; None for octal, hexadecimal and short forms."""
     try:
         return ip_address(text)
     except ValueError:
@@ -64,12 +69,16 @@ def parse_address(text: str) -> Address | None:
 
 
 def embedded_ipv4(address: Address) -> Address:
-    """The IPv4 address inside a v4-mapped, 6to4 (RFC 3056) or NAT64 (RFC 6052) one."""
+    """Return the IPv4 address inside a v4-mapped, 6to4 (RFC 3056) or NAT64 (RFC 6052) address.
+
+    Every other address is returned unchanged.
+    """
     if isinstance(address, IPv4Address):
         return address
     if address.ipv4_mapped is not None:
         return address.ipv4_mapped
     if address in _6TO4:
+        # RFC 3056 section 2: the 32 bits after the prefix 2002::/16 are the IPv4 address.
         return IPv4Address((int(address) >> 80) & 0xFFFFFFFF)
     if address in _NAT64:
         return IPv4Address(int(address) & 0xFFFFFFFF)
@@ -77,23 +86,25 @@ def embedded_ipv4(address: Address) -> Address:
 
 
 def is_public(address: Address) -> bool:
-    """Is the address, or the IPv4 address wrapped in it, unicast on the public internet?"""
+    """Return whether the address, or the IPv4 address inside it, is public unicast."""
+    # An attacker can wrap 10.0.0.1 in ::ffff:10.0.0.1 or 2002:a00:1::, so the inner address counts.
     inner = embedded_ipv4(address)
     if isinstance(inner, IPv4Address):
         return not any(inner in network for network in _REFUSED_V4)
+    # A scope id (`%eth0`) selects an interface of this machine, so such an address is local.
     if inner.scope_id is not None or inner not in _GLOBAL_V6:
         return False
     return not any(inner in network for network in _REFUSED_V6)
 
 
 def is_exception(address: Address, allowed_networks: Sequence[IPNetwork]) -> bool:
-    """Did the operator name the address as one that may be reached although it is not public?"""
+    """Return whether the operator allows the address although it is not public."""
     inner = embedded_ipv4(address)
     return any(inner in network for network in allowed_networks)
 
 
 def may_query(address: Address, allowed_networks: Sequence[IPNetwork]) -> bool:
-    """May an authoritative server be asked at this address?"""
+    """Return whether an authoritative server may be queried at this address."""
     return is_public(address) or is_exception(address, allowed_networks)
 
 
@@ -103,7 +114,10 @@ def may_probe(
     allowed_networks: Sequence[IPNetwork],
     ports: frozenset[int] = PROBE_PORTS,
 ) -> bool:
-    """May a host be connected to at this address and port? `ports` are a public address's."""
+    """Return whether a host may be probed at this address and port.
+
+    `ports` are the ports allowed at a public address.
+    """
     if is_exception(address, allowed_networks):
         return True
     return is_public(address) and port in ports

@@ -1,4 +1,7 @@
-"""A batch of looks through one event loop: shared answers, one budget each, one limit for all."""
+"""Run a batch of checks in one event loop.
+
+Checks share DNS answers. Each check has its own time budget, and one limit covers all connections.
+"""
 
 from __future__ import annotations
 
@@ -34,9 +37,11 @@ from checks.engine.spf.check_host import IncludeResults
 
 logger = logging.getLogger(__name__)
 
-# A look has several questions on the wire at once; the cap keeps sockets below usual limits.
+# A check has several queries in flight at once. The cap keeps sockets below the usual limit of 1024
+# open files for each process.
 _QUERIES_PER_RUN = 4
 _MAX_QUERIES = 400
+# Python's default is 700 new objects.
 _OBJECTS_BEFORE_COLLECTION = 50_000
 
 
@@ -66,7 +71,7 @@ class CheckRequest:
 
 @dataclass
 class _Batch:
-    """What the looks of one call share."""
+    """The state that the checks of one call share."""
 
     lookup: NetworkLookup
     prober: Prober
@@ -84,10 +89,13 @@ async def run_all(
     on_outcome: Callable[[CheckRequest, Outcome], None] | None = None,
     pinned: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
 ) -> list[Outcome]:
-    """Answer every look, in order. `told` hears of each as it is answered.
+    """Run every check and return the outcomes in the order of `requests`.
 
-    Hosts in `pinned` are connected to at these addresses, which `locate_hosts` found.
-    At most `concurrency` looks are under way, and each has `budget_seconds` from its start.
+    - `on_outcome` is called with each outcome as soon as it exists.
+    - `pinned` are the addresses that `locate_hosts` found; no other address of these hosts is used.
+    - At most `concurrency` checks run at once. Each has `budget_seconds` from its own start.
+
+    A check that exceeds its budget, or raises, has the verdict UNKNOWN. Never raises for a check.
     """
     max_in_flight = min(concurrency * _QUERIES_PER_RUN, _MAX_QUERIES)
     lookup = NetworkLookup(network, max_in_flight=max_in_flight)
@@ -104,7 +112,8 @@ async def run_all(
 
     try:
         with _reduced_collection():
-            # A task for each that may be under way, and none for each look.
+            # One asyncio task for each concurrency slot. One for each check costs more than the
+            # checks themselves in a batch of thousands.
             await asyncio.gather(*(work() for _ in range(min(concurrency, len(positions)))))
     finally:
         await lookup.close()
@@ -114,7 +123,10 @@ async def run_all(
 async def locate_hosts(
     hosts: Iterable[Endpoint], *, network: Network, budget_seconds: float
 ) -> dict[Endpoint, list[str] | NotProbed]:
-    """The addresses at which each host may be probed, or why it may not; nobody is connected to."""
+    """Return the addresses at which each host may be probed, or the refusal. Connects to no host.
+
+    The result is empty when the lookups exceed `budget_seconds`.
+    """
     lookup = NetworkLookup(network)
     prober, wanted = Prober(network, lookup), list(dict.fromkeys(hosts))
     try:
@@ -129,10 +141,11 @@ async def locate_hosts(
 
 @contextlib.contextmanager
 def _reduced_collection() -> Iterator[None]:
-    """CheckRequest for cyclic garbage seldom while a batch lasts.
+    """Collect cyclic garbage less often during a batch.
 
-    What a batch makes it keeps, nearly all of it without cycles, so that by default a tenth of its
-    time goes into finding nothing. Some tens of megabytes at most wait a little longer.
+    Nearly all objects of a batch live until its end and form no cycles. The default thresholds
+    spend a tenth of the run time on collections that free nothing. At most some tens of megabytes
+    are freed later.
     """
     usual = gc.get_threshold()
     gc.set_threshold(_OBJECTS_BEFORE_COLLECTION, *usual[1:])
@@ -143,9 +156,10 @@ def _reduced_collection() -> Iterator[None]:
 
 
 def _positions(requests: Sequence[CheckRequest]) -> dict[Hashable, list[int]]:
-    """Where each look's outcome belongs. A host named by several looks is probed once."""
+    """Return the positions of equal requests: a host that several checks name is probed once."""
     positions: dict[Hashable, list[int]] = {}
     for position, request in enumerate(requests):
+        # DNS checks share answers in the lookup already; only connections need merging here.
         key: Hashable = position
         if request.kind in DEFAULT_PORTS:
             key = (
@@ -168,14 +182,15 @@ async def _within_budget(batch: _Batch, request: CheckRequest) -> Outcome:
             if request.kind in DEFAULT_PORTS:
                 recorder.record(VANTAGE_KEY, (request.vantage_allowed, request.control))
             outcome = replace(await inspect(clients, request), raw=recorder.raw())
+        # Outside the budget, with a timeout of its own: slow resolvers must not cost a verdict.
         outcome = await add_resolver_answers(outcome, batch.lookup)
     except TimeoutError:
         outcome = _unknown(
             request, Finding("run.over-budget", {"budget_seconds": batch.budget_seconds})
         )
     except Exception:
-        # A fault of ours in one look must not lose what the batch's others saw, and it must
-        # never be read as the client's: recorded as UNKNOWN, and logged for an operator.
+        # A bug in one check must not lose the outcomes of the others, and must never count as the
+        # client's fault. The check is recorded as UNKNOWN and the error is logged for an operator.
         logger.exception("Run of check %s at %s failed", request.kind, request.subject)
         outcome = _unknown(request, Finding("run.internal-error", {}))
     if batch.on_outcome is not None:
@@ -190,7 +205,10 @@ def _unknown(request: CheckRequest, finding: Finding) -> Outcome:
 async def inspect_recorded(
     request: CheckRequest, raw: RawAnswers, *, at: datetime.datetime
 ) -> Outcome:
-    """The outcome of a look by what it was told at `at`; NotRecorded where more is asked today."""
+    """Judge the raw answers of an earlier run, as at the time `at`.
+
+    Raises NotRecorded when the current rules need an answer that the run does not contain.
+    """
     if request.kind in DEFAULT_PORTS:
         allowed, control = recorded_answer(raw, VANTAGE_KEY)
         request = replace(request, vantage_allowed=allowed, control=control)
@@ -198,7 +216,7 @@ async def inspect_recorded(
 
 
 def inspect(clients: CheckClients, request: CheckRequest) -> Awaitable[Outcome]:
-    """Answer one look by the means given, be they the network or what was told before."""
+    """Run one check with the given clients: the network, or recorded answers."""
     return _INSPECTIONS[request.kind](clients, request)
 
 
@@ -208,8 +226,8 @@ _INSPECTIONS: Mapping[CheckKind, Callable[[CheckClients, CheckRequest], Awaitabl
             CheckKind.OWNERSHIP: lambda clients, request: ownership.inspect(
                 request.domain, request.ownership or OwnershipCode(token=""), clients.lookup
             ),
-            # What includes list is asked anew, so that each look keeps what it rests on; what they say
-            # of an address is remembered.
+            # Each run expands its includes itself, so that its raw answers are complete. Only the
+            # results of includes for an address are shared across the batch.
             CheckKind.SPF: lambda clients, request: check.inspect(
                 request.domain,
                 request.region,

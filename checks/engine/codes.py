@@ -1,6 +1,7 @@
-"""Every finding code and the parameters it carries. Codes are stable: pages and people quote them.
+"""The registry of finding codes with the names of their parameters.
 
-A code is never reused for something else; a parameter may be added, never renamed.
+Codes are stable because stored findings and people quote them. Never reuse a code for another fact.
+A parameter may be added, never renamed.
 """
 
 from __future__ import annotations
@@ -8,9 +9,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+# Stored findings are evidence and never rewritten. This maps a renamed code to its current name.
+RENAMED_CODES: Mapping[str, str] = MappingProxyType(
+    {
+        "look.over-budget": "run.over-budget",
+        "look.internal-error": "run.internal-error",
+        "dmarc.could-not-look-above": "dmarc.organisation-lookup-failed",
+    }
+)
+
 CODES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        # What servers say together
+        # DNS in general
         "dns.no-such-domain": ("domain",),
         "dns.no-such-domain-unconfirmed": ("domain",),
         "dns.no-delegation": ("domain", "reason"),

@@ -1,6 +1,7 @@
-"""What a new domain's DNS suggests for the tenant's profile. Specified in docs/checks/discovery.md.
+"""DNS discovery: suggest profile values from a domain's DNS.
 
-Suggestions only: nothing here is a verdict, and a person confirms each before it goes anywhere.
+Specified in docs/reference/checks/discovery.md. Results are suggestions, not verdicts: a person
+confirms each value before Gangway stores it in the profile.
 """
 
 from __future__ import annotations
@@ -35,18 +36,19 @@ from checks.engine.mail.dkim import key_name
 from checks.engine.mail.dkim_keys import DkimKey, is_key_like, parse
 from checks.engine.spf.expansion import ExpansionNode, expand
 
-# Microsoft's DKIM aliases name the tenant: the old form, and the one used since 2025.
+# Microsoft's DKIM aliases contain the tenant name: the old form, and the form used since 2025.
 _ONMICROSOFT = re.compile(r"\._domainkey\.([a-z0-9-]+)\.onmicrosoft\.com$")
 _DKIM_MICROSOFT = re.compile(r"\._domainkey\.([a-z0-9-]+)\.[a-z]-v1\.dkim\.mail\.microsoft$")
 _MAX_SENDERS = 40
-# What a look may be left without an answer to.
+# The questions that can remain unanswered.
 QUESTIONS = ("mx", "spf", "dmarc", "mta_sts")
+# No service uses this selector. A key at its name shows that a wildcard answers for every selector.
 _UNUSED_SELECTOR = "gangway-asks-for-nobody"
 
 
 @dataclass(frozen=True)
 class SpfSender:
-    """A branch of the SPF record: the term as written, and whose it is where that is known."""
+    """A term of the SPF record, as written, and the name of its service if known."""
 
     term: str
     name: str = ""
@@ -54,9 +56,10 @@ class SpfSender:
 
 @dataclass(frozen=True)
 class DiscoveryResult:
-    """What was found. An empty value is nothing found; `unanswered` says what could not be asked.
+    """The suggested values. An empty value means that nothing was found.
 
-    `platform` is the plan template's word, `gateway` whoever stands in front of it.
+    `unanswered` lists the questions without a usable answer. `platform` is a value of the plan
+    template; `gateway` is the name of the gateway in front of it.
     """
 
     domain: str
@@ -81,7 +84,7 @@ class DiscoveryResult:
 
 
 async def inspect(domain: str, lookup: Lookup) -> DiscoveryResult:
-    """Ask once for everything that a profile wants to know."""
+    """Query the domain's DNS once for all suggestions. Never raises for a DNS condition."""
     authoritative, spf, selectors, dmarc, sts, delegation = await asyncio.gather(
         query_authoritative(lookup, domain, "MX"),
         expand(domain, lookup),
@@ -117,7 +120,7 @@ async def inspect(domain: str, lookup: Lookup) -> DiscoveryResult:
 
 
 def _exchanges(authoritative: AuthoritativeAnswers | NoName | LookupFailure) -> list[str]:
-    """Every server's MX hosts, in the order of preference; the root of a null MX is none."""
+    """Return the MX hosts of all servers by preference, without the root of a null MX."""
     if not isinstance(authoritative, AuthoritativeAnswers):
         return []
     found = {
@@ -133,12 +136,13 @@ def _exchanges(authoritative: AuthoritativeAnswers | NoName | LookupFailure) -> 
 def _highest_ttl(authoritative: AuthoritativeAnswers | NoName | LookupFailure) -> int | None:
     if not isinstance(authoritative, AuthoritativeAnswers):
         return None
+    # The highest counts: caches may have their answer from any server.
     ttls = [answer.ttl for _, answer in authoritative.answers if isinstance(answer, Records)]
     return max(ttls, default=None)
 
 
 def guess_platform(domain: str, exchanges: Sequence[str], included: Sequence[str]) -> str:
-    """Whose mailboxes: by MX, behind a gateway by SPF, and the domain's own hosts last. Pure."""
+    """Guess the platform from MX, then from SPF (behind a gateway), then from own hosts. Pure."""
     by_mx = next(filter(None, (match_suffix(host, PLATFORMS) for host in exchanges)), "")
     if by_mx:
         return by_mx
@@ -154,7 +158,7 @@ def guess_platform(domain: str, exchanges: Sequence[str], included: Sequence[str
 
 
 def senders_in(spf: ExpansionNode) -> list[SpfSender]:
-    """The terms of the domain's own record that let somebody send. Pure."""
+    """Return the terms of the domain's own record that authorise a sender. Pure."""
     return [
         SpfSender(term.text, match_suffix(term.target, SENDERS) if term.target else "")
         for term in spf.children[:_MAX_SENDERS]
@@ -163,7 +167,7 @@ def senders_in(spf: ExpansionNode) -> list[SpfSender]:
 
 
 async def _selectors(domain: str, lookup: Lookup) -> list[tuple[str, str]]:
-    """The usual selectors with a key, each with the onmicrosoft name its alias gives away."""
+    """Return the common selectors that publish a key, each with its onmicrosoft tenant or ""."""
     unused, *answers = await asyncio.gather(
         *(
             lookup.resolve(key_name(selector, domain), "TXT")
@@ -171,7 +175,7 @@ async def _selectors(domain: str, lookup: Lookup) -> list[tuple[str, str]]:
         )
     )
     if _has_key(unused):
-        # A wildcard answers for every selector, so none of them tells anything.
+        # A wildcard answers for every selector, so a key at any of them proves nothing.
         return []
     found = zip(COMMON_SELECTORS, answers, strict=True)
     return [

@@ -1,17 +1,25 @@
-"""What a look is asked to find: the part of a tenant's region and records that a check needs."""
+"""The values that checks expect: a tenant's region, ownership code and DKIM selectors."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 
+# The parent domains of Mimecast's grids. A host elsewhere with the name in it is a look-alike.
+MIMECAST_DOMAINS = (
+    "mimecast.com",
+    "mimecast.co.za",
+    "mimecast-offshore.com",
+    "mimecast-pscom-us.com",
+)
+
 
 @dataclass(frozen=True)
 class RegionFacts:
-    """A region as the engine needs it. An empty value is a gap: never guessed, judged UNKNOWN.
+    """The region data that checks need. An empty value is a gap: the verdict is UNKNOWN.
 
-    `other_mx` are the MX hosts of the other regions, each with its region's id, so that a domain
-    pointed at the wrong grid is told which.
+    `other_mx` are the MX hosts of the other regions, each with its region's id, so that a finding
+    can name the wrong grid.
     """
 
     id: str
@@ -23,7 +31,7 @@ class RegionFacts:
 
     @property
     def global_includes(self) -> tuple[str, ...]:
-        """Names that stand for many regions: Mimecast's own, and the one above this region's."""
+        """The includes that cover many regions: Mimecast's, and the parent of this region's."""
         parent_zone = self.spf_include.lower().partition(".")[2]
         names = [self.global_spf_include.lower()]
         if parent_zone.startswith("_netblocks.") and parent_zone not in names:
@@ -46,19 +54,21 @@ _SELECTOR = re.compile(r"[a-z0-9]([a-z0-9_-]{0,62})(\.[a-z0-9]([a-z0-9_-]{0,62})
 
 @dataclass(frozen=True)
 class DkimSelector:
-    """A DKIM selector on record; `key` is the public key it must publish, where that is known."""
+    """A recorded DKIM selector. `key` is the public key that it must publish, empty if unknown."""
 
     name: str
     key: str = ""
 
     @classmethod
     def read(cls, text: str) -> DkimSelector:
-        """`mimecast20261101`, or `mimecast20261101=MIIB…` with the key."""
+        """Parse `mimecast20261101`, or `mimecast20261101=MIIB…` with the key."""
+        # People paste the whole record name, so everything from `._domainkey` on is cut off.
         name, _, key = text.partition("=")
         return cls(name.lower().partition("._domainkey")[0], key)
 
     @property
     def is_well_formed(self) -> bool:
+        # 180 leaves room for `._domainkey.` and a domain in the 253 characters of a name.
         return len(self.name) <= 180 and _SELECTOR.fullmatch(self.name) is not None
 
     def __str__(self) -> str:

@@ -1,6 +1,6 @@
-"""Whose name is it? The suffixes by which mail platforms, gateways, senders and DNS hosts show.
+"""Name suffixes of known mail platforms, gateways, senders and DNS hosts.
 
-Good for a suggestion that a person confirms, never for a verdict.
+They are good enough for a suggestion that a person confirms, never for a verdict.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ PLATFORMS: Mapping[str, str] = MappingProxyType(
         "googlemail.com": "google_workspace",
     }
 )
-# What stands in front of a platform and hides it; then SPF is asked which one it is.
+# A gateway hides the mail platform from MX, so discovery reads the platform from SPF.
 GATEWAYS: Mapping[str, str] = MappingProxyType(
     {
         "mimecast.com": "Mimecast",
@@ -93,7 +93,7 @@ _DNS_PATTERNS = (
     (re.compile(r"\.ultradns\.(com|net|org|info|biz|co\.uk)$"), "UltraDNS"),
     (re.compile(r"\.ui-dns\.(com|de|org|biz)$"), "IONOS"),
 )
-# The selectors that widely used services prescribe; Mimecast's is the administrator's choice.
+# The selectors that common services prescribe. A Mimecast selector is the administrator's choice.
 COMMON_SELECTORS = (
     *("selector1", "selector2", "google", "default", "dkim", "mail"),
     *("s1", "s2", "k1", "k2", "k3", "mandrill", "zendesk1", "zendesk2"),
@@ -101,7 +101,8 @@ COMMON_SELECTORS = (
 
 
 def match_suffix(name: str, table: Mapping[str, str]) -> str:
-    """The entry whose suffix the name has, label by label; the longest suffix wins."""
+    """Return the entry of the longest suffix that matches by whole labels, or ""."""
+    # By whole labels: "notmimecast.com" must not match "mimecast.com".
     labels = name.lower().removesuffix(".").split(".")
     suffixes = (".".join(labels[start:]) for start in range(len(labels)))
     return next((table[suffix] for suffix in suffixes if suffix in table), "")

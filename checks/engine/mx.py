@@ -1,4 +1,7 @@
-"""MX: is the whole set exactly the region's two hosts? Specified in docs/checks/mx.md."""
+"""MX: the record set must be exactly the region's hosts.
+
+Specified in docs/reference/checks/mx.md.
+"""
 
 from __future__ import annotations
 
@@ -16,21 +19,13 @@ from checks.engine.dns.consensus import (
     undelegated_outcome,
 )
 from checks.engine.dns.lookup import Answer, Lookup, LookupFailure, NoName, Records
-from checks.engine.expected_values import RegionFacts
+from checks.engine.expected_values import MIMECAST_DOMAINS, RegionFacts
 from checks.engine.mx_related import inspect_names_below, inspect_targets
 from checks.engine.outcomes import CheckKind, Finding, Outcome, Verdict
 
-# The domains Mimecast's grids live in; a host elsewhere with the name in it only looks alike.
-MIMECAST_DOMAINS = (
-    "mimecast.com",
-    "mimecast.co.za",
-    "mimecast-offshore.com",
-    "mimecast-pscom-us.com",
-)
-
 
 class MxState(StrEnum):
-    """Where a domain's mail goes."""
+    """The destination of a domain's mail."""
 
     MIMECAST_ONLY = "mimecast_only"
     INCOMPLETE = "incomplete"
@@ -44,7 +39,7 @@ class MxState(StrEnum):
 
 @dataclass(frozen=True)
 class MxHosts:
-    """The exchanges of one set, by whose they are."""
+    """The exchanges of one record set, by owner."""
 
     ours: tuple[str, ...]
     other_regions: tuple[str, ...]
@@ -57,7 +52,7 @@ class MxHosts:
 
 
 async def inspect(domain: str, region: RegionFacts, lookup: Lookup) -> Outcome:
-    """Ask every authoritative server for the MX set (RFC 5321 section 5.1)."""
+    """Query every authoritative server for the MX set (RFC 5321 section 5.1) and judge it."""
     authoritative = await query_authoritative(lookup, domain, "MX")
     if not isinstance(authoritative, AuthoritativeAnswers):
         return undelegated_outcome(CheckKind.MX, domain, authoritative)
@@ -67,7 +62,8 @@ async def inspect(domain: str, region: RegionFacts, lookup: Lookup) -> Outcome:
     )
     findings = await inspect_targets(domain, region, authoritative, lookup)
     if MxState.MIMECAST_ONLY in states or MxState.MIXED in states:
-        # Only once mail has moved is mail that still goes elsewhere below the domain worth telling.
+        # Names below the domain matter only after the switch. Before it, they differ by design.
+        # MIXED counts: some mail has moved already.
         findings += await inspect_names_below(domain, region, lookup)
     evidence = {"expected": sorted(region.mx), "states": [str(state) for state in states]}
     return combine(CheckKind.MX, domain, authoritative, server_verdicts, evidence).with_findings(
@@ -80,7 +76,7 @@ def _is_unanswered(answer: Answer) -> bool:
 
 
 def judge(domain: str, region: RegionFacts, answer: Answer) -> ServerVerdict:
-    """One server's MX set against the region's. Preferences are the client's to choose. Pure."""
+    """Judge one server's MX set against the region's hosts. Preferences do not matter. Pure."""
     if not region.mx:
         finding = Finding("region.gap", {"region": region.name or region.id, "field": "mx"})
         return ServerVerdict(Verdict.UNKNOWN, (finding,))
@@ -96,6 +92,7 @@ def judge(domain: str, region: RegionFacts, answer: Answer) -> ServerVerdict:
 
 
 def state_of(region: RegionFacts, answer: Answer) -> MxState:
+    """Return the state of one answer. An answer without records is NONE."""
     if not isinstance(answer, Records):
         return MxState.NONE
     if _is_null(answer):
@@ -105,6 +102,7 @@ def state_of(region: RegionFacts, answer: Answer) -> MxState:
         return MxState.INCOMPLETE if _missing(region, hosts) else MxState.MIMECAST_ONLY
     if hosts.ours:
         return MxState.MIXED
+    # A lookalike outranks the rest: an attacker may have registered its domain to receive mail.
     if hosts.look_alikes:
         return MxState.LOOK_ALIKE
     if hosts.other_regions:
@@ -117,12 +115,12 @@ def exchanges(answer: Records) -> list[str]:
 
 
 def _is_null(answer: Records) -> bool:
-    """RFC 7505: a single record naming the root."""
+    """Return whether the answer is a null MX: a single record naming the root (RFC 7505)."""
     return exchanges(answer) == ["."]
 
 
 def classify_hosts(region: RegionFacts, hosts: Sequence[str]) -> MxHosts:
-    """By equality, never by likeness: `mimecast.com.example.net` is not Mimecast's."""
+    """Classify hosts by owner, by whole names: `mimecast.com.example.net` is a lookalike."""
     ours = {host.lower().removesuffix(".") for host in region.mx}
     rest = sorted(set(hosts) - ours)
     known = {host for host, _ in region.other_mx}

@@ -1,6 +1,6 @@
-"""What stands around a domain's MX set: where it leads, and mail for names below the domain.
+"""Additional findings of the MX check: targets of the records, and mail for names below the domain.
 
-Told beside the verdict and never part of it: the resolvers alone are asked.
+They never affect the verdict, so only the resolvers are queried.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _COMMON_NAMES = ("mail", "www", "email", "news")
 async def inspect_targets(
     domain: str, region: RegionFacts, authoritative: AuthoritativeAnswers, lookup: Lookup
 ) -> list[Finding]:
-    """What the sets lead to: aliases as exchanges, and the address mail falls back to."""
+    """Return findings about the exchanges: aliases, and the address that mail falls back to."""
     answers = [
         answer for _, answer in authoritative.answers if not isinstance(answer, LookupFailure)
     ]
@@ -31,6 +31,7 @@ async def inspect_targets(
             params = {"addresses": sorted(fallback.values)}
             findings.append(Finding("mx.implicit-address", params))
     hosts = {record.exchange for answer in found for record in answer.records}
+    # An exchange must not be an alias (RFC 2181 section 10.3). The region's own hosts are trusted.
     shown = [host for host in sorted(hosts - set(region.mx)) if host != "."][:_MAX_ALIASES_SHOWN]
     aliases = await lookup.resolve_all(shown, "CNAME")
     for host, alias in zip(shown, aliases, strict=True):
@@ -40,10 +41,10 @@ async def inspect_targets(
 
 
 async def inspect_names_below(domain: str, region: RegionFacts, lookup: Lookup) -> list[Finding]:
-    """Mail for names below the domain that goes elsewhere: by a wildcard, or by their own MX.
+    """Return findings about names below the domain whose mail goes to other hosts.
 
-    The wildcard is asked for by its own name, which gives what it holds (RFC 4592 section 2.2.1).
-    What a usual name has by the wildcard is not told a second time.
+    A query for the wildcard's own name returns its records (RFC 4592 section 2.2.1). A common name
+    that has the records of the wildcard is not reported a second time.
     """
     names = [f"*.{domain}", *(f"{name}.{domain}" for name in _COMMON_NAMES)]
     answers = await lookup.resolve_all(names, "MX")

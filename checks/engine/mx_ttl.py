@@ -1,6 +1,6 @@
-"""MX TTL: is it low enough, at every authoritative server, for a switch to take effect soon?
+"""MX TTL: it must be low at every authoritative server, so that a switch takes effect soon.
 
-Specified in docs/checks/mx_ttl.md.
+Specified in docs/reference/checks/mx_ttl.md.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from checks.engine.outcomes import CheckKind, Finding, Outcome, Verdict
 async def inspect(
     domain: str, threshold: int, lookup: Lookup, *, planned: Sequence[str] = ()
 ) -> Outcome:
-    """Ask every authoritative server: only theirs is the TTL that caches start from.
+    """Query every authoritative server for the TTL, in seconds, and judge it against `threshold`.
 
-    `planned` are the MX hosts to move to. Once exactly they are published, the TTL may be raised
-    again: there is no switch left to prepare.
+    A resolver's TTL counts down; only an authoritative server returns the full value. `planned` are
+    the MX hosts after the switch. When exactly these hosts are published, any TTL passes.
     """
     authoritative = await query_authoritative(lookup, domain, "MX")
     if not isinstance(authoritative, AuthoritativeAnswers):
@@ -33,7 +33,7 @@ async def inspect(
         lambda answer: judge(domain, threshold, answer, planned)
     )
     ttls = [answer.ttl for _, answer in authoritative.answers if isinstance(answer, Records)]
-    # Caches may hold what any server gave out, so the highest is the one to wait for.
+    # A cache may have its answer from any of the servers, so the switch waits for the highest TTL.
     evidence = {"threshold": threshold, "highest_ttl": max(ttls, default=None)}
     return combine(CheckKind.MX_TTL, domain, authoritative, server_verdicts, evidence)
 
@@ -41,7 +41,7 @@ async def inspect(
 def judge(
     domain: str, threshold: int, answer: Answer, planned: Sequence[str] = ()
 ) -> ServerVerdict:
-    """One server's TTL. Without mail there is nothing to switch, so nothing to lower. Pure."""
+    """Judge one server's TTL; NOT_APPLICABLE without MX records, for nothing is to switch. Pure."""
     if isinstance(answer, NoName):
         return ServerVerdict(Verdict.FAIL, (Finding("dns.no-such-domain", {"domain": domain}),))
     if not isinstance(answer, Records) or [r.exchange for r in answer.records] == ["."]:

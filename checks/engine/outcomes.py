@@ -1,4 +1,4 @@
-"""The engine's vocabulary: what a look at one subject says, without prose and without Django."""
+"""The engine's result types: verdicts, findings and outcomes. They contain no prose."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 class Verdict(StrEnum):
-    """What a look says. UNKNOWN is our ignorance and never the client's mistake."""
+    """The result of a check. UNKNOWN means that Gangway has no answer; it is never a failure."""
 
     PASS = "pass"
     WARN = "warn"
@@ -19,16 +19,17 @@ class Verdict(StrEnum):
 
     @property
     def is_passing(self) -> bool:
-        """WARN says yes with a caution worth reading: it completes a task as PASS does."""
+        """Whether the verdict completes a task. WARN does, as PASS does, with a caution."""
         return self in (Verdict.PASS, Verdict.WARN)
 
 
-# Worst first: what a subject is worth when its parts differ, and which exit status a probe takes.
+# Most severe first. It decides the verdict of a subject with several parts, and the exit status of
+# `probe`. FAIL precedes UNKNOWN: one certain fault is certain, regardless of the other parts.
 SEVERITY = (Verdict.FAIL, Verdict.UNKNOWN, Verdict.WARN, Verdict.PASS, Verdict.NOT_APPLICABLE)
 
 
 class CheckKind(StrEnum):
-    """The questions the engine can ask. The value is the word everywhere, from JSON to CSS."""
+    """The kinds of checks. The value is used everywhere, from JSON to CSS."""
 
     OWNERSHIP = "ownership"
     SPF = "spf"
@@ -43,13 +44,14 @@ class CheckKind(StrEnum):
     MESSAGE = "message"
 
 
-# Greetings often carry the time or a session's id, and what resolvers hold counts down.
+# These values differ between runs although nothing changed: greetings contain the time or a session
+# id, and the TTLs of resolvers count down.
 VOLATILE_EVIDENCE = frozenset({"greeting", "ehlo", "resolvers"})
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing seen: a stable code such as `spf.permerror` and the values its sentence needs."""
+    """One detail of a verdict: a stable code such as `spf.permerror`, and its parameters."""
 
     code: str
     params: Mapping[str, Any] = field(default_factory=dict)
@@ -57,11 +59,11 @@ class Finding:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The judged answer to one question about one subject.
+    """The verdict of one check of one subject.
 
-    `evidence` holds what the verdict rests on, as plain JSON values. `unanimous` is true when
-    every server that ought to know was asked, answered, and said the same; only such an answer
-    may ever move a task.
+    `evidence` is the basis of the verdict, as plain JSON values. `unanimous` is true when every
+    responsible server was queried, answered, and led to the same verdict. Only a unanimous outcome
+    may change a task.
     """
 
     kind: CheckKind
@@ -70,19 +72,19 @@ class Outcome:
     findings: Sequence[Finding] = ()
     evidence: Mapping[str, Any] = field(default_factory=dict)
     unanimous: bool = True
-    # Every question of the look with its answer (checks.engine.recording), where it was recorded.
+    # The raw answers of the run (checks.engine.recording); None when nothing was recorded.
     raw: Mapping[str, Any] | None = field(default=None, compare=False)
 
     @property
     def stable_evidence(self) -> dict[str, Any]:
-        """The evidence without what differs from one moment to the next while it says the same."""
+        """The evidence without the values that differ between runs of an unchanged subject."""
         return {key: value for key, value in self.evidence.items() if key not in VOLATILE_EVIDENCE}
 
     def with_findings(self, more: Sequence[Finding]) -> Outcome:
-        """The same outcome with more seen beside it; its verdict stays."""
+        """Return the outcome with additional findings and the same verdict."""
         return replace(self, findings=(*self.findings, *more))
 
 
 def worst(verdicts: Sequence[Verdict]) -> Verdict:
-    """The most severe of several verdicts; NOT_APPLICABLE when there are none."""
+    """Return the most severe verdict; NOT_APPLICABLE when there are none."""
     return min(verdicts, key=SEVERITY.index, default=Verdict.NOT_APPLICABLE)

@@ -1,4 +1,7 @@
-"""Ownership: does the zone hold the code Mimecast issued? Specified in docs/checks/ownership.md."""
+"""Ownership: the zone publishes the code that Mimecast issued.
+
+Specified in docs/reference/checks/ownership.md.
+"""
 
 from __future__ import annotations
 
@@ -26,15 +29,16 @@ from checks.engine.dns.lookup import (
 from checks.engine.expected_values import OwnershipCode
 from checks.engine.outcomes import CheckKind, Finding, Outcome, Verdict
 
-# Seen in every published code, and documented nowhere: good for a hint, never for a verdict.
+# Every known code matches this pattern, but Mimecast does not document it. It serves for a hint,
+# never for a verdict.
 _CODE = re.compile(r"0ed1fe018a[0-9a-f]{12}4[0-9a-f]{3}[89ab][0-9a-f]{15}", re.IGNORECASE)
 _PASTED = re.compile(r"[\s\"'\u2018\u2019\u201c\u201d]")
-# Where a code ends up when a DNS form is read differently from how it was meant.
+# Wrong names under which a code is published when the fields of a DNS form are misread.
 _OTHER_NAMES = ("www", "mimecast", "_mimecast")
 
 
 async def inspect(domain: str, expected: OwnershipCode, lookup: Lookup) -> Outcome:
-    """Ask every authoritative server for both proofs: the TXT code and the CNAME."""
+    """Query every authoritative server for both proofs, the TXT code and the CNAME; judge them."""
     if not expected.token and not expected.label:
         finding = Finding("ownership.no-code", {"domain": domain})
         return Outcome(CheckKind.OWNERSHIP, domain, Verdict.UNKNOWN, (finding,), unanimous=False)
@@ -80,7 +84,7 @@ def _judge_each(
 def _judge_both(
     domain: str, expected: OwnershipCode, code: Answer, alias: Answer
 ) -> ServerVerdict | None:
-    """Either proof is enough; a no needs both questions answered."""
+    """Judge both proofs: either passes alone, FAIL needs both answers. None without a decision."""
     server_verdict = judge(domain, expected, code, alias)
     is_unanswered = isinstance(code, LookupFailure) or isinstance(alias, LookupFailure)
     return None if is_unanswered and not server_verdict.verdict.is_passing else server_verdict
@@ -89,9 +93,10 @@ def _judge_both(
 def judge(
     domain: str, expected: OwnershipCode, code: Answer, alias: Answer | None
 ) -> ServerVerdict:
-    """One server's answers against the issued code. Pure."""
+    """Judge one server's answers against the issued code. Pure."""
     if isinstance(code, Records) and expected.token and expected.token in code.values:
         return ServerVerdict(Verdict.PASS)
+    # Equality with the whole set: a name with other CNAMEs as well is a broken zone.
     if isinstance(alias, Records) and alias.values == (expected.cname_target,):
         return ServerVerdict(Verdict.PASS)
     if isinstance(code, NoName):
@@ -105,7 +110,7 @@ def judge(
 
 
 def _hints(token: str, values: Sequence[str]) -> list[Finding]:
-    """What was published instead: the code altered in pasting, or another domain's code."""
+    """Return findings about the published values: an altered code, or another domain's code."""
     findings = []
     for value in sorted_values(values):
         bare = _PASTED.sub("", value).lower()
@@ -124,7 +129,7 @@ async def _find_at_other_servers(
     comparison: DelegationComparison,
     delegation: Delegation,
 ) -> list[Finding]:
-    """Was the code published at servers that nobody asks?"""
+    """Return a finding when the code is published only at servers outside the delegation."""
     if not expected.token or any(o is not None and o.verdict.is_passing for o in server_verdicts):
         return []
     answers = await lookup.query_all(comparison.other_servers, domain, "TXT")
@@ -146,7 +151,7 @@ async def _find_misplaced(
     lookup: Lookup,
     server_verdicts: Sequence[ServerVerdict | None],
 ) -> list[Finding]:
-    """Look for the proof beside its place, only when no server has it there."""
+    """Search for the proof at common wrong names, only when no server publishes it correctly."""
     answered = [server_verdict for server_verdict in server_verdicts if server_verdict is not None]
     if not answered or any(server_verdict.verdict.is_passing for server_verdict in answered):
         return []
@@ -167,5 +172,5 @@ async def _has_token(lookup: Lookup, name: str, token: str) -> bool:
     if not token:
         return False
     answer = await lookup.resolve(name, "TXT")
-    # A wildcard alias would show the apex's own records here.
+    # A wildcard alias to the apex would return the apex's own records at this name.
     return isinstance(answer, Records) and not answer.chain and token in answer.values

@@ -1,8 +1,8 @@
-"""Judging records before they are real: what is pasted, in place of what was last seen.
+"""Pre-flight check: judge proposed records before their publication. Uses no network.
 
-A question that neither the pasted records nor the last look can answer is "could not tell": nobody
-is asked. Records replace the whole set of their name and type, as they would in the zone (RFC 2181
-section 5); everything else stays as it was seen.
+Proposed records replace the whole set of their name and type, as they would in the zone (RFC 2181
+section 5). The latest run supplies every other answer. A question that neither can answer is a
+LookupFailure.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from checks.engine.recording import NotRecorded
 MAX_CHARACTERS = 20_000
 MAX_RECORDS = 300
 DEFAULT_TTL = 3600
-# A directive can read files or make millions of records of one line.
+# $INCLUDE reads files of this machine, and $GENERATE makes millions of records of one line.
 _DIRECTIVE = re.compile(r"(?mi)^\s*\$(?!ORIGIN\b|TTL\b)")
 _TYPES = frozenset({"MX", "TXT", "CNAME"})
 
@@ -40,15 +40,16 @@ ProposedRecords = Mapping[tuple[str, str], tuple[Record, ...]]
 
 @dataclass(frozen=True)
 class InvalidZoneText:
-    """The pasted text is no zone; `problem` says where it stops making sense."""
+    """The text is not a zone; `problem` is the first error."""
 
     problem: str
 
 
 def parse_proposed_records(text: str, domain: str) -> ProposedRecords | InvalidZoneText:
-    """Lines of a zone file as record sets by name and type, relative names below `domain`.
+    """Parse lines of a zone file into record sets by name and type.
 
-    Bounded in size. Types that no check asks for are passed over. Pure, and never raises.
+    Relative names are below `domain`. The size is limited. Types that no check uses are ignored.
+    Pure, and never raises.
     """
     if len(text) > MAX_CHARACTERS:
         return InvalidZoneText(f"more than {MAX_CHARACTERS} characters")
@@ -76,7 +77,7 @@ def parse_proposed_records(text: str, domain: str) -> ProposedRecords | InvalidZ
 
 
 def _value(rdata: object) -> str:
-    """In the form of lookup.Record."""
+    """Return the value in the form of lookup.Record."""
     exchange = getattr(rdata, "exchange", None)
     if exchange is not None:
         host = exchange.to_text(omit_final_dot=True).lower() or "."
@@ -90,7 +91,7 @@ def _value(rdata: object) -> str:
 
 @dataclass(frozen=True)
 class ProposedLookup:
-    """A `Lookup` that answers from the proposal, and for the rest from an earlier look."""
+    """A `Lookup` that answers from the proposal, and otherwise from an earlier run."""
 
     proposal: ProposedRecords
     recorded: Lookup
@@ -105,7 +106,7 @@ class ProposedLookup:
             return LookupFailure("not-asked")
 
     async def query(self, server: Server, name: str, rtype: str) -> Answer:
-        """Every server will give out the same, once it is published."""
+        """Answer as every server will after the publication."""
         proposed = self._proposed(name, rtype)
         if proposed is not None:
             return proposed
@@ -132,6 +133,6 @@ class ProposedLookup:
         if records:
             return Records(records)
         if (owner, "CNAME") in self.proposal:
-            # An alias takes the place of everything at its name, and where it leads was not asked.
+            # A CNAME excludes all other records (RFC 1034 section 3.6.2). Its target is unknown.
             return LookupFailure("not-asked")
         return None

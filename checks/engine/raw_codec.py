@@ -1,7 +1,7 @@
-"""Typed answers as compact JSON and back, so that what was seen can be kept and judged again.
+"""Encode typed answers as compact JSON and decode them, so that stored answers can be judged again.
 
-A value of a type of ours is an object with its type's name under `$` and the fields that differ
-from their defaults. Plain JSON values stand for themselves; a tuple is an array.
+A dataclass is an object with its type name under `$` and the fields that differ from their
+defaults. Plain JSON values represent themselves. A tuple is an array.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from checks.engine.hosts.prober import ConnectionFailure, NotProbed
 from checks.engine.hosts.smtp import SmtpDialogue, SmtpReply
 from checks.engine.outcomes import Finding, Verdict
 
-# The names are kept in databases: a type that is renamed keeps its old name here.
+# Databases contain these names and the field names: a renamed class has its old name here.
 _TYPES: dict[str, type[Any]] = {
     "Server": Server,
     "Record": Record,
@@ -58,8 +58,9 @@ _TYPE = "$"
 
 
 def encode(value: Any) -> Any:
-    """The value as JSON. TypeError for a type that nobody has named here."""
+    """Return the value as JSON. Raises TypeError for a type that is not registered here."""
     match value:
+        # Before str: a StrEnum is a str too, and would lose its type.
         case Enum():
             return {_TYPE: _NAMES[type(value)], "is": value.value}
         case None | bool() | int() | float() | str():
@@ -88,13 +89,14 @@ def _encode_dataclass(value: Any) -> dict[str, Any]:
     encoded: dict[str, Any] = {_TYPE: _NAMES[type(value)]}
     for field in dataclasses.fields(value):
         content = getattr(value, field.name)
+        # In Python 0 == False, so the second test stores False where the default is 0.
         if content != field.default or isinstance(content, bool) != isinstance(field.default, bool):
             encoded[field.name] = encode(content)
     return encoded
 
 
 def decode(encoded: Any) -> Any:
-    """The value that `encode` wrote. KeyError for a type that is no longer known."""
+    """Return the value that `encode` wrote. Raises KeyError for an unknown type."""
     if isinstance(encoded, list):
         return tuple(decode(each) for each in encoded)
     if not isinstance(encoded, dict):

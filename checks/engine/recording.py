@@ -1,7 +1,7 @@
-"""Keeping what a look was told, and answering from it later, so that new rules can judge old looks.
+"""Record the raw answers of a run, and replay them, so that new rules can judge old runs.
 
-A `Recorder` collects every question of one look with its typed answer; `replay_clients` builds from that
-what the same look is run on again, with no network.
+A `Recorder` collects every question of one run with its typed answer. `replay_clients` builds the
+clients that repeat the run without a network.
 """
 
 from __future__ import annotations
@@ -21,27 +21,29 @@ from checks.engine.spf.check_host import IncludeResults
 
 _T = TypeVar("_T")
 RawAnswers = Mapping[str, Any]
-# Whether Mimecast's ranges are ours, and the control target: part of how a host's answer is judged.
+# The judgement of a host depends on whether the vantage is in Mimecast's ranges, and on the control
+# target, so both are recorded like answers.
 VANTAGE_KEY = ("vantage",)
 
 
 class NotRecorded(Exception):
-    """Today's rules ask something that was not asked when the look was made."""
+    """The current rules need an answer that the run did not record."""
 
 
 @dataclass(frozen=True)
 class CheckClients:
-    """What one look asks by: DNS, and hosts."""
+    """The network clients of one run: one for DNS, one for hosts."""
 
     lookup: Lookup
     prober: Prober
-    # What the SPF looks of a batch share; each asks for itself all that this was worked out from.
+    # The SPF checks of a batch share these results. Each check still queries every name itself, so
+    # that its raw answers are complete.
     include_results: IncludeResults = field(default_factory=dict)
 
 
 @dataclass
 class Recorder:
-    """The questions of one look, each once, with what came back."""
+    """The questions of one run, each once, with their answers."""
 
     _answer_to: dict[str, Any] = field(default_factory=dict)
 
@@ -49,7 +51,7 @@ class Recorder:
         self._answer_to[_key(question)] = answer
 
     def raw(self) -> RawAnswers:
-        """As plain JSON values, in an order that does not depend on who answered first."""
+        """Return plain JSON values, sorted: the order must not depend on the speed of servers."""
         return {question: encode(self._answer_to[question]) for question in sorted(self._answer_to)}
 
 
@@ -64,7 +66,7 @@ def recording_clients(
     *,
     include_results: IncludeResults | None = None,
 ) -> CheckClients:
-    """The same means, which note what they are told."""
+    """Return clients that use `lookup` and `prober` and record every answer."""
     recording_prober = _RecordingProber(prober.network, prober.lookup, prober.pinned, prober.locks)
     recording_prober.recorder = recorder
     return CheckClients(
@@ -75,7 +77,10 @@ def recording_clients(
 
 
 def replay_clients(raw: RawAnswers, *, at: datetime.datetime) -> CheckClients:
-    """Means that tell what was told then, as if it were that moment; NotRecorded for the rest."""
+    """Return clients that repeat the recorded answers at the time `at`.
+
+    They raise NotRecorded for every other question.
+    """
     answers = {question: decode(answer) for question, answer in raw.items()}
     prober = _ReplayProber(Network(), _ReplayLookup(answers))
     prober.answers, prober.at = answers, at
@@ -140,7 +145,7 @@ class _ReplayLookup:
 
 
 def recorded_answer(raw: RawAnswers, question: tuple[Any, ...]) -> Any:
-    """One answer out of raw ones."""
+    """Return one of the raw answers. Raises NotRecorded when it is missing."""
     return decode(_answer_to(raw, question))
 
 

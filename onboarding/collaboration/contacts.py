@@ -11,11 +11,9 @@ from django.utils import timezone
 
 from onboarding.errors import ConflictingChange
 from onboarding.models import Contact
+from tenants.activity_names import ActivityName
 from tenants.models import Tenant, User
 from tenants.services import write_activity
-
-# The task of the onboarding review that identifies all people involved.
-TASK_KEY = "initial-conversation"
 
 
 def contacts_of(tenant: Tenant) -> QuerySet[Contact]:
@@ -49,7 +47,7 @@ def save_contact(contact: Contact, *, by: User, expected_version: str = "") -> N
             raise ConflictingChange(
                 "Another person added this contact with that role in the meantime."
             ) from None
-        _log(contact, "contact-added" if is_new else "contact-changed", by=by)
+        _log(contact, ActivityName.CONTACT_ADDED if is_new else ActivityName.CONTACT_CHANGED, by=by)
 
 
 def fingerprint(contact: Contact) -> str:
@@ -75,11 +73,11 @@ def _refuse_outdated(contact: Contact, expected_version: str) -> None:
 
 def remove_contact(contact: Contact, *, by: User) -> None:
     with transaction.atomic():
-        _log(contact, "contact-removed", by=by)
+        _log(contact, ActivityName.CONTACT_REMOVED, by=by)
         contact.delete()
 
 
-def _log(contact: Contact, action: str, *, by: User) -> None:
+def _log(contact: Contact, action: ActivityName, *, by: User) -> None:
     params: dict[str, Any] = {"name": contact.name, "role": contact.get_role_display()}
     write_activity(contact.tenant, action, by=by, **params)
     contact.tenant.plan.touch()

@@ -22,7 +22,7 @@ from onboarding.collaboration import share_links
 from onboarding.collaboration.comments import NewComment, add_comment
 from onboarding.errors import OnboardingError
 from onboarding.lifecycle.closing_pack.build import request_pack
-from onboarding.models import CLOSURE, ClosingPack, Plan, ShareLink, Task, TaskStatus
+from onboarding.models import ClosingPack, Plan, ShareLink, Task, TaskRole, TaskStatus
 from onboarding.monitoring.baseline import start_at_closing, start_at_go_live
 from onboarding.plan_templates.plan_creation import apply_profile
 from onboarding.plans.queries import lock_tasks
@@ -30,6 +30,7 @@ from onboarding.plans.rollup import recompute_rollup
 from onboarding.plans.services import confirm_task
 from onboarding.plans.transitions import LONGEST_REASON
 from tenants import invitations
+from tenants.activity_names import ActivityName
 from tenants.models import Invitation, Tenant, User
 from tenants.services import write_activity
 
@@ -39,7 +40,9 @@ def tasks_blocking_close(plan: Plan) -> list[Task]:
 
     An optional task that was never started does not block.
     """
-    tasks = Task.objects.filter(plan=plan, applies=True, is_group=False).exclude(key=CLOSURE)
+    tasks = Task.objects.filter(plan=plan, applies=True, is_group=False).exclude(
+        role=TaskRole.CLOSURE
+    )
     return [
         task
         for task in tasks.select_related("phase")
@@ -62,7 +65,7 @@ def sign_off_implementation(task: Task, *, by: User, side: str, reason: str) -> 
 
     Raises OnboardingError if tasks are open, the reason is empty, or the side signed before.
     """
-    if task.key != CLOSURE:
+    if task.role != TaskRole.CLOSURE:
         raise OnboardingError("Only the last task of the plan can be signed off.")
     if not reason.strip():
         raise OnboardingError("Enter a statement that the implementation is complete.")
@@ -91,7 +94,7 @@ def _close(tenant: Tenant, *, by: User) -> None:
     tenant.closed_at = tenant.completed_at = now
     start_at_go_live(tenant, now=now) or start_at_closing(tenant, now=now, by=by)
     revoke_links(tenant, by=by)
-    write_activity(tenant, "implementation-completed", by=by)
+    write_activity(tenant, ActivityName.IMPLEMENTATION_COMPLETED, by=by)
     request_pack(tenant, by=by)
     tenant.plan.touch()
 
@@ -121,13 +124,13 @@ def reopen_tenant(tenant: Tenant, *, by: User, reason: str) -> None:
         # A pack that is not ready would describe an open implementation.
         ClosingPack.objects.filter(tenant=tenant, ready_at=None).delete()
         apply_profile(tenant)
-        Task.objects.filter(plan__tenant=tenant, key=CLOSURE).update(
+        Task.objects.filter(plan__tenant=tenant, role=TaskRole.CLOSURE).update(
             mimecast_confirmed_at=None,
             mimecast_confirmed_by=None,
             client_confirmed_at=None,
             client_confirmed_by=None,
             undo=None,
         )
-        write_activity(tenant, "tenant-reopened", by=by, reason=text[:LONGEST_REASON])
+        write_activity(tenant, ActivityName.TENANT_REOPENED, by=by, reason=text[:LONGEST_REASON])
         recompute_rollup(tenant.plan)
         tenant.plan.touch()

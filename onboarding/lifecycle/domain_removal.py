@@ -32,6 +32,7 @@ from onboarding.models import (
 )
 from onboarding.models.cutovers import join_names
 from onboarding.plans.planned_cutovers import is_open
+from tenants.activity_names import ActivityName
 from tenants.domain_lifecycle import mark_removed
 from tenants.models import Domain, Host, Tenant, User
 from tenants.services import write_activity
@@ -153,7 +154,10 @@ def remove_subjects(tenant: Tenant, effects: Sequence[RemovalEffect], *, by: Use
                 mark_removed(each.row, at=now, by=by)
             else:
                 each.row.delete()
-        for action, stays in (("subjects-removed", True), ("subjects-deleted", False)):
+        for action, stays in (
+            (ActivityName.SUBJECTS_REMOVED, True),
+            (ActivityName.SUBJECTS_DELETED, False),
+        ):
             group = [each for each in effects if each.stays is stays]
             if group:
                 names, answers = [str(e.row) for e in group], sum(e.answers for e in group)

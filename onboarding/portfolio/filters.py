@@ -75,11 +75,11 @@ SHOW_CHOICES = {
     "soon": "Cutover in the next 14 days",
     "risk": "At risk",
     "failing": "With a failing check",
-    "unknown": "With an unknown check",
+    "unknown": "With a check without a reliable answer",
     "drifted": "Drifted since go-live",
     "closed": "Closed",
 }
-# Only these filters include closed tenants.
+# Only these two choices include closed tenants.
 _WITH_CLOSED = ("drifted", "closed")
 
 

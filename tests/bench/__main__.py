@@ -1,4 +1,4 @@
-"""Print the bars P1 and P3 with their parts; ends with 1 when one is missed."""
+"""Print the bars P1 and P3 with their parts; the exit status is 1 when one is missed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.bench.world import NotInstalled, World, served
 
 @dataclass(frozen=True)
 class Size:
-    """How much is measured: more domains say more, and take longer."""
+    """The size of a measurement: more domains are more precise and slower."""
 
     domains: int
     peer_domains: int
@@ -30,7 +30,7 @@ PEER_THREADS = (1, 8)
 
 @dataclass(frozen=True)
 class Bar:
-    """One ratio and what it has to be."""
+    """One ratio and its target."""
 
     name: str
     ratio: float
@@ -48,7 +48,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Report:
-    """The parts of one run, and the bars made of them."""
+    """The parts of one run, and the bars computed from them."""
 
     engine: Sequence[Measured]
     bare: Sequence[Measured]
@@ -62,7 +62,7 @@ class Report:
     def bars(self) -> list[Bar]:
         domains = statistics.median(run.domains_per_second for run in self.engine)
         questions = statistics.median(run.questions_per_second for run in self.engine)
-        # Each round's own pair: what else the machine does weighs on both alike.
+        # The pair of one round: other load of the machine affects both equally.
         shares = [e.seconds / b.seconds for e, b in zip(self.engine, self.bare, strict=True)]
         theirs = self.fastest_peer
         return [
@@ -78,7 +78,7 @@ class Report:
 
     @property
     def by_cpu(self) -> str:
-        """The same ratios by CPU time, which what else the machine does distorts less."""
+        """The same ratios by CPU time, which other load of the machine distorts less."""
         ours = statistics.median(run.cpu_seconds / run.domains for run in self.engine)
         each = statistics.median(run.cpu_seconds / run.questions for run in self.engine)
         bare = statistics.median(run.cpu_seconds / run.domains for run in self.bare)
@@ -117,9 +117,13 @@ def measure(world: World, size: Size, python: Path) -> Report:
 
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a size that only shows that it runs")
-    parser.add_argument("--domains", type=int, help="another number of domains, 300 at least")
-    parser.add_argument("--peer", metavar="PYTHON", help="an environment that has checkdmarc")
+    parser.add_argument(
+        "--quick", action="store_true", help="a small size that only proves that it runs"
+    )
+    parser.add_argument("--domains", type=int, help="the number of domains, at least 300")
+    parser.add_argument(
+        "--peer", metavar="PYTHON", help="the Python of an environment with checkdmarc"
+    )
     options = parser.parse_args(arguments)
     size = QUICK if options.quick else WHOLE
     if options.domains:
@@ -127,14 +131,14 @@ def main(arguments: Sequence[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="gangway-bench-") as folder:
         (zones := Path(folder) / "zones").mkdir()
         try:
-            given = Path(options.peer) if options.peer else None
-            python = given or measures.peer_environment(Path(folder) / "peer")
+            existing = Path(options.peer) if options.peer else None
+            python = existing or measures.peer_environment(Path(folder) / "peer")
             with served(zones, size.domains) as world:
                 report = measure(world, size, python)
         except NotInstalled as error:
             sys.stderr.write(f"{error}\n")
             return 69
-    sample = f"checkdmarc looks at {size.peer_domains} of them: SPF, MX and DMARC, no DKIM."
+    sample = f"checkdmarc checks {size.peer_domains} of them: SPF, MX and DMARC, no DKIM."
     sys.stdout.write(f"{size.domains} domains. {sample}\n" + "\n".join(report.lines()) + "\n")
     return int(not all(bar.is_met for bar in report.bars))
 

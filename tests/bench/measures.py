@@ -1,4 +1,4 @@
-"""What is measured: the engine, the same questions as bare datagrams, and the peer."""
+"""The measurements: the engine, the same queries as bare datagrams, and the peer."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from checks.engine.outcomes import Outcome, Verdict
 from tests.bench.world import RESOLVER, World
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-# As a worker is set up by default.
+# The default configuration of a worker.
 CONCURRENCY, BUDGET_SECONDS = 100, 60
 _IN_FLIGHT = 100
 
 
 @dataclass(frozen=True)
 class Measured:
-    """One run: how many domains and questions, in how many seconds of wall clock and of CPU."""
+    """One run: the number of domains and queries, and the seconds of wall clock and CPU."""
 
     domains: int
     questions: int
@@ -54,23 +54,23 @@ class Measured:
 
 
 class BenchFailed(Exception):
-    """What was measured was not the work that was meant."""
+    """The measured work was not the intended work."""
 
 
 def engine(world: World) -> Measured:
-    """All looks as one batch, in one process on one core; each must have come to an answer."""
+    """Run all checks as one batch, in one process on one core; each must have an answer."""
     outcomes: list[Outcome] = []
-    measured = _measured(world, len(world.domains), lambda: outcomes.extend(_look(world)))
+    measured = _measured(world, len(world.domains), lambda: outcomes.extend(_request(world)))
     undecided = [o for o in outcomes if o.verdict is Verdict.UNKNOWN]
     if undecided:
-        raise BenchFailed(f"{len(undecided)} looks were UNKNOWN, the first: {undecided[0]}")
+        raise BenchFailed(f"{len(undecided)} runs were UNKNOWN, the first: {undecided[0]}")
     return measured
 
 
-def _look(world: World) -> list[Outcome]:
+def _request(world: World) -> list[Outcome]:
     return asyncio.run(
         run_all(
-            world.looks,
+            world.requests,
             network=world.network,
             budget_seconds=BUDGET_SECONDS,
             concurrency=CONCURRENCY,
@@ -82,7 +82,7 @@ Sent = tuple[Endpoint, DnsQuestion, bool]
 
 
 def questions_of(world: World) -> list[Sent]:
-    """The questions the engine asks, in its order; a pass of its own, so that timing is clean."""
+    """Return the engine's queries in order; a separate pass, which does not affect the timing."""
     sent: list[Sent] = []
 
     class Recording(UdpSockets):
@@ -91,12 +91,12 @@ def questions_of(world: World) -> list[Sent]:
             return super().send(question, endpoint, **kwargs)
 
     with mock.patch.object(query_pool, "UdpSockets", Recording):
-        _look(world)
+        _request(world)
     return sent
 
 
 def bare(world: World, sent: Sequence[Sent]) -> Measured:
-    """The same questions over a socket for each address, replies matched by id and thrown away."""
+    """Send the same queries over one socket for each address; match replies by id and drop them."""
     return _measured(world, len(world.domains), lambda: asyncio.run(_send_all(sent)))
 
 
@@ -116,7 +116,7 @@ async def _ask_in_turn(lines: dict[Endpoint, _Line], waiting: Iterator[Sent]) ->
 
 
 class _Line:
-    """One connected socket, driven the cheapest way the loop offers."""
+    """One connected socket, driven by the cheapest means of the event loop."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._loop = asyncio.get_running_loop()
@@ -147,7 +147,7 @@ class _Line:
 
 
 def peer(world: World, domains: Sequence[str], python: Path, threads: int) -> Measured:
-    """checkdmarc's SPF, MX and DMARC of some domains, without its start."""
+    """checkdmarc's SPF, MX and DMARC of some domains, without its start-up time."""
     before = world.answered()
     said = subprocess.run(
         [
@@ -164,7 +164,7 @@ def peer(world: World, domains: Sequence[str], python: Path, threads: int) -> Me
 
 
 def peer_environment(folder: Path) -> Path:
-    """The Python of a throw-away environment with the peer in it, every file checked by hash."""
+    """The Python of a temporary environment with the peer, every file checked by hash."""
     subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
     python = folder / "bin" / "python"
     subprocess.run(

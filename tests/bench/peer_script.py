@@ -16,7 +16,7 @@ def main(address: str, port: int, threads: int, domains: list[str]) -> None:
     spf, smtp, dmarc = (
         importlib.import_module(f"checkdmarc.{n}") for n in ("spf", "smtp", "dmarc")
     )
-    # It asks at port 53 whatever it is told.
+    # The peer ignores the configured port and uses port 53.
     plain.__init__.__defaults__ = (port,)
 
     def check(domain: str) -> None:

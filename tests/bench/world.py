@@ -1,9 +1,12 @@
-"""A synthetic internet on loopback: NSD with a zone for each domain, and what is known of them.
+"""A synthetic internet on loopback: NSD with a zone for each domain.
 
-Six in ten domains have moved (the region's MX hosts, its include beside two of senders, DMARC,
-DKIM), three have not (their own mail host, SPF by `mx`), and one has hardly anything. All share
-two name servers, as a hosting provider's customers do, and NSD stands for the resolver as well:
-it knows every zone, so that everybody's question costs one exchange.
+- Six in ten domains have switched: the region's MX hosts, its include and two of senders, DMARC,
+  DKIM.
+- Three in ten have not: their own mail host, SPF by `mx`.
+- One in ten has nearly no records.
+
+All share two name servers, like the customers of a hosting provider. NSD is the resolver as well.
+It knows every zone, so each query costs one exchange.
 """
 
 from __future__ import annotations
@@ -58,7 +61,7 @@ class NotInstalled(Exception):
 
 @dataclass(frozen=True)
 class World:
-    """What is served, where, and how many questions were answered so far."""
+    """The served domains, the addresses, and the number of answered queries."""
 
     domains: tuple[str, ...]
     port: int
@@ -73,7 +76,7 @@ class World:
         )
 
     @property
-    def looks(self) -> list[CheckRequest]:
+    def requests(self) -> list[CheckRequest]:
         return [
             CheckRequest(kind, domain, region=REGION, selectors=(SELECTOR,))
             for domain in self.domains
@@ -81,14 +84,16 @@ class World:
         ]
 
     def answered(self) -> int:
-        """Questions the server has counted since it started."""
+        """Return the number of queries since the start of the server."""
         said = subprocess.run(
             [*_nsd_control(), "-c", str(self.folder / "nsd.conf"), "stats_noreset"],
             check=True,
             capture_output=True,
             text=True,
         ).stdout
-        return int(next(s.split("=")[1] for s in said.splitlines() if s.startswith("num.queries=")))
+        return int(
+            next(s.split("=")[1] for s in statistics.splitlines() if s.startswith("num.queries="))
+        )
 
 
 def _program(name: str) -> str:
@@ -147,7 +152,7 @@ def _shared_zones() -> dict[str, str]:
         for n in range(_SENDERS)
     )
     return {
-        # The root too: a question that is refused costs the peer seconds of trying again.
+        # The root too: a refused query costs the peer seconds of retries.
         ".": "",
         "test": "",
         "host.test": "".join(f"ns{n} IN A {address}\n" for n, address in enumerate(SERVERS, 1)),
@@ -158,7 +163,7 @@ def _shared_zones() -> dict[str, str]:
 
 
 def _key() -> str:
-    """A DKIM record as zone files write it, in strings of at most 255."""
+    """A DKIM record in zone file syntax, in strings of at most 255 bytes."""
     public = rsa.generate_private_key(public_exponent=65537, key_size=2048).public_key()
     packed = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     record = f"v=DKIM1; k=rsa; p={base64.b64encode(packed).decode()}"

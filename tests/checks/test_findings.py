@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from checks.engine.codes import CODES
+from checks.engine.codes import CODES, RENAMED_CODES
 from checks.templatetags.findings import code_list, finding, reason_labels, template_of
 
 SENTENCES = Path(settings.BASE_DIR) / "templates" / "checks" / "findings"
@@ -64,7 +64,7 @@ def test_every_template_has_a_code() -> None:
 
 def test_unknown_code_is_shown() -> None:
     assert finding({"code": "spf.unheard-of", "params": {}}) == (
-        "The check reports <code>spf.unheard-of</code>; the evidence shows what was seen."
+        "The check reports <code>spf.unheard-of</code>. The evidence shows the details."
     )
 
 
@@ -72,13 +72,27 @@ def test_published_values_are_escaped() -> None:
     found = {"code": "spf.syntax", "params": {"term": "<script>alert(1)</script>"}}
 
     assert " ".join(finding(found).split()) == (
-        "The SPF record cannot be read at <code>&lt;script&gt;alert(1)&lt;/script&gt;</code>. "
+        "The SPF record is invalid because of <code>&lt;script&gt;alert(1)&lt;/script&gt;</code>. "
         "Correct that term."
     )
 
 
 def test_template_of_code() -> None:
     assert template_of("mx-ttl.too-high") == "checks/findings/mx-ttl.html#too-high"
+
+
+@pytest.mark.parametrize(("earlier", "code"), RENAMED_CODES.items())
+def test_earlier_code_has_the_present_sentence(earlier: str, code: str) -> None:
+    params = {name: _value(name, number) for number, name in enumerate(CODES[code])}
+
+    sentence = finding({"code": earlier, "params": params})
+
+    assert sentence == finding({"code": code, "params": params})
+    assert earlier not in sentence
+
+
+def test_no_earlier_code_is_in_use() -> None:
+    assert set(RENAMED_CODES) & set(CODES) == set()
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The bench, small: its parts add up, and its bars are the ratios that they are called."""
+"""The bench with few domains: its parts are consistent, and its bars are the named ratios."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from tests.interop.processes import program
 pytestmark = pytest.mark.interop
 
 
-def test_engine_and_bare_datagrams_ask_the_same_questions(tmp_path: Path) -> None:
+def test_engine_and_datagrams_ask_equally(tmp_path: Path) -> None:
     program("nsd", "nsd")
     with served(tmp_path, 20) as world:
         sent = measures.questions_of(world)
         engine, bare = measures.engine(world), measures.bare(world, sent)
 
     assert engine.questions == bare.questions == len(sent)
-    assert (engine.domains, bare.domains, len(world.looks)) == (20, 20, 20 * len(KINDS))
+    assert (engine.domains, bare.domains, len(world.requests)) == (20, 20, 20 * len(KINDS))
 
 
-def test_bars_are_ratios_of_the_medians_and_the_fastest_peer() -> None:
+def test_bars_compare_medians_and_fastest_peer() -> None:
     engine = [Measured(1000, 17_000, seconds, 1.0) for seconds in (1.0, 2.0, 9.0)]
     bare = [Measured(1000, 17_000, seconds, 1.0) for seconds in (0.5, 0.8, 1.0)]
     peer = [(1, Measured(100, 2000, 10.0, 9.0)), (8, Measured(100, 2000, 20.0, 19.0))]

@@ -48,7 +48,7 @@ def test_postfix_with_starttls_passes(names: LiveNameServers) -> None:
     assert (outcome.verdict, outcome.findings) == (Verdict.PASS, ())
 
 
-def test_postfix_closed_fails_from_an_allowed_vantage(names: LiveNameServers) -> None:
+def test_postfix_closed_fails_if_allowed(names: LiveNameServers) -> None:
     with postfix(MAIL) as server:
         pass
 
@@ -62,9 +62,7 @@ def test_slapd_over_tls_passes(names: LiveNameServers, tmp_path: Path) -> None:
     assert (outcome.verdict, outcome.findings) == (Verdict.PASS, ())
 
 
-def test_slapd_with_a_certificate_of_another_name_does_not_pass(
-    names: LiveNameServers, tmp_path: Path
-) -> None:
+def test_slapd_certificate_name_mismatch(names: LiveNameServers, tmp_path: Path) -> None:
     with slapd(tmp_path, "other.example.test") as server:
         outcome = run_check(names, CheckKind.LDAPS, DIRECTORY, server)
 

@@ -54,7 +54,7 @@ def shared_cache(tmp_path: Path, settings: Any) -> Iterator[str]:
         cache.close()
 
 
-def test_what_one_process_counts_another_one_sees(shared_cache: str) -> None:
+def test_processes_share_counters(shared_cache: str) -> None:
     view = throttled("shared", "2/d")(lambda request: HttpResponse("done"))
     request = RequestFactory().post("/")
     request.user = AnonymousUser()
@@ -65,7 +65,7 @@ def test_what_one_process_counts_another_one_sees(shared_cache: str) -> None:
     assert (first.status_code, view(request).status_code) == (200, 429)
 
 
-def test_failures_are_counted_in_the_shared_cache(shared_cache: str, db: None) -> None:
+def test_failures_count_in_shared_cache(shared_cache: str, db: None) -> None:
     person = User.objects.create_user("client@northwind.test", GOOD_PASSWORD, name="Jo")
     for number in range(5):
         sign_in(Client(REMOTE_ADDR=f"192.0.2.{number}"), person.email, "not the password")

@@ -1,4 +1,4 @@
-"""The DNS kinds against BIND, one view per server, with Unbound as the resolver in front."""
+"""The DNS checks against BIND, one view for each server, with Unbound as the resolver."""
 
 from __future__ import annotations
 
@@ -62,13 +62,13 @@ def codes(outcome: Outcome) -> list[str]:
     return [finding.code for finding in outcome.findings]
 
 
-def test_a_ready_domain_passes_everywhere(tmp_path: Path) -> None:
+def test_ready_domain_passes(tmp_path: Path) -> None:
     outcomes = seen(tmp_path, COMMON_ZONES, {})
 
     assert verdicts(outcomes) == dict.fromkeys(outcomes, (Verdict.PASS, True))
 
 
-def test_a_domain_that_is_not_ready_fails_everywhere(tmp_path: Path) -> None:
+def test_unready_domain_fails(tmp_path: Path) -> None:
     old = '@ 21600 IN MX 10 mail\nmail 300 IN A 192.0.2.9\n@ 300 IN TXT "v=spf1 mx -all"\n'
 
     outcomes = seen(tmp_path, {**COMMON_ZONES, DOMAIN: old}, {})
@@ -76,7 +76,7 @@ def test_a_domain_that_is_not_ready_fails_everywhere(tmp_path: Path) -> None:
     assert verdicts(outcomes) == dict.fromkeys(outcomes, (Verdict.FAIL, True))
 
 
-def test_one_server_with_the_old_zone_moves_nothing(tmp_path: Path) -> None:
+def test_one_outdated_server_is_not_unanimous(tmp_path: Path) -> None:
     outcomes = seen(tmp_path, COMMON_ZONES, {3: {DOMAIN: OLD_MX}})
 
     assert verdicts(outcomes) == {
@@ -92,13 +92,11 @@ def test_one_server_with_the_old_zone_moves_nothing(tmp_path: Path) -> None:
     [
         ({DOMAIN: ""}, "refused"),
         ({DOMAIN: NEVER_FETCHED}, "servfail"),
-        # Lame: it knows only the zone above, and refers to others.
+        # Lame: it knows only the parent zone and refers to others.
         ({DOMAIN: "", "test": f"{GLUE}example 300 IN NS ns1.lab\n"}, "lame"),
     ],
 )
-def test_one_server_that_gives_no_answer_is_no_failure(
-    tmp_path: Path, zones: Zones, status: str
-) -> None:
+def test_one_silent_server_is_no_failure(tmp_path: Path, zones: Zones, status: str) -> None:
     outcomes = seen(tmp_path, COMMON_ZONES, {2: zones}, through=(1, 3))
 
     assert verdicts(outcomes) == dict.fromkeys(outcomes, (Verdict.UNKNOWN, False))
@@ -106,13 +104,13 @@ def test_one_server_that_gives_no_answer_is_no_failure(
     assert [row["status"] for row in rows] == ["records", status, "records"]
 
 
-def test_a_name_that_does_not_exist_is_told_and_moves_nothing(tmp_path: Path) -> None:
+def test_missing_name_is_not_unanimous(tmp_path: Path) -> None:
     outcomes = seen(tmp_path, {"mimecast.test": MIMECAST, "test": GLUE}, {})
 
     assert verdicts(outcomes) == dict.fromkeys(outcomes, (Verdict.FAIL, False))
 
 
-def test_an_answer_too_long_for_udp_is_fetched_over_tcp(tmp_path: Path) -> None:
+def test_long_answer_comes_over_tcp(tmp_path: Path) -> None:
     padding = "".join(f'@ 300 IN TXT "{n:03d}{"x" * 240}"\n' for n in range(20))
 
     outcomes = seen(tmp_path, {**COMMON_ZONES, DOMAIN: READY + padding}, {})
@@ -120,7 +118,7 @@ def test_an_answer_too_long_for_udp_is_fetched_over_tcp(tmp_path: Path) -> None:
     assert verdicts(outcomes)[CheckKind.OWNERSHIP] == (Verdict.PASS, True)
 
 
-def test_the_cname_variant_of_ownership_passes(tmp_path: Path) -> None:
+def test_ownership_by_cname_passes(tmp_path: Path) -> None:
     label = "8e1f2d3c4b5a6"
     zone = f"{MX}{SPF}{label} 300 IN CNAME validate-domain.mimecast.com.\n"
 
@@ -143,8 +141,8 @@ def test_the_cname_variant_of_ownership_passes(tmp_path: Path) -> None:
     assert (outcome.verdict, codes(outcome)) == (Verdict.PASS, [])
 
 
-def test_a_code_at_a_server_that_nobody_asks_is_found_there(tmp_path: Path) -> None:
-    """The registry delegates to two of the servers; the third still holds the zone, edited."""
+def test_code_at_undelegated_server_is_found(tmp_path: Path) -> None:
+    """The registry delegates to two of the servers; the third still serves an edited zone."""
     delegated = "".join(f"example 300 IN NS ns{n}.lab\n" for n in (1, 2))
     zones = {**COMMON_ZONES, "test": f"{GLUE}{delegated}", DOMAIN: MX}
 

@@ -1,5 +1,4 @@
-"""Two people at one plan at the same moment, on PostgreSQL: both acts count, and neither waits for
-the other for ever."""
+"""Two people change one plan at the same time, on PostgreSQL. Both changes count."""
 
 from __future__ import annotations
 
@@ -35,10 +34,10 @@ def _again(tenant: Tenant, key: str = KEY) -> Task:
     return Task.objects.select_related("plan__tenant").get(plan__tenant=tenant, key=key)
 
 
-def test_a_question_and_a_confirmation_of_one_step_are_both_kept(
+def test_question_and_confirmation_both_count(
     tenant: Tenant, owner: User, consultant: User
 ) -> None:
-    """Asking moves the turn, which confirming moves too."""
+    """A question and a confirmation both change `waiting on`."""
 
     def ask() -> None:
         words = NewComment("Who owns DNS?", asked_side="client")
@@ -66,9 +65,7 @@ def test_a_question_and_a_confirmation_of_one_step_are_both_kept(
     assert (_again(tenant).client_confirmed_at, _again(tenant).waiting_on) == (None, "both")
 
 
-def test_bulk_and_single_acts_on_the_same_steps_are_all_kept(
-    tenant: Tenant, owner: User, consultant: User
-) -> None:
+def test_bulk_and_single_actions_all_count(tenant: Tenant, owner: User, consultant: User) -> None:
     plan = Plan.objects.select_related("tenant").get(tenant=tenant)
     tasks = list(Task.objects.filter(plan=plan, is_group=False).order_by("position"))
     forth = [task.public_id for task in tasks]

@@ -1,4 +1,4 @@
-"""Single sign-on against a real provider, over HTTP, from the button to the first page and back."""
+"""Single sign-on against a real provider, over HTTP, from the button to the first page."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def provider(live_server: Any, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 @pytest.fixture
 def gangway(live_server: Any, provider: int, settings: Any) -> str:
-    """Where Gangway is served, with an account for each of the provider's people but one."""
+    """Gangway's address, with an account for each of the provider's users except one."""
     settings.SOCIALACCOUNT_PROVIDERS = {"openid_connect": {"APPS": [_app(provider)]}}
     for name in PEOPLE:
         if name not in ("without-account", "somebody-else"):
@@ -64,7 +64,7 @@ class Browser(requests.Session):
         return str(re.findall(r'name="csrfmiddlewaretoken" value="([^"]+)"', response.text)[0])
 
     def to_provider(self, gangway: str, query: str = "") -> requests.Response:
-        """Press the button on the sign-in page; the answer is the provider's page."""
+        """Press the button on the sign-in page; return the provider's page."""
         page = self.get(f"{gangway}/accounts/login/")
         assert "Sign in with Test provider" in page.text
         form = {"csrfmiddlewaretoken": self.token(page)}
@@ -90,7 +90,7 @@ def last_line() -> ActivityLine:
     return ActivityLine.objects.order_by("-pk")[0]
 
 
-def test_a_person_with_an_account_gets_in(gangway: str) -> None:
+def test_account_holder_signs_in(gangway: str) -> None:
     browser = Browser()
 
     browser.through_provider(gangway, "in-order")
@@ -101,7 +101,7 @@ def test_a_person_with_an_account_gets_in(gangway: str) -> None:
     assert last_line().params == {"methods": ["socialaccount"]}
 
 
-def test_the_provider_is_asked_with_state_nonce_and_pkce(gangway: str) -> None:
+def test_request_has_state_nonce_and_pkce(gangway: str) -> None:
     page = Browser().to_provider(gangway, "&scope=secrets&auth_params=prompt%3Dnone")
 
     asked = parse_qs(urlsplit(parse_qs(urlsplit(page.url).query)["next"][0]).query)
@@ -116,7 +116,7 @@ def test_the_provider_is_asked_with_state_nonce_and_pkce(gangway: str) -> None:
     }
 
 
-def test_the_address_may_come_by_userinfo(gangway: str) -> None:
+def test_address_from_userinfo(gangway: str) -> None:
     browser = Browser()
 
     browser.through_provider(gangway, "address-in-userinfo")
@@ -127,16 +127,18 @@ def test_the_address_may_come_by_userinfo(gangway: str) -> None:
 @pytest.mark.parametrize(
     ("name", "said", "reason"),
     [
-        ("unverified", "does not say that your e-mail address is verified", "unverified"),
-        ("silent-on-verified", "does not say that your e-mail address is verified", "unverified"),
-        ("without-account", "There is no account here for the address", "unknown"),
-        ("wrong-nonce", "was not one that we can trust", "nonce"),
-        ("without-nonce", "was not one that we can trust", "nonce"),
+        ("unverified", "did not confirm that your e-mail address is verified", "unverified"),
+        (
+            "silent-on-verified",
+            "did not confirm that your e-mail address is verified",
+            "unverified",
+        ),
+        ("without-account", "no account for the e-mail address", "unknown"),
+        ("wrong-nonce", "was invalid or too late", "nonce"),
+        ("without-nonce", "was invalid or too late", "nonce"),
     ],
 )
-def test_what_the_provider_leaves_open_lets_nobody_in(
-    gangway: str, name: str, said: str, reason: str
-) -> None:
+def test_incomplete_claims_are_refused(gangway: str, name: str, said: str, reason: str) -> None:
     browser = Browser()
 
     answer = browser.through_provider(gangway, name)
@@ -156,27 +158,27 @@ def test_what_the_provider_leaves_open_lets_nobody_in(
 @pytest.mark.parametrize(
     "name", ["wrong-audience", "wrong-issuer", "expired", "forged", "userinfo-of-another"]
 )
-def test_a_token_that_is_not_for_us_lets_nobody_in(gangway: str, name: str) -> None:
+def test_foreign_token_is_refused(gangway: str, name: str) -> None:
     browser = Browser()
 
     answer = browser.through_provider(gangway, name)
 
     assert (answer.status_code, browser.is_in(gangway)) == (401, False)
-    assert "was not one that we can trust" in answer.text
+    assert "was invalid or too late" in answer.text
     assert last_line().params == {"reason": "token"}
 
 
-def test_an_address_given_to_somebody_else_opens_nothing(gangway: str) -> None:
+def test_reassigned_address_is_refused(gangway: str) -> None:
     Browser().through_provider(gangway, "in-order")
     browser = Browser()
 
     answer = browser.through_provider(gangway, "somebody-else")
 
     assert (answer.status_code, browser.is_in(gangway)) == (403, False)
-    assert "tied to somebody else" in answer.text
+    assert "linked to a different person" in answer.text
 
 
-def test_an_account_of_another_address_here_stays_closed(gangway: str) -> None:
+def test_account_of_other_address_is_refused(gangway: str) -> None:
     Browser().through_provider(gangway, "in-order")
     User.objects.filter(email="in-order@gangway.test").update(email="moved@gangway.test")
     User.objects.create_user("in-order@gangway.test", None, name="New Comer")
@@ -188,7 +190,7 @@ def test_an_account_of_another_address_here_stays_closed(gangway: str) -> None:
     assert last_line().params == {"reason": "other-address"}
 
 
-def test_a_switched_off_person_stays_out(gangway: str) -> None:
+def test_inactive_user_is_refused(gangway: str) -> None:
     User.objects.filter(email="in-order@gangway.test").update(is_active=False)
     browser = Browser()
 
@@ -197,7 +199,7 @@ def test_a_switched_off_person_stays_out(gangway: str) -> None:
     assert not browser.is_in(gangway)
 
 
-def test_an_answer_nobody_asked_for_lets_nobody_in(gangway: str) -> None:
+def test_unsolicited_response_is_refused(gangway: str) -> None:
     victim, attacker = Browser(), Browser()
     page = attacker.to_provider(gangway)
     state = parse_qs(urlsplit(parse_qs(urlsplit(page.url).query)["next"][0]).query)["state"][0]
@@ -207,7 +209,7 @@ def test_an_answer_nobody_asked_for_lets_nobody_in(gangway: str) -> None:
     assert (answer.status_code, victim.is_in(gangway)) == (401, False)
 
 
-def test_a_foreign_next_is_not_followed(gangway: str) -> None:
+def test_foreign_next_is_not_followed(gangway: str) -> None:
     browser = Browser()
 
     answer = browser.through_provider(gangway, "in-order", "&next=https://evil.example/")
@@ -216,7 +218,7 @@ def test_a_foreign_next_is_not_followed(gangway: str) -> None:
     assert urlsplit(answer.url).netloc == urlsplit(gangway).netloc
 
 
-def test_a_provider_that_is_down_is_said_so(gangway: str, settings: Any) -> None:
+def test_unreachable_provider_shows_error(gangway: str, settings: Any) -> None:
     settings.SOCIALACCOUNT_PROVIDERS = {"openid_connect": {"APPS": [_app(free_port(PROVIDER))]}}
     browser = Browser()
 
@@ -226,7 +228,7 @@ def test_a_provider_that_is_down_is_said_so(gangway: str, settings: Any) -> None
     assert "The provider does not answer." in answer.text
 
 
-def test_the_other_ways_in_stay_open_when_it_is_not_set_up(gangway: str, settings: Any) -> None:
+def test_other_sign_ins_work_without_provider(gangway: str, settings: Any) -> None:
     settings.SOCIALACCOUNT_PROVIDERS = {"openid_connect": {"APPS": []}}
     browser = Browser()
 

@@ -1,4 +1,4 @@
-"""The completion seam, end to end: a recorded run changes only the tasks that it verifies."""
+"""The completion seam, end to end: a recorded run changes only the tasks it can prove."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from tests.factories import START, HostRow, MakeTenant, RunCheck, task_of
 OWNERSHIP = "domain-ownership"
 
 
-def _acts(tenant: Tenant) -> list[str]:
+def _actions(tenant: Tenant) -> list[str]:
     return list(
         ActivityLine.objects.filter(tenant=tenant).order_by("pk").values_list("action", flat=True)
     )
 
 
-def test_unanimous_pass_verifies_task(tenant: Tenant, run_check: RunCheck) -> None:
+def test_pass_verifies_task(tenant: Tenant, run_check: RunCheck) -> None:
     run_check(tenant, CheckKind.OWNERSHIP, Verdict.PASS)
 
     task = task_of(tenant, OWNERSHIP)
     assert task.status == TaskStatus.VERIFIED
-    assert _acts(tenant) == ["tenant-created", "task-verified"]
+    assert _actions(tenant) == ["tenant-created", "task-verified"]
 
 
 def test_warn_verifies_task(tenant: Tenant, run_check: RunCheck) -> None:
@@ -49,7 +49,7 @@ def test_other_verdicts_verify_nothing(
     assert task_of(tenant, OWNERSHIP).status == TaskStatus.TODO
 
 
-def test_partial_pass_verifies_nothing(tenant: Tenant, run_check: RunCheck) -> None:
+def test_pass_of_some_servers_is_no_proof(tenant: Tenant, run_check: RunCheck) -> None:
     run_check(tenant, CheckKind.OWNERSHIP, Verdict.PASS, unanimous=False)
 
     assert task_of(tenant, OWNERSHIP).status == TaskStatus.TODO
@@ -66,16 +66,16 @@ def test_few_or_close_fails_reopen_nothing(
     assert task_of(tenant, OWNERSHIP).status == TaskStatus.VERIFIED
 
 
-def test_fails_over_ten_minutes_reopen_task(tenant: Tenant, run_check: RunCheck) -> None:
+def test_fails_over_ten_minutes_regress_task(tenant: Tenant, run_check: RunCheck) -> None:
     run_check(tenant, CheckKind.OWNERSHIP, Verdict.PASS)
     for minute in (1, 6, 11):
         run_check(tenant, CheckKind.OWNERSHIP, Verdict.FAIL, minutes=minute)
 
     assert task_of(tenant, OWNERSHIP).status == TaskStatus.REGRESSED
-    assert _acts(tenant) == ["tenant-created", "task-verified", "task-regressed"]
+    assert _actions(tenant) == ["tenant-created", "task-verified", "task-regressed"]
 
 
-def test_unknown_between_fails_is_neutral(tenant: Tenant, run_check: RunCheck) -> None:
+def test_unknown_between_fails_is_ignored(tenant: Tenant, run_check: RunCheck) -> None:
     run_check(tenant, CheckKind.OWNERSHIP, Verdict.PASS)
     run_check(tenant, CheckKind.OWNERSHIP, Verdict.FAIL, minutes=1)
     run_check(tenant, CheckKind.OWNERSHIP, Verdict.FAIL, minutes=6)
@@ -88,7 +88,7 @@ def test_unknown_between_fails_is_neutral(tenant: Tenant, run_check: RunCheck) -
     assert task_of(tenant, OWNERSHIP).status == TaskStatus.REGRESSED
 
 
-def test_unknown_runs_preserve_proof(tenant: Tenant, run_check: RunCheck) -> None:
+def test_unknowns_keep_proof(tenant: Tenant, run_check: RunCheck) -> None:
     run_check(tenant, CheckKind.OWNERSHIP, Verdict.PASS)
     for minute in range(1, 6):
         run_check(tenant, CheckKind.OWNERSHIP, Verdict.UNKNOWN, minutes=minute, unanimous=False)
@@ -107,7 +107,7 @@ def test_regressed_task_is_verified_again(tenant: Tenant, run_check: RunCheck) -
     assert task_of(tenant, OWNERSHIP).status == TaskStatus.VERIFIED
 
 
-def test_task_of_two_domains_needs_both(make_tenant: MakeTenant, run_check: RunCheck) -> None:
+def test_task_needs_proof_of_both_domains(make_tenant: MakeTenant, run_check: RunCheck) -> None:
     tenant = make_tenant(domains=(("one.test", "primary"), ("two.test", "secondary")))
 
     run_check(tenant, CheckKind.MX, Verdict.PASS, subject="one.test")
@@ -117,7 +117,7 @@ def test_task_of_two_domains_needs_both(make_tenant: MakeTenant, run_check: RunC
     assert task_of(tenant, "mx-record-cutover").status == TaskStatus.VERIFIED
 
 
-def test_run_affects_no_other_tenant(
+def test_run_changes_own_tenant_only(
     tenant: Tenant, make_tenant: MakeTenant, run_check: RunCheck
 ) -> None:
     other = make_tenant("Elsewhere", domains=(("elsewhere.test", "primary"),))
@@ -135,9 +135,7 @@ def test_check_verifies_confirmed_task(tenant: Tenant, owner: User, run_check: R
     assert task_of(tenant, OWNERSHIP).status == TaskStatus.VERIFIED
 
 
-def test_failing_check_preserves_confirmation(
-    tenant: Tenant, owner: User, run_check: RunCheck
-) -> None:
+def test_fail_keeps_awaiting_verification(tenant: Tenant, owner: User, run_check: RunCheck) -> None:
     confirm_task(task_of(tenant, OWNERSHIP), by=owner, side="client")
 
     run_check(tenant, CheckKind.OWNERSHIP, Verdict.FAIL)
@@ -149,31 +147,31 @@ def test_failing_check_preserves_confirmation(
 def test_apply_run_is_idempotent(tenant: Tenant, run_check: RunCheck) -> None:
     run_check(tenant, CheckKind.OWNERSHIP, Verdict.PASS)
     check = Check.objects.get(tenant=tenant, kind=CheckKind.OWNERSHIP)
-    before = _acts(tenant)
+    before = _actions(tenant)
 
     apply_run(check.pk)
 
-    assert _acts(tenant) == before
+    assert _actions(tenant) == before
 
 
-def test_equal_answer_extends_interval(tenant: Tenant, run_check: RunCheck) -> None:
+def test_same_answer_extends_observation(tenant: Tenant, run_check: RunCheck) -> None:
     run_check(tenant, CheckKind.OWNERSHIP, Verdict.PASS)
     run_check(tenant, CheckKind.OWNERSHIP, Verdict.PASS, minutes=60)
 
-    seen = Observation.objects.get(check_asked__tenant=tenant)
-    assert seen.runs == 2
-    assert (seen.last_seen_at - seen.first_seen_at).total_seconds() == 3600
+    observation = Observation.objects.get(check_asked__tenant=tenant)
+    assert observation.runs == 2
+    assert (observation.last_seen_at - observation.first_seen_at).total_seconds() == 3600
 
 
 def test_overtaken_run_is_dropped(tenant: Tenant, run_check: RunCheck) -> None:
     run_check(tenant, CheckKind.OWNERSHIP, Verdict.PASS, minutes=10)
     run_check(tenant, CheckKind.OWNERSHIP, Verdict.FAIL, minutes=5)
 
-    seen = Observation.objects.get(check_asked__tenant=tenant)
-    assert seen.verdict == Verdict.PASS
+    observation = Observation.objects.get(check_asked__tenant=tenant)
+    assert observation.verdict == Verdict.PASS
 
 
-def test_transition_raises_revision(tenant: Tenant, run_check: RunCheck) -> None:
+def test_proof_raises_revision(tenant: Tenant, run_check: RunCheck) -> None:
     before = Plan.objects.get(tenant=tenant).revision
 
     run_check(tenant, CheckKind.OWNERSHIP, Verdict.PASS)
@@ -192,7 +190,7 @@ def test_counters_follow_tasks(tenant: Tenant, run_check: RunCheck) -> None:
     assert (plan.tasks_complete, plan.tasks_regressed) == (0, 1)
 
 
-def test_not_applicable_domain_blocks_nothing(make_tenant: MakeTenant, run_check: RunCheck) -> None:
+def test_not_applicable_domain_is_ignored(make_tenant: MakeTenant, run_check: RunCheck) -> None:
     tenant = make_tenant(domains=(("one.test", "primary"), ("new.test", "secondary")))
 
     run_check(tenant, CheckKind.MX_TTL, Verdict.NOT_APPLICABLE, subject="new.test")
@@ -201,7 +199,7 @@ def test_not_applicable_domain_blocks_nothing(make_tenant: MakeTenant, run_check
     assert task_of(tenant, "mx-ttl-update").status == TaskStatus.VERIFIED
 
 
-def test_confirmation_suffices_without_checks(
+def test_not_applicable_check_needs_no_proof(
     tenant: Tenant, owner: User, run_check: RunCheck
 ) -> None:
     run_check(tenant, CheckKind.MX_TTL, Verdict.NOT_APPLICABLE)
@@ -211,7 +209,7 @@ def test_confirmation_suffices_without_checks(
     assert task_of(tenant, "mx-ttl-update").status == TaskStatus.DONE
 
 
-def test_unreachable_port_needs_confirmation(
+def test_unreachable_port_needs_no_proof(
     make_tenant: MakeTenant, owner: User, run_check: RunCheck
 ) -> None:
     tenant = make_tenant(
@@ -230,7 +228,7 @@ def test_unreachable_port_needs_confirmation(
     assert task_of(tenant, "data-centers-urls").status == TaskStatus.AWAITING_VERIFICATION
 
 
-def test_silent_server_leaves_task_open(tenant: Tenant, run_check: RunCheck) -> None:
+def test_silent_server_is_not_misconfigured(tenant: Tenant, run_check: RunCheck) -> None:
     run_check(tenant, CheckKind.MX, Verdict.FAIL, code="mx.old-only")
     run_check(tenant, CheckKind.MX, Verdict.FAIL, code="mx.old-only", minutes=1)
 
@@ -250,16 +248,16 @@ def test_run_of_deleted_check_is_dropped(tenant: Tenant) -> None:
 def test_run_after_closing_changes_nothing(
     tenant: Tenant, run_check: RunCheck, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Both sides sign between the read of the check and the lock of its tasks."""
+    """Both sides sign off after the check was read and before the tasks are locked."""
     run_check(tenant, CheckKind.MX, Verdict.PASS)
     check = Check.objects.get(tenant=tenant, kind=CheckKind.MX)
     Task.objects.filter(plan__tenant=tenant).update(verified_at=None)
 
-    def hold_later(plan_id: int) -> list[Task]:
+    def lock_later(plan_id: int) -> list[Task]:
         Tenant.objects.filter(pk=tenant.pk).update(closed_at=timezone.now())
         return lock_tasks(plan_id)
 
-    monkeypatch.setattr(progress, "lock_tasks", hold_later)
+    monkeypatch.setattr(progress, "lock_tasks", lock_later)
     progress.apply_run(check.pk)
 
     assert task_of(tenant, "mx-record-cutover").verified_at is None

@@ -1,4 +1,4 @@
-"""From a DNS message to a typed answer. Pure."""
+"""Convert a DNS message into a typed answer. Pure."""
 
 from __future__ import annotations
 
@@ -33,8 +33,11 @@ class ReplyEnding(Enum):
 
 @dataclass(frozen=True)
 class DecodedReply:
-    """What one message says about a name. `last_name` is the name the CNAMEs in it lead to, `zone` what
-    an authoritative server says the name lies in."""
+    """The content of one message about a name.
+
+    `last_name` is the end of its CNAME chain. `zone` is the zone of the name according to an
+    authoritative server, or "".
+    """
 
     end: ReplyEnding
     last_name: str
@@ -44,6 +47,7 @@ class DecodedReply:
 
     def as_answer(self, earlier: tuple[Record, ...] = ()) -> Answer:
         chain = earlier + self.chain
+        # After an alias, the zone belongs to the target and not to the name of the question.
         zone = "" if chain else self.zone
         if self.end is ReplyEnding.RECORDS:
             return Records(self.records, chain, zone)
@@ -51,7 +55,7 @@ class DecodedReply:
 
 
 def read_recursive(message: DnsMessage, name: str, rtype: str) -> DecodedReply | LookupFailure:
-    """A resolver's reply. One that neither recursed nor is authoritative knows nothing."""
+    """Read a resolver's reply. Without recursion and authority, an empty reply is a failure."""
     failure = _failure(message)
     if failure is not None:
         return failure
@@ -62,7 +66,7 @@ def read_recursive(message: DnsMessage, name: str, rtype: str) -> DecodedReply |
 
 
 def read_authoritative(message: DnsMessage, name: str, rtype: str) -> DecodedReply | LookupFailure:
-    """An authoritative server's reply; without the AA bit the server is lame (RFC 1912 2.8)."""
+    """Read an authoritative reply. Without the AA bit the server is lame (RFC 1912 section 2.8)."""
     failure = _failure(message)
     if failure is not None:
         return failure
@@ -74,9 +78,13 @@ def read_authoritative(message: DnsMessage, name: str, rtype: str) -> DecodedRep
 
 
 def _zone_of(message: DnsMessage) -> str:
-    """Out of which zone an authoritative server answers: the owner of the SOA beside a no (RFC 2308
-    section 3), or of the NS set beside a yes. Empty where it does not say, as it need not."""
+    """Return the zone from which an authoritative server answers, or "" if the reply omits it.
+
+    It is the owner of the SOA record in a negative answer (RFC 2308 section 3), or of the NS set in
+    a positive answer. Servers may omit the NS set.
+    """
     named = {*message.zones, *message.apexes}
+    # Two owners contradict each other, so the reply names no zone.
     return named.pop() if len(named) == 1 else ""
 
 
@@ -92,7 +100,7 @@ def _failure(message: DnsMessage) -> LookupFailure | None:
 def _follow_aliases(
     message: DnsMessage, name: str, rtype: str, zone: str = ""
 ) -> DecodedReply | LookupFailure:
-    """Follow the CNAMEs inside one message (RFC 1034 section 3.6.2)."""
+    """Follow the CNAME chain inside one message (RFC 1034 section 3.6.2)."""
     answers = message.answers
     chain: list[Record] = []
     current, visited = name.lower(), set[str]()
@@ -100,6 +108,7 @@ def _follow_aliases(
         alias = answers.get((current, "CNAME"))
         if alias is None:
             return DecodedReply(_ending(message, current, chain), current, (), tuple(chain), zone)
+        # A hostile server can send a loop of CNAMEs, which would never end.
         if current in visited:
             return LookupFailure("cname-loop", current)
         visited.add(current)
@@ -109,9 +118,10 @@ def _follow_aliases(
 
 
 def _ending(message: DnsMessage, last_name: str, chain: list[Record]) -> ReplyEnding:
-    """No records at the end: RFC 2308 section 2, and RFC 6604 section 3 for an aliased NXDOMAIN."""
+    """Return the kind of an empty answer (RFC 2308 section 2, RFC 6604 section 3 for aliases)."""
     if message.rcode == dns.rcode.NXDOMAIN:
         return ReplyEnding.NO_NAME
+    # Without a SOA record for the last name, the server only stopped at the edge of its zones.
     if not chain or _has_soa_for(message, last_name):
         return ReplyEnding.NO_RECORD
     return ReplyEnding.UNRESOLVED_ALIAS

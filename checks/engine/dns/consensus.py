@@ -1,7 +1,7 @@
-"""What every authoritative server says, and what their answers together are worth.
+"""Query every authoritative server and combine the verdicts for their answers.
 
-Each server's answer is judged on its own and the opinions are combined by one rule, so that no kind
-can believe a single server. A server that did not answer is our ignorance, never a no.
+Each answer is judged alone. One rule, `combine`, covers all kinds of checks, so that none can rely
+on a single server. A server without an answer leads to UNKNOWN, never to FAIL.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from checks.engine.outcomes import CheckKind, Finding, Outcome, Verdict, worst
 
 @dataclass(frozen=True)
 class ServerVerdict:
-    """What one answer is worth. UNKNOWN: it was given and still cannot be judged."""
+    """The verdict for one server's answer. UNKNOWN: the answer exists but cannot be judged."""
 
     verdict: Verdict
     findings: tuple[Finding, ...] = ()
@@ -34,7 +34,7 @@ class ServerVerdict:
 
 @dataclass(frozen=True)
 class AuthoritativeAnswers:
-    """One question put to every server of a zone."""
+    """The answers of all servers of a zone to one question."""
 
     delegation: Delegation
     answers: tuple[tuple[Server, Answer], ...]
@@ -47,9 +47,9 @@ class AuthoritativeAnswers:
     def server_verdicts(
         self, judge: Callable[[Answer], ServerVerdict]
     ) -> list[ServerVerdict | None]:
-        """Each answer judged alone; None for a server that gave none.
+        """Return the verdict for each server, None for a server without an answer.
 
-        Equal answers are worth the same, so each is judged once.
+        Equal answers have equal verdicts, so each distinct answer is judged once.
         """
         found: list[tuple[Answer, ServerVerdict]] = []
         server_verdicts: list[ServerVerdict | None] = []
@@ -79,7 +79,7 @@ def _row(server: Server, answer: Answer) -> dict[str, Any]:
     return row
 
 
-# The statuses of servers that answered: with records, or by saying that there are none.
+# The statuses of servers that answered, with records or with a denial.
 ANSWERED_STATUSES = frozenset({"records", "no-record", "no-name"})
 
 
@@ -97,7 +97,7 @@ def status_of(answer: Answer) -> str:
 async def query_authoritative(
     lookup: Lookup, domain: str, rtype: str, *, at: str = ""
 ) -> AuthoritativeAnswers | NoName | LookupFailure:
-    """Ask every server of the domain's zone for the records at `at`, or at the domain itself."""
+    """Query every server of the domain's zone for the records at `at`, by default the domain."""
     delegation = await lookup.delegation(domain)
     if not isinstance(delegation, Delegation):
         return delegation
@@ -108,13 +108,14 @@ async def query_authoritative(
 async def query_authoritative_below(
     lookup: Lookup, domain: str, name: str, rtype: str
 ) -> AuthoritativeAnswers | NoName | LookupFailure:
-    """Ask every server of the zone that `name`, below the domain, lies in.
+    """Query every server of the zone that contains `name`, a name below the domain.
 
-    Mostly that is the domain's own zone. Its servers are asked first: where each of them says that
-    its answer comes out of that zone, the name is delegated nowhere else (RFC 1034 section 4.3.2).
-    Where any says otherwise, or nothing, the zone is found as for any other name.
+    Usually it is the domain's own zone, so its servers are queried first. When each of them answers
+    from that zone, the name is not delegated further (RFC 1034 section 4.3.2). Otherwise the zone
+    is located as for any other name.
     """
     above = await lookup.delegation(domain)
+    # This saves the delegation of each name below the domain, most of which are in its own zone.
     if isinstance(above, Delegation) and above.servers:
         answers = await lookup.query_all(above.servers, name, rtype)
         if all(_lies_in(above.zone, answer) for answer in answers):
@@ -127,10 +128,11 @@ def _lies_in(zone: str, answer: Answer) -> bool:
 
 
 def undelegated_outcome(kind: CheckKind, domain: str, answer: NoName | LookupFailure) -> Outcome:
-    """No server could be asked: the name is not registered, or we could not find out."""
+    """Return the outcome without any server: the name is not registered, or the lookup failed."""
     evidence: dict[str, Any] = {"servers": [], "status": status_of(answer)}
     if isinstance(answer, NoName):
-        # A no of the registry's, and not of servers of the domain's own: it may move nothing.
+        # Only the registry denied the name, no server of the domain's own. Such a verdict must not
+        # change a task, so it is not unanimous.
         finding = Finding("dns.no-such-domain", {"domain": domain})
         return Outcome(kind, domain, Verdict.FAIL, (finding,), evidence, unanimous=False)
     if answer.reason == "unconfirmed":
@@ -147,8 +149,13 @@ def combine(
     server_verdicts: Sequence[ServerVerdict | None],
     evidence: Mapping[str, Any],
 ) -> Outcome:
-    """The one rule: all say yes is yes, all say no is no, differing is a no that moves nothing,
-    and a server that could not be heard turns yes into "could not tell"."""
+    """Combine the verdicts for all servers into one outcome.
+
+    - All pass: the most severe passing verdict.
+    - All fail: FAIL.
+    - They differ: FAIL, not unanimous, so that no task changes.
+    - One server has no verdict: UNKNOWN instead of PASS. A FAIL remains, but is not unanimous.
+    """
     verdict = _verdict(authoritative, server_verdicts)
     findings = [
         *_disagreement_findings(authoritative, server_verdicts),
@@ -157,6 +164,7 @@ def combine(
         *_addressless_findings(authoritative.delegation),
         *_unconfirmed_findings(authoritative.delegation),
     ]
+    # A server without an address can mislead no sender, so it costs a caution and not the verdict.
     if verdict is Verdict.PASS and authoritative.delegation.addressless:
         verdict = Verdict.WARN
     return Outcome(
@@ -171,6 +179,7 @@ def combine(
 
 
 def _side(server_verdict: ServerVerdict) -> str:
+    # WARN and PASS are on one side: servers that differ only in a caution agree.
     if server_verdict.verdict.is_passing:
         return "yes"
     return "no" if server_verdict.verdict is Verdict.FAIL else "neither"
@@ -189,6 +198,7 @@ def _is_decided(server_verdict: ServerVerdict | None) -> TypeGuard[ServerVerdict
 def _is_complete(
     authoritative: AuthoritativeAnswers, server_verdicts: Sequence[ServerVerdict | None]
 ) -> bool:
+    # `bool`: without any server, `all` of nothing would be true.
     is_complete = bool(server_verdicts) and all(
         _is_decided(server_verdict) for server_verdict in server_verdicts
     )
@@ -202,6 +212,7 @@ def _verdict(
     sides = _sides(server_verdicts)
     if not sides:
         return Verdict.UNKNOWN
+    # Before completeness: one certain fault is a fault, whether or not the other servers answered.
     if len(sides) > 1 or sides == {"no"}:
         return Verdict.FAIL
     if not _is_complete(authoritative, server_verdicts):
@@ -225,7 +236,7 @@ def _disagreement_findings(
 
 
 def _judged_findings(server_verdicts: Sequence[ServerVerdict | None]) -> list[Finding]:
-    """What the answers show, said once; where servers differ, only the fault is worth reading."""
+    """Return each finding once. When servers differ, only the findings of failing ones count."""
     is_split = len(_sides(server_verdicts)) > 1
     found: list[Finding] = []
     for server_verdict in server_verdicts:
@@ -235,7 +246,7 @@ def _judged_findings(server_verdicts: Sequence[ServerVerdict | None]) -> list[Fi
     return found
 
 
-# What a server that gave no usable answer did instead; the servers are filled in.
+# The finding for each condition of a server without a usable answer; `_condition` adds the servers.
 _SERVERS: Mapping[str, Any] = {}
 _CONDITIONS = {
     "lame": Finding("dns.server-lame", _SERVERS),
@@ -252,14 +263,14 @@ _CONDITIONS = {
 }
 
 
-# Each of them names servers that told nothing.
+# Each of these findings names servers without a usable answer.
 UNANSWERED_CODES = frozenset({"dns.server-silent", *(each.code for each in _CONDITIONS.values())})
 
 
 def _unanswered_findings(
     authoritative: AuthoritativeAnswers, server_verdicts: Sequence[ServerVerdict | None]
 ) -> list[Finding]:
-    """Who gave no usable answer, by what they did. Our ignorance, whatever the condition."""
+    """Return one finding for each condition, with the servers that gave no usable answer."""
     unanswered = [
         (str(server), status_of(answer))
         for (server, answer), server_verdict in zip(
@@ -287,7 +298,7 @@ def _condition(reason: str, servers: list[str]) -> Finding:
 
 
 def _unconfirmed_findings(delegation: Delegation) -> list[Finding]:
-    """Without the parent's word the servers asked may be those of an old delegation."""
+    """Return a finding when the parent zone did not confirm the servers: they may be outdated."""
     if delegation.is_confirmed:
         return []
     return [Finding("dns.parent-silent", {"zone": delegation.zone})]

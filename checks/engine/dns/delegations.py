@@ -1,8 +1,8 @@
-"""What stands around a delegation: servers that hold a zone and are not the ones the world asks.
+"""Compare the delegation in the parent zone with the zone's own NS records.
 
-After a move to another DNS host people go on editing at the old one, and nothing changes for
-anybody. The old servers often still show: in the zone's own NS records, in the parent's, or as the
-primary named in the SOA record.
+After a move to another DNS host, people often edit the zone at the old host, without effect. The
+old servers often remain in the zone's NS records, in the parent's, or as the primary server of the
+SOA record.
 """
 
 from __future__ import annotations
@@ -24,8 +24,10 @@ _MAX_OTHER_SERVERS = 4
 
 @dataclass(frozen=True)
 class DelegationComparison:
-    """The name servers that the parent zone names, that the zone itself names, and others beside
-    those that were asked. Empty where nobody could tell."""
+    """The name servers according to the parent zone and to the zone, and servers outside both.
+
+    `other_servers` are the servers that the delegation does not contain. Unknown values are empty.
+    """
 
     parent: tuple[str, ...] = ()
     zone: tuple[str, ...] = ()
@@ -37,7 +39,7 @@ class DelegationComparison:
 
 
 async def compare_delegation(lookup: Lookup, delegation: Delegation) -> DelegationComparison:
-    """Ask the parent's servers and the zone's own whom they name (RFC 1034 section 4.2.2)."""
+    """Query the parent's servers and the zone's own for the NS records (RFC 1034 section 4.2.2)."""
     parent, named, primary = await asyncio.gather(
         _named_by_parent(lookup, delegation.zone),
         _named_by_zone(lookup, delegation),
@@ -48,6 +50,7 @@ async def compare_delegation(lookup: Lookup, delegation: Delegation) -> Delegati
     located = await asyncio.gather(
         *(_locate(lookup, host) for host in missing[:_MAX_OTHER_SERVERS])
     )
+    # A route of the lab can use another port than 53 for authoritative servers.
     port = delegation.servers[0].port if delegation.servers else 53
     other_servers = tuple(
         Server(host, address, port)
@@ -62,11 +65,12 @@ async def _named_by_parent(lookup: Lookup, zone: str) -> tuple[str, ...]:
     parent_delegation = await lookup.delegation(parent) if parent else None
     if not isinstance(parent_delegation, Delegation):
         return ()
+    # Two servers are enough: these findings are hints, and a parent can have a dozen servers.
     for server in parent_delegation.servers[:2]:
         answer = await lookup.query(server, zone, "NS")
         if isinstance(answer, Referral):
             return tuple(sorted(answer.hosts))
-    # Servers that hold both zones answer for the lower one: then there is no second word.
+    # Servers of both zones answer from the lower one, so the parent's own NS set stays unknown.
     return ()
 
 
@@ -82,6 +86,7 @@ async def _primary(lookup: Lookup, delegation: Delegation) -> tuple[str, ...]:
     answer = await lookup.resolve(delegation.zone, "SOA")
     if not isinstance(answer, Records):
         return ()
+    # The first field of SOA is MNAME, the primary server (RFC 1035 section 3.3.13).
     primary = answer.values[0].split(" ", 1)[0].rstrip(".")
     return (primary,) if primary else ()
 

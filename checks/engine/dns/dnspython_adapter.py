@@ -1,7 +1,7 @@
-"""What the engine reads of a DNS message, and dnspython as the reference that reads all of them.
+"""The parts of a DNS message that the engine reads, and their extraction with dnspython.
 
-`wire.read` reads the ordinary messages many times faster; what it leaves comes here, and a test
-holds the two against each other.
+`wire.decode_reply` reads ordinary messages many times faster and leaves the others to this module.
+A test compares the two decoders.
 """
 
 from __future__ import annotations
@@ -31,9 +31,10 @@ _UNKNOWN_BYTE = "\ufffd"
 class DnsMessage:
     """One reply. `rcode` is the extended one (RFC 6891 section 6.1.3).
 
-    `answers` holds the answer section's sets of class IN by owner and type; `has_answers` tells that
-    the section holds anything at all. Of the authority section the owners of SOA records count
-    (RFC 2308), and the owners and targets of NS records: the zone, and a referral's servers.
+    - `answers`: the record sets of class IN in the answer section, by owner and type.
+    - `has_answers`: whether the answer section contains any record.
+    - `zones`: the owners of the SOA records in the authority section (RFC 2308).
+    - `apexes`, `referral`: the owners and the targets of the NS records in the authority section.
     """
 
     flags: int
@@ -46,7 +47,7 @@ class DnsMessage:
 
 
 def from_dnspython(message: dns.message.Message) -> DnsMessage:
-    """The same of a message that dnspython read."""
+    """Return the parts of a message that dnspython has parsed."""
     return DnsMessage(
         flags=int(message.flags),
         rcode=int(message.rcode()),
@@ -55,6 +56,7 @@ def from_dnspython(message: dns.message.Message) -> DnsMessage:
             for rrset in message.answer
             if rrset.rdclass == dns.rdataclass.IN
         },
+        # Of any class and type: a resolver that returns records has performed the recursion.
         has_answers=bool(message.answer),
         zones=tuple(
             name_to_text(r.name) for r in message.authority if r.rdtype == dns.rdatatype.SOA
@@ -72,7 +74,7 @@ def from_dnspython(message: dns.message.Message) -> DnsMessage:
 
 
 def name_to_text(name: dns.name.Name) -> str:
-    """Lower-case, without the final dot; the root is a single dot."""
+    """Return the name in lower case without the final dot; the root is a single dot."""
     return name.to_text(omit_final_dot=True).lower()
 
 
@@ -90,13 +92,14 @@ def _value(rdata: dns.rdata.Rdata) -> str:
             return f"{rdata.preference} {name_to_text(rdata.exchange)}"
         case TXT():
             return decode_txt(b"".join(rdata.strings))
+    # Addresses and SOA. Lower-cased, because names in them compare without regard to case.
     return rdata.to_text().lower()
 
 
 def decode_txt(content: bytes) -> str:
-    """TXT strings joined without a space (RFC 7208 section 3.3), safe to store as text.
+    """Return joined TXT strings (RFC 7208 section 3.3: without a space) as text for a database.
 
-    A byte that is not UTF-8, and NUL, which databases refuse, become U+FFFD: no record that we
-    look for holds either, so nothing that matters can be mistaken for another value.
+    NUL, which PostgreSQL rejects, and bytes that are not UTF-8 become U+FFFD. No record that a
+    check needs contains them, so no such value can pass for another one.
     """
     return content.decode("utf-8", errors="replace").replace("\0", _UNKNOWN_BYTE)

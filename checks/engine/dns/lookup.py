@@ -1,6 +1,6 @@
-"""How checks ask DNS: a small protocol with typed answers. DNS conditions are values here.
+"""The protocol by which checks query DNS, with typed answers. DNS conditions are values.
 
-Checks depend on this file alone, so transport and decoding can be replaced without touching one.
+Checks depend only on this module, so transport and decoding can change without a change of a check.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class Server:
-    """One name server: the name it is delegated under and the address it is asked at."""
+    """One name server: its name in the delegation, and the address and port for queries."""
 
     name: str
     address: str
@@ -24,10 +24,14 @@ class Server:
 
 @dataclass(frozen=True)
 class Record:
-    """One resource record: owner and targets as lower-case A-labels without the final dot.
+    """One resource record: owner and targets are lower-case A-labels without the final dot.
 
-    `value` is the target for NS, CNAME and PTR, the joined text for TXT, the address for A and
-    AAAA, and `<preference> <exchange>` for MX (exchange "." for a null MX, RFC 7505).
+    `value` by type:
+
+    - NS, CNAME, PTR: the target.
+    - TXT: the joined text.
+    - A, AAAA: the address.
+    - MX: `<preference> <exchange>`; the exchange of a null MX is "." (RFC 7505).
     """
 
     owner: str
@@ -46,14 +50,15 @@ class Record:
 
 @dataclass(frozen=True)
 class Records:
-    """The name has records of the type asked for. `chain` is the CNAMEs followed to reach them.
+    """The name has records of the requested type. `chain` contains the CNAMEs that lead to them.
 
-    `zone`, here and below, is the zone that an authoritative server says its answer lies in, where
-    it says so and no alias was followed.
+    `zone`, here and in the negative answers, is the zone from which an authoritative server
+    answers. It is empty when the reply does not name it, and after an alias.
     """
 
     records: tuple[Record, ...]
     chain: tuple[Record, ...] = ()
+    # Not compared: servers that differ only in the authority section give equal answers.
     zone: str = field(default="", compare=False)
 
     @property
@@ -62,6 +67,7 @@ class Records:
 
     @property
     def ttl(self) -> int:
+        # TTLs in a set should be equal (RFC 2181 section 5.2). Caches may keep the longest.
         return max(record.ttl for record in self.records)
 
 
@@ -83,9 +89,11 @@ class NoName:
 
 @dataclass(frozen=True)
 class LookupFailure:
-    """No usable answer. `reason` is a stable word: timeout, servfail, refused, lame, malformed,
-    oversized, truncated, cname-loop, unreachable, not-allowed, unconfirmed,
-    no-budget."""
+    """No usable answer.
+
+    `reason` is a stable code: timeout, servfail, refused, lame, malformed, oversized, truncated,
+    cname-loop, unreachable, not-allowed, unconfirmed, no-budget.
+    """
 
     reason: str
     detail: str = ""
@@ -93,8 +101,10 @@ class LookupFailure:
 
 @dataclass(frozen=True)
 class Referral(LookupFailure):
-    """A server that knows only who else to ask: lame for the zone, or its parent's. `hosts` are
-    the servers it names (RFC 1034 section 4.3.1)."""
+    """A referral to other servers, by a lame server or a server of the parent zone.
+
+    `hosts` are the servers in the referral (RFC 1034 section 4.3.1).
+    """
 
     hosts: tuple[str, ...] = ()
 
@@ -104,11 +114,11 @@ Answer = Records | NoRecord | NoName | LookupFailure
 
 @dataclass(frozen=True)
 class Delegation:
-    """The zone a name lies in and every server that is authoritative for it.
+    """The zone that contains a name, and every authoritative server of it.
 
-    `unresolved` names the servers whose addresses could not be found or may not be asked;
-    `addressless` those that certainly have none, so that nobody can be told anything by them.
-    `ipv6_only` are the unresolved ones that need IPv6, which this machine does not have.
+    - `unresolved`: servers whose addresses could not be found, or must not be queried.
+    - `addressless`: servers that certainly have no address, so that they answer no client.
+    - `ipv6_only`: the unresolved servers that need IPv6, which this machine does not have.
     """
 
     zone: str
@@ -116,33 +126,34 @@ class Delegation:
     unresolved: tuple[str, ...] = ()
     addressless: tuple[str, ...] = ()
     ipv6_only: tuple[str, ...] = ()
-    # False where the parent zone's servers should have said who serves the zone, and did not.
+    # False when the servers of the parent zone should have named the zone's servers and did not.
     is_confirmed: bool = True
 
 
 class Lookup(Protocol):
-    """What a check may ask. No method raises for a DNS condition."""
+    """The DNS queries that a check may send. No method raises for a DNS condition."""
 
     async def resolve(self, name: str, rtype: str) -> Answer:
-        """Ask the resolvers, as the world would."""
+        """Query the resolvers, as a mail server would."""
 
     async def resolve_all(self, names: Sequence[str], rtype: str) -> list[Answer]:
-        """The same of several names at once, in their order."""
+        """Resolve several names at once; the answers are in the order of `names`."""
 
     async def query(self, server: Server, name: str, rtype: str) -> Answer:
-        """Ask one authoritative server, without recursion."""
+        """Query one authoritative server without recursion."""
 
     async def query_all(self, servers: Sequence[Server], name: str, rtype: str) -> list[Answer]:
-        """The same of several servers at once, in their order."""
+        """Query several servers at once; the answers are in the order of `servers`."""
 
     async def delegation(self, name: str) -> Delegation | NoName | LookupFailure:
-        """Find the servers that are authoritative for the zone `name` lies in.
+        """Find the authoritative servers of the zone that contains `name`.
 
-        NoName when the name is not registered at all: nothing below a top-level domain holds it,
-        and that domain's own servers say so too; "unconfirmed" when only the resolvers do.
+        NoName when the name is not registered: the resolvers and the servers of its top-level
+        domain agree that no such zone exists. A LookupFailure "unconfirmed" when only the
+        resolvers do.
         """
 
 
 def sorted_values(values: Sequence[str]) -> list[str]:
-    """A record set has no order (RFC 2181 section 5): compare and show it sorted."""
+    """Return the values sorted: a record set has no order (RFC 2181 section 5)."""
     return sorted(values)

@@ -1,4 +1,7 @@
-"""Where to ask: name servers, ports, exceptions. Built from settings once, passed in everywhere."""
+"""Network configuration of the engine: name servers, ports, exceptions and timeouts.
+
+The caller builds it from settings and passes it in.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ Endpoint = tuple[str, int]
 
 @dataclass(frozen=True)
 class Route:
-    """Sends every name under `suffix` to other name servers, and another authoritative port."""
+    """Other name servers, and another authoritative port, for every name under `suffix`."""
 
     suffix: str
     nameservers: tuple[Endpoint, ...]
@@ -27,11 +30,11 @@ class Route:
 
 @dataclass(frozen=True)
 class Network:
-    """The network as this vantage may use it. Configured name servers are trusted; no others are.
+    """The network configuration of a vantage. Only configured name servers are trusted.
 
-    Without `nameservers` the system's resolvers are asked. `resolvers` are asked beside the
-    authoritative servers, only to tell which of them still hold an old answer. Each try waits
-    for the next of `timeouts_seconds`; there are as many tries as timeouts.
+    - `nameservers`: the resolvers; empty for those of the system.
+    - `resolvers`: queried in addition to the authoritative servers, to find outdated caches.
+    - `timeouts_seconds`: one attempt for each value, with that timeout.
     """
 
     nameservers: tuple[Endpoint, ...] = ()
@@ -51,7 +54,7 @@ class Network:
         return self.nameservers or system_nameservers()
 
     def resolvers_for(self, name: str) -> tuple[Endpoint, ...]:
-        """None for a name of a route: nobody outside knows it."""
+        """Return the extra resolvers; none for a name of a route, which is not in public DNS."""
         return () if self._route(name) else self.resolvers
 
     def authoritative_port_for(self, name: str) -> int:
@@ -60,11 +63,12 @@ class Network:
 
     def _route(self, name: str) -> Route | None:
         matching = [route for route in self.routes if route.covers(name)]
+        # The longest suffix is the most specific route.
         return max(matching, key=lambda route: len(route.suffix), default=None)
 
 
 def parse_endpoint(text: str, default_port: int) -> tuple[str, int] | None:
-    """`host`, `host:port`, `2001:db8::1` or `[2001:db8::1]:port`; None when the port is no port."""
+    """Parse `host`, `host:port`, `2001:db8::1` or `[2001:db8::1]:port`; None for a bad port."""
     host, port = text, ""
     if text.startswith("["):
         host, _, rest = text[1:].partition("]")
@@ -75,13 +79,14 @@ def parse_endpoint(text: str, default_port: int) -> tuple[str, int] | None:
         host, _, port = text.partition(":")
     if not host or (port and not (port.isascii() and port.isdigit())):
         return None
+    # Six digits are enough to be out of range; `int` of a very long text is slow.
     number = int(port[:6] or default_port)
     return (host, number) if 0 < number < 65536 else None
 
 
 @functools.cache
 def system_nameservers() -> tuple[Endpoint, ...]:
-    """The machine's resolvers; none when it has no configuration."""
+    """Return the machine's resolvers; none without a configuration."""
     try:
         resolver = dns.resolver.Resolver(configure=True)
     except dns.exception.DNSException:

@@ -1,4 +1,4 @@
-"""The real `Lookup`: resolvers and authoritative servers over the network, answers shared."""
+"""The `Lookup` that queries resolvers and authoritative servers, with shared answers."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ from checks.engine.dns.query_pool import (
 from checks.engine.dns.wire import make_question
 
 MAX_ALIASES = 16
-# Registries have a dozen servers or more; a few are enough to ask whether a name exists.
+# Registries have a dozen servers or more. A few are enough to confirm that a name does not exist.
 _MAX_REGISTRY_SERVERS = 3
 _MAX_PARENT_SERVERS = 2
 
 
 @dataclass(frozen=True)
 class _HostAddresses:
-    """Where a name server can be asked, or why nowhere."""
+    """The usable addresses of a name server, or the reason why there is none."""
 
     usable: tuple[str, ...] = ()
     is_addressless: bool = False
@@ -60,10 +60,10 @@ class _HostAddresses:
 
 
 class NetworkLookup:
-    """Asks the network, each question once: one instance serves one batch of subjects.
+    """Queries the network, each question once. One instance serves one batch of subjects.
 
-    Questions in flight are shared, and outlive a subject that ran out of its time, because others
-    may be waiting for the same answer. `max_in_flight` limits how many are on the wire at once.
+    Queries in flight are shared. They outlive a subject that exceeds its budget, because other
+    subjects may wait for the same answer. `max_in_flight` limits the queries in flight.
     """
 
     def __init__(self, network: Network, *, max_in_flight: int = 256) -> None:
@@ -72,28 +72,29 @@ class NetworkLookup:
         self._permitted: dict[str, bool] = {}
 
     async def resolve(self, name: str, rtype: str) -> Answer:
-        """Ask the resolvers in turn, as the world would; aliases are followed to their end."""
+        """Query the resolvers one after another; aliases are followed to their end."""
         shared = self._resolve_shared(name, rtype)
+        # The shortcut spares a suspension for the many answers that the batch has already.
         return shared.result() if shared.is_done else await shared.wait()
 
     async def resolve_all(self, names: Sequence[str], rtype: str) -> list[Answer]:
-        """The same of several names at once."""
+        """Resolve several names at once; the answers are in the order of `names`."""
         return await wait_for_all([self._resolve_shared(name, rtype) for name in names])
 
     async def query(self, server: Server, name: str, rtype: str) -> Answer:
-        """Ask one authoritative server. An alias that leads out of its zones is resolved."""
+        """Query one authoritative server. An alias to a foreign zone is resolved."""
         return await self._query_shared(server, name, rtype).wait()
 
     async def query_all(self, servers: Sequence[Server], name: str, rtype: str) -> list[Answer]:
-        """The same of several servers at once."""
+        """Query several servers at once; the answers are in the order of `servers`."""
         return await wait_for_all([self._query_shared(server, name, rtype) for server in servers])
 
     def resolvers_for(self, name: str) -> tuple[Endpoint, ...]:
-        """The resolvers that confirm what servers say; none where none are set."""
+        """Return the resolvers whose caches are compared with the servers; possibly none."""
         return self._network.resolvers_for(name)
 
     async def query_resolver(self, resolver: Endpoint, name: str, rtype: str) -> Answer:
-        """What one of them holds, with the seconds that are left of it as TTL."""
+        """Query one of these resolvers; the TTL is the remaining lifetime in seconds."""
         key = ("resolver", resolver, name, rtype)
         known = self._pool.get(key) or self._submit(
             key, (resolver,), name, rtype, recursion=True, read_reply=read_recursive
@@ -101,17 +102,18 @@ class NetworkLookup:
         return await known.wait()
 
     async def delegation(self, name: str) -> Delegation | NoName | LookupFailure:
-        """Walk up from the name to its zone's apex, then find every server's addresses."""
+        """Find the zone's apex at or above the name, then the addresses of every server."""
         name = name.rstrip(".").lower()
         return await self._pool.run_once(
             ("delegation", name), lambda: self._delegation(name)
         ).wait()
 
     async def close(self) -> None:
-        """Drop the questions nobody waits for any more."""
+        """Cancel the queries that are still in flight and close the sockets."""
         await self._pool.close()
 
     def _resolve_shared(self, name: str, rtype: str) -> SharedResult[Answer]:
+        # First as given: most names are normalised, and the second lookup is then not needed.
         known = self._pool.get((name, rtype))
         if known is not None:
             return known
@@ -133,6 +135,7 @@ class NetworkLookup:
         known = self._pool.get(key)
         if known is not None:
             return known
+        # A zone can delegate to 127.0.0.1 or 169.254.169.254: the guard is on every query.
         if not self._may_query(server.address):
             return self._pool.set_known(key, LookupFailure("not-allowed", server.address))
         return self._submit(
@@ -157,6 +160,7 @@ class NetworkLookup:
         follow_alias: AliasFollower | None = None,
     ) -> SharedResult[Answer]:
         question = make_question(name, rtype)
+        # A name that cannot exist (RFC 1035 section 2.3.4) is answered without a query.
         if question is None:
             return self._pool.set_known(key, NoName())
         if not servers:
@@ -168,7 +172,7 @@ class NetworkLookup:
     async def _follow_alias(
         self, reply: DecodedReply, rtype: str, earlier: tuple[Record, ...]
     ) -> Answer:
-        """Go on where a reply ends in an alias: a server need not know the target's zone."""
+        """Resolve the alias at the end of a reply: a server need not know the target's zone."""
         while reply.end is ReplyEnding.UNRESOLVED_ALIAS:
             earlier += reply.chain
             name = reply.last_name
@@ -192,11 +196,11 @@ class NetworkLookup:
         if not isinstance(found, Records):
             return found
         zone = found.records[0].owner
-        # A resolver keeps a delegation for as long as it lives, and goes on asking the servers of
-        # an old one. Only the parent knows; and whom either names, somebody asks.
+        # A resolver can cache an old delegation and query its servers until the TTL expires. Only
+        # the parent zone is current. Senders use either set, so the check queries both.
         parent_hosts, is_confirmed = await self._parent_name_servers(zone)
         hosts = tuple(sorted({*found.values, *parent_hosts}))
-        # Providers serve thousands of zones from the same few hosts.
+        # Shared, because providers serve thousands of zones from the same few hosts.
         located = await self._locate_shared(hosts)
         port = self._network.authoritative_port_for(zone)
         return Delegation(
@@ -211,10 +215,10 @@ class NetworkLookup:
         )
 
     async def _parent_name_servers(self, zone: str) -> tuple[tuple[str, ...], bool]:
-        """The servers that the parent zone delegates to, and whether nothing is left to ask.
+        """Return the servers that the parent zone delegates to, and whether that is certain.
 
-        A parent whose servers cannot be found, or serve the zone below as well, has no second
-        word. False where it has one and did not give it.
+        False when the servers of the parent zone did not answer. True, without servers, when they
+        cannot be found, or serve the zone as well and so have no delegation of their own.
         """
         _, _, parent = zone.partition(".")
         parent_delegation = await self.delegation(parent) if parent else None
@@ -236,7 +240,7 @@ class NetworkLookup:
         return dict(zip(hosts, found, strict=True))
 
     async def _apex(self, name: str) -> Records | NoName | LookupFailure:
-        """The NS records of the nearest zone at or above the name."""
+        """Return the NS records of the nearest zone at or above the name."""
         labels = name.split(".")
         exists = True
         for depth in range(len(labels)):
@@ -244,8 +248,10 @@ class NetworkLookup:
             answer = await self.resolve(candidate, "NS")
             if isinstance(answer, LookupFailure):
                 return answer
+            # RFC 8020: one NXDOMAIN on the way up means that the name itself does not exist.
             exists = exists and not isinstance(answer, NoName)
             if isinstance(answer, Records) and not answer.chain:
+                # A missing name directly below a top-level domain is an unregistered domain.
                 is_registry = candidate != name and "." not in candidate
                 if is_registry and not exists:
                     return await self._confirm_missing(".".join(labels[depth - 1 :]), answer)
@@ -253,10 +259,10 @@ class NetworkLookup:
         return LookupFailure("refused", "no zone found") if exists else NoName()
 
     async def _confirm_missing(self, name: str, registry: Records) -> NoName | LookupFailure:
-        """The resolvers know no such name: do the registry's own servers say so too?
+        """Return NoName when the registry's servers confirm the resolvers' NXDOMAIN.
 
-        A resolver may filter, lie or hold an old NXDOMAIN (RFC 2308 section 5), so that its word
-        alone is no answer.
+        A resolver may filter names, forge answers or cache an old NXDOMAIN (RFC 2308 section 5), so
+        its answer alone is not enough.
         """
         port = self._network.authoritative_port_for(name)
         hosts = tuple(sorted(set(registry.values)))[:_MAX_REGISTRY_SERVERS]
@@ -266,16 +272,17 @@ class NetworkLookup:
         answered = [a for a in answers if not isinstance(a, LookupFailure) or a.detail == REFERRAL]
         if answered and all(isinstance(answer, NoName) for answer in answered):
             return NoName()
-        return LookupFailure("unconfirmed", "the resolvers alone say that there is no such name")
+        return LookupFailure("unconfirmed", "only the resolvers deny the name")
 
     async def _locate(self, host: str) -> _HostAddresses:
-        """A server's addresses that may be asked; none where any is in doubt."""
+        """Return the addresses of a server that may be queried; none when the A lookup failed."""
         answers = await wait_for_all([self._resolve_shared(host, rtype) for rtype in ("A", "AAAA")])
-        # Sorted, for servers rotate their answers and the same zone must look the same each time.
+        # Sorted: servers rotate their answers, and equal zones must lead to equal evidence.
         found = [v for a in answers if isinstance(a, Records) for v in sorted_values(a.values)]
         if not found:
             certain = all(isinstance(answer, NoName | NoRecord) for answer in answers)
             return _HostAddresses(is_addressless=certain)
+        # The list may be incomplete, so the server counts as unresolved and the verdict as UNKNOWN.
         if isinstance(answers[0], LookupFailure):
             return _HostAddresses()
         allowed = [text for text in found if self._may_query(text)]
@@ -293,12 +300,14 @@ class NetworkLookup:
 
 @functools.lru_cache(maxsize=1024)
 def has_route(address: str) -> bool:
-    """Can this machine send to the IPv6 address? Nothing is sent to find out.
+    """Return whether this machine can send to the IPv6 address. Sends nothing.
 
-    A machine with only a unique-local address (RFC 4193) may have a default route and still get
-    no answers from the public internet, so the source the kernel picks must be as wide.
+    A machine with only a unique-local address (RFC 4193) may have a default route and still receive
+    no answers from the public internet. So the source address that the kernel selects must be
+    global when the target is.
     """
     with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
+        # `connect` on a datagram socket only selects a route and a source address.
         try:
             probe.connect((address, 53))
         except OSError:

@@ -1,6 +1,6 @@
-"""Which domain an organisation registered, by the public suffix list that comes with the library.
+"""The organisational domain of a name, by the public suffix list of the library.
 
-Nothing is fetched. A suffix the list does not know is taken to be one label long.
+Uses no network. A suffix that the list does not contain counts as one label.
 """
 
 from __future__ import annotations
@@ -16,5 +16,5 @@ def _suffixes() -> PublicSuffixList:
 
 
 def organisational_domain(name: str) -> str:
-    """RFC 7489 section 3.2: the public suffix and one label more; a suffix is its own."""
+    """Return the public suffix plus one label (RFC 7489 section 3.2); a suffix as it is."""
     return _suffixes().privatesuffix(name) or name

@@ -1,8 +1,8 @@
-"""Questions shared by a batch: each put once, however many wait, with a limit on the wire.
+"""The DNS queries of a batch: each is sent once for all waiters, with a limit on those in flight.
 
-The ordinary question costs no task: it is sent, its reply is read where the datagram arrives, and
-whoever waits is woken. Only what is out of the ordinary (silence, truncation, an alias that leads
-on, a server that refuses EDNS) goes on as a coroutine.
+An ordinary query needs no asyncio task. The pool sends it, decodes the reply when the datagram
+arrives and notifies the waiters. Only the exceptions continue as a coroutine: timeout, truncation,
+an alias to another zone, a server that rejects EDNS.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ AliasFollower = Callable[[DecodedReply], Coroutine[Any, Any, Answer]]
 
 
 class SharedResult(Generic[_T]):
-    """What one question came to, or who waits for it. It outlives whoever gave up waiting."""
+    """The result of one query, or its waiters. It outlives a waiter that is cancelled."""
 
     __slots__ = ("error", "is_done", "value", "waiters")
 
@@ -48,6 +48,7 @@ class SharedResult(Generic[_T]):
         self._notify()
 
     def _notify(self) -> None:
+        # Detached first: a waiter may add another waiter while it is notified.
         self.is_done = True
         waiters, self.waiters = self.waiters, []
         for notify in waiters:
@@ -65,7 +66,7 @@ class SharedResult(Generic[_T]):
 
 
 async def wait_for_all(shared: Sequence[SharedResult[_T]]) -> list[_T]:
-    """All of them at once: one waiting, and no task for each."""
+    """Wait for all results with one future, without a task for each."""
     pending = [each for each in shared if not each.is_done]
     if pending:
         await _wait_for(pending)
@@ -73,7 +74,7 @@ async def wait_for_all(shared: Sequence[SharedResult[_T]]) -> list[_T]:
 
 
 async def _wait_for(pending: Sequence[SharedResult[Any]]) -> None:
-    # A future of our own: cancelling who waits must not cancel what others wait for.
+    # A future of its own for each waiter: its cancellation must not cancel the shared query.
     all_done = asyncio.get_running_loop().create_future()
     left = len(pending)
 
@@ -89,7 +90,7 @@ async def _wait_for(pending: Sequence[SharedResult[Any]]) -> None:
 
 
 class QueryLimiter:
-    """So many exchanges at once; the others wait in the order they came."""
+    """Limits the number of concurrent exchanges; the others wait in order."""
 
     def __init__(self, limit: int) -> None:
         self._free = limit
@@ -97,7 +98,8 @@ class QueryLimiter:
         self._is_waking = False
 
     def acquire(self, start: Callable[[], None]) -> None:
-        """Call `start` when it is its turn, perhaps now. Each turn is given back once."""
+        """Call `start` when a slot is free, perhaps immediately. Release each slot once."""
+        # With waiters in the queue a free slot is theirs, or a newcomer would overtake them.
         if self._free and not self._waiters:
             self._free -= 1
             start()
@@ -111,8 +113,8 @@ class QueryLimiter:
             self._wake_next()
 
     def _wake_next(self) -> None:
-        # A send that fails at once gives its turn back from within: a loop, so that thousands of
-        # them do not nest.
+        # A send that fails immediately releases its slot inside `start`. The loop prevents a
+        # recursion of thousands of levels.
         if self._is_waking:
             return
         self._is_waking = True
@@ -129,6 +131,7 @@ class QueryLimiter:
         try:
             await slot
         except asyncio.CancelledError:
+            # The slot was assigned in the same loop iteration as the cancellation: return it.
             if slot.done() and not slot.cancelled():
                 self.release()
             raise
@@ -139,7 +142,7 @@ class QueryLimiter:
 
 @dataclass(slots=True)
 class ServerQuery:
-    """One question to servers in turn: how it is asked, and how what comes back is read."""
+    """One question, the servers to query one after another, and the reader of their replies."""
 
     question: DnsQuestion
     servers: Sequence[Endpoint]
@@ -147,12 +150,12 @@ class ServerQuery:
     rtype: str
     recursion: bool
     read_reply: ReplyReader
-    # What a reply that ends in an alias leads to; without it, the reply stands as it is.
+    # Resolves a reply that ends in an alias; without it, the reply is final.
     follow_alias: AliasFollower | None = None
 
 
 class QueryPool:
-    """The questions of one batch. Belongs to one event loop."""
+    """The queries of one batch. Belongs to one event loop."""
 
     def __init__(self, timeouts_seconds: Sequence[float], *, max_in_flight: int) -> None:
         self._timeouts_seconds = timeouts_seconds
@@ -168,13 +171,13 @@ class QueryPool:
         return self._sockets
 
     def get(self, key: Hashable) -> SharedResult[Any] | None:
-        """The same question as was put before, answered or not."""
+        """Return the shared result of an earlier equal query, complete or not."""
         return self._shared.get(key)
 
     def run_once(
         self, key: Hashable, start: Callable[[], Coroutine[Any, Any, _T]]
     ) -> SharedResult[_T]:
-        """What the coroutine of `start` comes to; it is run once."""
+        """Return the shared result of the coroutine of `start`, which runs once for each key."""
         known = self._shared.get(key)
         if known is None:
             known = self._shared[key] = SharedResult()
@@ -182,15 +185,15 @@ class QueryPool:
         return known
 
     def set_known(self, key: Hashable, value: _T) -> SharedResult[_T]:
-        """What is known without asking anybody."""
+        """Store a result that needs no query."""
         shared: SharedResult[_T] = SharedResult()
         self._shared[key] = shared
         shared.set_result(value)
         return shared
 
     def submit(self, key: Hashable, server_query: ServerQuery) -> SharedResult[Answer]:
-        """Ask the first server; what its reply does not settle is gone on with."""
-        # Not `Shared[Answer]()`, which takes four times as long.
+        """Query the first server; continue as a coroutine when its reply is not final."""
+        # Not `SharedResult[Answer]()`, which takes four times as long.
         shared: SharedResult[Answer] = SharedResult()
         self._shared[key] = shared
         seconds = self._timeouts_seconds[0]
@@ -206,7 +209,9 @@ class QueryPool:
             )
 
         def on_reply(received: ReceivedReply) -> None:
+            # Released before anything else: the continuation needs a slot of its own.
             self._limiter.release()
+            # `type() is` and not isinstance: this line runs for every reply of a batch.
             if type(received) is DnsMessage and is_final(received):
                 reply = server_query.read_reply(received, server_query.name, server_query.rtype)
                 if type(reply) is DecodedReply and (
@@ -233,9 +238,9 @@ class QueryPool:
     async def query_servers(
         self, server_query: ServerQuery, first_reply: ReceivedReply | None = None
     ) -> DecodedReply | LookupFailure:
-        """Ask the servers in turn; only silence is worth another, longer try.
+        """Query the servers one after another. Only a timeout leads to another, longer attempt.
 
-        `first` is what the first server has said already.
+        `first_reply` is the reply that the first server has already sent.
         """
         failure = NO_SERVER
         pending = list(server_query.servers)
@@ -260,6 +265,7 @@ class QueryPool:
                 if isinstance(reply, DecodedReply):
                     return reply
                 failure = reply
+                # The detail too: a truncated reply whose TCP repeat timed out.
                 if "timeout" in (reply.reason, reply.detail):
                     timed_out.append(endpoint)
             pending = timed_out
@@ -275,11 +281,12 @@ class QueryPool:
                 shared.set_exception(error)
 
         task = asyncio.create_task(coroutine)
+        # The event loop has only weak references to tasks, so the pool needs a strong one.
         self._tasks.add(task)
         task.add_done_callback(done)
 
     async def close(self) -> None:
-        """Drop the questions nobody waits for any more."""
+        """Cancel the queries that are still in flight and close the sockets."""
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()

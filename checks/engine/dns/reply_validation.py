@@ -1,4 +1,4 @@
-"""Is a reply ours, and what does it say? Pure, and held to a bounded amount of work."""
+"""Check that a reply answers the query, and decode it. Pure, with a bounded amount of work."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from checks.engine.dns.wire import (
     decode_reply,
 )
 
-# We offer 1232; servers that ignore that send up to 4096 (RFC 6891 section 6.2.5).
+# Queries offer 1232 bytes. Servers that ignore the offer send up to 4096 (RFC 6891 section 6.2.5).
 MAX_UDP_BYTES = 4096
 _DECODE_ERRORS = (dns.exception.DNSException, ValueError, IndexError, struct.error)
 _RCODES_WITHOUT_QUESTION = (
@@ -33,7 +33,7 @@ _RCODES_WITHOUT_QUESTION = (
 
 
 class Truncated:
-    """The reply did not fit: ask again over TCP."""
+    """The reply did not fit into a datagram: repeat the query over TCP."""
 
 
 TRUNCATED_REPLY = Truncated()
@@ -42,18 +42,20 @@ TRUNCATED_REPLY = Truncated()
 def read_reply(
     question: DnsQuestion, query_id: int, wire: bytes, *, max_bytes: int = MAX_UDP_BYTES
 ) -> DnsMessage | Truncated | LookupFailure | None:
-    """The reply in `wire` to the query with the id `query_id`; None when it answers another question.
+    """Decode the reply in `wire` to the query `query_id`; None when it answers another question.
 
-    LookupFailure where it is ours and cannot be read: malformed, or oversized.
+    A LookupFailure (malformed or oversized) when it answers the query but cannot be decoded.
     """
     if len(wire) < HEADER_BYTES or int.from_bytes(wire[:2]) != query_id:
         return None
     flags = int.from_bytes(wire[2:4])
     if not flags & RESPONSE or flags & OPCODE:
         return None
+    # A forged reply must repeat the question as well as the id (RFC 5452 section 9.1).
     is_ours = question.is_question_of(wire)
     if len(wire) > max_bytes:
         return LookupFailure("oversized", f"{len(wire)} bytes") if is_ours else None
+    # Truncation only leads to TCP, so a reply without a question section may claim it.
     if flags & TRUNCATED:
         return TRUNCATED_REPLY if is_ours or wire[4:6] == b"\0\0" else None
     message = decode_reply(question, wire) if is_ours else None
@@ -61,7 +63,7 @@ def read_reply(
 
 
 def read_with_dnspython(question: DnsQuestion, wire: bytes) -> DnsMessage | LookupFailure | None:
-    """The same by dnspython, which reads everything, at fifty times the cost."""
+    """Decode any reply with dnspython, which is about fifty times slower."""
     try:
         message = dns.message.from_wire(wire, ignore_trailing=True)
         return from_dnspython(message) if _is_answer_to(question, message) else None
@@ -71,7 +73,7 @@ def read_with_dnspython(question: DnsQuestion, wire: bytes) -> DnsMessage | Look
 
 def _is_answer_to(question: DnsQuestion, message: dns.message.Message) -> bool:
     if not message.question:
-        # Some servers that fail do not repeat the question.
+        # Some failing servers do not repeat the question.
         return message.rcode() in _RCODES_WITHOUT_QUESTION
     ours = (question.name, question.rtype, dns.rdataclass.IN)
     return all(

@@ -1,7 +1,8 @@
-"""What chosen resolvers hold, beside what the authoritative servers say: told, and never judged.
+"""Add the cached answers of configured resolvers to an outcome.
 
-A resolver that still has the old answer is how the world sees a change for a while. It moves no
-task and changes no verdict; who waits for a change learns who is behind, and for how long.
+A resolver with an old answer shows how part of the internet still sees the domain after a change.
+It changes no verdict and no task. Users who wait for a change see which resolver is outdated, and
+for how many seconds.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from checks.engine.dns.network import Endpoint
 from checks.engine.dns.network_lookup import NetworkLookup
 from checks.engine.outcomes import CheckKind, Finding, Outcome
 
-# Beyond this nobody waits for a resolver: the outcome is known.
+# The verdict exists already, so a slow resolver is not worth a longer wait.
 TIMEOUT_SECONDS = 3.0
 _QUERIES: Mapping[CheckKind, tuple[str, str]] = MappingProxyType(
     {
@@ -32,10 +33,10 @@ _QUERIES: Mapping[CheckKind, tuple[str, str]] = MappingProxyType(
 
 
 async def add_resolver_answers(outcome: Outcome, lookup: NetworkLookup) -> Outcome:
-    """The outcome with the resolvers' answers as evidence, and who is behind as a remark.
+    """Return the outcome with the resolvers' answers as evidence and a finding for outdated ones.
 
-    Nobody is asked where the servers differ or did not all answer: then there is nothing yet that
-    a resolver could be behind.
+    No resolver is queried when the servers differ or did not all answer: without one published
+    value, no resolver can be outdated.
     """
     pattern, rtype = _QUERIES.get(outcome.kind, ("", ""))
     name = pattern.format(outcome.subject)
@@ -57,13 +58,14 @@ async def add_resolver_answers(outcome: Outcome, lookup: NetworkLookup) -> Outco
         for row, answer in zip(rows, answers, strict=True)
         if not isinstance(answer, LookupFailure) and row["values"] != published
     ]
-    # The seconds left are in the evidence: in the remark they would make every look a new answer.
+    # The remaining seconds are only in the evidence. In the finding, they would make every run a
+    # new observation.
     finding = Finding("dns.resolver-behind", {"resolvers": behind})
     return updated.with_findings([finding]) if behind else updated
 
 
 def _published_values(rows: Sequence[Mapping[str, Any]]) -> list[str] | None:
-    """What all servers publish; None where they differ or any gave no answer."""
+    """Return the values that all servers publish; None when they differ or one has no answer."""
     answered = all(row["status"] in ANSWERED_STATUSES for row in rows)
     sets = {tuple(row["values"]) for row in rows}
     return list(sets.pop()) if answered and len(sets) == 1 else None
@@ -75,6 +77,6 @@ def _row(resolver: Endpoint, answer: Answer) -> dict[str, Any]:
         "address": resolver[0],
         "status": status_of(answer),
         "values": sorted_values(records.values) if records else [],
-        # A cache counts down: so long may it go on giving this answer (RFC 1035 section 3.2.1).
+        # A cache counts the TTL down: the answer may persist this long (RFC 1035 section 3.2.1).
         "ttl": records.ttl if records else None,
     }

@@ -1,4 +1,4 @@
-"""One DNS question to one address and back: UDP with EDNS, TCP when truncated."""
+"""Exchange one DNS query with one address: UDP with EDNS, then TCP when truncated."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from checks.engine.dns.udp_sockets import ReceivedReply, UdpSockets
 from checks.engine.dns.wire import DnsQuestion, encode_query
 
 _MAX_TCP_BYTES = 65_535
-# Servers that predate EDNS answer one of these; the question is repeated without it (RFC 6891
+# Servers without EDNS answer with one of these codes. The query is repeated without EDNS (RFC 6891
 # section 7).
 _NO_EDNS_RCODES = (dns.rcode.FORMERR, dns.rcode.NOTIMP)
 _TIMEOUT = LookupFailure("timeout")
 
 
 async def exchange(
-    channels: UdpSockets,
+    sockets: UdpSockets,
     question: DnsQuestion,
     endpoint: Endpoint,
     *,
@@ -31,13 +31,14 @@ async def exchange(
     timeout_seconds: float,
     first_reply: ReceivedReply | None = None,
 ) -> DnsMessage | LookupFailure:
-    """Ask once. A silent, unreachable or unreadable server is a value, never an exception.
+    """Send the query once. A silent, unreachable or unreadable server is a LookupFailure.
 
-    `first_reply` is what a datagram with EDNS has brought back already.
+    `first_reply` is the reply to an earlier datagram with EDNS. Never raises for the network.
     """
     clock = asyncio.get_running_loop().time
+    # One deadline for all attempts: fallbacks to TCP or without EDNS must not extend the timeout.
     deadline = clock() + timeout_seconds
-    reply = first_reply or await channels.query(
+    reply = first_reply or await sockets.query(
         question, endpoint, recursion=recursion, edns=True, timeout_seconds=timeout_seconds
     )
     if isinstance(reply, LookupFailure) or is_final(reply):
@@ -48,7 +49,7 @@ async def exchange(
                 reply = await _exchange_over_tcp(question, endpoint, recursion=recursion, edns=True)
             if isinstance(reply, LookupFailure) or is_final(reply):
                 return reply
-            reply = await channels.query(
+            reply = await sockets.query(
                 question, endpoint, recursion=recursion, edns=False, timeout_seconds=timeout_seconds
             )
             if isinstance(reply, Truncated):
@@ -59,14 +60,14 @@ async def exchange(
 
 
 def is_final(reply: DnsMessage | Truncated) -> TypeGuard[DnsMessage]:
-    """Is the reply neither cut short nor a refusal of EDNS?"""
+    """Return whether the reply is neither truncated nor a rejection of EDNS."""
     return isinstance(reply, DnsMessage) and reply.rcode not in _NO_EDNS_RCODES
 
 
 async def _exchange_over_tcp(
     question: DnsQuestion, endpoint: Endpoint, *, recursion: bool, edns: bool
 ) -> DnsMessage | LookupFailure:
-    """The same over a stream (RFC 7766). That nobody listens there is told apart from silence."""
+    """Exchange the query over TCP (RFC 7766). A closed port is "truncated", not a timeout."""
     query_id = int.from_bytes(os.urandom(2))
     try:
         wire = await _send_over_tcp(

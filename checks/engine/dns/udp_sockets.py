@@ -1,9 +1,11 @@
-"""The UDP sockets of one batch: a few for each server, shared by many questions, then replaced.
+"""The UDP sockets of one batch: a few for each server, shared by many queries, then replaced.
 
-What makes a forged answer hard to place (RFC 5452 sections 4 and 9): a socket is connected, so that
-the kernel drops datagrams from elsewhere; its source port is the kernel's random choice and is
-given up after a while; each question has a random id that no other in flight on the socket has;
-and a datagram that answers something else is ignored rather than believed.
+These measures make a forged answer hard to place (RFC 5452 sections 4 and 9):
+
+- A socket is connected, so the kernel drops datagrams from other addresses.
+- The kernel selects a random source port, which is replaced after some time.
+- Each query has a random id that no other query in flight on the socket has.
+- A datagram that answers another question is ignored, and the query continues to wait.
 """
 
 from __future__ import annotations
@@ -22,13 +24,13 @@ from checks.engine.dns.network import Endpoint
 from checks.engine.dns.reply_validation import Truncated, read_reply
 from checks.engine.dns.wire import DnsQuestion, encode_query
 
-# To one server: another socket while those it has are busy, up to so many.
+# Sockets for one server: another is opened while all are busy, up to this number.
 _MAX_PER_SERVER = 4
 _MAX_PENDING = 8
-# A source port lives for so many questions or seconds, whichever ends first.
+# A source port is replaced after this number of queries or seconds, whichever comes first.
 _QUESTIONS_PER_PORT = 512
 _SECONDS_PER_PORT = 20.0
-# Thousands of servers have a question each in a batch: idle sockets are closed above this many.
+# A batch can query thousands of servers once each: above this number, idle sockets are closed.
 MAX_OPEN = 200
 _MAX_BYTES = 65_535
 
@@ -37,7 +39,7 @@ ReceivedReply = DnsMessage | Truncated | LookupFailure
 
 @dataclass(slots=True, eq=False)
 class _PendingQuery:
-    """One question in flight, until it has its reply."""
+    """One query in flight. `on_reply` is None once it has its reply or was dropped."""
 
     question: DnsQuestion
     query_id: int
@@ -46,7 +48,7 @@ class _PendingQuery:
 
 @dataclass(slots=True, eq=False)
 class _UdpSocket:
-    """One connected socket and the questions in flight on it, by id."""
+    """One connected socket and the queries in flight on it, by id."""
 
     socket: socket.socket
     endpoint: Endpoint
@@ -55,7 +57,9 @@ class _UdpSocket:
     pending: dict[int, _PendingQuery] = field(default_factory=dict)
 
     def unused_id(self) -> int:
-        """A random id that no question in flight on this socket has."""
+        """Return a random id that no query in flight on this socket has."""
+        # `os.urandom`, because the ids of a predictable generator help an attacker (RFC 5452
+        # section 9.2).
         while True:
             query_id = int.from_bytes(os.urandom(2))
             if query_id not in self.pending:
@@ -63,7 +67,7 @@ class _UdpSocket:
 
 
 class UdpSockets:
-    """Belongs to one event loop, and is closed when its batch is done."""
+    """The sockets of one batch. Belongs to one event loop; the owner calls `close`."""
 
     def __init__(self, *, max_open: int = MAX_OPEN) -> None:
         self.loop = asyncio.get_running_loop()
@@ -86,7 +90,7 @@ class UdpSockets:
         edns: bool,
         timeout_seconds: float,
     ) -> ReceivedReply:
-        """Send one question and wait for the datagram that answers it."""
+        """Send one query and wait for the datagram that answers it."""
         reply: asyncio.Future[ReceivedReply] = self.loop.create_future()
 
         def on_reply(received: ReceivedReply) -> None:
@@ -104,6 +108,7 @@ class UdpSockets:
         try:
             return await reply
         finally:
+            # Cancelled while waiting: free the id, or the socket counts as busy until the timeout.
             if sent is not None and sent[1].on_reply is not None:
                 self._drop(*sent)
 
@@ -117,12 +122,13 @@ class UdpSockets:
         timeout_seconds: float,
         on_reply: Callable[[ReceivedReply], None],
     ) -> tuple[_UdpSocket, _PendingQuery] | None:
-        """Send one question. `done` hears once what came of it, perhaps before this returns."""
+        """Send one query. `on_reply` is called once, perhaps before this method returns."""
         try:
             udp_socket = self._socket_for(endpoint)
         except OSError as error:
             on_reply(_unreachable(error))
             return None
+        # Registered before it is sent: a send that fails must find it to report the failure.
         pending = _PendingQuery(question, udp_socket.unused_id(), on_reply)
         udp_socket.pending[pending.query_id] = pending
         udp_socket.questions += 1
@@ -161,6 +167,7 @@ class UdpSockets:
             for retired in [c for c in udp_sockets if c not in fresh and not c.pending]:
                 self._close(retired)
         ready = [udp_socket for udp_socket in fresh if len(udp_socket.pending) < _MAX_PENDING]
+        # A random socket, so that the source port of the next query cannot be predicted.
         if ready:
             return random.choice(ready)
         return (
@@ -188,7 +195,7 @@ class UdpSockets:
         return udp_socket
 
     def _close_if_idle(self, udp_socket: _UdpSocket) -> None:
-        """An idle socket is closed when its port has served its time, or too many are open."""
+        """Close an idle socket when its port is retired or too many sockets are open."""
         is_retired = udp_socket not in self._by_endpoint.get(udp_socket.endpoint, ())
         if is_retired or len(self._open) > self._max_open:
             self._close(udp_socket)
@@ -211,13 +218,13 @@ class UdpSockets:
         try:
             udp_socket.socket.send(datagram)
         except BlockingIOError:
-            # No room to send: lost like any datagram, and asked again when its time is up.
+            # The send buffer is full. The query counts as a lost datagram and is repeated later.
             return
         except OSError as error:
             self._fail(udp_socket, error)
 
     def _receive(self, udp_socket: _UdpSocket) -> None:
-        """Read what has come, a few at a time, so that no server keeps the loop to itself."""
+        """Read a few datagrams at most, so that no server can monopolise the event loop."""
         buffer = self._buffer
         for _ in range(_MAX_PENDING):
             try:
@@ -228,6 +235,7 @@ class UdpSockets:
                 self._fail(udp_socket, error)
                 return
             self._read_datagram(udp_socket, bytes(memoryview(buffer)[:length]))
+            # The reply may have closed this socket, and its descriptor may be another one's now.
             if udp_socket not in self._open:
                 return
 
@@ -240,7 +248,7 @@ class UdpSockets:
             self.finish(udp_socket, pending, reply)
 
     def _fail(self, udp_socket: _UdpSocket, error: OSError) -> None:
-        """The network says that nobody is there. True of every question on the socket."""
+        """Report an ICMP error, such as a closed port: it concerns every query on the socket."""
         for pending in list(udp_socket.pending.values()):
             self.finish(udp_socket, pending, _unreachable(error))
 
@@ -258,7 +266,7 @@ def _unreachable(error: OSError) -> LookupFailure:
 
 
 class _Deadlines:
-    """Questions with the same patience run out in the order they were asked: one timer for all."""
+    """One timer for all queries with the same timeout, which expire in the order of their start."""
 
     def __init__(self, udp_sockets: UdpSockets, seconds: float) -> None:
         self._sockets = udp_sockets

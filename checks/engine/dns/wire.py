@@ -1,10 +1,10 @@
-"""DNS messages as bytes: questions written, ordinary replies read. Pure.
+"""Encode DNS queries and decode ordinary replies. Pure.
 
-Written for speed, because nearly all the time of a look went into message objects. Only what the
-engine reads is read: A, AAAA, NS, CNAME, PTR, MX and TXT answers of class IN, and SOA and NS in
-the authority section. Whatever is odd is left to dnspython (`messages.from_reference`): `read` is
-either certain or says nothing. Every step moves forward or is counted, so that no message takes
-longer than its length allows.
+The module is written for speed: message objects used to cost most of the run time of a check. It
+decodes only the parts that the engine needs: A, AAAA, NS, CNAME, PTR, MX and TXT answers of class
+IN, and SOA and NS in the authority section. `decode_reply` is either certain or returns None, and
+dnspython decodes the message (`reply_validation.read_with_dnspython`). Every loop advances or is
+counted, so the run time is bounded by the length of the message.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ _MAX_TTL = 0x7FFFFFFF
 _MAX_POINTERS = 16
 _MAX_NAME_OCTETS = 255
 _SOA_NUMBERS = 20
-# What stands for itself in a name written as text; the rest is escaped (RFC 1035 section 5.1).
+# Characters that a name contains unescaped as text; the others are escaped (RFC 1035 section 5.1).
 _SPECIAL = b'"().;\\@$'
 _PLAIN = bytes(byte for byte in range(0x21, 0x7F) if byte not in _SPECIAL or byte == ord("."))
 _ESCAPED = [
@@ -62,21 +62,22 @@ _ESCAPED = [
 
 
 class _Unsupported(Exception):
-    """This message is for dnspython. Never leaves this module."""
+    """Only dnspython can decode this message. Never leaves this module."""
 
 
 @dataclass(frozen=True, slots=True)
 class DnsQuestion:
-    """A name and type as they go over the wire; `name` is the name as replies write it."""
+    """A name and type in wire format; `name` is the spelling that replies use."""
 
     name: str
     rtype: str
     wire: bytes
 
     def is_question_of(self, message: bytes) -> bool:
-        """Does the message hold this question alone, in any case of letters?
+        """Return whether the message contains exactly this question, in upper or lower case.
 
-        Lower-casing is safe on the whole: lengths are below 64, and our types below 65.
+        Lower-casing the bytes is safe: lengths are below 64 and the type numbers below 65, so
+        neither is an upper-case letter.
         """
         end = HEADER_BYTES + len(self.wire)
         return message[4:6] == b"\0\1" and message[HEADER_BYTES:end].lower() == self.wire
@@ -84,7 +85,7 @@ class DnsQuestion:
 
 @functools.lru_cache(maxsize=8192)
 def make_question(name: str, rtype: str) -> DnsQuestion | None:
-    """None when no such name can exist (RFC 1035 section 2.3.4)."""
+    """Encode a question; None when no such name can exist (RFC 1035 section 2.3.4)."""
     name = name.rstrip(".").lower()
     labels = [label.encode("utf-8") for label in name.split(".")] if name else []
     if (
@@ -101,16 +102,19 @@ def make_question(name: str, rtype: str) -> DnsQuestion | None:
 def encode_query(
     question: DnsQuestion, number: int, *, recursion: bool, edns: bool = True
 ) -> bytes:
-    """The bytes of a query with the id `number`, offering EDNS of 1232 bytes."""
+    """Return the bytes of a query with the id `number`, which offers 1232 bytes by EDNS."""
     flags = RECURSION_DESIRED if recursion else 0
     header = _HEADER.pack(number, flags, 1, 0, 0, int(edns))
     return header + question.wire + (_EDNS if edns else b"")
 
 
 def decode_reply(question: DnsQuestion, wire: bytes) -> DnsMessage | None:
-    """The reply to `question`, whose header and question the caller has seen; None when it is odd."""
+    """Decode the reply to `question`; None when dnspython must decode it.
+
+    The caller has checked the header and the question section.
+    """
     try:
-        # Servers of a zone mostly send the same bytes behind the id, which nothing here looks at.
+        # Without the id, the replies of a zone's servers are mostly equal and share a cache entry.
         return _decode_reply(question, b"\0\0" + wire[2:])
     except (_Unsupported, IndexError, struct.error, ValueError):
         return None
@@ -119,7 +123,7 @@ def decode_reply(question: DnsQuestion, wire: bytes) -> DnsMessage | None:
 @functools.lru_cache(maxsize=1024)
 def _decode_reply(question: DnsQuestion, wire: bytes) -> DnsMessage:
     _, flags, _, answers, authority, additional = _HEADER.unpack_from(wire)
-    # Nearly every owner points at the question.
+    # Nearly every owner is a pointer to the question.
     names = {HEADER_BYTES: (question.name, len(question.wire) - 4, 0)}
     offset = HEADER_BYTES + len(question.wire)
     found, offset = _read_answers(wire, offset, answers, names)
@@ -140,7 +144,7 @@ _Names = dict[int, tuple[str, int, int]]
 
 
 def _record_header(wire: bytes, offset: int, names: _Names) -> tuple[str, int, int, int, int, int]:
-    """A record up to its content: owner, type, class, TTL, and where the content lies."""
+    """Decode a record's header: owner, type, class, TTL, and start and end of the content."""
     if wire[offset] == 0xC0 and (known := names.get(wire[offset + 1])) is not None:
         owner, offset = known[0], offset + 2
     else:
@@ -155,7 +159,7 @@ def _record_header(wire: bytes, offset: int, names: _Names) -> tuple[str, int, i
 def _read_answers(
     wire: bytes, offset: int, count: int, names: _Names
 ) -> tuple[dict[tuple[str, str], tuple[Record, ...]], int]:
-    """Sets keep their order and lose their doubles; a set's TTL is its lowest (RFC 2181 5.2)."""
+    """Decode record sets in order without duplicates; a set has its lowest TTL (RFC 2181 5.2)."""
     sets: dict[tuple[str, str], dict[object, str]] = {}
     ttls: dict[tuple[str, str], int] = {}
     for _ in range(count):
@@ -163,14 +167,16 @@ def _read_answers(
         if rclass != _IN:
             raise _Unsupported
         key = (owner, _TYPE_NAMES.get(number, ""))
+        # RFC 2181 section 8: a TTL with the highest bit set counts as zero.
         ttl = 0 if ttl > _MAX_TTL else ttl
         ttls[key] = min(ttl, ttls.get(key, ttl))
         value = _value(wire, number, offset, end, names)
-        here = sets.setdefault(key, {})
+        record_set = sets.setdefault(key, {})
+        # A name has one CNAME (RFC 1034 section 3.6.2); dnspython uses the last one as well.
         if number == _CNAME:
-            here.clear()
-        # Strings cut at other places make another record, though it reads the same.
-        here.setdefault(wire[offset:end] if number == _TXT else value, value)
+            record_set.clear()
+        # TXT records with other string boundaries are distinct although their text is equal.
+        record_set.setdefault(wire[offset:end] if number == _TXT else value, value)
         offset = end
     return {
         key: tuple([Record(*key, ttls[key], value) for value in values.values()])
@@ -195,7 +201,7 @@ def _value(wire: bytes, number: int, offset: int, end: int, names: _Names) -> st
 
 @functools.lru_cache(maxsize=4096)
 def _address(packed: bytes) -> str:
-    """As dnspython writes it."""
+    """Return the address in the spelling of dnspython."""
     return dns.ipv4.inet_ntoa(packed) if len(packed) == 4 else dns.ipv6.inet_ntoa(packed)
 
 
@@ -218,13 +224,13 @@ def _exact_name(wire: bytes, offset: int, end: int, names: _Names) -> str:
 
 
 def _name(wire: bytes, offset: int, limit: int, names: _Names) -> tuple[str, int]:
-    """The name at `at` as text, and where reading goes on. No byte from `limit` on belongs to it.
+    """Return the name at `offset` as text, and the offset behind it. It ends before `limit`.
 
-    Pointers lead strictly backwards and not into the header, at most 16 of them, and what they lead
-    to may not overlap the part that led there.
+    Pointers must lead strictly backwards and not into the header, at most 16 of them. Their target
+    must not overlap the part that contains the pointer. So a hostile message cannot cause a loop.
     """
     if wire[offset] >= 192 and offset + 1 < limit:
-        # Mostly a pointer alone, to a name that was read before.
+        # Usually the name is only a pointer to an earlier name.
         known = names.get((wire[offset] & 0x3F) << 8 | wire[offset + 1])
         if known is not None and known[2] + 1 < _MAX_POINTERS:
             names[offset] = (known[0], known[1], known[2] + 1)
@@ -245,7 +251,7 @@ def _name_in_parts(wire: bytes, offset: int, limit: int, names: _Names) -> tuple
         hops += 1
         if not HEADER_BYTES <= target < nearest or hops > _MAX_POINTERS:
             raise _Unsupported
-        # Only from the name's own place: there, all that was read before ends before.
+        # Only at the first part: all names decoded earlier end before it.
         known = names.get(target) if start == first else None
         if known is not None:
             tail, tail_octets, further = known
@@ -262,12 +268,13 @@ def _name_in_parts(wire: bytes, offset: int, limit: int, names: _Names) -> tuple
 
 
 def _labels(wire: bytes, offset: int, limit: int, labels: list[bytes]) -> tuple[int, int | None]:
-    """Read labels up to the end of the name, or to a pointer and where it leads."""
+    """Read labels up to the end of the name, or to a pointer; return offset and pointer target."""
     while offset < limit and len(labels) < _MAX_NAME_OCTETS:
         size = wire[offset]
         offset += 1
         if size == 0:
             return offset, None
+        # RFC 1035 section 4.1.4: 00 begins a label, 11 a pointer; 01 and 10 are reserved.
         if size < 64:
             labels.append(wire[offset : offset + size])
             offset += size
@@ -292,7 +299,7 @@ def _join_labels(labels: list[bytes], tail: str) -> str:
 def _read_authority(
     wire: bytes, offset: int, count: int, names: _Names
 ) -> tuple[tuple[str, ...], list[tuple[str, str]], int]:
-    """The owners of SOA records, and the owners and targets of NS records."""
+    """Return the owners of SOA records, the owners and targets of NS records, and the offset."""
     zones: dict[str, None] = {}
     named: dict[tuple[str, str], None] = {}
     for _ in range(count):
@@ -314,11 +321,12 @@ def _read_authority(
 
 
 def _read_additional(wire: bytes, offset: int, count: int, names: _Names) -> int:
-    """The upper bits of the rcode. Addresses are looked at only to be sure that they are whole."""
+    """Return the upper bits of the rcode. Addresses are only checked for completeness."""
     extended = -1
     for _ in range(count):
         owner, number, rclass, ttl, offset, end = _record_header(wire, offset, names)
         if number == _OPT:
+            # RFC 6891 section 6.1.1: a second OPT record, or another owner, is an error.
             if extended >= 0 or owner != ".":
                 raise _Unsupported
             _check_options(wire, offset, end)
@@ -330,7 +338,7 @@ def _read_additional(wire: bytes, offset: int, count: int, names: _Names) -> int
 
 
 def _check_options(wire: bytes, offset: int, end: int) -> None:
-    """Resolvers like to explain themselves (RFC 8914 section 2); other options are odd."""
+    """Accept extended DNS errors (RFC 8914 section 2); leave other options to dnspython."""
     while offset < end:
         code, length = _PAIR.unpack_from(wire, offset)
         offset += _PAIR.size

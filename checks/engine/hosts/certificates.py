@@ -1,4 +1,4 @@
-"""What a host's certificate says, and whether a careful client would take it. Pure."""
+"""Parse a host's certificate and report the reasons against it. Pure."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Certificate:
 
 @dataclass(frozen=True)
 class TlsFacts:
-    """One handshake: the protocol, the certificate, and why its chain is not trusted, if so."""
+    """One handshake. `distrust` is the reason why the chain is not trusted, empty if it is."""
 
     protocol: str
     certificate: Certificate | None
@@ -63,7 +63,7 @@ class TlsFacts:
 
 
 def parse(der: bytes) -> Certificate | None:
-    """Read a certificate; None when it cannot be read."""
+    """Parse a certificate; None when it cannot be parsed."""
     try:
         read = x509.load_der_x509_certificate(der)
         return Certificate(
@@ -89,16 +89,21 @@ def _names(certificate: x509.Certificate) -> tuple[str, ...]:
 
 
 def matches(certificate: Certificate, host: str) -> bool:
-    """RFC 9525 section 6: the whole name, or a wildcard for exactly its first label."""
+    """Return whether the certificate is for the host: by its name, or by a wildcard (RFC 9525).
+
+    Section 6.3: a wildcard replaces exactly the first label. The subject's common name is ignored.
+    """
     host = host.lower().removesuffix(".")
+    # A wildcard never matches an address.
     if parse_address(host) is not None:
         return host in certificate.names
+    # "*.example.com" matches a.example.com, but neither example.com nor a.b.example.com.
     wildcard = "*." + host.partition(".")[2]
     return host in certificate.names or wildcard in certificate.names
 
 
 def cautions(facts: TlsFacts, host: str, now: datetime.datetime) -> Iterator[Finding]:
-    """Why a strict client would refuse the certificate, most telling first."""
+    """Yield the reasons why a strict client would reject the certificate, the clearest first."""
     certificate = facts.certificate
     if certificate is None:
         yield Finding("tls.unreadable-certificate", {"host": host})
@@ -115,6 +120,7 @@ def cautions(facts: TlsFacts, host: str, now: datetime.datetime) -> Iterator[Fin
         yield Finding("tls.not-yet-valid", {"not_before": certificate.not_before.isoformat()})
     if certificate.is_self_signed and facts.distrust:
         yield Finding("tls.self-signed", {"subject": certificate.subject})
+    # OpenSSL reports an expired certificate as distrusted too; one finding is enough.
     elif facts.distrust and certificate.not_after >= now:
         yield Finding("tls.untrusted", {"issuer": certificate.issuer, "reason": facts.distrust})
     if not matches(certificate, host):
@@ -122,12 +128,15 @@ def cautions(facts: TlsFacts, host: str, now: datetime.datetime) -> Iterator[Fin
 
 
 def client_context(*, verified: bool, ca_file: str = "") -> ssl.SSLContext:
-    """TLS 1.2 or later, as Mimecast delivers. The name is compared by `matches`, not here."""
+    """Return a client context for TLS 1.2 or later, the versions that Mimecast uses for delivery.
+
+    `matches` compares the name, not the context, so that a mismatch is one finding among others.
+    """
     context = ssl.create_default_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.check_hostname = False
     if not verified:
-        # The facts of a certificate that failed are still wanted; nothing secret is ever sent.
+        # The second attempt reads the facts of a rejected certificate. It sends nothing secret.
         context.verify_mode = ssl.CERT_NONE
     elif ca_file:
         context.load_verify_locations(ca_file)

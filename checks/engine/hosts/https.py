@@ -1,7 +1,7 @@
-"""One small file over HTTPS from a host that a customer's zone names. No redirect is followed.
+"""Fetch one small file over HTTPS from a host that a client's zone names. Follows no redirect.
 
-The host is resolved and guarded like any other, and the connection goes to exactly the address that
-was held against the guard.
+The host passes the same address guard as any other. The connection uses exactly the address that
+the guard has checked.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _MAX_HEADERS = 100
 
 
 class FetchFailure(StrEnum):
-    """Why there is no file. The first three are our ignorance; the others are the host's doing."""
+    """The reason for a missing file. After the first three, nothing is known about the host."""
 
     UNREACHED = "unreached"
     UNAVAILABLE = "unavailable"
@@ -48,7 +48,7 @@ class FetchFailure(StrEnum):
 
 @dataclass(frozen=True)
 class Fetched:
-    """The file, and where it came from."""
+    """The file, and the address that served it."""
 
     body: bytes
     content_type: str
@@ -63,7 +63,7 @@ class NotFetched:
 
 
 class _InvalidResponse(Exception):
-    """What came is not HTTP, or more than we take; the failure says which."""
+    """The response is not HTTP or is too large, according to `failure`."""
 
     def __init__(self, failure: FetchFailure, detail: str) -> None:
         super().__init__(detail)
@@ -71,8 +71,11 @@ class _InvalidResponse(Exception):
 
 
 async def fetch(prober: Prober, host: str, path: str) -> Fetched | NotFetched:
-    """GET a file of at most 64 KiB, as a careful client: TLS 1.2 or later, a trusted certificate
-    for exactly this name, status 200, no redirect (RFC 8461 section 3.3)."""
+    """GET a file of at most 64 KiB, as a strict client (RFC 8461 section 3.3).
+
+    It requires TLS 1.2 or later, a trusted certificate for exactly this name, status 200 and no
+    redirect. Returns NotFetched for every failure; never raises for one.
+    """
     port = prober.network.https_port
     addresses = await prober.locate(host, port, ports=WEB_PORTS)
     if isinstance(addresses, NotProbed):
@@ -104,13 +107,14 @@ async def _fetch_from(
         if isinstance(streams, ConnectionFailure):
             return streams
         try:
-            # Twice the patience of a connection: once to begin answering, once to finish.
+            # Twice the timeout of a connection: one for the start of the response, one for its end.
             async with asyncio.timeout(2 * prober.network.connect_timeout_seconds):
                 return await _exchange(streams, host, path)
         finally:
             abort(streams[1])
     except ssl.SSLCertVerificationError as error:
         return NotFetched(FetchFailure.CERTIFICATE, error.verify_message)
+    # Before SSLError, their base class: a connection that ends early is no certificate problem.
     except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
         return ConnectionFailure("reset")
     except ssl.SSLError as error:
@@ -123,6 +127,8 @@ async def _fetch_from(
 
 async def _exchange(streams: Streams, host: str, path: str) -> Fetched | NotFetched:
     reader, writer = streams
+    # The context verified the chain but not the name, so the name is compared here, before the
+    # request is sent.
     certificate = read_tls_facts(writer, "").certificate
     if certificate is None or not matches(certificate, host):
         names = ", ".join(certificate.names[:4]) if certificate else "unreadable"
@@ -136,7 +142,7 @@ async def _exchange(streams: Streams, host: str, path: str) -> Fetched | NotFetc
 
 
 async def read_response(reader: asyncio.StreamReader) -> Fetched | NotFetched:
-    """One HTTP/1.1 response (RFC 9112), its body by length, in chunks, or until the end."""
+    """Read one HTTP/1.1 response (RFC 9112): body by length, in chunks, or until the end."""
     try:
         return await _read_response(reader)
     except _InvalidResponse as error:
@@ -152,9 +158,11 @@ async def _read_response(reader: asyncio.StreamReader) -> Fetched | NotFetched:
     if not version.startswith("HTTP/1.") or not (code.isascii() and code.isdigit()):
         return NotFetched(FetchFailure.NOT_HTTP, status[:60])
     headers = await _headers(reader)
+    # RFC 8461 section 3.3: senders must not follow redirects. A target could be a private host.
     if code.startswith("3"):
         return NotFetched(FetchFailure.REDIRECT, headers.get("location", "")[:200])
     if code != "200":
+        # Server errors and 429 are temporary: senders retry, so the policy is not missing.
         failure = (
             FetchFailure.UNAVAILABLE
             if code.startswith("5") or code == "429"
@@ -193,7 +201,7 @@ async def _body(reader: asyncio.StreamReader, headers: dict[str, str]) -> bytes:
         return await _until_end(reader)
     if not (length.isascii() and length.isdigit()):
         raise _InvalidResponse(FetchFailure.NOT_HTTP, f"Content-Length: {length[:20]}")
-    # A number of more than six digits is too large before it is read as one.
+    # More than six digits are too large in any case; `int` of a very long text is slow.
     if len(length) > 6 or int(length) > MAX_BODY:
         raise _InvalidResponse(FetchFailure.TOO_LARGE, length[:20])
     return await reader.readexactly(int(length))
@@ -209,7 +217,7 @@ async def _until_end(reader: asyncio.StreamReader) -> bytes:
 
 
 async def _chunked(reader: asyncio.StreamReader) -> bytes:
-    """RFC 9112 section 7.1; trailers are left unread, for the connection closes."""
+    """Read a chunked body (RFC 9112 section 7.1). Trailers stay unread: the connection closes."""
     body = b""
     while True:
         size = (await _line(reader)).partition(";")[0].strip()
@@ -219,6 +227,7 @@ async def _chunked(reader: asyncio.StreamReader) -> bytes:
             raise _InvalidResponse(FetchFailure.NOT_HTTP, f"chunk {size[:20]}") from error
         if count == 0:
             return body
+        # `int` accepts "-5", and `readexactly` would raise for it.
         if count < 0 or len(body) + count > MAX_BODY:
             raise _InvalidResponse(FetchFailure.TOO_LARGE, f"over {MAX_BODY}")
         body += await reader.readexactly(count)

@@ -1,6 +1,7 @@
-"""Reading a directory's root entry (RFC 4512 section 5.1) without a name or password.
+"""Read a directory's root entry (RFC 4512 section 5.1) without name and password.
 
-As much BER as that takes, with a bound on everything; nothing else is ever asked.
+The module implements only the necessary part of BER, with a limit on every size. It sends no other
+request.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Mapping
 
-# What tells one directory from another and stays the same from look to look.
+# These attributes identify a directory and do not change between runs.
 ATTRIBUTES = (
     "namingContexts",
     "defaultNamingContext",
@@ -26,11 +27,11 @@ RootEntry = Mapping[str, list[str]]
 
 
 class InvalidLdapMessage(ValueError):
-    """The bytes are no LDAP message, or a longer one than we take."""
+    """The bytes are not an LDAP message, or the message is too long."""
 
 
 def search_request() -> bytes:
-    """A base search of the root for `objectClass=*` (RFC 4511 section 4.5.1)."""
+    """Return a base search of the root for `objectClass=*` (RFC 4511 section 4.5.1)."""
     attributes = b"".join(_tlv(_OCTETS, name.encode()) for name in ATTRIBUTES)
     body = (
         _tlv(_OCTETS, b"")
@@ -54,11 +55,12 @@ def _tlv(tag: int, content: bytes) -> bytes:
 async def read_root_entry(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter
 ) -> RootEntry | None:
-    """The root entry; None when the directory shows it to nobody, or answers something else."""
+    """Return the root entry; None when the directory does not show it or answers otherwise."""
     writer.write(search_request())
     try:
         for _ in range(_MAX_MESSAGES):
             message = await _read_message(reader)
+            # The first element is the message id; the request has no other, so it is not compared.
             _, (tag, content) = [*_parts(message)][:2]
             if tag == _SEARCH_ENTRY:
                 return parse_entry(content)
@@ -77,6 +79,7 @@ async def _read_message(reader: asyncio.StreamReader) -> bytes:
         size = length - 128
         if not 1 <= size <= 4:
             raise InvalidLdapMessage("length")
+        # Long form (X.690 section 8.1.3.5): the low bits give the number of length bytes.
         length = int.from_bytes(await reader.readexactly(size), "big")
     if length > _MAX_BYTES:
         raise InvalidLdapMessage("too long")
@@ -84,7 +87,10 @@ async def _read_message(reader: asyncio.StreamReader) -> bytes:
 
 
 def parse_entry(content: bytes) -> RootEntry:
-    """A search result entry's attributes, bounded in number and length."""
+    """Parse the attributes of a search result entry, limited in number and length.
+
+    Raises InvalidLdapMessage.
+    """
     fields = [*_parts(content)]
     if len(fields) < 2:
         raise InvalidLdapMessage("no attributes")
@@ -105,13 +111,14 @@ def _text(content: bytes) -> str:
 
 
 def _parts(content: bytes) -> Iterator[tuple[int, bytes]]:
-    """The elements side by side in a constructed value: tag and content."""
+    """Yield tag and content of each element of a constructed value."""
     at = 0
     while at < len(content):
         if at + 2 > len(content):
             raise InvalidLdapMessage("cut off")
         tag, length = content[at], content[at + 1]
         at += 2
+        # A set high bit means the long form, as in `_read_message`.
         if length >= 128:
             size = length - 128
             if not 1 <= size <= 4:

@@ -1,6 +1,6 @@
-"""LDAPS: does the directory host answer TLS, to whom, with what certificate?
+"""LDAPS: the directory host answers with TLS and a valid certificate, and only to Mimecast.
 
-Specified in docs/checks/ldaps.md.
+Specified in docs/reference/checks/ldaps.md.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from checks.engine.outcomes import CheckKind, Finding, Outcome, Verdict
 
 @dataclass(frozen=True)
 class NoTls:
-    """The port is open and TLS does not work there."""
+    """The port is open, but TLS fails."""
 
     reason: str
 
 
 @dataclass(frozen=True)
 class LdapsAnswer:
-    """The handshake, and the root entry where the directory shows it to anybody."""
+    """The handshake, and the root entry if the directory shows it to anonymous clients."""
 
     tls: TlsFacts
     root: RootEntry | None = None
@@ -51,7 +51,10 @@ _LdapsResult = LdapsAnswer | NoTls | ConnectionFailure
 
 
 async def inspect(host: str, port: int, vantage_allowed: bool, prober: Prober) -> Outcome:
-    """Connect, shake hands, and read the root entry without binding (RFC 4512 section 5.1)."""
+    """Connect, complete the TLS handshake, read the root entry anonymously, and judge.
+
+    Connects only to addresses that the guard permits (RFC 4512 section 5.1 for the root entry).
+    """
     port = port or DEFAULT_PORTS[CheckKind.LDAPS]
     subject = f"{host}:{port}"
     addresses = await prober.locate(host, port)
@@ -78,10 +81,14 @@ async def inspect(host: str, port: int, vantage_allowed: bool, prober: Prober) -
 def judge(
     host: str, port: int, result: _LdapsResult, *, vantage_allowed: bool, now: datetime.datetime
 ) -> tuple[Verdict, list[Finding]]:
-    """From outside Mimecast's ranges silence proves nothing and an answer is an exposure. Pure."""
+    """Judge the result. `vantage_allowed`: the firewall admits this vantage as it admits Mimecast.
+
+    From any other vantage, silence is UNKNOWN and an answer is a caution. Pure.
+    """
     refusal = Verdict.FAIL if vantage_allowed else Verdict.UNKNOWN
     if isinstance(result, ConnectionFailure):
         params = {"host": host, "port": port, "reason": result.reason}
+        # From here, a firewall that admits only Mimecast resembles a host that is down.
         if vantage_allowed:
             return refusal, [Finding("ldaps.unreachable", params)]
         return refusal, [Finding("ldaps.unreachable-from-here", params)]
@@ -89,6 +96,7 @@ def judge(
         params = {"host": host, "port": port, "reason": result.reason}
         return refusal, [Finding("ldaps.tls-failed", params)]
     found = [*cautions(result.tls, host, now)]
+    # First, because an open directory is more urgent than a certificate.
     if not vantage_allowed:
         found.insert(0, Finding("ldaps.open-to-internet", {"host": host, "port": port}))
     return (Verdict.WARN if found else Verdict.PASS), found
@@ -107,6 +115,7 @@ async def _handshake(prober: Prober, address: str, host: str, port: int) -> _Lda
 
     try:
         return await handshake_with_fallback(prober.network, handshake)
+    # Before OSError, its base class: the port answered, so the host is reachable.
     except ssl.SSLError as error:
         return NoTls(error.reason or type(error).__name__)
     except OSError as error:
@@ -114,7 +123,7 @@ async def _handshake(prober: Prober, address: str, host: str, port: int) -> _Lda
 
 
 async def _root(streams: Streams, timeout_seconds: float) -> RootEntry | None:
-    """A directory that keeps its root entry to itself still speaks TLS, which was the question."""
+    """Read the root entry; None without one. The check is about TLS, so a failure is no fault."""
     try:
         async with asyncio.timeout(timeout_seconds):
             return await read_root_entry(*streams)

@@ -1,7 +1,7 @@
-"""Lockdown: is port 25 of the delivery host closed to everybody but Mimecast?
+"""Inbound Lockdown: port 25 of the delivery host is closed to all senders except Mimecast.
 
-Specified in docs/checks/lockdown.md. A port that we cannot reach proves something only where this
-vantage reaches port 25 elsewhere in the same look, so a control target is asked beside the host.
+Specified in docs/reference/checks/lockdown.md. An unreachable port proves a lockdown only if the
+vantage reaches port 25 elsewhere in the same run. So the check also connects to a control target.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from checks.engine.hosts.prober import (
 from checks.engine.hosts.smtp import SmtpDialogue, run_dialogue
 from checks.engine.outcomes import CheckKind, Finding, Outcome, Verdict
 
-# Where Microsoft 365 takes a tenant's mail: open to everybody, and refusing by what is said.
+# Microsoft 365 accepts connections from all senders and rejects them later, in the dialogue.
 _HOSTED = (".mail.protection.outlook.com", ".mx.microsoft")
-# TenantInboundAttribution, and Reject Direct Send.
+# 5.7.51 is TenantInboundAttribution, 5.7.68 is Reject Direct Send.
 _LOCKDOWN_REPLY = re.compile(r"\b5\.7\.(51|68)\b")
-# Only these two are a firewall's work for certain; the others may be trouble on the way.
+# Only these two results are certainly a firewall's. The others can be network faults on the way.
 _CLOSED = ("refused", "timeout")
 
 
@@ -36,7 +36,7 @@ async def inspect(
     *,
     recipient: str = "",
 ) -> Outcome:
-    """Try the host as a stranger would, and the control target; stops before DATA."""
+    """Connect to the host as any sender would, then to the control target. Stops before DATA."""
     port = port or DEFAULT_PORTS[CheckKind.LOCKDOWN]
     subject = f"{host}:{port}"
     if vantage_allowed:
@@ -49,7 +49,7 @@ async def inspect(
     address, result = await prober.connect_first(
         addresses, lambda each: run_dialogue(prober, each, host, port, recipient)
     )
-    # After the host: a vantage that has just lost its way must not turn into a proof.
+    # After the host, so that a vantage which loses its network in between proves nothing.
     is_reached = await _is_control_reachable(control, prober)
     verdict, finding = judge(host, port, result, control=control if not is_reached else None)
     evidence = {"host": host, "port": port, "address": address, "control_reached": is_reached}
@@ -65,7 +65,7 @@ def _unknown(subject: str, finding: Finding) -> Outcome:
 
 
 async def _is_control_reachable(control: Endpoint, prober: Prober) -> bool:
-    """Does this vantage get a mail server's greeting from the control target?"""
+    """Return whether this vantage receives a greeting from the control target."""
     host, port = control
     addresses = await prober.locate(host, port)
     if isinstance(addresses, NotProbed):
@@ -79,7 +79,7 @@ async def _is_control_reachable(control: Endpoint, prober: Prober) -> bool:
 def judge(
     host: str, port: int, result: SmtpDialogue | ConnectionFailure, *, control: Endpoint | None
 ) -> tuple[Verdict, Finding]:
-    """`control` is the control target where it could not be reached. Pure."""
+    """Judge the result. `control` is the control target if it was unreachable, else None. Pure."""
     if isinstance(result, ConnectionFailure):
         return _judge_silence(host, port, result.reason, control)
     greeting, reply = result.greeting, result.recipient
@@ -89,6 +89,7 @@ def judge(
         return _unclear(host, port, f"{greeting.code} {greeting.text}".strip())
     if reply is not None and reply.code >= 500 and _LOCKDOWN_REPLY.search(reply.text):
         return _refused(reply.code, reply.text)
+    # Microsoft 365 decides at RCPT TO, or after it, so a greeting is no proof of an open host.
     if is_hosted(host):
         return Verdict.UNKNOWN, Finding("lockdown.hosted-inconclusive", {"host": host})
     return Verdict.FAIL, Finding("lockdown.open", {"host": host, "port": port})

@@ -1,4 +1,8 @@
-"""Reaching a host a customer named: resolve, guard, then connect to exactly that address."""
+"""Connect to a host that a client named: resolve, check the address, connect to that address.
+
+The name is resolved once. A second resolution at connection time could return another address (DNS
+rebinding), which the guard has not checked.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +32,7 @@ _REASONS = {
     errno.ETIMEDOUT: "timeout",
     errno.EHOSTUNREACH: "unreachable",
     errno.ENETUNREACH: "unreachable",
-    # A blackhole route on this machine answers so; it is no fault of the host's.
+    # A blackhole route on this machine causes EINVAL; it is not the host's fault.
     errno.EINVAL: "unreachable",
     errno.EACCES: "unreachable",
     errno.EPERM: "unreachable",
@@ -37,14 +41,14 @@ _REASONS = {
 
 @dataclass(frozen=True)
 class ConnectionFailure:
-    """No connection. `reason` is a stable word: refused, timeout, unreachable, reset."""
+    """No connection. `reason` is a stable code: refused, timeout, unreachable, reset."""
 
     reason: str
 
 
 @dataclass(frozen=True)
 class NotProbed:
-    """The host is not probed at all, and why."""
+    """The host is not probed; the finding has the reason."""
 
     verdict: Verdict
     finding: Finding
@@ -52,11 +56,11 @@ class NotProbed:
 
 @dataclass
 class Prober:
-    """One batch's way to hosts: never two connections to an address at the same time."""
+    """Connects to the hosts of one batch, never twice to an address at the same time."""
 
     network: Network
     lookup: Lookup
-    # Hosts that were located before, and held against the guard then.
+    # Hosts that `locate` has already resolved and checked in an earlier call.
     pinned: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     locks: dict[str, asyncio.Lock] = field(default_factory=dict)
 
@@ -64,13 +68,13 @@ class Prober:
         return self.locks.setdefault(address, asyncio.Lock())
 
     def now(self) -> datetime.datetime:
-        """The moment that certificates are held against."""
+        """Return the time at which certificates must be valid. A replay returns the stored time."""
         return datetime.datetime.now(datetime.UTC)
 
     async def locate(
         self, host: str, port: int, *, ports: frozenset[int] = PROBE_PORTS
     ) -> list[str] | NotProbed:
-        """The addresses of a host that may be probed, resolved once."""
+        """Resolve a host and return at most three addresses that may be probed, or the refusal."""
         host = host.removesuffix(".").lower()
         if host in self.pinned:
             return list(self.pinned[host])
@@ -97,6 +101,7 @@ class Prober:
         if found:
             return found
         for answer in answers:
+            # One failed lookup leaves the addresses unknown; only two denials prove their absence.
             if isinstance(answer, LookupFailure):
                 params = {"host": host, "reason": answer.reason}
                 return NotProbed(Verdict.UNKNOWN, Finding("host.could-not-resolve", params))
@@ -105,9 +110,10 @@ class Prober:
     async def connect_first(
         self, addresses: list[str], attempt: Callable[[str], Awaitable[_T]]
     ) -> tuple[str, _T | ConnectionFailure]:
-        """Talk to the addresses in turn until one takes the connection."""
+        """Run `attempt` for one address after another until one accepts the connection."""
         last: tuple[str, _T | ConnectionFailure] = ("", ConnectionFailure("unreachable"))
         for address in addresses:
+            # Mail servers limit concurrent connections of one client and would reject the second.
             async with self.lock_for(address):
                 last = (address, await attempt(address))
             if not isinstance(last[1], ConnectionFailure):
@@ -117,13 +123,14 @@ class Prober:
     async def connect(
         self, address: str, port: int, *, tls: ssl.SSLContext | None = None, host: str = ""
     ) -> Streams | ConnectionFailure:
-        """Connect to one address. TLS errors are the caller's to judge."""
+        """Connect to one address. Raises ssl.SSLError, which the caller judges."""
         name = server_name(host) if tls else None
         try:
             async with asyncio.timeout(self.network.connect_timeout_seconds):
                 return await asyncio.open_connection(address, port, ssl=tls, server_hostname=name)
         except TimeoutError:
             return ConnectionFailure("timeout")
+        # SSLError is an OSError, and its facts must not become "unreachable".
         except ssl.SSLError:
             raise
         except OSError as error:
@@ -131,7 +138,7 @@ class Prober:
 
 
 def server_name(host: str) -> str | None:
-    """What to send as SNI: names only (RFC 6066 section 3)."""
+    """Return the SNI value: only names are allowed (RFC 6066 section 3), so "" for addresses."""
     return "" if parse_address(host) is not None else host
 
 
@@ -140,16 +147,17 @@ def reason_of(error: OSError) -> str:
 
 
 def read_tls_facts(writer: asyncio.StreamWriter, distrust: str) -> TlsFacts:
-    """What the finished handshake on a connection shows."""
-    channel = writer.get_extra_info("ssl_object")
-    der = channel.getpeercert(binary_form=True)
-    return TlsFacts(channel.version() or "", parse(der) if der else None, distrust)
+    """Return the facts of a completed handshake."""
+    ssl_object = writer.get_extra_info("ssl_object")
+    # The binary form: without verification, the parsed form is empty.
+    der = ssl_object.getpeercert(binary_form=True)
+    return TlsFacts(ssl_object.version() or "", parse(der) if der else None, distrust)
 
 
 async def handshake_with_fallback(
     network: Network, handshake: Callable[[ssl.SSLContext, str], Awaitable[_T]]
 ) -> _T:
-    """Shake hands as a strict client, and once more for the facts if that is refused."""
+    """Run the handshake with verification; if that fails, repeat it without, for the facts."""
     try:
         return await handshake(client_context(verified=True, ca_file=network.ca_file), "")
     except ssl.SSLCertVerificationError as error:
@@ -157,17 +165,20 @@ async def handshake_with_fallback(
 
 
 def abort(writer: asyncio.StreamWriter) -> None:
-    """Let go without waiting for the other side's goodbye."""
+    """Close without waiting for the other side, which may never answer."""
     if writer.transport is not None:
         writer.transport.abort()
 
 
 def not_probed_outcome(kind: CheckKind, subject: str, not_probed: NotProbed) -> Outcome:
-    """Why nobody was asked: on the resolvers' word alone, so it may move nothing."""
+    """Return the outcome for a host that is not probed.
+
+    It is not unanimous, because only the resolvers were queried: no task may change.
+    """
     return Outcome(kind, subject, not_probed.verdict, (not_probed.finding,), unanimous=False)
 
 
 def no_consent_outcome(kind: CheckKind, subject: str, host: str) -> Outcome:
-    """Nobody was asked because nobody has agreed to it: our ignorance, with its reason."""
+    """Return the outcome for a host that may not be probed without the client's consent."""
     finding = Finding("host.no-consent", {"host": host})
     return not_probed_outcome(kind, subject, NotProbed(Verdict.UNKNOWN, finding))

@@ -1,4 +1,7 @@
-"""SMTP: does the delivery host take mail, and under what TLS? Specified in docs/checks/smtp.md."""
+"""SMTP: the delivery host accepts mail and offers good TLS.
+
+Specified in docs/reference/checks/smtp.md.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +27,7 @@ from checks.engine.hosts.prober import (
 )
 from checks.engine.outcomes import CheckKind, Finding, Outcome, Verdict
 
+# RFC 2606 reserves .invalid, so the name can never belong to another machine.
 _EHLO_NAME = "probe.invalid"
 _MAX_LINES = 50
 _MAX_TEXT = 500
@@ -31,7 +35,7 @@ _MAX_TEXT = 500
 
 @dataclass(frozen=True)
 class SmtpReply:
-    """An SMTP reply (RFC 5321 section 4.2); code 0 when the other side said nothing of sense."""
+    """An SMTP reply (RFC 5321 section 4.2); code 0 when the server's bytes are not SMTP."""
 
     code: int = 0
     lines: tuple[str, ...] = ()
@@ -43,14 +47,14 @@ class SmtpReply:
 
 @dataclass(frozen=True)
 class SmtpDialogue:
-    """What was said. `tls` is None where STARTTLS was not offered or failed by `tls_error`."""
+    """One dialogue. `tls` is None when STARTTLS was not offered or failed with `tls_error`."""
 
     greeting: SmtpReply
     ehlo: SmtpReply = SmtpReply()
     offers_starttls: bool = False
     tls: TlsFacts | None = None
     tls_error: str = ""
-    # What was said to RCPT TO, or already to MAIL FROM; None where no recipient was to be tried.
+    # The reply to RCPT TO, or to a rejected MAIL FROM; None when no recipient was tried.
     recipient: SmtpReply | None = None
 
     def as_evidence(self) -> dict[str, Any]:
@@ -69,7 +73,7 @@ class SmtpDialogue:
 async def inspect(
     host: str, port: int, vantage_allowed: bool, prober: Prober, *, recipient: str = ""
 ) -> Outcome:
-    """Connect, greet, EHLO, STARTTLS, QUIT; where a recipient is stated, RCPT TO and never DATA."""
+    """Run EHLO, STARTTLS and QUIT, with RCPT TO if a recipient is given, and judge. Never DATA."""
     port = port or DEFAULT_PORTS[CheckKind.SMTP]
     subject = f"{host}:{port}"
     addresses = await prober.locate(host, port)
@@ -101,7 +105,10 @@ def judge(
     now: datetime.datetime,
     recipient: str = "",
 ) -> tuple[Verdict, list[Finding]]:
-    """A refusal counts only where Mimecast's own would: from a vantage let in as they are. Pure."""
+    """Judge the dialogue. `vantage_allowed`: the firewall admits this vantage like Mimecast.
+
+    Only from such a vantage is a rejection a FAIL; from any other it is UNKNOWN. Pure.
+    """
     refusal = Verdict.FAIL if vantage_allowed else Verdict.UNKNOWN
     if isinstance(dialogue, ConnectionFailure):
         params = {"host": host, "port": port, "reason": dialogue.reason}
@@ -118,6 +125,7 @@ def judge(
             "code": dialogue.recipient.code,
             "text": dialogue.recipient.text,
         }
+        # RFC 5321 section 4.2.1: 5xx is final, 4xx asks the sender to retry.
         if dialogue.recipient.code >= 500:
             return refusal, [Finding("smtp.recipient-refused", params), *found]
         return Verdict.UNKNOWN, [Finding("smtp.recipient-deferred", params), *found]
@@ -127,17 +135,17 @@ def judge(
 def _judge_refusal(
     host: str, port: int, dialogue: SmtpDialogue, refusal: Verdict
 ) -> tuple[Verdict, list[Finding]] | None:
-    """A server that answers and will not talk; None when it does talk."""
+    """Return the verdict for a server that rejects the dialogue; None when it continues."""
     greeting = {"code": dialogue.greeting.code, "text": dialogue.greeting.text}
     if 400 <= dialogue.greeting.code < 500:
-        # Busy, or greylisting: it says nothing about Mimecast's connections.
+        # The server is busy or greylists this vantage. That is no evidence about Mimecast.
         return Verdict.UNKNOWN, [Finding("smtp.greeting-deferred", greeting)]
     if dialogue.greeting.code >= 500:
         return refusal, [Finding("smtp.greeting-refused", greeting)]
     if dialogue.greeting.code != 220:
         return refusal, [Finding("smtp.no-greeting", {"host": host, "port": port})]
     if dialogue.ehlo.code != 250:
-        # It greeted and then would not talk: whoever it is there for, it is not for us.
+        # A firm rejection of EHLO may concern only this vantage, so it counts like a refusal.
         is_firm = dialogue.ehlo.code >= 500
         params = {"code": dialogue.ehlo.code, "text": dialogue.ehlo.text}
         return refusal if is_firm else Verdict.UNKNOWN, [Finding("smtp.ehlo-refused", params)]
@@ -155,7 +163,7 @@ def _tls_findings(host: str, dialogue: SmtpDialogue, now: datetime.datetime) -> 
 async def run_dialogue(
     prober: Prober, address: str, host: str, port: int, recipient: str
 ) -> SmtpDialogue | ConnectionFailure:
-    """One dialogue with one address, over before anything could be sent (RFC 5321 section 3.3)."""
+    """Run one dialogue with one address; it ends before DATA (RFC 5321 section 3.3)."""
     timeout_seconds = prober.network.connect_timeout_seconds
 
     async def run_dialogue(
@@ -165,7 +173,7 @@ async def run_dialogue(
         if isinstance(streams, ConnectionFailure):
             return streams
         try:
-            # Twice: once for the words, once for a TLS handshake that stalls.
+            # Twice the timeout: one for the dialogue, one for a TLS handshake that stalls.
             async with asyncio.timeout(2 * timeout_seconds):
                 dialogue = await _dialogue(streams, host, context, distrust, timeout_seconds)
             return await _finish(streams, dialogue, recipient, timeout_seconds)
@@ -175,6 +183,7 @@ async def run_dialogue(
     try:
         return await handshake_with_fallback(prober.network, run_dialogue)
     except TimeoutError:
+        # The port is open but silent: a dialogue with code 0, not a failed connection.
         return SmtpDialogue(SmtpReply())
     except OSError as error:
         return ConnectionFailure(reason_of(error))
@@ -188,6 +197,7 @@ async def _dialogue(
     if greeting.code != 220:
         return SmtpDialogue(greeting)
     ehlo = await _send_command(reader, writer, f"EHLO {_EHLO_NAME}")
+    # RFC 5321 section 4.1.1.1: the first line repeats the server's name, the others are keywords.
     offers = any(line.upper().startswith("STARTTLS") for line in ehlo.lines[1:])
     if not offers:
         return SmtpDialogue(greeting, ehlo)
@@ -200,6 +210,7 @@ async def _dialogue(
         )
         facts = read_tls_facts(writer, distrust)
     except ssl.SSLCertVerificationError:
+        # `handshake_with_fallback` repeats the dialogue without verification.
         raise
     except OSError as error:
         return SmtpDialogue(greeting, ehlo, offers, tls_error=_error_text(error))
@@ -209,7 +220,7 @@ async def _dialogue(
 async def _finish(
     streams: Streams, dialogue: SmtpDialogue, recipient: str, timeout_seconds: float
 ) -> SmtpDialogue:
-    """Try the recipient where one is stated, then take leave. Nothing is ever sent."""
+    """Try the recipient if one is given, then QUIT. Never sends a message."""
     if dialogue.greeting.code != 220 or dialogue.tls_error:
         return dialogue
     try:
@@ -221,15 +232,16 @@ async def _finish(
                 )
             await _send_command(*streams, "QUIT")
     except OSError:
-        # Cut off or too slow: what was said until then stands (TimeoutError is an OSError).
+        # Disconnected or too slow: the dialogue until then counts (TimeoutError is an OSError).
         return dialogue
     return dialogue
 
 
 async def _try_recipient(streams: Streams, recipient: str, dialogue: SmtpDialogue) -> SmtpReply:
     if dialogue.tls is not None:
-        # RFC 3207 section 4.2: after STARTTLS everything said before is forgotten.
+        # RFC 3207 section 4.2: after STARTTLS both sides discard the earlier dialogue.
         await _send_command(*streams, f"EHLO {_EHLO_NAME}")
+    # The null sender (RFC 5321 section 4.5.5): no mailbox can receive a bounce of this attempt.
     sender = await _send_command(*streams, "MAIL FROM:<>")
     if not 200 <= sender.code < 300:
         return sender
@@ -249,12 +261,13 @@ async def _send_command(
 
 
 async def _read_reply(reader: asyncio.StreamReader) -> SmtpReply:
-    """All lines of one reply; what is not SMTP, too long or cut off has code 0."""
+    """Read all lines of one reply; code 0 when it is not SMTP, too long or incomplete."""
     lines: list[str] = []
     while len(lines) < _MAX_LINES:
         try:
             line = await reader.readline()
         except ValueError:
+            # A line beyond the limit of the stream reader (64 KiB).
             return SmtpReply()
         text = line.decode("ascii", errors="replace").replace("\0", "\ufffd").rstrip("\r\n")
         if not text[:3].isdigit() or text[3:4] not in ("", " ", "-"):

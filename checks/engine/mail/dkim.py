@@ -1,6 +1,7 @@
-"""DKIM: does each recorded selector publish a key that receivers can use?
+"""DKIM: each recorded selector publishes a key that receivers can use.
 
-Specified in docs/checks/dkim.md. A published key never proves that anything is signed with it.
+Specified in docs/reference/checks/dkim.md. A published key does not prove that mail is signed with
+it.
 """
 
 from __future__ import annotations
@@ -22,15 +23,15 @@ from checks.engine.mail.dkim_keys import DkimKey, InvalidDkimKey, is_key_like, p
 from checks.engine.mail.tag_lists import remove_whitespace
 from checks.engine.outcomes import CheckKind, Finding, Outcome, Verdict, worst
 
-# Where Microsoft 365 and Google Workspace publish their keys.
+# The selectors of Microsoft 365 and Google Workspace.
 PREVIOUS_SELECTORS = ("selector1", "selector2", "google")
-# RFC 8301 section 3.2: verifiers refuse less than 1024 bits, signers should use 2048.
+# RFC 8301 section 3.2: verifiers reject keys below 1024 bits; signers should use 2048.
 MIN_BITS, RECOMMENDED_BITS = 1024, 2048
 _MAX_SHOWN = 120
 
 
 async def inspect(domain: str, selectors: Sequence[DkimSelector], lookup: Lookup) -> Outcome:
-    """Ask every authoritative server for every selector's key (RFC 6376 section 3.6.2)."""
+    """Query every authoritative server for every selector's key (RFC 6376 section 3.6.2)."""
     if not selectors:
         return Outcome(CheckKind.DKIM, domain, Verdict.UNKNOWN, unanimous=False)
     outcomes = await asyncio.gather(*(_inspect_one(domain, each, lookup) for each in selectors))
@@ -39,7 +40,7 @@ async def inspect(domain: str, selectors: Sequence[DkimSelector], lookup: Lookup
 
 
 async def _inspect_one(domain: str, selector: DkimSelector, lookup: Lookup) -> Outcome:
-    # The zone of the key's own name is asked: `_domainkey` may be delegated by itself.
+    # The zone of the key's own name is queried, because `_domainkey` may be a zone of its own.
     name = key_name(selector.name, domain)
     authoritative = await query_authoritative_below(lookup, domain, name, "TXT")
     if not isinstance(authoritative, AuthoritativeAnswers):
@@ -66,9 +67,10 @@ def key_name(selector: str, domain: str) -> str:
 
 
 def _combine_selectors(domain: str, outcomes: Sequence[Outcome]) -> Outcome:
-    """Every selector must hold. One certain no is certain, whatever the others are."""
+    """Combine the selectors: all must pass. One unanimous FAIL makes the outcome unanimous."""
     verdict = worst([outcome.verdict for outcome in outcomes])
     deciding = [o for o in outcomes if o.verdict is Verdict.FAIL] or outcomes
+    # One unanimous FAIL is certain alone; for any other verdict every selector must be unanimous.
     certain = any if verdict is Verdict.FAIL else all
     findings: list[Finding] = []
     for outcome in outcomes:
@@ -88,7 +90,7 @@ def _combine_selectors(domain: str, outcomes: Sequence[Outcome]) -> Outcome:
 
 
 def _keys_as_evidence(selector: DkimSelector, answers: Sequence[Answer]) -> list[dict[str, Any]]:
-    """What the distinct published records say."""
+    """Return type and length of each distinct published key."""
     values = {v for a in answers if isinstance(a, Records) for v in a.values if is_key_like(v)}
     keys = [(value, parse(value)) for value in sorted_values(list(values))]
     return [
@@ -99,7 +101,7 @@ def _keys_as_evidence(selector: DkimSelector, answers: Sequence[Answer]) -> list
 
 
 def judge(domain: str, selector: DkimSelector, answer: Answer) -> ServerVerdict:
-    """One server's answer at a selector's name. Pure."""
+    """Judge one server's answer at a selector's name. Pure."""
     name = key_name(selector.name, domain)
     if not isinstance(answer, Records):
         return _fail(Finding("dkim.none", {"name": name}))
@@ -127,7 +129,7 @@ def _fail(*findings: Finding) -> ServerVerdict:
 
 
 def _faults(name: str, selector: DkimSelector, key: DkimKey) -> Iterator[Finding]:
-    """Why no receiver would take a signature by this key."""
+    """Yield the reasons why receivers reject every signature with this key."""
     if key.is_revoked:
         yield Finding("dkim.revoked", {"name": name})
         return
@@ -139,10 +141,11 @@ def _faults(name: str, selector: DkimSelector, key: DkimKey) -> Iterator[Finding
         yield Finding("dkim.short-key", {"name": name, "bits": key.bits})
     if selector.key and remove_whitespace(selector.key) != key.public:
         yield Finding("dkim.other-key", {"name": name})
+    # RFC 6376 section 3.6.1: without s=, the key serves every purpose.
     if key.services and not {"*", "email"} & set(key.services):
         yield Finding("dkim.not-for-mail", {"name": name, "uses": list(key.services)})
     if key.hashes and "sha256" not in key.hashes:
-        # RFC 8301 section 3.1: SHA-1 signatures are not to be verified any more.
+        # RFC 8301 section 3.1: verifiers must not accept SHA-1 signatures.
         yield Finding("dkim.hash-missing", {"name": name, "hashes": list(key.hashes)})
 
 
@@ -156,7 +159,7 @@ def _cautions(name: str, key: DkimKey) -> Iterator[Finding]:
 
 
 async def _find_misplaced(domain: str, selector: DkimSelector, lookup: Lookup) -> list[Finding]:
-    """Where a key ends up when a DNS form is read differently from how it was meant."""
+    """Search for the key at the wrong names that a misread DNS form produces."""
     name = key_name(selector.name, domain)
     if await _has_key(lookup, f"{name}.{domain}"):
         return [Finding("dkim.zone-doubled", {"found": f"{name}.{domain}", "name": name})]
@@ -169,7 +172,7 @@ async def _find_misplaced(domain: str, selector: DkimSelector, lookup: Lookup) -
 async def _find_previous_keys(
     domain: str, selectors: Sequence[DkimSelector], lookup: Lookup
 ) -> list[Finding]:
-    """Keys of earlier signers still published. Told, and never called proof of signing."""
+    """Return a finding for the published keys of earlier signers. They do not prove signing."""
     recorded = {selector.name for selector in selectors}
     names = [key_name(each, domain) for each in PREVIOUS_SELECTORS if each not in recorded]
     answers = await lookup.resolve_all(names, "TXT")

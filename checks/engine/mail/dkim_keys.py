@@ -1,4 +1,4 @@
-"""Reading a DKIM key record (RFC 6376 section 3.6.1, RFC 8463). Pure, and never raises."""
+"""Parse a DKIM key record (RFC 6376 section 3.6.1, RFC 8463). Pure, and never raises."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from checks.engine.mail.tag_lists import InvalidTagList, parse_tags, remove_whitespace
 
-# A key of 16 384 bits takes under 3000 characters; reading anything longer helps nobody.
+# A key of 16,384 bits has fewer than 3000 characters. Longer input is only an attack on the parser.
 _MAX_KEY_CHARACTERS = 4096
 _ED25519_BYTES = 32
 
 
 @dataclass(frozen=True)
 class DkimKey:
-    """A readable record. `bits` is 0 where the key itself cannot be read or is revoked."""
+    """A valid record. `bits` is 0 when the key itself is unreadable or revoked."""
 
     kind: str
     public: str
@@ -37,25 +37,26 @@ class DkimKey:
 
 @dataclass(frozen=True)
 class InvalidDkimKey:
-    """No key record; `problem` names the part that breaks it."""
+    """Not a key record; `problem` is the invalid part."""
 
     problem: str
 
 
 def is_key_like(text: str) -> bool:
-    """Was the text meant as a key? Wildcards bring all sorts of TXT records to a selector."""
+    """Return whether the text is meant as a key. A wildcard can return unrelated TXT records."""
     bare = ";" + remove_whitespace(text).lower()
     return ";p=" in bare or bare.startswith(";v=dkim")
 
 
 @functools.lru_cache(maxsize=1024)
 def parse(text: str) -> DkimKey | InvalidDkimKey:
-    """Read one TXT value, its strings joined (RFC 6376 section 3.6.2.2)."""
+    """Parse one TXT value, its strings joined (RFC 6376 section 3.6.2.2)."""
     try:
         pairs = parse_tags(text)
     except InvalidTagList as error:
         return InvalidDkimKey(str(error))
     tags = dict(pairs)
+    # RFC 6376 section 3.6.1: v= is optional, but must be the first tag and "DKIM1".
     if "v" in tags and (pairs[0][0] != "v" or tags["v"] != "DKIM1"):
         return InvalidDkimKey(f"v={tags['v'][:20]}")
     if "p" not in tags:
@@ -72,7 +73,7 @@ def parse(text: str) -> DkimKey | InvalidDkimKey:
 
 
 def _split_list(value: str) -> tuple[str, ...]:
-    return tuple(word for word in remove_whitespace(value).lower().split(":") if word)
+    return tuple(part for part in remove_whitespace(value).lower().split(":") if part)
 
 
 def _bits(kind: str, public: str) -> int:
@@ -83,7 +84,7 @@ def _bits(kind: str, public: str) -> int:
     except (binascii.Error, ValueError):
         return 0
     if kind == "ed25519":
-        # RFC 8463 section 4: the bare key, in no ASN.1.
+        # RFC 8463 section 4: the 32 bytes of the key, without ASN.1.
         return 256 if len(content) == _ED25519_BYTES else 0
     return _rsa_bits(content)
 

@@ -1,6 +1,6 @@
-"""DMARC: what happens to the domain's own mail at the outbound cutover if it fails?
+"""DMARC: the policy for the domain's own mail that fails at the outbound cutover.
 
-Specified in docs/checks/dmarc.md.
+Specified in docs/reference/checks/dmarc.md.
 """
 
 from __future__ import annotations
@@ -33,9 +33,10 @@ _MAX_SHOWN = 120
 
 @dataclass(frozen=True)
 class DmarcContext:
-    """What the world says beside the record: the organisation's, and who agreed to take reports.
+    """The answers besides the domain's own record.
 
-    `consent` is by host of a report address; None where we could not find out.
+    They are the organisation's record, and the consent of each external report host. A consent is
+    None when the lookup failed.
     """
 
     organisation: str
@@ -44,7 +45,7 @@ class DmarcContext:
 
 
 async def inspect(domain: str, lookup: Lookup) -> Outcome:
-    """Ask every authoritative server, then the organisation above (RFC 7489 section 6.6.3)."""
+    """Query every authoritative server, then the organisational domain (RFC 7489 section 6.6.3)."""
     name = f"_dmarc.{domain}"
     authoritative = await query_authoritative_below(lookup, domain, name, "TXT")
     if not isinstance(authoritative, AuthoritativeAnswers):
@@ -60,6 +61,7 @@ async def inspect(domain: str, lookup: Lookup) -> Outcome:
 async def _gather_context(domain: str, answers: Sequence[Answer], lookup: Lookup) -> DmarcContext:
     organisation = organisational_domain(domain)
     organisation_answer = None
+    # The organisation's record counts only where the domain has none (RFC 7489 section 6.6.3).
     if organisation != domain and not all(_dmarc_records(answer) for answer in answers):
         organisation_answer = await lookup.resolve(f"_dmarc.{organisation}", "TXT")
     policies = [
@@ -68,7 +70,7 @@ async def _gather_context(domain: str, answers: Sequence[Answer], lookup: Lookup
         if answer is not None
     ]
     hosts = {h for p in policies if isinstance(p, DmarcPolicy) for h in p.report_hosts}
-    # RFC 7489 section 7.1: asked of the domain whose record names the destination.
+    # RFC 7489 section 7.1: the consent concerns the domain whose record names the destination.
     outside = sorted(host for host in hosts if organisational_domain(host) != organisation)
     owner = organisation if organisation_answer is not None else domain
     accepted = await asyncio.gather(*(_accepts_reports(owner, host, lookup) for host in outside))
@@ -93,7 +95,7 @@ def _policy(records: Sequence[str]) -> DmarcPolicy | InvalidDmarcRecord | None:
 
 
 def judge(domain: str, answer: Answer, context: DmarcContext) -> ServerVerdict:
-    """One server's answer: the domain's own record, or else its organisation's. Pure."""
+    """Judge one server's answer: the domain's own record, or else the organisation's. Pure."""
     own = _dmarc_records(answer)
     if own:
         return _judge_records(domain, own, context, inherited=False)
@@ -120,7 +122,7 @@ def _judge_records(
     domain: str, records: Sequence[str], context: DmarcContext, *, inherited: bool
 ) -> ServerVerdict:
     if len(records) > 1:
-        # RFC 7489 section 6.6.3 step 5: then DMARC is not applied at all.
+        # RFC 7489 section 6.6.3 step 5: with several records, receivers do not apply DMARC.
         params = {"domain": domain, "count": len(records)}
         return ServerVerdict(Verdict.FAIL, (Finding("dmarc.several-records", params),))
     parsed = parse(records[0])
@@ -133,7 +135,8 @@ def _judge_records(
 
 
 def _meaning(domain: str, parsed: DmarcPolicy, *, inherited: bool) -> Iterator[Finding]:
-    """What the record means for the outbound cutover."""
+    """Yield findings about the meaning of the record for the outbound cutover."""
+    # RFC 7489 section 6.3: an inherited record applies its sp= to the subdomain, not its p=.
     policy = parsed.subdomain_policy if inherited else parsed.policy
     if inherited:
         yield Finding("dmarc.inherited", {"organisation": domain, "policy": policy})
@@ -156,13 +159,14 @@ def _cautions(parsed: DmarcPolicy, context: DmarcContext) -> Iterator[Finding]:
     if parsed.bad_destinations:
         yield Finding("dmarc.bad-destination", {"destinations": list(parsed.bad_destinations)})
     consent = context.consent or {}
+    # `is False`: None means that the lookup failed, which is no refusal.
     refusing = [host for host in parsed.report_hosts if consent.get(host) is False]
     if refusing:
         yield Finding("dmarc.reports-not-accepted", {"hosts": refusing})
 
 
 def _evidence(answers: Sequence[Answer], context: DmarcContext) -> dict[str, Any]:
-    """The record that holds, where all servers have the same one."""
+    """Return the effective record as evidence; the domain's own only if all servers agree on it."""
     sets = [_dmarc_records(answer) for answer in answers if not isinstance(answer, LookupFailure)]
     own = sets[0] if sets and all(each == sets[0] for each in sets) else []
     records = own or (

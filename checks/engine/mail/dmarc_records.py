@@ -1,4 +1,4 @@
-"""Reading a DMARC record (RFC 7489 section 6.3). Pure, and never raises."""
+"""Parse a DMARC record (RFC 7489 section 6.3). Pure, and never raises."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MAX_DESTINATIONS = 10
 
 @dataclass(frozen=True)
 class DmarcPolicy:
-    """What a record asks of receivers. `reports` are the host names reports are mailed to."""
+    """The policy of a record. `report_hosts` are the hosts of its report addresses."""
 
     policy: str
     subdomain_policy: str
@@ -45,18 +45,19 @@ class DmarcPolicy:
 
 @dataclass(frozen=True)
 class InvalidDmarcRecord:
-    """A DMARC record that receivers pass over; `problem` names the part that breaks it."""
+    """A DMARC record that receivers ignore; `problem` is the invalid part."""
 
     problem: str
 
 
 def select(values: Sequence[str]) -> list[str]:
-    """RFC 7489 section 6.6.3 step 2: the texts that are DMARC records at all."""
+    """Return the texts that are DMARC records (RFC 7489 section 6.6.3 step 2)."""
     return [value for value in values if _VERSION.match(value)]
 
 
 def select_malformed(values: Sequence[str]) -> list[str]:
-    """Texts meant as DMARC records that receivers discard."""
+    """Return the texts that were meant as DMARC records but that receivers discard."""
+    # Common mistakes: quotes or spaces before v=, a missing v=, `v=DMARC`.
     meant = re.compile(r"\W*v\W*=\W*dmarc|\W*dmarc1|\W*p\s*=\s*(none|quarantine|reject)\b", re.I)
     discarded = [value for value in values if value not in select(values)]
     return [value for value in discarded if meant.match(value[:_MAX_SHOWN])]
@@ -64,7 +65,10 @@ def select_malformed(values: Sequence[str]) -> list[str]:
 
 @functools.lru_cache(maxsize=1024)
 def parse(text: str) -> DmarcPolicy | InvalidDmarcRecord:
-    """Read one record. A broken p= counts as none where reports are asked for (6.6.3 step 6)."""
+    """Parse one record. An invalid p= counts as none if the record requests reports.
+
+    RFC 7489 section 6.6.3 step 6.
+    """
     try:
         tags = dict(parse_tags(text))
     except InvalidTagList as error:
@@ -74,6 +78,7 @@ def parse(text: str) -> DmarcPolicy | InvalidDmarcRecord:
     rua, bad_rua = _mailboxes(tags.get("rua", ""))
     ruf, bad_ruf = _mailboxes(tags.get("ruf", ""))
     policy = tags.get("p", "").lower()
+    # RFC 7489 section 6.3: sp= defaults to p=, and pct= to 100.
     subdomain_policy = tags.get("sp", policy).lower()
     if policy not in POLICIES or subdomain_policy not in POLICIES:
         if not rua:
@@ -94,17 +99,18 @@ def parse(text: str) -> DmarcPolicy | InvalidDmarcRecord:
 
 
 def _percent(text: str) -> int:
-    """An unusable value is passed over (RFC 7489 section 6.3), so the default holds."""
+    """Return pct; the default 100 for an invalid value, which is ignored (RFC 7489 section 6.3)."""
     usable = text.isascii() and text.isdigit() and len(text) <= 3
     return min(int(text), 100) if usable else 100
 
 
 def _mailboxes(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The addresses of a list of URIs, and the entries no receiver can mail to."""
+    """Return the addresses of a list of URIs, and the entries that no receiver can use."""
     good: list[str] = []
     bad: list[str] = []
     for entry in filter(None, (part.strip() for part in text.split(","))):
         scheme, _, rest = entry.partition(":")
+        # The size limit goes first. A decoded `!` of the address would resemble one.
         address = unquote(_SIZE.sub("", rest)).lower()
         local, at, host = address.rpartition("@")
         if scheme.lower() == "mailto" and local and at and _DOMAIN.fullmatch(host):

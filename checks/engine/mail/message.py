@@ -1,7 +1,7 @@
-"""A test message: did it leave through Mimecast, signed as the domain's record says?
+"""Test message: it left through Mimecast, signed with the key that the domain publishes.
 
-Specified in docs/checks/message.md. What a header claims is never believed: see
-message_judgement for what is proof and what is text.
+Specified in docs/reference/checks/message.md. Headers are unverified text; `message_judgement`
+separates proof from text.
 """
 
 from __future__ import annotations
@@ -58,10 +58,10 @@ _MAX_STORED_HEADERS, _MAX_HEADER_LENGTH = 40, 1_000
 
 @dataclass(frozen=True)
 class MessageInput:
-    """A message somebody shows us: its bytes, the moment of the look, and how old it may be.
+    """A submitted message, the time of the run, and the maximum age of the message.
 
-    `not_before` is the planned outbound cutover, where there is one: an earlier message says
-    nothing about it.
+    `not_before` is the planned outbound cutover, if any. An earlier message proves nothing about
+    it.
     """
 
     content: bytes
@@ -77,7 +77,7 @@ async def inspect(
     submitted: MessageInput | None,
     lookup: Lookup,
 ) -> Outcome:
-    """Read the message, verify its signatures and SPF against DNS as it is now, and judge."""
+    """Parse the message, verify its signatures and SPF against current DNS, and judge."""
     if submitted is None:
         return _unreadable(domain, Finding("message.none", {}))
     message = parse(submitted.content)
@@ -91,9 +91,10 @@ async def inspect(
         _dmarc(domain, lookup),
     )
     path = _path(hops, networks)
+    # `submitted.at` and not the clock: a replay must judge as at the time of the run.
     facts = MessageFacts(
         domain=domain,
-        # Where the old platforms publish is never Mimecast's, whatever was put on record.
+        # The selectors of the old platforms are never Mimecast's, even when a person records them.
         selectors=tuple(each for each in selectors if each.name not in PREVIOUS_SELECTORS),
         has_body=message.has_body,
         signatures=tuple(signatures),
@@ -121,12 +122,12 @@ def _unreadable(domain: str, finding: Finding) -> Outcome:
 
 
 def _rejection(domain: str, message: MailMessage | UnreadableMessage) -> Finding | None:
-    """Why the message is none that could say anything about the domain."""
+    """Return the reason why the message proves nothing about the domain, or None."""
     if isinstance(message, UnreadableMessage):
         return Finding("message.unreadable", {"problem": message.problem})
     from_fields = message.from_fields
     if len(from_fields) != 1:
-        # RFC 5322 section 3.6: one From. With two, each reader believes another.
+        # RFC 5322 section 3.6: exactly one From. With two, mail programs disagree on the sender.
         return Finding("message.from-lines", {"count": len(from_fields)})
     found = parse_mailbox(from_fields[0].text).rpartition("@")[2]
     if not found:
@@ -142,7 +143,7 @@ def _dated_at(message: MailMessage) -> datetime | None:
 
 
 async def _networks(region: RegionFacts, lookup: Lookup) -> list[IPNetwork]:
-    """The ranges the region sends from, by its SPF include; none where it could not be expanded."""
+    """Return the sending ranges of the region by its SPF include; none if it did not expand."""
     if not region.spf_include:
         return []
     root = await expand(region.spf_include, lookup)
@@ -150,6 +151,7 @@ async def _networks(region: RegionFacts, lookup: Lookup) -> list[IPNetwork]:
 
 
 def _path(hops: Sequence[ReceivedHop], networks: Sequence[IPNetwork]) -> DeliveryPath:
+    # Any hop in the region counts, because forwarders can add newer hops after Mimecast's.
     through = next((hop for hop in hops if _is_within(hop, networks)), None)
     return DeliveryPath(through or find_handover(hops), through is not None, bool(networks))
 
@@ -159,12 +161,13 @@ def _is_within(hop: ReceivedHop, networks: Sequence[IPNetwork]) -> bool:
 
 
 async def _spf(message: MailMessage, hop: ReceivedHop | None, lookup: Lookup) -> SenderSpf:
-    """check_host for the envelope's sender (RFC 7208 section 2.4), or the greeting of a bounce."""
+    """Run check_host for the envelope sender (RFC 7208 section 2.4), or a bounce's HELO name."""
     paths = message.fields_named("return-path")
     if hop is None or hop.address is None or not paths:
         return SenderSpf("", None)
     sender = parse_mailbox(paths[0].text)
     helo = hop.helo if is_host_name(hop.helo) else ""
+    # RFC 7208 section 2.4: for a null sender, SPF checks postmaster at the HELO name.
     if not sender and is_null_return_path(paths[0].text) and helo:
         sender = f"postmaster@{helo}"
     if not sender or not sender.isascii():
@@ -175,9 +178,10 @@ async def _spf(message: MailMessage, hop: ReceivedHop | None, lookup: Lookup) ->
 
 
 async def _dmarc(domain: str, lookup: Lookup) -> SenderDmarc:
-    """The record of the domain, or else of its organisation (RFC 7489 section 6.6.3)."""
+    """Return the DMARC facts of the domain, or of its organisation (RFC 7489 section 6.6.3)."""
     for name in dict.fromkeys((domain, organisational_domain(domain))):
         answer = await lookup.resolve(f"_dmarc.{name}", "TXT")
+        # Without this answer the next name could be wrong: the domain may have its own record.
         if isinstance(answer, LookupFailure):
             return SenderDmarc(None)
         records = dmarc_records.select(answer.values) if isinstance(answer, Records) else []
@@ -194,7 +198,7 @@ def _evidence(
     hops: Sequence[ReceivedHop],
     networks: Sequence[IPNetwork],
 ) -> dict[str, Any]:
-    """What was judged, and the header lines it rests on. The body is not kept, nor the subject."""
+    """Return the facts and the header lines behind them. Body and subject are not stored."""
     headers = [field for field in message.fields if field.name in _STORED_HEADERS][
         :_MAX_STORED_HEADERS
     ]

@@ -1,8 +1,8 @@
-"""What a message proves. Pure: everything was fetched and verified before.
+"""Judge a message. Pure: everything is already fetched and verified.
 
-A pasted text can say anything. Proof is a signature that verifies now against the key which the
-domain publishes, made by the selector on record, at a moment the signer itself put under it. The
-Received lines and all that is worked out from them are text, and only ever add a caution.
+Anybody can edit a pasted text. Proof is a signature of the recorded selector, with a signed time,
+that verifies against the published key. The Received lines, and all facts derived from them, are
+text: they can only add a caution.
 """
 
 from __future__ import annotations
@@ -22,7 +22,10 @@ from checks.engine.spf.check_host import SpfResult
 
 @dataclass(frozen=True)
 class DeliveryPath:
-    """Which way the message came, by its Received lines. `networks_known`: the region's ranges."""
+    """The path of the message by its Received lines.
+
+    `networks_known` is False when the region's ranges could not be determined.
+    """
 
     handover: ReceivedHop | None
     is_region: bool
@@ -31,7 +34,7 @@ class DeliveryPath:
 
 @dataclass(frozen=True)
 class SenderSpf:
-    """SPF of the envelope sender at the address that handed over; None where it cannot be asked."""
+    """SPF of the envelope sender at the address of the handover; None when it is not known."""
 
     sender: str
     result: SpfResult | None
@@ -39,7 +42,7 @@ class SenderSpf:
 
 @dataclass(frozen=True)
 class SenderDmarc:
-    """The record that holds for the sender's domain. None: DNS did not say."""
+    """The DMARC record for the sender's domain. `is_published` is None when the lookup failed."""
 
     is_published: bool | None
     strict_dkim: bool = False
@@ -48,8 +51,11 @@ class SenderDmarc:
 
 @dataclass(frozen=True)
 class MessageFacts:
-    """All that is judged. `at` is the moment of the look; a message before `not_before` or older
-    than `max_age_days` proves nothing. `dated_at` is the Date line's word, for unsigned messages."""
+    """The facts of a message. `at` is the time of the run.
+
+    A message from before `not_before`, or older than `max_age_days`, proves nothing. `dated_at` is
+    the unverified time of the Date line, for unsigned messages.
+    """
 
     domain: str
     selectors: tuple[DkimSelector, ...]
@@ -65,7 +71,7 @@ class MessageFacts:
 
     @property
     def selector_signatures(self) -> list[DkimSignature]:
-        """The signatures that claim to be made by a selector on record."""
+        """The signatures that name a recorded selector, valid or not."""
         names = {selector.name for selector in self.selectors}
         return [s for s in self.signatures if s.domain == self.domain and s.selector in names]
 
@@ -79,10 +85,11 @@ class MessageFacts:
 
 
 def staleness_finding(sent_at: datetime | None, facts: MessageFacts) -> Finding | None:
-    """Why a message of that moment proves nothing about today, or None."""
+    """Return the reason why a message of that time proves nothing about today, or None."""
     if sent_at is None:
         return Finding("message.undated", {})
     sent_text = sent_at.isoformat(timespec="seconds")
+    # Before the age: a message from before the cutover is useless at any age.
     if facts.not_before is not None and sent_at < facts.not_before:
         cutover = facts.not_before.isoformat(timespec="seconds")
         return Finding("message.before-cutover", {"sent_at": sent_text, "cutover": cutover})
@@ -92,7 +99,7 @@ def staleness_finding(sent_at: datetime | None, facts: MessageFacts) -> Finding 
 
 
 def judge(facts: MessageFacts) -> tuple[ServerVerdict, bool]:
-    """The opinion, and whether it is certain enough to move a task."""
+    """Return the verdict with findings, and whether it is certain enough to change a task."""
     if facts.proofs:
         cautions = [*_cautions(facts, facts.proofs[0])]
         verdict = Verdict.WARN if cautions else Verdict.PASS
@@ -105,6 +112,8 @@ def judge(facts: MessageFacts) -> tuple[ServerVerdict, bool]:
         return _unknown(Finding("message.no-body", {}))
     if facts.selector_signatures:
         return _judge_without_proof(facts, facts.selector_signatures)
+    # Copying often breaks a signature. Without its tags, its selector is unknown, so nothing is
+    # proved either way.
     if any(s.state is SignatureState.MALFORMED for s in facts.signatures):
         return _unknown(Finding("message.signature-unreadable", {}))
     if any(s.state is SignatureState.NOT_CHECKED for s in facts.signatures):
@@ -119,8 +128,11 @@ def _unknown(finding: Finding) -> tuple[ServerVerdict, bool]:
 def _judge_without_proof(
     facts: MessageFacts, selector_signatures: Sequence[DkimSignature]
 ) -> tuple[ServerVerdict, bool]:
-    """A signature of record that proves nothing. An edited or old text is nobody's fault, and a
-    key that one resolver misses is for the dkim check to settle."""
+    """Judge signatures of recorded selectors without proof.
+
+    An edited or old text is not the client's fault, so it is UNKNOWN. A missing key is FAIL but not
+    certain, because only one resolver was queried. The dkim check queries all servers.
+    """
     best = min(selector_signatures, key=lambda s: _BEST_FIRST.index(s.state))
     name = best.name
     match best.state:
@@ -137,7 +149,7 @@ def _judge_without_proof(
     return _unknown(_unproved_finding(best))
 
 
-# Of several signatures of record the one that came nearest to a proof is told of.
+# Of several signatures of recorded selectors, the finding names the one nearest to a proof.
 _BEST_FIRST = (
     SignatureState.VALID,
     SignatureState.KEY_UNANSWERED,
@@ -174,8 +186,11 @@ def _unproved_finding(signature: DkimSignature) -> Finding:
 
 
 def _judge_other_signer(facts: MessageFacts) -> tuple[ServerVerdict, bool]:
-    """No signature of record. Another valid one of the organisation shows that the message is
-    genuine and complete, and so certainly went another way; unsigned, it is text."""
+    """Judge a message without a signature of a recorded selector.
+
+    Another valid signature of the organisation proves that the message is genuine and complete. So
+    it certainly left by another path. An unsigned message is only text.
+    """
     others = [s for s in facts.signatures if s.is_valid]
     fresh = [s for s in others if staleness_finding(s.signed_at, facts) is None]
     expected = [f"{s.name}._domainkey.{facts.domain}" for s in facts.selectors]
@@ -206,6 +221,7 @@ def _cautions(facts: MessageFacts, proof: DkimSignature) -> Iterator[Finding]:
         yield Finding("message.no-path", {})
     elif facts.path.networks_known and not facts.path.is_region:
         yield Finding("message.other-path", {"address": str(hop.address), "host": hop.helo})
+    # A temporary DNS error is no caution: the message itself is proved by its signature.
     if facts.spf.result not in (None, SpfResult.PASS, SpfResult.TEMPERROR):
         params = {
             "result": str(facts.spf.result),
@@ -226,10 +242,11 @@ def _informational(facts: MessageFacts) -> Iterator[Finding]:
         yield Finding("message.also-signed", {"names": list(dict.fromkeys(others))})
 
 
-# --- Fact by fact, for the page
+# --- Verdicts of single facts, for the page
 
 
 def signature_verdict(facts: MessageFacts) -> Verdict:
+    # The signature passes although the message may be too old: age is a fact of its own.
     if any(s.is_valid for s in facts.selector_signatures):
         return Verdict.PASS
     return judge(facts)[0].verdict
@@ -259,7 +276,7 @@ def spf_verdict(facts: MessageFacts) -> Verdict:
 
 
 def is_dmarc_signed(facts: MessageFacts) -> bool:
-    """Whether a signature carries DMARC; SPF rests on text."""
+    """Return whether a signature alone passes DMARC. SPF is no proof: it relies on text."""
     return any(
         s.is_valid and is_aligned(s.domain, facts.domain, strict=facts.dmarc.strict_dkim)
         for s in facts.signatures
@@ -267,7 +284,7 @@ def is_dmarc_signed(facts: MessageFacts) -> bool:
 
 
 def dmarc_verdict(facts: MessageFacts) -> Verdict:
-    """RFC 7489 section 3.1: one of the two must pass for a name that is aligned with From."""
+    """Return PASS when SPF or DKIM passes for a name aligned with From (RFC 7489 section 3.1)."""
     if facts.dmarc.is_published is None:
         return Verdict.UNKNOWN
     sender = facts.spf.sender.rpartition("@")[2]
@@ -276,6 +293,7 @@ def dmarc_verdict(facts: MessageFacts) -> Verdict:
     )
     if is_dmarc_signed(facts) or by_spf:
         return Verdict.PASS
+    # Copying can break a signature that was valid on arrival, so such a message proves no failure.
     is_conclusive = facts.has_body and not any(s.state in _COULD_BE_VALID for s in facts.signatures)
     return (
         Verdict.FAIL
@@ -294,7 +312,7 @@ _COULD_BE_VALID = {
 
 
 def is_aligned(name: str, sender: str, *, strict: bool) -> bool:
-    """RFC 7489 section 3.1: equal, or with relaxed alignment of one organisation."""
+    """Return whether the names align: equal if strict, else one organisation (RFC 7489 3.1)."""
     if strict:
         return name == sender
     return organisational_domain(name) == organisational_domain(sender)

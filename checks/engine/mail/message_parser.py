@@ -1,6 +1,6 @@
-"""Reading a message as far as its judging needs it (RFC 5322). Pure, bounded, and never raises.
+"""Parse the parts of a message that the check needs (RFC 5322). Pure, bounded, and never raises.
 
-The body is not looked into: it counts as bytes under a signature and as nothing else.
+The body is opaque: its bytes count only for signatures.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ MAX_HEADER_BYTES = 256_000
 MAX_FIELD_BYTES = 32_000
 MAX_FIELDS = 1_000
 MAX_HOPS = 50
-_MAX_READ = 2_000  # characters of a field that is taken apart
-# Canonicalising a line takes time with the square of its white space (see _costs_too_much).
+_MAX_READ = 2_000  # characters of a field that are parsed
+# Canonicalising a line costs time with the square of its white space (see `_is_too_costly`).
 _COSTLY_RUN = re.compile(rb"[\t ]{32,}")
 _MAX_COST = 20_000_000
 
@@ -38,7 +38,7 @@ _IP_LIKE = re.compile(r"(?:ipv6:)?([0-9a-f:.]{3,45})", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class HeaderField:
-    """One header field: its name as written, and its raw value, folded as it came."""
+    """One header field: its name as written, and its raw value, still folded."""
 
     label: str
     raw: bytes
@@ -49,14 +49,14 @@ class HeaderField:
 
     @property
     def text(self) -> str:
-        """The value unfolded and fit to be shown or stored: no control characters, no NUL."""
+        """The value unfolded, without control characters and NUL, safe to show or store."""
         text = self.raw.decode("utf-8", "replace")
         return "".join(c if c.isprintable() else " " for c in text).strip()
 
 
 @dataclass(frozen=True)
 class ReceivedHop:
-    """One Received line. `address` is who handed over, by the word of the line's writer."""
+    """One Received line. `address` is the sending host, as the writer of the line claims."""
 
     helo: str
     address: Address | None
@@ -65,7 +65,7 @@ class ReceivedHop:
 
 @dataclass(frozen=True)
 class MailMessage:
-    """A message as it was given to us. `fields` are in their order, the newest on top."""
+    """A submitted message. `fields` are in their original order, the newest first."""
 
     fields: tuple[HeaderField, ...]
     body: bytes
@@ -83,23 +83,27 @@ class MailMessage:
 
     @property
     def content(self) -> bytes:
-        """The message put together again with the line ends that signatures are made over."""
+        """The message with CRLF line ends, as signatures require (RFC 6376 section 3.4)."""
         head = b"".join(f.label.encode("ascii") + b":" + f.raw + b"\r\n" for f in self.fields)
         return head + b"\r\n" + self.body
 
 
 @dataclass(frozen=True)
 class UnreadableMessage:
-    """Not a message; `problem` is a stable word: empty, too-large, header-line, too-many-headers,
-    header-too-long, white-space."""
+    """Not a message.
+
+    `problem` is a stable code: empty, too-large, header-line, too-many-headers, header-too-long,
+    white-space.
+    """
 
     problem: str
 
 
 def parse(content: bytes) -> MailMessage | UnreadableMessage:
-    """Read headers alone or a whole message, with LF or CRLF, as saved, exported or pasted."""
+    """Parse headers or a whole message, with LF or CRLF, as saved, exported or pasted."""
     if len(content) > MAX_BYTES:
         return UnreadableMessage("too-large")
+    # A byte order mark and leading blank lines come from editors and copying.
     content = content.removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n\t ")
     if not content:
         return UnreadableMessage("empty")
@@ -112,11 +116,12 @@ def parse(content: bytes) -> MailMessage | UnreadableMessage:
     fields = _fields(head)
     if isinstance(fields, UnreadableMessage):
         return fields
+    # Signatures cover CRLF line ends; files and pasted text often have LF.
     return MailMessage(fields, body.replace(b"\n", b"\r\n"))
 
 
 def _is_too_costly(content: bytes) -> bool:
-    """Whether long runs of white space would make canonicalising take more than moments."""
+    """Return whether white space would make canonicalising slow: it is quadratic in each run."""
     return sum(len(run.group()) ** 2 for run in _COSTLY_RUN.finditer(content)) > _MAX_COST
 
 
@@ -141,10 +146,12 @@ def _fields(head: bytes) -> tuple[HeaderField, ...] | UnreadableMessage:
 
 
 def parse_mailbox(text: str) -> str:
-    """The one address in a From or Return-Path value; empty where that is not plain.
+    """Return the only address of a From or Return-Path value; "" when it is not plain.
 
-    Strict on purpose: a value that two programs may read differently names nobody.
+    The parser is strict on purpose: two mail programs may read an unusual value differently, which
+    an attacker can exploit.
     """
+    # Quoted names and comments may contain addresses, as in `"ceo@a.test" <x@b.test>`.
     bare = _COMMENT.sub(" ", _QUOTED.sub(" ", text[:_MAX_READ]))
     enclosed = _ENCLOSED.fullmatch(bare.strip())
     match = _ADDRESS.fullmatch((enclosed.group(1) if enclosed else bare).strip())
@@ -153,7 +160,7 @@ def parse_mailbox(text: str) -> str:
 
 
 def is_null_return_path(text: str) -> bool:
-    """A bounce's Return-Path (RFC 5321 section 4.5.5)."""
+    """Return whether the Return-Path is that of a bounce (RFC 5321 section 4.5.5)."""
     return text.strip() == "<>"
 
 
@@ -167,12 +174,12 @@ def _as_domain(text: str) -> str:
 
 
 def is_host_name(text: str) -> bool:
-    """Fit to be asked of DNS: several plain labels, underscores as seen in the field."""
+    """Return whether DNS can be queried for the name: several labels, underscores allowed."""
     return len(text) <= 253 and _HOST_NAME.fullmatch(text) is not None
 
 
 def parse_hops(message: MailMessage) -> tuple[ReceivedHop, ...]:
-    """The Received lines, the newest first (RFC 5321 section 4.4). All of them are mere text."""
+    """Parse the Received lines, the newest first (RFC 5321 section 4.4). They are unverified."""
     return tuple(
         _hop(field.text[:_MAX_READ]) for field in message.fields_named("received")[:MAX_HOPS]
     )
@@ -184,7 +191,8 @@ def _hop(text: str) -> ReceivedHop:
     start = _FROM_CLAUSE.match(before)
     helo = start.group(1).strip("[]()").lower() if start else ""
     found = [parse_address(match.group(1)) for match in _IP_LIKE.finditer(before)] if start else []
-    # The greeting comes first and may be anything; what the server saw itself stands behind it.
+    # The HELO name comes first and is the sender's free choice. The address that the server itself
+    # recorded comes after it, so the last address counts.
     addresses = [address for address in found if address is not None]
     return ReceivedHop(
         helo=helo[:255],
@@ -194,12 +202,12 @@ def _hop(text: str) -> ReceivedHop:
 
 
 def find_handover(hops: Sequence[ReceivedHop]) -> ReceivedHop | None:
-    """The newest hop from a public address: where the message came in from outside."""
+    """Return the newest hop from a public address: the entry into the receiving organisation."""
     return next((hop for hop in hops if hop.address is not None and is_public(hop.address)), None)
 
 
 def parse_date(text: str) -> datetime | None:
-    """The moment of a Date value (RFC 5322 section 3.3), in UTC."""
+    """Parse a Date value (RFC 5322 section 3.3) into UTC; None when it is invalid."""
     try:
         return email.utils.parsedate_to_datetime(text[:_MAX_READ]).astimezone(UTC)
     except (ValueError, TypeError, OverflowError, IndexError):

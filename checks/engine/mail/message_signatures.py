@@ -1,7 +1,7 @@
-"""Verifying a message's DKIM signatures against the keys that DNS publishes now (RFC 6376).
+"""Verify a message's DKIM signatures against the currently published keys (RFC 6376).
 
-Keys are fetched through our own `lookup` first; the library then reads what was fetched. Only
-signatures of the sender's own organisation are looked at: no other can prove anything here.
+The engine's `lookup` fetches the keys, then the library verifies with them. Only signatures of the
+sender's organisation are verified: no other signature proves anything here.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from checks.engine.mail.message_parser import MailMessage, is_host_name, parse_d
 from checks.engine.mail.tag_lists import InvalidTagList, parse_tags, remove_whitespace
 
 MAX_SIGNATURES = 20
-# RFC 6376 section 6.1.1 leaves room for clocks that are wrong; the library does as well.
+# RFC 6376 section 6.1.1 permits some clock skew; the library does as well.
 CLOCK_SKEW = timedelta(hours=10)
 _MAX_BITS = 4096
 _MAX_SIGNATURE_BYTES = 8_000
@@ -36,7 +36,7 @@ _SECONDS = re.compile(r"[0-9]{1,12}")
 
 
 class SignatureState(StrEnum):
-    """What became of one signature."""
+    """The result of verifying one signature."""
 
     VALID = "valid"
     BODY_ALTERED = "body-altered"
@@ -53,10 +53,10 @@ class SignatureState(StrEnum):
 
 @dataclass(frozen=True)
 class DkimSignature:
-    """One DKIM-Signature field as read, and what became of it.
+    """One DKIM-Signature field and the result of its verification.
 
-    `signed_at` is the signer's own word under its signature: t=, or else a signed Date.
-    `length` is the l= tag: how many bytes of the body are covered, None for all.
+    `signed_at` is the time under the signature: t=, or else a signed Date. `length` is the l= tag:
+    the number of signed bytes of the body, None for all.
     """
 
     domain: str
@@ -79,7 +79,7 @@ class DkimSignature:
 async def verify_signatures(
     message: MailMessage, sender: str, lookup: Lookup, *, now: datetime
 ) -> list[DkimSignature]:
-    """Every signature of the message, in its order; at most MAX_SIGNATURES are worked on."""
+    """Return every signature of the message in order; at most MAX_SIGNATURES are verified."""
     organisation = organisational_domain(sender)
     fields = message.fields_named("dkim-signature")
     read = [_parse_signature(message, field.raw, organisation, now) for field in fields]
@@ -88,7 +88,7 @@ async def verify_signatures(
     names = list(dict.fromkeys(read[number].name for number in unchecked))
     answers = await asyncio.gather(*(lookup.resolve(name, "TXT") for name in names))
     keys = dict(zip(names, answers, strict=True))
-    # Hashing two megabytes some times takes its moment: the loop's other looks must not wait.
+    # In a thread: hashing two megabytes several times would block the other checks of the loop.
     done = await asyncio.to_thread(_verify_each, message, read, unchecked, keys)
     return [done.get(number, each) for number, each in enumerate(read)]
 
@@ -96,7 +96,7 @@ async def verify_signatures(
 def _parse_signature(
     message: MailMessage, raw: bytes, organisation: str, now: datetime
 ) -> DkimSignature:
-    """A signature's tags, held against what we can verify at all (RFC 6376 section 6.1.1)."""
+    """Parse a signature and reject what cannot be verified (RFC 6376 section 6.1.1)."""
     tags = _tags(raw)
     if tags is None:
         return DkimSignature("", "", SignatureState.MALFORMED)
@@ -120,6 +120,7 @@ def _parse_signature(
 
 
 def _tags(raw: bytes) -> dict[str, str] | None:
+    # Long runs of white space make the library's regular expressions slow.
     if len(raw) > _MAX_SIGNATURE_BYTES or _LONG_WHITE.search(text := raw.decode("latin-1")):
         return None
     try:
@@ -129,12 +130,13 @@ def _tags(raw: bytes) -> dict[str, str] | None:
 
 
 def _problem(tags: Mapping[str, str]) -> str:
-    """The tag that makes the signature void, or empty."""
+    """Return the tag that makes the signature void, or ""."""
     signed = _signed_fields(tags)
     refused = {
         "v=": tags.get("v") != "1",
-        # RFC 8301 section 3.1 retired SHA-1; RFC 8463's keys are not verified here.
+        # RFC 8301 section 3.1 retired SHA-1. Ed25519 signatures (RFC 8463) are not verified here.
         "a=": tags.get("a", "").lower() != "rsa-sha256",
+        # RFC 6376 section 5.4: From must be signed, or anybody could replace the sender.
         "h=": "from" not in signed or len(signed) > _MAX_SIGNED_FIELDS,
         "l=": "l" in tags and not _SECONDS.fullmatch(tags["l"]),
         "t=": "t" in tags and not _SECONDS.fullmatch(tags["t"]),
@@ -150,7 +152,7 @@ def _signed_fields(tags: Mapping[str, str]) -> list[str]:
 
 
 def _signed_at(message: MailMessage, tags: Mapping[str, str]) -> datetime | None:
-    """The signer's own moment. An unsigned Date is anybody's, and so is one of several."""
+    """Return the signed time. Anybody can change an unsigned Date, or add a second one."""
     if _SECONDS.fullmatch(tags.get("t", "")):
         return _from_seconds(tags["t"])
     dates = message.fields_named("date")
@@ -191,14 +193,14 @@ def _verify(verifier: Any, number: int, signature: DkimSignature, answer: Answer
         return replace(signature, state=key, detail=record)
     signature = replace(signature, is_testing="y" in key.flags)
     try:
-        # The library is handed what was fetched, whatever name it thinks of.
+        # The library must not query DNS itself: it receives the fetched record for any name.
         is_valid = verifier.verify(number, dnsfunc=lambda *_args, **_kwargs: record.encode())
     except dkim.ValidationError as error:
         is_of_body = str(error).startswith("body hash mismatch")
         state = SignatureState.BODY_ALTERED if is_of_body else SignatureState.MALFORMED
         return replace(signature, state=state)
     except (dkim.DKIMException, ValueError, LookupError, TypeError):
-        # What the library makes of a signature that it cannot read.
+        # The library raises these for a signature that it cannot parse.
         return replace(signature, state=SignatureState.MALFORMED)
     return replace(
         signature, state=SignatureState.VALID if is_valid else SignatureState.HEADERS_ALTERED
@@ -206,13 +208,14 @@ def _verify(verifier: Any, number: int, signature: DkimSignature, answer: Answer
 
 
 def _key_of(answer: Answer) -> tuple[str, DkimKey | SignatureState]:
-    """The published record with its key, or else the reason with the state it leads to."""
+    """Return the published record with its key, or the reason with the resulting state."""
     if isinstance(answer, LookupFailure):
         return answer.reason, SignatureState.KEY_UNANSWERED
     values = [v for v in answer.values if is_key_like(v)] if isinstance(answer, Records) else []
     if not values:
         return "", SignatureState.KEY_MISSING
     key = parse_key(values[0])
+    # RFC 6376 section 3.6.2.2: with several records the result is undefined.
     if len(values) > 1:
         return "several-records", SignatureState.KEY_UNUSABLE
     if not isinstance(key, DkimKey) or not values[0].isascii():

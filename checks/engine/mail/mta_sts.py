@@ -1,6 +1,7 @@
-"""MTA-STS: will senders that enforce the domain's policy deliver to the planned MX hosts?
+"""MTA-STS: the domain's policy permits the planned MX hosts.
 
-Specified in docs/checks/mta_sts.md.
+Senders that enforce the policy deliver to no other host. Specified in
+docs/reference/checks/mta_sts.md.
 """
 
 from __future__ import annotations
@@ -34,14 +35,14 @@ PolicyResult = MtaStsPolicy | InvalidMtaSts | NotFetched
 
 
 async def inspect(domain: str, region: RegionFacts, lookup: Lookup, prober: Prober) -> Outcome:
-    """Ask every authoritative server for the record, and fetch the policy if one has it."""
+    """Query every authoritative server for the record, fetch an announced policy, and judge."""
     return await _inspect(domain, region, lookup, lambda: fetch(prober, policy_host(domain), PATH))
 
 
 async def inspect_proposed(
     domain: str, region: RegionFacts, lookup: Lookup, policy: bytes
 ) -> Outcome:
-    """The same with a policy file that is not served yet; nobody is asked for it."""
+    """Judge with a proposed policy file that is not served yet. Fetches nothing."""
 
     async def served() -> Fetched:
         return Fetched(policy, _CONTENT_TYPE, "")
@@ -63,6 +64,7 @@ async def _inspect(
         return undelegated_outcome(CheckKind.MTA_STS, domain, authoritative)
     evidence: dict[str, Any] = {"expected": sorted(region.mx)}
     policy_result: PolicyResult | None = None
+    # One fetch for all servers: the policy is the same file whichever server has the record.
     if any(records_in(answer) for _, answer in authoritative.answers):
         fetched = await policy_file()
         policy_result = parse(fetched.body) if isinstance(fetched, Fetched) else fetched
@@ -84,13 +86,14 @@ def records_in(answer: Answer) -> list[str]:
 def judge(
     domain: str, region: RegionFacts, answer: Answer, policy_result: PolicyResult | None
 ) -> ServerVerdict:
-    """One server's record, and the policy that it announces. Pure."""
+    """Judge one server's record and the policy that it announces. Pure."""
     records = records_in(answer)
+    # RFC 8461 section 3.1: without the record, senders never fetch the policy.
     if not records or policy_result is None:
         finding = Finding("mta-sts.none", {"domain": domain})
         return ServerVerdict(Verdict.NOT_APPLICABLE, (finding,))
     if len(records) > 1:
-        # RFC 8461 section 3.1: then there is no policy, but for those who hold one already.
+        # RFC 8461 section 3.1: new senders see no policy; others enforce their cached one.
         several = Finding("mta-sts.several-records", {"domain": domain, "count": len(records)})
         return ServerVerdict(Verdict.FAIL, (several,))
     identity = parse_id(records[0])
@@ -107,6 +110,7 @@ def _judge_policy(domain: str, region: RegionFacts, policy_result: PolicyResult)
     if isinstance(policy_result, InvalidMtaSts):
         invalid = Finding("mta-sts.policy-syntax", {"host": host, "problem": policy_result.problem})
         return ServerVerdict(Verdict.FAIL, (invalid,))
+    # RFC 8461 section 5: mode none removes the policy, so it permits every host.
     if policy_result.mode == "none":
         return ServerVerdict(Verdict.PASS, (Finding("mta-sts.mode-none", {"host": host}),))
     not_permitted = [mx for mx in region.mx if not policy_result.permits(mx)]
@@ -116,13 +120,14 @@ def _judge_policy(domain: str, region: RegionFacts, policy_result: PolicyResult)
         )
         return ServerVerdict(Verdict.PASS, (permitted,))
     missing = {"hosts": sorted(not_permitted), "max_age": policy_result.max_age}
+    # RFC 8461 section 5: in testing mode senders report the failure and still deliver.
     if policy_result.mode == "testing":
         return ServerVerdict(Verdict.WARN, (Finding("mta-sts.not-permitted-testing", missing),))
     return ServerVerdict(Verdict.FAIL, (Finding("mta-sts.not-permitted", missing),))
 
 
 def _judge_missing(host: str, policy_result: NotFetched) -> ServerVerdict:
-    """Senders that hold an older policy go on enforcing it, so a broken one is no way out."""
+    """Judge a policy that cannot be fetched: FAIL, because senders enforce their cached policy."""
     if policy_result.failure.is_inconclusive:
         reason = policy_result.detail or policy_result.failure.value
         finding = Finding("mta-sts.policy-unreached", {"host": host, "reason": reason})

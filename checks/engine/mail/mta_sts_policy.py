@@ -1,4 +1,4 @@
-"""Reading an MTA-STS record and policy (RFC 8461 sections 3.1 and 3.2). Pure, and never raises."""
+"""Parse an MTA-STS record and policy (RFC 8461 sections 3.1 and 3.2). Pure, and never raises."""
 
 from __future__ import annotations
 
@@ -16,32 +16,35 @@ _MAX_SHOWN = 80
 
 @dataclass(frozen=True)
 class MtaStsPolicy:
-    """What senders hold the domain's MX hosts against, for `max_age` seconds."""
+    """The MX hosts that senders may deliver to. Senders cache the policy for `max_age` seconds."""
 
     mode: str
     max_age: int
     mx: tuple[str, ...]
 
     def permits(self, host: str) -> bool:
-        """RFC 8461 section 4.1: the whole name, or a wildcard for exactly its first label."""
+        """Return whether the policy permits the host: by its name, or by a wildcard.
+
+        A wildcard replaces exactly the first label (RFC 8461 section 4.1).
+        """
         host = host.lower().removesuffix(".")
         return host in self.mx or "*." + host.partition(".")[2] in self.mx
 
 
 @dataclass(frozen=True)
 class InvalidMtaSts:
-    """Senders pass it over; `problem` names the part that breaks it."""
+    """A record or policy that senders ignore; `problem` is the invalid part."""
 
     problem: str
 
 
 def select(values: Sequence[str]) -> list[str]:
-    """RFC 8461 section 3.1: texts that do not begin with v=STSv1; are discarded."""
+    """Return the texts that begin with v=STSv1; senders discard others (RFC 8461 section 3.1)."""
     return [value for value in values if re.match(r"v=STSv1[ \t]*(;|$)", value)]
 
 
 def parse_id(record: str) -> str | InvalidMtaSts:
-    """The record's id, whose change tells senders that the policy has changed."""
+    """Return the record's id. Senders fetch the policy again when the id changes."""
     fields = [part.strip() for part in record.split(";")]
     ids = [field.partition("=")[2].strip() for field in fields if re.match(r"id\s*=", field)]
     if len(ids) != 1 or not _ID.fullmatch(ids[0]):
@@ -50,7 +53,7 @@ def parse_id(record: str) -> str | InvalidMtaSts:
 
 
 def parse(body: bytes) -> MtaStsPolicy | InvalidMtaSts:
-    """Read a policy file. Unknown keys, and repeated ones other than mx, are passed over."""
+    """Parse a policy file. Unknown keys are ignored, as are repeated keys other than mx."""
     fields: dict[str, str] = {}
     hosts: list[str] = []
     text = body.decode("utf-8", errors="replace").replace("\0", "\ufffd")
@@ -63,6 +66,7 @@ def parse(body: bytes) -> MtaStsPolicy | InvalidMtaSts:
         elif name == "mx":
             hosts.append(value.lower().removesuffix("."))
         else:
+            # RFC 8461 section 3.2: of a repeated key, the first counts.
             fields.setdefault(name, value)
     return _policy(fields, hosts)
 
@@ -75,6 +79,7 @@ def _policy(fields: dict[str, str], hosts: Sequence[str]) -> MtaStsPolicy | Inva
         return InvalidMtaSts(f"mode: {mode}"[:_MAX_SHOWN])
     if not (age.isascii() and age.isdigit() and len(age) <= 10 and int(age) <= MAX_AGE):
         return InvalidMtaSts(f"max_age: {age}"[:_MAX_SHOWN])
+    # RFC 8461 section 3.2: only mode none may omit mx.
     if not hosts and mode != "none":
         return InvalidMtaSts("mx:")
     return MtaStsPolicy(mode, int(age), tuple(dict.fromkeys(hosts))[:_MAX_HOSTS])

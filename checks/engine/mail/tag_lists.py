@@ -1,4 +1,4 @@
-"""The tag lists that DKIM and DMARC records are written in (RFC 6376 section 3.2). Pure."""
+"""Parse the tag lists of DKIM and DMARC records (RFC 6376 section 3.2). Pure."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ _WHITE = " \t\r\n"
 
 
 class InvalidTagList(ValueError):
-    """The text is no tag list; the message says where it breaks off."""
+    """The text is not a tag list; the message is the invalid part."""
 
 
 def parse_tags(text: str) -> list[tuple[str, str]]:
-    """The tags in their order. A tag twice makes the whole list invalid, a final `;` does not."""
+    """Return the tags in order; a final `;` is valid. Raises InvalidTagList, also on duplicates."""
     tags: list[tuple[str, str]] = []
     parts = text.split(";")
     if not parts[-1].strip(_WHITE):
@@ -23,6 +23,7 @@ def parse_tags(text: str) -> list[tuple[str, str]]:
         name = name.strip(_WHITE)
         if not equals or not _NAME.fullmatch(name):
             raise InvalidTagList(part.strip(_WHITE)[:60] or ";")
+        # RFC 6376 section 3.2: duplicate tags make the list invalid. Names are case-sensitive.
         if any(name == earlier for earlier, _ in tags):
             raise InvalidTagList(f"{name}= twice")
         tags.append((name, value.strip(_WHITE)))
@@ -30,5 +31,5 @@ def parse_tags(text: str) -> list[tuple[str, str]]:
 
 
 def remove_whitespace(value: str) -> str:
-    """A value without any white space, as keys and lists may be written (FWS)."""
+    """Return the value without white space, which may fold keys and lists (FWS)."""
     return "".join(value.split())

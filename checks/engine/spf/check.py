@@ -1,7 +1,8 @@
-"""SPF: would mail from every network of the region pass for this domain?
+"""SPF: mail from every network of the region passes for the domain.
 
-Specified in docs/checks/spf.md. Each authoritative server's record is judged on its own; what it
-includes is resolved as the world would. `check_host` is RFC 7208's, under the name it has there.
+Specified in docs/reference/checks/spf.md. Each authoritative server's record is judged alone. The
+resolvers answer for its includes, as they do for a receiver. `check_host` has its name from RFC
+7208.
 """
 
 from __future__ import annotations
@@ -52,15 +53,15 @@ from checks.engine.spf.terms import BadSyntax, SpfPolicy, parse, select
 
 __all__ = ["CheckHostResult", "SpfResult", "check_host", "inspect", "judge", "proposed_record"]
 
-# Addresses no sender has: a record that passes them passes everybody.
+# No sender has these reserved addresses: a record that passes them passes every sender.
 _UNUSED_ADDRESSES = tuple(map(ip_address, ("0.1.2.3", "127.6.5.4", "240.3.2.1")))
-# About half a second's work. A record that needs more was not written to be read.
+# About half a second of work. Without the limit, a hostile record could block the event loop.
 _MAX_COMPARISONS = 300_000
 
 
 @dataclass(frozen=True)
 class PinnedLookup:
-    """A lookup with one name's TXT records as one server gave them."""
+    """A lookup that returns one server's answer for the TXT records of one name."""
 
     lookup: Lookup
     domain: str
@@ -86,7 +87,7 @@ class PinnedLookup:
 
 @dataclass(frozen=True)
 class SpfBatchCache:
-    """What the SPF looks of one batch share: includes expanded and evaluated, regions listed."""
+    """The shared state of the SPF checks of one batch: expanded and evaluated includes, regions."""
 
     expansions: Expansions = field(default_factory=dict)
     include_results: IncludeResults = field(default_factory=dict)
@@ -95,10 +96,11 @@ class SpfBatchCache:
     async def region(
         self, include: str, lookup: Lookup
     ) -> tuple[ExpansionNode, Sequence[IPNetwork]]:
-        """The region's include expanded, and the networks it lists."""
+        """Return the expanded include of the region, and its networks."""
         if include not in self.regions:
             region_tree = await expand(include, lookup, self.expansions)
-            # Another look may have found it meanwhile; all of them speak of one list.
+            # Another check may have stored it during the await. All must share one list object,
+            # because the evidence of a branch is cached by the identity of that list.
             self.regions.setdefault(
                 include, (region_tree, collapse_networks(region_tree.listed_networks))
             )
@@ -108,7 +110,7 @@ class SpfBatchCache:
 async def inspect(
     domain: str, region: RegionFacts, lookup: Lookup, cache: SpfBatchCache | None = None
 ) -> Outcome:
-    """Expand the region's include, ask every server for the record, judge each distinct one."""
+    """Expand the region's include, query every server for the record, judge each distinct one."""
     cache = SpfBatchCache() if cache is None else cache
     if not region.spf_include:
         params = {"region": region.name or region.id, "field": "spf_include"}
@@ -124,6 +126,7 @@ async def inspect(
         None if isinstance(answer, LookupFailure) else judged[_key(answer)][0]
         for _, answer in authoritative.answers
     ]
+    # The evidence explains one record; the worst is the one that the client must correct.
     worst_judged = min(
         judged.values(), key=lambda pair: SEVERITY.index(pair[0].verdict), default=None
     )
@@ -147,7 +150,7 @@ _Key = tuple[str, ...]
 
 
 def _key(answer: Answer) -> _Key:
-    """Servers with the same SPF records agree, whatever other TXT records they hold."""
+    """Return the key of an answer: its SPF records, because other TXT records do not matter."""
     if isinstance(answer, Records):
         return tuple(sorted_values(select(answer.values)))
     return ("", type(answer).__name__)
@@ -177,8 +180,8 @@ async def gather_facts(
     lookup: Lookup,
     cache: SpfBatchCache,
 ) -> SpfFacts:
-    """What one answer for the domain's TXT means for each of the region's networks."""
-    # Sorted: a record set has no order, and the same answer must look the same every time.
+    """Evaluate one TXT answer of the domain for each of the region's networks."""
+    # Sorted: a record set has no order, and equal answers must lead to equal evidence.
     records = tuple(sorted_values(select(answer.values))) if isinstance(answer, Records) else ()
     exists = not isinstance(answer, NoName)
     if len(records) != 1:
@@ -186,16 +189,16 @@ async def gather_facts(
     pinned = PinnedLookup(lookup, domain, answer)
     tree = await expand(domain, pinned, cache.expansions)
     listed = tree.ranges
-    cut = [(network, split_range(range_of(network), listed)) for network in networks]
-    comparisons = sum(len(found) for _, found in cut) * (len(listed) + 1)
-    if comparisons > _MAX_COMPARISONS or any(word == "too-long" for word, _ in tree.problems):
+    segments = [(network, split_range(range_of(network), listed)) for network in networks]
+    comparisons = sum(len(found) for _, found in segments) * (len(listed) + 1)
+    if comparisons > _MAX_COMPARISONS or any(code == "too-long" for code, _ in tree.problems):
         return SpfFacts(domain, exists, records, tree, (), is_too_long=True)
     policy = parse(records[0])
     hosts = (
         await resolve_listed_hosts(policy, domain, pinned) if isinstance(policy, SpfPolicy) else {}
     )
     checks = _RecordEvaluator(domain, policy, pinned, cache.include_results, hosts)
-    coverage = [await _coverage_of(checks, network, found) for network, found in cut]
+    coverage = [await _coverage_of(checks, network, found) for network, found in segments]
     unused_results = [await checks.evaluate(address) for address in _UNUSED_ADDRESSES]
     passes_everyone = all(result.result is SpfResult.PASS for result in unused_results)
     return SpfFacts(domain, exists, records, tree, tuple(coverage), passes_everyone)
@@ -203,7 +206,7 @@ async def gather_facts(
 
 @dataclass(frozen=True)
 class _RecordEvaluator:
-    """One record, tried with one address after another."""
+    """Evaluates one record for one address after another."""
 
     domain: str
     policy: SpfPolicy | BadSyntax
@@ -230,16 +233,17 @@ class _RecordEvaluator:
 
 
 async def _coverage_of(
-    checks: _RecordEvaluator, network: IPNetwork, cut: Sequence[Segment]
+    checks: _RecordEvaluator, network: IPNetwork, segments: Sequence[Segment]
 ) -> Coverage:
     found: list[tuple[Segment, CheckHostResult]] = []
-    for piece in cut:
-        result = await checks.evaluate(piece.first)
+    for segment in segments:
+        result = await checks.evaluate(segment.first)
         if result.is_dynamic:
-            # Here a list of addresses does not decide alone, so one address cannot speak for all.
-            others = [await checks.evaluate(address) for address in (piece.middle, piece.last)]
+            # A dynamic term (`exists`, `ptr`) can decide differently for each address of the
+            # segment. Three addresses are tried, and the first that does not pass decides.
+            others = [await checks.evaluate(address) for address in (segment.middle, segment.last)]
             result = next((r for r in (result, *others) if r.result is not SpfResult.PASS), result)
-        found.append((piece, result))
+        found.append((segment, result))
     return Coverage(network, tuple(found))
 
 
@@ -272,7 +276,7 @@ async def _evidence(
 
 
 async def _lookups_of(record: str, facts: SpfFacts, lookup: Lookup, expansions: Expansions) -> int:
-    """What the record would cost of the ten look-ups, if published (RFC 7208 section 4.6.4)."""
+    """Return the lookups that the record would need, of at most 10 (RFC 7208 section 4.6.4)."""
     if facts.records == (record,):
         return facts.tree.lookups
     answer = Records((Record(facts.domain, "TXT", 0, record),))

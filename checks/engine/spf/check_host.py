@@ -1,4 +1,4 @@
-"""`check_host` of RFC 7208: the verdict on one address, sender and greeting."""
+"""`check_host` of RFC 7208: the SPF result for one address, sender and HELO name."""
 
 from __future__ import annotations
 
@@ -38,13 +38,14 @@ class SpfResult(StrEnum):
 
 @dataclass(frozen=True)
 class CheckHostResult:
-    """What `check_host` says and why.
+    """The result of `check_host` with its reason.
 
-    `problem` is a stable word for what ended the check early (syntax, several-records,
-    too-many-lookups, too-many-void-lookups, too-many-hosts, no-record, could-not-tell) and `detail`
-    what it was about. `matched` is the term that decided, and `path` the domains whose records
-    led to it, outermost first. `is_dynamic` tells that a term on the way looks at more than the
-    address's place in a fixed list, so that a neighbouring address may fare otherwise.
+    - `problem`: a stable code for an early end (syntax, several-records, too-many-lookups,
+      too-many-void-lookups, too-many-hosts, no-record, could-not-tell); `detail` is its subject.
+    - `matched`: the term that decided.
+    - `path`: the domains whose records led to it, outermost first.
+    - `is_dynamic`: a term depended on more than a fixed list of addresses, so that a neighbouring
+      address may have another result.
     """
 
     result: SpfResult
@@ -73,7 +74,7 @@ class RecordResult:
 
 @dataclass(frozen=True, slots=True)
 class CachedInclude:
-    """What an included record said of an address, what that cost, and whose records it took."""
+    """The result of an included record for an address, its lookups, and the domains it read."""
 
     record_result: RecordResult
     lookups: int
@@ -81,13 +82,13 @@ class CachedInclude:
     names: frozenset[str]
 
 
-# What includes said, by domain and address. Belongs to one batch: answers are the same within it.
+# Results of includes by domain and address. Valid for one batch, in which answers do not change.
 IncludeResults = dict[tuple[str, int, int], CachedInclude]
 
 
 @dataclass
 class _Check:
-    """The state of one check: who is asking, and what has been spent."""
+    """The state of one check: its arguments, and the lookups so far."""
 
     ip: IPv4Address | IPv6Address
     sender: str
@@ -99,8 +100,8 @@ class _Check:
     is_dynamic: bool = False
     include_results: IncludeResults | None = None
     subject: str = ""
-    # Of the record under way, and what it includes: did it speak of nothing but fixed addresses,
-    # so that it says the same to every sender, and whose records were read?
+    # Of the current record and its includes: whether only fixed addresses decided, so that the
+    # result is equal for every sender, and the domains whose records were read.
     is_cacheable: bool = True
     names: set[str] = field(default_factory=set)
 
@@ -123,16 +124,19 @@ async def check_host(
     lookup: Lookup,
     include_results: IncludeResults | None = None,
 ) -> CheckHostResult:
-    """Evaluate SPF for mail from `ip` (RFC 7208 section 4); never raises for a DNS condition.
+    """Evaluate SPF for mail from `ip` (RFC 7208 section 4). Never raises for a DNS condition.
 
-    `include_results` is what includes said in other checks of a batch, and gets what they say in this one.
+    `include_results` contains the results of includes in earlier checks of a batch. This check adds
+    its own.
     """
     domain = domain.removesuffix(".")
     if not is_fqdn(domain):
         return CheckHostResult(SpfResult.NONE)
     address = ip_address(ip) if isinstance(ip, str) else ip
+    # RFC 7208 section 5: an IPv4-mapped address matches the ip4 terms.
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
         address = address.ipv4_mapped
+    # RFC 7208 section 4.3: a sender without a local part counts as postmaster.
     sender = sender if "@" in sender else f"postmaster@{sender}"
     if sender.startswith("@"):
         sender = "postmaster" + sender
@@ -158,14 +162,14 @@ async def check_host(
 
 @functools.lru_cache(maxsize=4096)
 def is_fqdn(domain: str) -> bool:
-    """Section 4.3: several labels of 1 to 63 characters, 253 in all, and not a literal."""
+    """Return whether the name is valid (section 4.3): labels of 1 to 63, 253 in all, no literal."""
     labels = domain.split(".")
     fits = all(0 < len(label) <= 63 for label in labels)
     return len(labels) > 1 and fits and len(domain) <= 253 and not domain.endswith("]")
 
 
 async def _check_domain(check: _Check, domain: str) -> RecordResult:
-    """Sections 4.4 to 4.6: fetch, select, parse, evaluate."""
+    """Fetch, select, parse and evaluate a record (sections 4.4 to 4.6)."""
     check.names.add(domain.lower())
     answer = await check.lookup.resolve(domain, "TXT") if is_fqdn(domain) else NoName()
     if isinstance(answer, LookupFailure):
@@ -186,10 +190,11 @@ def _lookup_failed(name: str, answer: LookupFailure) -> RecordResult:
 
 
 async def _evaluate(check: _Check, domain: str, policy: SpfPolicy) -> RecordResult:
-    """Left to right, the first match decides (section 4.6.2); then redirect; then neutral."""
+    """Evaluate left to right: first match (section 4.6.2), then redirect, then neutral."""
     for term in policy.mechanisms:
         matched = await _matches(check, domain, term)
         if isinstance(matched, RecordResult):
+            # Section 6.2: an include that matches explains with the including record's `exp`.
             if not matched.problem:
                 return replace(matched, exp=policy.exp, exp_domain=domain)
             return matched
@@ -207,18 +212,23 @@ async def _evaluate(check: _Check, domain: str, policy: SpfPolicy) -> RecordResu
 
 
 async def _redirect(check: _Check, domain: str, term: Term) -> RecordResult:
-    """Section 6.1: a target without a record is an error; its explanation replaces ours."""
+    """Evaluate a redirect (section 6.1): a target without a record is an error.
+
+    The explanation of the target replaces that of the record.
+    """
     limit_error = _count_term(check, term)
     if limit_error is not None:
         return limit_error
     target = await _target(check, domain, term)
     record_result = await _check_domain(check, target)
+    # Section 6.1: a redirect to a domain without a record is a permerror.
     if record_result.result is SpfResult.NONE:
         return RecordResult(SpfResult.PERMERROR, "no-record", target)
     return replace(record_result, path=(domain, *record_result.path))
 
 
 def _count_term(check: _Check, term: Term) -> RecordResult | None:
+    # Counted before the evaluation, so that the eleventh lookup is never sent (section 4.6.4).
     check.lookups += term.costs_lookup
     check.is_dynamic = check.is_dynamic or term.is_dynamic
     if term.is_dynamic or term.has_macros:
@@ -259,7 +269,7 @@ async def _target(check: _Check, domain: str, term: Term) -> str:
 async def _include_matches(
     check: _Check, domain: str, target: str, term: Term
 ) -> bool | RecordResult:
-    """The table of section 5.2."""
+    """Evaluate an include (the table of section 5.2)."""
     record_result = await _check_included(check, target)
     match record_result.result:
         case SpfResult.PASS:
@@ -276,10 +286,10 @@ async def _include_matches(
 
 
 async def _check_included(check: _Check, target: str) -> RecordResult:
-    """As `_check_domain`, or what it came to before where it can only come to the same."""
+    """Run `_check_domain`, or return its earlier result if it can only be equal."""
     if check.include_results is None:
         return await _check_domain(check, target)
-    # By number: an address object takes long to hash.
+    # By number, because an address object is slow to hash.
     key = (target, check.ip.version, int(check.ip))
     known = check.include_results.get(key)
     if known is not None and _is_reusable(check, known):
@@ -287,11 +297,13 @@ async def _check_included(check: _Check, target: str) -> RecordResult:
         check.void_lookups += known.void_lookups
         check.names |= known.names
         return known.record_result
+    # The include is measured alone, then the state of the outer record is restored.
     outer = check.is_cacheable, check.names, check.lookups, check.void_lookups
     check.is_cacheable, check.names = True, set()
     record_result = await _check_domain(check, target)
     is_cacheable, names, lookups, void_lookups = outer
-    # A way back to the subject's own record is a loop, ends at a limit, and is not remembered.
+    # A loop back to the subject's own record ends at a limit. Its result depends on the lookups
+    # before it, so it is not stored.
     if check.is_cacheable and record_result.problem not in _LIMITS:
         check.include_results[key] = CachedInclude(
             record_result,
@@ -304,7 +316,7 @@ async def _check_included(check: _Check, target: str) -> RecordResult:
 
 
 def _is_reusable(check: _Check, known: CachedInclude) -> bool:
-    """Not where a limit could be met on the way, or the subject's own record is read again."""
+    """Return False if a limit could be reached, or if the branch reads the subject's own record."""
     return (
         check.lookups + known.lookups <= MAX_LOOKUPS
         and check.void_lookups + known.void_lookups <= MAX_VOID_LOOKUPS
@@ -313,7 +325,7 @@ def _is_reusable(check: _Check, known: CachedInclude) -> bool:
 
 
 async def _resolve_counted(check: _Check, name: str, rtype: str) -> Answer | RecordResult:
-    """Ask, and count an empty answer: more than two end the check (section 4.6.4)."""
+    """Resolve, and count an empty answer: more than two end the check (section 4.6.4)."""
     answer = await check.lookup.resolve(name, rtype) if name else NoName()
     if isinstance(answer, LookupFailure):
         return _lookup_failed(name, answer)
@@ -338,7 +350,7 @@ def _any_in_network(check: _Check, answer: Answer, term: Term) -> bool:
 
 
 async def _mx_matches(check: _Check, target: str, term: Term) -> bool | RecordResult:
-    """Section 5.4; more than ten exchanges are an error (section 4.6.4)."""
+    """Evaluate `mx` (section 5.4); more than ten exchanges are an error (section 4.6.4)."""
     answer = await _resolve_counted(check, target, "MX")
     if isinstance(answer, RecordResult):
         return answer
@@ -347,6 +359,7 @@ async def _mx_matches(check: _Check, target: str, term: Term) -> bool | RecordRe
     if len(answer.records) > MAX_HOSTS:
         return RecordResult(SpfResult.PERMERROR, "too-many-hosts", target)
     for record in answer.records:
+        # Not counted as void: section 4.6.4 limits these queries by the number of exchanges.
         addresses = await check.lookup.resolve(record.exchange, check.rtype)
         if isinstance(addresses, LookupFailure):
             return _lookup_failed(record.exchange, addresses)
@@ -356,7 +369,7 @@ async def _mx_matches(check: _Check, target: str, term: Term) -> bool | RecordRe
 
 
 async def _exists(check: _Check, target: str) -> bool | RecordResult:
-    """Section 5.7: an A record, whatever the sender's address family."""
+    """Evaluate `exists` (section 5.7): an A record, also for an IPv6 sender."""
     answer = await _resolve_counted(check, target, "A")
     return answer if isinstance(answer, RecordResult) else isinstance(answer, Records)
 
@@ -368,7 +381,10 @@ async def _ptr_matches(check: _Check, domain: str, term: Term) -> bool | RecordR
 
 
 async def _validated_names(check: _Check) -> list[str]:
-    """Section 5.5: of the first ten names, those whose addresses include ours; errors skip."""
+    """Return the first ten PTR names whose addresses include the sender's (section 5.5).
+
+    A name whose lookup fails is skipped.
+    """
     if check.validated is None:
         answer = await check.lookup.resolve(check.ip.reverse_pointer, "PTR")
         names = answer.values[:MAX_HOSTS] if isinstance(answer, Records) else ()
@@ -387,7 +403,7 @@ def _is_within(name: str, domain: str) -> bool:
 
 
 async def _validated_name(check: _Check, domain: str) -> str:
-    """`%{p}`, section 7.3: the domain itself, else a subdomain, else any, else "unknown"."""
+    """Return `%{p}` (section 7.3): the domain, else a subdomain, else any name, else "unknown"."""
     names = await _validated_names(check)
     exact = [name for name in names if name.lower() == domain.lower()]
     within = [name for name in names if _is_within(name, domain)]
@@ -395,7 +411,7 @@ async def _validated_name(check: _Check, domain: str) -> str:
 
 
 async def _explain(check: _Check, record_result: RecordResult) -> str:
-    """Section 6.2: one TXT record of valid syntax, or nothing."""
+    """Return the explanation (section 6.2): one TXT record of valid syntax, or ""."""
     if record_result.exp is None:
         return ""
     macro_values = check.macro_values(record_result.exp_domain)

@@ -1,7 +1,7 @@
-"""`check_host` from memory: what a record says of an address, where nothing has to be looked up.
+"""`check_host` from cached results: evaluate a record for an address without DNS queries.
 
-Most records of a batch are a few includes that others have too, so that nearly every check of an
-address is one pass over the terms. Whatever is out of the ordinary is left to `check_host`.
+Most records of a batch consist of a few common includes. So nearly every evaluation is one pass
+over the terms. `check_host` evaluates the exceptions.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _ERRORS = frozenset({SpfResult.NONE, SpfResult.TEMPERROR, SpfResult.PERMERROR})
 
 @dataclass(frozen=True, slots=True)
 class _HostNetworks:
-    """What an `a` or `mx` term lists for one kind of address, and the empty answers on the way."""
+    """The networks of an `a` or `mx` term for one IP version, and its empty answers."""
 
     networks: tuple[IPNetwork, ...]
     void_lookups: int = 0
@@ -37,22 +37,23 @@ ListedHosts = Mapping[tuple[str, int], _HostNetworks]
 
 
 async def resolve_listed_hosts(policy: SpfPolicy, domain: str, lookup: Lookup) -> ListedHosts:
-    """What the record's own `a` and `mx` terms list; without those that are for `check_host`."""
-    match: dict[tuple[str, int], _HostNetworks] = {}
+    """Resolve the record's own `a` and `mx` terms, except those that only `check_host` can."""
+    resolved: dict[tuple[str, int], _HostNetworks] = {}
     terms = [term for term in policy.evaluated if term.name in ("a", "mx")]
+    # Terms beyond the limit of section 4.6.4 are never evaluated.
     for term in terms[:MAX_LOOKUPS]:
         for version, rtype in ((4, "A"), (6, "AAAA")):
             if not term.has_macros:
                 listed = await _resolve_term(term, term.plain_target or domain, rtype, lookup)
                 if listed is not None:
-                    match[term.text, version] = listed
-    return match
+                    resolved[term.text, version] = listed
+    return resolved
 
 
 async def _resolve_term(
     term: Term, target: str, rtype: str, lookup: Lookup
 ) -> _HostNetworks | None:
-    """RFC 7208 sections 5.3 and 5.4; None where it ends in an error."""
+    """Resolve one term (RFC 7208 sections 5.3 and 5.4); None when it ends in an error."""
     names = [target]
     if term.name == "mx":
         exchanges = await lookup.resolve(target, "MX")
@@ -65,7 +66,7 @@ async def _resolve_term(
     if any(isinstance(answer, LookupFailure) for answer in answers):
         return None
     values = [value for a in answers if isinstance(a, Records) for value in a.values]
-    # An exchange without addresses is no empty answer in the sense of section 4.6.4.
+    # An exchange without addresses is not a void lookup in the sense of section 4.6.4.
     is_void = term.name == "a" and not values
     return _HostNetworks(tuple([network_of(value, term) for value in values]), int(is_void))
 
@@ -77,10 +78,14 @@ def check_host_cached(
     include_results: IncludeResults,
     hosts: ListedHosts,
 ) -> CheckHostResult | None:
-    """What `check_host` would say of the domain's record; the domain in lower case.
+    """Return the result of `check_host` for the domain's record; `domain` is in lower case.
 
-    None where it has to look: at a term that is neither a fixed network, nor in `hosts`, nor an
-    include remembered for the address; at an error, beyond a limit, or for an explanation. Pure.
+    None when `check_host` must evaluate it:
+
+    - a term is not a fixed network, not in `hosts`, and not an include cached for the address;
+    - an error occurs, a limit is exceeded, or an explanation is needed.
+
+    Pure.
     """
     address_key = address.version, int(address)
     lookups = void_lookups = 0
@@ -94,6 +99,7 @@ def check_host_cached(
             return None
         if match.matched is not None:
             result = SpfResult(term.result)
+            # The explanation needs a query (section 6.2).
             if result is SpfResult.FAIL and policy.exp is not None:
                 return None
             path = (domain, *match.path)
@@ -104,7 +110,7 @@ def check_host_cached(
 
 
 class _TermMatch(NamedTuple):
-    """What one term came to: the term that matched, if one did, and what was spent."""
+    """The result of one term: the term that matched, if any, and its lookups."""
 
     matched: Term | None
     lookups: int = 0

@@ -1,7 +1,8 @@
-"""An SPF record expanded whole: every branch, its cost, and the addresses it lists.
+"""Expand an SPF record completely: every branch, its lookups, and its addresses.
 
-Evaluation stops at the first match and at the tenth look-up; people need to see all of it, above
-all the branch that costs too much. So this walk goes on past the limit, up to one of its own.
+Evaluation stops at the first match and at the tenth lookup. People must see the complete tree, and
+above all the branch with too many lookups. So the expansion continues past that limit, up to its
+own.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ _T = TypeVar("_T")
 
 @dataclass
 class ExpansionNode:
-    """One term of the tree, or its root. `problem` is a stable word, as in CheckHostResult."""
+    """One term of the tree, or its root. `problem` is a stable code, as in CheckHostResult."""
 
     text: str
     name: str = ""
@@ -51,8 +52,8 @@ class ExpansionNode:
         default=None, repr=False, compare=False
     )
 
-    # What the branch holds in all, found once: a node is complete when it is first asked, and the
-    # branch of an include is the same object in every domain's tree of a batch.
+    # The totals of a branch are cached. A node is complete before the first access, and the branch
+    # of an include is one object in the trees of all domains of a batch.
 
     def walk(self) -> Iterator[ExpansionNode]:
         yield self
@@ -61,7 +62,7 @@ class ExpansionNode:
 
     @functools.cached_property
     def lookups(self) -> int:
-        """What the branch costs of the ten look-ups."""
+        """The lookups of the branch, of which ten are allowed."""
         return self.cost + sum([child.lookups for child in self.children])
 
     @functools.cached_property
@@ -80,7 +81,7 @@ class ExpansionNode:
 
     @property
     def listed_networks(self) -> list[IPNetwork]:
-        """The networks of ip4 and ip6 terms that say pass."""
+        """The networks of the ip4 and ip6 terms with the qualifier pass."""
         return [
             network
             for node in self.walk()
@@ -90,7 +91,7 @@ class ExpansionNode:
 
     @functools.cached_property
     def included(self) -> list[str]:
-        """Every domain whose record is drawn in, by include or redirect."""
+        """Every domain whose record is included, by `include` or `redirect`."""
         own = [self.target] if self.name in ("include", "redirect") else []
         return _concatenated(own, [child.included for child in self.children])
 
@@ -100,9 +101,9 @@ class ExpansionNode:
         return _concatenated(own, [child.problems for child in self.children])
 
     def as_evidence(self, expected_networks: Sequence[IPNetwork]) -> dict[str, Any]:
-        """The tree as plain values; `covers` counts the wanted networks a branch lists whole.
+        """Return the tree as plain values; `covers` counts the expected networks inside a branch.
 
-        Not to be changed by who gets it: it is shown again wherever the branch is.
+        Callers must not modify it: all trees with this branch share the object.
         """
         if self._evidence is None or self._evidence[0] is not expected_networks:
             self._evidence = (expected_networks, self._as_evidence(expected_networks))
@@ -135,20 +136,20 @@ def _concatenated(own: list[_T], below: Iterable[list[_T]]) -> list[_T]:
 
 @dataclass(frozen=True, slots=True)
 class _Branch:
-    """An include expanded whole, and what that took of a walk's limits."""
+    """An expanded include, and its share of the limits of an expansion."""
 
     node: ExpansionNode
     costly: int
     terms: int
 
 
-# By term, as it is written. Belongs to one batch: answers are the same within it.
+# By the text of the term. Valid for one batch, in which answers do not change.
 Expansions = dict[str, _Branch]
 
 
 @dataclass
 class _Walk:
-    """One expansion under way."""
+    """The state of one expansion."""
 
     sender_domain: str
     lookup: Lookup
@@ -157,7 +158,7 @@ class _Walk:
     terms: int = 0
 
     def macro_values(self, domain: str) -> MacroValues:
-        # Only letters that do not vary are ever expanded here, so the address is never looked at.
+        # Terms with varying macro letters are never expanded, so the address is not used.
         return MacroValues(
             IPv4Address(0), domain, f"postmaster@{self.sender_domain}", "", self._validated
         )
@@ -169,9 +170,9 @@ class _Walk:
 async def expand(
     domain: str, lookup: Lookup, expansions: Expansions | None = None
 ) -> ExpansionNode:
-    """Expand the record of `domain`. DNS trouble is a problem at its node.
+    """Expand the record of `domain`. A DNS failure is a problem of its node.
 
-    `expansions` are the includes that a batch has expanded already, and gets the new ones.
+    `expansions` contains the includes that the batch has expanded; new ones are added.
     """
     root = ExpansionNode(text=domain, target=domain)
     walk = _Walk(domain, lookup, {} if expansions is None else expansions)
@@ -193,6 +194,7 @@ async def _expand_record(walk: _Walk, node: ExpansionNode, path: tuple[str, ...]
     if isinstance(policy, BadSyntax):
         node.problem, node.detail = "syntax", policy.term
         return
+    # Limits the memory for a record that includes many long ones.
     walk.terms += len(policy.evaluated)
     if walk.terms > MAX_TERMS:
         node.problem, node.detail = "too-long", node.target
@@ -217,6 +219,7 @@ async def _expand_term(walk: _Walk, path: tuple[str, ...], term: Term) -> Expans
     )
     if term.network is not None:
         node.networks.append(term.network)
+    # A dynamic term lists no fixed addresses, so its names are not resolved.
     if not term.costs_lookup or term.is_dynamic:
         return node
     costly, terms = walk.costly, walk.terms
@@ -238,7 +241,7 @@ async def _expand_term(walk: _Walk, path: tuple[str, ...], term: Term) -> Expans
 
 
 def _is_within_limits(walk: _Walk, path: tuple[str, ...], branch: _Branch) -> bool:
-    """Would expanding it here find the same? Not where a limit is met, or it leads back to us."""
+    """Return whether a new expansion would be equal: no limit is reached, and there is no loop."""
     return (
         walk.costly + branch.costly <= MAX_COSTLY_TERMS
         and walk.terms + branch.terms <= MAX_TERMS
@@ -247,7 +250,7 @@ def _is_within_limits(walk: _Walk, path: tuple[str, ...], branch: _Branch) -> bo
 
 
 def _is_reusable(walk: _Walk, path: tuple[str, ...], node: ExpansionNode) -> bool:
-    """Is the branch the same wherever it is drawn in? Macros may speak of the sender's domain."""
+    """Return whether the branch is equal in every record. Macros may depend on the sender."""
     return (
         walk.costly <= MAX_COSTLY_TERMS
         and walk.terms <= MAX_TERMS
@@ -257,6 +260,7 @@ def _is_reusable(walk: _Walk, path: tuple[str, ...], node: ExpansionNode) -> boo
 
 
 async def _expand_branch(walk: _Walk, node: ExpansionNode, path: tuple[str, ...]) -> None:
+    # A loop of includes never ends otherwise. A diamond, two paths to one domain, is allowed.
     if node.target in path:
         node.problem, node.detail = "loop", node.target
         return
@@ -270,6 +274,7 @@ async def _expand_hosts(walk: _Walk, node: ExpansionNode, term: Term) -> None:
         node.void = int(not isinstance(answer, Records | LookupFailure))
         hosts = sorted(r.exchange for r in answer.records) if isinstance(answer, Records) else []
     for host in hosts:
+        # Section 5.7: `exists` queries A only. For `a` and `mx`, the tree lists both families.
         for rtype in ("A",) if term.name == "exists" else ("A", "AAAA"):
             answer = await _ask(walk, host, rtype)
             if isinstance(answer, Records) and term.name != "exists":

@@ -1,4 +1,4 @@
-"""SPF facts to an opinion. Pure: what the record lists and does was found out before."""
+"""Judge the facts of an SPF record. Pure: the record is already expanded and evaluated."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from typing import Any
 
 from checks.engine.addresses import IPNetwork
 from checks.engine.dns.consensus import ServerVerdict
-from checks.engine.expected_values import RegionFacts
-from checks.engine.mx import MIMECAST_DOMAINS
+from checks.engine.expected_values import MIMECAST_DOMAINS, RegionFacts
 from checks.engine.outcomes import Finding, Verdict
 from checks.engine.spf.check_host import MAX_VOID_LOOKUPS, CheckHostResult, SpfResult
 from checks.engine.spf.expansion import ExpansionNode
@@ -24,7 +23,7 @@ _HOSTED = ".mim.ec"
 
 @dataclass(frozen=True)
 class Coverage:
-    """How mail from one network of the region fares, piece by piece."""
+    """The SPF results for one network of the region, by segment."""
 
     network: IPNetwork
     results: tuple[tuple[Segment, CheckHostResult], ...]
@@ -36,15 +35,15 @@ class Coverage:
     def as_evidence(self) -> dict[str, Any]:
         row: dict[str, Any] = {"network": str(self.network), "passes": self.passes}
         row["results"] = [
-            {"first": piece.ends[0], "last": piece.ends[1], "result": found.result.value}
-            for piece, found in self.results
+            {"first": segment.ends[0], "last": segment.ends[1], "result": found.result.value}
+            for segment, found in self.results
         ]
         return row
 
 
 @dataclass(frozen=True)
 class SpfFacts:
-    """What one server's answer is and does."""
+    """One server's answer, expanded and evaluated."""
 
     domain: str
     exists: bool
@@ -52,7 +51,7 @@ class SpfFacts:
     tree: ExpansionNode
     coverage: tuple[Coverage, ...]
     passes_everyone: bool = False
-    # It cuts the region's networks into more pieces than one look may try.
+    # The record divides the region's networks into more segments than one run may try.
     is_too_long: bool = False
 
     @functools.cached_property
@@ -61,7 +60,7 @@ class SpfFacts:
 
 
 def judge(facts: SpfFacts, region: RegionFacts) -> ServerVerdict:
-    """All networks pass, or it is a no; trouble with DNS on the way is neither."""
+    """Return PASS or WARN if all networks pass, otherwise FAIL; UNKNOWN after a DNS failure."""
     if not facts.exists:
         return _fail(Finding("dns.no-such-domain", {"domain": facts.domain}))
     if not facts.records:
@@ -75,6 +74,7 @@ def judge(facts: SpfFacts, region: RegionFacts) -> ServerVerdict:
     if facts.is_too_long:
         finding = Finding("spf.too-long", {"count": len(facts.tree.all_networks)})
         return ServerVerdict(Verdict.UNKNOWN, (finding, *hints))
+    # Before the faults: a network that failed only for lack of an answer is no fault.
     undecided = [r for r in facts.results if r.result is SpfResult.TEMPERROR]
     if undecided:
         finding = Finding("spf.temperror", {"detail": undecided[0].detail})
@@ -82,6 +82,7 @@ def judge(facts: SpfFacts, region: RegionFacts) -> ServerVerdict:
     faults = [*_faults(facts, region)]
     if faults:
         return ServerVerdict(Verdict.FAIL, (*faults, *hints))
+    # A FAIL without a finding would leave the client without an action.
     assert all(coverage.passes for coverage in facts.coverage), "a no without a fault"
     cautions = [*_cautions(facts, region)]
     verdict = Verdict.WARN if cautions else Verdict.PASS
@@ -93,7 +94,7 @@ def _fail(finding: Finding) -> ServerVerdict:
 
 
 def _faults(facts: SpfFacts, region: RegionFacts) -> Iterator[Finding]:
-    """What makes the answer a no: errors first, for they spoil every network alike."""
+    """Yield the reasons for FAIL: errors first, because they concern every network."""
     lookups = facts.tree.lookups
     if lookups > MAX_LOOKUPS:
         branch = max(facts.tree.children, key=lambda node: node.lookups)
@@ -106,7 +107,7 @@ def _faults(facts: SpfFacts, region: RegionFacts) -> Iterator[Finding]:
         yield Finding("spf.too-many-lookups", params)
     errors = {(r.problem, r.detail) for r in facts.results if r.result is SpfResult.PERMERROR}
     for problem, detail in sorted(errors):
-        # A loop runs into the limit although the tree, which cuts it, stays below.
+        # A loop reaches the limit of check_host, although the tree, which cuts the loop, does not.
         if problem != "too-many-lookups" or lookups <= MAX_LOOKUPS:
             yield _permerror(problem, detail, facts)
     if not errors:
@@ -150,7 +151,7 @@ def _global_branch(facts: SpfFacts, region: RegionFacts) -> ExpansionNode | None
 
 
 def _cautions(facts: SpfFacts, region: RegionFacts) -> Iterator[Finding]:
-    """What makes a yes a yes with a caution."""
+    """Yield the cautions that turn PASS into WARN."""
     included = facts.tree.included
     branch = _global_branch(facts, region)
     if branch is not None:
@@ -162,6 +163,7 @@ def _cautions(facts: SpfFacts, region: RegionFacts) -> Iterator[Finding]:
         yield Finding("spf.global-include", params)
     elif region.spf_include.lower() not in included and not _hosted_at(facts):
         yield Finding("spf.flattened", {"include": region.spf_include})
+    # A common mistake, `+all`, authorises every spammer. The region's networks pass all the same.
     if facts.passes_everyone:
         yield Finding("spf.passes-everyone", {"record": facts.records[0]})
     if facts.tree.lookups >= NEAR_LIMIT:
@@ -170,7 +172,7 @@ def _cautions(facts: SpfFacts, region: RegionFacts) -> Iterator[Finding]:
     if any(result.is_dynamic for result in facts.results):
         yield Finding("spf.sampled", {})
     for problem, detail in facts.tree.problems:
-        # Mail from the region passes before this is reached; the client's other mail does not.
+        # Mail from the region passes before this term. The client's other mail does not.
         if problem != "could-not-tell":
             yield Finding("spf.broken-branch", {"problem": problem, "detail": detail})
 
@@ -180,7 +182,7 @@ def _hosted_at(facts: SpfFacts) -> str:
 
 
 def _hints(facts: SpfFacts, policy: SpfPolicy, region: RegionFacts) -> Iterator[Finding]:
-    """What explains the answer, whichever it is."""
+    """Yield the findings that explain the record, for any verdict."""
     region_include = region.spf_include.lower()
     yield from _term_hints(policy, region_include, region.global_includes)
     if _hosted_at(facts):
@@ -211,7 +213,7 @@ def _term_hints(
 def _mistaken_includes(
     tree: ExpansionNode, region_include: str, region: RegionFacts
 ) -> Iterator[Finding]:
-    """Includes taken for the region's: another region's, or a name that only looks alike."""
+    """Yield findings for wrong includes: another region's, or a lookalike."""
     if region_include in tree.included:
         return
     for name in _includes_outside(tree.children, region.global_includes):
@@ -226,7 +228,7 @@ def _mistaken_includes(
 
 
 def _includes_outside(nodes: Sequence[ExpansionNode], branches: Sequence[str]) -> Iterator[str]:
-    """The included domains that are not drawn in by one of `branches`."""
+    """Yield the included domains that are not below one of `branches`."""
     for node in nodes:
         if node.name in ("include", "redirect"):
             yield node.target

@@ -1,4 +1,4 @@
-"""SPF macros: syntax and expansion (RFC 7208 section 7). Pure, but for the validated name."""
+"""SPF macros: syntax and expansion (RFC 7208 section 7). Pure, except for the validated name."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ _LITERAL = r"[\x21-\x24\x26-\x7e]"
 _MACRO_STRING = re.compile(rf"(?:{_EXPAND}|{_LITERAL})*")
 _EXPLAIN_STRING = re.compile(rf"(?:{_EXPAND}|{_LITERAL}|\x20)*")
 _ENDS_IN_MACRO = re.compile(rf".*(?:{_EXPAND})")
-# Bounded as labels are (RFC 1035 section 2.3.4): without that, an endless one takes time squared.
+# Limited to the length of a label (RFC 1035 section 2.3.4): otherwise the time is quadratic in the
+# length of a hostile text.
 _ENDS_IN_TOPLABEL = re.compile(
     r".*\.(?:[A-Za-z0-9]{0,62}[A-Za-z][A-Za-z0-9]{0,62}"
     r"|[A-Za-z0-9]{1,61}-[A-Za-z0-9-]{0,61}[A-Za-z0-9])\.?"
@@ -23,15 +24,15 @@ _MACRO = re.compile(r"%\{([A-Za-z])([0-9]*)([rR]?)([.\-+,/_=]*)\}|%[%_-]")
 _ESCAPES = {"%%": "%", "%_": " ", "%-": "%20"}
 _ONLY_IN_EXPLANATIONS = frozenset("crt")
 _ZERO_PARTS = re.compile(r"%\{[A-Za-z]0+[rR.\-+,/_=}]")
-# What mail's envelope or address decides; a record with none of these says the same of every
-# sender at an address.
+# Letters whose value depends on the message or the address. A record without them has one result
+# for all senders at an address.
 _VARYING = frozenset("slipchrt")
 MAX_NAME = 253
 
 
 @dataclass(frozen=True)
 class MacroValues:
-    """What the macro letters stand for in one check. `validated` finds the name of `%{p}`."""
+    """The values of the macro letters in one check. `validated` returns the name for `%{p}`."""
 
     ip: IPv4Address | IPv6Address
     domain: str
@@ -78,7 +79,10 @@ def is_macro_string(text: str, *, with_spaces: bool = False) -> bool:
 
 
 def is_domain_spec(text: str) -> bool:
-    """`domain-spec` of RFC 7208 section 7.1: ends in a top label or a macro, and no c, r, t."""
+    """Return whether the text is a domain-spec: it ends in a top label or a macro, without c, r, t.
+
+    RFC 7208 section 7.1.
+    """
     if not is_macro_string(text) or macro_letters(text) & _ONLY_IN_EXPLANATIONS:
         return False
     return bool(_ENDS_IN_TOPLABEL.fullmatch(text) or _ENDS_IN_MACRO.fullmatch(text))
@@ -89,12 +93,12 @@ def macro_letters(text: str) -> frozenset[str]:
 
 
 def is_dynamic(text: str) -> bool:
-    """Does the text depend on the address or the sender, so that no list can exhaust it?"""
+    """Return whether the text depends on the address or the sender, so that no list is complete."""
     return bool(macro_letters(text) & _VARYING)
 
 
 async def expand(text: str, values: MacroValues) -> str:
-    """Replace the macros in a string of valid syntax."""
+    """Replace the macros in a text of valid syntax."""
     parts = []
     end = 0
     for match in _MACRO.finditer(text):
@@ -113,16 +117,17 @@ async def _expand_one(match: re.Match[str], values: MacroValues) -> str:
         parts = re.split(f"[{re.escape(delimiters or '.')}]", value)
         parts = parts[::-1] if reverse else parts
         value = ".".join(parts[-int(digits) :] if digits else parts)
+    # Section 7.3: an upper-case letter requests URL escaping.
     return quote(value, safe="-._~") if letter.isupper() else value
 
 
 async def expand_name(text: str, values: MacroValues) -> str:
-    """A target name, expanded."""
+    """Expand a target name."""
     return shorten_name(await expand(text, values))
 
 
 def shorten_name(text: str) -> str:
-    """A name without the final dot, cut from the left when too long (section 7.3)."""
+    """Return the name without the final dot, cut from the left when too long (section 7.3)."""
     name = text.removesuffix(".")
     while len(name) > MAX_NAME and "." in name:
         name = name.split(".", 1)[1]

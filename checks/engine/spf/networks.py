@@ -1,4 +1,4 @@
-"""Networks cut where a record's lists begin and end, so that one address speaks for each piece."""
+"""Split networks at the boundaries of a record's networks: one address decides for a segment."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from checks.engine.addresses import Address, IPNetwork
 
 @dataclass(frozen=True)
 class Segment:
-    """Neighbouring addresses that every network of the record holds all or none of."""
+    """A range of addresses that each network of the record contains completely or not at all."""
 
     first: Address
     last: Address
@@ -32,7 +32,7 @@ Range = tuple[int, int, int]
 
 @functools.lru_cache(maxsize=4096)
 def range_of(network: IPNetwork) -> Range:
-    """A record's networks are looked at many times."""
+    """Return the network as numbers. Cached, because a batch needs each network many times."""
     return network.version, int(network.network_address), int(network.broadcast_address)
 
 
@@ -43,13 +43,14 @@ def _piece(version: int, first: int, last: int) -> Segment:
 
 
 def split_range(network: Range, boundaries: Iterable[Range]) -> list[Segment]:
-    """Cut `network` at every boundary inside it. Exact: nothing is sampled."""
+    """Split `network` at every boundary inside it. The result is exact, not sampled."""
     version, first, last = network
     starts = {first}
     for other, start, end in boundaries:
         if start <= last and end >= first and other == version:
             if first < start:
                 starts.add(start)
+            # The address after an inner network begins the next segment.
             if end < last:
                 starts.add(end + 1)
     ordered = sorted(starts)
@@ -58,7 +59,7 @@ def split_range(network: Range, boundaries: Iterable[Range]) -> list[Segment]:
 
 
 def collapse_networks(networks: Iterable[IPNetwork]) -> list[IPNetwork]:
-    """Without repetition, or networks that lie inside another; in order."""
+    """Return the networks sorted, without duplicates and without networks inside another."""
     found = sorted(set(networks), key=lambda n: (n.version, int(n.network_address), n.prefixlen))
     collapsed: list[IPNetwork] = []
     for network in found:
@@ -74,18 +75,19 @@ def collapse_networks(networks: Iterable[IPNetwork]) -> list[IPNetwork]:
 
 
 def covers(networks: Iterable[IPNetwork], expected: IPNetwork) -> bool:
-    """Do the networks together hold every address of `expected`?"""
+    """Return whether the networks together contain every address of `expected`."""
     return count_covered(map(range_of, networks), [expected]) == 1
 
 
 def count_covered(ranges: Iterable[Range], expected: Iterable[IPNetwork]) -> int:
-    """How many of `expected` do the ranges together hold whole?"""
+    """Return the number of `expected` networks that the ranges together contain completely."""
     ordered = sorted(ranges)
     return sum([_is_covered(ordered, *range_of(each)) for each in expected]) if ordered else 0
 
 
 def _is_covered(ranges: list[Range], version: int, needed: int, last: int) -> bool:
     for other, start, end in ranges:
+        # Sorted ranges: each can only extend the covered part, so one pass is enough.
         if start <= needed <= end and other == version:
             needed = end + 1
     return needed > last

@@ -1,4 +1,4 @@
-"""The record a client should publish: theirs, with the region's include in its place. Pure."""
+"""Propose the SPF record to publish: the current record with the region's include. Pure."""
 
 from __future__ import annotations
 
@@ -15,60 +15,63 @@ _BARE_REDIRECT = re.compile(r"redirect=", re.IGNORECASE)
 def proposed_record(
     record_text: str, include: str, *, global_includes: Sequence[str] = (GLOBAL_INCLUDE,)
 ) -> str:
-    """Put `include:<include>` before `all` or the redirect, once, and drop the global include.
+    """Return the record with `include:<include>` once, before `all` or the redirect.
 
-    Everything else stays as it is, in its order. Without a record, a cautious one is proposed.
+    The global include is removed. All other terms remain in order. Without a record, the proposal
+    ends in `~all`.
     """
     terms = record_text.split()[1:]
     region_term = f"include:{include}"
-    kept_terms: list[str] = []
+    proposed_terms: list[str] = []
     is_placed = False
-    for word in terms:
-        target = _include_target(word)
-        is_ours = target in (include.lower(), *global_includes)
-        if not is_ours and _ends_evaluation(word) and not is_placed:
-            kept_terms.append(region_term)
+    for term_text in terms:
+        target = _include_target(term_text)
+        is_mimecast = target in (include.lower(), *global_includes)
+        # Terms after `all` are never evaluated (RFC 7208 section 5.1), so the include goes before.
+        if not is_mimecast and _ends_evaluation(term_text) and not is_placed:
+            proposed_terms.append(region_term)
             is_placed = True
-        if not is_ours:
-            kept_terms.append(word)
+        if not is_mimecast:
+            proposed_terms.append(term_text)
         elif not is_placed:
-            kept_terms.append(region_term)
+            proposed_terms.append(region_term)
             is_placed = True
     if not is_placed:
-        kept_terms.append(region_term)
+        proposed_terms.append(region_term)
     if not terms:
-        kept_terms.append("~all")
-    return " ".join([_VERSION, *kept_terms])
+        proposed_terms.append("~all")
+    return " ".join([_VERSION, *proposed_terms])
 
 
-def _include_target(word: str) -> str:
-    term = parse_term(word)
+def _include_target(term_text: str) -> str:
+    term = parse_term(term_text)
     if term is None or term.name != "include":
         return ""
     return term.target.lower().removesuffix(".")
 
 
-def _ends_evaluation(word: str) -> bool:
-    """Does evaluation end here? Nothing after `all` counts; a redirect is what comes last."""
-    term = parse_term(word)
+def _ends_evaluation(term_text: str) -> bool:
+    """Return whether the evaluation ends at this term: at `all`, or at a redirect."""
+    term = parse_term(term_text)
     is_all = term is not None and term.name == "all"
-    return is_all or bool(_BARE_REDIRECT.match(word))
+    return is_all or bool(_BARE_REDIRECT.match(term_text))
 
 
 def merged_record(records: Sequence[str]) -> str:
-    """Several SPF records as the one that may stand (RFC 7208 section 3.2).
+    """Merge several SPF records into the only one that is allowed (RFC 7208 section 3.2).
 
-    Every mechanism is kept once. A redirect would be void beside the others' ending (section 6.1),
-    so it becomes an include; one ending and one explanation hold, the first of each.
+    Every mechanism occurs once. `all` of another record would disable a redirect (section 6.1), so
+    it becomes an include. The first `all` and the first explanation remain.
     """
     if len(records) < 2:
         return records[0] if records else ""
+    # `[1:]` skips the version of each record.
     terms = [_redirect_as_include(term) for record in records for term in record.split()[1:]]
     endings = [term for term in terms if term.lstrip("+-~?").lower() == "all"]
     explanations = [term for term in terms if term.lower().startswith("exp=")]
     single = {*endings, *explanations}
-    kept_terms = dict.fromkeys(term for term in terms if term not in single)
-    return " ".join(["v=spf1", *kept_terms, *(endings[:1] or ["~all"]), *explanations[:1]])
+    merged_terms = dict.fromkeys(term for term in terms if term not in single)
+    return " ".join(["v=spf1", *merged_terms, *(endings[:1] or ["~all"]), *explanations[:1]])
 
 
 def _redirect_as_include(term: str) -> str:

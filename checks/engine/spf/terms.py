@@ -1,4 +1,4 @@
-"""SPF records as text: selection, syntax, terms (RFC 7208 sections 4.5, 4.6, 5, 6). Pure."""
+"""Parse SPF records: selection, syntax, terms (RFC 7208 sections 4.5, 4.6, 5, 6). Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from checks.engine.spf.macros import is_domain_spec, is_dynamic, is_macro_string
 
 MAX_LOOKUPS = 10
 QUALIFIERS = {"+": "pass", "-": "fail", "~": "softfail", "?": "neutral"}
-# Each costs one of the ten look-ups (RFC 7208 section 4.6.4).
+# Each costs one of the ten lookups (RFC 7208 section 4.6.4).
 LOOKUP_TERMS = frozenset({"include", "a", "mx", "ptr", "exists", "redirect"})
 
 _VERSION = re.compile(r"v=spf1(?: |\Z)", re.IGNORECASE)
@@ -28,7 +28,7 @@ _IP6 = re.compile(r"[0-9A-Fa-f:.]+(?:/(0|[1-9][0-9]{0,2}))?")
 
 @dataclass(frozen=True)
 class Term:
-    """A mechanism or modifier. `target` is its domain-spec, empty when it means the domain."""
+    """A mechanism or modifier. `target` is its domain-spec, empty for the record's own domain."""
 
     text: str
     name: str
@@ -52,12 +52,12 @@ class Term:
 
     @functools.cached_property
     def plain_target(self) -> str:
-        """The target as a name, where no macro has a say in it."""
+        """The target as a name. Meaningless for a target with macros."""
         return shorten_name(self.target)
 
     @functools.cached_property
     def is_dynamic(self) -> bool:
-        """Does it match by more than fixed addresses?"""
+        """Whether the term depends on more than fixed addresses."""
         return self.name == "ptr" or is_dynamic(self.target)
 
 
@@ -72,7 +72,7 @@ class SpfPolicy:
 
     @functools.cached_property
     def evaluated(self) -> tuple[Term, ...]:
-        """The terms that can count: up to `all`, which also disables redirect (section 6.1)."""
+        """The terms that are evaluated: up to `all`, which also disables redirect (section 6.1)."""
         for position, term in enumerate(self.mechanisms):
             if term.name == "all":
                 return self.mechanisms[: position + 1]
@@ -87,27 +87,28 @@ class SpfPolicy:
 
 @dataclass(frozen=True)
 class BadSyntax:
-    """The first term that is wrong, for which the whole record is a permerror."""
+    """The first invalid term: it makes the whole record a permerror."""
 
     term: str
 
 
 def select(texts: Sequence[str]) -> list[str]:
-    """The TXT values that are SPF records (section 4.5)."""
+    """Return the TXT values that are SPF records (section 4.5)."""
     return [text for text in texts if _VERSION.match(text)]
 
 
 @functools.lru_cache(maxsize=4096)
 def parse(text: str) -> SpfPolicy | BadSyntax:
-    """Read a record; any error anywhere spoils all of it (section 4.6)."""
+    """Parse a record. One error anywhere makes the whole record invalid (section 4.6)."""
     mechanisms: list[Term] = []
     modifiers: dict[str, Term] = {}
-    for word in text[len("v=spf1") :].split(" "):
-        if not word:
+    for term_text in text[len("v=spf1") :].split(" "):
+        if not term_text:
             continue
-        term = parse_term(word) if word.isascii() else None
+        term = parse_term(term_text) if term_text.isascii() else None
+        # Section 6: redirect and exp may each occur once.
         if term is None or term.name in modifiers:
-            return BadSyntax(word)
+            return BadSyntax(term_text)
         if term.name in ("redirect", "exp"):
             modifiers[term.name] = term
         elif not _is_unknown_modifier(term):
@@ -116,49 +117,50 @@ def parse(text: str) -> SpfPolicy | BadSyntax:
 
 
 def _is_unknown_modifier(term: Term) -> bool:
+    # `_modifier` marks unknown modifiers with this prefix, which no mechanism can have.
     return term.name.startswith("=")
 
 
 @functools.lru_cache(maxsize=4096)
-def parse_term(word: str) -> Term | None:
-    """One term, or None when its syntax is wrong or the mechanism unknown."""
-    match = _TERM.fullmatch(word)
+def parse_term(term_text: str) -> Term | None:
+    """Parse one term; None when its syntax is invalid or its mechanism unknown."""
+    match = _TERM.fullmatch(term_text)
     if match is None:
         return None
     qualifier, name, rest = match["qualifier"], match["name"].lower(), match["rest"]
     if rest.startswith("="):
-        return None if qualifier else _modifier(word, name, rest[1:])
-    return _mechanism(word, qualifier or "+", name, rest)
+        return None if qualifier else _modifier(term_text, name, rest[1:])
+    return _mechanism(term_text, qualifier or "+", name, rest)
 
 
-def _modifier(word: str, name: str, value: str) -> Term | None:
+def _modifier(term_text: str, name: str, value: str) -> Term | None:
     if name in ("redirect", "exp"):
-        return Term(word, name, target=value) if is_domain_spec(value) else None
-    # Unknown modifiers are ignored when their syntax is right (section 6).
-    return Term(word, "=" + name) if is_macro_string(value) else None
+        return Term(term_text, name, target=value) if is_domain_spec(value) else None
+    # Unknown modifiers of valid syntax are ignored (section 6).
+    return Term(term_text, "=" + name) if is_macro_string(value) else None
 
 
-def _mechanism(word: str, qualifier: str, name: str, rest: str) -> Term | None:
+def _mechanism(term_text: str, qualifier: str, name: str, rest: str) -> Term | None:
     match name:
         case "all":
-            return None if rest else Term(word, name, qualifier)
+            return None if rest else Term(term_text, name, qualifier)
         case "include" | "exists":
             if not rest.startswith(":") or not is_domain_spec(rest[1:]):
                 return None
-            return Term(word, name, qualifier, rest[1:])
+            return Term(term_text, name, qualifier, rest[1:])
         case "ptr":
             if rest and not (rest.startswith(":") and is_domain_spec(rest[1:])):
                 return None
-            return Term(word, name, qualifier, rest[1:])
+            return Term(term_text, name, qualifier, rest[1:])
         case "a" | "mx":
-            return _addresses(word, qualifier, name, rest)
+            return _addresses(term_text, qualifier, name, rest)
         case "ip4" | "ip6":
             network = _network(name, rest)
-            return None if network is None else Term(word, name, qualifier, network=network)
+            return None if network is None else Term(term_text, name, qualifier, network=network)
     return None
 
 
-def _addresses(word: str, qualifier: str, name: str, rest: str) -> Term | None:
+def _addresses(term_text: str, qualifier: str, name: str, rest: str) -> Term | None:
     tail = _TAIL.fullmatch(rest)
     assert tail is not None
     spec, cidr = tail["spec"], _CIDR.fullmatch(tail["cidr"])
@@ -167,7 +169,7 @@ def _addresses(word: str, qualifier: str, name: str, rest: str) -> Term | None:
     prefix4, prefix6 = int(cidr[1] or 32), int(cidr[2] or 128)
     if prefix4 > 32 or prefix6 > 128:
         return None
-    return Term(word, name, qualifier, spec[1:], prefix4=prefix4, prefix6=prefix6)
+    return Term(term_text, name, qualifier, spec[1:], prefix4=prefix4, prefix6=prefix6)
 
 
 def _network(name: str, rest: str) -> IPNetwork | None:
@@ -175,13 +177,14 @@ def _network(name: str, rest: str) -> IPNetwork | None:
     if not rest.startswith(":") or not pattern.fullmatch(rest[1:]):
         return None
     try:
+        # Not strict: receivers accept host bits after the prefix, as in ip4:192.0.2.1/24.
         return kind(rest[1:], strict=False)
     except ValueError:
         return None
 
 
 def network_of(address: str, term: Term) -> IPNetwork:
-    """The network an address of an `a` or `mx` term stands for."""
+    """Return the network of one address of an `a` or `mx` term."""
     return _network_around(address, term.prefix6 if ":" in address else term.prefix4)
 
 

@@ -29,6 +29,7 @@ from onboarding.lifecycle.closing_pack.contents import (
 )
 from onboarding.models import ClosingPack, RequirementsSheet
 from onboarding.requirements.exports import as_csv, as_xlsx
+from tenants.activity_names import ActivityName
 from tenants.models import ActivityLine, Tenant, User
 from tenants.services import write_activity
 
@@ -47,7 +48,7 @@ def request_pack(tenant: Tenant, *, by: User) -> ClosingPack:
             "The closing pack is available after both sides sign off the implementation."
         )
     with transaction.atomic():
-        write_activity(tenant, "closing-pack-requested", by=by)
+        write_activity(tenant, ActivityName.CLOSING_PACK_REQUESTED, by=by)
         return ClosingPack.objects.create(tenant=tenant, requested_by=by)
 
 
@@ -57,7 +58,7 @@ def lost_packs(now: datetime) -> QuerySet[ClosingPack]:
 
 
 def log_download(pack: ClosingPack, *, by: User) -> None:
-    write_activity(pack.tenant, "closing-pack-downloaded", by=by, seal=pack.seal)
+    write_activity(pack.tenant, ActivityName.CLOSING_PACK_DOWNLOADED, by=by, seal=pack.seal)
 
 
 def build_pack(pack: ClosingPack) -> bool:
@@ -80,7 +81,7 @@ def build_pack(pack: ClosingPack) -> bool:
         size = path.stat().st_size
         if wanted.update(ready_at=timezone.now(), stored_as=place, size=size, seal=seal):
             # The seal is part of the log's chain: a later head of the log proves the pack.
-            write_activity(pack.tenant, "closing-pack-ready", bytes=size, seal=seal)
+            write_activity(pack.tenant, ActivityName.CLOSING_PACK_READY, bytes=size, seal=seal)
             pack.tenant.plan.touch()
             return True
     path.unlink()

@@ -1,4 +1,4 @@
-"""A batch: order kept, answers shared, budgets held, one fault never losing the others."""
+"""A batch: order, shared answers, budgets, and isolation of faults."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ async def run_checks(
 
 
 @pytest.mark.parametrize("concurrency", [1, 10])
-def test_batch_answers_in_order_and_shares_what_it_asked(concurrency: int) -> None:
+def test_batch_is_ordered_and_shares_queries(concurrency: int) -> None:
     async def run() -> tuple[list[Outcome], dict[tuple[str, str, str], int]]:
         async with nameserver(SHARED + ZONE) as server:
             network = network_of(server, authoritative_port=server.port)
@@ -76,12 +76,12 @@ def test_batch_answers_in_order_and_shares_what_it_asked(concurrency: int) -> No
     ]
     assert {o.verdict for o in outcomes} == {Verdict.PASS}
     assert queries["eu._netblocks.mimecast.com", "TXT", "udp"] == 1
-    # Once of the resolvers and once of the zone's own server, which here are one.
+    # One query to the resolver and one to the zone's server, which is the same server here.
     twice = {(f"{name}.test", "NS", "udp") for name in ("one", "two", "three")}
     assert {asked: n for asked, n in queries.items() if n > 1} == dict.fromkeys(twice, 2)
 
 
-def test_batch_keeps_the_others_when_one_runs_out_of_time() -> None:
+def test_batch_isolates_exceeded_budget() -> None:
     async def run() -> list[Outcome]:
         behaviours: dict[str, Behaviour] = {"two.test": loopback.drop}
         async with nameserver(SHARED + ZONE, behaviours) as server:
@@ -103,7 +103,7 @@ def test_batch_keeps_the_others_when_one_runs_out_of_time() -> None:
     assert params(two, "run.over-budget") == {"budget_seconds": 0.5}
 
 
-def test_batch_starts_a_budget_when_its_look_starts() -> None:
+def test_batch_budget_starts_with_its_check() -> None:
     async def run() -> list[Outcome]:
         behaviours = {"one.test": loopback.drop_first(1), "two.test": loopback.drop_first(1)}
         async with nameserver(SHARED + ZONE, behaviours) as server:
@@ -112,13 +112,13 @@ def test_batch_starts_a_budget_when_its_look_starts() -> None:
             requests = [
                 CheckRequest(CheckKind.MX, name, region=REGION) for name in ("one.test", "two.test")
             ]
-            # Each waits 0.5 s for its lost datagram; one after the other is beyond one budget.
+            # Each waits 0.5 s for its lost datagram. Together they exceed one budget.
             return await run_checks(requests, network, budget_seconds=0.95, concurrency=1)
 
     assert [outcome.verdict for outcome in asyncio.run(run())] == [Verdict.PASS, Verdict.PASS]
 
 
-def test_batch_keeps_the_others_when_one_hits_a_fault_of_ours(
+def test_batch_isolates_internal_error(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async def run() -> list[Outcome]:
@@ -134,11 +134,11 @@ def test_batch_keeps_the_others_when_one_hits_a_fault_of_ours(
     assert (broken.verdict, codes(broken)) == (Verdict.UNKNOWN, ["run.internal-error"])
     assert good.verdict is Verdict.PASS
     assert [record.getMessage() for record in caplog.records] == [
-        "CheckRequest mx_ttl at two.test failed"
+        "Run of check mx_ttl at two.test failed"
     ]
 
 
-def test_batch_tells_of_each_look_as_it_is_answered() -> None:
+def test_batch_reports_each_outcome() -> None:
     async def run() -> list[tuple[str, Verdict]]:
         heard: list[tuple[str, Verdict]] = []
         async with nameserver(SHARED + ZONE) as server:
@@ -156,10 +156,10 @@ def test_batch_tells_of_each_look_as_it_is_answered() -> None:
     assert asyncio.run(run()) == [("one.test", Verdict.PASS)]
 
 
-def test_rotated_answers_make_the_same_outcomes() -> None:
+def test_rotated_answers_give_equal_outcomes() -> None:
     async def run(zone: str) -> list[Outcome]:
         async with nameserver(zone) as server:
-            # The port differs from run to run; the servers' names and addresses do not.
+            # The port differs between runs; the names and addresses of the servers do not.
             network = network_of(server, authoritative_port=server.port)
             return await run_checks(requests_for("one.test"), network)
 
@@ -181,7 +181,7 @@ def test_rotated_answers_make_the_same_outcomes() -> None:
     assert one_way == other_way
 
 
-def test_unregistered_domain_fails_every_dns_kind() -> None:
+def test_unregistered_domain_fails_dns_kinds() -> None:
     async def run() -> list[Outcome]:
         async with nameserver(SHARED) as server:
             network = network_of(server, authoritative_port=server.port)
@@ -194,8 +194,8 @@ def test_unregistered_domain_fails_every_dns_kind() -> None:
     ] * 4
 
 
-def test_what_a_look_of_a_batch_keeps_is_enough_to_judge_it_again() -> None:
-    """Looks of a batch share what they were told; each keeps all of it that it rests on."""
+def test_batch_raw_answers_allow_replay() -> None:
+    """Checks of a batch share answers, and each records all of its own."""
 
     async def run() -> tuple[list[Outcome], list[Outcome]]:
         async with nameserver(SHARED + ZONE) as server:

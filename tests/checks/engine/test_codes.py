@@ -1,4 +1,4 @@
-"""Every finding the engine can make is registered with its parameters, and none is left over."""
+"""Every finding of the engine is registered with its parameters, and no code is unused."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MODULES = sorted(Path(engine.__path__[0]).rglob("*.py"))
 
 
 def findings(tree: ast.AST) -> Iterator[tuple[str, tuple[str, ...] | None]]:
-    """Each `Finding(...)` with its code and parameter names; None for names not spelt there."""
+    """Yield each `Finding(...)` with code and parameter names; None for names spelt elsewhere."""
     for node in ast.walk(tree):
         if not (isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Finding"):
             continue
@@ -32,11 +32,11 @@ def all_findings() -> list[tuple[str, tuple[str, ...] | None]]:
     return [found for path in MODULES for found in findings(ast.parse(path.read_text()))]
 
 
-def test_codes_are_exactly_those_the_engine_uses() -> None:
+def test_registered_codes_match_used_codes() -> None:
     assert {code for code, _ in all_findings()} == set(CODES)
 
 
-def test_codes_carry_the_parameters_they_register() -> None:
+def test_findings_have_registered_parameters() -> None:
     spelt = {(code, params) for code, params in all_findings() if params is not None}
 
     assert spelt <= set(CODES.items())

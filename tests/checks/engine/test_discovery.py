@@ -1,4 +1,4 @@
-"""Discovery: what DNS suggests, and what only looks like it."""
+"""DNS discovery: suggestions, and answers that must not become suggestions."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def discover(zone: str) -> DiscoveryResult:
     return asyncio.run(discovery.inspect("example.test", ZoneLookup(zone)))
 
 
-def test_discovery_of_a_microsoft_tenant() -> None:
+def test_discovery_of_microsoft_tenant() -> None:
     found = discover(MICROSOFT)
 
     assert found == DiscoveryResult(
@@ -73,21 +73,21 @@ def test_discovery_of_a_microsoft_tenant() -> None:
         ),
     ],
 )
-def test_discovery_guesses_the_platform(zone: str, platform: str, gateway: str) -> None:
+def test_discovery_guesses_platform(zone: str, platform: str, gateway: str) -> None:
     found = discover(zone)
 
     assert (found.platform, found.gateway) == (platform, gateway)
 
 
-def test_discovery_sees_nothing_in_a_wildcards_key() -> None:
-    nobody = "gangway-asks-for-nobody._domainkey.example.test"
+def test_discovery_ignores_wildcard_keys() -> None:
+    unused_name = "gangway-asks-for-nobody._domainkey.example.test"
 
-    found = discover(f'{nobody} TXT "{GOOD}"\nselector1._domainkey.example.test TXT "{GOOD}"')
+    found = discover(f'{unused_name} TXT "{GOOD}"\nselector1._domainkey.example.test TXT "{GOOD}"')
 
     assert found.dkim_selectors == ()
 
 
-def test_discovery_says_what_it_could_not_ask() -> None:
+def test_discovery_lists_unanswered() -> None:
     zone = "_dmarc.example.test TROUBLE timeout\n_mta-sts.example.test TROUBLE servfail"
 
     assert discover(zone).unanswered == ("dmarc", "mta_sts")
@@ -108,6 +108,6 @@ def test_dns_host_by_name_server(server: str, host: str) -> None:
 
 
 @given(st.text())
-def test_a_name_is_named_without_raising(text: str) -> None:
+def test_match_suffix_never_raises(text: str) -> None:
     assert match_suffix(text, PLATFORMS) in ("", *PLATFORMS.values())
     assert isinstance(dns_provider(text), str)

@@ -1,4 +1,4 @@
-"""MX: the whole set, by equality. Every trap that other checkers fall into is a row."""
+"""MX: the record set must equal the region's hosts. Each mistake of other checkers is a row."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ import asyncio
 import pytest
 
 from checks.engine import mx
+from checks.engine.dns.consensus import ServerVerdict
+from checks.engine.dns.lookup import LookupFailure, NoName
 from checks.engine.expected_values import RegionFacts
-from checks.engine.outcomes import Outcome, Verdict
+from checks.engine.outcomes import CheckKind, Finding, Outcome, Verdict
 from tests.checks.engine.dns.zone_lookup import ZoneLookup
 from tests.checks.engine.outcomes import codes, params
 
@@ -30,7 +32,7 @@ def run_check(*records: str, extra: str = "", region: RegionFacts = REGION) -> O
 @pytest.mark.parametrize(
     "preferences", [("10", "10"), ("10", "20"), ("20", "10"), ("0", "0"), ("65535", "1")]
 )
-def test_mx_passes_with_both_hosts_at_any_preference(preferences: tuple[str, str]) -> None:
+def test_mx_preferences_do_not_matter(preferences: tuple[str, str]) -> None:
     outcome = run_check(f"{preferences[0]} {ONE}", f"{preferences[1]} {TWO}")
 
     assert (outcome.verdict, codes(outcome)) == (Verdict.PASS, [])
@@ -54,6 +56,7 @@ BOTH = (f"10 {ONE}", f"10 {TWO}")
         (("10 mail.example.test",), "old_only", ["mx.old-only"]),
         (tuple(f"10 {host}" for host in US), "wrong_region", ["mx.wrong-region"]),
         ((*BOTH, f"10 {US[0]}"), "mixed", ["mx.wrong-region"]),
+        ((f"10 {US[0]}", "20 old.example.test"), "mixed", ["mx.leftover", "mx.wrong-region"]),
         (("10 za-smtp-inbound-1.mimecast.co.za",), "wrong_region", ["mx.wrong-region"]),
         (("10 service-alpha-inbound-a.mimecast.com",), "wrong_region", ["mx.wrong-region"]),
         ((f"10 {ONE}.example.net",), "look_alike", ["mx.look-alike"]),
@@ -72,26 +75,66 @@ def test_mx_fails(records: tuple[str, ...], state: str, expected: list[str]) -> 
     assert outcome.evidence["states"] == [state]
 
 
-def test_mx_names_the_region_the_hosts_belong_to() -> None:
+def test_mx_outcome_names_subject_and_expectation() -> None:
+    outcome = run_check(*BOTH)
+
+    assert (outcome.kind, outcome.subject) == (CheckKind.MX, "example.test")
+    assert outcome.evidence["expected"] == [ONE, TWO]
+
+
+def test_mx_judge_of_missing_domain_fails() -> None:
+    assert mx.judge("example.test", REGION, NoName()) == ServerVerdict(
+        Verdict.FAIL, (Finding("dns.no-such-domain", {"domain": "example.test"}),)
+    )
+
+
+def test_mx_without_delegation_is_unknown() -> None:
+    lookup = ZoneLookup("", delegation=LookupFailure("timeout"))
+
+    outcome = asyncio.run(mx.inspect("example.test", REGION, lookup))
+
+    assert (outcome.kind, outcome.verdict) == (CheckKind.MX, Verdict.UNKNOWN)
+    assert params(outcome, "dns.no-delegation") == {"domain": "example.test", "reason": "timeout"}
+
+
+def test_mx_silent_server_has_no_state() -> None:
+    zone = "\n".join(f"example.test MX {record}" for record in BOTH)
+    lookup = ZoneLookup(zone, servers={"ns1": zone, "ns2": LookupFailure("timeout")})
+
+    outcome = asyncio.run(mx.inspect("example.test", REGION, lookup))
+
+    assert outcome.verdict is Verdict.UNKNOWN
+    assert outcome.evidence["states"] == ["mimecast_only"]
+
+
+def test_mx_region_hosts_in_any_spelling() -> None:
+    region = RegionFacts(id="eu", mx=(f"{ONE.upper()}.", f"{TWO}."))
+
+    assert run_check(*BOTH, region=region).verdict is Verdict.PASS
+    assert params(run_check(f"10 {ONE}", region=region), "mx.host-missing") == {"hosts": [TWO]}
+
+
+def test_mx_names_other_region() -> None:
     outcome = run_check(*(f"10 {host}" for host in US))
 
     assert params(outcome, "mx.wrong-region") == {"hosts": US, "regions": ["us"]}
 
 
-def test_mx_none_falls_back_to_the_address() -> None:
+def test_mx_none_reports_implicit_address() -> None:
     outcome = run_check(extra="example.test A 198.51.100.1")
 
     assert (outcome.verdict, codes(outcome)) == (Verdict.FAIL, ["mx.none", "mx.implicit-address"])
+    assert params(outcome, "mx.none") == {"domain": "example.test"}
 
 
-def test_mx_shows_that_a_host_is_an_alias() -> None:
+def test_mx_reports_alias() -> None:
     outcome = run_check("10 mail.example.test", extra=f"mail.example.test CNAME {ONE}")
 
     assert codes(outcome) == ["mx.old-only", "mx.alias"]
     assert params(outcome, "mx.alias") == {"host": "mail.example.test", "target": ONE}
 
 
-def test_mx_of_a_region_with_a_gap_is_unknown() -> None:
+def test_mx_region_gap_is_unknown() -> None:
     outcome = run_check(*BOTH, region=RegionFacts(id="ca", name="Canada"))
 
     assert (outcome.verdict, codes(outcome)) == (Verdict.UNKNOWN, ["region.gap"])
@@ -115,7 +158,7 @@ def test_mx_of_a_region_with_a_gap_is_unknown() -> None:
                 }
             },
         ),
-        # What a name has by the wildcard is the wildcard's.
+        # A name with the wildcard's records is not reported again.
         (
             "*.example.test MX 10 old.example.net\nwww.example.test MX 10 old.example.net",
             {"mx.wildcard": {"name": "*.example.test", "hosts": ["old.example.net"]}},
@@ -124,16 +167,23 @@ def test_mx_of_a_region_with_a_gap_is_unknown() -> None:
         ("mail.example.test TROUBLE timeout\n*.example.test TROUBLE servfail", {}),
     ],
 )
-def test_mx_tells_where_mail_below_the_domain_goes(
-    extra: str, expected: dict[str, dict[str, object]]
-) -> None:
+def test_mx_reports_names_below_domain(extra: str, expected: dict[str, dict[str, object]]) -> None:
     outcome = run_check(*BOTH, extra=extra)
 
     assert outcome.verdict is Verdict.PASS
     assert {f.code: dict(f.params) for f in outcome.findings} == expected
 
 
-def test_mx_says_nothing_of_names_below_before_mail_moves() -> None:
+def test_mx_names_below_wait_for_switch() -> None:
     outcome = run_check("10 mail.example.test", extra="*.example.test MX 10 old.example.net")
 
     assert codes(outcome) == ["mx.old-only"]
+
+
+def test_mx_mixed_reports_names_below_domain() -> None:
+    extra = "*.example.test MX 10 old.example.net\nold.example.net CNAME host.example.net"
+
+    outcome = run_check(*BOTH, "20 old.example.net", extra=extra)
+
+    assert outcome.evidence["states"] == ["mixed"]
+    assert codes(outcome) == ["mx.leftover", "mx.alias", "mx.wildcard"]

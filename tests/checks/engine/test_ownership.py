@@ -1,4 +1,4 @@
-"""Ownership: the code at the apex, or the CNAME, and every way to get it almost right."""
+"""Ownership: the code at the apex, or the CNAME, and the common mistakes."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def run_check(zone: str, token: str = TOKEN, label: str = "") -> Outcome:
         (f"example.test TXT other\n{ALIAS}", LABEL),
     ],
 )
-def test_ownership_is_proved_by_either_record(zone: str, label: str) -> None:
+def test_ownership_by_either_record_passes(zone: str, label: str) -> None:
     outcome = run_check(zone, label=label)
 
     assert (outcome.verdict, codes(outcome)) == (Verdict.PASS, [])
@@ -71,7 +71,7 @@ def test_ownership_is_proved_by_either_record(zone: str, label: str) -> None:
         (f"elsewhere.test TXT {TOKEN}", ["dns.no-such-domain"]),
     ],
 )
-def test_ownership_not_proved(zone: str, expected: list[str]) -> None:
+def test_ownership_fails(zone: str, expected: list[str]) -> None:
     outcome = run_check(zone)
 
     assert (outcome.verdict, codes(outcome)) == (Verdict.FAIL, expected)
@@ -88,20 +88,20 @@ def test_ownership_not_proved(zone: str, expected: list[str]) -> None:
         (f"{LABEL}.example.test TXT {TOKEN}", "ownership.other-name"),
     ],
 )
-def test_ownership_alias_almost_right(zone: str, expected: str) -> None:
+def test_ownership_alias_mistakes_fail(zone: str, expected: str) -> None:
     outcome = run_check(f"example.test TXT other\n{zone}", label=LABEL)
 
     assert outcome.verdict is Verdict.FAIL
     assert codes(outcome)[-1] == expected
 
 
-def test_ownership_shows_the_other_code_beside_the_expected() -> None:
+def test_ownership_names_other_code() -> None:
     outcome = run_check(f'example.test TXT "{OTHER}"')
 
     assert params(outcome, "ownership.other-code") == {"found": OTHER, "expected": TOKEN}
 
 
-def test_ownership_on_one_server_only_is_a_disagreement() -> None:
+def test_ownership_on_one_server_disagrees() -> None:
     servers: dict[str, str | LookupFailure] = {
         "ns1.test": RECORD,
         "ns2.test": "example.test TXT x",
@@ -122,20 +122,18 @@ def test_ownership_on_one_server_only_is_a_disagreement() -> None:
         (f"example.test TROUBLE timeout\n{ALIAS}", Verdict.PASS),
     ],
 )
-def test_ownership_says_no_only_when_both_questions_were_answered(
-    zone: str, verdict: Verdict
-) -> None:
+def test_ownership_fail_needs_both_answers(zone: str, verdict: Verdict) -> None:
     assert run_check(zone, label=LABEL).verdict is verdict
 
 
-def test_ownership_without_a_recorded_code_is_unknown() -> None:
+def test_ownership_without_code_is_unknown() -> None:
     outcome = run_check(RECORD, token="")
 
     assert (outcome.verdict, codes(outcome)) == (Verdict.UNKNOWN, ["ownership.no-code"])
 
 
 class Delegated(ZoneLookup):
-    """A world whose registry names `parent`, and whose zone names `zone`."""
+    """Zones whose registry delegates to `parent`, and whose NS records are `zone`."""
 
     def __init__(
         self, servers: dict[str, str | LookupFailure], *, parent: list[str], zone: list[str]
@@ -160,7 +158,7 @@ class Delegated(ZoneLookup):
         return await super().delegation(name)
 
 
-def test_ownership_published_at_servers_nobody_asks() -> None:
+def test_ownership_at_undelegated_servers() -> None:
     lookup = Delegated(
         {"ns1.new.test": "example.test TXT x", "ns1.old.test": RECORD},
         parent=["ns1.new.test"],
@@ -183,7 +181,7 @@ def test_ownership_published_at_servers_nobody_asks() -> None:
     }
 
 
-def test_ownership_where_registry_and_zone_agree_says_nothing_of_it() -> None:
+def test_ownership_equal_delegations_no_finding() -> None:
     lookup = Delegated({"ns1.test": RECORD}, parent=["ns1.test"], zone=["ns1.test"])
 
     outcome = asyncio.run(ownership.inspect("example.test", OwnershipCode(TOKEN), lookup))

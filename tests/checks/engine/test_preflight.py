@@ -1,4 +1,4 @@
-"""Records that are pasted before they are published."""
+"""Pre-flight checks of proposed records."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ REGION = RegionFacts(id="us", mx=("in-1.test", "in-2.test"))
 
 
 def _seen(world: str) -> Lookup:
-    """What a look at `one.test` was told, to be answered from later."""
+    """The raw answers of a run for `one.test`, for a replay."""
     recorder, lookup = Recorder(), ZoneLookup(world)
     means = recording_clients(lookup, Prober(Network(), lookup), recorder)
     asyncio.run(mx.inspect("one.test", REGION, means.lookup))
@@ -40,7 +40,7 @@ def _judge(text: str) -> Outcome:
     return asyncio.run(mx.inspect("one.test", REGION, lookup))
 
 
-def test_a_zone_files_lines_become_record_sets() -> None:
+def test_parse_zone_lines_into_record_sets() -> None:
     text = '@ 300 IN MX 10 In-1.test.\nx IN TXT "a" "b"\nwww IN A 192.0.2.1\n'
 
     assert parse_proposed_records(text, "one.test") == {
@@ -61,11 +61,11 @@ def test_a_zone_files_lines_become_record_sets() -> None:
         "@ IN TXT \x00\ud800",
     ],
 )
-def test_what_is_no_bounded_zone_is_refused_and_read_no_further(text: str) -> None:
+def test_invalid_zone_text_is_refused(text: str) -> None:
     assert isinstance(parse_proposed_records(text, "one.test"), InvalidZoneText)
 
 
-def test_proposed_records_are_judged_in_place_of_those_seen() -> None:
+def test_proposed_records_replace_published() -> None:
     good = _judge("@ 300 MX 10 in-1.test.\n@ 300 MX 10 in-2.test.")
     half = _judge("@ 300 MX 10 in-1.test.\n@ 300 MX 50 mail.one.test.")
     other = _judge("@ 300 TXT unrelated")
@@ -77,14 +77,14 @@ def test_proposed_records_are_judged_in_place_of_those_seen() -> None:
     )
 
 
-def test_what_nobody_asked_could_not_be_told() -> None:
+def test_unrecorded_question_is_unknown() -> None:
     lookup = ProposedLookup({}, _seen("one.test 300 MX 10 mail.one.test"))
 
     assert asyncio.run(lookup.resolve("never.test", "TXT")) == LookupFailure("not-asked")
     assert asyncio.run(lookup.delegation("never.test")) == LookupFailure("not-asked")
 
 
-def test_an_alias_takes_the_place_of_everything_at_its_name() -> None:
+def test_proposed_alias_excludes_other_records() -> None:
     proposal = parse_proposed_records("x CNAME y.test.", "one.test")
     assert not isinstance(proposal, InvalidZoneText)
     lookup = ProposedLookup(proposal, _seen("one.test 300 MX 10 mail.one.test"))

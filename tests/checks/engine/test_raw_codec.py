@@ -1,4 +1,4 @@
-"""Whatever a look is told can be kept as JSON and read again."""
+"""All answers of a run can be encoded as JSON and decoded again."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ _reached = (
 
 @settings(suppress_health_check=[HealthCheck.too_slow], max_examples=150)
 @given(_answers | st.tuples(_words, _reached) | st.lists(_words) | st.from_type(NotProbed))
-def test_what_was_told_is_read_again_as_it_was(told: Any) -> None:
-    written = json.dumps(encode(told))
+def test_decode_restores_encoded_answers(value: Any) -> None:
+    encoded = json.dumps(encode(value))
 
-    assert decode(json.loads(written)) == told
+    assert decode(json.loads(encoded)) == value
 
 
 @pytest.mark.parametrize(
-    ("told", "written"),
+    ("value", "encoded"),
     [
         (NoName(), {"$": "NoName"}),
         (NoRecord(), {"$": "NoRecord"}),
@@ -55,11 +55,11 @@ def test_what_was_told_is_read_again_as_it_was(told: Any) -> None:
         (FetchFailure.STATUS, {"$": "Failure", "is": "status"}),
     ],
 )
-def test_the_form_that_databases_hold(told: Any, written: Any) -> None:
-    assert encode(told) == written
-    assert decode(written) == told
+def test_encoded_form_is_stable(value: Any, encoded: Any) -> None:
+    assert encode(value) == encoded
+    assert decode(encoded) == value
 
 
-def test_a_type_that_nobody_has_named_is_refused() -> None:
+def test_encode_refuses_unknown_type() -> None:
     with pytest.raises(TypeError, match="set has no form"):
         encode({1})

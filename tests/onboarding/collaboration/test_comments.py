@@ -295,8 +295,8 @@ def test_collapsed_row_shows_open_question(
     question = write(tenant, consultant, "mimecast", "Who owns it?", asked_side="client")
 
     shown = ".task-state"
-    assert "question for you" in texts(page(tenant, owner, signed_in), shown)
-    assert "question to the client" in texts(page(tenant, consultant, signed_in), shown)
+    assert "Question for you" in texts(page(tenant, owner, signed_in), shown)
+    assert "Question for the client" in texts(page(tenant, consultant, signed_in), shown)
 
     add_comment(task_of(tenant, KEY), NewComment("Jo."), by=owner, side="client", reply_to=question)
     assert "question" not in " ".join(texts(page(tenant, consultant, signed_in), shown))
@@ -325,7 +325,7 @@ def test_open_question_needs_action(
     html = signed_in(owner).get(reverse("onboarding:my-tasks", args=[tenant.public_id]))
 
     assert "Who owns it?" in html.content.decode()
-    assert "Nothing needs you today" not in html.content.decode()
+    assert "No tasks for you today" not in html.content.decode()
 
 
 def test_question_files_need_no_more_queries(

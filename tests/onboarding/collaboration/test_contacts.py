@@ -44,15 +44,13 @@ def test_missing_roles_follow_contacts(tenant: Tenant, member: User, signed_in: 
     assert [(c.name, c.role) for c in contacts_of(tenant)] == [("Di Gennes", "dns")]
     assert missing_roles(contacts_of(tenant)) == [
         "Technical contact",
-        "Owner of the firewall",
+        "Firewall owner",
         "Directory administrator",
         "Signatory (a director)",
         "Emergency contact",
     ]
     page = signed_in(member).get(reverse("onboarding:people", args=[tenant.public_id]))
-    assert "Nobody is named yet for: Technical contact, Owner of the firewall" in (
-        page.content.decode()
-    )
+    assert "No contact yet for: Technical contact, Firewall owner" in (page.content.decode())
     assert ActivityLine.objects.filter(tenant=tenant, action="contact-added").count() == 1
 
 
@@ -105,7 +103,7 @@ def test_conflicting_contact_change_shows_the_first(
     html = answer.content.decode()
 
     assert answer.status_code == 422
-    assert "Owner Person changed this contact in the meantime to: Di Gennes, owner of dns" in html
+    assert "Owner Person changed this contact in the meantime to: Di Gennes, dns owner" in html
     assert "+44 20 1111" in html
     assert 'value="+44 20 2222"' in html
     assert contacts_of(tenant).get().phone == "+44 20 1111"

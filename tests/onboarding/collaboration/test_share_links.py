@@ -71,7 +71,7 @@ def test_record_of_blocked_task_is_hidden(tenant: Tenant, owner: User) -> None:
     page = Client().get(link_to(tenant.domains.get(), tenant, owner)).content.decode()
 
     cutover = page.partition("MX")[2]
-    assert "Not yet." in cutover
+    assert "Do not publish yet." in cutover
     assert [host for host in tenant.region_values.mx if host in page] == []
 
 
@@ -82,7 +82,10 @@ def test_mx_record_shows_its_window(tenant: Tenant, owner: User, ahead: int, sai
 
     page = Client().get(link_to(tenant.domains.get(), tenant, owner)).content.decode()
 
-    assert any("Not before its window. northwind.test:" in n for n in texts(page, ".note")) is said
+    assert (
+        any("Do not publish before the window. northwind.test:" in n for n in texts(page, ".note"))
+        is said
+    )
     assert "us-smtp-inbound-1.mimecast.com" in page
 
 
@@ -104,7 +107,7 @@ def test_unknown_removals_need_confirmation(
 
     html = page.content.decode()
     assert "us-smtp-inbound-1.mimecast.com" in html
-    assert ("Ask first." in html, f"<code>{stands}</code>" in html) == (asks, asks)
+    assert ("Ask before you publish." in html, f"<code>{stands}</code>" in html) == (asks, asks)
 
 
 def test_shared_page_follows_the_checks(tenant: Tenant, owner: User, run_check: RunCheck) -> None:
@@ -116,7 +119,7 @@ def test_shared_page_follows_the_checks(tenant: Tenant, owner: User, run_check: 
 
     page = " ".join(client.get(link).content.decode().split())
     assert client.get(f"{link}revision/").content != before
-    assert "As it should be" in page
+    assert "Correct" in page
     assert TOKEN not in page
 
 

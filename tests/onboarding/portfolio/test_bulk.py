@@ -1,4 +1,4 @@
-"""The bulk change of tasks: all or none."""
+"""One act over many steps: all of them, or none."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def post(tenant: Tenant, by: User, signed_in: SignIn, **fields: object) -> tuple
     return response.status_code, response.content.decode()
 
 
-def test_bulk_sets_person_due_date_and_comment(
+def test_many_steps_get_a_person_a_day_and_a_comment(
     tenant: Tenant, consultant: User, member: User, signed_in: SignIn
 ) -> None:
     status, _ = post(
@@ -42,7 +42,7 @@ def test_bulk_sets_person_due_date_and_comment(
     assert Comment.objects.filter(task__in=tasks, body="Please plan this.").count() == 3
 
 
-def test_bulk_ignores_empty_fields(
+def test_what_is_left_empty_stays_as_it_is(
     tenant: Tenant, consultant: User, member: User, signed_in: SignIn
 ) -> None:
     post(tenant, consultant, signed_in, task=chosen(tenant), person=member.public_id)
@@ -51,7 +51,7 @@ def test_bulk_ignores_empty_fields(
     assert not Comment.objects.exists()
 
 
-def test_bulk_with_unknown_task_changes_nothing(
+def test_one_wrong_step_leaves_all_as_they_are(
     tenant: Tenant, outsider: User, consultant: User, member: User, signed_in: SignIn
 ) -> None:
     foreign = Task.objects.exclude(plan__tenant=tenant).filter(is_group=False)[0]
@@ -60,11 +60,13 @@ def test_bulk_with_unknown_task_changes_nothing(
     status, text = post(tenant, consultant, signed_in, task=ids, person=member.public_id)
 
     assert status == 422
-    assert "no longer there. Nothing was changed." in text
+    assert "no longer exists. Nothing was changed." in text
     assert not Task.objects.filter(assignee__isnull=False).exists()
 
 
-def test_bulk_form_shows_invalid_date(tenant: Tenant, consultant: User, signed_in: SignIn) -> None:
+def test_a_bad_day_is_said_beside_the_field_and_the_choice_is_kept(
+    tenant: Tenant, consultant: User, signed_in: SignIn
+) -> None:
     status, text = post(
         tenant, consultant, signed_in, task=chosen(tenant)[:1], due_on="soon", comment="Keep me."
     )
@@ -75,11 +77,8 @@ def test_bulk_form_shows_invalid_date(tenant: Tenant, consultant: User, signed_i
     assert text.count("checked") >= 1
 
 
-def test_bulk_without_tasks_is_rejected(
-    tenant: Tenant, consultant: User, signed_in: SignIn
-) -> None:
-    assert "Choose one step at least" in post(tenant, consultant, signed_in, comment="x")[1]
+def test_nothing_chosen_is_told(tenant: Tenant, consultant: User, signed_in: SignIn) -> None:
+    assert "Select at least one task" in post(tenant, consultant, signed_in, comment="x")[1]
     assert (
-        "Choose what to do with the steps."
-        in post(tenant, consultant, signed_in, task=chosen(tenant))[1]
+        "Choose at least one change." in post(tenant, consultant, signed_in, task=chosen(tenant))[1]
     )

@@ -146,7 +146,7 @@ def test_stranger_page_reveals_nothing(tenant: Tenant, outsider: User, signed_in
         signed_in(outsider), reverse("onboarding:plan-show", args=[tenant.public_id]), status=404
     )
 
-    assert texts(html, "h1") == ["There is nothing at this address for you"]
+    assert texts(html, "h1") == ["Page not found"]
     assert "Northwind" not in html
 
 

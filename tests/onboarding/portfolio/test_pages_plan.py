@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from checks.engine.outcomes import CheckKind, Verdict
-from onboarding.models import Cutover, Responsibility, Task
+from onboarding.models import Cutover, Plan, Responsibility, Task
 from onboarding.plans.rows import Shape
 from onboarding.plans.services import confirm_task
 from tenants.models import Tenant, User
@@ -59,12 +59,13 @@ def test_page_contains_its_revision(
     tenant: Tenant, owner: User, signed_in: SignIn, name: str
 ) -> None:
     tenant.plan.touch()
+    revision = Plan.objects.get(tenant=tenant).revision
 
     page = _page(signed_in(owner), name, tenant)
 
     address = reverse("onboarding:revision", args=[tenant.public_id])
     assert f'data-live-url="{address}"' in page
-    assert 'data-live-revision="1"' in page
+    assert f'data-live-revision="{revision}"' in page
 
 
 def test_verified_task_shows_its_proof(
@@ -74,7 +75,9 @@ def test_verified_task_shows_its_proof(
 
     row = _row(_page(signed_in(owner), "plan-show", tenant, _phase(tenant)), "spf-update")
 
-    assert row.startswith("Verified SPF Record Update Seen at northwind.test Client verified just")
+    assert row.startswith(
+        "Verified SPF Record Update Verified for northwind.test Client Verified just"
+    )
 
 
 def _phase(tenant: Tenant, key: str = "spf-update") -> str:
@@ -92,7 +95,7 @@ def test_regressed_task_shows_the_fault(
 
     (sentence,) = texts(_part(html, "spf-update"), ".task-sentence")
     assert sentence.startswith("northwind.test: The record contains terms that depend on")
-    assert texts(_part(html, "spf-update"), ".task-state") == ["reopened just now"]
+    assert texts(_part(html, "spf-update"), ".task-state") == ["Regressed just now"]
 
 
 def _part(html: str, key: str) -> str:
@@ -104,7 +107,9 @@ def test_confirmation_shows_its_author(tenant: Tenant, owner: User, signed_in: S
 
     html = _page(signed_in(owner), "plan-show", tenant, _phase(tenant))
 
-    assert texts(_part(html, "spf-update"), ".task-state") == ["said by Owner, waiting for proof"]
+    assert texts(_part(html, "spf-update"), ".task-state") == [
+        "Marked as done by Owner. Verifying."
+    ]
 
 
 def test_partly_confirmed_task_shows_other_side(
@@ -117,15 +122,15 @@ def test_partly_confirmed_task_shows_other_side(
     html = _page(signed_in(owner), "plan-show", tenant, _phase(tenant, "mail-flow-infrastructure"))
 
     assert texts(_part(html, "mail-flow-infrastructure"), ".task-state") == [
-        "Con confirmed · client to confirm"
+        "Con confirmed · waiting on the client"
     ]
 
 
 @pytest.mark.parametrize(
     ("days", "said"),
     [
-        (3, "due Sat 5 Dec done by Owner Person OP"),
-        (-1, "due Tue 1 Dec, late done by Owner Person OP"),
+        (3, "Due Sat 5 Dec Assigned to Owner Person OP"),
+        (-1, "Due Tue 1 Dec, late Assigned to Owner Person OP"),
     ],
 )
 def test_collapsed_task_shows_due_date_and_person(
@@ -148,7 +153,7 @@ def test_my_tasks_are_sorted_by_due_date(tenant: Tenant, owner: User, signed_in:
 
     first = html[html.index("<article") :].split("</article>")[0]
     assert 'id="mx-ttl-update"' in first
-    assert "due Fri 4 Dec" in texts(first, ".client-task-dates")[0]
+    assert "Due Fri 4 Dec" in texts(first, ".client-task-dates")[0]
 
 
 def test_done_task_shows_no_due_date(
@@ -173,7 +178,7 @@ def test_only_consultant_sets_responsibility(
     tenant: Tenant, owner: User, consultant: User, signed_in: SignIn
 ) -> None:
     offered = {
-        user.email: "The article states no side:"
+        user.email: "The article names no responsible side:"
         in _page(signed_in(user), "plan-show", tenant, "?phase=onboarding-review")
         for user in (owner, consultant)
     }
@@ -214,17 +219,17 @@ def test_cutovers_use_tenant_time_zone(tenant: Tenant, consultant: User, signed_
         (
             "owner",
             [
-                "Your steps",
-                "Whole plan",
+                "My tasks",
+                "Plan",
                 "Requirements",
                 "Domains",
-                "Dates",
-                "Watch",
+                "Schedule",
+                "Monitoring",
                 "Activity",
                 "People",
             ],
         ),
-        ("consultant", ["My tenants", "Dashboard", "Templates"]),
+        ("consultant", ["Tenants", "Dashboard", "Templates"]),
     ],
 )
 def test_top_bar_differs_by_side(

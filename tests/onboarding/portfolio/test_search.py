@@ -156,4 +156,4 @@ def test_search_without_results_lists_its_scope(
 ) -> None:
     page = signed_in(owner).get(reverse("onboarding:search"), {"q": "zebra"}).content.decode()
 
-    assert texts(page, ".search-group")[0].startswith("Nothing holds “zebra”.")
+    assert texts(page, ".search-group")[0].startswith("No results for “zebra”.")

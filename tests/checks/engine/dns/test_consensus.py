@@ -1,4 +1,4 @@
-"""The one rule that combines what a zone's servers say."""
+"""The rule that combines the verdicts for a zone's servers."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def run_check(*servers: str | LookupFailure) -> Outcome:
         ),
     ],
 )
-def test_servers_combine(
+def test_combine_servers(
     servers: list[str | LookupFailure], verdict: Verdict, unanimous: bool, expected: list[str]
 ) -> None:
     outcome = run_check(*servers)
@@ -53,7 +53,7 @@ def test_servers_combine(
     assert (outcome.verdict, outcome.unanimous, codes(outcome)) == (verdict, unanimous, expected)
 
 
-def test_servers_that_disagree_or_are_silent_are_named() -> None:
+def test_combine_names_differing_servers() -> None:
     outcome = run_check(LOW, HIGH, SILENT)
 
     assert params(outcome, "dns.servers-disagree") == {
@@ -66,7 +66,7 @@ def test_servers_that_disagree_or_are_silent_are_named() -> None:
     }
 
 
-def test_evidence_holds_what_each_server_answered() -> None:
+def test_evidence_has_each_servers_answer() -> None:
     outcome = run_check(HIGH, SILENT)
 
     assert outcome.evidence["servers"] == [
@@ -122,7 +122,7 @@ NS1 = (Server("ns1.test", "192.0.2.1"),)
         ),
     ],
 )
-def test_delegation_decides_before_any_answer(
+def test_failed_delegation_decides(
     delegation: Delegation | NoName | LookupFailure,
     verdict: Verdict,
     unanimous: bool,

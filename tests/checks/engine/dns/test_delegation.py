@@ -1,4 +1,4 @@
-"""Which servers a name's zone has, and whether the name exists at all."""
+"""The servers of a name's zone, and the existence of the name."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_delegation_walks_up_to_the_apex(name: str) -> None:
     assert delegation(name) == Delegation("example.test", BOTH, is_confirmed=False)
 
 
-def test_delegation_of_an_alias_is_its_own_zone_not_the_targets() -> None:
+def test_delegation_of_alias_is_own_zone() -> None:
     zone = ZONE + "alias.example.test CNAME dns.test\ndns.test NS ns1.dns.test\n"
 
     found = delegation("alias.example.test", zone)
@@ -43,7 +43,7 @@ def test_delegation_of_an_alias_is_its_own_zone_not_the_targets() -> None:
 
 
 def delegated_by(registry_says: Behaviour) -> Delegation:
-    """The delegation of example.test, where the registry's server is another than the resolver."""
+    """The delegation of example.test. The registry's server is not the resolver."""
 
     async def run() -> object:
         async with (
@@ -63,8 +63,8 @@ def delegated_by(registry_says: Behaviour) -> Delegation:
     return found
 
 
-def test_delegation_holds_whom_the_resolver_and_whom_the_parent_name() -> None:
-    """A resolver keeps an old delegation; the parent refers to ns.elsewhere.test by now."""
+def test_delegation_joins_resolver_and_parent() -> None:
+    """A resolver caches an old delegation; the parent refers to ns.elsewhere.test."""
     found = delegated_by(loopback.refer)
 
     assert {server.name for server in found.servers} == {"ns1.dns.test", "ns2.dns.test"}
@@ -72,16 +72,16 @@ def test_delegation_holds_whom_the_resolver_and_whom_the_parent_name() -> None:
     assert found.is_confirmed
 
 
-def test_delegation_that_the_parent_does_not_confirm_is_told_so() -> None:
+def test_delegation_unconfirmed_by_parent() -> None:
     assert not delegated_by(loopback.drop).is_confirmed
 
 
-def test_delegation_by_servers_of_both_zones_needs_no_second_word() -> None:
+def test_delegation_shared_with_parent() -> None:
     assert delegated_by(loopback.answer).is_confirmed
 
 
 def unregistered(name: str, **behaviours: Behaviour) -> object:
-    """The delegation of a name the resolver does not know; the registry's server is another."""
+    """The delegation of a name that the resolver does not know. The registry has another server."""
 
     async def run() -> object:
         async with (
@@ -100,27 +100,27 @@ def unregistered(name: str, **behaviours: Behaviour) -> object:
 
 
 @pytest.mark.parametrize("name", ["unregistered.test", "_dmarc.unregistered.test"])
-def test_delegation_of_a_name_its_registry_does_not_know_is_no_name(name: str) -> None:
+def test_delegation_of_unregistered_name(name: str) -> None:
     assert unregistered(name) == NoName()
 
 
 @pytest.mark.parametrize(
     "behaviour", [loopback.drop, loopback.refer, loopback.fail_with(dns.rcode.SERVFAIL)]
 )
-def test_delegation_that_only_resolvers_deny_is_unconfirmed(behaviour: Behaviour) -> None:
+def test_delegation_denied_by_resolvers_only(behaviour: Behaviour) -> None:
     found = unregistered("unregistered.test", unregistered_test=behaviour)
 
     assert isinstance(found, LookupFailure)
     assert found.reason == "unconfirmed"
 
 
-def test_delegation_with_a_failing_parent_could_not_tell() -> None:
+def test_delegation_with_failing_parent() -> None:
     failing = loopback.fail_with(dns.rcode.SERVFAIL)
 
     assert delegation("example.test", example_test=failing) == LookupFailure("servfail", "SERVFAIL")
 
 
-def test_delegation_names_servers_without_a_usable_address() -> None:
+def test_delegation_names_unusable_servers() -> None:
     zone = """
     example.test NS ns1.dns.test
     example.test NS private.dns.test
@@ -138,7 +138,7 @@ def test_delegation_names_servers_without_a_usable_address() -> None:
     )
 
 
-def test_delegation_tells_that_only_this_machine_lacks_ipv6(
+def test_delegation_names_ipv6_only_servers(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     zone = """
@@ -150,7 +150,7 @@ def test_delegation_tells_that_only_this_machine_lacks_ipv6(
     both.dns.test AAAA 2a00:1450::54
     local.dns.test AAAA fd00::53
     """
-    # This machine may well have IPv6; the one of the test has not.
+    # This machine may have IPv6. The test needs one without.
     monkeypatch.setattr(network_lookup_module, "has_route", lambda address: False)
 
     assert delegation("example.test", zone) == Delegation(

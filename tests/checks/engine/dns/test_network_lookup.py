@@ -1,4 +1,4 @@
-"""The real lookup against real name servers on loopback, one behaviour each."""
+"""NetworkLookup against real name servers on loopback, one behaviour for each test."""
 
 from __future__ import annotations
 
@@ -64,13 +64,13 @@ def query(behaviour: Behaviour) -> Answer:
         ("two..dots.test", "A", NoName()),
     ],
 )
-def test_resolve_gives_typed_answers(name: str, rtype: str, expected: Answer) -> None:
+def test_resolve_returns_typed_answers(name: str, rtype: str, expected: Answer) -> None:
     answer, _ = resolve(name, rtype)
 
     assert answer == expected
 
 
-def test_resolve_follows_aliases_a_server_left_unfollowed() -> None:
+def test_resolve_follows_unresolved_aliases() -> None:
     answer, _ = resolve("www.example.test", "A")
 
     assert answer == Records(
@@ -82,7 +82,7 @@ def test_resolve_follows_aliases_a_server_left_unfollowed() -> None:
     )
 
 
-def test_resolve_recognises_an_alias_loop() -> None:
+def test_resolve_detects_alias_loop() -> None:
     answer, _ = resolve("turn.example.test", "A")
 
     assert answer == LookupFailure("cname-loop", "turn.example.test")
@@ -99,14 +99,14 @@ def test_resolve_recognises_an_alias_loop() -> None:
         (loopback.wrong_question, "timeout"),
     ],
 )
-def test_resolve_could_not_tell(behaviour: Behaviour, reason: str) -> None:
+def test_resolve_failures(behaviour: Behaviour, reason: str) -> None:
     answer, _ = resolve("example.test", "TXT", example_test=behaviour)
 
     assert isinstance(answer, LookupFailure)
     assert answer.reason == reason
 
 
-def test_resolve_takes_a_referral_for_no_answer() -> None:
+def test_resolve_referral_is_no_answer() -> None:
     async def run() -> Answer:
         async with (
             nameserver(ZONE, {"example.test": loopback.refer}, recursive=False) as server,
@@ -117,28 +117,28 @@ def test_resolve_takes_a_referral_for_no_answer() -> None:
     assert asyncio.run(run()) == LookupFailure("refused", "recursion not available")
 
 
-def test_resolve_asks_over_tcp_when_truncated() -> None:
+def test_resolve_truncated_uses_tcp() -> None:
     answer, server = resolve("example.test", "TXT", example_test=loopback.truncate)
 
     assert answer == TEXT
     assert server.queries == {("example.test", "TXT", "udp"): 1, ("example.test", "TXT", "tcp"): 1}
 
 
-def test_resolve_asks_again_without_edns_when_refused() -> None:
+def test_resolve_repeats_without_edns() -> None:
     answer, server = resolve("example.test", "TXT", example_test=loopback.refuse_edns)
 
     assert answer == TEXT
     assert server.queries["example.test", "TXT", "udp"] == 2
 
 
-def test_resolve_tries_again_after_a_lost_datagram() -> None:
+def test_resolve_repeats_lost_datagram() -> None:
     answer, server = resolve("example.test", "TXT", example_test=loopback.drop_first(1))
 
     assert answer == TEXT
     assert server.queries["example.test", "TXT", "udp"] == 2
 
 
-def test_resolve_turns_to_the_next_name_server() -> None:
+def test_resolve_uses_next_name_server() -> None:
     async def run() -> Answer:
         failing = loopback.fail_with(dns.rcode.SERVFAIL)
         async with (
@@ -151,11 +151,11 @@ def test_resolve_turns_to_the_next_name_server() -> None:
     assert asyncio.run(run()) == TEXT
 
 
-def test_resolve_of_a_closed_port_is_unreachable() -> None:
+def test_resolve_closed_port_is_unreachable() -> None:
     async def run() -> Answer:
         async with nameserver(ZONE) as server:
             network = network_of(server)
-        # A socket that was let go is closed in the loop's next turn.
+        # The event loop closes an abandoned socket in its next iteration.
         await asyncio.sleep(0)
         async with network_lookup(network) as lookup:
             return await lookup.resolve("example.test", "TXT")
@@ -166,7 +166,7 @@ def test_resolve_of_a_closed_port_is_unreachable() -> None:
     assert answer.reason == "unreachable"
 
 
-def test_one_question_is_asked_once_however_many_wait() -> None:
+def test_equal_queries_are_sent_once() -> None:
     async def run() -> tuple[list[Answer], int]:
         async with nameserver(ZONE) as server, network_lookup(network_of(server)) as lookup:
             answers = await asyncio.gather(
@@ -177,7 +177,7 @@ def test_one_question_is_asked_once_however_many_wait() -> None:
     assert asyncio.run(run()) == ([TEXT] * 10, 1)
 
 
-def test_question_outlives_the_subject_that_gave_up() -> None:
+def test_query_outlives_cancelled_waiter() -> None:
     async def run() -> Answer:
         async with (
             nameserver(ZONE, {"example.test": loopback.drop_first(1)}) as server,
@@ -203,11 +203,11 @@ def test_question_outlives_the_subject_that_gave_up() -> None:
         (loopback.drop, LookupFailure("timeout")),
     ],
 )
-def test_ask_believes_only_an_authoritative_answer(behaviour: Behaviour, expected: Answer) -> None:
+def test_query_needs_authoritative_answer(behaviour: Behaviour, expected: Answer) -> None:
     assert query(behaviour) == expected
 
 
-def test_ask_refuses_an_address_inside_our_network() -> None:
+def test_query_private_address_is_refused() -> None:
     async def run() -> tuple[Answer, int]:
         async with nameserver(ZONE) as server:
             there = Server("ns1.dns.test", "127.0.0.1", server.port)
@@ -217,7 +217,7 @@ def test_ask_refuses_an_address_inside_our_network() -> None:
     assert asyncio.run(run()) == (LookupFailure("not-allowed", "127.0.0.1"), 0)
 
 
-def test_route_sends_a_suffix_to_other_name_servers_and_port() -> None:
+def test_route_uses_its_servers_and_port() -> None:
     async def run() -> tuple[Answer, object, int]:
         async with nameserver(ZONE) as lab, nameserver("") as world:
             network = Network(
@@ -235,7 +235,7 @@ def test_route_sends_a_suffix_to_other_name_servers_and_port() -> None:
     assert asyncio.run(run()) == (TEXT, True, 1)
 
 
-def test_authoritative_only_name_server_serves_as_resolver() -> None:
+def test_resolve_with_authoritative_server() -> None:
     async def run() -> object:
         refusing = loopback.fail_with(dns.rcode.REFUSED)
         async with (

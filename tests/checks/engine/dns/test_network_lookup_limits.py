@@ -1,4 +1,4 @@
-"""The lookup never has more questions on the wire than it was allowed."""
+"""NetworkLookup never has more queries in flight than its limit."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from checks.engine.dns.network_lookup import NetworkLookup
 from tests.checks.engine.dns.loopback import Behaviour, Nameserver, nameserver, network_of
 
 
-def test_exchanges_on_the_wire_are_limited() -> None:
+def test_exchanges_in_flight_are_limited() -> None:
     async def run() -> int:
         most = 0
 
@@ -22,10 +22,10 @@ def test_exchanges_on_the_wire_are_limited() -> None:
             lookup = NetworkLookup(network_of(server), max_in_flight=2)
             asking = [asyncio.create_task(lookup.resolve(f"n{i}", "A")) for i in range(6)]
             await asyncio.sleep(0.03)
-            seen = most
+            peak = most
             for task in asking:
                 task.cancel()
             await lookup.close()
-            return seen
+            return peak
 
     assert asyncio.run(run()) == 2

@@ -1,4 +1,4 @@
-"""Shared questions: who waits, who gives up, and how many are on the wire."""
+"""Shared queries: waiters, cancelled waiters, and the limit of queries in flight."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from checks.engine.dns.query_pool import QueryLimiter, SharedResult, wait_for_all
 
 
-def test_all_that_wait_hear_the_same_and_one_may_give_up() -> None:
+def test_waiters_share_result_despite_cancel() -> None:
     async def run() -> tuple[str, list[str], bool]:
         shared, other = SharedResult[str](), SharedResult[str]()
         patient = asyncio.create_task(shared.wait())
@@ -24,7 +24,7 @@ def test_all_that_wait_hear_the_same_and_one_may_give_up() -> None:
     assert asyncio.run(run()) == ("said", ["first", "said"], True)
 
 
-def test_a_fault_reaches_everybody_who_waits() -> None:
+def test_exception_reaches_all_waiters() -> None:
     async def run() -> list[object]:
         shared = SharedResult[str]()
         waiters = [asyncio.create_task(shared.wait()) for _ in range(2)]
@@ -35,52 +35,52 @@ def test_a_fault_reaches_everybody_who_waits() -> None:
     assert asyncio.run(run()) == ["ours", "ours"]
 
 
-def test_turns_are_taken_in_order_and_never_more_at_once() -> None:
-    turns, taken = QueryLimiter(2), list[int]()
+def test_limiter_is_ordered_and_bounded() -> None:
+    limiter, started = QueryLimiter(2), list[int]()
 
     for number in range(4):
-        turns.acquire(lambda number=number: taken.append(number))  # type: ignore[misc]
+        limiter.acquire(lambda number=number: started.append(number))  # type: ignore[misc]
 
-    assert taken == [0, 1]
-    turns.release()
-    assert taken == [0, 1, 2]
+    assert started == [0, 1]
+    limiter.release()
+    assert started == [0, 1, 2]
 
 
-def test_thousands_of_turns_given_back_at_once_do_not_nest() -> None:
-    turns, taken = QueryLimiter(1), list[int]()
+def test_limiter_does_not_recurse() -> None:
+    limiter, started = QueryLimiter(1), list[int]()
 
     def fail_at_once() -> None:
-        taken.append(len(taken))
-        turns.release()
+        started.append(len(started))
+        limiter.release()
 
     for _ in range(3):
-        turns.acquire(lambda: taken.append(-1))
+        limiter.acquire(lambda: started.append(-1))
         for _ in range(5000):
-            turns.acquire(fail_at_once)
-        turns.release()
+            limiter.acquire(fail_at_once)
+        limiter.release()
 
-    assert len(taken) == 15_003
+    assert len(started) == 15_003
 
 
-@pytest.mark.parametrize("moment", ["in line", "as its turn comes"])
-def test_a_turn_given_up_goes_to_the_next(moment: str) -> None:
+@pytest.mark.parametrize("cancelled_when", ["in line", "as its turn comes"])
+def test_limiter_cancelled_slot_is_reused(cancelled_when: str) -> None:
     async def run() -> str:
-        turns = QueryLimiter(1)
+        limiter = QueryLimiter(1)
 
         async def one() -> str:
-            async with turns:
+            async with limiter:
                 return "had a turn"
 
-        turns.acquire(lambda: None)
+        limiter.acquire(lambda: None)
         hurried = asyncio.create_task(one())
         await asyncio.sleep(0)
-        if moment == "as its turn comes":
-            turns.release()
+        if cancelled_when == "as its turn comes":
+            limiter.release()
             hurried.cancel()
         else:
             hurried.cancel()
             await asyncio.sleep(0)
-            turns.release()
+            limiter.release()
         return await asyncio.wait_for(one(), 1)
 
     assert asyncio.run(run()) == "had a turn"

@@ -1,4 +1,4 @@
-"""Whatever arrives is an answer of ours, somebody else's, or malformed; nothing escapes."""
+"""Every datagram is our reply, a foreign reply, or malformed; no exception escapes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def asked() -> DnsQuestion:
 
 
 def sent(*, recursion: bool = True, edns: bool = True) -> dns.message.Message:
-    """Our query as dnspython reads it."""
+    """Our query as dnspython parses it."""
     return dns.message.from_wire(encode_query(asked(), NUMBER, recursion=recursion, edns=edns))
 
 
@@ -35,36 +35,36 @@ def reply() -> bytes:
 
 
 @given(st.data())
-def test_read_reply_of_a_damaged_message_never_raises(data: st.DataObject) -> None:
+def test_read_reply_of_damage_never_raises(data: st.DataObject) -> None:
     wire = reply()
     damaged = bytearray(wire)
     for _ in range(data.draw(st.integers(1, 6))):
-        # The id is spared: a datagram with another one is not looked into at all.
+        # The id stays: a datagram with another id is ignored before it is parsed.
         damaged[data.draw(st.integers(2, len(wire) - 1))] = data.draw(st.integers(0, 255))
 
     read_reply(asked(), NUMBER, bytes(damaged[: data.draw(st.integers(0, len(wire)))]))
 
 
-def test_read_reply_names_a_cut_off_message_malformed() -> None:
+def test_read_reply_cut_off_is_malformed() -> None:
     found = read_reply(asked(), NUMBER, reply()[:-3])
 
     assert isinstance(found, LookupFailure)
     assert found.reason == "malformed"
 
 
-def test_query_asks_the_question() -> None:
+def test_query_contains_question() -> None:
     (found,) = sent().question
 
     assert (found.to_text(), sent().id) == ("example.test. IN TXT", NUMBER)
 
 
-def test_query_asks_without_recursion_where_told() -> None:
+def test_query_without_recursion() -> None:
     flags = [sent(recursion=wanted).flags for wanted in (True, False)]
 
     assert flags == [dns.flags.RD, 0]
 
 
-def test_queries_offer_edns_of_1232_bytes() -> None:
+def test_query_offers_edns_of_1232_bytes() -> None:
     assert (sent().edns, sent().payload, sent(edns=False).edns) == (0, 1232, -1)
 
 
@@ -77,10 +77,10 @@ def test_queries_offer_edns_of_1232_bytes() -> None:
         (b"a\0b", "a\ufffdb"),
     ],
 )
-def test_text_is_safe_to_store(content: bytes, expected: str) -> None:
+def test_decode_txt_is_safe_to_store(content: bytes, expected: str) -> None:
     assert decode_txt(content) == expected
 
 
 @given(st.text(max_size=300))
-def test_question_never_raises(name: str) -> None:
+def test_make_question_never_raises(name: str) -> None:
     make_question(name, "TXT")

@@ -1,4 +1,4 @@
-"""Resolvers confirm: who is behind is told, and neither verdict nor unanimity ever changes."""
+"""Outdated resolvers are reported, and never change the verdict or its unanimity."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ OLD = "example.test 7 MX 10 old.example.test\n"
 def run_check(
     published: str, cached: str, behaviour: Behaviour | None = None, *, routed: bool = False
 ) -> tuple[list[Outcome], int]:
-    """Two looks at one name; how often the resolver was asked."""
+    """Run two checks of one name and count the queries to the resolver."""
 
     async def run() -> tuple[list[Outcome], int]:
         behaviours = {"example.test": behaviour} if behaviour else {}
@@ -49,7 +49,7 @@ def routed_over(network: Network) -> Network:
     )
 
 
-def test_a_resolver_with_the_old_answer_is_told_with_the_seconds_left() -> None:
+def test_outdated_resolver_is_reported() -> None:
     (outcome, other), asked = run_check(NEW, OLD)
 
     assert (outcome.verdict, outcome.unanimous) == (Verdict.PASS, True)
@@ -61,7 +61,7 @@ def test_a_resolver_with_the_old_answer_is_told_with_the_seconds_left() -> None:
     assert (other, asked) == (outcome, 1)
 
 
-def test_what_counts_down_does_not_make_another_answer() -> None:
+def test_ttl_is_not_stable_evidence() -> None:
     outcomes = [run_check(NEW, OLD.replace(" 7 ", f" {ttl} "))[0][0] for ttl in (7, 6)]
 
     lasting = [{k: v for k, v in o.stable_evidence.items() if k != "servers"} for o in outcomes]
@@ -73,21 +73,19 @@ def test_what_counts_down_does_not_make_another_answer() -> None:
     ("cached", "behaviour"),
     [(NEW, None), ("", loopback.drop), ("", loopback.fail_with(dns.rcode.SERVFAIL))],
 )
-def test_a_resolver_that_agrees_or_says_nothing_is_no_remark(
-    cached: str, behaviour: Behaviour | None
-) -> None:
+def test_agreeing_resolver_has_no_finding(cached: str, behaviour: Behaviour | None) -> None:
     (outcome, _), _ = run_check(NEW, cached, behaviour)
 
     assert (outcome.verdict, codes(outcome)) == (Verdict.PASS, [])
 
 
-def test_a_resolver_that_knows_of_nothing_yet_is_behind() -> None:
+def test_resolver_without_record_is_outdated() -> None:
     (outcome, _), _ = run_check(NEW, WORLD)
 
     assert (outcome.verdict, codes(outcome)) == (Verdict.PASS, ["dns.resolver-behind"])
 
 
-def test_a_resolver_never_makes_a_no_of_the_servers_a_yes() -> None:
+def test_resolver_does_not_change_verdict() -> None:
     (outcome, _), _ = run_check(NEW.replace(" 300 MX", " 3600 MX"), OLD)
 
     assert (outcome.verdict, codes(outcome)) == (
@@ -96,7 +94,7 @@ def test_a_resolver_never_makes_a_no_of_the_servers_a_yes() -> None:
     )
 
 
-def test_names_of_a_route_are_not_told_to_resolvers() -> None:
+def test_route_names_skip_resolvers() -> None:
     (outcome, _), asked = run_check(NEW, OLD, routed=True)
 
     assert (codes(outcome), asked, "resolvers" in outcome.evidence) == ([], 0, False)

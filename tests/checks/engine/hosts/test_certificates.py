@@ -1,4 +1,4 @@
-"""What a certificate says: names are compared whole, and any bytes are a certificate or none."""
+"""Certificates: names match as a whole, and any bytes parse to a certificate or None."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NOW = datetime.datetime(2026, 11, 23, tzinfo=datetime.UTC)
         ((), "mail.example.test", False),
     ],
 )
-def test_a_certificate_is_for_exactly_its_names(
+def test_certificate_matches_its_names_only(
     names: tuple[str, ...], host: str, matched: bool
 ) -> None:
     certificate = Certificate("CN=a", "CN=b", names, NOW, NOW, "")
@@ -36,5 +36,5 @@ def test_a_certificate_is_for_exactly_its_names(
 
 
 @given(st.binary(max_size=400))
-def test_any_bytes_are_a_certificate_or_none(content: bytes) -> None:
+def test_parse_certificate_never_raises(content: bytes) -> None:
     assert parse(content) is None

@@ -1,4 +1,4 @@
-"""Lockdown against real listeners on loopback: silence proves nothing without the control."""
+"""Lockdown against real listeners on loopback: silence needs a reachable control target."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def run_check(
     return asyncio.run(run())
 
 
-def test_lockdown_passes_when_only_the_control_target_answers() -> None:
+def test_lockdown_closed_port_passes() -> None:
     outcome = run_check(closed=True)
 
     assert (outcome.verdict, outcome.unanimous, codes(outcome)) == (
@@ -67,7 +67,7 @@ def test_lockdown_passes_when_only_the_control_target_answers() -> None:
     assert outcome.evidence["control_reached"] is True
 
 
-def test_lockdown_cannot_tell_when_the_control_target_is_silent_too() -> None:
+def test_lockdown_silent_control_is_unknown() -> None:
     outcome = run_check(closed=True, control_closed=True)
 
     assert (outcome.verdict, outcome.unanimous, codes(outcome)) == (
@@ -78,19 +78,19 @@ def test_lockdown_cannot_tell_when_the_control_target_is_silent_too() -> None:
 
 
 @pytest.mark.parametrize("control_closed", [True, False])
-def test_lockdown_fails_when_the_host_greets_a_stranger(control_closed: bool) -> None:
+def test_lockdown_greeting_fails(control_closed: bool) -> None:
     outcome = run_check(control_closed=control_closed)
 
     assert (outcome.verdict, codes(outcome)) == (Verdict.FAIL, ["lockdown.open"])
 
 
-def test_lockdown_passes_when_the_greeting_is_a_refusal() -> None:
+def test_lockdown_refusing_greeting_passes() -> None:
     outcome = run_check(greeting="554 go away")
 
     assert (outcome.verdict, codes(outcome)) == (Verdict.PASS, ["lockdown.refused"])
 
 
-def test_lockdown_needs_a_control_target_and_a_strangers_place() -> None:
+def test_lockdown_needs_control_and_outside_vantage() -> None:
     assert codes(run_check(closed=True, control=False)) == ["lockdown.no-control"]
     assert codes(run_check(closed=True, allowed=True)) == ["lockdown.allowed-vantage"]
     assert run_check(closed=True, allowed=True).verdict is Verdict.UNKNOWN
@@ -100,7 +100,7 @@ WELCOME = SmtpReply(220, ("hello",))
 
 
 @pytest.mark.parametrize(
-    ("host", "said", "verdict", "expected"),
+    ("host", "result", "verdict", "expected"),
     [
         (HOSTED, SmtpDialogue(WELCOME), Verdict.UNKNOWN, "lockdown.hosted-inconclusive"),
         (
@@ -155,9 +155,9 @@ WELCOME = SmtpReply(220, ("hello",))
         (HOST, ConnectionFailure("unreachable"), Verdict.UNKNOWN, "lockdown.unclear"),
     ],
 )
-def test_lockdown_judges_what_was_said(
-    host: str, said: SmtpDialogue | ConnectionFailure, verdict: Verdict, expected: str
+def test_lockdown_judge(
+    host: str, result: SmtpDialogue | ConnectionFailure, verdict: Verdict, expected: str
 ) -> None:
-    judged, finding = lockdown.judge(host, 25, said, control=None)
+    judged, finding = lockdown.judge(host, 25, result, control=None)
 
     assert (judged, [code for code, _ in code_params([finding])]) == (verdict, [expected])

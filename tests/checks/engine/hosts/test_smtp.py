@@ -1,4 +1,4 @@
-"""SMTP against a real server on loopback, and the judgement of what cannot be staged."""
+"""SMTP against a real server on loopback, and the judgement of other dialogues."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def run_check(
     certified: dict[str, Any] | None = None,
     patience: float = 0.5,
     asked: dict[str, Any] | None = None,
-    **says: Any,
+    **options: Any,
 ) -> tuple[Outcome, MailHost]:
     async def run() -> tuple[Outcome, MailHost]:
         tls = None
         if certified is not None:
             host = certified.get("host", HOST)
             tls = server_context(folder, host, make_certificate(**{"host": HOST} | certified))
-        async with nameserver(ZONE) as dns, mail_host(tls=tls, **says) as server:
+        async with nameserver(ZONE) as dns, mail_host(tls=tls, **options) as server:
             network = replace(
                 network_of(dns),
                 ca_file=str(write_authority(folder)),
@@ -61,7 +61,7 @@ def run_check(
     return asyncio.run(run())
 
 
-def test_smtp_with_a_good_certificate_passes(tmp_path: Path) -> None:
+def test_smtp_with_good_certificate_passes(tmp_path: Path) -> None:
     outcome, server = run_check(tmp_path, certified={})
 
     assert (outcome.verdict, codes(outcome)) == (Verdict.PASS, [])
@@ -95,7 +95,7 @@ def test_smtp_certificate_cautions(
 
 
 @pytest.mark.parametrize(
-    ("says", "verdict", "expected"),
+    ("options", "verdict", "expected"),
     [
         ({"ehlo": ["mail.example.test"]}, Verdict.WARN, ["smtp.no-starttls"]),
         ({"ehlo": ["STARTTLS.example.test"]}, Verdict.WARN, ["smtp.no-starttls"]),
@@ -107,9 +107,9 @@ def test_smtp_certificate_cautions(
     ],
 )
 def test_smtp_dialogue(
-    tmp_path: Path, says: dict[str, Any], verdict: Verdict, expected: list[str]
+    tmp_path: Path, options: dict[str, Any], verdict: Verdict, expected: list[str]
 ) -> None:
-    outcome, _ = run_check(tmp_path, **says)
+    outcome, _ = run_check(tmp_path, **options)
 
     assert (outcome.verdict, codes(outcome)) == (verdict, expected)
 
@@ -136,7 +136,7 @@ def test_smtp_that_never_greets_is_unknown(tmp_path: Path) -> None:
         (SmtpDialogue(SmtpReply(220), SmtpReply()), True, Verdict.UNKNOWN, "smtp.ehlo-refused"),
     ],
 )
-def test_smtp_refusal_counts_only_from_an_allowed_vantage(
+def test_smtp_refusal_needs_allowed_vantage(
     spoken: SmtpDialogue | ConnectionFailure, allowed: bool, verdict: Verdict, expected: str
 ) -> None:
     found = smtp.judge(HOST, 25, spoken, vantage_allowed=allowed, now=NOW)
@@ -156,7 +156,7 @@ def test_smtp_refusal_counts_only_from_an_allowed_vantage(
         (13, "unreachable"),
     ],
 )
-def test_connection_errors_have_stable_words(number: int, reason: str) -> None:
+def test_connection_errors_have_stable_codes(number: int, reason: str) -> None:
     assert reason_of(OSError(number, "")) == reason
 
 
@@ -176,7 +176,7 @@ def run_checks(zone: str, host: str, port: int, network: Network | None = None) 
     return asyncio.run(run())
 
 
-def test_smtp_closed_port_is_unknown_from_here() -> None:
+def test_smtp_closed_port_is_unknown_outside() -> None:
     outcome = run_checks(ZONE, HOST, 9)
 
     assert outcome.verdict is Verdict.UNKNOWN
@@ -196,7 +196,7 @@ def test_smtp_closed_port_is_unknown_from_here() -> None:
         (f"{HOST} TXT none", HOST, 25, Verdict.FAIL, "host.no-address"),
     ],
 )
-def test_smtp_never_probes_where_it_must_not(
+def test_smtp_private_address_is_refused(
     zone: str, host: str, port: int, verdict: Verdict, expected: str
 ) -> None:
     outcome = run_checks(zone, host, port, Network(timeouts_seconds=(0.1,)))
@@ -204,7 +204,7 @@ def test_smtp_never_probes_where_it_must_not(
     assert (outcome.verdict, codes(outcome)) == (verdict, [expected])
 
 
-def test_smtp_of_an_unresolvable_host_is_unknown() -> None:
+def test_smtp_unresolvable_host_is_unknown() -> None:
     async def run() -> Outcome:
         async with nameserver() as dns:
             network = network_of(dns)
@@ -222,13 +222,13 @@ def test_smtp_of_an_unresolvable_host_is_unknown() -> None:
     assert outcome.subject == f"{HOST}:25"
 
 
-def test_smtp_host_of_several_looks_is_probed_once(tmp_path: Path) -> None:
+def test_smtp_host_is_probed_once_per_batch(tmp_path: Path) -> None:
     async def run() -> tuple[list[Outcome], int]:
         tls = server_context(tmp_path, HOST, make_certificate(HOST))
         async with nameserver(ZONE) as dns, mail_host(tls=tls) as server:
             network = replace(network_of(dns), ca_file=str(write_authority(tmp_path)))
-            looks = [CheckRequest(CheckKind.SMTP, host=HOST, port=server.port) for _ in range(4)]
-            outcomes = await run_all(looks, network=network, budget_seconds=5, concurrency=2)
+            requests = [CheckRequest(CheckKind.SMTP, host=HOST, port=server.port) for _ in range(4)]
+            outcomes = await run_all(requests, network=network, budget_seconds=5, concurrency=2)
             return outcomes, server.connections
 
     outcomes, connections = asyncio.run(run())
@@ -236,7 +236,7 @@ def test_smtp_host_of_several_looks_is_probed_once(tmp_path: Path) -> None:
     assert ([o.verdict for o in outcomes], connections) == ([Verdict.PASS] * 4, 1)
 
 
-def test_smtp_greeting_is_no_lasting_evidence() -> None:
+def test_smtp_greeting_is_volatile_evidence() -> None:
     outcome = Outcome(
         CheckKind.SMTP, HOST, Verdict.PASS, evidence={"greeting": "220 id 7", "starttls": True}
     )
@@ -244,14 +244,14 @@ def test_smtp_greeting_is_no_lasting_evidence() -> None:
     assert outcome.stable_evidence == {"starttls": True}
 
 
-def test_smtp_names_at_one_address_are_probed_one_after_another() -> None:
+def test_smtp_probes_address_serially() -> None:
     names = [f"mail{number}.example.test" for number in range(4)]
 
     async def run() -> tuple[int, int]:
         zone = "\n".join(f"{name} A 127.0.0.1" for name in names)
         async with nameserver(zone) as dns, mail_host(ehlo=["mail.example.test"]) as server:
-            looks = [CheckRequest(CheckKind.SMTP, host=name, port=server.port) for name in names]
-            await run_all(looks, network=network_of(dns), budget_seconds=5, concurrency=10)
+            requests = [CheckRequest(CheckKind.SMTP, host=name, port=server.port) for name in names]
+            await run_all(requests, network=network_of(dns), budget_seconds=5, concurrency=10)
             return server.connections, server.max_open
 
     assert asyncio.run(run()) == (4, 1)
@@ -260,7 +260,7 @@ def test_smtp_names_at_one_address_are_probed_one_after_another() -> None:
 TO = "postmaster@example.test"
 
 
-def test_smtp_tries_a_stated_recipient_and_never_sends(tmp_path: Path) -> None:
+def test_smtp_recipient_stops_before_data(tmp_path: Path) -> None:
     outcome, server = run_check(tmp_path, certified={}, asked={"recipient": TO})
 
     assert (outcome.verdict, codes(outcome)) == (Verdict.PASS, [])
@@ -281,7 +281,7 @@ def test_smtp_tries_a_stated_recipient_and_never_sends(tmp_path: Path) -> None:
         (("250 ok", "gibberish"), True, Verdict.UNKNOWN, "smtp.recipient-deferred"),
     ],
 )
-def test_smtp_that_does_not_take_the_recipient(
+def test_smtp_refused_recipient(
     tmp_path: Path,
     envelope: tuple[str, str],
     allowed: bool,

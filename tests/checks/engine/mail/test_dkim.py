@@ -1,4 +1,4 @@
-"""DKIM: the key at each recorded selector, and everything that makes it useless."""
+"""DKIM: the key at each recorded selector, and every reason that makes it unusable."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.checks.engine.dns.zone_lookup import ZoneLookup
 from tests.checks.engine.outcomes import codes, params
 
 NAME = "mc2026._domainkey.example.test"
-# 512 bits, which no tool of today makes any more.
+# 512 bits, which current tools refuse to create.
 SHORT = (
     "MFwwDQYJKoZIhvcNAQEBBQADSwAwSAJBAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
     "AAAAAAAAAAAAAAAAAAAAAAAAAAAQAAECAwEAAQ=="
@@ -65,7 +65,7 @@ def txt(value: str, name: str = NAME) -> str:
         f"v=DKIM1; p={rsa_key(2048)[:40]} {rsa_key(2048)[40:]}",
     ],
 )
-def test_dkim_passes_with_a_whole_key_however_it_is_written(record: str) -> None:
+def test_dkim_with_usable_key_passes(record: str) -> None:
     outcome = run_check(txt(record))
 
     assert (outcome.verdict, outcome.unanimous, codes(outcome)) == (Verdict.PASS, True, [])
@@ -118,28 +118,28 @@ def test_dkim_warns(zone: str, expected: list[str]) -> None:
     assert (outcome.verdict, codes(outcome)) == (Verdict.WARN, expected)
 
 
-def test_dkim_follows_an_alias_to_the_signers_zone() -> None:
+def test_dkim_follows_alias_to_signer_zone() -> None:
     outcome = run_check(f"{NAME} CNAME key.signer.test\n" + txt(GOOD, "key.signer.test"))
 
     assert outcome.verdict is Verdict.PASS
     assert outcome.evidence["servers"][0]["aliases"] == ["key.signer.test"]
 
 
-def test_dkim_key_must_equal_the_one_on_record() -> None:
+def test_dkim_other_key_than_recorded_fails() -> None:
     same, other = f"mc2026={rsa_key(2048)}", f"mc2026={rsa_key(1024)}"
 
     assert codes(run_check(txt(GOOD), same)) == []
     assert codes(run_check(txt(GOOD), other)) == ["dkim.other-key"]
 
 
-def test_dkim_needs_every_selector_on_record() -> None:
+def test_dkim_needs_every_selector() -> None:
     outcome = run_check(txt(GOOD), "mc2026", "mc2027")
 
     assert (outcome.verdict, outcome.unanimous) == (Verdict.FAIL, True)
     assert params(outcome, "dkim.none") == {"name": "mc2027._domainkey.example.test"}
 
 
-def test_dkim_tells_of_old_signers_and_proves_nothing_by_them() -> None:
+def test_dkim_reports_old_signers() -> None:
     old = txt(GOOD, "selector1._domainkey.example.test")
 
     outcome = run_check(txt(GOOD) + old + txt("v=DKIM1; p=", "google._domainkey.example.test"))
@@ -156,7 +156,7 @@ def test_dkim_tells_of_old_signers_and_proves_nothing_by_them() -> None:
         (LookupFailure("timeout"), Verdict.UNKNOWN, ["dns.server-silent"]),
     ],
 )
-def test_dkim_on_only_some_servers_moves_nothing(
+def test_dkim_on_some_servers_is_not_unanimous(
     other: str | LookupFailure, verdict: Verdict, expected: list[str]
 ) -> None:
     outcome = run_check(txt(GOOD), servers={"ns1.dns.test": txt(GOOD), "ns2.dns.test": other})
@@ -164,7 +164,7 @@ def test_dkim_on_only_some_servers_moves_nothing(
     assert (outcome.verdict, outcome.unanimous, codes(outcome)) == (verdict, False, expected)
 
 
-def test_dkim_without_a_selector_on_record_cannot_tell() -> None:
+def test_dkim_without_selector_is_unknown() -> None:
     outcome = asyncio.run(dkim.inspect("example.test", (), ZoneLookup(txt(GOOD))))
 
     assert (outcome.verdict, outcome.unanimous) == (Verdict.UNKNOWN, False)
@@ -177,7 +177,7 @@ def test_dkim_parse_never_raises(text: str) -> None:
 
 
 @given(st.binary(max_size=400))
-def test_dkim_parse_never_raises_on_any_key(content: bytes) -> None:
+def test_dkim_parse_of_any_key_never_raises(content: bytes) -> None:
     key = parse("p=" + base64.b64encode(content).decode())
 
     assert isinstance(key, DkimKey)
@@ -194,7 +194,7 @@ def test_dkim_parse_never_raises_on_any_key(content: bytes) -> None:
         ("", DkimSelector(""), False),
     ],
 )
-def test_a_selector_is_read_as_it_is_pasted(
+def test_selector_read_accepts_pasted_names(
     text: str, selector: DkimSelector, well_formed: bool
 ) -> None:
     assert (DkimSelector.read(text), DkimSelector.read(text).is_well_formed) == (
@@ -203,7 +203,7 @@ def test_a_selector_is_read_as_it_is_pasted(
     )
 
 
-def test_dkim_is_certainly_wrong_when_one_selector_certainly_is() -> None:
+def test_dkim_one_certain_fault_is_unanimous() -> None:
     servers: dict[str, str | LookupFailure] = {"ns1.dns.test": txt(GOOD), "ns2.dns.test": ""}
 
     outcome = run_check(txt(GOOD), "mc2026", "mc2027", servers=servers)

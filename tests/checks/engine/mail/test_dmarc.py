@@ -1,4 +1,4 @@
-"""DMARC: the policy in force, whose it is, and who agreed to take its reports."""
+"""DMARC: the effective policy, its domain, and the consent of report hosts."""
 
 from __future__ import annotations
 
@@ -51,12 +51,12 @@ def record(value: str, domain: str = "example.test") -> str:
             ["dmarc.enforces", "dmarc.strict-alignment"],
         ),
         ("v=DMARC1; p=reject", ["dmarc.enforces", "dmarc.no-reports"]),
-        # RFC 7489 section 6.6.3 step 6: with reports, a broken policy is none.
+        # RFC 7489 section 6.6.3 step 6: with reports, an invalid policy counts as none.
         (f"v=DMARC1; {RUA}", ["dmarc.policy-none"]),
         (f"v=DMARC1; p=rejekt; {RUA}", ["dmarc.policy-none"]),
     ],
 )
-def test_dmarc_that_receivers_can_read_passes(value: str, expected: list[str]) -> None:
+def test_dmarc_valid_record_passes(value: str, expected: list[str]) -> None:
     outcome = run_check(record(value))
 
     assert (outcome.verdict, outcome.unanimous, codes(outcome)) == (Verdict.PASS, True, expected)
@@ -77,13 +77,13 @@ def test_dmarc_that_receivers_can_read_passes(value: str, expected: list[str]) -
         (["“v=DMARC1; p=none”"], "dmarc.syntax"),
     ],
 )
-def test_dmarc_that_receivers_pass_over_fails(values: list[str], expected: str) -> None:
+def test_dmarc_ignored_record_fails(values: list[str], expected: str) -> None:
     outcome = run_check("".join(map(record, values)))
 
     assert (outcome.verdict, codes(outcome)) == (Verdict.FAIL, [expected])
 
 
-def test_dmarc_that_is_missing_warns() -> None:
+def test_dmarc_missing_record_warns() -> None:
     outcome = run_check("example.test MX 10 mail.test\n" + record("hello"))
 
     assert (outcome.verdict, outcome.unanimous, codes(outcome)) == (
@@ -93,7 +93,7 @@ def test_dmarc_that_is_missing_warns() -> None:
     )
 
 
-def test_dmarc_of_the_organisation_holds_below_it() -> None:
+def test_dmarc_subdomain_inherits_policy() -> None:
     above = record(f"v=DMARC1; p=none; sp=reject; {RUA}", "example.co.uk")
 
     outcome = run_check(
@@ -112,7 +112,7 @@ def test_dmarc_of_the_organisation_holds_below_it() -> None:
     }
 
 
-def test_dmarc_cannot_tell_when_the_organisation_cannot_be_asked() -> None:
+def test_dmarc_failed_organisation_lookup() -> None:
     outcome = run_check("_dmarc.example.test TROUBLE servfail", "news.example.test")
 
     assert (outcome.verdict, outcome.unanimous, codes(outcome)) == (
@@ -138,9 +138,7 @@ def test_dmarc_cannot_tell_when_the_organisation_cannot_be_asked() -> None:
         ),
     ],
 )
-def test_dmarc_reports_need_the_outside_hosts_consent(
-    zone: str, verdict: Verdict, expected: list[str]
-) -> None:
+def test_dmarc_reports_need_host_consent(zone: str, verdict: Verdict, expected: list[str]) -> None:
     value = "v=DMARC1; p=none; rua=mailto:a@reports.example,mailto:b@mail.example.test"
 
     outcome = run_check(record(value) + zone)
@@ -148,14 +146,14 @@ def test_dmarc_reports_need_the_outside_hosts_consent(
     assert (outcome.verdict, codes(outcome)) == (verdict, expected)
 
 
-def test_dmarc_names_a_destination_nobody_can_mail_to() -> None:
+def test_dmarc_names_bad_destinations() -> None:
     outcome = run_check(record(f"v=DMARC1; p=none; {RUA},dmarc@example.test"))
 
     assert outcome.verdict is Verdict.WARN
     assert params(outcome, "dmarc.bad-destination") == {"destinations": ["dmarc@example.test"]}
 
 
-def test_dmarc_on_only_some_servers_moves_nothing() -> None:
+def test_dmarc_on_some_servers_is_not_unanimous() -> None:
     good, broken = record(f"v=DMARC1; p=none; {RUA}"), record("v=DMARC1; p=rejekt")
 
     outcome = run_check(good, servers={"ns1.dns.test": good, "ns2.dns.test": broken})
@@ -182,7 +180,5 @@ def test_dmarc_parse_never_raises(text: str) -> None:
         ("co.uk", "co.uk"),
     ],
 )
-def test_the_organisational_domain_is_one_label_below_the_suffix(
-    name: str, organisation: str
-) -> None:
+def test_organisational_domain(name: str, organisation: str) -> None:
     assert organisational_domain(name) == organisation

@@ -58,11 +58,11 @@ def response(body: bytes, status: str = "200 OK", *headers: str) -> bytes:
 
 @asynccontextmanager
 async def world(
-    folder: Path, zone: str, says: bytes, certified: dict[str, Any]
+    folder: Path, zone: str, reply: bytes, certified: dict[str, Any]
 ) -> AsyncIterator[Network]:
     certificate = make_certificate(**{"host": HOST} | certified)
     tls = server_context(folder, str(certified.get("host", HOST)), certificate)
-    async with nameserver(zone) as dns, https_host(tls, says) as port:
+    async with nameserver(zone) as dns, https_host(tls, reply) as port:
         yield replace(
             network_of(dns, authoritative_port=dns.port),
             ca_file=str(write_authority(folder)),
@@ -72,7 +72,7 @@ async def world(
 
 def run_check(
     folder: Path,
-    says: bytes = b"",
+    reply: bytes = b"",
     *,
     zone: str = RECORD,
     certified: dict[str, Any] | None = None,
@@ -81,7 +81,7 @@ def run_check(
     **network: Any,
 ) -> Outcome:
     async def run() -> Outcome:
-        async with world(folder, base + zone, says, certified or {}) as here:
+        async with world(folder, base + zone, reply, certified or {}) as here:
             (outcome,) = await run_all(
                 [CheckRequest(CheckKind.MTA_STS, "example.test", region=region)],
                 network=replace(here, **network),
@@ -112,7 +112,7 @@ def run_check(
         (b"<html>", Verdict.FAIL, "mta-sts.policy-syntax"),
     ],
 )
-def test_mta_sts_is_judged_against_the_planned_hosts(
+def test_mta_sts_policy_against_planned_hosts(
     tmp_path: Path, body: bytes, verdict: Verdict, expected: str
 ) -> None:
     outcome = run_check(tmp_path, response(body))
@@ -120,7 +120,7 @@ def test_mta_sts_is_judged_against_the_planned_hosts(
     assert (outcome.verdict, outcome.unanimous, codes(outcome)) == (verdict, True, [expected])
 
 
-def test_mta_sts_names_the_hosts_to_add_and_how_long_to_wait(tmp_path: Path) -> None:
+def test_mta_sts_names_missing_hosts_and_max_age(tmp_path: Path) -> None:
     outcome = run_check(tmp_path, response(policy("enforce", f"mx: {ONE}\nmx: old.test\n")))
 
     assert params(outcome, "mta-sts.not-permitted") == {"hosts": [TWO], "max_age": 604800}
@@ -133,7 +133,7 @@ def test_mta_sts_names_the_hosts_to_add_and_how_long_to_wait(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("says", "verdict", "expected"),
+    ("reply", "verdict", "expected"),
     [
         (response(b"", "404 Not Found"), Verdict.FAIL, "mta-sts.policy-missing"),
         (b"220 mail ESMTP\r\n", Verdict.FAIL, "mta-sts.policy-missing"),
@@ -147,10 +147,10 @@ def test_mta_sts_names_the_hosts_to_add_and_how_long_to_wait(tmp_path: Path) -> 
         (b"", Verdict.UNKNOWN, "mta-sts.policy-unreached"),
     ],
 )
-def test_mta_sts_policy_that_cannot_be_had(
-    tmp_path: Path, says: bytes, verdict: Verdict, expected: str
+def test_mta_sts_policy_not_fetched(
+    tmp_path: Path, reply: bytes, verdict: Verdict, expected: str
 ) -> None:
-    outcome = run_check(tmp_path, says, connect_timeout_seconds=0.3)
+    outcome = run_check(tmp_path, reply, connect_timeout_seconds=0.3)
 
     assert (outcome.verdict, codes(outcome)[0]) == (verdict, expected)
 
@@ -158,9 +158,7 @@ def test_mta_sts_policy_that_cannot_be_had(
 @pytest.mark.parametrize(
     "certified", [{"issuer": HOST}, {"host": "other.test"}, {"days": (-90, -1)}]
 )
-def test_mta_sts_policy_behind_a_bad_certificate_fails(
-    tmp_path: Path, certified: dict[str, Any]
-) -> None:
+def test_mta_sts_bad_certificate_fails(tmp_path: Path, certified: dict[str, Any]) -> None:
     outcome = run_check(tmp_path, response(policy()), certified=certified)
 
     assert (outcome.verdict, codes(outcome)) == (Verdict.FAIL, ["mta-sts.policy-certificate"])
@@ -182,7 +180,7 @@ def test_mta_sts_record(tmp_path: Path, zone: str, verdict: Verdict, expected: s
     assert (outcome.verdict, outcome.unanimous, codes(outcome)) == (verdict, True, [expected])
 
 
-def test_mta_sts_is_never_fetched_from_an_address_inside(tmp_path: Path) -> None:
+def test_mta_sts_private_address_is_refused(tmp_path: Path) -> None:
     zone = ZONE.replace(f"{HOST}            A   127.0.0.1", f"{HOST} A 10.0.0.1")
 
     outcome = run_check(tmp_path, response(policy()), zone=RECORD, base=zone, https_port=443)
@@ -191,7 +189,7 @@ def test_mta_sts_is_never_fetched_from_an_address_inside(tmp_path: Path) -> None
     assert params(outcome, "mta-sts.policy-unreached") == {"host": HOST, "reason": "not-allowed"}
 
 
-def test_mta_sts_of_a_region_with_a_gap_is_unknown(tmp_path: Path) -> None:
+def test_mta_sts_region_gap_is_unknown(tmp_path: Path) -> None:
     outcome = run_check(tmp_path, region=RegionFacts(id="ca", name="Canada"))
 
     assert (outcome.verdict, codes(outcome)) == (Verdict.UNKNOWN, ["region.gap"])
@@ -209,7 +207,7 @@ def test_mta_sts_record_never_raises(text: str) -> None:
 
 
 @given(st.binary(max_size=300))
-def test_any_bytes_are_a_response_or_none(content: bytes) -> None:
+def test_read_response_never_raises(content: bytes) -> None:
     assert isinstance(read_bytes(content), Fetched | NotFetched)
     assert isinstance(read_bytes(b"HTTP/1.1 200 OK\r\n" + content), Fetched | NotFetched)
 
@@ -222,9 +220,7 @@ def test_any_bytes_are_a_response_or_none(content: bytes) -> None:
         ("Transfer-Encoding: chunked", b"2\r\nhe\r\n3;x=y\r\nllo\r\n0\r\n\r\n", b"hello"),
     ],
 )
-def test_a_body_is_read_by_length_in_chunks_or_to_the_end(
-    headers: str, content: bytes, body: bytes
-) -> None:
+def test_read_response_body_framings(headers: str, content: bytes, body: bytes) -> None:
     read = read_bytes(f"HTTP/1.1 200 OK\r\n{headers}\r\n\r\n".encode() + content)
 
     assert isinstance(read, Fetched)

@@ -1,4 +1,4 @@
-"""What the SPF looks of a batch share changes nothing: held against looks that share nothing."""
+"""Shared state of SPF checks in a batch changes no outcome, compared with single runs."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ ENDINGS = ("-all", "-all exp=why.test", "~all", "redirect=a.test", "redirect=one
 
 
 def zone_of(seed: int) -> Zone:
-    """Mostly one record a name, of includes and terms of every kind: loops, limits and errors.
+    """Usually one record for each name, with includes and all terms: loops, limits and errors.
 
-    Seeds and not a strategy: what goes wrong takes records of some size, and those are rare there.
+    Seeds instead of a Hypothesis strategy: faults need large records, which strategies rarely make.
     """
     random = Random(seed)
 
@@ -67,7 +67,7 @@ def lookup_of(zone: Zone) -> ZoneLookup:
 
 
 @pytest.mark.parametrize("first", range(0, SEEDS, 100))
-def test_check_host_says_the_same_with_what_it_remembers(first: int) -> None:
+def test_check_host_with_cache_is_equal(first: int) -> None:
     async def run(zone: Zone) -> None:
         lookup, include_results = lookup_of(zone), IncludeResults()
         for subject in SUBJECTS:
@@ -98,7 +98,7 @@ def test_check_host_says_the_same_with_what_it_remembers(first: int) -> None:
 
 
 @pytest.mark.parametrize("first", range(0, SEEDS, 100))
-def test_expansion_is_the_same_with_branches_of_others(first: int) -> None:
+def test_expansion_with_shared_branches_is_equal(first: int) -> None:
     async def run(zone: Zone) -> None:
         lookup, expansions = lookup_of(zone), Expansions()
         for subject in (*SUBJECTS, "region.test", *SUBJECTS):
@@ -109,7 +109,7 @@ def test_expansion_is_the_same_with_branches_of_others(first: int) -> None:
 
 
 @pytest.mark.parametrize("first", range(0, SEEDS, 100))
-def test_looks_of_a_batch_come_to_what_each_comes_to_alone(first: int) -> None:
+def test_batch_outcomes_equal_single_runs(first: int) -> None:
     async def run(zone: Zone) -> None:
         lookup, cache = lookup_of(zone), check.SpfBatchCache()
         for subject in (*SUBJECTS, *SUBJECTS):
@@ -120,27 +120,27 @@ def test_looks_of_a_batch_come_to_what_each_comes_to_alone(first: int) -> None:
         asyncio.run(run(zone_of(seed)))
 
 
-def test_an_include_is_evaluated_once_for_an_address_and_costs_each_domain_the_same() -> None:
+def test_include_is_evaluated_once_per_address() -> None:
     many = "\n".join(f'{name} TXT "v=spf1 include:a.test -all"' for name in SUBJECTS)
     lookup = ZoneLookup(f'{many}\na.test TXT "v=spf1 mx:mail.test ~all"\n{HOSTS}')
     include_results = IncludeResults()
 
     async def run() -> list[tuple[str, int]]:
         address = ip_address("10.0.1.5")
-        seen = [
+        results = [
             await check_host(
                 address, name, f"x@{name}", name, lookup=lookup, include_results=include_results
             )
             for name in SUBJECTS
         ]
-        return [(str(each.result), each.lookups) for each in seen]
+        return [(str(each.result), each.lookups) for each in results]
 
     assert asyncio.run(run()) == [("pass", 2)] * 3
     assert lookup.asked["mail.test", "MX"] == 1
 
 
-def test_what_an_include_of_the_subject_said_to_others_is_not_held_against_it() -> None:
-    """Its servers hold another record than the world sees, so the include says something else."""
+def test_include_of_subject_is_not_reused() -> None:
+    """The servers have another record than the resolvers, so the include has another result."""
     world = """
     one.test TXT "v=spf1 ip4:10.0.1.0/24 -all"
     two.test TXT "v=spf1 include:a.test -all"
@@ -165,7 +165,7 @@ def test_what_an_include_of_the_subject_said_to_others_is_not_held_against_it() 
     assert asyncio.run(run()) == ["pass", "too-many-lookups"]
 
 
-def test_what_is_remembered_still_counts_against_the_limit() -> None:
+def test_cached_lookups_count_for_limit() -> None:
     costly = " ".join(["include:b.test"] * 8)
     zone = f"""
     one.test TXT "v=spf1 include:a.test -all"
@@ -177,10 +177,10 @@ def test_what_is_remembered_still_counts_against_the_limit() -> None:
 
     async def run() -> list[tuple[str, str]]:
         address = ip_address("10.0.1.5")
-        seen = [
+        results = [
             await check_host(address, name, "", "", lookup=lookup, include_results=include_results)
             for name in ("one.test", "two.test")
         ]
-        return [(str(each.result), each.problem) for each in seen]
+        return [(str(each.result), each.problem) for each in results]
 
     assert asyncio.run(run()) == [("pass", ""), ("permerror", "too-many-lookups")]

@@ -1,4 +1,4 @@
-"""SPF judged for a region: would mail from each of its networks pass?"""
+"""SPF for a region: mail from each of its networks must pass."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def run_check(record: str, extra: str = "", region: RegionFacts = REGION) -> Out
         (f"v=spf1 {INCLUDE} exists:%{{i}}.list.test -all", ""),
     ],
 )
-def test_spf_passes_with_every_network(record: str, extra: str) -> None:
+def test_spf_with_all_networks_passes(record: str, extra: str) -> None:
     outcome = run_check(record, extra)
 
     assert (outcome.verdict, codes(outcome)) == (Verdict.PASS, [])
@@ -122,14 +122,14 @@ def test_spf_fails(record: str, extra: str, expected: list[str]) -> None:
         (f"v=spf1 {INCLUDE} include:gone.test -all", "", ["spf.broken-branch"]),
     ],
 )
-def test_spf_passes_with_a_caution(record: str, extra: str, expected: list[str]) -> None:
+def test_spf_cautions_warn(record: str, extra: str, expected: list[str]) -> None:
     outcome = run_check(record, extra)
 
     assert outcome.verdict is Verdict.WARN
     assert codes(outcome) == expected
 
 
-def test_spf_global_include_that_leaves_the_region_out_fails() -> None:
+def test_spf_global_include_without_region_fails() -> None:
     outcome = run_check(f"v=spf1 {GLOBAL} -all", USB_ZONE, region=USB)
 
     assert outcome.verdict is Verdict.FAIL
@@ -146,7 +146,7 @@ def test_spf_global_include_costs_seven() -> None:
     }
 
 
-def test_spf_names_the_networks_that_fail() -> None:
+def test_spf_names_failing_networks() -> None:
     outcome = run_check("v=spf1 ip4:195.130.217.0/25 ip4:91.220.42.0/24 ip6:2a00:9::/64 -all")
 
     assert params(outcome, "spf.some-networks-fail") == {
@@ -160,7 +160,7 @@ def test_spf_names_the_networks_that_fail() -> None:
     ]
 
 
-def test_spf_by_a_list_of_single_addresses_is_not_judged_by_the_first() -> None:
+def test_spf_list_of_addresses_is_exact() -> None:
     record = "v=spf1 ip4:91.220.42.0/24 ip6:2a00:9::/64 exists:%{i}.list.test -all"
 
     outcome = run_check(record, "195.130.217.0.list.test A 127.0.0.2\n")
@@ -169,7 +169,7 @@ def test_spf_by_a_list_of_single_addresses_is_not_judged_by_the_first() -> None:
     assert params(outcome, "spf.some-networks-fail")["failing"] == ["195.130.217.0/24"]
 
 
-def test_spf_over_the_limit_names_the_branch_that_costs_most() -> None:
+def test_spf_over_limit_names_largest_branch() -> None:
     outcome = run_check(f"v=spf1 {INCLUDE} include:a1.test a -all", CHAIN)
 
     assert params(outcome, "spf.too-many-lookups") == {
@@ -180,7 +180,7 @@ def test_spf_over_the_limit_names_the_branch_that_costs_most() -> None:
     }
 
 
-def test_spf_include_that_loops_is_cut_and_fails() -> None:
+def test_spf_include_loop_fails() -> None:
     extra = 'x.test TXT "v=spf1 include:y.test -all"\ny.test TXT "v=spf1 include:x.test -all"\n'
 
     outcome = run_check("v=spf1 include:x.test -all", extra)
@@ -189,7 +189,7 @@ def test_spf_include_that_loops_is_cut_and_fails() -> None:
     assert params(outcome, "spf.permerror")["problem"] == "too-many-lookups"
 
 
-def test_spf_trouble_on_the_way_is_unknown() -> None:
+def test_spf_failed_lookup_is_unknown() -> None:
     outcome = run_check(f"v=spf1 include:slow.test {INCLUDE} -all", "slow.test TROUBLE timeout\n")
 
     assert outcome.verdict is Verdict.UNKNOWN
@@ -210,7 +210,7 @@ def test_spf_trouble_on_the_way_is_unknown() -> None:
         ),
     ],
 )
-def test_spf_without_the_regions_networks_is_unknown(
+def test_spf_without_region_networks_is_unknown(
     region: RegionFacts, extra: str, expected: list[str]
 ) -> None:
     outcome = run_check(f"v=spf1 {INCLUDE} -all", extra, region)
@@ -218,13 +218,13 @@ def test_spf_without_the_regions_networks_is_unknown(
     assert (outcome.verdict, codes(outcome)) == (Verdict.UNKNOWN, expected)
 
 
-def test_spf_trouble_behind_the_regions_include_is_told_and_passes() -> None:
+def test_spf_failure_after_region_passes() -> None:
     outcome = run_check(f"v=spf1 {INCLUDE} include:slow.test -all", "slow.test TROUBLE timeout\n")
 
     assert (outcome.verdict, codes(outcome)) == (Verdict.PASS, ["spf.branch-unresolved"])
 
 
-def test_spf_servers_with_different_records_disagree() -> None:
+def test_spf_different_records_disagree() -> None:
     zones = {
         "ns1.test": f'example.test TXT "v=spf1 {INCLUDE} -all"',
         "ns2.test": 'example.test TXT "v=spf1 -all"',
@@ -238,7 +238,7 @@ def test_spf_servers_with_different_records_disagree() -> None:
     assert params(outcome, "dns.servers-disagree")["lagging"] == ["ns2.test (192.0.2.2)"]
 
 
-def test_spf_evidence_shows_the_tree_with_its_costs() -> None:
+def test_spf_evidence_has_tree_with_lookups() -> None:
     outcome = run_check(f"v=spf1 {INCLUDE} ip4:192.0.2.7 -all")
 
     include, own, end = outcome.evidence["tree"]["children"]
@@ -248,7 +248,7 @@ def test_spf_evidence_shows_the_tree_with_its_costs() -> None:
     assert outcome.evidence["lookups"] == 1
 
 
-def test_spf_evidence_proposes_a_record() -> None:
+def test_spf_evidence_has_proposal() -> None:
     outcome = run_check("v=spf1 include:spf.protection.outlook.com -all")
 
     assert outcome.evidence["proposed_record"] == (
@@ -257,7 +257,7 @@ def test_spf_evidence_proposes_a_record() -> None:
     assert outcome.evidence["proposed_lookups"] == outcome.evidence["lookups"] + 1
 
 
-def test_spf_evidence_proposes_one_record_for_several() -> None:
+def test_spf_evidence_merges_several_records() -> None:
     outcome = run_check("v=spf1 ip4:192.0.2.7 -all", extra='example.test TXT "v=spf1 mx ~all"\n')
 
     assert outcome.evidence["proposed_record"] == f"v=spf1 ip4:192.0.2.7 mx {INCLUDE} -all"

@@ -1,4 +1,4 @@
-"""Interval arithmetic: one address speaks for a piece, and nothing is left out or counted twice."""
+"""Segments: one address decides, and no address is missing or counted twice."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from checks.engine.spf.networks import collapse_networks, covers, range_of, spli
 
 
 def networks(least: int = 20) -> st.SearchStrategy[IPNetwork]:
-    """Networks in one small corner, so that they meet."""
+    """Networks in a small range, so that they overlap."""
     return st.builds(
         lambda low, prefix: ip_network((0x0A000000 | low, prefix), strict=False),
         st.integers(0, 0xFFF),
@@ -23,7 +23,7 @@ def networks(least: int = 20) -> st.SearchStrategy[IPNetwork]:
 
 
 @given(networks(), st.lists(networks(), max_size=8))
-def test_pieces_tile_the_network(network: IPNetwork, boundaries: list[IPNetwork]) -> None:
+def test_segments_tile_the_network(network: IPNetwork, boundaries: list[IPNetwork]) -> None:
     found = split_range(range_of(network), map(range_of, boundaries))
 
     assert found[0].first == network.network_address
@@ -33,9 +33,7 @@ def test_pieces_tile_the_network(network: IPNetwork, boundaries: list[IPNetwork]
 
 
 @given(networks(), st.lists(networks(), max_size=8))
-def test_every_boundary_holds_all_of_a_piece_or_none(
-    network: IPNetwork, boundaries: list[IPNetwork]
-) -> None:
+def test_segments_respect_boundaries(network: IPNetwork, boundaries: list[IPNetwork]) -> None:
     for piece in split_range(range_of(network), map(range_of, boundaries)):
         for boundary in boundaries:
             assert (piece.first in boundary) == (piece.last in boundary)
@@ -50,14 +48,14 @@ def test_covers_agrees_with_counting(listed: list[IPNetwork], wanted: IPNetwork)
 
 
 @given(st.lists(networks(24), max_size=8))
-def test_distinct_keeps_every_address_once(listed: list[IPNetwork]) -> None:
-    kept = collapse_networks(listed)
+def test_collapse_preserves_addresses(listed: list[IPNetwork]) -> None:
+    collapsed = collapse_networks(listed)
 
-    assert {a for n in kept for a in n} == {a for n in listed for a in n}
-    assert sum(n.num_addresses for n in kept) == len({a for n in kept for a in n})
+    assert {a for n in collapsed for a in n} == {a for n in listed for a in n}
+    assert sum(n.num_addresses for n in collapsed) == len({a for n in collapsed for a in n})
 
 
-def test_pieces_ignore_the_other_family() -> None:
+def test_split_ignores_other_family() -> None:
     found = split_range(range_of(ip_network("2001:db8::/64")), [range_of(ip_network("0.0.0.0/0"))])
 
     assert [(piece.first, piece.last) for piece in found] == [
@@ -75,5 +73,5 @@ def test_pieces_ignore_the_other_family() -> None:
         ([], False),
     ],
 )
-def test_covers_adds_networks_up(listed: list[str], expected: bool) -> None:
+def test_covers_combines_networks(listed: list[str], expected: bool) -> None:
     assert covers(map(ip_network, listed), ip_network("192.0.2.0/24")) is expected

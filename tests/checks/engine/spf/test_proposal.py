@@ -1,4 +1,4 @@
-"""The record we propose keeps what is there and adds the region once."""
+"""The proposed record preserves the existing terms and adds the region once."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ def test_proposed_record(record: str, expected: str) -> None:
 
 
 @given(st.lists(WORDS, max_size=8))
-def test_proposed_record_has_the_include_once_where_it_counts(words: list[str]) -> None:
-    proposal = proposed_record(" ".join(["v=spf1", *words]), EU)
+def test_proposed_record_has_include_once(record_terms: list[str]) -> None:
+    proposal = proposed_record(" ".join(["v=spf1", *record_terms]), EU)
 
     policy = parse(proposal)
     assert isinstance(policy, SpfPolicy)
@@ -66,11 +66,11 @@ def test_proposed_record_has_the_include_once_where_it_counts(words: list[str]) 
 
 
 @given(st.lists(WORDS, min_size=1, max_size=8))
-def test_proposed_record_keeps_all_else_and_settles(words: list[str]) -> None:
-    proposal = proposed_record(" ".join(["v=spf1", *words]), EU)
+def test_proposed_record_is_idempotent(record_terms: list[str]) -> None:
+    proposal = proposed_record(" ".join(["v=spf1", *record_terms]), EU)
 
-    others = [word for word in words if "mimecast.com" not in word]
-    assert [word for word in proposal.split()[1:] if "mimecast.com" not in word] == others or (
+    others = [term for term in record_terms if "mimecast.com" not in term]
+    assert [term for term in proposal.split()[1:] if "mimecast.com" not in term] == others or (
         not others
     )
     assert proposed_record(proposal, EU) == proposal
@@ -78,7 +78,7 @@ def test_proposed_record_keeps_all_else_and_settles(words: list[str]) -> None:
 
 @settings(max_examples=50)
 @given(st.text(max_size=80))
-def test_no_text_is_too_strange_to_parse(text: str) -> None:
+def test_parse_of_any_text_never_raises(text: str) -> None:
     parse("v=spf1 " + text)
     assert proposed_record("v=spf1 " + text, EU).startswith("v=spf1 ")
 
@@ -102,5 +102,5 @@ def test_no_text_is_too_strange_to_parse(text: str) -> None:
         ),
     ],
 )
-def test_several_records_become_the_one_that_may_stand(records: list[str], merged: str) -> None:
+def test_merged_record(records: list[str], merged: str) -> None:
     assert merged_record(records) == merged

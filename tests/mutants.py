@@ -1,0 +1,187 @@
+"""Mutation tests of the safety modules: `python -m tests.mutants [NAME ...]`, or `make mutants`.
+
+Each name is one entry of TARGETS. mutmut changes a copy of the module, one place at a time, and
+runs the nearest tests. A mutant that no test kills is a survivor. The program prints the survivors
+that `tests/mutants_accepted.toml` does not accept, and ends with status 1 if there are any.
+
+mutmut changes the bodies of functions. It changes neither constants nor decorated functions, such
+as properties. It works in a temporary copy of the project, so the checkout never changes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+ROOT = Path(__file__).resolve().parent.parent
+ACCEPTED = ROOT / "tests" / "mutants_accepted.toml"
+PACKAGES = ("checks", "config", "onboarding", "tenants")
+# "no tests" means that the nearest tests never call the function.
+SURVIVING = ("survived", "no tests")
+_SPF = ("check", "check_host", "expansion", "judgement", "macros", "networks", "proposal", "terms")
+_FUNCTION = re.compile(r"\.x(?:_(?=\w))?(\S+?)__mutmut_[0-9]+$")
+
+
+@dataclass(frozen=True)
+class Target:
+    """Modules to change, as glob patterns, and the tests that must notice."""
+
+    modules: tuple[str, ...]
+    tests: tuple[str, ...]
+
+
+TARGETS: Mapping[str, Target] = MappingProxyType(
+    {
+        "settling": Target(("checks/settling.py",), ("tests/checks/test_settling.py",)),
+        "safe_times": Target(("checks/safe_times.py",), ("tests/checks/test_safe_times.py",)),
+        "mx": Target(("checks/engine/mx.py",), ("tests/checks/engine/test_mx.py",)),
+        "spf": Target(
+            tuple(f"checks/engine/spf/{name}.py" for name in _SPF), ("tests/checks/engine/spf",)
+        ),
+        "proof": Target(("onboarding/plans/proof.py",), ("tests/onboarding/plans",)),
+        "evaluation": Target(("onboarding/plans/evaluation.py",), ("tests/onboarding/plans",)),
+        "transitions": Target(
+            ("onboarding/plans/transitions.py",), ("tests/onboarding/plans/test_transitions.py",)
+        ),
+        "readiness": Target(
+            ("onboarding/cutovers/readiness.py", "onboarding/cutovers/readiness/*.py"),
+            ("tests/onboarding/cutovers/test_readiness.py",),
+        ),
+    }
+)
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One change: the function, and its lines before and after. Stable when other code moves."""
+
+    function: str
+    before: str
+    after: str
+
+    def as_toml(self) -> str:
+        fields = (("function", self.function), ("before", self.before), ("after", self.after))
+        lines = [f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in fields]
+        return "\n".join(["[[accepted]]", *lines, 'reason = ""'])
+
+
+def read_accepted(text: str) -> dict[Mutant, str]:
+    """Return the reason for each accepted survivor. Raises ValueError for one without a reason."""
+    accepted = {}
+    for entry in tomllib.loads(text).get("accepted", ()):
+        reason = entry.pop("reason", "").strip()
+        mutant = Mutant(**entry)
+        if not reason:
+            raise ValueError(f"no reason for the accepted mutant in {mutant.function}")
+        accepted[mutant] = reason
+    return accepted
+
+
+def read_diff(name: str, diff: str) -> Mutant:
+    """Return the mutant that `mutmut show` prints as a unified diff."""
+    lines = [line for line in diff.splitlines() if not line.startswith(("---", "+++"))]
+    sides = [
+        " ".join(line[1:].strip() for line in lines if line.startswith(sign)) for sign in ("-", "+")
+    ]
+    function = _FUNCTION.search(name)
+    # mutmut writes a method as ǁClassǁmethod.
+    label = function[1].strip("ǁ").replace("ǁ", ".") if function else name
+    return Mutant(label, *sides)
+
+
+def survivors(target: Target, folder: Path) -> Iterator[Mutant]:
+    """Run mutmut on the copy of the project in `folder` and yield the survivors."""
+    _configure(target, folder)
+    command = [sys.executable, "-m", "mutmut", "run"]
+    # The progress display is only for a terminal: in a file, each update would be a line.
+    output = None if sys.stdout.isatty() else subprocess.PIPE
+    run = subprocess.run(
+        command,
+        cwd=folder,
+        env=_environment(),
+        stdout=output,
+        stderr=output,
+        text=True,
+        check=False,
+    )
+    if run.returncode:
+        sys.exit(f"{run.stdout or ''}{run.stderr or ''}mutmut ended with status {run.returncode}")
+    for line in _mutmut(folder, "results").splitlines():
+        name, _, status = line.strip().rpartition(": ")
+        if status in SURVIVING:
+            yield read_diff(name, _mutmut(folder, "show", name))
+
+
+def _copy_project(folder: Path) -> None:
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for name in filter(None, listed.stdout.split("\0")):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+
+
+def _configure(target: Target, folder: Path) -> None:
+    others = sorted(p.name for p in folder.iterdir() if p.name not in (*PACKAGES, "tests"))
+    settings = {
+        "source_paths": list(PACKAGES),
+        "only_mutate": list(target.modules),
+        "also_copy": others,
+        "pytest_add_cli_args_test_selection": list(target.tests),
+        "pytest_add_cli_args": ["-n", "0", "-p", "no:cacheprovider", "-p", "no:randomly"],
+        "use_git_change_detection": False,
+    }
+    lines = [f"{name} = {json.dumps(value)}" for name, value in settings.items()]
+    with (folder / "pyproject.toml").open("a") as file:
+        file.write("\n[tool.mutmut]\n" + "\n".join(lines) + "\n")
+    # The published test suites are in the environment, next to the code under test.
+    (folder / "mutants").mkdir()
+    (folder / "mutants" / ".venv").symlink_to(ROOT / ".venv")
+
+
+def _environment() -> dict[str, str]:
+    # A terminal of this width shows a mutant's name in one line.
+    return os.environ | {"COLUMNS": "200"}
+
+
+def _mutmut(folder: Path, *arguments: str) -> str:
+    command = [sys.executable, "-m", "mutmut", *arguments]
+    return subprocess.run(
+        command, cwd=folder, env=_environment(), capture_output=True, text=True, check=True
+    ).stdout
+
+
+def main(names: list[str]) -> int:
+    unknown = sorted(set(names) - set(TARGETS))
+    if unknown:
+        sys.exit(f"unknown: {', '.join(unknown)}; choose from {', '.join(TARGETS)}")
+    accepted = read_accepted(ACCEPTED.read_text())
+    found: list[Mutant] = []
+    for name in names or list(TARGETS):
+        with tempfile.TemporaryDirectory(prefix="gangway-mutants-") as folder:
+            _copy_project(Path(folder))
+            found += survivors(TARGETS[name], Path(folder))
+    surviving = [mutant for mutant in found if mutant not in accepted]
+    lines = [mutant.as_toml() for mutant in surviving]
+    lines.append(f"{len(surviving)} survivors, {len(found) - len(surviving)} more are accepted")
+    sys.stdout.write("\n\n".join(lines) + "\n")
+    return int(bool(surviving))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
