@@ -7,6 +7,7 @@ import re
 from checks.engine.outcomes import CheckKind
 from checks.scheduling import Interval
 from onboarding.models import TaskStatus
+from tenants.activity_names import ActivityName
 from tests.prose import CHECKOUT
 
 DOCS = CHECKOUT / "docs"
@@ -50,3 +51,7 @@ def test_tasks_diagram_shows_every_status() -> None:
     shown = {name for pair in re.findall(r"(\w+) --> (\w+)", diagram) for name in pair}
 
     assert shown == {status.value for status in TaskStatus}
+
+
+def test_activity_page_is_complete() -> None:
+    assert first_cells("reference/activity.md") == set(ActivityName.values)
