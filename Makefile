@@ -24,6 +24,9 @@ test-all: suites  ## Run the unit tests, then the tests with real servers, then 
 	@$(BIN)/python -m pytest -q -m "interop or slow" $(ARGS)
 	@$(BIN)/python -m pytest -q -m browser $(ARGS)  # separate: Playwright leaves an event loop running
 
+mutants: suites  ## Run the mutation tests of the safety modules; one of them with ARGS=settling.
+	@$(BIN)/python -m tests.mutants $(ARGS)
+
 check: dev  ## Check format, lint, types, imports, templates, migrations, deployment settings.
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
@@ -48,9 +51,6 @@ lock:  ## Resolve requirements*.in into the hash-locked requirements*.txt, with 
 
 bench: dev  ## Compare the engine with checkdmarc and with bare datagrams, on loopback; see docs/topics/performance.md.
 	@$(BIN)/python -m tests.bench $(ARGS)
-
-mutants: suites  ## Change the safety modules one place at a time and print the changes that no test notices.
-	@$(BIN)/python -m tests.mutants $(ARGS)
 
 audit:  ## List known vulnerabilities of the dependencies. Warns only: its service may be unavailable.
 	@tools=$$(mktemp -d); trap 'rm -rf "$$tools"' EXIT; \

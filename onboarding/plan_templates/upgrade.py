@@ -239,11 +239,12 @@ def _copy_confirmations(plan: Plan, task: Task) -> None:
     scope = domain_progress.in_scope(
         task, plan.tenant.domains.all(), domain_progress.exempt_pairs(plan.tenant)
     )
+    rows = {row.domain_id: row for row in task.domain_progress.all()}
     for side in domain_progress.SIDES:
         at = getattr(task, f"{side}_confirmed_at")
         if at is not None:
             by = getattr(task, f"{side}_confirmed_by")
-            domain_progress.set_confirmations(task, scope, side=side, at=at, by=by)
+            rows = domain_progress.set_confirmations(task, scope, rows, side=side, at=at, by=by)
 
 
 def _put_in_order(plan: Plan, after: TemplateVersion) -> None:

@@ -140,7 +140,7 @@ def test_sign_off_refused_by_task_is_not_stored(tenant: Tenant, owner: User) -> 
         manual_status="not_needed", status_reason="not now", status="not_applicable"
     )
 
-    with pytest.raises(OnboardingError, match="bring it back first"):
+    with pytest.raises(OnboardingError, match="Restore it first"):
         sign(sheet, owner, "client")
 
     assert status(sheet)[1] == []
@@ -169,7 +169,7 @@ def test_sign_off_cannot_be_undone_at_the_task(tenant: Tenant, owner: User) -> N
 def test_gathering_task_needs_sign_off(tenant: Tenant, owner: User) -> None:
     sheet = sheet_of(tenant)
 
-    with pytest.raises(OnboardingError, match="Sign its sheet off"):
+    with pytest.raises(OnboardingError, match="Sign off its requirements sheet"):
         confirm_task(sheet.task, by=owner, side="client")
 
     assert status(sheet) == ("todo", [])
@@ -179,7 +179,7 @@ def test_signed_task_is_withdrawn_at_its_sheet(tenant: Tenant, owner: User) -> N
     sheet = sheet_of(tenant)
     sign(sheet, owner, "client")
 
-    with pytest.raises(OnboardingError, match="take that back at the sheet"):
+    with pytest.raises(OnboardingError, match="Withdraw the sign-off on the sheet"):
         withdraw_confirmation(sheet.task, by=owner, side="client")
 
     assert status(sheet) == ("partly_confirmed", ["client"])
