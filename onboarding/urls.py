@@ -1,4 +1,4 @@
-"""All URLs of onboarding. Each feature lists its own; those of a tenant are below t/<public_id>/."""
+"""All URLs of onboarding, from each feature. Pages of a tenant are below t/<public_id>/."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from onboarding.collaboration import urls as collaboration
 from onboarding.cutovers import urls as cutovers
 from onboarding.lifecycle import urls as lifecycle
 from onboarding.monitoring import urls as monitoring
+from onboarding.moved_addresses import MOVED, MOVED_IN_TENANT, redirects
 from onboarding.plan_templates import urls as plan_templates
 from onboarding.plans import urls as plans
 from onboarding.portfolio import urls as portfolio
@@ -15,6 +16,13 @@ from onboarding.requirements import urls as requirements
 
 app_name = "onboarding"
 
+installation_urlpatterns = [
+    *portfolio.urlpatterns,
+    *lifecycle.urlpatterns,
+    *cutovers.urlpatterns,
+    *plan_templates.urlpatterns,
+    *collaboration.urlpatterns,
+]
 tenant_urlpatterns = [
     *portfolio.tenant_urlpatterns,
     *lifecycle.tenant_urlpatterns,
@@ -26,10 +34,9 @@ tenant_urlpatterns = [
     *plans.tenant_urlpatterns,
 ]
 urlpatterns = [
-    *portfolio.urlpatterns,
-    *lifecycle.urlpatterns,
-    *cutovers.urlpatterns,
-    *plan_templates.urlpatterns,
-    *collaboration.urlpatterns,
+    *installation_urlpatterns,
     path("t/<str:public_id>/", include(tenant_urlpatterns)),
+    # Last: the path of a page takes precedence over a former path.
+    *redirects(MOVED, installation_urlpatterns),
+    path("t/<str:public_id>/", include([*redirects(MOVED_IN_TENANT, tenant_urlpatterns)])),
 ]

@@ -9,6 +9,7 @@ from ipaddress import ip_address
 from typing import Any
 
 import pytest
+from celery import current_app
 from django.core.cache import cache
 from django.db import connection
 from django.test import client as test_client
@@ -167,3 +168,11 @@ def fixed_monday() -> Iterator[Clock]:
     """For tests with dates: the time is 30 November 2026, 08:00 UTC."""
     with frozen(at("Mon 08:00")) as clock:
         yield clock
+
+
+@pytest.fixture
+def without_eager_errors() -> Iterator[None]:
+    """A Celery task that raises fails alone, as in a worker, and not in the code that queued it."""
+    current_app.conf.task_eager_propagates = False
+    yield
+    current_app.conf.task_eager_propagates = True

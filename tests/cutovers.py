@@ -1,4 +1,4 @@
-"""Planned cutovers for tests."""
+"""Factory of cutovers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tenants.models import Tenant
 
 
 def cutover_of(tenant: Tenant, direction: str, planned_at: datetime, *names: str) -> Cutover:
-    """A planned cutover of the domains named, or of all of the tenant's."""
+    """A cutover of the named domains, or of all domains of the tenant."""
     made = Cutover.objects.create(plan=tenant.plan, direction=direction, planned_at=planned_at)
     domains = tenant.domains.filter(name__in=names) if names else tenant.domains.all()
     CutoverDomain.objects.bulk_create(

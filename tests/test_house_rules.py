@@ -13,6 +13,7 @@ from statistics import median
 
 import pytest
 
+from config.beat_schedule import beat_schedule
 from tests import prose
 from tests.prose import CHECKOUT, Prose
 
@@ -281,3 +282,75 @@ def test_locked_requirements_name_no_index() -> None:
     found = [str(lock) for lock in locks if re.search(r"(?m)^-|https?://", text_of(lock))]
 
     assert found == []
+
+
+# Calls of a beat task that are one SQL statement for all tenants, so that no tenant delays another.
+ONE_STATEMENT = {"imports.delete_abandoned"}
+
+
+def scheduled_name_of(function: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
+    """The name under which Celery knows the function; empty for any other function."""
+    for decorator in function.decorator_list:
+        if isinstance(decorator, ast.Call) and ast.unparse(decorator.func) == "shared_task":
+            for keyword in decorator.keywords:
+                if keyword.arg == "name" and isinstance(keyword.value, ast.Constant):
+                    return str(keyword.value.value)
+    return ""
+
+
+def does_queue(call: ast.Call) -> bool:
+    *owner, name = ast.unparse(call.func).split(".")
+    return (
+        name in ("delay", "apply_async")
+        or name.startswith(("queue_", "_queue"))
+        or owner == ["logger"]
+    )
+
+
+def work_of(function: ast.AST) -> list[str]:
+    """The calls that do the work of a beat task in place: in a loop, or as a statement."""
+    repeated: list[ast.AST] = []
+    calls = []
+    for node in ast.walk(function):
+        match node:
+            case ast.For() | ast.AsyncFor() | ast.While():
+                repeated += node.body
+            case ast.ListComp() | ast.SetComp() | ast.GeneratorExp():
+                repeated.append(node.elt)
+            case ast.DictComp():
+                repeated += [node.key, node.value]
+            case ast.Expr(value=ast.Call() as call):
+                calls.append(call)
+    calls += [node for part in repeated for node in ast.walk(part) if isinstance(node, ast.Call)]
+    return sorted({ast.unparse(call.func) for call in calls if not does_queue(call)})
+
+
+def test_beat_tasks_only_queue() -> None:
+    scheduled = {entry["task"] for entry in beat_schedule(tick_seconds=20).values()}
+    tasks = {
+        scheduled_name_of(function): function
+        for file in tracked(".py")
+        if file.parts[0] != "tests"
+        for function in functions_in(file)
+    }
+
+    work = {name: set(work_of(tasks[name])) - ONE_STATEMENT for name in scheduled}
+
+    assert {name: calls for name, calls in work.items() if calls} == {}
+
+
+@pytest.mark.parametrize(
+    ("body", "work"),
+    [
+        ("for pk in tenant_ids(): one.delay(pk)", []),
+        ("for pk in tenant_ids(): one.apply_async(args=(pk,))", []),
+        ("queue_reminders(unsent())", []),
+        ("for tenant in tenants(): services.notify(tenant)", ["services.notify"]),
+        ("for tenant in tenants(): one.delay(services.notify(tenant))", ["services.notify"]),
+        ("for tenant in tenants():\n  if services.notify(tenant): pass", ["services.notify"]),
+        ("count = sum(services.notify(each) for each in tenants())", ["services.notify"]),
+        ("services.notify_all()", ["services.notify_all"]),
+    ],
+)
+def test_work_in_beat_task_is_found(body: str, work: list[str]) -> None:
+    assert work_of(ast.parse(body)) == work

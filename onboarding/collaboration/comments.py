@@ -16,7 +16,7 @@ from onboarding.collaboration.evidence_files import store_file
 from onboarding.collaboration.markdown import names_in
 from onboarding.errors import NotPermitted, OnboardingError
 from onboarding.models import Comment, Plan, Responsibility, Task, TaskStatus
-from onboarding.plans.assignment import mentionable_people  # NEW
+from onboarding.plans.assignment import mentionable_people
 from onboarding.plans.queries import lock_tasks
 from onboarding.plans.rollup import recompute_rollup
 from tenants.activity_names import ActivityName
@@ -32,27 +32,32 @@ DELETABLE_FOR = timedelta(hours=1)
 
 @dataclass(frozen=True)
 class NewComment:
-    """What somebody writes: the text, and what it is."""
+    """A comment before it is stored: its text and its kind."""
 
     body: str
     is_internal: bool = False
     asked_side: str = ""
-    # What it shows; both sides can read it.
+    # An attached file. Both sides can read it.
     file: UploadedFile[Any] | None = None
 
 
 def add_comment(
     task: Task, new: NewComment, *, by: User, side: str, reply_to: Comment | None = None
 ) -> Comment:
-    """Write it down; an answer closes the question it answers. OnboardingError says why not."""
+    """Store a comment with its mentions and file. An answer closes its question.
+
+    Raises NotPermitted for the wrong side, and OnboardingError for a text or file that is rejected.
+    """
     _refuse(new, side)
     plan = task.plan
     with transaction.atomic():
         if new.asked_side or reply_to is not None:
-            # Whose turn it is may change: the tasks are held before the activity's chain.
+            # The waiting side may change: lock the tasks before the chain of the activity log.
             lock_tasks(plan.pk)
         if not Tenant.objects.filter(pk=plan.tenant_id, closed_at=None).exists():
-            raise OnboardingError("The case was closed meanwhile. Your words are kept here.")
+            raise OnboardingError(
+                "The tenant was closed in the meantime. Your text is still in the form."
+            )
         made = Comment.objects.create(
             plan=plan,
             task=task,
@@ -70,7 +75,7 @@ def add_comment(
                 answered_at=made.written_at
             )
         if not new.is_internal:
-            # The log is open to clients, so internal notes leave no line in it.
+            # Clients read the activity log, so an internal note adds no line.
             action = ActivityName.QUESTION_ASKED if new.asked_side else ActivityName.COMMENT_ADDED
             write_activity(
                 plan.tenant,
@@ -88,26 +93,32 @@ def add_comment(
 
 def _refuse(new: NewComment, side: str) -> None:
     if side not in (Responsibility.MIMECAST, Responsibility.CLIENT):
-        raise NotPermitted("You can read this plan, but not write in it.")
+        raise NotPermitted("You can read this plan, but not comment on it.")
     if new.is_internal and side != Responsibility.MIMECAST:
-        raise NotPermitted("Internal notes are Mimecast’s.")
+        raise NotPermitted("Only Mimecast writes internal notes.")
     if new.is_internal and new.asked_side:
-        raise OnboardingError("An internal note asks the client nothing: choose one or the other.")
+        raise OnboardingError(
+            "An internal note cannot ask the client a question. Choose one of them."
+        )
     if new.is_internal and new.file is not None:
-        raise OnboardingError("A file is read by both sides, so an internal note takes none.")
+        raise OnboardingError("Both sides read files, so an internal note cannot have one.")
     if not new.body.strip():
-        raise OnboardingError("Write something first.")
+        raise OnboardingError("Enter a text.")
     if len(new.body) > MAX_LENGTH:
         raise OnboardingError(
-            f"Write at most {MAX_LENGTH} characters; this is {len(new.body)}. It is kept here."
+            f"Write at most {MAX_LENGTH} characters. This text has {len(new.body)} and is still in"
+            " the form."
         )
 
 
 def delete_comment(comment: Comment, *, by: User) -> None:
-    """The author's second thought, for an hour: the words go, that something stood there stays."""
+    """Delete the text of a comment. The page shows that a comment was deleted.
+
+    Raises OnboardingError for another person than the author, and after one hour.
+    """
     now = timezone.now()
     if comment.author_id != by.pk or now - comment.written_at > DELETABLE_FOR:
-        raise OnboardingError("Only its author can take a comment back, within an hour.")
+        raise OnboardingError("Only the author can delete a comment, within one hour.")
     waiting_on_changes = bool(comment.asked_side) or comment.reply_to_id is not None
     with transaction.atomic():
         if waiting_on_changes:
@@ -130,7 +141,7 @@ def delete_comment(comment: Comment, *, by: User) -> None:
 
 
 def _reopen_question(question: Comment) -> None:
-    """A question whose only answer was taken back waits for one again."""
+    """Open the question again if its only answer was deleted."""
     left = question.replies.filter(is_internal=False, deleted_at=None)
     staffed = ~Q(author__staff_role=User.StaffRole.NONE)
     if question.asked_side == Responsibility.CLIENT:
@@ -142,7 +153,7 @@ def _reopen_question(question: Comment) -> None:
 
 
 def comments_of(plan: Plan, *, is_staff: bool) -> QuerySet[Comment]:
-    """What this reader may see of a plan's talk; internal notes are for staff alone."""
+    """The comments of the plan that the reader may see. Only staff see internal notes."""
     rows = Comment.objects.filter(plan=plan).select_related("author")
     visible = rows if is_staff else rows.filter(is_internal=False)
     return visible.prefetch_related(Prefetch("mentions", User.objects.only("pk", "name")), "files")
@@ -156,7 +167,7 @@ def comments_by_task(plan: Plan, *, is_staff: bool) -> dict[int, list[Comment]]:
 
 
 def open_questions(plan: Plan, *, side: str) -> list[Comment]:
-    """What this side has been asked and has not answered, oldest first."""
+    """The unanswered questions to this side, oldest first."""
     rows = Comment.objects.filter(
         plan=plan, is_internal=False, asked_side=side, answered_at=None, deleted_at=None
     ).exclude(task__status=TaskStatus.NOT_APPLICABLE)
@@ -164,7 +175,7 @@ def open_questions(plan: Plan, *, side: str) -> list[Comment]:
 
 
 def mentions_for(user: User, tenants: QuerySet[Tenant]) -> QuerySet[Comment]:
-    """Where others named this person, newest first, in the tenants they may see."""
+    """The comments of others that mention this person in these tenants, newest first."""
     mine = Comment.objects.filter(readable_by(user), mentions=user, plan__tenant__in=tenants)
     return (
         mine.filter(deleted_at=None)
@@ -174,13 +185,13 @@ def mentions_for(user: User, tenants: QuerySet[Tenant]) -> QuerySet[Comment]:
 
 
 def readable_by(user: User) -> Q:
-    """Of the comments in tenants that somebody may see, those they may read: internal notes only
-    where they stand on Mimecast's side."""
+    """The condition for readable comments: internal notes only where the person is on Mimecast's
+    side."""
     return Q(is_internal=False) | Q(plan__tenant__in=tenants_staffed_by(user))
 
 
 def mentioned_in(body: str, tenant: Tenant, *, is_internal: bool) -> Sequence[User]:
-    """The people whose whole name follows an @. In an internal note only staff are heard."""
+    """The people whose full name follows an @. An internal note mentions only staff."""
     if "@" not in body:
         return []
     people = mentionable_people(tenant, staff_only=is_internal)

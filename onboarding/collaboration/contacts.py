@@ -1,4 +1,4 @@
-"""Naming who takes role: adding, changing and removing contacts, and who is still missing."""
+"""Contacts of an implementation: add, change and remove them, and find missing roles."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def contacts_of(tenant: Tenant) -> QuerySet[Contact]:
 
 
 def missing_roles(contacts: Iterable[Contact]) -> list[str]:
-    """The roles that nobody plays yet, in words."""
+    """The labels of the roles without a contact."""
     played = {contact.role for contact in contacts}
     return [role.label for role in Contact.Role if role not in played]
 
@@ -30,8 +30,11 @@ _COLUMNS = ("role", "name", "email", "phone", "availability", "changed_by", "cha
 
 
 def save_contact(contact: Contact, *, by: User, expected_version: str = "") -> None:
-    """Store a new or changed contact and say so in the activity. `expected_version` is the mark of what the
-    person had before them; ConflictingChange where somebody else changed or removed that."""
+    """Store and log a new or changed contact.
+
+    `expected_version` is the fingerprint that the page showed. Raises ConflictingChange if another
+    person changed or removed the contact since.
+    """
     is_new = contact.pk is None
     with transaction.atomic():
         if not is_new:
@@ -41,14 +44,14 @@ def save_contact(contact: Contact, *, by: User, expected_version: str = "") -> N
             with transaction.atomic():
                 contact.save(update_fields=None if is_new else _COLUMNS)
         except IntegrityError:
-            raise ConflictingChange("Somebody named this person for that role meanwhile.") from None
-        _note(
-            contact, ActivityName.CONTACT_ADDED if is_new else ActivityName.CONTACT_CHANGED, by=by
-        )
+            raise ConflictingChange(
+                "Another person added this contact with that role in the meantime."
+            ) from None
+        _log(contact, ActivityName.CONTACT_ADDED if is_new else ActivityName.CONTACT_CHANGED, by=by)
 
 
 def fingerprint(contact: Contact) -> str:
-    """Tells one state of a contact from another; empty for a new one."""
+    """Identifies the stored values of a contact. Empty for a new one."""
     return contact.changed_at.isoformat() if contact.pk else ""
 
 
@@ -56,23 +59,25 @@ def _refuse_outdated(contact: Contact, expected_version: str) -> None:
     rows = Contact.objects.select_for_update(of=("self",)).select_related("changed_by")
     current = rows.filter(pk=contact.pk).first()
     if current is None:
-        raise ConflictingChange("Somebody removed this contact meanwhile: name it anew.")
+        raise ConflictingChange(
+            "Another person removed this contact in the meantime. Add it again."
+        )
     if expected_version and fingerprint(current) != expected_version:
         reached = ", ".join(filter(None, (current.email, current.phone, current.availability)))
         raise ConflictingChange(
-            f"{current.changed_by or 'Somebody'} changed this meanwhile. It says now:"
-            f" {current.name}, {current.get_role_display().lower()}, {reached}. What you typed is kept"
-            " here and not saved: save it again if it is to stand."
+            f"{current.changed_by or 'Another person'} changed this contact in the meantime to:"
+            f" {current.name}, {current.get_role_display().lower()}, {reached}."
+            " Your values are below, but not saved. Save again to replace the current ones."
         )
 
 
 def remove_contact(contact: Contact, *, by: User) -> None:
     with transaction.atomic():
-        _note(contact, ActivityName.CONTACT_REMOVED, by=by)
+        _log(contact, ActivityName.CONTACT_REMOVED, by=by)
         contact.delete()
 
 
-def _note(contact: Contact, action: ActivityName, *, by: User) -> None:
+def _log(contact: Contact, action: ActivityName, *, by: User) -> None:
     params: dict[str, Any] = {"name": contact.name, "role": contact.get_role_display()}
     write_activity(contact.tenant, action, by=by, **params)
     contact.tenant.plan.touch()

@@ -1,4 +1,4 @@
-"""Files that show a task done: keeping one. Nothing edits or replaces what was stored."""
+"""Evidence files of tasks. A stored file is never changed or replaced."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ MAX_FILES_PER_TASK = 20
 def store_file(
     task: Task, upload: UploadedFile[Any], *, by: User, comment: Comment | None = None
 ) -> EvidenceFile:
-    """Check, store and note a file, maybe one that came with a comment; RejectedFile says why one
-    was not stored."""
+    """Check, store and log a file, with the comment that it belongs to, if any.
+
+    Raises RejectedFile with the reason, and OnboardingError if the task has too many files.
+    """
     content = upload.read()
     known = recognise(upload.name or "file", content)
     if EvidenceFile.objects.filter(task=task).count() >= MAX_FILES_PER_TASK:
-        raise OnboardingError(
-            f"A task keeps at most {MAX_FILES_PER_TASK} files. Nothing was added."
-        )
+        raise OnboardingError(f"A task has at most {MAX_FILES_PER_TASK} files. Nothing was added.")
     with transaction.atomic():
         stored = EvidenceFile.objects.create(
             task=task,

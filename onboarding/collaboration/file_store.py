@@ -1,4 +1,4 @@
-"""Where bytes lie: under FILES_DIR, by random names that say nothing."""
+"""Storage of file contents below FILES_DIR, under random names."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django.db import transaction
 
 
 def new_storage_path() -> str:
-    """A name nobody can guess, in one of 256 folders."""
+    """An unguessable relative path in one of 256 folders."""
     name = secrets.token_hex(24)
     return f"{name[:2]}/{name}"
 
@@ -20,12 +20,12 @@ def new_storage_path() -> str:
 def path_of(stored_as: str) -> Path:
     folder = Path(settings.FILES_DIR).resolve()
     path = (folder / stored_as).resolve()
-    assert folder in path.parents, "a place outside the folder"
+    assert folder in path.parents, "a path outside the folder"
     return path
 
 
 def put(content: bytes) -> str:
-    """Store the bytes, readable by us alone; return their place."""
+    """Store the bytes, readable only by the process owner. Returns their relative path."""
     place = new_storage_path()
     path = path_of(place)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -34,11 +34,11 @@ def put(content: bytes) -> str:
     return place
 
 
-def remove_on_commit(places: Iterable[str]) -> None:
-    """Delete the bytes once the rows that spoke of them are gone for good."""
-    transaction.on_commit(functools.partial(_remove, [place for place in places if place]))
+def remove_on_commit(paths: Iterable[str]) -> None:
+    """Delete the files after the transaction that deletes their rows commits."""
+    transaction.on_commit(functools.partial(_remove, [place for place in paths if place]))
 
 
-def _remove(places: list[str]) -> None:
-    for place in places:
+def _remove(paths: list[str]) -> None:
+    for place in paths:
         path_of(place).unlink(missing_ok=True)

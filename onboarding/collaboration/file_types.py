@@ -1,4 +1,4 @@
-"""What an uploaded file is: told by its bytes, held against its name. Pure."""
+"""Types of uploaded files, recognised by content and compared with the name. Pure."""
 
 from __future__ import annotations
 
@@ -15,41 +15,42 @@ _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 EXTENSIONS = ("png", "jpg", "jpeg", "pdf", "txt", "eml", "csv", "xlsx")
 _ALLOWED = "PNG, JPG, PDF, TXT, EML, CSV and XLSX"
 _MAX_NAME_LENGTH = 100
-# A text that begins like a page or a picture made of markup is one, whatever it calls itself.
+# A text that begins like HTML or SVG is markup, independent of its name.
 _MARKUP = re.compile(rb"<(!doctype|!--|\?xml|html|head|body|script|svg|iframe)", re.IGNORECASE)
 
 
 class RejectedFile(OnboardingError):
-    """Why a file was not kept."""
+    """The file is not stored. The message is the reason."""
+
+    field = "file"
 
 
 @dataclass(frozen=True)
 class AcceptedFile:
-    """A file as it is kept: the name made safe, and the type that its bytes show."""
+    """A file for storage: its safe name and the type of its content."""
 
     name: str
     content_type: str
 
 
 def recognise(name: str, content: bytes) -> AcceptedFile:
-    """The file's safe name and true type; RejectedFile when they disagree or are not allowed."""
+    """The safe name and the true type. Raises RejectedFile if they disagree or are not allowed."""
     safe = safe_name(name)
     extension = safe.rpartition(".")[2].lower() if "." in safe else ""
     if extension not in EXTENSIONS:
-        raise RejectedFile(f"{safe} was not kept: files may be {_ALLOWED}.")
+        raise RejectedFile(f"{safe} was not added: files may be {_ALLOWED}.")
     if not content:
-        raise RejectedFile(f"{safe} was not kept: it is empty.")
+        raise RejectedFile(f"{safe} was not added: it is empty.")
     seen = sniff_type(content, extension)
     if not seen:
         raise RejectedFile(
-            f"{safe} was not kept: what is inside is not what its name says. Files may be "
-            f"{_ALLOWED}."
+            f"{safe} was not added: its content does not match its name. Files may be {_ALLOWED}."
         )
     return AcceptedFile(safe, seen)
 
 
 def sniff_type(content: bytes, extension: str) -> str:
-    """The content type, if the bytes are what the extension says; else empty."""
+    """The content type if the bytes match the extension, otherwise empty."""
     match extension:
         case "png":
             return "image/png" if content.startswith(b"\x89PNG\r\n\x1a\n") else ""
@@ -79,9 +80,9 @@ def _is_plain_text(content: bytes) -> bool:
 
 
 def safe_name(name: str) -> str:
-    """The last part of the name, without what could steer a path, a header or the eye."""
+    """The last part of the name, without characters that alter paths, headers or the display."""
     last = re.split(r"[\\/]", unicodedata.normalize("NFC", name))[-1]
-    # Cc and Cf: control characters, and those that turn the direction of writing.
+    # Cc and Cf: control characters, and characters that change the direction of text.
     shown = "".join(c for c in last if unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co"))
     kept = re.sub(r"[\"'<>|:*?;%]", "_", shown).strip(" .")
     stem, dot, extension = kept.rpartition(".")

@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Forms of comments, contacts and share links."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from onboarding.models.files import LIFETIME_DAYS
 
 
 class ShareLinkForm(forms.Form):
-    """For whom a hand-off link is, and how long it works."""
+    """The recipient of a share link, and its lifetime in days."""
 
     recipient = forms.CharField(max_length=100, strip=True)
     days = forms.TypedChoiceField(choices=[(d, str(d)) for d in LIFETIME_DAYS], coerce=int)
 
 
 class CommentForm(forms.Form):
-    """A remark, a question to the other side, or, for staff, an internal note."""
+    """A comment, a question to the other side, or, for staff, an internal note."""
 
     body = forms.CharField(
         strip=True,
         widget=forms.Textarea(attrs={"rows": 4}),
-        label="Your words",
-        help_text="Markdown works. Name somebody with @ and their full name.",
-        error_messages={"required": "Write something first."},
+        label="Comment",
+        help_text="Markdown works. Mention a person with @ and their full name.",
+        error_messages={"required": "Enter a text."},
     )
-    kind = forms.ChoiceField(label="This is", required=False)
+    kind = forms.ChoiceField(label="Kind", required=False)
     file = forms.FileField(
         required=False,
-        label="A file that shows it",
+        label="Evidence file",
         help_text="PNG, JPG, PDF, TXT, EML, CSV or XLSX, 10 MB at most. Both sides can read it.",
-        error_messages={"empty": "The file is empty. Your words are kept here."},
+        error_messages={"empty": "The file is empty. Your text is still in the form."},
     )
 
     def __init__(self, *args: Any, side: str, too_large: bool = False, **kwargs: Any) -> None:
@@ -42,14 +42,16 @@ class CommentForm(forms.Form):
         self.other_side = (
             Responsibility.MIMECAST if side == Responsibility.CLIENT else Responsibility.CLIENT
         )
-        choices = [("", "a remark"), ("question", f"a question to {_named(self.other_side)}")]
+        choices = [("", "a comment"), ("question", f"a question to {_side_name(self.other_side)}")]
         if side == Responsibility.MIMECAST:
-            choices.append(("internal", "an internal note, which no client ever sees"))
+            choices.append(("internal", "an internal note, hidden from clients"))
         cast(forms.ChoiceField, self.fields["kind"]).choices = choices
 
     def clean_file(self) -> Any:
         if self.too_large:
-            raise forms.ValidationError("A file may have 10 MB at most. Your words are kept here.")
+            raise forms.ValidationError(
+                "A file may have 10 MB at most. Your text is still in the form."
+            )
         return self.cleaned_data["file"]
 
     def new_comment(self) -> NewComment:
@@ -62,25 +64,25 @@ class CommentForm(forms.Form):
         )
 
 
-def _named(side: str) -> str:
+def _side_name(side: str) -> str:
     return "the client" if side == Responsibility.CLIENT else "Mimecast"
 
 
 class ContactForm(forms.ModelForm[Contact]):
-    """Somebody who takes part, and how to reach them."""
+    """A person involved, with their role and contact data."""
 
     class Meta:
         model = Contact
         fields: ClassVar[list[str]] = ["role", "name", "email", "phone", "availability"]
-        labels: ClassVar[dict[str, str]] = {"role": "Part to play", "email": "E-mail"}
+        labels: ClassVar[dict[str, str]] = {"role": "Role", "email": "E-mail"}
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}
         if not self.errors and not (cleaned.get("email") or cleaned.get("phone")):
-            self.add_error("email", "Give an e-mail address or a telephone number.")
+            self.add_error("email", "Enter an e-mail address or a telephone number.")
         others = Contact.objects.filter(
             tenant_id=self.instance.tenant_id, role=cleaned.get("role"), name=cleaned.get("name")
         )
         if others.exclude(pk=self.instance.pk).exists():
-            self.add_error("name", "This person plays that role already.")
+            self.add_error("name", "This person has that role already.")
         return cleaned

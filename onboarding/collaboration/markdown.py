@@ -1,4 +1,4 @@
-"""People's Markdown made safe: no HTML of theirs, no pictures, links that lead out with care."""
+"""Safe Markdown of people: no raw HTML, no pictures, external links with rel attributes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~])")
 
 @functools.cache
 def _parser() -> MarkdownIt:
-    """CommonMark without raw HTML and pictures; it refuses javascript: and data: links itself."""
+    """CommonMark without raw HTML and pictures. The parser rejects javascript: and data: links."""
     reader = MarkdownIt("commonmark", {"html": False, "breaks": True}).disable("image")
     reader.add_render_rule("link_open", _external_link)
     for heading in ("heading_open", "heading_close"):
@@ -36,28 +36,28 @@ def _external_link(
 def _no_heading(
     renderer: RendererHTML, tokens: Sequence[Token], index: int, options: Any, env: Any
 ) -> str:
-    """A remark has no outline of its own: what was meant as a heading is a strong line."""
+    """A comment has no outline: a heading becomes a strong line."""
     return "<p><strong>" if tokens[index].nesting == 1 else "</strong></p>\n"
 
 
 def render(text: str, *, mentioned: Iterable[str] = ()) -> SafeString:
-    """HTML of a comment; the names mentioned in it stand out."""
+    """HTML of a comment, with its mentioned names highlighted."""
     named = _mention_of(mentioned)
     if named is not None:
         text = named.sub(lambda found: f"**{_SPECIAL.sub(_ESCAPED, found[0])}**", text)
-    # The reader escapes every character that people typed and writes no markup but its own.
+    # The parser escapes all typed characters and writes only its own markup.
     return mark_safe(str(_parser().render(text)))
 
 
 def names_in(text: str, names: Iterable[str]) -> list[str]:
-    """What follows each @ of a text, where it is one of the names, as it is written there."""
+    """The names of the list that follow an @ in the text, as written there."""
     named = _mention_of(names)
     return [found[0].removeprefix("@") for found in named.finditer(text)] if named else []
 
 
 def _mention_of(names: Iterable[str]) -> re.Pattern[str] | None:
-    """An @ with a whole name behind it. Of names that begin alike the longest counts, and neither
-    an address nor a longer word is a mention."""
+    """Matches an @ with a full name. The longest of several names wins. E-mail addresses and longer
+    words are no mentions."""
     longest_first = sorted({name for name in names if name}, key=len, reverse=True)
     if not longest_first:
         return None

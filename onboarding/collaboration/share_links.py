@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Share links: access to one task or one domain for a person without an account."""
 
 from __future__ import annotations
 
@@ -19,9 +19,12 @@ from tenants.tokens import LinkPurpose, LinkState, digest_of, issue_token
 def create_share_link(
     plan: Plan, subject: Task | Domain, *, recipient: str, days: int, by: User
 ) -> tuple[ShareLink, str]:
-    """A link for one task or one domain, and its token, which is shown once and never stored."""
+    """A share link for one task or one domain, and its token. Only the hash of the token is stored.
+
+    Raises OnboardingError for a task without shareable content.
+    """
     if isinstance(subject, Task) and (subject.is_group or not subject.applies):
-        raise OnboardingError("There is nothing to hand off in this task.")
+        raise OnboardingError("This task has no content to share.")
     issued = issue_token(LinkPurpose.SHARE_LINK)
     is_task = isinstance(subject, Task)
     with transaction.atomic():
@@ -48,7 +51,7 @@ def create_share_link(
 
 
 def find(token: str) -> tuple[LinkState, ShareLink | None]:
-    """What a link's token stands for, and whether it still opens anything."""
+    """The state of the link with this token, and the link itself while it is valid."""
     digest = digest_of(token, LinkPurpose.SHARE_LINK)
     related = ShareLink.objects.select_related("plan__tenant", "task", "domain", "created_by")
     found = related.filter(token_hash=digest).first() if digest else None
@@ -60,7 +63,7 @@ def find(token: str) -> tuple[LinkState, ShareLink | None]:
 
 
 def revoke(link: ShareLink, *, by: User) -> None:
-    """The link opens nothing from the next request on. Revoking twice is the same as once."""
+    """Revoke the link from the next request on. Idempotent."""
     with transaction.atomic():
         rows = ShareLink.objects.filter(pk=link.pk, revoked_at=None)
         if rows.update(revoked_at=timezone.now()):
@@ -79,7 +82,7 @@ def revoke_all(links: QuerySet[ShareLink], *, by: User) -> None:
 
 
 def log_use(link: ShareLink, action: ActivityName) -> None:
-    """A line for each view and action of somebody who has no account; address and agent come with
+    """Log a view or an action of a person without an account. The address and the agent come from
     the request."""
     write_activity(
         link.plan.tenant,

@@ -1,4 +1,4 @@
-"""An upload that is too large is read to its end but kept nowhere: its form still arrives."""
+"""Limit of the upload size. An oversized file is read without storing it: the form arrives."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why a window can only be confirmed in words: it begins too early, or nothing may be switched."""
+"""Blockers of a window: it begins before the safe time, or it touches a freeze."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from onboarding.models import Cutover, Freeze
 
 @dataclass(frozen=True)
 class WindowBlocker:
-    """A reason for which a window can only be confirmed by accepting the risk in words."""
+    """A reason for which a window can be confirmed only with an accepted risk."""
 
     key: str
     sentence: str
 
 
 def early_window_blockers(facts: ReadinessFacts) -> list[WindowBlocker]:
-    """An inbound switch that begins before it is known to be safe."""
+    """The blocker of an inbound window that begins before its safe time, or without a known one."""
     if facts.cutover.direction == Cutover.Direction.OUTBOUND:
         return []
     if facts.safe_times and not pending_switches(facts.safe_times):
@@ -26,12 +26,12 @@ def early_window_blockers(facts: ReadinessFacts) -> list[WindowBlocker]:
     safe_at = earliest_safe_time(facts.safe_times)
     if safe_at is not None and facts.cutover.planned_at >= safe_at:
         return []
-    sentence = "It is not known that the old answer has left every cache when this window begins."
+    sentence = "When this window begins, caches may still have the old answer."
     return [WindowBlocker("safe-time", sentence)]
 
 
 def freeze_blockers(cutover: Cutover, conflict_context: ConflictContext) -> list[WindowBlocker]:
-    """A sentence for every freeze that the window touches: going ahead takes somebody's words."""
+    """One blocker for each freeze that the window touches."""
     days = window_days(cutover, conflict_context.calendar)
     return [
         WindowBlocker(f"freeze:{freeze.public_id}", _freeze_sentence(freeze))
@@ -41,7 +41,7 @@ def freeze_blockers(cutover: Cutover, conflict_context: ConflictContext) -> list
 
 
 def _freeze_sentence(freeze: Freeze) -> str:
-    whose = "a freeze of the tenant" if freeze.tenant_id is not None else "a freeze for everybody"
+    whose = "a freeze of the tenant" if freeze.tenant_id is not None else "a freeze for all tenants"
     days = format_day(freeze.first_day)
     if freeze.last_day != freeze.first_day:
         days = f"{days} to {format_day(freeze.last_day)}"

@@ -1,7 +1,7 @@
-"""What is published now, what to publish instead, and what goes: one sheet for each domain.
+"""Change sheets: for each domain the records published now, to publish, and to remove.
 
-Pure over the checks' newest observations. A sheet removes nothing silently: what it would take away
-and does not know is named, and the records are shown only once somebody has agreed to each.
+Pure over the checks' newest observations. A sheet removes nothing silently: it names each unknown
+record that it removes, and shows the new records only after a person has agreed to each removal.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _LONGEST_STRING = 255
 
 @dataclass(frozen=True)
 class ZoneLine:
-    """One record as a zone file has it. The value of MX is `<preference> <exchange>`."""
+    """One record of a zone file. The value of an MX record is `<preference> <exchange>`."""
 
     owner: str
     ttl: int | None
@@ -58,10 +58,14 @@ def _escaped(byte: int) -> str:
 
 @dataclass(frozen=True)
 class ChangeSheet:
-    """One domain's change. `silent` servers told nothing at the newest look; `differ` says that the
-    others do not agree, so that there is more than one "now"; `is_stale`, that nobody has looked
-    lately. `unknown` is what would go and is nothing we know; `agreed` whether somebody has agreed
-    to all of that."""
+    """The change of one domain.
+
+    - `silent`: the servers without an answer in the newest run.
+    - `differ`: the other servers disagree, so that `now` is the union of several answers.
+    - `is_stale`: the newest run is too old to count.
+    - `unknown`: the values to remove that Gangway does not know.
+    - `is_agreed`: a person has agreed to the removal of each unknown value.
+    """
 
     domain: str
     check: Check
@@ -91,7 +95,7 @@ class ChangeSheet:
 
     @property
     def is_done(self) -> bool:
-        """Nothing is left to do, and the check itself said so when it last looked."""
+        """Whether no change is left, and the newest run of the check agrees."""
         latest = self.check.latest
         is_passing = latest is not None and Verdict(latest.verdict).is_passing
         is_whole = not (self.silent or self.differ or self.is_stale)
@@ -99,7 +103,7 @@ class ChangeSheet:
 
     @property
     def is_undetermined(self) -> bool:
-        """What to publish is not known: the region lacks its values, or nothing was seen yet."""
+        """Whether the new records are unknown: the region has no values, or no run is recorded."""
         return not self.records and not self.is_done
 
     @property
@@ -112,7 +116,7 @@ class ChangeSheet:
 
 
 def _key(line: ZoneLine) -> tuple[str, str]:
-    """Preferences are the client's to choose: an MX host that stands there already stays."""
+    """The client chooses the preferences: an MX host that is published already stays unchanged."""
     if line.rtype == "MX":
         return (line.rtype, line.value.partition(" ")[2].removesuffix("."))
     return (line.rtype, line.value)
@@ -127,21 +131,22 @@ def build_change_sheet(
     mta_sts: ProofSubject | None = None,
     is_stale: bool = False,
 ) -> ChangeSheet | None:
-    """The change of MX or SPF that makes the subject's check say yes; None without a check.
+    """The change of MX or SPF after which the subject's check passes; None without a check.
 
-    `hosts` are the tenant's own delivery routes, `agreed` the values that may go; `is_stale`:
-    nobody has looked lately.
+    `hosts` are the tenant's own delivery routes. `agreed` are the values that a person agreed to
+    remove. `is_stale`: the newest run is too old to count.
     """
     check = subject.check
     if check is None:
         return None
     rows = check.latest.evidence.get("servers", []) if check.latest is not None else []
-    told = [row for row in rows if row.get("status") in ANSWERED_STATUSES]
+    answered = [row for row in rows if row.get("status") in ANSWERED_STATUSES]
     rtype = "MX" if subject.kind is CheckKind.MX else "TXT"
-    now = _published(subject, rtype, told)
+    now = _published(subject, rtype, answered)
     records = tuple(records_for(subject, region))
     publish = tuple(
-        ZoneLine(subject.name, record.ttl or _ttl(told), rtype, record.value) for record in records
+        ZoneLine(subject.name, record.ttl or _ttl(answered), rtype, record.value)
+        for record in records
     )
     sheet = ChangeSheet(
         domain=subject.name,
@@ -149,12 +154,14 @@ def build_change_sheet(
         now=now,
         publish=publish or now,
         records=records,
-        silent=tuple(f"{r['name']} ({r['address']})" for r in rows if r not in told),
-        differ=len({frozenset(_values(subject, row)) for row in told}) > 1,
-        is_known=bool(told),
+        silent=tuple(f"{r['name']} ({r['address']})" for r in rows if r not in answered),
+        differ=len({frozenset(_values(subject, row)) for row in answered}) > 1,
+        is_known=bool(answered),
         is_stale=is_stale,
         form=form_of({row["name"] for row in rows}),
-        missing_policy_hosts=_to_widen(mta_sts, region) if subject.kind is CheckKind.MX else (),
+        missing_policy_hosts=_missing_policy_hosts(mta_sts, region)
+        if subject.kind is CheckKind.MX
+        else (),
     )
     unknown = _unknown(subject, sheet, region, hosts)
     return replace(sheet, unknown=unknown, is_agreed=set(unknown) <= set(agreed))
@@ -172,16 +179,16 @@ def is_spf(value: str) -> bool:
     return value.lower() == "v=spf1" or value.lower().startswith("v=spf1 ")
 
 
-def _ttl(told: Sequence[Mapping[str, Any]]) -> int | None:
-    return max((row["ttl"] for row in told if row.get("ttl") is not None), default=None)
+def _ttl(answered: Sequence[Mapping[str, Any]]) -> int | None:
+    return max((row["ttl"] for row in answered if row.get("ttl") is not None), default=None)
 
 
 def _published(
-    subject: ProofSubject, rtype: str, told: Sequence[Mapping[str, Any]]
+    subject: ProofSubject, rtype: str, answered: Sequence[Mapping[str, Any]]
 ) -> tuple[ZoneLine, ...]:
-    """Every value that any server gives out, with the longest TTL it is given."""
+    """Every value that any server publishes, with its longest TTL."""
     ttls: dict[str, int] = {}
-    for row in told:
+    for row in answered:
         for value in _values(subject, row):
             ttls[value] = max(ttls.get(value, 0), row.get("ttl") or 0)
     return tuple(ZoneLine(subject.name, ttls[value], rtype, value) for value in sorted(ttls))
@@ -190,14 +197,16 @@ def _published(
 def _unknown(
     subject: ProofSubject, sheet: ChangeSheet, region: Region, hosts: Collection[str]
 ) -> tuple[str, ...]:
-    """What would go, and is neither the platform's, a known gateway's, nor the tenant's own."""
+    """The values to remove that belong neither to the platform, a known gateway nor the tenant."""
     if subject.kind is CheckKind.MX:
         return tuple(line.value for line in sheet.removed if not _is_known_host(line.value, hosts))
-    kept = {term.lower() for line in sheet.publish for term in line.value.split()}
-    gone = [term for line in sheet.removed for term in line.value.split()]
+    published = {term.lower() for line in sheet.publish for term in line.value.split()}
+    removed = [term for line in sheet.removed for term in line.value.split()]
     return tuple(
         dict.fromkeys(
-            term for term in gone if term.lower() not in kept and not _is_mimecast(term, region)
+            term
+            for term in removed
+            if term.lower() not in published and not _is_mimecast(term, region)
         )
     )
 
@@ -214,18 +223,20 @@ def _is_mimecast(term: str, region: Region) -> bool:
     )
 
 
-def _to_widen(mta_sts: ProofSubject | None, region: Region) -> tuple[str, ...]:
-    """The hosts that an MTA-STS policy has to permit before MX may move (RFC 8461 section 3.2);
-    empty where there is no policy, or where it permits them."""
+def _missing_policy_hosts(mta_sts: ProofSubject | None, region: Region) -> tuple[str, ...]:
+    """The hosts that an MTA-STS policy must permit before MX may change (RFC 8461 section 3.2).
+
+    Empty without a policy, or if the policy permits them.
+    """
     latest = mta_sts.check.latest if mta_sts is not None and mta_sts.check is not None else None
     if latest is None or latest.verdict == "not_applicable":
         return ()
-    told = {found["code"]: found.get("params") or {} for found in latest.findings}
-    if "mta-sts.permits" in told or "mta-sts.mode-none" in told:
+    params = {found["code"]: found.get("params") or {} for found in latest.findings}
+    if "mta-sts.permits" in params or "mta-sts.mode-none" in params:
         return ()
     refused = [
         host
         for code in ("mta-sts.not-permitted", "mta-sts.not-permitted-testing")
-        for host in told.get(code, {}).get("hosts", ())
+        for host in params.get(code, {}).get("hosts", ())
     ]
     return tuple(refused or region.mx)

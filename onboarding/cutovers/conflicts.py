@@ -1,4 +1,4 @@
-"""What speaks against a window's day, in sentences. Pure."""
+"""Conflicts of a window with holidays, other cutovers and people's calendars. Pure."""
 
 from __future__ import annotations
 
@@ -9,28 +9,27 @@ from datetime import date, timedelta
 from onboarding.models import Cutover, Freeze, OnCall
 from onboarding.plans.business_time import Calendar
 
-# Two switches of one tenant this close cannot be told apart when something goes wrong.
+# With less than this between two switches, the cause of a fault cannot be attributed to one.
 MIN_GAP = timedelta(hours=24)
 
 
 @dataclass(frozen=True)
 class ConflictContext:
-    """What stands conflict_context a tenant's windows: its own cutovers with their domains, those that the
-    same consultant has at other tenants, and the days on which people are away or nothing may be
-    switched."""
+    """The calendar of a tenant: its own cutovers with their domains, its consultant's cutovers at
+    other tenants, holidays, freezes and the people on call."""
 
     own: Sequence[Cutover]
     consultant_cutovers: Sequence[Cutover]
     calendar: Calendar
     holidays: Mapping[date, str] = field(default_factory=dict)
     freezes: Sequence[Freeze] = ()
-    # Who is on call for the tenant's own windows, and where else these people are.
+    # The people on call for the tenant's own windows, and the same people at other tenants.
     on_call: Sequence[OnCall] = ()
     on_call_at_other_tenants: Sequence[OnCall] = ()
 
 
 def find_conflicts(cutover: Cutover, conflict_context: ConflictContext) -> list[str]:
-    """Sentences about the window that take nobody's words (those that do are objections)."""
+    """Warnings about the window, as sentences. They need no accepted risk; blockers do."""
     return list(
         dict.fromkeys(
             [
@@ -54,7 +53,7 @@ def _day_conflicts(cutover: Cutover, conflict_context: ConflictContext) -> Itera
         if day in conflict_context.holidays:
             yield f"{format_day(day)} is a holiday: {conflict_context.holidays[day]}."
         elif day.weekday() not in conflict_context.calendar.weekdays:
-            yield f"{format_day(day)} is not a working day: whoever is needed may not be there."
+            yield f"{format_day(day)} is not a working day. People may be absent."
 
 
 def format_day(day: date) -> str:
@@ -64,18 +63,20 @@ def format_day(day: date) -> str:
 def _own_cutover_conflicts(cutover: Cutover, conflict_context: ConflictContext) -> Iterator[str]:
     for other in conflict_context.own:
         if other.pk != cutover.pk and abs(other.planned_at - cutover.planned_at) < MIN_GAP:
-            yield f"The {other.direction} cutover of {other.domain_summary} is less than a day away."
+            yield (
+                f"The {other.direction} cutover of {other.domain_summary} is less than a day away."
+            )
 
 
 def _people_conflicts(cutover: Cutover, conflict_context: ConflictContext) -> Iterator[str]:
     for other in conflict_context.consultant_cutovers:
         if _overlap(other, cutover):
-            # Whose it is must not be told: a client reads this too.
-            yield "Your consultant has another cutover in the same hours."
+            # The client reads this sentence too: it must not name the other tenant.
+            yield "Your consultant has another cutover at the same time."
     here = {each.user_id for each in conflict_context.on_call if each.cutover_id == cutover.pk}
     for each in conflict_context.on_call_at_other_tenants:
         if each.user_id in here and _overlap(each.cutover, cutover):
-            yield f"{each} is on call for another cutover in the same hours."
+            yield f"{each} is on call for another cutover at the same time."
 
 
 def _overlap(one: Cutover, other: Cutover) -> bool:

@@ -1,6 +1,6 @@
-"""How DNS hosts want the name of a zone's own records (its apex) entered.
+"""The form in which each DNS host expects the name of the zone's apex.
 
-Good for help, never for a verdict: hosts change their forms without notice. As of the date below.
+For help texts only, never for a verdict: DNS hosts change their forms without notice.
 """
 
 from __future__ import annotations
@@ -32,16 +32,18 @@ _APEX: Mapping[str, str] = MappingProxyType(
 
 @dataclass(frozen=True)
 class DnsForm:
-    """A recognised DNS host. `apex` is what its form wants for the domain itself; None where we do
-    not know."""
+    """A known DNS host. `apex` is the entry for the domain itself in its form; None if unknown."""
 
     host: str
     apex: str | None
 
 
 def form_of(servers: Iterable[str]) -> DnsForm | None:
-    """The host that all of a zone's servers belong to; None where they are nobody's we know, or
-    several hosts' (then an entry has to be made at each, or at a hidden one)."""
+    """The DNS host to which all of a zone's servers belong.
+
+    None if no host is known, or if the servers belong to several hosts. Then the record must be
+    entered at each of them, or at a hidden primary.
+    """
     hosts = {dns_provider(server) for server in servers}
     if len(hosts) != 1 or "" in hosts:
         return None

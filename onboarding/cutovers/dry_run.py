@@ -1,7 +1,7 @@
-"""Running a cutover's room against records that nobody has published yet.
+"""The dry run of a cutover: its room, evaluated against records that are not published yet.
 
-Nobody is asked, and no check, task or vote is touched: the checks judge the proposal beside what
-they last saw, copies of them carry the answers into the room, and only the rehearsal is kept.
+A dry run uses no network and changes no check, task or vote. The checks judge the proposed records
+together with their last observations, and unsaved copies of them feed the room.
 """
 
 from __future__ import annotations
@@ -29,8 +29,11 @@ from tenants.services import write_activity
 
 
 def parse_records(text: str, domains: Iterable[Domain]) -> ProposedRecords | InvalidZoneText:
-    """Pasted lines as record sets of these domains. A name without a final dot is read below each
-    of them; a whole name that lies below none is a mistake, and said."""
+    """The pasted lines as record sets of these domains.
+
+    A name without a final dot is relative to each of the domains. An absolute name below none of
+    them makes the text invalid.
+    """
     proposal = parse_proposed_records(text, "")
     if isinstance(proposal, InvalidZoneText):
         return proposal
@@ -44,21 +47,21 @@ def parse_records(text: str, domains: Iterable[Domain]) -> ProposedRecords | Inv
         names = {owner for owner, _ in own}
         unknown_owners -= names | {name.removesuffix(f".{domain.name}") for name in names}
         if domain.name in names:
-            # The sign for the domain itself stands for the root where all names are whole.
+            # `@` means the domain itself; without an origin the parser reads it as the root.
             unknown_owners.discard(".")
     if unknown_owners:
-        return InvalidZoneText(f"{min(unknown_owners)} is not of this cutover")
+        return InvalidZoneText(f"{min(unknown_owners)} is not in this cutover")
     return found
 
 
 def simulate_publication(
-    plan_context: PlanContext, judged: Iterable[PreflightResult]
+    plan_context: PlanContext, results: Iterable[PreflightResult]
 ) -> PlanContext:
-    """The plan_context as it would be once every server gives the proposal and the checks have settled.
+    """The plan context after every server publishes the proposal and the checks have settled.
 
-    What could not be judged is unknown, whatever stands of it today.
+    A check without a result is UNKNOWN, regardless of its verdict today.
     """
-    answers = {each.check.pk: each.outcome for each in judged}
+    answers = {each.check.pk: each.outcome for each in results}
     checks = [
         _simulated_check(check, answers[check.pk]) if check.pk in answers else check
         for check in plan_context.checks
@@ -67,9 +70,10 @@ def simulate_publication(
 
 
 def _simulated_check(check: Check, outcome: Outcome | None) -> Check:
-    """A copy that is never saved. When it was looked at stays: the proposal is judged beside what
-    was seen then, and what nobody has looked at lately is no better known in a rehearsal."""
+    """A copy that is never saved. It keeps `checked_at`: the dry run uses the last observations, so
+    a stale check stays stale."""
     made = copy.copy(check)
+    # Without its own state and cache the copy would change the relations of the original.
     made._state = copy.copy(check._state)
     made._state.fields_cache = dict(check._state.fields_cache)
     made.settled_verdict = ""
@@ -89,8 +93,10 @@ def _simulated_check(check: Check, outcome: Outcome | None) -> Check:
 
 @dataclass(frozen=True)
 class DryRunTask:
-    """One step of the run sheet as it would be. Without checks of its own it stays people's word,
-    and `detail` tell how it stands today."""
+    """One task of the run sheet after the publication.
+
+    A task without checks depends on its confirmation, and `detail` has its status today.
+    """
 
     task: Task
     shape: Shape
@@ -106,30 +112,30 @@ def _evaluate_task(task: Task, plan_context: PlanContext) -> DryRunTask:
     if not evidence.subjects or evidence.is_unverifiable:
         shape = Shape.PASS if task.is_complete else Shape.TODO
         return DryRunTask(
-            task, shape, f"By people’s word; today: {task.get_status_display().lower()}."
+            task, shape, f"No check verifies it. Today: {task.get_status_display().lower()}."
         )
     if evidence.failing:
         names = ", ".join(subject.name for subject in evidence.failing)
-        return DryRunTask(task, Shape.FAIL, f"These records would not prove it for {names}.")
+        return DryRunTask(task, Shape.FAIL, f"These records would not verify it for {names}.")
     if evidence.is_verified:
-        return DryRunTask(task, Shape.PASS, "These records would prove it.")
+        return DryRunTask(task, Shape.PASS, "These records would verify it.")
     names = ", ".join(subject.name for subject in evidence.subjects if not subject.is_verified)
-    return DryRunTask(task, Shape.UNKNOWN, f"It could not be told for {names}.")
+    return DryRunTask(task, Shape.UNKNOWN, f"Not known for {names}.")
 
 
 @dataclass(frozen=True)
 class DryRunResult:
-    """A rehearsal as it came out."""
+    """The result of a dry run."""
 
     records: str
     rows: Sequence[ReadinessRow]
     tasks: Sequence[DryRunTask]
-    judged: Sequence[PreflightResult]
+    results: Sequence[PreflightResult]
 
     @property
     def content(self) -> dict[str, Any]:
         return {
-            "domains": list(dict.fromkeys(each.check.subject for each in self.judged)),
+            "domains": list(dict.fromkeys(each.check.subject for each in self.results)),
             "rows": [
                 {"title": row.title, "verdict": row.verdict.value, "detail": row.detail}
                 for row in self.rows
@@ -138,16 +144,16 @@ class DryRunResult:
                 {"title": task.task.title, "shape": task.shape.value, "detail": task.detail}
                 for task in self.tasks
             ],
-            "findings": [_finding(each) for each in self.judged],
+            "findings": [_finding(each) for each in self.results],
         }
 
 
-def _finding(judged: PreflightResult) -> dict[str, Any]:
-    outcome = judged.outcome
+def _finding(result: PreflightResult) -> dict[str, Any]:
+    outcome = result.outcome
     found = outcome.findings if outcome is not None else ()
     return {
-        "kind": judged.check.kind,
-        "subject": judged.check.subject,
+        "kind": result.check.kind,
+        "subject": result.check.subject,
         "verdict": outcome.verdict.value if outcome is not None else Verdict.UNKNOWN.value,
         "findings": [{"code": f.code, "params": dict(f.params)} for f in found],
     }
@@ -162,10 +168,10 @@ def save_dry_run(
     comment: str,
     by: User,
 ) -> DryRun:
-    """The record of a rehearsal, and its line in the activity: all that is ever stored of one."""
+    """Store a dry run and its activity line. Raises ConflictingChange for a cancelled cutover."""
     with transaction.atomic():
         if not Cutover.objects.select_for_update().filter(pk=cutover.pk).exists():
-            raise ConflictingChange("Somebody dropped the cutover meanwhile. Nothing was kept.")
+            raise ConflictingChange("The cutover has been cancelled. The dry run was not saved.")
         made = DryRun.objects.create(
             cutover=cutover,
             window_start=cutover.planned_at,

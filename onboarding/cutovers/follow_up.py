@@ -1,7 +1,7 @@
-"""What is left to do once mail has moved: from when the old way may be shut, and what else.
+"""The follow-up of a cutover: the work left after the switch, such as lockdown and TTL.
 
-Pure over what was fetched, as the readiness is. Nothing here holds a cutover back; what cannot be
-told is detail to be so and never called done.
+Pure over the facts of the readiness. No row blocks a cutover. A row without an answer is shown as
+unknown, never as done.
 """
 
 from __future__ import annotations
@@ -20,17 +20,19 @@ from onboarding.models.cutovers import join_names
 from onboarding.plans.proof import ProofSubject
 from onboarding.plans.rows import Shape
 
-# Where people keep what shows that mail comes in the new way.
+# The tasks to which people attach a message that came in through Mimecast.
 MESSAGE_ROLES = (TaskRole.SWITCHES_INBOUND, TaskRole.DELIVERY_TEST)
-# Longer than a switch needs, and what most zones have.
+# One hour, the TTL of most zones, is longer than a switch needs.
 DEFAULT_TTL_SECONDS = 3600
 
 
 @dataclass(frozen=True)
 class DomainSwitch:
-    """One domain whose inbound mail is to move. `is_own`: in this cutover. `safe_time` says from when
-    the old way may be shut; `ttl_now` is the lowest TTL that a server gives its MX, `original_mx_ttl_seconds`
-    the highest it had before (0 where nobody saw it)."""
+    """One domain whose inbound mail must switch. `is_own`: it belongs to this cutover.
+
+    `safe_time` is the safe time of the lockdown. `ttl_now` is the lowest TTL of its MX records at
+    any server, in seconds. `original_mx_ttl_seconds` is the highest TTL before, or 0 if unknown.
+    """
 
     name: str
     safe_time: SafeTime | None
@@ -45,7 +47,7 @@ class DomainSwitch:
 
 @dataclass(frozen=True)
 class FollowUp:
-    """One thing left to do, with where its evidence lies."""
+    """One row of the follow-up. `check` and `task` lead to its evidence."""
 
     key: str
     title: str
@@ -57,14 +59,17 @@ class FollowUp:
 
 
 def has_started(facts: ReadinessFacts, domains: Sequence[DomainSwitch]) -> bool:
-    """From the opening of the window on, or as soon as a domain's safe time is known."""
-    ran = any(each.has_switched for each in domains if each.is_own)
-    return facts.is_open or facts.now >= facts.cutover.planned_at or ran
+    """Whether the follow-up begins: the window has opened, or one of its domains has switched."""
+    has_switched = any(each.has_switched for each in domains if each.is_own)
+    return facts.is_open or facts.now >= facts.cutover.planned_at or has_switched
 
 
 def follow_ups(facts: ReadinessFacts, domains: Sequence[DomainSwitch] = ()) -> list[FollowUp]:
-    """What is left, in the order in which it is done. `domains` are all whose inbound mail is to
-    move: the old hosts stay open for as long as one of them needs them."""
+    """The rows in the order of the work.
+
+    `domains` are all domains of the tenant whose inbound mail must switch, because the old hosts
+    stay in use until the last of them has switched.
+    """
     if facts.cutover.direction == Cutover.Direction.OUTBOUND:
         return [_message(facts), _old_senders(facts)]
     return [
@@ -81,21 +86,23 @@ def follow_ups(facts: ReadinessFacts, domains: Sequence[DomainSwitch] = ()) -> l
 
 def _message(facts: ReadinessFacts) -> FollowUp:
     title = "A test message left through Mimecast"
-    asked = [
+    checked = [
         subject for subject in facts.subjects_of(CheckKind.MESSAGE) if subject.check is not None
     ]
-    if not asked:
-        detail = "No selector is on record for these domains, so no message can prove it."
+    if not checked:
+        detail = "The profile has no selector for these domains, so no message can verify it."
         return FollowUp(
             "message", title, Shape.UNKNOWN, detail, "Enter the selector in the profile."
         )
-    open_ = [subject for subject in asked if not subject.is_verified]
-    if not open_:
-        detail = f"Proved for {_names(asked)} by a signed message."
-        return FollowUp("message", title, Shape.PASS, detail, check=asked[0].check)
-    detail = f"No message of {_names(open_)} has proved it yet."
-    remedy = "Send one from a mailbox there to an address outside, and show us what arrived."
-    return FollowUp("message", title, Shape.TODO, detail, remedy, check=open_[0].check)
+    unverified = [subject for subject in checked if not subject.is_verified]
+    if not unverified:
+        detail = f"A signed message verified it for {_names(checked)}."
+        return FollowUp("message", title, Shape.PASS, detail, check=checked[0].check)
+    detail = f"No message from {_names(unverified)} has verified it yet."
+    remedy = (
+        "Send one from a mailbox there to an outside address, and submit its source as received."
+    )
+    return FollowUp("message", title, Shape.TODO, detail, remedy, check=unverified[0].check)
 
 
 def _old_senders(facts: ReadinessFacts) -> FollowUp:
@@ -103,28 +110,28 @@ def _old_senders(facts: ReadinessFacts) -> FollowUp:
     subjects = facts.subjects_of(CheckKind.SPF)
     without = [s for s in subjects if current_verdict(s, facts) is Verdict.FAIL]
     if without:
-        detail = f"SPF of {_names(without)} does not let Mimecast send."
-        remedy = "Publish Mimecast's include first, and take out the others after that."
+        detail = f"SPF of {_names(without)} does not allow Mimecast."
+        remedy = "Publish Mimecast's include first, and remove the others after that."
         return FollowUp(
             "old-senders", title, Shape.FAIL, detail, remedy, check=_first_check(without)
         )
-    told = [(s, others_in(s) if current_verdict(s, facts).is_passing else None) for s in subjects]
-    unknown = [s for s, terms in told if terms is None]
-    if unknown or not told:
-        detail = f"What SPF of {_names(unknown)} lets send could not be told."
+    others = [(s, others_in(s) if current_verdict(s, facts).is_passing else None) for s in subjects]
+    unknown = [s for s, terms in others if terms is None]
+    if unknown or not others:
+        detail = f"The senders in SPF of {_names(unknown)} are not known."
         return FollowUp("old-senders", title, Shape.UNKNOWN, detail, check=_first_check(unknown))
-    left = [(s, terms) for s, terms in told if terms]
+    left = [(s, terms) for s, terms in others if terms]
     if not left:
-        return FollowUp("old-senders", title, Shape.PASS, "SPF lets nobody send but Mimecast.")
-    detail = "; ".join(f"{s.name} also lets send {', '.join(terms or ())}" for s, terms in left)
-    remedy = "Take out what no longer sends, once nothing does. What still sends itself may stay."
+        return FollowUp("old-senders", title, Shape.PASS, "SPF allows only Mimecast.")
+    detail = "; ".join(f"{s.name} also allows {', '.join(terms or ())}" for s, terms in left)
+    remedy = "Remove each sender that no longer sends directly. Active direct senders may remain."
     return FollowUp(
         "old-senders", title, Shape.WAITING, f"{detail}.", remedy, check=left[0][0].check
     )
 
 
 def others_in(subject: ProofSubject) -> list[str] | None:
-    """What an SPF record authorises beside the region's include; None where it cannot be told."""
+    """The terms that an SPF record allows besides the region's include; None if not known."""
     latest = subject.check.latest if subject.check is not None else None
     if latest is None or not latest.unanimous:
         return None
@@ -136,7 +143,7 @@ def others_in(subject: ProofSubject) -> list[str] | None:
 
 
 def _authorises(term: str, include: str) -> bool:
-    """RFC 7208, sections 4.6.2, 5 and 6.1: of the terms, those that let somebody else pass."""
+    """Whether the term lets another sender pass (RFC 7208 sections 4.6.2, 5 and 6.1)."""
     plain = term.lower().removeprefix("+")
     if plain.startswith("redirect="):
         return True
@@ -148,47 +155,47 @@ def _authorises(term: str, include: str) -> bool:
 
 
 def _old_hosts(facts: ReadinessFacts, domains: Sequence[DomainSwitch]) -> FollowUp:
-    title = "The old hosts go on taking mail"
+    title = "The old hosts still accept mail"
     lagging = [each for each in domains if not each.has_switched]
     if not domains or lagging:
         detail = (
-            f"Not every server gives the new answer for {_names_or_default(lagging)}, or told one."
+            f"The new answer for {_names_or_default(lagging)} is not known at every server yet."
         )
-        remedy = (
-            "Until caches of the old answer are gone, mail that reaches the old hosts is yours."
-        )
+        remedy = "Until caches of the old answer expire, the old hosts receive mail for you."
         if lagging and not any(each.is_own for each in lagging):
-            remedy = "What another cutover moves, or none yet, needs them too: switch nothing off."
+            remedy = "Domains outside this cutover need them too. Do not switch them off."
         return FollowUp("old-hosts", title, Shape.WAITING, detail, remedy)
     last = max(domains, key=_safe_at(facts))
     expires_at = _safe_at(facts)(last) - LOCKDOWN_MARGIN
     if facts.now < expires_at:
-        detail = f"Until {facts.format_time(expires_at)} a cache may lead senders of {last.name} to them."
-        remedy = "Switch nothing off and close no contract before."
+        until = facts.format_time(expires_at)
+        detail = f"Until {until} a cache may direct mail for {last.name} to them."
+        remedy = "Do not switch them off or end a contract before that time."
         return FollowUp("old-hosts", title, Shape.WAITING, detail, remedy)
-    detail = f"No cache may hold the old answer since {facts.format_time(expires_at)}."
+    detail = f"All caches of the old answer expired by {facts.format_time(expires_at)}."
     return FollowUp("old-hosts", title, Shape.PASS, detail)
 
 
 def _message_in(facts: ReadinessFacts, domains: Sequence[DomainSwitch]) -> FollowUp:
-    """No look can prove it: a message's Received lines are text, so that this is people's word."""
+    """No check verifies it: Received lines are plain text, so it depends on a person's upload."""
     title = "A test message came in through Mimecast"
     task = next(iter(facts.tasks_with_role(*MESSAGE_ROLES)), None)
     lagging = [each for each in domains if each.is_own and not each.has_switched]
     if facts.uploaded_messages:
-        kept = facts.uploaded_messages[-1]
+        message = facts.uploaded_messages[-1]
         detail = (
-            f"{kept.uploaded_by or 'Somebody'} kept {kept.name} with its step,"
-            f" {facts.format_time(kept.uploaded_at)}. What a message says of its way is people’s word."
+            f"{message.uploaded_by or 'A person'} attached {message.name} to its task,"
+            f" {facts.format_time(message.uploaded_at)}. Gangway cannot verify its route."
         )
         return FollowUp("message-in", title, Shape.PASS, detail, task=task)
     if lagging:
-        detail = f"It tells something once every server gives the new answer for {_names_or_default(lagging)}."
+        names = _names_or_default(lagging)
+        detail = f"A test is possible after every server publishes the new answer for {names}."
         return FollowUp("message-in", title, Shape.LOCKED, detail, task=task)
-    detail = "Nobody has shown one since the window opened."
+    detail = "No message has been attached since the window opened."
     remedy = (
-        "Send one from outside to an address of each domain, see that its Received lines name"
-        " Mimecast, and keep its source with the step."
+        "Send one from outside to an address of each domain. Check that its Received lines name"
+        " Mimecast, and attach its source to the task."
     )
     return FollowUp("message-in", title, Shape.TODO, detail, remedy, task=task)
 
@@ -206,7 +213,7 @@ def _names_or_default(domains: Sequence[DomainSwitch]) -> str:
 
 
 def _lockdown(facts: ReadinessFacts, domains: Sequence[DomainSwitch]) -> FollowUp:
-    title = "Lockdown, seen from both sides"
+    title = "Lockdown, checked from both sides"
     task = facts.task(TaskRole.LOCKDOWN)
     sides = " ".join([_from_outside(facts), _from_mimecast(facts)])
     lagging = [each for each in domains if not each.has_switched]
@@ -217,62 +224,61 @@ def _lockdown(facts: ReadinessFacts, domains: Sequence[DomainSwitch]) -> FollowU
         return FollowUp("lockdown", title, shape, detail, remedy, task=task)
     if not domains or lagging:
         detail = (
-            "From when it is safe cannot be told before every server gives the new answer for"
+            "The safe time is known once every server publishes the new answer for"
             f" {_names_or_default(lagging)}. {sides}"
         )
         return FollowUp("lockdown", title, Shape.LOCKED, detail, task=task)
     safe_at = max(map(_safe_at(facts), domains))
     detail = f"Earliest safe lockdown: {facts.format_time(safe_at)}. {sides}"
     if facts.now < safe_at:
-        remedy = "Shut before that, mail that still comes the old way is refused."
+        remedy = "A lockdown before that time rejects mail that still uses the old route."
         return FollowUp("lockdown", title, Shape.WAITING, detail, remedy, task=task)
-    remedy = "Let port 25 answer your region's ranges alone."
+    remedy = "Allow only your region's ranges on port 25."
     return FollowUp("lockdown", title, Shape.TODO, detail, remedy, task=task)
 
 
 def _lockdown_caution(task: Task, facts: ReadinessFacts, lagging: Sequence[DomainSwitch]) -> str:
-    """What speaks against a lockdown that is called done."""
+    """The caution about a lockdown that is marked as done; empty without one."""
     if not task.applies:
         return ""
     if any(
         current_verdict(s, facts) is Verdict.FAIL for s in facts.subjects_of(CheckKind.LOCKDOWN)
     ):
-        return "Let port 25 answer your region's ranges alone: whoever knows the host goes around."
+        return "Allow only your region's ranges on port 25: others can bypass Mimecast."
     if lagging:
         return (
-            f"Not every server gives the new answer for {_names_or_default(lagging)}, or told one: what"
-            " still comes the old way may be refused."
+            f"The new answer for {_names_or_default(lagging)} is not known at every server yet."
+            " Mail that still uses the old route may be rejected."
         )
     return ""
 
 
 def _status_of(task: Task) -> str:
-    return f"{task.get_status_display()}." if task.applies else "It does not apply here."
+    return f"{task.get_status_display()}." if task.applies else "Not applicable."
 
 
 def _from_outside(facts: ReadinessFacts) -> str:
-    told = [(s, current_verdict(s, facts)) for s in facts.subjects_of(CheckKind.LOCKDOWN)]
-    shut = [s for s, each in told if each is Verdict.PASS]
-    ajar = [s for s, each in told if each is Verdict.FAIL]
-    if ajar:
-        return f"From outside {_names(ajar)} still answers."
-    if told and len(shut) == len(told):
-        return f"From outside {_names(shut)} is closed."
-    return "From outside it could not be told."
+    verdicts = [(s, current_verdict(s, facts)) for s in facts.subjects_of(CheckKind.LOCKDOWN)]
+    closed = [s for s, each in verdicts if each is Verdict.PASS]
+    open_hosts = [s for s, each in verdicts if each is Verdict.FAIL]
+    if open_hosts:
+        return f"From outside {_names(open_hosts)} still answers."
+    if verdicts and len(closed) == len(verdicts):
+        return f"From outside {_names(closed)} is closed."
+    return "The state from outside is not known."
 
 
 def _from_mimecast(facts: ReadinessFacts) -> str:
-    """A host that is down looks closed: somebody among the allowed has to get through too."""
-    told = [(s, current_verdict(s, facts)) for s in facts.subjects_of(CheckKind.SMTP)]
-    reached = [s for s, each in told if each.is_passing]
-    if told and len(reached) == len(told):
-        return f"From an allowed place {_names(reached)} answers."
-    return "Whether it answers Mimecast could not be told from here: look at mail that arrives."
+    """A host that is down appears closed, so an allowed address must reach it too."""
+    verdicts = [(s, current_verdict(s, facts)) for s in facts.subjects_of(CheckKind.SMTP)]
+    reached = [s for s, each in verdicts if each.is_passing]
+    if verdicts and len(reached) == len(verdicts):
+        return f"From an allowed address {_names(reached)} answers."
+    return "Gangway cannot check whether it answers Mimecast. Check that mail still arrives."
 
 
 def _narrower_policy(facts: ReadinessFacts) -> list[FollowUp]:
-    """RFC 8461, section 3.2: hosts that a policy still permits are a way for the old hosts' names
-    to be used again."""
+    """Old hosts that a policy still permits may receive mail again (RFC 8461 section 3.2)."""
     title = "MTA-STS permits the new hosts alone"
     wide = [
         (s, hosts)
@@ -283,7 +289,7 @@ def _narrower_policy(facts: ReadinessFacts) -> list[FollowUp]:
     if not wide:
         return []
     detail = "; ".join(f"{s.name} still permits {', '.join(hosts)}" for s, hosts in wide)
-    remedy = "Once the old way is shut, take them out of the policy and change the record's id."
+    remedy = "After the lockdown, remove them from the policy and change the record's id."
     return [FollowUp("mta-sts", title, Shape.TODO, f"{detail}.", remedy, check=wide[0][0].check)]
 
 
@@ -299,7 +305,7 @@ def _extra_patterns(subject: ProofSubject) -> list[str]:
 
 
 def _is_wildcard_of(pattern: str, hosts: set[str]) -> bool:
-    """One label stands for the star (RFC 8461, section 4.1)."""
+    """Whether the pattern matches a host: `*` matches exactly one label (RFC 8461 section 4.1)."""
     return pattern.startswith("*.") and any(h.partition(".")[2] == pattern[2:] for h in hosts)
 
 
@@ -311,28 +317,27 @@ def _ttl(facts: ReadinessFacts, domains: Sequence[DomainSwitch]) -> FollowUp:
     ]
     check = next((s.check for s in facts.subjects_of(CheckKind.MX)), None)
     if unknown or not domains:
-        detail = f"The TTL of {join_names([e.name for e in unknown])} could not be told everywhere."
+        detail = f"The TTL of {join_names([e.name for e in unknown])} is not known at every server."
         return FollowUp("ttl", title, Shape.UNKNOWN, detail, check=check)
     if not low:
         return FollowUp(
-            "ttl", title, Shape.PASS, "It is what it was before, or longer.", check=check
+            "ttl", title, Shape.PASS, "It has its original value or a longer one.", check=check
         )
     detail = "; ".join(f"{e.name} has {e.ttl_now} s" for e in low)
     aims = "; ".join(f"{e.name} to {_target_ttl(e)} s" for e in low)
-    done = facts.task(TaskRole.LOCKDOWN)
-    if done is not None and done.applies and not done.is_complete:
-        remedy = f"After the lockdown: {aims}. Until then a low TTL keeps the way back short."
+    lockdown = facts.task(TaskRole.LOCKDOWN)
+    if lockdown is not None and lockdown.applies and not lockdown.is_complete:
+        remedy = f"After the lockdown: {aims}. Until then a low TTL permits a fast rollback."
         return FollowUp("ttl", title, Shape.WAITING, f"{detail}.", remedy, check=check)
-    remedy = f"Raise it: {aims}. A short TTL costs look-ups, and mail when your servers are away."
+    remedy = (
+        f"Raise it: {aims}. A short TTL costs queries, and mail while your name servers are down."
+    )
     return FollowUp("ttl", title, Shape.TODO, f"{detail}.", remedy, check=check)
 
 
 def _target_ttl(each: DomainSwitch) -> int:
-    """What it was before, and an hour where nobody saw that."""
+    """The original TTL in seconds, or one hour if it is unknown."""
     return each.original_mx_ttl_seconds or DEFAULT_TTL_SECONDS
-
-
-# --- Words
 
 
 def _names(subjects: Sequence[ProofSubject]) -> str:

@@ -1,4 +1,4 @@
-"""Forms of the cutover room."""
+"""Forms of the cutovers: planning, window, votes, people on call, dry run and pre-flight check."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from onboarding.models import Cutover
 from onboarding.plans.forms.dates import refuse_far_away
 from tenants.models import Domain, Tenant, User
 
-# Senders read no more of one than this (RFC 8461 section 3.3).
+# Senders read at most this many bytes of a policy (RFC 8461 section 3.3).
 LONGEST_POLICY = 64_000
 
 
@@ -30,7 +30,7 @@ class _DomainChoice(forms.ModelMultipleChoiceField["Domain"]):
 
 
 class CutoverForm(forms.Form):
-    """When a cutover begins, in the tenant's time zone, and the domains that switch in it."""
+    """The start of a cutover, in the tenant's time zone, and its domains."""
 
     planned_at = forms.DateTimeField(
         label="Begins",
@@ -45,8 +45,8 @@ class CutoverForm(forms.Form):
         to_field_name="public_id",
         widget=forms.CheckboxSelectMultiple,
         error_messages={
-            "required": "Choose one domain at least.",
-            "invalid_choice": "One of these domains is in another cutover by now: choose again.",
+            "required": "Choose at least one domain.",
+            "invalid_choice": "One of these domains is in another cutover now. Choose again.",
         },
     )
 
@@ -61,23 +61,23 @@ class CutoverForm(forms.Form):
         field.queryset = Domain.objects.filter(pk__in=[domain.pk for domain in offered])
 
     def clean_planned_at(self) -> datetime:
-        # The form read it as UTC wall time; it was meant as the tenant's.
+        # The form parses the input as UTC, but people enter the tenant's local time.
         typed: datetime = self.cleaned_data["planned_at"]
         refuse_far_away(typed.date())
         meant = typed.replace(tzinfo=self.time_zone)
-        # The night on which clocks are changed leaves an hour out, or has it twice.
+        # In the night of a clock change, one hour does not exist or exists twice.
         back = meant.astimezone(UTC).astimezone(self.time_zone)
         if back.replace(tzinfo=None) != typed.replace(tzinfo=None):
             raise forms.ValidationError(
-                "Clocks go forward over this hour that night: choose another."
+                "Clocks go forward over this hour that night. Choose another."
             )
         if meant.utcoffset() != meant.replace(fold=1).utcoffset():
-            raise forms.ValidationError("This hour comes twice that night: choose another.")
+            raise forms.ValidationError("This hour occurs twice that night. Choose another.")
         return meant
 
 
 class WindowForm(forms.Form):
-    """Confirming a window. The start and round are those shown, so that a change is noticed."""
+    """The confirmation of a window. The start and round on the page reveal a change since then."""
 
     planned_at = forms.DateTimeField(widget=forms.HiddenInput)
     round = forms.IntegerField(widget=forms.HiddenInput)
@@ -91,7 +91,7 @@ class WindowForm(forms.Form):
 
 
 class ApproversForm(forms.Form):
-    """Who says go or no-go, one of each side."""
+    """The approvers, one of each side."""
 
     mimecast = forms.ModelChoiceField(
         User.objects.none(), required=False, to_field_name="public_id"
@@ -107,19 +107,19 @@ class ApproversForm(forms.Form):
 
 
 class OnCallForm(forms.Form):
-    """Who can be reached in the window, and at which number."""
+    """A person on call and the phone number."""
 
     person = forms.ChoiceField(
         error_messages={
-            "required": "Choose somebody.",
-            "invalid_choice": "Choose one of the people offered.",
+            "required": "Choose a person.",
+            "invalid_choice": "Choose a person from the list.",
         }
     )
     phone = forms.CharField(
         max_length=40,
         required=False,
         strip=True,
-        help_text="Left empty, a contact’s number on record is taken.",
+        help_text="If empty, Gangway uses the phone number of the contact.",
         widget=forms.TextInput(attrs={"type": "tel", "autocomplete": "off"}),
     )
 
@@ -143,19 +143,19 @@ class OnCallForm(forms.Form):
         if "person" in cleaned and "phone" in cleaned:
             cleaned["phone"] = cleaned["phone"] or self.chosen.phone
             if not any(character.isdigit() for character in cleaned["phone"]):
-                self.add_error("phone", "Type the number they answer at in the window.")
+                self.add_error("phone", "Enter the phone number for the window.")
         return cleaned
 
 
 class BallotForm(forms.Form):
-    """An approver's go or no-go."""
+    """An approver's vote."""
 
     planned_at = forms.DateTimeField(widget=forms.HiddenInput)
     round = forms.IntegerField(widget=forms.HiddenInput)
     choice = forms.ChoiceField(choices=[("go", "Go"), ("no-go", "No-go")])
     comment = forms.CharField(max_length=1000, required=False, strip=True)
     accepted_risk = forms.CharField(max_length=1000, required=False, strip=True)
-    # As the page showed it: the keys of the rows.
+    # The keys of the blocking rows on the page.
     blockers = forms.CharField(max_length=1000, required=False, widget=forms.HiddenInput)
 
     @property
@@ -172,27 +172,27 @@ class BallotForm(forms.Form):
 
 
 class DryRunForm(forms.Form):
-    """Records to rehearse a cutover with, and what came of it."""
+    """Records for a dry run, and a comment on its result."""
 
     records = forms.CharField(
         max_length=MAX_CHARACTERS,
         widget=forms.Textarea(attrs={"rows": 12, "spellcheck": "false"}),
         help_text=(
-            "Lines of a zone file, in place of what stands at the same name and type. A name"
-            " without a final dot is read below every domain of the cutover."
+            "Lines of a zone file. They replace the current records of the same name and type. A"
+            " name without a final dot is relative to every domain of the cutover."
         ),
     )
     comment = forms.CharField(
         max_length=1000,
         required=False,
         strip=True,
-        label="What came of it",
+        label="Result",
         widget=forms.Textarea(attrs={"rows": 2}),
     )
 
 
 class ProposalForm(forms.Form):
-    """Records of one domain that somebody means to publish."""
+    """Records of one domain, for a pre-flight check."""
 
     domain = forms.ModelChoiceField(
         Domain.objects.none(), to_field_name="public_id", empty_label=None
@@ -200,15 +200,16 @@ class ProposalForm(forms.Form):
     records = forms.CharField(
         max_length=MAX_CHARACTERS,
         widget=forms.Textarea(attrs={"rows": 10, "spellcheck": "false"}),
-        help_text="Lines of a zone file, in place of what stands at the same name and type.",
+        help_text=(
+            "Lines of a zone file. They replace the current records of the same name and type."
+        ),
         required=False,
     )
     policy = forms.CharField(
         label="MTA-STS policy file",
         max_length=LONGEST_POLICY,
         widget=forms.Textarea(attrs={"rows": 5, "spellcheck": "false"}),
-        help_text="Where you mean to serve one: the file as it would stand under"
-        " /.well-known/mta-sts.txt.",
+        help_text="If you plan to publish one: the content of /.well-known/mta-sts.txt.",
         required=False,
     )
 
@@ -221,5 +222,5 @@ class ProposalForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}
         if not self.errors and not (cleaned.get("records") or cleaned.get("policy")):
-            self.add_error("records", "Paste the records you mean to publish, or a policy file.")
+            self.add_error("records", "Paste the records to publish, or a policy file.")
         return cleaned

@@ -1,4 +1,4 @@
-"""Freezes: days on which nothing may be switched, of one tenant or of everybody."""
+"""Freezes: days without changes, of one tenant or of all tenants."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tenants.services import write_activity
 
 
 def freezes_for(tenant: Tenant) -> QuerySet[Freeze]:
-    """The tenant's own, and everybody's."""
+    """The freezes of the tenant and of the installation."""
     return Freeze.objects.filter(Q(tenant=tenant) | Q(tenant__isnull=True))
 
 
@@ -37,6 +37,6 @@ def _log_activity(freeze: Freeze, action: ActivityName, *, by: User) -> None:
     plans = Plan.objects.filter(tenant__closed_at__isnull=True)
     if freeze.tenant_id is not None:
         plans = plans.filter(tenant=freeze.tenant_id)
-    # In one order: whoever touches several plans waits in no circle.
+    # In one order: two transactions that lock several plans must not deadlock.
     for pk in plans.order_by("pk").values_list("pk", flat=True):
         Plan.objects.filter(pk=pk).update(revision=F("revision") + 1)

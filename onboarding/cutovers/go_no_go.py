@@ -1,4 +1,4 @@
-"""Go or no-go: two named approvers, one of each side, and one verdict kept with its evidence."""
+"""The go/no-go vote: one approver of each side, and one decision with its evidence."""
 
 from __future__ import annotations
 
@@ -23,8 +23,10 @@ from tenants.services import write_activity
 
 @dataclass(frozen=True)
 class Ballot:
-    """What an approver says, of the window and the round of domains they were shown. `blockers`
-    are the keys of the rows that the page said hold the cutover back."""
+    """An approver's vote on the window and round that the page showed.
+
+    `blockers` are the keys of the blocking rows on that page.
+    """
 
     planned_at: datetime
     round: int
@@ -35,7 +37,7 @@ class Ballot:
 
 
 def staff_approvers() -> QuerySet[User]:
-    """Who may be named for Mimecast's side: those who may vote anywhere."""
+    """The people who may be Mimecast's approver: staff with permission to vote."""
     roles = [User.StaffRole.ADMINISTRATOR, User.StaffRole.CONSULTANT]
     return User.objects.filter(is_active=True, staff_role__in=roles).order_by("name")
 
@@ -49,12 +51,12 @@ def client_approvers(tenant: Tenant) -> QuerySet[User]:
 def name_approvers(
     cutover: Cutover, *, mimecast: User | None, client: User | None, by: User
 ) -> None:
-    """Who says go or no-go; after the verdict nobody is named any more."""
+    """Set the approvers. Raises ConflictingChange after the decision."""
     tenant = cutover.plan.tenant
     with transaction.atomic():
         locked = _lock(cutover)
         if current_decision(locked) is not None:
-            raise ConflictingChange("The verdict on this window is there already.")
+            raise ConflictingChange("This window has been decided already.")
         Cutover.objects.filter(pk=locked.pk).update(
             mimecast_approver=mimecast, client_approver=client
         )
@@ -71,23 +73,23 @@ def name_approvers(
 
 
 def current_decision(cutover: Cutover) -> CutoverDecision | None:
-    """The verdict on the cutover's present window and domains: what changed is decided anew."""
+    """The decision on the current window and domains. A change of either needs a new decision."""
     return CutoverDecision.objects.filter(
         cutover=cutover, window_start=cutover.planned_at, round=cutover.round
     ).first()
 
 
 def current_votes(cutover: Cutover) -> dict[str, CutoverVote]:
-    """Each side's newest vote on the present window and domains, by its approver of now."""
+    """The newest vote of each side's current approver on the current window and domains."""
     votes = CutoverVote.objects.filter(
         cutover=cutover, window_start=cutover.planned_at, round=cutover.round
     )
-    named = {
+    approver_ids = {
         Responsibility.MIMECAST.value: cutover.mimecast_approver_id,
         Responsibility.CLIENT.value: cutover.client_approver_id,
     }
     newest = votes.select_related("by").order_by("voted_at", "pk")
-    return {vote.side: vote for vote in newest if named.get(vote.side) == vote.by_id}
+    return {vote.side: vote for vote in newest if approver_ids.get(vote.side) == vote.by_id}
 
 
 def cast_vote(
@@ -98,16 +100,19 @@ def cast_vote(
     *,
     by: User,
 ) -> CutoverDecision | None:
-    """An approver's go or no-go.
+    """Record an approver's vote, and return the decision if the vote completes it.
 
-    1. One no-go is the verdict, and two goes are; until then nothing is decided.
-    2. With rows that hold the cutover back, go takes the risk accepted in words, and these are
-       words about the rows that were shown. A go of before does not stand for one that came later.
-    3. The verdict keeps rows, evidence and votes as they are now. Of two at once one makes it.
+    1. One no-go, or two goes, make the decision.
+    2. With blockers, a go needs an accepted risk. It covers only the blockers on the page. New
+       blockers need a separate acceptance and invalidate earlier goes.
+    3. The decision stores the rows, evidence and votes of this time. Of two concurrent votes only
+       one makes it.
+
+    Raises OnboardingError or ConflictingChange, and then records nothing.
     """
     side = cutover.approver_side(by)
     if not side:
-        raise OnboardingError("Only the two people named as approvers vote. Nothing was recorded.")
+        raise OnboardingError("Only the two approvers can vote. Nothing was recorded.")
     blockers = [row for row in rows if row.is_blocking]
     if ballot.is_go:
         _require_accepted_risk(ballot, blockers)
@@ -115,9 +120,11 @@ def cast_vote(
         locked = _lock(cutover)
         shown = (ballot.planned_at, ballot.round)
         if (locked.planned_at, locked.round) != shown or locked.approver_side(by) != side:
-            raise ConflictingChange("The room was changed meanwhile. Nothing was recorded.")
+            raise ConflictingChange(
+                "The cutover has changed since you opened the page. Nothing was recorded."
+            )
         if current_decision(locked) is not None:
-            raise ConflictingChange("The verdict on this window is there already.")
+            raise ConflictingChange("This window has been decided already.")
         vote = CutoverVote.objects.create(
             cutover=locked,
             window_start=locked.planned_at,
@@ -135,31 +142,30 @@ def cast_vote(
 
 
 def _require_accepted_risk(ballot: Ballot, blockers: Sequence[ReadinessRow]) -> None:
-    """A go in spite of what holds the cutover back takes words, about all of it."""
+    """Raise unless the go accepts the risk of every blocker."""
     titles = ", ".join(row.title for row in blockers)
     if blockers and not ballot.accepted_risk:
         raise OnboardingError(
-            f"These hold the cutover back: {titles}. Say in words why to go all the same. Nothing"
-            " was recorded."
+            f"Blocking: {titles}. Enter a reason for going ahead anyway. Nothing was recorded."
         )
-    unseen = [f"“{row.title}”" for row in blockers if row.key not in ballot.blockers]
-    if unseen:
-        verb = "holds" if len(unseen) == 1 else "hold"
+    new = [f"“{row.title}”" for row in blockers if row.key not in ballot.blockers]
+    if new:
+        verb = "blocks" if len(new) == 1 else "block"
         raise ConflictingChange(
-            f"The readiness changed since you opened the page: {join_names(unseen)} {verb} the cutover"
-            " back too. Nothing was recorded."
+            f"The readiness has changed since you opened the page: {join_names(new)} now {verb} the"
+            " cutover too. Nothing was recorded."
         )
 
 
 def is_outdated(vote: CutoverVote, rows: Sequence[ReadinessRow]) -> bool:
-    """A go that was said before something came to hold the cutover back."""
+    """Whether the vote is a go that does not cover a current blocker."""
     return vote.is_go and any(r.is_blocking and r.key not in vote.blockers for r in rows)
 
 
 def _lock(cutover: Cutover) -> Cutover:
     locked = Cutover.objects.select_for_update().filter(pk=cutover.pk).first()
     if locked is None:
-        raise ConflictingChange("Somebody dropped the cutover meanwhile. Nothing was recorded.")
+        raise ConflictingChange("The cutover has been cancelled. Nothing was recorded.")
     return locked
 
 
@@ -186,7 +192,10 @@ def _decide(
 def decision_content(
     rows: Sequence[ReadinessRow], facts: ReadinessFacts, votes: dict[str, CutoverVote]
 ) -> dict[str, Any]:
-    """Readiness, evidence and votes as plain JSON, for good."""
+    """Readiness, evidence and votes as plain JSON.
+
+    Stored decisions carry a digest of this content: never rename a key of it.
+    """
     checks = {
         subject.check.pk: subject.check
         for subjects in facts.subjects.values()

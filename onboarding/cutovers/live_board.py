@@ -1,6 +1,6 @@
-"""The live board of a cutover: what every server says now of what it changes, MX or SPF.
+"""The live board of a cutover: the MX or SPF answer of every server now.
 
-Pure over what was fetched.
+Pure over stored observations.
 """
 
 from __future__ import annotations
@@ -20,8 +20,7 @@ from onboarding.plans.rows import Shape
 
 @dataclass(frozen=True)
 class ServerRow:
-    """One server's newest answer, held against what it is to become. `others` are the values that
-    have no place beside that."""
+    """One server's newest answer, compared with the new one. `others` are values to be removed."""
 
     name: str
     values: tuple[str, ...]
@@ -32,8 +31,11 @@ class ServerRow:
 
 @dataclass(frozen=True)
 class ResolverRow:
-    """What one of the resolvers that are asked beside the servers holds. What it holds of before is
-    gone about `expires_at`: a cache counts down (RFC 1035 section 3.2.1). One address may be many."""
+    """The cached answer of one public resolver.
+
+    An old answer expires at about `expires_at`, because a cache counts the TTL down (RFC 1035
+    section 3.2.1). One address may serve several caches.
+    """
 
     address: str
     shape: Shape
@@ -42,8 +44,11 @@ class ResolverRow:
 
 @dataclass(frozen=True)
 class DomainBoard:
-    """One domain in the window: who says the new answer, who lags, and until when a cache may hold
-    the old one. Resolvers are asked once all servers agree."""
+    """One domain in the window: the servers with the new answer, and the servers without it.
+
+    `expires_at` is the time until which a cache may have the old answer. The check queries
+    resolvers once all servers agree.
+    """
 
     domain: str
     check: Check
@@ -74,13 +79,13 @@ class DomainBoard:
 
     @property
     def leftovers(self) -> tuple[str, ...]:
-        """What stands beside the new hosts where these are published already."""
+        """The old values at servers that already publish the new hosts."""
         partly = [row for row in self.servers if row.others and len(row.others) < len(row.values)]
         return tuple(sorted({value for row in partly for value in row.others}))
 
     @property
     def is_partly_published(self) -> bool:
-        """No server gives the old answer any more, and one does not give all of the new."""
+        """Whether no server has the old answer any more, but one has only a part of the new one."""
         shapes = {row.shape for row in self.servers}
         return Shape.HALF in shapes and shapes <= {Shape.HALF, Shape.PASS}
 
@@ -90,14 +95,14 @@ class DomainBoard:
 
     @property
     def rollback_seconds(self) -> int | None:
-        """How long caches hold what is published now: the highest TTL that any server gives."""
+        """The time in which a rollback reaches all caches: the highest TTL at any server."""
         ttls = [row.ttl for row in self.servers if row.ttl is not None]
         return max(ttls, default=None)
 
 
 @dataclass(frozen=True)
 class _Answer:
-    """A set of values as the board sees it: what it shows, what has no place, and its shape."""
+    """The classified values of one answer. `others` are values to be removed."""
 
     values: tuple[str, ...]
     shape: Shape
@@ -114,9 +119,11 @@ def mx_boards(
     *,
     stale: Collection[str] = (),
 ) -> list[DomainBoard]:
-    """By domain, the newest answers to the MX question. `safe_times` are those of the lockdown, by
-    domain: their margin is for resolvers that linger, and no TTL. `stale` are domains that nobody
-    has looked at lately."""
+    """One board for each domain with its newest MX answers.
+
+    `safe_times` are the safe times of the lockdown, by domain. Their margin is for slow resolvers
+    and is no TTL. `stale` are the domains whose last run is too old to count.
+    """
     hosts = frozenset(expected)
     return _build_boards(subjects, lambda values: _against_hosts(values, hosts), safe_times, stale)
 
@@ -124,8 +131,10 @@ def mx_boards(
 def spf_boards(
     subjects: Sequence[ProofSubject], include: str, *, stale: Collection[str] = ()
 ) -> list[DomainBoard]:
-    """By domain, which servers give out an SPF record with the region's include. Whether it lets
-    Mimecast send is for the check to say."""
+    """One board for each domain: the servers whose SPF record has the region's include.
+
+    Only the check decides whether the record allows Mimecast.
+    """
     return _build_boards(subjects, lambda values: _against_include(values, include), {}, stale)
 
 
@@ -153,8 +162,8 @@ def _against_hosts(values: Sequence[str], expected: frozenset[str]) -> _Answer:
 
 
 def _shape_of_hosts(hosts: frozenset[str], expected: frozenset[str]) -> Shape:
-    """Beside the new hosts anything else is a way round them; alone it is not moved yet, and some
-    of the new hosts are a part of the way."""
+    """FAIL: another host next to all new ones bypasses Mimecast. HALF: only some new hosts.
+    WAITING: the old answer."""
     if hosts == expected:
         return Shape.PASS
     if hosts > expected:
@@ -173,27 +182,27 @@ def _against_include(values: Sequence[str], include: str) -> _Answer:
 
 
 def _board(check: Check, classify: _Classifier, safe_time: SafeTime | None) -> DomainBoard:
-    told = check.latest.evidence.get("servers", []) if check.latest is not None else []
+    rows = check.latest.evidence.get("servers", []) if check.latest is not None else []
     safe_at = safe_time.safe_at if safe_time is not None else None
     expires_at = safe_at - LOCKDOWN_MARGIN if safe_at is not None else None
     return DomainBoard(
         check.subject,
         check,
-        tuple(_row(row, classify) for row in told),
+        tuple(_row(row, classify) for row in rows),
         expires_at,
         tuple(_resolvers(check.latest, classify)),
     )
 
 
-def _resolvers(seen: Observation | None, classify: _Classifier) -> Iterator[ResolverRow]:
-    for row in seen.evidence.get("resolvers", []) if seen is not None else []:
+def _resolvers(latest: Observation | None, classify: _Classifier) -> Iterator[ResolverRow]:
+    for row in latest.evidence.get("resolvers", []) if latest is not None else []:
         shape = _shape(row, classify(row.get("values") or ()))
         if shape in (Shape.UNKNOWN, Shape.PASS):
             yield ResolverRow(row["address"], shape)
             continue
         left = timedelta(seconds=row.get("ttl") or 0)
-        # Of the look that saw it: while the answer stays the same, its evidence is that look's.
-        expires_at = seen.first_seen_at + left if seen is not None and left else None
+        # An equal answer only extends the observation, so the evidence is from its first run.
+        expires_at = latest.first_seen_at + left if latest is not None and left else None
         yield ResolverRow(row["address"], Shape.WAITING, expires_at)
 
 

@@ -1,4 +1,4 @@
-"""Who can be reached while a cutover's window is open, of each side."""
+"""The people of each side who are on call in a cutover's window."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tenants.services import write_activity
 
 @dataclass(frozen=True)
 class OnCallCandidate:
-    """Somebody who may be put on call. `key` tells the two kinds of people apart."""
+    """A person who can be put on call. The prefix of `key` distinguishes users and contacts."""
 
     key: str
     name: str
@@ -27,10 +27,10 @@ class OnCallCandidate:
 
 
 def on_call_candidates(tenant: Tenant) -> list[OnCallCandidate]:
-    """Mimecast's people who steer, the client's members, and the client's contacts."""
-    steering = [User.StaffRole.ADMINISTRATOR, User.StaffRole.CONSULTANT]
+    """Mimecast's consultants and administrators, the client's members, and its contacts."""
+    staff = [User.StaffRole.ADMINISTRATOR, User.StaffRole.CONSULTANT]
     members = Q(staff_role=User.StaffRole.NONE, memberships__tenant=tenant)
-    people = User.objects.filter(Q(staff_role__in=steering) | members, is_active=True).distinct()
+    people = User.objects.filter(Q(staff_role__in=staff) | members, is_active=True).distinct()
     found = [
         OnCallCandidate(f"user-{person.public_id}", person.name, _side_of(person), "", person)
         for person in people.order_by("name")
@@ -54,42 +54,42 @@ def _side_of(person: User) -> str:
 
 
 def on_call_of(cutovers: Collection[Cutover], tenant: Tenant) -> QuerySet[OnCall]:
-    """Those who are still of the tenant: somebody who left is reached by nobody."""
+    """The people on call who still belong to the tenant, as staff, member or contact."""
     staff = ~Q(user__staff_role=User.StaffRole.NONE)
     member = Q(user__memberships__tenant=tenant)
-    there = Q(contact__isnull=False) | (Q(user__is_active=True) & (staff | member))
-    found = OnCall.objects.filter(there, cutover__in=cutovers)
-    return found.select_related("user", "contact").distinct()
+    belongs = Q(contact__isnull=False) | (Q(user__is_active=True) & (staff | member))
+    rows = OnCall.objects.filter(belongs, cutover__in=cutovers)
+    return rows.select_related("user", "contact").distinct()
 
 
 def on_call_gaps(on_call: Sequence[OnCall]) -> list[str]:
-    """A sentence for each side of which nobody is on call."""
+    """One sentence for each side without a person on call."""
     sides = {each.side for each in on_call}
-    said = {
-        Responsibility.MIMECAST.value: "Nobody of Mimecast is on call for this window.",
-        Responsibility.CLIENT.value: "Nobody of the client is on call for this window.",
+    sentences = {
+        Responsibility.MIMECAST.value: "Mimecast has no person on call for this window.",
+        Responsibility.CLIENT.value: "The client has no person on call for this window.",
     }
-    return [sentence for side, sentence in said.items() if side not in sides]
+    return [sentence for side, sentence in sentences.items() if side not in sides]
 
 
 def add_on_call(cutover: Cutover, chosen: OnCallCandidate, phone: str, *, by: User) -> None:
-    """Put somebody on call, or change the number they answer at."""
+    """Put a person on call, or change the person's phone number."""
     person = chosen.person
     key = {"user": person} if isinstance(person, User) else {"contact": person}
     try:
         with transaction.atomic():
             if not Cutover.objects.select_for_update().filter(pk=cutover.pk).exists():
-                raise ConflictingChange("Somebody dropped the cutover meanwhile. Nobody was named.")
+                raise ConflictingChange("The cutover has been cancelled. Nothing was changed.")
             OnCall.objects.update_or_create(cutover=cutover, **key, defaults={"phone": phone})
             _log_activity(cutover, ActivityName.ON_CALL_ADDED, str(person), by=by)
     except IntegrityError as error:
-        raise ConflictingChange("The cutover was changed meanwhile. Nobody was named.") from error
+        raise ConflictingChange("The cutover has changed. Nothing was changed.") from error
 
 
-def remove_on_call(kept: OnCall, *, by: User) -> None:
+def remove_on_call(on_call: OnCall, *, by: User) -> None:
     with transaction.atomic():
-        _log_activity(kept.cutover, ActivityName.ON_CALL_REMOVED, str(kept), by=by)
-        kept.delete()
+        _log_activity(on_call.cutover, ActivityName.ON_CALL_REMOVED, str(on_call), by=by)
+        on_call.delete()
 
 
 def _log_activity(cutover: Cutover, action: ActivityName, name: str, *, by: User) -> None:

@@ -1,4 +1,4 @@
-"""Planning cutovers: which domains switch when. No domain is in two of one direction."""
+"""Plan, change and cancel cutovers. No domain is in two cutovers of one direction."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ from tenants.services import write_activity
 def plan_cutover(
     plan: Plan, direction: str, planned_at: datetime, domains: Collection[Domain], *, by: User
 ) -> Cutover:
-    """Plan another cutover of these domains. Of two people who plan one domain, one succeeds."""
+    """Plan a cutover of these domains.
+
+    Raises ConflictingChange if one of them is in another cutover of the direction by now.
+    """
     _require_domains(domains)
     with transaction.atomic():
         made = Cutover.objects.create(plan=plan, direction=direction, planned_at=planned_at)
@@ -41,11 +44,11 @@ def change_cutover(
     expected_round: int,
     by: User,
 ) -> None:
-    """Move a cutover, or choose its domains anew. `expected_round` is the round that was on the page.
+    """Reschedule a cutover or change its domains. `expected_round` is the round on the page.
 
-    What was confirmed, voted and decided was so of the window and domains as they were, and is
-    taken back. Once a window has opened its domains stand; when it is over, those that did not
-    switch can be taken out, for another, and what was decided stays as it was.
+    A change resets the window confirmation, the votes and the decision, because they apply to the
+    former window and domains. In an open window the domains cannot change. After the window,
+    domains can be removed for another cutover, and the decision remains.
     """
     _require_domains(domains)
     now = timezone.now()
@@ -53,7 +56,7 @@ def change_cutover(
         locked = _lock(cutover)
         if locked.round != expected_round:
             raise ConflictingChange(
-                "Somebody changed the cutover meanwhile. It is as they left it."
+                "The cutover has changed since you opened the page. Your change was not saved."
             )
         before, wanted = set(locked.domains.all()), set(domains)
         is_moved = locked.planned_at != planned_at
@@ -73,15 +76,18 @@ def change_cutover(
 
 
 def cancel_cutover(cutover: Cutover, *, by: User) -> None:
-    """Take a cutover out of the plan; its domains are free for another. What was voted, kept or
-    rehearsed in its room stays as its record."""
+    """Cancel a cutover and release its domains for another.
+
+    Votes, snapshots and dry runs remain as its record. Raises OnboardingError after the window has
+    opened, because the room has the records for a rollback.
+    """
     with transaction.atomic():
         locked = _lock(cutover)
         opened = locked.snapshots.filter(reason=CutoverSnapshot.Reason.OPENED)
         if is_open(locked, timezone.now()) or opened.exists():
             raise OnboardingError(
-                "Its window has opened, and this cutover's room keeps the way back from it. So it"
-                " cannot be dropped. Move it instead."
+                "Its window has opened, and its room has the records for a rollback. A cutover"
+                " cannot be cancelled after that. Reschedule it instead."
             )
         params = {"direction": locked.direction, "domains": locked.domain_summary}
         plan = locked.plan
@@ -103,13 +109,15 @@ def cancel_cutover(cutover: Cutover, *, by: User) -> None:
 
 
 def release_domains(tenant: Tenant, domains: Collection[Domain], *, by: User) -> None:
-    """Before domains are removed: their cutovers go on without them, and are decided anew where
-    their window has not opened."""
+    """Remove the domains from their cutovers, before they are removed from the tenant.
+
+    A cutover whose window has not opened needs a new confirmation and decision.
+    """
     now = timezone.now()
     with transaction.atomic():
-        concerned = CutoverDomain.objects.filter(domain__in=domains).values("cutover")
+        affected = CutoverDomain.objects.filter(domain__in=domains).values("cutover")
         of_tenant = Cutover.objects.select_for_update().filter(plan__tenant=tenant)
-        for locked in of_tenant.filter(pk__in=concerned).order_by("pk"):
+        for locked in of_tenant.filter(pk__in=affected).order_by("pk"):
             CutoverDomain.objects.filter(cutover=locked, domain__in=domains).delete()
             if now < locked.planned_at - OPENS_BEFORE:
                 _reset_approval(locked)
@@ -118,15 +126,15 @@ def release_domains(tenant: Tenant, domains: Collection[Domain], *, by: User) ->
 
 def _require_domains(domains: Collection[Domain]) -> None:
     if not domains:
-        raise OnboardingError("Choose one domain at least.")
+        raise OnboardingError("Choose at least one domain.")
 
 
 def _lock(cutover: Cutover) -> Cutover:
-    """The cutover's row, with all of its direction in one order: domains go from one to another."""
+    """Lock all cutovers of the direction, because domains change between them; return this one."""
     siblings = Cutover.objects.filter(plan=cutover.plan_id, direction=cutover.direction)
     locked = {c.pk: c for c in siblings.select_for_update().order_by("pk")}.get(cutover.pk)
     if locked is None:
-        raise ConflictingChange("Somebody dropped the cutover meanwhile.")
+        raise ConflictingChange("The cutover has been cancelled.")
     return locked
 
 
@@ -136,18 +144,18 @@ def _refuse_after_opening(locked: Cutover, *, adds: bool, now: datetime) -> None
         return
     if now < closes:
         raise OnboardingError(
-            "The window has opened, so its domains stand as they are. Nothing was changed."
+            "The window has opened, so its domains cannot change. Nothing was changed."
         )
     if adds:
         raise OnboardingError(
-            "The window is over, so no domain can be added. Plan another cutover, or move this one."
+            "The window is over, so no domain can be added. Plan another cutover, or reschedule it."
         )
 
 
 def _add(cutover: Cutover, domains: Iterable[Domain]) -> None:
     rows = [
         CutoverDomain(cutover=cutover, domain=domain, direction=cutover.direction)
-        # In one order: two people who want the same never wait in a circle.
+        # In one order: two transactions with the same domains must not deadlock.
         for domain in sorted(domains, key=lambda domain: domain.pk)
     ]
     try:
@@ -155,13 +163,13 @@ def _add(cutover: Cutover, domains: Iterable[Domain]) -> None:
             CutoverDomain.objects.bulk_create(rows)
     except IntegrityError as error:
         raise ConflictingChange(
-            f"One of these domains is in another {cutover.direction} cutover by now. Nothing was"
+            f"One of these domains is in another {cutover.direction} cutover now. Nothing was"
             " changed."
         ) from error
 
 
 def _reset_approval(locked: Cutover) -> None:
-    """Whoever confirmed and voted, and took the risk, did so for what is no longer planned."""
+    """The confirmation, the votes and the accepted risk apply only to the former window."""
     Cutover.objects.filter(pk=locked.pk).update(
         round=locked.round + 1,
         confirmed_at=None,

@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Queries about cutovers."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ from onboarding.models import Cutover, CutoverDomain, DomainProgress, TaskRole
 
 
 def switched(cutovers: QuerySet[Cutover]) -> QuerySet[Cutover]:
-    """Those whose domains have all switched, as far as can be known: MX proven; for outbound a
-    message proven, or the client's word where no message can be asked for."""
-    yes = Check.objects.filter(
+    """The cutovers whose domains have all switched.
+
+    An inbound domain has switched when its MX check is verified. An outbound domain has switched
+    when its test message is verified, or, where no message check exists, when the client confirmed.
+    """
+    verified = Check.objects.filter(
         domain=OuterRef("domain"),
         is_active=True,
         settled_verdict__in=[Verdict.PASS.value, Verdict.WARN.value],
@@ -25,8 +28,10 @@ def switched(cutovers: QuerySet[Cutover]) -> QuerySet[Cutover]:
         task__role=TaskRole.SWITCHES_OUTBOUND,
         client_confirmed_at__isnull=False,
     )
-    by_mx = Q(direction=Cutover.Direction.INBOUND) & Q(Exists(yes.filter(kind=CheckKind.MX.value)))
-    by_message = Q(Exists(yes.filter(kind=CheckKind.MESSAGE.value)))
+    by_mx = Q(direction=Cutover.Direction.INBOUND) & Q(
+        Exists(verified.filter(kind=CheckKind.MX.value))
+    )
+    by_message = Q(Exists(verified.filter(kind=CheckKind.MESSAGE.value)))
     by_confirmation = ~Q(Exists(messages)) & Q(Exists(confirmed))
     outbound = Q(direction=Cutover.Direction.OUTBOUND) & (by_message | by_confirmation)
     chosen = CutoverDomain.objects.filter(cutover=OuterRef("pk"))

@@ -1,4 +1,4 @@
-"""The way back: what to put back, how long it takes, and whether everything is as it was. Pure."""
+"""The rollback of a cutover: records to restore, their duration and their verdict. Pure."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from onboarding.cutovers.change_sheets import ZoneLine, is_spf
 
 @dataclass(frozen=True)
 class RollbackSheet:
-    """One domain's records to put back. `verdict` says whether they stand there now: PASS where
-    every server gives exactly them, FAIL where one gives something else, UNKNOWN where one tells
-    nothing.
+    """One domain's records to restore.
 
-    `differed`: the servers did not agree even then, so there is no one set to put back."""
+    `verdict` is PASS if every server publishes exactly them, FAIL if one publishes other records,
+    and UNKNOWN if one does not answer. `differed`: the servers already disagreed in the snapshot,
+    so that there is no single set to restore. `duration_seconds` is the highest TTL now.
+    """
 
     domain: str
     check: Check | None
@@ -38,8 +39,10 @@ class RollbackSheet:
 def build_rollback_sheet(
     entry: Mapping[str, Any], check: Check | None, *, is_stale: bool = False
 ) -> RollbackSheet:
-    """An entry of a snapshot against the check's newest answers. `is_stale`: these are too old to
-    tell how it is now."""
+    """Compare an entry of a snapshot with the check's newest answers.
+
+    `is_stale`: the newest answers are too old for a verdict.
+    """
     kind = CheckKind(entry["kind"])
     before = [_values(kind, row) for row in entry["servers"]]
     differed = len(set(before)) > 1
@@ -76,7 +79,7 @@ def _rows_now(check: Check | None) -> Sequence[Mapping[str, Any]]:
 
 
 def _all_servers_answered(check: Check | None) -> bool:
-    """A server whose address could not be found has no row, only a finding."""
+    """A server without an address has no row, only a finding."""
     latest = check.latest if check is not None else None
     return latest is not None and not any(f["code"] in UNANSWERED_CODES for f in latest.findings)
 

@@ -1,4 +1,4 @@
-"""A cutover's room: what its page needs, gathered once from what is stored."""
+"""Load the data of a cutover room from the database: facts, conflicts and domain switches."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from onboarding.plans.roles import task_with_role, tasks_with_role
 from onboarding.plans.safe_times import safe_time_of
 from tenants.regions import Region
 
-# The roles of the tasks whose domains the readiness list takes for each kind of check.
+# The readiness row of a check kind covers the domains of the task with this role.
 ROLE_OF_KIND = {
     CheckKind.OWNERSHIP: TaskRole.VERIFIES_OWNERSHIP,
     CheckKind.SPF: TaskRole.VERIFIES_SPF,
@@ -52,7 +52,7 @@ ROLE_OF_KIND = {
 
 
 def restrict_to_cutover(plan_context: PlanContext, cutover: Cutover) -> PlanContext:
-    """The same with the cutover's domains alone."""
+    """The plan context with only the cutover's domains."""
     chosen = {domain.pk for domain in cutover.domains.all()}
     return replace(plan_context, domains=[d for d in plan_context.domains if d.pk in chosen])
 
@@ -66,8 +66,10 @@ def load_facts(
     *,
     now: datetime,
 ) -> ReadinessFacts:
-    """What the readiness rests on: the cutover's own domains, and what is the whole tenant's.
-    `history` holds every sight of the tenant's MX TTL checks."""
+    """The facts of the readiness, of the cutover's domains and the whole tenant.
+
+    `history` has all observations of the tenant's MX TTL checks.
+    """
     by_key = {task.key: task for task in tasks}
     by_role = {task.role: task for task in by_key.values()}
     plan_context = restrict_to_cutover(plan_context, cutover)
@@ -105,16 +107,16 @@ def _uploaded_messages(
     tasks = [task.pk for task in tasks_with_role(all_tasks, *MESSAGE_ROLES)]
     if now < opened_at or not tasks:
         return ()
-    kept = EvidenceFile.objects.filter(
+    messages = EvidenceFile.objects.filter(
         task__in=tasks, content_type="message/rfc822", uploaded_at__gte=opened_at
     )
-    return list(kept.select_related("uploaded_by").order_by("uploaded_at", "pk"))
+    return list(messages.select_related("uploaded_by").order_by("uploaded_at", "pk"))
 
 
 def current_safe_time(
     subject: ProofSubject, facts: ReadinessFacts, history: Sequence[Observation], region: Region
 ) -> SafeTime:
-    """One domain's own safe time. Nothing is called safe by what nobody has looked at lately."""
+    """One domain's safe time, without a time if its last run is too old to count."""
     check = subject.check
     if check is None or is_stale(check, facts):
         return SafeTime(None)
@@ -124,14 +126,17 @@ def current_safe_time(
 def all_inbound_subjects(
     tasks: Iterable[Task], plan_context: PlanContext
 ) -> Sequence[ProofSubject]:
-    """The MX of every domain that is to move, whichever cutover it is in."""
+    """The MX subjects of all domains that must switch, in any cutover."""
     task = task_with_role(tasks, ROLE_OF_KIND[CheckKind.MX])
     return plan_context.evidence(task, [CheckKind.MX.value]).subjects if task is not None else ()
 
 
 def _outbound_since(task: Task | None, plan_context: PlanContext) -> datetime | None:
-    """Since when mail of all of these domains leaves through Mimecast: by a proven message, or by
-    the client's word where no message can be asked for. None where it cannot be told for one."""
+    """The time since which all domains of the context send through Mimecast.
+
+    It is the time of the verified message, or of the confirmation for a domain without a message
+    check. None if it is not known for one of the domains.
+    """
     if task is None or not plan_context.domains:
         return None
     parts = DomainProgress.objects.filter(
@@ -146,12 +151,12 @@ def _outbound_since(task: Task | None, plan_context: PlanContext) -> datetime | 
         else (confirmed_at.get(subject.name) if subject.check is None else None)
         for subject in plan_context.evidence(task, [CheckKind.MESSAGE.value]).subjects
     ]
-    known = [moment for moment in times if moment is not None]
+    known = [at for at in times if at is not None]
     return max(known) if known and len(known) == len(times) else None
 
 
 def _confirmed_at(part: DomainProgress, task: Task) -> datetime | None:
-    """When the last side that has to had confirmed the domain's part."""
+    """The time at which the last responsible side confirmed the domain; None before."""
     sides = [
         (Responsibility.MIMECAST, part.mimecast_confirmed_at),
         (Responsibility.CLIENT, part.client_confirmed_at),
@@ -162,11 +167,11 @@ def _confirmed_at(part: DomainProgress, task: Task) -> datetime | None:
 
 
 def _observations_of(check: Check, history: Sequence[Observation]) -> list[Observation]:
-    return [seen for seen in history if seen.check_asked_id == check.pk]
+    return [each for each in history if each.check_asked_id == check.pk]
 
 
 def load_conflict_context(plan: Plan, own: Sequence[Cutover]) -> ConflictContext:
-    """What speaks against the windows of a tenant's `own` cutovers, in seven queries at most."""
+    """The calendar around a tenant's `own` cutovers, in at most seven queries."""
     tenant = plan.tenant
     on_call = list(on_call_of(own, tenant))
     elsewhere = Cutover.objects.none()
@@ -191,9 +196,11 @@ def domain_switches(
     history: Sequence[Observation],
     safe_times: Mapping[str, SafeTime],
 ) -> list[DomainSwitch]:
-    """Domains after their switch, those of this cutover and all others that are to move: the old
-    hosts are the tenant's. `safe_times` are those of the lockdown, by domain; `history` tells which TTL
-    there was before the window opened."""
+    """All domains that must switch, of this cutover and of others: the old hosts serve all of them.
+
+    `safe_times` are the safe times of the lockdown, by domain. `history` has the TTLs from before
+    the window opened.
+    """
     opened_at = facts.cutover.planned_at - OPENS_BEFORE
     own = {subject.name for subject in facts.subjects_of(CheckKind.MX)}
     return [
@@ -209,15 +216,15 @@ def domain_switches(
     ]
 
 
-def _ttls(seen: Observation | None) -> list[int | None]:
-    rows = seen.evidence.get("servers") or [] if seen is not None else []
+def _ttls(observation: Observation | None) -> list[int | None]:
+    rows = observation.evidence.get("servers") or [] if observation is not None else []
     return [row.get("ttl") for row in rows if row.get("status") in ANSWERED_STATUSES]
 
 
-def _lowest_ttl(seen: Observation | None) -> int | None:
-    """None where a server told none: then it is not known to be raised everywhere."""
-    known = [ttl for ttl in _ttls(seen) if ttl is not None]
-    return min(known) if known and len(known) == len(_ttls(seen)) else None
+def _lowest_ttl(observation: Observation | None) -> int | None:
+    """The lowest TTL in seconds; None if one server has none, so that it may be lower there."""
+    known = [ttl for ttl in _ttls(observation) if ttl is not None]
+    return min(known) if known and len(known) == len(_ttls(observation)) else None
 
 
 def _highest_ttl(
@@ -230,20 +237,20 @@ def _highest_ttl(
         for subject in facts.subjects_of(kind)
         if subject.check is not None and subject.check.domain_id == check.domain_id
     }
-    seen = [
+    ttls = [
         ttl
         for each in history
         if each.check_asked_id in of_domain and each.first_seen_at < before
         for ttl in _ttls(each)
         if ttl is not None
     ]
-    highest = max([*seen, typed or 0])
-    # One that was never higher had been lowered before anybody saw it.
+    highest = max([*ttls, typed or 0])
+    # A TTL that was never above the threshold had been lowered before the first run.
     return highest if highest > settings.CHECKS_TTL_THRESHOLD_SECONDS else 0
 
 
 def _elsewhere_on_call(plan: Plan, on_call: Sequence[OnCall]) -> Iterable[OnCall]:
-    """The same people at other tenants' windows. Contacts are one tenant's own."""
+    """The same users in windows of other tenants. Contacts belong to one tenant."""
     people = {each.user_id for each in on_call if each.user_id is not None}
     if not people:
         return []

@@ -1,10 +1,10 @@
-"""Keeping what was published before a switch, so that it can be put back as it was."""
+"""Snapshots of the records published before a switch, for its rollback."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -27,20 +27,20 @@ KIND_OF_DIRECTION = {
     Cutover.Direction.INBOUND: CheckKind.MX,
     Cutover.Direction.OUTBOUND: CheckKind.SPF,
 }
-# A zone that has been empty for longer than this is so on purpose.
+# A zone that is empty for longer than this is empty on purpose.
 EMPTY_ZONE_GRACE = timedelta(days=1)
-# Later the old hosts may be gone: then nobody is led back to them.
+# Records older than this may name hosts that no longer exist, so no rollback uses them.
 RETRY_WITHIN = timedelta(days=7)
 
 
 def take_at_opening(cutover: Cutover) -> CutoverSnapshot | None:
-    """What stood there when the window opened; None where it is kept already.
+    """Store the records published when the window opened; None if they are stored already.
 
-    However late it is taken, it holds nothing that began after the opening: by then somebody may
-    have published the new answer. Only where nothing had been seen by then, as of a window that was
-    planned within the half hour, the first look since counts, so long as it saw no new answer.
+    A late snapshot contains no answer that began after the opening, because the new records may be
+    published by then. If no observation is that old (a window planned within the half hour before
+    it opens), the first later observation without a new record counts.
     """
-    # Asked each minute of an open window: not without need through a year of observations.
+    # Runs each minute of an open window: avoid reading a year of observations each time.
     if _opened(cutover).exists():
         return None
     opened_at = cutover.planned_at - OPENS_BEFORE
@@ -48,10 +48,11 @@ def take_at_opening(cutover: Cutover) -> CutoverSnapshot | None:
 
 
 def take_now(cutover: Cutover, *, now: datetime, by: User) -> CutoverSnapshot:
-    """What stands there now. Once the window has opened, what stood there then is what counts."""
+    """Store the records published now. Raises OnboardingError once the window has opened, because
+    a rollback restores the records of the opening."""
     if now >= cutover.planned_at - OPENS_BEFORE:
         raise OnboardingError(
-            "The window has opened, and what was published then is what a rollback puts back."
+            "The window has opened. A rollback restores the records published at that time."
         )
     made = _take(cutover, CutoverSnapshot.Reason.REQUESTED, at=now, by=by)
     assert made is not None
@@ -66,20 +67,20 @@ def _take(
     checks = list(checks_of(tenant).filter(kind=kind, domain__cutovers=cutover))
     region = tenant.region_values
     hosts = frozenset(region.mx)
-    content = [_entry(check, seen) for check, seen in _answered_before(checks, at)]
+    content = [_entry(check, found) for check, found in _answered_before(checks, at)]
     if any(not entry["servers"] for entry in content):
-        late = {entry["domain"]: entry for entry in _first_since(checks, at)}
-        late = {
-            d: e
-            for d, e in late.items()
-            if not _has_any_of(hosts, e) and not _includes_region(e, region)
+        first = {entry["domain"]: entry for entry in _first_since(checks, at)}
+        old = {
+            domain: entry
+            for domain, entry in first.items()
+            if not _has_any_of(hosts, entry) and not _includes_region(entry, region)
         }
-        content = [e if e["servers"] else late.get(e["domain"], e) for e in content]
+        content = [e if e["servers"] else old.get(e["domain"], e) for e in content]
     if kind is CheckKind.MX and any(_has_any_of(hosts, entry) for entry in content):
         earlier = [*_recent_snapshots(cutover), *_recent_observations(checks, at)]
         content = [_before_the_switch(entry, earlier, hosts) for entry in content]
     with transaction.atomic():
-        # Of two workers at once the second finds the first one's.
+        # Of two concurrent workers the second finds the snapshot of the first.
         locked = Cutover.objects.select_for_update().filter(pk=cutover.pk).first()
         is_opening = reason == CutoverSnapshot.Reason.OPENED
         if locked is None or (is_opening and _opened(cutover).exists()):
@@ -106,37 +107,39 @@ def _take(
 
 
 def _recent_snapshots(cutover: Cutover) -> list[dict[str, Any]]:
-    """What was kept at earlier openings of this direction, newest first."""
-    kept = CutoverSnapshot.objects.filter(
+    """The entries stored at earlier openings of this direction, newest first."""
+    earlier = CutoverSnapshot.objects.filter(
         cutover__plan=cutover.plan_id,
         cutover__direction=cutover.direction,
         reason=CutoverSnapshot.Reason.OPENED,
         window_start__lt=cutover.planned_at,
         window_start__gte=cutover.planned_at - RETRY_WITHIN,
     )
-    return [entry for each in kept.order_by("-window_start") for entry in each.content]
+    return [entry for each in earlier.order_by("-window_start") for entry in each.content]
 
 
 def _recent_observations(checks: Iterable[Check], at: datetime) -> list[dict[str, Any]]:
-    """What every server was seen to tell in the days before, newest first."""
+    """The complete answers of the days before `at`, newest first."""
     by_pk = {check.pk: check for check in checks}
-    seen = Observation.objects.filter(
+    rows = Observation.objects.filter(
         check_asked__in=by_pk,
         first_seen_at__lte=at,
         last_seen_at__gte=at - RETRY_WITHIN,
         runs__gt=0,
     ).select_related("raw")
-    told = [each for each in seen.order_by("-first_seen_at") if _is_complete(each)]
-    return [_entry(by_pk[each.check_asked_id], each) for each in told if not _is_empty(each)]
+    return _entries(rows, by_pk)
 
 
 def _first_since(checks: Iterable[Check], at: datetime) -> list[dict[str, Any]]:
-    """What every server was seen to tell first after a moment; of each domain the first stands
-    last, for whoever makes a dictionary of it."""
+    """The complete answers after `at`, newest first: a dictionary by domain keeps the oldest."""
     by_pk = {check.pk: check for check in checks}
-    seen = Observation.objects.filter(check_asked__in=by_pk, first_seen_at__gt=at, runs__gt=0)
-    told = [e for e in seen.select_related("raw").order_by("-first_seen_at") if _is_complete(e)]
-    return [_entry(by_pk[each.check_asked_id], each) for each in told if not _is_empty(each)]
+    rows = Observation.objects.filter(check_asked__in=by_pk, first_seen_at__gt=at, runs__gt=0)
+    return _entries(rows.select_related("raw"), by_pk)
+
+
+def _entries(rows: QuerySet[Observation], by_pk: Mapping[int, Check]) -> list[dict[str, Any]]:
+    complete = [each for each in rows.order_by("-first_seen_at") if _is_complete(each)]
+    return [_entry(by_pk[each.check_asked_id], each) for each in complete if not _is_empty(each)]
 
 
 def _includes_region(entry: dict[str, Any], region: Region) -> bool:
@@ -149,14 +152,17 @@ def _includes_region(entry: dict[str, Any], region: Region) -> bool:
 def _before_the_switch(
     entry: dict[str, Any], earlier: Iterable[dict[str, Any]], hosts: frozenset[str]
 ) -> dict[str, Any]:
-    """A window that is moved after its switch has begun opens on the new answer, and so does one
-    before which somebody published early. The way back is what stood there when it opened at first,
-    or what was seen last without any of the new hosts."""
+    """The domain's newest entry without any of the new hosts, or `entry` if there is none.
+
+    A window that opens on the new answer was rescheduled after its switch began, or the records
+    were published early. Its rollback restores the records of the first opening, or the last ones
+    observed without a new host.
+    """
     if not _has_any_of(hosts, entry):
         return entry
     of_domain = (each for each in earlier if each["domain"] == entry["domain"])
-    told = (each for each in of_domain if each["servers"] and not _has_any_of(hosts, each))
-    return next(told, entry)
+    old = (each for each in of_domain if each["servers"] and not _has_any_of(hosts, each))
+    return next(old, entry)
 
 
 def _has_any_of(hosts: frozenset[str], entry: dict[str, Any]) -> bool:
@@ -174,6 +180,7 @@ def _opened(cutover: Cutover) -> QuerySet[CutoverSnapshot]:
 
 
 def digest_of(content: Any) -> str:
+    """The SHA-256 digest of the content as canonical JSON, in hexadecimal."""
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -181,48 +188,50 @@ def digest_of(content: Any) -> str:
 def _answered_before(
     checks: Iterable[Check], at: datetime
 ) -> Iterable[tuple[Check, Observation | None]]:
-    """The newest observation of each check that had begun by `at` and in which all servers told.
+    """Each check with its newest complete observation that began by `at`, or None.
 
-    Records that were there within the day before count for more than none: a zone that is being
-    loaded, or was lost, is nothing to go back to.
+    An empty answer does not replace records observed within the day before: a zone that is being
+    loaded, or was lost, is no state to restore.
     """
     by_pk = {check.pk: check for check in checks}
     found: dict[int, Observation] = {}
     begun = Observation.objects.filter(
         check_asked__in=by_pk, first_seen_at__lte=at, runs__gt=0
     ).select_related("raw")
-    for seen in begun.order_by("first_seen_at"):
-        before = found.get(seen.check_asked_id)
+    for each in begun.order_by("first_seen_at"):
+        before = found.get(each.check_asked_id)
         is_lost = (
-            before is not None and before.last_seen_at > at - EMPTY_ZONE_GRACE and _is_empty(seen)
+            before is not None and before.last_seen_at > at - EMPTY_ZONE_GRACE and _is_empty(each)
         )
-        if _is_complete(seen) and not is_lost:
-            found[seen.check_asked_id] = seen
+        if _is_complete(each) and not is_lost:
+            found[each.check_asked_id] = each
     return [(check, found.get(pk)) for pk, check in by_pk.items()]
 
 
-def _is_empty(seen: Observation) -> bool:
-    return not any(row.get("values") for row in seen.evidence.get("servers") or [])
+def _is_empty(observation: Observation) -> bool:
+    return not any(row.get("values") for row in observation.evidence.get("servers") or [])
 
 
-def _is_complete(seen: Observation) -> bool:
-    rows = seen.evidence.get("servers") or []
-    is_told = all(row.get("status") in ANSWERED_STATUSES for row in rows)
-    return bool(rows) and is_told and not any(f["code"] in UNANSWERED_CODES for f in seen.findings)
+def _is_complete(observation: Observation) -> bool:
+    """Whether every server answered. A server without an address has a finding, but no row."""
+    rows = observation.evidence.get("servers") or []
+    have_answered = all(row.get("status") in ANSWERED_STATUSES for row in rows)
+    codes = {finding["code"] for finding in observation.findings}
+    return bool(rows) and have_answered and not codes.intersection(UNANSWERED_CODES)
 
 
-def _entry(check: Check, seen: Observation | None) -> dict[str, Any]:
-    """A domain whose servers never all told is named with no servers, and not passed over."""
+def _entry(check: Check, observation: Observation | None) -> dict[str, Any]:
+    """One domain of a snapshot. Without a complete observation it has an empty list of servers."""
     entry: dict[str, Any] = {"domain": check.subject, "kind": check.kind, "servers": []}
-    if seen is None:
+    if observation is None:
         return entry
     return entry | {
         "servers": [
             {key: row.get(key) for key in ("name", "address", "values", "ttl")}
-            for row in seen.evidence["servers"]
+            for row in observation.evidence["servers"]
         ],
-        "observation": seen.public_id,
-        "raw": seen.raw.digest if seen.raw is not None else "",
-        "first_seen_at": seen.first_seen_at.isoformat(),
-        "last_seen_at": seen.last_seen_at.isoformat(),
+        "observation": observation.public_id,
+        "raw": observation.raw.digest if observation.raw is not None else "",
+        "first_seen_at": observation.first_seen_at.isoformat(),
+        "last_seen_at": observation.last_seen_at.isoformat(),
     }

@@ -1,21 +1,34 @@
-"""TODO docstring."""
+"""Celery tasks of the cutovers."""
 
 from __future__ import annotations
+
+import logging
 
 from celery import shared_task
 from django.utils import timezone
 
 from onboarding.cutovers import snapshots, windows
-from onboarding.plans.tasks import logger  # NEW
+
+logger = logging.getLogger(__name__)
 
 
 @shared_task(name="onboarding.open_cutover_windows", ignore_result=True)
-def monitor_open_windows() -> None:
-    """Each minute: a cutover's window that has opened is watched every few seconds, once what is
-    published has been kept for the way back."""
-    now = timezone.now()
-    for cutover in windows.open_windows(now=now):
+def open_cutover_windows() -> None:
+    """Queue one message for each cutover whose window is open."""
+    for cutover in windows.open_windows(now=timezone.now()):
+        open_cutover_window.delay(cutover.pk)
+
+
+@shared_task(name="onboarding.open_cutover_window", acks_late=True, ignore_result=True)
+def open_cutover_window(cutover_id: int) -> None:
+    """Store the published records for a rollback, and shorten the intervals of the checks."""
+    cutover = windows.open_window(cutover_id, now=timezone.now())
+    if cutover is None:
+        return
+    try:
         snapshots.take_at_opening(cutover)
-    begun = windows.tighten_intervals(now=now)
+    finally:
+        # A snapshot that fails must not stop the close checks: the next beat repeats both.
+        begun = windows.tighten_intervals(cutover)
     if begun:
-        logger.info("watching %d checks closely", begun)
+        logger.info("cutover %s: running %d checks at short intervals", cutover.public_id, begun)

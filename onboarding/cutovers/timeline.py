@@ -1,4 +1,4 @@
-"""A cutover's own record: what was done, decided, comments and seen, in the order in which it was."""
+"""The timeline of a cutover: its activity, decisions, comments and new answers in order."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from onboarding.plans.rows import SHAPE_OF_VERDICT, Shape
 from tenants.activity_names import ActivityName, stored_names
 from tenants.models import ActivityLine, Domain
 
-# From its beginning. After the window answers still change: the last server follows, somebody goes
-# back. The longest window is two days.
+# Counted from the window's start. Answers still change after the window: the last server follows,
+# or a rollback begins. The longest window is two days.
 RECORDED_FOR = timedelta(days=3)
-# A zone that flaps all night is told in the checks' own history.
+# A zone that flaps all night has its full list in the history of its checks.
 MAX_OBSERVATIONS = 500
 
 
 @dataclass(frozen=True)
 class TimelineEntry:
-    """One thing of the record: a line of the activity, a new answer, or a comment."""
+    """A line of the activity log, a new answer or a comment."""
 
     at: datetime
     line: ActivityLine | None = None
@@ -38,7 +38,7 @@ class TimelineEntry:
 
     @property
     def shape(self) -> Shape:
-        """The icon of an observation. FAIL is shown as waiting: the old answer is no fault here."""
+        """The shape of an answer. FAIL is shown as waiting: the old answer is no fault here."""
         if self.observation is None:
             return Shape.NOT_APPLICABLE
         verdict = Verdict(self.observation.verdict)
@@ -52,15 +52,18 @@ class TimelineEntry:
 def build_timeline(
     cutover: Cutover, tasks: Sequence[Task], *, is_staff: bool
 ) -> list[TimelineEntry]:
-    """Everything of this cutover, oldest first. `tasks` are those of its run sheet; of these the
-    activity from the opening of the window on is told. Internal notes are for staff alone."""
+    """All entries of the cutover, oldest first.
+
+    `tasks` are the tasks of its run sheet. Their activity counts from the opening of the window.
+    Only staff see internal notes.
+    """
     starts = _window_starts(cutover)
     comments = _comments(cutover, tasks, starts, is_staff=is_staff)
     entries = [
         *(TimelineEntry(line.at, line=line) for line in _lines(cutover, tasks, starts)),
         *(
-            TimelineEntry(seen.first_seen_at, observation=seen)
-            for seen in _observations(cutover, starts)
+            TimelineEntry(each.first_seen_at, observation=each)
+            for each in _observations(cutover, starts)
         ),
         *(TimelineEntry(each.written_at, comment=each) for each in comments),
     ]
@@ -68,7 +71,7 @@ def build_timeline(
 
 
 def _window_starts(cutover: Cutover) -> set[datetime]:
-    """Its window, and those it was moved from once something had been kept or decided in them."""
+    """The start of its window, and of each earlier window with a snapshot or a decision."""
     opened = cutover.snapshots.filter(reason=CutoverSnapshot.Reason.OPENED)
     starts = [each.values_list("window_start", flat=True) for each in (opened, cutover.decisions)]
     return {cutover.planned_at}.union(*starts)
@@ -91,23 +94,25 @@ def _lines(
 
 
 def _observations(cutover: Cutover, starts: Iterable[datetime]) -> QuerySet[Observation]:
-    """Each new answer to what this direction changes, of the cutover's domains."""
+    """The new answers of the cutover's domains to the checks of its direction."""
     kinds = [kind.value for kind in KINDS_OF_DIRECTION[Cutover.Direction(cutover.direction)]]
-    seen = Observation.objects.filter(
+    rows = Observation.objects.filter(
         _within("first_seen_at", starts),
         check_asked__kind__in=kinds,
         check_asked__domain__in=_domains(cutover),
         runs__gt=0,
     )
-    found = seen.select_related("check_asked__domain").order_by("first_seen_at")
-    return found.defer("evidence")[:MAX_OBSERVATIONS]
+    ordered = rows.select_related("check_asked__domain").order_by("first_seen_at")
+    return ordered.defer("evidence")[:MAX_OBSERVATIONS]
 
 
 def _domains(cutover: Cutover) -> list[Domain]:
-    """Its own, and those that were of it when a window opened or a verdict was comments: what did not
-    switch may have been given to another cutover since, or been taken out of the case."""
+    """The cutover's domains, and its former domains at an opening or a decision.
+
+    A domain that did not switch may belong to another cutover since, or be removed from the tenant.
+    """
     names = {
-        *(e["domain"] for kept in cutover.snapshots.all() for e in kept.content),
+        *(e["domain"] for snapshot in cutover.snapshots.all() for e in snapshot.content),
         *(
             name
             for decision in cutover.decisions.all()

@@ -1,4 +1,4 @@
-"""What people decide of a cutover: that its window stands, and at what risk."""
+"""Confirm the window of a cutover, with an accepted risk where blockers exist."""
 
 from __future__ import annotations
 
@@ -20,8 +20,7 @@ from tenants.services import write_activity
 
 @dataclass(frozen=True)
 class WindowConfirmation:
-    """A window as somebody confirms it: the start and the round they were shown, and what they
-    agree on."""
+    """The window that a person confirms: the start and round on the page, and the agreed values."""
 
     planned_at: datetime
     round: int
@@ -33,13 +32,14 @@ class WindowConfirmation:
 def confirm_window(
     cutover: Cutover, window: WindowConfirmation, *, blockers: Sequence[WindowBlocker], by: User
 ) -> None:
-    """Let the window stand as it is. One that something is known to speak against takes words.
+    """Confirm the window. With blockers the confirmation needs an accepted risk.
 
-    A window that was moved meanwhile, or got other domains, is not the one that was confirmed.
+    Raises OnboardingError if the accepted risk is missing, and ConflictingChange if the window or
+    its domains changed after the page was loaded.
     """
     if blockers and not window.accepted_risk:
-        said = " ".join(blocker.sentence for blocker in blockers)
-        raise OnboardingError(f"{said} Move it, or say in words why the risk is taken.")
+        reasons = " ".join(blocker.sentence for blocker in blockers)
+        raise OnboardingError(f"{reasons} Reschedule it, or enter the reason for the risk.")
     accepted_risk = window.accepted_risk if blockers else ""
     tenant = cutover.plan.tenant
     with transaction.atomic():
@@ -56,7 +56,7 @@ def confirm_window(
         )
         if not confirmed:
             raise ConflictingChange(
-                "Somebody changed the cutover meanwhile. Nothing was confirmed."
+                "The cutover has changed since you opened the page. Nothing was confirmed."
             )
         write_activity(
             tenant,
@@ -69,5 +69,5 @@ def confirm_window(
             reason=accepted_risk,
         )
         cutover.plan.touch()
-        # After the commit: it holds the plan's tasks, which come before the log.
+        # After the commit: it locks the plan's tasks, which come before the log in the lock order.
         transaction.on_commit(lambda: recompute_waits(cutover.plan))

@@ -1,14 +1,14 @@
-"""The end of an implementation: what is still open, both sides' sign-off in words, and reopening.
+"""Sign-off, closing and reopening of an implementation.
 
-Closing the case, once both sides have signed:
+After both sides signed off:
 
-1. The plan is kept as it is: nobody changes it, and no check reopens a task of it.
-2. Its checks go on: what was proven is watched, and what no longer holds is a drift.
-3. Links and invitations that stand in for people end.
-4. The closing pack is asked for.
+1. The plan is read-only, and no check reopens a task.
+2. The checks continue. A verified check that fails now is a drift.
+3. Share links and invitations end.
+4. Gangway requests the closing pack.
 
-Reopening is one act, by whoever may close, in words: it takes both signatures back, and what broke
-meanwhile is an open task again.
+Reopening needs the permission to close, and a reason. It removes both signatures. A task whose
+proof failed in the closed period is open again.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ from tenants.services import write_activity
 
 
 def tasks_blocking_close(plan: Plan) -> list[Task]:
-    """The steps that keep the implementation from closing: neither done, declined nor accepted.
+    """The tasks that block closing: neither done nor declined, and without an accepted risk.
 
-    What is optional and was never begun keeps nothing open.
+    An optional task that was never started does not block.
     """
     tasks = Task.objects.filter(plan=plan, applies=True, is_group=False).exclude(
         role=TaskRole.CLOSURE
@@ -50,38 +50,42 @@ def tasks_blocking_close(plan: Plan) -> list[Task]:
     ]
 
 
-def require_closable(left: Sequence[Task]) -> None:
-    if left:
-        named = ", ".join(f"“{task.title}”" for task in left[:3])
-        more = f" and {len(left) - 3} more" if len(left) > 3 else ""
+def require_closable(blocking: Sequence[Task]) -> None:
+    """Raises OnboardingError that names up to three blocking tasks."""
+    if blocking:
+        named = ", ".join(f"“{task.title}”" for task in blocking[:3])
+        more = f" and {len(blocking) - 3} more" if len(blocking) > 3 else ""
         raise OnboardingError(
-            f"Still open: {named}{more}. Each step is to be done, declined or accepted first."
+            f"Still open: {named}{more}. Complete or decline each task, or accept its risk, first."
         )
 
 
-def sign_off_implementation(task: Task, *, by: User, side: str, words: str) -> None:
-    """One side closes the case in words, which stay with the step. Nothing may be open any more."""
+def sign_off_implementation(task: Task, *, by: User, side: str, reason: str) -> None:
+    """Sign off for one side. The reason becomes a comment on the task. The second side closes.
+
+    Raises OnboardingError if tasks are open, the reason is empty, or the side signed before.
+    """
     if task.role != TaskRole.CLOSURE:
-        raise OnboardingError("Only the last step of the plan is signed off.")
-    if not words.strip():
-        raise OnboardingError("Say in your own words that the implementation is complete.")
+        raise OnboardingError("Only the last task of the plan can be signed off.")
+    if not reason.strip():
+        raise OnboardingError("Enter a statement that the implementation is complete.")
     with transaction.atomic():
-        # Held, the tenant before its tasks, so that nothing opens again between the question and
-        # the signature, and nobody closes the tenant in another way meanwhile.
+        # Locks the tenant before its tasks: no task reopens between the check and the signature,
+        # and no other request closes the tenant.
         Tenant.objects.select_for_update(no_key=True).get(pk=task.plan.tenant_id)
         lock_tasks(task.plan_id)
         require_closable(tasks_blocking_close(task.plan))
         if side and getattr(Task.objects.get(pk=task.pk), f"{side}_confirmed_at") is not None:
-            raise OnboardingError("Your side has signed the implementation off already.")
+            raise OnboardingError("Your side has already signed off the implementation.")
         confirm_task(task, by=by, side=side)
-        add_comment(task, NewComment(words), by=by, side=side)
+        add_comment(task, NewComment(reason), by=by, side=side)
         signed = Task.objects.get(pk=task.pk)
         if signed.mimecast_confirmed_at and signed.client_confirmed_at:
             _close(task.plan.tenant, by=by)
 
 
 def _close(tenant: Tenant, *, by: User) -> None:
-    """Close the case: the plan rests, the watch goes on."""
+    """Close the tenant as completed. Monitoring continues."""
     now = timezone.now()
     if not Tenant.objects.filter(pk=tenant.pk, closed_at=None).update(
         closed_at=now, completed_at=now
@@ -96,26 +100,28 @@ def _close(tenant: Tenant, *, by: User) -> None:
 
 
 def revoke_links(tenant: Tenant, *, by: User) -> None:
-    """Withdraw what lets people in who have no account yet, or none at all."""
+    """Revoke open invitations and share links: access of people without an account."""
     invitations.revoke_all(Invitation.objects.filter(tenant=tenant), by=by)
     share_links.revoke_all(ShareLink.objects.filter(plan__tenant=tenant), by=by)
 
 
 def reopen_tenant(tenant: Tenant, *, by: User, reason: str) -> None:
-    """Take up the work again, in words; both signatures are taken back.
+    """Open a closed tenant again and remove both signatures.
 
-    Where the case had been completed, the checks went on, and what was proven stands or is broken
-    by what they say now. Where it had not, what was proven counts once a check has seen it anew.
+    Raises OnboardingError without a reason.
+
+    The checks of a completed implementation continued, so their current verdicts apply. The checks
+    of another closed tenant stopped: its proofs count again after the next run.
     """
     text = reason.strip()
     if not text:
-        raise OnboardingError("Say why it is opened again. It is still closed.")
+        raise OnboardingError("Enter a reason for reopening. The tenant is still closed.")
     with transaction.atomic():
         rows = Tenant.objects.filter(pk=tenant.pk, closed_at__isnull=False)
         if not rows.update(closed_at=None, completed_at=None):
             return
         tenant.closed_at = tenant.completed_at = None
-        # One that no worker has made yet would be of a case that is open again.
+        # A pack that is not ready would describe an open implementation.
         ClosingPack.objects.filter(tenant=tenant, ready_at=None).delete()
         apply_profile(tenant)
         Task.objects.filter(plan__tenant=tenant, role=TaskRole.CLOSURE).update(

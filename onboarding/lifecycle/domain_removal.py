@@ -1,10 +1,10 @@
-"""Taking domains and hosts out of a case, without losing what was seen of them.
+"""Removal of domains and hosts from a tenant.
 
-1. What was the client's stays with its history: a domain that was sold was part of the case. Adding
-   it again brings both back.
-2. What was only typed wrongly goes for good, with what was seen of it: nothing rests on it, and the
-   name may be a stranger's.
-3. Which of the two it is, and what else follows, is said before it is done.
+1. A domain or host with evidence stays in the database with its history: a sold domain was part of
+   the implementation. Adding it again restores both.
+2. A domain or host without evidence was a typing error. Gangway deletes it with its observations,
+   because the name may belong to a stranger.
+3. The page shows these effects before the removal.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ from tenants.services import write_activity
 
 Row = Domain | Host
 
-# A yes of these is the client's own doing; that a stranger's domain has some DMARC record, or a
-# short TTL, tells nothing.
+# A PASS of these kinds needs an action of the client. A DMARC record or a short TTL proves nothing:
+# a stranger's domain may have them.
 _CLIENT_KINDS = (
     *(CheckKind.OWNERSHIP, CheckKind.SPF, CheckKind.DKIM, CheckKind.MX, CheckKind.MESSAGE),
     *(CheckKind.SMTP, CheckKind.LDAPS, CheckKind.LOCKDOWN),
@@ -49,9 +49,12 @@ _CLIENT_KINDS = (
 
 @dataclass(frozen=True)
 class RemovalEffect:
-    """What taking one row out means. `stays`: its history is kept. `answers` were seen of it, the
-    first of them at `since`; `cutovers` go on without it, and `links` stop working. Nothing is
-    taken out `in_window`: while a window in which it switches is open."""
+    """The effects of removing one domain or host.
+
+    `stays`: the row keeps its history. `answers` is the number of its observations, the first at
+    `since`. `cutovers` continue without it, and `links` share links stop working. `in_window`: a
+    window in which it switches is open, so Gangway rejects the removal.
+    """
 
     row: Row
     stays: bool
@@ -63,46 +66,48 @@ class RemovalEffect:
 
     @property
     def remaining_cutovers(self) -> tuple[Cutover, ...]:
-        """The cutovers that lose it, where it may leave."""
+        """The cutovers that lose the domain; empty if the removal is rejected."""
         return () if self.in_window else self.cutovers
 
 
-def leaving(tenant: Tenant, rows: Iterable[Row]) -> list[RemovalEffect]:
-    """The consequences, before anything is done."""
-    return [_leaving(tenant, row) for row in rows]
+def removal_effects(tenant: Tenant, rows: Iterable[Row]) -> list[RemovalEffect]:
+    """The effects of removing these rows. Changes nothing."""
+    return [_effect(tenant, row) for row in rows]
 
 
-def fingerprint(found: Sequence[RemovalEffect]) -> str:
-    """What somebody agreed to: other rows, or other consequences, are agreed to anew."""
-    return " ".join(sorted(f"{each.row.public_id}:{each.stays:d}" for each in found))
+def fingerprint(effects: Sequence[RemovalEffect]) -> str:
+    """Identifies the confirmed effects. Other rows or other effects need a new confirmation."""
+    return " ".join(sorted(f"{each.row.public_id}:{each.stays:d}" for each in effects))
 
 
-def _leaving(tenant: Tenant, row: Row) -> RemovalEffect:
+def _effect(tenant: Tenant, row: Row) -> RemovalEffect:
     checks = Check.objects.filter(tenant=tenant, **_key(row))
-    seen = Observation.objects.filter(check_asked__in=checks).aggregate(
+    observed = Observation.objects.filter(check_asked__in=checks).aggregate(
         answers=Count("pk"), since=Min("first_seen_at")
     )
     is_verified = checks.filter(kind__in=_CLIENT_KINDS, first_verified_at__isnull=False).exists()
-    found = RemovalEffect(row, _stays(tenant, row, is_verified), seen["answers"], seen["since"])
+    effect = RemovalEffect(
+        row, _stays(tenant, row, is_verified), observed["answers"], observed["since"]
+    )
     if isinstance(row, Host):
-        return found
+        return effect
     cutovers = tuple(Cutover.objects.filter(domains=row).order_by("planned_at"))
-    links = ShareLink.objects.filter(_works(), domain=row).count()
+    links = ShareLink.objects.filter(_is_active(), domain=row).count()
     now = timezone.now()
     in_window = any(is_open(cutover, now) for cutover in cutovers)
-    return replace(found, cutovers=cutovers, links=links, in_window=in_window)
+    return replace(effect, cutovers=cutovers, links=links, in_window=in_window)
 
 
 def _key(row: Row) -> dict[str, Row]:
     return {"domain" if isinstance(row, Domain) else "host": row}
 
 
-def _works() -> Q:
+def _is_active() -> Q:
     return Q(revoked_at=None, expires_at__gt=timezone.now())
 
 
 def _stays(tenant: Tenant, row: Row, was_verified: bool) -> bool:
-    """Whether anything of the case rests on it: a proof, somebody's word, an evening, a drift."""
+    """Whether the row has evidence: a proof, a confirmation, a cutover or a drift."""
     name = str(row)
     if was_verified or Drift.objects.filter(tenant=tenant, subject=name).exists():
         return True
@@ -112,11 +117,15 @@ def _stays(tenant: Tenant, row: Row, was_verified: bool) -> bool:
 
 
 def _names_in_decisions(tenant: Tenant) -> set[str]:
-    """The domains of whatever was kept at openings, and decided."""
-    kept = CutoverSnapshot.objects.filter(cutover__plan__tenant=tenant)
+    """The names of all domains in cutover snapshots and decisions."""
+    snapshots = CutoverSnapshot.objects.filter(cutover__plan__tenant=tenant)
     decided = CutoverDecision.objects.filter(cutover__plan__tenant=tenant)
     return {
-        *(each["domain"] for content in kept.values_list("content", flat=True) for each in content),
+        *(
+            each["domain"]
+            for content in snapshots.values_list("content", flat=True)
+            for each in content
+        ),
         *(
             name
             for content in decided.values_list("content", flat=True)
@@ -125,19 +134,22 @@ def _names_in_decisions(tenant: Tenant) -> set[str]:
     }
 
 
-def remove_subjects(tenant: Tenant, found: Sequence[RemovalEffect], *, by: User) -> None:
-    """Do what was said. Cutovers go on without them, and links for a domain stop working."""
+def remove_subjects(tenant: Tenant, effects: Sequence[RemovalEffect], *, by: User) -> None:
+    """Remove the rows with the shown effects.
+
+    Raises OnboardingError if a window of a domain is open; then nothing is removed.
+    """
     now = timezone.now()
-    held = [str(each.row) for each in found if each.in_window]
-    if held:
-        raise OnboardingError(f"{join_names(held)}: the window is open. Nothing was taken out.")
+    locked = [str(each.row) for each in effects if each.in_window]
+    if locked:
+        raise OnboardingError(f"{join_names(locked)}: the window is open. Nothing was removed.")
     with transaction.atomic():
-        domains = [each.row for each in found if isinstance(each.row, Domain)]
+        domains = [each.row for each in effects if isinstance(each.row, Domain)]
         planning.release_domains(tenant, domains, by=by)
         share_links.revoke_all(ShareLink.objects.filter(domain__in=domains), by=by)
-        # Said of what is no longer there; the activity keeps the words.
+        # Confirmations and exemptions of the domain. The activity log contains their reasons.
         DomainProgress.objects.filter(domain__in=domains).delete()
-        for each in found:
+        for each in effects:
             if each.stays:
                 mark_removed(each.row, at=now, by=by)
             else:
@@ -146,7 +158,7 @@ def remove_subjects(tenant: Tenant, found: Sequence[RemovalEffect], *, by: User)
             (ActivityName.SUBJECTS_REMOVED, True),
             (ActivityName.SUBJECTS_DELETED, False),
         ):
-            of_act = [each for each in found if each.stays is stays]
-            if of_act:
-                names, answers = [str(e.row) for e in of_act], sum(e.answers for e in of_act)
+            group = [each for each in effects if each.stays is stays]
+            if group:
+                names, answers = [str(e.row) for e in group], sum(e.answers for e in group)
                 write_activity(tenant, action, by=by, names=names, answers=answers)

@@ -1,4 +1,4 @@
-"""Everything of a tenant in one archive: a JSON file for each kind of row, and the files."""
+"""The export of a tenant: one archive with a JSON file for each table, and the evidence files."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ from tenants.models import (
 )
 from tenants.services import write_activity
 
-# What a tenant has, and how its rows lead to it. A test finds models that are missing here.
+# Each table of a tenant, with the lookup from a row to the tenant. A test reports missing models.
 EXPORTED_MODELS: dict[str, tuple[type[Model], str]] = {
     "tenant": (Tenant, "pk"),
     "memberships": (Membership, "tenant"),
@@ -100,13 +100,13 @@ EXPORTED_MODELS: dict[str, tuple[type[Model], str]] = {
     "raw_answers": (RawAnswers, "tenant"),
     "activity": (ActivityLine, "tenant"),
 }
-# Keys to doors, where bytes lie, and messages that are about to be let go: no business of whoever
-# reads the archive.
+# Secrets of links, storage paths, and messages that Gangway deletes soon. No reader of the archive
+# needs them.
 _EXCLUDED_COLUMNS = {"token_hash", "stored_as", "claim_id", "content"}
 
 
 def request_export(tenant: Tenant, *, by: User) -> TenantExport:
-    """Note the wish and drop the archives made before; the caller queues the work."""
+    """Create the request and delete earlier archives. The caller queues the build."""
     with transaction.atomic():
         earlier = TenantExport.objects.filter(tenant=tenant)
         file_store.remove_on_commit(list(earlier.values_list("stored_as", flat=True)))
@@ -120,7 +120,7 @@ def log_download(export: TenantExport, *, by: User) -> None:
 
 
 def build_export(export: TenantExport) -> bool:
-    """Make the archive; False when it is there already or no longer wanted. Safe to run twice."""
+    """Build the archive. False if it exists already or its request is gone. Safe to run twice."""
     if export.ready_at is not None:
         return False
     place = file_store.new_storage_path()
@@ -147,8 +147,8 @@ def _write(archive: zipfile.ZipFile, tenant: Tenant) -> None:
         _write_json(archive, name, rows)
     known = User.objects.filter(pk__in=people).values("id", "public_id", "name", "email")
     _write_json(archive, "people", [dict(row) for row in known])
-    for kept in files_of(tenant):
-        archive.write(file_store.path_of(kept.stored_as), f"files/{kept.public_id}-{kept.name}")
+    for file in files_of(tenant):
+        archive.write(file_store.path_of(file.stored_as), f"files/{file.public_id}-{file.name}")
 
 
 def _write_json(archive: zipfile.ZipFile, name: str, rows: list[dict[str, Any]]) -> None:
@@ -158,16 +158,17 @@ def _write_json(archive: zipfile.ZipFile, name: str, rows: list[dict[str, Any]])
 
 def _rows(model: type[Model], path: str, tenant: Tenant) -> Iterator[dict[str, Any]]:
     fields = [f.attname for f in model._meta.concrete_fields if f.attname not in _EXCLUDED_COLUMNS]
-    # The default leaves out domains and hosts that were taken out.
+    # The default manager would exclude removed domains and hosts.
     found = model._base_manager.filter(**{path: tenant.pk}).order_by("pk")
     if model is Comment:
-        # Staff's own, whoever asks: a client can download what an administrator asked for.
+        # Internal notes are for staff. A client can download the export that an administrator
+        # requested.
         found = found.filter(is_internal=False)
     rows = found.values(*fields).iterator(chunk_size=1000)
     if model is RawAnswers:
         return (row | {"body": raw_answers.read(row["body"])} for row in rows)
     if model is ActivityLine:
-        # `action` and `params` are what the hash covers. Lines from before a renaming have old names.
+        # The hash covers `action` and `params`. Lines from before a renaming have old names.
         return (row | {"name": current_name(row["action"])} for row in rows)
     return iter(rows)
 

@@ -1,4 +1,4 @@
-"""Leaving: people who go, tenants that close, and erasing all that was kept of one."""
+"""Offboarding: remove people, close tenants without completion, and erase all data of a tenant."""
 
 from __future__ import annotations
 
@@ -26,23 +26,24 @@ from tenants.services import end_sessions, write_activity
 
 
 def remove_membership(membership: Membership, *, by: User) -> None:
-    """Out of the tenant: signed out everywhere, their invitations and links worthless, at once."""
-    made = ShareLink.objects.filter(plan__tenant=membership.tenant, created_by=membership.user)
+    """Remove a member, end their sessions, and revoke their invitations and share links."""
+    links = ShareLink.objects.filter(plan__tenant=membership.tenant, created_by=membership.user)
     with transaction.atomic():
         people.remove_member(membership, by=by)
-        share_links.revoke_all(made, by=by)
+        share_links.revoke_all(links, by=by)
 
 
 def deactivate_user(person: User, *, by: User) -> None:
-    """Out of everything, with all they handed out."""
+    """Deactivate an account and revoke its share links in all tenants."""
     with transaction.atomic():
         people.deactivate(person, by=by)
         share_links.revoke_all(ShareLink.objects.filter(created_by=person), by=by)
 
 
 def close_tenant(tenant: Tenant, *, by: User) -> None:
-    """End an implementation that is not completed: read-only, its checks set aside, its links and
-    invitations withdrawn. A case that both sides sign off is closed by that (closing.sign_off).
+    """Close a tenant without completion: read-only, checks inactive, links and invitations revoked.
+
+    The sign-off of both sides closes a completed implementation (closing.sign_off_implementation).
     """
     now = timezone.now()
     with transaction.atomic():
@@ -56,19 +57,19 @@ def close_tenant(tenant: Tenant, *, by: User) -> None:
 
 
 def erase_tenant(tenant: Tenant, *, typed: str, by: User) -> None:
-    """Delete everything of a tenant, its activity and files included, for good.
+    """Delete all data of a tenant permanently, including its activity log and files.
 
-    1. The name must be typed, so that nobody erases by habit.
-    2. People who were members of nothing else keep an empty, deactivated shell of an account: other
-       logs may name it.
-    3. A line in the installation's log says who erased what, and stays.
+    1. The typed name must match, which prevents erasure by habit. Otherwise raises OnboardingError.
+    2. Members without another tenant become anonymous, deactivated accounts, because other logs
+       refer to them.
+    3. A line of the audit log records who erased which tenant.
     """
     if typed.strip() != tenant.name:
         raise OnboardingError("The name does not match. Nothing was erased.")
     with transaction.atomic():
         for person in _users_of_this_tenant_only(tenant):
             _anonymize(person)
-        places = _stored_files(tenant)
+        paths = _stored_files(tenant)
         lines = ActivityLine.objects.filter(tenant=tenant).count()
         ErasurePermit.objects.create(tenant=tenant)
         ActivityLine.objects.filter(tenant=tenant).delete()
@@ -82,9 +83,9 @@ def erase_tenant(tenant: Tenant, *, typed: str, by: User) -> None:
             name=name,
             erased=public_id,
             lines=lines,
-            files=len(places),
+            files=len(paths),
         )
-        file_store.remove_on_commit(places)
+        file_store.remove_on_commit(paths)
 
 
 def _users_of_this_tenant_only(tenant: Tenant) -> list[User]:
@@ -104,11 +105,11 @@ def _anonymize(person: User) -> None:
 
 
 def _stored_files(tenant: Tenant) -> list[str]:
-    kept = EvidenceFile.objects.filter(task__plan__tenant=tenant)
+    files = EvidenceFile.objects.filter(task__plan__tenant=tenant)
     exports = TenantExport.objects.filter(tenant=tenant).exclude(stored_as="")
     packs = ClosingPack.objects.filter(tenant=tenant).exclude(stored_as="")
     return [
-        *kept.values_list("stored_as", flat=True),
+        *files.values_list("stored_as", flat=True),
         *exports.values_list("stored_as", flat=True),
         *packs.values_list("stored_as", flat=True),
     ]

@@ -1,4 +1,4 @@
-"""What a look around DNS suggests for the profile. Nothing is applied before a person says so."""
+"""Suggestions of DNS discovery for the profile. A person must accept each of them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _SMTP_PORT = 25
 
 @dataclass(frozen=True)
 class Suggestion:
-    """One value for the profile, and what stands there now."""
+    """One suggested value of the profile, and the current value that it replaces."""
 
     key: str
     value: str
@@ -37,13 +37,13 @@ class Suggestion:
 
     @property
     def fingerprint(self) -> str:
-        """What a dismissal remembers: another value is another suggestion."""
+        """The identity of a dismissed suggestion: another value is another suggestion."""
         return f"{self.key}={self.value}"
 
 
 @dataclass(frozen=True)
 class DomainSuggestions:
-    """One domain's look around, with what it suggests and what is worth knowing."""
+    """The DNS discovery of one domain with its suggestions."""
 
     discovery: Discovery
     suggestions: tuple[Suggestion, ...]
@@ -59,7 +59,7 @@ class DomainSuggestions:
 
 @dataclass(frozen=True)
 class ProfileSuggestions:
-    """Everything the profile page shows of DNS: by domain, and the senders of all."""
+    """The DNS section of the profile page: discoveries by domain, and all senders."""
 
     seen: tuple[DomainSuggestions, ...]
     senders: tuple[DiscoveredSender, ...]
@@ -87,7 +87,7 @@ def profile_suggestions(tenant: Tenant) -> ProfileSuggestions:
 def suggested(
     tenant: Tenant, discovery: Discovery, domains: Sequence[Domain], hosts: Sequence[Host]
 ) -> list[Suggestion]:
-    """What differs from the profile and was not dismissed. Pure over what was fetched."""
+    """The suggestions that differ from the profile and were not dismissed. Pure."""
     found = discovery.found
     offered = [
         *_of_platform(tenant, found),
@@ -99,7 +99,7 @@ def suggested(
 
 def _of_platform(tenant: Tenant, found: dict[str, Any]) -> Iterator[Suggestion]:
     platform = found.get("platform", "")
-    # Hybrid is Microsoft 365 as well, and only people know of its other half.
+    # Hybrid includes Microsoft 365, and DNS cannot show its other half.
     is_hybrid = tenant.platform == Platform.HYBRID and platform == Platform.MICROSOFT_365
     if platform in Platform.values and platform != tenant.platform and not is_hybrid:
         yield Suggestion(
@@ -116,8 +116,8 @@ def _platform(tenant: Tenant) -> str:
 
 
 def _of_dkim(tenant: Tenant, found: dict[str, Any]) -> Iterator[Suggestion]:
-    """That DKIM is in use, never the selectors: those found are the old platform's, and on record
-    belong Mimecast's alone."""
+    """Suggest only that DKIM is in use. The found selectors belong to the old platform, but the
+    profile contains Mimecast's selectors."""
     if found.get("dkim_selectors") and not tenant.dkim_in_use:
         yield Suggestion("dkim_in_use", "yes", "DKIM today", "in use", "not in use")
 
@@ -134,7 +134,7 @@ def _of_subjects(
 
 
 def _offered(tenant: Tenant, discovery: Discovery, fingerprint: str) -> Suggestion:
-    """The suggestion as it stands now; somebody else may have been first."""
+    """The current suggestion. Raises OnboardingError if another person used or dismissed it."""
     domains, hosts = list(tenant.domains.all()), list(tenant.hosts.all())
     for suggestion in suggested(tenant, discovery, domains, hosts):
         if suggestion.fingerprint == fingerprint:
@@ -143,9 +143,9 @@ def _offered(tenant: Tenant, discovery: Discovery, fingerprint: str) -> Suggesti
 
 
 def use(tenant: Tenant, discovery: Discovery, fingerprint: str, *, by: User) -> Suggestion:
-    """Put a suggestion into the profile, as if somebody had typed it there."""
+    """Enter the suggested value in the profile. Raises OnboardingError if it is no longer open."""
     with transaction.atomic():
-        # Held, so that of two people who press at once the second is told.
+        # Locked: of two simultaneous requests, the second gets an error.
         locked = Discovery.objects.select_for_update().get(pk=discovery.pk)
         suggestion = _offered(tenant, locked, fingerprint)
         match suggestion.key:
@@ -182,7 +182,7 @@ def _set_profile(tenant: Tenant, key: str, value: str, *, by: User) -> None:
 
 
 def dismiss(tenant: Tenant, discovery: Discovery, fingerprint: str, *, by: User) -> Suggestion:
-    """Not wanted: it stays away until the look finds another value."""
+    """Dismiss the suggestion until a scan finds another value."""
     with transaction.atomic():
         locked = Discovery.objects.select_for_update().get(pk=discovery.pk)
         suggestion = _offered(tenant, locked, fingerprint)

@@ -1,8 +1,9 @@
-"""TODO docstring."""
+"""Celery tasks of the lifecycle: reconciliation, exports, closing packs and DNS discovery."""
 
 from __future__ import annotations
 
 import functools
+import logging
 from collections.abc import Iterable
 
 from celery import shared_task
@@ -15,34 +16,29 @@ from checks import dns_discovery
 from checks.expectations import sync_checks
 from onboarding.lifecycle import exports
 from onboarding.lifecycle.closing_pack import build
-from onboarding.models import (
-    ClosingPack,
-    Plan,
-    TenantExport,
-)
+from onboarding.models import ClosingPack, Plan, TenantExport
 from onboarding.monitoring import drifts
 from onboarding.plan_templates import plan_creation
 from onboarding.plans import evaluation
-from onboarding.plans.tasks import logger  # NEW
-from onboarding.requirements import imports
 from tenants.models import Domain, Tenant
 
-# Acts on every plan queue a task for each, so that a plan that fails holds up none of the others:
-# Celery logs it, and its next turn comes with the beat.
+logger = logging.getLogger(__name__)
 
 
 @shared_task(name="onboarding.reconcile", acks_late=True, ignore_result=True)
 def reconcile() -> None:
-    """Bring every tenant's checks and plan in line again: a lost reaction costs a day at most, and
-    new region data asks new questions instead of judging the old ones anew."""
+    """Queue one message for each tenant, open or completed.
+
+    The daily reconciliation repairs lost reactions within a day and applies new region data.
+    """
     tenants = Tenant.objects.filter(Q(closed_at__isnull=True) | Q(completed_at__isnull=False))
     for tenant_id in tenants.filter(plan__isnull=False).values_list("pk", flat=True):
         reconcile_tenant.delay(tenant_id)
-    imports.delete_abandoned()
 
 
 @shared_task(name="onboarding.reconcile_tenant", acks_late=True, ignore_result=True)
 def reconcile_tenant(tenant_id: int) -> None:
+    """Synchronise the tenant's checks, plan, waits and drifts with its profile and region."""
     tenant = Tenant.objects.select_related("plan").filter(pk=tenant_id).first()
     if tenant is None:
         return
@@ -50,7 +46,7 @@ def reconcile_tenant(tenant_id: int) -> None:
         plan_creation.apply_profile(tenant)
         evaluation.complete_waits(tenant.plan, now=timezone.now())
     elif tenant.completed_at is not None:
-        # A completed tenant's plan stays as it was closed; its checks ask by today's values.
+        # The plan of a completed tenant never changes. Its checks use the current region values.
         sync_checks(tenant)
     drifts.update_for_tenant(tenant)
 
@@ -77,14 +73,14 @@ def build_pack(public_id: str) -> None:
 
 @shared_task(name="onboarding.build_lost_packs", ignore_result=True)
 def build_lost_packs() -> None:
-    """Closing packs that a broker or a worker lost: nobody has to ask for them again."""
-    for pack in build.lost_packs(timezone.now()):
-        build_pack.delay(pack.public_id)
+    """Queue the closing packs again that a broker or a worker lost."""
+    for public_id in build.lost_packs(timezone.now()).values_list("public_id", flat=True):
+        build_pack.delay(public_id)
 
 
 @shared_task(name="onboarding.scan_dns", acks_late=True, ignore_result=True)
 def scan_dns(discovery_id: int) -> None:
-    """A look around one domain's DNS; open pages hear of it."""
+    """Scan one domain's DNS, and update open pages of its plan."""
     if dns_discovery.run_discovery(discovery_id):
         plan = Plan.objects.filter(tenant__domains__discovery=discovery_id).first()
         if plan is not None:
@@ -92,23 +88,23 @@ def scan_dns(discovery_id: int) -> None:
 
 
 def queue_dns_scan(domains: Iterable[Domain]) -> None:
-    """Note who is to be looked at, and queue it once the transaction has committed."""
+    """Store a discovery for each domain and queue its scan on commit."""
     for domain in domains:
-        asked = dns_discovery.request_discovery(domain)
-        transaction.on_commit(functools.partial(_send_dns_scan, asked.pk))
+        discovery = dns_discovery.request_discovery(domain)
+        transaction.on_commit(functools.partial(_send_dns_scan, discovery.pk))
 
 
 def _send_dns_scan(discovery_id: int) -> None:
     try:
-        # Where the checks look from, DNS can be asked.
+        # A worker of the default vantage has DNS access; another worker may have none.
         scan_dns.apply_async(args=(discovery_id,), queue="checks.default")
     except OperationalError:
-        # The page shows it as asked for, and offers to ask again.
-        logger.warning("no broker: discovery %s was not begun", discovery_id)
+        # The page shows the scan as requested, with a button to request it again.
+        logger.warning("no broker: discovery %s was not queued", discovery_id)
 
 
 def queue_pack(pack: ClosingPack) -> None:
-    """Queue the work once the transaction has committed."""
+    """Queue the closing pack on commit."""
     transaction.on_commit(functools.partial(_send_pack, pack.public_id))
 
 
@@ -116,12 +112,12 @@ def _send_pack(public_id: str) -> None:
     try:
         build_pack.delay(public_id)
     except OperationalError:
-        # The beat looks for packs that were asked for and are not there.
-        logger.warning("no broker: closing pack %s was not begun", public_id)
+        # The beat task build_lost_packs queues it again.
+        logger.warning("no broker: closing pack %s was not queued", public_id)
 
 
 def queue_export(export: TenantExport) -> None:
-    """Queue the work once the transaction has committed."""
+    """Queue the export on commit."""
     transaction.on_commit(functools.partial(_send_export, export.public_id))
 
 
@@ -129,5 +125,5 @@ def _send_export(public_id: str) -> None:
     try:
         build_export.delay(public_id)
     except OperationalError:
-        # The page shows the export as asked for, and offers to ask again.
-        logger.warning("no broker: export %s was not begun", public_id)
+        # The page shows the export as requested, with a button to request it again.
+        logger.warning("no broker: export %s was not queued", public_id)

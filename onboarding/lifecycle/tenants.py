@@ -1,4 +1,4 @@
-"""Creation and changes of a tenant: its profile, domains, hosts and consents, with checks and plan."""
+"""Creation and changes of a tenant: profile, domains, hosts, consents, checks and plan."""
 
 from __future__ import annotations
 
@@ -153,15 +153,15 @@ def _log_rows(tenant: Tenant, rows: _SavedRows[Any], *, by: User | None) -> None
 
 
 def set_consent(tenant: Tenant, agreed: Collection[int], *, by: User | None) -> list[Check]:
-    """The client agrees to our connecting to exactly these of its hosts, and to no other.
+    """Store the client's consent to connections to exactly these hosts (primary keys).
 
-    Returns the checks of hosts that may be looked at from now on.
+    Returns the active checks of the hosts with a new consent.
     """
     hosts = Host.objects.filter(tenant=tenant)
-    given = list(hosts.filter(pk__in=agreed, consented_at__isnull=True))
+    new = list(hosts.filter(pk__in=agreed, consented_at__isnull=True))
     withdrawn = list(hosts.exclude(pk__in=agreed).filter(consented_at__isnull=False))
     for rows, action, at in (
-        (given, ActivityName.CONSENT_GIVEN, timezone.now()),
+        (new, ActivityName.CONSENT_GIVEN, timezone.now()),
         (withdrawn, ActivityName.CONSENT_WITHDRAWN, None),
     ):
         if rows:
@@ -169,11 +169,11 @@ def set_consent(tenant: Tenant, agreed: Collection[int], *, by: User | None) -> 
                 consented_at=at, consented_by=by if at else None
             )
             write_activity(tenant, action, by=by, names=[str(host) for host in rows])
-    return list(Check.objects.filter(host__in=given, is_active=True))
+    return list(Check.objects.filter(host__in=new, is_active=True))
 
 
 def record_profile_change(tenant: Tenant, *, before: dict[str, Any], by: User | None) -> None:
-    """Note what a saved profile changed, and let checks and plan follow."""
+    """Update checks and plan after a saved change, and log the changed fields."""
     after = {name: getattr(tenant, name) for name in before}
     changes = {
         name: [str(before[name]), str(after[name])]
@@ -193,7 +193,7 @@ def log_subject_changes(
     added: Sequence[str],
     changed: Sequence[str],
 ) -> None:
-    """Lines for domains and hosts that came, or got another role or code."""
+    """Log the added and changed domains and hosts."""
     actions = {ActivityName.SUBJECTS_ADDED: added, ActivityName.SUBJECTS_CHANGED: changed}
     for action, names in actions.items():
         if names:

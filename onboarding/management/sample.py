@@ -1,4 +1,4 @@
-"""The sample people and tenants of a local installation. They live in the lab, under .test."""
+"""Sample people and tenants of a local installation. Their domains are in the lab, below .test."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ CONSULTANT = ("consultant@gangway.test", "Rosa Almeida")
 MANAGER = ("manager@gangway.test", "Eva Kowalski")
 CLIENT = ("client@northwind.test", "Jo Lindqvist")
 
-# The stand-in for Mimecast that the lab serves; no real name is ever shadowed.
+# The names that the lab serves in place of Mimecast. They shadow no real name.
 _REGION_OVERRIDES: dict[str, dict[str, object]] = {
     region: {
         "mx": [f"{region}-smtp-inbound-{number}.mimecast.test" for number in (1, 2)],
@@ -59,9 +59,9 @@ class SampleTenant:
     products: tuple[str, ...] = ()
     hosts: tuple[tuple[Host.Purpose, str], ...] = ()
     time_zone: str = "America/New_York"
-    # After so many days, on a working day's evening there.
+    # Days until each cutover, on the evening of a working day in the tenant's time zone.
     cutovers: dict[Cutover.Direction, int] = field(default_factory=dict)
-    # Every task up to this phase, beyond what checks prove, is confirmed by its sides.
+    # Its sides confirm all tasks up to this phase that no check can verify.
     done_up_to: int = 0
 
 
@@ -125,7 +125,7 @@ SAMPLE = (
 
 
 def load_sample(*, smtp_port: int, ldaps_port: int) -> bool:
-    """Make the sample people and tenants once; False when they are there already."""
+    """Create the sample people and tenants. False if the installation has users already."""
     if User.objects.exists():
         return False
     with transaction.atomic():
@@ -139,7 +139,7 @@ def load_sample(*, smtp_port: int, ldaps_port: int) -> bool:
             _confirm(tenant, sample, consultant, client)
         northwind = Tenant.objects.get(name=SAMPLE[0].name)
         Membership.objects.create(tenant=northwind, user=client, role=Membership.Role.OWNER)
-        _give_people_their_parts(northwind.plan, consultant, client)
+        _assign_people(northwind.plan, consultant, client)
     return True
 
 
@@ -186,8 +186,8 @@ def _working_evening(time_zone: str, days: int) -> datetime:
     return datetime.combine(day, time(19), zone)
 
 
-def _give_people_their_parts(plan: Plan, consultant: User, client: User) -> None:
-    """Who does what next, and who is there on the evening of the first cutover."""
+def _assign_people(plan: Plan, consultant: User, client: User) -> None:
+    """Assign the next tasks, and name the people on call in the window of the first cutover."""
     for key, person in (("spf-update", client), ("notification-sets", consultant)):
         task = Task.objects.select_related("plan__tenant", "assignee").get(plan=plan, key=key)
         assign_task(task, person.public_id, by=consultant)
@@ -200,7 +200,7 @@ def _give_people_their_parts(plan: Plan, consultant: User, client: User) -> None
 
 
 def _confirm(tenant: Tenant, sample: SampleTenant, consultant: User, client: User) -> None:
-    """What people said before the newcomer arrived; nothing that a check could prove."""
+    """Confirm tasks that no check can verify."""
     plan = Plan.objects.get(tenant=tenant)
     tasks = Task.objects.filter(
         plan=plan, applies=True, is_group=False, phase__position__lt=sample.done_up_to
@@ -220,11 +220,11 @@ def _confirm(tenant: Tenant, sample: SampleTenant, consultant: User, client: Use
         if task.responsibility != Responsibility.MIMECAST:
             _confirm_for_side(task, client, Responsibility.CLIENT)
     recompute_rollup(plan)
-    _let_time_pass(plan)
+    _backdate_outbound(plan)
 
 
-def _let_time_pass(plan: Plan) -> None:
-    """Where outbound mail runs through Mimecast, it has done so for longer than was agreed."""
+def _backdate_outbound(plan: Plan) -> None:
+    """Date the switched outbound mail further back than the agreed number of days."""
     earlier = timezone.now() - timedelta(days=5)
     Task.objects.filter(plan=plan, wait_started_at__isnull=False).update(wait_started_at=earlier)
     recompute_rollup(plan)
@@ -236,13 +236,13 @@ def _confirm_for_side(task: Task, by: User, side: Responsibility) -> None:
         confirm_task(task, by=by, side=side)
         return
     sheet = RequirementsSheet.objects.select_related("task__plan__tenant").get(task=task)
-    # Questions that nobody answered cannot be signed off.
+    # Unanswered fixed questions block a sign-off.
     if not definition_of(sheet).is_fixed:
         sign_off(sheet, by=by, side=side, expected_revision=sheet.revision)
 
 
 def _passed(task: Task, consultant: User, client: User) -> None:
-    """A gate the sample went through earlier, when what it waits for had been seen."""
+    """Confirm a gate as of a time at which its dependencies were verified."""
     now = timezone.now()
     Task.objects.filter(pk=task.pk).update(
         mimecast_confirmed_at=now,

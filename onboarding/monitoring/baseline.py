@@ -1,4 +1,4 @@
-"""From when a tenant is watched, and how its monitoring stands."""
+"""The start of a tenant's monitoring, and its status."""
 
 from __future__ import annotations
 
@@ -20,8 +20,11 @@ from tenants.services import write_activity
 
 @dataclass(frozen=True)
 class MonitoringStatus:
-    """How a tenant's monitoring stands. `started_at` is None before go-live; `is_stopped`: nothing is looked
-    at any more, reason the tenant was closed without its case being completed."""
+    """The status of a tenant's monitoring.
+
+    `started_at` is None before go-live. `is_stopped`: no check runs any more, because the tenant
+    was closed before its implementation was complete.
+    """
 
     started_at: datetime | None = None
     reason: str = ""
@@ -50,24 +53,24 @@ def monitoring_status(tenant: Tenant) -> MonitoringStatus:
 
 
 def start_at_go_live(tenant: Tenant, *, now: datetime) -> Monitoring | None:
-    """Monitoring the tenant from when its inbound cutover was proven; None while it is not.
+    """Start the monitoring when the inbound cutover is verified; None before.
 
-    The window has to be over: until then the switch may be taken back, and that is no drift.
+    The window must be over, because a rollback in the window is no drift.
     """
     task = Task.objects.filter(
         plan__tenant=tenant, role=TaskRole.SWITCHES_INBOUND, applies=True, verified_at__isnull=False
     ).first()
     if task is None or _is_in_window(tenant, now):
         return None
-    seen = checks_of(tenant).filter(kind=CheckKind.MX, first_verified_at__isnull=False)
-    times = list(seen.values_list("first_verified_at", flat=True))
+    verified = checks_of(tenant).filter(kind=CheckKind.MX, first_verified_at__isnull=False)
+    times = list(verified.values_list("first_verified_at", flat=True))
     started_at = max((at for at in times if at is not None), default=task.verified_at)
     assert started_at is not None
     return _start(tenant, started_at, Monitoring.Reason.CUTOVER)
 
 
 def start_at_closing(tenant: Tenant, *, now: datetime, by: User) -> Monitoring:
-    """From the closing at the latest, also where no check ever saw the cutover."""
+    """Start the monitoring at the closing, also if no check ever verified the cutover."""
     return _start(tenant, now, Monitoring.Reason.CLOSED, by=by)
 
 

@@ -1,10 +1,10 @@
-"""What a check's settled answer evaluate_drift of what was proven at go-live. Pure: no clock, no database.
+"""Evaluate whether a check has drifted from its verified state. Pure: no clock, no database.
 
-1. Only a settled no opens a drift, and only a settled yes ends one. What we could not tell, a
-   server that was silent, servers that differ: none of them does anything.
-2. It is a drift where a yes was settled before, and the no after the watch had begun.
-3. A no that settled inside a cutover's window is that evening's business, a rollback perhaps, and
-   its room tells it.
+1. Only a settled FAIL opens a drift, and only a settled PASS or WARN closes one. UNKNOWN, silent
+   servers and servers that differ change nothing.
+2. A drift needs an earlier settled PASS or WARN, and a FAIL settled after the monitoring began.
+3. A FAIL that settles in a cutover's window, such as in a rollback, is no drift. The cutover room
+   shows it.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ KIND_OF_CHECK = {
     CheckKind.LOCKDOWN: Drift.Kind.PORT_REOPENED,
     CheckKind.MTA_STS: Drift.Kind.MTA_STS_NARROWED,
 }
-# What clients have entered somewhere by our instructions: records, smart hosts, firewall rules.
+# The values that clients have entered in records, smart hosts and firewall rules.
 REGION_FIELDS = ("mx", "spf_include", "outbound_smarthosts", "spf_ip4", "delivery_ip4")
 _MX_NOT_PERMITTED = "mta-sts.not-permitted"
 
 
 class DriftState(StrEnum):
-    """What a check's newest settled answer evaluate_drift."""
+    """The result of `evaluate_drift`. UNKNOWN neither opens nor closes a drift."""
 
     MATCHES = "matches"
     DRIFTED = "drifted"
@@ -43,8 +43,11 @@ class DriftState(StrEnum):
 
 @dataclass(frozen=True)
 class DriftContext:
-    """What an answer is held against. `mx` is the MX check of the same domain; `ttl_after`, how
-    long after its move a domain's MX TTL may stay low."""
+    """The context of an evaluation. `since` is the start of the monitoring.
+
+    `mx` is the MX check of the same domain. `ttl_after` is the time after a domain's switch in
+    which its MX TTL may remain low. `windows` are the cutover windows with their start and end.
+    """
 
     since: datetime
     now: datetime
@@ -70,28 +73,33 @@ def _of_settled(check: Check, context: DriftContext) -> DriftState:
     settled = check.settled.verdict
     if settled is not None and settled.is_passing:
         return DriftState.MATCHES
-    is_lost = check.first_verified_at is not None and _is_settled_no(check, context)
+    is_lost = check.first_verified_at is not None and _has_settled_fail(check, context)
     return DriftState.DRIFTED if is_lost else DriftState.UNKNOWN
 
 
-def _is_settled_no(check: Check, context: DriftContext) -> bool:
-    """A no that settled since, and that the newest look evaluate_drift again with every server: its
-    observation is the evidence."""
+def _has_settled_fail(check: Check, context: DriftContext) -> bool:
+    """Whether a FAIL settled since the monitoring began, and all servers agree in the newest run.
+
+    The observation of that run is the evidence of the drift.
+    """
     latest, at = check.latest, check.settled_at
     if check.settled.verdict is not Verdict.FAIL or latest is None or at is None:
         return False
-    is_said_now = latest.verdict == Verdict.FAIL and latest.unanimous
-    return is_said_now and at > context.since and not context.is_in_window(at)
+    fails_now = latest.verdict == Verdict.FAIL and latest.unanimous
+    return fails_now and at > context.since and not context.is_in_window(at)
 
 
 def _of_mta_sts(check: Check, context: DriftContext) -> DriftState:
-    """An enforcing policy keeps mail out also where there was no policy at go-live. Without one
-    nothing is enforced. A domain whose MX never moved keeps its old policy rightly."""
+    """An enforcing policy rejects mail, also if there was no policy at go-live.
+
+    Without a policy nothing is enforced, which matches. A domain whose MX never switched needs its
+    old policy, so that it cannot drift.
+    """
     settled = check.settled.verdict
     if settled is not None and settled is not Verdict.FAIL:
         return DriftState.MATCHES
-    has_moved = context.mx is not None and context.mx.first_verified_at is not None
-    if has_moved and _is_settled_no(check, context) and _MX_NOT_PERMITTED in _codes(check):
+    has_switched = context.mx is not None and context.mx.first_verified_at is not None
+    if has_switched and _has_settled_fail(check, context) and _MX_NOT_PERMITTED in _codes(check):
         return DriftState.DRIFTED
     return DriftState.UNKNOWN
 
@@ -101,9 +109,9 @@ def _codes(check: Check) -> Collection[str]:
 
 
 def _of_ttl(check: Check, context: DriftContext) -> DriftState:
-    """Low for long enough since the domain moved; raised once every server evaluate_drift so."""
-    moved = context.mx
-    if moved is None or moved.first_verified_at is None or not _is_yes(moved) or not _is_yes(check):
+    """DRIFTED if the TTL is low long after the switch, MATCHES once every server raised it."""
+    mx = context.mx
+    if mx is None or mx.first_verified_at is None or not _is_passing(mx) or not _is_passing(check):
         return DriftState.UNKNOWN
     ttls = _ttls(check)
     latest = check.latest
@@ -112,19 +120,19 @@ def _of_ttl(check: Check, context: DriftContext) -> DriftState:
     threshold = latest.evidence.get("threshold", 0)
     if min(ttls) > threshold:
         return DriftState.MATCHES
-    since = max(context.since, moved.first_verified_at)
-    # One look may have met a moment's experiment; another an hour later has not.
+    since = max(context.since, mx.first_verified_at)
+    # A single run may have met a short experiment. A second run comes about an hour later.
     is_lasting = latest.runs > 1 and context.now - since >= context.ttl_after
     return DriftState.DRIFTED if is_lasting and max(ttls) <= threshold else DriftState.UNKNOWN
 
 
-def _is_yes(check: Check) -> bool:
+def _is_passing(check: Check) -> bool:
     settled = check.settled.verdict
     return settled is not None and settled.is_passing
 
 
 def _ttls(check: Check) -> list[int]:
-    """The TTL at each server; nothing where one of them told none."""
+    """The TTL at each server in seconds; empty if one of them has none."""
     latest = check.latest
     if latest is None or not latest.unanimous or not Verdict(latest.verdict).is_passing:
         return []
@@ -137,7 +145,7 @@ def _ttls(check: Check) -> list[int]:
 
 
 def region_values_of(region: Region) -> dict[str, object]:
-    """The region's values as they are kept: lists sorted, since their order means nothing."""
+    """The region's values in their stored form, with sorted lists: their order means nothing."""
     return {name: _plain(getattr(region, name)) for name in REGION_FIELDS}
 
 
@@ -145,10 +153,10 @@ def _plain(value: object) -> object:
     return sorted(value) if isinstance(value, tuple) else value
 
 
-def changed_fields(kept: Mapping[str, object], now: Mapping[str, object]) -> list[str]:
-    """Which values differ. One that nobody knew then, or nobody knows now, tells nothing."""
+def changed_fields(before: Mapping[str, object], now: Mapping[str, object]) -> list[str]:
+    """The names of the values that differ. A value that is unknown in one of the two is skipped."""
     return [
         name
         for name in REGION_FIELDS
-        if kept.get(name) and now.get(name) and kept[name] != now[name]
+        if before.get(name) and now.get(name) and before[name] != now[name]
     ]

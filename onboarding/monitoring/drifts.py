@@ -1,4 +1,4 @@
-"""Opening and ending drifts as the checks settle, and what people say of them.
+"""Open and close drifts when checks settle, and store people's reactions to them.
 
 Locks: the check's row, then the drift's, then the activity chain, then the plan.
 """
@@ -38,7 +38,10 @@ MAX_REASON_LENGTH = 500
 
 
 def update_for_check(check: Check, *, now: datetime | None = None) -> None:
-    """Let the drifts of a watched tenant follow a check's newest answer. Safe to repeat."""
+    """Open or close the drift of a check of a monitored tenant. Safe to repeat.
+
+    The first verified MX check may start the monitoring.
+    """
     if check.kind not in KIND_OF_CHECK:
         return
     now = now or timezone.now()
@@ -51,7 +54,7 @@ def update_for_check(check: Check, *, now: datetime | None = None) -> None:
 
 
 def update_for_tenant(tenant: Tenant, *, now: datetime | None = None) -> None:
-    """The same for all of its checks and its region's values: nightly, and after a change."""
+    """Update the drifts of all checks and of the region's values. Safe to repeat."""
     now = now or timezone.now()
     monitoring = Monitoring.objects.filter(tenant=tenant).first() or start_at_go_live(
         tenant, now=now
@@ -66,7 +69,7 @@ def update_for_tenant(tenant: Tenant, *, now: datetime | None = None) -> None:
 
 def _update_drift(check_id: int, monitoring: Monitoring, tenant: Tenant, *, now: datetime) -> None:
     with transaction.atomic():
-        # Held and read anew: a look recorded meanwhile has the last word.
+        # Lock and read the row again: a run recorded in between decides.
         locked = Check.objects.select_for_update().filter(pk=check_id, is_active=True).first()
         if locked is None:
             return
@@ -82,7 +85,7 @@ def _update_drift(check_id: int, monitoring: Monitoring, tenant: Tenant, *, now:
 
 
 def _is_exempt(check: Check) -> bool:
-    """A domain that somebody exempted from the step of this check has nothing to hold there."""
+    """Whether the check's domain is exempt from the task that the check verifies."""
     parts = DomainProgress.objects.filter(domain=check.domain_id, exempted_at__isnull=False)
     return check.domain_id is not None and any(
         check.kind in (*part.task.check_kinds, *part.task.evidence_kinds)
@@ -106,23 +109,26 @@ def _context(
 
 
 def _windows(check: Check, tenant: Tenant, *, now: datetime) -> list[tuple[datetime, datetime]]:
-    """The evenings in which the check's domain was or is to be switched by what it asks about,
-    those too that the cutover was moved from. A host's are those that are open now: what was
-    opened for one of them is to be shut again after it."""
+    """The windows in which a FAIL of the check is no drift, with their start and end.
+
+    For a domain they are the windows of its cutovers of the check's direction, also earlier windows
+    of a rescheduled cutover. For a host they are the windows open now: a port opened for a window
+    must close after it.
+    """
     directions = [d for d, kinds in KINDS_OF_DIRECTION.items() if check.kind in kinds]
     cutovers = Cutover.objects.filter(plan__tenant=tenant)
     if check.domain_id is None:
         spans = [window_bounds(each) for each in cutovers]
         return [(opens, closes) for opens, closes in spans if opens <= now < closes]
     planned = cutovers.filter(direction__in=directions, domains=check.domain_id)
-    kept = CutoverSnapshot.objects.filter(
+    snapshots = CutoverSnapshot.objects.filter(
         cutover__plan__tenant=tenant,
         cutover__direction__in=directions,
         reason=CutoverSnapshot.Reason.OPENED,
     )
     opened = [
         window_bounds_from(start, minutes)
-        for start, minutes, content in kept.values_list(
+        for start, minutes, content in snapshots.values_list(
             "window_start", "cutover__length_minutes", "content"
         )
         if any(entry["domain"] == check.subject for entry in content)
@@ -144,9 +150,12 @@ def _open_for_check(tenant: Tenant, check: Check, *, now: datetime) -> None:
 
 
 def open_drift(
-    tenant: Tenant, kind: Drift.Kind, subject: str, *, now: datetime, **what: Any
+    tenant: Tenant, kind: Drift.Kind, subject: str, *, now: datetime, **fields: Any
 ) -> None:
-    """Begin an episode, unless one is open. Who muted the last one for longer has muted this."""
+    """Open a drift unless one is open. A mute of the previous drift that still lasts applies to it.
+
+    `fields` are further fields of the new row.
+    """
     of_subject = Drift.objects.filter(tenant=tenant, kind=kind, subject=subject)
     last = of_subject.exclude(closed_at=None).order_by("-closed_at", "-pk").first()
     is_muted = last is not None and last.is_muted(now)
@@ -157,7 +166,7 @@ def open_drift(
             kind=kind,
             subject=subject,
             closed_at=None,
-            defaults={"opened_at": now, **mute, **what},
+            defaults={"opened_at": now, **mute, **fields},
         )
         if is_new:
             write_activity(tenant, ActivityName.DRIFT_OPENED, drift=kind.value, subject=subject)
@@ -173,28 +182,28 @@ def close_drift(
     reason: str = "",
     resolving_observation: Observation | None = None,
 ) -> bool:
-    """End an episode once; False where another was first."""
+    """Close a drift and log it; False if it was closed already."""
     with transaction.atomic():
-        ended = Drift.objects.filter(pk=drift.pk, closed_at=None).update(
+        closed = Drift.objects.filter(pk=drift.pk, closed_at=None).update(
             closed_at=now,
             resolution=resolution,
             resolved_by=by,
             resolution_reason=reason,
             resolving_observation=resolving_observation,
         )
-        if ended:
+        if closed:
             _log_activity(
                 drift, ActivityName.DRIFT_CLOSED, by=by, resolution=resolution.value, reason=reason
             )
-    return bool(ended)
+    return bool(closed)
 
 
 def _close_unmonitored(tenant: Tenant, *, now: datetime) -> None:
-    """A domain or host that is no longer asked about cannot become right again."""
-    asked = Drift.objects.filter(tenant=tenant, closed_at=None).exclude(
+    """Close the drifts of checks that are inactive now: no run can close them any more."""
+    of_checks = Drift.objects.filter(tenant=tenant, closed_at=None).exclude(
         kind=Drift.Kind.REGION_CHANGED
     )
-    for drift in asked.exclude(check_asked__is_active=True):
+    for drift in of_checks.exclude(check_asked__is_active=True):
         close_drift(drift, Drift.Resolution.UNMONITORED, now=now)
 
 
@@ -202,7 +211,7 @@ def _close_unmonitored(tenant: Tenant, *, now: datetime) -> None:
 
 
 def update_region_drift(monitoring: Monitoring, tenant: Tenant, *, now: datetime) -> None:
-    """Whether the values that the client has set everything by are still Mimecast's."""
+    """Open or close the drift of the region's values, which the client configured at go-live."""
     region = tenant.region_values
     values = region_values_of(region)
     changed = [
@@ -214,24 +223,22 @@ def update_region_drift(monitoring: Monitoring, tenant: Tenant, *, now: datetime
         open_drift(tenant, Drift.Kind.REGION_CHANGED, region.name, now=now, findings=changed)
         of_region.update(findings=changed)
         return
-    # What nobody knew at go-live and somebody knows now is no change for the client.
-    learnt = {
-        name: value for name, value in values.items() if not monitoring.region_values.get(name)
-    }
-    if any(learnt.values()):
+    # A value that was unknown at go-live and is known now is no change for the client.
+    new = {name: value for name, value in values.items() if not monitoring.region_values.get(name)}
+    if any(new.values()):
         Monitoring.objects.filter(pk=monitoring.pk).update(
-            region_values={**monitoring.region_values, **learnt}
+            region_values={**monitoring.region_values, **new}
         )
     for drift in of_region:
         close_drift(drift, Drift.Resolution.RESOLVED, now=now)
 
 
 def _change(name: str, before: Any, after: Any) -> dict[str, Any]:
-    kept, known = _items(before), _items(after)
+    old, new = _items(before), _items(after)
     return {
         "field": LABELS[name],
-        "removed": [item for item in kept if item not in known],
-        "added": [item for item in known if item not in kept],
+        "removed": [item for item in old if item not in new],
+        "added": [item for item in new if item not in old],
     }
 
 
@@ -240,27 +247,30 @@ def _items(value: Any) -> list[str]:
 
 
 def accept_region_change(drift: Drift, *, by: User, reason: str) -> None:
-    """The client has followed the new values: from now on they are what it is locked against."""
-    text = _clean_reason(reason, "Say what was changed, and by whom.")
+    """Close the drift and make the new values the baseline, because the client uses them now.
+
+    Raises OnboardingError without a reason, for another kind of drift, or if it is closed already.
+    """
+    text = _clean_reason(reason, "Enter the change, and the person who made it.")
     if drift.kind != Drift.Kind.REGION_CHANGED:
-        raise OnboardingError("The checks end this by themselves once it is right again.")
+        raise OnboardingError("The checks close this drift automatically once it is fixed.")
     tenant = drift.tenant
     with transaction.atomic():
         locked = Drift.objects.select_for_update().get(pk=drift.pk)
         if not close_drift(
             locked, Drift.Resolution.APPLIED, now=timezone.now(), by=by, reason=text
         ):
-            raise OnboardingError("It has ended meanwhile. Nothing was changed.")
+            raise OnboardingError("This drift is closed already. Nothing was changed.")
         values = region_values_of(tenant.region_values)
         Monitoring.objects.filter(tenant=tenant).update(region_values=values)
 
 
-# --- What people say
+# --- Reactions
 
 
 def acknowledge(drift: Drift, *, by: User, reason: str) -> None:
-    """Somebody has seen it, and evaluate_drift what comes of it. It goes on being watched."""
-    text = _clean_reason(reason, "Say what comes of it: who sees to it, or why it may stay.")
+    """Store a person's acknowledgement with its reason. The monitoring continues."""
+    text = _clean_reason(reason, "Enter who will fix it, or why it can remain.")
     _update_open_drift(
         drift,
         ActivityName.DRIFT_ACKNOWLEDGED,
@@ -275,9 +285,9 @@ def acknowledge(drift: Drift, *, by: User, reason: str) -> None:
 
 
 def mute(drift: Drift, *, by: User, until: datetime) -> None:
-    """Nobody is sent anything about it until then. It is shown all the same."""
+    """Send no notification about the drift until then. The page still shows it."""
     if until <= timezone.now():
-        raise OnboardingError("Choose a day that is still ahead.")
+        raise OnboardingError("Choose a day in the future.")
     columns = {"muted_until": until, "muted_by": by}
     _update_open_drift(
         drift, ActivityName.DRIFT_MUTED, by=by, until=until.isoformat(), columns=columns
@@ -294,7 +304,7 @@ def _update_open_drift(
 ) -> None:
     with transaction.atomic():
         if not Drift.objects.filter(pk=drift.pk, closed_at=None).update(**columns):
-            raise OnboardingError("It is right again by now. Nothing was changed.")
+            raise OnboardingError("This drift is closed already. Nothing was changed.")
         _log_activity(drift, action, by=by, **params)
 
 
@@ -304,10 +314,12 @@ def _log_activity(drift: Drift, action: ActivityName, *, by: User | None, **para
     tenant.plan.touch()
 
 
-def _clean_reason(reason: str, ask: str) -> str:
+def _clean_reason(reason: str, prompt: str) -> str:
     text = reason.strip()
     if not text:
-        raise OnboardingError(ask)
+        raise OnboardingError(prompt)
     if len(text) > MAX_REASON_LENGTH:
-        raise OnboardingError(f"Write at most {MAX_REASON_LENGTH} characters; this is {len(text)}.")
+        raise OnboardingError(
+            f"Write at most {MAX_REASON_LENGTH} characters. This reason has {len(text)}."
+        )
     return text

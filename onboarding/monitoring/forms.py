@@ -1,4 +1,4 @@
-"""What people say of a drift: words, or a day until which they want to hear nothing of it."""
+"""Forms for the reactions to a drift: a reason, or the end of a mute."""
 
 from __future__ import annotations
 
@@ -13,29 +13,31 @@ from tenants.models import Tenant
 
 
 class DriftReasonForm(forms.Form):
-    """What comes of it, or how it was taken over."""
+    """The reason of an acknowledgement or of an acceptance."""
 
     reason = forms.CharField(
         strip=True,
         max_length=MAX_REASON_LENGTH,
         widget=forms.Textarea(attrs={"rows": 2}),
-        label="What comes of it: who sees to it, or why it may stay",
-        error_messages={"required": "Say it in a few words: others read them here."},
+        label="Who will fix it, or why it can remain",
+        error_messages={"required": "Enter a reason. Others can read it here."},
     )
 
 
 class RegionAcceptanceForm(DriftReasonForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["reason"].label = "What was changed to follow the new values, and by whom"
+        self.fields[
+            "reason"
+        ].label = "Change made to use the new values, and the person who made it"
 
 
 class MuteForm(forms.Form):
-    """The last day, in the tenant's time zone, on which nothing is sent."""
+    """The last day, in the tenant's time zone, without notifications."""
 
     until = forms.DateField(
         widget=forms.DateInput(attrs={"type": "date"}),
-        label="No messages until the end of",
+        label="No notifications until the end of",
         error_messages={
             "required": "Choose a day.",
             "invalid": "Enter a day, such as 2026-12-31.",

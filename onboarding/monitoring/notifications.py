@@ -1,9 +1,9 @@
-"""Telling people of drifts: one message for each change of state, none twice, none while muted.
+"""Notify people of drifts: one e-mail for each change of state, none twice, none while muted.
 
-1. A change is due once nothing else of the tenant has changed for some minutes, or at the latest
-   after a while: what settles together is told together.
-2. What was opened and ended before anybody was told is told to nobody; the page has it.
-3. The notifications and the notes of what they tell are made in one transaction; sending comes after.
+1. A change is due after some minutes without another change of the tenant, or at a maximum delay.
+   So changes that settle together share one e-mail.
+2. A drift that opens and closes before its notification is due causes none. The page shows it.
+3. One transaction creates the notifications and marks their drifts as notified. Sending follows.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from tenants.email import send_template_email
 from tenants.models import Membership, Tenant, User
 from tenants.permissions import role_in
 
-# However much goes on changing, nobody waits for longer than this many times the quiet.
+# With continuous changes, a notification is due after this many quiet periods.
 _MAX_QUIET_PERIODS = 4
 _LEASE = timedelta(minutes=3)
 _RETRY_AFTER = timedelta(minutes=5)
-# A mail server that has taken nothing for so long will not: the page has it all.
+# After this time an unsent notification is out of date. The page has its content.
 _GIVE_UP_AFTER = timedelta(days=3)
 _RECIPIENT_ROLES = (Membership.Role.OWNER, Membership.Role.MEMBER)
 
@@ -60,7 +60,7 @@ class DriftChange:
 
 
 def pending_change(drift: Drift, now: datetime) -> DriftChange | None:
-    """What is to be told of a drift; None where it was told, or is muted. Pure."""
+    """The change of a drift to notify; None if people were notified, or while it is muted. Pure."""
     if not drift.is_open:
         return _closing_change(drift)
     if drift.is_muted(now):
@@ -104,15 +104,21 @@ def _drifts_to_notify(now: datetime) -> QuerySet[Drift]:
 
 
 def tenants_to_notify(now: datetime) -> QuerySet[Tenant]:
-    """Those with something untold; a tenant that was closed uncompleted is watched no more."""
+    """The monitored tenants with a change to notify, also if it is not due yet.
+
+    A tenant that was closed before it was complete is not monitored any more.
+    """
     is_checked = Q(closed_at=None) | Q(completed_at__isnull=False)
     return Tenant.objects.filter(is_checked, pk__in=_drifts_to_notify(now).values("tenant"))
 
 
 def create_notifications(tenant: Tenant, *, now: datetime) -> list[DriftNotification]:
-    """Letters about all that is due, and the notes that it is told; none while more may follow."""
+    """Create one notification for each recipient and mark the changes as notified.
+
+    Creates none before the changes are due, or without a recipient.
+    """
     with transaction.atomic():
-        # Of two workers the second waits here, and finds nothing untold.
+        # A second worker waits for this lock and then finds no change to notify.
         rows = _drifts_to_notify(now).filter(tenant=tenant).select_for_update().order_by("pk")
         changes = [change for drift in rows for change in [pending_change(drift, now)] if change]
         people = recipients_of(tenant)
@@ -125,7 +131,7 @@ def create_notifications(tenant: Tenant, *, now: datetime) -> list[DriftNotifica
             )
             for recipient in people
         ]
-        _log_activity(changes, now)
+        _mark_notified(changes, now)
     return notifications
 
 
@@ -135,7 +141,7 @@ def _is_due(changes: Sequence[DriftChange], now: datetime) -> bool:
     return now - max(times) >= quiet or now - min(times) >= quiet * _MAX_QUIET_PERIODS
 
 
-def _log_activity(changes: Iterable[DriftChange], now: datetime) -> None:
+def _mark_notified(changes: Iterable[DriftChange], now: datetime) -> None:
     for change in changes:
         column = (
             "closing_notified_at"
@@ -146,7 +152,7 @@ def _log_activity(changes: Iterable[DriftChange], now: datetime) -> None:
 
 
 def recipients_of(tenant: Tenant) -> list[User]:
-    """The consultant, and the client's people who act."""
+    """The consultant, and the client's owners and members."""
     members = Membership.objects.filter(tenant=tenant, role__in=_RECIPIENT_ROLES).values("user")
     is_notified = Q(pk__in=members) | Q(pk=tenant.consultant_id)
     return list(User.objects.filter(is_notified, is_active=True).order_by("pk"))
@@ -156,6 +162,7 @@ def recipients_of(tenant: Tenant) -> list[User]:
 
 
 def unsent(now: datetime) -> QuerySet[DriftNotification]:
+    """The notifications to send that no worker has claimed."""
     is_free = Q(claimed_until=None) | Q(claimed_until__lte=now)
     return DriftNotification.objects.filter(
         is_free, sent_at=None, created_at__gt=now - _GIVE_UP_AFTER
@@ -163,12 +170,16 @@ def unsent(now: datetime) -> QuerySet[DriftNotification]:
 
 
 def send(notification: DriftNotification, *, now: datetime) -> bool:
-    """Send it unless another worker has it. A mail server that takes nothing is asked again."""
-    mine = unsent(now).filter(pk=notification.pk).update(claimed_until=now + _LEASE)
-    if not mine:
+    """Send the notification; False if another worker has claimed it, or if it is obsolete.
+
+    If the mail server rejects it, the notification is due again after some minutes, and the error
+    is raised.
+    """
+    claimed = unsent(now).filter(pk=notification.pk).update(claimed_until=now + _LEASE)
+    if not claimed:
         return False
     if role_in(notification.recipient, notification.tenant) is None:
-        # Gone since it was made: it is nobody's business any more.
+        # The recipient has lost access to the tenant since.
         notification.delete()
         return False
     try:
@@ -197,7 +208,7 @@ def _context(notification: DriftNotification) -> dict[str, object]:
         "changes": notification.changes,
         "open_changes": [c for c in notification.changes if c["type"] != DriftChangeType.CLOSED],
         "closed_changes": [c for c in notification.changes if c["type"] == DriftChangeType.CLOSED],
-        # Nobody asked for this notification, so no request knows our address.
+        # No request caused this e-mail, so that only the setting knows the site's address.
         "link": settings.SITE_URL + path if settings.SITE_URL else "",
     }
 

@@ -1,37 +1,49 @@
-"""TODO docstring."""
+"""Celery tasks of the monitoring after go-live."""
 
 from __future__ import annotations
 
+import logging
 from smtplib import SMTPException
 
 from celery import shared_task
 from django.utils import timezone
 
-from onboarding.models import (
-    DriftNotification,
-)
+from onboarding.models import DriftNotification
 from onboarding.monitoring import notifications
-from onboarding.plans.tasks import logger  # NEW
+
+logger = logging.getLogger(__name__)
 
 
 @shared_task(name="onboarding.notify_drifts", ignore_result=True)
-def send_drift_notifications() -> None:
-    """Each minute: notifications about what has drifted or is right again, and those not sent yet."""
+def notify_drifts() -> None:
+    """Queue one message for each tenant with new changes and for each unsent notification."""
     now = timezone.now()
-    for tenant in notifications.tenants_to_notify(now):
-        notifications.create_notifications(tenant, now=now)
+    for tenant_id in notifications.tenants_to_notify(now).values_list("pk", flat=True):
+        notify_drifts_of.delay(tenant_id)
     for public_id in notifications.unsent(now).values_list("public_id", flat=True):
         send_drift_notification.delay(public_id)
 
 
+@shared_task(name="onboarding.notify_drifts_of", acks_late=True, ignore_result=True)
+def notify_drifts_of(tenant_id: int) -> None:
+    """Create the tenant's notifications and queue each of them."""
+    now = timezone.now()
+    tenant = notifications.tenants_to_notify(now).filter(pk=tenant_id).first()
+    if tenant is None:
+        return
+    for notification in notifications.create_notifications(tenant, now=now):
+        # A message that the broker loses is queued again by the next beat.
+        send_drift_notification.delay(notification.public_id)
+
+
 @shared_task(name="onboarding.send_drift_notification", acks_late=True, ignore_result=True)
 def send_drift_notification(public_id: str) -> None:
-    notification = DriftNotification.objects.select_related("tenant", "recipient").filter(
-        public_id=public_id
-    )
-    for each in notification:
-        try:
-            notifications.send(each, now=timezone.now())
-        except (SMTPException, OSError) as error:
-            # It stays unsent, and the beat comes back to it.
-            logger.warning("the mail server took no notification about drifts: %s", error)
+    rows = DriftNotification.objects.select_related("tenant", "recipient")
+    notification = rows.filter(public_id=public_id).first()
+    if notification is None:
+        return
+    try:
+        notifications.send(notification, now=timezone.now())
+    except (SMTPException, OSError) as error:
+        # The notification stays unsent, and a later beat queues it again.
+        logger.warning("the mail server rejected drift notification %s: %s", public_id, error)

@@ -1,4 +1,4 @@
-"""The watch after go-live: what is watched, what has drifted, and what people say of it."""
+"""The Monitoring page: the monitored checks, the drifts and people's reactions to them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ MAX_CLOSED_DRIFTS = 50
 
 @dataclass(frozen=True)
 class DriftCard:
-    """An open drift with its forms; one that was filled in wrongly keeps what was typed."""
+    """An open drift with its forms. A form with errors retains its input."""
 
     drift: Drift
     is_muted: bool
@@ -41,7 +41,7 @@ class DriftCard:
 
 @dataclass(frozen=True)
 class MonitoredKind:
-    """How the subjects of one kind stand: names of those that hold, have drifted, or neither."""
+    """The subjects of one kind by state: matching, drifted, or neither."""
 
     label: str
     matching: list[str] = field(default_factory=list)
@@ -85,19 +85,19 @@ def _context(
 
 def _card(drift: Drift, bound: tuple[Drift, forms.Form] | None) -> DriftCard:
     ids = f"{drift.public_id}-%s"
-    made: dict[type[forms.Form], forms.Form] = {
+    by_type: dict[type[forms.Form], forms.Form] = {
         DriftReasonForm: DriftReasonForm(auto_id=f"acknowledge-{ids}"),
         RegionAcceptanceForm: RegionAcceptanceForm(auto_id=f"accept-{ids}"),
         MuteForm: MuteForm(auto_id=f"mute-{ids}", tenant=drift.tenant),
     }
     if bound is not None and bound[0].pk == drift.pk:
-        made[type(bound[1])] = bound[1]
+        by_type[type(bound[1])] = bound[1]
     return DriftCard(
         drift,
         drift.is_muted(timezone.now()),
-        made[DriftReasonForm],
-        made[RegionAcceptanceForm],
-        made[MuteForm],
+        by_type[DriftReasonForm],
+        by_type[RegionAcceptanceForm],
+        by_type[MuteForm],
     )
 
 
@@ -118,13 +118,13 @@ def _monitored_kinds(page: TenantPage, open_now: Sequence[Drift]) -> list[Monito
 
 
 def _matches(check: Check) -> bool:
-    """Without an MTA-STS policy nothing is enforced, which is as good."""
+    """Whether the check matches the baseline. Without an MTA-STS policy nothing is enforced."""
     settled = check.settled.verdict
     is_without_policy = check.kind == CheckKind.MTA_STS and settled is Verdict.NOT_APPLICABLE
     return is_without_policy or (settled is not None and settled.is_passing)
 
 
-# --- Acts
+# --- Actions
 
 
 @require(Permission.ACKNOWLEDGE_DRIFT)
@@ -184,7 +184,7 @@ def _load(request: HttpRequest, public_id: str, drift_id: str) -> tuple[Tenant, 
 def _submit(
     request: HttpRequest, drift: Drift, form: forms.Form, action: Callable[[], None]
 ) -> HttpResponse:
-    """The act, or the page again with the sentence beside the field and what was typed."""
+    """Run the action, or show the page again with the error and the input."""
     public_id = drift.tenant.public_id
     if form.is_valid():
         with errors_on_form(form) as attempt:

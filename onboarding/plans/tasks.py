@@ -1,4 +1,4 @@
-"""Celery tasks of plans: expired risks, timed tasks and reminders, one message per plan."""
+"""Celery tasks of the plans: accepted risks, waits and reminders."""
 
 from __future__ import annotations
 
@@ -13,11 +13,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from onboarding.models import (
-    ManualStatus,
-    Plan,
-    Reminder,
-)
+from onboarding.models import ManualStatus, Plan, Reminder
 from onboarding.plans import evaluation, reminders, services
 from tenants.email import send_template_email
 
@@ -26,11 +22,11 @@ logger = logging.getLogger(__name__)
 
 @shared_task(name="onboarding.expire_accepted_risks", ignore_result=True)
 def expire_accepted_risks() -> None:
-    """Queue each plan with an accepted risk that has expired."""
-    over = _open_plans().filter(
+    """Queue one message for each plan with an accepted risk whose last day is over."""
+    expired = _open_plans().filter(
         tasks__manual_status=ManualStatus.ACCEPTED_RISK, tasks__accepted_until__lte=timezone.now()
     )
-    for plan_id in over.values_list("pk", flat=True).distinct():
+    for plan_id in expired.values_list("pk", flat=True).distinct():
         expire_accepted_risks_of.delay(plan_id)
 
 
@@ -42,11 +38,11 @@ def expire_accepted_risks_of(plan_id: int) -> None:
 
 @shared_task(name="onboarding.complete_waits", ignore_result=True)
 def complete_waits() -> None:
-    """Queue each plan with a timed task whose period has ended. Runs every minute."""
-    over = _open_plans().filter(
+    """Queue one message for each plan with a wait that has ended."""
+    ended = _open_plans().filter(
         tasks__wait_ends_at__lte=timezone.now(), tasks__verified_at__isnull=True
     )
-    for plan_id in over.values_list("pk", flat=True).distinct():
+    for plan_id in ended.values_list("pk", flat=True).distinct():
         complete_waits_of.delay(plan_id)
 
 
@@ -62,9 +58,9 @@ def _open_plans() -> QuerySet[Plan]:
 
 @shared_task(name="onboarding.send_due_reminders", ignore_result=True)
 def send_due_reminders() -> None:
-    """Queue each plan with automatic reminders, and every unsent reminder. Runs every hour."""
-    plans = _open_plans().filter(tenant__working_time__remind_after_working_days__gt=0)
-    for plan_id in plans.values_list("pk", flat=True):
+    """Queue one message for each plan with automatic reminders, and for each unsent reminder."""
+    automatic = _open_plans().filter(tenant__working_time__remind_after_working_days__gt=0)
+    for plan_id in automatic.values_list("pk", flat=True):
         send_due_reminders_of.delay(plan_id)
     queue_reminders(reminders.unsent(now=timezone.now()))
 
@@ -86,9 +82,9 @@ def send_due_reminders_of(plan_id: int) -> None:
     max_retries=6,
 )
 def send_reminder(public_id: str) -> None:
-    """Send the e-mail of a reminder, unless its tasks no longer wait for the recipient.
+    """Send one reminder, or cancel it if none of its tasks still waits.
 
-    A worker that dies between sending and saving sends it twice.
+    A worker that stops between sending and storing `sent_at` sends the reminder twice.
     """
     rows = Reminder.objects.select_related("plan__tenant__consultant", "recipient", "requested_by")
     reminder = rows.filter(public_id=public_id, sent_at=None, cancelled_at=None).first()
@@ -108,9 +104,9 @@ def send_reminder(public_id: str) -> None:
     Reminder.objects.filter(pk=reminder.pk).update(sent_at=timezone.now())
 
 
-def queue_reminders(made: Iterable[Reminder]) -> None:
-    """Queue the e-mails of reminders after the commit."""
-    for reminder in made:
+def queue_reminders(unsent: Iterable[Reminder]) -> None:
+    """Queue one message for each reminder on commit."""
+    for reminder in unsent:
         transaction.on_commit(functools.partial(_send_reminder_message, reminder.public_id))
 
 
@@ -118,5 +114,5 @@ def _send_reminder_message(public_id: str) -> None:
     try:
         send_reminder.delay(public_id)
     except OperationalError:
-        # The next run of send_due_reminders queues it again.
+        # The beat task send_due_reminders queues it again within the hour.
         logger.warning("no broker: reminder %s was not sent", public_id)

@@ -1,4 +1,4 @@
-"""Filters of the cutover dashboard. Every number on it is one of these, opened."""
+"""Filters of the dashboard. Each number on it links to one of them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _check(**conditions: Any) -> Exists:
 
 
 def active() -> Q:
-    """Implementations with something left to do."""
+    """Implementations with open tasks."""
     return Q(plan__tasks_complete__lt=F("plan__tasks_total"))
 
 
@@ -41,13 +41,13 @@ def failing() -> Q:
 
 
 def has_unknown_check() -> Q:
-    """A message that told nothing leaves nobody in the dark: it was one of many."""
+    """Excludes test messages: an inconclusive message is no gap, because others follow."""
     watched = [kind for kind in CheckKind if kind is not CheckKind.MESSAGE]
     return Q(_check(latest__verdict=Verdict.UNKNOWN.value, kind__in=watched))
 
 
 def at_risk(now: datetime) -> Q:
-    """Something proven broke, or a cutover is near while a check fails, or its moment passed."""
+    """A task regressed, a check fails shortly before a cutover, or a cutover is overdue."""
     passed = Cutover.objects.filter(plan__tenant=OuterRef("pk"), planned_at__lt=now)
     behind = queries.switched(Cutover.objects.filter(plan__tenant=OuterRef(OuterRef("pk"))))
     is_overdue = Q(Exists(passed.exclude(pk__in=behind.values("pk")))) & active()
@@ -55,14 +55,14 @@ def at_risk(now: datetime) -> Q:
 
 
 def drifted(now: datetime) -> Q:
-    """Something proven at go-live no longer is, and nobody has muted it."""
+    """A drift is open and not muted."""
     is_muted = Q(muted_until__gt=now)
     open_now = Drift.objects.filter(tenant=OuterRef("pk"), closed_at__isnull=True)
     return Q(Exists(open_now.exclude(is_muted)))
 
 
 def in_phase(position: int) -> Q:
-    """The first unfinished phase is the one at this position."""
+    """The first phase with open tasks has this position."""
     unfinished = Phase.objects.filter(
         plan__tenant=OuterRef("pk"), tasks_complete__lt=F("tasks_total")
     )

@@ -1,4 +1,4 @@
-"""The box and the file for a test message, and what is wrong with what was put there."""
+"""Forms of test messages and of the bulk change of tasks."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from django.core.files.uploadedfile import UploadedFile
 
 from checks.engine.mail.message_parser import MAX_BYTES, UnreadableMessage, parse
 from onboarding.plans.forms.dates import (
-    _DAY,  # NEW
-    refuse_far_away,  # NEW
+    _DAY,
+    refuse_far_away,
 )
 from onboarding.portfolio.bulk import BulkChange
 
 
 class BulkForm(forms.Form):
-    """What to do with every step that was chosen; empty fields leave things as they are."""
+    """The change of all selected tasks. An empty field changes nothing."""
 
     person = forms.CharField(required=False, max_length=32)
     due_on = forms.DateField(
@@ -36,26 +36,26 @@ class BulkForm(forms.Form):
 
 
 _TOO_LARGE = (
-    "That is more than 2 MB. Nothing was kept: send a short message without attachments, and show "
-    "that one."
+    "The message has more than 2 MB and was not stored. Send a short message without attachments "
+    "and submit that one."
 )
 
 
 _REFUSALS = {
     "too-large": _TOO_LARGE,
-    "empty": "There is nothing in it.",
+    "empty": "The message is empty.",
     "header-line": (
-        "This does not begin with header lines. In the mailbox choose “Show original” or “View "
+        "The text does not begin with header lines. In the mailbox choose “Show original” or “View "
         "source” and copy all of it, from the first line."
     ),
-    "too-many-headers": "No mail server writes so many header lines. Show a fresh message.",
-    "header-too-long": "Its headers are too long to be a message’s. Show a fresh one.",
-    "white-space": "It holds long stretches of nothing but spaces. Show a short plain message.",
+    "too-many-headers": "No mail server writes so many header lines. Submit a new message.",
+    "header-too-long": "The header lines are too long for a message. Submit a new one.",
+    "white-space": "The message contains long sequences of spaces. Submit a short plain message.",
 }
 
 
 class MessageForm(forms.Form):
-    """A message's source, pasted or as a file; never both, so that it is plain which one counts."""
+    """The source of a message, pasted or as a file. Both together are ambiguous and rejected."""
 
     source = forms.CharField(
         label="The message’s source",
@@ -82,7 +82,8 @@ class MessageForm(forms.Form):
             self.add_error("file", _TOO_LARGE)
         elif isinstance(file, UploadedFile) and pasted.strip():
             self.add_error(
-                "file", "Paste the message or choose a file, not both. What you pasted is kept."
+                "file",
+                "Paste the message or choose a file, not both. Your text is still in the form.",
             )
         elif isinstance(file, UploadedFile):
             cleaned["content"] = self._checked("file", file.read(MAX_BYTES + 1))
@@ -95,6 +96,6 @@ class MessageForm(forms.Form):
     def _checked(self, field: str, content: bytes) -> bytes:
         read = parse(content)
         if isinstance(read, UnreadableMessage):
-            kept = " What you pasted is kept." if field == "source" else ""
-            self.add_error(field, _REFUSALS[read.problem] + kept)
+            note = " Your text is still in the form." if field == "source" else ""
+            self.add_error(field, _REFUSALS[read.problem] + note)
         return content

@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Reads over many tenants, with a constant number of queries."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from onboarding.models import (
     Task,
 )
 from onboarding.plans.planned_cutovers import (
-    with_domains,  # NEW
+    with_domains,
 )
 from tenants.models import Tenant
 
 
 def with_plans(tenants: QuerySet[Tenant]) -> QuerySet[Tenant]:
-    """Tenants as a list shows them: plan, phases, planned cutovers and the number of domains."""
+    """Tenants with the rows of a list: plan, phases, planned cutovers and number of domains."""
     return tenants.select_related("plan", "consultant").prefetch_related(
         Prefetch("plan__phases", queryset=Phase.objects.order_by("position")),
         Prefetch("plan__cutovers", queryset=with_domains(Cutover.objects.all())),
@@ -33,7 +33,7 @@ def with_plans(tenants: QuerySet[Tenant]) -> QuerySet[Tenant]:
 
 @dataclass(frozen=True)
 class CheckCounts:
-    """A tenant's checks by standing."""
+    """The number of checks of a tenant by status."""
 
     passing: int = 0
     failing: int = 0
@@ -41,8 +41,8 @@ class CheckCounts:
 
 
 def check_counts(tenants: Sequence[Tenant]) -> dict[int, CheckCounts]:
-    """One query for any number of tenants. A check is unknown while nothing about it is settled
-    or its last look could not tell. A message that told nothing leaves nobody in the dark."""
+    """Counts by tenant, in one query. A check is unknown without a settled verdict, or if its last
+    run was UNKNOWN. An inconclusive test message does not count: others follow."""
     unknown = Q(latest__verdict=Verdict.UNKNOWN.value) & ~Q(kind=CheckKind.MESSAGE.value)
     settled_yes = Q(settled_verdict__in=[Verdict.PASS.value, Verdict.WARN.value])
     rows = (
@@ -61,7 +61,7 @@ def check_counts(tenants: Sequence[Tenant]) -> dict[int, CheckCounts]:
 
 
 def drift_counts(tenants: Sequence[Tenant]) -> dict[int, int]:
-    """How many drifts each tenant has open."""
+    """The number of open drifts by tenant."""
     rows = Drift.objects.filter(tenant__in=tenants, closed_at=None).values("tenant_id")
     return dict(rows.annotate(number=Count("pk")).values_list("tenant_id", "number"))
 
@@ -83,7 +83,7 @@ def regressed_tasks(tenants: Sequence[Tenant]) -> QuerySet[Task]:
 
 
 def open_tasks(tenants: Sequence[Tenant]) -> QuerySet[Task]:
-    """Tasks that apply and are not complete, groups left out, in each plan's order."""
+    """Applicable tasks that are not complete, without groups, in the order of each plan."""
     return (
         Task.objects.filter(plan__tenant__in=tenants, applies=True, is_group=False)
         .exclude(status__in=COMPLETE_STATUSES)

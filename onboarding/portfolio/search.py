@@ -1,4 +1,4 @@
-"""Finding anything by a few terms: tenants, domains, steps, people, what was said, files, rows."""
+"""Search by terms: tenants, domains, hosts, tasks, people, comments, files and sheet rows."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from tenants.queries import tenants_for
 
 MIN_LENGTH = 2
 MAX_LENGTH = 100
-# Of each kind of thing; who wants more of one writes more of its name.
+# The limit of results of each kind. More terms narrow a search.
 MAX_RESULTS = 8
 
 
 @dataclass(frozen=True)
 class SearchResult:
-    """One thing found: what it is called, where it belongs, and its page."""
+    """One result: its name, its tenant and its page."""
 
     title: str
     location: str
@@ -36,7 +36,7 @@ class SearchResult:
 
 @dataclass(frozen=True)
 class ResultGroup:
-    """What was found of one kind; `has_more` says that there is more than is shown."""
+    """The results of one kind. `has_more`: more exist than are shown."""
 
     title: str
     results: Sequence[SearchResult]
@@ -45,7 +45,7 @@ class ResultGroup:
 
 @dataclass(frozen=True)
 class SearchQuery:
-    """Who looks for what, in which tenants; `current_tenant` is the one whose page they stand on."""
+    """The user, the terms and the searched tenants. `current_tenant`: that of the open page."""
 
     user: User
     terms: Sequence[str]
@@ -53,8 +53,11 @@ class SearchQuery:
     current_tenant: Tenant | None
 
     def matching(self, rows: QuerySet[Any], tenant_path: str, *fields: str) -> QuerySet[Any]:
-        """Of rows that lead to their tenant by `tenant_path`, those that hold every word somewhere in the
-        fields or in the tenant's name; those of the tenant at hand first, closed tenants' last."""
+        """The rows with every term in the fields or in the name of their tenant.
+
+        `tenant_path` is the lookup from a row to its tenant. Rows of the current tenant come first,
+        rows of closed tenants last.
+        """
         own = f"{tenant_path}__" if tenant_path else ""
         found = rows.filter(**{f"{tenant_path or 'pk'}__in": self.tenants.values("pk")})
         for word in self.terms:
@@ -62,7 +65,7 @@ class SearchQuery:
             for field in fields:
                 matches |= Q(**{f"{field}__icontains": word})
             found = found.filter(matches)
-        # A tenant's name alone finds the tenant, and not everything that it has.
+        # The name of a tenant alone finds the tenant, and not all its rows.
         if tenant_path:
             found = found.filter(_any(fields, self.terms))
         near = (
@@ -88,13 +91,13 @@ def _any(fields: Sequence[str], terms: Sequence[str]) -> Q:
 
 
 def search_terms(text: str) -> list[str]:
-    """The terms to look for; none where too little was written to look for anything."""
+    """The terms of the text; empty if the text is too short for a search."""
     terms = printable(text[:MAX_LENGTH]).split()
     return terms if len("".join(terms)) >= MIN_LENGTH else []
 
 
 def find(user: User, text: str, *, current_tenant: Tenant | None = None) -> list[ResultGroup]:
-    """What this person may see that matches all of the terms, by kind; empty kinds are left out."""
+    """The results that the person may see, by kind. Kinds without results are omitted."""
     terms = search_terms(text)
     if not terms:
         return []
@@ -103,8 +106,7 @@ def find(user: User, text: str, *, current_tenant: Tenant | None = None) -> list
 
 
 def single_tenant(groups: Sequence[ResultGroup]) -> int | None:
-    """The key of the one tenant meant, where the terms named it or a domain of it, and nothing
-    else was found."""
+    """The primary key of a tenant if the terms name it or its domain, and nothing else matches."""
     if not groups or any(group.title not in _TENANT_GROUPS for group in groups):
         return None
     met = {result.tenant_id for group in groups for result in group.results}
@@ -164,9 +166,9 @@ def _comments(query: SearchQuery) -> Iterator[SearchResult]:
         "author", "plan__tenant", "task__phase"
     )
     for comment in query.matching(rows, "plan__tenant", "body")[: MAX_RESULTS + 1]:
-        who = comment.author.name if comment.author else "Somebody who left"
+        author = comment.author.name if comment.author else "Former user"
         title = _excerpt(comment.body, query.terms)
-        location = f"{comment.plan.tenant} · {comment.task} · {who}"
+        location = f"{comment.plan.tenant} · {comment.task} · {author}"
         yield SearchResult(
             title, location, _task_url(comment.task, comment.plan.tenant), comment.plan.tenant_id
         )
@@ -180,7 +182,7 @@ def _files(query: SearchQuery) -> Iterator[SearchResult]:
 
 
 def _rows(query: SearchQuery) -> Iterator[SearchResult]:
-    """Of the tenant at hand alone: all tenants' sheets together hold millions of rows."""
+    """Only of the current tenant: the sheets of all tenants have millions of rows."""
     if query.current_tenant is None:
         return
     rows = SheetRow.objects.filter(sheet__task__plan__tenant=query.current_tenant)
@@ -207,9 +209,9 @@ _KINDS: tuple[tuple[str, Callable[[SearchQuery], Iterator[SearchResult]]], ...] 
     ("Steps", _tasks),
     ("People", _people),
     ("Hosts", _hosts),
-    ("What was said", _comments),
+    ("Comments", _comments),
     ("Files", _files),
-    ("Rows of sheets", _rows),
+    ("Requirements sheet rows", _rows),
 )
 
 
@@ -223,7 +225,7 @@ def _task_url(task: Task, tenant: Tenant | None = None) -> str:
 
 
 def _excerpt(text: str, terms: Sequence[str]) -> str:
-    """The part of what somebody wrote in which the first word stands, in one line."""
+    """The part of the text around the first found term, in one line."""
     line = " ".join(text.split())
     at = max(line.casefold().find(terms[0].casefold()), 0)
     start = 0 if at < 40 else line.rfind(" ", 0, at - 20) + 1

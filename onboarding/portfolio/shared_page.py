@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""The page of a share link, for a person without an account."""
 
 from __future__ import annotations
 
@@ -23,9 +23,11 @@ from tenants.regions import Region
 
 @dataclass(frozen=True)
 class SharedTask:
-    """One step for the outsider. A step whose turn has not come shows no record to publish.
-    `removes`: what publishing these records would remove, and nobody here knows. `not_before`:
-    the domains whose window is still ahead, and when it begins."""
+    """One task on the page. A task with open dependencies shows no record to publish.
+
+    `removes`: values that publishing these records would remove, so the change sheet asks for a
+    confirmation. `not_before`: the domains whose window has not begun, with its start.
+    """
 
     task: Task
     subjects: tuple[ProofSubject, ...]
@@ -37,7 +39,7 @@ class SharedTask:
 
 @dataclass(frozen=True)
 class SharedPage:
-    """All that a hand-off link shows."""
+    """The content of a share link page."""
 
     link: ShareLink
     tenant: Tenant
@@ -50,7 +52,7 @@ class SharedPage:
 
     @property
     def revision(self) -> str:
-        """Changes whenever something shown may have changed, and tells nothing else."""
+        """Changes whenever the shown content may have changed, and reveals nothing else."""
         looks = sum(check.latest.runs for check in self.checks if check.latest is not None)
         settled = sum(1 for check in self.checks if check.settled_verdict)
         complete = sum(item.task.is_complete for item in self.items)
@@ -59,7 +61,7 @@ class SharedPage:
 
 
 def shared_page_of(link: ShareLink) -> SharedPage:
-    """The steps that the link speaks of: its one task, or those of its one domain."""
+    """The task of the link, or the tasks of its domain."""
     tenant = link.plan.tenant
     plan_context = PlanContext.of(tenant)
     rows = rows_of(list(tasks_of(link.plan)), plan_context, Viewer())
@@ -69,7 +71,7 @@ def shared_page_of(link: ShareLink) -> SharedPage:
 
 
 def _subjects_for(row: TaskRow, link: ShareLink) -> Sequence[ProofSubject] | None:
-    """The subjects the outsider is to see; None when the step is not theirs to see at all."""
+    """The visible subjects of the task, or None if the link does not show the task."""
     if row.task.is_group or not row.task.applies:
         return None
     if link.task_id is not None:
@@ -83,7 +85,7 @@ def _subjects_for(row: TaskRow, link: ShareLink) -> Sequence[ProofSubject] | Non
 
 
 def _windows_ahead(plan: Plan) -> dict[int, datetime]:
-    """By domain, when the window begins in which its inbound mail is to be switched."""
+    """The start of the window of the inbound switch, by domain."""
     chosen = CutoverDomain.objects.filter(
         cutover__plan=plan,
         direction=Cutover.Direction.INBOUND,
@@ -100,7 +102,7 @@ def _item(
 ) -> SharedTask | None:
     if subjects is None:
         return None
-    # A hard gate passed before its turn, an MX record above all, loses mail.
+    # A hard gate that is passed too early loses mail, an MX record above all.
     must_wait = row.task.is_hard_gate and bool(row.open_dependencies) and not row.task.is_complete
     wanted = [] if must_wait else [s for s in subjects if s in row.open_subjects]
     region = plan_context.tenant.region_values
@@ -115,7 +117,7 @@ def _item(
 def _removed_values(
     wanted: Sequence[ProofSubject], region: Region, hosts: set[str]
 ) -> tuple[str, ...]:
-    """What the change sheets of these subjects want somebody's agreement to."""
+    """The removed values that the change sheets of these subjects want confirmed."""
     sheets = [
         change_sheets.build_change_sheet(subject, region, hosts=hosts)
         for subject in wanted

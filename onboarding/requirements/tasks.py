@@ -1,19 +1,19 @@
-"""Celery tasks that read and import large files."""
+"""Celery tasks of the requirements sheets: imports."""
 
 from __future__ import annotations
 
 import functools
+import logging
 
 from celery import shared_task
 from django.db import transaction
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from onboarding.models import (
-    SheetImport,
-)
-from onboarding.plans.tasks import logger
+from onboarding.models import SheetImport
 from onboarding.requirements import imports
+
+logger = logging.getLogger(__name__)
 
 
 @shared_task(
@@ -34,14 +34,19 @@ def import_sheet(public_id: str) -> None:
 
 @shared_task(name="onboarding.resume_imports", ignore_result=True)
 def resume_imports() -> None:
-    """Restart the imports that a broker or a worker lost."""
+    """Queue the imports again that a broker or a worker lost."""
     for job in imports.stalled_imports(now=timezone.now()):
-        logger.warning("import %s was lost and is restarted", job.public_id)
+        logger.warning("import %s has stalled and is queued again", job.public_id)
         import_sheet.delay(job.public_id)
 
 
+@shared_task(name="onboarding.delete_abandoned_imports", ignore_result=True)
+def delete_abandoned_imports() -> None:
+    imports.delete_abandoned()
+
+
 def start_import(job: SheetImport) -> None:
-    """Run the next stage now if the content is small; otherwise queue it."""
+    """Run a small import at once, and queue a large one on commit."""
     if imports.is_large(job):
         transaction.on_commit(functools.partial(_send_import, job.public_id))
     else:
@@ -52,6 +57,6 @@ def _send_import(public_id: str) -> None:
     try:
         import_sheet.delay(public_id)
     except OperationalError:
-        # `resume_imports` restarts an import that was to be read.
+        # The beat task resume_imports queues an import again that was not read yet.
         imports.return_to_preview(public_id)
-        logger.warning("no broker: import %s was not started", public_id)
+        logger.warning("no broker: import %s was not queued", public_id)

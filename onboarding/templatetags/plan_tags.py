@@ -1,4 +1,4 @@
-"""What the pages of plans and dashboards need beyond choosing and looping."""
+"""Template filters and tags of the plan pages and the dashboard."""
 
 from __future__ import annotations
 
@@ -24,31 +24,31 @@ register = template.Library()
 
 @register.filter
 def get_item(mapping: Mapping[Any, Any], key: object) -> Any:
-    """What the mapping holds under a key, or nothing."""
+    """The value of the key, or None."""
     return mapping.get(key)
 
 
 @register.filter
 def unanswered(comments: Iterable[Comment] | None) -> Comment | None:
-    """The oldest question among them that nobody has answered yet."""
+    """The oldest unanswered question of these comments."""
     return next((said for said in comments or () if said.is_open_question), None)
 
 
 @register.filter
 def next_planned(cutovers: Iterable[Cutover]) -> Cutover | None:
-    """Of planned cutovers the next one, or the last that was."""
+    """The next planned cutover, or the last past one."""
     return next_cutover(list(cutovers), now=timezone.now())
 
 
 @register.filter
 def getlist(query: QueryDict, key: str) -> list[str]:
-    """Every value that a query gives a name."""
+    """All values of a query parameter."""
     return [str(value) for value in query.getlist(key)]
 
 
 @register.filter
 def comment_body(comment: Comment) -> SafeString:
-    """A comment's Markdown as safe HTML, with the people it names standing out."""
+    """The Markdown of a comment as safe HTML, with its mentions highlighted."""
     return render(comment.body, mentioned=[person.name for person in comment.mentions.all()])
 
 
@@ -60,13 +60,13 @@ def asks_questions(sheet: RequirementsSheet) -> bool:
 
 @register.filter
 def kind_label(kind: str) -> str:
-    """A kind of check as its rows call it."""
+    """The label of a check kind."""
     return dict(KIND_CHOICES)[str(kind)]
 
 
 @register.filter
 def field_label(name: str) -> str:
-    """What people call a field of the profile."""
+    """The label of a profile field."""
     return str(getattr(Tenant._meta.get_field(name), "verbose_name", name))
 
 
@@ -77,19 +77,19 @@ def check_shape(check: Check | None) -> Shape:
 
 @register.filter
 def observation_shape(observation: Observation) -> Shape:
-    """How a single observation is drawn, whatever was settled."""
+    """The shape of one observation, independent of the settled verdict."""
     return SHAPE_OF_VERDICT[Verdict(observation.verdict)]
 
 
 @register.filter
 def shape_of_verdict(verdict: str) -> Shape:
-    """How a verdict that was kept is drawn."""
+    """The shape of a stored verdict."""
     return SHAPE_OF_VERDICT[Verdict(verdict)]
 
 
 @register.filter
 def largest(items: Iterable[object], name: str) -> int:
-    """The largest of a number that the items carry, at least 1, so that a bar has a scale."""
+    """The largest value of an attribute of the items, at least 1: the scale of a bar."""
     return max((int(getattr(item, name)) for item in items), default=0) or 1
 
 
@@ -104,5 +104,5 @@ def tree_lines(node: Mapping[str, Any], depth: int = 0) -> list[tuple[int, Mappi
 
 @register.filter
 def drift_kind(kind: str) -> str:
-    """The words for a kind of drift; one of another version stands as it is."""
+    """The label of a drift kind, or the kind itself if it is unknown."""
     return str(dict(Drift.Kind.choices).get(kind, kind))

@@ -1,4 +1,4 @@
-"""Limits that no linter holds: short files, nothing inline."""
+"""Limits of pages that no linter checks: short files and no inline code."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ def _name(file: Path) -> str:
 
 
 @pytest.mark.parametrize(("file", "limit"), LIMITS, ids=[_name(file) for file, _ in LIMITS])
-def test_a_file_of_the_pages_is_short(file: Path, limit: int) -> None:
+def test_page_files_are_short(file: Path, limit: int) -> None:
     assert len(file.read_text().splitlines()) <= limit
 
 
 @pytest.mark.parametrize("file", TEMPLATES, ids=_name)
-def test_a_template_has_nothing_inline(file: Path) -> None:
+def test_templates_have_nothing_inline(file: Path) -> None:
     assert INLINE.findall(file.read_text()) == []
 
 
-def test_raw_colours_live_in_the_tokens_alone() -> None:
+def test_only_tokens_contain_raw_colours() -> None:
     strays = {
         _name(file): found
         for file in sorted((ROOT / "static" / "css").rglob("*.css"))
@@ -43,7 +43,7 @@ def test_raw_colours_live_in_the_tokens_alone() -> None:
     assert strays == {}
 
 
-def test_every_style_sheet_is_imported_once() -> None:
+def test_style_sheets_are_imported_once() -> None:
     css = ROOT / "static" / "css"
     imported = re.findall(r'@import url\("([^"]+)"\)', (css / "app.css").read_text())
 

@@ -1,4 +1,4 @@
-"""A scenario's clock, its name servers and its people."""
+"""Fixtures of the scenarios: clock, name servers and people."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from tests.scenarios.scenario import Scenario
 
 @pytest.fixture(scope="session")
 def loopback_servers() -> Iterator[NameServers]:
-    with on_loopback() as world:
-        yield world
+    with on_loopback() as servers:
+        yield servers
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def clock() -> Iterator[Clock]:
 def dns(
     loopback_servers: NameServers, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[NameServers]:
-    """The engine is given this network, and patience for as long as a test can wait."""
+    """The engine uses this network, with a time budget that a slow test machine needs."""
     monkeypatch.setattr(runs, "network_from_settings", loopback_servers.network)
     settings.CHECKS_BUDGET_SECONDS = 10
     loopback_servers.clear()

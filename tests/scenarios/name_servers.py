@@ -1,5 +1,7 @@
-"""Name servers of a small world, on loopback addresses of their own: a registry, those that the
-client's domains are delegated to, and two resolvers. A test decides what each of them holds."""
+"""Name servers on separate loopback addresses: a registry, authoritative servers, two resolvers.
+
+The test controls the records of each of them.
+"""
 
 from __future__ import annotations
 
@@ -25,51 +27,51 @@ NETWORK = ip_network("127.66.0.0/24")
 SERVERS = {f"ns{number}.dns.test": f"127.66.0.{number}" for number in range(1, 7)}
 REGISTRY, RESOLVER, OLD_CACHE = "127.66.0.60", "127.66.0.70", "127.66.0.71"
 FOUR = tuple(SERVERS)[:4]
-# What is there before any client: the registry, the servers' addresses, and Mimecast's networks.
-GROUND = f"""
+# The initial records: the registry, the servers' addresses, and Mimecast's networks.
+_INITIAL_ZONE = f"""
 test NS a.registry.test
 a.registry.test A {REGISTRY}
 us._netblocks.mimecast.com TXT "v=spf1 ip4:207.211.31.0/25 ip4:205.139.110.0/24 ~all"
 """
 _TRIES_SECONDS = (2.0, 3.0)
-# Somebody is silent on purpose: nobody waits for long.
+# A silent server is silent on purpose, so that a long timeout would only slow the test.
 _SHORT_TRIES_SECONDS = (0.3,)
 
 
 @dataclass
 class NameServers:
-    """What everybody gives out. Servers are named by their host, as delegations name them."""
+    """The records of all servers, by host name and domain."""
 
     port: int = 0
     zones: dict[str, dict[str, list[Record]]] = field(default_factory=dict)
     delegated: dict[str, tuple[str, ...]] = field(default_factory=dict)
     silent: set[str] = field(default_factory=set)
     without: dict[str, set[str]] = field(default_factory=dict)
-    held: list[Record] | None = None
+    cached: list[Record] | None = None
 
     def clear(self) -> None:
         self.zones.clear()
         self.delegated.clear()
         self.silent.clear()
         self.without.clear()
-        self.held = None
+        self.cached = None
 
-    # What people do
+    # Changes
 
     def delegate(self, domain: str, *hosts: str) -> None:
-        """The registry and the zone itself name these; those new to it hold a copy of the zone."""
+        """Delegate the domain to these hosts. New hosts get a copy of the zone."""
         before = self.delegated.get(domain, ())
         copy = self.zones[before[0]][domain] if before else []
-        kept = [record for record in copy if record.rtype != "NS"]
-        named = [Record(domain, "NS", 3600, host) for host in hosts]
+        others = [record for record in copy if record.rtype != "NS"]
+        name_servers = [Record(domain, "NS", 3600, host) for host in hosts]
         for host in {*before, *hosts}:
-            self.zones.setdefault(host, {})[domain] = [*named, *kept]
+            self.zones.setdefault(host, {})[domain] = [*name_servers, *others]
         self.delegated[domain] = hosts
 
     def publish(
         self, domain: str, rtype: str, *values: str, ttl: int, on: Iterable[str] = ()
     ) -> None:
-        """These records in place of those of the type, on the domain's servers or on some."""
+        """Replace the records of the type on all of the domain's servers, or on some."""
         fresh = [Record(domain, rtype, ttl, value) for value in values]
         for host in on or self.delegated[domain]:
             zone = self.zones[host][domain]
@@ -79,24 +81,24 @@ class NameServers:
     def silence(self, *hosts: str) -> None:
         self.silent.update(hosts)
 
-    def speak(self, *hosts: str) -> None:
+    def answer(self, *hosts: str) -> None:
         self.silent.difference_update(hosts)
 
     def lose(self, domain: str, *hosts: str) -> None:
-        """These reload, and meanwhile know of no such name."""
+        """Let these hosts answer without the zone, as during a reload."""
         self.without[domain] = set(hosts)
 
-    def find_again(self, domain: str) -> None:
+    def restore(self, domain: str) -> None:
         self.without.pop(domain, None)
 
-    def keep_in_cache(self, domain: str, rtype: str, *values: str, left: int) -> None:
-        """A resolver of the world's holds this answer for so many seconds yet."""
-        self.held = [Record(domain, rtype, left, value) for value in values]
+    def cache(self, domain: str, rtype: str, *values: str, left: int) -> None:
+        """Let a public resolver have this answer in its cache, for `left` more seconds."""
+        self.cached = [Record(domain, rtype, left, value) for value in values]
 
-    # What servers say
+    # Answers
 
     def network(self) -> Network:
-        caches = ((OLD_CACHE, self.port),) if self.held is not None else ()
+        caches = ((OLD_CACHE, self.port),) if self.cached is not None else ()
         return Network(
             nameservers=((RESOLVER, self.port),),
             resolvers=caches,
@@ -115,14 +117,16 @@ class NameServers:
         ]
 
     def records_of_resolver(self) -> list[Record]:
-        """A resolver takes what the first server that speaks has, and goes by the zone's own word
-        on who its servers are. Where it finds none it goes by the registry's."""
-        found = list(_ground())
+        """The records of the first server that answers, with the NS records of the zone itself.
+
+        If no server answers, the NS records are those of the registry.
+        """
+        records = list(_initial_records())
         for domain, hosts in self.delegated.items():
             asked = next((host for host in hosts if host not in self.silent), "")
             here = [record for record in self.records_at(asked) if record.owner == domain]
-            found += here or [Record(domain, "NS", 3600, host) for host in hosts]
-        return found
+            records += here or [Record(domain, "NS", 3600, host) for host in hosts]
+        return records
 
     def referrals(self) -> dict[str, Behaviour]:
         return {
@@ -131,9 +135,9 @@ class NameServers:
 
 
 @functools.cache
-def _ground() -> tuple[Record, ...]:
+def _initial_records() -> tuple[Record, ...]:
     hosts = [Record(host, "A", 3600, address) for host, address in SERVERS.items()]
-    return (*read_zone(GROUND), *hosts)
+    return (*read_zone(_INITIAL_ZONE), *hosts)
 
 
 def _refer(
@@ -146,14 +150,14 @@ def _refer(
     return response.to_wire()
 
 
-Holds = Callable[[], tuple[list[Record], dict[str, Behaviour]]]
+Zone = Callable[[], tuple[list[Record], dict[str, Behaviour]]]
 
 
-def _reply(world: NameServers, host: str, holds: Holds) -> Reply:
+def _reply(servers: NameServers, host: str, zone: Zone) -> Reply:
     def reply(wire: bytes, over_tcp: bool) -> Wire:
-        if host in world.silent:
+        if host in servers.silent:
             return None
-        records, behaviours = holds()
+        records, behaviours = zone()
         server = Nameserver("", behaviours, recursive=not host)
         server.zone = records
         return server.reply_to(wire, over_tcp=over_tcp)
@@ -161,29 +165,29 @@ def _reply(world: NameServers, host: str, holds: Holds) -> Reply:
     return reply
 
 
-def _served(world: NameServers) -> Iterator[tuple[str, Reply]]:
-    """By address, who answers there. Resolvers have no name that anybody could silence."""
-    yield RESOLVER, _reply(world, "", lambda: (world.records_of_resolver(), {}))
-    yield OLD_CACHE, _reply(world, "", lambda: (world.held or [], {}))
-    yield REGISTRY, _reply(world, "a.registry.test", lambda: ([], world.referrals()))
+def _served(servers: NameServers) -> Iterator[tuple[str, Reply]]:
+    """Each address with its reply function. Resolvers have no name, so they are never silent."""
+    yield RESOLVER, _reply(servers, "", lambda: (servers.records_of_resolver(), {}))
+    yield OLD_CACHE, _reply(servers, "", lambda: (servers.cached or [], {}))
+    yield REGISTRY, _reply(servers, "a.registry.test", lambda: ([], servers.referrals()))
     for host, address in SERVERS.items():
-        yield address, _reply(world, host, functools.partial(_held_at, world, host))
+        yield address, _reply(servers, host, functools.partial(_records_at, servers, host))
 
 
-def _held_at(world: NameServers, host: str) -> tuple[list[Record], dict[str, Behaviour]]:
-    return world.records_at(host), {}
+def _records_at(servers: NameServers, host: str) -> tuple[list[Record], dict[str, Behaviour]]:
+    return servers.records_at(host), {}
 
 
 @contextlib.contextmanager
 def on_loopback() -> Iterator[NameServers]:
-    """They answer from a thread of their own, for the engine runs its own event loop."""
-    world = NameServers(port=_free_port())
+    """Serve in a separate thread, because the engine runs its own event loop."""
+    servers = NameServers(port=_free_port())
     ready, done = threading.Event(), threading.Event()
 
     async def serve() -> None:
         async with contextlib.AsyncExitStack() as stack:
-            for address, reply in _served(world):
-                await listen(address, world.port, reply, stack)
+            for address, reply in _served(servers):
+                await listen(address, servers.port, reply, stack)
             ready.set()
             await asyncio.to_thread(done.wait)
 
@@ -191,14 +195,14 @@ def on_loopback() -> Iterator[NameServers]:
     thread.start()
     assert ready.wait(5), "the name servers did not come up"
     try:
-        yield world
+        yield servers
     finally:
         done.set()
         thread.join()
 
 
 def _free_port() -> int:
-    """One that is free at one of the addresses; nobody else uses the others."""
+    """A port that is free at one of the addresses. No other program uses the others."""
     with socket.create_server((RESOLVER, 0)) as probe:
         port: int = probe.getsockname()[1]
         return port

@@ -1,4 +1,4 @@
-"""A scenario of a cutover, through the product's own doors: beats, workers, and pages."""
+"""A scenario of a cutover, through the entry points of the product: beats, workers and pages."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from onboarding.cutovers.follow_up import FollowUp
 from onboarding.cutovers.live_board import DomainBoard
 from onboarding.cutovers.readiness import ReadinessRow
 from onboarding.cutovers.rollback import RollbackSheet
-from onboarding.cutovers.tasks import monitor_open_windows
+from onboarding.cutovers.tasks import open_cutover_windows
 from onboarding.cutovers.timeline import TimelineEntry
 from onboarding.cutovers.views.room import CutoverRoom
 from onboarding.models import Cutover, CutoverDecision, Task
@@ -39,13 +39,13 @@ OLD = ("10 mail.northwind.test",)
 NEW = ("10 us-smtp-inbound-1.mimecast.com", "10 us-smtp-inbound-2.mimecast.com")
 SPF = "v=spf1 include:us._netblocks.mimecast.com -all"
 Commits = Callable[..., AbstractContextManager[object]]
-# A button of a page that was read before; pressing it tells what the page answers.
+# A button of a page that was loaded before. A press returns the messages of the answer.
 Submit = Callable[[], list[str]]
 
 
 @dataclass(frozen=True)
 class RoomPage:
-    """A cutover's room as its page has it at one moment."""
+    """The cutover room as its page shows it at one time."""
 
     room: CutoverRoom
     safe_at: datetime | None
@@ -63,17 +63,17 @@ class RoomPage:
 
     @property
     def shapes(self) -> dict[str, str]:
-        """By domain, what its board comes to."""
+        """The shape of each board, by domain."""
         return {board.domain: board.shape for board in self.room.boards}
 
     @property
     def servers(self) -> list[str]:
-        """What each of the first board's servers comes to."""
+        """The shape of each server of the first board."""
         return [row.shape for row in self.room.boards[0].servers]
 
 
 class Scenario:
-    """Time, name servers and people of one tenant. Nothing happens but what a test lets happen."""
+    """The time, name servers and people of one tenant, all under the control of the test."""
 
     def __init__(
         self, tenant: Tenant, consultant: User, clock: Clock, dns: NameServers, commits: Commits
@@ -87,30 +87,29 @@ class Scenario:
     # --- Time
 
     def at(self, text: str) -> None:
-        """It is that time, and the minute's beat comes: windows open, and what is due is looked
-        at and recorded."""
+        """Move to that time and run the beat of the minute: windows open, and due checks run."""
         self.clock.move_to(at(text))
         self.beat()
 
     def beat(self) -> None:
         with self._commits(execute=True):
-            monitor_open_windows()
+            open_cutover_windows()
             queue_due_checks()
 
     def run_due_checks(self, text: str) -> None:
-        """It is that time, and what is due is looked at; nobody minds windows."""
+        """Move to that time and run due checks, without the beat that opens windows."""
         self.clock.move_to(at(text))
         with self._commits(execute=True):
             queue_due_checks()
 
     def commits(self) -> AbstractContextManager[object]:
-        """What is done within is committed, with all that follows."""
+        """Commit at the end of the block, and run the callbacks of the commit."""
         return self._commits(execute=True)
 
-    # --- What people do
+    # --- Actions of people
 
     def publish_initial_records(self, *domains: str, ttl: int = 86_400) -> None:
-        """Before anybody came: ownership and SPF as they ought to be, and mail the old way."""
+        """The records at the start: valid ownership and SPF records, and the old MX."""
         for domain in domains or (NORTHWIND,):
             self.dns.publish(domain, "TXT", TOKEN, SPF, ttl=300)
             self.dns.publish(domain, "MX", *OLD, ttl=ttl)
@@ -124,8 +123,10 @@ class Scenario:
             self.dns.publish(domain, "MX", *NEW, ttl=ttl, on=on)
 
     def lowered_on_monday(self, *domains: str) -> None:
-        """A day's TTL seen until Monday 09:00, and five minutes everywhere at 09:05: a switch is
-        safe from Tuesday 09:05 on."""
+        """A TTL of one day until Monday 09:00, and of five minutes everywhere at 09:05.
+
+        A switch is safe from Tuesday 09:05 on.
+        """
         self.publish_initial_records(*domains)
         self.at("Mon 09:00")
         self.lower(*domains)
@@ -155,7 +156,7 @@ class Scenario:
             )
 
     def confirm_tasks(self, *keys: str) -> None:
-        """Each side whose step it is confirms it, or signs its sheet off."""
+        """Confirm each task, or sign off its sheet, for each responsible side."""
         with self.commits():
             for key in keys:
                 for side, person in (("mimecast", self.consultant), ("client", self.owner)):
@@ -163,23 +164,23 @@ class Scenario:
                     if task.responsibility in (side, "both"):
                         _confirm(task, by=person, side=side)
 
-    def window(self, cutover: Cutover, words: str = "", *, outbound_days: int = 3) -> Submit:
-        """The window as the page shows it now, for the consultant to confirm now or later."""
+    def window(self, cutover: Cutover, risk: str = "", *, outbound_days: int = 3) -> Submit:
+        """The window as the page shows it now. The consultant confirms it now or later."""
         shown = self.room(cutover).room.cutover
         form = {
             "planned_at": shown.planned_at.isoformat(),
             "round": shown.round,
             "length_minutes": 240,
             "outbound_days": outbound_days,
-            "accepted_risk": words,
+            "accepted_risk": risk,
         }
         return lambda: self._post(self.consultant, cutover, "cutover-window", form)
 
-    def confirm(self, cutover: Cutover, words: str = "", *, outbound_days: int = 3) -> list[str]:
-        return self.window(cutover, words, outbound_days=outbound_days)()
+    def confirm(self, cutover: Cutover, risk: str = "", *, outbound_days: int = 3) -> list[str]:
+        return self.window(cutover, risk, outbound_days=outbound_days)()
 
     def ballot(self, cutover: Cutover, by: User, choice: str = "go", risk: str = "") -> Submit:
-        """A vote as the page offers it now, to be cast now or later."""
+        """A vote as the page offers it now. The approver casts it now or later."""
         shown = self.room(cutover, by=by)
         blockers = re.search(r'name="blockers" value="([^"]*)"', shown.html)
         cutover.refresh_from_db()
@@ -196,7 +197,7 @@ class Scenario:
     def vote(self, cutover: Cutover, by: User, choice: str = "go", risk: str = "") -> list[str]:
         return self.ballot(cutover, by, choice, risk)()
 
-    # --- What the pages say
+    # --- Contents of the pages
 
     def room(self, cutover: Cutover, *, by: User | None = None) -> RoomPage:
         answer = self._get(cutover, "cutover-room", by)
@@ -206,17 +207,18 @@ class Scenario:
 
     def sheets(self, cutover: Cutover, *, agreed: Collection[str] = ()) -> list[ChangeSheet]:
         answer = self._get(cutover, "change-sheet", None, removed=list(agreed))
-        found: list[ChangeSheet] = answer.context["sheets"]
-        return found
+        sheets: list[ChangeSheet] = answer.context["sheets"]
+        return sheets
 
     def rollback(self, cutover: Cutover) -> tuple[list[RollbackSheet], bool]:
-        """The way back by domain, and whether the page says that all is as it was."""
+        """The rollback sheets by domain, and whether the page shows everything as restored."""
         context = self._get(cutover, "rollback", None).context
         return context["sheets"], context["is_restored"]
 
-    def record(self, cutover: Cutover) -> list[TimelineEntry]:
-        found: list[TimelineEntry] = self._get(cutover, "cutover-timeline", None).context["entries"]
-        return found
+    def timeline(self, cutover: Cutover) -> list[TimelineEntry]:
+        context = self._get(cutover, "cutover-timeline", None).context
+        entries: list[TimelineEntry] = context["entries"]
+        return entries
 
     def status(self, key: str) -> str:
         return task_of(self.tenant, key).status
@@ -224,21 +226,21 @@ class Scenario:
     def task(self, key: str) -> Task:
         return task_of(self.tenant, key)
 
-    def lines(self, *acts: str) -> list[tuple[str, datetime]]:
-        """The activity's lines of these acts, each with its moment."""
-        found = ActivityLine.objects.filter(tenant=self.tenant, action__in=acts).order_by("pk")
-        return list(found.values_list("action", "at"))
+    def lines(self, *actions: str) -> list[tuple[str, datetime]]:
+        """The activity lines of these actions, each with its time."""
+        rows = ActivityLine.objects.filter(tenant=self.tenant, action__in=actions).order_by("pk")
+        return list(rows.values_list("action", "at"))
 
     def check(self, kind: CheckKind, domain: str = NORTHWIND) -> Check:
         return Check.objects.get(tenant=self.tenant, kind=kind, domain__name=domain)
 
-    def asked(self, address: str) -> str:
-        """What an open page is told when it asks whether anything is new."""
-        told: str = self._client(self.consultant).get(address).content.decode()
-        return told
+    def poll(self, address: str) -> str:
+        """The revision that an open page receives when it polls."""
+        revision: str = self._client(self.consultant).get(address).content.decode()
+        return revision
 
     def _client(self, by: User) -> Client:
-        """Signed in once a day: nobody's session lasts for as long as a cutover takes."""
+        """A client that signs in once a day, because a session is shorter than a cutover."""
         key = (by.pk, self.clock.now.date())
         known = self._clients.get(key)
         if known is None:

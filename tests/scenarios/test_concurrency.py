@@ -1,4 +1,4 @@
-"""A scenario on which people and workers do the same thing at the same moment, on PostgreSQL."""
+"""People and workers who do the same thing at the same time, on PostgreSQL."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from checks.engine.outcomes import CheckKind
 from checks.models import Check, Observation
 from checks.tasks import run_checks
 from onboarding.cutovers import planning
-from onboarding.cutovers.tasks import monitor_open_windows
+from onboarding.cutovers.tasks import open_cutover_windows
 from onboarding.errors import ConflictingChange
 from onboarding.models import Cutover, CutoverDecision, CutoverSnapshot
 from tests.clock import at
@@ -26,7 +26,7 @@ pytestmark = [
     ),
 ]
 RISK = "The rest of the plan is done on paper."
-TOO_LATE = "The verdict on this window is there already."
+TOO_LATE = "This window has been decided already."
 
 
 @pytest.fixture
@@ -42,9 +42,7 @@ def _again(cutover: Cutover) -> Cutover:
     return Cutover.objects.get(pk=cutover.pk)
 
 
-def test_two_people_pressing_go_at_once_make_one_verdict_of_both(
-    scenario: Scenario, cutover: Cutover
-) -> None:
+def test_concurrent_goes_make_one_decision(scenario: Scenario, cutover: Cutover) -> None:
     presses = [
         scenario.ballot(_again(cutover), person, risk=RISK)
         for person in (scenario.consultant, scenario.owner)
@@ -55,27 +53,25 @@ def test_two_people_pressing_go_at_once_make_one_verdict_of_both(
     made = CutoverDecision.objects.get()
     assert (made.is_go, made.decided_at) == (True, at("Mon 09:05"))
     assert [vote["side"] for vote in made.content["votes"]] == ["client", "mimecast"]
-    assert [act for act, _ in scenario.lines("cutover-voted", "cutover-decided")] == [
+    assert [action for action, _ in scenario.lines("cutover-voted", "cutover-decided")] == [
         "cutover-voted",
         "cutover-voted",
         "cutover-decided",
     ]
 
 
-def test_go_and_no_go_at_once_are_no_go(scenario: Scenario, cutover: Cutover) -> None:
+def test_concurrent_go_and_no_go_is_no_go(scenario: Scenario, cutover: Cutover) -> None:
     go = scenario.ballot(_again(cutover), scenario.consultant, risk=RISK)
     no_go = scenario.ballot(_again(cutover), scenario.owner, "no-go")
 
-    told_go, told_no_go = run_concurrently([go, no_go])
+    go_messages, no_go_messages = run_concurrently([go, no_go])
 
     assert CutoverDecision.objects.get().is_go is False
-    assert told_go in ([], [TOO_LATE])
-    assert told_no_go == []
+    assert go_messages in ([], [TOO_LATE])
+    assert no_go_messages == []
 
 
-def test_a_window_confirmed_and_moved_at_once_does_not_stand_as_it_was_not_confirmed(
-    scenario: Scenario, cutover: Cutover
-) -> None:
+def test_concurrent_confirm_and_reschedule(scenario: Scenario, cutover: Cutover) -> None:
     domains = list(cutover.domains.all())
 
     def move() -> list[str]:
@@ -87,7 +83,7 @@ def test_a_window_confirmed_and_moved_at_once_does_not_stand_as_it_was_not_confi
             return [str(error)]
         return []
 
-    # The page was read before either of them pressed.
+    # The page was loaded before both actions.
     press = scenario.window(_again(cutover))
     run_concurrently([press, move])
 
@@ -96,13 +92,11 @@ def test_a_window_confirmed_and_moved_at_once_does_not_stand_as_it_was_not_confi
     assert (cutover.confirmed_at, cutover.confirmed_by) == (None, None)
 
 
-def test_two_beats_and_two_workers_at_once_open_a_window_and_prove_a_switch_once(
-    scenario: Scenario, cutover: Cutover
-) -> None:
+def test_concurrent_beats_and_workers(scenario: Scenario, cutover: Cutover) -> None:
     scenario.clock.move_to(at("Tue 19:30"))
-    run_concurrently([monitor_open_windows, monitor_open_windows, monitor_open_windows])
-    kept = CutoverSnapshot.objects.get(cutover=cutover)
-    assert [row["values"] for row in kept.content[0]["servers"]] == [[*OLD]] * 4
+    run_concurrently([open_cutover_windows, open_cutover_windows, open_cutover_windows])
+    snapshot = CutoverSnapshot.objects.get(cutover=cutover)
+    assert [row["values"] for row in snapshot.content[0]["servers"]] == [[*OLD]] * 4
 
     scenario.switch()
     scenario.clock.move_to(at("Tue 20:00"))
@@ -114,8 +108,8 @@ def test_two_beats_and_two_workers_at_once_open_a_window_and_prove_a_switch_once
     # The broker delivers the batch to two workers.
     run_concurrently([lambda: run_checks(ids)] * 2)
 
-    proven = [line for line in scenario.lines("task-verified") if line[1] == at("Tue 20:00")]
-    assert len(proven) == 1
+    verified = [line for line in scenario.lines("task-verified") if line[1] == at("Tue 20:00")]
+    assert len(verified) == 1
     assert scenario.status("mx-record-cutover") == "verified"
     newest = Observation.objects.filter(check_asked=scenario.check(CheckKind.MX)).first()
     assert newest is not None

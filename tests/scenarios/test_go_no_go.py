@@ -1,4 +1,4 @@
-"""Go or no-go on a scenario whose readiness changes while people make up their minds."""
+"""Go/no-go votes while the readiness changes."""
 
 from __future__ import annotations
 
@@ -21,28 +21,26 @@ def cutover(scenario: Scenario) -> Cutover:
     return made
 
 
-def test_a_risk_taken_of_one_thing_is_not_taken_of_another(
-    scenario: Scenario, cutover: Cutover
-) -> None:
-    """The owner reads what holds the cutover back, and accepts that. Meanwhile a TTL is raised."""
-    held = [row.key for row in scenario.room(cutover).room.rows if row.is_blocking]
-    assert "ttl" not in held
+def test_new_blocker_needs_new_acceptance(scenario: Scenario, cutover: Cutover) -> None:
+    """The owner accepts the blockers on the page. Before the vote a TTL is raised."""
+    blocking = [row.key for row in scenario.room(cutover).room.rows if row.is_blocking]
+    assert "ttl" not in blocking
     press = scenario.ballot(cutover, scenario.owner, risk=RISK)
     scenario.dns.publish(NORTHWIND, "MX", *OLD, ttl=86_400, on=["ns2.dns.test"])
     scenario.at("Mon 15:00")
 
-    (told,) = press()
+    (message,) = press()
 
-    assert told == (
-        "The readiness changed since you opened the page: “TTL lowered and the old TTL run out”"
-        " holds the cutover back too. Nothing was recorded."
+    assert message == (
+        "The readiness has changed since you opened the page: “TTL lowered and the old TTL run out”"
+        " now blocks the cutover too. Nothing was recorded."
     )
     assert CutoverVote.objects.count() == 0
     assert scenario.vote(cutover, scenario.owner, risk=RISK) == []
     assert CutoverVote.objects.get().accepted_risk == RISK
 
 
-def test_what_became_green_meanwhile_stops_nobody(scenario: Scenario, cutover: Cutover) -> None:
+def test_resolved_blocker_stops_no_vote(scenario: Scenario, cutover: Cutover) -> None:
     press = scenario.ballot(cutover, scenario.owner, risk=RISK)
     scenario.confirm_tasks("inbound-delivery-routes")
 
@@ -50,11 +48,8 @@ def test_what_became_green_meanwhile_stops_nobody(scenario: Scenario, cutover: C
     assert CutoverVote.objects.count() == 1
 
 
-def test_a_go_of_before_does_not_stand_for_what_came_after(
-    scenario: Scenario, cutover: Cutover
-) -> None:
-    """The consultant's go was said of a lowered TTL; the verdict is not made with it once one was
-    raised."""
+def test_new_blocker_outdates_earlier_go(scenario: Scenario, cutover: Cutover) -> None:
+    """The consultant's go covers a lowered TTL, so it does not count after a TTL is raised."""
     assert scenario.vote(cutover, scenario.consultant, risk=RISK) == []
     scenario.dns.publish(NORTHWIND, "MX", *OLD, ttl=86_400, on=["ns2.dns.test"])
     scenario.at("Mon 15:00")
@@ -75,17 +70,15 @@ def test_a_go_of_before_does_not_stand_for_what_came_after(
     ]
 
 
-def test_a_ballot_of_before_the_window_moved_is_not_cast(
-    scenario: Scenario, cutover: Cutover
-) -> None:
+def test_vote_on_rescheduled_window_is_refused(scenario: Scenario, cutover: Cutover) -> None:
     press = scenario.ballot(cutover, scenario.owner, risk=RISK)
     scenario.move(Cutover.objects.get(pk=cutover.pk), "Wed 20:00")
 
-    assert press() == ["The room was changed meanwhile. Nothing was recorded."]
+    assert press() == ["The cutover has changed since you opened the page. Nothing was recorded."]
     assert CutoverVote.objects.count() == 0
 
 
-def test_no_go_is_the_verdict_whatever_changed_since(scenario: Scenario, cutover: Cutover) -> None:
+def test_no_go_decides_despite_changes(scenario: Scenario, cutover: Cutover) -> None:
     press = scenario.ballot(cutover, scenario.owner, "no-go")
     scenario.dns.publish(NORTHWIND, "MX", *OLD, ttl=86_400, on=["ns2.dns.test"])
     scenario.at("Mon 15:00")

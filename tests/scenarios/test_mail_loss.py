@@ -1,11 +1,11 @@
-"""What would lose mail and looks harmless: something left beside the new hosts, a zone that is gone
-for some minutes, one server of another mind."""
+"""Harmless-looking faults that lose mail: a leftover host, a lost zone, a server that differs."""
 
 from __future__ import annotations
 
 import pytest
 
 from checks.engine.outcomes import CheckKind, Verdict
+from onboarding.models import Cutover
 from tests.clock import at
 from tests.scenarios.name_servers import FOUR
 from tests.scenarios.scenario import NEW, NORTHWIND, OLD, Scenario
@@ -13,35 +13,49 @@ from tests.scenarios.scenario import NEW, NORTHWIND, OLD, Scenario
 GATE = "mx-record-cutover"
 
 
-def test_an_old_host_left_beside_the_new_ones_proves_nothing(scenario: Scenario) -> None:
+LEFTOVER = "50 mail.northwind.test"
+
+
+@pytest.fixture
+def leftover(scenario: Scenario) -> Cutover:
+    """Tuesday 20:02: every server has the new hosts and one old host."""
     scenario.lowered_on_monday()
     cutover = scenario.plan("Tue 20:00")
     scenario.at("Tue 19:30")
-    left = "50 mail.northwind.test"
-    scenario.dns.publish(NORTHWIND, "MX", *NEW, left, ttl=300)
+    scenario.dns.publish(NORTHWIND, "MX", *NEW, LEFTOVER, ttl=300)
     scenario.at("Tue 20:01")
     scenario.at("Tue 20:02")
+    return cutover
 
-    shown = scenario.room(cutover)
+
+def test_leftover_host_verifies_nothing(scenario: Scenario, leftover: Cutover) -> None:
+    shown = scenario.room(leftover)
 
     assert shown.shapes == {NORTHWIND: "fail"}
-    assert (shown.board().leftovers, shown.board().switched_count) == ((left,), 0)
+    assert (shown.board().leftovers, shown.board().switched_count) == ((LEFTOVER,), 0)
     assert shown.board().expires_at is None
     assert scenario.status(GATE) == "todo"
     assert scenario.check(CheckKind.MX).is_misconfigured is True
-    assert f"Senders can still bypass Mimecast through <code>{left}</code>." in shown.html
-    (sheet,) = scenario.sheets(cutover)
-    assert [line.value for line in sheet.removed] == [left]
+    assert f"Senders can still bypass Mimecast through <code>{LEFTOVER}</code>." in shown.html
+
+
+def test_change_sheet_removes_leftover_host(scenario: Scenario, leftover: Cutover) -> None:
+    (sheet,) = scenario.sheets(leftover)
+
+    assert [line.value for line in sheet.removed] == [LEFTOVER]
     assert sheet.added == ()
 
+
+def test_removed_leftover_host_counts_as_old(scenario: Scenario, leftover: Cutover) -> None:
     scenario.switch()
     scenario.at("Tue 20:20")
+
     assert scenario.status(GATE) == "verified"
-    # The set with the old host in it is an old answer too, and its TTL counts from its last look.
-    assert scenario.room(cutover).board().expires_at == at("Tue 20:25")
+    # The set with the old host is an old answer too. Its TTL counts from its last run.
+    assert scenario.room(leftover).board().expires_at == at("Tue 20:25")
 
 
-def test_an_old_host_left_on_one_server_alone_is_found(scenario: Scenario) -> None:
+def test_leftover_host_on_one_server(scenario: Scenario) -> None:
     scenario.lowered_on_monday()
     cutover = scenario.plan("Tue 20:00")
     scenario.at("Tue 19:30")
@@ -56,28 +70,37 @@ def test_an_old_host_left_on_one_server_alone_is_found(scenario: Scenario) -> No
     assert scenario.status(GATE) == "todo"
 
 
-def test_a_zone_that_is_gone_for_some_minutes_takes_nothing_back(scenario: Scenario) -> None:
+@pytest.fixture
+def lost(scenario: Scenario) -> Cutover:
+    """Tuesday 20:19:50: the switch is verified, and then all servers lose the zone."""
     scenario.lowered_on_monday()
     cutover = scenario.plan("Tue 20:00")
     scenario.at("Tue 19:30")
     scenario.switch()
     scenario.at("Tue 20:01")
     assert scenario.status(GATE) == "verified"
-
     scenario.dns.lose(NORTHWIND, *scenario.dns.delegated[NORTHWIND])
     for minute in ("Tue 20:10", "Tue 20:14", "Tue 20:19:50"):
         scenario.at(minute)
-    gone = scenario.room(cutover)
+    return cutover
+
+
+def test_lost_zone_regresses_nothing(scenario: Scenario, lost: Cutover) -> None:
+    gone = scenario.room(lost)
 
     assert gone.shapes == {NORTHWIND: "waiting"}
     assert (gone.board().switched_count, gone.board().expires_at) == (0, None)
     assert gone.follow_up("lockdown").shape.value == "locked"
     assert scenario.status(GATE) == "verified"
 
-    scenario.dns.find_again(NORTHWIND)
+
+def test_restored_zone_regresses_nothing(scenario: Scenario, lost: Cutover) -> None:
+    scenario.dns.restore(NORTHWIND)
     scenario.at("Tue 20:20:10")
-    back = scenario.room(cutover)
-    # Mail for a domain without MX goes to its own address, so that was an old answer as well.
+
+    back = scenario.room(lost)
+
+    # Mail for a domain without MX goes to its own address, so that is an old answer too.
     assert (back.shapes, back.board().expires_at) == ({NORTHWIND: "pass"}, at("Tue 20:20:10"))
     assert scenario.status(GATE) == "verified"
     assert scenario.lines("task-regressed") == []
@@ -90,9 +113,7 @@ def test_a_zone_that_is_gone_for_some_minutes_takes_nothing_back(scenario: Scena
         (FOUR, ", ".join(f"ns{n}.dns.test (127.66.0.{n})" for n in range(1, 5)) + " have"),
     ],
 )
-def test_a_zone_that_is_gone_is_no_low_ttl(
-    scenario: Scenario, lost: tuple[str, ...], named: str
-) -> None:
+def test_lost_zone_is_no_low_ttl(scenario: Scenario, lost: tuple[str, ...], named: str) -> None:
     scenario.lowered_on_monday()
     cutover = scenario.plan("Tue 20:00")
     assert scenario.confirm(cutover) == []
@@ -104,17 +125,17 @@ def test_a_zone_that_is_gone_is_no_low_ttl(
     assert gone.safe_at is None
     assert gone.row("ttl").verdict is Verdict.UNKNOWN
     assert gone.row("ttl").detail == (
-        f"northwind.test: it cannot be told while {named} no MX records."
+        f"northwind.test: no safe time is known while {named} no MX records."
     )
     assert [each.key for each in gone.room.new_window_blockers] == ["safe-time"]
-    scenario.dns.find_again(NORTHWIND)
+    scenario.dns.restore(NORTHWIND)
     scenario.at("Tue 19:32")
     back = scenario.room(cutover)
     assert back.safe_at == at("Tue 09:05")
     assert back.room.new_window_blockers == []
 
 
-def test_a_zone_that_is_gone_when_the_window_opens_is_nothing_to_go_back_to(
+def test_lost_zone_is_not_in_snapshot(
     scenario: Scenario,
 ) -> None:
     scenario.lowered_on_monday()
@@ -131,7 +152,7 @@ def test_a_zone_that_is_gone_when_the_window_opens_is_nothing_to_go_back_to(
     assert sheet.verdict is Verdict.FAIL
 
 
-def test_mail_that_moved_before_its_window_is_seen_at_once(scenario: Scenario) -> None:
+def test_switch_before_window_is_verified(scenario: Scenario) -> None:
     scenario.publish_initial_records()
     scenario.at("Mon 09:00")
     cutover = scenario.plan("Thu 20:00")

@@ -1,10 +1,11 @@
-"""Evenings in which name servers misbehave: they lag, fall silent, go back, or leave."""
+"""Name servers with faults: they lag, are silent, return to the old answer, or leave."""
 
 from __future__ import annotations
 
 import pytest
 
 from checks.engine.outcomes import CheckKind, Verdict
+from onboarding.models import Cutover
 from tests.clock import at
 from tests.scenarios.scenario import NEW, NORTHWIND, OLD, Scenario
 
@@ -13,33 +14,38 @@ pytestmark = pytest.mark.django_db
 GATE = "mx-record-cutover"
 
 
-def test_a_server_that_lags_for_an_hour_holds_everything_up_by_that_hour(
-    scenario: Scenario,
-) -> None:
+@pytest.fixture
+def lagging(scenario: Scenario) -> Cutover:
+    """Tuesday 20:00:20: three of four servers have the new answer."""
     scenario.lowered_on_monday()
     cutover = scenario.plan("Tue 20:00")
     scenario.at("Tue 19:30")
-
     scenario.switch(on=("ns1.dns.test", "ns2.dns.test", "ns3.dns.test"))
     scenario.at("Tue 20:00:20")
-    split = scenario.room(cutover)
+    return cutover
+
+
+def test_lagging_server_is_shown(scenario: Scenario, lagging: Cutover) -> None:
+    split = scenario.room(lagging)
 
     assert split.servers == ["pass", "pass", "pass", "waiting"]
     assert (split.shapes, split.board().switched_count) == ({NORTHWIND: "waiting"}, 3)
     assert "ns4.dns.test (127.66.0.4)" in split.html
     assert split.board().expires_at is None
-    assert split.follow_up("old-hosts").detail.startswith("Not every server gives the new answer")
+    assert split.follow_up("old-hosts").detail.endswith("is not known at every server yet.")
     assert split.follow_up("lockdown").shape.value == "locked"
     assert scenario.status(GATE) == "todo"
 
+
+def test_lagging_server_delays_switch(scenario: Scenario, lagging: Cutover) -> None:
     scenario.at("Tue 20:30")
     scenario.at("Tue 20:59:50")
     assert scenario.status(GATE) == "todo"
-    assert scenario.room(cutover).board().expires_at is None
+    assert scenario.room(lagging).board().expires_at is None
 
     scenario.switch()
     scenario.at("Tue 21:00:10")
-    followed = scenario.room(cutover)
+    followed = scenario.room(lagging)
 
     assert followed.shapes == {NORTHWIND: "pass"}
     assert followed.board().expires_at == at("Tue 21:05:10")
@@ -48,73 +54,90 @@ def test_a_server_that_lags_for_an_hour_holds_everything_up_by_that_hour(
     assert scenario.lines("task-verified")[-1] == ("task-verified", at("Tue 21:00:10"))
 
 
-def test_an_old_server_silent_before_the_window_is_never_safe_and_never_failed(
-    scenario: Scenario,
-) -> None:
+@pytest.fixture
+def silent_before(scenario: Scenario) -> Cutover:
+    """Monday 09:05: the TTL is lowered, but one server does not answer."""
     scenario.publish_initial_records()
     scenario.at("Mon 09:00")
     cutover = scenario.plan("Wed 20:00")
     scenario.lower()
     scenario.dns.silence("ns3.dns.test")
     scenario.at("Mon 09:05")
+    return cutover
 
-    silent = scenario.room(cutover)
+
+def test_silent_server_before_window(scenario: Scenario, silent_before: Cutover) -> None:
+    silent = scenario.room(silent_before)
 
     assert silent.safe_at is None
     assert silent.row("ttl").verdict is Verdict.UNKNOWN
     assert silent.row("ttl").detail == (
-        "northwind.test: it cannot be told while ns3.dns.test (127.66.0.3) is silent."
+        "northwind.test: no safe time is known while ns3.dns.test (127.66.0.3) does not answer."
     )
-    assert scenario.confirm(cutover) == [
-        "It is not known that the old answer has left every cache when this window begins."
-        " Move it, or say in words why the risk is taken."
-    ]
-    assert cutover.confirmed_at is None
 
-    scenario.dns.speak("ns3.dns.test")
+
+def test_silent_server_blocks_confirmation(scenario: Scenario, silent_before: Cutover) -> None:
+    assert scenario.confirm(silent_before) == [
+        "When this window begins, caches may still have the old answer."
+        " Reschedule it, or enter the reason for the risk."
+    ]
+    assert silent_before.confirmed_at is None
+
+
+def test_answer_of_silent_server_permits_confirmation(
+    scenario: Scenario, silent_before: Cutover
+) -> None:
+    scenario.dns.answer("ns3.dns.test")
     scenario.at("Mon 12:00:30")
 
-    assert scenario.room(cutover).safe_at == at("Tue 12:00:30")
-    assert scenario.confirm(cutover) == []
-    assert cutover.confirmed_at == at("Mon 12:00:30")
+    assert scenario.room(silent_before).safe_at == at("Tue 12:00:30")
+    assert scenario.confirm(silent_before) == []
+    assert silent_before.confirmed_at == at("Mon 12:00:30")
 
 
-def test_a_server_that_falls_silent_after_the_switch_takes_nothing_back(scenario: Scenario) -> None:
+@pytest.fixture
+def silent_in_window(scenario: Scenario) -> Cutover:
+    """Tuesday 20:00: three servers have the new answer, and the fourth does not answer."""
     scenario.lowered_on_monday()
     cutover = scenario.plan("Tue 20:00")
     scenario.at("Tue 19:30")
     scenario.switch(on=("ns1.dns.test", "ns3.dns.test", "ns4.dns.test"))
     scenario.dns.silence("ns2.dns.test")
     scenario.at("Tue 20:00")
+    return cutover
 
-    dark = scenario.room(cutover)
+
+def test_silent_server_in_window(scenario: Scenario, silent_in_window: Cutover) -> None:
+    dark = scenario.room(silent_in_window)
 
     assert dark.servers == ["pass", "unknown", "pass", "pass"]
     assert (dark.shapes, dark.board().expires_at) == ({NORTHWIND: "unknown"}, None)
     assert scenario.status(GATE) == "todo"
     assert scenario.check(CheckKind.MX).is_misconfigured is False
 
+
+def test_silent_server_after_switch(scenario: Scenario, silent_in_window: Cutover) -> None:
     scenario.switch()
-    scenario.dns.speak("ns2.dns.test")
+    scenario.dns.answer("ns2.dns.test")
     scenario.at("Tue 20:10")
     assert scenario.status(GATE) == "verified"
-    assert scenario.room(cutover).board().expires_at == at("Tue 20:15")
+    assert scenario.room(silent_in_window).board().expires_at == at("Tue 20:15")
 
     scenario.dns.silence("ns2.dns.test")
     for minute in ("Tue 20:25", "Tue 20:40"):
         scenario.at(minute)
-    dark_again = scenario.room(cutover)
+    dark_again = scenario.room(silent_in_window)
     assert scenario.status(GATE) == "verified"
     assert dark_again.shapes == {NORTHWIND: "unknown"}
     assert dark_again.follow_up("lockdown").shape.value == "locked"
 
-    scenario.dns.speak("ns2.dns.test")
+    scenario.dns.answer("ns2.dns.test")
     scenario.at("Tue 20:50")
-    assert scenario.room(cutover).board().expires_at == at("Tue 20:15")
+    assert scenario.room(silent_in_window).board().expires_at == at("Tue 20:15")
     assert scenario.lines("task-regressed") == []
 
 
-def test_a_server_that_falls_back_to_the_old_answer_takes_nothing_back_alone(
+def test_one_old_answer_regresses_nothing(
     scenario: Scenario,
 ) -> None:
     scenario.lowered_on_monday()
@@ -139,83 +162,96 @@ def test_a_server_that_falls_back_to_the_old_answer_takes_nothing_back_alone(
     assert scenario.lines("task-regressed") == []
 
 
-def test_a_ttl_raised_again_on_one_server_stops_the_clock_and_is_told_of_the_window(
-    scenario: Scenario,
-) -> None:
+@pytest.fixture
+def raised(scenario: Scenario) -> Cutover:
+    """Monday 15:00: the window is confirmed, and one server has the old TTL again."""
     scenario.lowered_on_monday()
     cutover = scenario.plan("Tue 20:00")
     assert scenario.confirm(cutover) == []
     assert scenario.room(cutover).safe_at == at("Tue 09:05")
-
     scenario.dns.publish(NORTHWIND, "MX", *OLD, ttl=86_400, on=["ns2.dns.test"])
     scenario.at("Mon 15:00")
-    raised = scenario.room(cutover)
+    return cutover
 
-    assert raised.safe_at is None
-    assert raised.row("ttl").verdict is Verdict.FAIL
-    assert raised.row("ttl").detail == (
-        "northwind.test: ns2.dns.test (127.66.0.2) still gives out a TTL above the threshold."
+
+def test_raised_ttl_blocks_window(scenario: Scenario, raised: Cutover) -> None:
+    shown = scenario.room(raised)
+
+    assert shown.safe_at is None
+    assert shown.row("ttl").verdict is Verdict.FAIL
+    assert shown.row("ttl").detail == (
+        "northwind.test: ns2.dns.test (127.66.0.2) still publishes a TTL above the threshold."
     )
-    (objection,) = raised.room.new_window_blockers
-    assert objection.key == "safe-time"
-    assert objection.sentence in raised.html
+    (blocker,) = shown.room.new_window_blockers
+    assert blocker.key == "safe-time"
+    assert blocker.sentence in shown.html
 
+
+def test_ttl_lowered_again_in_time(scenario: Scenario, raised: Cutover) -> None:
     scenario.lower()
     scenario.at("Mon 19:59:59")
-    in_time = scenario.room(cutover)
+
+    in_time = scenario.room(raised)
+
     assert in_time.safe_at == at("Tue 19:59:59")
     assert in_time.room.new_window_blockers == []
     assert in_time.row("ttl").verdict is Verdict.PASS
 
+
+def test_ttl_lowered_again_too_late(scenario: Scenario, raised: Cutover) -> None:
+    scenario.lower()
+    scenario.at("Mon 19:59:59")
     scenario.dns.publish(NORTHWIND, "MX", *OLD, ttl=86_400, on=["ns4.dns.test"])
     scenario.at("Mon 21:30")
     scenario.lower()
     scenario.at("Mon 23:00")
-    too_late = scenario.room(cutover)
+
+    too_late = scenario.room(raised)
+
     assert too_late.safe_at == at("Tue 23:00")
     assert [each.key for each in too_late.room.new_window_blockers] == ["safe-time"]
-    assert "ns4.dns.test (127.66.0.4) gave out 86400 s" in too_late.row("ttl").detail
-    assert too_late.row("ttl").remedy == "Begin the window at that moment or later."
+    assert "ns4.dns.test (127.66.0.4) published 86400 s" in too_late.row("ttl").detail
+    assert too_late.row("ttl").remedy == "Schedule the window for that time or later."
 
 
-def test_a_server_that_leaves_with_the_old_ttl_costs_two_days_and_it_is_said_why(
+def test_leaving_server_costs_two_days(
     scenario: Scenario,
 ) -> None:
-    stay = ("ns1.dns.test", "ns2.dns.test", "ns3.dns.test")
+    remaining = ("ns1.dns.test", "ns2.dns.test", "ns3.dns.test")
     scenario.publish_initial_records()
     scenario.at("Mon 09:00")
     cutover = scenario.plan("Wed 20:00")
-    scenario.dns.publish(NORTHWIND, "MX", *OLD, ttl=300, on=stay)
-    scenario.dns.publish(NORTHWIND, "NS", *stay, ttl=3600)
+    scenario.dns.publish(NORTHWIND, "MX", *OLD, ttl=300, on=remaining)
+    scenario.dns.publish(NORTHWIND, "NS", *remaining, ttl=3600)
     scenario.at("Mon 09:05")
     named_by_the_parent = scenario.room(cutover)
     assert named_by_the_parent.row("ttl").detail.startswith(
-        "northwind.test: ns4.dns.test (127.66.0.4) still gives out a TTL"
+        "northwind.test: ns4.dns.test (127.66.0.4) still publishes a TTL"
     )
 
-    scenario.dns.delegate(NORTHWIND, *stay)
+    scenario.dns.delegate(NORTHWIND, *remaining)
     scenario.at("Mon 10:00")
     left = scenario.room(cutover)
 
     assert left.safe_at == at("Thu 10:00")
     assert left.row("ttl").detail == (
-        "Earliest safe cutover: Thu 3 Dec 10:00 UTC, because ns4.dns.test (127.66.0.4) gave out"
-        " 86400 s for northwind.test until Mon 30 Nov 10:00 UTC; it has left the delegation, which"
-        " caches keep for two days."
+        "Earliest safe cutover: Thu 3 Dec 10:00 UTC, because ns4.dns.test (127.66.0.4) published"
+        " 86400 s for northwind.test until Mon 30 Nov 10:00 UTC; the server left the delegation,"
+        " which caches store for two days."
     )
     assert [each.key for each in left.room.window_blockers] == ["safe-time"]
 
 
-def test_a_lagging_server_taken_out_of_the_delegation_is_asked_for_two_days_yet(
+def test_lagging_server_leaves_delegation(
     scenario: Scenario,
 ) -> None:
-    stay = ("ns1.dns.test", "ns2.dns.test", "ns3.dns.test")
+    remaining = ("ns1.dns.test", "ns2.dns.test", "ns3.dns.test")
     scenario.lowered_on_monday()
     cutover = scenario.plan("Tue 20:00")
     scenario.at("Tue 19:30")
-    scenario.switch(on=stay)
+    scenario.switch(on=remaining)
     scenario.at("Tue 20:01")
-    scenario.dns.delegate(NORTHWIND, *stay)
+    scenario.dns.delegate(NORTHWIND, *remaining)
     scenario.at("Tue 20:10")
 
     shown = scenario.room(cutover)
@@ -223,20 +259,18 @@ def test_a_lagging_server_taken_out_of_the_delegation_is_asked_for_two_days_yet(
     assert shown.shapes == {NORTHWIND: "pass"}
     assert shown.board().expires_at == at("Thu 20:15")
     assert shown.follow_up("old-hosts").detail == (
-        "Until Thu 3 Dec 20:15 UTC a cache may lead senders of northwind.test to them."
+        "Until Thu 3 Dec 20:15 UTC a cache may direct mail for northwind.test to them."
     )
     assert "Earliest safe lockdown: Fri 4 Dec 00:15 UTC." in shown.follow_up("lockdown").detail
 
 
 @pytest.mark.parametrize("left", [41, 290])
-def test_a_resolver_that_holds_the_old_answer_is_named_with_its_last_second(
-    scenario: Scenario, left: int
-) -> None:
+def test_old_cache_shows_expiry(scenario: Scenario, left: int) -> None:
     scenario.lowered_on_monday()
     cutover = scenario.plan("Tue 20:00")
     scenario.at("Tue 19:30")
     scenario.switch()
-    scenario.dns.keep_in_cache(NORTHWIND, "MX", *OLD, left=left)
+    scenario.dns.cache(NORTHWIND, "MX", *OLD, left=left)
     scenario.at("Tue 20:01")
 
     behind = scenario.room(cutover)
@@ -248,6 +282,6 @@ def test_a_resolver_that_holds_the_old_answer_is_named_with_its_last_second(
     assert behind.shapes == {NORTHWIND: "pass"}
     assert scenario.status(GATE) == "verified"
 
-    scenario.dns.keep_in_cache(NORTHWIND, "MX", *NEW, left=300)
+    scenario.dns.cache(NORTHWIND, "MX", *NEW, left=300)
     scenario.at("Tue 20:06")
     assert [row.shape for row in scenario.room(cutover).board().resolvers] == ["pass"]

@@ -1,4 +1,4 @@
-"""Evenings on which workers die, come late, or come twice: nothing is lost, and nothing doubled."""
+"""Workers that stop, are late, or receive a batch twice: nothing is lost or duplicated."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ GATE = "mx-record-cutover"
 
 
 def _live(html: str) -> tuple[str, str]:
-    """The address that an open page asks, and what it was told when it was made."""
+    """The address that an open page polls, and the revision of the page."""
     address = re.search(r'data-live-url="([^"]+)"', html)
     revision = re.search(r'data-live-revision="([^"]+)"', html)
     assert address is not None
@@ -29,8 +29,8 @@ def _live(html: str) -> tuple[str, str]:
     return address.group(1), revision.group(1)
 
 
-def test_an_open_room_learns_that_nobody_looks_any_more(scenario: Scenario) -> None:
-    """No look raises the plan's revision then: the page has to come back by itself."""
+def test_open_room_shows_stale_state(scenario: Scenario) -> None:
+    """Without runs the plan's revision does not change, so the page must refresh on its own."""
     scenario.lowered_on_monday()
     cutover = scenario.plan("Tue 20:00")
     scenario.at("Tue 19:30")
@@ -39,11 +39,11 @@ def test_an_open_room_learns_that_nobody_looks_any_more(scenario: Scenario) -> N
     page = scenario.room(cutover)
     address, shown = _live(page.html)
 
-    assert (page.shapes, scenario.asked(address)) == ({NORTHWIND: "pass"}, shown)
+    assert (page.shapes, scenario.poll(address)) == ({NORTHWIND: "pass"}, shown)
     scenario.clock.move_to(at("Tue 20:00:14"))
-    assert scenario.asked(address) == shown
+    assert scenario.poll(address) == shown
     scenario.clock.move_to(at("Tue 20:00:15"))
-    assert scenario.asked(address) != shown
+    assert scenario.poll(address) != shown
 
     scenario.clock.move_to(at("Tue 20:11"))
     assert scenario.room(cutover).shapes == {NORTHWIND: "unknown"}
@@ -52,17 +52,17 @@ def test_an_open_room_learns_that_nobody_looks_any_more(scenario: Scenario) -> N
 
 
 class Worker:
-    """One that takes its time: it claims, it asks, and it may never get to recording."""
+    """A slow worker: it claims, queries and records in separate calls, or never records."""
 
     def __init__(self, scenario: Scenario) -> None:
         self.scenario = scenario
         claimed = services.claim_due_checks(now=timezone.now())
         self.ids = [pk for batches in claimed.values() for batch in batches for pk in batch]
-        self.asked_at = timezone.now()
-        self.told: list[tuple[Check, Outcome]] = []
+        self.started_at = timezone.now()
+        self.outcomes: list[tuple[Check, Outcome]] = []
 
-    def ask(self) -> None:
-        self.asked_at = timezone.now()
+    def query(self) -> None:
+        self.started_at = timezone.now()
         checks = list(Check.objects.filter(pk__in=self.ids).select_related("tenant", "domain"))
         outcomes = asyncio.run(
             run_all(
@@ -72,15 +72,15 @@ class Worker:
                 concurrency=20,
             )
         )
-        self.told = list(zip(checks, outcomes, strict=True))
+        self.outcomes = list(zip(checks, outcomes, strict=True))
 
     def record(self) -> int:
         with self.scenario.commits():
             return sum(
                 services.record_run(
-                    check.pk, outcome, expectation=check.expectation, at=self.asked_at
+                    check.pk, outcome, expectation=check.expectation, at=self.started_at
                 )
-                for check, outcome in self.told
+                for check, outcome in self.outcomes
             )
 
 
@@ -90,7 +90,7 @@ def _window(scenario: Scenario) -> None:
     scenario.at("Tue 19:30")
 
 
-def test_a_claim_of_a_worker_that_died_runs_out_and_the_window_goes_on(scenario: Scenario) -> None:
+def test_lost_claim_expires_in_window(scenario: Scenario) -> None:
     _window(scenario)
     scenario.switch()
     scenario.clock.move_to(at("Tue 20:00"))
@@ -101,8 +101,8 @@ def test_a_claim_of_a_worker_that_died_runs_out_and_the_window_goes_on(scenario:
     scenario.at("Tue 20:01")
     scenario.at("Tue 20:02:59")
     assert scenario.status(GATE) == "todo"
-    held = scenario.check(CheckKind.MX)
-    assert (held.checked_at, held.claimed_until) == (at("Tue 19:30"), at("Tue 20:03"))
+    claimed = scenario.check(CheckKind.MX)
+    assert (claimed.checked_at, claimed.claimed_until) == (at("Tue 19:30"), at("Tue 20:03"))
 
     scenario.at("Tue 20:03")
     freed = scenario.check(CheckKind.MX)
@@ -115,14 +115,14 @@ def test_a_claim_of_a_worker_that_died_runs_out_and_the_window_goes_on(scenario:
     assert 9 <= (freed.next_due_at - at("Tue 20:03")).total_seconds() <= 11
 
 
-def test_a_late_answer_is_overtaken_by_a_newer_one(scenario: Scenario) -> None:
+def test_late_answer_is_ignored(scenario: Scenario) -> None:
     _window(scenario)
     scenario.switch()
     scenario.clock.move_to(at("Tue 20:00"))
     late = Worker(scenario)
-    late.ask()
+    late.query()
 
-    # Somebody goes back, and the worker that took over sees it.
+    # The client rolls back, and a second worker observes it.
     scenario.lower()
     scenario.at("Tue 20:03:30")
     assert scenario.check(CheckKind.MX).checked_at == at("Tue 20:03:30")
@@ -136,12 +136,12 @@ def test_a_late_answer_is_overtaken_by_a_newer_one(scenario: Scenario) -> None:
     assert {tuple(row["values"]) for row in newest.evidence["servers"]} == {OLD}
 
 
-def test_a_batch_that_is_delivered_twice_proves_once(scenario: Scenario) -> None:
+def test_repeated_batch_verifies_once(scenario: Scenario) -> None:
     _window(scenario)
     scenario.switch()
     scenario.clock.move_to(at("Tue 20:00"))
     worker = Worker(scenario)
-    worker.ask()
+    worker.query()
     scenario.clock.move_to(at("Tue 20:00:02"))
 
     first, second = worker.record(), worker.record()
@@ -150,19 +150,19 @@ def test_a_batch_that_is_delivered_twice_proves_once(scenario: Scenario) -> None
         run_checks(worker.ids)
 
     assert (first, second) == (len(worker.ids), 0)
-    proven = [line for line in scenario.lines("task-verified") if line[1] >= at("Tue 20:00")]
-    assert proven == [("task-verified", at("Tue 20:00:02"))]
+    verified = [line for line in scenario.lines("task-verified") if line[1] >= at("Tue 20:00")]
+    assert verified == [("task-verified", at("Tue 20:00:02"))]
     newest = Observation.objects.filter(check_asked=scenario.check(CheckKind.MX)).first()
     assert newest is not None
-    # Its own look, and one more at 20:00:02: the repeated delivery of that moment is none.
+    # One run of its own and one at 20:00:02. The repeated delivery at that time adds none.
     assert (newest.runs, newest.first_seen_at) == (2, at("Tue 20:00"))
 
 
-def test_a_late_no_does_not_count_among_those_that_take_a_proof_back(scenario: Scenario) -> None:
+def test_late_fail_does_not_count(scenario: Scenario) -> None:
     _window(scenario)
     scenario.clock.move_to(at("Tue 19:31"))
     late = Worker(scenario)
-    late.ask()
+    late.query()
     scenario.switch()
     scenario.at("Tue 19:34:30")
     assert scenario.status(GATE) == "verified"
@@ -174,7 +174,7 @@ def test_a_late_no_does_not_count_among_those_that_take_a_proof_back(scenario: S
     assert scenario.status(GATE) == "verified"
 
 
-def test_beats_that_come_twice_open_a_window_once(scenario: Scenario) -> None:
+def test_repeated_beat_opens_window_once(scenario: Scenario) -> None:
     scenario.lowered_on_monday()
     cutover = scenario.plan("Tue 20:00")
     scenario.at("Tue 19:30")
@@ -187,8 +187,8 @@ def test_beats_that_come_twice_open_a_window_once(scenario: Scenario) -> None:
     assert shown.shapes == {NORTHWIND: "waiting"}
 
 
-def test_nobody_looking_is_nothing_known(scenario: Scenario) -> None:
-    """All workers are gone since Monday noon: what they saw last is no answer for Tuesday."""
+def test_no_workers_makes_readiness_unknown(scenario: Scenario) -> None:
+    """No worker runs after Monday 09:05, so the last observations do not count on Tuesday."""
     scenario.lowered_on_monday()
     cutover = scenario.plan("Tue 20:00")
     assert scenario.confirm(cutover) == []

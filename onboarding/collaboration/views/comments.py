@@ -1,4 +1,4 @@
-"""Writing about a task."""
+"""Comments on tasks, and mentions."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tenants.throttle import throttled
 @require_http_methods(["GET", "POST"])
 @throttled("comment-add", "300/h")
 def comment_add(request: HttpRequest, public_id: str, task_id: str) -> HttpResponse:
-    """Write a comment; one that cannot be kept comes back whole, with the reason beside it."""
+    """Add a comment. A rejected comment returns in the form with the reason next to its field."""
     tenant, task = load_task(request, public_id, task_id)
     user = current_user(request)
     side = services.side_of(user, tenant)
@@ -39,7 +39,7 @@ def comment_add(request: HttpRequest, public_id: str, task_id: str) -> HttpRespo
             comments.add_comment(task, form.new_comment(), by=user, side=side, reply_to=reply_to)
             return _back(request, tenant, task)
         if isinstance(attempt.error, RejectedFile):
-            form.add_error("file", f"{attempt.error} Your words are kept here.")
+            form.add_error("file", f"{attempt.error} Your text is still in the form.")
         else:
             form.add_error("body", str(attempt.error))
     context = {
@@ -55,7 +55,7 @@ def comment_add(request: HttpRequest, public_id: str, task_id: str) -> HttpRespo
 
 
 def _return_page(request: HttpRequest) -> str:
-    """The page somebody writes from, where it is not the plan: the id of its sheet or cutover."""
+    """The page of the form, if it is not the plan: the id of its sheet or cutover."""
     return request.POST.get("from") or request.GET.get("from", "")
 
 
@@ -78,14 +78,14 @@ def _back(request: HttpRequest, tenant: Tenant, task: Task) -> HttpResponse:
 @require(Permission.OPEN_HOME)
 @require_GET
 def mentions(request: HttpRequest) -> HttpResponse:
-    """Where others named the reader, in the tenants they may see."""
+    """The comments that mention the reader, in the tenants that they may see."""
     user = current_user(request)
     found = comments.mentions_for(user, tenants_for(user)).prefetch_related("mentions")[:50]
     return render(request, "collaboration/mention_list.html", {"comments": found})
 
 
 def _replied_to(request: HttpRequest, task: Task) -> Comment | None:
-    """The question that this is to answer, if it says so."""
+    """The question that the comment answers, if any."""
     wanted = request.POST.get("reply_to") or request.GET.get("reply_to")
     if not wanted:
         return None
@@ -105,7 +105,7 @@ def comment_delete(
 
 
 def _comment_for(request: HttpRequest, tenant: Tenant, task: Task, comment_id: str) -> Comment:
-    """A comment that this reader may know of; an internal note is none for a client."""
+    """The comment, or 404. An internal note does not exist for a client."""
     comment = get_object_or_404(
         Comment.objects.select_related("plan__tenant", "task"), task=task, public_id=comment_id
     )

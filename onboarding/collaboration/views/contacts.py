@@ -1,4 +1,4 @@
-"""Naming who takes role in an implementation."""
+"""Adding, changing and removing contacts."""
 
 from __future__ import annotations
 
@@ -36,14 +36,15 @@ def contact_change(request: HttpRequest, public_id: str, contact_id: str) -> Htt
 
 
 def _offer_as_new(request: HttpRequest, tenant: Tenant) -> HttpResponse:
-    """Somebody removed the contact while this person changed it: their words are not lost. That
-    the page had been open tells nothing: of a stranger's contact we would say the same."""
+    """Show the values of a changed contact that another person removed, as a new contact.
+
+    The answer is the same for a contact of a stranger, so it reveals nothing."""
     contact = Contact(tenant=tenant)
     form = ContactForm(request.POST, instance=contact)
     form.add_error(
         None,
-        "Somebody removed this contact meanwhile, so nothing was changed. What you typed is kept"
-        " here: keep it to name them anew.",
+        "Another person removed this contact in the meantime, so nothing was changed. Your values"
+        " are below. Save them to add the contact again.",
     )
     context = {"tenant": tenant, "contact": contact, "form": form}
     return render(request, "collaboration/contact_edit.html", context, status=422)

@@ -1,4 +1,4 @@
-"""Files that show a task done, and exports: both come through the same wall, to be saved."""
+"""Evidence files, and downloads with headers against active content."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tenants.throttle import throttled
 
 
 def send_file(stored_as: str, *, name: str, content_type: str) -> FileResponse:
-    """Bytes to be saved, never to be shown: nothing in them can run in our name."""
+    """A download. Browsers save and never display it, so its content cannot run on our origin."""
     path = file_store.path_of(stored_as)
     if not path.is_file():
         raise Http404("No such file.")
@@ -54,7 +54,7 @@ def file_add(request: HttpRequest, public_id: str, task_id: str) -> HttpResponse
         if not isinstance(upload, UploadedFile):
             raise OnboardingError("Choose a file first. Nothing was added.")
         stored = evidence_files.store_file(task, upload, by=current_user(request))
-        messages.success(request, f"{stored.name} is kept with “{task.title}”.")
+        messages.success(request, f"{stored.name} was added to “{task.title}”.")
     if not attempt.succeeded:
         write_activity(
             task.plan.tenant,

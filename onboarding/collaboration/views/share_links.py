@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Creating and revoking share links."""
 
 from __future__ import annotations
 
@@ -20,8 +20,6 @@ from tenants.permissions import Permission
 from tenants.throttle import throttled
 from tenants.tokens import site_url
 
-# --- For those who send
-
 
 @require(Permission.SHARE)
 @require_POST
@@ -30,7 +28,7 @@ from tenants.tokens import site_url
 def task_share(request: HttpRequest, public_id: str, task_id: str) -> HttpResponse:
     tenant = tenant_or_404(request, public_id)
     task = get_object_or_404(Task, plan=tenant.plan, public_id=task_id)
-    return _make(request, public_id, task)
+    return _create(request, public_id, task)
 
 
 @require(Permission.SHARE)
@@ -41,15 +39,15 @@ def domain_share(request: HttpRequest, public_id: str) -> HttpResponse:
     tenant = tenant_or_404(request, public_id)
     domain_id = request.POST.get("domain", "")
     domain = get_object_or_404(Domain, tenant=tenant, public_id=domain_id)
-    return _make(request, public_id, domain)
+    return _create(request, public_id, domain)
 
 
-def _make(request: HttpRequest, public_id: str, subject: Task | Domain) -> HttpResponse:
-    """The link is shown in the answer itself, once: nothing stored could show it again."""
+def _create(request: HttpRequest, public_id: str, subject: Task | Domain) -> HttpResponse:
+    """Show the link once, in this response: the token is not stored."""
     page = load_page(request, public_id)
     form = ShareLinkForm(request.POST)
     if not form.is_valid():
-        messages.error(request, "Say who it is for, and for how many days. No link was made.")
+        messages.error(request, "Enter the recipient and the number of days. No link was created.")
         return redirect("onboarding:people", public_id=public_id)
     with errors_as_message(request):
         made, token = share_links.create_share_link(

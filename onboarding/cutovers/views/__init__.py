@@ -1,0 +1,1 @@
+"""Views of the cutovers, one module for each group of pages."""

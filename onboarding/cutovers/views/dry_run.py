@@ -1,4 +1,4 @@
-"""Rehearsing a cutover: its room against pasted records. Nothing but the rehearsal is kept."""
+"""Pages of the dry run: the room of a cutover against pasted records."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def dry_run_new(request: HttpRequest, public_id: str, cutover_id: str) -> HttpRe
     if form.is_valid():
         tried = _try(room, form.cleaned_data["records"], now=now)
         if isinstance(tried, InvalidZoneText):
-            form.add_error("records", f"This cannot be rehearsed: {tried.problem}.")
+            form.add_error("records", f"No dry run is possible: {tried.problem}.")
         else:
             run, then = tried
             if "save" in request.POST:
@@ -75,16 +75,16 @@ def _save(
 
 
 def _started_at(request: HttpRequest, cutover_id: str) -> datetime | None:
-    """When this rehearsal was begun, as we said when we showed its first page."""
+    """The time of the first page of this dry run, from the signed field of the form."""
     try:
-        said = signing.loads(request.POST.get("started", ""), salt=_SALT, max_age=_A_DAY)
+        signed = signing.loads(request.POST.get("started", ""), salt=_SALT, max_age=_A_DAY)
     except signing.BadSignature:
         return None
-    return datetime.fromisoformat(said[1]) if said[0] == cutover_id else None
+    return datetime.fromisoformat(signed[1]) if signed[0] == cutover_id else None
 
 
 def _proposed(room: CutoverRoom) -> str:
-    """What the change sheets ask to publish: the rehearsal of that is the usual one."""
+    """The records of the change sheets, with which a dry run usually begins."""
     return "\n".join(sheet.zone_text for sheet in change_sheets_of(room, ()) if sheet.records)
 
 
@@ -96,12 +96,12 @@ def _try(
     if isinstance(proposal, InvalidZoneText):
         return proposal
     if not proposal:
-        return InvalidZoneText("there is no MX, TXT or CNAME record in it")
-    judged = run_preflight(_checks(room), proposal)
-    plan_context = simulate_publication(room.page.plan_context, judged)
+        return InvalidZoneText("it has no MX, TXT or CNAME record")
+    results = run_preflight(_checks(room), proposal)
+    plan_context = simulate_publication(room.page.plan_context, results)
     then = room_with(room.page, room.cutover, plan_context, now=now)
     tasks = [row.task for row in room.run_sheet]
-    return DryRunResult(records, then.rows, evaluate_tasks(tasks, then.plan_context), judged), then
+    return DryRunResult(records, then.rows, evaluate_tasks(tasks, then.plan_context), results), then
 
 
 def _checks(room: CutoverRoom) -> list[Check]:
@@ -115,13 +115,13 @@ def dry_run_show(
     request: HttpRequest, public_id: str, cutover_id: str, dry_run_id: str
 ) -> HttpResponse:
     page = load_page(request, public_id)
-    kept = get_object_or_404(
+    dry_run = get_object_or_404(
         DryRun.objects.select_related("by", "cutover"),
         public_id=dry_run_id,
         cutover__public_id=cutover_id,
         cutover__plan=page.plan,
     )
-    cutover = kept.cutover
-    is_of_now = (cutover.planned_at, cutover.round) == (kept.window_start, kept.round)
-    context = {"page": page, "tab": "cutovers", "cutover": cutover, "dry_run": kept}
+    cutover = dry_run.cutover
+    is_of_now = (cutover.planned_at, cutover.round) == (dry_run.window_start, dry_run.round)
+    context = {"page": page, "tab": "cutovers", "cutover": cutover, "dry_run": dry_run}
     return render(request, "cutovers/dry_run_show.html", context | {"is_of_now": is_of_now})

@@ -1,4 +1,4 @@
-"""Freezes that hold for every tenant of the installation."""
+"""Pages of the freezes that apply to all tenants."""
 
 from __future__ import annotations
 
@@ -27,6 +27,6 @@ def freezes_show(request: HttpRequest) -> HttpResponse:
 @require(Permission.EDIT_GLOBAL_FREEZES)
 @require_POST
 def freeze_remove(request: HttpRequest, common_freeze_id: str) -> HttpResponse:
-    kept = get_object_or_404(freezes.installation_freezes(), public_id=common_freeze_id)
-    freezes.remove_freeze(kept, by=current_user(request))
+    freeze = get_object_or_404(freezes.installation_freezes(), public_id=common_freeze_id)
+    freezes.remove_freeze(freeze, by=current_user(request))
     return redirect("onboarding:freezes")

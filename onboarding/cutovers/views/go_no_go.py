@@ -1,4 +1,4 @@
-"""Naming a cutover's approvers, and their votes."""
+"""Views that set the approvers of a cutover and record their votes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def approvers(request: HttpRequest, public_id: str, cutover_id: str) -> HttpResp
     room = load_room(request, public_id, cutover_id)
     form = ApproversForm(request.POST, tenant=room.page.tenant)
     if not form.is_valid():
-        messages.error(request, "Choose one of the people offered. Nobody was named.")
+        messages.error(request, "Choose approvers from the list. Nothing was changed.")
         return back_to_room(public_id, cutover_id)
     with errors_as_message(request):
         go_no_go.name_approvers(room.cutover, **form.cleaned_data, by=current_user(request))
@@ -34,7 +34,7 @@ def vote(request: HttpRequest, public_id: str, cutover_id: str) -> HttpResponse:
     room = load_room(request, public_id, cutover_id)
     form = BallotForm(request.POST)
     if not form.is_valid():
-        messages.error(request, "Say go or no-go. Nothing was recorded.")
+        messages.error(request, "Choose go or no-go. Nothing was recorded.")
         return back_to_room(public_id, cutover_id)
     with errors_as_message(request):
         go_no_go.cast_vote(

@@ -1,4 +1,4 @@
-"""Putting people on call for a cutover's window."""
+"""Views that put people on call for a cutover's window."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ def on_call_remove(
     request: HttpRequest, public_id: str, cutover_id: str, on_call_id: str
 ) -> HttpResponse:
     tenant = tenant_or_404(request, public_id)
-    kept = get_object_or_404(
+    on_call = get_object_or_404(
         OnCall,
         public_id=on_call_id,
         cutover__public_id=cutover_id,
         cutover__plan__tenant=tenant,
     )
-    remove_on_call(kept, by=current_user(request))
+    remove_on_call(on_call, by=current_user(request))
     return back_to_room(public_id, cutover_id)

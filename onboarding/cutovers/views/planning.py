@@ -1,4 +1,4 @@
-"""Planning the cutovers: which domains switch when, and what that moves."""
+"""Pages to plan cutovers, with a preview of the due dates that change."""
 
 from __future__ import annotations
 
@@ -31,8 +31,7 @@ from tenants.permissions import Permission
 
 @dataclass(frozen=True)
 class DirectionPlan:
-    """One direction on the page: its cutovers with what speaks against their order, the domains in
-    none, and the form for another."""
+    """One direction: its cutovers with their warnings, the domains in none, and a new form."""
 
     direction: str
     label: str
@@ -76,13 +75,10 @@ def _warnings(
 
 
 def _over(cutover: Cutover) -> list[str]:
-    """That a window is over is no fault of one that has done its work."""
+    """The warning about a window that ended before every domain switched."""
     if cutover.ends_at > timezone.now() or switched(Cutover.objects.filter(pk=cutover.pk)).exists():
         return []
-    return [
-        "Its window is over, and not all of its domains were seen to have switched: move it, or "
-        "plan them anew."
-    ]
+    return ["The window ended before every domain switched. Reschedule it."]
 
 
 @require(Permission.MANAGE_PLAN)
@@ -101,7 +97,7 @@ def cutover_plan(request: HttpRequest, public_id: str) -> HttpResponse:
     if chosen is not None and chosen.form.is_valid():
         cleaned = chosen.form.cleaned_data
         wanted = Cutover(plan=page.plan, direction=asked, planned_at=cleaned["planned_at"])
-        moved = _conflict_text(page, [*page.cutovers, wanted])
+        moved = _shifted_due_dates(page, [*page.cutovers, wanted])
         if moved and "confirmed" not in request.POST:
             return _preview(request, page, chosen.form, moved, {"direction": asked})
         with errors_on_form(chosen.form):
@@ -149,7 +145,7 @@ def cutover_change(request: HttpRequest, public_id: str, cutover_id: str) -> Htt
     )
     if form.is_valid():
         cleaned = form.cleaned_data
-        moved = _conflict_text(page, _with_moved(page, cutover, cleaned["planned_at"]))
+        moved = _shifted_due_dates(page, _with_moved(page, cutover, cleaned["planned_at"]))
         if moved and "confirmed" not in request.POST:
             shown = {"round": request.POST.get("round", "")}
             return _preview(request, page, form, moved, shown, cutover)
@@ -170,7 +166,7 @@ def cutover_change(request: HttpRequest, public_id: str, cutover_id: str) -> Htt
 
 
 def _number(text: str) -> int:
-    """The round that was shown; what is none is none that there ever was."""
+    """The round on the page; 0, which no cutover has, for an invalid value."""
     return int(text) if text.isdecimal() and len(text) < 10 else 0
 
 
@@ -191,12 +187,12 @@ def cutover_cancel(request: HttpRequest, public_id: str, cutover_id: str) -> Htt
     cutover = _of_page(page, cutover_id)
     with errors_as_message(request):
         planning.cancel_cutover(cutover, by=current_user(request))
-        messages.success(request, f"The {cutover.direction} cutover is dropped.")
+        messages.success(request, f"The {cutover.direction} cutover is cancelled.")
     return redirect("onboarding:cutovers", public_id=public_id)
 
 
-def _conflict_text(page: TenantPage, instead: Sequence[Cutover]) -> list[DueDateShift]:
-    """Due dates that stand already and would move."""
+def _shifted_due_dates(page: TenantPage, instead: Sequence[Cutover]) -> list[DueDateShift]:
+    """The existing due dates that would change."""
     return [
         shift for shift in due_date_shifts(page.plan, instead=instead) if shift.before is not None
     ]

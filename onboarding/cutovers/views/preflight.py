@@ -1,4 +1,4 @@
-"""Pre-flight: records judged before they are published. Nobody is asked, nothing is recorded."""
+"""The page of the pre-flight check. It uses no network and records nothing."""
 
 from __future__ import annotations
 
@@ -46,14 +46,13 @@ def pre_flight(request: HttpRequest, public_id: str, cutover_id: str) -> HttpRes
         domain = form.cleaned_data["domain"]
         proposal = parse_proposed_records(form.cleaned_data["records"], domain.name)
         if isinstance(proposal, InvalidZoneText):
-            form.add_error("records", f"This does not read as a zone: {proposal.problem}.")
+            form.add_error("records", f"This is no valid zone text: {proposal.problem}.")
         elif not proposal and form.cleaned_data["records"]:
-            form.add_error("records", "There is no MX, TXT or CNAME record in this.")
+            form.add_error("records", "It has no MX, TXT or CNAME record.")
         else:
             policy = form.cleaned_data["policy"].encode() or None
             checks = _checks(room.page.tenant, domain)
-            judged = run_preflight(checks, proposal, policy=policy)
-            results = [_result(each) for each in judged]
+            results = [_row(each) for each in run_preflight(checks, proposal, policy=policy)]
     context = {"page": room.page, "cutover": room.cutover, "tab": "cutovers"}
     status = 422 if form.errors else 200
     return render(
@@ -68,9 +67,9 @@ def _checks(tenant: Tenant, domain: Domain) -> list[Any]:
     return list(checks_of(tenant).filter(domain=domain).select_related("tenant", "latest__raw"))
 
 
-def _result(judged: PreflightResult) -> PreflightRow:
-    label = judged.check.get_kind_display()
-    if judged.outcome is None:
+def _row(result: PreflightResult) -> PreflightRow:
+    label = result.check.get_kind_display()
+    if result.outcome is None:
         return PreflightRow(label, Verdict.UNKNOWN, [])
-    found = [{"code": f.code, "params": dict(f.params)} for f in judged.outcome.findings]
-    return PreflightRow(label, judged.outcome.verdict, found)
+    found = [{"code": f.code, "params": dict(f.params)} for f in result.outcome.findings]
+    return PreflightRow(label, result.outcome.verdict, found)

@@ -1,4 +1,4 @@
-"""The cutover room: readiness, window and live board of one planned switch."""
+"""Pages of the cutover room, with its change sheets, rollback plan and timeline."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ from tenants.permissions import Permission
 
 @dataclass(frozen=True)
 class CutoverRoom:
-    """Everything the room's pages have in common, fetched once."""
+    """The data that all pages of the room share, loaded once."""
 
     page: TenantPage
     cutover: Cutover
@@ -80,7 +80,7 @@ class CutoverRoom:
     conflict_context: ConflictContext
     plan_context: PlanContext
     domain_switches: Sequence[DomainSwitch] = ()
-    # A length that somebody means to confirm, in minutes; 0 where it is as on record.
+    # The length in minutes that a person is about to confirm; 0 means the stored length.
     requested_minutes: int = 0
 
     @property
@@ -91,7 +91,7 @@ class CutoverRoom:
     def conflicts(self) -> list[str]:
         left = self.page.domains_in_none(self.cutover.direction)
         order = primary_first(self.cutover, self.page.cutovers, left)
-        late = ["The window is over, and nobody confirmed it."] if self._is_missed else []
+        late = ["The window is over and was never confirmed."] if self._is_missed else []
         return [*late, *order, *find_conflicts(self.cutover, self.conflict_context)]
 
     @property
@@ -106,7 +106,7 @@ class CutoverRoom:
 
     @cached_property
     def window_blockers(self) -> list[WindowBlocker]:
-        """Why the window can only be confirmed in words. A longer one may touch another day."""
+        """The blockers of the window with the requested length, which may touch another day."""
         requested = copy.copy(self.cutover)
         requested.length_minutes = self.length_minutes
         return [
@@ -116,14 +116,14 @@ class CutoverRoom:
 
     @property
     def new_window_blockers(self) -> list[WindowBlocker]:
-        """Those that nobody had in mind when the window was confirmed."""
+        """The blockers that the window confirmation does not cover."""
         if self.cutover.confirmed_at is None:
             return []
         return [o for o in self.window_blockers if o.key not in self.cutover.accepted_blockers]
 
     @property
     def follow_ups(self) -> list[FollowUp]:
-        """What is left once mail has moved; nothing before."""
+        """The follow-up; empty before the window opens or a domain switches."""
         if not has_started(self.facts, self.domain_switches):
             return []
         return follow_ups(self.facts, self.domain_switches)
@@ -146,7 +146,7 @@ def run_sheet(page: TenantPage, cutover: Cutover) -> list[TaskRow]:
 
 
 def load_room(request: HttpRequest, public_id: str, cutover_id: str) -> CutoverRoom:
-    """One of the tenant's own cutovers; 404 to unknown_owners and for anybody else's."""
+    """The room of one of the tenant's cutovers; 404 for outsiders and for unknown cutovers."""
     page = load_page(request, public_id)
     cutover = next((c for c in page.cutovers if c.public_id == cutover_id), None)
     if cutover is None:
@@ -157,17 +157,17 @@ def load_room(request: HttpRequest, public_id: str, cutover_id: str) -> CutoverR
 def room_with(
     page: TenantPage, cutover: Cutover, plan_context: PlanContext, *, now: datetime
 ) -> CutoverRoom:
-    """The room as this plan_context makes it: the tenant's own, or one that is only rehearsed."""
+    """The room for this plan context: the stored one, or the simulated one of a dry run."""
     tasks = [row.task for row in page.rows]
     is_inbound = cutover.direction == Cutover.Direction.INBOUND
     inbound_subjects = all_inbound_subjects(tasks, plan_context) if is_inbound else ()
     plan_context = restrict_to_cutover(plan_context, cutover)
-    seen = list(observations_by_kind(plan_context.checks, list(SWITCH_OF_KIND)))
-    facts = load_facts(cutover, tasks, plan_context, seen, page.region, now=now)
+    history = list(observations_by_kind(plan_context.checks, list(SWITCH_OF_KIND)))
+    facts = load_facts(cutover, tasks, plan_context, history, page.region, now=now)
     subjects = facts.subjects_of(CheckKind.MX if is_inbound else CheckKind.SPF)
     stale = stale_names(subjects, facts)
     safe_times = {
-        subject.name: current_safe_time(subject, facts, seen, page.region)
+        subject.name: current_safe_time(subject, facts, history, page.region)
         for subject in inbound_subjects
     }
     return CutoverRoom(
@@ -180,12 +180,12 @@ def room_with(
         else spf_boards(subjects, page.region.spf_include, stale=stale),
         load_conflict_context(page.plan, page.cutovers),
         plan_context,
-        domain_switches(facts, inbound_subjects, seen, safe_times),
+        domain_switches(facts, inbound_subjects, history, safe_times),
     )
 
 
 def _page_url(request: HttpRequest, room: CutoverRoom, *, is_full_screen: bool) -> str:
-    """Where the page fetches itself again: that of the room, also where a form was refused."""
+    """The URL from which the page refreshes. After a refused form it is the URL of the room."""
     if request.method == "GET":
         return request.get_full_path()
     where = [room.page.tenant.public_id, room.cutover.public_id]
@@ -195,7 +195,8 @@ def _page_url(request: HttpRequest, room: CutoverRoom, *, is_full_screen: bool) 
 
 
 def _live(room: CutoverRoom) -> dict[str, object]:
-    """How the page keeps itself true: a board that stands still has to say that it was asked."""
+    """The refresh interval and the revision of the page. An unchanged board also refreshes, because
+    it shows the time of the last run."""
     refresh_seconds = WINDOW_REFRESH_SECONDS if room.facts.is_open else REFRESH_SECONDS
     revision = revision_of(room.page.plan, refresh_seconds=refresh_seconds, now=room.facts.now)
     return {"refresh_seconds": refresh_seconds, "revision": revision}
@@ -209,7 +210,7 @@ def cutover_room(request: HttpRequest, public_id: str, cutover_id: str) -> HttpR
 
 
 def _minutes(query: QueryDict) -> int:
-    """The length of a window that was not confirmed, as it was typed."""
+    """The requested length of a window whose confirmation was refused; 0 if it is invalid."""
     text = query.get("minutes", "")
     is_number = text.isdecimal() and len(text) < 5
     return int(text) if is_number and MIN_WINDOW_MINUTES <= int(text) <= MAX_WINDOW_MINUTES else 0
@@ -218,7 +219,7 @@ def _minutes(query: QueryDict) -> int:
 def show_room(
     request: HttpRequest, room: CutoverRoom, *, on_call_form: OnCallForm | None = None
 ) -> HttpResponse:
-    """The room; with a refused form, that form and what was typed in it."""
+    """The room, with the refused form and its input if there is one."""
     form = on_call_form
     if form is None and room.page.may_manage_plan:
         form = OnCallForm(people=on_call_candidates(room.page.tenant))
@@ -250,7 +251,7 @@ def show_room(
         "is_full_screen": is_full_screen,
         "page_url": _page_url(request, room, is_full_screen=is_full_screen),
         **_live(room),
-        # A shared screen is read by the client too.
+        # The client can read a shared screen, so that it shows no internal notes.
         **_comments_context(room, is_staff=room.page.is_staff and not is_full_screen),
     }
     if on_call_form is not None:
@@ -259,7 +260,7 @@ def show_room(
 
 
 def _comments_context(room: CutoverRoom, *, is_staff: bool) -> dict[str, object]:
-    """What people write of the switch: the talk of the step that it is."""
+    """The comments on the task that the cutover completes."""
     switch_task = room.facts.task(ROLE_OF_DIRECTION[Cutover.Direction(room.cutover.direction)])
     if switch_task is None:
         return {"switch_task": None}
@@ -268,11 +269,11 @@ def _comments_context(room: CutoverRoom, *, is_staff: bool) -> dict[str, object]
 
 
 def change_sheets_of(room: CutoverRoom, agreed: Iterable[str]) -> list[ChangeSheet]:
-    """The sheets of the room's domains. What may go is named as `<domain> <value>`."""
+    """The change sheets of the room's domains. `agreed` has removals as `<domain> <value>`."""
     is_inbound = room.cutover.direction == Cutover.Direction.INBOUND
     hosts = {host.name for host in room.page.plan_context.hosts}
     policies = {subject.name: subject for subject in room.facts.subjects_of(CheckKind.MTA_STS)}
-    named = [each.partition(" ") for each in agreed]
+    removals = [each.partition(" ") for each in agreed]
     subjects = room.facts.subjects_of(CheckKind.MX if is_inbound else CheckKind.SPF)
     stale = stale_names(subjects, room.facts)
     made = [
@@ -280,7 +281,7 @@ def change_sheets_of(room: CutoverRoom, agreed: Iterable[str]) -> list[ChangeShe
             subject,
             room.page.region,
             hosts=hosts,
-            agreed={value for domain, _, value in named if domain == subject.name},
+            agreed={value for domain, _, value in removals if domain == subject.name},
             mta_sts=policies.get(subject.name),
             is_stale=subject.name in stale,
         )
@@ -290,7 +291,7 @@ def change_sheets_of(room: CutoverRoom, agreed: Iterable[str]) -> list[ChangeShe
 
 
 def _not_before(room: CutoverRoom) -> datetime | None:
-    """From when the records may be published, while that is ahead. SPF is published beforehand."""
+    """The time before which MX must not be published; None for SPF, which is published early."""
     cutover = room.cutover
     is_ahead = room.facts.now < cutover.planned_at
     return cutover.planned_at if is_ahead and cutover.direction == "inbound" else None
@@ -317,10 +318,10 @@ def change_sheet(request: HttpRequest, public_id: str, cutover_id: str) -> HttpR
 @require_GET
 def rollback(request: HttpRequest, public_id: str, cutover_id: str) -> HttpResponse:
     room = load_room(request, public_id, cutover_id)
-    kept = list(room.cutover.snapshots.select_related("taken_by"))
-    newest = next((s for s in kept if s.window_start == room.cutover.planned_at), None)
+    taken = list(room.cutover.snapshots.select_related("taken_by"))
+    newest = next((s for s in taken if s.window_start == room.cutover.planned_at), None)
     checks = {(c.kind, c.subject): c for c in room.page.plan_context.checks}
-    chosen = newest or (kept[0] if kept else None)
+    chosen = newest or (taken[0] if taken else None)
     sheets = [
         build_rollback_sheet(
             entry, check, is_stale=check is not None and is_stale(check, room.facts)
@@ -349,7 +350,7 @@ def rollback(request: HttpRequest, public_id: str, cutover_id: str) -> HttpRespo
 @require(Permission.VIEW)
 @require_GET
 def cutover_timeline(request: HttpRequest, public_id: str, cutover_id: str) -> HttpResponse:
-    """What was done, decided, said and seen, in its order; of a dropped cutover too."""
+    """The timeline of a cutover, also of a cancelled one."""
     page = load_page(request, public_id)
     cutover = get_object_or_404(Cutover.all_objects, plan=page.plan, public_id=cutover_id)
     tasks = [row.task for row in run_sheet(page, cutover)]

@@ -1,1 +1,4 @@
-"""The closing pack: what a completed case leaves in the client's hands, verifiable without us."""
+"""The closing pack: the archive of a completed implementation for the client.
+
+A reader verifies it with verify.py, without Gangway and without a network.
+"""

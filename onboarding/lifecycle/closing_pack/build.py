@@ -1,4 +1,4 @@
-"""Making a closing pack: asked for in a transaction, built by a worker, sealed, and noted."""
+"""Closing packs: request in a transaction, build in a worker, seal and log."""
 
 from __future__ import annotations
 
@@ -34,21 +34,26 @@ from tenants.models import ActivityLine, Tenant, User
 from tenants.services import write_activity
 
 _HERE = Path(__file__).parent
-# One that a worker has under way for longer was lost with it.
+# A build that takes longer was lost with its worker.
 _LOST_AFTER = timedelta(minutes=10)
 
 
 def request_pack(tenant: Tenant, *, by: User) -> ClosingPack:
-    """Note the wish; the caller queues the work."""
+    """Create the request; the caller queues the build.
+
+    Raises OnboardingError before both sides signed.
+    """
     if tenant.completed_at is None:
-        raise OnboardingError("The closing pack is made once both sides have signed the case off.")
+        raise OnboardingError(
+            "The closing pack is available after both sides sign off the implementation."
+        )
     with transaction.atomic():
         write_activity(tenant, ActivityName.CLOSING_PACK_REQUESTED, by=by)
         return ClosingPack.objects.create(tenant=tenant, requested_by=by)
 
 
 def lost_packs(now: datetime) -> QuerySet[ClosingPack]:
-    """Asked for a while ago and not there yet: the broker was away, or a worker died."""
+    """Packs that are not ready after ten minutes: the broker was away, or a worker died."""
     return ClosingPack.objects.filter(ready_at=None, requested_at__lt=now - _LOST_AFTER)
 
 
@@ -57,7 +62,7 @@ def log_download(pack: ClosingPack, *, by: User) -> None:
 
 
 def build_pack(pack: ClosingPack) -> bool:
-    """Make the archive; False when it is there already or no longer wanted. Safe to run twice."""
+    """Build the archive. False if it exists already or its request is gone. Safe to run twice."""
     if pack.ready_at is not None:
         return False
     place = file_store.new_storage_path()
@@ -68,14 +73,14 @@ def build_pack(pack: ClosingPack) -> bool:
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
             seal = _write(archive, pack.tenant)
     except BaseException:
-        # Tried again by the beat, which must not fill the store with halves of archives.
+        # The beat tries again, and must not fill the store with incomplete archives.
         path.unlink()
         raise
     with transaction.atomic():
         wanted = ClosingPack.objects.filter(pk=pack.pk, ready_at=None)
         size = path.stat().st_size
         if wanted.update(ready_at=timezone.now(), stored_as=place, size=size, seal=seal):
-            # In the chain: whoever holds a later head of the log can hold the pack against it.
+            # The seal is part of the log's chain: a later head of the log proves the pack.
             write_activity(pack.tenant, ActivityName.CLOSING_PACK_READY, bytes=size, seal=seal)
             pack.tenant.plan.touch()
             return True
@@ -84,7 +89,7 @@ def build_pack(pack: ClosingPack) -> bool:
 
 
 def _write(archive: zipfile.ZipFile, tenant: Tenant) -> str:
-    """Write every file, then the list of their digests; returns the seal."""
+    """Write all files and the list of their digests. Returns the seal, the digest of that list."""
     digests: dict[str, str] = {}
     for name, content in _contents(tenant):
         digests[name] = hashlib.sha256(content).hexdigest()
@@ -106,8 +111,8 @@ def _contents(tenant: Tenant) -> Iterator[tuple[str, bytes]]:
     for sheet in RequirementsSheet.objects.filter(task__plan__tenant=tenant):
         whole = (as_csv(sheet, is_full=True), as_xlsx(sheet, is_full=True))
         yield from zip(contents.places_of_sheet(sheet), whole, strict=True)
-    for kept in files_of(tenant):
-        yield contents.place_of_file(kept), file_store.path_of(kept.stored_as).read_bytes()
+    for file in files_of(tenant):
+        yield contents.place_of_file(file), file_store.path_of(file.stored_as).read_bytes()
 
 
 def _json(facts: Any) -> bytes:
@@ -121,5 +126,5 @@ def _page(tenant: Tenant, facts: dict[str, Any], *, until: int) -> bytes:
 
 
 def _styles() -> SafeString:
-    """Our own file, as a part of the page: it is to be read without us, and without a network."""
+    """The style sheet inside the page: the page needs neither Gangway nor a network."""
     return format_html("<style>{}</style>", mark_safe((_HERE / "pack.css").read_text("utf-8")))

@@ -1,4 +1,4 @@
-"""What the files of a closing pack are called."""
+"""The files of a closing pack: their names and their contents as JSON."""
 
 from __future__ import annotations
 
@@ -36,32 +36,22 @@ from onboarding.requirements.sign_off import definition_of
 from tenants.models import ActivityChain, ActivityLine, Domain, Host, Tenant, User
 
 PAGE = "index.html"
-
-
 IMPLEMENTATION = "implementation.json"
-
-
 OBSERVATIONS = "observations.json"
-
-
 ACTIVITY = "activity.json"
-
-
 README = "README.txt"
-
-
 VERIFY = "verify.py"
-
-
 DIGESTS = "SHA256SUMS"
+FORMAT = 2
 
+JsonObject = dict[str, Any]
 
 _ODD = re.compile(r"[^\w.() -]")
 
 
-def place_of_file(kept: EvidenceFile) -> str:
-    """One line in the list of digests, whatever the file was called."""
-    return f"files/{kept.public_id}-{_ODD.sub('_', kept.name)}"
+def place_of_file(file: EvidenceFile) -> str:
+    """The path of a file in the pack, without characters that would break the list of digests."""
+    return f"files/{file.public_id}-{_ODD.sub('_', file.name)}"
 
 
 def places_of_sheet(sheet: RequirementsSheet) -> Iterator[str]:
@@ -69,14 +59,8 @@ def places_of_sheet(sheet: RequirementsSheet) -> Iterator[str]:
         yield f"sheets/{file_name(sheet, is_full=True, ending=ending)}"
 
 
-JsonObject = dict[str, Any]
-
-
-FORMAT = 2
-
-
 def pack_content(tenant: Tenant) -> JsonObject:
-    """The whole case but its activity and the single observations."""
+    """The implementation without its activity log and its observations."""
     return {
         "format": FORMAT,
         "made_at": timezone.now(),
@@ -92,7 +76,7 @@ def pack_content(tenant: Tenant) -> JsonObject:
 
 
 def serialize(row: Model, *, without: Iterable[str] = ()) -> JsonObject:
-    """A row's own columns; people and other rows by what they are called."""
+    """The columns of a row. People appear with id and name, other rows with public id or name."""
     left_out = {"id", "stored_as", *without}
     return {
         field.name: _value(row, field)
@@ -131,7 +115,7 @@ def _phases(tenant: Tenant) -> list[JsonObject]:
     plan = tenant.plan
     plan_context = PlanContext.of(tenant)
     parts = progress_by_task(tenant)
-    talk = comments_by_task(plan, is_staff=False)
+    comments = comments_by_task(plan, is_staff=False)
     tasks = Task.objects.select_related(
         "mimecast_confirmed_by", "client_confirmed_by", "status_set_by", "assignee"
     ).order_by("position")
@@ -143,7 +127,7 @@ def _phases(tenant: Tenant) -> list[JsonObject]:
                 _task(task, plan_context)
                 | {
                     "parts": [serialize(part) for part in parts.get(task.pk, {}).values()],
-                    "comments": [_comment(said) for said in talk.get(task.pk, [])],
+                    "comments": [_comment(comment) for comment in comments.get(task.pk, [])],
                 }
                 for task in phase.tasks.all()
             ],
@@ -172,7 +156,7 @@ def _task(task: Task, plan_context: PlanContext) -> JsonObject:
         "status_set_by": serialize_person(task.status_set_by),
         "accepted_until": task.accepted_until,
         "due_on": task.due_on,
-        # Which checks prove it, and which only support it.
+        # The checks that prove the task, and those that only support it.
         "proof": _evidence(plan_context.evidence(task)) if task.check_kinds else [],
         "support": _evidence(plan_context.evidence(task, task.evidence_kinds))
         if task.evidence_kinds
@@ -208,15 +192,15 @@ def _latest(check: Any) -> str:
     return check.latest.public_id if check is not None and check.latest is not None else ""
 
 
-def _comment(said: Comment) -> JsonObject:
+def _comment(comment: Comment) -> JsonObject:
     return {
-        "id": said.public_id,
-        "by": serialize_person(said.author),
-        "at": said.written_at,
-        "body": said.body,
-        "asks": said.asked_side,
-        "answered_at": said.answered_at,
-        "was_taken_back": said.deleted_at is not None,
+        "id": comment.public_id,
+        "by": serialize_person(comment.author),
+        "at": comment.written_at,
+        "body": comment.body,
+        "asks": comment.asked_side,
+        "answered_at": comment.answered_at,
+        "was_taken_back": comment.deleted_at is not None,
     }
 
 
@@ -254,20 +238,24 @@ def _run_sheet(cutover: Cutover) -> list[Task]:
 
 
 def _entry(entry: TimelineEntry) -> JsonObject:
-    """A moment of the record: a line of the activity by its number, an answer, or what was said."""
+    """An entry of the timeline: an activity line by its number, a comment, or an observation."""
     if entry.line is not None:
         return {"at": entry.at, "activity": entry.line.number, "action": entry.line.name}
     if entry.comment is not None:
-        said = entry.comment
-        return {"at": entry.at, "comment": said.body, "by": serialize_person(said.author)}
-    seen = entry.observation
-    assert seen is not None
+        comment = entry.comment
+        return {
+            "at": entry.at,
+            "comment": comment.body,
+            "by": serialize_person(comment.author),
+        }
+    observation = entry.observation
+    assert observation is not None
     return {
         "at": entry.at,
-        "observation": seen.public_id,
-        "kind": seen.check_asked.kind,
-        "subject": seen.check_asked.subject,
-        "verdict": seen.verdict,
+        "observation": observation.public_id,
+        "kind": observation.check_asked.kind,
+        "subject": observation.check_asked.subject,
+        "verdict": observation.verdict,
     }
 
 
@@ -290,28 +278,30 @@ def _sheet(sheet: RequirementsSheet) -> JsonObject:
     }
 
 
-def _file(kept: EvidenceFile) -> JsonObject:
+def _file(file: EvidenceFile) -> JsonObject:
     return {
-        "task": kept.task.title,
-        "name": kept.name,
-        "type": kept.content_type,
-        "size": kept.size,
-        "sha256": kept.sha256,
-        "by": serialize_person(kept.uploaded_by),
-        "at": kept.uploaded_at,
-        "file": place_of_file(kept),
+        "task": file.task.title,
+        "name": file.name,
+        "type": file.content_type,
+        "size": file.size,
+        "sha256": file.sha256,
+        "by": serialize_person(file.uploaded_by),
+        "at": file.uploaded_at,
+        "file": place_of_file(file),
     }
 
 
-# --- What was seen, and what happened
+# --- Observations and the activity log
 
 
 def pack_observations(tenant: Tenant) -> Iterator[JsonObject]:
-    """Everything seen, as intervals, with the digest of the raw answers each rests on."""
-    seen = Observation.objects.filter(check_asked__tenant=tenant).select_related(
+    """All observations as intervals, with the SHA-256 digest of their raw answers."""
+    observations = Observation.objects.filter(check_asked__tenant=tenant).select_related(
         "check_asked__domain", "check_asked__host", "raw"
     )
-    for each in seen.order_by("check_asked", "first_seen_at", "pk").iterator(chunk_size=1000):
+    for each in observations.order_by("check_asked", "first_seen_at", "pk").iterator(
+        chunk_size=1000
+    ):
         yield {
             "id": each.public_id,
             "check": each.check_asked.public_id,
@@ -323,7 +313,7 @@ def pack_observations(tenant: Tenant) -> Iterator[JsonObject]:
 
 
 def pack_activity(tenant: Tenant) -> JsonObject:
-    """The log up to now, with all that its hashes are made of, as the hashes take it."""
+    """The activity log so far, with all values that its hashes cover, in their order."""
     chain = ActivityChain.objects.get(scope=tenant.public_id)
     lines = ActivityLine.objects.filter(scope=chain.scope, number__lte=chain.length)
     return {

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Verify a closing pack with Python's standard library alone: no network, nothing to install.
 
-    python3 verify.py                      the folder this script lies in
-    python3 verify.py pack.zip             the archive as it was downloaded
-    python3 verify.py pack.zip --seal HEX  and that it is the very pack with this seal
+    python3 verify.py                      the folder of this script
+    python3 verify.py pack.zip             the downloaded archive
+    python3 verify.py pack.zip --seal HEX  the archive, which must have this seal
 
-It ends with 0 where everything is as it was made, and with 1, naming what is not.
+Exits with 0 if the pack is unchanged. Otherwise prints each fault and exits with 1.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def read_archive(archive: Path) -> dict[str, bytes]:
 
 
 def faults_of_digests(files: dict[str, bytes]) -> list[str]:
-    """Every file as it is listed, none that is not listed, and a list in exactly one spelling."""
+    """Compare the files with the list: missing, altered, unlisted; or a malformed list."""
     listed: dict[str, str] = {}
     text = files.get(DIGESTS, b"").decode("utf-8", "replace")
     for line in text.splitlines():
@@ -57,11 +57,11 @@ def faults_of_digests(files: dict[str, bytes]) -> list[str]:
 
 
 def faults_of_activity(log: dict) -> list[str]:  # type: ignore[type-arg]  # plain JSON
-    """Line by line: the numbers without a gap, each hash, and each link to the line before."""
+    """Check each line: numbers without a gap, its hash, and the link to the line before."""
     before = ""
     for number, line in enumerate(log["lines"], start=1):
-        said = [log["scope"], *(line[name] for name in HASHED)]
-        made = hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+        hashed = [log["scope"], *(line[name] for name in HASHED)]
+        made = hashlib.sha256(json.dumps(hashed, sort_keys=True).encode()).hexdigest()
         if line["number"] != number:
             return [f"activity: line {number} is missing"]
         if line["previous_hash"] != before or line["hash"] != made:
@@ -73,15 +73,15 @@ def faults_of_activity(log: dict) -> list[str]:  # type: ignore[type-arg]  # pla
 
 
 def faults_of_decisions(implementation: dict) -> list[str]:  # type: ignore[type-arg]  # plain JSON
-    """What was kept at a cutover, against the digest that was made of it then."""
+    """Compare the snapshots and decisions of each cutover with their digests."""
     faults = []
     for cutover in implementation["cutovers"]:
         for kind in ("snapshots", "decisions"):
-            for kept in cutover[kind]:
+            for stored in cutover[kind]:
                 text = json.dumps(
-                    kept["content"], sort_keys=True, separators=(",", ":"), ensure_ascii=False
+                    stored["content"], sort_keys=True, separators=(",", ":"), ensure_ascii=False
                 )
-                if hashlib.sha256(text.encode()).hexdigest() != kept["digest"]:
+                if hashlib.sha256(text.encode()).hexdigest() != stored["digest"]:
                     faults.append(f"{cutover['direction']} cutover: one of its {kind} was altered")
     return faults
 
@@ -98,14 +98,14 @@ def faults_in(files: dict[str, bytes], seal: str = "") -> list[str]:
 
 
 def main() -> int:
-    asked = argparse.ArgumentParser(description="Verify a closing pack.")
-    asked.add_argument("pack", nargs="?", default=str(Path(__file__).resolve().parent))
-    asked.add_argument("--seal", default="", help="the seal that Gangway shows for this pack")
-    wanted = asked.parse_args()
+    parser = argparse.ArgumentParser(description="Verify a closing pack.")
+    parser.add_argument("pack", nargs="?", default=str(Path(__file__).resolve().parent))
+    parser.add_argument("--seal", default="", help="the seal that Gangway shows for this pack")
+    options = parser.parse_args()
     try:
-        pack = Path(wanted.pack)
+        pack = Path(options.pack)
         files = read_folder(pack) if pack.is_dir() else read_archive(pack)
-        faults = faults_in(files, wanted.seal)
+        faults = faults_in(files, options.seal)
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         files, faults = {}, [f"it cannot be read: {error}"]
     for fault in faults:

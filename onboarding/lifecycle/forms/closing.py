@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Forms of the sign-off and of reopening."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ class SignOffForm(forms.Form):
         strip=True,
         max_length=LONGEST_REASON,
         widget=forms.Textarea(attrs={"rows": 4}),
-        label="In your own words: the implementation is complete, and what is left to watch",
-        help_text="Once both sides have signed, the plan is kept as it is and nobody changes it any"
-        " more. The checks go on watching what was proven.",
-        error_messages={"required": "Say it in a few words: they stay with the plan."},
+        label="Statement that the implementation is complete, with points to monitor",
+        help_text="After both sides sign off, the plan is read-only. The checks continue to monitor"
+        " the verified settings.",
+        error_messages={"required": "Enter a statement. It is stored with the plan."},
     )
 
 
@@ -24,6 +24,6 @@ class ReopenForm(forms.Form):
         strip=True,
         max_length=LONGEST_REASON,
         widget=forms.Textarea(attrs={"rows": 3}),
-        label="Why it is opened again",
-        error_messages={"required": "Say why in a few words: they stay with the activity."},
+        label="Reason for reopening",
+        error_messages={"required": "Enter a reason. It is stored in the activity log."},
     )

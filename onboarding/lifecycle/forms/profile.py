@@ -1,4 +1,4 @@
-"""What people type. Every refusal is a sentence beside its field, and nothing typed is lost."""
+"""Forms of the profile. Each error is a sentence next to its field. Entered values remain."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _time_zone_choices() -> list[tuple[str, str]]:
 
 
 def _fingerprint(tenant: Tenant) -> str:
-    """A mark of the profile as it stands, to notice that somebody else changed it."""
+    """Identifies the stored profile, to detect changes of others. Empty for a new tenant."""
     if tenant._state.adding:
         return ""
     values = [str(getattr(tenant, name)) for name in ProfileForm.Meta.fields]
@@ -53,7 +53,7 @@ def _fingerprint(tenant: Tenant) -> str:
 
 
 class ProfileForm(forms.ModelForm[Tenant]):
-    """A tenant's profile: what decides which tasks its plan holds."""
+    """The profile of a tenant. It decides which tasks apply in the plan."""
 
     seen = forms.CharField(required=False, widget=forms.HiddenInput)
 
@@ -75,42 +75,45 @@ class ProfileForm(forms.ModelForm[Tenant]):
         labels: ClassVar[dict[str, str]] = {
             "name": "Company name",
             "journaling": "Journaling is set up as part of this implementation",
-            "dkim_in_use": "They sign outbound mail with DKIM today",
+            "dkim_in_use": "Outbound mail is signed with DKIM today",
             "rfi_used": "A Request for Information (RFI) form is used",
         }
         error_messages: ClassVar[dict[str, dict[str, str]]] = {
-            "name": {"unique": "A tenant of this name exists already; find it in the list."}
+            "name": {"unique": "A tenant with this name exists already. See the list of tenants."}
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.on_record = _fingerprint(self.instance)
-        self.fields["seen"].initial = self.on_record
+        self.stored_fingerprint = _fingerprint(self.instance)
+        self.fields["seen"].initial = self.stored_fingerprint
 
     def clean_name(self) -> str:
         name = str(self.cleaned_data["name"]).strip()
         others = Tenant.objects.filter(name__iexact=name).exclude(pk=self.instance.pk)
         if others.exists():
-            raise ValidationError("A tenant of this name exists already; find it in the list.")
+            raise ValidationError(
+                "A tenant with this name exists already. See the list of tenants."
+            )
         return name
 
     def clean_seen(self) -> str:
-        """Two people at once: the later must not undo what the earlier saved."""
+        """Two people at once: the second must not overwrite the changes of the first unread."""
         seen = str(self.cleaned_data["seen"])
-        if seen != self.on_record:
-            # Shown again with what you typed and today's mark, so that saving is then deliberate.
+        if seen != self.stored_fingerprint:
+            # The page shows the entered values with the newest fingerprint, so saving again is
+            # deliberate.
             typed = cast(QueryDict, self.data).copy()
-            typed[self.add_prefix("seen")] = self.on_record
+            typed[self.add_prefix("seen")] = self.stored_fingerprint
             self.data = typed
             self.add_error(
                 None,
-                "Somebody else changed this profile while you had it open. What you typed is kept "
-                "and not saved: compare it with the tenant as it is now, then save again.",
+                "Another person changed this profile after you opened it. Your values are below, "
+                "but not saved. Compare them with the current profile, then save again.",
             )
         return seen
 
     def clean(self) -> dict[str, Any]:
-        """The account code names the region; where both are given they must agree."""
+        """Derive the region from the account code. A chosen region must agree with it."""
         cleaned = super().clean() or {}
         code, chosen = cleaned.get("account_code", ""), cleaned.get("region", "")
         if code:
@@ -132,7 +135,7 @@ class ProfileForm(forms.ModelForm[Tenant]):
 
 
 class DomainForm(forms.ModelForm[Domain]):
-    # Not the model's limit: an over-long name deserves the sentence that says what is wrong.
+    # Longer than the model allows: normalise_domain explains what is wrong with the name.
     name = forms.CharField(label="Domain", max_length=2000, strip=True)
 
     class Meta:
@@ -142,15 +145,15 @@ class DomainForm(forms.ModelForm[Domain]):
             "ownership_token": "Ownership code (TXT)",
             "ownership_label": "or CNAME host",
             "dkim_selectors": "DKIM selectors",
-            "original_mx_ttl_seconds": "MX TTL before we watched, in seconds",
+            "original_mx_ttl_seconds": "Original MX TTL in seconds, if longer than 24 hours",
         }
         help_texts: ClassVar[dict[str, str]] = {
-            "original_mx_ttl_seconds": "Only if it was longer than a day, which is assumed otherwise.",
+            "original_mx_ttl_seconds": "Gangway assumes 24 hours if you leave it empty.",
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # Another name would be another subject with another history: remove the row and add one.
+        # A renamed domain would inherit the history of another name. Remove it and add a new one.
         self.fields["name"].disabled = self.instance.pk is not None
         if self.instance.pk is not None:
             self.initial["name"] = str(self.instance)
@@ -164,7 +167,9 @@ class DomainForm(forms.ModelForm[Domain]):
     def clean_ownership_token(self) -> str:
         token = str(self.cleaned_data["ownership_token"]).strip().strip('"')
         if any(character.isspace() for character in token):
-            raise ValidationError("The code is one word; copy it from the console without spaces.")
+            raise ValidationError(
+                "The code contains no spaces. Copy it from the console without spaces."
+            )
         return token
 
     def clean_ownership_label(self) -> str:
@@ -197,9 +202,9 @@ class HostForm(forms.ModelForm[Host]):
         },
     )
     consent = forms.BooleanField(
-        label="The client agrees that we connect to it",
+        label="The client agrees that Gangway connects to it",
         required=False,
-        help_text="Needed unless it lies under a domain whose ownership is proved.",
+        help_text="Required unless the host is below a domain with verified ownership.",
     )
 
     class Meta:
@@ -207,8 +212,8 @@ class HostForm(forms.ModelForm[Host]):
         fields: ClassVar[list[str]] = list(_entered_fields(Host))
         labels: ClassVar[dict[str, str]] = {"recipient": "Test recipient"}
         help_texts: ClassVar[dict[str, str]] = {
-            "recipient": "Optional, for delivery routes: we ask whether it takes this address, and"
-            " send nothing.",
+            "recipient": "Optional, for delivery routes: Gangway checks that the host accepts this"
+            " address, and sends no message.",
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -221,7 +226,9 @@ class HostForm(forms.ModelForm[Host]):
     def clean_recipient(self) -> str:
         typed: str = self.cleaned_data["recipient"]
         if not typed.isascii():
-            raise ValidationError("Use an address of plain letters: port 25 takes no other.")
+            raise ValidationError(
+                "Use an address with ASCII characters only. Port 25 accepts no others."
+            )
         return typed
 
     def clean_name(self) -> str:
@@ -232,7 +239,7 @@ class HostForm(forms.ModelForm[Host]):
 
 
 class _DistinctRows(BaseInlineFormSet[Any, Tenant, Any]):
-    """Rows that must differ; the later of two equal ones is told, by name, beside its field."""
+    """Rows that must differ. The later of two equal rows gets an error next to its name."""
 
     def rows(self) -> list[forms.ModelForm[Any]]:
         return (
@@ -260,27 +267,27 @@ class _DistinctRows(BaseInlineFormSet[Any, Tenant, Any]):
         raise NotImplementedError
 
     def clean(self) -> None:
-        """Against the other rows, and against what somebody else added meanwhile."""
+        """Compare each row with the other rows, and with rows that another person added."""
         if any("id" in form.errors for form in self.forms):
             raise ValidationError(
-                "Somebody else removed one of these rows while you had the page open. "
-                "Open it again to see what stands now."
+                "Another person removed one of these rows after you opened the page. "
+                "Reload the page to see the current rows."
             )
         shown = {form.instance.pk for form in self.forms}
-        meanwhile = (
+        added = (
             cast(Any, self.model)
             ._default_manager.filter(tenant=self.instance.pk)
             .exclude(pk__in=[pk for pk in shown if pk is not None])
         )
-        seen = {self.key_of(row) for row in meanwhile} if self.instance.pk else set()
+        keys = {self.key_of(row) for row in added} if self.instance.pk else set()
         for form in self.rows():
             key = self.key(form)
-            if key in seen:
+            if key in keys:
                 form.add_error("name", f"{form.cleaned_data['name']} is in this list already.")
-            seen.add(key)
+            keys.add(key)
 
     def validate_unique(self) -> None:
-        """`clean` says it with a sentence beside the field instead."""
+        """Nothing: `clean` adds the error next to the field."""
 
 
 class _Domains(_DistinctRows):
@@ -295,7 +302,9 @@ class _Domains(_DistinctRows):
         rows = self.rows()
         primaries = [f for f in rows if f.cleaned_data.get("role") == Domain.Role.PRIMARY]
         for form in primaries[1:]:
-            form.add_error("role", "A tenant has one primary domain; give this one another role.")
+            form.add_error(
+                "role", "A tenant has one primary domain. Choose another role for this one."
+            )
         if not rows and not any(form.errors for form in self.forms):
             raise ValidationError("Enter at least one domain.")
 
@@ -319,18 +328,18 @@ HostFormSet = inlineformset_factory(
 )
 
 
-# Which region a tenant is in is settled by the profile; these are the values that may differ.
+# The profile decides the region. A tenant can override these values of it.
 OVERRIDABLE = {
     name: label for name, label in LABELS.items() if name not in ("account_code_prefix", "timezone")
 }
 
 
 class RegionValuesForm(forms.Form):
-    """A tenant's own values in place of the region's; an empty field leaves the region's."""
+    """Region values of one tenant. An empty field uses the value of the region."""
 
     def __init__(self, *args: Any, tenant: Tenant, **kwargs: Any) -> None:
         self.tenant = tenant
-        self.on_record = load_regions()[tenant.region]
+        self.region = load_regions()[tenant.region]
         initial = {
             name: "\n".join(value) if isinstance(value, list) else value
             for name, value in tenant.region_overrides.items()
@@ -340,13 +349,13 @@ class RegionValuesForm(forms.Form):
         for name, label in OVERRIDABLE.items():
             widget = forms.Textarea(attrs={"rows": 2}) if name in LIST_FIELDS else forms.TextInput()
             self.fields[name] = forms.CharField(
-                label=label, required=False, widget=widget, help_text=self._on_record(name)
+                label=label, required=False, widget=widget, help_text=self._region_value(name)
             )
 
-    def _on_record(self, name: str) -> str:
-        value = getattr(self.on_record, name)
+    def _region_value(self, name: str) -> str:
+        value = getattr(self.region, name)
         known = ", ".join(value) if isinstance(value, tuple) else value
-        return f"On record: {known}" if known else "Not on record: enter it if you know it."
+        return f"Region value: {known}" if known else "No region value. Enter it if you know it."
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
@@ -357,7 +366,7 @@ class RegionValuesForm(forms.Form):
                 continue
             value: object = typed.replace(",", " ").split() if name in LIST_FIELDS else typed
             try:
-                self.on_record.with_overrides({name: value})
+                self.region.with_overrides({name: value})
             except TenantError as error:
                 self.add_error(name, str(error))
             else:

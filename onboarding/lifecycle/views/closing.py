@@ -26,7 +26,7 @@ COMPLETED_MESSAGE = (
 @require(Permission.CONFIRM)
 @require_http_methods(["GET", "POST"])
 def sign_off(request: HttpRequest, public_id: str) -> HttpResponse:
-    """Close the case in words; what is still open is named instead."""
+    """Sign off for one side, or show the tasks that are still open."""
     tenant = tenant_or_404(request, public_id)
     task = get_object_or_404(
         Task.objects.select_related("plan__tenant", "phase"),
@@ -39,7 +39,7 @@ def sign_off(request: HttpRequest, public_id: str) -> HttpResponse:
         side = services.side_of(user, tenant)
         with errors_on_form(form, "reason"):
             closing.sign_off_implementation(
-                task, by=user, side=side, words=form.cleaned_data["reason"]
+                task, by=user, side=side, reason=form.cleaned_data["reason"]
             )
             tenant.refresh_from_db()
             if tenant.completed_at is None:
@@ -48,7 +48,7 @@ def sign_off(request: HttpRequest, public_id: str) -> HttpResponse:
                 queue_pack(pack)
             messages.success(request, COMPLETED_MESSAGE)
             return redirect("onboarding:monitoring", public_id=public_id)
-    title = "Sign the implementation off"
+    title = "Sign off the implementation"
     context = {"tenant": tenant, "task": task, "title": title, "form": form}
     status = 422 if request.method == "POST" else 200
     return render(request, "plans/task_transition_confirm.html", context, status=status)

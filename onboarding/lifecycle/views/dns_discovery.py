@@ -1,4 +1,4 @@
-"""Looking around a domain's DNS, and what a person makes of each suggestion."""
+"""DNS discovery of a domain, and the decisions about its suggestions."""
 
 from __future__ import annotations
 
@@ -53,39 +53,41 @@ def _decide(
     request: HttpRequest,
     public_id: str,
     domain_id: str,
-    step: Callable[[Tenant, Discovery], Suggestion],
-    said: str,
+    action: Callable[[Tenant, Discovery], Suggestion],
+    note: str,
 ) -> HttpResponse:
     tenant = tenant_or_404(request, public_id)
-    seen = get_object_or_404(discoveries_of(tenant), domain__public_id=domain_id)
+    discovery = get_object_or_404(discoveries_of(tenant), domain__public_id=domain_id)
     with errors_as_message(request):
-        suggestion = step(tenant, seen)
-        messages.success(request, f"{suggestion.label}: {suggestion.shown}. {said}")
+        suggestion = action(tenant, discovery)
+        messages.success(request, f"{suggestion.label}: {suggestion.shown}. {note}")
     return _to_profile(public_id)
 
 
 @require(Permission.EDIT_PROFILE)
 @require_POST
 def suggestion_use(request: HttpRequest, public_id: str, domain_id: str) -> HttpResponse:
-    mark, by = request.POST.get("suggestion", ""), current_user(request)
-    said = "It is in the profile now, and the plan follows."
+    fingerprint, by = request.POST.get("suggestion", ""), current_user(request)
+    note = "Added to the profile. The plan is updated."
     return _decide(
         request,
         public_id,
         domain_id,
-        lambda tenant, seen: profile_suggestions.use(tenant, seen, mark, by=by),
-        said,
+        lambda tenant, discovery: profile_suggestions.use(tenant, discovery, fingerprint, by=by),
+        note,
     )
 
 
 @require(Permission.EDIT_PROFILE)
 @require_POST
 def suggestion_dismiss(request: HttpRequest, public_id: str, domain_id: str) -> HttpResponse:
-    mark, by = request.POST.get("suggestion", ""), current_user(request)
+    fingerprint, by = request.POST.get("suggestion", ""), current_user(request)
     return _decide(
         request,
         public_id,
         domain_id,
-        lambda tenant, seen: profile_suggestions.dismiss(tenant, seen, mark, by=by),
-        "It will not be suggested again.",
+        lambda tenant, discovery: profile_suggestions.dismiss(
+            tenant, discovery, fingerprint, by=by
+        ),
+        "Dismissed.",
     )

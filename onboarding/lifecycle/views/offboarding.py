@@ -1,4 +1,4 @@
-"""Closing a tenant, taking its data along, and erasing it."""
+"""Closing, reopening, exporting and erasing a tenant, and its closing packs."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _back(public_id: str) -> HttpResponse:
 @require_POST
 def tenant_close(request: HttpRequest, public_id: str) -> HttpResponse:
     offboarding.close_tenant(tenant_or_404(request, public_id), by=current_user(request))
-    messages.success(request, "Closed. It can still be read, and opened again.")
+    messages.success(request, "Closed. You can still read it and reopen it.")
     return _back(public_id)
 
 
@@ -68,7 +68,7 @@ def tenant_reopen(request: HttpRequest, public_id: str) -> HttpResponse:
             status=422,
         )
     closing.reopen_tenant(tenant, by=current_user(request), reason=form.cleaned_data["reason"])
-    messages.success(request, "Open again. What no longer holds is open in the plan.")
+    messages.success(request, "Reopened. Tasks whose proof no longer passes are open in the plan.")
     return redirect("onboarding:plan-show", public_id=public_id)
 
 
@@ -79,7 +79,9 @@ def closing_pack_request(request: HttpRequest, public_id: str) -> HttpResponse:
     tenant = tenant_or_404(request, public_id)
     with errors_as_message(request):
         queue_pack(build.request_pack(tenant, by=current_user(request)))
-        messages.success(request, "The pack is being made; it appears here when it is ready.")
+        messages.success(
+            request, "Gangway builds the closing pack. It appears here when it is ready."
+        )
     return _back(public_id)
 
 
@@ -100,7 +102,7 @@ def closing_pack_show(request: HttpRequest, public_id: str, pack_id: str) -> Htt
 def export_request(request: HttpRequest, public_id: str) -> HttpResponse:
     tenant = tenant_or_404(request, public_id)
     queue_export(exports.request_export(tenant, by=current_user(request)))
-    messages.success(request, "The export is being made; it appears here when it is ready.")
+    messages.success(request, "Gangway builds the export. It appears here when it is ready.")
     return _back(public_id)
 
 
@@ -125,6 +127,6 @@ def tenant_erase(request: HttpRequest, public_id: str) -> HttpResponse:
         offboarding.erase_tenant(
             tenant, typed=request.POST.get("name", ""), by=current_user(request)
         )
-        messages.success(request, f"Everything of {name} is erased.")
+        messages.success(request, f"All data of {name} is erased.")
         return redirect("onboarding:tenant-list")
     return _back(public_id)

@@ -1,4 +1,4 @@
-"""A tenant's people: members, invitations and hand-off links."""
+"""The people of a tenant: members, invitations, contacts and share links."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ def people_show(request: HttpRequest, public_id: str) -> HttpResponse:
 def _show(request: HttpRequest, public_id: str, form: InviteForm) -> HttpResponse:
     page = load_page(request, public_id)
     tenant = page.tenant
-    named = list(contacts_of(tenant))
+    contacts = list(contacts_of(tenant))
     context = {
         "page": page,
         "tab": "people",
         "members": list(members_of(tenant)),
         "roles": Membership.Role.choices,
-        "contacts": named,
-        "missing_roles": missing_roles(named),
+        "contacts": contacts,
+        "missing_roles": missing_roles(contacts),
         "form": form,
         "days": LIFETIME_DAYS,
         "invitations": list(pending_invitations(tenant)) if page.may_manage_people else [],
@@ -69,7 +69,7 @@ def invite(request: HttpRequest, public_id: str) -> HttpResponse:
     with errors_on_form(form, "email"):
         invitation = invitations.invite(tenant, **form.cleaned_data, by=current_user(request))
         queue_invitation(invitation, site_url(request))
-        messages.success(request, f"The invitation to {invitation.email} is on its way.")
+        messages.success(request, f"Gangway sends the invitation to {invitation.email}.")
         return _back(tenant)
     return _show(request, public_id, form)
 
@@ -90,7 +90,8 @@ def invitation_resend(request: HttpRequest, public_id: str, invitation_id: str) 
         invitations.renew(invitation, by=current_user(request))
         queue_invitation(invitation, site_url(request))
         messages.success(
-            request, f"A new link is on its way to {invitation.email}; the old one no longer works."
+            request,
+            f"Gangway sends a new link to {invitation.email}. The old link no longer works.",
         )
     return _back(invitation.tenant)
 
@@ -130,7 +131,7 @@ def person_remove(request: HttpRequest, public_id: str, person_id: str) -> HttpR
         offboarding.remove_membership(membership, by=current_user(request))
         messages.success(
             request,
-            f"{membership.user} is out, signed out everywhere, and their links are withdrawn.",
+            f"{membership.user} is removed and signed out, and their share links are revoked.",
         )
         if membership.user == request.user:
             return redirect("onboarding:home")

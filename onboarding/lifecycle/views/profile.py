@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Creating a tenant, its profile page and its own region values."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ def _forms(request: HttpRequest, tenant: Tenant) -> tuple[ProfileForm, Any, Any]
 
 
 def _all_valid(*forms: Any) -> bool:
-    """Ask every form, so that every mistake is told at once."""
-    answers = [form.is_valid() for form in forms]
-    return all(answers)
+    """Validate all forms, so that the page shows all errors at once."""
+    results = [form.is_valid() for form in forms]
+    return all(results)
 
 
 @require(Permission.CREATE_TENANT)
@@ -66,9 +66,9 @@ def profile_edit(request: HttpRequest, public_id: str) -> HttpResponse:
     profile, domains, hosts = _forms(request, tenant)
     forms = {"profile": profile, "domains": domains, "hosts": hosts}
     if request.method == "POST" and _all_valid(profile, domains, hosts):
-        removed = domain_removal.leaving(tenant, domains.removed() + hosts.removed())
+        removed = domain_removal.removal_effects(tenant, domains.removed() + hosts.removed())
         if not _is_confirmed(request, removed):
-            return _show_profile(request, public_id, leaving=removed, **forms)
+            return _show_profile(request, public_id, removals=removed, **forms)
         with errors_on_form(profile):
             entry = _entry(domains, hosts, removed)
             tenants.save_profile(tenant, entry, by=current_user(request))
@@ -108,9 +108,9 @@ def region_values(request: HttpRequest, public_id: str) -> HttpResponse:
 
 
 def _show_profile(
-    request: HttpRequest, public_id: str, *, leaving: Sequence[RemovalEffect] = (), **forms: Any
+    request: HttpRequest, public_id: str, *, removals: Sequence[RemovalEffect] = (), **forms: Any
 ) -> HttpResponse:
-    # A refused form has already written into its instance: show the tenant as it is on record.
+    # An invalid form has changed its instance: show the stored tenant.
     page = load_page(request, public_id)
     tenant = page.tenant
     if "profile" not in forms:
@@ -128,9 +128,9 @@ def _show_profile(
         "tab": "profile",
         "around": profile_suggestions(tenant),
         "domains_elsewhere": domains_at_other_tenants(tenant, current_user(request)),
-        "leaving": leaving,
-        "leaving_mark": domain_removal.fingerprint(leaving),
-        "is_held": any(each.in_window for each in leaving),
+        "leaving": removals,
+        "leaving_mark": domain_removal.fingerprint(removals),
+        "is_held": any(each.in_window for each in removals),
         **forms,
     }
     if request.method == "GET":

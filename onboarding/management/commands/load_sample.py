@@ -1,4 +1,4 @@
-"""Make the sample people and tenants of a local installation."""
+"""Create the sample people and tenants of a local installation."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from onboarding.management.sample import load_sample
 
 
 class Command(BaseCommand):
-    help = "Make the sample people and tenants. Only where the lab is on, and only once."
+    help = "Create the sample people and tenants, once. Needs the lab."
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.LAB:
-            raise CommandError("Sample people exist only where the lab is on, as in make run.")
+            raise CommandError("Sample people need the lab, as in make run.")
         endpoints = settings.LAB_PLACES or LabEndpoints()
         made = load_sample(smtp_port=endpoints.smtp_port, ldaps_port=endpoints.ldaps_port)
-        self.stdout.write("Sample people and tenants made." if made else "People exist already.")
+        self.stdout.write("Created sample people and tenants." if made else "People exist already.")

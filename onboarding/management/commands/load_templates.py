@@ -1,4 +1,4 @@
-"""Put the plan template on record and read the regions once, so that a bad file shows."""
+"""Register the plan templates, and check the file of regions."""
 
 from __future__ import annotations
 

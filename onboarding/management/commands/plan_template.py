@@ -1,4 +1,4 @@
-"""Prints the plan template, and checks it on the way."""
+"""Check and print the plan template."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Command(BaseCommand):
         try:
             template_version = load_template_file(options["file"])
         except TemplateError as error:
-            # Not CommandError: its prefix would stand before the file name that editors jump to.
+            # Not CommandError: its prefix would hide the file name from editors.
             self.stderr.write(str(error))
             raise SystemExit(1) from error
         if options["json"]:
@@ -65,7 +65,7 @@ def _facts(task: TaskDefinition) -> str:
         days = task.waits.days or "the agreed"
         facts.append(f"done {days} days after {task.waits.after}")
     if task.check:
-        facts.append(f"proven by {task.check}")
+        facts.append(f"verified by {task.check}")
     facts += [
         word
         for word, is_so in (

@@ -14,11 +14,11 @@ ROLES = {"consultant": CONSULTANT, "client": CLIENT, "manager": MANAGER}
 
 
 class Command(BaseCommand):
-    help = "Print the sample sign-ins, where make run made them."
+    help = "Print the sample sign-ins of make run."
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.LAB:
-            raise CommandError("Sample people exist only where the lab is on, as in make run.")
+            raise CommandError("Sample people need the lab, as in make run.")
         existing = set(User.objects.values_list("email", flat=True))
         for role, (email, name) in ROLES.items():
             if email in existing:

@@ -1,4 +1,4 @@
-"""The manager's cutover dashboard: which are ready, which are at risk, where they wait."""
+"""The dashboard of managers: cutovers that are ready or at risk, and tenants by current phase."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def _query_without_page(request: HttpRequest) -> str:
 @require(Permission.VIEW_DASHBOARD)
 @require_GET
 def dashboard_csv(request: HttpRequest) -> HttpResponse:
-    """The same list as a file, whole."""
+    """The complete list as a CSV file."""
     chosen = filters.TenantFilter(request.GET, queryset=tenants_for(current_user(request)))
     response = HttpResponse(content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = 'attachment; filename="gangway-cutovers.csv"'
@@ -185,7 +185,7 @@ def _lines(tenants: list[Tenant], *, now: datetime) -> list[DashboardRow]:
 def _safeties(
     tenants: list[Tenant], switched: Collection[int], *, now: datetime
 ) -> dict[int, PlanSafeTime]:
-    """The clock of every tenant's next inbound cutover, in two queries."""
+    """The safe time of the next inbound cutover by tenant, in two queries."""
     checks = list(checks_of_kind(tenants, CheckKind.MX_TTL))
     seen: dict[int, list[Observation]] = {}
     for observation in observations_by_kind(checks, [CheckKind.MX_TTL]):
@@ -204,7 +204,7 @@ def _safeties(
 
 
 def _next_inbound(tenant: Tenant, switched: Collection[int]) -> set[int | None]:
-    """The domains of the first inbound cutover that has not been seen to be done."""
+    """The domains of the first inbound cutover that has not switched."""
     for cutover in tenant.plan.cutovers.all():
         if cutover.direction == Cutover.Direction.INBOUND and cutover.pk not in switched:
             return {domain.pk for domain in cutover.domains.all()}
@@ -231,7 +231,7 @@ def _figures(
 
 
 def _days(tenants: QuerySet[Tenant], *, now: datetime) -> list[CutoverDay]:
-    """Planned cutovers on each of the next fourteen days, days without any included."""
+    """The planned cutovers of each of the next 14 days. Days without cutovers are included."""
     today = now.date()
     planned = (
         Cutover.objects.filter(

@@ -1,4 +1,4 @@
-"""The domains by checks page with its evidence drawer, and asking for a look."""
+"""The domains page with its evidence drawer, and the requests to run checks."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def domains(request: HttpRequest, public_id: str) -> HttpResponse:
 
 
 def _removed_subjects(page: TenantPage) -> list[SubjectRow]:
-    """What was taken out of the case and is kept for its history."""
+    """Removed domains and hosts that still have a history."""
     by_subject: dict[Domain | Host, list[Check]] = {}
     for check in removed_checks(page.tenant):
         subject = check.domain or check.host

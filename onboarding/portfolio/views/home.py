@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""The home page and the list of tenants."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tenants.queries import open_tenants_for, tenants_for
 @require(Permission.OPEN_HOME)
 @require_GET
 def home(request: HttpRequest) -> HttpResponse:
-    """Everyone to their own first page; a client of several tenants chooses."""
+    """Redirect each person to their first page. A client of several tenants chooses one."""
     user = current_user(request)
     if user.staff_role == User.StaffRole.MANAGER:
         return redirect("onboarding:dashboard")

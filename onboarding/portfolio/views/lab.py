@@ -1,4 +1,4 @@
-"""The lab beside a sample tenant: publish, withdraw, lag and watch the tasks follow."""
+"""The lab of a sample tenant: change its DNS and hosts, and see how its tasks react."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tenants.permissions import Permission
 
 @dataclass(frozen=True)
 class LabZone:
-    """A sample domain: what it publishes, and what its checks would like to see."""
+    """A sample domain with its published records and the records that its checks expect."""
 
     domain: Domain
     records: tuple[ZoneRecord, ...]
@@ -99,8 +99,8 @@ def _is_satisfied(check: Check) -> bool:
 def lab_change(request: HttpRequest, public_id: str) -> HttpResponse:
     page, lab = _load(request, public_id)
     with errors_as_message(request, note="Nothing was changed."):
-        said = _change(page, lab, request)
-        messages.success(request, f"{said} The checks will see it at their next look.")
+        result = _change(page, lab, request)
+        messages.success(request, f"{result} The next run of the checks shows the change.")
     return redirect("onboarding:lab", public_id=public_id)
 
 
@@ -134,7 +134,7 @@ def _own_domain(page: TenantPage, request: HttpRequest) -> str:
 @require(Permission.USE_LAB)
 @require_POST
 def lab_message(request: HttpRequest, public_id: str) -> HttpResponse:
-    """A test message of a sample domain, to be saved and shown."""
+    """Download a test message of a sample domain."""
     page, lab = _load(request, public_id)
     with errors_as_message(request, note="There is no message."):
         domain = _own_domain(page, request)
@@ -180,5 +180,5 @@ def _change_server(lab: Lab, action: str, typed: str) -> str:
 
 
 def _is_number(typed: str) -> bool:
-    """Plain digits, and not so many that nothing could take them."""
+    """Whether the text is a number of a length that an integer column can store."""
     return typed.isascii() and typed.isdecimal() and len(typed) < 10

@@ -1,4 +1,4 @@
-"""The plan, the client's own steps, and what people say of tasks."""
+"""The plan page, My tasks, the revision of open pages and the activity log."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def plan_show(request: HttpRequest, public_id: str) -> HttpResponse:
 
 
 def _chosen_phase(page: TenantPage, key: str) -> PhaseRow:
-    """The phase asked for, or else the first that still has something to do."""
+    """The requested phase, or the first phase with open tasks."""
     for row in page.phases:
         if row.phase.key == key:
             return row
@@ -68,7 +68,7 @@ def _chosen_phase(page: TenantPage, key: str) -> PhaseRow:
 
 
 def _records(page: TenantPage, rows: Iterable[TaskRow]) -> dict[str, list[RecordToPublish]]:
-    """What to publish, by task, for the subjects that are not proven yet."""
+    """The records to publish by task, for the subjects that are not verified yet."""
     return {
         row.task.key: [
             record for subject in row.open_subjects for record in records_for(subject, page.region)
@@ -99,9 +99,9 @@ def my_tasks(request: HttpRequest, public_id: str) -> HttpResponse:
 @require_GET
 @never_cache
 def revision(request: HttpRequest, public_id: str) -> HttpResponse:
-    """The plan's revision, for open pages: when it grew, they fetch themselves again.
+    """The revision of the plan. An open page reloads itself when the revision grows.
 
-    A page that asks is one that somebody has open, so the checks are told that somebody waits.
+    Each request shows that a page is open, so the checks of the plan get a higher priority.
     """
     tenant = tenant_or_404(request, public_id)
     now = timezone.now()

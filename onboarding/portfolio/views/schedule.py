@@ -1,4 +1,4 @@
-"""Due dates, the tenant's working time, whose turn it has been, and who does what."""
+"""The schedule page: due dates, working time, waiting periods, assignments and reminders."""
 
 from __future__ import annotations
 
@@ -151,8 +151,8 @@ def task_due(request: HttpRequest, public_id: str, task_id: str) -> HttpResponse
     tenant, task = load_task(request, public_id, task_id)
     form = DueForm(request.POST)
     if not form.is_valid():
-        told = " ".join(str(each) for each in form.errors["due_on"])
-        messages.error(request, f"{told} The due date is as it was.")
+        problems = " ".join(str(each) for each in form.errors["due_on"])
+        messages.error(request, f"{problems} The due date was not changed.")
         return back_to_plan(request, tenant, task)
     day, seen = form.cleaned_data["due_on"], request.POST.get("seen")
     with errors_as_message(request):
@@ -163,7 +163,7 @@ def task_due(request: HttpRequest, public_id: str, task_id: str) -> HttpResponse
 @require(Permission.MANAGE_PLAN)
 @require_POST
 def tasks_bulk(request: HttpRequest, public_id: str) -> HttpResponse:
-    """One act over the steps chosen in the table."""
+    """Apply one change to the selected tasks."""
     tenant = tenant_or_404(request, public_id)
     form = BulkForm(request.POST)
     user = current_user(request)
@@ -179,7 +179,7 @@ def tasks_bulk(request: HttpRequest, public_id: str) -> HttpResponse:
             site_url=site_url(request),
         )
         queue_reminders(done.reminders)
-        messages.success(request, f"Done for {done.task_count} step{pluralize(done.task_count)}.")
+        messages.success(request, f"Done for {done.task_count} task{pluralize(done.task_count)}.")
         return _back(tenant)
     return _show(request, public_id, bulk=form, chosen=request.POST.getlist("task"))
 
@@ -188,7 +188,7 @@ def tasks_bulk(request: HttpRequest, public_id: str) -> HttpResponse:
 @require_POST
 @throttled("task-remind", "120/h")
 def task_remind(request: HttpRequest, public_id: str, task_id: str) -> HttpResponse:
-    """Mail whoever is waited for; once a day at the most."""
+    """Send a reminder to the waiting side, at most once a day."""
     tenant, task = load_task(request, public_id, task_id)
     with errors_as_message(request):
         made = create_reminders(
@@ -196,7 +196,7 @@ def task_remind(request: HttpRequest, public_id: str, task_id: str) -> HttpRespo
         )
         queue_reminders(made)
         names = ", ".join(reminder.recipient.name for reminder in made)
-        messages.success(request, f"A reminder goes to {names}.")
+        messages.success(request, f"Gangway sends a reminder to {names}.")
     return back_to_plan(request, tenant, task)
 
 

@@ -1,4 +1,4 @@
-"""The search box: everything that holds the words, or straight to the one tenant tenant_id."""
+"""The search: results by kind, or a redirect to the only matching tenant."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tenants.queries import tenants_for
 @require(Permission.OPEN_HOME)
 @require_GET
 def search(request: HttpRequest) -> HttpResponse:
-    """As somebody types, the fragment under the box; as a page, the same with its own box."""
+    """The results as a fragment while a person types, or as a page with its own search box."""
     user = current_user(request)
     wanted = request.GET.get("q", "").strip()
     current_tenant = tenants_for(user).filter(public_id=request.GET.get("tenant", "")).first()

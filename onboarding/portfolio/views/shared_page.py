@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""The page behind a share link, for people without an account."""
 
 from __future__ import annotations
 
@@ -21,11 +21,9 @@ from tenants.throttle import throttled
 from tenants.tokens import LinkPurpose, LinkState
 from tenants.views import refuse_link
 
-# --- For those who open the link
-
 
 def _open(request: HttpRequest, token: str) -> ShareLink | HttpResponse:
-    """The hand-off, or the answer that tells why there is none."""
+    """The valid share link, or the page with the reason why it does not work."""
     state, found = share_links.find(token)
     if found is not None and state is LinkState.OPEN:
         return found
@@ -52,7 +50,7 @@ def share_link_show(request: HttpRequest, token: str) -> HttpResponse:
 @throttled("share-link-revision", "3000/h", methods=("GET",))
 @require_GET
 def share_link_revision(request: HttpRequest, token: str) -> HttpResponse:
-    """Whether anything shown has changed: an open page asks every other second."""
+    """The revision of the page. An open page requests it every two seconds."""
     state, found = share_links.find(token)
     if found is None or state is not LinkState.OPEN:
         raise Http404("No such link.")
@@ -69,5 +67,5 @@ def share_link_check(request: HttpRequest, token: str) -> HttpResponse:
         return found
     share_links.log_use(found, ActivityName.SHARE_LINK_CHECK_REQUESTED)
     run_now(shared_page.shared_page_of(found).checks)
-    messages.success(request, "We are looking now. This page shows what we see within seconds.")
+    messages.success(request, "The checks are running. This page shows the result within seconds.")
     return redirect("onboarding:share-link", token=token)

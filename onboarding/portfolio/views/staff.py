@@ -1,4 +1,4 @@
-"""The installation's people, for administrators."""
+"""The staff of the installation and the audit log, for administrators."""
 
 from __future__ import annotations
 
@@ -61,14 +61,14 @@ def staff_add(request: HttpRequest) -> HttpResponse:
             typed["name"], typed["email"], typed["role"], by=current_user(request)
         )
         queue_welcome_email(person, site_url(request))
-    messages.success(request, f"{person} is on the list; a link to set a password is on its way.")
+    messages.success(request, f"{person} was added. Gangway sends them a link to set a password.")
     return redirect("onboarding:staff")
 
 
 @require(Permission.MANAGE_STAFF)
 @require_GET
 def installation_log(request: HttpRequest) -> HttpResponse:
-    """What concerns no single tenant: sign-ins, people, erasures."""
+    """The audit log: sign-ins, staff changes and erasures."""
     lines = ActivityLine.objects.filter(tenant=None).select_related("actor")
     found = Paginator(lines, 100).get_page(request.GET.get("page"))
     return render(request, "portfolio/audit_log_list.html", {"found": found})
@@ -96,7 +96,7 @@ def staff_change(request: HttpRequest, person_id: str) -> HttpResponse:
     )
     with errors_as_message(request):
         people.change_staff(person, role, followed_consultants, by=current_user(request))
-        messages.success(request, f"{person}’s role is saved and counts from their next request.")
+        messages.success(request, f"{person}’s role is saved. It applies from their next request.")
     return redirect("onboarding:staff")
 
 
@@ -106,7 +106,7 @@ def person_deactivate(request: HttpRequest, person_id: str) -> HttpResponse:
     person = _person(person_id)
     with errors_as_message(request):
         offboarding.deactivate_user(person, by=current_user(request))
-        messages.success(request, f"{person} is shut out, and their links are withdrawn.")
+        messages.success(request, f"{person} is deactivated, and their share links are revoked.")
     return redirect("onboarding:staff")
 
 

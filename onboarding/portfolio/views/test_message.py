@@ -1,4 +1,4 @@
-"""Check a test message: a box and a file, and what the worker made of what was shown."""
+"""The test message page: submit a message, and see the result of its check."""
 
 from __future__ import annotations
 

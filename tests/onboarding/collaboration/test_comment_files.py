@@ -1,4 +1,4 @@
-"""Files that come with a comment, and talk about a requirements sheet."""
+"""Files of comments, and comments on a requirements sheet."""
 
 from __future__ import annotations
 
@@ -38,9 +38,7 @@ def _upload(content: bytes = PNG, name: str = "list.png") -> SimpleUploadedFile:
     return SimpleUploadedFile(name, content)
 
 
-def test_a_file_is_kept_with_its_comment_and_its_step(
-    tenant: Tenant, owner: User, signed_in: SignIn
-) -> None:
+def test_file_belongs_to_comment_and_task(tenant: Tenant, owner: User, signed_in: SignIn) -> None:
     response = _send(signed_in(owner), tenant, file=_upload())
 
     kept = EvidenceFile.objects.get()
@@ -52,11 +50,11 @@ def test_a_file_is_kept_with_its_comment_and_its_step(
 @pytest.mark.parametrize(
     ("content", "name", "says"),
     [
-        (b"MZ\x90\x00", "tool.exe", "Your words are kept here."),
-        (b"", "empty.png", "The file is empty. Your words are kept here."),
+        (b"MZ\x90\x00", "tool.exe", "Your text is still in the form."),
+        (b"", "empty.png", "The file is empty. Your text is still in the form."),
     ],
 )
-def test_a_file_that_is_refused_leaves_the_words_in_the_form_and_nothing_else(
+def test_rejected_file_stores_no_comment(
     tenant: Tenant, owner: User, signed_in: SignIn, content: bytes, name: str, says: str
 ) -> None:
     response = _send(signed_in(owner), tenant, file=_upload(content, name))
@@ -68,19 +66,17 @@ def test_a_file_that_is_refused_leaves_the_words_in_the_form_and_nothing_else(
     assert (Comment.objects.count(), EvidenceFile.objects.count()) == (0, 0)
 
 
-def test_an_internal_note_takes_no_file_for_clients_would_read_it(
-    tenant: Tenant, consultant: User, signed_in: SignIn
-) -> None:
+def test_internal_note_rejects_file(tenant: Tenant, consultant: User, signed_in: SignIn) -> None:
     response = _send(signed_in(consultant), tenant, file=_upload(), kind="internal")
 
     assert response.status_code == 422
     assert response.context["form"].errors["body"] == [
-        "A file is read by both sides, so an internal note takes none."
+        "Both sides read files, so an internal note cannot have one."
     ]
     assert (Comment.objects.count(), EvidenceFile.objects.count()) == (0, 0)
 
 
-def test_a_sheet_shows_the_talk_of_its_step_and_takes_more(
+def test_sheet_shows_and_adds_comments(
     tenant: Tenant, owner: User, consultant: User, signed_in: SignIn
 ) -> None:
     sheet = RequirementsSheet.objects.get(task=task_of(tenant, KEY))
@@ -98,7 +94,7 @@ def test_a_sheet_shows_the_talk_of_its_step_and_takes_more(
     assert response["Location"] == f"{address}#comments"
 
 
-def test_a_cutovers_room_shows_the_talk_of_its_step_and_takes_more(
+def test_cutover_room_shows_and_adds_comments(
     tenant: Tenant, owner: User, signed_in: SignIn
 ) -> None:
     cutover = cutover_of(tenant, "inbound", timezone.now() + timedelta(days=1))
@@ -115,7 +111,7 @@ def test_a_cutovers_room_shows_the_talk_of_its_step_and_takes_more(
     assert response["Location"] == f"{address}#comments"
 
 
-def test_the_big_board_for_a_shared_screen_shows_no_internal_note(
+def test_full_screen_hides_internal_notes(
     tenant: Tenant, consultant: User, signed_in: SignIn
 ) -> None:
     cutover = cutover_of(tenant, "inbound", timezone.now() + timedelta(days=1))

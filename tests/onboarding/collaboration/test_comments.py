@@ -1,4 +1,4 @@
-"""Comments, questions, internal notes: who sees which, and what stands open until answered."""
+"""Comments, questions and internal notes: visibility, mentions and open questions."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def page(tenant: Tenant, person: User, signed_in: SignIn) -> str:
     return signed_in(person).get(url).content.decode()
 
 
-def test_an_internal_note_is_seen_by_staff_alone(
+def test_internal_note_is_visible_to_staff_only(
     tenant: Tenant, owner: User, consultant: User, signed_in: SignIn
 ) -> None:
     write(tenant, consultant, "mimecast", "They are slow to answer.", is_internal=True)
@@ -59,7 +59,7 @@ def test_an_internal_note_is_seen_by_staff_alone(
     assert not ActivityLine.objects.filter(tenant=tenant, action="comment-added").exists()
 
 
-def test_an_internal_note_is_in_no_export(tenant: Tenant, owner: User, consultant: User) -> None:
+def test_export_contains_no_internal_note(tenant: Tenant, owner: User, consultant: User) -> None:
     write(tenant, consultant, "mimecast", "Slow to answer.", is_internal=True)
     write(tenant, owner, "client", "Which one?")
     export = exports.request_export(tenant, by=consultant)
@@ -72,14 +72,14 @@ def test_an_internal_note_is_in_no_export(tenant: Tenant, owner: User, consultan
     assert [row["body"] for row in rows] == ["Which one?"]
 
 
-def test_a_client_can_write_no_internal_note(tenant: Tenant, owner: User) -> None:
+def test_client_cannot_write_internal_note(tenant: Tenant, owner: User) -> None:
     with pytest.raises(NotPermitted):
         write(tenant, owner, "client", "Hidden.", is_internal=True)
 
     assert not Comment.objects.exists()
 
 
-def test_a_client_cannot_reach_an_internal_note_by_its_address(
+def test_internal_note_is_404_for_client(
     tenant: Tenant, owner: User, consultant: User, signed_in: SignIn
 ) -> None:
     note = write(tenant, consultant, "mimecast", "Slow.", is_internal=True)
@@ -93,14 +93,12 @@ def test_a_client_cannot_reach_an_internal_note_by_its_address(
     assert (answer.status_code, taken.status_code) == (404, 404)
 
 
-def test_a_question_waits_for_the_side_it_asks_until_answered(
-    tenant: Tenant, owner: User, consultant: User
-) -> None:
+def test_question_waits_until_answered(tenant: Tenant, owner: User, consultant: User) -> None:
     question = write(tenant, consultant, "mimecast", "Which hosts?", asked_side="client")
     assert open_questions(tenant.plan, side="client") == [question]
     assert open_questions(tenant.plan, side="mimecast") == []
 
-    # More words of the side that asks answer nothing.
+    # A second comment of the asking side is no answer.
     task = task_of(tenant, KEY)
     add_comment(
         task, NewComment("And which ports?"), by=consultant, side="mimecast", reply_to=question
@@ -111,7 +109,7 @@ def test_a_question_waits_for_the_side_it_asks_until_answered(
     assert open_questions(tenant.plan, side="client") == []
 
 
-def test_a_question_stands_first_on_the_clients_page(
+def test_question_is_first_on_my_tasks(
     tenant: Tenant, owner: User, consultant: User, signed_in: SignIn
 ) -> None:
     write(tenant, consultant, "mimecast", "Which hosts **exactly**?", asked_side="client")
@@ -122,7 +120,7 @@ def test_a_question_stands_first_on_the_clients_page(
     assert b"Which hosts <strong>exactly</strong>?" in text
 
 
-def test_who_answers_asks_or_moves_on_their_steps_comes_back_to_them(
+def test_my_tasks_is_the_return_page(
     tenant: Tenant, owner: User, consultant: User, signed_in: SignIn
 ) -> None:
     write(tenant, consultant, "mimecast", "Which hosts?", asked_side="client")
@@ -145,9 +143,7 @@ def test_who_answers_asks_or_moves_on_their_steps_comes_back_to_them(
     assert f'href="{steps}"' in client.get(blocking).content.decode()
 
 
-def test_words_that_cannot_be_kept_come_back_with_the_reason(
-    tenant: Tenant, owner: User, signed_in: SignIn
-) -> None:
+def test_rejected_comment_remains_in_form(tenant: Tenant, owner: User, signed_in: SignIn) -> None:
     url = reverse("onboarding:comment-add", args=[tenant.public_id, task_of(tenant, KEY).public_id])
 
     response = signed_in(owner).post(url, {"body": "long " * 1200, "kind": ""})
@@ -158,9 +154,7 @@ def test_words_that_cannot_be_kept_come_back_with_the_reason(
     assert not Comment.objects.exists()
 
 
-def test_an_author_takes_words_back_within_the_hour(
-    tenant: Tenant, owner: User, member: User
-) -> None:
+def test_author_deletes_comment_within_one_hour(tenant: Tenant, owner: User, member: User) -> None:
     comment = write(tenant, owner, "client", "My password is hunter2.")
 
     with pytest.raises(OnboardingError):
@@ -171,15 +165,15 @@ def test_an_author_takes_words_back_within_the_hour(
     assert (comment.body, comment.deleted_at is not None) == ("", True)
 
 
-def test_after_an_hour_words_stand(tenant: Tenant, owner: User) -> None:
+def test_comment_is_final_after_one_hour(tenant: Tenant, owner: User) -> None:
     comment = write(tenant, owner, "client", "Done.")
     comment.written_at -= timedelta(hours=1, seconds=1)
 
-    with pytest.raises(OnboardingError, match="within an hour"):
+    with pytest.raises(OnboardingError, match="within one hour"):
         delete_comment(comment, by=owner)
 
 
-def test_a_mention_reaches_the_person_named_and_nobody_elsewhere(
+def test_mention_reaches_only_that_person(
     tenant: Tenant, owner: User, consultant: User, outsider: User
 ) -> None:
     comment = write(
@@ -206,7 +200,7 @@ def test_a_mention_reaches_the_person_named_and_nobody_elsewhere(
         ("(@Ann)", ["Ann"]),
     ],
 )
-def test_of_names_that_begin_alike_the_longest_is_meant(
+def test_longest_mentioned_name_wins(
     tenant: Tenant, owner: User, member: User, consultant: User, body: str, named: list[str]
 ) -> None:
     User.objects.filter(pk=owner.pk).update(name="Ann")
@@ -218,7 +212,7 @@ def test_of_names_that_begin_alike_the_longest_is_meant(
     assert comment_body(comment).count("<strong>@") == len(named)
 
 
-def test_a_question_whose_answer_was_taken_back_waits_again(
+def test_deleted_answer_reopens_question(
     tenant: Tenant, owner: User, member: User, consultant: User
 ) -> None:
     question = write(tenant, consultant, "mimecast", "Which hosts?", asked_side="client")
@@ -239,9 +233,7 @@ def test_a_question_whose_answer_was_taken_back_waits_again(
     assert task_of(tenant, KEY).waiting_on == "client"
 
 
-def test_a_client_named_in_an_internal_note_hears_nothing(
-    tenant: Tenant, owner: User, consultant: User
-) -> None:
+def test_internal_note_mentions_no_client(tenant: Tenant, owner: User, consultant: User) -> None:
     write(tenant, consultant, "mimecast", f"@{owner.name} is away.", is_internal=True)
 
     assert list(mentions_for(owner, tenants_for(owner))) == []
@@ -262,22 +254,22 @@ def test_a_client_named_in_an_internal_note_hears_nothing(
         ('[x](https://a.test "" onclick=alert(1)")', "&quot; onclick=alert(1)"),
     ],
 )
-def test_markdown_is_made_safe(text: str, html: str) -> None:
+def test_markdown_is_safe(text: str, html: str) -> None:
     assert html in render(text).strip()
 
 
-def test_pictures_are_never_fetched() -> None:
+def test_markdown_has_no_pictures() -> None:
     assert "<img" not in render("![x](https://a.test/pixel.png)")
 
 
-def test_a_name_that_looks_like_markup_stays_a_name() -> None:
+def test_mentioned_name_is_escaped() -> None:
     shown = render("Ask @Jo_*<b>*_ today", mentioned=["Jo_*<b>*_"])
 
     assert shown == "<p>Ask <strong>@Jo_*&lt;b&gt;*_</strong> today</p>\n"
 
 
 @given(st.text(max_size=300))
-def test_no_text_brings_markup_of_its_own(text: str) -> None:
+def test_random_text_adds_no_markup(text: str) -> None:
     shown = render(text)
 
     assert "<script" not in shown
@@ -285,9 +277,7 @@ def test_no_text_brings_markup_of_its_own(text: str) -> None:
     assert "javascript:" not in shown.split('href="')[-1].split('"')[0] or 'href="' not in shown
 
 
-def test_a_question_waits_for_its_side_though_the_step_waits_for_others(
-    tenant: Tenant, owner: User, consultant: User
-) -> None:
+def test_question_waits_on_its_own_side(tenant: Tenant, owner: User, consultant: User) -> None:
     assert task_of(tenant, KEY).waiting_on == ""  # it waits for other steps
 
     question = write(tenant, consultant, "mimecast", "Who owns it?", asked_side="client")
@@ -299,7 +289,7 @@ def test_a_question_waits_for_its_side_though_the_step_waits_for_others(
     assert task_of(tenant, KEY).waiting_on == "mimecast"
 
 
-def test_an_open_question_is_seen_on_the_closed_row(
+def test_collapsed_row_shows_open_question(
     tenant: Tenant, owner: User, consultant: User, signed_in: SignIn
 ) -> None:
     question = write(tenant, consultant, "mimecast", "Who owns it?", asked_side="client")
@@ -312,7 +302,7 @@ def test_an_open_question_is_seen_on_the_closed_row(
     assert "question" not in " ".join(texts(page(tenant, consultant, signed_in), shown))
 
 
-def test_what_was_said_stays_to_be_read_when_the_step_no_longer_applies(
+def test_comments_remain_on_inapplicable_task(
     tenant: Tenant, owner: User, consultant: User, signed_in: SignIn
 ) -> None:
     write(tenant, consultant, "mimecast", "Who owns it?", asked_side="client")
@@ -324,7 +314,7 @@ def test_what_was_said_stays_to_be_read_when_the_step_no_longer_applies(
     assert open_questions(tenant.plan, side="client") == []
 
 
-def test_nothing_needs_you_is_never_said_beside_a_question(
+def test_open_question_needs_action(
     tenant: Tenant, owner: User, consultant: User, signed_in: SignIn
 ) -> None:
     write(tenant, consultant, "mimecast", "Who owns it?", asked_side="client")
@@ -338,7 +328,7 @@ def test_nothing_needs_you_is_never_said_beside_a_question(
     assert "No tasks for you today" not in html.content.decode()
 
 
-def test_questions_with_files_cost_no_more_queries(
+def test_question_files_need_no_more_queries(
     tenant: Tenant, consultant: User, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     for number in range(3):
@@ -349,7 +339,7 @@ def test_questions_with_files_cost_no_more_queries(
         assert [list(comment.files.all()) for comment in asked] == [[], [], []]
 
 
-def test_a_consultant_who_was_shut_out_is_nobody_to_name(tenant: Tenant, consultant: User) -> None:
+def test_inactive_consultant_cannot_be_mentioned(tenant: Tenant, consultant: User) -> None:
     tenant.consultant = consultant
     assert mentionable_people(tenant) == [consultant]
 

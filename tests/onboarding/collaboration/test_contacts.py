@@ -1,4 +1,4 @@
-"""Who takes role: named with a role to play, reachable, and told when somebody is missing."""
+"""Contacts: their roles, their addresses, conflicts and missing roles."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def add(tenant: Tenant, person: User, signed_in: SignIn, **fields: str) -> tuple
     return response.status_code, response.content.decode()
 
 
-def test_what_was_typed_of_a_contact_that_somebody_removed_is_kept(
+def test_values_of_removed_contact_remain(
     tenant: Tenant, owner: User, member: User, signed_in: SignIn
 ) -> None:
     add(tenant, owner, signed_in)
@@ -32,15 +32,13 @@ def test_what_was_typed_of_a_contact_that_somebody_removed_is_kept(
     again = add(tenant, member, signed_in, phone="+44 20 2222")
 
     assert answer.status_code == 422
-    assert "Somebody removed this contact meanwhile" in html
+    assert "Another person removed this contact in the meantime" in html
     assert 'value="+44 20 2222"' in html
     assert f'action="{reverse("onboarding:contact-add", args=[tenant.public_id])}"' in html
     assert (again[0], contacts_of(tenant).get().phone) == (302, "+44 20 2222")
 
 
-def test_somebody_is_named_and_the_rest_is_still_missing(
-    tenant: Tenant, member: User, signed_in: SignIn
-) -> None:
+def test_missing_roles_follow_contacts(tenant: Tenant, member: User, signed_in: SignIn) -> None:
     assert add(tenant, member, signed_in)[0] == 302
 
     assert [(c.name, c.role) for c in contacts_of(tenant)] == [("Di Gennes", "dns")]
@@ -56,18 +54,18 @@ def test_somebody_is_named_and_the_rest_is_still_missing(
     assert ActivityLine.objects.filter(tenant=tenant, action="contact-added").count() == 1
 
 
-def test_a_contact_that_cannot_be_reached_is_kept_in_the_form(
+def test_contact_without_address_is_rejected(
     tenant: Tenant, owner: User, signed_in: SignIn
 ) -> None:
     status, text = add(tenant, owner, signed_in, email="")
 
     assert status == 422
-    assert "Give an e-mail address or a telephone number." in text
+    assert "Enter an e-mail address or a telephone number." in text
     assert "Di Gennes" in text
     assert not Contact.objects.exists()
 
 
-def test_the_same_part_is_not_played_twice_by_one_person(
+def test_second_contact_with_same_role_is_rejected(
     tenant: Tenant, owner: User, signed_in: SignIn
 ) -> None:
     add(tenant, owner, signed_in)
@@ -75,10 +73,10 @@ def test_the_same_part_is_not_played_twice_by_one_person(
     status, text = add(tenant, owner, signed_in)
 
     assert (status, Contact.objects.count()) == (422, 1)
-    assert "plays that role already" in text
+    assert "has that role already" in text
 
 
-def test_a_contact_is_changed_and_removed(tenant: Tenant, owner: User, signed_in: SignIn) -> None:
+def test_contact_changes_and_removal(tenant: Tenant, owner: User, signed_in: SignIn) -> None:
     add(tenant, owner, signed_in)
     contact = contacts_of(tenant).get()
     ids = [tenant.public_id, contact.public_id]
@@ -92,7 +90,7 @@ def test_a_contact_is_changed_and_removed(tenant: Tenant, owner: User, signed_in
     assert not contacts_of(tenant).exists()
 
 
-def test_the_second_to_change_a_contact_is_shown_what_the_first_wrote(
+def test_conflicting_contact_change_shows_the_first(
     tenant: Tenant, owner: User, member: User, signed_in: SignIn
 ) -> None:
     add(tenant, owner, signed_in)
@@ -105,7 +103,7 @@ def test_the_second_to_change_a_contact_is_shown_what_the_first_wrote(
     html = answer.content.decode()
 
     assert answer.status_code == 422
-    assert "Owner Person changed this meanwhile. It says now: Di Gennes, dns owner" in html
+    assert "Owner Person changed this contact in the meantime to: Di Gennes, dns owner" in html
     assert "+44 20 1111" in html
     assert 'value="+44 20 2222"' in html
     assert contacts_of(tenant).get().phone == "+44 20 1111"

@@ -1,4 +1,4 @@
-"""Files on tasks: what is kept, what is refused, and how they are given back."""
+"""Evidence files: accepted types, rejections and downloads."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def files_dir(tmp_path: Path, settings: object) -> Path:
         ),
     ],
 )
-def test_a_file_is_what_its_bytes_are(name: str, content: bytes, content_type: str) -> None:
+def test_file_type_comes_from_bytes(name: str, content: bytes, content_type: str) -> None:
     assert recognise(name, content).content_type == content_type
 
 
@@ -84,9 +84,7 @@ def test_a_file_is_what_its_bytes_are(name: str, content: bytes, content_type: s
         ("empty.txt", b""),
     ],
 )
-def test_a_file_that_is_not_allowed_or_not_what_it_says_is_refused(
-    name: str, content: bytes
-) -> None:
+def test_mismatched_file_is_rejected(name: str, content: bytes) -> None:
     with pytest.raises(RejectedFile):
         recognise(name, content)
 
@@ -105,12 +103,12 @@ def test_a_file_that_is_not_allowed_or_not_what_it_says_is_refused(
         ("", "file"),
     ],
 )
-def test_names_are_made_safe(typed: str, safe: str) -> None:
+def test_file_names_are_sanitised(typed: str, safe: str) -> None:
     assert safe_name(typed) == safe
 
 
 def _add(client: Client, tenant: Tenant, name: str, content: bytes) -> str:
-    """Upload, and return what the page that follows says."""
+    """Upload a file and return the messages of the next page."""
     task = task_of(tenant, "training")
     address = reverse("onboarding:file-add", args=[tenant.public_id, task.public_id])
     upload = SimpleUploadedFile(name, content, content_type="text/html")
@@ -118,13 +116,11 @@ def _add(client: Client, tenant: Tenant, name: str, content: bytes) -> str:
     return " ".join(str(message) for message in response.context["messages"])
 
 
-def test_a_file_is_kept_under_a_random_name_with_its_digest(
-    tenant: Tenant, member: User, signed_in: SignIn
-) -> None:
+def test_file_has_random_path_and_digest(tenant: Tenant, member: User, signed_in: SignIn) -> None:
     said = _add(signed_in(member), tenant, "shot.png", PNG)
 
     kept = EvidenceFile.objects.get()
-    assert said.startswith("shot.png is kept")
+    assert said.startswith("shot.png was added")
     assert (kept.name, kept.size, kept.uploaded_by) == ("shot.png", len(PNG), member)
     assert kept.sha256 == hashlib.sha256(PNG).hexdigest()
     assert path_of(kept.stored_as).read_bytes() == PNG
@@ -132,7 +128,7 @@ def test_a_file_is_kept_under_a_random_name_with_its_digest(
     assert path_of(kept.stored_as).stat().st_mode & 0o077 == 0
 
 
-def test_a_file_comes_back_to_be_saved_and_cannot_run(
+def test_download_headers_prevent_execution(
     tenant: Tenant, member: User, viewer: User, signed_in: SignIn
 ) -> None:
     _add(signed_in(member), tenant, "header.eml", b"From: a@b.test\n\nhello")
@@ -152,7 +148,7 @@ def test_a_file_comes_back_to_be_saved_and_cannot_run(
     assert response["Content-Security-Policy"].startswith("sandbox; default-src 'none'")
 
 
-def test_a_file_is_not_reached_through_another_tenant(
+def test_file_of_other_tenant_is_404(
     tenant: Tenant, member: User, outsider: User, signed_in: SignIn
 ) -> None:
     _add(signed_in(member), tenant, "shot.png", PNG)
@@ -173,7 +169,7 @@ def test_a_file_is_not_reached_through_another_tenant(
     assert statuses == [404, 404, 404]
 
 
-def test_a_huge_file_gets_a_sentence_and_is_kept_nowhere(
+def test_oversized_file_is_not_stored(
     tenant: Tenant, member: User, signed_in: SignIn, files_dir: Path
 ) -> None:
     said = _add(signed_in(member), tenant, "big.pdf", PDF + b"0" * settings.FILES_MAX_BYTES)
@@ -184,9 +180,7 @@ def test_a_huge_file_gets_a_sentence_and_is_kept_nowhere(
     assert (line.actor, line.params["reason"]) == (member, said)
 
 
-def test_a_file_just_within_the_limit_is_kept(
-    tenant: Tenant, member: User, signed_in: SignIn
-) -> None:
+def test_file_at_size_limit_is_stored(tenant: Tenant, member: User, signed_in: SignIn) -> None:
     content = PDF + b"0" * (settings.FILES_MAX_BYTES - len(PDF))
 
     _add(signed_in(member), tenant, "big.pdf", content)
@@ -195,16 +189,16 @@ def test_a_file_just_within_the_limit_is_kept(
 
 
 @pytest.mark.parametrize(("name", "content"), [("page.html", HTML), ("shot.png", HTML)])
-def test_a_mistyped_file_gets_a_sentence(
+def test_mistyped_file_shows_reason(
     tenant: Tenant, member: User, signed_in: SignIn, name: str, content: bytes
 ) -> None:
     said = _add(signed_in(member), tenant, name, content)
 
-    assert said.startswith(f"{name} was not kept: ")
+    assert said.startswith(f"{name} was not added: ")
     assert EvidenceFile.objects.count() == 0
 
 
-def test_the_plan_shows_any_number_of_files_in_one_query(
+def test_files_of_plan_need_one_query(
     tenant: Tenant, member: User, signed_in: SignIn, django_assert_num_queries: object
 ) -> None:
     assert callable(django_assert_num_queries)

@@ -1,4 +1,4 @@
-"""Hand-off links: one task or one domain, no account, and nothing else."""
+"""Share links: access to one task or one domain without an account."""
 
 from __future__ import annotations
 
@@ -32,9 +32,7 @@ def link_to(subject: Task | Domain, tenant: Tenant, by: User) -> str:
     return reverse("onboarding:share-link", args=[token])
 
 
-def test_the_link_is_shown_once_to_the_one_who_makes_it(
-    tenant: Tenant, owner: User, signed_in: SignIn
-) -> None:
+def test_share_link_is_shown_once(tenant: Tenant, owner: User, signed_in: SignIn) -> None:
     task = task_of(tenant, "domain-ownership")
     address = reverse("onboarding:task-share-link", args=[tenant.public_id, task.public_id])
 
@@ -48,9 +46,7 @@ def test_the_link_is_shown_once_to_the_one_who_makes_it(
     assert found.group(1).split("/")[2] not in str(ShareLink.objects.values())
 
 
-def test_a_task_link_shows_its_record_and_nothing_of_other_tasks(
-    tenant: Tenant, owner: User
-) -> None:
+def test_task_link_shows_only_its_record(tenant: Tenant, owner: User) -> None:
     task = task_of(tenant, "domain-ownership")
 
     page = Client().get(link_to(task, tenant, owner)).content.decode()
@@ -61,7 +57,7 @@ def test_a_task_link_shows_its_record_and_nothing_of_other_tasks(
     assert tenant.public_id not in page
 
 
-def test_a_domain_link_speaks_of_that_domain_alone(make_tenant: MakeTenant, owner: User) -> None:
+def test_domain_link_shows_only_its_domain(make_tenant: MakeTenant, owner: User) -> None:
     tenant = make_tenant("Two", domains=(("one.test", "primary"), ("two.test", "secondary")))
 
     page = Client().get(link_to(tenant.domains.get(name="two.test"), tenant, owner))
@@ -70,7 +66,7 @@ def test_a_domain_link_speaks_of_that_domain_alone(make_tenant: MakeTenant, owne
     assert "one.test" not in page.content.decode()
 
 
-def test_a_record_whose_turn_has_not_come_is_not_shown(tenant: Tenant, owner: User) -> None:
+def test_record_of_blocked_task_is_hidden(tenant: Tenant, owner: User) -> None:
     """An MX record published early loses mail."""
     page = Client().get(link_to(tenant.domains.get(), tenant, owner)).content.decode()
 
@@ -80,9 +76,7 @@ def test_a_record_whose_turn_has_not_come_is_not_shown(tenant: Tenant, owner: Us
 
 
 @pytest.mark.parametrize(("ahead", "said"), [(1, True), (-1, False)])
-def test_an_mx_record_is_not_for_before_its_window(
-    tenant: Tenant, owner: User, ahead: int, said: bool
-) -> None:
+def test_mx_record_shows_its_window(tenant: Tenant, owner: User, ahead: int, said: bool) -> None:
     Task.objects.filter(plan__tenant=tenant, key="mx-record-cutover").update(depends_on=[])
     cutover_of(tenant, "inbound", timezone.now() + timedelta(days=ahead))
 
@@ -99,7 +93,7 @@ def test_an_mx_record_is_not_for_before_its_window(
     ("stands", "asks"),
     [("20 backup.elsewhere.test", True), ("10 us-smtp-inbound-1.mimecast.com", False)],
 )
-def test_what_would_be_taken_away_and_nobody_knows_is_asked_about_first(
+def test_unknown_removals_need_confirmation(
     tenant: Tenant, owner: User, stands: str, asks: bool
 ) -> None:
     Task.objects.filter(plan__tenant=tenant, key="mx-record-cutover").update(depends_on=[])
@@ -116,7 +110,7 @@ def test_what_would_be_taken_away_and_nobody_knows_is_asked_about_first(
     assert ("Ask before you publish." in html, f"<code>{stands}</code>" in html) == (asks, asks)
 
 
-def test_the_verdict_follows_the_checks(tenant: Tenant, owner: User, run_check: RunCheck) -> None:
+def test_shared_page_follows_the_checks(tenant: Tenant, owner: User, run_check: RunCheck) -> None:
     link = link_to(task_of(tenant, "domain-ownership"), tenant, owner)
     client = Client()
     before = client.get(f"{link}revision/").content
@@ -129,7 +123,7 @@ def test_the_verdict_follows_the_checks(tenant: Tenant, owner: User, run_check: 
     assert TOKEN not in page
 
 
-def test_check_now_asks_for_the_concerned_checks_alone(tenant: Tenant, owner: User) -> None:
+def test_check_now_runs_only_its_checks(tenant: Tenant, owner: User) -> None:
     link = link_to(task_of(tenant, "domain-ownership"), tenant, owner)
 
     response = Client().post(f"{link}run/")
@@ -176,7 +170,7 @@ def _of_closed(made: ShareLink, link: str) -> str:
     ("spoil", "status"),
     [(_revoked, 410), (_expired, 410), (_of_closed, 410), (_altered, 404), (_by_public_id, 404)],
 )
-def test_a_link_that_no_longer_works_opens_nothing(
+def test_invalid_share_link_opens_nothing(
     tenant: Tenant, owner: User, spoil: object, status: int
 ) -> None:
     assert callable(spoil)
@@ -193,9 +187,7 @@ def test_a_link_that_no_longer_works_opens_nothing(
     assert not Check.objects.filter(requested_until__isnull=False).exists()
 
 
-def test_revoking_takes_effect_on_the_next_request(
-    tenant: Tenant, owner: User, signed_in: SignIn
-) -> None:
+def test_revoked_link_fails_on_next_request(tenant: Tenant, owner: User, signed_in: SignIn) -> None:
     link = link_to(task_of(tenant, "domain-ownership"), tenant, owner)
     made = ShareLink.objects.get()
     outside = Client()
@@ -208,7 +200,7 @@ def test_revoking_takes_effect_on_the_next_request(
     assert (before, outside.get(link).status_code) == (200, 410)
 
 
-def test_each_view_and_act_is_logged_with_address_and_program(tenant: Tenant, owner: User) -> None:
+def test_share_link_use_is_logged(tenant: Tenant, owner: User) -> None:
     link = link_to(task_of(tenant, "domain-ownership"), tenant, owner)
     outside = Client(REMOTE_ADDR="192.0.2.7", HTTP_USER_AGENT="Outside/1")
 
@@ -224,7 +216,7 @@ def test_each_view_and_act_is_logged_with_address_and_program(tenant: Tenant, ow
     assert ShareLink.objects.get().views == 1
 
 
-def test_a_task_of_another_tenant_cannot_be_handed_off(
+def test_task_of_other_tenant_cannot_be_shared(
     tenant: Tenant, outsider: User, signed_in: SignIn
 ) -> None:
     own = Tenant.objects.get(name="Elsewhere")

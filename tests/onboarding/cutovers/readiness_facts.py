@@ -1,4 +1,4 @@
-"""What a room's judgements rest on, made from a few words: no database, one given clock."""
+"""Factories of readiness facts: no database, and a given clock."""
 
 from __future__ import annotations
 

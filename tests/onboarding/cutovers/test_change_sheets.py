@@ -1,4 +1,4 @@
-"""Change sheets: what is published, what to publish, and what may not go unnamed."""
+"""Change sheets: records now, records to publish, and removals that need agreement."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tenants.regions import load_region_file
 from tests.cutovers import cutover_of
 from tests.factories import SignIn
 from tests.markup import texts
-from tests.onboarding.cutovers.test_cutover_room import plan_inbound, seen
+from tests.onboarding.cutovers.test_cutover_room import observe, plan_inbound
 
 REGION = load_region_file().regions["us"]
 NEW = [f"10 {host}" for host in REGION.mx]
@@ -45,7 +45,7 @@ def _sheet(kind: CheckKind, *servers: dict[str, Any], **given: Any) -> ChangeShe
     return made
 
 
-def test_the_old_set_goes_and_the_regions_hosts_come() -> None:
+def test_sheet_replaces_old_hosts() -> None:
     sheet = _sheet(CheckKind.MX, _server(1, OLD), _server(2, OLD, ttl=3600))
 
     assert [str(line) for line in sheet.removed] == [f"one.test. 3600 IN MX {OLD}."]
@@ -64,7 +64,7 @@ def test_the_old_set_goes_and_the_regions_hosts_come() -> None:
         ("10 notoutlook.com", (), ("10 notoutlook.com",)),
     ],
 )
-def test_what_nobody_knows_needs_a_word(
+def test_unknown_value_needs_agreement(
     value: str, hosts: tuple[str, ...], unknown: tuple[str, ...]
 ) -> None:
     sheet = _sheet(CheckKind.MX, _server(1, value), hosts=hosts)
@@ -72,7 +72,7 @@ def test_what_nobody_knows_needs_a_word(
     assert (sheet.unknown, sheet.is_agreed) == (unknown, not unknown)
 
 
-def test_agreeing_to_one_value_is_not_agreeing_to_another() -> None:
+def test_agreement_is_per_value() -> None:
     servers = _server(1, "10 a.one.test", "20 b.one.test")
 
     half = _sheet(CheckKind.MX, servers, agreed={"10 a.one.test"})
@@ -81,7 +81,7 @@ def test_agreeing_to_one_value_is_not_agreeing_to_another() -> None:
     assert (half.is_agreed, whole.is_agreed) == (False, True)
 
 
-def test_a_preference_of_ones_own_is_no_change() -> None:
+def test_own_preference_is_no_change() -> None:
     servers = _server(1, *(f"5 {host}" for host in REGION.mx))
 
     sheet = _sheet(CheckKind.MX, servers, verdict="pass")
@@ -89,37 +89,37 @@ def test_a_preference_of_ones_own_is_no_change() -> None:
     assert (sheet.removed, sheet.added, sheet.is_done) == ((), (), True)
 
 
-def test_a_silent_server_leaves_the_sheet_undone() -> None:
+def test_silent_server_leaves_sheet_undone() -> None:
     sheet = _sheet(CheckKind.MX, _server(1, *NEW), _server(2, status="timeout"))
 
     assert (sheet.silent, sheet.is_done) == (("ns2.test (192.0.2.2)",), False)
 
 
-def test_what_nobody_has_looked_at_lately_is_not_called_done() -> None:
+def test_stale_sheet_is_not_done() -> None:
     sheet = _sheet(CheckKind.MX, _server(1, *NEW), verdict="pass", is_stale=True)
 
     assert (sheet.added, sheet.removed, sheet.is_done) == ((), (), False)
 
 
-def test_servers_that_differ_show_everything_any_of_them_gives() -> None:
+def test_differing_servers_show_all_values() -> None:
     sheet = _sheet(CheckKind.MX, _server(1, *NEW), _server(2, OLD))
 
     assert (sheet.differ, [line.value for line in sheet.removed]) == (True, [OLD])
 
 
-def test_nothing_told_is_not_nothing_published() -> None:
+def test_no_answer_is_not_an_empty_zone() -> None:
     sheet = _sheet(CheckKind.MX)
 
     assert (sheet.is_known, sheet.is_done, len(sheet.added)) == (False, False, 2)
 
 
-def test_what_cannot_be_proposed_is_not_called_done() -> None:
+def test_sheet_without_proposal_is_not_done() -> None:
     sheet = _sheet(CheckKind.SPF, _server(1, "verify=1"), verdict="unknown")
 
     assert (sheet.is_done, sheet.is_undetermined, sheet.zone_text) == (False, True, "")
 
 
-def test_spf_is_merged_and_other_texts_are_left_alone() -> None:
+def test_spf_is_merged_and_other_txt_remains() -> None:
     record = "v=spf1 include:spf.protection.outlook.com -all"
     sheet = _sheet(CheckKind.SPF, _server(1, record, "verify=1", ttl=900), records=[record])
 
@@ -131,7 +131,7 @@ def test_spf_is_merged_and_other_texts_are_left_alone() -> None:
     assert sheet.unknown == ()
 
 
-def test_an_ending_that_merging_drops_is_named() -> None:
+def test_dropped_spf_ending_is_named() -> None:
     records = ["v=spf1 mx -all", "v=spf1 a ~all"]
 
     sheet = _sheet(CheckKind.SPF, _server(1, *records), records=records)
@@ -147,7 +147,7 @@ def test_an_ending_that_merging_drops_is_named() -> None:
         ("mta-sts.permits", ()),
     ],
 )
-def test_a_policy_is_widened_before_mx_moves(code: str, hosts: tuple[str, ...]) -> None:
+def test_policy_hosts_missing_before_switch(code: str, hosts: tuple[str, ...]) -> None:
     findings = [{"code": code, "params": {"hosts": ["a.test"]}}]
     policy = Check(latest=Observation(verdict="fail", findings=findings))
 
@@ -168,7 +168,7 @@ def test_a_policy_is_widened_before_mx_moves(code: str, hosts: tuple[str, ...]) 
         ("", '""'),
     ],
 )
-def test_a_text_is_quoted_as_zone_files_want_it(text: str, written: str) -> None:
+def test_txt_value_is_quoted(text: str, written: str) -> None:
     assert quoted(text) == written
 
 
@@ -183,7 +183,7 @@ def test_a_text_is_quoted_as_zone_files_want_it(text: str, written: str) -> None
         ([], None),
     ],
 )
-def test_a_dns_host_is_recognised_only_where_all_servers_are_its_own(
+def test_dns_host_needs_all_servers(
     servers: list[str], form: tuple[str, str | None] | None
 ) -> None:
     found = form_of(servers)
@@ -191,29 +191,30 @@ def test_a_dns_host_is_recognised_only_where_all_servers_are_its_own(
     assert ((found.host, found.apex) if found else None) == form
 
 
-def test_the_lines_read_as_a_zone_file() -> None:
+def test_zone_line_format() -> None:
     assert str(ZoneLine("one.test", None, "MX", "10 a.test")) == "one.test. IN MX 10 a.test."
 
 
 @pytest.mark.parametrize(
-    ("direction", "ahead", "said"),
+    ("direction", "ahead", "is_warned"),
     [("inbound", 1, True), ("inbound", -1, False), ("outbound", 1, False)],
 )
-def test_a_sheet_says_that_mail_is_not_to_be_switched_before_its_window(
-    tenant: Tenant, owner: User, signed_in: SignIn, direction: str, ahead: int, said: bool
+def test_sheet_warns_before_inbound_window(
+    tenant: Tenant, owner: User, signed_in: SignIn, direction: str, ahead: int, is_warned: bool
 ) -> None:
     cutover = cutover_of(tenant, direction, timezone.now() + timedelta(hours=ahead))
     address = reverse("onboarding:change-sheet", args=[tenant.public_id, cutover.public_id])
 
     notes = texts(signed_in(owner).get(address).content.decode(), ".note")
 
-    assert any("Do not publish before" in note and "this cutover" in note for note in notes) is said
+    assert (
+        any("Do not publish before" in note and "this cutover" in note for note in notes)
+        is is_warned
+    )
 
 
-def test_what_is_published_as_it_should_be_is_not_offered_again(
-    tenant: Tenant, owner: User, signed_in: SignIn
-) -> None:
-    seen(tenant, CheckKind.MX, timezone.now(), 60, *NEW, servers=2)
+def test_finished_sheet_offers_no_records(tenant: Tenant, owner: User, signed_in: SignIn) -> None:
+    observe(tenant, CheckKind.MX, timezone.now(), 60, *NEW, servers=2)
     cutover = plan_inbound(tenant, timezone.now())
     address = reverse("onboarding:change-sheet", args=[tenant.public_id, cutover.public_id])
 
@@ -223,10 +224,8 @@ def test_what_is_published_as_it_should_be_is_not_offered_again(
     assert texts(html, "pre") == []
 
 
-def test_records_are_shown_once_what_goes_has_been_agreed_to(
-    tenant: Tenant, owner: User, signed_in: SignIn
-) -> None:
-    seen(tenant, CheckKind.MX, timezone.now(), 300, "10 mail.northwind.test", servers=2)
+def test_records_appear_after_agreement(tenant: Tenant, owner: User, signed_in: SignIn) -> None:
+    observe(tenant, CheckKind.MX, timezone.now(), 300, "10 mail.northwind.test", servers=2)
     cutover = plan_inbound(tenant, timezone.now())
     address = reverse("onboarding:change-sheet", args=[tenant.public_id, cutover.public_id])
     client = signed_in(owner)

@@ -1,4 +1,4 @@
-"""What hangs on a cutover concerns its own domains, and the right one of several."""
+"""Readiness, snapshots and pages of a cutover cover its own domains only."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from onboarding.cutovers.queries import switched
 from onboarding.cutovers.readiness import ReadinessRow, readiness_rows
 from onboarding.cutovers.room import load_facts
 from onboarding.cutovers.snapshots import take_at_opening
-from onboarding.cutovers.tasks import monitor_open_windows
+from onboarding.cutovers.tasks import open_cutover_windows
 from onboarding.models import Cutover, Plan
 from onboarding.plans.evaluation import PlanContext
 from onboarding.plans.planned_cutovers import next_cutover
@@ -47,36 +47,34 @@ def _rows(cutover: Cutover, tenant: Tenant) -> dict[str, ReadinessRow]:
     return {row.key: row for row in readiness_rows(facts)}
 
 
-def test_readiness_and_close_watching_are_of_the_cutovers_domains(
-    tenant: Tenant, run_check: RunCheck
-) -> None:
+def test_readiness_covers_own_domains(tenant: Tenant, run_check: RunCheck) -> None:
     soon = timezone.now()
     first = cutover_of(tenant, "inbound", soon, "side.test", "try.test")
     second = cutover_of(tenant, "inbound", soon + WEEK, "main.test")
     run_check(tenant, CheckKind.OWNERSHIP, Verdict.FAIL, subject="main.test")
     run_check(tenant, CheckKind.OWNERSHIP, Verdict.FAIL, subject="main.test", minutes=1)
 
-    monitor_open_windows()
+    open_cutover_windows()
 
-    watched = Check.objects.filter(cutover_until__gt=soon, kind=CheckKind.MX)
-    assert sorted(str(check.domain) for check in watched) == ["side.test", "try.test"]
-    told = [_rows(cutover, tenant)["ownership"] for cutover in (first, second)]
-    assert told[0].verdict is Verdict.UNKNOWN
-    assert "side.test and try.test" in told[0].detail
-    assert (told[1].verdict, told[1].detail) == (
+    prioritized = Check.objects.filter(cutover_until__gt=soon, kind=CheckKind.MX)
+    assert sorted(str(check.domain) for check in prioritized) == ["side.test", "try.test"]
+    rows = [_rows(cutover, tenant)["ownership"] for cutover in (first, second)]
+    assert rows[0].verdict is Verdict.UNKNOWN
+    assert "side.test and try.test" in rows[0].detail
+    assert (rows[1].verdict, rows[1].detail) == (
         Verdict.FAIL,
-        "main.test: ownership is not proved.",
+        "main.test: ownership is not verified.",
     )
 
 
-def test_what_is_kept_at_the_opening_is_the_cutovers_own(tenant: Tenant) -> None:
+def test_snapshot_covers_own_domains(tenant: Tenant) -> None:
     made = take_at_opening(cutover_of(tenant, "inbound", timezone.now(), "try.test"))
 
     assert made is not None
     assert [entry["domain"] for entry in made.content] == ["try.test"]
 
 
-def test_the_room_and_its_sheets_name_the_cutovers_domains_alone(
+def test_room_pages_name_own_domains_only(
     tenant: Tenant, consultant: User, signed_in: SignIn
 ) -> None:
     first = cutover_of(tenant, "inbound", MOMENT, "side.test")
@@ -91,9 +89,7 @@ def test_the_room_and_its_sheets_name_the_cutovers_domains_alone(
         assert "main.test" not in shown
 
 
-def test_inbound_of_a_test_domain_waits_for_its_own_outbound_alone(
-    tenant: Tenant, consultant: User, owner: User
-) -> None:
+def test_inbound_waits_for_own_outbound(tenant: Tenant, consultant: User, owner: User) -> None:
     cutover = cutover_of(tenant, "inbound", timezone.now() + timedelta(days=4), "try.test")
     task = task_of(tenant, "outbound-cutover")
     type(task).objects.filter(pk=task.pk).update(depends_on=[])
@@ -113,16 +109,14 @@ def test_inbound_of_a_test_domain_waits_for_its_own_outbound_alone(
         ("outbound-cutover", date(2027, 3, 11)),
     ],
 )
-def test_what_prepares_is_due_by_the_first_and_the_switch_with_the_last(
-    tenant: Tenant, consultant: User, key: str, day: date
-) -> None:
+def test_due_dates_of_two_cutovers(tenant: Tenant, consultant: User, key: str, day: date) -> None:
     for moment, name in ((MOMENT + WEEK, "main.test"), (MOMENT, "side.test")):
         plan_cutover(tenant.plan, "outbound", moment, [domain_of(tenant, name)], by=consultant)
 
     assert task_of(tenant, key).due_on == day
 
 
-def test_status_skips_switched_cutovers(tenant: Tenant, run_check: RunCheck) -> None:
+def test_status_shows_first_unswitched_cutover(tenant: Tenant, run_check: RunCheck) -> None:
     now = timezone.now()
     first = cutover_of(tenant, "inbound", now - WEEK, "side.test")
     second = cutover_of(tenant, "inbound", now + WEEK, "main.test")
@@ -141,7 +135,7 @@ def test_status_skips_switched_cutovers(tenant: Tenant, run_check: RunCheck) -> 
     assert seen() == second
 
 
-def test_the_next_cutover_is_the_first_whose_window_is_not_over() -> None:
+def test_next_cutover_by_window() -> None:
     first, second = Cutover(planned_at=MOMENT), Cutover(planned_at=MOMENT + WEEK)
 
     assert next_cutover([first, second], now=MOMENT + timedelta(hours=3)) is first
@@ -150,9 +144,7 @@ def test_the_next_cutover_is_the_first_whose_window_is_not_over() -> None:
     assert next_cutover([], now=MOMENT) is None
 
 
-def test_a_message_is_held_against_its_own_domains_cutover(
-    tenant: Tenant, consultant: User
-) -> None:
+def test_message_counts_from_own_cutover(tenant: Tenant, consultant: User) -> None:
     tenant.domains.update(dkim_selectors="mimecast")
     sync_checks(tenant)
     cutover_of(tenant, "outbound", MOMENT, "side.test")
@@ -170,9 +162,7 @@ def _sentences(client: Any, tenant: Tenant) -> list[str]:
     return [sentence for sentence in strong if "domain" in sentence]
 
 
-def test_a_primary_planned_before_the_others_is_warned_of(
-    tenant: Tenant, consultant: User, signed_in: SignIn
-) -> None:
+def test_primary_first_is_warned(tenant: Tenant, consultant: User, signed_in: SignIn) -> None:
     client = signed_in(consultant)
     primary = cutover_of(tenant, "inbound", MOMENT, "main.test")
     cutover_of(tenant, "inbound", MOMENT + WEEK, "side.test")
@@ -191,7 +181,7 @@ def test_a_primary_planned_before_the_others_is_warned_of(
 
 
 @pytest.mark.parametrize("domains", [2, 40])
-def test_the_page_of_cutovers_asks_as_much_for_two_domains_as_for_forty(
+def test_cutover_list_query_count(
     make_tenant: MakeTenant,
     consultant: User,
     signed_in: SignIn,

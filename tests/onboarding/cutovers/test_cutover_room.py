@@ -1,4 +1,4 @@
-"""The cutover room: its page, its window, and who may decide."""
+"""The cutover room: its page and the window confirmation."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ OLD = "10 mail.northwind.test"
 NEW = ("10 us-smtp-inbound-1.mimecast.com", "10 us-smtp-inbound-2.mimecast.com")
 
 
-def seen(
+def observe(
     tenant: Tenant, kind: CheckKind, at: datetime, ttl: int | None, *values: str, servers: int = 4
 ) -> None:
-    """All servers told the same at this moment, or nothing (no TTL)."""
+    """Record the same answer of all servers at this time, or none (no TTL)."""
     row: dict[str, Any] = {"status": "timeout", "values": [], "ttl": None}
     if ttl is not None:
         row = {"status": "records", "values": list(values), "ttl": ttl}
@@ -43,7 +43,7 @@ def seen(
         first_seen_at=at,
         last_seen_at=at,
     )
-    # Looked at again since, with the same answer.
+    # A later run got the same answer.
     checked_at = max(at, timezone.now())
     Check.objects.filter(pk=check.pk).update(latest=latest, checked_at=checked_at)
 
@@ -57,27 +57,23 @@ def address(cutover: Cutover, name: str = "cutover-room") -> str:
 
 
 def _lowered(tenant: Tenant) -> None:
-    """The worked vector: a day's TTL last seen Monday 09:00, 300 s everywhere at 09:05."""
-    seen(tenant, CheckKind.MX_TTL, MONDAY.replace(hour=9), 86_400, OLD)
-    seen(tenant, CheckKind.MX_TTL, MONDAY.replace(hour=9, minute=5), 300, OLD)
+    """The worked example: a TTL of one day until Monday 09:00, and 300 s everywhere at 09:05."""
+    observe(tenant, CheckKind.MX_TTL, MONDAY.replace(hour=9), 86_400, OLD)
+    observe(tenant, CheckKind.MX_TTL, MONDAY.replace(hour=9, minute=5), 300, OLD)
 
 
-def test_the_room_tells_the_worked_vector_to_the_minute(
-    tenant: Tenant, owner: User, signed_in: SignIn
-) -> None:
+def test_room_shows_earliest_safe_time(tenant: Tenant, owner: User, signed_in: SignIn) -> None:
     _lowered(tenant)
     cutover = plan_inbound(tenant, MONDAY + timedelta(days=1, hours=9, minutes=4))
 
     html = signed_in(owner).get(address(cutover)).content.decode()
 
     (row,) = [text for text in texts(html, "li") if "old TTL run out" in text]
-    assert "Earliest safe cutover: Tue 1 Dec 09:05 UTC, because ns1.test (192.0.2.1) gave" in row
-    assert "out 86400 s for northwind.test until Mon 30 Nov 09:05 UTC." in row
+    assert "Earliest safe cutover: Tue 1 Dec 09:05 UTC, because ns1.test (192.0.2.1)" in row
+    assert "published 86400 s for northwind.test until Mon 30 Nov 09:05 UTC." in row
 
 
-def test_what_nobody_looked_at_for_a_day_is_not_called_safe(
-    tenant: Tenant, owner: User, signed_in: SignIn
-) -> None:
+def test_stale_ttl_has_no_safe_time(tenant: Tenant, owner: User, signed_in: SignIn) -> None:
     _lowered(tenant)
     cutover = plan_inbound(tenant, MONDAY + timedelta(days=9))
     Check.objects.update(checked_at=timezone.now() - timedelta(hours=26))
@@ -86,12 +82,10 @@ def test_what_nobody_looked_at_for_a_day_is_not_called_safe(
 
     assert "Earliest safe cutover" not in html
     (row,) = texts(html, "#ready-ttl")
-    assert "Nobody has looked at northwind.test lately" in row
+    assert "The last check of northwind.test is too old to count." in row
 
 
-def test_a_domain_without_an_answer_keeps_the_others_from_being_called_safe(
-    tenant: Tenant, owner: User, signed_in: SignIn
-) -> None:
+def test_unanswered_domain_blocks_safe_time(tenant: Tenant, owner: User, signed_in: SignIn) -> None:
     _lowered(tenant)
     cutover = plan_inbound(tenant, MONDAY + timedelta(days=9))
     new = Domain.objects.create(tenant=tenant, name="new.test", role="secondary")
@@ -100,15 +94,15 @@ def test_a_domain_without_an_answer_keeps_the_others_from_being_called_safe(
     html = signed_in(owner).get(address(cutover)).content.decode()
 
     assert "Earliest safe cutover" not in html
-    assert "new.test: it cannot be told yet" in texts(html, "#ready-ttl")[0]
+    assert "new.test: no safe time is known yet." in texts(html, "#ready-ttl")[0]
 
 
-def test_the_board_counts_servers_and_minutes_to_the_last_old_cache(
+def test_board_shows_servers_and_cache_expiry(
     tenant: Tenant, owner: User, signed_in: SignIn
 ) -> None:
     tuesday = MONDAY + timedelta(days=1, hours=10)
-    seen(tenant, CheckKind.MX, tuesday, 300, OLD)
-    seen(tenant, CheckKind.MX, tuesday + timedelta(minutes=2), 300, *NEW)
+    observe(tenant, CheckKind.MX, tuesday, 300, OLD)
+    observe(tenant, CheckKind.MX, tuesday + timedelta(minutes=2), 300, *NEW)
     cutover = plan_inbound(tenant, tuesday)
 
     html = signed_in(owner).get(address(cutover)).content.decode()
@@ -117,10 +111,8 @@ def test_the_board_counts_servers_and_minutes_to_the_last_old_cache(
     assert "by Tue 1 Dec, 10:07 UTC" in " ".join(texts(html, ".card-foot"))
 
 
-def test_a_leftover_beside_the_new_hosts_is_named(
-    tenant: Tenant, owner: User, signed_in: SignIn
-) -> None:
-    seen(tenant, CheckKind.MX, MONDAY, 300, *NEW, OLD)
+def test_leftover_host_is_named(tenant: Tenant, owner: User, signed_in: SignIn) -> None:
+    observe(tenant, CheckKind.MX, MONDAY, 300, *NEW, OLD)
     cutover = plan_inbound(tenant, MONDAY)
 
     html = signed_in(owner).get(address(cutover)).content.decode()
@@ -131,13 +123,13 @@ def test_a_leftover_beside_the_new_hosts_is_named(
     )
 
 
-def _confirm(client: Client, cutover: Cutover, words: str = "", **more: str) -> None:
+def _confirm(client: Client, cutover: Cutover, risk: str = "", **more: str) -> None:
     form = {
         "planned_at": cutover.planned_at.isoformat(),
         "round": str(cutover.round),
         "length_minutes": "90",
         "outbound_days": "2",
-        "accepted_risk": words,
+        "accepted_risk": risk,
     }
     answer = client.post(address(cutover, "cutover-window"), form | more)
     assert answer.status_code == 302
@@ -145,39 +137,39 @@ def _confirm(client: Client, cutover: Cutover, words: str = "", **more: str) -> 
 
 
 @pytest.mark.parametrize(
-    ("minutes", "words", "confirmed", "kept"),
+    ("minutes", "risk", "confirmed", "stored"),
     [
         (4, "", False, ""),
         (4, "The client insists.", True, "The client insists."),
         (5, "", True, ""),
-        (5, "Said without need.", True, ""),
+        (5, "Unnecessary.", True, ""),
     ],
 )
-def test_a_window_before_the_earliest_safe_moment_takes_words(
+def test_early_window_needs_accepted_risk(
     tenant: Tenant,
     consultant: User,
     signed_in: SignIn,
     minutes: int,
-    words: str,
+    risk: str,
     confirmed: bool,
-    kept: str,
+    stored: str,
 ) -> None:
     _lowered(tenant)
     cutover = plan_inbound(tenant, MONDAY + timedelta(days=1, hours=9, minutes=minutes))
 
-    _confirm(signed_in(consultant), cutover, words)
+    _confirm(signed_in(consultant), cutover, risk)
 
-    assert (cutover.confirmed_at is not None, cutover.accepted_risk) == (confirmed, kept)
+    assert (cutover.confirmed_at is not None, cutover.accepted_risk) == (confirmed, stored)
     assert (cutover.confirmed_by == consultant) == confirmed
     lines = ActivityLine.objects.filter(tenant=tenant, action="window-confirmed")
-    assert [line.params["reason"] for line in lines] == ([kept] if confirmed else [])
+    assert [line.params["reason"] for line in lines] == ([stored] if confirmed else [])
 
 
-def test_a_window_whose_clock_cannot_be_told_takes_words(
+def test_unknown_safe_time_needs_accepted_risk(
     tenant: Tenant, consultant: User, signed_in: SignIn
 ) -> None:
     _lowered(tenant)
-    seen(tenant, CheckKind.MX_TTL, MONDAY + timedelta(hours=10), None)
+    observe(tenant, CheckKind.MX_TTL, MONDAY + timedelta(hours=10), None)
     cutover = plan_inbound(tenant, MONDAY + timedelta(days=30))
 
     _confirm(signed_in(consultant), cutover)
@@ -185,7 +177,7 @@ def test_a_window_whose_clock_cannot_be_told_takes_words(
     assert cutover.confirmed_at is None
 
 
-def test_a_window_that_was_moved_meanwhile_is_not_confirmed(
+def test_rescheduled_window_is_not_confirmed(
     tenant: Tenant, consultant: User, signed_in: SignIn
 ) -> None:
     _lowered(tenant)
@@ -197,7 +189,7 @@ def test_a_window_that_was_moved_meanwhile_is_not_confirmed(
     assert cutover.confirmed_at is None
 
 
-def test_moving_a_window_takes_its_confirmation_back(tenant: Tenant, consultant: User) -> None:
+def test_rescheduling_resets_confirmation(tenant: Tenant, consultant: User) -> None:
     cutover = plan_inbound(tenant, MONDAY)
     Cutover.objects.update(confirmed_at=MONDAY, confirmed_by=consultant, accepted_risk="Known.")
 
@@ -208,7 +200,7 @@ def test_moving_a_window_takes_its_confirmation_back(tenant: Tenant, consultant:
     assert (cutover.confirmed_at, cutover.confirmed_by, cutover.accepted_risk) == (None, None, "")
 
 
-def test_another_tenants_room_is_not_there(
+def test_foreign_room_is_not_found(
     make_tenant: MakeTenant, tenant: Tenant, consultant: User, signed_in: SignIn
 ) -> None:
     foreign = plan_inbound(make_tenant("Other", domains=(("other.test", "primary"),)), MONDAY)
@@ -218,7 +210,7 @@ def test_another_tenants_room_is_not_there(
     assert signed_in(consultant).get(mixed).status_code == 404
 
 
-def test_a_big_room_leaves_out_what_a_shared_screen_does_not_need(
+def test_full_screen_room_has_no_window_form(
     tenant: Tenant, consultant: User, signed_in: SignIn
 ) -> None:
     cutover = plan_inbound(tenant, MONDAY)
@@ -231,7 +223,7 @@ def test_a_big_room_leaves_out_what_a_shared_screen_does_not_need(
     ]
 
 
-def test_the_fragment_is_the_room_alone(tenant: Tenant, owner: User, signed_in: SignIn) -> None:
+def test_fragment_has_room_only(tenant: Tenant, owner: User, signed_in: SignIn) -> None:
     cutover = plan_inbound(tenant, MONDAY)
 
     html = signed_in(owner).get(address(cutover), headers={"HX-Request": "true"}).content.decode()
@@ -240,13 +232,13 @@ def test_the_fragment_is_the_room_alone(tenant: Tenant, owner: User, signed_in: 
     assert 'id="room"' in html
 
 
-@pytest.mark.parametrize(("ended", "said"), [(1, True), (-1, False)])
-def test_a_window_that_passed_unconfirmed_is_said(
-    tenant: Tenant, owner: User, signed_in: SignIn, ended: int, said: bool
+@pytest.mark.parametrize(("ended", "is_shown"), [(1, True), (-1, False)])
+def test_missed_window_is_shown(
+    tenant: Tenant, owner: User, signed_in: SignIn, ended: int, is_shown: bool
 ) -> None:
     planned = plan_inbound(tenant, timezone.now() - timedelta(hours=4 + ended))
     address = reverse("onboarding:cutover-room", args=[tenant.public_id, planned.public_id])
 
     page = signed_in(owner).get(address).content.decode()
 
-    assert ("The window is over, and nobody confirmed it." in page) == said
+    assert ("The window is over and was never confirmed." in page) == is_shown

@@ -1,4 +1,4 @@
-"""Rehearsals: the room against pasted records, and nothing else is touched."""
+"""Dry runs: the room against pasted records, without any other change."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ def tenant(make_tenant: MakeTenant) -> Tenant:
     for check in Check.objects.filter(
         tenant=made, kind__in=[CheckKind.MX, CheckKind.OWNERSHIP]
     ).select_related("tenant", "domain", "host"):
-        _seen(check)
+        _store_run(check)
     return made
 
 
-def _seen(check: Check) -> None:
-    """What a real look was told, kept as workers keep it."""
+def _store_run(check: Check) -> None:
+    """Store the observation of a real run as a worker does."""
     lookup, recorder = ZoneLookup(ZONE), Recorder()
     means = recording_clients(lookup, Prober(Network(), lookup), recorder)
     outcome = asyncio.run(_inspect(means, build_request(check)))
@@ -93,9 +93,7 @@ def _everything(tenant: Tenant) -> list[Any]:
     ]
 
 
-def test_the_room_is_rehearsed_with_the_cutovers_domains_and_nothing_is_stored(
-    tenant: Tenant, consultant: User, signed_in: SignIn
-) -> None:
+def test_dry_run_stores_nothing(tenant: Tenant, consultant: User, signed_in: SignIn) -> None:
     cutover = _inbound(tenant, "side.test")
     client = signed_in(consultant)
     before = _everything(tenant)
@@ -104,7 +102,7 @@ def test_the_room_is_rehearsed_with_the_cutovers_domains_and_nothing_is_stored(
 
     assert status == 200
     assert "name servers would publish the new answer" in " ".join(html.split())
-    assert "These records would prove it." in texts(html, "p")
+    assert "These records would verify it." in texts(html, "p")
     assert "No change left." in texts(html, "p")
     assert texts(html, "#dry-run-status")[0].startswith("Dry run: nothing below is published")
     assert "main.test" not in html.split('class="tabs"', 1)[1]
@@ -112,12 +110,12 @@ def test_the_room_is_rehearsed_with_the_cutovers_domains_and_nothing_is_stored(
     assert not DryRun.objects.exists()
 
 
-def test_what_nobody_looks_at_is_no_better_known_in_a_rehearsal(
+def test_stale_check_stays_stale_in_dry_run(
     tenant: Tenant, consultant: User, signed_in: SignIn
 ) -> None:
     cutover = _inbound(tenant, "side.test")
     check = Check.objects.get(tenant=tenant, kind=CheckKind.MX_TTL, domain__name="side.test")
-    _seen(Check.objects.select_related("tenant", "domain", "host").get(pk=check.pk))
+    _store_run(Check.objects.select_related("tenant", "domain", "host").get(pk=check.pk))
     client, row = signed_in(consultant), "#ready-ttl"
     _, fresh = _try(client, cutover, MX)
     Check.objects.update(checked_at=timezone.now() - timedelta(days=3))
@@ -127,26 +125,22 @@ def test_what_nobody_looks_at_is_no_better_known_in_a_rehearsal(
 
     assert "Earliest safe cutover" in texts(fresh, row)[0]
     for page in (html, real):
-        assert "Nobody has looked at side.test lately" in texts(page, row)[0]
+        assert "The last check of side.test is too old to count." in texts(page, row)[0]
     assert "No change left." not in texts(html, "p")
 
 
-def test_a_leftover_in_the_records_is_found_before_it_is_published(
-    tenant: Tenant, consultant: User, signed_in: SignIn
-) -> None:
+def test_dry_run_finds_leftover_host(tenant: Tenant, consultant: User, signed_in: SignIn) -> None:
     cutover = _inbound(tenant, "side.test")
 
     _, html = _try(signed_in(consultant), cutover, f"{MX}\n@ 300 MX 20 mail.main.test.")
 
-    assert "These records would not prove it for side.test." in texts(html, "p")
+    assert "These records would not verify it for side.test." in texts(html, "p")
     assert "Senders can still bypass Mimecast through 20 mail.main.test." in " ".join(
         texts(html, "p")
     )
 
 
-def test_readiness_follows_the_rehearsed_records(
-    tenant: Tenant, consultant: User, signed_in: SignIn
-) -> None:
+def test_dry_run_evaluates_readiness(tenant: Tenant, consultant: User, signed_in: SignIn) -> None:
     cutover = cutover_of(tenant, "outbound", timezone.now() + timedelta(days=9), "side.test")
     client = signed_in(consultant)
     real = client.get(address(cutover)).content.decode()
@@ -155,12 +149,12 @@ def test_readiness_follows_the_rehearsed_records(
     _, bad = _try(client, cutover, '@ 300 TXT "v=spf1 -all"\n@ 300 TXT "something else"')
 
     rows = [" ".join(texts(page, "#ready-ownership")) for page in (real, good, bad)]
-    assert "It could not be told for side.test" in rows[0]
-    assert "side.test: ownership is proved." in rows[1]
-    assert "side.test: ownership is not proved." in rows[2]
+    assert "Not known for side.test" in rows[0]
+    assert "side.test: ownership is verified." in rows[1]
+    assert "side.test: ownership is not verified." in rows[2]
 
 
-def test_the_change_sheets_own_records_stand_there_to_begin_with(
+def test_dry_run_begins_with_sheet_records(
     tenant: Tenant, consultant: User, signed_in: SignIn
 ) -> None:
     cutover = _inbound(tenant)
@@ -176,7 +170,7 @@ def test_the_change_sheets_own_records_stand_there_to_begin_with(
     assert (status, " ".join(html.split()).count("would publish the new answer</span>")) == (200, 2)
 
 
-def test_a_rehearsal_that_is_kept_says_who_when_what_and_how_long(
+def test_dry_run_is_saved(
     tenant: Tenant, consultant: User, viewer: User, signed_in: SignIn
 ) -> None:
     cutover = _inbound(tenant, "side.test")
@@ -188,8 +182,8 @@ def test_a_rehearsal_that_is_kept_says_who_when_what_and_how_long(
     made = DryRun.objects.get(cutover=cutover)
     assert (made.by, made.records, made.comment, made.round) == (consultant, MX, "Smooth.", 1)
     assert timedelta(0) < made.saved_at - made.started_at < timedelta(minutes=1)
-    told = {each["kind"]: each["verdict"] for each in made.content["findings"]}
-    assert told["mx"] == "pass"
+    verdicts = {each["kind"]: each["verdict"] for each in made.content["findings"]}
+    assert verdicts["mx"] == "pass"
     assert made.content["domains"] == ["side.test"]
     line = ActivityLine.objects.get(tenant=tenant, action="dry-run-recorded")
     assert (line.params["blockers"], line.params["domains"]) == (made.blocking_count, "side.test")
@@ -209,7 +203,7 @@ def test_a_rehearsal_that_is_kept_says_who_when_what_and_how_long(
         made.save(update_fields=["comment"])
 
 
-def test_a_beginning_that_we_did_not_sign_is_now(
+def test_unsigned_start_is_replaced_by_now(
     tenant: Tenant, consultant: User, signed_in: SignIn
 ) -> None:
     cutover, other = _inbound(tenant, "side.test"), _inbound(tenant, "main.test")
@@ -226,13 +220,13 @@ def test_a_beginning_that_we_did_not_sign_is_now(
     ("records", "problem"),
     [
         ("", "This field is required."),
-        ("$INCLUDE /etc/passwd", "This cannot be rehearsed: a directive other than"),
-        ("elsewhere.test. MX 10 m.test.", "elsewhere.test is not of this cutover."),
-        ("main.test. MX 10 m.test.", "main.test is not of this cutover."),
-        ("www A 192.0.2.1", "there is no MX, TXT or CNAME record in it."),
+        ("$INCLUDE /etc/passwd", "No dry run is possible: a directive other than"),
+        ("elsewhere.test. MX 10 m.test.", "elsewhere.test is not in this cutover."),
+        ("main.test. MX 10 m.test.", "main.test is not in this cutover."),
+        ("www A 192.0.2.1", "it has no MX, TXT or CNAME record."),
     ],
 )
-def test_what_cannot_be_rehearsed_is_said_and_kept_in_the_form(
+def test_invalid_records_are_refused_and_retained(
     tenant: Tenant, consultant: User, signed_in: SignIn, records: str, problem: str
 ) -> None:
     status, html = _try(signed_in(consultant), _inbound(tenant, "side.test"), records)
@@ -256,20 +250,20 @@ def _owners(text: str, *names: str) -> Sequence[str] | str:
         ("_dmarc TXT x", ["_dmarc.a.test", "_dmarc.b.test"]),
         ("a.test. MX 10 m.test.", ["a.test"]),
         ("$ORIGIN b.test.\n@ MX 10 m.test.\n_dmarc TXT x", ["_dmarc.b.test", "b.test"]),
-        ("a.test. MX 10 m.\nc.test. MX 10 m.", "c.test is not of this cutover"),
+        ("a.test. MX 10 m.\nc.test. MX 10 m.", "c.test is not in this cutover"),
     ],
 )
-def test_names_are_read_below_every_domain(text: str, owners: list[str] | str) -> None:
+def test_relative_names_apply_to_every_domain(text: str, owners: list[str] | str) -> None:
     assert _owners(text, "a.test", "b.test") == owners
 
 
-def test_nobody_rehearses_or_reads_another_tenants_cutover(
+def test_foreign_dry_run_is_not_found(
     tenant: Tenant, make_tenant: MakeTenant, consultant: User, signed_in: SignIn
 ) -> None:
     other = make_tenant("Other", domains=(("other.test", "primary"),))
     foreign = _inbound(other)
     own = _inbound(tenant, "side.test")
-    kept = DryRun.objects.create(
+    saved = DryRun.objects.create(
         cutover=foreign, window_start=foreign.planned_at, round=1, by=consultant,
         started_at=timezone.now(), records=MX, content={},
     )  # fmt: skip
@@ -277,7 +271,7 @@ def test_nobody_rehearses_or_reads_another_tenants_cutover(
 
     for cutover in (own, foreign):
         page = reverse(
-            "onboarding:dry-run-show", args=[tenant.public_id, cutover.public_id, kept.public_id]
+            "onboarding:dry-run-show", args=[tenant.public_id, cutover.public_id, saved.public_id]
         )
         assert client.get(page).status_code == 404
     mixed = reverse("onboarding:dry-run-create", args=[tenant.public_id, foreign.public_id])

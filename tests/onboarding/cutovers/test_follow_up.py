@@ -1,4 +1,4 @@
-"""What is left once mail has moved: duties as arithmetic over facts, and the room showing them."""
+"""The follow-up after a switch: rows as pure functions of facts, and the room that shows them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tests.cutovers import cutover_of
 from tests.factories import MakeTenant, SignIn, task_of
 from tests.markup import texts
 from tests.onboarding.cutovers.readiness_facts import NOW, room_facts, subject_of, task_at
-from tests.onboarding.cutovers.test_cutover_room import NEW, OLD, seen
+from tests.onboarding.cutovers.test_cutover_room import NEW, OLD, observe
 
 LOCKDOWN = "connection-lockdown"
 
@@ -38,105 +38,107 @@ def _follow_up(facts: ReadinessFacts, key: str, *domains: DomainSwitch) -> Follo
     return next(follow_up for follow_up in follow_ups(facts, domains) if follow_up.key == key)
 
 
-def _conflict_text(
-    name: str = "one.test", *, safe_in: timedelta = timedelta(), **kept: Any
+def _switched(
+    name: str = "one.test",
+    *,
+    safe_in: timedelta = timedelta(),
+    ttl: int = 300,
+    before: int = 21_600,
 ) -> DomainSwitch:
-    return DomainSwitch(
-        name, SafeTime(NOW + safe_in), kept.get("ttl", 300), kept.get("before", 21_600)
-    )
+    return DomainSwitch(name, SafeTime(NOW + safe_in), ttl, before)
 
 
 LAGGING = DomainSwitch("two.test", SafeTime(None, pending_servers=("ns3.test",)), 300, 21_600)
-UNTOLD = DomainSwitch("two.test", None, None)
+UNKNOWN = DomainSwitch("two.test", None, None)
 
 
 @pytest.mark.parametrize(
-    ("domains", "shape", "words"),
+    ("domains", "shape", "text"),
     [
         ((), "waiting", "these domains"),
         (
-            (_conflict_text(), LAGGING),
+            (_switched(), LAGGING),
             "waiting",
-            "Not every server gives the new answer for two.test",
+            "The new answer for two.test is not known at every server yet.",
         ),
-        ((_conflict_text(), UNTOLD), "waiting", "two.test"),
+        ((_switched(), UNKNOWN), "waiting", "two.test"),
         (
             (
-                _conflict_text(safe_in=timedelta(hours=5)),
-                _conflict_text("two.test", safe_in=timedelta(hours=6)),
+                _switched(safe_in=timedelta(hours=5)),
+                _switched("two.test", safe_in=timedelta(hours=6)),
             ),
             "waiting",
-            "Until Tue 1 Dec 12:00 EST a cache may lead senders of two.test to them.",
+            "Until Tue 1 Dec 12:00 EST a cache may direct mail for two.test to them.",
         ),
-        ((_conflict_text(safe_in=timedelta(hours=3)),), "pass", "since Tue 1 Dec 09:00 EST"),
+        ((_switched(safe_in=timedelta(hours=3)),), "pass", "expired by Tue 1 Dec 09:00 EST"),
     ],
 )
-def test_the_old_hosts_are_kept_until_the_last_cache_is_gone(
-    domains: tuple[DomainSwitch, ...], shape: str, words: str
+def test_old_hosts_until_last_cache_expires(
+    domains: tuple[DomainSwitch, ...], shape: str, text: str
 ) -> None:
     follow_up = _follow_up(room_facts("inbound"), "old-hosts", *domains)
 
     assert follow_up.shape.value == shape
-    assert words in follow_up.detail
+    assert text in follow_up.detail
 
 
 @pytest.mark.parametrize(
-    ("domains", "shape", "words"),
+    ("domains", "shape", "text"),
     [
-        ((_conflict_text(), LAGGING), "locked", "cannot be told"),
-        ((_conflict_text(safe_in=LOCKDOWN_MARGIN),), "waiting", "Tue 1 Dec 14:00 EST"),
-        ((_conflict_text(),), "todo", "Earliest safe lockdown: Tue 1 Dec 10:00 EST."),
+        ((_switched(), LAGGING), "locked", "The safe time is known once every server publishes"),
+        ((_switched(safe_in=LOCKDOWN_MARGIN),), "waiting", "Tue 1 Dec 14:00 EST"),
+        ((_switched(),), "todo", "Earliest safe lockdown: Tue 1 Dec 10:00 EST."),
     ],
 )
-def test_lockdown_waits_for_its_moment_to_the_second(
-    domains: tuple[DomainSwitch, ...], shape: str, words: str
+def test_lockdown_waits_for_safe_time(
+    domains: tuple[DomainSwitch, ...], shape: str, text: str
 ) -> None:
     follow_up = _follow_up(room_facts("inbound"), "lockdown", *domains)
 
     assert follow_up.shape.value == shape
-    assert words in follow_up.detail
+    assert text in follow_up.detail
 
 
-def test_a_message_that_came_in_tells_nothing_before_the_switch_and_is_asked_for_after() -> None:
+def test_inbound_message_is_due_after_switch() -> None:
     before = _follow_up(room_facts("inbound"), "message-in", LAGGING)
-    after = _follow_up(room_facts("inbound"), "message-in", _conflict_text())
+    after = _follow_up(room_facts("inbound"), "message-in", _switched())
 
     assert (before.shape.value, after.shape.value) == ("locked", "todo")
-    assert "every server gives the new answer for two.test" in before.detail
+    assert "every server publishes the new answer for two.test" in before.detail
 
 
-def test_a_message_kept_since_the_window_opened_is_told_as_somebodys_word(
+def test_attached_message_names_its_uploader(
     tenant: Tenant, owner: User, signed_in: SignIn, tmp_path: Path, settings: Any
 ) -> None:
     settings.FILES_DIR = tmp_path
     now = timezone.now()
     cutover = cutover_of(tenant, "inbound", now - timedelta(minutes=5))
-    step = task_of(tenant, "mx-record-cutover")
+    task = task_of(tenant, "mx-record-cutover")
     for name in ("early.eml", "came-in.eml", "notes.txt"):
-        store_file(step, SimpleUploadedFile(name, b"From: a@b.test\r\n\r\nHello"), by=owner)
+        store_file(task, SimpleUploadedFile(name, b"From: a@b.test\r\n\r\nHello"), by=owner)
     EvidenceFile.objects.filter(name="early.eml").update(uploaded_at=now - timedelta(hours=2))
     address = reverse("onboarding:cutover-room", args=[tenant.public_id, cutover.public_id])
 
-    (told,) = texts(signed_in(owner).get(address).content.decode(), "#follow-up-message-in")
+    (row,) = texts(signed_in(owner).get(address).content.decode(), "#follow-up-message-in")
 
-    assert "Owner Person kept came-in.eml with its step" in told
-    assert "people’s word" in told
+    assert "Owner Person attached came-in.eml to its task" in row
+    assert "Gangway cannot verify its route." in row
 
 
 ELSEWHERE = DomainSwitch("big.test", SafeTime(None), 300, 21_600, is_own=False)
 
 
-def test_the_old_hosts_stay_open_for_domains_that_another_cutover_moves() -> None:
+def test_old_hosts_wait_for_other_cutovers() -> None:
     facts = room_facts("inbound")
-    own = _conflict_text(safe_in=-timedelta(days=1))
+    own = _switched(safe_in=-timedelta(days=1))
 
-    kept = _follow_up(facts, "old-hosts", own, ELSEWHERE)
-    shut = _follow_up(facts, "lockdown", own, ELSEWHERE)
+    old_hosts = _follow_up(facts, "old-hosts", own, ELSEWHERE)
+    lockdown = _follow_up(facts, "lockdown", own, ELSEWHERE)
 
-    assert (kept.shape.value, shut.shape.value) == ("waiting", "locked")
-    assert "Not every server gives the new answer for big.test" in kept.detail
-    assert "every server gives the new answer for big.test." in shut.detail
-    assert "Earliest safe lockdown" not in shut.detail
+    assert (old_hosts.shape.value, lockdown.shape.value) == ("waiting", "locked")
+    assert "The new answer for big.test is not known at every server yet." in old_hosts.detail
+    assert "every server publishes the new answer for big.test." in lockdown.detail
+    assert "Earliest safe lockdown" not in lockdown.detail
     assert "big.test" not in _follow_up(facts, "ttl", own, ELSEWHERE).detail
     assert not has_started(
         room_facts("inbound", planned_at=NOW + timedelta(hours=1)),
@@ -144,14 +146,14 @@ def test_the_old_hosts_stay_open_for_domains_that_another_cutover_moves() -> Non
     )
 
 
-def test_a_room_waits_with_the_lockdown_for_all_of_the_tenants_domains(
+def test_lockdown_waits_for_all_domains(
     make_tenant: MakeTenant, consultant: User, signed_in: SignIn
 ) -> None:
     tenant = make_tenant(domains=(("one.test", "primary"), ("two.test", "secondary")))
     now = timezone.now()
     cutover = cutover_of(tenant, "inbound", now - timedelta(minutes=5), "one.test")
     for days, hosts in ((40, (OLD,)), (35, NEW)):
-        seen(tenant, CheckKind.MX, now - timedelta(days=days), 300, *hosts)
+        observe(tenant, CheckKind.MX, now - timedelta(days=days), 300, *hosts)
     address = reverse("onboarding:cutover-room", args=[tenant.public_id, cutover.public_id])
 
     html = signed_in(consultant).get(address).content.decode()
@@ -165,64 +167,65 @@ def _side(kind: CheckKind, verdict: str, **more: Any) -> ProofSubject:
 
 
 @pytest.mark.parametrize(
-    ("outside", "inside", "words"),
+    ("outside", "inside", "text"),
     [
         (
             "pass",
             "pass",
-            "mail.one.test:25 is closed. From an allowed place mail.one.test:25 answers.",
+            "mail.one.test:25 is closed. From an allowed address mail.one.test:25 answers.",
         ),
         ("fail", "pass", "From outside mail.one.test:25 still answers."),
         (
             "",
             "",
-            "From outside it could not be told. Whether it answers Mimecast could not be told",
+            "The state from outside is not known."
+            " Gangway cannot check whether it answers Mimecast.",
         ),
-        ("pass", "", "is closed. Whether it answers Mimecast could not be told"),
+        ("pass", "", "is closed. Gangway cannot check whether it answers Mimecast."),
     ],
 )
-def test_lockdown_is_told_from_both_sides(outside: str, inside: str, words: str) -> None:
+def test_lockdown_shows_both_sides(outside: str, inside: str, text: str) -> None:
     subjects = {
         CheckKind.LOCKDOWN: [_side(CheckKind.LOCKDOWN, outside)],
         CheckKind.SMTP: [_side(CheckKind.SMTP, inside)],
     }
 
-    follow_up = _follow_up(room_facts("inbound", subjects=subjects), "lockdown", _conflict_text())
+    follow_up = _follow_up(room_facts("inbound", subjects=subjects), "lockdown", _switched())
 
-    assert words in follow_up.detail
+    assert text in follow_up.detail
 
 
-def test_what_was_seen_of_a_port_a_day_ago_is_not_told_as_of_now() -> None:
+def test_stale_port_check_is_unknown() -> None:
     old = _side(CheckKind.LOCKDOWN, "pass", age=timedelta(hours=26))
 
     follow_up = _follow_up(
-        room_facts("inbound", subjects={CheckKind.LOCKDOWN: [old]}), "lockdown", _conflict_text()
+        room_facts("inbound", subjects={CheckKind.LOCKDOWN: [old]}), "lockdown", _switched()
     )
 
-    assert "From outside it could not be told." in follow_up.detail
+    assert "The state from outside is not known." in follow_up.detail
 
 
 @pytest.mark.parametrize(
-    ("switched", "lockdown", "shape", "words"),
+    ("switched", "lockdown", "shape", "text"),
     [
-        (_conflict_text(ttl=21_600), "todo", "pass", "what it was before"),
-        (_conflict_text(ttl=86_400), "todo", "pass", "what it was before"),
-        (_conflict_text(ttl=300), "todo", "waiting", "After the lockdown: one.test to 21600 s."),
-        (_conflict_text(ttl=300), "done", "todo", "Raise it: one.test to 21600 s."),
-        (_conflict_text(ttl=600, before=600), "done", "pass", "what it was before"),
-        (_conflict_text(ttl=300, before=0), "done", "todo", "Raise it: one.test to 3600 s."),
-        (UNTOLD, "done", "unknown", "could not be told everywhere"),
+        (_switched(ttl=21_600), "todo", "pass", "has its original value or a longer one"),
+        (_switched(ttl=86_400), "todo", "pass", "has its original value or a longer one"),
+        (_switched(ttl=300), "todo", "waiting", "After the lockdown: one.test to 21600 s."),
+        (_switched(ttl=300), "done", "todo", "Raise it: one.test to 21600 s."),
+        (_switched(ttl=600, before=600), "done", "pass", "has its original value or a longer one"),
+        (_switched(ttl=300, before=0), "done", "todo", "Raise it: one.test to 3600 s."),
+        (UNKNOWN, "done", "unknown", "is not known at every server"),
     ],
 )
-def test_the_ttl_goes_back_to_what_it_was_and_not_before_the_lockdown(
-    switched: DomainSwitch, lockdown: str, shape: str, words: str
+def test_ttl_is_raised_after_lockdown(
+    switched: DomainSwitch, lockdown: str, shape: str, text: str
 ) -> None:
     facts = room_facts("inbound", tasks={LOCKDOWN: task_at(LOCKDOWN, lockdown)})
 
     follow_up = _follow_up(facts, "ttl", switched)
 
     assert follow_up.shape.value == shape
-    assert words in f"{follow_up.detail} {follow_up.remedy}"
+    assert text in f"{follow_up.detail} {follow_up.remedy}"
 
 
 def _policy(*mx: str, mode: str = "enforce") -> ProofSubject:
@@ -247,18 +250,16 @@ def _policy(*mx: str, mode: str = "enforce") -> ProofSubject:
         (subject_of(CheckKind.MTA_STS, "not_applicable"), ""),
     ],
 )
-def test_a_policy_that_still_permits_the_old_hosts_is_told(
-    subject: ProofSubject, wide: str
-) -> None:
+def test_policy_with_old_hosts_is_named(subject: ProofSubject, wide: str) -> None:
     facts = room_facts("inbound", subjects={CheckKind.MTA_STS: [subject]})
 
-    told = [
+    details = [
         follow_up.detail
-        for follow_up in follow_ups(facts, [_conflict_text()])
+        for follow_up in follow_ups(facts, [_switched()])
         if follow_up.key == "mta-sts"
     ]
 
-    assert told == ([wide] if wide else [])
+    assert details == ([wide] if wide else [])
 
 
 def _spf(record: str, *, unanimous: bool = True) -> ProofSubject:
@@ -283,11 +284,11 @@ def _spf(record: str, *, unanimous: bool = True) -> ProofSubject:
         ("", None),
     ],
 )
-def test_whom_spf_lets_send_beside_mimecast(record: str, others: list[str] | None) -> None:
+def test_other_senders_in_spf(record: str, others: list[str] | None) -> None:
     assert others_in(_spf(record)) == others
 
 
-def test_what_servers_do_not_agree_on_is_not_told_of_spf() -> None:
+def test_differing_spf_is_unknown() -> None:
     split = _spf("v=spf1 mx -all", unanimous=False)
 
     follow_up = _follow_up(room_facts("outbound", subjects={CheckKind.SPF: [split]}), "old-senders")
@@ -304,9 +305,7 @@ def test_what_servers_do_not_agree_on_is_not_told_of_spf() -> None:
         ("pass", timedelta(hours=26), "unknown"),
     ],
 )
-def test_old_senders_are_retired_only_where_spf_is_known_to_let_mimecast_send(
-    settled: str, age: timedelta, shape: str
-) -> None:
+def test_old_senders_need_verified_spf(settled: str, age: timedelta, shape: str) -> None:
     spf = subject_of(CheckKind.SPF, settled, age=age)
     assert spf.check is not None
     assert spf.check.latest is not None
@@ -327,7 +326,7 @@ def test_old_senders_are_retired_only_where_spf_is_known_to_let_mimecast_send(
         ("done", "pass", True, "caution"),
     ],
 )
-def test_a_lockdown_called_done_is_not_green_while_something_speaks_against_it(
+def test_doubtful_done_lockdown_is_caution(
     status: str, outside: str, lags: bool, shape: str
 ) -> None:
     facts = room_facts(
@@ -336,30 +335,30 @@ def test_a_lockdown_called_done_is_not_green_while_something_speaks_against_it(
         subjects={CheckKind.LOCKDOWN: [_side(CheckKind.LOCKDOWN, outside)]},
     )
 
-    follow_up = _follow_up(facts, "lockdown", _conflict_text(), *([ELSEWHERE] if lags else []))
+    follow_up = _follow_up(facts, "lockdown", _switched(), *([ELSEWHERE] if lags else []))
 
     assert follow_up.shape.value == shape
 
 
-@pytest.mark.parametrize(("before", "words"), [(300, "to 3600 s"), (7200, "to 7200 s")])
-def test_a_ttl_that_was_low_when_first_seen_is_raised_to_an_hour(
-    tenant: Tenant, consultant: User, signed_in: SignIn, before: int, words: str
+@pytest.mark.parametrize(("before", "text"), [(300, "to 3600 s"), (7200, "to 7200 s")])
+def test_unknown_original_ttl_is_an_hour(
+    tenant: Tenant, consultant: User, signed_in: SignIn, before: int, text: str
 ) -> None:
     now = timezone.now()
     cutover = cutover_of(tenant, "inbound", now - timedelta(minutes=5))
-    seen(tenant, CheckKind.MX, now - timedelta(days=2), before, OLD)
-    seen(tenant, CheckKind.MX, now - timedelta(minutes=1), 300, *NEW)
+    observe(tenant, CheckKind.MX, now - timedelta(days=2), before, OLD)
+    observe(tenant, CheckKind.MX, now - timedelta(minutes=1), 300, *NEW)
     address = reverse("onboarding:cutover-room", args=[tenant.public_id, cutover.public_id])
 
     html = signed_in(consultant).get(address).content.decode()
 
-    assert words in texts(html, "#follow-up-ttl")[0]
+    assert text in texts(html, "#follow-up-ttl")[0]
 
 
 @pytest.mark.parametrize(
     ("settled", "shape"), [("pass", "pass"), ("warn", "pass"), ("", "todo"), ("fail", "todo")]
 )
-def test_a_signed_message_is_asked_for_after_the_outbound_cutover(settled: str, shape: str) -> None:
+def test_outbound_message_follow_up(settled: str, shape: str) -> None:
     facts = room_facts(
         "outbound", subjects={CheckKind.MESSAGE: [subject_of(CheckKind.MESSAGE, settled)]}
     )
@@ -367,16 +366,16 @@ def test_a_signed_message_is_asked_for_after_the_outbound_cutover(settled: str, 
     assert _follow_up(facts, "message").shape.value == shape
 
 
-def test_nothing_is_left_to_do_before_anything_moved() -> None:
+def test_follow_up_starts_with_window_or_switch() -> None:
     before = room_facts("inbound", planned_at=NOW + timedelta(hours=1))
     after = room_facts("inbound", planned_at=NOW)
 
     assert not has_started(before, [LAGGING])
-    assert has_started(before, [_conflict_text()])
+    assert has_started(before, [_switched()])
     assert has_started(after, [LAGGING])
 
 
-def test_the_room_shows_what_is_left_once_its_window_has_opened(
+def test_room_shows_follow_up_in_window(
     tenant: Tenant, consultant: User, signed_in: SignIn
 ) -> None:
     cutover = cutover_of(tenant, "inbound", timezone.now() + timedelta(days=1))
@@ -389,4 +388,4 @@ def test_the_room_shows_what_is_left_once_its_window_has_opened(
 
     assert texts(before, "#follow-up-title") == []
     assert texts(after, "#follow-up-title") == ["Follow-up"]
-    assert "Not every server gives the new answer" in texts(after, "#follow-up-old-hosts")[0]
+    assert "is not known at every server yet" in texts(after, "#follow-up-old-hosts")[0]

@@ -1,4 +1,4 @@
-"""Go or no-go: who may say it, what it takes, and the one verdict that comes of it."""
+"""The go/no-go vote: approvers, accepted risks, and the one decision."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from onboarding.plans.evaluation import PlanContext
 from tenants.models import Membership, Tenant, User
 from tests.factories import SignIn
 from tests.markup import texts
-from tests.onboarding.cutovers.test_cutover_room import address, plan_inbound, seen
+from tests.onboarding.cutovers.test_cutover_room import address, observe, plan_inbound
 
 GREEN = [ReadinessRow("ttl", "TTL", Verdict.PASS, "Fine.")]
 RED = [
@@ -60,7 +60,7 @@ def _cast(
     return go_no_go.cast_vote(cutover, ballot, rows, _facts(cutover), by=by)
 
 
-def test_two_goes_are_the_verdict(cutover: Cutover, consultant: User, owner: User) -> None:
+def test_two_goes_decide(cutover: Cutover, consultant: User, owner: User) -> None:
     first = _cast(cutover, consultant)
     second = _cast(cutover, owner)
 
@@ -74,7 +74,7 @@ def test_two_goes_are_the_verdict(cutover: Cutover, consultant: User, owner: Use
     ]
 
 
-def test_one_no_go_is_enough(cutover: Cutover, owner: User) -> None:
+def test_one_no_go_decides(cutover: Cutover, owner: User) -> None:
     made = _cast(cutover, owner, is_go=False, rows=RED)
 
     assert made is not None
@@ -82,7 +82,7 @@ def test_one_no_go_is_enough(cutover: Cutover, owner: User) -> None:
 
 
 @pytest.mark.parametrize(("risk", "recorded"), [("", 0), ("The client insists.", 1)])
-def test_a_go_against_readiness_takes_words(
+def test_go_with_blockers_needs_accepted_risk(
     cutover: Cutover, consultant: User, risk: str, recorded: int
 ) -> None:
     if risk:
@@ -94,15 +94,15 @@ def test_a_go_against_readiness_takes_words(
     assert [vote.accepted_risk for vote in CutoverVote.objects.all()] == [risk] * recorded
 
 
-def test_words_about_one_row_are_none_about_another(cutover: Cutover, consultant: User) -> None:
-    with pytest.raises(ConflictingChange, match="“MX” holds the cutover back too"):
+def test_accepted_risk_covers_shown_rows_only(cutover: Cutover, consultant: User) -> None:
+    with pytest.raises(ConflictingChange, match="“MX” now blocks the cutover too"):
         _cast(cutover, consultant, rows=RED, shown=RED[:1], risk="TTL is known.")
 
     assert CutoverVote.objects.count() == 0
 
 
 @pytest.mark.parametrize(("before", "decided"), [(GREEN, False), (RED[:1], False), (RED, True)])
-def test_a_go_stands_for_what_held_back_when_it_was_said(
+def test_go_covers_blockers_of_its_time(
     cutover: Cutover, consultant: User, owner: User, before: list[ReadinessRow], decided: bool
 ) -> None:
     _cast(cutover, consultant, rows=before, risk="Known.")
@@ -112,9 +112,7 @@ def test_a_go_stands_for_what_held_back_when_it_was_said(
     assert (made is not None) == decided
 
 
-def test_a_no_go_keeps_what_the_other_had_said(
-    cutover: Cutover, consultant: User, owner: User
-) -> None:
+def test_no_go_decision_has_both_votes(cutover: Cutover, consultant: User, owner: User) -> None:
     _cast(cutover, consultant)
 
     made = _cast(cutover, owner, is_go=False, rows=RED)
@@ -123,16 +121,14 @@ def test_a_no_go_keeps_what_the_other_had_said(
     assert [vote["is_go"] for vote in made.content["votes"]] == [False, True]
 
 
-def test_nobody_but_the_named_votes(cutover: Cutover, administrator: User) -> None:
-    with pytest.raises(OnboardingError, match="named as approvers"):
+def test_only_approvers_vote(cutover: Cutover, administrator: User) -> None:
+    with pytest.raises(OnboardingError, match="Only the two approvers"):
         _cast(cutover, administrator)
 
     assert CutoverVote.objects.count() == 0
 
 
-def test_the_verdict_is_made_once_and_stays(
-    cutover: Cutover, consultant: User, owner: User
-) -> None:
+def test_decision_is_final(cutover: Cutover, consultant: User, owner: User) -> None:
     made = _cast(cutover, owner, is_go=False)
     assert made is not None
 
@@ -146,7 +142,9 @@ def test_the_verdict_is_made_once_and_stays(
     assert CutoverDecision.objects.get().is_go is False
 
 
-def test_a_moved_window_is_decided_anew(cutover: Cutover, consultant: User, owner: User) -> None:
+def test_rescheduled_window_needs_new_votes(
+    cutover: Cutover, consultant: User, owner: User
+) -> None:
     _cast(cutover, consultant)
     shown = cutover.planned_at
     Cutover.objects.update(planned_at=shown + timedelta(days=1))
@@ -159,7 +157,7 @@ def test_a_moved_window_is_decided_anew(cutover: Cutover, consultant: User, owne
     assert go_no_go.current_decision(cutover) is None
 
 
-def test_the_vote_of_somebody_no_longer_named_does_not_count(
+def test_vote_of_former_approver_does_not_count(
     cutover: Cutover, consultant: User, administrator: User, owner: User
 ) -> None:
     _cast(cutover, consultant)
@@ -169,7 +167,7 @@ def test_the_vote_of_somebody_no_longer_named_does_not_count(
     assert _cast(cutover, owner) is None
 
 
-def test_the_database_itself_holds_one_verdict_for_a_window(cutover: Cutover, owner: User) -> None:
+def test_database_allows_one_decision(cutover: Cutover, owner: User) -> None:
     made = _cast(cutover, owner, is_go=False)
     assert made is not None
 
@@ -196,10 +194,10 @@ def _vote(client: Client, cutover: Cutover, choice: str, risk: str = "") -> None
     assert client.post(address(cutover, "cutover-vote"), form).status_code == 302
 
 
-def test_the_page_freezes_what_it_showed(
+def test_decision_stores_readiness_and_evidence(
     cutover: Cutover, tenant: Tenant, owner: User, signed_in: SignIn
 ) -> None:
-    seen(tenant, CheckKind.MX_TTL, timezone.now(), 86_400, "10 mail.test")
+    observe(tenant, CheckKind.MX_TTL, timezone.now(), 86_400, "10 mail.test")
     client = signed_in(owner)
 
     _vote(client, cutover, "no-go")
@@ -207,15 +205,15 @@ def test_the_page_freezes_what_it_showed(
     made = CutoverDecision.objects.get()
     ttl = next(row for row in made.content["rows"] if row["key"] == "ttl")
     assert ttl["verdict"] == "fail"
-    kept = {each["kind"]: each["observation"] for each in made.content["evidence"]}
-    assert kept["mx_ttl"] == Observation.objects.get(check_asked__kind="mx_ttl").public_id
+    evidence = {each["kind"]: each["observation"] for each in made.content["evidence"]}
+    assert evidence["mx_ttl"] == Observation.objects.get(check_asked__kind="mx_ttl").public_id
     html = client.get(address(cutover)).content.decode()
     assert "Decision: no-go" in html
     assert "Reschedule the window, even by minutes, to vote again" in " ".join(texts(html, "p"))
     assert ttl["words"] in html
 
 
-def test_only_owners_of_this_tenant_can_be_named_for_the_client(
+def test_client_approver_must_be_owner(
     cutover: Cutover, tenant: Tenant, outsider: User, member: User, consultant: User, owner: User
 ) -> None:
     Membership.objects.create(tenant=tenant, user=consultant, role="owner")
@@ -223,7 +221,7 @@ def test_only_owners_of_this_tenant_can_be_named_for_the_client(
     assert list(go_no_go.client_approvers(tenant)) == [owner]
 
 
-def test_naming_a_stranger_names_nobody(
+def test_outsider_cannot_be_approver(
     cutover: Cutover, outsider: User, consultant: User, signed_in: SignIn
 ) -> None:
     signed_in(consultant).post(
@@ -235,7 +233,7 @@ def test_naming_a_stranger_names_nobody(
     assert cutover.client_approver != outsider
 
 
-def test_the_votes_on_a_dropped_cutover_stay(cutover: Cutover, consultant: User) -> None:
+def test_votes_of_cancelled_cutover_remain(cutover: Cutover, consultant: User) -> None:
     _cast(cutover, consultant)
 
     cancel_cutover(cutover, by=consultant)

@@ -1,4 +1,4 @@
-"""The live board: what servers and resolvers say now, held against the region's hosts."""
+"""The live board: answers of servers and resolvers, compared with the region's hosts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NEW = ["10 in-1.mimecast.test", "10 in-2.mimecast.test"]
 OLD = ["10 mail.one.test"]
 
 
-def _told(values: list[str], *, ttl: int | None = 300, status: str = "records") -> dict[str, Any]:
+def _row(values: list[str], *, ttl: int | None = 300, status: str = "records") -> dict[str, Any]:
     return {"name": "ns1.one.test", "address": "192.0.2.1", "status": status,
             "values": values, "ttl": ttl}  # fmt: skip
 
@@ -37,20 +37,20 @@ def _board(
     return board
 
 
-def test_what_nobody_has_looked_at_lately_is_not_called_moved() -> None:
-    assert _board([_told(NEW)], []).shape == "pass"
-    assert _board([_told(NEW)], [], ("one.test",)).shape == "unknown"
-    assert _board([_told(NEW)], [], ("two.test",)).shape == "pass"
+def test_stale_board_is_unknown() -> None:
+    assert _board([_row(NEW)], []).shape == "pass"
+    assert _board([_row(NEW)], [], ("one.test",)).shape == "unknown"
+    assert _board([_row(NEW)], [], ("two.test",)).shape == "pass"
 
 
-def test_the_share_of_resolvers_counts_those_that_hold_exactly_the_new_answer() -> None:
+def test_resolver_count_and_expiry() -> None:
     board = _board(
-        [_told(NEW)],
+        [_row(NEW)],
         [
-            _told(NEW),
-            _told(OLD, ttl=240),
-            _told([*NEW, *OLD], ttl=60),
-            _told([], status="timeout", ttl=None),
+            _row(NEW),
+            _row(OLD, ttl=240),
+            _row([*NEW, *OLD], ttl=60),
+            _row([], status="timeout", ttl=None),
         ],
     )
 
@@ -64,11 +64,11 @@ def test_the_share_of_resolvers_counts_those_that_hold_exactly_the_new_answer() 
     ]
 
 
-def test_without_the_regions_hosts_nothing_is_called_new() -> None:
+def test_region_without_hosts_is_unknown() -> None:
     subject = subject_of(CheckKind.MX, "pass")
     assert subject.check is not None
     assert subject.check.latest is not None
-    subject.check.latest.evidence = {"servers": [_told(NEW)], "resolvers": [_told(NEW)]}
+    subject.check.latest.evidence = {"servers": [_row(NEW)], "resolvers": [_row(NEW)]}
 
     (board,) = mx_boards([subject], (), {})
 
@@ -79,25 +79,23 @@ def test_without_the_regions_hosts_nothing_is_called_new() -> None:
 @pytest.mark.parametrize(
     ("servers", "shape", "moved"),
     [
-        ([_told(NEW), _told(NEW)], "pass", 2),
-        ([_told(NEW), _told(OLD)], "waiting", 1),
-        ([_told([*NEW, *OLD]), _told(NEW)], "fail", 1),
-        ([_told(NEW), _told([], status="timeout", ttl=None)], "unknown", 1),
-        ([_told(NEW[:1]), _told(NEW)], "waiting", 1),
+        ([_row(NEW), _row(NEW)], "pass", 2),
+        ([_row(NEW), _row(OLD)], "waiting", 1),
+        ([_row([*NEW, *OLD]), _row(NEW)], "fail", 1),
+        ([_row(NEW), _row([], status="timeout", ttl=None)], "unknown", 1),
+        ([_row(NEW[:1]), _row(NEW)], "waiting", 1),
         ([], "unknown", 0),
     ],
 )
-def test_a_domain_has_moved_once_every_server_gives_the_new_answer_alone(
-    servers: list[dict[str, Any]], shape: str, moved: int
-) -> None:
+def test_board_shape_by_servers(servers: list[dict[str, Any]], shape: str, moved: int) -> None:
     board = _board(servers, [])
 
     assert (board.shape, board.switched_count) == (shape, moved)
 
 
-def test_one_of_the_new_hosts_alone_is_part_of_the_way_and_no_old_answer() -> None:
-    partly = _board([_told(NEW[:1]), _told(NEW)], [])
-    mixed = _board([_told(NEW[:1]), _told(OLD)], [])
+def test_partly_published_hosts() -> None:
+    partly = _board([_row(NEW[:1]), _row(NEW)], [])
+    mixed = _board([_row(NEW[:1]), _row(OLD)], [])
 
     assert [row.shape for row in partly.servers] == ["half", "pass"]
     assert (partly.is_partly_published, mixed.is_partly_published) == (True, False)
@@ -120,13 +118,11 @@ INCLUDE = "us._netblocks.mimecast.test"
         ([], "waiting"),
     ],
 )
-def test_an_outbound_board_says_which_servers_give_the_regions_include(
-    values: list[str], shape: str
-) -> None:
+def test_spf_board_shape_by_values(values: list[str], shape: str) -> None:
     subject = subject_of(CheckKind.SPF, "pass")
     assert subject.check is not None
     assert subject.check.latest is not None
-    subject.check.latest.evidence = {"servers": [_told(values)]}
+    subject.check.latest.evidence = {"servers": [_row(values)]}
 
     (board,) = spf_boards([subject], INCLUDE)
     (unknown,) = spf_boards([subject], "")
@@ -137,12 +133,12 @@ def test_an_outbound_board_says_which_servers_give_the_regions_include(
     assert (unknown.shape, stale.shape) == ("unknown", "unknown")
 
 
-def test_a_silent_server_keeps_an_outbound_board_from_being_told() -> None:
+def test_silent_server_makes_spf_board_unknown() -> None:
     subject = subject_of(CheckKind.SPF, "pass")
     assert subject.check is not None
     assert subject.check.latest is not None
-    told = _told([f"v=spf1 include:{INCLUDE} -all"])
-    subject.check.latest.evidence = {"servers": [told, _told([], status="timeout", ttl=None)]}
+    answered = _row([f"v=spf1 include:{INCLUDE} -all"])
+    subject.check.latest.evidence = {"servers": [answered, _row([], status="timeout", ttl=None)]}
 
     (board,) = spf_boards([subject], INCLUDE)
 

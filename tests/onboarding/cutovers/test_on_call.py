@@ -1,4 +1,4 @@
-"""People on call: who can be, what a room shows, and when nobody is."""
+"""People on call: candidates, removal, and the room that shows them."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from tests.markup import texts
 from tests.onboarding.cutovers.test_cutover_room import address
 
 MOMENT = datetime(2027, 3, 4, 19, 0, tzinfo=UTC)
-NOBODY = [
-    "Nobody of Mimecast is on call for this window.",
-    "Nobody of the client is on call for this window.",
+GAPS = [
+    "Mimecast has no person on call for this window.",
+    "The client has no person on call for this window.",
 ]
 
 
@@ -45,7 +45,7 @@ def _put(client: Client, cutover: Cutover, person: str, phone: str = "") -> tupl
     return answer.status_code, answer.content.decode()
 
 
-def test_people_of_both_sides_are_shown_with_their_numbers_in_the_big_room_too(
+def test_room_shows_people_on_call(
     cutover: Cutover, contact: Contact, consultant: User, owner: User, signed_in: SignIn
 ) -> None:
     client = signed_in(consultant)
@@ -55,13 +55,13 @@ def test_people_of_both_sides_are_shown_with_their_numbers_in_the_big_room_too(
     _put(client, cutover, f"user-{consultant.public_id}", "+1 555 0100")
     _put(client, cutover, f"contact-{contact.public_id}")
 
-    assert [text for text in texts(before, "p") if text.startswith("Nobody of")] == NOBODY
+    assert [text for text in texts(before, "p") if "on call for this window" in text] == GAPS
     assert Plan.objects.get(pk=cutover.plan_id).revision == revision + 2
     for page in (address(cutover), f"{address(cutover)}?fullscreen=1"):
         shown = " ".join(texts(signed_in(owner).get(page).content.decode(), "#on-call"))
         assert "Con Sultant +1 555 0100" in shown
         assert "D. N. Essen +44 20 7946 0001 By text" in shown
-        assert "Nobody of" not in shown
+        assert "no person on call" not in shown
         assert "Remove" not in shown
     actions = ActivityLine.objects.filter(action="on-call-added").order_by("pk")
     assert [line.params["name"] for line in actions] == ["Con Sultant", "D. N. Essen"]
@@ -70,16 +70,16 @@ def test_people_of_both_sides_are_shown_with_their_numbers_in_the_big_room_too(
 @pytest.mark.parametrize(
     ("person", "phone", "sentence"),
     [
-        ("", "1", "Choose somebody."),
-        ("user-nobody", "1", "Choose one of the people offered."),
-        ("consultant", "", "Type the number they answer at in the window."),
-        ("consultant", "ask at the desk", "Type the number they answer at in the window."),
-        ("outsider", "1", "Choose one of the people offered."),
-        ("manager", "1", "Choose one of the people offered."),
-        ("foreign contact", "1", "Choose one of the people offered."),
+        ("", "1", "Choose a person."),
+        ("user-nobody", "1", "Choose a person from the list."),
+        ("consultant", "", "Enter the phone number for the window."),
+        ("consultant", "ask at the desk", "Enter the phone number for the window."),
+        ("outsider", "1", "Choose a person from the list."),
+        ("manager", "1", "Choose a person from the list."),
+        ("foreign contact", "1", "Choose a person from the list."),
     ],
 )
-def test_whoever_cannot_be_on_call_gets_a_sentence_and_what_was_typed_is_kept(
+def test_invalid_on_call_is_refused_and_retained(
     request: pytest.FixtureRequest,
     cutover: Cutover,
     consultant: User,
@@ -102,14 +102,12 @@ def test_whoever_cannot_be_on_call_gets_a_sentence_and_what_was_typed_is_kept(
     assert status == 422
     assert texts(html, ".errorlist") == [sentence]
     assert not phone or f'value="{phone}"' in html
-    # Where it keeps itself true from: not from the address that takes the form alone.
+    # The refused form refreshes from the room, because its own address accepts only POST.
     assert f'hx-get="{address(cutover)}"' in html
     assert not OnCall.objects.exists()
 
 
-def test_naming_somebody_again_changes_their_number(
-    cutover: Cutover, consultant: User, signed_in: SignIn
-) -> None:
+def test_second_entry_changes_phone(cutover: Cutover, consultant: User, signed_in: SignIn) -> None:
     client = signed_in(consultant)
 
     for phone in ("1", "2"):
@@ -118,7 +116,7 @@ def test_naming_somebody_again_changes_their_number(
     assert OnCall.objects.get().phone == "2"
 
 
-def test_somebody_is_taken_off_call_at_ones_own_tenant_only(
+def test_on_call_removal_is_per_tenant(
     cutover: Cutover,
     tenant: Tenant,
     make_tenant: MakeTenant,
@@ -126,25 +124,26 @@ def test_somebody_is_taken_off_call_at_ones_own_tenant_only(
     signed_in: SignIn,
 ) -> None:
     other = cutover_of(make_tenant("O", domains=(("o.test", "primary"),)), "inbound", MOMENT)
-    kept = OnCall.objects.create(cutover=other, user=consultant, phone="1")
+    on_call = OnCall.objects.create(cutover=other, user=consultant, phone="1")
     client = signed_in(consultant)
 
     for owner_of, room in ((tenant, cutover), (tenant, other), (other.plan.tenant, cutover)):
         page = reverse(
-            "onboarding:on-call-remove", args=[owner_of.public_id, room.public_id, kept.public_id]
+            "onboarding:on-call-remove",
+            args=[owner_of.public_id, room.public_id, on_call.public_id],
         )
         assert client.post(page).status_code == 404
 
     client.post(
         reverse(
             "onboarding:on-call-remove",
-            args=[other.plan.tenant.public_id, other.public_id, kept.public_id],
+            args=[other.plan.tenant.public_id, other.public_id, on_call.public_id],
         )
     )
     assert not OnCall.objects.exists()
 
 
-def test_who_left_the_tenant_is_on_call_no_more(
+def test_former_member_is_not_on_call(
     cutover: Cutover, tenant: Tenant, member: User, consultant: User
 ) -> None:
     for user in (member, consultant):
@@ -158,7 +157,7 @@ def test_who_left_the_tenant_is_on_call_no_more(
     assert list(on_call_of([cutover], tenant)) == []
 
 
-def test_candidates_are_those_who_steer_the_members_and_the_contacts(
+def test_on_call_candidates(
     tenant: Tenant,
     contact: Contact,
     consultant: User,
@@ -175,15 +174,15 @@ def test_candidates_are_those_who_steer_the_members_and_the_contacts(
     ]
 
 
-@pytest.mark.parametrize(("hours", "clashes"), [(3, True), (4, False), (-4, False), (-3, True)])
-def test_somebody_on_call_elsewhere_in_the_same_hours_is_a_clash_that_names_no_tenant(
+@pytest.mark.parametrize(("hours", "is_conflict"), [(3, True), (4, False), (-4, False), (-3, True)])
+def test_on_call_conflict_names_no_tenant(
     cutover: Cutover,
     make_tenant: MakeTenant,
     consultant: User,
     owner: User,
     signed_in: SignIn,
     hours: int,
-    clashes: bool,
+    is_conflict: bool,
 ) -> None:
     other = make_tenant("Secret Client", domains=(("o.test", "primary"),))
     there = cutover_of(other, "inbound", MOMENT + timedelta(hours=hours))
@@ -192,6 +191,6 @@ def test_somebody_on_call_elsewhere_in_the_same_hours_is_a_clash_that_names_no_t
 
     html = signed_in(owner).get(address(cutover)).content.decode()
 
-    said = "Con Sultant is on call for another cutover in the same hours."
-    assert (said in html) == clashes
+    sentence = "Con Sultant is on call for another cutover at the same time."
+    assert (sentence in html) == is_conflict
     assert "Secret Client" not in html

@@ -1,4 +1,4 @@
-"""Pre-flight: pasted records are judged, and nothing is recorded."""
+"""The pre-flight check of pasted records, which records nothing."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ GOOD = "@ 300 MX 10 us-smtp-inbound-1.mimecast.com.\n@ 300 MX 10 us-smtp-inbound
 
 
 @pytest.fixture
-def seen(tenant: Tenant) -> Observation:
-    """What a real look at the old MX was told, kept as workers keep it."""
+def mx_observation(tenant: Tenant) -> Observation:
+    """The observation of a real run on the old MX, stored as a worker does."""
     check = Check.objects.get(tenant=tenant, kind=CheckKind.MX)
     lookup, recorder = ZoneLookup("northwind.test 300 MX 10 mail.northwind.test"), Recorder()
     means = recording_clients(lookup, Prober(Network(), lookup), recorder)
@@ -56,34 +56,33 @@ def _paste(client: Client, tenant: Tenant, records: str) -> tuple[int, str]:
     return answer.status_code, answer.content.decode()
 
 
-def test_pasted_records_are_judged_and_nothing_is_recorded(
-    tenant: Tenant, owner: User, signed_in: SignIn, seen: Observation
+def test_preflight_records_nothing(
+    tenant: Tenant, owner: User, signed_in: SignIn, mx_observation: Observation
 ) -> None:
     client = signed_in(owner)
-    before = Check.objects.filter(tenant=tenant).order_by("pk").values()[:]
-    stood = list(before)
+    before = list(Check.objects.filter(tenant=tenant).order_by("pk").values())
 
     _, good = _paste(client, tenant, GOOD)
     _, bad = _paste(client, tenant, "@ 300 MX 10 mail.northwind.test.")
 
-    told = [
+    rows = [
         next(text for text in texts(html, "li") if " MX " in f" {text} " and "TTL" not in text)
         for html in (good, bad)
     ]
-    assert told[0].startswith("Verified")
-    assert told[1].startswith("Failed MX")
-    assert list(Check.objects.filter(tenant=tenant).order_by("pk").values()) == stood
-    assert Observation.objects.get() == seen
+    assert rows[0].startswith("Verified")
+    assert rows[1].startswith("Failed MX")
+    assert list(Check.objects.filter(tenant=tenant).order_by("pk").values()) == before
+    assert Observation.objects.get() == mx_observation
 
 
 @pytest.mark.parametrize(
     ("records", "problem"),
     [
-        ("$GENERATE 1-9999999 h$ A 192.0.2.1", "This does not read as a zone"),
-        ("www 300 A 192.0.2.1", "There is no MX, TXT or CNAME record in this."),
+        ("$GENERATE 1-9999999 h$ A 192.0.2.1", "This is no valid zone text"),
+        ("www 300 A 192.0.2.1", "It has no MX, TXT or CNAME record."),
     ],
 )
-def test_what_cannot_be_judged_is_said_and_kept_in_the_form(
+def test_invalid_zone_is_refused_and_retained(
     tenant: Tenant, owner: User, signed_in: SignIn, records: str, problem: str
 ) -> None:
     status, html = _paste(signed_in(owner), tenant, records)
@@ -97,7 +96,7 @@ POLICY = "version: STSv1\r\nmode: enforce\r\nmax_age: 86400\r\n"
 BOTH = "mx: us-smtp-inbound-1.mimecast.com\r\nmx: us-smtp-inbound-2.mimecast.com\r\n"
 
 
-def _judged(client: Client, tenant: Tenant, policy: str, records: str = "") -> str:
+def _sts_row(client: Client, tenant: Tenant, policy: str, records: str = "") -> str:
     cutover = plan_inbound(tenant, timezone.now() + timedelta(1))
     address = reverse("onboarding:preflight", args=[tenant.public_id, cutover.public_id])
     sent = {"domain": tenant.domains.get().public_id, "records": records, "policy": policy}
@@ -106,8 +105,8 @@ def _judged(client: Client, tenant: Tenant, policy: str, records: str = "") -> s
 
 
 @pytest.fixture
-def seen_sts(tenant: Tenant) -> None:
-    """A look at MTA-STS that found a record, and no policy to fetch."""
+def sts_observation(tenant: Tenant) -> None:
+    """A run of the MTA-STS check that found a record, but no policy."""
     check = Check.objects.get(tenant=tenant, kind=CheckKind.MTA_STS)
     zone = '_mta-sts.northwind.test 300 TXT "v=STSv1; id=1;"'
     lookup, recorder = ZoneLookup(zone), Recorder()
@@ -127,7 +126,7 @@ def seen_sts(tenant: Tenant) -> None:
 
 
 @pytest.mark.parametrize(
-    ("policy", "records", "said"),
+    ("policy", "records", "verdict"),
     [
         (POLICY + BOTH, "", "Verified"),
         (POLICY + "mx: mail.northwind.test\r\n", "", "Failed"),
@@ -137,28 +136,26 @@ def seen_sts(tenant: Tenant) -> None:
         (POLICY + BOTH, '_mta-sts 300 TXT "v=STSv1;"', "Failed"),
     ],
 )
-def test_a_policy_file_is_judged_before_it_is_served(
+def test_policy_file_is_checked(
     tenant: Tenant,
     owner: User,
     signed_in: SignIn,
-    seen_sts: None,
+    sts_observation: None,
     policy: str,
     records: str,
-    said: str,
+    verdict: str,
 ) -> None:
-    assert _judged(signed_in(owner), tenant, policy, records).startswith(f"{said} MTA-STS")
+    assert _sts_row(signed_in(owner), tenant, policy, records).startswith(f"{verdict} MTA-STS")
 
 
-def test_without_a_look_before_it_a_policy_cannot_be_judged_and_that_is_said(
+def test_policy_without_earlier_run_is_unknown(
     tenant: Tenant, owner: User, signed_in: SignIn
 ) -> None:
-    assert "No stored answers yet" in _judged(signed_in(owner), tenant, POLICY + BOTH)
+    assert "No stored answers yet" in _sts_row(signed_in(owner), tenant, POLICY + BOTH)
 
 
-def test_nothing_pasted_is_said_beside_the_field(
-    tenant: Tenant, owner: User, signed_in: SignIn
-) -> None:
+def test_empty_proposal_is_refused(tenant: Tenant, owner: User, signed_in: SignIn) -> None:
     status, html = _paste(signed_in(owner), tenant, "")
 
     assert status == 422
-    assert "Paste the records you mean to publish, or a policy file." in html
+    assert "Paste the records to publish, or a policy file." in html

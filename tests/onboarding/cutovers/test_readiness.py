@@ -1,21 +1,21 @@
-"""Readiness rows, as arithmetic over facts: no database, no clock but the one handed in."""
+"""Readiness rows as pure functions of facts: no database, and a given clock."""
 
 from __future__ import annotations
 
-import zoneinfo
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from checks.engine.outcomes import CheckKind, Verdict
 from checks.safe_times import SafeTime
 from onboarding.cutovers.blockers import early_window_blockers
-from onboarding.cutovers.conflicts import ConflictContext, find_conflicts
-from onboarding.cutovers.readiness import ReadinessFacts, ReadinessRow, readiness_rows
-from onboarding.models import Cutover, Plan
-from onboarding.plans.business_time import Calendar
+from onboarding.cutovers.readiness import (
+    ReadinessFacts,
+    ReadinessRow,
+    current_verdict,
+    readiness_rows,
+)
 from onboarding.plans.proof import ProofSubject
-from tenants.models import Domain, Tenant
 from tests.onboarding.cutovers.readiness_facts import NOW, room_facts, subject_of, task_at
 
 NS3 = "ns3.test (192.0.2.3)"
@@ -37,7 +37,7 @@ def _row(facts: ReadinessFacts, key: str) -> ReadinessRow:
         (subject_of(CheckKind.OWNERSHIP, "pass", newest="unknown"), Verdict.UNKNOWN),
         (subject_of(CheckKind.OWNERSHIP, "pass", age=timedelta(hours=26)), Verdict.UNKNOWN),
         (subject_of(CheckKind.OWNERSHIP, "fail", newest="unknown"), Verdict.FAIL),
-        # A policy that was published since, or may have been.
+        # A policy has been published since, or may have been.
         (subject_of(CheckKind.OWNERSHIP, "not_applicable", newest="fail"), Verdict.UNKNOWN),
         (
             subject_of(CheckKind.OWNERSHIP, "not_applicable", age=timedelta(hours=26)),
@@ -46,12 +46,35 @@ def _row(facts: ReadinessFacts, key: str) -> ReadinessRow:
         (ProofSubject(CheckKind.OWNERSHIP, "one.test", None), Verdict.UNKNOWN),
     ],
 )
-def test_only_a_settled_yes_that_still_holds_is_green(
-    subject: ProofSubject, verdict: Verdict
-) -> None:
+def test_row_needs_settled_recent_pass(subject: ProofSubject, verdict: Verdict) -> None:
     facts = room_facts("outbound", subjects={CheckKind.OWNERSHIP: [subject]})
 
     assert _row(facts, "ownership").verdict is verdict
+
+
+@pytest.mark.parametrize(
+    ("settled", "newest", "verdict"),
+    [
+        ("pass", "warn", Verdict.PASS),
+        ("warn", "pass", Verdict.WARN),
+        ("pass", "not_applicable", Verdict.UNKNOWN),
+        ("not_applicable", "not_applicable", Verdict.NOT_APPLICABLE),
+        ("not_applicable", "pass", Verdict.UNKNOWN),
+        ("not_applicable", "warn", Verdict.UNKNOWN),
+        ("not_applicable", "fail", Verdict.UNKNOWN),
+        ("not_applicable", "unknown", Verdict.UNKNOWN),
+    ],
+)
+def test_current_verdict_needs_agreement(settled: str, newest: str, verdict: Verdict) -> None:
+    subject = subject_of(CheckKind.MTA_STS, settled, newest=newest)
+
+    assert current_verdict(subject, room_facts("inbound")) is verdict
+
+
+def test_stale_not_applicable_is_unknown() -> None:
+    subject = subject_of(CheckKind.MTA_STS, "not_applicable", age=timedelta(hours=26))
+
+    assert current_verdict(subject, room_facts("inbound")) is Verdict.UNKNOWN
 
 
 @pytest.mark.parametrize(
@@ -59,27 +82,27 @@ def test_only_a_settled_yes_that_still_holds_is_green(
     [
         ("inbound", CheckKind.MTA_STS, "mta-sts", Verdict.UNKNOWN),
         ("outbound", CheckKind.SPF, "spf", Verdict.UNKNOWN),
-        # What this window does not switch is looked at as often as ever.
+        # Checks that this window does not switch run at their usual interval.
         ("inbound", CheckKind.OWNERSHIP, "ownership", Verdict.PASS),
         ("outbound", CheckKind.OWNERSHIP, "ownership", Verdict.PASS),
     ],
 )
-def test_in_an_open_window_an_answer_of_before_is_none(
+def test_open_window_needs_recent_run(
     direction: str, kind: CheckKind, key: str, verdict: Verdict
 ) -> None:
-    seen = subject_of(kind, "pass", age=timedelta(minutes=11))
-    facts = room_facts(direction, subjects={kind: [seen]}, is_open=True)
+    subject = subject_of(kind, "pass", age=timedelta(minutes=11))
+    facts = room_facts(direction, subjects={kind: [subject]}, is_open=True)
 
     assert _row(facts, key).verdict is verdict
 
 
-def test_no_domain_at_all_is_never_ready() -> None:
+def test_row_without_domain_is_unknown() -> None:
     assert _row(room_facts("outbound"), "ownership").verdict is Verdict.UNKNOWN
     assert _row(room_facts("inbound"), "ttl").verdict is Verdict.UNKNOWN
     assert _row(room_facts("outbound"), "dmarc").verdict is Verdict.UNKNOWN
 
 
-def test_the_worst_domain_decides_and_is_named() -> None:
+def test_worst_domain_decides_row() -> None:
     subjects = [
         subject_of(CheckKind.SPF, "pass", name="one.test"),
         subject_of(CheckKind.SPF, "fail", name="two.test"),
@@ -90,7 +113,7 @@ def test_the_worst_domain_decides_and_is_named() -> None:
 
     assert (row.verdict, row.check) == (Verdict.FAIL, subjects[1].check)
     assert row.detail == (
-        "two.test and three.test: SPF does not let all of the region's networks send."
+        "two.test and three.test: SPF does not allow all of the region's networks."
     )
 
 
@@ -105,7 +128,7 @@ def test_the_worst_domain_decides_and_is_named() -> None:
         (("dmarc.none",), "", "", Verdict.PASS),
     ],
 )
-def test_an_enforcing_policy_wants_spf_and_dkim_first(
+def test_enforcing_dmarc_needs_spf_and_dkim(
     policy: tuple[str, ...], spf: str, dkim: str, verdict: Verdict
 ) -> None:
     subjects = {
@@ -118,17 +141,17 @@ def test_an_enforcing_policy_wants_spf_and_dkim_first(
 
 
 @pytest.mark.parametrize(("unanimous", "verdict"), [(True, Verdict.WARN), (False, Verdict.UNKNOWN)])
-def test_a_broken_policy_is_none_unless_servers_differ(unanimous: bool, verdict: Verdict) -> None:
-    seen = subject_of(
+def test_invalid_dmarc_record_is_no_policy(unanimous: bool, verdict: Verdict) -> None:
+    subject = subject_of(
         CheckKind.DMARC, "fail", findings=("dmarc.several-records",), unanimous=unanimous
     )
 
-    facts = room_facts("outbound", subjects={CheckKind.DMARC: [seen]})
+    facts = room_facts("outbound", subjects={CheckKind.DMARC: [subject]})
 
     assert _row(facts, "dmarc").verdict is verdict
 
 
-def test_a_sender_without_a_selector_is_a_caution() -> None:
+def test_missing_selector_is_caution() -> None:
     facts = room_facts(
         "outbound", subjects={CheckKind.DKIM: [ProofSubject(CheckKind.DKIM, "one.test", None)]}
     )
@@ -137,34 +160,50 @@ def test_a_sender_without_a_selector_is_a_caution() -> None:
 
 
 @pytest.mark.parametrize(
-    ("subject", "words", "remedy"),
+    ("settled", "verdict", "named"),
+    [
+        ("fail", Verdict.FAIL, "two.test: the key is not published correctly."),
+        ("pass", Verdict.UNKNOWN, "one.test: the profile has no selector"),
+    ],
+)
+def test_missing_selector_hides_no_other_key(settled: str, verdict: Verdict, named: str) -> None:
+    subjects = [
+        ProofSubject(CheckKind.DKIM, "one.test", None),
+        subject_of(CheckKind.DKIM, settled, name="two.test"),
+    ]
+
+    row = _row(room_facts("outbound", subjects={CheckKind.DKIM: subjects}), "dkim")
+
+    assert (row.verdict, row.is_blocking) == (verdict, True)
+    assert row.detail.startswith(named)
+
+
+@pytest.mark.parametrize(
+    ("subject", "detail", "remedy"),
     [
         (
             ProofSubject(CheckKind.OWNERSHIP, "two.test", None),
-            "two.test: no ownership code is on record.",
-            "Enter in the profile the code that Mimecast issued for two.test.",
+            "two.test: the profile has no ownership code.",
+            "Enter the code that Mimecast issued for two.test in the profile.",
         ),
         (
             subject_of(CheckKind.OWNERSHIP, "pass", name="two.test", age=timedelta(hours=26)),
-            "Nobody has looked at two.test lately, so what was seen does not count as of now.",
-            "Check everything now. If nothing comes of that, Gangway’s workers are not running.",
+            "The last check of two.test is too old to count.",
+            "Check everything now. If nothing changes, Gangway’s workers are not running.",
         ),
         (
             subject_of(CheckKind.OWNERSHIP, "pass", name="two.test", newest="fail"),
-            "It could not be told for two.test: nothing is settled, or the newest look did not"
-            " agree.",
-            "We go on looking. Check everything now if you cannot wait.",
+            "Not known for two.test: the check has not settled, or its last run disagreed.",
+            "Gangway checks automatically. For an earlier result, check everything now.",
         ),
     ],
 )
-def test_what_is_not_known_says_what_would_make_it_so(
-    subject: ProofSubject, words: str, remedy: str
-) -> None:
+def test_unknown_row_has_remedy(subject: ProofSubject, detail: str, remedy: str) -> None:
     subjects = [subject_of(CheckKind.OWNERSHIP, "pass"), subject]
 
     row = _row(room_facts("outbound", subjects={CheckKind.OWNERSHIP: subjects}), "ownership")
 
-    assert (row.verdict, row.detail, row.remedy) == (Verdict.UNKNOWN, words, remedy)
+    assert (row.verdict, row.detail, row.remedy) == (Verdict.UNKNOWN, detail, remedy)
 
 
 _SAFE_AT = datetime(2026, 12, 2, 1, 35, tzinfo=UTC)
@@ -174,25 +213,23 @@ _SAFE_TIME = SafeTime(
 
 
 @pytest.mark.parametrize(
-    ("begins", "verdict", "words"),
+    ("begins", "verdict", "is_blocked"),
     [
         (timedelta(), Verdict.PASS, False),
         (timedelta(seconds=-1), Verdict.FAIL, True),
         (timedelta(hours=1), Verdict.PASS, False),
     ],
 )
-def test_a_window_is_held_against_the_clock_to_the_second(
-    begins: timedelta, verdict: Verdict, words: bool
-) -> None:
+def test_window_around_safe_time(begins: timedelta, verdict: Verdict, is_blocked: bool) -> None:
     facts = room_facts(
         "inbound", safe_times=[("one.test", _SAFE_TIME)], planned_at=_SAFE_AT + begins
     )
 
     row = _row(facts, "ttl")
 
-    assert (row.verdict, bool(early_window_blockers(facts))) == (verdict, words)
+    assert (row.verdict, bool(early_window_blockers(facts))) == (verdict, is_blocked)
     assert row.detail == (
-        "Earliest safe cutover: Tue 1 Dec 20:35 EST, because ns3.test (192.0.2.3) gave out"
+        "Earliest safe cutover: Tue 1 Dec 20:35 EST, because ns3.test (192.0.2.3) published"
         " 21600 s for one.test until Tue 1 Dec 14:35 EST."
     )
 
@@ -205,7 +242,7 @@ def test_a_window_is_held_against_the_clock_to_the_second(
         (SafeTime(None), Verdict.UNKNOWN),
     ],
 )
-def test_a_clock_that_does_not_run_is_never_safe(safe_time: SafeTime, verdict: Verdict) -> None:
+def test_unknown_safe_time_is_not_safe(safe_time: SafeTime, verdict: Verdict) -> None:
     facts = room_facts("inbound", safe_times=[("one.test", _SAFE_TIME), ("two.test", safe_time)])
 
     row = _row(facts, "ttl")
@@ -214,7 +251,7 @@ def test_a_clock_that_does_not_run_is_never_safe(safe_time: SafeTime, verdict: V
     assert row.detail.startswith("two.test: ")
 
 
-def test_a_domain_that_no_clock_tells_of_is_a_caution() -> None:
+def test_domain_exempt_from_ttl_is_caution() -> None:
     facts = room_facts(
         "inbound",
         safe_times=[("one.test", _SAFE_TIME)],
@@ -231,11 +268,13 @@ def test_a_domain_that_no_clock_tells_of_is_a_caution() -> None:
     row = _row(facts, "ttl")
 
     assert row.verdict is Verdict.WARN
-    assert row.detail.endswith("Of two.test no lower TTL is asked: caches keep what they hold.")
+    assert row.detail.endswith(
+        "Without a lower TTL: two.test. Caches use the old answer until it expires."
+    )
 
 
-def test_what_has_moved_already_keeps_no_switch_waiting() -> None:
-    """A domain that was at Mimecast before, and after the evening every one."""
+def test_switched_domain_delays_no_other() -> None:
+    """A domain that used Mimecast before, and every domain after the switch."""
     moved = SafeTime(_SAFE_AT + timedelta(days=9), server=NS3, ttl=86_400, is_moved=True)
 
     some = room_facts(
@@ -244,13 +283,11 @@ def test_what_has_moved_already_keeps_no_switch_waiting() -> None:
     every = room_facts("inbound", safe_times=[("a.test", moved)], planned_at=_SAFE_AT)
 
     assert _row(some, "ttl").verdict is Verdict.PASS
-    assert _row(every, "ttl").detail == (
-        "Every domain has moved: there is no switch left to wait for."
-    )
+    assert _row(every, "ttl").detail == "Every domain has switched already."
     assert (early_window_blockers(some), early_window_blockers(every)) == ([], [])
 
 
-def test_what_was_assumed_is_said() -> None:
+def test_assumed_ttl_is_shown() -> None:
     safe_time = SafeTime(_SAFE_AT, server=NS3, ttl=86_400, seen_until=NOW, is_assumed=True)
 
     row = _row(room_facts("inbound", safe_times=[("one.test", safe_time)]), "ttl")
@@ -271,30 +308,51 @@ def test_what_was_assumed_is_said() -> None:
         ("not_applicable", Verdict.NOT_APPLICABLE),
     ],
 )
-def test_bounces_come_back_once_the_routes_are_tested(status: str, verdict: Verdict) -> None:
+def test_routes_row_by_task_status(status: str, verdict: Verdict) -> None:
     task = task_at("inbound-delivery-routes", status)
 
     row = _row(room_facts("outbound", tasks={task.key: task}), "routes")
 
     assert (row.title, row.verdict, row.remedy == "") == (
-        "Bounces can come back",
+        "Bounce return path works",
         verdict,
         verdict not in (Verdict.FAIL, Verdict.UNKNOWN),
     )
 
 
 @pytest.mark.parametrize(
+    ("statuses", "verdict", "decisive"),
+    [
+        (("done", "todo"), Verdict.FAIL, 1),
+        (("todo", "done"), Verdict.FAIL, 0),
+        (("done", "awaiting_verification"), Verdict.UNKNOWN, 1),
+        (("accepted_risk", "done"), Verdict.WARN, 0),
+        (("not_applicable", "todo"), Verdict.FAIL, 1),
+        (("not_applicable", "done"), Verdict.PASS, 1),
+    ],
+)
+def test_worst_task_decides_row(statuses: tuple[str, str], verdict: Verdict, decisive: int) -> None:
+    keys = ("forwarding-addresses", "tls-requirements")
+    tasks = [task_at(key, status) for key, status in zip(keys, statuses, strict=True)]
+
+    row = _row(room_facts("outbound", tasks={task.key: task for task in tasks}), "signed")
+
+    assert (row.verdict, row.task) == (verdict, tasks[decisive])
+    assert row.detail.startswith(f"{keys[decisive]}: ")
+
+
+@pytest.mark.parametrize(
     ("begins", "verdict"),
     [(timedelta(days=3), Verdict.PASS), (timedelta(days=3, seconds=-1), Verdict.FAIL)],
 )
-def test_inbound_waits_for_the_agreed_days(begins: timedelta, verdict: Verdict) -> None:
+def test_inbound_waits_for_outbound_days(begins: timedelta, verdict: Verdict) -> None:
     task = task_at("outbound-cutover", "verified", verified_at=NOW)
     facts = room_facts("inbound", tasks={task.key: task}, planned_at=NOW + begins)
 
     assert _row(facts, "outbound").verdict is verdict
 
 
-def test_fewer_days_than_agreed_are_a_caution_once_accepted_in_words() -> None:
+def test_accepted_fewer_days_are_caution() -> None:
     outbound = task_at("outbound-cutover", "verified", verified_at=NOW)
     wait = task_at(
         "outbound-days",
@@ -312,7 +370,7 @@ def test_fewer_days_than_agreed_are_a_caution_once_accepted_in_words() -> None:
     )
 
 
-def test_days_that_were_set_aside_are_a_caution() -> None:
+def test_days_not_needed_are_caution() -> None:
     outbound = task_at("outbound-cutover", "verified", verified_at=NOW)
     wait = task_at(
         "outbound-days",
@@ -327,11 +385,11 @@ def test_days_that_were_set_aside_are_a_caution() -> None:
 
     assert (row.verdict, row.detail) == (
         Verdict.WARN,
-        "The days were set aside: “Mail is moved at once.”",
+        "The days are not needed: “Mail is moved at once.”",
     )
 
 
-def test_inbound_before_outbound_is_red() -> None:
+def test_inbound_before_outbound_fails() -> None:
     task = task_at("outbound-cutover", "todo")
 
     row = _row(room_facts("inbound", tasks={task.key: task}), "outbound")
@@ -342,38 +400,10 @@ def test_inbound_before_outbound_is_red() -> None:
     )
 
 
-def _cutover(pk: int, plan: int, direction: str, at: datetime) -> Cutover:
-    owner = Plan(pk=plan, tenant=Tenant(pk=plan, name=f"T{plan}"))
-    return Cutover(pk=pk, plan=owner, direction=direction, planned_at=at)
-
-
-def test_what_speaks_against_a_window_is_said_in_sentences() -> None:
-    friday_night = datetime(2026, 12, 4, 23, 0, tzinfo=UTC)
-    cutover = _cutover(1, 1, "inbound", friday_night)
-    own = [cutover, _cutover(2, 1, "outbound", friday_night - timedelta(hours=23))]
-    elsewhere = [
-        _cutover(3, 2, "inbound", friday_night + timedelta(hours=3)),
-        _cutover(4, 3, "inbound", friday_night + timedelta(hours=4)),
-    ]
-    calendar = Calendar(zoneinfo.ZoneInfo("UTC"))
-    vars(own[1])["_prefetched_objects_cache"] = {"domains": [Domain(name="two.test")]}
-
-    said = find_conflicts(
-        cutover, ConflictContext(own, elsewhere, calendar, {date(2026, 12, 4): "St B"})
-    )
-
-    assert said == [
-        "Friday 4 December is a holiday: St B.",
-        "Saturday 5 December is not a working day: whoever is needed may not be there.",
-        "The outbound cutover of two.test is less than a day away.",
-        "Your consultant has another cutover in the same hours.",
-    ]
-
-
-def test_domains_that_nobody_asks_to_lower_their_ttl_are_a_caution_and_no_doubt_for_ever() -> None:
+def test_exempt_domains_only_are_caution() -> None:
     facts = room_facts("inbound", subjects={CheckKind.MX: [subject_of(CheckKind.MX, "")]})
 
     row = _row(facts, "ttl")
 
     assert (row.verdict, row.is_blocking) == (Verdict.WARN, False)
-    assert row.detail.startswith("Lowering the TTL is asked of none of these domains")
+    assert row.detail.startswith("None of these domains has to lower its TTL.")

@@ -1,4 +1,4 @@
-"""The closing pack: whole, without what is internal, and verifiable by its own description."""
+"""The closing pack: complete, without internal notes, and verifiable by its README."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def files_dir(tmp_path: Path, settings: Any) -> Path:
 def completed(
     tenant: Tenant, owner: User, consultant: User, outsider: User, run_check: RunCheck
 ) -> Tenant:
-    """A case with one of everything, signed off by both sides."""
+    """A tenant with one row of each kind, signed off by both sides."""
     run_check(tenant, CheckKind.OWNERSHIP, Verdict.PASS)
     run_check(tenant, CheckKind.MX, Verdict.PASS)
     training = task_of(tenant, "training")
@@ -76,7 +76,7 @@ def completed(
     recompute_rollup(tenant.plan)
     for user, side in ((owner, "client"), (consultant, "mimecast")):
         closing.sign_off_implementation(
-            task_of(tenant, CLOSURE), by=user, side=side, words="All done and seen."
+            task_of(tenant, CLOSURE), by=user, side=side, reason="All done and seen."
         )
     return Tenant.objects.get(pk=tenant.pk)
 
@@ -135,9 +135,7 @@ def _verify(*args: str | Path) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
-def test_the_pack_verifies_by_its_own_script_zipped_and_unpacked(
-    pack: ClosingPack, tmp_path: Path
-) -> None:
+def test_pack_verifies_zipped_and_unpacked(pack: ClosingPack, tmp_path: Path) -> None:
     with zipfile.ZipFile(_archive(pack)) as archive:
         archive.extractall(tmp_path / "out")
     script = tmp_path / "out" / "verify.py"
@@ -152,7 +150,7 @@ def test_the_pack_verifies_by_its_own_script_zipped_and_unpacked(
     assert _verify(script, _archive(pack), "--seal", "0" * 64)[0] == 1
 
 
-def test_its_digests_suit_the_ordinary_tools(pack: ClosingPack, tmp_path: Path) -> None:
+def test_digests_work_with_sha256sum(pack: ClosingPack, tmp_path: Path) -> None:
     with zipfile.ZipFile(_archive(pack)) as archive:
         archive.extractall(tmp_path / "out")
 
@@ -166,7 +164,7 @@ def test_its_digests_suit_the_ordinary_tools(pack: ClosingPack, tmp_path: Path) 
     assert done.returncode == 0
 
 
-def test_one_byte_altered_anywhere_is_noticed(pack: ClosingPack) -> None:
+def test_altered_byte_is_detected(pack: ClosingPack) -> None:
     files = read_archive(_archive(pack))
     assert faults_in(files, pack.seal) == []
 
@@ -184,7 +182,7 @@ def _flipped(content: bytes, place: int) -> bytes:
     return content[:place] + bytes([content[place] ^ 0x20]) + content[place + 1 :]
 
 
-def test_a_file_too_many_or_too_few_is_noticed(pack: ClosingPack) -> None:
+def test_added_or_missing_file_is_detected(pack: ClosingPack) -> None:
     files = read_archive(_archive(pack))
 
     assert faults_in(files | {"files/more.txt": b"x"}) == ["files/more.txt: not listed"]
@@ -193,7 +191,7 @@ def test_a_file_too_many_or_too_few_is_noticed(pack: ClosingPack) -> None:
 
 
 def _relisted(files: Files) -> Files:
-    """What a forger does: the digests made anew."""
+    """Recompute the digests, as a forger would."""
     digests = {n: hashlib.sha256(c).hexdigest() for n, c in files.items() if n != DIGESTS}
     listed = "".join(f"{digests[name]}  {name}\n" for name in sorted(digests))
     return files | {DIGESTS: listed.encode()}
@@ -211,9 +209,7 @@ Forge = Callable[[list[dict[str, Any]]], object]
         (lambda lines: lines.pop(), "lines are missing at its end"),
     ],
 )
-def test_a_log_forged_with_its_digests_is_noticed(
-    pack: ClosingPack, forge: Forge, fault: str
-) -> None:
+def test_forged_log_is_detected(pack: ClosingPack, forge: Forge, fault: str) -> None:
     files = read_archive(_archive(pack))
     log = json.loads(files["activity.json"])
     forge(log["lines"])
@@ -224,7 +220,7 @@ def test_a_log_forged_with_its_digests_is_noticed(
 
 
 @pytest.mark.parametrize("kind", ["snapshots", "decisions"])
-def test_a_decision_forged_with_the_digests_is_noticed(pack: ClosingPack, kind: str) -> None:
+def test_forged_decision_is_detected(pack: ClosingPack, kind: str) -> None:
     files = read_archive(_archive(pack))
     implementation = json.loads(files["implementation.json"])
     implementation["cutovers"][0][kind][0]["content"] = []
@@ -233,7 +229,7 @@ def test_a_decision_forged_with_the_digests_is_noticed(pack: ClosingPack, kind: 
     assert faults_in(forged) == [f"inbound cutover: one of its {kind} was altered"]
 
 
-def test_it_holds_the_case_and_the_page_tells_it(pack: ClosingPack) -> None:
+def test_pack_contains_the_implementation(pack: ClosingPack) -> None:
     files = read_archive(_archive(pack))
     implementation = json.loads(files["implementation.json"])
     page = files["index.html"].decode()
@@ -265,7 +261,7 @@ def test_it_holds_the_case_and_the_page_tells_it(pack: ClosingPack) -> None:
     assert page.count("<style>") == 1
 
 
-def test_nothing_internal_and_nothing_of_others_is_in_it(pack: ClosingPack) -> None:
+def test_pack_excludes_internal_notes(pack: ClosingPack) -> None:
     text = b"".join(
         content for name, content in read_archive(_archive(pack)).items() if "xlsx" not in name
     )
@@ -278,9 +274,7 @@ def test_nothing_internal_and_nothing_of_others_is_in_it(pack: ClosingPack) -> N
     assert b"Elsewhere" not in text
 
 
-def test_the_seal_is_shown_and_stands_in_the_log(
-    pack: ClosingPack, owner: User, signed_in: SignIn
-) -> None:
+def test_seal_is_shown_and_logged(pack: ClosingPack, owner: User, signed_in: SignIn) -> None:
     client = signed_in(owner)
     html = client.get(
         reverse("onboarding:offboarding", args=[pack.tenant.public_id])
@@ -295,7 +289,7 @@ def test_the_seal_is_shown_and_stands_in_the_log(
     assert ActivityLine.objects.get(action="closing-pack-downloaded").actor == owner
 
 
-def test_building_twice_changes_nothing(pack: ClosingPack) -> None:
+def test_building_pack_is_idempotent(pack: ClosingPack) -> None:
     assert not build.build_pack(pack)
     stale = ClosingPack(pk=pack.pk, tenant=pack.tenant)
     assert not build.build_pack(stale)
@@ -304,7 +298,7 @@ def test_building_twice_changes_nothing(pack: ClosingPack) -> None:
     assert len([p for p in Path(_archive(pack)).parents[1].rglob("*") if p.is_file()]) == 2
 
 
-def test_a_pack_that_was_lost_is_made_all_the_same(completed: Tenant) -> None:
+def test_lost_pack_is_built(completed: Tenant) -> None:
     build_lost_packs()
     assert ClosingPack.objects.get().ready_at is None
 
@@ -313,12 +307,12 @@ def test_a_pack_that_was_lost_is_made_all_the_same(completed: Tenant) -> None:
     assert ClosingPack.objects.get().ready_at is not None
 
 
-def test_there_is_none_before_the_case_is_closed(tenant: Tenant, consultant: User) -> None:
-    with pytest.raises(OnboardingError, match="once both sides have signed"):
+def test_pack_needs_completed_tenant(tenant: Tenant, consultant: User) -> None:
+    with pytest.raises(OnboardingError, match="after both sides sign off"):
         build.request_pack(tenant, by=consultant)
 
 
-def test_signing_over_the_web_makes_it(
+def test_sign_off_page_queues_pack(
     tenant: Tenant,
     owner: User,
     consultant: User,
@@ -330,7 +324,7 @@ def test_signing_over_the_web_makes_it(
     )
     recompute_rollup(tenant.plan)
     closing.sign_off_implementation(
-        task_of(tenant, CLOSURE), by=owner, side="client", words="Done."
+        task_of(tenant, CLOSURE), by=owner, side="client", reason="Done."
     )
 
     with django_capture_on_commit_callbacks(execute=True):
@@ -342,7 +336,7 @@ def test_signing_over_the_web_makes_it(
     assert ClosingPack.objects.get().ready_at is not None
 
 
-def test_erasing_the_tenant_erases_the_pack(
+def test_erasure_deletes_pack(
     pack: ClosingPack, administrator: User, django_capture_on_commit_callbacks: Any
 ) -> None:
     place = _archive(pack)
@@ -353,9 +347,7 @@ def test_erasing_the_tenant_erases_the_pack(
     assert not place.exists()
 
 
-def test_a_pack_that_could_not_be_made_leaves_nothing_behind(
-    completed: Tenant, files_dir: Path
-) -> None:
+def test_failed_build_leaves_no_file(completed: Tenant, files_dir: Path) -> None:
     pack = ClosingPack.objects.get(tenant=completed)
     for kept in EvidenceFile.objects.all():
         file_store.path_of(kept.stored_as).unlink()
@@ -366,7 +358,7 @@ def test_a_pack_that_could_not_be_made_leaves_nothing_behind(
     assert [path for path in files_dir.rglob("*") if path.is_file()] == []
 
 
-def test_reopening_the_case_takes_the_wish_for_a_pack_back(
+def test_reopening_deletes_pack_request(
     completed: Tenant, consultant: User, files_dir: Path
 ) -> None:
     late = ClosingPack.objects.get(tenant=completed)

@@ -1,4 +1,4 @@
-"""Taking domains and hosts out of a case: what was seen of them stays, or is said to go."""
+"""Removal of domains and hosts: effects, confirmation, history and restoring."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def tenant(make_tenant: MakeTenant) -> Tenant:
 
 
 def _form(client: Client, tenant: Tenant, remove: tuple[str, ...] = ()) -> dict[str, str]:
-    """The profile as its page offers it, with these marked to be removed."""
+    """The data of the profile page, with these rows selected for removal."""
     page = client.get(reverse("onboarding:profile-edit", args=[tenant.public_id])).context
     form = {name: str(page["profile"][name].value() or "") for name in page["profile"].fields}
     form = {name: value for name, value in form.items() if value}
@@ -74,7 +74,7 @@ def _see_nothing(run_check: RunCheck, tenant: Tenant, domain: str) -> None:
     run_check(tenant, CheckKind.OWNERSHIP, Verdict.FAIL, subject=domain, code="ownership.not-found")
 
 
-def test_nothing_is_taken_out_before_it_is_said_what_becomes_of_it(
+def test_removal_needs_confirmed_effects(
     tenant: Tenant, consultant: User, signed_in: SignIn, run_check: RunCheck
 ) -> None:
     _prove(run_check, tenant, SOLD)
@@ -93,7 +93,7 @@ def test_nothing_is_taken_out_before_it_is_said_what_becomes_of_it(
     assert Observation.objects.count() == 2
 
 
-def test_a_domain_of_the_case_leaves_it_with_its_history_kept(
+def test_verified_domain_keeps_history(
     tenant: Tenant, consultant: User, owner: User, signed_in: SignIn, run_check: RunCheck
 ) -> None:
     _prove(run_check, tenant, SOLD)
@@ -117,7 +117,7 @@ def test_a_domain_of_the_case_leaves_it_with_its_history_kept(
     assert (set(told), told[SOLD] is None) == ({"main.test", SOLD, TYPO}, False)
 
 
-def test_added_again_it_brings_its_history_back(
+def test_restored_domain_has_its_history(
     tenant: Tenant, consultant: User, signed_in: SignIn, run_check: RunCheck
 ) -> None:
     _prove(run_check, tenant, SOLD)
@@ -136,7 +136,7 @@ def test_added_again_it_brings_its_history_back(
     assert Observation.objects.filter(check_asked__domain=back).count() == 1
 
 
-def test_what_was_only_typed_wrongly_goes_for_good_and_it_is_on_record(
+def test_unverified_domain_is_deleted_and_logged(
     tenant: Tenant, consultant: User, signed_in: SignIn, run_check: RunCheck
 ) -> None:
     _see_nothing(run_check, tenant, TYPO)
@@ -153,7 +153,7 @@ def test_what_was_only_typed_wrongly_goes_for_good_and_it_is_on_record(
     )
 
 
-def test_a_domain_of_an_evening_stays_on_its_record(
+def test_domain_of_past_cutover_remains_listed(
     tenant: Tenant, consultant: User, signed_in: SignIn, run_check: RunCheck
 ) -> None:
     long_ago = timezone.now() - timedelta(days=2)
@@ -169,7 +169,7 @@ def test_a_domain_of_an_evening_stays_on_its_record(
     assert TYPO in texts(client.get(address).content.decode(), "code")
 
 
-def test_other_consequences_are_agreed_to_anew(
+def test_changed_effects_need_new_confirmation(
     tenant: Tenant, consultant: User, signed_in: SignIn, run_check: RunCheck
 ) -> None:
     client = signed_in(consultant)
@@ -181,7 +181,7 @@ def test_other_consequences_are_agreed_to_anew(
     assert tenant.domains.filter(name=TYPO).exists()
 
 
-def test_nothing_leaves_while_its_window_is_open(
+def test_removal_in_open_window_is_rejected(
     tenant: Tenant, consultant: User, signed_in: SignIn
 ) -> None:
     cutover_of(tenant, "inbound", timezone.now(), SOLD)
@@ -197,7 +197,7 @@ def test_nothing_leaves_while_its_window_is_open(
     assert tenant.domains.filter(name=SOLD).exists()
 
 
-def test_links_for_a_domain_that_left_stop_working(
+def test_removed_domain_revokes_share_links(
     tenant: Tenant, consultant: User, signed_in: SignIn, run_check: RunCheck
 ) -> None:
     _prove(run_check, tenant, SOLD)
@@ -209,7 +209,7 @@ def test_links_for_a_domain_that_left_stop_working(
     assert find(token)[0] is LinkState.REVOKED
 
 
-def test_another_primary_takes_the_place_of_one_that_leaves(
+def test_removed_primary_can_be_replaced(
     tenant: Tenant, consultant: User, signed_in: SignIn, run_check: RunCheck
 ) -> None:
     _prove(run_check, tenant, "main.test")
@@ -220,7 +220,7 @@ def test_another_primary_takes_the_place_of_one_that_leaves(
     assert tenant.domains.get(role="primary").name == SOLD
 
 
-def test_two_domains_change_places_in_one_save(
+def test_two_domains_swap_roles(
     make_tenant: MakeTenant, consultant: User, signed_in: SignIn
 ) -> None:
     swapped = make_tenant("Swap", domains=(("a.test", "secondary"), ("b.test", "primary")))
@@ -232,7 +232,7 @@ def test_two_domains_change_places_in_one_save(
 
 
 @pytest.mark.parametrize(("host", "stays"), [("mail.main.test", True), ("nope.test", False)])
-def test_a_host_that_ever_answered_stays_with_its_history(
+def test_verified_host_keeps_history(
     tenant: Tenant, consultant: User, signed_in: SignIn, host: str, stays: bool
 ) -> None:
     answered = Check.objects.filter(host__name="mail.main.test", kind=CheckKind.SMTP)
@@ -244,7 +244,7 @@ def test_a_host_that_ever_answered_stays_with_its_history(
     assert Host.all_objects.filter(name=host).exists() is stays
 
 
-def test_another_tenants_history_is_not_there(
+def test_restoring_ignores_other_tenants(
     tenant: Tenant, consultant: User, outsider: User, signed_in: SignIn, run_check: RunCheck
 ) -> None:
     _prove(run_check, tenant, SOLD)

@@ -1,4 +1,4 @@
-"""Bad input: a sentence beside the field, and nothing that was typed is lost."""
+"""Invalid input: an error next to the field, and all values remain."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def _domains(*rows: dict[str, str]) -> Any:
     ],
 )
 @pytest.mark.django_db
-def test_a_bad_domain_gets_a_sentence_beside_its_field_and_is_kept(typed: str) -> None:
+def test_invalid_domain_shows_error_and_value(typed: str) -> None:
     formset = _domains({"name": typed, "role": "primary"})
 
     assert not formset.is_valid()
@@ -68,7 +68,7 @@ def test_a_bad_domain_gets_a_sentence_beside_its_field_and_is_kept(typed: str) -
 
 
 @pytest.mark.django_db
-def test_an_international_domain_is_kept_as_a_labels() -> None:
+def test_international_domain_becomes_a_labels() -> None:
     formset = _domains({"name": "MÜNCHEN.test.", "role": "primary"})
 
     assert formset.is_valid()
@@ -76,7 +76,7 @@ def test_an_international_domain_is_kept_as_a_labels() -> None:
 
 
 @pytest.mark.django_db
-def test_a_duplicate_in_another_case_is_told_beside_the_later_one() -> None:
+def test_duplicate_domain_ignores_letter_case() -> None:
     formset = _domains(
         {"name": "northwind.test", "role": "primary"},
         {"name": "NorthWind.TEST", "role": "secondary"},
@@ -88,7 +88,7 @@ def test_a_duplicate_in_another_case_is_told_beside_the_later_one() -> None:
 
 
 @pytest.mark.django_db
-def test_a_second_primary_domain_is_told_beside_its_role() -> None:
+def test_second_primary_domain_is_rejected() -> None:
     formset = _domains(
         {"name": "one.test", "role": "primary"}, {"name": "two.test", "role": "primary"}
     )
@@ -98,7 +98,7 @@ def test_a_second_primary_domain_is_told_beside_its_role() -> None:
 
 
 @pytest.mark.django_db
-def test_a_tenant_needs_a_domain() -> None:
+def test_tenant_needs_a_domain() -> None:
     formset = _domains({"name": "", "role": "secondary"})
 
     assert not formset.is_valid()
@@ -106,7 +106,7 @@ def test_a_tenant_needs_a_domain() -> None:
 
 
 @pytest.mark.django_db
-def test_an_empty_row_is_passed_over() -> None:
+def test_empty_row_is_ignored() -> None:
     formset = _domains({"name": "one.test", "role": "primary"}, {"name": "", "role": "secondary"})
 
     assert formset.is_valid()
@@ -115,7 +115,7 @@ def test_an_empty_row_is_passed_over() -> None:
 
 @pytest.mark.parametrize("port", ["0", "65536", "smtp"])
 @pytest.mark.django_db
-def test_a_bad_port_gets_a_sentence(port: str) -> None:
+def test_invalid_port_is_rejected(port: str) -> None:
     formset = HostFormSet(
         _rows("hosts", {"purpose": "delivery", "name": "mail.one.test", "port": port}),
         instance=Tenant(),
@@ -140,9 +140,7 @@ def test_a_bad_port_gets_a_sentence(port: str) -> None:
     ],
 )
 @pytest.mark.django_db
-def test_a_bad_profile_gets_a_sentence_beside_its_field(
-    changes: dict[str, Any], field: str
-) -> None:
+def test_invalid_profile_shows_error_at_field(changes: dict[str, Any], field: str) -> None:
     register_builtin_templates()
 
     form = ProfileForm(PROFILE | changes)
@@ -152,7 +150,7 @@ def test_a_bad_profile_gets_a_sentence_beside_its_field(
 
 
 @pytest.mark.django_db
-def test_an_account_code_names_the_region() -> None:
+def test_account_code_sets_region() -> None:
     form = ProfileForm(PROFILE | {"region": "", "account_code": "cde7A12"})
 
     assert form.is_valid()
@@ -160,14 +158,16 @@ def test_an_account_code_names_the_region() -> None:
 
 
 @pytest.mark.django_db
-def test_a_name_taken_already_is_told(tenant: Tenant) -> None:
+def test_duplicate_tenant_name_is_rejected(tenant: Tenant) -> None:
     form = ProfileForm(PROFILE | {"name": tenant.name})
 
     assert not form.is_valid()
-    assert form.errors["name"] == ["A tenant of this name exists already; find it in the list."]
+    assert form.errors["name"] == [
+        "A tenant with this name exists already. See the list of tenants."
+    ]
 
 
-def test_own_region_values_stand_in_for_gaps(tenant: Tenant) -> None:
+def test_region_values_fill_gaps(tenant: Tenant) -> None:
     tenant.region = "ca"
     typed = "ca-smtp-inbound-1.mimecast.com, ca-smtp-inbound-2.mimecast.com"
 
@@ -177,19 +177,19 @@ def test_own_region_values_stand_in_for_gaps(tenant: Tenant) -> None:
     assert form.cleaned_data["overrides"] == {"mx": typed.split(", ")}
 
 
-def test_a_bad_region_value_is_told_beside_its_field(tenant: Tenant) -> None:
+def test_invalid_region_value_is_rejected(tenant: Tenant) -> None:
     form = RegionValuesForm({"mx": "not a/host", "spf_ip4": "10.0.0.0/33"}, tenant=tenant)
 
     assert not form.is_valid()
     assert sorted(form.errors) == ["mx", "spf_ip4"]
 
 
-def test_a_moment_that_is_none_is_told(tenant: Tenant) -> None:
+def test_invalid_cutover_date_is_rejected(tenant: Tenant) -> None:
     form = CutoverForm({"planned_at": "soon"}, time_zone="UTC", offered=tenant.domains.all())
 
     assert not form.is_valid()
     assert form.errors["planned_at"] == ["Enter a date and time, such as 2026-12-03 19:00."]
-    assert form.errors["domains"] == ["Choose one domain at least."]
+    assert form.errors["domains"] == ["Choose at least one domain."]
 
 
 @pytest.mark.parametrize(
@@ -197,14 +197,14 @@ def test_a_moment_that_is_none_is_told(tenant: Tenant) -> None:
     [("ownership_label", "foo bar"), ("ownership_label", "a.b"), ("ownership_token", "0ed1 fe01")],
 )
 @pytest.mark.django_db
-def test_a_bad_code_gets_a_sentence_beside_its_field(field: str, typed: str) -> None:
+def test_invalid_ownership_code_is_rejected(field: str, typed: str) -> None:
     formset = _domains({"name": "one.test", "role": "primary", field: typed})
 
     assert not formset.is_valid()
     assert list(formset.forms[0].errors) == [field]
 
 
-def test_a_domain_that_somebody_else_added_meanwhile_is_told(tenant: Tenant) -> None:
+def test_concurrently_added_domain_is_rejected(tenant: Tenant) -> None:
     formset = DomainFormSet(
         _rows("domains", {"name": "Northwind.test", "role": "secondary"}),
         instance=tenant,
@@ -215,7 +215,7 @@ def test_a_domain_that_somebody_else_added_meanwhile_is_told(tenant: Tenant) -> 
     assert formset.forms[0].errors["name"] == ["northwind.test is in this list already."]
 
 
-def test_a_profile_that_somebody_else_changed_is_not_undone(tenant: Tenant) -> None:
+def test_conflicting_profile_change_is_rejected(tenant: Tenant) -> None:
     page = ProfileForm(instance=tenant)
     Tenant.objects.filter(pk=tenant.pk).update(platform="google_workspace")
     typed = QueryDict(mutable=True)
@@ -230,7 +230,7 @@ def test_a_profile_that_somebody_else_changed_is_not_undone(tenant: Tenant) -> N
 
 
 @pytest.mark.django_db
-def test_selectors_are_kept_as_one_list_however_they_are_pasted() -> None:
+def test_selectors_are_normalised() -> None:
     typed = " MC2026._domainkey.one.test,mc2027=MIIB mc2026 "
     formset = _domains({"name": "one.test", "role": "primary", "dkim_selectors": typed})
 
@@ -239,7 +239,7 @@ def test_selectors_are_kept_as_one_list_however_they_are_pasted() -> None:
 
 
 @pytest.mark.django_db
-def test_what_is_no_selector_gets_a_sentence_beside_its_field() -> None:
+def test_invalid_selector_is_rejected() -> None:
     formset = _domains({"name": "one.test", "role": "primary", "dkim_selectors": "mc2026 @"})
 
     assert not formset.is_valid()
@@ -247,7 +247,7 @@ def test_what_is_no_selector_gets_a_sentence_beside_its_field() -> None:
 
 
 @pytest.mark.django_db
-def test_consent_can_be_given_and_withdrawn_for_a_host_on_record(tenant: Tenant) -> None:
+def test_consent_of_stored_host_can_change(tenant: Tenant) -> None:
     host = Host.objects.create(
         tenant=tenant, purpose="delivery", name="a.example", port=25, consented_at=timezone.now()
     )
@@ -256,7 +256,7 @@ def test_consent_can_be_given_and_withdrawn_for_a_host_on_record(tenant: Tenant)
 
     assert shown.initial["consent"] is True
     assert withdrawn.is_valid()
-    # Beside it only the recipient of a host on record can be changed.
+    # Only consent and recipient of a stored host can change.
     assert withdrawn.cleaned_data == {
         "purpose": "delivery",
         "name": "a.example",
@@ -267,9 +267,7 @@ def test_consent_can_be_given_and_withdrawn_for_a_host_on_record(tenant: Tenant)
 
 
 @pytest.mark.django_db
-def test_the_profile_page_takes_consent_for_hosts(
-    tenant: Tenant, consultant: User, signed_in: SignIn
-) -> None:
+def test_profile_page_stores_consent(tenant: Tenant, consultant: User, signed_in: SignIn) -> None:
     host = Host.objects.create(tenant=tenant, purpose="delivery", name="a.example", port=25)
     tenant.consultant = consultant
     tenant.save(update_fields=["consultant"])
@@ -295,17 +293,15 @@ def test_the_profile_page_takes_consent_for_hosts(
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
-        ("2027-03-14T02:30", ["Clocks go forward over this hour that night: choose another."]),
-        ("2027-11-07T01:30", ["This hour comes twice that night: choose another."]),
+        ("2027-03-14T02:30", ["Clocks go forward over this hour that night. Choose another."]),
+        ("2027-11-07T01:30", ["This hour occurs twice that night. Choose another."]),
         ("2027-03-14T03:30", []),
         ("2027-11-07T02:00", []),
         ("9999-12-31T23:30", ["Enter a day within ten years of today."]),
         ("0001-01-01T00:00", ["Enter a day within ten years of today."]),
     ],
 )
-def test_a_window_begins_at_a_moment_that_there_is_once(
-    tenant: Tenant, typed: str, said: list[str]
-) -> None:
+def test_ambiguous_window_start_is_rejected(tenant: Tenant, typed: str, said: list[str]) -> None:
     domains = list(tenant.domains.all())
     data = {"planned_at": typed, "domains": [domain.public_id for domain in domains]}
 

@@ -1,4 +1,4 @@
-"""Leaving: people who go, tenants that close, exports, and erasing."""
+"""Offboarding: removed people, closed tenants, exports and erasure."""
 
 from __future__ import annotations
 
@@ -57,9 +57,7 @@ def _post(client: Client, route: str, tenant: Tenant, *ids: str, **data: str) ->
     ).status_code
 
 
-def test_removing_a_person_ends_their_sessions_and_links_at_once(
-    tenant: Tenant, owner: User, member: User
-) -> None:
+def test_removed_member_loses_sessions_and_links(tenant: Tenant, owner: User, member: User) -> None:
     leaver, remover = Client(), Client()
     backend = "allauth.account.auth_backends.AuthenticationBackend"
     leaver.force_login(member, backend=backend)
@@ -79,9 +77,7 @@ def test_removing_a_person_ends_their_sessions_and_links_at_once(
     assert remover.get(reverse("onboarding:people", args=[tenant.public_id])).status_code == 200
 
 
-def test_the_remover_stays_signed_in_and_others_keep_their_links(
-    tenant: Tenant, owner: User, member: User
-) -> None:
+def test_removal_affects_only_that_member(tenant: Tenant, owner: User, member: User) -> None:
     kept = _link(tenant, owner)
 
     offboarding.remove_membership(Membership.objects.get(user=member), by=owner)
@@ -90,13 +86,15 @@ def test_the_remover_stays_signed_in_and_others_keep_their_links(
 
 
 @pytest.mark.parametrize("act", ["person-remove", "person-role"])
-def test_a_tenant_keeps_an_owner(tenant: Tenant, owner: User, signed_in: SignIn, act: str) -> None:
+def test_last_owner_cannot_be_removed(
+    tenant: Tenant, owner: User, signed_in: SignIn, act: str
+) -> None:
     _post(signed_in(owner), act, tenant, owner.public_id, role="viewer")
 
     assert Membership.objects.get(user=owner).role == "owner"
 
 
-def test_deactivating_ends_sessions_and_links(
+def test_deactivation_ends_sessions_and_links(
     tenant: Tenant, administrator: User, consultant: User, signed_in: SignIn
 ) -> None:
     link = _link(tenant, consultant)
@@ -111,9 +109,7 @@ def test_deactivating_ends_sessions_and_links(
     assert Client().get(link).status_code == 410
 
 
-def test_an_administrator_cannot_shut_themselves_out(
-    administrator: User, signed_in: SignIn
-) -> None:
+def test_administrator_cannot_deactivate_self(administrator: User, signed_in: SignIn) -> None:
     signed_in(administrator).post(
         reverse("onboarding:person-deactivate", args=[administrator.public_id])
     )
@@ -122,7 +118,7 @@ def test_an_administrator_cannot_shut_themselves_out(
     assert administrator.is_active
 
 
-def test_an_administrator_limits_a_manager(
+def test_administrator_limits_manager(
     tenant: Tenant, administrator: User, manager: User, consultant: User, signed_in: SignIn
 ) -> None:
     signed_in(administrator).post(
@@ -135,7 +131,7 @@ def test_an_administrator_limits_a_manager(
     assert signed_in(manager).get(page).status_code == 404
 
 
-def test_a_closed_tenant_leaves_the_lists_and_its_checks_rest(
+def test_closed_tenant_is_unlisted_and_unchecked(
     tenant: Tenant, consultant: User, signed_in: SignIn, run_check: RunCheck
 ) -> None:
     run_check(tenant, CheckKind.OWNERSHIP, Verdict.PASS)
@@ -154,9 +150,7 @@ def test_a_closed_tenant_leaves_the_lists_and_its_checks_rest(
     assert task_of(tenant, "domain-ownership").status == TaskStatus.VERIFIED
 
 
-def test_a_tenant_opened_again_looks_anew(
-    tenant: Tenant, consultant: User, signed_in: SignIn
-) -> None:
+def test_reopened_tenant_runs_checks(tenant: Tenant, consultant: User, signed_in: SignIn) -> None:
     before = Check.objects.filter(is_active=True).count()
     client = signed_in(consultant)
     _post(client, "tenant-close", tenant)
@@ -179,7 +173,7 @@ def _exported(tenant: Tenant, by: User) -> zipfile.ZipFile:
     return zipfile.ZipFile(BytesIO(b"".join(response.streaming_content)))
 
 
-def test_an_export_holds_all_of_one_tenant_and_nothing_of_another(
+def test_export_contains_exactly_one_tenant(
     tenant: Tenant, owner: User, outsider: User, run_check: RunCheck
 ) -> None:
     run_check(tenant, CheckKind.OWNERSHIP, Verdict.PASS)
@@ -224,7 +218,7 @@ def test_an_export_holds_all_of_one_tenant_and_nothing_of_another(
     assert ShareLink.objects.get().token_hash not in text
 
 
-def test_every_model_of_a_tenant_is_in_the_export() -> None:
+def test_export_contains_every_tenant_model() -> None:
     ours = [
         model
         for app in ("tenants", "checks", "onboarding")
@@ -244,7 +238,7 @@ def _belongs_to_a_tenant(model: Any, seen: tuple[Any, ...] = ()) -> bool:
     return any(_belongs_to_a_tenant(p, (*seen, model)) for p in parents if p not in seen)
 
 
-def test_an_export_asked_for_over_the_web_is_built_by_the_worker(
+def test_requested_export_is_built_by_worker(
     tenant: Tenant, owner: User, signed_in: SignIn, django_capture_on_commit_callbacks: Any
 ) -> None:
     with django_capture_on_commit_callbacks(execute=True):
@@ -253,7 +247,7 @@ def test_an_export_asked_for_over_the_web_is_built_by_the_worker(
     assert TenantExport.objects.get().ready_at is not None
 
 
-def test_building_an_export_twice_changes_nothing(tenant: Tenant, owner: User) -> None:
+def test_building_export_is_idempotent(tenant: Tenant, owner: User) -> None:
     export = exports.request_export(tenant, by=owner)
     exports.build_export(export)
     export.refresh_from_db()
@@ -268,7 +262,7 @@ def _everything_of(tenant: Tenant, owner: User) -> None:
     exports.build_export(exports.request_export(tenant, by=owner))
 
 
-def test_erasing_leaves_nothing_but_the_line_that_says_so(
+def test_erasure_leaves_only_the_audit_line(
     tenant: Tenant,
     owner: User,
     administrator: User,
@@ -302,7 +296,7 @@ def test_erasing_leaves_nothing_but_the_line_that_says_so(
     assert Tenant.objects.get().name == "Elsewhere"
 
 
-def test_erasing_forgets_people_who_belong_to_nothing_else(
+def test_erasure_anonymises_members(
     tenant: Tenant, owner: User, member: User, administrator: User, outsider: User
 ) -> None:
     elsewhere = Tenant.objects.get(name="Elsewhere")
@@ -321,7 +315,7 @@ def test_erasing_forgets_people_who_belong_to_nothing_else(
 
 
 @pytest.mark.parametrize("typed", ["", "northwind", "Northwind Ltd"])
-def test_a_name_typed_wrongly_erases_nothing(
+def test_mismatched_name_erases_nothing(
     tenant: Tenant, administrator: User, signed_in: SignIn, typed: str
 ) -> None:
     _post(signed_in(administrator), "tenant-erase", tenant, name=typed)

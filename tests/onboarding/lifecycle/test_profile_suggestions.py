@@ -1,4 +1,4 @@
-"""Looking around DNS: what is found and kept, what it suggests, and that nothing applies itself."""
+"""DNS discovery: results, suggestions and their use or dismissal."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ _dmarc.{NAME} TXT "v=DMARC1; p=reject"
 
 class World(ZoneLookup):
     async def close(self) -> None:
-        """As the real one."""
+        """The signature of the real lookup."""
 
 
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """The zone that the worker sees; empty: nothing answers."""
+    """The zone for the worker. Without zone text, no server answers."""
     seen = {"zone": ZONE}
 
     def lookup(_: Any) -> World:
@@ -86,9 +86,7 @@ ALL = [
 ]
 
 
-def test_a_look_around_suggests_and_applies_nothing(
-    on_premises: Tenant, world: dict[str, str]
-) -> None:
+def test_scan_only_suggests(on_premises: Tenant, world: dict[str, str]) -> None:
     run_discovery(on_premises)
 
     on_premises.refresh_from_db()
@@ -98,9 +96,7 @@ def test_a_look_around_suggests_and_applies_nothing(
     assert on_premises.hosts.count() == 0
 
 
-def test_what_the_profile_says_already_is_not_suggested(
-    tenant: Tenant, world: dict[str, str]
-) -> None:
+def test_current_values_are_not_suggested(tenant: Tenant, world: dict[str, str]) -> None:
     tenant.dkim_in_use = True
     tenant.save(update_fields=["dkim_in_use"])
     run_discovery(tenant)
@@ -108,9 +104,7 @@ def test_what_the_profile_says_already_is_not_suggested(
     assert offered(tenant) == ALL[3:]
 
 
-def test_a_hybrid_tenant_is_not_told_that_it_is_microsoft(
-    on_premises: Tenant, world: dict[str, str]
-) -> None:
+def test_hybrid_gets_no_microsoft_suggestion(on_premises: Tenant, world: dict[str, str]) -> None:
     on_premises.platform = "hybrid"
     on_premises.save(update_fields=["platform"])
     run_discovery(on_premises)
@@ -118,18 +112,14 @@ def test_a_hybrid_tenant_is_not_told_that_it_is_microsoft(
     assert offered(on_premises) == ALL[2:]
 
 
-def test_the_old_platforms_selectors_are_never_suggested(
-    on_premises: Tenant, world: dict[str, str]
-) -> None:
+def test_old_selectors_are_not_suggested(on_premises: Tenant, world: dict[str, str]) -> None:
     seen = run_discovery(on_premises)
 
     assert seen.found["dkim_selectors"] == ["selector1"]
     assert not [mark for mark in offered(on_premises) if "selector" in mark]
 
 
-def test_silent_dns_could_not_tell_and_keeps_what_was_found_before(
-    on_premises: Tenant, world: dict[str, str]
-) -> None:
+def test_dns_timeout_preserves_former_result(on_premises: Tenant, world: dict[str, str]) -> None:
     before = run_discovery(on_premises).found
     world["zone"] = ""
 
@@ -138,7 +128,7 @@ def test_silent_dns_could_not_tell_and_keeps_what_was_found_before(
     assert (seen.has_failed, seen.found) == (True, before)
 
 
-def test_silent_dns_at_first_suggests_nothing(
+def test_first_dns_timeout_suggests_nothing(
     on_premises: Tenant, world: dict[str, str], consultant: User, signed_in: SignIn
 ) -> None:
     world["zone"] = ""
@@ -151,9 +141,7 @@ def test_silent_dns_at_first_suggests_nothing(
     assert "No reliable answer: the DNS did not answer" in " ".join(shown.content.decode().split())
 
 
-def test_senders_outside_mimecast_are_found_for_the_exceptions(
-    on_premises: Tenant, world: dict[str, str]
-) -> None:
+def test_external_senders_are_found(on_premises: Tenant, world: dict[str, str]) -> None:
     world["zone"] = ZONE.replace("include:sendgrid.net", "include:us._netblocks.mimecast.com mx")
     run_discovery(on_premises)
 
@@ -164,7 +152,7 @@ def test_senders_outside_mimecast_are_found_for_the_exceptions(
 
 
 @pytest.mark.parametrize("mark", ALL)
-def test_use_this_puts_one_suggestion_into_the_profile(
+def test_used_suggestion_changes_profile(
     on_premises: Tenant,
     world: dict[str, str],
     consultant: User,
@@ -190,7 +178,7 @@ def test_use_this_puts_one_suggestion_into_the_profile(
     ).exists()
 
 
-def test_a_dismissed_suggestion_stays_away_until_another_value_is_found(
+def test_dismissed_suggestion_returns_with_new_value(
     on_premises: Tenant, world: dict[str, str], consultant: User, signed_in: SignIn
 ) -> None:
     run_discovery(on_premises)
@@ -206,7 +194,7 @@ def test_a_dismissed_suggestion_stays_away_until_another_value_is_found(
 
 
 @pytest.mark.parametrize("act", ["suggestion-use", "suggestion-dismiss"])
-def test_a_suggestion_that_is_not_open_changes_nothing(
+def test_outdated_suggestion_is_rejected(
     on_premises: Tenant,
     world: dict[str, str],
     consultant: User,
@@ -225,7 +213,7 @@ def test_a_suggestion_that_is_not_open_changes_nothing(
     assert offered(on_premises) == ALL
 
 
-def test_asking_looks_around_once_the_page_is_answered(
+def test_scan_starts_after_commit(
     tenant: Tenant,
     world: dict[str, str],
     consultant: User,
@@ -244,7 +232,7 @@ def test_asking_looks_around_once_the_page_is_answered(
     assert tenant.plan.revision > revision
 
 
-def test_the_page_offers_each_suggestion_as_page_and_as_fragment(
+def test_suggestions_page_equals_fragment(
     on_premises: Tenant, world: dict[str, str], consultant: User, signed_in: SignIn
 ) -> None:
     run_discovery(on_premises)
@@ -261,7 +249,7 @@ def test_the_page_offers_each_suggestion_as_page_and_as_fragment(
     assert "Save profile" not in fragment
 
 
-def test_nothing_of_another_tenant_is_seen(
+def test_suggestions_exclude_other_tenants(
     on_premises: Tenant, outsider: User, world: dict[str, str]
 ) -> None:
     run_discovery(on_premises)
@@ -271,9 +259,7 @@ def test_nothing_of_another_tenant_is_seen(
     assert discovered_senders(other) == []
 
 
-def test_a_removed_domain_takes_its_discovery_along(
-    on_premises: Tenant, world: dict[str, str]
-) -> None:
+def test_removed_domain_deletes_discovery(on_premises: Tenant, world: dict[str, str]) -> None:
     run_discovery(on_premises)
 
     on_premises.domains.all().delete()

@@ -1,4 +1,4 @@
-"""Drifts around a cutover's evening, and what a mute of one episode means for the next."""
+"""Drifts in the windows of cutovers, and the effect of a mute on the next drift."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from tests.cutovers import cutover_of
 from tests.factories import START, RunCheck
 
 DAY = 24 * 60
-Seen = Callable[..., None]
+RecordRuns = Callable[..., None]
 
 
 @pytest.fixture
 def live(tenant: Tenant, run_check: RunCheck) -> Tenant:
-    """A tenant whose inbound cutover was proven at START."""
+    """A tenant whose inbound cutover was verified at START."""
     run_check(tenant, CheckKind.SPF, Verdict.PASS, minutes=-60)
     run_check(tenant, CheckKind.MX, Verdict.PASS)
     return tenant
 
 
 @pytest.fixture
-def fail(run_check: RunCheck) -> Seen:
-    """Looks that settle on a no, a day after go-live or `later` minutes after that."""
+def fail(run_check: RunCheck) -> RecordRuns:
+    """Runs that settle on FAIL, one day after go-live or `later` minutes after that."""
 
     def settle(tenant: Tenant, kind: CheckKind, code: str = "mx.leftover", later: int = 0) -> None:
         for minute in (DAY, DAY + 5, DAY + 11):
@@ -44,7 +44,7 @@ def _open(tenant: Tenant) -> list[str]:
     return list(Drift.objects.filter(tenant=tenant, closed_at=None).values_list("kind", flat=True))
 
 
-def test_a_no_that_settled_in_a_cutovers_window_is_that_evenings(live: Tenant, fail: Seen) -> None:
+def test_fail_in_window_is_no_drift(live: Tenant, fail: RecordRuns) -> None:
     cutover_of(live, "inbound", START + timedelta(days=1))
 
     fail(live, CheckKind.MX)
@@ -52,8 +52,8 @@ def test_a_no_that_settled_in_a_cutovers_window_is_that_evenings(live: Tenant, f
     assert _open(live) == []
 
 
-def test_a_rollback_stays_that_evenings_when_its_cutover_is_moved(
-    live: Tenant, fail: Seen, consultant: User
+def test_fail_in_former_window_is_no_drift(
+    live: Tenant, fail: RecordRuns, consultant: User
 ) -> None:
     cutover = cutover_of(live, "inbound", START + timedelta(days=1))
     snapshots.take_at_opening(cutover)
@@ -67,9 +67,7 @@ def test_a_rollback_stays_that_evenings_when_its_cutover_is_moved(
     assert _open(live) == []
 
 
-def test_what_an_inbound_window_does_not_switch_is_a_drift_on_that_evening_too(
-    live: Tenant, fail: Seen
-) -> None:
+def test_other_kind_in_window_is_drift(live: Tenant, fail: RecordRuns) -> None:
     cutover_of(live, "inbound", START + timedelta(days=1))
 
     fail(live, CheckKind.SPF, "spf.no-network-passes")
@@ -77,8 +75,8 @@ def test_what_an_inbound_window_does_not_switch_is_a_drift_on_that_evening_too(
     assert _open(live) == ["include_gone"]
 
 
-def test_who_unmuted_hears_of_the_next_episode(
-    live: Tenant, fail: Seen, run_check: RunCheck, consultant: User
+def test_unmuted_drift_leaves_next_unmuted(
+    live: Tenant, fail: RecordRuns, run_check: RunCheck, consultant: User
 ) -> None:
     fail(live, CheckKind.MX)
     later = timezone.now() + timedelta(days=30)

@@ -1,4 +1,4 @@
-"""The watch after go-live: what counts as a drift, what ends it, and what never does either."""
+"""Drifts after go-live: their opening, their closing, and answers that change nothing."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ from tests.factories import START, HostRow, MakeTenant, RunCheck, task_of
 pytestmark = pytest.mark.usefixtures("fixed_monday")
 
 DAY = 24 * 60
-NOES = (DAY, DAY + 5, DAY + 11)
-Seen = Callable[..., None]
+FAIL_MINUTES = (DAY, DAY + 5, DAY + 11)
+RecordRuns = Callable[..., None]
 
 
 @pytest.fixture
 def live(tenant: Tenant, run_check: RunCheck) -> Tenant:
-    """A tenant whose inbound cutover was proven at START."""
+    """A tenant whose inbound cutover was verified at START."""
     for kind in (CheckKind.SPF, CheckKind.MTA_STS):
         run_check(tenant, kind, Verdict.PASS, minutes=-60)
     run_check(tenant, CheckKind.MX, Verdict.PASS)
@@ -45,11 +45,11 @@ def live(tenant: Tenant, run_check: RunCheck) -> Tenant:
 
 
 @pytest.fixture
-def fail(run_check: RunCheck) -> Seen:
-    """Looks that settle on a no, a day after go-live or `later` minutes after that."""
+def fail(run_check: RunCheck) -> RecordRuns:
+    """Runs that settle on FAIL, one day after go-live or `later` minutes after that."""
 
     def settle(tenant: Tenant, kind: CheckKind, code: str = "mx.leftover", later: int = 0) -> None:
-        for minute in NOES:
+        for minute in FAIL_MINUTES:
             run_check(tenant, kind, Verdict.FAIL, code=code, minutes=minute + later)
 
     return settle
@@ -59,20 +59,20 @@ def _open(tenant: Tenant) -> list[str]:
     return list(Drift.objects.filter(tenant=tenant, closed_at=None).values_list("kind", flat=True))
 
 
-def _acts(tenant: Tenant, *of: str) -> list[str]:
+def _actions(tenant: Tenant, *of: str) -> list[str]:
     lines = ActivityLine.objects.filter(tenant=tenant, action__in=of).order_by("number")
     return list(lines.values_list("action", flat=True))
 
 
-def test_a_tenant_is_watched_from_the_proof_of_its_inbound_cutover(live: Tenant) -> None:
+def test_monitoring_starts_at_verified_cutover(live: Tenant) -> None:
     monitoring = Monitoring.objects.get(tenant=live)
 
     assert (monitoring.started_at, monitoring.reason) == (START, "cutover")
     assert monitoring_status(live).is_clean
-    assert _acts(live, "monitoring-started") == ["monitoring-started"]
+    assert _actions(live, "monitoring-started") == ["monitoring-started"]
 
 
-def test_before_go_live_nothing_is_a_drift(tenant: Tenant, run_check: RunCheck, fail: Seen) -> None:
+def test_no_drift_before_go_live(tenant: Tenant, run_check: RunCheck, fail: RecordRuns) -> None:
     run_check(tenant, CheckKind.SPF, Verdict.PASS)
 
     fail(tenant, CheckKind.SPF, "spf.none")
@@ -80,9 +80,7 @@ def test_before_go_live_nothing_is_a_drift(tenant: Tenant, run_check: RunCheck, 
     assert (monitoring_status(tenant).started_at, _open(tenant)) == (None, [])
 
 
-def test_a_switch_in_its_open_window_is_not_go_live_yet(
-    tenant: Tenant, run_check: RunCheck
-) -> None:
+def test_open_window_is_not_go_live(tenant: Tenant, run_check: RunCheck) -> None:
     cutover_of(tenant, "inbound", START)
 
     drifts_at = START + timedelta(hours=1)
@@ -95,8 +93,8 @@ def test_a_switch_in_its_open_window_is_not_go_live_yet(
     assert Monitoring.objects.get().started_at == START
 
 
-def test_a_leftover_mx_that_settles_is_one_drift_with_its_evidence(
-    live: Tenant, fail: Seen, run_check: RunCheck
+def test_settled_leftover_mx_is_one_drift(
+    live: Tenant, fail: RecordRuns, run_check: RunCheck
 ) -> None:
     fail(live, CheckKind.MX)
     run_check(live, CheckKind.MX, Verdict.FAIL, code="mx.leftover", minutes=DAY + 60)
@@ -110,11 +108,11 @@ def test_a_leftover_mx_that_settles_is_one_drift_with_its_evidence(
     )
     assert [found["code"] for found in drift.findings] == ["mx.leftover"]
     assert task_of(live, "mx-record-cutover").status == TaskStatus.REGRESSED
-    assert _acts(live, "drift-opened") == ["drift-opened"]
+    assert _actions(live, "drift-opened") == ["drift-opened"]
 
 
 @pytest.mark.parametrize("minutes", [(DAY,), (DAY, DAY + 5), (DAY, DAY + 1, DAY + 2)])
-def test_noes_that_have_not_settled_open_nothing(
+def test_unsettled_fails_open_no_drift(
     live: Tenant, run_check: RunCheck, minutes: tuple[int, ...]
 ) -> None:
     for minute in minutes:
@@ -123,10 +121,8 @@ def test_noes_that_have_not_settled_open_nothing(
     assert _open(live) == []
 
 
-def test_what_could_not_be_told_opens_nothing_and_ends_nothing(
-    live: Tenant, fail: Seen, run_check: RunCheck
-) -> None:
-    for minute in NOES:
+def test_unknown_changes_no_drift(live: Tenant, fail: RecordRuns, run_check: RunCheck) -> None:
+    for minute in FAIL_MINUTES:
         run_check(live, CheckKind.SPF, Verdict.UNKNOWN, minutes=minute, unanimous=False)
     assert _open(live) == []
 
@@ -137,14 +133,12 @@ def test_what_could_not_be_told_opens_nothing_and_ends_nothing(
     assert _open(live) == ["leftover_mx"]
 
 
-def test_a_settled_yes_ends_it_and_another_no_is_another_episode(
-    live: Tenant, fail: Seen, run_check: RunCheck
-) -> None:
+def test_settled_pass_closes_drift(live: Tenant, fail: RecordRuns, run_check: RunCheck) -> None:
     fail(live, CheckKind.MX)
     run_check(live, CheckKind.MX, Verdict.PASS, minutes=DAY + 60)
 
-    ended = Drift.objects.get()
-    assert (ended.resolution, ended.resolving_observation) == (
+    closed = Drift.objects.get()
+    assert (closed.resolution, closed.resolving_observation) == (
         "resolved",
         Check.objects.get(tenant=live, kind=CheckKind.MX).latest,
     )
@@ -154,9 +148,7 @@ def test_a_settled_yes_ends_it_and_another_no_is_another_episode(
     assert _open(live) == ["leftover_mx"]
 
 
-def test_what_was_broken_at_go_live_already_is_no_drift(
-    tenant: Tenant, run_check: RunCheck, fail: Seen
-) -> None:
+def test_fail_at_go_live_is_no_drift(tenant: Tenant, run_check: RunCheck, fail: RecordRuns) -> None:
     run_check(tenant, CheckKind.SPF, Verdict.PASS)
     fail(tenant, CheckKind.SPF, "spf.none")
 
@@ -167,7 +159,7 @@ def test_what_was_broken_at_go_live_already_is_no_drift(
     assert _open(tenant) == []
 
 
-def test_what_never_held_is_no_drift(live: Tenant, fail: Seen) -> None:
+def test_never_verified_is_no_drift(live: Tenant, fail: RecordRuns) -> None:
     Check.objects.filter(tenant=live, kind=CheckKind.SPF).update(
         first_verified_at=None, settled_verdict=""
     )
@@ -184,8 +176,8 @@ def test_what_never_held_is_no_drift(live: Tenant, fail: Seen) -> None:
         (CheckKind.DKIM, "dkim.none", "key_gone"),
     ],
 )
-def test_each_kind_of_record_has_its_drift(
-    live: Tenant, run_check: RunCheck, fail: Seen, kind: CheckKind, code: str, drift: str
+def test_drift_kind_by_check(
+    live: Tenant, run_check: RunCheck, fail: RecordRuns, kind: CheckKind, code: str, drift: str
 ) -> None:
     live.domains.update(dkim_selectors="mimecast")
     sync_checks(live)
@@ -196,13 +188,13 @@ def test_each_kind_of_record_has_its_drift(
     assert _open(live) == [drift]
 
 
-def test_a_port_open_again_is_a_drift_once_its_lockdown_was_proven(
-    make_tenant: MakeTenant, run_check: RunCheck, fail: Seen, settings: Any
+def test_reopened_port_is_drift(
+    make_tenant: MakeTenant, run_check: RunCheck, fail: RecordRuns, settings: Any
 ) -> None:
     settings.CHECKS_CONTROL_TARGET = ("control.test", 25)
     tenant = make_tenant(platform="on_premises", hosts=(HostRow("delivery", "mail.one.test", 25),))
     run_check(tenant, CheckKind.MX, Verdict.PASS)
-    # What is opened for another domain's evening is to be shut again after it.
+    # A port that is opened for another domain's window must close after it.
     cutover_of(tenant, "inbound", START + timedelta(days=3), "one.test")
     fail(tenant, CheckKind.LOCKDOWN, "lockdown.open")
     assert _open(tenant) == []
@@ -215,8 +207,8 @@ def test_a_port_open_again_is_a_drift_once_its_lockdown_was_proven(
     ]
 
 
-def test_an_enforcing_policy_without_the_mx_is_a_drift_and_none_at_all_is_not(
-    live: Tenant, fail: Seen, run_check: RunCheck
+def test_enforcing_policy_without_mx_is_drift(
+    live: Tenant, fail: RecordRuns, run_check: RunCheck
 ) -> None:
     fail(live, CheckKind.MTA_STS, "mta-sts.policy-syntax")
     assert _open(live) == []
@@ -232,7 +224,7 @@ def test_an_enforcing_policy_without_the_mx_is_a_drift_and_none_at_all_is_not(
     assert _open(live) == []
 
 
-def test_a_domain_whose_mx_never_moved_keeps_its_policy_rightly(
+def test_policy_of_unswitched_domain_is_no_drift(
     make_tenant: MakeTenant, run_check: RunCheck
 ) -> None:
     tenant = make_tenant(domains=(("one.test", "primary"), ("two.test", "secondary")))
@@ -240,7 +232,7 @@ def test_a_domain_whose_mx_never_moved_keeps_its_policy_rightly(
     Monitoring.objects.create(tenant=tenant, started_at=START, reason="closed")
     run_check(tenant, CheckKind.MTA_STS, Verdict.PASS, subject="two.test", minutes=1)
 
-    for minute in NOES:
+    for minute in FAIL_MINUTES:
         code = "mta-sts.not-permitted"
         run_check(
             tenant, CheckKind.MTA_STS, Verdict.FAIL, subject="two.test", code=code, minutes=minute
@@ -250,8 +242,8 @@ def test_a_domain_whose_mx_never_moved_keeps_its_policy_rightly(
 
 
 @pytest.fixture
-def ttl(django_capture_on_commit_callbacks: Any) -> Seen:
-    """A look at the MX TTL that saw these at the domain's servers."""
+def ttl(django_capture_on_commit_callbacks: Any) -> RecordRuns:
+    """Record a run of the MX TTL check with these TTLs at the domain's servers."""
 
     def record(tenant: Tenant, *ttls: int, minutes: int) -> None:
         check = Check.objects.get(tenant=tenant, kind=CheckKind.MX_TTL)
@@ -277,9 +269,7 @@ def _update_drift(tenant: Tenant, *, days: int) -> None:
     drifts.update_for_tenant(tenant, now=START + timedelta(days=days))
 
 
-def test_a_ttl_still_low_after_two_weeks_is_a_drift_until_every_server_raised_it(
-    live: Tenant, ttl: Seen
-) -> None:
+def test_lasting_low_ttl_is_drift(live: Tenant, ttl: RecordRuns) -> None:
     ttl(live, 300, 300, minutes=DAY)
     ttl(live, 300, 300, minutes=2 * DAY)
     _update_drift(live, days=13)
@@ -295,9 +285,7 @@ def test_a_ttl_still_low_after_two_weeks_is_a_drift_until_every_server_raised_it
     assert _open(live) == []
 
 
-def test_a_ttl_is_no_drift_while_the_mx_is_not_mimecasts(
-    live: Tenant, ttl: Seen, fail: Seen
-) -> None:
+def test_low_ttl_without_mx_is_no_drift(live: Tenant, ttl: RecordRuns, fail: RecordRuns) -> None:
     ttl(live, 60, minutes=DAY)
     ttl(live, 60, minutes=2 * DAY)
     fail(live, CheckKind.MX)
@@ -307,9 +295,7 @@ def test_a_ttl_is_no_drift_while_the_mx_is_not_mimecasts(
     assert _open(live) == ["leftover_mx"]
 
 
-def test_new_values_of_the_region_are_a_drift_until_somebody_followed_them(
-    live: Tenant, consultant: User
-) -> None:
+def test_region_change_is_drift_until_accepted(live: Tenant, consultant: User) -> None:
     before = live.region_values.spf_ip4
     Tenant.objects.filter(pk=live.pk).update(
         region_overrides={"spf_ip4": [*before[1:], "192.0.2.0/24"]}
@@ -324,7 +310,7 @@ def test_new_values_of_the_region_are_a_drift_until_somebody_followed_them(
         "region_changed",
         [{"field": "SPF ranges", "removed": [before[0]], "added": ["192.0.2.0/24"]}],
     )
-    with pytest.raises(OnboardingError, match="Say what was changed"):
+    with pytest.raises(OnboardingError, match="Enter the change"):
         drifts.accept_region_change(drift, by=consultant, reason=" ")
 
     drifts.accept_region_change(drift, by=consultant, reason="Jo opened the new range.")
@@ -334,7 +320,7 @@ def test_new_values_of_the_region_are_a_drift_until_somebody_followed_them(
     assert (drift.resolution, drift.resolved_by) == ("applied", consultant)
 
 
-def test_values_that_come_back_end_the_drift_and_new_knowledge_is_none(live: Tenant) -> None:
+def test_restored_region_values_close_drift(live: Tenant) -> None:
     Tenant.objects.filter(pk=live.pk).update(region_overrides={"spf_include": "eu.example.test"})
     drifts.update_for_tenant(Tenant.objects.get(pk=live.pk))
     assert _open(live) == ["region_changed"]
@@ -347,7 +333,7 @@ def test_values_that_come_back_end_the_drift_and_new_knowledge_is_none(live: Ten
     assert changed_fields({"mx": ["a.test"]}, {"mx": []}) == []
 
 
-def test_a_domain_that_is_gone_lets_its_drift_go(live: Tenant, fail: Seen) -> None:
+def test_removed_domain_closes_drift(live: Tenant, fail: RecordRuns) -> None:
     fail(live, CheckKind.SPF, "spf.none")
     live.domains.update(role="parked")
     sync_checks(live)
@@ -357,9 +343,7 @@ def test_a_domain_that_is_gone_lets_its_drift_go(live: Tenant, fail: Seen) -> No
     assert Drift.objects.get().resolution == "unmonitored"
 
 
-def test_a_completed_tenants_plan_stays_and_what_breaks_is_a_drift(
-    live: Tenant, fail: Seen
-) -> None:
+def test_completed_plan_stays_and_drifts(live: Tenant, fail: RecordRuns) -> None:
     Tenant.objects.filter(pk=live.pk).update(closed_at=START, completed_at=START)
 
     reconcile()
@@ -369,9 +353,7 @@ def test_a_completed_tenants_plan_stays_and_what_breaks_is_a_drift(
     assert _open(live) == ["leftover_mx"]
 
 
-def test_a_domain_exempt_from_the_step_does_not_drift(
-    live: Tenant, fail: Seen, consultant: User
-) -> None:
+def test_exempt_domain_does_not_drift(live: Tenant, fail: RecordRuns, consultant: User) -> None:
     domain = live.domains.get()
     Domain.objects.create(tenant=live, name="second.test", role=Domain.Role.SECONDARY)
     exempt_domain(task_of(live, "mx-record-cutover"), domain, by=consultant, reason="Parked.")
@@ -381,14 +363,14 @@ def test_a_domain_exempt_from_the_step_does_not_drift(
     assert _open(live) == []
 
 
-def test_a_muted_subject_stays_muted_in_its_next_episode(
-    live: Tenant, fail: Seen, run_check: RunCheck, consultant: User
+def test_mute_applies_to_next_drift(
+    live: Tenant, fail: RecordRuns, run_check: RunCheck, consultant: User
 ) -> None:
     fail(live, CheckKind.MX)
     until = START + timedelta(days=900)
     drifts.mute(Drift.objects.get(), by=consultant, until=until)
     run_check(live, CheckKind.MX, Verdict.PASS, minutes=DAY + 60)
-    with pytest.raises(OnboardingError, match="right again"):
+    with pytest.raises(OnboardingError, match="closed already"):
         drifts.acknowledge(Drift.objects.get(), by=consultant, reason="Seen.")
 
     fail(live, CheckKind.MX, later=120)
@@ -396,7 +378,7 @@ def test_a_muted_subject_stays_muted_in_its_next_episode(
     assert Drift.objects.get(closed_at=None).muted_until == until
 
 
-def test_a_no_whose_newest_look_says_something_else_opens_nothing(live: Tenant, fail: Seen) -> None:
+def test_fail_with_newer_answer_is_no_drift(live: Tenant, fail: RecordRuns) -> None:
     fail(live, CheckKind.SPF, "spf.none")
     check = Check.objects.select_related("latest").get(tenant=live, kind=CheckKind.SPF)
     context = DriftContext(since=START, now=START, ttl_after=timedelta(0))

@@ -1,4 +1,4 @@
-"""Letters about drifts: one for each change of state, together, once, and none while muted."""
+"""Notifications of drifts: one for each change of state, combined, and none while muted."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from django.utils import timezone
 
 from onboarding.models import Drift, DriftNotification
 from onboarding.monitoring import drifts, notifications
-from onboarding.monitoring.tasks import send_drift_notifications
+from onboarding.monitoring.tasks import notify_drifts
 from tenants.models import Membership, Tenant, User
+from tests.factories import MakeTenant
 
 NOW = timezone.now()
 QUIET = timedelta(minutes=5)
@@ -23,7 +24,7 @@ QUIET = timedelta(minutes=5)
 
 @pytest.fixture
 def notified(tenant: Tenant, consultant: User, owner: User) -> Tenant:
-    """A tenant whose consultant and owner are told."""
+    """A tenant whose consultant and owner receive notifications."""
     Tenant.objects.filter(pk=tenant.pk).update(consultant=consultant)
     return Tenant.objects.get(pk=tenant.pk)
 
@@ -38,7 +39,7 @@ def _end(drift: Drift, at: datetime) -> None:
 
 
 def _notify(at: datetime) -> list[Any]:
-    """What the beat sends at that moment."""
+    """The e-mails that the beat sends at this time."""
     before = len(mail.outbox)
     for tenant in notifications.tenants_to_notify(at):
         notifications.create_notifications(tenant, now=at)
@@ -47,7 +48,7 @@ def _notify(at: datetime) -> list[Any]:
     return mail.outbox[before:]
 
 
-def test_what_settles_within_a_short_time_is_one_letter_to_each(
+def test_changes_share_one_email(
     notified: Tenant, viewer: User, member: User, outsider: User
 ) -> None:
     _open(notified)
@@ -67,7 +68,7 @@ def test_what_settles_within_a_short_time_is_one_letter_to_each(
     assert "\n\n\n" not in sent[0].body
 
 
-def test_what_goes_on_changing_is_told_after_a_while_all_the_same(notified: Tenant) -> None:
+def test_continuous_changes_are_sent(notified: Tenant) -> None:
     _open(notified)
     for minutes, kind in ((4, "include_gone"), (8, "key_gone"), (16, "ttl_low")):
         _open(notified, kind, at=NOW + timedelta(minutes=minutes))
@@ -76,7 +77,7 @@ def test_what_goes_on_changing_is_told_after_a_while_all_the_same(notified: Tena
     assert len(_notify(NOW + timedelta(minutes=20))) == 2
 
 
-def test_a_change_is_told_once_and_never_daily(notified: Tenant) -> None:
+def test_drift_is_notified_once(notified: Tenant) -> None:
     _open(notified)
     assert len(_notify(NOW + QUIET)) == 2
 
@@ -85,7 +86,7 @@ def test_a_change_is_told_once_and_never_daily(notified: Tenant) -> None:
     assert [notification for day in later for notification in day] == []
 
 
-def test_being_right_again_is_told_once(notified: Tenant) -> None:
+def test_closed_drift_is_notified_once(notified: Tenant) -> None:
     drift = _open(notified)
     _notify(NOW + QUIET)
     _end(drift, NOW + timedelta(hours=3))
@@ -97,16 +98,14 @@ def test_being_right_again_is_told_once(notified: Tenant) -> None:
     assert _notify(NOW + timedelta(days=1)) == []
 
 
-def test_what_ended_before_anybody_was_told_is_told_to_nobody(notified: Tenant) -> None:
+def test_short_drift_is_not_notified(notified: Tenant) -> None:
     _end(_open(notified), NOW + timedelta(minutes=2))
 
     assert _notify(NOW + timedelta(hours=1)) == []
     assert not notifications.tenants_to_notify(NOW + timedelta(hours=1)).exists()
 
 
-def test_while_muted_nothing_is_sent_and_after_it_once_if_it_is_still_so(
-    notified: Tenant, consultant: User
-) -> None:
+def test_open_drift_is_sent_after_mute(notified: Tenant, consultant: User) -> None:
     drift = _open(notified)
     _notify(NOW + QUIET)
     drifts.mute(drift, by=consultant, until=NOW + timedelta(days=7))
@@ -118,9 +117,7 @@ def test_while_muted_nothing_is_sent_and_after_it_once_if_it_is_still_so(
     assert _notify(NOW + timedelta(days=30)) == []
 
 
-def test_muted_before_anybody_was_told_it_is_news_when_the_mute_ends(
-    notified: Tenant, consultant: User
-) -> None:
+def test_early_mute_delays_first_email(notified: Tenant, consultant: User) -> None:
     drift = _open(notified)
     drifts.mute(drift, by=consultant, until=NOW + timedelta(days=7))
     assert _notify(NOW + timedelta(days=6)) == []
@@ -128,9 +125,7 @@ def test_muted_before_anybody_was_told_it_is_news_when_the_mute_ends(
     assert len(_notify(NOW + timedelta(days=7, minutes=6))) == 2
 
 
-def test_what_is_right_again_under_a_mute_is_told_to_nobody(
-    notified: Tenant, consultant: User
-) -> None:
+def test_drift_closed_in_mute_is_not_sent(notified: Tenant, consultant: User) -> None:
     drift = _open(notified)
     _notify(NOW + QUIET)
     drifts.mute(drift, by=consultant, until=NOW + timedelta(days=7))
@@ -140,7 +135,7 @@ def test_what_is_right_again_under_a_mute_is_told_to_nobody(
     assert not notifications.tenants_to_notify(NOW + timedelta(days=8)).exists()
 
 
-def test_ending_a_mute_repeats_nothing(notified: Tenant, consultant: User) -> None:
+def test_unmute_repeats_no_email(notified: Tenant, consultant: User) -> None:
     drift = _open(notified)
     _notify(NOW + QUIET)
     drifts.mute(drift, by=consultant, until=NOW + timedelta(days=7))
@@ -149,12 +144,12 @@ def test_ending_a_mute_repeats_nothing(notified: Tenant, consultant: User) -> No
     assert _notify(NOW + timedelta(days=1)) == []
 
 
-def test_a_worker_that_died_after_making_letters_loses_and_doubles_none(notified: Tenant) -> None:
+def test_lost_worker_duplicates_no_email(notified: Tenant) -> None:
     _open(notified)
     at = NOW + QUIET
     created = notifications.create_notifications(notified, now=at)
     assert notifications.create_notifications(notified, now=at) == []
-    # One worker took a notification and died with it.
+    # A worker claims one notification and stops.
     DriftNotification.objects.filter(pk=created[0].pk).update(
         claimed_until=at + timedelta(minutes=3)
     )
@@ -168,7 +163,7 @@ def test_a_worker_that_died_after_making_letters_loses_and_doubles_none(notified
     ]
 
 
-def test_a_letter_sent_again_carries_the_same_message_id(notified: Tenant) -> None:
+def test_resent_email_keeps_message_id(notified: Tenant) -> None:
     _open(notified)
     _notify(NOW + QUIET)
     DriftNotification.objects.update(sent_at=None)
@@ -180,7 +175,7 @@ def test_a_letter_sent_again_carries_the_same_message_id(notified: Tenant) -> No
     assert len(set(ids)) == 2
 
 
-def test_two_workers_with_one_letter_send_it_once(notified: Tenant) -> None:
+def test_claimed_notification_is_sent_once(notified: Tenant) -> None:
     _open(notified)
     notification = notifications.create_notifications(notified, now=NOW + QUIET)[0]
 
@@ -189,9 +184,7 @@ def test_two_workers_with_one_letter_send_it_once(notified: Tenant) -> None:
     assert len(mail.outbox) == 1
 
 
-def test_a_letter_that_the_mail_server_refused_is_sent_later(
-    notified: Tenant, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_rejected_email_is_sent_later(notified: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     Drift.objects.create(
         tenant=notified, kind="leftover_mx", subject="n.test", opened_at=NOW - timedelta(hours=1)
     )
@@ -201,14 +194,14 @@ def test_a_letter_that_the_mail_server_refused_is_sent_later(
 
     with monkeypatch.context() as patch:
         patch.setattr(EmailMultiAlternatives, "send", refuse)
-        send_drift_notifications()
+        notify_drifts()
     assert (len(mail.outbox), DriftNotification.objects.filter(sent_at=None).count()) == (0, 2)
 
     assert _notify(timezone.now()) == []
     assert len(_notify(timezone.now() + timedelta(minutes=6))) == 2
 
 
-def test_whoever_left_meanwhile_gets_none(notified: Tenant, owner: User, consultant: User) -> None:
+def test_former_member_gets_no_email(notified: Tenant, owner: User, consultant: User) -> None:
     _open(notified)
     notifications.create_notifications(notified, now=NOW + QUIET)
     Membership.objects.filter(user=owner).delete()
@@ -218,7 +211,7 @@ def test_whoever_left_meanwhile_gets_none(notified: Tenant, owner: User, consult
     assert not DriftNotification.objects.exists()
 
 
-def test_a_tenant_closed_before_it_was_complete_tells_nobody(notified: Tenant) -> None:
+def test_incomplete_closed_tenant_sends_nothing(notified: Tenant) -> None:
     _open(notified)
     Tenant.objects.filter(pk=notified.pk).update(closed_at=NOW)
     assert _notify(NOW + QUIET) == []
@@ -228,9 +221,7 @@ def test_a_tenant_closed_before_it_was_complete_tells_nobody(notified: Tenant) -
 
 
 @pytest.mark.parametrize("site", ["", "https://gangway.example"])
-def test_a_letter_leads_to_the_page_where_our_address_is_known(
-    notified: Tenant, settings: Any, site: str
-) -> None:
+def test_email_links_to_monitoring_page(notified: Tenant, settings: Any, site: str) -> None:
     settings.SITE_URL = site
     _open(notified)
 
@@ -240,3 +231,26 @@ def test_a_letter_leads_to_the_page_where_our_address_is_known(
         site
     )
     assert "testserver" not in body
+
+
+@pytest.mark.usefixtures("without_eager_errors")
+def test_failing_tenant_delays_no_other(
+    notified: Tenant, make_tenant: MakeTenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failing = make_tenant("Tailspin", (("tailspin.test", "primary"),))
+    for tenant in (failing, notified):
+        drifts.open_drift(tenant, Drift.Kind.LEFTOVER_MX, "mx.test", now=NOW - QUIET)
+    recipients_of = notifications.recipients_of
+
+    def fail_for_one(tenant: Tenant) -> list[User]:
+        assert tenant != failing
+        return recipients_of(tenant)
+
+    monkeypatch.setattr(notifications, "recipients_of", fail_for_one)
+
+    notify_drifts()
+
+    assert sorted(message.to[0] for message in mail.outbox) == [
+        "consultant@gangway.test",
+        "owner@northwind.test",
+    ]

@@ -1,4 +1,4 @@
-"""The Watch page and the lists: what has drifted, who may say what of it, and who sees it."""
+"""The Monitoring page and the lists: drifts, actions on them, and their visibility."""
 
 from __future__ import annotations
 
@@ -33,21 +33,19 @@ def _page(client: Client, tenant: Tenant) -> str:
     return response.content.decode()
 
 
-def _post(client: Client, drift: Drift, act: str, **data: str) -> tuple[int, str]:
-    address = reverse(f"onboarding:drift-{act}", args=[drift.tenant.public_id, drift.public_id])
+def _post(client: Client, drift: Drift, action: str, **data: str) -> tuple[int, str]:
+    address = reverse(f"onboarding:drift-{action}", args=[drift.tenant.public_id, drift.public_id])
     response = client.post(address, data)
     return response.status_code, response.content.decode()
 
 
-def test_before_go_live_the_page_says_when_the_watch_begins(
-    tenant: Tenant, owner: User, signed_in: SignIn
-) -> None:
+def test_page_before_go_live(tenant: Tenant, owner: User, signed_in: SignIn) -> None:
     html = _page(signed_in(owner), tenant)
 
     assert "Monitoring starts at go-live" in texts(html, "h2")
 
 
-def test_all_is_as_proven_until_something_drifts(
+def test_page_without_drift(
     tenant: Tenant, viewer: User, signed_in: SignIn, run_check: RunCheck
 ) -> None:
     run_check(tenant, CheckKind.MX, Verdict.PASS)
@@ -58,9 +56,7 @@ def test_all_is_as_proven_until_something_drifts(
     assert "drift-acknowledge" not in html
 
 
-def test_a_drift_is_shown_with_what_was_seen_and_its_evidence(
-    drift: Drift, owner: User, signed_in: SignIn
-) -> None:
+def test_page_shows_drift_and_evidence(drift: Drift, owner: User, signed_in: SignIn) -> None:
     html = _page(signed_in(owner), drift.tenant)
 
     assert "1 drift since go-live" in texts(html, "h2")
@@ -71,13 +67,11 @@ def test_a_drift_is_shown_with_what_was_seen_and_its_evidence(
     assert "/mute/" not in html
 
 
-def test_acknowledging_keeps_the_words_and_says_who(
-    drift: Drift, owner: User, signed_in: SignIn
-) -> None:
+def test_acknowledgement_needs_reason(drift: Drift, owner: User, signed_in: SignIn) -> None:
     client = signed_in(owner)
 
     status, html = _post(client, drift, "acknowledge", reason=" ")
-    assert (status, "others read them here" in html) == (422, True)
+    assert (status, "Others can read it here." in html) == (422, True)
 
     _post(client, drift, "acknowledge", reason="Lena removes it on Friday.")
     drift.refresh_from_db()
@@ -91,7 +85,7 @@ def test_acknowledging_keeps_the_words_and_says_who(
 
 
 @pytest.mark.parametrize("until", ["", "yesterday", "2026-01-01"])
-def test_a_day_that_will_not_do_is_told_beside_the_field(
+def test_invalid_mute_day_is_refused(
     drift: Drift, consultant: User, signed_in: SignIn, until: str
 ) -> None:
     status, html = _post(signed_in(consultant), drift, "mute", until=until)
@@ -101,9 +95,7 @@ def test_a_day_that_will_not_do_is_told_beside_the_field(
     assert f'value="{until}"' in html or not until
 
 
-def test_muting_holds_until_the_end_of_the_day_and_can_be_ended(
-    drift: Drift, consultant: User, signed_in: SignIn
-) -> None:
+def test_mute_until_end_of_day(drift: Drift, consultant: User, signed_in: SignIn) -> None:
     client = signed_in(consultant)
     day = (timezone.now() + timedelta(days=3)).date()
 
@@ -120,9 +112,7 @@ def test_muting_holds_until_the_end_of_the_day_and_can_be_ended(
     assert drift.muted_until is None
 
 
-def test_the_client_follows_new_values_and_the_consultant_says_so(
-    tenant: Tenant, consultant: User, signed_in: SignIn
-) -> None:
+def test_region_change_is_accepted(tenant: Tenant, consultant: User, signed_in: SignIn) -> None:
     Monitoring.objects.create(tenant=tenant, started_at=START, reason="closed")
     drift = Drift.objects.create(
         tenant=tenant,
@@ -148,7 +138,7 @@ def test_the_client_follows_new_values_and_the_consultant_says_so(
     assert Monitoring.objects.get().region_values["mx"]
 
 
-def test_what_ended_meanwhile_is_said_and_nothing_is_changed(
+def test_action_on_closed_drift_is_refused(
     drift: Drift, owner: User, signed_in: SignIn, run_check: RunCheck
 ) -> None:
     client = signed_in(owner)
@@ -158,11 +148,11 @@ def test_what_ended_meanwhile_is_said_and_nothing_is_changed(
 
     html = _page(client, drift.tenant)
     assert status == 302
-    assert "It is right again by now." in html
+    assert "This drift is closed already." in html
     assert "Past drift" in texts(html, "h2")
 
 
-def test_consultants_and_managers_find_the_drifted_of_closed_tenants_too(
+def test_drifted_closed_tenants_are_listed(
     drift: Drift, consultant: User, manager: User, signed_in: SignIn
 ) -> None:
     name = drift.tenant.name
@@ -186,9 +176,7 @@ def test_consultants_and_managers_find_the_drifted_of_closed_tenants_too(
         assert texts(found, ".name") == [name]
 
 
-def test_a_muted_drift_is_in_no_figure_and_still_on_its_row(
-    drift: Drift, manager: User, signed_in: SignIn
-) -> None:
+def test_muted_drift_is_not_counted(drift: Drift, manager: User, signed_in: SignIn) -> None:
     Drift.objects.update(muted_until=timezone.now() + timedelta(days=1))
 
     html = signed_in(manager).get(reverse("onboarding:dashboard")).content.decode()

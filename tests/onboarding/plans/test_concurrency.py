@@ -79,7 +79,7 @@ def test_distant_due_date_is_refused(
     message = _press(client, tenant, "task-due", due_on=day)
     bulk = client.post(reverse("onboarding:tasks-bulk", args=[tenant.public_id]), typed)
 
-    assert message == "Enter a day within ten years of today. The due date is as it was."
+    assert message == "Enter a day within ten years of today. The due date was not changed."
     assert bulk.context["bulk"].errors == {"due_on": ["Enter a day within ten years of today."]}
     assert task_of(tenant, KEY).due_on == before
 

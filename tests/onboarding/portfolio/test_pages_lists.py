@@ -1,4 +1,4 @@
-"""The lists, the dashboard, the forms and the matrix, as their readers see them."""
+"""Pages of the tenant list, the dashboard, the profile form and the domains matrix."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ def _html(client: Client, address: str, status: int = 200) -> str:
     return response.content.decode()
 
 
-def test_an_empty_list_teaches_what_a_tenant_is(consultant: User, signed_in: SignIn) -> None:
+def test_empty_list_explains_tenants(consultant: User, signed_in: SignIn) -> None:
     html = _html(signed_in(consultant), reverse("onboarding:tenant-list"))
 
     assert texts(html, "h2")[0] == "No tenants yet"
     assert texts(html, ".empty")[0].endswith("Create the first tenant")
 
 
-def test_a_search_without_a_find_says_where_it_looked(
+def test_search_without_results_lists_its_scope(
     tenant: Tenant, consultant: User, signed_in: SignIn
 ) -> None:
     html = _html(signed_in(consultant), reverse("onboarding:tenant-list") + "?show=all&q=zebra")
@@ -44,9 +44,7 @@ def test_a_search_without_a_find_says_where_it_looked(
     assert texts(html, "h2")[0] == "No tenant or domain matches “zebra”"
 
 
-def test_every_figure_of_the_dashboard_opens_its_list(
-    tenant: Tenant, manager: User, signed_in: SignIn
-) -> None:
+def test_dashboard_numbers_link_to_lists(tenant: Tenant, manager: User, signed_in: SignIn) -> None:
     html = _html(signed_in(manager), reverse("onboarding:dashboard"))
 
     shown = [part.split('"', 1)[0] for part in html.split("/dashboard/?show=")[1:]]
@@ -54,9 +52,7 @@ def test_every_figure_of_the_dashboard_opens_its_list(
     assert texts(html, ".figure-number") == ["1", "0", "0", "0", "0"]
 
 
-def test_a_planned_cutover_stands_as_a_bar_that_opens_its_day(
-    tenant: Tenant, manager: User, signed_in: SignIn
-) -> None:
+def test_cutover_bar_links_to_its_day(tenant: Tenant, manager: User, signed_in: SignIn) -> None:
     moment = timezone.now() + timedelta(days=3)
     Cutover.objects.create(plan=tenant.plan, direction="outbound", planned_at=moment)
 
@@ -67,7 +63,7 @@ def test_a_planned_cutover_stands_as_a_bar_that_opens_its_day(
 
 
 @pytest.mark.parametrize("domain", ["two words.test", "🦓.test", "a" * 300, "192.0.2.1"])
-def test_a_refused_form_keeps_what_was_typed_and_says_why_beside_it(
+def test_invalid_form_shows_values_and_errors(
     consultant: User, signed_in: SignIn, domain: str
 ) -> None:
     register_builtin_templates()
@@ -91,7 +87,7 @@ def test_a_refused_form_keeps_what_was_typed_and_says_why_beside_it(
     assert 'aria-describedby="id_domains-0-name_error"' in html
 
 
-def test_a_new_tenants_domains_are_looked_around(consultant: User, signed_in: SignIn) -> None:
+def test_new_tenant_domains_are_scanned(consultant: User, signed_in: SignIn) -> None:
     register_builtin_templates()
     typed = {
         "name": "Fabrikam",
@@ -130,7 +126,7 @@ def test_a_new_tenants_domains_are_looked_around(consultant: User, signed_in: Si
     assert list(looked) == ["fabrikam.test", "second.test"]
 
 
-def test_the_matrix_has_a_link_for_every_check_and_opens_its_evidence(
+def test_domains_page_links_to_evidence(
     tenant: Tenant, owner: User, signed_in: SignIn, run_check: RunCheck
 ) -> None:
     run_check(tenant, CheckKind.SPF, Verdict.PASS)
@@ -145,9 +141,7 @@ def test_the_matrix_has_a_link_for_every_check_and_opens_its_evidence(
     assert 'aria-current="true"' in html.split(f'id="cell-{check.public_id}"')[1].split(">")[0]
 
 
-def test_strangers_get_a_page_that_tells_nothing(
-    tenant: Tenant, outsider: User, signed_in: SignIn
-) -> None:
+def test_stranger_page_reveals_nothing(tenant: Tenant, outsider: User, signed_in: SignIn) -> None:
     html = _html(
         signed_in(outsider), reverse("onboarding:plan-show", args=[tenant.public_id]), status=404
     )
@@ -156,14 +150,14 @@ def test_strangers_get_a_page_that_tells_nothing(
     assert "Northwind" not in html
 
 
-def test_signing_in_is_one_form_in_our_look(client: Client, db: None) -> None:
+def test_sign_in_page_is_one_styled_form(client: Client, db: None) -> None:
     html = _html(client, reverse("account_login"))
 
     assert texts(html, "h1") == ["Sign in"]
     assert texts(html, "label")[:2] == ["E-mail address", "Password"]
 
 
-def test_a_tree_reads_top_down_with_its_depths() -> None:
+def test_spf_tree_lines_have_depths() -> None:
     tree = {
         "term": "a",
         "children": [{"term": "b", "children": [{"term": "c"}]}, {"term": "d", "children": []}],
@@ -177,5 +171,5 @@ def test_a_tree_reads_top_down_with_its_depths() -> None:
     ]
 
 
-def test_a_scale_is_never_zero() -> None:
+def test_scale_is_at_least_one() -> None:
     assert largest([], "cutovers") == 1

@@ -1,4 +1,4 @@
-"""Showing a test message: what the form says, and what the page makes of the worker's verdict."""
+"""The test message page: its form and the result of the check."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def check(tenant: Tenant) -> Check:
 
 @pytest.fixture(autouse=True)
 def zone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The worker asks these zones instead of the network."""
+    """The worker queries these zones instead of the network."""
 
     async def run_all(asked: list[CheckRequest], **_: Any) -> list[Outcome]:
         lookup = ZoneLookup(ZONE)
@@ -69,7 +69,7 @@ def text_of(response: Any) -> str:
     return " ".join(response.content.decode().split())
 
 
-def test_a_pasted_message_is_judged_and_ticks_the_task(
+def test_pasted_message_verifies_task(
     check: Check, owner: User, signed_in: SignIn, django_capture_on_commit_callbacks: Any
 ) -> None:
     client = signed_in(owner)
@@ -85,7 +85,7 @@ def test_a_pasted_message_is_judged_and_ticks_the_task(
     assert task_of(check.tenant, "outbound-cutover").status == "verified"
 
 
-def test_an_uploaded_file_is_judged(
+def test_uploaded_message_is_checked(
     check: Check, consultant: User, signed_in: SignIn, django_capture_on_commit_callbacks: Any
 ) -> None:
     file = SimpleUploadedFile("m.eml", source())
@@ -96,9 +96,7 @@ def test_an_uploaded_file_is_judged(
     assert Observation.objects.get(check_asked=check).verdict == "pass"
 
 
-def test_while_it_waits_the_page_says_so_and_a_fragment_does_too(
-    check: Check, owner: User, signed_in: SignIn
-) -> None:
+def test_pending_message_is_shown(check: Check, owner: User, signed_in: SignIn) -> None:
     client = signed_in(owner)
     post(client, check, source=source().decode())
 
@@ -111,7 +109,7 @@ def test_while_it_waits_the_page_says_so_and_a_fragment_does_too(
     assert "<textarea" not in fragment
 
 
-def test_neither_body_nor_subject_is_kept(
+def test_body_and_subject_are_not_stored(
     check: Check, owner: User, signed_in: SignIn, django_capture_on_commit_callbacks: Any
 ) -> None:
     with django_capture_on_commit_callbacks(execute=True):
@@ -122,7 +120,7 @@ def test_neither_body_nor_subject_is_kept(
     assert "Second line" not in str(Observation.objects.get(check_asked=check).evidence)
 
 
-def test_a_message_of_another_domain_proves_nothing(
+def test_message_of_other_domain_verifies_nothing(
     check: Check, owner: User, signed_in: SignIn, django_capture_on_commit_callbacks: Any
 ) -> None:
     client = signed_in(owner)
@@ -136,7 +134,7 @@ def test_a_message_of_another_domain_proves_nothing(
     assert task_of(check.tenant, "outbound-cutover").status == "todo"
 
 
-def test_a_message_from_before_the_planned_cutover_does_not_tick_it(
+def test_message_before_cutover_verifies_nothing(
     check: Check, owner: User, signed_in: SignIn, django_capture_on_commit_callbacks: Any
 ) -> None:
     planned = timezone.now() + timedelta(days=1)
@@ -156,17 +154,17 @@ def test_a_message_from_before_the_planned_cutover_does_not_tick_it(
     [
         ({}, "Paste the message’s source, or choose a file."),
         ({"source": "  \n"}, "Paste the message’s source, or choose a file."),
-        ({"source": "Dear all,\nhello"}, "This does not begin with header lines."),
+        ({"source": "Dear all,\nhello"}, "The text does not begin with header lines."),
         (
             {"source": "From: a@b.test", "file": SimpleUploadedFile("m.eml", b"From: a@b.test")},
-            "Paste the message or choose a file, not both. What you pasted is kept.",
+            "Paste the message or choose a file, not both. Your text is still in the form.",
         ),
-        ({"file": SimpleUploadedFile("m.eml", b"")}, "There is nothing in it."),
-        ({"file": SimpleUploadedFile("m.eml", b"a" * 2_000_001)}, "That is more than 2 MB."),
+        ({"file": SimpleUploadedFile("m.eml", b"")}, "The message is empty."),
+        ({"file": SimpleUploadedFile("m.eml", b"a" * 2_000_001)}, "The message has more than 2 MB"),
         ({"file": SimpleUploadedFile("m.png", b"\x89PNG\r\n\x1a\n")}, "does not begin with header"),
     ],
 )
-def test_bad_input_gets_a_sentence_beside_the_field(
+def test_invalid_message_shows_reason(
     check: Check, owner: User, signed_in: SignIn, data: dict[str, Any], sentence: str
 ) -> None:
     answer = post(signed_in(owner), check, **data)
@@ -176,13 +174,13 @@ def test_bad_input_gets_a_sentence_beside_the_field(
     assert not SubmittedMessage.objects.exists()
 
 
-def test_what_was_pasted_is_kept(check: Check, owner: User, signed_in: SignIn) -> None:
+def test_invalid_message_remains_in_form(check: Check, owner: User, signed_in: SignIn) -> None:
     answer = post(signed_in(owner), check, source="Dear all,\nhello")
 
     assert "Dear all," in text_of(answer)
 
 
-def test_a_file_beyond_the_upload_limit_is_told_too(
+def test_oversized_message_shows_reason(
     check: Check, owner: User, signed_in: SignIn, settings: Settings
 ) -> None:
     settings.FILES_MAX_BYTES = 1_000
@@ -190,21 +188,17 @@ def test_a_file_beyond_the_upload_limit_is_told_too(
     answer = post(signed_in(owner), check, file=SimpleUploadedFile("m.eml", b"a" * 5_000))
 
     assert answer.status_code == 422
-    assert "That is more than 2 MB." in text_of(answer)
+    assert "The message has more than 2 MB" in text_of(answer)
 
 
-def test_a_viewer_reads_and_is_offered_no_form(
-    check: Check, viewer: User, signed_in: SignIn
-) -> None:
+def test_viewer_sees_no_message_form(check: Check, viewer: User, signed_in: SignIn) -> None:
     shown = signed_in(viewer).get(page_of(check))
 
     assert shown.status_code == 200
     assert "<textarea" not in text_of(shown)
 
 
-def test_another_kind_of_check_has_no_such_page(
-    check: Check, owner: User, signed_in: SignIn
-) -> None:
+def test_other_check_kind_is_404(check: Check, owner: User, signed_in: SignIn) -> None:
     other = Check.objects.get(tenant=check.tenant, kind=CheckKind.OWNERSHIP)
     client = signed_in(owner)
 
@@ -212,9 +206,7 @@ def test_another_kind_of_check_has_no_such_page(
     assert post(client, other, source="From: a@b.test").status_code == 404
 
 
-def test_the_tasks_and_the_drawer_lead_to_the_page(
-    check: Check, owner: User, signed_in: SignIn
-) -> None:
+def test_task_and_drawer_link_to_message_page(check: Check, owner: User, signed_in: SignIn) -> None:
     client = signed_in(owner)
     plan = reverse("onboarding:plan-show", args=[check.tenant.public_id])
     domains = reverse("onboarding:domains", args=[check.tenant.public_id])
@@ -226,7 +218,7 @@ def test_the_tasks_and_the_drawer_lead_to_the_page(
         assert f'href="{page_of(check)}"' in text_of(client.get(address))
 
 
-def test_showing_a_message_is_in_the_activity(check: Check, owner: User, signed_in: SignIn) -> None:
+def test_submitted_message_is_logged(check: Check, owner: User, signed_in: SignIn) -> None:
     client = signed_in(owner)
     post(client, check, source=source().decode())
 
@@ -237,7 +229,7 @@ def test_showing_a_message_is_in_the_activity(check: Check, owner: User, signed_
 
 
 @pytest.mark.parametrize("count", [1, 3])
-def test_the_page_asks_as_much_for_one_message_as_for_three(
+def test_message_page_query_count_is_constant(
     check: Check,
     owner: User,
     signed_in: SignIn,

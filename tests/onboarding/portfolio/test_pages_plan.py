@@ -1,4 +1,4 @@
-"""What the plan and the client's steps say of a task, to whom."""
+"""The plan page and My tasks, by role."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _row(html: str, key: str) -> str:
 
 
 @pytest.mark.parametrize(("name", "fragment"), FRAGMENTS.items())
-def test_a_page_and_its_fragment_show_the_same(
+def test_page_equals_fragment(
     tenant: Tenant, owner: User, signed_in: SignIn, name: str, fragment: str
 ) -> None:
     client = signed_in(owner)
@@ -55,7 +55,7 @@ def test_a_page_and_its_fragment_show_the_same(
 
 
 @pytest.mark.parametrize("name", FRAGMENTS)
-def test_a_page_knows_which_revision_it_shows(
+def test_page_contains_its_revision(
     tenant: Tenant, owner: User, signed_in: SignIn, name: str
 ) -> None:
     tenant.plan.touch()
@@ -68,7 +68,7 @@ def test_a_page_knows_which_revision_it_shows(
     assert f'data-live-revision="{revision}"' in page
 
 
-def test_a_proven_task_says_that_it_was_verified_and_where(
+def test_verified_task_shows_its_proof(
     tenant: Tenant, owner: User, signed_in: SignIn, run_check: RunCheck
 ) -> None:
     run_check(tenant, CheckKind.SPF, Verdict.PASS)
@@ -84,7 +84,7 @@ def _phase(tenant: Tenant, key: str = "spf-update") -> str:
     return f"?phase={task_of(tenant, key).phase.key}"
 
 
-def test_a_reopened_task_says_what_is_wrong_where(
+def test_regressed_task_shows_the_fault(
     tenant: Tenant, owner: User, signed_in: SignIn, run_check: RunCheck
 ) -> None:
     run_check(tenant, CheckKind.SPF, Verdict.PASS)
@@ -102,9 +102,7 @@ def _part(html: str, key: str) -> str:
     return html.split(f'id="{key}"', 1)[1].split("<details", 1)[0]
 
 
-def test_a_claim_waits_for_proof_and_says_whose_it_is(
-    tenant: Tenant, owner: User, signed_in: SignIn
-) -> None:
+def test_confirmation_shows_its_author(tenant: Tenant, owner: User, signed_in: SignIn) -> None:
     confirm_task(task_of(tenant, "spf-update"), by=owner, side=Responsibility.CLIENT)
 
     html = _page(signed_in(owner), "plan-show", tenant, _phase(tenant))
@@ -114,7 +112,7 @@ def test_a_claim_waits_for_proof_and_says_whose_it_is(
     ]
 
 
-def test_half_of_a_joint_task_says_who_is_left(
+def test_partly_confirmed_task_shows_other_side(
     tenant: Tenant, owner: User, consultant: User, signed_in: SignIn
 ) -> None:
     confirm_task(
@@ -135,7 +133,7 @@ def test_half_of_a_joint_task_says_who_is_left(
         (-1, "Due Tue 1 Dec, late Assigned to Owner Person OP"),
     ],
 )
-def test_an_open_step_says_by_when_and_who_before_it_is_opened(
+def test_collapsed_task_shows_due_date_and_person(
     tenant: Tenant, owner: User, signed_in: SignIn, days: int, said: str
 ) -> None:
     with frozen(at("Wed 09:00")) as clock:
@@ -147,9 +145,7 @@ def test_an_open_step_says_by_when_and_who_before_it_is_opened(
     assert texts(_part(html, "spf-update"), ".task-when") == [said]
 
 
-def test_of_the_clients_steps_that_stand_alike_the_first_due_comes_first(
-    tenant: Tenant, owner: User, signed_in: SignIn
-) -> None:
+def test_my_tasks_are_sorted_by_due_date(tenant: Tenant, owner: User, signed_in: SignIn) -> None:
     Task.objects.filter(is_due_date_manual=False).update(due_on="2026-12-09")
     Task.objects.filter(key="mx-ttl-update").update(due_on="2026-12-04")
 
@@ -160,7 +156,7 @@ def test_of_the_clients_steps_that_stand_alike_the_first_due_comes_first(
     assert "Due Fri 4 Dec" in texts(first, ".client-task-dates")[0]
 
 
-def test_a_step_that_is_done_is_due_no_more(
+def test_done_task_shows_no_due_date(
     tenant: Tenant, owner: User, signed_in: SignIn, run_check: RunCheck
 ) -> None:
     run_check(tenant, CheckKind.SPF, Verdict.PASS)
@@ -171,16 +167,14 @@ def test_a_step_that_is_done_is_due_no_more(
     assert texts(_part(html, "spf-update"), ".task-when") == [""]
 
 
-def test_a_viewer_is_offered_nothing_to_press(
-    tenant: Tenant, viewer: User, signed_in: SignIn
-) -> None:
+def test_viewer_sees_no_buttons(tenant: Tenant, viewer: User, signed_in: SignIn) -> None:
     html = _page(signed_in(viewer), "plan-show", tenant, _phase(tenant))
 
     (main,) = [part.split("</main>")[0] for part in html.split("<main")[1:]]
     assert texts(main, "form") == []
 
 
-def test_only_who_steers_may_settle_an_unstated_side(
+def test_only_consultant_sets_responsibility(
     tenant: Tenant, owner: User, consultant: User, signed_in: SignIn
 ) -> None:
     offered = {
@@ -192,7 +186,7 @@ def test_only_who_steers_may_settle_an_unstated_side(
     assert offered == {owner.email: False, consultant.email: True}
 
 
-def test_steps_lead_with_at_most_three_things(
+def test_my_tasks_shows_three_tasks_first(
     tenant: Tenant, owner: User, consultant: User, signed_in: SignIn
 ) -> None:
     Tenant.objects.filter(pk=tenant.pk).update(consultant=consultant)
@@ -205,9 +199,7 @@ def test_steps_lead_with_at_most_three_things(
     ]
 
 
-def test_planned_cutovers_stand_in_the_tenants_time(
-    tenant: Tenant, consultant: User, signed_in: SignIn
-) -> None:
+def test_cutovers_use_tenant_time_zone(tenant: Tenant, consultant: User, signed_in: SignIn) -> None:
     Tenant.objects.filter(pk=tenant.pk).update(time_zone="America/New_York")
     moment = timezone.now() + timedelta(days=400)
     Cutover.objects.create(
@@ -240,7 +232,7 @@ def test_planned_cutovers_stand_in_the_tenants_time(
         ("consultant", ["Tenants", "Dashboard", "Templates"]),
     ],
 )
-def test_the_top_bar_holds_each_sides_own_pages(
+def test_top_bar_differs_by_side(
     request: pytest.FixtureRequest, tenant: Tenant, signed_in: SignIn, role: str, links: list[str]
 ) -> None:
     user = request.getfixturevalue(role)
@@ -251,7 +243,7 @@ def test_the_top_bar_holds_each_sides_own_pages(
 
 
 @pytest.mark.parametrize("shape", Shape)
-def test_every_verdict_has_a_shape_and_a_word_of_its_own(shape: Shape) -> None:
+def test_verdicts_have_distinct_shapes(shape: Shape) -> None:
     drawn = {
         other: render_to_string("components/verdict.html", {"shape": other.value})
         for other in Shape

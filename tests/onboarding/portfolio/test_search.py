@@ -1,4 +1,4 @@
-"""Finding anything: what holds the words, for whom, and in which order."""
+"""Search: matches, permissions and order."""
 
 from __future__ import annotations
 
@@ -26,13 +26,11 @@ def _found(user: User, text: str, current_tenant: Tenant | None = None) -> dict[
     return {group.title: [result.title for result in group.results] for group in groups}
 
 
-def test_a_tenants_name_finds_the_tenant_and_its_domains_that_bear_it(
-    tenant: Tenant, consultant: User
-) -> None:
+def test_tenant_name_finds_tenant_and_domains(tenant: Tenant, consultant: User) -> None:
     assert _found(consultant, "northw") == {"Tenants": ["Northwind"], "Domains": ["northwind.test"]}
 
 
-def test_a_tenant_and_a_word_find_its_step(
+def test_tenant_and_term_find_task(
     tenant: Tenant, make_tenant: MakeTenant, consultant: User
 ) -> None:
     make_tenant("Fabrikam", domains=(("fabrikam.test", "primary"),))
@@ -45,9 +43,7 @@ def test_a_tenant_and_a_word_find_its_step(
     ]
 
 
-def test_the_tenant_at_hand_comes_first_and_closed_ones_last(
-    make_tenant: MakeTenant, consultant: User
-) -> None:
+def test_current_tenant_is_first_closed_last(make_tenant: MakeTenant, consultant: User) -> None:
     made = {
         name: make_tenant(name, domains=((f"{name.lower()}.test", "primary"),))
         for name in ("Acme", "Beta", "Core")
@@ -60,9 +56,7 @@ def test_the_tenant_at_hand_comes_first_and_closed_ones_last(
     assert [result.tenant_id for result in steps.results] == order
 
 
-def test_a_client_finds_nothing_of_another_tenant(
-    tenant: Tenant, make_tenant: MakeTenant, owner: User
-) -> None:
+def test_client_finds_no_other_tenant(tenant: Tenant, make_tenant: MakeTenant, owner: User) -> None:
     other = make_tenant("Northern Lights", domains=(("northern.test", "primary"),))
     Contact.objects.create(tenant=other, role="dns", name="Norton Essen")
     add_comment(task_of(other, "spf-update"), NewComment("north wind"), by=owner, side="client")
@@ -74,17 +68,15 @@ def test_a_client_finds_nothing_of_another_tenant(
     }
 
 
-def test_an_internal_note_is_found_by_staff_alone(
-    tenant: Tenant, owner: User, consultant: User
-) -> None:
+def test_only_staff_find_internal_notes(tenant: Tenant, owner: User, consultant: User) -> None:
     task = task_of(tenant, "spf-update")
     add_comment(task, NewComment("Zebra budget", is_internal=True), by=consultant, side="mimecast")
 
-    assert _found(consultant, "zebra") == {"What was said": ["Zebra budget"]}
+    assert _found(consultant, "zebra") == {"Comments": ["Zebra budget"]}
     assert _found(owner, "zebra") == {}
 
 
-def test_a_manager_who_is_a_client_elsewhere_finds_no_internal_note_there(
+def test_manager_as_client_finds_no_internal_note(
     tenant: Tenant, consultant: User, manager: User
 ) -> None:
     watched = User.objects.create_user("w@gangway.test", "pw", staff_role="consultant")
@@ -96,9 +88,7 @@ def test_a_manager_who_is_a_client_elsewhere_finds_no_internal_note_there(
     assert _found(manager, "zebra") == {}
 
 
-def test_rows_of_sheets_are_found_from_their_tenants_pages(
-    tenant: Tenant, consultant: User
-) -> None:
+def test_sheet_rows_need_the_current_tenant(tenant: Tenant, consultant: User) -> None:
     sheet = RequirementsSheet.objects.get(task__plan__tenant=tenant, kind="forwarding")
     entry = read_entry(
         definition_of(sheet), {"target": "bob@outside.test"}, services.validation_context_of(tenant)
@@ -106,12 +96,12 @@ def test_rows_of_sheets_are_found_from_their_tenants_pages(
     services.add_row(sheet, entry, by=consultant)
 
     assert _found(consultant, "BOB@out", current_tenant=tenant) == {
-        "Rows of sheets": ["bob@outside.test"]
+        "Requirements sheet rows": ["bob@outside.test"]
     }
     assert _found(consultant, "BOB@out") == {}
 
 
-def test_more_than_is_shown_is_said(make_tenant: MakeTenant, consultant: User) -> None:
+def test_more_results_are_announced(make_tenant: MakeTenant, consultant: User) -> None:
     for number in range(MAX_RESULTS + 1):
         make_tenant(f"Acme {number}", domains=((f"a{number}.test", "primary"),))
 
@@ -121,12 +111,12 @@ def test_more_than_is_shown_is_said(make_tenant: MakeTenant, consultant: User) -
 
 
 @pytest.mark.parametrize("text", ["", " ", "a", "%%", "__", "' OR 1=1 --", "\0\0"])
-def test_words_that_hold_nothing_find_nothing(tenant: Tenant, consultant: User, text: str) -> None:
+def test_empty_terms_find_nothing(tenant: Tenant, consultant: User, text: str) -> None:
     assert find(consultant, text) == []
 
 
 @pytest.mark.parametrize("tenants", [1, 3])
-def test_finding_asks_the_same_number_of_questions_of_any_number_of_tenants(
+def test_search_query_count_is_constant(
     make_tenant: MakeTenant,
     consultant: User,
     tenants: int,
@@ -139,7 +129,7 @@ def test_finding_asks_the_same_number_of_questions_of_any_number_of_tenants(
         find(consultant, "acme")
 
 
-def test_enter_leads_straight_to_the_one_tenant_meant(
+def test_single_match_redirects_to_tenant(
     tenant: Tenant, consultant: User, signed_in: SignIn
 ) -> None:
     response = signed_in(consultant).get(reverse("onboarding:search"), {"q": "northwind"})
@@ -147,9 +137,7 @@ def test_enter_leads_straight_to_the_one_tenant_meant(
     assert response["Location"] == reverse("onboarding:plan-show", args=[tenant.public_id])
 
 
-def test_the_page_lists_what_was_found_and_the_fragment_is_the_same_list(
-    tenant: Tenant, consultant: User, signed_in: SignIn
-) -> None:
+def test_search_page_equals_fragment(tenant: Tenant, consultant: User, signed_in: SignIn) -> None:
     client, query = signed_in(consultant), {"q": "ownership txt"}
 
     page = client.get(reverse("onboarding:search"), query).content.decode()
@@ -163,7 +151,7 @@ def test_the_page_lists_what_was_found_and_the_fragment_is_the_same_list(
     assert "<html" not in fragment
 
 
-def test_a_search_without_a_find_says_where_it_looked(
+def test_search_without_results_lists_its_scope(
     tenant: Tenant, owner: User, signed_in: SignIn
 ) -> None:
     page = signed_in(owner).get(reverse("onboarding:search"), {"q": "zebra"}).content.decode()
