@@ -65,7 +65,7 @@ def require(permission: Permission) -> Callable[[View], View]:
     It must be the outermost decorator: a user without access must not learn which methods the view
     allows. Raises Http404 for users without a role in the tenant, and for clients on pages of the
     installation. Raises PermissionDenied if the role lacks the permission or the tenant is closed.
-    The view gets the attribute `permission`, which tests compare with docs/access.md.
+    The view gets the attribute `permission`, which tests compare with docs/reference/access.md.
     """
 
     def guard(view: View) -> View:

@@ -1,4 +1,4 @@
-"""The access rules: which role has which permission. docs/access.md shows the same table.
+"""The access rules: which role has which permission. docs/reference/access.md shows the same table.
 
 `may` is a pure function of role and permission. `role_in` and `staff_role_of` read a person's role.
 """
@@ -26,7 +26,7 @@ class Role(StrEnum):
 
 
 class Permission(StrEnum):
-    """A permission, by its name in docs/access.md."""
+    """A permission, by its name in docs/reference/access.md."""
 
     # Of one tenant
     VIEW = "view the plan"

@@ -1,4 +1,4 @@
-"""Reads the tables of docs/access.md, from which the access tests are generated."""
+"""Reads the tables of docs/reference/access.md, from which the access tests are generated."""
 
 from __future__ import annotations
 

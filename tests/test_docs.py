@@ -6,7 +6,8 @@ import re
 
 from checks.engine.outcomes import CheckKind
 from checks.scheduling import Interval
-from onboarding.models import TaskStatus
+from onboarding.models import TaskRole, TaskStatus
+from tenants.activity_names import ActivityName
 from tests.prose import CHECKOUT
 
 DOCS = CHECKOUT / "docs"
@@ -50,3 +51,13 @@ def test_tasks_diagram_shows_every_status() -> None:
     shown = {name for pair in re.findall(r"(\w+) --> (\w+)", diagram) for name in pair}
 
     assert shown == {status.value for status in TaskStatus}
+
+
+def test_activity_page_lists_every_action() -> None:
+    assert first_cells("reference/activity.md") == {name.value for name in ActivityName}
+
+
+def test_templates_page_lists_every_role() -> None:
+    roles = {role.value for role in TaskRole if not role.sheet_kind}
+
+    assert first_cells("topics/plan-templates.md") == roles | {"gathers:…"}

@@ -1,6 +1,6 @@
 """The access matrix: every URL, with every role, in the own and in a foreign tenant.
 
-docs/access.md has the expected answers. A URL without a row there fails the test.
+docs/reference/access.md has the expected answers. A URL without a row there fails the test.
 """
 
 from __future__ import annotations

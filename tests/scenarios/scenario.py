@@ -26,7 +26,8 @@ from onboarding.cutovers.tasks import monitor_open_windows
 from onboarding.cutovers.timeline import TimelineEntry
 from onboarding.cutovers.views.room import CutoverRoom
 from onboarding.models import Cutover, CutoverDecision, Task
-from onboarding.plans.services import confirm_task, is_confirmed_by_sign_off
+from onboarding.plans.confirmations import is_confirmed_by_sign_off
+from onboarding.plans.services import confirm_task
 from onboarding.requirements.sign_off import sign_off
 from tenants.models import ActivityLine, Membership, Tenant, User
 from tests.clock import Clock, at

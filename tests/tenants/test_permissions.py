@@ -1,4 +1,4 @@
-"""The access rules agree with the tables of docs/access.md."""
+"""The access rules agree with the tables of docs/reference/access.md."""
 
 from __future__ import annotations
 

@@ -177,7 +177,7 @@ def test_a_primary_planned_before_the_others_is_warned_of(
     primary = cutover_of(tenant, "inbound", MOMENT, "main.test")
     cutover_of(tenant, "inbound", MOMENT + WEEK, "side.test")
     sentence = (
-        "The primary domain main.test goes before side.test and try.test. Try the switch with a"
+        "The primary domain main.test switches before side.test and try.test. Try the switch with a"
         " test or secondary domain first."
     )
 

@@ -1,4 +1,4 @@
-"""The page of requirements: every sheet, what it holds, and whose sign-off is missing."""
+"""Tests of the overview of all sheets of a tenant."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pages of sheets: rows, search, editing with and without script, imports, exports, sign-offs."""
+"""Tests of the pages of a sheet, with and without JavaScript."""
 
 from __future__ import annotations
 
@@ -234,7 +234,7 @@ def test_only_a_running_import_polls(tenant: Tenant, owner: User, signed_in: Sig
 
     assert "hx-trigger" not in finished
     assert 'hx-trigger="load delay:2s"' in under_way
-    # The second of three steps, a quarter of it done.
+    # The second of three stages, a quarter of it done.
     assert 'value="41" max="100"' in under_way
     assert "12,000 of 50,000 rows checked." in under_way
     assert "is in progress" in client.get(url(sheet)).content.decode()
