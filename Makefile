@@ -1,33 +1,33 @@
-# make run [PORT=9000]   the product on this machine, in one command
-# make test              the unit tests, as CI runs them
+# make run [PORT=9000]   run Gangway on this machine
+# make test              run the unit tests, as CI does
 PYTHON ?= python3
 PORT ?= 8000
 BIN := .venv/bin
 
-.PHONY: run test test-all mutants check format lock audit bench dev suites
+.PHONY: run test test-all check format lock audit bench mutants dev suites
 .DEFAULT_GOAL := run
 
-run:  ## Install what is missing, then serve on http://127.0.0.1:$(PORT) until Ctrl-C.
+run:  ## Install missing packages, then serve on http://127.0.0.1:$(PORT) until Ctrl-C.
 	@$(PYTHON) -I config/bootstrap.py && exec $(BIN)/python -m config.run --port $(PORT)
 
-dev:  # What tests and checks need.
+dev:  # Install the packages for tests and checks.
 	@$(PYTHON) -I config/bootstrap.py --dev
 
-suites: dev  # Published test data, checked by hash.
+suites: dev  # Download published test data and verify its hash.
 	@$(BIN)/python -m tests.suites >/dev/null
 
-test: suites  ## The unit tests on both cores; the three slowest are printed.
+test: suites  ## Run the unit tests on two cores and print the three slowest.
 	@$(BIN)/python -m pytest -q -n 2 $(ARGS)
 
-test-all: suites  ## Everything: the unit tests, then those against real servers and in Chromium.
+test-all: suites  ## Run the unit tests, then the tests with real servers, then those in Chromium.
 	@$(BIN)/python -m pytest -q -n 2 $(ARGS)
 	@$(BIN)/python -m pytest -q -m "interop or slow" $(ARGS)
-	@$(BIN)/python -m pytest -q -m browser $(ARGS)  # apart: Playwright keeps an event loop running
+	@$(BIN)/python -m pytest -q -m browser $(ARGS)  # separate: Playwright leaves an event loop running
 
-mutants: suites  ## Mutation tests of the safety modules; one of them with ARGS=settling.
+mutants: suites  ## Run the mutation tests of the safety modules; one of them with ARGS=settling.
 	@$(BIN)/python -m tests.mutants $(ARGS)
 
-check: dev  ## Format, lint, types, import borders, templates, migrations, deployment settings.
+check: dev  ## Check format, lint, types, imports, templates, migrations, deployment settings.
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/djangofmt --quiet --check templates
@@ -37,23 +37,23 @@ check: dev  ## Format, lint, types, import borders, templates, migrations, deplo
 	@SECRET_KEY=$$($(PYTHON) -c "import secrets; print(secrets.token_hex(40))") DEBUG=off \
 		ALLOWED_HOSTS=gangway.example $(BIN)/python manage.py check --deploy --fail-level WARNING
 
-format: dev  ## Put Python and templates into our format.
+format: dev  ## Format Python and templates.
 	@$(BIN)/ruff format --quiet .
 	@$(BIN)/ruff check --quiet --fix .
 	@$(BIN)/djangofmt --quiet templates
 
-lock:  ## Resolve requirements*.in into the hash-locked requirements*.txt, with uv from a throw-away environment.
+lock:  ## Resolve requirements*.in into the hash-locked requirements*.txt, with uv from a temporary environment.
 	@set -e; tools=$$(mktemp -d); trap 'rm -rf "$$tools"' EXIT; \
 	$(PYTHON) -m venv "$$tools" && "$$tools/bin/pip" install --quiet uv; \
 	lock="$$tools/bin/uv pip compile --quiet --generate-hashes --python-version 3.11 --universal --no-emit-index-url --no-emit-find-links"; \
 	$$lock requirements.in -o requirements.txt; \
 	$$lock requirements-dev.in -c requirements.txt -o requirements-dev.txt
 
-bench: dev  ## The engine against checkdmarc and against bare datagrams, on loopback; see docs/performance.md.
+bench: dev  ## Compare the engine with checkdmarc and with bare datagrams, on loopback; see docs/topics/performance.md.
 	@$(BIN)/python -m tests.bench $(ARGS)
 
-audit:  ## Known holes in what we depend on. Warns and never fails: its service may be out of reach.
+audit:  ## List known vulnerabilities of the dependencies. Warns only: its service may be unavailable.
 	@tools=$$(mktemp -d); trap 'rm -rf "$$tools"' EXIT; \
 	{ $(PYTHON) -m venv "$$tools" && "$$tools/bin/pip" install --quiet --disable-pip-version-check pip-audit \
 		&& "$$tools/bin/pip-audit" --progress-spinner off --require-hashes --disable-pip -r requirements.txt; } \
-	|| echo "WARNING: the audit above found something, or could not be made."
+	|| echo "WARNING: the audit found a vulnerability, or it could not run."

@@ -31,7 +31,7 @@ VERDICT_CHOICES = [
     (Verdict.PASS.value, "Pass"),
     (Verdict.WARN.value, "Warning"),
     (Verdict.FAIL.value, "Fail"),
-    (Verdict.UNKNOWN.value, "Could not tell"),
+    (Verdict.UNKNOWN.value, "No reliable answer"),
     (Verdict.NOT_APPLICABLE.value, "Not applicable"),
 ]
 

@@ -1,5 +1,9 @@
-"""Settings, addresses and the Celery application. The Celery app is imported here so that
-`shared_task` finds it in every process."""
+"""Settings, URLs, the Celery application, and `make run`.
+
+Entry points: `wsgi` for the web process, `celery` for workers and beat, `bootstrap` and `run` for
+`make run`. The Celery application is imported here so that `shared_task` finds it in each process.
+Nothing of the product's behaviour belongs here.
+"""
 
 from __future__ import annotations
 

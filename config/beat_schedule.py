@@ -1,5 +1,7 @@
-"""When the beat queues what. A task that waited longer than its rhythm is dropped: the next one
-finds the same rows."""
+"""The schedule of Celery beat.
+
+A message expires after the interval of its task: the next message covers the same rows.
+"""
 
 from __future__ import annotations
 
@@ -18,14 +20,14 @@ _INTERVALS = {
 
 
 def beat_schedule(*, tick_seconds: int) -> dict[str, dict[str, Any]]:
-    """Celery's schedule, by the task's name; checks that are due are queued every tick."""
+    """Celery's beat schedule by task name. `tick_seconds` is the interval for due checks."""
     return {
         "checks.queue_due_checks": {
             "task": "checks.queue_due_checks",
             "schedule": float(tick_seconds),
             "options": {"expires": tick_seconds * 5},
         },
-        # However late, once: it brings in line what a day left behind.
+        # Never expires: the daily reconciliation must run once, however late.
         "onboarding.reconcile": {"task": "onboarding.reconcile", "schedule": timedelta(days=1)},
         **{
             name: {

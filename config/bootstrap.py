@@ -1,9 +1,9 @@
-"""Make the environment in .venv hold what the lock files say. Runs on the system's own Python.
+"""Install the locked packages into .venv. Runs on the system's Python, before any package exists.
 
     python3 -I config/bootstrap.py [--dev]
 
-The second time costs nothing: a stamp in .venv names what it was made from. An interrupted install
-leaves no stamp and is taken up again; two at once take turns.
+A stamp in .venv names the lock files behind it, so a second call returns at once. An interrupted
+installation leaves no stamp and starts again. Of two concurrent calls, the second waits.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ COLLECTING = re.compile(r"^Collecting ([A-Za-z0-9._-]+)")
 
 
 class SetupError(Exception):
-    """Setting up cannot go on; the message is for the person at the terminal."""
+    """The setup cannot continue. The message is for the user at the terminal."""
 
 
 def refuse_old_python() -> None:
@@ -44,7 +44,7 @@ def refuse_old_python() -> None:
 
 
 class VirtualEnvironment:
-    """The .venv of one checkout and the stamp that says what is in it."""
+    """The .venv of one checkout, and the stamp with its contents."""
 
     def __init__(self, checkout: Path) -> None:
         self.checkout = checkout
@@ -56,7 +56,7 @@ class VirtualEnvironment:
         return hashlib.sha256((self.checkout / lock).read_bytes()).hexdigest()
 
     def stamp(self, *locks: str) -> dict[str, str]:
-        """What the stamp says of `locks`; in a moved checkout or on another Python it differs."""
+        """The stamp for `locks`. It differs in a moved checkout and on another Python."""
         made_of = {"checkout": str(self.checkout), "python": os.path.realpath(self.python)}
         return made_of | {lock: self.digest(lock) for lock in locks}
 
@@ -68,14 +68,14 @@ class VirtualEnvironment:
         return self.python.exists() and stamp.items() >= self.stamp(lock).items()
 
     def is_sound(self) -> bool:
-        """Whether the environment's Python runs and is the one its packages were installed for."""
+        """Whether the environment's Python runs and has the version of its packages."""
         configuration = self.folder / "pyvenv.cfg"
         if not self.python.exists() or not configuration.exists():
             return False
         made_for = re.search(r"^version\w* *= *(\d+\.\d+)", configuration.read_text(), re.MULTILINE)
-        question = "import sys; print('%d.%d' % sys.version_info[:2])"
-        worked, answer = run_command([str(self.python), "-c", question])
-        return worked and made_for is not None and made_for.group(1) == answer.strip()
+        program = "import sys; print('%d.%d' % sys.version_info[:2])"
+        worked, version = run_command([str(self.python), "-c", program])
+        return worked and made_for is not None and made_for.group(1) == version.strip()
 
     def write_stamp(self, *locks: str) -> None:
         unfinished = self.stamp_file.with_suffix(".new")
@@ -108,7 +108,10 @@ def install(environment: VirtualEnvironment, lock: str) -> None:
 
 
 def install_with_uv(environment: VirtualEnvironment, lock: str) -> bool:
-    """uv is many times faster. Where it cannot (a mirror only pip knows), pip has its turn."""
+    """Install with uv, which is much faster. Returns False if uv is missing or fails.
+
+    It fails, for example, with a mirror that only the configuration of pip names.
+    """
     uv = shutil.which("uv")
     if uv is None:
         return False
@@ -136,12 +139,12 @@ def install_with_pip(environment: VirtualEnvironment, lock: str, total: int) -> 
     errors = show_pip_progress(running.stdout, total, ProgressLine(sys.stdout.isatty()))
     if running.wait():
         raise SetupError(
-            "Installing failed; `make run` takes it up again.\n  " + "\n  ".join(errors)
+            "The installation failed. Run `make run` to continue it.\n  " + "\n  ".join(errors)
         )
 
 
 def show_pip_progress(lines: Iterable[str], total: int, show: Callable[[str], None]) -> list[str]:
-    """Turn pip's output into a count, and return the last lines that say what went wrong."""
+    """Show pip's output as a count. Returns its last error lines, at most five."""
     count, errors = 0, []
     for line in lines:
         collecting = COLLECTING.match(line)
@@ -157,7 +160,7 @@ def show_pip_progress(lines: Iterable[str], total: int, show: Callable[[str], No
 
 
 class ProgressLine:
-    """One line rewritten on a terminal; elsewhere a line for every tenth package."""
+    """Rewrites one line on a terminal. Elsewhere it prints a line for every tenth package."""
 
     def __init__(self, is_terminal: bool) -> None:
         self.is_terminal = is_terminal
@@ -174,14 +177,14 @@ class ProgressLine:
 
 @contextmanager
 def setup_lock(checkout: Path) -> Iterator[None]:
-    """The kernel drops the lock with the process, so an interrupted setup blocks nobody."""
+    """Lock the setup of a checkout. The kernel releases the lock when the process ends."""
     folder = checkout / "var"
     folder.mkdir(exist_ok=True)
     with open(folder / "bootstrap.lock", "w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            print_line("Another setup of this checkout is under way; waiting for it.")
+            print_line("Another setup of this checkout is running. Waiting for it.")
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
@@ -191,7 +194,7 @@ def print_line(text: str) -> None:
 
 
 def run_command(command: list[str]) -> tuple[bool, str]:
-    """Whether the command worked, and all it said."""
+    """Whether the command succeeded, and its output."""
     done = subprocess.run(
         command, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
@@ -200,7 +203,7 @@ def run_command(command: list[str]) -> tuple[bool, str]:
 
 def last_line(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else "no reason given"
+    return lines[-1] if lines else "no output"
 
 
 def bootstrap(checkout: Path, lock: str) -> None:
@@ -220,7 +223,9 @@ def bootstrap(checkout: Path, lock: str) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--dev", action="store_true", help="also what tests and checks need")
+    parser.add_argument(
+        "--dev", action="store_true", help="also install the packages for tests and checks"
+    )
     lock = DEV_LOCK if parser.parse_args().dev else RUN_LOCK
     try:
         bootstrap(Path(__file__).resolve().parent.parent, lock)
@@ -228,7 +233,7 @@ def main() -> int:
         sys.stderr.write(f"{error}\n")
         return 1
     except KeyboardInterrupt:
-        sys.stderr.write("\nStopped. `make run` takes it up again.\n")
+        sys.stderr.write("\nStopped. Run `make run` to continue.\n")
         return 130
     return 0
 

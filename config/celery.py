@@ -1,4 +1,4 @@
-"""The Celery application. Settings come from Django's, under the prefix CELERY_."""
+"""The Celery application. Its settings are Django settings with the prefix CELERY_."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 app = Celery("gangway")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
-# The feature packages of onboarding are no Django apps, so Celery finds their tasks by this list.
+# Celery discovers tasks in Django apps only. The feature packages of onboarding are none.
 app.autodiscover_tasks(
     [
         f"onboarding.{feature}"

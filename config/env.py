@@ -1,4 +1,4 @@
-"""Typed readers of the environment: a bad value is refused at start, with name and reason."""
+"""Typed readers of the environment. A bad value raises ImproperlyConfigured with its name."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ def comma_separated(name: str, default: Sequence[str] = ()) -> list[str]:
     value = os.environ.get(name)
     if value is None:
         return list(default)
-    return [word.strip() for word in value.split(",") if word.strip()]
+    return [item.strip() for item in value.split(",") if item.strip()]
 
 
 def networks(name: str) -> list[IPv4Network | IPv6Network]:
     try:
-        return [ip_network(word) for word in comma_separated(name)]
+        return [ip_network(item) for item in comma_separated(name)]
     except ValueError as error:
         raise ImproperlyConfigured(f"{name}: {error}.") from error
 
@@ -63,26 +63,29 @@ def networks(name: str) -> list[IPv4Network | IPv6Network]:
 def name_servers(name: str) -> list[tuple[str, int]]:
     """A comma-separated list of `ip` or `ip:port`, IPv6 with a port in brackets."""
     try:
-        return [name_server(word) for word in comma_separated(name)]
+        return [name_server(item) for item in comma_separated(name)]
     except ValueError as error:
         raise ImproperlyConfigured(f"{name}: {error}.") from error
 
 
-def name_server(word: str) -> tuple[str, int]:
-    """`192.0.2.1`, `192.0.2.1:5353`, `2001:db8::1` or `[2001:db8::1]:5353`; ValueError if not."""
-    address, port = word, "53"
-    if word.startswith("["):
-        address, _, rest = word[1:].partition("]")
+def name_server(text: str) -> tuple[str, int]:
+    """Address and port of `192.0.2.1`, `192.0.2.1:5353`, `2001:db8::1` or `[2001:db8::1]:5353`.
+
+    Raises ValueError for any other text. The default port is 53.
+    """
+    address, port = text, "53"
+    if text.startswith("["):
+        address, _, rest = text[1:].partition("]")
         port = rest.removeprefix(":") or "53"
-    elif word.count(":") == 1:
-        address, port = word.split(":")
+    elif text.count(":") == 1:
+        address, port = text.split(":")
     if not port.isdigit() or not 0 < int(port) < 65536:
-        raise ValueError(f"'{word}' has no valid port")
+        raise ValueError(f"'{text}' has no valid port")
     return str(ip_address(address)), int(port)
 
 
 def required(name: str, required_by: str) -> str:
-    """A text that must be set where `required_by` is."""
+    """A text that must be set if `required_by` is set."""
     value = text(name)
     if text(required_by) and not value:
         raise ImproperlyConfigured(f"{required_by} is set: set {name} too.")
@@ -90,7 +93,7 @@ def required(name: str, required_by: str) -> str:
 
 
 def web_address(name: str, *, plain_allowed: bool) -> str:
-    """An https address, or nothing; plain http only where `plain_allowed`."""
+    """An https URL, or an empty string. `plain_allowed` also permits http."""
     value = text(name).rstrip("/")
     schemes = ("https", "http") if plain_allowed else ("https",)
     if value and (urlsplit(value).scheme not in schemes or not urlsplit(value).hostname):
@@ -99,13 +102,13 @@ def web_address(name: str, *, plain_allowed: bool) -> str:
 
 
 def origin_of(address: str) -> str:
-    """Scheme, host and port of a web address."""
+    """The scheme, host and port of a URL."""
     url = urlsplit(address)
     return f"{url.scheme}://{url.netloc}"
 
 
 def host_and_port(name: str, default_port: int) -> tuple[str, int] | None:
-    """`host` or `host:port`; None where nothing is set."""
+    """`host` or `host:port`, or None if the variable is empty."""
     value = text(name)
     if not value:
         return None
@@ -149,7 +152,7 @@ def choice(name: str, default: str, allowed: Sequence[str]) -> str:
 
 
 def file_path(name: str) -> str:
-    """A file that exists, or empty."""
+    """The path of an existing file, or an empty string."""
     value = text(name)
     if value and not os.path.isfile(value):
         raise ImproperlyConfigured(f"{name}: there is no file {value}.")

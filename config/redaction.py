@@ -1,4 +1,4 @@
-"""Keeps secrets out of logs and error reports, whatever a library chose to write there."""
+"""Hides secrets in logs and error reports, including those that a library writes."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _NAMES = (
     r"refresh_token|csrfmiddlewaretoken|code_verifier|credential|authorization|"
     r"(?:set-)?cookie|sessionid|__host-session|__host-csrf|csrftoken|api[-_]?key"
 )
-# name=value, "name": "value", Name: value; a cookie or authorisation header goes to its end.
+# name=value, "name": "value", Name: value. Cookie and authorisation headers are hidden to the end.
 _HEADERS = re.compile(r"(?i)\b((?:set-)?cookie|authorization)(['\"]?\s*[:=]\s*)[^\r\n]+")
 _PAIRS = re.compile(
     rf"(?i)(?<![\w-])((?:{_NAMES})['\"]?\s*[:=]\s*(?!\[hidden\])\[?['\"]?)[^\s'\"&,;}}\]]+"
 )
-# A code to sign in with; a mail host's reply code has three digits.
+# A sign-in code. The reply code of a mail host has three digits and remains visible.
 _CODES = re.compile(r"(?i)(?<![\w-])(code['\"]?\s*[:=]\s*\[?['\"]?)[\w-]{6,}")
-# Links we mail carry their secret as a path segment; ordinary segments are shorter or lack digits.
+# Links in e-mails have their secret as a path segment. Other segments are shorter or lack digits.
 _SEGMENTS = re.compile(r"(?<=/)(?=[\w.:~=-]*\d)[\w.:~=-]{28,}(?=[/?\s'\"]|$)")
 _URL_CREDENTIALS = re.compile(r"(?<=://)[^/\s:@]*:[^/\s@]+(?=@)")
 _SECRET_NAME = re.compile(
@@ -33,7 +33,7 @@ _SECRET_NAME = re.compile(
 
 
 def redact(text: str) -> str:
-    """The text with the values of passwords, codes, tokens, cookies and mailed links hidden."""
+    """The text without the values of passwords, codes, tokens, cookies and links in e-mails."""
     text = _HEADERS.sub(rf"\1\2{HIDDEN}", text)
     text = _PAIRS.sub(rf"\1{HIDDEN}", text)
     text = _CODES.sub(rf"\1{HIDDEN}", text)
@@ -42,14 +42,14 @@ def redact(text: str) -> str:
 
 
 class RedactingFormatter(logging.Formatter):
-    """Works on the finished line, so that tracebacks are covered as well."""
+    """Redacts the complete line, so that it covers tracebacks too."""
 
     def format(self, record: logging.LogRecord) -> str:
         return redact(super().format(record))
 
 
 class RedactingExceptionReporter(ExceptionReporter):
-    """What went wrong is often told with the value that did it."""
+    """Redacts the exception's message, which often quotes the value."""
 
     def get_traceback_data(self) -> dict[str, Any]:
         data = super().get_traceback_data()
@@ -59,7 +59,7 @@ class RedactingExceptionReporter(ExceptionReporter):
 
 
 class RedactingReporterFilter(SafeExceptionReporterFilter):
-    """Hides by name, also where DEBUG is on and where nobody marked a view as sensitive."""
+    """Hides values by name, also with DEBUG on and in views without `sensitive_variables`."""
 
     hidden_settings = re.compile(
         rf"(?i)({_NAMES}|pass|secret|token|signature|key|session|cookie|api|database|broker|redis)"
@@ -80,7 +80,7 @@ class RedactingReporterFilter(SafeExceptionReporterFilter):
 
 
 def _hidden_if_secret(name: str, value: Any) -> Any:
-    """A request or form holds what was typed, however it is called."""
+    """A request contains the typed values, under any variable name."""
     if _SECRET_NAME.search(name) or isinstance(value, HttpRequest):
         return HIDDEN
     return redact(value) if isinstance(value, str) else value

@@ -2,8 +2,8 @@
 
     .venv/bin/python -m config.run [--port 8000]
 
-`make run` is the usual way in. The environment decides as everywhere; what it leaves open is set
-for the embedded mode, with all data under var/.
+`make run` calls this. Variables of the environment have priority. For the others the embedded mode
+has its own defaults, with all data under var/.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from config.supervisor.process import ServiceProcess, die_with_parent
 from config.supervisor.supervisor import Stop, Supervisor, print_line
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-# What must have happened before the first page, in this order and in this process.
+# These management commands run before the first request, in this order and in this process.
 STARTUP_COMMANDS = (
     ("migrate", {"interactive": False, "verbosity": 0}),
     ("load_templates", {"verbosity": 0}),
@@ -52,7 +52,7 @@ def main() -> int:
     port = _port()
     data = DataFolder(Path(os.environ.get("VAR_DIR") or CHECKOUT / "var").resolve())
     if os.environ.get("MAKELEVEL"):
-        die_with_parent(signal.SIGTERM)  # make killed outright takes us along
+        die_with_parent(signal.SIGTERM)  # also if make is killed
     supervisor = Supervisor(Stop())
     try:
         data.create()
@@ -83,10 +83,13 @@ def run(supervisor: Supervisor, data: DataFolder, port: int) -> None:
 
 
 def start(supervisor: Supervisor, data: DataFolder, port: int, socket_path: Path) -> None:
-    """The broker reads its file while Django prepares the database; the rest then start at once."""
+    """Start the broker, prepare the database, then start the other services together.
+
+    The broker reads its file while Django prepares the database.
+    """
     is_embedded = "CELERY_BROKER_URL" not in os.environ
     for name, value in embedded_environment(data, socket_path).items():
-        # With a broker of one's own there is none at our socket, so no cache either.
+        # With an external broker no server listens on our socket: no Redis cache either.
         if is_embedded or name != "REDIS_URL":
             os.environ.setdefault(name, value)
     announce_lab(data)
@@ -116,21 +119,21 @@ def prepare(supervisor: Supervisor) -> None:
 
 
 def lab_port() -> int:
-    """The lab's DNS port, where the environment wants another than the usual one."""
-    typed = os.environ.get("LAB_PORT", "").strip()
-    if typed and not (typed.isascii() and typed.isdecimal() and 0 < int(typed) < 65536):
-        raise CannotRunError(f"LAB_PORT is '{typed}'; write a port from 1 to 65535.")
-    return int(typed) if typed else LabEndpoints.port
+    """The lab's DNS port, from LAB_PORT or the default."""
+    value = os.environ.get("LAB_PORT", "").strip()
+    if value and not (value.isascii() and value.isdecimal() and 0 < int(value) < 65536):
+        raise CannotRunError(f"LAB_PORT is '{value}'; write a port from 1 to 65535.")
+    return int(value) if value else LabEndpoints.port
 
 
 def announce_lab(data: DataFolder) -> None:
-    """Before Django reads its settings: they learn from the announcement where the lab is."""
+    """Write the lab's addresses to a file. Call it before Django reads its settings from it."""
     if os.environ["LAB"].lower() == "on":
         try:
             announce(data.lab, free_endpoints(lab_port()))
         except OSError as error:
             os.environ["LAB"] = "off"
-            print_line(f"There is no lab this time: {error.strerror or error}.")
+            print_line(f"The lab is unavailable: {error.strerror or error}.")
 
 
 def services(data: DataFolder, port: int) -> list[ServiceProcess]:
@@ -173,11 +176,11 @@ def print_welcome(port: int, data: DataFolder, seconds: float) -> None:
 
 def _port() -> int:
     parser = argparse.ArgumentParser(prog="make run", description=__doc__)
-    parser.add_argument("--port", default="8000", help="where the product is served")
-    asked = parser.parse_args().port
-    if not asked.isdecimal() or not 0 < int(asked) < 65_536:
-        parser.exit(1, f"PORT is a number from 1 to 65535, not '{asked}'.\n")
-    return int(asked)
+    parser.add_argument("--port", default="8000", help="the port of the web server")
+    port = parser.parse_args().port
+    if not port.isdecimal() or not 0 < int(port) < 65_536:
+        parser.exit(1, f"PORT is a number from 1 to 65535, not '{port}'.\n")
+    return int(port)
 
 
 if __name__ == "__main__":

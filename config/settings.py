@@ -1,4 +1,7 @@
-"""Settings, from the environment alone. Without any, a checkout runs on SQLite, tasks in place."""
+"""Django settings, read from the environment only.
+
+Without an environment a checkout runs on SQLite, and Celery tasks run in the calling process.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +16,12 @@ from django.core.exceptions import ImproperlyConfigured
 from checks.lab import addresses
 from config import env
 from config.beat_schedule import beat_schedule
+from config.version import version
 
 django_stubs_ext.monkeypatch()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
+VERSION = version()
 VAR_DIR = Path(env.text("VAR_DIR", str(BASE_DIR / "var")))
 VAR_DIR.mkdir(parents=True, exist_ok=True)
 
@@ -24,12 +29,12 @@ DEBUG = env.boolean("DEBUG", default=True)
 SECRET_KEY = env.text("SECRET_KEY", "for-a-checkout-without-environment-only" if DEBUG else "")
 if len(SECRET_KEY) < 32:
     raise ImproperlyConfigured("DEBUG is off: set SECRET_KEY to at least 32 random characters.")
-# Former keys: sessions, mailed links and the seeds of authenticator apps made with them still open.
+# Former keys: sessions, links in e-mails and authenticator seeds that used them remain valid.
 SECRET_KEY_FALLBACKS = env.comma_separated("SECRET_KEY_FALLBACKS")
 
 LOOPBACK_HOSTS = {"127.0.0.1", "localhost", "[::1]"}
 ALLOWED_HOSTS = env.comma_separated("ALLOWED_HOSTS", sorted(LOOPBACK_HOSTS))
-# An installation that answers on this machine alone may carry the lab and its sample people.
+# Only an installation that answers on this machine alone may have the lab and its sample people.
 IS_LOCAL = set(ALLOWED_HOSTS) <= LOOPBACK_HOSTS
 if DEBUG and not IS_LOCAL:
     raise ImproperlyConfigured("ALLOWED_HOSTS names more than this machine: set DEBUG=off.")
@@ -97,6 +102,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "config.context_processors.product_version",
             ],
         },
     }
@@ -145,14 +151,14 @@ ACCOUNT_ADAPTER = "tenants.accounts.InvitationOnlyAccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
-# Addresses are proven by the invitation that an account comes from.
+# The invitation behind each account verifies its e-mail address.
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
 ACCOUNT_LOGIN_BY_CODE_ENABLED = True
 ACCOUNT_LOGIN_BY_CODE_TIMEOUT = int(timedelta(minutes=10).total_seconds())
 ACCOUNT_EMAIL_NOTIFICATIONS = True
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
-# An unknown address is written to as well, so that neither page nor time tells the difference.
+# An unknown address also gets an e-mail, so that neither page nor duration reveals the accounts.
 ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_RATE_LIMITS = {
     "login": "30/m/ip",
@@ -172,14 +178,14 @@ MFA_FORMS = {
 }
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
-# The library remembers a used code for one step only: a code that lives longer could be used again.
+# The library rejects a used code for one period only. With a tolerance it could be used again.
 MFA_TOTP_TOLERANCE = 0
 STAFF_SECOND_FACTOR = env.boolean("STAFF_SECOND_FACTOR", default=not IS_LOCAL)
-# How many proxies of ours stand before the web process: so many addresses of X-Forwarded-For are
-# believed, counted from its end, and none by default.
+# The number of our proxies before the web process. So many addresses of X-Forwarded-For are
+# trusted, from its end, and none by default.
 TRUSTED_PROXIES = env.integer("TRUSTED_PROXIES", 0, maximum=10)
 
-# --- Single sign-on, for people who exist already
+# --- Single sign-on, for people with an account
 OIDC_SERVER_URL = env.web_address("OIDC_SERVER_URL", plain_allowed=IS_LOCAL)
 SOCIALACCOUNT_ADAPTER = "tenants.single_sign_on.SingleSignOnAdapter"
 SOCIALACCOUNT_PROVIDERS = {
@@ -198,9 +204,9 @@ SOCIALACCOUNT_PROVIDERS = {
     }
 }
 
-# --- Mail
-# Letters hold codes and links: on a local installation without a mail server they become files,
-# which the person at the machine can read and no log repeats.
+# --- E-mail
+# E-mails contain codes and links. A local installation without a mail server writes them to files,
+# which only the user of the machine can read. No log contains them.
 EMAIL_TO_FILES = IS_LOCAL and not env.text("EMAIL_HOST")
 EMAIL_HOST = env.text("EMAIL_HOST") or "localhost"
 EMAIL_PORT = env.integer("EMAIL_PORT", 587, minimum=1, maximum=65535)
@@ -215,7 +221,7 @@ EMAIL_BACKEND = env.text(
 EMAIL_FILE_PATH = VAR_DIR / "mail"
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL") or "gangway@localhost"
 
-# Where links in mails lead, such as https://gangway.example; else the host that was asked for.
+# The base of links in e-mails, such as https://gangway.example. Default: the request's host.
 SITE_URL = env.text("SITE_URL").rstrip("/")
 
 # --- Files that people upload, and exports. Web and worker processes share this folder.
@@ -253,7 +259,7 @@ CONTENT_SECURITY_POLICY = {
         "img-src": [SELF],
         "font-src": [SELF],
         "connect-src": [SELF],
-        # A browser holds the redirect to the provider that follows our form against this as well.
+        # Browsers apply this also to the redirect to the provider that follows our form.
         "form-action": [SELF, *([env.origin_of(OIDC_SERVER_URL)] if OIDC_SERVER_URL else [])],
         "frame-ancestors": [NONE],
         "base-uri": [NONE],
@@ -262,7 +268,7 @@ CONTENT_SECURITY_POLICY = {
 HTTPS = env.boolean("HTTPS", default=not IS_LOCAL)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
-# A browser accepts a __Host- cookie only from this very host, over HTTPS, for the whole of it.
+# A browser accepts a __Host- cookie only from this host, over HTTPS, with the path /.
 SESSION_COOKIE_NAME = "__Host-session" if HTTPS else "sessionid"
 CSRF_COOKIE_NAME = "__Host-csrf" if HTTPS else "csrftoken"
 SESSION_COOKIE_AGE = 3600 * env.integer("SESSION_HOURS", 24 * 7, minimum=1, maximum=24 * 30)
@@ -279,7 +285,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 DEFAULT_EXCEPTION_REPORTER = "config.redaction.RedactingExceptionReporter"
 DEFAULT_EXCEPTION_REPORTER_FILTER = "config.redaction.RedactingReporterFilter"
 
-# --- Workers. The broker is Redis or Valkey; without one, tasks run in place.
+# --- Workers. The broker is Redis or Valkey. Without one, tasks run in the calling process.
 CELERY_BROKER_URL = env.text("CELERY_BROKER_URL")
 CELERY_TASK_ALWAYS_EAGER = not CELERY_BROKER_URL
 CELERY_TASK_IGNORE_RESULT = True
@@ -290,8 +296,8 @@ CELERY_TASK_SOFT_TIME_LIMIT = 120
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-# The visibility timeout must exceed the longest task; kombu restores lost messages only on every
-# tenth tick of the restore interval, so its default of 10 s would add up to 100 s.
+# The visibility timeout must exceed the longest task. kombu restores lost messages only on every
+# tenth tick of the restore interval, so its default of 10 s would mean 100 s.
 CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 600, "unacked_restore_interval": 1}
 CHECKS_TICK_SECONDS = env.integer("CHECKS_TICK_SECONDS", 2, minimum=1, maximum=3600)
 CELERY_BEAT_SCHEDULE = beat_schedule(tick_seconds=CHECKS_TICK_SECONDS)
@@ -301,7 +307,7 @@ CHECKS_NAMESERVERS = env.name_servers("CHECKS_NAMESERVERS")
 CHECKS_RESOLVERS = env.name_servers("CHECKS_RESOLVERS")
 CHECKS_AUTHORITATIVE_PORT = env.integer("CHECKS_AUTHORITATIVE_PORT", 53, minimum=1, maximum=65535)
 CHECKS_ALLOWED_NETWORKS = env.networks("CHECKS_ALLOWED_NETWORKS")
-# (suffix, name servers, authoritative port): names under the suffix are asked there instead.
+# (suffix, name servers, authoritative port): queries under the suffix go to these servers.
 CHECKS_ROUTES: list[tuple[str, list[tuple[str, int]], int]] = []
 CHECKS_EXTRA_CA_FILE = env.file_path("CHECKS_EXTRA_CA_FILE")
 if LAB and LAB_PLACES is not None:
@@ -318,15 +324,15 @@ if 200 * CHECKS_BUDGET_SECONDS > 100 * CHECKS_CONCURRENCY:
     raise ImproperlyConfigured(
         "CHECKS_BUDGET_SECONDS is too long for CHECKS_CONCURRENCY: a batch would outlive its task."
     )
-# This worker's own egress lies in the ranges that clients open their ports to: only then can a
-# refusal on 25 or 636 be the client's.
+# Whether this worker's egress address is in the ranges for which clients open their ports. Only
+# then can a refusal on port 25 or 636 be the client's.
 CHECKS_VANTAGE_ALLOWED = env.boolean("CHECKS_VANTAGE_ALLOWED", default=False)
-# A mail server that greets everybody: only where it is reached does a closed port prove anything.
+# A mail server that accepts every connection. A closed port is evidence only if this is reachable.
 CHECKS_CONTROL_TARGET = env.host_and_port("CHECKS_CONTROL_TARGET", 25)
-# A test message older than this proves nothing about today.
+# An older test message is no proof of the present configuration.
 CHECKS_MESSAGE_DAYS = env.integer("CHECKS_MESSAGE_DAYS", 7, minimum=1, maximum=90)
 CHECKS_TTL_THRESHOLD_SECONDS = env.integer("CHECKS_TTL_THRESHOLD_SECONDS", 300, minimum=1)
-# Seconds until the next look, by what the check is doing (see checks/scheduling.py).
+# Seconds until the next run, by the interval of the check (see checks/scheduling.py).
 CHECKS_INTERVAL_SECONDS = {
     "cutover": env.integer("CHECKS_CUTOVER_SECONDS", 10, minimum=1, maximum=60),
     "requested": env.integer("CHECKS_REQUESTED_SECONDS", 5, minimum=1, maximum=60),
@@ -335,12 +341,12 @@ CHECKS_INTERVAL_SECONDS = {
     "reopening": env.integer("CHECKS_REOPENING_SECONDS", 150, minimum=1, maximum=3600),
     "idle": env.integer("CHECKS_IDLE_SECONDS", 3600, minimum=1, maximum=86_400),
 }
-# For how long every look must contradict a settled yes before it is taken back (see
-# docs/architecture.md, "What is believed").
+# For how long every run must contradict a settled PASS before the verdict changes (see
+# checks/settling.py).
 CHECKS_REOPEN_AFTER_SECONDS = env.integer(
     "CHECKS_REOPEN_AFTER_SECONDS", 600, minimum=1, maximum=86_400
 )
-# The lab lies on this machine and people watch it: there every change shows within a minute.
+# The lab is on this machine and users observe it: each change appears within a minute.
 CHECKS_INTERVAL_SECONDS_OF_SAMPLES = {
     "cutover": 3,
     "requested": 3,
@@ -351,8 +357,8 @@ CHECKS_INTERVAL_SECONDS_OF_SAMPLES = {
 }
 CHECKS_REOPEN_AFTER_SECONDS_OF_SAMPLES = 8
 
-# --- After go-live: for how long nothing else must change before people are told of a drift, and
-# for how many days a domain's MX TTL may stay low once its mail has moved.
+# --- Monitoring: the quiet time before a drift is notified, and the number of days for which the
+# MX TTL of a domain may remain low after its cutover.
 DRIFT_QUIET_SECONDS = env.integer("DRIFT_QUIET_SECONDS", 300, minimum=0, maximum=86_400)
 DRIFT_TTL_DAYS = env.integer("DRIFT_TTL_DAYS", 14, minimum=1, maximum=365)
 

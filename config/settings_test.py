@@ -1,11 +1,11 @@
-"""The settings of the test suite: everything in place, cheap passwords, no lab."""
+"""The settings of the test suite: tasks in the calling process, fast password hashes, no lab."""
 
 from __future__ import annotations
 
 import tempfile
 from pathlib import Path
 
-from config.settings import *  # noqa: F403 - the one star import we allow
+from config.settings import *  # noqa: F403 - the only permitted star import
 
 VAR_DIR = Path(tempfile.gettempdir()) / "gangway-tests"
 VAR_DIR.mkdir(exist_ok=True)
@@ -17,5 +17,5 @@ EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 STORAGES["staticfiles"] = {  # noqa: F405
     "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
 }
-# Each process of the test run counts attempts for itself.
+# Each process of the test run has its own counts of attempts.
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}

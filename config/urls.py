@@ -1,4 +1,4 @@
-"""All addresses."""
+"""The root URL configuration."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from django.urls import include, path
 
 @login_not_required
 def health(request: HttpRequest) -> HttpResponse:
-    """For load balancers: this process answers."""
+    """The health check of load balancers: this process answers."""
     return HttpResponse("ok", content_type="text/plain")
 
 
@@ -20,5 +20,5 @@ urlpatterns = [
     path("", include("onboarding.urls")),
 ]
 
-# The sign-in library asks for this one by name; Django itself knows no such handler.
+# The sign-in library reads this name. Django has no handler for 429.
 handler429 = "tenants.throttle.too_many_requests"

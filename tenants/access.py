@@ -1,4 +1,4 @@
-"""Who gets in: one guard before every view, which asks tenants.permissions and nobody else."""
+"""The guard of the views. `tenants.permissions` alone decides what it lets through."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from tenants.models import Tenant, User
 from tenants.permissions import Permission, Role, may, role_in, staff_role_of
 from tenants.queries import tenants_for
 
-CLOSED = "This tenant is closed: it can be read, exported and erased, and nothing else."
-TOO_LOW = "Your role here does not allow this."
+CLOSED = "This tenant is closed. You can only read, export or erase it."
+TOO_LOW = "Your role does not allow this."
 
 
 class SignedInRequest(HttpRequest):
-    """A request behind the sign-in wall: its user is a person."""
+    """A request of a signed-in user."""
 
     user: User
 
@@ -30,7 +30,7 @@ View = Callable[..., HttpResponseBase]
 
 @dataclass(frozen=True)
 class TenantAccess:
-    """A person's place in a tenant, worked out once a request."""
+    """A user's role in a tenant, read once for each request."""
 
     tenant: Tenant
     role: Role | None
@@ -40,7 +40,7 @@ class TenantAccess:
 
 
 def access_or_404(request: HttpRequest, public_id: str) -> TenantAccess:
-    """The reader's access in the tenant; to strangers the tenant does not exist."""
+    """The user's access to the tenant. Raises Http404 for users without a role in it."""
     cached = getattr(request, "access", None)
     if isinstance(cached, TenantAccess) and cached.tenant.public_id == public_id:
         return cached
@@ -55,16 +55,17 @@ def access_or_404(request: HttpRequest, public_id: str) -> TenantAccess:
 
 
 def tenant_or_404(request: HttpRequest, public_id: str) -> Tenant:
-    """The tenant, if this person may see it; to everyone else it does not exist."""
+    """The tenant. Raises Http404 for users without a role in it."""
     return access_or_404(request, public_id).tenant
 
 
 def require(permission: Permission) -> Callable[[View], View]:
-    """Guard a view by the permission it is. It stands outermost, so that strangers learn nothing from
-    the methods a view allows.
+    """Guard a view with a permission.
 
-    Strangers get 404, and so do clients at the installation's own pages; people whose role is too
-    low get 403. The permission stays readable on the view: tests compare it with docs/access.md.
+    It must be the outermost decorator: a user without access must not learn which methods the view
+    allows. Raises Http404 for users without a role in the tenant, and for clients on pages of the
+    installation. Raises PermissionDenied if the role lacks the permission or the tenant is closed.
+    The view gets the attribute `permission`, which tests compare with docs/reference/access.md.
     """
 
     def guard(view: View) -> View:

@@ -1,4 +1,4 @@
-"""Forms a passkey answers, made to withstand answers that no browser sends."""
+"""The forms of the sign-in library for passkeys, robust against malformed input."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from allauth.mfa.webauthn.forms import (
     ReauthenticateWebAuthnForm,
 )
 
-# What the libraries raise where a part is missing or of another type than a browser makes it.
+# The libraries raise these when a part is missing or has a type that no browser sends.
 MALFORMED = (AttributeError, KeyError, TypeError, ValueError)
 
 
@@ -27,7 +27,7 @@ class AddPasskeyForm(AddWebAuthnForm):  # type: ignore[misc]  # allauth is untyp
 
 
 class _ChallengeMixin:
-    """Reads a signed challenge; stands before the library's form."""
+    """Reads a signed challenge. It must precede the library's form in the bases."""
 
     def clean_credential(self) -> Authenticator:
         try:

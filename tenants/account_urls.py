@@ -1,6 +1,6 @@
-"""Addresses of the account pages: of the sign-in library, only those that we use.
+"""The URLs of the account pages: a selection of the sign-in library's.
 
-Changing addresses and connecting accounts of other sites are left out, and signing up is closed.
+Pages that change an e-mail address or connect other accounts are excluded. Sign-up is closed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tenants.throttle import throttled
 
 
 class SignedIdConverter:
-    """A row's number with our signature: addresses hold no number that another follows from."""
+    """A signed primary key: a URL never contains a number from which others can be guessed."""
 
     regex = r"\d+:[\w-]+"
     signer = Signer(salt="tenants.account_urls")
@@ -29,7 +29,7 @@ class SignedIdConverter:
         try:
             return int(self.signer.unsign(value))
         except BadSignature as error:
-            raise ValueError("not signed by us") from error
+            raise ValueError("the signature is wrong") from error
 
     def to_url(self, value: int) -> str:
         return self.signer.sign(str(value))

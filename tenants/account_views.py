@@ -1,4 +1,4 @@
-"""Account pages that the sign-in library does not have."""
+"""Account pages that the sign-in library lacks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tenants.second_factor import must_set_up
 
 @require_GET
 def second_factor(request: HttpRequest) -> HttpResponse:
-    """The library's page, told whether this person may go anywhere else."""
+    """The library's page, with a notice for users who must set up a second factor first."""
     user = cast(User, request.user)
     response: HttpResponse = IndexView.as_view(extra_context={"must_set_up": must_set_up(user)})(
         request
@@ -29,10 +29,10 @@ def second_factor(request: HttpRequest) -> HttpResponse:
 
 @require_GET
 def totp_picture(request: HttpRequest) -> HttpResponse:
-    """The seed being set up, as a picture to scan; our content policy allows none inside a page."""
+    """The new TOTP seed as a QR code. The content security policy forbids an inline image."""
     secret = request.session.get(SECRET_SESSION_KEY)
     if not secret:
-        raise Http404("Nothing is being set up.")
+        raise Http404("No authenticator app is being set up.")
     adapter = get_adapter()
     picture = adapter.build_totp_svg(adapter.build_totp_url(request.user, secret))
     return HttpResponse(picture, content_type="image/svg+xml")

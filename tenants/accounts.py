@@ -1,4 +1,4 @@
-"""How people come in: nobody opens an account for themselves."""
+"""The account adapter of the sign-in library: accounts come from invitations only."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from tenants.client_address import client_address
 from tenants.tasks import EmailContent, queue_email
 from tenants.throttle import too_many_requests
 
-# Five wrong passwords for one address close it to passwords for so long; codes and links go on.
+# After five wrong passwords an address rejects passwords for this time. Codes and links still work.
 FAILURES_WAIT_SECONDS = 300
 
 
 class InvitationOnlyAccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth is untyped
     error_messages = DefaultAccountAdapter.error_messages | {
-        "email_password_mismatch": "This address and password do not belong together.",
-        "incorrect_code": "This code is not right. Look at the newest message.",
-        "incorrect_password": "This is not your password.",
+        "email_password_mismatch": "This e-mail address and password do not match.",
+        "incorrect_code": "This code is wrong. Use the code from the newest e-mail.",
+        "incorrect_password": "This password is wrong.",
         "too_many_login_attempts": "Too many attempts. Wait a few minutes and try again.",
         "rate_limited": "Too many attempts. Wait a few minutes and try again.",
     }
@@ -35,17 +35,17 @@ class InvitationOnlyAccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         return False
 
     def get_client_ip(self, request: HttpRequest) -> str:
-        """A web process behind a Unix socket sees no address; the session list needs one."""
+        """Behind a Unix socket there is no client address, but the session list needs one."""
         return client_address(request) or "0.0.0.0"
 
     def is_safe_url(self, url: str) -> bool:
-        """Only this very host: the library would also believe every other name we answer to."""
+        """Allow this host only. The library would also allow every other name in ALLOWED_HOSTS."""
         return url_has_allowed_host_and_scheme(
             url, allowed_hosts={self.request.get_host()}, require_https=self.request.is_secure()
         )
 
     def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
-        """Who signed in a moment ago is not asked again."""
+        """A recent sign-in counts as a reauthentication."""
         since = time.time() - account_settings.REAUTHENTICATION_TIMEOUT
         records = get_authentication_records(self.request, self.request.user)
         if any(record["at"] > since for record in records):
@@ -53,7 +53,7 @@ class InvitationOnlyAccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         return bool(super().is_reauthentication_required(app=app, **kwargs))
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
-        """Too many failures answer as every other limit does, rather than as a mistyped field."""
+        """Answer too many failures with the page of the other rate limits, not a form error."""
         try:
             super().pre_authenticate(request, **credentials)
         except ValidationError as error:
@@ -61,7 +61,7 @@ class InvitationOnlyAccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
             raise ImmediateHttpResponse(response) from error
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
-        """A worker delivers it: no page waits for a mail server, and none tells by waiting."""
+        """Queue the e-mail: waiting for the mail server would reveal that an account exists."""
         context = {"request": self.request, "email": email} | context
         message: EmailMessage = self.render_mail(template_prefix, email, context)
         queue_email(EmailContent(str(message.subject), str(message.body), [email]))

@@ -1,4 +1,4 @@
-"""The activity log: adding a line to its chain, and proving that none was altered or removed."""
+"""The activity log: appends a line to the chain of hashes, and checks the chain."""
 
 from __future__ import annotations
 
@@ -11,30 +11,34 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
+from tenants.activity_names import ActivityName
 from tenants.models import ActivityChain, ActivityLine, Tenant, User
 from tenants.request_context import current_request_origin
 
 
 def add_line(
-    tenant: Tenant | None, action: str, *, by: User | None, params: dict[str, Any]
+    tenant: Tenant | None, action: ActivityName, *, by: User | None, params: dict[str, Any]
 ) -> ActivityLine:
-    """Add a line at the end of the tenant's log, or of the installation's without a tenant.
+    """Append a line to the tenant's log, or to the installation's if `tenant` is None.
 
-    The chain's row is held until the transaction ends, so that lines stand in the order of commits.
-    Call it after taking the locks on what is logged, or two transactions may wait for each other.
+    The row of the chain is locked until the transaction ends, so the lines have the order of the
+    commits. Lock the logged rows first: in another order two transactions can deadlock.
     """
+    # A misspelt name could never be corrected: the hash covers it, and lines are append-only.
+    if not isinstance(action, ActivityName):
+        raise TypeError(f"{action!r} is not a member of ActivityName")
     scope = tenant.public_id if tenant is not None else ActivityChain.INSTALLATION
     origin = current_request_origin()
-    with transaction.atomic():
-        ActivityChain.objects.get_or_create(scope=scope)
-        chain = ActivityChain.objects.select_for_update().get(scope=scope)
+    # No savepoint of its own: an error here rolls back the transaction of the logged change.
+    with transaction.atomic(savepoint=False):
+        chain, _ = ActivityChain.objects.select_for_update().get_or_create(scope=scope)
         line = ActivityLine(
             tenant=tenant,
             scope=scope,
             number=chain.length + 1,
             at=timezone.now(),
             actor=by,
-            action=action,
+            action=action.value,
             params=params,
             address=origin.address,
             agent=origin.agent,
@@ -48,7 +52,7 @@ def add_line(
 
 
 def hash_of(line: ActivityLine) -> str:
-    """SHA-256 over everything a line says and the hash of the line before it."""
+    """SHA-256 as hex, over the stored content of a line and the hash of the previous line."""
     content = [
         line.scope,
         line.number,
@@ -65,7 +69,7 @@ def hash_of(line: ActivityLine) -> str:
 
 @dataclass(frozen=True)
 class LogReport:
-    """What checking one log came to; `fault` is empty when nothing is wrong."""
+    """The result of one log's check. `fault` is a sentence without a full stop, or empty."""
 
     scope: str
     length: int
@@ -74,7 +78,7 @@ class LogReport:
 
 
 def verify_logs() -> Iterator[LogReport]:
-    """Check every log from its first line to its head, and that none lies outside a chain."""
+    """Check every log from its first line to its head, and find lines outside every chain."""
     chains = {chain.scope: chain for chain in ActivityChain.objects.order_by("pk")}
     scopes = set(ActivityLine.objects.order_by().values_list("scope", flat=True).distinct())
     for chain in chains.values():
@@ -96,4 +100,4 @@ def _fault(chain: ActivityChain, lines: Iterable[ActivityLine]) -> str:
         before = line.hash
     if number != chain.length:
         return f"line {number + 1} is missing: there were {chain.length}"
-    return "" if before == chain.head else "its last line is not the one that was written"
+    return "" if before == chain.head else "its last line differs from the chain’s head"

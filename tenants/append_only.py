@@ -1,4 +1,7 @@
-"""Triggers by which the database itself refuses to change or delete a line of the activity log."""
+"""Database triggers that reject an update or a deletion of activity lines.
+
+Migrations import `switch_on` and `switch_off`: do not rename or move them.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a request comes from. What a client says of itself is believed only from our proxies."""
+"""The client's IP address. X-Forwarded-For counts only as far as our own proxies wrote it."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from django.http import HttpRequest
 
 
 def client_address(request: HttpRequest) -> str:
-    """The address that the outermost of our TRUSTED_PROXIES saw; empty where there is none."""
+    """The address that the outermost of the TRUSTED_PROXIES saw, or an empty string."""
     peer = str(request.META.get("REMOTE_ADDR", ""))
-    said = str(request.META.get("HTTP_X_FORWARDED_FOR", "")).split(",")
+    forwarded = str(request.META.get("HTTP_X_FORWARDED_FOR", "")).split(",")
     count = int(settings.TRUSTED_PROXIES)
-    if not 0 < count <= len(said):
+    if not 0 < count <= len(forwarded):
         return _valid(peer)
-    return _valid(said[-count]) or _valid(peer)
+    return _valid(forwarded[-count]) or _valid(peer)
 
 
 def address_group(request: HttpRequest) -> str:
-    """What rate limits count by: an IPv6 customer has a whole /64 to pick addresses from."""
+    """The key of the rate limits. IPv6 counts by /64, because one customer has a whole /64."""
     address = client_address(request)
     if address and isinstance(ip_address(address), IPv6Address):
         return str(ip_network(f"{address}/64", strict=False))

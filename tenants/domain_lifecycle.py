@@ -1,4 +1,4 @@
-"""Domains and hosts that come, leave, and come back."""
+"""Adds, removes and restores the domains and hosts of a tenant."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from tenants.models import Domain, Host, User
 
 Subject = TypeVar("Subject", Domain, Host)
 
-# The fields that people can change in a profile. The profile form, its service and restoring use them.
+# The fields that people can change in a profile. The profile form, its service and restoring use
+# them.
 PROFILE_FIELDS: dict[type[Domain | Host], tuple[str, ...]] = {
     Domain: (
         "role",
@@ -32,12 +33,14 @@ IDENTITY_FIELDS: dict[type[Domain | Host], tuple[str, ...]] = {
 
 
 def add_or_restore(row: Subject) -> Subject:
-    """Save a new row. Where the tenant had the same before, that one comes back with what was
-    entered now, and its history goes on."""
+    """Save a new row, or restore the removed row with the same identity and its history.
+
+    A restored row gets the newly entered values. Returns the stored row.
+    """
     model = type(row)
     same = {name: getattr(row, name) for name in IDENTITY_FIELDS[model]}
-    taken_out = model.all_objects.filter(tenant=row.tenant, removed_at__isnull=False)
-    before = taken_out.filter(**same).first()
+    removed = model.all_objects.filter(tenant=row.tenant, removed_at__isnull=False)
+    before = removed.filter(**same).first()
     if before is None:
         row.save()
         return row
@@ -54,6 +57,6 @@ def _restore(before: Domain | Host, entered: Domain | Host) -> None:
 
 
 def mark_removed(row: Domain | Host, *, at: datetime, by: User) -> None:
-    """Take a row out of the case and keep it, for what was seen of it."""
+    """Mark a row as removed. It remains stored, because observations refer to it."""
     row.removed_at, row.removed_by = at, by
     row.save(update_fields=["removed_at", "removed_by"])

@@ -1,4 +1,4 @@
-"""Mails to people, from templates/emails: a subject, a text, and the same as HTML."""
+"""Sends e-mails from templates/emails: a subject, a text part and an HTML part."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from django.template.loader import render_to_string
 def send_template_email(
     address: str, name: str, context: Mapping[str, object], *, message_id: str = ""
 ) -> None:
-    """Send the mail `name` to one address. Its subject is one line, whatever names it quotes.
+    """Send the e-mail `name` to one address. Line breaks in the subject become spaces.
 
-    One that may be sent twice carries a `message_id` of its own, by which mail programs know it.
+    Pass a `message_id` for an e-mail that may be sent twice: mail programs show it once.
     """
     subject = " ".join(render_to_string(f"emails/{name}.subject.txt", context).split())
     text = _without_gaps(render_to_string(f"emails/{name}.txt", context))
@@ -26,5 +26,5 @@ def send_template_email(
 
 
 def _without_gaps(text: str) -> str:
-    """One empty line where a template's own lines left several, and none at the ends."""
+    """Reduce repeated empty lines to one, and remove those at both ends."""
     return re.sub(r"\n\s*\n", "\n\n", text).strip() + "\n"

@@ -1,14 +1,14 @@
-"""What can go wrong with a tenant's own data, in sentences for the person who typed it."""
+"""The errors of this app. Each message is a sentence for the user who entered the data."""
 
 from __future__ import annotations
 
 
 class TenantError(Exception):
-    """Base of all errors of this app; the message is fit to be shown."""
+    """Base of all errors of this app. Pages show the message."""
 
 
 class BadName(TenantError):
-    """The text is not a domain or host name; `suggestion` is what was probably meant, or empty."""
+    """The text is no domain or host name. `suggestion` is the probable name, or empty."""
 
     def __init__(self, message: str, *, suggestion: str = "") -> None:
         super().__init__(message)

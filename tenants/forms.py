@@ -1,4 +1,4 @@
-"""What people type about themselves."""
+"""The forms for people: invitations, roles, new accounts, staff."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class RoleForm(forms.Form):
 
 
 class NewAccountForm(forms.Form):
-    """The account an invitation opens. The address is the invitation's and cannot be typed."""
+    """The new account of an invitation. Its e-mail address is the invitation's."""
 
     name = forms.CharField(
         label="Your name", max_length=100, widget=forms.TextInput(attrs={"autocomplete": "name"})
@@ -35,7 +35,7 @@ class NewAccountForm(forms.Form):
         strip=False,
         max_length=200,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
-        help_text="At least 12 characters. Length helps more than strange signs.",
+        help_text="At least 12 characters. Longer is better than special characters.",
     )
 
     def __init__(self, *args: Any, email: str, **kwargs: Any) -> None:
@@ -64,7 +64,7 @@ class StaffForm(forms.Form):
 
 
 class NewStaffForm(forms.Form):
-    """A new person on Mimecast's side; they set their own password by the mailed link."""
+    """A new member of staff, who sets a password with the link in the e-mail."""
 
     name = forms.CharField(label="Name", max_length=100)
     email = forms.EmailField(
@@ -81,5 +81,5 @@ class NewStaffForm(forms.Form):
     def clean_email(self) -> str:
         email = str(self.cleaned_data["email"]).lower()
         if User.objects.filter(email__iexact=email).exists():
-            raise ValidationError("Somebody with this address is on the list already.")
+            raise ValidationError("A person with this e-mail address already exists.")
         return email

@@ -1,4 +1,4 @@
-"""What holds for every page: who must first set up a second factor, and the headers."""
+"""Middleware for every page: response headers, NUL characters, required second factors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tenants.second_factor import must_set_up
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
-# None of a browser's sensors and devices is of use to us; passkeys and the clipboard are.
+# Gangway uses none of these sensors and devices. Passkeys and the clipboard stay allowed.
 PERMISSIONS_POLICY = ", ".join(
     f"{feature}=()"
     for feature in (
@@ -30,16 +30,16 @@ PERMISSIONS_POLICY = ", ".join(
         "usb",
     )
 )
-# What a person without the required second factor may still reach, by the address's name.
+# The URL names that a user without the required second factor can still open, by prefix.
 OPEN_WITHOUT_FACTOR = ("mfa_", "account_reauthenticate", "account_logout", "health")
 
 
 def nul_middleware(get_response: GetResponse) -> GetResponse:
-    """Refuse an address with a NUL character: it names nothing, and PostgreSQL cannot take it."""
+    """Reject a URL with a NUL character: PostgreSQL cannot store one, and no row has one."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         if "\0" in request.path_info or any("\0" in v for v in request.GET.values()):
-            raise SuspiciousOperation("a NUL character in the address")
+            raise SuspiciousOperation("a NUL character in the URL")
         return get_response(request)
 
     return middleware
@@ -50,7 +50,7 @@ def headers_middleware(get_response: GetResponse) -> GetResponse:
         response = get_response(request)
         response.setdefault("Permissions-Policy", PERMISSIONS_POLICY)
         response.setdefault("Cross-Origin-Resource-Policy", "same-origin")
-        # Static files are answered further in, before anybody looks who asks.
+        # WhiteNoise answers static files before the authentication middleware sets `user`.
         user = getattr(request, "user", None)
         if user is not None and (user.is_authenticated or request.path.startswith("/accounts/")):
             add_never_cache_headers(response)
@@ -60,7 +60,7 @@ def headers_middleware(get_response: GetResponse) -> GetResponse:
 
 
 def second_factor_middleware(get_response: GetResponse) -> GetResponse:
-    """Send staff without the second factor they must have to the page that sets one up."""
+    """Redirect staff without a required second factor to the page that sets one up."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         return get_response(request)
@@ -72,5 +72,5 @@ def second_factor_middleware(get_response: GetResponse) -> GetResponse:
             return None
         return redirect("mfa_index") if must_set_up(request.user) else None
 
-    middleware.process_view = process_view  # type: ignore[attr-defined]  # Django looks for it here
+    middleware.process_view = process_view  # type: ignore[attr-defined]  # Django reads this attribute
     return middleware

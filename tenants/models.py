@@ -1,4 +1,4 @@
-"""Who: people, the tenants they belong to, and the domains and hosts a tenant owns."""
+"""Models: people, tenants with their domains and hosts, invitations, the activity log."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
+from tenants.activity_names import current_name, current_params
 from tenants.names import display_domain
 from tenants.public_ids import new_public_id
 from tenants.regions import Region, load_regions
@@ -32,7 +33,7 @@ class UserManager(BaseUserManager["User"]):
 
 
 class User(AbstractBaseUser, PermissionsMixin):
-    """A person. Staff carry a staff role; clients carry memberships instead."""
+    """A person. Staff have a staff role, a client's people have memberships."""
 
     class StaffRole(models.TextChoices):
         NONE = "", "Not staff"
@@ -47,11 +48,11 @@ class User(AbstractBaseUser, PermissionsMixin):
         max_length=20, choices=StaffRole, default=StaffRole.NONE, blank=True
     )
     is_active = models.BooleanField(default=True)
-    # A manager who watches some consultants sees their tenants only; one who watches nobody, all.
+    # A manager who follows consultants sees only their tenants. One who follows none sees all.
     followed_consultants = models.ManyToManyField(
         "self", symmetrical=False, blank=True, related_name="+"
     )
-    # Raised to end every session of this person at once.
+    # Part of the session hash: an increase ends all sessions of this person.
     session_version = models.PositiveIntegerField(default=0)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
@@ -80,8 +81,8 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     @property
     def initials(self) -> str:
-        words = self.name.split()
-        return "".join(word[0] for word in (words[:1] + words[1:][-1:])).upper()
+        names = self.name.split()
+        return "".join(name[0] for name in (names[:1] + names[1:][-1:])).upper()
 
     @property
     def first_name(self) -> str:
@@ -111,7 +112,7 @@ class Authentication(models.TextChoices):
 
 
 class Tenant(models.Model):
-    """One client company being onboarded, with the profile that decides what its plan holds."""
+    """A client company, with the profile that decides which tasks its plan contains."""
 
     public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
     name = models.CharField(max_length=100, unique=True)
@@ -131,10 +132,10 @@ class Tenant(models.Model):
     consultant = models.ForeignKey(
         User, on_delete=models.PROTECT, null=True, blank=True, related_name="led_tenants"
     )
-    # A sample tenant lives in the lab under .test; only a local installation has any.
+    # A sample tenant has its servers in the lab, under .test. Only a local installation has any.
     is_sample = models.BooleanField(default=False)
-    # Closed: read-only, out of the lists unless asked for. Its checks go on where the case was
-    # completed, for what was proven is watched; else they are set aside.
+    # A closed tenant is read-only and hidden from the lists by default. Its checks continue, as
+    # monitoring, if the implementation was completed. Otherwise they are deactivated.
     closed_at = models.DateTimeField(null=True, blank=True)
     completed_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
@@ -161,12 +162,12 @@ class Tenant(models.Model):
 
     @property
     def region_values(self) -> Region:
-        """The region's values on record, with this tenant's own in their place."""
+        """The known values of the region, with this tenant's overrides."""
         return load_regions()[self.region].with_overrides(self.region_overrides)
 
     @property
     def profile(self) -> dict[str, object]:
-        """What decides which tasks apply, in the plan template's words."""
+        """The values that decide which tasks apply, under the plan template's names."""
         return {
             "platform": self.platform,
             "directory_method": self.directory_method,
@@ -200,7 +201,7 @@ class Membership(models.Model):
 
 
 class Invitation(models.Model):
-    """A place in a tenant, offered to one address. The link's token is known to its mail alone."""
+    """An invitation of one address to a tenant. Only the e-mail contains the link's token."""
 
     public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="invitations")
@@ -209,8 +210,8 @@ class Invitation(models.Model):
     invited_by = models.ForeignKey(
         User, on_delete=models.SET_NULL, null=True, related_name="invitations_made"
     )
-    # None until the mail is on its way, and again from the moment that another is asked for.
-    token_hash = models.CharField(  # noqa: DJ001 - unique, and two unsent ones may stand together
+    # None until the e-mail is sent, and again after a request to send another.
+    token_hash = models.CharField(  # noqa: DJ001 - unique, and several may be unsent
         max_length=64, unique=True, null=True, editable=False
     )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
@@ -244,15 +245,15 @@ class Invitation(models.Model):
 
 
 class ActiveManager(models.Manager[_Subject]):
-    """Those that nobody took out. What was taken out is kept for what was seen of it, and no page
-    but its history's has to know that it is there."""
+    """The rows that are not removed. A removed row remains stored for its observations, and only
+    the history pages read it."""
 
     def get_queryset(self) -> models.QuerySet[_Subject]:
         return super().get_queryset().filter(removed_at__isnull=True)
 
 
 class Domain(models.Model):
-    """A DNS name the tenant receives or sends mail for, as lower-case A-labels."""
+    """A DNS name for which the tenant receives or sends mail, as lower-case A-labels."""
 
     class Role(models.TextChoices):
         PRIMARY = "primary", "Primary"
@@ -271,11 +272,11 @@ class Domain(models.Model):
     ownership_label = models.CharField(max_length=63, blank=True)
     # Separated by spaces; each may carry the key it must publish: `mimecast20261101=MIIB…`.
     dkim_selectors = models.CharField(max_length=2000, blank=True)
-    # In seconds: what somebody remembers of its MX before we watched, where that was longer than
-    # the day that is assumed.
+    # The MX TTL before the first check, as a person remembers it. Without a value Gangway assumes
+    # one day.
     original_mx_ttl_seconds = models.PositiveIntegerField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
-    # Taken out of the case: no step, check or cutover is for it any more.
+    # Removed: no task, check or cutover covers it any more.
     removed_at = models.DateTimeField(null=True, blank=True, editable=False)
     removed_by = models.ForeignKey(
         User, on_delete=models.SET_NULL, null=True, blank=True, editable=False, related_name="+"
@@ -300,7 +301,7 @@ class Domain(models.Model):
 
 
 class Host(models.Model):
-    """Where mail or LDAP is delivered: a delivery route or a directory host, with its port."""
+    """A mail or directory host of the tenant: a delivery route or an LDAP server, with its port."""
 
     class Purpose(models.TextChoices):
         DELIVERY = "delivery", "Delivery route"
@@ -311,15 +312,15 @@ class Host(models.Model):
     purpose = models.CharField(max_length=10, choices=Purpose)
     name = models.CharField(max_length=253)
     port = models.PositiveIntegerField()
-    # A consultant confirmed that the client agrees to our connecting to it.
+    # A consultant recorded the client's consent to connections to this host.
     consented_at = models.DateTimeField(null=True, blank=True)
     consented_by = models.ForeignKey(
         User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
-    # An address the client lets us ask the host about, as far as RCPT TO and no further.
+    # An address for RCPT TO, with the client's permission. The probe never sends DATA.
     recipient = models.EmailField(blank=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
-    # Taken out of the case, as a domain is.
+    # Removed, as for a domain.
     removed_at = models.DateTimeField(null=True, blank=True, editable=False)
     removed_by = models.ForeignKey(
         User, on_delete=models.SET_NULL, null=True, blank=True, editable=False, related_name="+"
@@ -344,7 +345,7 @@ class Host(models.Model):
 
 
 class ActivityChain(models.Model):
-    """The newest line of one activity log: each tenant has its own, the installation has one."""
+    """The head of one activity log. Each tenant has a log, and the installation has one."""
 
     INSTALLATION = "installation"
 
@@ -358,21 +359,22 @@ class ActivityChain(models.Model):
 
 
 class ActivityLine(models.Model):
-    """One thing that happened: who or what did it, to which tenant, from where.
+    """One action: its actor, its tenant, its time and the address that it came from.
 
-    Lines are only ever added; the database refuses anything else (see append_only.py). Each carries
-    the hash of the one before it, so that a change or a gap shows.
+    The database accepts only new lines (see append_only.py). Each line has the hash of the previous
+    line, so a change or a gap is detectable.
     """
 
-    # Empty for what concerns the installation: sign-ins, people, erasures.
+    # Empty for actions in the installation: sign-ins, people, erasures.
     tenant = models.ForeignKey(
         Tenant, on_delete=models.CASCADE, null=True, blank=True, related_name="activity"
     )
     scope = models.CharField(max_length=32)
     number = models.PositiveIntegerField()
     at = models.DateTimeField()
-    # Empty when a check did it, or somebody without an account.
+    # Empty for checks, for Gangway itself, and for visitors without an account.
     actor = models.ForeignKey(User, on_delete=models.PROTECT, null=True, blank=True)
+    # As it was written. The hash covers it, so old lines have old names: read `name` instead.
     action = models.CharField(max_length=40)
     params = models.JSONField(default=dict)
     address = models.CharField(max_length=45, blank=True)
@@ -388,12 +390,24 @@ class ActivityLine(models.Model):
         indexes: ClassVar[list[models.Index]] = [models.Index(fields=["tenant", "-at"])]
 
     def __str__(self) -> str:
-        return f"{self.at:%Y-%m-%d %H:%M} {self.action}"
+        return f"{self.at:%Y-%m-%d %H:%M} {self.name}"
+
+    @property
+    def name(self) -> str:
+        """The present name of the action: lines from before a renaming retain the earlier one."""
+        return current_name(self.action)
+
+    @property
+    def display_params(self) -> dict[str, Any]:
+        """The parameters with the present keys and values, to show and not to hash."""
+        return current_params(self.action, self.params)
 
 
 class ErasurePermit(models.Model):
-    """While this row exists the database lets the tenant's activity lines be deleted. It is made
-    and removed inside the one transaction that erases a tenant."""
+    """While this row exists, the database permits the deletion of the tenant's activity lines.
+
+    The transaction that erases a tenant creates it and removes it.
+    """
 
     tenant = models.OneToOneField(Tenant, on_delete=models.CASCADE)
 

@@ -1,7 +1,7 @@
-"""Normalises domain and host names where they enter, so that deeper code can trust them.
+"""Normalises domain and host names at the edge of the product, so that other code can trust them.
 
 A normalised name is in A-labels, lower case and without a trailing dot (IDNA 2008, RFC 5891, with
-the mapping of UTS 46 for what people type).
+the mapping of UTS 46 for typed text).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tenants.errors import BadName
 
 MAX_NAME = 253  # RFC 1035, section 2.3.4, less the root's length byte and dot
 MAX_LABEL = 63
-_MAX_TEXT = 2000  # beyond this nobody typed a name, and mapping it would only cost time
+_MAX_TEXT = 2000  # no name is longer, and the mapping of a longer text only costs time
 _MAX_QUOTED = 60
 
 _PORT = re.compile(r"(?P<host>.+):\d+")
@@ -28,24 +28,24 @@ _LDH = re.compile(r"[a-z0-9-]+")
 
 
 def normalise_domain(text: str) -> str:
-    """The one spelling under which we keep a domain; BadName says what is wrong."""
+    """The canonical spelling of a domain name. Raises BadName with the reason."""
     return _normalise(text, "domain name")
 
 
 def normalise_hostname(text: str) -> str:
-    """The one spelling under which we keep a host's name; BadName says what is wrong."""
+    """The canonical spelling of a host name. Raises BadName with the reason."""
     return _normalise(text, "host name")
 
 
 def normalise_host(text: str) -> str:
-    """A host given by name or by IP address, as delivery routes and directories may be."""
+    """The canonical spelling of a host name or IP address. Raises BadName with the reason."""
     with contextlib.suppress(ValueError):
         return str(ipaddress.ip_address(text.strip().strip("[]")))
     return normalise_hostname(text)
 
 
 def display_domain(name: str) -> str:
-    """The name as people read it, in U-labels; a label that does not decode stays as it is."""
+    """The name in U-labels, for display. A label that does not decode remains unchanged."""
     return ".".join(_display_label(label) for label in name.split("."))
 
 
@@ -86,8 +86,8 @@ def _mapped(typed: str, noun: str) -> str:
 
 def _to_ascii(label: str, noun: str) -> str:
     _refuse_hyphen_at_edge(label)
-    # A plain LDH label (RFC 5890, section 2.3.1) passes as it is: some live ones have "--" in the
-    # third place, which IDNA would refuse.
+    # A plain LDH label (RFC 5890, section 2.3.1) passes unchanged. Some real ones have "--" in the
+    # third position, which IDNA rejects.
     if _LDH.fullmatch(label) and not label.startswith("xn--"):
         ascii_label = label
     else:
@@ -172,7 +172,7 @@ def _refuse_wildcard(typed: str, noun: str) -> None:
     if "*" not in typed:
         return
     raise _with_suggestion(
-        f"“{_quoted(typed)}” is a wildcard; enter each {noun} by itself",
+        f"“{_quoted(typed)}” is a wildcard; enter each {noun} separately",
         typed.removeprefix("*."),
         noun,
     )
@@ -231,7 +231,7 @@ def _refuse_hyphen_at_edge(label: str) -> None:
 
 
 def _with_suggestion(problem: str, host: str, noun: str) -> BadName:
-    """Refuses with what was probably meant, if that is a name at all."""
+    """The error with the probable name as suggestion, if `host` is a valid name."""
     try:
         suggestion = _normalised_text(host, noun)
     except BadName:

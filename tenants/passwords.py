@@ -1,4 +1,4 @@
-"""Passwords that guessing programs try first are refused."""
+"""Rejects passwords that guessing programs try first."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from zxcvbn import zxcvbn
 
 from tenants.models import User
 
-# zxcvbn's scale: 3 withstands ten thousand million guesses without our hash slowing them.
+# On zxcvbn's scale from 0 to 4, a 3 resists 10^10 guesses, even without the slow hash.
 MIN_SCORE = 3
-# Longer ones cost time to weigh and gain nothing: what follows can only add to the guesses.
+# Scoring more characters costs time. They can only raise the score.
 SCORED_LENGTH = 64
 MAX_LENGTH = 128
 
 
 class GuessablePasswordValidator:
-    """Estimates guesses from breached passwords, names, words, dates and keyboard walks.
+    """Estimates the guesses from breached passwords, names, dictionary entries, dates and key rows.
 
-    zxcvbn carries the 30,000 most frequent passwords of published breaches, and unlike a list sees
-    through the digits and capitals people add to one of them.
+    zxcvbn contains the 30,000 most frequent passwords of published breaches. Unlike a list, it also
+    recognises them with added digits and capitals.
     """
 
     def validate(self, password: str, user: User | None = None) -> None:
@@ -32,11 +32,11 @@ class GuessablePasswordValidator:
             personal += [user.email, *user.email.split("@"), *user.name.split()]
         if zxcvbn(password[:SCORED_LENGTH], user_inputs=personal)["score"] < MIN_SCORE:
             raise ValidationError(
-                "This password would be guessed quickly: it is close to one from published "
-                "breaches, to a common word, name or date, or to your own details. Four unrelated "
-                "words make a good one.",
+                "This password is easy to guess. It resembles a password from a published "
+                "breach, a common word, name or date, or your own details. Four unrelated words "
+                "make a good password.",
                 code="password_guessable",
             )
 
     def get_help_text(self) -> str | Promise:
-        return "It may not be close to a password from published breaches."
+        return "It must not resemble a password from a published breach."

@@ -1,4 +1,4 @@
-"""Changing what people may do, and taking it away at once."""
+"""Changes roles, and removes or deactivates people with immediate effect."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from tenants import invitations
+from tenants.activity_names import ActivityName
 from tenants.errors import TenantError
 from tenants.models import Invitation, Membership, Tenant, User
 from tenants.services import end_sessions, write_activity
 
 
 class PeopleError(TenantError):
-    """Why somebody's role stays as it is."""
+    """A person's role or access cannot change."""
 
 
 def change_role(membership: Membership, role: str, *, by: User) -> None:
@@ -25,7 +26,7 @@ def change_role(membership: Membership, role: str, *, by: User) -> None:
         Membership.objects.filter(pk=membership.pk).update(role=role)
         write_activity(
             membership.tenant,
-            "role-changed",
+            ActivityName.ROLE_CHANGED,
             by=by,
             person=membership.user.email,
             before=membership.role,
@@ -34,7 +35,7 @@ def change_role(membership: Membership, role: str, *, by: User) -> None:
 
 
 def remove_member(membership: Membership, *, by: User) -> None:
-    """Out of the tenant, signed out everywhere, and the invitations they made are worthless."""
+    """Remove a member, end all sessions and revoke the invitations that the member sent."""
     _require_another_owner(membership, by=by)
     tenant, user = membership.tenant, membership.user
     with transaction.atomic():
@@ -42,17 +43,22 @@ def remove_member(membership: Membership, *, by: User) -> None:
         end_sessions(user)
         invitations.revoke_all(Invitation.objects.filter(tenant=tenant, invited_by=user), by=by)
         write_activity(
-            tenant, "person-removed", by=by, person=user.email, before=membership.role, after=""
+            tenant,
+            ActivityName.PERSON_REMOVED,
+            by=by,
+            person=user.email,
+            before=membership.role,
+            after="",
         )
 
 
 def _require_another_owner(membership: Membership, *, by: User) -> None:
-    """Clients may not leave their tenant without an owner; staff may, and invite the next one."""
+    """A client cannot remove the last owner. Staff can, and then invite another owner."""
     if membership.role != Membership.Role.OWNER or by.is_mimecast:
         return
     others = owners_of(membership.tenant).exclude(pk=membership.pk)
     if not others.exists():
-        raise PeopleError("A tenant keeps at least one owner: make somebody else an owner first.")
+        raise PeopleError("A tenant needs at least one owner. Make another person an owner first.")
 
 
 def owners_of(tenant: Tenant) -> QuerySet[Membership]:
@@ -64,7 +70,7 @@ def owners_of(tenant: Tenant) -> QuerySet[Membership]:
 def change_staff(
     person: User, role: str, followed_consultants: Sequence[User], *, by: User
 ) -> None:
-    """Another staff role, or another selection of consultants to watch."""
+    """Change the staff role and the consultants that a manager follows."""
     _refuse_own_account(person, by)
     before = {
         "role": person.staff_role,
@@ -77,39 +83,39 @@ def change_staff(
         User.objects.filter(pk=person.pk).update(staff_role=role)
         person.followed_consultants.set(followed_consultants)
         write_activity(
-            None, "staff-changed", by=by, person=person.email, before=before, after=after
+            None, ActivityName.STAFF_CHANGED, by=by, person=person.email, before=before, after=after
         )
 
 
 def add_staff(name: str, email: str, role: str, *, by: User) -> User:
-    """A person on Mimecast's side, who cannot sign in before setting a password by mail."""
+    """Create a member of staff, who must set a password by e-mail before the first sign-in."""
     with transaction.atomic():
         person = User.objects.create_user(email, None, name=name, staff_role=role)
-        write_activity(None, "staff-added", by=by, person=email, before="", after=role)
+        write_activity(None, ActivityName.STAFF_ADDED, by=by, person=email, before="", after=role)
     return person
 
 
 def deactivate(person: User, *, by: User) -> None:
-    """Shut a person out of everything, from their next request on."""
+    """Deactivate a person. All sessions end with their next request."""
     _refuse_own_account(person, by)
     with transaction.atomic():
         if not User.objects.filter(pk=person.pk, is_active=True).update(is_active=False):
             return
         end_sessions(person)
         invitations.revoke_all(Invitation.objects.filter(invited_by=person), by=by)
-        write_activity(None, "person-deactivated", by=by, person=person.email)
+        write_activity(None, ActivityName.PERSON_DEACTIVATED, by=by, person=person.email)
 
 
 def activate(person: User, *, by: User) -> None:
     with transaction.atomic():
         if User.objects.filter(pk=person.pk, is_active=False).update(is_active=True):
-            write_activity(None, "person-activated", by=by, person=person.email)
+            write_activity(None, ActivityName.PERSON_ACTIVATED, by=by, person=person.email)
 
 
 def _refuse_own_account(person: User, by: User) -> None:
-    """So that there is always an administrator left."""
+    """Without this rule the last administrator could lock everyone out."""
     if person.pk == by.pk:
-        raise PeopleError("Another administrator has to change your own role or access.")
+        raise PeopleError("Another administrator must change your role or access.")
 
 
 def _emails(people: Sequence[User]) -> list[str]:

@@ -1,6 +1,6 @@
-"""Who may do what. The table stands in docs/access.md; this is the one place that decides.
+"""The access rules: which role has which permission. docs/reference/access.md shows the same table.
 
-`may` is arithmetic over roles and permissions. `role_in` and `staff_role_of` say which role a person has.
+`may` is a pure function of role and permission. `role_in` and `staff_role_of` read a person's role.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from tenants.models import Membership, Tenant, User
 
 
 class Role(StrEnum):
-    """Staff roles hold across the installation, client roles in one tenant."""
+    """Staff roles apply to the whole installation, client roles to one tenant."""
 
     ADMINISTRATOR = "administrator"
     CONSULTANT = "consultant"
@@ -26,7 +26,7 @@ class Role(StrEnum):
 
 
 class Permission(StrEnum):
-    """What a person can want of us, in the words of docs/access.md."""
+    """A permission, by its name in docs/reference/access.md."""
 
     # Of one tenant
     VIEW = "view the plan"
@@ -65,8 +65,8 @@ class Permission(StrEnum):
 
 
 _STAFF = {Role.ADMINISTRATOR, Role.CONSULTANT, Role.MANAGER}
-_STEERING = {Role.ADMINISTRATOR, Role.CONSULTANT}
-_ACTING = _STEERING | {Role.OWNER, Role.MEMBER}
+_MANAGING = {Role.ADMINISTRATOR, Role.CONSULTANT}
+_CONTRIBUTING = _MANAGING | {Role.OWNER, Role.MEMBER}
 _OF_INSTALLATION = {
     Permission.OPEN_HOME,
     Permission.VIEW_DASHBOARD,
@@ -79,35 +79,35 @@ _OF_INSTALLATION = {
 
 _ALLOWED: dict[Permission, set[Role]] = {
     Permission.VIEW: set(Role),
-    Permission.CONFIRM: _ACTING,
-    Permission.RUN_CHECKS: _ACTING,
-    Permission.COMMENT: _ACTING,
-    Permission.MANAGE_PLAN: _STEERING,
-    Permission.VOTE: _STEERING | {Role.OWNER},
-    Permission.EDIT_PROFILE: _STEERING,
-    Permission.USE_LAB: _ACTING,
-    Permission.ADD_FILE: _ACTING,
-    Permission.EDIT_REQUIREMENTS: _ACTING,
-    Permission.SHARE: _ACTING,
-    Permission.EDIT_CONTACTS: _ACTING,
+    Permission.CONFIRM: _CONTRIBUTING,
+    Permission.RUN_CHECKS: _CONTRIBUTING,
+    Permission.COMMENT: _CONTRIBUTING,
+    Permission.MANAGE_PLAN: _MANAGING,
+    Permission.VOTE: _MANAGING | {Role.OWNER},
+    Permission.EDIT_PROFILE: _MANAGING,
+    Permission.USE_LAB: _CONTRIBUTING,
+    Permission.ADD_FILE: _CONTRIBUTING,
+    Permission.EDIT_REQUIREMENTS: _CONTRIBUTING,
+    Permission.SHARE: _CONTRIBUTING,
+    Permission.EDIT_CONTACTS: _CONTRIBUTING,
     Permission.VIEW_PEOPLE: set(Role),
-    Permission.INVITE: _STEERING | {Role.OWNER},
-    Permission.MANAGE_PEOPLE: _STEERING | {Role.OWNER},
-    Permission.ACKNOWLEDGE_DRIFT: _ACTING,
-    Permission.MANAGE_MONITORING: _STEERING,
-    Permission.DOWNLOAD_PACK: _STEERING | {Role.OWNER},
+    Permission.INVITE: _MANAGING | {Role.OWNER},
+    Permission.MANAGE_PEOPLE: _MANAGING | {Role.OWNER},
+    Permission.ACKNOWLEDGE_DRIFT: _CONTRIBUTING,
+    Permission.MANAGE_MONITORING: _MANAGING,
+    Permission.DOWNLOAD_PACK: _MANAGING | {Role.OWNER},
     Permission.EXPORT_TENANT: {Role.ADMINISTRATOR, Role.OWNER},
-    Permission.CLOSE_TENANT: _STEERING,
+    Permission.CLOSE_TENANT: _MANAGING,
     Permission.ERASE_TENANT: {Role.ADMINISTRATOR},
     Permission.VIEW_DASHBOARD: _STAFF,
-    Permission.CREATE_TENANT: _STEERING,
-    Permission.EDIT_GLOBAL_FREEZES: _STEERING,
-    Permission.EDIT_TEMPLATES: _STEERING,
+    Permission.CREATE_TENANT: _MANAGING,
+    Permission.EDIT_GLOBAL_FREEZES: _MANAGING,
+    Permission.EDIT_TEMPLATES: _MANAGING,
     Permission.PUBLISH_WITHOUT_GUARDS: {Role.ADMINISTRATOR},
     Permission.MANAGE_STAFF: {Role.ADMINISTRATOR},
 }
 
-# What is left of a closed tenant: reading, the watch after go-live, and leaving.
+# In a closed tenant: reading, monitoring, people, and the end of the tenant.
 _WHILE_CLOSED = {
     Permission.VIEW,
     Permission.VIEW_PEOPLE,
@@ -122,9 +122,9 @@ _WHILE_CLOSED = {
 
 
 def may(role: Role | None, permission: Permission, *, is_closed: bool = False) -> bool:
-    """Whether a role allows an permission; `is_closed` says that the tenant is archived.
+    """Whether the role has the permission. `is_closed` restricts it to those of a closed tenant.
 
-    Opening home needs no role: everybody who signed in has one of their own.
+    The home page needs no role: every signed-in user has one.
     """
     if is_closed and permission not in _WHILE_CLOSED:
         return False
@@ -132,17 +132,17 @@ def may(role: Role | None, permission: Permission, *, is_closed: bool = False) -
 
 
 def staff_role_of(user: User) -> Role | None:
-    """The role across the installation; None for people of the client's side."""
+    """The role in the installation, or None for a client's people."""
     if not user.is_active or user.staff_role == User.StaffRole.NONE:
         return None
     return Role(user.staff_role)
 
 
 def role_in(user: User, tenant: Tenant) -> Role | None:
-    """The role a person has in a tenant; None for strangers.
+    """The role of a person in a tenant, or None.
 
-    A staff role outweighs a membership. A manager who watches some consultants only is a stranger
-    to the tenants of the others.
+    A staff role precedes a membership. A manager who follows consultants has no role
+    in the tenants of other consultants.
     """
     staff = staff_role_of(user)
     if staff is not None and (staff is not Role.MANAGER or _follows_consultant_of(user, tenant)):

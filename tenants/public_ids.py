@@ -1,4 +1,4 @@
-"""Identifiers for addresses: random, so that none can be guessed from another."""
+"""Random identifiers for URLs. Migrations import `new_public_id`: do not rename or move it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads of people and tenants. Every one starts from a person or a tenant."""
+"""Reads of people and tenants. Each read starts from a person or a tenant."""
 
 from __future__ import annotations
 
@@ -8,20 +8,25 @@ from tenants.models import Domain, Invitation, Membership, Tenant, User
 
 
 def tenants_for(user: User) -> QuerySet[Tenant]:
-    """The tenants a person may see, closed ones too: a manager who watches some consultants sees
-    theirs, other staff all, a client's people their own."""
+    """The tenants that a person can see, including closed ones.
+
+    A manager who follows consultants sees their tenants. Other staff see all, a client's people
+    their own.
+    """
     own = Q(pk__in=Membership.objects.filter(user=user).values("tenant"))
     return Tenant.objects.filter(_followed_by(user) | own).select_related("consultant")
 
 
 def tenants_staffed_by(user: User) -> QuerySet[Tenant]:
-    """The tenants in which a person stands on Mimecast's side."""
+    """The tenants in which a person has a staff role."""
     return Tenant.objects.filter(_followed_by(user))
 
 
 def domains_at_other_tenants(tenant: Tenant, user: User) -> list[Domain]:
-    """The same domains at other tenants, for staff who see these too. Nobody else is to learn that
-    there are other tenants."""
+    """The same domains in other tenants that this member of staff can see.
+
+    Empty for a client's people, who must not learn of other tenants.
+    """
     if not user.is_mimecast:
         return []
     same = Domain.objects.filter(
@@ -41,7 +46,7 @@ def _followed_by(user: User) -> Q:
 
 
 def open_tenants_for(user: User) -> QuerySet[Tenant]:
-    """The same without closed tenants: what lists and dashboards show unless asked."""
+    """The open tenants that a person can see: the default of lists and dashboards."""
     return tenants_for(user).filter(closed_at__isnull=True)
 
 
@@ -50,7 +55,7 @@ def members_of(tenant: Tenant) -> QuerySet[Membership]:
 
 
 def pending_invitations(tenant: Tenant) -> QuerySet[Invitation]:
-    """Sent and neither accepted nor revoked; those that ran out included, so they can be resent."""
+    """Neither accepted nor revoked. Includes expired ones, which can be sent again."""
     return (
         Invitation.objects.filter(tenant=tenant, accepted_at=None, revoked_at=None)
         .select_related("invited_by")
@@ -59,7 +64,7 @@ def pending_invitations(tenant: Tenant) -> QuerySet[Invitation]:
 
 
 def all_people() -> QuerySet[User]:
-    """All people, staff first, with what the installation's list shows of them."""
+    """All people, staff first, with the related rows of the people page."""
     return User.objects.prefetch_related("followed_consultants", "memberships__tenant").order_by(
         F("staff_role").desc(), "name"
     )

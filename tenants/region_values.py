@@ -1,4 +1,4 @@
-"""What each value of a region must look like, whoever gives it: the data file or a consultant."""
+"""Validates the values of a region, from the data file and from consultants."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PREFIX = re.compile(r"C[A-Z]{2,5}")
 
 
 def read_value(name: str, value: object) -> Any:
-    """The value of a region's field in its kept spelling; TenantError names field and value."""
+    """The canonical value of a region's field. Raises TenantError with field and value."""
     if name in LIST_FIELDS:
         return tuple(dict.fromkeys(_read_text(name, item) for item in _as_items(name, value)))
     return _read_text(name, value)

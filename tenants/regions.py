@@ -1,4 +1,4 @@
-"""Mimecast's regions: dated facts, gaps shown as gaps, every value overridable per tenant."""
+"""Mimecast's regions: dated facts, explicit gaps, and overrides for each tenant."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _LETTERS = re.compile(r"[A-Z]+")
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where a value comes from and how far to trust it; `confidence` is ENTERED for an override."""
+    """The source of a value and its confidence. The confidence of an override is ENTERED."""
 
     confidence: str = ""
     source: str = ""
@@ -35,7 +35,7 @@ class Provenance:
 
 @dataclass(frozen=True)
 class Region:
-    """One grid. An empty value is a gap: nobody knows it, and nothing here guesses it."""
+    """One region. An empty value is a gap: the value is unknown, and Gangway never guesses it."""
 
     id: str
     name: str
@@ -55,13 +55,13 @@ class Region:
 
     @property
     def gaps(self) -> tuple[str, ...]:
-        """The fields nobody knows, the ones a check needs first."""
+        """The unknown fields. Fields that a check needs come first."""
         return tuple(name for name in LABELS if not getattr(self, name))
 
     def with_overrides(self, overrides: Mapping[str, object]) -> Region:
-        """This region with a tenant's own values; an empty one leaves the region's.
+        """This region with a tenant's values. An empty override leaves the region's value.
 
-        TenantError names the field and the value that will not do.
+        Raises TenantError with the field and the invalid value.
         """
         entered = {
             name: value for name, value in overrides.items() if value not in (None, "", [], ())
@@ -70,13 +70,13 @@ class Region:
             if name not in FIELDS:
                 raise TenantError(f"A region has no “{name}” to override.")
         values = {name: read_value(name, value) for name, value in entered.items()}
-        marks = {name: Provenance(confidence=ENTERED) for name in values}
-        return replace(self, **values, facts=MappingProxyType({**self.facts, **marks}))
+        entered_facts = {name: Provenance(confidence=ENTERED) for name in values}
+        return replace(self, **values, facts=MappingProxyType({**self.facts, **entered_facts}))
 
 
 @dataclass(frozen=True)
 class GlobalFacts:
-    """What holds for every region. `spf_omits` are regions the global SPF include leaves out."""
+    """The facts for all regions. `spf_omits` are the regions without the global SPF include."""
 
     login_url: str
     ownership_cname_target: str
@@ -105,7 +105,7 @@ def load_regions() -> Mapping[str, Region]:
 
 @functools.cache
 def load_region_file(path: Path = REGIONS_FILE) -> RegionFile:
-    """The data file, read once; YamlSchemaError names file, line and reason if it is malformed."""
+    """The data file, read once. Raises YamlSchemaError with file, line and reason."""
     parts = read_yaml(path).mapping(["schema", "compiled", "sources", "global", "regions"])
     if parts["schema"].integer() != 1:
         raise parts["schema"].error("this version reads schema 1 only")
@@ -123,7 +123,7 @@ def load_region_file(path: Path = REGIONS_FILE) -> RegionFile:
 
 
 def region_for_account_code(code: str) -> Region:
-    """The region an account code such as CUSA13A123 belongs to; TenantError if it names none."""
+    """The region of an account code such as CUSA13A123. Raises TenantError if there is none."""
     typed = code.strip()
     if not typed:
         raise TenantError("Enter the account code, such as CUSA13A123.")
@@ -141,16 +141,15 @@ def region_for_account_code(code: str) -> Region:
         r.account_code_prefix for r in load_regions().values() if r.account_code_prefix
     )
     raise TenantError(
-        f"“{typed[:40]}” starts like no region's account codes ({known}); "
+        f"“{typed[:40]}” does not start with the prefix of a region ({known}); "
         "check the code, or leave it out and choose the region."
     )
 
 
 def gap_sentences(region: Region) -> tuple[str, ...]:
-    """What a consultant should enter, one sentence for each gap."""
+    """A sentence for each value that a consultant should enter."""
     return tuple(
-        f"{region.name}: {LABELS[name]} not on record, "
-        f"enter {'them' if name in LIST_FIELDS else 'it'}."
+        f"{region.name}: {LABELS[name]} unknown, enter {'them' if name in LIST_FIELDS else 'it'}."
         for name in region.gaps
     )
 
@@ -233,9 +232,9 @@ def _read_pattern(section: YamlSection) -> str:
 
 
 def _refuse_shared_prefixes(section: YamlSection, regions: Mapping[str, Region]) -> None:
-    seen: dict[str, str] = {}
+    region_by_prefix: dict[str, str] = {}
     for region in regions.values():
-        other = seen.setdefault(region.account_code_prefix, region.id)
+        other = region_by_prefix.setdefault(region.account_code_prefix, region.id)
         if region.account_code_prefix and other != region.id:
             raise section.entries()[region.id].error(
                 f"account code prefix {region.account_code_prefix} also belongs to “{other}”"

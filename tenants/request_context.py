@@ -1,4 +1,4 @@
-"""Where an act comes from: set once for each request, read when a line is written."""
+"""The address and program behind the current request, for the activity log."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tenants.client_address import client_address
 
 @dataclass(frozen=True)
 class RequestOrigin:
-    """The address and program a person acts from; both empty for workers and commands."""
+    """The client's address and user agent. Both are empty in workers and commands."""
 
     address: str = ""
     agent: str = ""
@@ -30,7 +30,7 @@ def current_request_origin() -> RequestOrigin:
 def request_origin_middleware(
     get_response: Callable[[HttpRequest], HttpResponse],
 ) -> Callable[[HttpRequest], HttpResponse]:
-    """Know where this request comes from for as long as it is answered."""
+    """Set the origin of the current request until its response is complete."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         address = client_address(request)

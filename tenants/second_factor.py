@@ -1,4 +1,4 @@
-"""Second factors: whose is missing, and how their secrets are kept."""
+"""Second factors: which users must set one up, and the encryption of the secrets."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from django.utils.encoding import force_bytes
 
 from tenants.models import User
 
-# Recovery codes alone are no second factor: they come with one of these.
+# Recovery codes alone are no second factor. They need one of these.
 FACTORS = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
 
 
@@ -23,14 +23,13 @@ def has_second_factor(user: User) -> bool:
 
 
 def must_set_up(user: User) -> bool:
-    """Whether this person may do nothing else until they have a second factor."""
+    """Whether every other page redirects this user to the second-factor page."""
     return settings.STAFF_SECOND_FACTOR and user.is_mimecast and not has_second_factor(user)
 
 
 class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]  # allauth is untyped
     error_messages = DefaultMFAAdapter.error_messages | {
-        "incorrect_code": "This code is not right, has run out, or was used before. "
-        "Try the one shown now.",
+        "incorrect_code": "This code is wrong, expired or already used. Enter the current code.",
     }
 
     def get_totp_issuer(self) -> str:
@@ -47,7 +46,7 @@ class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]  # allauth i
         return _keys().encrypt(text.encode()).decode()
 
     def decrypt(self, encrypted_text: str) -> str:
-        """Empty, which no code fits, where the key it was made with is gone."""
+        """The secret, or an empty string if the key is gone. No code matches an empty secret."""
         try:
             return _keys().decrypt(encrypted_text.encode()).decode()
         except InvalidToken:
@@ -55,7 +54,7 @@ class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]  # allauth i
 
 
 def _keys() -> MultiFernet:
-    """A stolen database alone must not give away the seeds of codes."""
+    """Keys derived from SECRET_KEY, so that a stolen database alone reveals no TOTP seed."""
     secrets = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
     return MultiFernet([Fernet(_derived(force_bytes(secret))) for secret in secrets])
 

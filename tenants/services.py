@@ -1,4 +1,4 @@
-"""Writes to people and tenants that are more than one plain save."""
+"""Writes to people and to the activity log."""
 
 from __future__ import annotations
 
@@ -9,32 +9,34 @@ from django.db.models import F
 from django.http import HttpRequest
 
 from tenants.activity import add_line
+from tenants.activity_names import ActivityName
 from tenants.models import ActivityLine, Tenant, User
 
 
 def write_activity(
-    tenant: Tenant | None, action: str, *, by: User | None = None, **params: Any
+    tenant: Tenant | None, action: ActivityName, *, by: User | None = None, **params: Any
 ) -> ActivityLine:
-    """Add a line to the tenant's activity, or to the installation's without a tenant.
+    """Add a line to the tenant's activity log, or to the installation's if `tenant` is None.
 
-    `by` is None when a check did it; `params` hold what it was done to, before and after.
+    `by` is None when a check or Gangway itself acted. `params` is JSON: the objects of the action,
+    and their values before and after. Raises TypeError for an action that is not a member.
     """
     return add_line(tenant, action, by=by, params=params)
 
 
 def end_sessions(user: User) -> None:
-    """Sign a person out everywhere: none of their sessions is good for another request."""
+    """End all sessions of a person, from the next request."""
     for session in UserSession.objects.filter(user=user):
         session.end()
     User.objects.filter(pk=user.pk).update(session_version=F("session_version") + 1)
 
 
 def log_sign_in(
-    user: User | None, action: str, request: HttpRequest | None, **params: Any
+    user: User | None, action: ActivityName, request: HttpRequest | None, **params: Any
 ) -> ActivityLine:
-    """Add a line on signing in or out, or on how one signs in; `user` is None where unknown.
+    """Add a line about a sign-in or a change of credentials. `user` is None if unknown.
 
-    It goes to the installation's log: a person may belong to several tenants. The line's address
-    and program are those of the request under way.
+    It belongs to the installation's log, because a person can belong to several tenants. Address
+    and user agent come from the current request.
     """
     return write_activity(None, action, by=user, **params)

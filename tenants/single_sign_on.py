@@ -1,9 +1,7 @@
-"""Single sign-on by OpenID Connect, for people who have an account here already.
+"""Single sign-on by OpenID Connect, for people who already have an account.
 
-The library's flow (state, PKCE, code exchange) is kept. Stricter than the library, we check the ID
-token's signature although it came from the provider itself, hold it against a nonce of this very
-sign-in, believe userinfo only of the token's own subject, and take nobody whose address the
-provider does not call verified.
+The library provides state, PKCE and the code exchange. This module adds four checks: the signature
+of the ID token, the nonce of the sign-in, the subject of userinfo, and a verified e-mail address.
 """
 
 from __future__ import annotations
@@ -26,6 +24,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from tenants.activity_names import ActivityName
 from tenants.models import User
 from tenants.services import log_sign_in
 
@@ -42,8 +41,8 @@ class CodeFlow(OpenIDConnectOAuth2Adapter):  # type: ignore[misc]  # allauth is 
         claims = self.verified_claims(app, str(kwargs["response"].get("id_token") or ""))
         if "email" not in claims:
             claims |= self._userinfo_of(str(claims["sub"]), token.token)
-        kept = {name: claims[name] for name in STORED_CLAIMS if name in claims}
-        return self.get_provider().sociallogin_from_response(request, {"id_token": kept})
+        stored = {name: claims[name] for name in STORED_CLAIMS if name in claims}
+        return self.get_provider().sociallogin_from_response(request, {"id_token": stored})
 
     def verified_claims(self, app: SocialApp, id_token: str) -> dict[str, Any]:
         """OpenID Connect Core 1.0, section 3.1.3.7, all but the nonce, which is with the state."""
@@ -69,7 +68,7 @@ class CodeFlow(OpenIDConnectOAuth2Adapter):  # type: ignore[misc]  # allauth is 
             answer = session.get(self.openid_config["jwks_uri"])
             answer.raise_for_status()
         keys = jwt.PyJWKSet.from_dict(answer.json()).keys
-        # A provider with one key may leave its name out (section 10.1).
+        # A provider with one key may omit its id (section 10.1).
         for key in keys:
             if key.key_id == wanted or (wanted is None and len(keys) == 1):
                 return key
@@ -79,7 +78,7 @@ class CodeFlow(OpenIDConnectOAuth2Adapter):  # type: ignore[misc]  # allauth is 
         """Section 5.3.2: userinfo of another subject must not be used."""
         answer: dict[str, Any] = self._fetch_user_info(access_token)
         if answer.get("sub") != subject:
-            raise OAuth2Error("The provider's userinfo speaks of somebody else.")
+            raise OAuth2Error("The provider's userinfo has another subject.")
         return {name: answer[name] for name in ("email", "email_verified") if name in answer}
 
     def _session(self) -> requests.Session:
@@ -98,7 +97,7 @@ class Provider(OpenIDConnectProvider):  # type: ignore[misc]  # allauth is untyp
         data: Any = None,
         **kwargs: Any,
     ) -> HttpResponse:
-        """To the provider, to sign in and nothing else: what the address asks beyond is ignored."""
+        """Redirect to the provider to sign in. Other processes in the URL are ignored."""
         nonce = secrets.token_urlsafe(24)
         response: HttpResponse = super().redirect(
             request,
@@ -117,7 +116,7 @@ class SingleSignOnAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]  #
         return False
 
     def populate_user(self, request: HttpRequest, sociallogin: SocialLogin, data: Any) -> Any:
-        """People come from invitations: what the provider calls them makes nobody."""
+        """Accounts come from invitations, so the provider's data never fills a new user."""
         return sociallogin.user
 
     def get_provider(
@@ -126,15 +125,15 @@ class SingleSignOnAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]  #
         return Provider(request, app=self.get_app(request, provider=provider, client_id=client_id))
 
     def on_authentication_error(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
-        """The library shows its page next. What went wrong is not told: it may quote the answer."""
+        """Log the failure without its message, which may quote the provider's response."""
         if kwargs.get("exception") is not None:
-            log_sign_in(None, "single-sign-on-refused", request, reason="token")
+            log_sign_in(None, ActivityName.SINGLE_SIGN_ON_REFUSED, request, reason="token")
 
     def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
-        """Let in the person whose account this is, or refuse with the reason.
+        """Accept the owner of the account, or refuse with the reason.
 
-        The first sign-in ties the provider's subject to the account, so that an address given to
-        somebody else later does not open it.
+        The first sign-in links the provider's subject to the account. A later owner of the same
+        e-mail address therefore cannot open it.
         """
         claims = sociallogin.account.extra_data["id_token"]
         nonce = str(sociallogin.state.get("nonce", ""))
@@ -152,7 +151,7 @@ class SingleSignOnAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]  #
 
 
 def link_account(request: HttpRequest, sociallogin: SocialLogin, user: User) -> None:
-    """Make the provider's subject this account's own, unless it has another already."""
+    """Link the provider's subject to the account, unless the account has another subject."""
     provider = sociallogin.account.provider
     if SocialAccount.objects.filter(user=user, provider=provider).exists():
         refuse(request, "other-subject")
@@ -161,7 +160,7 @@ def link_account(request: HttpRequest, sociallogin: SocialLogin, user: User) -> 
 
 
 def refuse(request: HttpRequest, reason: str) -> NoReturn:
-    log_sign_in(None, "single-sign-on-refused", request, reason=reason)
+    log_sign_in(None, ActivityName.SINGLE_SIGN_ON_REFUSED, request, reason=reason)
     raise ImmediateHttpResponse(error_page(request, reason, 403))
 
 
@@ -170,7 +169,7 @@ def error_page(request: HttpRequest, reason: str, status: int) -> HttpResponse:
     return render(request, "socialaccount/authentication_error.html", context, status=status)
 
 
-# --- Views, in place of the library's own under the same names
+# --- Views that replace the library's under the same names
 
 
 @login_not_required

@@ -1,6 +1,6 @@
-"""Celery's doors to people: the mails they are sent.
+"""Celery tasks that send e-mails to people.
 
-A mail goes twice when a worker dies in between, which does no harm.
+If a worker dies between sending and acknowledging, the e-mail is sent twice, which is harmless.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ class EmailContent:
 
 
 def queue_email(content: EmailContent) -> None:
-    """Have a worker send it. What it says stays out of the workers' logs and events."""
-    send_email.s(content.subject, content.body, content.to).apply_async(argsrepr="('[a content]',)")
+    """Queue an e-mail. Its content stays out of the workers' logs and events."""
+    send_email.s(content.subject, content.body, content.to).apply_async(argsrepr="('[hidden]',)")
 
 
 def queue_welcome_email(person: User, site: str) -> None:
-    """Mail a new colleague the link by which they set their password, once this is committed."""
+    """Queue the e-mail with the link to set a password, after the transaction commits."""
     key = default_token_generator.make_token(person)
     path = reverse(
         "account_reset_password_from_key",
@@ -65,7 +65,7 @@ def send_email(self: Any, subject: str, body: str, to: list[str]) -> None:
     try:
         EmailMessage(subject, body, to=to).send()
     except (SMTPException, OSError) as error:
-        logger.warning("the mail server took no content: %s", error)
+        logger.warning("the mail server rejected an e-mail: %s", error)
         raise self.retry(countdown=10 * 2**self.request.retries, exc=error) from error
 
 
@@ -78,9 +78,9 @@ def send_email(self: Any, subject: str, body: str, to: list[str]) -> None:
     max_retries=6,
 )
 def send_invitation(public_id: str, site: str) -> None:
-    """Mail the link. Its token is made here, so that no queue and no table ever holds it.
+    """Send the link. The token is created here, so that no queue and no table ever contains it.
 
-    Run twice, it sends two mails, of which the later one's link works.
+    A second run sends a second e-mail, and only the later link works.
     """
     invitation = (
         Invitation.objects.select_related("tenant", "invited_by")
@@ -95,7 +95,7 @@ def send_invitation(public_id: str, site: str) -> None:
 
 
 def queue_invitation(invitation: Invitation, site: str) -> None:
-    """Queue the mail once the transaction has committed."""
+    """Queue the e-mail after the transaction commits."""
     transaction.on_commit(functools.partial(_send_to_broker, invitation.public_id, site))
 
 
@@ -103,5 +103,5 @@ def _send_to_broker(public_id: str, site: str) -> None:
     try:
         send_invitation.delay(public_id, site)
     except OperationalError:
-        # The page shows the invitation as not sent yet, with a button to send it.
+        # The page shows the invitation as not sent, with a button that sends it.
         logger.warning("no broker: invitation %s was not sent", public_id)

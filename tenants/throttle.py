@@ -1,4 +1,4 @@
-"""How often an act may be asked for. Counts live in the cache: shared where REDIS_URL is set."""
+"""Rate limits of views. The counts are in the cache, which REDIS_URL shares between processes."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from tenants.client_address import address_group
 
 ResponseType = TypeVar("ResponseType", bound=HttpResponseBase)
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-# The limits of sign-in that answer with a page of their own count by the minute.
+# The waiting time for the library's own sign-in limits, which count by the minute.
 SIGN_IN_WAIT_SECONDS = 60
 
 
 def throttled(
     name: str, rate: str, *, methods: tuple[str, ...] = ("POST",)
 ) -> Callable[[Callable[..., ResponseType]], Callable[..., ResponseType | HttpResponse]]:
-    """ResponseType 429 with Retry-After once a person, or an address, has asked more often than `rate`.
+    """Answer 429 with Retry-After when a user, or a client address, exceeds `rate`.
 
-    `rate` is such as "20/h": an amount for each second, minute, hour or day. Views of one `name`
-    share one count.
+    `rate` is an amount for each second, minute, hour or day, such as "20/h". Views with the same
+    `name` share one count.
     """
     amount, seconds = _parse(rate)
 
@@ -46,7 +46,7 @@ def throttled(
 
 
 def too_many_requests(request: HttpRequest, seconds: int = SIGN_IN_WAIT_SECONDS) -> HttpResponse:
-    """The page that says to wait, and for how long."""
+    """The 429 page, which shows the waiting time."""
     minutes = math.ceil(seconds / 60)
     context = {"seconds": seconds, "minutes": minutes}
     response = render(request, "429.html", context, status=429)
@@ -60,12 +60,12 @@ def _parse(rate: str) -> tuple[int, int]:
 
 
 def _count(name: str, request: HttpRequest, window: float, seconds: int) -> int:
-    """Count this request in the window of that number, and return how many there were."""
-    who = f"user:{request.user.pk}" if request.user.is_authenticated else address_group(request)
-    key = f"throttle:{name}:{who}:{int(window)}"
-    # Of two processes that begin a window, one adds the key; both then count on it.
+    """Count this request in its window. Returns the number of requests in the window."""
+    client = f"user:{request.user.pk}" if request.user.is_authenticated else address_group(request)
+    key = f"throttle:{name}:{client}:{int(window)}"
+    # If two processes start a window, one adds the key, and both increment it.
     cache.add(key, 0, timeout=seconds * 2)
     try:
         return cache.incr(key)
     except ValueError:
-        return 1  # evicted in between
+        return 1  # evicted between the two calls

@@ -1,4 +1,7 @@
-"""Links that stand in for an account: a random token, signed, of which only a hash is kept."""
+"""Tokens of links that work without an account: random, signed, and stored as a hash.
+
+The salts and the values of LinkPurpose are part of links that were already sent. Never change them.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ logger = logging.getLogger("tenants.tokens")
 
 
 class LinkPurpose(StrEnum):
-    """A token made for one purpose is nothing to another."""
+    """The purpose of a token. A token is invalid for every other purpose."""
 
     INVITATION = "invitation"
     SHARE_LINK = "hand-off"  # part of the signature of links already sent
@@ -27,13 +30,13 @@ class LinkState(StrEnum):
     EXPIRED = "expired"
     USED = "used"
     REVOKED = "revoked"
-    # Altered, cut short, replaced by a newer one, or never ours: nobody is told which.
+    # Altered, truncated, replaced by a newer one, or never issued. The page does not show which.
     UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)
 class IssuedToken:
-    """The token goes into the link and nowhere else; the digest is what is stored."""
+    """The token belongs only in the link. The digest is stored."""
 
     token: str
     digest: str
@@ -49,7 +52,7 @@ def issue_token(purpose: LinkPurpose) -> IssuedToken:
 
 
 def digest_of(token: str, purpose: LinkPurpose) -> str:
-    """What the token is stored as; empty when it does not carry our signature."""
+    """The stored digest of a token, or an empty string if the signature is wrong."""
     try:
         _signer(purpose).unsign(token)
     except signing.BadSignature:
@@ -64,11 +67,11 @@ def _digest(token: str) -> str:
 def log_refused_link(
     purpose: LinkPurpose, state: LinkState, request: HttpRequest, what: str = ""
 ) -> None:
-    """A line for the operator. The token itself stays out of it: an open one is a key."""
+    """Log a refused link for the operator, without the token, which may still be valid."""
     address = request.META.get("REMOTE_ADDR", "")
     logger.warning("refused %s link (%s) from %s: %s", purpose, state, address, what or "no match")
 
 
 def site_url(request: HttpRequest) -> str:
-    """Where links in mails lead: SITE_URL, or else the host asked for, if ALLOWED_HOSTS has it."""
+    """The base of links in e-mails: SITE_URL, or else the host of the request."""
     return settings.SITE_URL or f"{request.scheme}://{request.get_host()}"

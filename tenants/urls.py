@@ -1,4 +1,4 @@
-"""The address of an invitation; it works without an account."""
+"""The URL of an invitation. It works without an account."""
 
 from __future__ import annotations
 

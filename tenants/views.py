@@ -1,4 +1,4 @@
-"""Taking an invitation: the one page of the product that opens accounts."""
+"""The page that accepts an invitation. No other page creates accounts."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from tenants import invitations
+from tenants.activity_names import ActivityName
 from tenants.forms import NewAccountForm
 from tenants.invitations import InvitationError
 from tenants.models import Invitation, User
@@ -27,7 +28,7 @@ _STATUS = {LinkState.UNKNOWN: 404}
 def refuse_link(
     request: HttpRequest, purpose: LinkPurpose, state: LinkState, what: str = ""
 ) -> HttpResponse:
-    """One page for every link that does not work, and a line in the log."""
+    """Show the page for links that do not work, and log the refusal."""
     log_refused_link(purpose, state, request, what)
     context = {"purpose": purpose, "state": state}
     status = _STATUS.get(state, 410)
@@ -43,7 +44,7 @@ def invitation(request: HttpRequest, token: str) -> HttpResponse:
     if found is None or state is not LinkState.OPEN:
         if found is not None:
             write_activity(
-                found.tenant, "invitation-refused", email=found.email, reason=state.value
+                found.tenant, ActivityName.INVITATION_REFUSED, email=found.email, reason=state.value
             )
         return refuse_link(request, LinkPurpose.INVITATION, state, found.public_id if found else "")
     if request.user.is_authenticated:
@@ -62,7 +63,11 @@ def _page(request: HttpRequest, found: Invitation, status: int = 200, **more: An
 def _accept_signed_in(request: HttpRequest, found: Invitation, user: User) -> HttpResponse:
     if user.email.lower() != found.email:
         write_activity(
-            found.tenant, "invitation-refused", by=user, email=found.email, reason="other address"
+            found.tenant,
+            ActivityName.INVITATION_REFUSED,
+            by=user,
+            email=found.email,
+            reason="other address",
         )
         return _page(request, found, status=403, is_for_another=True)
     if request.method == "GET":

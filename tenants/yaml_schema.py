@@ -1,4 +1,4 @@
-"""Reads YAML data files strictly, so that a mistake in one is named by file, line and reason."""
+"""Reads YAML data files strictly. Each error has file, line and reason."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _TAG = "tag:yaml.org,2002:"
 
 
 class YamlSchemaError(TenantError):
-    """A data file is not what it should be."""
+    """A data file violates its schema."""
 
     def __init__(self, path: Path, line: int, reason: str) -> None:
         super().__init__(f"{path}:{line}: {reason}")
@@ -26,7 +26,7 @@ class YamlSchemaError(TenantError):
 
 @dataclass(frozen=True)
 class YamlSection:
-    """One value of a data file, which knows where it stands and what it is called there."""
+    """One value of a data file, with its position and its name."""
 
     path: Path
     node: yaml.Node
@@ -55,7 +55,7 @@ class YamlSection:
     def mapping(
         self, required: Collection[str] = (), optional: Collection[str] = ()
     ) -> dict[str, YamlSection]:
-        """The entries by key; each required key is there, and none beyond the optional ones."""
+        """The entries by key. Raises YamlSchemaError for a missing or an unknown key."""
         found = self.entries()
         for key, section in found.items():
             if key not in required and key not in optional:
@@ -68,7 +68,7 @@ class YamlSection:
         return found
 
     def entries(self) -> dict[str, YamlSection]:
-        """The entries by key, whatever the keys are."""
+        """The entries by key, with any keys."""
         if not isinstance(self.node, yaml.MappingNode):
             raise self.error(f"{self.name} must be a mapping")
         found: dict[str, YamlSection] = {}
@@ -125,10 +125,10 @@ Location = tuple[str | int, ...]
 
 
 class DataDocument:
-    """Plain data (what JSON can hold) as a section, with the same strictness as a file's.
+    """Plain JSON data as a section, validated as strictly as a file.
 
-    Each value stands on a line of its own, and `locations` leads from the line to the value: the keys
-    and indexes that one takes from the top.
+    Each value has its own line number. `locations` maps the line to the value's path of keys and
+    indexes.
     """
 
     def __init__(self, data: object, name: str) -> None:
@@ -165,12 +165,12 @@ def _scalar_of(data: object) -> tuple[str, str]:
             return "bool", str(data).lower()
         case int():
             return "int", str(data)
-    assert isinstance(data, str), f"{type(data).__name__} is not of JSON"
+    assert isinstance(data, str), f"{type(data).__name__} is not a JSON type"
     return "str", data
 
 
 def read_yaml(path: Path) -> YamlSection:
-    """The whole file as one section; YamlSchemaError if it cannot be read or is not YAML."""
+    """The whole file as one section. Raises YamlSchemaError if it is unreadable or not YAML."""
     try:
         root = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
     except OSError as error:

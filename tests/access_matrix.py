@@ -1,4 +1,4 @@
-"""Two tenants with one of everything each, and the people who stand before their doors."""
+"""Objects for the access matrix: one of each kind in two tenants, and users."""
 
 from __future__ import annotations
 
@@ -45,33 +45,36 @@ CLIENT_ROLES = ("owner", "member", "viewer")
 
 @dataclass(frozen=True)
 class Route:
-    """One pattern of the resolver."""
+    """One URL pattern."""
 
     name: str
     pattern: URLPattern
-
-    @property
-    def params(self) -> dict[str, object]:
-        return dict(self.pattern.pattern.converters)
+    # Of the included prefixes and of the pattern itself.
+    params: dict[str, object]
 
     @property
     def permission(self) -> str | None:
-        wanted = getattr(self.pattern.callback, "permission", None)
-        return str(wanted.value) if wanted is not None else None
+        permission = getattr(self.pattern.callback, "permission", None)
+        return str(permission.value) if permission is not None else None
 
 
-def routes(resolver: URLResolver | None = None, namespace: str = "") -> Iterator[Route]:
-    """Every address that the product answers at."""
+def routes(
+    resolver: URLResolver | None = None,
+    namespace: str = "",
+    outer: dict[str, object] | None = None,
+) -> Iterator[Route]:
+    """Every URL pattern of the product, below `namespace` and the parameters of `outer`."""
     for entry in (resolver or get_resolver()).url_patterns:
+        params = (outer or {}) | dict(entry.pattern.converters)
         if isinstance(entry, URLResolver):
             inner = f"{entry.namespace}:" if entry.namespace else namespace
-            yield from routes(entry, inner)
+            yield from routes(entry, inner, params)
         else:
-            yield Route(f"{namespace}{entry.name or entry.pattern}", entry)
+            yield Route(f"{namespace}{entry.name or entry.pattern}", entry, params)
 
 
 def create_one_of_each(tenant: Tenant, consultant: User) -> dict[str, str]:
-    """One of everything in the tenant; returns the identifiers by the names that URLs use."""
+    """Create one object of each kind. Returns their identifiers by URL parameter."""
     by = User.objects.create_user(
         f"helper@{tenant.domains.get().name}", "pw", name=f"Helper of {tenant}"
     )
@@ -83,8 +86,8 @@ def create_one_of_each(tenant: Tenant, consultant: User) -> dict[str, str]:
     task = Task.objects.filter(
         plan__tenant=tenant, is_group=False, applies=True, responsibility=Responsibility.BOTH
     )[0]
-    kept = store_file(task, SimpleUploadedFile("note.txt", b"seen"), by=by)
-    made, token = create_share_link(tenant.plan, task, recipient="outside", days=1, by=by)
+    stored = store_file(task, SimpleUploadedFile("note.txt", b"note"), by=by)
+    link, token = create_share_link(tenant.plan, task, recipient="outside", days=1, by=by)
     invitation, invited = _create_invitation(tenant, by)
     export = exports.request_export(tenant, by=by)
     exports.build_export(export)
@@ -100,8 +103,8 @@ def create_one_of_each(tenant: Tenant, consultant: User) -> dict[str, str]:
         "check_id": Check.objects.get(tenant=tenant, kind=CheckKind.MESSAGE).public_id,
         "person_id": by.public_id,
         "invitation_id": invitation.public_id,
-        "share_link_id": made.public_id,
-        "file_id": kept.public_id,
+        "share_link_id": link.public_id,
+        "file_id": stored.public_id,
         "export_id": export.public_id,
         **_create_cutover(tenant, by),
         **_create_monitoring(tenant),
@@ -110,7 +113,7 @@ def create_one_of_each(tenant: Tenant, consultant: User) -> dict[str, str]:
         ).public_id,
         **_create_freezes(tenant),
         "contact_id": Contact.objects.create(
-            tenant=tenant, role="dns", name="D. N. Essen", email="dns@walls.test"
+            tenant=tenant, role="dns", name="D. N. Essen", email="dns@matrix.test"
         ).public_id,
         "comment_id": _create_comment(task, by).public_id,
         "domain_id": tenant.domains.get().public_id,
@@ -122,7 +125,7 @@ def create_one_of_each(tenant: Tenant, consultant: User) -> dict[str, str]:
 
 
 def _create_monitoring(tenant: Tenant) -> dict[str, str]:
-    drift = Drift.objects.create(tenant=tenant, kind="leftover_mx", subject="walls.test")
+    drift = Drift.objects.create(tenant=tenant, kind="leftover_mx", subject="matrix.test")
     pack = ClosingPack.objects.create(tenant=tenant)
     build.build_pack(pack)
     return {"drift_id": drift.public_id, "pack_id": pack.public_id}
@@ -139,19 +142,19 @@ def _create_sheet(tenant: Tenant, by: User) -> tuple[RequirementsSheet, SheetRow
 def _create_cutover(tenant: Tenant, by: User) -> dict[str, str]:
     made = cutover_of(tenant, "inbound", timezone.now() + timedelta(days=9))
     on_call = OnCall.objects.create(cutover=made, user=by, phone="+44 20 7946 0000")
-    kept = DryRun.objects.create(
+    dry_run = DryRun.objects.create(
         cutover=made,
         window_start=made.planned_at,
         round=made.round,
         by=by,
         started_at=timezone.now(),
-        records="@ MX 10 mail.walls.test.",
+        records="@ MX 10 mail.matrix.test.",
         content={},
     )
     return {
         "cutover_id": made.public_id,
         "on_call_id": on_call.public_id,
-        "dry_run_id": kept.public_id,
+        "dry_run_id": dry_run.public_id,
     }
 
 
@@ -181,16 +184,16 @@ def _create_invitation(tenant: Tenant, by: User) -> tuple[Invitation, str]:
 
 
 def create_person(role: str, own: Tenant, foreign: Tenant, consultant: User) -> User | None:
-    """Somebody of that role in `own`; None for a visitor who has not signed in."""
+    """A user with the role in `own`, or None for a visitor without a session."""
     if role == "visitor":
         return None
-    email = f"{role}@walls.test"
+    email = f"{role}@matrix.test"
     match role:
         case "administrator" | "consultant" | "manager":
             return User.objects.create_user(email, "pw", name=role, staff_role=role)
         case "manager of some":
             user = User.objects.create_user(
-                "some@walls.test", "pw", name=role, staff_role="manager"
+                "some@matrix.test", "pw", name=role, staff_role="manager"
             )
             user.followed_consultants.add(consultant)
             return user

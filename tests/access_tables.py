@@ -1,14 +1,14 @@
-"""The tables of docs/access.md, read as they stand: the tests are made from them."""
+"""Reads the tables of docs/reference/access.md, from which the access tests are generated."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "access.md"
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "reference" / "access.md"
 
 
 def table_under(heading: str) -> list[dict[str, str]]:
-    """The first table below a heading: one mapping of column to cell for each row."""
+    """The first table below a heading, as one mapping of column to cell for each row."""
     _, _, section = PAGE.read_text(encoding="utf-8").partition(f"\n## {heading}\n")
     lines = [line for line in section.partition("\n## ")[0].splitlines() if line.startswith("|")]
     head, _, *rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
@@ -16,5 +16,5 @@ def table_under(heading: str) -> list[dict[str, str]]:
 
 
 def is_yes(cell: str) -> bool:
-    """A cell is yes or no; anything else is a mistake of the page."""
+    """Whether a cell is yes. Raises KeyError for anything but yes and no."""
     return {"yes": True, "no": False}[cell]

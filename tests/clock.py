@@ -1,4 +1,4 @@
-"""The time of day, as a test has it: everything that asks Django what time it is, is told this."""
+"""A frozen clock for tests, which `django.utils.timezone.now` reads."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
 def at(text: str) -> datetime:
-    """`Tue 14:07` is in the first week, `2 Tue 14:07:30` in the second."""
+    """The time of a text: `Tue 14:07` is in the first week, `2 Tue 14:07:30` in the second."""
     *week, day, time = text.split()
     hour, minute, second = (int(part) for part in f"{time}:0".split(":")[:3])
     days = 7 * (int(week[0]) - 1 if week else 0) + _DAYS.index(day)
@@ -24,14 +24,14 @@ def at(text: str) -> datetime:
 
 
 class Clock:
-    """Stands still until it is moved, and never goes back."""
+    """A clock that changes only by `move_to`, and never goes back."""
 
     def __init__(self, now: datetime) -> None:
         self.now = now
 
-    def move_to(self, moment: datetime) -> None:
-        assert moment >= self.now, f"{moment} is before {self.now}"
-        self.now = moment
+    def move_to(self, time: datetime) -> None:
+        assert time >= self.now, f"{time} is before {self.now}"
+        self.now = time
 
 
 class _AnyDatetime(type):
@@ -41,8 +41,11 @@ class _AnyDatetime(type):
 
 @contextmanager
 def frozen(now: datetime) -> Iterator[Clock]:
-    """Hold time still, in one place: the `datetime` of which `django.utils.timezone.now` asks the
-    time. The function itself stays, so that fields which have it as their default follow too."""
+    """Freeze the time at `now`.
+
+    It replaces the `datetime` that `django.utils.timezone.now` uses, and not the function itself.
+    Fields with the function as default are therefore frozen too.
+    """
     clock = Clock(now)
 
     class FrozenDatetime(datetime, metaclass=_AnyDatetime):

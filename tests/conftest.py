@@ -1,4 +1,4 @@
-"""What every test stands on: no network beyond loopback, and CI's refusal of skipped tests."""
+"""Fixtures of all tests: no network beyond loopback. CI fails on skipped tests."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class NetworkBlockedError(OSError):
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--refuse-skips", action="store_true", help="a skipped test fails the run, as CI wants it"
+        "--refuse-skips", action="store_true", help="fail the run if a test is skipped, as in CI"
     )
 
 
@@ -40,7 +40,7 @@ def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
     if config.getoption("--refuse-skips") and terminalreporter.stats.get("skipped"):
-        terminalreporter.section("skipped tests are refused here", red=True, bold=True)
+        terminalreporter.section("skipped tests fail this run", red=True, bold=True)
         for report in terminalreporter.stats["skipped"]:
             terminalreporter.line(f"{report.nodeid}: {_reason(report)}")
 
@@ -53,7 +53,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """What was imported stays. Looking through it for garbage over and over is a fifth of a run."""
+    """Exclude imported objects from garbage collection, which otherwise costs a fifth of a run."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 50, 50)
@@ -64,18 +64,18 @@ def _reason(report: Any) -> str:
 
 
 def _refuse_beyond_loopback(address: object) -> None:
-    """Unix sockets and loopback pass. A name other than localhost would need a look-up: refused."""
+    """Allow Unix sockets and loopback. A name other than localhost needs DNS, so it is refused."""
     if not isinstance(address, tuple):
         return
     host = str(address[0])
     if host in ("localhost", "", "0.0.0.0", "::"):
         return
     try:
-        stays_here = ip_address(host).is_loopback
+        is_loopback = ip_address(host).is_loopback
     except ValueError:
-        stays_here = False
-    if not stays_here:
-        raise NetworkBlockedError(f"a test may not talk to {host}")
+        is_loopback = False
+    if not is_loopback:
+        raise NetworkBlockedError(f"a test must not connect to {host}")
 
 
 def _guarded_getaddrinfo(host: Any, *args: Any, **options: Any) -> Any:
@@ -111,14 +111,14 @@ def block_network() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
-    """The plan template is on record from the start, as in every installation."""
+    """The built-in plan templates exist from the start, as in every installation."""
     with django_db_blocker.unblock():
         register_builtin_templates()
 
 
 @pytest.fixture(autouse=True)
 def activity_log_is_append_only(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Tests that commit empty the tables afterwards; only for that are the triggers put aside."""
+    """Disable the triggers only while a test with commits empties the tables at its end."""
     marker = request.node.get_closest_marker("django_db")
     commits = marker is not None and marker.kwargs.get("transaction")
     if not commits and not {"transactional_db", "live_server"} & set(request.fixturenames):
@@ -132,36 +132,38 @@ def activity_log_is_append_only(request: pytest.FixtureRequest) -> Iterator[None
 
 @pytest.fixture(scope="session", autouse=True)
 def store_page_context_only() -> Iterator[None]:
-    """Django's test client copies the context at every component that a page includes. Tests ask
-    for the page's own, and copying the others is a tenth of a run."""
+    """Store the context of the page only.
 
+    Django's test client copies the context of every included component, which no test reads, and
+    which costs a tenth of a run.
+    """
     name = "store_rendered_templates"
     store = getattr(test_client, name)
 
-    def keep(kept: dict[str, Any], *args: Any, **options: Any) -> None:
-        if "context" not in kept:
-            store(kept, *args, **options)
+    def store_first(stored: dict[str, Any], *args: Any, **options: Any) -> None:
+        if "context" not in stored:
+            store(stored, *args, **options)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(test_client, name, keep)
+        patch.setattr(test_client, name, store_first)
         yield
 
 
 @pytest.fixture(autouse=True)
 def reset_rate_limits() -> None:
-    """Rate limits count in the cache, and the next test's person may have the last one's number."""
+    """Clear the rate limits: a user of the next test can have the same primary key."""
     cache.clear()
 
 
 @pytest.fixture
 def frozen_time() -> Iterator[Clock]:
-    """For whoever counts up to a limit: no minute ends meanwhile, however slow the machine."""
+    """For tests that reach a rate limit: no minute ends during the test on a slow machine."""
     with frozen(timezone.now()) as clock:
         yield clock
 
 
 @pytest.fixture
 def fixed_monday() -> Iterator[Clock]:
-    """For tests that speak of dates: it is 30 November 2026, whenever they run."""
+    """For tests with dates: the time is 30 November 2026, 08:00 UTC."""
     with frozen(at("Mon 08:00")) as clock:
         yield clock

@@ -1,4 +1,4 @@
-"""The cast: roles, not names, and two tenants that know nothing of each other."""
+"""Factories: users named by their role, tenants, and recorded runs."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from checks.engine.outcomes import CheckKind, Finding, Outcome, Verdict
 from checks.models import Check
@@ -15,7 +16,8 @@ from checks.services import record_run
 from onboarding.lifecycle.tenants import ProfileEntry, create_tenant
 from onboarding.models import Task
 from onboarding.plan_templates.registry import register_builtin_templates
-from tenants.models import Domain, Host, Membership, Tenant, User
+from tenants.activity import hash_of
+from tenants.models import ActivityChain, ActivityLine, Domain, Host, Membership, Tenant, User
 
 TOKEN = "0ed1fe018a3f2b9c5e7a1d4e8f9b0c1d2e3f4a5b6c"
 START = datetime(2026, 12, 1, 9, 0, tzinfo=UTC)
@@ -126,7 +128,7 @@ def signed_in(client: Client) -> SignIn:
 
 @pytest.fixture
 def run_check(django_capture_on_commit_callbacks: Any) -> RunCheck:
-    """Record one look of a check of `tenant`, through the seam, `minutes` after START."""
+    """Record a run of a check `minutes` after START, and execute its commit callbacks."""
 
     def record(
         tenant: Tenant,
@@ -155,3 +157,22 @@ def run_check(django_capture_on_commit_callbacks: Any) -> RunCheck:
 
 def task_of(tenant: Tenant, key: str) -> Task:
     return Task.objects.get(plan__tenant=tenant, key=key)
+
+
+def store_earlier_line(tenant: Tenant, action: str, params: dict[str, Any]) -> ActivityLine:
+    """Append a line with an earlier name, which `write_activity` rejects today."""
+    chain = ActivityChain.objects.get(scope=tenant.public_id)
+    line = ActivityLine(
+        tenant=tenant,
+        scope=chain.scope,
+        number=chain.length + 1,
+        at=timezone.now(),
+        action=action,
+        params=params,
+        previous_hash=chain.head,
+    )
+    line.hash = hash_of(line)
+    line.save()
+    chain.length, chain.head = line.number, line.hash
+    chain.save()
+    return line

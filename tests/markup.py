@@ -1,4 +1,4 @@
-"""Reading a page in a test: the text of its parts, without caring for white space."""
+"""Reads the text of a page's elements, with normalised white space."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class _Texts(HTMLParser):
         if tag in _VOID:
             return
         self._depth += 1
-        given = dict(attrs)
-        names = {f".{name}" for name in (given.get("class") or "").split()}
-        if self.wanted in names | {tag, f"#{given.get('id')}"}:
+        values = dict(attrs)
+        names = {f".{name}" for name in (values.get("class") or "").split()}
+        if self.wanted in names | {tag, f"#{values.get('id')}"}:
             self._open.append((self._depth, []))
 
     def handle_endtag(self, tag: str) -> None:
@@ -38,7 +38,7 @@ class _Texts(HTMLParser):
 
 
 def texts(html: str, wanted: str) -> list[str]:
-    """The text of every element that is a `tag`, has a `.class` or an `#id`."""
+    """The text of every element with the `tag`, the `.class` or the `#id`."""
     reader = _Texts(wanted)
     reader.feed(html)
     return reader.found

@@ -1,4 +1,4 @@
-"""What can be held of Dockerfile and docker-compose.yml without a Docker engine."""
+"""The parts of Dockerfile and docker-compose.yml that a test can check without Docker."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def service(name: str) -> dict[str, Any]:
     return found
 
 
-def test_compose_has_the_processes_of_a_deployment() -> None:
+def test_compose_has_all_services() -> None:
     assert SERVICES == ["beat", "migrate", "postgres", "redis", "web", "worker"]
 
 
@@ -35,7 +35,7 @@ def test_each_service_is_confined(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in SERVICES if name != RUNS_ONCE])
-def test_each_lasting_service_has_a_health_check(name: str) -> None:
+def test_lasting_services_have_health_checks(name: str) -> None:
     health = service(name)["healthcheck"]
 
     assert health["test"][0] in ("CMD", "CMD-SHELL")
@@ -57,7 +57,7 @@ def test_no_service_runs_as_root() -> None:
     assert of_the_image == ["10001"]
 
 
-def test_images_are_pinned_to_a_patch_release() -> None:
+def test_images_are_pinned() -> None:
     pulled = [service(name)["image"] for name in ("postgres", "redis")]
     pulled += re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE)
 
@@ -66,23 +66,23 @@ def test_images_are_pinned_to_a_patch_release() -> None:
     assert unpinned == []
 
 
-def test_secrets_come_from_the_environment_and_have_no_default() -> None:
+def test_secrets_have_no_default() -> None:
     text = (CHECKOUT / "docker-compose.yml").read_text()
     secrets = re.findall(r"\$\{((?:SECRET_KEY|ALLOWED_HOSTS|\w*PASSWORD)[^}]*)\}", text)
 
-    # What may stay unset is empty then, which opens nothing.
+    # A variable that may be unset is empty then, which grants nothing.
     with_default = [s for s in secrets if ":?" not in s and not s.endswith(":-")]
 
     assert (with_default, len(secrets)) == ([], 8)
 
 
-def test_only_the_web_is_published_and_on_loopback_alone() -> None:
+def test_only_web_is_published_on_loopback() -> None:
     published = {name: service(name)["ports"] for name in SERVICES if "ports" in service(name)}
 
     assert published == {"web": ["127.0.0.1:8000:8000"]}
 
 
-def test_the_lab_and_the_sample_are_no_part_of_a_deployment() -> None:
+def test_deployment_excludes_lab_and_sample() -> None:
     texts = (CHECKOUT / "docker-compose.yml").read_text() + DOCKERFILE
 
     assert re.findall(r"\bLAB\b|load_sample|lab serve", texts) == []

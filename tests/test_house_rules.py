@@ -1,4 +1,4 @@
-"""What linters cannot see. Each rule is written down in the style guide; this is its machine."""
+"""The rules of CONTRIBUTING.md that linters cannot check."""
 
 from __future__ import annotations
 
@@ -6,16 +6,28 @@ import ast
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import median
 
 import pytest
 
-CHECKOUT = Path(__file__).resolve().parent.parent
+from tests import prose
+from tests.prose import CHECKOUT, Prose
+
 LONGEST = {".py": 600, ".html": 150, ".css": 150, ".js": 100}
 LONGEST_FUNCTION = 50
+# Of the modules, 95 % are shorter than this.
+USUAL_MODULE_LINES = 400
+MEDIAN_TEST_NAME = 36
+RETIRED_PER_10_000 = 25
+MAKE_TARGETS = 15
+CHANGELOG_LINE = 120
+# Names that Django looks for: each model, form, app or command has its own.
+DJANGO_CLASS_NAMES = {"Command", "Config", "Meta", "Migration"}
 NOT_OURS = ("static/vendor/", "/migrations/")
-# In two parts each, so that this file does not break its own rule.
+# Each pattern has two parts, so that this file does not match.
 MACHINE_PATHS = re.compile("/" + "work/|/" + "root/|/" + "tmp/wt|/" + "home/[a-z]+/")
 ENGINE_WITHOUT_DJANGO = """
 import sys
@@ -31,7 +43,7 @@ for name in sys.argv[1:]:
 
 
 def tracked(*suffixes: str) -> list[Path]:
-    """Our own files that git knows or would add."""
+    """The files of the project that git tracks or would add."""
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
         cwd=CHECKOUT,
@@ -49,7 +61,7 @@ def text_of(file: Path) -> str:
 
 
 def functions_in(file: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
-    for node in ast.walk(ast.parse(text_of(file))):
+    for node in prose.definitions(prose.tree_of(file).body):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield node
 
@@ -78,6 +90,88 @@ def test_functions_stay_short() -> None:
     assert too_long == {}
 
 
+def test_most_modules_are_short() -> None:
+    lengths = [len(text_of(file).splitlines()) for file in tracked(".py")]
+
+    share = sum(length < USUAL_MODULE_LINES for length in lengths) / len(lengths)
+
+    assert share >= 0.95
+
+
+def test_class_names_are_unique() -> None:
+    names = Counter(
+        node.name
+        for file in tracked(".py")
+        if file.parts[0] != "tests"
+        for node in prose.tree_of(file).body
+        if isinstance(node, ast.ClassDef)
+    )
+
+    repeated = {name for name, count in names.items() if count > 1} - DJANGO_CLASS_NAMES
+
+    assert repeated == set()
+
+
+def test_test_names_are_short() -> None:
+    names = [
+        function.name
+        for file in tracked(".py")
+        if file.parts[0] == "tests"
+        for function in functions_in(file)
+        if function.name.startswith("test_")
+    ]
+
+    assert median(map(len, names)) <= MEDIAN_TEST_NAME
+
+
+def test_mentioned_names_exist() -> None:
+    """Paths, dotted names, identifiers, commands, Makefile targets and settings in prose."""
+    pages = [Prose(str(f), text_of(f)) for f in tracked(".md") if f.name != "CHANGELOG.md"]
+    modules = tracked(".py")
+    texts = [*pages, *(text for file in modules for text in prose.docstrings(file))]
+    texts += [text for file in modules for text in prose.comments(file)]
+
+    missing = {f"{text.file}: {name}" for text in texts for name in prose.unresolved(text)}
+
+    assert missing == set()
+
+
+def test_links_between_pages_resolve() -> None:
+    broken = [f"{page}: {link}" for page in tracked(".md") for link in prose.broken_links(page)]
+
+    assert broken == []
+
+
+def test_retired_words_are_rare() -> None:
+    words = 0
+    retired: Counter[str] = Counter()
+    for text in prose.product_and_test_prose(tracked(".py", ".md", ".html", ".txt")):
+        words += len(prose.WORD.findall(text.text))
+        retired[text.file] += len(prose.RETIRED.findall(text.text))
+
+    per_10_000 = retired.total() / words * 10_000
+
+    assert per_10_000 <= RETIRED_PER_10_000, retired.most_common(20)
+
+
+def test_changelog_lines_are_short() -> None:
+    lines = text_of(Path("CHANGELOG.md")).splitlines()
+
+    too_long = [line for line in lines if len(line) > CHANGELOG_LINE]
+
+    assert too_long == []
+
+
+def test_changelog_has_the_four_sections() -> None:
+    sections = re.findall(r"(?m)^### (.+)$", text_of(Path("CHANGELOG.md")))
+
+    assert set(sections) <= {"Added", "Changed", "Fixed", "Security"}
+
+
+def test_makefile_has_few_targets() -> None:
+    assert len(prose.make_targets()) <= MAKE_TARGETS
+
+
 @pytest.mark.parametrize(
     "forbidden",
     [
@@ -90,7 +184,7 @@ def test_functions_stay_short() -> None:
         r"javascript:",
     ],
 )
-def test_templates_hold_no_script_style_or_unescaped_text(forbidden: str) -> None:
+def test_templates_contain_no_script(forbidden: str) -> None:
     found = [
         f"{file}: {match.group(0)}"
         for file in tracked(".html")
@@ -100,9 +194,9 @@ def test_templates_hold_no_script_style_or_unescaped_text(forbidden: str) -> Non
     assert found == []
 
 
-def test_a_form_in_an_isolated_component_is_given_its_token() -> None:
-    """`only` leaves the CSRF token behind, and a browser's POST is then refused. Test clients are
-    not, so no page test sees it."""
+def test_isolated_forms_receive_their_token() -> None:
+    """`only` removes the CSRF token, and a browser's POST is then refused. The test client checks
+    no token, so no page test notices."""
     with_forms = {
         str(Path(*file.parts[1:]))
         for file in tracked(".html")
@@ -136,7 +230,7 @@ def test_engine_and_lab_import_without_django() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_run_recorded_has_one_sender_and_one_receiver() -> None:
+def test_run_recorded_has_one_receiver() -> None:
     product = [file for file in tracked(".py") if file.parts[0] != "tests"]
     sends = [file for file in product for _ in re.finditer(r"run_recorded\.send", text_of(file))]
     receives = [
@@ -149,7 +243,7 @@ def test_run_recorded_has_one_sender_and_one_receiver() -> None:
     assert [str(file.parent) for file in receives] == ["onboarding"]
 
 
-def test_run_recorded_is_the_only_signal_of_ours() -> None:
+def test_run_recorded_is_the_only_signal() -> None:
     made = [
         str(file)
         for file in tracked(".py")
@@ -160,7 +254,7 @@ def test_run_recorded_is_the_only_signal_of_ours() -> None:
     assert made == ["checks/signals.py"]
 
 
-def test_no_tracked_file_names_a_path_of_one_machine() -> None:
+def test_files_name_no_machine_path() -> None:
     found = []
     for file in tracked():
         try:
@@ -173,7 +267,7 @@ def test_no_tracked_file_names_a_path_of_one_machine() -> None:
 
 
 @pytest.mark.parametrize("name", ["requirements.in", "requirements-dev.in"])
-def test_each_dependency_has_its_reason(name: str) -> None:
+def test_dependencies_have_a_reason(name: str) -> None:
     lines = [line for line in text_of(Path(name)).splitlines() if line and line[0] not in "#-"]
 
     without = [line for line in lines if not re.search(r"\S\s+# \S+ \S+", line)]

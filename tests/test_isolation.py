@@ -1,6 +1,6 @@
-"""Tenant walls: every address, as everybody, at one's own tenant and another's, by every method.
+"""The access matrix: every URL, with every role, in the own and in a foreign tenant.
 
-What to expect is read from docs/access.md. An address without a row there fails the build.
+docs/reference/access.md has the expected answers. A URL without a row there fails the test.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tests.access_tables import is_yes, table_under
 from tests.factories import MakeTenant
 
 METHODS = ("GET", "POST", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS")
-# People whom no tenant here is any business of, or who are nobody to us.
+# Users without a role in either tenant, and visitors.
 STRANGERS = ("outsider", "newcomer", "deactivated", "visitor")
 ROLES = (
     "administrator",
@@ -47,41 +47,39 @@ OURS = [address for address in routes() if address.name not in SIGN_IN]
 
 @dataclass(frozen=True)
 class World:
-    """The identifiers of both tenants, and the one who knocks."""
+    """The identifiers of both tenants, and the client that sends the requests."""
 
     own: dict[str, str]
     foreign: dict[str, str]
     client: Client
 
 
-def test_every_address_has_its_row_and_every_row_its_address() -> None:
+def test_urls_and_rows_correspond() -> None:
     known = [address.name for address in routes()]
 
     assert sorted(known) == sorted([*ROWS, *SIGN_IN])
 
 
 @pytest.mark.parametrize("address", OURS, ids=lambda address: address.name)
-def test_a_view_is_guarded_by_the_act_of_its_row(address: Route) -> None:
+def test_view_has_the_permission_of_its_row(address: Route) -> None:
     row = ROWS[address.name]["permission"]
 
     assert address.permission == (None if row in ("with the link", "anybody") else row)
 
 
 @pytest.mark.parametrize("address", [*routes()], ids=lambda address: address.name)
-def test_no_address_takes_a_sequential_number(address: Route) -> None:
-    taken = {type(converter) for converter in address.params.values()}
+def test_urls_have_no_sequential_ids(address: Route) -> None:
+    types = {type(converter) for converter in address.params.values()}
 
-    assert taken <= {StringConverter, SlugConverter, SignedIdConverter}
+    assert types <= {StringConverter, SlugConverter, SignedIdConverter}
 
 
 @pytest.fixture
-def tenants_of_the_world(
-    make_tenant: MakeTenant, tmp_path: Path, settings: Any
-) -> dict[str, dict[str, str]]:
+def tenant_ids(make_tenant: MakeTenant, tmp_path: Path, settings: Any) -> dict[str, dict[str, str]]:
     settings.FILES_DIR = tmp_path / "files"
     settings.LAB, settings.LAB_DIR = True, tmp_path / "lab"
     consultants = [
-        User.objects.create_user(f"{n}@walls.test", "pw", name=n, staff_role="consultant")
+        User.objects.create_user(f"{n}@matrix.test", "pw", name=n, staff_role="consultant")
         for n in ("theirs", "others")
     ]
     names = {"own": "one.test", "foreign": "two.test"}
@@ -92,45 +90,43 @@ def tenants_of_the_world(
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_everybody_gets_the_tables_answer_everywhere(
-    role: str, tenants_of_the_world: dict[str, dict[str, str]]
-) -> None:
-    """Strangers by GET, POST and one of the other methods, people of the tenant by one method:
-    another one for each role, so that between them the roles try most at every address. The slow
-    run tries every method as everybody."""
-    turn = ROLES.index(role)
-    taken = {
-        address.name: (*METHODS[:2], METHODS[2 + (turn + place) % len(METHODS[2:])])
+def test_answers_match_the_access_matrix(role: str, tenant_ids: dict[str, dict[str, str]]) -> None:
+    """Strangers use GET, POST and one other method, other users one method each.
+
+    The method differs between the roles, so that together they cover most methods of each URL. The
+    slow test covers every method for every role.
+    """
+    offset = ROLES.index(role)
+    methods = {
+        address.name: (*METHODS[:2], METHODS[2 + (offset + place) % len(METHODS[2:])])
         if role in STRANGERS
-        else (METHODS[(turn + place) % len(METHODS)],)
+        else (METHODS[(offset + place) % len(METHODS)],)
         for place, address in enumerate(OURS)
     }
 
-    assert _wrong_answers(role, tenants_of_the_world, taken) == {}
+    assert _wrong_answers(role, tenant_ids, methods) == {}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("role", ROLES)
-def test_everybody_gets_the_tables_answer_by_every_method(
-    role: str, tenants_of_the_world: dict[str, dict[str, str]]
-) -> None:
-    taken = {address.name: METHODS for address in OURS}
+def test_answers_match_for_every_method(role: str, tenant_ids: dict[str, dict[str, str]]) -> None:
+    methods = {address.name: METHODS for address in OURS}
 
-    assert _wrong_answers(role, tenants_of_the_world, taken) == {}
+    assert _wrong_answers(role, tenant_ids, methods) == {}
 
 
 def _wrong_answers(
-    role: str, made: dict[str, dict[str, str]], taken: Mapping[str, tuple[str, ...]]
+    role: str, ids_by_tenant: dict[str, dict[str, str]], methods: Mapping[str, tuple[str, ...]]
 ) -> dict[str, tuple[str, str]]:
-    """Where somebody of that role got another answer (the first) than the tables want."""
-    world = _enter(role, made)
+    """The requests whose answer (the first value) differs from the tables (the second)."""
+    world = _enter(role, ids_by_tenant)
     return {
         f"{method} {address.name} ({place})": (answer, wanted)
         for address in OURS
         for place, ids in _places(address, world)
-        for method in taken[address.name]
+        for method in methods[address.name]
         for wanted in [_wanted(role, address, place, method)]
-        for answer in [_knock(world, address, ids, method)]
+        for answer in [_request(world, address, ids, method)]
         if answer != wanted
     }
 
@@ -138,7 +134,7 @@ def _wrong_answers(
 def _enter(role: str, made: dict[str, dict[str, str]]) -> World:
     from_id = {which: ids["public_id"] for which, ids in made.items()}
     tenants = {which: _tenant(public_id) for which, public_id in from_id.items()}
-    theirs = User.objects.get(email="theirs@walls.test")
+    theirs = User.objects.get(email="theirs@matrix.test")
     user = create_person(role, tenants["own"], tenants["foreign"], theirs)
     client = Client(raise_request_exception=False)
     if user is not None:
@@ -152,7 +148,7 @@ def _tenant(public_id: str) -> Any:
 
 
 def _places(address: Route, world: World) -> Iterator[tuple[str, dict[str, str]]]:
-    """One's own tenant, another's, and another's things under one's own tenant's address."""
+    """The own tenant, a foreign tenant, and foreign objects under the own tenant's URL."""
     params = [name for name in address.params if name != "public_id"]
     if "token" in params:
         kind = "invitation" if address.name == "tenants:invitation" else "share-link"
@@ -173,7 +169,7 @@ def _places(address: Route, world: World) -> Iterator[tuple[str, dict[str, str]]
 
 
 def _staff_id() -> str:
-    return User.objects.get(email="others@walls.test").public_id
+    return User.objects.get(email="others@matrix.test").public_id
 
 
 def _wanted(role: str, address: Route, place: str, method: str) -> str:
@@ -201,20 +197,20 @@ def _wanted_with_link(role: str, address: Route, place: str) -> str:
 
 
 def _refused(role: str, permission: str, place: str) -> str:
-    """The refusal that the tables ask for; empty for those who may."""
+    """The refusal in the tables, or an empty string."""
     if place == "installation":
         staff = "manager" if role == "manager of some" else role
         if is_yes(IN_INSTALLATION[permission][staff if staff in STAFF else "client"]):
             return ""
         return "403" if staff in STAFF else "404"
-    held = _role_at(role, place)
-    if not held:
+    role_there = _role_at(role, place)
+    if not role_there:
         return "404"
-    return "" if is_yes(IN_TENANT[permission][held]) else "403"
+    return "" if is_yes(IN_TENANT[permission][role_there]) else "403"
 
 
 def _role_at(role: str, place: str) -> str:
-    """The role somebody holds in the tenant of that place; empty for strangers."""
+    """The role in the tenant of that place, or an empty string."""
     if role in STAFF:
         return role
     if role == "manager of some":
@@ -224,8 +220,8 @@ def _role_at(role: str, place: str) -> str:
     return role if role in ("owner", "member", "viewer") and place != "foreign" else ""
 
 
-def _knock(world: World, address: Route, ids: dict[str, str], method: str) -> str:
-    """What came back, in a word. Whatever the request changed is undone."""
+def _request(world: World, address: Route, ids: dict[str, str], method: str) -> str:
+    """The answer as a short name. The changes of the request are rolled back."""
     cache.clear()
     data = {"domain": world.own["domain"], "recipient": "outside", "days": "1"}
     if ids.get("public_id") == world.foreign["public_id"]:
@@ -238,13 +234,13 @@ def _knock(world: World, address: Route, ids: dict[str, str], method: str) -> st
             content_type="application/x-www-form-urlencoded",
         )
         if response.streaming:
-            # The test client closes the file, but not the database, at its end.
+            # The test client would close the database connection with the file.
             b"".join(response)
         transaction.set_rollback(True)
-    return _word(response)
+    return _answer_name(response)
 
 
-def _word(response: HttpResponseBase) -> str:
+def _answer_name(response: HttpResponseBase) -> str:
     if response.status_code == 302:
         return "login" if response["Location"].startswith("/accounts/login/") else "in"
     return "in" if response.status_code in (200, 422) else str(response.status_code)
@@ -253,7 +249,7 @@ def _word(response: HttpResponseBase) -> str:
 _WITHOUT_SIGNING_IN = {
     "anybody": "in",
     "signed in": "login",
-    # Steps of signing in lead back to its first page.
+    # The later pages of a sign-in redirect to its first page.
     "code asked for": "login",
     "password given": "login",
     "passkey asked for": "login",
@@ -262,13 +258,11 @@ _WITHOUT_SIGNING_IN = {
 
 
 @pytest.mark.parametrize("name", SIGN_IN)
-def test_pages_of_sign_in_ask_for_it_where_their_row_says_so(
-    client: Client, db: None, name: str
-) -> None:
+def test_sign_in_pages_match_their_rows(client: Client, db: None, name: str) -> None:
     values = {"key": "x", "uidb36": "1", "pk": 1, "provider_id": "single-sign-on"}
     (address,) = [address for address in routes() if address.name == name]
     params = {param: values[param] for param in address.pattern.pattern.regex.groupindex}
 
-    answer = _word(client.get(reverse(name, kwargs=params)))
+    answer = _answer_name(client.get(reverse(name, kwargs=params)))
 
     assert answer == _WITHOUT_SIGNING_IN[SIGN_IN[name]]

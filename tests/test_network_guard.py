@@ -27,7 +27,7 @@ def fetch() -> object:
 
 @pytest.mark.parametrize("leave", [connect, send, resolve, fetch])
 def test_no_test_leaves_this_machine(leave: Callable[[], object]) -> None:
-    with pytest.raises(OSError, match=r"a test may not talk to (192\.0\.2\.|example\.com)"):
+    with pytest.raises(OSError, match=r"a test must not connect to (192\.0\.2\.|example\.com)"):
         leave()
 
 

@@ -5,6 +5,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+# The parent domains of Mimecast's grids. A host elsewhere with the name in it is a look-alike.
+MIMECAST_DOMAINS = (
+    "mimecast.com",
+    "mimecast.co.za",
+    "mimecast-offshore.com",
+    "mimecast-pscom-us.com",
+)
+
 
 @dataclass(frozen=True)
 class RegionFacts:

@@ -1,4 +1,7 @@
-"""MX: the record set must be exactly the region's hosts. Specified in docs/checks/mx.md."""
+"""MX: the record set must be exactly the region's hosts.
+
+Specified in docs/reference/checks/mx.md.
+"""
 
 from __future__ import annotations
 
@@ -16,17 +19,9 @@ from checks.engine.dns.consensus import (
     undelegated_outcome,
 )
 from checks.engine.dns.lookup import Answer, Lookup, LookupFailure, NoName, Records
-from checks.engine.expected_values import RegionFacts
+from checks.engine.expected_values import MIMECAST_DOMAINS, RegionFacts
 from checks.engine.mx_related import inspect_names_below, inspect_targets
 from checks.engine.outcomes import CheckKind, Finding, Outcome, Verdict
-
-# The parent domains of Mimecast's grids. Another host with "mimecast" in its name is a lookalike.
-MIMECAST_DOMAINS = (
-    "mimecast.com",
-    "mimecast.co.za",
-    "mimecast-offshore.com",
-    "mimecast-pscom-us.com",
-)
 
 
 class MxState(StrEnum):

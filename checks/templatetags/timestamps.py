@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 
 register = template.Library()
 
-OVERDUE = "any moment now"
+OVERDUE = "due now"
 _RELATIVE_UNTIL = timedelta(days=14)
 
 
@@ -35,13 +35,24 @@ def relative_time(at: datetime) -> SafeString:
 
 @register.simple_tag
 def next_check(at: datetime) -> SafeString:
-    """A time in the future; after that time, "in a moment"."""
+    """A future time as `relative_time` shows it; "due now" once it has passed."""
     text = ago(at) if at > timezone.now() else OVERDUE
     return format_html(
         '<time datetime="{}" title="{}" data-relative-time="ahead">{}</time>',
         at.isoformat(),
         _utc_title(at),
         text,
+    )
+
+
+@register.simple_tag
+def duration_since(at: datetime) -> SafeString:
+    """The time since `at`, without "ago"; static/js/relative_time.js updates it."""
+    return format_html(
+        '<time datetime="{}" title="{}" data-relative-time="since">{}</time>',
+        at.isoformat(),
+        _utc_title(at),
+        _span(timezone.now() - at) or "less than a minute",
     )
 
 
@@ -110,7 +121,7 @@ def ago(at: datetime) -> str:
         return f"{local.day} {local:%b}{year}"
     span = _span(abs(distance))
     if not span:
-        return "just now" if distance >= timedelta(0) else "in a moment"
+        return "just now" if distance >= timedelta(0) else f"in {round(-distance.total_seconds())} s"
     return f"{span} ago" if distance >= timedelta(0) else f"in {span}"
 
 

@@ -1,1 +1,4 @@
-"""What `make run` stands on: the broker, the processes, and the order they come and go in."""
+"""The process supervisor of `make run`: the broker, the services, and their start and stop order.
+
+Entry point: `supervisor.Supervisor`. docs/architecture.md explains why honcho does not replace it.
+"""

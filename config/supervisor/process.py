@@ -1,4 +1,4 @@
-"""One child process: started in a session of its own, dying with us, watched and started again."""
+"""One child process: it has its own session, dies with its parent, and restarts."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 def die_with_parent(number: int, parent: int | None = None) -> None:
-    """Have the kernel send us `number` when our parent dies, even of kill -9 (Linux only)."""
+    """Let the kernel send signal `number` when the parent dies, even by kill -9 (Linux only)."""
     if _libc is not None:
         _libc.prctl(PR_SET_PDEATHSIG, number)
+        # The parent may have died before prctl was active.
         if parent is not None and os.getppid() != parent:
             os._exit(1)
 
@@ -36,7 +37,7 @@ def _die_with(parent: int) -> Callable[[], None]:
 
 @dataclass
 class ServiceProcess:
-    """A service of ours and the process that is it at the moment."""
+    """A service and its current process."""
 
     name: str
     command: Sequence[str]
@@ -54,12 +55,12 @@ class ServiceProcess:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                preexec_fn=_die_with(os.getpid()),  # noqa: PLW1509 - we have a single thread
+                preexec_fn=_die_with(os.getpid()),  # noqa: PLW1509 - this process has one thread
             )
         self.started_at = time.monotonic()
 
     def rotate_log(self) -> None:
-        """Begin a new log; the one of the last run stays beside it."""
+        """Start a new log file. The one of the previous run gets the suffix .log.1."""
         if self.log.exists():
             self.log.replace(self.log.with_suffix(".log.1"))
 
@@ -68,16 +69,19 @@ class ServiceProcess:
         return self.process is not None and self.process.poll() is None
 
     def record_exit(self) -> str:
-        """Count the death, decide when to start again, and say what happened."""
+        """Count the exit and schedule the restart. Returns a message with the end of the log.
+
+        The delay doubles from 1 s to MAX_RESTART_DELAY_SECONDS with each early exit.
+        """
         assert self.process is not None
         status = self.process.returncode
         self._kill_session()
-        lived = time.monotonic() - self.started_at
-        self.early_exits = self.early_exits + 1 if lived < EARLY_EXIT_SECONDS else 1
-        pause = min(2 ** (self.early_exits - 1), MAX_RESTART_DELAY_SECONDS)
-        self.restart_at = time.monotonic() + pause
-        how = f"exit status {status}" if status >= 0 else f"signal {-status}"
-        return f"The {self.name} stopped ({how}). The end of {self.log}:\n{self.tail()}"
+        uptime = time.monotonic() - self.started_at
+        self.early_exits = self.early_exits + 1 if uptime < EARLY_EXIT_SECONDS else 1
+        delay = min(2 ** (self.early_exits - 1), MAX_RESTART_DELAY_SECONDS)
+        self.restart_at = time.monotonic() + delay
+        reason = f"exit status {status}" if status >= 0 else f"signal {-status}"
+        return f"The {self.name} stopped ({reason}). The end of {self.log}:\n{self.tail()}"
 
     @property
     def has_failed(self) -> bool:
@@ -96,7 +100,7 @@ class ServiceProcess:
             self._kill_session()
 
     def _kill_session(self) -> None:
-        """End the process if it has not ended, and whatever it left in its session."""
+        """Kill the process and everything that is left in its session."""
         assert self.process is not None
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, signal.SIGKILL)

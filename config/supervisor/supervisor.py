@@ -1,4 +1,4 @@
-"""All children together: started at once, watched, started again, and stopped in order."""
+"""Supervises the child processes: start, restart, and stop in order."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ def print_line(text: str) -> None:
 
 
 class Stop:
-    """Whether somebody asked us to stop. A flag: no signal cuts a step in two."""
+    """The request to stop, as a flag: a signal never interrupts an operation."""
 
     def __init__(self) -> None:
         self.requests = 0
         for number in SIGNALS:
-            # nohup has us ignore a hang-up; an ignored SIGINT is only a shell's way with `&`.
+            # An ignored SIGHUP is nohup's. Shells ignore SIGINT for `&`: handle it anyway.
             if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
-                signal.signal(number, self._note)
+                signal.signal(number, self._count_request)
 
-    def _note(self, number: int, frame: FrameType | None) -> None:
+    def _count_request(self, number: int, frame: FrameType | None) -> None:
         self.requests += 1
 
     @property
@@ -41,7 +41,7 @@ class Stop:
 
 
 class Supervisor:
-    """The broker serves the others, so it comes first and goes last."""
+    """Starts the broker first and stops it last, because the other services need it."""
 
     def __init__(self, stop: Stop) -> None:
         self.stop = stop
@@ -64,7 +64,7 @@ class Supervisor:
             child.start()
 
     def wait_until(self, is_ready: Callable[[], bool], seconds: float, what: str) -> None:
-        """Keep house until `is_ready`, a stop request, or the end of our patience."""
+        """Supervise until `is_ready` or a stop request. Raises CannotRunError after `seconds`."""
         until = time.monotonic() + seconds
         while not self.stop.is_requested and not is_ready():
             if time.monotonic() > until:
@@ -84,23 +84,23 @@ class Supervisor:
             if child.process is not None:
                 print_line(child.record_exit())
                 if child.has_failed:
-                    raise CannotRunError(f"The {child.name} does not stay up; stopping everything.")
+                    raise CannotRunError(f"The {child.name} stops repeatedly. Stopping everything.")
             elif time.monotonic() >= child.restart_at:
                 print_line(f"Starting the {child.name} again.")
                 child.start()
 
     def stop_all(self) -> None:
-        """Doors first, broker last. Asked once more meanwhile, we wait for nobody."""
+        """Stop the services, then the broker. A second request to stop kills them at once."""
         self._end_all(self.others, STOP_SECONDS)
         self._end_all([self.broker] if self.broker else [], BROKER_STOP_SECONDS)
 
     def _end_all(self, children: Sequence[ServiceProcess], seconds: float) -> None:
-        asked_before = self.stop.requests
+        requests_before = self.stop.requests
         until = time.monotonic() + seconds
         for child in children:
             child.terminate()
         while any(child.is_alive for child in children) and time.monotonic() < until:
-            if self.stop.requests > asked_before:
+            if self.stop.requests > requests_before:
                 break
             time.sleep(POLL_SECONDS / 2)
         for child in children:

@@ -19,6 +19,7 @@ from onboarding.models import Comment, Plan, Responsibility, Task, TaskStatus
 from onboarding.plans.assignment import mentionable_people  # NEW
 from onboarding.plans.queries import lock_tasks
 from onboarding.plans.rollup import recompute_rollup
+from tenants.activity_names import ActivityName
 from tenants.models import Tenant, User
 from tenants.queries import tenants_staffed_by
 from tenants.services import write_activity
@@ -70,7 +71,7 @@ def add_comment(
             )
         if not new.is_internal:
             # The log is open to clients, so internal notes leave no line in it.
-            action = "question-asked" if new.asked_side else "comment-added"
+            action = ActivityName.QUESTION_ASKED if new.asked_side else ActivityName.COMMENT_ADDED
             write_activity(
                 plan.tenant,
                 action,
@@ -118,7 +119,7 @@ def delete_comment(comment: Comment, *, by: User) -> None:
         if not comment.is_internal:
             write_activity(
                 comment.plan.tenant,
-                "comment-deleted",
+                ActivityName.COMMENT_DELETED,
                 by=by,
                 task=comment.task.title,
                 task_id=comment.task.public_id,

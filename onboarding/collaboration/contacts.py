@@ -11,11 +11,9 @@ from django.utils import timezone
 
 from onboarding.errors import ConflictingChange
 from onboarding.models import Contact
+from tenants.activity_names import ActivityName
 from tenants.models import Tenant, User
 from tenants.services import write_activity
-
-# The step of the onboarding review in which everyone involved is identified.
-TASK_KEY = "initial-conversation"
 
 
 def contacts_of(tenant: Tenant) -> QuerySet[Contact]:
@@ -44,7 +42,9 @@ def save_contact(contact: Contact, *, by: User, expected_version: str = "") -> N
                 contact.save(update_fields=None if is_new else _COLUMNS)
         except IntegrityError:
             raise ConflictingChange("Somebody named this person for that role meanwhile.") from None
-        _note(contact, "contact-added" if is_new else "contact-changed", by=by)
+        _note(
+            contact, ActivityName.CONTACT_ADDED if is_new else ActivityName.CONTACT_CHANGED, by=by
+        )
 
 
 def fingerprint(contact: Contact) -> str:
@@ -68,11 +68,11 @@ def _refuse_outdated(contact: Contact, expected_version: str) -> None:
 
 def remove_contact(contact: Contact, *, by: User) -> None:
     with transaction.atomic():
-        _note(contact, "contact-removed", by=by)
+        _note(contact, ActivityName.CONTACT_REMOVED, by=by)
         contact.delete()
 
 
-def _note(contact: Contact, action: str, *, by: User) -> None:
+def _note(contact: Contact, action: ActivityName, *, by: User) -> None:
     params: dict[str, Any] = {"name": contact.name, "role": contact.get_role_display()}
     write_activity(contact.tenant, action, by=by, **params)
     contact.tenant.plan.touch()

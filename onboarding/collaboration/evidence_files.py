@@ -13,6 +13,7 @@ from onboarding.collaboration import file_store
 from onboarding.collaboration.file_types import recognise
 from onboarding.errors import OnboardingError
 from onboarding.models import Comment, EvidenceFile, Plan, Task
+from tenants.activity_names import ActivityName
 from tenants.models import Tenant, User
 from tenants.services import write_activity
 
@@ -44,7 +45,7 @@ def store_file(
         plan = task.plan
         write_activity(
             plan.tenant,
-            "file-added",
+            ActivityName.FILE_ADDED,
             by=by,
             task=task.title,
             task_id=task.public_id,

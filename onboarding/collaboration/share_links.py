@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from onboarding.errors import OnboardingError
 from onboarding.models import Plan, ShareLink, Task
+from tenants.activity_names import ActivityName
 from tenants.models import Domain, Tenant, User
 from tenants.services import write_activity
 from tenants.tokens import LinkPurpose, LinkState, digest_of, issue_token
@@ -35,7 +36,7 @@ def create_share_link(
         )
         write_activity(
             plan.tenant,
-            "share-link-created",
+            ActivityName.SHARE_LINK_CREATED,
             by=by,
             share_link=link.public_id,
             recipient=recipient,
@@ -65,7 +66,7 @@ def revoke(link: ShareLink, *, by: User) -> None:
         if rows.update(revoked_at=timezone.now()):
             write_activity(
                 link.plan.tenant,
-                "share-link-revoked",
+                ActivityName.SHARE_LINK_REVOKED,
                 by=by,
                 share_link=link.public_id,
                 recipient=link.recipient,
@@ -77,7 +78,7 @@ def revoke_all(links: QuerySet[ShareLink], *, by: User) -> None:
         revoke(link, by=by)
 
 
-def log_use(link: ShareLink, action: str) -> None:
+def log_use(link: ShareLink, action: ActivityName) -> None:
     """A line for each view and action of somebody who has no account; address and agent come with
     the request."""
     write_activity(
@@ -92,7 +93,7 @@ def log_use(link: ShareLink, action: str) -> None:
 def log_view(link: ShareLink) -> None:
     with transaction.atomic():
         ShareLink.objects.filter(pk=link.pk).update(views=F("views") + 1, viewed_at=timezone.now())
-        log_use(link, "share-link-viewed")
+        log_use(link, ActivityName.SHARE_LINK_VIEWED)
 
 
 def share_links_of(tenant: Tenant) -> QuerySet[ShareLink]:

@@ -22,6 +22,8 @@ from onboarding.cutovers.readiness import ReadinessRow
 from onboarding.errors import ConflictingChange
 from onboarding.models import Cutover, DryRun, Task
 from onboarding.plans.evaluation import PlanContext
+from onboarding.plans.rows import Shape
+from tenants.activity_names import ActivityName
 from tenants.models import Domain, User
 from tenants.services import write_activity
 
@@ -91,7 +93,7 @@ class DryRunTask:
     and `detail` tell how it stands today."""
 
     task: Task
-    shape: str
+    shape: Shape
     detail: str
 
 
@@ -102,17 +104,17 @@ def evaluate_tasks(tasks: Iterable[Task], plan_context: PlanContext) -> list[Dry
 def _evaluate_task(task: Task, plan_context: PlanContext) -> DryRunTask:
     evidence = plan_context.evidence(task)
     if not evidence.subjects or evidence.is_unverifiable:
-        shape = "pass" if task.is_complete else "todo"
+        shape = Shape.PASS if task.is_complete else Shape.TODO
         return DryRunTask(
             task, shape, f"By people’s word; today: {task.get_status_display().lower()}."
         )
     if evidence.failing:
         names = ", ".join(subject.name for subject in evidence.failing)
-        return DryRunTask(task, "fail", f"These records would not prove it for {names}.")
+        return DryRunTask(task, Shape.FAIL, f"These records would not prove it for {names}.")
     if evidence.is_verified:
-        return DryRunTask(task, "pass", "These records would prove it.")
+        return DryRunTask(task, Shape.PASS, "These records would prove it.")
     names = ", ".join(subject.name for subject in evidence.subjects if not subject.is_verified)
-    return DryRunTask(task, "unknown", f"It could not be told for {names}.")
+    return DryRunTask(task, Shape.UNKNOWN, f"It could not be told for {names}.")
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,7 @@ class DryRunResult:
                 for row in self.rows
             ],
             "tasks": [
-                {"title": task.task.title, "shape": task.shape, "detail": task.detail}
+                {"title": task.task.title, "shape": task.shape.value, "detail": task.detail}
                 for task in self.tasks
             ],
             "findings": [_finding(each) for each in self.judged],
@@ -177,7 +179,7 @@ def save_dry_run(
         )
         write_activity(
             cutover.plan.tenant,
-            "dry-run-recorded",
+            ActivityName.DRY_RUN_RECORDED,
             by=by,
             direction=cutover.direction,
             domains=cutover.domain_summary,

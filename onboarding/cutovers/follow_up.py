@@ -15,13 +15,13 @@ from checks.engine.outcomes import CheckKind, Verdict
 from checks.models import Check
 from checks.safe_times import LOCKDOWN_MARGIN, SafeTime
 from onboarding.cutovers.readiness import ReadinessFacts, current_verdict
-from onboarding.models import Cutover, Task, TaskStatus
+from onboarding.models import Cutover, Task, TaskRole, TaskStatus
 from onboarding.models.cutovers import join_names
 from onboarding.plans.proof import ProofSubject
 from onboarding.plans.rows import Shape
 
 # Where people keep what shows that mail comes in the new way.
-MESSAGE_TASKS = ("mx-record-cutover", "inbound-delivery-test")
+MESSAGE_ROLES = (TaskRole.SWITCHES_INBOUND, TaskRole.DELIVERY_TEST)
 # Longer than a switch needs, and what most zones have.
 DEFAULT_TTL_SECONDS = 3600
 
@@ -173,7 +173,7 @@ def _old_hosts(facts: ReadinessFacts, domains: Sequence[DomainSwitch]) -> Follow
 def _message_in(facts: ReadinessFacts, domains: Sequence[DomainSwitch]) -> FollowUp:
     """No look can prove it: a message's Received lines are text, so that this is people's word."""
     title = "A test message came in through Mimecast"
-    task = next((facts.tasks[key] for key in MESSAGE_TASKS if key in facts.tasks), None)
+    task = next(iter(facts.tasks_with_role(*MESSAGE_ROLES)), None)
     lagging = [each for each in domains if each.is_own and not each.has_switched]
     if facts.uploaded_messages:
         kept = facts.uploaded_messages[-1]
@@ -207,7 +207,7 @@ def _names_or_default(domains: Sequence[DomainSwitch]) -> str:
 
 def _lockdown(facts: ReadinessFacts, domains: Sequence[DomainSwitch]) -> FollowUp:
     title = "Lockdown, seen from both sides"
-    task = facts.tasks.get("connection-lockdown")
+    task = facts.task(TaskRole.LOCKDOWN)
     sides = " ".join([_from_outside(facts), _from_mimecast(facts)])
     lagging = [each for each in domains if not each.has_switched]
     if task is not None and (task.is_complete or not task.applies):
@@ -319,7 +319,7 @@ def _ttl(facts: ReadinessFacts, domains: Sequence[DomainSwitch]) -> FollowUp:
         )
     detail = "; ".join(f"{e.name} has {e.ttl_now} s" for e in low)
     aims = "; ".join(f"{e.name} to {_target_ttl(e)} s" for e in low)
-    done = facts.tasks.get("connection-lockdown")
+    done = facts.task(TaskRole.LOCKDOWN)
     if done is not None and done.applies and not done.is_complete:
         remedy = f"After the lockdown: {aims}. Until then a low TTL keeps the way back short."
         return FollowUp("ttl", title, Shape.WAITING, f"{detail}.", remedy, check=check)

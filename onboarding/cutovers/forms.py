@@ -23,7 +23,7 @@ from tenants.models import Domain, Tenant, User
 LONGEST_POLICY = 64_000
 
 
-class _Domains(forms.ModelMultipleChoiceField["Domain"]):
+class _DomainChoice(forms.ModelMultipleChoiceField["Domain"]):
     def label_from_instance(self, obj: Model) -> str:
         assert isinstance(obj, Domain)
         return f"{obj} ({obj.get_role_display().lower()})"
@@ -40,7 +40,7 @@ class CutoverForm(forms.Form):
             "invalid": "Enter a date and time, such as 2026-12-03 19:00.",
         },
     )
-    domains = _Domains(
+    domains = _DomainChoice(
         Domain.objects.none(),
         to_field_name="public_id",
         widget=forms.CheckboxSelectMultiple,

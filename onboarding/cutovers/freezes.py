@@ -6,6 +6,7 @@ from django.db import transaction
 from django.db.models import F, Q, QuerySet
 
 from onboarding.models import Freeze, Plan
+from tenants.activity_names import ActivityName
 from tenants.models import Tenant, User
 from tenants.services import write_activity
 
@@ -22,16 +23,16 @@ def installation_freezes() -> QuerySet[Freeze]:
 def add_freeze(freeze: Freeze, *, by: User) -> None:
     with transaction.atomic():
         freeze.save()
-        _log_activity(freeze, "freeze-added", by=by)
+        _log_activity(freeze, ActivityName.FREEZE_ADDED, by=by)
 
 
 def remove_freeze(freeze: Freeze, *, by: User) -> None:
     with transaction.atomic():
-        _log_activity(freeze, "freeze-removed", by=by)
+        _log_activity(freeze, ActivityName.FREEZE_REMOVED, by=by)
         freeze.delete()
 
 
-def _log_activity(freeze: Freeze, action: str, *, by: User) -> None:
+def _log_activity(freeze: Freeze, action: ActivityName, *, by: User) -> None:
     write_activity(freeze.tenant, action, by=by, freeze=str(freeze))
     plans = Plan.objects.filter(tenant__closed_at__isnull=True)
     if freeze.tenant_id is not None:

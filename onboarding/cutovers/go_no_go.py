@@ -16,6 +16,7 @@ from onboarding.cutovers.snapshots import digest_of
 from onboarding.errors import ConflictingChange, OnboardingError
 from onboarding.models import Cutover, CutoverDecision, CutoverVote, Responsibility
 from onboarding.models.cutovers import join_names
+from tenants.activity_names import ActivityName
 from tenants.models import Membership, Tenant, User
 from tenants.services import write_activity
 
@@ -59,7 +60,7 @@ def name_approvers(
         )
         write_activity(
             tenant,
-            "approvers-set",
+            ActivityName.APPROVERS_SET,
             by=by,
             direction=locked.direction,
             domains=cutover.domain_summary,
@@ -234,7 +235,7 @@ def _log_activity(cutover: Cutover, vote: CutoverVote, made: CutoverDecision | N
     tenant = cutover.plan.tenant
     write_activity(
         tenant,
-        "cutover-voted",
+        ActivityName.CUTOVER_VOTED,
         by=vote.by,
         direction=cutover.direction,
         domains=cutover.domain_summary,
@@ -245,7 +246,7 @@ def _log_activity(cutover: Cutover, vote: CutoverVote, made: CutoverDecision | N
     if made is not None:
         write_activity(
             tenant,
-            "cutover-decided",
+            ActivityName.CUTOVER_DECIDED,
             direction=cutover.direction,
             domains=cutover.domain_summary,
             cutover_id=cutover.public_id,

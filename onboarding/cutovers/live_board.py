@@ -15,6 +15,7 @@ from checks.models import Check, Observation
 from checks.safe_times import LOCKDOWN_MARGIN, SafeTime
 from onboarding.cutovers.change_sheets import is_spf
 from onboarding.plans.proof import ProofSubject
+from onboarding.plans.rows import Shape
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class ServerRow:
     values: tuple[str, ...]
     others: tuple[str, ...]
     ttl: int | None
-    shape: str
+    shape: Shape
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class ResolverRow:
     gone about `expires_at`: a cache counts down (RFC 1035 section 3.2.1). One address may be many."""
 
     address: str
-    shape: str
+    shape: Shape
     expires_at: datetime | None = None
 
 
@@ -53,19 +54,23 @@ class DomainBoard:
 
     @property
     def switched_count(self) -> int:
-        return sum(row.shape == "pass" for row in self.servers)
+        return sum(row.shape is Shape.PASS for row in self.servers)
 
     @property
     def resolvers_switched_count(self) -> int:
-        return sum(row.shape == "pass" for row in self.resolvers)
+        return sum(row.shape is Shape.PASS for row in self.resolvers)
 
     @property
-    def shape(self) -> str:
-        if self.is_stale or not self.servers or any(row.shape == "unknown" for row in self.servers):
-            return "unknown"
+    def shape(self) -> Shape:
+        if (
+            self.is_stale
+            or not self.servers
+            or any(row.shape is Shape.UNKNOWN for row in self.servers)
+        ):
+            return Shape.UNKNOWN
         if self.leftovers:
-            return "fail"
-        return "pass" if self.switched_count == len(self.servers) else "waiting"
+            return Shape.FAIL
+        return Shape.PASS if self.switched_count == len(self.servers) else Shape.WAITING
 
     @property
     def leftovers(self) -> tuple[str, ...]:
@@ -77,7 +82,7 @@ class DomainBoard:
     def is_partly_published(self) -> bool:
         """No server gives the old answer any more, and one does not give all of the new."""
         shapes = {row.shape for row in self.servers}
-        return "half" in shapes and shapes <= {"half", "pass"}
+        return Shape.HALF in shapes and shapes <= {Shape.HALF, Shape.PASS}
 
     @property
     def checked_at(self) -> datetime | None:
@@ -95,7 +100,7 @@ class _Answer:
     """A set of values as the board sees it: what it shows, what has no place, and its shape."""
 
     values: tuple[str, ...]
-    shape: str
+    shape: Shape
     others: tuple[str, ...] = ()
 
 
@@ -143,28 +148,28 @@ def _against_hosts(values: Sequence[str], expected: frozenset[str]) -> _Answer:
     hosts = frozenset(value.partition(" ")[2] for value in values)
     others = tuple(value for value in values if value.partition(" ")[2] not in expected)
     if not expected:
-        return _Answer(tuple(values), "unknown", others)
+        return _Answer(tuple(values), Shape.UNKNOWN, others)
     return _Answer(tuple(values), _shape_of_hosts(hosts, expected), others)
 
 
-def _shape_of_hosts(hosts: frozenset[str], expected: frozenset[str]) -> str:
+def _shape_of_hosts(hosts: frozenset[str], expected: frozenset[str]) -> Shape:
     """Beside the new hosts anything else is a way round them; alone it is not moved yet, and some
     of the new hosts are a part of the way."""
     if hosts == expected:
-        return "pass"
+        return Shape.PASS
     if hosts > expected:
-        return "fail"
-    return "half" if hosts and hosts < expected else "waiting"
+        return Shape.FAIL
+    return Shape.HALF if hosts and hosts < expected else Shape.WAITING
 
 
 def _against_include(values: Sequence[str], include: str) -> _Answer:
     records = tuple(value for value in values if is_spf(value))
     if not include:
-        return _Answer(records, "unknown")
+        return _Answer(records, Shape.UNKNOWN)
     # Two records are none to a receiver (RFC 7208 section 4.5).
     terms = {term.removeprefix("+") for term in "".join(records).lower().split()}
     has_it = len(records) == 1 and f"include:{include.lower()}" in terms
-    return _Answer(records, "pass" if has_it else "waiting")
+    return _Answer(records, Shape.PASS if has_it else Shape.WAITING)
 
 
 def _board(check: Check, classify: _Classifier, safe_time: SafeTime | None) -> DomainBoard:
@@ -183,13 +188,13 @@ def _board(check: Check, classify: _Classifier, safe_time: SafeTime | None) -> D
 def _resolvers(seen: Observation | None, classify: _Classifier) -> Iterator[ResolverRow]:
     for row in seen.evidence.get("resolvers", []) if seen is not None else []:
         shape = _shape(row, classify(row.get("values") or ()))
-        if shape in ("unknown", "pass"):
+        if shape in (Shape.UNKNOWN, Shape.PASS):
             yield ResolverRow(row["address"], shape)
             continue
         left = timedelta(seconds=row.get("ttl") or 0)
         # Of the look that saw it: while the answer stays the same, its evidence is that look's.
         expires_at = seen.first_seen_at + left if seen is not None and left else None
-        yield ResolverRow(row["address"], "waiting", expires_at)
+        yield ResolverRow(row["address"], Shape.WAITING, expires_at)
 
 
 def _row(row: Mapping[str, Any], classify: _Classifier) -> ServerRow:
@@ -198,5 +203,5 @@ def _row(row: Mapping[str, Any], classify: _Classifier) -> ServerRow:
     return ServerRow(name, answer.values, answer.others, row.get("ttl"), _shape(row, answer))
 
 
-def _shape(row: Mapping[str, Any], answer: _Answer) -> str:
-    return answer.shape if row.get("status") in ANSWERED_STATUSES else "unknown"
+def _shape(row: Mapping[str, Any], answer: _Answer) -> Shape:
+    return answer.shape if row.get("status") in ANSWERED_STATUSES else Shape.UNKNOWN

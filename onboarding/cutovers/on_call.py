@@ -10,6 +10,7 @@ from django.db.models import Q, QuerySet
 
 from onboarding.errors import ConflictingChange
 from onboarding.models import Contact, Cutover, OnCall, Responsibility
+from tenants.activity_names import ActivityName
 from tenants.models import Tenant, User
 from tenants.services import write_activity
 
@@ -80,18 +81,18 @@ def add_on_call(cutover: Cutover, chosen: OnCallCandidate, phone: str, *, by: Us
             if not Cutover.objects.select_for_update().filter(pk=cutover.pk).exists():
                 raise ConflictingChange("Somebody dropped the cutover meanwhile. Nobody was named.")
             OnCall.objects.update_or_create(cutover=cutover, **key, defaults={"phone": phone})
-            _log_activity(cutover, "on-call-added", str(person), by=by)
+            _log_activity(cutover, ActivityName.ON_CALL_ADDED, str(person), by=by)
     except IntegrityError as error:
         raise ConflictingChange("The cutover was changed meanwhile. Nobody was named.") from error
 
 
 def remove_on_call(kept: OnCall, *, by: User) -> None:
     with transaction.atomic():
-        _log_activity(kept.cutover, "on-call-removed", str(kept), by=by)
+        _log_activity(kept.cutover, ActivityName.ON_CALL_REMOVED, str(kept), by=by)
         kept.delete()
 
 
-def _log_activity(cutover: Cutover, action: str, name: str, *, by: User) -> None:
+def _log_activity(cutover: Cutover, action: ActivityName, name: str, *, by: User) -> None:
     write_activity(
         cutover.plan.tenant,
         action,

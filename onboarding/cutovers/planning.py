@@ -14,6 +14,7 @@ from onboarding.models import Cutover, CutoverDomain, CutoverSnapshot, Plan
 from onboarding.plans.dates import update_due_dates
 from onboarding.plans.evaluation import recompute_waits
 from onboarding.plans.planned_cutovers import OPENS_BEFORE, is_open, window_bounds
+from tenants.activity_names import ActivityName
 from tenants.models import Domain, Tenant, User
 from tenants.services import write_activity
 
@@ -27,7 +28,7 @@ def plan_cutover(
         made = Cutover.objects.create(plan=plan, direction=direction, planned_at=planned_at)
         _add(made, domains)
         update_due_dates(plan)
-        _log_activity(made, "cutover-planned", by=by)
+        _log_activity(made, ActivityName.CUTOVER_PLANNED, by=by)
         transaction.on_commit(partial(recompute_waits, plan))
     return made
 
@@ -67,7 +68,7 @@ def change_cutover(
             _reset_approval(locked)
         update_due_dates(locked.plan)
         locked.refresh_from_db()
-        _log_activity(locked, "cutover-changed", by=by)
+        _log_activity(locked, ActivityName.CUTOVER_CHANGED, by=by)
         transaction.on_commit(partial(recompute_waits, locked.plan))
 
 
@@ -96,7 +97,7 @@ def cancel_cutover(cutover: Cutover, *, by: User) -> None:
         else:
             locked.delete()
         update_due_dates(plan)
-        write_activity(plan.tenant, "cutover-cancelled", by=by, **params)
+        write_activity(plan.tenant, ActivityName.CUTOVER_CANCELLED, by=by, **params)
         plan.touch()
         transaction.on_commit(partial(recompute_waits, plan))
 
@@ -112,7 +113,7 @@ def release_domains(tenant: Tenant, domains: Collection[Domain], *, by: User) ->
             CutoverDomain.objects.filter(cutover=locked, domain__in=domains).delete()
             if now < locked.planned_at - OPENS_BEFORE:
                 _reset_approval(locked)
-            _log_activity(locked, "cutover-changed", by=by)
+            _log_activity(locked, ActivityName.CUTOVER_CHANGED, by=by)
 
 
 def _require_domains(domains: Collection[Domain]) -> None:
@@ -170,7 +171,7 @@ def _reset_approval(locked: Cutover) -> None:
     )
 
 
-def _log_activity(cutover: Cutover, action: str, *, by: User) -> None:
+def _log_activity(cutover: Cutover, action: ActivityName, *, by: User) -> None:
     write_activity(
         cutover.plan.tenant,
         action,

@@ -6,12 +6,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from checks.engine.outcomes import CheckKind, Verdict
 from checks.models import Check
-from onboarding.models import (
-    Cutover,
-    CutoverDomain,
-    DomainProgress,
-)
-from onboarding.plans.planned_cutovers import TASK_OF_DIRECTION
+from onboarding.models import Cutover, CutoverDomain, DomainProgress, TaskRole
 
 
 def switched(cutovers: QuerySet[Cutover]) -> QuerySet[Cutover]:
@@ -27,7 +22,7 @@ def switched(cutovers: QuerySet[Cutover]) -> QuerySet[Cutover]:
     )
     confirmed = DomainProgress.objects.filter(
         domain=OuterRef("domain"),
-        task__key=TASK_OF_DIRECTION[Cutover.Direction.OUTBOUND],
+        task__role=TaskRole.SWITCHES_OUTBOUND,
         client_confirmed_at__isnull=False,
     )
     by_mx = Q(direction=Cutover.Direction.INBOUND) & Q(Exists(yes.filter(kind=CheckKind.MX.value)))

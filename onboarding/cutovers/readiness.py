@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zoneinfo
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -11,9 +11,11 @@ from checks.engine.outcomes import CheckKind, Verdict, worst
 from checks.models import Check
 from checks.safe_times import SafeTime
 from onboarding.cutovers.windows import KINDS_OF_DIRECTION
-from onboarding.models import Cutover, EvidenceFile, ManualStatus, Task, TaskStatus
+from onboarding.models import Cutover, EvidenceFile, ManualStatus, Task, TaskRole, TaskStatus
 from onboarding.models.cutovers import join_names
 from onboarding.plans.proof import ProofSubject
+from onboarding.plans.rows import SHAPE_OF_VERDICT, Shape
+from onboarding.plans.roles import task_with_role, tasks_with_role
 
 # A look is due within a day at the latest; an older one means that nobody is looking.
 STALE_AFTER = timedelta(hours=25)
@@ -49,8 +51,8 @@ class ReadinessRow:
     task: Task | None = None
 
     @property
-    def shape(self) -> str:
-        return "caution" if self.verdict is Verdict.WARN else self.verdict.value
+    def shape(self) -> Shape:
+        return SHAPE_OF_VERDICT[self.verdict]
 
     @property
     def is_blocking(self) -> bool:
@@ -72,6 +74,12 @@ class ReadinessFacts:
     outbound_since: datetime | None = None
     # Messages that people kept with the switch since its window opened, the newest last.
     uploaded_messages: Sequence[EvidenceFile] = ()
+
+    def task(self, role: TaskRole) -> Task | None:
+        return task_with_role(self.tasks.values(), role)
+
+    def tasks_with_role(self, *roles: TaskRole) -> list[Task]:
+        return tasks_with_role(self.tasks.values(), *roles)
 
     def subjects_of(self, kind: CheckKind) -> Sequence[ProofSubject]:
         return self.subjects.get(kind, ())
@@ -241,17 +249,19 @@ def _explanation(domain: str, safe_time: SafeTime, facts: ReadinessFacts) -> str
     return f"{safe_time.server} gave out {safe_time.ttl} s for {domain} until {until}{left}"
 
 
-DIRECTORY_TASKS = (
-    *("directory-connector", "ldap-connector", "azure-ad-sync", "g-suite-sync"),
-    *("mse-agent-push", "manual-import"),
+# The tasks whose requirements sheets the policies of each direction are made from.
+_OUTBOUND_SHEETS = (
+    TaskRole.GATHERS_FORWARDING,
+    TaskRole.GATHERS_TLS_PARTNERS,
+    TaskRole.GATHERS_BRANDING,
 )
 
 
-# The tasks whose requirements sheets the policies of each direction are made from.
-_OUTBOUND_SHEETS = ("forwarding-addresses", "tls-requirements", "branding")
-
-
-_INBOUND_SHEETS = ("anti-spoofing-exceptions", "global-permitted-senders", "managed-senders")
+_INBOUND_SHEETS = (
+    TaskRole.GATHERS_SPOOFING_EXCEPTIONS,
+    TaskRole.GATHERS_GLOBAL_SENDERS,
+    TaskRole.GATHERS_MANAGED_SENDERS,
+)
 
 
 def readiness_rows(facts: ReadinessFacts) -> list[ReadinessRow]:
@@ -484,15 +494,11 @@ def _tasks_row(key: str, title: str, tasks: Iterable[Task], remedy: str) -> Read
     )
 
 
-def _tasks_with_keys(facts: ReadinessFacts, *keys: str) -> Iterator[Task]:
-    return (facts.tasks[key] for key in keys if key in facts.tasks)
-
-
 def _directory(facts: ReadinessFacts) -> ReadinessRow:
     remedy = (
         "Finish the first synchronisation, and compare the number of users with your directory."
     )
-    tasks = _tasks_with_keys(facts, *DIRECTORY_TASKS)
+    tasks = facts.tasks_with_role(TaskRole.DIRECTORY)
     return _tasks_row("directory", "Directory synchronised", tasks, remedy)
 
 
@@ -500,27 +506,29 @@ def _routes(facts: ReadinessFacts) -> ReadinessRow:
     is_outbound = facts.cutover.direction == Cutover.Direction.OUTBOUND
     title = "Bounces can come back" if is_outbound else "Delivery routes answer"
     remedy = "Test every delivery route from the console, and repair what does not answer."
-    return _tasks_row("routes", title, _tasks_with_keys(facts, "inbound-delivery-routes"), remedy)
+    return _tasks_row(
+        "routes", title, facts.tasks_with_role(TaskRole.GATHERS_DELIVERY_ROUTES), remedy
+    )
 
 
 def _sign_offs(facts: ReadinessFacts) -> ReadinessRow:
     """What the cutover is configured from: no policy is better than the list behind it."""
     is_outbound = facts.cutover.direction == Cutover.Direction.OUTBOUND
-    keys = _OUTBOUND_SHEETS if is_outbound else _INBOUND_SHEETS
+    roles = _OUTBOUND_SHEETS if is_outbound else _INBOUND_SHEETS
     remedy = "Each side signs its requirements sheet off, an empty one too."
-    return _tasks_row("signed", "Requirements signed off", _tasks_with_keys(facts, *keys), remedy)
+    return _tasks_row("signed", "Requirements signed off", facts.tasks_with_role(*roles), remedy)
 
 
 def _delivery_test(facts: ReadinessFacts) -> ReadinessRow:
     remedy = "Send test mail through Mimecast to each route, and read the headers of what arrives."
-    tasks = _tasks_with_keys(facts, "inbound-delivery-test")
+    tasks = facts.tasks_with_role(TaskRole.DELIVERY_TEST)
     return _tasks_row("delivery-test", "Inbound delivery tested", tasks, remedy)
 
 
 def _outbound_first(facts: ReadinessFacts) -> ReadinessRow:
     """Mimecast learns trusted senders from outbound mail, so that goes first, by some days."""
     title = "Outbound has run long enough"
-    task = facts.tasks.get("outbound-cutover")
+    task = facts.task(TaskRole.SWITCHES_OUTBOUND)
     days = facts.cutover.outbound_days
     if task is None or _verdict_of(task) is Verdict.NOT_APPLICABLE:
         return _tasks_row("outbound", title, [task] if task else [], "")

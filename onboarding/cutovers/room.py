@@ -14,7 +14,7 @@ from checks.engine.outcomes import CheckKind
 from checks.models import Check, Observation
 from checks.safe_times import SafeTime
 from onboarding.cutovers.conflicts import ConflictContext
-from onboarding.cutovers.follow_up import MESSAGE_TASKS, DomainSwitch
+from onboarding.cutovers.follow_up import MESSAGE_ROLES, DomainSwitch
 from onboarding.cutovers.freezes import freezes_for
 from onboarding.cutovers.on_call import on_call_of
 from onboarding.cutovers.readiness import ReadinessFacts, is_stale
@@ -26,26 +26,28 @@ from onboarding.models import (
     Plan,
     Responsibility,
     Task,
+    TaskRole,
 )
 from onboarding.plans.dates import calendar_of
 from onboarding.plans.evaluation import PlanContext
 from onboarding.plans.planned_cutovers import OPENS_BEFORE, is_open
 from onboarding.plans.proof import ProofSubject
+from onboarding.plans.roles import task_with_role, tasks_with_role
 from onboarding.plans.safe_times import safe_time_of
 from tenants.regions import Region
 
-# The tasks whose domains each question of the readiness is asked for.
-TASK_OF_KIND = {
-    CheckKind.OWNERSHIP: "domain-ownership",
-    CheckKind.SPF: "spf-update",
-    CheckKind.DKIM: "dkim-update",
-    CheckKind.DMARC: "outbound-cutover",
-    CheckKind.MTA_STS: "mx-record-cutover",
-    CheckKind.MX_TTL: "mx-ttl-update",
-    CheckKind.MX: "mx-record-cutover",
-    CheckKind.MESSAGE: "outbound-cutover",
-    CheckKind.LOCKDOWN: "connection-lockdown",
-    CheckKind.SMTP: "data-centers-urls",
+# The roles of the tasks whose domains the readiness list takes for each kind of check.
+ROLE_OF_KIND = {
+    CheckKind.OWNERSHIP: TaskRole.VERIFIES_OWNERSHIP,
+    CheckKind.SPF: TaskRole.VERIFIES_SPF,
+    CheckKind.DKIM: TaskRole.VERIFIES_DKIM,
+    CheckKind.DMARC: TaskRole.SWITCHES_OUTBOUND,
+    CheckKind.MTA_STS: TaskRole.SWITCHES_INBOUND,
+    CheckKind.MX_TTL: TaskRole.VERIFIES_MX_TTL,
+    CheckKind.MX: TaskRole.SWITCHES_INBOUND,
+    CheckKind.MESSAGE: TaskRole.SWITCHES_OUTBOUND,
+    CheckKind.LOCKDOWN: TaskRole.LOCKDOWN,
+    CheckKind.SMTP: TaskRole.VERIFIES_SMTP,
 }
 
 
@@ -67,15 +69,17 @@ def load_facts(
     """What the readiness rests on: the cutover's own domains, and what is the whole tenant's.
     `history` holds every sight of the tenant's MX TTL checks."""
     by_key = {task.key: task for task in tasks}
+    by_role = {task.role: task for task in by_key.values()}
     plan_context = restrict_to_cutover(plan_context, cutover)
     subjects = {
-        kind: plan_context.evidence(by_key[key], [kind.value]).subjects
-        for kind, key in TASK_OF_KIND.items()
-        if key in by_key
+        kind: plan_context.evidence(by_role[role], [kind.value]).subjects
+        for kind, role in ROLE_OF_KIND.items()
+        if role in by_role
     }
     zone = zoneinfo.ZoneInfo(plan_context.tenant.time_zone)
     is_inbound = cutover.direction == Cutover.Direction.INBOUND
-    since = _outbound_since(by_key.get("outbound-cutover"), plan_context) if is_inbound else None
+    outbound = by_role.get(TaskRole.SWITCHES_OUTBOUND)
+    since = _outbound_since(outbound, plan_context) if is_inbound else None
     facts = ReadinessFacts(
         cutover,
         by_key,
@@ -85,7 +89,7 @@ def load_facts(
         now,
         is_open(cutover, now),
         since,
-        _uploaded_messages(cutover, by_key, now) if is_inbound else (),
+        _uploaded_messages(cutover, by_key.values(), now) if is_inbound else (),
     )
     ttls = facts.subjects_of(CheckKind.MX_TTL)
     safe_times = [
@@ -95,10 +99,10 @@ def load_facts(
 
 
 def _uploaded_messages(
-    cutover: Cutover, by_key: Mapping[str, Task], now: datetime
+    cutover: Cutover, all_tasks: Iterable[Task], now: datetime
 ) -> Sequence[EvidenceFile]:
     opened_at = cutover.planned_at - OPENS_BEFORE
-    tasks = [by_key[key].pk for key in MESSAGE_TASKS if key in by_key]
+    tasks = [task.pk for task in tasks_with_role(all_tasks, *MESSAGE_ROLES)]
     if now < opened_at or not tasks:
         return ()
     kept = EvidenceFile.objects.filter(
@@ -121,7 +125,7 @@ def all_inbound_subjects(
     tasks: Iterable[Task], plan_context: PlanContext
 ) -> Sequence[ProofSubject]:
     """The MX of every domain that is to move, whichever cutover it is in."""
-    task = next((task for task in tasks if task.key == TASK_OF_KIND[CheckKind.MX]), None)
+    task = task_with_role(tasks, ROLE_OF_KIND[CheckKind.MX])
     return plan_context.evidence(task, [CheckKind.MX.value]).subjects if task is not None else ()
 
 

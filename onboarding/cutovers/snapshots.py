@@ -18,6 +18,7 @@ from checks.queries import checks_of
 from onboarding.errors import OnboardingError
 from onboarding.models import Cutover, CutoverSnapshot
 from onboarding.plans.planned_cutovers import OPENS_BEFORE
+from tenants.activity_names import ActivityName
 from tenants.models import User
 from tenants.regions import Region
 from tenants.services import write_activity
@@ -93,7 +94,7 @@ def _take(
         )
         write_activity(
             tenant,
-            "snapshot-taken",
+            ActivityName.SNAPSHOT_TAKEN,
             by=by,
             direction=cutover.direction,
             domains=cutover.domain_summary,

@@ -10,11 +10,14 @@ from operator import or_
 
 from django.db.models import Q, QuerySet
 
+from checks.engine.outcomes import Verdict
 from checks.models import Observation
 from onboarding.collaboration.comments import comments_of
 from onboarding.cutovers.windows import KINDS_OF_DIRECTION
 from onboarding.models import Comment, Cutover, CutoverSnapshot, Task
 from onboarding.plans.planned_cutovers import OPENS_BEFORE
+from onboarding.plans.rows import SHAPE_OF_VERDICT, Shape
+from tenants.activity_names import ActivityName, stored_names
 from tenants.models import ActivityLine, Domain
 
 # From its beginning. After the window answers still change: the last server follows, somebody goes
@@ -34,14 +37,16 @@ class TimelineEntry:
     comment: Comment | None = None
 
     @property
-    def shape(self) -> str:
-        """Of an answer. What is not the new answer is no fault here: it is what stood there."""
-        verdict = self.observation.verdict if self.observation is not None else ""
-        return {"warn": "caution", "fail": "waiting"}.get(verdict, verdict)
+    def shape(self) -> Shape:
+        """The icon of an observation. FAIL is shown as waiting: the old answer is no fault here."""
+        if self.observation is None:
+            return Shape.NOT_APPLICABLE
+        verdict = Verdict(self.observation.verdict)
+        return Shape.WAITING if verdict is Verdict.FAIL else SHAPE_OF_VERDICT[verdict]
 
     @property
     def label(self) -> str:
-        return "Not the new answer" if self.shape == "waiting" else ""
+        return "Not the new answer" if self.shape is Shape.WAITING else ""
 
 
 def build_timeline(
@@ -80,8 +85,9 @@ def _lines(
     of_cutover = Q(params__cutover_id=cutover.public_id)
     of_tasks = Q(params__task_id__in=[task.public_id for task in tasks]) & _within("at", starts)
     lines = ActivityLine.objects.filter(of_cutover | of_tasks, tenant=cutover.plan.tenant_id)
-    # A comment stands here itself.
-    return lines.exclude(action__startswith="comment-").select_related("actor")
+    # The timeline shows the comments themselves.
+    comments = stored_names(ActivityName.COMMENT_ADDED, ActivityName.COMMENT_DELETED)
+    return lines.exclude(action__in=comments).select_related("actor")
 
 
 def _observations(cutover: Cutover, starts: Iterable[datetime]) -> QuerySet[Observation]:

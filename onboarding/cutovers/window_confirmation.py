@@ -13,6 +13,7 @@ from onboarding.cutovers.blockers import WindowBlocker
 from onboarding.errors import ConflictingChange, OnboardingError
 from onboarding.models import Cutover
 from onboarding.plans.evaluation import recompute_waits
+from tenants.activity_names import ActivityName
 from tenants.models import User
 from tenants.services import write_activity
 
@@ -59,7 +60,7 @@ def confirm_window(
             )
         write_activity(
             tenant,
-            "window-confirmed",
+            ActivityName.WINDOW_CONFIRMED,
             by=by,
             direction=cutover.direction,
             domains=cutover.domain_summary,

@@ -22,7 +22,7 @@ from onboarding.collaboration import share_links
 from onboarding.collaboration.comments import NewComment, add_comment
 from onboarding.errors import OnboardingError
 from onboarding.lifecycle.closing_pack.build import request_pack
-from onboarding.models import CLOSURE, ClosingPack, Plan, ShareLink, Task, TaskStatus
+from onboarding.models import ClosingPack, Plan, ShareLink, Task, TaskRole, TaskStatus
 from onboarding.monitoring.baseline import start_at_closing, start_at_go_live
 from onboarding.plan_templates.plan_creation import apply_profile
 from onboarding.plans.queries import lock_tasks
@@ -30,6 +30,7 @@ from onboarding.plans.rollup import recompute_rollup
 from onboarding.plans.services import confirm_task
 from onboarding.plans.transitions import LONGEST_REASON
 from tenants import invitations
+from tenants.activity_names import ActivityName
 from tenants.models import Invitation, Tenant, User
 from tenants.services import write_activity
 
@@ -39,7 +40,9 @@ def tasks_blocking_close(plan: Plan) -> list[Task]:
 
     What is optional and was never begun keeps nothing open.
     """
-    tasks = Task.objects.filter(plan=plan, applies=True, is_group=False).exclude(key=CLOSURE)
+    tasks = Task.objects.filter(plan=plan, applies=True, is_group=False).exclude(
+        role=TaskRole.CLOSURE
+    )
     return [
         task
         for task in tasks.select_related("phase")
@@ -58,7 +61,7 @@ def require_closable(left: Sequence[Task]) -> None:
 
 def sign_off_implementation(task: Task, *, by: User, side: str, words: str) -> None:
     """One side closes the case in words, which stay with the step. Nothing may be open any more."""
-    if task.key != CLOSURE:
+    if task.role != TaskRole.CLOSURE:
         raise OnboardingError("Only the last step of the plan is signed off.")
     if not words.strip():
         raise OnboardingError("Say in your own words that the implementation is complete.")
@@ -87,7 +90,7 @@ def _close(tenant: Tenant, *, by: User) -> None:
     tenant.closed_at = tenant.completed_at = now
     start_at_go_live(tenant, now=now) or start_at_closing(tenant, now=now, by=by)
     revoke_links(tenant, by=by)
-    write_activity(tenant, "implementation-completed", by=by)
+    write_activity(tenant, ActivityName.IMPLEMENTATION_COMPLETED, by=by)
     request_pack(tenant, by=by)
     tenant.plan.touch()
 
@@ -115,13 +118,13 @@ def reopen_tenant(tenant: Tenant, *, by: User, reason: str) -> None:
         # One that no worker has made yet would be of a case that is open again.
         ClosingPack.objects.filter(tenant=tenant, ready_at=None).delete()
         apply_profile(tenant)
-        Task.objects.filter(plan__tenant=tenant, key=CLOSURE).update(
+        Task.objects.filter(plan__tenant=tenant, role=TaskRole.CLOSURE).update(
             mimecast_confirmed_at=None,
             mimecast_confirmed_by=None,
             client_confirmed_at=None,
             client_confirmed_by=None,
             undo=None,
         )
-        write_activity(tenant, "tenant-reopened", by=by, reason=text[:LONGEST_REASON])
+        write_activity(tenant, ActivityName.TENANT_REOPENED, by=by, reason=text[:LONGEST_REASON])
         recompute_rollup(tenant.plan)
         tenant.plan.touch()

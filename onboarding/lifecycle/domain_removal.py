@@ -32,6 +32,7 @@ from onboarding.models import (
 )
 from onboarding.models.cutovers import join_names
 from onboarding.plans.planned_cutovers import is_open
+from tenants.activity_names import ActivityName
 from tenants.domain_lifecycle import mark_removed
 from tenants.models import Domain, Host, Tenant, User
 from tenants.services import write_activity
@@ -141,7 +142,10 @@ def remove_subjects(tenant: Tenant, found: Sequence[RemovalEffect], *, by: User)
                 mark_removed(each.row, at=now, by=by)
             else:
                 each.row.delete()
-        for action, stays in (("subjects-removed", True), ("subjects-deleted", False)):
+        for action, stays in (
+            (ActivityName.SUBJECTS_REMOVED, True),
+            (ActivityName.SUBJECTS_DELETED, False),
+        ):
             of_act = [each for each in found if each.stays is stays]
             if of_act:
                 names, answers = [str(e.row) for e in of_act], sum(e.answers for e in of_act)

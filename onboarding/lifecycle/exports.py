@@ -46,6 +46,7 @@ from onboarding.models import (
     WaitingPeriod,
     WorkingTime,
 )
+from tenants.activity_names import ActivityName, current_name
 from tenants.models import (
     ActivityLine,
     Domain,
@@ -110,12 +111,12 @@ def request_export(tenant: Tenant, *, by: User) -> TenantExport:
         earlier = TenantExport.objects.filter(tenant=tenant)
         file_store.remove_on_commit(list(earlier.values_list("stored_as", flat=True)))
         earlier.delete()
-        write_activity(tenant, "export-requested", by=by)
+        write_activity(tenant, ActivityName.EXPORT_REQUESTED, by=by)
         return TenantExport.objects.create(tenant=tenant, requested_by=by)
 
 
 def log_download(export: TenantExport, *, by: User) -> None:
-    write_activity(export.tenant, "export-downloaded", by=by, export=export.public_id)
+    write_activity(export.tenant, ActivityName.EXPORT_DOWNLOADED, by=by, export=export.public_id)
 
 
 def build_export(export: TenantExport) -> bool:
@@ -132,7 +133,7 @@ def build_export(export: TenantExport) -> bool:
         wanted = TenantExport.objects.filter(pk=export.pk, ready_at=None)
         size = path.stat().st_size
         if wanted.update(ready_at=timezone.now(), stored_as=place, size=size):
-            write_activity(export.tenant, "export-ready", bytes=size)
+            write_activity(export.tenant, ActivityName.EXPORT_READY, bytes=size)
             return True
     path.unlink()
     return False
@@ -165,6 +166,9 @@ def _rows(model: type[Model], path: str, tenant: Tenant) -> Iterator[dict[str, A
     rows = found.values(*fields).iterator(chunk_size=1000)
     if model is RawAnswers:
         return (row | {"body": raw_answers.read(row["body"])} for row in rows)
+    if model is ActivityLine:
+        # `action` and `params` are what the hash covers. Lines from before a renaming have old names.
+        return (row | {"name": current_name(row["action"])} for row in rows)
     return iter(rows)
 
 

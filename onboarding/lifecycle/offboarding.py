@@ -13,6 +13,7 @@ from onboarding.errors import OnboardingError
 from onboarding.lifecycle.closing import revoke_links
 from onboarding.models import ClosingPack, EvidenceFile, ShareLink, TenantExport
 from tenants import people
+from tenants.activity_names import ActivityName
 from tenants.models import (
     ActivityChain,
     ActivityLine,
@@ -50,7 +51,7 @@ def close_tenant(tenant: Tenant, *, by: User) -> None:
         tenant.closed_at = now
         sync_checks(tenant)
         revoke_links(tenant, by=by)
-        write_activity(tenant, "tenant-closed", by=by)
+        write_activity(tenant, ActivityName.TENANT_CLOSED, by=by)
         tenant.plan.touch()
 
 
@@ -76,7 +77,7 @@ def erase_tenant(tenant: Tenant, *, typed: str, by: User) -> None:
         tenant.delete()
         write_activity(
             None,
-            "tenant-erased",
+            ActivityName.TENANT_ERASED,
             by=by,
             name=name,
             erased=public_id,

@@ -14,6 +14,7 @@ from onboarding.errors import OnboardingError
 from onboarding.lifecycle import tenants
 from onboarding.plan_templates import plan_creation
 from tenants import domain_lifecycle
+from tenants.activity_names import ActivityName
 from tenants.models import DirectoryMethod, Domain, Host, Platform, Tenant, User
 from tenants.services import write_activity
 
@@ -189,7 +190,7 @@ def dismiss(tenant: Tenant, discovery: Discovery, fingerprint: str, *, by: User)
         locked.save(update_fields=["dismissed"])
         write_activity(
             tenant,
-            "suggestion-dismissed",
+            ActivityName.SUGGESTION_DISMISSED,
             by=by,
             suggestion=suggestion.label,
             value=suggestion.shown,

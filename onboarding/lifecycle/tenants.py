@@ -18,6 +18,7 @@ from onboarding.lifecycle.domain_removal import RemovalEffect
 from onboarding.lifecycle.tasks import queue_dns_scan
 from onboarding.plan_templates.plan_creation import apply_profile, create_plan
 from tenants import domain_lifecycle
+from tenants.activity_names import ActivityName
 from tenants.models import Domain, Host, Tenant, User
 from tenants.services import write_activity
 
@@ -101,7 +102,7 @@ def _store(
             sync_checks(tenant)
             create_plan(tenant)
             names = [domain.name for domain in domains.added]
-            write_activity(tenant, "tenant-created", by=by, domains=names)
+            write_activity(tenant, ActivityName.TENANT_CREATED, by=by, domains=names)
         else:
             record_profile_change(tenant, before=before, by=by)
             _log_rows(tenant, domains, by=by)
@@ -160,8 +161,8 @@ def set_consent(tenant: Tenant, agreed: Collection[int], *, by: User | None) -> 
     given = list(hosts.filter(pk__in=agreed, consented_at__isnull=True))
     withdrawn = list(hosts.exclude(pk__in=agreed).filter(consented_at__isnull=False))
     for rows, action, at in (
-        (given, "consent-given", timezone.now()),
-        (withdrawn, "consent-withdrawn", None),
+        (given, ActivityName.CONSENT_GIVEN, timezone.now()),
+        (withdrawn, ActivityName.CONSENT_WITHDRAWN, None),
     ):
         if rows:
             Host.objects.filter(pk__in=[host.pk for host in rows]).update(
@@ -182,7 +183,7 @@ def record_profile_change(tenant: Tenant, *, before: dict[str, Any], by: User | 
     with transaction.atomic():
         apply_profile(tenant)
         if changes:
-            write_activity(tenant, "profile-changed", by=by, changes=changes)
+            write_activity(tenant, ActivityName.PROFILE_CHANGED, by=by, changes=changes)
 
 
 def log_subject_changes(
@@ -193,7 +194,7 @@ def log_subject_changes(
     changed: Sequence[str],
 ) -> None:
     """Lines for domains and hosts that came, or got another role or code."""
-    actions = {"subjects-added": added, "subjects-changed": changed}
+    actions = {ActivityName.SUBJECTS_ADDED: added, ActivityName.SUBJECTS_CHANGED: changed}
     for action, names in actions.items():
         if names:
             write_activity(tenant, action, by=by, names=list(names))

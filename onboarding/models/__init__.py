@@ -1,4 +1,7 @@
-"""What to do next: plans, cutovers, requirements, what people say, and what they hand over."""
+"""The tables of onboarding: plans, cutovers, requirements sheets, monitoring, comments and files.
+
+Import the models from this package. Only fields, constraints and methods of one row belong in it.
+"""
 
 from onboarding.models.calendars import Freeze, Holiday, WaitingPeriod, WorkingTime
 from onboarding.models.comments import Comment
@@ -15,7 +18,6 @@ from onboarding.models.cutovers import (
 from onboarding.models.files import ClosingPack, EvidenceFile, ShareLink, TenantExport
 from onboarding.models.monitoring import Drift, DriftNotification, Monitoring
 from onboarding.models.plans import (
-    CLOSURE,
     COMPLETE_STATUSES,
     DomainProgress,
     ManualStatus,
@@ -28,10 +30,10 @@ from onboarding.models.plans import (
 )
 from onboarding.models.reminders import Reminder
 from onboarding.models.requirements import RequirementsSheet, SheetImport, SheetRow
+from onboarding.models.task_roles import TaskRole
 from onboarding.models.templates import TemplateDraft
 
 __all__ = [
-    "CLOSURE",
     "COMPLETE_STATUSES",
     "ClosingPack",
     "Comment",
@@ -61,6 +63,7 @@ __all__ = [
     "SheetImport",
     "SheetRow",
     "Task",
+    "TaskRole",
     "TaskStatus",
     "TemplateDraft",
     "TenantExport",

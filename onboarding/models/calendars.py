@@ -1,4 +1,4 @@
-"""A tenant's working time, and whose turn its tasks have been."""
+"""A tenant's working time, holidays and freezes, and the periods in which its tasks waited."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from tenants.public_ids import new_public_id
 
 
 class WorkingTime(models.Model):
-    """When the tenant's people work. Without a row: Monday to Friday, 9 to 17."""
+    """The working hours of a tenant. Without a row: Monday to Friday, 9:00 to 17:00."""
 
     tenant = models.OneToOneField(Tenant, on_delete=models.CASCADE, related_name="working_time")
-    # Days of the week as digits, 0 a Monday.
+    # Days of the week as digits; 0 is Monday.
     weekdays = models.CharField(max_length=7, default="01234")
     opens = models.TimeField(default=time(9))
     closes = models.TimeField(default=time(17))
-    # Working days that a step waits for a side before we remind it by ourselves; 0 for never.
+    # Working days that a task waits on a side before Gangway sends a reminder; 0: never.
     remind_after_working_days = models.PositiveSmallIntegerField(default=0)
 
     class Meta:
@@ -34,7 +34,7 @@ class WorkingTime(models.Model):
 
 
 class Holiday(models.Model):
-    """A day on which nobody works."""
+    """A day on which the tenant does not work."""
 
     public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="holidays")
@@ -52,9 +52,9 @@ class Holiday(models.Model):
 
 
 class Freeze(models.Model):
-    """Days on which nothing may be switched: one tenant's, or without a tenant everybody's.
+    """Days without changes, for one tenant or, without a tenant, for all of them.
 
-    Days are those of the tenant's time zone, also where the freeze is everybody's.
+    The days are those of each tenant's time zone.
     """
 
     public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
@@ -62,7 +62,7 @@ class Freeze(models.Model):
         Tenant, on_delete=models.CASCADE, null=True, blank=True, related_name="freezes"
     )
     first_day = models.DateField("From")
-    last_day = models.DateField("Until and including")
+    last_day = models.DateField("To, inclusive")
     reason = models.CharField(max_length=80)
 
     class Meta:
@@ -78,7 +78,7 @@ class Freeze(models.Model):
 
 
 class WaitingPeriod(models.Model):
-    """A time that a task waited for one side, from when it became theirs until it no longer was."""
+    """A period in which a task waited on one side. `ended_at` is empty while it still waits."""
 
     task = models.ForeignKey(Task, on_delete=models.CASCADE, related_name="waiting_periods")
     side = models.CharField(max_length=10, choices=Responsibility)

@@ -1,4 +1,4 @@
-"""What people write to each other about a task."""
+"""Comments on tasks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tenants.public_ids import new_public_id
 
 
 class Comment(models.Model):
-    """A remark, a question to one side, or staff's internal note; as Markdown, never edited."""
+    """A comment in Markdown: a remark, a question to a side, or an internal note. Never edited."""
 
     public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
     plan = models.ForeignKey(Plan, on_delete=models.CASCADE, related_name="comments")
@@ -22,9 +22,9 @@ class Comment(models.Model):
     author = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
     body = models.TextField()
     written_at = models.DateTimeField(default=timezone.now, editable=False)
-    # Staff's own: no client ever sees it, nor that it exists.
+    # Visible to staff only: a client must not detect that the note exists.
     is_internal = models.BooleanField(default=False)
-    # A question waits for this side until somebody there answers it.
+    # The side that a question is addressed to. It stays open until `answered_at`.
     asked_side = models.CharField(max_length=10, choices=Responsibility, blank=True)
     answered_at = models.DateTimeField(null=True, blank=True)
     reply_to = models.ForeignKey(

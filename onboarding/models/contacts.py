@@ -1,4 +1,4 @@
-"""Who takes role in an implementation, account or not, and with which role to play."""
+"""The client's contacts in an implementation, with or without an account."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from tenants.public_ids import new_public_id
 
 
 class Contact(models.Model):
-    """A named person on the client's side. A role may be played by several people."""
+    """A person of the client, with one role. Several people may have the same role."""
 
     class Role(models.TextChoices):
         TECHNICAL = "technical", "Technical contact"
-        DNS = "dns", "Owner of DNS"
-        FIREWALL = "firewall", "Owner of the firewall"
+        DNS = "dns", "DNS owner"
+        FIREWALL = "firewall", "Firewall owner"
         DIRECTORY = "directory", "Directory administrator"
         SIGNATORY = "signatory", "Signatory (a director)"
         EMERGENCY = "emergency", "Emergency contact"
@@ -28,7 +28,7 @@ class Contact(models.Model):
     name = models.CharField(max_length=100)
     email = models.EmailField(blank=True)
     phone = models.CharField(max_length=40, blank=True)
-    availability = models.CharField("When and how to reach them", max_length=300, blank=True)
+    availability = models.CharField("Availability", max_length=300, blank=True)
     changed_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
     changed_at = models.DateTimeField(default=timezone.now)
 

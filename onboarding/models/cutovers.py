@@ -1,4 +1,4 @@
-"""CutoverManager switches of a tenant's mail flow."""
+"""Cutovers with their domains, on-call people, votes, decisions, snapshots and dry runs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tenants.public_ids import new_public_id
 
 
 class CutoverManager(models.Manager["Cutover"]):
-    """Those that nobody dropped. What was dropped is kept where something was decided in it."""
+    """Cutovers that are not cancelled. A cancelled cutover with a record remains in the table."""
 
     def get_queryset(self) -> models.QuerySet[Cutover]:
         return super().get_queryset().filter(cancelled_at__isnull=True)
@@ -35,29 +35,30 @@ class Cutover(models.Model):
     direction = models.CharField(max_length=10, choices=Direction)
     domains = models.ManyToManyField(Domain, through="CutoverDomain", related_name="cutovers")
     planned_at = models.DateTimeField()
-    # Raised whenever its window or its domains change: what was confirmed, voted and decided is of
+    # Increases when the window or the domains change. Confirmations, votes and decisions belong to
     # one round.
     round = models.PositiveIntegerField(default=1)
     length_minutes = models.PositiveIntegerField(default=240)
-    # How long outbound mail is agreed to run through Mimecast before inbound follows.
+    # Agreed days of outbound mail through Mimecast before the inbound cutover.
     outbound_days = models.PositiveIntegerField(default=3)
-    # Of this very window: moving it takes both back. The risk in the comment of whoever accepted it,
-    # where the window was not known to be safe.
+    # The window confirmation. A change of the window resets it. `accepted_risk` is the reason for
+    # confirming a window that is not known to be safe.
     confirmed_at = models.DateTimeField(null=True, blank=True)
     confirmed_by = models.ForeignKey(
         User, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
     accepted_risk = models.TextField(blank=True)
-    # Which objections these comment took into account, by their keys: one that came later was not.
+    # Keys of the blockers that the accepted risk covers. Later blockers are not covered.
     accepted_blockers = models.JSONField(default=list, blank=True)
-    # Who says go or no-go, one of each side.
+    # The approvers of the go / no-go vote, one for each side.
     mimecast_approver = models.ForeignKey(
         User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
     client_approver = models.ForeignKey(
         User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
-    # Dropped, and kept for its record. Its domains are free for another; these comment name them.
+    # A cancelled cutover remains for its record. Its domains are free for another cutover, so their
+    # names are stored here.
     cancelled_at = models.DateTimeField(null=True, blank=True)
     cancelled_by = models.ForeignKey(
         User, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
@@ -75,7 +76,7 @@ class Cutover(models.Model):
 
     @property
     def domain_summary(self) -> str:
-        """Its domains in comment: all of them, or the first two and how many more."""
+        """The domains as text: all of them, or the first two and the number of others."""
         return self.cancelled_domains or join_names([str(domain) for domain in self.domains.all()])
 
     @property
@@ -83,13 +84,13 @@ class Cutover(models.Model):
         return self.planned_at + timedelta(minutes=self.length_minutes)
 
     def approver_side(self, user: User) -> str:
-        """The side that somebody is named to speak for here; empty for everybody else."""
+        """The side for which the user is an approver; empty for every other user."""
         sides = {self.mimecast_approver_id: "mimecast", self.client_approver_id: "client"}
         return sides.get(user.pk, "")
 
 
 def join_names(names: Sequence[str], most: int = 3) -> str:
-    """A list of names as people say it: "a, b and c", or "a, b and 4 more"."""
+    """The names as text: "a, b and c", or "a, b and 4 more"."""
     if len(names) > most:
         names = [*names[: most - 1], f"{len(names) - most + 1} more"]
     *others, last = names or ["no domain"]
@@ -97,8 +98,11 @@ def join_names(names: Sequence[str], most: int = 3) -> str:
 
 
 class CutoverDomain(models.Model):
-    """One domain of a cutover. The direction is the cutover's, so that the database can hold that
-    no domain is in two cutovers of one direction."""
+    """One domain of a cutover.
+
+    The direction is a copy of the cutover's, so that the database can refuse a domain in two
+    cutovers of one direction.
+    """
 
     cutover = models.ForeignKey(Cutover, on_delete=models.CASCADE, related_name="cutover_domains")
     domain = models.ForeignKey(Domain, on_delete=models.CASCADE, related_name="cutover_domains")
@@ -117,8 +121,7 @@ class CutoverDomain(models.Model):
 
 
 class OnCall(models.Model):
-    """Somebody who can be reached while a cutover's window is open: a person with an account, or a
-    contact of the client."""
+    """A person on call during a cutover's window: a user or a contact of the client."""
 
     public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
     cutover = models.ForeignKey(Cutover, on_delete=models.CASCADE, related_name="on_call")
@@ -154,10 +157,10 @@ class OnCall(models.Model):
 
 
 class CutoverSnapshot(models.Model):
-    """What was published when a window opened, or when somebody asked: what a rollback puts back.
+    """The published records at the opening of a window or on request, for a rollback. Written once.
 
-    Written once. `content` holds, for each domain, what every server told, when, and the public ids
-    of the observation and digests of the raw answers it rests on.
+    `content` has, for each domain, the answer of every server with its time, the public id of the
+    observation and the digests of the raw answers.
     """
 
     class Reason(models.TextChoices):
@@ -166,7 +169,7 @@ class CutoverSnapshot(models.Model):
 
     public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
     cutover = models.ForeignKey(Cutover, on_delete=models.CASCADE, related_name="snapshots")
-    # The start of the window that it was taken for: a cutover may be moved and tried again.
+    # The start of the window at that time: a cutover may be rescheduled and repeated.
     window_start = models.DateTimeField()
     reason = models.CharField(max_length=10, choices=Reason)
     taken_at = models.DateTimeField(default=timezone.now)
@@ -195,7 +198,7 @@ class CutoverSnapshot(models.Model):
 
 
 class CutoverVote(models.Model):
-    """One approver's go or no-go for one window, in their comment. Another vote is another row."""
+    """One approver's go or no-go for one window. A changed vote is another row."""
 
     cutover = models.ForeignKey(Cutover, on_delete=models.CASCADE, related_name="votes")
     window_start = models.DateTimeField()
@@ -204,9 +207,9 @@ class CutoverVote(models.Model):
     by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
     is_go = models.BooleanField()
     comment = models.TextField(blank=True)
-    # Why to go in spite of what held the cutover back at that moment.
+    # The reason for going ahead despite the blockers.
     accepted_risk = models.TextField(blank=True)
-    # What did so, by the keys of the readiness's rows.
+    # The blockers at the time of the vote, as keys of readiness rows.
     blockers = models.JSONField(default=list, blank=True)
     voted_at = models.DateTimeField(default=timezone.now)
 
@@ -218,7 +221,7 @@ class CutoverVote(models.Model):
 
 
 class CutoverDecision(models.Model):
-    """Go or no-go for one window, with the readiness as it was at that moment. Written once."""
+    """The go / no-go decision for one window, with the readiness at that time. Written once."""
 
     public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
     cutover = models.ForeignKey(Cutover, on_delete=models.CASCADE, related_name="decisions")
@@ -226,7 +229,7 @@ class CutoverDecision(models.Model):
     round = models.PositiveIntegerField(default=1)
     is_go = models.BooleanField()
     decided_at = models.DateTimeField()
-    # Rows, evidence and votes; the digest shows that nothing was changed since.
+    # Rows, evidence and votes. The digest shows that the content is unchanged.
     content = models.JSONField()
     digest = models.CharField(max_length=64)
 
@@ -247,11 +250,11 @@ class CutoverDecision(models.Model):
 
 
 class DryRun(models.Model):
-    """A run through a cutover's room with records that nobody has published. Written once."""
+    """A practice run of a cutover with unpublished records. Written once."""
 
     public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
     cutover = models.ForeignKey(Cutover, on_delete=models.CASCADE, related_name="dry_runs")
-    # The window and the round that were rehearsed: the plan may have changed since.
+    # The window and the round of the dry run. The cutover may have changed since.
     window_start = models.DateTimeField()
     round = models.PositiveIntegerField()
     by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
@@ -259,7 +262,7 @@ class DryRun(models.Model):
     saved_at = models.DateTimeField(default=timezone.now)
     records = models.TextField()
     comment = models.TextField(blank=True)
-    # Readiness, steps and findings as they would have been, as plain JSON.
+    # The resulting readiness, tasks and findings, as plain JSON.
     content = models.JSONField()
 
     class Meta:

@@ -1,4 +1,4 @@
-"""What leaves or enters as a whole: hand-off links, files kept as evidence, exports."""
+"""Share links, evidence files, exports and closing packs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LIFETIME_DAYS = (1, 7, 14, 30)
 
 
 class ShareLink(models.Model):
-    """A link for somebody without an account: what to publish for one task or one domain."""
+    """A link for a person without an account, to the records of one task or one domain."""
 
     public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
     plan = models.ForeignKey(Plan, on_delete=models.CASCADE, related_name="share_links")
@@ -27,7 +27,7 @@ class ShareLink(models.Model):
     domain = models.ForeignKey(
         Domain, on_delete=models.CASCADE, null=True, blank=True, related_name="share_links"
     )
-    # For whom, in the words of the person who made it.
+    # The name of the recipient, as the creator typed it.
     recipient = models.CharField(max_length=100)
     token_hash = models.CharField(max_length=64, unique=True, editable=False)
     created_by = models.ForeignKey(
@@ -57,7 +57,7 @@ class ShareLink(models.Model):
 
 
 class EvidenceFile(models.Model):
-    """A file that shows a task done. Its bytes lie under a random name; nothing edits them."""
+    """A file that is evidence for a task, stored under a random name and never edited."""
 
     public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
     task = models.ForeignKey(Task, on_delete=models.CASCADE, related_name="files")
@@ -68,7 +68,7 @@ class EvidenceFile(models.Model):
     stored_as = models.CharField(max_length=80, unique=True, editable=False)
     uploaded_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
     uploaded_at = models.DateTimeField(default=timezone.now, editable=False)
-    # The comment it came with; the file stays with the task whatever becomes of the words.
+    # The comment that the file was attached to. The file outlives a deleted comment.
     comment = models.ForeignKey(
         Comment, on_delete=models.SET_NULL, null=True, blank=True, related_name="files"
     )
@@ -81,13 +81,13 @@ class EvidenceFile(models.Model):
 
 
 class TenantExport(models.Model):
-    """Everything of a tenant in one archive, made by a worker for somebody who asked."""
+    """All data of a tenant in one archive, which a worker creates on request."""
 
     public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="exports")
     requested_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
     requested_at = models.DateTimeField(default=timezone.now, editable=False)
-    # Both empty until the worker is done.
+    # Both are empty until the worker is done.
     ready_at = models.DateTimeField(null=True, blank=True)
     stored_as = models.CharField(max_length=80, blank=True, editable=False)
     size = models.PositiveBigIntegerField(default=0)
@@ -100,7 +100,7 @@ class TenantExport(models.Model):
 
 
 class ClosingPack(models.Model):
-    """A completed case in one archive that anybody can verify without us. Each stays as it is."""
+    """A closed implementation in one archive that can be verified without Gangway. Never edited."""
 
     public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="closing_packs")
@@ -110,7 +110,7 @@ class ClosingPack(models.Model):
     ready_at = models.DateTimeField(null=True, blank=True)
     stored_as = models.CharField(max_length=80, blank=True, editable=False)
     size = models.PositiveBigIntegerField(default=0)
-    # SHA-256 of the pack's list of digests: whoever has it can tell that the pack is this one.
+    # SHA-256 of the pack's list of digests. It identifies the pack.
     seal = models.CharField(max_length=64, blank=True)
 
     class Meta:

@@ -1,4 +1,4 @@
-"""What is watched after go-live, and what no longer is as it was proven then."""
+"""Monitoring after go-live, its drifts and the notifications about them."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from tenants.public_ids import new_public_id
 
 
 class Monitoring(models.Model):
-    """A tenant whose mail has gone live: what was proven by then is to go on holding."""
+    """Monitoring of one tenant since go-live, against the baseline verified by then."""
 
     class Reason(models.TextChoices):
-        CUTOVER = "cutover", "The inbound cutover was proven"
-        CLOSED = "closed", "The case was closed"
+        CUTOVER = "cutover", "The inbound cutover was verified"
+        CLOSED = "closed", "The implementation was closed"
 
     tenant = models.OneToOneField(Tenant, on_delete=models.CASCADE, related_name="monitoring")
     started_at = models.DateTimeField()
     reason = models.CharField(max_length=10, choices=Reason)
-    # The region's values that the client has set its records and firewall by.
+    # The region's values on which the client's records and firewall rules are based.
     region_values = models.JSONField(default=dict)
 
     def __str__(self) -> str:
@@ -32,32 +32,31 @@ class Monitoring(models.Model):
 
 
 class Drift(models.Model):
-    """Something proven at go-live that settled otherwise later. One row for each episode."""
+    """A difference from the baseline. A difference that recurs is another row."""
 
     class Kind(models.TextChoices):
-        LEFTOVER_MX = "leftover_mx", "MX no longer as proven"
-        INCLUDE_GONE = "include_gone", "SPF no longer lets Mimecast send"
-        KEY_GONE = "key_gone", "DKIM key gone or changed"
+        LEFTOVER_MX = "leftover_mx", "MX records changed"
+        INCLUDE_GONE = "include_gone", "SPF no longer permits Mimecast"
+        KEY_GONE = "key_gone", "DKIM key missing or changed"
         TTL_LOW = "ttl_low", "MX TTL never raised"
         PORT_REOPENED = "port_reopened", "Port 25 open again"
         REGION_CHANGED = "region_changed", "Mimecast’s values changed"
         MTA_STS_NARROWED = "mta_sts_narrowed", "MTA-STS does not permit the MX"
 
     class Resolution(models.TextChoices):
-        RESOLVED = "resolved", "Right again"
-        APPLIED = "applied", "Taken over by hand"
-        UNMONITORED = "unmonitored", "No longer watched"
+        RESOLVED = "resolved", "Resolved"
+        APPLIED = "applied", "Accepted as the new baseline"
+        UNMONITORED = "unmonitored", "No longer monitored"
 
     public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="drifts")
     kind = models.CharField(max_length=20, choices=Kind)
-    # Empty for what no single check tells: the region's values.
+    # Empty for a change of the region's values, which belongs to no single check.
     check_asked = models.ForeignKey(
         Check, on_delete=models.SET_NULL, null=True, blank=True, related_name="drifts"
     )
     subject = models.CharField(max_length=260)
-    # What was seen, in the engine's stable codes; of a region, which values changed, and how. The
-    # evidence itself is the observation.
+    # The engine's finding codes; for a region, the changed values. The evidence is the observation.
     findings = models.JSONField(default=list)
     observation = models.ForeignKey(
         Observation, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
@@ -77,12 +76,12 @@ class Drift(models.Model):
         User, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
     acknowledgement_reason = models.CharField(max_length=500, blank=True)
-    # Until when nobody is sent anything about it.
+    # No notification about the drift is sent before this time.
     muted_until = models.DateTimeField(null=True, blank=True)
     muted_by = models.ForeignKey(
         User, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
-    # What people were told of it, so that no change is told twice.
+    # Prevent a second notification about the same change.
     opening_notified_at = models.DateTimeField(null=True, blank=True)
     closing_notified_at = models.DateTimeField(null=True, blank=True)
 
@@ -116,22 +115,21 @@ class Drift(models.Model):
 
 
 class DriftNotification(models.Model):
-    """One message to one person about what has changed; kept, so that it is sent once.
+    """One e-mail to one person about drifts; stored, so that it is sent once.
 
-    Whoever made it noted with each drift that it was told, in the same transaction. A worker that
-    dies between the mail server's yes and ours sends it again under the same Message-ID, so that
-    mail programs show it once.
+    The transaction that creates it also records the notification with each drift. A worker that
+    dies after the mail server accepted the message and before the commit sends it again with the
+    same Message-ID, so that mail programs show it once.
     """
 
     public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="drift_notifications")
     recipient = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
-    # What it tells: for each drift its kind, its subject, and whether it was opened, is still so
-    # after a mute, or has ended.
+    # For each drift: kind, subject and change (opened, still open after a mute, or closed).
     changes = models.JSONField()
     created_at = models.DateTimeField(default=timezone.now)
     sent_at = models.DateTimeField(null=True, blank=True)
-    # A worker has it; one that died has lost it by then.
+    # The lease of the worker that sends it. It expires if the worker dies.
     claimed_until = models.DateTimeField(null=True, blank=True)
 
     class Meta:

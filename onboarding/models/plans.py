@@ -1,4 +1,4 @@
-"""The template's versions, each tenant's plan, its phases, tasks and their domain parts."""
+"""Versions of the plan template, and each tenant's plan with its phases, tasks and domains."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
+from onboarding.models.task_roles import TaskRole
 from tenants.models import Domain, Tenant, User
 from tenants.public_ids import new_public_id
 
@@ -19,37 +20,35 @@ class Responsibility(models.TextChoices):
 
 
 class TaskStatus(models.TextChoices):
-    """Where a task stands; worked out from its facts by onboarding.states alone."""
+    """The status of a task. Only onboarding.plans.statuses computes it, from the task's facts."""
 
     TODO = "todo", "To do"
     IN_PROGRESS = "in_progress", "In progress"
-    WAITING = "waiting", "Waiting for the other side"
+    WAITING = "waiting", "Waiting on the other side"
     BLOCKED = "blocked", "Blocked"
-    PARTLY_CONFIRMED = "partly_confirmed", "One side has confirmed"
-    AWAITING_VERIFICATION = "awaiting_verification", "Said to be done, not proven yet"
-    REGRESSED = "regressed", "Was proven, no longer holds"
+    PARTLY_CONFIRMED = "partly_confirmed", "One side confirmed"
+    AWAITING_VERIFICATION = "awaiting_verification", "Awaiting verification"
+    REGRESSED = "regressed", "Regressed"
     DONE = "done", "Done"
-    VERIFIED = "verified", "Proven"
-    ACCEPTED_RISK = "accepted_risk", "Accepted as it is"
+    VERIFIED = "verified", "Verified"
+    ACCEPTED_RISK = "accepted_risk", "Accepted risk"
     DECLINED = "declined", "Declined"
     NOT_APPLICABLE = "not_applicable", "Not applicable"
 
 
 class ManualStatus(models.TextChoices):
-    """What a person says of a task beside done or not; a task bears one at most."""
+    """A status that a person sets. A task has at most one."""
 
     NONE = "", "None"
     IN_PROGRESS = "in_progress", "In progress"
-    WAITING = "waiting", "Waiting for the other side"
+    WAITING = "waiting", "Waiting on the other side"
     BLOCKED = "blocked", "Blocked"
     DECLINED = "declined", "Declined"
-    ACCEPTED_RISK = "accepted_risk", "Accepted as it is"
+    ACCEPTED_RISK = "accepted_risk", "Accepted risk"
     NOT_NEEDED = "not_needed", "Not needed"
 
 
-# The article's last item. Everything that applies comes before it.
-CLOSURE = "case-closure"
-# Nothing more is to be done, and nothing that depends on it has to wait.
+# No more work is to be done, and dependent tasks need not wait.
 COMPLETE_STATUSES = (
     TaskStatus.DONE,
     TaskStatus.VERIFIED,
@@ -59,15 +58,15 @@ COMPLETE_STATUSES = (
 
 
 class PlanTemplate(models.Model):
-    """One published version of the plan template. Plans keep the version they were made from."""
+    """One published version of the plan template. A plan refers to the version it was made from."""
 
     version = models.PositiveIntegerField(unique=True)
     loaded_at = models.DateTimeField(default=timezone.now)
-    # All that it says, in the shape of the template's file. Never altered: plans rest on it.
+    # The whole template, in the structure of the template file. Never changed: plans depend on it.
     content = models.JSONField(default=dict)
-    # The version of the file it came in; none where people published it here.
+    # The version of its template file; None for a version that a person published.
     builtin_version = models.PositiveIntegerField(null=True, blank=True, unique=True)
-    # What changed, in the words of whoever published it.
+    # The publisher's summary of the changes.
     note = models.TextField(blank=True)
     published_by = models.ForeignKey(
         User, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
@@ -78,11 +77,11 @@ class PlanTemplate(models.Model):
 
 
 class Plan(models.Model):
-    """One tenant's copy of the template, with counters that lists and dashboards sort by."""
+    """One tenant's copy of the template, with the counters by which lists and dashboards sort."""
 
     tenant = models.OneToOneField(Tenant, on_delete=models.CASCADE, related_name="plan")
     template = models.ForeignKey(PlanTemplate, on_delete=models.PROTECT)
-    # Counts every visible change; open pages ask for it to learn that something moved.
+    # Increases with every visible change. Open pages poll it.
     revision = models.PositiveIntegerField(default=0)
     tasks_total = models.PositiveIntegerField(default=0)
     tasks_complete = models.PositiveIntegerField(default=0)
@@ -93,7 +92,7 @@ class Plan(models.Model):
         return f"plan of {self.tenant}"
 
     def touch(self) -> None:
-        """Tell open pages that something changed."""
+        """Increase the revision, so that open pages reload."""
         Plan.objects.filter(pk=self.pk).update(revision=F("revision") + 1)
 
 
@@ -118,7 +117,7 @@ class Phase(models.Model):
 
 
 class Task(models.Model):
-    """One item of a plan. Facts are stored; `status` is kept from them so that lists can count."""
+    """A unit of work of a plan. The fields below "Facts" are stored; `status` is their roll-up."""
 
     public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
     plan = models.ForeignKey(Plan, on_delete=models.CASCADE, related_name="tasks")
@@ -127,7 +126,8 @@ class Task(models.Model):
         "self", on_delete=models.CASCADE, null=True, blank=True, related_name="children"
     )
     key = models.CharField(max_length=60)
-    # The tenant's own, beside the template's; or the template's once, and kept for what was done.
+    role = models.CharField(max_length=40, choices=TaskRole, blank=True)
+    # A custom task of this tenant, or a task that a newer version dropped after work on it.
     is_custom = models.BooleanField(default=False)
     position = models.PositiveIntegerField()
     title = models.CharField(max_length=200)
@@ -135,7 +135,7 @@ class Task(models.Model):
     shown_by = models.TextField(blank=True)
     links = models.JSONField(default=list)
     responsibility = models.CharField(max_length=10, choices=Responsibility)
-    # False where the article states no side: the default is both, and the consultant may change it.
+    # False where the article states no side: the default is both, and a consultant may change it.
     responsibility_stated = models.BooleanField(default=True)
     depends_on = models.JSONField(default=list)
     check_kinds = models.JSONField(default=list)
@@ -144,10 +144,10 @@ class Task(models.Model):
     is_group = models.BooleanField(default=False)
     is_per_domain = models.BooleanField(default=False)
     is_optional = models.BooleanField(default=False)
-    # Going ahead before the dependencies are done can lose mail.
+    # Confirming it before its dependencies are done can lose mail.
     is_hard_gate = models.BooleanField(default=False)
-    # Only time completes it: days after the task of that key was done. Without a number of its own
-    # they are those agreed for the inbound cutover.
+    # A wait: it completes automatically, so many days after the task with that key is done. None:
+    # the days agreed for the inbound cutover.
     wait_after = models.CharField(max_length=60, blank=True)
     wait_days = models.PositiveIntegerField(null=True, blank=True)
 
@@ -162,10 +162,10 @@ class Task(models.Model):
     client_confirmed_by = models.ForeignKey(
         User, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
-    # While the task it waits after is done: since when, and until when it is_counted.
+    # The start and end of a wait, while the task that it follows is done.
     wait_started_at = models.DateTimeField(null=True, blank=True)
     wait_ends_at = models.DateTimeField(null=True, blank=True)
-    # What its checks have left to prove is beyond them, so that people's word completes it.
+    # Checks cannot verify the remaining domains or hosts, so a confirmation completes the task.
     confirmation_suffices = models.BooleanField(default=False)
     verified_at = models.DateTimeField(null=True, blank=True)
     regressed_at = models.DateTimeField(null=True, blank=True)
@@ -177,10 +177,10 @@ class Task(models.Model):
     status_set_by = models.ForeignKey(
         User, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
-    # The side that a waiting task waits for; until when an accepted one is accepted.
+    # The side that a waiting task waits on, and the end of an accepted risk.
     status_waiting_on = models.CharField(max_length=10, choices=Responsibility, blank=True)
     accepted_until = models.DateTimeField(null=True, blank=True)
-    # Working days from the plan's start or a planned cutover; a person may set the day instead.
+    # Working days from the plan's start or a cutover. A person may set the day instead.
     due_from = models.CharField(max_length=10, blank=True)
     due_working_days = models.IntegerField(default=0)
     due_on = models.DateField(null=True, blank=True)
@@ -189,12 +189,12 @@ class Task(models.Model):
     assignee = models.ForeignKey(
         User, on_delete=models.SET_NULL, null=True, blank=True, related_name="tasks"
     )
-    # Whose turn it is and since when; empty while nobody can do anything.
+    # The side that has to act, and since when; empty while neither side can act.
     waiting_on = models.CharField(max_length=10, choices=Responsibility, blank=True)
     waiting_since = models.DateTimeField(null=True, blank=True)
-    # When somebody was last told that it is their turn.
+    # The time of the last reminder.
     reminded_at = models.DateTimeField(null=True, blank=True)
-    # What the last person's act changed, so that a wrong tick can be taken back.
+    # The values before the last change by a person, so that the change can be undone.
     undo = models.JSONField(null=True, blank=True)
 
     status = models.CharField(max_length=24, choices=TaskStatus, default=TaskStatus.TODO)
@@ -204,6 +204,11 @@ class Task(models.Model):
         ordering: ClassVar[list[str]] = ["position"]
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(fields=["plan", "key"], name="task_once_per_plan"),
+            models.UniqueConstraint(
+                fields=["plan", "role"],
+                condition=~Q(role__in=["", TaskRole.DIRECTORY]),
+                name="one_task_per_plan_and_role",
+            ),
             models.CheckConstraint(
                 condition=Q(verified_at__isnull=True) | Q(regressed_at__isnull=True),
                 name="task_verified_or_regressed",
@@ -223,7 +228,7 @@ class Task(models.Model):
 
     @property
     def is_wait(self) -> bool:
-        """Nobody can do it, say it or see it: time alone completes it."""
+        """Whether the task completes automatically on its date."""
         return bool(self.wait_after)
 
     @property
@@ -232,28 +237,28 @@ class Task(models.Model):
 
     @property
     def is_counted(self) -> bool:
-        """Whether progress is_counted it: optional tasks once they are done, declined ones never."""
+        """Whether progress includes it: an optional task once it is done, a declined one never."""
         if self.is_group or self.status in (TaskStatus.NOT_APPLICABLE, TaskStatus.DECLINED):
             return False
         return self.applies and (self.is_complete or not self.is_optional)
 
     @property
     def is_open_leaf(self) -> bool:
-        """Something is still to be done here."""
+        """Whether work is still to be done on it."""
         settled = self.is_complete or self.status == TaskStatus.NOT_APPLICABLE
         return self.applies and not self.is_group and not settled
 
     @property
     def blocks_dependents(self) -> bool:
-        """Whether tasks that depend on this one must still wait. An optional task makes nobody
-        wait until somebody has begun it."""
+        """Whether dependent tasks must still wait. An optional task blocks none until its work has
+        started."""
         if self.is_optional and self.status == TaskStatus.TODO:
             return False
         return self.status != TaskStatus.NOT_APPLICABLE and not self.is_complete
 
 
 class DomainProgress(models.Model):
-    """One domain's part of a task that is per domain: what each side said, or why it is exempt."""
+    """One domain of a per-domain task: its confirmations, or the reason for its exemption."""
 
     public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
     task = models.ForeignKey(Task, on_delete=models.CASCADE, related_name="domain_progress")

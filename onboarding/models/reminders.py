@@ -1,4 +1,4 @@
-"""Mails that tell somebody whose turn it is."""
+"""E-mails that ask one side to act."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from tenants.public_ids import new_public_id
 
 
 class Reminder(models.Model):
-    """One mail to one person about the steps that wait for them; written once, sent by a worker."""
+    """One e-mail to one person about the tasks that wait on them. A worker sends it once."""
 
     public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
     plan = models.ForeignKey(Plan, on_delete=models.CASCADE, related_name="reminders")
     recipient = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
     tasks = models.ManyToManyField(Task, related_name="reminders")
-    # Nobody where the product reminds by itself.
+    # None for an automatic reminder.
     requested_by = models.ForeignKey(
         User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
     requested_at = models.DateTimeField(default=timezone.now, editable=False)
-    # Where its links lead.
+    # The address at which its links begin.
     site_url = models.CharField(max_length=200, blank=True)
     sent_at = models.DateTimeField(null=True, blank=True)
-    # Every step had moved on before the mail could go.
+    # None of the tasks waited on the recipient any more when the e-mail was due.
     cancelled_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:

@@ -1,4 +1,4 @@
-"""What the gathering tasks collect: a typed table for each, its rows, and what is imported."""
+"""Requirements sheets, their rows and their imports."""
 
 from __future__ import annotations
 
@@ -12,16 +12,19 @@ from onboarding.models.plans import Responsibility, Task
 from tenants.models import User
 from tenants.public_ids import new_public_id
 
+# The kinds whose sign-off confirms no task: their tasks ask for more than the list.
+LISTS_ONLY = frozenset({"outbound-addresses", "delivery-routes"})
+
 
 class RequirementsSheet(models.Model):
-    """One task's requirements. Its columns are declared in onboarding.requirements.definitions."""
+    """The requirements of one task. onboarding.requirements.definitions declares the columns."""
 
     public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
     task = models.OneToOneField(Task, on_delete=models.CASCADE, related_name="sheet")
     kind = models.CharField(max_length=40)
-    # Of fixed questions, those that are answered.
+    # For fixed questions: the number of answers.
     row_count = models.PositiveIntegerField(default=0)
-    # Counts every change of the rows: who signs, or imports, after looking at an older one is told.
+    # Increases with every change of the rows. A sign-off or import for an older one is refused.
     revision = models.PositiveIntegerField(default=0)
     mimecast_signed_at = models.DateTimeField(null=True, blank=True)
     mimecast_signed_by = models.ForeignKey(
@@ -36,8 +39,13 @@ class RequirementsSheet(models.Model):
         return f"sheet of {self.task}"
 
     @property
+    def confirms_task(self) -> bool:
+        """Whether a sign-off of this sheet confirms its task."""
+        return self.kind not in LISTS_ONLY
+
+    @property
     def signatures(self) -> list[tuple[str, User | None, object]]:
-        """Each side, with who signed for it and when; nobody and None while it has not."""
+        """Each side with its signatory and the time; None and None before the sign-off."""
         return [
             (Responsibility.MIMECAST.value, self.mimecast_signed_by, self.mimecast_signed_at),
             (Responsibility.CLIENT.value, self.client_signed_by, self.client_signed_at),
@@ -49,15 +57,15 @@ class RequirementsSheet(models.Model):
 
 
 class SheetRow(models.Model):
-    """One line of a sheet. `values` holds text by the column's name, already normalised."""
+    """One row of a sheet. `values` is normalised text by column name."""
 
     public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
     sheet = models.ForeignKey(RequirementsSheet, on_delete=models.CASCADE, related_name="rows")
     position = models.PositiveIntegerField()
     values = models.JSONField(default=dict)
-    # What makes it the same entry as another, spelt in one way.
+    # The normalised key columns: two rows with one key are duplicates.
     key = models.CharField(max_length=200)
-    # Everything in it, folded, for the search.
+    # All values, case-folded, for the search.
     text = models.TextField(default="")
     version = models.PositiveIntegerField(default=1)
     changed_by = models.ForeignKey(
@@ -79,18 +87,18 @@ class SheetRow(models.Model):
 
 
 class SheetImport(models.Model):
-    """A paste or a file on its way into a sheet: read, shown, and only then taken over."""
+    """A paste or a file to import into a sheet: it is read, shown as a preview, then imported."""
 
     class Status(models.TextChoices):
-        READING = "reading", "Being read"
-        READY = "ready", "Read, and nothing changed yet"
-        IMPORTING = "importing", "Being imported"
+        READING = "reading", "Reading"
+        READY = "ready", "Ready for review"
+        IMPORTING = "importing", "Importing"
         DONE = "done", "Imported"
-        FAILED = "failed", "Could not be read"
+        FAILED = "failed", "Failed"
 
     class Duplicates(models.TextChoices):
-        SKIP = "skip", "Keep the rows of the sheet"
-        REPLACE = "replace", "Replace them by the rows of the file"
+        SKIP = "skip", "Skip"
+        REPLACE = "replace", "Replace"
 
     public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
     sheet = models.ForeignKey(RequirementsSheet, on_delete=models.CASCADE, related_name="imports")
@@ -99,14 +107,14 @@ class SheetImport(models.Model):
     content = models.BinaryField()
     status = models.CharField(max_length=10, choices=Status, default=Status.READING)
     duplicates = models.CharField(max_length=10, choices=Duplicates, default=Duplicates.SKIP)
-    # The sheet as it stood when this was compared with it.
+    # The revision of the sheet that the preview compares with.
     previewed_revision = models.PositiveIntegerField(default=0)
     rows_checked = models.PositiveIntegerField(default=0)
     rows_found = models.PositiveIntegerField(default=0)
-    # How often a worker began what it waits for now, and when one last said that it goes on.
+    # The attempts of workers at the current stage, and the time of the last sign of progress.
     attempts = models.PositiveSmallIntegerField(default=0)
     progress_at = models.DateTimeField(default=timezone.now)
-    # What the comparison came to; onboarding.requirements.imports writes and reads it.
+    # The result of the comparison; onboarding.requirements.imports writes and reads it.
     report = models.JSONField(default=dict)
     error = models.CharField(max_length=500, blank=True)
     created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")

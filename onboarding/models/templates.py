@@ -13,15 +13,15 @@ from tenants.models import User
 
 
 class TemplateDraft(models.Model):
-    """What the next version is to say. There is one at a time, and everybody works on it."""
+    """The content of the next version. There is at most one draft, which all editors share."""
 
     singleton = models.PositiveSmallIntegerField(default=1, unique=True, editable=False)
-    # The version it was begun from.
+    # The version that the draft is based on.
     base = models.ForeignKey(PlanTemplate, on_delete=models.PROTECT, related_name="+")
     content = models.JSONField()
-    # Keys of steps that were removed from it: another step never gets one of them.
+    # Keys of removed tasks and phases. A new one never gets one of them.
     removed_keys = models.JSONField(default=list)
-    # Counts every change: whoever publishes after looking at an older one is told.
+    # Increases with every change. Publishing or deleting an older revision is refused.
     revision = models.PositiveIntegerField(default=0)
     created_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(default=timezone.now)

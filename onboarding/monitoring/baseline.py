@@ -10,13 +10,12 @@ from django.utils import timezone
 
 from checks.engine.outcomes import CheckKind
 from checks.queries import checks_of
-from onboarding.models import Cutover, Drift, Monitoring, Task
+from onboarding.models import Cutover, Drift, Monitoring, Task, TaskRole
 from onboarding.monitoring.drift_rules import region_values_of
 from onboarding.plans.planned_cutovers import window_bounds
+from tenants.activity_names import ActivityName
 from tenants.models import Tenant, User
 from tenants.services import write_activity
-
-GO_LIVE = "mx-record-cutover"
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,7 @@ def start_at_go_live(tenant: Tenant, *, now: datetime) -> Monitoring | None:
     The window has to be over: until then the switch may be taken back, and that is no drift.
     """
     task = Task.objects.filter(
-        plan__tenant=tenant, key=GO_LIVE, applies=True, verified_at__isnull=False
+        plan__tenant=tenant, role=TaskRole.SWITCHES_INBOUND, applies=True, verified_at__isnull=False
     ).first()
     if task is None or _is_in_window(tenant, now):
         return None
@@ -85,7 +84,7 @@ def _start(
             },
         )
         if is_new:
-            write_activity(tenant, "monitoring-started", by=by, reason=reason)
+            write_activity(tenant, ActivityName.MONITORING_STARTED, by=by, reason=reason)
             tenant.plan.touch()
     return monitoring
 

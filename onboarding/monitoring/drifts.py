@@ -28,6 +28,7 @@ from onboarding.monitoring.drift_rules import (
     region_values_of,
 )
 from onboarding.plans.planned_cutovers import window_bounds, window_bounds_from
+from tenants.activity_names import ActivityName
 from tenants.models import Tenant, User
 from tenants.region_values import LABELS
 from tenants.services import write_activity
@@ -159,7 +160,7 @@ def open_drift(
             defaults={"opened_at": now, **mute, **what},
         )
         if is_new:
-            write_activity(tenant, "drift-opened", drift=kind.value, subject=subject)
+            write_activity(tenant, ActivityName.DRIFT_OPENED, drift=kind.value, subject=subject)
             tenant.plan.touch()
 
 
@@ -182,7 +183,9 @@ def close_drift(
             resolving_observation=resolving_observation,
         )
         if ended:
-            _log_activity(drift, "drift-closed", by=by, resolution=resolution.value, reason=reason)
+            _log_activity(
+                drift, ActivityName.DRIFT_CLOSED, by=by, resolution=resolution.value, reason=reason
+            )
     return bool(ended)
 
 
@@ -260,7 +263,7 @@ def acknowledge(drift: Drift, *, by: User, reason: str) -> None:
     text = _clean_reason(reason, "Say what comes of it: who sees to it, or why it may stay.")
     _update_open_drift(
         drift,
-        "drift-acknowledged",
+        ActivityName.DRIFT_ACKNOWLEDGED,
         by=by,
         reason=text,
         columns={
@@ -276,16 +279,18 @@ def mute(drift: Drift, *, by: User, until: datetime) -> None:
     if until <= timezone.now():
         raise OnboardingError("Choose a day that is still ahead.")
     columns = {"muted_until": until, "muted_by": by}
-    _update_open_drift(drift, "drift-muted", by=by, until=until.isoformat(), columns=columns)
+    _update_open_drift(
+        drift, ActivityName.DRIFT_MUTED, by=by, until=until.isoformat(), columns=columns
+    )
 
 
 def unmute(drift: Drift, *, by: User) -> None:
     columns = {"muted_until": None, "muted_by": None}
-    _update_open_drift(drift, "drift-unmuted", by=by, columns=columns)
+    _update_open_drift(drift, ActivityName.DRIFT_UNMUTED, by=by, columns=columns)
 
 
 def _update_open_drift(
-    drift: Drift, action: str, *, by: User, columns: dict[str, Any], **params: Any
+    drift: Drift, action: ActivityName, *, by: User, columns: dict[str, Any], **params: Any
 ) -> None:
     with transaction.atomic():
         if not Drift.objects.filter(pk=drift.pk, closed_at=None).update(**columns):
@@ -293,7 +298,7 @@ def _update_open_drift(
         _log_activity(drift, action, by=by, **params)
 
 
-def _log_activity(drift: Drift, action: str, *, by: User | None, **params: Any) -> None:
+def _log_activity(drift: Drift, action: ActivityName, *, by: User | None, **params: Any) -> None:
     tenant = drift.tenant
     write_activity(tenant, action, by=by, drift=drift.kind, subject=drift.subject, **params)
     tenant.plan.touch()

@@ -1,4 +1,4 @@
-"""Reads a plan template strictly: what it refuses, it refuses by file, line and reason."""
+"""Read a plan template strictly. An error names the file, the line and the reason."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from string import Formatter
 
 from checks.engine.outcomes import CheckKind
 from onboarding.errors import OnboardingError
+from onboarding.models import TaskRole
 from onboarding.plan_templates.schema import (
     AGREED_DAYS,
     ANCHORS,
@@ -29,11 +30,12 @@ from onboarding.plan_templates.schema import (
 from tenants.yaml_schema import YamlSchemaError, YamlSection, read_yaml
 
 KINDS = frozenset(kind.value for kind in CheckKind)
-ROLES = frozenset({"primary", "secondary", "test", "parked", "send_only", "routing"})
+DOMAIN_ROLES = frozenset({"primary", "secondary", "test", "parked", "send_only", "routing"})
 
 _KEY = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _REQUIRED = ("key", "title", "responsibility", "stated", "do", "shown_by")
 _OPTIONAL = (
+    "role",
     "parent",
     "links",
     "applies_when",
@@ -54,7 +56,7 @@ Parts = Mapping[str, YamlSection]
 
 
 class TemplateError(OnboardingError):
-    """The plan template is malformed; the message is `file:line: reason`."""
+    """The plan template is invalid. The message is `file:line: reason`."""
 
     def __init__(self, path: Path, line: int, reason: str) -> None:
         super().__init__(f"{path}:{line}: {reason}")
@@ -65,14 +67,14 @@ class TemplateError(OnboardingError):
 
 @dataclass(frozen=True)
 class _Row:
-    """A task as read, with the sections later rules complain about."""
+    """A task with its YAML sections, which later errors refer to."""
 
     task: TaskDefinition
     parts: Parts
 
 
 def read_template_file(path: Path) -> TemplateVersion:
-    """The template in the file; TemplateError names file, line and reason if it is malformed."""
+    """The template in the file. Raises TemplateError."""
     try:
         return read_section(read_yaml(path))
     except YamlSchemaError as error:
@@ -80,7 +82,7 @@ def read_template_file(path: Path) -> TemplateVersion:
 
 
 def read_section(root: YamlSection) -> TemplateVersion:
-    """The template that a section holds; YamlSchemaError says where it is malformed and why."""
+    """The template in a section. Raises YamlSchemaError."""
     parts = root.mapping(["version", "products", "phases"])
     version = parts["version"].integer()
     if version < 1:
@@ -131,6 +133,7 @@ def _read_task(
         stated=parts["stated"].boolean(),
         do=parts["do"].text(),
         shown_by=parts["shown_by"].text(),
+        role=parts["role"].choice(TaskRole.values) if "role" in parts else "",
         parent=parts["parent"].text() if "parent" in parts else None,
         links=_read_links(parts),
         applies_when=_read_condition(parts.get("applies_when"), products),
@@ -140,7 +143,7 @@ def _read_task(
         check_kinds=_read_choices(parts.get("check"), KINDS),
         supports=_read_choices(parts.get("supports"), KINDS),
         per_domain="per_domain" in parts and parts["per_domain"].boolean(),
-        domain_roles=_read_choices(parts.get("domain_roles"), ROLES),
+        domain_roles=_read_choices(parts.get("domain_roles"), DOMAIN_ROLES),
         optional="optional" in parts and parts["optional"].boolean(),
         gate=parts["gate"].choice(GATES) if "gate" in parts else None,
         due=_read_due(parts.get("due")) or due,
@@ -261,22 +264,24 @@ def _refuse_contradictions(task: TaskDefinition, section: YamlSection, parts: Pa
     if task.required_when and not task.optional:
         raise parts["required_when"].error("“required_when” on a task that is not optional")
     if task.waits and (task.check_kinds or task.per_domain or task.gate):
-        raise parts["waits"].error("only time completes it: no check, no gate, not per domain")
+        raise parts["waits"].error("a wait has no check and no gate, and is not per domain")
     if task.waits and task.waits.after not in task.depends_on:
-        raise parts["waits"].error(f"it waits after “{task.waits.after}”, so it depends on it")
+        raise parts["waits"].error(f"a wait after “{task.waits.after}” must depend on it")
     for kind in task.supports:
         if kind in task.check_kinds:
-            raise parts["supports"].error(f"“{kind}” both proves and supports the task")
+            raise parts["supports"].error(f"“{kind}” both verifies and supports the task")
 
 
 def _refuse_bad_relations(rows: list[_Row]) -> None:
     by_key = {row.task.key: row.task for row in rows}
     groups = {row.task.parent for row in rows}
     earlier: dict[str, TaskDefinition] = {}
+    by_role: dict[str, TaskDefinition] = {}
     for row in rows:
         _refuse_bad_parent(row, earlier)
         _refuse_bad_dependencies(row, by_key)
         _refuse_bad_wait(row, by_key, groups)
+        _refuse_bad_role(row, by_role)
         earlier[row.task.key] = row.task
     _refuse_circles(rows)
 
@@ -313,11 +318,21 @@ def _refuse_bad_wait(
         return
     awaited = by_key[row.task.waits.after]
     if row.task.key in groups:
-        raise row.parts["waits"].error("a group is done when its tasks are, not by time")
+        raise row.parts["waits"].error("a group cannot be a wait: it is done when its tasks are")
     if awaited.key in groups or awaited.waits is not None:
         raise row.parts["waits"].error(
-            f"time is counted after a task that is done, and “{awaited.key}” is a group or a wait"
+            f"a wait must follow a task, and “{awaited.key}” is a group or a wait"
         )
+
+
+def _refuse_bad_role(row: _Row, by_role: dict[str, TaskDefinition]) -> None:
+    """Refuse a second task with a unique role. Adds the task to `by_role`."""
+    if not row.task.role:
+        return
+    role = TaskRole(row.task.role)
+    first = by_role.setdefault(role, row.task)
+    if role.is_unique and first is not row.task:
+        raise row.parts["role"].error(f"“{first.key}” has this role already")
 
 
 def _refuse_circles(rows: list[_Row]) -> None:
@@ -337,7 +352,7 @@ def _refuse_circles(rows: list[_Row]) -> None:
 
 
 def _circle_from(start: str, waits_for: Mapping[str, list[str]], settled: set[str]) -> list[str]:
-    """The keys of a circle reachable from `start`, or none; adds what it cleared to `settled`."""
+    """The keys of a circle reachable from `start`, or none. Adds the cleared keys to `settled`."""
     path: list[str] = [start]
     pending: list[Iterator[str]] = [iter(waits_for[start])]
     while path:

@@ -90,6 +90,7 @@ def open_tasks(tenants: Sequence[Tenant]) -> QuerySet[Task]:
         .only(
             "plan_id",
             "key",
+            "role",
             "title",
             "status",
             "depends_on",

@@ -1,5 +1,7 @@
-"""What may stand in a cell. Each type is a function from text to the one spelling we keep; BadValue
-says what is wrong, for the person who typed it. Pure."""
+"""The types of cells. Each is a function from text to the normalised value. Pure.
+
+A function raises BadValue with a message for the person who typed the text.
+"""
 
 from __future__ import annotations
 
@@ -17,36 +19,36 @@ MAX_LENGTH = 2000
 MAX_LOCAL_PART = 64  # RFC 5321, section 4.5.3.1.1
 MAX_ADDRESS = 254  # RFC 5321, section 4.5.3.1.3, less the angle brackets
 _MAX_QUOTED = 60
-_MAX_INPUT_LENGTH = 50_000  # refused whatever is in it, so not worth going through
+_MAX_INPUT_LENGTH = 50_000  # longer input is rejected without parsing
 _ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"  # RFC 5322, section 3.2.3
 _LOCAL_PART = re.compile(rf"{_ATEXT}(?:\.{_ATEXT})*")
 _NAMED = re.compile(r"[^<>]*<([^<>]*)>")
 _RANGE = re.compile(r"[0-9a-fA-F.:]+\s*[-–]\s*[0-9a-fA-F.:]+")
-# What spreadsheet programs take for the beginning of a formula.
+# Spreadsheet programs run a cell that begins with one of these as a formula.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _SPREADSHEET_ERRORS = {"#N/A", "#REF!", "#VALUE!", "#NAME?", "#DIV/0!", "#NULL!", "#NUM!"}
-# Broader than any sender's: a typing mistake here opens the door to strangers.
+# No sender has a broader network: a typing error here would let in strangers.
 _BROADEST_V4, _BROADEST_V6 = 8, 24
 
 Parse = Callable[[str], str]
 
 
 class BadValue(OnboardingError):
-    """What is wrong with a value."""
+    """The value is invalid. The message states the reason."""
 
 
 def printable(text: str) -> str:
-    """Text that any database and any page can hold."""
+    """The text without characters that a database or a page cannot store."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def quoted(text: str) -> str:
-    """The beginning of what somebody typed, to be quoted in a sentence."""
+    """The beginning of the typed text, for quoting in a message."""
     return printable(text) if len(text) <= _MAX_QUOTED else f"{printable(text[:_MAX_QUOTED])}…"
 
 
 def clean(text: str) -> str:
-    """A cell's text as people mean it: without the invisible leftovers of copying."""
+    """The text without invisible characters that copying leaves behind."""
     if len(text) > _MAX_INPUT_LENGTH:
         return text
     if text.isascii() and text.isprintable():
@@ -62,17 +64,19 @@ def clean(text: str) -> str:
 
 def refuse_unreadable(text: str) -> None:
     if len(text) > MAX_LENGTH:
-        raise BadValue(f"This has {len(text)} characters; a cell has {MAX_LENGTH} at most.")
+        raise BadValue(f"This has {len(text)} characters. A cell can have at most {MAX_LENGTH}.")
     if "\N{REPLACEMENT CHARACTER}" in text:
-        raise BadValue(f"“{quoted(text)}” holds a character that could not be read. Type it anew.")
+        raise BadValue(
+            f"“{quoted(text)}” contains a character that could not be read. Type it again."
+        )
     if any(unicodedata.category(char) in ("Cc", "Cs") for char in text):
-        raise BadValue("This holds a character that cannot be kept. Type it anew.")
+        raise BadValue("This contains a character that cannot be stored. Type it again.")
     if text.upper() in _SPREADSHEET_ERRORS:
-        raise BadValue(f"“{text}” is a spreadsheet’s own error, not a value.")
+        raise BadValue(f"“{text}” is an error of the spreadsheet, not a value.")
 
 
 def free_text(text: str) -> str:
-    """Free text. The apostrophe that keeps a spreadsheet from running it is not part of it."""
+    """Free text, without the leading apostrophe that prevents a spreadsheet from running it."""
     if text.startswith("'") and text[1:].startswith(FORMULA_STARTS):
         return text[1:]
     return text
@@ -87,7 +91,7 @@ def domain(text: str) -> str:
         raise BadValue(str(error)) from None
 
 
-# A list names the same domains over and over, and mapping a name costs more than all the rest.
+# Lists repeat domains, and IDNA mapping of a name is the most expensive part.
 _normalised = lru_cache(maxsize=20_000)(normalise_domain)
 
 
@@ -99,7 +103,7 @@ def host(text: str) -> str:
 
 
 def address(text: str) -> str:
-    """One e-mail address. The domain gets our spelling, the part before it keeps its own."""
+    """One e-mail address. The domain is normalised; the local part is unchanged."""
     inner = _bare_address(text)
     local, _, at_host = inner.rpartition("@")
     if not local:
@@ -109,7 +113,7 @@ def address(text: str) -> str:
     if local == "*":
         raise BadValue(f"“{quoted(text)}” is a wildcard; enter the domain {at_host} instead.")
     if not _LOCAL_PART.fullmatch(local) or len(local) > MAX_LOCAL_PART:
-        raise BadValue(f"“{quoted(local)}” cannot stand before the @ of an e-mail address.")
+        raise BadValue(f"“{quoted(local)}” cannot be the part of an e-mail address before the @.")
     if local.startswith(FORMULA_STARTS):
         raise BadValue(
             f"“{quoted(text)}” begins with “{local[0]}”, which spreadsheets run as a formula."
@@ -202,19 +206,19 @@ def url_prefix(text: str) -> str:
 
 
 def one_of(choices: Mapping[str, tuple[str, ...]]) -> Parse:
-    """A type that takes one of a few words; the others are what people write for it."""
+    """A type that accepts the choices and their synonyms."""
     known = {fold(word): kept for kept, also in choices.items() for word in (kept, *also)}
     listed = " or ".join(choices)
 
     def parse(text: str) -> str:
         found = known.get(fold(text))
         if found is None:
-            raise BadValue(f"“{quoted(text)}” is none of the words for this: enter {listed}.")
+            raise BadValue(f"“{quoted(text)}” is not one of the choices: enter {listed}.")
         return found
 
     return parse
 
 
 def fold(text: str) -> str:
-    """Letters and digits alone, in one case: how headings and choices are compared."""
+    """The letters and digits, case-folded, for comparing headings and choices."""
     return "".join(char for char in text.casefold() if char.isalnum())

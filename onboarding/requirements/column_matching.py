@@ -1,4 +1,4 @@
-"""Which cell of a file belongs to which column. Pure."""
+"""Match the columns of a file to the columns of a sheet. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from onboarding.requirements.validation import read_entry
 
 @dataclass(frozen=True)
 class Layout:
-    """The columns in the file's order; None where a column of the file is not used."""
+    """The columns in the file's order; None for an unused column of the file."""
 
     columns: list[Column | None]
     lines: list[FileLine]
@@ -24,15 +24,15 @@ class Layout:
         return {column.name: text for column, text in pairs if column is not None}
 
     def surplus(self, line: FileLine) -> list[str]:
-        """What stands to the right of the last column, where no heading says what it is."""
+        """Cells to the right of the last column, if the file has no headings."""
         return [text for text in line.cells[len(self.columns) :] if text.strip()]
 
 
 def read_layout(kind: SheetDefinition, table: Table) -> Layout:
-    """The table with its columns told apart: by its headings, or else by their order.
+    """The layout of the table, from its headings or else from the order of its columns.
 
-    With headings, columns may come in any order, and those of no use to us are left out and told
-    of. UnreadableFile where a needed column is missing.
+    With headings, columns may have any order. Unknown columns are ignored, with a note. Raises
+    UnreadableFile if a required column is missing.
     """
     first, *rest = table.lines
     found = [_named(kind, clean(cell)) for cell in first.cells]
@@ -43,10 +43,12 @@ def read_layout(kind: SheetDefinition, table: Table) -> Layout:
     for column in kind.columns:
         times = found.count(column)
         if times > 1:
-            raise UnreadableFile(f"Two columns are headed as “{column.label}”. Keep one of them.")
+            raise UnreadableFile(
+                f"Two columns have the heading “{column.label}”. Remove one of them."
+            )
         if not times and column.is_required and not column.default:
             raise UnreadableFile(
-                f"No column is headed “{column.label}”. Add it, or drop the headings."
+                f"No column has the heading “{column.label}”. Add it, or remove the headings."
             )
     unused = [
         clean(cell)
@@ -57,18 +59,17 @@ def read_layout(kind: SheetDefinition, table: Table) -> Layout:
         listed = "”, “".join(printable(name[:40]) for name in unused)
         notes.append(f"Not used: the column{'s' if len(unused) > 1 else ''} “{listed}”.")
     if not rest:
-        raise UnreadableFile("There are headings, and nothing below them.")
+        raise UnreadableFile("The file has headings but no rows.")
     return Layout(found, rest, notes, has_headings=True)
 
 
 def _are_headings(
     kind: SheetDefinition, found: list[Column | None], first: FileLine, in_order: Layout
 ) -> bool:
-    """Whether the first row names columns, and does not merely hold a word that could: “address”
-    heads a column here and is a value there.
+    """Whether the first row consists of headings.
 
-    A row that makes a good entry is none. Else it must name most of its cells, or all that is
-    needed.
+    A heading can also be a value: “address” is both. A row that is a valid entry is not a row of
+    headings. Otherwise most of its cells, or all required columns, must be headings.
     """
     if not any(found):
         return False

@@ -1,4 +1,4 @@
-"""What a kind of sheet is made of: typed columns, or fixed questions. Pure."""
+"""The parts of a sheet definition: typed columns and fixed questions. Pure."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from onboarding.models.requirements import LISTS_ONLY
+from onboarding.models import TaskRole
 from onboarding.requirements import cell_types
 from onboarding.requirements.cell_types import Parse
 
@@ -14,8 +16,11 @@ Values = Mapping[str, str]
 
 @dataclass(frozen=True)
 class Column:
-    """One typed column. `console` is its heading in the file for the Administration Console; a
-    column without one is for our own use."""
+    """One typed column.
+
+    `console_heading` is its heading in the file for the Administration Console. The file omits a
+    column without one.
+    """
 
     name: str
     label: str
@@ -24,7 +29,7 @@ class Column:
     help: str = ""
     choices: tuple[str, ...] = ()
     default: str = ""
-    # What other programs head this column with.
+    # Headings that other programs use for this column.
     aliases: tuple[str, ...] = ()
     is_key: bool = False
     console_heading: str = ""
@@ -35,13 +40,13 @@ class Column:
 
     @property
     def is_code(self) -> bool:
-        """Names and addresses, which pages show in monospace."""
+        """Whether pages show the value in monospace, as for names and addresses."""
         return not self.is_text and not self.choices
 
 
 @dataclass(frozen=True)
 class Question:
-    """One line of a sheet that asks fixed questions."""
+    """One fixed question of a sheet."""
 
     key: str
     text: str
@@ -51,7 +56,7 @@ class Question:
 
 @dataclass(frozen=True)
 class ValidationContext:
-    """What of the tenant decides whether a row makes sense."""
+    """The facts of the tenant that validation needs."""
 
     own_domains: frozenset[str] = frozenset()
 
@@ -66,28 +71,39 @@ def _no_problems(row: Values, validation_context: ValidationContext) -> Problems
 
 @dataclass(frozen=True)
 class SheetDefinition:
-    """One kind of sheet. `confirms` says whether a sign-off is what its task asks for; where the
-    task wants more than the list, signing the list must not tick it."""
+    """One kind of requirements sheet, which the task with `role` collects.
 
-    key: str
-    task: str
+    `confirms_task`: whether the sign-off confirms the task. It must not if the task asks for more
+    than the list.
+    """
+
+    role: TaskRole
     title: str
     description: str
     columns: tuple[Column, ...]
     noun: str = "row"
-    confirms_task: bool = True
     questions: tuple[Question, ...] = ()
-    # Looks at a whole row whose cells are good; returns sentences by column.
+    # Validates a whole row with valid cells. Returns messages by column.
     check: Check = _no_problems
+
+    @property
+    def key(self) -> str:
+        """The kind as stored with its sheets."""
+        return self.role.sheet_kind
 
     @property
     def is_fixed(self) -> bool:
         return bool(self.questions)
+
+    @property
+    def confirms_task(self) -> bool:
+        """Whether a sign-off of the sheet confirms its task."""
+        return self.key not in LISTS_ONLY
 
     def question(self, key: str) -> Question | None:
         return next((asked for asked in self.questions if asked.key == key), None)
 
 
 def choice(name: str, label: str, choices: Mapping[str, tuple[str, ...]], **more: Any) -> Column:
-    """A column that takes one of a few words; `choices` says what else people write for each."""
+    """A column with a fixed set of values. `choices` has the synonyms of each value."""
     return Column(name, label, cell_types.one_of(choices), choices=tuple(choices), **more)

@@ -1,4 +1,4 @@
-"""What an import would do to a sheet: which rows are new, changed, the same or wrong. Pure."""
+"""Compare an import with its sheet: new, changed, equal and invalid rows. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from onboarding.requirements.columns import SheetDefinition, ValidationContext
 from onboarding.requirements.parsers import FileLine
 from onboarding.requirements.validation import SheetEntry, in_order, read_entry
 
-_MAX_PROBLEMS = 100  # problems shown; whoever has more corrects these first
+_MAX_PROBLEMS = 100  # the number of problems that the preview shows
 _MAX_EXAMPLES = 20
 
 OnProgress = Callable[[int], None]
@@ -28,12 +28,12 @@ class CellProblem:
 
 @dataclass(frozen=True)
 class ParsedRows:
-    """The rows of a file as entries, the first and the last of each key, and what is wrong."""
+    """The entries of a file, the first and the last for each key, and the problems."""
 
     first: dict[str, tuple[int, SheetEntry]] = field(default_factory=dict)
     last: dict[str, tuple[int, SheetEntry]] = field(default_factory=dict)
     rows: int = 0
-    # Rows that say what an earlier one said; keys that rows of the file disagree about.
+    # Rows equal to an earlier one; keys with different rows in the file.
     repeated: int = 0
     conflicting: dict[str, list[int]] = field(default_factory=dict)
     problems: list[CellProblem] = field(default_factory=list)
@@ -46,7 +46,7 @@ def read_lines(
     validation_context: ValidationContext,
     on_progress: OnProgress = lambda done: None,
 ) -> ParsedRows:
-    """Every line as an entry. `on_progress` hears now and then how many are done."""
+    """Validate every line. `on_progress` is called now and then with the number done."""
     first: dict[str, tuple[int, SheetEntry]] = {}
     last: dict[str, tuple[int, SheetEntry]] = {}
     conflicting: dict[str, list[int]] = {}
@@ -81,14 +81,14 @@ def _problems(
     ]
     surplus = [] if layout.has_headings else layout.surplus(line)
     if surplus:
-        sentence = f"The row has {len(line.cells)} cells; this sheet has {len(labels)} columns."
+        sentence = f"The row has {len(line.cells)} cells. This sheet has {len(labels)} columns."
         found.append(CellProblem(line.number, "", printable(surplus[0][:120]), sentence))
     return found
 
 
 @dataclass(frozen=True)
 class StoredRow:
-    """A row that the sheet has already."""
+    """A row of the sheet."""
 
     pk: int
     public_id: str
@@ -99,29 +99,33 @@ class StoredRow:
 
 @dataclass(frozen=True)
 class ImportChanges:
-    """What taking over a file comes to."""
+    """The changes that an import makes."""
 
     new: list[tuple[str, dict[str, str]]]
     changed: list[tuple[StoredRow, str, dict[str, str]]]
-    # Rows of the sheet that the file says otherwise about, whatever is done with them.
+    # Rows of the sheet that differ in the file, whether they are replaced or not.
     differing: list[tuple[int, StoredRow, dict[str, str]]]
     same: int
 
 
 def compare(
-    kind: SheetDefinition, incoming: ParsedRows, kept: Mapping[str, StoredRow], *, replaces: bool
+    kind: SheetDefinition,
+    incoming: ParsedRows,
+    existing: Mapping[str, StoredRow],
+    *,
+    replaces: bool,
 ) -> ImportChanges:
-    """Which rows to add and which to replace.
+    """The rows to add and the rows to replace.
 
-    Where the file has an entry twice, the first counts, or with `replaces` the last. An answer to
-    a fixed question that nobody has answered yet is new; an empty answer takes nothing away.
+    If the file has an entry twice, the first counts, or with `replaces` the last. The first answer
+    to a fixed question is new. An empty answer removes nothing.
     """
     new: list[tuple[str, dict[str, str]]] = []
     changed: list[tuple[StoredRow, str, dict[str, str]]] = []
     differing: list[tuple[int, StoredRow, dict[str, str]]] = []
     same = 0
     for key, (number, entry) in (incoming.last if replaces else incoming.first).items():
-        stored = kept.get(key)
+        stored = existing.get(key)
         if stored is None:
             new.append((key, entry.values))
         elif stored.values == entry.values or (kind.is_fixed and not entry.values["answer"]):
@@ -138,7 +142,7 @@ def compare(
 def report(
     kind: SheetDefinition, layout: Layout, incoming: ParsedRows, changes: ImportChanges
 ) -> dict[str, Any]:
-    """The comparison in numbers and examples, as the preview shows it."""
+    """The comparison as counts and examples, for the preview."""
     fills = sum(
         1 for stored, _, _ in changes.changed if kind.is_fixed and not stored.values["answer"]
     )

@@ -1,7 +1,8 @@
-"""Every kind of sheet and its columns, declared in one place."""
+"""The definitions of all kinds of sheets."""
 
 from __future__ import annotations
 
+from onboarding.models import TaskRole
 from onboarding.requirements import cell_types
 from onboarding.requirements.columns import (
     Column,
@@ -24,12 +25,12 @@ _SENDER_ALSO = ("Sender address", "Email address", "E-mail", "Email", "Address",
 
 
 def _no_own_domain_permitted(row: Values, validation_context: ValidationContext) -> Problems:
-    """Whoever permits their own domain, or an address there, lets in whoever borrows its name."""
+    """Refuse to permit the client's own domains: forged senders use them."""
     name = row["sender"].rpartition("@")[2]
     if row["action"] == "permit" and name in validation_context.own_domains:
         return {
-            "sender": f"{name} is your own domain: permitting it would let in everybody who "
-            "borrows its name."
+            "sender": f"{name} is your own domain. Permitting it would let in every sender who "
+            "forges it."
         }
     return {}
 
@@ -44,7 +45,7 @@ def _source_fits_method(row: Values, validation_context: ValidationContext) -> P
 
 
 def _source(text: str) -> str:
-    """An address, a network or a domain; which of them fits is the method's to say."""
+    """An address, a network or a domain. `_source_fits_method` checks it against the method."""
     try:
         return cell_types.ip_or_network(text)
     except cell_types.BadValue as refused:
@@ -101,8 +102,7 @@ _ASKED = (
 
 _ALL = (
     SheetDefinition(
-        "request-for-information",
-        "request-for-information",
+        TaskRole.GATHERS_REQUEST_FOR_INFORMATION,
         "Request for information",
         "The account is built from these answers, so an error here becomes an error there.",
         _ASKED,
@@ -110,11 +110,10 @@ _ALL = (
         questions=_RFI,
     ),
     SheetDefinition(
-        "forwarding",
-        "forwarding-addresses",
+        TaskRole.GATHERS_FORWARDING,
         "Forwarding and relay addresses",
         "Every outside address that mailboxes, rules or devices forward or relay to. A forward "
-        "that nobody listed stops at the outbound cutover.",
+        "that is missing here stops at the outbound cutover.",
         (
             Column(
                 "target",
@@ -147,17 +146,16 @@ _ALL = (
                 "What it does",
                 {"forward": ("forwarding",), "relay": ("relaying",)},
                 default="forward",
-                aliases=("Type", "SheetDefinition"),
+                aliases=("Type", "Kind"),
             ),
             _NOTE,
         ),
     ),
     SheetDefinition(
-        "tls-partners",
-        "tls-requirements",
+        TaskRole.GATHERS_TLS_PARTNERS,
         "TLS partners",
-        "Partners whose mail must be encrypted on the way. Try each before you enforce: where the "
-        "other side has no good certificate, enforced mail queues.",
+        "Partners whose mail must be encrypted on the way. Test each before you enforce it: if the "
+        "other side has no valid certificate, enforced mail queues.",
         (
             Column(
                 "domain",
@@ -196,22 +194,20 @@ _ALL = (
         noun="partner",
     ),
     SheetDefinition(
-        "branding",
-        "branding",
+        TaskRole.GATHERS_BRANDING,
         "Branding",
-        "What the Personal Portal and the notices show. Take care with the URL prefix: it is "
+        "The content of the Personal Portal and the notices. Check the URL prefix carefully: it is "
         "permanent once saved.",
         _ASKED,
         noun="item",
         questions=_BRANDING,
     ),
     SheetDefinition(
-        "spoofing-exceptions",
-        "anti-spoofing-exceptions",
+        TaskRole.GATHERS_SPOOFING_EXCEPTIONS,
         "Anti-spoofing exceptions",
         "Every service that sends to you in your own domains’ name, with its addresses, or the "
-        "domain whose SPF record lists them. The SPF bypass ignores what comes after the tenth "
-        "term of a record.",
+        "domain whose SPF record lists them. The SPF bypass ignores all terms after the tenth "
+        "of a record.",
         (
             Column(
                 "service",
@@ -252,8 +248,7 @@ _ALL = (
         check=_source_fits_method,
     ),
     SheetDefinition(
-        "global-senders",
-        "global-permitted-senders",
+        TaskRole.GATHERS_GLOBAL_SENDERS,
         "Global permitted and blocked senders",
         "The company-wide lists, pruned. Old lists often permit whole domains that attackers like "
         "to borrow; never permit your own.",
@@ -279,10 +274,9 @@ _ALL = (
         check=_no_own_domain_permitted,
     ),
     SheetDefinition(
-        "managed-senders",
-        "managed-senders",
+        TaskRole.GATHERS_MANAGED_SENDERS,
         "Managed senders",
-        "The lists that users keep for themselves. The users must exist in Mimecast before these "
+        "The users’ own lists. The users must exist in Mimecast before these "
         "are imported there, or their rows are dropped.",
         (
             Column(
@@ -313,8 +307,7 @@ _ALL = (
         check=_no_own_domain_permitted,
     ),
     SheetDefinition(
-        "outbound-addresses",
-        "additional-outbound-policies",
+        TaskRole.GATHERS_OUTBOUND_ADDRESSES,
         "Authorised outbound addresses",
         "The public addresses that your mail leaves from. Mimecast authorises single addresses "
         "only, one by one, and refuses mail from any other as an open relay.",
@@ -337,14 +330,12 @@ _ALL = (
             _NOTE,
         ),
         noun="address",
-        confirms_task=False,
     ),
     SheetDefinition(
-        "delivery-routes",
-        "inbound-delivery-routes",
+        TaskRole.GATHERS_DELIVERY_ROUTES,
         "Delivery routes",
-        "Where Mimecast hands over the mail of each domain. On Microsoft 365 use the MX-style "
-        "host of your own tenant.",
+        "The hosts to which Mimecast delivers each domain’s mail. On Microsoft 365 use the "
+        "MX-style host of your own tenant.",
         (
             Column(
                 "domain",
@@ -375,9 +366,8 @@ _ALL = (
             _NOTE,
         ),
         noun="route",
-        confirms_task=False,
     ),
 )
 
 DEFINITIONS: dict[str, SheetDefinition] = {kind.key: kind for kind in _ALL}
-DEFINITION_OF_TASK: dict[str, SheetDefinition] = {kind.task: kind for kind in _ALL}
+DEFINITION_OF_ROLE: dict[str, SheetDefinition] = {kind.role: kind for kind in _ALL}

@@ -1,10 +1,10 @@
-"""A sheet as a file: for the Administration Console, or with everything in it.
+"""Export a sheet as CSV or XLSX, for the Administration Console or with all columns.
 
-A spreadsheet runs a cell that begins with = + - @ as a formula (CSV injection). In a CSV such a
-cell gets an apostrophe in front, but only in free text: names and addresses cannot begin so, since
-none is kept that does, and the console must get them as they are. In XLSX every cell is text.
+A spreadsheet runs a cell that begins with = + - @ as a formula (CSV injection). In CSV such a cell
+of free text gets a leading apostrophe. Names and addresses need none: validation rejects those
+characters at their start, and the console needs the exact values. In XLSX every cell is text.
 
-Both are made while they are sent, so that a large sheet takes no more memory than a small one.
+Exports are streamed, so that memory use does not depend on the size of the sheet.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ _ROWS_AT_ONCE = 500
 
 
 def columns_for(sheet: RequirementsSheet, *, is_full: bool) -> list[Column]:
-    """The console's columns, in its order; or all of ours, which an import takes back."""
+    """The console's columns in its order, or all columns, which can be imported again."""
     kind = definition_of(sheet)
     return [column for column in kind.columns if is_full or column.console_heading]
 
 
 def rows_for(sheet: RequirementsSheet, *, is_full: bool) -> Iterator[list[str]]:
-    """Headings, then the rows in their order; in the console's file each once."""
+    """The headings, then the rows in order. The console's file has each row once."""
     columns = columns_for(sheet, is_full=is_full)
     yield [column.label if is_full else column.console_heading for column in columns]
     rows = SheetRow.objects.filter(sheet=sheet).values_list("values", flat=True)
@@ -40,7 +40,7 @@ def rows_for(sheet: RequirementsSheet, *, is_full: bool) -> Iterator[list[str]]:
     for values in rows.iterator(chunk_size=2000):
         row = [values.get(column.name, "") for column in columns]
         if not is_full:
-            # What tells our rows apart may be of no interest to the console.
+            # Rows may differ only in columns that the console does not have.
             if tuple(row) in seen:
                 continue
             seen.add(tuple(row))
@@ -48,7 +48,7 @@ def rows_for(sheet: RequirementsSheet, *, is_full: bool) -> Iterator[list[str]]:
 
 
 def stream_csv(sheet: RequirementsSheet, *, is_full: bool) -> Iterator[bytes]:
-    """UTF-8 with a byte order mark, without which Excel takes it for another encoding."""
+    """UTF-8 with a byte order mark. Without it, Excel assumes another encoding."""
     columns = columns_for(sheet, is_full=is_full)
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer)

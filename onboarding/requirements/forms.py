@@ -1,4 +1,4 @@
-"""One row of a sheet as a form, and what is shown for an import."""
+"""Forms for one row of a sheet and for an import."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from onboarding.requirements.validation import SheetEntry, read_entry
 
 
 class RowForm(forms.Form):
-    """The cells of one row. What is wrong with one is said beside it; what was typed stays."""
+    """The cells of one row, with their errors."""
 
-    # The row as the person had it before them; 0 for one that is not there yet.
+    # The version of the row that the person edits; 0 for a new row.
     version = forms.IntegerField(required=False, widget=forms.HiddenInput)
 
     def __init__(
@@ -67,14 +67,14 @@ class RowForm(forms.Form):
         return int(self.cleaned_data.get("version") or 0)
 
     def show_conflict(self, version: int) -> None:
-        """Keep what was typed, now as a change of the row that stands there."""
+        """Preserve the typed values, as a change of the current version of the row."""
         data = cast(QueryDict, self.data).copy()
         data[self.add_prefix("version")] = str(version)
         self.data = data
 
 
 class ImportForm(forms.Form):
-    """Rows pasted from a spreadsheet, or a file; never both, so that it is plain which counts."""
+    """Rows pasted from a spreadsheet, or a file. Both at once are refused as ambiguous."""
 
     pasted = forms.CharField(
         label="Rows copied from a spreadsheet",
@@ -97,10 +97,10 @@ class ImportForm(forms.Form):
         cleaned = super().clean() or {}
         pasted, file = str(cleaned.get("pasted") or ""), cleaned.get("file")
         if self.was_too_large:
-            self.add_error("file", "A file may have 10 MB at most. Nothing was imported.")
+            self.add_error("file", "A file can have at most 10 MB. Nothing was imported.")
         elif isinstance(file, UploadedFile) and pasted.strip():
             self.add_error(
-                "file", "Paste rows or choose a file, not both. What you pasted is kept."
+                "file", "Paste rows or choose a file, not both. The pasted rows are still here."
             )
         elif isinstance(file, UploadedFile):
             cleaned["name"], cleaned["content"] = file.name or "file", file.read()

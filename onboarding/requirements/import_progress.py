@@ -1,8 +1,8 @@
-"""How far an import is, for whoever looks at its page meanwhile.
+"""The progress of an import, for its page.
 
-It is told through the cache: what a transaction has written nobody else sees before its end, and
-SQLite lets nobody else write until then. Where processes share no cache, the page knows what the
-import's own row says: how many rows there are, and how many were checked.
+Workers report progress through the cache, because other connections see a transaction's writes
+only after its commit, and SQLite blocks other writers until then. Where processes share no cache,
+the page shows the row counts of the import's database row.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from onboarding.models import SheetImport
 logger = logging.getLogger(__name__)
 
 Status = SheetImport.Status
-# A worker says something every second or so; whoever is silent for so long is no more.
+# A worker reports about once a second. Longer silence means that it died.
 STALLED_AFTER = timedelta(minutes=3)
 _CACHED_FOR = timedelta(hours=1)
 
@@ -42,7 +42,7 @@ ReportProgress = Callable[[Stage, int, int], None]
 
 @dataclass(frozen=True)
 class ImportProgress:
-    """Of which stage how many rows are done."""
+    """The stage, and how many of its rows are done."""
 
     stages: tuple[Stage, ...]
     stage: Stage
@@ -55,17 +55,17 @@ class ImportProgress:
 
     @property
     def percent(self) -> int:
-        """Of the whole way: each stage is as much of it as every other."""
+        """The percentage of the whole import. All stages have the same weight."""
         part = min(self.done / self.total, 1) if self.total else 0
         return int(100 * (self.step - 1 + part) / len(self.stages))
 
 
 def progress_reporter(job: SheetImport) -> ReportProgress:
-    """What a worker calls as it goes on. That nobody can be told holds no import up."""
+    """The callback for a worker's progress. A failing cache does not stop an import."""
 
     def report_progress(stage: Stage, done: int, total: int) -> None:
         if stage is not Stage.WRITING:
-            # Before the transaction that writes, or it would wait for its own row.
+            # Only before the writing transaction: later the update would wait for its own row.
             found = {"rows_found": total, "rows_checked": done} if stage is Stage.CHECKING else {}
             rows = SheetImport.objects.filter(pk=job.pk)
             rows.update(progress_at=timezone.now(), **found)
@@ -73,13 +73,15 @@ def progress_reporter(job: SheetImport) -> ReportProgress:
         try:
             cache.set(_key(job), cached, timeout=_CACHED_FOR.total_seconds())
         except (RedisError, OSError) as error:
-            logger.warning("the cache took no progress of import %s: %s", job.public_id, error)
+            logger.warning(
+                "the cache did not store the progress of import %s: %s", job.public_id, error
+            )
 
     return report_progress
 
 
 def progress_of(job: SheetImport) -> ImportProgress | None:
-    """How far it is; None while no worker has begun."""
+    """The progress of the import; None before a worker starts it."""
     stages = STAGES_OF.get(job.status)
     if stages is None:
         return None
@@ -92,7 +94,7 @@ def progress_of(job: SheetImport) -> ImportProgress | None:
 
 
 def last_progress_at(job: SheetImport) -> datetime:
-    """When its worker was last known to live."""
+    """The time of the worker's last report."""
     cached = _cached_progress(job)
     return max(job.progress_at, cached[4]) if cached is not None else job.progress_at
 
@@ -102,7 +104,7 @@ def is_stalled(job: SheetImport, *, now: datetime) -> bool:
 
 
 def _cached_progress(job: SheetImport) -> tuple[int, str, int, int, datetime] | None:
-    """What this attempt's worker cached; the word of one before it is no longer true."""
+    """The cached progress of the current attempt; None for an earlier attempt's."""
     try:
         cached: tuple[int, str, int, int, datetime] | None = cache.get(_key(job))
     except (RedisError, OSError):

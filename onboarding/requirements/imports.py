@@ -1,13 +1,13 @@
-"""Taking a paste or a file into a sheet: read and compared first, then all of it or nothing.
+"""Import pasted rows or a file into a sheet: preview first, then all rows or none.
 
-1. `create_import` keeps the content. Nothing of the sheet changes.
-2. `read_import` reads and compares it, and keeps what it found as the preview.
-3. `confirm_import` is a person's yes, with what is to be done with duplicates.
-4. `run_import` reads it again and takes it over in one transaction. Where the sheet changed since
-   the preview, it makes a new preview instead.
+1. `create_import` stores the content. The sheet does not change.
+2. `read_import` parses the content, compares it with the sheet and stores the preview.
+3. `confirm_import` records a person's confirmation and the choice about duplicates.
+4. `run_import` parses the content again and imports it in one transaction. If the sheet has changed
+   since the preview, it stores a new preview instead.
 
-Steps 2 and 4 are a worker's where the content is large. Each is safe to run twice, so that what a
-lost worker began is begun again by another; three times, and then it is refused.
+A worker runs 2 and 4 if the content is large. Each is safe to run twice: if a worker is lost,
+another one starts again. After three attempts the import fails.
 """
 
 from __future__ import annotations
@@ -40,26 +40,27 @@ from onboarding.requirements.parsers import UnreadableFile, read_table, text_siz
 from onboarding.requirements.sign_off import definition_of, lock_sheet
 from onboarding.requirements.validation import text_of
 from onboarding.requirements.xlsx_reader import MAX_ROWS
+from tenants.activity_names import ActivityName
 from tenants.models import User
 
 Status = SheetImport.Status
-# Beyond this a person would wait for the page: a worker does it, and the page shows how far it is.
+# Larger content would delay the page. A worker reads it, and the page shows the progress.
 INLINE_MAX_BYTES = 32 * 1024
 INLINE_MAX_ROWS = 500
 DELETE_PREVIEW_AFTER = timedelta(days=1)
 _MAX_ATTEMPTS = 3
 PASTED = "pasted rows"
 _TOO_MANY_ATTEMPTS = (
-    "It was begun three times, and each time the work stopped before its end. Nothing was"
-    " imported: take it over in smaller files, or contact your consultant."
+    "The import was started three times and stopped each time. Nothing was imported. Split the"
+    " file into smaller ones, or contact your consultant."
 )
-_TENANT_CLOSED = "The tenant was closed meanwhile, so nothing was imported."
+_TENANT_CLOSED = "The tenant has been closed. Nothing was imported."
 _BATCH = 1000
 
 
 @dataclass(frozen=True)
 class _ParsedImport:
-    """A file read against its sheet's columns."""
+    """A file, parsed by the columns of its sheet."""
 
     kind: SheetDefinition
     layout: Layout
@@ -67,9 +68,9 @@ class _ParsedImport:
 
 
 def create_import(sheet: RequirementsSheet, *, name: str, content: bytes, by: User) -> SheetImport:
-    """Keep what somebody shows; their earlier previews of the sheet go."""
+    """Store the content for a preview. Deletes the person's earlier previews of the sheet."""
     if not content.strip():
-        raise OnboardingError("There is nothing in it. Nothing was imported.")
+        raise OnboardingError("The file is empty. Nothing was imported.")
     with transaction.atomic():
         open_ones = SheetImport.objects.filter(sheet=sheet, created_by=by)
         open_ones.filter(status__in=(Status.READY, Status.FAILED)).delete()
@@ -79,24 +80,24 @@ def create_import(sheet: RequirementsSheet, *, name: str, content: bytes, by: Us
 
 
 def pasted_text(sheet: RequirementsSheet, import_id: str, *, by: User) -> str:
-    """What the person pasted for an import that came to nothing, so that it can be corrected."""
+    """The text that the person pasted for a failed import, for correction."""
     rows = SheetImport.objects.filter(sheet=sheet, created_by=by, name=PASTED, public_id=import_id)
     job = rows.first()
     return bytes(job.content).decode("utf-8", "replace") if job is not None else ""
 
 
 def is_large(job: SheetImport) -> bool:
-    """Whether a worker should do what comes next."""
+    """Whether a worker should run the next stage."""
     if job.status == Status.READING:
         return text_size_bytes(bytes(job.content)) > INLINE_MAX_BYTES
     return job.rows_found > INLINE_MAX_ROWS
 
 
 def start_attempt(job: SheetImport) -> bool:
-    """Count a worker's beginning; False once it is no use, and the import is refused."""
+    """Count an attempt of a worker. Fails the import and returns False after the last one."""
     rows = SheetImport.objects.filter(pk=job.pk, status=job.status)
     if job.is_in_progress and job.attempts >= _MAX_ATTEMPTS:
-        # By condition: the worker taken for lost may have come to its end meanwhile.
+        # Conditional: the worker that seemed lost may have finished.
         rows.update(status=Status.FAILED, error=_TOO_MANY_ATTEMPTS)
         return False
     if not rows.update(attempts=F("attempts") + 1, progress_at=timezone.now(), rows_checked=0):
@@ -106,13 +107,13 @@ def start_attempt(job: SheetImport) -> bool:
 
 
 def stalled_imports(*, now: datetime) -> list[SheetImport]:
-    """Those that a worker, or the broker, took away with it."""
+    """Imports that a lost worker or broker left unfinished."""
     waiting = SheetImport.objects.filter(status__in=(Status.READING, Status.IMPORTING))
     return [job for job in waiting.defer("content") if is_stalled(job, now=now)]
 
 
 def read_import(job: SheetImport) -> None:
-    """Read the content and keep the preview, or why it cannot be read."""
+    """Read the content and store the preview, or the reason why it cannot be read."""
     if job.status != Status.READING:
         return
     try:
@@ -161,7 +162,7 @@ def _save_preview(
 def _too_many(locked: RequirementsSheet, changes: ImportChanges) -> str:
     if locked.row_count + len(changes.new) <= MAX_ROWS:
         return ""
-    return f"A sheet has {MAX_ROWS:,} rows at most; with these it would have more."
+    return f"A sheet can have at most {MAX_ROWS:,} rows. With these it would have more."
 
 
 def _fail(job: SheetImport, reason: str) -> None:
@@ -169,8 +170,8 @@ def _fail(job: SheetImport, reason: str) -> None:
 
 
 def _update_if_unchanged(job: SheetImport, **columns: Any) -> None:
-    """By condition: of two workers at one import the later changes nothing, nor does one whose
-    import was dropped meanwhile."""
+    """Update by condition: the later of two workers at one import changes nothing, nor does a
+    worker whose import was discarded."""
     if SheetImport.objects.filter(pk=job.pk, status=job.status).update(**columns):
         for name, value in columns.items():
             setattr(job, name, value)
@@ -185,24 +186,26 @@ def _rows_of(sheet: RequirementsSheet) -> dict[str, StoredRow]:
 
 
 def confirm_import(job: SheetImport, *, duplicates: str, by: User) -> None:
-    """Somebody read the preview and wants it: from now on it is theirs, whoever showed the file.
-    A second yes changes nothing."""
+    """Confirm the preview. The import then belongs to this person, not to the uploader.
+
+    A second confirmation changes nothing.
+    """
     if job.report.get("problem_rows"):
         raise OnboardingError(
-            "Some rows hold what cannot be kept. Correct them in your file and import it again: "
-            "nothing was imported."
+            "Some rows contain invalid values. Correct them in your file and import it again. "
+            "Nothing was imported."
         )
     ready = SheetImport.objects.filter(pk=job.pk, status=Status.READY)
     chosen = SheetImport.Duplicates(duplicates)
-    said = {"duplicates": chosen, "created_by": by, "progress_at": timezone.now()}
-    if not ready.update(status=Status.IMPORTING, attempts=0, rows_checked=0, **said):
-        raise OnboardingError("This import was begun already, or dropped.")
+    confirmed_columns = {"duplicates": chosen, "created_by": by, "progress_at": timezone.now()}
+    if not ready.update(status=Status.IMPORTING, attempts=0, rows_checked=0, **confirmed_columns):
+        raise OnboardingError("This import was already started or discarded.")
     job.status, job.duplicates, job.created_by = Status.IMPORTING, chosen, by
     job.attempts = 0
 
 
 def run_import(job: SheetImport) -> None:
-    """Take all of it over, or nothing. A sheet that changed since the preview makes another one."""
+    """Import all rows or none. If the sheet changed since the preview, store a new preview."""
     if job.status != Status.IMPORTING:
         return
     if job.sheet.task.plan.tenant.is_closed:
@@ -212,13 +215,13 @@ def run_import(job: SheetImport) -> None:
     try:
         read = _read(job, report_progress)
     except UnreadableFile as error:
-        # It was readable when it was shown, so this is our rules having changed meanwhile.
+        # It was readable at the preview, so the rules of the product must have changed.
         _fail(job, str(error))
         return
     with transaction.atomic():
         locked = lock_sheet(job.sheet)
         if locked.task.plan.tenant.is_closed:
-            # Both sides signed while a large file was read.
+            # Both sides signed off while a large file was read.
             _fail(job, _TENANT_CLOSED)
             return
         waiting = SheetImport.objects.select_for_update().filter(pk=job.pk)
@@ -247,14 +250,14 @@ def _apply(
         "repeated": read.incoming.repeated,
     }
     if changes.new or changes.changed:
-        assert job.created_by is not None, "a person who is gone confirms nothing"
+        assert job.created_by is not None, "a deleted user cannot confirm an import"
         before = services.count_answers(
             read.kind, [stored.values for stored, _, _ in changes.changed]
         )
         after = services.count_answers(read.kind, [values for _, _, values in changes.changed])
         services.record_change(
             locked,
-            "imported",
+            ActivityName.SHEET_IMPORTED,
             by=job.created_by,
             what=job.name,
             rows=len(changes.new) + after - before,
@@ -327,8 +330,8 @@ def _replace(
 
 
 def discard_import(job: SheetImport, *, now: datetime) -> bool:
-    """Let go of what was read, or of what a lost worker was to take over. What is being taken over
-    runs to its end, and what was taken over stays."""
+    """Delete a preview or a stalled import. Returns False, and changes nothing, if an import is
+    running or finished."""
     droppable = [Status.READING, Status.READY, Status.FAILED]
     if is_stalled(job, now=now):
         droppable.append(Status.IMPORTING)
@@ -336,12 +339,12 @@ def discard_import(job: SheetImport, *, now: datetime) -> bool:
 
 
 def return_to_preview(public_id: str) -> None:
-    """Nobody can take it over just now: it waits for another yes."""
+    """Return an import that no worker can run now to its preview, for another confirmation."""
     rows = SheetImport.objects.filter(public_id=public_id, status=Status.IMPORTING)
     rows.update(status=Status.READY)
 
 
 def delete_abandoned() -> None:
-    """Previews that nobody said yes to hold other people's addresses: they go after a day."""
+    """Delete unconfirmed previews after a day: they contain personal addresses."""
     old = SheetImport.objects.filter(created_at__lt=timezone.now() - DELETE_PREVIEW_AFTER)
     old.filter(status__in=(Status.READY, Status.FAILED)).delete()

@@ -1,6 +1,6 @@
-"""A paste, a CSV or an XLSX file as plain rows of text, whatever program wrote it. Pure.
+"""Parse pasted text, CSV and XLSX into rows of text. Pure.
 
-UnreadableFile says why a file is refused as a whole; what is wrong with single cells is found later.
+UnreadableFile rejects a whole file. Errors in single cells are found later, in `validation`.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from onboarding.requirements.xlsx_reader import (
     ignore_progress,
 )
 
-_SAMPLE_LINES = 50  # lines that tell which sign stands between the cells
+_SAMPLE_LINES = 50  # lines from which the delimiter is detected
 _DELIMITERS = ("\t", ";", ",")
 _BINARIES = (b"%PDF-", b"\xff\xd8\xff", b"\x89PNG", b"\xd0\xcf\x11\xe0", b"MZ")
 
 
 class UnreadableFile(OnboardingError):
-    """Why nothing of a file can be read."""
+    """The file cannot be read. The message states the reason."""
 
 
 @dataclass(frozen=True)
 class FileLine:
-    """One row as it stands in the file; `number` is the one that spreadsheet programs show."""
+    """One row of the file. `number` is the row number that spreadsheet programs show."""
 
     number: int
     cells: list[str]
@@ -42,28 +42,31 @@ class FileLine:
 
 @dataclass(frozen=True)
 class Table:
-    """The rows that hold anything, and what the reader should know of how they were read."""
+    """The rows that are not empty, and notes for the reader about assumptions."""
 
     lines: list[FileLine]
     notes: list[str] = field(default_factory=list)
 
 
 def read_table(content: bytes, on_progress: OnProgress = ignore_progress) -> Table:
-    """The rows of a file or a paste, told by its bytes, not by its name. `on_progress` hears now and then
-    how many rows are read, of about how many."""
+    """The rows of a file or of pasted text. The format is detected from the bytes, not the name.
+
+    `on_progress` is called now and then with the rows read and their approximate total.
+    Raises UnreadableFile.
+    """
     if content.startswith(b"PK\x03\x04"):
         return _read_workbook(content, on_progress)
     if content.startswith(_BINARIES[3]):
         raise UnreadableFile(
-            "This is a workbook of an old Excel (XLS). Save it as XLSX or CSV, and import that."
+            "This workbook has the old XLS format. Save it as XLSX or CSV and import that file."
         )
     if content.startswith(_BINARIES):
-        raise UnreadableFile("This is no table. Import CSV, XLSX, or text that you paste.")
+        raise UnreadableFile("This file is not a table. Import CSV or XLSX, or paste text.")
     return _read_text(content, on_progress)
 
 
 def text_size_bytes(content: bytes) -> int:
-    """How much there is to read, in bytes of text: a small workbook can unpack into a large one."""
+    """The size of the text in bytes. A small workbook can unpack into a large one."""
     if content.startswith(b"PK\x03\x04"):
         return max(len(content), xlsx_reader.unpacked_bytes(content) // 10)
     return len(content)
@@ -80,7 +83,7 @@ def _read_workbook(content: bytes, on_progress: OnProgress) -> Table:
 def _read_text(content: bytes, on_progress: OnProgress) -> Table:
     text, notes = decode(content)
     delimiter, text = _detect_delimiter(text)
-    # Universal newlines are the reader's own business: a cell may hold a line break.
+    # newline="" leaves line ends to the csv module: a cell may contain a line break.
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     try:
         return Table(
@@ -91,7 +94,7 @@ def _read_text(content: bytes, on_progress: OnProgress) -> Table:
         )
     except csv.Error as error:
         raise UnreadableFile(
-            f"The file cannot be taken apart near row {reader.line_num}: {error}."
+            f"The file cannot be parsed near row {reader.line_num}: {error}."
         ) from None
 
 
@@ -113,23 +116,25 @@ def _non_empty(rows: Iterator[tuple[int, list[str]]]) -> list[FileLine]:
             continue
         if len(cells) > MAX_COLUMNS:
             raise UnreadableFile(
-                f"Row {number} has {len(cells)} cells; no sheet has so many columns."
+                f"Row {number} has {len(cells)} cells. No sheet has so many columns."
             )
         lines.append(FileLine(number, cells))
         if len(lines) > MAX_ROWS + 1:
-            raise UnreadableFile(f"A sheet has {MAX_ROWS:,} rows at most, and this file has more.")
+            raise UnreadableFile(
+                f"This file has more than {MAX_ROWS:,} rows, the limit of a sheet."
+            )
     if not lines:
-        raise UnreadableFile("There is nothing in it.")
+        raise UnreadableFile("The file is empty.")
     return lines
 
 
 def decode(content: bytes) -> tuple[str, list[str]]:
-    """The text, and a note where its encoding had to be guessed.
+    """The text, and a note if the encoding is a guess.
 
-    1. A byte order mark says it (Excel's “Unicode Text” is UTF-16, its “CSV UTF-8” has one too).
-    2. Zero bytes at every other place are UTF-16 without a mark.
-    3. What reads as UTF-8 is UTF-8: other text hardly ever does by chance.
-    4. The rest is taken for Windows-1252, and said so.
+    1. A byte order mark decides (Excel's “Unicode Text” is UTF-16; its “CSV UTF-8” has one too).
+    2. Zero bytes at every second position mean UTF-16 without a byte order mark.
+    3. Valid UTF-8 is UTF-8: other encodings are hardly ever valid UTF-8 by chance.
+    4. All other text is read as Windows-1252, with a note.
     """
     if content.startswith(codecs.BOM_UTF8):
         return content[3:].decode("utf-8", "replace"), []
@@ -142,20 +147,20 @@ def decode(content: bytes) -> tuple[str, list[str]]:
     try:
         return content.decode("utf-8"), []
     except UnicodeDecodeError:
-        note = "The file is not UTF-8; it was read as Windows-1252. Look at letters with accents."
+        note = "The file is not UTF-8. Gangway read it as Windows-1252. Check letters with accents."
         return content.decode("cp1252", "replace"), [note]
 
 
 def _detect_delimiter(text: str) -> tuple[str, str]:
-    """The sign between the cells, and the text without a line that only says so.
+    """The delimiter, and the text without a line that only declares it.
 
-    A tab wins wherever one stands, for people do not type tabs. Between the others the one that
-    cuts more of the first lines, and into equally many cells, is taken.
+    A tab always wins, because people do not type tabs. Otherwise the delimiter wins that splits
+    more of the first lines, and into an equal number of cells.
     """
     first, _, rest = text.partition("\n")
     hint = first.strip("\r\n ").lower()
     if hint in ("sep=;", "sep=,", "sep=\t"):
-        # Excel's own hint. The line stays, empty, so that numbers agree.
+        # Excel's declaration of the delimiter. An empty line keeps the row numbers right.
         return hint[4], f"\n{rest}"
     return max(_DELIMITERS, key=lambda sign: _cuts(text, sign)), text
 

@@ -1,4 +1,4 @@
-"""Reads of sheets, with what their pages need already joined."""
+"""Reads of sheets and rows, with the joins that their pages need."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from django.core.paginator import Page, Paginator
 from django.db.models import QuerySet
 
 from checks.queries import DiscoveredSender, discovered_senders
-from onboarding.models import Plan, RequirementsSheet, SheetRow
+from onboarding.models import Plan, RequirementsSheet, SheetRow, TaskRole
 from onboarding.requirements.columns import Column, ValidationContext
 from onboarding.requirements.sign_off import definition_of
 from onboarding.requirements.validation import read_entry
@@ -30,7 +30,7 @@ def sheets_by_task(plan: Plan) -> dict[int, RequirementsSheet]:
 
 
 class _KnownCountPaginator(Paginator[SheetRow]):
-    """Pages of a whole sheet, whose number of rows is on record."""
+    """Pages of a whole sheet, with its stored number of rows."""
 
     known = 0
 
@@ -40,7 +40,7 @@ class _KnownCountPaginator(Paginator[SheetRow]):
 
 
 def rows_page(sheet: RequirementsSheet, *, wanted: str, number: str) -> Page[SheetRow]:
-    """One page of rows, of all or of those that hold the wanted text."""
+    """One page of the rows, all of them or those that contain the wanted text."""
     rows = SheetRow.objects.filter(sheet=sheet).select_related("changed_by").order_by("position")
     if wanted:
         return Paginator(rows.filter(text__contains=wanted.casefold()), ROWS_PER_PAGE).get_page(
@@ -54,7 +54,7 @@ def rows_page(sheet: RequirementsSheet, *, wanted: str, number: str) -> Page[She
 
 @dataclass(frozen=True)
 class RowDisplay:
-    """A row as a page shows it."""
+    """A row with its cells in the order of the columns."""
 
     row: SheetRow
     cells: list[tuple[Column, str]]
@@ -66,8 +66,10 @@ def display_of(sheet: RequirementsSheet, row: SheetRow) -> RowDisplay:
 
 @dataclass(frozen=True)
 class SenderSuggestion:
-    """A sender in a domain's SPF record, and the row that "Use this" would make of it; without
-    one, its term cannot stand in an exception by itself."""
+    """A sender in a domain's SPF record, and the row that "Use this" adds.
+
+    `row` is None if the term alone cannot be an exception.
+    """
 
     sender: DiscoveredSender
     row: dict[str, str] | None
@@ -82,8 +84,8 @@ _BY_ADDRESS = ("ip4:", "ip6:")
 
 
 def sender_suggestions(sheet: RequirementsSheet) -> list[SenderSuggestion]:
-    """What the SPF records of the tenant's domains suggest and the sheet does not have yet."""
-    if sheet.kind != "spoofing-exceptions":
+    """The senders in the SPF records of the tenant's domains that the sheet lacks."""
+    if sheet.kind != TaskRole.GATHERS_SPOOFING_EXCEPTIONS.sheet_kind:
         return []
     found = [_suggested(sender) for sender in discovered_senders(sheet.task.plan.tenant)]
     keys = [key_in(sheet, each.row) for each in found if each.row is not None]
@@ -96,7 +98,7 @@ def key_in(sheet: RequirementsSheet, row: dict[str, str]) -> str:
 
 
 def _suggested(sender: DiscoveredSender) -> SenderSuggestion:
-    # Only a plain term says yes (RFC 7208, section 4.6.2); others are told of, not offered.
+    # Only the qualifier + means pass (RFC 7208, section 4.6.2). Others are listed, not offered.
     term = sender.term.removeprefix("+")
     row = {"service": sender.name or term, "domain": sender.domain}
     for prefix in (*_BY_SPF, *_BY_ADDRESS):

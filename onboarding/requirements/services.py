@@ -1,4 +1,4 @@
-"""Sheets and their rows: making them, and changing one row at a time."""
+"""Create the sheets of a plan, and add, change and remove single rows."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ from django.utils import timezone
 from onboarding.errors import ConflictingChange, OnboardingError
 from onboarding.models import Plan, RequirementsSheet, SheetRow, Task
 from onboarding.requirements.columns import SheetDefinition, ValidationContext
-from onboarding.requirements.definitions import DEFINITION_OF_TASK
+from onboarding.requirements.definitions import DEFINITION_OF_ROLE
 from onboarding.requirements.sign_off import definition_of, lock_sheet, withdraw_sign_offs
 from onboarding.requirements.validation import SheetEntry, text_of
 from onboarding.requirements.xlsx_reader import MAX_ROWS
+from tenants.activity_names import ActivityName
 from tenants.models import Tenant, User
 from tenants.services import write_activity
 
 
 class RowConflict(ConflictingChange):
-    """Somebody else changed or removed the row; `row` is what stands there now, if anything."""
+    """Another person changed or removed the row. `row` is its current state, or None."""
 
     def __init__(self, message: str, row: SheetRow | None) -> None:
         super().__init__(message)
@@ -29,19 +30,19 @@ class RowConflict(ConflictingChange):
 
 
 class DuplicateRow(OnboardingError):
-    """Another row of the sheet is the same entry."""
+    """The sheet already has a row with the same key: `row`."""
 
     def __init__(self, row: SheetRow) -> None:
-        super().__init__("The sheet has this entry already, so it was not added again.")
+        super().__init__("The sheet already has this entry. It was not added again.")
         self.row = row
 
 
 def create_sheets(plan: Plan) -> None:
-    """The sheets of the plan's gathering tasks that are not there yet, with fixed questions."""
+    """Create the missing sheets of the plan's gathering tasks, with their fixed questions."""
     known = RequirementsSheet.objects.filter(task__plan=plan).values("task")
-    tasks = Task.objects.filter(plan=plan, key__in=DEFINITION_OF_TASK).exclude(pk__in=known)
+    tasks = Task.objects.filter(plan=plan, role__in=DEFINITION_OF_ROLE).exclude(pk__in=known)
     made = RequirementsSheet.objects.bulk_create(
-        RequirementsSheet(task=task, kind=DEFINITION_OF_TASK[task.key].key) for task in tasks
+        RequirementsSheet(task=task, kind=DEFINITION_OF_ROLE[task.role].key) for task in tasks
     )
     SheetRow.objects.bulk_create(row for sheet in made for row in _questions(sheet))
 
@@ -59,15 +60,15 @@ def validation_context_of(tenant: Tenant) -> ValidationContext:
 
 
 def add_row(sheet: RequirementsSheet, entry: SheetEntry, *, by: User) -> SheetRow:
-    """One more row at the end; DuplicateRow where the sheet has the entry."""
-    assert not entry.problems, "what is wrong is told before"
+    """Add a row at the end. Raises DuplicateRow if the sheet already has the entry."""
+    assert not entry.problems, "the caller rejects an entry with problems"
     with transaction.atomic():
         locked = _lock_open(sheet)
         if definition_of(locked).is_fixed:
             raise OnboardingError("This sheet asks fixed questions: answer those.")
         _refuse_duplicate(locked, entry)
         if locked.row_count >= MAX_ROWS:
-            raise OnboardingError(f"A sheet has {MAX_ROWS:,} rows at most.")
+            raise OnboardingError(f"A sheet can have at most {MAX_ROWS:,} rows.")
         row = SheetRow.objects.create(
             sheet=locked,
             position=last_position(locked) + 1,
@@ -75,7 +76,11 @@ def add_row(sheet: RequirementsSheet, entry: SheetEntry, *, by: User) -> SheetRo
             **_columns(entry),
         )
         record_change(
-            locked, "added", by=by, what=label_of(definition_of(locked), entry.values), rows=1
+            locked,
+            ActivityName.SHEET_ADDED,
+            by=by,
+            what=label_of(definition_of(locked), entry.values),
+            rows=1,
         )
     return row
 
@@ -83,7 +88,7 @@ def add_row(sheet: RequirementsSheet, entry: SheetEntry, *, by: User) -> SheetRo
 def _lock_open(sheet: RequirementsSheet) -> RequirementsSheet:
     locked = lock_sheet(sheet)
     if locked.task.plan.tenant.is_closed:
-        raise OnboardingError("The case was closed meanwhile. Nothing was changed.")
+        raise OnboardingError("The tenant has been closed. Nothing was changed.")
     return locked
 
 
@@ -105,8 +110,8 @@ def _refuse_duplicate(sheet: RequirementsSheet, entry: SheetEntry, *, except_pk:
 def change_row(
     sheet: RequirementsSheet, row_id: str, entry: SheetEntry, *, version: int, by: User
 ) -> SheetRow:
-    """New values for a row, if nobody changed it since `version`; else RowConflict."""
-    assert not entry.problems, "what is wrong is told before"
+    """Change a row. Raises RowConflict if it is no longer at `version`."""
+    assert not entry.problems, "the caller rejects an entry with problems"
     with transaction.atomic():
         locked = _lock_open(sheet)
         row = _row_at_version(locked, row_id, version)
@@ -119,12 +124,14 @@ def change_row(
         row.version, row.changed_by, row.changed_at = version + 1, by, timezone.now()
         row.save(update_fields=[*_columns(entry), "version", "changed_by", "changed_at"])
         rows = count_answers(kind, [entry.values]) - count_answers(kind, [before])
-        record_change(locked, "changed", by=by, what=label_of(kind, before), rows=rows)
+        record_change(
+            locked, ActivityName.SHEET_CHANGED, by=by, what=label_of(kind, before), rows=rows
+        )
     return row
 
 
 def remove_row(sheet: RequirementsSheet, row_id: str, *, version: int, by: User) -> None:
-    """Take a row out, if nobody changed it since `version`; else RowConflict."""
+    """Remove a row. Raises RowConflict if it is no longer at `version`."""
     with transaction.atomic():
         locked = _lock_open(sheet)
         if definition_of(locked).is_fixed:
@@ -132,7 +139,11 @@ def remove_row(sheet: RequirementsSheet, row_id: str, *, version: int, by: User)
         row = _row_at_version(locked, row_id, version)
         row.delete()
         record_change(
-            locked, "removed", by=by, what=label_of(definition_of(locked), row.values), rows=-1
+            locked,
+            ActivityName.SHEET_REMOVED,
+            by=by,
+            what=label_of(definition_of(locked), row.values),
+            rows=-1,
         )
 
 
@@ -140,29 +151,27 @@ def _row_at_version(locked: RequirementsSheet, row_id: str, version: int) -> She
     rows = SheetRow.objects.filter(sheet=locked).select_related("changed_by")
     row = rows.filter(public_id=row_id).first()
     if row is None:
-        raise RowConflict("Somebody removed this row meanwhile.", None)
+        raise RowConflict("Another person has removed this row.", None)
     if row.version != version:
-        raise RowConflict(
-            f"{row.changed_by or 'Somebody who left'} changed this row meanwhile.", row
-        )
+        raise RowConflict(f"{row.changed_by or 'A former user'} has changed this row.", row)
     return row
 
 
 def count_answers(kind: SheetDefinition, rows: Iterable[dict[str, str]]) -> int:
-    """How many fixed questions these rows answer: that is what their sheet counts."""
+    """The number of answered fixed questions; 0 for other sheets. Such a sheet counts answers."""
     return sum(1 for values in rows if values["answer"]) if kind.is_fixed else 0
 
 
 def label_of(kind: SheetDefinition, values: dict[str, str]) -> str:
-    """A row in a few words, for the activity."""
+    """The key columns of a row as text, for the activity log."""
     shown = [values.get(c.name, "") for c in kind.columns if c.is_key]
     return " · ".join(text for text in shown if text)[:120]
 
 
 def record_change(
-    locked: RequirementsSheet, action: str, *, by: User, what: str, rows: int, **more: Any
+    locked: RequirementsSheet, action: ActivityName, *, by: User, what: str, rows: int, **more: Any
 ) -> None:
-    """What every change of rows ends with: sign-offs fall, the log says so, open pages hear."""
+    """Complete a change of rows: withdraw the sign-offs, log the change and update open pages."""
     sides = withdraw_sign_offs(locked, by=by)
     RequirementsSheet.objects.filter(pk=locked.pk).update(
         revision=F("revision") + 1, row_count=F("row_count") + rows
@@ -170,7 +179,7 @@ def record_change(
     plan = locked.task.plan
     write_activity(
         plan.tenant,
-        f"sheet-{action}",
+        action,
         by=by,
         sheet=definition_of(locked).title,
         task_id=locked.task.public_id,

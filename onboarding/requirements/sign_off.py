@@ -1,6 +1,6 @@
-"""Each side's sign-off of a sheet, and taking it back when the sheet changes.
+"""Sign off a sheet for one side, and withdraw the sign-offs when the sheet changes.
 
-Locks are taken in one order: the sheet, the plan's tasks, the activity's chain, the plan.
+The lock order is: the sheet, the plan's tasks, the chain of the activity log, the plan.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ from django.utils import timezone
 from onboarding.errors import ConflictingChange, NotPermitted, OnboardingError
 from onboarding.models import RequirementsSheet, Responsibility, Task
 from onboarding.plans import services
+from onboarding.plans.transitions import CONFIRM, Actor, is_permitted
 from onboarding.requirements.columns import SheetDefinition
 from onboarding.requirements.definitions import DEFINITIONS
+from tenants.activity_names import ActivityName
 from tenants.models import User
 from tenants.services import write_activity
 
@@ -24,7 +26,7 @@ def definition_of(sheet: RequirementsSheet) -> SheetDefinition:
 
 
 def lock_sheet(sheet: RequirementsSheet) -> RequirementsSheet:
-    """The sheet, locked until the transaction ends and read anew: who writes rows waits in line."""
+    """The current sheet, locked until the transaction ends. Writers of rows wait for the lock."""
     rows = RequirementsSheet.objects.select_for_update(of=("self",)).select_related(
         "task__plan__tenant"
     )
@@ -32,18 +34,20 @@ def lock_sheet(sheet: RequirementsSheet) -> RequirementsSheet:
 
 
 def counts_for(sheet: RequirementsSheet, side: str) -> bool:
-    """Whether this side's sign-off is its part of the task. Where the task is the other side's,
-    or asks for more than the list, a sign-off is no more than a word about the sheet."""
-    return definition_of(sheet).confirms_task and sheet.task.responsibility in (
-        side,
-        Responsibility.BOTH,
-    )
+    """Whether the sign-off of this side also confirms its part of the task.
+
+    It does not if the other side is responsible for the task, or if the task asks for more than
+    the list.
+    """
+    actor = Actor(side, may_manage_plan=False)
+    return definition_of(sheet).confirms_task and is_permitted(sheet.task, CONFIRM, actor)
 
 
 def sign_off(sheet: RequirementsSheet, *, by: User, side: str, expected_revision: int) -> None:
-    """One side says that the sheet is complete, and so confirms its part of the task.
+    """Sign the sheet off for one side, and confirm that side's part of the task.
 
-    Raises ConflictingChange where the sheet is not the one the person looked at.
+    Raises ConflictingChange if the sheet is no longer at `expected_revision`, NotPermitted without
+    a side, and OnboardingError if there is nothing to sign off.
     """
     _require_side(side)
     with transaction.atomic():
@@ -55,7 +59,7 @@ def sign_off(sheet: RequirementsSheet, *, by: User, side: str, expected_revision
         if counts_for(locked, side):
             services.confirm_task(locked.task, by=by, side=side, signed=True)
             _clear_undo(locked)
-        _note(locked, "sheet-signed-off", by=by, side=side)
+        _note(locked, ActivityName.SHEET_SIGNED_OFF, by=by, side=side)
 
 
 def _require_side(side: str) -> None:
@@ -65,34 +69,36 @@ def _require_side(side: str) -> None:
 
 def _refuse_signing(sheet: RequirementsSheet, side: str, expected_revision: int) -> None:
     if sheet.task.plan.tenant.is_closed:
-        raise OnboardingError("The case was closed meanwhile. Nothing was signed.")
+        raise OnboardingError("The tenant has been closed. Nothing was signed.")
     if sheet.revision != expected_revision:
         raise ConflictingChange(
-            "The sheet changed since you opened the page. Look at it again before you sign it off: "
-            "nothing was signed."
+            "The sheet has changed since you opened the page. Check it before you sign it off. "
+            "Nothing was signed."
         )
     if side in sheet.signed_sides:
         raise OnboardingError("Your side has signed this sheet off already.")
     if not sheet.task.applies:
         raise OnboardingError("The task does not apply, so there is nothing to sign off.")
     if definition_of(sheet).is_fixed and not sheet.row_count:
-        raise OnboardingError("Nothing is answered yet, so there is nothing to sign off.")
+        raise OnboardingError("No question is answered yet, so there is nothing to sign off.")
 
 
 def withdraw_sign_off(sheet: RequirementsSheet, *, by: User, side: str) -> None:
-    """One side takes its own sign-off back, and with it its part of the task."""
+    """Withdraw the sign-off of one side, and with it that side's confirmation of the task."""
     _require_side(side)
     with transaction.atomic():
         locked = lock_sheet(sheet)
         if side not in locked.signed_sides:
             raise OnboardingError("Your side has not signed this sheet off.")
         _clear_sign_off(locked, side, by=by)
-        _note(locked, "sheet-sign-off-withdrawn", by=by, side=side)
+        _note(locked, ActivityName.SHEET_SIGN_OFF_WITHDRAWN, by=by, side=side)
 
 
 def withdraw_sign_offs(locked: RequirementsSheet, *, by: User) -> list[str]:
-    """After a change of the rows: every sign-off falls. Returns whose; call it before any activity
-    is written, for it holds the plan's tasks."""
+    """Withdraw all sign-offs after a change of the rows. Returns their sides.
+
+    Call it before writing activity: it locks the plan's tasks, and the lock order requires that.
+    """
     sides = locked.signed_sides
     for side in sides:
         _clear_sign_off(locked, side, by=by)
@@ -109,7 +115,7 @@ def _clear_sign_off(locked: RequirementsSheet, side: str, *, by: User) -> None:
     if counts_for(locked, side):
         services.withdraw_confirmation(task, by=by, side=side, signed=True)
     else:
-        # The task is the other side's by now: should it come back, this word is none any more.
+        # The other side is responsible now. The confirmation must not count if that changes again.
         Task.objects.filter(pk=task.pk).update(
             **{f"{side}_confirmed_at": None, f"{side}_confirmed_by": None}
         )
@@ -117,11 +123,11 @@ def _clear_sign_off(locked: RequirementsSheet, side: str, *, by: User) -> None:
 
 
 def _clear_undo(locked: RequirementsSheet) -> None:
-    """Undoing at the task would part its confirmation from the sign-off it stands for."""
+    """Clear the undo: it would separate the confirmation from its sign-off."""
     Task.objects.filter(pk=locked.task_id).update(undo=None)
 
 
-def _note(locked: RequirementsSheet, action: str, *, by: User, side: str) -> None:
+def _note(locked: RequirementsSheet, action: ActivityName, *, by: User, side: str) -> None:
     plan = locked.task.plan
     write_activity(
         plan.tenant,

@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Celery tasks that read and import large files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kombu.exceptions import OperationalError
 from onboarding.models import (
     SheetImport,
 )
-from onboarding.plans.tasks import logger  # NEW
+from onboarding.plans.tasks import logger
 from onboarding.requirements import imports
 
 
@@ -24,34 +24,34 @@ from onboarding.requirements import imports
     soft_time_limit=570,
 )
 def import_sheet(public_id: str) -> None:
-    """The next step of an import into a sheet: to read it, or to take it over."""
+    """Run the next stage of an import: read the file, or import its rows."""
     rows = SheetImport.objects.select_related("sheet__task__plan__tenant", "created_by")
-    kept = rows.filter(public_id=public_id).first()
-    if kept is not None and kept.is_in_progress and imports.start_attempt(kept):
-        imports.read_import(kept)
-        imports.run_import(kept)
+    job = rows.filter(public_id=public_id).first()
+    if job is not None and job.is_in_progress and imports.start_attempt(job):
+        imports.read_import(job)
+        imports.run_import(job)
 
 
 @shared_task(name="onboarding.resume_imports", ignore_result=True)
 def resume_imports() -> None:
-    """Imports that a broker or a worker lost: whoever waits before the bar has to do nothing."""
-    for kept in imports.stalled_imports(now=timezone.now()):
-        logger.warning("import %s was lost and is begun again", kept.public_id)
-        import_sheet.delay(kept.public_id)
+    """Restart the imports that a broker or a worker lost."""
+    for job in imports.stalled_imports(now=timezone.now()):
+        logger.warning("import %s was lost and is restarted", job.public_id)
+        import_sheet.delay(job.public_id)
 
 
-def start_import(kept: SheetImport) -> None:
-    """Do the next step at once where it is small; else queue it."""
-    if imports.is_large(kept):
-        transaction.on_commit(functools.partial(_send_import, kept.public_id))
+def start_import(job: SheetImport) -> None:
+    """Run the next stage now if the content is small; otherwise queue it."""
+    if imports.is_large(job):
+        transaction.on_commit(functools.partial(_send_import, job.public_id))
     else:
-        import_sheet(kept.public_id)
+        import_sheet(job.public_id)
 
 
 def _send_import(public_id: str) -> None:
     try:
         import_sheet.delay(public_id)
     except OperationalError:
-        # The beat begins again what was to be read.
+        # `resume_imports` restarts an import that was to be read.
         imports.return_to_preview(public_id)
-        logger.warning("no broker: import %s was not begun", public_id)
+        logger.warning("no broker: import %s was not started", public_id)

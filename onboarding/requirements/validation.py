@@ -1,4 +1,4 @@
-"""A row as it is typed, and what becomes of it: values in our spelling, or sentences. Pure."""
+"""Validate typed rows: normalised values, or error messages by column. Pure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MAX_KEY_LENGTH = 200
 
 @dataclass(frozen=True)
 class SheetEntry:
-    """One row. With `problems`, by column, it is not kept; `typed` is what the person wrote."""
+    """One row. With `problems`, by column, it is not stored. `typed` has the cells as typed."""
 
     typed: dict[str, str]
     values: dict[str, str]
@@ -30,25 +30,25 @@ class SheetEntry:
 def read_entry(
     kind: SheetDefinition, typed: Mapping[str, str], validation_context: ValidationContext
 ) -> SheetEntry:
-    """The entry that these cells make. A column that is left out is empty."""
-    kept = {column.name: typed.get(column.name, "") for column in kind.columns}
+    """The entry of these cells. A missing column is empty."""
+    cells = {column.name: typed.get(column.name, "") for column in kind.columns}
     if kind.is_fixed:
-        return _read_answer(kind, kept)
+        return _read_answer(kind, cells)
     values: dict[str, str] = {}
     problems: dict[str, str] = {}
     for column in kind.columns:
         try:
-            values[column.name] = read_cell(column, kept[column.name])
+            values[column.name] = read_cell(column, cells[column.name])
         except BadValue as error:
             problems[column.name] = str(error)
     if not problems:
         problems = kind.check(values, validation_context)
     key = "" if problems else key_of(kind, values)
-    return SheetEntry(kept, values, key, problems)
+    return SheetEntry(cells, values, key, problems)
 
 
 def read_cell(column: Column, text: str) -> str:
-    """The value in our spelling; BadValue where there is something wrong with it."""
+    """The normalised value. Raises BadValue."""
     cleaned = clean(text) or column.default
     if not cleaned:
         if column.is_required:
@@ -62,17 +62,17 @@ def _parsed(parse: Parse, cleaned: str) -> str:
     return parse(cleaned)
 
 
-def _read_answer(kind: SheetDefinition, kept: dict[str, str]) -> SheetEntry:
-    question = find_question(kind, clean(kept["question"]))
+def _read_answer(kind: SheetDefinition, cells: dict[str, str]) -> SheetEntry:
+    question = find_question(kind, clean(cells["question"]))
     if question is None:
-        problem = "This sheet asks no such question. Leave the questions as they are."
-        return SheetEntry(kept, {}, problems={"question": problem})
+        problem = "This sheet has no such question. Do not change the questions."
+        return SheetEntry(cells, {}, problems={"question": problem})
     try:
-        cleaned = clean(kept["answer"])
+        cleaned = clean(cells["answer"])
         answer = _parsed(question.parse, cleaned) if cleaned else ""
     except BadValue as error:
-        return SheetEntry(kept, {}, problems={"answer": str(error)})
-    return SheetEntry(kept, {"question": question.text, "answer": answer}, question.key)
+        return SheetEntry(cells, {}, problems={"answer": str(error)})
+    return SheetEntry(cells, {"question": question.text, "answer": answer}, question.key)
 
 
 def find_question(kind: SheetDefinition, text: str) -> Question | None:
@@ -81,7 +81,7 @@ def find_question(kind: SheetDefinition, text: str) -> Question | None:
 
 
 def key_of(kind: SheetDefinition, values: Mapping[str, str]) -> str:
-    """What two rows share when they are the same entry. A long one stands as its hash."""
+    """The key, which is equal for duplicate rows. A long key is replaced by its hash."""
     key = "\x1f".join(values[c.name].casefold() for c in kind.columns if c.is_key)
     plain = key.replace("\x1f", " | ")
     if len(plain) <= _MAX_KEY_LENGTH and plain.count(" | ") == key.count("\x1f"):
@@ -90,10 +90,10 @@ def key_of(kind: SheetDefinition, values: Mapping[str, str]) -> str:
 
 
 def in_order(kind: SheetDefinition, values: Mapping[str, str]) -> list[str]:
-    """The cells as the sheet's columns stand; a database may give keys back in another order."""
+    """The cells in the order of the columns. A database may return the keys in another order."""
     return [values.get(column.name, "") for column in kind.columns]
 
 
 def text_of(values: Mapping[str, str]) -> str:
-    """Everything in a row, as the search looks at it."""
+    """All values of a row, case-folded, for the search."""
     return "\n".join(values.values()).casefold()

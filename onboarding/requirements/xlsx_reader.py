@@ -1,4 +1,4 @@
-"""XLSX files that come in. They were made by anybody: each is measured before it is opened."""
+"""Read uploaded XLSX files. Uploads are untrusted, so each is measured before it is opened."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from onboarding.requirements.cell_types import printable
 
 MAX_ROWS = 100_000
 MAX_COLUMNS = 50
-_LAST_ROW = 1_048_576  # Excel has no more
+_LAST_ROW = 1_048_576  # the limit of Excel
 _MAX_PARTS = 500
 _MAX_BYTES = 60 * 1024 * 1024
 _CHUNK = 1 << 16
 _ENTITIES = re.compile(rb"<!(?:DOCTYPE|ENTITY)", re.IGNORECASE)
 _FORMULA = re.compile(rb"<(?:\w+:)?f[\s/>]")
 _ROW = re.compile(rb"<(?:\w+:)?row[\s/>]")
-# A cell that a program computes and has not: nothing may be made of it.
+# A formula that no program has calculated yet. Validation rejects this value.
 NOT_COMPUTED = "\N{REPLACEMENT CHARACTER} (a formula without a saved result)"
 
-# What zipfile stumbles with, NotImplementedError (a RuntimeError) and its decoders' own included.
+# The errors of zipfile, including NotImplementedError (a RuntimeError) and those of its decoders.
 _DAMAGED = (
     zipfile.BadZipFile,
     zlib.error,
@@ -48,36 +48,36 @@ Row = tuple[int, list[str]]
 
 
 class BadWorkbook(OnboardingError):
-    """Why a workbook is not read."""
+    """The workbook cannot be read. The message states the reason."""
 
 
-# Hears now and then how many rows are read, and of how many.
+# Called now and then with the number of rows read and their total.
 OnProgress = Callable[[int, int], None]
 PROGRESS_EVERY_ROWS = 2000
 
 
 def ignore_progress(done: int, total: int) -> None:
-    """For whoever need not be told."""
+    """The callback of a caller that needs no progress."""
 
 
 @dataclass(frozen=True)
 class _Measurements:
     has_formulas: bool
-    # As many as the tags say; only the reading tells how many of them hold anything.
+    # The number of row tags. Some of those rows may be empty.
     rows: int
 
 
 def read_rows(
     content: bytes, on_progress: OnProgress = ignore_progress
 ) -> tuple[list[Row], list[str]]:
-    """The rows of the first worksheet that holds any, with their numbers, and notes.
+    """The rows of the first worksheet that is not empty, with their numbers, and notes.
 
-    Formulas give the results that were saved with them; nothing is computed.
+    A formula has the result that was saved with it: nothing is calculated. Raises BadWorkbook.
     """
     measurements = _measure(content)
     try:
         with warnings.catch_warnings():
-            # Charts and validations that openpyxl does not keep are no loss to a table of text.
+            # openpyxl warns about charts and validations that it drops; a table of text needs none.
             warnings.simplefilter("ignore")
             return _read(content, measurements, on_progress)
     except BadWorkbook:
@@ -93,12 +93,12 @@ def read_rows(
         ArithmeticError,
         RecursionError,
     ) as error:
-        # openpyxl has no error of its own for a damaged part; these are what it stumbles with.
-        raise BadWorkbook("The workbook is damaged and cannot be read. Save it anew.") from error
+        # openpyxl has no exception for a damaged part. It raises these.
+        raise BadWorkbook("The workbook is damaged and cannot be read. Save it again.") from error
 
 
 def unpacked_bytes(content: bytes) -> int:
-    """What a workbook says it unpacks into; 0 where it cannot be opened at all."""
+    """The unpacked size in bytes that the workbook declares; 0 if it cannot be opened."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             return sum(part.file_size for part in archive.infolist())
@@ -107,30 +107,34 @@ def unpacked_bytes(content: bytes) -> int:
 
 
 def _measure(content: bytes) -> _Measurements:
-    """Unpack every part into nothing, counting: whether any holds a formula, and rows. BadWorkbook
-    where it is a bomb, encrypted, or brings entities of its own."""
+    """Unpack every part without storing it, and count its rows and formulas.
+
+    Raises BadWorkbook for a zip bomb, an encrypted workbook, and XML with its own entities.
+    """
     total, rows, has_formulas = 0, 0, False
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             parts = archive.infolist()
             if len(parts) > _MAX_PARTS or sum(part.file_size for part in parts) > _MAX_BYTES:
-                raise BadWorkbook("The workbook is too large once it is unpacked.")
+                raise BadWorkbook("The workbook is too large after unpacking.")
             for part in parts:
                 with archive.open(part) as stream:
                     tail = b""
                     while chunk := stream.read(_CHUNK):
                         total += len(chunk)
                         if total > _MAX_BYTES:
-                            raise BadWorkbook("The workbook is too large once it is unpacked.")
+                            raise BadWorkbook("The workbook is too large after unpacking.")
                         seen_before = len(_ROW.findall(tail))
                         window, tail = tail + chunk, chunk[-16:]
                         if part.filename.endswith((".xml", ".rels")):
                             if _ENTITIES.search(window):
-                                raise BadWorkbook("The workbook holds what no spreadsheet writes.")
+                                raise BadWorkbook(
+                                    "The workbook contains XML that no spreadsheet writes."
+                                )
                             has_formulas = has_formulas or bool(_FORMULA.search(window))
                             rows += len(_ROW.findall(window)) - seen_before
     except _DAMAGED as error:
-        raise BadWorkbook("This is no readable XLSX workbook; is it encrypted?") from error
+        raise BadWorkbook("This XLSX workbook cannot be read. It may be encrypted.") from error
     return _Measurements(has_formulas, rows)
 
 
@@ -168,7 +172,7 @@ def _with_progress(
 
 
 def _values(sheet: Any) -> Iterator[Sequence[Any]]:
-    # The dimension that a file claims may be anything.
+    # The dimension that a file declares may be wrong.
     sheet.reset_dimensions()
     rows: Iterator[Sequence[Any]] = sheet.iter_rows(max_col=MAX_COLUMNS + 1, values_only=True)
     for number, row in enumerate(rows, start=1):
@@ -185,7 +189,7 @@ def _rows(rows: Iterator[Sequence[Any]], written: Iterator[Sequence[Any]]) -> It
     count = 0
     for number, (row, formulas) in enumerate(zip_longest(rows, written, fillvalue=()), start=1):
         if row.count(None) == len(row) and formulas.count(None) == len(formulas):
-            # Programs write a million empty rows: they must cost next to nothing.
+            # Some programs write a million empty rows, so an empty row must be cheap.
             continue
         cells = [
             _text(value, formula)
@@ -195,7 +199,7 @@ def _rows(rows: Iterator[Sequence[Any]], written: Iterator[Sequence[Any]]) -> It
             continue
         count += 1
         if count > MAX_ROWS + 1:
-            raise BadWorkbook(f"A sheet has {MAX_ROWS:,} rows at most, and this file has more.")
+            raise BadWorkbook(f"This file has more than {MAX_ROWS:,} rows, the limit of a sheet.")
         yield number, cells
 
 

@@ -1,7 +1,7 @@
-"""An XLSX workbook written while it is sent. Every cell is text, so that none runs as a formula.
+"""Stream an XLSX workbook. Every cell is text, so that none runs as a formula.
 
-A few kilobytes are locked at a time, however many rows there are: a sheet of 100,000 rows made whole
-would keep a web process, and its memory, for many seconds.
+Only a few kilobytes are in memory at a time. Building 100,000 rows at once would block a web
+process for many seconds.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ _PARTS = {
         f' Type="{_OFFICE}/worksheet" Target="worksheets/sheet1.xml"/></Relationships>'
     ),
 }
-# What XML 1.0, section 2.2, has no place for, escaped or not.
+# Characters that XML 1.0 (section 2.2) excludes, even escaped.
 _NO_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _NO_TITLE = re.compile(r"[\[\]:*?/\\']")
 
 
 class _Buffer:
-    """Where the archive is written to, and from where it is sent on."""
+    """A write-only file for zipfile, whose content is drained while it is sent."""
 
     def __init__(self) -> None:
         self._kept = bytearray()
@@ -51,10 +51,10 @@ class _Buffer:
         return len(data)
 
     def flush(self) -> None:
-        """Nothing waits below."""
+        """zipfile calls it; there is no lower layer."""
 
     def close(self) -> None:
-        """What is left is taken afterwards."""
+        """zipfile calls it; `drain` returns the rest."""
 
     def drain(self) -> bytes:
         taken = bytes(self._kept)
@@ -63,7 +63,7 @@ class _Buffer:
 
 
 def stream_workbook(title: str, rows: Iterable[Sequence[str]]) -> Iterator[bytes]:
-    """A workbook of one worksheet, piece by piece."""
+    """A workbook of one worksheet, in chunks."""
     buffer = _Buffer()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, text in {**_PARTS, "xl/workbook.xml": _workbook(title)}.items():
@@ -79,12 +79,12 @@ def stream_workbook(title: str, rows: Iterable[Sequence[str]]) -> Iterator[bytes
 
 
 def write_workbook(title: str, rows: Iterable[Sequence[str]]) -> bytes:
-    """The same in one."""
+    """The whole workbook."""
     return b"".join(stream_workbook(title, rows))
 
 
 def _part(name: str) -> zipfile.ZipInfo:
-    # Without a moment of its own, so that the same rows make the same file.
+    # A fixed timestamp, so that equal rows produce equal files.
     part = zipfile.ZipInfo(name)
     part.compress_type = zipfile.ZIP_DEFLATED
     return part

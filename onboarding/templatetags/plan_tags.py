@@ -13,9 +13,10 @@ from django.utils.safestring import SafeString
 from checks.engine.outcomes import Verdict
 from checks.models import KIND_CHOICES, Check, Observation
 from onboarding.collaboration.markdown import render
-from onboarding.models import Comment, Cutover, Drift
+from onboarding.models import Comment, Cutover, Drift, RequirementsSheet
 from onboarding.plans.planned_cutovers import next_cutover
-from onboarding.plans.rows import Shape, shape_of_check
+from onboarding.plans.rows import SHAPE_OF_VERDICT, Shape, shape_of_check
+from onboarding.requirements.sign_off import definition_of
 from tenants.models import Tenant
 
 register = template.Library()
@@ -52,6 +53,12 @@ def comment_body(comment: Comment) -> SafeString:
 
 
 @register.filter
+def asks_questions(sheet: RequirementsSheet) -> bool:
+    """Whether the sheet consists of fixed questions, so that its count is one of answers."""
+    return definition_of(sheet).is_fixed
+
+
+@register.filter
 def kind_label(kind: str) -> str:
     """A kind of check as its rows call it."""
     return dict(KIND_CHOICES)[str(kind)]
@@ -68,25 +75,16 @@ def check_shape(check: Check | None) -> Shape:
     return shape_of_check(check) if check is not None else Shape.NOT_APPLICABLE
 
 
-_SHAPE_OF_VERDICT = {
-    Verdict.PASS: Shape.PASS,
-    Verdict.WARN: Shape.CAUTION,
-    Verdict.FAIL: Shape.FAIL,
-    Verdict.UNKNOWN: Shape.UNKNOWN,
-    Verdict.NOT_APPLICABLE: Shape.NOT_APPLICABLE,
-}
-
-
 @register.filter
 def observation_shape(observation: Observation) -> Shape:
     """How a single observation is drawn, whatever was settled."""
-    return _SHAPE_OF_VERDICT[Verdict(observation.verdict)]
+    return SHAPE_OF_VERDICT[Verdict(observation.verdict)]
 
 
 @register.filter
 def shape_of_verdict(verdict: str) -> Shape:
     """How a verdict that was kept is drawn."""
-    return _SHAPE_OF_VERDICT[Verdict(verdict)]
+    return SHAPE_OF_VERDICT[Verdict(verdict)]
 
 
 @register.filter

@@ -1,4 +1,4 @@
-// "Copy" beside a record's value.
+// The "Copy" button of a value.
 
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-copy]");
@@ -6,7 +6,7 @@ document.addEventListener("click", async (event) => {
   const value = button.closest("[data-copyable]").querySelector("code").textContent.trim();
   const wasCopied = await copyToClipboard(value);
   button.textContent = wasCopied ? "Copied" : "Press Ctrl+C";
-  document.getElementById("announcer").textContent = wasCopied ? "Copied" : "Could not copy by itself";
+  document.getElementById("announcer").textContent = wasCopied ? "Copied" : "Not copied. Press Ctrl+C.";
   setTimeout(() => (button.textContent = "Copy"), 2500);
 });
 

@@ -1,5 +1,5 @@
-// Keeps an open page true: polls the plan's revision and, when it grew, lets htmx fetch the
-// page's fragment again. Open rows stay open, focus stays, and changes are announced.
+// Updates an open page: polls the revision of the plan and, after a change, lets htmx fetch the page's
+// fragment again. The update preserves open rows and focus, and announces changes.
 
 const POLL_MS = 1000;
 const LONGEST_POLL_MS = 15000;
@@ -25,7 +25,7 @@ async function poll() {
     if (!response.ok) throw new Error(`answered ${response.status}`);
     const revision = await response.text();
     showConnected();
-    if (revision !== live.dataset.liveRevision && !isTypedIn(live)) {
+    if (revision !== live.dataset.liveRevision && !isInUse(live)) {
       document.body.dispatchEvent(new CustomEvent(UPDATED));
     }
   } catch {
@@ -40,7 +40,7 @@ function showConnected() {
   connection().hidden = true;
 }
 
-function isTypedIn(live) {
+function isInUse(live) {
   const field = document.activeElement;
   const isField = field?.matches("input:not([type=hidden]), select, textarea");
   return Boolean(isField && live.contains(field)) || Boolean(live.querySelector("[data-menu][open]"));
@@ -51,44 +51,44 @@ function snapshot(live) {
     open: [...live.querySelectorAll("details[open][id]")].map((row) => row.id),
     labels: new Map([...live.querySelectorAll("[data-label]")].map((e) => [e.id, e.dataset.label])),
     focus: live.contains(document.activeElement) ? pathTo(document.activeElement, live) : "",
-    typed: new Map(fields(live).filter((f) => f.value !== initialValue(f)).map((f) => [f.id, f.value])),
+    values: new Map(fields(live).filter((f) => f.value !== initialValue(f)).map((f) => [f.id, f.value])),
   };
 }
 
-const TYPED =
+const INPUTS =
   "select[id], textarea[id], input[id]:is([type=text], [type=tel], [type=number], [type=date])";
-const fields = (live) => [...live.querySelectorAll(TYPED)];
-const chosen = (options) => options.find((option) => option.defaultSelected) ?? options[0];
-const initialValue = (field) => field.defaultValue ?? chosen([...field.options])?.value;
+const fields = (live) => [...live.querySelectorAll(INPUTS)];
+const defaultOption = (options) => options.find((option) => option.defaultSelected) ?? options[0];
+const initialValue = (field) => field.defaultValue ?? defaultOption([...field.options])?.value;
 
-// The nearest element with an id, and which of its focusable descendants has the focus.
+// The nearest ancestor with an id, and the index of the focused element within it.
 function pathTo(element, live) {
   const owner = element.closest("[id]");
   if (!owner || !live.contains(owner)) return "";
-  const place = [...owner.querySelectorAll("a, button, summary")].indexOf(element);
-  return { id: owner.id, place };
+  const index = [...owner.querySelectorAll("a, button, summary")].indexOf(element);
+  return { id: owner.id, index };
 }
 
 function restore(live) {
   for (const id of before.open) document.getElementById(id)?.setAttribute("open", "");
-  for (const field of fields(live)) field.value = before.typed.get(field.id) ?? field.value;
+  for (const field of fields(live)) field.value = before.values.get(field.id) ?? field.value;
   const owner = before.focus && document.getElementById(before.focus.id);
-  const target = owner && (owner.querySelectorAll("a, button, summary")[before.focus.place] ?? owner);
+  const target = owner && (owner.querySelectorAll("a, button, summary")[before.focus.index] ?? owner);
   if (target && !target.contains(document.activeElement)) target.focus({ preventScroll: true });
-  const news = [...live.querySelectorAll("[data-label]")]
+  const changes = [...live.querySelectorAll("[data-label]")]
     .filter((e) => before.labels.has(e.id) && before.labels.get(e.id) !== e.dataset.label)
     .map((e) => e.dataset.label);
-  if (news.length) document.getElementById("announcer").textContent = news.slice(0, 3).join(". ");
+  if (changes.length) document.getElementById("announcer").textContent = changes.slice(0, 3).join(". ");
 }
 
 document.addEventListener("htmx:beforeSwap", (event) => {
   const target = event.detail.target;
   if (!target?.matches?.("[data-live-url]")) return;
   before = snapshot(target);
-  // What a form sent is not typed once more; only a page that moves by itself keeps it.
-  if (event.detail.requestConfig?.triggeringEvent?.type !== UPDATED) before.typed.clear();
+  // Restore input only after an automatic update, not after the form was submitted.
+  if (event.detail.requestConfig?.triggeringEvent?.type !== UPDATED) before.values.clear();
 });
-// Not earlier: while it settles, htmx gives every attribute (open, too) back as it was sent.
+// Not earlier: until afterSettle, htmx resets every attribute (including open) to its value in the response.
 document.addEventListener("htmx:afterSettle", () => {
   if (before && fragment()) {
     restore(fragment());

@@ -1,4 +1,4 @@
-// Menus close on Escape and on a click elsewhere; a row named in the address opens itself.
+// Closes menus on Escape and on a click outside. Opens the row that the URL fragment names.
 
 function closeMenus(except) {
   for (const menu of document.querySelectorAll("[data-menu][open]")) {

@@ -1,4 +1,4 @@
-// Forms that a passkey answers: the browser signs the server's challenge, then the form is sent.
+// Passkey forms: the browser signs the server's challenge, then submits the form.
 
 document.addEventListener("submit", async (event) => {
   const form = event.target.closest("[data-passkey]");
@@ -40,11 +40,11 @@ async function options(form) {
 
 function reason(error) {
   if (!window.PublicKeyCredential?.parseRequestOptionsFromJSON) {
-    return "This browser cannot use passkeys here. Passkeys need HTTPS and a browser of 2025 or newer.";
+    return "This browser cannot use passkeys here. Passkeys need HTTPS and a browser from 2025 or newer.";
   }
   if (error.name === "InvalidStateError") return "This device already has a passkey for your account.";
-  if (error.name === "NotAllowedError") return "Nothing was signed: it was cancelled or took too long.";
-  return "The passkey did not work. Try again, or use another way.";
+  if (error.name === "NotAllowedError") return "The passkey prompt was cancelled or timed out.";
+  return "The passkey did not work. Try again, or use another way to sign in.";
 }
 
 function showError(form, text) {

@@ -1,5 +1,5 @@
-// Keeps "4 min ago", and clocks that tick, true while a page stays open. Says what
-// checks/templatetags/timestamps.py says.
+// Updates relative times ("4 min ago") and timers on an open page. The texts must equal those of
+// checks/templatetags/timestamps.py.
 
 const MINUTE = 60;
 const HOUR = 60 * MINUTE;
@@ -13,20 +13,25 @@ function formatDuration(seconds) {
   return days === 1 ? "1 day" : `${days} days`;
 }
 
-function relativeText(moment) {
-  const isPast = Date.now() >= moment;
-  const seconds = Math.trunc(Math.abs(Date.now() - moment) / 1000);
+function relativeText(at) {
+  const isPast = Date.now() >= at;
+  const seconds = Math.round(Math.abs(Date.now() - at) / 1000);
   if (seconds >= 14 * DAY) return null;
   const text = formatDuration(seconds);
   if (isPast) return text ? `${text} ago` : "just now";
-  return text ? `in ${text}` : "in a moment";
+  return text ? `in ${text}` : `in ${seconds} s`;
+}
+
+function durationText(at) {
+  return formatDuration(Math.trunc((Date.now() - at) / 1000)) || "less than a minute";
 }
 
 function refresh() {
   for (const element of document.querySelectorAll("time[data-relative-time]")) {
     const at = Date.parse(element.dateTime);
-    const isDue = element.dataset.relativeTime === "ahead" && at <= Date.now();
-    const text = isDue ? "any moment now" : relativeText(at);
+    const kind = element.dataset.relativeTime;
+    const isDue = kind === "ahead" && at <= Date.now();
+    const text = isDue ? "due now" : kind === "since" ? durationText(at) : relativeText(at);
     if (text && text !== element.textContent) element.textContent = text;
   }
 }
@@ -40,11 +45,12 @@ function formatTimer(seconds) {
 
 function tick() {
   for (const element of document.querySelectorAll("time[data-timer]")) {
-    const away = Math.abs(Date.now() - Date.parse(element.dateTime));
-    element.textContent = formatTimer(Math.floor(away / 1000));
+    const distance = Math.abs(Date.now() - Date.parse(element.dateTime));
+    element.textContent = formatTimer(Math.floor(distance / 1000));
   }
 }
 
-setInterval(refresh, 15000);
+// Every 5 s, because times under 45 s ahead are shown in seconds.
+setInterval(refresh, 5000);
 setInterval(tick, 1000);
 document.addEventListener("htmx:load", refresh);

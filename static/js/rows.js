@@ -1,4 +1,4 @@
-// "Add another" row of a form set: the empty form from its template, with the next number.
+// "Add another" button of a formset: inserts the empty form from its template with the next index.
 
 document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-add-row]");

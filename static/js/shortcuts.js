@@ -1,5 +1,5 @@
-// Single-key shortcuts, which the reader can switch off (WCAG 2.1.4). An element says its key itself
-// by data-key: fields and buttons get the focus, links are followed. Rows are walked by j and k.
+// Single-key shortcuts, which the user can disable (WCAG 2.1.4). The data-key attribute of an element
+// defines its key: fields and buttons receive the focus, links are followed. j and k move through rows.
 
 const STORAGE_KEY = "gangway.shortcuts";
 const ROWS = "details.task > summary, [data-row]";
@@ -11,12 +11,14 @@ box.addEventListener("change", () => localStorage.setItem(STORAGE_KEY, box.check
 
 const task = () => document.activeElement.closest("details.task");
 
-function move(step) {
+function move(offset) {
   const rows = [...document.querySelectorAll(ROWS)];
   if (!rows.length) return;
-  const at = document.activeElement;
-  const here = rows.findIndex((row) => row === at || row.matches("summary") && row.parentElement.contains(at));
-  const next = here === -1 ? 0 : Math.min(Math.max(here + step, 0), rows.length - 1);
+  const focused = document.activeElement;
+  const current = rows.findIndex(
+    (row) => row === focused || (row.matches("summary") && row.parentElement.contains(focused)),
+  );
+  const next = current === -1 ? 0 : Math.min(Math.max(current + offset, 0), rows.length - 1);
   rows[next].focus();
 }
 
@@ -33,11 +35,11 @@ const ACTIONS = {
   x: toggleSelection,
 };
 
-// In the task one stands in if it has such a thing, else on the page outside all tasks.
+// The focused task's element with this key, otherwise the first one outside all tasks.
 function elementAction(key) {
-  const those = [...document.querySelectorAll(`[data-key="${CSS.escape(key)}"]`)];
-  const inside = task() && those.find((element) => task().contains(element));
-  const found = inside || those.find((element) => !element.closest("details.task"));
+  const candidates = [...document.querySelectorAll(`[data-key="${CSS.escape(key)}"]`)];
+  const inside = task() && candidates.find((element) => task().contains(element));
+  const found = inside || candidates.find((element) => !element.closest("details.task"));
   if (!found) return null;
   return () => {
     if (found.matches("a")) return found.click();
@@ -47,19 +49,19 @@ function elementAction(key) {
 }
 
 function tab(key) {
-  // 0 is the tenth, as it stands on the keyboard.
-  const place = (Number(key) || 10) - 1;
-  const link = /^[0-9]$/.test(key) && document.querySelectorAll("[data-tabs] a")[place];
+  // 0 is the tenth tab, as on the keyboard.
+  const index = (Number(key) || 10) - 1;
+  const link = /^[0-9]$/.test(key) && document.querySelectorAll("[data-tabs] a")[index];
   return link ? () => link.click() : null;
 }
 
-// From the search box the arrows lead along what was found, and back.
+// The arrow keys move from the search field through the results, and back.
 function moveThroughResults(event) {
-  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-  const search = step && event.target.closest("[data-search]");
+  const offset = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  const search = offset && event.target.closest("[data-search]");
   if (!search) return;
-  const places = [document.getElementById("search"), ...search.querySelectorAll("[data-result]")];
-  const next = places[places.indexOf(event.target) + step];
+  const stops = [document.getElementById("search"), ...search.querySelectorAll("[data-result]")];
+  const next = stops[stops.indexOf(event.target) + offset];
   event.preventDefault();
   next?.focus();
 }

@@ -1,1 +1,1 @@
-"""How fast the engine is, as ratios of one run: `python -m tests.bench`, or `make bench`."""
+"""Benchmark of the engine, as ratios within one run: `python -m tests.bench`, or `make bench`."""

@@ -117,9 +117,13 @@ def measure(world: World, size: Size, python: Path) -> Report:
 
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a size that only shows that it runs")
-    parser.add_argument("--domains", type=int, help="another number of domains, 300 at least")
-    parser.add_argument("--peer", metavar="PYTHON", help="an environment that has checkdmarc")
+    parser.add_argument(
+        "--quick", action="store_true", help="a small size that only proves that it runs"
+    )
+    parser.add_argument("--domains", type=int, help="the number of domains, at least 300")
+    parser.add_argument(
+        "--peer", metavar="PYTHON", help="the Python of an environment with checkdmarc"
+    )
     options = parser.parse_args(arguments)
     size = QUICK if options.quick else WHOLE
     if options.domains:
@@ -127,8 +131,8 @@ def main(arguments: Sequence[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="gangway-bench-") as folder:
         (zones := Path(folder) / "zones").mkdir()
         try:
-            given = Path(options.peer) if options.peer else None
-            python = given or measures.peer_environment(Path(folder) / "peer")
+            existing = Path(options.peer) if options.peer else None
+            python = existing or measures.peer_environment(Path(folder) / "peer")
             with served(zones, size.domains) as world:
                 report = measure(world, size, python)
         except NotInstalled as error:

@@ -91,7 +91,9 @@ class World:
             capture_output=True,
             text=True,
         ).stdout
-        return int(next(s.split("=")[1] for s in said.splitlines() if s.startswith("num.queries=")))
+        return int(
+            next(s.split("=")[1] for s in statistics.splitlines() if s.startswith("num.queries="))
+        )
 
 
 def _program(name: str) -> str:

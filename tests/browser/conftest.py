@@ -1,4 +1,4 @@
-"""One Chromium for all browser tests, and a signed-in page for each role and colour scheme."""
+"""Fixtures of the browser tests: one Chromium, and a signed-in page for each user."""
 
 from __future__ import annotations
 
@@ -42,25 +42,27 @@ def browser() -> Iterator[Browser]:
     if chromium is None:
         pytest.skip("Chromium is missing: apt-get install chromium")
     with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
-        # Playwright's own loop runs in this thread; the ORM is used beside it, not inside it.
+        # Playwright runs an event loop in this thread, but the ORM is called outside that loop.
         patch.setitem(os.environ, "DJANGO_ALLOW_ASYNC_UNSAFE", "true")
         browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
         yield browser
         browser.close()
 
 
-class Complaints(list[str]):
-    """What the console of a page said that it should not have."""
+class ConsoleErrors(list[str]):
+    """Errors in the console of a page, and uncaught exceptions."""
 
 
 @pytest.fixture
-def complaints() -> Complaints:
-    return Complaints()
+def console_errors() -> ConsoleErrors:
+    return ConsoleErrors()
 
 
 @pytest.fixture
-def open_page(browser: Browser, live_server: Any, complaints: Complaints) -> Iterator[OpenPage]:
-    """Open an address as a person (None: signed out), in a colour scheme and at a width."""
+def open_page(
+    browser: Browser, live_server: Any, console_errors: ConsoleErrors
+) -> Iterator[OpenPage]:
+    """Open an address as a user (None: signed out), with a colour scheme and a width."""
     contexts: list[BrowserContext] = []
 
     def open_as(
@@ -75,9 +77,9 @@ def open_page(browser: Browser, live_server: Any, complaints: Complaints) -> Ite
         page = context.new_page()
         page.on(
             "console",
-            lambda said: complaints.append(said.text) if said.type == "error" else None,
+            lambda entry: console_errors.append(entry.text) if entry.type == "error" else None,
         )
-        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("pageerror", lambda error: console_errors.append(str(error)))
         page.goto(address)
         return page
 
@@ -94,7 +96,7 @@ def _session_of(user: User, url: str) -> Any:
 
 
 def violations(page: Page) -> list[str]:
-    """What axe finds serious or critical. It runs through the debugger, past the page's CSP."""
+    """The serious and critical faults that axe finds. It runs in the debugger, outside the CSP."""
     page.evaluate(AXE.read_text())
     found = page.evaluate("() => axe.run({ preload: false })")
     return [

@@ -1,4 +1,4 @@
-"""Account pages in a browser: passkeys of a virtual device, and nothing that the policy refuses."""
+"""Account pages in Chromium: passkeys of a virtual device, accessibility and CSP."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.urls import reverse
 from playwright.sync_api import Page, expect
 
 from tenants.models import ActivityLine, User
-from tests.browser.conftest import Complaints, OpenPage, violations
+from tests.browser.conftest import ConsoleErrors, OpenPage, violations
 from tests.tenants.sign_in import GOOD_PASSWORD
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -33,7 +33,7 @@ def person(transactional_db: None) -> User:
 
 
 def plug_in_device(page: Page) -> None:
-    """A device that verifies its holder and keeps passkeys."""
+    """Add a virtual authenticator that verifies its user and stores passkeys."""
     debugger = page.context.new_cdp_session(page)
     debugger.send("WebAuthn.enable")
     options: dict[str, Any] = {
@@ -56,8 +56,8 @@ def sign_in(page: Page) -> None:
 
 def add_passkey(page: Page, *, alone: bool) -> None:
     page.goto(reverse("mfa_add_webauthn"))
-    page.get_by_label("Let it sign me in by itself").set_checked(alone)
-    page.get_by_role("button", name="Add it").click()
+    page.get_by_label("Sign in with this passkey alone").set_checked(alone)
+    page.get_by_role("button", name="Add passkey").click()
     expect(page.get_by_role("heading", name="Recovery codes")).to_be_visible()
 
 
@@ -66,8 +66,8 @@ def sign_out(page: Page) -> None:
     page.get_by_role("main").get_by_role("button", name="Sign out").click()
 
 
-def test_a_passkey_signs_in_by_itself(
-    open_page: OpenPage, person: User, complaints: Complaints
+def test_passkey_signs_in_alone(
+    open_page: OpenPage, person: User, console_errors: ConsoleErrors
 ) -> None:
     page = open_page(None, reverse("account_login"))
     plug_in_device(page)
@@ -80,11 +80,11 @@ def test_a_passkey_signs_in_by_itself(
     expect(page.get_by_label("Account: Con Sultant")).to_be_visible()
     line = ActivityLine.objects.order_by("-pk")[0]
     assert (line.action, line.params) == ("signed-in", {"methods": ["webauthn"]})
-    assert complaints == []
+    assert console_errors == []
 
 
-def test_a_passkey_is_the_second_factor(
-    open_page: OpenPage, person: User, complaints: Complaints
+def test_passkey_as_second_factor(
+    open_page: OpenPage, person: User, console_errors: ConsoleErrors
 ) -> None:
     page = open_page(None, reverse("account_login"))
     plug_in_device(page)
@@ -98,21 +98,21 @@ def test_a_passkey_is_the_second_factor(
     expect(page.get_by_label("Account: Con Sultant")).to_be_visible()
     line = ActivityLine.objects.order_by("-pk")[0]
     assert line.params == {"methods": ["password", "webauthn"]}
-    assert complaints == []
+    assert console_errors == []
 
 
-def test_without_a_passkey_the_page_says_so(open_page: OpenPage, person: User) -> None:
+def test_sign_in_without_passkey_shows_error(open_page: OpenPage, person: User) -> None:
     page = open_page(None, reverse("account_login"))
     plug_in_device(page)
 
     page.get_by_role("button", name="Use a passkey").click()
 
-    expect(page.get_by_text("Nothing was signed")).to_be_visible()
+    expect(page.get_by_text("The passkey prompt was cancelled")).to_be_visible()
     assert not Authenticator.objects.exists()
 
 
-def test_the_picture_to_scan_is_drawn(
-    open_page: OpenPage, person: User, complaints: Complaints
+def test_qr_code_is_rendered(
+    open_page: OpenPage, person: User, console_errors: ConsoleErrors
 ) -> None:
     page = open_page(None, reverse("account_login"))
     sign_in(page)
@@ -121,12 +121,12 @@ def test_the_picture_to_scan_is_drawn(
     width = page.get_by_alt_text("The key below").evaluate("picture => picture.naturalWidth")
 
     assert width > 0
-    assert complaints == []
+    assert console_errors == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_account_pages_are_accessible(
-    open_page: OpenPage, person: User, complaints: Complaints, scheme: str
+    open_page: OpenPage, person: User, console_errors: ConsoleErrors, scheme: str
 ) -> None:
     page = open_page(None, reverse("account_login"), scheme=scheme)
     found = []
@@ -138,4 +138,4 @@ def test_account_pages_are_accessible(
         page.goto(reverse(name))
         found += violations(page)
 
-    assert (found, complaints) == ([], [])
+    assert (found, console_errors) == ([], [])

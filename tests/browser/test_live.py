@@ -1,4 +1,4 @@
-"""Pages that stay true while they are open, and what keys and buttons do."""
+"""Live updates of open pages, keyboard shortcuts and scripts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 from onboarding.models import Responsibility, Task
 from onboarding.plans.services import confirm_task
 from tenants.models import Tenant, User
-from tests.browser.conftest import Complaints, OpenPage
+from tests.browser.conftest import ConsoleErrors, OpenPage
 from tests.cutovers import cutover_of
 from tests.factories import task_of
 
@@ -25,16 +25,20 @@ def _plan(tenant: Tenant) -> str:
 
 
 def _settle(page: Page) -> None:
-    # Asked from here: a condition that waits inside the page is evaluated there, which our
-    # content security policy refuses.
+    # Polled from here: Playwright's wait_for_function evaluates in the page, which the content
+    # security policy forbids.
     until = time.monotonic() + 10
     while not page.evaluate("typeof htmx === 'object'"):
         assert time.monotonic() < until
         page.wait_for_timeout(20)
 
 
-def test_what_another_session_confirms_appears_within_two_seconds(
-    open_page: OpenPage, tenant: Tenant, consultant: User, owner: User, complaints: Complaints
+def test_confirmation_appears_on_open_page(
+    open_page: OpenPage,
+    tenant: Tenant,
+    consultant: User,
+    owner: User,
+    console_errors: ConsoleErrors,
 ) -> None:
     page = open_page(consultant, _plan(tenant))
     _settle(page)
@@ -42,15 +46,15 @@ def test_what_another_session_confirms_appears_within_two_seconds(
     expect(state).to_have_text("")
 
     confirm_task(task_of(tenant, KEY), by=owner, side=Responsibility.CLIENT)
-    asked_at = time.monotonic()
-    expect(state).to_contain_text("confirmed", timeout=4000)
+    confirmed_at = time.monotonic()
+    expect(state).to_contain_text("Confirmed", timeout=4000)
 
-    assert time.monotonic() - asked_at < 2
+    assert time.monotonic() - confirmed_at < 2
     assert page.locator("#announcer").inner_text() == "End User Asset Library: done"
-    assert complaints == []
+    assert console_errors == []
 
 
-def test_a_refresh_keeps_rows_open_and_focus_in_place(
+def test_update_preserves_open_rows_and_focus(
     open_page: OpenPage, tenant: Tenant, consultant: User, owner: User
 ) -> None:
     page = open_page(consultant, _plan(tenant))
@@ -58,14 +62,14 @@ def test_a_refresh_keeps_rows_open_and_focus_in_place(
     page.locator("#mail-flow-infrastructure > summary").click()
 
     confirm_task(task_of(tenant, KEY), by=owner, side=Responsibility.CLIENT)
-    expect(page.locator(f"#{KEY} .task-state")).to_contain_text("confirmed", timeout=4000)
+    expect(page.locator(f"#{KEY} .task-state")).to_contain_text("Confirmed", timeout=4000)
 
     expect(page.locator("details.task[open]")).to_have_count(1)
     focused = page.evaluate("document.activeElement.parentElement.id")
     assert focused == "mail-flow-infrastructure"
 
 
-def test_nothing_is_swapped_under_the_hands_of_who_types(
+def test_update_waits_while_user_types(
     open_page: OpenPage, tenant: Tenant, consultant: User, owner: User
 ) -> None:
     page = open_page(consultant, _plan(tenant))
@@ -78,10 +82,10 @@ def test_nothing_is_swapped_under_the_hands_of_who_types(
 
     assert page.locator("#due-mail-flow-infrastructure").input_value() == "2026-12-03"
     page.locator("h1").click()
-    expect(page.locator(f"#{KEY} .task-state")).to_contain_text("confirmed", timeout=4000)
+    expect(page.locator(f"#{KEY} .task-state")).to_contain_text("Confirmed", timeout=4000)
 
 
-def test_words_typed_and_left_survive_a_refresh(
+def test_update_preserves_typed_value(
     open_page: OpenPage, tenant: Tenant, consultant: User, owner: User
 ) -> None:
     page = open_page(consultant, _plan(tenant))
@@ -92,12 +96,12 @@ def test_words_typed_and_left_survive_a_refresh(
     page.locator("h1").click()
 
     confirm_task(task_of(tenant, KEY), by=owner, side=Responsibility.CLIENT)
-    expect(page.locator(f"#{KEY} .task-state")).to_contain_text("confirmed", timeout=4000)
+    expect(page.locator(f"#{KEY} .task-state")).to_contain_text("Confirmed", timeout=4000)
 
     expect(due).to_have_value("2026-12-03")
 
 
-def test_a_lost_connection_is_said_quietly_and_mends(
+def test_lost_connection_shows_notice(
     open_page: OpenPage, tenant: Tenant, consultant: User
 ) -> None:
     page = open_page(consultant, _plan(tenant))
@@ -111,7 +115,7 @@ def test_a_lost_connection_is_said_quietly_and_mends(
     expect(notice).to_be_hidden(timeout=9000)
 
 
-def test_keys_lead_to_the_search_and_along_the_steps(
+def test_keys_open_task_shortcuts_and_search(
     open_page: OpenPage, tenant: Tenant, consultant: User
 ) -> None:
     page = open_page(consultant, _plan(tenant))
@@ -130,9 +134,7 @@ def test_keys_lead_to_the_search_and_along_the_steps(
     assert page.evaluate("document.activeElement.id") == "search"
 
 
-def test_what_was_found_is_reached_by_keys_alone(
-    open_page: OpenPage, tenant: Tenant, owner: User
-) -> None:
+def test_search_result_opens_by_keyboard(open_page: OpenPage, tenant: Tenant, owner: User) -> None:
     page = open_page(owner, _plan(tenant))
     _settle(page)
 
@@ -146,13 +148,11 @@ def test_what_was_found_is_reached_by_keys_alone(
     expect(page.locator("#domain-ownership[open]")).to_have_count(1)
 
 
-def test_many_steps_are_chosen_dated_and_sent_off_by_keys_alone(
-    open_page: OpenPage, tenant: Tenant, consultant: User
-) -> None:
+def test_bulk_due_date_by_keyboard(open_page: OpenPage, tenant: Tenant, consultant: User) -> None:
     page = open_page(consultant, _plan(tenant))
     _settle(page)
 
-    page.keyboard.press("5")  # Dates, while no cutover is planned
+    page.keyboard.press("5")  # Schedule: the fifth tab, because no cutover is planned
     page.wait_for_url("**/schedule/")
     _settle(page)
     for key in ("j", "x", "j", "j", "x", "d"):
@@ -167,9 +167,7 @@ def test_many_steps_are_chosen_dated_and_sent_off_by_keys_alone(
     assert list(dated) == ["initial-conversation", "implementation-plan-review"]
 
 
-def test_the_tenth_page_of_a_tenant_has_a_key_too(
-    open_page: OpenPage, tenant: Tenant, consultant: User
-) -> None:
+def test_key_0_opens_tenth_tab(open_page: OpenPage, tenant: Tenant, consultant: User) -> None:
     cutover_of(tenant, "inbound", timezone.now() + timedelta(days=9))
     page = open_page(consultant, _plan(tenant))
     _settle(page)
@@ -179,7 +177,7 @@ def test_the_tenth_page_of_a_tenant_has_a_key_too(
     page.wait_for_url("**/profile/")
 
 
-def test_the_keys_of_a_step_are_those_of_the_step_one_stands_in(
+def test_task_key_acts_on_focused_task(
     open_page: OpenPage, tenant: Tenant, consultant: User
 ) -> None:
     page = open_page(consultant, _plan(tenant))
@@ -193,9 +191,7 @@ def test_the_keys_of_a_step_are_those_of_the_step_one_stands_in(
     assert focused == "due-mail-flow-infrastructure"
 
 
-def test_a_record_is_copied_and_the_copying_said(
-    open_page: OpenPage, tenant: Tenant, owner: User
-) -> None:
+def test_copy_button_announces_copy(open_page: OpenPage, tenant: Tenant, owner: User) -> None:
     page = open_page(owner, reverse("onboarding:plan-show", args=[tenant.public_id])
                      + f"?phase={task_of(tenant, 'domain-ownership').phase.key}")  # fmt: skip
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
@@ -208,9 +204,7 @@ def test_a_record_is_copied_and_the_copying_said(
     assert page.evaluate("navigator.clipboard.readText()") == shown
 
 
-def test_another_row_takes_the_next_number(
-    open_page: OpenPage, tenant: Tenant, consultant: User
-) -> None:
+def test_added_row_has_next_index(open_page: OpenPage, tenant: Tenant, consultant: User) -> None:
     page = open_page(consultant, reverse("onboarding:tenant-create"))
 
     page.get_by_role("button", name="Add another domain").click()
@@ -219,7 +213,7 @@ def test_another_row_takes_the_next_number(
     assert page.locator("#id_domains-TOTAL_FORMS").input_value() == "2"
 
 
-def test_a_step_is_confirmed_without_script(
+def test_confirm_without_javascript(
     browser: Any, live_server: Any, open_page: OpenPage, tenant: Tenant, owner: User
 ) -> None:
     signed_in = open_page(owner, reverse("onboarding:my-tasks", args=[tenant.public_id]))
@@ -229,7 +223,7 @@ def test_a_step_is_confirmed_without_script(
     page = context.new_page()
 
     page.goto(signed_in.url)
-    page.get_by_role("button", name="Confirm").first.click()
+    page.get_by_role("button", name="Mark as done").first.click()
 
     confirmed = [task for task in tenant.plan.tasks.all() if task.client_confirmed_at]
     context.close()

@@ -1,4 +1,4 @@
-"""From a test message of the lab to a ticked task, in a browser."""
+"""A test message of the lab in Chromium, from its submission to the verified task."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from checks.lab.signed_messages import SELECTOR, arriving_message, publish_key
 from checks.lab.zones import Lab
 from onboarding.plan_templates.plan_creation import apply_profile
 from tenants.models import Tenant, User
-from tests.browser.conftest import Complaints, OpenPage, violations
+from tests.browser.conftest import ConsoleErrors, OpenPage, violations
 from tests.checks.engine.dns.zone_lookup import ZoneLookup
 from tests.checks.lab.test_signed_messages import zones_as_text
 from tests.factories import MakeTenant
@@ -26,7 +26,7 @@ from tests.factories import MakeTenant
 
 @pytest.fixture
 def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
-    """A lab whose zones the worker reads."""
+    """A lab whose zones the checks read."""
     lab = Lab(tmp_path)
     publish_key(lab, "tailspin.test")
 
@@ -63,25 +63,25 @@ def open_form(page: Page) -> None:
     page.locator("#outbound-cutover").get_by_role("link", name="Check a test message").click()
 
 
-def test_a_pasted_message_ticks_the_outbound_cutover(
-    open_page: OpenPage, lab: Lab, tailspin: Tenant, consultant: User, complaints: Complaints
+def test_pasted_message_verifies_outbound_cutover(
+    open_page: OpenPage, lab: Lab, tailspin: Tenant, consultant: User, console_errors: ConsoleErrors
 ) -> None:
     page = open_page(consultant, outbound(tailspin))
     open_form(page)
     source = arriving_message(lab, "tailspin.test", "us", at=datetime.now(UTC)).decode()
 
     page.get_by_label("The message’s source").fill(source)
-    page.get_by_role("button", name="CheckRequest at this message").click()
+    page.get_by_role("button", name="Check this message").click()
 
-    expect(page.locator("#message-title")).to_have_text("It left through Mimecast, signed")
+    expect(page.locator("#message-title")).to_have_text("Sent through Mimecast and signed")
     expect(page.locator("tr[data-fact][data-verdict=pass]")).to_have_count(5)
     assert violations(page) == []
     page.goto(outbound(tailspin))
-    expect(page.locator("#outbound-cutover .task-state")).to_contain_text("verified")
-    assert complaints == []
+    expect(page.locator("#outbound-cutover .task-state")).to_contain_text("Verified")
+    assert console_errors == []
 
 
-def test_an_uploaded_message_that_was_edited_proves_nothing(
+def test_edited_message_verifies_nothing(
     open_page: OpenPage, lab: Lab, tailspin: Tenant, consultant: User, tmp_path: Path
 ) -> None:
     page = open_page(consultant, outbound(tailspin), scheme="dark", width=390)
@@ -91,9 +91,9 @@ def test_an_uploaded_message_that_was_edited_proves_nothing(
     file.write_bytes(content.replace(b"From: Ann", b"From: Eve"))
 
     page.get_by_label("Or the message as a file").set_input_files(file)
-    page.get_by_role("button", name="CheckRequest at this message").click()
+    page.get_by_role("button", name="Check this message").click()
 
-    expect(page.locator("#message-title")).to_have_text("It proves nothing")
+    expect(page.locator("#message-title")).to_have_text("No proof")
     assert violations(page) == []
     page.goto(outbound(tailspin))
     expect(page.locator("#outbound-cutover .task-state")).to_be_empty()

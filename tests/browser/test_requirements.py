@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 from onboarding.models import Task
 from onboarding.requirements import services
 from tenants.models import Tenant, User
-from tests.browser.conftest import Complaints, OpenPage, violations
+from tests.browser.conftest import ConsoleErrors, OpenPage, violations
 from tests.factories import task_of
 from tests.onboarding.requirements.sheet_rows import entry_of, sheet_of
 
@@ -18,7 +18,7 @@ PASTED = "Forward to\tMailbox\nann@outside.test\tsales\nbob@outside.test\t\n"
 
 def open_sheet(page: Page) -> None:
     page.locator("#forwarding-addresses > summary").click()
-    page.locator("#forwarding-addresses").get_by_role("link", name="Open the sheet").click()
+    page.locator("#forwarding-addresses").get_by_role("link", name="Open and sign off").click()
 
 
 def plan_of(tenant: Tenant) -> str:
@@ -26,11 +26,11 @@ def plan_of(tenant: Tenant) -> str:
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1360), ("dark", 390)])
-def test_a_paste_becomes_rows_and_the_sheet_is_signed_off(
+def test_pasted_rows_are_imported_and_signed_off(
     open_page: OpenPage,
     tenant: Tenant,
     owner: User,
-    complaints: Complaints,
+    console_errors: ConsoleErrors,
     scheme: str,
     width: int,
 ) -> None:
@@ -38,36 +38,40 @@ def test_a_paste_becomes_rows_and_the_sheet_is_signed_off(
     open_sheet(page)
     page.get_by_role("link", name="Paste or upload rows").click()
     page.get_by_label("Rows copied from a spreadsheet").fill(PASTED + "nonsense\t\n")
-    page.get_by_role("button", name="Show me what it would change").click()
+    page.get_by_role("button", name="Preview changes").click()
 
     expect(page.get_by_text("“nonsense” is only one part")).to_be_visible()
     assert violations(page) == []
-    page.get_by_role("link", name="Correct it and import again").click()
+    page.get_by_role("link", name="Correct and import again").click()
     expect(page.get_by_label("Rows copied from a spreadsheet")).to_have_value(
         PASTED + "nonsense\t\n"
     )
     assert violations(page) == []
     page.get_by_label("Rows copied from a spreadsheet").fill(PASTED)
-    page.get_by_role("button", name="Show me what it would change").click()
+    page.get_by_role("button", name="Preview changes").click()
     page.get_by_role("button", name="Import").click()
     page.get_by_role("link", name="Back to the sheet").click()
 
     expect(page.locator("tr[id^=row-]")).to_have_count(2)
     assert violations(page) == []
-    page.get_by_role("button", name="Sign it off").click()
+    page.get_by_role("button", name="Sign off").click()
     expect(page.get_by_text("Client signed off")).to_be_visible()
     assert task_of(tenant, "forwarding-addresses").status == "partly_confirmed"
-    assert complaints == []
+    assert console_errors == []
 
 
-def test_a_row_is_edited_in_its_place_and_reopens_the_sign_off(
-    open_page: OpenPage, tenant: Tenant, owner: User, consultant: User, complaints: Complaints
+def test_inline_edit_resets_sign_off(
+    open_page: OpenPage,
+    tenant: Tenant,
+    owner: User,
+    consultant: User,
+    console_errors: ConsoleErrors,
 ) -> None:
     sheet = sheet_of(tenant)
     row = services.add_row(sheet, entry_of(sheet, target="ann@outside.test"), by=owner)
     page = open_page(owner, plan_of(tenant))
     open_sheet(page)
-    page.get_by_role("button", name="Sign it off").click()
+    page.get_by_role("button", name="Sign off").click()
     page.get_by_role("link", name="Edit").click()
 
     editor = page.locator(".row-editor")
@@ -86,23 +90,21 @@ def test_a_row_is_edited_in_its_place_and_reopens_the_sign_off(
     expect(editor.get_by_text("typed by Mimecast")).to_be_visible()
     assert violations(page) == []
 
-    editor.get_by_role("button", name="Save mine over it").click()
+    editor.get_by_role("button", name="Overwrite").click()
     expect(page.locator("tr[id^=row-]")).to_contain_text("typed by the client")
-    expect(page.get_by_text("Client has not signed")).to_be_visible()
-    page.get_by_role("button", name="Sign it off").click()
+    expect(page.get_by_text("Client not signed off")).to_be_visible()
+    page.get_by_role("button", name="Sign off").click()
     expect(page.get_by_text("Client signed off")).to_be_visible()
-    assert complaints == []
+    assert console_errors == []
 
 
-def test_the_clients_steps_lead_to_the_sheet(
-    open_page: OpenPage, tenant: Tenant, owner: User
-) -> None:
+def test_my_tasks_links_to_sheet(open_page: OpenPage, tenant: Tenant, owner: User) -> None:
     Task.objects.filter(plan__tenant=tenant).exclude(key="forwarding-addresses").update(
         applies=False
     )
     Task.objects.filter(plan__tenant=tenant, key="forwarding-addresses").update(depends_on=[])
 
     page = open_page(owner, reverse("onboarding:my-tasks", args=[tenant.public_id]))
-    page.get_by_role("link", name="Open the sheet").click()
+    page.get_by_role("link", name="Open and sign off").click()
 
     expect(page.get_by_role("heading", name="Forwarding and relay addresses")).to_be_visible()

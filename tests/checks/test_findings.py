@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from checks.engine.codes import CODES
+from checks.engine.codes import CODES, RENAMED_CODES
 from checks.templatetags.findings import code_list, finding, reason_labels, template_of
 
 SENTENCES = Path(settings.BASE_DIR) / "templates" / "checks" / "findings"
@@ -81,8 +81,18 @@ def test_template_of_code() -> None:
     assert template_of("mx-ttl.too-high") == "checks/findings/mx-ttl.html#too-high"
 
 
-def test_renamed_code_shows_its_sentence() -> None:
-    assert template_of("look.over-budget") == "checks/findings/run.html#over-budget"
+@pytest.mark.parametrize(("earlier", "code"), RENAMED_CODES.items())
+def test_earlier_code_has_the_present_sentence(earlier: str, code: str) -> None:
+    params = {name: _value(name, number) for number, name in enumerate(CODES[code])}
+
+    sentence = finding({"code": earlier, "params": params})
+
+    assert sentence == finding({"code": code, "params": params})
+    assert earlier not in sentence
+
+
+def test_no_earlier_code_is_in_use() -> None:
+    assert set(RENAMED_CODES) & set(CODES) == set()
 
 
 @pytest.mark.parametrize(

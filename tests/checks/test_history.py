@@ -57,14 +57,14 @@ def test_history_entries(tenant: Tenant) -> None:
 @pytest.mark.parametrize(
     ("verdicts", "unanimous", "sentence"),
     [
-        ((), True, "The first look is under way."),
-        ((PASS,), True, "Every name server gave the right answer"),
-        ((PASS, FAIL), True, "1 look since"),
-        ((PASS, UNKNOWN), True, "The newest look could not tell, which changes nothing."),
-        ((FAIL,), True, "A first look said no"),
-        ((FAIL, FAIL), True, "Looks that agreed found it wrong"),
+        ((), True, "The first check is running."),
+        ((PASS,), True, "Every name server gave the correct answer"),
+        ((PASS, FAIL), True, "1 run contradicted this"),
+        ((PASS, UNKNOWN), True, "The last run got no reliable answer, so Gangway changed nothing."),
+        ((FAIL,), True, "One run failed"),
+        ((FAIL, FAIL), True, "Incorrect: agreeing runs settled this"),
         ((FAIL,), False, "The name servers do not agree yet."),
-        ((UNKNOWN,), True, "We could not tell yet"),
+        ((UNKNOWN,), True, "No reliable answer yet"),
     ],
 )
 def test_history_page_by_settled_verdict(
@@ -83,10 +83,10 @@ def test_history_page_by_settled_verdict(
 @pytest.mark.parametrize(
     ("interval", "text"),
     [
-        ("cutover", "a cutover’s window is open"),
-        ("deferred", "its address was asked a moment ago"),
-        ("reopening", "what was proved was contradicted"),
-        ("idle", "nothing has changed for more than a day"),
+        ("cutover", "A cutover window is open"),
+        ("deferred", "Gangway checks each host at most once in 90 seconds"),
+        ("reopening", "A run contradicted the verified result"),
+        ("idle", "Nothing has changed for more than a day"),
     ],
 )
 def test_page_shows_reason_of_next_run(tenant: Tenant, interval: str, text: str) -> None:

@@ -283,3 +283,9 @@ def test_probe_removes_control_characters(
 
     assert "\x1b" not in out
     assert "issued\ufffd[31m-code" in out
+
+
+def test_probe_prints_the_version(capsys: pytest.CaptureFixture[str], settings: Settings) -> None:
+    status, out, err = run(capsys, "--version")
+
+    assert (status, out, err) == (0, f"Gangway {settings.VERSION}\n", "")

@@ -1,4 +1,4 @@
-"""A task that takes long, for a worker that is killed while it runs."""
+"""A slow Celery task, for a test that kills its worker."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from celery import shared_task
 
 
-@shared_task(name="tests.hold")
-def hold(marker: str) -> None:
-    Path(marker).write_text("begun")
+@shared_task(name="tests.sleep")
+def sleep(marker: str) -> None:
+    Path(marker).write_text("started")
     time.sleep(60)

@@ -1,4 +1,4 @@
-"""One run of the whole product in its own processes, on a data folder and a port of its own."""
+"""Runs the whole product in its own processes, with its own data folder and port."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ STOP_SECONDS = 15
 
 
 class Product:
-    """One run on its own data folder and port."""
+    """One start of the product. `settings` are additional environment variables."""
 
     def __init__(self, folder: Path, **settings: str) -> None:
         self.folder = folder
@@ -27,8 +27,8 @@ class Product:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> subprocess.Popen[bytes]:
-        kept = ("PATH", "HOME", "LANG")
-        environment = {name: os.environ[name] for name in kept if name in os.environ}
+        inherited = ("PATH", "HOME", "LANG")
+        environment = {name: os.environ[name] for name in inherited if name in os.environ}
         with open(self.output, "wb") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "config.run", "--port", str(self.port)],
@@ -40,25 +40,25 @@ class Product:
             )
         return self.process
 
-    def said(self) -> str:
+    def printed(self) -> str:
         return self.output.read_text()
 
     def wait_until_up(self, process: subprocess.Popen[bytes]) -> None:
         until = time.monotonic() + START_SECONDS
-        while "Ctrl-C stops everything" not in self.said():
+        while "Ctrl-C stops everything" not in self.printed():
             if process.poll() is not None or time.monotonic() > until:
-                pytest.fail(f"the product did not come up:\n{self.said()}")
+                pytest.fail(f"the product did not start:\n{self.printed()}")
             time.sleep(0.1)
 
     def processes(self) -> list[str]:
-        """Every process of this run: they inherit its data folder; the broker is called with it."""
+        """Every process of this run, by VAR_DIR in its environment or on its command line."""
         found = []
         for entry in Path("/proc").iterdir():
             try:
                 if entry.name.isdecimal() and self._owns(entry):
                     found.append((entry / "cmdline").read_text().replace("\0", " "))
             except OSError:
-                continue  # it ended while we looked
+                continue  # the process ended
         return found
 
     def _owns(self, entry: Path) -> bool:

@@ -1,3 +1,5 @@
+"""The installation of the locked packages into .venv."""
+
 from __future__ import annotations
 
 import fcntl
@@ -14,7 +16,7 @@ BOOTSTRAP = Path(__file__).resolve().parent.parent.parent / "config" / "bootstra
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A checkout that needs no package at all."""
+    """A checkout whose lock files name no package."""
     (tmp_path / "config").mkdir()
     (tmp_path / "config" / "bootstrap.py").write_text(BOOTSTRAP.read_text())
     (tmp_path / "requirements.txt").write_text("# nothing\n")
@@ -35,7 +37,7 @@ def stamped(checkout: Path) -> VirtualEnvironment:
     return environment
 
 
-def test_a_stamped_environment_costs_nothing(checkout: Path) -> None:
+def test_stamped_environment_is_not_installed(checkout: Path) -> None:
     stamped(checkout)
 
     done = bootstrap(checkout)
@@ -44,10 +46,10 @@ def test_a_stamped_environment_costs_nothing(checkout: Path) -> None:
 
 
 @pytest.mark.parametrize("change", ["lock", "python", "stamp"])
-def test_a_stamp_no_longer_holds_after_a_change(checkout: Path, change: str) -> None:
+def test_stamp_is_invalid_after_a_change(checkout: Path, change: str) -> None:
     environment = stamped(checkout)
     if change == "lock":
-        (checkout / "requirements.txt").write_text("# something else\n")
+        (checkout / "requirements.txt").write_text("# another package\n")
     elif change == "python":
         environment.python.unlink()
     else:
@@ -56,31 +58,33 @@ def test_a_stamp_no_longer_holds_after_a_change(checkout: Path, change: str) -> 
     assert environment.is_installed("requirements.txt") is False
 
 
-def test_a_stamp_for_running_does_not_hold_for_testing(checkout: Path) -> None:
+def test_run_stamp_excludes_development(checkout: Path) -> None:
     environment = stamped(checkout)
 
-    held = [environment.is_installed(lock) for lock in ("requirements.txt", "requirements-dev.txt")]
+    installed = [
+        environment.is_installed(lock) for lock in ("requirements.txt", "requirements-dev.txt")
+    ]
 
-    assert held == [True, False]
+    assert installed == [True, False]
 
 
-def test_pips_output_becomes_a_count_and_its_errors_are_kept() -> None:
+def test_pip_output_becomes_count_and_errors() -> None:
     shown: list[str] = []
-    said = [
+    output = [
         "Collecting celery==5.7.0 (from -r requirements.txt (line 3))\n",
         "  Downloading celery-5.7.0-py3-none-any.whl (490 kB)\n",
         "Collecting django==5.2.19\n",
         "ERROR: THESE PACKAGES DO NOT MATCH THE HASHES\n",
     ]
 
-    complaints = show_pip_progress(said, 2, shown.append)
+    errors = show_pip_progress(output, 2, shown.append)
 
     assert shown == ["  1 of 2  celery", "  2 of 2  django", ""]
-    assert complaints == ["ERROR: THESE PACKAGES DO NOT MATCH THE HASHES"]
+    assert errors == ["ERROR: THESE PACKAGES DO NOT MATCH THE HASHES"]
 
 
 @pytest.mark.slow
-def test_an_environment_is_made_once_and_rebuilt_when_its_python_is_gone(checkout: Path) -> None:
+def test_environment_without_python_is_rebuilt(checkout: Path) -> None:
     first = bootstrap(checkout)
     second = bootstrap(checkout)
     (checkout / ".venv" / "bin" / "python").unlink()
@@ -93,7 +97,7 @@ def test_an_environment_is_made_once_and_rebuilt_when_its_python_is_gone(checkou
 
 
 @pytest.mark.slow
-def test_a_second_setup_waits_for_the_first(checkout: Path) -> None:
+def test_second_setup_waits(checkout: Path) -> None:
     (checkout / "var").mkdir()
     with open(checkout / "var" / "bootstrap.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -103,8 +107,8 @@ def test_a_second_setup_waits_for_the_first(checkout: Path) -> None:
             text=True,
         )
         assert second.stdout is not None
-        said = second.stdout.readline()
+        line = second.stdout.readline()
     second.communicate(timeout=60)
 
-    assert said == "Another setup of this checkout is under way; waiting for it.\n"
+    assert line == "Another setup of this checkout is running. Waiting for it.\n"
     assert second.returncode == 0

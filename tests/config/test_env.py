@@ -1,4 +1,4 @@
-"""Settings from the environment: read as they are meant, or refused at the start."""
+"""The typed readers of environment variables."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_host_and_port(
 
 
 @pytest.mark.parametrize("text", [":25", "mx.example:0", "mx.example:65536", "mx.example:²"])
-def test_host_and_port_refuses_what_is_neither(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+def test_bad_host_and_port_is_refused(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     monkeypatch.setenv("TARGET", text)
 
     with pytest.raises(ImproperlyConfigured):

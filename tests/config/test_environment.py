@@ -1,3 +1,5 @@
+"""The environment of `make run`: data folder, lock, port and defaults."""
+
 from __future__ import annotations
 
 import shutil
@@ -24,7 +26,7 @@ def data(tmp_path: Path) -> DataFolder:
     return folder
 
 
-def test_a_taken_port_is_refused_with_another_to_try() -> None:
+def test_port_in_use_suggests_another() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -36,7 +38,7 @@ def test_a_taken_port_is_refused_with_another_to_try() -> None:
     check_port(port)
 
 
-def test_a_checkout_runs_once(data: DataFolder) -> None:
+def test_checkout_runs_once(data: DataFolder) -> None:
     with (
         lock_checkout(data, 8000),
         pytest.raises(CannotRunError, match=r"already running: http://127\.0\.0\.1:8000, process"),
@@ -46,14 +48,14 @@ def test_a_checkout_runs_once(data: DataFolder) -> None:
     lock_checkout(data, 9000).close()
 
 
-def test_the_secret_key_is_kept_and_private(data: DataFolder) -> None:
+def test_secret_key_is_stored_privately(data: DataFolder) -> None:
     first, second = data.secret_key(), data.secret_key()
 
     assert (first == second, len(first) >= 64) == (True, True)
     assert (data.path / "secret-key").stat().st_mode & 0o777 == 0o600
 
 
-def test_a_long_folder_gets_a_short_socket(data: DataFolder) -> None:
+def test_long_folder_gets_a_short_socket(data: DataFolder) -> None:
     deep = DataFolder(data.path / ("deep" * 30))
 
     usual, short = broker_socket(data), broker_socket(deep)
@@ -64,7 +66,7 @@ def test_a_long_folder_gets_a_short_socket(data: DataFolder) -> None:
     shutil.rmtree(short.parent)
 
 
-def test_the_embedded_mode_is_not_in_debug_and_has_the_lab(data: DataFolder) -> None:
+def test_embedded_mode_has_lab_without_debug(data: DataFolder) -> None:
     made = embedded_environment(data, Path("/run/broker.sock"))
 
     assert {name: made[name] for name in ("DEBUG", "LAB", "CELERY_BROKER_URL", "REDIS_URL")} == {

@@ -1,4 +1,4 @@
-"""No secret reaches a log or an error page, whoever wrote it there."""
+"""No log line and no error page contains a secret."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from config.redaction import RedactingExceptionReporter, RedactingFormatter, red
 from config.urls import urlpatterns as ours
 from tenants.models import User
 from tenants.tokens import LinkPurpose, issue_token
-from tests.tenants.sign_in import GOOD_PASSWORD, ask_for_code, sign_in
+from tests.tenants.sign_in import GOOD_PASSWORD, request_code, sign_in
 
 # In parts, because error pages show the lines of source around the fault.
-SECRET = "-".join(["hunter2", "and", "more", "words"])
+SECRET = "-".join(["hunter2", "and", "more", "parts"])
 
 
 def broken(request: HttpRequest) -> HttpResponse:
     password = request.POST.get("password", "")
-    raise RuntimeError(f"cannot take password={password} of {request.headers.get('cookie')}")
+    raise RuntimeError(f"cannot accept password={password} of {request.headers.get('cookie')}")
 
 
 urlpatterns = [path("broken/", broken), *ours]
@@ -64,22 +64,22 @@ def log() -> Iterator[StringIO]:
         ("reply code: 550 from the host", "reply code: 550 from the host"),
     ],
 )  # fmt: skip
-def test_secrets_are_hidden_and_facts_are_kept(text: str, expected: str) -> None:
+def test_redact_hides_secrets_only(text: str, expected: str) -> None:
     assert redact(text) == expected
 
 
-def test_a_traceback_is_redacted_too(log: StringIO) -> None:
+def test_traceback_is_redacted(log: StringIO) -> None:
     try:
         raise ValueError(f"token={SECRET}")
     except ValueError:
-        logging.getLogger("somebody").exception("could not")
+        logging.getLogger("library").exception("could not")
 
     assert "token=[hidden]" in log.getvalue()
     assert SECRET not in log.getvalue()
 
 
 @pytest.mark.urls(__name__)
-def test_an_error_tells_neither_page_nor_log(log: StringIO, db: None) -> None:
+def test_error_page_and_log_have_no_secret(log: StringIO, db: None) -> None:
     client = Client(raise_request_exception=False)
     client.cookies["sessionid"] = SECRET
 
@@ -90,7 +90,7 @@ def test_an_error_tells_neither_page_nor_log(log: StringIO, db: None) -> None:
 
 
 @pytest.mark.parametrize("debug", [True, False])
-def test_an_error_report_holds_no_secret(settings: Any, debug: bool) -> None:
+def test_error_report_has_no_secret(settings: Any, debug: bool) -> None:
     settings.ROOT_URLCONF = __name__
     settings.DEBUG = debug
     request = RequestFactory().post(
@@ -108,11 +108,11 @@ def test_an_error_report_holds_no_secret(settings: Any, debug: bool) -> None:
     assert SECRET not in report
 
 
-def test_signing_in_logs_no_secret(log: StringIO, client: Client, db: None) -> None:
+def test_sign_in_logs_no_secret(log: StringIO, client: Client, db: None) -> None:
     person = User.objects.create_user("client@northwind.test", GOOD_PASSWORD, name="Jo")
 
     sign_in(client, person.email, SECRET)
-    ask_for_code(client, person.email)
+    request_code(client, person.email)
     client.post(reverse("account_confirm_login_code"), {"code": SECRET})
     sign_in(client, person.email)
 
@@ -121,7 +121,7 @@ def test_signing_in_logs_no_secret(log: StringIO, client: Client, db: None) -> N
     assert (found, bool(log.getvalue())) == ([], True)
 
 
-def test_a_link_that_stands_in_for_an_account_is_hidden() -> None:
+def test_link_tokens_are_hidden() -> None:
     for purpose in LinkPurpose:
         token = issue_token(purpose).token
 

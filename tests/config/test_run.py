@@ -1,4 +1,4 @@
-"""The whole product in its own processes: it comes up, serves, and leaves nothing behind."""
+"""`make run`: it starts, serves, restarts its services, and leaves no process behind."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def product(tmp_path: Path) -> Iterator[Product]:
         product.process.wait()
 
 
-def test_it_serves_and_one_ctrl_c_stops_everything(product: Product) -> None:
+def test_one_ctrl_c_stops_everything(product: Product) -> None:
     process = product.start()
     product.wait_until_up(process)
 
@@ -37,11 +37,11 @@ def test_it_serves_and_one_ctrl_c_stops_everything(product: Product) -> None:
 
     assert (health, services, status) == (b"ok", 5, 0)
     assert product.processes() == []
-    assert f"Gangway is on http://127.0.0.1:{product.port}" in product.said()
-    assert product.said().endswith("Stopping.\nStopped.\n")
+    assert f"Gangway is on http://127.0.0.1:{product.port}" in product.printed()
+    assert product.printed().endswith("Stopping.\nStopped.\n")
 
 
-def test_a_killed_supervisor_takes_everything_along(product: Product) -> None:
+def test_killed_supervisor_leaves_no_process(product: Product) -> None:
     process = product.start()
     product.wait_until_up(process)
 
@@ -51,19 +51,19 @@ def test_a_killed_supervisor_takes_everything_along(product: Product) -> None:
     assert product.processes_after(STOP_SECONDS) == []
 
 
-def test_a_killed_worker_is_named_and_started_again(product: Product) -> None:
+def test_killed_worker_restarts(product: Product) -> None:
     process = product.start()
     product.wait_until_up(process)
 
     (worker,) = [pid for pid in children_of(process.pid) if "celery -A config worker" in pid[1]]
     os.kill(worker[0], signal.SIGKILL)
     until = time.monotonic() + START_SECONDS
-    while "Starting the worker again." not in product.said() and time.monotonic() < until:
+    while "Starting the worker again." not in product.printed() and time.monotonic() < until:
         time.sleep(0.1)
     process.terminate()
     status = process.wait(STOP_SECONDS)
 
-    assert "The worker stopped (signal 9)." in product.said()
+    assert "The worker stopped (signal 9)." in product.printed()
     assert (status, product.processes()) == (0, [])
 
 

@@ -1,4 +1,4 @@
-"""What the environment makes of the settings, in a process of its own each time."""
+"""The settings under several environments, each in its own process."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 PRODUCTION = {
     "DEBUG": "off",
-    "SECRET_KEY": "sixty-four characters of which an operator has said that they are random",
+    "SECRET_KEY": "sixty-four characters which the operator has generated at random",
     "ALLOWED_HOSTS": "gangway.example",
 }
 SHOW = """
@@ -35,7 +35,7 @@ def run(environment: dict[str, str], *names: str) -> subprocess.CompletedProcess
     )
 
 
-def test_production_closes_what_a_local_installation_leaves_open(tmp_path: Path) -> None:
+def test_production_settings_are_strict(tmp_path: Path) -> None:
     wanted = {
         "SESSION_COOKIE_NAME": "__Host-session",
         "CSRF_COOKIE_NAME": "__Host-csrf",
@@ -54,7 +54,7 @@ def test_production_closes_what_a_local_installation_leaves_open(tmp_path: Path)
     assert json.loads(shown.stdout) == wanted
 
 
-def test_the_provider_may_be_the_target_of_our_form(tmp_path: Path) -> None:
+def test_form_action_allows_the_provider(tmp_path: Path) -> None:
     environment = {
         "OIDC_SERVER_URL": "https://id.example:8443/realms/staff/",
         "OIDC_CLIENT_ID": "gangway",
@@ -73,7 +73,7 @@ def test_the_provider_may_be_the_target_of_our_form(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("environment", "said"),
+    ("environment", "message"),
     [
         ({"OIDC_SERVER_URL": "http://id.example"}, "OIDC_SERVER_URL is 'http://id.example'"),
         ({"OIDC_SERVER_URL": "id.example"}, "write an address that starts https://"),
@@ -86,9 +86,9 @@ def test_the_provider_may_be_the_target_of_our_form(tmp_path: Path) -> None:
     ],
 )
 def test_bad_values_are_refused_by_name(
-    tmp_path: Path, environment: dict[str, str], said: str
+    tmp_path: Path, environment: dict[str, str], message: str
 ) -> None:
     refused = run(PRODUCTION | environment | {"VAR_DIR": str(tmp_path)}, "DEBUG")
 
     assert refused.returncode == 1
-    assert said in refused.stderr
+    assert message in refused.stderr

@@ -127,11 +127,15 @@ def test_address_from_userinfo(gangway: str) -> None:
 @pytest.mark.parametrize(
     ("name", "said", "reason"),
     [
-        ("unverified", "does not say that your e-mail address is verified", "unverified"),
-        ("silent-on-verified", "does not say that your e-mail address is verified", "unverified"),
-        ("without-account", "There is no account here for the address", "unknown"),
-        ("wrong-nonce", "was not one that we can trust", "nonce"),
-        ("without-nonce", "was not one that we can trust", "nonce"),
+        ("unverified", "did not confirm that your e-mail address is verified", "unverified"),
+        (
+            "silent-on-verified",
+            "did not confirm that your e-mail address is verified",
+            "unverified",
+        ),
+        ("without-account", "no account for the e-mail address", "unknown"),
+        ("wrong-nonce", "was invalid or too late", "nonce"),
+        ("without-nonce", "was invalid or too late", "nonce"),
     ],
 )
 def test_incomplete_claims_are_refused(gangway: str, name: str, said: str, reason: str) -> None:
@@ -160,7 +164,7 @@ def test_foreign_token_is_refused(gangway: str, name: str) -> None:
     answer = browser.through_provider(gangway, name)
 
     assert (answer.status_code, browser.is_in(gangway)) == (401, False)
-    assert "was not one that we can trust" in answer.text
+    assert "was invalid or too late" in answer.text
     assert last_line().params == {"reason": "token"}
 
 
@@ -171,7 +175,7 @@ def test_reassigned_address_is_refused(gangway: str) -> None:
     answer = browser.through_provider(gangway, "somebody-else")
 
     assert (answer.status_code, browser.is_in(gangway)) == (403, False)
-    assert "tied to somebody else" in answer.text
+    assert "linked to a different person" in answer.text
 
 
 def test_account_of_other_address_is_refused(gangway: str) -> None:

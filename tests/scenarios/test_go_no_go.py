@@ -61,7 +61,7 @@ def test_a_go_of_before_does_not_stand_for_what_came_after(
 
     assert scenario.vote(cutover, scenario.owner, risk="We wait no longer.") == []
     assert CutoverDecision.objects.count() == 0
-    assert "said before something came to hold the cutover back" in scenario.room(cutover).html
+    assert "a blocker appeared after this vote" in scenario.room(cutover).html
 
     assert scenario.vote(cutover, scenario.consultant, risk="Known, and taken.") == []
     made = CutoverDecision.objects.get()

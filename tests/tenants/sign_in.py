@@ -1,4 +1,4 @@
-"""What tests of signing in share: doing it, and telling who is in."""
+"""Helpers of the sign-in tests."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def sign_in(client: Client, address: str, password: str = GOOD_PASSWORD) -> Any:
     return client.post(reverse("account_login"), {"login": address, "password": password})
 
 
-def ask_for_code(client: Client, address: str) -> Any:
+def request_code(client: Client, address: str) -> Any:
     return client.post(reverse("account_request_login_code"), {"email": address})
 
 
@@ -28,7 +28,7 @@ def enter_code(client: Client, code: str) -> Any:
 
 
 def code_in(message: EmailMessage) -> str:
-    """The code stands on a line of its own, indented."""
+    """The sign-in code, which has its own indented line."""
     return str(re.findall(r"^    (\S+)$", str(message.body), re.MULTILINE)[0])
 
 

@@ -1,11 +1,16 @@
-"""The activity log: every act leaves a line, and none can be altered or removed unseen."""
+"""The activity log: its chain of hashes, its append-only rows and its check."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import ast
+import hashlib
+import json
+from collections.abc import Callable, Iterator
 from io import StringIO
+from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
 from django.test import Client
@@ -13,9 +18,10 @@ from django.urls import reverse
 
 from tenants import append_only
 from tenants.activity import verify_logs
+from tenants.activity_names import RENAMED_ACTIVITIES, ActivityName, stored_names
 from tenants.models import ActivityChain, ActivityLine, ErasurePermit, Tenant, User
 from tenants.services import write_activity
-from tests.factories import task_of
+from tests.factories import store_earlier_line, task_of
 
 SignIn = Callable[[User], Client]
 
@@ -26,7 +32,7 @@ def _fault(tenant: Tenant) -> str:
 
 
 def _tamper(sql: str) -> None:
-    """As somebody with the database's own tools would: without the triggers."""
+    """Run SQL without the triggers, as an attacker with access to the database can."""
     append_only.switch_off(connection)
     with connection.cursor() as cursor:
         cursor.execute(sql)
@@ -35,7 +41,7 @@ def _tamper(sql: str) -> None:
 @pytest.fixture
 def written(tenant: Tenant, owner: User) -> Tenant:
     for number in range(4):
-        write_activity(tenant, "task-confirmed", by=owner, task=f"Täsk {number}")
+        write_activity(tenant, ActivityName.TASK_CONFIRMED, by=owner, task=f"Täsk {number}")
     return tenant
 
 
@@ -47,10 +53,8 @@ def test_lines_are_numbered_and_linked(written: Tenant) -> None:
     assert _fault(written) == ""
 
 
-def test_each_tenant_and_the_installation_have_a_log_of_their_own(
-    written: Tenant, outsider: User
-) -> None:
-    write_activity(None, "signed-in", by=outsider)
+def test_logs_are_separate(written: Tenant, outsider: User) -> None:
+    write_activity(None, ActivityName.SIGNED_IN, by=outsider)
 
     lengths = {report.scope: report.length for report in verify_logs()}
     other = Tenant.objects.get(name="Elsewhere")
@@ -64,7 +68,7 @@ def test_each_tenant_and_the_installation_have_a_log_of_their_own(
         "DELETE FROM tenants_activityline WHERE number = 2",
     ],
 )
-def test_the_database_refuses_to_change_a_line(written: Tenant, sql: str) -> None:
+def test_database_rejects_changed_lines(written: Tenant, sql: str) -> None:
     with (
         pytest.raises(DatabaseError, match="append-only"),
         transaction.atomic(),
@@ -75,7 +79,7 @@ def test_the_database_refuses_to_change_a_line(written: Tenant, sql: str) -> Non
     assert ActivityLine.objects.filter(tenant=written).count() == 5
 
 
-def test_a_permit_lets_one_tenants_lines_go(written: Tenant, outsider: User) -> None:
+def test_permit_covers_one_tenant(written: Tenant, outsider: User) -> None:
     ErasurePermit.objects.create(tenant=written)
     other = Tenant.objects.get(name="Elsewhere")
 
@@ -93,31 +97,29 @@ def test_a_permit_lets_one_tenants_lines_go(written: Tenant, outsider: User) -> 
         ("UPDATE tenants_activityline SET address = '1.2.3.4' WHERE number = 2", "line 2 of"),
         ("DELETE FROM tenants_activityline WHERE number = 2", "line 2 is missing"),
         ("DELETE FROM tenants_activityline WHERE number = 5", "line 5 is missing: there were 5"),
-        ("UPDATE tenants_activitychain SET head = 'x'", "its last line is not the one"),
+        ("UPDATE tenants_activitychain SET head = 'x'", "its last line differs"),
         ("DELETE FROM tenants_activitychain", "its lines belong to no chain"),
     ],
 )
-def test_what_was_altered_or_removed_shows(written: Tenant, sql: str, fault: str) -> None:
+def test_tampering_is_reported(written: Tenant, sql: str, fault: str) -> None:
     _tamper(sql)
 
     assert _fault(written).startswith(fault)
 
 
-def test_verify_log_says_what_is_wrong_and_fails(written: Tenant) -> None:
-    said, wrong = StringIO(), StringIO()
-    call_command("verify_log", stdout=said)
+def test_verify_log_reports_and_fails(written: Tenant) -> None:
+    report, errors = StringIO(), StringIO()
+    call_command("verify_log", stdout=report)
     head = ActivityChain.objects.get(scope=written.public_id).head
-    assert said.getvalue() == f"{written.name}: 5 lines, head {head}\n"
+    assert report.getvalue() == f"{written.name}: 5 lines, head {head}\n"
 
     _tamper("UPDATE tenants_activityline SET params = '{}' WHERE number = 4")
     with pytest.raises(CommandError):
-        call_command("verify_log", stderr=wrong)
-    assert wrong.getvalue().startswith(f"{written.name}: line 4 of ")
+        call_command("verify_log", stderr=errors)
+    assert errors.getvalue().startswith(f"{written.name}: line 4 of ")
 
 
-def test_a_line_says_where_the_act_came_from(
-    tenant: Tenant, owner: User, signed_in: SignIn
-) -> None:
+def test_line_has_address_and_agent(tenant: Tenant, owner: User, signed_in: SignIn) -> None:
     task = task_of(tenant, "end-user-asset-library")
 
     signed_in(owner).post(
@@ -127,3 +129,81 @@ def test_a_line_says_where_the_act_came_from(
 
     line = ActivityLine.objects.get(action="task-confirmed")
     assert (line.actor, line.address, line.agent) == (owner, "127.0.0.1", "A browser")
+
+
+def test_write_activity_rejects_other_names(tenant: Tenant, owner: User) -> None:
+    before = tenant.activity.count()
+
+    with pytest.raises(TypeError, match="not a member of ActivityName"):
+        write_activity(tenant, "task-confirmed", by=owner)  # type: ignore[arg-type]  # rejected
+
+    assert tenant.activity.count() == before
+
+
+# --- Lines from before a renaming
+
+
+def test_hash_covers_the_stored_name(written: Tenant) -> None:
+    line = store_earlier_line(written, "task-proven", {"task": "SPF", "before": "claimed"})
+
+    content = json.dumps(
+        [
+            written.public_id,
+            6,
+            line.at.isoformat(),
+            "",
+            "task-proven",
+            {"before": "claimed", "task": "SPF"},
+            "",
+            "",
+            line.previous_hash,
+        ]
+    )
+    assert line.hash == hashlib.sha256(content.encode()).hexdigest()
+
+
+def test_earlier_lines_leave_the_chain_valid(written: Tenant) -> None:
+    stored = store_earlier_line(written, "task-moved", {"move": "accept", "because": "One host."})
+    before = _fault(written)
+
+    line = ActivityLine.objects.get(pk=stored.pk)
+    read = (line.name, line.display_params)
+
+    assert read == ("task-status-changed", {"transition": "accept-risk", "reason": "One host."})
+    assert (before, _fault(written)) == ("", "")
+
+
+@pytest.mark.parametrize("earlier", RENAMED_ACTIVITIES)
+def test_query_finds_earlier_lines(written: Tenant, earlier: str) -> None:
+    line = store_earlier_line(written, earlier, {})
+
+    found = ActivityLine.objects.filter(action__in=stored_names(RENAMED_ACTIVITIES[earlier]))
+
+    assert [each.pk for each in found] == [line.pk]
+
+
+def test_no_earlier_name_is_in_use() -> None:
+    assert set(RENAMED_ACTIVITIES) & set(ActivityName.values) == set()
+
+
+# --- The product's code
+
+
+def _literals_of(file: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+
+
+def test_names_are_literals_in_one_module() -> None:
+    known = {*ActivityName.values, *RENAMED_ACTIVITIES}
+    modules = [
+        file
+        for app in ("onboarding", "checks", "tenants")
+        for file in (settings.BASE_DIR / app).rglob("*.py")
+        if "migrations" not in file.parts and file.name != "activity_names.py"
+    ]
+
+    found = {(file.name, text) for file in modules for text in _literals_of(file) if text in known}
+
+    assert found == set()

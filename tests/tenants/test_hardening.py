@@ -1,4 +1,4 @@
-"""What holds for every page: headers, limits, redirects, names and addresses nobody may invent."""
+"""Every page: headers, rate limits, redirects, and forged host names and addresses."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from tenants.client_address import address_group, client_address
 from tenants.models import ActivityLine, Tenant, User
 from tenants.throttle import throttled
 from tests.clock import at, frozen
-from tests.tenants.sign_in import GOOD_PASSWORD, ask_for_code, sign_in, signed_in_as, text_of
+from tests.tenants.sign_in import GOOD_PASSWORD, request_code, sign_in, signed_in_as, text_of
 
-SignedIn = Callable[[User], Client]
+SignIn = Callable[[User], Client]
 
 POLICY = {
     "default-src 'none'",
@@ -58,35 +58,35 @@ def person(db: None) -> User:
     )
 
 
-def assert_guarded(response: Any) -> None:
-    said = {part.strip() for part in response["Content-Security-Policy"].split(";")}
+def assert_headers(response: Any) -> None:
+    policy = {part.strip() for part in response["Content-Security-Policy"].split(";")}
     assert response.status_code == 200
-    assert said == POLICY
+    assert policy == POLICY
     assert response["X-Content-Type-Options"] == "nosniff"
     assert response["X-Frame-Options"] == "DENY"
     assert response["Cross-Origin-Opener-Policy"] == "same-origin"
     assert response["Cross-Origin-Resource-Policy"] == "same-origin"
     assert "camera=()" in response["Permissions-Policy"]
     assert "no-store" in response["Cache-Control"]
-    # A data: picture, or script and style inside the page, would be refused by the policy.
+    # The policy would reject data: images and inline scripts and styles.
     assert re.findall(r"src=\"data:|<style|\sstyle=|\son\w+=", response.content.decode()) == []
     inline = re.findall(r"<script(?![^>]*(?:src=|application/json))", response.content.decode())
     assert inline == []
 
 
 @pytest.mark.parametrize("name", ENTRANCES)
-def test_pages_outside_are_guarded(client: Client, db: None, name: str) -> None:
-    assert_guarded(client.get(reverse(name)))
+def test_public_pages_have_headers(client: Client, db: None, name: str) -> None:
+    assert_headers(client.get(reverse(name)))
 
 
 @pytest.mark.parametrize("name", INSIDE)
-def test_pages_inside_are_guarded(client: Client, person: User, name: str) -> None:
+def test_signed_in_pages_have_headers(client: Client, person: User, name: str) -> None:
     sign_in(client, person.email)
 
-    assert_guarded(client.get(reverse(name)))
+    assert_headers(client.get(reverse(name)))
 
 
-def test_cookies_are_kept_from_script_and_other_sites(client: Client, person: User) -> None:
+def test_cookies_are_http_only_and_lax(client: Client, person: User) -> None:
     client.get(reverse("account_login"))
     sign_in(client, person.email)
 
@@ -95,8 +95,8 @@ def test_cookies_are_kept_from_script_and_other_sites(client: Client, person: Us
         for name, cookie in client.cookies.items()
     }
 
-    kept = (True, "Lax", "", "/")
-    assert flags == {"sessionid": kept, "csrftoken": kept}
+    strict = (True, "Lax", "", "/")
+    assert flags == {"sessionid": strict, "csrftoken": strict}
 
 
 # --- Redirects
@@ -114,7 +114,7 @@ def test_cookies_are_kept_from_script_and_other_sites(client: Client, person: Us
         "https://testserver@evil.example/",
     ],
 )
-def test_foreign_targets_are_ignored(client: Client, person: User, target: str) -> None:
+def test_foreign_next_url_is_ignored(client: Client, person: User, target: str) -> None:
     form = {"login": person.email, "password": GOOD_PASSWORD, "next": target}
 
     response = client.post(reverse("account_login"), form)
@@ -122,7 +122,9 @@ def test_foreign_targets_are_ignored(client: Client, person: User, target: str) 
     assert response["Location"] == reverse("onboarding:home")
 
 
-def test_another_name_of_ours_is_foreign_too(client: Client, person: User, settings: Any) -> None:
+def test_next_url_of_another_allowed_host_is_ignored(
+    client: Client, person: User, settings: Any
+) -> None:
     settings.ALLOWED_HOSTS = ["testserver", ".gangway.test"]
     form = {
         "login": person.email,
@@ -135,7 +137,7 @@ def test_another_name_of_ours_is_foreign_too(client: Client, person: User, setti
     assert response["Location"] == reverse("onboarding:home")
 
 
-def test_own_targets_are_followed(client: Client, person: User) -> None:
+def test_own_next_url_is_followed(client: Client, person: User) -> None:
     form = {"login": person.email, "password": GOOD_PASSWORD, "next": "/dashboard/"}
 
     response = client.post(reverse("account_login"), form)
@@ -143,19 +145,19 @@ def test_own_targets_are_followed(client: Client, person: User) -> None:
     assert response["Location"] == "/dashboard/"
 
 
-# --- Names and addresses nobody may invent
+# --- Forged names and addresses
 
 
 @pytest.mark.parametrize("host", ["evil.example", "testserver.evil.example", "a b", "[::1"])
-def test_a_foreign_host_is_refused_without_detail(db: None, host: str) -> None:
+def test_foreign_host_is_refused_without_detail(db: None, host: str) -> None:
     response = Client().get(reverse("account_login"), headers={"host": host})
 
     assert response.status_code == 400
-    assert "We could not understand this request" in text_of(response)
+    assert "Gangway could not process this request" in text_of(response)
     assert re.findall(r"Traceback|DisallowedHost|evil", text_of(response)) == []
 
 
-def test_a_forwarded_host_is_not_believed(person: User, mailoutbox: list[Any]) -> None:
+def test_forwarded_host_is_ignored(person: User, mailoutbox: list[Any]) -> None:
     client = Client(headers={"x-forwarded-host": "evil.example"})
 
     client.post(reverse("account_reset_password"), {"email": person.email})
@@ -177,7 +179,7 @@ def test_a_forwarded_host_is_not_believed(person: User, mailoutbox: list[Any]) -
         (1, "2001:db8::7", "2001:db8::7"),
     ],
 )
-def test_addresses_are_believed_from_our_proxies_alone(
+def test_client_address_trusts_our_proxies_only(
     settings: Any, proxies: int, forwarded: str, expected: str
 ) -> None:
     settings.TRUSTED_PROXIES = proxies
@@ -187,7 +189,7 @@ def test_addresses_are_believed_from_our_proxies_alone(
     assert client_address(request) == expected
 
 
-def test_an_ipv6_customer_is_one_address() -> None:
+def test_address_group_is_an_ipv6_prefix() -> None:
     neighbours = [
         RequestFactory().get("/", REMOTE_ADDR=f"2001:db8:1:2::{number}") for number in (1, 2)
     ]
@@ -195,7 +197,7 @@ def test_an_ipv6_customer_is_one_address() -> None:
     assert {address_group(request) for request in neighbours} == {"2001:db8:1:2::/64"}
 
 
-def test_the_log_holds_the_address_our_proxy_saw(person: User, settings: Any) -> None:
+def test_activity_line_has_the_proxied_address(person: User, settings: Any) -> None:
     settings.TRUSTED_PROXIES = 1
     client = Client(headers={"x-forwarded-for": "203.0.113.9, 198.51.100.7"})
 
@@ -207,22 +209,22 @@ def test_the_log_holds_the_address_our_proxy_saw(person: User, settings: Any) ->
 # --- Limits
 
 
-def assert_told_to_wait(response: Any, seconds: int) -> None:
+def assert_must_wait(response: Any, seconds: int) -> None:
     assert response.status_code == 429
     assert 0 < int(response["Retry-After"]) <= seconds
     assert "Too many attempts" in text_of(response)
 
 
-def test_the_sixth_failure_for_one_address_waits(person: User) -> None:
+def test_sixth_failure_for_one_account_waits(person: User) -> None:
     for number in range(5):
         sign_in(Client(REMOTE_ADDR=f"192.0.2.{number}"), person.email, "not the password")
 
     response = sign_in(Client(REMOTE_ADDR="192.0.2.99"), person.email)
 
-    assert_told_to_wait(response, 300)
+    assert_must_wait(response, 300)
 
 
-def test_failures_of_one_address_leave_another_alone(client: Client, person: User) -> None:
+def test_failures_count_for_each_account(client: Client, person: User) -> None:
     for _ in range(5):
         sign_in(Client(REMOTE_ADDR="192.0.2.1"), "somebody@else.test", "not the password")
 
@@ -231,58 +233,58 @@ def test_failures_of_one_address_leave_another_alone(client: Client, person: Use
     assert signed_in_as(client) == person
 
 
-def test_one_place_does_not_try_many_addresses(db: None) -> None:
+def test_failures_count_for_each_client(db: None) -> None:
     answers = [
         sign_in(Client(), f"guess{number}@northwind.test", "a guess") for number in range(11)
     ]
 
     assert [answer.status_code for answer in answers[:10]] == [200] * 10
-    assert_told_to_wait(answers[10], 300)
+    assert_must_wait(answers[10], 300)
 
 
-def test_an_invented_forwarded_address_does_not_escape_the_limit(db: None) -> None:
+def test_forged_forwarded_address_is_limited(db: None) -> None:
     for number in range(11):
         client = Client(headers={"x-forwarded-for": f"198.51.100.{number}"})
         response = sign_in(client, f"guess{number}@northwind.test", "a guess")
 
-    assert_told_to_wait(response, 300)
+    assert_must_wait(response, 300)
 
 
-def test_codes_for_one_address_are_few(person: User, mailoutbox: list[Any]) -> None:
+def test_codes_are_limited_by_account(person: User, mailoutbox: list[Any]) -> None:
     for _ in range(6):
-        ask_for_code(Client(), person.email)
+        request_code(Client(), person.email)
 
     assert len(mailoutbox) == 4
 
 
 @pytest.mark.usefixtures("frozen_time")
-def test_codes_for_one_place_are_few(db: None) -> None:
-    answers = [ask_for_code(Client(), f"guess{number}@northwind.test") for number in range(11)]
+def test_codes_are_limited_by_client(db: None) -> None:
+    answers = [request_code(Client(), f"guess{number}@northwind.test") for number in range(11)]
 
-    assert_told_to_wait(answers[-1], 60)
+    assert_must_wait(answers[-1], 60)
 
 
-def test_resets_for_one_address_are_few(person: User, mailoutbox: list[Any]) -> None:
+def test_password_resets_are_limited(person: User, mailoutbox: list[Any]) -> None:
     for _ in range(5):
         response = Client().post(reverse("account_reset_password"), {"email": person.email})
 
     assert len(mailoutbox) == 4
-    assert_told_to_wait(response, 60)
+    assert_must_wait(response, 60)
 
 
 @pytest.mark.usefixtures("frozen_time")
-def test_looks_are_limited_by_person(tenant: Tenant, owner: User, signed_in: SignedIn) -> None:
+def test_check_runs_are_limited_by_user(tenant: Tenant, owner: User, signed_in: SignIn) -> None:
     client = signed_in(owner)
     address = reverse("onboarding:check-run-all", args=[tenant.public_id])
 
     answers = [client.post(address) for _ in range(61)]
 
     assert {answer.status_code for answer in answers[:60]} == {302}
-    assert_told_to_wait(answers[60], 60)
+    assert_must_wait(answers[60], 60)
 
 
 @pytest.mark.usefixtures("frozen_time")
-def test_a_limit_counts_only_its_methods() -> None:
+def test_rate_limit_counts_its_methods_only() -> None:
     view = throttled("test", "1/h")(lambda request: HttpResponse("done"))
 
     answers = [view(_anonymous("GET")) for _ in range(3)]
@@ -291,16 +293,16 @@ def test_a_limit_counts_only_its_methods() -> None:
 
 
 @pytest.mark.usefixtures("frozen_time")
-def test_a_limit_says_when_to_come_back() -> None:
+def test_rate_limit_sends_retry_after() -> None:
     view = throttled("test", "2/h")(lambda request: HttpResponse("done"))
 
     answers = [view(_anonymous("POST")) for _ in range(3)]
 
     assert [answer.status_code for answer in answers] == [200, 200, 429]
-    assert_told_to_wait(answers[2], 3600)
+    assert_must_wait(answers[2], 3600)
 
 
-def test_a_limit_ends_with_its_window() -> None:
+def test_rate_limit_ends_with_its_window() -> None:
     view = throttled("test", "1/m")(lambda request: HttpResponse("done"))
 
     with frozen(at("Mon 08:00:15")) as clock:

@@ -1,4 +1,4 @@
-"""Invitations: a link that works once, for one address, for a week; and every way it can fail."""
+"""Invitations: a link works once, for one address, for a week. Every failure has its page."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def _fresh_counts() -> None:
 
 @pytest.fixture
 def invite(tenant: Tenant, owner: User, django_capture_on_commit_callbacks: Any) -> Invite:
-    """Invite over the web as the owner; return the path of the link in the newest mail."""
+    """Invite as the owner on the page. Returns the path of the link in the newest e-mail."""
 
-    def by_mail(email: str = "new@northwind.test", role: str = "member") -> str:
+    def by_email(email: str = "new@northwind.test", role: str = "member") -> str:
         inviter = Client()
         inviter.force_login(owner, backend="allauth.account.auth_backends.AuthenticationBackend")
         with django_capture_on_commit_callbacks(execute=True):
@@ -41,7 +41,7 @@ def invite(tenant: Tenant, owner: User, django_capture_on_commit_callbacks: Any)
             )
         return link_in(mail.outbox[-1].body)
 
-    return by_mail
+    return by_email
 
 
 def link_in(body: object) -> str:
@@ -50,7 +50,7 @@ def link_in(body: object) -> str:
     return found.group(1)
 
 
-def test_an_invitation_is_a_mail_in_text_and_html(tenant: Tenant, invite: Invite) -> None:
+def test_invitation_email_has_text_and_html(tenant: Tenant, invite: Invite) -> None:
     link = invite("New@Northwind.test")
 
     sent = mail.outbox[0]
@@ -62,7 +62,7 @@ def test_an_invitation_is_a_mail_in_text_and_html(tenant: Tenant, invite: Invite
     assert link in str(sent.alternatives[0][0])
 
 
-def test_the_token_is_stored_nowhere(tenant: Tenant, invite: Invite) -> None:
+def test_token_is_stored_nowhere(tenant: Tenant, invite: Invite) -> None:
     token = invite().split("/")[2]
 
     stored = [str(value) for row in Invitation.objects.values() for value in row.values()]
@@ -70,9 +70,7 @@ def test_the_token_is_stored_nowhere(tenant: Tenant, invite: Invite) -> None:
     assert [text for text in stored + logged if token in text] == []
 
 
-def test_a_newcomer_sets_name_and_password_and_is_in(
-    tenant: Tenant, invite: Invite, client: Client
-) -> None:
+def test_new_person_accepts_with_an_account(tenant: Tenant, invite: Invite, client: Client) -> None:
     link = invite(role="viewer")
 
     response = client.post(link, {"name": "New Person", "password": PASSWORD})
@@ -85,9 +83,7 @@ def test_a_newcomer_sets_name_and_password_and_is_in(
 
 
 @pytest.mark.parametrize("password", ["short", "new@northwind.test", ""])
-def test_a_poor_password_is_refused_and_the_link_still_works(
-    invite: Invite, client: Client, password: str
-) -> None:
+def test_weak_password_leaves_the_link_valid(invite: Invite, client: Client, password: str) -> None:
     link = invite()
 
     refused = client.post(link, {"name": "New Person", "password": password})
@@ -96,7 +92,7 @@ def test_a_poor_password_is_refused_and_the_link_still_works(
     assert client.get(link).status_code == 200
 
 
-def test_somebody_signed_in_joins_with_one_press(
+def test_signed_in_person_accepts_directly(
     tenant: Tenant, invite: Invite, outsider: User, signed_in: SignIn
 ) -> None:
     link = invite(outsider.email)
@@ -106,7 +102,7 @@ def test_somebody_signed_in_joins_with_one_press(
     assert Membership.objects.get(tenant=tenant, user=outsider).role == "member"
 
 
-def test_an_existing_account_must_sign_in_first(
+def test_existing_account_must_sign_in_first(
     tenant: Tenant, invite: Invite, outsider: User, client: Client
 ) -> None:
     link = invite(outsider.email)
@@ -119,7 +115,7 @@ def test_an_existing_account_must_sign_in_first(
     assert "Sign in with it to accept" in response.content.decode()
 
 
-def test_another_address_is_refused_in_a_sentence(
+def test_other_address_is_refused(
     tenant: Tenant, invite: Invite, outsider: User, signed_in: SignIn
 ) -> None:
     link = invite()
@@ -127,7 +123,10 @@ def test_another_address_is_refused_in_a_sentence(
     response = signed_in(outsider).post(link)
 
     assert response.status_code == 403
-    assert "can only be accepted with the address it was sent to" in response.content.decode()
+    assert (
+        "can only accept an invitation with the address that it was sent to"
+        in response.content.decode()
+    )
     assert not Membership.objects.filter(tenant=tenant, user=outsider).exists()
 
 
@@ -160,15 +159,15 @@ def _foreign(link: str, client: Client) -> str:
 @pytest.mark.parametrize(
     ("spoil", "status", "sentence"),
     [
-        (_used, 410, "It has been used already"),
-        (_expired, 410, "It has run out"),
-        (_revoked, 410, "It has been withdrawn"),
-        (_altered, 404, "cut short or altered"),
-        (_foreign, 404, "cut short or altered"),
+        (_used, 410, "It was already used"),
+        (_expired, 410, "It has expired"),
+        (_revoked, 410, "It was revoked"),
+        (_altered, 404, "incomplete or changed"),
+        (_foreign, 404, "incomplete or changed"),
     ],
 )
 @pytest.mark.parametrize("method", ["get", "post"])
-def test_a_link_that_does_not_work_says_why_and_leaves_a_log_line(
+def test_invalid_link_shows_reason_and_is_logged(
     invite: Invite,
     client: Client,
     caplog: pytest.LogCaptureFixture,
@@ -194,7 +193,7 @@ def test_a_link_that_does_not_work_says_why_and_leaves_a_log_line(
     assert link.split("/")[2] not in lines[0]
 
 
-def test_sending_again_kills_the_old_link(
+def test_resending_revokes_the_old_link(
     tenant: Tenant,
     invite: Invite,
     owner: User,
@@ -202,8 +201,8 @@ def test_sending_again_kills_the_old_link(
     django_capture_on_commit_callbacks: Any,
 ) -> None:
     old = invite()
-    made = Invitation.objects.get()
-    address = reverse("onboarding:invitation-resend", args=[tenant.public_id, made.public_id])
+    invitation = Invitation.objects.get()
+    address = reverse("onboarding:invitation-resend", args=[tenant.public_id, invitation.public_id])
 
     with django_capture_on_commit_callbacks(execute=True):
         signed_in(owner).post(address)
@@ -212,20 +211,20 @@ def test_sending_again_kills_the_old_link(
     assert [Client().get(link).status_code for link in (old, new)] == [404, 200]
 
 
-def test_revoking_works_at_once(
+def test_revoked_link_is_gone(
     tenant: Tenant, invite: Invite, owner: User, signed_in: SignIn
 ) -> None:
     link = invite()
-    made = Invitation.objects.get()
+    invitation = Invitation.objects.get()
 
     signed_in(owner).post(
-        reverse("onboarding:invitation-revoke", args=[tenant.public_id, made.public_id])
+        reverse("onboarding:invitation-revoke", args=[tenant.public_id, invitation.public_id])
     )
 
     assert Client().get(link).status_code == 410
 
 
-def test_a_member_and_a_pending_address_are_not_invited_again(
+def test_members_and_pending_are_not_invited(
     tenant: Tenant, invite: Invite, owner: User, viewer: User, signed_in: SignIn
 ) -> None:
     invite()
@@ -241,20 +240,20 @@ def test_a_member_and_a_pending_address_are_not_invited_again(
 
 
 @pytest.mark.usefixtures("frozen_time")
-def test_guessing_links_is_slowed_down(client: Client, db: None) -> None:
+def test_guessing_links_is_limited(client: Client, db: None) -> None:
     statuses = [client.get("/invitations/guess/").status_code for _ in range(61)]
 
     assert (statuses[0], statuses[-1]) == (404, 429)
 
 
-def test_each_act_leaves_its_line(tenant: Tenant, invite: Invite, client: Client) -> None:
+def test_invitation_is_in_the_activity_log(tenant: Tenant, invite: Invite, client: Client) -> None:
     client.post(invite(), {"name": "New Person", "password": PASSWORD})
 
     actions = ActivityLine.objects.filter(tenant=tenant).order_by("number")
     assert [line.action for line in actions][-2:] == ["person-invited", "invitation-accepted"]
 
 
-def test_an_administrator_adds_a_colleague_who_sets_their_own_password(
+def test_added_staff_set_their_password_by_email(
     db: None, client: Client, mailoutbox: list[Any], django_capture_on_commit_callbacks: Any
 ) -> None:
     administrator = User.objects.create_user(
@@ -269,19 +268,19 @@ def test_an_administrator_adds_a_colleague_who_sets_their_own_password(
         )
 
     person = User.objects.get(email="new@gangway.test")
-    [letter] = [mail for mail in mailoutbox if mail.to == ["new@gangway.test"]]
-    link = next(word for word in letter.body.split() if "/password/reset/key/" in word)
+    [message] = [mail for mail in mailoutbox if mail.to == ["new@gangway.test"]]
+    link = next(part for part in message.body.split() if "/password/reset/key/" in part)
     assert (person.staff_role, person.has_usable_password()) == ("consultant", False)
 
     client.logout()
     page = client.get(link, follow=True)
-    word = "a-long-word-nobody-guesses-7"
-    client.post(page.redirect_chain[-1][0], {"password1": word, "password2": word})
+    password = "a-long-word-no-one-guesses-7"
+    client.post(page.redirect_chain[-1][0], {"password1": password, "password2": password})
     person.refresh_from_db()
-    assert person.check_password(word)
+    assert person.check_password(password)
 
 
-def test_a_colleague_who_is_there_already_is_told(db: None, client: Client) -> None:
+def test_adding_existing_staff_is_refused(db: None, client: Client) -> None:
     administrator = User.objects.create_user(
         "admin@gangway.test", "pw", name="Ad Min", staff_role="administrator"
     )
@@ -293,11 +292,11 @@ def test_a_colleague_who_is_there_already_is_told(db: None, client: Client) -> N
     )
 
     assert response.status_code == 422
-    assert "Somebody with this address is on the list already." in response.content.decode()
+    assert "A person with this e-mail address already exists." in response.content.decode()
     assert User.objects.count() == 1
 
 
-def test_the_installation_log_tells_who_signed_in(db: None, client: Client) -> None:
+def test_audit_log_shows_sign_ins(db: None, client: Client) -> None:
     administrator = User.objects.create_user(
         "admin@gangway.test", "pw", name="Ad Min", staff_role="administrator"
     )
@@ -305,7 +304,7 @@ def test_the_installation_log_tells_who_signed_in(db: None, client: Client) -> N
     client.post("/accounts/login/", {"login": "admin@gangway.test", "password": "pw"})
     assert administrator.staff_role == "administrator"
 
-    said = " ".join(client.get(reverse("onboarding:audit-log")).content.decode().split())
+    page = " ".join(client.get(reverse("onboarding:audit-log")).content.decode().split())
 
-    assert "Ad Min signed in." in said
-    assert "failed." in said
+    assert "Ad Min signed in." in page
+    assert "failed." in page

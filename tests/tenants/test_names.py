@@ -1,4 +1,4 @@
-"""Domain names as people type them, and the one spelling we keep."""
+"""Domain names as people type them, and their canonical spelling."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LONGEST = ".".join(["a" * 63, "b" * 63, "c" * 63, "d" * 61])
 
 
 @pytest.mark.parametrize(
-    ("typed", "kept"),
+    ("typed", "normalised"),
     [
         ("example.com", "example.com"),
         ("  Example.COM.  ", "example.com"),
@@ -31,9 +31,9 @@ LONGEST = ".".join(["a" * 63, "b" * 63, "c" * 63, "d" * 61])
         (f"{LONGEST}.", LONGEST),
     ],
 )
-def test_name_is_kept_in_one_spelling(typed: str, kept: str) -> None:
-    assert normalise_domain(typed) == kept
-    assert normalise_hostname(typed) == kept
+def test_name_has_one_spelling(typed: str, normalised: str) -> None:
+    assert normalise_domain(typed) == normalised
+    assert normalise_hostname(typed) == normalised
 
 
 @pytest.mark.parametrize(
@@ -126,11 +126,11 @@ def test_name_is_kept_in_one_spelling(typed: str, kept: str) -> None:
         ("jo@", "“jo@” is an e-mail address, not a domain name.", ""),
         (
             "*.example.com",
-            "“*.example.com” is a wildcard; enter each domain name by itself. "
+            "“*.example.com” is a wildcard; enter each domain name separately. "
             "Did you mean example.com?",
             "example.com",
         ),
-        ("*", "“*” is a wildcard; enter each domain name by itself.", ""),
+        ("*", "“*” is a wildcard; enter each domain name separately.", ""),
         (
             "a" + ":1" * 900,
             f"“{('a' + ':1' * 900)[:60]}…” ends in a port; leave it out here.",
@@ -160,7 +160,7 @@ def test_name_is_kept_in_one_spelling(typed: str, kept: str) -> None:
         ("xn--a.com", "“xn--a” is not a valid domain name; check its spelling.", ""),
     ],
 )
-def test_bad_name_is_refused_with_a_sentence(typed: str, sentence: str, suggestion: str) -> None:
+def test_bad_name_is_refused(typed: str, sentence: str, suggestion: str) -> None:
     with pytest.raises(BadName) as refusal:
         normalise_domain(typed)
 
@@ -168,12 +168,12 @@ def test_bad_name_is_refused_with_a_sentence(typed: str, sentence: str, suggesti
     assert isinstance(refusal.value, TenantError)
 
 
-def test_name_too_long_only_in_dns_is_refused() -> None:
+def test_name_too_long_in_dns_is_refused() -> None:
     with pytest.raises(BadName, match=r"has 25[4-9] characters as it is written in DNS"):
         normalise_domain(".".join(["ü" * 56, "ü" * 56, "ü" * 56, "ü" * 55, "com"]))
 
 
-def test_host_name_is_called_so_in_its_refusal() -> None:
+def test_host_name_refusal_names_a_host() -> None:
     with pytest.raises(BadName) as refusal:
         normalise_hostname("localhost")
 
@@ -183,15 +183,15 @@ def test_host_name_is_called_so_in_its_refusal() -> None:
 
 
 @pytest.mark.parametrize(
-    ("typed", "kept"),
+    ("typed", "normalised"),
     [
         ("192.0.2.7", "192.0.2.7"),
         ("[2001:DB8::7]", "2001:db8::7"),
         ("Mail.Example.com.", "mail.example.com"),
     ],
 )
-def test_host_may_be_a_name_or_an_address(typed: str, kept: str) -> None:
-    assert normalise_host(typed) == kept
+def test_host_is_a_name_or_an_address(typed: str, normalised: str) -> None:
+    assert normalise_host(typed) == normalised
 
 
 @pytest.mark.parametrize(
@@ -202,7 +202,7 @@ def test_host_may_be_a_name_or_an_address(typed: str, kept: str) -> None:
         ("xn--a.example", "xn--a.example"),
     ],
 )
-def test_display_domain_shows_letters_people_read(name: str, shown: str) -> None:
+def test_display_domain_shows_u_labels(name: str, shown: str) -> None:
     assert display_domain(name) == shown
 
 
@@ -215,7 +215,7 @@ _TYPED = st.one_of(
 
 
 @given(_TYPED)
-def test_normalising_twice_changes_nothing_and_any_text_gets_an_answer(typed: str) -> None:
+def test_normalisation_is_idempotent(typed: str) -> None:
     try:
         once = normalise_domain(typed)
     except BadName:

@@ -1,4 +1,4 @@
-"""The one place that decides, against the tables of docs/access.md."""
+"""The access rules agree with the tables of docs/reference/access.md."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ IN_INSTALLATION = table_under("In the installation")
 
 @pytest.mark.parametrize("row", IN_TENANT, ids=lambda row: row["permission"])
 @pytest.mark.parametrize("role", list(Role))
-def test_a_role_may_in_a_tenant_what_the_table_says(role: Role, row: dict[str, str]) -> None:
+def test_permissions_in_a_tenant(role: Role, row: dict[str, str]) -> None:
     permission = Permission(row["permission"])
 
     assert may(role, permission) == is_yes(row[role])
@@ -29,13 +29,11 @@ def test_a_role_may_in_a_tenant_what_the_table_says(role: Role, row: dict[str, s
 
 @pytest.mark.parametrize("row", IN_INSTALLATION, ids=lambda row: row["permission"])
 @pytest.mark.parametrize("role", [None, *(role for role in Role if role.is_staff)])
-def test_a_role_may_in_the_installation_what_the_table_says(
-    role: Role | None, row: dict[str, str]
-) -> None:
+def test_permissions_in_the_installation(role: Role | None, row: dict[str, str]) -> None:
     assert may(role, Permission(row["permission"])) == is_yes(row[role or "client"])
 
 
-def test_every_act_has_its_row_in_the_right_table() -> None:
+def test_every_permission_has_its_row() -> None:
     of_tenant = [permission.value for permission in Permission if not permission.is_of_installation]
     of_installation = [
         permission.value for permission in Permission if permission.is_of_installation
@@ -48,13 +46,11 @@ def test_every_act_has_its_row_in_the_right_table() -> None:
 @pytest.mark.parametrize(
     "permission", [permission for permission in Permission if not permission.is_of_installation]
 )
-def test_a_stranger_may_nothing_in_a_tenant(permission: Permission) -> None:
+def test_no_role_has_no_permission(permission: Permission) -> None:
     assert not may(None, permission)
 
 
-def test_one_person_has_a_role_of_their_own_in_each_tenant(
-    tenant: Tenant, owner: User, make_tenant: MakeTenant
-) -> None:
+def test_role_differs_between_tenants(tenant: Tenant, owner: User, make_tenant: MakeTenant) -> None:
     other = make_tenant("Partner", domains=(("partner.test", "primary"),))
     third = make_tenant("Third", domains=(("third.test", "primary"),))
     Membership.objects.create(tenant=other, user=owner, role="viewer")
@@ -66,19 +62,17 @@ def test_one_person_has_a_role_of_their_own_in_each_tenant(
     ]
 
 
-def test_a_client_sees_their_own_tenants_alone(tenant: Tenant, outsider: User, owner: User) -> None:
+def test_client_sees_own_tenants_only(tenant: Tenant, outsider: User, owner: User) -> None:
     assert list(tenants_for(owner)) == [tenant]
     assert [place.name for place in tenants_for(outsider)] == ["Elsewhere"]
 
 
-def test_a_manager_who_watches_nobody_in_particular_sees_all(
-    tenant: Tenant, outsider: User, manager: User
-) -> None:
+def test_manager_without_selection_sees_all(tenant: Tenant, outsider: User, manager: User) -> None:
     assert tenants_for(manager).count() == 2
     assert role_in(manager, tenant) is Role.MANAGER
 
 
-def test_a_manager_sees_the_tenants_of_the_consultants_they_watch(
+def test_manager_sees_followed_consultants(
     tenant: Tenant, outsider: User, consultant: User, manager: User
 ) -> None:
     Tenant.objects.filter(pk=tenant.pk).update(consultant=consultant)
@@ -90,7 +84,7 @@ def test_a_manager_sees_the_tenants_of_the_consultants_they_watch(
     assert [role_in(manager, place) for place in (tenant, foreign)] == [Role.MANAGER, None]
 
 
-def test_a_deactivated_person_is_out_at_the_next_request(
+def test_deactivated_person_loses_the_session(
     tenant: Tenant, owner: User, signed_in: SignIn
 ) -> None:
     client = signed_in(owner)
@@ -102,15 +96,13 @@ def test_a_deactivated_person_is_out_at_the_next_request(
     assert response["Location"].startswith("/accounts/login/")
 
 
-def test_a_deactivated_person_has_no_role(tenant: Tenant, owner: User) -> None:
+def test_deactivated_person_has_no_role(tenant: Tenant, owner: User) -> None:
     owner.is_active = False
 
     assert role_in(owner, tenant) is None
 
 
-def test_a_closed_tenant_is_read_and_not_changed(
-    tenant: Tenant, consultant: User, signed_in: SignIn
-) -> None:
+def test_closed_tenant_is_read_only(tenant: Tenant, consultant: User, signed_in: SignIn) -> None:
     Tenant.objects.filter(pk=tenant.pk).update(closed_at=tenant.created_at)
     client: Client = signed_in(consultant)
 

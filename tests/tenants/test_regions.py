@@ -1,4 +1,4 @@
-"""Region facts: what is known, what is not, and what a consultant may enter instead."""
+"""Region facts: known values, gaps, and the overrides of consultants."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ from tenants.yaml_schema import YamlSchemaError
         ("uspcom", None, "uspcom._netblocks.mimecast-pscom-us.com"),
     ],
 )
-def test_region_has_its_hosts_and_include(region: str, mx: str | None, include: str) -> None:
+def test_region_has_hosts_and_include(region: str, mx: str | None, include: str) -> None:
     found = load_regions()[region]
 
     assert found.mx == ((mx.format(1), mx.format(2)) if mx else ())
     assert found.spf_include == include
 
 
-def test_regions_are_these_nine_in_order() -> None:
+def test_regions_and_their_order() -> None:
     assert list(load_regions()) == ["us", "usb", "eu", "de", "za", "au", "ca", "je", "uspcom"]
 
 
@@ -49,13 +49,13 @@ def test_data_is_dated() -> None:
     assert load_region_file().compiled == datetime.date(2026, 11, 23)
 
 
-def test_fact_keeps_its_confidence_and_source() -> None:
+def test_fact_has_confidence_and_source() -> None:
     fact = load_regions()["us"].facts["spf_ip4"]
 
     assert (fact.confidence, fact.source, fact.as_of) == ("medium", "spf_sample_2025", "2025")
 
 
-def test_global_include_names_the_regions_it_leaves_out() -> None:
+def test_global_include_lists_omitted_regions() -> None:
     everywhere = load_region_file().global_facts
 
     assert everywhere.spf_include == "_netblocks.mimecast.com"
@@ -75,7 +75,7 @@ def test_global_include_names_the_regions_it_leaves_out() -> None:
         ("CCA1A2", "ca"),
     ],
 )
-def test_account_code_names_its_region(code: str, region: str) -> None:
+def test_account_code_has_its_region(code: str, region: str) -> None:
     assert region_for_account_code(code).id == region
 
 
@@ -85,7 +85,7 @@ def test_account_code_names_its_region(code: str, region: str) -> None:
         ("", "Enter the account code, such as CUSA13A123."),
         (
             "C46A75",
-            "“C46A75” starts like no region's account codes "
+            "“C46A75” does not start with the prefix of a region "
             "(CUSA, CUSB, CUK, CDE, CSA, CAU, CCA); check the code, or leave it out and choose "
             "the region.",
         ),
@@ -96,24 +96,24 @@ def test_account_code_names_its_region(code: str, region: str) -> None:
         ),
     ],
 )
-def test_unknown_account_code_gets_a_sentence(code: str, sentence: str) -> None:
+def test_unknown_account_code_is_refused(code: str, sentence: str) -> None:
     with pytest.raises(TenantError) as refusal:
         region_for_account_code(code)
 
     assert str(refusal.value) == sentence
 
 
-def test_gaps_are_sentences_and_the_mx_hosts_come_first() -> None:
+def test_gap_sentences_start_with_mx_hosts() -> None:
     assert gap_sentences(load_regions()["ca"]) == (
-        "Canada: MX hosts not on record, enter them.",
-        "Canada: outbound smart hosts for Exchange Online not on record, enter them.",
-        "Canada: journal hosts not on record, enter them.",
-        "Canada: delivery ranges not on record, enter them.",
-        "Canada: sign-in address not on record, enter it.",
+        "Canada: MX hosts unknown, enter them.",
+        "Canada: outbound smart hosts for Exchange Online unknown, enter them.",
+        "Canada: journal hosts unknown, enter them.",
+        "Canada: delivery ranges unknown, enter them.",
+        "Canada: sign-in address unknown, enter it.",
     )
 
 
-def test_override_fills_a_gap_and_is_marked_as_entered() -> None:
+def test_override_fills_a_gap_as_entered() -> None:
     region = load_regions()["ca"].with_overrides(
         {
             "mx": ["MX1.Example.com.", "mx2.example.com"],
@@ -166,9 +166,7 @@ def test_override_fills_a_gap_and_is_marked_as_entered() -> None:
         ),
     ],
 )
-def test_bad_override_is_refused_by_field_and_value(
-    field: str, value: object, sentence: str
-) -> None:
+def test_bad_override_is_refused(field: str, value: object, sentence: str) -> None:
     with pytest.raises(TenantError) as refusal:
         load_regions()["us"].with_overrides({field: value})
 
@@ -208,7 +206,7 @@ def test_bad_override_is_refused_by_field_and_value(
         ("schema: 1", "schema: [1", "compiled:", "is not valid YAML: expected ',' or ']'"),
     ],
 )
-def test_malformed_data_is_refused_with_file_line_and_reason(
+def test_malformed_data_is_refused(
     tmp_path: Path, old: str, new: str, marker: str, reason: str
 ) -> None:
     text = REGIONS_FILE.read_text(encoding="utf-8").replace(old, new, 1)

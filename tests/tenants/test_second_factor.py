@@ -1,4 +1,4 @@
-"""Authenticator apps, recovery codes, and staff who must have one of them."""
+"""Authenticator apps, recovery codes, and staff who need a second factor."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from django.urls import reverse
 from tenants.models import ActivityLine, User
 from tests.tenants.sign_in import (
     GOOD_PASSWORD,
-    ask_for_code,
     code_in,
     enter_code,
+    request_code,
     sign_in,
     signed_in_as,
     text_of,
 )
 
-STEP_SECONDS = 30
+PERIOD_SECONDS = 30
 
 
 @pytest.fixture
@@ -34,22 +34,22 @@ def person(db: None) -> User:
     )
 
 
-def code_now(secret: str, steps: int = 0) -> str:
-    """The code of this step, or of one `steps` away, with a second of its life left at least."""
-    left = STEP_SECONDS - time.time() % STEP_SECONDS
+def code_now(secret: str, periods: int = 0) -> str:
+    """The code of this period, or of one `periods` away, valid for at least one more second."""
+    left = PERIOD_SECONDS - time.time() % PERIOD_SECONDS
     if left < 1:
         time.sleep(left)
-    counter = int(time.time()) // STEP_SECONDS + steps
+    counter = int(time.time()) // PERIOD_SECONDS + periods
     return str(totp.format_hotp_value(totp.hotp_value(secret, counter)))
 
 
 def wrong_code(secret: str) -> str:
-    near = {code_now(secret, steps) for steps in range(-2, 3)}
+    near = {code_now(secret, periods) for periods in range(-2, 3)}
     return next(code for code in ("123456", "654321", "111111") if code not in near)
 
 
 def set_up_app(client: Client) -> str:
-    """Go through the pages, and return the seed that the app now holds."""
+    """Set up an authenticator app on the pages. Returns its seed."""
     page: Any = client.get(reverse("mfa_activate_totp"))
     secret = str(page.context["form"].secret)
     client.post(reverse("mfa_activate_totp"), {"code": code_now(secret)})
@@ -68,7 +68,7 @@ def actions() -> list[str]:
     return list(ActivityLine.objects.order_by("pk").values_list("action", flat=True))
 
 
-def test_setting_up_an_app_gives_recovery_codes_and_says_so(
+def test_app_setup_creates_recovery_codes(
     client: Client, person: User, django_capture_on_commit_callbacks: Any
 ) -> None:
     sign_in(client, person.email)
@@ -79,10 +79,10 @@ def test_setting_up_an_app_gives_recovery_codes_and_says_so(
     kinds = Authenticator.objects.filter(user=person).values_list("type", flat=True)
     assert sorted(kinds) == ["recovery_codes", "totp"]
     assert actions() == ["signed-in", "second-factor-added", "second-factor-added"]
-    assert mail.outbox[-1].subject == "An authenticator app was set up at Gangway"
+    assert mail.outbox[-1].subject == "An authenticator app was set up for Gangway"
 
 
-def test_a_wrong_code_sets_nothing_up(client: Client, person: User) -> None:
+def test_wrong_code_sets_up_no_app(client: Client, person: User) -> None:
     sign_in(client, person.email)
     page: Any = client.get(reverse("mfa_activate_totp"))
 
@@ -90,11 +90,11 @@ def test_a_wrong_code_sets_nothing_up(client: Client, person: User) -> None:
         reverse("mfa_activate_totp"), {"code": wrong_code(page.context["form"].secret)}
     )
 
-    assert "This code is not right" in text_of(response)
+    assert "This code is wrong" in text_of(response)
     assert not Authenticator.objects.exists()
 
 
-def test_the_seed_is_shown_as_a_picture_of_its_own(client: Client, person: User) -> None:
+def test_seed_is_a_separate_picture(client: Client, person: User) -> None:
     sign_in(client, person.email)
     before = client.get(reverse("mfa_totp_picture"))
     page = text_of(client.get(reverse("mfa_activate_totp")))
@@ -106,7 +106,7 @@ def test_the_seed_is_shown_as_a_picture_of_its_own(client: Client, person: User)
     assert "data:" not in page
 
 
-def test_seeds_are_kept_encrypted(with_app: str, person: User) -> None:
+def test_seeds_are_encrypted(with_app: str, person: User) -> None:
     stored = [str(row.data) for row in Authenticator.objects.filter(user=person)]
 
     assert len(stored) == 2
@@ -114,30 +114,30 @@ def test_seeds_are_kept_encrypted(with_app: str, person: User) -> None:
     assert all("gAAAA" in text for text in stored)
 
 
-def test_a_seed_of_another_secret_key_fits_no_code(with_app: str, settings: Any) -> None:
-    settings.SECRET_KEY = "another key that these seeds were not kept with"
+def test_seed_of_another_secret_key_is_invalid(with_app: str, settings: Any) -> None:
+    settings.SECRET_KEY = "another key, which did not encrypt these seeds"
     app = Authenticator.objects.get(type="totp").wrap()
 
     assert app.validate_code(code_now(with_app)) is False
 
 
-def test_a_former_secret_key_still_opens_seeds(with_app: str, settings: Any) -> None:
+def test_former_secret_key_decrypts_seeds(with_app: str, settings: Any) -> None:
     settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
-    settings.SECRET_KEY = "the key that came after it, long enough to be taken"
+    settings.SECRET_KEY = "the next key, which is long enough to be accepted"
     app = Authenticator.objects.get(type="totp").wrap()
 
     assert app.validate_code(code_now(with_app)) is True
 
 
-def test_the_password_alone_does_not_let_in(client: Client, person: User, with_app: str) -> None:
+def test_password_alone_is_not_enough(client: Client, person: User, with_app: str) -> None:
     response = sign_in(client, person.email)
 
     assert response["Location"] == reverse("mfa_authenticate")
     assert signed_in_as(client) is None
 
 
-def test_a_mailed_code_alone_does_not_let_in(client: Client, person: User, with_app: str) -> None:
-    ask_for_code(client, person.email)
+def test_emailed_code_alone_is_not_enough(client: Client, person: User, with_app: str) -> None:
+    request_code(client, person.email)
 
     response = enter_code(client, code_in(mail.outbox[-1]))
 
@@ -145,7 +145,7 @@ def test_a_mailed_code_alone_does_not_let_in(client: Client, person: User, with_
     assert signed_in_as(client) is None
 
 
-def test_password_and_code_let_in(client: Client, person: User, with_app: str) -> None:
+def test_password_and_app_code_sign_in(client: Client, person: User, with_app: str) -> None:
     sign_in(client, person.email)
 
     client.post(reverse("mfa_authenticate"), {"code": code_now(with_app)})
@@ -155,19 +155,19 @@ def test_password_and_code_let_in(client: Client, person: User, with_app: str) -
     assert line.params == {"methods": ["password", "totp"]}
 
 
-@pytest.mark.parametrize("steps", [-1, 1])
-def test_a_code_of_another_time_is_refused(
-    client: Client, person: User, with_app: str, steps: int
+@pytest.mark.parametrize("periods", [-1, 1])
+def test_code_of_another_period_is_refused(
+    client: Client, person: User, with_app: str, periods: int
 ) -> None:
     sign_in(client, person.email)
 
-    response = client.post(reverse("mfa_authenticate"), {"code": code_now(with_app, steps)})
+    response = client.post(reverse("mfa_authenticate"), {"code": code_now(with_app, periods)})
 
-    assert "This code is not right" in text_of(response)
+    assert "This code is wrong" in text_of(response)
     assert (signed_in_as(client), actions()[-1]) == (None, "second-factor-failed")
 
 
-def test_a_code_works_once(client: Client, person: User, with_app: str) -> None:
+def test_app_code_works_once(client: Client, person: User, with_app: str) -> None:
     code = code_now(with_app)
     sign_in(client, person.email)
     client.post(reverse("mfa_authenticate"), {"code": code})
@@ -179,20 +179,20 @@ def test_a_code_works_once(client: Client, person: User, with_app: str) -> None:
     assert signed_in_as(elsewhere) is None
 
 
-def test_a_recovery_code_works_once(client: Client, person: User, with_app: str) -> None:
+def test_recovery_code_works_once(client: Client, person: User, with_app: str) -> None:
     codes = Authenticator.objects.get(type="recovery_codes").wrap().get_unused_codes()
-    let_in = []
+    users = []
 
     for _ in range(2):
         browser = Client()
         sign_in(browser, person.email)
         browser.post(reverse("mfa_authenticate"), {"code": codes[0]})
-        let_in.append(signed_in_as(browser))
+        users.append(signed_in_as(browser))
 
-    assert let_in == [person, None]
+    assert users == [person, None]
 
 
-def test_guessing_codes_is_stopped(client: Client, person: User, with_app: str) -> None:
+def test_guessing_codes_is_limited(client: Client, person: User, with_app: str) -> None:
     sign_in(client, person.email)
     for _ in range(5):
         client.post(reverse("mfa_authenticate"), {"code": wrong_code(with_app)})
@@ -203,13 +203,15 @@ def test_guessing_codes_is_stopped(client: Client, person: User, with_app: str) 
     assert signed_in_as(client) is None
 
 
-def test_the_second_page_is_closed_to_those_who_skip_the_first(client: Client, db: None) -> None:
+def test_second_factor_needs_a_first_factor(client: Client, db: None) -> None:
     response = client.post(reverse("mfa_authenticate"), {"code": "123456"})
 
     assert response["Location"] == reverse("account_login")
 
 
-def test_changing_factors_asks_again_who_it_is(client: Client, person: User, with_app: str) -> None:
+def test_removing_a_factor_needs_reauthentication(
+    client: Client, person: User, with_app: str
+) -> None:
     client.force_login(person)
 
     response = client.get(reverse("mfa_deactivate_totp"))
@@ -217,7 +219,7 @@ def test_changing_factors_asks_again_who_it_is(client: Client, person: User, wit
     assert response["Location"].startswith(reverse("account_reauthenticate"))
 
 
-# --- Staff who must have one
+# --- Staff who need a second factor
 
 CLOSED = ["onboarding:home", "onboarding:tenant-list", "account_change_password", "sessions-end"]
 
@@ -229,7 +231,7 @@ def required(settings: Any) -> None:
 
 @pytest.mark.usefixtures("required")
 @pytest.mark.parametrize("name", CLOSED)
-def test_staff_without_one_reach_nothing_else(client: Client, person: User, name: str) -> None:
+def test_staff_without_factor_are_redirected(client: Client, person: User, name: str) -> None:
     client.force_login(person)
 
     answers = [client.get(reverse(name)), client.post(reverse(name))]
@@ -238,7 +240,7 @@ def test_staff_without_one_reach_nothing_else(client: Client, person: User, name
 
 
 @pytest.mark.usefixtures("required")
-def test_staff_set_one_up_and_go_on(client: Client, person: User) -> None:
+def test_staff_continue_after_setup(client: Client, person: User) -> None:
     sign_in(client, person.email)
     page = text_of(client.get(reverse("mfa_index")))
 
@@ -249,7 +251,7 @@ def test_staff_set_one_up_and_go_on(client: Client, person: User) -> None:
 
 
 @pytest.mark.usefixtures("required")
-def test_staff_without_one_may_leave(client: Client, person: User) -> None:
+def test_staff_without_factor_can_sign_out(client: Client, person: User) -> None:
     sign_in(client, person.email)
 
     client.post(reverse("account_logout"))
@@ -258,7 +260,7 @@ def test_staff_without_one_may_leave(client: Client, person: User) -> None:
 
 
 @pytest.mark.usefixtures("required")
-def test_recovery_codes_alone_are_no_second_factor(client: Client, person: User) -> None:
+def test_recovery_codes_are_no_second_factor(client: Client, person: User) -> None:
     Authenticator.objects.create(user=person, type="recovery_codes", data={})
     client.force_login(person)
 
@@ -266,26 +268,26 @@ def test_recovery_codes_alone_are_no_second_factor(client: Client, person: User)
 
 
 @pytest.mark.usefixtures("required")
-def test_clients_need_none(owner: User, signed_in: Callable[[User], Client]) -> None:
+def test_clients_need_no_factor(owner: User, signed_in: Callable[[User], Client]) -> None:
     response = signed_in(owner).get(reverse("onboarding:home"))
 
     assert response["Location"] != reverse("mfa_index")
 
 
-def test_nobody_is_asked_where_it_is_not_required(client: Client, person: User) -> None:
+def test_factor_is_optional_by_setting(client: Client, person: User) -> None:
     client.force_login(person)
 
     assert client.get(reverse("onboarding:tenant-list")).status_code == 200
 
 
-# --- Passkeys; what needs a browser is tested in one
+# --- Passkeys. tests/browser has the tests that need a browser
 
 
 def passkey_of(person: User) -> Authenticator:
     return Authenticator.objects.create(user=person, type="webauthn", data={"name": "Key"})
 
 
-def test_addresses_of_passkeys_are_signed(client: Client, person: User) -> None:
+def test_passkey_urls_are_signed(client: Client, person: User) -> None:
     key = passkey_of(person)
     address = reverse("mfa_remove_webauthn", args=[key.pk])
 
@@ -294,7 +296,7 @@ def test_addresses_of_passkeys_are_signed(client: Client, person: User) -> None:
     assert client.get(address.replace(f"/{key.pk}:", f"/{key.pk + 1}:")).status_code == 404
 
 
-def test_a_foreign_passkey_does_not_exist(client: Client, person: User, owner: User) -> None:
+def test_foreign_passkey_is_not_found(client: Client, person: User, owner: User) -> None:
     key = passkey_of(owner)
     sign_in(client, person.email)
 
@@ -305,9 +307,7 @@ def test_a_foreign_passkey_does_not_exist(client: Client, person: User, owner: U
 
 
 @pytest.mark.parametrize("credential", ["", "{}", "[]", "7", '{"id": "x"}', "not json"])
-def test_a_mangled_passkey_answer_signs_nobody_in(
-    client: Client, person: User, credential: str
-) -> None:
+def test_malformed_passkey_answer_is_refused(client: Client, person: User, credential: str) -> None:
     client.get(reverse("mfa_login_webauthn"), headers={"accept": "application/json"})
 
     response = client.post(reverse("mfa_login_webauthn"), {"credential": credential})

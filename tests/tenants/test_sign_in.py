@@ -1,4 +1,4 @@
-"""Signing in by password and by mailed code, wrong and right, and what is written down of it."""
+"""Sign-in by password and by e-mailed code, and its lines in the activity log."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from django.urls import reverse
 from tenants.models import ActivityLine, User
 from tests.tenants.sign_in import (
     GOOD_PASSWORD,
-    ask_for_code,
     code_in,
     enter_code,
+    request_code,
     sign_in,
     signed_in_as,
     text_of,
@@ -37,7 +37,7 @@ def actions() -> list[str]:
     return list(ActivityLine.objects.order_by("pk").values_list("action", flat=True))
 
 
-def test_the_right_password_signs_in_and_is_written_down(client: Client, person: User) -> None:
+def test_password_signs_in_and_is_logged(client: Client, person: User) -> None:
     sign_in(client, person.email)
 
     line = ActivityLine.objects.get()
@@ -49,23 +49,23 @@ def test_the_right_password_signs_in_and_is_written_down(client: Client, person:
     )
 
 
-def test_capitals_in_the_address_do_not_matter(client: Client, person: User) -> None:
+def test_address_is_case_insensitive(client: Client, person: User) -> None:
     sign_in(client, "Client@Northwind.TEST")
 
     assert signed_in_as(client) == person
 
 
-def test_a_wrong_password_is_refused_and_written_down(client: Client, person: User) -> None:
+def test_wrong_password_is_refused_and_logged(client: Client, person: User) -> None:
     response = sign_in(client, person.email, "not the password")
 
     line = ActivityLine.objects.get()
     assert signed_in_as(client) is None
-    assert "This address and password do not belong together." in text_of(response)
+    assert "This e-mail address and password do not match." in text_of(response)
     assert (line.action, line.actor) == ("sign-in-failed", None)
     assert line.params == {"address": person.email}
 
 
-def test_a_switched_off_person_is_told_so_and_not_let_in(client: Client, person: User) -> None:
+def test_deactivated_person_cannot_sign_in(client: Client, person: User) -> None:
     User.objects.update(is_active=False)
 
     response = sign_in(client, person.email)
@@ -74,7 +74,7 @@ def test_a_switched_off_person_is_told_so_and_not_let_in(client: Client, person:
     assert signed_in_as(client) is None
 
 
-def test_switching_a_person_off_ends_their_sessions_at_once(client: Client, person: User) -> None:
+def test_deactivation_ends_sessions(client: Client, person: User) -> None:
     sign_in(client, person.email)
 
     User.objects.update(is_active=False)
@@ -82,7 +82,7 @@ def test_switching_a_person_off_ends_their_sessions_at_once(client: Client, pers
     assert client.get("/")["Location"] == f"{reverse('account_login')}?next=/"
 
 
-def test_nobody_signs_up(client: Client, person: User) -> None:
+def test_sign_up_is_closed(client: Client, person: User) -> None:
     form = {"email": "new@northwind.test", "password1": GOOD_PASSWORD, "password2": GOOD_PASSWORD}
 
     response = client.post(reverse("account_signup"), form)
@@ -91,11 +91,11 @@ def test_nobody_signs_up(client: Client, person: User) -> None:
     assert User.objects.count() == 1
 
 
-# --- By mailed code
+# --- By e-mailed code
 
 
-def test_a_mailed_code_signs_in(client: Client, person: User) -> None:
-    ask_for_code(client, person.email)
+def test_emailed_code_signs_in(client: Client, person: User) -> None:
+    request_code(client, person.email)
 
     enter_code(client, code_in(mail.outbox[0]))
 
@@ -104,17 +104,17 @@ def test_a_mailed_code_signs_in(client: Client, person: User) -> None:
     assert ActivityLine.objects.get().params == {"methods": ["code"]}
 
 
-def test_a_wrong_code_is_refused_and_written_down(client: Client, person: User) -> None:
-    ask_for_code(client, person.email)
+def test_wrong_code_is_refused_and_logged(client: Client, person: User) -> None:
+    request_code(client, person.email)
 
     response = enter_code(client, "WRONG1")
 
-    assert "This code is not right." in text_of(response)
+    assert "This code is wrong." in text_of(response)
     assert (signed_in_as(client), actions()) == (None, ["sign-in-code-rejected"])
 
 
-def test_after_three_wrong_codes_the_right_one_is_worthless(client: Client, person: User) -> None:
-    ask_for_code(client, person.email)
+def test_three_wrong_codes_revoke_the_code(client: Client, person: User) -> None:
+    request_code(client, person.email)
     for _ in range(3):
         enter_code(client, "WRONG1")
 
@@ -124,18 +124,18 @@ def test_after_three_wrong_codes_the_right_one_is_worthless(client: Client, pers
     assert signed_in_as(client) is None
 
 
-def test_a_code_is_worthless_in_another_browser(client: Client, person: User) -> None:
-    ask_for_code(client, person.email)
+def test_code_is_invalid_in_another_browser(client: Client, person: User) -> None:
+    request_code(client, person.email)
     elsewhere = Client()
-    ask_for_code(elsewhere, "somebody@elsewhere.test")
+    request_code(elsewhere, "other@elsewhere.test")
 
     enter_code(elsewhere, code_in(mail.outbox[0]))
 
     assert signed_in_as(elsewhere) is None
 
 
-def test_a_used_code_is_worthless(client: Client, person: User) -> None:
-    ask_for_code(client, person.email)
+def test_used_code_is_invalid(client: Client, person: User) -> None:
+    request_code(client, person.email)
     enter_code(client, code_in(mail.outbox[0]))
     client.post(reverse("account_logout"))
 
@@ -145,10 +145,10 @@ def test_a_used_code_is_worthless(client: Client, person: User) -> None:
     assert signed_in_as(client) is None
 
 
-def test_an_expired_code_is_worthless(
+def test_expired_code_is_invalid(
     client: Client, person: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ask_for_code(client, person.email)
+    request_code(client, person.email)
     later = time.time() + timedelta(minutes=10, seconds=1).total_seconds()
     monkeypatch.setattr(code_verification.time, "time", lambda: later)
 
@@ -157,7 +157,7 @@ def test_an_expired_code_is_worthless(
     assert signed_in_as(client) is None
 
 
-# --- Nobody learns who has an account
+# --- No answer reveals an account
 
 
 def _without_tokens(response: Any, address: str) -> str:
@@ -169,19 +169,19 @@ def _without_tokens(response: Any, address: str) -> str:
     ("name", "field"),
     [("account_request_login_code", "email"), ("account_reset_password", "email")],
 )
-def test_pages_answer_an_unknown_address_alike(person: User, name: str, field: str) -> None:
+def test_pages_do_not_reveal_accounts(person: User, name: str, field: str) -> None:
     answers = []
-    for address in (person.email, "nobody@northwind.test"):
+    for address in (person.email, "unknown@northwind.test"):
         response: Any = Client().post(reverse(name), {field: address}, follow=True)
         chain = response.redirect_chain
         answers.append((response.status_code, chain, _without_tokens(response, address)))
 
     assert answers[0] == answers[1]
-    assert [message.to for message in mail.outbox] == [[person.email], ["nobody@northwind.test"]]
+    assert [message.to for message in mail.outbox] == [[person.email], ["unknown@northwind.test"]]
 
 
-def test_signing_in_answers_an_unknown_address_alike(person: User) -> None:
-    addresses = (person.email, "nobody@northwind.test")
+def test_sign_in_does_not_reveal_accounts(person: User) -> None:
+    addresses = (person.email, "unknown@northwind.test")
 
     answers = [
         _without_tokens(sign_in(Client(), address, "not the password"), address)
@@ -191,7 +191,7 @@ def test_signing_in_answers_an_unknown_address_alike(person: User) -> None:
     assert answers[0] == answers[1]
 
 
-def test_an_unknown_address_takes_as_long(person: User, settings: Any) -> None:
+def test_sign_in_time_does_not_reveal_accounts(person: User, settings: Any) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
     settings.ACCOUNT_RATE_LIMITS = False
     person.set_password(GOOD_PASSWORD)
@@ -203,7 +203,7 @@ def test_an_unknown_address_takes_as_long(person: User, settings: Any) -> None:
         return time.perf_counter() - started
 
     known = statistics.median(seconds(person.email) for _ in range(5))
-    unknown = statistics.median(seconds("nobody@northwind.test") for _ in range(5))
+    unknown = statistics.median(seconds("unknown@northwind.test") for _ in range(5))
 
     assert 0.6 < known / unknown < 1.6
 
@@ -233,11 +233,11 @@ def test_guessable_passwords_are_refused(person: User, password: str) -> None:
 @pytest.mark.parametrize(
     "password", [GOOD_PASSWORD, "x7-Tq2 vdR!9mLkw", "я" * 3 + "mostly-blue-tide"]
 )
-def test_good_passwords_are_taken(person: User, password: str) -> None:
+def test_good_passwords_are_accepted(person: User, password: str) -> None:
     validate_password(password, person)
 
 
-def test_weighing_a_huge_password_is_quick(person: User) -> None:
+def test_huge_password_is_refused_quickly(person: User) -> None:
     started = time.perf_counter()
 
     with pytest.raises(ValidationError, match="longer than 128 characters"):
@@ -246,7 +246,7 @@ def test_weighing_a_huge_password_is_quick(person: User) -> None:
     assert time.perf_counter() - started < 2
 
 
-def test_a_guessable_new_password_is_refused_with_the_reason(client: Client, person: User) -> None:
+def test_guessable_new_password_is_refused(client: Client, person: User) -> None:
     sign_in(client, person.email)
     form = {
         "oldpassword": GOOD_PASSWORD,
@@ -257,11 +257,11 @@ def test_a_guessable_new_password_is_refused_with_the_reason(client: Client, per
     response = client.post(reverse("account_change_password"), form)
 
     person.refresh_from_db()
-    assert "close to one from published breaches" in text_of(response)
+    assert "resembles a password from a published breach" in text_of(response)
     assert person.check_password(GOOD_PASSWORD)
 
 
-def test_a_new_password_ends_the_other_sessions(client: Client, person: User) -> None:
+def test_new_password_ends_other_sessions(client: Client, person: User) -> None:
     elsewhere = Client()
     sign_in(elsewhere, person.email)
     sign_in(client, person.email)
@@ -272,13 +272,13 @@ def test_a_new_password_ends_the_other_sessions(client: Client, person: User) ->
 
     assert (signed_in_as(client), signed_in_as(elsewhere)) == (person, None)
     assert actions()[-1] == "password-changed"
-    assert mail.outbox[-1].subject == "Your password at Gangway was changed"
+    assert mail.outbox[-1].subject == "Your Gangway password was changed"
 
 
 # --- Sessions
 
 
-def test_the_session_list_shows_each_sign_in(client: Client, person: User) -> None:
+def test_session_list_shows_each_sign_in(client: Client, person: User) -> None:
     for agent in ("Firefox on the train", "Chrome at the desk"):
         browser = Client(headers={"user-agent": agent})
         sign_in(browser, person.email)
@@ -304,7 +304,7 @@ def test_sessions_end_everywhere(client: Client, person: User, name: str, stays:
     assert signed_in_as(client) == (person if stays else None)
 
 
-def test_signing_out_is_written_down(client: Client, person: User) -> None:
+def test_sign_out_is_logged(client: Client, person: User) -> None:
     sign_in(client, person.email)
 
     client.post(reverse("account_logout"))
@@ -316,7 +316,7 @@ def test_signing_out_is_written_down(client: Client, person: User) -> None:
 # --- Resetting
 
 
-def test_a_reset_link_works_once(client: Client, person: User) -> None:
+def test_reset_link_works_once(client: Client, person: User) -> None:
     client.post(reverse("account_reset_password"), {"email": person.email})
     link = re.findall(r"https?://\S+", str(mail.outbox[0].body))[0]
     new = "plum-orbit-canvas-seven"
@@ -330,7 +330,7 @@ def test_a_reset_link_works_once(client: Client, person: User) -> None:
     assert actions() == ["password-reset"]
 
 
-def test_an_altered_reset_link_is_refused(client: Client, person: User) -> None:
+def test_altered_reset_link_is_refused(client: Client, person: User) -> None:
     client.post(reverse("account_reset_password"), {"email": person.email})
     link = re.findall(r"https?://\S+", str(mail.outbox[0].body))[0]
 

@@ -1,6 +1,6 @@
 """LDAPS: the directory host answers with TLS and a valid certificate, and only to Mimecast.
 
-Specified in docs/checks/ldaps.md.
+Specified in docs/reference/checks/ldaps.md.
 """
 
 from __future__ import annotations

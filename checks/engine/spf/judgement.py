@@ -9,8 +9,7 @@ from typing import Any
 
 from checks.engine.addresses import IPNetwork
 from checks.engine.dns.consensus import ServerVerdict
-from checks.engine.expected_values import RegionFacts
-from checks.engine.mx import MIMECAST_DOMAINS
+from checks.engine.expected_values import MIMECAST_DOMAINS, RegionFacts
 from checks.engine.outcomes import Finding, Verdict
 from checks.engine.spf.check_host import MAX_VOID_LOOKUPS, CheckHostResult, SpfResult
 from checks.engine.spf.expansion import ExpansionNode

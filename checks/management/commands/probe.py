@@ -54,6 +54,10 @@ class Command(BaseCommand):
     help = "Check one domain now, as the workers would, and record nothing."
     requires_system_checks = ()
 
+    def get_version(self) -> str:
+        """The text that `--version` prints: Gangway's version instead of Django's."""
+        return f"Gangway {settings.VERSION}"
+
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
         parser = super().create_parser(prog_name, subcommand, **kwargs)
         # Then argparse raises its errors, and one sentence below replaces the usage message.

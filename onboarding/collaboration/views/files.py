@@ -16,6 +16,7 @@ from onboarding.errors import OnboardingError
 from onboarding.models import Task
 from onboarding.plans.page import current_user
 from tenants.access import require, tenant_or_404
+from tenants.activity_names import ActivityName
 from tenants.permissions import Permission
 from tenants.services import write_activity
 from tenants.throttle import throttled
@@ -57,7 +58,7 @@ def file_add(request: HttpRequest, public_id: str, task_id: str) -> HttpResponse
     if not attempt.succeeded:
         write_activity(
             task.plan.tenant,
-            "file-refused",
+            ActivityName.FILE_REFUSED,
             by=current_user(request),
             task=task.title,
             reason=str(attempt.error),

@@ -9,11 +9,13 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_http_methods
 
+from checks.engine.outcomes import Verdict
 from checks.engine.preflight import InvalidZoneText, parse_proposed_records
 from checks.preflight import PreflightResult, run_preflight
 from checks.queries import checks_of
 from onboarding.cutovers.forms import ProposalForm
 from onboarding.cutovers.views.room import load_room
+from onboarding.plans.rows import SHAPE_OF_VERDICT, Shape
 from tenants.access import require
 from tenants.models import Domain, Tenant
 from tenants.permissions import Permission
@@ -25,12 +27,12 @@ class PreflightRow:
     """One check's answer, as the page shows it."""
 
     label: str
-    verdict: str
+    verdict: Verdict
     findings: list[dict[str, Any]]
 
     @property
-    def shape(self) -> str:
-        return "caution" if self.verdict == "warn" else self.verdict
+    def shape(self) -> Shape:
+        return SHAPE_OF_VERDICT[self.verdict]
 
 
 @require(Permission.VIEW)
@@ -69,6 +71,6 @@ def _checks(tenant: Tenant, domain: Domain) -> list[Any]:
 def _result(judged: PreflightResult) -> PreflightRow:
     label = judged.check.get_kind_display()
     if judged.outcome is None:
-        return PreflightRow(label, "unknown", [])
+        return PreflightRow(label, Verdict.UNKNOWN, [])
     found = [{"code": f.code, "params": dict(f.params)} for f in judged.outcome.findings]
-    return PreflightRow(label, judged.outcome.verdict.value, found)
+    return PreflightRow(label, judged.outcome.verdict, found)

@@ -59,8 +59,7 @@ from onboarding.plans.page import (
     show,
 )
 from onboarding.plans.planned_cutovers import (
-    PHASE_OF_DIRECTION,
-    TASK_OF_DIRECTION,
+    ROLE_OF_DIRECTION,
     primary_first,
 )
 from onboarding.plans.rows import TaskRow
@@ -139,8 +138,10 @@ class CutoverRoom:
 
 
 def run_sheet(page: TenantPage, cutover: Cutover) -> list[TaskRow]:
-    wanted = PHASE_OF_DIRECTION[Cutover.Direction(cutover.direction)]
-    found = [phase.rows for phase in page.phases if phase.phase.key == wanted]
+    role = ROLE_OF_DIRECTION[Cutover.Direction(cutover.direction)]
+    found = [
+        phase.rows for phase in page.phases if any(row.task.role == role for row in phase.rows)
+    ]
     return [row for rows in found for row in rows if row.task.applies and not row.task.is_group]
 
 
@@ -259,8 +260,7 @@ def show_room(
 
 def _comments_context(room: CutoverRoom, *, is_staff: bool) -> dict[str, object]:
     """What people write of the switch: the talk of the step that it is."""
-    key = TASK_OF_DIRECTION[Cutover.Direction(room.cutover.direction)]
-    switch_task = room.facts.tasks.get(key)
+    switch_task = room.facts.task(ROLE_OF_DIRECTION[Cutover.Direction(room.cutover.direction)])
     if switch_task is None:
         return {"switch_task": None}
     comments = comments_of(room.page.plan, is_staff=is_staff).filter(task=switch_task)

@@ -29,6 +29,7 @@ from onboarding.lifecycle.closing_pack.contents import (
 )
 from onboarding.models import ClosingPack, RequirementsSheet
 from onboarding.requirements.exports import as_csv, as_xlsx
+from tenants.activity_names import ActivityName
 from tenants.models import ActivityLine, Tenant, User
 from tenants.services import write_activity
 
@@ -42,7 +43,7 @@ def request_pack(tenant: Tenant, *, by: User) -> ClosingPack:
     if tenant.completed_at is None:
         raise OnboardingError("The closing pack is made once both sides have signed the case off.")
     with transaction.atomic():
-        write_activity(tenant, "closing-pack-requested", by=by)
+        write_activity(tenant, ActivityName.CLOSING_PACK_REQUESTED, by=by)
         return ClosingPack.objects.create(tenant=tenant, requested_by=by)
 
 
@@ -52,7 +53,7 @@ def lost_packs(now: datetime) -> QuerySet[ClosingPack]:
 
 
 def log_download(pack: ClosingPack, *, by: User) -> None:
-    write_activity(pack.tenant, "closing-pack-downloaded", by=by, seal=pack.seal)
+    write_activity(pack.tenant, ActivityName.CLOSING_PACK_DOWNLOADED, by=by, seal=pack.seal)
 
 
 def build_pack(pack: ClosingPack) -> bool:
@@ -75,7 +76,7 @@ def build_pack(pack: ClosingPack) -> bool:
         size = path.stat().st_size
         if wanted.update(ready_at=timezone.now(), stored_as=place, size=size, seal=seal):
             # In the chain: whoever holds a later head of the log can hold the pack against it.
-            write_activity(pack.tenant, "closing-pack-ready", bytes=size, seal=seal)
+            write_activity(pack.tenant, ActivityName.CLOSING_PACK_READY, bytes=size, seal=seal)
             pack.tenant.plan.touch()
             return True
     path.unlink()

@@ -29,7 +29,7 @@ from onboarding.models import (
 )
 from onboarding.plans.domain_progress import progress_by_task
 from onboarding.plans.evaluation import PlanContext
-from onboarding.plans.planned_cutovers import PHASE_OF_DIRECTION
+from onboarding.plans.planned_cutovers import ROLE_OF_DIRECTION
 from onboarding.plans.proof import TaskEvidence
 from onboarding.requirements.exports import file_name
 from onboarding.requirements.sign_off import definition_of
@@ -247,14 +247,16 @@ def _cutover(cutover: Cutover) -> JsonObject:
 
 
 def _run_sheet(cutover: Cutover) -> list[Task]:
-    wanted = PHASE_OF_DIRECTION[Cutover.Direction(cutover.direction)]
-    return list(Task.objects.filter(plan=cutover.plan_id, phase__key=wanted, applies=True))
+    role = ROLE_OF_DIRECTION[Cutover.Direction(cutover.direction)]
+    switch = Task.objects.filter(plan=cutover.plan_id, role=role)
+    in_phase = Task.objects.filter(plan=cutover.plan_id, phase__in=switch.values("phase"))
+    return list(in_phase.filter(applies=True))
 
 
 def _entry(entry: TimelineEntry) -> JsonObject:
     """A moment of the record: a line of the activity by its number, an answer, or what was said."""
     if entry.line is not None:
-        return {"at": entry.at, "activity": entry.line.number, "action": entry.line.action}
+        return {"at": entry.at, "activity": entry.line.number, "action": entry.line.name}
     if entry.comment is not None:
         said = entry.comment
         return {"at": entry.at, "comment": said.body, "by": serialize_person(said.author)}
@@ -344,4 +346,6 @@ def _line(line: ActivityLine) -> JsonObject:
         "agent": line.agent,
         "previous_hash": line.previous_hash,
         "hash": line.hash,
+        # Not hashed: the present name of an action that was stored under an earlier one.
+        "name": line.name,
     }

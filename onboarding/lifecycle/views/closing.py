@@ -11,7 +11,7 @@ from onboarding.error_responses import errors_on_form
 from onboarding.lifecycle import closing
 from onboarding.lifecycle.forms.closing import SignOffForm
 from onboarding.lifecycle.tasks import queue_pack
-from onboarding.models import CLOSURE, ClosingPack, Task
+from onboarding.models import ClosingPack, Task, TaskRole
 from onboarding.plans import services
 from onboarding.plans.page import current_user
 from onboarding.plans.views.tasks import back_to_plan
@@ -31,7 +31,7 @@ def sign_off(request: HttpRequest, public_id: str) -> HttpResponse:
     task = get_object_or_404(
         Task.objects.select_related("plan__tenant", "phase"),
         plan__tenant=tenant,
-        key=CLOSURE,
+        role=TaskRole.CLOSURE,
     )
     form = SignOffForm(request.POST or None)
     if request.method == "POST" and form.is_valid():

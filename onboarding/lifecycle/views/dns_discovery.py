@@ -18,6 +18,7 @@ from onboarding.lifecycle.profile_suggestions import Suggestion
 from onboarding.lifecycle.tasks import queue_dns_scan
 from onboarding.plans.page import current_user
 from tenants.access import require, tenant_or_404
+from tenants.activity_names import ActivityName
 from tenants.models import Tenant
 from tenants.permissions import Permission
 from tenants.services import write_activity
@@ -39,7 +40,10 @@ def scan_dns(request: HttpRequest, public_id: str, domain_id: str) -> HttpRespon
     with transaction.atomic():
         queue_dns_scan([domain])
         write_activity(
-            tenant, "check-requested", by=current_user(request), subject=f"the DNS of {domain}"
+            tenant,
+            ActivityName.CHECK_REQUESTED,
+            by=current_user(request),
+            subject=f"the DNS of {domain}",
         )
         tenant.plan.touch()
     return _to_profile(public_id)

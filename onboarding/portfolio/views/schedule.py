@@ -28,6 +28,7 @@ from onboarding.plans.views.tasks import back_to_plan, load_task
 from onboarding.portfolio import bulk
 from onboarding.portfolio.forms import BulkForm
 from tenants.access import require, tenant_or_404
+from tenants.activity_names import ActivityName
 from tenants.models import Tenant
 from tenants.permissions import Permission
 from tenants.services import write_activity
@@ -77,7 +78,7 @@ def working_time(request: HttpRequest, public_id: str) -> HttpResponse:
         return _show(request, public_id, working_time=form)
     with transaction.atomic():
         form.save()
-        write_activity(tenant, "working-time-changed", by=current_user(request))
+        write_activity(tenant, ActivityName.WORKING_TIME_CHANGED, by=current_user(request))
         dates.update_due_dates(tenant.plan)
         tenant.plan.touch()
     return _back(tenant)
@@ -92,7 +93,9 @@ def holiday_add(request: HttpRequest, public_id: str) -> HttpResponse:
         return _show(request, public_id, holiday=form)
     with transaction.atomic():
         kept = form.save()
-        write_activity(tenant, "holiday-added", by=current_user(request), holiday=str(kept))
+        write_activity(
+            tenant, ActivityName.HOLIDAY_ADDED, by=current_user(request), holiday=str(kept)
+        )
         dates.update_due_dates(tenant.plan)
         tenant.plan.touch()
     return _back(tenant)
@@ -104,7 +107,9 @@ def holiday_remove(request: HttpRequest, public_id: str, holiday_id: str) -> Htt
     tenant = tenant_or_404(request, public_id)
     kept = get_object_or_404(Holiday, tenant=tenant, public_id=holiday_id)
     with transaction.atomic():
-        write_activity(tenant, "holiday-removed", by=current_user(request), holiday=str(kept))
+        write_activity(
+            tenant, ActivityName.HOLIDAY_REMOVED, by=current_user(request), holiday=str(kept)
+        )
         kept.delete()
         dates.update_due_dates(tenant.plan)
         tenant.plan.touch()

@@ -16,6 +16,7 @@ from onboarding.collaboration import share_links
 from onboarding.models import ShareLink
 from onboarding.plans.page import show
 from onboarding.portfolio import shared_page
+from tenants.activity_names import ActivityName
 from tenants.throttle import throttled
 from tenants.tokens import LinkPurpose, LinkState
 from tenants.views import refuse_link
@@ -29,7 +30,7 @@ def _open(request: HttpRequest, token: str) -> ShareLink | HttpResponse:
     if found is not None and state is LinkState.OPEN:
         return found
     if found is not None:
-        share_links.log_use(found, "share-link-refused")
+        share_links.log_use(found, ActivityName.SHARE_LINK_REFUSED)
     return refuse_link(request, LinkPurpose.SHARE_LINK, state, found.public_id if found else "")
 
 
@@ -66,7 +67,7 @@ def share_link_check(request: HttpRequest, token: str) -> HttpResponse:
     found = _open(request, token)
     if isinstance(found, HttpResponse):
         return found
-    share_links.log_use(found, "share-link-check-requested")
+    share_links.log_use(found, ActivityName.SHARE_LINK_CHECK_REQUESTED)
     run_now(shared_page.shared_page_of(found).checks)
     messages.success(request, "We are looking now. This page shows what we see within seconds.")
     return redirect("onboarding:share-link", token=token)

@@ -1,4 +1,4 @@
-"""Importing into a sheet: paste or upload, read the preview, and only then say yes."""
+"""Pages of an import: paste or upload, preview, confirm."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _to_import(public_id: str, job: SheetImport) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @throttled("requirements-import", "120/h")
 def sheet_import(request: HttpRequest, public_id: str, sheet_id: str) -> HttpResponse:
-    """The box and the file; whatever is shown there is read first, and nothing is changed."""
+    """Upload a file or paste rows. The sheet does not change before the confirmation."""
     sheet = load_sheet(request, public_id, sheet_id)
     again = imports.pasted_text(sheet, request.GET.get("retry", ""), by=current_user(request))
     form = ImportForm(
@@ -77,7 +77,7 @@ def sheet_import(request: HttpRequest, public_id: str, sheet_id: str) -> HttpRes
 def sheet_import_show(
     request: HttpRequest, public_id: str, sheet_id: str, import_id: str
 ) -> HttpResponse:
-    """How far it is, or what it would change, or what it changed."""
+    """The progress, the preview or the result of an import."""
     sheet, job = _load(request, public_id, sheet_id, import_id)
     context = {
         **sheet_context(request, sheet),
@@ -98,7 +98,7 @@ def sheet_import_confirm(
     chosen = request.POST.get("duplicates", "")
     with errors_as_message(request):
         if chosen not in SheetImport.Duplicates.values:
-            raise OnboardingError("Say what is to be done with entries that differ.")
+            raise OnboardingError("Choose what to do with entries that differ.")
         imports.confirm_import(job, duplicates=chosen, by=current_user(request))
         start_import(job)
     return _to_import(public_id, job)
@@ -111,7 +111,7 @@ def sheet_import_drop(
 ) -> HttpResponse:
     sheet, job = _load(request, public_id, sheet_id, import_id)
     if imports.discard_import(job, now=timezone.now()):
-        messages.info(request, "The import was dropped. Nothing of the sheet was changed by it.")
+        messages.info(request, "The import was discarded. The sheet is unchanged.")
     else:
-        messages.error(request, "It is being imported, or was already. It was not dropped.")
+        messages.error(request, "The import is running or finished. It was not discarded.")
     return redirect_to_sheet(sheet)

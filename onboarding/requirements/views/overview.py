@@ -1,4 +1,4 @@
-"""Every requirements sheet of a tenant on one page: how full it is, and who has signed it off."""
+"""The page of all requirements sheets of a tenant, with their rows and sign-offs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tenants.permissions import Permission
 
 @dataclass(frozen=True)
 class Requirement:
-    """A gathering task and the sheet it fills."""
+    """A gathering task and its sheet."""
 
     row: TaskRow
     sheet: RequirementsSheet
@@ -31,7 +31,7 @@ class Requirement:
 
     @property
     def needs_my_sign_off(self) -> bool:
-        """The reader's signature is what is missing."""
+        """Whether the sheet waits for the sign-off of the reader's side."""
         task = self.row.task
         is_open = task.is_open_leaf and self.row.is_confirmed_by_sign_off and self.row.is_mine
         return is_open and not self.row.has_signed

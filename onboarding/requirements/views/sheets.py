@@ -1,4 +1,4 @@
-"""Requirements sheets: reading them, row by row, signing them off, and taking them away."""
+"""Pages of a requirements sheet: its rows, sign-offs, suggestions and exports."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tenants.access import access_or_404, require, tenant_or_404
 from tenants.permissions import Permission
 from tenants.throttle import throttled
 
-# A person types; a program that fills a sheet row by row should import a file.
+# Enough for a person who types. A program should import a file.
 ROW_RATE = "1200/h"
 
 
@@ -34,13 +34,13 @@ def load_sheet(request: HttpRequest, public_id: str, sheet_id: str) -> Requireme
 
 
 def sheet_context(request: HttpRequest, sheet: RequirementsSheet) -> dict[str, Any]:
-    """What every page and fragment of a sheet needs."""
+    """The context of every page and fragment of a sheet."""
     tenant = sheet.task.plan.tenant
     access = access_or_404(request, tenant.public_id)
     side = side_of_role(access.role, is_closed=tenant.is_closed)
     return {
         "tenant": tenant,
-        # What the bar above every page asks for.
+        # The navigation bar of every page needs it.
         "page": {"tenant": tenant},
         "tab": "requirements",
         "sheet": sheet,
@@ -126,7 +126,7 @@ def sheet_row_add(request: HttpRequest, public_id: str, sheet_id: str) -> HttpRe
 @require_http_methods(["GET", "POST"])
 @throttled("requirements-row", ROW_RATE)
 def sheet_row(request: HttpRequest, public_id: str, sheet_id: str, row_id: str) -> HttpResponse:
-    """One row's editor, in its place on the page or on a page of its own."""
+    """The editor of one row, as a fragment or as a page."""
     sheet = load_sheet(request, public_id, sheet_id)
     rows = SheetRow.objects.filter(sheet=sheet).select_related("changed_by")
     row = rows.filter(public_id=row_id).first()
@@ -160,7 +160,7 @@ def _save(
 
 
 def _line(request: HttpRequest, sheet: RequirementsSheet, row: SheetRow) -> HttpResponse:
-    """The row as it stands, in its place; without script, the sheet."""
+    """The current row as a fragment; without JavaScript, the sheet."""
     if not getattr(request, "htmx", False):
         return redirect_to_sheet(sheet, f"#row-{row.public_id}")
     context = {
@@ -178,7 +178,7 @@ def _editor(
     form: RowForm,
     conflict: str = "",
 ) -> HttpResponse:
-    """The form with what was typed. Beside it, after somebody else's change, what stands there."""
+    """The form with the typed values and, after a conflict, the current row."""
     current_row = queries.display_of(sheet, row) if row is not None and conflict else None
     context = {
         **sheet_context(request, sheet),
@@ -188,7 +188,7 @@ def _editor(
         "current_row": current_row,
     }
     response = show(request, "requirements/row_edit.html", "editor", context)
-    # htmx leaves out what does not answer 200.
+    # htmx swaps in only responses with status 200.
     if request.method == "POST" and not getattr(request, "htmx", False):
         response.status_code = 422
     return response
@@ -210,7 +210,7 @@ def sheet_row_remove(
         )
         messages.success(request, "The row was removed.")
     if isinstance(attempt.error, RowConflict):
-        messages.error(request, f"{attempt.error} It was not removed: look at it again.")
+        messages.error(request, f"{attempt.error} It was not removed. Check it again.")
     elif attempt.error is not None:
         messages.error(request, str(attempt.error))
     return redirect_to_sheet(sheet)
@@ -249,7 +249,7 @@ def sheet_unsign(request: HttpRequest, public_id: str, sheet_id: str) -> HttpRes
 @require(Permission.EDIT_REQUIREMENTS)
 @require_POST
 def sheet_suggestion_use(request: HttpRequest, public_id: str, sheet_id: str) -> HttpResponse:
-    """Make a row of what a domain's SPF record says, because a person wants it."""
+    """Add a suggested sender as a row."""
     sheet = load_sheet(request, public_id, sheet_id)
     wanted = request.POST.get("suggestion", "")
     found = (
@@ -259,7 +259,7 @@ def sheet_suggestion_use(request: HttpRequest, public_id: str, sheet_id: str) ->
     )
     suggestion = next(found, None)
     if suggestion is None or suggestion.row is None:
-        messages.error(request, "That is no longer suggested. Nothing was added.")
+        messages.error(request, "The suggestion no longer exists. Nothing was added.")
         return redirect_to_sheet(sheet)
     validation_context = services.validation_context_of(sheet.task.plan.tenant)
     entry = read_entry(sign_off.definition_of(sheet), suggestion.row, validation_context)
@@ -267,11 +267,13 @@ def sheet_suggestion_use(request: HttpRequest, public_id: str, sheet_id: str) ->
         if entry.problems:
             raise OnboardingError(" ".join(entry.problems.values()))
         services.add_row(sheet, entry, by=current_user(request))
-        messages.success(request, "It was added. Say in the note what this service sends.")
+        messages.success(
+            request, "The sender was added. State in the note what this service sends."
+        )
     return redirect_to_sheet(sheet)
 
 
-# --- Taking it away
+# --- Export
 
 
 @require(Permission.VIEW)

@@ -1,4 +1,4 @@
-"""Prove that no line of any activity log was altered or removed."""
+"""Check that no line of an activity log was altered or removed."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from tenants.models import Tenant
 
 class Command(BaseCommand):
     help = (
-        "Check every activity log from its first line to its last. Keep the printed heads "
-        "somewhere else: whoever can rewrite the whole database cannot rewrite those."
+        "Check every activity log from its first line to its last. Store the printed heads "
+        "elsewhere: an attacker who can rewrite the whole database cannot rewrite those."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -27,4 +27,4 @@ class Command(BaseCommand):
             else:
                 self.stdout.write(f"{name}: {report.length} lines, head {report.head}")
         if faults:
-            raise CommandError("The activity log is not as it was written.")
+            raise CommandError("An activity log was altered.")

@@ -305,8 +305,8 @@ def test_an_open_question_is_seen_on_the_closed_row(
     question = write(tenant, consultant, "mimecast", "Who owns it?", asked_side="client")
 
     shown = ".task-state"
-    assert "question for you" in texts(page(tenant, owner, signed_in), shown)
-    assert "question to the client" in texts(page(tenant, consultant, signed_in), shown)
+    assert "Question for you" in texts(page(tenant, owner, signed_in), shown)
+    assert "Question for the client" in texts(page(tenant, consultant, signed_in), shown)
 
     add_comment(task_of(tenant, KEY), NewComment("Jo."), by=owner, side="client", reply_to=question)
     assert "question" not in " ".join(texts(page(tenant, consultant, signed_in), shown))
@@ -335,7 +335,7 @@ def test_nothing_needs_you_is_never_said_beside_a_question(
     html = signed_in(owner).get(reverse("onboarding:my-tasks", args=[tenant.public_id]))
 
     assert "Who owns it?" in html.content.decode()
-    assert "Nothing needs you today" not in html.content.decode()
+    assert "No tasks for you today" not in html.content.decode()
 
 
 def test_questions_with_files_cost_no_more_queries(

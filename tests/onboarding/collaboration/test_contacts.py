@@ -46,15 +46,13 @@ def test_somebody_is_named_and_the_rest_is_still_missing(
     assert [(c.name, c.role) for c in contacts_of(tenant)] == [("Di Gennes", "dns")]
     assert missing_roles(contacts_of(tenant)) == [
         "Technical contact",
-        "Owner of the firewall",
+        "Firewall owner",
         "Directory administrator",
         "Signatory (a director)",
         "Emergency contact",
     ]
     page = signed_in(member).get(reverse("onboarding:people", args=[tenant.public_id]))
-    assert "Nobody is named yet for: Technical contact, Owner of the firewall" in (
-        page.content.decode()
-    )
+    assert "No contact yet for: Technical contact, Firewall owner" in (page.content.decode())
     assert ActivityLine.objects.filter(tenant=tenant, action="contact-added").count() == 1
 
 
@@ -107,7 +105,7 @@ def test_the_second_to_change_a_contact_is_shown_what_the_first_wrote(
     html = answer.content.decode()
 
     assert answer.status_code == 422
-    assert "Owner Person changed this meanwhile. It says now: Di Gennes, owner of dns" in html
+    assert "Owner Person changed this meanwhile. It says now: Di Gennes, dns owner" in html
     assert "+44 20 1111" in html
     assert 'value="+44 20 2222"' in html
     assert contacts_of(tenant).get().phone == "+44 20 1111"

@@ -75,7 +75,7 @@ def test_a_record_whose_turn_has_not_come_is_not_shown(tenant: Tenant, owner: Us
     page = Client().get(link_to(tenant.domains.get(), tenant, owner)).content.decode()
 
     cutover = page.partition("MX")[2]
-    assert "Not yet." in cutover
+    assert "Do not publish yet." in cutover
     assert [host for host in tenant.region_values.mx if host in page] == []
 
 
@@ -88,7 +88,10 @@ def test_an_mx_record_is_not_for_before_its_window(
 
     page = Client().get(link_to(tenant.domains.get(), tenant, owner)).content.decode()
 
-    assert any("Not before its window. northwind.test:" in n for n in texts(page, ".note")) is said
+    assert (
+        any("Do not publish before the window. northwind.test:" in n for n in texts(page, ".note"))
+        is said
+    )
     assert "us-smtp-inbound-1.mimecast.com" in page
 
 
@@ -110,7 +113,7 @@ def test_what_would_be_taken_away_and_nobody_knows_is_asked_about_first(
 
     html = page.content.decode()
     assert "us-smtp-inbound-1.mimecast.com" in html
-    assert ("Ask first." in html, f"<code>{stands}</code>" in html) == (asks, asks)
+    assert ("Ask before you publish." in html, f"<code>{stands}</code>" in html) == (asks, asks)
 
 
 def test_the_verdict_follows_the_checks(tenant: Tenant, owner: User, run_check: RunCheck) -> None:
@@ -122,7 +125,7 @@ def test_the_verdict_follows_the_checks(tenant: Tenant, owner: User, run_check: 
 
     page = " ".join(client.get(link).content.decode().split())
     assert client.get(f"{link}revision/").content != before
-    assert "As it should be" in page
+    assert "Correct" in page
     assert TOKEN not in page
 
 

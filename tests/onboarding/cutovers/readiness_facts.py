@@ -10,9 +10,12 @@ from checks.engine.outcomes import CheckKind
 from checks.models import Check, Observation
 from onboarding.cutovers.readiness import ReadinessFacts
 from onboarding.models import Cutover, Task
+from onboarding.plan_templates.template_version import load_template_file
 from onboarding.plans.proof import ProofSubject
 from tenants.models import Domain
 
+# The roles of the shipped template, by key.
+ROLES = {task.key: task.role for task in load_template_file().tasks}
 NOW = datetime(2026, 12, 1, 15, 0, tzinfo=UTC)
 NEW_YORK = zoneinfo.ZoneInfo("America/New_York")
 
@@ -43,7 +46,7 @@ def subject_of(
 
 
 def task_at(key: str, status: str, **facts: Any) -> Task:
-    return Task(key=key, title=key, status=status, **facts)
+    return Task(key=key, title=key, status=status, **({"role": ROLES.get(key, "")} | facts))
 
 
 def room_facts(direction: str, **given: Any) -> ReadinessFacts:

@@ -207,7 +207,7 @@ def test_a_sheet_says_that_mail_is_not_to_be_switched_before_its_window(
 
     notes = texts(signed_in(owner).get(address).content.decode(), ".note")
 
-    assert any("Not before" in note and "this cutover back yet" in note for note in notes) is said
+    assert any("Do not publish before" in note and "this cutover" in note for note in notes) is said
 
 
 def test_what_is_published_as_it_should_be_is_not_offered_again(
@@ -219,7 +219,7 @@ def test_what_is_published_as_it_should_be_is_not_offered_again(
 
     html = signed_in(owner).get(address).content.decode()
 
-    assert "Everything is published as it should be." in texts(html, "p")
+    assert "All records are published correctly." in texts(html, "p")
     assert texts(html, "pre") == []
 
 
@@ -244,4 +244,4 @@ def test_records_are_shown_once_what_goes_has_been_agreed_to(
         "northwind.test. 300 IN MX 10 us-smtp-inbound-1.mimecast.com."
         " northwind.test. 300 IN MX 10 us-smtp-inbound-2.mimecast.com."
     ]
-    assert "10 mail.northwind.test goes" in texts(before, "label")
+    assert "Remove 10 mail.northwind.test" in texts(before, "label")

@@ -113,7 +113,7 @@ def test_the_board_counts_servers_and_minutes_to_the_last_old_cache(
 
     html = signed_in(owner).get(address(cutover)).content.decode()
 
-    assert "4 of 4 name servers give the new answer" in html
+    assert "4 of 4 name servers publish the new answer" in html
     assert "by Tue 1 Dec, 10:07 UTC" in " ".join(texts(html, ".card-foot"))
 
 
@@ -125,8 +125,10 @@ def test_a_leftover_beside_the_new_hosts_is_named(
 
     html = signed_in(owner).get(address(cutover)).content.decode()
 
-    assert "0 of 4 name servers give the new answer" in html
-    assert f"Senders may still go around Mimecast by {OLD}." in " ".join(texts(html, ".card-foot"))
+    assert "0 of 4 name servers publish the new answer" in html
+    assert f"Senders can still bypass Mimecast through {OLD}." in " ".join(
+        texts(html, ".card-foot")
+    )
 
 
 def _confirm(client: Client, cutover: Cutover, words: str = "", **more: str) -> None:

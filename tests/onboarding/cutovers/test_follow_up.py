@@ -388,5 +388,5 @@ def test_the_room_shows_what_is_left_once_its_window_has_opened(
     after = client.get(address).content.decode()
 
     assert texts(before, "#follow-up-title") == []
-    assert texts(after, "#follow-up-title") == ["Afterwards"]
+    assert texts(after, "#follow-up-title") == ["Follow-up"]
     assert "Not every server gives the new answer" in texts(after, "#follow-up-old-hosts")[0]

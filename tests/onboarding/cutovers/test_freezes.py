@@ -61,9 +61,9 @@ def test_a_freeze_is_added_and_removed_beside_the_holidays(
     ("typed", "sentence"),
     [
         ({"first_day": "soon"}, "Enter a day, such as 2026-12-31."),
-        ({"last_day": "2026-12-27"}, "A freeze ends on the day it begins, or later."),
-        ({"last_day": "2028-12-27"}, "A freeze of more than 366 days is a mistake."),
-        ({"reason": ""}, "Say what the freeze is for, such as the year-end close."),
+        ({"last_day": "2026-12-27"}, "Choose a last day on or after the first day."),
+        ({"last_day": "2028-12-27"}, "A freeze can last 366 days at most."),
+        ({"reason": ""}, "Enter the reason for the freeze, such as the year-end close."),
     ],
 )
 def test_a_freeze_that_is_none_gets_a_sentence_and_keeps_what_was_typed(
@@ -91,7 +91,7 @@ def test_staff_set_a_freeze_for_everybody_and_no_tenant_removes_it(
     page = reverse("onboarding:freeze-remove", args=[tenant.public_id, kept.public_id])
     assert client.post(page).status_code == 404
     assert (
-        "for everybody"
+        ", all tenants"
         in client.get(reverse("onboarding:schedule", args=[tenant.public_id])).content.decode()
     )
     assert ActivityLine.objects.get(action="freeze-added").tenant is None
@@ -160,7 +160,7 @@ def test_a_longer_window_that_would_touch_a_freeze_is_confirmed_only_in_words(
     assert (cutover.confirmed_at, cutover.length_minutes) == (None, 240)
     assert SAID in " ".join(html.split())
     assert 'value="600"' in html
-    assert "Why the risk is taken" in texts(html, "label")
+    assert "Reason for accepting the risk" in texts(html, "label")
 
     client.post(address(cutover, "cutover-window"), form | {"accepted_risk": "It is agreed."})
     cutover.refresh_from_db()
@@ -174,7 +174,7 @@ def test_a_freeze_that_comes_after_the_confirmation_is_told(
     cutover = cutover_of(tenant, "outbound", EVENING)
     client = signed_in(consultant)
     _confirm(client, cutover, "Agreed.")
-    said = "Since then it has turned out"
+    said = "New blockers since the confirmation"
     assert said not in client.get(address(cutover)).content.decode()
 
     Freeze.objects.create(tenant=tenant, **YEAR_END)

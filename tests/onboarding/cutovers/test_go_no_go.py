@@ -210,8 +210,8 @@ def test_the_page_freezes_what_it_showed(
     kept = {each["kind"]: each["observation"] for each in made.content["evidence"]}
     assert kept["mx_ttl"] == Observation.objects.get(check_asked__kind="mx_ttl").public_id
     html = client.get(address(cutover)).content.decode()
-    assert "The verdict is no-go" in html
-    assert "decided anew once the window is moved" in " ".join(texts(html, "p"))
+    assert "Decision: no-go" in html
+    assert "Reschedule the window, even by minutes, to vote again" in " ".join(texts(html, "p"))
     assert ttl["words"] in html
 
 

@@ -171,7 +171,7 @@ def test_candidates_are_those_who_steer_the_members_and_the_contacts(
         ("Ad Ministrator", "mimecast"),
         ("Con Sultant", "mimecast"),
         ("Owner Person", "client"),
-        ("D. N. Essen (Owner of DNS)", "client"),
+        ("D. N. Essen (DNS owner)", "client"),
     ]
 
 

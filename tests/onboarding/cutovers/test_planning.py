@@ -62,8 +62,10 @@ def test_test_domains_go_first_and_the_page_says_which_are_left(
     made = Cutover.objects.get(plan__tenant=tenant)
     assert (made.planned_at, _names(made)) == (MOMENT, ["side.test", "try.test"])
     html = client.get(page).content.decode()
-    assert texts(html, "#left-outbound") == ["In none yet: main.test, side.test and try.test."]
-    assert texts(html, "#left-inbound") == ["In none yet: main.test."]
+    assert texts(html, "#left-outbound") == [
+        "Not in a cutover yet: main.test, side.test and try.test."
+    ]
+    assert texts(html, "#left-inbound") == ["Not in a cutover yet: main.test."]
     line = ActivityLine.objects.get(tenant=tenant, action="cutover-planned")
     assert line.params["domains"] == "side.test and try.test"
 
@@ -325,7 +327,7 @@ def test_a_dropped_cutover_keeps_what_was_rehearsed_and_decided(
     for person in (consultant, owner):
         reader = signed_in(person)
         record = reader.get(reverse("onboarding:cutover-timeline", args=where))
-        assert "dropped" in texts(record.content.decode(), ".badge")
+        assert "Cancelled" in texts(record.content.decode(), ".badge")
         read = reader.get(reverse("onboarding:dry-run-show", args=[*where, kept.public_id]))
         assert "“Ran well.”" in texts(read.content.decode(), "p")
         assert reader.get(reverse("onboarding:cutover-room", args=where)).status_code == 404

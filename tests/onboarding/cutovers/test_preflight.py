@@ -71,7 +71,7 @@ def test_pasted_records_are_judged_and_nothing_is_recorded(
         for html in (good, bad)
     ]
     assert told[0].startswith("Verified")
-    assert told[1].startswith("Failing MX")
+    assert told[1].startswith("Failed MX")
     assert list(Check.objects.filter(tenant=tenant).order_by("pk").values()) == stood
     assert Observation.objects.get() == seen
 
@@ -130,11 +130,11 @@ def seen_sts(tenant: Tenant) -> None:
     ("policy", "records", "said"),
     [
         (POLICY + BOTH, "", "Verified"),
-        (POLICY + "mx: mail.northwind.test\r\n", "", "Failing"),
+        (POLICY + "mx: mail.northwind.test\r\n", "", "Failed"),
         (POLICY + "mx: *.mimecast.com\r\n", "", "Verified"),
-        ("version: STSv1\r\nmode: perhaps\r\n", "", "Failing"),
+        ("version: STSv1\r\nmode: perhaps\r\n", "", "Failed"),
         (POLICY + BOTH, '_mta-sts 300 TXT "v=STSv1; id=2;"', "Verified"),
-        (POLICY + BOTH, '_mta-sts 300 TXT "v=STSv1;"', "Failing"),
+        (POLICY + BOTH, '_mta-sts 300 TXT "v=STSv1;"', "Failed"),
     ],
 )
 def test_a_policy_file_is_judged_before_it_is_served(
@@ -152,7 +152,7 @@ def test_a_policy_file_is_judged_before_it_is_served(
 def test_without_a_look_before_it_a_policy_cannot_be_judged_and_that_is_said(
     tenant: Tenant, owner: User, signed_in: SignIn
 ) -> None:
-    assert "No look has kept what it was told" in _judged(signed_in(owner), tenant, POLICY + BOTH)
+    assert "No stored answers yet" in _judged(signed_in(owner), tenant, POLICY + BOTH)
 
 
 def test_nothing_pasted_is_said_beside_the_field(

@@ -230,7 +230,7 @@ def test_an_answer_of_long_ago_does_not_tell_that_everything_is_as_it_was() -> N
     assert build_rollback_sheet(entry, seen).verdict is Verdict.PASS
 
 
-@pytest.mark.parametrize(("minutes", "said"), [(9, "as it was"), (11, "could not tell")])
+@pytest.mark.parametrize(("minutes", "said"), [(9, "Restored"), (11, "No reliable answer")])
 def test_in_a_window_only_a_look_of_now_proves_the_way_back(
     tenant: Tenant, owner: User, signed_in: SignIn, minutes: int, said: str
 ) -> None:
@@ -276,10 +276,10 @@ def test_the_room_says_when_everything_is_as_it_was(
     rolled_back = client.get(address).content.decode()
 
     assert [texts(html, ".badge")[-1] for html in (switched, rolled_back)] == [
-        "not as it was",
-        "as it was",
+        "Not restored",
+        "Restored",
     ]
-    assert texts(rolled_back, "strong")[-1] == "Everything is published as it was then."
+    assert texts(rolled_back, "strong")[-1] == "All saved records are published."
     assert texts(rolled_back, "pre") == [f"northwind.test. 300 IN MX {OLD}."]
 
 

@@ -153,7 +153,7 @@ def test_a_client_reads_no_internal_note_in_it(
 
     assert _told(cutover, is_staff=False) == []
     assert "They forgot the registrar." in _told(cutover)
-    assert texts(page, ".empty")[0].startswith("Nothing has happened yet")
+    assert texts(page, ".empty")[0].startswith("No events yet")
 
 
 def test_the_page_says_each_thing_to_the_second_in_the_tenants_time(

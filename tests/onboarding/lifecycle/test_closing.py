@@ -18,7 +18,7 @@ from onboarding.lifecycle.closing import (
     tasks_blocking_close,
 )
 from onboarding.lifecycle.tasks import reconcile
-from onboarding.models import CLOSURE, Comment, Drift, Monitoring, Plan, ShareLink, Task, TaskStatus
+from onboarding.models import Comment, Drift, Monitoring, Plan, ShareLink, Task, TaskStatus
 from onboarding.plans.rollup import recompute_rollup
 from onboarding.plans.services import set_responsibility, withdraw_confirmation
 from onboarding.requirements import sign_off
@@ -26,6 +26,8 @@ from tenants.models import ActivityLine, Tenant, User
 from tests.factories import RunCheck, SignIn, task_of
 from tests.markup import texts
 from tests.onboarding.requirements.sheet_rows import add, sheet_of
+
+CLOSURE = "case-closure"
 
 WORDS = "All mail flows through Mimecast; we watch the held queue until Friday."
 
@@ -168,7 +170,7 @@ def test_a_closed_plan_stays_as_it_was_whoever_comes(
         ),
     ]
     for act in late:
-        with pytest.raises(OnboardingError, match="closed meanwhile"):
+        with pytest.raises(OnboardingError, match="was closed"):
             act()
     for minute in (10, 20, 30):
         run_check(completed, CheckKind.MX, Verdict.FAIL, code="mx.leftover", minutes=minute)

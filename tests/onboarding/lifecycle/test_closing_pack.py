@@ -29,7 +29,6 @@ from onboarding.lifecycle.closing_pack import build
 from onboarding.lifecycle.closing_pack.verify import DIGESTS, faults_in, read_archive
 from onboarding.lifecycle.tasks import build_lost_packs
 from onboarding.models import (
-    CLOSURE,
     ClosingPack,
     Contact,
     Cutover,
@@ -44,6 +43,8 @@ from onboarding.plans.rollup import recompute_rollup
 from tenants.models import ActivityLine, Tenant, User
 from tests.cutovers import cutover_of
 from tests.factories import RunCheck, SignIn, task_of
+
+CLOSURE = "case-closure"
 
 SECRET = "They pay late; do not tell them."
 SAID = "The window suits us – “zwölf Uhr”."

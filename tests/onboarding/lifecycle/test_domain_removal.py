@@ -86,9 +86,9 @@ def test_nothing_is_taken_out_before_it_is_said_what_becomes_of_it(
 
     said = " ".join(texts(answer.content.decode(), "#removals"))
     assert answer.status_code == 422
-    assert "is kept and stays readable under Domains" in said
-    assert "it goes for good, and the 1 answer seen of it with it" in said
-    assert "goes on without it" in said
+    assert "remain stored and readable under Domains" in said
+    assert "Gangway deletes it permanently, with its 1 observation" in said
+    assert "continues without it" in said
     assert tenant.domains.count() == 3
     assert Observation.objects.count() == 2
 
@@ -108,8 +108,10 @@ def test_a_domain_of_the_case_leaves_it_with_its_history_kept(
     page = reverse("onboarding:domains", args=[tenant.public_id])
     for person in (consultant, owner):
         html = signed_in(person).get(page, {"check": check.public_id}).content.decode()
-        assert "Taken out of the case: 1" in texts(html, "summary")
-        assert "was taken out of the case, so nobody looks any more" in " ".join(texts(html, "p"))
+        assert "Removed from the implementation: 1" in texts(html, "summary")
+        assert "was removed from the implementation. Gangway no longer checks it" in " ".join(
+            texts(html, "p")
+        )
     assert ActivityLine.objects.get(action="subjects-removed").params["names"] == [SOLD]
     told = {each["name"]: each["removed_at"] for each in pack_content(tenant)["tenant"]["domains"]}
     assert (set(told), told[SOLD] is None) == ({"main.test", SOLD, TYPO}, False)
@@ -146,7 +148,9 @@ def test_what_was_only_typed_wrongly_goes_for_good_and_it_is_on_record(
     line = ActivityLine.objects.get(action="subjects-deleted")
     assert (line.params["names"], line.params["answers"]) == ([TYPO], 1)
     page = client.get(reverse("onboarding:activity", args=[tenant.public_id])).content.decode()
-    assert any("deleted tpyo.test" in each and "1 answer" in each for each in texts(page, "li"))
+    assert any(
+        "deleted tpyo.test" in each and "1 stored answer" in each for each in texts(page, "li")
+    )
 
 
 def test_a_domain_of_an_evening_stays_on_its_record(
@@ -188,8 +192,8 @@ def test_nothing_leaves_while_its_window_is_open(
     again = _save(client, tenant, form | {"confirmed_removals": asked.context["leaving_mark"]})
 
     assert again.status_code == 422
-    assert "its window is open" in " ".join(texts(again.content.decode(), "#removals"))
-    assert "Take out and save the profile" not in again.content.decode()
+    assert "Its cutover window is open" in " ".join(texts(again.content.decode(), "#removals"))
+    assert "Remove and save profile" not in again.content.decode()
     assert tenant.domains.filter(name=SOLD).exists()
 
 
@@ -251,4 +255,4 @@ def test_another_tenants_history_is_not_there(
     page = reverse("onboarding:domains", args=[other.public_id])
 
     assert signed_in(outsider).get(page, {"check": check.public_id}).status_code == 404
-    assert "Taken out" not in signed_in(outsider).get(page).content.decode()
+    assert "Removed from the implementation" not in signed_in(outsider).get(page).content.decode()

@@ -44,7 +44,7 @@ def test_before_go_live_the_page_says_when_the_watch_begins(
 ) -> None:
     html = _page(signed_in(owner), tenant)
 
-    assert "The watch begins at go-live" in texts(html, "h2")
+    assert "Monitoring starts at go-live" in texts(html, "h2")
 
 
 def test_all_is_as_proven_until_something_drifts(
@@ -54,7 +54,7 @@ def test_all_is_as_proven_until_something_drifts(
 
     html = _page(signed_in(viewer), tenant)
 
-    assert "Everything is as it was proven" in texts(html, "h2")
+    assert "No drift since go-live" in texts(html, "h2")
     assert "drift-acknowledge" not in html
 
 
@@ -63,8 +63,8 @@ def test_a_drift_is_shown_with_what_was_seen_and_its_evidence(
 ) -> None:
     html = _page(signed_in(owner), drift.tenant)
 
-    assert "1 thing has drifted since go-live" in texts(html, "h2")
-    assert "MX no longer as proven · northwind.test" in texts(html, "h3")
+    assert "1 drift since go-live" in texts(html, "h2")
+    assert "MX records changed · northwind.test" in texts(html, "h3")
     assert drift.check_asked is not None
     assert f"?check={drift.check_asked.public_id}" in html
     assert "/acknowledge/" in html
@@ -133,7 +133,7 @@ def test_the_client_follows_new_values_and_the_consultant_says_so(
         ],
     )
     client = signed_in(consultant)
-    assert "SPF ranges: 192.0.2.0/24 is gone, 198.51.100.0/24 is new." in " ".join(
+    assert "SPF ranges: 192.0.2.0/24 removed, 198.51.100.0/24 added." in " ".join(
         " ".join(texts(_page(client, tenant), "li")).split()
     )
 
@@ -159,7 +159,7 @@ def test_what_ended_meanwhile_is_said_and_nothing_is_changed(
     html = _page(client, drift.tenant)
     assert status == 302
     assert "It is right again by now." in html
-    assert "What had drifted" in texts(html, "h2")
+    assert "Past drift" in texts(html, "h2")
 
 
 def test_consultants_and_managers_find_the_drifted_of_closed_tenants_too(

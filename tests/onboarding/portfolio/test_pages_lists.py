@@ -152,7 +152,7 @@ def test_strangers_get_a_page_that_tells_nothing(
         signed_in(outsider), reverse("onboarding:plan-show", args=[tenant.public_id]), status=404
     )
 
-    assert texts(html, "h1") == ["There is nothing at this address for you"]
+    assert texts(html, "h1") == ["Page not found"]
     assert "Northwind" not in html
 
 

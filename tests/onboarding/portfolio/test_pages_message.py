@@ -79,7 +79,7 @@ def test_a_pasted_message_is_judged_and_ticks_the_task(
 
     assert (answer.status_code, answer["Location"]) == (302, page_of(check))
     shown = text_of(client.get(page_of(check)))
-    assert "It left through Mimecast, signed" in shown
+    assert "Sent through Mimecast and signed" in shown
     for fact in ("signature", "age", "path", "spf", "dmarc"):
         assert f'<tr data-fact="{fact}" data-verdict="pass">' in shown
     assert task_of(check.tenant, "outbound-cutover").status == "verified"
@@ -105,8 +105,8 @@ def test_while_it_waits_the_page_says_so_and_a_fragment_does_too(
     whole = text_of(client.get(page_of(check)))
     fragment = text_of(client.get(page_of(check), headers={"HX-Request": "true"}))
 
-    assert "<h2>Being looked at</h2>" in whole
-    assert "<h2>Being looked at</h2>" in fragment
+    assert "<h2>Checking the message</h2>" in whole
+    assert "<h2>Checking the message</h2>" in fragment
     assert "<textarea" in whole
     assert "<textarea" not in fragment
 
@@ -131,7 +131,7 @@ def test_a_message_of_another_domain_proves_nothing(
         post(client, check, source=source("eve@n0rthwind.test").decode())
 
     shown = text_of(client.get(page_of(check)))
-    assert "It proves nothing" in shown
+    assert "No proof" in shown
     assert "The message comes from <code>n0rthwind.test</code>" in shown
     assert task_of(check.tenant, "outbound-cutover").status == "todo"
 
@@ -233,7 +233,7 @@ def test_showing_a_message_is_in_the_activity(check: Check, owner: User, signed_
     line = ActivityLine.objects.get(tenant=check.tenant, action="test-message-submitted")
     assert (line.actor, line.params["domain"]) == (owner, "northwind.test")
     activity = client.get(reverse("onboarding:activity", args=[check.tenant.public_id]))
-    assert "showed a test message of <code>northwind.test</code>" in text_of(activity)
+    assert "submitted a test message from <code>northwind.test</code>" in text_of(activity)
 
 
 @pytest.mark.parametrize("count", [1, 3])

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from checks.engine.outcomes import CheckKind, Verdict
-from onboarding.models import Cutover, Responsibility, Task
+from onboarding.models import Cutover, Plan, Responsibility, Task
 from onboarding.plans.rows import Shape
 from onboarding.plans.services import confirm_task
 from tenants.models import Tenant, User
@@ -59,12 +59,13 @@ def test_a_page_knows_which_revision_it_shows(
     tenant: Tenant, owner: User, signed_in: SignIn, name: str
 ) -> None:
     tenant.plan.touch()
+    revision = Plan.objects.get(tenant=tenant).revision
 
     page = _page(signed_in(owner), name, tenant)
 
     address = reverse("onboarding:revision", args=[tenant.public_id])
     assert f'data-live-url="{address}"' in page
-    assert 'data-live-revision="1"' in page
+    assert f'data-live-revision="{revision}"' in page
 
 
 def test_a_proven_task_says_that_it_was_verified_and_where(
@@ -74,7 +75,9 @@ def test_a_proven_task_says_that_it_was_verified_and_where(
 
     row = _row(_page(signed_in(owner), "plan-show", tenant, _phase(tenant)), "spf-update")
 
-    assert row.startswith("Verified SPF Record Update Seen at northwind.test Client verified just")
+    assert row.startswith(
+        "Verified SPF Record Update Verified for northwind.test Client Verified just"
+    )
 
 
 def _phase(tenant: Tenant, key: str = "spf-update") -> str:
@@ -92,7 +95,7 @@ def test_a_reopened_task_says_what_is_wrong_where(
 
     (sentence,) = texts(_part(html, "spf-update"), ".task-sentence")
     assert sentence.startswith("northwind.test: The record contains terms that depend on")
-    assert texts(_part(html, "spf-update"), ".task-state") == ["reopened just now"]
+    assert texts(_part(html, "spf-update"), ".task-state") == ["Regressed just now"]
 
 
 def _part(html: str, key: str) -> str:
@@ -106,7 +109,9 @@ def test_a_claim_waits_for_proof_and_says_whose_it_is(
 
     html = _page(signed_in(owner), "plan-show", tenant, _phase(tenant))
 
-    assert texts(_part(html, "spf-update"), ".task-state") == ["said by Owner, waiting for proof"]
+    assert texts(_part(html, "spf-update"), ".task-state") == [
+        "Marked as done by Owner. Verifying."
+    ]
 
 
 def test_half_of_a_joint_task_says_who_is_left(
@@ -119,15 +124,15 @@ def test_half_of_a_joint_task_says_who_is_left(
     html = _page(signed_in(owner), "plan-show", tenant, _phase(tenant, "mail-flow-infrastructure"))
 
     assert texts(_part(html, "mail-flow-infrastructure"), ".task-state") == [
-        "Con confirmed · client to confirm"
+        "Con confirmed · waiting on the client"
     ]
 
 
 @pytest.mark.parametrize(
     ("days", "said"),
     [
-        (3, "due Sat 5 Dec done by Owner Person OP"),
-        (-1, "due Tue 1 Dec, late done by Owner Person OP"),
+        (3, "Due Sat 5 Dec Assigned to Owner Person OP"),
+        (-1, "Due Tue 1 Dec, late Assigned to Owner Person OP"),
     ],
 )
 def test_an_open_step_says_by_when_and_who_before_it_is_opened(
@@ -152,7 +157,7 @@ def test_of_the_clients_steps_that_stand_alike_the_first_due_comes_first(
 
     first = html[html.index("<article") :].split("</article>")[0]
     assert 'id="mx-ttl-update"' in first
-    assert "due Fri 4 Dec" in texts(first, ".client-task-dates")[0]
+    assert "Due Fri 4 Dec" in texts(first, ".client-task-dates")[0]
 
 
 def test_a_step_that_is_done_is_due_no_more(
@@ -179,7 +184,7 @@ def test_only_who_steers_may_settle_an_unstated_side(
     tenant: Tenant, owner: User, consultant: User, signed_in: SignIn
 ) -> None:
     offered = {
-        user.email: "The article states no side:"
+        user.email: "The article names no responsible side:"
         in _page(signed_in(user), "plan-show", tenant, "?phase=onboarding-review")
         for user in (owner, consultant)
     }
@@ -222,17 +227,17 @@ def test_planned_cutovers_stand_in_the_tenants_time(
         (
             "owner",
             [
-                "Your steps",
-                "Whole plan",
+                "My tasks",
+                "Plan",
                 "Requirements",
                 "Domains",
-                "Dates",
-                "Watch",
+                "Schedule",
+                "Monitoring",
                 "Activity",
                 "People",
             ],
         ),
-        ("consultant", ["My tenants", "Dashboard", "Templates"]),
+        ("consultant", ["Tenants", "Dashboard", "Templates"]),
     ],
 )
 def test_the_top_bar_holds_each_sides_own_pages(

@@ -168,4 +168,4 @@ def test_a_search_without_a_find_says_where_it_looked(
 ) -> None:
     page = signed_in(owner).get(reverse("onboarding:search"), {"q": "zebra"}).content.decode()
 
-    assert texts(page, ".search-group")[0].startswith("Nothing holds “zebra”.")
+    assert texts(page, ".search-group")[0].startswith("No results for “zebra”.")

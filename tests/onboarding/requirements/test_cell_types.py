@@ -1,4 +1,4 @@
-"""Every column type: what it takes, in which spelling it keeps it, and what it says otherwise."""
+"""Tests of the cell types: accepted text, normalised values and error messages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ AROUND = ValidationContext(frozenset({"northwind.test"}))
 
 
 @pytest.mark.parametrize(
-    ("parse", "typed", "kept"),
+    ("parse", "typed", "normalised"),
     [
         (cell_types.address, "Ann@Example.COM", "Ann@example.com"),
         (cell_types.address, "Ann Other <ann@example.com>", "ann@example.com"),
@@ -41,22 +41,22 @@ AROUND = ValidationContext(frozenset({"northwind.test"}))
         (cell_types.free_text, "O'Brien's rule", "O'Brien's rule"),
     ],
 )
-def test_a_value_is_kept_in_one_spelling(parse: Parse, typed: str, kept: str) -> None:
-    assert parse(typed) == kept
-    assert parse(kept) == kept
+def test_value_is_normalised(parse: Parse, typed: str, normalised: str) -> None:
+    assert parse(typed) == normalised
+    assert parse(normalised) == normalised
 
 
 @pytest.mark.parametrize(
-    ("parse", "typed", "said"),
+    ("parse", "typed", "reason"),
     [
         (cell_types.address, "ann", "“ann” is not an e-mail address"),
         (cell_types.address, "a@b@example.com", "more than one @"),
         (cell_types.address, "a@x.example; b@x.example", "more than one @"),
         (cell_types.address, "*@example.com", "enter the domain example.com"),
-        (cell_types.address, "a..b@example.com", "cannot stand before the @"),
-        (cell_types.address, "a b@example.com", "cannot stand before the @"),
+        (cell_types.address, "a..b@example.com", "cannot be the part"),
+        (cell_types.address, "a b@example.com", "cannot be the part"),
         (cell_types.address, "=cmd@example.com", "spreadsheets run as a formula"),
-        (cell_types.address, f"{'a' * 65}@example.com", "cannot stand before the @"),
+        (cell_types.address, f"{'a' * 65}@example.com", "cannot be the part"),
         (cell_types.address, "ann@localhost", "only one part"),
         (cell_types.domain, "*.example.com", "Did you mean example.com?"),
         (cell_types.domain, "https://example.com/x", "web address"),
@@ -76,34 +76,34 @@ def test_a_value_is_kept_in_one_spelling(parse: Parse, typed: str, kept: str) ->
         (cell_types.count, "many", "not a whole number"),
         (cell_types.colour, "teal", "not a colour"),
         (cell_types.url_prefix, "north wind", "cannot be a prefix"),
-        (cell_types.refuse_unreadable, "#REF!", "spreadsheet’s own error"),
+        (cell_types.refuse_unreadable, "#REF!", "error of the spreadsheet"),
         (cell_types.refuse_unreadable, "Jos\ufffd", "could not be read"),
-        (cell_types.refuse_unreadable, "a\x00b", "cannot be kept"),
-        (cell_types.refuse_unreadable, "\ud800", "cannot be kept"),
-        (cell_types.refuse_unreadable, "x" * 2001, "2000 at most"),
+        (cell_types.refuse_unreadable, "a\x00b", "cannot be stored"),
+        (cell_types.refuse_unreadable, "\ud800", "cannot be stored"),
+        (cell_types.refuse_unreadable, "x" * 2001, "at most 2000"),
     ],
 )
-def test_a_bad_value_gets_a_sentence(parse: Parse, typed: str, said: str) -> None:
+def test_bad_value_is_refused(parse: Parse, typed: str, reason: str) -> None:
     with pytest.raises(BadValue) as refused:
         parse(typed)
 
-    assert said in str(refused.value)
+    assert reason in str(refused.value)
 
 
 @pytest.mark.parametrize(
-    ("typed", "kept"),
+    ("typed", "normalised"),
     [
         ("\ufeffann\u00a0other\u200b ", "ann other"),
         ("  two\r\nlines\t", "two lines"),
         ("Jose\u0301", "José"),
     ],
 )
-def test_leftovers_of_copying_are_cleaned_away(typed: str, kept: str) -> None:
-    assert cell_types.clean(typed) == kept
+def test_invisible_characters_are_removed(typed: str, normalised: str) -> None:
+    assert cell_types.clean(typed) == normalised
 
 
 @pytest.mark.parametrize(
-    ("kind", "column", "typed", "kept"),
+    ("kind", "column", "typed", "normalised"),
     [
         ("tls-partners", "direction", "Secure Delivery", "outgoing"),
         ("tls-partners", "direction", "", "both"),
@@ -115,17 +115,19 @@ def test_leftovers_of_copying_are_cleaned_away(typed: str, kept: str) -> None:
         ("forwarding", "what", "", "forward"),
     ],
 )
-def test_what_people_write_for_a_choice(kind: str, column: str, typed: str, kept: str) -> None:
+def test_synonyms_of_choices_are_accepted(
+    kind: str, column: str, typed: str, normalised: str
+) -> None:
     parse = next(c for c in DEFINITIONS[kind].columns if c.name == column)
 
-    assert (parse.parse(typed) if typed else parse.default) == kept
+    assert (parse.parse(typed) if typed else parse.default) == normalised
 
 
 def problems(kind: str, **typed: str) -> dict[str, str]:
     return read_entry(DEFINITIONS[kind], typed, AROUND).problems
 
 
-def test_permitting_ones_own_domain_is_refused_and_blocking_it_is_not() -> None:
+def test_own_domain_cannot_be_permitted() -> None:
     for sender in ("northwind.test", "ceo@northwind.test"):
         assert list(problems("global-senders", sender=sender, action="permit")) == ["sender"]
         assert problems("global-senders", sender=sender, action="block") == {}
@@ -141,20 +143,18 @@ def test_permitting_ones_own_domain_is_refused_and_blocking_it_is_not() -> None:
         ("SPF", "8.8.4.0/24", False),
     ],
 )
-def test_a_spoofing_exceptions_source_fits_its_method(
-    method: str, source: str, is_good: bool
-) -> None:
+def test_spoofing_source_must_fit_its_method(method: str, source: str, is_good: bool) -> None:
     found = problems("spoofing-exceptions", service="News", method=method, source=source)
 
     assert (found == {}) is is_good
     assert is_good or list(found) == ["source"]
 
 
-def test_what_is_needed_and_missing_is_said_by_its_name() -> None:
+def test_missing_required_value_is_named() -> None:
     assert problems("tls-partners", mode="enforced") == {"domain": "Partner’s domain is missing."}
 
 
-def test_the_same_entry_has_the_same_key_however_it_is_written() -> None:
+def test_equal_entries_have_equal_keys() -> None:
     kind = DEFINITIONS["managed-senders"]
     rows = [
         {"user": "Ann@Northwind.test", "sender": "News.Example", "action": "permit"},
@@ -166,7 +166,7 @@ def test_the_same_entry_has_the_same_key_however_it_is_written() -> None:
     assert keys == {"ann@northwind.test | news.example"}
 
 
-def test_a_separator_typed_into_a_cell_does_not_make_two_entries_one() -> None:
+def test_separator_in_cell_keeps_keys_distinct() -> None:
     kind = DEFINITIONS["forwarding"]
     a = read_entry(kind, {"target": "a.example", "source": "b | c"}, AROUND)
     b = read_entry(kind, {"target": "a.example", "source": "b"}, AROUND)
@@ -179,7 +179,7 @@ def test_a_separator_typed_into_a_cell_does_not_make_two_entries_one() -> None:
     st.sampled_from(sorted(DEFINITIONS)),
     st.dictionaries(st.text(max_size=10), st.text(max_size=60)),
 )
-def test_no_row_raises_and_none_is_kept_with_a_problem(kind: str, typed: dict[str, str]) -> None:
+def test_valid_row_has_no_problem_and_no_error(kind: str, typed: dict[str, str]) -> None:
     columns = DEFINITIONS[kind].columns
     row = dict(zip([c.name for c in columns], typed.values(), strict=False))
 
@@ -190,7 +190,7 @@ def test_no_row_raises_and_none_is_kept_with_a_problem(kind: str, typed: dict[st
 
 
 @given(st.text(max_size=80))
-def test_what_is_kept_is_kept_again_unchanged(text: str) -> None:
+def test_normalising_is_idempotent(text: str) -> None:
     kind = DEFINITIONS["forwarding"]
     first = read_entry(kind, {"target": "a.example", "note": text, "source": text}, AROUND)
 

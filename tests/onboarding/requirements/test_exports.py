@@ -1,4 +1,4 @@
-"""Files for the console, and files that come back unchanged."""
+"""Tests of the exports for the console and of full exports that are imported again."""
 
 from __future__ import annotations
 
@@ -22,9 +22,7 @@ def parsed(content: bytes) -> list[list[str]]:
     return list(csv.reader(io.StringIO(content.decode("utf-8-sig"))))
 
 
-def test_the_consoles_file_has_its_columns_in_its_order_and_each_entry_once(
-    tenant: Tenant, owner: User
-) -> None:
+def test_console_file_has_its_columns_and_unique_rows(tenant: Tenant, owner: User) -> None:
     sheet = sheet_of(tenant)
     add(sheet, owner, target="ann@outside.test", source="sales")
     add(sheet, owner, target="ann@outside.test", source="support")
@@ -37,9 +35,7 @@ def test_the_consoles_file_has_its_columns_in_its_order_and_each_entry_once(
     ]
 
 
-def test_words_that_a_spreadsheet_would_run_are_made_harmless_in_a_csv(
-    tenant: Tenant, owner: User
-) -> None:
+def test_csv_escapes_formulas(tenant: Tenant, owner: User) -> None:
     sheet = sheet_of(tenant)
     add(sheet, owner, target="ann@outside.test", note="=HYPERLINK(1)", source="@SUM(1)")
 
@@ -48,19 +44,19 @@ def test_words_that_a_spreadsheet_would_run_are_made_harmless_in_a_csv(
     assert row == ["ann@outside.test", "'@SUM(1)", "forward", "'=HYPERLINK(1)"]
 
 
-def test_what_was_exported_whole_comes_back_as_the_same(tenant: Tenant, owner: User) -> None:
+def test_full_export_can_be_imported(tenant: Tenant, owner: User) -> None:
     sheet = sheet_of(tenant)
     add(sheet, owner, target="ann@outside.test", note="-1 “day”, or\ttwo; =x", source="'quoted'")
     add(sheet, owner, target="bücher.example", note="+49 30")
     before = values(sheet)
 
     for content in (as_csv(sheet, is_full=True), as_xlsx(sheet, is_full=True)):
-        kept = job(sheet, content, owner)
-        assert (kept.report["same"], kept.report["new"]) == (2, 0)
+        sheet_import = job(sheet, content, owner)
+        assert (sheet_import.report["same"], sheet_import.report["new"]) == (2, 0)
     assert values(sheet) == before
 
 
-def test_a_workbook_holds_text_alone(tenant: Tenant, owner: User) -> None:
+def test_workbook_has_only_text_cells(tenant: Tenant, owner: User) -> None:
     sheet = sheet_of(tenant)
     add(sheet, owner, target="ann@outside.test", note="=1+1")
 
@@ -70,7 +66,7 @@ def test_a_workbook_holds_text_alone(tenant: Tenant, owner: User) -> None:
 
 
 @pytest.mark.parametrize("make", [stream_csv, stream_xlsx])
-def test_a_large_sheet_is_sent_before_its_last_row_was_read(
+def test_export_is_streamed(
     tenant: Tenant, owner: User, make: Callable[..., Iterator[bytes]]
 ) -> None:
     sheet = sheet_of(tenant, "managed-senders")
@@ -86,16 +82,16 @@ def test_a_large_sheet_is_sent_before_its_last_row_was_read(
 
     sizes = [len(piece) for piece in make(sheet, is_full=True)]
 
-    # Noise does not shrink: 80 bytes a row, in pieces of 500 rows and what the packer holds back.
+    # Random text does not compress: 80 bytes a row, in chunks of 500 rows and the packer's buffer.
     assert len(sizes) > 5
     assert max(sizes) < 100_000 < sum(sizes)
 
 
-def test_what_xml_has_no_place_for_is_left_out_of_a_workbook() -> None:
+def test_workbook_omits_invalid_xml_characters() -> None:
     content = write_workbook("x", [["a\x00\x0bb", "<&>", "  kept  ", "\ud800"]])
 
     assert read_table(content).lines[0].cells == ["ab", "<&>", "  kept  "]
 
 
-def test_the_same_rows_make_the_same_workbook() -> None:
+def test_equal_rows_make_equal_workbooks() -> None:
     assert write_workbook("x", [["a"], ["b"]]) == write_workbook("x", [["a"], ["b"]])

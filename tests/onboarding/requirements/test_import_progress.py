@@ -1,4 +1,4 @@
-"""How far an import is, and what becomes of one whose worker is gone."""
+"""Tests of the progress of an import and of the restart after a lost worker."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _kept() -> SheetImport:
 
 @contextmanager
 def watching(table: str, look: Callable[[], None]) -> Iterator[None]:
-    """Look whenever a table is written, as somebody would who has the page open."""
+    """Record the progress at each write to the table, as an open page would."""
 
     def told(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
         answer = execute(sql, params, many, context)
@@ -58,9 +58,7 @@ def watching(table: str, look: Callable[[], None]) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("content", [_text(), write_workbook("x", _lines())], ids=["csv", "xlsx"])
-def test_reading_and_checking_are_told_as_they_go_on(
-    tenant: Tenant, owner: User, content: bytes
-) -> None:
+def test_reading_and_checking_report_progress(tenant: Tenant, owner: User, content: bytes) -> None:
     kept = imports.create_import(sheet_of(tenant), name="rows", content=content, by=owner)
     seen: list[tuple[str, int, int]] = []
 
@@ -73,7 +71,7 @@ def test_reading_and_checking_are_told_as_they_go_on(
         import_sheet(kept.public_id)
 
     assert _kept().status == "ready"
-    # Each is told after its row was written, so it shows with the next.
+    # Progress is reported after the write, so it shows at the next one.
     assert list(dict.fromkeys(seen)) == [
         ("reading", 0, 0),
         ("reading", 2000, ROWS),
@@ -84,9 +82,7 @@ def test_reading_and_checking_are_told_as_they_go_on(
     ]
 
 
-def test_writing_is_told_before_any_of_it_counts(
-    tenant: Tenant, owner: User, signed_in: SignIn
-) -> None:
+def test_progress_is_visible_before_commit(tenant: Tenant, owner: User, signed_in: SignIn) -> None:
     sheet = sheet_of(tenant)
     kept = shown(sheet, _text(2500), owner)
     imports.confirm_import(kept, duplicates="skip", by=owner)
@@ -103,12 +99,12 @@ def test_writing_is_told_before_any_of_it_counts(
     with watching("onboarding_sheetrow", look):
         import_sheet(kept.public_id)
 
-    # Of three steps the third, with nothing, 1000 and 2000 of 2500 rows told so far.
+    # The third of three stages, with 0, 1000 and 2000 of 2500 rows reported.
     assert list(dict.fromkeys(seen)) == ["66%", "80%", "93%"]
     assert len(values(sheet)) == 2500
 
 
-def test_what_a_lost_worker_said_is_not_shown_of_the_next(tenant: Tenant, owner: User) -> None:
+def test_progress_of_lost_worker_is_ignored(tenant: Tenant, owner: User) -> None:
     kept = shown(sheet_of(tenant), _text(2500), owner)
     imports.confirm_import(kept, duplicates="skip", by=owner)
     full = DatabaseError("the disk is full")
@@ -137,9 +133,7 @@ def _lose(kept: SheetImport, **columns: Any) -> None:
 
 
 @pytest.mark.parametrize("status", ["reading", "importing"])
-def test_an_import_that_was_lost_is_begun_again_by_itself(
-    tenant: Tenant, owner: User, status: str
-) -> None:
+def test_lost_import_is_restarted(tenant: Tenant, owner: User, status: str) -> None:
     kept = shown(sheet_of(tenant), _text(3), owner)
     _lose(kept, status=status, attempts=1)
 
@@ -148,7 +142,7 @@ def test_an_import_that_was_lost_is_begun_again_by_itself(
     assert _kept().status == {"reading": "ready", "importing": "done"}[status]
 
 
-def test_one_that_somebody_works_on_is_left_to_them(tenant: Tenant, owner: User) -> None:
+def test_active_import_is_not_restarted(tenant: Tenant, owner: User) -> None:
     kept = shown(sheet_of(tenant), _text(3), owner)
     imports.confirm_import(kept, duplicates="skip", by=owner)
 
@@ -157,20 +151,18 @@ def test_one_that_somebody_works_on_is_left_to_them(tenant: Tenant, owner: User)
     assert (_kept().status, _kept().attempts) == ("importing", 0)
 
 
-def test_after_three_attempts_it_is_given_up_in_words(tenant: Tenant, owner: User) -> None:
+def test_import_fails_after_three_attempts(tenant: Tenant, owner: User) -> None:
     kept = shown(sheet_of(tenant), _text(3), owner)
     _lose(kept, status="importing", attempts=3)
 
     resume_imports()
 
     assert _kept().status == "failed"
-    assert _kept().error.startswith("It was begun three times")
+    assert _kept().error.startswith("The import was started three times")
     assert values(sheet_of(tenant)) == []
 
 
-def test_the_page_says_that_nothing_is_heard_and_nothing_was_changed(
-    tenant: Tenant, owner: User, signed_in: SignIn
-) -> None:
+def test_page_shows_a_stalled_import(tenant: Tenant, owner: User, signed_in: SignIn) -> None:
     sheet = sheet_of(tenant)
     kept = shown(sheet, _text(3), owner)
     _lose(kept, status="importing", attempts=1)
@@ -186,17 +178,17 @@ def test_the_page_says_that_nothing_is_heard_and_nothing_was_changed(
         .content.decode()
     )
 
-    assert "It is begun again by itself; nothing of the sheet was changed." in html
+    assert "It restarts automatically. The sheet was not changed." in html
     assert "<progress" not in html
 
 
-def test_a_sign_of_life_while_it_writes_counts(tenant: Tenant, owner: User) -> None:
+def test_progress_while_writing_counts(tenant: Tenant, owner: User) -> None:
     kept = shown(sheet_of(tenant), _text(1500), owner)
     imports.confirm_import(kept, duplicates="skip", by=owner)
     lost: list[bool] = []
 
     def look() -> None:
-        # Its row stands still while a transaction writes, as it must.
+        # The transaction that writes does not update the import's own row.
         _lose(kept)
         lost.append(is_stalled(_kept(), now=timezone.now()))
 
@@ -206,7 +198,7 @@ def test_a_sign_of_life_while_it_writes_counts(tenant: Tenant, owner: User) -> N
     assert set(lost) == {False}
 
 
-def test_what_was_imported_is_not_said_to_be_dropped(
+def test_finished_import_cannot_be_discarded(
     tenant: Tenant, owner: User, signed_in: SignIn
 ) -> None:
     sheet = sheet_of(tenant)
@@ -221,11 +213,11 @@ def test_what_was_imported_is_not_said_to_be_dropped(
     )
 
     (said,) = [str(message) for message in page.context["messages"]]
-    assert said == "It is being imported, or was already. It was not dropped."
+    assert said == "The import is running or finished. It was not discarded."
     assert SheetImport.objects.filter(pk=kept.pk).exists()
 
 
-def test_of_two_workers_who_read_the_later_brings_nothing_back(tenant: Tenant, owner: User) -> None:
+def test_second_reader_changes_nothing(tenant: Tenant, owner: User) -> None:
     kept = imports.create_import(sheet_of(tenant), name="rows", content=b"a.example", by=owner)
     imports.read_import(SheetImport.objects.get(pk=kept.pk))
     brought_in = _kept()

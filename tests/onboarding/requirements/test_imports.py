@@ -1,4 +1,4 @@
-"""Imports: seen before they happen, whole or not at all, and never over somebody's head."""
+"""Tests of imports: previews, duplicates, conflicts and failures."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ from tests.onboarding.requirements.sheet_rows import (
 )
 
 
-def counts(kept: SheetImport) -> dict[str, int]:
+def counts(sheet_import: SheetImport) -> dict[str, int]:
     names = ("rows", "new", "same", "differing", "repeated", "problem_rows")
-    return {name: kept.report[name] for name in names}
+    return {name: sheet_import.report[name] for name in names}
 
 
-def test_the_preview_counts_and_changes_nothing(tenant: Tenant, owner: User) -> None:
+def test_preview_counts_and_changes_nothing(tenant: Tenant, owner: User) -> None:
     sheet = sheet_of(tenant)
     add(sheet, owner, target="ann@outside.test")
     add(sheet, owner, target="bob@outside.test", note="old")
 
-    kept = shown(
+    sheet_import = shown(
         sheet,
         "Address,Note\n"
         "ann@outside.test,\n"
@@ -47,7 +47,7 @@ def test_the_preview_counts_and_changes_nothing(tenant: Tenant, owner: User) -> 
         owner,
     )
 
-    assert counts(kept) == {
+    assert counts(sheet_import) == {
         "rows": 5,
         "new": 1,
         "same": 1,
@@ -55,18 +55,18 @@ def test_the_preview_counts_and_changes_nothing(tenant: Tenant, owner: User) -> 
         "repeated": 1,
         "problem_rows": 1,
     }
-    (problem,) = kept.report["problems"]
+    (problem,) = sheet_import.report["problems"]
     assert (problem["row"], problem["column"]) == (6, "Address or domain outside")
-    assert kept.report["disputed"] == [{"key": "cleo@outside.test", "rows": [4, 5]}]
+    assert sheet_import.report["disputed"] == [{"key": "cleo@outside.test", "rows": [4, 5]}]
     assert len(values(sheet)) == 2
 
 
-def test_with_an_error_nothing_is_imported(tenant: Tenant, owner: User) -> None:
+def test_import_with_problems_is_refused(tenant: Tenant, owner: User) -> None:
     sheet = sheet_of(tenant)
-    kept = shown(sheet, "ann@outside.test\nnonsense\n", owner)
+    sheet_import = shown(sheet, "ann@outside.test\nnonsense\n", owner)
 
-    with pytest.raises(OnboardingError, match="nothing was imported"):
-        imports.confirm_import(kept, duplicates="skip", by=owner)
+    with pytest.raises(OnboardingError, match="Nothing was imported"):
+        imports.confirm_import(sheet_import, duplicates="skip", by=owner)
 
     assert values(sheet) == []
 
@@ -78,13 +78,13 @@ def test_with_an_error_nothing_is_imported(tenant: Tenant, owner: User) -> None:
         ("replace", [["bob@outside.test", "new"], ["cleo@outside.test", "last"]]),
     ],
 )
-def test_duplicates_are_merged_as_the_person_chose(
+def test_duplicates_follow_the_choice(
     tenant: Tenant, owner: User, duplicates: str, expected: list[list[str]]
 ) -> None:
     sheet = sheet_of(tenant)
     row = add(sheet, owner, target="bob@outside.test", note="old")
 
-    kept = job(
+    sheet_import = job(
         sheet,
         "Address,Note\nbob@outside.test,new\ncleo@outside.test,first\ncleo@outside.test,last\n",
         owner,
@@ -92,8 +92,8 @@ def test_duplicates_are_merged_as_the_person_chose(
     )
 
     assert [[row[0], row[3]] for row in values(sheet)] == expected
-    assert kept.status == "done"
-    assert bytes(kept.content) == b""
+    assert sheet_import.status == "done"
+    assert bytes(sheet_import.content) == b""
     after = SheetRow.objects.get(pk=row.pk)
     assert after.public_id == row.public_id
     assert after.version == (2 if duplicates == "replace" else 1)
@@ -101,74 +101,74 @@ def test_duplicates_are_merged_as_the_person_chose(
     assert sheet.row_count == 2
 
 
-def test_a_sheet_that_changed_since_the_preview_is_compared_anew(
-    tenant: Tenant, owner: User, consultant: User
-) -> None:
+def test_changed_sheet_gets_a_new_preview(tenant: Tenant, owner: User, consultant: User) -> None:
     sheet = sheet_of(tenant)
-    kept = shown(sheet, "bob@outside.test,,,from the file", owner)
-    add(sheet, consultant, target="bob@outside.test", note="typed meanwhile")
+    sheet_import = shown(sheet, "bob@outside.test,,,from the file", owner)
+    add(sheet, consultant, target="bob@outside.test", note="typed later")
 
-    imports.confirm_import(kept, duplicates="replace", by=owner)
-    imports.run_import(kept)
+    imports.confirm_import(sheet_import, duplicates="replace", by=owner)
+    imports.run_import(sheet_import)
 
-    kept.refresh_from_db()
-    assert (kept.status, kept.report["is_repeated"], kept.report["differing"]) == ("ready", True, 1)
-    assert values(sheet) == [["bob@outside.test", "", "forward", "typed meanwhile"]]
+    sheet_import.refresh_from_db()
+    assert (
+        sheet_import.status,
+        sheet_import.report["is_repeated"],
+        sheet_import.report["differing"],
+    ) == ("ready", True, 1)
+    assert values(sheet) == [["bob@outside.test", "", "forward", "typed later"]]
 
 
-def test_whatever_fails_while_writing_leaves_the_sheet_as_it_was(
+def test_failed_write_leaves_sheet_unchanged(
     tenant: Tenant, owner: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sheet = sheet_of(tenant)
     add(sheet, owner, target="ann@outside.test", note="old")
-    kept = shown(sheet, "bob@outside.test\nann@outside.test,,,new", owner)
-    imports.confirm_import(kept, duplicates="replace", by=owner)
+    sheet_import = shown(sheet, "bob@outside.test\nann@outside.test,,,new", owner)
+    imports.confirm_import(sheet_import, duplicates="replace", by=owner)
 
     def fail(*_: object, **__: object) -> None:
         raise DatabaseError("the disk is full")
 
     monkeypatch.setattr(services, "record_change", fail)
     with pytest.raises(DatabaseError):
-        imports.run_import(kept)
+        imports.run_import(sheet_import)
 
     assert values(sheet) == [["ann@outside.test", "", "forward", "old"]]
-    kept = SheetImport.objects.get(pk=kept.pk)
-    assert kept.status == "importing"
+    sheet_import = SheetImport.objects.get(pk=sheet_import.pk)
+    assert sheet_import.status == "importing"
 
 
-def test_an_import_runs_once_however_often_its_task_does(tenant: Tenant, owner: User) -> None:
+def test_import_runs_once(tenant: Tenant, owner: User) -> None:
     sheet = sheet_of(tenant)
-    kept = shown(sheet, "ann@outside.test", owner)
-    imports.confirm_import(kept, duplicates="skip", by=owner)
-    again = SheetImport.objects.select_related("sheet__task__plan__tenant").get(pk=kept.pk)
+    sheet_import = shown(sheet, "ann@outside.test", owner)
+    imports.confirm_import(sheet_import, duplicates="skip", by=owner)
+    again = SheetImport.objects.select_related("sheet__task__plan__tenant").get(pk=sheet_import.pk)
 
-    imports.run_import(kept)
+    imports.run_import(sheet_import)
     imports.run_import(again)
 
     sheet.refresh_from_db()
     assert (sheet.row_count, sheet.revision) == (1, 1)
-    with pytest.raises(OnboardingError, match="begun already"):
-        imports.confirm_import(kept, duplicates="skip", by=owner)
+    with pytest.raises(OnboardingError, match="already started"):
+        imports.confirm_import(sheet_import, duplicates="skip", by=owner)
 
 
-def test_a_tenant_that_was_closed_meanwhile_is_left_as_it_is(tenant: Tenant, owner: User) -> None:
+def test_closed_tenant_is_not_imported_into(tenant: Tenant, owner: User) -> None:
     sheet = sheet_of(tenant)
-    kept = shown(sheet, "ann@outside.test", owner)
-    imports.confirm_import(kept, duplicates="skip", by=owner)
-    kept.sheet.task.plan.tenant.closed_at = timezone.now()
+    sheet_import = shown(sheet, "ann@outside.test", owner)
+    imports.confirm_import(sheet_import, duplicates="skip", by=owner)
+    sheet_import.sheet.task.plan.tenant.closed_at = timezone.now()
 
-    imports.run_import(kept)
+    imports.run_import(sheet_import)
 
     assert (values(sheet), SheetImport.objects.get().status) == ([], "failed")
 
 
-def test_whoever_says_yes_is_the_one_on_record(
-    tenant: Tenant, owner: User, consultant: User
-) -> None:
-    kept = shown(sheet_of(tenant), "ann@outside.test", owner)
+def test_import_is_logged_for_its_confirmer(tenant: Tenant, owner: User, consultant: User) -> None:
+    sheet_import = shown(sheet_of(tenant), "ann@outside.test", owner)
 
-    imports.confirm_import(kept, duplicates="skip", by=consultant)
-    imports.run_import(kept)
+    imports.confirm_import(sheet_import, duplicates="skip", by=consultant)
+    imports.run_import(sheet_import)
 
     line = ActivityLine.objects.get(tenant=tenant, action="sheet-imported")
     assert (line.actor, SheetRow.objects.get(key="ann@outside.test | ").changed_by) == (
@@ -177,33 +177,33 @@ def test_whoever_says_yes_is_the_one_on_record(
     )
 
 
-def test_answers_fill_what_is_empty_and_empty_ones_take_nothing_away(
-    tenant: Tenant, owner: User
-) -> None:
+def test_empty_answers_remove_nothing(tenant: Tenant, owner: User) -> None:
     sheet = sheet_of(tenant, "branding")
     row = SheetRow.objects.get(sheet=sheet, key="company")
     answer = entry_of(sheet, question="company", answer="Northwind")
     services.change_row(sheet, row.public_id, answer, version=1, by=owner)
 
-    kept = job(
+    sheet_import = job(
         sheet, "Question\tAnswer\nCompany name\t\nMain colour\t#112233\nURL prefix\tnw", owner
     )
 
     answers = dict(SheetRow.objects.filter(sheet=sheet).values_list("key", "values__answer"))
     assert answers["company"] == "Northwind"
     assert (answers["main-colour"], answers["url-prefix"]) == ("#112233", "nw")
-    assert kept.report["replaced"] == 2
+    assert sheet_import.report["replaced"] == 2
     sheet.refresh_from_db()
     assert sheet.row_count == 3
 
 
-def test_a_question_that_is_not_asked_is_an_error(tenant: Tenant, owner: User) -> None:
-    kept = shown(sheet_of(tenant, "branding"), "Shoe size\t43", owner)
+def test_unknown_question_is_a_problem(tenant: Tenant, owner: User) -> None:
+    sheet_import = shown(sheet_of(tenant, "branding"), "Shoe size\t43", owner)
 
-    assert kept.report["problems"][0]["sentence"].startswith("This sheet asks no such question")
+    assert sheet_import.report["problems"][0]["sentence"].startswith(
+        "This sheet has no such question"
+    )
 
 
-def test_a_workbook_comes_in_like_text(tenant: Tenant, owner: User) -> None:
+def test_workbook_imports_like_text(tenant: Tenant, owner: User) -> None:
     sheet = sheet_of(tenant, "tls-partners")
     content = write_workbook("x", [["Domain", "TLS"], ["Partner.example", "strict"]])
 
@@ -212,28 +212,26 @@ def test_a_workbook_comes_in_like_text(tenant: Tenant, owner: User) -> None:
     assert values(sheet) == [["partner.example", "both", "enforced", ""]]
 
 
-def test_what_cannot_be_read_says_why_and_is_kept_for_another_try(
-    tenant: Tenant, owner: User
-) -> None:
-    kept = shown(sheet_of(tenant), b"%PDF-1.7", owner)
+def test_unreadable_paste_is_stored_for_correction(tenant: Tenant, owner: User) -> None:
+    sheet_import = shown(sheet_of(tenant), b"%PDF-1.7", owner)
 
-    assert (kept.status, kept.error) == (
+    assert (sheet_import.status, sheet_import.error) == (
         "failed",
-        "This is no table. Import CSV, XLSX, or text that you paste.",
+        "This file is not a table. Import CSV or XLSX, or paste text.",
     )
 
 
-def test_a_sheet_has_a_largest_size(
+def test_too_many_rows_are_refused(
     tenant: Tenant, owner: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(imports, "MAX_ROWS", 2)
 
-    kept = shown(sheet_of(tenant), "a.example\nb.example\nc.example", owner)
+    sheet_import = shown(sheet_of(tenant), "a.example\nb.example\nc.example", owner)
 
-    assert kept.status == "failed"
+    assert sheet_import.status == "failed"
 
 
-def test_previews_that_nobody_wanted_go_after_a_day(tenant: Tenant, owner: User) -> None:
+def test_abandoned_previews_are_deleted(tenant: Tenant, owner: User) -> None:
     sheet = sheet_of(tenant)
     old = shown(sheet, "ann@outside.test", owner)
     done = job(sheet, "bob@outside.test", owner)
@@ -246,14 +244,14 @@ def test_previews_that_nobody_wanted_go_after_a_day(tenant: Tenant, owner: User)
     assert not SheetImport.objects.filter(pk=old.pk).exists()
 
 
-def test_what_is_being_imported_is_not_dropped(tenant: Tenant, owner: User) -> None:
-    kept = shown(sheet_of(tenant), "ann@outside.test", owner)
-    imports.confirm_import(kept, duplicates="skip", by=owner)
+def test_running_import_is_not_discarded(tenant: Tenant, owner: User) -> None:
+    sheet_import = shown(sheet_of(tenant), "ann@outside.test", owner)
+    imports.confirm_import(sheet_import, duplicates="skip", by=owner)
 
     now = timezone.now()
-    assert not imports.discard_import(kept, now=now)
-    assert not imports.discard_import(kept, now=now + timedelta(minutes=2))
-    assert imports.discard_import(kept, now=now + timedelta(minutes=4))
+    assert not imports.discard_import(sheet_import, now=now)
+    assert not imports.discard_import(sheet_import, now=now + timedelta(minutes=2))
+    assert imports.discard_import(sheet_import, now=now + timedelta(minutes=4))
 
 
 _LINES = st.lists(
@@ -268,7 +266,7 @@ _LINES = st.lists(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(lines=_LINES, tail=st.binary(max_size=20), duplicates=st.sampled_from(["skip", "replace"]))
-def test_every_upload_ends_in_all_of_its_rows_or_in_none(
+def test_import_is_all_or_nothing(
     tenant: Tenant, owner: User, lines: list[str], tail: bytes, duplicates: str
 ) -> None:
     sheet = sheet_of(tenant)
@@ -278,25 +276,25 @@ def test_every_upload_ends_in_all_of_its_rows_or_in_none(
     if not content.strip():
         return
 
-    kept = shown(sheet, content, owner)
-    if kept.status == "ready" and not kept.report["problem_rows"]:
-        imports.confirm_import(kept, duplicates=duplicates, by=owner)
-        imports.run_import(kept)
+    sheet_import = shown(sheet, content, owner)
+    if sheet_import.status == "ready" and not sheet_import.report["problem_rows"]:
+        imports.confirm_import(sheet_import, duplicates=duplicates, by=owner)
+        imports.run_import(sheet_import)
 
     rows = len(values(sheet))
-    kept.refresh_from_db()
+    sheet_import.refresh_from_db()
     sheet.refresh_from_db()
     assert rows == sheet.row_count
-    assert rows == (kept.report["new"] if kept.status == "done" else 0)
-    assert kept.status in ("done", "ready", "failed")
+    assert rows == (sheet_import.report["new"] if sheet_import.status == "done" else 0)
+    assert sheet_import.status in ("done", "ready", "failed")
 
 
-def test_a_case_closed_while_a_file_was_read_keeps_its_sheet(
+def test_import_into_closed_tenant_fails(
     tenant: Tenant, owner: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sheet = sheet_of(tenant)
-    kept = shown(sheet, "target\nann@outside.test\n", owner)
-    imports.confirm_import(kept, duplicates="skip", by=owner)
+    sheet_import = shown(sheet, "target\nann@outside.test\n", owner)
+    imports.confirm_import(sheet_import, duplicates="skip", by=owner)
 
     def read_and_close(read_as: SheetImport, *rest: Any) -> object:
         Tenant.objects.filter(pk=tenant.pk).update(closed_at=timezone.now())
@@ -304,8 +302,8 @@ def test_a_case_closed_while_a_file_was_read_keeps_its_sheet(
 
     whole = imports._read
     monkeypatch.setattr(imports, "_read", read_and_close)
-    imports.run_import(kept)
+    imports.run_import(sheet_import)
 
-    kept.refresh_from_db()
-    assert kept.error == "The tenant was closed meanwhile, so nothing was imported."
+    sheet_import.refresh_from_db()
+    assert sheet_import.error == "The tenant has been closed. Nothing was imported."
     assert values(sheet) == []

@@ -1,4 +1,4 @@
-"""The page of requirements: every sheet, what it holds, and whose sign-off is missing."""
+"""Tests of the overview of all sheets of a tenant."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _row(html: str, sheet: Any) -> str:
     return texts(html, f"#requirements-{sheet.public_id}")[0]
 
 
-def test_each_sheet_says_what_it_holds_and_who_has_signed(
+def test_overview_shows_counts_and_sign_offs(
     tenant: Tenant, owner: User, consultant: User, signed_in: SignIn
 ) -> None:
     sheet = sheet_of(tenant)
@@ -34,13 +34,13 @@ def test_each_sheet_says_what_it_holds_and_who_has_signed(
 
     row = _row(_html(signed_in(owner), tenant), sheet)
 
-    assert row.startswith("One side is done Forwarding and relay addresses waits for your sign-off")
+    assert row.startswith("One side done Forwarding and relay addresses Waiting on your sign-off")
     assert "1 row" in row
     assert "Mimecast signed off Con Sultant, just now" in row
-    assert "Client has not signed" in row
+    assert "Client not signed off" in row
 
 
-def test_nobody_is_asked_for_a_signature_that_is_not_theirs(
+def test_sign_off_is_asked_of_the_right_side(
     tenant: Tenant, owner: User, viewer: User, signed_in: SignIn
 ) -> None:
     sheet = sheet_of(tenant)
@@ -48,10 +48,10 @@ def test_nobody_is_asked_for_a_signature_that_is_not_theirs(
 
     seen = {user.email: _row(_html(signed_in(user), tenant), sheet) for user in (owner, viewer)}
 
-    assert ["waits for your" in row for row in seen.values()] == [False, False]
+    assert ["Waiting on your" in row for row in seen.values()] == [False, False]
 
 
-def test_a_sheet_that_the_profile_leaves_out_says_why(
+def test_inapplicable_sheet_shows_its_reason(
     tenant: Tenant, consultant: User, signed_in: SignIn
 ) -> None:
     sheet = sheet_of(tenant)
@@ -65,7 +65,7 @@ def test_a_sheet_that_the_profile_leaves_out_says_why(
     assert left_out == f"Not applicable Forwarding and relay addresses {why}"
 
 
-def test_page_and_fragment_hold_the_same_sheets(
+def test_page_and_fragment_show_the_same_sheets(
     tenant: Tenant, consultant: User, signed_in: SignIn
 ) -> None:
     client = signed_in(consultant)
@@ -77,7 +77,7 @@ def test_page_and_fragment_hold_the_same_sheets(
 
 
 @pytest.mark.parametrize("rows", [1, 20])
-def test_the_page_asks_as_much_for_a_full_sheet_as_for_an_empty_one(
+def test_overview_query_count_is_constant(
     tenant: Tenant,
     owner: User,
     signed_in: SignIn,

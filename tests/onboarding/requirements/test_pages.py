@@ -1,4 +1,4 @@
-"""Pages of sheets: rows, search, editing with and without script, imports, exports, sign-offs."""
+"""Tests of the pages of a sheet, with and without JavaScript."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def fill(tenant: Tenant, owner: User, number: int) -> RequirementsSheet:
 
 
 @pytest.mark.parametrize("rows", [1, 500])
-def test_a_sheet_asks_as_much_for_one_row_as_for_five_hundred(
+def test_sheet_query_count_is_constant(
     tenant: Tenant, owner: User, signed_in: SignIn, django_assert_num_queries: Any, rows: int
 ) -> None:
     sheet = fill(tenant, owner, rows)
@@ -52,9 +52,7 @@ def test_a_sheet_asks_as_much_for_one_row_as_for_five_hundred(
     assert found.content.decode().count('<tr id="row-') == 1
 
 
-def test_pages_follow_each_other_and_the_search_says_when_it_found_nothing(
-    tenant: Tenant, owner: User, signed_in: SignIn
-) -> None:
+def test_sheet_pages_and_empty_search(tenant: Tenant, owner: User, signed_in: SignIn) -> None:
     sheet = fill(tenant, owner, 120)
     client = signed_in(owner)
 
@@ -64,12 +62,10 @@ def test_pages_follow_each_other_and_the_search_says_when_it_found_nothing(
     assert last.count('<tr id="row-') == 20
     assert "Page 3 of 3" in last
     assert none.strip().startswith('<div id="requirements-rows">')
-    assert "No row holds “nobody”" in none
+    assert "No row contains “nobody”" in none
 
 
-def test_a_search_for_what_addresses_use_as_signs_goes_on_to_its_next_page(
-    tenant: Tenant, owner: User, signed_in: SignIn
-) -> None:
+def test_search_escapes_query_in_page_links(tenant: Tenant, owner: User, signed_in: SignIn) -> None:
     sheet = fill(tenant, owner, 60)
     SheetRow.objects.filter(sheet=sheet).update(text="r&d + 100% #1")
 
@@ -80,9 +76,7 @@ def test_a_search_for_what_addresses_use_as_signs_goes_on_to_its_next_page(
     assert following.count('<tr id="row-') == 10
 
 
-def test_a_row_is_added_and_a_bad_one_comes_back_as_typed(
-    tenant: Tenant, owner: User, signed_in: SignIn
-) -> None:
+def test_added_row_is_validated(tenant: Tenant, owner: User, signed_in: SignIn) -> None:
     sheet, client = sheet_of(tenant), signed_in(owner)
 
     good = client.post(url(sheet, "requirements-row-add"), {"target": "Ann@Outside.test"})
@@ -94,12 +88,12 @@ def test_a_row_is_added_and_a_bad_one_comes_back_as_typed(
     assert "has more than one @" in html
     assert 'value="ann@@x"' in html
     assert 'value="keep me"' in html
-    assert "has this entry already" in again.content.decode()
+    assert "already has this entry" in again.content.decode()
     assert values(sheet) == [["Ann@outside.test", "", "forward", ""]]
 
 
 @pytest.mark.parametrize("with_script", [True, False])
-def test_a_row_is_edited_in_its_place_or_on_a_page_of_its_own(
+def test_row_is_edited_in_place_or_on_page(
     tenant: Tenant, owner: User, signed_in: SignIn, with_script: bool
 ) -> None:
     sheet, client = sheet_of(tenant), signed_in(owner)
@@ -125,7 +119,7 @@ def test_a_row_is_edited_in_its_place_or_on_a_page_of_its_own(
 
 
 @pytest.mark.parametrize("with_script", [True, False])
-def test_the_second_of_two_editors_sees_both_versions(
+def test_edit_conflict_shows_both_versions(
     tenant: Tenant, owner: User, consultant: User, signed_in: SignIn, with_script: bool
 ) -> None:
     sheet, client = sheet_of(tenant), signed_in(owner)
@@ -140,7 +134,7 @@ def test_the_second_of_two_editors_sees_both_versions(
 
     html = told.content.decode()
     assert told.status_code == (200 if with_script else 422)
-    assert "Con Sultant changed this row meanwhile" in html
+    assert "Con Sultant has changed this row" in html
     assert "theirs" in html
     assert 'value="mine"' in html
     assert 'name="version" value="2"' in html
@@ -149,7 +143,7 @@ def test_the_second_of_two_editors_sees_both_versions(
     assert values(sheet)[0][3] == "mine"
 
 
-def test_what_was_typed_for_a_row_that_was_removed_is_kept(
+def test_edit_of_removed_row_keeps_typed_text(
     tenant: Tenant, owner: User, consultant: User, signed_in: SignIn
 ) -> None:
     sheet = sheet_of(tenant)
@@ -162,13 +156,13 @@ def test_what_was_typed_for_a_row_that_was_removed_is_kept(
     )
 
     html = told.content.decode()
-    assert "removed this row meanwhile" in html
+    assert "has removed this row" in html
     assert 'value="mine"' in html
     assert f'action="{url(sheet, "requirements-row-add")}"' in html
 
 
 @pytest.mark.parametrize("version", ["", "x", "9" * 40, "٣"])
-def test_a_strange_version_removes_nothing(
+def test_invalid_version_removes_nothing(
     tenant: Tenant, owner: User, signed_in: SignIn, version: str
 ) -> None:
     sheet = sheet_of(tenant)
@@ -181,7 +175,7 @@ def test_a_strange_version_removes_nothing(
     assert len(values(sheet)) == 1
 
 
-def test_a_paste_goes_through_the_preview_into_the_sheet(
+def test_pasted_rows_are_previewed_then_imported(
     tenant: Tenant, owner: User, signed_in: SignIn
 ) -> None:
     sheet, client = sheet_of(tenant), signed_in(owner)
@@ -202,11 +196,11 @@ def test_a_paste_goes_through_the_preview_into_the_sheet(
     assert ">Import<" not in preview.replace("\n", "").replace(" ", "")
     assert "ann@outside.test\nnonsense</textarea>" in again
     assert good.status_code == 302
-    assert "2 rows added" in done
+    assert "Added: 2 rows." in done
     assert [row[0] for row in values(sheet)] == ["ann@outside.test", "bob@outside.test"]
 
 
-def test_a_file_and_a_paste_at_once_are_refused_with_the_paste_kept(
+def test_file_and_paste_together_are_refused(
     tenant: Tenant, owner: User, signed_in: SignIn
 ) -> None:
     sheet = sheet_of(tenant)
@@ -223,9 +217,7 @@ def test_a_file_and_a_paste_at_once_are_refused_with_the_paste_kept(
     assert SheetImport.objects.count() == 0
 
 
-def test_an_import_under_way_asks_for_itself_again_and_a_finished_one_does_not(
-    tenant: Tenant, owner: User, signed_in: SignIn
-) -> None:
+def test_only_a_running_import_polls(tenant: Tenant, owner: User, signed_in: SignIn) -> None:
     sheet, client = sheet_of(tenant), signed_in(owner)
     kept = job(sheet, "ann@outside.test", owner)
     place = url(sheet, "requirements-import-show", import_id=kept.public_id)
@@ -242,13 +234,13 @@ def test_an_import_under_way_asks_for_itself_again_and_a_finished_one_does_not(
 
     assert "hx-trigger" not in finished
     assert 'hx-trigger="load delay:2s"' in under_way
-    # The second of three steps, a quarter of it done.
+    # The second of three stages, a quarter of it done.
     assert 'value="41" max="100"' in under_way
     assert "12,000 of 50,000 rows checked." in under_way
-    assert "is being read or imported" in client.get(url(sheet)).content.decode()
+    assert "is in progress" in client.get(url(sheet)).content.decode()
 
 
-def test_a_large_import_is_a_workers(
+def test_large_import_is_queued(
     tenant: Tenant, owner: User, signed_in: SignIn, django_capture_on_commit_callbacks: Any
 ) -> None:
     sheet, client = sheet_of(tenant), signed_in(owner)
@@ -266,7 +258,7 @@ def test_a_large_import_is_a_workers(
     assert (kept.status, kept.report["new"]) == ("ready", 2000)
 
 
-def test_both_sides_sign_on_the_page_and_the_task_is_done(
+def test_page_sign_offs_complete_the_task(
     tenant: Tenant, owner: User, consultant: User, client: Client
 ) -> None:
     sheet = sheet_of(tenant)
@@ -283,12 +275,12 @@ def test_both_sides_sign_on_the_page_and_the_task_is_done(
     assert Task.objects.get(pk=sheet.task_id).status == "done"
     assert page.count("signed off</span>") == 2
     assert url(sheet) in plan
-    assert "signed off the sheet" in log
+    assert "signed off the requirements sheet" in log
     client.post(url(sheet, "requirements-sign-off-withdraw"))
     assert Task.objects.get(pk=sheet.task_id).status == "partly_confirmed"
 
 
-def test_a_viewer_reads_and_exports_and_is_offered_nothing_to_press(
+def test_viewer_reads_and_exports_only(
     tenant: Tenant, viewer: User, owner: User, signed_in: SignIn
 ) -> None:
     sheet = sheet_of(tenant)
@@ -305,9 +297,7 @@ def test_a_viewer_reads_and_exports_and_is_offered_nothing_to_press(
         assert response["Content-Disposition"] == f'attachment; filename="forwarding.{ending}"'
 
 
-def test_a_sender_in_spf_is_offered_and_used_only_when_somebody_says_so(
-    tenant: Tenant, owner: User, signed_in: SignIn
-) -> None:
+def test_spf_sender_is_suggested_and_added(tenant: Tenant, owner: User, signed_in: SignIn) -> None:
     domain = tenant.domains.get()
     request_discovery(domain)
     senders = [
@@ -325,11 +315,11 @@ def test_a_sender_in_spf_is_offered_and_used_only_when_somebody_says_so(
         )
     after = client.get(url(sheet)).content.decode()
 
-    assert before.count("Use this<") == 2
+    assert before.count("Use<") == 2
     assert SheetRow.objects.filter(sheet=sheet).count() == 2
     assert [row[:4] for row in values(sheet)] == [
         ["News", "SPF", "spf.news.example", "northwind.test"],
         ["ip4:8.8.4.0/24", "address", "8.8.4.0/24", "northwind.test"],
     ]
-    assert "Use this<" not in after
-    assert "list its addresses by hand" in after
+    assert "Use<" not in after
+    assert "Add its addresses manually" in after

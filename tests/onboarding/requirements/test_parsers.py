@@ -1,4 +1,4 @@
-"""Whatever program wrote it: encodings, delimiters, headings, workbooks, and files that bite."""
+"""Tests of encodings, delimiters, headings, workbooks and malicious files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LINES = "Address\tMailbox\nann@x.example\tJosé\n"
 
 
 def error(content: bytes) -> str | None:
-    """Why a file is not read, if it is not; anything else that is raised fails the test."""
+    """The reason why a file is refused, or empty. Any other exception fails the test."""
     try:
         read_table(content)
     except UnreadableFile as refused:
@@ -37,7 +37,7 @@ def cells(table: Table) -> list[list[str]]:
 @pytest.mark.parametrize(
     "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252"]
 )
-def test_the_encoding_is_told(encoding: str) -> None:
+def test_encoding_is_detected(encoding: str) -> None:
     table = read_table(LINES.encode(encoding))
 
     assert cells(table) == [["Address", "Mailbox"], ["ann@x.example", "José"]]
@@ -60,41 +60,41 @@ def test_the_encoding_is_told(encoding: str) -> None:
         ("a,b,,,\n,,,\n\n c,d\n", [["a", "b"], [" c", "d"]]),
     ],
 )
-def test_the_delimiter_is_told(text: str, expected: list[list[str]]) -> None:
+def test_delimiter_is_detected(text: str, expected: list[list[str]]) -> None:
     assert cells(read_table(text.encode())) == expected
 
 
-def test_numbers_of_rows_are_those_a_spreadsheet_shows() -> None:
+def test_row_numbers_match_the_spreadsheet() -> None:
     table = read_table(b'h,i\n\n"two\nlines",b\n\nc,d\n')
 
     assert [line.number for line in table.lines] == [1, 3, 5]
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "reason"),
     [
-        (b"\n\n \n", "nothing in it"),
-        (b"\xd0\xcf\x11\xe0" + b"x" * 600, "old Excel (XLS)"),
-        (b"%PDF-1.7", "no table"),
-        (b"PK\x03\x04 and then nothing", "no readable XLSX"),
-        (b"a,b\n" + b'"' + b"x" * 200_000, "cannot be taken apart"),
+        (b"\n\n \n", "The file is empty"),
+        (b"\xd0\xcf\x11\xe0" + b"x" * 600, "old XLS format"),
+        (b"%PDF-1.7", "not a table"),
+        (b"PK\x03\x04 and then nothing", "XLSX workbook cannot be read"),
+        (b"a,b\n" + b'"' + b"x" * 200_000, "cannot be parsed"),
         (("x," * 60).encode(), "so many columns"),
-        (b"PK\x03\x04" + b"\0" * 40, "no readable XLSX"),
+        (b"PK\x03\x04" + b"\0" * 40, "XLSX workbook cannot be read"),
     ],
 )
-def test_what_cannot_be_read_says_why(content: bytes, said: str) -> None:
+def test_unreadable_file_has_a_reason(content: bytes, reason: str) -> None:
     # The last cell of a row of commas is empty, which is no cell.
     content = content + b"x" if content.startswith(b"x,") else content
     with pytest.raises(UnreadableFile) as refused:
         read_table(content)
 
-    assert said in str(refused.value)
+    assert reason in str(refused.value)
 
 
 # --- Headings
 
 
-def test_headings_bring_their_columns_in_any_order_and_under_other_names() -> None:
+def test_headings_allow_any_order_and_aliases() -> None:
     layout = read_layout(
         FORWARDING, read_table(b"Notes,Unheard of,E-Mail,Mailbox\nn,u,a@x.example,m")
     )
@@ -113,21 +113,21 @@ def test_headings_bring_their_columns_in_any_order_and_under_other_names() -> No
         ("request-for-information", "Company name,Value"),
     ],
 )
-def test_a_value_that_could_head_a_column_makes_no_headings(kind: str, text: str) -> None:
+def test_value_equal_to_heading_is_no_heading(kind: str, text: str) -> None:
     layout = read_layout(DEFINITIONS[kind], read_table(text.encode()))
 
     assert not layout.has_headings
     assert len(layout.lines) == 1
 
 
-def test_one_useful_column_among_many_is_found_by_its_heading() -> None:
+def test_one_useful_heading_among_many_is_found() -> None:
     other = "Id,Server,Size,Created,ForwardingSmtpAddress,Quota"
     layout = read_layout(FORWARDING, read_table(f"{other}\n1,x,9,y,ann@x.example,7".encode()))
 
     assert layout.typed(layout.lines[0]) == {"target": "ann@x.example"}
 
 
-def test_without_headings_the_order_counts() -> None:
+def test_columns_without_headings_keep_order() -> None:
     layout = read_layout(FORWARDING, read_table(b"a@x.example,m,relay,n"))
 
     assert layout.typed(layout.lines[0]) == {
@@ -139,22 +139,22 @@ def test_without_headings_the_order_counts() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "reason"),
     [
-        ("Note,Mailbox\nn,m", "No column is headed “Address or domain outside”"),
+        ("Note,Mailbox\nn,m", "No column has the heading “Address or domain outside”"),
         ("Email,Address\na@x.example,b@x.example", "Two columns"),
-        ("Email,Note", "nothing below"),
+        ("Email,Note", "no rows"),
     ],
 )
-def test_headings_that_cannot_be_used_say_why(text: str, said: str) -> None:
+def test_unusable_headings_are_refused(text: str, reason: str) -> None:
     with pytest.raises(UnreadableFile) as refused:
         read_layout(FORWARDING, read_table(text.encode()))
 
-    assert said in str(refused.value)
+    assert reason in str(refused.value)
 
 
 @pytest.mark.parametrize("kind", DEFINITIONS.values(), ids=lambda kind: kind.key)
-def test_every_sheets_own_headings_are_recognised(kind: Any) -> None:
+def test_own_headings_are_recognised(kind: Any) -> None:
     for names in (
         [c.label for c in kind.columns],
         [c.console_heading or c.label for c in kind.columns],
@@ -177,83 +177,83 @@ def book(*rows: list[Any], **more: list[list[Any]]) -> bytes:
         other = made.create_sheet(title)
         for line in lines:
             other.append(line)
-    kept = io.BytesIO()
-    made.save(kept)
-    return kept.getvalue()
+    buffer = io.BytesIO()
+    made.save(buffer)
+    return buffer.getvalue()
 
 
 def altered(content: bytes, part: str, replace: tuple[bytes, bytes]) -> bytes:
-    kept = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(kept, "w") as new:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(buffer, "w") as new:
         for name in old.namelist():
             text = old.read(name)
             new.writestr(name, text.replace(*replace) if name == part else text)
-    return kept.getvalue()
+    return buffer.getvalue()
 
 
 FIRST = "xl/worksheets/sheet1.xml"
 
 
-def test_a_workbooks_values_come_as_people_see_them() -> None:
+def test_workbook_values_match_displayed_values() -> None:
     table = read_table(book(["Address", "Mailbox"], [], ["a@x.example", 25.0], [True, 1.5]))
 
     assert cells(table) == [["Address", "Mailbox"], ["a@x.example", "25"], ["yes", "1.5"]]
     assert [line.number for line in table.lines] == [1, 3, 4]
 
 
-def test_of_a_formula_the_saved_result_is_read() -> None:
+def test_formula_reads_as_its_saved_result() -> None:
     content = book(["a", "=1+1"])
     with_result = altered(content, FIRST, (b"<f>1+1</f><v />", b"<f>1+1</f><v>2</v>"))
 
     assert cells(read_table(with_result)) == [["a", "2"]]
 
 
-def test_a_formula_without_a_saved_result_is_no_empty_cell() -> None:
+def test_formula_without_result_is_not_empty() -> None:
     (line,) = read_table(book(["a@x.example", "=HYPERLINK(1)"])).lines
 
     assert "formula without a saved result" in line.cells[1]
 
 
-def test_only_the_first_worksheet_with_rows_is_read_and_that_is_said() -> None:
+def test_only_first_filled_worksheet_is_read() -> None:
     table = read_table(book(Second=[["b"]], Third=[["c"]], Empty=[]))
 
     assert cells(table) == [["b"]]
     assert table.notes == ["Only the worksheet “Second” was read; “Third” was not."]
 
 
-def test_a_false_dimension_hides_no_rows() -> None:
+def test_false_dimension_hides_no_rows() -> None:
     content = altered(book(["a"], ["b"]), FIRST, (b'ref="A1:A2"', b'ref="A1"'))
 
     assert cells(read_table(content)) == [["a"], ["b"]]
 
 
-def test_a_bomb_is_not_unpacked() -> None:
-    kept = io.BytesIO()
-    with zipfile.ZipFile(kept, "w", zipfile.ZIP_DEFLATED) as archive:
+def test_zip_bomb_is_not_unpacked() -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("xl/workbook.xml", b"0" * (130 * 1024 * 1024))
 
-    assert len(kept.getvalue()) < 200_000
-    with pytest.raises(UnreadableFile, match="too large once it is unpacked"):
-        read_table(kept.getvalue())
+    assert len(buffer.getvalue()) < 200_000
+    with pytest.raises(UnreadableFile, match="too large after unpacking"):
+        read_table(buffer.getvalue())
 
 
-def test_a_small_workbook_that_unpacks_into_a_large_one_weighs_as_such() -> None:
-    kept = io.BytesIO()
-    with zipfile.ZipFile(kept, "w", zipfile.ZIP_DEFLATED) as archive:
+def test_workbook_size_is_its_unpacked_size() -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("xl/workbook.xml", b"0" * (5 * 1024 * 1024))
 
-    assert text_size_bytes(kept.getvalue()) > 500_000 > len(kept.getvalue())
+    assert text_size_bytes(buffer.getvalue()) > 500_000 > len(buffer.getvalue())
     assert text_size_bytes(b"ann@outside.test") == 16
     assert text_size_bytes(b"PK\x03\x04x") == 5
 
 
-def test_entities_are_refused() -> None:
+def test_xml_entities_are_refused() -> None:
     declared = b'<!DOCTYPE x [<!ENTITY a "b">]><worksheet'
-    with pytest.raises(UnreadableFile, match="what no spreadsheet writes"):
+    with pytest.raises(UnreadableFile, match="XML that no spreadsheet writes"):
         read_table(altered(book(["a"]), FIRST, (b"<worksheet", declared)))
 
 
-def test_a_row_far_below_and_a_cell_far_to_the_right_are_refused_quickly() -> None:
+def test_distant_cells_are_refused_quickly() -> None:
     content = book(["a"], ["b"])
     below = altered(content, FIRST, (b'r="2"', b'r="99999999"'))
     right = altered(content, FIRST, (b'r="A2"', b'r="XFD2"'))
@@ -263,7 +263,7 @@ def test_a_row_far_below_and_a_cell_far_to_the_right_are_refused_quickly() -> No
     assert len(cells(read_table(right))[0]) <= 51
 
 
-def test_what_we_write_we_read_and_nothing_of_it_is_a_formula() -> None:
+def test_written_workbook_reads_back_as_text() -> None:
     rows = [["Question", "Answer"], ["=1+1", "+49 30"], ["@SUM(A1)", "-1"]]
 
     content = write_workbook("A [very] long / name of a sheet: indeed", rows)
@@ -275,12 +275,12 @@ def test_what_we_write_we_read_and_nothing_of_it_is_a_formula() -> None:
 
 @settings(max_examples=200)
 @given(st.binary(max_size=400))
-def test_no_bytes_raise_anything_but_a_sentence(content: bytes) -> None:
+def test_random_bytes_raise_unreadable_file(content: bytes) -> None:
     for start in (b"", b"\xff\xfe", b"\xef\xbb\xbf", b"PK\x03\x04"):
         assert error(start + content) != ""
 
 
-def test_no_damaged_workbook_raises_anything_but_a_sentence() -> None:
+def test_damaged_workbook_raises_unreadable_file() -> None:
     content = bytearray(book(["Address", "Mailbox"], ["a@x.example", "=1+1"], ["b", 2]))
     chance = random.Random(7)
     for _ in range(150):
@@ -291,7 +291,7 @@ def test_no_damaged_workbook_raises_anything_but_a_sentence() -> None:
 
 
 @pytest.mark.parametrize("part", [FIRST, "xl/workbook.xml", "xl/styles.xml", "[Content_Types].xml"])
-def test_no_damaged_part_raises_anything_but_a_sentence(part: str) -> None:
+def test_damaged_part_raises_unreadable_file(part: str) -> None:
     content = book(["Address", "Mailbox"], ["a@x.example", "=1+1"], ["b", 2.5])
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         whole = archive.read(part)
@@ -307,6 +307,6 @@ def test_no_damaged_part_raises_anything_but_a_sentence(part: str) -> None:
 
 
 @pytest.mark.parametrize("cut", [b"<row", b"<sheetData>", b"<c "])
-def test_a_workbook_with_a_broken_part_says_so(cut: bytes) -> None:
+def test_workbook_with_broken_part_is_refused(cut: bytes) -> None:
     for replacement in (b"", b"<x ", b"<row r='zz' "):
         assert error(altered(book(["a"], ["b"]), FIRST, (cut, replacement))) != ""

@@ -1,4 +1,4 @@
-"""Rows one at a time: what is the same entry, and two people at one row."""
+"""Tests of changes of single rows: duplicates and conflicts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tenants.models import ActivityLine, Tenant, User
 from tests.onboarding.requirements.sheet_rows import add, entry_of, sheet_of, values
 
 
-def test_a_plan_comes_with_a_sheet_of_every_kind(tenant: Tenant) -> None:
+def test_plan_has_a_sheet_of_every_kind(tenant: Tenant) -> None:
     kinds = RequirementsSheet.objects.filter(task__plan__tenant=tenant).values_list(
         "kind", flat=True
     )
@@ -25,9 +25,7 @@ def test_a_plan_comes_with_a_sheet_of_every_kind(tenant: Tenant) -> None:
         assert [row.key for row in rows] == [asked.key for asked in kind.questions]
 
 
-def test_an_older_plan_gets_its_sheets_with_the_next_change_of_the_profile(
-    tenant: Tenant, owner: User
-) -> None:
+def test_apply_profile_creates_missing_sheets(tenant: Tenant, owner: User) -> None:
     kept = add(sheet_of(tenant), owner, target="ann@outside.test")
     RequirementsSheet.objects.exclude(kind="forwarding").delete()
 
@@ -37,7 +35,7 @@ def test_an_older_plan_gets_its_sheets_with_the_next_change_of_the_profile(
     assert SheetRow.objects.filter(pk=kept.pk).exists()
 
 
-def test_an_entry_is_in_a_sheet_once(tenant: Tenant, owner: User) -> None:
+def test_duplicate_row_is_refused(tenant: Tenant, owner: User) -> None:
     sheet = sheet_of(tenant)
     add(sheet, owner, target="Ann@Outside.test")
 
@@ -49,16 +47,14 @@ def test_an_entry_is_in_a_sheet_once(tenant: Tenant, owner: User) -> None:
     assert (sheet.row_count, sheet.revision) == (1, 1)
 
 
-def test_the_later_of_two_editors_is_shown_what_the_first_saved(
-    tenant: Tenant, owner: User, consultant: User
-) -> None:
+def test_second_edit_raises_row_conflict(tenant: Tenant, owner: User, consultant: User) -> None:
     sheet = sheet_of(tenant)
     row = add(sheet, owner, target="ann@outside.test")
     first = entry_of(sheet, target="ann@outside.test", note="the client’s")
     second = entry_of(sheet, target="ann@outside.test", note="the consultant’s")
     services.change_row(sheet, row.public_id, first, version=1, by=owner)
 
-    with pytest.raises(RowConflict, match="Owner Person changed this row") as told:
+    with pytest.raises(RowConflict, match="Owner Person has changed this row") as told:
         services.change_row(sheet, row.public_id, second, version=1, by=consultant)
 
     assert told.value.row is not None
@@ -68,7 +64,7 @@ def test_the_later_of_two_editors_is_shown_what_the_first_saved(
     assert values(sheet) == [["ann@outside.test", "", "forward", "the consultant’s"]]
 
 
-def test_a_row_that_changed_is_not_removed(tenant: Tenant, owner: User, consultant: User) -> None:
+def test_changed_row_is_not_removed(tenant: Tenant, owner: User, consultant: User) -> None:
     sheet = sheet_of(tenant)
     row = add(sheet, owner, target="ann@outside.test")
     changed = entry_of(sheet, target="ann@outside.test", note="needed")
@@ -85,9 +81,7 @@ def test_a_row_that_changed_is_not_removed(tenant: Tenant, owner: User, consulta
     assert told.value.row is None
 
 
-def test_a_row_of_another_sheet_cannot_be_reached(
-    tenant: Tenant, outsider: User, owner: User
-) -> None:
+def test_row_of_another_sheet_is_not_found(tenant: Tenant, outsider: User, owner: User) -> None:
     other = RequirementsSheet.objects.exclude(task__plan__tenant=tenant).get(kind="forwarding")
     row = add(other, outsider, target="ann@outside.test")
 
@@ -97,7 +91,7 @@ def test_a_row_of_another_sheet_cannot_be_reached(
     assert SheetRow.objects.filter(pk=row.pk).exists()
 
 
-def test_saving_what_stands_there_changes_nothing(tenant: Tenant, owner: User) -> None:
+def test_saving_equal_values_changes_nothing(tenant: Tenant, owner: User) -> None:
     sheet = sheet_of(tenant)
     row = add(sheet, owner, target="ann@outside.test")
 
@@ -108,15 +102,13 @@ def test_saving_what_stands_there_changes_nothing(tenant: Tenant, owner: User) -
         sheet, row.public_id, entry_of(sheet, target="ANN@Outside.test"), version=2, by=owner
     )
 
-    # Another spelling of the part before the @ is a change; the second save is none.
+    # Another spelling of the local part is a change; the second save is none.
     assert same.version == 2
     sheet.refresh_from_db()
     assert sheet.revision == 2
 
 
-def test_fixed_questions_are_answered_and_never_added_or_removed(
-    tenant: Tenant, owner: User
-) -> None:
+def test_fixed_questions_cannot_be_added_or_removed(tenant: Tenant, owner: User) -> None:
     sheet = sheet_of(tenant, "branding")
     row = SheetRow.objects.get(sheet=sheet, key="main-colour")
     answer = entry_of(sheet, question="Main colour", answer="0F5F73")
@@ -134,7 +126,7 @@ def test_fixed_questions_are_answered_and_never_added_or_removed(
             act()
 
 
-def test_every_change_leaves_a_line_that_says_what_and_who(tenant: Tenant, owner: User) -> None:
+def test_every_change_is_logged(tenant: Tenant, owner: User) -> None:
     sheet = sheet_of(tenant)
     row = add(sheet, owner, target="ann@outside.test")
 

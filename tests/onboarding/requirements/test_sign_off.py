@@ -1,4 +1,4 @@
-"""Sign-offs: what they confirm, and what takes them back."""
+"""Tests of sign-offs, the confirmations they make, and their withdrawal."""
 
 from __future__ import annotations
 
@@ -25,9 +25,7 @@ def status(sheet: RequirementsSheet) -> tuple[str, list[str]]:
     return Task.objects.get(pk=sheet.task_id).status, sheet.signed_sides
 
 
-def test_both_sign_offs_do_the_gathering_task(
-    tenant: Tenant, owner: User, consultant: User
-) -> None:
+def test_both_sign_offs_complete_task(tenant: Tenant, owner: User, consultant: User) -> None:
     sheet = sheet_of(tenant)
     add(sheet, owner, target="ann@outside.test")
 
@@ -39,7 +37,7 @@ def test_both_sign_offs_do_the_gathering_task(
 
 
 @pytest.mark.parametrize("change", ["add", "change", "remove", "import"])
-def test_any_change_takes_both_sign_offs_and_both_confirmations_back(
+def test_change_withdraws_both_sign_offs(
     tenant: Tenant, owner: User, consultant: User, change: str
 ) -> None:
     sheet = sheet_of(tenant)
@@ -64,7 +62,7 @@ def test_any_change_takes_both_sign_offs_and_both_confirmations_back(
     assert line.params["reopened"] == ["mimecast", "client"]
 
 
-def test_an_import_that_changes_nothing_leaves_the_sign_offs(tenant: Tenant, owner: User) -> None:
+def test_import_without_changes_keeps_sign_offs(tenant: Tenant, owner: User) -> None:
     sheet = sheet_of(tenant)
     add(sheet, owner, target="ann@outside.test")
     sign(sheet, owner, "client")
@@ -74,22 +72,18 @@ def test_an_import_that_changes_nothing_leaves_the_sign_offs(tenant: Tenant, own
     assert status(sheet) == ("partly_confirmed", ["client"])
 
 
-def test_who_signs_after_a_change_they_have_not_seen_is_told(
-    tenant: Tenant, owner: User, consultant: User
-) -> None:
+def test_outdated_sign_off_is_refused(tenant: Tenant, owner: User, consultant: User) -> None:
     sheet = sheet_of(tenant)
     seen = sheet.revision
     add(sheet, consultant, target="ann@outside.test")
 
-    with pytest.raises(ConflictingChange, match="nothing was signed"):
+    with pytest.raises(ConflictingChange, match="Nothing was signed"):
         sign_off.sign_off(sheet, by=owner, side="client", expected_revision=seen)
 
     assert status(sheet) == ("todo", [])
 
 
-def test_where_the_task_is_one_sides_only_that_sides_sign_off_does_it(
-    tenant: Tenant, owner: User, consultant: User
-) -> None:
+def test_one_sided_task_needs_one_sign_off(tenant: Tenant, owner: User, consultant: User) -> None:
     sheet = sheet_of(tenant, "branding")
     row = SheetRow.objects.get(sheet=sheet, key="company")
     answer = entry_of(sheet, question="Company name", answer="Northwind")
@@ -104,7 +98,7 @@ def test_where_the_task_is_one_sides_only_that_sides_sign_off_does_it(
 
 
 @pytest.mark.parametrize("kind", ["outbound-addresses", "delivery-routes"])
-def test_a_list_that_is_only_part_of_its_task_does_not_tick_it(
+def test_partial_list_does_not_confirm_task(
     tenant: Tenant, owner: User, consultant: User, kind: str
 ) -> None:
     sheet = sheet_of(tenant, kind)
@@ -115,21 +109,19 @@ def test_a_list_that_is_only_part_of_its_task_does_not_tick_it(
     assert status(sheet) == ("todo", ["mimecast", "client"])
 
 
-def test_an_empty_list_can_be_signed_off_and_unanswered_questions_cannot(
+def test_unanswered_questions_cannot_be_signed(
     make_tenant: object, tenant: Tenant, owner: User
 ) -> None:
     Task.objects.filter(plan__tenant=tenant, key="request-for-information").update(applies=True)
 
     sign(sheet_of(tenant), owner, "client")
-    with pytest.raises(OnboardingError, match="Nothing is answered yet"):
+    with pytest.raises(OnboardingError, match="No question is answered yet"):
         sign(sheet_of(tenant, "request-for-information"), owner, "client")
 
     assert status(sheet_of(tenant)) == ("partly_confirmed", ["client"])
 
 
-def test_nobody_signs_twice_for_no_side_or_what_does_not_apply(
-    tenant: Tenant, owner: User, manager: User
-) -> None:
+def test_invalid_sign_offs_are_refused(tenant: Tenant, owner: User, manager: User) -> None:
     sheet = sheet_of(tenant)
     sign(sheet, owner, "client")
 
@@ -142,21 +134,19 @@ def test_nobody_signs_twice_for_no_side_or_what_does_not_apply(
         sign(sheet_of(tenant), owner, "mimecast")
 
 
-def test_a_sign_off_that_its_task_refuses_is_not_kept(tenant: Tenant, owner: User) -> None:
+def test_sign_off_refused_by_task_is_not_stored(tenant: Tenant, owner: User) -> None:
     sheet = sheet_of(tenant)
     Task.objects.filter(pk=sheet.task_id).update(
         manual_status="not_needed", status_reason="not now", status="not_applicable"
     )
 
-    with pytest.raises(OnboardingError, match="bring it back first"):
+    with pytest.raises(OnboardingError, match="Restore it first"):
         sign(sheet, owner, "client")
 
     assert status(sheet)[1] == []
 
 
-def test_taking_ones_own_sign_off_back_leaves_the_other_sides(
-    tenant: Tenant, owner: User, consultant: User
-) -> None:
+def test_withdrawal_leaves_other_sign_off(tenant: Tenant, owner: User, consultant: User) -> None:
     sheet = sheet_of(tenant)
     sign(sheet, owner, "client")
     sign(sheet, consultant, "mimecast")
@@ -168,7 +158,7 @@ def test_taking_ones_own_sign_off_back_leaves_the_other_sides(
         sign_off.withdraw_sign_off(sheet, by=owner, side="client")
 
 
-def test_undoing_at_the_task_cannot_part_it_from_its_sheet(tenant: Tenant, owner: User) -> None:
+def test_sign_off_cannot_be_undone_at_the_task(tenant: Tenant, owner: User) -> None:
     sheet = sheet_of(tenant)
 
     sign(sheet, owner, "client")
@@ -176,28 +166,26 @@ def test_undoing_at_the_task_cannot_part_it_from_its_sheet(tenant: Tenant, owner
     assert Task.objects.get(pk=sheet.task_id).undo is None
 
 
-def test_a_plain_word_confirms_no_step_that_gathers_a_sheet(tenant: Tenant, owner: User) -> None:
+def test_gathering_task_needs_sign_off(tenant: Tenant, owner: User) -> None:
     sheet = sheet_of(tenant)
 
-    with pytest.raises(OnboardingError, match="Sign its sheet off"):
+    with pytest.raises(OnboardingError, match="Sign off its requirements sheet"):
         confirm_task(sheet.task, by=owner, side="client")
 
     assert status(sheet) == ("todo", [])
 
 
-def test_a_step_that_was_signed_for_is_taken_back_at_its_sheet(tenant: Tenant, owner: User) -> None:
+def test_signed_task_is_withdrawn_at_its_sheet(tenant: Tenant, owner: User) -> None:
     sheet = sheet_of(tenant)
     sign(sheet, owner, "client")
 
-    with pytest.raises(OnboardingError, match="take that back at the sheet"):
+    with pytest.raises(OnboardingError, match="Withdraw the sign-off on the sheet"):
         withdraw_confirmation(sheet.task, by=owner, side="client")
 
     assert status(sheet) == ("partly_confirmed", ["client"])
 
 
-def test_a_list_that_is_not_all_its_task_asks_for_leaves_the_plain_word(
-    tenant: Tenant, consultant: User
-) -> None:
+def test_partial_list_leaves_plain_confirmation(tenant: Tenant, consultant: User) -> None:
     sheet = sheet_of(tenant, "delivery-routes")
     Task.objects.filter(pk=sheet.task_id).update(depends_on=[])
 
@@ -206,7 +194,7 @@ def test_a_list_that_is_not_all_its_task_asks_for_leaves_the_plain_word(
     assert Task.objects.get(pk=sheet.task_id).mimecast_confirmed_by == consultant
 
 
-def test_the_plan_offers_the_sheet_in_place_of_the_plain_word(
+def test_plan_links_to_sheet_instead_of_confirm(
     tenant: Tenant, owner: User, signed_in: SignIn
 ) -> None:
     task = sheet_of(tenant).task
@@ -215,16 +203,11 @@ def test_the_plan_offers_the_sheet_in_place_of_the_plain_word(
     page = signed_in(owner).get(f"{address}?phase={task.phase.key}").content.decode()
 
     confirm = reverse("onboarding:task-confirm", args=[tenant.public_id, task.public_id])
-    assert (confirm in page, "Open the sheet to sign it off" in " ".join(page.split())) == (
-        False,
-        True,
-    )
+    assert (confirm in page, "Open and sign off" in " ".join(page.split())) == (False, True)
 
 
-def test_a_word_by_a_sheet_falls_with_it_though_the_step_is_the_other_sides_by_now(
-    tenant: Tenant, owner: User
-) -> None:
-    """Else it would be there again, for rows nobody signed, once the step comes back."""
+def test_change_clears_confirmation_of_other_side(tenant: Tenant, owner: User) -> None:
+    """Otherwise it would count for unsigned rows when the responsibility changes back."""
     sheet = sheet_of(tenant)
     sign_off.sign_off(sheet, by=owner, side="client", expected_revision=sheet.revision)
     Task.objects.filter(pk=sheet.task_id).update(responsibility="mimecast")
