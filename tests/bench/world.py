@@ -85,7 +85,7 @@ class World:
 
     def answered(self) -> int:
         """Return the number of queries since the start of the server."""
-        said = subprocess.run(
+        statistics = subprocess.run(
             [*_nsd_control(), "-c", str(self.folder / "nsd.conf"), "stats_noreset"],
             check=True,
             capture_output=True,
