@@ -138,7 +138,7 @@ def test_a_hand_off_page_asks_as_much_however_many_there_are(
     address = reverse("onboarding:share-link", args=[token])
     client.get(address)
 
-    with django_assert_num_queries(16):
+    with django_assert_num_queries(13):
         response = client.get(address)
 
     assert response.status_code == 200
