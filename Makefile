@@ -4,7 +4,7 @@ PYTHON ?= python3
 PORT ?= 8000
 BIN := .venv/bin
 
-.PHONY: run test test-all check format lock audit bench dev suites
+.PHONY: run test test-all check format lock audit bench mutants dev suites
 .DEFAULT_GOAL := run
 
 run:  ## Install missing packages, then serve on http://127.0.0.1:$(PORT) until Ctrl-C.
@@ -23,6 +23,9 @@ test-all: suites  ## Run the unit tests, then the tests with real servers, then 
 	@$(BIN)/python -m pytest -q -n 2 $(ARGS)
 	@$(BIN)/python -m pytest -q -m "interop or slow" $(ARGS)
 	@$(BIN)/python -m pytest -q -m browser $(ARGS)  # separate: Playwright leaves an event loop running
+
+mutants: suites  ## Run the mutation tests of the safety modules; one of them with ARGS=settling.
+	@$(BIN)/python -m tests.mutants $(ARGS)
 
 check: dev  ## Check format, lint, types, imports, templates, migrations, deployment settings.
 	@$(BIN)/ruff format --check --quiet .

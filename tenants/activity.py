@@ -29,9 +29,9 @@ def add_line(
         raise TypeError(f"{action!r} is not a member of ActivityName")
     scope = tenant.public_id if tenant is not None else ActivityChain.INSTALLATION
     origin = current_request_origin()
-    with transaction.atomic():
-        ActivityChain.objects.get_or_create(scope=scope)
-        chain = ActivityChain.objects.select_for_update().get(scope=scope)
+    # No savepoint of its own: an error here rolls back the transaction of the logged change.
+    with transaction.atomic(savepoint=False):
+        chain, _ = ActivityChain.objects.select_for_update().get_or_create(scope=scope)
         line = ActivityLine(
             tenant=tenant,
             scope=scope,

@@ -29,7 +29,7 @@ PACKAGES = ("checks", "config", "onboarding", "tenants")
 # "no tests" means that the nearest tests never call the function.
 SURVIVING = ("survived", "no tests")
 _SPF = ("check", "check_host", "expansion", "judgement", "macros", "networks", "proposal", "terms")
-_FUNCTION = re.compile(r"\.x_?(\S+?)__mutmut_[0-9]+$")
+_FUNCTION = re.compile(r"\.x(?:_(?=\w))?(\S+?)__mutmut_[0-9]+$")
 
 
 @dataclass(frozen=True)
@@ -100,11 +100,22 @@ def read_diff(name: str, diff: str) -> Mutant:
 
 
 def survivors(target: Target, folder: Path) -> Iterator[Mutant]:
-    """Run mutmut on the copy of the project in `folder` and yield the mutants that no test kills."""
+    """Run mutmut on the copy of the project in `folder` and yield the survivors."""
     _configure(target, folder)
-    run = subprocess.run([sys.executable, "-m", "mutmut", "run"], cwd=folder, env=_environment())
+    command = [sys.executable, "-m", "mutmut", "run"]
+    # The progress display is only for a terminal: in a file, each update would be a line.
+    output = None if sys.stdout.isatty() else subprocess.PIPE
+    run = subprocess.run(
+        command,
+        cwd=folder,
+        env=_environment(),
+        stdout=output,
+        stderr=output,
+        text=True,
+        check=False,
+    )
     if run.returncode:
-        sys.exit(f"mutmut ended with status {run.returncode}")
+        sys.exit(f"{run.stdout or ''}{run.stderr or ''}mutmut ended with status {run.returncode}")
     for line in _mutmut(folder, "results").splitlines():
         name, _, status = line.strip().rpartition(": ")
         if status in SURVIVING:

@@ -26,7 +26,13 @@ ROOTS = ("config", "onboarding", "checks", "tenants", "tests")
 FOLDERS = (*ROOTS, "templates", "static", "docs")
 
 # Names of examples in the style guide, and of Django.
-EXAMPLES = {"do_", "has_mx", "test_spf_with_eleven_lookups_fails", "json_script"}
+EXAMPLES = {
+    "do_",
+    "has_mx",
+    "test_spf_with_eleven_lookups_fails",
+    "json_script",
+    "sensitive_variables",
+}
 # The words that CONTRIBUTING.md retires and that have no other use in the product. "Look up" and
 # "lookup" are words of DNS. Words with a second, legitimate meaning (step, case, act) are absent.
 RETIRED = re.compile(

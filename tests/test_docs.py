@@ -6,7 +6,7 @@ import re
 
 from checks.engine.outcomes import CheckKind
 from checks.scheduling import Interval
-from onboarding.models import TaskStatus
+from onboarding.models import TaskRole, TaskStatus
 from tenants.activity_names import ActivityName
 from tests.prose import CHECKOUT
 
@@ -53,5 +53,11 @@ def test_tasks_diagram_shows_every_status() -> None:
     assert shown == {status.value for status in TaskStatus}
 
 
-def test_activity_page_is_complete() -> None:
-    assert first_cells("reference/activity.md") == set(ActivityName.values)
+def test_activity_page_lists_every_action() -> None:
+    assert first_cells("reference/activity.md") == {name.value for name in ActivityName}
+
+
+def test_templates_page_lists_every_role() -> None:
+    roles = {role.value for role in TaskRole if not role.sheet_kind}
+
+    assert first_cells("topics/plan-templates.md") == roles | {"gathers:…"}

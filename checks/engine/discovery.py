@@ -1,7 +1,7 @@
 """DNS discovery: suggest profile values from a domain's DNS.
 
-Specified in docs/checks/discovery.md. Results are suggestions, not verdicts: a person confirms each
-value before Gangway stores it in the profile.
+Specified in docs/reference/checks/discovery.md. Results are suggestions, not verdicts: a person
+confirms each value before Gangway stores it in the profile.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""MX: the record set must be exactly the region's hosts. Specified in docs/checks/mx.md."""
+"""MX: the record set must be exactly the region's hosts.
+
+Specified in docs/reference/checks/mx.md.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """MX TTL: it must be low at every authoritative server, so that a switch takes effect soon.
 
-Specified in docs/checks/mx_ttl.md.
+Specified in docs/reference/checks/mx_ttl.md.
 """
 
 from __future__ import annotations

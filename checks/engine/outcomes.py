@@ -24,7 +24,7 @@ class Verdict(StrEnum):
 
 
 # Most severe first. It decides the verdict of a subject with several parts, and the exit status of
-# `probe`. FAIL precedes UNKNOWN: one certain fault is certain, whatever the other parts are.
+# `probe`. FAIL precedes UNKNOWN: one certain fault is certain, regardless of the other parts.
 SEVERITY = (Verdict.FAIL, Verdict.UNKNOWN, Verdict.WARN, Verdict.PASS, Verdict.NOT_APPLICABLE)
 
 

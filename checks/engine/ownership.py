@@ -1,6 +1,6 @@
 """Ownership: the zone publishes the code that Mimecast issued.
 
-Specified in docs/checks/ownership.md.
+Specified in docs/reference/checks/ownership.md.
 """
 
 from __future__ import annotations

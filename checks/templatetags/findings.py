@@ -57,18 +57,18 @@ def code_list(names: Sequence[str]) -> SafeString:
 # Labels for the engine's stable reasons for a missing answer.
 _REASON_LABELS = {
     "timeout": "no answer in time",
-    "servfail": "the server reports a failure of its own",
+    "servfail": "the server reports an internal failure",
     "refused": "refused",
     "lame": "the server does not know the zone",
-    "malformed": "the answer cannot be read",
-    "oversized": "the answer is larger than anybody asked for",
-    "truncated": "the answer was cut off, and not to be had over TCP",
-    "cname-loop": "the alias leads round in a circle",
-    "unconfirmed": "only the resolvers say that the name does not exist",
-    "unreachable": "no way there",
-    "reset": "the connection was cut",
+    "malformed": "the answer is unreadable",
+    "oversized": "the answer is larger than requested",
+    "truncated": "the answer was truncated and not available over TCP",
+    "cname-loop": "the alias forms a loop",
+    "unconfirmed": "only the resolvers report that the name does not exist",
+    "unreachable": "no route to the host",
+    "reset": "the connection was reset",
     "no-address": "no address",
-    "not-asked": "nobody was asked",
+    "not-asked": "not queried",
 }
 
 

@@ -121,7 +121,9 @@ def ago(at: datetime) -> str:
         return f"{local.day} {local:%b}{year}"
     span = _span(abs(distance))
     if not span:
-        return "just now" if distance >= timedelta(0) else f"in {-int(distance.total_seconds())} s"
+        return (
+            "just now" if distance >= timedelta(0) else f"in {round(-distance.total_seconds())} s"
+        )
     return f"{span} ago" if distance >= timedelta(0) else f"in {span}"
 
 

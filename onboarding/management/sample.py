@@ -17,9 +17,10 @@ from onboarding.cutovers.planning import plan_cutover
 from onboarding.lifecycle.tenants import ProfileEntry, create_tenant, host_key
 from onboarding.models import Cutover, Plan, RequirementsSheet, Responsibility, Task
 from onboarding.plans.assignment import assign_task
+from onboarding.plans.confirmations import is_confirmed_by_sign_off
 from onboarding.plans.evaluation import complete_waits
 from onboarding.plans.rollup import recompute_rollup
-from onboarding.plans.services import confirm_task, is_confirmed_by_sign_off
+from onboarding.plans.services import confirm_task
 from onboarding.requirements.sign_off import definition_of, sign_off
 from tenants.models import (
     Authentication,

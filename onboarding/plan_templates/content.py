@@ -1,6 +1,6 @@
-"""A plan template as plain data: what is kept of a version, and what a draft is made of.
+"""The plan template as plain data, as stored with a version and edited in a draft.
 
-It has the shape of the template's file, and is read by the same rules.
+It has the structure of the template file, and the same rules apply.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Content = dict[str, Any]
 
 
 class ContentError(OnboardingError):
-    """The content is no template; `place` is where, as keys and indexes from the top."""
+    """The content is invalid. `place` is the location, as keys and indexes from the top."""
 
     def __init__(self, place: Location, reason: str) -> None:
         super().__init__(reason)
@@ -33,7 +33,7 @@ class ContentError(OnboardingError):
 
 
 def read_content(content: Content) -> TemplateVersion:
-    """The template that the content holds; ContentError where it is malformed."""
+    """The template in the content. Raises ContentError."""
     return _read(json.dumps(content))
 
 
@@ -50,7 +50,7 @@ def _read(text: str) -> TemplateVersion:
 def as_content(template_version: TemplateVersion) -> Content:
     return {
         "version": template_version.version,
-        # In order, which a database does not keep within a mapping.
+        # A list, because a database may change the order of a mapping.
         "products": [[key, name] for key, name in template_version.products.items()],
         "phases": [_phase(phase) for phase in template_version.phases],
     }
@@ -67,8 +67,8 @@ def _phase(phase: PhaseDefinition) -> Content:
 
 
 def as_entry(task: TaskDefinition) -> Content:
-    """One task as its phase lists it; what it does not say is left out."""
-    said = {
+    """One task as its phase lists it, without its empty fields."""
+    fields = {
         "key": task.key,
         "title": task.title,
         "responsibility": task.responsibility,
@@ -94,7 +94,7 @@ def as_entry(task: TaskDefinition) -> Content:
         "waits": _wait(task.waits) if task.waits else None,
     }
     always = ("key", "title", "responsibility", "stated", "do", "shown_by")
-    return {name: value for name, value in said.items() if value or name in always}
+    return {name: value for name, value in fields.items() if value or name in always}
 
 
 def _wait(wait: WaitRule) -> Content:

@@ -1,4 +1,4 @@
-"""What a template's steps say, field by field, in the words people read."""
+"""The fields of a template's tasks as text for pages."""
 
 from __future__ import annotations
 
@@ -35,19 +35,19 @@ FIELDS: Mapping[str, str] = {
     "phase": "Phase",
     "parent": "Group",
     "responsibility": "Done by",
-    "stated": "Side stated by the article",
+    "stated": "Responsibility fixed",
     "do": "What to do",
-    "shown_by": "What shows that it is done",
+    "shown_by": "Completion criteria",
     "links": "Links",
     "applies_when": "Applies where",
-    "otherwise": "Said where it does not apply",
+    "otherwise": "Reason if it does not apply",
     "optional": "Optional",
     "required_when": "Not optional where",
     "depends_on": "Depends on",
     "gate": "Hard gate",
-    "waits": "Completed by time",
-    "check_kinds": "Proven by",
-    "supports": "Shown beside it",
+    "waits": "Wait",
+    "check_kinds": "Verified by",
+    "supports": "Supporting checks",
     "per_domain": "Domain by domain",
     "domain_roles": "For domains that are",
     "due": "Due",
@@ -65,16 +65,20 @@ ROLE_EFFECTS: Mapping[TaskRole, str] = {
     TaskRole.VERIFIES_OWNERSHIP: "The readiness list does not check domain ownership.",
     TaskRole.VERIFIES_SPF: "The outbound readiness list does not check SPF.",
     TaskRole.VERIFIES_DKIM: "The outbound readiness list does not check DKIM.",
-    TaskRole.VERIFIES_MX_TTL: "The inbound readiness list does not check the TTL of the MX records.",
+    TaskRole.VERIFIES_MX_TTL: "The inbound readiness list does not check the TTL of MX records.",
     TaskRole.VERIFIES_SMTP: "Cutovers do not check the SMTP connections.",
 }
 _SHEET_EFFECT = "New plans have no requirements sheet of this kind."
+_CHOICES: Mapping[str, Mapping[str, str]] = {
+    "role": {role.value: str(role.label) for role in TaskRole},
+    "responsibility": {side.value: str(side.label) for side in Responsibility},
+}
 _KINDS = dict(KIND_CHOICES)
 _ROLES = dict(Domain.Role.choices)
 
 
 def describe_field(task: TaskDefinition, name: str, template_version: TemplateVersion) -> str:
-    """One field of a step in words; empty where it says nothing."""
+    """One field of a task as text; empty if the field is not set."""
     value = getattr(task, name)
     titles = {each.key: each.title for each in template_version.tasks}
     titles |= {phase.key: phase.title for phase in template_version.phases}
@@ -83,10 +87,8 @@ def describe_field(task: TaskDefinition, name: str, template_version: TemplateVe
             return titles.get(value, "")
         case "depends_on":
             return ", ".join(titles[key] for key in value)
-        case "role":
-            return str(TaskRole(value).label) if value else ""
-        case "responsibility":
-            return str(Responsibility(value).label)
+        case "role" | "responsibility":
+            return _CHOICES[name].get(value, "")
         case "check_kinds" | "supports":
             return ", ".join(_KINDS[kind] for kind in value)
         case "domain_roles":
@@ -129,7 +131,7 @@ def describe_due(due: DueRule) -> str:
 
 
 def describe_condition(condition: Condition, products: Mapping[str, str]) -> str:
-    """Mail platform is Hybrid or On-premises, and Journaling is yes; or ..."""
+    """The condition as text: Mail platform is Hybrid, and Journaling is yes; or ..."""
     labels: dict[str, Mapping[str, str]] = {**PROFILE_VALUES, "products": products}
     written = []
     for alternative in condition.alternatives:

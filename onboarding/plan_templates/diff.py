@@ -1,7 +1,7 @@
-"""What differs between two versions of the plan template, and which guards the later one loses.
+"""Compare two versions of the plan template, and list the losses in the later one. Pure.
 
-Pure. A guard is whatever keeps mail from being lost or a tick from being wrong: a hard gate and
-what it waits for, a check that proves a step, a wait that only time completes.
+A loss is a guard or a role. A guard prevents lost mail or a false status: a hard gate with its
+dependencies, a check that verifies a task, a wait.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from onboarding.plan_templates.schema import (
 
 @dataclass(frozen=True)
 class FieldChange:
-    """One field that says something else."""
+    """One changed field, as text before and after."""
 
     field: str
     before: str
@@ -43,7 +43,7 @@ class TemplateDiff:
     added: tuple[TaskDefinition, ...] = ()
     removed: tuple[TaskDefinition, ...] = ()
     changed: tuple[TaskChange, ...] = ()
-    # Phases that came, went, or say something else, in a sentence each.
+    # A sentence for each new, removed or changed phase.
     phases: tuple[str, ...] = ()
     is_reordered: bool = False
 
@@ -82,7 +82,7 @@ def _changes(
 
 
 def _meant(task: TaskDefinition, name: str) -> object:
-    """A field without what means nothing: the order of choices, for pages have their own."""
+    """A field for comparison. The order of choices has no meaning, because pages sort them."""
     value = getattr(task, name)
     if isinstance(value, Condition):
         return [
@@ -100,12 +100,12 @@ def _phase_changes(before: TemplateVersion, after: TemplateVersion) -> Iterator[
         if key not in old:
             yield f"The phase “{phase.title}” is new."
         elif old[key].title != phase.title:
-            yield f"The phase “{old[key].title}” is called “{phase.title}”."
+            yield f"The phase “{old[key].title}” is renamed “{phase.title}”."
         elif (old[key].summary, old[key].links) != (phase.summary, phase.links):
-            yield f"The phase “{phase.title}” is described in other words."
-    yield from (f"The phase “{p.title}” is gone." for key, p in old.items() if key not in new)
+            yield f"The description of the phase “{phase.title}” is changed."
+    yield from (f"The phase “{p.title}” is removed." for key, p in old.items() if key not in new)
     if [key for key in old if key in new] != [key for key in new if key in old]:
-        yield "The phases stand in another order."
+        yield "The phases are in another order."
 
 
 # --- Losses
@@ -133,7 +133,7 @@ def _lost_roles(before: TemplateVersion, after: TemplateVersion) -> Iterator[str
 
 
 def lost_guards(before: TemplateVersion, after: TemplateVersion) -> list[str]:
-    """A sentence for each guard that `before` has and `after` has not."""
+    """A sentence for each guard that `before` has and `after` lacks."""
     new = {task.key: task for task in after.tasks}
     awaited = {key for task in before.tasks if task.gate for key in task.depends_on}
     lost: list[str] = []
@@ -141,7 +141,7 @@ def lost_guards(before: TemplateVersion, after: TemplateVersion) -> list[str]:
         is_guarded = bool(task.gate or task.check_kinds or task.waits)
         if task.key not in new:
             if is_guarded or task.key in awaited:
-                lost.append(f"“{task.title}” is removed, and what guarded it with it.")
+                lost.append(f"“{task.title}” is removed, with its guards.")
             continue
         lost += _lost_of(task, new[task.key], before, after)
         if is_guarded or task.key in awaited:
@@ -153,25 +153,30 @@ def _lost_of(
     old: TaskDefinition, new: TaskDefinition, before: TemplateVersion, after: TemplateVersion
 ) -> Iterator[str]:
     if old.gate and not new.gate:
-        yield f"“{new.title}” is no hard gate any more: it can be confirmed before its turn."
+        yield (
+            f"“{new.title}” is no longer a hard gate: it can be confirmed before its dependencies"
+            " are done."
+        )
     kinds = [kind for kind in old.check_kinds if kind not in new.check_kinds]
     if kinds:
-        yield f"“{new.title}” was proven by {describe_field(old, 'check_kinds', before)}, and loses that."
+        proof = describe_field(old, "check_kinds", before)
+        yield f"“{new.title}” was verified by {proof}, and no longer is."
     if old.waits and old.waits != new.waits:
         now = describe_field(new, "waits", after) or "nothing"
-        yield f"“{new.title}” waited {describe_field(old, 'waits', before)}, and now waits for {now}."
-    kept = {task.key for task in after.tasks}
+        then = describe_field(old, "waits", before)
+        yield f"“{new.title}” waited {then}, and now waits for {now}."
+    remaining = {task.key for task in after.tasks}
     for key in old.depends_on:
-        if old.gate and key in kept and key not in new.depends_on:
+        if old.gate and key in remaining and key not in new.depends_on:
             title = next(task.title for task in after.tasks if task.key == key)
-            yield f"“{new.title}” does not wait for “{title}” any more."
+            yield f"“{new.title}” no longer waits for “{title}”."
 
 
 def _loosened(old: TaskDefinition, new: TaskDefinition) -> Iterator[str]:
     if new.optional and not old.optional:
-        yield f"“{new.title}” becomes optional, so nothing waits for it."
+        yield f"“{new.title}” becomes optional, so no task waits for it."
     if _meant(old, "applies_when") != _meant(new, "applies_when"):
         yield f"“{new.title}” applies to other tenants than before."
     roles = [role for role in old.domain_roles if role not in new.domain_roles]
     if old.per_domain and (roles or not new.per_domain):
-        yield f"“{new.title}” is no longer asked of every domain that it was asked of."
+        yield f"“{new.title}” no longer applies to all of its former domains."

@@ -1,5 +1,7 @@
-"""Changing a template's content in place: finding, putting, shifting and taking out steps. Pure but
-for the keys that were ever used, which are read from all versions on record."""
+"""Find, insert, move and remove tasks in the content of a draft, in place.
+
+Pure, except for `used_keys`, which reads all stored versions.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,7 @@ _LONGEST_KEY = 50
 
 @dataclass(frozen=True)
 class DraftTask:
-    """A step, and the phase it stands in."""
+    """A task and its phase."""
 
     entry: Content
     phase: Content
@@ -43,12 +45,12 @@ def without_empty_phases(content: Content) -> Content:
 
 
 def append_entry(content: Content, entry: Content, phase: str) -> None:
-    """At the end of its group, or of its phase."""
+    """Insert the task at the end of its group, or of its phase."""
     _insert(content, [entry], phase)
 
 
 def replace(content: Content, found: DraftTask, entry: Content, phase: str) -> None:
-    """In its place; or where its group or phase is another, at the end there, with its steps."""
+    """Replace a task in place, or move it and its tasks to the end of another group or phase."""
     if found.phase["key"] == phase and found.entry.get("parent") == entry.get("parent"):
         tasks = found.phase["tasks"]
         tasks[tasks.index(found.entry)] = entry
@@ -63,7 +65,7 @@ def replace(content: Content, found: DraftTask, entry: Content, phase: str) -> N
 def _insert(content: Content, block: list[Content], phase: str) -> None:
     place = next((each for each in content["phases"] if each["key"] == phase), None)
     if place is None:
-        raise ContentError((), "The phase is gone from the draft: choose another.")
+        raise ContentError((), "The phase is no longer in the draft. Choose another one.")
     parent = block[0].get("parent")
     tasks = place["tasks"]
     family = [
@@ -74,7 +76,7 @@ def _insert(content: Content, block: list[Content], phase: str) -> None:
 
 
 def shift(content: Content, found: DraftTask, *, up: bool) -> None:
-    """Change places with the neighbour before or behind; a group takes its steps along."""
+    """Exchange the task with its neighbour. The tasks of a group move with it."""
     siblings = [each for each in found.phase["tasks"] if _parent(each) == _parent(found.entry)]
     to = siblings.index(found.entry) + (-1 if up else 1)
     if not 0 <= to < len(siblings):
@@ -95,15 +97,15 @@ def remove_entry(content: Content, found: DraftTask) -> None:
 
 
 def why_not_removable(content: Content, key: str) -> str:
-    """Why a step cannot be taken out; empty when it can."""
+    """The reason why a task cannot be removed; empty if it can."""
     task = find(content, key)
     if task is not None and task.entry.get("role") == TaskRole.CLOSURE:
-        return "The closing step stays: there the implementation is signed off."
+        return "The closing task cannot be removed: it closes the implementation."
     for other in draft_tasks(content):
         if _parent(other.entry) == key:
-            return "It is a group: move or remove its steps first."
+            return "It is a group. Move or remove its tasks first."
         if (other.entry.get("waits") or {}).get("after") == key:
-            return f"“{other.entry['title']}” counts its days after it: change that first."
+            return f"“{other.entry['title']}” waits for it. Change that task first."
     return ""
 
 
@@ -119,7 +121,7 @@ def _children(found: DraftTask) -> list[Content]:
 
 
 def used_keys(draft: TemplateDraft) -> set[str]:
-    """Every key of any version, of the draft, and of what was removed from it."""
+    """The keys of all versions and of the draft, including keys removed from the draft."""
     used = set(draft.removed_keys) | set(_keys(draft.content))
     for content in PlanTemplate.objects.values_list("content", flat=True):
         used |= set(_keys(content))
@@ -133,11 +135,11 @@ def _keys(content: Content) -> Iterator[str]:
 
 
 def new_key(title: str, used: Collection[str]) -> str:
-    """A key made of the title's words, that nothing had before."""
+    """A key from the title that was never used before."""
     plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
-    stem = re.sub(r"[^a-z0-9]+", "-", plain)[:_LONGEST_KEY].strip("-") or "step"
+    stem = re.sub(r"[^a-z0-9]+", "-", plain)[:_LONGEST_KEY].strip("-") or "task"
     if stem.startswith(KEY_PREFIX):
-        stem = f"step-{stem}"
+        stem = f"task-{stem}"
     tries = (stem if number == 1 else f"{stem}-{number}" for number in range(1, len(used) + 2))
     return next(key for key in tries if key not in used)
 
@@ -149,9 +151,9 @@ _FIELD_OF = {"key": "depends_on", "check": "check_kinds", "due": "due_from", "wa
 
 
 def blame(content: Content, error: ContentError, key: str) -> tuple[str, str]:
-    """The field that a refusal is about, where it is the step's own, and the sentence.
+    """The form field that an error is about, if it is the task's own, and the message.
 
-    A refusal names steps by their keys; people know them by their titles.
+    The message has the titles of tasks in place of their keys.
     """
     titles = {found.key: found.entry["title"] for found in draft_tasks(content)}
     reason = _with_titles(str(error), titles)
@@ -173,7 +175,7 @@ def _with_titles(reason: str, titles: dict[str, str]) -> str:
     head, arrow, _ = reason.partition(": ")
     if head == "circle of dependencies" and arrow:
         keys = reason.removeprefix("circle of dependencies: ").split(" → ")
-        told = " → ".join(f"“{titles.get(key, key)}”" for key in keys)
-        return f"These would wait for one another in a circle: {told}."
-    said = re.sub("“([a-z0-9-]+)”", lambda m: f"“{titles.get(m[1], m[1])}”", reason)
-    return f"{said[0].upper()}{said[1:]}" + ("" if said.endswith(".") else ".")
+        listed = " → ".join(f"“{titles.get(key, key)}”" for key in keys)
+        return f"These tasks would wait for each other in a circle: {listed}."
+    message = re.sub("“([a-z0-9-]+)”", lambda m: f"“{titles.get(m[1], m[1])}”", reason)
+    return f"{message[0].upper()}{message[1:]}" + ("" if message.endswith(".") else ".")

@@ -1,7 +1,7 @@
-"""The draft of the plan template's next version: its steps and phases, changed one at a time.
+"""Edit and publish the draft of the plan template's next version.
 
-Each act holds the draft, changes its content, and has the whole read by the rules of the template
-file before it is kept: a draft is a template at any moment, but for phases that have no step yet.
+Each change locks the draft, changes its content, and validates the whole content by the rules of
+the template file. So the draft is always a valid template, except for phases without tasks.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ from tenants.models import User
 from tenants.services import write_activity
 
 CHANGED = (
-    "Somebody else changed this while you had it open. What you typed is kept and not saved:"
+    "Another person has changed this since you opened it. Your text is still here, but not saved:"
     " compare it with the draft, then save again."
 )
 
 
 class DraftNotFound(OnboardingError):
-    """There is no draft, or no longer."""
+    """There is no draft."""
 
     def __init__(self) -> None:
-        super().__init__("There is no draft, or somebody published or dropped it meanwhile.")
+        super().__init__("There is no draft. It may have been published or discarded.")
 
 
 class InvalidDraft(OnboardingError):
-    """The change would leave no template; `field` is the field of the step that is to blame."""
+    """The change would make the template invalid. `field` is the field at fault, or empty."""
 
     def __init__(self, field: str, reason: str) -> None:
         super().__init__(reason)
@@ -56,12 +56,12 @@ def current_draft() -> TemplateDraft | None:
 
 
 def version_of_draft(draft: TemplateDraft) -> TemplateVersion:
-    """The template that it would be; phases without a step are left out."""
+    """The template of the draft, without phases that have no task."""
     return read_content(draft_content.without_empty_phases(draft.content))
 
 
 def create_draft(base: PlanTemplate, *, by: User) -> TemplateDraft:
-    # As kept and not as stored: versions of before have their words in a file.
+    # A version from before versions had content has it in a file, and cannot be the base.
     content = copy.deepcopy(base.content)
     if not content:
         raise OnboardingError("Load the templates first: run manage.py load_templates.")
@@ -72,12 +72,12 @@ def create_draft(base: PlanTemplate, *, by: User) -> TemplateDraft:
             )
             write_activity(None, ActivityName.TEMPLATE_DRAFT_CREATED, by=by, version=base.version)
     except IntegrityError:
-        raise OnboardingError("There is a draft already: go on with that one.") from None
+        raise OnboardingError("There is already a draft. Continue with that one.") from None
     return made
 
 
 def delete_draft(*, seen: int, by: User) -> None:
-    """Throw the draft away, as the person saw it."""
+    """Discard the draft. Raises ConflictingChange if it is no longer at revision `seen`."""
     with transaction.atomic():
         draft = _lock()
         _refuse_outdated(draft, seen)
@@ -86,16 +86,19 @@ def delete_draft(*, seen: int, by: User) -> None:
 
 
 def fingerprint(entry: Content, phase: str) -> str:
-    """Tells one wording of a step, or of a phase, from another."""
-    said = json.dumps([phase, {k: v for k, v in entry.items() if k != "tasks"}], sort_keys=True)
-    return hashlib.sha256(said.encode()).hexdigest()[:16]
+    """A hash of a task or a phase, for detecting changes."""
+    text = json.dumps([phase, {k: v for k, v in entry.items() if k != "tasks"}], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-# --- Steps
+# --- Tasks
 
 
 def save_task(entry: Content, *, phase: str, key: str, seen: str, by: User) -> str:
-    """Add a step, or change the one of that key as the person saw it. Returns its key."""
+    """Add a task, or change the task with the key. Returns its key.
+
+    Raises ConflictingChange if the task no longer has the fingerprint `seen`, and InvalidDraft.
+    """
 
     def change(content: Content, draft: TemplateDraft) -> str:
         if not key:
@@ -105,7 +108,7 @@ def save_task(entry: Content, *, phase: str, key: str, seen: str, by: User) -> s
             return str(made["key"])
         found = draft_content.find(content, key)
         if found is None:
-            raise ConflictingChange("Somebody else removed this step from the draft meanwhile.")
+            raise ConflictingChange("Another person has removed this task from the draft.")
         if fingerprint(found.entry, found.phase["key"]) != seen:
             raise ConflictingChange(CHANGED)
         if found.entry.get("role") == TaskRole.CLOSURE != entry.get("role"):
@@ -117,7 +120,7 @@ def save_task(entry: Content, *, phase: str, key: str, seen: str, by: User) -> s
 
 
 def move_task(key: str, *, up: bool, by: User) -> None:
-    """One place up or down among its neighbours; a group takes its steps along."""
+    """Move a task one place up or down. The tasks of a group move with it."""
 
     def change(content: Content, draft: TemplateDraft) -> str:
         found = _found(content, key)
@@ -128,7 +131,7 @@ def move_task(key: str, *, up: bool, by: User) -> None:
 
 
 def remove_task(key: str, *, by: User) -> None:
-    """Take a step out of the draft. What waited for it waits for it no longer."""
+    """Remove a task from the draft, and from the dependencies of other tasks."""
 
     def change(content: Content, draft: TemplateDraft) -> str:
         found = _found(content, key)
@@ -145,25 +148,25 @@ def remove_task(key: str, *, by: User) -> None:
 def _found(content: Content, key: str) -> draft_content.DraftTask:
     found = draft_content.find(content, key)
     if found is None:
-        raise ConflictingChange("Somebody else removed this step from the draft meanwhile.")
+        raise ConflictingChange("Another person has removed this task from the draft.")
     return found
 
 
 # --- Phases
 
 
-def save_phase(words: Content, *, key: str, seen: str, by: User) -> str:
-    """Add a phase at the end, or word the one of that key anew."""
+def save_phase(texts: Content, *, key: str, seen: str, by: User) -> str:
+    """Add a phase at the end, or change the phase with the key. Returns its key."""
 
     def change(content: Content, draft: TemplateDraft) -> str:
         if not key:
-            made = draft_content.new_key(words["title"], draft_content.used_keys(draft))
-            content["phases"].append({"key": made, **words, "links": [], "tasks": []})
+            made = draft_content.new_key(texts["title"], draft_content.used_keys(draft))
+            content["phases"].append({"key": made, **texts, "links": [], "tasks": []})
             return made
         phase = _phase(content, key)
         if fingerprint(phase, key) != seen:
             raise ConflictingChange(CHANGED)
-        phase.update(words)
+        phase.update(texts)
         return key
 
     return _change(change, by=by)
@@ -185,7 +188,7 @@ def remove_phase(key: str, *, by: User) -> None:
     def change(content: Content, draft: TemplateDraft) -> str:
         phase = _phase(content, key)
         if phase["tasks"]:
-            raise OnboardingError("The phase has steps: move or remove them first.")
+            raise OnboardingError("The phase has tasks. Move or remove them first.")
         content["phases"].remove(phase)
         draft.removed_keys = [*draft.removed_keys, key]
         return key
@@ -197,7 +200,7 @@ def _phase(content: Content, key: str) -> Content:
     for phase in content["phases"]:
         if phase["key"] == key:
             return dict_of(phase)
-    raise ConflictingChange("Somebody else removed this phase from the draft meanwhile.")
+    raise ConflictingChange("Another person has removed this phase from the draft.")
 
 
 def dict_of(phase: Any) -> Content:
@@ -209,21 +212,25 @@ def dict_of(phase: Any) -> Content:
 
 
 def publish(*, note: str, seen: int, accepts_losses: bool, by: User) -> PlanTemplate:
-    """Make the draft the next version, which new plans take from now on."""
+    """Publish the draft as the next version, which new plans use from now on.
+
+    Raises ConflictingChange if the draft is no longer at revision `seen`, and OnboardingError if it
+    changes nothing or has losses that are not accepted.
+    """
     with transaction.atomic():
         draft = _lock()
         _refuse_outdated(draft, seen)
         after = version_of_draft(draft)
         newest = newest_template()
-        assert newest is not None, "a draft was begun from some version"
+        assert newest is not None, "a draft is based on a version"
         before = template_version_of(newest)
         if diff(before, after).is_empty:
-            raise OnboardingError(f"The draft says what version {newest.version} says.")
+            raise OnboardingError(f"The draft is equal to version {newest.version}.")
         lost = losses(before, after)
         if lost and not accepts_losses:
             raise OnboardingError(
-                "It drops what keeps mail from being lost. An administrator publishes it, and says"
-                " that this is meant."
+                "The draft drops safeguards or roles. An administrator must accept that and publish"
+                " it."
             )
         content = draft_content.without_empty_phases(draft.content)
         made = PlanTemplate.objects.create(
@@ -241,7 +248,7 @@ def publish(*, note: str, seen: int, accepts_losses: bool, by: User) -> PlanTemp
     return made
 
 
-# --- What every act begins and ends with
+# --- The frame of every change
 
 
 def _lock() -> TemplateDraft:
@@ -254,7 +261,7 @@ def _lock() -> TemplateDraft:
 def _refuse_outdated(draft: TemplateDraft, seen: int) -> None:
     if draft.revision != seen:
         raise ConflictingChange(
-            "Somebody changed the draft while you had this open. Read it again; nothing was done."
+            "The draft has changed since you opened this page. Check it again. Nothing was done."
         )
 
 

@@ -1,4 +1,4 @@
-"""A template's steps and phases as people edit them in the browser."""
+"""Forms of the template editor: tasks, phases, publication and preview."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from onboarding.plan_templates.schema import (
 )
 from tenants.models import Domain
 
-# How many alternatives a condition can be given; what the built-in template needs, and one more.
+# The alternatives that a condition can have: one more than the shipped template needs.
 ALTERNATIVES = 3
 _ROLES = [choice for choice in Domain.Role.choices if choice[0] != Domain.Role.PARKED]
 _YES_NO = [("", "either"), ("yes", "yes"), ("no", "no")]
@@ -30,7 +30,7 @@ _BOXES = forms.CheckboxSelectMultiple
 
 
 class AlternativeForm(forms.Form):
-    """One way in which a condition holds: of each field that is chosen, one of the values."""
+    """One alternative of a condition: the accepted values of each field."""
 
     def __init__(self, *args: Any, products: Mapping[str, str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -38,7 +38,7 @@ class AlternativeForm(forms.Form):
             self.fields[name] = _profile_field(name, label, products)
 
     def as_data(self) -> Content:
-        """As the template writes it; empty where nothing was chosen."""
+        """The alternative as in the template file; empty if no value is chosen."""
         chosen = {name: value for name, value in self.cleaned_data.items() if value}
         return {
             name: [value == "yes"] if name in PROFILE_FLAGS else list(value)
@@ -56,7 +56,7 @@ def _profile_field(name: str, label: str, products: Mapping[str, str]) -> forms.
 
 
 class ConditionFields:
-    """A condition as alternatives of which one must hold; those left empty do not count."""
+    """A condition as alternatives, of which one must match. Empty ones are ignored."""
 
     def __init__(
         self,
@@ -76,7 +76,7 @@ class ConditionFields:
 
     @property
     def is_used(self) -> bool:
-        """Whether anything is chosen, so that a page shows it open."""
+        """Whether a value is chosen, so that a page shows the condition open."""
         return any(form.is_bound or form.initial for form in self.forms)
 
     def is_valid(self) -> bool:
@@ -84,10 +84,10 @@ class ConditionFields:
 
     def as_data(self) -> Content | None:
         written = [form.as_data() for form in self.forms]
-        said = [each for each in written if each]
-        if not said:
+        filled = [each for each in written if each]
+        if not filled:
             return None
-        return said[0] if len(said) == 1 else {"any": said}
+        return filled[0] if len(filled) == 1 else {"any": filled}
 
 
 def _alternatives(written: Content | None) -> list[Content]:
@@ -104,15 +104,15 @@ def _chosen(alternative: Content) -> Content:
 
 
 class TemplateTaskForm(forms.Form):
-    """Every field of a step but its conditions, which stand beside it."""
+    """All fields of a task except its conditions."""
 
     title = forms.CharField(
         max_length=200,
         label="Name",
-        error_messages={"required": "Give the step a name."},
+        error_messages={"required": "Enter a name."},
     )
     phase = forms.ChoiceField(label="Phase")
-    parent = forms.ChoiceField(required=False, label="Within the group")
+    parent = forms.ChoiceField(required=False, label="Group")
     role = forms.ChoiceField(
         choices=[("", "none"), *TaskRole.choices],
         required=False,
@@ -121,15 +121,17 @@ class TemplateTaskForm(forms.Form):
     )
     responsibility = forms.ChoiceField(choices=Responsibility, label="Done by")
     stated = forms.BooleanField(
-        required=False, initial=True, label="This side is fixed; no plan chooses another"
+        required=False, initial=True, label="Plans cannot change the responsibility"
     )
     do = forms.CharField(
-        widget=_FEW_LINES, label="What to do", error_messages={"required": "Say what to do."}
+        widget=_FEW_LINES,
+        label="What to do",
+        error_messages={"required": "Enter the instructions."},
     )
     shown_by = forms.CharField(
         widget=_FEW_LINES,
-        label="What shows that it is done",
-        error_messages={"required": "Say what shows that it is done."},
+        label="Completion criteria",
+        error_messages={"required": "Enter the completion criteria."},
     )
     links = forms.CharField(
         required=False,
@@ -140,52 +142,48 @@ class TemplateTaskForm(forms.Form):
     otherwise = forms.CharField(
         required=False,
         max_length=300,
-        label="What a plan says where it does not apply",
-        help_text="{platform}, {directory_method} and {authentication} stand for the choice.",
+        label="Reason shown if it does not apply",
+        help_text="Gangway fills in {platform}, {directory_method} and {authentication}.",
     )
     optional = forms.BooleanField(
-        required=False, label="It is optional: nothing waits for it until somebody has begun it"
+        required=False, label="Optional: no task waits for it until its work has started"
     )
-    depends_on = forms.MultipleChoiceField(
-        required=False, widget=_BOXES, label="These are to be done first"
-    )
+    depends_on = forms.MultipleChoiceField(required=False, widget=_BOXES, label="Depends on")
     gate = forms.BooleanField(
         required=False,
-        label="Hard gate: nobody can confirm it before they are, for that can lose mail",
+        label="Hard gate: confirming it before its dependencies are done can lose mail",
     )
     check_kinds = forms.MultipleChoiceField(
-        choices=KIND_CHOICES, required=False, widget=_BOXES, label="Proven by these checks"
+        choices=KIND_CHOICES, required=False, widget=_BOXES, label="Verified by these checks"
     )
     supports = forms.MultipleChoiceField(
         choices=KIND_CHOICES,
         required=False,
         widget=_BOXES,
-        label="Shown beside it, without completing it",
+        label="Supporting checks, which do not complete it",
     )
-    per_domain = forms.BooleanField(required=False, label="It is done domain by domain")
+    per_domain = forms.BooleanField(required=False, label="Per domain")
     domain_roles = forms.MultipleChoiceField(
-        choices=_ROLES, required=False, widget=_BOXES, label="For domains that are"
+        choices=_ROLES, required=False, widget=_BOXES, label="Roles of the domains"
     )
     due_days = forms.IntegerField(
         required=False,
         label="Due, in working days",
-        help_text="Negative: before. Empty: no due day.",
+        help_text="Negative: before. Empty: no due date.",
         error_messages={"invalid": "Enter a whole number of days, such as 5 or -10."},
     )
     due_from = forms.ChoiceField(
-        choices=[("", "no due day"), *ANCHOR_LABELS.items()], required=False, label="From"
+        choices=[("", "no due date"), *ANCHOR_LABELS.items()], required=False, label="From"
     )
-    wait_after = forms.ChoiceField(
-        required=False, label="Completed by time alone, so many days after"
-    )
+    wait_after = forms.ChoiceField(required=False, label="Completes automatically after")
     wait_days = forms.IntegerField(
         required=False,
         min_value=1,
         max_value=LONGEST_WAIT,
         label="Days",
-        help_text="Empty: as many as were agreed for the inbound cutover.",
+        help_text="Empty: the days agreed for the inbound cutover.",
     )
-    # The mark of the step the person had before them; another one means somebody was faster.
+    # The fingerprint of the task that the person edits. Another one means a conflicting change.
     seen = forms.CharField(required=False, widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, content: Content, key: str = "", **kwargs: Any) -> None:
@@ -217,31 +215,31 @@ class TemplateTaskForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}
         if cleaned.get("per_domain") and not cleaned.get("domain_roles"):
-            self.add_error("domain_roles", "Choose the roles of the domains it is done for.")
+            self.add_error("domain_roles", "Choose the roles of the domains.")
         roles_mean = cleaned.get("per_domain") or cleaned.get("supports")
         if cleaned.get("domain_roles") and not roles_mean:
-            self.add_error("domain_roles", "Roles mean something only domain by domain.")
+            self.add_error("domain_roles", "Roles of domains need a task that is per domain.")
         if (cleaned.get("due_days") is None) != (not cleaned.get("due_from")):
-            self.add_error("due_days", "Give both the days and the moment they count from.")
+            self.add_error("due_days", "Enter both the days and their start.")
         both = set(cleaned.get("check_kinds", [])) & set(cleaned.get("supports", []))
         if both:
-            self.add_error("supports", "A check that proves the step is not shown beside it too.")
+            self.add_error("supports", "A check cannot both verify and support the task.")
         after = cleaned.get("wait_after")
         if after and after not in cleaned.get("depends_on", []):
             cleaned["depends_on"] = [*cleaned.get("depends_on", []), after]
         return cleaned
 
-    def show_conflict(self, mark: str) -> None:
-        """Keep what was typed, and let the person decide again over what stands there now."""
-        kept = cast(QueryDict, self.data).copy()
-        kept["seen"] = mark
-        self.data = kept
+    def show_conflict(self, fingerprint: str) -> None:
+        """Preserve the typed values for another attempt against the current task."""
+        typed_data = cast(QueryDict, self.data).copy()
+        typed_data["seen"] = fingerprint
+        self.data = typed_data
 
     def entry(self) -> Content:
-        """The step as its phase lists it, but for its key and conditions."""
+        """The task as its phase lists it, without its key and conditions."""
         typed = self.cleaned_data
         days = typed["wait_days"] or AGREED_DAYS
-        said: Content = {
+        entry_fields: Content = {
             "role": typed["role"],
             "parent": typed["parent"],
             "links": typed["links"],
@@ -259,16 +257,18 @@ class TemplateTaskForm(forms.Form):
             "waits": {"after": typed["wait_after"], "days": days} if typed["wait_after"] else None,
         }
         always = ("title", "responsibility", "stated", "do", "shown_by")
-        said = {name: typed[name] for name in always} | {k: v for k, v in said.items() if v}
-        # Browsers end lines in their own way.
+        entry_fields = {name: typed[name] for name in always} | {
+            k: v for k, v in entry_fields.items() if v
+        }
+        # Browsers send CRLF line ends.
         return {
             name: value.replace("\r\n", "\n") if isinstance(value, str) else value
-            for name, value in said.items()
+            for name, value in entry_fields.items()
         }
 
 
 def initial_of(entry: Content, phase: str) -> Content:
-    """A step as its form begins."""
+    """The initial values of the form for a task."""
     waits, due = entry.get("waits") or {}, entry.get("due") or {}
     days = waits.get("days")
     return {
@@ -290,44 +290,44 @@ def _line_of(link: Content) -> str:
 
 def _by_phase(content: Content, key: str) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     for phase in content["phases"]:
-        steps = [(e["key"], e["title"]) for e in phase["tasks"] if e["key"] != key]
-        if steps:
-            yield phase["title"], steps
+        tasks_of_phase = [(e["key"], e["title"]) for e in phase["tasks"] if e["key"] != key]
+        if tasks_of_phase:
+            yield phase["title"], tasks_of_phase
 
 
 class PhaseForm(forms.Form):
     title = forms.CharField(
-        max_length=120, label="Name", error_messages={"required": "Give the phase a name."}
+        max_length=120, label="Name", error_messages={"required": "Enter a name."}
     )
     summary = forms.CharField(
         widget=_FEW_LINES,
-        label="What it is for",
-        error_messages={"required": "Say in a sentence what the phase is for."},
+        label="Summary",
+        error_messages={"required": "Enter a summary of the phase."},
     )
     seen = forms.CharField(required=False, widget=forms.HiddenInput)
 
     def texts(self) -> Content:
         return {name: self.cleaned_data[name] for name in ("title", "summary")}
 
-    def show_conflict(self, mark: str) -> None:
-        self.data = {**{name: self.data.get(name, "") for name in self.fields}, "seen": mark}
+    def show_conflict(self, fingerprint: str) -> None:
+        self.data = {**{name: self.data.get(name, "") for name in self.fields}, "seen": fingerprint}
 
 
 class PublishForm(forms.Form):
     note = forms.CharField(
         max_length=1000,
         widget=forms.Textarea(attrs={"rows": 3}),
-        label="What changed, in a sentence for your colleagues",
-        error_messages={"required": "Say what changed: it is read before a plan is moved."},
+        label="What changed, for your colleagues",
+        error_messages={"required": "Enter the changes. Consultants read them before an upgrade."},
     )
     accepts_losses = forms.BooleanField(
-        required=False, label="This is meant: plans at this version do without it"
+        required=False, label="Accept: plans at this version do without these safeguards and roles"
     )
     seen = forms.IntegerField(widget=forms.HiddenInput)
 
 
 class ProfileAnswersForm(forms.Form):
-    """The answers a preview rests on, where no tenant is chosen."""
+    """The profile for a preview without a tenant."""
 
     def __init__(self, *args: Any, products: Mapping[str, str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Create a tenant's plan from the template, and adapt it to changes of the profile."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tenants.services import write_activity
 
 
 def create_plan(tenant: Tenant) -> Plan:
-    """The newest template as the tenant's own plan, with what its profile leaves out marked so."""
+    """Create the tenant's plan. Tasks that the profile excludes are not applicable."""
     template = newest_template()
     if template is None:
         raise OnboardingError("No plan template is loaded yet: run manage.py load_templates.")
@@ -45,10 +45,10 @@ def create_plan(tenant: Tenant) -> Plan:
 
 
 def _create_tasks(plan: Plan, phases: dict[str, Phase], template_version: TemplateVersion) -> None:
-    """Groups before what stands in them, each generation at once.
+    """Create groups before their tasks, one generation at a time.
 
-    Nothing was looked at yet and no cutover is planned, so that each is made as it stands then:
-    with its day, and as people's word where no look could ever prove it.
+    No check has run and no cutover is planned yet. So the due date, and whether a confirmation
+    suffices because no check can verify the task, are known at creation.
     """
     made: dict[str, Task] = {}
     profile = plan.tenant.profile
@@ -85,7 +85,7 @@ def _create_tasks(plan: Plan, phases: dict[str, Phase], template_version: Templa
 
 
 def task_fields_of(item: TaskDefinition) -> dict[str, Any]:
-    """What a task takes over from the template."""
+    """The columns of a task that come from the template."""
     return {
         "key": item.key,
         "role": item.role,
@@ -109,9 +109,10 @@ def task_fields_of(item: TaskDefinition) -> dict[str, Any]:
 
 
 def apply_profile(tenant: Tenant) -> list[Check]:
-    """Bring checks and plan in line after the profile, a domain, a host or the region changed.
+    """Update checks and plan after a change of the profile, a domain, a host or the region.
 
-    Tasks come in and go out; nothing that was done, said or proven is lost. Returns new checks.
+    Tasks become applicable or not applicable, and lose no confirmation or verification. Returns
+    the new checks.
     """
     with transaction.atomic():
         added = sync_checks(tenant)
@@ -123,16 +124,16 @@ def apply_profile(tenant: Tenant) -> list[Check]:
                 write_activity(
                     tenant, ActivityName.DECLINE_CANCELLED, task=task.title, task_id=task.public_id
                 )
-        # A step that came in has none yet, and another time zone may make another day.
+        # A new task has no due date yet, and another time zone may change the day.
         update_due_dates(plan)
         reevaluate(plan)
-        # A plan that is older than a kind of sheet gets it here.
+        # A plan that is older than a kind of sheet gets that sheet here.
         create_sheets(plan)
     return added
 
 
 def _fit(task: Task, item: TaskDefinition, profile: dict[str, object]) -> bool:
-    """Bring the task in line with the profile; whether that ended a decline."""
+    """Apply the profile to the task. Returns whether that cancelled a decline."""
     applicable, reason = applies(item, profile)
     columns = {
         "applies": applicable,
@@ -150,8 +151,10 @@ def _fit(task: Task, item: TaskDefinition, profile: dict[str, object]) -> bool:
 
 
 def cleared_decline(task: Task, *, is_optional: bool) -> dict[str, Any]:
-    """What else changes where an optional task becomes a required one: nobody can decline that, so
-    it is open again, and no undoing declines it anew."""
+    """The columns that change when an optional task becomes required.
+
+    A required task cannot be declined, so it opens again, and its undo is cleared.
+    """
     if is_optional or not task.is_optional:
         return {}
     if task.manual_status != ManualStatus.DECLINED:

@@ -1,4 +1,4 @@
-"""What a plan would hold for one profile: which steps, which not and why, and when each is due."""
+"""Preview a plan for one profile: the tasks that apply, the reasons for others, the due dates."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tenants.models import Tenant
 
 @dataclass(frozen=True)
 class PreviewRow:
-    """One step; `reason` says why it does not apply, `due` when it is due, in words."""
+    """One task. `reason`: why it does not apply. `due`: its due rule as text."""
 
     task: TaskDefinition
     applies: bool
@@ -50,7 +50,7 @@ class Preview:
 
 
 def preview_for(template_version: TemplateVersion, tenant: Tenant) -> Preview:
-    """For a tenant as it is: with the days that its plan's start and cutovers make of it."""
+    """The preview for a tenant, with due dates from its plan's start and its cutovers."""
     calendar = calendar_of(tenant)
     anchors = anchors_of(tenant.plan, calendar, tenant.plan.cutovers.all())
     return preview_of(template_version, tenant.profile, anchors, calendar)
@@ -62,7 +62,7 @@ def preview_of(
     anchors: Anchors | None = None,
     calendar: Calendar | None = None,
 ) -> Preview:
-    """Pure. Without anchors, due days are said in words alone."""
+    """The preview for a profile. Pure. Without anchors, rows have no due dates."""
 
     def row(task: TaskDefinition) -> PreviewRow:
         applicable, reason = applies(task, profile)

@@ -1,7 +1,7 @@
-"""The plan templates on record: one row for each version, with all that it says.
+"""The stored versions of the plan template.
 
-Gangway brings versions of its own in files; people publish others. Whatever is on record is never
-altered, for plans rest on it: a change is another version.
+Gangway ships versions in files, and people publish others. A stored version never changes, because
+plans depend on it: each change is a new version.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ TEMPLATES_DIR = Path(__file__).parent / "data"
 
 def template_version_of(template: PlanTemplate) -> TemplateVersion:
     if not template.content:
-        # Put on record before versions kept what they say; loading the templates mends it.
+        # Stored before versions had content. `register_builtin_templates` adds the content.
         return load_template_file(TEMPLATES_DIR / f"mimecast-{template.builtin_version}.yaml")
     return replace(read_content(template.content), version=template.version)
 
 
 def newest_template() -> PlanTemplate | None:
-    """What new plans are made from: the newest that people published here, or else ours.
+    """The version for new plans: the newest that a person published, otherwise the newest shipped.
 
-    A version that comes with an update must not undo what people had decided for their plans; it
-    is on record, and a draft can be begun from it.
+    A version shipped with an update must not override the decisions of this installation. It is
+    stored, and a draft can be based on it.
     """
     newest_first = PlanTemplate.objects.order_by("-version")
     return newest_first.filter(builtin_version=None).first() or newest_first.first()
@@ -44,7 +44,7 @@ def newest_builtin() -> PlanTemplate | None:
 
 
 def plan_and_newer_version(plan: Plan) -> tuple[int, int | None]:
-    """A plan's version, and the one that new plans take where that is newer. One query."""
+    """A plan's version, and the version for new plans if that is newer. One query."""
     rows = list(
         PlanTemplate.objects.order_by("-version").values_list("pk", "version", "builtin_version")
     )
@@ -59,9 +59,9 @@ def next_version() -> int:
 
 
 def register_builtin_templates() -> list[PlanTemplate]:
-    """A row for every template file; TemplateError names file, line and reason of a malformed one.
+    """Store every template file as a version. Raises TemplateError.
 
-    A file whose number people took for a version of theirs gets the next free one.
+    If a published version already has the number of a file, the file gets the next free number.
     """
     ours = [load_template_file(path) for path in TEMPLATES_DIR.glob("mimecast-*.yaml")]
     return [
@@ -70,16 +70,16 @@ def register_builtin_templates() -> list[PlanTemplate]:
 
 
 def _put(template_version: TemplateVersion) -> PlanTemplate:
-    kept = PlanTemplate.objects.filter(builtin_version=template_version.version).first()
-    if kept is None:
+    stored = PlanTemplate.objects.filter(builtin_version=template_version.version).first()
+    if stored is None:
         version = max(template_version.version, next_version())
         return PlanTemplate.objects.create(
             version=version,
             builtin_version=template_version.version,
             content=as_content(template_version),
-            note="Comes with Gangway.",
+            note="Shipped with Gangway.",
         )
-    if not kept.content:
-        kept.content, kept.note = as_content(template_version), "Comes with Gangway."
-        kept.save(update_fields=["content", "note"])
-    return kept
+    if not stored.content:
+        stored.content, stored.note = as_content(template_version), "Shipped with Gangway."
+        stored.save(update_fields=["content", "note"])
+    return stored

@@ -1,4 +1,4 @@
-"""What a plan template is made of: phases, tasks, and the conditions under which they apply."""
+"""The parts of a plan template: phases, tasks, conditions, due rules and waits."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ PROFILE_VALUES: Mapping[str, Mapping[str, str]] = {
 PROFILE_FLAGS = frozenset({"journaling", "dkim_in_use", "rfi_used"})
 RESPONSIBILITIES = frozenset({"mimecast", "client", "both"})
 GATES = frozenset({"hard"})
-# Stands in the template for the days that were agreed for the inbound cutover.
+# A placeholder in the template for the days agreed for the inbound cutover.
 AGREED_DAYS = "outbound_days"
 LONGEST_WAIT = 60
-# What a due date is counted from: the day the plan was made, or a planned cutover.
+# The start of a due rule: the creation of the plan, or a planned cutover.
 ANCHORS = frozenset({"start", "outbound", "inbound"})
 
 
 @dataclass(frozen=True)
 class Condition:
-    """Alternatives, of which one must hold; in each, every field must have one of its values."""
+    """Alternatives, of which one must match. In each, every field must have one of its values."""
 
     alternatives: tuple[Mapping[str, tuple[str | bool, ...]], ...] = field(hash=False)
 
@@ -50,7 +50,7 @@ class Condition:
         )
 
     def as_data(self) -> dict[str, Any]:
-        """As the template writes it."""
+        """The condition as in the template file."""
         written = [
             {name: list(wanted) for name, wanted in alternative.items()}
             for alternative in self.alternatives
@@ -66,7 +66,7 @@ class Link:
 
 @dataclass(frozen=True)
 class DueRule:
-    """When a task is due: working days after its anchor, before it where negative."""
+    """When a task is due: working days after its anchor, or before it if negative."""
 
     anchor: str
     working_days: int
@@ -74,8 +74,10 @@ class DueRule:
 
 @dataclass(frozen=True)
 class WaitRule:
-    """What only time completes: so many days after another task was done. None for `days`: as many
-    as were agreed for the inbound cutover."""
+    """A task that completes automatically, so many days after another task is done.
+
+    `days` is None for the days agreed for the inbound cutover.
+    """
 
     after: str
     days: int | None
@@ -83,7 +85,10 @@ class WaitRule:
 
 @dataclass(frozen=True)
 class TaskDefinition:
-    """One item of the article. `stated` is false where the article names no responsible side."""
+    """One task of the template.
+
+    `stated` is false where the article names no responsible side. `role` is a TaskRole, or empty.
+    """
 
     phase: str
     key: str
@@ -110,7 +115,7 @@ class TaskDefinition:
 
     @property
     def check(self) -> str | None:
-        """The kinds that prove it, separated by a space, or None where a person completes it."""
+        """The checks that verify it, separated by spaces; None if a person completes it."""
         return " ".join(self.check_kinds) or None
 
 

@@ -1,4 +1,4 @@
-"""The plan template: loading it, asking whether a task applies, and the whole as plain data."""
+"""Load a template file, decide whether a task applies, and list the tasks as plain data."""
 
 from __future__ import annotations
 
@@ -38,25 +38,25 @@ TEMPLATE_FILE = Path(__file__).parent / "data" / "mimecast-2.yaml"
 
 @functools.cache
 def load_template_file(path: Path = TEMPLATE_FILE) -> TemplateVersion:
-    """The template in the file, read once; TemplateError says where it is malformed and why."""
+    """The template in the file, cached. Raises TemplateError."""
     return read_template_file(path)
 
 
 def applies(task: TaskDefinition, profile: Mapping[str, object]) -> tuple[bool, str]:
-    """Whether the task is part of a tenant's plan, and if not, the sentence that says why."""
+    """Whether the task applies to a tenant with this profile, and the reason if it does not."""
     if task.applies_when is None or task.applies_when.matches(profile):
         return True, ""
     return False, task.otherwise.format_map(chosen_labels(profile))
 
 
 def is_optional(task: TaskDefinition, profile: Mapping[str, object]) -> bool:
-    """Whether a tenant with this profile may leave the task undone."""
+    """Whether the task is optional for a tenant with this profile."""
     required = task.required_when is not None and task.required_when.matches(profile)
     return task.optional and not required
 
 
 def chosen_labels(profile: Mapping[str, object]) -> dict[str, str]:
-    """The tenant's choices in the words people read."""
+    """The labels of the tenant's choices, by profile field."""
     return {
         name: labels.get(str(profile.get(name)), "not chosen yet")
         for name, labels in PROFILE_VALUES.items()
@@ -64,7 +64,7 @@ def chosen_labels(profile: Mapping[str, object]) -> dict[str, str]:
 
 
 def flat(template_version: TemplateVersion) -> list[dict[str, Any]]:
-    """Every task in the article's order, as plain data fit for JSON."""
+    """All tasks in the article's order, as JSON-compatible data."""
     return [
         _flat_task(task, phase.title, task.key in template_version.groups)
         for phase in template_version.phases

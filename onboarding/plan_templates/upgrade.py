@@ -1,7 +1,7 @@
-"""Moving a plan to a newer version of its template: what would change, and doing it.
+"""Upgrade a plan to a newer version of its template, after a preview.
 
-What people and proofs completed stays. A step that the new version does not have goes only where
-nothing was done on it; otherwise it stays as a step of the tenant's own.
+Confirmations and verifications remain. A task that the new version drops is deleted only if no
+work was done on it. Otherwise it becomes a custom task of the tenant.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from tenants.services import write_activity
 
 @dataclass(frozen=True)
 class AddedTask:
-    """A step that the plan does not have yet; `reason` says why it does not apply to it."""
+    """A task that the plan lacks. `reason`: why it does not apply to this plan."""
 
     task: TaskDefinition
     reason: str
@@ -40,7 +40,7 @@ class AddedTask:
 
 @dataclass(frozen=True)
 class ApplicabilityChange:
-    """A step that comes into the plan or goes out of it by the tenant's profile."""
+    """A task that becomes applicable or not applicable for the tenant's profile."""
 
     task: Task
     applies: bool
@@ -49,11 +49,11 @@ class ApplicabilityChange:
 
 @dataclass(frozen=True)
 class PlanChange:
-    """What moving does to one plan."""
+    """The changes that the upgrade makes to one plan."""
 
     added: tuple[AddedTask, ...]
     dropped: tuple[Task, ...]
-    # Not in the new version, and kept as the tenant's own for what was done on them.
+    # Tasks that the new version drops. They become custom tasks because of the work on them.
     kept: tuple[Task, ...]
     changed: tuple[TaskChange, ...]
     applicability_changes: tuple[ApplicabilityChange, ...]
@@ -62,7 +62,7 @@ class PlanChange:
 
 
 def newer_versions(plan: Plan) -> list[PlanTemplate]:
-    """The versions that the plan can move to, newest first."""
+    """The versions to which the plan can be upgraded, newest first."""
     newer = PlanTemplate.objects.filter(version__gt=plan.template.version)
     return list(newer.defer("content").select_related("published_by").order_by("-version"))
 
@@ -73,7 +73,7 @@ def version_for_new_plans() -> int:
 
 
 def preview(plan: Plan, target: PlanTemplate) -> PlanChange:
-    """Nothing is stored."""
+    """The changes of an upgrade. Stores nothing."""
     tasks = list(Task.objects.filter(plan=plan).select_related("phase"))
     return _change_of(plan, tasks, template_version_of(target))
 
@@ -114,9 +114,12 @@ def _applicability_changes(
 
 
 def upgrade_plan(plan: Plan, target: PlanTemplate, *, seen: int, by: User) -> PlanChange:
-    """Bring the plan to the version. `seen` is the version that the person saw it at."""
+    """Upgrade the plan to the version. Returns the changes.
+
+    `seen` is the plan's version at the preview. Raises ConflictingChange if it has changed.
+    """
     with transaction.atomic():
-        # Nobody writes a row into a sheet that is about to go with its step.
+        # Lock the sheets: a row must not be written into a sheet that is deleted with its task.
         list(
             RequirementsSheet.objects.select_for_update(of=("self",))
             .filter(task__plan=plan)
@@ -126,11 +129,11 @@ def upgrade_plan(plan: Plan, target: PlanTemplate, *, seen: int, by: User) -> Pl
         locked = Plan.objects.select_related("template", "tenant").get(pk=plan.pk)
         if locked.template.version != seen:
             raise ConflictingChange(
-                f"Somebody moved this plan to version {locked.template.version} meanwhile. Nothing"
-                " was done."
+                f"This plan has been upgraded to version {locked.template.version}. Nothing was"
+                " changed."
             )
         if target.version <= seen:
-            raise OnboardingError("A plan moves to a newer version of its template only.")
+            raise OnboardingError("A plan can only be upgraded to a newer version of its template.")
         tasks = list(Task.objects.filter(plan=locked).select_related("phase"))
         after = template_version_of(target)
         change = _change_of(locked, tasks, after)
@@ -164,7 +167,7 @@ def _rebuild(plan: Plan, tasks: Sequence[Task], change: PlanChange, after: Templ
         by_key[item.key] = _sync_task(plan, by_key, item, phases, after)
     kept = [task.pk for task in change.kept]
     Task.objects.filter(pk__in=kept).update(is_custom=True, parent=None, is_group=False)
-    # Their steps have other places by now: nothing hangs on them that would go with them.
+    # Their child tasks have other parents by now, so the deletion does not cascade to them.
     Task.objects.filter(pk__in=[task.pk for task in change.dropped]).delete()
     _put_in_order(plan, after)
 
@@ -178,7 +181,7 @@ def _release_roles(plan: Plan, after: TemplateVersion) -> None:
 
 
 def _sync_phases(plan: Plan, after: TemplateVersion) -> dict[str, Phase]:
-    """The version's phases in its order; those that it does not have stand behind for now."""
+    """The version's phases in its order. Other phases of the plan follow for now."""
     wanted = [phase.key for phase in after.phases]
     others = Phase.objects.filter(plan=plan).exclude(key__in=wanted)
     for position, phase in enumerate(others, start=len(wanted)):
@@ -216,12 +219,12 @@ def _sync_task(
     if task is None:
         return Task.objects.create(plan=plan, position=0, **columns)
     if not item.stated and not task.responsibility_stated:
-        # The tenant's own choice, where nobody states a side.
+        # The tenant's choice, where the article states no side.
         columns["responsibility"] = task.responsibility
     columns |= cleared_decline(task, is_optional=is_optional(item, profile))
     was_per_domain = task.is_per_domain
     if item.per_domain != was_per_domain:
-        # What would be put back is of the step as it was, once or domain by domain.
+        # The undo is for the former kind of task, per domain or not.
         columns["undo"] = None
     for name, value in columns.items():
         setattr(task, name, value)
@@ -232,19 +235,20 @@ def _sync_task(
 
 
 def _copy_confirmations(plan: Plan, task: Task) -> None:
-    """What was said of the step once is said of each of its domains now."""
+    """Copy the confirmations of a task to its domains when it becomes per domain."""
     scope = domain_progress.in_scope(
         task, plan.tenant.domains.all(), domain_progress.exempt_pairs(plan.tenant)
     )
+    rows = {row.domain_id: row for row in task.domain_progress.all()}
     for side in domain_progress.SIDES:
         at = getattr(task, f"{side}_confirmed_at")
         if at is not None:
             by = getattr(task, f"{side}_confirmed_by")
-            domain_progress.set_confirmations(task, scope, side=side, at=at, by=by)
+            rows = domain_progress.set_confirmations(task, scope, rows, side=side, at=at, by=by)
 
 
 def _put_in_order(plan: Plan, after: TemplateVersion) -> None:
-    """The version's steps in its order, and a phase's own ones behind them."""
+    """Order the tasks as in the version, with custom tasks last in each phase."""
     at = {item.key: number for number, item in enumerate(after.tasks)}
     rows = Task.objects.filter(plan=plan).select_related("phase")
     in_order = sorted(

@@ -1,4 +1,4 @@
-"""Reads a plan template strictly: what it refuses, it refuses by file, line and reason."""
+"""Read a plan template strictly. An error names the file, the line and the reason."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ Parts = Mapping[str, YamlSection]
 
 
 class TemplateError(OnboardingError):
-    """The plan template is malformed; the message is `file:line: reason`."""
+    """The plan template is invalid. The message is `file:line: reason`."""
 
     def __init__(self, path: Path, line: int, reason: str) -> None:
         super().__init__(f"{path}:{line}: {reason}")
@@ -67,14 +67,14 @@ class TemplateError(OnboardingError):
 
 @dataclass(frozen=True)
 class _Row:
-    """A task as read, with the sections later rules complain about."""
+    """A task with its YAML sections, which later errors refer to."""
 
     task: TaskDefinition
     parts: Parts
 
 
 def read_template_file(path: Path) -> TemplateVersion:
-    """The template in the file; TemplateError names file, line and reason if it is malformed."""
+    """The template in the file. Raises TemplateError."""
     try:
         return read_section(read_yaml(path))
     except YamlSchemaError as error:
@@ -82,7 +82,7 @@ def read_template_file(path: Path) -> TemplateVersion:
 
 
 def read_section(root: YamlSection) -> TemplateVersion:
-    """The template that a section holds; YamlSchemaError says where it is malformed and why."""
+    """The template in a section. Raises YamlSchemaError."""
     parts = root.mapping(["version", "products", "phases"])
     version = parts["version"].integer()
     if version < 1:
@@ -264,12 +264,12 @@ def _refuse_contradictions(task: TaskDefinition, section: YamlSection, parts: Pa
     if task.required_when and not task.optional:
         raise parts["required_when"].error("“required_when” on a task that is not optional")
     if task.waits and (task.check_kinds or task.per_domain or task.gate):
-        raise parts["waits"].error("only time completes it: no check, no gate, not per domain")
+        raise parts["waits"].error("a wait has no check and no gate, and is not per domain")
     if task.waits and task.waits.after not in task.depends_on:
-        raise parts["waits"].error(f"it waits after “{task.waits.after}”, so it depends on it")
+        raise parts["waits"].error(f"a wait after “{task.waits.after}” must depend on it")
     for kind in task.supports:
         if kind in task.check_kinds:
-            raise parts["supports"].error(f"“{kind}” both proves and supports the task")
+            raise parts["supports"].error(f"“{kind}” both verifies and supports the task")
 
 
 def _refuse_bad_relations(rows: list[_Row]) -> None:
@@ -318,10 +318,10 @@ def _refuse_bad_wait(
         return
     awaited = by_key[row.task.waits.after]
     if row.task.key in groups:
-        raise row.parts["waits"].error("a group is done when its tasks are, not by time")
+        raise row.parts["waits"].error("a group cannot be a wait: it is done when its tasks are")
     if awaited.key in groups or awaited.waits is not None:
         raise row.parts["waits"].error(
-            f"time is counted after a task that is done, and “{awaited.key}” is a group or a wait"
+            f"a wait must follow a task, and “{awaited.key}” is a group or a wait"
         )
 
 
@@ -352,7 +352,7 @@ def _refuse_circles(rows: list[_Row]) -> None:
 
 
 def _circle_from(start: str, waits_for: Mapping[str, list[str]], settled: set[str]) -> list[str]:
-    """The keys of a circle reachable from `start`, or none; adds what it cleared to `settled`."""
+    """The keys of a circle reachable from `start`, or none. Adds the cleared keys to `settled`."""
     path: list[str] = [start]
     pending: list[Iterator[str]] = [iter(waits_for[start])]
     while path:

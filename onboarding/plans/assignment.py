@@ -1,4 +1,4 @@
-"""Who does a task: one person of either side."""
+"""The assignee of a task: one person of either side."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from django.db.models import Q
 
 from onboarding.errors import ConflictingChange, OnboardingError
 from onboarding.models import Task
+from onboarding.plans.services import actor_for, require_permitted
+from onboarding.plans.transitions import ASSIGN, Actor
 from tenants.activity_names import ActivityName
 from tenants.models import Membership, Tenant, User
 from tenants.services import write_activity
 
 
 def assignable(tenant: Tenant, by: User) -> list[User]:
-    """Staff give a task to anybody who takes part; clients to people of their own side."""
+    """The people that a user may assign: staff choose from both sides, clients from their own."""
     people = mentionable_people(tenant)
     if by.is_mimecast and by not in people:
         people.append(by)
@@ -21,11 +23,20 @@ def assignable(tenant: Tenant, by: User) -> list[User]:
     return sorted(mine, key=lambda person: person.name)
 
 
-def assign_task(task: Task, public_id: str, *, by: User, seen: str | None = None) -> None:
-    """Give the task to the person with this id; an empty id takes it from whoever had it. `seen` is
-    the id of whom the task was given to when the person looked."""
-    if task.is_group:
-        raise OnboardingError("This is a group: assign the tasks below it.")
+def assign_task(
+    task: Task,
+    public_id: str,
+    *,
+    by: User,
+    seen: str | None = None,
+    actor: Actor | None = None,
+) -> None:
+    """Assign the task to the user with this id; an empty id removes the assignee.
+
+    `seen` is the id of the assignee on the user's page; None skips that comparison. `actor` avoids
+    one query for each task when the caller knows it.
+    """
+    require_permitted(task, ASSIGN, actor or actor_for(by, task.plan.tenant))
     if public_id == _id_of(task.assignee):
         return
     chosen = None
@@ -35,11 +46,11 @@ def assign_task(task: Task, public_id: str, *, by: User, seen: str | None = None
         if chosen is None:
             raise OnboardingError("Choose one of the people listed. Nothing was changed.")
     with transaction.atomic():
-        held = Task.objects.select_for_update(of=("self",)).select_related("assignee")
-        now = held.get(pk=task.pk).assignee
-        if seen is not None and seen != _id_of(now):
-            whose = f"It was given to {now} meanwhile" if now else "It was taken back meanwhile"
-            raise ConflictingChange(f"{whose}. Nothing was changed.")
+        locked = Task.objects.select_for_update(of=("self",)).select_related("assignee")
+        current = locked.get(pk=task.pk).assignee
+        if seen is not None and seen != _id_of(current):
+            change = f"assigned this task to {current}" if current else "removed the assignee"
+            raise ConflictingChange(f"Another user {change}. Nothing was changed.")
         Task.objects.filter(pk=task.pk).update(assignee=chosen)
         write_activity(
             task.plan.tenant,
@@ -57,7 +68,10 @@ def _id_of(person: User | None) -> str:
 
 
 def mentionable_people(tenant: Tenant, *, staff_only: bool = False) -> list[User]:
-    """Who can be mentioned: the client's people and those of Mimecast who take part."""
+    """The client's people, and the staff members and consultant of the tenant.
+
+    `staff_only` returns all active staff instead, for internal notes.
+    """
     staff = User.objects.filter(is_active=True).exclude(staff_role=User.StaffRole.NONE)
     if staff_only:
         return list(staff)

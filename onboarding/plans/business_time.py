@@ -1,6 +1,6 @@
-"""Working time: which hours count between two moments, and which day is so many working days on.
+"""Business time: working hours between two times, and days at a distance in working days. Pure.
 
-Pure. A calendar belongs to a tenant: its time zone, its working days and hours, and its holidays.
+A calendar belongs to a tenant: its time zone, its working days and hours, and its holidays.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 
 _A_DAY = timedelta(days=1)
-# Whoever closes for longer than this has no working days at all.
+# Days. A calendar with a longer break has no working days at all.
 _LONGEST_BREAK = 400
 
 
 @dataclass(frozen=True)
 class Calendar:
-    """When people work. Days of the week count from 0, a Monday."""
+    """The working hours of a tenant. Weekdays count from 0, a Monday."""
 
     zone: zoneinfo.ZoneInfo
     weekdays: frozenset[int] = frozenset(range(5))
@@ -28,18 +28,18 @@ class Calendar:
     def is_working(self, day: date) -> bool:
         return day.weekday() in self.weekdays and day not in self.holidays
 
-    def day_of(self, moment: datetime) -> date:
-        return moment.astimezone(self.zone).date()
+    def day_of(self, at: datetime) -> date:
+        return at.astimezone(self.zone).date()
 
     def seconds_between(self, start: datetime, end: datetime) -> int:
-        """Seconds of opening hours from `start` to `end`; 0 when it does not come after."""
+        """Working seconds from `start` to `end`; 0 when `end` is not later."""
         total = 0.0
         day, last = self.day_of(start), self.day_of(end)
         while day <= last:
             if self.is_working(day):
                 begins = max(start, datetime.combine(day, self.opens, self.zone))
                 ends = min(end, datetime.combine(day, self.closes, self.zone))
-                # By the moment: where clocks change, an opening hour is shorter or longer.
+                # By timestamp: a working day with a change of the clock is shorter or longer.
                 total += max(0.0, ends.timestamp() - begins.timestamp())
             day += _A_DAY
         return round(total)
@@ -50,11 +50,11 @@ class Calendar:
         return max(closes - opens, 1)
 
     def days_between(self, start: datetime, end: datetime) -> float:
-        """The same in working days of the calendar's length."""
+        """Working time from `start` to `end` in working days of the calendar's length."""
         return self.seconds_between(start, end) / self.seconds_a_day
 
     def shift(self, day: date, working_days: int) -> date:
-        """So many working days after `day`, before it where negative; 0 is the day itself."""
+        """The day `working_days` after `day`, or before it if negative; 0 is `day` itself."""
         left = abs(working_days)
         for candidate in self._from(day, forward=working_days > 0):
             if left == 0:
@@ -69,7 +69,7 @@ class Calendar:
             yield day
 
     def working_days_from(self, start: date, end: date) -> int:
-        """How many working days `end` lies after `start`; negative where it lies before."""
+        """Working days from `start` to `end`; negative when `end` is earlier."""
         if end < start:
             return -self.working_days_from(end, start)
         days = range((end - start).days)

@@ -1,56 +1,53 @@
-"""One side's word about a task: of all of it, or domain by domain."""
+"""The confirmation of a task by one side: for the whole task or for one domain."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from onboarding.models import Task
-from onboarding.plans import domain_progress
+from onboarding.models import RequirementsSheet, Task
+from onboarding.plans.domain_progress import (
+    CONFIRMATION_FIELDS,
+    TaskProgress,
+    confirm_from_domains,
+    set_confirmations,
+)
 from tenants.models import Domain, User
 
 
-def is_missing(task: Task, side: str, domain: Domain | None) -> bool:
-    """Whether this side's word is missing, or older than the fault that was found since."""
-    if domains_in_scope(task):
-        chosen = _chosen(task, domain)
-        return len(domain_progress.confirmed_domain_ids(task, chosen, side=side)) < len(chosen)
-    said = getattr(task, f"{side}_confirmed_at")
-    return said is None or (task.regressed_at is not None and said <= task.regressed_at)
-
-
-def is_given(task: Task, side: str, domain: Domain | None) -> bool:
-    if domains_in_scope(task):
-        return domain_progress.has_confirmations(task, _chosen(task, domain), side=side)
-    return getattr(task, f"{side}_confirmed_at") is not None
-
-
 def set_confirmation(
-    task: Task, side: str, *, at: datetime | None, by: User | None, domain: Domain | None
-) -> None:
-    scope = domains_in_scope(task)
-    if scope:
-        chosen = _chosen(task, domain)
-        if at is not None:
-            # Who said it of a domain before said it: that is not written over.
-            standing = domain_progress.confirmed_domain_ids(task, chosen, side=side)
-            chosen = [each for each in chosen if each.pk not in standing]
-        domain_progress.set_confirmations(task, chosen, side=side, at=at, by=by)
-        domain_progress.sync_confirmations(task, scope)
-        return
-    setattr(task, f"{side}_confirmed_at", at)
-    setattr(task, f"{side}_confirmed_by", by)
-    task.save(update_fields=[f"{side}_confirmed_at", f"{side}_confirmed_by"])
+    task: Task,
+    side: str,
+    *,
+    at: datetime | None,
+    by: User | None,
+    domain: Domain | None,
+    progress: TaskProgress,
+) -> tuple[str, ...]:
+    """Set one side's confirmation; None for `at` withdraws it.
+
+    Saves the rows of the domains, not the task. Returns the fields of the task to save.
+    """
+    if not progress.scope:
+        setattr(task, f"{side}_confirmed_at", at)
+        setattr(task, f"{side}_confirmed_by", by)
+        return f"{side}_confirmed_at", f"{side}_confirmed_by"
+    chosen = progress.chosen(domain)
+    if at is not None:
+        # An earlier confirmation of a domain stays with the user who made it.
+        confirmed = progress.confirmed_domain_ids(task, side)
+        chosen = [each for each in chosen if each.pk not in confirmed]
+    by_domain = set_confirmations(task, chosen, progress.by_domain, side=side, at=at, by=by)
+    confirm_from_domains(task, progress.scope, by_domain)
+    return CONFIRMATION_FIELDS
 
 
-def _chosen(task: Task, domain: Domain | None) -> list[Domain]:
-    scope = domains_in_scope(task)
-    return scope if domain is None else [each for each in scope if each.pk == domain.pk]
+def is_confirmed_by_sign_off(task: Task) -> bool:
+    """Whether the sign-off of the task's requirements sheet confirms the task."""
+    sheet: RequirementsSheet | None = getattr(task, "sheet", None)
+    return sheet is not None and sheet.confirms_task
 
 
-def domains_in_scope(task: Task) -> list[Domain]:
-    if not task.is_per_domain:
-        return []
-    tenant = task.plan.tenant
-    return domain_progress.in_scope(
-        task, tenant.domains.all(), domain_progress.exempt_pairs(tenant)
-    )
+def signed_sides(task: Task) -> list[str]:
+    """The sides that have signed off the task's requirements sheet."""
+    sheet: RequirementsSheet | None = getattr(task, "sheet", None)
+    return sheet.signed_sides if sheet is not None else []

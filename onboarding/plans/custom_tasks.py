@@ -1,4 +1,4 @@
-"""Steps that one tenant's plan has beside the template's: adding, changing and removing them."""
+"""Custom tasks: tasks of one plan that its template does not have. Add, change and remove."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tenants.models import Domain, User
 from tenants.services import write_activity
 
 MAX_CUSTOM_TASKS = 200
-# No template's key begins like this, so none is ever taken for a step of a tenant's own.
+# No template key begins with this prefix, so a custom task cannot have the key of another task.
 KEY_PREFIX = "own-"
 DOMAIN_ROLES = [
     Domain.Role.PRIMARY.value,
@@ -33,7 +33,7 @@ DOMAIN_ROLES = [
 
 @dataclass(frozen=True)
 class CustomTaskContent:
-    """A step as somebody writes it down."""
+    """The editable values of a custom task."""
 
     phase: str
     title: str
@@ -45,7 +45,7 @@ class CustomTaskContent:
 
     @property
     def fingerprint(self) -> str:
-        """Tells one content from another, to notice that somebody else changed it."""
+        """A digest of the values, to detect a change by another user."""
         text = "\0".join(f"{name}={value}" for name, value in asdict(self).items())
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -63,11 +63,11 @@ def content_of(task: Task) -> CustomTaskContent:
 
 
 def add_task(plan: Plan, content: CustomTaskContent, *, by: User) -> Task:
-    """One more step at the end of its phase."""
+    """Add a task at the end of its phase."""
     with transaction.atomic():
         locked = lock_tasks(plan.pk)
         if sum(task.is_custom for task in locked) >= MAX_CUSTOM_TASKS:
-            raise OnboardingError(f"A plan holds at most {MAX_CUSTOM_TASKS} steps of its own.")
+            raise OnboardingError(f"A plan can have at most {MAX_CUSTOM_TASKS} custom tasks.")
         phase = _phase(plan, content.phase)
         task = Task.objects.create(
             plan=plan,
@@ -81,32 +81,31 @@ def add_task(plan: Plan, content: CustomTaskContent, *, by: User) -> Task:
 
 
 def change_task(task: Task, content: CustomTaskContent, *, seen: str, by: User) -> None:
-    """Word it anew. `seen` is the fingerprint of the content that the person had before them.
+    """Change a custom task. `seen` is the fingerprint of the values on the user's page.
 
-    What was said and done on it stays; only whether it is done domain by domain is settled once
-    something was.
+    Confirmations, comments and files stay. `is_per_domain` can change only while there are none.
     """
     with transaction.atomic():
         locked = _lock_custom_task(task)
         before = content_of(locked)
         if before.fingerprint != seen:
             raise ConflictingChange(
-                "Somebody else changed this step while you had it open. What you typed is kept and"
-                " not saved: compare it with the plan, then save again."
+                "Another user changed this task while you edited it. Your changes are not saved."
+                " Compare them with the plan, then save again."
             )
         if before == content:
             return
         if before.is_per_domain != content.is_per_domain and not is_untouched(locked):
             raise OnboardingError(
-                "Something was done on it already, so it stays as it is in this: domain by domain,"
-                " or once for all."
+                "This task has confirmations, comments or files. You can no longer change whether"
+                " it is done for each domain."
             )
         phase = _phase(locked.plan, content.phase)
         if phase.pk != locked.phase_id:
             locked.position = _make_position(locked.plan, phase)
         columns = {**_columns(content, phase), "undo": None, "position": locked.position}
         if before.is_per_domain == content.is_per_domain:
-            # One that came from a template is proven for the roles that it names.
+            # A task that came from a template is verified for the domain roles of the template.
             del columns["domain_roles"]
         Task.objects.filter(pk=locked.pk).update(**columns)
         update_due_dates(locked.plan)
@@ -117,20 +116,20 @@ def change_task(task: Task, content: CustomTaskContent, *, seen: str, by: User) 
 
 
 def remove_task(task: Task, *, by: User) -> None:
-    """Take it off the plan, as long as nobody did anything on it."""
+    """Remove a custom task without confirmations, comments, files or proofs."""
     with transaction.atomic():
         locked = _lock_custom_task(task)
         if not is_untouched(locked):
             raise OnboardingError(
-                "Something was done or said on it already, and nothing of that is destroyed. Set it"
-                " aside in words instead: “It does not apply”."
+                "This task has confirmations, comments or files, so it cannot be removed."
+                " Mark it as not applicable instead."
             )
         locked.delete()
         _record_action(locked, ActivityName.CUSTOM_TASK_REMOVED, by=by)
 
 
 def is_untouched(task: Task) -> bool:
-    """Whether nobody and nothing has left a trace on it: no word, no proof, no comment, no file."""
+    """Whether the task has no confirmation, proof, manual status, comment, file or sheet row."""
     facts = (
         *(
             task.mimecast_confirmed_at,
@@ -153,21 +152,21 @@ def _lock_custom_task(task: Task) -> Task:
     lock_tasks(task.plan_id)
     found = Task.objects.select_related("plan__tenant", "phase").filter(pk=task.pk).first()
     if found is None:
-        raise ConflictingChange("Somebody else removed this step meanwhile.")
+        raise ConflictingChange("Another user removed this task.")
     if not found.is_custom:
-        raise OnboardingError("This step comes from the plan template: it is changed there.")
+        raise OnboardingError("This task comes from the plan template. Change it in the template.")
     return found
 
 
 def _phase(plan: Plan, key: str) -> Phase:
     found = Phase.objects.filter(plan=plan, key=key).first()
     if found is None:
-        raise OnboardingError("The plan has no such phase any more. Choose another.")
+        raise OnboardingError("The plan no longer has this phase. Choose another one.")
     return found
 
 
 def _make_position(plan: Plan, phase: Phase) -> int:
-    """The position behind the phase's last step, with those behind it moved on by one."""
+    """The position after the last task of the phase; later tasks move by one."""
     up_to_here = Task.objects.filter(plan=plan, phase__position__lte=phase.position)
     last = up_to_here.aggregate(last=Max("position"))["last"]
     position = 0 if last is None else int(last) + 1
@@ -201,4 +200,3 @@ def _record_action(task: Task, action: ActivityName, *, by: User, **params: Any)
         **params,
     )
     recompute_rollup(plan)
-    plan.touch()

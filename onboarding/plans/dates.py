@@ -1,4 +1,4 @@
-"""Due dates: from the template's offsets and the planned cutovers, in the tenant's working days."""
+"""Due dates from the template's offsets and the planned cutovers, in the tenant's working days."""
 
 from __future__ import annotations
 
@@ -15,17 +15,19 @@ from onboarding.errors import ConflictingChange, OnboardingError
 from onboarding.models import Cutover, Holiday, Plan, Task, WorkingTime
 from onboarding.plans.business_time import Calendar
 from onboarding.plans.queries import lock_tasks
+from onboarding.plans.services import actor_for, require_permitted
+from onboarding.plans.transitions import SET_DUE_DATE, Actor
 from tenants.activity_names import ActivityName
 from tenants.models import Tenant, User
 from tenants.services import write_activity
 
-# Fewer than this say nothing about the pace.
+# Fewer completed tasks than this are too few for a forecast.
 _MIN_DONE_FOR_FORECAST = 5
 
 
 @dataclass(frozen=True)
 class DueDateShift:
-    """A task whose due date moves."""
+    """A change of a task's due date."""
 
     task: Task
     before: date | None
@@ -44,14 +46,17 @@ def calendar_of(tenant: Tenant) -> Calendar:
 
 @dataclass(frozen=True)
 class Anchors:
-    """The days that due dates are counted from: the plan's start, and each direction's cutovers."""
+    """The days that due dates are counted from: the plan's start and the cutovers by direction."""
 
     start: date
     cutovers: Mapping[str, Sequence[date]]
 
     def of(self, due_from: str, working_days: int) -> date | None:
-        """Where there are several cutovers, what prepares them has to be ready for the first; the
-        switch itself, and what follows it, is done with the last."""
+        """The anchor of a due date; None while its cutover is not planned.
+
+        With several cutovers, a preparation is due before the first one. The switch and its
+        follow-up are due with the last one.
+        """
         if due_from == "start":
             return self.start
         days = self.cutovers.get(due_from)
@@ -68,7 +73,7 @@ def anchors_of(plan: Plan, calendar: Calendar, cutovers: Iterable[Cutover]) -> A
 
 
 def due_on(task: Task, anchors: Anchors, calendar: Calendar) -> date | None:
-    """The day a task is due; a day set by hand stands. Pure."""
+    """The due date of a task; a date set by hand does not change. Pure."""
     if task.is_due_date_manual:
         return task.due_on
     anchor = anchors.of(task.due_from, task.due_working_days)
@@ -76,7 +81,7 @@ def due_on(task: Task, anchors: Anchors, calendar: Calendar) -> date | None:
 
 
 def due_date_shifts(plan: Plan, *, instead: Iterable[Cutover] | None = None) -> list[DueDateShift]:
-    """What would move, with these cutovers planned instead of its own. Nothing is stored."""
+    """The due dates that would change with the cutovers `instead` of the planned ones. No write."""
     calendar = calendar_of(plan.tenant)
     cutovers = Cutover.objects.filter(plan=plan) if instead is None else instead
     anchors = anchors_of(plan, calendar, cutovers)
@@ -86,7 +91,7 @@ def due_date_shifts(plan: Plan, *, instead: Iterable[Cutover] | None = None) -> 
 
 
 def update_due_dates(plan: Plan) -> int:
-    """Bring every due date in line; returns how many moved."""
+    """Recompute every due date. Returns the number of changed dates."""
     moved = due_date_shifts(plan)
     for day in {shift.after for shift in moved}:
         of_day = [shift.task.pk for shift in moved if shift.after == day]
@@ -94,15 +99,29 @@ def update_due_dates(plan: Plan) -> int:
     return len(moved)
 
 
-def set_due_date(task: Task, day: date | None, *, by: User, seen: str | None = None) -> None:
-    """A day set by hand stands whatever moves; None gives the task back to the template. `seen` is
-    the day that the person had before them, written as forms write it."""
+def set_due_date(
+    task: Task,
+    day: date | None,
+    *,
+    by: User,
+    seen: str | None = None,
+    actor: Actor | None = None,
+) -> None:
+    """Set a task's due date by hand; None returns to the date of the template.
+
+    A date set by hand does not change with the cutovers. `seen` is the date on the user's page, as
+    YYYY-MM-DD; None skips that comparison. `actor` avoids one query for each task when the caller
+    knows it.
+    """
     with transaction.atomic():
         lock_tasks(task.plan_id)
-        now = Task.objects.values_list("due_on", flat=True).get(pk=task.pk)
-        if seen is not None and now != day and seen != (now.isoformat() if now else ""):
-            told = f"it is due on {now:%-d %B %Y} now" if now else "it has no due date now"
-            raise ConflictingChange(f"The date moved meanwhile: {told}. Nothing was changed.")
+        require_permitted(task, SET_DUE_DATE, actor or actor_for(by, task.plan.tenant))
+        current = Task.objects.values_list("due_on", flat=True).get(pk=task.pk)
+        if seen is not None and current != day and seen != (current.isoformat() if current else ""):
+            change = f"set it to {current:%-d %B %Y}" if current else "removed it"
+            raise ConflictingChange(
+                f"Another user changed the due date: they {change}. Nothing was changed."
+            )
         task.is_due_date_manual = day is not None
         task.due_on = day
         task.save(update_fields=["is_due_date_manual", "due_on"])
@@ -115,17 +134,17 @@ def set_due_date(task: Task, day: date | None, *, by: User, seen: str | None = N
             day=day.isoformat() if day else "",
         )
         if day is None:
-            # A day by hand moves no other step's; given back, this one's is worked out anew.
+            # A date by hand changes no other task. Without it, this task's date is computed again.
             update_due_dates(task.plan)
         task.plan.touch()
 
 
 def save_original_schedule(plan: Plan, *, by: User) -> None:
-    """Keep today's due dates to measure slip by."""
+    """Store today's due dates as the original schedule. `slip` compares with it."""
     with transaction.atomic():
         tasks = list(Task.objects.filter(plan=plan, due_on__isnull=False))
         if not tasks:
-            raise OnboardingError("No step has a due date yet: plan the cutovers first.")
+            raise OnboardingError("No task has a due date yet. Plan the cutovers first.")
         for task in tasks:
             Task.objects.filter(pk=task.pk).update(original_due_on=task.due_on)
         write_activity(plan.tenant, ActivityName.ORIGINAL_SCHEDULE_SAVED, by=by, tasks=len(tasks))
@@ -133,7 +152,7 @@ def save_original_schedule(plan: Plan, *, by: User) -> None:
 
 
 def slip(task: Task, calendar: Calendar) -> int | None:
-    """Working days that a due date has moved since the baseline; positive is later."""
+    """Working days between the original and the current due date; positive is later."""
     if task.original_due_on is None or task.due_on is None:
         return None
     return calendar.working_days_from(task.original_due_on, task.due_on)
@@ -142,9 +161,9 @@ def slip(task: Task, calendar: Calendar) -> int | None:
 def forecast(
     tasks: Sequence[Task], *, started: date, today: date, latest: date | None, calendar: Calendar
 ) -> date | None:
-    """When the plan will be finished at the pace so far, and not before its last due date. Pure.
+    """The expected completion date, at the current rate and not before the last due date. Pure.
 
-    None while too little is done to tell a pace by.
+    None while too few tasks are complete.
     """
     counted = [task for task in tasks if task.is_counted]
     done = sum(task.is_complete for task in counted)
@@ -154,12 +173,12 @@ def forecast(
     if done < _MIN_DONE_FOR_FORECAST:
         return None
     worked = max(calendar.working_days_from(started, today), 1)
-    at_this_pace = calendar.shift(today, math.ceil(left * worked / done))
-    return max(at_this_pace, latest) if latest is not None else at_this_pace
+    at_this_rate = calendar.shift(today, math.ceil(left * worked / done))
+    return max(at_this_rate, latest) if latest is not None else at_this_rate
 
 
 def days_late(task: Task, today: date, calendar: Calendar) -> int:
-    """Working days since an open task was due; 0 while it is not."""
+    """Working days since the due date of an open task; 0 for any other task."""
     if task.due_on is None or not task.is_open_leaf or task.due_on >= today:
         return 0
     return calendar.working_days_from(task.due_on, today)

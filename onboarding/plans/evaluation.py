@@ -1,4 +1,4 @@
-"""What the checks say about a plan's tasks, and moving the tasks accordingly."""
+"""The evaluation of a plan's tasks: settled verdicts verify them, regress them or reopen them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tenants.services import write_activity
 
 @dataclass(frozen=True)
 class PlanContext:
-    """All that a plan's tasks are judged by, fetched once."""
+    """The facts that decide about a plan's tasks, read once."""
 
     tenant: Tenant
     checks: Sequence[Check]
@@ -48,7 +48,7 @@ class PlanContext:
         return zoneinfo.ZoneInfo(self.tenant.time_zone)
 
     def domains_of(self, task: Task) -> list[Domain]:
-        """The domains that a task is to be done for."""
+        """The domains that are not exempt from the task."""
         return [d for d in self.domains if (task.pk, d.pk) not in self.exempt]
 
     def evidence(self, task: Task, kinds: Sequence[str] | None = None) -> TaskEvidence:
@@ -63,53 +63,63 @@ class PlanContext:
 
 
 def evaluate(task: Task, evidence: TaskEvidence, tenant: Tenant) -> bool:
-    """Let the task follow its evidence; False when nothing changes or another was first."""
+    """Verify or reopen the task by its evidence, in the database and in place.
+
+    Returns False when nothing changes or another worker was faster. The statuses follow with the
+    next roll-up.
+    """
     confirmation_suffices = evidence.is_unverifiable
     rows = Task.objects.filter(pk=task.pk, applies=True)
-    turned = rows.exclude(confirmation_suffices=confirmation_suffices).update(
-        confirmation_suffices=confirmation_suffices
+    is_changed = task.confirmation_suffices != confirmation_suffices and bool(
+        rows.exclude(confirmation_suffices=confirmation_suffices).update(
+            confirmation_suffices=confirmation_suffices
+        )
     )
-    return _verify_or_regress(task, evidence, tenant) or bool(turned)
+    if is_changed:
+        task.confirmation_suffices = confirmation_suffices
+    return _verify_or_regress(task, evidence, tenant) or is_changed
 
 
 def _verify_or_regress(task: Task, evidence: TaskEvidence, tenant: Tenant) -> bool:
-    """By conditional update, so that of two workers one moves the task and writes the line."""
+    """By conditional update: of two workers, one changes the task and writes the activity line."""
     now = timezone.now()
-    rows = Task.objects.filter(pk=task.pk, applies=True)
-    if evidence.is_verified:
-        if not rows.filter(verified_at__isnull=True).update(verified_at=now, regressed_at=None):
-            return False
-        write_activity(
-            tenant,
+    if evidence.is_verified and task.verified_at is None:
+        action, status, subjects = (
             ActivityName.TASK_VERIFIED,
-            task=task.title,
-            task_id=task.public_id,
-            subjects=[subject.name for subject in evidence.subjects],
-            before=task.status,
-            after=TaskStatus.VERIFIED.value,
+            TaskStatus.VERIFIED,
+            evidence.subjects,
         )
-        return True
-    if evidence.failing:
-        if not rows.filter(verified_at__isnull=False).update(verified_at=None, regressed_at=now):
-            return False
-        write_activity(
-            tenant,
+    elif evidence.failing and not evidence.is_verified and task.verified_at is not None:
+        action, status, subjects = (
             ActivityName.TASK_REGRESSED,
-            task=task.title,
-            task_id=task.public_id,
-            subjects=[subject.name for subject in evidence.failing],
-            before=task.status,
-            after=TaskStatus.REGRESSED.value,
+            TaskStatus.REGRESSED,
+            evidence.failing,
         )
-        return True
-    return False
+    else:
+        return False
+    is_verified = status is TaskStatus.VERIFIED
+    verified_at, regressed_at = (now, None) if is_verified else (None, now)
+    rows = Task.objects.filter(pk=task.pk, applies=True, verified_at__isnull=is_verified)
+    if not rows.update(verified_at=verified_at, regressed_at=regressed_at):
+        return False
+    task.verified_at, task.regressed_at = verified_at, regressed_at
+    write_activity(
+        tenant,
+        action,
+        task=task.title,
+        task_id=task.public_id,
+        subjects=[subject.name for subject in subjects],
+        before=task.status,
+        after=status.value,
+    )
+    return True
 
 
 def complete_waits(plan: Plan, *, now: datetime) -> int:
-    """Complete what only time completes, where it has passed. Returns how many that were."""
+    """Complete the timed tasks whose date has passed. Returns their number."""
     with transaction.atomic():
-        waiting = [task for task in lock_tasks(plan.pk) if task.is_wait]
-        over = [task for task in waiting if timed_tasks.is_over(task, now=now)]
+        tasks = lock_tasks(plan.pk)
+        over = [task for task in tasks if task.is_wait and timed_tasks.is_over(task, now=now)]
         for task in over:
             task.verified_at = now
             task.save(update_fields=["verified_at"])
@@ -123,46 +133,47 @@ def complete_waits(plan: Plan, *, now: datetime) -> int:
                 after=TaskStatus.VERIFIED.value,
             )
         if over:
-            recompute_rollup(plan)
-            plan.touch()
+            recompute_rollup(plan, tasks)
     return len(over)
 
 
 def recompute_waits(plan: Plan) -> None:
-    """The days agreed for a cutover changed: waits count until another moment."""
+    """Recompute the end of timed tasks after the days agreed for a cutover changed."""
     with transaction.atomic():
-        lock_tasks(plan.pk)
-        recompute_rollup(plan)
-        plan.touch()
+        recompute_rollup(plan, lock_tasks(plan.pk))
     complete_waits(plan, now=timezone.now())
 
 
 def reevaluate(plan: Plan) -> None:
-    """Judge every task again: after the profile, a domain or a host changed, and nightly.
+    """Evaluate every task again: after a change of the profile, a domain or a host, and nightly.
 
-    A proof covers what existed when it was given. Where something now lacks a settled answer (a
-    domain added, an expectation changed), the task is open again until that is answered too.
+    A proof covers the subjects of its time. A task is open again while one of its subjects has no
+    settled verdict, for example after a domain was added or an expectation changed.
     """
     with transaction.atomic():
         tenant = plan.tenant
         plan_context = PlanContext.of(tenant)
-        tasks = list(Task.objects.select_for_update().filter(plan=plan, applies=True))
-        sync_all_confirmations(tenant, tasks)
-        for task in tasks:
+        tasks = lock_tasks(plan.pk)
+        applicable = [task for task in tasks if task.applies]
+        sync_all_confirmations(tenant, applicable)
+        for task in applicable:
             if not task.check_kinds:
                 continue
             evidence = plan_context.evidence(task)
+            # Whether the task was verified before, so that a proof of this call stays.
+            was_verified = task.verified_at is not None
             evaluate(task, evidence, tenant)
-            still_verified = task.verified_at is not None and not evidence.failing
-            if still_verified and evidence.is_open:
-                Task.objects.filter(pk=task.pk).update(verified_at=None)
-                waiting = [s.name for s in evidence.subjects if s.settled is None]
-                write_activity(
-                    tenant,
-                    ActivityName.TASK_DOMAINS_ADDED,
-                    task=task.title,
-                    task_id=task.public_id,
-                    subjects=waiting,
-                )
+            if was_verified and not evidence.failing and evidence.is_open:
+                _reopen(task, evidence, tenant)
         recompute_rollup(plan)
-        plan.touch()
+
+
+def _reopen(task: Task, evidence: TaskEvidence, tenant: Tenant) -> None:
+    Task.objects.filter(pk=task.pk).update(verified_at=None)
+    write_activity(
+        tenant,
+        ActivityName.TASK_DOMAINS_ADDED,
+        task=task.title,
+        task_id=task.public_id,
+        subjects=[s.name for s in evidence.subjects if s.settled is None],
+    )

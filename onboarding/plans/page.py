@@ -1,4 +1,4 @@
-"""What several pages need: the reader's side, a plan's rows, and the page-or-fragment rule."""
+"""The common part of a tenant's pages: access, the plan's rows, and page or fragment."""
 
 from __future__ import annotations
 
@@ -25,8 +25,7 @@ from onboarding.plans.planned_cutovers import in_none, next_cutover
 from onboarding.plans.queries import phases_with_tasks
 from onboarding.plans.rows import PhaseRow, TaskRow, Viewer, phase_rows, rows_of
 from onboarding.plans.safe_times import SWITCH_OF_KIND, safe_times_by_kind
-from onboarding.plans.services import side_of_role
-from onboarding.plans.transitions import Actor
+from onboarding.plans.services import actor_of
 from tenants.access import TenantAccess, access_or_404
 from tenants.activity_names import ActivityName
 from tenants.models import Domain, Tenant, User
@@ -34,16 +33,15 @@ from tenants.permissions import Permission, may
 from tenants.regions import Region
 from tenants.services import write_activity
 
-# How often pages that tell how things stand now fetch themselves again, whatever happens: in an
-# open window, and else.
+# The refresh interval of pages that show the current state: in an open window, and otherwise.
 WINDOW_REFRESH_SECONDS, REFRESH_SECONDS = 15, 300
-# A look asks other people's servers: often enough for somebody who waits, not for a program.
+# A run queries servers of third parties: enough for a waiting user, too few for a program.
 RUN_RATE = "60/m"
 
 
 @dataclass(frozen=True)
 class TenantPage:
-    """Everything about one tenant that its pages have in common, fetched once."""
+    """The data of one tenant that all its pages need, read once."""
 
     tenant: Tenant
     plan: Plan
@@ -93,7 +91,7 @@ class TenantPage:
 
     @property
     def may_view_share_links(self) -> bool:
-        """Whoever may hand off sees the links, also those of a closed tenant."""
+        """A user who may share also sees the links of a closed tenant."""
         return may(self.access.role, Permission.SHARE)
 
     @property
@@ -126,12 +124,12 @@ class TenantPage:
 
     @property
     def split_directions(self) -> set[str]:
-        """Those with several cutovers, which are told apart by their domains."""
+        """The directions with several cutovers: pages name the domains of each."""
         planned = [cutover.direction for cutover in self.cutovers]
         return {direction for direction in planned if planned.count(direction) > 1}
 
     def domains_in_none(self, direction: str) -> list[Domain]:
-        """The domains that are to switch and that no cutover of the direction covers."""
+        """The domains that no cutover of the direction covers yet."""
         tasks = {row.task.key: row.task for row in self.rows}
         return in_none(
             direction, tasks, self.plan_context.domains, self.plan_context.exempt, self.cutovers
@@ -139,8 +137,11 @@ class TenantPage:
 
 
 def revision_of(plan: Plan, *, refresh_seconds: int, now: datetime) -> str:
-    """What an open page shows of the plan. With refresh_seconds it grows by itself every so many seconds:
-    that looks go on, or that nobody looks any more, raises no revision."""
+    """The revision that an open page compares to decide whether it is out of date.
+
+    With `refresh_seconds` it also changes after that many seconds: a run that changes nothing, or
+    that is missing, raises no revision of the plan.
+    """
     return (
         f"{plan.revision}.{int(now.timestamp()) // refresh_seconds}"
         if refresh_seconds
@@ -157,14 +158,13 @@ def load_page(request: HttpRequest, public_id: str) -> TenantPage:
     access = access_or_404(request, public_id)
     tenant = access.tenant
     plan = tenant.plan
-    side = side_of_role(access.role, is_closed=tenant.is_closed)
-    parts = progress_by_task(tenant)
-    plan_context = PlanContext.of(tenant, exempt_pairs_from(parts))
+    progress = progress_by_task(tenant)
+    plan_context = PlanContext.of(tenant, exempt_pairs_from(progress))
     region = tenant.region_values
-    seen = observations_by_kind(plan_context.checks, list(SWITCH_OF_KIND))
-    safety = safe_times_by_kind(plan_context.checks, seen, region, now=timezone.now())
-    actor = Actor(side, may_manage_plan=access.may(Permission.MANAGE_PLAN))
-    viewer = Viewer(actor, current_user(request), safety, parts)
+    observations = observations_by_kind(plan_context.checks, list(SWITCH_OF_KIND))
+    safety = safe_times_by_kind(plan_context.checks, observations, region, now=timezone.now())
+    actor = actor_of(access.role, current_user(request), is_closed=tenant.is_closed)
+    viewer = Viewer(actor, safety, progress)
     phases, tasks = phases_with_tasks(plan)
     rows = rows_of(tasks, plan_context, viewer)
     return TenantPage(
@@ -175,13 +175,13 @@ def load_page(request: HttpRequest, public_id: str) -> TenantPage:
         rows=rows,
         phases=phase_rows(phases, rows),
         cutovers=list(planned_cutovers.with_domains(plan.cutovers.all())),
-        side=side,
+        side=actor.side,
         access=access,
     )
 
 
 def show(request: HttpRequest, template: str, fragment: str, context: Any) -> HttpResponse:
-    """The page, or the fragment of it that htmx asked for."""
+    """Render the page, or the fragment of it that htmx requested."""
     is_fragment = bool(getattr(request, "htmx", False))
     response = render(request, f"{template}#{fragment}" if is_fragment else template, context)
     patch_vary_headers(response, ["HX-Request"])
@@ -189,7 +189,7 @@ def show(request: HttpRequest, template: str, fragment: str, context: Any) -> Ht
 
 
 def request_run(request: HttpRequest, tenant: Tenant, checks: Iterable[Check], *, of: str) -> None:
-    """Somebody pressed "check now": look at once, and say in the activity who wanted it."""
+    """Run the checks now, and record the user in the activity log."""
     with transaction.atomic():
         run_now(checks)
         write_activity(tenant, ActivityName.CHECK_REQUESTED, by=current_user(request), subject=of)

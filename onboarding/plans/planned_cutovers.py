@@ -1,4 +1,4 @@
-"""Which domains a direction's cutovers are for, and which of them are in none yet. Pure."""
+"""The windows of planned cutovers, and the domains that no cutover covers yet. Pure."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from onboarding.plans.domain_progress import ExemptPairs, in_scope
 from onboarding.plans.roles import task_with_role
 from tenants.models import Domain
 
-# People gather before the planned moment, and stay until the new way has carried mail for a while:
-# for as long as the window is planned to last, and never for less than this.
+# The page of a cutover is live from before its start until mail has used the new route for a while:
+# for the length of the window, and at least for CLOSES_AFTER.
 OPENS_BEFORE = timedelta(minutes=30)
 
 
@@ -22,20 +22,22 @@ CLOSES_AFTER = timedelta(hours=4)
 
 
 def is_open(cutover: Cutover, now: datetime) -> bool:
-    """Whether its window is watched closely now."""
+    """Whether the window of the cutover is open at `now`."""
     opens, closes = window_bounds(cutover)
     return opens <= now < closes
 
 
 def next_cutover(cutovers: Sequence[Cutover], *, now: datetime) -> Cutover | None:
-    """Of cutovers in the order of their windows, the first that is not over; where all are, the
-    last. None where none is planned."""
+    """The first cutover that is not over, else the last one; None without a planned cutover.
+
+    `cutovers` are in the order of their windows.
+    """
     ahead = [cutover for cutover in cutovers if now < window_bounds(cutover)[1]]
     return next(iter(ahead), cutovers[-1] if cutovers else None)
 
 
 def window_bounds(cutover: Cutover) -> tuple[datetime, datetime]:
-    """From when until when a cutover's window is watched closely."""
+    """The start and the end of the open window of a cutover."""
     return window_bounds_from(cutover.planned_at, cutover.length_minutes)
 
 
@@ -43,8 +45,8 @@ def window_bounds_from(start: datetime, minutes: int) -> tuple[datetime, datetim
     return start - OPENS_BEFORE, start + max(CLOSES_AFTER, timedelta(minutes=minutes))
 
 
-# The role of the task that a cutover does. Its domains belong in cutovers, and the tasks of its
-# phase are the cutover's run sheet.
+# The role of the task that a cutover completes. Each of its domains belongs in one cutover, and the
+# tasks of its phase are the cutover's run sheet.
 ROLE_OF_DIRECTION = {
     Cutover.Direction.OUTBOUND: TaskRole.SWITCHES_OUTBOUND,
     Cutover.Direction.INBOUND: TaskRole.SWITCHES_INBOUND,
@@ -61,24 +63,27 @@ def in_none(
     exempt: ExemptPairs,
     cutovers: Iterable[Cutover],
 ) -> list[Domain]:
-    """The domains that the direction's step is to be done for and that no cutover covers."""
+    """The domains in scope of the direction's task that no cutover covers."""
     task = task_with_role(tasks.values(), ROLE_OF_DIRECTION[Cutover.Direction(direction)])
     if task is None or not task.applies:
         return []
-    taken = {
+    covered = {
         domain.pk
         for cutover in cutovers
         if cutover.direction == direction
         for domain in cutover.domains.all()
     }
-    return [d for d in in_scope(task, domains, exempt) if d.pk not in taken]
+    return [d for d in in_scope(task, domains, exempt) if d.pk not in covered]
 
 
 def primary_first(
     cutover: Cutover, cutovers: Sequence[Cutover], left: Sequence[Domain]
 ) -> Iterator[str]:
-    """A sentence where the primary domain goes before a test or secondary one: those are what a
-    switch is tried with. `left` are the direction's domains in no cutover."""
+    """Warn when the primary domain switches before a test or secondary domain.
+
+    A switch is tried with a test or secondary domain first. `left` are the domains of the
+    direction that are in no cutover.
+    """
     primary = next((d for d in cutover.domains.all() if d.role == Domain.Role.PRIMARY), None)
     if primary is None:
         return
@@ -91,11 +96,11 @@ def primary_first(
     behind = [str(d) for d in [*later, *left] if d.role in _BEFORE_THE_PRIMARY]
     if behind:
         yield (
-            f"The primary domain {primary} goes before {join_names(behind)}. Try the switch with a test"
-            " or secondary domain first."
+            f"The primary domain {primary} switches before {join_names(behind)}."
+            " Try the switch with a test or secondary domain first."
         )
 
 
 def with_domains(cutovers: QuerySet[Cutover]) -> QuerySet[Cutover]:
-    """Cutovers in the order of their windows, each with its domains."""
+    """Order the cutovers by their windows and prefetch the domains of each."""
     return cutovers.order_by("planned_at", "pk").prefetch_related("domains")

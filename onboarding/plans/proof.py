@@ -1,22 +1,24 @@
-"""Which checks prove a task for a tenant, and whether they do. Pure over what was fetched."""
+"""The evidence of a task: the checks that prove it, and their settled verdicts."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
 from checks.engine.outcomes import CheckKind, Verdict
 from checks.expectations import PURPOSE_BY_KIND
 from checks.models import Check
-from onboarding.models import Task
+from onboarding.models import DomainProgress, Task
 from tenants.models import DirectoryMethod, Domain, Host, Platform, Tenant
 
-# Mail that Microsoft or Google hosts is delivered to endpoints that answer everyone on port 25, so
-# there the port is nobody's to open.
+# Microsoft and Google receive mail on endpoints that answer everyone on port 25: their tenants have
+# no port to open.
 _OWN_MAIL_HOSTS = {Platform.ON_PREMISES, Platform.HYBRID, Platform.OTHER}
 
 
-# What a closed port and one opened to Mimecast alone look like from anywhere else.
+# From another network, a closed port and a port that is open to Mimecast only are the same.
 _ONLY_FROM_ALLOWED_VANTAGES = {
     "smtp.unreachable-from-here",
     "smtp.greeting-refused",
@@ -27,12 +29,12 @@ _ONLY_FROM_ALLOWED_VANTAGES = {
 
 @dataclass(frozen=True)
 class ProofSubject:
-    """One thing a task must hold for, and the check that watches it (None: cannot be asked yet)."""
+    """One domain or host that a task is verified for, with its check if it has one."""
 
     kind: CheckKind
     name: str
     check: Check | None
-    # Nobody has to show a message where people's word was always enough (see docs/architecture.md).
+    # Whether a confirmation completes the task without a submitted message (docs/architecture.md).
     confirmation_suffices: bool = False
 
     @property
@@ -57,22 +59,34 @@ class ProofSubject:
 
 @dataclass(frozen=True)
 class TaskEvidence:
-    """All that a task's proof rests on."""
+    """All subjects that the proof of a task needs."""
 
     subjects: tuple[ProofSubject, ...]
-    # A kind that the task needs and that has no subject recorded at all.
+    # The kinds that the task needs and that have no subject.
     missing: tuple[CheckKind, ...] = ()
 
     @property
     def is_verified(self) -> bool:
-        """Every subject that the question applies to has settled on yes, and there is one."""
+        """Whether every applicable subject has settled on a passing verdict, and there is one."""
         counted = [s for s in self.subjects if s.settled is not Verdict.NOT_APPLICABLE]
         return bool(counted) and not self.missing and all(s.is_verified for s in counted)
 
     @property
+    def verified_domain_ids(self) -> frozenset[int]:
+        """The domains all of whose subjects are verified."""
+        ids: dict[int, bool] = {}
+        for subject in self.subjects:
+            domain_id = subject.check.domain_id if subject.check is not None else None
+            if domain_id is not None:
+                ids[domain_id] = ids.get(domain_id, True) and subject.is_verified
+        return frozenset(domain_id for domain_id, is_verified in ids.items() if is_verified)
+
+    @property
     def is_unverifiable(self) -> bool:
-        """What is left cannot be proved by any look from here: the question does not apply, or the
-        port answers Mimecast alone, as it should. Then people's word completes the task."""
+        """Whether no check can prove the remaining subjects: confirmations complete the task.
+
+        A check does not apply, or a port answers Mimecast only, as it should.
+        """
         left = [subject for subject in self.subjects if not subject.is_verified]
         return bool(left) and not self.missing and all(s.is_unverifiable for s in left)
 
@@ -82,12 +96,12 @@ class TaskEvidence:
 
     @property
     def is_open(self) -> bool:
-        """Something that the task must hold for has no settled answer yet."""
+        """Whether a subject has no settled verdict yet."""
         return bool(self.missing) or any(s.settled is None for s in self.subjects)
 
 
 def needed_kinds(kinds: Iterable[str], tenant: Tenant) -> list[CheckKind]:
-    """The kinds of a task that this tenant's profile calls for."""
+    """The check kinds of a task that apply to the tenant's profile."""
     wanted = [CheckKind(kind) for kind in kinds]
     if tenant.directory_method != DirectoryMethod.LDAP:
         wanted = [kind for kind in wanted if kind is not CheckKind.LDAPS]
@@ -107,7 +121,7 @@ def evidence_for(
 ) -> TaskEvidence:
     """The subjects of `kinds` (by default those that prove the task) and their checks.
 
-    `domains` are those that the task is to be done for; a domain exempt from it is none of them.
+    `domains` are the domains in scope, without the exempt ones.
     """
     by_subject = {(c.kind, c.domain_id, c.host_id): c for c in checks if c.is_active}
     subjects: list[ProofSubject] = []
@@ -118,6 +132,18 @@ def evidence_for(
         if not of_kind:
             missing.append(kind)
     return TaskEvidence(tuple(subjects), tuple(missing))
+
+
+def checks_verifying(task: Task, tenant: Tenant) -> QuerySet[Check]:
+    """The active checks that prove the task, without those of its exempt domains. One query."""
+    exempt = DomainProgress.objects.filter(
+        task=task, domain=OuterRef("domain"), exempted_at__isnull=False
+    )
+    kinds = needed_kinds(task.check_kinds, tenant)
+    checks = Check.objects.filter(tenant=tenant, is_active=True, kind__in=kinds)
+    return checks.filter(
+        Q(host__isnull=False) | Q(domain__role__in=task.domain_roles) & ~Exists(exempt)
+    )
 
 
 _Key = tuple[str, int | None, int | None]
@@ -143,6 +169,9 @@ def _subjects(
 
 
 def _confirmation_suffices(kind: CheckKind, task: Task, check: Check | None) -> bool:
-    """A message has to be shown where going ahead wrongly can lose mail, for each domain that a
-    selector on record says Mimecast signs for. Elsewhere it may be."""
+    """Whether a confirmation suffices without a submitted message.
+
+    A task with a hard gate needs a message for each domain with a known DKIM selector, because
+    mail can be lost. For any other task the message is optional.
+    """
     return kind is CheckKind.MESSAGE and (check is None or not task.is_hard_gate)

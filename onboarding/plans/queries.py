@@ -1,4 +1,4 @@
-"""Holding a plan's tasks, so that whoever writes sees what others wrote before."""
+"""Reads of a plan's phases and tasks, and the lock that every write of a task needs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def phases_of(plan: Plan) -> QuerySet[Phase]:
 
 
 def phases_with_tasks(plan: Plan) -> tuple[list[Phase], list[Task]]:
-    """A plan's phases and its tasks, each of which has its phase at hand. Two queries."""
+    """The plan's phases and tasks; `task.phase` needs no further query. Two queries."""
     phases = {phase.pk: phase for phase in phases_of(plan)}
     tasks = list(tasks_of(plan))
     for task in tasks:
@@ -31,5 +31,11 @@ def phases_with_tasks(plan: Plan) -> tuple[list[Phase], list[Task]]:
 
 
 def lock_tasks(plan_id: int) -> list[Task]:
-    """All of the plan's tasks, in one order, as checks hold them: a status may move others'."""
-    return list(Task.objects.select_for_update().filter(plan_id=plan_id).order_by("position"))
+    """Lock all tasks of the plan, always in one order, and return them as they are now.
+
+    A status depends on other tasks, so every transaction that writes a task locks all of them.
+    Each task has its `sheet`, which is not locked: read it again before you rely on its values.
+    The lock order is: the tenant or the sheet, the tasks, the activity log, the plan.
+    """
+    rows = Task.objects.select_for_update(of=("self",)).select_related("sheet")
+    return list(rows.filter(plan_id=plan_id).order_by("position"))

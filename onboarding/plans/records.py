@@ -1,4 +1,4 @@
-"""The exact record a client should publish for a task, worked out from region and evidence."""
+"""The DNS records that a client has to publish for a task, from the region and the evidence."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tenants.regions import Region, load_region_file
 
 @dataclass(frozen=True)
 class RecordToPublish:
-    """One record as DNS hosts ask for it. `replaces` is what stands there now, if anything."""
+    """One record, in the fields of a DNS provider's form. `replaces` is the published value."""
 
     domain: str
     rtype: str
@@ -29,7 +29,7 @@ class RecordToPublish:
 
 
 def records_for(subject: ProofSubject, region: Region) -> list[RecordToPublish]:
-    """What to publish so that the subject's check comes to yes; empty for hosts and for gaps."""
+    """The records that let the subject's check pass; empty for hosts and for missing evidence."""
     check = subject.check
     if check is None or check.domain is None:
         return []
@@ -47,7 +47,7 @@ def records_for(subject: ProofSubject, region: Region) -> list[RecordToPublish]:
 
 
 def _mx(check: Check, domain: Domain, region: Region) -> list[RecordToPublish]:
-    """The region's two hosts; the first says what must go, so that nothing is left beside them."""
+    """The region's two MX hosts. The first names the records to remove."""
     wanted = set(region.mx)
     others = [v for v in _published(check) if v.partition(" ")[2] not in wanted]
     return [
@@ -64,7 +64,7 @@ def _mx(check: Check, domain: Domain, region: Region) -> list[RecordToPublish]:
 
 
 def _published(check: Check) -> list[str]:
-    """Every value that any authoritative server published at the last look."""
+    """All values that the authoritative servers published at the latest run."""
     servers = check.latest.evidence.get("servers", []) if check.latest is not None else []
     return sorted({value for server in servers for value in server.get("values") or []})
 
@@ -81,7 +81,7 @@ def _ownership(domain: Domain) -> list[RecordToPublish]:
 
 
 def _spf(check: Check, domain: Domain, region: Region) -> list[RecordToPublish]:
-    # Without having seen what stands there now, a proposal could drop somebody's senders.
+    # Without the published record, a proposal could drop existing senders.
     records = check.latest.evidence.get("records") if check.latest is not None else None
     if not region.spf_include or records is None:
         return []
@@ -89,8 +89,8 @@ def _spf(check: Check, domain: Domain, region: Region) -> list[RecordToPublish]:
     value = proposed_record(current, region.spf_include)
     if [value] == records:
         return []
-    notes = ["One record in place of all the SPF records there are."] if len(records) > 1 else []
-    # An observation of an earlier version has no count.
+    notes = ["Replace all SPF records with this one."] if len(records) > 1 else []
+    # An observation of an earlier version of Gangway has no count.
     lookups = check.latest.evidence.get("proposed_lookups") if check.latest is not None else None
     if lookups is not None:
         notes.append(_about_lookups(lookups))
@@ -104,10 +104,10 @@ def _spf(check: Check, domain: Domain, region: Region) -> list[RecordToPublish]:
 def _about_lookups(lookups: int) -> str:
     if lookups > MAX_LOOKUPS:
         return (
-            f"It would need {lookups} of the {MAX_LOOKUPS} look-ups that SPF allows:"
-            " remove a sender that is no longer used before you publish it."
+            f"It would need {lookups} lookups. SPF allows {MAX_LOOKUPS}."
+            " Remove an unused sender before you publish it."
         )
-    return f"It needs {lookups} of the {MAX_LOOKUPS} look-ups that SPF allows."
+    return f"It needs {lookups} of the {MAX_LOOKUPS} lookups that SPF allows."
 
 
 def _lower_ttl(check: Check, domain: Domain) -> list[RecordToPublish]:

@@ -1,8 +1,8 @@
-"""Reminding people of the steps that wait for them, and only those people.
+"""Reminders: e-mails that ask one side to act on the tasks that wait for it.
 
-A step is reminded of at the side whose turn it is: its assignee there, or else whoever of that side
-can do it. Once a day at the most, whoever asks. Two people, or two workers, who ask at once claim
-each step by a conditional update, so that one mail goes.
+The recipient is the assignee on the side that a task waits for, else every person of that side who
+can act. A task has at most one reminder a day. Two users or workers claim a task by conditional
+update, so that only one of them sends the e-mail.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tenants.activity_names import ActivityName
 from tenants.models import Membership, Tenant, User
 from tenants.services import write_activity
 
-MIN_INTERVAL = timedelta(hours=20)  # so that the same hour of the next day will do
+MIN_INTERVAL = timedelta(hours=20)  # less than a day, so that the same hour of the next day works
 
 
 _RETRY_FOR, _LOST_AFTER = timedelta(days=1), timedelta(minutes=90)
@@ -34,7 +34,7 @@ _ABLE = (Membership.Role.OWNER, Membership.Role.MEMBER)
 
 @dataclass(frozen=True)
 class ReminderRecipients:
-    """Who of each side can do something in a tenant."""
+    """The people of each side who can act in a tenant."""
 
     tenant: Tenant
     mimecast: tuple[User, ...]
@@ -52,7 +52,7 @@ class ReminderRecipients:
         )
 
     def recipients_for(self, task: Task) -> list[User]:
-        """The people whose turn the task is: its assignee alone where they stand on that side."""
+        """The people that the task waits for: only the assignee if they are on that side."""
         assignee = task.assignee
         if assignee is not None and task.waiting_on:
             side = self._side_of(assignee)
@@ -66,14 +66,14 @@ class ReminderRecipients:
         return list(sides.get(task.waiting_on, ()))
 
     def _side_of(self, person: User) -> str:
-        """Empty for whoever left, was shut out, or may only read by now."""
+        """The side of a person; empty for a person who has left or may only read."""
         if person.is_mimecast:
             return side_of(person, self.tenant)
         return Responsibility.CLIENT.value if person in self.client else ""
 
 
 def was_reminded_recently(task: Task, *, now: datetime) -> bool:
-    """Whether somebody was told within the last day, in this very turn."""
+    """Whether the current waiting period had a reminder within the last day."""
     if task.reminded_at is None or task.waiting_since is None:
         return False
     return task.reminded_at >= task.waiting_since and now - task.reminded_at < MIN_INTERVAL
@@ -87,9 +87,9 @@ def create_reminders(
     site_url: str = "",
     at: datetime | None = None,
 ) -> list[Reminder]:
-    """Note one mail for each person whose turn some of the tasks are; the caller queues them.
+    """Create one reminder for each person that some of the tasks wait for; the caller queues them.
 
-    Raises OnboardingError where there is nobody to remind: the sentence says why.
+    Raises OnboardingError with the reason when there is no recipient.
     """
     now = at or timezone.now()
     people = ReminderRecipients.of(plan.tenant)
@@ -125,10 +125,10 @@ def _claim(task: Task, *, now: datetime) -> bool:
 
 def _no_recipient_reason(wanted: dict[Task, list[User]], *, now: datetime) -> str:
     if any(was_reminded_recently(task, now=now) for task in wanted):
-        return "They were reminded within the last day. Nobody was sent a second mail."
+        return "They had a reminder within the last day. No second one was sent."
     if not any(task.waiting_on for task in wanted):
-        return "Nobody can do anything about it now, so there is nobody to remind."
-    return "It is your own turn, or nobody else of that side has an account: nobody was reminded."
+        return "This task waits for neither side. No reminder was sent."
+    return "This task waits for you, or that side has no other account. No reminder was sent."
 
 
 def _write(
@@ -148,31 +148,34 @@ def _write(
     return made
 
 
-# --- By ourselves
+# --- Automatic reminders
 
 
 def send_due_reminders(plan: Plan, *, now: datetime, site_url: str = "") -> list[Reminder]:
-    """Remind of every step that has waited for its side for as many working days as the tenant's
-    consultant chose, and of the same step again after as many more. Only in working hours."""
-    chosen = WorkingTime.objects.filter(tenant=plan.tenant).first()
+    """Create the automatic reminders of a plan. None outside working hours.
+
+    A task is due for a reminder after the number of working days that the consultant chose, and
+    again after each such period.
+    """
+    working_time = WorkingTime.objects.filter(tenant=plan.tenant).first()
     calendar = calendar_of(plan.tenant)
     if (
-        chosen is None
-        or not chosen.remind_after_working_days
+        working_time is None
+        or not working_time.remind_after_working_days
         or not _is_working_hour(calendar, now)
     ):
         return []
     waiting = [
         task
         for task in Task.objects.filter(plan=plan).exclude(waiting_on="").select_related("assignee")
-        if _is_due(task, calendar, chosen.remind_after_working_days, now=now)
+        if _is_due(task, calendar, working_time.remind_after_working_days, now=now)
     ]
     if not waiting:
         return []
     try:
         return create_reminders(plan, waiting, by=None, site_url=site_url, at=now)
     except OnboardingError:
-        # Nobody of that side has an account, or another worker was first.
+        # That side has no account, or another worker was faster.
         return []
 
 
@@ -182,15 +185,15 @@ def _is_working_hour(calendar: Calendar, now: datetime) -> bool:
 
 
 def _is_due(task: Task, calendar: Calendar, days: int, *, now: datetime) -> bool:
-    told = [moment for moment in (task.waiting_since, task.reminded_at) if moment is not None]
-    return bool(told) and calendar.days_between(max(told), now) >= days
+    times = [at for at in (task.waiting_since, task.reminded_at) if at is not None]
+    return bool(times) and calendar.days_between(max(times), now) >= days
 
 
-# --- The mail
+# --- The e-mail
 
 
 def tasks_still_waiting(reminder: Reminder) -> list[Task]:
-    """Of the steps it was to tell of, those that are still this person's turn."""
+    """The tasks of the reminder that still wait for its recipient."""
     people = ReminderRecipients.of(reminder.plan.tenant)
     if reminder.plan.tenant.is_closed:
         return []
@@ -199,7 +202,7 @@ def tasks_still_waiting(reminder: Reminder) -> list[Task]:
 
 
 def unsent(*, now: datetime) -> list[Reminder]:
-    """Mails that were never queued, or whose worker gave up: tried again for a day."""
+    """Reminders that were never queued or whose worker failed. Gangway retries them for one day."""
     waiting = Reminder.objects.filter(sent_at=None, cancelled_at=None)
     return list(
         waiting.filter(requested_at__gt=now - _RETRY_FOR, requested_at__lt=now - _LOST_AFTER)
@@ -207,6 +210,6 @@ def unsent(*, now: datetime) -> list[Reminder]:
 
 
 def tasks_with_open_questions(tasks: Sequence[Task]) -> frozenset[int]:
-    """The keys of those of the tasks on which somebody waits for an answer."""
+    """The ids of the tasks that have an open question."""
     rows = Comment.objects.filter(task__in=tasks, answered_at=None, deleted_at=None)
     return frozenset(rows.exclude(asked_side="").values_list("task_id", flat=True))

@@ -1,10 +1,12 @@
-"""States and counters, kept from the facts of a plan's tasks."""
+"""The roll-up of a plan: statuses, counters and the side to act, recomputed from the facts."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
+from django.db.models import F
 from django.utils import timezone
 
 from onboarding.models import (
@@ -16,41 +18,69 @@ from onboarding.models import (
     Task,
     TaskStatus,
 )
+from onboarding.plans.queries import lock_tasks
 from onboarding.plans.statuses import TaskFacts, group_status, status_of
 from onboarding.plans.timed_tasks import update_waits
-from onboarding.plans.waiting_on import update_waiting_on
+from onboarding.plans.waiting_on import set_waiting_on
 
 
-def recompute_rollup(plan: Plan) -> None:
-    """Work out every status from its facts, then the counters of phases and plan.
+def recompute_rollup(
+    plan: Plan,
+    tasks: Sequence[Task] | None = None,
+    *,
+    edited: Task | None = None,
+    fields: Sequence[str] = (),
+) -> None:
+    """Recompute every status, the counters of the phases and the plan, and the side to act.
 
-    The plan's row is held meanwhile: of two transactions that moved different tasks, the later one
-    counts both. Always after the tasks' rows, so that no two wait for each other.
+    `tasks` are the rows of `lock_tasks`, changed in place. Without them the tasks are locked and
+    read again, and every counter is compared. `edited` is a task with unsaved `fields`: they are
+    saved in the same query as its status. Open pages of the plan update themselves.
+
+    The lock on all tasks serialises two transactions that change different tasks: the later one
+    counts both.
     """
-    Plan.objects.select_for_update().get(pk=plan.pk)
     now = timezone.now()
-    tasks = list(Task.objects.filter(plan=plan).order_by("position"))
+    rows = list(tasks) if tasks is not None else lock_tasks(plan.pk)
+    before = {task.pk: _stored(task) for task in rows}
+    _set_statuses(plan, rows, now=now)
+    set_waiting_on(rows, _asked(plan), now=now)
+    changed = [task for task in rows if _stored(task) != before[task.pk]]
+    if edited is not None:
+        edited.save(update_fields=[*fields, *_ROLLED_UP])
+    others = [task for task in changed if edited is None or task.pk != edited.pk]
+    if others:
+        Task.objects.bulk_update(others, _ROLLED_UP)
+    if tasks is None:
+        phases = set(Phase.objects.filter(plan=plan).values_list("pk", flat=True))
+    else:
+        phases = {task.phase_id for task in changed}
+    _store_counters(plan, rows, phases)
+
+
+_ROLLED_UP = ("status", "status_changed_at", "waiting_on", "waiting_since")
+
+
+def _stored(task: Task) -> tuple[object, ...]:
+    return tuple(getattr(task, name) for name in _ROLLED_UP)
+
+
+def _set_statuses(plan: Plan, tasks: Sequence[Task], *, now: datetime) -> None:
     statuses: dict[int, TaskStatus] = {t.pk: own_status(t) for t in tasks if not t.is_group}
     for task in update_waits(plan, tasks, statuses, now=now):
         statuses[task.pk] = own_status(task)
-    # Children stand behind their group, so the last group is worked out first.
+    # Sub-tasks follow their group in the plan's order, so the last group is computed first.
     for task in reversed(tasks):
         if task.is_group:
             children = [statuses[t.pk] for t in tasks if t.parent_id == task.pk]
             statuses[task.pk] = group_status(children, applies=task.applies)
-    changed: dict[TaskStatus, list[int]] = {}
     for task in tasks:
         if task.status != statuses[task.pk]:
             task.status, task.status_changed_at = statuses[task.pk], now
-            changed.setdefault(statuses[task.pk], []).append(task.pk)
-    for status, keys in changed.items():
-        Task.objects.filter(pk__in=keys).update(status=status, status_changed_at=now)
-    _store_counters(plan, tasks)
-    update_waiting_on(tasks, _asked(plan), now=now)
 
 
 def _asked(plan: Plan) -> dict[int, str]:
-    """The side that each task with an open question waits for; both where each was asked."""
+    """The side that has to answer an open question, by task id; both where each side was asked."""
     rows = Comment.objects.filter(plan=plan, answered_at=None, deleted_at=None).exclude(
         asked_side=""
     )
@@ -78,7 +108,7 @@ def own_status(task: Task) -> TaskStatus:
 
 @dataclass(frozen=True)
 class Rollup:
-    """How far a phase or plan is. Optional tasks count once done, declined ones never."""
+    """The progress of a phase or plan. Optional tasks count once done, declined ones never."""
 
     total: int
     complete: int
@@ -102,9 +132,8 @@ class Rollup:
         }
 
 
-def _store_counters(plan: Plan, tasks: Sequence[Task]) -> None:
-    Plan.objects.filter(pk=plan.pk).update(**Rollup.of(tasks).columns)
-    for phase in Phase.objects.filter(plan=plan):
-        columns = Rollup.of([task for task in tasks if task.phase_id == phase.pk]).columns
-        if any(getattr(phase, name) != value for name, value in columns.items()):
-            Phase.objects.filter(pk=phase.pk).update(**columns)
+def _store_counters(plan: Plan, tasks: Sequence[Task], phases: Iterable[int]) -> None:
+    Plan.objects.filter(pk=plan.pk).update(**Rollup.of(tasks).columns, revision=F("revision") + 1)
+    for phase_id in phases:
+        columns = Rollup.of([task for task in tasks if task.phase_id == phase_id]).columns
+        Phase.objects.filter(pk=phase_id).update(**columns)

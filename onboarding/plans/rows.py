@@ -1,105 +1,96 @@
-"""A per-domain task's domains as a page shows them."""
+"""The tasks, domains and phases of a plan as the pages show them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from enum import StrEnum
 
 from checks.engine.outcomes import CheckKind, Verdict
 from checks.models import Check
 from onboarding.models import DomainProgress, Phase, Responsibility, Task, TaskStatus
-from onboarding.plans.domain_progress import ProgressByTask
+from onboarding.plans.confirmations import is_confirmed_by_sign_off, signed_sides
+from onboarding.plans.domain_progress import ProgressByTask, TaskProgress
 from onboarding.plans.evaluation import PlanContext
 from onboarding.plans.proof import ProofSubject, TaskEvidence
 from onboarding.plans.safe_times import PlanSafeTime
-from onboarding.plans.services import is_confirmed_by_sign_off, transitions_for
-from onboarding.plans.transitions import NOT_CONFIRMABLE, Actor, Transition
-from onboarding.plans.undo import can_undo
+from onboarding.plans.services import open_dependencies_of
+from onboarding.plans.transitions import (
+    ASSIGN,
+    CONFIRM,
+    EXEMPT_DOMAIN,
+    GATE_WARNING,
+    INCLUDE_DOMAIN,
+    SET_DUE_DATE,
+    SET_RESPONSIBILITY,
+    UNDO,
+    WITHDRAW_CONFIRMATION,
+    Actor,
+    Transition,
+    TransitionContext,
+    available_status_changes,
+    is_offered,
+)
 from onboarding.plans.waiting_on import remaining_side
 from tenants.models import Domain, User
 
 
 @dataclass(frozen=True)
 class DomainRow:
-    """One domain of the task. `side` is whom the reader speaks for, empty for a viewer."""
+    """One domain of a per-domain task, with the buttons that the reader may use."""
 
     domain: Domain
-    part: DomainProgress | None
+    progress: DomainProgress | None
     is_verified: bool
-    side: str
-    responsibility: str
-    # A word from before the fault is none any more.
-    regressed_at: datetime | None = None
+    can_confirm: bool
+    can_withdraw: bool
+    can_exempt: bool
+    can_include: bool
 
     @property
     def is_exempt(self) -> bool:
-        return self.part is not None and self.part.is_exempt
+        return self.progress is not None and self.progress.is_exempt
 
     @property
-    def words(self) -> list[tuple[str, object, object]]:
-        """Who confirmed it for which side, and when."""
-        if self.part is None:
+    def confirmations(self) -> list[tuple[str, User | None, datetime]]:
+        """Each confirmation: the side, the user and the time."""
+        if self.progress is None:
             return []
-        said = [
-            ("Mimecast", self.part.mimecast_confirmed_by, self.part.mimecast_confirmed_at),
-            ("the client", self.part.client_confirmed_by, self.part.client_confirmed_at),
+        rows = [
+            ("Mimecast", self.progress.mimecast_confirmed_by, self.progress.mimecast_confirmed_at),
+            ("the client", self.progress.client_confirmed_by, self.progress.client_confirmed_at),
         ]
-        return [(side, by, at) for side, by, at in said if at is not None]
-
-    @property
-    def is_mine(self) -> bool:
-        return bool(self.side) and self.responsibility in (self.side, Responsibility.BOTH)
-
-    @property
-    def can_confirm(self) -> bool:
-        return (
-            self.is_mine
-            and not self.is_exempt
-            and not self.is_verified
-            and not self._my_confirmation
-        )
-
-    @property
-    def can_withdraw(self) -> bool:
-        return (
-            self.is_mine and not self.is_exempt and not self.is_verified and self._my_confirmation
-        )
-
-    @property
-    def _my_confirmation(self) -> bool:
-        said = getattr(self.part, f"{self.side}_confirmed_at", None)
-        return said is not None and (self.regressed_at is None or said > self.regressed_at)
+        return [(side, by, at) for side, by, at in rows if at is not None]
 
 
 def domain_rows(
-    task: Task,
-    plan_context: PlanContext,
-    evidence: TaskEvidence,
-    parts: Mapping[int, DomainProgress],
-    actor: Actor,
+    task: Task, domains: Sequence[Domain], actor: Actor, context: TransitionContext
 ) -> tuple[DomainRow, ...]:
-    """Every domain of the task's roles, exempt ones too, in the order of the tenant's domains."""
+    """Every domain with a role of the task, also exempt ones, in the order of `domains`."""
     if not task.is_per_domain or not task.applies:
         return ()
-    proven = {s.check.domain_id for s in evidence.subjects if s.check is not None and s.is_verified}
-    return tuple(
-        DomainRow(
-            domain=domain,
-            part=parts.get(domain.pk),
-            is_verified=bool(task.check_kinds) and domain.pk in proven,
-            side=actor.side,
-            responsibility=task.responsibility,
-            regressed_at=task.regressed_at,
+    rows = []
+    for domain in domains:
+        if domain.role not in task.domain_roles:
+            continue
+        of_domain = replace(context, domain=domain)
+        rows.append(
+            DomainRow(
+                domain=domain,
+                progress=context.progress.of_domain(domain),
+                is_verified=domain.pk in context.verified_domain_ids,
+                can_confirm=is_offered(task, CONFIRM, actor, of_domain),
+                can_withdraw=is_offered(task, WITHDRAW_CONFIRMATION, actor, of_domain),
+                can_exempt=is_offered(task, EXEMPT_DOMAIN, actor, of_domain),
+                can_include=is_offered(task, INCLUDE_DOMAIN, actor, of_domain),
+            )
         )
-        for domain in plan_context.domains
-        if domain.role in task.domain_roles
-    )
+    return tuple(rows)
 
 
 class Shape(StrEnum):
-    """The icon's shape; with a word beside it everywhere, colour is never the only signal."""
+    """The shape of an icon. Every icon has a label, so that colour is never the only signal."""
 
     PASS = "pass"
     CAUTION = "caution"
@@ -123,81 +114,90 @@ SHAPE_OF_VERDICT = {
 
 @dataclass(frozen=True)
 class Viewer:
-    """Who looks at a plan, and what the page fetched for them. By default somebody outside it."""
+    """The reader of a plan, with the rows that the page loaded. By default without a role."""
 
     actor: Actor = field(default_factory=lambda: Actor("", may_manage_plan=False))
-    by: User | None = None
     # By kind of check.
     safety: Mapping[str, PlanSafeTime] = field(default_factory=dict)
-    parts: ProgressByTask = field(default_factory=dict)
+    progress: ProgressByTask = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class TaskRow:
-    """One task on a page. `side` is whom the viewer speaks for, empty for a viewer."""
+    """One task on a page, with the buttons that the reader may use."""
 
     task: Task
     shape: Shape
-    side: str
+    actor: Actor
     evidence: TaskEvidence
     supporting: TaskEvidence
-    open_dependencies: tuple[Task, ...] = ()
+    context: TransitionContext = field(default_factory=TransitionContext)
     depth: int = 0
-    # From when the act that this task prepares is safe; only while the task is proven.
+    # The earliest time of the switch that this task prepares; only while the task is verified.
     safety: PlanSafeTime | None = None
-    # What the viewer can say of it beside done or not; whether they can take back the last word.
-    transitions: tuple[Transition, ...] = ()
-    may_undo: bool = False
-    # Domain by domain, where the task is done so and has several or an exempt one.
+    # Empty for a task that is done once for all domains.
     domain_rows: tuple[DomainRow, ...] = ()
 
     @property
-    def is_gate_closed(self) -> bool:
-        """Going ahead now would lose mail, so nobody can say that it is done."""
-        return self.task.is_hard_gate and bool(self.open_dependencies)
+    def side(self) -> str:
+        """The reader's side; empty for a viewer."""
+        return self.actor.side
+
+    @property
+    def open_dependencies(self) -> Sequence[Task]:
+        return self.context.open_dependencies
+
+    @property
+    def gate_warning(self) -> str:
+        """Why the task must wait for its dependencies; empty where nothing can be lost."""
+        is_closed = self.task.is_hard_gate and bool(self.open_dependencies)
+        return GATE_WARNING if is_closed else ""
 
     @property
     def is_mine(self) -> bool:
         return self.task.responsibility in (self.side, Responsibility.BOTH) and bool(self.side)
 
-    @property
-    def my_confirmation(self) -> object:
-        return getattr(self.task, f"{self.side}_confirmed_at", None) if self.side else None
+    def offers(self, transition: Transition) -> bool:
+        return is_offered(self.task, transition, self.actor, self.context)
 
     @property
     def can_confirm(self) -> bool:
-        task = self.task
-        if not task.applies or task.is_group or not self.is_mine or task.verified_at is not None:
-            return False
-        if task.is_wait or self.is_confirmed_by_sign_off:
-            return False
-        if self.is_gate_closed or task.manual_status in NOT_CONFIRMABLE:
-            return False
-        broken = task.regressed_at is not None and task.status == TaskStatus.REGRESSED
-        return self.my_confirmation is None or broken
+        return self.offers(CONFIRM)
 
     @property
     def can_withdraw(self) -> bool:
-        task = self.task
-        return (
-            task.applies
-            and not task.is_group
-            and self.is_mine
-            and self.my_confirmation is not None
-            and task.verified_at is None
-            and not (self.is_confirmed_by_sign_off and self.has_signed)
-        )
+        return self.offers(WITHDRAW_CONFIRMATION)
+
+    @property
+    def can_set_responsibility(self) -> bool:
+        return self.offers(SET_RESPONSIBILITY)
+
+    @property
+    def can_undo(self) -> bool:
+        return self.offers(UNDO)
+
+    @property
+    def can_assign(self) -> bool:
+        return self.offers(ASSIGN)
+
+    @property
+    def can_set_due_date(self) -> bool:
+        return self.offers(SET_DUE_DATE)
+
+    @property
+    def status_changes(self) -> list[Transition]:
+        """The manual statuses that the reader may set or clear."""
+        return available_status_changes(self.task, self.actor, self.context)
 
     @property
     def is_confirmed_by_sign_off(self) -> bool:
-        """Signing its sheet off is what confirms it."""
-        return is_confirmed_by_sign_off(self.task)
+        """Whether the sign-off of its requirements sheet confirms the task."""
+        return self.context.is_confirmed_by_sign_off
 
     @property
     def has_signed(self) -> bool:
-        """Whether the viewer's side has signed its sheet off."""
-        sheet = getattr(self.task, "sheet", None)
-        return sheet is not None and self.side in sheet.signed_sides
+        """Whether the reader's side has signed off the task's requirements sheet."""
+        return self.side in self.context.signed_sides
 
     @property
     def can_be_verified(self) -> bool:
@@ -205,7 +205,7 @@ class TaskRow:
 
     @property
     def needs_message(self) -> bool:
-        """No look is of use before somebody has shown a message."""
+        """Whether the check needs a submitted message before it can run."""
         return CheckKind.MESSAGE in self.task.check_kinds
 
     @property
@@ -220,15 +220,15 @@ class TaskRow:
 
     @property
     def cautions(self) -> tuple[ProofSubject, ...]:
-        """Proven subjects whose yes came with something worth reading."""
+        """Verified subjects with a warning."""
         return tuple(s for s in self.verified_subjects if s.settled is Verdict.WARN)
 
     @property
     def contradicted_subjects(self) -> tuple[ProofSubject, ...]:
-        """Proven subjects whose newest look did not say yes; the proof stands meanwhile."""
-        seen = [(s, s.check.latest) for s in self.verified_subjects if s.check is not None]
+        """Verified subjects whose latest run did not pass; they stay verified until it settles."""
+        runs = [(s, s.check.latest) for s in self.verified_subjects if s.check is not None]
         return tuple(
-            s for s, latest in seen if latest is not None and not Verdict(latest.verdict).is_passing
+            s for s, latest in runs if latest is not None and not Verdict(latest.verdict).is_passing
         )
 
     @property
@@ -237,19 +237,21 @@ class TaskRow:
 
     @property
     def remaining_side(self) -> str:
-        """The side that the task waits for: mimecast, client, both, or empty when it is done or
-        only time completes it."""
+        """The side that still has to act: mimecast, client or both.
+
+        Empty for a task that is complete or that completes on its date.
+        """
         is_open = self.task.is_open_leaf and not self.task.is_wait
         return remaining_side(self.task) if is_open else ""
 
     @property
     def is_wait_running(self) -> bool:
-        """Its time is running: nobody has to do anything meanwhile."""
+        """Whether the period of a timed task has started."""
         return self.task.is_wait and self.task.wait_ends_at is not None
 
 
 def rows_of(tasks: Sequence[Task], plan_context: PlanContext, viewer: Viewer) -> list[TaskRow]:
-    """Every task of a plan as a row, in the plan's order, as this viewer sees it."""
+    """Every task of a plan as a row, in the plan's order, for this reader."""
     by_key = {task.key: task for task in tasks}
     return [_row(task, by_key, plan_context, viewer) for task in tasks]
 
@@ -258,24 +260,23 @@ def _row(
     task: Task, by_key: Mapping[str, Task], plan_context: PlanContext, viewer: Viewer
 ) -> TaskRow:
     evidence = plan_context.evidence(task)
-    open_dependencies = tuple(
-        by_key[key] for key in task.depends_on if key in by_key and by_key[key].blocks_dependents
+    context = TransitionContext(
+        open_dependencies=open_dependencies_of(task, by_key.values()),
+        progress=TaskProgress.of(task, plan_context.domains, viewer.progress.get(task.pk, {})),
+        verified_domain_ids=evidence.verified_domain_ids,
+        is_confirmed_by_sign_off=is_confirmed_by_sign_off(task),
+        signed_sides=signed_sides(task),
     )
     return TaskRow(
         task=task,
-        shape=shape_of(task, evidence, is_waiting=bool(open_dependencies)),
-        side=viewer.actor.side,
+        shape=shape_of(task, evidence, is_waiting=bool(context.open_dependencies)),
+        actor=viewer.actor,
         evidence=evidence,
         supporting=plan_context.evidence(task, task.evidence_kinds),
-        open_dependencies=open_dependencies,
+        context=context,
         depth=1 if task.parent_id else 0,
         safety=_safety(task, viewer.safety),
-        transitions=tuple(transitions_for(task, viewer.actor)),
-        may_undo=viewer.by is not None
-        and can_undo(task, by=viewer.by, may_manage_plan=viewer.actor.may_manage_plan),
-        domain_rows=domain_rows(
-            task, plan_context, evidence, viewer.parts.get(task.pk, {}), viewer.actor
-        ),
+        domain_rows=domain_rows(task, plan_context.domains, viewer.actor, context),
     )
 
 
@@ -300,7 +301,7 @@ _SHAPE_OF_STATUS = {
 
 
 def shape_of(task: Task, evidence: TaskEvidence, *, is_waiting: bool) -> Shape:
-    """A task still to do is never red: what is not there yet is no failure."""
+    """The icon of a task. A task that is still to do is never red: it has not failed."""
     shape = _SHAPE_OF_STATUS.get(TaskStatus(task.status))
     if shape is not None:
         return shape
@@ -313,11 +314,11 @@ def shape_of(task: Task, evidence: TaskEvidence, *, is_waiting: bool) -> Shape:
 
 def _is_unknown(evidence: TaskEvidence) -> bool:
     latest = [s.check.latest for s in evidence.subjects if s.check is not None]
-    return any(seen is not None and seen.verdict == Verdict.UNKNOWN.value for seen in latest)
+    return any(run is not None and run.verdict == Verdict.UNKNOWN.value for run in latest)
 
 
 def shape_of_check(check: Check) -> Shape:
-    """How one check's standing is drawn: settled answers first, then what the last look said."""
+    """The icon of a check: by its settled verdict, else by its latest run."""
     if check.settled_verdict:
         settled = Verdict(check.settled_verdict)
         if settled.is_passing:
@@ -331,7 +332,7 @@ def shape_of_check(check: Check) -> Shape:
 
 
 def _shape_of_verified(check: Check) -> Shape:
-    """The proof stands; a newest look that did not agree must not look like one that did."""
+    """The icon of a verified check. A latest run that did not pass has a different icon."""
     if check.latest is None or Verdict(check.latest.verdict).is_passing:
         return Shape.CAUTION if check.settled_verdict == Verdict.WARN.value else Shape.PASS
     return Shape.WAITING if check.latest.verdict == Verdict.FAIL.value else Shape.UNKNOWN
@@ -371,7 +372,7 @@ def phase_rows(phases: Sequence[Phase], rows: Sequence[TaskRow]) -> list[PhaseRo
     ]
 
 
-# What a client meets first: what broke, then what only waits for them.
+# The order on the client's page: regressed tasks first, then tasks that wait for the client.
 _URGENCY = {
     TaskStatus.REGRESSED: 0,
     TaskStatus.WAITING: 1,
@@ -383,14 +384,14 @@ _URGENCY = {
 
 
 def _pressing(row: TaskRow) -> tuple[int, bool, date]:
-    """What is due first comes first, among steps that stand alike; then the plan's order."""
+    """The sort key: by urgency, required tasks first, then by due date."""
     task = row.task
     return _URGENCY[TaskStatus(task.status)], task.is_optional, task.due_on or date.max
 
 
 @dataclass(frozen=True)
 class ClientTasks:
-    """The client's home: what needs them, what is being watched for them, what comes next."""
+    """The client's page: tasks to do now, tasks under verification, and upcoming tasks."""
 
     now: tuple[TaskRow, ...]
     more: int
@@ -399,7 +400,7 @@ class ClientTasks:
 
 
 def client_tasks(rows: Sequence[TaskRow], *, most: int = 3) -> ClientTasks:
-    """Sort a plan's open tasks by what the client can do about them."""
+    """Divide a plan's open tasks by the action that the client can take; `most` limits *now*."""
     leaves = [row for row in rows if row.task.is_open_leaf]
     on_client = [
         r for r in leaves if r.remaining_side in (Responsibility.CLIENT, Responsibility.BOTH)

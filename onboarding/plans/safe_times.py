@@ -1,4 +1,4 @@
-"""When it is safe to switch, and why: the two safe times of a tenant's domains."""
+"""The safe times of a tenant's domains: the earliest safe cutover and the earliest lockdown."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tenants.regions import Region
 
 @dataclass(frozen=True)
 class PlanSafeTime:
-    """The safe time of the domain that waits longest. `switch`, cutover or lockdown, is what it holds."""
+    """The safe time of the domain that is safe last. `switch` is cutover or lockdown."""
 
     switch: str
     domain: str
@@ -35,7 +35,7 @@ class PlanSafeTime:
         return self.safe_time.safe_at is not None and self.safe_time.safe_at > self.now
 
 
-# The act that each kind's history tells the safe moment of.
+# The switch whose safe time follows from the history of each check kind.
 SWITCH_OF_KIND = {CheckKind.MX_TTL: "cutover", CheckKind.MX: "lockdown"}
 
 
@@ -46,14 +46,14 @@ def safe_times_by_kind(
     *,
     now: datetime,
 ) -> dict[str, PlanSafeTime]:
-    """By kind of check, the act it holds back and from when that is safe for every domain.
+    """The safe time for all domains, by check kind.
 
-    A kind is left out while the new answer is not everywhere, or a server did not tell: then
-    nothing is called safe. So it is where every domain has moved, for then no switch is left.
+    A kind is missing while a server still publishes the old value or does not answer: then no time
+    is safe. It is also missing when every domain has switched, because no switch is left.
     """
     intervals: dict[int, list[ObservedInterval]] = {}
-    for seen in observations:
-        intervals.setdefault(seen.check_asked_id, []).append(_interval(seen))
+    for observation in observations:
+        intervals.setdefault(observation.check_asked_id, []).append(_interval(observation))
     found: dict[str, PlanSafeTime] = {}
     for kind, switch in SWITCH_OF_KIND.items():
         safe_times = [
@@ -74,18 +74,18 @@ def safe_times_by_kind(
 def safe_time_of(
     check: Check, observations: Iterable[Observation], region: Region
 ) -> SafeTime | None:
-    """One domain's own safe_time; None for a kind that tells no safe moment."""
+    """The safe time of one domain; None for a check kind without one."""
     if check.kind not in SWITCH_OF_KIND:
         return None
-    return _safe_time(check, [_interval(seen) for seen in observations], region)
+    return _safe_time(check, [_interval(observation) for observation in observations], region)
 
 
-def _interval(seen: Observation) -> ObservedInterval:
+def _interval(observation: Observation) -> ObservedInterval:
     return observed_interval(
-        seen.evidence,
-        seen.findings,
-        first_seen_at=seen.first_run_ended_at or seen.first_seen_at,
-        last_seen_at=seen.last_seen_at,
+        observation.evidence,
+        observation.findings,
+        first_seen_at=observation.first_run_ended_at or observation.first_seen_at,
+        last_seen_at=observation.last_seen_at,
     )
 
 

@@ -1,4 +1,4 @@
-"""A plan's dates and turns as their page shows them."""
+"""The dates of a plan and the working days of each side, as the schedule page shows them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from onboarding.plans.waiting_on import waiting_days_by_side
 
 @dataclass(frozen=True)
 class DatedTask:
-    """One task with what the calendar makes of it, in working days."""
+    """One task with its delay, slip and waiting time, in working days."""
 
     row: TaskRow
     late: int
@@ -57,7 +57,7 @@ class PlanSchedule:
 
 
 def plan_schedule(plan: Plan, rows: Sequence[TaskRow], *, now: datetime) -> PlanSchedule:
-    """Everything about a plan's dates at this moment; five queries, whatever its size."""
+    """The schedule of a plan at the time `now`. Five queries, whatever the number of tasks."""
     calendar = dates.calendar_of(plan.tenant)
     today = calendar.day_of(now)
     leaves = [row for row in rows if row.task.applies and not row.task.is_group]

@@ -1,11 +1,14 @@
-"""What people do with tasks: confirm, take back, transition, exempt a domain, and undo.
+"""The transitions of a task: confirm, withdraw, change status, exempt a domain, and undo.
 
-Each action holds the task's row first, so that of two people at once the second sees what the first
-did; each remembers what it changed, so that a wrong tick can be taken back.
+Each service locks the plan's tasks, calls `why_not`, and stores the previous values for an undo.
+All of them raise NotPermitted when the role or side forbids the transition, ConflictingChange when
+another user was faster, and OnboardingError for every other refusal.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -21,36 +24,35 @@ from onboarding.models import (
     DomainProgress,
     ManualStatus,
     Plan,
-    RequirementsSheet,
     Responsibility,
     Task,
-    TaskRole,
     TaskStatus,
 )
-from onboarding.plans import confirmations, domain_progress
-from onboarding.plans.evaluation import reevaluate
+from onboarding.plans import confirmations
+from onboarding.plans.confirmations import is_confirmed_by_sign_off
+from onboarding.plans.domain_progress import CONFIRMATION_FIELDS, TaskProgress, confirm_from_domains
+from onboarding.plans.evaluation import PlanContext, reevaluate
 from onboarding.plans.queries import lock_tasks
 from onboarding.plans.rollup import own_status, recompute_rollup
 from onboarding.plans.transitions import (
-    NOT_CONFIRMABLE,
-    TRANSITIONS,
+    CONFIRM,
+    EXEMPT_DOMAIN,
+    INCLUDE_DOMAIN,
+    SET_RESPONSIBILITY,
+    STATUS_CHANGES,
+    UNDO,
+    WITHDRAW_CONFIRMATION,
     Actor,
-    RequiredRole,
     Transition,
     TransitionContext,
-    available_transitions,
     input_error,
+    is_in_place,
+    is_permitted,
     unread_status_text,
     waiting_side_after,
     why_not,
 )
-from onboarding.plans.undo import (
-    can_undo,
-    field_names,
-    restore,
-    restores_confirmations,
-    store_undo,
-)
+from onboarding.plans.undo import field_names, restore, store_undo
 from tenants.activity_names import ActivityName
 from tenants.models import Domain, Tenant, User
 from tenants.permissions import Permission, Role, may, role_in
@@ -64,10 +66,12 @@ _NO_MANUAL_STATUS: dict[str, Any] = {
     "status_waiting_on": "",
     "accepted_until": None,
 }
+_MANUAL_STATUS_FIELDS = tuple(field_names(_NO_MANUAL_STATUS))
+MAX_EXEMPT_REASON = 300
 
 
 def side_of(user: User, tenant: Tenant) -> str:
-    """Which side a person speaks for in this tenant: mimecast, client, or neither."""
+    """The side that a user acts for in the tenant: mimecast, client, or empty for a reader."""
     return side_of_role(role_in(user, tenant), is_closed=tenant.is_closed)
 
 
@@ -77,30 +81,30 @@ def side_of_role(role: Role | None, *, is_closed: bool = False) -> str:
     return Responsibility.MIMECAST if role.is_staff else Responsibility.CLIENT
 
 
-def actor_for(user: User, tenant: Tenant) -> Actor:
-    role = role_in(user, tenant)
+def actor_of(role: Role | None, user: User, *, is_closed: bool = False) -> Actor:
+    """The actor for a user whose role is known."""
     return Actor(
-        side_of(user, tenant), may(role, Permission.MANAGE_PLAN, is_closed=tenant.is_closed)
+        side=side_of_role(role, is_closed=is_closed),
+        may_manage_plan=may(role, Permission.MANAGE_PLAN, is_closed=is_closed),
+        user_id=user.pk,
     )
 
 
-def context_of(task: Task) -> TransitionContext:
-    return TransitionContext(
-        status=task.status,
-        manual_status=task.manual_status,
-        responsibility=task.responsibility,
-        is_group=task.is_group,
-        is_optional=task.is_optional,
-        is_wait=task.is_wait,
-    )
+def actor_for(user: User, tenant: Tenant) -> Actor:
+    return actor_of(role_in(user, tenant), user, is_closed=tenant.is_closed)
 
 
-def transitions_for(task: Task, actor: Actor) -> list[Transition]:
-    """What this person can say of the task now."""
-    return available_transitions(context_of(task), actor)
+def require_permitted(
+    task: Task, transition: Transition, actor: Actor, context: TransitionContext | None = None
+) -> None:
+    """Raise the refusal of `why_not`: NotPermitted for the role or side, else OnboardingError."""
+    refused = why_not(task, transition, actor, context)
+    if refused:
+        is_allowed = is_permitted(task, transition, actor)
+        raise OnboardingError(refused) if is_allowed else NotPermitted(refused)
 
 
-# --- Confirming
+# --- Confirmations
 
 
 def confirm_task(
@@ -112,126 +116,89 @@ def confirm_task(
     signed: bool = False,
     seen: str = "",
 ) -> None:
-    """One side says that its part is done, for all domains or for one.
+    """Confirm one side's part of a task, for all domains in scope or for one.
 
-    Where a check can prove it, that is a claim. A task whose hard gate is not open cannot be
-    confirmed: going ahead would lose mail. One that gathers a sheet is confirmed by signing it off
-    (`signed` says that this is what happens), for a change of the sheet must open it again.
-    `seen` is the status the person had before them: words that came meanwhile are not wiped unread.
+    The task awaits verification while a check can still prove it. A second confirmation changes
+    nothing. `signed` states that the sign-off of the task's sheet confirms it. `seen` is the status
+    on the user's page: the confirmation must not clear a manual status that they have not read.
     """
-    _refuse_other_side(task, side)
     with transaction.atomic():
         locked = _lock(task)
-        if not signed and is_confirmed_by_sign_off(locked):
-            raise OnboardingError("Sign its sheet off: that is what confirms this step.")
-        if not locked.applies:
-            raise OnboardingError("This task no longer applies, so there is nothing to confirm.")
-        if locked.manual_status in NOT_CONFIRMABLE:
-            raise OnboardingError(NOT_CONFIRMABLE[ManualStatus(locked.manual_status)])
-        _refuse_unread_status(locked, seen)
-        _refuse_out_of_scope(locked, domain)
-        _refuse_closed_gate(locked)
-        if not locked.manual_status and not confirmations.is_missing(locked, side, domain):
-            # Pressed twice, or by two: what the first one did stays theirs, and theirs to undo.
+        actor = Actor(side, may_manage_plan=False, user_id=by.pk)
+        context = locked.context(domain=domain, is_sign_off=signed)
+        require_permitted(locked.task, CONFIRM, actor, context)
+        _refuse_unread_status(locked.task, seen)
+        if is_in_place(locked.task, CONFIRM, actor, context):
             return
-        now = timezone.now()
-        store_undo(locked, by=by)
-        confirmations.set_confirmation(locked, side, at=now, by=by, domain=domain)
-        for name, value in _NO_MANUAL_STATUS.items():
-            setattr(locked, name, value)
-        locked.save(update_fields=field_names(_NO_MANUAL_STATUS))
-        _record_action(
+        fields = _set_confirmation(locked, context, side, at=timezone.now(), by=by)
+        _clear_manual_status(locked.task)
+        _write_activity(
             locked, ActivityName.TASK_CONFIRMED, by=by, side=side, domain=str(domain or "")
         )
+        locked.save(*fields, *_MANUAL_STATUS_FIELDS)
 
 
 def withdraw_confirmation(
     task: Task, *, by: User, side: str, domain: Domain | None = None, signed: bool = False
 ) -> None:
-    """One side takes its word back. A proof stands whatever people say."""
-    _refuse_other_side(task, side)
+    """Withdraw one side's confirmation, for all domains in scope or for one.
+
+    `signed` states that the withdrawal of the sheet's sign-off causes it.
+    """
     with transaction.atomic():
         locked = _lock(task)
-        if not signed and is_confirmed_by_sign_off(locked) and side in locked.sheet.signed_sides:
-            raise OnboardingError("Its sheet was signed off: take that back at the sheet.")
-        _refuse_out_of_scope(locked, domain)
-        if not confirmations.is_given(locked, side, domain):
+        actor = Actor(side, may_manage_plan=False, user_id=by.pk)
+        context = locked.context(domain=domain, is_sign_off=signed)
+        require_permitted(locked.task, WITHDRAW_CONFIRMATION, actor, context)
+        if is_in_place(locked.task, WITHDRAW_CONFIRMATION, actor, context):
             return
-        store_undo(locked, by=by)
-        confirmations.set_confirmation(locked, side, at=None, by=None, domain=domain)
-        _record_action(
+        fields = _set_confirmation(locked, context, side, at=None, by=by)
+        _write_activity(
             locked, ActivityName.CONFIRMATION_WITHDRAWN, by=by, side=side, domain=str(domain or "")
         )
+        locked.save(*fields)
 
 
-def is_confirmed_by_sign_off(task: Task) -> bool:
-    """Whether signing its sheet off is what the task asks for."""
-    sheet: RequirementsSheet | None = getattr(task, "sheet", None)
-    return sheet is not None and sheet.confirms_task
+def _set_confirmation(
+    locked: _LockedTask, context: TransitionContext, side: str, *, at: datetime | None, by: User
+) -> tuple[str, ...]:
+    store_undo(locked.task, context.progress.by_domain, by=by)
+    fields = confirmations.set_confirmation(
+        locked.task,
+        side,
+        at=at,
+        by=by if at is not None else None,
+        domain=context.domain,
+        progress=context.progress,
+    )
+    return "undo", *fields
 
 
 def _refuse_unread_status(task: Task, seen: str) -> None:
     if seen and task.manual_status and task.status != seen:
         raise ConflictingChange(
             unread_status_text(
-                task.manual_status, task.status_reason, by=str(task.status_set_by or "Somebody")
+                task.manual_status, task.status_reason, by=str(task.status_set_by or "Another user")
             )
         )
 
 
-def _refuse_out_of_scope(task: Task, domain: Domain | None) -> None:
-    if domain is not None and domain not in confirmations.domains_in_scope(task):
-        raise OnboardingError(f"This task has no part of its own for {domain}.")
-
-
-def _refuse_other_side(task: Task, side: str) -> None:
-    if task.is_group:
-        raise OnboardingError("This is a group: it is done when the tasks below it are done.")
-    if task.is_wait:
-        raise OnboardingError("Only time completes this: nobody can confirm it.")
-    if side not in (Responsibility.MIMECAST, Responsibility.CLIENT):
-        raise NotPermitted("You can read this plan, but not confirm its tasks.")
-    if task.responsibility not in (side, Responsibility.BOTH):
-        other = Responsibility(task.responsibility).label
-        raise NotPermitted(f"This part is {other}'s to confirm.")
-
-
-def _refuse_closed_gate(task: Task) -> None:
-    open_dependencies = open_dependencies_of(task) if task.is_hard_gate else []
-    if open_dependencies:
-        titles = " and ".join(f"“{waited.title}”" for waited in open_dependencies[:2])
-        more = f" and {len(open_dependencies) - 2} more" if len(open_dependencies) > 2 else ""
-        raise OnboardingError(
-            f"This waits for {titles}{more}: going ahead before that can lose mail."
-        )
-
-
-def open_dependencies_of(task: Task) -> list[Task]:
-    """The tasks it depends on that still hold it up."""
-    wanted = Task.objects.filter(plan_id=task.plan_id, key__in=task.depends_on)
-    return [waited for waited in wanted if waited.blocks_dependents]
-
-
 def set_responsibility(task: Task, responsibility: str, *, by: User, seen: str = "") -> None:
-    """Settle whose task it is, where the article states no side. `seen` is whose it was before."""
-    if task.is_wait:
-        raise OnboardingError("Only time completes this: it is nobody’s part.")
-    if task.responsibility_stated:
-        raise OnboardingError("The article states who is responsible for this task.")
-    if task.role == TaskRole.CLOSURE:
-        raise OnboardingError("Both sides sign the implementation off.")
+    """Set the responsible side where the article states none. `seen` is the side on the page."""
     with transaction.atomic():
         locked = _lock(task)
-        if seen and locked.responsibility not in (seen, responsibility):
-            now = Responsibility(locked.responsibility).label
-            raise ConflictingChange(f"Somebody else chose “{now}” meanwhile. Nothing was changed.")
-        locked.responsibility = responsibility
-        locked.undo = None
-        locked.save(update_fields=["responsibility", "undo"])
-        _record_action(locked, ActivityName.RESPONSIBILITY_CHANGED, by=by, side=responsibility)
+        require_permitted(locked.task, SET_RESPONSIBILITY, actor_for(by, locked.plan.tenant))
+        current = locked.task.responsibility
+        if seen and current not in (seen, responsibility):
+            label = Responsibility(current).label
+            raise ConflictingChange(f"Another user chose “{label}”. Nothing was changed.")
+        locked.task.responsibility = responsibility
+        locked.task.undo = None
+        _write_activity(locked, ActivityName.RESPONSIBILITY_CHANGED, by=by, side=responsibility)
+        locked.save("responsibility", "undo")
 
 
-# --- Moving
+# --- Manual status
 
 
 def make_transition(
@@ -244,51 +211,46 @@ def make_transition(
     until: datetime | None = None,
     seen: str = "",
 ) -> None:
-    """Say something of a task beside done or not. `seen` is the status the person had before them.
+    """Set or clear a task's manual status. `seen` is the status on the user's page.
 
-    Raises NotPermitted where the person may not, ConflictingChange where the task stands elsewhere by now,
-    and OnboardingError where words or a day are missing.
+    Raises OnboardingError also for a missing reason or an invalid end date.
     """
-    transition = TRANSITIONS[key]
+    change = STATUS_CHANGES[key]
     now = timezone.now()
     with transaction.atomic():
         locked = _lock(task)
-        if seen and locked.status != seen:
-            raise ConflictingChange(_conflict_text(locked))
-        refused = why_not(transition, context_of(locked), actor)
-        if refused:
-            steering = (
-                transition.required_role is RequiredRole.CONSULTANT and not actor.may_manage_plan
-            )
-            raise NotPermitted(refused) if steering or not actor.side else OnboardingError(refused)
-        problem = input_error(reason, until, transition, now=now)
+        if seen and locked.task.status != seen:
+            raise ConflictingChange(_conflict_text(locked.task))
+        require_permitted(locked.task, change, actor)
+        problem = input_error(reason, until, change, now=now)
         if problem:
             raise OnboardingError(problem)
-        store_undo(locked, by=by)
+        store_undo(locked.task, locked.progress().by_domain, by=by)
         _set_manual_status(
-            locked, transition, by=by, side=actor.side, reason=reason, until=until, at=now
+            locked.task, change, by=by, side=actor.side, reason=reason, until=until, at=now
         )
-        _record_action(
+        _write_activity(
             locked,
             ActivityName.TASK_STATUS_CHANGED,
             by=by,
-            transition=transition.key,
-            reason=locked.status_reason,
-            until=until.isoformat() if until and transition.requires_end_date else "",
+            transition=change.key,
+            reason=locked.task.status_reason,
+            until=until.isoformat() if until and change.requires_end_date else "",
         )
+        locked.save("undo", *_MANUAL_STATUS_FIELDS)
 
 
 def _conflict_text(task: Task) -> str:
-    who = f" by {task.status_set_by}" if task.status_set_by is not None else ""
+    who = str(task.status_set_by) if task.status_set_by is not None else "Another user"
     return (
-        f"The task moved meanwhile{who}: it is “{TaskStatus(task.status).label}” now."
-        " Nothing was changed, and your words are kept here."
+        f"{who} changed the status to “{TaskStatus(task.status).label}”. Nothing was changed."
+        " Your reason is still in the form."
     )
 
 
 def _set_manual_status(
     task: Task,
-    transition: Transition,
+    change: Transition,
     *,
     by: User,
     side: str,
@@ -296,144 +258,202 @@ def _set_manual_status(
     until: datetime | None,
     at: datetime,
 ) -> None:
-    marked = transition.manual_status is not ManualStatus.NONE
-    task.manual_status = transition.manual_status
-    task.status_reason = reason.strip() if marked else ""
-    task.status_set_at = at if marked else None
-    task.status_set_by = by if marked else None
-    task.status_waiting_on = waiting_side_after(transition, side)
-    task.accepted_until = until if transition.requires_end_date else None
-    task.save(update_fields=field_names(_NO_MANUAL_STATUS))
+    _clear_manual_status(task)
+    if not change.manual_status:
+        return
+    task.manual_status = change.manual_status
+    task.status_reason = reason.strip()
+    task.status_set_at = at
+    task.status_set_by = by
+    task.status_waiting_on = waiting_side_after(change, side)
+    task.accepted_until = until if change.requires_end_date else None
+
+
+def _clear_manual_status(task: Task) -> None:
+    for name, value in _NO_MANUAL_STATUS.items():
+        setattr(task, name, value)
 
 
 def expire_accepted_risks(plan: Plan, *, now: datetime) -> int:
-    """Open again what was accepted for a time that is over. Returns how many tasks that were."""
-    over = Task.objects.filter(
+    """Reopen the tasks whose accepted risk has expired. Returns their number."""
+    expired = Task.objects.filter(
         plan=plan, manual_status=ManualStatus.ACCEPTED_RISK, accepted_until__lte=now
     )
-    if not over.exists():
+    if not expired.exists():
         return 0
     with transaction.atomic():
-        lock_tasks(plan.pk)
-        tasks = list(over)
-        for task in tasks:
-            for name, value in _NO_MANUAL_STATUS.items():
-                setattr(task, name, value)
+        tasks = lock_tasks(plan.pk)
+        reopened = [
+            task
+            for task in tasks
+            if task.manual_status == ManualStatus.ACCEPTED_RISK
+            and task.accepted_until is not None
+            and task.accepted_until <= now
+        ]
+        for task in reopened:
+            _clear_manual_status(task)
             task.undo = None
-            task.save(update_fields=[*field_names(_NO_MANUAL_STATUS), "undo"])
+            task.save(update_fields=[*_MANUAL_STATUS_FIELDS, "undo"])
             write_activity(
                 plan.tenant,
                 ActivityName.RISK_ACCEPTANCE_EXPIRED,
                 task=task.title,
                 task_id=task.public_id,
             )
-        recompute_rollup(plan)
-        plan.touch()
-    return len(tasks)
+        recompute_rollup(plan, tasks)
+    return len(reopened)
 
 
-# --- Exempting a domain
+# --- Exemptions
 
 
 def exempt_domain(task: Task, domain: Domain, *, by: User, reason: str) -> None:
-    """Leave a domain, never the last one, out of a per-domain task, with the reason: parked."""
-    if not task.is_per_domain or domain.role not in task.domain_roles:
-        raise OnboardingError(f"This task is not done for {domain}: there is nothing to leave out.")
-    if not reason.strip():
-        raise OnboardingError("Say why the domain is exempt. It is still in scope.")
-    _set_exemption(task, domain, by=by, reason=reason.strip()[:300])
+    """Exempt a domain from a per-domain task, with a reason. The last domain stays in scope."""
+    text = reason.strip()[:MAX_EXEMPT_REASON]
+    with transaction.atomic():
+        locked = _lock(task)
+        context = locked.context(domain=domain)
+        require_permitted(locked.task, EXEMPT_DOMAIN, actor_for(by, locked.plan.tenant), context)
+        if not text:
+            raise OnboardingError("Enter a reason for the exemption. The domain is still in scope.")
+        values = {"exempt_reason": text, "exempted_at": timezone.now(), "exempted_by": by}
+        _set_exemption(locked, context, by=by, values=values)
+        _write_activity(
+            locked, ActivityName.DOMAIN_EXEMPTED, by=by, domain=domain.name, reason=text
+        )
+        # The verified domains in the rest of the scope may now complete the task.
+        reevaluate(locked.plan)
 
 
 def end_exemption(task: Task, domain: Domain, *, by: User) -> None:
-    _set_exemption(task, domain, by=by, reason="")
-
-
-def _set_exemption(task: Task, domain: Domain, *, by: User, reason: str) -> None:
+    """Include an exempt domain in the scope of its task again; no effect on any other domain."""
     with transaction.atomic():
         locked = _lock(task)
-        parts = DomainProgress.objects.filter(task=locked, domain=domain, exempted_at__isnull=False)
-        there = parts.select_related("exempted_by").first()
-        if there is not None and reason:
-            raise ConflictingChange(
-                f"{there.exempted_by or 'Somebody'} exempted {domain} meanwhile:"
-                f" “{there.exempt_reason}”. Nothing was changed."
-            )
-        if there is None and not reason:
+        context = locked.context(domain=domain)
+        actor = actor_for(by, locked.plan.tenant)
+        require_permitted(locked.task, INCLUDE_DOMAIN, actor, context)
+        if is_in_place(locked.task, INCLUDE_DOMAIN, actor, context):
             return
-        if reason and confirmations.domains_in_scope(locked) == [domain]:
-            raise OnboardingError(f"{domain} is the last one: say that the step does not apply.")
-        store_undo(locked, by=by)
-        DomainProgress.objects.update_or_create(
-            task=locked,
-            domain=domain,
-            defaults={
-                "exempt_reason": reason,
-                "exempted_at": timezone.now() if reason else None,
-                "exempted_by": by if reason else None,
-            },
+        values = {"exempt_reason": "", "exempted_at": None, "exempted_by": None}
+        _set_exemption(locked, context, by=by, values=values)
+        _write_activity(
+            locked, ActivityName.EXEMPTION_REMOVED, by=by, domain=domain.name, reason=""
         )
-        domain_progress.sync_confirmations(locked, confirmations.domains_in_scope(locked))
-        action = ActivityName.DOMAIN_EXEMPTED if reason else ActivityName.EXEMPTION_REMOVED
-        _record_action(locked, action, by=by, domain=domain.name, reason=reason)
-        # What the other domains' checks say may now be enough, or no longer.
         reevaluate(locked.plan)
 
 
-# --- Undoing
+def _set_exemption(
+    locked: _LockedTask, context: TransitionContext, *, by: User, values: Mapping[str, Any]
+) -> None:
+    store_undo(locked.task, context.progress.by_domain, by=by)
+    DomainProgress.objects.update_or_create(
+        task=locked.task, domain=context.domain, defaults=dict(values)
+    )
+    progress = locked.progress()
+    confirm_from_domains(locked.task, progress.scope, progress.by_domain)
+    locked.task.save(update_fields=["undo", *CONFIRMATION_FIELDS])
 
 
-def undo_last_action(task: Task, *, by: User, may_manage_plan: bool, seen: str = "") -> None:
-    """Put back what the last person's action changed. What checks proved meanwhile stands. `seen` is
-    the moment of the action that the person wants undone."""
+# --- Undo
+
+
+def undo_last_action(task: Task, *, by: User, seen: str = "") -> None:
+    """Restore the values before the last user's action; a proof since then stays.
+
+    `seen` is the time of the action on the user's page.
+    """
     with transaction.atomic():
         locked = _lock(task)
-        if seen and locked.undo and locked.undo["at"] != seen:
-            raise ConflictingChange("Something else was said of it meanwhile. Nothing was undone.")
-        if not can_undo(locked, by=by, may_manage_plan=may_manage_plan):
-            raise OnboardingError("There is nothing of yours to undo here any more.")
-        if restores_confirmations(locked):
-            # Taking a word back and undoing that is no way around what it waits for.
-            _refuse_closed_gate(locked)
-        restore(locked)
-        domain_progress.sync_confirmations(locked, confirmations.domains_in_scope(locked))
-        _record_action(locked, ActivityName.ACTION_UNDONE, by=by)
+        stored = locked.task.undo
+        if seen and stored and stored["at"] != seen:
+            raise ConflictingChange("Another action followed it. Nothing was undone.")
+        actor = actor_for(by, locked.plan.tenant)
+        require_permitted(locked.task, UNDO, actor, locked.context())
+        restore(locked.task)
+        progress = locked.progress()
+        if confirm_from_domains(locked.task, progress.scope, progress.by_domain):
+            locked.task.save(update_fields=CONFIRMATION_FIELDS)
+        _write_activity(locked, ActivityName.ACTION_UNDONE, by=by)
         reevaluate(locked.plan)
 
 
-# --- What every action ends with
+# --- The lock that every transition starts with
 
 
-def _lock(task: Task) -> Task:
-    """The task, locked until the transaction ends and read anew; a closed plan moves no more."""
-    lock_tasks(task.plan_id)
-    locked = Task.objects.select_related("plan__tenant", "status_set_by").get(pk=task.pk)
-    if locked.plan.tenant.is_closed:
-        raise OnboardingError("The case was closed meanwhile. Nothing was changed.")
-    return locked
+@dataclass(frozen=True)
+class _LockedTask:
+    """A task and all tasks of its plan, locked until the transaction ends."""
+
+    task: Task
+    tasks: Sequence[Task]
+    plan: Plan
+
+    def progress(self) -> TaskProgress:
+        return TaskProgress.load(self.task, self.plan.tenant)
+
+    def context(
+        self, *, domain: Domain | None = None, is_sign_off: bool = False
+    ) -> TransitionContext:
+        """The facts that decide about the task's transitions, read after the lock."""
+        is_proof_needed = domain is not None and bool(self.task.check_kinds)
+        return TransitionContext(
+            open_dependencies=open_dependencies_of(self.task, self.tasks),
+            progress=self.progress(),
+            domain=domain,
+            verified_domain_ids=self._verified_domain_ids() if is_proof_needed else frozenset(),
+            is_confirmed_by_sign_off=is_confirmed_by_sign_off(self.task),
+            signed_sides=confirmations.signed_sides(self.task),
+            is_sign_off=is_sign_off,
+        )
+
+    def _verified_domain_ids(self) -> frozenset[int]:
+        return PlanContext.of(self.plan.tenant).evidence(self.task).verified_domain_ids
+
+    def save(self, *fields: str) -> None:
+        """Save these fields of the task together with the roll-up of the plan."""
+        recompute_rollup(self.plan, self.tasks, edited=self.task, fields=fields)
 
 
-def _record_action(task: Task, action: ActivityName, *, by: User, **params: Any) -> None:
-    plan = task.plan
-    before, after = task.status, own_status(task).value
+def _lock(task: Task) -> _LockedTask:
+    tasks = lock_tasks(task.plan_id)
+    # Read after the lock: a user who closes the tenant locks the tasks, too.
+    plan = Plan.objects.select_related("tenant").get(pk=task.plan_id)
+    if plan.tenant.is_closed:
+        raise OnboardingError("The implementation was closed. Nothing was changed.")
+    locked = next((each for each in tasks if each.pk == task.pk), None)
+    if locked is None:
+        raise ConflictingChange("Another user removed this task. Nothing was changed.")
+    locked.plan = plan
+    sheet = getattr(locked, "sheet", None)
+    if sheet is not None:
+        sheet.refresh_from_db()
+    return _LockedTask(locked, tasks, plan)
+
+
+def open_dependencies_of(task: Task, tasks: Iterable[Task]) -> list[Task]:
+    """The tasks of the plan that this one still waits for, in the plan's order."""
+    return [each for each in tasks if each.key in task.depends_on and each.blocks_dependents]
+
+
+def _write_activity(locked: _LockedTask, action: ActivityName, *, by: User, **params: Any) -> None:
+    task = locked.task
     write_activity(
-        plan.tenant,
+        locked.plan.tenant,
         action,
         by=by,
         task=task.title,
         task_id=task.public_id,
-        before=before,
-        after=after,
+        before=task.status,
+        after=own_status(task).value,
         **params,
     )
-    recompute_rollup(plan)
-    plan.touch()
 
 
 def submit_test_message(plan: Plan, check: Check, content: bytes, *, by: User) -> SubmittedMessage:
-    """Keep the message until a worker has judged it, and have it looked at now.
+    """Store a test message for its check and run the check now.
 
-    A message from before the domain's planned outbound cutover says nothing of it, so its moment
-    goes along.
+    A message from before the domain's planned outbound cutover proves nothing, so the cutover's
+    time is stored with it.
     """
     outbound = Cutover.objects.filter(plan=plan, direction=Cutover.Direction.OUTBOUND)
     planned = outbound.filter(domains=check.domain).first() if check.domain is not None else None

@@ -1,4 +1,4 @@
-"""Where a task stands, from its facts. Pure functions; nothing else decides a status."""
+"""The status of a task, computed from its facts. Pure; no other module computes a status."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from onboarding.models import COMPLETE_STATUSES, ManualStatus, Responsibility, T
 
 @dataclass(frozen=True)
 class TaskFacts:
-    """What is known of one task that is not a group."""
+    """The stored facts of one task that is not a group."""
 
     applies: bool
     responsibility: str
@@ -31,14 +31,14 @@ _OPEN_STATUS_OF_MANUAL_STATUS = {
 
 
 def status_of(facts: TaskFacts) -> TaskStatus:
-    """The status that the facts amount to.
+    """The status of a task, by the first rule that matches.
 
-    1. What does not apply, by the profile or reason a person set it aside, is not to be done.
-    2. A proof outweighs everything people said; a broken proof outweighs what they confirmed before
-       it, and not a risk that somebody took in words.
+    1. A task that the profile excludes, or that is marked as not needed, is not applicable.
+    2. A proof outweighs confirmations and manual statuses. A regression invalidates the
+       confirmations before it, but not an accepted risk.
     3. A task of both sides is done when each side has confirmed its part.
-    4. Where a check can prove the task, confirmations make a claim and no more.
-    5. What is left is open, and stands as people last marked it.
+    4. A confirmed task that a check can prove awaits verification.
+    5. Any other task is open and has its manual status.
     """
     if not facts.applies or facts.manual_status == ManualStatus.NOT_NEEDED:
         return TaskStatus.NOT_APPLICABLE
@@ -52,19 +52,19 @@ def status_of(facts: TaskFacts) -> TaskStatus:
 
 
 def _status_from_confirmations(facts: TaskFacts) -> TaskStatus:
-    confirmed = [_is_current(moment, facts.regressed_at) for moment in _needed(facts)]
+    confirmed = [_is_current(at, facts.regressed_at) for at in _needed(facts)]
     if all(confirmed):
         return TaskStatus.AWAITING_VERIFICATION if facts.has_check else TaskStatus.DONE
-    marked = _OPEN_STATUS_OF_MANUAL_STATUS.get(facts.manual_status)
+    manual = _OPEN_STATUS_OF_MANUAL_STATUS.get(facts.manual_status)
     if facts.regressed_at is not None:
-        return TaskStatus.REGRESSED if marked is not TaskStatus.BLOCKED else marked
-    if marked is not None:
-        return marked
+        return TaskStatus.REGRESSED if manual is not TaskStatus.BLOCKED else manual
+    if manual is not None:
+        return manual
     return TaskStatus.PARTLY_CONFIRMED if any(confirmed) else TaskStatus.TODO
 
 
 def group_status(children: Sequence[TaskStatus], *, applies: bool) -> TaskStatus:
-    """A group is done when all of its children that apply are done."""
+    """The status of a group: done when all of its sub-tasks that apply are complete."""
     counted = [status for status in children if status is not TaskStatus.NOT_APPLICABLE]
     if not applies or not counted:
         return TaskStatus.NOT_APPLICABLE

@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Celery tasks of plans: expired risks, timed tasks and reminders, one message per plan."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 @shared_task(name="onboarding.expire_accepted_risks", ignore_result=True)
 def expire_accepted_risks() -> None:
-    """Open again what a consultant accepted for a time that is over."""
+    """Queue each plan with an accepted risk that has expired."""
     over = _open_plans().filter(
         tasks__manual_status=ManualStatus.ACCEPTED_RISK, tasks__accepted_until__lte=timezone.now()
     )
@@ -42,7 +42,7 @@ def expire_accepted_risks_of(plan_id: int) -> None:
 
 @shared_task(name="onboarding.complete_waits", ignore_result=True)
 def complete_waits() -> None:
-    """Complete what only time completes, within a minute of its moment."""
+    """Queue each plan with a timed task whose period has ended. Runs every minute."""
     over = _open_plans().filter(
         tasks__wait_ends_at__lte=timezone.now(), tasks__verified_at__isnull=True
     )
@@ -62,9 +62,9 @@ def _open_plans() -> QuerySet[Plan]:
 
 @shared_task(name="onboarding.send_due_reminders", ignore_result=True)
 def send_due_reminders() -> None:
-    """Each hour: remind whoever has been waited for too long, where a consultant wishes it."""
-    wished = _open_plans().filter(tenant__working_time__remind_after_working_days__gt=0)
-    for plan_id in wished.values_list("pk", flat=True):
+    """Queue each plan with automatic reminders, and every unsent reminder. Runs every hour."""
+    plans = _open_plans().filter(tenant__working_time__remind_after_working_days__gt=0)
+    for plan_id in plans.values_list("pk", flat=True):
         send_due_reminders_of.delay(plan_id)
     queue_reminders(reminders.unsent(now=timezone.now()))
 
@@ -86,7 +86,10 @@ def send_due_reminders_of(plan_id: int) -> None:
     max_retries=6,
 )
 def send_reminder(public_id: str) -> None:
-    """Mail it, unless its steps have moved on. A worker that dies in between sends it twice."""
+    """Send the e-mail of a reminder, unless its tasks no longer wait for the recipient.
+
+    A worker that dies between sending and saving sends it twice.
+    """
     rows = Reminder.objects.select_related("plan__tenant__consultant", "recipient", "requested_by")
     reminder = rows.filter(public_id=public_id, sent_at=None, cancelled_at=None).first()
     if reminder is None:
@@ -106,7 +109,7 @@ def send_reminder(public_id: str) -> None:
 
 
 def queue_reminders(made: Iterable[Reminder]) -> None:
-    """Queue the mails once the transaction has committed."""
+    """Queue the e-mails of reminders after the commit."""
     for reminder in made:
         transaction.on_commit(functools.partial(_send_reminder_message, reminder.public_id))
 
@@ -115,5 +118,5 @@ def _send_reminder_message(public_id: str) -> None:
     try:
         send_reminder.delay(public_id)
     except OperationalError:
-        # The next hour's send_due_reminders queues what was left behind.
+        # The next run of send_due_reminders queues it again.
         logger.warning("no broker: reminder %s was not sent", public_id)

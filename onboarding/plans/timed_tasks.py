@@ -1,4 +1,4 @@
-"""Tasks that only time completes: since when and until when they count."""
+"""Timed tasks, which complete on a date: the start and the end of their period."""
 
 from __future__ import annotations
 
@@ -9,28 +9,31 @@ from django.db.models import Max
 
 from onboarding.models import COMPLETE_STATUSES, Cutover, ManualStatus, Plan, Task, TaskStatus
 
-# What is agreed until somebody plans an inbound cutover and says otherwise.
+# The default until an inbound cutover states another number.
 DEFAULT_DAYS = 3
-_KEPT = ("wait_started_at", "wait_ends_at", "verified_at", "regressed_at")
+_FIELDS = ("wait_started_at", "wait_ends_at", "verified_at", "regressed_at")
 
 
 def update_waits(
     plan: Plan, tasks: Sequence[Task], statuses: dict[int, TaskStatus], *, now: datetime
 ) -> Iterator[Task]:
-    """Bring every wait in line with the task it counts after, and yield those that count on.
+    """Update the period of every timed task, and yield the timed tasks that apply.
 
-    `statuses` are what the other tasks amount to now. A count that began goes on however the task was
-    done; once that is open again, nothing is left of it, also where the time was over. A wait after
-    what does not apply does not apply either; that is put into `statuses` here.
+    `statuses` are the new statuses of the other tasks. A period starts when the earlier task is
+    complete. It ends without effect when that task reopens, even if the period was over. A timed
+    task after a task that does not apply does not apply either; `statuses` is changed here.
     """
     waits = [task for task in tasks if task.is_wait]
     by_key = {task.key: task for task in tasks}
-    agreed = agreed_days(plan) if any(task.wait_days is None for task in waits) else DEFAULT_DAYS
+    agreed: int | None = None
     for task in waits:
         awaited = by_key.get(task.wait_after)
         status = statuses.get(awaited.pk) if awaited is not None else None
         since = _since(task, awaited, status, now) if awaited is not None else None
-        _keep(task, since, agreed if task.wait_days is None else task.wait_days)
+        days = task.wait_days
+        if days is None and since is not None:
+            agreed = days = agreed_days(plan) if agreed is None else agreed
+        _store(task, since, days or 0)
         if status in (None, TaskStatus.NOT_APPLICABLE):
             statuses[task.pk] = TaskStatus.NOT_APPLICABLE
         else:
@@ -38,15 +41,17 @@ def update_waits(
 
 
 def agreed_days(plan: Plan) -> int:
-    """How long outbound mail is agreed to run before inbound follows: the longest of what the
-    planned inbound cutovers say."""
+    """The days that outbound mail has to run before the inbound cutover.
+
+    The longest period of the planned inbound cutovers counts.
+    """
     planned = Cutover.objects.filter(plan=plan, direction=Cutover.Direction.INBOUND)
     longest = planned.aggregate(longest=Max("outbound_days"))["longest"]
     return DEFAULT_DAYS if longest is None else int(longest)
 
 
 def is_over(task: Task, *, now: datetime) -> bool:
-    """Whether its time has passed and nobody has written so yet. Pure."""
+    """Whether the period has ended and the task is not completed yet. Pure."""
     counts = (
         task.applies and task.manual_status != ManualStatus.NOT_NEEDED and task.verified_at is None
     )
@@ -64,15 +69,15 @@ def _since(task: Task, awaited: Task, status: TaskStatus | None, now: datetime) 
     )
 
 
-def _keep(task: Task, since: datetime | None, days: int) -> None:
-    """Store what changed. More days agreed since then open it again."""
+def _store(task: Task, since: datetime | None, days: int) -> None:
+    """Save the period if it changed. A longer period reopens a completed timed task."""
     until = since + timedelta(days=days) if since is not None else None
-    stands = task.verified_at is not None and until is not None and until <= task.verified_at
-    verified_at = task.verified_at if stands else None
-    kept: Mapping[str, datetime | None] = dict(
-        zip(_KEPT, (since, until, verified_at, None), strict=True)
+    is_over = task.verified_at is not None and until is not None and until <= task.verified_at
+    verified_at = task.verified_at if is_over else None
+    values: Mapping[str, datetime | None] = dict(
+        zip(_FIELDS, (since, until, verified_at, None), strict=True)
     )
-    if any(getattr(task, name) != value for name, value in kept.items()):
-        for name, value in kept.items():
+    if any(getattr(task, name) != value for name, value in values.items()):
+        for name, value in values.items():
             setattr(task, name, value)
-        task.save(update_fields=list(_KEPT))
+        task.save(update_fields=list(_FIELDS))

@@ -1,8 +1,8 @@
-"""What the last person's act on a task changed, stored so that a wrong tick can be taken back."""
+"""The values of a task before the last action of a user, so that the action can be undone."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -28,25 +28,30 @@ _MANUAL_STATUS = (
     "accepted_until",
 )
 _OF_TASK = (*_CONFIRMATION, *_MANUAL_STATUS)
-_OF_PART = (*_CONFIRMATION, "exempt_reason", "exempted_at", "exempted_by_id")
+_OF_DOMAIN = (*_CONFIRMATION, "exempt_reason", "exempted_at", "exempted_by_id")
 
 
-def can_undo(task: Task, *, by: User, may_manage_plan: bool) -> bool:
-    """The person's own last act, or anybody's for who steers; for a day, and until the next act."""
+def can_undo(task: Task, *, user_id: int | None, may_manage_plan: bool) -> bool:
+    """Whether the user may undo the last action: their own, or any for a consultant.
+
+    An action can be undone for one day, and until the next action. Pure.
+    """
     stored = task.undo
-    if not stored or not (may_manage_plan or stored["by"] == by.pk):
+    if not stored or not (may_manage_plan or stored["by"] == user_id):
         return False
     at = parse_datetime(stored["at"])
     return at is not None and timezone.now() - at < UNDO_FOR
 
 
-def restores_confirmations(task: Task) -> bool:
-    """Whether undoing confirms anything that is not confirmed now."""
+def restores_confirmations(task: Task, by_domain: Mapping[int, DomainProgress]) -> bool:
+    """Whether undoing restores a confirmation that is missing now. Pure."""
     stored = task.undo
-    assert stored is not None, "whoever calls has asked can_undo"
-    parts = {str(part.domain_id): part for part in DomainProgress.objects.filter(task=task)}
+    if not stored:
+        return False
     pairs: list[tuple[dict[str, Any], Task | DomainProgress | None]] = [(stored["task"], task)]
-    pairs += [(before, parts.get(domain_id)) for domain_id, before in stored["parts"].items()]
+    pairs += [
+        (before, by_domain.get(int(domain_id))) for domain_id, before in stored["parts"].items()
+    ]
     return any(
         before[name] is not None and getattr(now, name, None) is None
         for before, now in pairs
@@ -55,29 +60,28 @@ def restores_confirmations(task: Task) -> bool:
 
 
 def restore(task: Task) -> None:
-    """Restore the task and its parts as they were before the act."""
+    """Restore the task and its domains as they were before the last action."""
     stored = task.undo
-    assert stored is not None, "whoever calls has asked can_undo"
+    assert stored is not None, "the caller has checked can_undo"
     _restore(task, stored["task"], _OF_TASK)
     known = [int(domain_id) for domain_id in stored["parts"]]
-    # A domain that was removed meanwhile took its part along.
+    # The rows of a domain that was removed since are gone.
     for domain in Domain.objects.filter(pk__in=known, tenant__plan=task.plan_id):
-        part, _ = DomainProgress.objects.get_or_create(task=task, domain=domain)
-        _restore(part, stored["parts"][str(domain.pk)], _OF_PART)
+        row, _ = DomainProgress.objects.get_or_create(task=task, domain=domain)
+        _restore(row, stored["parts"][str(domain.pk)], _OF_DOMAIN)
     DomainProgress.objects.filter(task=task).exclude(domain_id__in=known).delete()
     task.undo = None
     task.save(update_fields=["undo"])
 
 
-def store_undo(task: Task, *, by: User) -> None:
-    parts = DomainProgress.objects.filter(task=task) if task.is_per_domain else ()
+def store_undo(task: Task, by_domain: Mapping[int, DomainProgress], *, by: User) -> None:
+    """Set `task.undo` to the values before an action, without saving it."""
     task.undo = {
         "by": by.pk,
         "at": timezone.now().isoformat(),
         "task": _snapshot(task, _OF_TASK),
-        "parts": {str(part.domain_id): _snapshot(part, _OF_PART) for part in parts},
+        "parts": {str(pk): _snapshot(row, _OF_DOMAIN) for pk, row in by_domain.items()},
     }
-    task.save(update_fields=["undo"])
 
 
 def _snapshot(row: Task | DomainProgress, names: Sequence[str]) -> dict[str, Any]:
@@ -94,5 +98,5 @@ def _restore(row: Task | DomainProgress, stored: dict[str, Any], names: Sequence
 
 
 def field_names(names: Iterable[str]) -> list[str]:
-    """Fields as `save` names them, from field_names as rows hold them."""
+    """The field names for `save(update_fields=...)`: a foreign key without its `_id`."""
     return [name.removesuffix("_id") for name in names]

@@ -1,4 +1,4 @@
-"""Whose turn each task is, since when, and how long each side has had it, in working time."""
+"""The side that has to act on each task, since when, and the working days of each side."""
 
 from __future__ import annotations
 
@@ -12,14 +12,13 @@ SIDES = (Responsibility.MIMECAST.value, Responsibility.CLIENT.value)
 
 
 def side_to_act(task: Task, by_key: Mapping[str, Task], asked: Mapping[int, str]) -> str:
-    """The side that can do something now: mimecast, client, both, or empty for nobody. Pure.
+    """The side that can act now: mimecast, client, both, or empty for neither. Pure.
 
-    1. Nobody's where it does not apply.
-    2. Of a side that was asked a question: that can be answered whatever else the task waits for,
-       and though it is done.
-    3. Nobody's where it is done, while it waits for other tasks or for time, is claimed and waits
-       for proof, or is optional and not begun.
-    4. Of the side that somebody said is waited for, or whose part is not confirmed yet.
+    1. Neither, if the task does not apply.
+    2. The side with an open question: it can answer even if the task waits or is complete.
+    3. Neither, if the task is complete, waits for other tasks or its date, awaits verification, or
+       is optional and not started.
+    4. The side that the manual status *waiting* names, or that has not confirmed its part yet.
     """
     if not task.applies or task.is_group or task.status == TaskStatus.NOT_APPLICABLE:
         return ""
@@ -37,7 +36,7 @@ def side_to_act(task: Task, by_key: Mapping[str, Task], asked: Mapping[int, str]
 
 
 def remaining_side(task: Task) -> str:
-    """Of an open task, the side that is waited for, or whose part is not confirmed yet. Pure."""
+    """The side that an open task waits for, or that has not confirmed its part yet. Pure."""
     if task.status == TaskStatus.WAITING and task.status_waiting_on:
         return task.status_waiting_on
     if task.responsibility != Responsibility.BOTH:
@@ -48,8 +47,11 @@ def remaining_side(task: Task) -> str:
     return Responsibility.CLIENT.value if missing else Responsibility.MIMECAST.value
 
 
-def update_waiting_on(tasks: Sequence[Task], asked: Mapping[int, str], *, now: datetime) -> None:
-    """Store whose turn it is where that changed, and close the turn before."""
+def set_waiting_on(tasks: Sequence[Task], asked: Mapping[int, str], *, now: datetime) -> None:
+    """Set the side to act on each task, without saving it, and store the waiting periods.
+
+    `asked` is the side that has to answer an open question, by task id.
+    """
     by_key = {task.key: task for task in tasks}
     current = [(task, side_to_act(task, by_key, asked)) for task in tasks]
     changed = [(task, new) for task, new in current if new != task.waiting_on]
@@ -58,9 +60,6 @@ def update_waiting_on(tasks: Sequence[Task], asked: Mapping[int, str], *, now: d
         WaitingPeriod.objects.filter(task__in=ended, ended_at=None).update(ended_at=now)
     for task, new in changed:
         task.waiting_on, task.waiting_since = new, now if new else None
-    for side in {new for _, new in changed}:
-        of_side = Task.objects.filter(pk__in=[task.pk for task, new in changed if new == side])
-        of_side.update(waiting_on=side, waiting_since=now if side else None)
     WaitingPeriod.objects.bulk_create(
         WaitingPeriod(task=task, side=new, started_at=now) for task, new in changed if new
     )
@@ -69,7 +68,7 @@ def update_waiting_on(tasks: Sequence[Task], asked: Mapping[int, str], *, now: d
 def waiting_days_by_side(
     periods: Iterable[WaitingPeriod], calendar: Calendar, *, now: datetime
 ) -> dict[tuple[int, str], float]:
-    """Working days by phase and side. While both can act, the time counts for each."""
+    """Working days by phase id and side. A period of both sides counts for each."""
     days_by_key: dict[tuple[int, str], float] = {}
     for period in periods:
         days = calendar.days_between(period.started_at, period.ended_at or now)

@@ -62,7 +62,7 @@ def drifted(now: datetime) -> Q:
 
 
 def in_phase(position: int) -> Q:
-    """The first phase with something left to do is the one at this position."""
+    """The first unfinished phase is the one at this position."""
     unfinished = Phase.objects.filter(
         plan__tenant=OuterRef("pk"), tasks_complete__lt=F("tasks_total")
     )
@@ -75,11 +75,11 @@ SHOW_CHOICES = {
     "soon": "Cutover in the next 14 days",
     "risk": "At risk",
     "failing": "With a failing check",
-    "unknown": "With a check that could not tell",
+    "unknown": "With a check without a reliable answer",
     "drifted": "Drifted since go-live",
     "closed": "Closed",
 }
-# Whatever is asked for, closed tenants are left out, but for these.
+# Only these two choices include closed tenants.
 _WITH_CLOSED = ("drifted", "closed")
 
 

@@ -1,12 +1,15 @@
-"""A tenant's standing in words, for those who watch many. Pure over what was fetched."""
+"""The status of a tenant on the dashboard. Pure: the caller fetches the rows."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+
+from django.utils.html import strip_tags
 
 from checks.models import Check
+from checks.templatetags.findings import finding, latest_findings
 from onboarding.models import Cutover, Plan, Task, TaskStatus
 from onboarding.plans.planned_cutovers import ROLE_OF_DIRECTION
 from onboarding.plans.rows import Shape
@@ -15,17 +18,17 @@ from onboarding.portfolio.queries import CheckCounts
 
 
 @dataclass(frozen=True)
-class Outlook:
-    """How it looks, the words for it, and the cutover it speaks of."""
+class TenantStatus:
+    """The shape, the text, and the cutover that they concern."""
 
     shape: Shape
-    words: str
+    text: str
     cutover: Cutover | None = None
-    # With "Ready from": the moment.
+    # The time that completes the text "Ready from".
     safe_at: datetime | None = None
 
 
-def outlook(
+def tenant_status(
     plan: Plan,
     cutovers: Sequence[Cutover],
     open_tasks: Sequence[Task],
@@ -35,15 +38,15 @@ def outlook(
     *,
     switched: Collection[int] = (),
     now: datetime,
-) -> Outlook:
-    """The first that holds of: finished, broken, failing, not planned, overdue, waiting, ready.
+) -> TenantStatus:
+    """The first that applies: done, regressed, failing, not planned, overdue, waiting, ready.
 
-    `open_tasks` are the plan's tasks that apply and are not complete; `failing` are its checks that
-    are at fault; `safety` is the safe time of the next inbound cutover; `switched` are the cutovers
-    whose domains have all switched: they lie behind, whatever is left of their step elsewhere.
+    `open_tasks` are the plan's applicable tasks that are not complete. `failing` are its failing
+    checks. `safety` is the safe time of the next inbound cutover. `switched` are the ids of the
+    cutovers whose domains have all switched; they are in the past, even with open follow-up tasks.
     """
     if plan.tasks_total and plan.tasks_complete == plan.tasks_total:
-        return Outlook(Shape.PASS, "Every step is done")
+        return TenantStatus(Shape.PASS, "All tasks done")
     by_key = {task.key: task for task in open_tasks}
     roles = {task.role: task for task in open_tasks}
     ahead = [
@@ -53,24 +56,37 @@ def outlook(
         and cutover.pk not in switched
     ]
     cutover = ahead[0] if ahead else None
-    broken = [task for task in open_tasks if task.status == TaskStatus.REGRESSED]
-    if broken:
-        more = f" and {len(broken) - 1} more" if len(broken) > 1 else ""
-        return Outlook(Shape.FAIL, f"Not ready: {broken[0].title} no longer holds{more}", cutover)
+    regressed = [task for task in open_tasks if task.status == TaskStatus.REGRESSED]
+    if regressed:
+        text = f"{regressed[0].title} regressed{_and_more(regressed)}"
+        return TenantStatus(Shape.FAIL, text, cutover)
     if failing:
-        more = f" and {len(failing) - 1} more" if len(failing) > 1 else ""
-        told = f"{failing[0].get_kind_display()} of {failing[0].subject}"
-        return Outlook(Shape.FAIL, f"Not ready: {told} is not as it should be{more}", cutover)
+        return TenantStatus(Shape.FAIL, _fault(failing[0]) + _and_more(failing), cutover)
     if cutover is None:
-        return Outlook(Shape.TODO, "No cutover planned")
+        return TenantStatus(Shape.TODO, "No cutover planned")
     readiness = _readiness(cutover, by_key, counts, now=now)
     if readiness.shape is Shape.PASS and _must_wait(cutover, safety):
-        return Outlook(Shape.WAITING, "Ready from", cutover, _safe_at(safety))
+        return TenantStatus(Shape.WAITING, "Ready from", cutover, _safe_at(safety))
     return readiness
 
 
+def _and_more(rows: Sequence[object]) -> str:
+    return f" and {len(rows) - 1} more" if len(rows) > 1 else ""
+
+
+def _fault(check: Check) -> str:
+    """The first sentence of the newest finding, with its domain or host."""
+    findings = latest_findings(check)
+    if not findings:
+        return f"{check.subject}: {check.get_kind_display()} check failed"
+    # A full stop inside a name is not followed by a space.
+    sentences = " ".join(strip_tags(finding(findings[0])).split()).split(". ")
+    sentence = sentences[0].removesuffix(".")
+    return sentence if sentence.startswith(str(check.subject)) else f"{check.subject}: {sentence}"
+
+
 def _must_wait(cutover: Cutover, safety: PlanSafeTime | None) -> bool:
-    """Only the inbound switch waits for caches to lose the old answer."""
+    """Only an inbound cutover waits until caches have dropped the old answer."""
     return cutover.direction == Cutover.Direction.INBOUND and bool(safety and safety.is_ahead)
 
 
@@ -80,7 +96,7 @@ def _safe_at(safety: PlanSafeTime | None) -> datetime | None:
 
 def _readiness(
     cutover: Cutover, by_key: dict[str, Task], counts: CheckCounts, *, now: datetime
-) -> Outlook:
+) -> TenantStatus:
     role = ROLE_OF_DIRECTION[Cutover.Direction(cutover.direction)]
     task = next(task for task in by_key.values() if task.role == role)
     open_dependencies = [
@@ -89,13 +105,19 @@ def _readiness(
         if key in by_key and by_key[key].blocks_dependents
     ]
     if cutover.planned_at < now:
-        return Outlook(Shape.FAIL, "The planned moment has passed", cutover)
+        return TenantStatus(Shape.FAIL, _overdue(now - cutover.planned_at), cutover)
     if open_dependencies:
-        more = f" and {len(open_dependencies) - 1} more" if len(open_dependencies) > 1 else ""
-        return Outlook(Shape.WAITING, f"Waits for {open_dependencies[0]}{more}", cutover)
+        text = f"Waiting on {open_dependencies[0]}{_and_more(open_dependencies)}"
+        return TenantStatus(Shape.WAITING, text, cutover)
     if counts.unknown:
-        plural = "check" if counts.unknown == 1 else "checks"
-        return Outlook(
-            Shape.UNKNOWN, f"Steps done; {counts.unknown} {plural} could not tell", cutover
-        )
-    return Outlook(Shape.PASS, "Ready", cutover)
+        checks = "1 check" if counts.unknown == 1 else f"{counts.unknown} checks"
+        return TenantStatus(Shape.UNKNOWN, f"Tasks done; no reliable answer from {checks}", cutover)
+    return TenantStatus(Shape.PASS, "Ready", cutover)
+
+
+def _overdue(delay: timedelta) -> str:
+    hours = int(delay.total_seconds()) // 3600
+    amount, unit = (hours // 24, "day") if hours >= 24 else (hours, "hour")
+    if amount == 0:
+        return "Cutover overdue"
+    return f"Cutover overdue by {amount} {unit}{'s' if amount > 1 else ''}"

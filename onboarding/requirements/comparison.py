@@ -109,7 +109,11 @@ class ImportChanges:
 
 
 def compare(
-    kind: SheetDefinition, incoming: ParsedRows, kept: Mapping[str, StoredRow], *, replaces: bool
+    kind: SheetDefinition,
+    incoming: ParsedRows,
+    existing: Mapping[str, StoredRow],
+    *,
+    replaces: bool,
 ) -> ImportChanges:
     """The rows to add and the rows to replace.
 
@@ -121,7 +125,7 @@ def compare(
     differing: list[tuple[int, StoredRow, dict[str, str]]] = []
     same = 0
     for key, (number, entry) in (incoming.last if replaces else incoming.first).items():
-        stored = kept.get(key)
+        stored = existing.get(key)
         if stored is None:
             new.append((key, entry.values))
         elif stored.values == entry.values or (kind.is_fixed and not entry.values["answer"]):

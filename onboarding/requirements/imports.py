@@ -197,8 +197,8 @@ def confirm_import(job: SheetImport, *, duplicates: str, by: User) -> None:
         )
     ready = SheetImport.objects.filter(pk=job.pk, status=Status.READY)
     chosen = SheetImport.Duplicates(duplicates)
-    said = {"duplicates": chosen, "created_by": by, "progress_at": timezone.now()}
-    if not ready.update(status=Status.IMPORTING, attempts=0, rows_checked=0, **said):
+    confirmed_columns = {"duplicates": chosen, "created_by": by, "progress_at": timezone.now()}
+    if not ready.update(status=Status.IMPORTING, attempts=0, rows_checked=0, **confirmed_columns):
         raise OnboardingError("This import was already started or discarded.")
     job.status, job.duplicates, job.created_by = Status.IMPORTING, chosen, by
     job.attempts = 0

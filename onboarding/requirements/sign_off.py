@@ -11,6 +11,7 @@ from django.utils import timezone
 from onboarding.errors import ConflictingChange, NotPermitted, OnboardingError
 from onboarding.models import RequirementsSheet, Responsibility, Task
 from onboarding.plans import services
+from onboarding.plans.transitions import CONFIRM, Actor, is_permitted
 from onboarding.requirements.columns import SheetDefinition
 from onboarding.requirements.definitions import DEFINITIONS
 from tenants.activity_names import ActivityName
@@ -38,10 +39,8 @@ def counts_for(sheet: RequirementsSheet, side: str) -> bool:
     It does not if the other side is responsible for the task, or if the task asks for more than
     the list.
     """
-    return definition_of(sheet).confirms_task and sheet.task.responsibility in (
-        side,
-        Responsibility.BOTH,
-    )
+    actor = Actor(side, may_manage_plan=False)
+    return definition_of(sheet).confirms_task and is_permitted(sheet.task, CONFIRM, actor)
 
 
 def sign_off(sheet: RequirementsSheet, *, by: User, side: str, expected_revision: int) -> None:

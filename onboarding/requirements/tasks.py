@@ -26,26 +26,26 @@ from onboarding.requirements import imports
 def import_sheet(public_id: str) -> None:
     """Run the next stage of an import: read the file, or import its rows."""
     rows = SheetImport.objects.select_related("sheet__task__plan__tenant", "created_by")
-    kept = rows.filter(public_id=public_id).first()
-    if kept is not None and kept.is_in_progress and imports.start_attempt(kept):
-        imports.read_import(kept)
-        imports.run_import(kept)
+    job = rows.filter(public_id=public_id).first()
+    if job is not None and job.is_in_progress and imports.start_attempt(job):
+        imports.read_import(job)
+        imports.run_import(job)
 
 
 @shared_task(name="onboarding.resume_imports", ignore_result=True)
 def resume_imports() -> None:
     """Restart the imports that a broker or a worker lost."""
-    for kept in imports.stalled_imports(now=timezone.now()):
-        logger.warning("import %s was lost and is restarted", kept.public_id)
-        import_sheet.delay(kept.public_id)
+    for job in imports.stalled_imports(now=timezone.now()):
+        logger.warning("import %s was lost and is restarted", job.public_id)
+        import_sheet.delay(job.public_id)
 
 
-def start_import(kept: SheetImport) -> None:
+def start_import(job: SheetImport) -> None:
     """Run the next stage now if the content is small; otherwise queue it."""
-    if imports.is_large(kept):
-        transaction.on_commit(functools.partial(_send_import, kept.public_id))
+    if imports.is_large(job):
+        transaction.on_commit(functools.partial(_send_import, job.public_id))
     else:
-        import_sheet(kept.public_id)
+        import_sheet(job.public_id)
 
 
 def _send_import(public_id: str) -> None:

@@ -31,20 +31,20 @@ def read_entry(
     kind: SheetDefinition, typed: Mapping[str, str], validation_context: ValidationContext
 ) -> SheetEntry:
     """The entry of these cells. A missing column is empty."""
-    kept = {column.name: typed.get(column.name, "") for column in kind.columns}
+    cells = {column.name: typed.get(column.name, "") for column in kind.columns}
     if kind.is_fixed:
-        return _read_answer(kind, kept)
+        return _read_answer(kind, cells)
     values: dict[str, str] = {}
     problems: dict[str, str] = {}
     for column in kind.columns:
         try:
-            values[column.name] = read_cell(column, kept[column.name])
+            values[column.name] = read_cell(column, cells[column.name])
         except BadValue as error:
             problems[column.name] = str(error)
     if not problems:
         problems = kind.check(values, validation_context)
     key = "" if problems else key_of(kind, values)
-    return SheetEntry(kept, values, key, problems)
+    return SheetEntry(cells, values, key, problems)
 
 
 def read_cell(column: Column, text: str) -> str:
@@ -62,17 +62,17 @@ def _parsed(parse: Parse, cleaned: str) -> str:
     return parse(cleaned)
 
 
-def _read_answer(kind: SheetDefinition, kept: dict[str, str]) -> SheetEntry:
-    question = find_question(kind, clean(kept["question"]))
+def _read_answer(kind: SheetDefinition, cells: dict[str, str]) -> SheetEntry:
+    question = find_question(kind, clean(cells["question"]))
     if question is None:
         problem = "This sheet has no such question. Do not change the questions."
-        return SheetEntry(kept, {}, problems={"question": problem})
+        return SheetEntry(cells, {}, problems={"question": problem})
     try:
-        cleaned = clean(kept["answer"])
+        cleaned = clean(cells["answer"])
         answer = _parsed(question.parse, cleaned) if cleaned else ""
     except BadValue as error:
-        return SheetEntry(kept, {}, problems={"answer": str(error)})
-    return SheetEntry(kept, {"question": question.text, "answer": answer}, question.key)
+        return SheetEntry(cells, {}, problems={"answer": str(error)})
+    return SheetEntry(cells, {"question": question.text, "answer": answer}, question.key)
 
 
 def find_question(kind: SheetDefinition, text: str) -> Question | None:

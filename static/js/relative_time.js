@@ -15,7 +15,7 @@ function formatDuration(seconds) {
 
 function relativeText(at) {
   const isPast = Date.now() >= at;
-  const seconds = Math.trunc(Math.abs(Date.now() - at) / 1000);
+  const seconds = Math.round(Math.abs(Date.now() - at) / 1000);
   if (seconds >= 14 * DAY) return null;
   const text = formatDuration(seconds);
   if (isPast) return text ? `${text} ago` : "just now";

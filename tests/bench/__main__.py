@@ -1,4 +1,4 @@
-"""Print the requirements P1 and P3 with their parts. Exit with status 1 if one is missed."""
+"""Print the bars P1 and P3 with their parts; the exit status is 1 when one is missed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.bench.world import NotInstalled, World, served
 
 @dataclass(frozen=True)
 class Size:
-    """The size of a run: more domains give a more precise result and need more time."""
+    """The size of a measurement: more domains are more precise and slower."""
 
     domains: int
     peer_domains: int
@@ -30,7 +30,7 @@ PEER_THREADS = (1, 8)
 
 @dataclass(frozen=True)
 class Bar:
-    """One ratio and its required value."""
+    """One ratio and its target."""
 
     name: str
     ratio: float
@@ -48,7 +48,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Report:
-    """The parts of one run, and the requirements computed from them."""
+    """The parts of one run, and the bars computed from them."""
 
     engine: Sequence[Measured]
     bare: Sequence[Measured]
@@ -62,7 +62,7 @@ class Report:
     def bars(self) -> list[Bar]:
         domains = statistics.median(run.domains_per_second for run in self.engine)
         questions = statistics.median(run.questions_per_second for run in self.engine)
-        # The pair of one round: other work on the machine delays both equally.
+        # The pair of one round: other load of the machine affects both equally.
         shares = [e.seconds / b.seconds for e, b in zip(self.engine, self.bare, strict=True)]
         theirs = self.fastest_peer
         return [
@@ -78,7 +78,7 @@ class Report:
 
     @property
     def by_cpu(self) -> str:
-        """The same ratios by CPU time, which other work on the machine distorts less."""
+        """The same ratios by CPU time, which other load of the machine distorts less."""
         ours = statistics.median(run.cpu_seconds / run.domains for run in self.engine)
         each = statistics.median(run.cpu_seconds / run.questions for run in self.engine)
         bare = statistics.median(run.cpu_seconds / run.domains for run in self.bare)

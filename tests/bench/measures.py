@@ -22,14 +22,14 @@ from checks.engine.outcomes import Outcome, Verdict
 from tests.bench.world import RESOLVER, World
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-# The defaults of a worker.
+# The default configuration of a worker.
 CONCURRENCY, BUDGET_SECONDS = 100, 60
 _IN_FLIGHT = 100
 
 
 @dataclass(frozen=True)
 class Measured:
-    """One run: number of domains and queries, seconds by the clock and of CPU."""
+    """One run: the number of domains and queries, and the seconds of wall clock and CPU."""
 
     domains: int
     questions: int
@@ -54,23 +54,23 @@ class Measured:
 
 
 class BenchFailed(Exception):
-    """The run did not do the work that it should measure."""
+    """The measured work was not the intended work."""
 
 
 def engine(world: World) -> Measured:
-    """All runs as one batch, in one process on one core. Raise BenchFailed after an UNKNOWN."""
+    """Run all checks as one batch, in one process on one core; each must have an answer."""
     outcomes: list[Outcome] = []
-    measured = _measured(world, len(world.domains), lambda: outcomes.extend(_look(world)))
+    measured = _measured(world, len(world.domains), lambda: outcomes.extend(_request(world)))
     undecided = [o for o in outcomes if o.verdict is Verdict.UNKNOWN]
     if undecided:
-        raise BenchFailed(f"{len(undecided)} looks were UNKNOWN, the first: {undecided[0]}")
+        raise BenchFailed(f"{len(undecided)} runs were UNKNOWN, the first: {undecided[0]}")
     return measured
 
 
-def _look(world: World) -> list[Outcome]:
+def _request(world: World) -> list[Outcome]:
     return asyncio.run(
         run_all(
-            world.looks,
+            world.requests,
             network=world.network,
             budget_seconds=BUDGET_SECONDS,
             concurrency=CONCURRENCY,
@@ -82,7 +82,7 @@ Sent = tuple[Endpoint, DnsQuestion, bool]
 
 
 def questions_of(world: World) -> list[Sent]:
-    """The queries of the engine in its order, from a separate pass that is not measured."""
+    """Return the engine's queries in order; a separate pass, which does not affect the timing."""
     sent: list[Sent] = []
 
     class Recording(UdpSockets):
@@ -91,12 +91,12 @@ def questions_of(world: World) -> list[Sent]:
             return super().send(question, endpoint, **kwargs)
 
     with mock.patch.object(query_pool, "UdpSockets", Recording):
-        _look(world)
+        _request(world)
     return sent
 
 
 def bare(world: World, sent: Sequence[Sent]) -> Measured:
-    """The same queries over a socket for each address. Replies are matched by id and discarded."""
+    """Send the same queries over one socket for each address; match replies by id and drop them."""
     return _measured(world, len(world.domains), lambda: asyncio.run(_send_all(sent)))
 
 
@@ -116,7 +116,7 @@ async def _ask_in_turn(lines: dict[Endpoint, _Line], waiting: Iterator[Sent]) ->
 
 
 class _Line:
-    """One connected socket with the cheapest calls of the event loop."""
+    """One connected socket, driven by the cheapest means of the event loop."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._loop = asyncio.get_running_loop()
@@ -147,7 +147,7 @@ class _Line:
 
 
 def peer(world: World, domains: Sequence[str], python: Path, threads: int) -> Measured:
-    """checkdmarc's SPF, MX and DMARC of some domains, without its start."""
+    """checkdmarc's SPF, MX and DMARC of some domains, without its start-up time."""
     before = world.answered()
     said = subprocess.run(
         [
@@ -164,7 +164,7 @@ def peer(world: World, domains: Sequence[str], python: Path, threads: int) -> Me
 
 
 def peer_environment(folder: Path) -> Path:
-    """The Python of a temporary environment with the peer. The hash of every file is verified."""
+    """The Python of a temporary environment with the peer, every file checked by hash."""
     subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
     python = folder / "bin" / "python"
     subprocess.run(

@@ -16,7 +16,7 @@ def main(address: str, port: int, threads: int, domains: list[str]) -> None:
     spf, smtp, dmarc = (
         importlib.import_module(f"checkdmarc.{n}") for n in ("spf", "smtp", "dmarc")
     )
-    # The library always uses port 53.
+    # The peer ignores the configured port and uses port 53.
     plain.__init__.__defaults__ = (port,)
 
     def check(domain: str) -> None:

@@ -1,9 +1,12 @@
 """A synthetic internet on loopback: NSD with a zone for each domain.
 
-Six in ten domains have moved (the region's MX hosts, its include and two of senders, DMARC,
-DKIM), three have not (their own mail host, SPF by `mx`), and one has hardly any records. All share
-two name servers, as a hosting provider's customers do, and NSD replaces the resolver too:
-it serves every zone, so that every query needs one exchange.
+- Six in ten domains have switched: the region's MX hosts, its include and two of senders, DMARC,
+  DKIM.
+- Three in ten have not: their own mail host, SPF by `mx`.
+- One in ten has nearly no records.
+
+All share two name servers, like the customers of a hosting provider. NSD is the resolver as well.
+It knows every zone, so each query costs one exchange.
 """
 
 from __future__ import annotations
@@ -58,7 +61,7 @@ class NotInstalled(Exception):
 
 @dataclass(frozen=True)
 class World:
-    """The served domains, the ports, and the number of queries so far."""
+    """The served domains, the addresses, and the number of answered queries."""
 
     domains: tuple[str, ...]
     port: int
@@ -73,7 +76,7 @@ class World:
         )
 
     @property
-    def looks(self) -> list[CheckRequest]:
+    def requests(self) -> list[CheckRequest]:
         return [
             CheckRequest(kind, domain, region=REGION, selectors=(SELECTOR,))
             for domain in self.domains
@@ -81,7 +84,7 @@ class World:
         ]
 
     def answered(self) -> int:
-        """The number of queries since the start of the server."""
+        """Return the number of queries since the start of the server."""
         statistics = subprocess.run(
             [*_nsd_control(), "-c", str(self.folder / "nsd.conf"), "stats_noreset"],
             check=True,
@@ -160,7 +163,7 @@ def _shared_zones() -> dict[str, str]:
 
 
 def _key() -> str:
-    """A DKIM record as zone files write it, in strings of at most 255."""
+    """A DKIM record in zone file syntax, in strings of at most 255 bytes."""
     public = rsa.generate_private_key(public_exponent=65537, key_size=2048).public_key()
     packed = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     record = f"v=DKIM1; k=rsa; p={base64.b64encode(packed).decode()}"

@@ -18,7 +18,7 @@ PASTED = "Forward to\tMailbox\nann@outside.test\tsales\nbob@outside.test\t\n"
 
 def open_sheet(page: Page) -> None:
     page.locator("#forwarding-addresses > summary").click()
-    page.locator("#forwarding-addresses").get_by_role("link", name="Open sheet").click()
+    page.locator("#forwarding-addresses").get_by_role("link", name="Open and sign off").click()
 
 
 def plan_of(tenant: Tenant) -> str:
@@ -105,6 +105,6 @@ def test_my_tasks_links_to_sheet(open_page: OpenPage, tenant: Tenant, owner: Use
     Task.objects.filter(plan__tenant=tenant, key="forwarding-addresses").update(depends_on=[])
 
     page = open_page(owner, reverse("onboarding:my-tasks", args=[tenant.public_id]))
-    page.get_by_role("link", name="Open sheet").click()
+    page.get_by_role("link", name="Open and sign off").click()
 
     expect(page.get_by_role("heading", name="Forwarding and relay addresses")).to_be_visible()

@@ -141,6 +141,7 @@ def test_unknown_old_ttl_assumes_a_day() -> None:
     safe_time = cutover_safe_time([interval("1 10:00", "1 11:00", ns1=300)], threshold=300)
 
     assert (safe_time.safe_at, safe_time.is_assumed) == (at("2 10:00"), True)
+    assert safe_time.server == "ns1"
 
 
 @pytest.mark.parametrize(("gone", "ttl", "is_assumed"), [(3600, 3600, False), (None, 86_400, True)])
@@ -174,6 +175,7 @@ def test_observed_interval_by_server() -> None:
         {"servers": rows}, findings, first_seen_at=at("1 08:00"), last_seen_at=at("1 09:00")
     )
 
+    assert (seen.first_seen_at, seen.last_seen_at) == (at("1 08:00"), at("1 09:00"))
     assert seen.servers == {
         "ns1.test (192.0.2.1)": PublishedRecords(frozenset(), 60),
         "ns2.test (192.0.2.2)": PublishedRecords(frozenset(), 0),
@@ -275,3 +277,112 @@ def test_moved_domain_may_have_any_ttl() -> None:
 
     assert cutover_safe_time(intervals, threshold=300, expected=EXPECTED).safe_at == at("1 11:00")
     assert cutover_safe_time(intervals, threshold=300).safe_at is None
+
+
+@pytest.mark.parametrize("status", ["no-record", "no-name"])
+def test_denial_is_an_empty_answer(status: str) -> None:
+    rows = [{"name": "ns1.test", "address": "192.0.2.1", "status": status}]
+
+    seen = observed_interval(
+        {"servers": rows}, [], first_seen_at=at("1 08:00"), last_seen_at=at("1 09:00")
+    )
+
+    assert seen.servers == {"ns1.test (192.0.2.1)": PublishedRecords(frozenset(), 0)}
+
+
+@pytest.mark.parametrize(
+    ("intervals", "expected", "is_moved"),
+    [
+        ([moved("1 09:00", "1 10:00", ns1=(NEW, 300))], EXPECTED, True),
+        ([moved("1 09:00", "1 10:00", ns1=(OLD, 300))], EXPECTED, False),
+        ([moved("1 09:00", "1 10:00", ns1=(NEW, 300), ns2=(OLD, 300))], EXPECTED, False),
+        ([moved("1 09:00", "1 10:00", ns1=(NEW, 300), ns2=None)], EXPECTED, False),
+        ([moved("1 09:00", "1 10:00", ns1=(frozenset(), 0))], (), False),
+        ([interval("1 09:00", "1 10:00")], EXPECTED, False),
+        ([], EXPECTED, False),
+        (
+            [
+                moved("1 09:00", "1 10:00", ns1=(NEW, 300)),
+                moved("1 11:00", "1 12:00", ns1=(OLD, 300)),
+            ],
+            EXPECTED,
+            False,
+        ),
+    ],
+)
+def test_is_moved_needs_expected_hosts_everywhere(
+    intervals: list[ObservedInterval], expected: tuple[str, ...], is_moved: bool
+) -> None:
+    safe_time = cutover_safe_time(intervals, threshold=300, expected=expected)
+
+    assert safe_time.is_moved is is_moved
+
+
+def test_lockdown_without_old_answer_assumes_a_day() -> None:
+    intervals = [moved("1 09:00", "1 10:00", ns1=(NEW, 300))]
+
+    safe_time = lockdown_safe_time(intervals, expected=EXPECTED, margin=timedelta())
+
+    assert (safe_time.safe_at, safe_time.is_assumed) == (at("2 09:00"), True)
+
+
+def test_lockdown_waits_after_an_empty_answer() -> None:
+    intervals = [
+        moved("1 08:00", "1 09:00", ns1=(OLD, 300)),
+        moved("1 10:00", "1 11:00", ns1=(NEW, 300)),
+        moved("1 12:00", "1 12:00", ns1=(frozenset(), 0)),
+        moved("1 13:00", "1 14:00", ns1=(NEW, 300)),
+        moved("1 15:00", "1 16:00", ns1=(NEW, 60)),
+    ]
+
+    safe_time = lockdown_safe_time(intervals, expected=EXPECTED, margin=timedelta())
+
+    assert safe_time.safe_at == at("1 13:00")
+
+
+def test_departed_server_with_empty_answer() -> None:
+    intervals = [
+        moved("1 08:00", "1 09:00", ns1=(OLD, 300), gone=(OLD, 300)),
+        moved("1 10:00", "1 11:00", ns1=(NEW, 300), gone=(frozenset(), 0)),
+        moved("1 12:00", "1 13:00", ns1=(NEW, 300)),
+    ]
+
+    safe_time = lockdown_safe_time(intervals, expected=EXPECTED, margin=timedelta())
+
+    left_at = at("1 12:00") + timedelta(seconds=DELEGATION_TTL_SECONDS)
+    assert safe_time.safe_at == left_at + timedelta(seconds=300)
+
+
+def test_departed_server_counts_from_first_absence() -> None:
+    intervals = [
+        interval("1 08:00", "1 09:00", ns1=300, gone=3600),
+        *(interval(f"1 {hour}:00", f"1 {hour}:30", ns1=hour) for hour in (10, 11, 12, 13)),
+    ]
+
+    safe_time = cutover_safe_time(intervals, threshold=300)
+
+    assert safe_time.seen_until == at("1 10:00")
+
+
+def test_server_with_found_address_has_not_left() -> None:
+    intervals = [
+        interval("1 08:00", "1 08:30", **{"ns1": 3600, "ns9.test": None}),
+        interval("1 09:00", "1 09:30", **{"ns1": 3600, "ns9.test": None}),
+        interval("1 10:00", "1 10:30", **{"ns1": 3600, "ns9.test": None}),
+        interval("1 11:00", "1 11:30", **{"ns1": 300, "ns9.test (192.0.2.9)": 300}),
+    ]
+
+    safe_time = cutover_safe_time(intervals, threshold=300)
+
+    assert (safe_time.safe_at, safe_time.has_left) == (at("2 11:00"), False)
+
+
+def test_lockdown_of_removed_records() -> None:
+    intervals = [
+        moved("1 08:00", "1 09:00", ns1=(OLD, 3600)),
+        moved("1 10:00", "1 11:00", ns1=(frozenset(), 0)),
+    ]
+
+    safe_time = lockdown_safe_time(intervals, expected=(), margin=timedelta())
+
+    assert safe_time.safe_at == at("1 11:00")

@@ -1,4 +1,4 @@
-"""Acts of several people or workers that start at the same moment, each with a connection."""
+"""Run calls of several people or workers at the same time, each with a connection."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Postfix with STARTTLS and slapd with LDAPS, each with a certificate of a throw-away authority."""
+"""Postfix with STARTTLS and slapd with LDAPS, with certificates of a temporary authority."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class TlsHost:
 
 @contextlib.contextmanager
 def public_folder() -> Iterator[Path]:
-    """Postfix gives up root: its user must reach its files, which pytest's folders do not allow."""
+    """Postfix drops root privileges, and its user cannot read pytest's folders."""
     folder = Path(tempfile.mkdtemp(prefix="gangway-"))
     folder.chmod(0o755)
     try:
@@ -47,7 +47,7 @@ def postfix(name: str) -> Iterator[TlsHost]:
         shutil.chown(folder / "data", "postfix")
         _write_master(etc / "master.cf", port)
         (etc / "main.cf").write_text(_main_cf(folder, name, certificate, key))
-        subprocess.run([binary, "-c", str(etc), "check"], check=True)  # makes the queue's folders
+        subprocess.run([binary, "-c", str(etc), "check"], check=True)  # creates the queue folders
         control = [binary, "-c", str(etc)]
         subprocess.run([*control, "start"], check=True)  # its master leaves our session
         try:
@@ -58,15 +58,15 @@ def postfix(name: str) -> Iterator[TlsHost]:
 
 
 def _write_master(file: Path, port: int) -> None:
-    """The stock services, unchrooted, with SMTP on our address."""
+    """The default services without chroot, with SMTP on our address."""
     lines = []
     for line in file.read_text().splitlines():
-        words = line.split()
-        if len(words) >= 8 and words[1] in ("inet", "unix"):
-            words[4] = "n"
-            if words[:2] == ["smtp", "inet"]:
-                words[0] = f"{SMTP_ADDRESS}:{port}"
-            line = " ".join(words)
+        fields = line.split()
+        if len(fields) >= 8 and fields[1] in ("inet", "unix"):
+            fields[4] = "n"
+            if fields[:2] == ["smtp", "inet"]:
+                fields[0] = f"{SMTP_ADDRESS}:{port}"
+            line = " ".join(fields)
         lines.append(line)
     file.write_text("\n".join(lines) + "\n")
 

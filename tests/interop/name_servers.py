@@ -14,17 +14,17 @@ from tests.interop.processes import free_port, on_loopback, program, running
 ADDRESSES = ("127.54.0.1", "127.54.0.2", "127.54.0.3")
 RESOLVER = "127.54.0.10"
 NAMES = "\n".join(f"ns{n} 300 IN A {address}" for n, address in enumerate(ADDRESSES, 1))
-# The third is the primary, so that it still shows where it is not delegated to.
+# The third is the primary server of the SOA record, so it remains visible without delegation.
 HEAD = "@ 3600 IN SOA ns3.lab.test. hostmaster.lab.test. 1 3600 600 86400 60\n"
 
 Zones = Mapping[str, str]  # zone name -> lines of a zone file, below SOA and NS
-# A zone that the server ought to have fetched and never could: it answers SERVFAIL.
+# A secondary zone whose transfer never succeeded: the server answers SERVFAIL.
 NEVER_FETCHED = "(never fetched)"
 
 
 @dataclass(frozen=True)
 class LiveNameServers:
-    """What is asked, and where; the settings of a vantage that sees only these."""
+    """The servers, and the settings of a vantage that uses only these."""
 
     port: int
     resolver_port: int
@@ -48,11 +48,11 @@ def bind_and_unbound(
     asked: Sequence[int] = (1, 2, 3),
     through: Sequence[int] = (),
 ) -> Iterator[LiveNameServers]:
-    """Each server serves `common_zones`, except where `only[number]` has its own version of a zone.
+    """Each server serves `common_zones`, except for its own versions in `only[number]`.
 
-    A zone given as an empty text is not served by that server at all. Zones name the servers in
-    `asked` as theirs, and the resolver asks these, or those in `through`: it gives up now and then
-    where the first one that it picks is lame.
+    An empty text means that the server does not serve the zone. The NS records are the servers in
+    `asked`. The resolver queries these, or those in `through`: sometimes it stops when the first
+    selected server is lame.
     """
     named, unbound = program("named", "bind9"), program("unbound", "unbound")
     port, resolver_port = free_port(ADDRESSES[0]), free_port(RESOLVER)

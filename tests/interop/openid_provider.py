@@ -1,9 +1,9 @@
-"""An OpenID provider in a process of its own: Django OAuth Toolkit, as anybody would run it.
+"""An OpenID provider in a separate process: Django OAuth Toolkit in its usual configuration.
 
     python -m tests.interop.openid_provider --port 8001 --folder DIR --redirect-uri URI
 
-Each of its people is named for what is wrong with what the provider says of them; the first of them
-is in order. All have the same password.
+Each user is named after the fault in the provider's claims; the first one has none. All have the
+same password.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ SIGN_IN_PAGE = """<form method="post">{% csrf_token %}{{ form }}
 
 
 def address_of(name: str) -> str:
-    """`somebody-else` is given the address that `in-order` had, as happens when people leave."""
+    """Assign the address of `in-order` to `somebody-else`, as happens when people leave."""
     return f"{'in-order' if name == 'somebody-else' else name}@gangway.test"
 
 
@@ -52,7 +52,7 @@ def private_key() -> str:
 
 
 def configure(port: int, folder: Path) -> None:
-    # The provider stands on loopback, where there is nobody to listen in.
+    # The provider is on loopback, where nobody can intercept the traffic.
     os.environ["OAUTHLIB_INSECURE_TRANSPORT"] = "1"
     settings.configure(
         SECRET_KEY="the provider's own, and as long as it has to be",
@@ -109,7 +109,7 @@ def _templates() -> dict[str, Any]:
 
 
 def populate(redirect_uri: str) -> None:
-    # Models exist only once Django is set up, which this process does itself.
+    # Models can be imported only after `django.setup()`, which this process calls itself.
     from django.contrib.auth.models import User  # noqa: PLC0415
     from oauth2_provider.models import Application  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""What the provider answers, and what it says of whom."""
+"""The provider's responses and claims."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Start somebody else's server on loopback, wait until it listens, and end it."""
+"""Start a server program on loopback, wait until it listens, and stop it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
 
 
 def program(name: str, package: str) -> str:
-    """The program's path; the test is skipped, with a sentence, where it is not installed."""
+    """Return the program's path; skip the test with a message if it is not installed."""
     found = shutil.which(name, path=PATH)
     if found is None:
         pytest.skip(f"{name} is not installed: apt install {package}")
@@ -49,7 +49,7 @@ def wait_for(address: str, port: int, log: Path) -> None:
 
 @contextlib.contextmanager
 def running(command: Sequence[str], log: Path, address: str, port: int) -> Iterator[None]:
-    """The server runs in the foreground, in a session of its own, until the block ends."""
+    """Run the server in the foreground, in its own session, until the block ends."""
     with open(log, "ab") as output:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
@@ -68,7 +68,7 @@ def running(command: Sequence[str], log: Path, address: str, port: int) -> Itera
 
 @contextlib.contextmanager
 def on_loopback(address: str) -> Iterator[None]:
-    """Some servers listen only where an interface has the address, although Linux needs none."""
+    """Some servers listen only on addresses of an interface, although Linux does not require it."""
     ip = program("ip", "iproute2")
     if os.geteuid() != 0:
         pytest.skip("servers need addresses of their own: run the interop tests as root")

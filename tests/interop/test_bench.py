@@ -1,4 +1,4 @@
-"""The bench, small: its parts add up, and its bars are the ratios that they are called."""
+"""The bench with few domains: its parts are consistent, and its bars are the named ratios."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_engine_and_datagrams_ask_equally(tmp_path: Path) -> None:
         engine, bare = measures.engine(world), measures.bare(world, sent)
 
     assert engine.questions == bare.questions == len(sent)
-    assert (engine.domains, bare.domains, len(world.looks)) == (20, 20, 20 * len(KINDS))
+    assert (engine.domains, bare.domains, len(world.requests)) == (20, 20, 20 * len(KINDS))
 
 
 def test_bars_compare_medians_and_fastest_peer() -> None:

@@ -1,4 +1,4 @@
-"""Two workers, two beats and a person at the same moment, on PostgreSQL."""
+"""Concurrent workers, beats and people, on PostgreSQL."""
 
 from __future__ import annotations
 
@@ -59,23 +59,24 @@ def test_equal_answers_make_one_transition(tenant: Tenant) -> None:
     assert Observation.objects.count() == 1
 
 
-def _everybody(check: Check, verdict: Verdict, at: datetime) -> None:
-    """At the same moment two beats claim, a person presses "check now", and a late worker records;
-    whoever has got the check looks at it."""
+def _run_all_actors(check: Check, verdict: Verdict, at: datetime) -> None:
+    """Two beats claim, two people request a run, and a late worker records, all at once.
+
+    Each caller that received the check records a run."""
     outcome = Outcome(CheckKind.OWNERSHIP, "northwind.test", verdict)
 
     def record() -> None:
         services.record_run(check.pk, outcome, expectation=check.expectation, at=at)
 
-    def look(batches: dict[str, list[list[int]]]) -> None:
+    def record_if_claimed(batches: dict[str, list[list[int]]]) -> None:
         if any(check.pk in batch for of_vantage in batches.values() for batch in of_vantage):
             record()
 
     def beat() -> None:
-        look(services.claim_due_checks(now=at))
+        record_if_claimed(services.claim_due_checks(now=at))
 
     def person() -> None:
-        look(services.request_run(Check.objects.all(), now=at))
+        record_if_claimed(services.request_run(Check.objects.all(), now=at))
 
     run_concurrently([beat, beat, person, person, record])
 
@@ -86,13 +87,13 @@ def test_all_actors_make_one_transition_each_way(tenant: Tenant) -> None:
 
     for minute, verdict in ((0, Verdict.PASS), *((m, Verdict.FAIL) for m in (1, 6, 11))):
         Check.objects.update(next_due_at=start, claimed_until=None)
-        _everybody(check, verdict, start + timedelta(minutes=minute))
+        _run_all_actors(check, verdict, start + timedelta(minutes=minute))
 
     assert task_of(tenant, "domain-ownership").status == TaskStatus.REGRESSED
     actions = list(ActivityLine.objects.order_by("pk").values_list("action", flat=True))
     assert actions == ["tenant-created", "task-verified", "task-regressed"]
-    seen = Observation.objects.order_by("pk").values_list("verdict", "runs")
-    assert list(seen) == [("pass", 1), ("fail", 3)]
+    observations = Observation.objects.order_by("pk").values_list("verdict", "runs")
+    assert list(observations) == [("pass", 1), ("fail", 3)]
 
 
 def test_last_two_proofs_complete_task(make_tenant: MakeTenant) -> None:
@@ -148,9 +149,9 @@ def test_two_approvers_make_one_decision(tenant: Tenant, consultant: User, owner
 
     def press(by: User, *, is_go: bool) -> str:
         ballot = go_no_go.Ballot(made.planned_at, made.round, is_go, "Now.")
-        held = Cutover.objects.select_related("plan__tenant").get(pk=made.pk)
+        voted_on = Cutover.objects.select_related("plan__tenant").get(pk=made.pk)
         try:
-            found = go_no_go.cast_vote(held, ballot, [], facts, by=by)
+            found = go_no_go.cast_vote(voted_on, ballot, [], facts, by=by)
         except ConflictingChange:
             return "too late"
         return "verdict" if found is not None else "waits"
@@ -168,12 +169,12 @@ def test_concurrent_plans_make_one_cutover(make_tenant: MakeTenant, consultant: 
     names = (("a.test", "primary"), ("b.test", "secondary"), ("c.test", "test"))
     tenant = make_tenant(domains=names)
     primary, secondary, test = tenant.domains.order_by("name")
-    moment = timezone.now() + timedelta(days=9)
+    window_start = timezone.now() + timedelta(days=9)
 
     def plan(*domains: Domain) -> str:
         own = Plan.objects.select_related("tenant").get(tenant=tenant)
         try:
-            plan_cutover(own, "inbound", moment, domains, by=consultant)
+            plan_cutover(own, "inbound", window_start, domains, by=consultant)
         except ConflictingChange:
             return "too late"
         return "planned"
@@ -188,14 +189,14 @@ def test_concurrent_plans_make_one_cutover(make_tenant: MakeTenant, consultant: 
 def test_swapping_domains_does_not_deadlock(make_tenant: MakeTenant, consultant: User) -> None:
     tenant = make_tenant(domains=(("a.test", "primary"), ("b.test", "secondary")))
     primary, secondary = tenant.domains.order_by("name")
-    moment = timezone.now() + timedelta(days=9)
-    first = cutover_of(tenant, "inbound", moment, "a.test")
-    second = cutover_of(tenant, "inbound", moment, "b.test")
+    window_start = timezone.now() + timedelta(days=9)
+    first = cutover_of(tenant, "inbound", window_start, "a.test")
+    second = cutover_of(tenant, "inbound", window_start, "b.test")
 
     def swap(cutover: Cutover, wanted: Domain) -> str:
         own = Cutover.objects.get(pk=cutover.pk)
         try:
-            change_cutover(own, moment, [wanted], expected_round=1, by=consultant)
+            change_cutover(own, window_start, [wanted], expected_round=1, by=consultant)
         except ConflictingChange:
             return "too late"
         return "changed"

@@ -27,7 +27,7 @@ ZONE = f"""_mta-sts 300 IN TXT "v=STSv1; id=20261101;"
 mta-sts 300 IN A {ADDRESS}
 """
 PERMITS = "".join(f"mx: {host}\n" for host in HOSTS)
-# The policy lies where RFC 8461 section 3.3 wants it, and nothing lies anywhere else.
+# Only the path of RFC 8461 section 3.3 exists.
 SERVER = """
 POLICY = {policy!r}
 
@@ -53,8 +53,10 @@ def run_check(folder: Path, mx: str, *, certified: str = HOST) -> Outcome:
         running([*server, "policy_server"], log, ADDRESS, port),
     ):
         network = replace(names.network, ca_file=str(folder / "tls" / "ca.pem"), https_port=port)
-        looks = [CheckRequest(CheckKind.MTA_STS, domain=DOMAIN, region=REGION)]
-        (outcome,) = asyncio.run(run_all(looks, network=network, budget_seconds=10, concurrency=1))
+        requests = [CheckRequest(CheckKind.MTA_STS, domain=DOMAIN, region=REGION)]
+        (outcome,) = asyncio.run(
+            run_all(requests, network=network, budget_seconds=10, concurrency=1)
+        )
     return outcome
 
 

@@ -1,4 +1,4 @@
-"""The DNS kinds against BIND, one view per server, with Unbound as the resolver in front."""
+"""The DNS checks against BIND, one view for each server, with Unbound as the resolver."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_one_outdated_server_is_not_unanimous(tmp_path: Path) -> None:
     [
         ({DOMAIN: ""}, "refused"),
         ({DOMAIN: NEVER_FETCHED}, "servfail"),
-        # Lame: it knows only the zone above, and refers to others.
+        # Lame: it knows only the parent zone and refers to others.
         ({DOMAIN: "", "test": f"{GLUE}example 300 IN NS ns1.lab\n"}, "lame"),
     ],
 )
@@ -142,7 +142,7 @@ def test_ownership_by_cname_passes(tmp_path: Path) -> None:
 
 
 def test_code_at_undelegated_server_is_found(tmp_path: Path) -> None:
-    """The registry delegates to two of the servers; the third still holds the zone, edited."""
+    """The registry delegates to two of the servers; the third still serves an edited zone."""
     delegated = "".join(f"example 300 IN NS ns{n}.lab\n" for n in (1, 2))
     zones = {**COMMON_ZONES, "test": f"{GLUE}{delegated}", DOMAIN: MX}
 

@@ -1,5 +1,4 @@
-"""Two people at one plan at the same moment, on PostgreSQL: both acts count, and neither waits for
-the other for ever."""
+"""Two people change one plan at the same time, on PostgreSQL. Both changes count."""
 
 from __future__ import annotations
 
@@ -38,7 +37,7 @@ def _again(tenant: Tenant, key: str = KEY) -> Task:
 def test_question_and_confirmation_both_count(
     tenant: Tenant, owner: User, consultant: User
 ) -> None:
-    """Asking moves the turn, which confirming moves too."""
+    """A question and a confirmation both change `waiting on`."""
 
     def ask() -> None:
         words = NewComment("Who owns DNS?", asked_side="client")

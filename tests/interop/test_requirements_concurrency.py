@@ -1,4 +1,4 @@
-"""Two people at one requirements sheet at the same moment, on PostgreSQL."""
+"""Two people change one requirements sheet at the same time, on PostgreSQL."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ pytestmark = [
 
 
 def _outcome_text(act: Callable[[], object]) -> Callable[[], str]:
-    """The act, told in a word: whether it was done, or why not."""
+    """Run the action and return "done" or the reason for its refusal."""
 
     def press() -> str:
         try:
@@ -46,14 +46,14 @@ def test_row_change_removes_signature(
 ) -> None:
     sheet = sheet_of(tenant)
     row = add(sheet, owner, target="ann@outside.test")
-    seen = _again(sheet).revision
+    shown_revision = _again(sheet).revision
     entry = entry_of(sheet, target="ann@outside.test", note="new")
 
-    told = run_concurrently(
+    results = run_concurrently(
         [
             _outcome_text(
                 lambda: sign_off.sign_off(
-                    _again(sheet), by=owner, side="client", expected_revision=seen
+                    _again(sheet), by=owner, side="client", expected_revision=shown_revision
                 )
             ),
             _outcome_text(
@@ -64,7 +64,7 @@ def test_row_change_removes_signature(
         ]
     )
 
-    assert told in (["done", "done"], ["ConflictingChange", "done"])
+    assert results in (["done", "done"], ["ConflictingChange", "done"])
     assert _again(sheet).signed_sides == []
     assert Task.objects.get(pk=sheet.task_id).client_confirmed_at is None
     assert SheetRow.objects.get(pk=row.pk).values["note"] == "new"
@@ -72,16 +72,18 @@ def test_row_change_removes_signature(
 
 def test_both_sides_signing_complete_task(tenant: Tenant, owner: User, consultant: User) -> None:
     sheet = sheet_of(tenant)
-    seen = _again(sheet).revision
+    shown_revision = _again(sheet).revision
 
     def sign(by: User, side: str) -> Callable[[], str]:
         return _outcome_text(
-            lambda: sign_off.sign_off(_again(sheet), by=by, side=side, expected_revision=seen)
+            lambda: sign_off.sign_off(
+                _again(sheet), by=by, side=side, expected_revision=shown_revision
+            )
         )
 
-    told = run_concurrently([sign(owner, "client"), sign(consultant, "mimecast")])
+    results = run_concurrently([sign(owner, "client"), sign(consultant, "mimecast")])
 
-    assert told == ["done", "done"]
+    assert results == ["done", "done"]
     assert Task.objects.get(pk=sheet.task_id).status == "done"
 
 
@@ -92,9 +94,9 @@ def test_equal_entries_are_stored_once(tenant: Tenant, owner: User, consultant: 
     def add_it(by: User) -> Callable[[], str]:
         return _outcome_text(lambda: services.add_row(_again(sheet), entry, by=by))
 
-    told = run_concurrently([add_it(owner), add_it(consultant)])
+    results = run_concurrently([add_it(owner), add_it(consultant)])
 
-    assert sorted(told) == ["DuplicateRow", "done"]
+    assert sorted(results) == ["DuplicateRow", "done"]
     assert SheetRow.objects.filter(sheet=sheet).count() == _again(sheet).row_count == 1
 
 
@@ -108,20 +110,20 @@ def test_row_history_has_both_versions(tenant: Tenant, owner: User, consultant: 
             lambda: services.change_row(_again(sheet), row.public_id, entry, version=1, by=by)
         )
 
-    told = run_concurrently([change(owner), change(consultant)])
+    results = run_concurrently([change(owner), change(consultant)])
 
-    kept = SheetRow.objects.get(pk=row.pk)
-    first = (owner, consultant)[told.index("done")]
-    assert sorted(told) == ["RowConflict", "done"]
-    assert (kept.values["note"], kept.version, kept.changed_by) == (first.name, 2, first)
+    stored = SheetRow.objects.get(pk=row.pk)
+    first = (owner, consultant)[results.index("done")]
+    assert sorted(results) == ["RowConflict", "done"]
+    assert (stored.values["note"], stored.version, stored.changed_by) == (first.name, 2, first)
 
 
 def test_import_is_written_once(tenant: Tenant, owner: User, consultant: User) -> None:
     sheet = sheet_of(tenant)
-    kept = shown(sheet, "ann@outside.test\nbob@outside.test", owner)
+    stored = shown(sheet, "ann@outside.test\nbob@outside.test", owner)
 
     def press(by: User) -> Callable[[], str]:
-        return _outcome_text(lambda: _accept(kept.pk, by))
+        return _outcome_text(lambda: _accept(stored.pk, by))
 
     run_concurrently([press(owner), press(consultant)])
 

@@ -1,4 +1,4 @@
-"""Single sign-on against a real provider, over HTTP, from the button to the first page and back."""
+"""Single sign-on against a real provider, over HTTP, from the button to the first page."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def provider(live_server: Any, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 @pytest.fixture
 def gangway(live_server: Any, provider: int, settings: Any) -> str:
-    """Where Gangway is served, with an account for each of the provider's people but one."""
+    """Gangway's address, with an account for each of the provider's users except one."""
     settings.SOCIALACCOUNT_PROVIDERS = {"openid_connect": {"APPS": [_app(provider)]}}
     for name in PEOPLE:
         if name not in ("without-account", "somebody-else"):
@@ -64,7 +64,7 @@ class Browser(requests.Session):
         return str(re.findall(r'name="csrfmiddlewaretoken" value="([^"]+)"', response.text)[0])
 
     def to_provider(self, gangway: str, query: str = "") -> requests.Response:
-        """Press the button on the sign-in page; the answer is the provider's page."""
+        """Press the button on the sign-in page; return the provider's page."""
         page = self.get(f"{gangway}/accounts/login/")
         assert "Sign in with Test provider" in page.text
         form = {"csrfmiddlewaretoken": self.token(page)}

@@ -1,4 +1,4 @@
-"""A year of looking fits: measured in PostgreSQL with real observations and raw answers."""
+"""The storage of one year of runs, measured in PostgreSQL with real observations."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ DOMAINS, CHANGES = 60, 5
 MOST_BYTES = 2e9
 
 
-def _zone(domain: str, round_number: int) -> str:
-    """A zone like many: four servers, several text records, two MX hosts, a DMARC record."""
+def _zone(domain: str, change: int) -> str:
+    """A typical zone: four servers, several TXT records, two MX hosts, a DMARC record."""
     return f"""
-        {domain} {300 + round_number} MX 10 us-smtp-inbound-1.mimecast.com
-        {domain} {300 + round_number} MX 10 us-smtp-inbound-2.mimecast.com
-        {domain} TXT "v=spf1 mx ip4:198.51.100.{round_number} include:spf.protection.outlook.test ~all"
-        {domain} TXT "MS=ms{round_number:08}"
-        {domain} TXT "google-site-verification={round_number:043}"
+        {domain} {300 + change} MX 10 us-smtp-inbound-1.mimecast.com
+        {domain} {300 + change} MX 10 us-smtp-inbound-2.mimecast.com
+        {domain} TXT "v=spf1 mx ip4:198.51.100.{change} include:spf.protection.outlook.test ~all"
+        {domain} TXT "MS=ms{change:08}"
+        {domain} TXT "google-site-verification={change:043}"
         spf.protection.outlook.test TXT "v=spf1 ip4:203.0.113.0/24 ip6:2001:db8::/32 -all"
-        _dmarc.{domain} TXT "v=DMARC1; p=none; pct={round_number + 1}; rua=mailto:dmarc@{domain}"
+        _dmarc.{domain} TXT "v=DMARC1; p=none; pct={change + 1}; rua=mailto:dmarc@{domain}"
     """
 
 
@@ -71,5 +71,5 @@ def test_year_of_ten_thousand_domains_fits(
 
     print(out.getvalue())  # noqa: T201
     assert found.observations > DOMAINS * CHANGES * 4
-    # Twice as many checks as a change touches by nature.
+    # Twice as many checks as a change usually affects.
     assert found.bytes_per_year(domains=10_000, changes=12, touched=4) <= MOST_BYTES

@@ -26,7 +26,8 @@ from onboarding.cutovers.tasks import monitor_open_windows
 from onboarding.cutovers.timeline import TimelineEntry
 from onboarding.cutovers.views.room import CutoverRoom
 from onboarding.models import Cutover, CutoverDecision, Task
-from onboarding.plans.services import confirm_task, is_confirmed_by_sign_off
+from onboarding.plans.confirmations import is_confirmed_by_sign_off
+from onboarding.plans.services import confirm_task
 from onboarding.requirements.sign_off import sign_off
 from tenants.models import ActivityLine, Membership, Tenant, User
 from tests.clock import Clock, at
@@ -204,7 +205,7 @@ class Scenario:
         return RoomPage(context["room"], context["safe_at"], context["decision"], html)
 
     def sheets(self, cutover: Cutover, *, agreed: Collection[str] = ()) -> list[ChangeSheet]:
-        answer = self._get(cutover, "change-sheet", None, remove=list(agreed))
+        answer = self._get(cutover, "change-sheet", None, removed=list(agreed))
         found: list[ChangeSheet] = answer.context["sheets"]
         return found
 

@@ -29,7 +29,7 @@ def test_an_old_host_left_beside_the_new_ones_proves_nothing(scenario: Scenario)
     assert shown.board().expires_at is None
     assert scenario.status(GATE) == "todo"
     assert scenario.check(CheckKind.MX).is_misconfigured is True
-    assert f"Senders may still go around Mimecast by <code>{left}</code>." in shown.html
+    assert f"Senders can still bypass Mimecast through <code>{left}</code>." in shown.html
     (sheet,) = scenario.sheets(cutover)
     assert [line.value for line in sheet.removed] == [left]
     assert sheet.added == ()

@@ -26,8 +26,12 @@ class Server:
 class Record:
     """One resource record: owner and targets are lower-case A-labels without the final dot.
 
-    `value` is the target for NS, CNAME and PTR, the joined text for TXT, the address for A and
-    AAAA, and `<preference> <exchange>` for MX (exchange "." for a null MX, RFC 7505).
+    `value` by type:
+
+    - NS, CNAME, PTR: the target.
+    - TXT: the joined text.
+    - A, AAAA: the address.
+    - MX: `<preference> <exchange>`; the exchange of a null MX is "." (RFC 7505).
     """
 
     owner: str

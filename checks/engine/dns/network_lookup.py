@@ -272,7 +272,7 @@ class NetworkLookup:
         answered = [a for a in answers if not isinstance(a, LookupFailure) or a.detail == REFERRAL]
         if answered and all(isinstance(answer, NoName) for answer in answered):
             return NoName()
-        return LookupFailure("unconfirmed", "the resolvers alone say that there is no such name")
+        return LookupFailure("unconfirmed", "only the resolvers deny the name")
 
     async def _locate(self, host: str) -> _HostAddresses:
         """Return the addresses of a server that may be queried; none when the A lookup failed."""

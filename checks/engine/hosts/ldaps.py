@@ -1,6 +1,6 @@
 """LDAPS: the directory host answers with TLS and a valid certificate, and only to Mimecast.
 
-Specified in docs/checks/ldaps.md.
+Specified in docs/reference/checks/ldaps.md.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def judge(
     refusal = Verdict.FAIL if vantage_allowed else Verdict.UNKNOWN
     if isinstance(result, ConnectionFailure):
         params = {"host": host, "port": port, "reason": result.reason}
-        # A firewall that admits only Mimecast looks the same from here as a host that is down.
+        # From here, a firewall that admits only Mimecast resembles a host that is down.
         if vantage_allowed:
             return refusal, [Finding("ldaps.unreachable", params)]
         return refusal, [Finding("ldaps.unreachable-from-here", params)]

@@ -1,7 +1,7 @@
 """Inbound Lockdown: port 25 of the delivery host is closed to all senders except Mimecast.
 
-Specified in docs/checks/lockdown.md. An unreachable port proves a lockdown only if the vantage
-reaches port 25 elsewhere in the same run. So the check also connects to a control target.
+Specified in docs/reference/checks/lockdown.md. An unreachable port proves a lockdown only if the
+vantage reaches port 25 elsewhere in the same run. So the check also connects to a control target.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""SMTP: the delivery host accepts mail and offers good TLS. Specified in docs/checks/smtp.md."""
+"""SMTP: the delivery host accepts mail and offers good TLS.
+
+Specified in docs/reference/checks/smtp.md.
+"""
 
 from __future__ import annotations
 

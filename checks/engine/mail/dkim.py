@@ -1,6 +1,7 @@
 """DKIM: each recorded selector publishes a key that receivers can use.
 
-Specified in docs/checks/dkim.md. A published key does not prove that mail is signed with it.
+Specified in docs/reference/checks/dkim.md. A published key does not prove that mail is signed with
+it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """DMARC: the policy for the domain's own mail that fails at the outbound cutover.
 
-Specified in docs/checks/dmarc.md.
+Specified in docs/reference/checks/dmarc.md.
 """
 
 from __future__ import annotations

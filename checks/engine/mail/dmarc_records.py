@@ -110,7 +110,7 @@ def _mailboxes(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     bad: list[str] = []
     for entry in filter(None, (part.strip() for part in text.split(","))):
         scheme, _, rest = entry.partition(":")
-        # The size limit goes first: afterwards, a decoded `!` of the address would look like one.
+        # The size limit goes first. A decoded `!` of the address would resemble one.
         address = unquote(_SIZE.sub("", rest)).lower()
         local, at, host = address.rpartition("@")
         if scheme.lower() == "mailto" and local and at and _DOMAIN.fullmatch(host):

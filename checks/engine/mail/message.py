@@ -1,7 +1,7 @@
 """Test message: it left through Mimecast, signed with the key that the domain publishes.
 
-Specified in docs/checks/message.md. Headers are unverified text; `message_judgement` separates
-proof from text.
+Specified in docs/reference/checks/message.md. Headers are unverified text; `message_judgement`
+separates proof from text.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """MTA-STS: the domain's policy permits the planned MX hosts.
 
-Senders that enforce the policy deliver to no other host. Specified in docs/checks/mta_sts.md.
+Senders that enforce the policy deliver to no other host. Specified in
+docs/reference/checks/mta_sts.md.
 """
 
 from __future__ import annotations

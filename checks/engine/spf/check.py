@@ -1,7 +1,8 @@
 """SPF: mail from every network of the region passes for the domain.
 
-Specified in docs/checks/spf.md. Each authoritative server's record is judged alone. The resolvers
-answer for its includes, as they do for a receiver. `check_host` has its name from RFC 7208.
+Specified in docs/reference/checks/spf.md. Each authoritative server's record is judged alone. The
+resolvers answer for its includes, as they do for a receiver. `check_host` has its name from RFC
+7208.
 """
 
 from __future__ import annotations

@@ -297,7 +297,7 @@ async def _check_included(check: _Check, target: str) -> RecordResult:
         check.void_lookups += known.void_lookups
         check.names |= known.names
         return known.record_result
-    # The include is measured alone: the state of the outer record is restored afterwards.
+    # The include is measured alone, then the state of the outer record is restored.
     outer = check.is_cacheable, check.names, check.lookups, check.void_lookups
     check.is_cacheable, check.names = True, set()
     record_result = await _check_domain(check, target)

@@ -1,4 +1,4 @@
-"""Editing the draft of a plan template: its steps and its phases."""
+"""Pages that edit the tasks and phases of the draft."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tenants.permissions import Permission
 
 
 class _TaskPage:
-    """A step's form with its two conditions, over the draft as it is now."""
+    """The form of a task with its two conditions, based on the current draft."""
 
     def __init__(self, request: HttpRequest, draft: TemplateDraft, found: DraftTask | None) -> None:
         self.draft, self.found = draft, found
@@ -59,20 +59,26 @@ class _TaskPage:
         return valid and not self.form.errors
 
     def _compare(self) -> None:
-        """What conditions and the rest of the form say together."""
+        """Validate the conditions together with the other fields."""
         if self.applies.as_data() and not self.form.cleaned_data["otherwise"]:
-            self.form.add_error("otherwise", "Say what a plan shows where it does not apply.")
+            self.form.add_error(
+                "otherwise", "Enter the reason that a plan shows if it does not apply."
+            )
         if not self.applies.as_data() and self.form.cleaned_data.get("otherwise"):
-            self.form.add_error("otherwise", "It applies everywhere, so this is never shown.")
+            self.form.add_error(
+                "otherwise", "The task always applies, so the reason is never shown."
+            )
         if self.required.as_data() and not self.form.cleaned_data["optional"]:
-            self.form.add_error("optional", "Where it is not optional is said of optional steps.")
+            self.form.add_error(
+                "optional", "Only an optional task can be required for some tenants."
+            )
 
     def entry(self) -> Content:
         conditions = {
             "applies_when": self.applies.as_data(),
             "required_when": self.required.as_data(),
         }
-        return self.form.entry() | {name: said for name, said in conditions.items() if said}
+        return self.form.entry() | {name: value for name, value in conditions.items() if value}
 
 
 @require(Permission.EDIT_TEMPLATES)
@@ -90,7 +96,7 @@ def task_edit(request: HttpRequest, key: str) -> HttpResponse:
         return no_draft(request)
     found = draft_content.find(draft.content, key)
     if found is None:
-        messages.error(request, "The draft has no such step any more.")
+        messages.error(request, "The task is no longer in the draft.")
         return redirect("onboarding:template-draft")
     return _edit_task(request, draft, found)
 
@@ -107,7 +113,7 @@ def _edit_task(request: HttpRequest, draft: TemplateDraft, found: DraftTask | No
 
 
 def _save_task(request: HttpRequest, page: _TaskPage) -> str:
-    """The step's key once it is kept; otherwise the form says why it is not."""
+    """The key of the saved task; empty if the form has errors."""
     form = page.form
     with errors_on_form(form) as attempt:
         return drafts.save_task(

@@ -1,4 +1,4 @@
-"""Moving one tenant's plan to a newer version of the template, with a preview of what changes."""
+"""The page that upgrades one plan to a newer version of the template, after a preview."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def plan_version(request: HttpRequest, public_id: str) -> HttpResponse:
 
 
 def _chosen(newer: list[PlanTemplate], wanted: str) -> PlanTemplate | None:
-    """The version asked for, or else the one that new plans take, or the newest there is."""
+    """The requested version, otherwise the version for new plans, otherwise the newest."""
     for template in newer:
         if str(template.version) == wanted:
             return template
@@ -57,5 +57,5 @@ def _move(request: HttpRequest, plan: Plan, target: PlanTemplate) -> bool:
         upgrade.upgrade_plan(
             plan, target, seen=int(seen) if seen.isdecimal() else 0, by=current_user(request)
         )
-        messages.success(request, f"The plan is at version {target.version} now.")
+        messages.success(request, f"The plan is now at version {target.version}.")
     return attempt.succeeded

@@ -1,4 +1,4 @@
-"""The plan templates: versions on record, the next one's draft, its preview and publication."""
+"""Pages of the stored versions and of the draft, its preview and its publication."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _versions() -> QuerySet[PlanTemplate]:
 @require(Permission.EDIT_TEMPLATES)
 @require_GET
 def templates_show(request: HttpRequest) -> HttpResponse:
-    """The versions, newest first, and what one of them changed."""
+    """The versions, newest first, and the changes of one of them."""
     newest = newest_template()
     versions = list(_versions().defer("content").annotate(plans=Count("plan")))
     chosen = _chosen(request.GET.get("version", ""))
@@ -88,7 +88,7 @@ def draft_discard(request: HttpRequest) -> HttpResponse:
     seen = request.POST.get("seen", "")
     with errors_as_message(request) as attempt:
         drafts.delete_draft(seen=int(seen) if seen.isdecimal() else -1, by=current_user(request))
-        messages.success(request, "The draft was dropped. The versions are as they were.")
+        messages.success(request, "The draft was discarded. The versions are unchanged.")
     if attempt.succeeded or isinstance(attempt.error, drafts.DraftNotFound):
         return redirect("onboarding:template-list")
     return redirect("onboarding:template-draft")
@@ -97,7 +97,7 @@ def draft_discard(request: HttpRequest) -> HttpResponse:
 @require(Permission.EDIT_TEMPLATES)
 @require_GET
 def draft_preview(request: HttpRequest) -> HttpResponse:
-    """What a plan of a tenant, or of a profile, would hold."""
+    """Preview the draft for a tenant or for a profile."""
     draft = drafts.current_draft()
     if draft is None:
         return no_draft(request)
@@ -140,7 +140,7 @@ def draft_publish(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         made = _publish(request, form, may_publish_without_guards=may_publish_without_guards)
         if made is not None:
-            messages.success(request, f"Version {made.version} is what new plans take now.")
+            messages.success(request, f"Version {made.version} is published. New plans use it.")
             return redirect("onboarding:template-list")
     return _show_publish(
         request, draft, newest, form, may_publish_without_guards=may_publish_without_guards
@@ -170,7 +170,7 @@ def _show_publish(
     may_publish_without_guards: bool,
 ) -> HttpResponse:
     if form.is_bound:
-        # Shown with the draft as it is now, so that publishing it is then deliberate.
+        # The page shows the current draft, so the next attempt publishes what the person sees.
         typed = {name: form.data.get(name, "") for name in ("note", "accepts_losses")}
         form.data = {**typed, "seen": draft.revision}
     before, after = template_version_of(newest), drafts.version_of_draft(draft)

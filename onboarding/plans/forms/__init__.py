@@ -1,0 +1,1 @@
+"""Forms of tasks and of the schedule."""

@@ -1,4 +1,4 @@
-"""A step of a tenant's own, as somebody writes it down."""
+"""The form of a custom task."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ class CustomTaskForm(forms.Form):
     title = forms.CharField(
         max_length=200,
         strip=True,
-        label="What is to be done, in a few words",
-        error_messages={"required": "Give the step a name that both sides understand."},
+        label="Title",
+        error_messages={"required": "Enter a title that both sides understand."},
     )
     instructions = forms.CharField(
         required=False,
         max_length=5000,
         strip=True,
         widget=forms.Textarea(attrs={"rows": 5}),
-        label="What to do, and what shows that it is done",
+        label="Instructions, and how to tell that it is done",
     )
-    phase = forms.ChoiceField(label="In the phase")
-    responsibility = forms.ChoiceField(choices=Responsibility, label="Done by")
+    phase = forms.ChoiceField(label="Phase")
+    responsibility = forms.ChoiceField(choices=Responsibility, label="Responsible")
     due_on = forms.DateField(
         required=False,
         widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
@@ -36,12 +36,12 @@ class CustomTaskForm(forms.Form):
         validators=[refuse_far_away],
     )
     is_per_domain = forms.BooleanField(
-        required=False, label="It is done domain by domain, for each that sends or receives mail"
+        required=False, label="Do this task for each domain that sends or receives mail"
     )
     is_optional = forms.BooleanField(
-        required=False, label="It is optional: nothing waits for it, and it can be declined"
+        required=False, label="Optional: no task waits for it, and it can be declined"
     )
-    # The fingerprint of the content the person had before them; another one means somebody was faster.
+    # The fingerprint of the values on the page. A different one means another user was faster.
     seen = forms.CharField(required=False, widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, plan: Plan, **kwargs: Any) -> None:
@@ -50,11 +50,11 @@ class CustomTaskForm(forms.Form):
         cast(forms.ChoiceField, self.fields["phase"]).choices = list(phases)
 
     def content(self) -> CustomTaskContent:
-        """What was typed; only of a form that is valid."""
+        """The typed values; only for a valid form."""
         return CustomTaskContent(**{k: v for k, v in self.cleaned_data.items() if k != "seen"})
 
     def show_conflict(self, now: CustomTaskContent | None) -> None:
-        """Keep what was typed, show what stands there now beside it, and let the person decide."""
+        """Show the stored values next to the typed ones, and let the user save again."""
         typed = self.content()
         fingerprint = now.fingerprint if now is not None else ""
         self.data = {**{name: self.data.get(name, "") for name in self.fields}, "seen": fingerprint}
@@ -62,12 +62,12 @@ class CustomTaskForm(forms.Form):
             return
         for name, value in asdict(now).items():
             if getattr(typed, name) != value:
-                self.add_error(name, f"It says now: {self._shown(name, value)}.")
+                self.add_error(name, f"Current value: {self._shown(name, value)}.")
 
     def _shown(self, name: str, value: Any) -> str:
         if isinstance(value, bool):
             return "yes" if value else "no"
         if value in (None, ""):
-            return "nothing"
+            return "empty"
         choices = dict(getattr(self.fields[name], "choices", ()))
         return f"“{choices.get(value, value)}”"

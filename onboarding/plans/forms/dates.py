@@ -1,4 +1,4 @@
-"""Dates as people type them: working time, holidays, a due date."""
+"""Forms of the schedule: working time, holidays, freezes and due dates."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from onboarding.models import Freeze, Holiday, WorkingTime
 _DAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
 
 
-MOST_CHASE_DAYS = 60
+MAX_REMINDER_DAYS = 60
 
 
 _DAY = {
@@ -29,7 +29,7 @@ _FARTHEST = timedelta(days=3660)
 
 
 def refuse_far_away(day: date) -> None:
-    """A slip of the keyboard; what counts working days would count for thousands of years."""
+    """Reject a typing error: counting working days over thousands of years takes too long."""
     if abs(day - timezone.now().date()) > _FARTHEST:
         raise forms.ValidationError("Enter a day within ten years of today.")
 
@@ -39,18 +39,18 @@ class WorkingTimeForm(forms.ModelForm[WorkingTime]):
         choices=[(str(number), name) for number, name in enumerate(_DAYS)],
         widget=forms.CheckboxSelectMultiple,
         label="Working days",
-        error_messages={"required": "Choose one day at least; the working days are as they were."},
+        error_messages={"required": "Choose at least one day. The working days were not changed."},
     )
 
     class Meta:
         model = WorkingTime
         fields: ClassVar[list[str]] = ["weekdays", "opens", "closes", "remind_after_working_days"]
         labels: ClassVar[dict[str, str]] = {
-            "remind_after_working_days": "Remind by ourselves after so many working days"
+            "remind_after_working_days": "Automatic reminder after … working days"
         }
         help_texts: ClassVar[dict[str, str]] = {
-            "remind_after_working_days": "Of a step that waits for a side so long, only that side is told; "
-            "again after as many days. 0 for never."
+            "remind_after_working_days": "Reminds the side that a task waits for, and repeats after"
+            " the same number of days. 0 means never."
         }
         widgets: ClassVar[dict[str, Any]] = {
             "opens": forms.TimeInput(attrs={"type": "time"}, format="%H:%M"),
@@ -63,9 +63,9 @@ class WorkingTimeForm(forms.ModelForm[WorkingTime]):
 
     def clean_remind_after_working_days(self) -> int:
         days: int = self.cleaned_data["remind_after_working_days"]
-        if days > MOST_CHASE_DAYS:
+        if days > MAX_REMINDER_DAYS:
             raise forms.ValidationError(
-                f"Write a number from 0 to {MOST_CHASE_DAYS}; it is as it was."
+                f"Enter a number from 0 to {MAX_REMINDER_DAYS}. It was not changed."
             )
         return days
 
@@ -76,7 +76,7 @@ class WorkingTimeForm(forms.ModelForm[WorkingTime]):
         cleaned: dict[str, Any] = super().clean() or {}
         opens, closes = cleaned.get("opens"), cleaned.get("closes")
         if opens and closes and closes <= opens:
-            self.add_error("closes", "The day must end after it begins.")
+            self.add_error("closes", "The end of the day must be after its start.")
         return cleaned
 
 
@@ -91,7 +91,7 @@ class HolidayForm(forms.ModelForm[Holiday]):
         cleaned: dict[str, Any] = super().clean() or {}
         day = cleaned.get("day")
         if day and Holiday.objects.filter(tenant_id=self.instance.tenant_id, day=day).exists():
-            self.add_error("day", "That day is a holiday already.")
+            self.add_error("day", "This day is already a holiday.")
         return cleaned
 
 
@@ -106,20 +106,20 @@ class FreezeForm(forms.ModelForm[Freeze]):
         error_messages: ClassVar[dict[str, dict[str, str]]] = {
             "first_day": _DAY,
             "last_day": _DAY,
-            "reason": {"required": "Say what the freeze is for, such as the year-end close."},
+            "reason": {"required": "Enter the reason for the freeze, such as the year-end close."},
         }
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}
         first, last = cleaned.get("first_day"), cleaned.get("last_day")
         if first and last and last < first:
-            self.add_error("last_day", "A freeze ends on the day it begins, or later.")
+            self.add_error("last_day", "Choose a last day on or after the first day.")
         if first and last and (last - first).days >= LONGEST_FREEZE:
-            self.add_error("last_day", f"A freeze of more than {LONGEST_FREEZE} days is a mistake.")
+            self.add_error("last_day", f"A freeze can last {LONGEST_FREEZE} days at most.")
         return cleaned
 
 
 class DueForm(forms.Form):
-    """A day, or nothing to follow the template again."""
+    """A due date; empty to return to the date of the template."""
 
     due_on = forms.DateField(required=False, error_messages=_DAY, validators=[refuse_far_away])

@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""The forms for the reason of a status change and of an exemption."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from tenants.models import Tenant
 
 
 class TransitionForm(forms.Form):
-    """Why, and where the transition asks for it, until which day in the tenant's time zone."""
+    """The reason of a status change, and its end date in the tenant's time zone if it needs one."""
 
     reason = forms.CharField(
-        required=False, strip=True, widget=forms.Textarea(attrs={"rows": 3}), label="In your words"
+        required=False, strip=True, widget=forms.Textarea(attrs={"rows": 3}), label="Reason"
     )
     until = forms.DateField(
         required=False,
@@ -26,7 +26,7 @@ class TransitionForm(forms.Form):
         label="Until",
         error_messages={"invalid": "Enter a day, such as 2026-12-31."},
     )
-    # The state that the person had before them; another one means that somebody was faster.
+    # The status on the page. A different one means another user was faster.
     seen = forms.CharField(required=False, widget=forms.HiddenInput)
 
     def __init__(
@@ -50,21 +50,21 @@ class TransitionForm(forms.Form):
         if not self.errors:
             problem = input_error(cleaned["reason"], until, self.transition, now=timezone.now())
             if problem:
-                about_words = not cleaned["reason"] or len(cleaned["reason"]) > LONGEST_REASON
-                named = "reason" if about_words else "until"
+                is_reason_error = not cleaned["reason"] or len(cleaned["reason"]) > LONGEST_REASON
+                named = "reason" if is_reason_error else "until"
                 self.add_error(named if named in self.fields else None, problem)
         return cleaned
 
     def _end_of(self, day: Any) -> datetime | None:
-        """The last moment of the day, so that "until the 3rd" holds all of the 3rd."""
+        """The last second of the day, so that "until the 3rd" includes the 3rd."""
         if day is None:
             return None
         return datetime.combine(day, time(23, 59, 59), tzinfo=self.time_zone)
 
     def show_conflict(self, task: Task, problem: str) -> None:
-        """The task moved: keep the words, and let the person decide again from where it is now."""
-        kept = {name: self.data.get(name, "") for name in self.fields}
-        self.data = {**kept, "seen": task.status}
+        """Show the conflict, keep the typed values, and let the user decide by the new status."""
+        typed = {name: self.data.get(name, "") for name in self.fields}
+        self.data = {**typed, "seen": task.status}
         self.add_error(None, problem)
 
 
@@ -73,6 +73,6 @@ class ExemptionForm(forms.Form):
         strip=True,
         max_length=300,
         label="Why is this domain exempt from the task?",
-        help_text="For instance: parked, never receives mail.",
-        error_messages={"required": "Say why; the domain is still in scope."},
+        help_text="For example: parked, never receives mail.",
+        error_messages={"required": "Enter a reason. The domain is still in scope."},
     )

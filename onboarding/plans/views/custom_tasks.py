@@ -1,4 +1,4 @@
-"""Steps of a tenant's own: adding, changing and removing them from the plan's page."""
+"""Views that add, change and remove the custom tasks of a plan."""
 
 from __future__ import annotations
 
@@ -39,7 +39,9 @@ def custom_task_add(request: HttpRequest, public_id: str) -> HttpResponse:
 def custom_task_edit(request: HttpRequest, public_id: str, task_id: str) -> HttpResponse:
     tenant, task = load_task(request, public_id, task_id)
     if not task.is_custom:
-        messages.error(request, "This step comes from the plan template: it is changed there.")
+        messages.error(
+            request, "This task comes from the plan template. Change it in the template."
+        )
         return back_to_plan(request, tenant, task)
     content = custom_tasks.content_of(task)
     form = CustomTaskForm(

@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Views of one task: confirm, withdraw, run its checks and set the responsible side."""
 
 from __future__ import annotations
 
@@ -12,36 +12,43 @@ from checks.tasks import run_now
 from onboarding.error_responses import errors_as_message
 from onboarding.models import Responsibility, Task, TaskRole
 from onboarding.plans import services
-from onboarding.plans.evaluation import PlanContext
 from onboarding.plans.page import (
     RUN_RATE,
     current_user,
     request_run,
 )
-from onboarding.plans.proof import ProofSubject
-from tenants.access import require, tenant_or_404
+from onboarding.plans.proof import checks_verifying
+from tenants.access import access_or_404, require, tenant_or_404
 from tenants.models import Tenant
 from tenants.permissions import Permission
 from tenants.throttle import throttled
-
-# --- Acts
 
 
 def load_task(request: HttpRequest, public_id: str, task_id: str) -> tuple[Tenant, Task]:
     tenant = tenant_or_404(request, public_id)
     task = get_object_or_404(
-        Task.objects.select_related("plan__tenant"), plan__tenant=tenant, public_id=task_id
+        Task.objects.select_related("plan", "phase", "assignee"),
+        plan__tenant=tenant,
+        public_id=task_id,
     )
+    # The tenant of the request, so that no view reads it twice.
+    task.plan.tenant = tenant
     return tenant, task
 
 
+def side_in(request: HttpRequest, public_id: str) -> str:
+    """The side that the user of the request acts for; the request's access is already loaded."""
+    access = access_or_404(request, public_id)
+    return services.side_of_role(access.role, is_closed=access.tenant.is_closed)
+
+
 def _checks_of(task: Task, tenant: Tenant) -> list[Check]:
-    subjects: list[ProofSubject] = list(PlanContext.of(tenant).evidence(task).subjects)
-    return [subject.check for subject in subjects if subject.check is not None]
+    """The checks that can verify the task. No query for a task that no check can verify."""
+    return list(checks_verifying(task, tenant)) if task.check_kinds else []
 
 
 def back_to_plan(request: HttpRequest, tenant: Tenant, task: Task | None = None) -> HttpResponse:
-    """To the page the act came from: the client's steps, or the plan at the task's phase."""
+    """Redirect to the page of the form: the client's tasks, or the plan at the task's phase."""
     if "my-tasks" in (request.POST.get("from"), request.GET.get("from")):
         return redirect("onboarding:my-tasks", public_id=tenant.public_id)
     response = redirect("onboarding:plan-show", public_id=tenant.public_id)
@@ -58,10 +65,12 @@ def task_confirm(request: HttpRequest, public_id: str, task_id: str) -> HttpResp
         return redirect("onboarding:sign-off", public_id=public_id)
     user = current_user(request)
     with errors_as_message(request):
-        side, seen = services.side_of(user, tenant), request.POST.get("seen", "")
+        side, seen = side_in(request, public_id), request.POST.get("seen", "")
         services.confirm_task(task, by=user, side=side, seen=seen)
-    # A claim triggers a look at once: the proof should not keep anybody waiting.
-    run_now(_checks_of(task, tenant))
+    # Run its checks at once, so that the proof follows the confirmation without a delay.
+    checks = _checks_of(task, tenant)
+    if checks:
+        run_now(checks)
     return back_to_plan(request, tenant, task)
 
 
@@ -71,7 +80,7 @@ def task_withdraw(request: HttpRequest, public_id: str, task_id: str) -> HttpRes
     tenant, task = load_task(request, public_id, task_id)
     user = current_user(request)
     with errors_as_message(request):
-        services.withdraw_confirmation(task, by=user, side=services.side_of(user, tenant))
+        services.withdraw_confirmation(task, by=user, side=side_in(request, public_id))
     return back_to_plan(request, tenant, task)
 
 

@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Views of a task's manual status, its undo, and its single domains."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from onboarding.models import Task
 from onboarding.plans import services
 from onboarding.plans.forms.transitions import ExemptionForm, TransitionForm
 from onboarding.plans.page import current_user
-from onboarding.plans.transitions import TRANSITIONS, Transition, why_not
-from onboarding.plans.views.tasks import back_to_plan, load_task
+from onboarding.plans.transitions import STATUS_CHANGES, Transition, why_not
+from onboarding.plans.views.tasks import back_to_plan, load_task, side_in
 from tenants.access import require
 from tenants.models import Domain, Tenant
 from tenants.permissions import Permission
@@ -29,9 +29,9 @@ from tenants.permissions import Permission
 def task_transition(
     request: HttpRequest, public_id: str, task_id: str, transition: str
 ) -> HttpResponse:
-    """The words for a transition, and the transition itself; one that needs no words is a single press."""
+    """The form for a reason and an end date. A change without a reason needs a single POST."""
     tenant, task = load_task(request, public_id, task_id)
-    wanted = TRANSITIONS.get(transition)
+    wanted = STATUS_CHANGES.get(transition)
     if wanted is None:
         raise Http404("No such transition.")
     form = TransitionForm(request.POST or None, transition=wanted, tenant=tenant, task=task)
@@ -46,9 +46,9 @@ def task_transition(
 
 
 def _refuse_early(request: HttpRequest, tenant: Tenant, task: Task, transition: Transition) -> None:
-    """Nobody should write a reason for what they may not say."""
+    """Show a refusal before the user types a reason."""
     actor = services.actor_for(current_user(request), tenant)
-    refused = why_not(transition, services.context_of(task), actor)
+    refused = why_not(task, transition, actor)
     if refused:
         messages.error(request, refused)
 
@@ -56,7 +56,7 @@ def _refuse_early(request: HttpRequest, tenant: Tenant, task: Task, transition: 
 def _make_transition(
     request: HttpRequest, tenant: Tenant, task: Task, transition: Transition, form: TransitionForm
 ) -> bool:
-    """Whether the transition was made; otherwise the form says why, with everything typed in it."""
+    """Whether the status was changed; otherwise the form shows the error and the typed values."""
     user = current_user(request)
     with catch_errors() as attempt:
         services.make_transition(
@@ -81,10 +81,9 @@ def _make_transition(
 def task_undo(request: HttpRequest, public_id: str, task_id: str) -> HttpResponse:
     tenant, task = load_task(request, public_id, task_id)
     user = current_user(request)
-    may_manage_plan = services.actor_for(user, tenant).may_manage_plan
     seen = request.POST.get("seen", "")
     with errors_as_message(request):
-        services.undo_last_action(task, by=user, may_manage_plan=may_manage_plan, seen=seen)
+        services.undo_last_action(task, by=user, seen=seen)
     return back_to_plan(request, tenant, task)
 
 
@@ -120,7 +119,7 @@ def _change_domain_confirmation(
     tenant, task = load_task(request, public_id, task_id)
     domain = _load_domain(tenant, domain_id)
     user = current_user(request)
-    side = services.side_of(user, tenant)
+    side = side_in(request, public_id)
     with errors_as_message(request):
         change(task, by=user, side=side, domain=domain)
     return back_to_plan(request, tenant, task)

@@ -32,7 +32,7 @@ from onboarding.portfolio.queries import (
     open_tasks,
     with_plans,
 )
-from onboarding.portfolio.tenant_status import Outlook, outlook
+from onboarding.portfolio.tenant_status import TenantStatus, tenant_status
 from tenants.access import require
 from tenants.models import Tenant
 from tenants.permissions import Permission
@@ -50,7 +50,7 @@ class DashboardRow:
     phases: list[Phase]
     cutovers: list[Cutover]
     counts: CheckCounts
-    outlook: Outlook
+    status: TenantStatus
     domains: int
     drifts: int
 
@@ -116,11 +116,11 @@ def dashboard_csv(request: HttpRequest) -> HttpResponse:
     response["Content-Disposition"] = 'attachment; filename="gangway-cutovers.csv"'
     rows = csv.writer(response)
     rows.writerow(
-        ["Tenant", "Region", "Consultant", "Steps done", "Steps", "Failing checks",
-         "Could not tell", "Drifted", "Next cutover", "Planned for (UTC)", "Standing"]
+        ["Tenant", "Region", "Consultant", "Tasks done", "Tasks", "Failing checks",
+         "No reliable answer", "Drift", "Next cutover", "Planned for (UTC)", "Status"]
     )  # fmt: skip
     for line in _lines(list(with_plans(chosen.qs)), now=timezone.now()):
-        cutover = line.outlook.cutover
+        cutover = line.status.cutover
         rows.writerow(
             _plain(value)
             for value in (
@@ -134,14 +134,14 @@ def dashboard_csv(request: HttpRequest) -> HttpResponse:
                 line.drifts,
                 cutover.get_direction_display() if cutover else "",
                 f"{cutover.planned_at:%Y-%m-%d %H:%M}" if cutover else "",
-                f"{line.outlook.words} {line.outlook.safe_at or ''}".strip(),
+                f"{line.status.text} {line.status.safe_at or ''}".strip(),
             )
         )
     return response
 
 
 def _plain(value: object) -> str:
-    """A cell that no spreadsheet takes for a formula."""
+    """A cell that a spreadsheet does not evaluate as a formula."""
     text = str(value)
     return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
 
@@ -165,7 +165,7 @@ def _lines(tenants: list[Tenant], *, now: datetime) -> list[DashboardRow]:
             phases=list(tenant.plan.phases.all()),
             cutovers=list(tenant.plan.cutovers.all()),
             counts=counts.get(tenant.pk, CheckCounts()),
-            outlook=outlook(
+            status=tenant_status(
                 tenant.plan,
                 list(tenant.plan.cutovers.all()),
                 tasks_by_plan.get(tenant.plan.pk, []),

@@ -1,4 +1,4 @@
-"""How tests read an outcome: its codes, each held against the registry of parameters."""
+"""The codes and parameters of an outcome, checked against the registry."""
 
 from __future__ import annotations
 

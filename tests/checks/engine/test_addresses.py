@@ -1,4 +1,4 @@
-"""No query or probe leaves for an address that is not the public internet's."""
+"""No query or probe uses an address outside the public internet."""
 
 from __future__ import annotations
 

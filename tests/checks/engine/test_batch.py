@@ -1,4 +1,4 @@
-"""A batch: order kept, answers shared, budgets held, one fault never losing the others."""
+"""A batch: order, shared answers, budgets, and isolation of faults."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_batch_is_ordered_and_shares_queries(concurrency: int) -> None:
     ]
     assert {o.verdict for o in outcomes} == {Verdict.PASS}
     assert queries["eu._netblocks.mimecast.com", "TXT", "udp"] == 1
-    # Once of the resolvers and once of the zone's own server, which here are one.
+    # One query to the resolver and one to the zone's server, which is the same server here.
     twice = {(f"{name}.test", "NS", "udp") for name in ("one", "two", "three")}
     assert {asked: n for asked, n in queries.items() if n > 1} == dict.fromkeys(twice, 2)
 
@@ -112,7 +112,7 @@ def test_batch_budget_starts_with_its_check() -> None:
             requests = [
                 CheckRequest(CheckKind.MX, name, region=REGION) for name in ("one.test", "two.test")
             ]
-            # Each waits 0.5 s for its lost datagram; one after the other is beyond one budget.
+            # Each waits 0.5 s for its lost datagram. Together they exceed one budget.
             return await run_checks(requests, network, budget_seconds=0.95, concurrency=1)
 
     assert [outcome.verdict for outcome in asyncio.run(run())] == [Verdict.PASS, Verdict.PASS]
@@ -134,7 +134,7 @@ def test_batch_isolates_internal_error(
     assert (broken.verdict, codes(broken)) == (Verdict.UNKNOWN, ["run.internal-error"])
     assert good.verdict is Verdict.PASS
     assert [record.getMessage() for record in caplog.records] == [
-        "CheckRequest mx_ttl at two.test failed"
+        "Run of check mx_ttl at two.test failed"
     ]
 
 
@@ -159,7 +159,7 @@ def test_batch_reports_each_outcome() -> None:
 def test_rotated_answers_give_equal_outcomes() -> None:
     async def run(zone: str) -> list[Outcome]:
         async with nameserver(zone) as server:
-            # The port differs from run to run; the servers' names and addresses do not.
+            # The port differs between runs; the names and addresses of the servers do not.
             network = network_of(server, authoritative_port=server.port)
             return await run_checks(requests_for("one.test"), network)
 
@@ -195,7 +195,7 @@ def test_unregistered_domain_fails_dns_kinds() -> None:
 
 
 def test_batch_raw_answers_allow_replay() -> None:
-    """Looks of a batch share what they were told; each keeps all of it that it rests on."""
+    """Checks of a batch share answers, and each records all of its own."""
 
     async def run() -> tuple[list[Outcome], list[Outcome]]:
         async with nameserver(SHARED + ZONE) as server:

@@ -1,7 +1,7 @@
-"""Whatever a stranger publishes, reading it takes a bounded time: a look cannot be interrupted.
+"""Parsing of hostile texts has a bounded run time, because a parser cannot be interrupted.
 
-Each text is as long as DNS lets a record set be, and made of what makes careless patterns and
-loops take time squared.
+Each text is as long as a DNS record set can be, and consists of parts for which careless patterns
+and loops have quadratic run time.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tests.checks.engine.dns.zone_lookup import ZoneLookup
 from tests.checks.engine.outcomes import codes
 
 LONGEST = 65_000
-# Generous: what is squared takes a minute and more.
+# Generous: quadratic run time is a minute and more.
 SECONDS = 2.0
 CHUNKS = ["a", "1", ".", "%{d", "%{i}.", "a-", "1.", "ip4:1 ", "a:a ", " ", ";", "a=b;", ",", "\\"]
 READERS: list[tuple[str, Callable[[str], object]]] = [

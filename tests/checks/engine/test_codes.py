@@ -1,4 +1,4 @@
-"""Every finding the engine can make is registered with its parameters, and none is left over."""
+"""Every finding of the engine is registered with its parameters, and no code is unused."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MODULES = sorted(Path(engine.__path__[0]).rglob("*.py"))
 
 
 def findings(tree: ast.AST) -> Iterator[tuple[str, tuple[str, ...] | None]]:
-    """Each `Finding(...)` with its code and parameter names; None for names not spelt there."""
+    """Yield each `Finding(...)` with code and parameter names; None for names spelt elsewhere."""
     for node in ast.walk(tree):
         if not (isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Finding"):
             continue

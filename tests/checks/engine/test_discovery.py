@@ -1,4 +1,4 @@
-"""Discovery: what DNS suggests, and what only looks like it."""
+"""DNS discovery: suggestions, and answers that must not become suggestions."""
 
 from __future__ import annotations
 
@@ -80,9 +80,9 @@ def test_discovery_guesses_platform(zone: str, platform: str, gateway: str) -> N
 
 
 def test_discovery_ignores_wildcard_keys() -> None:
-    nobody = "gangway-asks-for-nobody._domainkey.example.test"
+    unused_name = "gangway-asks-for-nobody._domainkey.example.test"
 
-    found = discover(f'{nobody} TXT "{GOOD}"\nselector1._domainkey.example.test TXT "{GOOD}"')
+    found = discover(f'{unused_name} TXT "{GOOD}"\nselector1._domainkey.example.test TXT "{GOOD}"')
 
     assert found.dkim_selectors == ()
 

@@ -88,6 +88,15 @@ def test_mx_judge_of_missing_domain_fails() -> None:
     )
 
 
+def test_mx_without_delegation_is_unknown() -> None:
+    lookup = ZoneLookup("", delegation=LookupFailure("timeout"))
+
+    outcome = asyncio.run(mx.inspect("example.test", REGION, lookup))
+
+    assert (outcome.kind, outcome.verdict) == (CheckKind.MX, Verdict.UNKNOWN)
+    assert params(outcome, "dns.no-delegation") == {"domain": "example.test", "reason": "timeout"}
+
+
 def test_mx_silent_server_has_no_state() -> None:
     zone = "\n".join(f"example.test MX {record}" for record in BOTH)
     lookup = ZoneLookup(zone, servers={"ns1": zone, "ns2": LookupFailure("timeout")})

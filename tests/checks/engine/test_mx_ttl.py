@@ -1,4 +1,4 @@
-"""MX TTL against the threshold, as the authoritative servers publish it."""
+"""MX TTL of the authoritative servers against the threshold."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ownership: the code at the apex, or the CNAME, and every way to get it almost right."""
+"""Ownership: the code at the apex, or the CNAME, and the common mistakes."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def test_ownership_without_code_is_unknown() -> None:
 
 
 class Delegated(ZoneLookup):
-    """A world whose registry names `parent`, and whose zone names `zone`."""
+    """Zones whose registry delegates to `parent`, and whose NS records are `zone`."""
 
     def __init__(
         self, servers: dict[str, str | LookupFailure], *, parent: list[str], zone: list[str]

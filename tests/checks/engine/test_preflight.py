@@ -1,4 +1,4 @@
-"""Records that are pasted before they are published."""
+"""Pre-flight checks of proposed records."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ REGION = RegionFacts(id="us", mx=("in-1.test", "in-2.test"))
 
 
 def _seen(world: str) -> Lookup:
-    """What a look at `one.test` was told, to be answered from later."""
+    """The raw answers of a run for `one.test`, for a replay."""
     recorder, lookup = Recorder(), ZoneLookup(world)
     means = recording_clients(lookup, Prober(Network(), lookup), recorder)
     asyncio.run(mx.inspect("one.test", REGION, means.lookup))

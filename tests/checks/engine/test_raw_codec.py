@@ -1,4 +1,4 @@
-"""Whatever a look is told can be kept as JSON and read again."""
+"""All answers of a run can be encoded as JSON and decoded again."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ _reached = (
 
 @settings(suppress_health_check=[HealthCheck.too_slow], max_examples=150)
 @given(_answers | st.tuples(_words, _reached) | st.lists(_words) | st.from_type(NotProbed))
-def test_decode_restores_encoded_answers(told: Any) -> None:
-    written = json.dumps(encode(told))
+def test_decode_restores_encoded_answers(value: Any) -> None:
+    encoded = json.dumps(encode(value))
 
-    assert decode(json.loads(written)) == told
+    assert decode(json.loads(encoded)) == value
 
 
 @pytest.mark.parametrize(
-    ("told", "written"),
+    ("value", "encoded"),
     [
         (NoName(), {"$": "NoName"}),
         (NoRecord(), {"$": "NoRecord"}),
@@ -55,9 +55,9 @@ def test_decode_restores_encoded_answers(told: Any) -> None:
         (FetchFailure.STATUS, {"$": "Failure", "is": "status"}),
     ],
 )
-def test_encoded_form_is_stable(told: Any, written: Any) -> None:
-    assert encode(told) == written
-    assert decode(written) == told
+def test_encoded_form_is_stable(value: Any, encoded: Any) -> None:
+    assert encode(value) == encoded
+    assert decode(encoded) == value
 
 
 def test_encode_refuses_unknown_type() -> None:

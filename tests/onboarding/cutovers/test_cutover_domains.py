@@ -24,7 +24,7 @@ from onboarding.plans.planned_cutovers import next_cutover
 from onboarding.plans.queries import tasks_of
 from onboarding.plans.services import confirm_task, submit_test_message
 from onboarding.portfolio.queries import CheckCounts, open_tasks
-from onboarding.portfolio.tenant_status import outlook
+from onboarding.portfolio.tenant_status import tenant_status
 from tenants.models import Tenant, User
 from tests.cutovers import cutover_of
 from tests.factories import MakeTenant, RunCheck, SignIn, task_of
@@ -122,9 +122,7 @@ def test_what_prepares_is_due_by_the_first_and_the_switch_with_the_last(
     assert task_of(tenant, key).due_on == day
 
 
-def test_the_outlook_is_of_the_first_cutover_that_has_not_switched(
-    tenant: Tenant, run_check: RunCheck
-) -> None:
+def test_status_skips_switched_cutovers(tenant: Tenant, run_check: RunCheck) -> None:
     now = timezone.now()
     first = cutover_of(tenant, "inbound", now - WEEK, "side.test")
     second = cutover_of(tenant, "inbound", now + WEEK, "main.test")
@@ -134,7 +132,7 @@ def test_the_outlook_is_of_the_first_cutover_that_has_not_switched(
         plan = Plan.objects.get(tenant=tenant)
         switched_ids = set(switched(Cutover.objects.all()).values_list("pk", flat=True))
         tasks = list(open_tasks([tenant]))
-        return outlook(
+        return tenant_status(
             plan, cutovers, tasks, CheckCounts(), [], switched=switched_ids, now=now
         ).cutover
 
@@ -179,7 +177,7 @@ def test_a_primary_planned_before_the_others_is_warned_of(
     primary = cutover_of(tenant, "inbound", MOMENT, "main.test")
     cutover_of(tenant, "inbound", MOMENT + WEEK, "side.test")
     sentence = (
-        "The primary domain main.test goes before side.test and try.test. Try the switch with a"
+        "The primary domain main.test switches before side.test and try.test. Try the switch with a"
         " test or secondary domain first."
     )
 

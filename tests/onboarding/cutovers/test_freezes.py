@@ -61,9 +61,9 @@ def test_a_freeze_is_added_and_removed_beside_the_holidays(
     ("typed", "sentence"),
     [
         ({"first_day": "soon"}, "Enter a day, such as 2026-12-31."),
-        ({"last_day": "2026-12-27"}, "A freeze ends on the day it begins, or later."),
-        ({"last_day": "2028-12-27"}, "A freeze of more than 366 days is a mistake."),
-        ({"reason": ""}, "Say what the freeze is for, such as the year-end close."),
+        ({"last_day": "2026-12-27"}, "Choose a last day on or after the first day."),
+        ({"last_day": "2028-12-27"}, "A freeze can last 366 days at most."),
+        ({"reason": ""}, "Enter the reason for the freeze, such as the year-end close."),
     ],
 )
 def test_a_freeze_that_is_none_gets_a_sentence_and_keeps_what_was_typed(

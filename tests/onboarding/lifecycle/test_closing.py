@@ -170,7 +170,7 @@ def test_a_closed_plan_stays_as_it_was_whoever_comes(
         ),
     ]
     for act in late:
-        with pytest.raises(OnboardingError, match="closed meanwhile"):
+        with pytest.raises(OnboardingError, match="was closed"):
             act()
     for minute in (10, 20, 30):
         run_check(completed, CheckKind.MX, Verdict.FAIL, code="mx.leftover", minutes=minute)

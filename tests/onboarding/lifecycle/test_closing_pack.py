@@ -314,7 +314,7 @@ def test_a_pack_that_was_lost_is_made_all_the_same(completed: Tenant) -> None:
 
 
 def test_there_is_none_before_the_case_is_closed(tenant: Tenant, consultant: User) -> None:
-    with pytest.raises(OnboardingError, match="when both sides have signed"):
+    with pytest.raises(OnboardingError, match="once both sides have signed"):
         build.request_pack(tenant, by=consultant)
 
 

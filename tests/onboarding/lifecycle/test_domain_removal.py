@@ -87,7 +87,7 @@ def test_nothing_is_taken_out_before_it_is_said_what_becomes_of_it(
     said = " ".join(texts(answer.content.decode(), "#removals"))
     assert answer.status_code == 422
     assert "remain stored and readable under Domains" in said
-    assert "it goes for good, and the 1 answer seen of it with it" in said
+    assert "Gangway deletes it permanently, with its 1 observation" in said
     assert "continues without it" in said
     assert tenant.domains.count() == 3
     assert Observation.objects.count() == 2
@@ -108,7 +108,7 @@ def test_a_domain_of_the_case_leaves_it_with_its_history_kept(
     page = reverse("onboarding:domains", args=[tenant.public_id])
     for person in (consultant, owner):
         html = signed_in(person).get(page, {"check": check.public_id}).content.decode()
-        assert "Taken out of the case: 1" in texts(html, "summary")
+        assert "Removed from the implementation: 1" in texts(html, "summary")
         assert "was removed from the implementation. Gangway no longer checks it" in " ".join(
             texts(html, "p")
         )

@@ -62,8 +62,8 @@ def test_what_settles_within_a_short_time_is_one_letter_to_each(
         "owner@northwind.test",
     ]
     assert {notification.subject for notification in sent} == {"Northwind: 2 changes since go-live"}
-    assert "MX no longer as verified: northwind.test" in sent[0].body
-    assert "SPF no longer lets Mimecast send: northwind.test" in sent[0].body
+    assert "MX records changed: northwind.test" in sent[0].body
+    assert "SPF no longer permits Mimecast: northwind.test" in sent[0].body
     assert "\n\n\n" not in sent[0].body
 
 
@@ -92,8 +92,8 @@ def test_being_right_again_is_told_once(notified: Tenant) -> None:
 
     sent = _notify(NOW + timedelta(hours=4))
 
-    assert sent[0].subject == "Northwind: right again: MX no longer as verified (northwind.test)"
-    assert "Right again:" in sent[0].body
+    assert sent[0].subject == "Northwind: Resolved: MX records changed (northwind.test)"
+    assert "Resolved:" in sent[0].body
     assert _notify(NOW + timedelta(days=1)) == []
 
 
@@ -114,7 +114,7 @@ def test_while_muted_nothing_is_sent_and_after_it_once_if_it_is_still_so(
 
     sent = _notify(NOW + timedelta(days=7, minutes=6))
 
-    assert sent[0].subject == "Northwind: still so: MX no longer as verified (northwind.test)"
+    assert sent[0].subject == "Northwind: Still open: MX records changed (northwind.test)"
     assert _notify(NOW + timedelta(days=30)) == []
 
 

@@ -63,8 +63,8 @@ def test_a_drift_is_shown_with_what_was_seen_and_its_evidence(
 ) -> None:
     html = _page(signed_in(owner), drift.tenant)
 
-    assert "1 thing has drifted since go-live" in texts(html, "h2")
-    assert "MX no longer as verified · northwind.test" in texts(html, "h3")
+    assert "1 drift since go-live" in texts(html, "h2")
+    assert "MX records changed · northwind.test" in texts(html, "h3")
     assert drift.check_asked is not None
     assert f"?check={drift.check_asked.public_id}" in html
     assert "/acknowledge/" in html
@@ -133,7 +133,7 @@ def test_the_client_follows_new_values_and_the_consultant_says_so(
         ],
     )
     client = signed_in(consultant)
-    assert "SPF ranges: 192.0.2.0/24 is gone, 198.51.100.0/24 is new." in " ".join(
+    assert "SPF ranges: 192.0.2.0/24 removed, 198.51.100.0/24 added." in " ".join(
         " ".join(texts(_page(client, tenant), "li")).split()
     )
 

@@ -1,4 +1,4 @@
-"""Drafts and versions that tests publish."""
+"""Helpers for drafts and published versions."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from onboarding.plan_templates.draft_content import DraftTask, find
 from onboarding.plan_templates.registry import newest_template, next_version
 
 
-def step(content: Content, key: str) -> DraftTask:
+def draft_task(content: Content, key: str) -> DraftTask:
     found = find(content, key)
     assert found is not None, key
     return found
 
 
 def publish_changed(change: Callable[[Content], None]) -> PlanTemplate:
-    """The newest version with a change, as the next one."""
+    """Publish the newest version with a change as the next one."""
     newest = newest_template()
     assert newest is not None
     content = copy.deepcopy(newest.content)

@@ -1,4 +1,4 @@
-"""The template against Mimecast's article, item by item and in order."""
+"""Tests of the shipped template against Mimecast's article, in its order."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ ARTICLE = [
     ("Mimecast Email Incident Response (MEIR)", 11, None, "both", False),
     ("Implementation case closed", 12, None, "both", False),
 ]
-# What Mimecast asks for beside the article's items, and the item that each follows.
+# Tasks that are not in the article, with the task that each follows.
 BESIDE = {"outbound-days": "outbound-cutover"}
 PHASES = [
     "Onboarding Review",
@@ -87,19 +87,19 @@ PHASES = [
 
 
 def _items() -> list[dict[str, Any]]:
-    """The newest template's tasks, without what it has beside the article's items."""
+    """The tasks of the newest template that are in the article."""
     return [row for row in flat(load_template_file()) if row["key"] not in BESIDE]
 
 
-def test_template_has_the_articles_phases_and_the_closing_step() -> None:
+def test_template_has_the_articles_phases() -> None:
     assert [phase.title for phase in load_template_file().phases] == PHASES
 
 
-def test_template_has_as_many_tasks_as_the_article_has_items() -> None:
+def test_template_has_a_task_for_each_item() -> None:
     assert len(_items()) == len(ARTICLE)
 
 
-def test_the_first_version_has_the_articles_items_and_nothing_else() -> None:
+def test_first_version_has_only_the_articles_items() -> None:
     first = flat(load_template_file(TEMPLATES_DIR / "mimecast-1.yaml"))
 
     assert [(row["key"], row["title"]) for row in first] == [
@@ -107,13 +107,13 @@ def test_the_first_version_has_the_articles_items_and_nothing_else() -> None:
     ]
 
 
-def test_what_stands_beside_the_article_follows_its_item() -> None:
+def test_additional_task_follows_its_item() -> None:
     keys = [row["key"] for row in flat(load_template_file())]
 
     assert {key: keys[keys.index(key) - 1] for key in BESIDE} == BESIDE
 
 
-def test_inbound_waits_for_some_days_of_outbound_and_time_alone_completes_them() -> None:
+def test_inbound_cutover_waits_for_outbound_days() -> None:
     rows = {row["key"]: row for row in flat(load_template_file())}
 
     assert rows["outbound-days"]["waits"] == {"after": "outbound-cutover", "days": None}
@@ -124,7 +124,7 @@ def test_inbound_waits_for_some_days_of_outbound_and_time_alone_completes_them()
 @pytest.mark.parametrize(
     ("position", "item"), list(enumerate(ARTICLE)), ids=[row[0] for row in ARTICLE]
 )
-def test_item_stands_in_its_place_with_its_side(
+def test_item_has_its_place_and_side(
     position: int, item: tuple[str, int, str | None, str, bool]
 ) -> None:
     rows = _items()
@@ -140,7 +140,7 @@ def test_item_stands_in_its_place_with_its_side(
     ) == item
 
 
-def test_titles_hold_no_more_than_the_articles_words() -> None:
+def test_titles_match_the_article() -> None:
     longer = [row["title"] for row in _items()]
 
     assert [title for title, item in zip(longer, ARTICLE, strict=True) if title != item[0]] == [
@@ -149,7 +149,7 @@ def test_titles_hold_no_more_than_the_articles_words() -> None:
     ]
 
 
-def test_proof_comes_from_these_checks_alone() -> None:
+def test_tasks_are_verified_by_these_checks() -> None:
     rows = flat(load_template_file())
 
     assert {row["key"]: row["check"] for row in rows if row["check"]} == {
@@ -173,7 +173,7 @@ def test_proof_comes_from_these_checks_alone() -> None:
     }
 
 
-def test_tasks_per_domain_name_the_roles_they_hold_for() -> None:
+def test_per_domain_tasks_name_domain_roles() -> None:
     sending = ["primary", "secondary", "test", "send_only"]
     receiving = ["primary", "secondary", "test"]
 
@@ -189,7 +189,7 @@ def test_tasks_per_domain_name_the_roles_they_hold_for() -> None:
     }
 
 
-def test_gates_stand_before_what_can_lose_mail() -> None:
+def test_hard_gates_are_these() -> None:
     assert [row["key"] for row in flat(load_template_file()) if row["gate"] == "hard"] == [
         "outbound-cutover",
         "mx-record-cutover",
@@ -212,7 +212,7 @@ def test_optional_tasks_are_these() -> None:
     ]
 
 
-def test_closure_waits_for_every_task_outside_groups() -> None:
+def test_closure_depends_on_every_task() -> None:
     rows = flat(load_template_file())
 
     assert rows[-1]["depends_on"] == [row["key"] for row in rows[:-1] if row["parent"] is None]

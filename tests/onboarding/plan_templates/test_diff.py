@@ -1,4 +1,4 @@
-"""What differs between two versions, and which guards the later one loses."""
+"""Tests of the comparison of two versions and of the guards that the later one loses."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from onboarding.plan_templates.draft_content import remove_entry
 from onboarding.plan_templates.registry import TEMPLATES_DIR
 from onboarding.plan_templates.schema import TemplateVersion
 from onboarding.plan_templates.template_version import load_template_file
-from tests.onboarding.plan_templates.drafts import step
+from tests.onboarding.plan_templates.drafts import draft_task
 
 NEWEST = load_template_file()
 
@@ -25,12 +25,12 @@ def _changed(change: Callable[[Content], Any]) -> TemplateVersion:
     return read_content(content)
 
 
-def test_the_same_differs_in_nothing() -> None:
+def test_equal_versions_have_no_difference() -> None:
     assert diff(NEWEST, NEWEST).is_empty
     assert lost_guards(NEWEST, NEWEST) == []
 
 
-def test_the_second_version_adds_the_wait_and_loses_nothing() -> None:
+def test_second_version_only_adds_the_wait() -> None:
     first = load_template_file(TEMPLATES_DIR / "mimecast-1.yaml")
 
     found = diff(first, NEWEST)
@@ -43,9 +43,9 @@ def test_the_second_version_adds_the_wait_and_loses_nothing() -> None:
     assert lost_guards(first, NEWEST) == []
 
 
-def test_a_change_is_said_in_words_before_and_after() -> None:
+def test_change_has_text_before_and_after() -> None:
     def change(content: Content) -> None:
-        step(content, "branding").entry.update(
+        draft_task(content, "branding").entry.update(
             responsibility="both",
             due={"from": "outbound", "working_days": -1},
             applies_when={"platform": ["hybrid", "other"], "journaling": [True]},
@@ -54,16 +54,16 @@ def test_a_change_is_said_in_words_before_and_after() -> None:
 
     (found,) = diff(NEWEST, _changed(change)).changed
 
-    said = {each.field: (each.before, each.after) for each in found.changes}
-    assert said["Done by"] == ("Client", "Mimecast + Client")
-    assert said["Due"][1] == "1 working day before the outbound cutover"
-    assert said["Applies where"] == (
+    texts = {each.field: (each.before, each.after) for each in found.changes}
+    assert texts["Done by"] == ("Client", "Mimecast + Client")
+    assert texts["Due"][1] == "1 working day before the outbound cutover"
+    assert texts["Applies where"] == (
         "",
         "Mail platform is Hybrid or Other, and Journaling is yes",
     )
 
 
-def test_another_order_is_told() -> None:
+def test_changed_order_is_a_difference() -> None:
     def swap(content: Content) -> None:
         tasks = content["phases"][10]["tasks"]
         tasks[0], tasks[1] = tasks[1], tasks[0]
@@ -74,52 +74,58 @@ def test_another_order_is_told() -> None:
 
 
 def _without(key: str, field: str) -> Callable[[Content], Any]:
-    return lambda content: step(content, key).entry.pop(field)
+    return lambda content: draft_task(content, key).entry.pop(field)
 
 
-def _with(key: str, **said: Any) -> Callable[[Content], Any]:
-    return lambda content: step(content, key).entry.update(**said)
+def _with(key: str, **texts: Any) -> Callable[[Content], Any]:
+    return lambda content: draft_task(content, key).entry.update(**texts)
 
 
 @pytest.mark.parametrize(
     ("change", "lost"),
     [
-        (_without("mx-record-cutover", "gate"), "“MX Record Cutover” is no hard gate any more"),
-        (_without("spf-update", "check"), "“SPF Record Update” was proven by SPF, and loses that."),
+        (_without("mx-record-cutover", "gate"), "“MX Record Cutover” is no longer a hard gate"),
+        (
+            _without("spf-update", "check"),
+            "“SPF Record Update” was verified by SPF, and no longer is.",
+        ),
         (
             _with("outbound-days", waits={"after": "outbound-cutover", "days": 1}),
             "waited the agreed days after Outbound Cutover, and now waits for 1 days after",
         ),
         (
-            lambda content: remove_entry(content, step(content, "outbound-days")),
+            lambda content: remove_entry(content, draft_task(content, "outbound-days")),
             "“Outbound mail runs through Mimecast for some days” is removed",
         ),
         (
             _with("mx-record-cutover", depends_on=["mx-ttl-update"]),
-            "“MX Record Cutover” does not wait for “Outbound Cutover” any more.",
+            "“MX Record Cutover” no longer waits for “Outbound Cutover”.",
         ),
-        (_with("inbound-delivery-test", optional=True), "becomes optional, so nothing waits"),
+        (_with("inbound-delivery-test", optional=True), "becomes optional, so no task waits"),
         (
             _with("domain-ownership", applies_when={"platform": ["other"]}, otherwise="No."),
             "applies to other tenants than before",
         ),
         (
             _with("domain-ownership", domain_roles=["primary"]),
-            "no longer asked of every domain",
+            "no longer applies to all of its former domains",
         ),
     ],
 )
-def test_a_guard_that_is_lost_is_named(change: Callable[[Content], Any], lost: str) -> None:
+def test_lost_guard_is_named(change: Callable[[Content], Any], lost: str) -> None:
     sentences = lost_guards(NEWEST, _changed(change))
 
     assert [sentence for sentence in sentences if lost in sentence] != []
 
 
-def test_words_and_due_days_are_no_guards() -> None:
+def test_text_and_due_rule_are_no_guards() -> None:
     change = _with("mx-record-cutover", do="Switch.", due={"from": "inbound", "working_days": 1})
 
     assert lost_guards(NEWEST, _changed(change)) == []
 
 
-def test_what_guarded_nothing_goes_without_a_word() -> None:
-    assert lost_guards(NEWEST, _changed(lambda c: remove_entry(c, step(c, "web-security")))) == []
+def test_removed_task_without_guard_is_no_loss() -> None:
+    assert (
+        lost_guards(NEWEST, _changed(lambda c: remove_entry(c, draft_task(c, "web-security"))))
+        == []
+    )

@@ -1,4 +1,4 @@
-"""The draft of the next version: one at a time, always a template, and nobody's work lost."""
+"""Tests of the draft of the next version: editing, conflicts and publication."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _keys(phase: str = PHASE) -> list[str]:
     )
 
 
-def _mark(key: str) -> str:
+def _fingerprint(key: str) -> str:
     found = find(TemplateDraft.objects.get().content, key)
     assert found is not None
     return drafts.fingerprint(found.entry, found.phase["key"])
@@ -67,23 +67,23 @@ def _publish(by: User, **changes: Any) -> PlanTemplate:
     return drafts.publish(**(given | changes), by=by)
 
 
-def test_there_is_one_draft_at_a_time(draft: TemplateDraft, consultant: User) -> None:
-    with pytest.raises(OnboardingError, match="There is a draft already"):
+def test_second_draft_is_refused(draft: TemplateDraft, consultant: User) -> None:
+    with pytest.raises(OnboardingError, match="There is already a draft"):
         drafts.create_draft(draft.base, by=consultant)
 
     assert TemplateDraft.objects.count() == 1
 
 
-def test_a_step_is_added_with_a_key_of_its_own(draft: TemplateDraft, consultant: User) -> None:
+def test_added_task_gets_its_own_key(draft: TemplateDraft, consultant: User) -> None:
     first, second = _add(consultant), _add(consultant)
 
     assert (first, second) == ("fax-server", "fax-server-2")
     assert _keys()[-2:] == [first, second]
-    kept = TemplateDraft.objects.get()
-    assert (kept.revision, kept.changed_by) == (2, consultant)
+    stored = TemplateDraft.objects.get()
+    assert (stored.revision, stored.changed_by) == (2, consultant)
 
 
-def test_a_key_is_never_used_again(draft: TemplateDraft, consultant: User) -> None:
+def test_key_is_never_reused(draft: TemplateDraft, consultant: User) -> None:
     drafts.remove_task(_add(consultant), by=consultant)
     drafts.remove_task("branding", by=consultant)
 
@@ -91,10 +91,8 @@ def test_a_key_is_never_used_again(draft: TemplateDraft, consultant: User) -> No
     assert _add(consultant, title="Branding") == "branding-2"
 
 
-def test_of_two_who_change_a_step_the_second_is_told(
-    draft: TemplateDraft, consultant: User
-) -> None:
-    seen, entry = _mark("training"), _entry("training")
+def test_second_change_of_a_task_conflicts(draft: TemplateDraft, consultant: User) -> None:
+    seen, entry = _fingerprint("training"), _entry("training")
     words: Any = {
         "phase": "administration-console",
         "key": "training",
@@ -103,16 +101,14 @@ def test_of_two_who_change_a_step_the_second_is_told(
     }
     drafts.save_task({**entry, "title": "First"}, **words)
 
-    with pytest.raises(ConflictingChange, match="Somebody else changed this"):
+    with pytest.raises(ConflictingChange, match="Another person has changed this"):
         drafts.save_task({**entry, "title": "Second"}, **words)
 
     assert _entry("training")["title"] == "First"
 
 
-def test_two_who_change_different_steps_lose_nothing(
-    draft: TemplateDraft, consultant: User
-) -> None:
-    marks = {key: _mark(key) for key in ("training", "case-closure")}
+def test_changes_of_two_tasks_do_not_conflict(draft: TemplateDraft, consultant: User) -> None:
+    marks = {key: _fingerprint(key) for key in ("training", "case-closure")}
     for key, phase in (("training", "administration-console"), ("case-closure", "closure")):
         entry = {**_entry(key), "title": f"New {key}"}
         drafts.save_task(entry, phase=phase, key=key, seen=marks[key], by=consultant)
@@ -120,9 +116,7 @@ def test_two_who_change_different_steps_lose_nothing(
     assert [_entry(key)["title"] for key in marks] == ["New training", "New case-closure"]
 
 
-def test_a_circle_is_refused_by_the_names_of_its_steps(
-    draft: TemplateDraft, consultant: User
-) -> None:
+def test_circle_is_refused_with_titles(draft: TemplateDraft, consultant: User) -> None:
     entry = {**_entry("initial-conversation"), "depends_on": ["implementation-plan-review"]}
 
     with pytest.raises(drafts.InvalidDraft) as refused:
@@ -130,16 +124,18 @@ def test_a_circle_is_refused_by_the_names_of_its_steps(
             entry,
             phase="onboarding-review",
             key="initial-conversation",
-            seen=_mark("initial-conversation"),
+            seen=_fingerprint("initial-conversation"),
             by=consultant,
         )
 
     assert refused.value.field == "depends_on"
-    assert str(refused.value).startswith("These would wait for one another in a circle: “Initial")
+    assert str(refused.value).startswith(
+        "These tasks would wait for each other in a circle: “Initial"
+    )
     assert TemplateDraft.objects.get().revision == 0
 
 
-def test_a_group_moves_with_its_steps(draft: TemplateDraft, consultant: User) -> None:
+def test_group_moves_with_its_tasks(draft: TemplateDraft, consultant: User) -> None:
     before = _keys()
     group = [
         "connectivity",
@@ -158,14 +154,12 @@ def test_a_group_moves_with_its_steps(draft: TemplateDraft, consultant: User) ->
     assert _keys()[0] == "spf-update"
 
 
-def test_a_group_goes_to_another_phase_with_its_steps(
-    draft: TemplateDraft, consultant: User
-) -> None:
+def test_group_changes_phase_with_its_tasks(draft: TemplateDraft, consultant: User) -> None:
     drafts.save_task(
         _entry("connectivity"),
         phase="closure",
         key="connectivity",
-        seen=_mark("connectivity"),
+        seen=_fingerprint("connectivity"),
         by=consultant,
     )
 
@@ -178,29 +172,27 @@ def test_a_group_goes_to_another_phase_with_its_steps(
 
 
 @pytest.mark.parametrize(
-    ("key", "said"),
+    ("key", "expected"),
     [
-        ("case-closure", "The closing step stays"),
+        ("case-closure", "The closing task cannot be removed"),
         ("connectivity", "It is a group"),
-        ("outbound-cutover", "counts its days after it"),
+        ("outbound-cutover", "waits for it"),
     ],
 )
-def test_what_others_hang_on_is_not_removed(
-    draft: TemplateDraft, consultant: User, key: str, said: str
+def test_needed_task_cannot_be_removed(
+    draft: TemplateDraft, consultant: User, key: str, expected: str
 ) -> None:
-    with pytest.raises(OnboardingError, match=said):
+    with pytest.raises(OnboardingError, match=expected):
         drafts.remove_task(key, by=consultant)
 
 
-def test_what_waited_for_a_removed_step_waits_no_longer(
-    draft: TemplateDraft, consultant: User
-) -> None:
+def test_removal_clears_dependencies(draft: TemplateDraft, consultant: User) -> None:
     drafts.remove_task("digest-review", by=consultant)
 
     assert "digest-review" not in _entry("mx-record-cutover")["depends_on"]
 
 
-def test_a_phase_without_steps_is_left_out(draft: TemplateDraft, consultant: User) -> None:
+def test_empty_phase_is_omitted(draft: TemplateDraft, consultant: User) -> None:
     key = drafts.save_phase(
         {"title": "Fax", "summary": "All of it."}, key="", seen="", by=consultant
     )
@@ -212,11 +204,11 @@ def test_a_phase_without_steps_is_left_out(draft: TemplateDraft, consultant: Use
     filled = drafts.version_of_draft(TemplateDraft.objects.get()).phases
     assert key not in empty
     assert [phase.key for phase in filled][-2:] == ["fax", "closure"]
-    with pytest.raises(OnboardingError, match="move or remove them first"):
+    with pytest.raises(OnboardingError, match="Move or remove them first"):
         drafts.remove_phase(key, by=consultant)
 
 
-def test_a_published_draft_is_the_next_version(draft: TemplateDraft, consultant: User) -> None:
+def test_published_draft_is_the_next_version(draft: TemplateDraft, consultant: User) -> None:
     _add(consultant)
 
     made = _publish(consultant)
@@ -229,9 +221,7 @@ def test_a_published_draft_is_the_next_version(draft: TemplateDraft, consultant:
     assert (line.tenant, line.params["version"], line.params["lost"]) == (None, 3, [])
 
 
-def test_nothing_is_published_that_somebody_changed_meanwhile(
-    draft: TemplateDraft, consultant: User
-) -> None:
+def test_outdated_publication_is_refused(draft: TemplateDraft, consultant: User) -> None:
     _add(consultant)
 
     with pytest.raises(ConflictingChange):
@@ -242,24 +232,22 @@ def test_nothing_is_published_that_somebody_changed_meanwhile(
     assert PlanTemplate.objects.count() == 2
 
 
-def test_a_draft_that_changes_nothing_is_not_published(
-    draft: TemplateDraft, consultant: User
-) -> None:
-    with pytest.raises(OnboardingError, match="says what version 2 says"):
+def test_unchanged_draft_is_not_published(draft: TemplateDraft, consultant: User) -> None:
+    with pytest.raises(OnboardingError, match="equal to version 2"):
         _publish(consultant)
 
 
-def test_a_guard_is_not_dropped_silently(draft: TemplateDraft, consultant: User) -> None:
+def test_lost_guard_must_be_accepted(draft: TemplateDraft, consultant: User) -> None:
     entry = {k: v for k, v in _entry("mx-record-cutover").items() if k != "gate"}
     drafts.save_task(
         entry,
         phase="inbound-cutover-phase",
         key="mx-record-cutover",
-        seen=_mark("mx-record-cutover"),
+        seen=_fingerprint("mx-record-cutover"),
         by=consultant,
     )
 
-    with pytest.raises(OnboardingError, match="An administrator publishes it"):
+    with pytest.raises(OnboardingError, match="An administrator must accept"):
         _publish(consultant)
     made = _publish(consultant, accepts_losses=True)
 
@@ -268,7 +256,7 @@ def test_a_guard_is_not_dropped_silently(draft: TemplateDraft, consultant: User)
     assert len(line.params["lost"]) == 1
 
 
-def test_a_dropped_draft_is_gone(draft: TemplateDraft, consultant: User) -> None:
+def test_discarded_draft_is_deleted(draft: TemplateDraft, consultant: User) -> None:
     drafts.delete_draft(seen=0, by=consultant)
 
     with pytest.raises(drafts.DraftNotFound):

@@ -1,4 +1,4 @@
-"""Templates in the browser: versions, the draft, its preview and publication, and moving a plan."""
+"""Tests of the pages of versions, the draft, its preview and publication, and the upgrade."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from onboarding.plan_templates.template_version import load_template_file
 from tenants.models import Tenant, User
 from tests.factories import SignIn
 from tests.markup import texts
-from tests.onboarding.plan_templates.drafts import publish_changed, step
+from tests.onboarding.plan_templates.drafts import draft_task, publish_changed
 
 ENTRIES = [found.entry for found in draft_tasks(as_content(load_template_file()))]
 
@@ -37,14 +37,14 @@ def draft(tenant: Tenant, consultant: User) -> TemplateDraft:
     return drafts.create_draft(newest, by=consultant)
 
 
-def _kept(key: str) -> Content:
+def _stored_entry(key: str) -> Content:
     found = find(TemplateDraft.objects.get().content, key)
     assert found is not None, key
     return found.entry
 
 
 def _as_a_browser_sends(page: Any) -> dict[str, list[str]]:
-    """What pressing the button sends while nobody has typed anything."""
+    """The data that the unchanged form sends."""
     forms = (page.form, *page.applies.forms, *page.required.forms)
     sent = {field.html_name: list(_sent(field)) for form in forms for field in form}
     return {name: values for name, values in sent.items() if values}
@@ -53,7 +53,7 @@ def _as_a_browser_sends(page: Any) -> dict[str, list[str]]:
 def _sent(field: BoundField) -> Iterator[str]:
     value = field.value()
     if isinstance(value, list):
-        # Boxes are sent in the order in which they stand on the page.
+        # Browsers send checkboxes in the order of the page.
         ticked = set(map(str, value))
         boxes = (box.data["value"] for box in field.subwidgets)
         yield from (str(box) for box in boxes if str(box) in ticked)
@@ -63,11 +63,11 @@ def _sent(field: BoundField) -> Iterator[str]:
         yield str(value).replace("\n", "\r\n")
 
 
-# --- Steps
+# --- Tasks
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry["key"])
-def test_saving_a_step_untouched_changes_no_word_of_it(
+def test_unchanged_form_changes_no_task(
     entry: Content, draft: TemplateDraft, consultant: User, signed_in: SignIn
 ) -> None:
     client, place = signed_in(consultant), _at("template-task", entry["key"])
@@ -75,7 +75,7 @@ def test_saving_a_step_untouched_changes_no_word_of_it(
     answer = client.post(place, _as_a_browser_sends(client.get(place).context["page"]))
 
     assert answer.status_code == 302, answer.context["form"].errors
-    assert set(_kept(entry["key"])) == set(entry)
+    assert set(_stored_entry(entry["key"])) == set(entry)
     after = drafts.version_of_draft(TemplateDraft.objects.get())
     assert diff(template_version_of(draft.base), after).is_empty
 
@@ -93,7 +93,7 @@ def _typed(**changes: Any) -> dict[str, Any]:
     return {**typed, **changes}
 
 
-def test_a_step_is_added_with_everything_that_was_typed(
+def test_task_is_added_with_all_fields(
     draft: TemplateDraft, consultant: User, signed_in: SignIn
 ) -> None:
     typed = _typed(
@@ -111,7 +111,7 @@ def test_a_step_is_added_with_everything_that_was_typed(
     answer = signed_in(consultant).post(_at("template-task-add"), typed)
 
     assert answer["Location"] == _at("template-draft") + "#fax-server"
-    assert _kept("fax-server") == {
+    assert _stored_entry("fax-server") == {
         "key": "fax-server",
         "title": "Fax server",
         "responsibility": "client",
@@ -131,42 +131,42 @@ def test_a_step_is_added_with_everything_that_was_typed(
 
 
 @pytest.mark.parametrize(
-    ("changes", "field", "said"),
+    ("changes", "field", "expected"),
     [
-        ({"title": ""}, "title", "Give the step a name."),
+        ({"title": ""}, "title", "Enter a name."),
         ({"per_domain": "on"}, "domain_roles", "Choose the roles of the domains"),
-        ({"due_days": "3"}, "due_days", "Give both the days and the moment"),
+        ({"due_days": "3"}, "due_days", "Enter both the days and their start"),
         ({"links": "x | http://a.test"}, "links", "is not a title, | and an https address."),
-        ({"applies-0-platform": ["hybrid"]}, "otherwise", "Say what a plan shows"),
-        ({"otherwise": "No."}, "otherwise", "It applies everywhere"),
+        ({"applies-0-platform": ["hybrid"]}, "otherwise", "Enter the reason that a plan shows"),
+        ({"otherwise": "No."}, "otherwise", "The task always applies"),
         (
             {"applies-0-platform": ["hybrid"], "otherwise": "It is {region}."},
             "otherwise",
             "“otherwise” cannot fill in {region}.",
         ),
-        ({"required-0-dkim_in_use": "yes"}, "optional", "is said of optional steps"),
+        ({"required-0-dkim_in_use": "yes"}, "optional", "Only an optional task"),
         ({"parent": "training"}, "parent", "no task above it in this phase has that key"),
         ({"wait_after": "connectivity"}, "wait_after", "“Connectivity” is a group or a wait"),
     ],
 )
-def test_what_is_wrong_is_said_beside_its_field(
+def test_error_is_shown_at_its_field(
     draft: TemplateDraft,
     consultant: User,
     signed_in: SignIn,
     changes: dict[str, Any],
     field: str,
-    said: str,
+    expected: str,
 ) -> None:
     answer = signed_in(consultant).post(_at("template-task-add"), _typed(**changes))
 
     assert answer.status_code == 422
     assert list(answer.context["form"].errors) == [field]
-    assert said in answer.context["form"].errors[field][0]
+    assert expected in answer.context["form"].errors[field][0]
     assert "Point it at Mimecast." in answer.content.decode()
     assert TemplateDraft.objects.get().revision == 0
 
 
-def test_a_circle_is_refused_beside_what_it_depends_on(
+def test_circle_is_shown_at_dependencies(
     draft: TemplateDraft, consultant: User, signed_in: SignIn
 ) -> None:
     client, place = signed_in(consultant), _at("template-task", "account-creation")
@@ -178,7 +178,7 @@ def test_a_circle_is_refused_beside_what_it_depends_on(
     assert "in a circle: “Account Creation”" in answer.context["form"].errors["depends_on"][0]
 
 
-def test_the_second_of_two_keeps_what_they_typed_and_may_then_save(
+def test_conflict_keeps_typed_values(
     draft: TemplateDraft, consultant: User, signed_in: SignIn
 ) -> None:
     client, place = signed_in(consultant), _at("template-task", "training")
@@ -192,11 +192,11 @@ def test_the_second_of_two_keeps_what_they_typed_and_may_then_save(
     answer = client.post(place, again)
 
     assert (late.status_code, again["title"]) == (422, ["Second"])
-    assert "Somebody else changed this" in str(late.context["form"].non_field_errors())
-    assert (answer.status_code, _kept("training")["title"]) == (302, "Second")
+    assert "Another person has changed this" in str(late.context["form"].non_field_errors())
+    assert (answer.status_code, _stored_entry("training")["title"]) == (302, "Second")
 
 
-def test_steps_move_and_go_from_the_drafts_page(
+def test_tasks_are_moved_and_removed(
     draft: TemplateDraft, consultant: User, signed_in: SignIn
 ) -> None:
     client = signed_in(consultant)
@@ -207,10 +207,10 @@ def test_steps_move_and_go_from_the_drafts_page(
     shown = texts(client.get(_at("template-draft")).content.decode(), "#add-on-packages")[0]
     assert shown.index("Web Security") < shown.index("Mimecast Awareness Training")
     assert "CyberGraph" not in shown
-    assert "The closing step stays" in refused.content.decode()
+    assert "The closing task cannot be removed" in refused.content.decode()
 
 
-def test_a_phase_is_added_worded_and_moved(
+def test_phase_is_added_edited_and_moved(
     draft: TemplateDraft, consultant: User, signed_in: SignIn
 ) -> None:
     client = signed_in(consultant)
@@ -225,7 +225,7 @@ def test_a_phase_is_added_worded_and_moved(
     assert TemplateDraft.objects.get().content["phases"][-1]["title"] == "Faxes"
 
 
-def test_alternatives_of_our_own_template_fit_the_form(db: None) -> None:
+def test_shipped_conditions_fit_the_form(db: None) -> None:
     for entry in ENTRIES:
         for name in ("applies_when", "required_when"):
             written = entry.get(name) or {}
@@ -236,30 +236,30 @@ def test_alternatives_of_our_own_template_fit_the_form(db: None) -> None:
 # --- Versions, preview, publication
 
 
-def test_versions_tell_what_they_changed(
+def test_version_page_shows_its_changes(
     tenant: Tenant, consultant: User, signed_in: SignIn
 ) -> None:
     page = signed_in(consultant).get(_at("template-list") + "?version=2").content.decode()
 
     assert "Default" in texts(page, "#version-2")[0]
-    assert "1 plan at it" in texts(page, "#version-2")[0]
+    assert "1 plan uses it" in texts(page, "#version-2")[0]
     assert "Outbound mail runs through Mimecast for some days" in texts(page, "#shown")[0]
 
 
-def test_a_draft_is_begun_and_dropped_from_the_pages(
+def test_draft_is_created_and_discarded(
     tenant: Tenant, consultant: User, signed_in: SignIn
 ) -> None:
     client = signed_in(consultant)
     begun = client.post(_at("template-draft-create"), {"version": "1"})
-    kept = TemplateDraft.objects.get()
+    stored = TemplateDraft.objects.get()
     client.post(_at("template-draft-discard"), {"seen": "0"})
 
-    assert (begun["Location"], kept.base.version) == (_at("template-draft"), 1)
+    assert (begun["Location"], stored.base.version) == (_at("template-draft"), 1)
     assert not TemplateDraft.objects.exists()
     assert client.get(_at("template-draft"))["Location"] == _at("template-list")
 
 
-def test_the_preview_says_what_applies_to_a_tenant_and_when(
+def test_preview_shows_tasks_of_a_tenant(
     draft: TemplateDraft, tenant: Tenant, consultant: User, signed_in: SignIn
 ) -> None:
     page = signed_in(consultant).get(_at("template-preview") + f"?tenant={tenant.public_id}")
@@ -275,7 +275,7 @@ def test_the_preview_says_what_applies_to_a_tenant_and_when(
     assert "Mail platform is Microsoft 365" in page.content.decode()
 
 
-def test_the_preview_takes_answers_of_ones_own(
+def test_preview_accepts_a_profile(
     draft: TemplateDraft, consultant: User, signed_in: SignIn
 ) -> None:
     answers = {
@@ -291,7 +291,7 @@ def test_the_preview_takes_answers_of_ones_own(
     assert (rows["g-suite-sync"], rows["azure-ad-sync"], rows["url-protect"]) == (True, False, True)
 
 
-def test_a_consultant_publishes_with_a_sentence(
+def test_consultant_publishes_with_a_note(
     draft: TemplateDraft, consultant: User, signed_in: SignIn
 ) -> None:
     client = signed_in(consultant)
@@ -307,7 +307,7 @@ def test_a_consultant_publishes_with_a_sentence(
     assert (newest.version, newest.note, newest.published_by) == (3, "A fax.", consultant)
 
 
-def test_only_an_administrator_drops_a_guard_and_says_so(
+def test_only_administrators_accept_losses(
     draft: TemplateDraft, consultant: User, administrator: User
 ) -> None:
     def sign_in(user: User) -> Client:
@@ -327,15 +327,15 @@ def test_only_an_administrator_drops_a_guard_and_says_so(
     silent = higher.post(_at("template-publish"), {**words, "accepts_losses": ""})
     meant = higher.post(_at("template-publish"), words)
 
-    assert "no hard gate any more" in texts(shown, ".dropped")[0]
+    assert "no longer a hard gate" in texts(shown, ".dropped")[0]
     assert "Publish new version" not in shown
-    assert "in a sentence for your colleagues" not in shown
+    assert "What changed, for your colleagues" not in shown
     assert "No gate.</textarea>" in refused.content.decode()
     assert (refused.status_code, silent.status_code, meant.status_code) == (422, 422, 302)
 
 
 @pytest.mark.parametrize(("who", "status"), [("manager", 403), ("owner", 404)])
-def test_templates_are_for_those_who_steer_plans(
+def test_templates_need_a_permission(
     tenant: Tenant, signed_in: SignIn, request: pytest.FixtureRequest, who: str, status: int
 ) -> None:
     client = signed_in(request.getfixturevalue(who))
@@ -344,14 +344,14 @@ def test_templates_are_for_those_who_steer_plans(
     assert b"Templates" not in client.get(_at("home"), follow=True).content
 
 
-# --- Moving a plan
+# --- Upgrade
 
 
-def test_a_plan_is_moved_after_a_preview_of_what_changes(
+def test_plan_is_upgraded_after_a_preview(
     tenant: Tenant, consultant: User, signed_in: SignIn
 ) -> None:
     def reword(content: Content) -> None:
-        step(content, "training").entry["title"] = "Train everybody"
+        draft_task(content, "training").entry["title"] = "Train everybody"
 
     client = signed_in(consultant)
     made = publish_changed(reword)
@@ -370,11 +370,11 @@ def test_a_plan_is_moved_after_a_preview_of_what_changes(
     assert "No newer version" in second.content.decode()
 
 
-def test_a_plan_at_the_newest_version_is_offered_no_move(
+def test_newest_plan_has_no_upgrade_link(
     tenant: Tenant, consultant: User, signed_in: SignIn
 ) -> None:
     page = signed_in(consultant).get(_at("plan-show", tenant.public_id)).content.decode()
 
     assert _at("plan-upgrade", tenant.public_id) not in page
-    assert "Version 2 of the template" in page
+    assert "Template version 2" in page
     assert PlanTemplate.objects.count() == 2

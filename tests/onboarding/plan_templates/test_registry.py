@@ -1,4 +1,4 @@
-"""What is kept of each version of the plan template, and which one new plans take."""
+"""Tests of the stored versions and of the version for new plans."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ FILES = sorted(TEMPLATES_DIR.glob("mimecast-*.yaml"))
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_a_version_says_on_record_what_its_file_says(path: Any) -> None:
+def test_content_round_trips(path: Any) -> None:
     blueprint = load_template_file(path)
 
     assert read_content(as_content(blueprint)) == blueprint
 
 
-def test_the_database_keeps_every_word_and_the_order_of_products(db: None) -> None:
+def test_stored_version_equals_its_file(db: None) -> None:
     register_builtin_templates()
 
     for template, path in zip(PlanTemplate.objects.order_by("version"), FILES, strict=True):
-        kept, read = template_version_of(template), load_template_file(path)
-        assert kept == read
-        assert list(kept.products) == list(read.products)
+        stored, read = template_version_of(template), load_template_file(path)
+        assert stored == read
+        assert list(stored.products) == list(read.products)
 
 
-def test_new_plans_take_the_newest_and_older_plans_keep_theirs(make_tenant: MakeTenant) -> None:
+def test_new_plans_use_the_newest_version(make_tenant: MakeTenant) -> None:
     older = make_tenant("Older")
     content = PlanTemplate.objects.get(version=2).content
     PlanTemplate.objects.create(version=3, content=content, note="Ours")
@@ -46,7 +46,7 @@ def test_new_plans_take_the_newest_and_older_plans_keep_theirs(make_tenant: Make
     assert (older.plan.template.version, newer.plan.template.version) == (2, 3)
 
 
-def test_a_file_whose_number_people_took_is_put_behind_and_does_not_replace_theirs(
+def test_file_with_used_number_gets_the_next(
     db: None,
 ) -> None:
     PlanTemplate.objects.all().delete()
@@ -67,7 +67,7 @@ def test_a_file_whose_number_people_took_is_put_behind_and_does_not_replace_thei
     assert newest_template() == theirs
 
 
-def test_a_version_from_before_is_read_from_its_file_until_it_is_filled_in(db: None) -> None:
+def test_version_without_content_reads_its_file(db: None) -> None:
     PlanTemplate.objects.all().delete()
     template = PlanTemplate.objects.create(version=1, builtin_version=1)
     before = template_version_of(template)
@@ -79,7 +79,7 @@ def test_a_version_from_before_is_read_from_its_file_until_it_is_filled_in(db: N
     assert template_version_of(template) == before
 
 
-def test_what_is_wrong_with_content_is_said_with_its_place() -> None:
+def test_content_error_has_its_location() -> None:
     content = as_content(load_template_file(FILES[0]))
     content["phases"][0]["tasks"][1]["depends_on"] = ["training", "nowhere"]
 

@@ -1,4 +1,4 @@
-"""The roles of tasks: in the template, in plans, in the editor and in the migration."""
+"""Tests of the roles of tasks in the template, plans, the editor and the migration."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from onboarding.plans.services import confirm_task
 from onboarding.requirements.definitions import DEFINITIONS
 from tenants.models import Tenant, User
 from tests.factories import task_of
-from tests.onboarding.plan_templates.drafts import publish_changed, step
+from tests.onboarding.plan_templates.drafts import draft_task, publish_changed
 from tests.test_house_rules import text_of, tracked
 
 NEWEST = load_template_file()
@@ -51,9 +51,9 @@ def _changed(change: Callable[[Content], Any]) -> TemplateVersion:
 
 def _move_role(content: Content) -> None:
     """To a task of another key."""
-    step(content, "digest-review").entry["role"] = step(content, "mx-record-cutover").entry.pop(
-        "role"
-    )
+    draft_task(content, "digest-review").entry["role"] = draft_task(
+        content, "mx-record-cutover"
+    ).entry.pop("role")
 
 
 # --- The shipped templates and the code
@@ -114,7 +114,7 @@ def test_unknown_role_is_refused() -> None:
     with pytest.raises(
         ContentError, match="“role” is “boss”, but must be one of closure, "
     ) as refused:
-        _changed(lambda content: step(content, "training").entry.update(role="boss"))
+        _changed(lambda content: draft_task(content, "training").entry.update(role="boss"))
 
     assert refused.value.place[-1] == "role"
 
@@ -123,13 +123,15 @@ def test_second_task_with_unique_role_is_refused() -> None:
     reason = "“outbound-cutover” has this role already"
 
     with pytest.raises(ContentError, match=reason) as refused:
-        _changed(lambda content: step(content, "training").entry.update(role="switches-outbound"))
+        _changed(
+            lambda content: draft_task(content, "training").entry.update(role="switches-outbound")
+        )
 
     assert refused.value.place[-1] == "role"
 
 
 def test_directory_role_may_repeat() -> None:
-    after = _changed(lambda content: step(content, "training").entry.update(role="directory"))
+    after = _changed(lambda content: draft_task(content, "training").entry.update(role="directory"))
 
     assert len([task for task in after.tasks if task.role == TaskRole.DIRECTORY]) == 7
 
@@ -138,7 +140,7 @@ def test_directory_role_may_repeat() -> None:
 
 
 def test_changed_role_is_a_difference() -> None:
-    change = _changed(lambda content: step(content, "branding").entry.pop("role"))
+    change = _changed(lambda content: draft_task(content, "branding").entry.pop("role"))
 
     (found,) = diff(NEWEST, change).changed
 
@@ -151,21 +153,21 @@ def test_changed_role_is_a_difference() -> None:
     ("change", "lost"),
     [
         (
-            lambda content: step(content, "branding").entry.pop("role"),
+            lambda content: draft_task(content, "branding").entry.pop("role"),
             [
                 "“Branding” had the role “Sheet: branding”, and no task has it now."
                 " New plans have no requirements sheet of this kind."
             ],
         ),
         (
-            lambda content: remove_entry(content, step(content, "tls-requirements")),
+            lambda content: remove_entry(content, draft_task(content, "tls-requirements")),
             [
                 "“TLS Requirements” had the role “Sheet: TLS partners”, and no task has it now."
                 " New plans have no requirements sheet of this kind."
             ],
         ),
         (
-            lambda content: step(content, "manual-import").entry.pop("role"),
+            lambda content: draft_task(content, "manual-import").entry.pop("role"),
             [
                 "“Manual Import” loses the role “Synchronises the directory”."
                 " The readiness list does not ask for the directory."
@@ -202,7 +204,7 @@ def _save_role(key: str, role: str, by: User) -> None:
 def test_lost_role_needs_an_administrator(draft: TemplateDraft, consultant: User) -> None:
     _save_role("branding", "", consultant)
 
-    with pytest.raises(OnboardingError, match="An administrator publishes it"):
+    with pytest.raises(OnboardingError, match="An administrator must accept"):
         drafts.publish(note="No branding.", seen=1, accepts_losses=False, by=consultant)
     made = drafts.publish(note="No branding.", seen=1, accepts_losses=True, by=consultant)
 
@@ -251,8 +253,8 @@ def test_upgrade_moves_a_role_from_a_kept_task(
     confirm_task(task_of(tenant, "branding"), by=owner, side="client", signed=True)
 
     def replace(content: Content) -> None:
-        remove_entry(content, step(content, "branding"))
-        step(content, "training").entry["role"] = "gathers:branding"
+        remove_entry(content, draft_task(content, "branding"))
+        draft_task(content, "training").entry["role"] = "gathers:branding"
 
     upgrade_plan(tenant.plan, publish_changed(replace), seen=2, by=consultant)
 
@@ -265,7 +267,7 @@ def test_upgrade_leaves_a_dropped_role_with_its_kept_task(
     tenant: Tenant, consultant: User, owner: User
 ) -> None:
     confirm_task(task_of(tenant, "branding"), by=owner, side="client", signed=True)
-    target = publish_changed(lambda content: remove_entry(content, step(content, "branding")))
+    target = publish_changed(lambda content: remove_entry(content, draft_task(content, "branding")))
 
     lost = preview(tenant.plan, target).lost
     upgrade_plan(tenant.plan, target, seen=2, by=consultant)
@@ -325,8 +327,8 @@ def test_migration_gives_the_draft_its_roles(without_roles: Plan) -> None:
 
 def test_migration_leaves_edited_versions_readable(without_roles: Plan) -> None:
     def edit(content: Content) -> None:
-        remove_entry(content, step(content, "branding"))
-        step(content, "training").entry["title"] = "Train everybody"
+        remove_entry(content, draft_task(content, "branding"))
+        draft_task(content, "training").entry["title"] = "Train everybody"
 
     edited = publish_changed(edit)
 

@@ -1,4 +1,4 @@
-"""Moving a plan to a newer version of its template."""
+"""Tests of the upgrade of a plan to a newer version of its template."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from onboarding.plans import custom_tasks
 from onboarding.plans.services import confirm_task, set_responsibility
 from tenants.models import ActivityLine, Tenant, User
 from tests.factories import MakeTenant, RunCheck, task_of
-from tests.onboarding.plan_templates.drafts import publish_changed, step
+from tests.onboarding.plan_templates.drafts import draft_task, publish_changed
 
 NEW = {
     "key": "fax-server",
@@ -32,7 +32,7 @@ NEW = {
 
 @pytest.fixture
 def at_first_version(make_tenant: MakeTenant) -> Tenant:
-    """A plan made when there was version 1 alone."""
+    """A plan from the time when only version 1 existed."""
     PlanTemplate.objects.filter(version=2).delete()
     made = make_tenant("First")
     register_builtin_templates()
@@ -45,7 +45,7 @@ def _move(tenant: Tenant, target: PlanTemplate, by: User) -> None:
 
 
 def _is_sound(tenant: Tenant) -> bool:
-    """Positions are the order of the pages, phase by phase, and counters are right."""
+    """Whether positions follow the phases and counters are right."""
     plan = Plan.objects.get(tenant=tenant)
     tasks = list(Task.objects.filter(plan=plan).select_related("phase").order_by("position"))
     in_phases = [task.phase.position for task in tasks]
@@ -57,9 +57,7 @@ def _is_sound(tenant: Tenant) -> bool:
     )
 
 
-def test_a_plan_of_the_first_version_gets_the_wait_and_begins_to_count(
-    at_first_version: Tenant, consultant: User
-) -> None:
+def test_upgrade_adds_the_wait(at_first_version: Tenant, consultant: User) -> None:
     tenant = at_first_version
     done_at = timezone.now()
     Task.objects.filter(plan=tenant.plan, key="outbound-cutover").update(
@@ -76,16 +74,14 @@ def test_a_plan_of_the_first_version_gets_the_wait_and_begins_to_count(
     assert _is_sound(tenant)
 
 
-def test_a_plan_stays_at_its_version_until_it_is_moved(
-    at_first_version: Tenant, consultant: User
-) -> None:
+def test_plan_keeps_its_version_until_upgrade(at_first_version: Tenant, consultant: User) -> None:
     apply_profile(at_first_version)
 
     assert Plan.objects.get(tenant=at_first_version).template.version == 1
     assert not Task.objects.filter(plan=at_first_version.plan, key="outbound-days").exists()
 
 
-def test_what_was_completed_is_kept(
+def test_completed_tasks_stay_complete(
     tenant: Tenant, consultant: User, owner: User, run_check: RunCheck
 ) -> None:
     run_check(tenant, CheckKind.OWNERSHIP, Verdict.PASS)
@@ -95,7 +91,7 @@ def test_what_was_completed_is_kept(
 
     def reword(content: Content) -> None:
         for key in ("domain-ownership", "office-365-connection-filter", "training"):
-            step(content, key).entry["title"] = f"New {key}"
+            draft_task(content, key).entry["title"] = f"New {key}"
 
     _move(tenant, publish_changed(reword), consultant)
 
@@ -107,14 +103,14 @@ def test_what_was_completed_is_kept(
     assert _is_sound(tenant)
 
 
-def test_what_vanishes_is_kept_where_something_was_done_on_it(
+def test_dropped_task_with_work_becomes_custom(
     tenant: Tenant, consultant: User, owner: User
 ) -> None:
     confirm_task(task_of(tenant, "branding"), by=owner, side="client", signed=True)
 
     def drop(content: Content) -> None:
         for key in ("branding", "tls-requirements"):
-            remove_entry(content, step(content, key))
+            remove_entry(content, draft_task(content, key))
 
     target = publish_changed(drop)
     change = preview(tenant.plan, target)
@@ -123,22 +119,26 @@ def test_what_vanishes_is_kept_where_something_was_done_on_it(
 
     assert [task.key for task in change.kept] == ["branding"]
     assert [task.key for task in change.dropped] == ["tls-requirements"]
-    kept = task_of(tenant, "branding")
-    assert (kept.is_custom, kept.status, kept.client_confirmed_by) == (True, TaskStatus.DONE, owner)
+    custom = task_of(tenant, "branding")
+    assert (custom.is_custom, custom.status, custom.client_confirmed_by) == (
+        True,
+        TaskStatus.DONE,
+        owner,
+    )
     assert not Task.objects.filter(plan=tenant.plan, key="tls-requirements").exists()
     line = ActivityLine.objects.filter(tenant=tenant, action="plan-upgraded").get()
-    assert line.params["kept"] == [kept.title]
+    assert line.params["kept"] == [custom.title]
     assert _is_sound(tenant)
 
 
-def test_a_group_that_vanishes_takes_none_of_its_steps_along(
-    tenant: Tenant, consultant: User
-) -> None:
+def test_dropped_group_keeps_its_tasks(tenant: Tenant, consultant: User) -> None:
     def dissolve(content: Content) -> None:
-        for found in [step(content, key) for key in ("data-centers-urls", "gsuite-whitelist")]:
+        for found in [
+            draft_task(content, key) for key in ("data-centers-urls", "gsuite-whitelist")
+        ]:
             del found.entry["parent"]
-        del step(content, "office-365-connection-filter").entry["parent"]
-        remove_entry(content, step(content, "connectivity"))
+        del draft_task(content, "office-365-connection-filter").entry["parent"]
+        remove_entry(content, draft_task(content, "connectivity"))
 
     _move(tenant, publish_changed(dissolve), consultant)
 
@@ -147,9 +147,7 @@ def test_a_group_that_vanishes_takes_none_of_its_steps_along(
     assert _is_sound(tenant)
 
 
-def test_new_steps_phases_and_conditions_come_with_it(
-    make_tenant: MakeTenant, consultant: User
-) -> None:
+def test_upgrade_adds_tasks_and_phases(make_tenant: MakeTenant, consultant: User) -> None:
     tenant = make_tenant(platform="hybrid")
     own = custom_tasks.add_task(
         tenant.plan, custom_tasks.CustomTaskContent("closure", "Theirs alone"), by=consultant
@@ -159,18 +157,18 @@ def test_new_steps_phases_and_conditions_come_with_it(
         content["phases"].insert(
             0, {"key": "first", "title": "First", "summary": "S.", "links": [], "tasks": [NEW]}
         )
-        training = step(content, "training").entry
+        training = draft_task(content, "training").entry
         training |= {"applies_when": {"platform": ["other"]}, "otherwise": "It is {platform}."}
 
     target = publish_changed(change)
-    told = preview(tenant.plan, target)
+    previewed = preview(tenant.plan, target)
     _move(tenant, target, consultant)
 
-    assert [(coming.task.key, coming.reason) for coming in told.added] == [("fax-server", "")]
-    assert [(t.task.key, t.applies, t.reason) for t in told.applicability_changes] == [
+    assert [(coming.task.key, coming.reason) for coming in previewed.added] == [("fax-server", "")]
+    assert [(t.task.key, t.applies, t.reason) for t in previewed.applicability_changes] == [
         ("training", False, "It is Hybrid.")
     ]
-    assert told.phases == ("The phase “First” is new.",)
+    assert previewed.phases == ("The phase “First” is new.",)
     first = Phase.objects.filter(plan=tenant.plan).order_by("position")[0]
     assert (first.key, first.tasks_total) == ("first", 1)
     assert task_of(tenant, "training").status == TaskStatus.NOT_APPLICABLE
@@ -178,13 +176,11 @@ def test_new_steps_phases_and_conditions_come_with_it(
     assert _is_sound(tenant)
 
 
-def test_a_phase_that_vanishes_stays_for_what_was_done_in_it(
-    tenant: Tenant, consultant: User, owner: User
-) -> None:
+def test_dropped_phase_with_work_stays(tenant: Tenant, consultant: User, owner: User) -> None:
     confirm_task(task_of(tenant, "training"), by=owner, side="client")
 
     def drop(content: Content) -> None:
-        remove_entry(content, step(content, "training"))
+        remove_entry(content, draft_task(content, "training"))
         content["phases"] = [p for p in content["phases"] if p["key"] != "administration-console"]
 
     _move(tenant, publish_changed(drop), consultant)
@@ -195,13 +191,11 @@ def test_a_phase_that_vanishes_stays_for_what_was_done_in_it(
     assert _is_sound(tenant)
 
 
-def test_what_was_said_once_is_said_of_each_domain_where_it_becomes_so(
-    tenant: Tenant, consultant: User, owner: User
-) -> None:
+def test_confirmation_is_copied_to_domains(tenant: Tenant, consultant: User, owner: User) -> None:
     confirm_task(task_of(tenant, "branding"), by=owner, side="client", signed=True)
 
     def per_domain(content: Content) -> None:
-        step(content, "branding").entry.update(per_domain=True, domain_roles=["primary"])
+        draft_task(content, "branding").entry.update(per_domain=True, domain_roles=["primary"])
 
     _move(tenant, publish_changed(per_domain), consultant)
     apply_profile(tenant)
@@ -211,21 +205,21 @@ def test_what_was_said_once_is_said_of_each_domain_where_it_becomes_so(
     assert task_of(tenant, "branding").undo is None
 
 
-def test_of_two_who_move_it_the_second_is_told(tenant: Tenant, consultant: User) -> None:
+def test_second_upgrade_conflicts(tenant: Tenant, consultant: User) -> None:
     target = publish_changed(lambda content: None)
     plan = tenant.plan
     upgrade_plan(plan, target, seen=2, by=consultant)
 
-    with pytest.raises(ConflictingChange, match="moved this plan to version 3 meanwhile"):
+    with pytest.raises(ConflictingChange, match="has been upgraded to version 3"):
         upgrade_plan(plan, target, seen=2, by=consultant)
 
 
-def test_a_plan_does_not_move_back(tenant: Tenant, consultant: User) -> None:
+def test_downgrade_is_refused(tenant: Tenant, consultant: User) -> None:
     with pytest.raises(OnboardingError, match="newer version"):
         upgrade_plan(tenant.plan, PlanTemplate.objects.get(version=1), seen=2, by=consultant)
 
 
-def test_only_newer_versions_are_offered(tenant: Tenant) -> None:
+def test_only_newer_versions_are_listed(tenant: Tenant) -> None:
     assert upgrade.newer_versions(tenant.plan) == []
     made = publish_changed(lambda content: None)
 

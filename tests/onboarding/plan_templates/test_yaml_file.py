@@ -1,4 +1,4 @@
-"""Reading a plan template, refusing a malformed one, and asking whether a task applies."""
+"""Tests of the template reader, its errors, and the applicability of tasks."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ PROFILE: dict[str, object] = {
 }
 
 
-def test_small_template_is_read_whole(tmp_path: Path) -> None:
+def test_small_template_is_read(tmp_path: Path) -> None:
     path = tmp_path / "plan.yaml"
     path.write_text(SMALL, encoding="utf-8")
 
@@ -146,7 +146,7 @@ def test_small_template_is_read_whole(tmp_path: Path) -> None:
             "check: spf",
             "check: spf\n        supports: [spf]",
             25,
-            "“spf” both proves and supports",
+            "“spf” both verifies and supports",
         ),
         ("{platform: [hybrid]}", "{plattform: [hybrid]}", 21, "unknown profile field “plattform”"),
         ("{platform: [hybrid]}", "{platform: [hybrit]}", 21, "an item of “platform” is “hybrit”"),
@@ -184,13 +184,13 @@ def test_small_template_is_read_whole(tmp_path: Path) -> None:
             "depends_on: [one]",
             "depends_on: [one]\n        waits: {after: two, days: 3}",
             34,
-            "it waits after “two”, so it depends on it",
+            "a wait after “two” must depend on it",
         ),
         (
             "depends_on: [one]",
             "depends_on: [one]\n        waits: {after: one, days: 3}",
             34,
-            "time is counted after a task that is done, and “one” is a group or a wait",
+            "a wait must follow a task, and “one” is a group or a wait",
         ),
         (
             "depends_on: [one]",
@@ -208,13 +208,13 @@ def test_small_template_is_read_whole(tmp_path: Path) -> None:
             "depends_on: [one]",
             "depends_on: [two]\n        waits: {after: two, days: 3}\n        gate: hard",
             34,
-            "only time completes it: no check, no gate, not per domain",
+            "a wait has no check and no gate, and is not per domain",
         ),
         ("depends_on: [one]", "depends_on: [one", 34, "is not valid YAML: expected ',' or ']'"),
         ("depends_on: [one]", "depends_on: one", 33, "“depends_on” must be a list"),
     ],
 )
-def test_malformed_template_is_refused_by_file_line_and_reason(
+def test_error_names_file_line_and_reason(
     tmp_path: Path, old: str, new: str, line: int, reason: str
 ) -> None:
     assert SMALL.count(old) == 1
@@ -287,14 +287,14 @@ def test_task_applies_by_profile(key: str, changes: dict[str, object], reason: s
     assert applies(task, {**PROFILE, **changes}) == (not reason, reason)
 
 
-def test_dkim_must_move_where_it_is_in_use() -> None:
+def test_dkim_is_required_where_it_is_used() -> None:
     task = next(task for task in load_template_file().tasks if task.key == "dkim-update")
 
     assert is_optional(task, PROFILE)
     assert not is_optional(task, {**PROFILE, "dkim_in_use": True})
 
 
-def test_profile_words_are_those_of_the_tenant() -> None:
+def test_profile_values_match_the_tenant() -> None:
     assert {
         "platform": dict(Platform.choices),
         "directory_method": dict(DirectoryMethod.choices),
@@ -323,7 +323,7 @@ def test_command_prints_a_table() -> None:
     )
 
 
-def test_command_refuses_a_malformed_file_in_one_sentence(tmp_path: Path) -> None:
+def test_command_refuses_a_malformed_file(tmp_path: Path) -> None:
     path = tmp_path / "plan.yaml"
     path.write_text(SMALL.replace("check: spf", "check: spv"), encoding="utf-8")
 

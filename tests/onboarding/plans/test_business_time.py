@@ -1,4 +1,4 @@
-"""Working time: hours that count, days that count, in the tenant's own calendar."""
+"""Working hours and working days in a tenant's calendar."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ def at(day: int, hour: int, minute: int = 0, month: int = 12) -> datetime:
         (at(1, 8, month=6), at(1, 9, month=6), 1),  # 9 to 10 in summer time
     ],
 )
-def test_only_opening_hours_count(start: datetime, end: datetime, hours: float) -> None:
+def test_seconds_between_counts_opening_hours(start: datetime, end: datetime, hours: float) -> None:
     assert CALENDAR.seconds_between(start, end) == hours * 3600
 
 
-def test_an_opening_hour_that_the_clocks_skip_is_not_worked() -> None:
+def test_skipped_clock_hour_is_not_counted() -> None:
     night = Calendar(LONDON, weekdays=frozenset(range(7)), opens=time(0), closes=time(4))
 
-    # On 29 March 2026 the safe_times go from 1:00 to 2:00.
+    # On 29 March 2026 the clock changes from 1:00 to 2:00.
     assert night.seconds_between(at(28, 12, month=3), at(29, 12, month=3)) == 3 * 3600
 
 
@@ -54,7 +54,7 @@ def test_an_opening_hour_that_the_clocks_skip_is_not_worked() -> None:
         (date(2026, 12, 5), 1, date(2026, 12, 7)),
     ],
 )
-def test_a_day_is_shifted_over_days_off(day: date, working_days: int, expected: date) -> None:
+def test_shift_skips_days_off(day: date, working_days: int, expected: date) -> None:
     assert CALENDAR.shift(day, working_days) == expected
 
 
@@ -63,7 +63,7 @@ def test_a_day_is_shifted_over_days_off(day: date, working_days: int, expected: 
     st.integers(-60, 60),
     st.sets(st.integers(0, 6), min_size=1).map(frozenset),
 )
-def test_shifting_and_counting_agree(day: date, n: int, weekdays: frozenset[int]) -> None:
+def test_shift_and_count_agree(day: date, n: int, weekdays: frozenset[int]) -> None:
     calendar = Calendar(LONDON, weekdays=weekdays)
     shifted = calendar.shift(day, n)
 
@@ -74,7 +74,7 @@ def test_shifting_and_counting_agree(day: date, n: int, weekdays: frozenset[int]
         assert calendar.working_days_from(day, shifted) == n
 
 
-def test_a_calendar_without_any_working_day_ends_all_the_same() -> None:
+def test_shift_without_working_days_ends() -> None:
     closed = Calendar(LONDON, weekdays=frozenset())
 
     assert closed.shift(FRIDAY, 1) > FRIDAY + timedelta(days=1000)

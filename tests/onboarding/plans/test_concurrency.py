@@ -1,4 +1,4 @@
-"""Two people at one step: the later one is shown what changed, and wipes out nothing unread."""
+"""Two users change one task: the later one sees the conflict and overwrites nothing unread."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from tenants.models import Membership, Tenant, User
 from tests.factories import SignIn, task_of
 from tests.markup import texts
 
-KEY = "initial-conversation"  # of both sides, and waits for nothing
+KEY = "initial-conversation"  # both sides, no dependencies
 
 
-def _press(client: Client, tenant: Tenant, act: str, key: str = KEY, **typed: str) -> str:
+def _press(client: Client, tenant: Tenant, action: str, key: str = KEY, **typed: str) -> str:
     ids = [tenant.public_id, task_of(tenant, key).public_id]
-    response = client.post(reverse(f"onboarding:{act}", args=ids), typed, follow=True)
+    response = client.post(reverse(f"onboarding:{action}", args=ids), typed, follow=True)
     return " ".join(str(message) for message in response.context["messages"])
 
 
-def test_confirming_wipes_out_no_words_that_came_meanwhile(
+def test_confirm_keeps_unread_status(
     tenant: Tenant, owner: User, member: User, signed_in: SignIn
 ) -> None:
     actor = Actor("client", may_manage_plan=False)
@@ -34,29 +34,25 @@ def test_confirming_wipes_out_no_words_that_came_meanwhile(
     )
     client = signed_in(owner)
 
-    said = _press(client, tenant, "task-confirm", seen="todo")
+    message = _press(client, tenant, "task-confirm", seen="todo")
 
     task = task_of(tenant, KEY)
-    assert said.startswith(
-        "Member Person said meanwhile that it is “blocked”: “The proxy is down.”"
-    )
+    assert message.startswith("Member Person changed the status to “blocked”: “The proxy is down.”")
     assert (task.status, task.status_reason) == ("blocked", "The proxy is down.")
 
-    # Whoever has read them may confirm it all the same.
+    # A user who has read the status may confirm the task.
     assert _press(client, tenant, "task-confirm", seen="blocked") == ""
     assert task_of(tenant, KEY).client_confirmed_by == owner
 
 
-def test_the_other_sides_confirmation_meanwhile_stops_nobody(
-    tenant: Tenant, owner: User, signed_in: SignIn
-) -> None:
+def test_confirm_after_other_side_confirmed(tenant: Tenant, owner: User, signed_in: SignIn) -> None:
     Task.objects.filter(pk=task_of(tenant, KEY).pk).update(status="partly_confirmed")
 
     assert _press(signed_in(owner), tenant, "task-confirm", seen="todo") == ""
     assert task_of(tenant, KEY).client_confirmed_by == owner
 
 
-def test_the_second_due_date_is_told_of_the_first(
+def test_second_due_date_shows_the_first(
     tenant: Tenant, consultant: User, signed_in: SignIn
 ) -> None:
     first = date(2027, 5, 3)
@@ -64,40 +60,42 @@ def test_the_second_due_date_is_told_of_the_first(
     set_due_date(task_of(tenant, KEY), first, by=consultant)
     shown = seen.isoformat() if seen else ""
 
-    said = _press(signed_in(consultant), tenant, "task-due", due_on="2027-06-01", seen=shown)
+    message = _press(signed_in(consultant), tenant, "task-due", due_on="2027-06-01", seen=shown)
 
-    assert said == "The date moved meanwhile: it is due on 3 May 2027 now. Nothing was changed."
+    assert message == (
+        "Another user changed the due date: they set it to 3 May 2027. Nothing was changed."
+    )
     assert task_of(tenant, KEY).due_on == first
 
 
 @pytest.mark.parametrize("day", ["9999-12-31", "0001-01-01"])
-def test_a_day_thousands_of_years_away_is_refused(
+def test_distant_due_date_is_refused(
     tenant: Tenant, consultant: User, signed_in: SignIn, day: str
 ) -> None:
     client = signed_in(consultant)
     before = task_of(tenant, KEY).due_on
     typed = {"task": [task_of(tenant, KEY).public_id], "due_on": day}
 
-    said = _press(client, tenant, "task-due", due_on=day)
+    message = _press(client, tenant, "task-due", due_on=day)
     bulk = client.post(reverse("onboarding:tasks-bulk", args=[tenant.public_id]), typed)
 
-    assert said == "Enter a day within ten years of today. The due date is as it was."
+    assert message == "Enter a day within ten years of today. The due date is as it was."
     assert bulk.context["bulk"].errors == {"due_on": ["Enter a day within ten years of today."]}
     assert task_of(tenant, KEY).due_on == before
 
 
-def test_the_second_to_give_a_step_away_is_told_of_the_first(
+def test_second_assignment_shows_the_first(
     tenant: Tenant, owner: User, member: User, signed_in: SignIn
 ) -> None:
     Task.objects.filter(pk=task_of(tenant, KEY).pk).update(assignee=member)
 
-    said = _press(signed_in(owner), tenant, "task-assign", person=owner.public_id, seen="")
+    message = _press(signed_in(owner), tenant, "task-assign", person=owner.public_id, seen="")
 
-    assert said == "It was given to Member Person meanwhile. Nothing was changed."
+    assert message == "Another user assigned this task to Member Person. Nothing was changed."
     assert task_of(tenant, KEY).assignee == member
 
 
-def test_whoever_does_a_step_stays_on_it_though_they_cannot_be_chosen_any_more(
+def test_former_member_stays_assigned(
     tenant: Tenant, owner: User, member: User, signed_in: SignIn
 ) -> None:
     Task.objects.filter(pk=task_of(tenant, KEY).pk).update(assignee=member)
@@ -107,21 +105,21 @@ def test_whoever_does_a_step_stays_on_it_though_they_cannot_be_chosen_any_more(
     page = client.get(
         reverse("onboarding:plan-show", args=[tenant.public_id]) + "?phase=onboarding-review"
     ).content.decode()
-    said = _press(client, tenant, "task-assign", person=member.public_id, seen=member.public_id)
+    message = _press(client, tenant, "task-assign", person=member.public_id, seen=member.public_id)
 
-    assert texts(page, f"#assignee-{KEY}")[0].split("particular ")[1].startswith("Member Person")
+    assert texts(page, f"#assignee-{KEY}")[0].split("No assignee ")[1].startswith("Member Person")
     assert f'value="{member.public_id}" selected' in page
-    assert (said, task_of(tenant, KEY).assignee) == ("", member)
+    assert (message, task_of(tenant, KEY).assignee) == ("", member)
 
 
-def test_the_second_to_settle_the_side_is_told_of_the_first(
+def test_second_responsibility_shows_first(
     tenant: Tenant, consultant: User, signed_in: SignIn
 ) -> None:
     task = Task.objects.filter(plan__tenant=tenant, responsibility_stated=False).first()
     assert task is not None
     set_responsibility(task, "client", by=consultant)
 
-    said = _press(
+    message = _press(
         signed_in(consultant),
         tenant,
         "task-responsibility",
@@ -130,5 +128,5 @@ def test_the_second_to_settle_the_side_is_told_of_the_first(
         seen="both",
     )
 
-    assert said == "Somebody else chose “Client” meanwhile. Nothing was changed."
+    assert message == "Another user chose “Client”. Nothing was changed."
     assert task_of(tenant, task.key).responsibility == "client"

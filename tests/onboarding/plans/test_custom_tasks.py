@@ -1,4 +1,4 @@
-"""Steps that one tenant's plan has beside the template's."""
+"""Custom tasks: tasks of one plan that its template does not have."""
 
 from __future__ import annotations
 
@@ -40,9 +40,7 @@ def _address(name: str, tenant: Tenant, *args: str) -> str:
     return reverse(f"onboarding:{name}", args=[tenant.public_id, *args])
 
 
-def test_a_step_of_its_own_ends_its_phase_and_counts(
-    make_tenant: MakeTenant, consultant: User
-) -> None:
+def test_add_task_at_end_of_phase(make_tenant: MakeTenant, consultant: User) -> None:
     tenant, other = make_tenant("One"), make_tenant("Other")
     before = Plan.objects.get(tenant=tenant)
 
@@ -60,7 +58,7 @@ def test_a_step_of_its_own_ends_its_phase_and_counts(
     assert not Task.objects.filter(plan=other.plan, is_custom=True).exists()
 
 
-def test_it_is_worked_like_every_other(tenant: Tenant, consultant: User, owner: User) -> None:
+def test_custom_task_is_confirmed(tenant: Tenant, consultant: User, owner: User) -> None:
     made = _add(tenant, consultant)
 
     confirm_task(made, by=owner, side="client")
@@ -70,9 +68,7 @@ def test_it_is_worked_like_every_other(tenant: Tenant, consultant: User, owner: 
     assert (done.status, done.due_on, done.title) == (TaskStatus.DONE, FAX.due_on, FAX.title)
 
 
-def test_it_is_done_domain_by_domain_where_it_says_so(
-    make_tenant: MakeTenant, consultant: User
-) -> None:
+def test_per_domain_custom_task(make_tenant: MakeTenant, consultant: User) -> None:
     tenant = make_tenant(domains=(("one.test", "primary"), ("two.test", "secondary")))
     made = _add(tenant, consultant, is_per_domain=True, responsibility="mimecast")
 
@@ -83,12 +79,12 @@ def test_it_is_done_domain_by_domain_where_it_says_so(
     assert (half, Task.objects.get(pk=made.pk).status) == (TaskStatus.TODO, TaskStatus.DONE)
 
 
-def test_of_two_who_change_it_the_second_is_told(tenant: Tenant, consultant: User) -> None:
+def test_second_change_is_refused(tenant: Tenant, consultant: User) -> None:
     made = _add(tenant, consultant)
     seen = content_of(made).fingerprint
     custom_tasks.change_task(made, CustomTaskContent(OUTBOUND, "First"), seen=seen, by=consultant)
 
-    with pytest.raises(ConflictingChange, match="Somebody else changed this step"):
+    with pytest.raises(ConflictingChange, match="Another user changed this task"):
         custom_tasks.change_task(
             made, CustomTaskContent(OUTBOUND, "Second"), seen=seen, by=consultant
         )
@@ -96,9 +92,7 @@ def test_of_two_who_change_it_the_second_is_told(tenant: Tenant, consultant: Use
     assert Task.objects.get(pk=made.pk).title == "First"
 
 
-def test_it_moves_to_another_phase_with_all_that_was_said(
-    tenant: Tenant, consultant: User, owner: User
-) -> None:
+def test_change_phase_keeps_confirmations(tenant: Tenant, consultant: User, owner: User) -> None:
     made = _add(tenant, consultant)
     confirm_task(made, by=owner, side="client")
     content = CustomTaskContent(**{**FAX.__dict__, "phase": "closure"})
@@ -110,18 +104,16 @@ def test_it_moves_to_another_phase_with_all_that_was_said(
     assert moved.position == max(Task.objects.values_list("position", flat=True))
 
 
-def test_domain_by_domain_is_settled_once_something_was_done(
-    tenant: Tenant, consultant: User, owner: User
-) -> None:
+def test_per_domain_is_fixed_after_confirm(tenant: Tenant, consultant: User, owner: User) -> None:
     made = _add(tenant, consultant)
     confirm_task(made, by=owner, side="client")
     content = CustomTaskContent(**{**FAX.__dict__, "is_per_domain": True})
 
-    with pytest.raises(OnboardingError, match="it stays as it is in this"):
+    with pytest.raises(OnboardingError, match="no longer change whether"):
         custom_tasks.change_task(made, content, seen=FAX.fingerprint, by=consultant)
 
 
-def test_it_is_removed_while_nothing_was_done(tenant: Tenant, consultant: User) -> None:
+def test_remove_untouched_task(tenant: Tenant, consultant: User) -> None:
     made = _add(tenant, consultant)
     before = Plan.objects.get(tenant=tenant).tasks_total
 
@@ -139,7 +131,7 @@ def test_it_is_removed_while_nothing_was_done(tenant: Tenant, consultant: User) 
 
 
 @pytest.mark.parametrize("trace", ["word", "comment"])
-def test_nothing_that_was_done_is_removed(
+def test_remove_confirmed_task_is_refused(
     tenant: Tenant, consultant: User, owner: User, trace: str
 ) -> None:
     made = _add(tenant, consultant)
@@ -148,13 +140,13 @@ def test_nothing_that_was_done_is_removed(
     else:
         add_comment(made, NewComment("Which fax?"), by=owner, side="client")
 
-    with pytest.raises(OnboardingError, match="Set it aside in words"):
+    with pytest.raises(OnboardingError, match="Mark it as not applicable instead"):
         custom_tasks.remove_task(made, by=consultant)
 
     assert Task.objects.filter(pk=made.pk).exists()
 
 
-def test_the_templates_steps_are_not_changed_here(tenant: Tenant, consultant: User) -> None:
+def test_template_task_is_not_changed(tenant: Tenant, consultant: User) -> None:
     task = task_of(tenant, "training")
 
     with pytest.raises(OnboardingError, match="comes from the plan template"):
@@ -171,7 +163,7 @@ def _typed(**changes: str) -> dict[str, str]:
     return typed | changes
 
 
-def test_a_consultant_adds_it_from_the_plans_page(
+def test_consultant_adds_task_on_plan_page(
     tenant: Tenant, consultant: User, signed_in: SignIn
 ) -> None:
     client = signed_in(consultant)
@@ -188,7 +180,7 @@ def test_a_consultant_adds_it_from_the_plans_page(
     assert "Custom task of this tenant" in shown
 
 
-def test_a_client_reads_it_and_is_offered_no_change(
+def test_client_sees_no_edit_link(
     tenant: Tenant, consultant: User, owner: User, signed_in: SignIn
 ) -> None:
     made = _add(tenant, consultant)
@@ -202,25 +194,25 @@ def test_a_client_reads_it_and_is_offered_no_change(
 
 
 @pytest.mark.parametrize(
-    ("field", "typed", "said"),
+    ("field", "typed", "error"),
     [
-        ("title", "", "Give the step a name that both sides understand."),
+        ("title", "", "Enter a title that both sides understand."),
         ("due_on", "soon", "Enter a day, such as 2026-12-31."),
     ],
 )
-def test_what_is_wrong_is_said_beside_its_field_and_what_was_typed_is_kept(
-    tenant: Tenant, consultant: User, signed_in: SignIn, field: str, typed: str, said: str
+def test_invalid_form_keeps_typed_values(
+    tenant: Tenant, consultant: User, signed_in: SignIn, field: str, typed: str, error: str
 ) -> None:
     answer = signed_in(consultant).post(
         _address("custom-task-add", tenant), _typed(**{"instructions": "Ask Dana.", field: typed})
     )
 
-    assert (answer.status_code, answer.context["form"].errors) == (422, {field: [said]})
+    assert (answer.status_code, answer.context["form"].errors) == (422, {field: [error]})
     assert "Ask Dana." in answer.content.decode()
     assert not Task.objects.filter(is_custom=True).exists()
 
 
-def test_the_second_of_two_keeps_what_they_typed_and_may_then_save(
+def test_conflict_form_can_be_saved_again(
     tenant: Tenant, consultant: User, signed_in: SignIn
 ) -> None:
     made = _add(tenant, consultant)
@@ -234,16 +226,16 @@ def test_the_second_of_two_keeps_what_they_typed_and_may_then_save(
     again = client.post(context, _typed(title="Second", seen=shown["seen"].value()))
 
     assert (late.status_code, shown["title"].value()) == (422, "Second")
-    assert "Somebody else changed this step" in str(shown.non_field_errors())
-    assert shown.errors["title"] == ["It says now: “First”."]
+    assert "Another user changed this task" in str(shown.non_field_errors())
+    assert shown.errors["title"] == ["Current value: “First”."]
     assert again.status_code == 302
     assert Task.objects.get(pk=made.pk).title == "Second"
 
 
-def test_wording_a_kept_step_of_the_template_anew_leaves_its_proof(
+def test_change_of_former_template_task(
     tenant: Tenant, consultant: User, run_check: RunCheck
 ) -> None:
-    """It came from the template once, and is proven for the roles that it names."""
+    """It came from the template and is verified for the domain roles of the template."""
     run_check(tenant, CheckKind.SPF, Verdict.PASS)
     Task.objects.filter(plan=tenant.plan, key="spf-update").update(
         is_custom=True, is_per_domain=False, due_from="start", due_working_days=3
@@ -254,8 +246,8 @@ def test_wording_a_kept_step_of_the_template_anew_leaves_its_proof(
     before, content = kept.domain_roles, content_of(kept)
     due_on = kept.plan.created_at.date()
 
-    anew = CustomTaskContent(**{**content.__dict__, "title": "Put Mimecast into SPF"})
-    custom_tasks.change_task(kept, anew, seen=content.fingerprint, by=consultant)
+    changed = CustomTaskContent(**{**content.__dict__, "title": "Put Mimecast into SPF"})
+    custom_tasks.change_task(kept, changed, seen=content.fingerprint, by=consultant)
     apply_profile(tenant)
 
     after = task_of(tenant, "spf-update")

@@ -1,4 +1,4 @@
-"""Due dates, slip, forecast, and whose turn a task is."""
+"""Due dates, slip, forecast, and the side that a task waits for."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def move(cutover: Cutover, days: int, *, by: User) -> None:
     change_cutover(cutover, later, domains, expected_round=cutover.round, by=by)
 
 
-def test_due_dates_follow_the_planned_cutovers(tenant: Tenant, consultant: User) -> None:
+def test_due_dates_follow_cutovers(tenant: Tenant, consultant: User) -> None:
     assert due(tenant, "spf-update") is None
 
     plan_outbound(tenant, by=consultant)
@@ -67,7 +67,7 @@ def test_due_dates_follow_the_planned_cutovers(tenant: Tenant, consultant: User)
     assert due(tenant, "mx-record-cutover") is None
 
 
-def test_moving_a_cutover_shows_what_moves_before_it_does(
+def test_cutover_edit_previews_due_dates(
     tenant: Tenant, consultant: User, signed_in: SignIn
 ) -> None:
     cutover = plan_outbound(tenant, by=consultant)
@@ -87,7 +87,7 @@ def test_moving_a_cutover_shows_what_moves_before_it_does(
     assert due(tenant, "outbound-cutover") == date(2027, 3, 9)
 
 
-def test_a_day_set_by_hand_stands_until_given_back(tenant: Tenant, consultant: User) -> None:
+def test_manual_due_date_until_reset(tenant: Tenant, consultant: User) -> None:
     cutover = plan_outbound(tenant, by=consultant)
     set_due_date(task_of(tenant, "spf-update"), date(2027, 2, 1), by=consultant)
 
@@ -98,7 +98,7 @@ def test_a_day_set_by_hand_stands_until_given_back(tenant: Tenant, consultant: U
     assert due(tenant, "spf-update") == date(2027, 3, 8)
 
 
-def test_a_holiday_moves_what_was_due_before_the_cutover(tenant: Tenant, consultant: User) -> None:
+def test_holiday_moves_due_dates(tenant: Tenant, consultant: User) -> None:
     plan_outbound(tenant, by=consultant)
     Holiday.objects.create(tenant=tenant, day=date(2027, 3, 2), name="Carnival")
 
@@ -108,9 +108,9 @@ def test_a_holiday_moves_what_was_due_before_the_cutover(tenant: Tenant, consult
     assert due_date_shifts(plan_of(tenant)) == []
 
 
-def test_slip_is_counted_from_the_baseline(tenant: Tenant, consultant: User) -> None:
+def test_slip_from_original_schedule(tenant: Tenant, consultant: User) -> None:
     Task.objects.filter(plan__tenant=tenant).update(due_on=None)
-    with pytest.raises(OnboardingError, match="plan the cutovers first"):
+    with pytest.raises(OnboardingError, match="Plan the cutovers first"):
         save_original_schedule(plan_of(tenant), by=consultant)
 
     cutover = plan_outbound(tenant, by=consultant)
@@ -129,15 +129,13 @@ def tasks(done: int, left: int) -> list[Task]:
 @pytest.mark.parametrize(
     ("done", "left", "latest", "expected"),
     [
-        (4, 10, None, None),  # too little to tell a pace by
+        (4, 10, None, None),  # too few completed tasks
         (10, 10, None, date(2026, 12, 21)),  # ten working days for ten, so ten more
         (10, 0, None, date(2026, 12, 7)),
         (10, 1, date(2027, 1, 15), date(2027, 1, 15)),  # not before the last due date
     ],
 )
-def test_forecast_goes_by_the_pace_so_far(
-    done: int, left: int, latest: date | None, expected: date | None
-) -> None:
+def test_forecast(done: int, left: int, latest: date | None, expected: date | None) -> None:
     found = forecast(
         tasks(done, left),
         started=date(2026, 11, 23),
@@ -149,22 +147,22 @@ def test_forecast_goes_by_the_pace_so_far(
     assert found == expected
 
 
-# --- Turns
+# --- Waiting on
 
 
-def turn(tenant: Tenant, key: str) -> str:
+def waiting_on(tenant: Tenant, key: str) -> str:
     return task_of(tenant, key).waiting_on
 
 
-def test_the_turn_follows_who_has_to_act(tenant: Tenant, owner: User, consultant: User) -> None:
-    assert turn(tenant, "initial-conversation") == "both"
-    assert turn(tenant, LIBRARY) == ""  # it waits for other steps
+def test_waiting_on_follows_confirmations(tenant: Tenant, owner: User, consultant: User) -> None:
+    assert waiting_on(tenant, "initial-conversation") == "both"
+    assert waiting_on(tenant, LIBRARY) == ""  # it waits for other tasks
 
     confirm_task(task_of(tenant, "initial-conversation"), by=owner, side="client")
-    assert turn(tenant, "initial-conversation") == "mimecast"
+    assert waiting_on(tenant, "initial-conversation") == "mimecast"
 
     confirm_task(task_of(tenant, "initial-conversation"), by=consultant, side="mimecast")
-    assert turn(tenant, "initial-conversation") == ""
+    assert waiting_on(tenant, "initial-conversation") == ""
     sides = WaitingPeriod.objects.filter(
         task__key="initial-conversation", task__plan__tenant=tenant
     )
@@ -172,24 +170,22 @@ def test_the_turn_follows_who_has_to_act(tenant: Tenant, owner: User, consultant
     assert not sides.filter(ended_at=None).exists()
 
 
-def test_a_question_and_a_wait_pass_the_turn(tenant: Tenant, owner: User, consultant: User) -> None:
+def test_question_and_wait_set_waiting_on(tenant: Tenant, owner: User, consultant: User) -> None:
     task = task_of(tenant, "initial-conversation")
     question = add_comment(
         task, NewComment("Who owns DNS?", asked_side="client"), by=consultant, side="mimecast"
     )
-    assert turn(tenant, task.key) == "client"
+    assert waiting_on(tenant, task.key) == "client"
 
     add_comment(task, NewComment("Jo."), by=owner, side="client", reply_to=question)
-    assert turn(tenant, task.key) == "both"
+    assert waiting_on(tenant, task.key) == "both"
 
-    steers = Actor("mimecast", may_manage_plan=True)
-    make_transition(task, "wait", by=consultant, actor=steers, reason="Send us the list.")
-    assert turn(tenant, task.key) == "client"
+    actor = Actor("mimecast", may_manage_plan=True)
+    make_transition(task, "wait", by=consultant, actor=actor, reason="Send us the list.")
+    assert waiting_on(tenant, task.key) == "client"
 
 
-def test_a_question_on_a_done_step_waits_for_its_answer(
-    tenant: Tenant, owner: User, consultant: User
-) -> None:
+def test_question_on_done_task_waits(tenant: Tenant, owner: User, consultant: User) -> None:
     confirm_task(task_of(tenant, LIBRARY), by=owner, side="client")
     assert task_of(tenant, LIBRARY).waiting_on == ""
 
@@ -206,24 +202,24 @@ def test_a_question_on_a_done_step_waits_for_its_answer(
     assert task_of(tenant, LIBRARY).waiting_on == ""
 
 
-def test_time_is_counted_in_working_days_and_for_both_where_both_can_act(
+def test_waiting_days_by_side(
     tenant: Tenant,
 ) -> None:
     task = task_of(tenant, LIBRARY)
     monday = datetime(2026, 12, 7, 9, 0, tzinfo=UTC)
-    held = [
+    periods = [
         WaitingPeriod(
             task=task, side="both", started_at=monday, ended_at=monday + timedelta(days=1)
         ),
         WaitingPeriod(task=task, side="client", started_at=monday + timedelta(days=1)),
     ]
 
-    days = waiting_days_by_side(held, UTC_CALENDAR, now=monday + timedelta(days=2))
+    days = waiting_days_by_side(periods, UTC_CALENDAR, now=monday + timedelta(days=2))
 
     assert days == {(task.phase_id, "mimecast"): 1.0, (task.phase_id, "client"): 2.0}
 
 
-def test_the_page_shows_dates_turns_and_totals(
+def test_schedule_page(
     tenant: Tenant, consultant: User, signed_in: SignIn, django_assert_num_queries: Any
 ) -> None:
     plan_outbound(tenant, by=consultant)
@@ -236,7 +232,7 @@ def test_the_page_shows_dates_turns_and_totals(
     assert "No forecast yet" in " ".join(text.split())
 
 
-def test_bad_working_time_is_said_beside_the_field_and_kept(
+def test_invalid_working_time_is_refused(
     tenant: Tenant, consultant: User, signed_in: SignIn
 ) -> None:
     response = signed_in(consultant).post(
@@ -245,13 +241,13 @@ def test_bad_working_time_is_said_beside_the_field_and_kept(
     )
 
     assert response.status_code == 422
-    assert "The day must end after it begins." in response.content.decode()
+    assert "The end of the day must be after its start." in response.content.decode()
 
 
-# --- Who does it
+# --- Assignee
 
 
-def test_a_task_is_given_to_somebody_who_takes_part(
+def test_assign_to_member_only(
     tenant: Tenant, owner: User, member: User, outsider: User, signed_in: SignIn
 ) -> None:
     task = task_of(tenant, LIBRARY)
@@ -268,9 +264,7 @@ def test_a_task_is_given_to_somebody_who_takes_part(
     assert timezone.now() > task.status_changed_at
 
 
-def test_another_time_zone_moves_the_days_counted_from_a_cutover(
-    tenant: Tenant, consultant: User
-) -> None:
+def test_time_zone_changes_due_dates(tenant: Tenant, consultant: User) -> None:
     """The evening of the 4th in London is the morning of the 5th in Auckland."""
     plan_outbound(tenant, by=consultant)
     before = due(tenant, "outbound-cutover")
@@ -283,7 +277,7 @@ def test_another_time_zone_moves_the_days_counted_from_a_cutover(
     assert (before, due(tenant, "outbound-cutover")) == (date(2027, 3, 4), date(2027, 3, 5))
 
 
-def test_a_step_that_comes_in_by_the_profile_has_its_day(tenant: Tenant, consultant: User) -> None:
+def test_included_task_has_due_date(tenant: Tenant, consultant: User) -> None:
     key = "gsuite-whitelist"
     plan_outbound(tenant, by=consultant)
     assert due(tenant, key) is None

@@ -1,4 +1,4 @@
-"""What people may do over the web, and what strangers get."""
+"""Transitions over the web: permitted users, refused users and outsiders."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _address(name: str, tenant: Tenant, key: str = "") -> str:
     return reverse(f"onboarding:{name}", args=args)
 
 
-def test_a_client_confirms_their_own_part(tenant: Tenant, owner: User, signed_in: SignIn) -> None:
+def test_client_confirms_own_task(tenant: Tenant, owner: User, signed_in: SignIn) -> None:
     response = signed_in(owner).post(_address("task-confirm", tenant, "end-user-asset-library"))
 
     assert response.status_code == 302
@@ -32,7 +32,7 @@ def test_a_client_confirms_their_own_part(tenant: Tenant, owner: User, signed_in
     assert (task.status, task.client_confirmed_by) == (TaskStatus.DONE, owner)
 
 
-def test_a_claim_asks_for_a_look_at_once(tenant: Tenant, owner: User, signed_in: SignIn) -> None:
+def test_confirm_runs_check(tenant: Tenant, owner: User, signed_in: SignIn) -> None:
     signed_in(owner).post(_address("task-confirm", tenant, "domain-ownership"))
 
     check = Check.objects.get(tenant=tenant, kind="ownership")
@@ -41,7 +41,7 @@ def test_a_claim_asks_for_a_look_at_once(tenant: Tenant, owner: User, signed_in:
 
 
 @pytest.mark.parametrize("key", ["account-creation", "out-of-the-box-settings"])
-def test_a_client_cannot_confirm_mimecasts_part(
+def test_client_confirm_of_mimecast_task_is_403(
     tenant: Tenant, owner: User, signed_in: SignIn, key: str
 ) -> None:
     response = signed_in(owner).post(_address("task-confirm", tenant, key))
@@ -50,7 +50,7 @@ def test_a_client_cannot_confirm_mimecasts_part(
     assert task_of(tenant, key).status == TaskStatus.TODO
 
 
-def test_a_consultant_cannot_confirm_the_clients_part(
+def test_consultant_confirm_of_client_task_is_403(
     tenant: Tenant, consultant: User, signed_in: SignIn
 ) -> None:
     response = signed_in(consultant).post(_address("task-confirm", tenant, "spf-update"))
@@ -59,7 +59,7 @@ def test_a_consultant_cannot_confirm_the_clients_part(
     assert task_of(tenant, "spf-update").status == TaskStatus.TODO
 
 
-def test_a_viewer_reads_and_no_more(tenant: Tenant, viewer: User, signed_in: SignIn) -> None:
+def test_viewer_can_only_read(tenant: Tenant, viewer: User, signed_in: SignIn) -> None:
     client = signed_in(viewer)
 
     statuses = [
@@ -72,35 +72,31 @@ def test_a_viewer_reads_and_no_more(tenant: Tenant, viewer: User, signed_in: Sig
     assert statuses == [403, 403, 403, 200]
 
 
-ACTS = ["task-confirm", "task-withdraw", "task-check-run", "task-responsibility"]
+TASK_POSTS = ["task-confirm", "task-withdraw", "task-check-run", "task-responsibility"]
 PAGES = ["plan-show", "my-tasks", "domains", "activity", "revision", "profile-edit", "lab"]
 POSTS = ["check-run-all", "cutovers", "region-values", "lab-change"]
 
 
-@pytest.mark.parametrize("name", ACTS)
-def test_a_stranger_finds_no_task(
+@pytest.mark.parametrize("name", TASK_POSTS)
+def test_outsider_task_post_is_404(
     tenant: Tenant, outsider: User, signed_in: SignIn, name: str
 ) -> None:
     assert signed_in(outsider).post(_address(name, tenant, "training")).status_code == 404
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_a_stranger_finds_no_page(
-    tenant: Tenant, outsider: User, signed_in: SignIn, name: str
-) -> None:
+def test_outsider_page_is_404(tenant: Tenant, outsider: User, signed_in: SignIn, name: str) -> None:
     assert signed_in(outsider).get(_address(name, tenant)).status_code == 404
 
 
 @pytest.mark.parametrize("name", POSTS)
-def test_a_stranger_finds_no_act(
+def test_outsider_tenant_post_is_404(
     tenant: Tenant, outsider: User, signed_in: SignIn, name: str
 ) -> None:
     assert signed_in(outsider).post(_address(name, tenant)).status_code == 404
 
 
-def test_a_task_of_another_tenant_is_not_reached_through_ones_own(
-    tenant: Tenant, outsider: User, signed_in: SignIn
-) -> None:
+def test_task_of_other_tenant_is_404(tenant: Tenant, outsider: User, signed_in: SignIn) -> None:
     own = Tenant.objects.get(name="Elsewhere")
     foreign = task_of(tenant, "end-user-asset-library")
 
@@ -113,13 +109,11 @@ def test_a_task_of_another_tenant_is_not_reached_through_ones_own(
 
 
 @pytest.mark.parametrize("name", ["dashboard", "dashboard-csv", "tenant-create"])
-def test_staff_pages_do_not_exist_for_clients(owner: User, signed_in: SignIn, name: str) -> None:
+def test_staff_page_is_404_for_client(owner: User, signed_in: SignIn, name: str) -> None:
     assert signed_in(owner).get(reverse(f"onboarding:{name}")).status_code == 404
 
 
-def test_a_manager_watches_and_does_not_steer(
-    tenant: Tenant, manager: User, signed_in: SignIn
-) -> None:
+def test_manager_cannot_manage_plan(tenant: Tenant, manager: User, signed_in: SignIn) -> None:
     client = signed_in(manager)
 
     assert client.get(reverse("onboarding:tenant-create")).status_code == 403
@@ -127,14 +121,14 @@ def test_a_manager_watches_and_does_not_steer(
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_nobody_gets_in_without_signing_in(tenant: Tenant, client: Client, name: str) -> None:
+def test_anonymous_is_sent_to_sign_in(tenant: Tenant, client: Client, name: str) -> None:
     response = client.get(_address(name, tenant))
 
     assert response.status_code == 302
     assert response["Location"].startswith("/accounts/login/")
 
 
-def test_a_cutover_is_planned_in_the_tenants_time_zone(
+def test_cutover_time_is_in_tenant_zone(
     make_tenant: MakeTenant, consultant: User, signed_in: SignIn
 ) -> None:
     tenant = make_tenant(time_zone="America/New_York")
@@ -153,7 +147,7 @@ def test_a_cutover_is_planned_in_the_tenants_time_zone(
     assert planned.isoformat() == "2026-12-04T00:00:00+00:00"
 
 
-def test_a_bad_moment_leaves_the_planned_cutover(
+def test_invalid_cutover_time_is_refused(
     tenant: Tenant, consultant: User, signed_in: SignIn
 ) -> None:
     planned = datetime(2026, 12, 3, 19, tzinfo=UTC)
@@ -167,7 +161,7 @@ def test_a_bad_moment_leaves_the_planned_cutover(
     assert Cutover.objects.get(plan__tenant=tenant).planned_at == planned
 
 
-def test_signing_up_is_closed(client: Client, db: Any) -> None:
+def test_sign_up_is_closed(client: Client, db: Any) -> None:
     response = client.post(
         "/accounts/signup/",
         {"email": "new@gangway.test", "password1": "long-enough-pw", "password2": "long-enough-pw"},
@@ -177,7 +171,7 @@ def test_signing_up_is_closed(client: Client, db: Any) -> None:
     assert not User.objects.filter(email="new@gangway.test").exists()
 
 
-def test_asking_for_a_look_leaves_a_line(tenant: Tenant, owner: User, signed_in: SignIn) -> None:
+def test_check_now_writes_activity(tenant: Tenant, owner: User, signed_in: SignIn) -> None:
     signed_in(owner).post(_address("check-run-all", tenant))
 
     line = ActivityLine.objects.get(tenant=tenant, action="check-requested")

@@ -1,4 +1,4 @@
-"""Reminders: who is told, how often, and in which words."""
+"""Reminders: recipients, intervals and e-mails."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from onboarding.plans.tasks import send_due_reminders, send_reminder
 from tenants.models import ActivityLine, Membership, Tenant, User
 from tests.factories import MakeTenant, SignIn, task_of
 
-KEY = "initial-conversation"  # of both sides, and waits for nothing
+KEY = "initial-conversation"  # both sides, no dependencies
 TUESDAY = datetime(2026, 12, 1, 10, 0, tzinfo=UTC)
 
 Press = Callable[..., str]
@@ -32,7 +32,7 @@ Press = Callable[..., str]
 
 @pytest.fixture
 def press(signed_in: SignIn, tenant: Tenant, django_capture_on_commit_callbacks: Any) -> Press:
-    """Press "Remind them" at a step; return what the next page says."""
+    """Click "Remind them" on a task; return the message on the next page."""
     cache.clear()
 
     def send(by: User, key: str = KEY) -> str:
@@ -50,9 +50,9 @@ def _plan(tenant: Tenant) -> Plan:
     return Plan.objects.select_related("tenant__consultant").get(tenant=tenant)
 
 
-def _wait_for(tenant: Tenant, key: str, turn: str, *, since: datetime = TUESDAY) -> Task:
+def _wait_for(tenant: Tenant, key: str, side: str, *, since: datetime = TUESDAY) -> Task:
     Task.objects.filter(plan__tenant=tenant).update(waiting_on="", waiting_since=None)
-    Task.objects.filter(plan__tenant=tenant, key=key).update(waiting_on=turn, waiting_since=since)
+    Task.objects.filter(plan__tenant=tenant, key=key).update(waiting_on=side, waiting_since=since)
     return task_of(tenant, key)
 
 
@@ -60,19 +60,19 @@ def _lead(tenant: Tenant, consultant: User) -> None:
     Tenant.objects.filter(pk=tenant.pk).update(consultant=consultant)
 
 
-def test_only_the_side_waited_for_is_told(
+def test_reminder_goes_to_waiting_side(
     tenant: Tenant, consultant: User, owner: User, member: User, viewer: User, press: Press
 ) -> None:
     _lead(tenant, consultant)
     _wait_for(tenant, KEY, "client", since=timezone.now())
 
-    said = press(consultant)
+    message = press(consultant)
 
-    assert said == "A reminder goes to Member Person, Owner Person."
+    assert message == "A reminder goes to Member Person, Owner Person."
     assert sorted(sent.to[0] for sent in mail.outbox) == [member.email, owner.email]
 
 
-def test_the_assignee_alone_is_told_where_it_is_their_sides_turn(
+def test_reminder_goes_to_assignee_only(
     tenant: Tenant, consultant: User, owner: User, member: User, press: Press
 ) -> None:
     _wait_for(tenant, KEY, "both", since=timezone.now())
@@ -83,7 +83,7 @@ def test_the_assignee_alone_is_told_where_it_is_their_sides_turn(
     assert [sent.to for sent in mail.outbox] == [[member.email]]
 
 
-def test_an_assignee_of_the_other_side_is_left_alone(
+def test_other_side_assignee_gets_none(
     tenant: Tenant, consultant: User, owner: User, press: Press
 ) -> None:
     _lead(tenant, consultant)
@@ -95,7 +95,7 @@ def test_an_assignee_of_the_other_side_is_left_alone(
     assert [sent.to for sent in mail.outbox] == [[consultant.email]]
 
 
-def test_an_assignee_who_left_the_tenant_is_told_nothing(
+def test_former_member_gets_no_reminder(
     tenant: Tenant, consultant: User, owner: User, member: User, press: Press
 ) -> None:
     _wait_for(tenant, KEY, "client", since=timezone.now())
@@ -107,7 +107,7 @@ def test_an_assignee_who_left_the_tenant_is_told_nothing(
     assert [sent.to for sent in mail.outbox] == [[owner.email]]
 
 
-def test_the_mail_names_the_step_its_day_and_its_page(
+def test_reminder_email_names_task_and_page(
     tenant: Tenant, consultant: User, owner: User, press: Press
 ) -> None:
     _wait_for(tenant, KEY, "client", since=TUESDAY)
@@ -117,13 +117,13 @@ def test_the_mail_names_the_step_its_day_and_its_page(
 
     (sent,) = mail.outbox
     page = reverse("onboarding:plan-show", args=[tenant.public_id])
-    assert sent.subject == f"{task.title} waits for you · Northwind"
+    assert sent.subject == f"Waiting on you: {task.title} · Northwind"
     assert f"http://testserver{page}?phase={task.phase.key}#{KEY}" in str(sent.body)
     assert "waiting since 1 December" in str(sent.body)
     assert "Con Sultant asked us to remind you." in str(sent.body)
 
 
-def test_the_mail_counts_days_where_the_tenant_is_and_names_an_open_question(
+def test_reminder_email_uses_tenant_zone(
     tenant: Tenant, consultant: User, owner: User, press: Press
 ) -> None:
     Tenant.objects.filter(pk=tenant.pk).update(time_zone="Pacific/Auckland")
@@ -136,25 +136,25 @@ def test_the_mail_counts_days_where_the_tenant_is_and_names_an_open_question(
     (sent,) = mail.outbox
     assert isinstance(sent, EmailMultiAlternatives)
     (html, _) = sent.alternatives[0]
-    for words in (str(sent.body), str(html)):
-        assert "2 December" in words
-        assert "This task has an unanswered question." in " ".join(words.split())
-        assert "If it is not yours, say so there" in " ".join(words.split())
+    for body in (str(sent.body), str(html)):
+        assert "2 December" in body
+        assert "This task has an unanswered question." in " ".join(body.split())
+        assert "If it is not yours, add a comment to it" in " ".join(body.split())
 
 
-def test_a_second_reminder_within_the_day_is_refused_in_words(
+def test_second_reminder_in_a_day_is_refused(
     tenant: Tenant, consultant: User, owner: User, press: Press
 ) -> None:
     _wait_for(tenant, KEY, "client", since=timezone.now() - timedelta(days=3))
     press(consultant)
 
-    said = press(consultant)
+    message = press(consultant)
 
-    assert said == "They were reminded within the last day. Nobody was sent a second mail."
+    assert message == "They had a reminder within the last day. No second one was sent."
     assert len(mail.outbox) == 1
 
 
-def test_a_new_turn_may_be_reminded_of_at_once(
+def test_new_waiting_period_allows_reminder(
     tenant: Tenant, consultant: User, owner: User, press: Press
 ) -> None:
     _wait_for(tenant, KEY, "client", since=timezone.now() - timedelta(days=3))
@@ -167,28 +167,26 @@ def test_a_new_turn_may_be_reminded_of_at_once(
 
 
 @pytest.mark.parametrize(
-    ("turn", "words"),
+    ("side", "reason"),
     [
-        ("", "Nobody can do anything about it now, so there is nobody to remind."),
+        ("", "This task waits for neither side. No reminder was sent."),
         (
             "mimecast",
-            "It is your own turn, or nobody else of that side has an account: nobody was reminded.",
+            "This task waits for you, or that side has no other account. No reminder was sent.",
         ),
     ],
 )
-def test_where_nobody_is_to_be_reminded_it_says_why(
-    tenant: Tenant, consultant: User, press: Press, turn: str, words: str
+def test_no_recipient_shows_reason(
+    tenant: Tenant, consultant: User, press: Press, side: str, reason: str
 ) -> None:
     _lead(tenant, consultant)
-    _wait_for(tenant, KEY, turn)
+    _wait_for(tenant, KEY, side)
 
-    assert press(consultant) == words
+    assert press(consultant) == reason
     assert task_of(tenant, KEY).reminded_at is None
 
 
-def test_a_step_done_before_the_mail_goes_is_left_out_of_it(
-    tenant: Tenant, consultant: User, owner: User
-) -> None:
+def test_completed_task_cancels_email(tenant: Tenant, consultant: User, owner: User) -> None:
     _lead(tenant, consultant)
     (made,) = reminders.create_reminders(_plan(tenant), [task_of(tenant, KEY)], by=consultant)
     confirm_task(task_of(tenant, KEY), by=owner, side="client")
@@ -199,9 +197,7 @@ def test_a_step_done_before_the_mail_goes_is_left_out_of_it(
     assert (mail.outbox, made.sent_at, made.cancelled_at is not None) == ([], None, True)
 
 
-def test_a_mail_goes_once_however_often_it_is_queued(
-    tenant: Tenant, consultant: User, owner: User
-) -> None:
+def test_reminder_is_sent_once(tenant: Tenant, consultant: User, owner: User) -> None:
     (made,) = reminders.create_reminders(_plan(tenant), [task_of(tenant, KEY)], by=consultant)
 
     send_reminder(made.public_id)
@@ -210,7 +206,7 @@ def test_a_mail_goes_once_however_often_it_is_queued(
     assert len(mail.outbox) == 1
 
 
-def test_many_steps_come_in_one_mail(
+def test_one_email_for_many_tasks(
     tenant: Tenant,
     consultant: User,
     owner: User,
@@ -229,30 +225,30 @@ def test_many_steps_come_in_one_mail(
         )
 
     (sent,) = mail.outbox
-    assert sent.subject == "2 steps wait for you · Northwind"
+    assert sent.subject == "2 tasks waiting on you · Northwind"
     line = ActivityLine.objects.get(action="reminder-sent")
     assert line.params["titles"] == [task_of(tenant, key).title for key in keys]
 
 
-# --- By ourselves
+# --- Automatic reminders
 
 
-def _chase_after(tenant: Tenant, days: int) -> None:
+def _remind_after(tenant: Tenant, days: int) -> None:
     WorkingTime.objects.create(tenant=tenant, remind_after_working_days=days)
 
 
-def _chased(tenant: Tenant, now: datetime) -> list[str]:
+def _reminded(tenant: Tenant, now: datetime) -> list[str]:
     return [made.recipient.email for made in reminders.send_due_reminders(_plan(tenant), now=now)]
 
 
-def test_nobody_is_chased_unless_a_consultant_wishes_it(tenant: Tenant, owner: User) -> None:
+def test_automatic_reminders_are_off(tenant: Tenant, owner: User) -> None:
     _wait_for(tenant, KEY, "client")
 
-    assert _chased(tenant, TUESDAY + timedelta(days=30)) == []
+    assert _reminded(tenant, TUESDAY + timedelta(days=30)) == []
 
 
 @pytest.mark.parametrize(
-    ("after", "told"),
+    ("after", "is_sent"),
     [
         (timedelta(days=2, hours=-1), False),  # 1.9 working days
         (timedelta(days=2), True),
@@ -261,37 +257,37 @@ def test_nobody_is_chased_unless_a_consultant_wishes_it(tenant: Tenant, owner: U
         (timedelta(days=6), True),
     ],
 )
-def test_a_step_is_chased_after_so_many_working_days_in_working_hours(
-    tenant: Tenant, owner: User, after: timedelta, told: bool
+def test_automatic_reminder_in_work_hours(
+    tenant: Tenant, owner: User, after: timedelta, is_sent: bool
 ) -> None:
-    _chase_after(tenant, 2)
+    _remind_after(tenant, 2)
     _wait_for(tenant, KEY, "client")
 
-    assert _chased(tenant, TUESDAY + after) == ([owner.email] if told else [])
+    assert _reminded(tenant, TUESDAY + after) == ([owner.email] if is_sent else [])
 
 
-def test_it_is_chased_again_after_as_many_days_and_not_before(tenant: Tenant, owner: User) -> None:
-    _chase_after(tenant, 2)
+def test_automatic_reminder_repeats(tenant: Tenant, owner: User) -> None:
+    _remind_after(tenant, 2)
     task = _wait_for(tenant, KEY, "client")
     Task.objects.filter(pk=task.pk).update(reminded_at=TUESDAY + timedelta(days=2))
 
-    assert _chased(tenant, TUESDAY + timedelta(days=3)) == []
-    assert _chased(tenant, TUESDAY + timedelta(days=6)) == [owner.email]
+    assert _reminded(tenant, TUESDAY + timedelta(days=3)) == []
+    assert _reminded(tenant, TUESDAY + timedelta(days=6)) == [owner.email]
 
 
-def test_two_workers_who_chase_at_once_send_one_mail(tenant: Tenant, owner: User) -> None:
-    _chase_after(tenant, 1)
+def test_two_workers_send_one_email(tenant: Tenant, owner: User) -> None:
+    _remind_after(tenant, 1)
     task = _wait_for(tenant, KEY, "client")
-    plan, seen_by_both = _plan(tenant), [task]
+    plan, read_by_both = _plan(tenant), [task]
 
-    reminders.create_reminders(plan, seen_by_both, by=None)
+    reminders.create_reminders(plan, read_by_both, by=None)
     with pytest.raises(OnboardingError):
-        reminders.create_reminders(plan, seen_by_both, by=None)
+        reminders.create_reminders(plan, read_by_both, by=None)
 
     assert Reminder.objects.count() == 1
 
 
-def test_a_mail_that_was_never_queued_is_found_again(
+def test_unqueued_reminder_is_retried(
     tenant: Tenant, consultant: User, owner: User, django_capture_on_commit_callbacks: Any
 ) -> None:
     (made,) = reminders.create_reminders(_plan(tenant), [task_of(tenant, KEY)], by=consultant)
@@ -303,13 +299,13 @@ def test_a_mail_that_was_never_queued_is_found_again(
     assert [sent.to for sent in mail.outbox] == [[owner.email]]
 
 
-def test_a_plan_that_cannot_be_chased_holds_up_no_other(
+def test_failing_plan_delays_no_other(
     make_tenant: MakeTenant,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
     django_capture_on_commit_callbacks: Any,
 ) -> None:
-    # The first of them, so that the other comes after it.
+    # Created first, so that the other plan comes after it.
     broken = make_tenant("Broken", (("broken.test", "primary"),))
     tenant = make_tenant()
     owner = User.objects.create_user("owner@northwind.test", "pw", name="Owner Person")
@@ -324,7 +320,7 @@ def test_a_plan_that_cannot_be_chased_holds_up_no_other(
             closes=time(23, 59, 59),
         )
         _wait_for(each, KEY, "client", since=timezone.now() - timedelta(days=9))
-    # As workers do it: what a task raises is logged, and stays its own.
+    # As in a worker: the error of a task is logged and stops no other task.
     monkeypatch.setitem(app.conf, "task_eager_propagates", False)
 
     with django_capture_on_commit_callbacks(execute=True):
@@ -335,7 +331,7 @@ def test_a_plan_that_cannot_be_chased_holds_up_no_other(
 
 
 @pytest.mark.parametrize("days", ["61", "-1", "soon"])
-def test_an_odd_number_of_days_is_refused_beside_its_field(
+def test_invalid_reminder_days_are_refused(
     tenant: Tenant, consultant: User, signed_in: SignIn, days: str
 ) -> None:
     response = signed_in(consultant).post(
@@ -348,10 +344,10 @@ def test_an_odd_number_of_days_is_refused_beside_its_field(
     assert not WorkingTime.objects.exists()
 
 
-# --- People who may no longer act
+# --- People without permission
 
 
-def test_a_consultant_who_is_staff_no_longer_hears_nothing(
+def test_former_consultant_gets_no_reminder(
     tenant: Tenant, consultant: User, owner: User, press: Press
 ) -> None:
     _lead(tenant, consultant)
@@ -361,13 +357,13 @@ def test_a_consultant_who_is_staff_no_longer_hears_nothing(
 
     send_reminder(made.public_id)
     Task.objects.filter(plan__tenant=tenant).update(reminded_at=None)
-    said = press(owner)
+    message = press(owner)
 
     assert mail.outbox == []
-    assert said.startswith("It is your own turn, or nobody else of that side has an account")
+    assert message.startswith("This task waits for you, or that side has no other account")
 
 
-def test_an_assignee_who_only_reads_by_now_leaves_it_to_the_others(
+def test_viewer_assignee_gets_no_reminder(
     tenant: Tenant, consultant: User, manager: User, press: Press, owner: User
 ) -> None:
     _lead(tenant, consultant)
@@ -379,9 +375,7 @@ def test_an_assignee_who_only_reads_by_now_leaves_it_to_the_others(
     assert [sent.to for sent in mail.outbox] == [[consultant.email]]
 
 
-def test_a_mail_about_a_tenant_that_was_closed_meanwhile_is_dropped(
-    tenant: Tenant, consultant: User, owner: User
-) -> None:
+def test_closed_tenant_gets_no_reminder(tenant: Tenant, consultant: User, owner: User) -> None:
     _wait_for(tenant, KEY, "client")
     (made,) = reminders.create_reminders(_plan(tenant), [task_of(tenant, KEY)], by=consultant)
     close_tenant(tenant, by=consultant)

@@ -1,4 +1,4 @@
-"""When it is safe to switch, from what was observed."""
+"""The safe times of a plan, from observations."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.factories import START, MakeTenant
 MX = ("10 us-smtp-inbound-1.mimecast.com", "10 us-smtp-inbound-2.mimecast.com")
 
 
-def _seen(
+def _observe(
     tenant: Tenant, kind: CheckKind, minutes: int, ttl: int | None, *values: str, domain: str
 ) -> None:
     at = START + timedelta(minutes=minutes)
@@ -41,83 +41,81 @@ def _seen(
     )
 
 
-def _safeties(tenant: Tenant, now: datetime = START) -> dict[str, PlanSafeTime]:
+def _safe_times(tenant: Tenant, now: datetime = START) -> dict[str, PlanSafeTime]:
     checks = list(checks_of(tenant))
     return safe_times_by_kind(
         checks, observations_by_kind(checks, list(SWITCH_OF_KIND)), tenant.region_values, now=now
     )
 
 
-def test_the_domain_that_waits_longest_decides(make_tenant: MakeTenant) -> None:
+def test_latest_domain_sets_safe_time(make_tenant: MakeTenant) -> None:
     tenant = make_tenant(domains=(("one.test", "primary"), ("two.test", "secondary")))
     for domain, ttl in (("one.test", 3600), ("two.test", 21_600)):
-        _seen(tenant, CheckKind.MX_TTL, 0, ttl, "10 mail.test", domain=domain)
-        _seen(tenant, CheckKind.MX_TTL, 5, 300, "10 mail.test", domain=domain)
+        _observe(tenant, CheckKind.MX_TTL, 0, ttl, "10 mail.test", domain=domain)
+        _observe(tenant, CheckKind.MX_TTL, 5, 300, "10 mail.test", domain=domain)
 
-    safety = _safeties(tenant)["mx_ttl"]
+    safety = _safe_times(tenant)["mx_ttl"]
 
     assert (safety.switch, safety.domain) == ("cutover", "two.test")
     assert safety.safe_time.safe_at == START + timedelta(minutes=5, seconds=21_600)
     assert safety.is_ahead
 
 
-def test_nothing_is_called_safe_while_one_domain_is_not(make_tenant: MakeTenant) -> None:
+def test_unsafe_domain_hides_safe_time(make_tenant: MakeTenant) -> None:
     tenant = make_tenant(domains=(("one.test", "primary"), ("two.test", "secondary")))
-    _seen(tenant, CheckKind.MX_TTL, 0, 300, "10 mail.test", domain="one.test")
-    _seen(tenant, CheckKind.MX_TTL, 0, 3600, "10 mail.test", domain="two.test")
+    _observe(tenant, CheckKind.MX_TTL, 0, 300, "10 mail.test", domain="one.test")
+    _observe(tenant, CheckKind.MX_TTL, 0, 3600, "10 mail.test", domain="two.test")
 
-    assert _safeties(tenant) == {}
-
-
-def test_nothing_is_called_safe_while_a_server_is_silent(tenant: Tenant) -> None:
-    _seen(tenant, CheckKind.MX_TTL, 0, None, domain="northwind.test")
-
-    assert _safeties(tenant) == {}
+    assert _safe_times(tenant) == {}
 
 
-def test_lockdown_waits_for_the_old_set_to_leave_the_caches(tenant: Tenant) -> None:
-    _seen(tenant, CheckKind.MX, 0, 300, "10 mail.test", domain="northwind.test")
-    _seen(tenant, CheckKind.MX, 60, 300, *MX, domain="northwind.test")
+def test_silent_server_hides_safe_time(tenant: Tenant) -> None:
+    _observe(tenant, CheckKind.MX_TTL, 0, None, domain="northwind.test")
 
-    safety = _safeties(tenant)["mx"]
+    assert _safe_times(tenant) == {}
+
+
+def test_lockdown_waits_for_cached_mx(tenant: Tenant) -> None:
+    _observe(tenant, CheckKind.MX, 0, 300, "10 mail.test", domain="northwind.test")
+    _observe(tenant, CheckKind.MX, 60, 300, *MX, domain="northwind.test")
+
+    safety = _safe_times(tenant)["mx"]
 
     assert safety.switch == "lockdown"
     assert safety.safe_time.safe_at == START + timedelta(minutes=60 + 5, hours=4)
 
 
 @pytest.mark.parametrize(("hours", "ahead"), [(0, True), (30, False)])
-def test_a_clock_that_ran_out_is_no_longer_ahead(tenant: Tenant, hours: int, ahead: bool) -> None:
-    _seen(tenant, CheckKind.MX_TTL, 0, 300, "10 mail.test", domain="northwind.test")
+def test_past_safe_time_is_not_ahead(tenant: Tenant, hours: int, ahead: bool) -> None:
+    _observe(tenant, CheckKind.MX_TTL, 0, 300, "10 mail.test", domain="northwind.test")
 
-    assert _safeties(tenant, START + timedelta(hours=hours))["mx_ttl"].is_ahead == ahead
+    assert _safe_times(tenant, START + timedelta(hours=hours))["mx_ttl"].is_ahead == ahead
 
 
 @pytest.mark.parametrize(("typed", "assumed"), [(None, 86_400), (3600, 86_400), (172_800, 172_800)])
-def test_a_longer_ttl_that_somebody_remembers_is_waited_for(
-    tenant: Tenant, typed: int | None, assumed: int
-) -> None:
+def test_typed_original_ttl_extends_wait(tenant: Tenant, typed: int | None, assumed: int) -> None:
     tenant.domains.update(original_mx_ttl_seconds=typed)
-    _seen(tenant, CheckKind.MX_TTL, 0, 300, "10 mail.test", domain="northwind.test")
+    _observe(tenant, CheckKind.MX_TTL, 0, 300, "10 mail.test", domain="northwind.test")
 
-    safe_time = _safeties(tenant)["mx_ttl"].safe_time
+    safe_time = _safe_times(tenant)["mx_ttl"].safe_time
 
     assert (safe_time.safe_at, safe_time.is_assumed) == (START + timedelta(seconds=assumed), True)
 
 
-def test_a_judgement_by_newer_rules_is_no_sight(tenant: Tenant) -> None:
-    _seen(tenant, CheckKind.MX_TTL, 0, 300, "10 mail.test", domain="northwind.test")
-    before = _safeties(tenant)["mx_ttl"].safe_time
+def test_observation_without_runs_is_ignored(tenant: Tenant) -> None:
+    _observe(tenant, CheckKind.MX_TTL, 0, 300, "10 mail.test", domain="northwind.test")
+    before = _safe_times(tenant)["mx_ttl"].safe_time
 
-    _seen(tenant, CheckKind.MX_TTL, 9, 3600, "10 mail.test", domain="northwind.test")
+    _observe(tenant, CheckKind.MX_TTL, 9, 3600, "10 mail.test", domain="northwind.test")
     Observation.objects.filter(digest="northwind.test9").update(runs=0)
 
-    assert _safeties(tenant)["mx_ttl"].safe_time == before
+    assert _safe_times(tenant)["mx_ttl"].safe_time == before
 
 
-def test_a_clock_counts_from_when_a_look_had_ended_and_not_from_when_it_began(
+def test_safe_time_counts_from_run_end(
     tenant: Tenant,
 ) -> None:
-    """A server asked last may have given out the old answer until then."""
+    """The server that was queried last may have published the old value until the end."""
     check = Check.objects.get(tenant=tenant, kind=CheckKind.MX_TTL)
     server = {"name": "ns1.test", "address": "192.0.2.1", "status": "records"}
     began = timezone.now() - timedelta(hours=2)
@@ -144,5 +142,5 @@ def test_a_clock_counts_from_when_a_look_had_ended_and_not_from_when_it_began(
     )
 
     assert safe_time is not None
-    looks = began + timedelta(minutes=5, seconds=40)
-    assert safe_time.safe_at == looks + timedelta(seconds=3600)
+    run_ended_at = began + timedelta(minutes=5, seconds=40)
+    assert safe_time.safe_at == run_ended_at + timedelta(seconds=3600)

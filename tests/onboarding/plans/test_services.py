@@ -1,4 +1,4 @@
-"""Moving tasks, undoing it, and tasks done domain by domain."""
+"""The services of transitions, undo and per-domain tasks."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from onboarding.plans.transitions import Actor
 from tenants.models import ActivityLine, Domain, Tenant, User
 from tests.factories import MakeTenant, RunCheck, task_of
 
-OPEN = "end-user-asset-library"  # the client's, and no check can see it
+OPEN = "end-user-asset-library"  # the client's, without a check
 DKIM = "dkim-update"  # per domain, and its check only supports it
 CLIENT = Actor("client", may_manage_plan=False)
 STEERS = Actor("mimecast", may_manage_plan=True)
@@ -43,7 +43,7 @@ def transition(tenant: Tenant, key: str, what: str, by: User, actor: Actor, **wo
     make_transition(task_of(tenant, key), what, by=by, actor=actor, **words)
 
 
-def test_a_blocked_task_says_why_and_goes_on(tenant: Tenant, owner: User) -> None:
+def test_block_and_resume(tenant: Tenant, owner: User) -> None:
     transition(tenant, OPEN, "block", owner, CLIENT, reason=" The printer is broken. ")
 
     task = task_of(tenant, OPEN)
@@ -55,9 +55,7 @@ def test_a_blocked_task_says_why_and_goes_on(tenant: Tenant, owner: User) -> Non
     assert (status(tenant, OPEN), task_of(tenant, OPEN).status_reason) == (TaskStatus.TODO, "")
 
 
-def test_waiting_names_the_side_that_is_waited_for(
-    tenant: Tenant, owner: User, consultant: User
-) -> None:
+def test_wait_sets_other_side(tenant: Tenant, owner: User, consultant: User) -> None:
     transition(tenant, OPEN, "wait", owner, CLIENT, reason="Which notices do you advise?")
     assert task_of(tenant, OPEN).status_waiting_on == "mimecast"
 
@@ -66,9 +64,7 @@ def test_waiting_names_the_side_that_is_waited_for(
     assert task_of(tenant, OPEN).status_waiting_on == "client"
 
 
-def test_a_risk_is_accepted_for_a_time_and_then_open_again(
-    tenant: Tenant, consultant: User
-) -> None:
+def test_accepted_risk_expires(tenant: Tenant, consultant: User) -> None:
     until = timezone.now() + timedelta(days=3)
     before = Plan.objects.get(tenant=tenant).tasks_complete
 
@@ -87,14 +83,14 @@ def test_a_risk_is_accepted_for_a_time_and_then_open_again(
     assert expire_accepted_risks(tenant.plan, now=until) == 0
 
 
-def test_a_client_cannot_accept_a_risk(tenant: Tenant, owner: User) -> None:
+def test_client_cannot_accept_risk(tenant: Tenant, owner: User) -> None:
     with pytest.raises(NotPermitted, match="Only a consultant"):
         transition(tenant, OPEN, "accept-risk", owner, CLIENT, reason="Never mind.")
 
     assert status(tenant, OPEN) == TaskStatus.TODO
 
 
-def test_declined_add_ons_no_longer_count(tenant: Tenant, owner: User) -> None:
+def test_declined_task_is_not_counted(tenant: Tenant, owner: User) -> None:
     key = "awareness-training"
     total = Plan.objects.get(tenant=tenant).tasks_total
 
@@ -102,16 +98,14 @@ def test_declined_add_ons_no_longer_count(tenant: Tenant, owner: User) -> None:
 
     assert status(tenant, key) == TaskStatus.DECLINED
     assert Plan.objects.get(tenant=tenant).tasks_total == total
-    with pytest.raises(OnboardingError, match="take it up again first"):
+    with pytest.raises(OnboardingError, match="Reconsider it first"):
         confirm_task(task_of(tenant, key), by=owner, side="client")
 
     transition(tenant, key, "reconsider", owner, CLIENT)
     assert status(tenant, key) == TaskStatus.TODO
 
 
-def test_the_second_of_two_people_is_told_what_the_first_did(
-    tenant: Tenant, owner: User, consultant: User
-) -> None:
+def test_second_transition_is_a_conflict(tenant: Tenant, owner: User, consultant: User) -> None:
     transition(tenant, OPEN, "start", consultant, STEERS, seen="todo")
 
     with pytest.raises(ConflictingChange, match="In progress") as told:
@@ -121,7 +115,7 @@ def test_the_second_of_two_people_is_told_what_the_first_did(
     assert status(tenant, OPEN) == TaskStatus.IN_PROGRESS
 
 
-def test_confirming_ends_the_mark(tenant: Tenant, owner: User) -> None:
+def test_confirm_clears_manual_status(tenant: Tenant, owner: User) -> None:
     transition(tenant, OPEN, "start", owner, CLIENT)
 
     confirm_task(task_of(tenant, OPEN), by=owner, side="client")
@@ -130,13 +124,11 @@ def test_confirming_ends_the_mark(tenant: Tenant, owner: User) -> None:
     assert status(tenant, OPEN) == TaskStatus.TODO
 
 
-def test_a_hard_gate_cannot_be_confirmed_before_its_turn(
-    tenant: Tenant, owner: User, consultant: User
-) -> None:
+def test_closed_gate_refuses_confirm(tenant: Tenant, owner: User, consultant: User) -> None:
     side = "client" if task_of(tenant, "mx-record-cutover").responsibility == "client" else "both"
     by, said = (owner, "client") if side in ("client", "both") else (consultant, "mimecast")
 
-    with pytest.raises(OnboardingError, match="going ahead before that can lose mail"):
+    with pytest.raises(OnboardingError, match="Going ahead before that can lose mail"):
         confirm_task(task_of(tenant, "mx-record-cutover"), by=by, side=said)
 
     Task.objects.filter(plan=tenant.plan).exclude(key="mx-record-cutover").update(status="done")
@@ -144,31 +136,27 @@ def test_a_hard_gate_cannot_be_confirmed_before_its_turn(
     assert getattr(task_of(tenant, "mx-record-cutover"), f"{said}_confirmed_by") == by
 
 
-# --- Undoing
+# --- Undo
 
 
-def test_a_wrong_tick_is_taken_back_by_who_made_it(
-    tenant: Tenant, owner: User, member: User
-) -> None:
+def test_undo_by_same_user_only(tenant: Tenant, owner: User, member: User) -> None:
     confirm_task(task_of(tenant, OPEN), by=owner, side="client")
 
     with pytest.raises(OnboardingError, match="nothing of yours"):
-        undo_last_action(task_of(tenant, OPEN), by=member, may_manage_plan=False)
-    undo_last_action(task_of(tenant, OPEN), by=owner, may_manage_plan=False)
+        undo_last_action(task_of(tenant, OPEN), by=member)
+    undo_last_action(task_of(tenant, OPEN), by=owner)
 
     assert status(tenant, OPEN) == TaskStatus.TODO
     with pytest.raises(OnboardingError, match="nothing of yours"):
-        undo_last_action(task_of(tenant, OPEN), by=owner, may_manage_plan=False)
+        undo_last_action(task_of(tenant, OPEN), by=owner)
 
 
-def test_undoing_puts_back_the_mark_with_its_words(
-    tenant: Tenant, owner: User, consultant: User
-) -> None:
+def test_undo_restores_status_and_reason(tenant: Tenant, owner: User, consultant: User) -> None:
     transition(tenant, OPEN, "block", owner, CLIENT, reason="No budget yet.")
     before = task_of(tenant, OPEN)
     transition(tenant, OPEN, "mark-not-needed", consultant, STEERS, reason="Not theirs.")
 
-    undo_last_action(task_of(tenant, OPEN), by=consultant, may_manage_plan=True)
+    undo_last_action(task_of(tenant, OPEN), by=consultant)
 
     after = task_of(tenant, OPEN)
     assert (after.status_reason, after.status_set_by, after.status_set_at, after.status) == (
@@ -179,16 +167,16 @@ def test_undoing_puts_back_the_mark_with_its_words(
     )
 
 
-def test_undoing_never_takes_a_proof_away(tenant: Tenant, owner: User, run_check: RunCheck) -> None:
+def test_undo_keeps_proof(tenant: Tenant, owner: User, run_check: RunCheck) -> None:
     confirm_task(task_of(tenant, "domain-ownership"), by=owner, side="client")
     run_check(tenant, CheckKind.OWNERSHIP, Verdict.PASS)
 
-    undo_last_action(task_of(tenant, "domain-ownership"), by=owner, may_manage_plan=False)
+    undo_last_action(task_of(tenant, "domain-ownership"), by=owner)
 
     assert status(tenant, "domain-ownership") == TaskStatus.VERIFIED
 
 
-# --- Domain by domain
+# --- Domains
 
 
 def add_domain(tenant: Tenant, name: str) -> Domain:
@@ -201,9 +189,7 @@ def confirm_both(tenant: Tenant, key: str, owner: User, consultant: User) -> Non
     confirm_task(task_of(tenant, key), by=consultant, side="mimecast")
 
 
-def test_a_domain_added_late_opens_the_task_for_itself_alone(
-    tenant: Tenant, owner: User, consultant: User
-) -> None:
+def test_new_domain_needs_own_confirmation(tenant: Tenant, owner: User, consultant: User) -> None:
     confirm_both(tenant, DKIM, owner, consultant)
     assert status(tenant, DKIM) == TaskStatus.DONE
 
@@ -217,12 +203,12 @@ def test_a_domain_added_late_opens_the_task_for_itself_alone(
     assert status(tenant, DKIM) == TaskStatus.DONE
 
 
-def test_an_exempt_domain_holds_nothing_up(tenant: Tenant, owner: User, consultant: User) -> None:
+def test_exempt_domain_does_not_block(tenant: Tenant, owner: User, consultant: User) -> None:
     confirm_both(tenant, DKIM, owner, consultant)
     late = add_domain(tenant, "late.test")
     apply_profile(tenant)
 
-    with pytest.raises(OnboardingError, match="Say why"):
+    with pytest.raises(OnboardingError, match="Enter a reason"):
         exempt_domain(task_of(tenant, DKIM), late, by=consultant, reason=" ")
     exempt_domain(task_of(tenant, DKIM), late, by=consultant, reason="Parked.")
     assert status(tenant, DKIM) == TaskStatus.DONE
@@ -231,7 +217,7 @@ def test_an_exempt_domain_holds_nothing_up(tenant: Tenant, owner: User, consulta
     assert status(tenant, DKIM) == TaskStatus.TODO
 
 
-def test_a_check_of_an_exempt_domain_no_longer_decides(
+def test_check_of_exempt_domain_is_ignored(
     tenant: Tenant, consultant: User, run_check: RunCheck
 ) -> None:
     run_check(tenant, CheckKind.SPF, Verdict.PASS)
@@ -244,30 +230,26 @@ def test_a_check_of_an_exempt_domain_no_longer_decides(
     assert status(tenant, "spf-update") == TaskStatus.VERIFIED
 
 
-def test_undoing_an_exemption_brings_the_domain_back(
-    tenant: Tenant, owner: User, consultant: User
-) -> None:
+def test_undo_of_exemption(tenant: Tenant, owner: User, consultant: User) -> None:
     confirm_both(tenant, DKIM, owner, consultant)
     late = add_domain(tenant, "late.test")
     apply_profile(tenant)
     exempt_domain(task_of(tenant, DKIM), late, by=consultant, reason="Parked.")
 
-    undo_last_action(task_of(tenant, DKIM), by=consultant, may_manage_plan=True)
+    undo_last_action(task_of(tenant, DKIM), by=consultant)
 
     assert status(tenant, DKIM) == TaskStatus.TODO
 
 
-def test_a_domain_of_another_tenant_is_no_part_of_the_task(
+def test_confirm_foreign_domain_is_refused(
     tenant: Tenant, make_tenant: MakeTenant, owner: User
 ) -> None:
     other = make_tenant("Other")
-    with pytest.raises(OnboardingError, match="no part of its own"):
+    with pytest.raises(OnboardingError, match="not in the scope of this task"):
         confirm_task(task_of(tenant, DKIM), by=owner, side="client", domain=other.domains.get())
 
 
-def test_undoing_leaves_out_a_domain_that_was_removed_meanwhile(
-    tenant: Tenant, owner: User
-) -> None:
+def test_undo_ignores_removed_domain(tenant: Tenant, owner: User) -> None:
     late = add_domain(tenant, "late.test")
     confirm_task(task_of(tenant, DKIM), by=owner, side="client", domain=late)
     confirm_task(
@@ -278,7 +260,7 @@ def test_undoing_leaves_out_a_domain_that_was_removed_meanwhile(
     )
     late.delete()
 
-    undo_last_action(task_of(tenant, DKIM), by=owner, may_manage_plan=False)
+    undo_last_action(task_of(tenant, DKIM), by=owner)
 
     assert status(tenant, DKIM) == TaskStatus.TODO
     assert not task_of(tenant, DKIM).domain_progress.exists()

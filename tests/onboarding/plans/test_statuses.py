@@ -1,4 +1,4 @@
-"""Where a task stands, from its facts."""
+"""The status of a task and of a group."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ LATER = NOON + timedelta(hours=1)
         ),
     ],
 )
-def test_state_follows_from_the_facts(facts: dict[str, Any], expected: TaskStatus) -> None:
+def test_status_of_facts(facts: dict[str, Any], expected: TaskStatus) -> None:
     basis: dict[str, Any] = {"applies": True, "responsibility": "client", "has_check": False}
 
     assert status_of(TaskFacts(**{**basis, **facts})) == expected
@@ -95,7 +95,5 @@ def test_state_follows_from_the_facts(facts: dict[str, Any], expected: TaskStatu
         ([], TaskStatus.NOT_APPLICABLE),
     ],
 )
-def test_a_group_is_done_when_its_applicable_children_are(
-    children: list[TaskStatus], expected: TaskStatus
-) -> None:
+def test_group_status(children: list[TaskStatus], expected: TaskStatus) -> None:
     assert group_status(children, applies=True) == expected

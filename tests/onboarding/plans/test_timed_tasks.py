@@ -1,4 +1,4 @@
-"""A task that only time completes: the days between the outbound and the inbound cutover."""
+"""A timed task: the days between the outbound and the inbound cutover."""
 
 from __future__ import annotations
 
@@ -25,10 +25,9 @@ from onboarding.plans.services import (
     confirm_task,
     make_transition,
     set_responsibility,
-    transitions_for,
 )
 from onboarding.plans.tasks import complete_waits as complete_waits_task
-from onboarding.plans.transitions import TRANSITIONS
+from onboarding.plans.transitions import TRANSITIONS, available_status_changes
 from tenants.models import ActivityLine, Tenant, User
 from tests.factories import SignIn, task_of
 from tests.markup import texts
@@ -37,7 +36,7 @@ WAIT, OUTBOUND = "outbound-days", "outbound-cutover"
 
 
 def _prove_outbound(tenant: Tenant, at: datetime | None) -> None:
-    """As a check would; None: it no longer holds."""
+    """Verify the outbound cutover at this time; None regresses it."""
     regressed_at = None if at else timezone.now()
     Task.objects.filter(plan=tenant.plan, key=OUTBOUND).update(
         verified_at=at, regressed_at=regressed_at
@@ -49,7 +48,7 @@ def _days_ago(days: float) -> datetime:
     return timezone.now() - timedelta(days=days)
 
 
-def test_it_counts_from_when_outbound_was_proven(tenant: Tenant) -> None:
+def test_period_starts_at_outbound_proof(tenant: Tenant) -> None:
     verified_at = _days_ago(1)
 
     _prove_outbound(tenant, verified_at)
@@ -62,7 +61,7 @@ def test_it_counts_from_when_outbound_was_proven(tenant: Tenant) -> None:
     assert (task.status, task.waiting_on) == (TaskStatus.TODO, "")
 
 
-def test_a_minute_too_early_completes_nothing_and_the_moment_does(tenant: Tenant) -> None:
+def test_timed_task_completes_on_time(tenant: Tenant) -> None:
     verified_at = _days_ago(3)
     _prove_outbound(tenant, verified_at)
     plan = tenant.plan
@@ -85,7 +84,7 @@ def test_a_minute_too_early_completes_nothing_and_the_moment_does(tenant: Tenant
     assert complete_waits(plan, now=timezone.now()) == 0
 
 
-def test_the_night_completes_what_the_beat_missed(tenant: Tenant) -> None:
+def test_reconcile_completes_timed_task(tenant: Tenant) -> None:
     Task.objects.filter(plan=tenant.plan, key=OUTBOUND).update(check_kinds=[])
     _prove_outbound(tenant, _days_ago(4))
 
@@ -95,7 +94,7 @@ def test_the_night_completes_what_the_beat_missed(tenant: Tenant) -> None:
 
 
 @pytest.mark.parametrize("days", [1, 9])
-def test_outbound_that_breaks_begins_the_count_anew(tenant: Tenant, days: int) -> None:
+def test_outbound_regression_restarts_period(tenant: Tenant, days: int) -> None:
     _prove_outbound(tenant, _days_ago(days))
     complete_waits(tenant.plan, now=timezone.now())
 
@@ -113,40 +112,40 @@ def test_outbound_that_breaks_begins_the_count_anew(tenant: Tenant, days: int) -
     assert (task.status, task.wait_started_at) == (TaskStatus.TODO, again)
 
 
-def test_a_proof_after_peoples_word_does_not_begin_anew(tenant: Tenant) -> None:
-    said_at = _days_ago(5)
+def test_proof_keeps_period_of_confirmation(tenant: Tenant) -> None:
+    confirmed_at = _days_ago(5)
     Task.objects.filter(plan=tenant.plan, key=OUTBOUND).update(
-        client_confirmed_at=said_at,
+        client_confirmed_at=confirmed_at,
         confirmation_suffices=True,
         status="done",
-        status_changed_at=said_at,
+        status_changed_at=confirmed_at,
     )
     recompute_rollup(tenant.plan)
 
     _prove_outbound(tenant, timezone.now())
 
-    assert task_of(tenant, WAIT).wait_started_at == said_at
+    assert task_of(tenant, WAIT).wait_started_at == confirmed_at
 
 
-def test_nobody_can_confirm_it_or_say_whose_it_is(
-    tenant: Tenant, consultant: User, owner: User
-) -> None:
+def test_timed_task_cannot_be_confirmed(tenant: Tenant, consultant: User, owner: User) -> None:
     for user, side in ((consultant, "mimecast"), (owner, "client")):
-        with pytest.raises(OnboardingError, match="This task completes automatically"):
+        with pytest.raises(OnboardingError, match="completes automatically on its date"):
             confirm_task(task_of(tenant, WAIT), by=user, side=side)
-    with pytest.raises(OnboardingError, match="This task completes automatically"):
+    with pytest.raises(OnboardingError, match="completes automatically on its date"):
         set_responsibility(task_of(tenant, WAIT), "client", by=consultant)
 
     offered = [
         transition.key
-        for transition in transitions_for(task_of(tenant, WAIT), actor_for(consultant, tenant))
+        for transition in available_status_changes(
+            task_of(tenant, WAIT), actor_for(consultant, tenant)
+        )
     ]
     assert offered == ["accept-risk", "mark-not-needed"]
-    assert transitions_for(task_of(tenant, WAIT), actor_for(owner, tenant)) == []
+    assert available_status_changes(task_of(tenant, WAIT), actor_for(owner, tenant)) == []
     assert set(TRANSITIONS) > set(offered)
 
 
-def test_a_consultant_accepts_a_shorter_time_in_words(tenant: Tenant, consultant: User) -> None:
+def test_consultant_accepts_shorter_period(tenant: Tenant, consultant: User) -> None:
     _prove_outbound(tenant, _days_ago(1))
 
     make_transition(
@@ -162,7 +161,7 @@ def test_a_consultant_accepts_a_shorter_time_in_words(tenant: Tenant, consultant
     assert (task.status, task.blocks_dependents) == (TaskStatus.ACCEPTED_RISK, False)
 
 
-def test_nothing_is_waited_for_after_what_does_not_apply(tenant: Tenant) -> None:
+def test_timed_task_after_excluded_task(tenant: Tenant) -> None:
     Task.objects.filter(plan=tenant.plan, key=OUTBOUND).update(applies=False)
 
     recompute_rollup(tenant.plan)
@@ -171,7 +170,7 @@ def test_nothing_is_waited_for_after_what_does_not_apply(tenant: Tenant) -> None
     assert (task.status, task.blocks_dependents) == (TaskStatus.NOT_APPLICABLE, False)
 
 
-def test_the_days_agreed_for_the_inbound_cutover_count(
+def test_agreed_days_set_period(
     tenant: Tenant, consultant: User, django_capture_on_commit_callbacks: Any
 ) -> None:
     verified_at = _days_ago(4)
@@ -196,7 +195,7 @@ def test_the_days_agreed_for_the_inbound_cutover_count(
     assert shorter.status == TaskStatus.VERIFIED
 
 
-def test_the_mx_cutover_waits_for_it(tenant: Tenant, owner: User) -> None:
+def test_mx_cutover_waits_for_timed_task(tenant: Tenant, owner: User) -> None:
     Task.objects.filter(plan=tenant.plan).exclude(key__in=["mx-record-cutover", WAIT]).update(
         status="done"
     )
@@ -205,44 +204,38 @@ def test_the_mx_cutover_waits_for_it(tenant: Tenant, owner: User) -> None:
         confirm_task(task_of(tenant, "mx-record-cutover"), by=owner, side="client")
 
 
-def _said(client: Client, context: str) -> str:
+def _shown(client: Client, context: str) -> str:
     (text,) = texts(client.get(context).content.decode(), f"#{WAIT}")
     return text
 
 
-def test_the_page_says_until_when_and_offers_no_button(
-    tenant: Tenant, owner: User, signed_in: SignIn
-) -> None:
+def test_plan_page_shows_end_of_period(tenant: Tenant, owner: User, signed_in: SignIn) -> None:
     client = signed_in(owner)
     context = reverse("onboarding:plan-show", args=[tenant.public_id])
     context += "?phase=outbound-cutover-phase"
-    before = _said(client, context)
+    before = _shown(client, context)
     _prove_outbound(tenant, datetime(2031, 3, 3, 10, 0, tzinfo=timezone.get_current_timezone()))
 
-    during = _said(client, context)
+    during = _shown(client, context)
     row = next(r for r in client.get(context).context["page"].rows if r.task.key == WAIT)
 
-    assert "It begins to count once Outbound Cutover is done." in before
+    assert "The waiting period starts when Outbound Cutover is done." in before
     assert "is done by itself on Thu 6 Mar, 10:00 UTC" in during
     assert "Confirm" not in during
     assert row.shape is Shape.WAITING
 
 
-def test_the_client_sees_it_as_watched_and_never_as_theirs(
-    tenant: Tenant, owner: User, signed_in: SignIn
-) -> None:
+def test_client_page_shows_timed_task(tenant: Tenant, owner: User, signed_in: SignIn) -> None:
     _prove_outbound(tenant, timezone.now())
 
     shown = signed_in(owner).get(reverse("onboarding:my-tasks", args=[tenant.public_id]))
 
-    steps = shown.context["client_tasks"]
-    assert WAIT in [row.task.key for row in steps.verifying]
-    assert WAIT not in [row.task.key for row in (*steps.now, *steps.upcoming)]
+    tasks = shown.context["client_tasks"]
+    assert WAIT in [row.task.key for row in tasks.verifying]
+    assert WAIT not in [row.task.key for row in (*tasks.now, *tasks.upcoming)]
 
 
-def test_where_the_sample_is_past_outbound_its_days_are_over(
-    db: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_sample_past_outbound_is_verified(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
     register_builtin_templates()
     monkeypatch.setattr(sample, "SAMPLE", sample.SAMPLE[-1:])
 

@@ -1,36 +1,69 @@
-"""Who may say what of a task, from where, with which words: the whole table."""
+"""The table of transitions: its rules, and the same answer on the page and in the services."""
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import transaction
+from django.utils import timezone
 
-from onboarding.models import ManualStatus, Responsibility, TaskStatus
+from onboarding.errors import NotPermitted, OnboardingError
+from onboarding.models import (
+    ManualStatus,
+    RequirementsSheet,
+    Responsibility,
+    Task,
+    TaskStatus,
+)
+from onboarding.plans import services
+from onboarding.plans.assignment import assign_task
+from onboarding.plans.dates import set_due_date
+from onboarding.plans.domain_progress import progress_by_task
+from onboarding.plans.evaluation import PlanContext
+from onboarding.plans.queries import tasks_of
+from onboarding.plans.rollup import recompute_rollup
+from onboarding.plans.rows import TaskRow, Viewer, rows_of
 from onboarding.plans.transitions import (
+    ASSIGN,
+    CONFIRM,
+    EXEMPT_DOMAIN,
+    INCLUDE_DOMAIN,
+    SET_DUE_DATE,
+    SET_RESPONSIBILITY,
+    STATUS_CHANGES,
     TRANSITIONS,
+    UNDO,
+    WITHDRAW_CONFIRMATION,
     Actor,
     TransitionContext,
-    available_transitions,
+    available_status_changes,
     input_error,
+    is_permitted,
     waiting_side_after,
     why_not,
 )
+from tenants.models import ActivityLine, Domain, Membership, Tenant, User
+from tests.factories import MakeTenant, task_of
 
-NOW = datetime(2026, 12, 1, 9, 0, tzinfo=UTC)
 CLIENT = Actor("client", may_manage_plan=False)
 CONSULTANT = Actor("mimecast", may_manage_plan=True)
 VIEWER = Actor("", may_manage_plan=False)
+NOW = datetime(2026, 12, 1, 9, 0, tzinfo=UTC)
 
 
-def context(status: TaskStatus, **other: Any) -> TransitionContext:
-    values: dict[str, Any] = {"manual_status": status.value, "responsibility": "both"} | other
-    return TransitionContext(status=status, **values)
+def task(status: TaskStatus = TaskStatus.TODO, **other: Any) -> Task:
+    return Task(status=status, **({"responsibility": Responsibility.BOTH} | other))
 
 
-def keys(at: TransitionContext, actor: Actor) -> list[str]:
-    return [transition.key for transition in available_transitions(at, actor)]
+def keys(of: Task, actor: Actor) -> list[str]:
+    return [transition.key for transition in available_status_changes(of, actor)]
+
+
+# --- The table
 
 
 @pytest.mark.parametrize(
@@ -66,64 +99,344 @@ def keys(at: TransitionContext, actor: Actor) -> list[str]:
         (TaskStatus.NOT_APPLICABLE, "", "restore"),
     ],
 )
-def test_moves_from_each_state(status: TaskStatus, by_client: str, by_consultant: str) -> None:
-    assert keys(context(status), CLIENT) == by_client.split()
-    assert keys(context(status), CONSULTANT) == by_consultant.split()
-    assert keys(context(status), VIEWER) == []
+def test_status_changes_by_status(status: TaskStatus, by_client: str, by_consultant: str) -> None:
+    assert keys(task(status), CLIENT) == by_client.split()
+    assert keys(task(status), CONSULTANT) == by_consultant.split()
+    assert keys(task(status), VIEWER) == []
 
 
-def test_only_what_is_optional_can_be_declined() -> None:
-    assert "decline" in keys(context(TaskStatus.TODO, is_optional=True), CLIENT)
-    assert "decline" not in keys(context(TaskStatus.TODO), CLIENT)
+def test_only_optional_task_can_be_declined() -> None:
+    assert "decline" in keys(task(is_optional=True), CLIENT)
+    assert "decline" not in keys(task(), CLIENT)
 
 
-def test_what_a_person_set_aside_can_be_brought_back_and_what_the_profile_left_out_not() -> None:
-    by_person = context(TaskStatus.NOT_APPLICABLE, manual_status=ManualStatus.NOT_NEEDED)
-    by_profile = context(TaskStatus.NOT_APPLICABLE, manual_status=ManualStatus.NONE)
+def test_restore_reverts_manual_status_only() -> None:
+    by_person = task(TaskStatus.NOT_APPLICABLE, manual_status=ManualStatus.NOT_NEEDED)
+    by_profile = task(TaskStatus.NOT_APPLICABLE, applies=False)
 
     assert keys(by_person, CONSULTANT) == ["restore"]
-    assert "profile" in why_not(TRANSITIONS["restore"], by_profile, CONSULTANT)
+    assert why_not(by_profile, TRANSITIONS["restore"], CONSULTANT) == (
+        "The tenant’s profile excludes this task. Change the profile to include it."
+    )
 
 
-def test_the_other_sides_task_is_theirs_but_a_consultant_steers_it() -> None:
-    theirs = context(TaskStatus.TODO, responsibility=Responsibility.MIMECAST)
+def test_side_limits_client_not_consultant() -> None:
+    theirs = task(responsibility=Responsibility.MIMECAST)
 
-    assert why_not(TRANSITIONS["block"], theirs, CLIENT) == "This task is Mimecast’s."
-    assert "block" in keys(context(TaskStatus.TODO, responsibility="client"), CONSULTANT)
+    assert why_not(theirs, TRANSITIONS["block"], CLIENT) == (
+        "Mimecast is responsible for this task."
+    )
+    assert "block" in keys(task(responsibility="client"), CONSULTANT)
 
 
-def test_a_group_stands_as_its_tasks_do() -> None:
-    assert keys(context(TaskStatus.TODO, is_group=True), CONSULTANT) == []
+def test_consultant_cannot_confirm_for_client() -> None:
+    assert why_not(task(responsibility="client"), CONFIRM, CONSULTANT) == (
+        "The client is responsible for this task."
+    )
+
+
+def test_group_has_no_status_changes() -> None:
+    assert keys(task(is_group=True), CONSULTANT) == []
+
+
+@pytest.mark.parametrize("transition", TRANSITIONS.values(), ids=TRANSITIONS)
+def test_viewer_is_not_permitted(transition: Any) -> None:
+    assert why_not(task(), transition, VIEWER) == (
+        "Your role allows you to read this plan, not to change its tasks."
+    )
+    assert not is_permitted(task(), transition, VIEWER)
+
+
+def test_closed_gate_names_its_tasks() -> None:
+    waiting = [Task(title=title) for title in ("One", "Two", "Three")]
+    gate = task(is_hard_gate=True)
+
+    assert why_not(gate, CONFIRM, CLIENT, TransitionContext(open_dependencies=waiting)) == (
+        "This task waits for “One” and “Two” and 1 more. Going ahead before that can lose mail."
+    )
+    assert why_not(gate, CONFIRM, CLIENT) == ""
 
 
 @pytest.mark.parametrize(
-    ("transition", "reason", "until", "told"),
+    ("transition", "reason", "until", "error"),
     [
         ("start", "", None, ""),
-        ("block", "  ", None, "Say it in a few words"),
+        ("block", "  ", None, "Enter a reason. Others read it later."),
         ("block", "The change board meets on Friday.", None, ""),
-        ("block", "x" * 501, None, "at most 500 characters; you wrote 501"),
-        ("accept-risk", "Their host changes in May.", None, "Say until when"),
-        ("accept-risk", "Their host changes in May.", NOW, "Say until when"),
+        ("block", "x" * 501, None, "Enter at most 500 characters. You entered 501."),
+        ("accept-risk", "Their host changes in May.", None, "Enter an end date in the future."),
+        ("accept-risk", "Their host changes in May.", NOW, "Enter an end date in the future."),
         (
             "accept-risk",
             "Their host changes in May.",
             NOW + timedelta(days=366),
-            "for a year at most",
+            "A risk is accepted for one year at most. Choose an earlier day.",
         ),
         ("accept-risk", "Their host changes in May.", NOW + timedelta(days=30), ""),
     ],
 )
-def test_words_and_days_that_a_move_needs(
-    transition: str, reason: str, until: datetime | None, told: str
-) -> None:
-    problem = input_error(reason, until, TRANSITIONS[transition], now=NOW)
-
-    assert told in problem
-    assert bool(problem) is bool(told)
+def test_input_error(transition: str, reason: str, until: datetime | None, error: str) -> None:
+    assert input_error(reason, until, TRANSITIONS[transition], now=NOW) == error
 
 
-def test_who_waits_waits_for_the_other_side() -> None:
+def test_wait_is_on_other_side() -> None:
     assert waiting_side_after(TRANSITIONS["wait"], "client") == "mimecast"
     assert waiting_side_after(TRANSITIONS["wait"], "mimecast") == "client"
     assert waiting_side_after(TRANSITIONS["block"], "mimecast") == ""
+
+
+# --- The page and the services give the same answer
+
+ROLES = ("consultant", "manager", "owner", "member", "viewer")
+KEY = "initial-conversation"  # both sides, no check
+PER_DOMAIN = "dkim-update"
+
+# The facts from which the roll-up computes each status.
+FACTS: dict[TaskStatus, Callable[[User], dict[str, Any]]] = {
+    TaskStatus.TODO: lambda by: {},
+    TaskStatus.IN_PROGRESS: lambda by: {"manual_status": ManualStatus.IN_PROGRESS},
+    TaskStatus.WAITING: lambda by: {"manual_status": ManualStatus.WAITING},
+    TaskStatus.BLOCKED: lambda by: {"manual_status": ManualStatus.BLOCKED},
+    TaskStatus.PARTLY_CONFIRMED: lambda by: {
+        "client_confirmed_at": NOW,
+        "client_confirmed_by": by,
+    },
+    TaskStatus.AWAITING_VERIFICATION: lambda by: {
+        "client_confirmed_at": NOW,
+        "client_confirmed_by": by,
+        "mimecast_confirmed_at": NOW,
+        "check_kinds": ["dmarc"],
+    },
+    TaskStatus.REGRESSED: lambda by: {
+        "regressed_at": NOW + timedelta(hours=1),
+        "client_confirmed_at": NOW,
+        "client_confirmed_by": by,
+        "check_kinds": ["dmarc"],
+    },
+    TaskStatus.DONE: lambda by: {
+        "client_confirmed_at": NOW,
+        "client_confirmed_by": by,
+        "mimecast_confirmed_at": NOW,
+    },
+    TaskStatus.VERIFIED: lambda by: {"verified_at": NOW, "check_kinds": ["dmarc"]},
+    TaskStatus.ACCEPTED_RISK: lambda by: {
+        "manual_status": ManualStatus.ACCEPTED_RISK,
+        "accepted_until": NOW + timedelta(days=900),
+    },
+    TaskStatus.DECLINED: lambda by: {"manual_status": ManualStatus.DECLINED},
+    TaskStatus.NOT_APPLICABLE: lambda by: {"manual_status": ManualStatus.NOT_NEEDED},
+}
+
+
+@pytest.fixture
+def small(make_tenant: MakeTenant) -> Tenant:
+    """A tenant with two domains whose plan has few tasks, so that each call is fast."""
+    made = make_tenant(domains=(("one.test", "primary"), ("two.test", "secondary")))
+    kept = [KEY, PER_DOMAIN, "case-closure", "branding", "outbound-cutover"]
+    Task.objects.filter(plan=made.plan).exclude(key__in=kept).delete()
+    Task.objects.filter(plan=made.plan).update(
+        responsibility="both", responsibility_stated=False, depends_on=[]
+    )
+    return made
+
+
+def user_in(tenant: Tenant, role: str) -> User:
+    is_staff = role in ("consultant", "manager")
+    user = User.objects.create_user(
+        f"{role}@roles.test", "pw", name=role, staff_role=role if is_staff else ""
+    )
+    if not is_staff:
+        Membership.objects.create(tenant=tenant, user=user, role=role)
+    return user
+
+
+def row_for(tenant: Tenant, key: str, user: User) -> TaskRow:
+    progress = progress_by_task(tenant)
+    viewer = Viewer(services.actor_for(user, tenant), progress=progress)
+    rows = rows_of(list(tasks_of(tenant.plan)), PlanContext.of(tenant), viewer)
+    return next(row for row in rows if row.task.key == key)
+
+
+def on_page(row: TaskRow) -> dict[str, bool]:
+    """The transitions that the page offers, for the task and for its domains."""
+    offered = {
+        CONFIRM.key: row.can_confirm,
+        WITHDRAW_CONFIRMATION.key: row.can_withdraw,
+        SET_RESPONSIBILITY.key: row.can_set_responsibility,
+        UNDO.key: row.can_undo,
+        ASSIGN.key: row.can_assign,
+        SET_DUE_DATE.key: row.can_set_due_date,
+        **dict.fromkeys(STATUS_CHANGES, False),
+        **{change.key: True for change in row.status_changes},
+    }
+    for part in row.domain_rows:
+        offered |= {
+            f"{CONFIRM.key} {part.domain}": part.can_confirm,
+            f"{WITHDRAW_CONFIRMATION.key} {part.domain}": part.can_withdraw,
+            f"{EXEMPT_DOMAIN.key} {part.domain}": part.can_exempt,
+            f"{INCLUDE_DOMAIN.key} {part.domain}": part.can_include,
+        }
+    return offered
+
+
+def calls_for(tenant: Tenant, key: str, user: User) -> dict[str, Callable[[], object]]:
+    """The service call of each transition."""
+    of = task_of(tenant, key)
+    side = services.side_of(user, tenant)
+    other = "client" if of.responsibility != "client" else "mimecast"
+    calls: dict[str, Callable[[], object]] = {
+        CONFIRM.key: lambda: services.confirm_task(of, by=user, side=side),
+        WITHDRAW_CONFIRMATION.key: lambda: services.withdraw_confirmation(of, by=user, side=side),
+        SET_RESPONSIBILITY.key: lambda: services.set_responsibility(of, other, by=user),
+        UNDO.key: lambda: services.undo_last_action(of, by=user),
+        ASSIGN.key: lambda: assign_task(of, "", by=user),
+        SET_DUE_DATE.key: lambda: set_due_date(of, NOW.date(), by=user),
+    }
+    for change in STATUS_CHANGES:
+        calls[change] = functools.partial(
+            services.make_transition,
+            of,
+            change,
+            by=user,
+            actor=services.actor_for(user, tenant),
+            reason="A reason.",
+            until=timezone.now() + timedelta(days=30),
+        )
+    if of.is_per_domain:
+        for domain in tenant.domains.all():
+            calls |= calls_for_domain(of, domain, user, side)
+    return calls
+
+
+def calls_for_domain(
+    of: Task, domain: Domain, user: User, side: str
+) -> dict[str, Callable[[], object]]:
+    return {
+        f"{CONFIRM.key} {domain}": lambda: services.confirm_task(
+            of, by=user, side=side, domain=domain
+        ),
+        f"{WITHDRAW_CONFIRMATION.key} {domain}": lambda: services.withdraw_confirmation(
+            of, by=user, side=side, domain=domain
+        ),
+        f"{EXEMPT_DOMAIN.key} {domain}": lambda: services.exempt_domain(
+            of, domain, by=user, reason="Parked."
+        ),
+        f"{INCLUDE_DOMAIN.key} {domain}": lambda: services.end_exemption(of, domain, by=user),
+    }
+
+
+def accepts(tenant: Tenant, call: Callable[[], object]) -> bool:
+    """Whether the service makes the transition: it raises nothing and writes an activity line."""
+    lines = ActivityLine.objects.filter(tenant=tenant)
+    before = lines.count()
+    with transaction.atomic():
+        try:
+            call()
+        except OnboardingError:
+            return False
+        finally:
+            is_written = lines.count() > before
+            transaction.set_rollback(True)
+    return is_written
+
+
+def in_services(tenant: Tenant, key: str, user: User) -> dict[str, bool]:
+    Task.objects.filter(plan=tenant.plan, key=key).update(assignee=user)
+    return {name: accepts(tenant, call) for name, call in calls_for(tenant, key, user).items()}
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("status", TaskStatus)
+def test_page_and_service_agree(small: Tenant, status: TaskStatus, role: str) -> None:
+    user = user_in(small, role)
+    Task.objects.filter(plan=small.plan, key=KEY).update(**FACTS[status](user))
+    recompute_rollup(small.plan)
+    row = row_for(small, KEY, user)
+    assert row.task.status == status
+
+    assert on_page(row) == in_services(small, KEY, user)
+
+
+VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "mimecast": (KEY, {"responsibility": "mimecast"}),
+    "client": (KEY, {"responsibility": "client"}),
+    "group": (KEY, {"is_group": True}),
+    "optional": (KEY, {"is_optional": True}),
+    "timed": (KEY, {"wait_after": "outbound-cutover"}),
+    "closed-gate": (KEY, {"is_hard_gate": True, "depends_on": ["outbound-cutover"]}),
+    "excluded": (KEY, {"applies": False}),
+    "stated-side": (KEY, {"responsibility_stated": True}),
+    "closure": ("case-closure", {}),
+    "sheet": ("branding", {}),
+    "per-domain": (PER_DOMAIN, {}),
+    "per-domain-client": (PER_DOMAIN, {"responsibility": "client"}),
+}
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_page_and_service_agree_on_kind(small: Tenant, variant: str, role: str) -> None:
+    key, values = VARIANTS[variant]
+    user = user_in(small, role)
+    Task.objects.filter(plan=small.plan, key=key).update(**values)
+    recompute_rollup(small.plan)
+
+    assert on_page(row_for(small, key, user)) == in_services(small, key, user)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_page_and_service_agree_after_sign_off(small: Tenant, role: str) -> None:
+    user = user_in(small, role)
+    RequirementsSheet.objects.filter(task__plan=small.plan, task__key="branding").update(
+        mimecast_signed_at=NOW, client_signed_at=NOW
+    )
+    Task.objects.filter(plan=small.plan, key="branding").update(
+        mimecast_confirmed_at=NOW, client_confirmed_at=NOW
+    )
+    recompute_rollup(small.plan)
+
+    assert on_page(row_for(small, "branding", user)) == in_services(small, "branding", user)
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("is_exempt", [False, True], ids=["in-scope", "exempt"])
+def test_page_and_service_agree_on_domains(
+    small: Tenant, consultant: User, role: str, is_exempt: bool
+) -> None:
+    user = user_in(small, role)
+    one, two = small.domains.order_by("name")
+    side = services.side_of(user, small)
+    if side:
+        services.confirm_task(task_of(small, PER_DOMAIN), by=user, side=side, domain=one)
+    if is_exempt:
+        services.exempt_domain(
+            task_of(small, PER_DOMAIN), two, by=consultant, reason="It never sends mail."
+        )
+
+    assert on_page(row_for(small, PER_DOMAIN, user)) == in_services(small, PER_DOMAIN, user)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_page_and_service_agree_on_undo(small: Tenant, owner_of_small: User, role: str) -> None:
+    gate = {"is_hard_gate": True, "depends_on": []}
+    Task.objects.filter(plan=small.plan, key=KEY).update(**gate)
+    services.confirm_task(task_of(small, KEY), by=owner_of_small, side="client")
+    services.withdraw_confirmation(task_of(small, KEY), by=owner_of_small, side="client")
+    user = owner_of_small if role == "owner" else user_in(small, role)
+
+    assert on_page(row_for(small, KEY, user))[UNDO.key] is (role in ("consultant", "owner"))
+    assert on_page(row_for(small, KEY, user)) == in_services(small, KEY, user)
+
+    Task.objects.filter(plan=small.plan, key=KEY).update(depends_on=["outbound-cutover"])
+    assert on_page(row_for(small, KEY, user))[UNDO.key] is False
+    assert on_page(row_for(small, KEY, user)) == in_services(small, KEY, user)
+
+
+@pytest.fixture
+def owner_of_small(small: Tenant) -> User:
+    return user_in(small, "owner")
+
+
+def test_refusal_by_role_raises_not_permitted(small: Tenant) -> None:
+    with pytest.raises(NotPermitted, match="Only a consultant can do this"):
+        services.set_responsibility(task_of(small, KEY), "client", by=user_in(small, "owner"))

@@ -60,7 +60,7 @@ def test_one_wrong_step_leaves_all_as_they_are(
     status, text = post(tenant, consultant, signed_in, task=ids, person=member.public_id)
 
     assert status == 422
-    assert "no longer there. Nothing was changed." in text
+    assert "no longer exists. Nothing was changed." in text
     assert not Task.objects.filter(assignee__isnull=False).exists()
 
 
@@ -78,8 +78,7 @@ def test_a_bad_day_is_said_beside_the_field_and_the_choice_is_kept(
 
 
 def test_nothing_chosen_is_told(tenant: Tenant, consultant: User, signed_in: SignIn) -> None:
-    assert "Choose one step at least" in post(tenant, consultant, signed_in, comment="x")[1]
+    assert "Select at least one task" in post(tenant, consultant, signed_in, comment="x")[1]
     assert (
-        "Choose what to do with the steps."
-        in post(tenant, consultant, signed_in, task=chosen(tenant))[1]
+        "Choose at least one change." in post(tenant, consultant, signed_in, task=chosen(tenant))[1]
     )

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from checks.engine.outcomes import CheckKind, Verdict
-from onboarding.models import Cutover, Responsibility, Task
+from onboarding.models import Cutover, Plan, Responsibility, Task
 from onboarding.plans.rows import Shape
 from onboarding.plans.services import confirm_task
 from tenants.models import Tenant, User
@@ -59,12 +59,13 @@ def test_a_page_knows_which_revision_it_shows(
     tenant: Tenant, owner: User, signed_in: SignIn, name: str
 ) -> None:
     tenant.plan.touch()
+    revision = Plan.objects.get(tenant=tenant).revision
 
     page = _page(signed_in(owner), name, tenant)
 
     address = reverse("onboarding:revision", args=[tenant.public_id])
     assert f'data-live-url="{address}"' in page
-    assert 'data-live-revision="1"' in page
+    assert f'data-live-revision="{revision}"' in page
 
 
 def test_a_proven_task_says_that_it_was_verified_and_where(

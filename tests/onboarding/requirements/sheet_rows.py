@@ -1,4 +1,4 @@
-"""Sheets and rows for the tests of this room."""
+"""Helpers for sheets, rows and imports."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ def values(sheet: RequirementsSheet) -> list[list[str]]:
 
 
 def shown(sheet: RequirementsSheet, content: str | bytes, by: User) -> SheetImport:
-    """An import that was read, with its preview."""
+    """An import with its preview."""
     raw = content.encode() if isinstance(content, str) else content
-    kept = imports.create_import(sheet, name="rows.csv", content=raw, by=by)
-    imports.read_import(kept)
+    sheet_import = imports.create_import(sheet, name="rows.csv", content=raw, by=by)
+    imports.read_import(sheet_import)
     return SheetImport.objects.select_related("sheet__task__plan__tenant", "created_by").get(
-        pk=kept.pk
+        pk=sheet_import.pk
     )
 
 
 def job(
     sheet: RequirementsSheet, content: str | bytes, by: User, duplicates: str = "skip"
 ) -> SheetImport:
-    """The same, confirmed and taken over."""
-    kept = shown(sheet, content, by)
-    imports.confirm_import(kept, duplicates=duplicates, by=by)
-    imports.run_import(kept)
-    kept.refresh_from_db()
-    return kept
+    """A finished import."""
+    sheet_import = shown(sheet, content, by)
+    imports.confirm_import(sheet_import, duplicates=duplicates, by=by)
+    imports.run_import(sheet_import)
+    sheet_import.refresh_from_db()
+    return sheet_import

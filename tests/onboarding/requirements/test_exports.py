@@ -1,4 +1,4 @@
-"""Files for the console, and files that come back unchanged."""
+"""Tests of the exports for the console and of full exports that are imported again."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ def test_full_export_can_be_imported(tenant: Tenant, owner: User) -> None:
     before = values(sheet)
 
     for content in (as_csv(sheet, is_full=True), as_xlsx(sheet, is_full=True)):
-        kept = job(sheet, content, owner)
-        assert (kept.report["same"], kept.report["new"]) == (2, 0)
+        sheet_import = job(sheet, content, owner)
+        assert (sheet_import.report["same"], sheet_import.report["new"]) == (2, 0)
     assert values(sheet) == before
 
 
@@ -82,7 +82,7 @@ def test_export_is_streamed(
 
     sizes = [len(piece) for piece in make(sheet, is_full=True)]
 
-    # Noise does not shrink: 80 bytes a row, in pieces of 500 rows and what the packer holds back.
+    # Random text does not compress: 80 bytes a row, in chunks of 500 rows and the packer's buffer.
     assert len(sizes) > 5
     assert max(sizes) < 100_000 < sum(sizes)
 

@@ -1,4 +1,4 @@
-"""How far an import is, and what becomes of one whose worker is gone."""
+"""Tests of the progress of an import and of the restart after a lost worker."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _kept() -> SheetImport:
 
 @contextmanager
 def watching(table: str, look: Callable[[], None]) -> Iterator[None]:
-    """Look whenever a table is written, as somebody would who has the page open."""
+    """Record the progress at each write to the table, as an open page would."""
 
     def told(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
         answer = execute(sql, params, many, context)
@@ -71,7 +71,7 @@ def test_reading_and_checking_report_progress(tenant: Tenant, owner: User, conte
         import_sheet(kept.public_id)
 
     assert _kept().status == "ready"
-    # Each is told after its row was written, so it shows with the next.
+    # Progress is reported after the write, so it shows at the next one.
     assert list(dict.fromkeys(seen)) == [
         ("reading", 0, 0),
         ("reading", 2000, ROWS),
@@ -99,7 +99,7 @@ def test_progress_is_visible_before_commit(tenant: Tenant, owner: User, signed_i
     with watching("onboarding_sheetrow", look):
         import_sheet(kept.public_id)
 
-    # Of three steps the third, with nothing, 1000 and 2000 of 2500 rows told so far.
+    # The third of three stages, with 0, 1000 and 2000 of 2500 rows reported.
     assert list(dict.fromkeys(seen)) == ["66%", "80%", "93%"]
     assert len(values(sheet)) == 2500
 
@@ -188,7 +188,7 @@ def test_progress_while_writing_counts(tenant: Tenant, owner: User) -> None:
     lost: list[bool] = []
 
     def look() -> None:
-        # Its row stands still while a transaction writes, as it must.
+        # The transaction that writes does not update the import's own row.
         _lose(kept)
         lost.append(is_stalled(_kept(), now=timezone.now()))
 

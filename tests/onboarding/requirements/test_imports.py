@@ -1,4 +1,4 @@
-"""Imports: seen before they happen, whole or not at all, and never over somebody's head."""
+"""Tests of imports: previews, duplicates, conflicts and failures."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from tests.onboarding.requirements.sheet_rows import (
 )
 
 
-def counts(kept: SheetImport) -> dict[str, int]:
+def counts(sheet_import: SheetImport) -> dict[str, int]:
     names = ("rows", "new", "same", "differing", "repeated", "problem_rows")
-    return {name: kept.report[name] for name in names}
+    return {name: sheet_import.report[name] for name in names}
 
 
 def test_preview_counts_and_changes_nothing(tenant: Tenant, owner: User) -> None:
@@ -36,7 +36,7 @@ def test_preview_counts_and_changes_nothing(tenant: Tenant, owner: User) -> None
     add(sheet, owner, target="ann@outside.test")
     add(sheet, owner, target="bob@outside.test", note="old")
 
-    kept = shown(
+    sheet_import = shown(
         sheet,
         "Address,Note\n"
         "ann@outside.test,\n"
@@ -47,7 +47,7 @@ def test_preview_counts_and_changes_nothing(tenant: Tenant, owner: User) -> None
         owner,
     )
 
-    assert counts(kept) == {
+    assert counts(sheet_import) == {
         "rows": 5,
         "new": 1,
         "same": 1,
@@ -55,18 +55,18 @@ def test_preview_counts_and_changes_nothing(tenant: Tenant, owner: User) -> None
         "repeated": 1,
         "problem_rows": 1,
     }
-    (problem,) = kept.report["problems"]
+    (problem,) = sheet_import.report["problems"]
     assert (problem["row"], problem["column"]) == (6, "Address or domain outside")
-    assert kept.report["disputed"] == [{"key": "cleo@outside.test", "rows": [4, 5]}]
+    assert sheet_import.report["disputed"] == [{"key": "cleo@outside.test", "rows": [4, 5]}]
     assert len(values(sheet)) == 2
 
 
 def test_import_with_problems_is_refused(tenant: Tenant, owner: User) -> None:
     sheet = sheet_of(tenant)
-    kept = shown(sheet, "ann@outside.test\nnonsense\n", owner)
+    sheet_import = shown(sheet, "ann@outside.test\nnonsense\n", owner)
 
     with pytest.raises(OnboardingError, match="Nothing was imported"):
-        imports.confirm_import(kept, duplicates="skip", by=owner)
+        imports.confirm_import(sheet_import, duplicates="skip", by=owner)
 
     assert values(sheet) == []
 
@@ -84,7 +84,7 @@ def test_duplicates_follow_the_choice(
     sheet = sheet_of(tenant)
     row = add(sheet, owner, target="bob@outside.test", note="old")
 
-    kept = job(
+    sheet_import = job(
         sheet,
         "Address,Note\nbob@outside.test,new\ncleo@outside.test,first\ncleo@outside.test,last\n",
         owner,
@@ -92,8 +92,8 @@ def test_duplicates_follow_the_choice(
     )
 
     assert [[row[0], row[3]] for row in values(sheet)] == expected
-    assert kept.status == "done"
-    assert bytes(kept.content) == b""
+    assert sheet_import.status == "done"
+    assert bytes(sheet_import.content) == b""
     after = SheetRow.objects.get(pk=row.pk)
     assert after.public_id == row.public_id
     assert after.version == (2 if duplicates == "replace" else 1)
@@ -103,15 +103,19 @@ def test_duplicates_follow_the_choice(
 
 def test_changed_sheet_gets_a_new_preview(tenant: Tenant, owner: User, consultant: User) -> None:
     sheet = sheet_of(tenant)
-    kept = shown(sheet, "bob@outside.test,,,from the file", owner)
-    add(sheet, consultant, target="bob@outside.test", note="typed meanwhile")
+    sheet_import = shown(sheet, "bob@outside.test,,,from the file", owner)
+    add(sheet, consultant, target="bob@outside.test", note="typed later")
 
-    imports.confirm_import(kept, duplicates="replace", by=owner)
-    imports.run_import(kept)
+    imports.confirm_import(sheet_import, duplicates="replace", by=owner)
+    imports.run_import(sheet_import)
 
-    kept.refresh_from_db()
-    assert (kept.status, kept.report["is_repeated"], kept.report["differing"]) == ("ready", True, 1)
-    assert values(sheet) == [["bob@outside.test", "", "forward", "typed meanwhile"]]
+    sheet_import.refresh_from_db()
+    assert (
+        sheet_import.status,
+        sheet_import.report["is_repeated"],
+        sheet_import.report["differing"],
+    ) == ("ready", True, 1)
+    assert values(sheet) == [["bob@outside.test", "", "forward", "typed later"]]
 
 
 def test_failed_write_leaves_sheet_unchanged(
@@ -119,52 +123,52 @@ def test_failed_write_leaves_sheet_unchanged(
 ) -> None:
     sheet = sheet_of(tenant)
     add(sheet, owner, target="ann@outside.test", note="old")
-    kept = shown(sheet, "bob@outside.test\nann@outside.test,,,new", owner)
-    imports.confirm_import(kept, duplicates="replace", by=owner)
+    sheet_import = shown(sheet, "bob@outside.test\nann@outside.test,,,new", owner)
+    imports.confirm_import(sheet_import, duplicates="replace", by=owner)
 
     def fail(*_: object, **__: object) -> None:
         raise DatabaseError("the disk is full")
 
     monkeypatch.setattr(services, "record_change", fail)
     with pytest.raises(DatabaseError):
-        imports.run_import(kept)
+        imports.run_import(sheet_import)
 
     assert values(sheet) == [["ann@outside.test", "", "forward", "old"]]
-    kept = SheetImport.objects.get(pk=kept.pk)
-    assert kept.status == "importing"
+    sheet_import = SheetImport.objects.get(pk=sheet_import.pk)
+    assert sheet_import.status == "importing"
 
 
 def test_import_runs_once(tenant: Tenant, owner: User) -> None:
     sheet = sheet_of(tenant)
-    kept = shown(sheet, "ann@outside.test", owner)
-    imports.confirm_import(kept, duplicates="skip", by=owner)
-    again = SheetImport.objects.select_related("sheet__task__plan__tenant").get(pk=kept.pk)
+    sheet_import = shown(sheet, "ann@outside.test", owner)
+    imports.confirm_import(sheet_import, duplicates="skip", by=owner)
+    again = SheetImport.objects.select_related("sheet__task__plan__tenant").get(pk=sheet_import.pk)
 
-    imports.run_import(kept)
+    imports.run_import(sheet_import)
     imports.run_import(again)
 
     sheet.refresh_from_db()
     assert (sheet.row_count, sheet.revision) == (1, 1)
     with pytest.raises(OnboardingError, match="already started"):
-        imports.confirm_import(kept, duplicates="skip", by=owner)
+        imports.confirm_import(sheet_import, duplicates="skip", by=owner)
 
 
 def test_closed_tenant_is_not_imported_into(tenant: Tenant, owner: User) -> None:
     sheet = sheet_of(tenant)
-    kept = shown(sheet, "ann@outside.test", owner)
-    imports.confirm_import(kept, duplicates="skip", by=owner)
-    kept.sheet.task.plan.tenant.closed_at = timezone.now()
+    sheet_import = shown(sheet, "ann@outside.test", owner)
+    imports.confirm_import(sheet_import, duplicates="skip", by=owner)
+    sheet_import.sheet.task.plan.tenant.closed_at = timezone.now()
 
-    imports.run_import(kept)
+    imports.run_import(sheet_import)
 
     assert (values(sheet), SheetImport.objects.get().status) == ([], "failed")
 
 
 def test_import_is_logged_for_its_confirmer(tenant: Tenant, owner: User, consultant: User) -> None:
-    kept = shown(sheet_of(tenant), "ann@outside.test", owner)
+    sheet_import = shown(sheet_of(tenant), "ann@outside.test", owner)
 
-    imports.confirm_import(kept, duplicates="skip", by=consultant)
-    imports.run_import(kept)
+    imports.confirm_import(sheet_import, duplicates="skip", by=consultant)
+    imports.run_import(sheet_import)
 
     line = ActivityLine.objects.get(tenant=tenant, action="sheet-imported")
     assert (line.actor, SheetRow.objects.get(key="ann@outside.test | ").changed_by) == (
@@ -179,22 +183,24 @@ def test_empty_answers_remove_nothing(tenant: Tenant, owner: User) -> None:
     answer = entry_of(sheet, question="company", answer="Northwind")
     services.change_row(sheet, row.public_id, answer, version=1, by=owner)
 
-    kept = job(
+    sheet_import = job(
         sheet, "Question\tAnswer\nCompany name\t\nMain colour\t#112233\nURL prefix\tnw", owner
     )
 
     answers = dict(SheetRow.objects.filter(sheet=sheet).values_list("key", "values__answer"))
     assert answers["company"] == "Northwind"
     assert (answers["main-colour"], answers["url-prefix"]) == ("#112233", "nw")
-    assert kept.report["replaced"] == 2
+    assert sheet_import.report["replaced"] == 2
     sheet.refresh_from_db()
     assert sheet.row_count == 3
 
 
 def test_unknown_question_is_a_problem(tenant: Tenant, owner: User) -> None:
-    kept = shown(sheet_of(tenant, "branding"), "Shoe size\t43", owner)
+    sheet_import = shown(sheet_of(tenant, "branding"), "Shoe size\t43", owner)
 
-    assert kept.report["problems"][0]["sentence"].startswith("This sheet has no such question")
+    assert sheet_import.report["problems"][0]["sentence"].startswith(
+        "This sheet has no such question"
+    )
 
 
 def test_workbook_imports_like_text(tenant: Tenant, owner: User) -> None:
@@ -207,9 +213,9 @@ def test_workbook_imports_like_text(tenant: Tenant, owner: User) -> None:
 
 
 def test_unreadable_paste_is_stored_for_correction(tenant: Tenant, owner: User) -> None:
-    kept = shown(sheet_of(tenant), b"%PDF-1.7", owner)
+    sheet_import = shown(sheet_of(tenant), b"%PDF-1.7", owner)
 
-    assert (kept.status, kept.error) == (
+    assert (sheet_import.status, sheet_import.error) == (
         "failed",
         "This file is not a table. Import CSV or XLSX, or paste text.",
     )
@@ -220,9 +226,9 @@ def test_too_many_rows_are_refused(
 ) -> None:
     monkeypatch.setattr(imports, "MAX_ROWS", 2)
 
-    kept = shown(sheet_of(tenant), "a.example\nb.example\nc.example", owner)
+    sheet_import = shown(sheet_of(tenant), "a.example\nb.example\nc.example", owner)
 
-    assert kept.status == "failed"
+    assert sheet_import.status == "failed"
 
 
 def test_abandoned_previews_are_deleted(tenant: Tenant, owner: User) -> None:
@@ -239,13 +245,13 @@ def test_abandoned_previews_are_deleted(tenant: Tenant, owner: User) -> None:
 
 
 def test_running_import_is_not_discarded(tenant: Tenant, owner: User) -> None:
-    kept = shown(sheet_of(tenant), "ann@outside.test", owner)
-    imports.confirm_import(kept, duplicates="skip", by=owner)
+    sheet_import = shown(sheet_of(tenant), "ann@outside.test", owner)
+    imports.confirm_import(sheet_import, duplicates="skip", by=owner)
 
     now = timezone.now()
-    assert not imports.discard_import(kept, now=now)
-    assert not imports.discard_import(kept, now=now + timedelta(minutes=2))
-    assert imports.discard_import(kept, now=now + timedelta(minutes=4))
+    assert not imports.discard_import(sheet_import, now=now)
+    assert not imports.discard_import(sheet_import, now=now + timedelta(minutes=2))
+    assert imports.discard_import(sheet_import, now=now + timedelta(minutes=4))
 
 
 _LINES = st.lists(
@@ -270,25 +276,25 @@ def test_import_is_all_or_nothing(
     if not content.strip():
         return
 
-    kept = shown(sheet, content, owner)
-    if kept.status == "ready" and not kept.report["problem_rows"]:
-        imports.confirm_import(kept, duplicates=duplicates, by=owner)
-        imports.run_import(kept)
+    sheet_import = shown(sheet, content, owner)
+    if sheet_import.status == "ready" and not sheet_import.report["problem_rows"]:
+        imports.confirm_import(sheet_import, duplicates=duplicates, by=owner)
+        imports.run_import(sheet_import)
 
     rows = len(values(sheet))
-    kept.refresh_from_db()
+    sheet_import.refresh_from_db()
     sheet.refresh_from_db()
     assert rows == sheet.row_count
-    assert rows == (kept.report["new"] if kept.status == "done" else 0)
-    assert kept.status in ("done", "ready", "failed")
+    assert rows == (sheet_import.report["new"] if sheet_import.status == "done" else 0)
+    assert sheet_import.status in ("done", "ready", "failed")
 
 
 def test_import_into_closed_tenant_fails(
     tenant: Tenant, owner: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sheet = sheet_of(tenant)
-    kept = shown(sheet, "target\nann@outside.test\n", owner)
-    imports.confirm_import(kept, duplicates="skip", by=owner)
+    sheet_import = shown(sheet, "target\nann@outside.test\n", owner)
+    imports.confirm_import(sheet_import, duplicates="skip", by=owner)
 
     def read_and_close(read_as: SheetImport, *rest: Any) -> object:
         Tenant.objects.filter(pk=tenant.pk).update(closed_at=timezone.now())
@@ -296,8 +302,8 @@ def test_import_into_closed_tenant_fails(
 
     whole = imports._read
     monkeypatch.setattr(imports, "_read", read_and_close)
-    imports.run_import(kept)
+    imports.run_import(sheet_import)
 
-    kept.refresh_from_db()
-    assert kept.error == "The tenant has been closed. Nothing was imported."
+    sheet_import.refresh_from_db()
+    assert sheet_import.error == "The tenant has been closed. Nothing was imported."
     assert values(sheet) == []

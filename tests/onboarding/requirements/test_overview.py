@@ -1,4 +1,4 @@
-"""The page of requirements: every sheet, what it holds, and whose sign-off is missing."""
+"""Tests of the overview of all sheets of a tenant."""
 
 from __future__ import annotations
 
@@ -34,9 +34,7 @@ def test_overview_shows_counts_and_sign_offs(
 
     row = _row(_html(signed_in(owner), tenant), sheet)
 
-    assert row.startswith(
-        "One side is done Forwarding and relay addresses Waiting on your sign-off"
-    )
+    assert row.startswith("One side done Forwarding and relay addresses Waiting on your sign-off")
     assert "1 row" in row
     assert "Mimecast signed off Con Sultant, just now" in row
     assert "Client not signed off" in row

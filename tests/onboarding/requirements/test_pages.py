@@ -1,4 +1,4 @@
-"""Pages of sheets: rows, search, editing with and without script, imports, exports, sign-offs."""
+"""Tests of the pages of a sheet, with and without JavaScript."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_sheet_pages_and_empty_search(tenant: Tenant, owner: User, signed_in: Si
     assert last.count('<tr id="row-') == 20
     assert "Page 3 of 3" in last
     assert none.strip().startswith('<div id="requirements-rows">')
-    assert "No row holds “nobody”" in none
+    assert "No row contains “nobody”" in none
 
 
 def test_search_escapes_query_in_page_links(tenant: Tenant, owner: User, signed_in: SignIn) -> None:
@@ -196,7 +196,7 @@ def test_pasted_rows_are_previewed_then_imported(
     assert ">Import<" not in preview.replace("\n", "").replace(" ", "")
     assert "ann@outside.test\nnonsense</textarea>" in again
     assert good.status_code == 302
-    assert "2 rows added" in done
+    assert "Added: 2 rows." in done
     assert [row[0] for row in values(sheet)] == ["ann@outside.test", "bob@outside.test"]
 
 
@@ -234,7 +234,7 @@ def test_only_a_running_import_polls(tenant: Tenant, owner: User, signed_in: Sig
 
     assert "hx-trigger" not in finished
     assert 'hx-trigger="load delay:2s"' in under_way
-    # The second of three steps, a quarter of it done.
+    # The second of three stages, a quarter of it done.
     assert 'value="41" max="100"' in under_way
     assert "12,000 of 50,000 rows checked." in under_way
     assert "is in progress" in client.get(url(sheet)).content.decode()

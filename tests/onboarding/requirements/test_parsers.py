@@ -1,4 +1,4 @@
-"""Whatever program wrote it: encodings, delimiters, headings, workbooks, and files that bite."""
+"""Tests of encodings, delimiters, headings, workbooks and malicious files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LINES = "Address\tMailbox\nann@x.example\tJosé\n"
 
 
 def error(content: bytes) -> str | None:
-    """Why a file is not read, if it is not; anything else that is raised fails the test."""
+    """The reason why a file is refused, or empty. Any other exception fails the test."""
     try:
         read_table(content)
     except UnreadableFile as refused:
@@ -71,7 +71,7 @@ def test_row_numbers_match_the_spreadsheet() -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "reason"),
     [
         (b"\n\n \n", "The file is empty"),
         (b"\xd0\xcf\x11\xe0" + b"x" * 600, "old XLS format"),
@@ -82,13 +82,13 @@ def test_row_numbers_match_the_spreadsheet() -> None:
         (b"PK\x03\x04" + b"\0" * 40, "XLSX workbook cannot be read"),
     ],
 )
-def test_unreadable_file_has_a_reason(content: bytes, said: str) -> None:
+def test_unreadable_file_has_a_reason(content: bytes, reason: str) -> None:
     # The last cell of a row of commas is empty, which is no cell.
     content = content + b"x" if content.startswith(b"x,") else content
     with pytest.raises(UnreadableFile) as refused:
         read_table(content)
 
-    assert said in str(refused.value)
+    assert reason in str(refused.value)
 
 
 # --- Headings
@@ -139,18 +139,18 @@ def test_columns_without_headings_keep_order() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "reason"),
     [
         ("Note,Mailbox\nn,m", "No column has the heading “Address or domain outside”"),
         ("Email,Address\na@x.example,b@x.example", "Two columns"),
         ("Email,Note", "no rows"),
     ],
 )
-def test_unusable_headings_are_refused(text: str, said: str) -> None:
+def test_unusable_headings_are_refused(text: str, reason: str) -> None:
     with pytest.raises(UnreadableFile) as refused:
         read_layout(FORWARDING, read_table(text.encode()))
 
-    assert said in str(refused.value)
+    assert reason in str(refused.value)
 
 
 @pytest.mark.parametrize("kind", DEFINITIONS.values(), ids=lambda kind: kind.key)
@@ -177,18 +177,18 @@ def book(*rows: list[Any], **more: list[list[Any]]) -> bytes:
         other = made.create_sheet(title)
         for line in lines:
             other.append(line)
-    kept = io.BytesIO()
-    made.save(kept)
-    return kept.getvalue()
+    buffer = io.BytesIO()
+    made.save(buffer)
+    return buffer.getvalue()
 
 
 def altered(content: bytes, part: str, replace: tuple[bytes, bytes]) -> bytes:
-    kept = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(kept, "w") as new:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(buffer, "w") as new:
         for name in old.namelist():
             text = old.read(name)
             new.writestr(name, text.replace(*replace) if name == part else text)
-    return kept.getvalue()
+    return buffer.getvalue()
 
 
 FIRST = "xl/worksheets/sheet1.xml"
@@ -228,21 +228,21 @@ def test_false_dimension_hides_no_rows() -> None:
 
 
 def test_zip_bomb_is_not_unpacked() -> None:
-    kept = io.BytesIO()
-    with zipfile.ZipFile(kept, "w", zipfile.ZIP_DEFLATED) as archive:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("xl/workbook.xml", b"0" * (130 * 1024 * 1024))
 
-    assert len(kept.getvalue()) < 200_000
+    assert len(buffer.getvalue()) < 200_000
     with pytest.raises(UnreadableFile, match="too large after unpacking"):
-        read_table(kept.getvalue())
+        read_table(buffer.getvalue())
 
 
 def test_workbook_size_is_its_unpacked_size() -> None:
-    kept = io.BytesIO()
-    with zipfile.ZipFile(kept, "w", zipfile.ZIP_DEFLATED) as archive:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("xl/workbook.xml", b"0" * (5 * 1024 * 1024))
 
-    assert text_size_bytes(kept.getvalue()) > 500_000 > len(kept.getvalue())
+    assert text_size_bytes(buffer.getvalue()) > 500_000 > len(buffer.getvalue())
     assert text_size_bytes(b"ann@outside.test") == 16
     assert text_size_bytes(b"PK\x03\x04x") == 5
 

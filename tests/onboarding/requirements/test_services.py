@@ -1,4 +1,4 @@
-"""Rows one at a time: what is the same entry, and two people at one row."""
+"""Tests of changes of single rows: duplicates and conflicts."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_saving_equal_values_changes_nothing(tenant: Tenant, owner: User) -> Non
         sheet, row.public_id, entry_of(sheet, target="ANN@Outside.test"), version=2, by=owner
     )
 
-    # Another spelling of the part before the @ is a change; the second save is none.
+    # Another spelling of the local part is a change; the second save is none.
     assert same.version == 2
     sheet.refresh_from_db()
     assert sheet.revision == 2

@@ -1,4 +1,4 @@
-"""Sign-offs: what they confirm, and what takes them back."""
+"""Tests of sign-offs, the confirmations they make, and their withdrawal."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def test_sign_off_refused_by_task_is_not_stored(tenant: Tenant, owner: User) -> 
         manual_status="not_needed", status_reason="not now", status="not_applicable"
     )
 
-    with pytest.raises(OnboardingError, match="bring it back first"):
+    with pytest.raises(OnboardingError, match="Restore it first"):
         sign(sheet, owner, "client")
 
     assert status(sheet)[1] == []
@@ -154,7 +154,7 @@ def test_withdrawal_leaves_other_sign_off(tenant: Tenant, owner: User, consultan
     sign_off.withdraw_sign_off(sheet, by=owner, side="client")
 
     assert status(sheet) == ("partly_confirmed", ["mimecast"])
-    with pytest.raises(OnboardingError, match="not signed off"):
+    with pytest.raises(OnboardingError, match="has not signed"):
         sign_off.withdraw_sign_off(sheet, by=owner, side="client")
 
 
@@ -169,7 +169,7 @@ def test_sign_off_cannot_be_undone_at_the_task(tenant: Tenant, owner: User) -> N
 def test_gathering_task_needs_sign_off(tenant: Tenant, owner: User) -> None:
     sheet = sheet_of(tenant)
 
-    with pytest.raises(OnboardingError, match="Sign its sheet off"):
+    with pytest.raises(OnboardingError, match="Sign off its requirements sheet"):
         confirm_task(sheet.task, by=owner, side="client")
 
     assert status(sheet) == ("todo", [])
@@ -179,7 +179,7 @@ def test_signed_task_is_withdrawn_at_its_sheet(tenant: Tenant, owner: User) -> N
     sheet = sheet_of(tenant)
     sign(sheet, owner, "client")
 
-    with pytest.raises(OnboardingError, match="take that back at the sheet"):
+    with pytest.raises(OnboardingError, match="Withdraw the sign-off on the sheet"):
         withdraw_confirmation(sheet.task, by=owner, side="client")
 
     assert status(sheet) == ("partly_confirmed", ["client"])
@@ -207,7 +207,7 @@ def test_plan_links_to_sheet_instead_of_confirm(
 
 
 def test_change_clears_confirmation_of_other_side(tenant: Tenant, owner: User) -> None:
-    """Else it would be there again, for rows nobody signed, once the step comes back."""
+    """Otherwise it would count for unsigned rows when the responsibility changes back."""
     sheet = sheet_of(tenant)
     sign_off.sign_off(sheet, by=owner, side="client", expected_revision=sheet.revision)
     Task.objects.filter(pk=sheet.task_id).update(responsibility="mimecast")

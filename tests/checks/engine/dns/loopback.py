@@ -1,4 +1,4 @@
-"""A real name server on loopback whose behaviour a test decides name by name."""
+"""A real name server on loopback. A test selects its behaviour for each name."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LOOPBACK = ip_network("127.0.0.0/8")
 
 
 class Nameserver:
-    """Answers from zone text, authoritative for it; `behaviours` by name come first."""
+    """Answers authoritatively from zone text; `behaviours` of a name come first."""
 
     def __init__(self, zone: str, behaviours: dict[str, Behaviour], *, recursive: bool) -> None:
         self.zone = read_zone(zone)
@@ -43,7 +43,7 @@ class Nameserver:
         return self.behaviours.get(name, answer)(self, query, over_tcp)
 
     def response_to(self, query: dns.message.Message) -> dns.message.Message:
-        """The honest answer; only the CNAME where the name is an alias."""
+        """The correct answer; only the CNAME for an alias."""
         response = dns.message.make_response(query, recursion_available=self.recursive)
         response.flags |= dns.flags.AA
         name = query.question[0].name.to_text(omit_final_dot=True).lower()
@@ -159,7 +159,7 @@ async def nameserver(
     port: int = 0,
     recursive: bool = True,
 ) -> AsyncIterator[Nameserver]:
-    """Serve `zone` until the block ends, with another behaviour for some names."""
+    """Serve `zone` until the block ends, with other behaviours for some names."""
     server = Nameserver(zone, behaviours or {}, recursive=recursive)
 
     async def serve_stream(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -183,8 +183,10 @@ async def nameserver(
 
 
 def network_of(*servers: Nameserver, authoritative_port: int = 53) -> Network:
-    """A closed network of loopback name servers. Where every server answers, patience costs
-    nothing, and a busy machine must not look like a silent server."""
+    """A closed network of loopback name servers.
+
+    The timeouts are long: a busy machine must not appear as a silent server, and a server that
+    answers does not use them."""
     misbehaves = any(server.behaviours for server in servers)
     return Network(
         nameservers=tuple(("127.0.0.1", server.port) for server in servers),

@@ -1,4 +1,4 @@
-"""A lookup of its own for a test, and a small world to look into."""
+"""A lookup for one test, and a small set of zones."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ns2.dns.test    A     127.0.0.2
 
 
 def by_domain_name(behaviours: dict[str, Behaviour]) -> dict[str, Behaviour]:
-    """Keywords to names: an underscore stands for a dot."""
+    """Convert keywords to names: an underscore becomes a dot."""
     return {name.replace("_", "."): behaviour for name, behaviour in behaviours.items()}
 
 

@@ -1,4 +1,4 @@
-"""DNS replies of every shape, from a seeded source of chance: whole ones, and damaged ones."""
+"""Random DNS replies from a seeded generator: valid ones and damaged ones."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from checks.engine.dns.wire import DnsQuestion, encode_query, make_question
 
 NUMBER = 4711
 RTYPES = ("A", "AAAA", "NS", "CNAME", "PTR", "MX", "TXT")
-# What servers add, or what nobody asked for.
+# Records that servers add without a request.
 _EXOTIC = (
     ("SRV", "0 5 443 host.example.test."),
     ("SOA", "ns.example.test. root.example.test. 1 2 3 4 5"),
@@ -23,7 +23,7 @@ _EXOTIC = (
     ("TYPE65280", r"\# 3 abcdef"),
 )
 _OWNERS = ("example.test.", "EXAMPLE.test.", "www.example.test.", r"odd\.dot.te\032st.", ".")
-# Bytes that mean something where lengths, pointers and types stand.
+# Bytes with a special meaning as length, pointer or type.
 _MEANING = (0, 1, 2, 12, 0x3F, 0x40, 0x7F, 0x80, 0xC0, 0xC1, 0xFF)
 
 
@@ -34,7 +34,7 @@ def asked(rtype: str = "TXT") -> DnsQuestion:
 
 
 def ordinary(chance: random.Random, rtype: str) -> bytes:
-    """A reply as healthy servers give it: records of our types, SOA or NS below, addresses."""
+    """A reply of a correct server: records of known types, SOA or NS, addresses."""
     response = dns.message.make_response(
         dns.message.from_wire(encode_query(asked(rtype), NUMBER, recursion=False))
     )
@@ -53,7 +53,7 @@ def ordinary(chance: random.Random, rtype: str) -> bytes:
 
 
 def exotic(chance: random.Random, rtype: str) -> bytes:
-    """The same with things in it that the engine has no use for."""
+    """A valid reply with parts that the engine does not use."""
     response = dns.message.from_wire(ordinary(chance, rtype))
     for section in (response.answer, response.authority, response.additional):
         if chance.random() < 0.4:
@@ -75,7 +75,7 @@ def exotic(chance: random.Random, rtype: str) -> bytes:
 
 
 def damaged(chance: random.Random, wire: bytes) -> bytes:
-    """Some bytes changed, moved, doubled or cut off; the id stays, or nobody would look."""
+    """Change, move, double or cut some bytes. The id stays, or the reply would be ignored."""
     wire_now = bytearray(wire)
     for _ in range(chance.randrange(1, 5)):
         at = chance.randrange(2, max(len(wire_now), 3))
@@ -89,7 +89,7 @@ def damaged(chance: random.Random, wire: bytes) -> bytes:
             case 4:
                 wire_now[at:at] = wire_now[at : at + chance.randrange(1, 20)]
             case 5:
-                # A pointer to anywhere, often into the middle of something.
+                # A pointer to any offset, often into the middle of a name.
                 wire_now[at : at + 2] = bytes((0xC0, chance.randrange(256)))
     return bytes(wire_now)
 

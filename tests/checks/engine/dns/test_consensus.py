@@ -1,4 +1,4 @@
-"""The one rule that combines what a zone's servers say."""
+"""The rule that combines the verdicts for a zone's servers."""
 
 from __future__ import annotations
 

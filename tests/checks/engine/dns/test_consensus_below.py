@@ -1,4 +1,4 @@
-"""Names below a domain: the domain's servers are believed about their own zone and no other."""
+"""Names below a domain: the answers of the domain's servers count only for their own zone."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ DELEGATED = f"{PARENT}{CHILD} NS ns1.dns.test\n{CHILD} NS ns2.dns.test\n"
 
 
 def out_of(zone: str, rtype: str = "NS") -> Behaviour:
-    """An authoritative answer that tells which zone it comes from."""
+    """An authoritative answer that names its zone."""
     content = "ns1.dns.test." if rtype == "NS" else "ns1.dns.test. who.dns.test. 1 2 3 4 5"
 
     def behaviour(server: Nameserver, query: dns.message.Message, over_tcp: bool) -> Wire:
@@ -52,7 +52,7 @@ def refer_texts(server: Nameserver, query: dns.message.Message, over_tcp: bool) 
 
 
 def query_below(zone: str, behaviour: Behaviour) -> tuple[list[str], str, int]:
-    """Who answered, for which zone, and how many questions went into finding it."""
+    """Return the servers that answered, their zone, and the number of queries."""
 
     async def run() -> tuple[list[str], str, int]:
         async with (
@@ -81,7 +81,7 @@ def test_below_same_zone_needs_no_delegation(rtype: str) -> None:
 @pytest.mark.parametrize(
     "behaviour",
     [out_of(CHILD), out_of(CHILD, "SOA"), loopback.answer, out_of("test")],
-    ids=["the child's NS", "the child's SOA", "nothing said", "a zone above"],
+    ids=["the child's NS", "the child's SOA", "no zone", "a zone above"],
 )
 def test_below_own_zone_queries_its_servers(behaviour: Behaviour) -> None:
     heard, zone, _ = query_below(DELEGATED, behaviour)
@@ -92,7 +92,7 @@ def test_below_own_zone_queries_its_servers(behaviour: Behaviour) -> None:
 def test_below_referral_queries_its_servers() -> None:
     heard, zone, _ = query_below(DELEGATED, refer_texts)
 
-    # The first server is lame for the child zone: it is asked, and nothing it says is believed.
+    # The first server is lame for the child zone: it is queried, and its answer does not count.
     assert (heard, zone) == (["ns2.dns.test"], CHILD)
 
 

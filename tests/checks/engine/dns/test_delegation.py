@@ -1,4 +1,4 @@
-"""Which servers a name's zone has, and whether the name exists at all."""
+"""The servers of a name's zone, and the existence of the name."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_delegation_of_alias_is_own_zone() -> None:
 
 
 def delegated_by(registry_says: Behaviour) -> Delegation:
-    """The delegation of example.test, where the registry's server is another than the resolver."""
+    """The delegation of example.test. The registry's server is not the resolver."""
 
     async def run() -> object:
         async with (
@@ -64,7 +64,7 @@ def delegated_by(registry_says: Behaviour) -> Delegation:
 
 
 def test_delegation_joins_resolver_and_parent() -> None:
-    """A resolver keeps an old delegation; the parent refers to ns.elsewhere.test by now."""
+    """A resolver caches an old delegation; the parent refers to ns.elsewhere.test."""
     found = delegated_by(loopback.refer)
 
     assert {server.name for server in found.servers} == {"ns1.dns.test", "ns2.dns.test"}
@@ -81,7 +81,7 @@ def test_delegation_shared_with_parent() -> None:
 
 
 def unregistered(name: str, **behaviours: Behaviour) -> object:
-    """The delegation of a name the resolver does not know; the registry's server is another."""
+    """The delegation of a name that the resolver does not know. The registry has another server."""
 
     async def run() -> object:
         async with (
@@ -150,7 +150,7 @@ def test_delegation_names_ipv6_only_servers(
     both.dns.test AAAA 2a00:1450::54
     local.dns.test AAAA fd00::53
     """
-    # This machine may well have IPv6; the one of the test has not.
+    # This machine may have IPv6. The test needs one without.
     monkeypatch.setattr(network_lookup_module, "has_route", lambda address: False)
 
     assert delegation("example.test", zone) == Delegation(

@@ -1,4 +1,4 @@
-"""The real lookup against real name servers on loopback, one behaviour each."""
+"""NetworkLookup against real name servers on loopback, one behaviour for each test."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ def test_resolve_closed_port_is_unreachable() -> None:
     async def run() -> Answer:
         async with nameserver(ZONE) as server:
             network = network_of(server)
-        # A socket that was let go is closed in the loop's next turn.
+        # The event loop closes an abandoned socket in its next iteration.
         await asyncio.sleep(0)
         async with network_lookup(network) as lookup:
             return await lookup.resolve("example.test", "TXT")

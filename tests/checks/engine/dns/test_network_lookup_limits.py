@@ -1,4 +1,4 @@
-"""The lookup never has more questions on the wire than it was allowed."""
+"""NetworkLookup never has more queries in flight than its limit."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def test_exchanges_in_flight_are_limited() -> None:
             lookup = NetworkLookup(network_of(server), max_in_flight=2)
             asking = [asyncio.create_task(lookup.resolve(f"n{i}", "A")) for i in range(6)]
             await asyncio.sleep(0.03)
-            seen = most
+            peak = most
             for task in asking:
                 task.cancel()
             await lookup.close()
-            return seen
+            return peak
 
     assert asyncio.run(run()) == 2

@@ -1,4 +1,4 @@
-"""Shared questions: who waits, who gives up, and how many are on the wire."""
+"""Shared queries: waiters, cancelled waiters, and the limit of queries in flight."""
 
 from __future__ import annotations
 
@@ -36,51 +36,51 @@ def test_exception_reaches_all_waiters() -> None:
 
 
 def test_limiter_is_ordered_and_bounded() -> None:
-    turns, taken = QueryLimiter(2), list[int]()
+    limiter, started = QueryLimiter(2), list[int]()
 
     for number in range(4):
-        turns.acquire(lambda number=number: taken.append(number))  # type: ignore[misc]
+        limiter.acquire(lambda number=number: started.append(number))  # type: ignore[misc]
 
-    assert taken == [0, 1]
-    turns.release()
-    assert taken == [0, 1, 2]
+    assert started == [0, 1]
+    limiter.release()
+    assert started == [0, 1, 2]
 
 
 def test_limiter_does_not_recurse() -> None:
-    turns, taken = QueryLimiter(1), list[int]()
+    limiter, started = QueryLimiter(1), list[int]()
 
     def fail_at_once() -> None:
-        taken.append(len(taken))
-        turns.release()
+        started.append(len(started))
+        limiter.release()
 
     for _ in range(3):
-        turns.acquire(lambda: taken.append(-1))
+        limiter.acquire(lambda: started.append(-1))
         for _ in range(5000):
-            turns.acquire(fail_at_once)
-        turns.release()
+            limiter.acquire(fail_at_once)
+        limiter.release()
 
-    assert len(taken) == 15_003
+    assert len(started) == 15_003
 
 
-@pytest.mark.parametrize("moment", ["in line", "as its turn comes"])
-def test_limiter_cancelled_slot_is_reused(moment: str) -> None:
+@pytest.mark.parametrize("cancelled_when", ["in line", "as its turn comes"])
+def test_limiter_cancelled_slot_is_reused(cancelled_when: str) -> None:
     async def run() -> str:
-        turns = QueryLimiter(1)
+        limiter = QueryLimiter(1)
 
         async def one() -> str:
-            async with turns:
+            async with limiter:
                 return "had a turn"
 
-        turns.acquire(lambda: None)
+        limiter.acquire(lambda: None)
         hurried = asyncio.create_task(one())
         await asyncio.sleep(0)
-        if moment == "as its turn comes":
-            turns.release()
+        if cancelled_when == "as its turn comes":
+            limiter.release()
             hurried.cancel()
         else:
             hurried.cancel()
             await asyncio.sleep(0)
-            turns.release()
+            limiter.release()
         return await asyncio.wait_for(one(), 1)
 
     assert asyncio.run(run()) == "had a turn"

@@ -1,4 +1,4 @@
-"""Whatever arrives is an answer of ours, somebody else's, or malformed; nothing escapes."""
+"""Every datagram is our reply, a foreign reply, or malformed; no exception escapes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def asked() -> DnsQuestion:
 
 
 def sent(*, recursion: bool = True, edns: bool = True) -> dns.message.Message:
-    """Our query as dnspython reads it."""
+    """Our query as dnspython parses it."""
     return dns.message.from_wire(encode_query(asked(), NUMBER, recursion=recursion, edns=edns))
 
 
@@ -39,7 +39,7 @@ def test_read_reply_of_damage_never_raises(data: st.DataObject) -> None:
     wire = reply()
     damaged = bytearray(wire)
     for _ in range(data.draw(st.integers(1, 6))):
-        # The id is spared: a datagram with another one is not looked into at all.
+        # The id stays: a datagram with another id is ignored before it is parsed.
         damaged[data.draw(st.integers(2, len(wire) - 1))] = data.draw(st.integers(0, 255))
 
     read_reply(asked(), NUMBER, bytes(damaged[: data.draw(st.integers(0, len(wire)))]))

@@ -1,4 +1,4 @@
-"""Resolvers confirm: who is behind is told, and neither verdict nor unanimity ever changes."""
+"""Outdated resolvers are reported, and never change the verdict or its unanimity."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ OLD = "example.test 7 MX 10 old.example.test\n"
 def run_check(
     published: str, cached: str, behaviour: Behaviour | None = None, *, routed: bool = False
 ) -> tuple[list[Outcome], int]:
-    """Two looks at one name; how often the resolver was asked."""
+    """Run two checks of one name and count the queries to the resolver."""
 
     async def run() -> tuple[list[Outcome], int]:
         behaviours = {"example.test": behaviour} if behaviour else {}

@@ -1,7 +1,7 @@
-"""Every way a name server can misbehave, over real sockets: one finding each, and never a no.
+"""Faults of a name server, over real sockets: each has one finding, and never leads to FAIL.
 
-Two servers are delegated; the second misbehaves. What the first says is yes, so that a verdict
-other than UNKNOWN could only come from the misbehaviour.
+The zone has two servers, and the second is faulty. The first one's answer passes, so any verdict
+except UNKNOWN could come only from the fault.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ ZONE = WORLD + "example.test 300 MX 10 mx.example.test\n"
 
 
 def truncate_always(server: Nameserver, query: dns.message.Message, over_tcp: bool) -> Wire:
-    """Truncated over UDP, and nothing that fits over TCP."""
+    """A truncated reply over UDP, and no valid reply over TCP."""
     if over_tcp:
         return None
     return loopback.truncate(server, query, over_tcp)
@@ -68,7 +68,7 @@ def circle(server: Nameserver, query: dns.message.Message, over_tcp: bool) -> Wi
 
 
 def spoof_from_elsewhere(server: Nameserver, query: dns.message.Message, over_tcp: bool) -> Wire:
-    """A perfect answer from another port of the same address, and then nothing."""
+    """A valid answer from another port of the same address, then silence."""
     with socket.socket(type=socket.SOCK_DGRAM) as elsewhere:
         elsewhere.bind((server.address, 0))
         elsewhere.sendto(loopback.answer(server, query, False) or b"", server.last_source)
@@ -76,7 +76,7 @@ def spoof_from_elsewhere(server: Nameserver, query: dns.message.Message, over_tc
 
 
 def change_letters(server: Nameserver, query: dns.message.Message, over_tcp: bool) -> Wire:
-    """Another class of the same question."""
+    """The same question in another class."""
     response = server.response_to(query)
     response.question = [dns.rrset.from_text(DOMAIN + ".", 0, "CH", "MX")]
     return response.to_wire()
@@ -89,7 +89,7 @@ def lie_about_counts(server: Nameserver, query: dns.message.Message, over_tcp: b
 
 
 def turn_pointers(server: Nameserver, query: dns.message.Message, over_tcp: bool) -> Wire:
-    """The answer's owner becomes a pointer to itself."""
+    """Replace the answer's owner by a pointer to itself."""
     wire = bytearray(server.response_to(query).to_wire())
     at = wire.index(b"\xc0\x0c")
     wire[at : at + 2] = (0xC000 | at).to_bytes(2)
@@ -157,7 +157,7 @@ def test_truncated_reply_over_tcp_counts() -> None:
 def test_denying_server_disagrees() -> None:
     outcome = run_check(loopback.fail_with(dns.rcode.NXDOMAIN))
 
-    # Without the AA bit it is lame; with it, a server that is behind.
+    # Without the AA bit the server is lame; with it, the server is outdated.
     assert codes(outcome) == ["dns.server-lame"]
 
     def deny(server: Nameserver, query: dns.message.Message, over_tcp: bool) -> Wire:

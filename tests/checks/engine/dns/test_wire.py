@@ -1,10 +1,10 @@
-"""The lean decoder against dnspython, packet by packet.
+"""The fast decoder against dnspython, packet by packet.
 
-Where the lean one reads a message, dnspython must read it and say the same; where it does not, it
-says nothing and dnspython decides alone. So the two can differ only in what is looked at before
-either reads: a datagram that is no reply, has another opcode, another question, or is cut off or
-longer than we take, is turned away by its header, even if dnspython would call it malformed. That
-is safe, because a datagram that is not our answer must not count as one (RFC 5452 section 9).
+A message that the fast decoder reads must be equal to dnspython's result. For any other message it
+returns None, and dnspython decides alone. So the two can differ only before either reads. The
+header rejects a datagram that is no reply, has another opcode or question, is cut off, or is too
+long, even if dnspython would call it malformed. That is safe, because a datagram that is not our
+answer must not count as one (RFC 5452 section 9).
 """
 
 from __future__ import annotations
@@ -36,34 +36,34 @@ EMPTY = HEADER[:4] + b"\0\1" + bytes(6)
 RECORD = bytes.fromhex("0010 0001 0000003c")
 
 
-def agree(wanted: DnsQuestion, wire: bytes) -> bool:
-    """Do both say the same? Returns whether the lean one read it at all.
+def decoders_agree(wanted: DnsQuestion, wire: bytes) -> bool:
+    """Compare both decoders. Return whether the fast one decoded the message.
 
-    What its header turns away reaches neither of them: another question, or no reply to a query.
+    The header rejects some messages before both: another question, or no reply to a query.
     """
     flags = int.from_bytes(wire[2:4])
     reaches = bool(flags & RESPONSE) and not flags & OPCODE and wanted.is_question_of(wire)
-    lean = decode_reply(wanted, wire) if reaches else None
-    if lean is not None:
-        assert lean == read_with_dnspython(wanted, wire), wire.hex()
-    return lean is not None
+    fast = decode_reply(wanted, wire) if reaches else None
+    if fast is not None:
+        assert fast == read_with_dnspython(wanted, wire), wire.hex()
+    return fast is not None
 
 
-def storm(seed: int, packets: int) -> tuple[int, int]:
-    """How many whole and how many damaged packets the lean decoder read."""
+def decode_random_packets(seed: int, packets: int) -> tuple[int, int]:
+    """Return the number of valid and of damaged packets that the fast decoder read."""
     chance = random.Random(seed)
     whole = broken = 0
     for number in range(packets):
         rtype = chance.choice(RTYPES)
         make = ordinary if number % 2 else exotic
         wire = make(chance, rtype)
-        whole += agree(asked(rtype), wire)
-        broken += agree(asked(rtype), damaged(chance, wire))
+        whole += decoders_agree(asked(rtype), wire)
+        broken += decoders_agree(asked(rtype), damaged(chance, wire))
     return whole, broken
 
 
 def test_decoders_agree_on_many_packets() -> None:
-    whole, broken = storm(seed=20261123, packets=1000)
+    whole, broken = decode_random_packets(seed=20261123, packets=1000)
 
     assert whole > 500
     assert broken > 70
@@ -73,7 +73,7 @@ def test_decoders_agree_on_many_packets() -> None:
 def test_decoders_agree_on_very_many_packets() -> None:
     seed = random.SystemRandom().randrange(2**32)
 
-    whole, broken = storm(seed, packets=20_000)
+    whole, broken = decode_random_packets(seed, packets=20_000)
 
     assert (whole > 10_000, broken > 1_400) == (True, True), f"seed {seed}: {whole}, {broken}"
 
@@ -89,7 +89,9 @@ def test_fast_decoder_reads_ordinary_replies() -> None:
 
 @given(st.binary(max_size=600))
 def test_decoders_agree_on_any_bytes(rest: bytes) -> None:
-    agree(asked(), HEADER[:4] + b"\0\1" + (rest[:6] + bytes(6))[:6] + asked().wire + rest[6:])
+    decoders_agree(
+        asked(), HEADER[:4] + b"\0\1" + (rest[:6] + bytes(6))[:6] + asked().wire + rest[6:]
+    )
 
 
 @given(st.binary(max_size=80))
@@ -107,7 +109,7 @@ def test_read_reply_of_any_bytes_never_raises(wire: bytes) -> None:
         b"\xc0\x0c" + RECORD + b"\xff\xff\1x",  # content past the end
         b"\xc0\x0c" + RECORD + b"\0\2\5x",  # a string past its record
         b"\xc0\x0c" + RECORD + b"\0\0",  # TXT without a string
-        b"",  # a count that lies
+        b"",  # a wrong count
     ],
 )
 def test_impossible_records_are_malformed(answer: bytes) -> None:
@@ -119,7 +121,7 @@ def test_impossible_records_are_malformed(answer: bytes) -> None:
 
 @pytest.mark.parametrize("max_bytes", [4096, 65_535])
 def test_worst_message_decodes_in_bounded_time(max_bytes: int) -> None:
-    """A chain of pointers as long as fits, and as many records that begin at its end."""
+    """The longest possible chain of pointers, and as many records that begin at its end."""
     start = HEADER_BYTES + len(asked().wire)
     room = max_bytes - start
     chain = b"".join(

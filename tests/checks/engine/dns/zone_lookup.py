@@ -1,4 +1,4 @@
-"""A `Lookup` made from a few lines of zone text, so that a test reads like a zone file."""
+"""A `Lookup` from a few lines of zone text, so that a test reads like a zone file."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ Trouble = LookupFailure
 
 
 def read_zone(text: str) -> list[Record]:
-    """Read lines of `name [ttl] type value`; a `#` starts a remark, TXT strings are quoted."""
+    """Parse lines of `name [ttl] type value`; `#` starts a comment, TXT strings are quoted."""
     records = []
     for line in text.splitlines():
-        words = line.split("#", 1)[0].split(None, 1)
-        if not words:
+        fields = line.split("#", 1)[0].split(None, 1)
+        if not fields:
             continue
-        owner, rest = words[0].lower(), words[1].strip()
+        owner, rest = fields[0].lower(), fields[1].strip()
         first, _, remainder = rest.partition(" ")
         ttl, rest = (int(first), remainder.strip()) if first.isdigit() else (300, rest)
         rtype, _, value = rest.partition(" ")
@@ -38,10 +38,10 @@ def read_zone(text: str) -> list[Record]:
 
 
 class ZoneLookup:
-    """Answers from `world`; `servers` says what a name server answers where it differs.
+    """Answers from `world`; `servers` are the zones of single name servers.
 
-    A LookupFailure instead of zone text is a server that answers nothing else. A record type of
-    `TROUBLE` makes every question about its name end in LookupFailure(value).
+    A LookupFailure instead of zone text is the only answer of that server. A record of the type
+    `TROUBLE` makes every query for its name end in LookupFailure(value).
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""A real HTTPS server on loopback that says one thing, and the response reader without one."""
+"""A real HTTPS server on loopback with one response, and the response reader without a server."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from checks.engine.hosts import https
 
 
 @asynccontextmanager
-async def https_host(tls: ssl.SSLContext, says: bytes) -> AsyncIterator[int]:
-    """Answers each request with `says`, or with silence; gives its port."""
+async def https_host(tls: ssl.SSLContext, response: bytes) -> AsyncIterator[int]:
+    """Answer each request with `response`, or with silence; yield the port."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             await reader.readuntil(b"\r\n\r\n")
-            if says:
-                writer.write(says)
+            if response:
+                writer.write(response)
                 await writer.drain()
             await reader.read(100)
         except (OSError, EOFError):
@@ -34,7 +34,7 @@ async def https_host(tls: ssl.SSLContext, says: bytes) -> AsyncIterator[int]:
 
 
 def read_bytes(content: bytes) -> https.Fetched | https.NotFetched:
-    """What the reader makes of exactly these bytes."""
+    """Return the result of the reader for exactly these bytes."""
 
     async def read() -> https.Fetched | https.NotFetched:
         reader = asyncio.StreamReader()

@@ -1,4 +1,4 @@
-"""Real TLS and SMTP servers on loopback, with certificates made for the test."""
+"""Real TLS and SMTP servers on loopback, with certificates for the test."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def make_certificate(
     days: tuple[int, int] = (-1, 90),
     authority: bool = False,
 ) -> x509.Certificate:
-    """A certificate for `host`, signed by `issuer`; self-signed where both are the same."""
+    """A certificate for `host`, signed by `issuer`; self-signed if both are equal."""
     now = datetime.datetime.now(datetime.UTC)
     builder = (
         x509.CertificateBuilder()
@@ -60,7 +60,7 @@ def make_certificate(
 
 
 def write_authority(folder: Path) -> Path:
-    """The authority's own certificate, for a client to trust."""
+    """The authority's own certificate, which clients trust."""
     path = folder / "authority.pem"
     certificate = make_certificate("Test Authority", authority=True)
     path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
@@ -81,7 +81,7 @@ def server_context(folder: Path, host: str, certificate: x509.Certificate) -> ss
 
 
 class MailHost:
-    """A scripted SMTP server: greets, lists `ehlo`, starts TLS, notes every command it hears."""
+    """A scripted SMTP server: it greets, lists `ehlo`, starts TLS and records every command."""
 
     def __init__(
         self,
@@ -118,7 +118,9 @@ class MailHost:
             self.commands.append(line)
             match line.split()[0].upper():
                 case "EHLO":
-                    lines = [f"250-{word}" for word in self.ehlo[:-1]] + [f"250 {self.ehlo[-1]}"]
+                    lines = [f"250-{keyword}" for keyword in self.ehlo[:-1]] + [
+                        f"250 {self.ehlo[-1]}"
+                    ]
                     writer.write("\r\n".join(lines).encode() + b"\r\n")
                 case "STARTTLS":
                     writer.write(self.starttls.encode() + b"\r\n")
@@ -126,8 +128,8 @@ class MailHost:
                         await writer.start_tls(self.tls)
                     elif self.starttls.startswith("220"):
                         return
-                case word:
-                    writer.write(self.replies.get(word, "221 bye").encode() + b"\r\n")
+                case keyword:
+                    writer.write(self.replies.get(keyword, "221 bye").encode() + b"\r\n")
 
 
 @asynccontextmanager
@@ -149,12 +151,12 @@ async def mail_host(
 
 
 @asynccontextmanager
-async def tls_host(tls: ssl.SSLContext | None, says: bytes = b"") -> AsyncIterator[int]:
-    """A TLS listener, or a plain one that says something else; gives its port."""
+async def tls_host(tls: ssl.SSLContext | None, response: bytes = b"") -> AsyncIterator[int]:
+    """A TLS listener, or a plain one with another protocol; yields the port."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            writer.write(says)
+            writer.write(response)
             await reader.read(100)
         except OSError:
             pass

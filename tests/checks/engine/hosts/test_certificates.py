@@ -1,4 +1,4 @@
-"""What a certificate says: names are compared whole, and any bytes are a certificate or none."""
+"""Certificates: names match as a whole, and any bytes parse to a certificate or None."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def run_check(
     *,
     allowed: bool,
     certified: dict[str, Any] | None = None,
-    says: bytes = b"",
+    response: bytes = b"",
     closed: bool = False,
 ) -> Outcome:
     async def run() -> Outcome:
@@ -39,7 +39,7 @@ def run_check(
         if certified is not None:
             certificate = make_certificate(**{"host": HOST} | certified)
             tls = server_context(folder, HOST, certificate)
-        async with nameserver(f"{HOST} A 127.0.0.1") as dns, tls_host(tls, says) as port:
+        async with nameserver(f"{HOST} A 127.0.0.1") as dns, tls_host(tls, response) as port:
             network = replace(network_of(dns), ca_file=str(write_authority(folder)))
             (outcome,) = await run_all(
                 [
@@ -83,7 +83,7 @@ def test_ldaps_with_answer(
 
 
 @pytest.mark.parametrize(
-    ("allowed", "says", "closed", "verdict", "expected"),
+    ("allowed", "response", "closed", "verdict", "expected"),
     [
         (True, b"220 not TLS at all\r\n", False, Verdict.FAIL, "ldaps.tls-failed"),
         (False, b"220 not TLS at all\r\n", False, Verdict.UNKNOWN, "ldaps.tls-failed"),
@@ -93,9 +93,9 @@ def test_ldaps_with_answer(
     ],
 )
 def test_ldaps_without_tls_or_connection(
-    tmp_path: Path, allowed: bool, says: bytes, closed: bool, verdict: Verdict, expected: str
+    tmp_path: Path, allowed: bool, response: bytes, closed: bool, verdict: Verdict, expected: str
 ) -> None:
-    outcome = run_check(tmp_path, allowed=allowed, says=says, closed=closed)
+    outcome = run_check(tmp_path, allowed=allowed, response=response, closed=closed)
 
     assert (outcome.verdict, codes(outcome)) == (verdict, [expected])
 
@@ -113,7 +113,7 @@ MESSAGE = ber(0x30, ber(0x02, b"\x01") + ber(0x64, ENTRY))
 
 
 def test_ldaps_evidence_has_root_entry(tmp_path: Path) -> None:
-    outcome = run_check(tmp_path, allowed=True, certified={}, says=MESSAGE)
+    outcome = run_check(tmp_path, allowed=True, certified={}, response=MESSAGE)
 
     assert (outcome.verdict, outcome.evidence["root_entry"]) == (
         Verdict.PASS,
@@ -122,10 +122,10 @@ def test_ldaps_evidence_has_root_entry(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "says", [b"", b"HTTP/1.1 400 Bad Request\r\n", MESSAGE[:-3], b"\x30\x84\xff\xff\xff\xff"]
+    "response", [b"", b"HTTP/1.1 400 Bad Request\r\n", MESSAGE[:-3], b"\x30\x84\xff\xff\xff\xff"]
 )
-def test_ldaps_without_root_entry_passes(tmp_path: Path, says: bytes) -> None:
-    outcome = run_check(tmp_path, allowed=True, certified={}, says=says)
+def test_ldaps_without_root_entry_passes(tmp_path: Path, response: bytes) -> None:
+    outcome = run_check(tmp_path, allowed=True, certified={}, response=response)
 
     assert (outcome.verdict, outcome.evidence["root_entry"]) == (Verdict.PASS, None)
 

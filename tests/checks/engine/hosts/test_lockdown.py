@@ -1,4 +1,4 @@
-"""Lockdown against real listeners on loopback: silence proves nothing without the control."""
+"""Lockdown against real listeners on loopback: silence needs a reachable control target."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ WELCOME = SmtpReply(220, ("hello",))
 
 
 @pytest.mark.parametrize(
-    ("host", "said", "verdict", "expected"),
+    ("host", "result", "verdict", "expected"),
     [
         (HOSTED, SmtpDialogue(WELCOME), Verdict.UNKNOWN, "lockdown.hosted-inconclusive"),
         (
@@ -156,8 +156,8 @@ WELCOME = SmtpReply(220, ("hello",))
     ],
 )
 def test_lockdown_judge(
-    host: str, said: SmtpDialogue | ConnectionFailure, verdict: Verdict, expected: str
+    host: str, result: SmtpDialogue | ConnectionFailure, verdict: Verdict, expected: str
 ) -> None:
-    judged, finding = lockdown.judge(host, 25, said, control=None)
+    judged, finding = lockdown.judge(host, 25, result, control=None)
 
     assert (judged, [code for code, _ in code_params([finding])]) == (verdict, [expected])

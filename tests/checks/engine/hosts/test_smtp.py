@@ -1,4 +1,4 @@
-"""SMTP against a real server on loopback, and the judgement of what cannot be staged."""
+"""SMTP against a real server on loopback, and the judgement of other dialogues."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def run_check(
     certified: dict[str, Any] | None = None,
     patience: float = 0.5,
     asked: dict[str, Any] | None = None,
-    **says: Any,
+    **options: Any,
 ) -> tuple[Outcome, MailHost]:
     async def run() -> tuple[Outcome, MailHost]:
         tls = None
         if certified is not None:
             host = certified.get("host", HOST)
             tls = server_context(folder, host, make_certificate(**{"host": HOST} | certified))
-        async with nameserver(ZONE) as dns, mail_host(tls=tls, **says) as server:
+        async with nameserver(ZONE) as dns, mail_host(tls=tls, **options) as server:
             network = replace(
                 network_of(dns),
                 ca_file=str(write_authority(folder)),
@@ -95,7 +95,7 @@ def test_smtp_certificate_cautions(
 
 
 @pytest.mark.parametrize(
-    ("says", "verdict", "expected"),
+    ("options", "verdict", "expected"),
     [
         ({"ehlo": ["mail.example.test"]}, Verdict.WARN, ["smtp.no-starttls"]),
         ({"ehlo": ["STARTTLS.example.test"]}, Verdict.WARN, ["smtp.no-starttls"]),
@@ -107,9 +107,9 @@ def test_smtp_certificate_cautions(
     ],
 )
 def test_smtp_dialogue(
-    tmp_path: Path, says: dict[str, Any], verdict: Verdict, expected: list[str]
+    tmp_path: Path, options: dict[str, Any], verdict: Verdict, expected: list[str]
 ) -> None:
-    outcome, _ = run_check(tmp_path, **says)
+    outcome, _ = run_check(tmp_path, **options)
 
     assert (outcome.verdict, codes(outcome)) == (verdict, expected)
 
@@ -227,8 +227,8 @@ def test_smtp_host_is_probed_once_per_batch(tmp_path: Path) -> None:
         tls = server_context(tmp_path, HOST, make_certificate(HOST))
         async with nameserver(ZONE) as dns, mail_host(tls=tls) as server:
             network = replace(network_of(dns), ca_file=str(write_authority(tmp_path)))
-            looks = [CheckRequest(CheckKind.SMTP, host=HOST, port=server.port) for _ in range(4)]
-            outcomes = await run_all(looks, network=network, budget_seconds=5, concurrency=2)
+            requests = [CheckRequest(CheckKind.SMTP, host=HOST, port=server.port) for _ in range(4)]
+            outcomes = await run_all(requests, network=network, budget_seconds=5, concurrency=2)
             return outcomes, server.connections
 
     outcomes, connections = asyncio.run(run())
@@ -250,8 +250,8 @@ def test_smtp_probes_address_serially() -> None:
     async def run() -> tuple[int, int]:
         zone = "\n".join(f"{name} A 127.0.0.1" for name in names)
         async with nameserver(zone) as dns, mail_host(ehlo=["mail.example.test"]) as server:
-            looks = [CheckRequest(CheckKind.SMTP, host=name, port=server.port) for name in names]
-            await run_all(looks, network=network_of(dns), budget_seconds=5, concurrency=10)
+            requests = [CheckRequest(CheckKind.SMTP, host=name, port=server.port) for name in names]
+            await run_all(requests, network=network_of(dns), budget_seconds=5, concurrency=10)
             return server.connections, server.max_open
 
     assert asyncio.run(run()) == (4, 1)

@@ -1,4 +1,4 @@
-"""Messages to show: a small DKIM signer of our own, so that every tag can be what a test wants."""
+"""Test messages with a small DKIM signer, so that a test can set every tag."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def record(number: int = 0, bits: int = 2048) -> str:
 
 
 def zone(**more: str) -> str:
-    """What example.test publishes, with the region's ranges; `more` takes a record's place."""
+    """The records of example.test with the region's ranges; `more` replaces records."""
     lines = {
         "key": f'{SELECTOR}._domainkey.example.test TXT "{record()}"',
         "spf": 'example.test TXT "v=spf1 include:us._netblocks.mimecast.test -all"',
@@ -52,7 +52,7 @@ def written(
     return_path: str = "<ann@example.test>",
     **more: str,
 ) -> list[tuple[str, str]]:
-    """A message's header fields; an empty value leaves a field out."""
+    """The header fields of a message; an empty value omits a field."""
     fields = {
         "Return-Path": return_path,
         "Received": received,
@@ -82,7 +82,7 @@ def signed(
     signed_at: datetime | None = AT,
     tags: Mapping[str, str] | None = None,
 ) -> bytes:
-    """The message with one more signature on top, relaxed/relaxed (RFC 6376 section 3.7)."""
+    """Add one signature on top, relaxed/relaxed (RFC 6376 section 3.7)."""
     fields = written() if fields is None else fields
     values = {
         "v": "1",
@@ -103,7 +103,7 @@ def signed(
 
 
 def fields_of(message: bytes) -> list[tuple[str, str]]:
-    """Read back what `signed` or `joined` wrote, to sign or change it once more."""
+    """Parse the output of `signed` or `joined`, to sign or change it again."""
     head = message.decode().partition("\r\n\r\n")[0].replace("\r\n ", "\r\n\x00")
     pairs = [line.partition(": ") for line in head.split("\r\n") if not line.startswith("\x00")]
     folded = re.sub(r"\r\n\x00", "\r\n ", head)
@@ -120,8 +120,8 @@ def _value(folded: str, name: str, first: str) -> str:
 def _selected(fields: list[tuple[str, str]], covers: str) -> list[tuple[str, str]]:
     found = []
     for name in covers.split(":"):
-        held = [field for field in fields if field[0].lower() == name]
-        found += held[-1:]
+        matching = [field for field in fields if field[0].lower() == name]
+        found += matching[-1:]
     return found
 
 

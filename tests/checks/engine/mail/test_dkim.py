@@ -1,4 +1,4 @@
-"""DKIM: the key at each recorded selector, and everything that makes it useless."""
+"""DKIM: the key at each recorded selector, and every reason that makes it unusable."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.checks.engine.dns.zone_lookup import ZoneLookup
 from tests.checks.engine.outcomes import codes, params
 
 NAME = "mc2026._domainkey.example.test"
-# 512 bits, which no tool of today makes any more.
+# 512 bits, which current tools refuse to create.
 SHORT = (
     "MFwwDQYJKoZIhvcNAQEBBQADSwAwSAJBAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
     "AAAAAAAAAAAAAAAAAAAAAAAAAAAQAAECAwEAAQ=="

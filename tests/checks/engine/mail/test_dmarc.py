@@ -1,4 +1,4 @@
-"""DMARC: the policy in force, whose it is, and who agreed to take its reports."""
+"""DMARC: the effective policy, its domain, and the consent of report hosts."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def record(value: str, domain: str = "example.test") -> str:
             ["dmarc.enforces", "dmarc.strict-alignment"],
         ),
         ("v=DMARC1; p=reject", ["dmarc.enforces", "dmarc.no-reports"]),
-        # RFC 7489 section 6.6.3 step 6: with reports, a broken policy is none.
+        # RFC 7489 section 6.6.3 step 6: with reports, an invalid policy counts as none.
         (f"v=DMARC1; {RUA}", ["dmarc.policy-none"]),
         (f"v=DMARC1; p=rejekt; {RUA}", ["dmarc.policy-none"]),
     ],

@@ -1,4 +1,4 @@
-"""Test messages: what proves the way through Mimecast, and every text that only looks like it."""
+"""Test messages: proof of the path through Mimecast, and texts that only resemble it."""
 
 from __future__ import annotations
 
@@ -174,8 +174,8 @@ def test_message_cautions_warn(content: bytes, world: str, cautions: list[str]) 
     outcome = run_check(content, world)
 
     assert (outcome.verdict, outcome.unanimous) == (Verdict.WARN, True)
-    said = [code for code in codes(outcome) if code not in SIGNED_THROUGH_REGION]
-    assert said == cautions
+    reported = [code for code in codes(outcome) if code not in SIGNED_THROUGH_REGION]
+    assert reported == cautions
 
 
 def test_forged_received_lines_prove_nothing() -> None:

@@ -1,4 +1,4 @@
-"""Messages of every size and shape: bounded time, no exception, and addresses read strictly."""
+"""Messages of every size: bounded time, no exception, and strict addresses."""
 
 from __future__ import annotations
 

@@ -58,11 +58,11 @@ def response(body: bytes, status: str = "200 OK", *headers: str) -> bytes:
 
 @asynccontextmanager
 async def world(
-    folder: Path, zone: str, says: bytes, certified: dict[str, Any]
+    folder: Path, zone: str, reply: bytes, certified: dict[str, Any]
 ) -> AsyncIterator[Network]:
     certificate = make_certificate(**{"host": HOST} | certified)
     tls = server_context(folder, str(certified.get("host", HOST)), certificate)
-    async with nameserver(zone) as dns, https_host(tls, says) as port:
+    async with nameserver(zone) as dns, https_host(tls, reply) as port:
         yield replace(
             network_of(dns, authoritative_port=dns.port),
             ca_file=str(write_authority(folder)),
@@ -72,7 +72,7 @@ async def world(
 
 def run_check(
     folder: Path,
-    says: bytes = b"",
+    reply: bytes = b"",
     *,
     zone: str = RECORD,
     certified: dict[str, Any] | None = None,
@@ -81,7 +81,7 @@ def run_check(
     **network: Any,
 ) -> Outcome:
     async def run() -> Outcome:
-        async with world(folder, base + zone, says, certified or {}) as here:
+        async with world(folder, base + zone, reply, certified or {}) as here:
             (outcome,) = await run_all(
                 [CheckRequest(CheckKind.MTA_STS, "example.test", region=region)],
                 network=replace(here, **network),
@@ -133,7 +133,7 @@ def test_mta_sts_names_missing_hosts_and_max_age(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("says", "verdict", "expected"),
+    ("reply", "verdict", "expected"),
     [
         (response(b"", "404 Not Found"), Verdict.FAIL, "mta-sts.policy-missing"),
         (b"220 mail ESMTP\r\n", Verdict.FAIL, "mta-sts.policy-missing"),
@@ -148,9 +148,9 @@ def test_mta_sts_names_missing_hosts_and_max_age(tmp_path: Path) -> None:
     ],
 )
 def test_mta_sts_policy_not_fetched(
-    tmp_path: Path, says: bytes, verdict: Verdict, expected: str
+    tmp_path: Path, reply: bytes, verdict: Verdict, expected: str
 ) -> None:
-    outcome = run_check(tmp_path, says, connect_timeout_seconds=0.3)
+    outcome = run_check(tmp_path, reply, connect_timeout_seconds=0.3)
 
     assert (outcome.verdict, codes(outcome)[0]) == (verdict, expected)
 

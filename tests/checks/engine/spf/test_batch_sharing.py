@@ -1,4 +1,4 @@
-"""What the SPF looks of a batch share changes nothing: held against looks that share nothing."""
+"""Shared state of SPF checks in a batch changes no outcome, compared with single runs."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ ENDINGS = ("-all", "-all exp=why.test", "~all", "redirect=a.test", "redirect=one
 
 
 def zone_of(seed: int) -> Zone:
-    """Mostly one record a name, of includes and terms of every kind: loops, limits and errors.
+    """Usually one record for each name, with includes and all terms: loops, limits and errors.
 
-    Seeds and not a strategy: what goes wrong takes records of some size, and those are rare there.
+    Seeds instead of a Hypothesis strategy: faults need large records, which strategies rarely make.
     """
     random = Random(seed)
 
@@ -127,20 +127,20 @@ def test_include_is_evaluated_once_per_address() -> None:
 
     async def run() -> list[tuple[str, int]]:
         address = ip_address("10.0.1.5")
-        seen = [
+        results = [
             await check_host(
                 address, name, f"x@{name}", name, lookup=lookup, include_results=include_results
             )
             for name in SUBJECTS
         ]
-        return [(str(each.result), each.lookups) for each in seen]
+        return [(str(each.result), each.lookups) for each in results]
 
     assert asyncio.run(run()) == [("pass", 2)] * 3
     assert lookup.asked["mail.test", "MX"] == 1
 
 
 def test_include_of_subject_is_not_reused() -> None:
-    """Its servers hold another record than the world sees, so the include says something else."""
+    """The servers have another record than the resolvers, so the include has another result."""
     world = """
     one.test TXT "v=spf1 ip4:10.0.1.0/24 -all"
     two.test TXT "v=spf1 include:a.test -all"
@@ -177,10 +177,10 @@ def test_cached_lookups_count_for_limit() -> None:
 
     async def run() -> list[tuple[str, str]]:
         address = ip_address("10.0.1.5")
-        seen = [
+        results = [
             await check_host(address, name, "", "", lookup=lookup, include_results=include_results)
             for name in ("one.test", "two.test")
         ]
-        return [(str(each.result), each.problem) for each in seen]
+        return [(str(each.result), each.problem) for each in results]
 
     assert asyncio.run(run()) == [("pass", ""), ("permerror", "too-many-lookups")]

@@ -1,4 +1,4 @@
-"""SPF judged for a region: would mail from each of its networks pass?"""
+"""SPF for a region: mail from each of its networks must pass."""
 
 from __future__ import annotations
 

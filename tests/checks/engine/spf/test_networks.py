@@ -1,4 +1,4 @@
-"""Interval arithmetic: one address speaks for a piece, and nothing is left out or counted twice."""
+"""Segments: one address decides, and no address is missing or counted twice."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from checks.engine.spf.networks import collapse_networks, covers, range_of, spli
 
 
 def networks(least: int = 20) -> st.SearchStrategy[IPNetwork]:
-    """Networks in one small corner, so that they meet."""
+    """Networks in a small range, so that they overlap."""
     return st.builds(
         lambda low, prefix: ip_network((0x0A000000 | low, prefix), strict=False),
         st.integers(0, 0xFFF),
@@ -49,10 +49,10 @@ def test_covers_agrees_with_counting(listed: list[IPNetwork], wanted: IPNetwork)
 
 @given(st.lists(networks(24), max_size=8))
 def test_collapse_preserves_addresses(listed: list[IPNetwork]) -> None:
-    kept = collapse_networks(listed)
+    collapsed = collapse_networks(listed)
 
-    assert {a for n in kept for a in n} == {a for n in listed for a in n}
-    assert sum(n.num_addresses for n in kept) == len({a for n in kept for a in n})
+    assert {a for n in collapsed for a in n} == {a for n in listed for a in n}
+    assert sum(n.num_addresses for n in collapsed) == len({a for n in collapsed for a in n})
 
 
 def test_split_ignores_other_family() -> None:

@@ -1,4 +1,4 @@
-"""The record we propose keeps what is there and adds the region once."""
+"""The proposed record preserves the existing terms and adds the region once."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ def test_proposed_record(record: str, expected: str) -> None:
 
 
 @given(st.lists(WORDS, max_size=8))
-def test_proposed_record_has_include_once(words: list[str]) -> None:
-    proposal = proposed_record(" ".join(["v=spf1", *words]), EU)
+def test_proposed_record_has_include_once(record_terms: list[str]) -> None:
+    proposal = proposed_record(" ".join(["v=spf1", *record_terms]), EU)
 
     policy = parse(proposal)
     assert isinstance(policy, SpfPolicy)
@@ -66,11 +66,11 @@ def test_proposed_record_has_include_once(words: list[str]) -> None:
 
 
 @given(st.lists(WORDS, min_size=1, max_size=8))
-def test_proposed_record_is_idempotent(words: list[str]) -> None:
-    proposal = proposed_record(" ".join(["v=spf1", *words]), EU)
+def test_proposed_record_is_idempotent(record_terms: list[str]) -> None:
+    proposal = proposed_record(" ".join(["v=spf1", *record_terms]), EU)
 
-    others = [word for word in words if "mimecast.com" not in word]
-    assert [word for word in proposal.split()[1:] if "mimecast.com" not in word] == others or (
+    others = [term for term in record_terms if "mimecast.com" not in term]
+    assert [term for term in proposal.split()[1:] if "mimecast.com" not in term] == others or (
         not others
     )
     assert proposed_record(proposal, EU) == proposal

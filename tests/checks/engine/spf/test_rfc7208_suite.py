@@ -23,14 +23,14 @@ from checks.engine.spf.check import check_host
 from tests.suites import fetch
 
 Entries = list[Any]
-# The C loader where PyYAML has it: a tenth of the time.
+# The C loader of PyYAML needs a tenth of the time.
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class SuiteLookup:
-    """Zone data of the suite. TXT records are made from SPF ones where a name has none of its own.
+    """Zone data of the suite. A name without TXT records uses its SPF records.
 
-    `TIMEOUT` in a name's list times out every question that no entry before it answers.
+    `TIMEOUT` in a name's list times out every query that no entry before it answers.
     """
 
     def __init__(self, zonedata: Mapping[str, Entries]) -> None:

@@ -1,0 +1,74 @@
+"""The number of queries that the confirmation of a task takes, from the request to the commit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from onboarding.models import TaskStatus
+from tenants.models import Tenant, User
+from tests.factories import MakeTenant, SignIn, task_of
+
+BOTH = "initial-conversation"  # both sides, and other tasks wait for it
+CLIENT = "end-user-asset-library"
+PER_DOMAIN = "dkim-update"
+CHECKED = "spf-update"  # per domain, and a check verifies it
+
+MAX_QUERIES = 20
+# Marking the checks as requested and claiming them for the workers. The run itself is theirs.
+QUERIES_OF_RUN_NOW = 10
+
+
+@pytest.fixture
+def large(make_tenant: MakeTenant) -> Tenant:
+    domains = [("one.test", "primary"), *((f"n{number}.test", "secondary") for number in range(9))]
+    return make_tenant("Large", domains=tuple(domains))
+
+
+def queries_of_confirming(tenant: Tenant, key: str, client: Any) -> int:
+    task = task_of(tenant, key)
+    address = reverse("onboarding:task-confirm", args=[tenant.public_id, task.public_id])
+    with CaptureQueriesContext(connection) as queries:
+        response = client.post(address, {"seen": task.status})
+    assert response.status_code == 302
+    return len(queries)
+
+
+@pytest.mark.parametrize("key", [CLIENT, BOTH, PER_DOMAIN])
+def test_queries_of_client_confirmation(
+    tenant: Tenant, owner: User, signed_in: SignIn, key: str
+) -> None:
+    assert queries_of_confirming(tenant, key, signed_in(owner)) <= MAX_QUERIES
+    assert task_of(tenant, key).client_confirmed_by == owner
+
+
+def test_queries_of_second_confirmation(
+    tenant: Tenant, owner: User, consultant: User, signed_in: SignIn
+) -> None:
+    queries_of_confirming(tenant, BOTH, signed_in(owner))
+
+    assert queries_of_confirming(tenant, BOTH, signed_in(consultant)) <= MAX_QUERIES
+    assert task_of(tenant, BOTH).status == TaskStatus.DONE
+
+
+def test_queries_of_checked_task(tenant: Tenant, owner: User, signed_in: SignIn) -> None:
+    count = queries_of_confirming(tenant, CHECKED, signed_in(owner))
+
+    assert count <= MAX_QUERIES + QUERIES_OF_RUN_NOW
+    assert task_of(tenant, CHECKED).status == TaskStatus.AWAITING_VERIFICATION
+
+
+def test_queries_for_ten_domains(
+    tenant: Tenant, large: Tenant, consultant: User, signed_in: SignIn
+) -> None:
+    client = signed_in(consultant)
+    for each in (tenant, large):
+        each.plan.tasks.filter(key=PER_DOMAIN).update(responsibility="mimecast")
+
+    for_one = queries_of_confirming(tenant, PER_DOMAIN, client)
+
+    assert queries_of_confirming(large, PER_DOMAIN, client) == for_one

@@ -1,0 +1,57 @@
+"""The runner of `make mutants`: its targets exist, and it identifies mutants by their change."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+from tests.mutants import ACCEPTED, TARGETS, Mutant, read_accepted, read_diff
+
+DIFF = """\
+--- checks/settling.py
++++ checks/settling.py
+@@ -1,3 +1,3 @@
+ def settle():
+-    return a and (
++    return a or (
+         b)
+"""
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_target_exists(name: str) -> None:
+    root = Path(settings.BASE_DIR)
+
+    assert any(list(root.glob(pattern)) for pattern in TARGETS[name].modules)
+    assert [path for path in TARGETS[name].tests if not (root / path).exists()] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "function"),
+    [
+        ("checks.settling.x_settle__mutmut_12", "settle"),
+        ("checks.settling.x__contradict__mutmut_1", "_contradict"),
+        ("checks.settling.xǁRunResultǁof__mutmut_3", "RunResult.of"),
+    ],
+)
+def test_mutant_is_its_change(name: str, function: str) -> None:
+    assert read_diff(name, DIFF) == Mutant(function, "return a and (", "return a or (")
+
+
+def test_printed_mutant_can_be_accepted() -> None:
+    mutant = Mutant("settle", 'return "a"', "return 'ä'")
+
+    accepted = read_accepted(mutant.as_toml().replace('reason = ""', 'reason = "Equivalent."'))
+
+    assert accepted == {mutant: "Equivalent."}
+
+
+def test_accepted_mutant_needs_reason() -> None:
+    with pytest.raises(ValueError, match="no reason"):
+        read_accepted(Mutant("settle", "a", "b").as_toml())
+
+
+def test_accepted_mutants_have_reasons() -> None:
+    assert read_accepted(ACCEPTED.read_text())
