@@ -120,7 +120,7 @@ def test_reminder_email_names_task_and_page(
     assert sent.subject == f"Waiting on you: {task.title} · Northwind"
     assert f"http://testserver{page}?phase={task.phase.key}#{KEY}" in str(sent.body)
     assert "waiting since 1 December" in str(sent.body)
-    assert "Con Sultant asked us to remind you." in str(sent.body)
+    assert "Con Sultant requested this reminder." in str(sent.body)
 
 
 def test_reminder_email_uses_tenant_zone(
