@@ -56,7 +56,7 @@ def add_comment(
             lock_tasks(plan.pk)
         if not Tenant.objects.filter(pk=plan.tenant_id, closed_at=None).exists():
             raise OnboardingError(
-                "The tenant was closed in the meantime. Your text is still in the form."
+                "The tenant has been closed. Your text is still in the form."
             )
         made = Comment.objects.create(
             plan=plan,
