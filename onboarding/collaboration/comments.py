@@ -55,9 +55,7 @@ def add_comment(
             # The waiting side may change: lock the tasks before the chain of the activity log.
             lock_tasks(plan.pk)
         if not Tenant.objects.filter(pk=plan.tenant_id, closed_at=None).exists():
-            raise OnboardingError(
-                "The tenant was closed in the meantime. Your text is still in the form."
-            )
+            raise OnboardingError("The tenant has been closed. Your text is still in the form.")
         made = Comment.objects.create(
             plan=plan,
             task=task,

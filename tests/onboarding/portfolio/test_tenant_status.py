@@ -92,7 +92,8 @@ def test_regressed_task_comes_first(tenant: Tenant, run_check: RunCheck) -> None
     [
         (
             "mx.leftover",
-            "northwind.test: MX still lists in addition to Mimecast’s hosts, and mail there bypasses every filter",
+            "northwind.test: MX still lists in addition to Mimecast’s hosts, and mail there"
+            " bypasses every filter",
         ),
         ("mx.old-only", "No cutover planned"),
     ],
