@@ -59,7 +59,7 @@ class RedactingExceptionReporter(ExceptionReporter):
 
 
 class RedactingReporterFilter(SafeExceptionReporterFilter):
-    """Hides values by name, also with DEBUG on and in views without `sensitive_variables`."""
+    """Hides values by name, also with DEBUG on and in undecorated views."""
 
     hidden_settings = re.compile(
         rf"(?i)({_NAMES}|pass|secret|token|signature|key|session|cookie|api|database|broker|redis)"

@@ -128,15 +128,15 @@ async def locate_hosts(
     The result is empty when the lookups exceed `budget_seconds`.
     """
     lookup = NetworkLookup(network)
-    prober, wanted = Prober(network, lookup), list(dict.fromkeys(hosts))
+    prober, endpoints = Prober(network, lookup), list(dict.fromkeys(hosts))
     try:
         async with asyncio.timeout(budget_seconds):
-            found = await asyncio.gather(*(prober.locate(*endpoint) for endpoint in wanted))
+            found = await asyncio.gather(*(prober.locate(*endpoint) for endpoint in endpoints))
     except TimeoutError:
         return {}
     finally:
         await lookup.close()
-    return dict(zip(wanted, found, strict=True))
+    return dict(zip(endpoints, found, strict=True))
 
 
 @contextlib.contextmanager

@@ -419,7 +419,7 @@ def _lock(task: Task) -> _LockedTask:
     # Read after the lock: a user who closes the tenant locks the tasks, too.
     plan = Plan.objects.select_related("tenant").get(pk=task.plan_id)
     if plan.tenant.is_closed:
-        raise OnboardingError("The implementation was closed. Nothing was changed.")
+        raise OnboardingError("The tenant has been closed. Nothing was changed.")
     locked = next((each for each in tasks if each.pk == task.pk), None)
     if locked is None:
         raise ConflictingChange("Another user removed this task. Nothing was changed.")

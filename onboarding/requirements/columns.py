@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from onboarding.models.requirements import LISTS_ONLY
 from onboarding.models import TaskRole
+from onboarding.models.requirements import LISTS_ONLY
 from onboarding.requirements import cell_types
 from onboarding.requirements.cell_types import Parse
 
