@@ -164,7 +164,7 @@ def test_closed_plan_is_read_only(
         ),
     ]
     for act in late:
-        with pytest.raises(OnboardingError, match="(was|been) closed"):
+        with pytest.raises(OnboardingError, match=r"(was|been) closed"):
             act()
     for minute in (10, 20, 30):
         run_check(completed, CheckKind.MX, Verdict.FAIL, code="mx.leftover", minutes=minute)
