@@ -14,12 +14,17 @@ from django.core.cache import cache
 from django.db import connection
 from django.test import client as test_client
 from django.utils import timezone
+from hypothesis import settings as hypothesis_settings
 
 from onboarding.plan_templates.registry import register_builtin_templates
 from tenants import append_only
 from tests.clock import Clock, at, frozen
 
 pytest_plugins = ["tests.factories"]
+
+# A busy machine delays single examples. test_bounded_time.py limits the time of the parsers.
+hypothesis_settings.register_profile("gangway", deadline=None)
+hypothesis_settings.load_profile("gangway")
 
 _connect = socket.socket.connect
 _connect_ex = socket.socket.connect_ex

@@ -319,7 +319,7 @@ def test_command_prints_a_table() -> None:
     assert lines[0] == "1. Onboarding Review"
     assert lines[-1] == "Version 2, 57 tasks."
     assert next(line for line in lines if "SPF Record" in line).split() == (
-        ["SPF", "Record", "Update", "Client", "proven", "by", "spf", "per", "domain"]
+        ["SPF", "Record", "Update", "Client", "verified", "by", "spf", "per", "domain"]
     )
 
 

@@ -68,7 +68,7 @@ def test_reminder_goes_to_waiting_side(
 
     message = press(consultant)
 
-    assert message == "A reminder goes to Member Person, Owner Person."
+    assert message == "Gangway sends a reminder to Member Person, Owner Person."
     assert sorted(sent.to[0] for sent in mail.outbox) == [member.email, owner.email]
 
 
