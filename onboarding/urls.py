@@ -8,10 +8,10 @@ from onboarding.collaboration import urls as collaboration
 from onboarding.cutovers import urls as cutovers
 from onboarding.lifecycle import urls as lifecycle
 from onboarding.monitoring import urls as monitoring
-from onboarding.moved_addresses import MOVED, MOVED_IN_TENANT, redirects
 from onboarding.plan_templates import urls as plan_templates
 from onboarding.plans import urls as plans
 from onboarding.portfolio import urls as portfolio
+from onboarding.redirects import MOVED, MOVED_IN_TENANT, redirects
 from onboarding.requirements import urls as requirements
 
 app_name = "onboarding"

@@ -17,8 +17,8 @@ from onboarding.cutovers.windows import KINDS_OF_DIRECTION
 from onboarding.models import Cutover, EvidenceFile, ManualStatus, Task, TaskRole, TaskStatus
 from onboarding.models.cutovers import join_names
 from onboarding.plans.proof import ProofSubject
-from onboarding.plans.roles import task_with_role, tasks_with_role
 from onboarding.plans.rows import SHAPE_OF_VERDICT, Shape
+from onboarding.plans.task_roles import task_with_role, tasks_with_role
 
 # A check runs once a day at least, so an older run means that no worker is running.
 STALE_AFTER = timedelta(hours=25)

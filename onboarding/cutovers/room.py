@@ -32,8 +32,8 @@ from onboarding.plans.dates import calendar_of
 from onboarding.plans.evaluation import PlanContext
 from onboarding.plans.planned_cutovers import OPENS_BEFORE, is_open
 from onboarding.plans.proof import ProofSubject
-from onboarding.plans.roles import task_with_role, tasks_with_role
 from onboarding.plans.safe_times import safe_time_of
+from onboarding.plans.task_roles import task_with_role, tasks_with_role
 from tenants.regions import Region
 
 # The readiness row of a check kind covers the domains of the task with this role.

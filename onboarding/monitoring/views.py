@@ -20,7 +20,7 @@ from onboarding.monitoring import drifts
 from onboarding.monitoring.baseline import monitoring_status
 from onboarding.monitoring.drift_rules import KIND_OF_CHECK
 from onboarding.monitoring.forms import DriftReasonForm, MuteForm, RegionAcceptanceForm
-from onboarding.plans.page import TenantPage, current_user, load_page, show
+from onboarding.plans.tenant_page import TenantPage, current_user, load_page, show
 from tenants.access import require, tenant_or_404
 from tenants.models import Tenant
 from tenants.permissions import Permission

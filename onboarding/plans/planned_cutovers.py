@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from onboarding.models import Cutover, Task, TaskRole
 from onboarding.models.cutovers import join_names
 from onboarding.plans.domain_progress import ExemptPairs, in_scope
-from onboarding.plans.roles import task_with_role
+from onboarding.plans.task_roles import task_with_role
 from tenants.models import Domain
 
 # The page of a cutover is live from before its start until mail has used the new route for a while:

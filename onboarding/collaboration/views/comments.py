@@ -13,7 +13,7 @@ from onboarding.collaboration.uploads import was_too_large
 from onboarding.error_responses import catch_errors, errors_as_message
 from onboarding.models import Comment, Cutover, RequirementsSheet, Task
 from onboarding.plans import services
-from onboarding.plans.page import current_user
+from onboarding.plans.tenant_page import current_user
 from onboarding.plans.views.tasks import back_to_plan, load_task
 from tenants.access import require
 from tenants.models import Tenant

@@ -10,7 +10,7 @@ from onboarding.collaboration import contacts
 from onboarding.collaboration.forms import ContactForm
 from onboarding.error_responses import errors_on_form
 from onboarding.models import Contact
-from onboarding.plans.page import current_user
+from onboarding.plans.tenant_page import current_user
 from tenants.access import require, tenant_or_404
 from tenants.models import Tenant
 from tenants.permissions import Permission

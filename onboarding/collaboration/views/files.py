@@ -14,7 +14,7 @@ from onboarding.collaboration.uploads import was_too_large
 from onboarding.error_responses import errors_as_message
 from onboarding.errors import OnboardingError
 from onboarding.models import Task
-from onboarding.plans.page import current_user
+from onboarding.plans.tenant_page import current_user
 from tenants.access import require, tenant_or_404
 from tenants.activity_names import ActivityName
 from tenants.permissions import Permission

@@ -13,7 +13,7 @@ from onboarding.collaboration import share_links
 from onboarding.collaboration.forms import ShareLinkForm
 from onboarding.error_responses import errors_as_message
 from onboarding.models import Task
-from onboarding.plans.page import current_user, load_page
+from onboarding.plans.tenant_page import current_user, load_page
 from tenants.access import require, tenant_or_404
 from tenants.models import Domain
 from tenants.permissions import Permission

@@ -25,7 +25,7 @@ from onboarding.cutovers.forms import DryRunForm
 from onboarding.cutovers.views.room import CutoverRoom, change_sheets_of, load_room, room_with
 from onboarding.error_responses import errors_as_message
 from onboarding.models import DryRun
-from onboarding.plans.page import current_user, load_page
+from onboarding.plans.tenant_page import current_user, load_page
 from tenants.access import require
 from tenants.permissions import Permission
 from tenants.throttle import throttled

@@ -8,7 +8,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from onboarding.cutovers import freezes
 from onboarding.plans.forms.dates import FreezeForm
-from onboarding.plans.page import current_user
+from onboarding.plans.tenant_page import current_user
 from tenants.access import require
 from tenants.permissions import Permission
 

@@ -10,7 +10,7 @@ from onboarding.cutovers import go_no_go
 from onboarding.cutovers.forms import ApproversForm, BallotForm
 from onboarding.cutovers.views.room import back_to_room, load_room
 from onboarding.error_responses import errors_as_message
-from onboarding.plans.page import current_user
+from onboarding.plans.tenant_page import current_user
 from tenants.access import require
 from tenants.permissions import Permission
 

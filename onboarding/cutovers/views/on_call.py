@@ -11,7 +11,7 @@ from onboarding.cutovers.on_call import add_on_call, on_call_candidates, remove_
 from onboarding.cutovers.views.room import back_to_room, load_room, show_room
 from onboarding.error_responses import errors_as_message
 from onboarding.models import OnCall
-from onboarding.plans.page import current_user
+from onboarding.plans.tenant_page import current_user
 from tenants.access import require, tenant_or_404
 from tenants.permissions import Permission
 

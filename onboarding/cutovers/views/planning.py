@@ -22,8 +22,8 @@ from onboarding.cutovers.room import load_conflict_context
 from onboarding.error_responses import errors_as_message, errors_on_form
 from onboarding.models import Cutover
 from onboarding.plans.dates import DueDateShift, due_date_shifts
-from onboarding.plans.page import TenantPage, current_user, load_page
 from onboarding.plans.planned_cutovers import primary_first
+from onboarding.plans.tenant_page import TenantPage, current_user, load_page
 from tenants.access import require
 from tenants.models import Domain
 from tenants.permissions import Permission

@@ -49,7 +49,13 @@ from onboarding.cutovers.windows import MAX_WINDOW_MINUTES, MIN_WINDOW_MINUTES
 from onboarding.error_responses import errors_as_message
 from onboarding.models import Cutover, OnCall
 from onboarding.plans.evaluation import PlanContext
-from onboarding.plans.page import (
+from onboarding.plans.planned_cutovers import (
+    ROLE_OF_DIRECTION,
+    primary_first,
+)
+from onboarding.plans.rows import TaskRow
+from onboarding.plans.safe_times import SWITCH_OF_KIND
+from onboarding.plans.tenant_page import (
     REFRESH_SECONDS,
     WINDOW_REFRESH_SECONDS,
     TenantPage,
@@ -58,12 +64,6 @@ from onboarding.plans.page import (
     revision_of,
     show,
 )
-from onboarding.plans.planned_cutovers import (
-    ROLE_OF_DIRECTION,
-    primary_first,
-)
-from onboarding.plans.rows import TaskRow
-from onboarding.plans.safe_times import SWITCH_OF_KIND
 from tenants.access import require
 from tenants.permissions import Permission
 

@@ -13,7 +13,7 @@ from onboarding.lifecycle.forms.closing import SignOffForm
 from onboarding.lifecycle.tasks import queue_pack
 from onboarding.models import ClosingPack, Task, TaskRole
 from onboarding.plans import services
-from onboarding.plans.page import current_user
+from onboarding.plans.tenant_page import current_user
 from onboarding.plans.views.tasks import back_to_plan
 from tenants.access import require, tenant_or_404
 from tenants.permissions import Permission

@@ -16,7 +16,7 @@ from onboarding.error_responses import errors_as_message
 from onboarding.lifecycle import profile_suggestions
 from onboarding.lifecycle.profile_suggestions import Suggestion
 from onboarding.lifecycle.tasks import queue_dns_scan
-from onboarding.plans.page import current_user
+from onboarding.plans.tenant_page import current_user
 from tenants.access import require, tenant_or_404
 from tenants.activity_names import ActivityName
 from tenants.models import Tenant

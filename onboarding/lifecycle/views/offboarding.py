@@ -16,7 +16,7 @@ from onboarding.lifecycle.closing_pack import build
 from onboarding.lifecycle.forms.closing import ReopenForm
 from onboarding.lifecycle.tasks import queue_export, queue_pack
 from onboarding.models import ClosingPack, TenantExport
-from onboarding.plans.page import current_user, load_page
+from onboarding.plans.tenant_page import current_user, load_page
 from tenants.access import require, tenant_or_404
 from tenants.permissions import Permission
 from tenants.throttle import throttled

@@ -12,7 +12,7 @@ from onboarding.collaboration.share_links import share_links_of
 from onboarding.error_responses import errors_as_message, errors_on_form
 from onboarding.lifecycle import offboarding
 from onboarding.models.files import LIFETIME_DAYS
-from onboarding.plans.page import current_user, load_page
+from onboarding.plans.tenant_page import current_user, load_page
 from tenants import invitations, people
 from tenants.access import require, tenant_or_404
 from tenants.forms import InviteForm, RoleForm

@@ -23,7 +23,7 @@ from onboarding.lifecycle.forms.profile import (
 )
 from onboarding.lifecycle.profile_suggestions import profile_suggestions
 from onboarding.lifecycle.tenants import ProfileEntry, host_key
-from onboarding.plans.page import current_user, load_page, show
+from onboarding.plans.tenant_page import current_user, load_page, show
 from tenants.access import require, tenant_or_404
 from tenants.models import Tenant
 from tenants.permissions import Permission

@@ -22,7 +22,7 @@ from onboarding.plan_templates.forms import (
     initial_of,
 )
 from onboarding.plan_templates.views.versions import no_draft
-from onboarding.plans.page import current_user
+from onboarding.plans.tenant_page import current_user
 from tenants.access import require
 from tenants.permissions import Permission
 

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_http_methods
 from onboarding.error_responses import errors_as_message
 from onboarding.models import Plan, PlanTemplate
 from onboarding.plan_templates import upgrade
-from onboarding.plans.page import current_user
+from onboarding.plans.tenant_page import current_user
 from tenants.access import require, tenant_or_404
 from tenants.permissions import Permission
 

@@ -17,7 +17,7 @@ from onboarding.plan_templates.forms import ProfileAnswersForm, PublishForm
 from onboarding.plan_templates.preview import preview_for, preview_of
 from onboarding.plan_templates.registry import newest_template, template_version_of
 from onboarding.plan_templates.schema import TemplateVersion
-from onboarding.plans.page import current_user
+from onboarding.plans.tenant_page import current_user
 from tenants.access import require
 from tenants.models import Tenant
 from tenants.permissions import Permission, may, staff_role_of

@@ -14,7 +14,7 @@ from onboarding.errors import ConflictingChange
 from onboarding.models import Task
 from onboarding.plans import custom_tasks
 from onboarding.plans.forms.custom_tasks import CustomTaskForm
-from onboarding.plans.page import current_user
+from onboarding.plans.tenant_page import current_user
 from onboarding.plans.views.tasks import back_to_plan, load_task
 from tenants.access import require, tenant_or_404
 from tenants.models import Tenant

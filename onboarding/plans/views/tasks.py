@@ -12,12 +12,12 @@ from checks.tasks import run_now
 from onboarding.error_responses import errors_as_message
 from onboarding.models import Responsibility, Task, TaskRole
 from onboarding.plans import services
-from onboarding.plans.page import (
+from onboarding.plans.proof import checks_verifying
+from onboarding.plans.tenant_page import (
     RUN_RATE,
     current_user,
     request_run,
 )
-from onboarding.plans.proof import checks_verifying
 from tenants.access import access_or_404, require, tenant_or_404
 from tenants.models import Tenant
 from tenants.permissions import Permission

@@ -16,7 +16,7 @@ from onboarding.errors import ConflictingChange
 from onboarding.models import Task
 from onboarding.plans import services
 from onboarding.plans.forms.transitions import ExemptionForm, TransitionForm
-from onboarding.plans.page import current_user
+from onboarding.plans.tenant_page import current_user
 from onboarding.plans.transitions import STATUS_CHANGES, Transition, why_not
 from onboarding.plans.views.tasks import back_to_plan, load_task, side_in
 from tenants.access import require

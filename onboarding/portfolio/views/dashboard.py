@@ -20,8 +20,8 @@ from checks.models import Check, Observation
 from checks.queries import observations_by_kind
 from onboarding.cutovers.queries import switched
 from onboarding.models import Cutover, Phase, Plan, Task
-from onboarding.plans.page import current_user, show
 from onboarding.plans.safe_times import PlanSafeTime, safe_times_by_kind
+from onboarding.plans.tenant_page import current_user, show
 from onboarding.portfolio import filters
 from onboarding.portfolio.queries import (
     CheckCounts,

@@ -12,7 +12,11 @@ from checks.engine.outcomes import CheckKind
 from checks.history import history_entries
 from checks.models import KIND_CHOICES, Check
 from checks.queries import checks_of, observations_by_kind, recent_observations, removed_checks
-from onboarding.plans.page import (
+from onboarding.plans.proof import ProofSubject
+from onboarding.plans.records import records_for
+from onboarding.plans.rows import Shape, shape_of_check
+from onboarding.plans.safe_times import safe_time_of
+from onboarding.plans.tenant_page import (
     RUN_RATE,
     TenantPage,
     current_user,
@@ -20,10 +24,6 @@ from onboarding.plans.page import (
     request_run,
     show,
 )
-from onboarding.plans.proof import ProofSubject
-from onboarding.plans.records import records_for
-from onboarding.plans.rows import Shape, shape_of_check
-from onboarding.plans.safe_times import safe_time_of
 from tenants.access import require, tenant_or_404
 from tenants.models import Domain, Host
 from tenants.permissions import Permission

@@ -9,7 +9,7 @@ from django.shortcuts import redirect
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
-from onboarding.plans.page import current_user, show
+from onboarding.plans.tenant_page import current_user, show
 from onboarding.portfolio import filters, queries
 from tenants.access import require
 from tenants.models import User

@@ -18,9 +18,9 @@ from checks.lab.records import LabError, Mode, ZoneRecord
 from checks.lab.zones import HOSTS, Lab
 from checks.models import Check
 from onboarding.error_responses import errors_as_message
-from onboarding.plans.page import TenantPage, load_page
 from onboarding.plans.proof import ProofSubject
 from onboarding.plans.records import RecordToPublish, records_for
+from onboarding.plans.tenant_page import TenantPage, load_page
 from tenants.access import require
 from tenants.models import Domain
 from tenants.permissions import Permission

@@ -16,7 +16,9 @@ from onboarding.models import Responsibility
 from onboarding.plan_templates.registry import plan_and_newer_version
 from onboarding.plans.assignment import assignable
 from onboarding.plans.dates import today_for
-from onboarding.plans.page import (
+from onboarding.plans.records import RecordToPublish, records_for
+from onboarding.plans.rows import PhaseRow, TaskRow, client_tasks
+from onboarding.plans.tenant_page import (
     REFRESH_SECONDS,
     WINDOW_REFRESH_SECONDS,
     TenantPage,
@@ -25,8 +27,6 @@ from onboarding.plans.page import (
     revision_of,
     show,
 )
-from onboarding.plans.records import RecordToPublish, records_for
-from onboarding.plans.rows import PhaseRow, TaskRow, client_tasks
 from onboarding.requirements.queries import sheets_by_task
 from tenants.access import require, tenant_or_404
 from tenants.models import ActivityLine

@@ -19,11 +19,11 @@ from onboarding.models import Freeze, Holiday, Plan, WorkingTime
 from onboarding.plans import dates
 from onboarding.plans.assignment import assign_task, assignable
 from onboarding.plans.forms.dates import DueForm, FreezeForm, HolidayForm, WorkingTimeForm
-from onboarding.plans.page import current_user, load_page, show
 from onboarding.plans.reminders import create_reminders
 from onboarding.plans.schedule import plan_schedule
 from onboarding.plans.services import side_of
 from onboarding.plans.tasks import queue_reminders
+from onboarding.plans.tenant_page import current_user, load_page, show
 from onboarding.plans.views.tasks import back_to_plan, load_task
 from onboarding.portfolio import bulk
 from onboarding.portfolio.forms import BulkForm

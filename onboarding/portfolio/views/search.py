@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_GET
 
-from onboarding.plans.page import current_user, show
+from onboarding.plans.tenant_page import current_user, show
 from onboarding.portfolio import search as searching
 from tenants.access import require
 from tenants.permissions import Permission

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET, require_POST
 from checks.tasks import run_now
 from onboarding.collaboration import share_links
 from onboarding.models import ShareLink
-from onboarding.plans.page import show
+from onboarding.plans.tenant_page import show
 from onboarding.portfolio import shared_page
 from tenants.activity_names import ActivityName
 from tenants.throttle import throttled

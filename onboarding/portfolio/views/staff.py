@@ -12,7 +12,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from onboarding.error_responses import errors_as_message
 from onboarding.lifecycle import offboarding
-from onboarding.plans.page import current_user
+from onboarding.plans.tenant_page import current_user
 from tenants import people
 from tenants.access import require
 from tenants.forms import NewStaffForm, StaffForm

@@ -13,9 +13,9 @@ from checks.engine.outcomes import CheckKind
 from checks.models import Check
 from checks.submitted_messages import latest_messages
 from onboarding.collaboration.uploads import was_too_large
-from onboarding.plans.page import TenantPage, current_user, load_page, show
 from onboarding.plans.rows import shape_of_check
 from onboarding.plans.services import submit_test_message
+from onboarding.plans.tenant_page import TenantPage, current_user, load_page, show
 from onboarding.portfolio.forms import MessageForm
 from tenants.access import require
 from tenants.permissions import Permission

@@ -12,7 +12,7 @@ from onboarding.collaboration.uploads import was_too_large
 from onboarding.error_responses import errors_as_message, errors_on_form
 from onboarding.errors import OnboardingError
 from onboarding.models import RequirementsSheet, SheetImport
-from onboarding.plans.page import current_user, show
+from onboarding.plans.tenant_page import current_user, show
 from onboarding.requirements import imports
 from onboarding.requirements.forms import ImportForm
 from onboarding.requirements.import_progress import is_stalled, progress_of

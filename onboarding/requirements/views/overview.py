@@ -9,8 +9,8 @@ from django.views.decorators.http import require_GET
 
 from onboarding.models import RequirementsSheet
 from onboarding.plans.dates import today_for
-from onboarding.plans.page import load_page, show
 from onboarding.plans.rows import TaskRow
+from onboarding.plans.tenant_page import load_page, show
 from onboarding.requirements.columns import SheetDefinition
 from onboarding.requirements.queries import sheets_of
 from onboarding.requirements.sign_off import definition_of

@@ -14,8 +14,8 @@ from onboarding.collaboration.comments import comments_of
 from onboarding.error_responses import catch_errors, errors_as_message, errors_on_form
 from onboarding.errors import OnboardingError
 from onboarding.models import Comment, RequirementsSheet, SheetImport, SheetRow
-from onboarding.plans.page import current_user, show
 from onboarding.plans.services import side_of_role
+from onboarding.plans.tenant_page import current_user, show
 from onboarding.requirements import exports, queries, services, sign_off
 from onboarding.requirements.forms import RowForm
 from onboarding.requirements.services import RowConflict

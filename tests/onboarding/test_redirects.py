@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.urls import resolve
 
-from onboarding.moved_addresses import MOVED, MOVED_IN_TENANT
+from onboarding.redirects import MOVED, MOVED_IN_TENANT
 from tenants.models import Tenant, User
 from tests.factories import SignIn
 
