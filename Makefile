@@ -20,9 +20,9 @@ test: suites  ## Run the unit tests on two cores and print the three slowest.
 	@$(BIN)/python -m pytest -q -n 2 $(ARGS)
 
 test-all: suites  ## Run the unit tests, then the tests with real servers, then those in Chromium.
-	@$(BIN)/python -m pytest -q -n 2 $(ARGS)
-	@$(BIN)/python -m pytest -q -m "interop or slow" $(ARGS)
-	@$(BIN)/python -m pytest -q -m browser $(ARGS)  # separate: Playwright leaves an event loop running
+	@$(BIN)/python -m pytest -q -n 2 --migrations $(ARGS)
+	@$(BIN)/python -m pytest -q -m "interop or slow" --migrations $(ARGS)
+	@$(BIN)/python -m pytest -q -m browser --migrations $(ARGS)  # separate: Playwright leaves an event loop running
 
 mutants: suites  ## Run the mutation tests of the safety modules; one of them with ARGS=settling.
 	@$(BIN)/python -m tests.mutants $(ARGS)

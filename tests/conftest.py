@@ -117,8 +117,12 @@ def block_network() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
-    """The built-in plan templates exist from the start, as in every installation."""
+    """The built-in plan templates and the triggers exist from the start, as in every installation.
+
+    The unit tests create the tables from the models (--no-migrations), without the triggers.
+    """
     with django_db_blocker.unblock():
+        append_only.switch_on(connection)
         register_builtin_templates()
 
 
