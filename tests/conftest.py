@@ -116,6 +116,25 @@ def block_network() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    django_db_modify_db_settings: None,
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """Store the database in a file if a test runs the live server, whose threads share it.
+
+    Connections to SQLite in memory share one cache: a concurrent access raises "database table is
+    locked" immediately, without the timeout that the settings configure.
+    """
+    has_live_server = any(
+        "live_server" in getattr(item, "fixturenames", ()) for item in request.session.items
+    )
+    if connection.vendor == "sqlite" and has_live_server:
+        path = tmp_path_factory.mktemp("database") / "test.sqlite3"
+        connection.settings_dict["TEST"]["NAME"] = str(path)
+
+
+@pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
     """The built-in plan templates and the triggers exist from the start, as in every installation.
 

@@ -160,7 +160,7 @@ def test_bulk_due_date_by_keyboard(open_page: OpenPage, tenant: Tenant, consulta
     page.keyboard.type("12312026")
     page.keyboard.press("Enter")
 
-    expect(page.locator(".messages")).to_contain_text("Done for 2 steps.")
+    expect(page.locator(".messages")).to_contain_text("Done for 2 tasks.")
     dated = Task.objects.filter(plan__tenant=tenant, due_on="2026-12-31").values_list(
         "key", flat=True
     )

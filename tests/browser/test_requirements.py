@@ -49,7 +49,7 @@ def test_pasted_rows_are_imported_and_signed_off(
     assert violations(page) == []
     page.get_by_label("Rows copied from a spreadsheet").fill(PASTED)
     page.get_by_role("button", name="Preview changes").click()
-    page.get_by_role("button", name="Import").click()
+    page.get_by_role("button", name="Import", exact=True).click()
     page.get_by_role("link", name="Back to the sheet").click()
 
     expect(page.locator("tr[id^=row-]")).to_have_count(2)
@@ -86,7 +86,7 @@ def test_inline_edit_resets_sign_off(
     editor.get_by_label("Address or domain outside").fill("ann@outside.test")
     editor.get_by_label("Note").fill("typed by the client")
     editor.get_by_role("button", name="Save").click()
-    expect(editor.get_by_text("Con Sultant changed this row meanwhile")).to_be_visible()
+    expect(editor.get_by_text("Con Sultant has changed this row")).to_be_visible()
     expect(editor.get_by_text("typed by Mimecast")).to_be_visible()
     assert violations(page) == []
 
