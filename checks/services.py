@@ -12,7 +12,7 @@ from typing import Any
 from django.conf import settings
 from django.core.cache import cache
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Case, F, Q, QuerySet, Value, When
 from django.utils import timezone
 
 from checks import queries, raw_answers
@@ -47,23 +47,44 @@ def request_run(checks: Iterable[Check], *, now: datetime) -> dict[str, list[lis
     claimed is not claimed
     again, but runs again within seconds.
     """
-    wanted = Check.objects.filter(pk__in=[check.pk for check in checks], is_active=True)
-    with transaction.atomic():
-        ids = _locked(wanted)
-        Check.objects.filter(pk__in=ids).update(
-            next_due_at=now, requested_until=now + REQUESTED_FOR, interval=Interval.REQUESTED
-        )
-    return _claim(ids, now=now)
+    wanted = Check.objects.filter(pk__in=_keys(checks), is_active=True)
+    # No savepoint of its own: an error here rolls back the transaction of the caller.
+    with transaction.atomic(savepoint=False):
+        rows = list(_in_lock_order(wanted).values_list("pk", "vantage", "claimed_until"))
+        free = [(vantage, pk) for pk, vantage, until in rows if until is None or until <= now]
+        is_free = Q(pk__in=[pk for _, pk in free])
+        if rows:
+            # One update marks all checks as requested and claims the free ones.
+            Check.objects.filter(pk__in=[pk for pk, _, _ in rows]).update(
+                next_due_at=now,
+                requested_until=now + REQUESTED_FOR,
+                interval=Interval.REQUESTED,
+                claim_id=Case(When(is_free, then=Value(new_public_id())), default=F("claim_id")),
+                claimed_until=Case(
+                    When(is_free, then=Value(now + CLAIM_DURATION)), default=F("claimed_until")
+                ),
+            )
+    return _batches(free)
+
+
+def _keys(checks: Iterable[Check]) -> Iterable[int]:
+    """The keys of the checks. A queryset stays a subquery, so that its rows are read once."""
+    if isinstance(checks, QuerySet):
+        return checks.order_by().values_list("pk", flat=True)
+    return [check.pk for check in checks]
 
 
 def _locked(checks: QuerySet[Check]) -> list[int]:
     """Lock the rows in one order, so that two requests never deadlock."""
-    return list(checks.select_for_update().order_by("pk").values_list("pk", flat=True))
+    return list(_in_lock_order(checks).values_list("pk", flat=True))
+
+
+def _in_lock_order(checks: QuerySet[Check]) -> QuerySet[Check]:
+    return checks.select_for_update().order_by("pk")
 
 
 def _claim(ids: list[int], *, now: datetime) -> dict[str, list[list[int]]]:
     claim_id = new_public_id()
-    batches: dict[str, list[list[int]]] = {}
     for start in range(0, len(ids), BATCH_SIZE):
         with transaction.atomic():
             # Another transaction is claiming or recording the locked rows. They are skipped, so
@@ -77,6 +98,12 @@ def _claim(ids: list[int], *, now: datetime) -> dict[str, list[list[int]]]:
                 claim_id=claim_id, claimed_until=now + CLAIM_DURATION
             )
     claimed = Check.objects.filter(claim_id=claim_id).order_by("pk").values_list("vantage", "pk")
+    return _batches(claimed)
+
+
+def _batches(claimed: Iterable[tuple[str, int]]) -> dict[str, list[list[int]]]:
+    """Split claimed checks, given as pairs of vantage and id, into batches by vantage."""
+    batches: dict[str, list[list[int]]] = {}
     for vantage, pk in claimed:
         of_vantage = batches.setdefault(vantage, [[]])
         if len(of_vantage[-1]) == BATCH_SIZE:

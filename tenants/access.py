@@ -8,11 +8,12 @@ from functools import wraps
 from typing import Any, cast
 
 from django.core.exceptions import PermissionDenied
+from django.db.models import OuterRef, Subquery
 from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
 
-from tenants.models import Tenant, User
-from tenants.permissions import Permission, Role, may, role_in, staff_role_of
+from tenants.models import Membership, Tenant, User
+from tenants.permissions import Permission, Role, may, role_from, staff_role_of
 from tenants.queries import tenants_for
 
 CLOSED = "This tenant is closed. You can only read, export or erase it."
@@ -45,8 +46,10 @@ def access_or_404(request: HttpRequest, public_id: str) -> TenantAccess:
     if isinstance(cached, TenantAccess) and cached.tenant.public_id == public_id:
         return cached
     user = cast(User, request.user)
-    tenant = tenants_for(user).select_related("plan").filter(public_id=public_id).first()
-    role = role_in(user, tenant) if tenant is not None else None
+    membership = Membership.objects.filter(user=user, tenant=OuterRef("pk"))
+    rows = tenants_for(user).select_related("plan").filter(public_id=public_id)
+    tenant = rows.annotate(membership_role=Subquery(membership.values("role")[:1])).first()
+    role = role_from(user, tenant, lambda: tenant.membership_role) if tenant is not None else None
     if tenant is None or role is None:
         raise Http404("No such tenant.")
     access = TenantAccess(tenant, role)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
 
 from tenants.models import Membership, Tenant, User
@@ -144,11 +145,17 @@ def role_in(user: User, tenant: Tenant) -> Role | None:
     A staff role precedes a membership. A manager who follows consultants has no role
     in the tenants of other consultants.
     """
+    membership = Membership.objects.filter(user=user, tenant=tenant)
+    return role_from(user, tenant, lambda: membership.values_list("role", flat=True).first())
+
+
+def role_from(user: User, tenant: Tenant, membership_role: Callable[[], str | None]) -> Role | None:
+    """The same as `role_in`, with the role of the person's membership if it is needed."""
     staff = staff_role_of(user)
     if staff is not None and (staff is not Role.MANAGER or _follows_consultant_of(user, tenant)):
         return staff
-    membership = Membership.objects.filter(user=user, tenant=tenant).first()
-    return Role(membership.role) if membership is not None and user.is_active else None
+    role = membership_role()
+    return Role(role) if role is not None and user.is_active else None
 
 
 def _follows_consultant_of(user: User, tenant: Tenant) -> bool:

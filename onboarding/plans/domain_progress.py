@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from django.db.models import FilteredRelation, Q
+
 from onboarding.models import DomainProgress, Responsibility, Task
 from tenants.models import Domain, Tenant, User
 
@@ -74,11 +76,16 @@ class TaskProgress:
 
     @classmethod
     def load(cls, task: Task, tenant: Tenant) -> TaskProgress:
-        """Read the rows of one task. Two queries for a per-domain task, none for any other."""
+        """Read the rows of one task. One query for a per-domain task, none for any other."""
         if not task.is_per_domain:
             return cls()
-        rows = DomainProgress.objects.filter(task=task)
-        return cls.of(task, tenant.domains.all(), {row.domain_id: row for row in rows})
+        # At most one row for each domain: (task, domain) is unique.
+        of_task = FilteredRelation("task_progress", condition=Q(task_progress__task=task))
+        joined = tenant.domains.annotate(progress=of_task)
+        domains = list(joined.select_related("progress"))  # type: ignore[misc]  # an annotation
+        # A domain without a row does not have the attribute.
+        rows = [getattr(domain, "progress", None) for domain in domains]
+        return cls.of(task, domains, {row.domain_id: row for row in rows if row is not None})
 
     def of_domain(self, domain: Domain) -> DomainProgress | None:
         return self.by_domain.get(domain.pk)

@@ -43,6 +43,7 @@ def recompute_rollup(
     now = timezone.now()
     rows = list(tasks) if tasks is not None else lock_tasks(plan.pk)
     before = {task.pk: _stored(task) for task in rows}
+    counted_before = {task.pk: _counted_as(task) for task in rows}
     _set_statuses(plan, rows, now=now)
     set_waiting_on(rows, _asked(plan), now=now)
     changed = [task for task in rows if _stored(task) != before[task.pk]]
@@ -54,7 +55,7 @@ def recompute_rollup(
     if tasks is None:
         phases = set(Phase.objects.filter(plan=plan).values_list("pk", flat=True))
     else:
-        phases = {task.phase_id for task in changed}
+        phases = {t.phase_id for t in changed if _counted_as(t) != counted_before[t.pk]}
     _store_counters(plan, rows, phases)
 
 
@@ -63,6 +64,18 @@ _ROLLED_UP = ("status", "status_changed_at", "waiting_on", "waiting_since")
 
 def _stored(task: Task) -> tuple[object, ...]:
     return tuple(getattr(task, name) for name in _ROLLED_UP)
+
+
+def _counted_as(task: Task) -> tuple[bool, ...]:
+    """The properties of a status that the counters depend on. Equal ones leave them unchanged.
+
+    A task that starts or stops to apply changes its status from or to "not applicable".
+    """
+    return (
+        task.status in (TaskStatus.NOT_APPLICABLE, TaskStatus.DECLINED),
+        task.status in COMPLETE_STATUSES,
+        task.status == TaskStatus.REGRESSED,
+    )
 
 
 def _set_statuses(plan: Plan, tasks: Sequence[Task], *, now: datetime) -> None:

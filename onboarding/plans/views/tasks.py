@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.contrib import messages
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_POST
@@ -42,9 +43,9 @@ def side_in(request: HttpRequest, public_id: str) -> str:
     return services.side_of_role(access.role, is_closed=access.tenant.is_closed)
 
 
-def _checks_of(task: Task, tenant: Tenant) -> list[Check]:
+def _checks_of(task: Task, tenant: Tenant) -> QuerySet[Check]:
     """The checks that can verify the task. No query for a task that no check can verify."""
-    return list(checks_verifying(task, tenant)) if task.check_kinds else []
+    return checks_verifying(task, tenant) if task.check_kinds else Check.objects.none()
 
 
 def back_to_plan(request: HttpRequest, tenant: Tenant, task: Task | None = None) -> HttpResponse:
@@ -68,9 +69,8 @@ def task_confirm(request: HttpRequest, public_id: str, task_id: str) -> HttpResp
         side, seen = side_in(request, public_id), request.POST.get("seen", "")
         services.confirm_task(task, by=user, side=side, seen=seen)
     # Run its checks at once, so that the proof follows the confirmation without a delay.
-    checks = _checks_of(task, tenant)
-    if checks:
-        run_now(checks)
+    if task.check_kinds:
+        run_now(checks_verifying(task, tenant))
     return back_to_plan(request, tenant, task)
 
 
