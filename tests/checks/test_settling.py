@@ -7,8 +7,17 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from checks.engine.codes import CODES
 from checks.engine.outcomes import CheckKind, Finding, Outcome, Verdict
-from checks.settling import ReopenPolicy, RunResult, SettledVerdict, is_misconfigured, settle
+from checks.settling import (
+    INFORMATIONAL_CODES,
+    NOT_DONE_CODES,
+    ReopenPolicy,
+    RunResult,
+    SettledVerdict,
+    is_misconfigured,
+    settle,
+)
 
 PASS, WARN, FAIL = Verdict.PASS, Verdict.WARN, Verdict.FAIL
 UNKNOWN, NA = Verdict.UNKNOWN, Verdict.NOT_APPLICABLE
@@ -158,3 +167,15 @@ def test_task_not_done_is_not_misconfigured(
     verdict: Verdict, codes: set[str], was_verified: bool, expected: bool
 ) -> None:
     assert is_misconfigured(verdict, codes, was_verified=was_verified) == expected
+
+
+def test_special_codes_are_known() -> None:
+    assert (NOT_DONE_CODES | INFORMATIONAL_CODES) - set(CODES) == set()
+    assert not (NOT_DONE_CODES & INFORMATIONAL_CODES)
+
+
+@pytest.mark.parametrize("code", sorted(INFORMATIONAL_CODES))
+def test_informational_code_is_no_misconfiguration(code: str) -> None:
+    not_done = min(NOT_DONE_CODES)
+
+    assert not is_misconfigured(FAIL, [not_done, code], was_verified=False)
