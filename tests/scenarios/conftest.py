@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,13 +14,6 @@ from tests.clock import Clock, at, frozen
 from tests.factories import MakeTenant
 from tests.scenarios.name_servers import FOUR, NameServers, on_loopback
 from tests.scenarios.scenario import Scenario
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A scenario plays a whole cutover for seconds, so it is not a unit test."""
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session")
