@@ -122,7 +122,12 @@ def cutover_safe_time(
     reloading, or lost.
     """
     hosts = frozenset(expected)
-    ever = any(told.values for interval in intervals for told in interval.servers.values() if told)
+    ever = any(
+        published_sets.values
+        for interval in intervals
+        for published_sets in interval.servers.values()
+        if published_sets
+    )
 
     def is_old(seen: PublishedRecords) -> bool:
         return seen.ttl > threshold and _hosts(seen) != hosts
@@ -137,9 +142,11 @@ def cutover_safe_time(
 def _is_published_everywhere(hosts: frozenset[str], intervals: Sequence[ObservedInterval]) -> bool:
     """Whether every server of the newest run gave exactly these values."""
     newest = max(intervals, key=lambda interval: interval.first_seen_at, default=None)
-    told = list(newest.servers.values()) if newest is not None else []
-    is_told = bool(hosts and told)
-    return is_told and all(seen is not None and _hosts(seen) == hosts for seen in told)
+    published_sets = list(newest.servers.values()) if newest is not None else []
+    is_published = bool(hosts and published_sets)
+    return is_published and all(
+        seen is not None and _hosts(seen) == hosts for seen in published_sets
+    )
 
 
 def lockdown_safe_time(
@@ -187,7 +194,9 @@ def _safe_time(
         return SafeTime(None)
     newest = ordered[-1].servers
     histories = {name: _history(name, ordered) for name in newest}
-    silent_servers = tuple(sorted(name for name, told in newest.items() if told is None))
+    silent_servers = tuple(
+        sorted(name for name, published_sets in newest.items() if published_sets is None)
+    )
     old = {n for n, seen in histories.items() if seen and not is_new(seen[-1].published)}
     if silent_servers or old:
         empty_servers = tuple(
@@ -238,8 +247,10 @@ class _CachedAnswer:
 
 def _history(name: str, ordered: Sequence[ObservedInterval]) -> list[_ServerAnswer]:
     """The intervals in which the server answered."""
-    told = [(interval.first_seen_at, interval.servers.get(name)) for interval in ordered]
-    return [_ServerAnswer(at, published) for at, published in told if published is not None]
+    published_sets = [(interval.first_seen_at, interval.servers.get(name)) for interval in ordered]
+    return [
+        _ServerAnswer(at, published) for at, published in published_sets if published is not None
+    ]
 
 
 def _cached_answers(

@@ -198,7 +198,7 @@ def _added(zone: Zone, record: ZoneRecord, *, instead: bool) -> tuple[ZoneRecord
     at = [other for other in kept if other.label == record.label]
     if any("CNAME" in (other.rtype, record.rtype) for other in at):
         raise LabError(
-            f"'{record.label}' would have a CNAME beside another record, which DNS forbids."
+            f"'{record.label}' would have a CNAME and another record, which DNS forbids."
         )
     # A record set has one TTL (RFC 2181 section 5.2).
     kept = [replace(o, ttl=record.ttl) if _is_same_set(o, record) else o for o in kept]

@@ -231,11 +231,11 @@ class SimulatedLookup:
     async def query(self, server: Server, name: str, rtype: str) -> Answer:
         world = self._world
         asked = next(each for each in world.servers if each.server == server)
-        told = asked.answers(self._random_delay(), world.chance)
+        given = asked.answers(self._random_delay(), world.chance)
         if (name, rtype) != (world.question.name, world.question.rtype):
-            return told if isinstance(told, LookupFailure) else NoName()
-        self.served[str(server)] = None if isinstance(told, LookupFailure) else told
-        return told if isinstance(told, LookupFailure) else as_answer(world.question, told)
+            return given if isinstance(given, LookupFailure) else NoName()
+        self.served[str(server)] = None if isinstance(given, LookupFailure) else given
+        return given if isinstance(given, LookupFailure) else as_answer(world.question, given)
 
     async def delegation(self, name: str) -> Delegation | NoName | LookupFailure:
         world, at = self._world, self._at
@@ -294,8 +294,8 @@ class Resolver:
             return NoRecord() if name == DOMAIN else NoName()
         expires, kept = self._kept.get((name, rtype), (at, None))
         if at >= expires or kept is None:
-            told = [self._world.servers[n].answers(at, self._world.chance) for n in view]
-            known = [each for each in told if isinstance(each, ZoneContent)]
+            given = [self._world.servers[n].answers(at, self._world.chance) for n in view]
+            known = [each for each in given if isinstance(each, ZoneContent)]
             if not known:
                 return LookupFailure("servfail")
             kept = known[0]

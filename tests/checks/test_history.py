@@ -42,16 +42,16 @@ def _check(tenant: Tenant, *verdicts: Verdict, apart: float = 1, unanimous: bool
 def test_history_entries(tenant: Tenant) -> None:
     check = _check(tenant, FAIL, PASS, PASS, UNKNOWN)
 
-    told = history_entries(check, recent_observations(check))
+    shown = history_entries(check, recent_observations(check))
 
-    assert [(each.values, each.answered_servers, each.queried_servers) for each in told] == [
+    assert [(each.values, each.answered_servers, each.queried_servers) for each in shown] == [
         (("unknown",), 1, 2),
         (("pass",), 1, 2),
         (("fail",), 1, 2),
     ]
-    assert [each.settles_verdict for each in told] == [False, True, False]
-    assert [each.observation.runs for each in told] == [1, 2, 1]
-    assert told[0].ttls == (300,)
+    assert [each.settles_verdict for each in shown] == [False, True, False]
+    assert [each.observation.runs for each in shown] == [1, 2, 1]
+    assert shown[0].ttls == (300,)
 
 
 @pytest.mark.parametrize(
@@ -75,9 +75,9 @@ def test_history_page_by_settled_verdict(
         Check.objects.update(is_misconfigured=True)
         check.refresh_from_db()
 
-    told = " ".join(strip_tags(render_to_string("checks/history.html", {"check": check})).split())
+    shown = " ".join(strip_tags(render_to_string("checks/history.html", {"check": check})).split())
 
-    assert sentence in told
+    assert sentence in shown
 
 
 @pytest.mark.parametrize(
@@ -93,6 +93,6 @@ def test_page_shows_reason_of_next_run(tenant: Tenant, interval: str, text: str)
     check = Check.objects.get(tenant=tenant, kind=CheckKind.MX)
     check.interval = interval
 
-    told = strip_tags(render_to_string("checks/next_check.html", {"check": check}))
+    shown = strip_tags(render_to_string("checks/next_check.html", {"check": check}))
 
-    assert text in " ".join(told.split())
+    assert text in " ".join(shown.split())

@@ -61,7 +61,7 @@ def _line(each: RejudgedObservation) -> str:
     seen, check = each.observation, each.observation.check_asked
     heading = f"{check.tenant.public_id} {check.kind} {check.subject} {seen.first_seen_at:%F %T}"
     if each.outcome is None:
-        return f"{heading}: cannot be told, today's rules ask more: {each.missing}"
+        return f"{heading}: UNKNOWN, the present rules need further answers: {each.missing}"
     before = " ".join(found["code"] for found in seen.findings)
     after = " ".join(found.code for found in each.outcome.findings)
     return f"{heading}: {seen.verdict} [{before}] -> {each.outcome.verdict} [{after}]"
