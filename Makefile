@@ -4,7 +4,7 @@ PYTHON ?= python3
 PORT ?= 8000
 BIN := .venv/bin
 
-.PHONY: run test test-all check format lock audit bench mutants dev suites
+.PHONY: run test test-all nightly check format lock audit bench mutants dev suites
 .DEFAULT_GOAL := run
 
 run:  ## Install missing packages, then serve on http://127.0.0.1:$(PORT) until Ctrl-C.
@@ -19,10 +19,15 @@ suites: dev  # Download published test data and verify its hash.
 test: suites  ## Run the unit tests on two cores and print the three slowest.
 	@$(BIN)/python -m pytest -q -n 2 $(ARGS)
 
-test-all: suites  ## Run the unit tests, then the tests with real servers, then those in Chromium.
+test-all: suites  ## Run the unit tests, then the scenarios, then the tests with real servers and in Chromium.
 	@$(BIN)/python -m pytest -q -n 2 --migrations $(ARGS)
-	@$(BIN)/python -m pytest -q -m "interop or slow" --migrations $(ARGS)
+	@$(BIN)/python -m pytest -q -n 2 -m "slow and not interop and not nightly" --migrations $(ARGS)
+	@$(BIN)/python -m pytest -q -m interop --migrations $(ARGS)  # one at a time: the servers share addresses
 	@$(BIN)/python -m pytest -q -m browser --migrations $(ARGS)  # separate: Playwright leaves an event loop running
+
+nightly: suites  ## Run the long drills, full matrices and soaks, then the mutation tests. Takes hours.
+	@$(BIN)/python -m pytest -q -m nightly --migrations $(ARGS)
+	@$(BIN)/python -m tests.mutants
 
 mutants: suites  ## Run the mutation tests of the safety modules; one of them with ARGS=settling.
 	@$(BIN)/python -m tests.mutants $(ARGS)

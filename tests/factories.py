@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 import pytest
+from django.conf import settings
+from django.db.models import Model
 from django.test import Client
 from django.utils import timezone
 
@@ -14,17 +16,28 @@ from checks.engine.outcomes import CheckKind, Finding, Outcome, Verdict
 from checks.models import Check
 from checks.services import record_run
 from onboarding.lifecycle.tenants import ProfileEntry, create_tenant
-from onboarding.models import Task
+from onboarding.models import PlanTemplate, Task
 from onboarding.plan_templates.registry import register_builtin_templates
 from tenants.activity import hash_of
 from tenants.models import ActivityChain, ActivityLine, Domain, Host, Membership, Tenant, User
+from tests.tenant_copies import RecordedTenant, copy_of, record
 
 TOKEN = "0ed1fe018a3f2b9c5e7a1d4e8f9b0c1d2e3f4a5b6c"
 START = datetime(2026, 12, 1, 9, 0, tzinfo=UTC)
 
+DEFAULTS = {
+    "region": "us",
+    "platform": "microsoft_365",
+    "directory_method": "entra_id",
+}
+
 MakeTenant = Callable[..., Tenant]
 RunCheck = Callable[..., None]
 SignIn = Callable[[User], Client]
+
+
+# The tenants of this test process, by the values that they were created from.
+_RECORDED: dict[str, RecordedTenant] = {}
 
 
 class HostRow(NamedTuple):
@@ -67,19 +80,37 @@ def make_tenant(db: None) -> MakeTenant:
         hosts: tuple[HostRow, ...] = (),
         **profile: Any,
     ) -> Tenant:
-        defaults = {
-            "name": name,
-            "region": "us",
-            "platform": "microsoft_365",
-            "directory_method": "entra_id",
-        }
-        entry = ProfileEntry(
-            [Domain(name=each, role=role, ownership_token=TOKEN) for each, role in domains],
-            [Host(**host._asdict()) for host in hosts],
-        )
-        return create_tenant(Tenant(**defaults | profile), entry, by=None)
+        made_from = repr((profile, domains, hosts, _other_inputs()))
+        if made_from in _RECORDED:
+            return copy_of(_RECORDED[made_from], name)
+        tenant = create_by_service(DEFAULTS | {"name": name} | profile, domains, hosts)
+        # A user of this test has another id in the next test.
+        if not any(isinstance(value, Model) for value in profile.values()):
+            _RECORDED[made_from] = record(tenant)
+        return tenant
 
     return make
+
+
+def create_by_service(
+    values: dict[str, Any], domains: tuple[tuple[str, str], ...], hosts: tuple[HostRow, ...] = ()
+) -> Tenant:
+    entry = ProfileEntry(
+        [Domain(name=each, role=role, ownership_token=TOKEN) for each, role in domains],
+        [Host(**host._asdict()) for host in hosts],
+    )
+    return create_tenant(Tenant(**values), entry, by=None)
+
+
+def _other_inputs() -> tuple[object, ...]:
+    """The inputs of a new tenant besides its values: templates, time and settings."""
+    return (
+        timezone.now().date(),
+        PlanTemplate.objects.order_by("-version").values_list("pk", "loaded_at").first(),
+        settings.CHECKS_TTL_THRESHOLD_SECONDS,
+        settings.CHECKS_CONTROL_TARGET,
+        settings.LAB,
+    )
 
 
 @pytest.fixture

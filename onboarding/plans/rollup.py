@@ -50,8 +50,7 @@ def recompute_rollup(
     if edited is not None:
         edited.save(update_fields=[*fields, *_ROLLED_UP])
     others = [task for task in changed if edited is None or task.pk != edited.pk]
-    if others:
-        Task.objects.bulk_update(others, _ROLLED_UP)
+    _save_statuses(others)
     if tasks is None:
         phases = set(Phase.objects.filter(plan=plan).values_list("pk", flat=True))
     else:
@@ -62,8 +61,29 @@ def recompute_rollup(
 _ROLLED_UP = ("status", "status_changed_at", "waiting_on", "waiting_since")
 
 
+# Up to here, one UPDATE with a CASE for each row is faster than several UPDATEs.
+_MAX_ROWS_IN_ONE_UPDATE = 8
+
+
 def _stored(task: Task) -> tuple[object, ...]:
     return tuple(getattr(task, name) for name in _ROLLED_UP)
+
+
+def _save_statuses(tasks: Sequence[Task]) -> None:
+    """Save few tasks in one query, and many in one query for each distinct set of values.
+
+    A new plan changes 50 tasks to four sets of values: a CASE for each row takes ten times as long.
+    """
+    if not tasks:
+        return
+    if len(tasks) <= _MAX_ROWS_IN_ONE_UPDATE:
+        Task.objects.bulk_update(tasks, _ROLLED_UP)
+        return
+    ids_by_values: dict[tuple[object, ...], list[int]] = {}
+    for task in tasks:
+        ids_by_values.setdefault(_stored(task), []).append(task.pk)
+    for values, ids in ids_by_values.items():
+        Task.objects.filter(pk__in=ids).update(**dict(zip(_ROLLED_UP, values, strict=True)))
 
 
 def _counted_as(task: Task) -> tuple[bool, ...]:

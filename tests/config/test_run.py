@@ -55,8 +55,7 @@ def test_killed_worker_restarts(product: Product) -> None:
     process = product.start()
     product.wait_until_up(process)
 
-    (worker,) = [pid for pid in children_of(process.pid) if "celery -A config worker" in pid[1]]
-    os.kill(worker[0], signal.SIGKILL)
+    os.kill(worker_of(process.pid), signal.SIGKILL)
     until = time.monotonic() + START_SECONDS
     while "Starting the worker again." not in product.printed() and time.monotonic() < until:
         time.sleep(0.1)
@@ -65,6 +64,17 @@ def test_killed_worker_restarts(product: Product) -> None:
 
     assert "The worker stopped (signal 9)." in product.printed()
     assert (status, product.processes()) == (0, [])
+
+
+def worker_of(parent: int) -> int:
+    """The process ID of the worker, which can start after the product is up."""
+    until = time.monotonic() + START_SECONDS
+    while time.monotonic() < until:
+        for pid, command in children_of(parent):
+            if "celery -A config worker" in command:
+                return pid
+        time.sleep(0.1)
+    pytest.fail("the worker did not start")
 
 
 def children_of(parent: int) -> list[tuple[int, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,13 @@ from tests.clock import Clock, at, frozen
 from tests.factories import MakeTenant
 from tests.scenarios.name_servers import FOUR, NameServers, on_loopback
 from tests.scenarios.scenario import Scenario
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A scenario is a whole cutover and lasts half a second, so it is not a unit test."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,8 @@ from checks.lab.records import Mode
 from checks.lab.serve import serve
 from checks.lab.zones import Lab
 
+pytestmark = pytest.mark.slow
+
 Step = Callable[[Lab, LabEndpoints], Awaitable[None]]
 
 

@@ -41,7 +41,7 @@ def test_same_seed_same_run() -> None:
     assert simulate(runs=20, seed=SEED) == simulate(runs=20, seed=SEED)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_many_runs_without_violation() -> None:
     counts = simulate(runs=10_000, seed=SEED)
 
@@ -70,6 +70,7 @@ def _never_reopens(
     return settled if settled.allows_completion else after
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("wrong", "noticed", "seed"),
     [

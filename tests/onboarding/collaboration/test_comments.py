@@ -334,8 +334,9 @@ def test_question_files_need_no_more_queries(
     for number in range(3):
         write(tenant, consultant, "mimecast", f"Who owns {number}?", asked_side="client")
 
+    plan = tenant.plan
     with django_assert_num_queries(3):
-        asked = open_questions(tenant.plan, side="client")
+        asked = open_questions(plan, side="client")
         assert [list(comment.files.all()) for comment in asked] == [[], [], []]
 
 

@@ -69,7 +69,7 @@ def test_decoders_agree_on_many_packets() -> None:
     assert broken > 70
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_decoders_agree_on_very_many_packets() -> None:
     seed = random.SystemRandom().randrange(2**32)
 
