@@ -87,7 +87,7 @@ def _rows_of(
     ids: dict[type[models.Model], list[int]],
 ) -> Iterator[Row]:
     by = next((f for f in fields if f.related_model in ids), fields[0])
-    parents = ids[by.related_model if by.related_model in ids else model]  # type: ignore[index]
+    parents = ids[by.related_model if by.related_model in ids else model]
     if not parents:
         return
     columns = ", ".join(f'"{field.column}"' for field in fields)
@@ -139,7 +139,7 @@ def _new_value(field: models.Field[Any, Any], value: Any, ids: Ids, now: datetim
     if value is None:
         return None
     if field.related_model in ids:
-        return ids[field.related_model][value]  # type: ignore[index]
+        return ids[field.related_model][value]
     if field.name == "public_id":
         return field.get_default()
     if isinstance(field, models.DateTimeField):
