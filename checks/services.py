@@ -28,9 +28,10 @@ from tenants.public_ids import new_public_id
 
 BATCH_SIZE = 200
 # Longer than the time limit of a batch, so a claim outlives a slow worker. A message that waited
-# this long is
-# dropped unread, because its rows are due again.
+# this long is dropped unread, because its rows are due again.
 CLAIM_DURATION = timedelta(minutes=3)
+# A request within this time of the last run waits for the rest of it.
+MIN_TIME_BETWEEN_RUNS = timedelta(seconds=5)
 _jitter = random.SystemRandom()
 
 
@@ -44,19 +45,30 @@ def request_run(checks: Iterable[Check], *, now: datetime) -> dict[str, list[lis
     """Run these checks at once, and often for the next ten minutes.
 
     Return the claimed batches by vantage, for the caller to queue. A check that a worker has
-    claimed is not claimed
-    again, but runs again within seconds.
+    claimed is not claimed again, but runs again within seconds. The same applies to a check that
+    ran within MIN_TIME_BETWEEN_RUNS: repeated requests of any page cannot flood a name server.
     """
     wanted = Check.objects.filter(pk__in=_keys(checks), is_active=True)
     # No savepoint of its own: an error here rolls back the transaction of the caller.
     with transaction.atomic(savepoint=False):
-        rows = list(_in_lock_order(wanted).values_list("pk", "vantage", "claimed_until"))
-        free = [(vantage, pk) for pk, vantage, until in rows if until is None or until <= now]
+        rows = list(
+            _in_lock_order(wanted).values_list("pk", "vantage", "claimed_until", "checked_at")
+        )
+        earliest = now - MIN_TIME_BETWEEN_RUNS
+        free = [
+            (vantage, pk)
+            for pk, vantage, claimed_until, checked_at in rows
+            if (claimed_until is None or claimed_until <= now)
+            and (checked_at is None or checked_at <= earliest)
+        ]
         is_free = Q(pk__in=[pk for _, pk in free])
         if rows:
             # One update marks all checks as requested and claims the free ones.
-            Check.objects.filter(pk__in=[pk for pk, _, _ in rows]).update(
-                next_due_at=now,
+            Check.objects.filter(pk__in=[pk for pk, *_ in rows]).update(
+                next_due_at=Case(
+                    When(checked_at__gt=earliest, then=F("checked_at") + MIN_TIME_BETWEEN_RUNS),
+                    default=Value(now),
+                ),
                 requested_until=now + REQUESTED_FOR,
                 interval=Interval.REQUESTED,
                 claim_id=Case(When(is_free, then=Value(new_public_id())), default=F("claim_id")),
@@ -109,6 +121,26 @@ def _batches(claimed: Iterable[tuple[str, int]]) -> dict[str, list[list[int]]]:
         if len(of_vantage[-1]) == BATCH_SIZE:
             of_vantage.append([])
         of_vantage[-1].append(pk)
+    return batches
+
+
+def split_batch(ids: Iterable[int]) -> dict[str, list[list[int]]]:
+    """Split a failed batch into one batch for each tenant, and that of one tenant into checks.
+
+    Return the batches by vantage; none if the batch has at most one check.
+    """
+    rows = list(
+        Check.objects.filter(pk__in=list(ids)).order_by("pk").values_list("vantage", "tenant", "pk")
+    )
+    if len(rows) < 2:
+        return {}
+    is_one_tenant = len({tenant for _, tenant, _ in rows}) == 1
+    parts: dict[tuple[str, int], list[int]] = {}
+    for vantage, tenant, pk in rows:
+        parts.setdefault((vantage, pk if is_one_tenant else tenant), []).append(pk)
+    batches: dict[str, list[list[int]]] = {}
+    for (vantage, _), part in parts.items():
+        batches.setdefault(vantage, []).append(part)
     return batches
 
 

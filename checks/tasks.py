@@ -20,8 +20,18 @@ BATCH_EXPIRES_SECONDS = services.CLAIM_DURATION.total_seconds()
 
 @shared_task(name="checks.run_checks", acks_late=True, ignore_result=True)
 def run_checks(check_ids: list[int]) -> None:
-    recorded = runs.run_batch(check_ids)
-    logger.info("looked at %d checks, recorded %d", len(check_ids), recorded)
+    """Run a batch. A batch that raises is queued again in parts, so that no tenant stops others."""
+    try:
+        recorded = runs.run_batch(check_ids)
+    except Exception:
+        # A batch has checks of many tenants. One faulty row must not stop the runs of the others.
+        parts = services.split_batch(check_ids)
+        if not parts:
+            raise
+        logger.exception("a batch of %d checks failed and is queued in parts", len(check_ids))
+        _queue(parts)
+    else:
+        logger.info("ran %d checks, recorded %d", len(check_ids), recorded)
 
 
 @shared_task(name="checks.queue_due_checks", ignore_result=True)

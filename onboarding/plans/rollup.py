@@ -20,7 +20,7 @@ from onboarding.models import (
 )
 from onboarding.plans.queries import lock_tasks
 from onboarding.plans.statuses import TaskFacts, group_status, status_of
-from onboarding.plans.timed_tasks import update_waits
+from onboarding.plans.timed_tasks import PERIOD_FIELDS, update_waits
 from onboarding.plans.waiting_on import set_waiting_on
 
 
@@ -48,7 +48,7 @@ def recompute_rollup(
     set_waiting_on(rows, _asked(plan), now=now)
     changed = [task for task in rows if _stored(task) != before[task.pk]]
     if edited is not None:
-        edited.save(update_fields=[*fields, *_ROLLED_UP])
+        edited.save(update_fields=[*fields, *_fields_of([edited])])
     others = [task for task in changed if edited is None or task.pk != edited.pk]
     _save_statuses(others)
     if tasks is None:
@@ -58,7 +58,8 @@ def recompute_rollup(
     _store_counters(plan, rows, phases)
 
 
-_ROLLED_UP = ("status", "status_changed_at", "waiting_on", "waiting_since")
+_STATUS_FIELDS = ("status", "status_changed_at", "waiting_on", "waiting_since")
+_ROLLED_UP = (*_STATUS_FIELDS, *PERIOD_FIELDS)
 
 
 # Up to here, one UPDATE with a CASE for each row is faster than several UPDATEs.
@@ -69,6 +70,11 @@ def _stored(task: Task) -> tuple[object, ...]:
     return tuple(getattr(task, name) for name in _ROLLED_UP)
 
 
+def _fields_of(tasks: Sequence[Task]) -> Sequence[str]:
+    """The fields to save. Only timed tasks have a period."""
+    return _ROLLED_UP if any(task.is_wait for task in tasks) else _STATUS_FIELDS
+
+
 def _save_statuses(tasks: Sequence[Task]) -> None:
     """Save few tasks in one query, and many in one query for each distinct set of values.
 
@@ -77,7 +83,7 @@ def _save_statuses(tasks: Sequence[Task]) -> None:
     if not tasks:
         return
     if len(tasks) <= _MAX_ROWS_IN_ONE_UPDATE:
-        Task.objects.bulk_update(tasks, _ROLLED_UP)
+        Task.objects.bulk_update(tasks, _fields_of(tasks))
         return
     ids_by_values: dict[tuple[object, ...], list[int]] = {}
     for task in tasks:

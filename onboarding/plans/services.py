@@ -115,8 +115,8 @@ def confirm_task(
     domain: Domain | None = None,
     signed: bool = False,
     seen: str = "",
-) -> None:
-    """Confirm one side's part of a task, for all domains in scope or for one.
+) -> TaskStatus:
+    """Confirm one side's part of a task, for all domains in scope or for one. Returns its status.
 
     The task awaits verification while a check can still prove it. A second confirmation changes
     nothing. `signed` states that the sign-off of the task's sheet confirms it. `seen` is the status
@@ -129,13 +129,14 @@ def confirm_task(
         require_permitted(locked.task, CONFIRM, actor, context)
         _refuse_unread_status(locked.task, seen)
         if is_in_place(locked.task, CONFIRM, actor, context):
-            return
+            return TaskStatus(locked.task.status)
         fields = _set_confirmation(locked, context, side, at=timezone.now(), by=by)
         _clear_manual_status(locked.task)
         _write_activity(
             locked, ActivityName.TASK_CONFIRMED, by=by, side=side, domain=str(domain or "")
         )
         locked.save(*fields, *_MANUAL_STATUS_FIELDS)
+        return TaskStatus(locked.task.status)
 
 
 def withdraw_confirmation(

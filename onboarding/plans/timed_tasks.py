@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from django.db.models import Max
@@ -11,13 +11,14 @@ from onboarding.models import COMPLETE_STATUSES, Cutover, ManualStatus, Plan, Ta
 
 # The default until an inbound cutover states another number.
 DEFAULT_DAYS = 3
-_FIELDS = ("wait_started_at", "wait_ends_at", "verified_at", "regressed_at")
+# The fields of a period. recompute_rollup saves them with the status.
+PERIOD_FIELDS = ("wait_started_at", "wait_ends_at", "verified_at", "regressed_at")
 
 
 def update_waits(
     plan: Plan, tasks: Sequence[Task], statuses: dict[int, TaskStatus], *, now: datetime
 ) -> Iterator[Task]:
-    """Update the period of every timed task, and yield the timed tasks that apply.
+    """Set the period of every timed task without saving it, and yield the ones that apply.
 
     `statuses` are the new statuses of the other tasks. A period starts when the earlier task is
     complete. It ends without effect when that task reopens, even if the period was over. A timed
@@ -33,7 +34,7 @@ def update_waits(
         days = task.wait_days
         if days is None and since is not None:
             agreed = days = agreed_days(plan) if agreed is None else agreed
-        _store(task, since, days or 0)
+        _set_period(task, since, days or 0)
         if status in (None, TaskStatus.NOT_APPLICABLE):
             statuses[task.pk] = TaskStatus.NOT_APPLICABLE
         else:
@@ -69,15 +70,10 @@ def _since(task: Task, awaited: Task, status: TaskStatus | None, now: datetime) 
     )
 
 
-def _store(task: Task, since: datetime | None, days: int) -> None:
-    """Save the period if it changed. A longer period reopens a completed timed task."""
+def _set_period(task: Task, since: datetime | None, days: int) -> None:
+    """Set the period without saving it. A longer period reopens a completed timed task."""
     until = since + timedelta(days=days) if since is not None else None
     is_over = task.verified_at is not None and until is not None and until <= task.verified_at
     verified_at = task.verified_at if is_over else None
-    values: Mapping[str, datetime | None] = dict(
-        zip(_FIELDS, (since, until, verified_at, None), strict=True)
-    )
-    if any(getattr(task, name) != value for name, value in values.items()):
-        for name, value in values.items():
-            setattr(task, name, value)
-        task.save(update_fields=list(_FIELDS))
+    for name, value in zip(PERIOD_FIELDS, (since, until, verified_at, None), strict=True):
+        setattr(task, name, value)

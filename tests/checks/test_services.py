@@ -95,6 +95,35 @@ def test_request_run_skips_claimed_check(tenant: Tenant) -> None:
     assert not Check.objects.filter(requested_until=None).exists()
 
 
+def test_requested_runs_of_check_are_limited(tenant: Tenant) -> None:
+    now = timezone.now()
+    ran_at = now - services.MIN_TIME_BETWEEN_RUNS + timedelta(seconds=1)
+    Check.objects.filter(kind=CheckKind.MX).update(checked_at=ran_at)
+
+    claimed = _claimed(services.request_run(Check.objects.all(), now=now))
+
+    mx = Check.objects.get(kind=CheckKind.MX)
+    assert claimed == list(
+        Check.objects.exclude(pk=mx.pk).order_by("pk").values_list("pk", flat=True)
+    )
+    assert mx.next_due_at == ran_at + services.MIN_TIME_BETWEEN_RUNS
+    assert mx.requested_until is not None
+    assert _claimed(services.request_run([mx], now=now + timedelta(seconds=1))) == [mx.pk]
+
+
+def test_failed_batch_is_split_by_tenant_then_check(
+    tenant: Tenant, make_tenant: MakeTenant
+) -> None:
+    other = make_tenant("Tailspin", (("tailspin.test", "primary"),))
+    first, second = (
+        list(t.checks.order_by("pk").values_list("pk", flat=True)) for t in (tenant, other)
+    )
+
+    assert services.split_batch([*second, *first]) == {"default": [first, second]}
+    assert services.split_batch(first) == {"default": [[pk] for pk in first]}
+    assert services.split_batch(first[:1]) == {}
+
+
 def _later(minutes: float) -> None:
     """No check is due for this long."""
     Check.objects.update(next_due_at=timezone.now() + timedelta(minutes=minutes))

@@ -130,7 +130,7 @@ def test_counters_survive_concurrent_tasks(tenant: Tenant) -> None:
     rosa = User.objects.create_user("r@gangway.test", name="R", staff_role="consultant")
     keys = ["account-creation", "out-of-the-box-settings"]
 
-    def confirm(key: str) -> Callable[[], None]:
+    def confirm(key: str) -> Callable[[], TaskStatus]:
         return lambda: confirm_task(task_of(tenant, key), by=rosa, side="mimecast")
 
     run_concurrently([confirm(key) for key in keys])

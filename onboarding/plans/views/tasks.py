@@ -11,7 +11,7 @@ from django.views.decorators.http import require_POST
 from checks.models import Check
 from checks.tasks import run_now
 from onboarding.error_responses import errors_as_message
-from onboarding.models import Responsibility, Task, TaskRole
+from onboarding.models import COMPLETE_STATUSES, Responsibility, Task, TaskRole
 from onboarding.plans import services
 from onboarding.plans.proof import checks_verifying
 from onboarding.plans.tenant_page import (
@@ -67,10 +67,10 @@ def task_confirm(request: HttpRequest, public_id: str, task_id: str) -> HttpResp
     user = current_user(request)
     with errors_as_message(request):
         side, seen = side_in(request, public_id), request.POST.get("seen", "")
-        services.confirm_task(task, by=user, side=side, seen=seen)
-    # Run its checks at once, so that the proof follows the confirmation without a delay.
-    if task.check_kinds:
-        run_now(checks_verifying(task, tenant))
+        status = services.confirm_task(task, by=user, side=side, seen=seen)
+        # Run its checks at once, so that the proof follows the confirmation without a delay.
+        if task.check_kinds and status not in COMPLETE_STATUSES:
+            run_now(checks_verifying(task, tenant))
     return back_to_plan(request, tenant, task)
 
 

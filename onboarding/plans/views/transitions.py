@@ -114,7 +114,7 @@ def _change_domain_confirmation(
     public_id: str,
     task_id: str,
     domain_id: str,
-    change: Callable[..., None],
+    change: Callable[..., object],
 ) -> HttpResponse:
     tenant, task = load_task(request, public_id, task_id)
     domain = _load_domain(tenant, domain_id)

@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import reverse
 
 from checks.models import Check
-from onboarding.models import Cutover, TaskStatus
+from onboarding.models import Cutover, ManualStatus, Task, TaskStatus
 from tenants.models import ActivityLine, Tenant, User
 from tests.cutovers import cutover_of
 from tests.factories import MakeTenant, task_of
@@ -38,6 +38,17 @@ def test_confirm_runs_check(tenant: Tenant, owner: User, signed_in: SignIn) -> N
     check = Check.objects.get(tenant=tenant, kind="ownership")
     assert check.requested_until is not None
     assert check.claimed_until is not None
+
+
+def test_refused_confirm_runs_no_check(tenant: Tenant, owner: User, signed_in: SignIn) -> None:
+    Task.objects.filter(plan__tenant=tenant, key="domain-ownership").update(
+        manual_status=ManualStatus.NOT_NEEDED, status=TaskStatus.NOT_APPLICABLE
+    )
+
+    signed_in(owner).post(_address("task-confirm", tenant, "domain-ownership"))
+
+    assert task_of(tenant, "domain-ownership").client_confirmed_at is None
+    assert not Check.objects.filter(tenant=tenant).exclude(requested_until=None).exists()
 
 
 @pytest.mark.parametrize("key", ["account-creation", "out-of-the-box-settings"])
