@@ -2,7 +2,8 @@
 
 Each name is one entry of TARGETS. mutmut changes a copy of the module, one place at a time, and
 runs the nearest tests. A mutant that no test kills is a survivor. The program prints the survivors
-that `tests/mutants_accepted.toml` does not accept, and ends with status 1 if there are any.
+that `tests/mutants_accepted.toml` does not accept, and ends with status 1 if there are any. It
+counts, but does not print, survivors that change only the wording of a sentence.
 
 mutmut changes the bodies of functions. It changes neither constants nor decorated functions, such
 as properties. It works in a temporary copy of the project, so the checkout never changes.
@@ -29,6 +30,8 @@ PACKAGES = ("checks", "config", "onboarding", "tenants")
 # "no tests" means that the nearest tests never call the function.
 SURVIVING = ("survived", "no tests")
 _SPF = ("check", "check_host", "expansion", "judgement", "macros", "networks", "proposal", "terms")
+# A text with a space is a sentence for a page. A code, a key or an address has none.
+_SENTENCE = re.compile(r'"[^" ]* [^"]*"')
 _FUNCTION = re.compile(r"\.x(?:_(?=\w))?(\S+?)__mutmut_[0-9]+$")
 
 
@@ -55,7 +58,7 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
         ),
         "readiness": Target(
             ("onboarding/cutovers/readiness.py", "onboarding/cutovers/readiness/*.py"),
-            ("tests/onboarding/cutovers/test_readiness.py",),
+            ("tests/onboarding/cutovers",),
         ),
     }
 )
@@ -68,6 +71,11 @@ class Mutant:
     function: str
     before: str
     after: str
+
+    @property
+    def is_wording(self) -> bool:
+        """Whether the change is only in the text of a sentence, which people review."""
+        return _SENTENCE.sub('""', self.before) == _SENTENCE.sub('""', self.after)
 
     def as_toml(self) -> str:
         fields = (("function", self.function), ("before", self.before), ("after", self.after))
@@ -176,9 +184,13 @@ def main(names: list[str]) -> int:
         with tempfile.TemporaryDirectory(prefix="gangway-mutants-") as folder:
             _copy_project(Path(folder))
             found += survivors(TARGETS[name], Path(folder))
-    surviving = [mutant for mutant in found if mutant not in accepted]
+    wording = [mutant for mutant in found if mutant.is_wording]
+    surviving = [m for m in found if not m.is_wording and m not in accepted]
     lines = [mutant.as_toml() for mutant in surviving]
-    lines.append(f"{len(surviving)} survivors, {len(found) - len(surviving)} more are accepted")
+    others = len(found) - len(wording) - len(surviving)
+    lines.append(
+        f"{len(surviving)} survivors; {others} more are accepted, {len(wording)} change wording"
+    )
     sys.stdout.write("\n\n".join(lines) + "\n")
     return int(bool(surviving))
 

@@ -40,6 +40,19 @@ def test_mutant_is_its_change(name: str, function: str) -> None:
     assert read_diff(name, DIFF) == Mutant(function, "return a and (", "return a or (")
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "is_wording"),
+    [
+        ('else "an unknown time"', 'else "XXan unknown timeXX"', True),
+        ('f(a, "an unknown time")', 'f(None, "an unknown time")', False),
+        ('Finding("mx.foreign")', 'Finding("XXmx.foreignXX")', False),
+        ('row("not checked", a < b)', 'row("NOT CHECKED", a <= b)', False),
+    ],
+)
+def test_wording_mutant_is_recognised(before: str, after: str, is_wording: bool) -> None:
+    assert Mutant("row", before, after).is_wording is is_wording
+
+
 def test_printed_mutant_can_be_accepted() -> None:
     mutant = Mutant("settle", 'return "a"', "return 'ä'")
 
