@@ -40,15 +40,15 @@ def expectation(kind: CheckKind, domain: Domain | None, region: Region) -> dict[
                 return None
             return {"token": domain.ownership_token, "label": domain.ownership_label}
         case CheckKind.SPF:
-            return {"spf_include": region.spf_include}
+            return {"spf_include": region.proving("spf_include")}
         case CheckKind.DKIM | CheckKind.MESSAGE if domain is not None:
             return _selector_expectation(kind, domain.dkim_selectors.split())
         case CheckKind.MX | CheckKind.MTA_STS:
-            return {"mx": sorted(region.mx)}
+            return {"mx": sorted(region.proving("mx"))}
         case CheckKind.MX_TTL:
             return {
                 "ttl_threshold": settings.CHECKS_TTL_THRESHOLD_SECONDS,
-                "mx": sorted(region.mx),
+                "mx": sorted(region.proving("mx")),
             }
         case CheckKind.LOCKDOWN:
             # Without a control target, a closed port may be the fault of our own network.

@@ -7,13 +7,16 @@ from tenants.regions import Region, load_region_file
 
 
 def region_facts(region: Region) -> RegionFacts:
-    """Return the region's values, with the hosts of the other regions to detect a mix-up."""
+    """Return the region's values, with the hosts of the other regions to detect a mix-up.
+
+    A value of low confidence is a gap here, so that no verdict rests on it.
+    """
     book = load_region_file()
     return RegionFacts(
         id=region.id,
         name=region.name,
-        mx=tuple(region.mx),
-        spf_include=region.spf_include,
+        mx=tuple(region.proving("mx")),
+        spf_include=region.proving("spf_include"),
         other_mx=tuple(
             (host, other.id)
             for other in book.regions.values()

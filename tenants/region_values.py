@@ -89,6 +89,8 @@ FIELDS: dict[str, Callable[[str], str]] = {
     "journal_hosts": normalise_hostname,
     "spf_ip4": _network,
     "delivery_ip4": _network,
+    "delivery_hosts": normalise_hostname,
+    "url_hosts": normalise_hostname,
     "login_url": _https_url,
     "api_host": normalise_hostname,
     "certificate_subject": _certificate_subject,
@@ -101,8 +103,13 @@ LIST_FIELDS = frozenset(
         "journal_hosts",
         "spf_ip4",
         "delivery_ip4",
+        "delivery_hosts",
+        "url_hosts",
     }
 )
+
+# No setting or firewall rule needs these: a gap does not have to be filled.
+INFORMATIVE_FIELDS = frozenset({"delivery_hosts", "url_hosts"})
 
 # In the order in which checks and people need them.
 LABELS = {
@@ -113,6 +120,8 @@ LABELS = {
     "journal_hosts": "journal hosts",
     "spf_ip4": "SPF ranges",
     "delivery_ip4": "delivery ranges",
+    "delivery_hosts": "delivery hosts",
+    "url_hosts": "hosts of rewritten links",
     "login_url": "sign-in address",
     "api_host": "API host",
     "certificate_subject": "certificate subject",

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from tenants.errors import TenantError
-from tenants.region_values import FIELDS, LABELS, LIST_FIELDS, read_value
+from tenants.region_values import FIELDS, INFORMATIVE_FIELDS, LABELS, LIST_FIELDS, read_value
 from tenants.yaml_schema import YamlSection, read_yaml
 
 REGIONS_FILE = Path(__file__).parent / "data" / "regions.yaml"
@@ -20,17 +20,27 @@ CONFIDENCES = frozenset({"high", "medium", "low"})
 ENTERED = "entered"
 
 _ACCOUNT_CODE = re.compile(r"(?P<prefix>[A-Z]+)[0-9A-Z]*")
+# A source often states no more than the year.
+_DATE = re.compile(r"20\d\d(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?)?")
 _LETTERS = re.compile(r"[A-Z]+")
 
 
 @dataclass(frozen=True)
 class Provenance:
-    """The source of a value and its confidence. The confidence of an override is ENTERED."""
+    """The source of a value, its date and its confidence. That of an override is ENTERED.
+
+    `as_of` is a year, a month or a day, such as 2026-07. `source` is the title of the source.
+    """
 
     confidence: str = ""
     source: str = ""
     note: str = ""
     as_of: str = ""
+
+    @property
+    def can_prove(self) -> bool:
+        """Whether a PASS may rest on the value. One weak source never proves a task."""
+        return self.confidence not in ("", "low")
 
 
 @dataclass(frozen=True)
@@ -48,6 +58,8 @@ class Region:
     journal_hosts: tuple[str, ...] = ()
     spf_ip4: tuple[str, ...] = ()
     delivery_ip4: tuple[str, ...] = ()
+    delivery_hosts: tuple[str, ...] = ()
+    url_hosts: tuple[str, ...] = ()
     login_url: str = ""
     api_host: str = ""
     certificate_subject: str = ""
@@ -55,8 +67,21 @@ class Region:
 
     @property
     def gaps(self) -> tuple[str, ...]:
-        """The unknown fields. Fields that a check needs come first."""
-        return tuple(name for name in LABELS if not getattr(self, name))
+        """The unknown fields that a setting or a check needs. Those of checks come first."""
+        return tuple(
+            name for name in LABELS if name not in INFORMATIVE_FIELDS and not getattr(self, name)
+        )
+
+    @property
+    def low_confidence(self) -> tuple[str, ...]:
+        """The fields with a value of low confidence."""
+        return tuple(name for name in LABELS if self.facts[name].confidence == "low")
+
+    def proving(self, name: str) -> Any:
+        """The field's value for a check, empty if its confidence is too low to prove a task."""
+        value = getattr(self, name)
+        fact = self.facts.get(name)
+        return value if fact is None or fact.can_prove else type(value)()
 
     def with_overrides(self, overrides: Mapping[str, object]) -> Region:
         """This region with a tenant's values. An empty override leaves the region's value.
@@ -154,17 +179,33 @@ def gap_sentences(region: Region) -> tuple[str, ...]:
     )
 
 
-def _read_sources(section: YamlSection) -> frozenset[str]:
-    entries = section.entries()
-    for entry in entries.values():
-        parts = entry.mapping(["title", "url"])
-        parts["title"].text()
+@dataclass(frozen=True)
+class _Source:
+    title: str
+    as_of: str
+
+
+_Sources = Mapping[str, _Source]
+
+
+def _read_sources(section: YamlSection) -> _Sources:
+    sources = {}
+    for key, entry in section.entries().items():
+        parts = entry.mapping(["title", "url", "as_of"])
         if not parts["url"].is_null:
             parts["url"].text()
-    return frozenset(entries)
+        sources[key] = _Source(parts["title"].text(), _read_date(parts["as_of"]))
+    return sources
 
 
-def _read_region(region_id: str, section: YamlSection, sources: frozenset[str]) -> Region:
+def _read_date(section: YamlSection) -> str:
+    text = section.text()
+    if not _DATE.fullmatch(text):
+        raise section.error("a date is a year, a month or a day, such as 2026-07")
+    return text
+
+
+def _read_region(region_id: str, section: YamlSection, sources: _Sources) -> Region:
     parts = section.mapping(["name", *FIELDS])
     values: dict[str, Any] = {}
     facts: dict[str, Provenance] = {}
@@ -175,7 +216,7 @@ def _read_region(region_id: str, section: YamlSection, sources: frozenset[str]) 
     )
 
 
-def _read_fact(name: str, section: YamlSection, sources: frozenset[str]) -> tuple[Any, Provenance]:
+def _read_fact(name: str, section: YamlSection, sources: _Sources) -> tuple[Any, Provenance]:
     parts = section.mapping(["value"], ["confidence", "source", "note", "as_of"])
     note = parts["note"].text() if "note" in parts else ""
     if parts["value"].is_null:
@@ -183,11 +224,12 @@ def _read_fact(name: str, section: YamlSection, sources: frozenset[str]) -> tupl
             raise parts["confidence"].error("a gap has no confidence")
         return (() if name in LIST_FIELDS else ""), Provenance(note=note)
     section.mapping(["value", "confidence", "source"], ["note", "as_of"])
+    source = sources[parts["source"].choice(frozenset(sources))]
     fact = Provenance(
         confidence=parts["confidence"].choice(CONFIDENCES),
-        source=parts["source"].choice(sources),
+        source=source.title,
         note=note,
-        as_of=parts["as_of"].text() if "as_of" in parts else "",
+        as_of=_read_date(parts["as_of"]) if "as_of" in parts else source.as_of,
     )
     return _read_known(name, parts["value"]), fact
 
@@ -200,15 +242,13 @@ def _read_known(name: str, section: YamlSection) -> Any:
         raise section.error(str(error)) from error
 
 
-def _read_global(
-    section: YamlSection, sources: frozenset[str], regions: frozenset[str]
-) -> GlobalFacts:
+def _read_global(section: YamlSection, sources: _Sources, regions: frozenset[str]) -> GlobalFacts:
     parts = section.mapping(["login_url", "ownership_cname_target", "spf", "ports", "corporate_mx"])
     spf = parts["spf"].mapping(
         ["include", "lookups", "contains", "omits", "confidence", "source", "delegated_pattern"]
     )
     spf["confidence"].choice(CONFIDENCES)
-    spf["source"].choice(sources)
+    spf["source"].choice(frozenset(sources))
     return GlobalFacts(
         login_url=parts["login_url"].text(),
         ownership_cname_target=parts["ownership_cname_target"].text(),

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from checks.region_facts import region_facts
 from tenants.errors import TenantError
+from tenants.region_values import LABELS
 from tenants.regions import (
     ENTERED,
     REGIONS_FILE,
@@ -52,7 +55,61 @@ def test_data_is_dated() -> None:
 def test_fact_has_confidence_and_source() -> None:
     fact = load_regions()["us"].facts["spf_ip4"]
 
-    assert (fact.confidence, fact.source, fact.as_of) == ("medium", "spf_sample_2025", "2025")
+    assert (fact.confidence, fact.source, fact.as_of) == (
+        "medium",
+        "A published expansion of the global SPF name, 2025",
+        "2025",
+    )
+
+
+def test_every_value_has_date_source_confidence() -> None:
+    incomplete = [
+        (region.id, name)
+        for region in load_regions().values()
+        for name in LABELS
+        for fact in [region.facts[name]]
+        if bool(getattr(region, name)) != all((fact.confidence, fact.source, fact.as_of))
+    ]
+
+    assert incomplete == []
+
+
+@pytest.mark.parametrize(
+    ("region", "name", "value", "confidence"),
+    [
+        ("usb", "delivery_ip4", "170.10.151.0/24", "low"),
+        ("usb", "delivery_hosts", "usb-smtp-delivery-120.mimecast.com", "high"),
+        ("de", "delivery_ip4", "194.104.109.119/32", "medium"),
+        ("eu", "url_hosts", "url.uk.m.mimecastprotect.com", "high"),
+        ("je", "url_hosts", "url.jer.m.mimecastprotect.com", "high"),
+    ],
+)
+def test_value_has_confidence(region: str, name: str, value: str, confidence: str) -> None:
+    found = load_regions()[region]
+
+    assert value in getattr(found, name)
+    assert found.facts[name].confidence == confidence
+
+
+def test_low_confidence_proves_nothing() -> None:
+    region = load_regions()["usb"]
+
+    assert region.low_confidence == ("delivery_ip4",)
+    assert region.proving("delivery_ip4") == ()
+    assert region.proving("mx") == region.mx
+    entered = region.with_overrides({"delivery_ip4": ["192.0.2.0/24"]})
+    assert entered.proving("delivery_ip4") == ("192.0.2.0/24",)
+
+
+def test_low_confidence_is_a_gap_for_checks() -> None:
+    region = load_regions()["us"]
+    weak = replace(region.facts["mx"], confidence="low")
+    doubtful = replace(region, facts={**region.facts, "mx": weak, "spf_include": weak})
+
+    facts = region_facts(doubtful)
+
+    assert (facts.mx, facts.spf_include) == ((), "")
+    assert region_facts(region).mx == region.mx
 
 
 def test_global_include_lists_omitted_regions() -> None:

@@ -355,7 +355,14 @@ class RegionValuesForm(forms.Form):
     def _region_value(self, name: str) -> str:
         value = getattr(self.region, name)
         known = ", ".join(value) if isinstance(value, tuple) else value
-        return f"Region value: {known}" if known else "No region value. Enter it if you know it."
+        if not known:
+            return "No region value. Enter it if you know it."
+        fact = self.region.facts[name]
+        advice = "" if fact.can_prove else " Check it with Mimecast: it proves no task."
+        return (
+            f"Region value, {fact.confidence} confidence: {known}."
+            f" Source: {fact.source}, {fact.as_of}.{advice}"
+        )
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}

@@ -126,11 +126,11 @@ def _show_profile(
         "tenant": tenant,
         "gaps": gap_sentences(tenant.region_values),
         "tab": "profile",
-        "around": profile_suggestions(tenant),
+        "suggestions": profile_suggestions(tenant),
         "domains_elsewhere": domains_at_other_tenants(tenant, current_user(request)),
-        "leaving": removals,
-        "leaving_mark": domain_removal.fingerprint(removals),
-        "is_held": any(each.in_window for each in removals),
+        "removals": removals,
+        "removals_fingerprint": domain_removal.fingerprint(removals),
+        "has_open_window": any(each.in_window for each in removals),
         **forms,
     }
     if request.method == "GET":

@@ -279,7 +279,7 @@ def test_removed_domain_resets_decision(
 
     refused = client.post(from_page, form | rows)
     answer = client.post(
-        from_page, form | rows | {"confirmed_removals": refused.context["leaving_mark"]}
+        from_page, form | rows | {"confirmed_removals": refused.context["removals_fingerprint"]}
     )
 
     assert (refused.status_code, answer.status_code) == (422, 302)

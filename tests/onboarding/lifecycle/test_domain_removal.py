@@ -62,7 +62,9 @@ def _remove(client: Client, tenant: Tenant, *names: str, **more: str) -> None:
     form = _form(client, tenant, names) | more
     asked = _save(client, tenant, form)
     assert asked.status_code == 422
-    done = _save(client, tenant, form | {"confirmed_removals": asked.context["leaving_mark"]})
+    done = _save(
+        client, tenant, form | {"confirmed_removals": asked.context["removals_fingerprint"]}
+    )
     assert done.status_code == 302
 
 
@@ -174,7 +176,7 @@ def test_changed_effects_need_new_confirmation(
 ) -> None:
     client = signed_in(consultant)
     form = _form(client, tenant, (TYPO,))
-    asked = _save(client, tenant, form).context["leaving_mark"]
+    asked = _save(client, tenant, form).context["removals_fingerprint"]
     _prove(run_check, tenant, TYPO)
 
     assert _save(client, tenant, form | {"confirmed_removals": asked}).status_code == 422
@@ -189,7 +191,9 @@ def test_removal_in_open_window_is_rejected(
     form = _form(client, tenant, (SOLD,))
     asked = _save(client, tenant, form)
 
-    again = _save(client, tenant, form | {"confirmed_removals": asked.context["leaving_mark"]})
+    again = _save(
+        client, tenant, form | {"confirmed_removals": asked.context["removals_fingerprint"]}
+    )
 
     assert again.status_code == 422
     assert "Its cutover window is open" in " ".join(texts(again.content.decode(), "#removals"))

@@ -19,7 +19,7 @@ from onboarding.lifecycle.forms.profile import (
 )
 from onboarding.plan_templates.registry import register_builtin_templates
 from tenants.models import Host, Tenant, User
-from tests.factories import SignIn
+from tests.factories import MakeTenant, SignIn
 
 PROFILE = {
     "name": "Northwind",
@@ -182,6 +182,17 @@ def test_invalid_region_value_is_rejected(tenant: Tenant) -> None:
 
     assert not form.is_valid()
     assert sorted(form.errors) == ["mx", "spf_ip4"]
+
+
+def test_low_confidence_of_region_value_is_shown(make_tenant: MakeTenant) -> None:
+    form = RegionValuesForm(tenant=make_tenant(region="usb"))
+
+    assert form.fields["delivery_ip4"].help_text == (
+        "Region value, low confidence: 170.10.151.0/24, 170.10.153.0/24. Source: Received headers"
+        " in the archives of public mailing lists, 2026-07. Check it with Mimecast: it proves no"
+        " task."
+    )
+    assert form.fields["mx"].help_text.startswith("Region value, high confidence: usb-smtp-")
 
 
 def test_invalid_cutover_date_is_rejected(tenant: Tenant) -> None:
