@@ -41,12 +41,12 @@ def recognise(name: str, content: bytes) -> AcceptedFile:
         raise RejectedFile(f"{safe} was not added: files may be {_ALLOWED}.")
     if not content:
         raise RejectedFile(f"{safe} was not added: it is empty.")
-    seen = sniff_type(content, extension)
-    if not seen:
+    detected = sniff_type(content, extension)
+    if not detected:
         raise RejectedFile(
             f"{safe} was not added: its content does not match its name. Files may be {_ALLOWED}."
         )
-    return AcceptedFile(safe, seen)
+    return AcceptedFile(safe, detected)
 
 
 def sniff_type(content: bytes, extension: str) -> str:

@@ -87,7 +87,7 @@ class DomainBoard:
     def is_partly_published(self) -> bool:
         """Whether no server has the old answer any more, but one has only a part of the new one."""
         shapes = {row.shape for row in self.servers}
-        return Shape.HALF in shapes and shapes <= {Shape.HALF, Shape.PASS}
+        return Shape.PARTIAL in shapes and shapes <= {Shape.PARTIAL, Shape.PASS}
 
     @property
     def checked_at(self) -> datetime | None:
@@ -168,7 +168,7 @@ def _shape_of_hosts(hosts: frozenset[str], expected: frozenset[str]) -> Shape:
         return Shape.PASS
     if hosts > expected:
         return Shape.FAIL
-    return Shape.HALF if hosts and hosts < expected else Shape.WAITING
+    return Shape.PARTIAL if hosts and hosts < expected else Shape.WAITING
 
 
 def _against_include(values: Sequence[str], include: str) -> _Answer:

@@ -61,19 +61,19 @@ class DomainSuggestions:
 class ProfileSuggestions:
     """The DNS section of the profile page: discoveries by domain, and all senders."""
 
-    seen: tuple[DomainSuggestions, ...]
+    scanned: tuple[DomainSuggestions, ...]
     senders: tuple[DiscoveredSender, ...]
     not_scanned: tuple[Domain, ...]
 
     @property
     def is_under_way(self) -> bool:
-        return any(each.discovery.is_in_progress for each in self.seen)
+        return any(each.discovery.is_in_progress for each in self.scanned)
 
 
 def profile_suggestions(tenant: Tenant) -> ProfileSuggestions:
     domains, hosts = list(tenant.domains.all()), list(tenant.hosts.all())
     by_domain = {each.domain_id: each for each in discoveries_of(tenant)}
-    seen = [
+    scanned = [
         DomainSuggestions(
             by_domain[d.pk], tuple(suggested(tenant, by_domain[d.pk], domains, hosts))
         )
@@ -81,7 +81,7 @@ def profile_suggestions(tenant: Tenant) -> ProfileSuggestions:
         if d.pk in by_domain
     ]
     not_scanned = tuple(d for d in domains if d.pk not in by_domain)
-    return ProfileSuggestions(tuple(seen), tuple(discovered_senders(tenant)), not_scanned)
+    return ProfileSuggestions(tuple(scanned), tuple(discovered_senders(tenant)), not_scanned)
 
 
 def suggested(

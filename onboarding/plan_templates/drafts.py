@@ -76,11 +76,11 @@ def create_draft(base: PlanTemplate, *, by: User) -> TemplateDraft:
     return made
 
 
-def delete_draft(*, seen: int, by: User) -> None:
-    """Discard the draft. Raises ConflictingChange if it is no longer at revision `seen`."""
+def delete_draft(*, expected: int, by: User) -> None:
+    """Discard the draft. Raises ConflictingChange if it is no longer at revision `expected`."""
     with transaction.atomic():
         draft = _lock()
-        _refuse_outdated(draft, seen)
+        _refuse_outdated(draft, expected)
         draft.delete()
         write_activity(None, ActivityName.TEMPLATE_DRAFT_DISCARDED, by=by)
 
@@ -94,10 +94,10 @@ def fingerprint(entry: Content, phase: str) -> str:
 # --- Tasks
 
 
-def save_task(entry: Content, *, phase: str, key: str, seen: str, by: User) -> str:
+def save_task(entry: Content, *, phase: str, key: str, expected: str, by: User) -> str:
     """Add a task, or change the task with the key. Returns its key.
 
-    Raises ConflictingChange if the task no longer has the fingerprint `seen`, and InvalidDraft.
+    Raises ConflictingChange if the task no longer has the fingerprint `expected`, and InvalidDraft.
     """
 
     def change(content: Content, draft: TemplateDraft) -> str:
@@ -109,7 +109,7 @@ def save_task(entry: Content, *, phase: str, key: str, seen: str, by: User) -> s
         found = draft_content.find(content, key)
         if found is None:
             raise ConflictingChange("Another person has removed this task from the draft.")
-        if fingerprint(found.entry, found.phase["key"]) != seen:
+        if fingerprint(found.entry, found.phase["key"]) != expected:
             raise ConflictingChange(CHANGED)
         if found.entry.get("role") == TaskRole.CLOSURE != entry.get("role"):
             raise InvalidDraft("role", "The closing task keeps its role.")
@@ -155,7 +155,7 @@ def _found(content: Content, key: str) -> draft_content.DraftTask:
 # --- Phases
 
 
-def save_phase(texts: Content, *, key: str, seen: str, by: User) -> str:
+def save_phase(texts: Content, *, key: str, expected: str, by: User) -> str:
     """Add a phase at the end, or change the phase with the key. Returns its key."""
 
     def change(content: Content, draft: TemplateDraft) -> str:
@@ -164,7 +164,7 @@ def save_phase(texts: Content, *, key: str, seen: str, by: User) -> str:
             content["phases"].append({"key": made, **texts, "links": [], "tasks": []})
             return made
         phase = _phase(content, key)
-        if fingerprint(phase, key) != seen:
+        if fingerprint(phase, key) != expected:
             raise ConflictingChange(CHANGED)
         phase.update(texts)
         return key
@@ -211,15 +211,15 @@ def dict_of(phase: Any) -> Content:
 # --- Publishing
 
 
-def publish(*, note: str, seen: int, accepts_losses: bool, by: User) -> PlanTemplate:
+def publish(*, note: str, expected: int, accepts_losses: bool, by: User) -> PlanTemplate:
     """Publish the draft as the next version, which new plans use from now on.
 
-    Raises ConflictingChange if the draft is no longer at revision `seen`, and OnboardingError if it
-    changes nothing or has losses that are not accepted.
+    Raises ConflictingChange if the draft is no longer at revision `expected`, and OnboardingError
+    if it changes nothing or has losses that are not accepted.
     """
     with transaction.atomic():
         draft = _lock()
-        _refuse_outdated(draft, seen)
+        _refuse_outdated(draft, expected)
         after = version_of_draft(draft)
         newest = newest_template()
         assert newest is not None, "a draft is based on a version"
@@ -258,8 +258,8 @@ def _lock() -> TemplateDraft:
     return draft
 
 
-def _refuse_outdated(draft: TemplateDraft, seen: int) -> None:
-    if draft.revision != seen:
+def _refuse_outdated(draft: TemplateDraft, expected: int) -> None:
+    if draft.revision != expected:
         raise ConflictingChange(
             "The draft has changed since you opened this page. Check it again. Nothing was done."
         )

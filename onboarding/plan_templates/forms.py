@@ -184,7 +184,7 @@ class TemplateTaskForm(forms.Form):
         help_text="Empty: the days agreed for the inbound cutover.",
     )
     # The fingerprint of the task that the person edits. Another one means a conflicting change.
-    seen = forms.CharField(required=False, widget=forms.HiddenInput)
+    expected = forms.CharField(required=False, widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, content: Content, key: str = "", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -232,7 +232,7 @@ class TemplateTaskForm(forms.Form):
     def show_conflict(self, fingerprint: str) -> None:
         """Preserve the typed values for another attempt against the current task."""
         typed_data = cast(QueryDict, self.data).copy()
-        typed_data["seen"] = fingerprint
+        typed_data["expected"] = fingerprint
         self.data = typed_data
 
     def entry(self) -> Content:
@@ -304,13 +304,16 @@ class PhaseForm(forms.Form):
         label="Summary",
         error_messages={"required": "Enter a summary of the phase."},
     )
-    seen = forms.CharField(required=False, widget=forms.HiddenInput)
+    expected = forms.CharField(required=False, widget=forms.HiddenInput)
 
     def texts(self) -> Content:
         return {name: self.cleaned_data[name] for name in ("title", "summary")}
 
     def show_conflict(self, fingerprint: str) -> None:
-        self.data = {**{name: self.data.get(name, "") for name in self.fields}, "seen": fingerprint}
+        self.data = {
+            **{name: self.data.get(name, "") for name in self.fields},
+            "expected": fingerprint,
+        }
 
 
 class PublishForm(forms.Form):
@@ -323,7 +326,7 @@ class PublishForm(forms.Form):
     accepts_losses = forms.BooleanField(
         required=False, label="Accept: plans at this version do without these safeguards and roles"
     )
-    seen = forms.IntegerField(widget=forms.HiddenInput)
+    expected = forms.IntegerField(widget=forms.HiddenInput)
 
 
 class ProfileAnswersForm(forms.Form):

@@ -113,10 +113,10 @@ def _applicability_changes(
     return found
 
 
-def upgrade_plan(plan: Plan, target: PlanTemplate, *, seen: int, by: User) -> PlanChange:
+def upgrade_plan(plan: Plan, target: PlanTemplate, *, expected: int, by: User) -> PlanChange:
     """Upgrade the plan to the version. Returns the changes.
 
-    `seen` is the plan's version at the preview. Raises ConflictingChange if it has changed.
+    `expected` is the plan's version at the preview. Raises ConflictingChange if it has changed.
     """
     with transaction.atomic():
         # Lock the sheets: a row must not be written into a sheet that is deleted with its task.
@@ -127,12 +127,12 @@ def upgrade_plan(plan: Plan, target: PlanTemplate, *, seen: int, by: User) -> Pl
         )
         lock_tasks(plan.pk)
         locked = Plan.objects.select_related("template", "tenant").get(pk=plan.pk)
-        if locked.template.version != seen:
+        if locked.template.version != expected:
             raise ConflictingChange(
                 f"This plan has been upgraded to version {locked.template.version}. Nothing was"
                 " changed."
             )
-        if target.version <= seen:
+        if target.version <= expected:
             raise OnboardingError("A plan can only be upgraded to a newer version of its template.")
         tasks = list(Task.objects.filter(plan=locked).select_related("phase"))
         after = template_version_of(target)
@@ -146,7 +146,7 @@ def upgrade_plan(plan: Plan, target: PlanTemplate, *, seen: int, by: User) -> Pl
             locked.tenant,
             ActivityName.PLAN_UPGRADED,
             by=by,
-            before=seen,
+            before=expected,
             after=target.version,
             added=[coming.task.title for coming in change.added],
             dropped=[task.title for task in change.dropped],

@@ -28,13 +28,13 @@ def assign_task(
     public_id: str,
     *,
     by: User,
-    seen: str | None = None,
+    expected: str | None = None,
     actor: Actor | None = None,
 ) -> None:
     """Assign the task to the user with this id; an empty id removes the assignee.
 
-    `seen` is the id of the assignee on the user's page; None skips that comparison. `actor` avoids
-    one query for each task when the caller knows it.
+    `expected` is the id of the assignee on the user's page; None skips that comparison. `actor`
+    avoids one query for each task when the caller knows it.
     """
     require_permitted(task, ASSIGN, actor or actor_for(by, task.plan.tenant))
     if public_id == _id_of(task.assignee):
@@ -48,7 +48,7 @@ def assign_task(
     with transaction.atomic():
         locked = Task.objects.select_for_update(of=("self",)).select_related("assignee")
         current = locked.get(pk=task.pk).assignee
-        if seen is not None and seen != _id_of(current):
+        if expected is not None and expected != _id_of(current):
             change = f"assigned this task to {current}" if current else "removed the assignee"
             raise ConflictingChange(f"Another user {change}. Nothing was changed.")
         Task.objects.filter(pk=task.pk).update(assignee=chosen)

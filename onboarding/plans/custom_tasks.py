@@ -80,15 +80,15 @@ def add_task(plan: Plan, content: CustomTaskContent, *, by: User) -> Task:
     return task
 
 
-def change_task(task: Task, content: CustomTaskContent, *, seen: str, by: User) -> None:
-    """Change a custom task. `seen` is the fingerprint of the values on the user's page.
+def change_task(task: Task, content: CustomTaskContent, *, expected: str, by: User) -> None:
+    """Change a custom task. `expected` is the fingerprint of the values on the user's page.
 
     Confirmations, comments and files stay. `is_per_domain` can change only while there are none.
     """
     with transaction.atomic():
         locked = _lock_custom_task(task)
         before = content_of(locked)
-        if before.fingerprint != seen:
+        if before.fingerprint != expected:
             raise ConflictingChange(
                 "Another user changed this task while you edited it. Your changes are not saved."
                 " Compare them with the plan, then save again."

@@ -104,20 +104,24 @@ def set_due_date(
     day: date | None,
     *,
     by: User,
-    seen: str | None = None,
+    expected: str | None = None,
     actor: Actor | None = None,
 ) -> None:
     """Set a task's due date by hand; None returns to the date of the template.
 
-    A date set by hand does not change with the cutovers. `seen` is the date on the user's page, as
-    YYYY-MM-DD; None skips that comparison. `actor` avoids one query for each task when the caller
-    knows it.
+    A date set by hand does not change with the cutovers. `expected` is the date on the user's page,
+    as YYYY-MM-DD; None skips that comparison. `actor` avoids one query for each task when the
+    caller knows it.
     """
     with transaction.atomic():
         lock_tasks(task.plan_id)
         require_permitted(task, SET_DUE_DATE, actor or actor_for(by, task.plan.tenant))
         current = Task.objects.values_list("due_on", flat=True).get(pk=task.pk)
-        if seen is not None and current != day and seen != (current.isoformat() if current else ""):
+        if (
+            expected is not None
+            and current != day
+            and expected != (current.isoformat() if current else "")
+        ):
             change = f"set it to {current:%-d %B %Y}" if current else "removed it"
             raise ConflictingChange(
                 f"Another user changed the due date: they {change}. Nothing was changed."

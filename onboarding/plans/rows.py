@@ -97,7 +97,7 @@ class Shape(StrEnum):
     FAIL = "fail"
     WAITING = "waiting"
     UNKNOWN = "unknown"
-    HALF = "half"
+    PARTIAL = "partial"
     TODO = "todo"
     LOCKED = "locked"
     NOT_APPLICABLE = "not_applicable"
@@ -291,12 +291,12 @@ _SHAPE_OF_STATUS = {
     TaskStatus.DONE: Shape.PASS,
     TaskStatus.REGRESSED: Shape.FAIL,
     TaskStatus.NOT_APPLICABLE: Shape.NOT_APPLICABLE,
-    TaskStatus.PARTLY_CONFIRMED: Shape.HALF,
+    TaskStatus.PARTLY_CONFIRMED: Shape.PARTIAL,
     TaskStatus.ACCEPTED_RISK: Shape.CAUTION,
     TaskStatus.DECLINED: Shape.NOT_APPLICABLE,
     TaskStatus.WAITING: Shape.WAITING,
     TaskStatus.BLOCKED: Shape.FAIL,
-    TaskStatus.IN_PROGRESS: Shape.HALF,
+    TaskStatus.IN_PROGRESS: Shape.PARTIAL,
 }
 
 
@@ -361,7 +361,7 @@ class PhaseRow:
         if all(row.task.is_complete for row in counted):
             return Shape.PASS
         if any(row.task.status != TaskStatus.TODO for row in counted):
-            return Shape.HALF
+            return Shape.PARTIAL
         return Shape.LOCKED if all(row.shape is Shape.LOCKED for row in counted) else Shape.TODO
 
 

@@ -114,20 +114,21 @@ def confirm_task(
     side: str,
     domain: Domain | None = None,
     signed: bool = False,
-    seen: str = "",
+    expected: str = "",
 ) -> TaskStatus:
     """Confirm one side's part of a task, for all domains in scope or for one. Returns its status.
 
     The task awaits verification while a check can still prove it. A second confirmation changes
-    nothing. `signed` states that the sign-off of the task's sheet confirms it. `seen` is the status
-    on the user's page: the confirmation must not clear a manual status that they have not read.
+    nothing. `signed` states that the sign-off of the task's sheet confirms it. `expected` is the
+    status on the user's page: a confirmation must not clear a manual status that they have not
+    read.
     """
     with transaction.atomic():
         locked = _lock(task)
         actor = Actor(side, may_manage_plan=False, user_id=by.pk)
         context = locked.context(domain=domain, is_sign_off=signed)
         require_permitted(locked.task, CONFIRM, actor, context)
-        _refuse_unread_status(locked.task, seen)
+        _refuse_unread_status(locked.task, expected)
         if is_in_place(locked.task, CONFIRM, actor, context):
             return TaskStatus(locked.task.status)
         fields = _set_confirmation(locked, context, side, at=timezone.now(), by=by)
@@ -175,8 +176,8 @@ def _set_confirmation(
     return "undo", *fields
 
 
-def _refuse_unread_status(task: Task, seen: str) -> None:
-    if seen and task.manual_status and task.status != seen:
+def _refuse_unread_status(task: Task, expected: str) -> None:
+    if expected and task.manual_status and task.status != expected:
         raise ConflictingChange(
             unread_status_text(
                 task.manual_status, task.status_reason, by=str(task.status_set_by or "Another user")
@@ -184,13 +185,16 @@ def _refuse_unread_status(task: Task, seen: str) -> None:
         )
 
 
-def set_responsibility(task: Task, responsibility: str, *, by: User, seen: str = "") -> None:
-    """Set the responsible side where the article states none. `seen` is the side on the page."""
+def set_responsibility(task: Task, responsibility: str, *, by: User, expected: str = "") -> None:
+    """Set the responsible side where the article states none.
+
+    `expected` is the side on the user's page.
+    """
     with transaction.atomic():
         locked = _lock(task)
         require_permitted(locked.task, SET_RESPONSIBILITY, actor_for(by, locked.plan.tenant))
         current = locked.task.responsibility
-        if seen and current not in (seen, responsibility):
+        if expected and current not in (expected, responsibility):
             label = Responsibility(current).label
             raise ConflictingChange(f"Another user chose “{label}”. Nothing was changed.")
         locked.task.responsibility = responsibility
@@ -210,9 +214,9 @@ def make_transition(
     actor: Actor,
     reason: str = "",
     until: datetime | None = None,
-    seen: str = "",
+    expected: str = "",
 ) -> None:
-    """Set or clear a task's manual status. `seen` is the status on the user's page.
+    """Set or clear a task's manual status. `expected` is the status on the user's page.
 
     Raises OnboardingError also for a missing reason or an invalid end date.
     """
@@ -220,7 +224,7 @@ def make_transition(
     now = timezone.now()
     with transaction.atomic():
         locked = _lock(task)
-        if seen and locked.task.status != seen:
+        if expected and locked.task.status != expected:
             raise ConflictingChange(_conflict_text(locked.task))
         require_permitted(locked.task, change, actor)
         problem = input_error(reason, until, change, now=now)
@@ -358,15 +362,15 @@ def _set_exemption(
 # --- Undo
 
 
-def undo_last_action(task: Task, *, by: User, seen: str = "") -> None:
+def undo_last_action(task: Task, *, by: User, expected: str = "") -> None:
     """Restore the values before the last user's action; a proof since then stays.
 
-    `seen` is the time of the action on the user's page.
+    `expected` is the time of the action on the user's page.
     """
     with transaction.atomic():
         locked = _lock(task)
         stored = locked.task.undo
-        if seen and stored and stored["at"] != seen:
+        if expected and stored and stored["at"] != expected:
             raise ConflictingChange("Another action followed it. Nothing was undone.")
         actor = actor_for(by, locked.plan.tenant)
         require_permitted(locked.task, UNDO, actor, locked.context())

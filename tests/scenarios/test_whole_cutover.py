@@ -3,7 +3,7 @@ secondary domains one week before the primary."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -94,18 +94,27 @@ def test_worked_example_lockdown(scenario: Scenario, switched: Cutover) -> None:
         ]
 
 
-def test_primary_follows_a_week_later(make_scenario: Any) -> None:
+class Campaign(NamedTuple):
+    """Test and secondary domains switch in the first week, the primary domain in the second."""
+
+    scenario: Scenario
+    first: Cutover
+    last: Cutover
+
+    @property
+    def first_room(self) -> RoomPage:
+        return self.scenario.room(self.first)
+
+    @property
+    def last_room(self) -> RoomPage:
+        return self.scenario.room(self.last)
+
+
+@pytest.fixture
+def confirmed(make_scenario: Any) -> Campaign:
+    """Monday 09:05: every task is prepared, the TTL of two domains is low, both have a window."""
     scenario: Scenario = make_scenario((NORTHWIND, "primary"), (SHOP, "secondary"), (TRY, "test"))
     scenario.publish_initial_records(NORTHWIND, SHOP, TRY)
-    last = _the_first_week(scenario)
-    _the_second_week(scenario, last)
-    _follow_up(scenario, last)
-
-
-def _the_first_week(scenario: Scenario) -> Cutover:
-    """Test and secondary domains switch; the primary's cutover is planned."""
-
-    # Monday: every task is prepared, and the client lowers the TTL of the first two domains.
     scenario.at("Mon 09:00")
     first, last = scenario.plan("Tue 19:00", SHOP, TRY), scenario.plan("2 Tue 20:00", NORTHWIND)
     scenario.lower(SHOP, TRY)
@@ -113,72 +122,136 @@ def _the_first_week(scenario: Scenario) -> Cutover:
     scenario.at("Mon 09:05")
     assert scenario.confirm(first, outbound_days=1) == []
     scenario.name_approvers(first)
-    prepared = scenario.room(first)
-    assert (_blockers(prepared), prepared.safe_at) == ([], at("Tue 09:05"))
-    assert scenario.room(last).safe_at is None
+    return Campaign(scenario, first, last)
+
+
+@pytest.fixture
+def opened(confirmed: Campaign) -> Campaign:
+    """Tuesday 18:30: both approvers voted go, and the first window opens half an hour early."""
+    scenario, first, _ = confirmed
     assert scenario.vote(first, scenario.consultant) == []
     assert scenario.vote(first, scenario.owner) == []
-
-    # Tuesday: the window opens half an hour before its start, and mail switches.
     scenario.at("Tue 18:30")
-    (snapshot,) = CutoverSnapshot.objects.filter(cutover=first)
-    assert [entry["domain"] for entry in snapshot.content] == [SHOP, TRY]
-    opened = scenario.room(first)
-    assert (_blockers(opened), opened.room.new_window_blockers) == ([], [])
-    assert opened.decision is not None
-    assert (opened.decision.is_go, opened.shapes) == (True, {SHOP: "waiting", TRY: "waiting"})
-    assert [sheet.zone_text.count("mimecast.com.") for sheet in scenario.sheets(first)] == [2, 2]
-    scenario.switch(SHOP, TRY)
-    scenario.at("Tue 19:02")
-    moved = scenario.room(first)
-    assert moved.shapes == {SHOP: "pass", TRY: "pass"}
-    assert [board.expires_at for board in moved.room.boards] == [at("Tue 19:07")] * 2
-    assert scenario.status(GATE) == "todo"
-
-    # For these two the lockdown is safe at 23:07, but the primary still needs the old hosts.
-    scenario.at("Tue 23:07")
-    lockdown = scenario.room(first).follow_up("lockdown")
-    assert lockdown.shape.value == "locked"
-    assert "the new answer for northwind.test." in lockdown.detail
-
-    return last
+    return confirmed
 
 
-def _the_second_week(scenario: Scenario, last: Cutover) -> None:
+@pytest.fixture
+def first_switched(opened: Campaign) -> Campaign:
+    """Tuesday 19:02: the first two domains have switched."""
+    opened.scenario.switch(SHOP, TRY)
+    opened.scenario.at("Tue 19:02")
+    return opened
+
+
+@pytest.fixture
+def second_confirmed(first_switched: Campaign) -> Campaign:
+    """The second Monday, 10:10: the primary's TTL is low, and its window is confirmed."""
+    scenario, _, last = first_switched
     scenario.at("2 Mon 09:00")
     scenario.lower(NORTHWIND)
     scenario.at("2 Mon 10:10")
     assert scenario.confirm(last, outbound_days=1) == []
-    lowered = scenario.room(last)
-    assert (_blockers(lowered), lowered.safe_at) == ([], at("2 Tue 10:10"))
+    return first_switched
+
+
+@pytest.fixture
+def primary_switched(second_confirmed: Campaign) -> Campaign:
+    """The second Tuesday, 20:03:20: the primary domain has switched."""
+    scenario = second_confirmed.scenario
     scenario.at("2 Tue 19:30")
     scenario.switch(NORTHWIND)
     scenario.at("2 Tue 20:03:20")
+    return second_confirmed
+
+
+def test_first_week_is_ready(confirmed: Campaign) -> None:
+    prepared = confirmed.first_room
+
+    assert (_blockers(prepared), prepared.safe_at) == ([], at("Tue 09:05"))
+    assert confirmed.last_room.safe_at is None
+
+
+def test_first_window_opens(opened: Campaign) -> None:
+    shown = opened.first_room
+
+    assert (_blockers(shown), shown.room.new_window_blockers) == ([], [])
+    assert shown.decision is not None
+    assert (shown.decision.is_go, shown.shapes) == (True, {SHOP: "waiting", TRY: "waiting"})
+    sheets = opened.scenario.sheets(opened.first)
+    assert [sheet.zone_text.count("mimecast.com.") for sheet in sheets] == [2, 2]
+
+
+def test_snapshot_at_first_opening(opened: Campaign) -> None:
+    (snapshot,) = CutoverSnapshot.objects.filter(cutover=opened.first)
+
+    assert [entry["domain"] for entry in snapshot.content] == [SHOP, TRY]
+
+
+def test_first_domains_switch(first_switched: Campaign) -> None:
+    moved = first_switched.first_room
+
+    assert moved.shapes == {SHOP: "pass", TRY: "pass"}
+    assert [board.expires_at for board in moved.room.boards] == [at("Tue 19:07")] * 2
+    assert first_switched.scenario.status(GATE) == "todo"
+
+
+def test_primary_delays_lockdown(first_switched: Campaign) -> None:
+    # For the first two domains the lockdown is safe now; the primary still needs the old hosts.
+    first_switched.scenario.at("Tue 23:07")
+
+    lockdown = first_switched.first_room.follow_up("lockdown")
+
+    assert lockdown.shape.value == "locked"
+    assert "the new answer for northwind.test." in lockdown.detail
+
+
+def test_second_week_is_ready(second_confirmed: Campaign) -> None:
+    lowered = second_confirmed.last_room
+
+    assert (_blockers(lowered), lowered.safe_at) == ([], at("2 Tue 10:10"))
+
+
+def test_primary_switch_verifies_task(primary_switched: Campaign) -> None:
+    scenario, done = primary_switched.scenario, primary_switched.last_room
+
     assert scenario.lines("task-verified")[-1] == ("task-verified", at("2 Tue 20:03:20"))
-    done = scenario.room(last)
     assert (scenario.status(GATE), done.shapes) == ("verified", {NORTHWIND: "pass"})
     assert done.board().expires_at == at("2 Tue 20:08:20")
 
 
-def _follow_up(scenario: Scenario, last: Cutover) -> None:
-    # In the night the last cache of the old answer expires.
-    scenario.at("2 Wed 00:08:19")
-    assert scenario.room(last).follow_up("lockdown").shape.value == "waiting"
-    scenario.at("2 Wed 00:08:20")
-    shut = scenario.room(last)
-    assert [shut.follow_up(key).shape.value for key in ("lockdown", "ttl")] == ["todo", "waiting"]
-    scenario.confirm_tasks("connection-lockdown")
-    locked = scenario.room(last)
-    assert locked.follow_up("lockdown").shape.value == "pass"
-    assert locked.follow_up("ttl").remedy.startswith("Raise it: northwind.test to 86400 s.")
+def test_lockdown_waits_for_last_cache(primary_switched: Campaign) -> None:
+    primary_switched.scenario.at("2 Wed 00:08:19")
+    early = primary_switched.last_room
+    primary_switched.scenario.at("2 Wed 00:08:20")
+    expired = primary_switched.last_room
 
-    # The client raises the TTL to its original value.
+    assert early.follow_up("lockdown").shape.value == "waiting"
+    shapes = [expired.follow_up(key).shape.value for key in ("lockdown", "ttl")]
+    assert shapes == ["todo", "waiting"]
+
+
+def test_ttl_is_raised_after_lockdown(primary_switched: Campaign) -> None:
+    scenario = primary_switched.scenario
+    scenario.at("2 Wed 00:08:20")
+    scenario.confirm_tasks("connection-lockdown")
+    locked = primary_switched.last_room
     scenario.switch(NORTHWIND, SHOP, TRY, ttl=86_400)
     scenario.at("2 Wed 09:00")
-    raised = scenario.room(last)
+    raised = primary_switched.last_room
+
+    assert locked.follow_up("lockdown").shape.value == "pass"
+    assert locked.follow_up("ttl").remedy.startswith("Raise it: northwind.test to 86400 s.")
     assert raised.follow_up("ttl").shape.value == "pass"
     assert (scenario.status(GATE), scenario.status("mx-ttl-update")) == ("verified", "verified")
-    assert _blockers(raised) == []
-    assert raised.room.new_window_blockers == []
+
+
+def test_raised_ttl_regresses_nothing(primary_switched: Campaign) -> None:
+    scenario = primary_switched.scenario
+    scenario.confirm_tasks("connection-lockdown")
+    scenario.switch(NORTHWIND, SHOP, TRY, ttl=86_400)
+    scenario.at("2 Wed 09:00")
+    raised = primary_switched.last_room
+
+    assert (_blockers(raised), raised.room.new_window_blockers) == ([], [])
     assert scenario.lines("task-regressed") == []
-    assert scenario.rollback(last)[0][0].lines[0].value == OLD[0]
+    assert scenario.rollback(primary_switched.last)[0][0].lines[0].value == OLD[0]

@@ -55,7 +55,7 @@ def _fingerprint(tenant: Tenant) -> str:
 class ProfileForm(forms.ModelForm[Tenant]):
     """The profile of a tenant. It decides which tasks apply in the plan."""
 
-    seen = forms.CharField(required=False, widget=forms.HiddenInput)
+    expected = forms.CharField(required=False, widget=forms.HiddenInput)
 
     region = forms.ChoiceField(choices=_region_choices, required=False)
     products = forms.MultipleChoiceField(
@@ -85,7 +85,7 @@ class ProfileForm(forms.ModelForm[Tenant]):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.stored_fingerprint = _fingerprint(self.instance)
-        self.fields["seen"].initial = self.stored_fingerprint
+        self.fields["expected"].initial = self.stored_fingerprint
 
     def clean_name(self) -> str:
         name = str(self.cleaned_data["name"]).strip()
@@ -96,21 +96,21 @@ class ProfileForm(forms.ModelForm[Tenant]):
             )
         return name
 
-    def clean_seen(self) -> str:
+    def clean_expected(self) -> str:
         """Two people at once: the second must not overwrite the changes of the first unread."""
-        seen = str(self.cleaned_data["seen"])
-        if seen != self.stored_fingerprint:
+        expected = str(self.cleaned_data["expected"])
+        if expected != self.stored_fingerprint:
             # The page shows the entered values with the newest fingerprint, so saving again is
             # deliberate.
             typed = cast(QueryDict, self.data).copy()
-            typed[self.add_prefix("seen")] = self.stored_fingerprint
+            typed[self.add_prefix("expected")] = self.stored_fingerprint
             self.data = typed
             self.add_error(
                 None,
                 "Another person changed this profile after you opened it. Your values are below, "
                 "but not saved. Compare them with the current profile, then save again.",
             )
-        return seen
+        return expected
 
     def clean(self) -> dict[str, Any]:
         """Derive the region from the account code. A chosen region must agree with it."""

@@ -36,7 +36,7 @@ class _TaskPage:
         entry = found.entry if found else {}
         phase = found.phase["key"] if found else request.GET.get("phase", "")
         data = request.POST if request.method == "POST" else None
-        initial = initial_of(entry, phase) | {"seen": self.mark}
+        initial = initial_of(entry, phase) | {"expected": self.mark}
         if found is None:
             initial |= {"responsibility": "both", "stated": True}
         self.form = TemplateTaskForm(data, initial=initial, content=content, key=self.key)
@@ -120,7 +120,7 @@ def _save_task(request: HttpRequest, page: _TaskPage) -> str:
             page.entry(),
             phase=form.cleaned_data["phase"],
             key=page.key,
-            seen=form.cleaned_data["seen"],
+            expected=form.cleaned_data["expected"],
             by=current_user(request),
         )
     if isinstance(attempt.error, ConflictingChange):
@@ -183,11 +183,14 @@ def phase_edit(request: HttpRequest, key: str) -> HttpResponse:
 
 def _edit_phase(request: HttpRequest, phase: Content, key: str) -> HttpResponse:
     mark = drafts.fingerprint(phase, key) if key else ""
-    form = PhaseForm(request.POST or None, initial={**phase, "seen": mark})
+    form = PhaseForm(request.POST or None, initial={**phase, "expected": mark})
     if request.method == "POST" and form.is_valid():
         with errors_on_form(form):
             made = drafts.save_phase(
-                form.texts(), key=key, seen=form.cleaned_data["seen"], by=current_user(request)
+                form.texts(),
+                key=key,
+                expected=form.cleaned_data["expected"],
+                by=current_user(request),
             )
             return to_draft(made)
         form.show_conflict(mark)

@@ -52,10 +52,13 @@ def _chosen(newer: list[PlanTemplate], wanted: str) -> PlanTemplate | None:
 
 
 def _move(request: HttpRequest, plan: Plan, target: PlanTemplate) -> bool:
-    seen = request.POST.get("seen", "")
+    expected = request.POST.get("expected", "")
     with errors_as_message(request) as attempt:
         upgrade.upgrade_plan(
-            plan, target, seen=int(seen) if seen.isdecimal() else 0, by=current_user(request)
+            plan,
+            target,
+            expected=int(expected) if expected.isdecimal() else 0,
+            by=current_user(request),
         )
         messages.success(request, f"The plan is now at version {target.version}.")
     return attempt.succeeded

@@ -85,9 +85,11 @@ def draft_create(request: HttpRequest) -> HttpResponse:
 @require(Permission.EDIT_TEMPLATES)
 @require_POST
 def draft_discard(request: HttpRequest) -> HttpResponse:
-    seen = request.POST.get("seen", "")
+    expected = request.POST.get("expected", "")
     with errors_as_message(request) as attempt:
-        drafts.delete_draft(seen=int(seen) if seen.isdecimal() else -1, by=current_user(request))
+        drafts.delete_draft(
+            expected=int(expected) if expected.isdecimal() else -1, by=current_user(request)
+        )
         messages.success(request, "The draft was discarded. The versions are unchanged.")
     if attempt.succeeded or isinstance(attempt.error, drafts.DraftNotFound):
         return redirect("onboarding:template-list")
@@ -133,7 +135,7 @@ def draft_publish(request: HttpRequest) -> HttpResponse:
     draft, newest = drafts.current_draft(), newest_template()
     if draft is None or newest is None:
         return no_draft(request)
-    form = PublishForm(request.POST or None, initial={"seen": draft.revision})
+    form = PublishForm(request.POST or None, initial={"expected": draft.revision})
     may_publish_without_guards = may(
         staff_role_of(current_user(request)), Permission.PUBLISH_WITHOUT_GUARDS
     )
@@ -154,7 +156,7 @@ def _publish(
     with errors_on_form(form):
         return drafts.publish(
             note=typed["note"],
-            seen=typed["seen"],
+            expected=typed["expected"],
             accepts_losses=may_publish_without_guards and typed["accepts_losses"],
             by=current_user(request),
         )
@@ -172,7 +174,7 @@ def _show_publish(
     if form.is_bound:
         # The page shows the current draft, so the next attempt publishes what the person sees.
         typed = {name: form.data.get(name, "") for name in ("note", "accepts_losses")}
-        form.data = {**typed, "seen": draft.revision}
+        form.data = {**typed, "expected": draft.revision}
     before, after = template_version_of(newest), drafts.version_of_draft(draft)
     context = {
         "draft": draft,

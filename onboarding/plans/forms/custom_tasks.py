@@ -42,7 +42,7 @@ class CustomTaskForm(forms.Form):
         required=False, label="Optional: no task waits for it, and it can be declined"
     )
     # The fingerprint of the values on the page. A different one means another user was faster.
-    seen = forms.CharField(required=False, widget=forms.HiddenInput)
+    expected = forms.CharField(required=False, widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, plan: Plan, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -51,13 +51,16 @@ class CustomTaskForm(forms.Form):
 
     def content(self) -> CustomTaskContent:
         """The typed values; only for a valid form."""
-        return CustomTaskContent(**{k: v for k, v in self.cleaned_data.items() if k != "seen"})
+        return CustomTaskContent(**{k: v for k, v in self.cleaned_data.items() if k != "expected"})
 
     def show_conflict(self, now: CustomTaskContent | None) -> None:
         """Show the stored values next to the typed ones, and let the user save again."""
         typed = self.content()
         fingerprint = now.fingerprint if now is not None else ""
-        self.data = {**{name: self.data.get(name, "") for name in self.fields}, "seen": fingerprint}
+        self.data = {
+            **{name: self.data.get(name, "") for name in self.fields},
+            "expected": fingerprint,
+        }
         if now is None:
             return
         for name, value in asdict(now).items():

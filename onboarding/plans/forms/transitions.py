@@ -27,7 +27,7 @@ class TransitionForm(forms.Form):
         error_messages={"invalid": "Enter a day, such as 2026-12-31."},
     )
     # The status on the page. A different one means another user was faster.
-    seen = forms.CharField(required=False, widget=forms.HiddenInput)
+    expected = forms.CharField(required=False, widget=forms.HiddenInput)
 
     def __init__(
         self, *args: Any, transition: Transition, tenant: Tenant, task: Task, **kwargs: Any
@@ -35,7 +35,7 @@ class TransitionForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.transition = transition
         self.time_zone = zoneinfo.ZoneInfo(tenant.time_zone)
-        self.fields["seen"].initial = task.status
+        self.fields["expected"].initial = task.status
         if transition.reason_prompt:
             self.fields["reason"].label = transition.reason_prompt
         else:
@@ -64,7 +64,7 @@ class TransitionForm(forms.Form):
     def show_conflict(self, task: Task, problem: str) -> None:
         """Show the conflict, keep the typed values, and let the user decide by the new status."""
         typed = {name: self.data.get(name, "") for name in self.fields}
-        self.data = {**typed, "seen": task.status}
+        self.data = {**typed, "expected": task.status}
         self.add_error(None, problem)
 
 

@@ -47,7 +47,7 @@ def custom_task_edit(request: HttpRequest, public_id: str, task_id: str) -> Http
     form = CustomTaskForm(
         request.POST or None,
         plan=task.plan,
-        initial=asdict(content) | {"seen": content.fingerprint},
+        initial=asdict(content) | {"expected": content.fingerprint},
     )
     if request.method == "POST" and form.is_valid() and _change(request, task, form):
         return back_to_plan(request, tenant, Task.objects.get(pk=task.pk))
@@ -58,7 +58,7 @@ def _change(request: HttpRequest, task: Task, form: CustomTaskForm) -> bool:
     """Whether it was saved; otherwise the form says why, with everything typed in it."""
     with catch_errors() as attempt:
         custom_tasks.change_task(
-            task, form.content(), seen=form.cleaned_data["seen"], by=current_user(request)
+            task, form.content(), expected=form.cleaned_data["expected"], by=current_user(request)
         )
         return True
     if isinstance(attempt.error, ConflictingChange):

@@ -66,8 +66,8 @@ def task_confirm(request: HttpRequest, public_id: str, task_id: str) -> HttpResp
         return redirect("onboarding:sign-off", public_id=public_id)
     user = current_user(request)
     with errors_as_message(request):
-        side, seen = side_in(request, public_id), request.POST.get("seen", "")
-        status = services.confirm_task(task, by=user, side=side, seen=seen)
+        side, expected = side_in(request, public_id), request.POST.get("expected", "")
+        status = services.confirm_task(task, by=user, side=side, expected=expected)
         # Run its checks at once, so that the proof follows the confirmation without a delay.
         if task.check_kinds and status not in COMPLETE_STATUSES:
             run_now(checks_verifying(task, tenant))
@@ -102,6 +102,6 @@ def task_responsibility(request: HttpRequest, public_id: str, task_id: str) -> H
         messages.error(request, "Choose Mimecast, the client, or both. Nothing was changed.")
         return back_to_plan(request, tenant, task)
     with errors_as_message(request):
-        seen = request.POST.get("seen", "")
-        services.set_responsibility(task, chosen, by=current_user(request), seen=seen)
+        expected = request.POST.get("expected", "")
+        services.set_responsibility(task, chosen, by=current_user(request), expected=expected)
     return back_to_plan(request, tenant, task)

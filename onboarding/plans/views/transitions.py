@@ -66,7 +66,7 @@ def _make_transition(
             actor=services.actor_for(user, tenant),
             reason=form.cleaned_data["reason"],
             until=form.cleaned_data["until"],
-            seen=form.cleaned_data["seen"],
+            expected=form.cleaned_data["expected"],
         )
         return True
     if isinstance(attempt.error, ConflictingChange):
@@ -81,9 +81,9 @@ def _make_transition(
 def task_undo(request: HttpRequest, public_id: str, task_id: str) -> HttpResponse:
     tenant, task = load_task(request, public_id, task_id)
     user = current_user(request)
-    seen = request.POST.get("seen", "")
+    expected = request.POST.get("expected", "")
     with errors_as_message(request):
-        services.undo_last_action(task, by=user, seen=seen)
+        services.undo_last_action(task, by=user, expected=expected)
     return back_to_plan(request, tenant, task)
 
 
@@ -95,7 +95,7 @@ def task_undo(request: HttpRequest, public_id: str, task_id: str) -> HttpRespons
 def task_domain_confirm(
     request: HttpRequest, public_id: str, task_id: str, domain_id: str
 ) -> HttpResponse:
-    confirm = functools.partial(services.confirm_task, seen=request.POST.get("seen", ""))
+    confirm = functools.partial(services.confirm_task, expected=request.POST.get("expected", ""))
     return _change_domain_confirmation(request, public_id, task_id, domain_id, confirm)
 
 

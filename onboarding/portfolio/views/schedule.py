@@ -154,9 +154,9 @@ def task_due(request: HttpRequest, public_id: str, task_id: str) -> HttpResponse
         problems = " ".join(str(each) for each in form.errors["due_on"])
         messages.error(request, f"{problems} The due date was not changed.")
         return back_to_plan(request, tenant, task)
-    day, seen = form.cleaned_data["due_on"], request.POST.get("seen")
+    day, expected = form.cleaned_data["due_on"], request.POST.get("expected")
     with errors_as_message(request):
-        dates.set_due_date(task, day, by=current_user(request), seen=seen)
+        dates.set_due_date(task, day, by=current_user(request), expected=expected)
     return back_to_plan(request, tenant, task)
 
 
@@ -205,6 +205,6 @@ def task_remind(request: HttpRequest, public_id: str, task_id: str) -> HttpRespo
 def task_assign(request: HttpRequest, public_id: str, task_id: str) -> HttpResponse:
     tenant, task = load_task(request, public_id, task_id)
     with errors_as_message(request):
-        person, seen = request.POST.get("person", ""), request.POST.get("seen")
-        assign_task(task, person, by=current_user(request), seen=seen)
+        person, expected = request.POST.get("person", ""), request.POST.get("expected")
+        assign_task(task, person, by=current_user(request), expected=expected)
     return back_to_plan(request, tenant, task)

@@ -97,7 +97,7 @@ def test_partly_published_hosts() -> None:
     partly = _board([_row(NEW[:1]), _row(NEW)], [])
     mixed = _board([_row(NEW[:1]), _row(OLD)], [])
 
-    assert [row.shape for row in partly.servers] == ["half", "pass"]
+    assert [row.shape for row in partly.servers] == ["partial", "pass"]
     assert (partly.is_partly_published, mixed.is_partly_published) == (True, False)
 
 

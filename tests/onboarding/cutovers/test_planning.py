@@ -264,7 +264,7 @@ def test_removed_domain_resets_decision(
     client = signed_in(consultant)
     form = {
         "name": tenant.name,
-        "seen": client.get(from_page).context["profile"]["seen"].value(),
+        "expected": client.get(from_page).context["profile"]["expected"].value(),
         "region": "us",
         "platform": tenant.platform,
         "directory_method": tenant.directory_method,

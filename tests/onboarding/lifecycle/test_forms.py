@@ -230,7 +230,7 @@ def test_conflicting_profile_change_is_rejected(tenant: Tenant) -> None:
     page = ProfileForm(instance=tenant)
     Tenant.objects.filter(pk=tenant.pk).update(platform="google_workspace")
     typed = QueryDict(mutable=True)
-    typed.update(PROFILE | {"name": "Renamed", "seen": page["seen"].value()})
+    typed.update(PROFILE | {"name": "Renamed", "expected": page["expected"].value()})
 
     form = ProfileForm(typed, instance=Tenant.objects.get(pk=tenant.pk))
 

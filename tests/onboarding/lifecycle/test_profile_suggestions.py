@@ -66,7 +66,9 @@ def run_discovery(tenant: Tenant) -> Discovery:
 
 def offered(tenant: Tenant) -> list[str]:
     return [
-        each.fingerprint for seen in profile_suggestions(tenant).seen for each in seen.suggestions
+        each.fingerprint
+        for scan in profile_suggestions(tenant).scanned
+        for each in scan.suggestions
     ]
 
 
@@ -255,7 +257,7 @@ def test_suggestions_exclude_other_tenants(
     run_discovery(on_premises)
     other = Tenant.objects.get(name="Elsewhere")
 
-    assert profile_suggestions(other).seen == ()
+    assert profile_suggestions(other).scanned == ()
     assert discovered_senders(other) == []
 
 

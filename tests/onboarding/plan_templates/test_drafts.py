@@ -58,12 +58,12 @@ def _fingerprint(key: str) -> str:
 
 
 def _add(by: User, **changes: Any) -> str:
-    return drafts.save_task({**FAX, **changes}, phase=PHASE, key="", seen="", by=by)
+    return drafts.save_task({**FAX, **changes}, phase=PHASE, key="", expected="", by=by)
 
 
 def _publish(by: User, **changes: Any) -> PlanTemplate:
-    seen = TemplateDraft.objects.get().revision
-    given: dict[str, Any] = {"note": "A fax.", "seen": seen, "accepts_losses": False}
+    expected = TemplateDraft.objects.get().revision
+    given: dict[str, Any] = {"note": "A fax.", "expected": expected, "accepts_losses": False}
     return drafts.publish(**(given | changes), by=by)
 
 
@@ -92,11 +92,11 @@ def test_key_is_never_reused(draft: TemplateDraft, consultant: User) -> None:
 
 
 def test_second_change_of_a_task_conflicts(draft: TemplateDraft, consultant: User) -> None:
-    seen, entry = _fingerprint("training"), _entry("training")
+    expected, entry = _fingerprint("training"), _entry("training")
     words: Any = {
         "phase": "administration-console",
         "key": "training",
-        "seen": seen,
+        "expected": expected,
         "by": consultant,
     }
     drafts.save_task({**entry, "title": "First"}, **words)
@@ -111,7 +111,7 @@ def test_changes_of_two_tasks_do_not_conflict(draft: TemplateDraft, consultant: 
     marks = {key: _fingerprint(key) for key in ("training", "case-closure")}
     for key, phase in (("training", "administration-console"), ("case-closure", "closure")):
         entry = {**_entry(key), "title": f"New {key}"}
-        drafts.save_task(entry, phase=phase, key=key, seen=marks[key], by=consultant)
+        drafts.save_task(entry, phase=phase, key=key, expected=marks[key], by=consultant)
 
     assert [_entry(key)["title"] for key in marks] == ["New training", "New case-closure"]
 
@@ -124,7 +124,7 @@ def test_circle_is_refused_with_titles(draft: TemplateDraft, consultant: User) -
             entry,
             phase="onboarding-review",
             key="initial-conversation",
-            seen=_fingerprint("initial-conversation"),
+            expected=_fingerprint("initial-conversation"),
             by=consultant,
         )
 
@@ -159,7 +159,7 @@ def test_group_changes_phase_with_its_tasks(draft: TemplateDraft, consultant: Us
         _entry("connectivity"),
         phase="closure",
         key="connectivity",
-        seen=_fingerprint("connectivity"),
+        expected=_fingerprint("connectivity"),
         by=consultant,
     )
 
@@ -194,11 +194,11 @@ def test_removal_clears_dependencies(draft: TemplateDraft, consultant: User) -> 
 
 def test_empty_phase_is_omitted(draft: TemplateDraft, consultant: User) -> None:
     key = drafts.save_phase(
-        {"title": "Fax", "summary": "All of it."}, key="", seen="", by=consultant
+        {"title": "Fax", "summary": "All of it."}, key="", expected="", by=consultant
     )
 
     empty = [phase.key for phase in drafts.version_of_draft(TemplateDraft.objects.get()).phases]
-    drafts.save_task(FAX, phase=key, key="", seen="", by=consultant)
+    drafts.save_task(FAX, phase=key, key="", expected="", by=consultant)
     drafts.move_phase(key, up=True, by=consultant)
 
     filled = drafts.version_of_draft(TemplateDraft.objects.get()).phases
@@ -225,9 +225,9 @@ def test_outdated_publication_is_refused(draft: TemplateDraft, consultant: User)
     _add(consultant)
 
     with pytest.raises(ConflictingChange):
-        _publish(consultant, seen=0)
+        _publish(consultant, expected=0)
     with pytest.raises(ConflictingChange):
-        drafts.delete_draft(seen=0, by=consultant)
+        drafts.delete_draft(expected=0, by=consultant)
 
     assert PlanTemplate.objects.count() == 2
 
@@ -243,7 +243,7 @@ def test_lost_guard_must_be_accepted(draft: TemplateDraft, consultant: User) -> 
         entry,
         phase="inbound-cutover-phase",
         key="mx-record-cutover",
-        seen=_fingerprint("mx-record-cutover"),
+        expected=_fingerprint("mx-record-cutover"),
         by=consultant,
     )
 
@@ -257,7 +257,7 @@ def test_lost_guard_must_be_accepted(draft: TemplateDraft, consultant: User) -> 
 
 
 def test_discarded_draft_is_deleted(draft: TemplateDraft, consultant: User) -> None:
-    drafts.delete_draft(seen=0, by=consultant)
+    drafts.delete_draft(expected=0, by=consultant)
 
     with pytest.raises(drafts.DraftNotFound):
         drafts.move_task("training", up=True, by=consultant)

@@ -223,10 +223,10 @@ def test_phase_is_added_edited_and_moved(
     client = signed_in(consultant)
     client.post(_at("template-phase-add"), {"title": "Fax", "summary": "All of it."})
     place = _at("template-phase", "fax")
-    seen = client.get(place).context["form"].initial["seen"]
+    expected = client.get(place).context["form"].initial["expected"]
 
-    worded = client.post(place, {"title": "Faxes", "summary": "All.", "seen": seen})
-    late = client.post(place, {"title": "Late", "summary": "All.", "seen": seen})
+    worded = client.post(place, {"title": "Faxes", "summary": "All.", "expected": expected})
+    late = client.post(place, {"title": "Late", "summary": "All.", "expected": expected})
 
     assert (worded.status_code, late.status_code) == (302, 422)
     assert TemplateDraft.objects.get().content["phases"][-1]["title"] == "Faxes"
@@ -259,7 +259,7 @@ def test_draft_is_created_and_discarded(
     client = signed_in(consultant)
     begun = client.post(_at("template-draft-create"), {"version": "1"})
     stored = TemplateDraft.objects.get()
-    client.post(_at("template-draft-discard"), {"seen": "0"})
+    client.post(_at("template-draft-discard"), {"expected": "0"})
 
     assert (begun["Location"], stored.base.version) == (_at("template-draft"), 1)
     assert not TemplateDraft.objects.exists()
@@ -304,8 +304,8 @@ def test_consultant_publishes_with_a_note(
     client = signed_in(consultant)
     client.post(_at("template-task-add"), _typed())
 
-    silent = client.post(_at("template-publish"), {"seen": "1", "note": ""})
-    answer = client.post(_at("template-publish"), {"seen": "1", "note": "A fax."})
+    silent = client.post(_at("template-publish"), {"expected": "1", "note": ""})
+    answer = client.post(_at("template-publish"), {"expected": "1", "note": "A fax."})
 
     assert (silent.status_code, list(silent.context["form"].errors)) == (422, ["note"])
     assert answer["Location"] == _at("template-list")
@@ -327,7 +327,7 @@ def test_only_administrators_accept_losses(
     typed = _as_a_browser_sends(lesser.get(place).context["page"])
     del typed["gate"]
     lesser.post(place, typed)
-    words = {"seen": "1", "note": "No gate.", "accepts_losses": "on"}
+    words = {"expected": "1", "note": "No gate.", "accepts_losses": "on"}
 
     shown = lesser.get(_at("template-publish")).content.decode()
     refused = lesser.post(_at("template-publish"), words)
@@ -366,8 +366,8 @@ def test_plan_is_upgraded_after_a_preview(
     place = _at("plan-upgrade", tenant.public_id)
     shown = client.get(place).content.decode()
 
-    first = client.post(place, {"to": "3", "seen": "2"})
-    second = client.post(place, {"to": "3", "seen": "2"})
+    first = client.post(place, {"to": "3", "expected": "2"})
+    second = client.post(place, {"to": "3", "expected": "2"})
 
     assert place in plan_page
     assert "Train everybody" in texts(shown, ".diff")[0]

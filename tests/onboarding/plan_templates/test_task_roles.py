@@ -197,7 +197,7 @@ def _save_role(key: str, role: str, by: User) -> None:
     phase = found.phase["key"]
     entry = {k: v for k, v in found.entry.items() if k != "role"} | ({"role": role} if role else {})
     drafts.save_task(
-        entry, phase=phase, key=key, seen=drafts.fingerprint(found.entry, phase), by=by
+        entry, phase=phase, key=key, expected=drafts.fingerprint(found.entry, phase), by=by
     )
 
 
@@ -205,8 +205,8 @@ def test_lost_role_needs_an_administrator(draft: TemplateDraft, consultant: User
     _save_role("branding", "", consultant)
 
     with pytest.raises(OnboardingError, match="An administrator must accept"):
-        drafts.publish(note="No branding.", seen=1, accepts_losses=False, by=consultant)
-    made = drafts.publish(note="No branding.", seen=1, accepts_losses=True, by=consultant)
+        drafts.publish(note="No branding.", expected=1, accepts_losses=False, by=consultant)
+    made = drafts.publish(note="No branding.", expected=1, accepts_losses=True, by=consultant)
 
     assert "gathers:branding" not in {task.role for task in template_version_of(made).tasks}
 
@@ -241,7 +241,7 @@ def test_unique_role_has_one_task_in_a_plan(tenant: Tenant) -> None:
 
 
 def test_upgrade_moves_a_role(tenant: Tenant, consultant: User) -> None:
-    upgrade_plan(tenant.plan, publish_changed(_move_role), seen=2, by=consultant)
+    upgrade_plan(tenant.plan, publish_changed(_move_role), expected=2, by=consultant)
 
     assert task_of(tenant, "digest-review").role == TaskRole.SWITCHES_INBOUND
     assert task_of(tenant, "mx-record-cutover").role == ""
@@ -256,7 +256,7 @@ def test_upgrade_moves_a_role_from_a_kept_task(
         remove_entry(content, draft_task(content, "branding"))
         draft_task(content, "training").entry["role"] = "gathers:branding"
 
-    upgrade_plan(tenant.plan, publish_changed(replace), seen=2, by=consultant)
+    upgrade_plan(tenant.plan, publish_changed(replace), expected=2, by=consultant)
 
     kept = task_of(tenant, "branding")
     assert (kept.is_custom, kept.role) == (True, "")
@@ -270,7 +270,7 @@ def test_upgrade_leaves_a_dropped_role_with_its_kept_task(
     target = publish_changed(lambda content: remove_entry(content, draft_task(content, "branding")))
 
     lost = preview(tenant.plan, target).lost
-    upgrade_plan(tenant.plan, target, seen=2, by=consultant)
+    upgrade_plan(tenant.plan, target, expected=2, by=consultant)
 
     assert [sentence for sentence in lost if "Sheet: branding" in sentence] != []
     assert task_of(tenant, "branding").role == TaskRole.GATHERS_BRANDING

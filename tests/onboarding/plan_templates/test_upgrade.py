@@ -41,7 +41,7 @@ def at_first_version(make_tenant: MakeTenant) -> Tenant:
 
 def _move(tenant: Tenant, target: PlanTemplate, by: User) -> None:
     plan = Plan.objects.select_related("template").get(tenant=tenant)
-    upgrade_plan(plan, target, seen=plan.template.version, by=by)
+    upgrade_plan(plan, target, expected=plan.template.version, by=by)
 
 
 def _is_sound(tenant: Tenant) -> bool:
@@ -208,15 +208,15 @@ def test_confirmation_is_copied_to_domains(tenant: Tenant, consultant: User, own
 def test_second_upgrade_conflicts(tenant: Tenant, consultant: User) -> None:
     target = publish_changed(lambda content: None)
     plan = tenant.plan
-    upgrade_plan(plan, target, seen=2, by=consultant)
+    upgrade_plan(plan, target, expected=2, by=consultant)
 
     with pytest.raises(ConflictingChange, match="has been upgraded to version 3"):
-        upgrade_plan(plan, target, seen=2, by=consultant)
+        upgrade_plan(plan, target, expected=2, by=consultant)
 
 
 def test_downgrade_is_refused(tenant: Tenant, consultant: User) -> None:
     with pytest.raises(OnboardingError, match="newer version"):
-        upgrade_plan(tenant.plan, PlanTemplate.objects.get(version=1), seen=2, by=consultant)
+        upgrade_plan(tenant.plan, PlanTemplate.objects.get(version=1), expected=2, by=consultant)
 
 
 def test_only_newer_versions_are_listed(tenant: Tenant) -> None:

@@ -112,7 +112,7 @@ def test_undo_of_newer_action_is_refused(tenant: Tenant, owner: User, consultant
     )
 
     with pytest.raises(ConflictingChange):
-        undo_last_action(task_of(tenant, OPEN), by=consultant, seen=undo["at"])
+        undo_last_action(task_of(tenant, OPEN), by=consultant, expected=undo["at"])
 
     assert task_of(tenant, OPEN).status_reason == "The printer is broken."
 

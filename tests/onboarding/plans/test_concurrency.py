@@ -34,21 +34,21 @@ def test_confirm_keeps_unread_status(
     )
     client = signed_in(owner)
 
-    message = _press(client, tenant, "task-confirm", seen="todo")
+    message = _press(client, tenant, "task-confirm", expected="todo")
 
     task = task_of(tenant, KEY)
     assert message.startswith("Member Person changed the status to “blocked”: “The proxy is down.”")
     assert (task.status, task.status_reason) == ("blocked", "The proxy is down.")
 
     # A user who has read the status may confirm the task.
-    assert _press(client, tenant, "task-confirm", seen="blocked") == ""
+    assert _press(client, tenant, "task-confirm", expected="blocked") == ""
     assert task_of(tenant, KEY).client_confirmed_by == owner
 
 
 def test_confirm_after_other_side_confirmed(tenant: Tenant, owner: User, signed_in: SignIn) -> None:
     Task.objects.filter(pk=task_of(tenant, KEY).pk).update(status="partly_confirmed")
 
-    assert _press(signed_in(owner), tenant, "task-confirm", seen="todo") == ""
+    assert _press(signed_in(owner), tenant, "task-confirm", expected="todo") == ""
     assert task_of(tenant, KEY).client_confirmed_by == owner
 
 
@@ -56,11 +56,11 @@ def test_second_due_date_shows_the_first(
     tenant: Tenant, consultant: User, signed_in: SignIn
 ) -> None:
     first = date(2027, 5, 3)
-    seen = task_of(tenant, KEY).due_on
+    expected = task_of(tenant, KEY).due_on
     set_due_date(task_of(tenant, KEY), first, by=consultant)
-    shown = seen.isoformat() if seen else ""
+    shown = expected.isoformat() if expected else ""
 
-    message = _press(signed_in(consultant), tenant, "task-due", due_on="2027-06-01", seen=shown)
+    message = _press(signed_in(consultant), tenant, "task-due", due_on="2027-06-01", expected=shown)
 
     assert message == (
         "Another user changed the due date: they set it to 3 May 2027. Nothing was changed."
@@ -89,7 +89,7 @@ def test_second_assignment_shows_the_first(
 ) -> None:
     Task.objects.filter(pk=task_of(tenant, KEY).pk).update(assignee=member)
 
-    message = _press(signed_in(owner), tenant, "task-assign", person=owner.public_id, seen="")
+    message = _press(signed_in(owner), tenant, "task-assign", person=owner.public_id, expected="")
 
     assert message == "Another user assigned this task to Member Person. Nothing was changed."
     assert task_of(tenant, KEY).assignee == member
@@ -105,7 +105,9 @@ def test_former_member_stays_assigned(
     page = client.get(
         reverse("onboarding:plan-show", args=[tenant.public_id]) + "?phase=onboarding-review"
     ).content.decode()
-    message = _press(client, tenant, "task-assign", person=member.public_id, seen=member.public_id)
+    message = _press(
+        client, tenant, "task-assign", person=member.public_id, expected=member.public_id
+    )
 
     assert texts(page, f"#assignee-{KEY}")[0].split("No assignee ")[1].startswith("Member Person")
     assert f'value="{member.public_id}" selected' in page
@@ -125,7 +127,7 @@ def test_second_responsibility_shows_first(
         "task-responsibility",
         task.key,
         responsibility="mimecast",
-        seen="both",
+        expected="both",
     )
 
     assert message == "Another user chose “Client”. Nothing was changed."

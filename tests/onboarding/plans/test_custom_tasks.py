@@ -81,12 +81,14 @@ def test_per_domain_custom_task(make_tenant: MakeTenant, consultant: User) -> No
 
 def test_second_change_is_refused(tenant: Tenant, consultant: User) -> None:
     made = _add(tenant, consultant)
-    seen = content_of(made).fingerprint
-    custom_tasks.change_task(made, CustomTaskContent(OUTBOUND, "First"), seen=seen, by=consultant)
+    expected = content_of(made).fingerprint
+    custom_tasks.change_task(
+        made, CustomTaskContent(OUTBOUND, "First"), expected=expected, by=consultant
+    )
 
     with pytest.raises(ConflictingChange, match="Another user changed this task"):
         custom_tasks.change_task(
-            made, CustomTaskContent(OUTBOUND, "Second"), seen=seen, by=consultant
+            made, CustomTaskContent(OUTBOUND, "Second"), expected=expected, by=consultant
         )
 
     assert Task.objects.get(pk=made.pk).title == "First"
@@ -97,7 +99,7 @@ def test_change_phase_keeps_confirmations(tenant: Tenant, consultant: User, owne
     confirm_task(made, by=owner, side="client")
     content = CustomTaskContent(**{**FAX.__dict__, "phase": "closure"})
 
-    custom_tasks.change_task(made, content, seen=FAX.fingerprint, by=consultant)
+    custom_tasks.change_task(made, content, expected=FAX.fingerprint, by=consultant)
 
     moved = Task.objects.get(pk=made.pk)
     assert (moved.phase.key, moved.status) == ("closure", TaskStatus.DONE)
@@ -110,7 +112,7 @@ def test_per_domain_is_fixed_after_confirm(tenant: Tenant, consultant: User, own
     content = CustomTaskContent(**{**FAX.__dict__, "is_per_domain": True})
 
     with pytest.raises(OnboardingError, match="no longer change whether"):
-        custom_tasks.change_task(made, content, seen=FAX.fingerprint, by=consultant)
+        custom_tasks.change_task(made, content, expected=FAX.fingerprint, by=consultant)
 
 
 def test_remove_untouched_task(tenant: Tenant, consultant: User) -> None:
@@ -152,7 +154,7 @@ def test_template_task_is_not_changed(tenant: Tenant, consultant: User) -> None:
     with pytest.raises(OnboardingError, match="comes from the plan template"):
         custom_tasks.remove_task(task, by=consultant)
     with pytest.raises(OnboardingError, match="comes from the plan template"):
-        custom_tasks.change_task(task, FAX, seen=content_of(task).fingerprint, by=consultant)
+        custom_tasks.change_task(task, FAX, expected=content_of(task).fingerprint, by=consultant)
 
 
 # --- Pages
@@ -218,12 +220,12 @@ def test_conflict_form_can_be_saved_again(
     made = _add(tenant, consultant)
     client: Client = signed_in(consultant)
     context = _address("custom-task-edit", tenant, made.public_id)
-    seen = client.get(context).context["form"].initial["seen"]
-    client.post(context, _typed(title="First", seen=seen))
+    expected = client.get(context).context["form"].initial["expected"]
+    client.post(context, _typed(title="First", expected=expected))
 
-    late = client.post(context, _typed(title="Second", seen=seen))
+    late = client.post(context, _typed(title="Second", expected=expected))
     shown = late.context["form"]
-    again = client.post(context, _typed(title="Second", seen=shown["seen"].value()))
+    again = client.post(context, _typed(title="Second", expected=shown["expected"].value()))
 
     assert (late.status_code, shown["title"].value()) == (422, "Second")
     assert "Another user changed this task" in str(shown.non_field_errors())
@@ -247,7 +249,7 @@ def test_change_of_former_template_task(
     due_on = kept.plan.created_at.date()
 
     changed = CustomTaskContent(**{**content.__dict__, "title": "Put Mimecast into SPF"})
-    custom_tasks.change_task(kept, changed, seen=content.fingerprint, by=consultant)
+    custom_tasks.change_task(kept, changed, expected=content.fingerprint, by=consultant)
     apply_profile(tenant)
 
     after = task_of(tenant, "spf-update")

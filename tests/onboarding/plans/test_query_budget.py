@@ -43,7 +43,7 @@ def queries_of_confirming(tenant: Tenant, key: str, client: Any) -> int:
     task = task_of(tenant, key)
     address = reverse("onboarding:task-confirm", args=[tenant.public_id, task.public_id])
     with CaptureQueriesContext(connection) as queries:
-        response = client.post(address, {"seen": task.status})
+        response = client.post(address, {"expected": task.status})
     assert response.status_code == 302
     return len(queries)
 

@@ -113,7 +113,7 @@ def test_new_tenant_domains_are_scanned(consultant: User, signed_in: SignIn) -> 
     primary = tenant.domains.get()
     seen = client.get(reverse("onboarding:profile-edit", args=[tenant.public_id]))
     added = typed | {
-        "seen": seen.context["profile"]["seen"].value(),
+        "expected": seen.context["profile"]["expected"].value(),
         "domains-TOTAL_FORMS": "2",
         "domains-INITIAL_FORMS": "1",
         "domains-0-id": str(primary.pk),
