@@ -197,11 +197,11 @@ class Simulation:
         )
 
     def _compare_with_truth(self, before: CheckState, run: ground_truth.SimulatedRun) -> None:
-        was, stands = before.settled.verdict, self.row.state.settled.verdict
-        if stands is not was and stands in (Verdict.PASS, Verdict.WARN, Verdict.NOT_APPLICABLE):
+        was, is_now = before.settled.verdict, self.row.state.settled.verdict
+        if is_now is not was and is_now in (Verdict.PASS, Verdict.WARN, Verdict.NOT_APPLICABLE):
             self.counts.completions += 1
-            self.counts.wrong_completions += not ground_truth.completes(self.world, run, stands)
-        if was is not None and was.is_passing and stands is not None and not stands.is_passing:
+            self.counts.wrong_completions += not ground_truth.completes(self.world, run, is_now)
+        if was is not None and was.is_passing and is_now is not None and not is_now.is_passing:
             self.counts.reopenings += 1
             self.counts.false_reopenings += not ground_truth.reopens(
                 self.world, run, POLICY.reopen_policy

@@ -204,7 +204,7 @@ def test_exit_status(verdicts: list[Verdict], expected: int) -> None:
         ),
         (
             ["example.test", "--region", "eu", "--rcpt", "a@example.test"],
-            "--host is missing: without it there is nobody to ask about --rcpt.",
+            "--host is missing: --rcpt needs a host to ask.",
         ),
         (
             ["example.test", "--region", "eu", "--only", "message"],

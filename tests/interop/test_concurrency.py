@@ -156,10 +156,10 @@ def test_two_approvers_make_one_decision(tenant: Tenant, consultant: User, owner
             return "too late"
         return "verdict" if found is not None else "waits"
 
-    told = run_concurrently(
+    results = run_concurrently(
         [lambda: press(consultant, is_go=True), lambda: press(owner, is_go=True)]
     )
-    assert sorted(told) == ["verdict", "waits"]
+    assert sorted(results) == ["verdict", "waits"]
     assert CutoverDecision.objects.filter(cutover=made, is_go=True).count() == 1
     lines = ActivityLine.objects.filter(tenant=tenant, action="cutover-decided")
     assert lines.count() == 1
@@ -179,9 +179,9 @@ def test_concurrent_plans_make_one_cutover(make_tenant: MakeTenant, consultant: 
             return "too late"
         return "planned"
 
-    told = run_concurrently([lambda: plan(secondary, primary), lambda: plan(test, secondary)])
+    results = run_concurrently([lambda: plan(secondary, primary), lambda: plan(test, secondary)])
 
-    assert sorted(told) == ["planned", "too late"]
+    assert sorted(results) == ["planned", "too late"]
     assert Cutover.objects.filter(plan__tenant=tenant).count() == 1
     assert CutoverDomain.objects.filter(domain=secondary).count() == 1
 
@@ -201,7 +201,7 @@ def test_swapping_domains_does_not_deadlock(make_tenant: MakeTenant, consultant:
             return "too late"
         return "changed"
 
-    told = run_concurrently([lambda: swap(first, secondary), lambda: swap(second, primary)])
+    results = run_concurrently([lambda: swap(first, secondary), lambda: swap(second, primary)])
 
-    assert told == ["too late", "too late"]
+    assert results == ["too late", "too late"]
     assert [d.name for d in first.domains.all()] == ["a.test"]

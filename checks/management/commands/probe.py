@@ -202,7 +202,7 @@ def _recipient(options: dict[str, Any]) -> str:
     if not _ADDRESS.fullmatch(address) or len(address) > 254:
         raise BadArguments(f"“{address}” is not an address, such as postmaster@example.com.")
     if not options["host"]:
-        raise BadArguments("--host is missing: without it there is nobody to ask about --rcpt.")
+        raise BadArguments("--host is missing: --rcpt needs a host to ask.")
     return address
 
 

@@ -45,13 +45,13 @@ def dates_show(request: HttpRequest, public_id: str) -> HttpResponse:
 def _show(request: HttpRequest, public_id: str, **forms: Any) -> HttpResponse:
     page = load_page(request, public_id)
     tenant = page.tenant
-    kept = WorkingTime.objects.filter(tenant=tenant).first() or WorkingTime(tenant=tenant)
+    working_time = WorkingTime.objects.filter(tenant=tenant).first() or WorkingTime(tenant=tenant)
     context = {
         "page": page,
         "tab": "schedule",
         "timing": plan_schedule(page.plan, page.rows, now=timezone.now()),
         "holidays": list(tenant.holidays.all()),
-        "working_time": forms.get("working_time") or WorkingTimeForm(instance=kept),
+        "working_time": forms.get("working_time") or WorkingTimeForm(instance=working_time),
         "holiday": forms.get("holiday") or HolidayForm(),
         "freezes": list(freezes_for(tenant)),
         "freeze": forms.get("freeze") or FreezeForm(),
@@ -72,8 +72,8 @@ def _back(tenant: Tenant) -> HttpResponse:
 @require_POST
 def working_time(request: HttpRequest, public_id: str) -> HttpResponse:
     tenant = tenant_or_404(request, public_id)
-    kept = WorkingTime.objects.filter(tenant=tenant).first() or WorkingTime(tenant=tenant)
-    form = WorkingTimeForm(request.POST, instance=kept)
+    working_time = WorkingTime.objects.filter(tenant=tenant).first() or WorkingTime(tenant=tenant)
+    form = WorkingTimeForm(request.POST, instance=working_time)
     if not form.is_valid():
         return _show(request, public_id, working_time=form)
     with transaction.atomic():
@@ -92,9 +92,9 @@ def holiday_add(request: HttpRequest, public_id: str) -> HttpResponse:
     if not form.is_valid():
         return _show(request, public_id, holiday=form)
     with transaction.atomic():
-        kept = form.save()
+        holiday = form.save()
         write_activity(
-            tenant, ActivityName.HOLIDAY_ADDED, by=current_user(request), holiday=str(kept)
+            tenant, ActivityName.HOLIDAY_ADDED, by=current_user(request), holiday=str(holiday)
         )
         dates.update_due_dates(tenant.plan)
         tenant.plan.touch()
@@ -105,12 +105,12 @@ def holiday_add(request: HttpRequest, public_id: str) -> HttpResponse:
 @require_POST
 def holiday_remove(request: HttpRequest, public_id: str, holiday_id: str) -> HttpResponse:
     tenant = tenant_or_404(request, public_id)
-    kept = get_object_or_404(Holiday, tenant=tenant, public_id=holiday_id)
+    holiday = get_object_or_404(Holiday, tenant=tenant, public_id=holiday_id)
     with transaction.atomic():
         write_activity(
-            tenant, ActivityName.HOLIDAY_REMOVED, by=current_user(request), holiday=str(kept)
+            tenant, ActivityName.HOLIDAY_REMOVED, by=current_user(request), holiday=str(holiday)
         )
-        kept.delete()
+        holiday.delete()
         dates.update_due_dates(tenant.plan)
         tenant.plan.touch()
     return _back(tenant)
@@ -131,8 +131,8 @@ def freeze_add(request: HttpRequest, public_id: str) -> HttpResponse:
 @require_POST
 def freeze_remove(request: HttpRequest, public_id: str, freeze_id: str) -> HttpResponse:
     tenant = tenant_or_404(request, public_id)
-    kept = get_object_or_404(Freeze, tenant=tenant, public_id=freeze_id)
-    freezes.remove_freeze(kept, by=current_user(request))
+    freeze = get_object_or_404(Freeze, tenant=tenant, public_id=freeze_id)
+    freezes.remove_freeze(freeze, by=current_user(request))
     return _back(tenant)
 
 

@@ -67,11 +67,11 @@ def test_show_prints_zone_and_faults(folder: Path) -> None:
 )
 def test_server_behaviour_and_restore(folder: Path, words: str, mode: Mode) -> None:
     run(words, "1")
-    told = Lab(folder).load().mode_of(1)
+    stored = Lab(folder).load().mode_of(1)
 
     run("restore")
 
-    assert (told, Lab(folder).load().mode_of(1)) == (mode, Mode.ANSWER)
+    assert (stored, Lab(folder).load().mode_of(1)) == (mode, Mode.ANSWER)
 
 
 @pytest.mark.parametrize(

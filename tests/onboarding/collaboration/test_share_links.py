@@ -90,16 +90,16 @@ def test_mx_record_shows_its_window(tenant: Tenant, owner: User, ahead: int, sai
 
 
 @pytest.mark.parametrize(
-    ("stands", "asks"),
+    ("published", "asks"),
     [("20 backup.elsewhere.test", True), ("10 us-smtp-inbound-1.mimecast.com", False)],
 )
 def test_unknown_removals_need_confirmation(
-    tenant: Tenant, owner: User, stands: str, asks: bool
+    tenant: Tenant, owner: User, published: str, asks: bool
 ) -> None:
     Task.objects.filter(plan__tenant=tenant, key="mx-record-cutover").update(depends_on=[])
     check = Check.objects.get(tenant=tenant, kind=CheckKind.MX)
     server = {"name": "ns1.test", "address": "192.0.2.1", "status": "records"}
-    evidence = {"servers": [server | {"values": [stands], "ttl": 300}]}
+    evidence = {"servers": [server | {"values": [published], "ttl": 300}]}
     outcome = Outcome(CheckKind.MX, "northwind.test", Verdict.FAIL, (), evidence)
     record_run(check.pk, outcome, expectation=check.expectation, at=timezone.now())
 
@@ -107,7 +107,7 @@ def test_unknown_removals_need_confirmation(
 
     html = page.content.decode()
     assert "us-smtp-inbound-1.mimecast.com" in html
-    assert ("Ask before you publish." in html, f"<code>{stands}</code>" in html) == (asks, asks)
+    assert ("Ask before you publish." in html, f"<code>{published}</code>" in html) == (asks, asks)
 
 
 def test_shared_page_follows_the_checks(tenant: Tenant, owner: User, run_check: RunCheck) -> None:

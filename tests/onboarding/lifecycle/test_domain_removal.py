@@ -115,8 +115,10 @@ def test_verified_domain_keeps_history(
             texts(html, "p")
         )
     assert ActivityLine.objects.get(action="subjects-removed").params["names"] == [SOLD]
-    told = {each["name"]: each["removed_at"] for each in pack_content(tenant)["tenant"]["domains"]}
-    assert (set(told), told[SOLD] is None) == ({"main.test", SOLD, TYPO}, False)
+    removed_at = {
+        each["name"]: each["removed_at"] for each in pack_content(tenant)["tenant"]["domains"]
+    }
+    assert (set(removed_at), removed_at[SOLD] is None) == ({"main.test", SOLD, TYPO}, False)
 
 
 def test_restored_domain_has_its_history(

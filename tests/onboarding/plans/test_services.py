@@ -108,10 +108,10 @@ def test_declined_task_is_not_counted(tenant: Tenant, owner: User) -> None:
 def test_second_transition_is_a_conflict(tenant: Tenant, owner: User, consultant: User) -> None:
     transition(tenant, OPEN, "start", consultant, STEERS, expected="todo")
 
-    with pytest.raises(ConflictingChange, match="In progress") as told:
+    with pytest.raises(ConflictingChange, match="In progress") as refusal:
         transition(tenant, OPEN, "block", owner, CLIENT, reason="No time.", expected="todo")
 
-    assert consultant.name in str(told.value)
+    assert consultant.name in str(refusal.value)
     assert status(tenant, OPEN) == TaskStatus.IN_PROGRESS
 
 
