@@ -4,7 +4,7 @@ PYTHON ?= python3
 PORT ?= 8000
 BIN := .venv/bin
 
-.PHONY: run test test-all nightly check format lock audit bench mutants dev suites
+.PHONY: run test test-all nightly fresh check format lock audit bench mutants dev suites
 .DEFAULT_GOAL := run
 
 run:  ## Install missing packages, then serve on http://127.0.0.1:$(PORT) until Ctrl-C.
@@ -25,9 +25,12 @@ test-all: suites  ## Run the unit tests, then the scenarios, then the tests with
 	@$(BIN)/python -m pytest -q -m interop --migrations $(ARGS)  # one at a time: the servers share addresses
 	@$(BIN)/python -m pytest -q -m browser --migrations $(ARGS)  # separate: Playwright leaves an event loop running
 
-nightly: suites  ## Run the long drills, full matrices and soaks, then the mutation tests. Takes hours.
+nightly: suites fresh  ## Run fresh, the long drills, full matrices and soaks, then the mutation tests. Takes hours.
 	@$(BIN)/python -m pytest -q -m nightly --migrations $(ARGS)
 	@$(BIN)/python -m tests.mutants
+
+fresh:  ## Run Gangway and its tests in clean roots of Debian 12, Debian 13 and Ubuntu 24.04. Requires root.
+	@$(PYTHON) -m tests.fresh $(ARGS)
 
 mutants: suites  ## Run the mutation tests of the safety modules; one of them with ARGS=settling.
 	@$(BIN)/python -m tests.mutants $(ARGS)

@@ -15,6 +15,7 @@ import pytest
 
 from config.beat_schedule import beat_schedule
 from tests import prose
+from tests.project_files import project_files
 from tests.prose import CHECKOUT, Prose
 
 LONGEST = {".py": 600, ".html": 150, ".css": 150, ".js": 100}
@@ -44,17 +45,13 @@ for name in sys.argv[1:]:
 
 
 def tracked(*suffixes: str) -> list[Path]:
-    """The files of the project that git tracks or would add."""
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
-        cwd=CHECKOUT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    names = [name for name in listed.stdout.split("\0") if name and (CHECKOUT / name).is_file()]
-    ours = [name for name in names if not any(part in f"/{name}" for part in NOT_OURS)]
-    return [Path(name) for name in ours if not suffixes or Path(name).suffix in suffixes]
+    """The files of the project that people wrote."""
+    return [
+        file
+        for file in project_files()
+        if not any(part in f"/{file}" for part in NOT_OURS)
+        and (not suffixes or file.suffix in suffixes)
+    ]
 
 
 def text_of(file: Path) -> str:
