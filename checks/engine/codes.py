@@ -66,6 +66,8 @@ CODES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "spf.some-networks-fail": ("failing", "passing", "total"),
         "spf.passes-only-by-all": ("include",),
         "spf.passes-everyone": ("record",),
+        "spf.many-ipv4": ("count", "limit", "term", "term_count"),
+        "spf.many-ipv6": ("count", "limit", "term", "term_count"),
         "spf.global-include": ("global_include", "lookups", "include"),
         "spf.global-include-lacks-region": ("include", "global_include"),
         "spf.flattened": ("include",),

@@ -33,6 +33,7 @@ from checks.engine.dns.lookup import (
 )
 from checks.engine.expected_values import RegionFacts
 from checks.engine.outcomes import SEVERITY, CheckKind, Finding, Outcome, Verdict
+from checks.engine.spf.authorised import wide_authorisations
 from checks.engine.spf.check_host import (
     CheckHostResult,
     IncludeResults,
@@ -201,7 +202,8 @@ async def gather_facts(
     coverage = [await _coverage_of(checks, network, found) for network, found in segments]
     unused_results = [await checks.evaluate(address) for address in _UNUSED_ADDRESSES]
     passes_everyone = all(result.result is SpfResult.PASS for result in unused_results)
-    return SpfFacts(domain, exists, records, tree, tuple(coverage), passes_everyone)
+    wide = tuple(wide_authorisations(tree, networks))
+    return SpfFacts(domain, exists, records, tree, tuple(coverage), passes_everyone, wide)
 
 
 @dataclass(frozen=True)

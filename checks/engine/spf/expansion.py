@@ -90,6 +90,12 @@ class ExpansionNode:
         ]
 
     @functools.cached_property
+    def has_pass_all(self) -> bool:
+        """Whether a term of the tree lets every address pass."""
+        is_pass_all = self.name == "all" and self.qualifier == "+"
+        return is_pass_all or any(child.has_pass_all for child in self.children)
+
+    @functools.cached_property
     def included(self) -> list[str]:
         """Every domain whose record is included, by `include` or `redirect`."""
         own = [self.target] if self.name in ("include", "redirect") else []

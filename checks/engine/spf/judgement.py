@@ -11,6 +11,7 @@ from checks.engine.addresses import IPNetwork
 from checks.engine.dns.consensus import ServerVerdict
 from checks.engine.expected_values import MIMECAST_DOMAINS, RegionFacts
 from checks.engine.outcomes import Finding, Verdict
+from checks.engine.spf.authorised import WideAuthorisation
 from checks.engine.spf.check_host import MAX_VOID_LOOKUPS, CheckHostResult, SpfResult
 from checks.engine.spf.expansion import ExpansionNode
 from checks.engine.spf.networks import Segment
@@ -51,6 +52,7 @@ class SpfFacts:
     tree: ExpansionNode
     coverage: tuple[Coverage, ...]
     passes_everyone: bool = False
+    wide: tuple[WideAuthorisation, ...] = ()
     # The record divides the region's networks into more segments than one run may try.
     is_too_long: bool = False
 
@@ -166,6 +168,8 @@ def _cautions(facts: SpfFacts, region: RegionFacts) -> Iterator[Finding]:
     # A common mistake, `+all`, authorises every spammer. The region's networks pass all the same.
     if facts.passes_everyone:
         yield Finding("spf.passes-everyone", {"record": facts.records[0]})
+    else:
+        yield from map(_wide_finding, facts.wide)
     if facts.tree.lookups >= NEAR_LIMIT:
         params = {"lookups": facts.tree.lookups, "limit": MAX_LOOKUPS}
         yield Finding("spf.lookups-near-limit", params)
@@ -175,6 +179,18 @@ def _cautions(facts: SpfFacts, region: RegionFacts) -> Iterator[Finding]:
         # Mail from the region passes before this term. The client's other mail does not.
         if problem != "could-not-tell":
             yield Finding("spf.broken-branch", {"problem": problem, "detail": detail})
+
+
+def _wide_finding(wide: WideAuthorisation) -> Finding:
+    params = {
+        "count": wide.count,
+        "limit": wide.family.limit,
+        "term": wide.term,
+        "term_count": wide.term_count,
+    }
+    if wide.family.version == 4:
+        return Finding("spf.many-ipv4", params)
+    return Finding("spf.many-ipv6", params)
 
 
 def _hosted_at(facts: SpfFacts) -> str:
