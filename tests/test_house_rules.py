@@ -351,3 +351,31 @@ def test_beat_tasks_only_queue() -> None:
 )
 def test_work_in_beat_task_is_found(body: str, work: list[str]) -> None:
     assert work_of(ast.parse(body)) == work
+
+
+# Their results depend on the Python version, and with them a verdict.
+VERSION_DEPENDENT = {
+    "create_default_context": "certificates.client_context sets every flag",
+    "is_global": "checks.engine.addresses.is_public has its own list",
+    "is_private": "checks.engine.addresses.is_public has its own list",
+    "is_reserved": "checks.engine.addresses.is_public has its own list",
+    "getaddresses": "its `strict` parameter is new",
+    "get_event_loop": "use asyncio.run",
+    "utcnow": "use timezone.now",
+}
+
+
+def test_no_default_depends_on_python_version() -> None:
+    product = [
+        f for f in tracked(".py") if f.parts[0] in ("checks", "config", "onboarding", "tenants")
+    ]
+    used = [
+        f"{file}: {name}"
+        for file in product
+        for node in ast.walk(prose.tree_of(file))
+        if isinstance(node, ast.Attribute | ast.Name)
+        for name in [node.attr if isinstance(node, ast.Attribute) else node.id]
+        if name in VERSION_DEPENDENT
+    ]
+
+    assert used == []

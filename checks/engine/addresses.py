@@ -23,7 +23,7 @@ IPNetwork = IPv4Network | IPv6Network
 # link-local, CGNAT or ULA space.
 # `ipaddress.is_global` is not used: its answer for several of these ranges depends on the Python
 # version.
-_REFUSED_V4 = tuple(
+SPECIAL_PURPOSE_V4 = tuple(
     IPv4Network(text)
     for text in (
         "0.0.0.0/8",
@@ -90,7 +90,7 @@ def is_public(address: Address) -> bool:
     # An attacker can wrap 10.0.0.1 in ::ffff:10.0.0.1 or 2002:a00:1::, so the inner address counts.
     inner = embedded_ipv4(address)
     if isinstance(inner, IPv4Address):
-        return not any(inner in network for network in _REFUSED_V4)
+        return not any(inner in network for network in SPECIAL_PURPOSE_V4)
     # A scope id (`%eth0`) selects an interface of this machine, so such an address is local.
     if inner.scope_id is not None or inner not in _GLOBAL_V6:
         return False

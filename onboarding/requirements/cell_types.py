@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 
+from checks.engine.addresses import is_public
 from onboarding.errors import OnboardingError
 from tenants.errors import BadName
 from tenants.names import normalise_domain, normalise_host
@@ -149,7 +150,7 @@ def single_ip(text: str) -> str:
         raise BadValue(
             f"“{text}” is a network; Mimecast authorises single addresses, so enter each in a row."
         )
-    if not found.ip.is_global or found.ip.is_multicast:
+    if not is_public(found.ip):
         raise BadValue(
             f"“{found.ip}” is not a public address; enter the one that the internet sees."
         )

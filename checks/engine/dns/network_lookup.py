@@ -8,7 +8,7 @@ import socket
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
-from checks.engine.addresses import may_query, parse_address
+from checks.engine.addresses import is_public, may_query, parse_address
 from checks.engine.dns.answers import (
     REFERRAL,
     DecodedReply,
@@ -314,4 +314,4 @@ def has_route(address: str) -> bool:
             return False
         source = parse_address(probe.getsockname()[0])
     target = parse_address(address)
-    return source is not None and target is not None and source.is_global >= target.is_global
+    return source is not None and target is not None and is_public(source) >= is_public(target)

@@ -14,6 +14,17 @@ from cryptography.hazmat.primitives import hashes
 from checks.engine.addresses import parse_address
 from checks.engine.outcomes import Finding
 
+# The verification of senders such as Postfix: a chain up to a trusted root, found in any order.
+# Strict RFC 5280 syntax is not required.
+_VERIFY_FLAGS = ssl.VerifyFlags.VERIFY_X509_TRUSTED_FIRST
+_OPTIONS = (
+    ssl.Options.OP_ALL
+    | ssl.Options.OP_NO_SSLv2
+    | ssl.Options.OP_NO_SSLv3
+    | ssl.Options.OP_NO_COMPRESSION
+    | ssl.Options.OP_ENABLE_MIDDLEBOX_COMPAT
+    | ssl.Options.OP_IGNORE_UNEXPECTED_EOF
+)
 EXPIRES_SOON = datetime.timedelta(days=14)
 
 
@@ -132,12 +143,18 @@ def client_context(*, verified: bool, ca_file: str = "") -> ssl.SSLContext:
 
     `matches` compares the name, not the context, so that a mismatch is one finding among others.
     """
-    context = ssl.create_default_context()
+    # Not `create_default_context`: its flags depend on the Python version. From 3.13 on it
+    # requires strict RFC 5280 syntax, which rejects certificates that mail servers accept.
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.maximum_version = ssl.TLSVersion.MAXIMUM_SUPPORTED
+    context.options = _OPTIONS
     context.check_hostname = False
-    if not verified:
-        # The second attempt reads the facts of a rejected certificate. It sends nothing secret.
-        context.verify_mode = ssl.CERT_NONE
-    elif ca_file:
-        context.load_verify_locations(ca_file)
+    # The second attempt reads the facts of a rejected certificate. It sends nothing secret.
+    context.verify_mode = ssl.CERT_REQUIRED if verified else ssl.CERT_NONE
+    context.verify_flags = _VERIFY_FLAGS
+    if verified:
+        context.load_default_certs(ssl.Purpose.SERVER_AUTH)
+        if ca_file:
+            context.load_verify_locations(ca_file)
     return context

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from ipaddress import ip_network
 
-from checks.engine.addresses import IPNetwork
+from checks.engine.addresses import SPECIAL_PURPOSE_V4, IPNetwork
 from checks.engine.spf.expansion import ExpansionNode
 from checks.engine.spf.networks import Range, range_of
 
@@ -26,17 +25,6 @@ Ranges = list[tuple[int, int]]
 _EVERY_IPV4: Ranges = [(0, 2**32 - 1)]
 # The public internet of IPv6 is 2000::/3 (IANA). Documentation and 6to4 ranges are inside.
 _PUBLIC_IPV6: Ranges = [(2**125, 2**126 - 1)]
-# IANA IPv4 Special-Purpose Address Registry, and multicast (RFC 5771).
-_RESERVED_IPV4 = tuple(
-    map(
-        ip_network,
-        (
-            *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16"),
-            *("172.16.0.0/12", "192.0.0.0/24", "192.168.0.0/16", "198.18.0.0/15"),
-            *("224.0.0.0/4", "240.0.0.0/4"),
-        ),
-    )
-)
 
 
 @dataclass(frozen=True)
@@ -91,7 +79,7 @@ def intersect(ranges: Ranges, others: Ranges) -> Ranges:
 
 
 IPV4 = Family(
-    4, subtract(_EVERY_IPV4, _of_version(4, map(range_of, _RESERVED_IPV4))), IPV4_LIMIT, 1
+    4, subtract(_EVERY_IPV4, _of_version(4, map(range_of, SPECIAL_PURPOSE_V4))), IPV4_LIMIT, 1
 )
 IPV6 = Family(6, _PUBLIC_IPV6, IPV6_LIMIT, _IPV6_UNIT)
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime
+import ssl
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checks.engine.hosts.certificates import Certificate, matches, parse
+from checks.engine.hosts.certificates import Certificate, client_context, matches, parse
 
 NOW = datetime.datetime(2026, 11, 23, tzinfo=datetime.UTC)
 
@@ -38,3 +39,15 @@ def test_certificate_matches_its_names_only(
 @given(st.binary(max_size=400))
 def test_parse_certificate_never_raises(content: bytes) -> None:
     assert parse(content) is None
+
+
+@pytest.mark.parametrize("verified", [True, False])
+def test_flags_are_equal_in_every_python(verified: bool) -> None:
+    """Python 3.13 adds VERIFY_X509_STRICT and VERIFY_X509_PARTIAL_CHAIN to its default context."""
+    context = client_context(verified=verified)
+
+    assert context.verify_flags == 0x8000
+    assert context.verify_mode == (ssl.CERT_REQUIRED if verified else ssl.CERT_NONE)
+    assert (context.check_hostname, context.minimum_version) == (False, ssl.TLSVersion.TLSv1_2)
+    assert context.maximum_version == ssl.TLSVersion.MAXIMUM_SUPPORTED
+    assert not context.options & (ssl.Options.OP_NO_TLSv1_2 | ssl.Options.OP_NO_TLSv1_3)
