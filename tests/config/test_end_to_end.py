@@ -17,7 +17,8 @@ import pytest
 
 from tests.config.product import CHECKOUT, Product
 
-pytestmark = pytest.mark.slow
+# The labs of two products would listen on the same port, so that one process runs these tests.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("product")]
 
 WITHIN_SECONDS = 60
 # The required median from a published record to the verified task, and the number of measurements.

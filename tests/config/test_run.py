@@ -13,7 +13,8 @@ import pytest
 
 from tests.config.product import START_SECONDS, STOP_SECONDS, Product
 
-pytestmark = pytest.mark.slow
+# The labs of two products would listen on the same port, so that one process runs these tests.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("product")]
 
 
 @pytest.fixture
