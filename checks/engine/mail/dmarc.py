@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from checks.engine.dns.consensus import (
@@ -17,8 +17,19 @@ from checks.engine.dns.consensus import (
     query_authoritative_below,
     undelegated_outcome,
 )
-from checks.engine.dns.lookup import Answer, Lookup, LookupFailure, Records, sorted_values
+from checks.engine.dns.lookup import Answer, Lookup, LookupFailure, NoName, Records
 from checks.engine.dns.public_suffix import organisational_domain
+from checks.engine.mail.dmarc_discovery import (
+    AppliedPolicy,
+    Walk,
+    by_rfc_7489,
+    by_rfc_9989,
+    names_above,
+    next_milder,
+    record_in,
+    records_in,
+    stricter,
+)
 from checks.engine.mail.dmarc_records import (
     DmarcPolicy,
     InvalidDmarcRecord,
@@ -29,23 +40,33 @@ from checks.engine.mail.dmarc_records import (
 from checks.engine.outcomes import CheckKind, Finding, Outcome, Verdict
 
 _MAX_SHOWN = 120
+_NO_POLICY = "no policy"
 
 
 @dataclass(frozen=True)
 class DmarcContext:
     """The answers besides the domain's own record.
 
-    They are the organisation's record, and the consent of each external report host. A consent is
-    None when the lookup failed.
+    They are the answers of the names above the domain, and the consent of each external report
+    host. A consent is None when the lookup failed.
     """
 
     organisation: str
-    organisation_answer: Answer | None = None
+    above: Walk = field(default_factory=dict)
     consent: Mapping[str, bool | None] | None = None
+
+    @property
+    def failed(self) -> tuple[str, LookupFailure] | None:
+        """The first name without an answer. A public suffix does not count: few have a record."""
+        for name, answer in self.above.items():
+            is_suffix = self.organisation.endswith(f".{name}")
+            if isinstance(answer, LookupFailure) and not is_suffix:
+                return name, answer
+        return None
 
 
 async def inspect(domain: str, lookup: Lookup) -> Outcome:
-    """Query every authoritative server, then the organisational domain (RFC 7489 section 6.6.3)."""
+    """Query every authoritative server, then the names above the domain (RFC 9989 section 4.10)."""
     name = f"_dmarc.{domain}"
     authoritative = await query_authoritative_below(lookup, domain, name, "TXT")
     if not isinstance(authoritative, AuthoritativeAnswers):
@@ -54,29 +75,34 @@ async def inspect(domain: str, lookup: Lookup) -> Outcome:
     context = await _gather_context(domain, answers, lookup)
     server_verdicts = authoritative.server_verdicts(lambda answer: judge(domain, answer, context))
     return combine(
-        CheckKind.DMARC, domain, authoritative, server_verdicts, _evidence(answers, context)
+        CheckKind.DMARC, domain, authoritative, server_verdicts, _evidence(domain, answers, context)
     )
+
+
+async def query_above(domain: str, lookup: Lookup) -> Walk:
+    """Return the answers of the names above the domain, from the resolvers."""
+    names = names_above(domain)
+    answers = await asyncio.gather(*(lookup.resolve(f"_dmarc.{n}", "TXT") for n in names))
+    return dict(zip(names, answers, strict=True))
 
 
 async def _gather_context(domain: str, answers: Sequence[Answer], lookup: Lookup) -> DmarcContext:
     organisation = organisational_domain(domain)
-    organisation_answer = None
-    # The organisation's record counts only where the domain has none (RFC 7489 section 6.6.3).
-    if organisation != domain and not all(_dmarc_records(answer) for answer in answers):
-        organisation_answer = await lookup.resolve(f"_dmarc.{organisation}", "TXT")
-    policies = [
-        _policy(_dmarc_records(answer))
-        for answer in [*answers, organisation_answer]
-        if answer is not None
-    ]
-    hosts = {h for p in policies if isinstance(p, DmarcPolicy) for h in p.report_hosts}
+    # Their records count only where the domain has no usable one (RFC 7489 section 6.6.3).
+    has_own = all(record_in(answer) is not None for answer in answers)
+    above = {} if has_own else await query_above(domain, lookup)
+    applied = [applied_policy(domain, answer, above) for answer in answers]
     # RFC 7489 section 7.1: the consent concerns the domain whose record names the destination.
-    outside = sorted(host for host in hosts if organisational_domain(host) != organisation)
-    owner = organisation if organisation_answer is not None else domain
-    accepted = await asyncio.gather(*(_accepts_reports(owner, host, lookup) for host in outside))
-    return DmarcContext(
-        organisation, organisation_answer, dict(zip(outside, accepted, strict=True))
-    )
+    wanted = {
+        host: each.domain
+        for each in applied
+        if each.record is not None
+        for host in each.record.report_hosts
+        if organisational_domain(host) != organisation
+    }
+    hosts = sorted(wanted)
+    accepted = await asyncio.gather(*(_accepts_reports(wanted[h], h, lookup) for h in hosts))
+    return DmarcContext(organisation, above, dict(zip(hosts, accepted, strict=True)))
 
 
 async def _accepts_reports(domain: str, host: str, lookup: Lookup) -> bool | None:
@@ -86,107 +112,129 @@ async def _accepts_reports(domain: str, host: str, lookup: Lookup) -> bool | Non
     return isinstance(answer, Records) and bool(select(answer.values))
 
 
-def _dmarc_records(answer: Answer) -> list[str]:
-    return sorted_values(select(answer.values)) if isinstance(answer, Records) else []
-
-
-def _policy(records: Sequence[str]) -> DmarcPolicy | InvalidDmarcRecord | None:
-    return parse(records[0]) if len(records) == 1 else None
+def applied_policy(domain: str, own: Answer, above: Walk) -> AppliedPolicy:
+    """Return the stricter policy of the two RFCs, which gates the outbound cutover. Pure."""
+    return stricter(by_rfc_7489(domain, own, above), by_rfc_9989(domain, own, above))
 
 
 def judge(domain: str, answer: Answer, context: DmarcContext) -> ServerVerdict:
-    """Judge one server's answer: the domain's own record, or else the organisation's. Pure."""
-    own = _dmarc_records(answer)
-    if own:
-        return _judge_records(domain, own, context, inherited=False)
-    malformed = select_malformed(answer.values) if isinstance(answer, Records) else []
-    if malformed:
-        params = {"domain": domain, "problem": malformed[0][:_MAX_SHOWN]}
-        return ServerVerdict(Verdict.FAIL, (Finding("dmarc.syntax", params),))
-    if isinstance(context.organisation_answer, LookupFailure):
-        params = {"domain": context.organisation, "reason": context.organisation_answer.reason}
-        return ServerVerdict(
-            Verdict.UNKNOWN, (Finding("dmarc.organisation-lookup-failed", params),)
+    """Judge one server's answer: the domain's own record, or else an inherited one. Pure."""
+    faults = [*_faults(domain, answer)]
+    has_own = record_in(answer) is not None
+    if context.failed is not None and not has_own:
+        name, failure = context.failed
+        finding = Finding(
+            "dmarc.organisation-lookup-failed", {"domain": name, "reason": failure.reason}
         )
-    inherited = (
-        _dmarc_records(context.organisation_answer)
-        if context.organisation_answer is not None
-        else []
-    )
-    if inherited:
-        return _judge_records(context.organisation, inherited, context, inherited=True)
-    return ServerVerdict(Verdict.WARN, (Finding("dmarc.none", {"domain": domain}),))
+        return ServerVerdict(Verdict.FAIL if faults else Verdict.UNKNOWN, (*faults, finding))
+    applied = applied_policy(domain, answer, context.above)
+    if applied.record is None:
+        missing = () if faults else (Finding("dmarc.none", {"domain": domain}),)
+        return ServerVerdict(Verdict.FAIL if faults else Verdict.WARN, (*faults, *missing))
+    cautions = [*_cautions(applied.domain, applied.record, context)]
+    findings = [
+        *faults,
+        *_meaning(domain, applied),
+        *_differences(domain, answer, context.above),
+        *cautions,
+    ]
+    passing = Verdict.WARN if cautions else Verdict.PASS
+    return ServerVerdict(Verdict.FAIL if faults else passing, tuple(findings))
 
 
-def _judge_records(
-    domain: str, records: Sequence[str], context: DmarcContext, *, inherited: bool
-) -> ServerVerdict:
-    if len(records) > 1:
+def _faults(domain: str, answer: Answer) -> Iterator[Finding]:
+    """Yield the fault of the domain's own record, which receivers discard."""
+    own = records_in(answer)
+    if len(own) > 1:
         # RFC 7489 section 6.6.3 step 5: with several records, receivers do not apply DMARC.
-        params = {"domain": domain, "count": len(records)}
-        return ServerVerdict(Verdict.FAIL, (Finding("dmarc.several-records", params),))
-    parsed = parse(records[0])
-    if isinstance(parsed, InvalidDmarcRecord):
-        params = {"domain": domain, "problem": parsed.problem}
-        return ServerVerdict(Verdict.FAIL, (Finding("dmarc.syntax", params),))
-    cautions = [*_cautions(parsed, context)]
-    findings = [*_meaning(domain, parsed, inherited=inherited), *cautions]
-    return ServerVerdict(Verdict.WARN if cautions else Verdict.PASS, tuple(findings))
+        yield Finding("dmarc.several-records", {"domain": domain, "count": len(own)})
+    elif own:
+        parsed = parse(own[0])
+        if isinstance(parsed, InvalidDmarcRecord):
+            yield Finding("dmarc.syntax", {"domain": domain, "problem": parsed.problem})
+    elif isinstance(answer, Records):
+        for text in select_malformed(answer.values)[:1]:
+            yield Finding("dmarc.syntax", {"domain": domain, "problem": text[:_MAX_SHOWN]})
 
 
-def _meaning(domain: str, parsed: DmarcPolicy, *, inherited: bool) -> Iterator[Finding]:
+def _meaning(domain: str, applied: AppliedPolicy) -> Iterator[Finding]:
     """Yield findings about the meaning of the record for the outbound cutover."""
-    # RFC 7489 section 6.3: an inherited record applies its sp= to the subdomain, not its p=.
-    policy = parsed.subdomain_policy if inherited else parsed.policy
-    if inherited:
-        yield Finding("dmarc.inherited", {"organisation": domain, "policy": policy})
+    record, policy, is_inherited = applied.record, applied.policy, applied.domain != domain
+    assert record is not None
+    if is_inherited:
+        yield Finding("dmarc.inherited", {"organisation": applied.domain, "policy": policy})
     if policy == "none":
-        yield Finding("dmarc.policy-none", {"domain": domain})
+        yield Finding("dmarc.policy-none", {"domain": applied.domain})
     else:
-        yield Finding("dmarc.enforces", {"domain": domain, "policy": policy})
-        if parsed.percent < 100:
-            yield Finding("dmarc.partial", {"percent": parsed.percent, "policy": policy})
-    if not inherited and parsed.subdomain_policy != parsed.policy:
-        params = {"policy": policy, "subdomain_policy": parsed.subdomain_policy}
+        yield Finding("dmarc.enforces", {"domain": applied.domain, "policy": policy})
+        if record.percent < 100:
+            yield Finding("dmarc.partial", {"percent": record.percent, "policy": policy})
+        if record.is_testing:
+            yield Finding("dmarc.testing", {"policy": policy, "milder": next_milder(policy)})
+    if not is_inherited and record.subdomain_policy != record.policy:
+        params = {"policy": policy, "subdomain_policy": record.subdomain_policy}
         yield Finding("dmarc.subdomain-policy", params)
-    if parsed.strict:
-        yield Finding("dmarc.strict-alignment", {"tags": list(parsed.strict)})
-    if not parsed.rua:
+    yield from _details(applied.domain, record)
+
+
+def _details(domain: str, record: DmarcPolicy) -> Iterator[Finding]:
+    if record.nonexistent_policy != record.subdomain_policy:
+        yield Finding("dmarc.nonexistent-policy", {"policy": record.nonexistent_policy})
+    if record.strict:
+        yield Finding("dmarc.strict-alignment", {"tags": list(record.strict)})
+    if not record.rua:
         yield Finding("dmarc.no-reports", {"domain": domain})
 
 
-def _cautions(parsed: DmarcPolicy, context: DmarcContext) -> Iterator[Finding]:
-    if parsed.bad_destinations:
-        yield Finding("dmarc.bad-destination", {"destinations": list(parsed.bad_destinations)})
+def _differences(domain: str, answer: Answer, above: Walk) -> Iterator[Finding]:
+    """Yield the finding that receivers of the two RFCs apply different policies."""
+    old, new = by_rfc_7489(domain, answer, above), by_rfc_9989(domain, answer, above)
+    # Without a record, receivers deliver failing mail, as with none.
+    if (old.policy or "none") != (new.policy or "none"):
+        params = {"rfc7489": _described(old), "rfc9989": _described(new)}
+        yield Finding("dmarc.receivers-differ", params)
+
+
+def _described(applied: AppliedPolicy) -> str:
+    return f"{applied.policy} ({applied.domain})" if applied.policy else _NO_POLICY
+
+
+def _cautions(domain: str, record: DmarcPolicy, context: DmarcContext) -> Iterator[Finding]:
+    if not record.has_policy:
+        yield Finding("dmarc.policy-missing", {"domain": domain})
+    if record.ignored:
+        yield Finding("dmarc.ignored-tags", {"domain": domain, "tags": list(record.ignored)})
+    if record.bad_destinations:
+        yield Finding("dmarc.bad-destination", {"destinations": list(record.bad_destinations)})
     consent = context.consent or {}
     # `is False`: None means that the lookup failed, which is no refusal.
-    refusing = [host for host in parsed.report_hosts if consent.get(host) is False]
+    refusing = [host for host in record.report_hosts if consent.get(host) is False]
     if refusing:
         yield Finding("dmarc.reports-not-accepted", {"hosts": refusing})
 
 
-def _evidence(answers: Sequence[Answer], context: DmarcContext) -> dict[str, Any]:
+def _evidence(domain: str, answers: Sequence[Answer], context: DmarcContext) -> dict[str, Any]:
     """Return the effective record as evidence; the domain's own only if all servers agree on it."""
-    sets = [_dmarc_records(answer) for answer in answers if not isinstance(answer, LookupFailure)]
-    own = sets[0] if sets and all(each == sets[0] for each in sets) else []
-    records = own or (
-        _dmarc_records(context.organisation_answer)
-        if context.organisation_answer is not None
-        else []
-    )
-    parsed = _policy(records)
+    answered = [answer for answer in answers if not isinstance(answer, LookupFailure)]
+    sets = [records_in(answer) for answer in answered]
+    agreed = answered[0] if sets and all(each == sets[0] for each in sets) else NoName()
+    old, new = (find(domain, agreed, context.above) for find in (by_rfc_7489, by_rfc_9989))
+    applied = stricter(old, new)
+    found = records_in(agreed) or records_in(context.above.get(applied.domain))
     evidence: dict[str, Any] = {
         "organisation": context.organisation,
-        "record": records[0] if len(records) == 1 else "",
+        "record": found[0] if len(found) == 1 else "",
         "report_hosts": dict(context.consent or {}),
+        "rfc7489": {"policy": old.policy, "domain": old.domain},
+        "rfc9989": {"policy": new.policy, "domain": new.domain},
     }
-    if isinstance(parsed, DmarcPolicy):
+    if applied.record is not None:
         evidence |= {
-            "policy": parsed.policy,
-            "subdomain_policy": parsed.subdomain_policy,
-            "percent": parsed.percent,
-            "rua": list(parsed.rua),
-            "ruf": list(parsed.ruf),
-            "strict": list(parsed.strict),
+            "policy": applied.record.policy,
+            "subdomain_policy": applied.record.subdomain_policy,
+            "percent": applied.record.percent,
+            "rua": list(applied.record.rua),
+            "ruf": list(applied.record.ruf),
+            "strict": list(applied.record.strict),
         }
     return evidence

@@ -1,27 +1,59 @@
-"""Parse a DMARC record (RFC 7489 section 6.3). Pure, and never raises."""
+"""Parse a DMARC record by RFC 7489 and RFC 9989. Pure, and never raises.
+
+A record is more than a tag list of DKIM: errors behind the version never void it. They are
+discarded (RFC 7489 section 6.3, RFC 9989 section 4.8), and each is named.
+"""
 
 from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from urllib.parse import unquote
 
-from checks.engine.mail.tag_lists import InvalidTagList, parse_tags
-
 POLICIES = ("none", "quarantine", "reject")
-_VERSION = re.compile(r"v\s*=\s*DMARC1\s*(;|$)")
+# RFC 7489 section 6.4: the name of a tag has any case, the value DMARC1 only this one.
+_VERSION = re.compile(r"[vV][ \t]*=[ \t]*DMARC1[ \t]*(;|$)")
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 # RFC 7489 section 6.2: a comma and an exclamation mark inside an address are percent-encoded.
 _SIZE = re.compile(r"![0-9]+[kmgt]?$", re.IGNORECASE)
 _DOMAIN = re.compile(r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})+")
 _MAX_SHOWN = 80
+_MAX_IGNORED = 10
 MAX_DESTINATIONS = 10
+
+
+def _one_of(*allowed: str) -> Callable[[str], bool]:
+    return lambda value: value in allowed
+
+
+# The tags with a closed set of values. Those of RFC 7489 alone (pct, rf, ri) still have a meaning
+# for its receivers. An unknown tag is no error: both RFCs tell receivers to ignore it.
+_IS_VALID: Mapping[str, Callable[[str], bool]] = MappingProxyType(
+    {
+        "p": _one_of(*POLICIES),
+        "sp": _one_of(*POLICIES),
+        "np": _one_of(*POLICIES),
+        "adkim": _one_of("r", "s"),
+        "aspf": _one_of("r", "s"),
+        "t": _one_of("y", "n"),
+        "psd": _one_of("y", "n", "u"),
+        "fo": lambda value: all(part.strip() in ("0", "1", "d", "s") for part in value.split(":")),
+        "pct": lambda value: value.isascii() and value.isdigit() and len(value) <= 3,
+        "ri": lambda value: value.isascii() and value.isdigit(),
+    }
+)
 
 
 @dataclass(frozen=True)
 class DmarcPolicy:
-    """The policy of a record. `report_hosts` are the hosts of its report addresses."""
+    """The policy of a record. `report_hosts` are the hosts of its report addresses.
+
+    `ignored` are the parts that receivers discard. `has_policy` is False for a record without a
+    valid p=, which counts as none.
+    """
 
     policy: str
     subdomain_policy: str
@@ -31,6 +63,11 @@ class DmarcPolicy:
     rua: tuple[str, ...]
     ruf: tuple[str, ...]
     bad_destinations: tuple[str, ...] = ()
+    nonexistent_policy: str = ""
+    is_testing: bool = False
+    psd: str = "u"
+    ignored: tuple[str, ...] = ()
+    has_policy: bool = True
 
     @property
     def report_hosts(self) -> tuple[str, ...]:
@@ -63,45 +100,65 @@ def select_malformed(values: Sequence[str]) -> list[str]:
     return [value for value in discarded if meant.match(value[:_MAX_SHOWN])]
 
 
+def strictest(policies: Sequence[str]) -> str:
+    """Return the strictest of the policies, in the order none, quarantine, reject."""
+    return max(policies, key=POLICIES.index)
+
+
 @functools.lru_cache(maxsize=1024)
 def parse(text: str) -> DmarcPolicy | InvalidDmarcRecord:
-    """Parse one record. An invalid p= counts as none if the record requests reports.
+    """Parse one record. An absent p= counts as none (RFC 9989 section 4.7).
 
-    RFC 7489 section 6.6.3 step 6.
+    An invalid one does so if the record requests reports (RFC 7489 section 6.6.3 step 6); without
+    reports, receivers ignore the record. Of two values of one policy tag, receivers apply either,
+    so that the stricter counts.
     """
-    try:
-        tags = dict(parse_tags(text))
-    except InvalidTagList as error:
-        return InvalidDmarcRecord(str(error))
-    if tags.get("v") != "DMARC1":
-        return InvalidDmarcRecord(f"v={tags.get('v', '')}"[:_MAX_SHOWN])
-    rua, bad_rua = _mailboxes(tags.get("rua", ""))
-    ruf, bad_ruf = _mailboxes(tags.get("ruf", ""))
-    policy = tags.get("p", "").lower()
-    # RFC 7489 section 6.3: sp= defaults to p=, and pct= to 100.
-    subdomain_policy = tags.get("sp", policy).lower()
-    if policy not in POLICIES or subdomain_policy not in POLICIES:
-        if not rua:
-            return InvalidDmarcRecord(
-                f"p={policy}"[:_MAX_SHOWN] if policy not in POLICIES else "sp="
-            )
-        policy = subdomain_policy = "none"
+    if not _VERSION.match(text):
+        return InvalidDmarcRecord(text[:_MAX_SHOWN] or "v=")
+    tags, ignored = _read_tags(text)
+    rua, bad_rua = _mailboxes(tags.get("rua", [""])[0])
+    ruf, bad_ruf = _mailboxes(tags.get("ruf", [""])[0])
+    policies = tags.get("p", [])
+    invalid = [part for part in ignored if part.lower().startswith("p=")]
+    if not policies and invalid and not rua:
+        return InvalidDmarcRecord(invalid[0])
+    policy = strictest(policies or ["none"])
+    # RFC 7489 section 6.3: sp= defaults to p=. RFC 9989 section 4.7: np= defaults to sp=.
+    subdomain_policy = strictest(tags.get("sp", [policy]))
     return DmarcPolicy(
         policy=policy,
         subdomain_policy=subdomain_policy,
-        percent=_percent(tags.get("pct", "")),
-        strict_dkim=tags.get("adkim", "").lower() == "s",
-        strict_spf=tags.get("aspf", "").lower() == "s",
+        percent=min(int(tags.get("pct", ["100"])[0]), 100),
+        strict_dkim="s" in tags.get("adkim", []),
+        strict_spf="s" in tags.get("aspf", []),
         rua=rua,
         ruf=ruf,
         bad_destinations=bad_rua + bad_ruf,
+        nonexistent_policy=strictest(tags.get("np", [subdomain_policy])),
+        is_testing=tags.get("t", ["n"])[0] == "y",
+        psd=tags.get("psd", ["u"])[0],
+        ignored=tuple(ignored[:_MAX_IGNORED]),
+        has_policy=bool(policies),
     )
 
 
-def _percent(text: str) -> int:
-    """Return pct; the default 100 for an invalid value, which is ignored (RFC 7489 section 6.3)."""
-    usable = text.isascii() and text.isdigit() and len(text) <= 3
-    return min(int(text), 100) if usable else 100
+def _read_tags(text: str) -> tuple[dict[str, list[str]], list[str]]:
+    """Return the valid values of each tag by its name in lower case, and the discarded parts."""
+    tags: dict[str, list[str]] = {}
+    ignored: list[str] = []
+    # The first part is the version, and a final `;` is valid.
+    for part in filter(None, (part.strip() for part in text.split(";")[1:])):
+        typed, equals, value = part.partition("=")
+        name, value = typed.strip().lower(), value.strip()
+        is_closed = name in _IS_VALID
+        value = value.lower() if is_closed else value
+        if not equals or not _NAME.fullmatch(name) or (is_closed and not _IS_VALID[name](value)):
+            ignored.append(part[:_MAX_SHOWN])
+            continue
+        if name in tags or name == "v":
+            ignored.append(f"{part}"[:_MAX_SHOWN])
+        tags.setdefault(name, []).append(value)
+    return tags, ignored
 
 
 def _mailboxes(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:

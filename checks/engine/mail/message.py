@@ -14,11 +14,13 @@ from datetime import datetime
 from typing import Any
 
 from checks.engine.addresses import IPNetwork
-from checks.engine.dns.lookup import Lookup, LookupFailure, Records
+from checks.engine.dns.lookup import Lookup, LookupFailure
 from checks.engine.dns.public_suffix import organisational_domain
 from checks.engine.expected_values import DkimSelector, RegionFacts
-from checks.engine.mail import dmarc_records, message_parser
+from checks.engine.mail import message_parser
 from checks.engine.mail.dkim import PREVIOUS_SELECTORS
+from checks.engine.mail.dmarc import DmarcContext, applied_policy, query_above
+from checks.engine.mail.dmarc_discovery import record_in
 from checks.engine.mail.message_judgement import (
     DeliveryPath,
     MessageFacts,
@@ -178,17 +180,18 @@ async def _spf(message: MailMessage, hop: ReceivedHop | None, lookup: Lookup) ->
 
 
 async def _dmarc(domain: str, lookup: Lookup) -> SenderDmarc:
-    """Return the DMARC facts of the domain, or of its organisation (RFC 7489 section 6.6.3)."""
-    for name in dict.fromkeys((domain, organisational_domain(domain))):
-        answer = await lookup.resolve(f"_dmarc.{name}", "TXT")
-        # Without this answer the next name could be wrong: the domain may have its own record.
-        if isinstance(answer, LookupFailure):
-            return SenderDmarc(None)
-        records = dmarc_records.select(answer.values) if isinstance(answer, Records) else []
-        read = dmarc_records.parse(records[0]) if len(records) == 1 else None
-        if isinstance(read, dmarc_records.DmarcPolicy):
-            return SenderDmarc(True, read.strict_dkim, read.strict_spf)
-    return SenderDmarc(False)
+    """Return the facts of the record that applies to the domain, as the DMARC check finds it."""
+    own = await lookup.resolve(f"_dmarc.{domain}", "TXT")
+    # Without this answer an inherited record could be wrong: the domain may have its own.
+    if isinstance(own, LookupFailure):
+        return SenderDmarc(None)
+    above = {} if record_in(own) is not None else await query_above(domain, lookup)
+    if DmarcContext(organisational_domain(domain), above).failed is not None:
+        return SenderDmarc(None)
+    record = applied_policy(domain, own, above).record
+    if record is None:
+        return SenderDmarc(False)
+    return SenderDmarc(True, record.strict_dkim, record.strict_spf)
 
 
 def _evidence(
