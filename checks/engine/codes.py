@@ -126,6 +126,7 @@ CODES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "mta-sts.several-records": ("domain", "count"),
         "mta-sts.record-syntax": ("domain", "problem"),
         "mta-sts.policy-syntax": ("host", "problem"),
+        "mta-sts.media-type": ("host", "media_type"),
         "mta-sts.mode-none": ("host",),
         "mta-sts.permits": ("mode", "max_age"),
         "mta-sts.not-permitted": ("hosts", "max_age"),

@@ -64,13 +64,14 @@ async def _inspect(
         return undelegated_outcome(CheckKind.MTA_STS, domain, authoritative)
     evidence: dict[str, Any] = {"expected": sorted(region.mx)}
     policy_result: PolicyResult | None = None
+    fetched: Fetched | NotFetched | None = None
     # One fetch for all servers: the policy is the same file whichever server has the record.
     if any(records_in(answer) for _, answer in authoritative.answers):
         fetched = await policy_file()
         policy_result = parse(fetched.body) if isinstance(fetched, Fetched) else fetched
         evidence |= _as_evidence(domain, fetched, policy_result)
     server_verdicts = authoritative.server_verdicts(
-        lambda answer: judge(domain, region, answer, policy_result)
+        lambda answer: judge(domain, region, answer, policy_result, _media_type(fetched))
     )
     return combine(CheckKind.MTA_STS, domain, authoritative, server_verdicts, evidence)
 
@@ -83,8 +84,19 @@ def records_in(answer: Answer) -> list[str]:
     return sorted_values(select(answer.values)) if isinstance(answer, Records) else []
 
 
+def _media_type(fetched: Fetched | NotFetched | None) -> str:
+    """The media type of the file, in lower case and without parameters such as the charset."""
+    if not isinstance(fetched, Fetched):
+        return _CONTENT_TYPE
+    return fetched.content_type.partition(";")[0].strip().lower()
+
+
 def judge(
-    domain: str, region: RegionFacts, answer: Answer, policy_result: PolicyResult | None
+    domain: str,
+    region: RegionFacts,
+    answer: Answer,
+    policy_result: PolicyResult | None,
+    media_type: str = _CONTENT_TYPE,
 ) -> ServerVerdict:
     """Judge one server's record and the policy that it announces. Pure."""
     records = records_in(answer)
@@ -100,7 +112,16 @@ def judge(
     if isinstance(identity, InvalidMtaSts):
         params = {"domain": domain, "problem": identity.problem}
         return ServerVerdict(Verdict.FAIL, (Finding("mta-sts.record-syntax", params),))
-    return _judge_policy(domain, region, policy_result)
+    return _with_media_type(domain, media_type, _judge_policy(domain, region, policy_result))
+
+
+def _with_media_type(domain: str, media_type: str, judged: ServerVerdict) -> ServerVerdict:
+    """Add a caution for another media type: some senders discard such a file (section 3.2)."""
+    if media_type == _CONTENT_TYPE:
+        return judged
+    params = {"host": policy_host(domain), "media_type": media_type or "none"}
+    verdict = Verdict.WARN if judged.verdict is Verdict.PASS else judged.verdict
+    return ServerVerdict(verdict, (*judged.findings, Finding("mta-sts.media-type", params)))
 
 
 def _judge_policy(domain: str, region: RegionFacts, policy_result: PolicyResult) -> ServerVerdict:

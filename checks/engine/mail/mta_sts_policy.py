@@ -10,6 +10,13 @@ MODES = ("enforce", "testing", "none")
 # RFC 8461 section 3.2: about a year.
 MAX_AGE = 31_557_600
 _ID = re.compile(r"[A-Za-z0-9]{1,32}")
+# Section 3.2: no white space before the colon or at the start of a line, any behind them.
+_FIELD = re.compile(
+    r"(?P<name>[A-Za-z0-9][A-Za-z0-9_.-]{0,31}):[ \t]*(?P<value>\S(?:[^\r\n]*\S)?)[ \t]*"
+)
+# ["*."] Domain, and Domain by RFC 5321 section 4.1.2: letters, digits and hyphens, no final dot.
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_MX = re.compile(rf"(?:\*\.)?{_LABEL}(?:\.{_LABEL})*")
 _MAX_HOSTS = 100
 _MAX_SHOWN = 80
 
@@ -53,22 +60,35 @@ def parse_id(record: str) -> str | InvalidMtaSts:
 
 
 def parse(body: bytes) -> MtaStsPolicy | InvalidMtaSts:
-    """Parse a policy file. Unknown keys are ignored, as are repeated keys other than mx."""
+    """Parse a policy file by the grammar of RFC 8461 section 3.2, as strict senders do.
+
+    Unknown keys are ignored. Of a repeated key other than mx, the first counts.
+    """
     fields: dict[str, str] = {}
     hosts: list[str] = []
-    text = body.decode("utf-8", errors="replace").replace("\0", "\ufffd")
-    for line in re.split(r"\r?\n", text):
-        name, colon, value = line.partition(":")
-        name, value = name.strip(" \t"), value.strip(" \t")
-        if not colon:
-            if line.strip(" \t"):
-                return InvalidMtaSts(line.strip()[:_MAX_SHOWN])
-        elif name == "mx":
-            hosts.append(value.lower().removesuffix("."))
-        else:
-            # RFC 8461 section 3.2: of a repeated key, the first counts.
+    text = body.decode("utf-8", errors="replace")
+    for line in text.removesuffix("\n").removesuffix("\r").split("\n"):
+        field = _FIELD.fullmatch(line.removesuffix("\r"))
+        if field is None or not _is_printable(field["value"]):
+            return InvalidMtaSts(_shown(line))
+        name, value = field["name"], field["value"]
+        if name != "mx":
             fields.setdefault(name, value)
+        elif _MX.fullmatch(value):
+            hosts.append(value.lower())
+        else:
+            return InvalidMtaSts(_shown(line))
     return _policy(fields, hosts)
+
+
+def _is_printable(value: str) -> bool:
+    """RFC 8461 section 3.2: an extension may have spaces and any UTF-8, but no control."""
+    return "\ufffd" not in value and not any(char < " " or char == "\x7f" for char in value)
+
+
+def _shown(line: str) -> str:
+    """Return the line with its invisible characters visible, such as a final dot or a tab."""
+    return line.strip(" ").encode("unicode_escape").decode()[:_MAX_SHOWN] or "empty line"
 
 
 def _policy(fields: dict[str, str], hosts: Sequence[str]) -> MtaStsPolicy | InvalidMtaSts:

@@ -51,8 +51,11 @@ def policy(mode: str = "enforce", mx: str = BOTH, max_age: str = "604800") -> by
     return f"version: STSv1\r\nmode: {mode}\r\n{mx}max_age: {max_age}\r\n".encode()
 
 
-def response(body: bytes, status: str = "200 OK", *headers: str) -> bytes:
-    head = [f"HTTP/1.1 {status}", "Content-Type: text/plain", *headers]
+def response(
+    body: bytes, status: str = "200 OK", *headers: str, media_type: str = "text/plain"
+) -> bytes:
+    kind = [f"Content-Type: {media_type}"] if media_type else []
+    head = [f"HTTP/1.1 {status}", *kind, *headers]
     return "\r\n".join([*head, f"Content-Length: {len(body)}", "", ""]).encode() + body
 
 
@@ -118,6 +121,75 @@ def test_mta_sts_policy_against_planned_hosts(
     outcome = run_check(tmp_path, response(body))
 
     assert (outcome.verdict, outcome.unanimous, codes(outcome)) == (verdict, True, [expected])
+
+
+@pytest.mark.parametrize(
+    ("body", "problem"),
+    [
+        # Field case 07.
+        (policy(mx=f"mx: {ONE}.\r\nmx: {TWO}.\r\n"), f"mx: {ONE}."),
+        (b"version : STSv1\r\nmode: none\r\nmax_age: 60\r\n", "version : STSv1"),
+        (policy(mx=f"mx : {ONE}\n"), f"mx : {ONE}"),
+        (policy(mx=f" mx: {ONE}\n"), f"mx: {ONE}"),
+        (policy(mx=f"\tmx: {ONE}\n"), f"\\tmx: {ONE}"),
+        (policy(mx=f"mx: {ONE} {TWO}\n"), f"mx: {ONE} {TWO}"),
+        (policy(mx="mx: mail.*.test\n"), "mx: mail.*.test"),
+        (policy(mx="mx: mail_in.test\n"), "mx: mail_in.test"),
+        (policy(mx="mx: mail..test\n"), "mx: mail..test"),
+        (policy(mx="mx: -mail.test\n"), "mx: -mail.test"),
+        (policy(mx="mx:\n"), "mx:"),
+        (policy() + b"\r\n", "empty line"),
+        (b"\xef\xbb\xbf" + policy(), "\\ufeffversion: STSv1"),
+        (policy().replace(b"\r\n", b"\r"), "version: STSv1\\rmode: enforce\\rmx: "),
+        (policy().replace(b"STSv1", b"STSv1;"), "version: STSv1;"),
+        (policy().replace(b"version", b"Version"), "version: "),
+        (policy() + b"# our policy\n", "# our policy"),
+    ],
+)
+def test_policy_outside_grammar_is_invalid(body: bytes, problem: str) -> None:
+    read = parse(body)
+
+    assert isinstance(read, InvalidMtaSts)
+    assert read.problem.startswith(problem)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        policy(),
+        policy().rstrip(),
+        policy().replace(b"\r\n", b" \t\r\n"),
+        policy().replace(b": ", b":"),
+        policy() + "vendor-note.1: Grüße aus Köln\n".encode(),
+        policy() + b"mode: none\n",
+    ],
+)
+def test_policy_within_grammar_is_read(body: bytes) -> None:
+    assert parse(body) == MtaStsPolicy("enforce", 604800, (ONE, TWO))
+
+
+@pytest.mark.parametrize(
+    ("media_type", "shown"),
+    [
+        ("text/html; charset=utf-8", "text/html"),
+        ("", "none"),
+        ("application/octet-stream", "application/octet-stream"),
+    ],
+)
+def test_other_media_type_warns(tmp_path: Path, media_type: str, shown: str) -> None:
+    outcome = run_check(tmp_path, response(policy(), media_type=media_type))
+
+    assert (outcome.verdict, codes(outcome)) == (
+        Verdict.WARN,
+        ["mta-sts.permits", "mta-sts.media-type"],
+    )
+    assert params(outcome, "mta-sts.media-type") == {"host": HOST, "media_type": shown}
+
+
+def test_media_type_has_any_case_and_parameters(tmp_path: Path) -> None:
+    outcome = run_check(tmp_path, response(policy(), media_type="Text/Plain; charset=UTF-8"))
+
+    assert (outcome.verdict, codes(outcome)) == (Verdict.PASS, ["mta-sts.permits"])
 
 
 def test_mta_sts_names_missing_hosts_and_max_age(tmp_path: Path) -> None:
