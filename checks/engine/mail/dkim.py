@@ -19,14 +19,20 @@ from checks.engine.dns.consensus import (
 )
 from checks.engine.dns.lookup import Answer, Lookup, Records, sorted_values
 from checks.engine.expected_values import DkimSelector
-from checks.engine.mail.dkim_keys import DkimKey, InvalidDkimKey, is_key_like, parse
+from checks.engine.mail.dkim_keys import (
+    RECOMMENDED_BITS,
+    DkimKey,
+    InvalidDkimKey,
+    KeyProblem,
+    is_key_like,
+    parse,
+    select,
+)
 from checks.engine.mail.tag_lists import remove_whitespace
 from checks.engine.outcomes import CheckKind, Finding, Outcome, Verdict, worst
 
 # The selectors of Microsoft 365 and Google Workspace.
 PREVIOUS_SELECTORS = ("selector1", "selector2", "google")
-# RFC 8301 section 3.2: verifiers reject keys below 1024 bits; signers should use 2048.
-MIN_BITS, RECOMMENDED_BITS = 1024, 2048
 _MAX_SHOWN = 120
 
 
@@ -105,7 +111,7 @@ def judge(domain: str, selector: DkimSelector, answer: Answer) -> ServerVerdict:
     name = key_name(selector.name, domain)
     if not isinstance(answer, Records):
         return _fail(Finding("dkim.none", {"name": name}))
-    candidates = [value for value in sorted_values(answer.values) if is_key_like(value)]
+    candidates = select(answer.values)
     if not candidates:
         record = sorted_values(answer.values)[0][:_MAX_SHOWN]
         return _fail(Finding("dkim.not-a-key", {"name": name, "record": record}))
@@ -130,23 +136,28 @@ def _fail(*findings: Finding) -> ServerVerdict:
 
 def _faults(name: str, selector: DkimSelector, key: DkimKey) -> Iterator[Finding]:
     """Yield the reasons why receivers reject every signature with this key."""
-    if key.is_revoked:
-        yield Finding("dkim.revoked", {"name": name})
-        return
-    if key.kind not in ("rsa", "ed25519"):
-        yield Finding("dkim.unknown-type", {"name": name, "key_type": key.kind})
-    elif not key.bits:
-        yield Finding("dkim.unreadable-key", {"name": name})
-    elif key.kind == "rsa" and key.bits < MIN_BITS:
-        yield Finding("dkim.short-key", {"name": name, "bits": key.bits})
-    if selector.key and remove_whitespace(selector.key) != key.public:
+    for problem in key.problems:
+        yield _fault(problem, name, key)
+    is_other = selector.key and remove_whitespace(selector.key) != key.public
+    if is_other and not key.is_revoked:
         yield Finding("dkim.other-key", {"name": name})
-    # RFC 6376 section 3.6.1: without s=, the key serves every purpose.
-    if key.services and not {"*", "email"} & set(key.services):
-        yield Finding("dkim.not-for-mail", {"name": name, "uses": list(key.services)})
-    if key.hashes and "sha256" not in key.hashes:
-        # RFC 8301 section 3.1: verifiers must not accept SHA-1 signatures.
-        yield Finding("dkim.hash-missing", {"name": name, "hashes": list(key.hashes)})
+
+
+def _fault(problem: KeyProblem, name: str, key: DkimKey) -> Finding:
+    match problem:
+        case KeyProblem.REVOKED:
+            return Finding("dkim.revoked", {"name": name})
+        case KeyProblem.UNKNOWN_TYPE:
+            return Finding("dkim.unknown-type", {"name": name, "key_type": key.kind})
+        case KeyProblem.SHORT_KEY:
+            return Finding("dkim.short-key", {"name": name, "bits": key.bits})
+        case KeyProblem.LONG_KEY:
+            return Finding("dkim.long-key", {"name": name, "bits": key.bits})
+        case KeyProblem.NOT_FOR_MAIL:
+            return Finding("dkim.not-for-mail", {"name": name, "uses": list(key.services)})
+        case KeyProblem.HASH_MISSING:
+            return Finding("dkim.hash-missing", {"name": name, "hashes": list(key.hashes)})
+    return Finding("dkim.unreadable-key", {"name": name})
 
 
 def _cautions(name: str, key: DkimKey) -> Iterator[Finding]:

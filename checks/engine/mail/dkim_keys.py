@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import binascii
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
@@ -16,6 +18,23 @@ from checks.engine.mail.tag_lists import InvalidTagList, parse_tags, remove_whit
 # A key of 16,384 bits has fewer than 3000 characters. Longer input is only an attack on the parser.
 _MAX_KEY_CHARACTERS = 4096
 _ED25519_BYTES = 32
+# RFC 8301 section 3.2: verifiers reject RSA keys below 1024 bits, and need not accept longer ones
+# than 4096. Signers should use 2048.
+MIN_BITS, RECOMMENDED_BITS, MAX_BITS = 1024, 2048, 4096
+
+
+class KeyProblem(StrEnum):
+    """The reason why receivers reject every signature with a key."""
+
+    SEVERAL_RECORDS = "several-records"
+    SYNTAX = "syntax"
+    REVOKED = "revoked"
+    UNKNOWN_TYPE = "unknown-type"
+    UNREADABLE_KEY = "unreadable-key"
+    SHORT_KEY = "short-key"
+    LONG_KEY = "long-key"
+    NOT_FOR_MAIL = "not-for-mail"
+    HASH_MISSING = "hash-missing"
 
 
 @dataclass(frozen=True)
@@ -34,6 +53,30 @@ class DkimKey:
         """RFC 6376 section 3.6.1: an empty p= means that the key has been withdrawn."""
         return not self.public
 
+    @property
+    def is_strict(self) -> bool:
+        """RFC 6376 section 3.6.1, t=s: the domain of i= must equal d=, without a subdomain."""
+        return "s" in self.flags
+
+    @property
+    def problems(self) -> tuple[KeyProblem, ...]:
+        """Every reason against the key. The DKIM check and the message check use the same."""
+        if self.is_revoked:
+            return (KeyProblem.REVOKED,)
+        is_known, is_rsa = self.kind in ("rsa", "ed25519"), self.kind == "rsa"
+        refused = {
+            KeyProblem.UNKNOWN_TYPE: not is_known,
+            KeyProblem.UNREADABLE_KEY: is_known and not self.bits,
+            KeyProblem.SHORT_KEY: is_rsa and 0 < self.bits < MIN_BITS,
+            KeyProblem.LONG_KEY: is_rsa and self.bits > MAX_BITS,
+            # RFC 6376 section 3.6.1: without s=, the key serves every purpose.
+            KeyProblem.NOT_FOR_MAIL: bool(self.services)
+            and not {"*", "email"} & set(self.services),
+            # RFC 8301 section 3.1: verifiers must not accept SHA-1 signatures.
+            KeyProblem.HASH_MISSING: bool(self.hashes) and "sha256" not in self.hashes,
+        }
+        return tuple(problem for problem, is_refused in refused.items() if is_refused)
+
 
 @dataclass(frozen=True)
 class InvalidDkimKey:
@@ -46,6 +89,11 @@ def is_key_like(text: str) -> bool:
     """Return whether the text is meant as a key. A wildcard can return unrelated TXT records."""
     bare = ";" + remove_whitespace(text).lower()
     return ";p=" in bare or bare.startswith(";v=dkim")
+
+
+def select(values: Sequence[str]) -> list[str]:
+    """Return the TXT values that are meant as keys, sorted: a record set has no order."""
+    return sorted(value for value in values if is_key_like(value))
 
 
 @functools.lru_cache(maxsize=1024)

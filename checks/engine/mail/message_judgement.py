@@ -144,8 +144,12 @@ def _judge_without_proof(
                 Verdict.FAIL, (Finding("message.key-missing", {"name": name}),)
             ), False
         case SignatureState.KEY_UNUSABLE:
-            params = {"name": name, "problem": best.detail}
+            params = {"name": name, "problem": str(best.detail)}
             return ServerVerdict(Verdict.FAIL, (Finding("message.key-unusable", params),)), False
+        case SignatureState.IDENTITY_NOT_ALLOWED:
+            params = {"name": name, "identity": best.identity_domain, "domain": best.domain}
+            finding = Finding("message.identity-not-allowed", params)
+            return ServerVerdict(Verdict.FAIL, (finding,)), False
     return _unknown(_unproved_finding(best))
 
 
@@ -158,6 +162,7 @@ _BEST_FIRST = (
     SignatureState.BODY_ALTERED,
     SignatureState.HEADERS_ALTERED,
     SignatureState.MALFORMED,
+    SignatureState.IDENTITY_NOT_ALLOWED,
     SignatureState.KEY_UNUSABLE,
     SignatureState.KEY_MISSING,
     SignatureState.NOT_CHECKED,

@@ -19,8 +19,8 @@ import dkim
 from checks.engine.dns.lookup import Answer, Lookup, LookupFailure, Records
 from checks.engine.dns.public_suffix import organisational_domain
 from checks.engine.expected_values import DkimSelector
-from checks.engine.mail.dkim import MIN_BITS, key_name
-from checks.engine.mail.dkim_keys import DkimKey, is_key_like
+from checks.engine.mail.dkim import key_name
+from checks.engine.mail.dkim_keys import MIN_BITS, DkimKey, InvalidDkimKey, KeyProblem, select
 from checks.engine.mail.dkim_keys import parse as parse_key
 from checks.engine.mail.message_parser import MailMessage, is_host_name, parse_date
 from checks.engine.mail.tag_lists import InvalidTagList, parse_tags, remove_whitespace
@@ -28,7 +28,6 @@ from checks.engine.mail.tag_lists import InvalidTagList, parse_tags, remove_whit
 MAX_SIGNATURES = 20
 # RFC 6376 section 6.1.1 permits some clock skew; the library does as well.
 CLOCK_SKEW = timedelta(hours=10)
-_MAX_BITS = 4096
 _MAX_SIGNATURE_BYTES = 8_000
 _MAX_SIGNED_FIELDS = 200
 _LONG_WHITE = re.compile(r"\s{65,}")
@@ -46,6 +45,7 @@ class SignatureState(StrEnum):
     KEY_MISSING = "key-missing"
     KEY_UNUSABLE = "key-unusable"
     KEY_UNANSWERED = "key-unanswered"
+    IDENTITY_NOT_ALLOWED = "identity-not-allowed"  # i= is below d=, and the key has t=s
     MALFORMED = "malformed"
     FOREIGN = "foreign"
     NOT_CHECKED = "not-checked"
@@ -66,6 +66,7 @@ class DkimSignature:
     signed_at: datetime | None = None
     length: int | None = None
     is_testing: bool = False
+    identity_domain: str = ""
 
     @property
     def name(self) -> str:
@@ -110,6 +111,7 @@ def _parse_signature(
         SignatureState.NOT_CHECKED,
         signed_at=_signed_at(message, tags),
         length=int(length) if length and _SECONDS.fullmatch(length) else None,
+        identity_domain=_identity_domain(tags, domain),
     )
     if organisational_domain(domain) != organisation:
         return replace(signature, state=SignatureState.FOREIGN)
@@ -127,6 +129,12 @@ def _tags(raw: bytes) -> dict[str, str] | None:
         return dict(parse_tags(text))
     except InvalidTagList:
         return None
+
+
+def _identity_domain(tags: Mapping[str, str], domain: str) -> str:
+    """Return the domain of i=, which is d= by default (RFC 6376 section 3.5)."""
+    _, at, identity = tags.get("i", "").rpartition("@")
+    return remove_whitespace(identity).lower() if at else domain
 
 
 def _problem(tags: Mapping[str, str]) -> str:
@@ -192,6 +200,8 @@ def _verify(verifier: Any, number: int, signature: DkimSignature, answer: Answer
     if isinstance(key, SignatureState):
         return replace(signature, state=key, detail=record)
     signature = replace(signature, is_testing="y" in key.flags)
+    if key.is_strict and signature.identity_domain != signature.domain:
+        return replace(signature, state=SignatureState.IDENTITY_NOT_ALLOWED)
     try:
         # The library must not query DNS itself: it receives the fetched record for any name.
         is_valid = verifier.verify(number, dnsfunc=lambda *_args, **_kwargs: record.encode())
@@ -211,27 +221,15 @@ def _key_of(answer: Answer) -> tuple[str, DkimKey | SignatureState]:
     """Return the published record with its key, or the reason with the resulting state."""
     if isinstance(answer, LookupFailure):
         return answer.reason, SignatureState.KEY_UNANSWERED
-    values = [v for v in answer.values if is_key_like(v)] if isinstance(answer, Records) else []
+    values = select(answer.values) if isinstance(answer, Records) else []
     if not values:
         return "", SignatureState.KEY_MISSING
-    key = parse_key(values[0])
     # RFC 6376 section 3.6.2.2: with several records the result is undefined.
     if len(values) > 1:
-        return "several-records", SignatureState.KEY_UNUSABLE
-    if not isinstance(key, DkimKey) or not values[0].isascii():
-        return "syntax", SignatureState.KEY_UNUSABLE
-    return _usable(values[0], key)
-
-
-def _usable(record: str, key: DkimKey) -> tuple[str, DkimKey | SignatureState]:
-    refused = {
-        "revoked": key.is_revoked,
-        "unknown-type": key.kind != "rsa",
-        "unreadable-key": not key.bits,
-        "short-key": 0 < key.bits < MIN_BITS,
-        "long-key": key.bits > _MAX_BITS,
-        "not-for-mail": bool(key.services) and not {"*", "email"} & set(key.services),
-        "hash-missing": bool(key.hashes) and "sha256" not in key.hashes,
-    }
-    problem = next((name for name, is_refused in refused.items() if is_refused), "")
-    return (problem, SignatureState.KEY_UNUSABLE) if problem else (record, key)
+        return KeyProblem.SEVERAL_RECORDS, SignatureState.KEY_UNUSABLE
+    key = parse_key(values[0])
+    if isinstance(key, InvalidDkimKey):
+        return KeyProblem.SYNTAX, SignatureState.KEY_UNUSABLE
+    # Every verified signature is rsa-sha256, which an Ed25519 key cannot have made.
+    problems = key.problems or ((KeyProblem.UNKNOWN_TYPE,) if key.kind != "rsa" else ())
+    return (problems[0], SignatureState.KEY_UNUSABLE) if problems else (values[0], key)

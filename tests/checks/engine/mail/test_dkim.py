@@ -35,6 +35,13 @@ def rsa_key(bits: int) -> str:
     return base64.b64encode(der).decode()
 
 
+def long_key(bits: int) -> str:
+    """A public key of this length. Creating a private one takes seconds."""
+    key = rsa.RSAPublicNumbers(65537, (1 << (bits - 1)) + 1).public_key()
+    der = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return base64.b64encode(der).decode()
+
+
 GOOD = f"v=DKIM1; k=rsa; p={rsa_key(2048)}"
 ED25519 = base64.b64encode(
     ed25519.Ed25519PrivateKey.from_private_bytes(bytes(32)).public_key().public_bytes_raw()
@@ -91,6 +98,7 @@ def test_dkim_with_usable_key_passes(record: str) -> None:
         (txt(GOOD.replace("MII", "M“I")), ["dkim.unreadable-key"]),
         (txt(f"k=ed25519; p={SHORT}"), ["dkim.unreadable-key"]),
         (txt(f"p={SHORT}"), ["dkim.short-key"]),
+        (txt(f"p={long_key(4608)}"), ["dkim.long-key"]),
         (txt(GOOD + "; s=tlsrpt"), ["dkim.not-for-mail"]),
         (txt(GOOD + "; h=sha1"), ["dkim.hash-missing"]),
         (txt(GOOD, NAME + ".example.test"), ["dkim.none", "dkim.zone-doubled"]),

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from checks.engine.expected_values import DkimSelector, RegionFacts
-from checks.engine.mail import message
+from checks.engine.mail import dkim, message
 from checks.engine.mail.message import MessageInput
 from checks.engine.outcomes import Outcome, Verdict
 from tests.checks.engine.dns.zone_lookup import ZoneLookup
@@ -23,6 +23,7 @@ from tests.checks.engine.mail.signed_messages import (
     written,
     zone,
 )
+from tests.checks.engine.mail.test_dkim import SHORT
 from tests.checks.engine.outcomes import codes, params
 
 US = RegionFacts(id="us", spf_include="us._netblocks.mimecast.test")
@@ -325,3 +326,59 @@ def test_verified_signatures_are_limited() -> None:
 
     assert codes(outcome) == ["message.too-many-signatures"]
     assert sum(1 for name, _ in lookup.asked if "_domainkey" in name) == 20
+
+
+@pytest.mark.parametrize(
+    ("identity", "flags", "verdict", "found"),
+    [
+        # Field case 17: the key has t=s, and i= is below d=.
+        ("@news.example.test", "s", Verdict.FAIL, "message.identity-not-allowed"),
+        ("ann@a.b.example.test", "y:s", Verdict.FAIL, "message.identity-not-allowed"),
+        ("ann=40x@NEWS.example.test", "s", Verdict.FAIL, "message.identity-not-allowed"),
+        ("@news.example.test", "", Verdict.PASS, "message.signed"),
+        ("ann@EXAMPLE.test", "s", Verdict.PASS, "message.signed"),
+        ("", "s", Verdict.PASS, "message.signed"),
+    ],
+)
+def test_identity_below_domain_of_strict_key(
+    identity: str, flags: str, verdict: Verdict, found: str
+) -> None:
+    key = f'{NAME} TXT "{record()}{"; t=" + flags if flags else ""}"'
+    tags = {"i": identity} if identity else {}
+
+    outcome = run_check(signed(tags=tags), zone(key=key))
+
+    assert (outcome.verdict, codes(outcome)[0]) == (verdict, found)
+
+
+KEYS = [
+    record(),
+    record() + "; n=“Grüße”",
+    record() + "; h=sha256:sha1; s=*; t=s",
+    record() + "; s=tlsrpt",
+    record() + "; h=sha1",
+    record().replace("k=rsa", "k=dsa"),
+    record().replace("k=rsa", "k=ed25519"),
+    record()[:-60],
+    record().replace("p=", "p=; x="),
+    record().replace("; k=", ", k="),
+    record() + "; p=AAAA",
+    record(0, 1024),
+    f"v=DKIM1; p={SHORT}",
+]
+
+
+@pytest.mark.parametrize("key", KEYS, ids=range(len(KEYS)))
+def test_key_is_judged_as_by_dkim_check(key: str) -> None:
+    """A record that the DKIM check accepts verifies the signature, and any other does not."""
+    bits = 1024 if key == record(0, 1024) else 2048
+    published = zone(key=f'{NAME} TXT "{key}"')
+
+    of_key = asyncio.run(
+        dkim.inspect("example.test", [DkimSelector(SELECTOR)], ZoneLookup(published))
+    )
+    of_message = run_check(signed(bits=bits), published)
+
+    is_unusable = codes(of_message) == ["message.key-unusable"]
+    assert (of_key.verdict is Verdict.FAIL) is is_unusable
+    assert of_message.verdict.is_passing is not is_unusable
