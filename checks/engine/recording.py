@@ -173,6 +173,18 @@ class _RecordingProber(Prober):
         self.recorder.record(("reach", tuple(addresses)), reached)
         return reached
 
+    async def connect_each(
+        self, addresses: list[str], attempt: Callable[[str], Awaitable[_T]]
+    ) -> list[tuple[str, _T]]:
+        results = await super().connect_each(addresses, attempt)
+        self.recorder.record(("reach-each", tuple(addresses)), results)
+        return results
+
+    async def untried(self, host: str, located: Sequence[str]) -> list[str]:
+        others = await super().untried(host, located)
+        self.recorder.record(("untried", host), others)
+        return others
+
 
 class _ReplayProber(Prober):
     answers: dict[str, Any]
@@ -194,3 +206,13 @@ class _ReplayProber(Prober):
             self.answers, ("reach", tuple(addresses))
         )
         return reached
+
+    async def connect_each(
+        self, addresses: list[str], attempt: Callable[[str], Awaitable[_T]]
+    ) -> list[tuple[str, _T]]:
+        results: list[tuple[str, _T]] = _answer_to(self.answers, ("reach-each", tuple(addresses)))
+        return results
+
+    async def untried(self, host: str, located: Sequence[str]) -> list[str]:
+        others: list[str] = _answer_to(self.answers, ("untried", host))
+        return others

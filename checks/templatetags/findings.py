@@ -67,6 +67,7 @@ _REASON_LABELS = {
     "unconfirmed": "only the resolvers report that the name does not exist",
     "unreachable": "no route to the host",
     "reset": "the connection was reset",
+    "closed": "the connection was closed",
     "no-address": "no address",
     "not-asked": "not queried",
 }

@@ -14,6 +14,7 @@ from enum import StrEnum
 from checks.engine.hosts.certificates import client_context, matches
 from checks.engine.hosts.prober import (
     ConnectionFailure,
+    HandshakeFailure,
     NotProbed,
     Prober,
     Streams,
@@ -114,11 +115,14 @@ async def _fetch_from(
             abort(streams[1])
     except ssl.SSLCertVerificationError as error:
         return NotFetched(FetchFailure.CERTIFICATE, error.verify_message)
-    # Before SSLError, their base class: a connection that ends early is no certificate problem.
+    # A connection that ends early is no certificate problem.
+    except HandshakeFailure as error:
+        return ConnectionFailure("reset" if error.reason == "closed" else error.reason)
+    # Before SSLError, their base class.
     except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
         return ConnectionFailure("reset")
     except ssl.SSLError as error:
-        return NotFetched(FetchFailure.CERTIFICATE, error.reason or type(error).__name__)
+        return NotFetched(FetchFailure.CERTIFICATE, error.reason or "closed")
     except TimeoutError:
         return ConnectionFailure("timeout")
     except OSError as error:

@@ -16,6 +16,7 @@ from checks.engine.hosts.ldap_root import RootEntry, read_root_entry
 from checks.engine.hosts.prober import (
     DEFAULT_PORTS,
     ConnectionFailure,
+    HandshakeFailure,
     NotProbed,
     Prober,
     Streams,
@@ -30,9 +31,13 @@ from checks.engine.outcomes import CheckKind, Finding, Outcome, Verdict
 
 @dataclass(frozen=True)
 class NoTls:
-    """The port is open, but TLS fails."""
+    """The port is open, but TLS fails.
+
+    `reason` is that of HandshakeFailure, with the seconds waited, or OpenSSL's.
+    """
 
     reason: str
+    seconds: float = 0
 
 
 @dataclass(frozen=True)
@@ -93,13 +98,37 @@ def judge(
             return refusal, [Finding("ldaps.unreachable", params)]
         return refusal, [Finding("ldaps.unreachable-from-here", params)]
     if isinstance(result, NoTls):
-        params = {"host": host, "port": port, "reason": result.reason}
-        return refusal, [Finding("ldaps.tls-failed", params)]
+        # A time-out says nothing about the host: a slow network has the same symptom.
+        verdict = Verdict.UNKNOWN if result.reason == "timeout" else refusal
+        return verdict, [_no_tls(host, port, result)]
     found = [*cautions(result.tls, host, now)]
     # First, because an open directory is more urgent than a certificate.
     if not vantage_allowed:
         found.insert(0, Finding("ldaps.open-to-internet", {"host": host, "port": port}))
     return (Verdict.WARN if found else Verdict.PASS), found
+
+
+# OpenSSL's reasons of a handshake in which the versions or the ciphers do not match.
+_OLD_PROTOCOL = frozenset(
+    {"UNSUPPORTED_PROTOCOL", "TLSV1_ALERT_PROTOCOL_VERSION", "NO_PROTOCOLS_AVAILABLE"}
+)
+_NO_CIPHER = frozenset({"SSLV3_ALERT_HANDSHAKE_FAILURE", "NO_SHARED_CIPHER"})
+
+
+def _no_tls(host: str, port: int, result: NoTls) -> Finding:
+    """Return the finding that names the team: certificate, TLS version, or network."""
+    params: dict[str, Any] = {"host": host, "port": port}
+    if result.reason == "closed":
+        return Finding("ldaps.closed-at-handshake", params)
+    if result.reason in _OLD_PROTOCOL:
+        return Finding("ldaps.protocol-too-old", params)
+    if result.reason in _NO_CIPHER:
+        return Finding("ldaps.no-certificate", params)
+    if result.reason == "timeout":
+        params = {"host": host, "port": port, "seconds": result.seconds}
+        return Finding("ldaps.tls-slow", params)
+    params = {"host": host, "port": port, "reason": result.reason}
+    return Finding("ldaps.tls-failed", params)
 
 
 async def _handshake(prober: Prober, address: str, host: str, port: int) -> _LdapsResult:
@@ -115,9 +144,11 @@ async def _handshake(prober: Prober, address: str, host: str, port: int) -> _Lda
 
     try:
         return await handshake_with_fallback(prober.network, handshake)
+    except HandshakeFailure as failure:
+        return NoTls(failure.reason, failure.seconds)
     # Before OSError, its base class: the port answered, so the host is reachable.
     except ssl.SSLError as error:
-        return NoTls(error.reason or type(error).__name__)
+        return NoTls(error.reason or "closed")
     except OSError as error:
         return ConnectionFailure(reason_of(error))
 

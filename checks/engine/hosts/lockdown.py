@@ -7,6 +7,8 @@ vantage reaches port 25 elsewhere in the same run. So the check also connects to
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from typing import Any
 
 from checks.engine.dns.network import Endpoint
 from checks.engine.hosts.prober import (
@@ -23,6 +25,8 @@ from checks.engine.outcomes import CheckKind, Finding, Outcome, Verdict
 _HOSTED = (".mail.protection.outlook.com", ".mx.microsoft")
 # 5.7.51 is TenantInboundAttribution, 5.7.68 is Reject Direct Send.
 _LOCKDOWN_REPLY = re.compile(r"\b5\.7\.(51|68)\b")
+# RFC 3463: a status other than 5.7 (security or policy), such as 5.1.1, concerns the recipient.
+_OTHER_REASON = re.compile(r"\b5\.[0-689]\.\d{1,3}\b")
 # Only these two results are certainly a firewall's. The others can be network faults on the way.
 _CLOSED = ("refused", "timeout")
 
@@ -46,18 +50,58 @@ async def inspect(
     addresses = await prober.locate(host, port)
     if isinstance(addresses, NotProbed):
         return not_probed_outcome(CheckKind.LOCKDOWN, subject, addresses)
-    address, result = await prober.connect_first(
-        addresses, lambda each: run_dialogue(prober, each, host, port, recipient)
+    # The tenant of Microsoft 365 decides for all of its addresses, so that one of them is enough.
+    tried = addresses[:1] if is_hosted(host) else addresses
+    results = await prober.connect_each(
+        tried, lambda each: run_dialogue(prober, each, host, port, recipient)
     )
+    untried = [] if is_hosted(host) else await prober.untried(host, addresses)
     # After the host, so that a vantage which loses its network in between proves nothing.
     is_reached = await _is_control_reachable(control, prober)
-    verdict, finding = judge(host, port, result, control=control if not is_reached else None)
-    evidence = {"host": host, "port": port, "address": address, "control_reached": is_reached}
-    answer = result.as_evidence() if isinstance(result, SmtpDialogue) else {"reason": result.reason}
+    unreached = control if not is_reached else None
+    address, verdict, finding = judge_all(host, port, results, untried, control=unreached)
+    rows = [_as_evidence(*each) for each in results]
+    evidence = next(row for row in rows if row["address"] == address) | {
+        "host": host,
+        "port": port,
+        "control_reached": is_reached,
+        "tried": rows,
+        "untried": untried,
+    }
     is_known = verdict is not Verdict.UNKNOWN
-    return Outcome(
-        CheckKind.LOCKDOWN, subject, verdict, (finding,), {**evidence, **answer}, unanimous=is_known
-    )
+    return Outcome(CheckKind.LOCKDOWN, subject, verdict, (finding,), evidence, unanimous=is_known)
+
+
+_Result = SmtpDialogue | ConnectionFailure
+
+
+def _as_evidence(address: str, result: _Result) -> dict[str, Any]:
+    answer = result.as_evidence() if isinstance(result, SmtpDialogue) else {"reason": result.reason}
+    return {"address": address, **answer}
+
+
+def judge_all(
+    host: str,
+    port: int,
+    results: Sequence[tuple[str, _Result]],
+    untried: Sequence[str],
+    *,
+    control: Endpoint | None,
+) -> tuple[str, Verdict, Finding]:
+    """Return the deciding address with its verdict. Pure.
+
+    One open address is FAIL. PASS requires that every address of the host was tried and is closed.
+    """
+    judged = [(a, *judge(host, port, result, control=control)) for a, result in results]
+    for wanted in (Verdict.FAIL, Verdict.UNKNOWN):
+        for address, verdict, finding in judged:
+            if verdict is wanted:
+                return address, verdict, finding
+    address, verdict, finding = judged[0]
+    if untried:
+        params = {"host": host, "addresses": list(untried)}
+        return address, Verdict.UNKNOWN, Finding("lockdown.untried", params)
+    return address, verdict, finding
 
 
 def _unknown(subject: str, finding: Finding) -> Outcome:
@@ -86,12 +130,16 @@ def judge(
     if greeting.code >= 500:
         return _refused(greeting.code, greeting.text)
     if greeting.code != 220:
-        return _unclear(host, port, f"{greeting.code} {greeting.text}".strip())
+        return _unclear(host, port, _reason_of(result))
     if reply is not None and reply.code >= 500 and _LOCKDOWN_REPLY.search(reply.text):
         return _refused(reply.code, reply.text)
     # Microsoft 365 decides at RCPT TO, or after it, so a greeting is no proof of an open host.
     if is_hosted(host):
         return Verdict.UNKNOWN, Finding("lockdown.hosted-inconclusive", {"host": host})
+    if reply is not None and reply.code >= 500 and not _OTHER_REASON.search(reply.text):
+        # A policy refuses the sender: the lockdown, or a block list or a relay rule.
+        params = {"host": host, "code": reply.code, "text": reply.text}
+        return Verdict.UNKNOWN, Finding("lockdown.refused-by-policy", params)
     return Verdict.FAIL, Finding("lockdown.open", {"host": host, "port": port})
 
 
@@ -115,6 +163,13 @@ def _refused(code: int, text: str) -> tuple[Verdict, Finding]:
     return Verdict.PASS, Finding("lockdown.refused", {"code": code, "text": text})
 
 
+def _reason_of(result: SmtpDialogue) -> str:
+    if result.waited_seconds:
+        return f"no reply within {result.waited_seconds:g} s"
+    greeting = result.greeting
+    return f"{greeting.code} {greeting.text}".strip() if greeting.code else "no greeting"
+
+
 def _unclear(host: str, port: int, reason: str) -> tuple[Verdict, Finding]:
-    params = {"host": host, "port": port, "reason": reason or "no greeting"}
+    params = {"host": host, "port": port, "reason": reason}
     return Verdict.UNKNOWN, Finding("lockdown.unclear", params)

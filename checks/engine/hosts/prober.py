@@ -10,7 +10,7 @@ import asyncio
 import datetime
 import errno
 import ssl
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -21,7 +21,11 @@ from checks.engine.dns.network_lookup import has_route
 from checks.engine.hosts.certificates import TlsFacts, client_context, parse
 from checks.engine.outcomes import CheckKind, Finding, Outcome, Verdict
 
-MAX_ADDRESSES = 3
+# A host with more addresses is never tried completely, so that its lockdown stays UNKNOWN.
+MAX_ADDRESSES = 16
+# `connect_first` looks for one address that answers.
+_MAX_TRIED = 3
+_MAX_AT_ONCE = 4
 DEFAULT_PORTS = {CheckKind.SMTP: 25, CheckKind.LDAPS: 636, CheckKind.LOCKDOWN: 25}
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 _T = TypeVar("_T")
@@ -44,6 +48,17 @@ class ConnectionFailure:
     """No connection. `reason` is a stable code: refused, timeout, unreachable, reset."""
 
     reason: str
+
+
+class HandshakeFailure(Exception):
+    """The port is open, but the TLS handshake does not end.
+
+    `reason` is "closed" (the host closes the connection at ClientHello) or "timeout".
+    """
+
+    def __init__(self, reason: str, seconds: float = 0) -> None:
+        super().__init__(reason)
+        self.reason, self.seconds = reason, seconds
 
 
 @dataclass(frozen=True)
@@ -74,7 +89,10 @@ class Prober:
     async def locate(
         self, host: str, port: int, *, ports: frozenset[int] = PROBE_PORTS
     ) -> list[str] | NotProbed:
-        """Resolve a host and return at most three addresses that may be probed, or the refusal."""
+        """Resolve a host and return its addresses that may be probed, or the refusal.
+
+        At most MAX_ADDRESSES; `untried` has the others.
+        """
         host = host.removesuffix(".").lower()
         if host in self.pinned:
             return list(self.pinned[host])
@@ -86,6 +104,21 @@ class Prober:
             return allowed[:MAX_ADDRESSES]
         params = {"host": host, "port": port, "addresses": found}
         return NotProbed(Verdict.UNKNOWN, Finding("host.not-allowed", params))
+
+    async def untried(self, host: str, located: Sequence[str]) -> list[str]:
+        """Return the host's addresses outside `located`: refused, unroutable, or too many.
+
+        The name of a record type whose lookup failed stands for its unknown addresses.
+        """
+        host = host.removesuffix(".").lower()
+        if parse_address(host) is not None:
+            return []
+        answers = {rtype: await self.lookup.resolve(host, rtype) for rtype in ("A", "AAAA")}
+        found = [
+            v for a in answers.values() if isinstance(a, Records) for v in sorted_values(a.values)
+        ]
+        failed = [rtype for rtype, a in answers.items() if isinstance(a, LookupFailure)]
+        return [each for each in found if each not in located] + failed
 
     def _has_consent(self, text: str, port: int, ports: frozenset[int]) -> bool:
         address = parse_address(text)
@@ -112,7 +145,7 @@ class Prober:
     ) -> tuple[str, _T | ConnectionFailure]:
         """Run `attempt` for one address after another until one accepts the connection."""
         last: tuple[str, _T | ConnectionFailure] = ("", ConnectionFailure("unreachable"))
-        for address in addresses:
+        for address in addresses[:_MAX_TRIED]:
             # Mail servers limit concurrent connections of one client and would reject the second.
             async with self.lock_for(address):
                 last = (address, await attempt(address))
@@ -120,21 +153,55 @@ class Prober:
                 break
         return last
 
+    async def connect_each(
+        self, addresses: list[str], attempt: Callable[[str], Awaitable[_T]]
+    ) -> list[tuple[str, _T]]:
+        """Run `attempt` for every address, some at once. Return the results in the same order."""
+        slots = asyncio.Semaphore(_MAX_AT_ONCE)
+
+        async def one(address: str) -> tuple[str, _T]:
+            async with slots, self.lock_for(address):
+                return address, await attempt(address)
+
+        return list(await asyncio.gather(*map(one, addresses)))
+
     async def connect(
         self, address: str, port: int, *, tls: ssl.SSLContext | None = None, host: str = ""
     ) -> Streams | ConnectionFailure:
-        """Connect to one address. Raises ssl.SSLError, which the caller judges."""
-        name = server_name(host) if tls else None
+        """Connect to one address, with TLS if a context is given.
+
+        Raises ssl.SSLError and HandshakeFailure for TLS on an open port, which the caller judges.
+        """
         try:
             async with asyncio.timeout(self.network.connect_timeout_seconds):
-                return await asyncio.open_connection(address, port, ssl=tls, server_hostname=name)
+                streams = await asyncio.open_connection(address, port)
         except TimeoutError:
             return ConnectionFailure("timeout")
-        # SSLError is an OSError, and its facts must not become "unreachable".
-        except ssl.SSLError:
-            raise
         except OSError as error:
             return ConnectionFailure(reason_of(error))
+        if tls is not None:
+            await _start_tls(streams, tls, host, self.network.connect_timeout_seconds)
+        return streams
+
+
+async def _start_tls(
+    streams: Streams, tls: ssl.SSLContext, host: str, timeout_seconds: float
+) -> None:
+    """Complete the handshake. The connection is closed after any error."""
+    try:
+        async with asyncio.timeout(timeout_seconds):
+            await streams[1].start_tls(tls, server_hostname=server_name(host))
+    except BaseException as error:
+        abort(streams[1])
+        match error:
+            case TimeoutError():
+                raise HandshakeFailure("timeout", timeout_seconds) from error
+            # An end of the connection is no fault of the certificate or the protocol.
+            case ssl.SSLEOFError() | ssl.SSLZeroReturnError():
+                raise HandshakeFailure("closed") from error
+            case OSError() if not isinstance(error, ssl.SSLError):
+                raise HandshakeFailure("closed") from error
+        raise
 
 
 def server_name(host: str) -> str | None:

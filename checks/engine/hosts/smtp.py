@@ -56,6 +56,10 @@ class SmtpDialogue:
     tls_error: str = ""
     # The reply to RCPT TO, or to a rejected MAIL FROM; None when no recipient was tried.
     recipient: SmtpReply | None = None
+    # The server rejected EHLO and accepted HELO (RFC 5321 section 3.2).
+    is_helo: bool = False
+    # The host accepted the connection and then sent no reply for this long.
+    waited_seconds: float = 0
 
     def as_evidence(self) -> dict[str, Any]:
         recipient_evidence = (
@@ -136,6 +140,10 @@ def _judge_refusal(
     host: str, port: int, dialogue: SmtpDialogue, refusal: Verdict
 ) -> tuple[Verdict, list[Finding]] | None:
     """Return the verdict for a server that rejects the dialogue; None when it continues."""
+    if dialogue.waited_seconds:
+        # RFC 5321 section 4.5.3.2.1: a sender waits five minutes, so silence proves nothing.
+        params = {"host": host, "port": port, "seconds": dialogue.waited_seconds}
+        return Verdict.UNKNOWN, [Finding("smtp.no-reply-in-time", params)]
     greeting = {"code": dialogue.greeting.code, "text": dialogue.greeting.text}
     if 400 <= dialogue.greeting.code < 500:
         # The server is busy or greylists this vantage. That is no evidence about Mimecast.
@@ -144,7 +152,7 @@ def _judge_refusal(
         return refusal, [Finding("smtp.greeting-refused", greeting)]
     if dialogue.greeting.code != 220:
         return refusal, [Finding("smtp.no-greeting", {"host": host, "port": port})]
-    if dialogue.ehlo.code != 250:
+    if dialogue.ehlo.code != 250 and not dialogue.is_helo:
         # A firm rejection of EHLO may concern only this vantage, so it counts like a refusal.
         is_firm = dialogue.ehlo.code >= 500
         params = {"code": dialogue.ehlo.code, "text": dialogue.ehlo.text}
@@ -153,6 +161,9 @@ def _judge_refusal(
 
 
 def _tls_findings(host: str, dialogue: SmtpDialogue, now: datetime.datetime) -> list[Finding]:
+    if dialogue.is_helo:
+        params = {"host": host, "code": dialogue.ehlo.code, "text": dialogue.ehlo.text}
+        return [Finding("smtp.helo-only", params)]
     if not dialogue.offers_starttls:
         return [Finding("smtp.no-starttls", {"host": host})]
     if dialogue.tls is None:
@@ -184,7 +195,7 @@ async def run_dialogue(
         return await handshake_with_fallback(prober.network, run_dialogue)
     except TimeoutError:
         # The port is open but silent: a dialogue with code 0, not a failed connection.
-        return SmtpDialogue(SmtpReply())
+        return SmtpDialogue(SmtpReply(), waited_seconds=2 * timeout_seconds)
     except OSError as error:
         return ConnectionFailure(reason_of(error))
 
@@ -197,6 +208,10 @@ async def _dialogue(
     if greeting.code != 220:
         return SmtpDialogue(greeting)
     ehlo = await _send_command(reader, writer, f"EHLO {_EHLO_NAME}")
+    if ehlo.code >= 500:
+        # RFC 5321 section 3.2: a client falls back to HELO, for which no extension is offered.
+        helo = await _send_command(reader, writer, f"HELO {_EHLO_NAME}")
+        return SmtpDialogue(greeting, ehlo, is_helo=helo.code == 250)
     # RFC 5321 section 4.1.1.1: the first line repeats the server's name, the others are keywords.
     offers = any(line.upper().startswith("STARTTLS") for line in ehlo.lines[1:])
     if not offers:
@@ -249,8 +264,10 @@ async def _try_recipient(streams: Streams, recipient: str, dialogue: SmtpDialogu
 
 
 def _error_text(error: Exception) -> str:
-    reason = error.reason if isinstance(error, ssl.SSLError) else ""
-    return reason or type(error).__name__
+    """The reason of OpenSSL, or that of the connection: a stable code, never a class name."""
+    if isinstance(error, ssl.SSLError):
+        return error.reason or "closed"
+    return "timeout" if isinstance(error, TimeoutError | ConnectionAbortedError) else "closed"
 
 
 async def _send_command(

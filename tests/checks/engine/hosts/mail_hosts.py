@@ -90,9 +90,12 @@ class MailHost:
         tls: ssl.SSLContext | None,
         starttls: str,
         envelope: tuple[str, str],
+        refuses_ehlo: str = "",
     ) -> None:
         self.replies = dict(zip(("MAIL", "RCPT"), envelope, strict=True))
         self.greeting, self.ehlo, self.tls, self.starttls = greeting, ehlo, tls, starttls
+        self.refuses_ehlo = refuses_ehlo
+        self.replies |= {"REFUSED": refuses_ehlo, "HELO": "250 mail.example.test"}
         self.commands: list[str] = []
         self.connections = 0
         self.open = 0
@@ -116,7 +119,10 @@ class MailHost:
             writer.write(self.greeting.encode() + b"\r\n")
         while line := (await reader.readline()).decode().strip():
             self.commands.append(line)
-            match line.split()[0].upper():
+            command = line.split()[0].upper()
+            if command == "EHLO" and self.refuses_ehlo:
+                command = "REFUSED"
+            match command:
                 case "EHLO":
                     lines = [f"250-{keyword}" for keyword in self.ehlo[:-1]] + [
                         f"250 {self.ehlo[-1]}"
@@ -140,9 +146,15 @@ async def mail_host(
     tls: ssl.SSLContext | None = None,
     starttls: str = "220 go ahead",
     envelope: tuple[str, str] = ("250 ok", "250 ok"),
+    refuses_ehlo: str = "",
+    helo: str = "",
+    address: str = "127.0.0.1",
+    port: int = 0,
 ) -> AsyncIterator[MailHost]:
-    host = MailHost(greeting, ehlo, tls, starttls, envelope)
-    listener = await asyncio.start_server(host.serve, "127.0.0.1", 0)
+    host = MailHost(greeting, ehlo, tls, starttls, envelope, refuses_ehlo)
+    if helo:
+        host.replies["HELO"] = helo
+    listener = await asyncio.start_server(host.serve, address, port)
     host.port = listener.sockets[0].getsockname()[1]
     try:
         yield host
@@ -151,13 +163,21 @@ async def mail_host(
 
 
 @asynccontextmanager
-async def tls_host(tls: ssl.SSLContext | None, response: bytes = b"") -> AsyncIterator[int]:
-    """A TLS listener, or a plain one with another protocol; yields the port."""
+async def tls_host(
+    tls: ssl.SSLContext | None, response: bytes = b"", *, silent: bool = False
+) -> AsyncIterator[int]:
+    """A TLS listener, or a plain one with another protocol; yields the port.
+
+    A silent one accepts connections and never answers.
+    """
+    ended = asyncio.Event()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             writer.write(response)
             await reader.read(100)
+            if silent:
+                await ended.wait()
         except OSError:
             pass
         finally:
@@ -167,4 +187,5 @@ async def tls_host(tls: ssl.SSLContext | None, response: bytes = b"") -> AsyncIt
     try:
         yield listener.sockets[0].getsockname()[1]
     finally:
+        ended.set()
         listener.close()

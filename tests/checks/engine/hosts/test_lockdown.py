@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
+from collections.abc import Sequence
 
 import pytest
 
 from checks.engine.batch import CheckRequest, run_all
-from checks.engine.hosts import lockdown
+from checks.engine.hosts import lockdown, prober
 from checks.engine.hosts.prober import ConnectionFailure
 from checks.engine.hosts.smtp import SmtpDialogue, SmtpReply
 from checks.engine.outcomes import CheckKind, Outcome, Verdict
 from tests.checks.engine.dns.loopback import nameserver, network_of
 from tests.checks.engine.hosts.mail_hosts import mail_host
-from tests.checks.engine.outcomes import code_params, codes
+from tests.checks.engine.outcomes import code_params, codes, params
 
 HOST, CONTROL = "mail.example.test", "control.example.test"
 HOSTED = "example-test.mail.protection.outlook.com"
 ZONE = f"{HOST} A 127.0.0.1\n{CONTROL} A 127.0.0.2\n"
 CLOSED_PORT = 9
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def run_check(
@@ -148,6 +157,27 @@ WELCOME = SmtpReply(220, ("hello",))
             Verdict.FAIL,
             "lockdown.open",
         ),
+        # Field case 12: Postfix rejects the client at RCPT TO.
+        *(
+            (
+                HOST,
+                SmtpDialogue(WELCOME, recipient=SmtpReply(code, (text,))),
+                Verdict.UNKNOWN,
+                "lockdown.refused-by-policy",
+            )
+            for code, text in (
+                (554, "5.7.1 <unknown[198.51.100.9]>: Client host rejected: Access denied"),
+                (550, "5.7.1 Service unavailable; blocked using a block list"),
+                (550, "5.7.0 Local policy"),
+                (571, "Delivery not authorised"),
+            )
+        ),
+        (
+            HOST,
+            SmtpDialogue(WELCOME, recipient=SmtpReply(552, ("5.2.2 mailbox full",))),
+            Verdict.FAIL,
+            "lockdown.open",
+        ),
         (HOST, SmtpDialogue(SmtpReply(421, ("busy",))), Verdict.UNKNOWN, "lockdown.unclear"),
         (HOST, SmtpDialogue(SmtpReply()), Verdict.UNKNOWN, "lockdown.unclear"),
         (HOST, ConnectionFailure("timeout"), Verdict.PASS, "lockdown.closed"),
@@ -161,3 +191,98 @@ def test_lockdown_judge(
     judged, finding = lockdown.judge(host, 25, result, control=None)
 
     assert (judged, [code for code, _ in code_params([finding])]) == (verdict, [expected])
+
+
+@pytest.mark.parametrize(
+    ("result", "reason"),
+    [
+        (SmtpDialogue(SmtpReply()), "no greeting"),
+        (SmtpDialogue(SmtpReply(), waited_seconds=10), "no reply within 10 s"),
+        (SmtpDialogue(SmtpReply(421, ("busy",))), "421 busy"),
+        (ConnectionFailure("reset"), "reset"),
+    ],
+)
+def test_lockdown_unclear_states_its_reason(
+    result: SmtpDialogue | ConnectionFailure, reason: str
+) -> None:
+    _, finding = lockdown.judge(HOST, 25, result, control=None)
+
+    assert finding.params["reason"] == reason
+
+
+def probe_addresses(zone: str, open_at: Sequence[str]) -> Outcome:
+    """The host has the addresses of the zone. It greets at `open_at` and is closed elsewhere."""
+
+    async def run() -> Outcome:
+        async with (
+            nameserver(zone + f"{CONTROL} A 127.0.0.2\n") as dns,
+            mail_host(ehlo=("hello",)) as other,
+            contextlib.AsyncExitStack() as stack,
+        ):
+            port = free_port()
+            for address in open_at:
+                host = mail_host(ehlo=("hello",), address=address, port=port)
+                await stack.enter_async_context(host)
+            request = CheckRequest(
+                CheckKind.LOCKDOWN, host=HOST, port=port, control=("127.0.0.1", other.port)
+            )
+            (outcome,) = await run_all(
+                [request], network=network_of(dns), budget_seconds=5, concurrency=1
+            )
+            return outcome
+
+    return asyncio.run(run())
+
+
+def addresses(*last: int) -> str:
+    return "".join(f"{HOST} A 127.0.0.{each}\n" for each in last)
+
+
+@pytest.mark.parametrize(
+    ("zone", "open_at", "verdict", "expected"),
+    [
+        # Field case 02: the fourth address is open.
+        (addresses(11, 12, 13, 14), ["127.0.0.14"], Verdict.FAIL, "lockdown.open"),
+        (addresses(*range(11, 22)), ["127.0.0.21"], Verdict.FAIL, "lockdown.open"),
+        (addresses(11, 12), ["127.0.0.11"], Verdict.FAIL, "lockdown.open"),
+        (addresses(11, 12, 13, 14), [], Verdict.PASS, "lockdown.closed"),
+        # Field case 03: an address without a route, and one that the guard refuses.
+        (
+            addresses(11) + f"{HOST} AAAA 2a00:1450:4001::25\n",
+            [],
+            Verdict.UNKNOWN,
+            "lockdown.untried",
+        ),
+        (addresses(11) + f"{HOST} A 10.1.2.3\n", [], Verdict.UNKNOWN, "lockdown.untried"),
+        (addresses(11) + f"{HOST} A 10.1.2.3\n", ["127.0.0.11"], Verdict.FAIL, "lockdown.open"),
+        (addresses(*range(11, 40)), [], Verdict.UNKNOWN, "lockdown.untried"),
+    ],
+)
+def test_lockdown_needs_every_address(
+    zone: str, open_at: list[str], verdict: Verdict, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prober, "has_route", lambda address: False)
+
+    outcome = probe_addresses(zone, open_at)
+
+    assert (outcome.verdict, codes(outcome)) == (verdict, [expected])
+    if open_at:
+        assert outcome.evidence["address"] == open_at[0]
+
+
+def test_lockdown_names_untried_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prober, "has_route", lambda address: False)
+    zone = addresses(11) + f"{HOST} A 10.1.2.3\n{HOST} AAAA 2a00:1450:4001::25\n"
+
+    outcome = probe_addresses(zone, [])
+
+    assert params(outcome, "lockdown.untried")["addresses"] == ["10.1.2.3", "2a00:1450:4001::25"]
+    assert [row["address"] for row in outcome.evidence["tried"]] == ["127.0.0.11"]
+
+
+def test_hosted_tenant_decides_for_all_addresses() -> None:
+    refused = SmtpDialogue(WELCOME, recipient=SmtpReply(550, ("5.7.51 TenantInbound",)))
+
+    decided = lockdown.judge_all(HOSTED, 25, [("192.0.2.1", refused)], [], control=None)
+
+    assert decided[:2] == ("192.0.2.1", Verdict.PASS)

@@ -117,7 +117,35 @@ def test_smtp_dialogue(
 def test_smtp_that_never_greets_is_unknown(tmp_path: Path) -> None:
     outcome, _ = run_check(tmp_path, greeting="", patience=0.1)
 
-    assert (outcome.verdict, codes(outcome)) == (Verdict.UNKNOWN, ["smtp.no-greeting"])
+    assert (outcome.verdict, codes(outcome)) == (Verdict.UNKNOWN, ["smtp.no-reply-in-time"])
+    assert params(outcome, "smtp.no-reply-in-time")["seconds"] == 0.2
+
+
+def test_smtp_silence_is_unknown_from_allowed_vantage(tmp_path: Path) -> None:
+    outcome, _ = run_check(tmp_path, greeting="", patience=0.1, asked={"vantage_allowed": True})
+
+    assert (outcome.verdict, codes(outcome)) == (Verdict.UNKNOWN, ["smtp.no-reply-in-time"])
+
+
+@pytest.mark.parametrize(
+    ("refusal", "helo", "verdict", "expected"),
+    [
+        ("500 5.5.1 Command unrecognized", "", Verdict.WARN, "smtp.helo-only"),
+        ("502 not implemented", "", Verdict.WARN, "smtp.helo-only"),
+        ("550 no", "", Verdict.WARN, "smtp.helo-only"),
+        ("500 no", "550 go away", Verdict.FAIL, "smtp.ehlo-refused"),
+        ("421 later", "", Verdict.UNKNOWN, "smtp.ehlo-refused"),
+    ],
+)
+def test_smtp_falls_back_to_helo(
+    tmp_path: Path, refusal: str, helo: str, verdict: Verdict, expected: str
+) -> None:
+    outcome, server = run_check(
+        tmp_path, refuses_ehlo=refusal, helo=helo, asked={"vantage_allowed": True}
+    )
+
+    assert (outcome.verdict, codes(outcome)) == (verdict, [expected])
+    assert ("HELO probe.invalid" in server.commands) is refusal.startswith("5")
 
 
 @pytest.mark.parametrize(
