@@ -56,7 +56,9 @@ CODES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         # SPF
         "spf.none": ("domain",),
         "spf.several-records": ("count",),
+        "spf.almost": ("record", "problem"),
         "spf.syntax": ("term",),
+        "spf.stray-character": ("problem",),
         "spf.permerror": ("problem", "detail"),
         "spf.temperror": ("detail",),
         "spf.too-many-lookups": ("lookups", "limit", "branch", "branch_lookups"),
@@ -108,6 +110,8 @@ CODES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "dmarc.organisation-lookup-failed": ("domain", "reason"),
         "dmarc.several-records": ("domain", "count"),
         "dmarc.syntax": ("domain", "problem"),
+        "dmarc.almost": ("record", "problem"),
+        "dmarc.other-name": ("found", "name"),
         "dmarc.inherited": ("organisation", "policy"),
         "dmarc.policy-none": ("domain",),
         "dmarc.enforces": ("domain", "policy"),
@@ -124,6 +128,7 @@ CODES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "dmarc.reports-not-accepted": ("hosts",),
         # MTA-STS
         "mta-sts.none": ("domain",),
+        "mta-sts.almost": ("record", "problem"),
         "mta-sts.several-records": ("domain", "count"),
         "mta-sts.record-syntax": ("domain", "problem"),
         "mta-sts.policy-syntax": ("host", "problem"),

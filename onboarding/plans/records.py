@@ -85,7 +85,9 @@ def _spf(check: Check, domain: Domain, region: Region) -> list[RecordToPublish]:
     records = check.latest.evidence.get("records") if check.latest is not None else None
     if not region.spf_include or records is None:
         return []
-    current = merged_record(records)
+    # A text that receivers discard is no record, but its terms are the client's senders.
+    spoiled = check.latest.evidence.get("almost") or [] if check.latest is not None else []
+    current = merged_record(records or [each["meant"] for each in spoiled])
     value = proposed_record(current, region.spf_include)
     if [value] == records:
         return []
@@ -96,7 +98,12 @@ def _spf(check: Check, domain: Domain, region: Region) -> list[RecordToPublish]:
         notes.append(_about_lookups(lookups))
     return [
         RecordToPublish(
-            domain.name, "TXT", "@", value, replaces="\n".join(records), note=" ".join(notes)
+            domain.name,
+            "TXT",
+            "@",
+            value,
+            replaces="\n".join(records or [each["record"] for each in spoiled]),
+            note=" ".join(notes),
         )
     ]
 

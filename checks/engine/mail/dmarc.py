@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from checks.engine.almost_records import recognise
 from checks.engine.dns.consensus import (
     AuthoritativeAnswers,
     ServerVerdict,
@@ -17,7 +18,7 @@ from checks.engine.dns.consensus import (
     query_authoritative_below,
     undelegated_outcome,
 )
-from checks.engine.dns.lookup import Answer, Lookup, LookupFailure, NoName, Records
+from checks.engine.dns.lookup import Answer, Lookup, LookupFailure, NoName, Records, sorted_values
 from checks.engine.dns.public_suffix import organisational_domain
 from checks.engine.mail.dmarc_discovery import (
     AppliedPolicy,
@@ -35,11 +36,9 @@ from checks.engine.mail.dmarc_records import (
     InvalidDmarcRecord,
     parse,
     select,
-    select_malformed,
 )
 from checks.engine.outcomes import CheckKind, Finding, Outcome, Verdict
 
-_MAX_SHOWN = 120
 _NO_POLICY = "no policy"
 
 
@@ -74,9 +73,23 @@ async def inspect(domain: str, lookup: Lookup) -> Outcome:
     answers = [answer for _, answer in authoritative.answers]
     context = await _gather_context(domain, answers, lookup)
     server_verdicts = authoritative.server_verdicts(lambda answer: judge(domain, answer, context))
-    return combine(
+    outcome = combine(
         CheckKind.DMARC, domain, authoritative, server_verdicts, _evidence(domain, answers, context)
     )
+    if any(records_in(answer) for answer in answers):
+        return outcome
+    return outcome.with_findings(await _find_misplaced(domain, lookup))
+
+
+async def _find_misplaced(domain: str, lookup: Lookup) -> list[Finding]:
+    """Search for a record at the names that a misread DNS form produces."""
+    name = f"_dmarc.{domain}"
+    for other in (f"{name}.{domain}", domain):
+        answer = await lookup.resolve(other, "TXT")
+        # A wildcard or an alias would return a record of another name.
+        if records_in(answer) and isinstance(answer, Records) and not answer.chain:
+            return [Finding("dmarc.other-name", {"found": other, "name": name})]
+    return []
 
 
 async def query_above(domain: str, lookup: Lookup) -> Walk:
@@ -153,8 +166,8 @@ def _faults(domain: str, answer: Answer) -> Iterator[Finding]:
         if isinstance(parsed, InvalidDmarcRecord):
             yield Finding("dmarc.syntax", {"domain": domain, "problem": parsed.problem})
     elif isinstance(answer, Records):
-        for text in select_malformed(answer.values)[:1]:
-            yield Finding("dmarc.syntax", {"domain": domain, "problem": text[:_MAX_SHOWN]})
+        for each in recognise("dmarc", sorted_values(answer.values))[:1]:
+            yield Finding("dmarc.almost", {"record": each.shown, "problem": each.problem})
 
 
 def _meaning(domain: str, applied: AppliedPolicy) -> Iterator[Finding]:

@@ -92,14 +92,6 @@ def select(values: Sequence[str]) -> list[str]:
     return [value for value in values if _VERSION.match(value)]
 
 
-def select_malformed(values: Sequence[str]) -> list[str]:
-    """Return the texts that were meant as DMARC records but that receivers discard."""
-    # Common mistakes: quotes or spaces before v=, a missing v=, `v=DMARC`.
-    meant = re.compile(r"\W*v\W*=\W*dmarc|\W*dmarc1|\W*p\s*=\s*(none|quarantine|reject)\b", re.I)
-    discarded = [value for value in values if value not in select(values)]
-    return [value for value in discarded if meant.match(value[:_MAX_SHOWN])]
-
-
 def strictest(policies: Sequence[str]) -> str:
     """Return the strictest of the policies, in the order none, quarantine, reject."""
     return max(policies, key=POLICIES.index)

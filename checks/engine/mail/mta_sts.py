@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from checks.engine.almost_records import recognise
 from checks.engine.dns.consensus import (
     AuthoritativeAnswers,
     ServerVerdict,
@@ -102,8 +103,14 @@ def judge(
     records = records_in(answer)
     # RFC 8461 section 3.1: without the record, senders never fetch the policy.
     if not records or policy_result is None:
-        finding = Finding("mta-sts.none", {"domain": domain})
-        return ServerVerdict(Verdict.NOT_APPLICABLE, (finding,))
+        none = Finding("mta-sts.none", {"domain": domain})
+        spoiled = recognise("mta-sts", answer.values) if isinstance(answer, Records) else []
+        hints = [
+            Finding("mta-sts.almost", {"record": each.shown, "problem": each.problem})
+            for each in spoiled[:1]
+            if not records
+        ]
+        return ServerVerdict(Verdict.NOT_APPLICABLE, (none, *hints))
     if len(records) > 1:
         # RFC 8461 section 3.1: new senders see no policy; others enforce their cached one.
         several = Finding("mta-sts.several-records", {"domain": domain, "count": len(records)})

@@ -13,6 +13,7 @@ from ipaddress import ip_address
 from typing import Any
 
 from checks.engine.addresses import Address, IPNetwork
+from checks.engine.almost_records import almost, recognise
 from checks.engine.dns.consensus import (
     AuthoritativeAnswers,
     ServerVerdict,
@@ -151,9 +152,12 @@ _Key = tuple[str, ...]
 
 
 def _key(answer: Answer) -> _Key:
-    """Return the key of an answer: its SPF records, because other TXT records do not matter."""
+    """Return the key of an answer: its SPF records, or all values if it has none.
+
+    Other TXT records beside an SPF record do not matter.
+    """
     if isinstance(answer, Records):
-        return tuple(sorted_values(select(answer.values)))
+        return tuple(sorted_values(select(answer.values) or answer.values))
     return ("", type(answer).__name__)
 
 
@@ -186,7 +190,9 @@ async def gather_facts(
     records = tuple(sorted_values(select(answer.values))) if isinstance(answer, Records) else ()
     exists = not isinstance(answer, NoName)
     if len(records) != 1:
-        return SpfFacts(domain, exists, records, ExpansionNode(domain), ())
+        values = sorted_values(answer.values) if isinstance(answer, Records) else []
+        spoiled = () if records else tuple(recognise("spf", values))
+        return SpfFacts(domain, exists, records, ExpansionNode(domain), (), almost=spoiled)
     pinned = PinnedLookup(lookup, domain, answer)
     tree = await expand(domain, pinned, cache.expansions)
     listed = tree.ranges
@@ -257,14 +263,15 @@ async def _evidence(
     cache: SpfBatchCache,
 ) -> dict[str, Any]:
     current = facts.records[0] if len(facts.records) == 1 else ""
+    # The client's own terms remain in the proposal, also those of a text that receivers discard.
+    meant = [each.meant for each in facts.almost] or [_without_strays(r) for r in facts.records]
     include, global_includes = region.spf_include, region.global_includes
-    proposal = proposed_record(
-        merged_record(facts.records), include, global_includes=global_includes
-    )
+    proposal = proposed_record(merged_record(meant), include, global_includes=global_includes)
     return {
         "include": include,
         "record": current,
         "records": list(facts.records),
+        "almost": [{"record": each.text, "meant": each.meant} for each in facts.almost],
         "lookups": facts.tree.lookups,
         "lookup_limit": 10,
         "void_lookups": facts.tree.void_lookups,
@@ -275,6 +282,14 @@ async def _evidence(
         "proposed_record": proposal,
         "proposed_lookups": await _lookups_of(proposal, facts, lookup, cache.expansions),
     }
+
+
+def _without_strays(record: str) -> str:
+    """Return an invalid record without the characters that spoil it; a valid one unchanged."""
+    if isinstance(parse(record), SpfPolicy):
+        return record
+    found = almost("spf", record)
+    return found.meant if found is not None else record
 
 
 async def _lookups_of(record: str, facts: SpfFacts, lookup: Lookup, expansions: Expansions) -> int:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from checks.engine.addresses import IPNetwork
+from checks.engine.almost_records import AlmostRecord, stray_character
 from checks.engine.dns.consensus import ServerVerdict
 from checks.engine.expected_values import MIMECAST_DOMAINS, RegionFacts
 from checks.engine.outcomes import Finding, Verdict
@@ -15,7 +16,7 @@ from checks.engine.spf.authorised import WideAuthorisation
 from checks.engine.spf.check_host import MAX_VOID_LOOKUPS, CheckHostResult, SpfResult
 from checks.engine.spf.expansion import ExpansionNode
 from checks.engine.spf.networks import Segment
-from checks.engine.spf.terms import MAX_LOOKUPS, BadSyntax, SpfPolicy, parse
+from checks.engine.spf.terms import MAX_LOOKUPS, SpfPolicy, parse
 
 NEAR_LIMIT = 9
 # Mimecast's hosted SPF (SPF Delegation) is published below this domain.
@@ -53,6 +54,8 @@ class SpfFacts:
     coverage: tuple[Coverage, ...]
     passes_everyone: bool = False
     wide: tuple[WideAuthorisation, ...] = ()
+    # The values that were meant as an SPF record, where there is none.
+    almost: tuple[AlmostRecord, ...] = ()
     # The record divides the region's networks into more segments than one run may try.
     is_too_long: bool = False
 
@@ -63,15 +66,9 @@ class SpfFacts:
 
 def judge(facts: SpfFacts, region: RegionFacts) -> ServerVerdict:
     """Return PASS or WARN if all networks pass, otherwise FAIL; UNKNOWN after a DNS failure."""
-    if not facts.exists:
-        return _fail(Finding("dns.no-such-domain", {"domain": facts.domain}))
-    if not facts.records:
-        return _fail(Finding("spf.none", {"domain": facts.domain}))
-    if len(facts.records) > 1:
-        return _fail(Finding("spf.several-records", {"count": len(facts.records)}))
-    policy = parse(facts.records[0])
-    if isinstance(policy, BadSyntax):
-        return _fail(Finding("spf.syntax", {"term": policy.term}))
+    policy = _readable_policy(facts)
+    if isinstance(policy, ServerVerdict):
+        return policy
     hints = [*_hints(facts, policy, region)]
     if facts.is_too_long:
         finding = Finding("spf.too-long", {"count": len(facts.tree.all_networks)})
@@ -91,8 +88,27 @@ def judge(facts: SpfFacts, region: RegionFacts) -> ServerVerdict:
     return ServerVerdict(verdict, (*cautions, *hints))
 
 
-def _fail(finding: Finding) -> ServerVerdict:
-    return ServerVerdict(Verdict.FAIL, (finding,))
+def _readable_policy(facts: SpfFacts) -> SpfPolicy | ServerVerdict:
+    """Return the policy of the only record, or FAIL where receivers find none."""
+    if not facts.exists:
+        return _fail(Finding("dns.no-such-domain", {"domain": facts.domain}))
+    if facts.almost:
+        params = {"record": facts.almost[0].shown, "problem": facts.almost[0].problem}
+        return _fail(Finding("spf.almost", params))
+    if not facts.records:
+        return _fail(Finding("spf.none", {"domain": facts.domain}))
+    if len(facts.records) > 1:
+        return _fail(Finding("spf.several-records", {"count": len(facts.records)}))
+    policy = parse(facts.records[0])
+    if isinstance(policy, SpfPolicy):
+        return policy
+    stray = stray_character(policy.term)
+    hints = [Finding("spf.stray-character", {"problem": stray})] if stray else []
+    return _fail(Finding("spf.syntax", {"term": policy.term}), *hints)
+
+
+def _fail(*findings: Finding) -> ServerVerdict:
+    return ServerVerdict(Verdict.FAIL, findings)
 
 
 def _faults(facts: SpfFacts, region: RegionFacts) -> Iterator[Finding]:

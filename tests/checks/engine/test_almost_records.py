@@ -1,0 +1,130 @@
+"""Texts that were meant as a record: the spoiling character is named, and the terms remain."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from checks.engine.almost_records import almost, clean
+from checks.engine.outcomes import Verdict
+from checks.engine.spf.terms import SpfPolicy, parse, select
+from tests.checks.engine.outcomes import codes, params
+from tests.checks.engine.spf.test_check import INCLUDE, run_check
+
+OWN = "include:spf.protection.outlook.com ip4:192.0.2.10"
+OUTLOOK = 'spf.protection.outlook.com TXT "v=spf1 ip4:40.92.0.0/15 -all"\n'
+SPOILED = [
+    # Field case 16.
+    (f'"v=spf1 {OWN} -all"', 'a quotation mark (")'),
+    (f"v=spf1\u00a0{OWN} -all", "a no-break space (U+00A0)"),
+    (f"“v=spf1 {OWN} -all”", "a curly quotation mark (“)"),
+    (f"\ufeffv=spf1 {OWN} -all", "a byte order mark (U+FEFF)"),
+    (f"\u200bv=spf1 {OWN} -all", "a zero-width space (U+200B)"),
+    (f"v=spf1\t{OWN} -all", "a tab (U+0009)"),
+    (f"v=spf1,{OWN.replace(' ', ',')},-all", "a comma (,)"),
+    (f"'v=spf1 {OWN} -all'", "an apostrophe (')"),
+    (f" v=spf1 {OWN} -all", "a space at its start"),
+    (f"v = spf1 {OWN} -all", "“v = spf1 inc”"),
+    (f"v=spf1{OWN} -all", "“v=spf1includ”"),
+    (f"spf1 {OWN} -all", "“spf1 include”"),
+    (f"v=spf1\u2003{OWN} -all", "the character U+2003"),
+]
+
+
+@pytest.mark.parametrize(("text", "problem"), SPOILED)
+def test_spoiled_spf_record_keeps_its_terms(text: str, problem: str) -> None:
+    found = almost("spf", text)
+
+    assert found is not None
+    assert (found.meant, found.problem) == (f"v=spf1 {OWN} -all", problem)
+
+
+@pytest.mark.parametrize("text", [f'\\"v=spf1 {OWN} -all\\"', f"“v=spf1 {OWN} -all”"])
+def test_spoiled_spf_fails_with_complete_proposal(text: str) -> None:
+    outcome = run_check(text, OUTLOOK)
+
+    assert (outcome.verdict, codes(outcome)) == (Verdict.FAIL, ["spf.almost"])
+    assert outcome.evidence["proposed_record"] == f"v=spf1 {OWN} {INCLUDE} -all"
+
+
+@pytest.mark.parametrize(
+    ("record", "term", "problem"),
+    [
+        (f"v=spf1 {OWN}, {INCLUDE} -all", "ip4:192.0.2.10,", "a comma (,)"),
+        (f"v=spf1 {OWN} “{INCLUDE}” -all", f"“{INCLUDE}”", "a curly quotation mark (“)"),
+        (f"v=spf1 {OWN} {INCLUDE} −all", "−all", "the character − (U+2212)"),
+    ],
+)
+def test_stray_character_in_term_is_named(record: str, term: str, problem: str) -> None:
+    outcome = run_check(record, OUTLOOK)
+
+    assert (outcome.verdict, codes(outcome)) == (
+        Verdict.FAIL,
+        ["spf.syntax", "spf.stray-character"],
+    )
+    assert params(outcome, "spf.syntax") == {"term": term}
+    assert params(outcome, "spf.stray-character") == {"problem": problem}
+
+
+def test_proposal_for_list_with_commas_is_valid() -> None:
+    outcome = run_check(f"v=spf1 {OWN.replace(' ', ', ')}, -all", OUTLOOK)
+
+    assert outcome.evidence["proposed_record"] == f"v=spf1 {OWN} {INCLUDE} -all"
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("spf", "v=spf10 -all"),
+        ("spf", "google-site-verification=spf1"),
+        ("dmarc", "hello"),
+        ("dmarc", "policy=none"),
+        ("mta-sts", "v=STSv"),
+        ("spf", ""),
+    ],
+)
+def test_other_text_is_no_record(kind: str, text: str) -> None:
+    assert almost(kind, text) is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "meant"),
+    [
+        ("dmarc", '"v=DMARC1; p=none"', "v=DMARC1; p=none"),
+        ("dmarc", "v=DMARC1\\; p=none", "v=DMARC1; p=none"),
+        ("mta-sts", "“v=STSv1; id=1”", "v=STSv1; id=1"),
+    ],
+)
+def test_every_kind_is_recognised(kind: str, text: str, meant: str) -> None:
+    found = almost(kind, text)
+
+    assert found is not None
+    assert found.meant == meant
+
+
+@given(st.text(max_size=60), st.sampled_from(["spf", "dmarc", "mta-sts"]))
+def test_recogniser_never_raises(text: str, kind: str) -> None:
+    found = almost(kind, text)
+
+    assert found is None or found.meant
+    assert clean(clean(text)) == clean(text)
+
+
+terms = st.sampled_from(["mx", "a", "ip4:192.0.2.0/24", "include:mail.test", "-all", "~all"])
+
+
+@given(
+    st.lists(terms, min_size=1, max_size=5),
+    st.sampled_from(['"', "“", "\ufeff", "\u200b", "„"]),
+    st.sampled_from([" ", "\t", "\u00a0", ", ", " , "]),
+)
+def test_spoiled_record_is_restored(parts: list[str], quote: str, separator: str) -> None:
+    text = quote + separator.join(["v=spf1", *parts]) + quote
+
+    found = almost("spf", text)
+
+    assert found is not None
+    assert found.meant == " ".join(["v=spf1", *parts])
+    assert isinstance(parse(found.meant), SpfPolicy)
+    assert select([found.meant])
