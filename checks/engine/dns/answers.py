@@ -72,7 +72,9 @@ def read_authoritative(message: DnsMessage, name: str, rtype: str) -> DecodedRep
         return failure
     if not message.flags & AUTHORITATIVE:
         if message.referral:
-            return Referral("lame", REFERRAL, tuple(sorted(set(message.referral))))
+            hosts = tuple(sorted(set(message.referral)))
+            glue = tuple(sorted(pair for pair in message.glue if pair[0] in hosts))
+            return Referral("lame", REFERRAL, hosts, glue)
         return LookupFailure("lame", "not authoritative")
     return _follow_aliases(message, name, rtype, _zone_of(message))
 

@@ -162,10 +162,13 @@ def combine(
         *_judged_findings(server_verdicts),
         *_unanswered_findings(authoritative, server_verdicts),
         *_addressless_findings(authoritative.delegation),
+        *_glue_findings(authoritative.delegation),
         *_unconfirmed_findings(authoritative.delegation),
     ]
     # A server without an address can mislead no sender, so it costs a caution and not the verdict.
-    if verdict is Verdict.PASS and authoritative.delegation.addressless:
+    # So does glue that differs, while the server at that address gives the same answer.
+    delegation = authoritative.delegation
+    if verdict is Verdict.PASS and (delegation.addressless or delegation.glue_only):
         verdict = Verdict.WARN
     return Outcome(
         kind=kind,
@@ -302,6 +305,13 @@ def _unconfirmed_findings(delegation: Delegation) -> list[Finding]:
     if delegation.is_confirmed:
         return []
     return [Finding("dns.parent-silent", {"zone": delegation.zone})]
+
+
+def _glue_findings(delegation: Delegation) -> list[Finding]:
+    if not delegation.glue_only:
+        return []
+    servers = [str(server) for server in delegation.glue_only]
+    return [Finding("dns.glue-differs", {"servers": servers})]
 
 
 def _addressless_findings(delegation: Delegation) -> list[Finding]:

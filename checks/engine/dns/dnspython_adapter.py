@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import dns.exception
+import dns.flags
 import dns.message
 import dns.name
 import dns.rdata
@@ -35,6 +36,7 @@ class DnsMessage:
     - `has_answers`: whether the answer section contains any record.
     - `zones`: the owners of the SOA records in the authority section (RFC 2308).
     - `apexes`, `referral`: the owners and the targets of the NS records in the authority section.
+    - `glue`: the names and addresses in the additional section of a reply without authority.
     """
 
     flags: int
@@ -44,6 +46,7 @@ class DnsMessage:
     zones: tuple[str, ...] = ()
     apexes: tuple[str, ...] = ()
     referral: tuple[str, ...] = ()
+    glue: tuple[tuple[str, str], ...] = ()
 
 
 def from_dnspython(message: dns.message.Message) -> DnsMessage:
@@ -69,6 +72,17 @@ def from_dnspython(message: dns.message.Message) -> DnsMessage:
             for rrset in message.authority
             for rdata in rrset
             if isinstance(rdata, NS)
+        ),
+        glue=()
+        if message.flags & dns.flags.AA
+        else tuple(
+            dict.fromkeys(
+                (name_to_text(rrset.name), rdata.to_text())
+                for rrset in message.additional
+                for rdata in rrset
+                if rdata.rdtype in (dns.rdatatype.A, dns.rdatatype.AAAA)
+                and rdata.rdclass == dns.rdataclass.IN
+            )
         ),
     )
 

@@ -103,10 +103,12 @@ class LookupFailure:
 class Referral(LookupFailure):
     """A referral to other servers, by a lame server or a server of the parent zone.
 
-    `hosts` are the servers in the referral (RFC 1034 section 4.3.1).
+    `hosts` are the servers in the referral (RFC 1034 section 4.3.1), and `glue` their addresses
+    there: pairs of host and address.
     """
 
     hosts: tuple[str, ...] = ()
+    glue: tuple[tuple[str, str], ...] = ()
 
 
 Answer = Records | NoRecord | NoName | LookupFailure
@@ -119,6 +121,8 @@ class Delegation:
     - `unresolved`: servers whose addresses could not be found, or must not be queried.
     - `addressless`: servers that certainly have no address, so that they answer no client.
     - `ipv6_only`: the unresolved servers that need IPv6, which this machine does not have.
+    - `glue_only`: the servers at an address that only the parent zone publishes for their name.
+      They are among `servers`, because resolvers that start at the parent query them.
     """
 
     zone: str
@@ -126,6 +130,7 @@ class Delegation:
     unresolved: tuple[str, ...] = ()
     addressless: tuple[str, ...] = ()
     ipv6_only: tuple[str, ...] = ()
+    glue_only: tuple[Server, ...] = ()
     # False when the servers of the parent zone should have named the zone's servers and did not.
     is_confirmed: bool = True
 

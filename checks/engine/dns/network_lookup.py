@@ -48,9 +48,13 @@ _MAX_PARENT_SERVERS = 2
 
 @dataclass(frozen=True)
 class _HostAddresses:
-    """The usable addresses of a name server, or the reason why there is none."""
+    """The usable addresses of a name server, or the reason why there is none.
+
+    `published` are all addresses at its name, also those that must not be queried from here.
+    """
 
     usable: tuple[str, ...] = ()
+    published: tuple[str, ...] = ()
     is_addressless: bool = False
     needs_ipv6: bool = False
 
@@ -198,39 +202,49 @@ class NetworkLookup:
         zone = found.records[0].owner
         # A resolver can cache an old delegation and query its servers until the TTL expires. Only
         # the parent zone is current. Senders use either set, so the check queries both.
-        parent_hosts, is_confirmed = await self._parent_name_servers(zone)
-        hosts = tuple(sorted({*found.values, *parent_hosts}))
+        referral, is_confirmed = await self._parent_referral(zone)
+        hosts = tuple(sorted({*found.values, *referral.hosts}))
         # Shared, because providers serve thousands of zones from the same few hosts.
         located = await self._locate_shared(hosts)
         port = self._network.authoritative_port_for(zone)
+        # RFC 1034 section 4.2.1: the glue leads a resolver from the parent zone to the servers. An
+        # address that the zone itself no longer publishes still answers those resolvers.
+        glue = [
+            Server(host, address, port)
+            for host, address in referral.glue
+            if address not in located[host].published and self._is_usable(address)
+        ]
+        # A name without an answer may have this address, so that nothing differs for certain.
+        glue_only = tuple(each for each in glue if not located[each.name].is_unresolved)
+        own = [Server(host, address, port) for host in hosts for address in located[host].usable]
         return Delegation(
             zone=zone,
-            servers=tuple(
-                Server(host, address, port) for host in hosts for address in located[host].usable
-            ),
+            servers=(*own, *glue),
+            glue_only=glue_only,
             unresolved=tuple(host for host in hosts if located[host].is_unresolved),
             addressless=tuple(host for host in hosts if located[host].is_addressless),
             ipv6_only=tuple(host for host in hosts if located[host].needs_ipv6),
             is_confirmed=is_confirmed,
         )
 
-    async def _parent_name_servers(self, zone: str) -> tuple[tuple[str, ...], bool]:
+    async def _parent_referral(self, zone: str) -> tuple[Referral, bool]:
         """Return the servers that the parent zone delegates to, and whether that is certain.
 
         False when the servers of the parent zone did not answer. True, without servers, when they
         cannot be found, or serve the zone as well and so have no delegation of their own.
         """
+        none = Referral("lame", REFERRAL)
         _, _, parent = zone.partition(".")
         parent_delegation = await self.delegation(parent) if parent else None
         if not isinstance(parent_delegation, Delegation) or not parent_delegation.servers:
-            return (), True
+            return none, True
         for server in parent_delegation.servers[:_MAX_PARENT_SERVERS]:
             answer = await self.query(server, zone, "NS")
             if isinstance(answer, Referral):
-                return answer.hosts, True
+                return answer, True
             if not isinstance(answer, LookupFailure):
-                return (), True
-        return (), False
+                return none, True
+        return none, False
 
     async def _locate_shared(self, hosts: tuple[str, ...]) -> dict[str, _HostAddresses]:
         return await self._pool.run_once(("hosts", hosts), lambda: self._locate_all(hosts)).wait()
@@ -286,8 +300,11 @@ class NetworkLookup:
         if isinstance(answers[0], LookupFailure):
             return _HostAddresses()
         allowed = [text for text in found if self._may_query(text)]
-        usable = tuple(text for text in allowed if ":" not in text or has_route(text))
-        return _HostAddresses(usable, needs_ipv6=bool(allowed) and not usable)
+        usable = tuple(text for text in found if self._is_usable(text))
+        return _HostAddresses(usable, tuple(found), needs_ipv6=bool(allowed) and not usable)
+
+    def _is_usable(self, text: str) -> bool:
+        return self._may_query(text) and (":" not in text or has_route(text))
 
     def _may_query(self, text: str) -> bool:
         known = self._permitted.get(text)

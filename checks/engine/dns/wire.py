@@ -128,7 +128,7 @@ def _decode_reply(question: DnsQuestion, wire: bytes) -> DnsMessage:
     offset = HEADER_BYTES + len(question.wire)
     found, offset = _read_answers(wire, offset, answers, names)
     zones, named, offset = _read_authority(wire, offset, authority, names)
-    extended = _read_additional(wire, offset, additional, names)
+    extended, glue = _read_additional(wire, offset, additional, names)
     return DnsMessage(
         flags=flags,
         rcode=extended << 4 | flags & 0x0F,
@@ -137,6 +137,7 @@ def _decode_reply(question: DnsQuestion, wire: bytes) -> DnsMessage:
         zones=zones,
         apexes=tuple(dict.fromkeys([owner for owner, _ in named])),
         referral=tuple([target for _, target in named]),
+        glue=() if flags & AUTHORITATIVE else tuple(dict.fromkeys(glue)),
     )
 
 
@@ -320,9 +321,12 @@ def _read_authority(
     return tuple(zones), list(named), offset
 
 
-def _read_additional(wire: bytes, offset: int, count: int, names: _Names) -> int:
-    """Return the upper bits of the rcode. Addresses are only checked for completeness."""
+def _read_additional(
+    wire: bytes, offset: int, count: int, names: _Names
+) -> tuple[int, list[tuple[str, str]]]:
+    """Return the upper bits of the rcode, and the addresses with their owners."""
     extended = -1
+    glue: list[tuple[str, str]] = []
     for _ in range(count):
         owner, number, rclass, ttl, offset, end = _record_header(wire, offset, names)
         if number == _OPT:
@@ -333,8 +337,10 @@ def _read_additional(wire: bytes, offset: int, count: int, names: _Names) -> int
             extended = ttl >> 24
         elif rclass != _IN or end - offset != _ADDRESS_BYTES.get(number):
             raise _Unsupported
+        else:
+            glue.append((owner, _address(wire[offset:end])))
         offset = end
-    return max(extended, 0)
+    return max(extended, 0), glue
 
 
 def _check_options(wire: bytes, offset: int, end: int) -> None:

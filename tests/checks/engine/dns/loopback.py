@@ -119,6 +119,21 @@ def refer(server: Nameserver, query: dns.message.Message, over_tcp: bool) -> Wir
     return response.to_wire()
 
 
+def refer_with_glue(zone: str, *glue: tuple[str, str]) -> Behaviour:
+    """Refer to the servers of the zone, with their addresses in the additional section."""
+
+    def behaviour(server: Nameserver, query: dns.message.Message, over_tcp: bool) -> Wire:
+        response = dns.message.make_response(query)
+        hosts = dict.fromkeys(f"{host}." for host, _ in glue)
+        response.authority.append(dns.rrset.from_text(f"{zone}.", 60, "IN", "NS", *hosts))
+        for host, address in glue:
+            rtype = "AAAA" if ":" in address else "A"
+            response.additional.append(dns.rrset.from_text(f"{host}.", 60, "IN", rtype, address))
+        return response.to_wire()
+
+    return behaviour
+
+
 def wrong_id(server: Nameserver, query: dns.message.Message, over_tcp: bool) -> Wire:
     response = server.response_to(query)
     response.id = query.id ^ 1

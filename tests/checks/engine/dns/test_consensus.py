@@ -133,3 +133,29 @@ def test_failed_delegation_decides(
     outcome = asyncio.run(mx_ttl.inspect("example.test", 300, lookup))
 
     assert (outcome.verdict, outcome.unanimous, codes(outcome)) == (verdict, unanimous, expected)
+
+
+@pytest.mark.parametrize(
+    ("at_glue", "verdict", "unanimous", "expected"),
+    [
+        (LOW, Verdict.WARN, True, ["dns.glue-differs"]),
+        (
+            HIGH,
+            Verdict.FAIL,
+            False,
+            ["dns.servers-disagree", "mx-ttl.too-high", "dns.glue-differs"],
+        ),
+        (SILENT, Verdict.UNKNOWN, False, ["dns.server-silent", "dns.glue-differs"]),
+    ],
+)
+def test_glue_counts_as_server(
+    at_glue: str | LookupFailure, verdict: Verdict, unanimous: bool, expected: list[str]
+) -> None:
+    glue = Server("ns2.test", "192.0.2.2")
+    delegation = Delegation("example.test", (*NS1, glue), glue_only=(glue,))
+    lookup = ZoneLookup("", servers={"ns1.test": LOW, "ns2.test": at_glue}, delegation=delegation)
+
+    outcome = asyncio.run(mx_ttl.inspect("example.test", 300, lookup))
+
+    assert (outcome.verdict, outcome.unanimous, codes(outcome)) == (verdict, unanimous, expected)
+    assert params(outcome, "dns.glue-differs") == {"servers": ["ns2.test (192.0.2.2)"]}

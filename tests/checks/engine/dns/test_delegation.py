@@ -72,6 +72,40 @@ def test_delegation_joins_resolver_and_parent() -> None:
     assert found.is_confirmed
 
 
+@pytest.mark.parametrize(
+    ("glue", "queried", "differing"),
+    [
+        # Field case 01: the registrar's host record was never changed.
+        (
+            [("ns1.dns.test", "127.0.0.11")],
+            {"127.0.0.1", "127.0.0.2", "127.0.0.11"},
+            ["127.0.0.11"],
+        ),
+        ([("ns1.dns.test", "127.0.0.1")], {"127.0.0.1", "127.0.0.2"}, []),
+        (
+            [("ns1.dns.test", "127.0.0.1"), ("ns2.dns.test", "127.0.0.12")],
+            {"127.0.0.1", "127.0.0.2", "127.0.0.12"},
+            ["127.0.0.12"],
+        ),
+        # The guard applies to glue, too.
+        ([("ns1.dns.test", "10.0.0.1")], {"127.0.0.1", "127.0.0.2"}, []),
+        # A server that only the parent zone names.
+        (
+            [("ns9.dns.test", "127.0.0.19")],
+            {"127.0.0.1", "127.0.0.2", "127.0.0.19"},
+            ["127.0.0.19"],
+        ),
+    ],
+)
+def test_delegation_includes_glue(
+    glue: list[tuple[str, str]], queried: set[str], differing: list[str]
+) -> None:
+    found = delegated_by(loopback.refer_with_glue("example.test", *glue))
+
+    assert {server.address for server in found.servers} == queried
+    assert [server.address for server in found.glue_only] == differing
+
+
 def test_delegation_unconfirmed_by_parent() -> None:
     assert not delegated_by(loopback.drop).is_confirmed
 
