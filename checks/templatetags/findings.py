@@ -69,6 +69,14 @@ _REASON_LABELS = {
     "reset": "the connection was reset",
     "closed": "the connection was closed",
     "no-address": "no address",
+    "not-allowed": "the address is not public",
+    "no-budget": "the time of the check was over",
+    "dnssec-rejected": "a validating resolver rejects the answer because of DNSSEC",
+    "dnssec-expired": "the DNSSEC signature has expired",
+    "dnssec-not-yet-valid": "the DNSSEC signature is not yet valid",
+    "dnssec-no-matching-key": "no DNSSEC key matches the DS record",
+    "dnssec-signature-missing": "the DNSSEC signature is missing",
+    "dnssec-signature-invalid": "the DNSSEC signature is invalid",
     "not-asked": "not queried",
 }
 

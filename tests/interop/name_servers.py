@@ -20,6 +20,7 @@ HEAD = "@ 3600 IN SOA ns3.lab.test. hostmaster.lab.test. 1 3600 600 86400 60\n"
 Zones = Mapping[str, str]  # zone name -> lines of a zone file, below SOA and NS
 # A secondary zone whose transfer never succeeded: the server answers SERVFAIL.
 NEVER_FETCHED = "(never fetched)"
+SIGNED = "; signed\n"
 
 
 @dataclass(frozen=True)
@@ -47,21 +48,22 @@ def bind_and_unbound(
     *,
     asked: Sequence[int] = (1, 2, 3),
     through: Sequence[int] = (),
+    anchors: Sequence[str] = (),
 ) -> Iterator[LiveNameServers]:
     """Each server serves `common_zones`, except for its own versions in `only[number]`.
 
     An empty text means that the server does not serve the zone. The NS records are the servers in
     `asked`. The resolver queries these, or those in `through`: sometimes it stops when the first
-    selected server is lame.
+    selected server is lame. With `anchors` (DS records) the resolver validates.
     """
     named, unbound = program("named", "bind9"), program("unbound", "unbound")
     port, resolver_port = free_port(ADDRESSES[0]), free_port(RESOLVER)
     zones = {"lab.test": NAMES, **common_zones}
     views = [{**zones, **only.get(number, {})} for number in (1, 2, 3)]
-    head = HEAD + "".join(f"@ 3600 IN NS ns{number}.lab.test.\n" for number in asked)
+    head = zone_head(asked)
     at = [ADDRESSES[number - 1] for number in through or asked]
     (folder / "named.conf").write_text(_named_conf(folder, port, views, head))
-    conf = _unbound_conf(folder, resolver_port, port, sorted(zones), at)
+    conf = _unbound_conf(folder, resolver_port, port, sorted(zones), at, anchors)
     (folder / "unbound.conf").write_text(conf)
     bind = [named, "-g", "-c", str(folder / "named.conf"), "-p", str(port)]
     front = [unbound, "-d", "-c", str(folder / "unbound.conf")]
@@ -71,6 +73,11 @@ def bind_and_unbound(
         stack.enter_context(running(bind, folder / "named.log", ADDRESSES[2], port))
         stack.enter_context(running(front, folder / "unbound.log", RESOLVER, resolver_port))
         yield LiveNameServers(port, resolver_port)
+
+
+def zone_head(asked: Sequence[int] = (1, 2, 3)) -> str:
+    """The SOA and NS records of every zone."""
+    return HEAD + "".join(f"@ 3600 IN NS ns{number}.lab.test.\n" for number in asked)
 
 
 def _named_conf(folder: Path, port: int, views: list[dict[str, str]], head: str) -> str:
@@ -94,13 +101,21 @@ def _zone(folder: Path, view: str, name: str, text: str, head: str) -> str:
     file = folder / f"{view}.{name}.zone"
     if text == NEVER_FETCHED:
         return f'zone "{name}" {{ type secondary; primaries {{ 127.0.0.1 port 1; }}; }};'
-    file.write_text(f"$ORIGIN {name}.\n{head}{text}\n")
+    # A signed zone contains its SOA and NS records.
+    file.write_text(text if text.startswith(SIGNED) else f"$ORIGIN {name}.\n{head}{text}\n")
     return f'zone "{name}" {{ type primary; file "{file}"; }};'
 
 
 def _unbound_conf(
-    folder: Path, port: int, bind_port: int, zones: list[str], asked: Sequence[str]
+    folder: Path,
+    port: int,
+    bind_port: int,
+    zones: list[str],
+    asked: Sequence[str],
+    anchors: Sequence[str],
 ) -> str:
+    modules = "validator iterator" if anchors else "iterator"
+    trusted = "".join(f'  trust-anchor: "{anchor}"\n' for anchor in anchors)
     stubs = "".join(
         f'stub-zone:\n  name: "{name}"\n'
         + "".join(f"  stub-addr: {address}@{bind_port}\n" for address in asked)
@@ -109,7 +124,7 @@ def _unbound_conf(
     return (
         f'server:\n  interface: {RESOLVER}@{port}\n  username: ""\n  chroot: ""\n'
         f'  directory: "{folder}"\n  pidfile: "{folder}/unbound.pid"\n  use-syslog: no\n'
-        '  do-not-query-localhost: no\n  module-config: "iterator"\n'
+        f'  do-not-query-localhost: no\n  module-config: "{modules}"\n{trusted}'
         "  access-control: 127.0.0.0/8 allow\n"
         f'  local-zone: "test." nodefault\n  do-ip6: no\n{stubs}'
         "remote-control:\n  control-enable: no\n"

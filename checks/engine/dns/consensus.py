@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeGuard
 
+from checks.engine.dns import dnssec
 from checks.engine.dns.lookup import (
     Answer,
     Delegation,
@@ -263,6 +264,12 @@ _CONDITIONS = {
     "not-allowed": Finding("dns.server-not-public", _SERVERS),
     "no-address": Finding("dns.server-unresolved", _SERVERS),
     "no-ipv6": Finding("dns.no-ipv6-here", _SERVERS),
+    dnssec.EXPIRED: Finding("dns.dnssec-expired", _SERVERS),
+    dnssec.NOT_YET_VALID: Finding("dns.dnssec-not-yet-valid", _SERVERS),
+    dnssec.NO_MATCHING_KEY: Finding("dns.dnssec-no-matching-key", _SERVERS),
+    dnssec.SIGNATURE_MISSING: Finding("dns.dnssec-signature-missing", _SERVERS),
+    dnssec.SIGNATURE_INVALID: Finding("dns.dnssec-signature-invalid", _SERVERS),
+    dnssec.REJECTED: Finding("dns.dnssec-rejected", _SERVERS),
 }
 
 

@@ -6,9 +6,10 @@ import asyncio
 import functools
 import socket
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from checks.engine.addresses import is_public, may_query, parse_address
+from checks.engine.dns import dnssec
 from checks.engine.dns.answers import (
     REFERRAL,
     DecodedReply,
@@ -38,6 +39,7 @@ from checks.engine.dns.query_pool import (
     SharedResult,
     wait_for_all,
 )
+from checks.engine.dns.validations import Validations
 from checks.engine.dns.wire import make_question
 
 MAX_ALIASES = 16
@@ -74,24 +76,41 @@ class NetworkLookup:
         self._network = network
         self._pool = QueryPool(network.timeouts_seconds, max_in_flight=max_in_flight)
         self._permitted: dict[str, bool] = {}
+        self._validations = Validations(self.resolve, self._pool, network.timeouts_seconds)
 
     async def resolve(self, name: str, rtype: str) -> Answer:
         """Query the resolvers one after another; aliases are followed to their end."""
         shared = self._resolve_shared(name, rtype)
         # The shortcut spares a suspension for the many answers that the batch has already.
-        return shared.result() if shared.is_done else await shared.wait()
+        answer = shared.result() if shared.is_done else await shared.wait()
+        return await self._name_rejection(answer, name, rtype)
 
     async def resolve_all(self, names: Sequence[str], rtype: str) -> list[Answer]:
         """Resolve several names at once; the answers are in the order of `names`."""
-        return await wait_for_all([self._resolve_shared(name, rtype) for name in names])
+        answers = await wait_for_all([self._resolve_shared(name, rtype) for name in names])
+        return [
+            await self._name_rejection(answer, name, rtype)
+            for answer, name in zip(answers, names, strict=True)
+        ]
 
     async def query(self, server: Server, name: str, rtype: str) -> Answer:
         """Query one authoritative server. An alias to a foreign zone is resolved."""
-        return await self._query_shared(server, name, rtype).wait()
+        answer = await self._query_shared(server, name, rtype).wait()
+        return await self._validations.validated(server, answer, name, rtype)
 
     async def query_all(self, servers: Sequence[Server], name: str, rtype: str) -> list[Answer]:
         """Query several servers at once; the answers are in the order of `servers`."""
-        return await wait_for_all([self._query_shared(server, name, rtype) for server in servers])
+        answers = await wait_for_all(
+            [self._query_shared(server, name, rtype) for server in servers]
+        )
+        if not self._validations.concerns(name):
+            return answers
+        return await asyncio.gather(
+            *(
+                self._validations.validated(server, answer, name, rtype)
+                for server, answer in zip(servers, answers, strict=True)
+            )
+        )
 
     def resolvers_for(self, name: str) -> tuple[Endpoint, ...]:
         """Return the resolvers whose caches are compared with the servers; possibly none."""
@@ -115,6 +134,37 @@ class NetworkLookup:
     async def close(self) -> None:
         """Cancel the queries that are still in flight and close the sockets."""
         await self._pool.close()
+
+    async def _name_rejection(self, answer: Answer, name: str, rtype: str) -> Answer:
+        """Return "dnssec-rejected" for a SERVFAIL that only a validating resolver returns."""
+        if type(answer) is not LookupFailure or answer.reason != "servfail":
+            return answer
+        unchecked = await self._resolve_unchecked(name, rtype)
+        return answer if isinstance(unchecked, LookupFailure) else LookupFailure(dnssec.REJECTED)
+
+    async def _resolve_unchecked(self, name: str, rtype: str) -> Answer:
+        """Query the resolvers with CD: they return records that they reject (RFC 4035 3.2.2)."""
+        name = name.rstrip(".").lower() or "."
+        key = ("unchecked", name, rtype)
+        shared = self._pool.get(key) or self._submit(
+            key,
+            self._network.nameservers_for(name),
+            name,
+            rtype,
+            recursion=True,
+            unchecked=True,
+            read_reply=read_recursive,
+            follow_alias=lambda reply: self._follow_alias(reply, rtype, ()),
+        )
+        return await shared.wait()
+
+    async def _resolve_server(self, name: str, rtype: str) -> Answer:
+        """Resolve a name of the delegation. The servers of a rejected zone are queried, too."""
+        answer = await self.resolve(name, rtype)
+        if not isinstance(answer, LookupFailure) or answer.reason != dnssec.REJECTED:
+            return answer
+        self._validations.rejected.add(name.rstrip(".").lower())
+        return await self._resolve_unchecked(name, rtype)
 
     def _resolve_shared(self, name: str, rtype: str) -> SharedResult[Answer]:
         # First as given: most names are normalised, and the second lookup is then not needed.
@@ -162,8 +212,11 @@ class NetworkLookup:
         recursion: bool,
         read_reply: ReplyReader,
         follow_alias: AliasFollower | None = None,
+        unchecked: bool = False,
     ) -> SharedResult[Answer]:
         question = make_question(name, rtype)
+        if question is not None and unchecked:
+            question = replace(question, unchecked=True)
         # A name that cannot exist (RFC 1035 section 2.3.4) is answered without a query.
         if question is None:
             return self._pool.set_known(key, NoName())
@@ -217,6 +270,7 @@ class NetworkLookup:
         # A name without an answer may have this address, so that nothing differs for certain.
         glue_only = tuple(each for each in glue if not located[each.name].is_unresolved)
         own = [Server(host, address, port) for host in hosts for address in located[host].usable]
+        self._validations.add_zone(zone, [(each.address, each.port) for each in own])
         return Delegation(
             zone=zone,
             servers=(*own, *glue),
@@ -259,7 +313,7 @@ class NetworkLookup:
         exists = True
         for depth in range(len(labels)):
             candidate = ".".join(labels[depth:])
-            answer = await self.resolve(candidate, "NS")
+            answer = await self._resolve_server(candidate, "NS")
             if isinstance(answer, LookupFailure):
                 return answer
             # RFC 8020: one NXDOMAIN on the way up means that the name itself does not exist.
@@ -290,7 +344,10 @@ class NetworkLookup:
 
     async def _locate(self, host: str) -> _HostAddresses:
         """Return the addresses of a server that may be queried; none when the A lookup failed."""
-        answers = await wait_for_all([self._resolve_shared(host, rtype) for rtype in ("A", "AAAA")])
+        rtypes = ("A", "AAAA")
+        # Both at once; the second pass finds the answers of the first.
+        await wait_for_all([self._resolve_shared(host, rtype) for rtype in rtypes])
+        answers = [await self._resolve_server(host, rtype) for rtype in rtypes]
         # Sorted: servers rotate their answers, and equal zones must lead to equal evidence.
         found = [v for a in answers if isinstance(a, Records) for v in sorted_values(a.values)]
         if not found:

@@ -165,6 +165,11 @@ class QueryPool:
         self._sockets: UdpSockets | None = None
 
     @property
+    def limiter(self) -> QueryLimiter:
+        """The limit on queries in flight, for queries outside the pool."""
+        return self._limiter
+
+    @property
     def _udp_sockets(self) -> UdpSockets:
         if self._sockets is None:
             self._sockets = UdpSockets()

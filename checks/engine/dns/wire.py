@@ -23,10 +23,12 @@ HEADER_BYTES = 12
 # Small enough to cross any path unfragmented (DNS flag day 2020).
 EDNS_PAYLOAD = 1232
 RESPONSE, TRUNCATED, RECURSION_DESIRED = 0x8000, 0x0200, 0x0100
+# RFC 4035 section 3.2.2: a resolver returns the records although it cannot validate them.
+_CHECKING_DISABLED = 0x0010
 AUTHORITATIVE, RECURSION_AVAILABLE = 0x0400, 0x0080
 OPCODE = 0x7800
 
-_A, _NS, _CNAME, _SOA, _PTR, _MX, _TXT, _AAAA, _OPT = 1, 2, 5, 6, 12, 15, 16, 28, 41
+_A, _NS, _CNAME, _SOA, _PTR, _MX, _TXT, _AAAA, _OPT, _DS = 1, 2, 5, 6, 12, 15, 16, 28, 41, 43
 _IN = 1
 _TYPE_CODES = {
     "A": _A,
@@ -37,6 +39,8 @@ _TYPE_CODES = {
     "MX": _MX,
     "TXT": _TXT,
     "AAAA": _AAAA,
+    # Only dnspython decodes these records.
+    "DS": _DS,
 }
 _ADDRESS_BYTES = {_A: 4, _AAAA: 16}
 _TYPE_NAMES = {number: type_name for type_name, number in _TYPE_CODES.items()}
@@ -72,6 +76,8 @@ class DnsQuestion:
     name: str
     rtype: str
     wire: bytes
+    # The resolver returns records that it rejects, too.
+    unchecked: bool = False
 
     def is_question_of(self, message: bytes) -> bool:
         """Return whether the message contains exactly this question, in upper or lower case.
@@ -104,6 +110,8 @@ def encode_query(
 ) -> bytes:
     """Return the bytes of a query with the id `number`, which offers 1232 bytes by EDNS."""
     flags = RECURSION_DESIRED if recursion else 0
+    if question.unchecked:
+        flags |= _CHECKING_DISABLED
     header = _HEADER.pack(number, flags, 1, 0, 0, int(edns))
     return header + question.wire + (_EDNS if edns else b"")
 

@@ -1,0 +1,195 @@
+"""Validate the signatures of one zone as a validating resolver does (RFC 4035 section 5).
+
+The DS records of the parent zone are the anchor. `lookup.LookupFailure` reasons name each fault. A
+zone without a DS record, or with unsupported algorithms only, is not signed for a resolver
+(RFC 4035 section 5.2).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import dns.asyncquery
+import dns.dnssec
+import dns.exception
+import dns.flags
+import dns.message
+import dns.name
+import dns.rcode
+import dns.rdata
+import dns.rdataclass
+import dns.rdatatype
+import dns.rrset
+from dns.dnssecalgs import get_algorithm_cls
+from dns.exception import UnsupportedAlgorithm
+from dns.rdtypes.ANY.DNSKEY import DNSKEY
+from dns.rdtypes.ANY.DS import DS
+from dns.rdtypes.ANY.RRSIG import RRSIG
+
+from checks.engine.dns.network import Endpoint
+from checks.engine.dns.wire import EDNS_PAYLOAD
+
+# The reasons of a LookupFailure. The first is the most useful for the person who must act.
+EXPIRED = "dnssec-expired"
+NOT_YET_VALID = "dnssec-not-yet-valid"
+NO_MATCHING_KEY = "dnssec-no-matching-key"
+SIGNATURE_MISSING = "dnssec-signature-missing"
+SIGNATURE_INVALID = "dnssec-signature-invalid"
+# A validating resolver rejects the zone, for a reason that Gangway cannot determine.
+REJECTED = "dnssec-rejected"
+
+# RFC 8624 section 3.3. A resolver ignores a DS record with another digest.
+_DIGESTS = (1, 2, 4)
+
+
+@dataclass(frozen=True)
+class ZoneKeys:
+    """The keys of a signed zone, or the `fault` that voids them."""
+
+    zone: dns.name.Name
+    keys: dns.rrset.RRset | None = None
+    fault: str = ""
+
+
+async def fetch_signed(
+    endpoint: Endpoint, name: str, rtype: str, *, timeouts_seconds: Sequence[float]
+) -> dns.message.Message | None:
+    """Query one server with the DO bit (RFC 3225); None without a usable reply.
+
+    Sends one attempt for each timeout.
+    """
+    query = dns.message.make_query(name, rtype, want_dnssec=True, payload=EDNS_PAYLOAD)
+    query.flags &= ~dns.flags.RD
+    address, port = endpoint
+    for seconds in timeouts_seconds:
+        try:
+            reply, _ = await dns.asyncquery.udp_with_fallback(
+                query, address, timeout=seconds, port=port, ignore_unexpected=True
+            )
+        except dns.exception.Timeout:
+            continue
+        except (dns.exception.DNSException, OSError, EOFError):
+            return None
+        return reply if reply.rcode() in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN) else None
+    return None
+
+
+def read_keys(zone: str, ds_values: Iterable[str], reply: dns.message.Message) -> ZoneKeys | None:
+    """Return the keys in a reply to a DNSKEY query; None when no resolver validates the zone.
+
+    `ds_values` are the DS records of the parent zone, as text.
+    """
+    apex = dns.name.from_text(zone)
+    anchors = [ds for ds in map(_read_ds, ds_values) if _is_supported(ds)]
+    if not anchors:
+        return None
+    keys = reply.get_rrset(reply.answer, apex, dns.rdataclass.IN, dns.rdatatype.DNSKEY)
+    matching = [] if keys is None else [key for key in keys if _matches(apex, key, anchors)]
+    # RFC 4035 section 5.2: a DS record without a key that matches voids the whole zone.
+    if keys is None or not matching:
+        return ZoneKeys(apex, fault=NO_MATCHING_KEY)
+    entry = dns.rrset.from_rdata_list(apex, keys.ttl, matching)
+    return ZoneKeys(apex, keys, _fault_of(keys, reply.answer, apex, entry))
+
+
+def fault_in(reply: dns.message.Message, keys: ZoneKeys) -> str:
+    """Return the fault of an answer from the zone, or "".
+
+    A negative answer is judged by the signature of its SOA record. Records of other zones are
+    skipped.
+    """
+    if keys.fault or keys.keys is None:
+        return keys.fault
+    negative = [each for each in reply.authority if each.rdtype == dns.rdatatype.SOA]
+    for rrset in reply.answer or negative:
+        if rrset.rdtype == dns.rdatatype.RRSIG or not rrset.name.is_subdomain(keys.zone):
+            continue
+        section = reply.answer or reply.authority
+        fault = _fault_of(rrset, section, keys.zone, keys.keys)
+        if fault:
+            return fault
+    return ""
+
+
+def is_in_zone(start: dns.message.Message, keys: ZoneKeys) -> bool:
+    """Return whether the zone in a reply to an SOA query is the zone of the keys."""
+    sections = (*start.answer, *start.authority)
+    apexes = {each.name for each in sections if each.rdtype == dns.rdatatype.SOA}
+    return apexes == {keys.zone}
+
+
+def _read_ds(value: str) -> DS:
+    read = dns.rdata.from_text(dns.rdataclass.IN, dns.rdatatype.DS, value)
+    assert isinstance(read, DS)
+    return read
+
+
+def _is_supported(ds: DS) -> bool:
+    try:
+        get_algorithm_cls(ds.algorithm)
+    except dns.exception.DNSException:
+        return False
+    return int(ds.digest_type) in _DIGESTS
+
+
+def _matches(apex: dns.name.Name, key: dns.rdata.Rdata, anchors: Sequence[DS]) -> bool:
+    if not isinstance(key, DNSKEY):
+        return False
+    return any(
+        dns.dnssec.make_ds(
+            apex, key, anchor.digest_type, policy=dns.dnssec.allow_all_policy, validating=True
+        )
+        == anchor
+        for anchor in anchors
+        if anchor.algorithm == key.algorithm
+    )
+
+
+def _fault_of(
+    rrset: dns.rrset.RRset,
+    section: Sequence[dns.rrset.RRset],
+    zone: dns.name.Name,
+    keys: dns.rrset.RRset,
+) -> str:
+    """Return the fault of the best signature of a record set: one valid signature is enough."""
+    signatures = [
+        signature
+        for each in section
+        if each.name == rrset.name
+        and each.rdtype == dns.rdatatype.RRSIG
+        and each.covers == rrset.rdtype
+        for signature in each
+        if isinstance(signature, RRSIG)
+    ]
+    own = [signature for signature in signatures if signature.signer == zone]
+    if signatures and not own:
+        # Another zone at the same server signs these records.
+        return ""
+    faults = [_signature_fault(rrset, signature, zone, keys) for signature in own]
+    return SIGNATURE_MISSING if not faults else min(faults, key=_preference)
+
+
+def _preference(fault: str) -> int:
+    return ("", EXPIRED, NOT_YET_VALID, SIGNATURE_INVALID).index(fault)
+
+
+def _signature_fault(
+    rrset: dns.rrset.RRset, signature: RRSIG, zone: dns.name.Name, keys: dns.rrset.RRset
+) -> str:
+    now = time.time()
+    # RFC 4035 section 5.3.1: the current time must be between inception and expiration.
+    if signature.expiration < now:
+        return EXPIRED
+    if signature.inception > now:
+        return NOT_YET_VALID
+    try:
+        dns.dnssec.validate_rrsig(
+            rrset, signature, {zone: keys}, now=now, policy=dns.dnssec.allow_all_policy
+        )
+    except UnsupportedAlgorithm:
+        return ""
+    except (dns.exception.DNSException, ValueError):
+        return SIGNATURE_INVALID
+    return ""

@@ -1,0 +1,104 @@
+"""The DNSSEC validation of a batch: the keys of each zone once, and each answer once."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+
+import dns.message
+import dns.name
+
+from checks.engine.dns import dnssec
+from checks.engine.dns.lookup import Answer, LookupFailure, Records, Server
+from checks.engine.dns.network import Endpoint
+from checks.engine.dns.query_pool import QueryPool
+
+# One server is enough for the keys of the zone; another is queried when it does not answer.
+_MAX_KEY_SERVERS = 3
+# Without a reply to the query with DO, the signature is unknown, and so is the answer.
+_NO_REPLY = "timeout"
+
+
+class Validations:
+    """Validates the authoritative answers of zones that have a DS record.
+
+    Costs one query for the DS record of each zone, and for a signed zone one for its keys and one
+    for each answer.
+    """
+
+    def __init__(
+        self,
+        resolve: Callable[[str, str], Awaitable[Answer]],
+        pool: QueryPool,
+        timeouts_seconds: Sequence[float],
+    ) -> None:
+        self._resolve, self._pool = resolve, pool
+        self._timeouts_seconds = timeouts_seconds
+        self._servers: dict[str, Sequence[Endpoint]] = {}
+        # The names whose NS or address records a validating resolver rejects.
+        self.rejected: set[str] = set()
+
+    def add_zone(self, zone: str, servers: Sequence[Endpoint]) -> None:
+        """Make the zone known with its servers. Answers below it are validated from now on."""
+        self._servers[zone] = servers
+
+    def concerns(self, name: str) -> bool:
+        """Return whether the name is in a known zone."""
+        return bool(self._zone_of(name))
+
+    def _zone_of(self, name: str) -> str:
+        name = name.rstrip(".").lower()
+        while name and name not in self._servers:
+            name = name.partition(".")[2]
+        # A top-level domain only refers to other zones, and its referrals have no signature.
+        return name if "." in name else ""
+
+    async def validated(self, server: Server, answer: Answer, name: str, rtype: str) -> Answer:
+        """Return the answer, or a LookupFailure with the DNSSEC fault for which it is rejected."""
+        zone = self._zone_of(name)
+        if not zone or isinstance(answer, LookupFailure):
+            return answer
+        # Another zone at the same server has keys of its own.
+        if answer.zone and answer.zone != zone:
+            return answer
+        keys = await self._pool.run_once(("dnssec-keys", zone), lambda: self._keys_of(zone)).wait()
+        if keys is None:
+            return LookupFailure(dnssec.REJECTED) if zone in self.rejected else answer
+        key = ("dnssec", zone, server.address, server.port, name, rtype)
+        fault = await self._pool.run_once(
+            key, lambda: self._fault_of(server, name, rtype, keys)
+        ).wait()
+        if not fault and zone in self.rejected:
+            fault = dnssec.REJECTED
+        return LookupFailure(fault) if fault else answer
+
+    async def _keys_of(self, zone: str) -> dnssec.ZoneKeys | None:
+        """Return the keys of the zone; None when the zone is not signed, or nothing is known."""
+        anchors = await self._resolve(zone, "DS")
+        if not isinstance(anchors, Records) or anchors.chain:
+            return None
+        for endpoint in self._servers[zone][:_MAX_KEY_SERVERS]:
+            reply = await self._fetch(endpoint, zone, "DNSKEY")
+            if reply is not None:
+                return dnssec.read_keys(zone, anchors.values, reply)
+        return dnssec.ZoneKeys(dns.name.from_text(zone), fault=_NO_REPLY)
+
+    async def _fault_of(self, server: Server, name: str, rtype: str, keys: dnssec.ZoneKeys) -> str:
+        if keys.fault:
+            return keys.fault
+        endpoint = (server.address, server.port)
+        reply = await self._fetch(endpoint, name, rtype)
+        if reply is None:
+            return _NO_REPLY
+        fault = dnssec.fault_in(reply, keys)
+        if fault == dnssec.SIGNATURE_MISSING:
+            # The name may be in an unsigned zone below, of which the answer does not show the apex.
+            start = await self._fetch(endpoint, name, "SOA")
+            if start is None or not dnssec.is_in_zone(start, keys):
+                return ""
+        return fault
+
+    async def _fetch(self, endpoint: Endpoint, name: str, rtype: str) -> dns.message.Message | None:
+        async with self._pool.limiter:
+            return await dnssec.fetch_signed(
+                endpoint, name, rtype, timeouts_seconds=self._timeouts_seconds
+            )

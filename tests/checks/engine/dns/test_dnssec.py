@@ -1,0 +1,213 @@
+"""DNSSEC: which fault voids a zone or an answer, and how a resolver that validates shows it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from functools import cache
+
+import dns.dnssec
+import dns.flags
+import dns.message
+import dns.name
+import dns.rcode
+import dns.rrset
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from dns.rdtypes.ANY.DNSKEY import DNSKEY
+from hypothesis import given
+from hypothesis import strategies as st
+
+from checks.engine.dns import dnssec
+from checks.engine.dns.dnssec import ZoneKeys
+from checks.engine.dns.lookup import Answer, Delegation, LookupFailure, Records, Server
+from tests.checks.engine.dns import loopback
+from tests.checks.engine.dns.loopback import Nameserver, Wire, nameserver, network_of
+from tests.checks.engine.dns.network_lookups import ZONE, network_lookup
+
+APEX = dns.name.from_text("example.test")
+DAY = 86400
+VALID, PAST, FUTURE = (-DAY, DAY), (-3 * DAY, -DAY), (DAY, 3 * DAY)
+
+
+@cache
+def private_key(owner: str) -> ec.EllipticCurvePrivateKey:
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+def dnskey(owner: str) -> DNSKEY:
+    return dns.dnssec.make_dnskey(private_key(owner).public_key(), "ECDSAP256SHA256", flags=257)
+
+
+def ds_of(owner: str, *, digest: str = "SHA256") -> str:
+    return dns.dnssec.make_ds(APEX, dnskey(owner), digest).to_text()
+
+
+def signature(
+    rrset: dns.rrset.RRset, *, owner: str = "a", signer: dns.name.Name = APEX, at: tuple[int, int]
+) -> dns.rrset.RRset:
+    now = time.time()
+    signed = dns.dnssec.sign(
+        rrset,
+        private_key(owner),
+        signer,
+        dnskey(owner),
+        inception=now + at[0],
+        expiration=now + at[1],
+    )
+    return dns.rrset.from_rdata(rrset.name, rrset.ttl, signed)
+
+
+def keys_reply(
+    *owners: str, signed_by: str = "a", at: tuple[int, int] = VALID
+) -> dns.message.Message:
+    reply = dns.message.make_response(dns.message.make_query(APEX, "DNSKEY"))
+    if owners:
+        rrset = dns.rrset.from_rdata_list(APEX, 60, [dnskey(owner) for owner in owners])
+        reply.answer = [rrset, signature(rrset, owner=signed_by, at=at)]
+    return dns.message.from_wire(reply.to_wire())
+
+
+@pytest.mark.parametrize(
+    ("anchors", "reply", "fault"),
+    [
+        ([ds_of("a")], keys_reply("a"), ""),
+        ([ds_of("old"), ds_of("a")], keys_reply("a", "b"), ""),
+        ([ds_of("a", digest="SHA384")], keys_reply("a"), ""),
+        ([ds_of("old")], keys_reply("a"), dnssec.NO_MATCHING_KEY),
+        ([ds_of("a")], keys_reply(), dnssec.NO_MATCHING_KEY),
+        ([ds_of("a")], keys_reply("a", at=PAST), dnssec.EXPIRED),
+        ([ds_of("a")], keys_reply("a", at=FUTURE), dnssec.NOT_YET_VALID),
+        # A key without a DS record cannot vouch for the key set.
+        ([ds_of("a")], keys_reply("a", "b", signed_by="b"), dnssec.SIGNATURE_INVALID),
+    ],
+)
+def test_keys_of_zone(anchors: list[str], reply: dns.message.Message, fault: str) -> None:
+    keys = dnssec.read_keys("example.test", anchors, reply)
+
+    assert keys is not None
+    assert keys.fault == fault
+
+
+@pytest.mark.parametrize(
+    "anchor",
+    [
+        # Digest types and algorithms that no resolver supports (RFC 4035 section 5.2).
+        f"1 13 200 {'ab' * 32}",
+        f"1 200 2 {'ab' * 32}",
+    ],
+)
+def test_unsupported_anchor_is_unsigned(anchor: str) -> None:
+    assert dnssec.read_keys("example.test", [anchor], keys_reply("a")) is None
+
+
+KEYS = ZoneKeys(APEX, dns.rrset.from_rdata_list(APEX, 60, [dnskey("a")]))
+MX = dns.rrset.from_text("example.test.", 60, "IN", "MX", "10 mx.example.test.")
+OTHER_MX = dns.rrset.from_text("example.test.", 60, "IN", "MX", "10 other.example.test.")
+SOA = dns.rrset.from_text("example.test.", 60, "IN", "SOA", "ns.test. root.test. 1 2 3 4 5")
+BELOW = dns.rrset.from_text("sub.example.test.", 60, "IN", "TXT", '"text"')
+OUTSIDE = dns.rrset.from_text("www.other.test.", 60, "IN", "A", "192.0.2.1")
+
+
+def reply_with(
+    answer: list[dns.rrset.RRset], authority: list[dns.rrset.RRset] | None = None
+) -> dns.message.Message:
+    reply = dns.message.make_response(dns.message.make_query(APEX, "MX"))
+    reply.answer, reply.authority = answer, authority or []
+    return reply
+
+
+SUB = dns.name.from_text("sub.example.test")
+
+
+@pytest.mark.parametrize(
+    ("reply", "fault"),
+    [
+        (reply_with([MX, signature(MX, at=VALID)]), ""),
+        (reply_with([MX, signature(MX, at=PAST)]), dnssec.EXPIRED),
+        (reply_with([MX, signature(MX, at=FUTURE)]), dnssec.NOT_YET_VALID),
+        (reply_with([MX, signature(MX, owner="b", at=VALID)]), dnssec.SIGNATURE_INVALID),
+        (reply_with([OTHER_MX, signature(MX, at=VALID)]), dnssec.SIGNATURE_INVALID),
+        (reply_with([MX]), dnssec.SIGNATURE_MISSING),
+        # One valid signature is enough, as during a change of keys.
+        (reply_with([MX, signature(MX, at=PAST), signature(MX, at=VALID)]), ""),
+        (reply_with([BELOW, signature(BELOW, owner="b", signer=SUB, at=PAST)]), ""),
+        (reply_with([OUTSIDE]), ""),
+        (reply_with([], [SOA, signature(SOA, at=VALID)]), ""),
+        (reply_with([], [SOA, signature(SOA, at=PAST)]), dnssec.EXPIRED),
+        (reply_with([], [SOA]), dnssec.SIGNATURE_MISSING),
+    ],
+)
+def test_fault_in_answer(reply: dns.message.Message, fault: str) -> None:
+    assert dnssec.fault_in(reply, KEYS) == fault
+
+
+@given(start=st.integers(-9, 9), length=st.integers(1, 9))
+def test_signature_is_valid_in_its_interval(start: int, length: int) -> None:
+    at = (start * DAY + 60, (start + length) * DAY + 60)
+
+    fault = dnssec.fault_in(reply_with([MX, signature(MX, at=at)]), KEYS)
+
+    assert (fault == "") is (at[0] <= 0 <= at[1])
+
+
+def rejects(server: Nameserver, query: dns.message.Message, over_tcp: bool) -> Wire:
+    """A validating resolver: SERVFAIL, unless the query has the CD bit."""
+    if query.flags & dns.flags.CD:
+        return loopback.answer(server, query, over_tcp)
+    return loopback.fail_with(dns.rcode.SERVFAIL)(server, query, over_tcp)
+
+
+def test_resolve_names_rejection() -> None:
+    async def run() -> list[Answer]:
+        failing = loopback.fail_with(dns.rcode.SERVFAIL)
+        behaviours = {"example.test": rejects, "dns.test": failing}
+        async with (
+            nameserver(ZONE, behaviours) as server,
+            network_lookup(network_of(server)) as lookup,
+        ):
+            return await lookup.resolve_all(["example.test", "dns.test", "host.example.test"], "A")
+
+    rejected, failed, found = asyncio.run(run())
+
+    assert rejected == LookupFailure(dnssec.REJECTED)
+    assert failed == LookupFailure("servfail", "SERVFAIL")
+    assert isinstance(found, Records)
+
+
+def test_rejected_zone_is_still_queried() -> None:
+    async def run() -> tuple[object, Answer]:
+        async with (
+            nameserver(ZONE, {"example.test": rejects}) as resolver,
+            nameserver(ZONE, recursive=False) as server,
+            network_lookup(network_of(resolver, authoritative_port=server.port)) as lookup,
+        ):
+            found = await lookup.delegation("example.test")
+            there = Server("ns1.dns.test", "127.0.0.1", server.port)
+            return found, await lookup.query(there, "example.test", "MX")
+
+    found, answer = asyncio.run(run())
+
+    assert isinstance(found, Delegation)
+    assert {server.name for server in found.servers} == {"ns1.dns.test", "ns2.dns.test"}
+    # Gangway finds no fault in the zone, but the resolver does: the answer does not count.
+    assert answer == LookupFailure(dnssec.REJECTED)
+
+
+def test_unsigned_zone_needs_one_query_more() -> None:
+    async def run() -> dict[tuple[str, str, str], int]:
+        async with (
+            nameserver(ZONE) as resolver,
+            network_lookup(network_of(resolver, authoritative_port=resolver.port)) as lookup,
+        ):
+            found = await lookup.delegation("example.test")
+            assert isinstance(found, Delegation)
+            for rtype in ("MX", "TXT", "MX"):
+                await lookup.query_all(found.servers[:1], "example.test", rtype)
+            return dict(resolver.queries)
+
+    queries = asyncio.run(run())
+
+    assert {key: n for key, n in queries.items() if key[1] in ("DS", "DNSKEY")} == {
+        ("example.test", "DS", "udp"): 1
+    }

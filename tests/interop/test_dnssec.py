@@ -1,0 +1,88 @@
+"""DNSSEC against BIND, with a resolver that validates (Unbound) and one that does not."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from checks.engine.batch import CheckRequest, run_all
+from checks.engine.expected_values import RegionFacts
+from checks.engine.outcomes import CheckKind, Outcome, Verdict
+from tests.interop.name_servers import ADDRESSES, Zones, bind_and_unbound
+from tests.interop.zone_signing import sign_zone
+
+pytestmark = pytest.mark.interop
+
+DOMAIN = "example.test"
+HOSTS = ("us-smtp-inbound-1.mimecast.test", "us-smtp-inbound-2.mimecast.test")
+REGION = RegionFacts("us", "United States", HOSTS, "us._netblocks.mimecast.test")
+MIMECAST = """us._netblocks 300 IN TXT "v=spf1 ip4:192.0.2.0/24 ~all"
+us-smtp-inbound-1 300 IN A 192.0.2.1
+us-smtp-inbound-2 300 IN A 192.0.2.2
+"""
+RECORDS = f"""@ 300 IN MX 10 {HOSTS[0]}.
+@ 300 IN MX 10 {HOSTS[1]}.
+@ 300 IN TXT "v=spf1 include:us._netblocks.mimecast.test -all"
+_dmarc 300 IN TXT "v=DMARC1; p=reject"
+"""
+DELEGATION = "".join(f"ns{n}.lab 300 IN A {address}\n" for n, address in enumerate(ADDRESSES, 1))
+DELEGATION += "".join(f"example 300 IN NS ns{n}.lab.test.\n" for n in (1, 2, 3))
+KINDS = (CheckKind.MX, CheckKind.SPF, CheckKind.DMARC)
+
+
+def run_checks(folder: Path, zone: str, ds: str, *, validating: bool) -> dict[CheckKind, Outcome]:
+    zones: Zones = {"mimecast.test": MIMECAST, "test": f"{DELEGATION}{ds}\n", DOMAIN: zone}
+    requests = [CheckRequest(kind, domain=DOMAIN, region=REGION) for kind in KINDS]
+    anchors = [ds] if validating and ds else []
+    with bind_and_unbound(folder, zones, {}, anchors=anchors) as servers:
+        outcomes = asyncio.run(
+            run_all(requests, network=servers.network, budget_seconds=20, concurrency=4)
+        )
+    return dict(zip(KINDS, outcomes, strict=True))
+
+
+@pytest.mark.parametrize("validating", [True, False])
+def test_valid_signatures_pass(tmp_path: Path, validating: bool) -> None:
+    signed = sign_zone(tmp_path / "keys", DOMAIN, RECORDS)
+
+    outcomes = run_checks(tmp_path, signed.text, signed.ds, validating=validating)
+
+    assert {outcome.verdict for outcome in outcomes.values()} == {Verdict.PASS}
+
+
+@pytest.mark.parametrize("validating", [True, False])
+@pytest.mark.parametrize(
+    ("fault", "expected"),
+    [
+        ("expired", "dns.dnssec-expired"),
+        ("future", "dns.dnssec-not-yet-valid"),
+        ("other key", "dns.dnssec-no-matching-key"),
+        ("unsigned", "dns.dnssec-no-matching-key"),
+    ],
+)
+def test_rejected_zone_never_passes(
+    tmp_path: Path, fault: str, expected: str, validating: bool
+) -> None:
+    days = {"expired": (-60, -5), "future": (5, 60)}.get(fault, (-1, 30))
+    signed = sign_zone(tmp_path / "keys", DOMAIN, RECORDS, days=days)
+    zone = RECORDS if fault == "unsigned" else signed.text
+    ds = signed.ds
+    if fault == "other key":
+        ds = sign_zone(tmp_path / "others", DOMAIN, RECORDS).ds
+
+    outcomes = run_checks(tmp_path, zone, ds, validating=validating)
+
+    assert {outcome.verdict for outcome in outcomes.values()} == {Verdict.UNKNOWN}
+    for outcome in outcomes.values():
+        assert expected in [finding.code for finding in outcome.findings]
+
+
+def test_signatures_without_ds_pass(tmp_path: Path) -> None:
+    """A zone without a DS record at its parent is unsigned for every resolver."""
+    signed = sign_zone(tmp_path / "keys", DOMAIN, RECORDS, days=(-60, -5))
+
+    outcomes = run_checks(tmp_path, signed.text, "", validating=False)
+
+    assert outcomes[CheckKind.MX].verdict is Verdict.PASS

@@ -1,0 +1,42 @@
+"""Sign a zone with the tools of BIND."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from tests.interop.name_servers import SIGNED, zone_head
+from tests.interop.processes import program
+
+
+@dataclass(frozen=True)
+class SignedZone:
+    """The text of the zone, and the DS record that its parent needs."""
+
+    text: str
+    ds: str
+
+
+def sign_zone(
+    folder: Path, name: str, records: str, *, days: tuple[int, int] = (-1, 30)
+) -> SignedZone:
+    """Sign the zone with a new key. `days` are the limits of the signatures from today."""
+    keygen = program("dnssec-keygen", "bind9-dnsutils")
+    signer = program("dnssec-signzone", "bind9-utils")
+    folder.mkdir()
+    # One key signs everything (a combined signing key).
+    generate = [keygen, "-q", "-K", str(folder), "-a", "ECDSAP256SHA256", "-f", "KSK", name]
+    key = subprocess.run(generate, check=True, capture_output=True, text=True).stdout.strip()
+    zone = folder / "zone"
+    zone.write_text(
+        f"$ORIGIN {name}.\n{zone_head()}{records}\n{(folder / f'{key}.key').read_text()}"
+    )
+    start, end = (f"{datetime.now(UTC) + timedelta(days=day):%Y%m%d%H%M%S}" for day in days)
+    # -P: expired signatures are intended. -z: the key signs the whole zone.
+    sign = [signer, "-P", "-z", "-K", str(folder), "-d", str(folder), "-o", name]
+    sign += ["-s", start, "-e", end, "-f", str(folder / "signed"), str(zone)]
+    subprocess.run(sign, check=True, capture_output=True, cwd=folder)
+    (ds,) = (folder / f"dsset-{name}.").read_text().splitlines()
+    return SignedZone(SIGNED + (folder / "signed").read_text(), " ".join(ds.split()))
