@@ -18,7 +18,7 @@ from checks.engine.hosts.prober import (
     Prober,
     not_probed_outcome,
 )
-from checks.engine.hosts.smtp import SmtpDialogue, run_dialogue
+from checks.engine.hosts.smtp import SmtpDialogue, SmtpReply, run_dialogue
 from checks.engine.outcomes import CheckKind, Finding, Outcome, Verdict
 
 # Microsoft 365 accepts connections from all senders and rejects them later, in the dialogue.
@@ -27,6 +27,13 @@ _HOSTED = (".mail.protection.outlook.com", ".mx.microsoft")
 _LOCKDOWN_REPLY = re.compile(r"\b5\.7\.(51|68)\b")
 # RFC 3463: a status other than 5.7 (security or policy), such as 5.1.1, concerns the recipient.
 _OTHER_REASON = re.compile(r"\b5\.[0-689]\.\d{1,3}\b")
+# A reply that concerns the reputation, the DNS or the HELO name of this vantage. The server accepts
+# other senders, so such a reply is no lockdown.
+_REPUTATION = re.compile(
+    r"spamhaus|dnsbl|\brbl\b|block(ed)? ?(list|using)|black ?list|listed|reputation|reverse|\bptr\b"
+    r"|\brdns\b|host ?name|\b(helo|ehlo) command|too many|rate limit",
+    re.IGNORECASE,
+)
 # Only these two results are certainly a firewall's. The others can be network faults on the way.
 _CLOSED = ("refused", "timeout")
 
@@ -127,6 +134,8 @@ def judge(
     if isinstance(result, ConnectionFailure):
         return _judge_silence(host, port, result.reason, control)
     greeting, reply = result.greeting, result.recipient
+    if greeting.code >= 500 and _REPUTATION.search(greeting.text):
+        return _refused_by_policy(host, greeting)
     if greeting.code >= 500:
         return _refused(greeting.code, greeting.text)
     if greeting.code != 220:
@@ -136,11 +145,25 @@ def judge(
     # Microsoft 365 decides at RCPT TO, or after it, so a greeting is no proof of an open host.
     if is_hosted(host):
         return Verdict.UNKNOWN, Finding("lockdown.hosted-inconclusive", {"host": host})
-    if reply is not None and reply.code >= 500 and not _OTHER_REASON.search(reply.text):
+    return _judge_reply(host, port, result)
+
+
+def _judge_reply(host: str, port: int, dialogue: SmtpDialogue) -> tuple[Verdict, Finding]:
+    """Judge the last reply of a server that greets: to the recipient, else to EHLO."""
+    reply = dialogue.ehlo if dialogue.recipient is None else dialogue.recipient
+    if reply.code == 0:
+        return _unclear(host, port, "closed")
+    is_rejected = reply.code >= 400 and not (reply is dialogue.ehlo and dialogue.is_helo)
+    # RFC 5321 section 4.2.1: after a 4xx reply nothing is decided, as with a greylist.
+    if is_rejected and (reply.code < 500 or not _OTHER_REASON.search(reply.text)):
         # A policy refuses the sender: the lockdown, or a block list or a relay rule.
-        params = {"host": host, "code": reply.code, "text": reply.text}
-        return Verdict.UNKNOWN, Finding("lockdown.refused-by-policy", params)
+        return _refused_by_policy(host, reply)
     return Verdict.FAIL, Finding("lockdown.open", {"host": host, "port": port})
+
+
+def _refused_by_policy(host: str, reply: SmtpReply) -> tuple[Verdict, Finding]:
+    params = {"host": host, "code": reply.code, "text": reply.text}
+    return Verdict.UNKNOWN, Finding("lockdown.refused-by-policy", params)
 
 
 def is_hosted(host: str) -> bool:

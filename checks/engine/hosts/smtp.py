@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import re
 import ssl
 from dataclasses import dataclass, replace
 from typing import Any
@@ -22,7 +23,6 @@ from checks.engine.hosts.prober import (
     handshake_with_fallback,
     not_probed_outcome,
     read_tls_facts,
-    reason_of,
     server_name,
 )
 from checks.engine.outcomes import CheckKind, Finding, Outcome, Verdict
@@ -31,11 +31,16 @@ from checks.engine.outcomes import CheckKind, Finding, Outcome, Verdict
 _EHLO_NAME = "probe.invalid"
 _MAX_LINES = 50
 _MAX_TEXT = 500
+# RFC 5321 section 4.2: three digits, then a blank, a hyphen or the end of the line.
+_REPLY_LINE = re.compile(r"[2-5][0-9]{2}(?:[ -]|$)")
 
 
 @dataclass(frozen=True)
 class SmtpReply:
-    """An SMTP reply (RFC 5321 section 4.2); code 0 when the server's bytes are not SMTP."""
+    """An SMTP reply (RFC 5321 section 4.2).
+
+    The code is 0 when the server closes the connection or its bytes are not SMTP.
+    """
 
     code: int = 0
     lines: tuple[str, ...] = ()
@@ -196,8 +201,6 @@ async def run_dialogue(
     except TimeoutError:
         # The port is open but silent: a dialogue with code 0, not a failed connection.
         return SmtpDialogue(SmtpReply(), waited_seconds=2 * timeout_seconds)
-    except OSError as error:
-        return ConnectionFailure(reason_of(error))
 
 
 async def _dialogue(
@@ -228,7 +231,10 @@ async def _dialogue(
         # `handshake_with_fallback` repeats the dialogue without verification.
         raise
     except OSError as error:
-        return SmtpDialogue(greeting, ehlo, offers, tls_error=_error_text(error))
+        reason = _error_text(error)
+        # A slow handshake is no proof that TLS fails.
+        waited = timeout_seconds if reason == "timeout" else 0
+        return SmtpDialogue(greeting, ehlo, offers, tls_error=reason, waited_seconds=waited)
     return SmtpDialogue(greeting, ehlo, offers, facts)
 
 
@@ -286,8 +292,12 @@ async def _read_reply(reader: asyncio.StreamReader) -> SmtpReply:
         except ValueError:
             # A line beyond the limit of the stream reader (64 KiB).
             return SmtpReply()
+        except OSError:
+            # The port accepted the connection, so a reset is no unreachable host.
+            return SmtpReply(0, tuple(lines))
         text = line.decode("ascii", errors="replace").replace("\0", "\ufffd").rstrip("\r\n")
-        if not text[:3].isdigit() or text[3:4] not in ("", " ", "-"):
+        # RFC 5321 section 4.2: a line is complete with its line end, even the last one.
+        if not line.endswith(b"\n") or not _REPLY_LINE.match(text):
             return SmtpReply(0, tuple(lines))
         lines.append(text[4:])
         if text[3:4] != "-":

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -286,3 +287,51 @@ def test_hosted_tenant_decides_for_all_addresses() -> None:
     decided = lockdown.judge_all(HOSTED, 25, [("192.0.2.1", refused)], [], control=None)
 
     assert decided[:2] == ("192.0.2.1", Verdict.PASS)
+
+
+def recipient(text: str) -> SmtpDialogue:
+    return SmtpDialogue(WELCOME, SmtpReply(250), recipient=SmtpReply(int(text[:3]), (text[4:],)))
+
+
+def hello(text: str) -> SmtpDialogue:
+    return SmtpDialogue(WELCOME, SmtpReply(int(text[:3]), (text[4:],)))
+
+
+@pytest.mark.parametrize(
+    ("result", "verdict", "expected"),
+    [
+        (hello("554 5.7.1 Access denied"), Verdict.UNKNOWN, "lockdown.refused-by-policy"),
+        (hello("550 not from here"), Verdict.UNKNOWN, "lockdown.refused-by-policy"),
+        (hello("421 later"), Verdict.UNKNOWN, "lockdown.refused-by-policy"),
+        (replace(hello("500 what"), is_helo=True), Verdict.FAIL, "lockdown.open"),
+        (hello("250 me"), Verdict.FAIL, "lockdown.open"),
+        (SmtpDialogue(WELCOME), Verdict.UNKNOWN, "lockdown.unclear"),
+        (recipient("450 4.2.0 greylisted"), Verdict.UNKNOWN, "lockdown.refused-by-policy"),
+        (recipient("451 4.7.1 later"), Verdict.UNKNOWN, "lockdown.refused-by-policy"),
+        (
+            SmtpDialogue(WELCOME, SmtpReply(250), recipient=SmtpReply()),
+            Verdict.UNKNOWN,
+            "lockdown.unclear",
+        ),
+        *(
+            (
+                SmtpDialogue(SmtpReply(554, (text,))),
+                Verdict.UNKNOWN,
+                "lockdown.refused-by-policy",
+            )
+            for text in (
+                "5.7.1 Service unavailable; client blocked using zen.spamhaus.org",
+                "Your address is on a blacklist",
+                "5.7.25 cannot find your reverse hostname",
+                "Too many connections",
+            )
+        ),
+        (SmtpDialogue(SmtpReply(554, ("no SMTP here",))), Verdict.PASS, "lockdown.refused"),
+    ],
+)
+def test_lockdown_rejection_is_not_open(
+    result: SmtpDialogue, verdict: Verdict, expected: str
+) -> None:
+    judged, finding = lockdown.judge(HOST, 25, result, control=None)
+
+    assert (judged, [code for code, _ in code_params([finding])]) == (verdict, [expected])
