@@ -37,6 +37,7 @@ CODES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "dns.server-not-public": ("servers",),
         "dns.server-unresolved": ("servers",),
         "dns.no-ipv6-here": ("servers",),
+        "dns.case-sensitive-server": ("servers",),
         "dns.glue-differs": ("servers",),
         "dns.dnssec-expired": ("servers",),
         "dns.dnssec-not-yet-valid": ("servers",),

@@ -44,13 +44,14 @@ class DecodedReply:
     records: tuple[Record, ...] = ()
     chain: tuple[Record, ...] = ()
     zone: str = ""
+    is_case_sensitive: bool = False
 
     def as_answer(self, earlier: tuple[Record, ...] = ()) -> Answer:
         chain = earlier + self.chain
         # After an alias, the zone belongs to the target and not to the name of the question.
         zone = "" if chain else self.zone
         if self.end is ReplyEnding.RECORDS:
-            return Records(self.records, chain, zone)
+            return Records(self.records, chain, zone, self.is_case_sensitive)
         return NoName(chain, zone) if self.end is ReplyEnding.NO_NAME else NoRecord(chain, zone)
 
 

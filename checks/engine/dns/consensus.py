@@ -164,12 +164,15 @@ def combine(
         *_unanswered_findings(authoritative, server_verdicts),
         *_addressless_findings(authoritative.delegation),
         *_glue_findings(authoritative.delegation),
+        *_case_findings(authoritative),
         *_unconfirmed_findings(authoritative.delegation),
     ]
     # A server without an address can mislead no sender, so it costs a caution and not the verdict.
     # So does glue that differs, while the server at that address gives the same answer.
     delegation = authoritative.delegation
-    if verdict is Verdict.PASS and (delegation.addressless or delegation.glue_only):
+    if verdict is Verdict.PASS and (
+        delegation.addressless or delegation.glue_only or _case_findings(authoritative)
+    ):
         verdict = Verdict.WARN
     return Outcome(
         kind=kind,
@@ -319,6 +322,16 @@ def _glue_findings(delegation: Delegation) -> list[Finding]:
         return []
     servers = [str(server) for server in delegation.glue_only]
     return [Finding("dns.glue-differs", {"servers": servers})]
+
+
+def _case_findings(authoritative: AuthoritativeAnswers) -> list[Finding]:
+    """Return a finding for servers that know the name in lower case only (RFC 4343 section 3)."""
+    servers = [
+        str(server)
+        for server, answer in authoritative.answers
+        if isinstance(answer, Records) and answer.is_case_sensitive
+    ]
+    return [Finding("dns.case-sensitive-server", {"servers": servers})] if servers else []
 
 
 def _addressless_findings(delegation: Delegation) -> list[Finding]:

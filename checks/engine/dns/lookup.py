@@ -60,6 +60,8 @@ class Records:
     chain: tuple[Record, ...] = ()
     # Not compared: servers that differ only in the authority section give equal answers.
     zone: str = field(default="", compare=False)
+    # The server has these records for the name in lower case only, which RFC 4343 forbids.
+    is_case_sensitive: bool = field(default=False, compare=False)
 
     @property
     def values(self) -> tuple[str, ...]:

@@ -198,6 +198,7 @@ class NetworkLookup:
             name,
             rtype,
             recursion=False,
+            mixed_case=True,
             read_reply=read_authoritative,
             follow_alias=lambda reply: self._follow_alias(reply, rtype, ()),
         )
@@ -212,9 +213,11 @@ class NetworkLookup:
         recursion: bool,
         read_reply: ReplyReader,
         follow_alias: AliasFollower | None = None,
+        mixed_case: bool = False,
         unchecked: bool = False,
     ) -> SharedResult[Answer]:
-        question = make_question(name, rtype)
+        question = make_question(name, rtype, mixed_case=mixed_case)
+        plain = make_question(name, rtype) if mixed_case else None
         if question is not None and unchecked:
             question = replace(question, unchecked=True)
         # A name that cannot exist (RFC 1035 section 2.3.4) is answered without a query.
@@ -223,7 +226,8 @@ class NetworkLookup:
         if not servers:
             return self._pool.set_known(key, NO_SERVER)
         return self._pool.submit(
-            key, ServerQuery(question, servers, name, rtype, recursion, read_reply, follow_alias)
+            key,
+            ServerQuery(question, servers, name, rtype, recursion, read_reply, plain, follow_alias),
         )
 
     async def _follow_alias(

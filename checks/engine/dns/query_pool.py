@@ -10,12 +10,12 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine, Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from checks.engine.dns.answers import DecodedReply, ReplyEnding
 from checks.engine.dns.dnspython_adapter import DnsMessage
-from checks.engine.dns.lookup import Answer, LookupFailure
+from checks.engine.dns.lookup import Answer, LookupFailure, Referral
 from checks.engine.dns.network import Endpoint
 from checks.engine.dns.transport import exchange, is_final
 from checks.engine.dns.udp_sockets import ReceivedReply, UdpSockets
@@ -150,6 +150,8 @@ class ServerQuery:
     rtype: str
     recursion: bool
     read_reply: ReplyReader
+    # The same question in lower case, to repeat one in mixed case that has no records.
+    plain: DnsQuestion | None = None
     # Resolves a reply that ends in an alias; without it, the reply is final.
     follow_alias: AliasFollower | None = None
 
@@ -163,6 +165,8 @@ class QueryPool:
         self._shared: dict[Hashable, SharedResult[Any]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._sockets: UdpSockets | None = None
+        # The servers that have answered a question in mixed case with records.
+        self._ignoring_case: set[Endpoint] = set()
 
     @property
     def limiter(self) -> QueryLimiter:
@@ -219,10 +223,7 @@ class QueryPool:
             # `type() is` and not isinstance: this line runs for every reply of a batch.
             if type(received) is DnsMessage and is_final(received):
                 reply = server_query.read_reply(received, server_query.name, server_query.rtype)
-                if type(reply) is DecodedReply and (
-                    server_query.follow_alias is None
-                    or reply.end is not ReplyEnding.UNRESOLVED_ALIAS
-                ):
+                if type(reply) is DecodedReply and self._is_complete(server_query, reply):
                     shared.set_result(reply.as_answer())
                     return
             self._run(shared, self._continue(server_query, received))
@@ -230,8 +231,42 @@ class QueryPool:
         self._limiter.acquire(send)
         return shared
 
+    def _is_complete(self, server_query: ServerQuery, reply: DecodedReply) -> bool:
+        """Return whether the reply needs no further query: no alias, no other spelling."""
+        if reply.end is ReplyEnding.UNRESOLVED_ALIAS and server_query.follow_alias is not None:
+            return False
+        return server_query.plain is None or self._ignores_case(server_query.servers[0], reply)
+
+    def _ignores_case(self, endpoint: Endpoint, reply: DecodedReply) -> bool:
+        """Return whether the server has answered mixed case with records, now or earlier."""
+        if reply.records or reply.chain:
+            self._ignoring_case.add(endpoint)
+        return endpoint in self._ignoring_case
+
+    async def _in_lower_case(
+        self, server_query: ServerQuery, reply: DecodedReply | LookupFailure
+    ) -> DecodedReply | LookupFailure:
+        """Repeat a question whose mixed case has no answer. Return the answer with records."""
+        endpoint = server_query.servers[0]
+        if isinstance(reply, Referral) or endpoint in self._ignoring_case:
+            return reply
+        if isinstance(reply, DecodedReply) and self._ignores_case(endpoint, reply):
+            return reply
+        # A silent server would only cost the timeout a second time.
+        if isinstance(reply, LookupFailure) and "timeout" in (reply.reason, reply.detail):
+            return reply
+        assert server_query.plain is not None
+        again = await self.query_servers(
+            replace(server_query, question=server_query.plain, plain=None)
+        )
+        if isinstance(again, DecodedReply) and again.records:
+            return replace(again, is_case_sensitive=True)
+        return again if isinstance(reply, LookupFailure) else reply
+
     async def _continue(self, server_query: ServerQuery, first_reply: ReceivedReply) -> Answer:
         reply = await self.query_servers(server_query, first_reply)
+        if server_query.plain is not None:
+            reply = await self._in_lower_case(server_query, reply)
         if isinstance(reply, LookupFailure):
             return reply
         return (

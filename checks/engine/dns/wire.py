@@ -71,11 +71,15 @@ class _Unsupported(Exception):
 
 @dataclass(frozen=True, slots=True)
 class DnsQuestion:
-    """A name and type in wire format; `name` is the spelling that replies use."""
+    """A name and type in wire format; `name` is the spelling that replies use.
+
+    `wire` is sent, and `folded` is the same in lower case.
+    """
 
     name: str
     rtype: str
     wire: bytes
+    folded: bytes
     # The resolver returns records that it rejects, too.
     unchecked: bool = False
 
@@ -86,12 +90,16 @@ class DnsQuestion:
         neither is an upper-case letter.
         """
         end = HEADER_BYTES + len(self.wire)
-        return message[4:6] == b"\0\1" and message[HEADER_BYTES:end].lower() == self.wire
+        return message[4:6] == b"\0\1" and message[HEADER_BYTES:end].lower() == self.folded
 
 
 @functools.lru_cache(maxsize=8192)
-def make_question(name: str, rtype: str) -> DnsQuestion | None:
-    """Encode a question; None when no such name can exist (RFC 1035 section 2.3.4)."""
+def make_question(name: str, rtype: str, *, mixed_case: bool = False) -> DnsQuestion | None:
+    """Encode a question; None when no such name can exist (RFC 1035 section 2.3.4).
+
+    `mixed_case` writes every second byte of the labels in upper case: names compare without regard
+    to case (RFC 4343), and resolvers mix it as a protection against forged replies.
+    """
     name = name.rstrip(".").lower()
     labels = [label.encode("utf-8") for label in name.split(".")] if name else []
     if (
@@ -99,9 +107,18 @@ def make_question(name: str, rtype: str) -> DnsQuestion | None:
         or sum(map(len, labels)) + len(labels) > 254
     ):
         return None
-    packed = b"".join(bytes((len(label),)) + label for label in labels)
-    return DnsQuestion(
-        _join_labels(labels, ""), rtype, packed + b"\0" + _PAIR.pack(_TYPE_CODES[rtype], _IN)
+    sent = [_mixed(label) for label in labels] if mixed_case else labels
+    packed, folded = (
+        b"".join(bytes((len(each),)) + each for each in form) for form in (sent, labels)
+    )
+    end = b"\0" + _PAIR.pack(_TYPE_CODES[rtype], _IN)
+    return DnsQuestion(_join_labels(labels, ""), rtype, packed + end, folded + end)
+
+
+def _mixed(label: bytes) -> bytes:
+    return bytes(
+        byte - 32 if place % 2 == 0 and 97 <= byte <= 122 else byte
+        for place, byte in enumerate(label)
     )
 
 

@@ -134,6 +134,21 @@ def refer_with_glue(zone: str, *glue: tuple[str, str]) -> Behaviour:
     return behaviour
 
 
+def lower_case_only(rcode: dns.rcode.Rcode) -> Behaviour:
+    """Answer a name with an upper-case letter without records, with this code."""
+
+    def behaviour(server: Nameserver, query: dns.message.Message, over_tcp: bool) -> Wire:
+        name = query.question[0].name.to_text()
+        if name == name.lower():
+            return answer(server, query, over_tcp)
+        response = dns.message.make_response(query)
+        response.flags |= dns.flags.AA
+        response.set_rcode(rcode)
+        return response.to_wire()
+
+    return behaviour
+
+
 def wrong_id(server: Nameserver, query: dns.message.Message, over_tcp: bool) -> Wire:
     response = server.response_to(query)
     response.id = query.id ^ 1

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from checks.engine import mx_ttl
-from checks.engine.dns.lookup import Delegation, LookupFailure, NoName, Server
-from checks.engine.outcomes import Outcome, Verdict
+from checks.engine.dns.consensus import AuthoritativeAnswers, ServerVerdict, combine
+from checks.engine.dns.lookup import Delegation, LookupFailure, NoName, Record, Records, Server
+from checks.engine.outcomes import CheckKind, Outcome, Verdict
 from tests.checks.engine.dns.zone_lookup import ZoneLookup
 from tests.checks.engine.outcomes import codes, params
 
@@ -159,3 +161,19 @@ def test_glue_counts_as_server(
 
     assert (outcome.verdict, outcome.unanimous, codes(outcome)) == (verdict, unanimous, expected)
     assert params(outcome, "dns.glue-differs") == {"servers": ["ns2.test (192.0.2.2)"]}
+
+
+def test_case_sensitive_server_is_a_caution() -> None:
+    low = Records((Record("example.test", "MX", 60, "10 mx.example.test"),))
+    sensitive = replace(low, is_case_sensitive=True)
+    servers = (*NS1, Server("ns2.test", "192.0.2.2"))
+    answers = AuthoritativeAnswers(
+        Delegation("example.test", servers), tuple(zip(servers, (low, sensitive), strict=True))
+    )
+
+    outcome = combine(
+        CheckKind.MX_TTL, "example.test", answers, [ServerVerdict(Verdict.PASS)] * 2, {}
+    )
+
+    assert (outcome.verdict, outcome.unanimous) == (Verdict.WARN, True)
+    assert params(outcome, "dns.case-sensitive-server") == {"servers": ["ns2.test (192.0.2.2)"]}

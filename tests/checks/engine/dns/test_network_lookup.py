@@ -207,6 +207,42 @@ def test_query_needs_authoritative_answer(behaviour: Behaviour, expected: Answer
     assert query(behaviour) == expected
 
 
+@pytest.mark.parametrize(
+    "rcode", [dns.rcode.NOERROR, dns.rcode.NXDOMAIN, dns.rcode.REFUSED, dns.rcode.SERVFAIL]
+)
+def test_query_finds_case_sensitive_server(rcode: dns.rcode.Rcode) -> None:
+    # Field case 24: the server has records for the name in lower case only.
+    found = query(loopback.lower_case_only(rcode))
+
+    assert found == TEXT
+    assert isinstance(found, Records)
+    assert found.is_case_sensitive
+
+
+def test_query_in_mixed_case_is_usual() -> None:
+    found = query(loopback.answer)
+
+    assert isinstance(found, Records)
+    assert not found.is_case_sensitive
+
+
+def test_denial_is_repeated_in_lower_case_once() -> None:
+    async def run() -> list[int]:
+        async with (
+            nameserver(ZONE) as server,
+            network_lookup(network_of(server)) as lookup,
+        ):
+            there = Server("ns1.dns.test", "127.0.0.1", server.port)
+            await lookup.query(there, "example.test", "A")
+            await lookup.query(there, "example.test", "TXT")
+            await lookup.query(there, "none.example.test", "TXT")
+            names = (("example.test", "A"), ("example.test", "TXT"), ("none.example.test", "TXT"))
+            return [server.queries[name, rtype, "udp"] for name, rtype in names]
+
+    # The server ignores case as soon as it has answered mixed case with records.
+    assert asyncio.run(run()) == [2, 1, 1]
+
+
 def test_query_private_address_is_refused() -> None:
     async def run() -> tuple[Answer, int]:
         async with nameserver(ZONE) as server:
