@@ -34,10 +34,15 @@ KINDS = (
 
 @dataclass(frozen=True)
 class PreflightResult:
-    """A check and its outcome for the proposal. None when no run has stored its raw answers."""
+    """A check and its outcome for the proposal. None when no run has stored its raw answers.
+
+    `is_affected` is False if the proposal has no record that the check reads: then the outcome is
+    today's, and not one of the proposal.
+    """
 
     check: Check
     outcome: Outcome | None
+    is_affected: bool = True
 
 
 def run_preflight(
@@ -50,15 +55,16 @@ def run_preflight(
     """
     kinds = KINDS if policy is None else (*KINDS, CheckKind.MTA_STS)
     wanted = [check for check in checks if check.kind in kinds]
-    return [PreflightResult(check, _outcome(check, proposal, policy)) for check in wanted]
+    return [_result(check, proposal, policy) for check in wanted]
 
 
-def _outcome(check: Check, proposal: ProposedRecords, policy: bytes | None) -> Outcome | None:
+def _result(check: Check, proposal: ProposedRecords, policy: bytes | None) -> PreflightResult:
     seen = check.latest
     if seen is None or seen.raw is None:
-        return None
+        return PreflightResult(check, None)
     means = replay_clients(raw_answers.read(seen.raw.body), at=seen.last_seen_at)
-    proposed = replace(means, lookup=ProposedLookup(proposal, means.lookup))
+    lookup = ProposedLookup(proposal, means.lookup)
+    proposed = replace(means, lookup=lookup)
 
     async def judge() -> Outcome:
         if check.kind == CheckKind.MTA_STS and policy is not None:
@@ -66,4 +72,6 @@ def _outcome(check: Check, proposal: ProposedRecords, policy: bytes | None) -> O
             return await mta_sts.inspect_proposed(check.subject, region, proposed.lookup, policy)
         return await inspect(proposed, build_request(check))
 
-    return asyncio.run(judge())
+    outcome = asyncio.run(judge())
+    has_policy = check.kind == CheckKind.MTA_STS and policy is not None
+    return PreflightResult(check, outcome, is_affected=bool(lookup.used) or has_policy)

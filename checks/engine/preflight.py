@@ -7,14 +7,8 @@ LookupFailure.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-
-import dns.exception
-import dns.rdataclass
-import dns.rdatatype
-import dns.zone
+from dataclasses import dataclass, field
 
 from checks.engine.dns.lookup import (
     Answer,
@@ -27,13 +21,7 @@ from checks.engine.dns.lookup import (
     Server,
 )
 from checks.engine.recording import NotRecorded
-
-MAX_CHARACTERS = 20_000
-MAX_RECORDS = 300
-DEFAULT_TTL = 3600
-# $INCLUDE reads files of this machine, and $GENERATE makes millions of records of one line.
-_DIRECTIVE = re.compile(r"(?mi)^\s*\$(?!ORIGIN\b|TTL\b)")
-_TYPES = frozenset({"MX", "TXT", "CNAME"})
+from checks.engine.zone_text import ZoneText, ZoneTextError, read_zone_text
 
 ProposedRecords = Mapping[tuple[str, str], tuple[Record, ...]]
 
@@ -46,47 +34,17 @@ class InvalidZoneText:
 
 
 def parse_proposed_records(text: str, domain: str) -> ProposedRecords | InvalidZoneText:
-    """Parse lines of a zone file into record sets by name and type.
+    """Return the record sets of lines of a zone file; `parse_zone_text` also returns the notes."""
+    read = parse_zone_text(text, domain)
+    return read if isinstance(read, InvalidZoneText) else read.records
 
-    Relative names are below `domain`. The size is limited. Types that no check uses are ignored.
-    Pure, and never raises.
-    """
-    if len(text) > MAX_CHARACTERS:
-        return InvalidZoneText(f"more than {MAX_CHARACTERS} characters")
-    if _DIRECTIVE.search(text):
-        return InvalidZoneText("a directive other than $ORIGIN and $TTL")
+
+def parse_zone_text(text: str, domain: str) -> ZoneText | InvalidZoneText:
+    """Read lines of a zone file as DNS hosts export them. Pure, and never raises."""
     try:
-        zone = dns.zone.from_text(
-            f"$TTL {DEFAULT_TTL}\n{text}\n",
-            origin=f"{domain}.",
-            relativize=False,
-            check_origin=False,
-        )
-    except (dns.exception.DNSException, ValueError, UnicodeError) as error:
-        return InvalidZoneText(str(error)[:200] or type(error).__name__)
-    found: dict[tuple[str, str], tuple[Record, ...]] = {}
-    for name, rdataset in zone.iterate_rdatasets():
-        rtype = dns.rdatatype.to_text(rdataset.rdtype)
-        owner = name.to_text(omit_final_dot=True).lower()
-        if rtype in _TYPES:
-            records = (Record(owner, rtype, rdataset.ttl, _value(each)) for each in rdataset)
-            found[owner, rtype] = tuple(records)
-    if sum(map(len, found.values())) > MAX_RECORDS:
-        return InvalidZoneText(f"more than {MAX_RECORDS} records")
-    return found
-
-
-def _value(rdata: object) -> str:
-    """Return the value in the form of lookup.Record."""
-    exchange = getattr(rdata, "exchange", None)
-    if exchange is not None:
-        host = exchange.to_text(omit_final_dot=True).lower() or "."
-        return f"{getattr(rdata, 'preference', 0)} {host}"
-    strings = getattr(rdata, "strings", None)
-    if strings is not None:
-        return b"".join(strings).decode("utf-8", "replace")
-    target: str = getattr(rdata, "target").to_text(omit_final_dot=True).lower()  # noqa: B009
-    return target
+        return read_zone_text(text, domain)
+    except ZoneTextError as error:
+        return InvalidZoneText(str(error))
 
 
 @dataclass(frozen=True)
@@ -95,6 +53,8 @@ class ProposedLookup:
 
     proposal: ProposedRecords
     recorded: Lookup
+    # The sets that a check has read. Without any, the proposal does not concern that check.
+    used: set[tuple[str, str]] = field(default_factory=set)
 
     async def resolve(self, name: str, rtype: str) -> Answer:
         proposed = self._proposed(name, rtype)
@@ -131,8 +91,10 @@ class ProposedLookup:
         owner = name.lower().removesuffix(".")
         records = self.proposal.get((owner, rtype))
         if records:
+            self.used.add((owner, rtype))
             return Records(records)
         if (owner, "CNAME") in self.proposal:
+            self.used.add((owner, "CNAME"))
             # A CNAME excludes all other records (RFC 1034 section 3.6.2). Its target is unknown.
             return LookupFailure("not-asked")
         return None

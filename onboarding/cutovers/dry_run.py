@@ -16,6 +16,7 @@ from django.db import transaction
 
 from checks.engine.outcomes import Outcome, Verdict
 from checks.engine.preflight import InvalidZoneText, ProposedRecords, parse_proposed_records
+from checks.engine.zone_text import is_doubled, is_outside
 from checks.models import Check, Observation
 from checks.preflight import PreflightResult
 from onboarding.cutovers.readiness import ReadinessRow
@@ -43,6 +44,10 @@ def parse_records(text: str, domains: Iterable[Domain]) -> ProposedRecords | Inv
         own = parse_proposed_records(text, domain.name)
         if isinstance(own, InvalidZoneText):
             return own
+        doubled = [owner for owner, _ in own if is_doubled(owner, domain.name)]
+        if doubled:
+            return InvalidZoneText(f"{doubled[0]} repeats the domain, so a final dot is missing")
+        own = {key: own[key] for key in own if not is_outside(key[0], domain.name)}
         found |= own
         names = {owner for owner, _ in own}
         unknown_owners -= names | {name.removesuffix(f".{domain.name}") for name in names}

@@ -10,7 +10,7 @@ from typing import Any
 from django import forms
 from django.db.models import Model
 
-from checks.engine.preflight import MAX_CHARACTERS
+from checks.engine.zone_text import MAX_CHARACTERS
 from onboarding.cutovers.go_no_go import Ballot, client_approvers, staff_approvers
 from onboarding.cutovers.on_call import OnCallCandidate
 from onboarding.cutovers.window_confirmation import WindowConfirmation
@@ -174,7 +174,9 @@ class BallotForm(forms.Form):
 class DryRunForm(forms.Form):
     """Records for a dry run, and a comment on its result."""
 
+    # Blank lines count: a problem names the line of the pasted text.
     records = forms.CharField(
+        strip=False,
         max_length=MAX_CHARACTERS,
         widget=forms.Textarea(attrs={"rows": 12, "spellcheck": "false"}),
         help_text=(
@@ -197,7 +199,9 @@ class ProposalForm(forms.Form):
     domain = forms.ModelChoiceField(
         Domain.objects.none(), to_field_name="public_id", empty_label=None
     )
+    # Blank lines count: a problem names the line of the pasted text.
     records = forms.CharField(
+        strip=False,
         max_length=MAX_CHARACTERS,
         widget=forms.Textarea(attrs={"rows": 10, "spellcheck": "false"}),
         help_text=(
@@ -207,6 +211,7 @@ class ProposalForm(forms.Form):
     )
     policy = forms.CharField(
         label="MTA-STS policy file",
+        strip=False,
         max_length=LONGEST_POLICY,
         widget=forms.Textarea(attrs={"rows": 5, "spellcheck": "false"}),
         help_text="If you plan to publish one: the content of /.well-known/mta-sts.txt.",
@@ -221,6 +226,9 @@ class ProposalForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}
+        for name in ("records", "policy"):
+            if cleaned.get(name, "").isspace():
+                cleaned[name] = ""
         if not self.errors and not (cleaned.get("records") or cleaned.get("policy")):
             self.add_error("records", "Paste the records to publish, or a policy file.")
         return cleaned

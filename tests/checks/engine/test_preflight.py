@@ -12,13 +12,9 @@ from checks.engine.dns.network import Network
 from checks.engine.expected_values import RegionFacts
 from checks.engine.hosts.prober import Prober
 from checks.engine.outcomes import Outcome, Verdict
-from checks.engine.preflight import (
-    MAX_CHARACTERS,
-    InvalidZoneText,
-    ProposedLookup,
-    parse_proposed_records,
-)
+from checks.engine.preflight import InvalidZoneText, ProposedLookup, parse_proposed_records
 from checks.engine.recording import Recorder, recording_clients, replay_clients
+from checks.engine.zone_text import MAX_CHARACTERS
 from tests.checks.engine.dns.zone_lookup import ZoneLookup
 from tests.factories import START
 

@@ -220,7 +220,7 @@ def test_unsigned_start_is_replaced_by_now(
     ("records", "problem"),
     [
         ("", "This field is required."),
-        ("$INCLUDE /etc/passwd", "No dry run is possible: a directive other than"),
+        ("$INCLUDE /etc/passwd", "No dry run is possible: line 1: a directive other than"),
         ("elsewhere.test. MX 10 m.test.", "elsewhere.test is not in this cutover."),
         ("main.test. MX 10 m.test.", "main.test is not in this cutover."),
         ("www A 192.0.2.1", "it has no MX, TXT or CNAME record."),
@@ -250,6 +250,7 @@ def _owners(text: str, *names: str) -> Sequence[str] | str:
         ("_dmarc TXT x", ["_dmarc.a.test", "_dmarc.b.test"]),
         ("a.test. MX 10 m.test.", ["a.test"]),
         ("$ORIGIN b.test.\n@ MX 10 m.test.\n_dmarc TXT x", ["_dmarc.b.test", "b.test"]),
+        ("a.test MX 10 m.", "a.test.a.test repeats the domain, so a final dot is missing"),
         ("a.test. MX 10 m.\nc.test. MX 10 m.", "c.test is not in this cutover"),
     ],
 )

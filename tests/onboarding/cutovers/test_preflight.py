@@ -80,6 +80,9 @@ def test_preflight_records_nothing(
     [
         ("$GENERATE 1-9999999 h$ A 192.0.2.1", "This is no valid zone text"),
         ("www 300 A 192.0.2.1", "It has no MX, TXT or CNAME record."),
+        ("northwind.test 300 MX 10 m.test.", "Every line is outside northwind.test"),
+        ("$ORIGIN other.test.\n@ 300 MX 10 m.test.", "Every line is outside northwind.test"),
+        ("\n\n@ MX ten m.test.", "line 3: “ten” is no MX preference."),
     ],
 )
 def test_invalid_zone_is_refused_and_retained(
@@ -89,7 +92,44 @@ def test_invalid_zone_is_refused_and_retained(
 
     assert status == 422
     assert problem in html
-    assert texts(html, "textarea") == [records, ""]
+    assert texts(html, "textarea") == [" ".join(records.split()), ""]
+
+
+@pytest.mark.parametrize(
+    ("line", "note"),
+    [
+        ("@ 1 CNAME site.test.", "Line 3: an alias (CNAME) beside other records was ignored."),
+        ("www.northwind.test MX 10 m.test.", "Line 3: no check reads www.northwind.test.northwind"),
+        ("_x MX 10 mail.example.com", "Line 3: mail.example.com has no final dot"),
+        (f'_x TXT "{"x" * 300}"', "Line 3: a text is longer than 255 characters."),
+        ("_x TXT v=1 -all", "Line 3: a text has no quotation marks."),
+        ("_x MX m.test.", "Line 3: the MX record of m.test. has no preference."),
+        ("_x A 192.0.2.1", "Line 3: no check uses A records."),
+    ],
+)
+def test_page_names_each_deviation(
+    tenant: Tenant,
+    owner: User,
+    signed_in: SignIn,
+    mx_observation: Observation,
+    line: str,
+    note: str,
+) -> None:
+    status, html = _paste(signed_in(owner), tenant, f"{GOOD}\n{line}")
+
+    assert status == 200
+    assert len([text for text in texts(html, "li") if text.startswith(note)]) == 1
+
+
+def test_check_outside_the_proposal_has_no_verdict(
+    tenant: Tenant, owner: User, signed_in: SignIn, mx_observation: Observation
+) -> None:
+    """Today's verdict would look like the verdict of the proposal."""
+    _, html = _paste(signed_in(owner), tenant, '_dmarc 300 TXT "v=DMARC1; p=none"')
+
+    (row,) = [text for text in texts(html, "li") if " MX " in f" {text} " and "TTL" not in text]
+    assert "The proposal does not change this check." in row
+    assert "Verified" not in row
 
 
 POLICY = "version: STSv1\r\nmode: enforce\r\nmax_age: 86400\r\n"

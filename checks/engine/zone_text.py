@@ -1,0 +1,329 @@
+"""Read lines of a zone file as DNS hosts export them (RFC 1035 section 5.1). Pure.
+
+Exports deviate from the standard: a long text in one string, an alias beside other records, types
+of one DNS host, names without the final dot. Each such line is read or passed over, and a note has
+its number in the pasted text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import dns.exception
+import dns.rdata
+import dns.rdataclass
+import dns.rdatatype
+
+from checks.engine.dns.lookup import Record
+from checks.engine.dns.public_suffix import is_public_suffix, organisational_domain
+
+MAX_CHARACTERS = 20_000
+MAX_RECORDS = 300
+DEFAULT_TTL = 3600
+# A TXT record consists of strings of at most 255 bytes (RFC 1035 section 3.3).
+_MAX_STRING = 255
+_MAX_NAME = 253
+_TYPES = frozenset({"MX", "TXT", "CNAME"})
+# Types of DNS hosts that answer with the records of another name.
+_FLATTENED = frozenset({"ALIAS", "ANAME", "FLATTEN"})
+_TTL = re.compile(r"(?:[0-9]+[smhdw]?)+", re.IGNORECASE)
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+# Windows writes the time of the last refresh behind the name.
+_AGING = re.compile(r"\[AGE:[0-9]+\]", re.IGNORECASE)
+_TYPE = re.compile(r"[A-Z][A-Z0-9-]{0,15}", re.IGNORECASE)
+_INVISIBLE = str.maketrans(
+    {"\ufeff": "", "\u200b": "", "\u00a0": " ", "\u2003": " ", "\u202f": " "}
+)
+
+
+class ZoneTextError(Exception):
+    """A line cannot be read; the message names it by its number."""
+
+
+@dataclass(frozen=True)
+class ZoneNote:
+    """A deviation that was corrected or passed over. `lines` are numbers in the pasted text.
+
+    `code` is one of: ignored, outside, flattened, split, unquoted, no-preference, no-final-dot.
+    """
+
+    code: str
+    lines: tuple[int, ...]
+    names: tuple[str, ...] = ()
+
+    @property
+    def is_prominent(self) -> bool:
+        """Whether the proposal does not mean what its reader expects."""
+        return self.code in ("outside", "no-final-dot")
+
+
+@dataclass(frozen=True)
+class ZoneText:
+    """The records of a text by name and type, and the notes about its lines."""
+
+    records: Mapping[tuple[str, str], tuple[Record, ...]]
+    notes: tuple[ZoneNote, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Token:
+    text: str
+    is_quoted: bool = False
+
+
+@dataclass(frozen=True)
+class _Line:
+    number: int
+    tokens: Sequence[_Token]
+    continues_owner: bool
+
+
+@dataclass
+class _Reader:
+    """The state between lines: origin, TTL and owner, and what was found so far."""
+
+    domain: str
+    origin: str
+    ttl: int = DEFAULT_TTL
+    owner: str = ""
+    found: list[tuple[int, Record]] = field(default_factory=list)
+    noted: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
+
+    def note(self, code: str, line: int, name: str) -> None:
+        self.noted.setdefault(code, []).append((line, name))
+
+
+def read_zone_text(text: str, domain: str) -> ZoneText:
+    """Return the MX, TXT and CNAME records of a text. Relative names are below `domain`.
+
+    Raises ZoneTextError for a text that is too long, or a line that cannot be read.
+    """
+    if len(text) > MAX_CHARACTERS:
+        raise ZoneTextError(f"more than {MAX_CHARACTERS} characters")
+    reader = _Reader(domain, domain)
+    for line in _lines(text.translate(_INVISIBLE)):
+        _read_line(reader, line)
+    if len(reader.found) > MAX_RECORDS:
+        raise ZoneTextError(f"more than {MAX_RECORDS} records")
+    _drop_flattened(reader)
+    records: dict[tuple[str, str], tuple[Record, ...]] = {}
+    for number, record in reader.found:
+        key = (record.owner, record.rtype)
+        if record not in records.get(key, ()):
+            records[key] = (*records.get(key, ()), record)
+        if domain and is_outside(record.owner, domain):
+            reader.note("outside", number, record.owner)
+    return ZoneText(records, tuple(_notes(reader)))
+
+
+def is_outside(owner: str, domain: str) -> bool:
+    """Return whether no check of the domain reads the name: elsewhere, or under a doubled name."""
+    return not f".{owner}".endswith(f".{domain}") or is_doubled(owner, domain)
+
+
+def is_doubled(owner: str, domain: str) -> bool:
+    """Return whether the name repeats the domain, as one without its final dot does."""
+    return f".{owner}".endswith(f".{domain}.{domain}")
+
+
+def _notes(reader: _Reader) -> Iterator[ZoneNote]:
+    for code, found in reader.noted.items():
+        lines = tuple(dict.fromkeys(number for number, _ in found))
+        yield ZoneNote(code, lines, tuple(dict.fromkeys(name for _, name in found)))
+
+
+def _lines(text: str) -> Iterator[_Line]:
+    """Yield the logical lines: parentheses join lines, and a semicolon begins a comment."""
+    tokens: list[_Token] = []
+    depth, start, continues = 0, 1, False
+    for number, content in enumerate(re.split(r"\r\n|\r|\n", text), start=1):
+        if not tokens:
+            start, continues = number, content[:1] in (" ", "\t")
+        found = list(_tokens(content, number))
+        depth += found.count(_Token("(")) - found.count(_Token(")"))
+        tokens += [token for token in found if token not in (_Token("("), _Token(")"))]
+        if depth < 0:
+            raise ZoneTextError(f"line {number}: a closing parenthesis without an opening one")
+        if depth == 0 and tokens:
+            yield _Line(start, tokens, continues)
+            tokens = []
+    if depth:
+        raise ZoneTextError(f"line {start}: an opening parenthesis without a closing one")
+
+
+_LEXEME = re.compile(
+    r'"((?:\\.|[^"\\])*)"|([()])|((?:\\.|[^\s";()\\])+)|(;.*)|(["\\].*)|\s+', re.DOTALL
+)
+
+
+def _tokens(content: str, number: int) -> Iterator[_Token]:
+    for match in _LEXEME.finditer(content):
+        quoted, bracket, word, _, rest = match.groups()
+        if rest is not None:
+            raise ZoneTextError(f"line {number}: a quotation mark without its end")
+        if quoted is not None:
+            yield _Token(_unescape(quoted), is_quoted=True)
+        elif bracket is not None:
+            yield _Token(bracket)
+        elif word is not None:
+            yield _Token(_unescape(word))
+
+
+def _unescape(text: str) -> str:
+    r"""Return the text without escapes: \DDD is a byte, and \X is X (RFC 1035 section 5.1)."""
+
+    def char(match: re.Match[str]) -> str:
+        digits = match[1]
+        return chr(int(digits)) if len(digits) == 3 and int(digits) < 256 else digits
+
+    return re.sub(r"\\([0-9]{3}|.)", char, text, flags=re.DOTALL)
+
+
+def _read_line(reader: _Reader, line: _Line) -> None:
+    first = line.tokens[0].text
+    if first.startswith("$") and not line.tokens[0].is_quoted:
+        _read_directive(reader, line)
+        return
+    tokens = list(line.tokens)
+    if not line.continues_owner:
+        reader.owner = _absolute(reader, tokens.pop(0).text, line.number)
+    if not reader.owner:
+        raise ZoneTextError(f"line {line.number}: no name")
+    ttl = reader.ttl
+    # RFC 1035 section 5.1: TTL and class are optional and occur in any order.
+    while tokens and not tokens[0].is_quoted:
+        text = tokens[0].text
+        if _TTL.fullmatch(text) and len(tokens) > 1:
+            ttl = _seconds(text)
+        elif text.upper() not in ("IN", "CH", "HS") and not _AGING.fullmatch(text):
+            break
+        tokens.pop(0)
+    if not tokens or not _TYPE.fullmatch(tokens[0].text):
+        raise ZoneTextError(f"line {line.number}: no record type")
+    _read_record(reader, line.number, tokens[0].text.upper(), tokens[1:], ttl)
+
+
+def _read_directive(reader: _Reader, line: _Line) -> None:
+    name, values = line.tokens[0].text.upper(), [token.text for token in line.tokens[1:]]
+    # $INCLUDE reads files of this machine, and $GENERATE makes millions of records of one line.
+    if name not in ("$ORIGIN", "$TTL") or len(values) != 1:
+        raise ZoneTextError(f"line {line.number}: a directive other than $ORIGIN and $TTL")
+    if name == "$ORIGIN":
+        reader.origin = _absolute(reader, values[0], line.number)
+    elif _TTL.fullmatch(values[0]):
+        reader.ttl = _seconds(values[0])
+    else:
+        raise ZoneTextError(f"line {line.number}: “{values[0][:40]}” is no TTL")
+
+
+def _seconds(text: str) -> int:
+    parts = re.findall(r"([0-9]+)([smhdw]?)", text.lower())
+    return min(sum(int(n[:10]) * _SECONDS[unit or "s"] for n, unit in parts), 0x7FFFFFFF)
+
+
+def _absolute(reader: _Reader, text: str, number: int) -> str:
+    name = text.lower()
+    if name == "@":
+        return reader.origin or "."
+    full = name.removesuffix(".") if name.endswith(".") else f"{name}.{reader.origin}".strip(".")
+    labels = full.split(".")
+    if not full or len(full) > _MAX_NAME or any(not 0 < len(label) < 64 for label in labels):
+        raise ZoneTextError(f"line {number}: “{text[:40]}” is no name")
+    return full
+
+
+def _target(reader: _Reader, text: str, number: int) -> str:
+    """Return the name that a record points at.
+
+    Many exports omit the final dot. A name that ends in a registered domain is meant as complete.
+    """
+    if text == ".":
+        return "."
+    bare = text.lower().removesuffix(".")
+    if "." in bare and not text.endswith(".") and _is_registered(bare, reader.origin):
+        reader.note("no-final-dot", number, bare)
+        return bare
+    return _absolute(reader, text, number)
+
+
+def _is_registered(name: str, origin: str) -> bool:
+    suffix = name.rpartition(".")[2]
+    is_known = is_public_suffix(suffix) or suffix == origin.rpartition(".")[2]
+    return is_known and organisational_domain(name) != suffix
+
+
+def _read_record(
+    reader: _Reader, number: int, rtype: str, tokens: Sequence[_Token], ttl: int
+) -> None:
+    if rtype in _FLATTENED:
+        reader.note("flattened", number, rtype)
+        return
+    if rtype not in _TYPES:
+        _ignore(reader, number, rtype, tokens)
+        return
+    if not tokens:
+        raise ZoneTextError(f"line {number}: a {rtype} record without a value")
+    if rtype == "TXT":
+        value = _text(reader, number, tokens)
+    elif rtype == "CNAME":
+        value = _target(reader, tokens[0].text, number)
+    else:
+        value = _exchange(reader, number, tokens)
+    reader.found.append((number, Record(reader.owner, rtype, ttl, value)))
+
+
+def _ignore(reader: _Reader, number: int, rtype: str, tokens: Sequence[_Token]) -> None:
+    """Pass over a type that no check needs. An invalid address shows that this is no zone text."""
+    if rtype in ("A", "AAAA"):
+        try:
+            dns.rdata.from_text("IN", rtype, " ".join(token.text for token in tokens))
+        except (dns.exception.DNSException, ValueError) as error:
+            raise ZoneTextError(f"line {number}: this is no {rtype} record") from error
+    reader.note("ignored", number, rtype)
+
+
+def _exchange(reader: _Reader, number: int, tokens: Sequence[_Token]) -> str:
+    values = [token.text for token in tokens]
+    if len(values) == 1 and not values[0].isdigit():
+        reader.note("no-preference", number, values[0])
+        values = ["10", *values]
+    preference = values[0]
+    if len(values) != 2 or not (preference.isascii() and preference.isdigit()):
+        raise ZoneTextError(f"line {number}: “{preference[:40]}” is no MX preference")
+    if int(preference[:6]) > 65_535:
+        raise ZoneTextError(f"line {number}: an MX preference is at most 65535")
+    return f"{int(preference)} {_target(reader, values[1], number)}"
+
+
+def _text(reader: _Reader, number: int, tokens: Sequence[_Token]) -> str:
+    if any("\0" in token.text or not _is_text(token.text) for token in tokens):
+        raise ZoneTextError(f"line {number}: a character that no text record contains")
+    if any(len(token.text.encode()) > _MAX_STRING for token in tokens):
+        reader.note("split", number, reader.owner)
+    if len(tokens) > 1 and not any(token.is_quoted for token in tokens):
+        # Without quotation marks, each word is a string, and receivers join them without spaces.
+        reader.note("unquoted", number, reader.owner)
+        return " ".join(token.text for token in tokens)
+    return "".join(token.text for token in tokens)
+
+
+def _is_text(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _drop_flattened(reader: _Reader) -> None:
+    """Pass over an alias beside other records: the DNS host answers with the target's addresses."""
+    others = {record.owner for _, record in reader.found if record.rtype != "CNAME"}
+    kept = []
+    for number, record in reader.found:
+        if record.rtype == "CNAME" and record.owner in others:
+            reader.note("flattened", number, "CNAME")
+        else:
+            kept.append((number, record))
+    reader.found = kept

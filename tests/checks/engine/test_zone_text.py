@@ -1,0 +1,158 @@
+"""Zone text as DNS hosts export it: what is read, and the note about each deviation."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from checks.engine.preflight import InvalidZoneText, parse_zone_text
+from checks.engine.zone_text import ZoneText
+
+DOMAIN = "northwind.test"
+MX = "us-smtp-inbound-1.mimecast.com"
+LONG_KEY = "v=DKIM1; k=rsa; p=MIIBIjANBgkq" + "A" * 370 + "IDAQAB"
+
+# Text, the values of the records by name and type, and the lines by the code of their note.
+Case = tuple[str, dict[tuple[str, str], list[str]], dict[str, tuple[int, ...]]]
+CASES: dict[str, Case] = {
+    "key-in-one-string": (
+        f'mc._domainkey 3600 IN TXT "{LONG_KEY}"',
+        {(f"mc._domainkey.{DOMAIN}", "TXT"): [LONG_KEY]},
+        {"split": (1,)},
+    ),
+    "key-in-two-strings": (
+        f'mc._domainkey TXT ( "{LONG_KEY[:255]}"\n  "{LONG_KEY[255:]}" )',
+        {(f"mc._domainkey.{DOMAIN}", "TXT"): [LONG_KEY]},
+        {},
+    ),
+    "flattened-apex": (
+        f"@ 1 IN CNAME site.example.net.\n@ 300 IN MX 10 {MX}.",
+        {(DOMAIN, "MX"): [f"10 {MX}"]},
+        {"flattened": (1,)},
+    ),
+    "alias-type": (
+        f"@ ALIAS site.example.net.\n@ MX 10 {MX}.",
+        {(DOMAIN, "MX"): [f"10 {MX}"]},
+        {"flattened": (1,)},
+    ),
+    "byte-order-mark": (f"\ufeff@ 300 IN MX 10 {MX}.", {(DOMAIN, "MX"): [f"10 {MX}"]}, {}),
+    "no-break-spaces": (f"@\u00a0MX\u00a010 {MX}.", {(DOMAIN, "MX"): [f"10 {MX}"]}, {}),
+    "doubled-name": (
+        f"{DOMAIN} 300 IN MX 10 {MX}.",
+        {(f"{DOMAIN}.{DOMAIN}", "MX"): [f"10 {MX}"]},
+        {"outside": (1,)},
+    ),
+    "other-origin": (
+        f"$ORIGIN example.net.\n\n@ MX 10 {MX}.",
+        {("example.net", "MX"): [f"10 {MX}"]},
+        {"outside": (3,)},
+    ),
+    "target-without-final-dot": (
+        f"@ MX 10 {MX}",
+        {(DOMAIN, "MX"): [f"10 {MX}"]},
+        {"no-final-dot": (1,)},
+    ),
+    "relative-target": ("@ MX 10 mail", {(DOMAIN, "MX"): [f"10 mail.{DOMAIN}"]}, {}),
+    "null-mx": ("@ MX 0 .", {(DOMAIN, "MX"): ["0 ."]}, {}),
+    "no-preference": (
+        f"@ MX {MX}.",
+        {(DOMAIN, "MX"): [f"10 {MX}"]},
+        {"no-preference": (1,)},
+    ),
+    "text-without-quotation-marks": (
+        "@ TXT v=spf1 include:us._netblocks.mimecast.com -all",
+        {(DOMAIN, "TXT"): ["v=spf1 include:us._netblocks.mimecast.com -all"]},
+        {"unquoted": (1,)},
+    ),
+    "semicolon-in-quotation-marks": (
+        '@ TXT "v=DMARC1; p=none" ; a comment',
+        {(DOMAIN, "TXT"): ["v=DMARC1; p=none"]},
+        {},
+    ),
+    "escapes": (r'@ TXT "say \"yes\" \065"', {(DOMAIN, "TXT"): ['say "yes" A']}, {}),
+    "other-types": (
+        f"@ SOA ns1 admin 1 2 3 4 5\n@ A 192.0.2.1\n@ MX 10 {MX}.",
+        {(DOMAIN, "MX"): [f"10 {MX}"]},
+        {"ignored": (1, 2)},
+    ),
+    "class-before-ttl": (f"@ IN 300 MX 10 {MX}.", {(DOMAIN, "MX"): [f"10 {MX}"]}, {}),
+    "windows-export": (
+        f"@ [AGE:3691552] 900 MX 10 {MX}.",
+        {(DOMAIN, "MX"): [f"10 {MX}"]},
+        {},
+    ),
+    "same-owner": (
+        f'@ MX 10 {MX}.\n  TXT "v=spf1 -all"',
+        {(DOMAIN, "MX"): [f"10 {MX}"], (DOMAIN, "TXT"): ["v=spf1 -all"]},
+        {},
+    ),
+    "twice": (f"@ MX 10 {MX}.\n@ MX 10 {MX}.", {(DOMAIN, "MX"): [f"10 {MX}"]}, {}),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_exports_are_read_with_notes(name: str) -> None:
+    text, records, notes = CASES[name]
+    read = parse_zone_text(text, DOMAIN)
+    assert isinstance(read, ZoneText), read
+    assert {key: [r.value for r in found] for key, found in read.records.items()} == records
+    assert {note.code: note.lines for note in read.notes} == notes
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("@ MX ten mail", "line 3: “ten” is no MX preference"),
+        ("@ MX 70000 mail", "line 3: an MX preference is at most 65535"),
+        ("@ A 192.0.2.256", "line 3: this is no A record"),
+        ('@ TXT "v=spf1', "line 3: a quotation mark without its end"),
+        ("@ TXT (", "line 3: an opening parenthesis without a closing one"),
+        ("@ TXT a )", "line 3: a closing parenthesis without an opening one"),
+        ("@ TXT", "line 3: a TXT record without a value"),
+        ("a..b MX 10 mail", "line 3: “a..b” is no name"),
+        ("northwind", "line 3: no record type"),
+        ("$INCLUDE /etc/passwd", "line 3: a directive other than $ORIGIN and $TTL"),
+        ("$GENERATE 1-9 h$ A 192.0.2.1", "line 3: a directive other than $ORIGIN and $TTL"),
+        ("$TTL soon", "line 3: “soon” is no TTL"),
+    ],
+)
+def test_problem_names_the_line_of_the_pasted_text(line: str, problem: str, ending: str) -> None:
+    text = ending.join(["; first", "@ MX 10 mail", line, "@ MX 20 mail"])
+    if "opening" in problem and "(" in line:
+        text = ending.join(["; first", "@ MX 10 mail", line])
+    assert parse_zone_text(text, DOMAIN) == InvalidZoneText(problem)
+
+
+def test_ttl_is_read_with_units() -> None:
+    read = parse_zone_text("$TTL 1h\n@ MX 10 a\nb 5m MX 10 a\nc 1h30m MX 10 a", DOMAIN)
+    assert isinstance(read, ZoneText)
+    assert [found[0].ttl for found in read.records.values()] == [3600, 300, 5400]
+
+
+_RECORD_WORDS = ["@", "MX", "TXT", "CNAME", "ALIAS", "IN", "300", "10", "a.", "x" * 300]
+_SIGNS = ["(", ")", ";", '"', "\\", "\\999", "$ORIGIN", "$TTL"]
+_SPACES = ["\n", "\r", "\t", "\0", "\ufeff", "\ud800"]
+_FRAGMENTS = st.sampled_from([*_RECORD_WORDS, *_SIGNS, *_SPACES])
+
+
+@given(st.lists(_FRAGMENTS, max_size=40).map(" ".join) | st.text(max_size=400))
+def test_every_text_is_read_or_refused(text: str) -> None:
+    read = parse_zone_text(text, DOMAIN)
+    lines = text.count("\n") + text.count("\r") + 1
+    if isinstance(read, InvalidZoneText):
+        assert read.problem
+    else:
+        assert all(1 <= line <= lines for note in read.notes for line in note.lines)
+        assert all(owner == owner.lower() for owner, _ in read.records)
+
+
+@given(
+    st.text(st.characters(codec="utf-8", exclude_characters="\0\n\r\ufeff\u200b\u00a0\u2003\u202f"))
+)
+def test_quoted_text_is_read_unchanged(value: str) -> None:
+    quoted = value.replace("\\", "\\\\").replace('"', '\\"')
+    read = parse_zone_text(f'@ TXT "{quoted}"', DOMAIN)
+    assert isinstance(read, ZoneText)
+    assert [record.value for record in read.records[DOMAIN, "TXT"]] == [value]
