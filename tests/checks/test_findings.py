@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import datetime
 import re
 from pathlib import Path
 from typing import Any
@@ -9,7 +11,12 @@ from typing import Any
 import pytest
 from django.conf import settings
 
+from checks import engine
 from checks.engine.codes import CODES, RENAMED_CODES
+from checks.engine.dns import dnssec
+from checks.engine.hosts import ldaps, lockdown, smtp
+from checks.engine.hosts.prober import ConnectionFailure
+from checks.engine.hosts.smtp import SmtpDialogue, SmtpReply
 from checks.templatetags.findings import code_list, finding, reason_labels, template_of
 
 SENTENCES = Path(settings.BASE_DIR) / "templates" / "checks" / "findings"
@@ -107,6 +114,92 @@ def test_no_earlier_code_is_in_use() -> None:
 )
 def test_code_list_joins_names(names: list[str], shown: str) -> None:
     assert code_list(names) == shown
+
+
+def reasons_in_engine() -> set[str]:
+    """The stable reasons that the engine writes into failures."""
+    classes = {"LookupFailure", "Referral", "ConnectionFailure", "HandshakeFailure"}
+    trees = [ast.parse(path.read_text()) for path in Path(engine.__path__[0]).rglob("*.py")]
+    written = {
+        node.args[0].value
+        for tree in trees
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and getattr(node.func, "id", "") in classes
+        and node.args
+        and isinstance(node.args[0], ast.Constant)
+    }
+    faults = {value for name, value in vars(dnssec).items() if name.isupper() and value}
+    return {reason for reason in (written | faults) if isinstance(reason, str)}
+
+
+def test_every_reason_has_a_label() -> None:
+    unlabelled = {reason for reason in reasons_in_engine() if reason_labels(reason) == reason}
+
+    # This word is its own label.
+    assert unlabelled == {"refused"}
+
+
+REPLIES = (
+    SmtpReply(),
+    SmtpReply(220, ("mail.example.test",)),
+    SmtpReply(250, ("ok",)),
+    SmtpReply(421, ("4.3.2 busy",)),
+    SmtpReply(554, ("5.7.1 Access denied",)),
+    SmtpReply(550, ("5.1.1 nobody",)),
+    SmtpReply(550),
+)
+CONNECTIONS: tuple[SmtpDialogue | ConnectionFailure, ...] = (
+    *(ConnectionFailure(reason) for reason in ("refused", "timeout", "unreachable", "reset")),
+    *(
+        SmtpDialogue(greeting, waited_seconds=seconds)
+        for greeting in REPLIES
+        for seconds in (0, 10)
+    ),
+    *(
+        SmtpDialogue(REPLIES[1], ehlo, bool(error), None, error, reply, helo)
+        for ehlo in REPLIES
+        for reply in (None, *REPLIES)
+        for helo in {False, ehlo.code >= 500}
+        for error in ("", "closed", "timeout")
+    ),
+)
+NOW = datetime.datetime(2026, 12, 1, tzinfo=datetime.UTC)
+# A missing value in a sentence: an empty code span or bracket, a code 0, or a name of Python.
+MISSING = re.compile(r"<code>\s*0?\s*</code>|<code>0 |\(0?\)|: \.|None|Error\b|\[\]")
+
+
+def host_findings() -> set[str]:
+    """The sentences of all findings about hosts, from the judgement of real dialogues."""
+    found = [
+        finding_
+        for result in CONNECTIONS
+        for allowed in (True, False)
+        for finding_ in smtp.judge(
+            "mail.example.test", 25, result, vantage_allowed=allowed, now=NOW, recipient="a@b.test"
+        )[1]
+    ]
+    found += [
+        lockdown.judge(host, 25, result, control=control)[1]
+        for result in CONNECTIONS
+        for host in ("mail.example.test", "example-test.mail.protection.outlook.com")
+        for control in (None, ("control.example.test", 25))
+    ]
+    found += [
+        finding_
+        for reason in ("closed", "timeout", "UNSUPPORTED_PROTOCOL", "WRONG_VERSION_NUMBER")
+        for finding_ in ldaps.judge(
+            "ldap.example.test", 636, ldaps.NoTls(reason, 5), vantage_allowed=True, now=NOW
+        )[1]
+    ]
+    return {finding({"code": each.code, "params": dict(each.params)}) for each in found}
+
+
+def test_sentences_about_hosts_are_complete() -> None:
+    sentences = host_findings()
+
+    assert len(sentences) > 20
+    assert [sentence for sentence in sentences if MISSING.search(sentence)] == []
 
 
 @pytest.mark.parametrize(

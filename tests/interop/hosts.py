@@ -35,7 +35,7 @@ def public_folder() -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def postfix(name: str) -> Iterator[TlsHost]:
+def postfix(name: str, *, settings: str = "") -> Iterator[TlsHost]:
     binary = program("postfix", "postfix")
     port = free_port(SMTP_ADDRESS)
     with on_loopback(SMTP_ADDRESS), public_folder() as folder:
@@ -46,7 +46,7 @@ def postfix(name: str) -> Iterator[TlsHost]:
         (folder / "data").mkdir()
         shutil.chown(folder / "data", "postfix")
         _write_master(etc / "master.cf", port)
-        (etc / "main.cf").write_text(_main_cf(folder, name, certificate, key))
+        (etc / "main.cf").write_text(_main_cf(folder, name, certificate, key) + settings)
         subprocess.run([binary, "-c", str(etc), "check"], check=True)  # creates the queue folders
         control = [binary, "-c", str(etc)]
         subprocess.run([*control, "start"], check=True)  # its master leaves our session

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_network
 from pathlib import Path
+from types import MappingProxyType
 
 from checks.engine.dns.network import Network
 from tests.interop.processes import free_port, on_loopback, program, running
@@ -20,7 +21,8 @@ HEAD = "@ 3600 IN SOA ns3.lab.test. hostmaster.lab.test. 1 3600 600 86400 60\n"
 Zones = Mapping[str, str]  # zone name -> lines of a zone file, below SOA and NS
 # A secondary zone whose transfer never succeeded: the server answers SERVFAIL.
 NEVER_FETCHED = "(never fetched)"
-SIGNED = "; signed\n"
+# The text of a zone with SOA and NS records of its own.
+COMPLETE = "; complete\n"
 
 
 @dataclass(frozen=True)
@@ -49,21 +51,23 @@ def bind_and_unbound(
     asked: Sequence[int] = (1, 2, 3),
     through: Sequence[int] = (),
     anchors: Sequence[str] = (),
+    stubs: Mapping[str, Sequence[int]] = MappingProxyType({}),
 ) -> Iterator[LiveNameServers]:
     """Each server serves `common_zones`, except for its own versions in `only[number]`.
 
     An empty text means that the server does not serve the zone. The NS records are the servers in
     `asked`. The resolver queries these, or those in `through`: sometimes it stops when the first
     selected server is lame. With `anchors` (DS records) the resolver validates.
+    `stubs` are the servers that the resolver queries for single zones.
     """
     named, unbound = program("named", "bind9"), program("unbound", "unbound")
     port, resolver_port = free_port(ADDRESSES[0]), free_port(RESOLVER)
     zones = {"lab.test": NAMES, **common_zones}
     views = [{**zones, **only.get(number, {})} for number in (1, 2, 3)]
     head = zone_head(asked)
-    at = [ADDRESSES[number - 1] for number in through or asked]
+    at = {zone: _addresses(stubs.get(zone, through or asked)) for zone in sorted(zones)}
     (folder / "named.conf").write_text(_named_conf(folder, port, views, head))
-    conf = _unbound_conf(folder, resolver_port, port, sorted(zones), at, anchors)
+    conf = _unbound_conf(folder, resolver_port, port, at, anchors)
     (folder / "unbound.conf").write_text(conf)
     bind = [named, "-g", "-c", str(folder / "named.conf"), "-p", str(port)]
     front = [unbound, "-d", "-c", str(folder / "unbound.conf")]
@@ -73,6 +77,10 @@ def bind_and_unbound(
         stack.enter_context(running(bind, folder / "named.log", ADDRESSES[2], port))
         stack.enter_context(running(front, folder / "unbound.log", RESOLVER, resolver_port))
         yield LiveNameServers(port, resolver_port)
+
+
+def _addresses(numbers: Sequence[int]) -> list[str]:
+    return [ADDRESSES[number - 1] for number in numbers]
 
 
 def zone_head(asked: Sequence[int] = (1, 2, 3)) -> str:
@@ -101,8 +109,7 @@ def _zone(folder: Path, view: str, name: str, text: str, head: str) -> str:
     file = folder / f"{view}.{name}.zone"
     if text == NEVER_FETCHED:
         return f'zone "{name}" {{ type secondary; primaries {{ 127.0.0.1 port 1; }}; }};'
-    # A signed zone contains its SOA and NS records.
-    file.write_text(text if text.startswith(SIGNED) else f"$ORIGIN {name}.\n{head}{text}\n")
+    file.write_text(text if text.startswith(COMPLETE) else f"$ORIGIN {name}.\n{head}{text}\n")
     return f'zone "{name}" {{ type primary; file "{file}"; }};'
 
 
@@ -110,16 +117,15 @@ def _unbound_conf(
     folder: Path,
     port: int,
     bind_port: int,
-    zones: list[str],
-    asked: Sequence[str],
+    asked: Mapping[str, Sequence[str]],
     anchors: Sequence[str],
 ) -> str:
     modules = "validator iterator" if anchors else "iterator"
     trusted = "".join(f'  trust-anchor: "{anchor}"\n' for anchor in anchors)
     stubs = "".join(
         f'stub-zone:\n  name: "{name}"\n'
-        + "".join(f"  stub-addr: {address}@{bind_port}\n" for address in asked)
-        for name in zones
+        + "".join(f"  stub-addr: {address}@{bind_port}\n" for address in addresses)
+        for name, addresses in asked.items()
     )
     return (
         f'server:\n  interface: {RESOLVER}@{port}\n  username: ""\n  chroot: ""\n'

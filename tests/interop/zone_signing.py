@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from tests.interop.name_servers import SIGNED, zone_head
+from tests.interop.name_servers import COMPLETE, zone_head
 from tests.interop.processes import program
 
 
@@ -39,4 +39,4 @@ def sign_zone(
     sign += ["-s", start, "-e", end, "-f", str(folder / "signed"), str(zone)]
     subprocess.run(sign, check=True, capture_output=True, cwd=folder)
     (ds,) = (folder / f"dsset-{name}.").read_text().splitlines()
-    return SignedZone(SIGNED + (folder / "signed").read_text(), " ".join(ds.split()))
+    return SignedZone(COMPLETE + (folder / "signed").read_text(), " ".join(ds.split()))

@@ -252,8 +252,8 @@ class QueryPool:
             return reply
         if isinstance(reply, DecodedReply) and self._ignores_case(endpoint, reply):
             return reply
-        # A silent server would only cost the timeout a second time.
-        if isinstance(reply, LookupFailure) and "timeout" in (reply.reason, reply.detail):
+        # A silent server has not answered in lower case either.
+        if isinstance(reply, LookupFailure) and reply.reason == "timeout":
             return reply
         assert server_query.plain is not None
         again = await self.query_servers(
@@ -284,13 +284,14 @@ class QueryPool:
         """
         failure = NO_SERVER
         pending = list(server_query.servers)
+        question = server_query.question
         for timeout_seconds in self._timeouts_seconds:
             timed_out = []
             for endpoint in pending:
                 async with self._limiter:
                     message = await exchange(
                         self._udp_sockets,
-                        server_query.question,
+                        question,
                         endpoint,
                         recursion=server_query.recursion,
                         timeout_seconds=timeout_seconds,
@@ -309,6 +310,8 @@ class QueryPool:
                 if "timeout" in (reply.reason, reply.detail):
                     timed_out.append(endpoint)
             pending = timed_out
+            # Some firewalls drop mixed case, so the later attempts are in lower case.
+            question = server_query.plain or question
         return failure
 
     def _run(self, shared: SharedResult[_T], coroutine: Coroutine[Any, Any, _T]) -> None:

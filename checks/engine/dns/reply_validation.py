@@ -55,6 +55,9 @@ def read_reply(
     is_ours = question.is_question_of(wire)
     if len(wire) > max_bytes:
         return LookupFailure("oversized", f"{len(wire)} bytes") if is_ours else None
+    # A server that changes the case, or a forger who does not know it: only TCP can decide.
+    if is_ours and max_bytes == MAX_UDP_BYTES and not question.has_case_of(wire):
+        return TRUNCATED_REPLY
     # Truncation only leads to TCP, so a reply without a question section may claim it.
     if flags & TRUNCATED:
         return TRUNCATED_REPLY if is_ours or wire[4:6] == b"\0\0" else None

@@ -10,6 +10,7 @@ counted, so the run time is bounded by the length of the message.
 from __future__ import annotations
 
 import functools
+import os
 import struct
 from dataclasses import dataclass
 
@@ -92,13 +93,19 @@ class DnsQuestion:
         end = HEADER_BYTES + len(self.wire)
         return message[4:6] == b"\0\1" and message[HEADER_BYTES:end].lower() == self.folded
 
+    def has_case_of(self, message: bytes) -> bool:
+        """Return whether the question in the message repeats the mixed case of this question."""
+        end = HEADER_BYTES + len(self.wire)
+        return self.wire == self.folded or message[HEADER_BYTES:end] == self.wire
+
 
 @functools.lru_cache(maxsize=8192)
 def make_question(name: str, rtype: str, *, mixed_case: bool = False) -> DnsQuestion | None:
     """Encode a question; None when no such name can exist (RFC 1035 section 2.3.4).
 
-    `mixed_case` writes every second byte of the labels in upper case: names compare without regard
-    to case (RFC 4343), and resolvers mix it as a protection against forged replies.
+    `mixed_case` writes random letters in upper case: names compare without regard to case
+    (RFC 4343), and a forged reply must guess the letters. The cache gives all servers of a zone the
+    same letters, so that their equal replies are decoded once.
     """
     name = name.rstrip(".").lower()
     labels = [label.encode("utf-8") for label in name.split(".")] if name else []
@@ -116,8 +123,11 @@ def make_question(name: str, rtype: str, *, mixed_case: bool = False) -> DnsQues
 
 
 def _mixed(label: bytes) -> bytes:
+    """Return the label with the first letter and a random half of the others in upper case."""
+    chance = os.urandom(len(label))
+    start = next((place for place, byte in enumerate(label) if 97 <= byte <= 122), -1)
     return bytes(
-        byte - 32 if place % 2 == 0 and 97 <= byte <= 122 else byte
+        byte - 32 if 97 <= byte <= 122 and (place == start or chance[place] & 1) else byte
         for place, byte in enumerate(label)
     )
 

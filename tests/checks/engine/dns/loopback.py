@@ -11,6 +11,7 @@ from typing import cast
 
 import dns.flags
 import dns.message
+import dns.name
 import dns.rcode
 import dns.rdatatype
 import dns.rrset
@@ -147,6 +148,35 @@ def lower_case_only(rcode: dns.rcode.Rcode) -> Behaviour:
         return response.to_wire()
 
     return behaviour
+
+
+def fold_case(server: Nameserver, query: dns.message.Message, over_tcp: bool) -> Wire:
+    """Repeat the question in lower case, as some servers do. It answers over UDP and TCP."""
+    query.question[0].name = dns.name.from_text(query.question[0].name.to_text().lower())
+    return answer(server, query, over_tcp)
+
+
+def fold_case_over_udp(server: Nameserver, query: dns.message.Message, over_tcp: bool) -> Wire:
+    """The same without TCP."""
+    return None if over_tcp else fold_case(server, query, over_tcp)
+
+
+def forge(server: Nameserver, query: dns.message.Message, over_tcp: bool) -> Wire:
+    """A forger knows the name, but not the letters in upper case. It cannot answer over TCP."""
+    if over_tcp:
+        return answer(server, query, over_tcp)
+    made = dns.message.make_response(query)
+    lower = query.question[0].name.to_text().lower()
+    made.question[0].name = dns.name.from_text(lower)
+    made.flags |= dns.flags.AA
+    made.answer = [dns.rrset.from_text(lower, 300, "IN", "TXT", '"forged"')]
+    return made.to_wire()
+
+
+def drop_mixed_case(server: Nameserver, query: dns.message.Message, over_tcp: bool) -> Wire:
+    """A firewall that drops names with an upper-case letter."""
+    name = query.question[0].name.to_text()
+    return answer(server, query, over_tcp) if name == name.lower() else None
 
 
 def wrong_id(server: Nameserver, query: dns.message.Message, over_tcp: bool) -> Wire:

@@ -11,6 +11,7 @@ import dns.flags
 import dns.message
 import dns.name
 import dns.rcode
+import dns.rdatatype
 import dns.rrset
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -192,6 +193,29 @@ def test_rejected_zone_is_still_queried() -> None:
     assert {server.name for server in found.servers} == {"ns1.dns.test", "ns2.dns.test"}
     # Gangway finds no fault in the zone, but the resolver does: the answer does not count.
     assert answer == LookupFailure(dnssec.REJECTED)
+
+
+def signed_zone(server: Nameserver, query: dns.message.Message, over_tcp: bool) -> Wire:
+    """A resolver with a DS record, and a server that answers no query with the DO bit."""
+    if query.ednsflags & dns.flags.DO:
+        return None
+    response = server.response_to(query)
+    if query.question[0].rdtype == dns.rdatatype.DS:
+        response.answer = [dns.rrset.from_text("example.test.", 60, "IN", "DS", ds_of("a"))]
+    return response.to_wire()
+
+
+def test_signed_zone_without_signed_reply_is_unknown() -> None:
+    async def run() -> Answer:
+        async with (
+            nameserver(ZONE, {"example.test": signed_zone}) as server,
+            network_lookup(network_of(server, authoritative_port=server.port)) as lookup,
+        ):
+            await lookup.delegation("example.test")
+            there = Server("ns1.dns.test", "127.0.0.1", server.port)
+            return await lookup.query(there, "example.test", "MX")
+
+    assert asyncio.run(run()) == LookupFailure("timeout")
 
 
 def test_unsigned_zone_needs_one_query_more() -> None:

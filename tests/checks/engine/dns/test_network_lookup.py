@@ -226,6 +226,14 @@ def test_query_in_mixed_case_is_usual() -> None:
     assert not found.is_case_sensitive
 
 
+@pytest.mark.parametrize(
+    "behaviour",
+    [loopback.fold_case, loopback.fold_case_over_udp, loopback.drop_mixed_case, loopback.forge],
+)
+def test_query_survives_changed_case(behaviour: Behaviour) -> None:
+    assert query(behaviour) == TEXT
+
+
 def test_denial_is_repeated_in_lower_case_once() -> None:
     async def run() -> list[int]:
         async with (

@@ -174,6 +174,16 @@ def test_reply_in_other_case_is_ours() -> None:
     assert isinstance(read_reply(asked(), NUMBER, bytes(wire)), DnsMessage)
 
 
+@pytest.mark.parametrize("name", ["a.test", "example.test", "1a2.test", "x--1.example.test"])
+def test_mixed_case_differs_only_in_case(name: str) -> None:
+    mixed, plain = make_question(name, "TXT", mixed_case=True), make_question(name, "TXT")
+
+    assert mixed is not None
+    assert plain is not None
+    assert mixed.wire != plain.wire
+    assert (mixed.wire.lower(), mixed.folded) == (plain.wire, plain.wire)
+
+
 @given(st.lists(st.text(min_size=1, max_size=70), max_size=6), st.sampled_from(RTYPES))
 def test_queries_equal_dnspython_bytes(labels: list[str], rtype: str) -> None:
     name = ".".join(label.replace(".", "-") for label in labels)
