@@ -52,7 +52,10 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
             tuple(f"checks/engine/spf/{name}.py" for name in _SPF), ("tests/checks/engine/spf",)
         ),
         "proof": Target(("onboarding/plans/proof.py",), ("tests/onboarding/plans",)),
-        "evaluation": Target(("onboarding/plans/evaluation.py",), ("tests/onboarding/plans",)),
+        "evaluation": Target(
+            ("onboarding/plans/evaluation.py",),
+            ("tests/onboarding/plans", "tests/onboarding/test_completion_seam.py"),
+        ),
         "transitions": Target(
             ("onboarding/plans/transitions.py",), ("tests/onboarding/plans/test_transitions.py",)
         ),
