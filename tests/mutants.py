@@ -32,8 +32,7 @@ PACKAGES = ("checks", "config", "onboarding", "tenants")
 # "no tests" means that the nearest tests never call the function.
 SURVIVING = ("survived", "no tests")
 _SPF = ("check", "check_host", "expansion", "judgement", "macros", "networks", "proposal", "terms")
-# A text with a space is a sentence for a page. A code, a key or an address has none.
-_SENTENCE = re.compile(r'"[^" ]* [^"]*"')
+_TEXT = re.compile(r'"([^"]*)"')
 _FUNCTION = re.compile(r"\.x(?:_(?=\w))?(\S+?)__mutmut_[0-9]+$")
 
 
@@ -54,9 +53,16 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
             tuple(f"checks/engine/spf/{name}.py" for name in _SPF), ("tests/checks/engine/spf",)
         ),
         "proof": Target(("onboarding/plans/proof.py",), ("tests/onboarding/plans",)),
-        "evaluation": Target(("onboarding/plans/evaluation.py",), ("tests/onboarding/plans",)),
+        "evaluation": Target(
+            ("onboarding/plans/evaluation.py",),
+            ("tests/onboarding/plans", "tests/onboarding/test_completion_seam.py"),
+        ),
         "transitions": Target(
-            ("onboarding/plans/transitions.py",), ("tests/onboarding/plans/test_transitions.py",)
+            ("onboarding/plans/transitions.py",),
+            (
+                "tests/onboarding/plans/test_refusals.py",
+                "tests/onboarding/plans/test_transitions.py",
+            ),
         ),
         "readiness": Target(
             ("onboarding/cutovers/readiness.py", "onboarding/cutovers/readiness/*.py"),
@@ -77,12 +83,17 @@ class Mutant:
     @property
     def is_wording(self) -> bool:
         """Whether the change is only in the text of a sentence, which people review."""
-        return _SENTENCE.sub('""', self.before) == _SENTENCE.sub('""', self.after)
+        return _without_sentences(self.before) == _without_sentences(self.after)
 
     def as_toml(self) -> str:
         fields = (("function", self.function), ("before", self.before), ("after", self.after))
         lines = [f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in fields]
         return "\n".join(["[[accepted]]", *lines, 'reason = ""'])
+
+
+def _without_sentences(code: str) -> str:
+    """A text with a space is a sentence for a page. A code, a key or an address has none."""
+    return _TEXT.sub(lambda text: "_" if " " in text[1] else text[0], code)
 
 
 def read_accepted(text: str) -> dict[Mutant, str]:

@@ -44,6 +44,8 @@ def test_mutant_is_its_change(name: str, function: str) -> None:
     ("before", "after", "is_wording"),
     [
         ('else "an unknown time"', 'else "XXan unknown timeXX"', True),
+        ('"" if a else "Do it."', '"" if a else "do it."', True),
+        ('"" if a else "Do it."', '"XXXX" if a else "Do it."', False),
         ('f(a, "an unknown time")', 'f(None, "an unknown time")', False),
         ('Finding("mx.foreign")', 'Finding("XXmx.foreignXX")', False),
         ('row("not checked", a < b)', 'row("NOT CHECKED", a <= b)', False),

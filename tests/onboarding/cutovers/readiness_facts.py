@@ -8,7 +8,7 @@ from typing import Any
 
 from checks.engine.outcomes import CheckKind
 from checks.models import Check, Observation
-from onboarding.cutovers.readiness import ReadinessFacts
+from onboarding.cutovers.readiness import ReadinessFacts, ReadinessRow, readiness_rows
 from onboarding.models import Cutover, Task
 from onboarding.plan_templates.template_version import load_template_file
 from onboarding.plans.proof import ProofSubject
@@ -45,6 +45,14 @@ def subject_of(
     return ProofSubject(kind, name, check)
 
 
+def unchecked(kind: CheckKind, *, name: str = "one.test") -> ProofSubject:
+    """A subject whose check has not run yet."""
+    subject = subject_of(kind, "", name=name)
+    assert subject.check is not None
+    subject.check.checked_at = subject.check.latest = None
+    return subject
+
+
 def task_at(key: str, status: str, **facts: Any) -> Task:
     return Task(key=key, title=key, status=status, **({"role": ROLES.get(key, "")} | facts))
 
@@ -54,3 +62,7 @@ def room_facts(direction: str, **given: Any) -> ReadinessFacts:
     cutover = Cutover(direction=direction, planned_at=planned_at, outbound_days=3)
     defaults: dict[str, Any] = {"tasks": {}, "subjects": {}, "safe_times": []}
     return ReadinessFacts(cutover, zone=NEW_YORK, now=NOW, **(defaults | given))
+
+
+def row_of(facts: ReadinessFacts, key: str) -> ReadinessRow:
+    return next(row for row in readiness_rows(facts) if row.key == key)

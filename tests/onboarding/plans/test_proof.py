@@ -2,15 +2,164 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from checks.engine.outcomes import CheckKind, Verdict
 from checks.models import Check, Observation
-from onboarding.models import Plan
+from onboarding.models import DomainProgress, Plan, Task
 from onboarding.plans.evaluation import reevaluate
-from onboarding.plans.proof import ProofSubject, evidence_for
-from tenants.models import ActivityLine, Tenant
-from tests.factories import MakeTenant, RunCheck, task_of
+from onboarding.plans.proof import (
+    ProofSubject,
+    TaskEvidence,
+    checks_verifying,
+    evidence_for,
+    needed_kinds,
+)
+from tenants.models import ActivityLine, Domain, Host, Tenant
+from tests.factories import START, HostRow, MakeTenant, RunCheck, task_of
+
+# Facts without a database: of each pair the first domain or host is checked.
+ONE, TWO, PARKED = (
+    Domain(pk=pk, name=f"{name}.test", role=role)
+    for pk, (name, role) in enumerate(
+        (("one", "primary"), ("two", "secondary"), ("parked", "parked")), start=1
+    )
+)
+MAIL, BACKUP, LDAP = (
+    Host(pk=pk, name=f"{name}.test", port=port, purpose=purpose)
+    for pk, (name, port, purpose) in enumerate(
+        (("mail", 25, "delivery"), ("backup", 25, "delivery"), ("ldap", 636, "directory")), start=1
+    )
+)
+ON_PREMISES = Tenant(platform="on_premises", directory_method="ldap")
+
+
+def check_of(kind: CheckKind, **given: Any) -> Check:
+    return Check(kind=kind.value, settled_verdict="pass", **given)
+
+
+@pytest.mark.parametrize(
+    ("platform", "directory_method", "kinds"),
+    [
+        ("on_premises", "ldap", ["mx", "smtp", "ldaps", "lockdown"]),
+        ("hybrid", "entra_id", ["mx", "smtp", "lockdown"]),
+        ("other", "mse_agent", ["mx", "smtp", "lockdown"]),
+        ("microsoft_365", "ldap", ["mx", "ldaps", "lockdown"]),
+        ("google_workspace", "google", ["mx", "lockdown"]),
+    ],
+)
+def test_profile_decides_kinds(platform: str, directory_method: str, kinds: list[str]) -> None:
+    tenant = Tenant(platform=platform, directory_method=directory_method)
+
+    needed = needed_kinds(["mx", "smtp", "ldaps", "lockdown"], tenant)
+
+    assert needed == [CheckKind(kind) for kind in kinds]
+
+
+def test_each_domain_and_host_has_subject() -> None:
+    task = Task(
+        check_kinds=["mx", "ldaps", "smtp", "lockdown", "dkim"],
+        domain_roles=["primary", "secondary"],
+    )
+    mx, spf = check_of(CheckKind.MX, domain_id=1), check_of(CheckKind.SPF, domain_id=2)
+    smtp, ldaps = check_of(CheckKind.SMTP, host_id=1), check_of(CheckKind.LDAPS, host_id=3)
+    inactive = check_of(CheckKind.MX, domain_id=2, is_active=False)
+
+    def evidence(**given: Any) -> TaskEvidence:
+        return evidence_for(
+            task,
+            ON_PREMISES,
+            **{
+                "checks": [inactive, mx, spf, smtp, ldaps],
+                "domains": [ONE, PARKED, TWO],
+                "hosts": [LDAP, MAIL, BACKUP],
+            }
+            | given,
+        )
+
+    assert evidence().subjects == (
+        ProofSubject(CheckKind.MX, "one.test", mx),
+        ProofSubject(CheckKind.MX, "two.test", None),
+        ProofSubject(CheckKind.LDAPS, "ldap.test:636", ldaps),
+        ProofSubject(CheckKind.SMTP, "mail.test:25", smtp),
+        ProofSubject(CheckKind.SMTP, "backup.test:25", None),
+        ProofSubject(CheckKind.LOCKDOWN, "mail.test:25", None),
+        ProofSubject(CheckKind.LOCKDOWN, "backup.test:25", None),
+        ProofSubject(CheckKind.DKIM, "one.test", None),
+        ProofSubject(CheckKind.DKIM, "two.test", None),
+    )
+    assert evidence().missing == ()
+    assert evidence(kinds=["spf"]) == TaskEvidence(
+        (
+            ProofSubject(CheckKind.SPF, "one.test", None),
+            ProofSubject(CheckKind.SPF, "two.test", spf),
+        )
+    )
+    assert evidence(kinds=[]) == TaskEvidence(())
+    assert evidence(domains=[PARKED], hosts=[MAIL], kinds=["mx", "ldaps", "smtp", "spf"]) == (
+        TaskEvidence(
+            (ProofSubject(CheckKind.SMTP, "mail.test:25", smtp),),
+            (CheckKind.MX, CheckKind.LDAPS, CheckKind.SPF),
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "is_checked", "is_hard_gate", "expected"),
+    [
+        # Without a DKIM selector there is no check of a message.
+        (CheckKind.MESSAGE, False, True, True),
+        (CheckKind.MESSAGE, False, False, True),
+        (CheckKind.MESSAGE, True, True, False),
+        (CheckKind.MESSAGE, True, False, True),
+        (CheckKind.MX, False, False, False),
+        (CheckKind.MX, True, False, False),
+    ],
+)
+def test_confirmation_without_message(
+    kind: CheckKind, is_checked: bool, is_hard_gate: bool, expected: bool
+) -> None:
+    task = Task(check_kinds=[kind], domain_roles=["primary"], is_hard_gate=is_hard_gate)
+    checks = [check_of(kind, domain_id=1)] if is_checked else []
+
+    evidence = evidence_for(task, ON_PREMISES, checks=checks, domains=[ONE], hosts=[])
+
+    assert [subject.confirmation_suffices for subject in evidence.subjects] == [expected]
+
+
+def test_checks_of_task(make_tenant: MakeTenant) -> None:
+    domains = (
+        ("exempt.test", "primary"),
+        ("inactive.test", "secondary"),
+        ("one.test", "secondary"),
+        ("parked.test", "parked"),
+    )
+    hosts = (HostRow("delivery", "mail.test", 25), HostRow("directory", "ldap.test", 636))
+    tenant = make_tenant(domains=domains, hosts=hosts, platform="hybrid", directory_method="ldap")
+    make_tenant("Elsewhere", domains=domains, hosts=hosts, platform="hybrid")
+    task, other = task_of(tenant, "mx-record-cutover"), task_of(tenant, "dkim-update")
+    task.check_kinds, task.domain_roles = ["mx", "smtp"], ["primary", "secondary"]
+    for of, name, exempted_at in (
+        (task, "exempt.test", START),
+        (task, "one.test", None),
+        (other, "one.test", START),
+    ):
+        domain = tenant.domains.get(name=name)
+        DomainProgress.objects.create(
+            task=of,
+            domain=domain,
+            exempted_at=exempted_at,
+            exempt_reason="Old." if exempted_at else "",
+        )
+    checks = Check.objects.filter(tenant=tenant)
+    checks.filter(domain__name="inactive.test").update(is_active=False)
+
+    found = checks_verifying(task, tenant)
+
+    assert sorted(str(check) for check in found) == ["mx of one.test", "smtp of mail.test:25"]
+    assert {check.tenant_id for check in found} == {tenant.pk}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,221 @@
+"""The evaluation of tasks: the stored rows and the whole activity lines."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from checks.engine.outcomes import CheckKind, Verdict
+from checks.models import Check, Observation
+from onboarding.models import Task
+from onboarding.plans.evaluation import PlanContext, complete_waits, evaluate, reevaluate
+from onboarding.plans.proof import ProofSubject, TaskEvidence
+from tenants.models import ActivityLine, Domain, Tenant
+from tests.clock import Clock
+from tests.factories import START, TOKEN, MakeTenant, RunCheck, task_of
+
+KEY, WAIT = "mx-record-cutover", "outbound-days"
+EARLIER = START - timedelta(days=9)
+# A port that answers Mimecast only: no check can prove it.
+UNREACHABLE = Observation(findings=[{"code": "smtp.unreachable-from-here", "params": {}}])
+
+
+def evidence_of(**settled: str) -> TaskEvidence:
+    """Evidence with one subject for each name. `unreachable` has no settled verdict."""
+    return TaskEvidence(
+        tuple(
+            ProofSubject(
+                CheckKind.SMTP,
+                name,
+                Check(latest=UNREACHABLE)
+                if verdict == "unreachable"
+                else Check(settled_verdict=verdict),
+            )
+            for name, verdict in settled.items()
+        )
+    )
+
+
+def store(tenant: Tenant, key: str = KEY, **values: Any) -> Task:
+    Task.objects.filter(plan=tenant.plan, key=key).update(**values)
+    return task_of(tenant, key)
+
+
+def facts(task: Task) -> tuple[datetime | None, datetime | None, bool]:
+    return task.verified_at, task.regressed_at, task.confirmation_suffices
+
+
+def lines(tenant: Tenant, task: Task) -> list[tuple[str, dict[str, Any]]]:
+    """The action and the parameters of the lines about the task, in their order."""
+    rows = ActivityLine.objects.filter(tenant=tenant, params__task_id=task.public_id)
+    return list(rows.order_by("number").values_list("action", "params"))
+
+
+def params_of(task: Task, **others: object) -> dict[str, object]:
+    return {"task": task.title, "task_id": task.public_id, **others}
+
+
+@pytest.mark.parametrize(
+    ("before", "evidence", "action", "subjects", "status"),
+    [
+        ({}, evidence_of(a="pass", b="warn"), "task-verified", ["a", "b"], "verified"),
+        (
+            {"regressed_at": EARLIER, "status": "regressed"},
+            evidence_of(a="warn", b="pass"),
+            "task-verified",
+            ["a", "b"],
+            "verified",
+        ),
+        (
+            {"verified_at": EARLIER, "status": "verified"},
+            evidence_of(a="pass", b="fail", c=""),
+            "task-regressed",
+            ["b"],
+            "regressed",
+        ),
+    ],
+    ids=["first-proof", "proof-again", "regression"],
+)
+def test_evaluation_stores_and_logs(
+    tenant: Tenant,
+    fixed_monday: Clock,
+    before: dict[str, Any],
+    evidence: TaskEvidence,
+    action: str,
+    subjects: list[str],
+    status: str,
+) -> None:
+    task = store(tenant, **before)
+    others = Task.objects.filter(plan=tenant.plan).exclude(pk=task.pk)
+    stored = list(others.values())
+
+    assert evaluate(task, evidence, tenant) is True
+
+    now = fixed_monday.now
+    expected = (now, None, False) if status == "verified" else (None, now, False)
+    assert (facts(task), facts(task_of(tenant, KEY))) == (expected, expected)
+    assert list(others.values()) == stored
+    params = params_of(task, subjects=subjects, before=task.status, after=status)
+    assert lines(tenant, task) == [(action, params)]
+
+
+@pytest.mark.parametrize(
+    ("before", "evidence"),
+    [
+        ({}, evidence_of(a="pass", b="")),
+        ({}, evidence_of(a="pass", b="fail")),
+        ({}, TaskEvidence(())),
+        ({"verified_at": EARLIER}, evidence_of(a="pass")),
+        ({"verified_at": EARLIER}, evidence_of(a="pass", b="")),
+        ({"regressed_at": EARLIER}, evidence_of(a="fail")),
+        ({"confirmation_suffices": True}, evidence_of(a="not_applicable")),
+    ],
+)
+def test_same_evidence_changes_nothing(
+    tenant: Tenant, before: dict[str, Any], evidence: TaskEvidence
+) -> None:
+    task = store(tenant, **before)
+    expected = facts(task)
+
+    assert evaluate(task, evidence, tenant) is False
+    assert (facts(task), facts(task_of(tenant, KEY))) == (expected, expected)
+    assert lines(tenant, task) == []
+
+
+@pytest.mark.parametrize(
+    ("before", "evidence", "suffices"),
+    [
+        (False, evidence_of(a="not_applicable"), True),
+        (False, evidence_of(a="pass", b="unreachable"), True),
+        (True, evidence_of(a="unreachable", b=""), False),
+    ],
+)
+def test_evaluation_stores_sufficing_confirmation(
+    tenant: Tenant, before: bool, evidence: TaskEvidence, suffices: bool
+) -> None:
+    task = store(tenant, confirmation_suffices=before)
+    others = Task.objects.filter(plan=tenant.plan).exclude(pk=task.pk)
+    stored = list(others.values())
+
+    assert evaluate(task, evidence, tenant) is True
+    assert (facts(task), facts(task_of(tenant, KEY))) == ((None, None, suffices),) * 2
+    assert list(others.values()) == stored
+    assert lines(tenant, task) == []
+
+
+@pytest.mark.parametrize(
+    ("read", "stored", "evidence"),
+    [
+        ({}, {"verified_at": EARLIER}, evidence_of(a="pass")),
+        (
+            {"verified_at": EARLIER},
+            {"verified_at": None, "regressed_at": START},
+            evidence_of(a="fail"),
+        ),
+        ({}, {"confirmation_suffices": True}, evidence_of(a="not_applicable")),
+        ({}, {"applies": False}, evidence_of(a="pass")),
+        ({"verified_at": EARLIER}, {"applies": False}, evidence_of(a="fail")),
+        ({}, {"applies": False}, evidence_of(a="not_applicable")),
+    ],
+    ids=[
+        "verified",
+        "regressed",
+        "suffices",
+        "excluded-before-proof",
+        "excluded-before-regression",
+        "excluded-before-confirmation",
+    ],
+)
+def test_faster_worker_wins(
+    tenant: Tenant, read: dict[str, Any], stored: dict[str, Any], evidence: TaskEvidence
+) -> None:
+    """Another worker or the profile changes the row after this worker has read the task."""
+    task = store(tenant, **read)
+    expected = facts(store(tenant, **stored))
+
+    assert evaluate(task, evidence, tenant) is False
+    assert facts(task_of(tenant, KEY)) == expected
+    assert lines(tenant, task) == []
+
+
+def test_reevaluation_reopens_task_for_new_domain(tenant: Tenant, run_check: RunCheck) -> None:
+    run_check(tenant, CheckKind.MX, Verdict.PASS)
+    Domain.objects.create(tenant=tenant, name="new.test", role="secondary", ownership_token=TOKEN)
+
+    reevaluate(tenant.plan)
+
+    task = task_of(tenant, KEY)
+    assert (task.verified_at, task.status) == (None, "todo")
+    assert lines(tenant, task)[1:] == [
+        ("task-domains-added", params_of(task, subjects=["new.test"]))
+    ]
+
+
+@pytest.mark.parametrize("started_at", [EARLIER, None])
+def test_ended_period_stores_and_logs(tenant: Tenant, started_at: datetime | None) -> None:
+    task = store(tenant, WAIT, wait_started_at=started_at, wait_ends_at=START, status="waiting")
+    since = started_at.isoformat() if started_at else ""
+
+    assert complete_waits(tenant.plan, now=START - timedelta(seconds=1)) == 0
+    assert complete_waits(tenant.plan, now=START) == 1
+    params = params_of(task, since=since, before="waiting", after="verified")
+    assert lines(tenant, task) == [("waiting-period-ended", params)]
+
+
+def test_evidence_of_given_kinds(make_tenant: MakeTenant) -> None:
+    tenant = make_tenant(domains=(("one.test", "primary"), ("two.test", "secondary")))
+    task, context = task_of(tenant, KEY), PlanContext.of(tenant)
+    mx, both = context.evidence(task), context.evidence(task, ["spf", "dmarc"])
+
+    assert [(s.kind, s.name) for s in mx.subjects] == [
+        (CheckKind.MX, "one.test"),
+        (CheckKind.MX, "two.test"),
+    ]
+    assert [(s.kind, s.name) for s in both.subjects] == [
+        (CheckKind.SPF, "one.test"),
+        (CheckKind.SPF, "two.test"),
+        (CheckKind.DMARC, "one.test"),
+        (CheckKind.DMARC, "two.test"),
+    ]
