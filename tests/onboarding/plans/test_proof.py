@@ -20,7 +20,6 @@ from onboarding.plans.proof import (
 from tenants.models import ActivityLine, Domain, Host, Tenant
 from tests.factories import START, HostRow, MakeTenant, RunCheck, task_of
 
-# Facts without a database: of each pair the first domain or host is checked.
 ONE, TWO, PARKED = (
     Domain(pk=pk, name=f"{name}.test", role=role)
     for pk, (name, role) in enumerate(
@@ -68,16 +67,12 @@ def test_each_domain_and_host_has_subject() -> None:
     inactive = check_of(CheckKind.MX, domain_id=2, is_active=False)
 
     def evidence(**given: Any) -> TaskEvidence:
-        return evidence_for(
-            task,
-            ON_PREMISES,
-            **{
-                "checks": [inactive, mx, spf, smtp, ldaps],
-                "domains": [ONE, PARKED, TWO],
-                "hosts": [LDAP, MAIL, BACKUP],
-            }
-            | given,
-        )
+        facts: dict[str, Any] = {
+            "checks": [inactive, mx, spf, smtp, ldaps],
+            "domains": [ONE, PARKED, TWO],
+            "hosts": [LDAP, MAIL, BACKUP],
+        }
+        return evidence_for(task, ON_PREMISES, **(facts | given))
 
     assert evidence().subjects == (
         ProofSubject(CheckKind.MX, "one.test", mx),
