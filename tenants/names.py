@@ -7,6 +7,7 @@ the mapping of UTS 46 for typed text).
 from __future__ import annotations
 
 import contextlib
+import functools
 import ipaddress
 import re
 import unicodedata
@@ -14,6 +15,7 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 import idna
+from publicsuffixlist import PublicSuffixList
 
 from tenants.errors import BadName
 
@@ -32,6 +34,22 @@ def normalise_domain(text: str) -> str:
     return _normalise(text, "domain name")
 
 
+def normalise_registered_domain(text: str) -> str:
+    """The canonical spelling of a domain that an organisation can own.
+
+    Raises BadName with the reason, also for a public suffix such as co.uk. Suffixes that a company
+    manages (the private section of the list) are domains of that company.
+    """
+    name = normalise_domain(text)
+    if _public_suffixes().publicsuffix(name) == name:
+        shown = display_domain(name)
+        raise BadName(
+            f"“{shown}” is a public suffix, under which organisations register their domains; "
+            f"enter the domain of the client, such as example.{shown}."
+        )
+    return name
+
+
 def normalise_hostname(text: str) -> str:
     """The canonical spelling of a host name. Raises BadName with the reason."""
     return _normalise(text, "host name")
@@ -47,6 +65,17 @@ def normalise_host(text: str) -> str:
 def display_domain(name: str) -> str:
     """The name in U-labels, for display. A label that does not decode remains unchanged."""
     return ".".join(_display_label(label) for label in name.split("."))
+
+
+def labels_outside_idna(name: str) -> list[str]:
+    """The labels of a normalised name that IDNA 2008 does not allow, such as encoded emoji."""
+    encoded = (label for label in name.split(".") if label.startswith("xn--"))
+    return [label for label in encoded if _display_label(label) == label]
+
+
+@functools.cache
+def _public_suffixes() -> PublicSuffixList:
+    return PublicSuffixList(accept_unknown=False, only_icann=True)
 
 
 def _display_label(label: str) -> str:
@@ -107,6 +136,9 @@ def _to_a_label(label: str, noun: str) -> str:
     length = len(label) if label.isascii() else len("xn--") + len(label.encode("punycode"))
     if length > MAX_LABEL:
         raise BadName(_long_label(label, length))
+    if _is_punycode(label):
+        # Names outside IDNA 2008 were registered and receive mail. As LDH labels they are legal.
+        return label
     try:
         return idna.alabel(label).decode("ascii")
     except idna.IDNABidiError:
@@ -116,6 +148,20 @@ def _to_a_label(label: str, noun: str) -> str:
         ) from None
     except (idna.IDNAError, UnicodeError):
         raise _bad_character(label, noun) from None
+
+
+def _is_punycode(label: str) -> bool:
+    """Whether the label encodes visible characters outside ASCII (RFC 3492)."""
+    if not label.startswith("xn--"):
+        return False
+    try:
+        decoded = label.removeprefix("xn--").encode().decode("punycode")
+        again = f"xn--{decoded.encode('punycode').decode()}"
+    except UnicodeError:
+        return False
+    # Joiners combine emoji into one.
+    is_visible = all(char.isprintable() or char in "\u200c\u200d" for char in decoded)
+    return again == label and not decoded.isascii() and is_visible
 
 
 def _bad_character(text: str, noun: str) -> BadName:

@@ -7,7 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tenants.errors import BadName, TenantError
-from tenants.names import display_domain, normalise_domain, normalise_host, normalise_hostname
+from tenants.names import (
+    display_domain,
+    labels_outside_idna,
+    normalise_domain,
+    normalise_host,
+    normalise_hostname,
+    normalise_registered_domain,
+)
 
 LONG_LABEL = "a" * 64
 LONGEST = ".".join(["a" * 63, "b" * 63, "c" * 63, "d" * 61])
@@ -166,6 +173,48 @@ def test_bad_name_is_refused(typed: str, sentence: str, suggestion: str) -> None
 
     assert (str(refusal.value), refusal.value.suggestion) == (sentence, suggestion)
     assert isinstance(refusal.value, TenantError)
+
+
+# Registered names with emoji (idna issues 18, 25 and 61), one with a joiner, one of IDNA 2003.
+@pytest.mark.parametrize(
+    ("typed", "label"),
+    [
+        ("xn--i-7iq.ws", "xn--i-7iq"),
+        ("XN--4BI.net.", "xn--4bi"),
+        ("mail.xn--ls8h.la", "xn--ls8h"),
+        ("xn--1ug6825plhas9r.example", "xn--1ug6825plhas9r"),
+    ],
+)
+def test_a_label_outside_idna_is_a_name(typed: str, label: str) -> None:
+    name = normalise_domain(typed)
+
+    assert name == typed.lower().rstrip(".")
+    assert labels_outside_idna(name) == [label]
+    assert display_domain(name) == name
+
+
+@pytest.mark.parametrize("typed", ["xn--abc-.com", "xn--99999999.com", "xn--i-7iqx.com"])
+def test_a_label_that_encodes_nothing_is_refused(typed: str) -> None:
+    with pytest.raises(BadName):
+        normalise_domain(typed)
+
+
+@pytest.mark.parametrize("name", ["example.com", "xn--mnchen-3ya.example"])
+def test_name_of_idna_has_no_caution(name: str) -> None:
+    assert labels_outside_idna(name) == []
+
+
+@pytest.mark.parametrize("typed", ["co.uk", "CO.UK.", "org.au", "x.ck", "公司.cn"])
+def test_public_suffix_is_refused(typed: str) -> None:
+    with pytest.raises(BadName, match="is a public suffix"):
+        normalise_registered_domain(typed)
+
+
+@pytest.mark.parametrize(
+    "name", ["example.co.uk", "www.ck", "uk.com", "github.io", "northwind.test", "city.kobe.jp"]
+)
+def test_domain_of_an_organisation_is_no_public_suffix(name: str) -> None:
+    assert normalise_registered_domain(name) == name
 
 
 def test_name_too_long_in_dns_is_refused() -> None:

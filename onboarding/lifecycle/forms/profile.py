@@ -18,7 +18,7 @@ from onboarding.plan_templates.registry import newest_template, template_version
 from tenants import domain_lifecycle
 from tenants.errors import TenantError
 from tenants.models import Domain, Host, Tenant, User
-from tenants.names import normalise_domain, normalise_host
+from tenants.names import labels_outside_idna, normalise_host, normalise_registered_domain
 from tenants.region_values import LABELS, LIST_FIELDS
 from tenants.regions import load_regions, region_for_account_code
 
@@ -134,8 +134,13 @@ class ProfileForm(forms.ModelForm[Tenant]):
         return cleaned
 
 
+def _caution_about(domain: Domain) -> str:
+    labels = ", ".join(labels_outside_idna(domain.name))
+    return f"{labels} is outside IDNA 2008. Some programs reject its addresses." if labels else ""
+
+
 class DomainForm(forms.ModelForm[Domain]):
-    # Longer than the model allows: normalise_domain explains what is wrong with the name.
+    # Longer than the model allows: the normalisation explains what is wrong with the name.
     name = forms.CharField(label="Domain", max_length=2000, strip=True)
 
     class Meta:
@@ -157,10 +162,11 @@ class DomainForm(forms.ModelForm[Domain]):
         self.fields["name"].disabled = self.instance.pk is not None
         if self.instance.pk is not None:
             self.initial["name"] = str(self.instance)
+            self.fields["name"].help_text = _caution_about(self.instance)
 
     def clean_name(self) -> str:
         try:
-            return normalise_domain(self.cleaned_data["name"])
+            return normalise_registered_domain(self.cleaned_data["name"])
         except TenantError as error:
             raise ValidationError(str(error)) from error
 

@@ -20,7 +20,9 @@ from onboarding.lifecycle.forms.profile import (
 from onboarding.plan_templates.registry import register_builtin_templates
 from tenants.models import Host, Tenant, User
 from tests.factories import MakeTenant, SignIn
+from tests.markup import texts
 
+CAUTION = "xn--i-7iq is outside IDNA 2008. Some programs reject its addresses."
 PROFILE = {
     "name": "Northwind",
     "account_code": "",
@@ -44,6 +46,23 @@ def _domains(*rows: dict[str, str]) -> Any:
 
 
 @pytest.mark.parametrize(
+    ("name", "caution"), [("xn--i-7iq.test", CAUTION), ("xn--mnchen-3ya.test", "")]
+)
+def test_profile_has_caution_about_emoji_domain(
+    make_tenant: MakeTenant, owner: User, signed_in: SignIn, name: str, caution: str
+) -> None:
+    tenant = make_tenant("Emoji", domains=((name, "primary"),))
+
+    html = (
+        signed_in(owner)
+        .get(reverse("onboarding:profile-edit", args=[tenant.public_id]))
+        .content.decode()
+    )
+
+    assert texts(html, "#id_domains-0-name_helptext") == [caution] * bool(caution)
+
+
+@pytest.mark.parametrize(
     "typed",
     [
         "north wind.test",
@@ -55,6 +74,7 @@ def _domains(*rows: dict[str, str]) -> Any:
         "*.northwind.test",
         "jo@northwind.test",
         "_dmarc.northwind.test",
+        "co.uk",
     ],
 )
 @pytest.mark.django_db
