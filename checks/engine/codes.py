@@ -211,6 +211,7 @@ CODES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "message.from-lines": ("count",),
         "message.from-unclear": (),
         "message.other-domain": ("found", "expected"),
+        "message.forwarded": ("found", "expected"),
         "message.no-selector": ("domain",),
         "message.no-body": (),
         "message.undated": (),

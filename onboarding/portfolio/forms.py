@@ -51,6 +51,20 @@ _REFUSALS = {
     "too-many-headers": "No mail server writes so many header lines. Submit a new message.",
     "header-too-long": "The header lines are too long for a message. Submit a new one.",
     "white-space": "The message contains long sequences of spaces. Submit a short plain message.",
+    "outlook-file": (
+        "This is a file of Outlook (.msg), which lacks the original text. In Outlook save the "
+        "message as .eml, or copy its source from Outlook on the web."
+    ),
+    "zip": "This is a compressed file. Unpack it and submit the message inside.",
+    "gzip": "This is a compressed file. Unpack it and submit the message inside.",
+    "html": (
+        "This is a web page. In the mailbox choose “Show original” or “View source”, not “Save "
+        "page”."
+    ),
+    "pdf": "This is a PDF file. In the mailbox choose “Show original” or “View source”.",
+    "quoted": "The lines begin with “>”, as in a reply. Copy the source of the message itself.",
+    "several": "The file contains several messages. Export the one test message.",
+    "utf-16": "The text is damaged UTF-16. Save it as UTF-8, or choose the original file.",
 }
 
 

@@ -134,6 +134,8 @@ def _rejection(domain: str, message: MailMessage | UnreadableMessage) -> Finding
     found = parse_mailbox(from_fields[0].text).rpartition("@")[2]
     if not found:
         return Finding("message.from-unclear", {})
+    if found != domain and message.has_attached_message:
+        return Finding("message.forwarded", {"found": found, "expected": domain})
     if found != domain:
         return Finding("message.other-domain", {"found": found, "expected": domain})
     return None

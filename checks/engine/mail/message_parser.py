@@ -21,24 +21,44 @@ MAX_FIELD_BYTES = 32_000
 MAX_FIELDS = 1_000
 MAX_HOPS = 50
 _MAX_READ = 2_000  # characters of a field that are parsed
+_MAX_NESTING = 20  # comments within comments
 # Canonicalising a line costs time with the square of its white space (see `_is_too_costly`).
 _COSTLY_RUN = re.compile(rb"[\t ]{32,}")
 _MAX_COST = 20_000_000
 
 _NAME = re.compile(rb"[\x21-\x39\x3b-\x7e]+")
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
-_COMMENT = re.compile(r"\([^()]*\)")
+_COMMENT = re.compile(r"\((?:[^()\\]|\\.)*\)")
 _ADDRESS = re.compile(r"([^\s<>@,:;()]{1,64})@([^\s<>@,:;()\[\]]{1,253})")
 _HOST_NAME = re.compile(r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})+")
 _ENCLOSED = re.compile(r"[^<>,:;]*<([^<>]*)>")
 _FROM_CLAUSE = re.compile(r"\s*from\s+(\S{1,255})", re.IGNORECASE)
 _BY_CLAUSE = re.compile(r"\sby\s+(\S{1,255})", re.IGNORECASE)
+# The first bytes of files that contain a message, and are none.
+_CONTAINERS = (
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "outlook-file"),
+    (b"PK\x03\x04", "zip"),
+    (b"\x1f\x8b", "gzip"),
+    (b"<", "html"),
+    (b"%PDF-", "pdf"),
+)
+# The envelope line of an mbox file. “From :” is a header field (RFC 5322 section 4.5.2).
+_ENVELOPE = re.compile(rb">?From (?![ \t]*:)")
+# It ends in the date of the delivery (RFC 4155 appendix A).
+_NEXT_IN_MBOX = re.compile(
+    rb"\n\nFrom \S+ +[A-Z][a-z]{2} [A-Z][a-z]{2} [ 0-9][0-9] [0-9]{2}:[0-9]{2}"
+)
+_ATTACHED = re.compile(rb"^content-type[ \t]*:\s*message/rfc822\b", re.IGNORECASE | re.MULTILINE)
 _IP_LIKE = re.compile(r"(?:ipv6:)?([0-9a-f:.]{3,45})", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class HeaderField:
-    """One header field: its name as written, and its raw value, still folded."""
+    """One header field: its name as written, and its raw value, still folded.
+
+    Blanks before the colon (RFC 5322 section 4.5.3) are not part of the name. Relaxed
+    canonicalisation removes them too (RFC 6376 section 3.4.2).
+    """
 
     label: str
     raw: bytes
@@ -78,6 +98,11 @@ class MailMessage:
         return [field for field in self.fields if field.name == name]
 
     @property
+    def has_attached_message(self) -> bool:
+        """Whether a part is a message, as in a message that was forwarded as an attachment."""
+        return _ATTACHED.search(self.body) is not None
+
+    @property
     def from_fields(self) -> list[HeaderField]:
         return self.fields_named("from")
 
@@ -93,21 +118,36 @@ class UnreadableMessage:
     """Not a message.
 
     `problem` is a stable code: empty, too-large, header-line, too-many-headers, header-too-long,
-    white-space.
+    white-space, quoted, several, utf-16, or a container: outlook-file, zip, gzip, html, pdf.
     """
 
     problem: str
 
 
 def parse(content: bytes) -> MailMessage | UnreadableMessage:
-    """Parse headers or a whole message, with LF or CRLF, as saved, exported or pasted."""
+    """Parse headers or a whole message, as saved, exported or pasted.
+
+    Line ends are LF, CRLF, or CR alone. UTF-16 and mbox quoting are undone.
+    """
     if len(content) > MAX_BYTES:
         return UnreadableMessage("too-large")
+    decoded = _as_ascii_superset(content)
+    if decoded is None:
+        return UnreadableMessage("utf-16")
     # A byte order mark and leading blank lines come from editors and copying.
-    content = content.removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n\t ")
-    if not content:
-        return UnreadableMessage("empty")
-    content = content.replace(b"\r\n", b"\n")
+    content = decoded.removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n\t ")
+    problem = _problem_at_start(content)
+    if problem:
+        return UnreadableMessage(problem)
+    content = _with_line_feeds(content)
+    if _ENVELOPE.match(content):
+        if _NEXT_IN_MBOX.search(content):
+            return UnreadableMessage("several")
+        content = _without_mbox(content)
+    return _parse_lines(content)
+
+
+def _parse_lines(content: bytes) -> MailMessage | UnreadableMessage:
     head, _, body = content.partition(b"\n\n")
     if len(head) > MAX_HEADER_BYTES:
         return UnreadableMessage("header-too-long")
@@ -120,6 +160,44 @@ def parse(content: bytes) -> MailMessage | UnreadableMessage:
     return MailMessage(fields, body.replace(b"\n", b"\r\n"))
 
 
+def _as_ascii_superset(content: bytes) -> bytes | None:
+    """Return UTF-16 text as UTF-8, and other text unchanged; None for invalid UTF-16."""
+    # Names of header fields are ASCII, so without a byte order mark every second byte is zero.
+    start = content[:64]
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        encoding = "utf-16"
+    elif len(start) > 3 and not any(start[1::2]) and all(start[::2]):
+        encoding = "utf-16-le"
+    elif len(start) > 3 and not any(start[::2]) and all(start[1::2]):
+        encoding = "utf-16-be"
+    else:
+        return content
+    try:
+        return content.decode(encoding).encode()
+    except UnicodeError:
+        return None
+
+
+def _problem_at_start(content: bytes) -> str:
+    """Return the problem that the first bytes show; empty without one."""
+    if not content:
+        return "empty"
+    if content.startswith(b">") and not _ENVELOPE.match(content):
+        return "quoted"
+    return next((problem for start, problem in _CONTAINERS if content.startswith(start)), "")
+
+
+def _without_mbox(content: bytes) -> bytes:
+    """Return a message of an mbox file without the envelope line and the quoting of its lines."""
+    return re.sub(rb"^>(>*From )", rb"\1", content.partition(b"\n")[2], flags=re.MULTILINE)
+
+
+def _with_line_feeds(content: bytes) -> bytes:
+    if b"\n" not in content:
+        return content.replace(b"\r", b"\n")
+    return content.replace(b"\r\n", b"\n")
+
+
 def _is_too_costly(content: bytes) -> bool:
     """Return whether white space would make canonicalising slow: it is quadratic in each run."""
     return sum(len(run.group()) ** 2 for run in _COSTLY_RUN.finditer(content)) > _MAX_COST
@@ -127,13 +205,12 @@ def _is_too_costly(content: bytes) -> bool:
 
 def _fields(head: bytes) -> tuple[HeaderField, ...] | UnreadableMessage:
     raw: list[tuple[bytes, list[bytes]]] = []
-    for number, line in enumerate(head.split(b"\n")):
+    for line in head.split(b"\n"):
         if line[:1] in (b" ", b"\t") and raw:
             raw[-1][1].append(line)
             continue
-        if number == 0 and line.startswith((b"From ", b">From ")):
-            continue  # the envelope line of an mbox file
         name, colon, value = line.partition(b":")
+        name = name.rstrip(b" \t")
         if not colon or not _NAME.fullmatch(name):
             return UnreadableMessage("header-line")
         raw.append((name, [value]))
@@ -152,11 +229,21 @@ def parse_mailbox(text: str) -> str:
     an attacker can exploit.
     """
     # Quoted names and comments may contain addresses, as in `"ceo@a.test" <x@b.test>`.
-    bare = _COMMENT.sub(" ", _QUOTED.sub(" ", text[:_MAX_READ]))
+    bare = _without_comments(_QUOTED.sub(" ", text[:_MAX_READ]))
     enclosed = _ENCLOSED.fullmatch(bare.strip())
     match = _ADDRESS.fullmatch((enclosed.group(1) if enclosed else bare).strip())
     domain = _as_domain(match.group(2)) if match else ""
     return f"{match.group(1)}@{domain}" if match and domain else ""
+
+
+def _without_comments(text: str) -> str:
+    """Remove comments, which nest (RFC 5322 section 3.2.2)."""
+    for _ in range(_MAX_NESTING):
+        shorter = _COMMENT.sub(" ", text)
+        if shorter == text:
+            break
+        text = shorter
+    return text
 
 
 def is_null_return_path(text: str) -> bool:

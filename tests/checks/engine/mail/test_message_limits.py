@@ -58,7 +58,7 @@ def test_each_limit_has_its_problem() -> None:
     assert problem(b"A: b\r\n" * (MAX_FIELDS + 1)) == "too-many-headers"
     assert problem(signed() + b" " * 100_000) == "white-space"
     assert problem(b" \r\n") == "empty"
-    assert problem(b"From : ann@example.test\r\n") == "header-line"
+    assert problem(b"Fr om: ann@example.test\r\n") == "header-line"
 
 
 @pytest.mark.parametrize(
