@@ -76,9 +76,15 @@ CASES: dict[str, Case] = {
         {(DOMAIN, "MX"): [f"10 {MX}"]},
         {"ignored": (1, 2)},
     ),
+    "invalid-address": (
+        f"@ A 192.0.2.256\n@ MX 10 {MX}.",
+        {(DOMAIN, "MX"): [f"10 {MX}"]},
+        {"ignored": (1,)},
+    ),
+    "u-label": ("münchen MX 0 .", {(f"xn--mnchen-3ya.{DOMAIN}", "MX"): ["0 ."]}, {}),
     "class-before-ttl": (f"@ IN 300 MX 10 {MX}.", {(DOMAIN, "MX"): [f"10 {MX}"]}, {}),
     "windows-export": (
-        f"@ [AGE:3691552] 900 MX 10 {MX}.",
+        f"@ [AGE:3691552] 900 MX 10 {MX}.\n@ [Aging:3622222] 900 MX 10 {MX}.",
         {(DOMAIN, "MX"): [f"10 {MX}"]},
         {},
     ),
@@ -100,13 +106,19 @@ def test_exports_are_read_with_notes(name: str) -> None:
     assert {note.code: note.lines for note in read.notes} == notes
 
 
+SEMICOLON = "line 3: a semicolon begins a comment; put the text in quotation marks"
+
+
 @pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
         ("@ MX ten mail", "line 3: “ten” is no MX preference"),
         ("@ MX 70000 mail", "line 3: an MX preference is at most 65535"),
-        ("@ A 192.0.2.256", "line 3: this is no A record"),
+        ("@ MX 10,mail.example.com", "line 3: “10,mail.example.com.” is no name"),
+        ("@ TXT v=DMARC1; p=none", SEMICOLON),
+        ("@ TXT v=spf1 -all ;ours", SEMICOLON),
+        ("@ TXT “v=spf1 -all”", 'line 3: curly quotation marks; use "'),
         ('@ TXT "v=spf1', "line 3: a quotation mark without its end"),
         ("@ TXT (", "line 3: an opening parenthesis without a closing one"),
         ("@ TXT a )", "line 3: a closing parenthesis without an opening one"),
