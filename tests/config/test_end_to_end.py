@@ -51,7 +51,10 @@ def embedded(tmp_path: Path) -> Iterator[Product]:
 
 @pytest.fixture
 def deployed(tmp_path: Path) -> Iterator[Product]:
-    """On the PostgreSQL and Redis of the environment, in a separate database."""
+    """On the PostgreSQL and Redis of the environment, in separate databases.
+
+    Other tests that run at the same time queue tasks in the Redis database of the environment.
+    """
     address, broker = os.environ.get("DATABASE_URL", ""), os.environ.get("CELERY_BROKER_URL", "")
     if not (address.startswith("postgres") and broker):
         pytest.skip("set DATABASE_URL to PostgreSQL and CELERY_BROKER_URL to Redis")
@@ -61,6 +64,7 @@ def deployed(tmp_path: Path) -> Iterator[Product]:
     with server.cursor() as cursor:
         cursor.execute("DROP DATABASE IF EXISTS gangway_end_to_end WITH (FORCE)")
         cursor.execute("CREATE DATABASE gangway_end_to_end")
+    broker = urlsplit(broker)._replace(path="/11").geturl()
     yield from _run(Product(tmp_path / "var", DATABASE_URL=own, CELERY_BROKER_URL=broker))
     with server.cursor() as cursor:
         cursor.execute("DROP DATABASE IF EXISTS gangway_end_to_end WITH (FORCE)")
