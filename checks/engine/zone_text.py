@@ -1,7 +1,7 @@
 """Read lines of a zone file as DNS hosts export them (RFC 1035 section 5.1). Pure.
 
-Exports deviate from the standard: a long text in one string, an alias beside other records, types
-of one DNS host, names without the final dot. Each such line is read or passed over, and a note has
+Exports deviate from the standard: a long text in one string, an alias next to other records, types
+of one DNS host, names without the final dot. Each such line is read or ignored, and a note has
 its number in the pasted text.
 """
 
@@ -44,7 +44,7 @@ class ZoneTextError(Exception):
 
 @dataclass(frozen=True)
 class ZoneNote:
-    """A deviation that was corrected or passed over. `lines` are numbers in the pasted text.
+    """A deviation that was corrected or ignored. `lines` are numbers in the pasted text.
 
     `code` is one of: ignored, outside, flattened, split, unquoted, no-preference, no-final-dot.
     """
@@ -337,7 +337,7 @@ def _is_text(text: str) -> bool:
 
 
 def _drop_flattened(reader: _Reader) -> None:
-    """Pass over an alias beside other records: the DNS host answers with the target's addresses."""
+    """Ignore an alias next to other records: the DNS host answers with the target's addresses."""
     others = {record.owner for _, record in reader.found if record.rtype != "CNAME"}
     kept = []
     for number, record in reader.found:

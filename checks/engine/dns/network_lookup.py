@@ -146,17 +146,7 @@ class NetworkLookup:
         """Query the resolvers with CD: they return records that they reject (RFC 4035 3.2.2)."""
         name = name.rstrip(".").lower() or "."
         key = ("unchecked", name, rtype)
-        shared = self._pool.get(key) or self._submit(
-            key,
-            self._network.nameservers_for(name),
-            name,
-            rtype,
-            recursion=True,
-            unchecked=True,
-            read_reply=read_recursive,
-            follow_alias=lambda reply: self._follow_alias(reply, rtype, ()),
-        )
-        return await shared.wait()
+        return await self._query_resolvers(key, name, rtype, unchecked=True).wait()
 
     async def _resolve_server(self, name: str, rtype: str) -> Answer:
         """Resolve a name of the delegation. The servers of a rejected zone are queried, too."""
@@ -172,13 +162,18 @@ class NetworkLookup:
         if known is not None:
             return known
         name = name.rstrip(".").lower() or "."
-        key = (name, rtype)
+        return self._query_resolvers((name, rtype), name, rtype)
+
+    def _query_resolvers(
+        self, key: tuple[str, ...], name: str, rtype: str, *, unchecked: bool = False
+    ) -> SharedResult[Answer]:
         return self._pool.get(key) or self._submit(
             key,
             self._network.nameservers_for(name),
             name,
             rtype,
             recursion=True,
+            unchecked=unchecked,
             read_reply=read_recursive,
             follow_alias=lambda reply: self._follow_alias(reply, rtype, ()),
         )

@@ -108,7 +108,7 @@ class Prober:
     async def untried(self, host: str, located: Sequence[str]) -> list[str]:
         """Return the host's addresses outside `located`: refused, unroutable, or too many.
 
-        The name of a record type whose lookup failed stands for its unknown addresses.
+        The name of a record type whose lookup failed represents its unknown addresses.
         """
         host = host.removesuffix(".").lower()
         if parse_address(host) is not None:

@@ -154,7 +154,7 @@ _Key = tuple[str, ...]
 def _key(answer: Answer) -> _Key:
     """Return the key of an answer: its SPF records, or all values if it has none.
 
-    Other TXT records beside an SPF record do not matter.
+    Other TXT records next to an SPF record do not matter.
     """
     if isinstance(answer, Records):
         return tuple(sorted_values(select(answer.values) or answer.values))

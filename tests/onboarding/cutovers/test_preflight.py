@@ -98,7 +98,7 @@ def test_invalid_zone_is_refused_and_retained(
 @pytest.mark.parametrize(
     ("line", "note"),
     [
-        ("@ 1 CNAME site.test.", "Line 3: an alias (CNAME) beside other records was ignored."),
+        ("@ 1 CNAME site.test.", "Line 3: an alias (CNAME) next to other records was ignored."),
         ("www.northwind.test MX 10 m.test.", "Line 3: no check reads www.northwind.test.northwind"),
         ("_x MX 10 mail.example.com", "Line 3: mail.example.com has no final dot"),
         (f'_x TXT "{"x" * 300}"', "Line 3: a text is longer than 255 characters."),
