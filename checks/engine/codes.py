@@ -224,7 +224,6 @@ CODES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "message.other-path": ("address", "host"),
         "message.through-region": ("address", "host"),
         "message.spf-not-pass": ("result", "sender", "address"),
-        "message.dmarc-fails": ("domain",),
         "message.also-signed": ("names",),
         "message.other-signer": ("names", "selectors"),
         "message.unsigned": ("selectors",),

@@ -155,11 +155,12 @@ def _findings(region: RegionFacts, answer: Records) -> list[Finding]:
 
 def _leftover_findings(region: RegionFacts, hosts: MxHosts) -> list[Finding]:
     findings = []
-    foreign = {"hosts": list(hosts.foreign)}
-    if hosts.foreign and (hosts.ours or hosts.other_regions):
-        findings.append(Finding("mx.leftover", foreign))
-    elif hosts.foreign:
-        findings.append(Finding("mx.old-only", foreign))
+    # A null MX next to other hosts has a finding of its own: no mail goes there.
+    receiving = [host for host in hosts.foreign if host != "."]
+    if receiving and (hosts.ours or hosts.other_regions):
+        findings.append(Finding("mx.leftover", {"hosts": receiving}))
+    elif receiving:
+        findings.append(Finding("mx.old-only", {"hosts": receiving}))
     if hosts.other_regions:
         regions = sorted({name for host, name in region.other_mx if host in hosts.other_regions})
         params = {"hosts": list(hosts.other_regions), "regions": regions}

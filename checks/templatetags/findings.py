@@ -78,6 +78,15 @@ _REASON_LABELS = {
     "dnssec-signature-missing": "the DNSSEC signature is missing",
     "dnssec-signature-invalid": "the DNSSEC signature is invalid",
     "not-asked": "not queried",
+    # SPF records that receivers cannot evaluate (RFC 7208 4.6 and 5)
+    "loop": "the record includes itself",
+    "no-record": "no SPF record",
+    "several-records": "several records",
+    "syntax": "a syntax error",
+    "too-many-hosts": "more than 10 hosts of one term",
+    "too-many-lookups": "too many DNS lookups",
+    "too-many-void-lookups": "too many names that do not exist",
+    "could-not-tell": "no answer",
 }
 
 

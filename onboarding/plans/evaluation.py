@@ -140,7 +140,7 @@ def complete_waits(plan: Plan, *, now: datetime) -> int:
 def recompute_waits(plan: Plan) -> None:
     """Recompute the end of timed tasks after the days agreed for a cutover changed."""
     with transaction.atomic():
-        recompute_rollup(plan, lock_tasks(plan.pk))
+        recompute_rollup(plan)
     complete_waits(plan, now=timezone.now())
 
 

@@ -18,6 +18,7 @@ from checks.engine.hosts import ldaps, lockdown, smtp
 from checks.engine.hosts.prober import ConnectionFailure
 from checks.engine.hosts.smtp import SmtpDialogue, SmtpReply
 from checks.templatetags.findings import code_list, finding, reason_labels, template_of
+from tests.readable_findings import faults
 
 SENTENCES = Path(settings.BASE_DIR) / "templates" / "checks" / "findings"
 LISTS = {"servers", "resolvers", "parent", "delegated", "reasons", "agreeing",
@@ -212,3 +213,62 @@ def test_sentences_about_hosts_are_complete() -> None:
 )
 def test_reason_labels(reasons: str | list[str], words: str) -> None:
     assert reason_labels(reasons) == words
+
+
+@pytest.mark.parametrize(
+    ("sentence", "expected"),
+    [
+        ("MX lists <code>a.test</code>.", []),
+        ("Is it <strong>safe</strong>?", []),
+        ("MX lists hosts of another region ().", ["()"]),
+        ("The server answers (None).", ["None"]),
+        ("MX lists [&#x27;a.test&#x27;].", ["[&#x27;", "&#x27;]"]),
+        ("MX lists <code> </code>.", ["<code> </code>"]),
+        ("It was sent at .", [" ."]),
+        ("It ends", ["no full stop: It ends"]),
+    ],
+)
+def test_unreadable_sentences_are_found(sentence: str, expected: list[str]) -> None:
+    assert faults(sentence) == expected
+
+
+@pytest.mark.parametrize(
+    ("code", "params", "sentence"),
+    [
+        (
+            "mx.wrong-region",
+            {"hosts": ["service-alpha-inbound-a.mimecast.com"], "regions": []},
+            "MX lists hosts of Mimecast that are not inbound hosts of this tenant’s region: "
+            "<code>service-alpha-inbound-a.mimecast.com</code>. "
+            "Use the hosts of this tenant’s region.",
+        ),
+        (
+            "dns.servers-disagree",
+            {"agreeing": [], "lagging": ["ns1.test (192.0.2.1)"]},
+            "The name servers disagree. Not yet: <code>ns1.test (192.0.2.1)</code>. "
+            "This often resolves automatically when the zone reaches all servers.",
+        ),
+        (
+            "spf.no-network-passes",
+            {"total": 1, "include": "us.test"},
+            "Mail from Mimecast does not pass: the record authorises none of the 1 network behind "
+            "<code>us.test</code>. Add <code>include:us.test</code>.",
+        ),
+        (
+            "spf.permerror",
+            {"problem": "too-many-hosts", "detail": "mx"},
+            "Receivers cannot evaluate the SPF record "
+            "(permerror, more than 10 hosts of one term): "
+            "<code>mx</code>.",
+        ),
+        (
+            "mta-sts.media-type",
+            {"host": "mta-sts.a.test", "media_type": "none"},
+            "<code>mta-sts.a.test</code> serves the policy without a media type. Some senders "
+            "accept only <code>text/plain</code>. "
+            "Change the type in the configuration of the web server.",
+        ),
+    ],
+)
+def test_sentence_fits_its_parameters(code: str, params: dict[str, Any], sentence: str) -> None:
+    assert " ".join(finding({"code": code, "params": params}).split()) == sentence

@@ -60,8 +60,9 @@ async def add_resolver_answers(outcome: Outcome, lookup: NetworkLookup) -> Outco
     ]
     # The remaining seconds are only in the evidence. In the finding, they would make every run a
     # new observation.
-    finding = Finding("dns.resolver-behind", {"resolvers": behind})
-    return updated.with_findings([finding]) if behind else updated
+    if not behind:
+        return updated
+    return updated.with_findings([Finding("dns.resolver-behind", {"resolvers": behind})])
 
 
 def _published_values(rows: Sequence[Mapping[str, Any]]) -> list[str] | None:

@@ -234,8 +234,6 @@ def _cautions(facts: MessageFacts, proof: DkimSignature) -> Iterator[Finding]:
             "address": str(hop.address) if hop is not None else "",
         }
         yield Finding("message.spf-not-pass", params)
-    if dmarc_verdict(facts) is Verdict.FAIL:
-        yield Finding("message.dmarc-fails", {"domain": facts.domain})
 
 
 def _informational(facts: MessageFacts) -> Iterator[Finding]:

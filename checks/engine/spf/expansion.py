@@ -103,8 +103,9 @@ class ExpansionNode:
 
     @functools.cached_property
     def problems(self) -> list[tuple[str, str]]:
+        """Each distinct problem of the branch with its detail, in the order of the terms."""
         own = [(self.problem, self.detail)] if self.problem else []
-        return _concatenated(own, [child.problems for child in self.children])
+        return list(dict.fromkeys(_concatenated(own, [child.problems for child in self.children])))
 
     def as_evidence(self, expected_networks: Sequence[IPNetwork]) -> dict[str, Any]:
         """Return the tree as plain values; `covers` counts the expected networks inside a branch.

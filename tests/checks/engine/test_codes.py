@@ -9,6 +9,7 @@ from pathlib import Path
 from checks import engine
 from checks.engine.codes import CODES
 
+TESTS = Path(__file__).resolve().parents[2]
 MODULES = sorted(Path(engine.__path__[0]).rglob("*.py"))
 
 
@@ -40,3 +41,9 @@ def test_findings_have_registered_parameters() -> None:
     spelt = {(code, params) for code, params in all_findings() if params is not None}
 
     assert spelt <= set(CODES.items())
+
+
+def test_each_code_is_expected_by_a_test() -> None:
+    text = "".join(path.read_text() for path in sorted(TESTS.rglob("*.py")))
+
+    assert [code for code in CODES if f'"{code}"' not in text] == []

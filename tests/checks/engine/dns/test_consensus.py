@@ -55,6 +55,41 @@ def test_combine_servers(
     assert (outcome.verdict, outcome.unanimous, codes(outcome)) == (verdict, unanimous, expected)
 
 
+@pytest.mark.parametrize(
+    ("reason", "code"),
+    [
+        ("refused", "dns.server-refuses"),
+        ("servfail", "dns.server-fails"),
+        ("malformed", "dns.server-malformed"),
+        ("oversized", "dns.server-oversized"),
+        ("truncated", "dns.server-truncates"),
+        ("cname-loop", "dns.alias-loop"),
+        ("unreachable", "dns.server-unreachable"),
+        ("not-allowed", "dns.server-not-public"),
+        ("dnssec-expired", "dns.dnssec-expired"),
+        ("dnssec-not-yet-valid", "dns.dnssec-not-yet-valid"),
+        ("dnssec-no-matching-key", "dns.dnssec-no-matching-key"),
+        ("dnssec-signature-missing", "dns.dnssec-signature-missing"),
+        ("dnssec-signature-invalid", "dns.dnssec-signature-invalid"),
+        ("dnssec-rejected", "dns.dnssec-rejected"),
+    ],
+)
+def test_each_condition_of_a_server_has_its_finding(reason: str, code: str) -> None:
+    outcome = run_check(LOW, LookupFailure(reason), LookupFailure(reason))
+
+    assert (outcome.verdict, codes(outcome)) == (Verdict.UNKNOWN, [code])
+    assert params(outcome, code) == {"servers": ["ns2.test (192.0.2.2)", "ns3.test (192.0.2.3)"]}
+
+
+def test_servers_that_fail_in_two_ways_disagree() -> None:
+    outcome = run_check(HIGH, NONE)
+
+    assert params(outcome, "dns.servers-disagree") == {
+        "agreeing": [],
+        "lagging": ["ns1.test (192.0.2.1)", "ns2.test (192.0.2.2)"],
+    }
+
+
 def test_combine_names_differing_servers() -> None:
     outcome = run_check(LOW, HIGH, SILENT)
 
@@ -115,6 +150,12 @@ NS1 = (Server("ns1.test", "192.0.2.1"),)
             Verdict.UNKNOWN,
             False,
             ["dns.no-ipv6-here"],
+        ),
+        (
+            Delegation("example.test", NS1, is_confirmed=False),
+            Verdict.UNKNOWN,
+            False,
+            ["dns.parent-silent"],
         ),
         (
             Delegation("example.test", NS1, addressless=("ns2.test",)),

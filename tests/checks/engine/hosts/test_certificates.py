@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checks.engine.hosts.certificates import Certificate, client_context, matches, parse
+from checks.engine.hosts.certificates import (
+    Certificate,
+    TlsFacts,
+    cautions,
+    client_context,
+    matches,
+    parse,
+)
+from checks.engine.outcomes import Finding
 
 NOW = datetime.datetime(2026, 11, 23, tzinfo=datetime.UTC)
 
@@ -34,6 +42,36 @@ def test_certificate_matches_its_names_only(
     certificate = Certificate("CN=a", "CN=b", names, NOW, NOW, "")
 
     assert matches(certificate, host) is matched
+
+
+@pytest.mark.parametrize(
+    ("days_before", "days_after", "expected"),
+    [
+        (-30, 90, []),
+        (-30, -1, [Finding("tls.expired", {"not_after": "2026-11-22T00:00:00+00:00"})]),
+        (
+            -30,
+            3,
+            [Finding("tls.expires-soon", {"not_after": "2026-11-26T00:00:00+00:00", "days": 3})],
+        ),
+        (1, 90, [Finding("tls.not-yet-valid", {"not_before": "2026-11-24T00:00:00+00:00"})]),
+    ],
+)
+def test_cautions_about_validity(
+    days_before: int, days_after: int, expected: list[Finding]
+) -> None:
+    begin, end = (NOW + datetime.timedelta(days=days) for days in (days_before, days_after))
+    certificate = Certificate("CN=a", "CN=b", ("mail.example.test",), begin, end, "")
+
+    found = cautions(TlsFacts("TLSv1.3", certificate), "mail.example.test", NOW)
+
+    assert list(found) == expected
+
+
+def test_unreadable_certificate_is_a_caution() -> None:
+    found = cautions(TlsFacts("TLSv1.3", None), "mail.example.test", NOW)
+
+    assert list(found) == [Finding("tls.unreadable-certificate", {"host": "mail.example.test"})]
 
 
 @given(st.binary(max_size=400))

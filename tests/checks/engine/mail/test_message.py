@@ -68,6 +68,14 @@ def test_evidence_omits_body_and_subject() -> None:
     assert "207.211.31.10" in evidence
 
 
+def test_check_without_message_is_unknown() -> None:
+    lookup = ZoneLookup(zone())
+
+    outcome = asyncio.run(message.inspect("example.test", (), US, None, lookup))
+
+    assert (outcome.verdict, codes(outcome)) == (Verdict.UNKNOWN, ["message.none"])
+
+
 def test_line_ends_do_not_matter() -> None:
     outcome = run_check(b"\xef\xbb\xbf\n" + signed().replace(b"\r\n", b"\n"))
 

@@ -124,6 +124,25 @@ def test_mta_sts_policy_against_planned_hosts(
 
 
 @pytest.mark.parametrize(
+    "record",
+    ["v=STSv1 id=20261101", "\N{LEFT DOUBLE QUOTATION MARK}v=STSv1; id=1", "V=STSv1; id=1;"],
+)
+def test_spoiled_record_does_not_apply(tmp_path: Path, record: str) -> None:
+    outcome = run_check(tmp_path, zone=f'_mta-sts.example.test TXT "{record}"\n')
+
+    assert outcome.verdict is Verdict.NOT_APPLICABLE
+    assert codes(outcome) == ["mta-sts.none", "mta-sts.almost"]
+    assert params(outcome, "mta-sts.almost")["record"] == record
+
+
+def test_policy_host_without_address_fails(tmp_path: Path) -> None:
+    outcome = run_check(tmp_path, base=ZONE.replace(f"{HOST}            A   127.0.0.1\n", ""))
+
+    assert (outcome.verdict, codes(outcome)) == (Verdict.FAIL, ["mta-sts.policy-no-address"])
+    assert params(outcome, "mta-sts.policy-no-address") == {"host": HOST}
+
+
+@pytest.mark.parametrize(
     ("body", "problem"),
     [
         # Field case 07.
