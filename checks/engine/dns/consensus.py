@@ -179,10 +179,18 @@ def combine(
         subject=domain,
         verdict=verdict,
         findings=tuple(findings),
-        evidence={"zone": authoritative.delegation.zone, "servers": authoritative.rows, **evidence},
+        evidence={**_server_evidence(authoritative), **evidence},
         unanimous=_is_complete(authoritative, server_verdicts)
         and len(_sides(server_verdicts)) == 1,
     )
+
+
+def _server_evidence(authoritative: AuthoritativeAnswers) -> dict[str, Any]:
+    delegation = authoritative.delegation
+    evidence: dict[str, Any] = {"zone": delegation.zone, "servers": authoritative.rows}
+    if delegation.unqueried:
+        evidence["unqueried"] = [str(server) for server in delegation.unqueried]
+    return evidence
 
 
 def _side(server_verdict: ServerVerdict) -> str:

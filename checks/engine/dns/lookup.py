@@ -125,6 +125,7 @@ class Delegation:
     - `ipv6_only`: the unresolved servers that need IPv6, which this machine does not have.
     - `glue_only`: the servers at an address that only the parent zone publishes for their name.
       They are among `servers`, because resolvers that start at the parent query them.
+    - `unqueried`: the IPv6 addresses of other servers, which this machine cannot reach.
     """
 
     zone: str
@@ -133,6 +134,7 @@ class Delegation:
     addressless: tuple[str, ...] = ()
     ipv6_only: tuple[str, ...] = ()
     glue_only: tuple[Server, ...] = ()
+    unqueried: tuple[Server, ...] = ()
     # False when the servers of the parent zone should have named the zone's servers and did not.
     is_confirmed: bool = True
 

@@ -53,12 +53,17 @@ class _HostAddresses:
     """The usable addresses of a name server, or the reason why there is none.
 
     `published` are all addresses at its name, also those that must not be queried from here.
+    `unroutable` are the IPv6 addresses without a route from this machine.
     """
 
     usable: tuple[str, ...] = ()
     published: tuple[str, ...] = ()
+    unroutable: tuple[str, ...] = ()
     is_addressless: bool = False
-    needs_ipv6: bool = False
+
+    @property
+    def needs_ipv6(self) -> bool:
+        return bool(self.unroutable) and not self.usable
 
     @property
     def is_unresolved(self) -> bool:
@@ -274,6 +279,12 @@ class NetworkLookup:
             zone=zone,
             servers=(*own, *glue),
             glue_only=glue_only,
+            unqueried=tuple(
+                Server(host, address, port)
+                for host in hosts
+                if located[host].usable
+                for address in located[host].unroutable
+            ),
             unresolved=tuple(host for host in hosts if located[host].is_unresolved),
             addressless=tuple(host for host in hosts if located[host].is_addressless),
             ipv6_only=tuple(host for host in hosts if located[host].needs_ipv6),
@@ -356,8 +367,9 @@ class NetworkLookup:
         if isinstance(answers[0], LookupFailure):
             return _HostAddresses()
         allowed = [text for text in found if self._may_query(text)]
-        usable = tuple(text for text in found if self._is_usable(text))
-        return _HostAddresses(usable, tuple(found), needs_ipv6=bool(allowed) and not usable)
+        usable = tuple(text for text in allowed if self._is_usable(text))
+        unroutable = tuple(text for text in allowed if text not in usable)
+        return _HostAddresses(usable, tuple(found), unroutable)
 
     def _is_usable(self, text: str) -> bool:
         return self._may_query(text) and (":" not in text or has_route(text))

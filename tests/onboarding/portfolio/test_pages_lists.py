@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from checks.engine.outcomes import CheckKind, Verdict
-from checks.models import Check, Discovery
+from checks.models import Check, Discovery, Observation
 from onboarding.models import Cutover
 from onboarding.plan_templates.registry import register_builtin_templates
 from onboarding.templatetags.plan_tags import largest, tree_lines
@@ -139,6 +139,29 @@ def test_domains_page_links_to_evidence(
     assert [link.split()[0] for link in links] == ["To", "Verified", "To", "To", "To", "To"]
     assert texts(html, "#evidence-title") == ["SPF · northwind.test"]
     assert 'aria-current="true"' in html.split(f'id="cell-{check.public_id}"')[1].split(">")[0]
+
+
+def test_evidence_names_unqueried_servers_and_spf_problems(
+    tenant: Tenant, owner: User, signed_in: SignIn, run_check: RunCheck
+) -> None:
+    run_check(tenant, CheckKind.SPF, Verdict.FAIL)
+    check = Check.objects.get(tenant=tenant, kind="spf")
+    Observation.objects.filter(pk=check.latest_id).update(
+        evidence={
+            "servers": [{"name": "ns1.test", "address": "192.0.2.1", "status": "no-record"}],
+            "unqueried": ["ns1.test (2001:db8::1)", "ns2.test (2001:db8::2)"],
+            "tree": {"term": "v=spf1", "children": [{"term": "include:a.test", "problem": "loop"}]},
+        }
+    )
+    address = reverse("onboarding:domains", args=[tenant.public_id])
+
+    html = _html(signed_in(owner), f"{address}?check={check.public_id}")
+
+    assert texts(html, ".bad") == ["the record includes itself"]
+    assert (
+        "Not queried, because this machine has no IPv6: "
+        "ns1.test (2001:db8::1) and ns2.test (2001:db8::2)."
+    ) in texts(html, ".small")
 
 
 def test_stranger_page_reveals_nothing(tenant: Tenant, outsider: User, signed_in: SignIn) -> None:

@@ -204,6 +204,22 @@ def test_glue_counts_as_server(
     assert params(outcome, "dns.glue-differs") == {"servers": ["ns2.test (192.0.2.2)"]}
 
 
+def test_unqueried_addresses_are_evidence_only() -> None:
+    six = Server("ns1.test", "2001:db8::1")
+    lookup = ZoneLookup(
+        "",
+        servers={"ns1.test": LOW},
+        delegation=Delegation("example.test", NS1, unqueried=(six,)),
+    )
+
+    outcome = asyncio.run(mx_ttl.inspect("example.test", 300, lookup))
+
+    assert (outcome.verdict, outcome.unanimous, codes(outcome)) == (Verdict.PASS, True, [])
+    assert outcome.evidence["unqueried"] == ["ns1.test (2001:db8::1)"]
+    # A worker with IPv6 that reads the same records makes no new observation.
+    assert "unqueried" not in outcome.stable_evidence
+
+
 def test_case_sensitive_server_is_a_caution() -> None:
     low = Records((Record("example.test", "MX", 60, "10 mx.example.test"),))
     sensitive = replace(low, is_case_sensitive=True)

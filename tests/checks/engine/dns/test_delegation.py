@@ -192,4 +192,5 @@ def test_delegation_names_ipv6_only_servers(
         servers=(Server("both.dns.test", "127.0.0.1", 5300),),
         unresolved=("local.dns.test", "six.dns.test"),
         ipv6_only=("six.dns.test",),
+        unqueried=(Server("both.dns.test", "2a00:1450::54", 5300),),
     )
