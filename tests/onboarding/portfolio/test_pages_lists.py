@@ -146,7 +146,7 @@ def test_evidence_names_unqueried_servers_and_spf_problems(
 ) -> None:
     run_check(tenant, CheckKind.SPF, Verdict.FAIL)
     check = Check.objects.get(tenant=tenant, kind="spf")
-    Observation.objects.filter(pk=check.latest_id).update(
+    Observation.objects.filter(check_asked=check).update(
         evidence={
             "servers": [{"name": "ns1.test", "address": "192.0.2.1", "status": "no-record"}],
             "unqueried": ["ns1.test (2001:db8::1)", "ns2.test (2001:db8::2)"],
