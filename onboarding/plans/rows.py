@@ -187,7 +187,7 @@ class TaskRow:
     @property
     def status_changes(self) -> list[Transition]:
         """The manual statuses that the reader may set or clear."""
-        return available_status_changes(self.task, self.actor, self.context)
+        return available_status_changes(self.task, self.actor)
 
     @property
     def is_confirmed_by_sign_off(self) -> bool:

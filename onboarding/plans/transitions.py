@@ -402,15 +402,12 @@ def is_offered(
     )
 
 
-def available_status_changes(
-    task: Task, actor: Actor, context: TransitionContext | None = None
-) -> list[Transition]:
-    """The manual statuses that the actor may set or clear now, in the table's order."""
-    return [
-        transition
-        for transition in STATUS_CHANGES.values()
-        if not why_not(task, transition, actor, context)
-    ]
+def available_status_changes(task: Task, actor: Actor) -> list[Transition]:
+    """The manual statuses that the actor may set or clear now, in the table's order.
+
+    No requirement of these transitions reads the context.
+    """
+    return [each for each in STATUS_CHANGES.values() if not why_not(task, each, actor)]
 
 
 def _why_not_by_role(task: Task, transition: Transition, actor: Actor) -> str:
