@@ -286,7 +286,11 @@ class NetworkLookup:
                 for address in located[host].unroutable
             ),
             unresolved=tuple(host for host in hosts if located[host].is_unresolved),
-            addressless=tuple(host for host in hosts if located[host].is_addressless),
+            addressless=tuple(
+                host
+                for host in hosts
+                if located[host].is_addressless and host not in {each.name for each in glue}
+            ),
             ipv6_only=tuple(host for host in hosts if located[host].needs_ipv6),
             is_confirmed=is_confirmed,
         )

@@ -54,7 +54,8 @@ class Nameserver:
         for record in found:
             value = record.value
             value = f'"{value}"' if record.rtype == "TXT" else value
-            value = value + "." if record.rtype in ("NS", "CNAME", "MX", "PTR") else value
+            if record.rtype in ("NS", "CNAME", "MX", "PTR"):
+                value = value.removesuffix(".") + "."
             rrset = dns.rrset.from_text(name + ".", record.ttl, "IN", record.rtype, value)
             same = response.get_rrset("ANSWER", rrset.name, rrset.rdclass, rrset.rdtype)
             if same is None:
