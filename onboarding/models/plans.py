@@ -57,6 +57,10 @@ COMPLETE_STATUSES = (
 )
 
 
+# The work of such a task is left out.
+SKIPPED_STATUSES = (TaskStatus.NOT_APPLICABLE, TaskStatus.DECLINED, TaskStatus.ACCEPTED_RISK)
+
+
 class PlanTemplate(models.Model):
     """One published version of the plan template. A plan refers to the version it was made from."""
 
@@ -255,6 +259,13 @@ class Task(models.Model):
         if self.is_optional and self.status == TaskStatus.TODO:
             return False
         return self.status != TaskStatus.NOT_APPLICABLE and not self.is_complete
+
+    @property
+    def is_skipped(self) -> bool:
+        """Whether its work is left out, so that its own dependencies still count."""
+        return self.status in SKIPPED_STATUSES or (
+            self.is_optional and self.status == TaskStatus.TODO
+        )
 
 
 class DomainProgress(models.Model):

@@ -11,11 +11,11 @@ from checks.engine.outcomes import CheckKind, Verdict
 from checks.models import Check
 from onboarding.models import DomainProgress, Phase, Responsibility, Task, TaskStatus
 from onboarding.plans.confirmations import is_confirmed_by_sign_off, signed_sides
+from onboarding.plans.dependencies import open_dependencies_of
 from onboarding.plans.domain_progress import ProgressByTask, TaskProgress
 from onboarding.plans.evaluation import PlanContext
 from onboarding.plans.proof import ProofSubject, TaskEvidence
 from onboarding.plans.safe_times import PlanSafeTime
-from onboarding.plans.services import open_dependencies_of
 from onboarding.plans.transitions import (
     ASSIGN,
     CONFIRM,
@@ -261,7 +261,7 @@ def _row(
 ) -> TaskRow:
     evidence = plan_context.evidence(task)
     context = TransitionContext(
-        open_dependencies=open_dependencies_of(task, by_key.values()),
+        open_dependencies=open_dependencies_of(task, by_key),
         progress=TaskProgress.of(task, plan_context.domains, viewer.progress.get(task.pk, {})),
         verified_domain_ids=evidence.verified_domain_ids,
         is_confirmed_by_sign_off=is_confirmed_by_sign_off(task),

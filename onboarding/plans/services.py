@@ -7,7 +7,7 @@ another user was faster, and OnboardingError for every other refusal.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -30,6 +30,7 @@ from onboarding.models import (
 )
 from onboarding.plans import confirmations
 from onboarding.plans.confirmations import is_confirmed_by_sign_off
+from onboarding.plans.dependencies import open_dependencies_of
 from onboarding.plans.domain_progress import CONFIRMATION_FIELDS, TaskProgress, confirm_from_domains
 from onboarding.plans.evaluation import PlanContext, reevaluate
 from onboarding.plans.queries import lock_tasks
@@ -402,7 +403,9 @@ class _LockedTask:
         """The facts that decide about the task's transitions, read after the lock."""
         is_proof_needed = domain is not None and bool(self.task.check_kinds)
         return TransitionContext(
-            open_dependencies=open_dependencies_of(self.task, self.tasks),
+            open_dependencies=open_dependencies_of(
+                self.task, {each.key: each for each in self.tasks}
+            ),
             progress=self.progress(),
             domain=domain,
             verified_domain_ids=self._verified_domain_ids() if is_proof_needed else frozenset(),
@@ -433,11 +436,6 @@ def _lock(task: Task) -> _LockedTask:
     if sheet is not None:
         sheet.refresh_from_db()
     return _LockedTask(locked, tasks, plan)
-
-
-def open_dependencies_of(task: Task, tasks: Iterable[Task]) -> list[Task]:
-    """The tasks of the plan that this one still waits for, in the plan's order."""
-    return [each for each in tasks if each.key in task.depends_on and each.blocks_dependents]
 
 
 def _write_activity(locked: _LockedTask, action: ActivityName, *, by: User, **params: Any) -> None:

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from onboarding.models import Responsibility, Task, TaskStatus, WaitingPeriod
 from onboarding.plans.business_time import Calendar
+from onboarding.plans.dependencies import open_dependencies_of
 
 SIDES = (Responsibility.MIMECAST.value, Responsibility.CLIENT.value)
 
@@ -30,7 +31,7 @@ def side_to_act(task: Task, by_key: Mapping[str, Task], asked: Mapping[int, str]
         return ""
     if task.is_optional and task.status == TaskStatus.TODO:
         return ""
-    if any(by_key[key].blocks_dependents for key in task.depends_on if key in by_key):
+    if open_dependencies_of(task, by_key):
         return ""
     return remaining_side(task)
 

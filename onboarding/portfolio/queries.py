@@ -10,11 +10,11 @@ from django.db.models import Count, Prefetch, Q, QuerySet
 from checks.engine.outcomes import CheckKind, Verdict
 from checks.models import Check
 from onboarding.models import (
-    COMPLETE_STATUSES,
     Cutover,
     Drift,
     Phase,
     Task,
+    TaskStatus,
 )
 from onboarding.plans.planned_cutovers import (
     with_domains,
@@ -82,13 +82,18 @@ def regressed_tasks(tenants: Sequence[Tenant]) -> QuerySet[Task]:
     )
 
 
-def open_tasks(tenants: Sequence[Tenant]) -> QuerySet[Task]:
-    """Applicable tasks that are not complete, without groups, in the order of each plan."""
+def unfinished_tasks(tenants: Sequence[Tenant]) -> QuerySet[Task]:
+    """Tasks that are neither done nor verified, in the order of each plan.
+
+    Skipped tasks and groups are among them, because they pass on their dependencies.
+    """
     return (
-        Task.objects.filter(plan__tenant__in=tenants, applies=True, is_group=False)
-        .exclude(status__in=COMPLETE_STATUSES)
+        Task.objects.filter(plan__tenant__in=tenants)
+        .exclude(status__in=(TaskStatus.DONE, TaskStatus.VERIFIED))
         .only(
             "plan_id",
+            "parent_id",
+            "is_group",
             "key",
             "role",
             "title",

@@ -11,6 +11,7 @@ from django.utils.html import strip_tags
 from checks.models import Check
 from checks.templatetags.findings import finding, latest_findings
 from onboarding.models import Cutover, Plan, Task, TaskStatus
+from onboarding.plans.dependencies import open_dependencies_of
 from onboarding.plans.planned_cutovers import ROLE_OF_DIRECTION
 from onboarding.plans.rows import Shape
 from onboarding.plans.safe_times import PlanSafeTime
@@ -31,7 +32,7 @@ class TenantStatus:
 def tenant_status(
     plan: Plan,
     cutovers: Sequence[Cutover],
-    open_tasks: Sequence[Task],
+    tasks: Sequence[Task],
     counts: CheckCounts,
     failing: Sequence[Check],
     safety: PlanSafeTime | None = None,
@@ -41,14 +42,15 @@ def tenant_status(
 ) -> TenantStatus:
     """The first that applies: done, regressed, failing, not planned, overdue, waiting, ready.
 
-    `open_tasks` are the plan's applicable tasks that are not complete. `failing` are its failing
+    `tasks` are the plan's tasks that are neither done nor verified. `failing` are its failing
     checks. `safety` is the safe time of the next inbound cutover. `switched` are the ids of the
     cutovers whose domains have all switched; they are in the past, even with open follow-up tasks.
     """
     if plan.tasks_total and plan.tasks_complete == plan.tasks_total:
         return TenantStatus(Shape.PASS, "All tasks done")
-    by_key = {task.key: task for task in open_tasks}
-    roles = {task.role: task for task in open_tasks}
+    by_key = {task.key: task for task in tasks}
+    open_tasks = [task for task in tasks if task.is_open_leaf]
+    roles = {task.role for task in open_tasks}
     ahead = [
         cutover
         for cutover in cutovers
@@ -99,11 +101,7 @@ def _readiness(
 ) -> TenantStatus:
     role = ROLE_OF_DIRECTION[Cutover.Direction(cutover.direction)]
     task = next(task for task in by_key.values() if task.role == role)
-    open_dependencies = [
-        by_key[key].title
-        for key in task.depends_on
-        if key in by_key and by_key[key].blocks_dependents
-    ]
+    open_dependencies = [each.title for each in open_dependencies_of(task, by_key)]
     if cutover.planned_at < now:
         return TenantStatus(Shape.FAIL, _overdue(now - cutover.planned_at), cutover)
     if open_dependencies:

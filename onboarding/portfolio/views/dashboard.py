@@ -29,7 +29,7 @@ from onboarding.portfolio.queries import (
     checks_of_kind,
     drift_counts,
     failing_checks,
-    open_tasks,
+    unfinished_tasks,
     with_plans,
 )
 from onboarding.portfolio.tenant_status import TenantStatus, tenant_status
@@ -152,7 +152,7 @@ def _lines(tenants: list[Tenant], *, now: datetime) -> list[DashboardRow]:
     for check in failing_checks(tenants):
         failing.setdefault(check.tenant_id, []).append(check)
     tasks_by_plan: dict[int, list[Task]] = {}
-    for task in open_tasks(tenants):
+    for task in unfinished_tasks(tenants):
         tasks_by_plan.setdefault(task.plan_id, []).append(task)
     cutovers = Cutover.objects.filter(plan__tenant__in=tenants)
     switched_ids = set(switched(cutovers).values_list("pk", flat=True))

@@ -23,7 +23,7 @@ from onboarding.plans.evaluation import PlanContext
 from onboarding.plans.planned_cutovers import next_cutover
 from onboarding.plans.queries import tasks_of
 from onboarding.plans.services import confirm_task, submit_test_message
-from onboarding.portfolio.queries import CheckCounts, open_tasks
+from onboarding.portfolio.queries import CheckCounts, unfinished_tasks
 from onboarding.portfolio.tenant_status import tenant_status
 from tenants.models import Tenant, User
 from tests.cutovers import cutover_of
@@ -125,7 +125,7 @@ def test_status_shows_first_unswitched_cutover(tenant: Tenant, run_check: RunChe
     def seen() -> Cutover | None:
         plan = Plan.objects.get(tenant=tenant)
         switched_ids = set(switched(Cutover.objects.all()).values_list("pk", flat=True))
-        tasks = list(open_tasks([tenant]))
+        tasks = list(unfinished_tasks([tenant]))
         return tenant_status(
             plan, cutovers, tasks, CheckCounts(), [], switched=switched_ids, now=now
         ).cutover

@@ -25,7 +25,7 @@ def _status(tenant: Tenant, counts: CheckCounts | None = None) -> TenantStatus:
     return tenant_status(
         plan,
         list(Cutover.objects.filter(plan=plan)),
-        list(queries.open_tasks([tenant])),
+        list(queries.unfinished_tasks([tenant])),
         counts or CheckCounts(),
         list(queries.failing_checks([tenant])),
         now=NOW,
@@ -119,7 +119,7 @@ def test_inbound_cutover_waits_on_caches(tenant: Tenant, direction: str, text: s
     status = tenant_status(
         plan,
         list(plan.cutovers.all()),
-        list(queries.open_tasks([tenant])),
+        list(queries.unfinished_tasks([tenant])),
         CheckCounts(),
         [],
         PlanSafeTime("cutover", "northwind.test", safe_time, NOW),

@@ -1,0 +1,36 @@
+"""The tasks that a task still waits for. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from onboarding.models import Task
+
+
+def open_dependencies_of(task: Task, by_key: Mapping[str, Task]) -> list[Task]:
+    """The tasks of the plan that this one still waits for, in the order of `by_key`.
+
+    A skipped dependency (not applicable, declined, at accepted risk, or optional and not started)
+    passes on its own dependencies. A skipped group also passes on those of its tasks.
+    """
+    awaited: set[str] = set()
+    seen: set[str] = set()
+    remaining = list(task.depends_on)
+    while remaining:
+        key = remaining.pop()
+        if key in seen or key not in by_key:
+            continue
+        seen.add(key)
+        if by_key[key].blocks_dependents:
+            awaited.add(key)
+        elif by_key[key].is_skipped:
+            remaining += _passed_on(by_key[key], by_key)
+    return [each for each in by_key.values() if each.key in awaited]
+
+
+def _passed_on(skipped: Task, by_key: Mapping[str, Task]) -> Iterator[str]:
+    yield from skipped.depends_on
+    if skipped.is_group:
+        for child in by_key.values():
+            if child.parent_id == skipped.pk:
+                yield from child.depends_on

@@ -1,0 +1,104 @@
+"""The tasks that a task waits for, also through skipped tasks."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from onboarding.models import Task, TaskStatus
+from onboarding.plans.dependencies import open_dependencies_of
+from tests.factories import MakeTenant
+
+SKIPPED = [TaskStatus.NOT_APPLICABLE, TaskStatus.DECLINED, TaskStatus.ACCEPTED_RISK]
+
+
+def make_task(key: str, status: str = "todo", *depends_on: str, optional: bool = False) -> Task:
+    return Task(key=key, status=status, depends_on=list(depends_on), is_optional=optional)
+
+
+def awaited(*tasks: Task) -> list[str]:
+    """The keys that the last task waits for."""
+    by_key = {task.key: task for task in tasks}
+    return [task.key for task in open_dependencies_of(tasks[-1], by_key)]
+
+
+@pytest.mark.parametrize("status", SKIPPED)
+def test_skipped_dependency_passes_on_its_own(status: TaskStatus) -> None:
+    a, c = make_task("a"), make_task("c", "todo", "b")
+
+    assert awaited(a, make_task("b", status, "a"), c) == ["a"]
+    assert awaited(make_task("a", "done"), make_task("b", status, "a"), c) == []
+
+
+def test_untouched_optional_dependency_passes_on_its_own() -> None:
+    a, c = make_task("a"), make_task("c", "todo", "b")
+
+    assert awaited(a, make_task("b", "todo", "a", optional=True), c) == ["a"]
+    assert awaited(a, make_task("b", "in_progress", "a", optional=True), c) == ["b"]
+
+
+def test_done_dependency_ends_the_chain() -> None:
+    assert awaited(make_task("a"), make_task("b", "done", "a"), make_task("c", "todo", "b")) == []
+
+
+def test_missing_dependency_is_ignored() -> None:
+    assert awaited(make_task("c", "todo", "dropped")) == []
+
+
+def test_skipped_group_passes_on_the_dependencies_of_its_tasks() -> None:
+    group = Task(pk=7, key="group", status="not_applicable", is_group=True)
+    child = Task(key="child", status="not_applicable", parent_id=7, depends_on=["a"])
+
+    assert awaited(make_task("a"), group, child, make_task("c", "todo", "group")) == ["a"]
+
+
+STATUSES = ["todo", "in_progress", "done", "verified", *map(str, SKIPPED)]
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(STATUSES), st.booleans(), st.sets(st.integers(0, 8))),
+        min_size=2,
+        max_size=9,
+    )
+)
+def test_awaited_tasks_equal_the_definition(
+    drawn: list[tuple[str, bool, set[int]]],
+) -> None:
+    """Dependencies point to earlier tasks, as in a template without a circle."""
+    tasks = [
+        make_task(str(n), status, *(str(each) for each in depends if each < n), optional=optional)
+        for n, (status, optional, depends) in enumerate(drawn)
+    ]
+    by_key = {task.key: task for task in tasks}
+
+    def defined(task: Task) -> set[str]:
+        found: set[str] = set()
+        for each in (by_key[key] for key in task.depends_on):
+            is_untouched = each.is_optional and each.status == "todo"
+            if each.status in SKIPPED or is_untouched:
+                found |= defined(each)
+            elif each.status not in ("done", "verified"):
+                found.add(each.key)
+        return found
+
+    for task in tasks:
+        assert {each.key for each in open_dependencies_of(task, by_key)} == defined(task)
+
+
+@pytest.mark.parametrize("platform", ["microsoft_365", "google_workspace", "exchange", "hybrid"])
+def test_only_tasks_without_dependencies_are_open_at_first(
+    make_tenant: MakeTenant, platform: str
+) -> None:
+    tenant = make_tenant(platform=platform, directory_method="ldap")
+    by_key = {task.key: task for task in Task.objects.filter(plan__tenant=tenant)}
+
+    ready = {
+        key
+        for key, task in by_key.items()
+        if task.is_open_leaf and not open_dependencies_of(task, by_key)
+    }
+
+    assert {"notification-sets", "training"} & ready == set()
+    assert ready == {key for key in ready if not by_key[key].depends_on}
