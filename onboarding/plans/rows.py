@@ -15,7 +15,7 @@ from onboarding.plans.dependencies import open_dependencies_of
 from onboarding.plans.domain_progress import ProgressByTask, TaskProgress
 from onboarding.plans.evaluation import PlanContext
 from onboarding.plans.proof import ProofSubject, TaskEvidence
-from onboarding.plans.safe_times import PlanSafeTime
+from onboarding.plans.safe_times import PlanSafeTime, lockdown_time, unsafe_until
 from onboarding.plans.transitions import (
     ASSIGN,
     CONFIRM,
@@ -245,6 +245,36 @@ class TaskRow:
         return remaining_side(self.task) if is_open else ""
 
     @property
+    def is_contradicted(self) -> bool:
+        """Whether a run after the confirmation found that the task is not done."""
+        confirmed = [self.task.mimecast_confirmed_at, self.task.client_confirmed_at]
+        if self.task.status != TaskStatus.AWAITING_VERIFICATION or not any(confirmed):
+            return False
+        last = max(at for at in confirmed if at is not None)
+        runs = [s.check.latest for s in self.open_subjects if s.check is not None]
+        return any(
+            run is not None and run.verdict == Verdict.FAIL.value and run.last_seen_at > last
+            for run in runs
+        )
+
+    @property
+    def needs_time(self) -> bool:
+        """Whether no person has to act: a check, a period or the safe time decides."""
+        is_checked = self.task.status == TaskStatus.AWAITING_VERIFICATION
+        return (
+            (is_checked and not self.is_contradicted)
+            or self.is_wait_running
+            or self.context.must_wait_for_time
+        )
+
+    @property
+    def needs_action(self) -> bool:
+        """Whether a person can work on the task now."""
+        if self.task.status == TaskStatus.REGRESSED:
+            return True
+        return not self.open_dependencies and not self.needs_time
+
+    @property
     def is_wait_running(self) -> bool:
         """Whether the period of a timed task has started."""
         return self.task.is_wait and self.task.wait_ends_at is not None
@@ -260,22 +290,24 @@ def _row(
     task: Task, by_key: Mapping[str, Task], plan_context: PlanContext, viewer: Viewer
 ) -> TaskRow:
     evidence = plan_context.evidence(task)
+    lockdown = lockdown_time(task, viewer.safety)
     context = TransitionContext(
         open_dependencies=open_dependencies_of(task, by_key),
         progress=TaskProgress.of(task, plan_context.domains, viewer.progress.get(task.pk, {})),
         verified_domain_ids=evidence.verified_domain_ids,
+        unsafe_until=unsafe_until(lockdown, plan_context.tenant),
         is_confirmed_by_sign_off=is_confirmed_by_sign_off(task),
         signed_sides=signed_sides(task),
     )
     return TaskRow(
         task=task,
-        shape=shape_of(task, evidence, is_waiting=bool(context.open_dependencies)),
+        shape=shape_of(task, evidence, is_waiting=context.must_wait),
         actor=viewer.actor,
         evidence=evidence,
         supporting=plan_context.evidence(task, task.evidence_kinds),
         context=context,
         depth=1 if task.parent_id else 0,
-        safety=_safety(task, viewer.safety),
+        safety=lockdown if context.must_wait_for_time else _safety(task, viewer.safety),
         domain_rows=domain_rows(task, plan_context.domains, viewer.actor, context),
     )
 
@@ -375,6 +407,7 @@ def phase_rows(phases: Sequence[Phase], rows: Sequence[TaskRow]) -> list[PhaseRo
 # The order on the client's page: regressed tasks first, then tasks that wait for the client.
 _URGENCY = {
     TaskStatus.REGRESSED: 0,
+    TaskStatus.AWAITING_VERIFICATION: 0,
     TaskStatus.WAITING: 1,
     TaskStatus.PARTLY_CONFIRMED: 2,
     TaskStatus.BLOCKED: 3,
@@ -400,21 +433,17 @@ class ClientTasks:
 
 
 def client_tasks(rows: Sequence[TaskRow], *, most: int = 3) -> ClientTasks:
-    """Divide a plan's open tasks by the action that the client can take; `most` limits *now*."""
+    """Divide a plan's open tasks by the action that the client can take; `most` limits *now*.
+
+    *Verifying* has only tasks that need time. A task that its check contradicts is to do now.
+    """
     leaves = [row for row in rows if row.task.is_open_leaf]
     on_client = [
         r for r in leaves if r.remaining_side in (Responsibility.CLIENT, Responsibility.BOTH)
     ]
-    ready = [
-        row
-        for row in on_client
-        if row.task.status in _URGENCY
-        and (not row.open_dependencies or row.task.status == TaskStatus.REGRESSED)
-    ]
+    ready = [row for row in on_client if row.task.status in _URGENCY and row.needs_action]
     ready.sort(key=_pressing)
-    verifying = [
-        r for r in leaves if r.task.status == TaskStatus.AWAITING_VERIFICATION or r.is_wait_running
-    ]
+    verifying = [row for row in leaves if row.needs_time]
     upcoming = [row for row in on_client if row.open_dependencies and row not in ready]
     return ClientTasks(
         now=tuple(ready[:most]),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import zoneinfo
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,6 +11,7 @@ from django.conf import settings
 
 from checks.engine.outcomes import CheckKind
 from checks.models import Check, Observation
+from checks.queries import observations_by_kind
 from checks.safe_times import (
     ASSUMED_TTL_SECONDS,
     ObservedInterval,
@@ -18,6 +20,8 @@ from checks.safe_times import (
     lockdown_safe_time,
     observed_interval,
 )
+from onboarding.models import Task, TaskRole
+from tenants.models import Tenant
 from tenants.regions import Region
 
 
@@ -33,6 +37,26 @@ class PlanSafeTime:
     @property
     def is_ahead(self) -> bool:
         return self.safe_time.safe_at is not None and self.safe_time.safe_at > self.now
+
+
+def lockdown_time(task: Task, safety: Mapping[str, PlanSafeTime]) -> PlanSafeTime | None:
+    """The safe time of the task that locks down inbound connections; None for any other task."""
+    return safety.get(CheckKind.MX.value) if task.role == TaskRole.LOCKDOWN else None
+
+
+def unsafe_until(safety: PlanSafeTime | None, tenant: Tenant) -> datetime | None:
+    """The safe time in the tenant's zone while it is ahead, else None."""
+    if safety is None or not safety.is_ahead or safety.safe_time.safe_at is None:
+        return None
+    return safety.safe_time.safe_at.astimezone(zoneinfo.ZoneInfo(tenant.time_zone))
+
+
+def safe_times_of(
+    tenant: Tenant, checks: Sequence[Check], *, now: datetime
+) -> dict[str, PlanSafeTime]:
+    """The safe times of a tenant by check kind. One query."""
+    observations = observations_by_kind(checks, list(SWITCH_OF_KIND))
+    return safe_times_by_kind(checks, observations, tenant.region_values, now=now)
 
 
 # The switch whose safe time follows from the history of each check kind.

@@ -14,7 +14,6 @@ from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 
 from checks.models import Check
-from checks.queries import observations_by_kind
 from checks.tasks import run_now
 from onboarding.models import Cutover, Plan
 from onboarding.models.files import LIFETIME_DAYS
@@ -24,7 +23,7 @@ from onboarding.plans.evaluation import PlanContext
 from onboarding.plans.planned_cutovers import in_none, next_cutover
 from onboarding.plans.queries import phases_with_tasks
 from onboarding.plans.rows import PhaseRow, TaskRow, Viewer, phase_rows, rows_of
-from onboarding.plans.safe_times import SWITCH_OF_KIND, safe_times_by_kind
+from onboarding.plans.safe_times import safe_times_of
 from onboarding.plans.services import actor_of
 from tenants.access import TenantAccess, access_or_404
 from tenants.activity_names import ActivityName
@@ -161,8 +160,7 @@ def load_page(request: HttpRequest, public_id: str) -> TenantPage:
     progress = progress_by_task(tenant)
     plan_context = PlanContext.of(tenant, exempt_pairs_from(progress))
     region = tenant.region_values
-    observations = observations_by_kind(plan_context.checks, list(SWITCH_OF_KIND))
-    safety = safe_times_by_kind(plan_context.checks, observations, region, now=timezone.now())
+    safety = safe_times_of(tenant, plan_context.checks, now=timezone.now())
     actor = actor_of(access.role, current_user(request), is_closed=tenant.is_closed)
     viewer = Viewer(actor, safety, progress)
     phases, tasks = phases_with_tasks(plan)

@@ -68,11 +68,24 @@ class TransitionContext:
     domain: Domain | None = None
     # The ids of the domains that a check has verified for this task.
     verified_domain_ids: frozenset[int] = frozenset()
+    # The time, in the tenant's zone, before which the switch of the task is unsafe; None if it is
+    # over or unknown.
+    unsafe_until: datetime | None = None
     # Whether signing the task's requirements sheet confirms the task, and who has signed.
     is_confirmed_by_sign_off: bool = False
     signed_sides: Sequence[str] = ()
     # Whether the sign-off of the sheet makes the transition.
     is_sign_off: bool = False
+
+    @property
+    def must_wait(self) -> bool:
+        """Whether the task has to wait, for other tasks or for its safe time."""
+        return bool(self.open_dependencies) or self.must_wait_for_time
+
+    @property
+    def must_wait_for_time(self) -> bool:
+        """Whether only the safe time of the task is still ahead."""
+        return not self.open_dependencies and self.unsafe_until is not None
 
 
 Requirement = Callable[[Task, Actor, TransitionContext], str]
@@ -141,10 +154,19 @@ def _not_signed_off(task: Task, actor: Actor, context: TransitionContext) -> str
 def _gate_open(task: Task, actor: Actor, context: TransitionContext) -> str:
     waiting = context.open_dependencies if task.is_hard_gate else ()
     if not waiting:
-        return ""
+        return _safe_by_now(context.unsafe_until)
     titles = " and ".join(f"“{dependency.title}”" for dependency in waiting[:2])
     more = f" and {len(waiting) - 2} more" if len(waiting) > 2 else ""
     return f"This task waits for {titles}{more}. {GATE_WARNING}"
+
+
+def _safe_by_now(unsafe_until: datetime | None) -> str:
+    if unsafe_until is None:
+        return ""
+    return (
+        f"The lockdown is safe from {unsafe_until:%a %-d %b, %H:%M %Z}. Before that time, senders"
+        f" may still use the old route. {GATE_WARNING}"
+    )
 
 
 def _domain_in_scope(task: Task, actor: Actor, context: TransitionContext) -> str:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from checks.engine.outcomes import Verdict
+from onboarding.errors import OnboardingError
 from onboarding.models import Cutover, CutoverSnapshot
 from tests.clock import at
 from tests.scenarios.scenario import NORTHWIND, OLD, RoomPage, Scenario
@@ -15,7 +16,13 @@ from tests.scenarios.scenario import NORTHWIND, OLD, RoomPage, Scenario
 GATE = "mx-record-cutover"
 SHOP, TRY = "shop.test", "try.test"
 PREPARED = (
-    *("azure-ad-sync", "inbound-delivery-routes", "forwarding-addresses", "tls-requirements"),
+    *(
+        "account-creation",
+        "azure-ad-sync",
+        "inbound-delivery-routes",
+        "forwarding-addresses",
+        "tls-requirements",
+    ),
     *("additional-outbound-policies", "anti-spoofing-exceptions", "global-permitted-senders"),
     *("inbound-delivery-test", "outbound-cutover"),
 )
@@ -247,6 +254,9 @@ def test_ttl_is_raised_after_lockdown(primary_switched: Campaign) -> None:
 
 def test_raised_ttl_regresses_nothing(primary_switched: Campaign) -> None:
     scenario = primary_switched.scenario
+    with pytest.raises(OnboardingError, match=r"The lockdown is safe from Wed 9 Dec, 00:08"):
+        scenario.confirm_tasks("connection-lockdown")
+    scenario.at("2 Wed 00:08:20")
     scenario.confirm_tasks("connection-lockdown")
     scenario.switch(NORTHWIND, SHOP, TRY, ttl=86_400)
     scenario.at("2 Wed 09:00")

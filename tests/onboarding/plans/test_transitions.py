@@ -11,6 +11,8 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
+from checks.engine.outcomes import CheckKind
+from checks.models import Check, Observation
 from onboarding.errors import NotPermitted, OnboardingError
 from onboarding.models import (
     ManualStatus,
@@ -27,6 +29,7 @@ from onboarding.plans.evaluation import PlanContext
 from onboarding.plans.queries import tasks_of
 from onboarding.plans.rollup import recompute_rollup
 from onboarding.plans.rows import TaskRow, Viewer, rows_of
+from onboarding.plans.safe_times import safe_times_of
 from onboarding.plans.transitions import (
     ASSIGN,
     CONFIRM,
@@ -252,8 +255,10 @@ def user_in(tenant: Tenant, role: str) -> User:
 
 def row_for(tenant: Tenant, key: str, user: User) -> TaskRow:
     progress = progress_by_task(tenant)
-    viewer = Viewer(services.actor_for(user, tenant), progress=progress)
-    rows = rows_of(list(tasks_of(tenant.plan)), PlanContext.of(tenant), viewer)
+    plan_context = PlanContext.of(tenant)
+    safety = safe_times_of(tenant, plan_context.checks, now=timezone.now())
+    viewer = Viewer(services.actor_for(user, tenant), safety, progress)
+    rows = rows_of(list(tasks_of(tenant.plan)), plan_context, viewer)
     return next(row for row in rows if row.task.key == key)
 
 
@@ -382,6 +387,37 @@ def test_page_and_service_agree_on_kind(small: Tenant, variant: str, role: str) 
     recompute_rollup(small.plan)
 
     assert on_page(row_for(small, key, user)) == in_services(small, key, user)
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("hours", [1, 24 * 8], ids=["before-safe-time", "after-safe-time"])
+def test_page_and_service_agree_on_lockdown(small: Tenant, hours: int, role: str) -> None:
+    user = user_in(small, role)
+    switch_mx(small, timezone.now() - timedelta(hours=hours))
+    Task.objects.filter(plan=small.plan, key=KEY).update(role="lockdown", is_hard_gate=True)
+    recompute_rollup(small.plan)
+    row = row_for(small, KEY, user)
+
+    assert row.context.must_wait_for_time is (hours == 1)
+    if role in ("consultant", "owner"):
+        assert on_page(row)[CONFIRM.key] is (hours > 1)
+    assert on_page(row) == in_services(small, KEY, user)
+
+
+def switch_mx(tenant: Tenant, at: datetime) -> None:
+    """Every domain published old hosts with a TTL of two hours until then."""
+    row = {"name": "ns1.test", "address": "192.0.2.1", "status": "records"}
+    for check in Check.objects.filter(tenant=tenant, kind=CheckKind.MX):
+        hosts = [f"10 {host}" for host in tenant.region_values.mx]
+        for moment, values in ((at - timedelta(hours=1), ["10 old.test"]), (at, hosts)):
+            Observation.objects.create(
+                check_asked=check,
+                verdict="pass" if values == hosts else "fail",
+                evidence={"servers": [row | {"values": values, "ttl": 7200}]},
+                digest=f"{check.pk}{moment}",
+                first_seen_at=moment,
+                last_seen_at=moment,
+            )
 
 
 @pytest.mark.parametrize("role", ROLES)
