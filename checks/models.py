@@ -83,6 +83,8 @@ class Check(models.Model):
     # task that is not done yet (checks.settling.is_misconfigured).
     first_verified_at = models.DateTimeField(null=True, blank=True)
     is_misconfigured = models.BooleanField(default=False)
+    # For a message check: the signed time of the newest message that passed.
+    signed_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering: ClassVar[list[str]] = ["pk"]

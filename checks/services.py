@@ -361,6 +361,14 @@ def record_rejudgement(observation: Observation, outcome: Outcome, *, now: datet
     return True
 
 
+def signed_at_of(observation: Observation) -> datetime | None:
+    """The signed time of a message that passed; None for any other observation."""
+    if not Verdict(observation.verdict).is_passing:
+        return None
+    sent_at = observation.evidence.get("message", {}).get("sent_at", "")
+    return datetime.fromisoformat(sent_at) if sent_at else None
+
+
 def _save_state(check: Check, state: CheckState, observation: Observation) -> None:
     settled = state.settled
     changes = {
@@ -370,6 +378,7 @@ def _save_state(check: Check, state: CheckState, observation: Observation) -> No
         "contradicted_since": settled.contradicted_since,
         "first_verified_at": state.first_verified_at,
         "is_misconfigured": state.is_misconfigured,
+        "signed_at": signed_at_of(observation) or check.signed_at,
         "latest": observation,
         "checked_at": state.checked_at,
         "interval": state.interval.value,

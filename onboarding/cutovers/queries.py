@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models.functions import TruncSecond
 
 from checks.engine.outcomes import CheckKind, Verdict
 from checks.models import Check
@@ -13,7 +14,8 @@ def switched(cutovers: QuerySet[Cutover]) -> QuerySet[Cutover]:
     """The cutovers whose domains have all switched.
 
     An inbound domain has switched when its MX check is verified. An outbound domain has switched
-    when its test message is verified, or, where no message check exists, when the client confirmed.
+    when the client confirmed and a message that was signed after that passed. Where no message
+    check exists, the confirmation suffices.
     """
     verified = Check.objects.filter(
         domain=OuterRef("domain"),
@@ -31,7 +33,16 @@ def switched(cutovers: QuerySet[Cutover]) -> QuerySet[Cutover]:
     by_mx = Q(direction=Cutover.Direction.INBOUND) & Q(
         Exists(verified.filter(kind=CheckKind.MX.value))
     )
-    by_message = Q(Exists(verified.filter(kind=CheckKind.MESSAGE.value)))
+    by_message = Q(
+        Exists(
+            confirmed.filter(
+                domain__checks__kind=CheckKind.MESSAGE.value,
+                domain__checks__is_active=True,
+                domain__checks__settled_verdict__in=[Verdict.PASS.value, Verdict.WARN.value],
+                domain__checks__signed_at__gte=TruncSecond("client_confirmed_at"),
+            )
+        )
+    )
     by_confirmation = ~Q(Exists(messages)) & Q(Exists(confirmed))
     outbound = Q(direction=Cutover.Direction.OUTBOUND) & (by_message | by_confirmation)
     chosen = CutoverDomain.objects.filter(cutover=OuterRef("pk"))

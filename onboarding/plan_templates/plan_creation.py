@@ -52,7 +52,7 @@ def _create_tasks(plan: Plan, phases: dict[str, Phase], template_version: Templa
     """
     made: dict[str, Task] = {}
     profile = plan.tenant.profile
-    plan_context = PlanContext.of(plan.tenant, exempt=frozenset())
+    plan_context = PlanContext.of(plan.tenant, progress={})
     calendar = calendar_of(plan.tenant)
     anchors = anchors_of(plan, calendar, cutovers=())
 

@@ -45,6 +45,14 @@ def progress_by_task(tenant: Tenant) -> ProgressByTask:
     return found
 
 
+def facts_of(tenant: Tenant) -> ProgressByTask:
+    """As `progress_by_task`, without the users. One query."""
+    found: ProgressByTask = {}
+    for row in DomainProgress.objects.filter(task__plan__tenant=tenant):
+        found.setdefault(row.task_id, {})[row.domain_id] = row
+    return found
+
+
 def exempt_pairs_from(progress: ProgressByTask) -> ExemptPairs:
     """The same as `exempt_pairs`, from rows that are already loaded."""
     return frozenset(
@@ -120,6 +128,14 @@ class TaskProgress:
                 row is not None and getattr(row, f"{side}_confirmed_at") is not None for row in rows
             )
         return getattr(task, f"{side}_confirmed_at") is not None
+
+
+def confirmed_at(task: Task, row: DomainProgress | None) -> datetime | None:
+    """The time at which every responsible side had confirmed the task for a domain, else None."""
+    sides = SIDES if task.responsibility == Responsibility.BOTH else (task.responsibility,)
+    times = [getattr(row, f"{side}_confirmed_at", None) for side in sides]
+    valid = [at for at in times if at is not None and is_valid(at, task.regressed_at)]
+    return max(valid) if len(valid) == len(sides) else None
 
 
 def is_valid(confirmed_at: datetime | None, regressed_at: datetime | None) -> bool:

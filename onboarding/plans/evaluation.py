@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import zoneinfo
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 
 from django.db import transaction
 from django.utils import timezone
@@ -14,7 +15,13 @@ from checks.models import Check
 from checks.queries import checks_of
 from onboarding.models import Plan, Task, TaskStatus
 from onboarding.plans import timed_tasks
-from onboarding.plans.domain_progress import ExemptPairs, exempt_pairs, sync_all_confirmations
+from onboarding.plans.domain_progress import (
+    ExemptPairs,
+    ProgressByTask,
+    exempt_pairs_from,
+    facts_of,
+    sync_all_confirmations,
+)
 from onboarding.plans.proof import TaskEvidence, evidence_for
 from onboarding.plans.queries import lock_tasks
 from onboarding.plans.rollup import recompute_rollup
@@ -31,17 +38,21 @@ class PlanContext:
     checks: Sequence[Check]
     domains: Sequence[Domain]
     hosts: Sequence[Host]
-    exempt: ExemptPairs = frozenset()
+    progress: ProgressByTask = field(default_factory=dict)
 
     @classmethod
-    def of(cls, tenant: Tenant, exempt: ExemptPairs | None = None) -> PlanContext:
+    def of(cls, tenant: Tenant, progress: ProgressByTask | None = None) -> PlanContext:
         return cls(
             tenant,
             list(checks_of(tenant)),
             list(tenant.domains.all()),
             list(tenant.hosts.all()),
-            exempt_pairs(tenant) if exempt is None else exempt,
+            facts_of(tenant) if progress is None else progress,
         )
+
+    @cached_property
+    def exempt(self) -> ExemptPairs:
+        return exempt_pairs_from(self.progress)
 
     @property
     def zone(self) -> zoneinfo.ZoneInfo:
@@ -59,6 +70,7 @@ class PlanContext:
             domains=self.domains_of(task),
             hosts=self.hosts,
             kinds=kinds,
+            progress=self.progress.get(task.pk, {}),
         )
 
 

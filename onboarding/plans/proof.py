@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from types import MappingProxyType
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from checks.engine.outcomes import CheckKind, Verdict
 from checks.expectations import PURPOSE_BY_KIND
 from checks.models import Check
-from onboarding.models import DomainProgress, Task
+from onboarding.models import DomainProgress, Task, TaskRole
+from onboarding.plans.domain_progress import confirmed_at
 from tenants.models import DirectoryMethod, Domain, Host, Platform, Tenant
 
 # Microsoft and Google receive mail on endpoints that answer everyone on port 25: their tenants have
@@ -36,10 +39,29 @@ class ProofSubject:
     check: Check | None
     # Whether a confirmation completes the task without a submitted message (docs/architecture.md).
     confirmation_suffices: bool = False
+    # Whether only a message that was signed after `confirmed_at` is proof.
+    follows_confirmation: bool = False
+    confirmed_at: datetime | None = None
 
     @property
     def settled(self) -> Verdict | None:
-        return self.check.settled.verdict if self.check is not None else None
+        if self.check is None or self.is_early:
+            return None
+        return self.check.settled.verdict
+
+    @property
+    def is_early(self) -> bool:
+        """Whether the newest signed message is from before the confirmation, such as a pilot."""
+        if not self.follows_confirmation or self.check is None:
+            return False
+        verdict, signed_at = self.check.settled.verdict, self.check.signed_at
+        if verdict is None or not verdict.is_passing:
+            return False
+        return (
+            self.confirmed_at is None
+            or signed_at is None
+            or signed_at < self.confirmed_at.replace(microsecond=0)
+        )
 
     @property
     def is_verified(self) -> bool:
@@ -118,16 +140,18 @@ def evidence_for(
     domains: Sequence[Domain],
     hosts: Sequence[Host],
     kinds: Iterable[str] | None = None,
+    progress: Mapping[int, DomainProgress] = MappingProxyType({}),
 ) -> TaskEvidence:
     """The subjects of `kinds` (by default those that prove the task) and their checks.
 
-    `domains` are the domains in scope, without the exempt ones.
+    `domains` are the domains in scope, without the exempt ones. `progress` are the task's rows by
+    domain id: a message proves the outbound cutover only if it was signed after the confirmation.
     """
     by_subject = {(c.kind, c.domain_id, c.host_id): c for c in checks if c.is_active}
     subjects: list[ProofSubject] = []
     missing: list[CheckKind] = []
     for kind in needed_kinds(task.check_kinds if kinds is None else kinds, tenant):
-        of_kind = list(_subjects(kind, task, by_subject, domains, hosts))
+        of_kind = list(_subjects(kind, task, by_subject, domains, hosts, progress))
         subjects += of_kind
         if not of_kind:
             missing.append(kind)
@@ -155,6 +179,7 @@ def _subjects(
     by_subject: dict[_Key, Check],
     domains: Sequence[Domain],
     hosts: Sequence[Host],
+    progress: Mapping[int, DomainProgress],
 ) -> Iterable[ProofSubject]:
     purpose = PURPOSE_BY_KIND.get(kind)
     if purpose is not None:
@@ -165,7 +190,14 @@ def _subjects(
     for domain in domains:
         if domain.role in task.domain_roles:
             check = by_subject.get((kind.value, domain.pk, None))
-            yield ProofSubject(kind, str(domain), check, _confirmation_suffices(kind, task, check))
+            yield ProofSubject(
+                kind,
+                str(domain),
+                check,
+                _confirmation_suffices(kind, task, check),
+                kind is CheckKind.MESSAGE and task.role == TaskRole.SWITCHES_OUTBOUND,
+                confirmed_at(task, progress.get(domain.pk)),
+            )
 
 
 def _confirmation_suffices(kind: CheckKind, task: Task, check: Check | None) -> bool:

@@ -21,7 +21,6 @@ from checks.submitted_messages import submit_message
 from checks.tasks import run_now
 from onboarding.errors import ConflictingChange, NotPermitted, OnboardingError
 from onboarding.models import (
-    Cutover,
     DomainProgress,
     ManualStatus,
     Plan,
@@ -33,7 +32,12 @@ from onboarding.models import (
 from onboarding.plans import confirmations
 from onboarding.plans.confirmations import is_confirmed_by_sign_off
 from onboarding.plans.dependencies import open_dependencies_of
-from onboarding.plans.domain_progress import CONFIRMATION_FIELDS, TaskProgress, confirm_from_domains
+from onboarding.plans.domain_progress import (
+    CONFIRMATION_FIELDS,
+    TaskProgress,
+    confirm_from_domains,
+    confirmed_at,
+)
 from onboarding.plans.evaluation import PlanContext, reevaluate
 from onboarding.plans.queries import lock_tasks
 from onboarding.plans.rollup import own_status, recompute_rollup
@@ -466,18 +470,20 @@ def _write_activity(locked: _LockedTask, action: ActivityName, *, by: User, **pa
 def submit_test_message(plan: Plan, check: Check, content: bytes, *, by: User) -> SubmittedMessage:
     """Store a test message for its check and run the check now.
 
-    A message from before the domain's planned outbound cutover proves nothing, so the cutover's
-    time is stored with it.
+    After the client's confirmation of the outbound cutover, an earlier message proves nothing, so
+    the time of the confirmation is stored with it.
     """
-    outbound = Cutover.objects.filter(plan=plan, direction=Cutover.Direction.OUTBOUND)
-    planned = outbound.filter(domains=check.domain).first() if check.domain is not None else None
+    switch = Task.objects.filter(plan=plan, role=TaskRole.SWITCHES_OUTBOUND).first()
+    row = DomainProgress.objects.filter(task=switch, domain=check.domain_id).first()
+    confirmed = confirmed_at(switch, row) if switch is not None else None
     with transaction.atomic():
         shown = submit_message(
             check,
             content,
             by=by,
             at=timezone.now(),
-            not_before=planned.planned_at if planned is not None else None,
+            # A signature has the time in whole seconds.
+            not_before=confirmed.replace(microsecond=0) if confirmed is not None else None,
         )
         run_now([check])
         write_activity(

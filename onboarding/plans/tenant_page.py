@@ -18,7 +18,7 @@ from checks.tasks import run_now
 from onboarding.models import Cutover, Plan
 from onboarding.models.files import LIFETIME_DAYS
 from onboarding.plans import planned_cutovers
-from onboarding.plans.domain_progress import exempt_pairs_from, progress_by_task
+from onboarding.plans.domain_progress import progress_by_task
 from onboarding.plans.evaluation import PlanContext
 from onboarding.plans.planned_cutovers import in_none, next_cutover
 from onboarding.plans.queries import phases_with_tasks
@@ -158,7 +158,7 @@ def load_page(request: HttpRequest, public_id: str) -> TenantPage:
     tenant = access.tenant
     plan = tenant.plan
     progress = progress_by_task(tenant)
-    plan_context = PlanContext.of(tenant, exempt_pairs_from(progress))
+    plan_context = PlanContext.of(tenant, progress)
     region = tenant.region_values
     safety = safe_times_of(tenant, plan_context.checks, now=timezone.now())
     actor = actor_of(access.role, current_user(request), is_closed=tenant.is_closed)

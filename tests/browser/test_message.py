@@ -16,12 +16,14 @@ from checks.engine.mail import message
 from checks.engine.outcomes import Outcome
 from checks.lab.signed_messages import SELECTOR, arriving_message, publish_key
 from checks.lab.zones import Lab
+from onboarding.models import Task
 from onboarding.plan_templates.plan_creation import apply_profile
-from tenants.models import Tenant, User
+from onboarding.plans.services import confirm_task
+from tenants.models import Membership, Tenant, User
 from tests.browser.conftest import ConsoleErrors, OpenPage, violations
 from tests.checks.engine.dns.zone_lookup import ZoneLookup
 from tests.checks.lab.test_signed_messages import zones_as_text
-from tests.factories import MakeTenant
+from tests.factories import MakeTenant, task_of
 
 
 @pytest.fixture
@@ -66,6 +68,10 @@ def open_form(page: Page) -> None:
 def test_pasted_message_verifies_outbound_cutover(
     open_page: OpenPage, lab: Lab, tailspin: Tenant, consultant: User, console_errors: ConsoleErrors
 ) -> None:
+    client = User.objects.create_user("client@tailspin.test", "pw", name="Ada Client")
+    Membership.objects.create(tenant=tailspin, user=client, role="owner")
+    Task.objects.filter(plan=tailspin.plan).update(depends_on=[])
+    confirm_task(task_of(tailspin, "outbound-cutover"), by=client, side="client")
     page = open_page(consultant, outbound(tailspin))
     open_form(page)
     source = arriving_message(lab, "tailspin.test", "us", at=datetime.now(UTC)).decode()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -216,8 +217,19 @@ def test_message_submitted_during_run_is_due(check: Check, worker: Worker) -> No
     assert submitted_messages.pending_messages([check]) == {check.pk: second}
 
 
+def signed_at(at: datetime) -> Outcome:
+    sent_at = at.isoformat(timespec="seconds")
+    return replace(PASS, evidence={"message": {"sent_at": sent_at}})
+
+
+def confirm_outbound(tenant: Tenant, owner: User) -> None:
+    open_the_gate(tenant)
+    confirm_task(outbound(tenant), by=owner, side="client")
+
+
 def open_the_gate(tenant: Tenant) -> None:
     """Complete all tasks that the outbound cutover depends on."""
+    Task.objects.filter(plan=tenant.plan).exclude(key="outbound-cutover").update(depends_on=[])
     waited_for = outbound(tenant).depends_on
     Task.objects.filter(plan=tenant.plan, key__in=waited_for).update(status="done")
 
@@ -225,15 +237,61 @@ def open_the_gate(tenant: Tenant) -> None:
 def test_message_verifies_outbound_cutover(
     sending: Tenant, check: Check, worker: Worker, owner: User
 ) -> None:
-    open_the_gate(sending)
-    confirm_task(outbound(sending), by=owner, side="client")
+    confirm_outbound(sending, owner)
     assert outbound(sending).status == "awaiting_verification"
 
     show(check)
-    worker.run(check, PASS)
+    worker.run(check, signed_at(worker.now))
 
     assert outbound(sending).status == "verified"
-    assert task_of(sending, "dkim-update").status == "verified"
+    assert check.signed_at == worker.now.replace(microsecond=0) - timedelta(seconds=15)
+
+
+@pytest.mark.parametrize("seconds", [60, 1])
+def test_message_signed_before_confirmation_verifies_nothing(
+    sending: Tenant, check: Check, worker: Worker, owner: User, seconds: int
+) -> None:
+    confirm_outbound(sending, owner)
+
+    show(check)
+    worker.run(check, signed_at(worker.now - timedelta(seconds=seconds)))
+
+    assert check.settled_verdict == "pass"
+    assert outbound(sending).status == "awaiting_verification"
+
+
+def test_pilot_message_starts_no_waiting_period(
+    sending: Tenant, check: Check, worker: Worker, owner: User
+) -> None:
+    show(check)
+    worker.run(check, signed_at(worker.now))
+    assert (outbound(sending).status, task_of(sending, "outbound-days").wait_started_at) == (
+        "todo",
+        None,
+    )
+
+    confirm_outbound(sending, owner)
+    assert outbound(sending).status == "awaiting_verification"
+    assert task_of(sending, "outbound-days").wait_started_at is None
+
+    show(check)
+    worker.run(check, signed_at(worker.now))
+    assert outbound(sending).status == "verified"
+    assert task_of(sending, "outbound-days").wait_started_at is not None
+
+
+def test_later_failure_retains_the_signed_time(
+    sending: Tenant, check: Check, worker: Worker
+) -> None:
+    show(check)
+    worker.run(check, signed_at(worker.now))
+    first = check.signed_at
+
+    show(check)
+    worker.run(check, UNKNOWN)
+
+    assert first is not None
+    assert check.signed_at == first
 
 
 def test_cutover_without_selector_is_confirmed(tenant: Tenant, owner: User) -> None:
@@ -259,9 +317,12 @@ def test_key_update_before_and_after_message(
     assert task_of(sending, "dkim-update").status == "awaiting_verification"
 
 
-def test_reopens_after_two_failing_runs(sending: Tenant, check: Check, worker: Worker) -> None:
+def test_reopens_after_two_failing_runs(
+    sending: Tenant, check: Check, worker: Worker, owner: User
+) -> None:
+    confirm_outbound(sending, owner)
     show(check)
-    worker.run(check, PASS)
+    worker.run(check, signed_at(worker.now))
 
     show(check)
     worker.run(check, FAIL)
@@ -274,10 +335,11 @@ def test_reopens_after_two_failing_runs(sending: Tenant, check: Check, worker: W
 
 @pytest.mark.parametrize("answer", [UNKNOWN, UNSIGNED, SILENT])
 def test_inconclusive_message_retains_proof(
-    sending: Tenant, check: Check, worker: Worker, answer: Outcome
+    sending: Tenant, check: Check, worker: Worker, owner: User, answer: Outcome
 ) -> None:
+    confirm_outbound(sending, owner)
     show(check)
-    worker.run(check, PASS)
+    worker.run(check, signed_at(worker.now))
 
     show(check)
     worker.run(check, answer)
@@ -285,9 +347,12 @@ def test_inconclusive_message_retains_proof(
     assert outbound(sending).status == "verified"
 
 
-def test_proof_remains_after_new_selector(sending: Tenant, check: Check, worker: Worker) -> None:
+def test_proof_remains_after_new_selector(
+    sending: Tenant, check: Check, worker: Worker, owner: User
+) -> None:
+    confirm_outbound(sending, owner)
     show(check)
-    worker.run(check, PASS)
+    worker.run(check, signed_at(worker.now))
 
     sending.domains.update(dkim_selectors=f"{SELECTOR} next")
     apply_profile(sending)

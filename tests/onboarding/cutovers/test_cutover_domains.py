@@ -18,7 +18,7 @@ from onboarding.cutovers.readiness import ReadinessRow, readiness_rows
 from onboarding.cutovers.room import load_facts
 from onboarding.cutovers.snapshots import take_at_opening
 from onboarding.cutovers.tasks import open_cutover_windows
-from onboarding.models import Cutover, Plan
+from onboarding.models import Cutover, DomainProgress, Plan, Task
 from onboarding.plans.evaluation import PlanContext
 from onboarding.plans.planned_cutovers import next_cutover
 from onboarding.plans.queries import tasks_of
@@ -144,11 +144,17 @@ def test_next_cutover_by_window() -> None:
     assert next_cutover([], now=MOMENT) is None
 
 
-def test_message_counts_from_own_cutover(tenant: Tenant, consultant: User) -> None:
+def test_message_counts_from_confirmation_of_its_domain(
+    tenant: Tenant, consultant: User, owner: User
+) -> None:
     tenant.domains.update(dkim_selectors="mimecast")
     sync_checks(tenant)
-    cutover_of(tenant, "outbound", MOMENT, "side.test")
-    cutover_of(tenant, "outbound", MOMENT + WEEK, "main.test")
+    Task.objects.filter(plan=tenant.plan, key="outbound-cutover").update(depends_on=[])
+    for name in ("main.test", "side.test"):
+        domain = tenant.domains.get(name=name)
+        confirm_task(task_of(tenant, "outbound-cutover"), by=owner, side="client", domain=domain)
+        time = DomainProgress.objects.filter(domain=domain)
+        time.update(client_confirmed_at=MOMENT + (WEEK if name == "main.test" else -WEEK))
     check = Check.objects.get(tenant=tenant, kind=CheckKind.MESSAGE, domain__name="main.test")
 
     shown = submit_test_message(tenant.plan, check, b"From: a@main.test\n\n", by=consultant)

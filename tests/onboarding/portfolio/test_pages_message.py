@@ -17,11 +17,12 @@ from checks.engine.batch import CheckRequest
 from checks.engine.mail import message
 from checks.engine.outcomes import CheckKind, Outcome
 from checks.models import Check, Observation, SubmittedMessage
+from onboarding.models import DomainProgress, Task
 from onboarding.plan_templates.plan_creation import apply_profile
+from onboarding.plans.services import confirm_task
 from tenants.models import ActivityLine, Tenant, User
 from tests.checks.engine.dns.zone_lookup import ZoneLookup
 from tests.checks.engine.mail.signed_messages import SELECTOR, record, signed, written
-from tests.cutovers import cutover_of
 from tests.factories import SignIn, task_of
 
 ZONE = f"""
@@ -73,6 +74,7 @@ def test_pasted_message_verifies_task(
     check: Check, owner: User, signed_in: SignIn, django_capture_on_commit_callbacks: Any
 ) -> None:
     client = signed_in(owner)
+    confirm_outbound(check, owner)
 
     with django_capture_on_commit_callbacks(execute=True):
         answer = post(client, check, source=source().decode())
@@ -83,6 +85,28 @@ def test_pasted_message_verifies_task(
     for fact in ("signature", "age", "path", "spf", "dmarc"):
         assert f'<tr data-fact="{fact}" data-verdict="pass">' in shown
     assert task_of(check.tenant, "outbound-cutover").status == "verified"
+
+
+def confirm_outbound(check: Check, owner: User) -> None:
+    Task.objects.filter(plan=check.tenant.plan, key="outbound-cutover").update(depends_on=[])
+    confirm_task(task_of(check.tenant, "outbound-cutover"), by=owner, side="client")
+
+
+def test_pilot_message_asks_for_confirmation(
+    check: Check, owner: User, signed_in: SignIn, django_capture_on_commit_callbacks: Any
+) -> None:
+    client = signed_in(owner)
+    Task.objects.filter(plan=check.tenant.plan, key="outbound-cutover").update(depends_on=[])
+
+    with django_capture_on_commit_callbacks(execute=True):
+        post(client, check, source=source().decode())
+    plan = f"/t/{check.tenant.public_id}/?phase=outbound-cutover-phase"
+
+    assert task_of(check.tenant, "outbound-cutover").status == "todo"
+    assert (
+        "The signed message from <code>northwind.test</code> is a pilot message. Confirm that the"
+        " other connectors are off, then send a new message."
+    ) in text_of(client.get(plan))
 
 
 def test_uploaded_message_is_checked(
@@ -134,19 +158,21 @@ def test_message_of_other_domain_verifies_nothing(
     assert task_of(check.tenant, "outbound-cutover").status == "todo"
 
 
-def test_message_before_cutover_verifies_nothing(
+def test_message_before_confirmation_verifies_nothing(
     check: Check, owner: User, signed_in: SignIn, django_capture_on_commit_callbacks: Any
 ) -> None:
-    planned = timezone.now() + timedelta(days=1)
-    cutover_of(check.tenant, "outbound", planned)
+    early = source().decode()
+    confirm_outbound(check, owner)
+    later = timezone.now().replace(microsecond=0) + timedelta(minutes=1)
+    DomainProgress.objects.filter(domain=check.domain).update(client_confirmed_at=later)
 
     with django_capture_on_commit_callbacks(execute=True):
-        post(signed_in(owner), check, source=source().decode())
+        post(signed_in(owner), check, source=early)
 
-    assert SubmittedMessage.objects.get().not_before == planned
+    assert SubmittedMessage.objects.get().not_before == later
     findings = Observation.objects.get(check_asked=check).findings
     assert [found["code"] for found in findings] == ["message.before-cutover"]
-    assert task_of(check.tenant, "outbound-cutover").status == "todo"
+    assert task_of(check.tenant, "outbound-cutover").status == "awaiting_verification"
 
 
 @pytest.mark.parametrize(
