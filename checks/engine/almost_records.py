@@ -84,7 +84,7 @@ def stray_character(text: str) -> str:
     """Return the name of the first character that no record contains; empty without one."""
     for char in text[:_MAX_READ]:
         if char in _NAMES or char in _QUOTES or not char.isascii():
-            return _described(char)
+            return describe_character(char)
     return ""
 
 
@@ -110,7 +110,8 @@ def _normalised(kind: str, cleaned: str) -> str:
     return " ".join(["v=spf1", *rest.split()])
 
 
-def _described(char: str) -> str:
+def describe_character(char: str) -> str:
+    """Return the name of a character with its sign, or with its code point if it is invisible."""
     name = _NAMES.get(char) or ("a curly quotation mark" if char in _QUOTES else "")
     code = f"U+{ord(char):04X}"
     if not name:

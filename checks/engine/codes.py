@@ -99,6 +99,7 @@ CODES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "dkim.several-records": ("name", "count"),
         "dkim.beside-others": ("name",),
         "dkim.syntax": ("name", "problem"),
+        "dkim.stray-character": ("name", "problem"),
         "dkim.revoked": ("name",),
         "dkim.unknown-type": ("name", "key_type"),
         "dkim.unreadable-key": ("name",),
