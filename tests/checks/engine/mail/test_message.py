@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from datetime import datetime, timedelta
 
 import pytest
@@ -23,7 +24,7 @@ from tests.checks.engine.mail.signed_messages import (
     written,
     zone,
 )
-from tests.checks.engine.mail.test_dkim import SHORT
+from tests.checks.engine.mail.test_dkim import SHORT, long_key
 from tests.checks.engine.outcomes import codes, params
 
 US = RegionFacts(id="us", spf_include="us._netblocks.mimecast.test")
@@ -373,6 +374,27 @@ KEYS = [
     record() + "; p=AAAA",
     record(0, 1024),
     f"v=DKIM1; p={SHORT}",
+    f"v=DKIM1; p={long_key(4608)}",
+    record().removeprefix("v=DKIM1; "),
+    record().replace("v=DKIM1; k=rsa", "k=rsa; v=DKIM1"),
+    record().replace("DKIM1", "dkim1"),
+    record().replace("MII", "M II"),
+    record().replace("MII", "M\u00a0II"),
+    record().replace("; ", ";\u00a0"),
+    record() + ";;",
+    record() + "; 1x=y",
+    "v=DKIM1; p=",
+]
+# The tags of a key, each with values that a lenient and a strict reader treat differently.
+KEYS += [
+    record().replace("k=rsa", "; ".join(tag for tag in tags if tag))
+    for tags in itertools.product(
+        ("", "k=rsa", "k=RSA", "k=ed25519", "k=x"),
+        ("", "h=sha256", "h=sha1 : sha256", "h=SHA256", "h=sha1"),
+        ("", "s=*", "s=email:tlsrpt", "s=tlsrpt : email", "s=Email", "s=tlsrpt"),
+        ("", "t=y"),
+    )
+    if any(tags)
 ]
 
 
