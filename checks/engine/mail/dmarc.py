@@ -130,6 +130,32 @@ def applied_policy(domain: str, own: Answer, above: Walk) -> AppliedPolicy:
     return stricter(by_rfc_7489(domain, own, above), by_rfc_9989(domain, own, above))
 
 
+@dataclass(frozen=True)
+class FoundPolicy:
+    """The policy that applies to a domain by the answers of the resolvers.
+
+    `applied` is None when a needed answer is missing. `text` is the record that applies, or else
+    an unusable record of the domain itself.
+    """
+
+    applied: AppliedPolicy | None
+    text: str = ""
+
+
+async def find_policy(domain: str, lookup: Lookup) -> FoundPolicy:
+    """Return the policy as the DMARC check finds it, for callers that need no verdict."""
+    own = await lookup.resolve(f"_dmarc.{domain}", "TXT")
+    # Without this answer an inherited record could be wrong: the domain may have its own.
+    if isinstance(own, LookupFailure):
+        return FoundPolicy(None)
+    above = {} if record_in(own) is not None else await query_above(domain, lookup)
+    if DmarcContext(organisational_domain(domain), above).failed is not None:
+        return FoundPolicy(None)
+    applied = applied_policy(domain, own, above)
+    answer = own if applied.domain in ("", domain) else above.get(applied.domain)
+    return FoundPolicy(applied, next(iter(records_in(answer)), ""))
+
+
 def judge(domain: str, answer: Answer, context: DmarcContext) -> ServerVerdict:
     """Judge one server's answer: the domain's own record, or else an inherited one. Pure."""
     faults = [*_faults(domain, answer)]

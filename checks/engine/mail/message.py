@@ -14,13 +14,11 @@ from datetime import datetime
 from typing import Any
 
 from checks.engine.addresses import IPNetwork
-from checks.engine.dns.lookup import Lookup, LookupFailure
-from checks.engine.dns.public_suffix import organisational_domain
+from checks.engine.dns.lookup import Lookup
 from checks.engine.expected_values import DkimSelector, RegionFacts
 from checks.engine.mail import message_parser
 from checks.engine.mail.dkim import PREVIOUS_SELECTORS
-from checks.engine.mail.dmarc import DmarcContext, applied_policy, query_above
-from checks.engine.mail.dmarc_discovery import record_in
+from checks.engine.mail.dmarc import find_policy
 from checks.engine.mail.message_judgement import (
     DeliveryPath,
     MessageFacts,
@@ -183,17 +181,12 @@ async def _spf(message: MailMessage, hop: ReceivedHop | None, lookup: Lookup) ->
 
 async def _dmarc(domain: str, lookup: Lookup) -> SenderDmarc:
     """Return the facts of the record that applies to the domain, as the DMARC check finds it."""
-    own = await lookup.resolve(f"_dmarc.{domain}", "TXT")
-    # Without this answer an inherited record could be wrong: the domain may have its own.
-    if isinstance(own, LookupFailure):
+    applied = (await find_policy(domain, lookup)).applied
+    if applied is None:
         return SenderDmarc(None)
-    above = {} if record_in(own) is not None else await query_above(domain, lookup)
-    if DmarcContext(organisational_domain(domain), above).failed is not None:
-        return SenderDmarc(None)
-    record = applied_policy(domain, own, above).record
-    if record is None:
+    if applied.record is None:
         return SenderDmarc(False)
-    return SenderDmarc(True, record.strict_dkim, record.strict_spf)
+    return SenderDmarc(True, applied.record.strict_dkim, applied.record.strict_spf)
 
 
 def _evidence(
