@@ -60,7 +60,6 @@ def test_almost_valid_term_is_corrected(word: str, terms: str) -> None:
         "exists:%{z}.test",
         "foo:bar.test",
         "-",
-        "ip4:１92.0.2.1",
     ],
 )
 def test_term_without_certain_meaning_is_named(word: str) -> None:
@@ -89,9 +88,9 @@ def test_invalid_terms_of_several_records_are_corrected() -> None:
     assert merged == "v=spf1 ip4:192.0.2.1 mx ~all"
 
 
-WORDS = ["a", "mx", "ip4:", "192.0.2.1", "include:", "x.test", "-", "all", "-all,", "redirect=x.test",
-         "redirect:y.test", "exp=z.test", "“mx”", "ip6:::1", "ip4:1.2.3.4/8;a", "%", "v=spf1", "=",
-         ";"]  # fmt: skip
+WORDS = ["a", "mx", "ip4:", "192.0.2.1", "include:", "x.test", "-", "all", "-all,", "%", "v=spf1",
+         "redirect=x.test", "redirect:y.test", "exp=z.test", "“mx”", "ip6:::1", "ip4:1.2.3.4/8;a",
+         "=", ";"]  # fmt: skip
 
 
 @given(st.lists(st.sampled_from(WORDS), max_size=8))
