@@ -129,7 +129,7 @@ CODES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "dmarc.nonexistent-policy": ("policy",),
         "dmarc.policy-missing": ("domain",),
         "dmarc.ignored-tags": ("domain", "tags"),
-        "dmarc.partial": ("percent", "policy"),
+        "dmarc.partial": ("percent", "policy", "milder"),
         "dmarc.subdomain-policy": ("policy", "subdomain_policy"),
         "dmarc.strict-alignment": ("tags",),
         "dmarc.no-reports": ("domain",),

@@ -207,7 +207,9 @@ def _meaning(domain: str, applied: AppliedPolicy) -> Iterator[Finding]:
     else:
         yield Finding("dmarc.enforces", {"domain": applied.domain, "policy": policy})
         if record.percent < 100:
-            yield Finding("dmarc.partial", {"percent": record.percent, "policy": policy})
+            # RFC 7489 section 6.6.4: the other failing messages receive the next milder policy.
+            params = {"percent": record.percent, "policy": policy, "milder": next_milder(policy)}
+            yield Finding("dmarc.partial", params)
         if record.is_testing:
             yield Finding("dmarc.testing", {"policy": policy, "milder": next_milder(policy)})
     if not is_inherited and record.subdomain_policy != record.policy:
