@@ -226,6 +226,7 @@ CODES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "message.through-region": ("address", "host"),
         "message.spf-not-pass": ("result", "sender", "address"),
         "message.also-signed": ("names",),
+        "message.alignment-differs": ("names", "domain", "aligned_by", "not_by"),
         "message.other-signer": ("names", "selectors"),
         "message.unsigned": ("selectors",),
         "message.key-missing": ("name",),

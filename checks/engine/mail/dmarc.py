@@ -27,6 +27,7 @@ from checks.engine.mail.dmarc_discovery import (
     by_rfc_9989,
     names_above,
     next_milder,
+    organisation_by_rfc_9989,
     record_in,
     records_in,
     stricter,
@@ -154,6 +155,25 @@ async def find_policy(domain: str, lookup: Lookup) -> FoundPolicy:
     applied = applied_policy(domain, own, above)
     answer = own if applied.domain in ("", domain) else above.get(applied.domain)
     return FoundPolicy(applied, next(iter(records_in(answer)), ""))
+
+
+async def find_organisations(names: Sequence[str], lookup: Lookup) -> dict[str, str]:
+    """Return the organisational domain of each name by the tree walk of RFC 9989.
+
+    A name is absent when an answer of its walk is missing.
+    """
+    found = await asyncio.gather(*(_find_organisation(name, lookup) for name in names))
+    return {name: each for name, each in zip(names, found, strict=True) if each}
+
+
+async def _find_organisation(name: str, lookup: Lookup) -> str:
+    own, above = await asyncio.gather(
+        lookup.resolve(f"_dmarc.{name}", "TXT"), query_above(name, lookup)
+    )
+    context = DmarcContext(organisational_domain(name), above)
+    if isinstance(own, LookupFailure) or context.failed is not None:
+        return ""
+    return organisation_by_rfc_9989(name, own, above)
 
 
 def judge(domain: str, answer: Answer, context: DmarcContext) -> ServerVerdict:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -18,7 +18,7 @@ from checks.engine.dns.lookup import Lookup
 from checks.engine.expected_values import DkimSelector, RegionFacts
 from checks.engine.mail import message_parser
 from checks.engine.mail.dkim import PREVIOUS_SELECTORS
-from checks.engine.mail.dmarc import find_policy
+from checks.engine.mail.dmarc import find_organisations, find_policy
 from checks.engine.mail.message_judgement import (
     DeliveryPath,
     MessageFacts,
@@ -46,7 +46,7 @@ from checks.engine.mail.message_parser import (
 )
 from checks.engine.mail.message_signatures import DkimSignature, verify_signatures
 from checks.engine.outcomes import CheckKind, Finding, Outcome, Verdict
-from checks.engine.spf.check_host import check_host
+from checks.engine.spf.check_host import SpfResult, check_host
 from checks.engine.spf.expansion import expand
 from checks.engine.spf.networks import collapse_networks
 
@@ -92,6 +92,7 @@ async def inspect(
     )
     path = _path(hops, networks)
     # `submitted.at` and not the clock: a replay must judge as at the time of the run.
+    spf = await _spf(message, path.handover, lookup)
     facts = MessageFacts(
         domain=domain,
         # The selectors of the old platforms are never Mimecast's, even when a person records them.
@@ -99,8 +100,8 @@ async def inspect(
         has_body=message.has_body,
         signatures=tuple(signatures),
         path=path,
-        spf=await _spf(message, path.handover, lookup),
-        dmarc=dmarc,
+        spf=spf,
+        dmarc=await _with_organisations(dmarc, domain, signatures, spf, lookup),
         at=submitted.at,
         max_age_days=submitted.max_age_days,
         not_before=submitted.not_before,
@@ -187,6 +188,23 @@ async def _dmarc(domain: str, lookup: Lookup) -> SenderDmarc:
     if applied.record is None:
         return SenderDmarc(False)
     return SenderDmarc(True, applied.record.strict_dkim, applied.record.strict_spf)
+
+
+async def _with_organisations(
+    dmarc: SenderDmarc,
+    domain: str,
+    signatures: Sequence[DkimSignature],
+    spf: SenderSpf,
+    lookup: Lookup,
+) -> SenderDmarc:
+    """Add the organisational domains of the names that pass, unless they equal the domain."""
+    names = {signature.domain for signature in signatures if signature.is_valid}
+    if spf.result is SpfResult.PASS:
+        names.add(spf.domain)
+    others = sorted(names - {domain})
+    if not others:
+        return dmarc
+    return replace(dmarc, organisations=await find_organisations([domain, *others], lookup))
 
 
 def _evidence(

@@ -263,6 +263,62 @@ def test_strict_alignment_rejects_subdomain() -> None:
     )
 
 
+PARENT = '_dmarc.example.test TXT "v=DMARC1; p=reject"'
+
+
+@pytest.mark.parametrize(
+    ("dmarc", "verdict"),
+    [
+        (PARENT, "pass"),
+        (f'{PARENT}\n_dmarc.sub.example.test TXT "v=DMARC1; p=none"', "pass"),
+        # The signing domain, or the sender, is an organisation of its own by RFC 9989.
+        (f'{PARENT}\n_dmarc.sub.example.test TXT "v=DMARC1; p=none; psd=n"', "warn"),
+        ('_dmarc.example.test TXT "v=DMARC1; p=none; psd=y"', "warn"),
+        ('_dmarc.test TXT "v=DMARC1; p=none; psd=y"\n' + PARENT, "pass"),
+        # Without any record, each name is its own organisation.
+        ('_dmarc.test TXT "v=spf1 -all"', "warn"),
+        (f"{PARENT}\n_dmarc.sub.example.test TROUBLE timeout", "unknown"),
+        (f"{PARENT}\n_dmarc.test TROUBLE timeout", "pass"),
+    ],
+)
+def test_alignment_by_tree_walk(dmarc: str, verdict: str) -> None:
+    world = zone(sub=f'{SELECTOR}._domainkey.sub.example.test TXT "{record(1)}"', dmarc=dmarc)
+    sent = signed(written(return_path="<a@none.test>"), domain="sub.example.test", key=1)
+
+    assert facts(run_check(sent, world))["dmarc"] == verdict
+
+
+def test_difference_of_alignment_is_named() -> None:
+    world = zone(
+        sub=f'{SELECTOR}._domainkey.sub.example.test TXT "{record(1)}"',
+        dmarc=f'{PARENT}\n_dmarc.sub.example.test TXT "v=DMARC1; p=none; psd=n"',
+    )
+    sent = signed(written(return_path="<a@none.test>"), domain="sub.example.test", key=1)
+
+    outcome = run_check(sent, world)
+
+    assert codes(outcome) == ["message.other-signer", "message.alignment-differs"]
+    assert params(outcome, "message.alignment-differs") == {
+        "names": ["sub.example.test"],
+        "domain": "example.test",
+        "aligned_by": "RFC 7489",
+        "not_by": "RFC 9989",
+    }
+
+
+def test_alignment_by_rfc_9989_alone_is_named() -> None:
+    """A record at the suffix joins the names below it, which the public suffix list separates."""
+    world = zone(
+        sender='other.test TXT "v=spf1 ip4:207.211.31.0/25 -all"',
+        dmarc='_dmarc.test TXT "v=DMARC1; p=reject"',
+    )
+
+    outcome = run_check(joined(written(return_path="<a@other.test>")), world)
+
+    assert facts(outcome)["dmarc"] == "warn"
+    assert params(outcome, "message.alignment-differs")["not_by"] == "RFC 7489"
+
+
 def test_foreign_signature_is_not_verified() -> None:
     lookup = ZoneLookup(zone(other=f's._domainkey.evil.test TXT "{record(1)}"'))
 
