@@ -10,22 +10,33 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 SUITES = ROOT / ".venv" / "suites"
 RFC7208 = SUITES / "rfc7208-tests.yml"
+DKIMPY = SUITES / "dkimpy"
+_DKIMPY_DATA = "dkim/tests/data"
 
 
 def fetch() -> Path:
-    """The RFC 7208 suite's file, downloaded if it is not there yet."""
-    if not RFC7208.exists():
-        SUITES.mkdir(parents=True, exist_ok=True)
+    """The RFC 7208 suite's file. Every suite is downloaded if one is not there yet."""
+    if not (RFC7208.exists() and DKIMPY.exists()):
+        DKIMPY.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory() as folder:
             _download(folder)
-            (archive,) = Path(folder).glob("pyspf-*.tar.gz")
-            _unpack(archive)
+            (pyspf,) = Path(folder).glob("pyspf-*.tar.gz")
+            _unpack(pyspf, lambda path: path.name == RFC7208.name, SUITES)
+            (dkimpy,) = Path(folder).glob("dkimpy-*.tar.gz")
+            _unpack(dkimpy, lambda path: path.parent.as_posix().endswith(_DKIMPY_DATA), DKIMPY)
     return RFC7208
+
+
+def fetch_dkimpy() -> Path:
+    """The folder with the key records and messages of dkimpy."""
+    fetch()
+    return DKIMPY
 
 
 def _download(folder: str) -> None:
@@ -39,14 +50,14 @@ def _download(folder: str) -> None:
     )
 
 
-def _unpack(archive: Path) -> None:
-    """Take one file by name: nothing of the archive decides where anything is written."""
+def _unpack(archive: Path, is_wanted: Callable[[Path], bool], folder: Path) -> None:
+    """Write the wanted files into the folder by their last name alone, never by a path inside."""
     with tarfile.open(archive) as contents:
         for member in contents:
-            if Path(member.name).name == RFC7208.name:
+            if member.isfile() and is_wanted(Path(member.name)):
                 source = contents.extractfile(member)
                 assert source is not None
-                RFC7208.write_bytes(source.read())
+                (folder / Path(member.name).name).write_bytes(source.read())
 
 
 if __name__ == "__main__":

@@ -31,14 +31,41 @@ _NAMES: Mapping[str, str] = MappingProxyType(
     }
 )
 _QUOTES = frozenset("\"'“”„‟‘’‚‛«»‹›`´′″")
-# Before cleaning: what the first tag of each kind looks like after common mistakes.
-_MEANT: Mapping[str, re.Pattern[str]] = MappingProxyType(
+# A line of a zone file in the place of its value, such as `@ IN TXT v=spf1 …`.
+_PREFIX = r"(?:(?:[\w.@*-]+ )?(?:\d+ )?(?:in )?txt |[\w.-]+: ?)?"
+_SIGN = r" ?[=:-]{1,2} ?"
+# The version of each kind after common mistakes, at the start of a cleaned text.
+_VERSION: Mapping[str, re.Pattern[str]] = MappingProxyType(
     {
-        "spf": re.compile(r"v ?= ?spf ?1(?!\d)|spf1 ", re.IGNORECASE),
-        "dmarc": re.compile(
-            r"v ?[=:] ?dmarc|dmarc1|p ?= ?(none|quarantine|reject)\b", re.IGNORECASE
+        "spf": re.compile(
+            rf"{_PREFIX}(?:v{_SIGN}s ?(?:p ?f|f ?p) ?1(?!\d)|v{_SIGN}spf(?= )|=?spf ?1 )[ :;,.]*",
+            re.IGNORECASE,
         ),
-        "mta-sts": re.compile(r"v ?[=:] ?stsv1|stsv1", re.IGNORECASE),
+        "dmarc": re.compile(
+            rf"{_PREFIX}(?:_dmarc )?(?:v{_SIGN}d ?m ?a ?r ?c(?: ?\d)?|=?dmarc ?1)[ ;,]*",
+            re.IGNORECASE,
+        ),
+        "mta-sts": re.compile(
+            rf"{_PREFIX}(?:_mta-sts )?"
+            rf"(?:v{_SIGN}(?:mta-?)?s ?t ?s ?(?:v ?)?1|=?stsv ?1)[ ;,]*",
+            re.IGNORECASE,
+        ),
+    }
+)
+_CORRECT: Mapping[str, str] = MappingProxyType(
+    {"spf": "v=spf1 ", "dmarc": "v=DMARC1; ", "mta-sts": "v=STSv1; "}
+)
+# Texts of a kind without its version, or with the version in another place.
+_LATE = r"(?:.*[; ])?v ?= ?"
+_WITHOUT_VERSION: Mapping[str, re.Pattern[str]] = MappingProxyType(
+    {
+        "spf": re.compile(
+            r"(?:[+~?-]?(?:(?:include|exists|a|mx|ip4|ip6):\S+|a|mx) )+[+~?-]all", re.IGNORECASE
+        ),
+        "dmarc": re.compile(
+            rf"(?:p|dmarc) ?[=:] ?(?:none|quarantine|reject)\b|{_LATE}dmarc1\b", re.IGNORECASE
+        ),
+        "mta-sts": re.compile(rf"id ?= ?[a-z0-9]+;?$|{_LATE}stsv1\b", re.IGNORECASE),
     }
 )
 
@@ -57,7 +84,7 @@ class AlmostRecord:
     @property
     def shown(self) -> str:
         """The text with its invisible characters visible."""
-        return "".join(map(_visible, self.text[:_MAX_SHOWN]))
+        return shown(self.text)
 
 
 def recognise(kind: str, values: Sequence[str]) -> list[AlmostRecord]:
@@ -71,20 +98,33 @@ def recognise(kind: str, values: Sequence[str]) -> list[AlmostRecord]:
 
 def almost(kind: str, text: str) -> AlmostRecord | None:
     cleaned = clean(text)
-    if not _MEANT[kind].match(cleaned):
+    version = _VERSION[kind].match(cleaned)
+    if version is None and not _is_without_version(kind, cleaned):
         return None
     problem = stray_character(text)
     if not problem:
         # A space in the wrong place or a misspelt version has no character to name.
         problem = f"“{text[:12].strip()}”" if not text.startswith(" ") else "a space at its start"
-    return AlmostRecord(text, _normalised(kind, cleaned), problem)
+    rest = cleaned[version.end() :] if version is not None else cleaned
+    return AlmostRecord(text, _normalised(kind, rest), problem)
+
+
+def _is_without_version(kind: str, cleaned: str) -> bool:
+    # SPF alone has no tag that names the kind, so that the whole text must be terms.
+    pattern = _WITHOUT_VERSION[kind]
+    return bool(pattern.fullmatch(cleaned) if kind == "spf" else pattern.match(cleaned))
+
+
+def shown(text: str) -> str:
+    """Return the start of the text with its invisible characters visible."""
+    return "".join(map(_visible, text[:_MAX_SHOWN]))
 
 
 def stray_character(text: str) -> str:
     """Return the name of the first character that no record contains; empty without one."""
     for char in text[:_MAX_READ]:
         if char in _NAMES or char in _QUOTES or not char.isascii():
-            return _described(char)
+            return describe_character(char)
     return ""
 
 
@@ -94,7 +134,9 @@ def clean(text: str) -> str:
     A comma or semicolon after a term of SPF separates terms, as people write lists.
     """
     kept = []
-    for char in text[:_MAX_READ]:
+    # A full-width letter or a Greek question mark becomes the ASCII character that it resembles.
+    unquoted = (typed for typed in text[:_MAX_READ] if typed not in _QUOTES)
+    for char in (each for typed in unquoted for each in unicodedata.normalize("NFKC", typed)):
         category = unicodedata.category(char)
         if char in _QUOTES or char == "\\" or (category in ("Cf", "Cc") and char not in "\t\r\n"):
             continue
@@ -102,15 +144,19 @@ def clean(text: str) -> str:
     return re.sub(r" +", " ", "".join(kept)).strip()
 
 
-def _normalised(kind: str, cleaned: str) -> str:
+def _normalised(kind: str, rest: str) -> str:
+    """Return the record with its correct version; `rest` is the text behind the version."""
     if kind != "spf":
-        return cleaned
-    terms = re.sub(r"[,;]+(?= |$)|,(?=[a-z+~?-])", " ", cleaned, flags=re.IGNORECASE)
-    rest = re.sub(r"^(v ?= ?)?spf ?1[ :;,]*", "", terms, flags=re.IGNORECASE)
-    return " ".join(["v=spf1", *rest.split()])
+        # A comma separates the addresses of a DMARC tag, so that it remains.
+        tags = (tag.strip() for tag in rest.split(";"))
+        kept = [tag for tag in tags if tag and not _VERSION[kind].fullmatch(tag)]
+        return (_CORRECT[kind] + "; ".join(kept)).rstrip("; ")
+    terms = re.sub(r"[,;]+(?= |$)|,(?=[a-z+~?-])", " ", rest, flags=re.IGNORECASE)
+    return " ".join(["v=spf1", *terms.split()])
 
 
-def _described(char: str) -> str:
+def describe_character(char: str) -> str:
+    """Return the name of a character with its sign, or with its code point if it is invisible."""
     name = _NAMES.get(char) or ("a curly quotation mark" if char in _QUOTES else "")
     code = f"U+{ord(char):04X}"
     if not name:

@@ -20,7 +20,6 @@ from checks.engine.dns.lookup import (
     LookupFailure,
     NoName,
     Records,
-    sorted_values,
 )
 from checks.engine.dns.public_suffix import organisational_domain
 from checks.engine.known_providers import (
@@ -31,9 +30,11 @@ from checks.engine.known_providers import (
     dns_provider,
     match_suffix,
 )
-from checks.engine.mail import dmarc_records, mta_sts_policy
+from checks.engine.mail import mta_sts_policy
 from checks.engine.mail.dkim import key_name
 from checks.engine.mail.dkim_keys import DkimKey, is_key_like, parse
+from checks.engine.mail.dmarc import FoundPolicy, find_policy
+from checks.engine.mail.dmarc_discovery import AppliedPolicy
 from checks.engine.spf.expansion import ExpansionNode, expand
 
 # Microsoft's DKIM aliases contain the tenant name: the old form, and the form used since 2025.
@@ -59,7 +60,8 @@ class DiscoveryResult:
     """The suggested values. An empty value means that nothing was found.
 
     `unanswered` lists the questions without a usable answer. `platform` is a value of the plan
-    template; `gateway` is the name of the gateway in front of it.
+    template; `gateway` is the name of the gateway in front of it. `dmarc_domain` is the domain of
+    the DMARC record, which can be above the domain.
     """
 
     domain: str
@@ -74,6 +76,7 @@ class DiscoveryResult:
     dkim_selectors: tuple[str, ...] = ()
     dmarc: str = ""
     dmarc_policy: str = ""
+    dmarc_domain: str = ""
     mta_sts: bool = False
     name_servers: tuple[str, ...] = ()
     dns_hosts: tuple[str, ...] = ()
@@ -89,12 +92,12 @@ async def inspect(domain: str, lookup: Lookup) -> DiscoveryResult:
         query_authoritative(lookup, domain, "MX"),
         expand(domain, lookup),
         _selectors(domain, lookup),
-        lookup.resolve(f"_dmarc.{domain}", "TXT"),
+        find_policy(domain, lookup),
         lookup.resolve(f"_mta-sts.{domain}", "TXT"),
         lookup.delegation(domain),
     )
     exchanges = _exchanges(authoritative)
-    policy = _dmarc(dmarc)
+    applied = dmarc.applied or AppliedPolicy()
     servers = _name_servers(delegation)
     hosts = sorted({host for host in map(dns_provider, servers) if host})
     return DiscoveryResult(
@@ -110,8 +113,9 @@ async def inspect(domain: str, lookup: Lookup) -> DiscoveryResult:
         senders=tuple(senders_in(spf)),
         spf_lookups=spf.lookups,
         dkim_selectors=tuple(selector for selector, _ in selectors),
-        dmarc=policy,
-        dmarc_policy=_dmarc_policy(policy),
+        dmarc=dmarc.text,
+        dmarc_policy=applied.policy,
+        dmarc_domain=applied.domain,
         mta_sts=isinstance(sts, Records) and bool(mta_sts_policy.select(sts.values)),
         name_servers=tuple(servers),
         dns_hosts=tuple(hosts),
@@ -198,16 +202,6 @@ def _onmicrosoft_tenant(answer: Answer) -> str:
     return ""
 
 
-def _dmarc(answer: Answer) -> str:
-    records = dmarc_records.select(answer.values) if isinstance(answer, Records) else []
-    return sorted_values(records)[0] if records else ""
-
-
-def _dmarc_policy(record: str) -> str:
-    read = dmarc_records.parse(record)
-    return read.policy if isinstance(read, dmarc_records.DmarcPolicy) else ""
-
-
 def _name_servers(delegation: Delegation | NoName | LookupFailure) -> list[str]:
     if not isinstance(delegation, Delegation):
         return []
@@ -218,14 +212,14 @@ def _name_servers(delegation: Delegation | NoName | LookupFailure) -> list[str]:
 def _unanswered(
     authoritative: AuthoritativeAnswers | NoName | LookupFailure,
     spf: ExpansionNode,
-    dmarc: Answer,
+    dmarc: FoundPolicy,
     sts: Answer,
 ) -> tuple[str, ...]:
     unanswered = {
         "mx": not isinstance(authoritative, AuthoritativeAnswers)
         or all(isinstance(answer, LookupFailure) for _, answer in authoritative.answers),
         "spf": any(problem == "could-not-tell" for problem, _ in spf.problems),
-        "dmarc": isinstance(dmarc, LookupFailure),
+        "dmarc": dmarc.applied is None,
         "mta_sts": isinstance(sts, LookupFailure),
     }
     return tuple(question for question in QUESTIONS if unanswered[question])

@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from checks.engine.almost_records import clean, shown
 from checks.engine.dns.consensus import (
     AuthoritativeAnswers,
     ServerVerdict,
@@ -32,7 +33,7 @@ from checks.engine.outcomes import CheckKind, Finding, Outcome, Verdict
 # Every known code matches this pattern, but Mimecast does not document it. It serves for a hint,
 # never for a verdict.
 _CODE = re.compile(r"0ed1fe018a[0-9a-f]{12}4[0-9a-f]{3}[89ab][0-9a-f]{15}", re.IGNORECASE)
-_PASTED = re.compile(r"[\s\"'\u2018\u2019\u201c\u201d]")
+_PASTED = re.compile(r"[\s,;<>]")
 # Wrong names under which a code is published when the fields of a DNS form are misread.
 _OTHER_NAMES = ("www", "mimecast", "_mimecast")
 
@@ -113,9 +114,9 @@ def _hints(token: str, values: Sequence[str]) -> list[Finding]:
     """Return findings about the published values: an altered code, or another domain's code."""
     findings = []
     for value in sorted_values(values):
-        bare = _PASTED.sub("", value).lower()
+        bare = _PASTED.sub("", clean(value)).lower()
         if token and token.lower() in bare:
-            findings.append(Finding("ownership.code-altered", {"found": value}))
+            findings.append(Finding("ownership.code-altered", {"found": shown(value)}))
         elif _CODE.fullmatch(bare):
             findings.append(Finding("ownership.other-code", {"found": value, "expected": token}))
     return findings

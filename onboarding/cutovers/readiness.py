@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from checks.engine.codes import RENAMED_CODES
 from checks.engine.outcomes import CheckKind, Verdict, worst
 from checks.models import Check
 from checks.safe_times import SafeTime
@@ -321,17 +322,29 @@ def _dmarc(facts: ReadinessFacts) -> ReadinessRow:
 
 def _policy_unknown(subject: ProofSubject, facts: ReadinessFacts) -> bool:
     """If the servers differ, one of them may publish an enforcing policy. An invalid record at all
-    servers is a known result: receivers apply no policy (RFC 7489 section 6.6.3)."""
+    servers is a known result only if the names above the domain answered: the domain inherits
+    their policy (RFC 9989 section 4.10)."""
     verdict = current_verdict(subject, facts)
     latest = subject.check.latest if subject.check is not None else None
     return verdict is Verdict.UNKNOWN or (
-        verdict is Verdict.FAIL and (latest is None or not latest.unanimous)
+        verdict is Verdict.FAIL
+        and (
+            latest is None
+            or not latest.unanimous
+            or _has_finding(subject, "dmarc.organisation-lookup-failed")
+        )
     )
 
 
 def _enforces(subject: ProofSubject) -> bool:
+    return _has_finding(subject, "dmarc.enforces")
+
+
+def _has_finding(subject: ProofSubject, code: str) -> bool:
     latest = subject.check.latest if subject.check is not None else None
-    return latest is not None and any(f["code"] == "dmarc.enforces" for f in latest.findings)
+    return latest is not None and any(
+        RENAMED_CODES.get(f["code"], f["code"]) == code for f in latest.findings
+    )
 
 
 def _verified(subjects: Sequence[ProofSubject], facts: ReadinessFacts) -> set[str]:

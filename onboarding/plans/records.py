@@ -8,6 +8,7 @@ from django.conf import settings
 
 from checks.engine.outcomes import CheckKind
 from checks.engine.spf.proposal import merged_record, proposed_record
+from checks.engine.spf.repair import RepairedRecord, repair
 from checks.engine.spf.terms import MAX_LOOKUPS
 from checks.models import Check
 from onboarding.plans.proof import ProofSubject
@@ -87,11 +88,13 @@ def _spf(check: Check, domain: Domain, region: Region) -> list[RecordToPublish]:
         return []
     # A text that receivers discard is no record, but its terms are the client's senders.
     spoiled = check.latest.evidence.get("almost") or [] if check.latest is not None else []
-    current = merged_record(records or [each["meant"] for each in spoiled])
+    texts = records or [each["meant"] for each in spoiled]
+    current = merged_record(texts)
     value = proposed_record(current, region.spf_include)
     if [value] == records:
         return []
     notes = ["Replace all SPF records with this one."] if len(records) > 1 else []
+    notes += [note for text in texts for note in _about_repair(repair(text))]
     # An observation of an earlier version of Gangway has no count.
     lookups = check.latest.evidence.get("proposed_lookups") if check.latest is not None else None
     if lookups is not None:
@@ -106,6 +109,18 @@ def _spf(check: Check, domain: Domain, region: Region) -> list[RecordToPublish]:
             note=" ".join(notes),
         )
     ]
+
+
+def _about_repair(repaired: RepairedRecord) -> list[str]:
+    """Return the sentences on the terms that receivers reject (RFC 7208 section 4.6)."""
+    notes = [f"Corrected: {former} is now {new}." for former, new in repaired.corrected]
+    if repaired.dropped:
+        names = ", ".join(repaired.dropped)
+        notes.append(
+            f"Left out, because receivers reject it: {names}."
+            " Add the correct form before you publish."
+        )
+    return notes
 
 
 def _about_lookups(lookups: int) -> str:

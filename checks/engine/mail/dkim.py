@@ -120,7 +120,7 @@ def judge(domain: str, selector: DkimSelector, answer: Answer) -> ServerVerdict:
         return _fail(Finding("dkim.several-records", {"name": name, "count": len(candidates)}))
     key = parse(candidates[0])
     if isinstance(key, InvalidDkimKey):
-        return _fail(Finding("dkim.syntax", {"name": name, "problem": key.problem}))
+        return _fail(_invalid(name, key))
     faults = [*_faults(name, selector, key)]
     if faults:
         return _fail(*faults)
@@ -128,6 +128,12 @@ def judge(domain: str, selector: DkimSelector, answer: Answer) -> ServerVerdict:
     if len(answer.values) > 1:
         cautions.append(Finding("dkim.beside-others", {"name": name}))
     return ServerVerdict(Verdict.WARN if cautions else Verdict.PASS, tuple(cautions))
+
+
+def _invalid(name: str, key: InvalidDkimKey) -> Finding:
+    if key.kind is KeyProblem.STRAY_CHARACTER:
+        return Finding("dkim.stray-character", {"name": name, "problem": key.problem})
+    return Finding("dkim.syntax", {"name": name, "problem": key.problem})
 
 
 def _fail(*findings: Finding) -> ServerVerdict:

@@ -13,7 +13,13 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-from checks.engine.mail.tag_lists import InvalidTagList, parse_tags, remove_whitespace
+from checks.engine.almost_records import clean, describe_character, stray_character
+from checks.engine.mail.tag_lists import (
+    InvalidTagList,
+    outside_character,
+    parse_tags,
+    remove_whitespace,
+)
 
 # A key of 16,384 bits has fewer than 3000 characters. Longer input is only an attack on the parser.
 _MAX_KEY_CHARACTERS = 4096
@@ -28,6 +34,7 @@ class KeyProblem(StrEnum):
 
     SEVERAL_RECORDS = "several-records"
     SYNTAX = "syntax"
+    STRAY_CHARACTER = "stray-character"
     REVOKED = "revoked"
     UNKNOWN_TYPE = "unknown-type"
     UNREADABLE_KEY = "unreadable-key"
@@ -52,6 +59,11 @@ class DkimKey:
     def is_revoked(self) -> bool:
         """RFC 6376 section 3.6.1: an empty p= means that the key has been withdrawn."""
         return not self.public
+
+    @property
+    def plain_record(self) -> str:
+        """The key without other tags, which a library that verifies could judge differently."""
+        return f"v=DKIM1; k={self.kind}; p={self.public}"
 
     @property
     def is_strict(self) -> bool:
@@ -80,14 +92,15 @@ class DkimKey:
 
 @dataclass(frozen=True)
 class InvalidDkimKey:
-    """Not a key record; `problem` is the invalid part."""
+    """Not a key record. `problem` is the invalid part, or the name of a stray character."""
 
     problem: str
+    kind: KeyProblem = KeyProblem.SYNTAX
 
 
 def is_key_like(text: str) -> bool:
     """Return whether the text is meant as a key. A wildcard can return unrelated TXT records."""
-    bare = ";" + remove_whitespace(text).lower()
+    bare = ";" + remove_whitespace(clean(text)).lower()
     return ";p=" in bare or bare.startswith(";v=dkim")
 
 
@@ -98,30 +111,46 @@ def select(values: Sequence[str]) -> list[str]:
 
 @functools.lru_cache(maxsize=1024)
 def parse(text: str) -> DkimKey | InvalidDkimKey:
-    """Parse one TXT value, its strings joined (RFC 6376 section 3.6.2.2)."""
+    """Parse one TXT value, its strings joined (RFC 6376 section 3.6.2.2).
+
+    RFC 6376 section 3.2: values are case-sensitive, so that receivers do not know `k=RSA`.
+    """
+    outside = outside_character(text)
+    if outside:
+        # Section 3.2: one character outside VALCHAR voids the list, whichever tag contains it.
+        return InvalidDkimKey(describe_character(outside), KeyProblem.STRAY_CHARACTER)
     try:
         pairs = parse_tags(text)
     except InvalidTagList as error:
-        return InvalidDkimKey(str(error))
+        return _invalid(text, str(error))
     tags = dict(pairs)
     # RFC 6376 section 3.6.1: v= is optional, but must be the first tag and "DKIM1".
     if "v" in tags and (pairs[0][0] != "v" or tags["v"] != "DKIM1"):
-        return InvalidDkimKey(f"v={tags['v'][:20]}")
+        return _invalid(tags["v"], f"v={tags['v'][:20]}")
     if "p" not in tags:
         return InvalidDkimKey("p=")
-    kind, public = tags.get("k", "rsa").lower(), remove_whitespace(tags["p"])
+    kind, public = tags.get("k", "rsa"), remove_whitespace(tags["p"])
+    if stray_character(public):
+        return _invalid(public, "p=")
     return DkimKey(
         kind=kind[:40],
         public=public,
         bits=_bits(kind, public),
         hashes=_split_list(tags.get("h", "")),
         services=_split_list(tags.get("s", "")),
-        flags=_split_list(tags.get("t", "")),
+        # Some receivers read a flag in any case. The strict reading counts.
+        flags=_split_list(tags.get("t", "").lower()),
     )
 
 
+def _invalid(text: str, problem: str) -> InvalidDkimKey:
+    """Return the quotation mark, comma or backslash of an invalid text, or else the problem."""
+    stray = stray_character(remove_whitespace(text))
+    return InvalidDkimKey(stray, KeyProblem.STRAY_CHARACTER) if stray else InvalidDkimKey(problem)
+
+
 def _split_list(value: str) -> tuple[str, ...]:
-    return tuple(part for part in remove_whitespace(value).lower().split(":") if part)
+    return tuple(part for part in remove_whitespace(value).split(":") if part)
 
 
 def _bits(kind: str, public: str) -> int:

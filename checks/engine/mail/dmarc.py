@@ -27,6 +27,7 @@ from checks.engine.mail.dmarc_discovery import (
     by_rfc_9989,
     names_above,
     next_milder,
+    organisation_by_rfc_9989,
     record_in,
     records_in,
     stricter,
@@ -130,6 +131,51 @@ def applied_policy(domain: str, own: Answer, above: Walk) -> AppliedPolicy:
     return stricter(by_rfc_7489(domain, own, above), by_rfc_9989(domain, own, above))
 
 
+@dataclass(frozen=True)
+class FoundPolicy:
+    """The policy that applies to a domain by the answers of the resolvers.
+
+    `applied` is None when a needed answer is missing. `text` is the record that applies, or else
+    an unusable record of the domain itself.
+    """
+
+    applied: AppliedPolicy | None
+    text: str = ""
+
+
+async def find_policy(domain: str, lookup: Lookup) -> FoundPolicy:
+    """Return the policy as the DMARC check finds it, for callers that need no verdict."""
+    own = await lookup.resolve(f"_dmarc.{domain}", "TXT")
+    # Without this answer an inherited record could be wrong: the domain may have its own.
+    if isinstance(own, LookupFailure):
+        return FoundPolicy(None)
+    above = {} if record_in(own) is not None else await query_above(domain, lookup)
+    if DmarcContext(organisational_domain(domain), above).failed is not None:
+        return FoundPolicy(None)
+    applied = applied_policy(domain, own, above)
+    answer = own if applied.domain in ("", domain) else above.get(applied.domain)
+    return FoundPolicy(applied, next(iter(records_in(answer)), ""))
+
+
+async def find_organisations(names: Sequence[str], lookup: Lookup) -> dict[str, str]:
+    """Return the organisational domain of each name by the tree walk of RFC 9989.
+
+    A name is absent when an answer of its walk is missing.
+    """
+    found = await asyncio.gather(*(_find_organisation(name, lookup) for name in names))
+    return {name: each for name, each in zip(names, found, strict=True) if each}
+
+
+async def _find_organisation(name: str, lookup: Lookup) -> str:
+    own, above = await asyncio.gather(
+        lookup.resolve(f"_dmarc.{name}", "TXT"), query_above(name, lookup)
+    )
+    context = DmarcContext(organisational_domain(name), above)
+    if isinstance(own, LookupFailure) or context.failed is not None:
+        return ""
+    return organisation_by_rfc_9989(name, own, above)
+
+
 def judge(domain: str, answer: Answer, context: DmarcContext) -> ServerVerdict:
     """Judge one server's answer: the domain's own record, or else an inherited one. Pure."""
     faults = [*_faults(domain, answer)]
@@ -181,7 +227,9 @@ def _meaning(domain: str, applied: AppliedPolicy) -> Iterator[Finding]:
     else:
         yield Finding("dmarc.enforces", {"domain": applied.domain, "policy": policy})
         if record.percent < 100:
-            yield Finding("dmarc.partial", {"percent": record.percent, "policy": policy})
+            # RFC 7489 section 6.6.4: the other failing messages receive the next milder policy.
+            params = {"percent": record.percent, "policy": policy, "milder": next_milder(policy)}
+            yield Finding("dmarc.partial", params)
         if record.is_testing:
             yield Finding("dmarc.testing", {"policy": policy, "milder": next_milder(policy)})
     if not is_inherited and record.subdomain_policy != record.policy:

@@ -108,6 +108,26 @@ def _walk(domain: str, above: Walk) -> Sequence[tuple[str, DmarcPolicy]]:
     return found
 
 
+def organisation_by_rfc_9989(domain: str, own: Answer, above: Walk) -> str:
+    """Return the organisational domain by the tree walk, for alignment (RFC 9989 section 4.10.2).
+
+    Without any record, the domain itself is its organisational domain.
+    """
+    answers = [(domain, own), *((name, above.get(name)) for name in names_above(domain))]
+    highest = domain
+    for name, answer in answers:
+        record = record_in(answer)
+        if record is None:
+            continue
+        if record.psd == "n":
+            return name
+        if record.psd == "y":
+            # The record of the start itself ends the walk, but has no name below it.
+            return domain if name == domain else _below(name, domain)
+        highest = name
+    return highest
+
+
 def _below(suffix: str, domain: str) -> str:
     """Return the name one label below the suffix, towards the domain."""
     labels = domain.split(".")

@@ -9,18 +9,16 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from checks.engine.addresses import IPNetwork
-from checks.engine.dns.lookup import Lookup, LookupFailure
-from checks.engine.dns.public_suffix import organisational_domain
+from checks.engine.dns.lookup import Lookup
 from checks.engine.expected_values import DkimSelector, RegionFacts
 from checks.engine.mail import message_parser
 from checks.engine.mail.dkim import PREVIOUS_SELECTORS
-from checks.engine.mail.dmarc import DmarcContext, applied_policy, query_above
-from checks.engine.mail.dmarc_discovery import record_in
+from checks.engine.mail.dmarc import find_organisations, find_policy
 from checks.engine.mail.message_judgement import (
     DeliveryPath,
     MessageFacts,
@@ -48,7 +46,7 @@ from checks.engine.mail.message_parser import (
 )
 from checks.engine.mail.message_signatures import DkimSignature, verify_signatures
 from checks.engine.outcomes import CheckKind, Finding, Outcome, Verdict
-from checks.engine.spf.check_host import check_host
+from checks.engine.spf.check_host import SpfResult, check_host
 from checks.engine.spf.expansion import expand
 from checks.engine.spf.networks import collapse_networks
 
@@ -94,6 +92,7 @@ async def inspect(
     )
     path = _path(hops, networks)
     # `submitted.at` and not the clock: a replay must judge as at the time of the run.
+    spf = await _spf(message, path.handover, lookup)
     facts = MessageFacts(
         domain=domain,
         # The selectors of the old platforms are never Mimecast's, even when a person records them.
@@ -101,8 +100,8 @@ async def inspect(
         has_body=message.has_body,
         signatures=tuple(signatures),
         path=path,
-        spf=await _spf(message, path.handover, lookup),
-        dmarc=dmarc,
+        spf=spf,
+        dmarc=await _with_organisations(dmarc, domain, signatures, spf, lookup),
         at=submitted.at,
         max_age_days=submitted.max_age_days,
         not_before=submitted.not_before,
@@ -183,17 +182,29 @@ async def _spf(message: MailMessage, hop: ReceivedHop | None, lookup: Lookup) ->
 
 async def _dmarc(domain: str, lookup: Lookup) -> SenderDmarc:
     """Return the facts of the record that applies to the domain, as the DMARC check finds it."""
-    own = await lookup.resolve(f"_dmarc.{domain}", "TXT")
-    # Without this answer an inherited record could be wrong: the domain may have its own.
-    if isinstance(own, LookupFailure):
+    applied = (await find_policy(domain, lookup)).applied
+    if applied is None:
         return SenderDmarc(None)
-    above = {} if record_in(own) is not None else await query_above(domain, lookup)
-    if DmarcContext(organisational_domain(domain), above).failed is not None:
-        return SenderDmarc(None)
-    record = applied_policy(domain, own, above).record
-    if record is None:
+    if applied.record is None:
         return SenderDmarc(False)
-    return SenderDmarc(True, record.strict_dkim, record.strict_spf)
+    return SenderDmarc(True, applied.record.strict_dkim, applied.record.strict_spf)
+
+
+async def _with_organisations(
+    dmarc: SenderDmarc,
+    domain: str,
+    signatures: Sequence[DkimSignature],
+    spf: SenderSpf,
+    lookup: Lookup,
+) -> SenderDmarc:
+    """Add the organisational domains of the names that pass, unless they equal the domain."""
+    names = {signature.domain for signature in signatures if signature.is_valid}
+    if spf.result is SpfResult.PASS:
+        names.add(spf.domain)
+    others = sorted(names - {domain})
+    if not others:
+        return dmarc
+    return replace(dmarc, organisations=await find_organisations([domain, *others], lookup))
 
 
 def _evidence(

@@ -7,8 +7,8 @@ text: they can only add a caution.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from checks.engine.dns.consensus import ServerVerdict
@@ -39,14 +39,22 @@ class SenderSpf:
     sender: str
     result: SpfResult | None
 
+    @property
+    def domain(self) -> str:
+        return self.sender.rpartition("@")[2]
+
 
 @dataclass(frozen=True)
 class SenderDmarc:
-    """The DMARC record for the sender's domain. `is_published` is None when the lookup failed."""
+    """The DMARC record for the sender's domain. `is_published` is None when the lookup failed.
+
+    `organisations` are the organisational domains by RFC 9989, without those that are not known.
+    """
 
     is_published: bool | None
     strict_dkim: bool = False
     strict_spf: bool = False
+    organisations: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -100,6 +108,13 @@ def staleness_finding(sent_at: datetime | None, facts: MessageFacts) -> Finding 
 
 def judge(facts: MessageFacts) -> tuple[ServerVerdict, bool]:
     """Return the verdict with findings, and whether it is certain enough to change a task."""
+    judged, is_certain = _judge_signatures(facts)
+    if dmarc_verdict(facts) is Verdict.WARN:
+        judged = replace(judged, findings=(*judged.findings, _alignment_difference(facts)))
+    return judged, is_certain
+
+
+def _judge_signatures(facts: MessageFacts) -> tuple[ServerVerdict, bool]:
     if facts.proofs:
         cautions = [*_cautions(facts, facts.proofs[0])]
         verdict = Verdict.WARN if cautions else Verdict.PASS
@@ -280,22 +295,21 @@ def spf_verdict(facts: MessageFacts) -> Verdict:
 
 def is_dmarc_signed(facts: MessageFacts) -> bool:
     """Return whether a signature alone passes DMARC. SPF is no proof: it relies on text."""
-    return any(
-        s.is_valid and is_aligned(s.domain, facts.domain, strict=facts.dmarc.strict_dkim)
-        for s in facts.signatures
-    )
+    return set(_alignment(facts, _signed_names(facts))) == {Verdict.PASS}
 
 
 def dmarc_verdict(facts: MessageFacts) -> Verdict:
-    """Return PASS when SPF or DKIM passes for a name aligned with From (RFC 7489 section 3.1)."""
+    """Return PASS when SPF or DKIM passes for a name aligned with From (RFC 7489 section 3.1).
+
+    WARN if the names align by only one of RFC 7489 and RFC 9989: some receivers fail the message.
+    """
     if facts.dmarc.is_published is None:
         return Verdict.UNKNOWN
-    sender = facts.spf.sender.rpartition("@")[2]
-    by_spf = facts.spf.result is SpfResult.PASS and is_aligned(
-        sender, facts.domain, strict=facts.dmarc.strict_spf
-    )
-    if is_dmarc_signed(facts) or by_spf:
-        return Verdict.PASS
+    alignment = {*_alignment(facts, [*_signed_names(facts), *_spf_names(facts)])}
+    if Verdict.UNKNOWN in alignment:
+        return Verdict.UNKNOWN
+    if Verdict.PASS in alignment:
+        return Verdict.PASS if alignment == {Verdict.PASS} else Verdict.WARN
     # Copying can break a signature that was valid on arrival, so such a message proves no failure.
     is_conclusive = facts.has_body and not any(s.state in _COULD_BE_VALID for s in facts.signatures)
     return (
@@ -314,8 +328,54 @@ _COULD_BE_VALID = {
 }
 
 
-def is_aligned(name: str, sender: str, *, strict: bool) -> bool:
-    """Return whether the names align: equal if strict, else one organisation (RFC 7489 3.1)."""
-    if strict:
-        return name == sender
-    return organisational_domain(name) == organisational_domain(sender)
+# Names that pass, each with whether its alignment is strict.
+_Names = Sequence[tuple[str, bool]]
+
+
+def _signed_names(facts: MessageFacts) -> _Names:
+    return [(s.domain, facts.dmarc.strict_dkim) for s in facts.signatures if s.is_valid]
+
+
+def _spf_names(facts: MessageFacts) -> _Names:
+    has_passed = facts.spf.result is SpfResult.PASS
+    return [(facts.spf.domain, facts.dmarc.strict_spf)] if has_passed else []
+
+
+def _alignment(facts: MessageFacts, names: _Names) -> tuple[Verdict, Verdict]:
+    """Return whether any name aligns with From: by RFC 7489, and by RFC 9989."""
+    by_list = [_by_suffix_list(name, facts, strict=strict) for name, strict in names]
+    by_walk = [_by_walk(name, facts, strict=strict) for name, strict in names]
+    return _best(by_list), _best(by_walk)
+
+
+def _best(verdicts: Sequence[Verdict]) -> Verdict:
+    order = (Verdict.PASS, Verdict.UNKNOWN, Verdict.FAIL)
+    return min(verdicts, key=order.index, default=Verdict.FAIL)
+
+
+def _by_suffix_list(name: str, facts: MessageFacts, *, strict: bool) -> Verdict:
+    """RFC 7489 section 3.1: the names are equal if strict, else of one organisation."""
+    same = organisational_domain(name) == organisational_domain(facts.domain)
+    return Verdict.PASS if name == facts.domain or (same and not strict) else Verdict.FAIL
+
+
+def _by_walk(name: str, facts: MessageFacts, *, strict: bool) -> Verdict:
+    """RFC 9989 section 4.10.2: as above, with the organisational domain of the tree walk."""
+    if name == facts.domain or strict:
+        return Verdict.PASS if name == facts.domain else Verdict.FAIL
+    found = facts.dmarc.organisations
+    if name not in found or facts.domain not in found:
+        return Verdict.UNKNOWN
+    return Verdict.PASS if found[name] == found[facts.domain] else Verdict.FAIL
+
+
+def _alignment_difference(facts: MessageFacts) -> Finding:
+    names = [*_signed_names(facts), *_spf_names(facts)]
+    by_list, _ = _alignment(facts, names)
+    params = {
+        "names": list(dict.fromkeys(name for name, _ in names)),
+        "domain": facts.domain,
+        "aligned_by": "RFC 7489" if by_list is Verdict.PASS else "RFC 9989",
+        "not_by": "RFC 9989" if by_list is Verdict.PASS else "RFC 7489",
+    }
+    return Finding("message.alignment-differs", params)

@@ -218,7 +218,7 @@ def _verify(verifier: Any, number: int, signature: DkimSignature, answer: Answer
 
 
 def _key_of(answer: Answer) -> tuple[str, DkimKey | SignatureState]:
-    """Return the published record with its key, or the reason with the resulting state."""
+    """Return the record for the library with its key, or the reason with the resulting state."""
     if isinstance(answer, LookupFailure):
         return answer.reason, SignatureState.KEY_UNANSWERED
     values = select(answer.values) if isinstance(answer, Records) else []
@@ -229,7 +229,7 @@ def _key_of(answer: Answer) -> tuple[str, DkimKey | SignatureState]:
         return KeyProblem.SEVERAL_RECORDS, SignatureState.KEY_UNUSABLE
     key = parse_key(values[0])
     if isinstance(key, InvalidDkimKey):
-        return KeyProblem.SYNTAX, SignatureState.KEY_UNUSABLE
+        return key.kind, SignatureState.KEY_UNUSABLE
     # Every verified signature is rsa-sha256, which an Ed25519 key cannot have made.
     problems = key.problems or ((KeyProblem.UNKNOWN_TYPE,) if key.kind != "rsa" else ())
-    return (problems[0], SignatureState.KEY_UNUSABLE) if problems else (values[0], key)
+    return (problems[0], SignatureState.KEY_UNUSABLE) if problems else (key.plain_record, key)

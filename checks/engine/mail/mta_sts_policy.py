@@ -9,7 +9,10 @@ from dataclasses import dataclass
 MODES = ("enforce", "testing", "none")
 # RFC 8461 section 3.2: about a year.
 MAX_AGE = 31_557_600
-_ID = re.compile(r"[A-Za-z0-9]{1,32}")
+# Section 3.1: fields have no white space around `=`, and values of extensions no `=` or space.
+_WHITE = " \t"
+_ID = re.compile(r"id=(?P<id>[A-Za-z0-9]{1,32})")
+_EXTENSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,31}=[!-:<>-~]+")
 # Section 3.2: no white space before the colon or at the start of a line, any behind them.
 _FIELD = re.compile(
     r"(?P<name>[A-Za-z0-9][A-Za-z0-9_.-]{0,31}):[ \t]*(?P<value>\S(?:[^\r\n]*\S)?)[ \t]*"
@@ -51,11 +54,29 @@ def select(values: Sequence[str]) -> list[str]:
 
 
 def parse_id(record: str) -> str | InvalidMtaSts:
-    """Return the record's id. Senders fetch the policy again when the id changes."""
-    fields = [part.strip() for part in record.split(";")]
-    ids = [field.partition("=")[2].strip() for field in fields if re.match(r"id\s*=", field)]
-    if len(ids) != 1 or not _ID.fullmatch(ids[0]):
-        return InvalidMtaSts(f"id={ids[0] if ids else ''}"[:_MAX_SHOWN])
+    """Return the id of a record by the grammar of RFC 8461 section 3.1, as strict senders do.
+
+    Senders discard a record outside the grammar, and so see no policy. They fetch the policy again
+    when the id changes.
+    """
+    # White space surrounds each `;`, and so has no place at the start or end of the record.
+    fields = [part.lstrip(_WHITE) for part in record.split(";")]
+    version, *fields = [*(part.rstrip(_WHITE) for part in fields[:-1]), fields[-1]]
+    # One final delimiter is valid.
+    if fields and not fields[-1]:
+        fields.pop()
+    if version != "v=STSv1" or record[0] != "v":
+        return InvalidMtaSts(_shown_field(version))
+    ids: list[str] = []
+    for field in fields:
+        match = _ID.fullmatch(field)
+        if match is not None:
+            ids.append(match["id"])
+        elif field.startswith("id=") or not _EXTENSION.fullmatch(field):
+            return InvalidMtaSts(_shown_field(field))
+    # The grammar permits a second id, but senders differ on the one that counts.
+    if len(ids) != 1:
+        return InvalidMtaSts("; ".join(f"id={each}" for each in ids or [""])[:_MAX_SHOWN])
     return ids[0]
 
 
@@ -88,7 +109,17 @@ def _is_printable(value: str) -> bool:
 
 def _shown(line: str) -> str:
     """Return the line with its invisible characters visible, such as a final dot or a tab."""
-    return line.strip(" ").encode("unicode_escape").decode()[:_MAX_SHOWN] or "empty line"
+    return _escaped(line.strip(" "))[:_MAX_SHOWN] or "empty line"
+
+
+def _shown_field(field: str) -> str:
+    """Return the field with its invisible characters visible, also with a space at its end."""
+    shown = _escaped(field)
+    return (shown.removesuffix(" ") + "\\x20" if shown.endswith(" ") else shown)[:_MAX_SHOWN] or ";"
+
+
+def _escaped(text: str) -> str:
+    return text.encode("unicode_escape").decode()
 
 
 def _policy(fields: dict[str, str], hosts: Sequence[str]) -> MtaStsPolicy | InvalidMtaSts:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+# Folding white space is ASCII alone. `str.split` also drops a no-break space, which voids a key.
 _WHITE = " \t\r\n"
+_WHITE_RUN = re.compile(f"[{_WHITE}]+")
+_OUTSIDE = re.compile(rf"[^!-~{_WHITE}]")
 
 
 class InvalidTagList(ValueError):
@@ -30,6 +33,12 @@ def parse_tags(text: str) -> list[tuple[str, str]]:
     return tags
 
 
+def outside_character(text: str) -> str:
+    """Return the first character that no tag list contains (VALCHAR and FWS); empty without one."""
+    found = _OUTSIDE.search(text)
+    return found.group() if found else ""
+
+
 def remove_whitespace(value: str) -> str:
     """Return the value without white space, which may fold keys and lists (FWS)."""
-    return "".join(value.split())
+    return _WHITE_RUN.sub("", value)

@@ -13,7 +13,7 @@ from ipaddress import ip_address
 from typing import Any
 
 from checks.engine.addresses import Address, IPNetwork
-from checks.engine.almost_records import almost, recognise
+from checks.engine.almost_records import recognise
 from checks.engine.dns.consensus import (
     AuthoritativeAnswers,
     ServerVerdict,
@@ -264,7 +264,7 @@ async def _evidence(
 ) -> dict[str, Any]:
     current = facts.records[0] if len(facts.records) == 1 else ""
     # The client's own terms remain in the proposal, also those of a text that receivers discard.
-    meant = [each.meant for each in facts.almost] or [_without_strays(r) for r in facts.records]
+    meant = [each.meant for each in facts.almost] or list(facts.records)
     include, global_includes = region.spf_include, region.global_includes
     proposal = proposed_record(merged_record(meant), include, global_includes=global_includes)
     return {
@@ -282,14 +282,6 @@ async def _evidence(
         "proposed_record": proposal,
         "proposed_lookups": await _lookups_of(proposal, facts, lookup, cache.expansions),
     }
-
-
-def _without_strays(record: str) -> str:
-    """Return an invalid record without the characters that spoil it; a valid one unchanged."""
-    if isinstance(parse(record), SpfPolicy):
-        return record
-    found = almost("spf", record)
-    return found.meant if found is not None else record
 
 
 async def _lookups_of(record: str, facts: SpfFacts, lookup: Lookup, expansions: Expansions) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from checks.engine.spf.repair import repair
 from checks.engine.spf.terms import parse_term
 
 GLOBAL_INCLUDE = "_netblocks.mimecast.com"
@@ -17,10 +18,10 @@ def proposed_record(
 ) -> str:
     """Return the record with `include:<include>` once, before `all` or the redirect.
 
-    The global include is removed. All other terms remain in order. Without a record, the proposal
-    ends in `~all`.
+    The global include is removed. All other valid terms remain in order, and `repair` corrects or
+    drops an invalid one. Without a record, the proposal ends in `~all`.
     """
-    terms = record_text.split()[1:]
+    terms = repair(record_text).text.split()[1:]
     region_term = f"include:{include}"
     proposed_terms: list[str] = []
     is_placed = False
@@ -63,10 +64,11 @@ def merged_record(records: Sequence[str]) -> str:
     Every mechanism occurs once. `all` of another record would disable a redirect (section 6.1), so
     it becomes an include. The first `all` and the first explanation remain.
     """
-    if len(records) < 2:
-        return records[0] if records else ""
+    valid = [repair(record).text for record in records]
+    if len(valid) < 2:
+        return valid[0] if valid else ""
     # `[1:]` skips the version of each record.
-    terms = [_redirect_as_include(term) for record in records for term in record.split()[1:]]
+    terms = [_redirect_as_include(term) for record in valid for term in record.split()[1:]]
     endings = [term for term in terms if term.lstrip("+-~?").lower() == "all"]
     explanations = [term for term in terms if term.lower().startswith("exp=")]
     single = {*endings, *explanations}

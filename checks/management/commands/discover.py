@@ -77,6 +77,12 @@ async def _discover(domain: str, network: Network) -> DiscoveryResult | None:
         await lookup.close()
 
 
+def _policy(found: DiscoveryResult) -> str:
+    """Return the policy that applies, with the domain of an inherited record."""
+    is_inherited = found.dmarc_domain not in ("", found.domain)
+    return f"{found.dmarc_policy} (of {found.dmarc_domain})" if is_inherited else found.dmarc_policy
+
+
 def _lines(found: DiscoveryResult) -> Iterator[str]:
     senders = [f"{s.term} ({s.name})" if s.name else s.term for s in found.senders]
     rows = {
@@ -90,6 +96,7 @@ def _lines(found: DiscoveryResult) -> Iterator[str]:
         "SPF look-ups": found.spf_lookups,
         "DKIM selectors": list(found.dkim_selectors) or "none of the usual ones",
         "DMARC": found.dmarc or "none",
+        "DMARC policy": _policy(found),
         "MTA-STS": "published" if found.mta_sts else "none",
         "DNS host": list(found.dns_hosts) or list(found.name_servers),
         "could not ask": list(found.unanswered),

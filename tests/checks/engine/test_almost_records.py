@@ -103,6 +103,77 @@ def test_every_kind_is_recognised(kind: str, text: str, meant: str) -> None:
     assert found.meant == meant
 
 
+WITHOUT_VERSION = [
+    ("spf", "v=spf1;mx -all"),
+    ("spf", "v==spf1 mx -all"),
+    ("spf", "v:spf1 mx -all"),
+    ("spf", "v=spf1. mx -all"),
+    ("spf", "v=sp f1 mx -all"),
+    ("spf", "v=sfp1 mx -all"),
+    ("spf", "v=spf mx -all"),
+    ("spf", "=spf1 mx -all"),
+    ("spf", "mx -all"),
+    ("spf", "@ 3600 IN TXT v=spf1 mx -all"),
+    ("spf", "spf: v=spf1 mx -all"),
+    ("spf", "ｖ=ｓｐｆ１ mx -all"),
+    ("dmarc", "DMARC1; p=none"),
+    ("dmarc", "=DMARC1; p=none"),
+    ("dmarc", "v=dmarc1; p=none"),
+    ("dmarc", "v = DMARC 1; p=none"),
+    ("dmarc", "v=DMARC1, p=none"),
+    ("dmarc", "v=DMA RC1; p=none"),
+    ("dmarc", "v-DMARC1; p=none"),
+    ("dmarc", "v=DMARC; p=none"),
+    ("dmarc", "v=DMARC1 p=none"),
+    ("dmarc", "p=none; v=DMARC1"),
+    ("dmarc", "p=none"),
+    ("dmarc", "_dmarc.example.test TXT v=DMARC1; p=none"),
+    ("dmarc", "v=“DMARC1”; p=none"),
+    ("dmarc", "v=DMARC1\u037e p=none"),
+    ("mta-sts", "v=stsv1; id=1"),
+    ("mta-sts", "STSv1; id=1"),
+    ("mta-sts", "v=STS1; id=1"),
+    ("mta-sts", "v=STSv1 id=1"),
+    ("mta-sts", "v=STSv 1, id=1"),
+    ("mta-sts", "id=1; v=STSv1"),
+    ("mta-sts", "id=1"),
+    ("mta-sts", "_mta-sts TXT v=STSv1\u00a0; id=1"),
+]
+RESTORED = {
+    "spf": "v=spf1 mx -all",
+    "dmarc": "v=DMARC1; p=none",
+    "mta-sts": "v=STSv1; id=1",
+}
+
+
+@pytest.mark.parametrize(("kind", "text"), WITHOUT_VERSION)
+def test_mistaken_version_is_recognised(kind: str, text: str) -> None:
+    found = almost(kind, text)
+
+    assert found is not None
+    assert (found.meant, bool(found.problem)) == (RESTORED[kind], True)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("spf", "v=spf2 mx -all"),
+        ("spf", "spf2.0/pra mx -all"),
+        ("spf", "a mx"),
+        ("spf", "call me -all"),
+        ("spf", "v=DMARC1; p=none"),
+        ("dmarc", "v=DKIM1; p=none"),
+        ("dmarc", "v=spf1 -all"),
+        ("dmarc", "group=none"),
+        ("mta-sts", "v=TLSRPTv1; rua=mailto:a@b.test"),
+        ("mta-sts", "v=spf1 -all"),
+        ("mta-sts", "grid=1"),
+    ],
+)
+def test_text_of_another_kind_is_no_record(kind: str, text: str) -> None:
+    assert almost(kind, text) is None
+
+
 @given(st.text(max_size=60), st.sampled_from(["spf", "dmarc", "mta-sts"]))
 def test_recogniser_never_raises(text: str, kind: str) -> None:
     found = almost(kind, text)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from checks.engine import discovery
 from checks.engine.discovery import DiscoveryResult, SpfSender
 from checks.engine.known_providers import PLATFORMS, dns_provider, match_suffix
+from checks.engine.mail import dmarc
 from tests.checks.engine.dns.zone_lookup import ZoneLookup
 from tests.checks.engine.mail.test_dkim import GOOD
 
@@ -51,9 +52,50 @@ def test_discovery_of_microsoft_tenant() -> None:
         dkim_selectors=("selector1",),
         dmarc="v=DMARC1; p=reject",
         dmarc_policy="reject",
+        dmarc_domain="example.test",
         mta_sts=True,
         name_servers=("ns1.dns.test",),
     )
+
+
+ABOVE = '_dmarc.example.test TXT "v=DMARC1; p=none; sp=quarantine; np=reject"'
+
+
+@pytest.mark.parametrize(
+    ("domain", "zone", "policy"),
+    [
+        ("a.b.example.test", ABOVE, ("quarantine", "example.test")),
+        ("a.b.example.test", ABOVE + '\n_dmarc.b.example.test TXT "v=DMARC1; p=reject; psd=n"',
+         ("reject", "b.example.test")),
+        ("b.example.test", ABOVE + '\n_dmarc.b.example.test TXT "v=DMARC1; p=none"',
+         ("none", "b.example.test")),
+        ("b.example.test", ABOVE + '\n_dmarc.b.example.test TXT "v=DMARC1; p=x"',
+         ("quarantine", "example.test")),
+        ("b.example.test", '_dmarc.b.example.test TXT "v=DMARC1; p=reject; t=y; fo"',
+         ("reject", "b.example.test")),
+        ("example.test", '_dmarc.test TXT "v=DMARC1; p=reject; psd=y"', ("reject", "test")),
+        ("example.test", '_dmarc.example.test TXT "v=DMARC1; p=x"', ("", "")),
+        ("example.test", "", ("", "")),
+    ],
+)  # fmt: skip
+def test_discovered_dmarc_is_as_checked(domain: str, zone: str, policy: tuple[str, str]) -> None:
+    # The name exists, so that the check does not end at its delegation.
+    world = f"{zone}\n{domain} MX 10 mail.test"
+
+    found = asyncio.run(discovery.inspect(domain, ZoneLookup(world)))
+    checked = asyncio.run(dmarc.inspect(domain, ZoneLookup(world)))
+
+    assert (found.dmarc_policy, found.dmarc_domain) == policy
+    old, new = checked.evidence["rfc7489"], checked.evidence["rfc9989"]
+    assert policy in [(each["policy"], each["domain"]) for each in (old, new)]
+
+
+def test_discovered_dmarc_needs_every_answer() -> None:
+    found = asyncio.run(
+        discovery.inspect("a.example.test", ZoneLookup("_dmarc.example.test TROUBLE timeout"))
+    )
+
+    assert (found.dmarc_policy, found.unanswered) == ("", ("dmarc",))
 
 
 @pytest.mark.parametrize(

@@ -59,6 +59,11 @@ def test_ownership_by_either_record_passes(zone: str, label: str) -> None:
         (f'example.test TXT " {TOKEN} "', ["ownership.code-altered"]),
         (f'example.test TXT "{TOKEN[:20]} {TOKEN[20:]}"', ["ownership.code-altered"]),
         (f'example.test TXT "mimecast={TOKEN}"', ["ownership.code-altered"]),
+        (f'example.test TXT "{TOKEN[:20]}\u200b{TOKEN[20:]}"', ["ownership.code-altered"]),
+        (f'example.test TXT "\ufeff{TOKEN}"', ["ownership.code-altered"]),
+        (f'example.test TXT "“{TOKEN}”"', ["ownership.code-altered"]),
+        (f'example.test TXT "{TOKEN},"', ["ownership.code-altered"]),
+        (f'example.test TXT "{TOKEN[:9]}\u00a0{TOKEN[9:]}"', ["ownership.code-altered"]),
         (f'example.test TXT "{TOKEN.upper()}"', ["ownership.code-altered"]),
         (
             f"example.test TXT other\nexample.test.example.test TXT {TOKEN}",
@@ -187,3 +192,9 @@ def test_ownership_equal_delegations_no_finding() -> None:
     outcome = asyncio.run(ownership.inspect("example.test", OwnershipCode(TOKEN), lookup))
 
     assert (outcome.verdict, codes(outcome)) == (Verdict.PASS, [])
+
+
+def test_altered_code_shows_invisible_characters() -> None:
+    outcome = run_check(f'example.test TXT "\u200b{TOKEN}"')
+
+    assert params(outcome, "ownership.code-altered") == {"found": f"[U+200B]{TOKEN}"}

@@ -118,12 +118,35 @@ def test_worst_domain_decides_row() -> None:
 
 
 @pytest.mark.parametrize(
+    ("findings", "verdict"),
+    [
+        (("dmarc.syntax", "dmarc.organisation-lookup-failed"), Verdict.UNKNOWN),
+        (("dmarc.several-records", "dmarc.organisation-lookup-failed"), Verdict.UNKNOWN),
+        (("dmarc.almost", "dmarc.could-not-look-above"), Verdict.UNKNOWN),
+        (("dmarc.almost", "dmarc.other-name"), Verdict.WARN),
+        (("dmarc.syntax", "dmarc.inherited", "dmarc.policy-none"), Verdict.WARN),
+        (("dmarc.syntax", "dmarc.inherited", "dmarc.enforces"), Verdict.FAIL),
+    ],
+)
+def test_invalid_dmarc_needs_parent(findings: tuple[str, ...], verdict: Verdict) -> None:
+    """The domain may inherit an enforcing policy from a name that did not answer."""
+    subject = subject_of(CheckKind.DMARC, "fail", findings=findings)
+
+    row = _row(room_facts("outbound", subjects={CheckKind.DMARC: [subject]}), "dmarc")
+
+    assert (row.verdict, row.is_blocking) == (verdict, verdict is not Verdict.WARN)
+
+
+@pytest.mark.parametrize(
     ("policy", "spf", "dkim", "verdict"),
     [
         (("dmarc.enforces",), "pass", "pass", Verdict.PASS),
         (("dmarc.enforces",), "pass", "fail", Verdict.FAIL),
         (("dmarc.enforces",), "fail", "pass", Verdict.FAIL),
         (("dmarc.enforces",), "pass", "", Verdict.FAIL),
+        (("dmarc.enforces", "dmarc.partial"), "pass", "fail", Verdict.FAIL),
+        (("dmarc.enforces", "dmarc.testing"), "fail", "pass", Verdict.FAIL),
+        (("dmarc.enforces", "dmarc.partial", "dmarc.testing"), "pass", "pass", Verdict.PASS),
         (("dmarc.policy-none",), "fail", "fail", Verdict.PASS),
         (("dmarc.none",), "", "", Verdict.PASS),
     ],

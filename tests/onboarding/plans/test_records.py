@@ -59,6 +59,19 @@ def test_spf_record_keeps_senders(tenant: Tenant) -> None:
     assert record.replaces == "v=spf1 ip4:192.0.2.1 -all"
 
 
+def test_spf_note_names_invalid_terms(tenant: Tenant) -> None:
+    published = "v=spf1 ipv4:192.0.2.1 mx/33 spf.test -all"
+
+    [record] = _records(tenant, CheckKind.SPF, {"records": [published]})
+
+    assert record.value == "v=spf1 ip4:192.0.2.1 include:us._netblocks.mimecast.com -all"
+    assert record.note == (
+        "Corrected: ipv4:192.0.2.1 is now ip4:192.0.2.1."
+        " Left out, because receivers reject it: mx/33, spf.test."
+        " Add the correct form before you publish."
+    )
+
+
 def test_no_spf_record_without_evidence(tenant: Tenant) -> None:
     assert _records(tenant, CheckKind.SPF) == []
     assert _records(tenant, CheckKind.SPF, {}) == []

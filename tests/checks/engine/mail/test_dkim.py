@@ -12,13 +12,13 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checks.engine.dns.lookup import LookupFailure
+from checks.engine.dns.lookup import LookupFailure, Record, Records
 from checks.engine.expected_values import DkimSelector
 from checks.engine.mail import dkim
 from checks.engine.mail.dkim_keys import DkimKey, InvalidDkimKey, is_key_like, parse
 from checks.engine.outcomes import Outcome, Verdict
 from tests.checks.engine.dns.zone_lookup import ZoneLookup
-from tests.checks.engine.outcomes import codes, params
+from tests.checks.engine.outcomes import code_params, codes, params
 
 NAME = "mc2026._domainkey.example.test"
 # 512 bits, which current tools refuse to create.
@@ -91,11 +91,12 @@ def test_dkim_with_usable_key_passes(record: str) -> None:
         (txt(f"k=rsa; v=DKIM1; p={SHORT}"), ["dkim.syntax"]),
         (txt(f"v=DKIM2; p={SHORT}"), ["dkim.syntax"]),
         (txt(f"p={SHORT}; p={SHORT}"), ["dkim.syntax"]),
-        (txt(f"v=DKIM1, k=rsa, p={SHORT}"), ["dkim.syntax"]),
+        (txt(f"v=DKIM1, k=rsa, p={SHORT}"), ["dkim.stray-character"]),
         (txt("v=DKIM1; p="), ["dkim.revoked"]),
         (txt(f"k=dsa; p={SHORT}"), ["dkim.unknown-type"]),
         (txt(GOOD[:-40]), ["dkim.unreadable-key"]),
-        (txt(GOOD.replace("MII", "M“I")), ["dkim.unreadable-key"]),
+        (txt(GOOD.replace("k=rsa", "k=RSA")), ["dkim.unknown-type"]),
+        (txt(GOOD + "; h=SHA256"), ["dkim.hash-missing"]),
         (txt(f"k=ed25519; p={SHORT}"), ["dkim.unreadable-key"]),
         (txt(f"p={SHORT}"), ["dkim.short-key"]),
         (txt(f"p={long_key(4608)}"), ["dkim.long-key"]),
@@ -109,6 +110,43 @@ def test_dkim_fails(zone: str, expected: list[str]) -> None:
     outcome = run_check(zone)
 
     assert (outcome.verdict, outcome.unanimous, codes(outcome)) == (Verdict.FAIL, True, expected)
+
+
+@pytest.mark.parametrize(
+    ("record", "problem"),
+    [
+        (GOOD.replace("MII", "MI\u00a0I"), "a no-break space (U+00A0)"),
+        (GOOD + "\u2003", "the character U+2003"),
+        (GOOD + ";\u00a0", "a no-break space (U+00A0)"),
+        (GOOD.replace("k=rsa", "k=rsa\u200b"), "a zero-width space (U+200B)"),
+        (GOOD.replace("; k", ";\u00a0k"), "a no-break space (U+00A0)"),
+        ("\ufeff" + GOOD, "a byte order mark (U+FEFF)"),
+        (GOOD.replace("MII", "MI\x0bI"), "the character U+000B"),
+        (GOOD.replace("MII", "M“I"), "a curly quotation mark (“)"),
+        (GOOD.replace("p=", "p=“") + "”", "a curly quotation mark (“)"),
+        (GOOD + "; n=Schlüssel", "the character ü (U+00FC)"),
+        (GOOD.replace("MII", "MI,I"), "a comma (,)"),
+        (GOOD.replace(";", "\\;"), "a backslash (\\)"),
+        (f'"{GOOD}"', 'a quotation mark (")'),
+        (f"“p={rsa_key(2048)}”", "a curly quotation mark (“)"),
+    ],
+)
+def test_stray_character_in_key_is_named(record: str, problem: str) -> None:
+    answer = Records((Record(NAME, "TXT", 300, record),))
+
+    judged = dkim.judge("example.test", DkimSelector("mc2026"), answer)
+
+    assert (judged.verdict, code_params(judged.findings)) == (
+        Verdict.FAIL,
+        [("dkim.stray-character", {"name": NAME, "problem": problem})],
+    )
+
+
+@pytest.mark.parametrize("note", ["it's “plain”".replace("“", '"').replace("”", '"'), "a,b\tc"])
+def test_note_of_key_may_have_any_ascii(note: str) -> None:
+    answer = Records((Record(NAME, "TXT", 300, f"{GOOD}; n={note}"),))
+
+    assert dkim.judge("example.test", DkimSelector("mc2026"), answer).verdict is Verdict.PASS
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from checks.engine.mail.dmarc_records import (
 )
 from checks.engine.outcomes import Outcome, Verdict
 from tests.checks.engine.dns.zone_lookup import ZoneLookup
-from tests.checks.engine.outcomes import codes, params
+from tests.checks.engine.outcomes import code_params, codes, params
 
 RUA = "rua=mailto:dmarc@example.test"
 
@@ -203,11 +203,47 @@ def test_discarded_record_reveals_policy_above(own: list[str], fault: str) -> No
     assert params(outcome, "dmarc.enforces") == {"domain": "m13.test", "policy": "reject"}
 
 
-def test_partial_policy_names_rfc_9989() -> None:
-    outcome = run_check(record(f"v=DMARC1; p=reject; pct=0; {RUA}"))
+@pytest.mark.parametrize(
+    ("tags", "policy", "expected"),
+    [
+        ("p=reject; pct=0", "reject", [("dmarc.partial", "quarantine")]),
+        ("p=quarantine; pct=0", "quarantine", [("dmarc.partial", "none")]),
+        ("p=reject; pct=99", "reject", [("dmarc.partial", "quarantine")]),
+        ("p=reject; t=y", "reject", [("dmarc.testing", "quarantine")]),
+        ("p=quarantine; T=Y", "quarantine", [("dmarc.testing", "none")]),
+        (
+            "p=reject; pct=0; t=y",
+            "reject",
+            [("dmarc.partial", "quarantine"), ("dmarc.testing", "quarantine")],
+        ),
+        ("p=reject; pct=100; t=n", "reject", []),
+    ],
+)
+def test_lowered_policy_names_both_readings(
+    tags: str, policy: str, expected: list[tuple[str, str]]
+) -> None:
+    """The policy without the lowering gates the cutover, because some receivers apply it."""
+    outcome = run_check(record(f"v=DMARC1; {tags}; {RUA}"))
 
-    assert codes(outcome) == ["dmarc.enforces", "dmarc.partial"]
-    assert params(outcome, "dmarc.partial") == {"percent": 0, "policy": "reject"}
+    found = dict(code_params(outcome.findings))
+    assert found.pop("dmarc.enforces") == {"domain": "example.test", "policy": policy}
+    assert [(code, each["milder"]) for code, each in found.items()] == expected
+    assert {each["policy"] for each in found.values()} <= {policy}
+
+
+@pytest.mark.parametrize("tags", ["p=none; pct=0", "p=none; t=y", "p=none; pct=0; t=y"])
+def test_policy_none_has_no_step_below(tags: str) -> None:
+    assert codes(run_check(record(f"v=DMARC1; {tags}; {RUA}"))) == ["dmarc.policy-none"]
+
+
+@pytest.mark.parametrize("tags", ["pct=0", "t=y", "pct=0; t=y"])
+def test_lowered_inherited_policy_still_gates(tags: str) -> None:
+    zone = f'_dmarc.example.test TXT "v=DMARC1; p=none; sp=reject; {tags}; {RUA}"'
+    world = f"{zone}\nsub.example.test MX 10 mail.test"
+
+    outcome = asyncio.run(dmarc.inspect("sub.example.test", ZoneLookup(world)))
+
+    assert params(outcome, "dmarc.enforces") == {"domain": "example.test", "policy": "reject"}
 
 
 def test_dmarc_missing_record_warns() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from datetime import datetime, timedelta
 
 import pytest
@@ -23,7 +24,7 @@ from tests.checks.engine.mail.signed_messages import (
     written,
     zone,
 )
-from tests.checks.engine.mail.test_dkim import SHORT
+from tests.checks.engine.mail.test_dkim import SHORT, long_key
 from tests.checks.engine.outcomes import codes, params
 
 US = RegionFacts(id="us", spf_include="us._netblocks.mimecast.test")
@@ -262,6 +263,62 @@ def test_strict_alignment_rejects_subdomain() -> None:
     )
 
 
+PARENT = '_dmarc.example.test TXT "v=DMARC1; p=reject"'
+
+
+@pytest.mark.parametrize(
+    ("dmarc", "verdict"),
+    [
+        (PARENT, "pass"),
+        (f'{PARENT}\n_dmarc.sub.example.test TXT "v=DMARC1; p=none"', "pass"),
+        # The signing domain, or the sender, is an organisation of its own by RFC 9989.
+        (f'{PARENT}\n_dmarc.sub.example.test TXT "v=DMARC1; p=none; psd=n"', "warn"),
+        ('_dmarc.example.test TXT "v=DMARC1; p=none; psd=y"', "warn"),
+        ('_dmarc.test TXT "v=DMARC1; p=none; psd=y"\n' + PARENT, "pass"),
+        # Without any record, each name is its own organisation.
+        ('_dmarc.test TXT "v=spf1 -all"', "warn"),
+        (f"{PARENT}\n_dmarc.sub.example.test TROUBLE timeout", "unknown"),
+        (f"{PARENT}\n_dmarc.test TROUBLE timeout", "pass"),
+    ],
+)
+def test_alignment_by_tree_walk(dmarc: str, verdict: str) -> None:
+    world = zone(sub=f'{SELECTOR}._domainkey.sub.example.test TXT "{record(1)}"', dmarc=dmarc)
+    sent = signed(written(return_path="<a@none.test>"), domain="sub.example.test", key=1)
+
+    assert facts(run_check(sent, world))["dmarc"] == verdict
+
+
+def test_difference_of_alignment_is_named() -> None:
+    world = zone(
+        sub=f'{SELECTOR}._domainkey.sub.example.test TXT "{record(1)}"',
+        dmarc=f'{PARENT}\n_dmarc.sub.example.test TXT "v=DMARC1; p=none; psd=n"',
+    )
+    sent = signed(written(return_path="<a@none.test>"), domain="sub.example.test", key=1)
+
+    outcome = run_check(sent, world)
+
+    assert codes(outcome) == ["message.other-signer", "message.alignment-differs"]
+    assert params(outcome, "message.alignment-differs") == {
+        "names": ["sub.example.test"],
+        "domain": "example.test",
+        "aligned_by": "RFC 7489",
+        "not_by": "RFC 9989",
+    }
+
+
+def test_alignment_by_rfc_9989_alone_is_named() -> None:
+    """A record at the suffix joins the names below it, which the public suffix list separates."""
+    world = zone(
+        sender='other.test TXT "v=spf1 ip4:207.211.31.0/25 -all"',
+        dmarc='_dmarc.test TXT "v=DMARC1; p=reject"',
+    )
+
+    outcome = run_check(joined(written(return_path="<a@other.test>")), world)
+
+    assert facts(outcome)["dmarc"] == "warn"
+    assert params(outcome, "message.alignment-differs")["not_by"] == "RFC 7489"
+
+
 def test_foreign_signature_is_not_verified() -> None:
     lookup = ZoneLookup(zone(other=f's._domainkey.evil.test TXT "{record(1)}"'))
 
@@ -373,6 +430,27 @@ KEYS = [
     record() + "; p=AAAA",
     record(0, 1024),
     f"v=DKIM1; p={SHORT}",
+    f"v=DKIM1; p={long_key(4608)}",
+    record().removeprefix("v=DKIM1; "),
+    record().replace("v=DKIM1; k=rsa", "k=rsa; v=DKIM1"),
+    record().replace("DKIM1", "dkim1"),
+    record().replace("MII", "M II"),
+    record().replace("MII", "M\u00a0II"),
+    record().replace("; ", ";\u00a0"),
+    record() + ";;",
+    record() + "; 1x=y",
+    "v=DKIM1; p=",
+]
+# The tags of a key, each with values that a lenient and a strict reader treat differently.
+KEYS += [
+    record().replace("k=rsa", "; ".join(tag for tag in tags if tag))
+    for tags in itertools.product(
+        ("", "k=rsa", "k=RSA", "k=ed25519", "k=x"),
+        ("", "h=sha256", "h=sha1 : sha256", "h=SHA256", "h=sha1"),
+        ("", "s=*", "s=email:tlsrpt", "s=tlsrpt : email", "s=Email", "s=tlsrpt"),
+        ("", "t=y"),
+    )
+    if any(tags)
 ]
 
 

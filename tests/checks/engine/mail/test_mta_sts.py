@@ -291,6 +291,60 @@ def test_mta_sts_parse_never_raises(body: bytes) -> None:
     assert isinstance(parse(body), MtaStsPolicy | InvalidMtaSts)
 
 
+@pytest.mark.parametrize(
+    ("record", "problem"),
+    [
+        ("v=STSv1; id =1", "id =1"),
+        ("v=STSv1; id= 1", "id= 1"),
+        ("v=STSv1; id=1 ", "id=1\\x20"),
+        ("v=STSv1; id=1\u00a0", "id=1\\xa0"),
+        ("v=STSv1;\u00a0id=1", "\\xa0id=1"),
+        ("v=STSv1; id=1; testing", "testing"),
+        ("v=STSv1; 20260101", "20260101"),
+        ("v=STSv1; ID=1", "id="),
+        ("v=STSv1; id=1;; x=y", ";"),
+        ("v=STSv1; ; id=1", ";"),
+        ("v=STSv1; id=1; x=a=b", "x=a=b"),
+        ("v=STSv1; id=1; x=a b", "x=a b"),
+        ("v=STSv1; id=1; -x=a", "-x=a"),
+        ("v=STSv1; id=1; x=", "x="),
+        (f"v=STSv1; id={'1' * 33}", f"id={'1' * 33}"),
+        ("v=STSv1; id=2026-01-01", "id=2026-01-01"),
+        ("v=STSv1; id=é", "id=\\xe9"),
+        ("v=STSv1; id=1; id=2", "id=1; id=2"),
+        ("v=STSv1; x=y", "id="),
+        ("v=STSv1", "id="),
+        ("v=STSv1; id=", "id="),
+        ("v=STSv1 id=1", "v=STSv1 id=1"),
+    ],
+)
+def test_mta_sts_record_outside_grammar(record: str, problem: str) -> None:
+    assert parse_id(record) == InvalidMtaSts(problem)
+
+
+@pytest.mark.parametrize(
+    ("record", "identity"),
+    [
+        ("v=STSv1; id=20260101T000000", "20260101T000000"),
+        ("v=STSv1;id=1;", "1"),
+        ("v=STSv1 \t;\tid=1 ; ", "1"),
+        ("v=STSv1; x-y.z_0=!:<>~; id=a1", "a1"),
+        (f"v=STSv1; id={'z' * 32}", "z" * 32),
+    ],
+)
+def test_mta_sts_record_within_grammar(record: str, identity: str) -> None:
+    assert (select([record]), parse_id(record)) == ([record], identity)
+
+
+@pytest.mark.parametrize("record", ["v=STSv1; id =1", "v=STSv1; id=1; testing", "v=STSv1; x=y"])
+def test_mta_sts_invalid_record_never_passes(tmp_path: Path, record: str) -> None:
+    zone = f'_mta-sts.example.test TXT "{record}"'
+
+    outcome = run_check(tmp_path, response(policy()), zone=zone)
+
+    assert (outcome.verdict, codes(outcome)) == (Verdict.FAIL, ["mta-sts.record-syntax"])
+
+
 @given(st.text() | st.from_regex(r"v=STSv1 ?;( ?id ?= ?[a-zA-Z0-9]*;?){0,3}"))
 def test_mta_sts_record_never_raises(text: str) -> None:
     assert isinstance(parse_id(text), str | InvalidMtaSts)
