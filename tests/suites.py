@@ -23,7 +23,7 @@ _DKIMPY_DATA = "dkim/tests/data"
 def fetch() -> Path:
     """The RFC 7208 suite's file. Every suite is downloaded if one is not there yet."""
     if not (RFC7208.exists() and DKIMPY.exists()):
-        DKIMPY.mkdir(parents=True, exist_ok=True)
+        SUITES.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory() as folder:
             _download(folder)
             (pyspf,) = Path(folder).glob("pyspf-*.tar.gz")
@@ -52,6 +52,7 @@ def _download(folder: str) -> None:
 
 def _unpack(archive: Path, is_wanted: Callable[[Path], bool], folder: Path) -> None:
     """Write the wanted files into the folder by their last name alone, never by a path inside."""
+    folder.mkdir(exist_ok=True)
     with tarfile.open(archive) as contents:
         for member in contents:
             if member.isfile() and is_wanted(Path(member.name)):
