@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from urllib.parse import unquote
 
+from checks.engine.mail.tag_lists import WHITE
+
 POLICIES = ("none", "quarantine", "reject")
 # RFC 7489 section 6.4: the name of a tag has any case, the value DMARC1 only this one.
 _VERSION = re.compile(r"[vV][ \t]*=[ \t]*DMARC1[ \t]*(;|$)")
@@ -40,7 +42,9 @@ _IS_VALID: Mapping[str, Callable[[str], bool]] = MappingProxyType(
         "aspf": _one_of("r", "s"),
         "t": _one_of("y", "n"),
         "psd": _one_of("y", "n", "u"),
-        "fo": lambda value: all(part.strip() in ("0", "1", "d", "s") for part in value.split(":")),
+        "fo": lambda value: all(
+            part.strip(WHITE) in ("0", "1", "d", "s") for part in value.split(":")
+        ),
         "pct": lambda value: value.isascii() and value.isdigit() and len(value) <= 3,
         "ri": lambda value: value.isascii() and value.isdigit(),
     }
@@ -139,9 +143,9 @@ def _read_tags(text: str) -> tuple[dict[str, list[str]], list[str]]:
     tags: dict[str, list[str]] = {}
     ignored: list[str] = []
     # The first part is the version, and a final `;` is valid.
-    for part in filter(None, (part.strip() for part in text.split(";")[1:])):
+    for part in filter(None, (part.strip(WHITE) for part in text.split(";")[1:])):
         typed, equals, value = part.partition("=")
-        name, value = typed.strip().lower(), value.strip()
+        name, value = typed.strip(WHITE).lower(), value.strip(WHITE)
         is_closed = name in _IS_VALID
         value = value.lower() if is_closed else value
         if not equals or not _NAME.fullmatch(name) or (is_closed and not _IS_VALID[name](value)):
@@ -157,7 +161,7 @@ def _mailboxes(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the addresses of a list of URIs, and the entries that no receiver can use."""
     good: list[str] = []
     bad: list[str] = []
-    for entry in filter(None, (part.strip() for part in text.split(","))):
+    for entry in filter(None, (part.strip(WHITE) for part in text.split(","))):
         scheme, _, rest = entry.partition(":")
         # The size limit goes first. A decoded `!` of the address would resemble one.
         address = unquote(_SIZE.sub("", rest)).lower()

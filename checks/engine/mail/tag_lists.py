@@ -6,9 +6,9 @@ import re
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 # Folding white space is ASCII alone. `str.split` also drops a no-break space, which voids a key.
-_WHITE = " \t\r\n"
-_WHITE_RUN = re.compile(f"[{_WHITE}]+")
-_OUTSIDE = re.compile(rf"[^!-~{_WHITE}]")
+WHITE = " \t\r\n"
+_WHITE_RUN = re.compile(f"[{WHITE}]+")
+_OUTSIDE = re.compile(rf"[^!-~{WHITE}]")
 
 
 class InvalidTagList(ValueError):
@@ -19,17 +19,17 @@ def parse_tags(text: str) -> list[tuple[str, str]]:
     """Return the tags in order; a final `;` is valid. Raises InvalidTagList, also on duplicates."""
     tags: list[tuple[str, str]] = []
     parts = text.split(";")
-    if not parts[-1].strip(_WHITE):
+    if not parts[-1].strip(WHITE):
         parts.pop()
     for part in parts:
         name, equals, value = part.partition("=")
-        name = name.strip(_WHITE)
+        name = name.strip(WHITE)
         if not equals or not _NAME.fullmatch(name):
-            raise InvalidTagList(part.strip(_WHITE)[:60] or ";")
+            raise InvalidTagList(part.strip(WHITE)[:60] or ";")
         # RFC 6376 section 3.2: duplicate tags make the list invalid. Names are case-sensitive.
         if any(name == earlier for earlier, _ in tags):
             raise InvalidTagList(f"{name}= twice")
-        tags.append((name, value.strip(_WHITE)))
+        tags.append((name, value.strip(WHITE)))
     return tags
 
 

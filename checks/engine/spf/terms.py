@@ -16,7 +16,8 @@ QUALIFIERS = {"+": "pass", "-": "fail", "~": "softfail", "?": "neutral"}
 # Each costs one of the ten lookups (RFC 7208 section 4.6.4).
 LOOKUP_TERMS = frozenset({"include", "a", "mx", "ptr", "exists", "redirect"})
 
-_VERSION = re.compile(r"v=spf1(?: |\Z)", re.IGNORECASE)
+# ASCII: in Unicode, a long s (U+017F) is an s in another case.
+_VERSION = re.compile(r"v=spf1(?: |\Z)", re.IGNORECASE | re.ASCII)
 _TERM = re.compile(
     r"(?P<qualifier>[+\-~?]?)(?P<name>[A-Za-z][A-Za-z0-9_.-]*)(?P<rest>.*)", re.DOTALL
 )

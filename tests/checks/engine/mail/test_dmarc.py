@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from checks.engine.dns.lookup import LookupFailure
 from checks.engine.dns.public_suffix import organisational_domain
-from checks.engine.mail import dmarc
+from checks.engine.mail import dmarc, dmarc_records
 from checks.engine.mail.dmarc_records import (
     DmarcPolicy,
     InvalidDmarcRecord,
@@ -362,3 +362,12 @@ def test_record_at_other_name_is_named(zone: str, found: str) -> None:
 
     assert (outcome.verdict, codes(outcome)) == (Verdict.WARN, ["dmarc.none", "dmarc.other-name"])
     assert params(outcome, "dmarc.other-name") == {"found": found, "name": "_dmarc.example.test"}
+
+
+@pytest.mark.parametrize("white", ["\N{NO-BREAK SPACE}", "\N{EM SPACE}", "\N{ZERO WIDTH SPACE}"])
+def test_only_ascii_white_space_surrounds_a_value(white: str) -> None:
+    """Receivers do not know the value, so that sp= is discarded and defaults to p=."""
+    read = dmarc_records.parse(f"v=DMARC1; p=reject; sp={white}none")
+
+    assert isinstance(read, dmarc_records.DmarcPolicy)
+    assert (read.subdomain_policy, read.ignored) == ("reject", (f"sp={white}none",))

@@ -8,7 +8,7 @@ import pytest
 
 from checks.engine.expected_values import RegionFacts
 from checks.engine.outcomes import Outcome, Verdict
-from checks.engine.spf import check
+from checks.engine.spf import check, terms
 from tests.checks.engine.dns.zone_lookup import ZoneLookup
 from tests.checks.engine.outcomes import codes, params
 
@@ -262,3 +262,10 @@ def test_spf_evidence_merges_several_records() -> None:
 
     assert outcome.evidence["proposed_record"] == f"v=spf1 ip4:192.0.2.7 mx {INCLUDE} -all"
     assert outcome.evidence["proposed_lookups"] == 2
+
+
+@pytest.mark.parametrize(
+    "text", ["v=\u017fpf1 -all", "v=spf1\N{NO-BREAK SPACE}-all", "v=spf\u0661 -all"]
+)
+def test_version_of_other_alphabets_is_no_record(text: str) -> None:
+    assert terms.select([text]) == []
