@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from onboarding.requirements.cell_types import clean, fold, printable
 from onboarding.requirements.columns import Column, SheetDefinition, ValidationContext
-from onboarding.requirements.parsers import FileLine, Table, UnreadableFile
+from onboarding.requirements.tables import FileLine, Table, UnreadableFile
 from onboarding.requirements.validation import read_entry
 
 

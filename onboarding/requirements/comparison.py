@@ -9,7 +9,7 @@ from typing import Any
 from onboarding.requirements.cell_types import printable
 from onboarding.requirements.column_matching import Layout
 from onboarding.requirements.columns import SheetDefinition, ValidationContext
-from onboarding.requirements.parsers import FileLine
+from onboarding.requirements.tables import FileLine
 from onboarding.requirements.validation import SheetEntry, in_order, read_entry
 
 _MAX_PROBLEMS = 100  # the number of problems that the preview shows

@@ -86,7 +86,9 @@ class ImportForm(forms.Form):
         label="or a file",
         required=False,
         allow_empty_file=True,
-        widget=forms.FileInput(attrs={"accept": ".csv, .tsv, .txt, .xlsx"}),
+        widget=forms.FileInput(
+            attrs={"accept": ".csv, .tsv, .txt, .xlsx, .ods, .xls, .html, .htm"}
+        ),
     )
 
     def __init__(self, *args: Any, was_too_large: bool = False, **kwargs: Any) -> None:

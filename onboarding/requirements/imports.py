@@ -36,10 +36,10 @@ from onboarding.requirements.import_progress import (
     is_stalled,
     progress_reporter,
 )
-from onboarding.requirements.parsers import UnreadableFile, read_table, text_size_bytes
+from onboarding.requirements.parsers import read_table, text_size_bytes
 from onboarding.requirements.sign_off import definition_of, lock_sheet
+from onboarding.requirements.tables import MAX_ROWS, UnreadableFile
 from onboarding.requirements.validation import text_of
-from onboarding.requirements.xlsx_reader import MAX_ROWS
 from tenants.activity_names import ActivityName
 from tenants.models import User
 
