@@ -9,12 +9,13 @@ from typing import Any
 from onboarding.requirements.cell_types import printable
 from onboarding.requirements.column_matching import Layout
 from onboarding.requirements.columns import SheetDefinition, ValidationContext
-from onboarding.requirements.tables import FileLine
+from onboarding.requirements.tables import FileLine, UnreadableFile
 from onboarding.requirements.validation import SheetEntry, in_order, read_entry
 
 _MAX_PROBLEMS = 100  # the number of problems that the preview shows
 _MAX_EXAMPLES = 20
 _MAX_SAMPLES = 5
+_MIN_FOREIGN_ROWS = 3  # fewer rows are easily corrected one by one
 
 OnProgress = Callable[[int], None]
 
@@ -85,6 +86,22 @@ def _problems(
         sentence = f"The row has {len(line.cells)} cells. This sheet has {len(labels)} columns."
         found.append(CellProblem(line.number, "", printable(surplus[0][:120]), sentence))
     return found
+
+
+def refuse_foreign_table(kind: SheetDefinition, layout: Layout, incoming: ParsedRows) -> None:
+    """Raise UnreadableFile if the file has no headings and none of its rows is an entry.
+
+    One sentence with the cause is more useful than the same error in every row.
+    """
+    is_foreign = incoming.rows >= _MIN_FOREIGN_ROWS and incoming.problem_rows == incoming.rows
+    if layout.has_headings or not is_foreign:
+        return
+    labels = "”, “".join(column.label for column in kind.columns)
+    first = incoming.problems[0]
+    raise UnreadableFile(
+        f"No row contains the headings of this sheet (“{labels}”), and no row is a valid entry in"
+        f" this order. Row {first.row}: {first.sentence}"
+    )
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from onboarding.models import TaskRole
 from onboarding.requirements import cell_types
 from onboarding.requirements.columns import (
     Column,
+    ListHeading,
     Problems,
     Question,
     SheetDefinition,
@@ -19,6 +20,15 @@ _PERMIT = {
     "permit": ("permitted", "allow", "allowed", "safe", "whitelist", "yes"),
     "block": ("blocked", "deny", "denied", "reject", "blacklist", "no"),
 }
+_PERMITS, _BLOCKS = {"action": "permit"}, {"action": "block"}
+# Properties of Exchange that identify a mailbox.
+_MAILBOX_PROPERTIES = (
+    "PrimarySmtpAddress",
+    "WindowsEmailAddress",
+    "UserPrincipalName",
+    "MailboxOwnerId",
+    "Identity",
+)
 _SENDER_ALSO = ("Sender address", "Email address", "E-mail", "Email", "Address", "Domain", "From")
 
 # --- Whole rows
@@ -127,8 +137,12 @@ _ALL = (
                     "Domain",
                     "Forward to",
                     "Forwarding address",
-                    "ForwardingSmtpAddress",
                     "Target",
+                ),
+                exports=(
+                    "ForwardingSmtpAddress",
+                    "ForwardingAddress",
+                    "forwardingEmail",
                 ),
                 is_key=True,
                 console_heading="Email Address or Domain",
@@ -139,6 +153,7 @@ _ALL = (
                 is_required=False,
                 help="Where the forward is set",
                 aliases=("Mailbox", "Source", "From", "User", "Rule"),
+                substitutes=(*_MAILBOX_PROPERTIES, "DisplayName", "Name", "Alias"),
                 is_key=True,
             ),
             choice(
@@ -149,6 +164,11 @@ _ALL = (
                 aliases=("Type", "Kind"),
             ),
             _NOTE,
+        ),
+        list_headings=(
+            ListHeading("ForwardTo", "target"),
+            ListHeading("RedirectTo", "target"),
+            ListHeading("ForwardAsAttachmentTo", "target"),
         ),
     ),
     SheetDefinition(
@@ -258,6 +278,7 @@ _ALL = (
                 "Sender’s address or domain",
                 cell_types.address_or_domain,
                 aliases=("Sender", *_SENDER_ALSO),
+                exports=("Value",),  # Tenant Allow/Block List
                 is_key=True,
                 console_heading="Email Address or Domain",
             ),
@@ -271,6 +292,12 @@ _ALL = (
             _NOTE,
         ),
         noun="sender",
+        list_headings=(
+            ListHeading("AllowedSenders", "sender", _PERMITS),
+            ListHeading("AllowedSenderDomains", "sender", _PERMITS),
+            ListHeading("BlockedSenders", "sender", _BLOCKS),
+            ListHeading("BlockedSenderDomains", "sender", _BLOCKS),
+        ),
         check=_no_own_domain_permitted,
     ),
     SheetDefinition(
@@ -284,6 +311,7 @@ _ALL = (
                 "User’s address",
                 cell_types.address,
                 aliases=("User", "Mailbox", "Recipient", "User email", "User e-mail address"),
+                substitutes=_MAILBOX_PROPERTIES,
                 is_key=True,
                 console_heading="User",
             ),
@@ -292,6 +320,7 @@ _ALL = (
                 "Sender’s address or domain",
                 cell_types.address_or_domain,
                 aliases=("Sender", *_SENDER_ALSO),
+                exports=("Value",),
                 is_key=True,
                 console_heading="Sender",
             ),
@@ -304,6 +333,10 @@ _ALL = (
             ),
         ),
         noun="entry",
+        list_headings=(
+            ListHeading("TrustedSendersAndDomains", "sender", _PERMITS),
+            ListHeading("BlockedSendersAndDomains", "sender", _BLOCKS),
+        ),
         check=_no_own_domain_permitted,
     ),
     SheetDefinition(
@@ -341,7 +374,7 @@ _ALL = (
                 "domain",
                 "Domain",
                 cell_types.domain,
-                aliases=("Recipient domain",),
+                aliases=("Recipient domain", "DomainName"),
                 is_key=True,
                 console_heading="Domain",
             ),

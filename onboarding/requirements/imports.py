@@ -27,7 +27,7 @@ from onboarding.errors import OnboardingError
 from onboarding.models import RequirementsSheet, SheetImport, SheetRow
 from onboarding.requirements import comparison, services
 from onboarding.requirements.cell_types import printable
-from onboarding.requirements.column_matching import Layout, read_layout
+from onboarding.requirements.column_matching import Layout, read_layout, worksheet_chooser
 from onboarding.requirements.columns import SheetDefinition
 from onboarding.requirements.comparison import ImportChanges, ParsedRows, RowChange, StoredRow
 from onboarding.requirements.import_progress import (
@@ -128,7 +128,11 @@ def read_import(job: SheetImport) -> None:
 def _read(job: SheetImport, report_progress: ReportProgress) -> _ParsedImport:
     kind = definition_of(job.sheet)
     report_progress(Stage.READING, 0, 0)
-    table = read_table(bytes(job.content), functools.partial(report_progress, Stage.READING))
+    table = read_table(
+        bytes(job.content),
+        functools.partial(report_progress, Stage.READING),
+        worksheet_chooser(kind),
+    )
     layout = read_layout(kind, table)
     total = len(layout.lines)
     report_progress(Stage.CHECKING, 0, total)
@@ -137,6 +141,7 @@ def _read(job: SheetImport, report_progress: ReportProgress) -> _ParsedImport:
         kind, layout, validation_context, lambda done: report_progress(Stage.CHECKING, done, total)
     )
     report_progress(Stage.CHECKING, total, total)
+    comparison.refuse_foreign_table(kind, layout, incoming)
     return _ParsedImport(kind, layout, incoming)
 
 
