@@ -95,6 +95,11 @@ class ImportForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.was_too_large = was_too_large
 
+    @property
+    def filled_field(self) -> str:
+        """The field of a valid form that has the content."""
+        return "file" if self.cleaned_data.get("file") else "pasted"
+
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         pasted, file = str(cleaned.get("pasted") or ""), cleaned.get("file")

@@ -217,6 +217,33 @@ def test_file_and_paste_together_are_refused(
     assert SheetImport.objects.count() == 0
 
 
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"client.com\n\nAddress,Mailbox\nann@x.example,m", "The headings seem to be in row 3."),
+        (b"Ann,Miller\nBob,Miller\nCarl,Miller", "No row contains the headings of this sheet"),
+        (b'[{"Value": "a.example"}]', "This file is JSON, not a table."),
+    ],
+)
+@pytest.mark.parametrize("field", ["pasted", "file"])
+def test_unreadable_content_is_explained(
+    tenant: Tenant, owner: User, signed_in: SignIn, field: str, content: bytes, sentence: str
+) -> None:
+    sheet = sheet_of(tenant)
+    file = SimpleUploadedFile("list.csv", content)
+    data = {"pasted": content.decode()} if field == "pasted" else {"file": file}
+
+    response = signed_in(owner).post(url(sheet, "requirements-import"), data)
+
+    html = unescape(response.content.decode())
+    assert response.status_code == 422
+    assert f'id="id_{field}_error"' in html
+    assert html.count('class="errorlist"') == 1
+    assert html.count(sentence) == 1
+    assert (content.decode() in html) == (field == "pasted")
+    assert values(sheet) == []
+
+
 def test_only_a_running_import_polls(tenant: Tenant, owner: User, signed_in: SignIn) -> None:
     sheet, client = sheet_of(tenant), signed_in(owner)
     kept = job(sheet, "ann@outside.test", owner)
