@@ -173,6 +173,8 @@ def _is_same(name: str, address: str) -> bool:
 def address_or_domain(text: str) -> str:
     if "@" in text[1:] or _RULE_RECIPIENT.fullmatch(text):
         return address(text)
+    if " " in text and "." not in text and not _ADDRESS_TYPE.match(text):
+        raise BadValue(f"“{quoted(text)}” is a name; enter the e-mail address or the domain.")
     return domain(text)
 
 

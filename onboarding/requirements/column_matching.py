@@ -21,6 +21,8 @@ from onboarding.requirements.validation import read_entry
 _MAX_NAMED = 10  # the number of columns or rows that a note lists
 # “[Required]” and “(optional)” behind the headings of templates.
 _REMARK = re.compile(r"[\[(][^\])]*[\])]|\*")
+# A full stop, an at sign, a colon or a digit.
+_ENTRY_SIGNS = re.compile(r"[.@:\d]")
 # Windows PowerShell writes the type of the objects above the headings.
 _TYPE_LINE = "#TYPE "
 
@@ -43,8 +45,9 @@ class Layout:
         return typed
 
     def surplus(self, line: FileLine) -> list[str]:
-        """Cells to the right of the last column, if the file has no headings."""
-        return [text for text in line.cells[len(self.columns) :] if text.strip()]
+        """Cells to the right of the last column. Right of headings, words are only remarks."""
+        beyond = [text for text in line.cells[len(self.columns) :] if text.strip()]
+        return list(filter(_may_be_entry, beyond)) if self.has_headings else beyond
 
 
 def read_layout(kind: SheetDefinition, table: Table) -> Layout:
@@ -59,19 +62,32 @@ def read_layout(kind: SheetDefinition, table: Table) -> Layout:
     place = _heading_place(kind, lines)
     if place is None:
         _refuse_late_headings(kind, lines)
+        _refuse_unknown_headings(kind, lines)
         return Layout(list(kind.columns), lines, list(table.notes))
-    headings, above = lines[place], lines[:place]
+    return _below_headings(kind, table, lines, place)
+
+
+def _below_headings(
+    kind: SheetDefinition, table: Table, lines: Sequence[FileLine], place: int
+) -> Layout:
+    headings = lines[place]
     rest = [line for line in lines[place + 1 :] if line.cells != headings.cells]
     if not rest:
         raise UnreadableFile("The file has headings but no rows.")
-    notes = [*table.notes, *_note_above(headings, above)]
     lists = list_headings(kind, headings)
     columns = _best_columns(_matches(kind, headings.cells))
     _refuse_missing_columns(kind, columns, {asked.column for asked in lists.values()})
-    layout = Layout(columns, rest, notes + _note_unused(headings, columns, set(lists)), True)
+    notes = [
+        *table.notes,
+        *_note_above(headings, lines[:place]),
+        *_note_unused(headings, columns, set(lists)),
+        *_note_unheaded(headings, rest),
+    ]
+    layout = Layout(columns, rest, notes, has_headings=True)
     if lists:
+        _refuse_surplus(layout)
         expanded, more = expand_lists(kind, lists, rest, layout.typed)
-        return Layout(list(kind.columns), expanded, layout.notes + more, has_headings=True)
+        return Layout(list(kind.columns), expanded, notes + more, has_headings=True)
     _refuse_conflicts(headings, layout)
     return _without_empty_exports(headings, layout)
 
@@ -156,6 +172,36 @@ def _refuse_late_headings(kind: SheetDefinition, lines: Sequence[FileLine]) -> N
                 f"The headings seem to be in row {line.number}. Remove the rows above them, and"
                 " import the file again."
             )
+
+
+def _refuse_unknown_headings(kind: SheetDefinition, lines: Sequence[FileLine]) -> None:
+    """Refuse words above the first entry in one sentence, instead of each of their cells.
+
+    Every entry of a sheet without fixed questions has a name, an address or a number.
+    """
+    if kind.is_fixed:
+        return
+    words: FileLine | None = None
+    in_order = Layout(list(kind.columns), [])
+    for line in lines[:SAMPLE_ROWS]:
+        if any(map(_may_be_entry, line.cells)) or _is_entry(kind, in_order, line):
+            break
+        if words is None or len(line.cells) >= len(words.cells):
+            words = line
+    else:
+        return
+    if words is not None:
+        labels = "”, “".join(column.label for column in kind.columns)
+        raise UnreadableFile(
+            f"Row {words.number} is neither an entry nor a row of known headings:"
+            f" {_listed([clean(cell) for cell in words.cells if cell.strip()])}. Use the headings"
+            f" “{labels}”, or remove the row."
+        )
+
+
+def _may_be_entry(cell: str) -> bool:
+    text = cell.strip()
+    return " " not in text and bool(_ENTRY_SIGNS.search(text))
 
 
 # --- Columns
@@ -278,6 +324,16 @@ def _skip_rows(layout: Layout, column: Column, heading: str) -> Layout:
     return Layout(layout.columns, kept, [*layout.notes, note], layout.has_headings)
 
 
+def _refuse_surplus(layout: Layout) -> None:
+    """Refuse cells to the right of the headings of lists, which may be part of a list."""
+    for line in layout.lines:
+        for text in layout.surplus(line)[:1]:
+            raise UnreadableFile(
+                f"Row {line.number} has a value to the right of the headings:"
+                f" “{printable(clean(text)[:60])}”. Put quotation marks around each list."
+            )
+
+
 # --- Notes
 
 
@@ -297,6 +353,19 @@ def _note_unused(headings: FileLine, columns: Sequence[Column | None], used: set
     if not unused:
         return []
     return [f"Not used: the column{'s' * (len(unused) > 1)} {_listed(unused)}."]
+
+
+def _note_unheaded(headings: FileLine, lines: Sequence[FileLine]) -> list[str]:
+    """A note about cells without a heading, which are not part of any column."""
+    empty = [place for place, cell in enumerate(headings.cells) if not clean(cell)]
+    for line in lines:
+        between = [line.cells[place] for place in empty if place < len(line.cells)]
+        for text in (*between, *line.cells[len(headings.cells) :]):
+            if clean(text):
+                shown = printable(clean(text)[:40])
+                first = f"the first in row {line.number}: “{shown}”"
+                return [f"Not used: cells without a heading, {first}."]
+    return []
 
 
 def _listed(texts: Sequence[str]) -> str:

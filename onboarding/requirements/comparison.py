@@ -81,27 +81,34 @@ def _problems(
         CellProblem(line.number, labels[name], printable(entry.typed[name][:120]), sentence)
         for name, sentence in entry.problems.items()
     ]
-    surplus = [] if layout.has_headings else layout.surplus(line)
-    if surplus:
+    surplus = layout.surplus(line)
+    if surplus and layout.has_headings:
+        sentence = f"The row has {len(line.cells)} cells below {len(layout.columns)} headings."
+        found.append(CellProblem(line.number, "", printable(surplus[0][:120]), sentence))
+    elif surplus:
         sentence = f"The row has {len(line.cells)} cells. This sheet has {len(labels)} columns."
         found.append(CellProblem(line.number, "", printable(surplus[0][:120]), sentence))
     return found
 
 
 def refuse_foreign_table(kind: SheetDefinition, layout: Layout, incoming: ParsedRows) -> None:
-    """Raise UnreadableFile if the file has no headings and none of its rows is an entry.
+    """Raise UnreadableFile if no row of the file is an entry, for one cause.
 
     One sentence with the cause is more useful than the same error in every row.
     """
-    is_foreign = incoming.rows >= _MIN_FOREIGN_ROWS and incoming.problem_rows == incoming.rows
-    if layout.has_headings or not is_foreign:
+    if incoming.rows < _MIN_FOREIGN_ROWS or incoming.problem_rows < incoming.rows:
         return
-    labels = "”, “".join(column.label for column in kind.columns)
     first = incoming.problems[0]
-    raise UnreadableFile(
-        f"No row contains the headings of this sheet (“{labels}”), and no row is a valid entry in"
-        f" this order. Row {first.row}: {first.sentence}"
-    )
+    if not layout.has_headings:
+        labels = "”, “".join(column.label for column in kind.columns)
+        raise UnreadableFile(
+            f"No row contains the headings of this sheet (“{labels}”), and no row is a valid entry"
+            f" in this order. Row {first.row}: {first.sentence}"
+        )
+    if {problem.column for problem in incoming.problems} == {first.column}:
+        raise UnreadableFile(
+            f"No row has a valid value for “{first.column}”. Row {first.row}: {first.sentence}"
+        )
 
 
 @dataclass(frozen=True)

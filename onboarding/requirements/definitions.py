@@ -17,8 +17,14 @@ from onboarding.requirements.columns import (
 
 _NOTE = Column("note", "Note", is_required=False, aliases=("Notes", "Comment", "Remark"))
 _PERMIT = {
-    "permit": ("permitted", "allow", "allowed", "safe", "whitelist", "yes"),
-    "block": ("blocked", "deny", "denied", "reject", "blacklist", "no"),
+    "permit": (
+        *("permitted", "permitted sender", "permitted senders", "allow", "allowed", "allow list"),
+        *("allowed sender", "allowed senders", "safe", "safe sender", "whitelist", "yes"),
+    ),
+    "block": (
+        *("blocked", "blocked sender", "blocked senders", "block list", "deny", "denied"),
+        *("reject", "rejected", "blacklist", "no"),
+    ),
 }
 _PERMITS, _BLOCKS = {"action": "permit"}, {"action": "block"}
 # Properties of Exchange that identify a mailbox.
@@ -137,7 +143,10 @@ _ALL = (
                     "Domain",
                     "Forward to",
                     "Forwarding address",
+                    "Forwards to",
+                    "Forwarding email address",
                     "Target",
+                    "Destination",
                 ),
                 exports=(
                     "ForwardingSmtpAddress",
@@ -152,7 +161,7 @@ _ALL = (
                 "Mailbox, rule or device",
                 is_required=False,
                 help="Where the forward is set",
-                aliases=("Mailbox", "Source", "From", "User", "Rule"),
+                aliases=("Mailbox", "Source", "Source mailbox", "From", "User", "Rule"),
                 substitutes=(*_MAILBOX_PROPERTIES, "DisplayName", "Name", "Alias"),
                 is_key=True,
             ),
@@ -181,7 +190,7 @@ _ALL = (
                 "domain",
                 "Partner’s domain",
                 cell_types.domain,
-                aliases=("Domain", "Partner", "Partner domain"),
+                aliases=("Domain", "Domain name", "Partner", "Partner domain"),
                 is_key=True,
                 console_heading="Domain",
             ),
@@ -297,6 +306,9 @@ _ALL = (
             ListHeading("AllowedSenderDomains", "sender", _PERMITS),
             ListHeading("BlockedSenders", "sender", _BLOCKS),
             ListHeading("BlockedSenderDomains", "sender", _BLOCKS),
+            ListHeading("Permitted senders", "sender", _PERMITS),
+            ListHeading("Allowed senders", "sender", _PERMITS),
+            ListHeading("Blocked senders", "sender", _BLOCKS),
         ),
         check=_no_own_domain_permitted,
     ),
@@ -383,7 +395,7 @@ _ALL = (
                 "Host or IP address",
                 cell_types.host,
                 is_key=True,
-                aliases=("Host", "Hostname", "Server", "Route", "IP address"),
+                aliases=("Host", "Hostname", "Smart host", "Server", "Route", "IP address"),
                 console_heading="Hostname",
             ),
             Column("port", "Port", cell_types.port, default="25", console_heading="Port"),

@@ -68,6 +68,7 @@ def test_value_is_normalised(parse: Parse, typed: str, normalised: str) -> None:
         (cell_types.address, "SPO:SPO_1a@SPO_2b", "an address of the type SPO"),
         (cell_types.address_or_domain, "x500:/o=Org/ou=a/cn=ann", "an address of the type X500"),
         (cell_types.address_or_domain, '"Ann" [EX:/o=Org/cn=ann]', "an address of the type EX"),
+        (cell_types.address_or_domain, "Carl Contact", "is a name; enter the e-mail address"),
         (cell_types.domain, "sip:example.com", "an address of the type SIP"),
         (cell_types.address, "*@example.com", "enter the domain example.com"),
         (cell_types.address, "a..b@example.com", "cannot be the part"),

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from onboarding.requirements.column_matching import Layout, read_layout, worksheet_chooser
 from onboarding.requirements.columns import ValidationContext
-from onboarding.requirements.comparison import read_lines
+from onboarding.requirements.comparison import read_lines, refuse_foreign_table
 from onboarding.requirements.definitions import DEFINITIONS
 from onboarding.requirements.parsers import read_table
 from onboarding.requirements.tables import UnreadableFile
@@ -116,6 +118,72 @@ def test_repeated_headings_are_no_entries() -> None:
     assert rows(TLS, as_csv([HEADINGS, PARTNER, HEADINGS, other])) == [PARTNER, other]
 
 
+@pytest.mark.parametrize(
+    ("text", "row", "named"),
+    [
+        ("Domäne;Richtung;TLS\npartner.net;both;enforced", 1, "“Domäne”, “Richtung”, “TLS”"),
+        ("List of 1 May 2026,,\nA,B,C\npartner.net,both,strict", 2, "“A”, “B”, “C”"),
+        ("Our partners\n\npartner.net\nother.net", 1, "“Our partners”"),
+        ("Partnername,Bemerkung\nx,y\npartner.net,both", 2, "“x”, “y”"),
+    ],
+)
+def test_unknown_headings_are_named(text: str, row: int, named: str) -> None:
+    message = refusal(TLS, text)
+
+    assert message.startswith(f"Row {row} is neither an entry nor a row of known headings: {named}")
+    assert "Use the headings “Partner’s domain”, “Direction”, “TLS”, “Note”, or remove" in message
+
+
+@pytest.mark.parametrize("text", ["partner.net\nnonsense", "nonsense", "nonsense\nmore"])
+def test_faulty_rows_are_no_headings(text: str) -> None:
+    assert not layout_of(TLS, text).has_headings
+
+
+def foreign(kind: str, text: str) -> str:
+    definition, layout = DEFINITIONS[kind], layout_of(kind, text)
+    read = read_lines(definition, layout, ValidationContext())
+    with pytest.raises(UnreadableFile) as refused:
+        refuse_foreign_table(definition, layout, read)
+    return str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "reason"),
+    [
+        (
+            "global-senders",
+            "Value,Action\nhttps://a.example/x,Block\nhttps://b.example,Block\n10.0.0.1,Block",
+            "No row has a valid value for “Sender’s address or domain”. Row 2: “https://a.example",
+        ),
+        (
+            "outbound-addresses",
+            "IP,Site\n10.0.0.1,a\n10.0.0.2,b\n10.0.0.3,c",
+            "No row has a valid value for “Public IP address”. Row 2: “10.0.0.1” is not a public",
+        ),
+        (
+            TLS,
+            "10.0.0.1,a\n10.0.0.2,b\n10.0.0.3,c",
+            "No row contains the headings of this sheet (“Partner’s domain”, “Direction”, “TLS”,",
+        ),
+    ],
+)
+def test_foreign_table_has_one_reason(kind: str, text: str, reason: str) -> None:
+    assert foreign(kind, text).startswith(reason)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Domain\nx\ny.net\nz", "Domain\nx\ny", "Domain,TLS\nx,enforced\ny.net,bad\nz.net,bad"],
+)
+def test_faulty_rows_are_listed(text: str) -> None:
+    layout = layout_of(TLS, text)
+    read = read_lines(DEFINITIONS[TLS], layout, ValidationContext())
+
+    refuse_foreign_table(DEFINITIONS[TLS], layout, read)
+
+    assert read.problem_rows > 1
+
+
 # --- Worksheets
 
 READ_ME = [["Read me"], ["Fill in the next worksheet."], ["Domain", "the partner’s domain"]]
@@ -182,6 +250,48 @@ def test_conflicting_columns_are_refused(text: str) -> None:
     assert message.startswith("Two columns, “")
     assert "has different values in them. Remove one of the columns." in message
     assert f"row {text.count(chr(10)) + 1} " in message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Domain,Direction\npartner.net,both,other.net",
+        "Domain;Note\npartner.net;x;;10",
+        "Domain\tDirection\t\npartner.net\tboth\t\tann@x.example",
+    ],
+)
+def test_value_beyond_headings_is_a_problem(text: str) -> None:
+    read = read_lines(DEFINITIONS[TLS], layout_of(TLS, text), ValidationContext())
+
+    (problem,) = read.problems
+    assert (problem.row, problem.column) == (2, "")
+    assert "cells below 2 headings." in problem.sentence
+
+
+@pytest.mark.parametrize(
+    ("text", "row"),
+    [
+        ("Domain,TLS,Direction\npartner.net,enforced,both,please check", 2),
+        ("Domain,,TLS\n\npartner.net,please check,enforced", 3),
+        ("Domain,TLS,,,\npartner.net,enforced,,,please check", 2),
+    ],
+)
+def test_remark_without_heading_is_noted(text: str, row: int) -> None:
+    layout = layout_of(TLS, text)
+
+    assert rows(TLS, text) == [PARTNER]
+    assert layout.notes == [
+        f"Not used: cells without a heading, the first in row {row}: “please check”."
+    ]
+
+
+def test_value_beyond_lists_is_refused() -> None:
+    message = refusal("global-senders", "Blocked senders;Name\na.example;x;b.example")
+
+    assert message == (
+        "Row 2 has a value to the right of the headings: “b.example”. Put quotation marks around"
+        " each list."
+    )
 
 
 # --- Exports of Exchange Online and Google
@@ -294,6 +404,58 @@ def test_junk_mail_lists_become_entries() -> None:
         ["ann@client.com", "b@x.example", "permit"],
         ["ann@client.com", "bad.example", "block"],
     ]
+
+
+def test_list_headings_need_no_action() -> None:
+    text = 'Blocked senders\na.example\n"b@x.example;c.example"'
+
+    assert rows("global-senders", text) == [
+        ["a.example", "block"],
+        ["b@x.example", "block"],
+        ["c.example", "block"],
+    ]
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(
+        st.lists(
+            st.sampled_from(
+                [
+                    "Domain",
+                    "Address",
+                    "Value",
+                    "Action",
+                    "Block",
+                    "a.example",
+                    "x y",
+                    "",
+                    "#TYPE a",
+                    "AllowedSenders",
+                    "ForwardTo",
+                    "ForwardingSmtpAddress",
+                    "User",
+                    "smtp:a@b.example",
+                ]
+            ),
+            min_size=1,
+            max_size=5,
+        ),
+        max_size=6,
+    ),
+    st.sampled_from(sorted(DEFINITIONS)),
+)
+def test_any_table_is_read_or_refused(lines: list[list[str]], key: str) -> None:
+    kind, refusals = DEFINITIONS[key], []
+    try:
+        layout = layout_of(key, as_csv(lines, ";"))
+        read = read_lines(kind, layout, ValidationContext())
+        refuse_foreign_table(kind, layout, read)
+        assert read.rows == len(layout.lines) > 0
+    except UnreadableFile as refused:
+        refusals.append(str(refused))
+    # A sentence of at most 500 characters fits into the field of the import.
+    assert all(0 < len(sentence) <= 500 for sentence in refusals)
 
 
 @pytest.mark.parametrize(
