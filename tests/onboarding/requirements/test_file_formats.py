@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import codecs
+import time
 from contextlib import suppress
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from onboarding.requirements import ods_reader
 from onboarding.requirements.parsers import read_table
 from onboarding.requirements.tables import MAX_ROWS, Table, UnreadableFile
 from tests.onboarding.requirements.files import html_table, ods, ods_of, workbook, zipped
@@ -133,6 +135,14 @@ def test_ods_declarations_are_refused(declaration: str) -> None:
     assert "XML that no spreadsheet writes" in refusal(content)
 
 
+def test_ods_reader_refuses_declarations() -> None:
+    content = ods_of("<table:table/>", declaration='<!DOCTYPE x [<!ENTITY a "b">]>')
+
+    # The second barrier, behind that of `measure`.
+    with pytest.raises(UnreadableFile, match="XML that no spreadsheet writes"):
+        ods_reader._parse(content, ods_reader._ContentReader(row_limit=1))
+
+
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
 def test_wide_declarations_are_refused(encoding: str) -> None:
     xml = '<?xml version="1.0" encoding="UTF-16"?><!DOCTYPE x [<!ENTITY a "b">]><x>&a;</x>'
@@ -236,9 +246,16 @@ def test_html_of_many_rows_is_refused() -> None:
     assert "more than 100,000 rows" in refusal("<table>" + "<tr><td>a</tr>" * (MAX_ROWS + 2))
 
 
-@pytest.mark.parametrize("unit", ["<", "<!--", "<a ", "</", "&", "<td", "<![CDATA["])
-def test_unclosed_html_takes_no_time(unit: str) -> None:
-    assert refusal("<table>" + unit * 100_000)
+@pytest.mark.parametrize("unit", ["<", "<!--", "</", "&", "<td", "<![CDATA["])
+def test_unclosed_html_is_refused(unit: str) -> None:
+    assert "contains no table" in refusal("<table>" + unit * 5_000)
+
+
+def test_unclosed_html_takes_linear_time() -> None:
+    began = time.monotonic()
+
+    assert "contains no table" in refusal("<table>" + "<a " * 400_000)
+    assert time.monotonic() - began < 5
 
 
 XML_SPREADSHEET = """<?xml version="1.0"?>

@@ -79,6 +79,13 @@ def test_headings_are_found_below_titles(above: list[list[str]]) -> None:
         assert rows(TLS, content) == [PARTNER]
 
 
+def test_type_line_is_no_title() -> None:
+    lines = [["#TYPE Selected.Microsoft.Exchange.Data.Mailbox"], HEADINGS, PARTNER]
+
+    for content in (as_csv(lines), workbook(T=lines), '"' + as_csv(lines).replace("\n", '"\n', 1)):
+        assert layout_of(TLS, content).notes == []
+
+
 def test_merged_title_in_workbook_is_skipped() -> None:
     merged = workbook(T=[["TLS partners", None, None], [], HEADINGS, PARTNER])
 

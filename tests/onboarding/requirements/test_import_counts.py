@@ -112,7 +112,7 @@ def test_page_shows_counts_of_each_mode(tenant: Tenant, owner: User, signed_in: 
     assert "the last of duplicate rows. Added: 1 row. Replaced: 1." in words
 
 
-@pytest.mark.parametrize("change", ["added", "changed", "removed"])
+@pytest.mark.parametrize("change", ["added", "changed", "removed", "equal counts"])
 def test_concurrent_change_is_counted_again(
     tenant: Tenant, owner: User, consultant: User, signed_in: SignIn, change: str
 ) -> None:
@@ -124,6 +124,9 @@ def test_concurrent_change_is_counted_again(
         add(sheet, consultant, target="bob@outside.test", note="x")
     elif change == "changed":
         services.change_row(sheet, row.public_id, entry, version=1, by=consultant)
+    elif change == "equal counts":
+        other = entry_of(sheet, target="ann@outside.test", note="typed later")
+        services.change_row(sheet, row.public_id, other, version=1, by=consultant)
     else:
         services.remove_row(sheet, row.public_id, version=1, by=consultant)
 
@@ -133,10 +136,15 @@ def test_concurrent_change_is_counted_again(
     promised = dict(again.report["modes"]["replace"])
     done = confirmed(again, "replace", owner)
 
-    expected = {"added": [0, 1, 0, 1, 0], "changed": [1, 0, 0, 1, 0], "removed": [2, 0, 0, 0, 0]}
+    expected = {
+        "added": [0, 1, 0, 1, 0],
+        "changed": [1, 0, 0, 1, 0],
+        "removed": [2, 0, 0, 0, 0],
+        "equal counts": [1, 1, 0, 0, 0],
+    }
     assert [promised[name] for name in COUNTS] == expected[change]
     assert "The sheet changed after the preview that you confirmed, so nothing was" in page
-    assert ('value="replace" checked' in page) == (change == "added")
+    assert ('value="replace" checked' in page) == (change in ("added", "equal counts"))
     assert done.report == promised
 
 
