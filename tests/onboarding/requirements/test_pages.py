@@ -200,6 +200,17 @@ def test_pasted_rows_are_previewed_then_imported(
     assert [row[0] for row in values(sheet)] == ["ann@outside.test", "bob@outside.test"]
 
 
+def test_preview_names_ignored_rows(tenant: Tenant, owner: User, signed_in: SignIn) -> None:
+    sheet, client = sheet_of(tenant), signed_in(owner)
+    text = "Forwards of Client Ltd\n\nAddress,Mailbox\nann@x.example,m"
+
+    response = client.post(url(sheet, "requirements-import"), {"pasted": text}, follow=True)
+
+    words = " ".join(response.content.decode().split())
+    assert "Columns from the headings: Address or domain outside, Mailbox, rule or device." in words
+    assert "headings are in row 3. Not imported from above them: “Forwards of Client Ltd”." in words
+
+
 def test_file_and_paste_together_are_refused(
     tenant: Tenant, owner: User, signed_in: SignIn
 ) -> None:
