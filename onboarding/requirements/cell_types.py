@@ -23,7 +23,14 @@ _MAX_QUOTED = 60
 _MAX_INPUT_LENGTH = 50_000  # longer input is rejected without parsing
 _ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"  # RFC 5322, section 3.2.3
 _LOCAL_PART = re.compile(rf"{_ATEXT}(?:\.{_ATEXT})*")
-_NAMED = re.compile(r"[^<>]*<([^<>]*)>")
+_NAMED = re.compile(r"([^<>]*)<([^<>]*)>")
+# The types of addresses that Exchange and other directories write in front of an address.
+_ADDRESS_TYPE = re.compile(
+    r"(smtp|mailto|sips?|x500|x400|ex|eum|spo|im|tel|notes|ccmail|msmail)\s*:\s*", re.IGNORECASE
+)
+# A recipient as rules of Exchange print it: "Ann" [SMTP:ann@example.com].
+_RULE_RECIPIENT = re.compile(r"[^\[\]]*\[((?:smtp|ex):[^\[\]]*)\]", re.IGNORECASE)
+_SMTP_ADDRESS = re.compile(r"smtp:(\S+@\S+)", re.IGNORECASE)
 _RANGE = re.compile(r"[0-9a-fA-F.:]+\s*[-–]\s*[0-9a-fA-F.:]+")
 # Spreadsheet programs run a cell that begins with one of these as a formula.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
@@ -77,13 +84,33 @@ def refuse_unreadable(text: str) -> None:
 
 
 def free_text(text: str) -> str:
-    """Free text, without the leading apostrophe that prevents a spreadsheet from running it."""
+    """Free text, without the leading apostrophe that prevents a spreadsheet from running it.
+
+    An address has no type in front of it, so that one mailbox has one spelling.
+    """
+    typed = _SMTP_ADDRESS.fullmatch(text)
+    if typed:
+        return typed.group(1)
     if text.startswith("'") and text[1:].startswith(FORMULA_STARTS):
         return text[1:]
     return text
 
 
+def _without_type(text: str) -> str:
+    """The address without “smtp:” or “mailto:”. Raises BadValue for an address of another type."""
+    found = _ADDRESS_TYPE.match(text)
+    if found is None:
+        return text
+    if found.group(1).lower() not in ("smtp", "mailto"):
+        raise BadValue(
+            f"“{quoted(text)}” is an address of the type {found.group(1).upper()}, not an e-mail"
+            " address."
+        )
+    return text[found.end() :]
+
+
 def domain(text: str) -> str:
+    text = _without_type(text)
     if text.startswith("@"):
         text = text[1:]
     try:
@@ -126,17 +153,28 @@ def address(text: str) -> str:
 
 
 def _bare_address(text: str) -> str:
-    """The address in “Ann <ann@example.com>” and in mailto: links."""
-    if text.count("@") > 1:
+    """The address in “Ann <ann@example.com>”, in links, and behind “smtp:”."""
+    inner = text
+    rule, named = _RULE_RECIPIENT.fullmatch(text), _NAMED.fullmatch(text)
+    if rule:
+        inner = rule.group(1)
+    elif named and ("@" not in named.group(1) or _is_same(named.group(1), named.group(2))):
+        inner = named.group(2).strip()
+    if inner.count("@") > 1:
         raise BadValue(f"“{quoted(text)}” has more than one @; enter one address in each row.")
-    named = _NAMED.fullmatch(text)
-    inner = named.group(1).strip() if named else text
-    return inner[7:] if inner[:7].lower() == "mailto:" else inner
+    return _without_type(inner)
+
+
+def _is_same(name: str, address: str) -> bool:
+    """Whether a display name repeats the address, as mail programs write it."""
+    return name.strip(" \"'").casefold() == address.strip().casefold()
 
 
 def address_or_domain(text: str) -> str:
-    if "@" in text[1:]:
+    if "@" in text[1:] or _RULE_RECIPIENT.fullmatch(text):
         return address(text)
+    if " " in text and "." not in text and not _ADDRESS_TYPE.match(text):
+        raise BadValue(f"“{quoted(text)}” is a name; enter the e-mail address or the domain.")
     return domain(text)
 
 

@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from onboarding.requirements.cell_types import clean, fold, printable
 from onboarding.requirements.columns import Column, SheetDefinition, ValidationContext
-from onboarding.requirements.parsers import FileLine, Table, UnreadableFile
+from onboarding.requirements.list_cells import expand_lists, list_headings
+from onboarding.requirements.tables import (
+    SAMPLE_ROWS,
+    ChooseWorksheet,
+    FileLine,
+    Table,
+    UnreadableFile,
+)
 from onboarding.requirements.validation import read_entry
+
+_MAX_NAMED = 10  # the number of columns or rows that a note lists
+# “[Required]” and “(optional)” behind the headings of templates.
+_REMARK = re.compile(r"[\[(][^\])]*[\])]|\*")
+# A full stop, an at sign, a colon or a digit.
+_ENTRY_SIGNS = re.compile(r"[.@:\d]")
+# Windows PowerShell writes the type of the objects above the headings.
+_TYPE_LINE = "#TYPE "
 
 
 @dataclass(frozen=True)
@@ -20,75 +37,198 @@ class Layout:
     has_headings: bool = False
 
     def typed(self, line: FileLine) -> dict[str, str]:
-        pairs = zip(self.columns, line.cells, strict=False)
-        return {column.name: text for column, text in pairs if column is not None}
+        """The cells by column. Of two columns for one, the first that is not empty counts."""
+        typed: dict[str, str] = {}
+        for column, text in zip(self.columns, line.cells, strict=False):
+            if column is not None and not typed.get(column.name, "").strip():
+                typed[column.name] = text
+        return typed
 
     def surplus(self, line: FileLine) -> list[str]:
-        """Cells to the right of the last column, if the file has no headings."""
-        return [text for text in line.cells[len(self.columns) :] if text.strip()]
+        """Cells to the right of the last column. Right of headings, words are only remarks."""
+        beyond = [text for text in line.cells[len(self.columns) :] if text.strip()]
+        return list(filter(_may_be_entry, beyond)) if self.has_headings else beyond
 
 
 def read_layout(kind: SheetDefinition, table: Table) -> Layout:
     """The layout of the table, from its headings or else from the order of its columns.
 
-    With headings, columns may have any order. Unknown columns are ignored, with a note. Raises
-    UnreadableFile if a required column is missing.
+    With headings, columns may have any order, rows above the headings are ignored, and unknown
+    columns too. Notes name them. Raises UnreadableFile if a required column is missing.
     """
-    first, *rest = table.lines
-    found = [_named(kind, clean(cell)) for cell in first.cells]
-    in_order = Layout(list(kind.columns), table.lines, list(table.notes))
-    if not _are_headings(kind, found, first, in_order):
-        return in_order
-    notes = list(table.notes)
-    for column in kind.columns:
-        times = found.count(column)
-        if times > 1:
-            raise UnreadableFile(
-                f"Two columns have the heading “{column.label}”. Remove one of them."
-            )
-        if not times and column.is_required and not column.default:
-            raise UnreadableFile(
-                f"No column has the heading “{column.label}”. Add it, or remove the headings."
-            )
-    unused = [
-        clean(cell)
-        for cell, column in zip(first.cells, found, strict=True)
-        if column is None and clean(cell)
-    ]
-    if unused:
-        listed = "”, “".join(printable(name[:40]) for name in unused)
-        notes.append(f"Not used: the column{'s' if len(unused) > 1 else ''} “{listed}”.")
+    lines = [line for line in table.lines if not line.cells[0].strip(' "').startswith(_TYPE_LINE)]
+    if not lines:
+        raise UnreadableFile("The file is empty.")
+    place = _heading_place(kind, lines)
+    if place is None:
+        _refuse_late_headings(kind, lines)
+        _refuse_unknown_headings(kind, lines)
+        return Layout(list(kind.columns), lines, list(table.notes))
+    return _below_headings(kind, table, lines, place)
+
+
+def _below_headings(
+    kind: SheetDefinition, table: Table, lines: Sequence[FileLine], place: int
+) -> Layout:
+    headings = lines[place]
+    rest = [line for line in lines[place + 1 :] if line.cells != headings.cells]
     if not rest:
         raise UnreadableFile("The file has headings but no rows.")
-    return Layout(found, rest, notes, has_headings=True)
+    lists = list_headings(kind, headings)
+    columns = _best_columns(_matches(kind, headings.cells))
+    _refuse_missing_columns(kind, columns, {asked.column for asked in lists.values()})
+    notes = [
+        *table.notes,
+        *_note_above(headings, lines[:place]),
+        *_note_unused(headings, columns, set(lists)),
+        *_note_unheaded(headings, rest),
+    ]
+    layout = Layout(columns, rest, notes, has_headings=True)
+    if lists:
+        _refuse_surplus(layout)
+        expanded, more = expand_lists(kind, lists, rest, layout.typed)
+        return Layout(list(kind.columns), expanded, notes + more, has_headings=True)
+    _refuse_conflicts(headings, layout)
+    return _without_empty_exports(headings, layout)
 
 
-def _are_headings(
-    kind: SheetDefinition, found: list[Column | None], first: FileLine, in_order: Layout
-) -> bool:
-    """Whether the first row consists of headings.
+def worksheet_chooser(kind: SheetDefinition) -> ChooseWorksheet:
+    """A choice of the worksheet whose headings, or else whose rows, are those of the sheet.
 
-    A heading can also be a value: “address” is both. A row that is a valid entry is not a row of
-    headings. Otherwise most of its cells, or all required columns, must be headings.
+    Without such a worksheet, and of equal ones, the first counts.
     """
-    if not any(found):
-        return False
-    if not read_entry(kind, in_order.typed(first), ValidationContext()).problems:
-        return False
-    named = [column for column in found if column is not None]
-    needed = [column for column in kind.columns if column.is_required and not column.default]
-    filled = sum(1 for cell in first.cells if cell.strip())
-    return 2 * len(named) >= filled or all(column in named for column in needed)
+
+    def choose(samples: Sequence[Sequence[list[str]]]) -> int:
+        scores = [_score(kind, sample) for sample in samples]
+        return scores.index(max(scores))
+
+    return choose
 
 
-def _named(kind: SheetDefinition, heading: str) -> Column | None:
-    wanted = fold(heading)
-    if not wanted:
-        return None
-    for names in (_own_names, _other_names):
+def _score(kind: SheetDefinition, sample: Sequence[list[str]]) -> tuple[bool, int]:
+    """Whether a row is a valid entry, and the number of columns with headings."""
+    lines = [FileLine(number, cells) for number, cells in enumerate(sample, start=1)]
+    place = _heading_place(kind, lines)
+    if place is None:
+        in_order = Layout(list(kind.columns), lines)
+        return any(_is_entry(kind, in_order, line) for line in lines), 0
+    layout = Layout(_best_columns(_matches(kind, lines[place].cells)), lines[place + 1 :])
+    is_filled = bool(list_headings(kind, lines[place])) or any(
+        _is_entry(kind, layout, line) for line in layout.lines
+    )
+    return is_filled, len(_distinct(kind, lines[place]))
+
+
+# --- The row of headings
+
+
+def _heading_place(kind: SheetDefinition, lines: Sequence[FileLine]) -> int | None:
+    """The index of the row of headings among the first rows, or None.
+
+    Of several candidates, the one with the most columns counts, because a title can equal a
+    heading. The search ends at the first valid entry.
+    """
+    best, most = None, 0
+    layout = Layout(list(kind.columns), [])
+    for place, line in enumerate(lines[:SAMPLE_ROWS]):
+        if _is_entry(kind, layout, line):
+            break
+        named = len(_distinct(kind, line))
+        if named > most and _are_headings(kind, line):
+            best, most = place, named
+            layout = Layout(_best_columns(_matches(kind, line.cells)), [])
+    return best
+
+
+def _is_entry(kind: SheetDefinition, layout: Layout, line: FileLine) -> bool:
+    return not read_entry(kind, layout.typed(line), ValidationContext()).problems
+
+
+def _distinct(kind: SheetDefinition, line: FileLine) -> set[str]:
+    """The names of the columns that the row has as headings."""
+    named = {match.column.name for match in _matches(kind, line.cells) if match is not None}
+    return named | {asked.column for asked in list_headings(kind, line).values()}
+
+
+def _are_headings(kind: SheetDefinition, line: FileLine) -> bool:
+    """Whether the row consists of headings.
+
+    A heading can also be a value: “address” is both. Most of its cells, all required columns, or
+    the name of a list must be headings.
+    """
+    named = _distinct(kind, line)
+    needed = {column.name for column in kind.columns if column.is_required and not column.default}
+    filled = sum(1 for cell in line.cells if cell.strip())
+    return 2 * len(named) >= filled or needed <= named or bool(list_headings(kind, line))
+
+
+def _refuse_late_headings(kind: SheetDefinition, lines: Sequence[FileLine]) -> None:
+    """Refuse headings below a row that could be an entry, instead of each row above them."""
+    in_order = Layout(list(kind.columns), [])
+    for line in lines[1:SAMPLE_ROWS]:
+        is_candidate = len(_distinct(kind, line)) > 1 and _are_headings(kind, line)
+        if is_candidate and not _is_entry(kind, in_order, line):
+            raise UnreadableFile(
+                f"The headings seem to be in row {line.number}. Remove the rows above them, and"
+                " import the file again."
+            )
+
+
+def _refuse_unknown_headings(kind: SheetDefinition, lines: Sequence[FileLine]) -> None:
+    """Refuse words above the first entry in one sentence, instead of each of their cells.
+
+    Every entry of a sheet without fixed questions has a name, an address or a number.
+    """
+    if kind.is_fixed:
+        return
+    words: FileLine | None = None
+    in_order = Layout(list(kind.columns), [])
+    for line in lines[:SAMPLE_ROWS]:
+        if any(map(_may_be_entry, line.cells)) or _is_entry(kind, in_order, line):
+            break
+        if words is None or len(line.cells) >= len(words.cells):
+            words = line
+    else:
+        return
+    if words is not None:
+        labels = "”, “".join(column.label for column in kind.columns)
+        raise UnreadableFile(
+            f"Row {words.number} is neither an entry nor a row of known headings:"
+            f" {_listed([clean(cell) for cell in words.cells if cell.strip()])}. Use the headings"
+            f" “{labels}”, or remove the row."
+        )
+
+
+def _may_be_entry(cell: str) -> bool:
+    text = cell.strip()
+    return " " not in text and bool(_ENTRY_SIGNS.search(text))
+
+
+# --- Columns
+
+
+@dataclass(frozen=True)
+class _Match:
+    """A column that a heading names. `rank` is above 0 for a heading that is only a substitute."""
+
+    column: Column
+    rank: int = 0
+
+
+def _matches(kind: SheetDefinition, cells: Sequence[str]) -> list[_Match | None]:
+    return [_match(kind, clean(cell)) for cell in cells]
+
+
+def _match(kind: SheetDefinition, heading: str) -> _Match | None:
+    for wanted in (fold(heading), fold(_REMARK.sub("", heading))):
+        for names in (_own_names, _other_names):
+            for column in kind.columns:
+                if wanted and wanted in names(column):
+                    return _Match(column)
         for column in kind.columns:
-            if wanted in names(column):
-                return column
+            substitutes = [fold(name) for name in column.substitutes]
+            if wanted in substitutes:
+                return _Match(column, 1 + substitutes.index(wanted))
     return None
 
 
@@ -97,4 +237,138 @@ def _own_names(column: Column) -> set[str]:
 
 
 def _other_names(column: Column) -> set[str]:
-    return {fold(name) for name in column.aliases}
+    return {fold(name) for name in (*column.aliases, *column.exports)}
+
+
+def _best_columns(matches: Sequence[_Match | None]) -> list[Column | None]:
+    """The column of each heading; None for a heading with a better one in the same row."""
+    best: dict[str, int] = {}
+    for match in matches:
+        if match is not None:
+            best[match.column.name] = min(best.get(match.column.name, match.rank), match.rank)
+    return [
+        match.column if match is not None and match.rank == best[match.column.name] else None
+        for match in matches
+    ]
+
+
+def _refuse_missing_columns(
+    kind: SheetDefinition, columns: Sequence[Column | None], listed: set[str]
+) -> None:
+    for column in kind.columns:
+        # A list heading implies the column with a fixed set of values.
+        is_implied = column.name in listed or (bool(listed) and bool(column.choices))
+        if column.is_required and not column.default and not is_implied and column not in columns:
+            raise UnreadableFile(
+                f"No column has the heading “{column.label}”. Add it, or remove the headings."
+            )
+
+
+def _refuse_conflicts(headings: FileLine, layout: Layout) -> None:
+    """Refuse two columns for one column of the sheet if a row has different values in them."""
+    places: dict[str, list[int]] = {}
+    for place, column in enumerate(layout.columns):
+        if column is not None:
+            places.setdefault(column.name, []).append(place)
+    for name, several in places.items():
+        if len(several) < 2:
+            continue
+        for line in layout.lines:
+            filled = [place for place in several if _comparable(line, place)]
+            if len({_comparable(line, place) for place in filled}) > 1:
+                raise _conflict(layout, name, headings, line, filled)
+
+
+def _comparable(line: FileLine, place: int) -> str:
+    text = clean(line.cells[place]) if place < len(line.cells) else ""
+    return text.casefold().removeprefix("smtp:")
+
+
+def _conflict(
+    layout: Layout, name: str, headings: FileLine, line: FileLine, places: list[int]
+) -> UnreadableFile:
+    label = next(c.label for c in layout.columns if c is not None and c.name == name)
+    one, other = (printable(clean(headings.cells[place])[:40]) for place in places[:2])
+    return UnreadableFile(
+        f"Two columns, “{one}” and “{other}”, are read as “{label}”, and row {line.number} has"
+        " different values in them. Remove one of the columns."
+    )
+
+
+def _without_empty_exports(headings: FileLine, layout: Layout) -> Layout:
+    """The layout without the rows that an export contains although they are no entries.
+
+    Get-Mailbox lists every mailbox, with or without a forward.
+    """
+    for place, column in enumerate(layout.columns):
+        heading = clean(headings.cells[place]) if place < len(headings.cells) else ""
+        if column is not None and _is_export(column, heading):
+            return _skip_rows(layout, column, heading)
+    return layout
+
+
+def _is_export(column: Column, heading: str) -> bool:
+    """Whether a program wrote the heading: people put blanks between words."""
+    return heading.casefold() in {name.casefold() for name in column.exports}
+
+
+def _skip_rows(layout: Layout, column: Column, heading: str) -> Layout:
+    kept = [line for line in layout.lines if layout.typed(line).get(column.name, "").strip()]
+    skipped = len(layout.lines) - len(kept)
+    if not kept:
+        raise UnreadableFile(f"No row has a value in the column “{printable(heading)}”.")
+    if not skipped:
+        return layout
+    rows = "1 row has" if skipped == 1 else f"{skipped:,} rows have"
+    note = f"Skipped: {rows} no value in the column “{printable(heading)}”."
+    return Layout(layout.columns, kept, [*layout.notes, note], layout.has_headings)
+
+
+def _refuse_surplus(layout: Layout) -> None:
+    """Refuse cells to the right of the headings of lists, which may be part of a list."""
+    for line in layout.lines:
+        for text in layout.surplus(line)[:1]:
+            raise UnreadableFile(
+                f"Row {line.number} has a value to the right of the headings:"
+                f" “{printable(clean(text)[:60])}”. Put quotation marks around each list."
+            )
+
+
+# --- Notes
+
+
+def _note_above(headings: FileLine, above: Sequence[FileLine]) -> list[str]:
+    if not above:
+        return []
+    shown = _listed([clean(" ".join(line.cells)) for line in above])
+    return [f"The headings are in row {headings.number}. Not imported from above them: {shown}."]
+
+
+def _note_unused(headings: FileLine, columns: Sequence[Column | None], used: set[int]) -> list[str]:
+    unused = [
+        clean(cell)
+        for place, (cell, column) in enumerate(zip(headings.cells, columns, strict=True))
+        if column is None and place not in used and clean(cell)
+    ]
+    if not unused:
+        return []
+    return [f"Not used: the column{'s' * (len(unused) > 1)} {_listed(unused)}."]
+
+
+def _note_unheaded(headings: FileLine, lines: Sequence[FileLine]) -> list[str]:
+    """A note about cells without a heading, which are not part of any column."""
+    empty = [place for place, cell in enumerate(headings.cells) if not clean(cell)]
+    for line in lines:
+        between = [line.cells[place] for place in empty if place < len(line.cells)]
+        for text in (*between, *line.cells[len(headings.cells) :]):
+            if clean(text):
+                shown = printable(clean(text)[:40])
+                first = f"the first in row {line.number}: “{shown}”"
+                return [f"Not used: cells without a heading, {first}."]
+    return []
+
+
+def _listed(texts: Sequence[str]) -> str:
+    listed = "”, “".join(printable(text[:40]) for text in texts[:_MAX_NAMED])
+    more = len(texts) - _MAX_NAMED
+    return f"“{listed}”" + (f" and {more} more" if more > 0 else "")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from onboarding.models import TaskRole
@@ -31,6 +31,10 @@ class Column:
     default: str = ""
     # Headings that other programs use for this column.
     aliases: tuple[str, ...] = ()
+    # Headings in exports of Exchange and Google. A row without a value there is no entry.
+    exports: tuple[str, ...] = ()
+    # Headings that count only in a file without a better one, the best first.
+    substitutes: tuple[str, ...] = ()
     is_key: bool = False
     console_heading: str = ""
 
@@ -52,6 +56,18 @@ class Question:
     text: str
     help: str = ""
     parse: Parse = cell_types.free_text
+
+
+@dataclass(frozen=True)
+class ListHeading:
+    """The heading of cells in exports that contain a list of values of `column`.
+
+    `values` has the values of other columns that the heading implies.
+    """
+
+    heading: str
+    column: str
+    values: Values = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -83,6 +99,7 @@ class SheetDefinition:
     columns: tuple[Column, ...]
     noun: str = "row"
     questions: tuple[Question, ...] = ()
+    list_headings: tuple[ListHeading, ...] = ()
     # Validates a whole row with valid cells. Returns messages by column.
     check: Check = _no_problems
 

@@ -9,11 +9,13 @@ from typing import Any
 from onboarding.requirements.cell_types import printable
 from onboarding.requirements.column_matching import Layout
 from onboarding.requirements.columns import SheetDefinition, ValidationContext
-from onboarding.requirements.parsers import FileLine
+from onboarding.requirements.tables import FileLine, UnreadableFile
 from onboarding.requirements.validation import SheetEntry, in_order, read_entry
 
 _MAX_PROBLEMS = 100  # the number of problems that the preview shows
 _MAX_EXAMPLES = 20
+_MAX_SAMPLES = 5
+_MIN_FOREIGN_ROWS = 3  # fewer rows are easily corrected one by one
 
 OnProgress = Callable[[int], None]
 
@@ -79,11 +81,34 @@ def _problems(
         CellProblem(line.number, labels[name], printable(entry.typed[name][:120]), sentence)
         for name, sentence in entry.problems.items()
     ]
-    surplus = [] if layout.has_headings else layout.surplus(line)
-    if surplus:
+    surplus = layout.surplus(line)
+    if surplus and layout.has_headings:
+        sentence = f"The row has {len(line.cells)} cells below {len(layout.columns)} headings."
+        found.append(CellProblem(line.number, "", printable(surplus[0][:120]), sentence))
+    elif surplus:
         sentence = f"The row has {len(line.cells)} cells. This sheet has {len(labels)} columns."
         found.append(CellProblem(line.number, "", printable(surplus[0][:120]), sentence))
     return found
+
+
+def refuse_foreign_table(kind: SheetDefinition, layout: Layout, incoming: ParsedRows) -> None:
+    """Raise UnreadableFile if no row of the file is an entry, for one cause.
+
+    One sentence with the cause is more useful than the same error in every row.
+    """
+    if incoming.rows < _MIN_FOREIGN_ROWS or incoming.problem_rows < incoming.rows:
+        return
+    first = incoming.problems[0]
+    if not layout.has_headings:
+        labels = "”, “".join(column.label for column in kind.columns)
+        raise UnreadableFile(
+            f"No row contains the headings of this sheet (“{labels}”), and no row is a valid entry"
+            f" in this order. Row {first.row}: {first.sentence}"
+        )
+    if {problem.column for problem in incoming.problems} == {first.column}:
+        raise UnreadableFile(
+            f"No row has a valid value for “{first.column}”. Row {first.row}: {first.sentence}"
+        )
 
 
 @dataclass(frozen=True)
@@ -98,14 +123,31 @@ class StoredRow:
 
 
 @dataclass(frozen=True)
+class RowChange:
+    """New values for a stored row, from the row `number` of the file."""
+
+    number: int
+    stored: StoredRow
+    key: str
+    values: dict[str, str]
+
+
+@dataclass(frozen=True)
 class ImportChanges:
-    """The changes that an import makes."""
+    """The changes that an import makes with one choice about differing rows."""
 
     new: list[tuple[str, dict[str, str]]]
-    changed: list[tuple[StoredRow, str, dict[str, str]]]
-    # Rows of the sheet that differ in the file, whether they are replaced or not.
-    differing: list[tuple[int, StoredRow, dict[str, str]]]
+    # The first answers to fixed questions, whose rows exist without an answer.
+    answered: list[RowChange]
+    replaced: list[RowChange]
+    # Rows that differ and that the import does not replace.
+    skipped: list[RowChange]
     same: int
+
+    @property
+    def updates(self) -> list[RowChange]:
+        """The stored rows to write."""
+        return self.answered + self.replaced
 
 
 def compare(
@@ -115,14 +157,14 @@ def compare(
     *,
     replaces: bool,
 ) -> ImportChanges:
-    """The rows to add and the rows to replace.
+    """The rows to add, to replace and to skip.
 
     If the file has an entry twice, the first counts, or with `replaces` the last. The first answer
     to a fixed question is new. An empty answer removes nothing.
     """
     new: list[tuple[str, dict[str, str]]] = []
-    changed: list[tuple[StoredRow, str, dict[str, str]]] = []
-    differing: list[tuple[int, StoredRow, dict[str, str]]] = []
+    answered: list[RowChange] = []
+    differing: list[RowChange] = []
     same = 0
     for key, (number, entry) in (incoming.last if replaces else incoming.first).items():
         stored = existing.get(key)
@@ -130,37 +172,61 @@ def compare(
             new.append((key, entry.values))
         elif stored.values == entry.values or (kind.is_fixed and not entry.values["answer"]):
             same += 1
-        elif kind.is_fixed and not stored.values.get("answer"):
-            changed.append((stored, key, entry.values))
         else:
-            differing.append((number, stored, entry.values))
-            if replaces:
-                changed.append((stored, key, entry.values))
-    return ImportChanges(new, changed, differing, same)
+            is_first_answer = kind.is_fixed and not stored.values.get("answer")
+            changes = answered if is_first_answer else differing
+            changes.append(RowChange(number, stored, key, entry.values))
+    replaced, skipped = (differing, []) if replaces else ([], differing)
+    return ImportChanges(new, answered, replaced, skipped, same)
+
+
+def count_changes(incoming: ParsedRows, changes: ImportChanges) -> dict[str, int]:
+    """The counts that the preview promises and that the finished import reports."""
+    return {
+        "new": len(changes.new) + len(changes.answered),
+        "replaced": len(changes.replaced),
+        "left": len(changes.skipped),
+        "same": changes.same,
+        "repeated": incoming.repeated,
+    }
 
 
 def report(
-    kind: SheetDefinition, layout: Layout, incoming: ParsedRows, changes: ImportChanges
+    kind: SheetDefinition,
+    layout: Layout,
+    incoming: ParsedRows,
+    existing: Mapping[str, StoredRow],
 ) -> dict[str, Any]:
-    """The comparison as counts and examples, for the preview."""
-    fills = sum(
-        1 for stored, _, _ in changes.changed if kind.is_fixed and not stored.values["answer"]
-    )
+    """The comparison for the preview: counts for each choice about differing rows, and examples."""
+    skips = compare(kind, incoming, existing, replaces=False)
+    replaces = compare(kind, incoming, existing, replaces=True)
+    modes = {
+        "skip": count_changes(incoming, skips),
+        "replace": count_changes(incoming, replaces),
+    }
+    differing = {change.key: change for change in skips.skipped + replaces.replaced}
     return {
         "rows": incoming.rows,
-        "new": len(changes.new) + fills,
-        "same": changes.same,
-        "differing": len(changes.differing),
+        "new": modes["skip"]["new"],
+        "same": len(incoming.first) - modes["skip"]["new"] - len(differing),
+        "differing": len(differing),
         "repeated": incoming.repeated,
+        "modes": modes,
+        "has_choice": bool(incoming.conflicting) or modes["skip"] != modes["replace"],
+        "has_changes": any(counts["new"] + counts["replaced"] for counts in modes.values()),
         "problem_rows": incoming.problem_rows,
         "has_headings": layout.has_headings,
         "columns": [column.label for column in layout.columns if column is not None],
         "notes": layout.notes,
         "problems": [vars(problem) for problem in incoming.problems],
-        "samples": [in_order(kind, values) for _, values in changes.new[:5]],
+        "samples": [in_order(kind, values) for values in _added_values(skips)],
         "differences": [
-            {"row": number, "before": in_order(kind, stored.values), "after": in_order(kind, after)}
-            for number, stored, after in changes.differing[:_MAX_EXAMPLES]
+            {
+                "row": change.number,
+                "before": in_order(kind, change.stored.values),
+                "after": in_order(kind, change.values),
+            }
+            for change in list(differing.values())[:_MAX_EXAMPLES]
         ],
         "disputed": [
             {"key": key.rstrip(" |"), "rows": numbers[:10]}
@@ -168,3 +234,8 @@ def report(
         ],
         "disputed_total": len(incoming.conflicting),
     }
+
+
+def _added_values(changes: ImportChanges) -> list[dict[str, str]]:
+    answers = [change.values for change in changes.answered[:_MAX_SAMPLES]]
+    return [*(values for _, values in changes.new[:_MAX_SAMPLES]), *answers][:_MAX_SAMPLES]

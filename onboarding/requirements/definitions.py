@@ -6,6 +6,7 @@ from onboarding.models import TaskRole
 from onboarding.requirements import cell_types
 from onboarding.requirements.columns import (
     Column,
+    ListHeading,
     Problems,
     Question,
     SheetDefinition,
@@ -16,9 +17,24 @@ from onboarding.requirements.columns import (
 
 _NOTE = Column("note", "Note", is_required=False, aliases=("Notes", "Comment", "Remark"))
 _PERMIT = {
-    "permit": ("permitted", "allow", "allowed", "safe", "whitelist", "yes"),
-    "block": ("blocked", "deny", "denied", "reject", "blacklist", "no"),
+    "permit": (
+        *("permitted", "permitted sender", "permitted senders", "allow", "allowed", "allow list"),
+        *("allowed sender", "allowed senders", "safe", "safe sender", "whitelist", "yes"),
+    ),
+    "block": (
+        *("blocked", "blocked sender", "blocked senders", "block list", "deny", "denied"),
+        *("reject", "rejected", "blacklist", "no"),
+    ),
 }
+_PERMITS, _BLOCKS = {"action": "permit"}, {"action": "block"}
+# Properties of Exchange that identify a mailbox.
+_MAILBOX_PROPERTIES = (
+    "PrimarySmtpAddress",
+    "WindowsEmailAddress",
+    "UserPrincipalName",
+    "MailboxOwnerId",
+    "Identity",
+)
 _SENDER_ALSO = ("Sender address", "Email address", "E-mail", "Email", "Address", "Domain", "From")
 
 # --- Whole rows
@@ -127,8 +143,15 @@ _ALL = (
                     "Domain",
                     "Forward to",
                     "Forwarding address",
-                    "ForwardingSmtpAddress",
+                    "Forwards to",
+                    "Forwarding email address",
                     "Target",
+                    "Destination",
+                ),
+                exports=(
+                    "ForwardingSmtpAddress",
+                    "ForwardingAddress",
+                    "forwardingEmail",
                 ),
                 is_key=True,
                 console_heading="Email Address or Domain",
@@ -138,7 +161,8 @@ _ALL = (
                 "Mailbox, rule or device",
                 is_required=False,
                 help="Where the forward is set",
-                aliases=("Mailbox", "Source", "From", "User", "Rule"),
+                aliases=("Mailbox", "Source", "Source mailbox", "From", "User", "Rule"),
+                substitutes=(*_MAILBOX_PROPERTIES, "DisplayName", "Name", "Alias"),
                 is_key=True,
             ),
             choice(
@@ -149,6 +173,11 @@ _ALL = (
                 aliases=("Type", "Kind"),
             ),
             _NOTE,
+        ),
+        list_headings=(
+            ListHeading("ForwardTo", "target"),
+            ListHeading("RedirectTo", "target"),
+            ListHeading("ForwardAsAttachmentTo", "target"),
         ),
     ),
     SheetDefinition(
@@ -161,7 +190,7 @@ _ALL = (
                 "domain",
                 "Partner’s domain",
                 cell_types.domain,
-                aliases=("Domain", "Partner", "Partner domain"),
+                aliases=("Domain", "Domain name", "Partner", "Partner domain"),
                 is_key=True,
                 console_heading="Domain",
             ),
@@ -258,6 +287,7 @@ _ALL = (
                 "Sender’s address or domain",
                 cell_types.address_or_domain,
                 aliases=("Sender", *_SENDER_ALSO),
+                exports=("Value",),  # Tenant Allow/Block List
                 is_key=True,
                 console_heading="Email Address or Domain",
             ),
@@ -271,6 +301,15 @@ _ALL = (
             _NOTE,
         ),
         noun="sender",
+        list_headings=(
+            ListHeading("AllowedSenders", "sender", _PERMITS),
+            ListHeading("AllowedSenderDomains", "sender", _PERMITS),
+            ListHeading("BlockedSenders", "sender", _BLOCKS),
+            ListHeading("BlockedSenderDomains", "sender", _BLOCKS),
+            ListHeading("Permitted senders", "sender", _PERMITS),
+            ListHeading("Allowed senders", "sender", _PERMITS),
+            ListHeading("Blocked senders", "sender", _BLOCKS),
+        ),
         check=_no_own_domain_permitted,
     ),
     SheetDefinition(
@@ -284,6 +323,7 @@ _ALL = (
                 "User’s address",
                 cell_types.address,
                 aliases=("User", "Mailbox", "Recipient", "User email", "User e-mail address"),
+                substitutes=_MAILBOX_PROPERTIES,
                 is_key=True,
                 console_heading="User",
             ),
@@ -292,6 +332,7 @@ _ALL = (
                 "Sender’s address or domain",
                 cell_types.address_or_domain,
                 aliases=("Sender", *_SENDER_ALSO),
+                exports=("Value",),
                 is_key=True,
                 console_heading="Sender",
             ),
@@ -304,6 +345,10 @@ _ALL = (
             ),
         ),
         noun="entry",
+        list_headings=(
+            ListHeading("TrustedSendersAndDomains", "sender", _PERMITS),
+            ListHeading("BlockedSendersAndDomains", "sender", _BLOCKS),
+        ),
         check=_no_own_domain_permitted,
     ),
     SheetDefinition(
@@ -341,7 +386,7 @@ _ALL = (
                 "domain",
                 "Domain",
                 cell_types.domain,
-                aliases=("Recipient domain",),
+                aliases=("Recipient domain", "DomainName"),
                 is_key=True,
                 console_heading="Domain",
             ),
@@ -350,7 +395,7 @@ _ALL = (
                 "Host or IP address",
                 cell_types.host,
                 is_key=True,
-                aliases=("Host", "Hostname", "Server", "Route", "IP address"),
+                aliases=("Host", "Hostname", "Smart host", "Server", "Route", "IP address"),
                 console_heading="Hostname",
             ),
             Column("port", "Port", cell_types.port, default="25", console_heading="Port"),

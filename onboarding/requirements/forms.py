@@ -86,12 +86,19 @@ class ImportForm(forms.Form):
         label="or a file",
         required=False,
         allow_empty_file=True,
-        widget=forms.FileInput(attrs={"accept": ".csv, .tsv, .txt, .xlsx"}),
+        widget=forms.FileInput(
+            attrs={"accept": ".csv, .tsv, .txt, .xlsx, .ods, .xls, .html, .htm"}
+        ),
     )
 
     def __init__(self, *args: Any, was_too_large: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.was_too_large = was_too_large
+
+    @property
+    def filled_field(self) -> str:
+        """The field of a valid form that has the content."""
+        return "file" if self.cleaned_data.get("file") else "pasted"
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}

@@ -27,19 +27,19 @@ from onboarding.errors import OnboardingError
 from onboarding.models import RequirementsSheet, SheetImport, SheetRow
 from onboarding.requirements import comparison, services
 from onboarding.requirements.cell_types import printable
-from onboarding.requirements.column_matching import Layout, read_layout
+from onboarding.requirements.column_matching import Layout, read_layout, worksheet_chooser
 from onboarding.requirements.columns import SheetDefinition
-from onboarding.requirements.comparison import ImportChanges, ParsedRows, StoredRow
+from onboarding.requirements.comparison import ImportChanges, ParsedRows, RowChange, StoredRow
 from onboarding.requirements.import_progress import (
     ReportProgress,
     Stage,
     is_stalled,
     progress_reporter,
 )
-from onboarding.requirements.parsers import UnreadableFile, read_table, text_size_bytes
+from onboarding.requirements.parsers import read_table, text_size_bytes
 from onboarding.requirements.sign_off import definition_of, lock_sheet
+from onboarding.requirements.tables import MAX_ROWS, UnreadableFile
 from onboarding.requirements.validation import text_of
-from onboarding.requirements.xlsx_reader import MAX_ROWS
 from tenants.activity_names import ActivityName
 from tenants.models import User
 
@@ -128,7 +128,11 @@ def read_import(job: SheetImport) -> None:
 def _read(job: SheetImport, report_progress: ReportProgress) -> _ParsedImport:
     kind = definition_of(job.sheet)
     report_progress(Stage.READING, 0, 0)
-    table = read_table(bytes(job.content), functools.partial(report_progress, Stage.READING))
+    table = read_table(
+        bytes(job.content),
+        functools.partial(report_progress, Stage.READING),
+        worksheet_chooser(kind),
+    )
     layout = read_layout(kind, table)
     total = len(layout.lines)
     report_progress(Stage.CHECKING, 0, total)
@@ -137,22 +141,28 @@ def _read(job: SheetImport, report_progress: ReportProgress) -> _ParsedImport:
         kind, layout, validation_context, lambda done: report_progress(Stage.CHECKING, done, total)
     )
     report_progress(Stage.CHECKING, total, total)
+    comparison.refuse_foreign_table(kind, layout, incoming)
     return _ParsedImport(kind, layout, incoming)
 
 
 def _save_preview(
     job: SheetImport, locked: RequirementsSheet, read: _ParsedImport, *, is_repeated: bool = False
 ) -> None:
-    changes = comparison.compare(read.kind, read.incoming, _rows_of(locked), replaces=False)
+    existing = _rows_of(locked)
+    changes = comparison.compare(read.kind, read.incoming, existing, replaces=False)
     problem = _too_many(locked, changes)
     if problem:
         _fail(job, problem)
         return
-    report = comparison.report(read.kind, read.layout, read.incoming, changes)
+    report = comparison.report(read.kind, read.layout, read.incoming, existing)
     _update_if_unchanged(
         job,
         status=Status.READY,
-        report=report | {"is_repeated": is_repeated},
+        report=report
+        | {
+            "is_repeated": is_repeated,
+            "sheet_changed": locked.revision != job.previewed_revision,
+        },
         previewed_revision=locked.revision,
         rows_found=read.incoming.rows,
         rows_checked=read.incoming.rows,
@@ -241,28 +251,27 @@ def _apply(
 ) -> None:
     replaces = job.duplicates == SheetImport.Duplicates.REPLACE
     changes = comparison.compare(read.kind, read.incoming, _rows_of(locked), replaces=replaces)
+    counts = comparison.count_changes(read.incoming, changes)
+    if counts != job.report["modes"][job.duplicates]:
+        # The rules of the product changed, not the sheet: its revision is that of the preview.
+        _save_preview(job, locked, read, is_repeated=True)
+        return
     _write(locked, changes, by=job.created_by, report_progress=report_progress)
-    job.report = {
-        "new": len(changes.new),
-        "replaced": len(changes.changed),
-        "left": len(changes.differing) if not replaces else 0,
-        "same": changes.same,
-        "repeated": read.incoming.repeated,
-    }
-    if changes.new or changes.changed:
+    job.report = counts
+    if changes.new or changes.updates:
         assert job.created_by is not None, "a deleted user cannot confirm an import"
         before = services.count_answers(
-            read.kind, [stored.values for stored, _, _ in changes.changed]
+            read.kind, [change.stored.values for change in changes.updates]
         )
-        after = services.count_answers(read.kind, [values for _, _, values in changes.changed])
+        after = services.count_answers(read.kind, [change.values for change in changes.updates])
         services.record_change(
             locked,
             ActivityName.SHEET_IMPORTED,
             by=job.created_by,
             what=job.name,
             rows=len(changes.new) + after - before,
-            added=len(changes.new),
-            replaced=len(changes.changed),
+            added=counts["new"],
+            replaced=counts["replaced"],
         )
     job.status, job.imported_at, job.content = Status.DONE, timezone.now(), b""
     job.save(update_fields=["report", "status", "imported_at", "content"])
@@ -277,7 +286,8 @@ def _write(
 ) -> None:
     now = timezone.now()
     position = services.last_position(locked)
-    total = len(changes.new) + len(changes.changed)
+    updates = changes.updates
+    total = len(changes.new) + len(updates)
     report_progress(Stage.WRITING, 0, total)
     for begin in range(0, len(changes.new), _BATCH):
         SheetRow.objects.bulk_create(
@@ -295,14 +305,14 @@ def _write(
             )
         )
         report_progress(Stage.WRITING, min(begin + _BATCH, len(changes.new)), total)
-    for begin in range(0, len(changes.changed), _BATCH):
-        _replace(locked, changes.changed[begin : begin + _BATCH], by=by, at=now)
+    for begin in range(0, len(updates), _BATCH):
+        _replace(locked, updates[begin : begin + _BATCH], by=by, at=now)
         report_progress(Stage.WRITING, min(len(changes.new) + begin + _BATCH, total), total)
 
 
 def _replace(
     locked: RequirementsSheet,
-    changed: Sequence[tuple[StoredRow, str, dict[str, str]]],
+    updates: Sequence[RowChange],
     *,
     by: User | None,
     at: datetime,
@@ -311,17 +321,17 @@ def _replace(
     SheetRow.objects.bulk_create(
         (
             SheetRow(
-                public_id=stored.public_id,
+                public_id=change.stored.public_id,
                 sheet=locked,
-                position=stored.position,
-                key=key,
-                values=values,
-                text=text_of(values),
-                version=stored.version + 1,
+                position=change.stored.position,
+                key=change.key,
+                values=change.values,
+                text=text_of(change.values),
+                version=change.stored.version + 1,
                 changed_by=by,
                 changed_at=at,
             )
-            for stored, key, values in changed
+            for change in updates
         ),
         update_conflicts=True,
         unique_fields=["sheet", "key"],

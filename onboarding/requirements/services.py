@@ -14,8 +14,8 @@ from onboarding.models import Plan, RequirementsSheet, SheetRow, Task
 from onboarding.requirements.columns import SheetDefinition, ValidationContext
 from onboarding.requirements.definitions import DEFINITION_OF_ROLE
 from onboarding.requirements.sign_off import definition_of, lock_sheet, withdraw_sign_offs
+from onboarding.requirements.tables import MAX_ROWS
 from onboarding.requirements.validation import SheetEntry, text_of
-from onboarding.requirements.xlsx_reader import MAX_ROWS
 from tenants.activity_names import ActivityName
 from tenants.models import Tenant, User
 from tenants.services import write_activity

@@ -66,7 +66,10 @@ def sheet_import(request: HttpRequest, public_id: str, sheet_id: str) -> HttpRes
                 by=current_user(request),
             )
             start_import(job)
-            return _to_import(public_id, job)
+            job.refresh_from_db(fields=["status", "error"])
+            if job.status != SheetImport.Status.FAILED:
+                return _to_import(public_id, job)
+            form.add_error(form.filled_field, job.error)
     status = 422 if request.method == "POST" else 200
     context = {**sheet_context(request, sheet), "form": form}
     return render(request, "requirements/import_create.html", context, status=status)

@@ -190,7 +190,7 @@ def test_empty_answers_remove_nothing(tenant: Tenant, owner: User) -> None:
     answers = dict(SheetRow.objects.filter(sheet=sheet).values_list("key", "values__answer"))
     assert answers["company"] == "Northwind"
     assert (answers["main-colour"], answers["url-prefix"]) == ("#112233", "nw")
-    assert sheet_import.report["replaced"] == 2
+    assert (sheet_import.report["new"], sheet_import.report["replaced"]) == (2, 0)
     sheet.refresh_from_db()
     assert sheet.row_count == 3
 

@@ -200,6 +200,17 @@ def test_pasted_rows_are_previewed_then_imported(
     assert [row[0] for row in values(sheet)] == ["ann@outside.test", "bob@outside.test"]
 
 
+def test_preview_names_ignored_rows(tenant: Tenant, owner: User, signed_in: SignIn) -> None:
+    sheet, client = sheet_of(tenant), signed_in(owner)
+    text = "Forwards of Client Ltd\n\nAddress,Mailbox\nann@x.example,m"
+
+    response = client.post(url(sheet, "requirements-import"), {"pasted": text}, follow=True)
+
+    words = " ".join(response.content.decode().split())
+    assert "Columns from the headings: Address or domain outside, Mailbox, rule or device." in words
+    assert "headings are in row 3. Not imported from above them: “Forwards of Client Ltd”." in words
+
+
 def test_file_and_paste_together_are_refused(
     tenant: Tenant, owner: User, signed_in: SignIn
 ) -> None:
@@ -215,6 +226,33 @@ def test_file_and_paste_together_are_refused(
     assert "not both" in html
     assert "bob@outside.test</textarea>" in html
     assert SheetImport.objects.count() == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"client.com\n\nAddress,Mailbox\nann@x.example,m", "The headings seem to be in row 3."),
+        (b"Ann,Miller\nBob,Miller\nCarl,Miller", "No row contains the headings of this sheet"),
+        (b'[{"Value": "a.example"}]', "This file is JSON, not a table."),
+    ],
+)
+@pytest.mark.parametrize("field", ["pasted", "file"])
+def test_unreadable_content_is_explained(
+    tenant: Tenant, owner: User, signed_in: SignIn, field: str, content: bytes, sentence: str
+) -> None:
+    sheet = sheet_of(tenant)
+    file = SimpleUploadedFile("list.csv", content)
+    data = {"pasted": content.decode()} if field == "pasted" else {"file": file}
+
+    response = signed_in(owner).post(url(sheet, "requirements-import"), data)
+
+    html = unescape(response.content.decode())
+    assert response.status_code == 422
+    assert f'id="id_{field}_error"' in html
+    assert html.count('class="errorlist"') == 1
+    assert html.count(sentence) == 1
+    assert (content.decode() in html) == (field == "pasted")
+    assert values(sheet) == []
 
 
 def test_only_a_running_import_polls(tenant: Tenant, owner: User, signed_in: SignIn) -> None:
