@@ -252,8 +252,10 @@ def _apply(
     replaces = job.duplicates == SheetImport.Duplicates.REPLACE
     changes = comparison.compare(read.kind, read.incoming, _rows_of(locked), replaces=replaces)
     counts = comparison.count_changes(read.incoming, changes)
-    if counts != job.report["modes"][job.duplicates]:
-        # The rules of the product changed, not the sheet: its revision is that of the preview.
+    promised = job.report.get("modes", {}).get(job.duplicates)
+    if counts != promised:
+        # The rules of the product changed, not the sheet: its revision is that of the preview. A
+        # preview of version 0.1.0 has no counts for each choice.
         _save_preview(job, locked, read, is_repeated=True)
         return
     _write(locked, changes, by=job.created_by, report_progress=report_progress)

@@ -148,10 +148,13 @@ def test_concurrent_change_is_counted_again(
     assert done.report == promised
 
 
-def test_changed_rules_get_a_new_preview(tenant: Tenant, owner: User) -> None:
+@pytest.mark.parametrize("modes", [{"skip": {"new": 7}}, {}], ids=["other rules", "0.1.0"])
+def test_outdated_preview_is_repeated(
+    tenant: Tenant, owner: User, modes: dict[str, dict[str, int]]
+) -> None:
     sheet = sheet_of(tenant)
     preview = shown(sheet, "ann@outside.test", owner)
-    preview.report["modes"]["skip"]["new"] = 7
+    preview.report["modes"] = modes
 
     again = confirmed(preview, "skip", owner)
 
