@@ -66,7 +66,10 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
         ),
         "readiness": Target(
             ("onboarding/cutovers/readiness.py", "onboarding/cutovers/readiness/*.py"),
-            ("tests/onboarding/cutovers",),
+            tuple(
+                f"tests/onboarding/cutovers/test_readiness{part}.py"
+                for part in ("", "_checks", "_tasks", "_ttl")
+            ),
         ),
     }
 )
