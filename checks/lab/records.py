@@ -67,6 +67,8 @@ class LabState:
     zones: Zones
     servers: Mapping[int, NameServer] = field(default_factory=dict)
     closed: frozenset[str] = frozenset()
+    # The domains whose outbound mail leaves through the lab's Mimecast server.
+    outbound: frozenset[str] = frozenset()
 
     def zones_at(self, server: int) -> Zones:
         frozen_zones = self.servers.get(server, NameServer()).frozen_zones

@@ -20,6 +20,8 @@ from checks.lab.zones import Lab
 SELECTOR = "mimecast-lab"
 LABEL = f"{SELECTOR}._domainkey"
 _SIGNING_DOMAIN = "mimecast.test"
+# The address of each domain's own mail server, from a documentation network (RFC 5737).
+_OWN_SERVER = "198.51.100.10"
 _SIGNED = [b"from", b"to", b"date", b"subject", b"message-id"]
 
 
@@ -37,14 +39,22 @@ def publishes_key(zones: Zones, domain: str) -> bool:
     return domain in zones and any(record.label == LABEL for record in zones[domain].records)
 
 
-def arriving_message(lab: Lab, domain: str, region: str, *, at: datetime) -> bytes:
-    """A message from the domain as an external recipient would receive it now."""
+def arriving_message(
+    lab: Lab, domain: str, region: str, *, at: datetime, is_pilot: bool = False
+) -> bytes:
+    """A message from the domain as an external recipient would receive it now.
+
+    The stand-in signs only mail that leaves through it: all mail of a domain with that route, or a
+    pilot message over a connector that is scoped to one mailbox.
+    """
     state = lab.load()
     if domain not in state.zones:
         raise LabError(f"The lab has no zone '{domain}'.")
-    address = _sending_address(state.zones, region)
     date = email.utils.format_datetime(at)
-    host = f"{region}-smtp-delivery-1.{_SIGNING_DOMAIN}"
+    is_routed = is_pilot or domain in state.outbound
+    region_address = _sending_address(state.zones, region)
+    address = region_address if is_routed else _OWN_SERVER
+    host = f"{region}-smtp-delivery-1.{_SIGNING_DOMAIN}" if is_routed else f"mail.{domain}"
     head = (
         f"Return-Path: <ann@{domain}>\r\n"
         f"Received: from {host} ({host} [{address}])\r\n"
@@ -55,7 +65,10 @@ def arriving_message(lab: Lab, domain: str, region: str, *, at: datetime) -> byt
         "Subject: Test of the outbound cutover\r\n"
         f"Message-ID: <{at.timestamp():.6f}@{domain}>\r\n"
     )
-    message = f"{head}\r\nThis message went through the lab's stand-in for Mimecast.\r\n".encode()
+    path = "went through the lab's stand-in for Mimecast" if is_routed else "was sent directly"
+    message = f"{head}\r\nThis message {path}.\r\n".encode()
+    if not is_routed:
+        return message
     signature: bytes = dkim.sign(
         message,
         SELECTOR.encode(),

@@ -117,14 +117,30 @@ class Lab:
         self._set(server, lambda now, zones: replace(now, mode=mode))
 
     def restore(self) -> None:
-        """Every server serves the present zones and every host is open; records remain."""
-        self.change(lambda state: LabState(zones=state.zones))
+        """Every server serves the present zones, and every host is open. The rest remains."""
+        self.change(lambda state: LabState(zones=state.zones, outbound=state.outbound))
 
     def close(self, host: str) -> None:
         self.change(lambda state: replace(state, closed=state.closed | {checked_host(host)}))
 
     def open(self, host: str) -> None:
         self.change(lambda state: replace(state, closed=state.closed - {checked_host(host)}))
+
+    def route_outbound(self, domain: str) -> None:
+        """From now on, the domain's outbound mail leaves through the lab's Mimecast server."""
+        self._route(domain, lambda routed: routed | {domain})
+
+    def route_directly(self, domain: str) -> None:
+        """From now on, the domain's own server sends its mail directly."""
+        self._route(domain, lambda routed: routed - {domain})
+
+    def _route(self, domain: str, step: Callable[[frozenset[str]], frozenset[str]]) -> None:
+        def change(state: LabState) -> LabState:
+            if domain not in state.zones:
+                raise LabError(f"The lab has no zone '{domain}'.")
+            return replace(state, outbound=step(state.outbound))
+
+        self.change(change)
 
     def reset(self) -> None:
         """Restore the records of the sample tenants."""
@@ -237,6 +253,7 @@ def _as_json(state: LabState) -> dict[str, Any]:
             for number, server in state.servers.items()
         },
         "closed": sorted(state.closed),
+        "outbound": sorted(state.outbound),
     }
 
 
@@ -254,7 +271,13 @@ def _state_from(data: Mapping[str, Any]) -> LabState:
         )
         for number, server in data["servers"].items()
     }
-    return LabState(_zones_from(data["zones"]), servers, frozenset(data["closed"]))
+    return LabState(
+        _zones_from(data["zones"]),
+        servers,
+        frozenset(data["closed"]),
+        # A state of version 0.1.0 has no routes.
+        frozenset(data.get("outbound", ())),
+    )
 
 
 def _zones_from(data: Mapping[str, Any]) -> Zones:

@@ -31,6 +31,7 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
     """A lab whose zones the checks read."""
     lab = Lab(tmp_path)
     publish_key(lab, "tailspin.test")
+    lab.route_outbound("tailspin.test")
 
     async def run_all(asked: list[CheckRequest], **_: Any) -> list[Outcome]:
         lookup = ZoneLookup(zones_as_text(lab))

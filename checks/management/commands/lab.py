@@ -95,25 +95,41 @@ def _add_server_actions(actions: Any) -> None:
 
 def _add_message_actions(actions: Any) -> None:
     actions.add_parser("sign", help="let the stand-in for Mimecast sign").add_argument("domain")
-    message = actions.add_parser("message", help="print a signed test message")
+    for action, help_text in (
+        ("route", "the domain's outbound mail leaves through the stand-in"),
+        ("route-directly", "the domain's own server sends directly"),
+    ):
+        actions.add_parser(action, help=help_text).add_argument("domain")
+    message = actions.add_parser("message", help="print a test message")
     message.add_argument("domain")
+    message.add_argument("--pilot", action="store_true", help="over a connector for one mailbox")
     message.add_argument("--region", default="us", help="the region of the sending address")
 
 
 def sign(lab: Lab, options: dict[str, Any]) -> str:
     signed_messages.publish_key(lab, options["domain"])
     return (
-        f"Messages of {options['domain']} are signed, and the key is published. Enter the "
-        f"selector {signed_messages.SELECTOR} in the profile and submit the output of "
-        "`lab message`."
+        f"The key of {options['domain']} is published, and mail through the stand-in is signed. "
+        f"Enter the selector {signed_messages.SELECTOR} in the profile. `lab route` sends the "
+        "domain's mail through it, and `lab message` prints a message."
     )
 
 
 def message(lab: Lab, options: dict[str, Any]) -> str:
     content = signed_messages.arriving_message(
-        lab, options["domain"], options["region"], at=timezone.now()
+        lab, options["domain"], options["region"], at=timezone.now(), is_pilot=options["pilot"]
     )
     return content.decode()
+
+
+def route(lab: Lab, options: dict[str, Any]) -> str:
+    lab.route_outbound(options["domain"])
+    return f"Outbound mail of {options['domain']} leaves through the stand-in for Mimecast."
+
+
+def route_directly(lab: Lab, options: dict[str, Any]) -> str:
+    lab.route_directly(options["domain"])
+    return f"The server of {options['domain']} sends directly."
 
 
 def publish(lab: Lab, options: dict[str, Any]) -> str:
@@ -248,6 +264,8 @@ ACTIONS = {
     "catch-up": catch_up,
     **dict.fromkeys(MODES, behave),
     "close": close_host,
+    "route": route,
+    "route-directly": route_directly,
     "open": open_host,
     "restore": restore,
     "reset": reset,

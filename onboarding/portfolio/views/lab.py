@@ -34,6 +34,7 @@ class LabZone:
     records: tuple[ZoneRecord, ...]
     wanted: tuple[RecordToPublish, ...]
     is_signed: bool
+    is_routed: bool
 
 
 def _load(request: HttpRequest, public_id: str) -> tuple[TenantPage, Lab]:
@@ -54,6 +55,7 @@ def lab_show(request: HttpRequest, public_id: str) -> HttpResponse:
             state.zones[domain.name].records,
             tuple(_wanted(page, domain)),
             stand_in.publishes_key(state.zones, domain.name),
+            domain.name in state.outbound,
         )
         for domain in page.plan_context.domains
         if domain.name in state.zones
@@ -111,7 +113,14 @@ def _change(page: TenantPage, lab: Lab, request: HttpRequest) -> str:
     if action == "sign":
         domain = _own_domain(page, request)
         stand_in.publish_key(lab, domain)
-        return f"Messages of {domain} are signed from now on."
+        return f"The key of {domain} is published. Mail through Mimecast is signed."
+    if action in ("route", "route-directly"):
+        domain = _own_domain(page, request)
+        if action == "route":
+            lab.route_outbound(domain)
+            return f"Outbound mail of {domain} leaves through Mimecast from now on."
+        lab.route_directly(domain)
+        return f"The server of {domain} sends directly from now on."
     if action in ("lag", "catch-up", "silent", "restore"):
         return _change_server(lab, action, request.POST.get("server", ""))
     host = request.POST.get("host", "")
@@ -138,7 +147,13 @@ def lab_message(request: HttpRequest, public_id: str) -> HttpResponse:
     page, lab = _load(request, public_id)
     with errors_as_message(request, note="There is no message."):
         domain = _own_domain(page, request)
-        content = stand_in.arriving_message(lab, domain, page.tenant.region, at=timezone.now())
+        content = stand_in.arriving_message(
+            lab,
+            domain,
+            page.tenant.region,
+            at=timezone.now(),
+            is_pilot=request.POST.get("pilot") == "yes",
+        )
         response = HttpResponse(content, content_type="message/rfc822")
         response["Content-Disposition"] = f'attachment; filename="test-message-{domain}.eml"'
         response["X-Content-Type-Options"] = "nosniff"

@@ -89,3 +89,15 @@ def test_server_behaviour_and_restore(folder: Path, words: str, mode: Mode) -> N
 def test_invalid_input(folder: Path, words: list[str], sentence: str) -> None:
     with pytest.raises(CommandError, match=sentence):
         run(*words)
+
+
+def test_message_is_signed_only_through_the_stand_in(folder: Path) -> None:
+    run("sign", "tailspin.test")
+    assert "DKIM-Signature" not in run("message", "tailspin.test")
+    assert run("message", "tailspin.test", "--pilot").startswith("DKIM-Signature")
+
+    run("route", "tailspin.test")
+    assert run("message", "tailspin.test").startswith("DKIM-Signature")
+
+    run("route-directly", "tailspin.test")
+    assert "DKIM-Signature" not in run("message", "tailspin.test")

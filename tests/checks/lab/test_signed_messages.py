@@ -51,6 +51,7 @@ def judged(lab: Lab, content: bytes, at: datetime) -> Outcome:
 
 def test_message_passes_after_key_publication(tmp_path: Path) -> None:
     lab, at = Lab(tmp_path), datetime.now(UTC)
+    lab.route_outbound("tailspin.test")
     content = arriving_message(lab, "tailspin.test", "us", at=at)
     assert codes(judged(lab, content, at)) == ["message.key-missing"]
 
@@ -59,6 +60,24 @@ def test_message_passes_after_key_publication(tmp_path: Path) -> None:
     assert codes(judged(lab, content, at)) == ["message.signed", "message.through-region"]
     assert publishes_key(lab.load().zones, "tailspin.test")
     assert not publishes_key(lab.load().zones, "contoso.test")
+
+
+def test_only_mail_through_the_stand_in_is_signed(tmp_path: Path) -> None:
+    lab, at = Lab(tmp_path), datetime.now(UTC)
+    publish_key(lab, "tailspin.test")
+
+    def found(**options: bool) -> str:
+        content = arriving_message(lab, "tailspin.test", "us", at=at, **options)
+        return codes(judged(lab, content, at))[0]
+
+    assert found() == "message.unsigned"
+    assert found(is_pilot=True) == "message.signed"
+    lab.route_outbound("tailspin.test")
+    assert found() == "message.signed"
+    lab.restore()
+    assert found() == "message.signed"
+    lab.route_directly("tailspin.test")
+    assert found() == "message.unsigned"
 
 
 def test_publish_key_is_idempotent(tmp_path: Path) -> None:

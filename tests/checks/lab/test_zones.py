@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -155,3 +156,18 @@ def test_sample_ownership_codes() -> None:
 
     assert set(codes) == samples
     assert [code for code in codes.values() if not re.fullmatch(shape, code)] == []
+
+
+def test_unknown_domain_has_no_route(lab: Lab) -> None:
+    with pytest.raises(LabError, match=r"The lab has no zone 'unknown\.test'"):
+        lab.route_outbound("unknown.test")
+
+
+def test_state_without_routes_is_read(lab: Lab) -> None:
+    """A lab of version 0.1.0."""
+    lab.route_outbound("tailspin.test")
+    state = json.loads(lab.file.read_text())
+    del state["outbound"]
+    lab.file.write_text(json.dumps(state))
+
+    assert lab.load().outbound == frozenset()
