@@ -354,7 +354,7 @@ def _verified(subjects: Sequence[ProofSubject], facts: ReadinessFacts) -> set[st
 # --- Rows from tasks
 
 
-def _tasks_row(key: str, title: str, tasks: Iterable[Task], remedy: str) -> ReadinessRow:
+def _tasks_row(key: str, title: str, tasks: Iterable[Task], remedy: str = "") -> ReadinessRow:
     """A row with the worst verdict of the tasks, and the first task that has it."""
     verdicts = [(task, _verdict_of(task)) for task in tasks if not task.is_group]
     counted = [(task, each) for task, each in verdicts if each is not Verdict.NOT_APPLICABLE]
@@ -413,7 +413,7 @@ def _outbound_first(facts: ReadinessFacts) -> ReadinessRow:
     task = facts.task(TaskRole.SWITCHES_OUTBOUND)
     days = facts.cutover.outbound_days
     if task is None or _verdict_of(task) is Verdict.NOT_APPLICABLE:
-        return _tasks_row("outbound", title, [task] if task else [], "")
+        return _tasks_row("outbound", title, [])
     if facts.outbound_since is None and not _verdict_of(task).is_passing:
         remedy = f"Do the outbound cutover first, and let it run for {days} days."
         return _tasks_row("outbound", title, [task], remedy)
