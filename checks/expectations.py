@@ -72,8 +72,7 @@ def sync_checks(tenant: Tenant) -> list[Check]:
     """Align the tenant's checks with its domains, hosts and region; return the new checks.
 
     A check without a question is deactivated and its history remains. A check with a changed
-    expectation is a new
-    question: its settled verdict is reset.
+    expectation is a new question: its settled verdict is reset.
     """
     now = timezone.now()
     added: list[Check] = []

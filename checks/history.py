@@ -17,9 +17,8 @@ class HistoryEntry:
     """One observation in the history.
 
     `values` are the published values, `omitted_values` the number of values that are not listed.
-    `answered_servers` of
-    `queried_servers` servers answered. `settles_verdict`: a run within this observation settled
-    the check.
+    `answered_servers` of `queried_servers` servers answered. `settles_verdict`: a run within this
+    observation settled the check.
     """
 
     observation: Observation

@@ -59,8 +59,7 @@ class Check(models.Model):
         choices=[(p.value, p.value) for p in Interval],
     )
     # End times of the three priorities: a person has just changed a record ("Check now"), a person
-    # has the task
-    # open, or a cutover window is open.
+    # has the task open, or a cutover window is open.
     requested_until = models.DateTimeField(null=True, blank=True)
     viewed_until = models.DateTimeField(null=True, blank=True)
     cutover_until = models.DateTimeField(null=True, blank=True)
@@ -79,8 +78,7 @@ class Check(models.Model):
     contradicting_runs = models.PositiveIntegerField(default=0)
     contradicted_since = models.DateTimeField(null=True, blank=True)
     # When a yes was first settled for this expectation, and whether a settled no is a
-    # misconfiguration and not a
-    # task that is not done yet (checks.settling.is_misconfigured).
+    # misconfiguration and not a task that is not done yet (checks.settling.is_misconfigured).
     first_verified_at = models.DateTimeField(null=True, blank=True)
     is_misconfigured = models.BooleanField(default=False)
     # For a message check: the signed time of the newest message that passed.

@@ -20,8 +20,7 @@ from checks.region_facts import region_facts
 from checks.runs import build_request
 
 # The kinds that DNS alone decides. An MTA-STS policy is a file, proposed together with the records.
-# A message
-# must be sent.
+# A message must be sent.
 KINDS = (
     CheckKind.OWNERSHIP,
     CheckKind.SPF,

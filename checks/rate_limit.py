@@ -1,8 +1,7 @@
 """Permission and rate limit for connections to hosts: consent first, then two connections a minute.
 
-Mail hosts allow strangers about two connections a minute and treat more as an attack. The
-database counts, so the
-limit covers all tenants, workers and vantages together.
+Mail hosts allow strangers about two connections a minute and treat more as an attack. The database
+counts, so the limit covers all tenants, workers and vantages together.
 """
 
 from __future__ import annotations
@@ -17,8 +16,7 @@ from checks.engine.outcomes import CheckKind, Finding, Outcome, Verdict
 from checks.models import Check, HostAnswer, ProbeSlot
 
 # A run connects once, and a second time when the certificate is not trusted. Runs at this distance
-# make at
-# most two connections in any sixty seconds, however slow the first connection was.
+# make at most two connections in any sixty seconds, however slow the first connection was.
 MIN_PROBE_INTERVAL = timedelta(seconds=90)
 SHARE_ANSWERS_FOR = timedelta(minutes=10)
 _NEVER = datetime(2000, 1, 1, tzinfo=UTC)
@@ -28,8 +26,7 @@ def missing_consent(checks: Iterable[Check]) -> set[int]:
     """Return the checks whose host must not be probed yet.
 
     A host may be probed after a consultant has confirmed the client's consent. A host below a
-    domain with proven
-    ownership in the same tenant needs no consent.
+    domain with proven ownership in the same tenant needs no consent.
     """
     asked = list(checks)
     proved = Check.objects.filter(
@@ -55,8 +52,7 @@ def reserve_slot(addresses: Sequence[str], port: int, *, now: datetime) -> datet
     """Reserve a slot at all addresses of a host for this run; None when reserved.
 
     If any address was used too recently, nothing is reserved, and the earliest possible time is
-    returned. Safe with
-    many workers.
+    returned. Safe with many workers.
     """
     with transaction.atomic():
         ProbeSlot.objects.bulk_create(

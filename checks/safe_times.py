@@ -1,12 +1,10 @@
 """The two safe times: of a cutover, and of closing the former delivery route.
 
 Pure functions over the answers of authoritative servers. A cache may serve an answer for its TTL
-after the last time
-at which a server can have given it out: the time of the next run in which that server gave
-another answer (RFC 1035
-section 3.2.1, RFC 2181 section 8). A server that left the delegation is queried for as long as
-caches store the
-delegation. A server without an answer makes the safe time unknown.
+after the last time at which a server can have given it out: the time of the next run in which that
+server gave another answer (RFC 1035 section 3.2.1, RFC 2181 section 8). A server that left the
+delegation is queried for as long as caches store the delegation. A server without an answer makes
+the safe time unknown.
 """
 
 from __future__ import annotations
@@ -22,8 +20,7 @@ from checks.engine.dns.consensus import UNANSWERED_CODES
 # The assumed TTL of the answer before the first run.
 ASSUMED_TTL_SECONDS = 86_400
 # How long caches may store the name servers of a zone. Resolvers count the TTL down and never show
-# the parent's
-# own value. The large registries publish this value, and few publish more.
+# the parent's own value. The large registries publish this value, and few publish more.
 DELEGATION_TTL_SECONDS = 172_800
 # For resolvers that serve answers beyond their TTL.
 LOCKDOWN_MARGIN = timedelta(hours=4)
@@ -51,16 +48,12 @@ class SafeTime:
     """The earliest safe time, with its reason.
 
     `safe_at` is None while it is unknown or a server still gives out an old answer.
-    `pending_servers` then names these
-    servers, `silent_servers` those among them without an answer in the newest run, and
-    `empty_servers` those without
-    records.
-    `server` and `ttl` identify the old answer that lives longest, last given out before
-    `seen_until`.
-    `is_assumed`: the answer before the first run is unknown. `has_left`: the server left the
-    delegation, and caches may
-    use it for another DELEGATION_TTL_SECONDS.
-    `is_moved`: every server gives exactly the planned hosts, so no cutover is left to wait for.
+    `pending_servers` then names these servers, `silent_servers` those among them without an answer
+    in the newest run, and `empty_servers` those without records. `server` and `ttl` identify the
+    old answer that lives longest, last given out before `seen_until`. `is_assumed`: the answer
+    before the first run is unknown. `has_left`: the server left the delegation, and caches may use
+    it for another DELEGATION_TTL_SECONDS. `is_moved`: every server gives exactly the planned hosts,
+    so no cutover is left to wait for.
     """
 
     safe_at: datetime | None
@@ -159,8 +152,7 @@ def lockdown_safe_time(
     """Return the time after which no sender can correctly use the former hosts.
 
     Every answer except the expected set of `<preference> <exchange>` hosts has expired, plus a
-    margin for slow
-    resolvers.
+    margin for slow resolvers.
     """
     hosts = frozenset(expected)
 
@@ -265,8 +257,7 @@ def _cached_answers(
     known = next((s for s in seen if s.published.values or is_new(s.published)), None)
     if known is not None and is_new(known.published):
         # A record with an unknown TTL may have existed before the first run. If the first answer
-        # was an old one, its
-        # own TTL is the better estimate.
+        # was an old one, its own TTL is the better estimate.
         yield _CachedAnswer(name, assumed_ttl, known.at, is_assumed=True)
     missed = _missed_since(name, ordered)
     if not seen and missed is not None and not _is_listed_by_address(name, ordered[-1]):

@@ -100,8 +100,7 @@ def _claim(ids: list[int], *, now: datetime) -> dict[str, list[list[int]]]:
     for start in range(0, len(ids), BATCH_SIZE):
         with transaction.atomic():
             # Another transaction is claiming or recording the locked rows. They are skipped, so
-            # that beats never wait
-            # for each other.
+            # that beats never wait for each other.
             free = queries.due_checks(now).filter(pk__in=ids[start : start + BATCH_SIZE])
             mine = list(
                 free.select_for_update(skip_locked=True).order_by("pk").values_list("pk", flat=True)
@@ -153,8 +152,7 @@ def prioritize_cutover(checks: Iterable[Check], *, until: datetime) -> int:
     """Run these checks every few seconds until `until`, whatever their settled verdict is.
 
     For a cutover window. Safe to repeat while the window is open. Return the number of checks
-    without this priority
-    before; these are due at once.
+    without this priority before; these are due at once.
     """
     now = timezone.now()
     wanted = Check.objects.filter(pk__in=[check.pk for check in checks], is_active=True)
@@ -169,9 +167,8 @@ def prioritize_cutover(checks: Iterable[Check], *, until: datetime) -> int:
 def prioritize_viewed(tenant: Tenant, *, now: datetime) -> int:
     """A page with this tenant's tasks is open: run its unsettled checks every minute.
 
-    Called with every poll of an open page; writes at most once a minute per web process. Return
-    the number of checks
-    that will run sooner.
+    Called with every poll of an open page; writes at most once a minute per web process. Return the
+    number of checks that will run sooner.
     """
     if not cache.add(f"checks:viewed:{tenant.pk}", True, timeout=60):
         return 0
@@ -207,12 +204,10 @@ def record_run(
     """Store an outcome, compute the settled verdict and schedule the next run.
 
     `at` is the start of the run and `ended_at` its end (the same by default). Until the end, a
-    server may have given out
-    another answer, so safe times count from there.
+    server may have given out another answer, so safe times count from there.
 
     1. A run is dropped if it answers an earlier question (`expectation` has changed), if a later
-       run is recorded
-       already, or if its check is gone.
+       run is recorded already, or if its check is gone.
     2. The same answer extends the newest observation; another answer starts the next one.
     3. The settled verdict, the interval and the next run follow (checks.check_state).
     4. On commit, `run_recorded` is sent: facts first, reactions second.

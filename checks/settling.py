@@ -5,17 +5,14 @@ Settling a yes is quick and reopening is slow: a late tick costs a minute, a fal
 people to ignore us.
 
 1. A yes (PASS or WARN) from every authoritative server settles at once. So does NOT_APPLICABLE,
-   unless a yes is
-   settled.
-2. Without a settled yes, a no settles when a second run, some seconds later, repeats it. It
-   informs the person
-   who publishes and changes no task.
+   unless a yes is settled.
+2. Without a settled yes, a no settles when a second run, some seconds later, repeats it. It informs
+   the person who publishes and changes no task.
 3. A settled yes is reopened when several runs over a longer time (`ReopenPolicy`) all contradict
-   it, each with every
-   server. A zone reload, one faulty anycast node or a partly written zone file is over by then.
+   it, each with every server. A zone reload, one faulty anycast node or a partly written zone file
+   is over by then.
 4. A run with UNKNOWN, or with a server that did not answer, changes nothing. If any server said
-   yes, the count of
-   contradicting runs restarts.
+   yes, the count of contradicting runs restarts.
 """
 
 from __future__ import annotations

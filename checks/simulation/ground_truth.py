@@ -41,8 +41,7 @@ def reopens(world: SimulatedWorld, run: SimulatedRun, reopen_policy: ReopenPolic
     """Whether a run may reopen a task.
 
     Within the time span of the reopen policy there must be a time at which every server gave a
-    wrong answer, and not only
-    because the operator reloaded its zones.
+    wrong answer, and not only because the operator reloaded its zones.
     """
     since = run.at - reopen_policy.span.total_seconds()
     servers = [world.servers[number] for number in run.viewed]

@@ -1,8 +1,7 @@
 """One check in a simulated world under the product's own rules, compared with the ground truth.
 
 Real: the engine's inspect functions, settling, scheduling, safe times and the rules of claiming.
-Simulated: the
-network, the time, and workers that die, are late or deliver twice.
+Simulated: the network, the time, and workers that die, are late or deliver twice.
 """
 
 from __future__ import annotations
