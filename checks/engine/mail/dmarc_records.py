@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import re
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -112,15 +113,16 @@ def parse(text: str) -> DmarcPolicy | InvalidDmarcRecord:
     if not _VERSION.match(text):
         return InvalidDmarcRecord(text[:_MAX_SHOWN] or "v=")
     tags, ignored = _read_tags(text)
+    lenient = _lenient_policies(ignored)
     rua, bad_rua = _mailboxes(tags.get("rua", [""])[0])
     ruf, bad_ruf = _mailboxes(tags.get("ruf", [""])[0])
-    policies = tags.get("p", [])
+    policies = tags.get("p", []) + lenient.get("p", [])
     invalid = [part for part in ignored if part.lower().startswith("p=")]
     if not policies and invalid and not rua:
         return InvalidDmarcRecord(invalid[0])
     policy = strictest(policies or ["none"])
     # RFC 7489 section 6.3: sp= defaults to p=. RFC 9989 section 4.7: np= defaults to sp=.
-    subdomain_policy = strictest(tags.get("sp", [policy]))
+    subdomain_policy = strictest(tags.get("sp", [policy]) + lenient.get("sp", []))
     return DmarcPolicy(
         policy=policy,
         subdomain_policy=subdomain_policy,
@@ -130,7 +132,7 @@ def parse(text: str) -> DmarcPolicy | InvalidDmarcRecord:
         rua=rua,
         ruf=ruf,
         bad_destinations=bad_rua + bad_ruf,
-        nonexistent_policy=strictest(tags.get("np", [subdomain_policy])),
+        nonexistent_policy=strictest(tags.get("np", [subdomain_policy]) + lenient.get("np", [])),
         is_testing=tags.get("t", ["n"])[0] == "y",
         psd=tags.get("psd", ["u"])[0],
         ignored=tuple(ignored[:_MAX_IGNORED]),
@@ -155,6 +157,18 @@ def _read_tags(text: str) -> tuple[dict[str, list[str]], list[str]]:
             ignored.append(f"{part}"[:_MAX_SHOWN])
         tags.setdefault(name, []).append(value)
     return tags, ignored
+
+
+def _lenient_policies(ignored: Sequence[str]) -> dict[str, list[str]]:
+    """Return the policies that only receivers with Unicode rules read, such as `p=reject` with a
+    no-break space. The others discard the tag, so that the stricter reading counts."""
+    found: dict[str, list[str]] = {}
+    for part in ignored:
+        name, _, value = part.partition("=")
+        bare = "".join(c for c in value if not c.isspace() and unicodedata.category(c) != "Cf")
+        if name.strip(WHITE).lower() in ("p", "sp", "np") and bare.lower() in POLICIES:
+            found.setdefault(name.strip(WHITE).lower(), []).append(bare.lower())
+    return found
 
 
 def _mailboxes(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -364,10 +364,27 @@ def test_record_at_other_name_is_named(zone: str, found: str) -> None:
     assert params(outcome, "dmarc.other-name") == {"found": found, "name": "_dmarc.example.test"}
 
 
-@pytest.mark.parametrize("white", ["\N{NO-BREAK SPACE}", "\N{EM SPACE}", "\N{ZERO WIDTH SPACE}"])
-def test_only_ascii_white_space_surrounds_a_value(white: str) -> None:
-    """Receivers do not know the value, so that sp= is discarded and defaults to p=."""
-    read = dmarc_records.parse(f"v=DMARC1; p=reject; sp={white}none")
+WHITE = ["\N{NO-BREAK SPACE}", "\N{EM SPACE}", "\N{ZERO WIDTH SPACE}"]
+
+
+@pytest.mark.parametrize("white", WHITE)
+@pytest.mark.parametrize(
+    ("tags", "policies"),
+    [
+        # Receivers that read ASCII alone discard sp=, which then defaults to p=.
+        ("p=reject; sp={}none", "reject reject reject"),
+        ("p=none; sp={}reject", "none reject reject"),
+        ("p=none; np=reject{}", "none none reject"),
+        # Some receivers apply this policy.
+        ("p=reject{}", "reject reject reject"),
+        ("p={}reject; sp=none", "reject none none"),
+        ("p=none; p={}reject", "reject reject reject"),
+        ("p={}none; sp=quarantine", "none quarantine quarantine"),
+    ],
+)
+def test_stricter_reading_of_white_space_counts(white: str, tags: str, policies: str) -> None:
+    read = dmarc_records.parse("v=DMARC1; " + tags.format(white))
 
     assert isinstance(read, dmarc_records.DmarcPolicy)
-    assert (read.subdomain_policy, read.ignored) == ("reject", (f"sp={white}none",))
+    found = (read.policy, read.subdomain_policy, read.nonexistent_policy)
+    assert (" ".join(found), len(read.ignored)) == (policies, 1)
