@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import socket
@@ -14,6 +15,8 @@ SERVERS = (1, 2, 3)
 NAME_SERVERS = tuple(f"ns{number}.lab.test" for number in SERVERS)
 DATA_BLOCK = "127.53.0."  # the block used in data/zones.yaml
 LAST_BLOCK = 9
+# The last number of the address that shows that a product has taken the block.
+_OWNER = 254
 
 
 @dataclass(frozen=True)
@@ -76,24 +79,46 @@ def routing(endpoints: LabEndpoints, folder: Path) -> Routing:
     )
 
 
-def free_endpoints(port: int = LabEndpoints.port) -> LabEndpoints:
-    """Return the first free block. OSError if this machine has no such addresses."""
+# One socket for each block that this process has taken. It stays open as long as the process.
+_taken: list[socket.socket] = []
+
+
+def take_endpoints(port: int = LabEndpoints.port) -> LabEndpoints:
+    """Take the first free block for the life of this process.
+
+    The lab itself listens later, when the database is ready. Until then the block must not seem
+    free to another product. OSError if this machine has no such addresses.
+    """
     for block in range(LAST_BLOCK + 1):
         endpoints = LabEndpoints(block=block, port=port)
-        if _is_free(endpoints):
+        taken = _bound(endpoints.address(_OWNER), port)
+        if taken is not None and _is_free(endpoints):
+            _taken.append(taken)
             return endpoints
+        if taken is not None:
+            taken.close()
     raise OSError(f"every lab address from 127.53.0.1 to 127.53.{LAST_BLOCK}.1 is taken")
 
 
 def _is_free(endpoints: LabEndpoints) -> bool:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.bind((endpoints.server(1), endpoints.port))
-        except OSError as error:
-            if error.errno == 99:  # EADDRNOTAVAIL: only Linux answers on all of 127.0.0.0/8
-                raise
-            return False
+    probe = _bound(endpoints.server(1), endpoints.port)
+    if probe is None:
+        return False
+    probe.close()
     return True
+
+
+def _bound(address: str, port: int) -> socket.socket | None:
+    """Return a UDP socket at the address; None if another process has it."""
+    bound = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        bound.bind((address, port))
+    except OSError as error:
+        bound.close()
+        if error.errno == errno.EADDRNOTAVAIL:  # only Linux answers on all of 127.0.0.0/8
+            raise
+        return None
+    return bound
 
 
 def announce(folder: Path, endpoints: LabEndpoints) -> None:

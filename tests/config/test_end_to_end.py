@@ -17,8 +17,7 @@ import pytest
 
 from tests.config.product import CHECKOUT, Product
 
-# The labs of two products would listen on the same port, so that one process runs these tests.
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("product")]
+pytestmark = pytest.mark.slow
 
 WITHIN_SECONDS = 60
 # The required median from a published record to the verified task, and the number of measurements.

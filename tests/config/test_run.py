@@ -13,8 +13,7 @@ import pytest
 
 from tests.config.product import START_SECONDS, STOP_SECONDS, Product
 
-# The labs of two products would listen on the same port, so that one process runs these tests.
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("product")]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
