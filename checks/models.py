@@ -205,7 +205,7 @@ class SubmittedMessage(models.Model):
     content = models.BinaryField(default=bytes)
     size = models.PositiveIntegerField()
     sha256 = models.CharField(max_length=64)
-    # The planned outbound cutover at submission: an earlier message is no evidence for it.
+    # The confirmation of the outbound cutover: an earlier message is no evidence for it.
     not_before = models.DateTimeField(null=True, blank=True)
     submitted_by = models.ForeignKey(
         User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"

@@ -19,7 +19,7 @@ from onboarding.plans.domain_progress import (
     ExemptPairs,
     ProgressByTask,
     exempt_pairs_from,
-    facts_of,
+    facts_by_task,
     sync_all_confirmations,
 )
 from onboarding.plans.proof import TaskEvidence, evidence_for
@@ -47,7 +47,7 @@ class PlanContext:
             list(checks_of(tenant)),
             list(tenant.domains.all()),
             list(tenant.hosts.all()),
-            facts_of(tenant) if progress is None else progress,
+            facts_by_task(tenant) if progress is None else progress,
         )
 
     @cached_property

@@ -60,8 +60,8 @@ _MAX_STORED_HEADERS, _MAX_HEADER_LENGTH = 40, 1_000
 class MessageInput:
     """A submitted message, the time of the run, and the maximum age of the message.
 
-    `not_before` is the planned outbound cutover, if any. An earlier message proves nothing about
-    it.
+    `not_before` is the confirmation of the outbound cutover, if any. An earlier message proves
+    nothing about it.
     """
 
     content: bytes
