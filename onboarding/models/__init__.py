@@ -26,6 +26,7 @@ from onboarding.models.plans import (
     PlanTemplate,
     Responsibility,
     Task,
+    TaskFieldValue,
     TaskStatus,
 )
 from onboarding.models.reminders import Reminder
@@ -63,6 +64,7 @@ __all__ = [
     "SheetImport",
     "SheetRow",
     "Task",
+    "TaskFieldValue",
     "TaskRole",
     "TaskStatus",
     "TemplateDraft",

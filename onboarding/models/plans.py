@@ -145,6 +145,10 @@ class Task(models.Model):
     check_kinds = models.JSONField(default=list)
     evidence_kinds = models.JSONField(default=list)
     domain_roles = models.JSONField(default=list)
+    # The definitions of the typed fields, and the directions that need a planned cutover, before a
+    # confirmation.
+    fields = models.JSONField(default=list)
+    planned_cutovers = models.JSONField(default=list)
     is_group = models.BooleanField(default=False)
     is_per_domain = models.BooleanField(default=False)
     is_optional = models.BooleanField(default=False)
@@ -266,6 +270,36 @@ class Task(models.Model):
         return self.status in SKIPPED_STATUSES or (
             self.is_optional and self.status == TaskStatus.TODO
         )
+
+
+class TaskFieldValue(models.Model):
+    """The value of one field of a task, for one domain if the field is per domain."""
+
+    task = models.ForeignKey(Task, on_delete=models.CASCADE, related_name="field_values")
+    key = models.CharField(max_length=60)
+    domain = models.ForeignKey(
+        Domain, on_delete=models.CASCADE, null=True, blank=True, related_name="+"
+    )
+    # A text, a number or a list of texts, by the type of the field.
+    value = models.JSONField()
+    changed_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    changed_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(
+                fields=["task", "key", "domain"], name="one_value_per_field_and_domain"
+            ),
+            # SQLite counts two NULL domains as different.
+            models.UniqueConstraint(
+                fields=["task", "key"],
+                condition=Q(domain__isnull=True),
+                name="one_value_per_field",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.key} of {self.task}"
 
 
 class DomainProgress(models.Model):

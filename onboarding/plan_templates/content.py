@@ -14,11 +14,14 @@ from onboarding.errors import OnboardingError
 from onboarding.plan_templates.schema import (
     AGREED_DAYS,
     PhaseDefinition,
+    Runbook,
+    RunbookStep,
     TaskDefinition,
     TemplateVersion,
     WaitRule,
 )
 from onboarding.plan_templates.yaml_file import read_section
+from onboarding.plans.task_fields import FieldDefinition
 from tenants.yaml_schema import DataDocument, Location, YamlSchemaError
 
 Content = dict[str, Any]
@@ -52,6 +55,7 @@ def as_content(template_version: TemplateVersion) -> Content:
         "version": template_version.version,
         # A list, because a database may change the order of a mapping.
         "products": [[key, name] for key, name in template_version.products.items()],
+        "sources": {key: asdict(each) for key, each in template_version.sources.items()},
         "phases": [_phase(phase) for phase in template_version.phases],
     }
 
@@ -92,6 +96,10 @@ def as_entry(task: TaskDefinition) -> Content:
         if task.due
         else None,
         "waits": _wait(task.waits) if task.waits else None,
+        "own_work": task.own_work,
+        "planned_cutovers": list(task.planned_cutovers),
+        "fields": [_field(each) for each in task.fields],
+        "runbooks": [_runbook(each) for each in task.runbooks],
     }
     always = ("key", "title", "responsibility", "stated", "do", "shown_by")
     return {name: value for name, value in fields.items() if value or name in always}
@@ -99,3 +107,30 @@ def as_entry(task: TaskDefinition) -> Content:
 
 def _wait(wait: WaitRule) -> Content:
     return {"after": wait.after, "days": AGREED_DAYS if wait.days is None else wait.days}
+
+
+def _field(field: FieldDefinition) -> Content:
+    data = field.as_data()
+    days, label = data.pop("countdown_days", None), data.pop("countdown_label", None)
+    return data if days is None else data | {"countdown": {"days": days, "label": label}}
+
+
+def _runbook(runbook: Runbook) -> Content:
+    condition = runbook.applies_when
+    fields = {
+        "title": runbook.title,
+        "confidence": runbook.confidence,
+        "applies_when": condition.as_data() if condition else None,
+        "steps": [_step(step) for step in runbook.steps],
+    }
+    return {name: value for name, value in fields.items() if value}
+
+
+def _step(step: RunbookStep) -> Content:
+    fields = {
+        "text": step.text,
+        "command": step.command,
+        "values": list(step.values),
+        "source": list(step.sources),
+    }
+    return {name: value for name, value in fields.items() if value}

@@ -1,10 +1,12 @@
-"""The parts of a plan template: phases, tasks, conditions, due rules and waits."""
+"""The parts of a plan template: phases, tasks, conditions, due rules, waits and instructions."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+from onboarding.plans.task_fields import FieldDefinition
 
 PROFILE_VALUES: Mapping[str, Mapping[str, str]] = {
     "platform": {
@@ -35,6 +37,8 @@ AGREED_DAYS = "outbound_days"
 LONGEST_WAIT = 60
 # The start of a due rule: the creation of the plan, or a planned cutover.
 ANCHORS = frozenset({"start", "outbound", "inbound"})
+DIRECTIONS = ("outbound", "inbound")
+CONFIDENCES = ("high", "medium", "low")
 
 
 @dataclass(frozen=True)
@@ -84,10 +88,47 @@ class WaitRule:
 
 
 @dataclass(frozen=True)
+class Source:
+    """A published page that a statement of the template comes from, and the day of reading it.
+
+    `url` is None for public text without an address.
+    """
+
+    title: str
+    url: str | None
+    read_on: str
+
+
+@dataclass(frozen=True)
+class RunbookStep:
+    """One instruction. `command` is text to paste; `values` are placeholders to list below it.
+
+    `sources` are keys of the template's sources.
+    """
+
+    text: str
+    command: str
+    values: tuple[str, ...]
+    sources: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Runbook:
+    """Numbered instructions for the tenants that the condition matches."""
+
+    title: str
+    confidence: str
+    applies_when: Condition | None
+    steps: tuple[RunbookStep, ...]
+
+
+@dataclass(frozen=True)
 class TaskDefinition:
     """One task of the template.
 
     `stated` is false where the article names no responsible side. `role` is a TaskRole, or empty.
+    `own_work` marks a task with sub-tasks that is no group: it has work and a status of its own.
+    `planned_cutovers` are the directions that need a planned cutover before its confirmation.
     """
 
     phase: str
@@ -112,6 +153,10 @@ class TaskDefinition:
     gate: str | None = None
     due: DueRule | None = None
     waits: WaitRule | None = None
+    own_work: bool = False
+    planned_cutovers: tuple[str, ...] = ()
+    fields: tuple[FieldDefinition, ...] = ()
+    runbooks: tuple[Runbook, ...] = ()
 
     @property
     def check(self) -> str | None:
@@ -135,6 +180,7 @@ class TemplateVersion:
     version: int
     products: Mapping[str, str] = field(hash=False)
     phases: tuple[PhaseDefinition, ...]
+    sources: Mapping[str, Source] = field(default_factory=dict, hash=False)
 
     @property
     def tasks(self) -> tuple[TaskDefinition, ...]:
@@ -143,7 +189,8 @@ class TemplateVersion:
     @property
     def groups(self) -> frozenset[str]:
         """The keys of tasks that are done when their children are."""
-        return frozenset(task.parent for task in self.tasks if task.parent)
+        own = {task.key for task in self.tasks if task.own_work}
+        return frozenset(task.parent for task in self.tasks if task.parent) - own
 
 
 def _has(chosen: object, wanted: Sequence[str | bool]) -> bool:

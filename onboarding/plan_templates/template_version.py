@@ -33,7 +33,7 @@ __all__ = [
     "load_template_file",
 ]
 
-TEMPLATE_FILE = Path(__file__).parent / "data" / "mimecast-2.yaml"
+TEMPLATE_FILE = Path(__file__).parent / "data" / "mimecast-3.yaml"
 
 
 @functools.cache

@@ -14,6 +14,7 @@ from onboarding.models import TaskRole
 from onboarding.plan_templates.schema import (
     AGREED_DAYS,
     ANCHORS,
+    DIRECTIONS,
     GATES,
     LONGEST_WAIT,
     PROFILE_FLAGS,
@@ -23,10 +24,12 @@ from onboarding.plan_templates.schema import (
     DueRule,
     Link,
     PhaseDefinition,
+    Source,
     TaskDefinition,
     TemplateVersion,
     WaitRule,
 )
+from onboarding.plan_templates.task_parts import read_fields, read_runbooks, read_sources
 from tenants.yaml_schema import YamlSchemaError, YamlSection, read_yaml
 
 KINDS = frozenset(kind.value for kind in CheckKind)
@@ -50,6 +53,10 @@ _OPTIONAL = (
     "gate",
     "due",
     "waits",
+    "own_work",
+    "planned_cutovers",
+    "fields",
+    "runbooks",
 )
 
 Parts = Mapping[str, YamlSection]
@@ -63,6 +70,17 @@ class TemplateError(OnboardingError):
         self.path = path
         self.line = line
         self.reason = reason
+
+
+@dataclass(frozen=True)
+class _Lists:
+    """The lists of the template that its tasks refer to."""
+
+    products: Collection[str]
+    sources: Mapping[str, Source]
+
+    def condition(self, section: YamlSection | None) -> Condition | None:
+        return _read_condition(section, self.products)
 
 
 @dataclass(frozen=True)
@@ -83,31 +101,34 @@ def read_template_file(path: Path) -> TemplateVersion:
 
 def read_section(root: YamlSection) -> TemplateVersion:
     """The template in a section. Raises YamlSchemaError."""
-    parts = root.mapping(["version", "products", "phases"])
+    parts = root.mapping(["version", "products", "phases"], ["sources"])
     version = parts["version"].integer()
     if version < 1:
         raise parts["version"].error("“version” must be 1 or more")
     products = {key: name.text() for key, name in parts["products"].entries().items()}
+    lists = _Lists(products, read_sources(parts.get("sources")))
     seen: set[str] = set()
     phases: list[PhaseDefinition] = []
     rows: list[_Row] = []
     for section in parts["phases"].items():
-        phase, phase_rows = _read_phase(section, products, seen)
+        phase, phase_rows = _read_phase(section, lists, seen)
         phases.append(phase)
         rows.extend(phase_rows)
     if not phases:
         raise parts["phases"].error("“phases” is empty")
     _refuse_bad_relations(rows)
-    return TemplateVersion(version=version, products=products, phases=tuple(phases))
+    return TemplateVersion(
+        version=version, products=products, phases=tuple(phases), sources=lists.sources
+    )
 
 
 def _read_phase(
-    section: YamlSection, products: Collection[str], seen: set[str]
+    section: YamlSection, lists: _Lists, seen: set[str]
 ) -> tuple[PhaseDefinition, list[_Row]]:
     parts = section.mapping(["key", "title", "summary", "tasks"], ["links", "due"])
     key = _read_key(parts["key"], seen)
     due = _read_due(parts.get("due"))
-    rows = [_read_task(item, key, products, seen, due) for item in parts["tasks"].items()]
+    rows = [_read_task(item, key, lists, seen, due) for item in parts["tasks"].items()]
     if not rows:
         raise parts["tasks"].error(f"phase “{key}” has no tasks")
     phase = PhaseDefinition(
@@ -121,7 +142,7 @@ def _read_phase(
 
 
 def _read_task(
-    section: YamlSection, phase: str, products: Collection[str], seen: set[str], due: DueRule | None
+    section: YamlSection, phase: str, lists: _Lists, seen: set[str], due: DueRule | None
 ) -> _Row:
     found = section.mapping(_REQUIRED, _OPTIONAL)
     parts = {name: part for name, part in found.items() if not part.is_null or name in _REQUIRED}
@@ -136,9 +157,9 @@ def _read_task(
         role=parts["role"].choice(TaskRole.values) if "role" in parts else "",
         parent=parts["parent"].text() if "parent" in parts else None,
         links=_read_links(parts),
-        applies_when=_read_condition(parts.get("applies_when"), products),
+        applies_when=lists.condition(parts.get("applies_when")),
         otherwise=_read_otherwise(section, parts),
-        required_when=_read_condition(parts.get("required_when"), products),
+        required_when=lists.condition(parts.get("required_when")),
         depends_on=parts["depends_on"].texts() if "depends_on" in parts else (),
         check_kinds=_read_choices(parts.get("check"), KINDS),
         supports=_read_choices(parts.get("supports"), KINDS),
@@ -148,6 +169,10 @@ def _read_task(
         gate=parts["gate"].choice(GATES) if "gate" in parts else None,
         due=_read_due(parts.get("due")) or due,
         waits=_read_wait(parts.get("waits")),
+        own_work="own_work" in parts and parts["own_work"].boolean(),
+        planned_cutovers=_read_choices(parts.get("planned_cutovers"), DIRECTIONS),
+        fields=read_fields(parts.get("fields"), has_roles="domain_roles" in parts),
+        runbooks=read_runbooks(parts.get("runbooks"), lists.sources, lists.condition),
     )
     _refuse_contradictions(task, section, parts)
     return _Row(task, parts)
@@ -259,7 +284,8 @@ def _read_otherwise(section: YamlSection, parts: Parts) -> str:
 def _refuse_contradictions(task: TaskDefinition, section: YamlSection, parts: Parts) -> None:
     if task.per_domain and not task.domain_roles:
         raise section.error(f"task “{task.key}” is per domain, but names no “domain_roles”")
-    if task.domain_roles and not (task.per_domain or task.supports):
+    asks_per_domain = any(each.per_domain for each in task.fields)
+    if task.domain_roles and not (task.per_domain or task.supports or asks_per_domain):
         raise parts["domain_roles"].error("“domain_roles” on a task that is not per domain")
     if task.required_when and not task.optional:
         raise parts["required_when"].error("“required_when” on a task that is not optional")
@@ -274,7 +300,7 @@ def _refuse_contradictions(task: TaskDefinition, section: YamlSection, parts: Pa
 
 def _refuse_bad_relations(rows: list[_Row]) -> None:
     by_key = {row.task.key: row.task for row in rows}
-    groups = {row.task.parent for row in rows}
+    groups = _groups(rows)
     earlier: dict[str, TaskDefinition] = {}
     by_role: dict[str, TaskDefinition] = {}
     for row in rows:
@@ -284,6 +310,11 @@ def _refuse_bad_relations(rows: list[_Row]) -> None:
         _refuse_bad_role(row, by_role)
         earlier[row.task.key] = row.task
     _refuse_circles(rows)
+
+
+def _groups(rows: list[_Row]) -> set[str]:
+    own = {row.task.key for row in rows if row.task.own_work}
+    return {row.task.parent for row in rows if row.task.parent} - own
 
 
 def _refuse_bad_parent(row: _Row, earlier: Mapping[str, TaskDefinition]) -> None:
@@ -312,7 +343,7 @@ def _refuse_bad_dependencies(row: _Row, by_key: Mapping[str, TaskDefinition]) ->
 
 
 def _refuse_bad_wait(
-    row: _Row, by_key: Mapping[str, TaskDefinition], groups: Collection[str | None]
+    row: _Row, by_key: Mapping[str, TaskDefinition], groups: Collection[str]
 ) -> None:
     if row.task.waits is None:
         return
@@ -337,9 +368,10 @@ def _refuse_bad_role(row: _Row, by_role: dict[str, TaskDefinition]) -> None:
 
 def _refuse_circles(rows: list[_Row]) -> None:
     # A group waits for its children, so an edge from child to group closes a circle as well.
+    groups = _groups(rows)
     waits_for = {row.task.key: list(row.task.depends_on) for row in rows}
     for row in rows:
-        if row.task.parent is not None:
+        if row.task.parent in groups:
             waits_for[row.task.parent].append(row.task.key)
     settled: set[str] = set()
     for row in rows:

@@ -1,0 +1,187 @@
+"""Read the fields and the instructions of a template's tasks. Raises YamlSchemaError."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Mapping
+
+from onboarding.plan_templates.runbooks import named_in, placeholders_of
+from onboarding.plan_templates.schema import (
+    CONFIDENCES,
+    Condition,
+    Runbook,
+    RunbookStep,
+    Source,
+)
+from onboarding.plans.task_fields import FieldDefinition, FieldType
+from onboarding.plans.tenant_values import PLACEHOLDERS
+from tenants.yaml_schema import YamlSection
+
+# The columns of the tenant that a field can be stored in.
+PROFILE_COLUMNS = frozenset({"account_code"})
+LONGEST_COUNTDOWN = 730
+
+_KEY = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_FIELD_OPTIONS = (
+    "help",
+    "required",
+    "choices",
+    "per_domain",
+    "countdown",
+    "at_most",
+    "profile",
+)
+_DAY = re.compile(r"\d{4}(-\d{2}(-\d{2})?)?")
+
+
+def read_sources(section: YamlSection | None) -> dict[str, Source]:
+    """The sources of the template by key."""
+    if section is None:
+        return {}
+    return {key: _read_source(part) for key, part in section.entries().items()}
+
+
+def _read_source(section: YamlSection) -> Source:
+    parts = section.mapping(["title", "url", "read_on"])
+    url = None if parts["url"].is_null else parts["url"].text()
+    if url is not None and not url.startswith("https://"):
+        raise parts["url"].error(f"“{url}” is not an https address")
+    day = parts["read_on"].text()
+    if not _DAY.fullmatch(day):
+        raise parts["read_on"].error("“read_on” must be a date in quotation marks: “2026-11-23”")
+    return Source(parts["title"].text(), url, day)
+
+
+# --- Fields
+
+
+def read_fields(section: YamlSection | None, *, has_roles: bool) -> tuple[FieldDefinition, ...]:
+    """The fields of a task. `has_roles`: whether the task names the roles of its domains."""
+    if section is None:
+        return ()
+    fields: list[FieldDefinition] = []
+    for item in section.items():
+        definition = _read_field(item)
+        if any(definition.key == other.key for other in fields):
+            raise item.error(f"duplicate field “{definition.key}”")
+        if definition.per_domain and not has_roles:
+            raise item.error(f"field “{definition.key}” is per domain: name “domain_roles”")
+        fields.append(definition)
+    _refuse_bad_comparisons(section, fields)
+    return tuple(fields)
+
+
+def _read_field(section: YamlSection) -> FieldDefinition:
+    parts = section.mapping(["key", "label", "type"], _FIELD_OPTIONS)
+    countdown = parts["countdown"].mapping(["days", "label"]) if "countdown" in parts else None
+    definition = FieldDefinition(
+        key=_read_key(parts["key"]),
+        label=parts["label"].text(),
+        type=FieldType(parts["type"].choice([each.value for each in FieldType])),
+        help=parts["help"].text() if "help" in parts else "",
+        required="required" not in parts or parts["required"].boolean(),
+        choices=parts["choices"].texts() if "choices" in parts else (),
+        per_domain="per_domain" in parts and parts["per_domain"].boolean(),
+        countdown_days=countdown["days"].integer() if countdown else None,
+        countdown_label=countdown["label"].text() if countdown else "",
+        at_most=parts["at_most"].text() if "at_most" in parts else "",
+        profile=parts["profile"].choice(PROFILE_COLUMNS) if "profile" in parts else "",
+    )
+    for is_wrong, reason in _contradictions(definition):
+        if is_wrong:
+            raise section.error(f"field “{definition.key}”: {reason}")
+    return definition
+
+
+def _contradictions(field: FieldDefinition) -> list[tuple[bool, str]]:
+    days = field.countdown_days
+    return [
+        ((field.type is FieldType.CHOICE) != bool(field.choices), "a choice, and only it, has them"),
+        (days is not None and field.type is not FieldType.DATE, "only a date has a countdown"),
+        (days is not None and not 0 <= days <= LONGEST_COUNTDOWN, "a countdown has 0 to 730 days"),
+        (field.per_domain and field.type is FieldType.FILE, "a file belongs to the whole task"),
+        (field.per_domain and bool(field.profile), "a column of the profile is not per domain"),
+        (bool(field.profile) and field.type is not FieldType.TEXT, "a profile column is a text"),
+    ]
+
+
+def _read_key(section: YamlSection) -> str:
+    key = section.text()
+    if not _KEY.fullmatch(key):
+        raise section.error(f"“{key}” is not a key: lower-case words joined by hyphens")
+    return key
+
+
+def _refuse_bad_comparisons(section: YamlSection, fields: Collection[FieldDefinition]) -> None:
+    numbers = {each.key for each in fields if each.type is FieldType.NUMBER}
+    for each in fields:
+        if each.at_most and not {each.key, each.at_most} <= numbers:
+            raise section.error(f"field “{each.key}” is compared with no number of the task")
+
+
+# --- Instructions
+
+ReadCondition = Callable[[YamlSection | None], Condition | None]
+
+
+def read_runbooks(
+    section: YamlSection | None, sources: Mapping[str, Source], read_condition: ReadCondition
+) -> tuple[Runbook, ...]:
+    """The instructions of a task. Every step has a source that the template lists."""
+    if section is None:
+        return ()
+    return tuple(_read_runbook(item, sources, read_condition) for item in section.items())
+
+
+def _read_runbook(
+    section: YamlSection, sources: Mapping[str, Source], read_condition: ReadCondition
+) -> Runbook:
+    parts = section.mapping(["title", "confidence", "steps"], ["applies_when", "source"])
+    common = parts["source"].texts() if "source" in parts else ()
+    steps = tuple(_read_step(item, common) for item in parts["steps"].items())
+    if not steps:
+        raise parts["steps"].error("“steps” is empty")
+    runbook = Runbook(
+        title=parts["title"].text(),
+        confidence=parts["confidence"].choice(CONFIDENCES),
+        applies_when=read_condition(parts.get("applies_when")),
+        steps=steps,
+    )
+    for step, item in zip(steps, parts["steps"].items(), strict=True):
+        _refuse_unknown_sources(step, item, sources)
+    for name in named_in(runbook):
+        if name not in PLACEHOLDERS:
+            raise section.error(
+                f"“{{{name}}}” is no placeholder. Use one of: {', '.join(sorted(PLACEHOLDERS))}"
+            )
+    return runbook
+
+
+def _read_step(section: YamlSection, common: tuple[str, ...]) -> RunbookStep:
+    parts = section.mapping(["text"], ["command", "values", "source"])
+    return RunbookStep(
+        text=parts["text"].text(),
+        command=parts["command"].text() if "command" in parts else "",
+        values=parts["values"].texts() if "values" in parts else (),
+        sources=parts["source"].texts() if "source" in parts else common,
+    )
+
+
+def _refuse_unknown_sources(
+    step: RunbookStep, section: YamlSection, sources: Mapping[str, Source]
+) -> None:
+    if not step.sources:
+        raise section.error("the step has no “source”: write no statement without a source")
+    for key in step.sources:
+        if key not in sources:
+            raise section.error(f"“{key}” is not in the “sources” of the template")
+
+
+def refuse_placeholders(section: YamlSection) -> None:
+    """Refuse a text that has a placeholder or an angle-bracket gap outside of instructions."""
+    text = section.text()
+    gap = re.search(r"<[a-z][a-z ]*>", text)
+    names = placeholders_of(text)
+    if gap or names:
+        found = gap.group() if gap else f"{{{names[0]}}}"
+        raise section.error(f"“{found}” is shown literally here. Write it as a runbook step")

@@ -1,0 +1,254 @@
+"""The typed fields of a task: their definitions, the entered values, and the missing ones. Pure.
+
+The plan template declares the fields (`fields:`), and each task of a plan has a copy. A required
+field must have a value before the task can be confirmed, for each domain if it is per domain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import date, timedelta
+from enum import StrEnum
+from typing import Any
+
+from onboarding.errors import OnboardingError
+from onboarding.models import Task, TaskFieldValue
+from tenants.models import Domain
+
+LONGEST_TEXT = 500
+LARGEST_NUMBER = 10_000_000
+_EARLIEST, _LATEST = date(2000, 1, 1), date(2100, 1, 1)
+
+
+class FieldType(StrEnum):
+    DATE = "date"
+    PEOPLE = "people"
+    NUMBER = "number"
+    CHOICE = "choice"
+    TEXT = "text"
+    FILE = "file"
+
+
+class FieldError(OnboardingError):
+    """The value of a field is invalid. The message is a sentence for the form."""
+
+
+@dataclass(frozen=True)
+class FieldDefinition:
+    """One field of a task.
+
+    `countdown_days` counts from a date: the page shows the end and the days left. `at_most` is the
+    key of a number that this one should not exceed. `profile` is the tenant's column that stores
+    the value, where the profile has it already.
+    """
+
+    key: str
+    label: str
+    type: FieldType
+    help: str = ""
+    required: bool = True
+    choices: tuple[str, ...] = ()
+    per_domain: bool = False
+    countdown_days: int | None = None
+    countdown_label: str = ""
+    at_most: str = ""
+    profile: str = ""
+
+    def as_data(self) -> dict[str, Any]:
+        """The definition as JSON data, without its empty parts."""
+        data = asdict(self) | {"type": self.type.value, "choices": list(self.choices)}
+        always = ("key", "label", "type", "required")
+        return {
+            name: value
+            for name, value in data.items()
+            if name in always or value not in ("", None, [], False)
+        }
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> FieldDefinition:
+        return cls(
+            **{
+                **data,
+                "type": FieldType(data["type"]),
+                "choices": tuple(data.get("choices", ())),
+            }
+        )
+
+
+def definitions_of(task: Task) -> tuple[FieldDefinition, ...]:
+    return tuple(FieldDefinition.from_data(data) for data in task.fields)
+
+
+def read_value(definition: FieldDefinition, text: str) -> Any:
+    """The typed text as the JSON value to store; None for an empty text. Raises FieldError."""
+    typed = text.strip()
+    if not typed:
+        return None
+    return _READERS[definition.type](definition, typed)
+
+
+def _read_date(definition: FieldDefinition, text: str) -> str:
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        raise FieldError("Enter a date such as 2026-11-23.") from None
+    if not _EARLIEST <= day < _LATEST:
+        raise FieldError(f"{day} is not plausible. Enter a date between 2000 and 2099.")
+    return day.isoformat()
+
+
+def _read_people(definition: FieldDefinition, text: str) -> list[str]:
+    names = [" ".join(line.split()) for line in text.replace(";", "\n").splitlines()]
+    people = list(dict.fromkeys(name for name in names if name))
+    if sum(map(len, people)) > LONGEST_TEXT:
+        raise FieldError(f"Enter at most {LONGEST_TEXT} characters in all.")
+    return people
+
+
+def _read_number(definition: FieldDefinition, text: str) -> int:
+    # A thousands separator is part of a copied figure.
+    digits = text.replace(" ", "").replace("\u00a0", "").replace(",", "").replace("’", "")
+    if not (digits.isascii() and digits.isdigit()):
+        raise FieldError("Enter a whole number, such as 250.")
+    number = int(digits[:12])
+    if number > LARGEST_NUMBER:
+        raise FieldError(f"Enter a number of at most {LARGEST_NUMBER:,}.")
+    return number
+
+
+def _read_choice(definition: FieldDefinition, text: str) -> str:
+    if text not in definition.choices:
+        raise FieldError(f"Choose one of: {', '.join(definition.choices)}.")
+    return text
+
+
+def _read_text(definition: FieldDefinition, text: str) -> str:
+    if len(text) > LONGEST_TEXT:
+        raise FieldError(f"Enter at most {LONGEST_TEXT} characters. You entered {len(text)}.")
+    return text
+
+
+def _read_file(definition: FieldDefinition, text: str) -> str:
+    raise FieldError("Attach the file to the task as evidence.")
+
+
+_READERS = {
+    FieldType.DATE: _read_date,
+    FieldType.PEOPLE: _read_people,
+    FieldType.NUMBER: _read_number,
+    FieldType.CHOICE: _read_choice,
+    FieldType.TEXT: _read_text,
+    FieldType.FILE: _read_file,
+}
+
+
+def text_of(definition: FieldDefinition, value: Any) -> str:
+    """The stored value as the form shows it; `read_value` accepts it again."""
+    if value is None:
+        return ""
+    return "\n".join(value) if definition.type is FieldType.PEOPLE else str(value)
+
+
+# --- The values of a plan
+
+FieldValueKey = tuple[int, str, int | None]
+
+
+@dataclass(frozen=True)
+class PlanFieldValues:
+    """The values of all tasks of a plan, and the tasks with an attached file."""
+
+    by_key: Mapping[FieldValueKey, TaskFieldValue] = field(default_factory=dict)
+    task_ids_with_file: frozenset[int] = frozenset()
+    # The values that the tenant's profile stores, by column.
+    profile: Mapping[str, str] = field(default_factory=dict)
+
+    def entry(
+        self, task: Task, definition: FieldDefinition, domain: Domain | None = None
+    ) -> TaskFieldValue | None:
+        return self.by_key.get((task.pk, definition.key, domain.pk if domain else None))
+
+    def value(self, task: Task, definition: FieldDefinition, domain: Domain | None = None) -> Any:
+        """The stored value; None if there is none."""
+        if definition.profile:
+            return self.profile.get(definition.profile) or None
+        if definition.type is FieldType.FILE:
+            return "attached" if task.pk in self.task_ids_with_file else None
+        found = self.entry(task, definition, domain)
+        return found.value if found is not None else None
+
+
+@dataclass(frozen=True)
+class FieldRow:
+    """One field of a task on a page, for one domain if it is per domain."""
+
+    definition: FieldDefinition
+    domain: Domain | None
+    value: Any
+    entry: TaskFieldValue | None
+
+    @property
+    def name(self) -> str:
+        """The name of its form field."""
+        return self.definition.key + (f".{self.domain.public_id}" if self.domain else "")
+
+    @property
+    def label(self) -> str:
+        return f"{self.definition.label}: {self.domain}" if self.domain else self.definition.label
+
+    @property
+    def text(self) -> str:
+        return text_of(self.definition, self.value)
+
+    @property
+    def is_missing(self) -> bool:
+        return self.definition.required and self.value in (None, "", [])
+
+    @property
+    def ends_on(self) -> date | None:
+        """The end of the countdown; None without a countdown or a date."""
+        days = self.definition.countdown_days
+        if days is None or not self.value:
+            return None
+        return date.fromisoformat(self.value) + timedelta(days=days)
+
+
+def field_rows(
+    task: Task, values: PlanFieldValues, domains: Sequence[Domain]
+) -> tuple[FieldRow, ...]:
+    """The fields of a task in the template's order. `domains` are the domains in its scope."""
+    return tuple(
+        FieldRow(
+            definition,
+            domain,
+            values.value(task, definition, domain),
+            values.entry(task, definition, domain),
+        )
+        for definition in definitions_of(task)
+        for domain in (domains if definition.per_domain else [None])
+    )
+
+
+def missing_fields(rows: Sequence[FieldRow]) -> tuple[str, ...]:
+    """The labels of the required fields without a value."""
+    return tuple(row.label for row in rows if row.is_missing)
+
+
+def cautions(rows: Sequence[FieldRow]) -> Iterator[str]:
+    """A sentence for each number that exceeds the number it is compared with."""
+    numbers = {row.definition.key: row for row in rows if row.domain is None}
+    for row in numbers.values():
+        limit = numbers.get(row.definition.at_most)
+        if limit is None or row.value is None or limit.value is None:
+            continue
+        if row.value > limit.value:
+            yield (
+                f"{row.label}: {row.value:,} is {row.value - limit.value:,} more than"
+                f" “{limit.label}” ({limit.value:,})."
+            )
+
+
+def domains_for_fields(task: Task, domains: Collection[Domain]) -> list[Domain]:
+    """The domains of a task's per-domain fields: those with a role of the task."""
+    return [domain for domain in domains if domain.role in task.domain_roles]
