@@ -25,6 +25,7 @@ class ActivityName(TextChoices):
     CONFIRMATION_WITHDRAWN = "confirmation-withdrawn"
     RESPONSIBILITY_CHANGED = "responsibility-changed"
     TASK_STATUS_CHANGED = "task-status-changed"
+    TASK_FIELDS_SET = "task-fields-set"
     ACTION_UNDONE = "action-undone"
     RISK_ACCEPTANCE_EXPIRED = "risk-acceptance-expired"
     DECLINE_CANCELLED = "decline-cancelled"

@@ -99,6 +99,8 @@ def task_fields_of(item: TaskDefinition) -> dict[str, Any]:
         "check_kinds": list(item.check_kinds),
         "evidence_kinds": list(item.supports),
         "domain_roles": list(item.domain_roles),
+        "fields": [each.as_data() for each in item.fields],
+        "planned_cutovers": list(item.planned_cutovers),
         "is_per_domain": item.per_domain,
         "is_hard_gate": item.gate == "hard",
         "due_from": item.due.anchor if item.due else "",

@@ -96,7 +96,10 @@ def _read_field(section: YamlSection) -> FieldDefinition:
 def _contradictions(field: FieldDefinition) -> list[tuple[bool, str]]:
     days = field.countdown_days
     return [
-        ((field.type is FieldType.CHOICE) != bool(field.choices), "a choice, and only it, has them"),
+        (
+            (field.type is FieldType.CHOICE) != bool(field.choices),
+            "a choice, and only it, has them",
+        ),
         (days is not None and field.type is not FieldType.DATE, "only a date has a countdown"),
         (days is not None and not 0 <= days <= LONGEST_COUNTDOWN, "a countdown has 0 to 730 days"),
         (field.per_domain and field.type is FieldType.FILE, "a file belongs to the whole task"),

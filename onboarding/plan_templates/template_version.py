@@ -94,6 +94,8 @@ def _flat_task(task: TaskDefinition, phase_title: str, is_group: bool) -> dict[s
         "gate": task.gate,
         "role": task.role,
         "waits": asdict(task.waits) if task.waits else None,
+        "planned_cutovers": list(task.planned_cutovers),
+        "fields": [each.as_data() for each in task.fields],
         "do": task.do,
         "shown_by": task.shown_by,
         "links": [asdict(link) for link in task.links],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from django.db.models import QuerySet
@@ -74,6 +74,11 @@ def in_none(
         for domain in cutover.domains.all()
     }
     return [d for d in in_scope(task, domains, exempt) if d.pk not in covered]
+
+
+def unplanned_for(task: Task, planned_directions: Collection[str]) -> tuple[str, ...]:
+    """The directions whose cutover must be planned before the task's confirmation, but is not."""
+    return tuple(each for each in task.planned_cutovers if each not in planned_directions)
 
 
 def primary_first(

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from django.db.models import QuerySet
 
 from onboarding.models import (
+    EvidenceFile,
     Phase,
     Plan,
     Task,
+    TaskFieldValue,
 )
+from onboarding.plans.task_fields import FieldType, PlanFieldValues
+from tenants.models import Tenant
 
 
 def tasks_of(plan: Plan) -> QuerySet[Task]:
@@ -28,6 +34,25 @@ def phases_with_tasks(plan: Plan) -> tuple[list[Phase], list[Task]]:
     for task in tasks:
         task.phase = phases[task.phase_id]
     return list(phases.values()), tasks
+
+
+def field_values_of(tenant: Tenant, tasks: Sequence[Task]) -> PlanFieldValues:
+    """The values of the fields of these tasks. One query, and one more if a field is a file."""
+    with_fields = [task for task in tasks if task.fields]
+    if not with_fields:
+        return PlanFieldValues()
+    rows = TaskFieldValue.objects.filter(task__in=with_fields).select_related("changed_by")
+    asks_for_file = [
+        task
+        for task in with_fields
+        if any(data["type"] == FieldType.FILE.value for data in task.fields)
+    ]
+    files = EvidenceFile.objects.filter(task__in=asks_for_file).values_list("task_id", flat=True)
+    return PlanFieldValues(
+        {(row.task_id, row.key, row.domain_id): row for row in rows},
+        frozenset(files) if asks_for_file else frozenset(),
+        {"account_code": tenant.account_code},
+    )
 
 
 def lock_tasks(plan_id: int) -> list[Task]:

@@ -14,8 +14,10 @@ from onboarding.plans.confirmations import is_confirmed_by_sign_off, signed_side
 from onboarding.plans.dependencies import open_dependencies_of
 from onboarding.plans.domain_progress import ProgressByTask, TaskProgress
 from onboarding.plans.evaluation import PlanContext
+from onboarding.plans.planned_cutovers import unplanned_for
 from onboarding.plans.proof import ProofSubject, TaskEvidence
 from onboarding.plans.safe_times import PlanSafeTime, lockdown_time, unsafe_until
+from onboarding.plans.task_fields import FieldRow, PlanFieldValues, cautions, rows_for
 from onboarding.plans.transitions import (
     ASSIGN,
     CONFIRM,
@@ -23,6 +25,7 @@ from onboarding.plans.transitions import (
     GATE_WARNING,
     INCLUDE_DOMAIN,
     SET_DUE_DATE,
+    SET_FIELDS,
     SET_RESPONSIBILITY,
     UNDO,
     WITHDRAW_CONFIRMATION,
@@ -30,7 +33,9 @@ from onboarding.plans.transitions import (
     Transition,
     TransitionContext,
     available_status_changes,
+    is_in_place,
     is_offered,
+    why_not,
 )
 from onboarding.plans.waiting_on import remaining_side
 from tenants.models import Domain, User
@@ -120,6 +125,8 @@ class Viewer:
     # By kind of check.
     safety: Mapping[str, PlanSafeTime] = field(default_factory=dict)
     progress: ProgressByTask = field(default_factory=dict)
+    field_values: PlanFieldValues = field(default_factory=PlanFieldValues)
+    planned_directions: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -175,6 +182,26 @@ class TaskRow:
     @property
     def can_undo(self) -> bool:
         return self.offers(UNDO)
+
+    @property
+    def can_set_fields(self) -> bool:
+        return bool(self.context.field_rows) and self.offers(SET_FIELDS)
+
+    @property
+    def field_rows(self) -> Sequence[FieldRow]:
+        return self.context.field_rows
+
+    @property
+    def field_cautions(self) -> list[str]:
+        return list(cautions(self.context.field_rows))
+
+    @property
+    def why_not_confirm(self) -> str:
+        """Why the reader's own side cannot confirm the open task yet; empty if it can or has."""
+        is_open = self.is_mine and self.task.is_open_leaf
+        if not is_open or is_in_place(self.task, CONFIRM, self.actor, self.context):
+            return ""
+        return why_not(self.task, CONFIRM, self.actor, self.context)
 
     @property
     def can_assign(self) -> bool:
@@ -296,6 +323,8 @@ def _row(
         progress=TaskProgress.of(task, plan_context.domains, viewer.progress.get(task.pk, {})),
         verified_domain_ids=evidence.verified_domain_ids,
         unsafe_until=unsafe_until(lockdown, plan_context.tenant),
+        field_rows=rows_for(task, viewer.field_values, plan_context.domains_of(task)),
+        unplanned_cutovers=unplanned_for(task, viewer.planned_directions),
         is_confirmed_by_sign_off=is_confirmed_by_sign_off(task),
         signed_sides=signed_sides(task),
     )

@@ -37,11 +37,14 @@ from onboarding.plans.domain_progress import (
     TaskProgress,
     confirm_from_domains,
     confirmed_at,
+    exempt_pairs,
 )
 from onboarding.plans.evaluation import PlanContext, reevaluate
-from onboarding.plans.queries import lock_tasks
+from onboarding.plans.planned_cutovers import unplanned_for
+from onboarding.plans.queries import field_values_of, lock_tasks
 from onboarding.plans.rollup import own_status, recompute_rollup
 from onboarding.plans.safe_times import lockdown_time, safe_times_of, unsafe_until
+from onboarding.plans.task_fields import FieldRow, rows_for
 from onboarding.plans.transitions import (
     CONFIRM,
     EXEMPT_DOMAIN,
@@ -415,12 +418,28 @@ class _LockedTask:
             ),
             progress=self.progress(),
             unsafe_until=self._unsafe_until(),
+            field_rows=self._field_rows(),
+            unplanned_cutovers=self._unplanned_cutovers(),
             domain=domain,
             verified_domain_ids=self._verified_domain_ids() if is_proof_needed else frozenset(),
             is_confirmed_by_sign_off=is_confirmed_by_sign_off(self.task),
             signed_sides=confirmations.signed_sides(self.task),
             is_sign_off=is_sign_off,
         )
+
+    def _field_rows(self) -> tuple[FieldRow, ...]:
+        if not self.task.fields:
+            return ()
+        tenant = self.plan.tenant
+        exempt = exempt_pairs(tenant)
+        domains = [d for d in tenant.domains.all() if (self.task.pk, d.pk) not in exempt]
+        return rows_for(self.task, field_values_of(tenant, [self.task]), domains)
+
+    def _unplanned_cutovers(self) -> tuple[str, ...]:
+        if not self.task.planned_cutovers:
+            return ()
+        planned = set(self.plan.cutovers.values_list("direction", flat=True))
+        return unplanned_for(self.task, planned)
 
     def _unsafe_until(self) -> datetime | None:
         if self.task.role != TaskRole.LOCKDOWN:
@@ -435,6 +454,15 @@ class _LockedTask:
     def save(self, *fields: str) -> None:
         """Save these fields of the task together with the roll-up of the plan."""
         recompute_rollup(self.plan, self.tasks, edited=self.task, fields=fields)
+
+
+def lock_open_task(task: Task) -> tuple[Task, Plan]:
+    """Lock the task with its plan's tasks until the transaction ends; its current row and plan.
+
+    Raises OnboardingError for a closed tenant, and ConflictingChange for a removed task.
+    """
+    locked = _lock(task)
+    return locked.task, locked.plan
 
 
 def _lock(task: Task) -> _LockedTask:

@@ -214,10 +214,14 @@ class FieldRow:
         return date.fromisoformat(self.value) + timedelta(days=days)
 
 
-def field_rows(
-    task: Task, values: PlanFieldValues, domains: Sequence[Domain]
+def rows_for(
+    task: Task, values: PlanFieldValues, domains: Collection[Domain]
 ) -> tuple[FieldRow, ...]:
-    """The fields of a task in the template's order. `domains` are the domains in its scope."""
+    """The fields of a task in the template's order, for each domain in its scope where they are
+    per domain. `domains` are those of the tenant that are not exempt."""
+    if not task.fields:
+        return ()
+    scope = [domain for domain in domains if domain.role in task.domain_roles]
     return tuple(
         FieldRow(
             definition,
@@ -226,13 +230,8 @@ def field_rows(
             values.entry(task, definition, domain),
         )
         for definition in definitions_of(task)
-        for domain in (domains if definition.per_domain else [None])
+        for domain in (scope if definition.per_domain else [None])
     )
-
-
-def missing_fields(rows: Sequence[FieldRow]) -> tuple[str, ...]:
-    """The labels of the required fields without a value."""
-    return tuple(row.label for row in rows if row.is_missing)
 
 
 def cautions(rows: Sequence[FieldRow]) -> Iterator[str]:
@@ -247,8 +246,3 @@ def cautions(rows: Sequence[FieldRow]) -> Iterator[str]:
                 f"{row.label}: {row.value:,} is {row.value - limit.value:,} more than"
                 f" “{limit.label}” ({limit.value:,})."
             )
-
-
-def domains_for_fields(task: Task, domains: Collection[Domain]) -> list[Domain]:
-    """The domains of a task's per-domain fields: those with a role of the task."""
-    return [domain for domain in domains if domain.role in task.domain_roles]

@@ -21,7 +21,7 @@ from onboarding.plans import planned_cutovers
 from onboarding.plans.domain_progress import progress_by_task
 from onboarding.plans.evaluation import PlanContext
 from onboarding.plans.planned_cutovers import in_none, next_cutover
-from onboarding.plans.queries import phases_with_tasks
+from onboarding.plans.queries import field_values_of, phases_with_tasks
 from onboarding.plans.rows import PhaseRow, TaskRow, Viewer, phase_rows, rows_of
 from onboarding.plans.safe_times import safe_times_of
 from onboarding.plans.services import actor_of
@@ -162,8 +162,15 @@ def load_page(request: HttpRequest, public_id: str) -> TenantPage:
     region = tenant.region_values
     safety = safe_times_of(tenant, plan_context.checks, now=timezone.now())
     actor = actor_of(access.role, current_user(request), is_closed=tenant.is_closed)
-    viewer = Viewer(actor, safety, progress)
     phases, tasks = phases_with_tasks(plan)
+    cutovers = list(planned_cutovers.with_domains(plan.cutovers.all()))
+    viewer = Viewer(
+        actor,
+        safety,
+        progress,
+        field_values_of(tenant, tasks),
+        frozenset(cutover.direction for cutover in cutovers),
+    )
     rows = rows_of(tasks, plan_context, viewer)
     return TenantPage(
         tenant=tenant,
@@ -172,7 +179,7 @@ def load_page(request: HttpRequest, public_id: str) -> TenantPage:
         plan_context=plan_context,
         rows=rows,
         phases=phase_rows(phases, rows),
-        cutovers=list(planned_cutovers.with_domains(plan.cutovers.all())),
+        cutovers=cutovers,
         side=actor.side,
         access=access,
     )

@@ -14,6 +14,7 @@ from types import MappingProxyType
 
 from onboarding.models import ManualStatus, Responsibility, Task, TaskRole, TaskStatus
 from onboarding.plans.domain_progress import TaskProgress
+from onboarding.plans.task_fields import FieldRow, FieldType
 from onboarding.plans.undo import can_undo, restores_confirmations
 from tenants.models import Domain
 
@@ -71,11 +72,24 @@ class TransitionContext:
     # The time, in the tenant's zone, before which the switch of the task is unsafe; None if it is
     # over or unknown.
     unsafe_until: datetime | None = None
+    # The typed fields of the task with their values.
+    field_rows: Sequence[FieldRow] = ()
+    # The directions whose cutover must be planned first.
+    unplanned_cutovers: Sequence[str] = ()
     # Whether signing the task's requirements sheet confirms the task, and who has signed.
     is_confirmed_by_sign_off: bool = False
     signed_sides: Sequence[str] = ()
     # Whether the sign-off of the sheet makes the transition.
     is_sign_off: bool = False
+
+    @property
+    def missing_fields(self) -> tuple[FieldRow, ...]:
+        """The required fields without a value: of the domain that the transition concerns, or all."""
+        return tuple(
+            row
+            for row in self.field_rows
+            if row.is_missing and (self.domain is None or row.domain in (None, self.domain))
+        )
 
     @property
     def must_wait(self) -> bool:
@@ -169,6 +183,23 @@ def _safe_by_now(unsafe_until: datetime | None) -> str:
     )
 
 
+def _cutovers_planned(task: Task, actor: Actor, context: TransitionContext) -> str:
+    if not context.unplanned_cutovers:
+        return ""
+    directions = " and the ".join(context.unplanned_cutovers)
+    return f"Plan the {directions} cutover first: this task agrees on their dates."
+
+
+def _fields_complete(task: Task, actor: Actor, context: TransitionContext) -> str:
+    missing = context.missing_fields
+    if not missing:
+        return ""
+    named = " and ".join(f"“{row.label}”" for row in missing[:2])
+    more = f" and {len(missing) - 2} more" if len(missing) > 2 else ""
+    is_file = all(row.definition.type is FieldType.FILE for row in missing)
+    return f"{'Attach' if is_file else 'Enter'} {named}{more} first."
+
+
 def _domain_in_scope(task: Task, actor: Actor, context: TransitionContext) -> str:
     domain = context.domain
     if domain is None:
@@ -222,7 +253,15 @@ CONFIRM = Transition(
     RequiredRole.RESPONSIBLE_SIDE,
     # A side confirms once. Another confirmation of a task that is done changes nothing.
     _OPEN | {TaskStatus.DONE},
-    (_not_a_group, _not_timed, _confirmed_on_the_task, _domain_in_scope, _gate_open),
+    (
+        _not_a_group,
+        _not_timed,
+        _confirmed_on_the_task,
+        _domain_in_scope,
+        _gate_open,
+        _cutovers_planned,
+        _fields_complete,
+    ),
 )
 WITHDRAW_CONFIRMATION = Transition(
     "withdraw-confirmation",
@@ -255,6 +294,13 @@ UNDO = Transition(
     RequiredRole.EITHER_SIDE,
     _ANY,
     (_undo_available, _undo_keeps_gate),
+)
+SET_FIELDS = Transition(
+    "set-fields",
+    "Save",
+    RequiredRole.RESPONSIBLE_SIDE_OR_CONSULTANT,
+    _APPLICABLE,
+    (_not_a_group,),
 )
 ASSIGN = Transition("assign", "Assign", RequiredRole.EITHER_SIDE, _ANY, (_not_a_group,))
 SET_DUE_DATE = Transition(
@@ -350,6 +396,7 @@ TRANSITIONS: Mapping[str, Transition] = MappingProxyType(
             WITHDRAW_CONFIRMATION,
             *_STATUS_CHANGES,
             SET_RESPONSIBILITY,
+            SET_FIELDS,
             EXEMPT_DOMAIN,
             INCLUDE_DOMAIN,
             ASSIGN,

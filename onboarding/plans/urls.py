@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from onboarding.plans.views import custom_tasks, tasks, transitions
+from onboarding.plans.views import custom_tasks, task_fields, tasks, transitions
 
 # Below t/<public_id>/, the tenant.
 tenant_urlpatterns = [
@@ -22,6 +22,7 @@ tenant_urlpatterns = [
         transitions.task_transition,
         name="task-transition",
     ),
+    path("tasks/<str:task_id>/fields/", task_fields.task_fields, name="task-fields"),
     path("tasks/<str:task_id>/undo/", transitions.task_undo, name="task-undo"),
     path(
         "tasks/<str:task_id>/domains/<str:domain_id>/confirm/",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import date
 from typing import Any
 
 from django import template
@@ -56,6 +57,13 @@ def comment_body(comment: Comment) -> SafeString:
 def asks_questions(sheet: RequirementsSheet) -> bool:
     """Whether the sheet consists of fixed questions, so that its count is one of answers."""
     return definition_of(sheet).is_fixed
+
+
+@register.filter
+def days_until(today: date, day: date) -> str:
+    """The number of days from today to the day, in words."""
+    days = (day - today).days
+    return f"in {days} day{'' if days == 1 else 's'}" if days else "today"
 
 
 @register.filter

@@ -13,9 +13,11 @@ from checks.services import prioritize_viewed
 from onboarding.collaboration.comments import comments_by_task, open_questions
 from onboarding.collaboration.evidence_files import files_by_task
 from onboarding.models import Responsibility
+from onboarding.plan_templates.instructions import runbooks_of
 from onboarding.plan_templates.registry import plan_and_newer_version
 from onboarding.plans.assignment import assignable
 from onboarding.plans.dates import today_for
+from onboarding.plans.forms.task_fields import TaskFieldsForm
 from onboarding.plans.records import RecordToPublish, records_for
 from onboarding.plans.rows import PhaseRow, TaskRow, client_tasks
 from onboarding.plans.tenant_page import (
@@ -45,6 +47,8 @@ def plan_show(request: HttpRequest, public_id: str) -> HttpResponse:
         "phase": phase,
         "tab": "plan",
         "records": _records(page, phase.rows),
+        "runbooks": runbooks_of(page.plan, phase.rows, page.plan_context, page.region),
+        "field_forms": _field_forms(page, phase.rows),
         "files": files_by_task(page.plan),
         "sheets": sheets_by_task(page.plan),
         "comments": comments_by_task(page.plan, is_staff=page.is_staff),
@@ -78,6 +82,15 @@ def _records(page: TenantPage, rows: Iterable[TaskRow]) -> dict[str, list[Record
     }
 
 
+def _field_forms(page: TenantPage, rows: Iterable[TaskRow]) -> dict[int, TaskFieldsForm]:
+    """The forms of the typed fields that the reader may change, by task."""
+    return {
+        row.task.pk: TaskFieldsForm(rows=row.field_rows, tenant=page.tenant, key=row.task.key)
+        for row in rows
+        if row.can_set_fields
+    }
+
+
 @require(Permission.VIEW)
 @require_GET
 def my_tasks(request: HttpRequest, public_id: str) -> HttpResponse:
@@ -90,6 +103,8 @@ def my_tasks(request: HttpRequest, public_id: str) -> HttpResponse:
         "tab": "client-tasks",
         "today": today_for(page.tenant),
         "records": _records(page, mine.now),
+        "runbooks": runbooks_of(page.plan, mine.now, page.plan_context, page.region),
+        "field_forms": _field_forms(page, mine.now),
         "sheets": sheets_by_task(page.plan),
     }
     return show(request, "portfolio/client_task_list.html", "client-tasks", context)

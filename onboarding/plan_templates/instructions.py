@@ -1,0 +1,46 @@
+"""The instructions of a plan's tasks, filled with the values of its tenant."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable
+from datetime import datetime
+
+from onboarding.models import Plan, PlanTemplate
+from onboarding.plan_templates.registry import template_version_of
+from onboarding.plan_templates.runbooks import FilledRunbook, render
+from onboarding.plan_templates.schema import TemplateVersion
+from onboarding.plans.evaluation import PlanContext
+from onboarding.plans.rows import TaskRow
+from onboarding.plans.tenant_values import TenantValues
+from tenants.regions import Region
+
+
+def runbooks_of(
+    plan: Plan, rows: Iterable[TaskRow], plan_context: PlanContext, region: Region
+) -> dict[int, list[FilledRunbook]]:
+    """The instructions of the rows' tasks, by the id of the task. A custom task has none.
+
+    One query, and another for the content of a version that this process has not read yet.
+    """
+    template_version = _version_of(plan)
+    definitions = {task.key: task for task in template_version.tasks}
+    values, profile = TenantValues(plan_context, region), plan_context.tenant.profile
+    return {
+        row.task.pk: render(
+            definitions[row.task.key].runbooks, template_version.sources, profile, values
+        )
+        for row in rows
+        if row.task.key in definitions and not row.task.is_custom
+    }
+
+
+def _version_of(plan: Plan) -> TemplateVersion:
+    loaded_at = PlanTemplate.objects.values_list("loaded_at", flat=True).get(pk=plan.template_id)
+    return _read(plan.template_id, loaded_at)
+
+
+@functools.lru_cache(maxsize=16)
+def _read(template_id: int, loaded_at: datetime) -> TemplateVersion:
+    """The version as read. Its content never changes, and `loaded_at` distinguishes databases."""
+    return template_version_of(PlanTemplate.objects.get(pk=template_id))

@@ -1,0 +1,98 @@
+"""Store the values of a task's typed fields."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from onboarding.errors import ConflictingChange, OnboardingError
+from onboarding.models import Task, TaskFieldValue
+from onboarding.plans.queries import field_values_of
+from onboarding.plans.services import lock_open_task, require_permitted
+from onboarding.plans.task_fields import FieldRow, FieldType, rows_for, text_of
+from onboarding.plans.transitions import SET_FIELDS, Actor
+from tenants.activity_names import ActivityName
+from tenants.models import Tenant, User
+from tenants.services import write_activity
+
+
+def load_field_rows(task: Task, tenant: Tenant) -> tuple[FieldRow, ...]:
+    """The fields of one task as they are stored now, for every domain in its roles."""
+    return rows_for(task, field_values_of(tenant, [task]), list(tenant.domains.all()))
+
+
+def fingerprint(rows: Sequence[FieldRow]) -> str:
+    """A digest of the values, to detect a change by another user."""
+    text = json.dumps([[row.name, row.value] for row in rows])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def save_fields(
+    task: Task, values: Mapping[str, Any], *, by: User, actor: Actor, expected: str
+) -> list[str]:
+    """Store the values by the name of their form field; None clears one. Returns the changed labels.
+
+    `expected` is the fingerprint of the values on the user's page. A required value of a confirmed
+    task cannot be cleared. Raises NotPermitted, ConflictingChange or OnboardingError.
+    """
+    with transaction.atomic():
+        locked, plan = lock_open_task(task)
+        require_permitted(locked, SET_FIELDS, actor)
+        rows = load_field_rows(locked, plan.tenant)
+        if expected != fingerprint(rows):
+            raise ConflictingChange(
+                "Another user changed these values. Nothing was saved. Your values are still in"
+                " the form: compare them, then save again."
+            )
+        changed = [
+            row
+            for row in rows
+            if row.definition.type is not FieldType.FILE
+            and row.name in values
+            and values[row.name] != row.value
+        ]
+        for row in changed:
+            _refuse_clearing(locked, row, values[row.name])
+            _store(locked, plan.tenant, row, values[row.name], by=by)
+        if changed:
+            write_activity(
+                plan.tenant,
+                ActivityName.TASK_FIELDS_SET,
+                by=by,
+                task=locked.title,
+                task_id=locked.public_id,
+                values=[[r.label, text_of(r.definition, values[r.name])] for r in changed],
+            )
+            plan.touch()
+    return [row.label for row in changed]
+
+
+def _refuse_clearing(task: Task, row: FieldRow, value: Any) -> None:
+    is_confirmed = task.mimecast_confirmed_at or task.client_confirmed_at
+    if value is None and row.definition.required and is_confirmed:
+        raise OnboardingError(
+            f"The confirmation of this task needs “{row.label}”. Withdraw the confirmation before"
+            " you clear the value. Nothing was saved."
+        )
+
+
+def _store(task: Task, tenant: Tenant, row: FieldRow, value: Any, *, by: User) -> None:
+    column = row.definition.profile
+    if column:
+        setattr(tenant, column, value or "")
+        tenant.save(update_fields=[column])
+        return
+    stored = TaskFieldValue.objects.filter(task=task, key=row.definition.key, domain=row.domain)
+    if value is None:
+        stored.delete()
+        return
+    columns = {"value": value, "changed_by": by, "changed_at": timezone.now()}
+    if not stored.update(**columns):
+        TaskFieldValue.objects.create(
+            task=task, key=row.definition.key, domain=row.domain, **columns
+        )
