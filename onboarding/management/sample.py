@@ -6,11 +6,14 @@ import calendar
 import zoneinfo
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
+from typing import Any
 
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import transaction
 from django.utils import timezone
 
 from checks.lab.zones import ownership_codes
+from onboarding.collaboration.evidence_files import store_file
 from onboarding.cutovers.go_no_go import name_approvers
 from onboarding.cutovers.on_call import add_on_call, on_call_candidates
 from onboarding.cutovers.planning import plan_cutover
@@ -19,8 +22,11 @@ from onboarding.models import Cutover, Plan, RequirementsSheet, Responsibility, 
 from onboarding.plans.assignment import assign_task
 from onboarding.plans.confirmations import is_confirmed_by_sign_off
 from onboarding.plans.evaluation import complete_waits
+from onboarding.plans.field_services import fingerprint, load_field_rows, save_fields
+from onboarding.plans.planned_cutovers import unplanned_for
 from onboarding.plans.rollup import recompute_rollup
-from onboarding.plans.services import confirm_task
+from onboarding.plans.services import actor_for, confirm_task
+from onboarding.plans.task_fields import FieldDefinition, FieldType
 from onboarding.requirements.sign_off import definition_of, sign_off
 from tenants.models import (
     Authentication,
@@ -212,6 +218,9 @@ def _confirm(tenant: Tenant, sample: SampleTenant, consultant: User, client: Use
             or task.is_wait
         ):
             continue
+        if unplanned_for(task, sample.cutovers):
+            continue
+        _record_facts(task, consultant)
         if task.is_hard_gate:
             _passed(task, consultant, client)
             continue
@@ -221,6 +230,40 @@ def _confirm(tenant: Tenant, sample: SampleTenant, consultant: User, client: Use
             _confirm_for_side(task, client, Responsibility.CLIENT)
     recompute_rollup(plan)
     _backdate_outbound(plan)
+
+
+def _record_facts(task: Task, consultant: User) -> None:
+    """Save a value for each field of the task, as the two sides record it in a session."""
+    tenant, values = task.plan.tenant, {}
+    rows = load_field_rows(task, tenant)
+    for row in rows:
+        if row.definition.type is FieldType.FILE:
+            export = SimpleUploadedFile("connection-filter.txt", b"Identity: Default\n")
+            store_file(task, export, by=consultant)
+        elif row.definition.required:
+            values[row.name] = _sample_value(row.definition, tenant)
+    save_fields(
+        task,
+        values,
+        by=consultant,
+        actor=actor_for(consultant, tenant),
+        expected=fingerprint(rows),
+    )
+
+
+def _sample_value(definition: FieldDefinition, tenant: Tenant) -> Any:
+    if definition.profile:
+        return f"{tenant.region_values.account_code_prefix}12A345"
+    match definition.type:
+        case FieldType.DATE:
+            return (timezone.now().date() - timedelta(days=10)).isoformat()
+        case FieldType.PEOPLE:
+            return [CONSULTANT[1], CLIENT[1]]
+        case FieldType.NUMBER:
+            return 180
+        case FieldType.CHOICE:
+            return definition.choices[-1]
+    return "Tested with the consultant, as agreed in the session"
 
 
 def _backdate_outbound(plan: Plan) -> None:

@@ -26,7 +26,6 @@ from onboarding.models.plans import (
     PlanTemplate,
     Responsibility,
     Task,
-    TaskFieldValue,
     TaskStatus,
 )
 from onboarding.models.reminders import Reminder
@@ -64,7 +63,6 @@ __all__ = [
     "SheetImport",
     "SheetRow",
     "Task",
-    "TaskFieldValue",
     "TaskRole",
     "TaskStatus",
     "TemplateDraft",

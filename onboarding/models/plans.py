@@ -160,6 +160,8 @@ class Task(models.Model):
     wait_days = models.PositiveIntegerField(null=True, blank=True)
 
     # Facts
+    # The values of the fields, by the name of their form field: the value, and who saved it when.
+    field_values = models.JSONField(default=dict)
     applies = models.BooleanField(default=True)
     not_applicable_reason = models.CharField(max_length=300, blank=True)
     mimecast_confirmed_at = models.DateTimeField(null=True, blank=True)
@@ -270,36 +272,6 @@ class Task(models.Model):
         return self.status in SKIPPED_STATUSES or (
             self.is_optional and self.status == TaskStatus.TODO
         )
-
-
-class TaskFieldValue(models.Model):
-    """The value of one field of a task, for one domain if the field is per domain."""
-
-    task = models.ForeignKey(Task, on_delete=models.CASCADE, related_name="field_values")
-    key = models.CharField(max_length=60)
-    domain = models.ForeignKey(
-        Domain, on_delete=models.CASCADE, null=True, blank=True, related_name="+"
-    )
-    # A text, a number or a list of texts, by the type of the field.
-    value = models.JSONField()
-    changed_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
-    changed_at = models.DateTimeField(default=timezone.now)
-
-    class Meta:
-        constraints: ClassVar[list[models.BaseConstraint]] = [
-            models.UniqueConstraint(
-                fields=["task", "key", "domain"], name="one_value_per_field_and_domain"
-            ),
-            # SQLite counts two NULL domains as different.
-            models.UniqueConstraint(
-                fields=["task", "key"],
-                condition=Q(domain__isnull=True),
-                name="one_value_per_field",
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.key} of {self.task}"
 
 
 class DomainProgress(models.Model):

@@ -11,8 +11,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from onboarding.errors import ConflictingChange, OnboardingError
-from onboarding.models import Task, TaskFieldValue
-from onboarding.plans.queries import field_values_of
+from onboarding.models import Task
+from onboarding.plans.queries import has_file
 from onboarding.plans.services import lock_open_task, require_permitted
 from onboarding.plans.task_fields import FieldRow, FieldType, rows_for, text_of
 from onboarding.plans.transitions import SET_FIELDS, Actor
@@ -23,22 +23,26 @@ from tenants.services import write_activity
 
 def load_field_rows(task: Task, tenant: Tenant) -> tuple[FieldRow, ...]:
     """The fields of one task as they are stored now, for every domain in its roles."""
-    return rows_for(task, field_values_of(tenant, [task]), list(tenant.domains.all()))
+    return rows_for(task, tenant, list(tenant.domains.all()), has_file=has_file(task))
 
 
 def fingerprint(rows: Sequence[FieldRow]) -> str:
     """A digest of the values, to detect a change by another user."""
-    text = json.dumps([[row.name, row.value] for row in rows])
+    # An attached file changes no value that the form saves.
+    saved = [row for row in rows if row.definition.type is not FieldType.FILE]
+    text = json.dumps([[row.name, row.value] for row in saved])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def save_fields(
     task: Task, values: Mapping[str, Any], *, by: User, actor: Actor, expected: str
 ) -> list[str]:
-    """Store the values by the name of their form field; None clears one. Returns the changed labels.
+    """Store the values by the name of their form field, and return the changed labels.
 
-    `expected` is the fingerprint of the values on the user's page. A required value of a confirmed
-    task cannot be cleared. Raises NotPermitted, ConflictingChange or OnboardingError.
+    None clears a value. `expected` is the fingerprint of the values on the user's page. A required
+    value of a confirmed task cannot be cleared.
+
+    Raises NotPermitted, ConflictingChange or OnboardingError.
     """
     with transaction.atomic():
         locked, plan = lock_open_task(task)
@@ -59,6 +63,7 @@ def save_fields(
         for row in changed:
             _refuse_clearing(locked, row, values[row.name])
             _store(locked, plan.tenant, row, values[row.name], by=by)
+        locked.save(update_fields=["field_values"])
         if changed:
             write_activity(
                 plan.tenant,
@@ -87,12 +92,8 @@ def _store(task: Task, tenant: Tenant, row: FieldRow, value: Any, *, by: User) -
         setattr(tenant, column, value or "")
         tenant.save(update_fields=[column])
         return
-    stored = TaskFieldValue.objects.filter(task=task, key=row.definition.key, domain=row.domain)
     if value is None:
-        stored.delete()
+        task.field_values.pop(row.name, None)
         return
-    columns = {"value": value, "changed_by": by, "changed_at": timezone.now()}
-    if not stored.update(**columns):
-        TaskFieldValue.objects.create(
-            task=task, key=row.definition.key, domain=row.domain, **columns
-        )
+    at = timezone.now().isoformat()
+    task.field_values[row.name] = {"value": value, "by": by.name, "at": at}

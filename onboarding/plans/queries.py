@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 
 from onboarding.models import (
     EvidenceFile,
     Phase,
     Plan,
     Task,
-    TaskFieldValue,
 )
-from onboarding.plans.task_fields import FieldType, PlanFieldValues
-from tenants.models import Tenant
+from onboarding.plans.task_fields import FieldType
 
 
 def tasks_of(plan: Plan) -> QuerySet[Task]:
-    return Task.objects.filter(plan=plan).select_related(
+    """The tasks of the plan, each with `has_file`: whether evidence is attached to it."""
+    rows = Task.objects.filter(plan=plan).annotate(
+        has_file=Exists(EvidenceFile.objects.filter(task=OuterRef("pk")))
+    )
+    return rows.select_related(
         "mimecast_confirmed_by", "client_confirmed_by", "status_set_by", "assignee", "sheet"
     )
 
@@ -36,23 +36,15 @@ def phases_with_tasks(plan: Plan) -> tuple[list[Phase], list[Task]]:
     return list(phases.values()), tasks
 
 
-def field_values_of(tenant: Tenant, tasks: Sequence[Task]) -> PlanFieldValues:
-    """The values of the fields of these tasks. One query, and one more if a field is a file."""
-    with_fields = [task for task in tasks if task.fields]
-    if not with_fields:
-        return PlanFieldValues()
-    rows = TaskFieldValue.objects.filter(task__in=with_fields).select_related("changed_by")
-    asks_for_file = [
-        task
-        for task in with_fields
-        if any(data["type"] == FieldType.FILE.value for data in task.fields)
-    ]
-    files = EvidenceFile.objects.filter(task__in=asks_for_file).values_list("task_id", flat=True)
-    return PlanFieldValues(
-        {(row.task_id, row.key, row.domain_id): row for row in rows},
-        frozenset(files) if asks_for_file else frozenset(),
-        {"account_code": tenant.account_code},
-    )
+def has_file(task: Task) -> bool:
+    """Whether a field of the task is a file, and evidence is attached to the task.
+
+    No query for a task that `tasks_of` has read.
+    """
+    if all(data["type"] != FieldType.FILE.value for data in task.fields):
+        return False
+    known: bool | None = getattr(task, "has_file", None)
+    return task.files.exists() if known is None else known
 
 
 def lock_tasks(plan_id: int) -> list[Task]:

@@ -16,8 +16,9 @@ from onboarding.plans.domain_progress import ProgressByTask, TaskProgress
 from onboarding.plans.evaluation import PlanContext
 from onboarding.plans.planned_cutovers import unplanned_for
 from onboarding.plans.proof import ProofSubject, TaskEvidence
+from onboarding.plans.queries import has_file
 from onboarding.plans.safe_times import PlanSafeTime, lockdown_time, unsafe_until
-from onboarding.plans.task_fields import FieldRow, PlanFieldValues, cautions, rows_for
+from onboarding.plans.task_fields import FieldRow, cautions, rows_for
 from onboarding.plans.transitions import (
     ASSIGN,
     CONFIRM,
@@ -125,7 +126,6 @@ class Viewer:
     # By kind of check.
     safety: Mapping[str, PlanSafeTime] = field(default_factory=dict)
     progress: ProgressByTask = field(default_factory=dict)
-    field_values: PlanFieldValues = field(default_factory=PlanFieldValues)
     planned_directions: frozenset[str] = frozenset()
 
 
@@ -323,7 +323,7 @@ def _row(
         progress=TaskProgress.of(task, plan_context.domains, viewer.progress.get(task.pk, {})),
         verified_domain_ids=evidence.verified_domain_ids,
         unsafe_until=unsafe_until(lockdown, plan_context.tenant),
-        field_rows=rows_for(task, viewer.field_values, plan_context.domains_of(task)),
+        field_rows=_field_rows(task, plan_context),
         unplanned_cutovers=unplanned_for(task, viewer.planned_directions),
         is_confirmed_by_sign_off=is_confirmed_by_sign_off(task),
         signed_sides=signed_sides(task),
@@ -339,6 +339,13 @@ def _row(
         safety=lockdown if context.must_wait_for_time else _safety(task, viewer.safety),
         domain_rows=domain_rows(task, plan_context.domains, viewer.actor, context),
     )
+
+
+def _field_rows(task: Task, plan_context: PlanContext) -> tuple[FieldRow, ...]:
+    if not task.fields:
+        return ()
+    domains = plan_context.domains_of(task)
+    return rows_for(task, plan_context.tenant, domains, has_file=has_file(task))
 
 
 def _safety(task: Task, safety: Mapping[str, PlanSafeTime]) -> PlanSafeTime | None:

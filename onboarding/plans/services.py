@@ -41,10 +41,10 @@ from onboarding.plans.domain_progress import (
 )
 from onboarding.plans.evaluation import PlanContext, reevaluate
 from onboarding.plans.planned_cutovers import unplanned_for
-from onboarding.plans.queries import field_values_of, lock_tasks
+from onboarding.plans.queries import has_file, lock_tasks
 from onboarding.plans.rollup import own_status, recompute_rollup
 from onboarding.plans.safe_times import lockdown_time, safe_times_of, unsafe_until
-from onboarding.plans.task_fields import FieldRow, rows_for
+from onboarding.plans.task_fields import FieldRow, is_asked_per_domain, rows_for
 from onboarding.plans.transitions import (
     CONFIRM,
     EXEMPT_DOMAIN,
@@ -430,10 +430,11 @@ class _LockedTask:
     def _field_rows(self) -> tuple[FieldRow, ...]:
         if not self.task.fields:
             return ()
-        tenant = self.plan.tenant
-        exempt = exempt_pairs(tenant)
-        domains = [d for d in tenant.domains.all() if (self.task.pk, d.pk) not in exempt]
-        return rows_for(self.task, field_values_of(tenant, [self.task]), domains)
+        tenant, domains = self.plan.tenant, list[Domain]()
+        if is_asked_per_domain(self.task):
+            exempt = exempt_pairs(tenant)
+            domains = [d for d in tenant.domains.all() if (self.task.pk, d.pk) not in exempt]
+        return rows_for(self.task, tenant, domains, has_file=has_file(self.task))
 
     def _unplanned_cutovers(self) -> tuple[str, ...]:
         if not self.task.planned_cutovers:

@@ -7,14 +7,16 @@ field must have a value before the task can be confirmed, for each domain if it 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from datetime import date, timedelta
+from dataclasses import asdict, dataclass
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from django.utils.dateparse import parse_datetime
+
 from onboarding.errors import OnboardingError
-from onboarding.models import Task, TaskFieldValue
-from tenants.models import Domain
+from onboarding.models import Task
+from tenants.models import Domain, Tenant
 
 LONGEST_TEXT = 500
 LARGEST_NUMBER = 10_000_000
@@ -150,33 +152,7 @@ def text_of(definition: FieldDefinition, value: Any) -> str:
     return "\n".join(value) if definition.type is FieldType.PEOPLE else str(value)
 
 
-# --- The values of a plan
-
-FieldValueKey = tuple[int, str, int | None]
-
-
-@dataclass(frozen=True)
-class PlanFieldValues:
-    """The values of all tasks of a plan, and the tasks with an attached file."""
-
-    by_key: Mapping[FieldValueKey, TaskFieldValue] = field(default_factory=dict)
-    task_ids_with_file: frozenset[int] = frozenset()
-    # The values that the tenant's profile stores, by column.
-    profile: Mapping[str, str] = field(default_factory=dict)
-
-    def entry(
-        self, task: Task, definition: FieldDefinition, domain: Domain | None = None
-    ) -> TaskFieldValue | None:
-        return self.by_key.get((task.pk, definition.key, domain.pk if domain else None))
-
-    def value(self, task: Task, definition: FieldDefinition, domain: Domain | None = None) -> Any:
-        """The stored value; None if there is none."""
-        if definition.profile:
-            return self.profile.get(definition.profile) or None
-        if definition.type is FieldType.FILE:
-            return "attached" if task.pk in self.task_ids_with_file else None
-        found = self.entry(task, definition, domain)
-        return found.value if found is not None else None
+# --- The fields of a task on a page
 
 
 @dataclass(frozen=True)
@@ -186,12 +162,13 @@ class FieldRow:
     definition: FieldDefinition
     domain: Domain | None
     value: Any
-    entry: TaskFieldValue | None
+    saved_by: str = ""
+    saved_at: datetime | None = None
 
     @property
     def name(self) -> str:
         """The name of its form field."""
-        return self.definition.key + (f".{self.domain.public_id}" if self.domain else "")
+        return field_name(self.definition, self.domain)
 
     @property
     def label(self) -> str:
@@ -214,24 +191,47 @@ class FieldRow:
         return date.fromisoformat(self.value) + timedelta(days=days)
 
 
+def is_asked_per_domain(task: Task) -> bool:
+    """Whether a field of the task has a value for each domain."""
+    return any(data.get("per_domain") for data in task.fields)
+
+
+def field_name(definition: FieldDefinition, domain: Domain | None) -> str:
+    return definition.key + (f".{domain.public_id}" if domain is not None else "")
+
+
 def rows_for(
-    task: Task, values: PlanFieldValues, domains: Collection[Domain]
+    task: Task, tenant: Tenant, domains: Collection[Domain], *, has_file: bool
 ) -> tuple[FieldRow, ...]:
     """The fields of a task in the template's order, for each domain in its scope where they are
-    per domain. `domains` are those of the tenant that are not exempt."""
-    if not task.fields:
-        return ()
+    per domain.
+
+    `domains` are those of the tenant that are not exempt. `has_file`: whether evidence is attached.
+    """
     scope = [domain for domain in domains if domain.role in task.domain_roles]
     return tuple(
-        FieldRow(
-            definition,
-            domain,
-            values.value(task, definition, domain),
-            values.entry(task, definition, domain),
-        )
+        _row(task, tenant, definition, domain, has_file=has_file)
         for definition in definitions_of(task)
         for domain in (scope if definition.per_domain else [None])
     )
+
+
+def _row(
+    task: Task,
+    tenant: Tenant,
+    definition: FieldDefinition,
+    domain: Domain | None,
+    *,
+    has_file: bool,
+) -> FieldRow:
+    if definition.profile:
+        return FieldRow(definition, domain, getattr(tenant, definition.profile) or None)
+    if definition.type is FieldType.FILE:
+        return FieldRow(definition, domain, "attached" if has_file else None)
+    stored = task.field_values.get(field_name(definition, domain))
+    if stored is None:
+        return FieldRow(definition, domain, None)
+    return FieldRow(definition, domain, stored["value"], stored["by"], parse_datetime(stored["at"]))
 
 
 def cautions(rows: Sequence[FieldRow]) -> Iterator[str]:

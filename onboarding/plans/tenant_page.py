@@ -21,7 +21,7 @@ from onboarding.plans import planned_cutovers
 from onboarding.plans.domain_progress import progress_by_task
 from onboarding.plans.evaluation import PlanContext
 from onboarding.plans.planned_cutovers import in_none, next_cutover
-from onboarding.plans.queries import field_values_of, phases_with_tasks
+from onboarding.plans.queries import phases_with_tasks
 from onboarding.plans.rows import PhaseRow, TaskRow, Viewer, phase_rows, rows_of
 from onboarding.plans.safe_times import safe_times_of
 from onboarding.plans.services import actor_of
@@ -168,7 +168,6 @@ def load_page(request: HttpRequest, public_id: str) -> TenantPage:
         actor,
         safety,
         progress,
-        field_values_of(tenant, tasks),
         frozenset(cutover.direction for cutover in cutovers),
     )
     rows = rows_of(tasks, plan_context, viewer)

@@ -84,7 +84,7 @@ class TransitionContext:
 
     @property
     def missing_fields(self) -> tuple[FieldRow, ...]:
-        """The required fields without a value: of the domain that the transition concerns, or all."""
+        """The required fields without a value, of the transition's domain if it concerns one."""
         return tuple(
             row
             for row in self.field_rows
@@ -184,7 +184,7 @@ def _safe_by_now(unsafe_until: datetime | None) -> str:
 
 
 def _cutovers_planned(task: Task, actor: Actor, context: TransitionContext) -> str:
-    if not context.unplanned_cutovers:
+    if not context.unplanned_cutovers or task.status not in _OPEN:
         return ""
     directions = " and the ".join(context.unplanned_cutovers)
     return f"Plan the {directions} cutover first: this task agrees on their dates."
@@ -192,7 +192,7 @@ def _cutovers_planned(task: Task, actor: Actor, context: TransitionContext) -> s
 
 def _fields_complete(task: Task, actor: Actor, context: TransitionContext) -> str:
     missing = context.missing_fields
-    if not missing:
+    if not missing or task.status not in _OPEN:
         return ""
     named = " and ".join(f"“{row.label}”" for row in missing[:2])
     more = f" and {len(missing) - 2} more" if len(missing) > 2 else ""

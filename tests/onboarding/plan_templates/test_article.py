@@ -69,7 +69,19 @@ ARTICLE = [
     ("Implementation case closed", 12, None, "both", False),
 ]
 # Tasks that are not in the article, with the task that each follows.
-BESIDE = {"outbound-days": "outbound-cutover"}
+BESIDE = {
+    "emergency-contact": "setup-wizard-checklist",
+    "onmicrosoft-domain": "domain-ownership",
+    "recipient-validation": "manual-import",
+    "enhanced-filtering": "gsuite-whitelist",
+    "authorised-outbound-addresses": "outbound-cutover",
+    "user-notice-outbound": "authorised-outbound-addresses",
+    "outbound-days": "user-notice-outbound",
+    "mta-sts-policy": "mx-record-cutover",
+    "user-notice-inbound": "mta-sts-policy",
+    "direct-send-inventory": "connection-lockdown",
+    "decommission-gateway": "case-closure",
+}
 PHASES = [
     "Onboarding Review",
     "Mimecast Account Creation",
@@ -155,15 +167,16 @@ def test_tasks_are_verified_by_these_checks() -> None:
     assert {row["key"]: row["check"] for row in rows if row["check"]} == {
         "domain-ownership": "ownership",
         "spf-update": "spf",
-        "dkim-update": "message",
+        "dkim-update": "dkim",
         "outbound-cutover": "message",
         "mx-ttl-update": "mx_ttl",
         "data-centers-urls": "smtp ldaps",
         "mx-record-cutover": "mx",
+        "mta-sts-policy": "mta_sts",
     }
     assert {row["key"]: row["supports"] for row in rows if row["supports"]} == {
         "ldap-connector": ["ldaps"],
-        "dkim-update": ["dkim"],
+        "dkim-update": ["message"],
         "outbound-cutover": ["dmarc"],
         "dmarc-analyzer": ["dmarc"],
         "inbound-delivery-routes": ["smtp"],
@@ -186,6 +199,7 @@ def test_per_domain_tasks_name_domain_roles() -> None:
         "outbound-cutover": sending,
         "mx-ttl-update": receiving,
         "mx-record-cutover": receiving,
+        "mta-sts-policy": receiving,
     }
 
 
@@ -214,5 +228,9 @@ def test_optional_tasks_are_these() -> None:
 
 def test_closure_depends_on_every_task() -> None:
     rows = flat(load_template_file())
+    closure = next(row for row in rows if row["role"] == "closure")
+    groups = {row["key"] for row in rows if row["is_group"]}
 
-    assert rows[-1]["depends_on"] == [row["key"] for row in rows[:-1] if row["parent"] is None]
+    assert closure["depends_on"] == [
+        row["key"] for row in rows if row is not closure and row["parent"] not in groups
+    ]

@@ -13,7 +13,7 @@ from onboarding.plans.dates import set_due_date
 from onboarding.plans.services import make_transition, set_responsibility
 from onboarding.plans.transitions import Actor
 from tenants.models import Membership, Tenant, User
-from tests.factories import SignIn, task_of
+from tests.factories import SignIn, fill_fields, task_of
 from tests.markup import texts
 
 KEY = "initial-conversation"  # both sides, no dependencies
@@ -32,6 +32,7 @@ def test_confirm_keeps_unread_status(
     make_transition(
         task_of(tenant, KEY), "block", by=member, actor=actor, reason="The proxy is down."
     )
+    fill_fields(task_of(tenant, KEY))
     client = signed_in(owner)
 
     message = _press(client, tenant, "task-confirm", expected="todo")
@@ -47,6 +48,7 @@ def test_confirm_keeps_unread_status(
 
 def test_confirm_after_other_side_confirmed(tenant: Tenant, owner: User, signed_in: SignIn) -> None:
     Task.objects.filter(pk=task_of(tenant, KEY).pk).update(status="partly_confirmed")
+    fill_fields(task_of(tenant, KEY))
 
     assert _press(signed_in(owner), tenant, "task-confirm", expected="todo") == ""
     assert task_of(tenant, KEY).client_confirmed_by == owner

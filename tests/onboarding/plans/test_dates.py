@@ -30,7 +30,7 @@ from onboarding.plans.services import confirm_task, make_transition
 from onboarding.plans.transitions import Actor
 from onboarding.plans.waiting_on import waiting_days_by_side
 from tenants.models import Tenant, User
-from tests.factories import SignIn, task_of
+from tests.factories import SignIn, fill_fields, task_of
 
 # A Thursday evening in the tenant's time zone.
 OUTBOUND = datetime(2027, 3, 4, 19, 0, tzinfo=UTC)
@@ -158,6 +158,7 @@ def test_waiting_on_follows_confirmations(tenant: Tenant, owner: User, consultan
     assert waiting_on(tenant, "initial-conversation") == "both"
     assert waiting_on(tenant, LIBRARY) == ""  # it waits for other tasks
 
+    fill_fields(task_of(tenant, "initial-conversation"))
     confirm_task(task_of(tenant, "initial-conversation"), by=owner, side="client")
     assert waiting_on(tenant, "initial-conversation") == "mimecast"
 

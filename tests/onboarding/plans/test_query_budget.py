@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
 from onboarding.models import TaskStatus
 from onboarding.plan_templates.template_version import load_template_file
 from onboarding.plans.rollup import recompute_rollup
 from onboarding.plans.services import confirm_task
 from tenants.models import Tenant, User
-from tests.factories import MakeTenant, SignIn, task_of
+from tests.cutovers import cutover_of
+from tests.factories import MakeTenant, SignIn, fill_fields, task_of
 
 BOTH = "initial-conversation"  # both sides, and other tasks wait for it
 CLIENT = "end-user-asset-library"
@@ -52,6 +55,7 @@ def queries_of_confirming(tenant: Tenant, key: str, client: Any) -> int:
 def test_queries_of_client_confirmation(
     tenant: Tenant, owner: User, signed_in: SignIn, key: str
 ) -> None:
+    fill_fields(task_of(tenant, key))
     assert queries_of_confirming(tenant, key, signed_in(owner)) <= MAX_QUERIES
     assert task_of(tenant, key).client_confirmed_by == owner
 
@@ -59,6 +63,7 @@ def test_queries_of_client_confirmation(
 def test_queries_of_second_confirmation(
     tenant: Tenant, owner: User, consultant: User, signed_in: SignIn
 ) -> None:
+    fill_fields(task_of(tenant, BOTH))
     queries_of_confirming(tenant, BOTH, signed_in(owner))
 
     assert queries_of_confirming(tenant, BOTH, signed_in(consultant)) <= MAX_QUERIES
@@ -100,6 +105,9 @@ def test_queries_of_every_task(
         responsibility="both", confirmation_suffices=True, applies=True
     )
     recompute_rollup(tenant.plan)
+    fill_fields(task_of(tenant, key))
+    for direction in task.planned_cutovers:
+        cutover_of(tenant, direction, timezone.now() + timedelta(days=9))
     confirm_task(task, by=consultant, side="mimecast")
 
     count = queries_of_confirming(tenant, key, signed_in(owner))

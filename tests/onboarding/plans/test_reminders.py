@@ -22,7 +22,7 @@ from onboarding.plans import reminders
 from onboarding.plans.services import confirm_task
 from onboarding.plans.tasks import send_due_reminders, send_reminder
 from tenants.models import ActivityLine, Membership, Tenant, User
-from tests.factories import MakeTenant, SignIn, task_of
+from tests.factories import MakeTenant, SignIn, fill_fields, task_of
 
 KEY = "initial-conversation"  # both sides, no dependencies
 TUESDAY = datetime(2026, 12, 1, 10, 0, tzinfo=UTC)
@@ -189,7 +189,7 @@ def test_no_recipient_shows_reason(
 def test_completed_task_cancels_email(tenant: Tenant, consultant: User, owner: User) -> None:
     _lead(tenant, consultant)
     (made,) = reminders.create_reminders(_plan(tenant), [task_of(tenant, KEY)], by=consultant)
-    confirm_task(task_of(tenant, KEY), by=owner, side="client")
+    confirm_task(fill_fields(task_of(tenant, KEY)), by=owner, side="client")
 
     send_reminder(made.public_id)
 

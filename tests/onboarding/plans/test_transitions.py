@@ -50,7 +50,7 @@ from onboarding.plans.transitions import (
     why_not,
 )
 from tenants.models import ActivityLine, Domain, Membership, Tenant, User
-from tests.factories import MakeTenant, task_of
+from tests.factories import MakeTenant, fill_fields, task_of
 
 CLIENT = Actor("client", may_manage_plan=False)
 CONSULTANT = Actor("mimecast", may_manage_plan=True)
@@ -396,6 +396,7 @@ def test_page_and_service_agree_on_lockdown(small: Tenant, hours: int, role: str
     switch_mx(small, timezone.now() - timedelta(hours=hours))
     Task.objects.filter(plan=small.plan, key=KEY).update(role="lockdown", is_hard_gate=True)
     recompute_rollup(small.plan)
+    fill_fields(task_of(small, KEY))
     row = row_for(small, KEY, user)
 
     assert row.context.must_wait_for_time is (hours == 1)
@@ -456,6 +457,7 @@ def test_page_and_service_agree_on_domains(
 def test_page_and_service_agree_on_undo(small: Tenant, owner_of_small: User, role: str) -> None:
     gate = {"is_hard_gate": True, "depends_on": []}
     Task.objects.filter(plan=small.plan, key=KEY).update(**gate)
+    fill_fields(task_of(small, KEY))
     services.confirm_task(task_of(small, KEY), by=owner_of_small, side="client")
     services.withdraw_confirmation(task_of(small, KEY), by=owner_of_small, side="client")
     user = owner_of_small if role == "owner" else user_in(small, role)

@@ -10,7 +10,7 @@ from onboarding.models import RequirementsSheet, Responsibility, SheetRow, Task
 from onboarding.plans.services import confirm_task, withdraw_confirmation
 from onboarding.requirements import services, sign_off
 from tenants.models import ActivityLine, Tenant, User
-from tests.factories import SignIn
+from tests.factories import SignIn, fill_fields
 from tests.onboarding.requirements.sheet_rows import add, entry_of, job, sheet_of
 
 
@@ -189,7 +189,7 @@ def test_partial_list_leaves_plain_confirmation(tenant: Tenant, consultant: User
     sheet = sheet_of(tenant, "delivery-routes")
     Task.objects.filter(pk=sheet.task_id).update(depends_on=[])
 
-    confirm_task(sheet.task, by=consultant, side="mimecast")
+    confirm_task(fill_fields(sheet.task), by=consultant, side="mimecast")
 
     assert Task.objects.get(pk=sheet.task_id).mimecast_confirmed_by == consultant
 
