@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from checks.models import KIND_CHOICES
@@ -52,6 +52,10 @@ FIELDS: Mapping[str, str] = {
     "domain_roles": "For domains that are",
     "due": "Due",
     "role": "Role in Gangway",
+    "own_work": "Has work of its own besides its sub-tasks",
+    "planned_cutovers": "Needs planned cutovers",
+    "fields": "Facts to record",
+    "runbooks": "Instructions",
 }
 # What does not work in a plan that has no task with the role.
 ROLE_EFFECTS: Mapping[TaskRole, str] = {
@@ -77,26 +81,33 @@ _KINDS = dict(KIND_CHOICES)
 _ROLES = dict(Domain.Role.choices)
 
 
+_DESCRIBED_LISTS: Mapping[str, Callable[[Any], str]] = {
+    "check_kinds": lambda kind: _KINDS[kind],
+    "supports": lambda kind: _KINDS[kind],
+    "domain_roles": lambda role: str(_ROLES[role]).lower(),
+    "links": lambda link: str(link.title),
+    "planned_cutovers": str,
+    "fields": lambda each: str(each.label),
+    "runbooks": lambda runbook: f"{runbook.title} ({len(runbook.steps)} steps)",
+}
+
+
 def describe_field(task: TaskDefinition, name: str, template_version: TemplateVersion) -> str:
     """One field of a task as text; empty if the field is not set."""
     value = getattr(task, name)
     titles = {each.key: each.title for each in template_version.tasks}
     titles |= {phase.key: phase.title for phase in template_version.phases}
-    match name:
-        case "phase" | "parent":
-            return titles.get(value, "")
-        case "depends_on":
-            return ", ".join(titles[key] for key in value)
-        case "role" | "responsibility":
-            return _CHOICES[name].get(value, "")
-        case "check_kinds" | "supports":
-            return ", ".join(_KINDS[kind] for kind in value)
-        case "domain_roles":
-            return ", ".join(str(_ROLES[role]).lower() for role in value)
-        case "links":
-            return "; ".join(link.title for link in value)
-        case "waits":
-            return _describe_wait(task, titles)
+    if name == "waits":
+        return _describe_wait(task, titles)
+    if name in _CHOICES:
+        return _CHOICES[name].get(value, "")
+    if name in _DESCRIBED_LISTS:
+        separator = "; " if name in ("links", "runbooks") else ", "
+        return separator.join(_DESCRIBED_LISTS[name](each) for each in value)
+    if name in ("phase", "parent"):
+        return titles.get(value, "")
+    if name == "depends_on":
+        return ", ".join(titles[key] for key in value)
     return _describe_value(bool(value) if name == "gate" else value, template_version)
 
 

@@ -89,7 +89,7 @@ def _meant(task: TaskDefinition, name: str) -> object:
             {each: frozenset(wanted) for each, wanted in alternative.items()}
             for alternative in value.alternatives
         ]
-    is_choice = isinstance(value, tuple) and name != "links"
+    is_choice = isinstance(value, tuple) and name not in ("links", "fields", "runbooks")
     return frozenset(value) if is_choice else value
 
 

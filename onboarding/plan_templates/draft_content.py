@@ -103,7 +103,8 @@ def why_not_removable(content: Content, key: str) -> str:
         return "The closing task cannot be removed: it closes the implementation."
     for other in draft_tasks(content):
         if _parent(other.entry) == key:
-            return "It is a group. Move or remove its tasks first."
+            is_group = task is not None and not task.entry.get("own_work")
+            return f"It {'is a group' if is_group else 'has sub-tasks'}. Move or remove them first."
         if (other.entry.get("waits") or {}).get("after") == key:
             return f"“{other.entry['title']}” waits for it. Change that task first."
     return ""
@@ -147,7 +148,14 @@ def new_key(title: str, used: Collection[str]) -> str:
 # --- Refusals
 
 
-_FIELD_OF = {"key": "depends_on", "check": "check_kinds", "due": "due_from", "waits": "wait_after"}
+_FIELD_OF = {
+    "key": "depends_on",
+    "check": "check_kinds",
+    "due": "due_from",
+    "waits": "wait_after",
+    "fields": "fields_text",
+    "runbooks": "runbooks_text",
+}
 
 
 def blame(content: Content, error: ContentError, key: str) -> tuple[str, str]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
+import yaml
 from django import forms
 from django.http import QueryDict
 
@@ -15,12 +17,15 @@ from onboarding.plan_templates.descriptions import ANCHOR_LABELS, PROFILE_LABELS
 from onboarding.plan_templates.draft_content import draft_tasks
 from onboarding.plan_templates.schema import (
     AGREED_DAYS,
+    DIRECTIONS,
     LONGEST_WAIT,
     PROFILE_FLAGS,
     PROFILE_VALUES,
 )
+from onboarding.plans.tenant_values import PLACEHOLDERS
 from tenants.models import Domain
 
+_PLACEHOLDERS = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
 # The alternatives that a condition can have: one more than the shipped template needs.
 ALTERNATIVES = 3
 _ROLES = [choice for choice in Domain.Role.choices if choice[0] != Domain.Role.PARKED]
@@ -183,6 +188,28 @@ class TemplateTaskForm(forms.Form):
         label="Days",
         help_text="Empty: the days agreed for the inbound cutover.",
     )
+    own_work = forms.BooleanField(
+        required=False, label="It has work of its own besides its sub-tasks"
+    )
+    planned_cutovers = forms.MultipleChoiceField(
+        choices=[(each, f"{each} cutover") for each in DIRECTIONS],
+        required=False,
+        widget=_BOXES,
+        label="Needs a planned cutover before its confirmation",
+    )
+    fields_text = forms.CharField(
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 6, "class": "control mono"}),
+        label="Facts to record",
+        help_text="YAML, as in the template file: a list with key, label and type (date, people,"
+        " number, choice, text or file).",
+    )
+    runbooks_text = forms.CharField(
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 10, "class": "control mono"}),
+        label="Instructions by platform",
+        help_text=f"YAML, as in the template file. Placeholders: {_PLACEHOLDERS}.",
+    )
     # The fingerprint of the task that the person edits. Another one means a conflicting change.
     expected = forms.CharField(required=False, widget=forms.HiddenInput)
 
@@ -200,6 +227,12 @@ class TemplateTaskForm(forms.Form):
     def _choose(self, name: str, choices: Sequence[Any]) -> None:
         cast(forms.ChoiceField, self.fields[name]).choices = choices
 
+    def clean_fields_text(self) -> list[Content]:
+        return _list_of(self.cleaned_data["fields_text"])
+
+    def clean_runbooks_text(self) -> list[Content]:
+        return _list_of(self.cleaned_data["runbooks_text"])
+
     def clean_links(self) -> list[Content]:
         lines = [line.strip() for line in self.cleaned_data["links"].splitlines()]
         return [self._link(line) for line in lines if line]
@@ -216,7 +249,9 @@ class TemplateTaskForm(forms.Form):
         cleaned: dict[str, Any] = super().clean() or {}
         if cleaned.get("per_domain") and not cleaned.get("domain_roles"):
             self.add_error("domain_roles", "Choose the roles of the domains.")
-        roles_mean = cleaned.get("per_domain") or cleaned.get("supports")
+        asked = [each for each in cleaned.get("fields_text", []) if isinstance(each, dict)]
+        asks_per_domain = any(each.get("per_domain") for each in asked)
+        roles_mean = cleaned.get("per_domain") or cleaned.get("supports") or asks_per_domain
         if cleaned.get("domain_roles") and not roles_mean:
             self.add_error("domain_roles", "Roles of domains need a task that is per domain.")
         if (cleaned.get("due_days") is None) != (not cleaned.get("due_from")):
@@ -255,6 +290,10 @@ class TemplateTaskForm(forms.Form):
             if typed["due_from"]
             else None,
             "waits": {"after": typed["wait_after"], "days": days} if typed["wait_after"] else None,
+            "own_work": typed["own_work"],
+            "planned_cutovers": typed["planned_cutovers"],
+            "fields": typed["fields_text"],
+            "runbooks": typed["runbooks_text"],
         }
         always = ("title", "responsibility", "stated", "do", "shown_by")
         entry_fields = {name: typed[name] for name in always} | {
@@ -281,7 +320,29 @@ def initial_of(entry: Content, phase: str) -> Content:
         "due_days": due.get("working_days"),
         "wait_after": waits.get("after", ""),
         "wait_days": days if isinstance(days, int) else None,
+        "fields_text": _as_yaml(entry.get("fields")),
+        "runbooks_text": _as_yaml(entry.get("runbooks")),
     }
+
+
+def _as_yaml(items: list[Content] | None) -> str:
+    return yaml.safe_dump(items, sort_keys=False, allow_unicode=True, width=100) if items else ""
+
+
+def _list_of(text: str) -> list[Content]:
+    """The typed YAML as a list. Raises ValidationError with the line of the first error."""
+    try:
+        items = yaml.safe_load(text) if text.strip() else []
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise forms.ValidationError(f"Line {line} is not valid YAML: {error.problem}.") from error
+    if not isinstance(items, list):
+        raise forms.ValidationError("Enter a list: each item begins with a hyphen.")
+    try:
+        json.dumps(items)
+    except TypeError as error:
+        raise forms.ValidationError("Write dates in quotation marks.") from error
+    return items
 
 
 def _line_of(link: Content) -> str:

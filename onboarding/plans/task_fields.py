@@ -64,7 +64,7 @@ class FieldDefinition:
         return {
             name: value
             for name, value in data.items()
-            if name in always or value not in ("", None, [], False)
+            if name in always or not (value is False or value in ("", None, []))
         }
 
     @classmethod

@@ -16,7 +16,8 @@ from django.conf import settings
 from onboarding.models import RequirementsSheet, SheetRow, TaskRole
 from onboarding.plans.evaluation import PlanContext
 from tenants.models import Domain, Host, Platform, Tenant
-from tenants.regions import ENTERED, LABELS, Region
+from tenants.region_values import LABELS
+from tenants.regions import ENTERED, Region
 
 # Exchange Online accepts networks of 24 to 32 bits in its lists (Set-HostedConnectionFilterPolicy).
 SMALLEST_PREFIX = 24

@@ -21,9 +21,9 @@ class TaskFieldsForm(forms.Form):
     expected = forms.CharField(required=False, widget=forms.HiddenInput)
 
     def __init__(
-        self, *args: Any, rows: Sequence[FieldRow], tenant: Tenant, key: str, **kwargs: Any
+        self, data: Any = None, *, rows: Sequence[FieldRow], tenant: Tenant, key: str
     ) -> None:
-        super().__init__(*args, auto_id=f"{key}-%s", **kwargs)
+        super().__init__(data, auto_id=f"{key}-%s")
         self.tenant = tenant
         self.rows = {row.name: row for row in rows if row.definition.type is not FieldType.FILE}
         self.stored = fingerprint(rows)

@@ -70,7 +70,7 @@ ARTICLE = [
 ]
 # Tasks that are not in the article, with the task that each follows.
 BESIDE = {
-    "emergency-contact": "setup-wizard-checklist",
+    "wizard-emergency-contact": "setup-wizard-checklist",
     "onmicrosoft-domain": "domain-ownership",
     "recipient-validation": "manual-import",
     "enhanced-filtering": "gsuite-whitelist",

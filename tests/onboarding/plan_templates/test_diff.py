@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from onboarding.plan_templates.content import Content, as_content, read_content
-from onboarding.plan_templates.diff import diff, lost_guards
+from onboarding.plan_templates.diff import diff, losses, lost_guards
 from onboarding.plan_templates.draft_content import remove_entry
 from onboarding.plan_templates.registry import TEMPLATES_DIR
 from onboarding.plan_templates.schema import TemplateVersion
@@ -33,14 +33,25 @@ def test_equal_versions_have_no_difference() -> None:
 def test_second_version_only_adds_the_wait() -> None:
     first = load_template_file(TEMPLATES_DIR / "mimecast-1.yaml")
 
-    found = diff(first, NEWEST)
+    second = load_template_file(TEMPLATES_DIR / "mimecast-2.yaml")
+
+    found = diff(first, second)
 
     assert [task.key for task in found.added] == ["outbound-days"]
     assert [
         (each.task.key, [change.field for change in each.changes]) for each in found.changed
     ] == [("mx-record-cutover", ["Depends on"]), ("case-closure", ["Depends on"])]
     assert (found.removed, found.phases, found.is_reordered) == ((), (), False)
-    assert lost_guards(first, NEWEST) == []
+    assert lost_guards(first, second) == []
+
+
+def test_third_version_loses_no_guard() -> None:
+    second = load_template_file(TEMPLATES_DIR / "mimecast-2.yaml")
+
+    assert losses(second, NEWEST) == [
+        "“DKIM Record Update” was verified by Message, and no longer is."
+    ]
+    assert diff(second, NEWEST).removed == ()
 
 
 def test_change_has_text_before_and_after() -> None:

@@ -16,8 +16,10 @@ from onboarding.plan_templates.registry import (
     register_builtin_templates,
     template_version_of,
 )
+from onboarding.plan_templates.template_version import load_template_file
 from tenants.models import ActivityLine, User
 
+NEWEST = load_template_file()
 FAX: Content = {
     "title": "Fax server",
     "responsibility": "client",
@@ -142,15 +144,22 @@ def test_group_moves_with_its_tasks(draft: TemplateDraft, consultant: User) -> N
         "data-centers-urls",
         "office-365-connection-filter",
         "gsuite-whitelist",
+        "enhanced-filtering",
     ]
     at = before.index("connectivity")
-    assert before[at : at + 4] == group
+    assert before[at : at + 5] == group
 
     drafts.move_task("connectivity", up=True, by=consultant)
     drafts.move_task("gsuite-whitelist", up=True, by=consultant)
     drafts.move_task("spf-update", up=True, by=consultant)
 
-    assert _keys()[at - 1 : at + 4] == [*group[:2], group[3], group[2], before[at - 1]]
+    assert _keys()[at - 1 : at + 5] == [
+        *group[:2],
+        group[3],
+        group[2],
+        group[4],
+        before[at - 1],
+    ]
     assert _keys()[0] == "spf-update"
 
 
@@ -163,11 +172,12 @@ def test_group_changes_phase_with_its_tasks(draft: TemplateDraft, consultant: Us
         by=consultant,
     )
 
-    assert _keys("closure")[1:] == [
+    assert _keys("closure")[2:] == [
         "connectivity",
         "data-centers-urls",
         "office-365-connection-filter",
         "gsuite-whitelist",
+        "enhanced-filtering",
     ]
 
 
@@ -176,7 +186,7 @@ def test_group_changes_phase_with_its_tasks(draft: TemplateDraft, consultant: Us
     [
         ("case-closure", "The closing task cannot be removed"),
         ("connectivity", "It is a group"),
-        ("outbound-cutover", "waits for it"),
+        ("outbound-cutover", "It has sub-tasks"),
     ],
 )
 def test_needed_task_cannot_be_removed(
@@ -184,6 +194,14 @@ def test_needed_task_cannot_be_removed(
 ) -> None:
     with pytest.raises(OnboardingError, match=expected):
         drafts.remove_task(key, by=consultant)
+
+
+def test_awaited_task_cannot_be_removed(draft: TemplateDraft, consultant: User) -> None:
+    for key in ("user-notice-outbound", "authorised-outbound-addresses"):
+        drafts.remove_task(key, by=consultant)
+
+    with pytest.raises(OnboardingError, match="waits for it"):
+        drafts.remove_task("outbound-cutover", by=consultant)
 
 
 def test_removal_clears_dependencies(draft: TemplateDraft, consultant: User) -> None:
@@ -213,12 +231,20 @@ def test_published_draft_is_the_next_version(draft: TemplateDraft, consultant: U
 
     made = _publish(consultant)
 
-    assert (made.version, made.builtin_version, made.published_by) == (3, None, consultant)
+    assert (made.version, made.builtin_version, made.published_by) == (
+        NEWEST.version + 1,
+        None,
+        consultant,
+    )
     assert newest_template() == made
     assert "fax-server" in {task.key for task in template_version_of(made).tasks}
     assert not TemplateDraft.objects.exists()
     line = ActivityLine.objects.get(action="template-published")
-    assert (line.tenant, line.params["version"], line.params["lost"]) == (None, 3, [])
+    assert (line.tenant, line.params["version"], line.params["lost"]) == (
+        None,
+        NEWEST.version + 1,
+        [],
+    )
 
 
 def test_outdated_publication_is_refused(draft: TemplateDraft, consultant: User) -> None:
@@ -229,11 +255,11 @@ def test_outdated_publication_is_refused(draft: TemplateDraft, consultant: User)
     with pytest.raises(ConflictingChange):
         drafts.delete_draft(expected=0, by=consultant)
 
-    assert PlanTemplate.objects.count() == 2
+    assert PlanTemplate.objects.count() == NEWEST.version
 
 
 def test_unchanged_draft_is_not_published(draft: TemplateDraft, consultant: User) -> None:
-    with pytest.raises(OnboardingError, match="equal to version 2"):
+    with pytest.raises(OnboardingError, match=f"equal to version {NEWEST.version}"):
         _publish(consultant)
 
 
@@ -252,7 +278,7 @@ def test_lost_guard_must_be_accepted(draft: TemplateDraft, consultant: User) -> 
     made = _publish(consultant, accepts_losses=True)
 
     line = ActivityLine.objects.get(action="template-published")
-    assert made.version == 3
+    assert made.version == NEWEST.version + 1
     assert len(line.params["lost"]) == 1
 
 

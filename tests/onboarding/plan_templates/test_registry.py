@@ -38,12 +38,12 @@ def test_stored_version_equals_its_file(db: None) -> None:
 
 def test_new_plans_use_the_newest_version(make_tenant: MakeTenant) -> None:
     older = make_tenant("Older")
-    content = PlanTemplate.objects.get(version=2).content
-    PlanTemplate.objects.create(version=3, content=content, note="Ours")
+    shipped = older.plan.template
+    PlanTemplate.objects.create(version=shipped.version + 1, content=shipped.content, note="Ours")
 
     newer = make_tenant("Newer")
 
-    assert (older.plan.template.version, newer.plan.template.version) == (2, 3)
+    assert newer.plan.template.version == shipped.version + 1
 
 
 def test_file_with_used_number_gets_the_next(
@@ -62,7 +62,7 @@ def test_file_with_used_number_gets_the_next(
     ) == [
         (1, 1),
         (2, None),
-        (3, 2),
+        *((number + 1, number) for number in range(2, len(FILES) + 1)),
     ]
     assert newest_template() == theirs
 

@@ -241,7 +241,7 @@ def test_unique_role_has_one_task_in_a_plan(tenant: Tenant) -> None:
 
 
 def test_upgrade_moves_a_role(tenant: Tenant, consultant: User) -> None:
-    upgrade_plan(tenant.plan, publish_changed(_move_role), expected=2, by=consultant)
+    upgrade_plan(tenant.plan, publish_changed(_move_role), expected=NEWEST.version, by=consultant)
 
     assert task_of(tenant, "digest-review").role == TaskRole.SWITCHES_INBOUND
     assert task_of(tenant, "mx-record-cutover").role == ""
@@ -256,7 +256,7 @@ def test_upgrade_moves_a_role_from_a_kept_task(
         remove_entry(content, draft_task(content, "branding"))
         draft_task(content, "training").entry["role"] = "gathers:branding"
 
-    upgrade_plan(tenant.plan, publish_changed(replace), expected=2, by=consultant)
+    upgrade_plan(tenant.plan, publish_changed(replace), expected=NEWEST.version, by=consultant)
 
     kept = task_of(tenant, "branding")
     assert (kept.is_custom, kept.role) == (True, "")
@@ -270,7 +270,7 @@ def test_upgrade_leaves_a_dropped_role_with_its_kept_task(
     target = publish_changed(lambda content: remove_entry(content, draft_task(content, "branding")))
 
     lost = preview(tenant.plan, target).lost
-    upgrade_plan(tenant.plan, target, expected=2, by=consultant)
+    upgrade_plan(tenant.plan, target, expected=NEWEST.version, by=consultant)
 
     assert [sentence for sentence in lost if "Sheet: branding" in sentence] != []
     assert task_of(tenant, "branding").role == TaskRole.GATHERS_BRANDING

@@ -17,7 +17,7 @@ from onboarding.plan_templates.upgrade import preview, upgrade_plan
 from onboarding.plans import custom_tasks
 from onboarding.plans.services import confirm_task, set_responsibility
 from tenants.models import ActivityLine, Tenant, User
-from tests.factories import MakeTenant, RunCheck, task_of
+from tests.factories import MakeTenant, RunCheck, fill_fields, task_of
 from tests.onboarding.plan_templates.drafts import draft_task, publish_changed
 
 NEW = {
@@ -33,7 +33,7 @@ NEW = {
 @pytest.fixture
 def at_first_version(make_tenant: MakeTenant) -> Tenant:
     """A plan from the time when only version 1 existed."""
-    PlanTemplate.objects.filter(version=2).delete()
+    PlanTemplate.objects.filter(version__gt=1).delete()
     made = make_tenant("First")
     register_builtin_templates()
     return made
@@ -64,8 +64,9 @@ def test_upgrade_adds_the_wait(at_first_version: Tenant, consultant: User) -> No
         check_kinds=[], client_confirmed_at=done_at, status="done", status_changed_at=done_at
     )
 
-    change = preview(tenant.plan, PlanTemplate.objects.get(version=2))
-    _move(tenant, PlanTemplate.objects.get(version=2), consultant)
+    second = PlanTemplate.objects.get(builtin_version=2)
+    change = preview(tenant.plan, second)
+    _move(tenant, second, consultant)
 
     assert [coming.task.key for coming in change.added] == ["outbound-days"]
     assert [each.task.key for each in change.changed] == ["mx-record-cutover", "case-closure"]
@@ -85,7 +86,8 @@ def test_completed_tasks_stay_complete(
     tenant: Tenant, consultant: User, owner: User, run_check: RunCheck
 ) -> None:
     run_check(tenant, CheckKind.OWNERSHIP, Verdict.PASS)
-    confirm_task(task_of(tenant, "office-365-connection-filter"), by=owner, side="client")
+    task = fill_fields(task_of(tenant, "office-365-connection-filter"))
+    confirm_task(task, by=owner, side="client")
     set_responsibility(task_of(tenant, "training"), "client", by=consultant)
     before = {t.key: t.status for t in Task.objects.filter(plan=tenant.plan)}
 
@@ -134,7 +136,8 @@ def test_dropped_task_with_work_becomes_custom(
 def test_dropped_group_keeps_its_tasks(tenant: Tenant, consultant: User) -> None:
     def dissolve(content: Content) -> None:
         for found in [
-            draft_task(content, key) for key in ("data-centers-urls", "gsuite-whitelist")
+            draft_task(content, key)
+            for key in ("data-centers-urls", "gsuite-whitelist", "enhanced-filtering")
         ]:
             del found.entry["parent"]
         del draft_task(content, "office-365-connection-filter").entry["parent"]
@@ -177,7 +180,7 @@ def test_upgrade_adds_tasks_and_phases(make_tenant: MakeTenant, consultant: User
 
 
 def test_dropped_phase_with_work_stays(tenant: Tenant, consultant: User, owner: User) -> None:
-    confirm_task(task_of(tenant, "training"), by=owner, side="client")
+    confirm_task(fill_fields(task_of(tenant, "training")), by=owner, side="client")
 
     def drop(content: Content) -> None:
         remove_entry(content, draft_task(content, "training"))
@@ -208,15 +211,17 @@ def test_confirmation_is_copied_to_domains(tenant: Tenant, consultant: User, own
 def test_second_upgrade_conflicts(tenant: Tenant, consultant: User) -> None:
     target = publish_changed(lambda content: None)
     plan = tenant.plan
-    upgrade_plan(plan, target, expected=2, by=consultant)
+    before = plan.template.version
+    upgrade_plan(plan, target, expected=before, by=consultant)
 
-    with pytest.raises(ConflictingChange, match="has been upgraded to version 3"):
-        upgrade_plan(plan, target, expected=2, by=consultant)
+    with pytest.raises(ConflictingChange, match=f"has been upgraded to version {target.version}"):
+        upgrade_plan(plan, target, expected=before, by=consultant)
 
 
 def test_downgrade_is_refused(tenant: Tenant, consultant: User) -> None:
+    plan, first = tenant.plan, PlanTemplate.objects.get(version=1)
     with pytest.raises(OnboardingError, match="newer version"):
-        upgrade_plan(tenant.plan, PlanTemplate.objects.get(version=1), expected=2, by=consultant)
+        upgrade_plan(plan, first, expected=plan.template.version, by=consultant)
 
 
 def test_only_newer_versions_are_listed(tenant: Tenant) -> None:
