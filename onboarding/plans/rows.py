@@ -18,7 +18,7 @@ from onboarding.plans.planned_cutovers import unplanned_for
 from onboarding.plans.proof import ProofSubject, TaskEvidence
 from onboarding.plans.queries import has_file
 from onboarding.plans.safe_times import PlanSafeTime, lockdown_time, unsafe_until
-from onboarding.plans.task_fields import FieldRow, cautions, rows_for
+from onboarding.plans.task_fields import FieldRow, FieldType, cautions, rows_for
 from onboarding.plans.transitions import (
     ASSIGN,
     CONFIRM,
@@ -186,6 +186,14 @@ class TaskRow:
     @property
     def can_set_fields(self) -> bool:
         return bool(self.context.field_rows) and self.offers(SET_FIELDS)
+
+    @property
+    def can_confirm_with_fields(self) -> bool:
+        """Whether only values that the form can save are missing before a confirmation."""
+        missing = self.context.missing_fields
+        if not missing or any(row.definition.type is FieldType.FILE for row in missing):
+            return False
+        return is_offered(self.task, CONFIRM, self.actor, replace(self.context, field_rows=()))
 
     @property
     def field_rows(self) -> Sequence[FieldRow]:
