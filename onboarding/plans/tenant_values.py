@@ -16,7 +16,8 @@ from django.conf import settings
 from onboarding.models import RequirementsSheet, SheetRow, TaskRole
 from onboarding.plans.evaluation import PlanContext
 from tenants.models import Domain, Host, Platform, Tenant
-from tenants.regions import ENTERED, LABELS, Region, load_region_file
+from tenants.region_values import LABELS
+from tenants.regions import ENTERED, Region, load_region_file
 
 # Exchange Online accepts networks of 24 to 32 bits in its lists (Set-HostedConnectionFilterPolicy).
 SMALLEST_PREFIX = 24
