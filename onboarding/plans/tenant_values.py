@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from django.conf import settings
@@ -17,7 +17,7 @@ from onboarding.models import RequirementsSheet, SheetRow, TaskRole
 from onboarding.plans.evaluation import PlanContext
 from tenants.models import Domain, Host, Platform, Tenant
 from tenants.region_values import LABELS
-from tenants.regions import ENTERED, Region
+from tenants.regions import ENTERED, Region, load_region_file
 
 # Exchange Online accepts networks of 24 to 32 bits in its lists (Set-HostedConnectionFilterPolicy).
 SMALLEST_PREFIX = 24
@@ -36,14 +36,18 @@ PLACEHOLDERS: Mapping[str, str] = {
     "routing_domain": "onmicrosoft domain",
     "inbound_hosts": "MX hosts",
     "smart_hosts": "outbound smart hosts",
+    "on_premises_smart_hosts": "outbound smart hosts for servers on-premises",
     "spf_include": "SPF include",
     "delivery_ranges": "delivery ranges",
     "delivery_ranges_split": "delivery ranges, in networks of 24 bits or more",
+    "confirmed_ranges": "complete delivery ranges",
+    "confirmed_ranges_split": "complete delivery ranges, in networks of 24 bits or more",
     "certificate_subject": "certificate subject",
     "journal_address": "journal address",
     "journal_domain": "journal domain",
     "journal_hosts": "journal hosts",
     "ownership_codes": "ownership codes",
+    "ownership_target": "target of the CNAME",
     "dkim_selectors": "DKIM selectors",
     "mx_ttl": "TTL of the MX records, in seconds",
     "delivery_hosts": "delivery hosts",
@@ -51,6 +55,39 @@ PLACEHOLDERS: Mapping[str, str] = {
     "outbound_addresses": "outbound addresses",
     "time_zone": "time zone of the region",
     "consultant": "consultant",
+}
+
+# Known for every tenant: Gangway's settings, the region and facts of all regions.
+ALWAYS_KNOWN = frozenset({"region", "mx_ttl", "ownership_target"})
+
+_NO_PRIMARY = "The primary domain is missing. A consultant adds it in the profile."
+_NO_DOMAIN = "No domain has this role. A consultant adds it in the profile."
+_NO_RANGES = (
+    "A consultant copies the complete list from Mimecast's page Data Centers and URLs into the"
+    " profile."
+)
+# The person who can enter a value that is unknown, and the place.
+_WHO_ENTERS: Mapping[str, str] = {
+    "account_code": "You enter the account code in the task “Account Creation”.",
+    "primary_domain": _NO_PRIMARY,
+    "domains": _NO_DOMAIN,
+    "sending_domains": _NO_DOMAIN,
+    "receiving_domains": _NO_DOMAIN,
+    "routing_domain": "A consultant adds the domain in the profile, with the role “Routing"
+    " (onmicrosoft)”.",
+    "confirmed_ranges": _NO_RANGES,
+    "confirmed_ranges_split": _NO_RANGES,
+    "journal_address": _NO_PRIMARY,
+    "journal_domain": _NO_PRIMARY,
+    "ownership_codes": "The Administration Console shows the code of each domain. A consultant"
+    " enters it in the profile.",
+    "dkim_selectors": "The Administration Console shows the selector of each domain. A consultant"
+    " enters it in the profile.",
+    "delivery_hosts": "A consultant adds the delivery host in the profile.",
+    "directory_hosts": "A consultant adds the directory host in the profile.",
+    "outbound_addresses": "You or a consultant enters the addresses in the requirements sheet of"
+    " outbound addresses.",
+    "consultant": "An administrator or a consultant chooses the consultant in the profile.",
 }
 
 
@@ -121,6 +158,9 @@ class TenantValues:
         roles = {domain.role: domain.name for domain in self.plan_context.domains}
         return roles.get(Domain.Role.PRIMARY, "")
 
+    def _known_or_missing(self, name: str, items: Sequence[str]) -> TenantValue:
+        return TenantValue(name, tuple(items), missing=who_enters(name))
+
     def _of_region(self, name: str, column: str) -> TenantValue:
         value = getattr(self.region, column)
         items = (value,) if isinstance(value, str) else tuple(value)
@@ -131,27 +171,20 @@ class TenantValues:
             confidence=fact.confidence if fact else "",
             as_of=fact.as_of if fact else "",
             source=fact.source if fact else "",
-            missing=f"The {LABELS[column]} of this region are not published. A consultant enters"
-            " them in the profile.",
+            missing=who_enters(name),
         )
 
     def _of_domains(self, name: str, roles: Sequence[str]) -> TenantValue:
         names = [domain.name for domain in self.plan_context.domains if domain.role in roles]
-        return TenantValue(
-            name, tuple(names), missing="No domain has this role. Add it in the profile."
-        )
+        return self._known_or_missing(name, names)
 
     def _of_hosts(self, name: str, purpose: str) -> TenantValue:
         hosts = [str(host) for host in self.plan_context.hosts if host.purpose == purpose]
-        return TenantValue(name, tuple(hosts), missing="Add the host in the profile.")
+        return self._known_or_missing(name, hosts)
 
     def account_code(self, name: str) -> TenantValue:
         code = self.tenant.account_code
-        return TenantValue(
-            name,
-            (code,) if code else (),
-            missing="Enter the account code in the task “Account Creation”.",
-        )
+        return self._known_or_missing(name, [code] if code else [])
 
     def region_name(self, name: str) -> TenantValue:
         return TenantValue(name, (self.region.name,))
@@ -178,33 +211,38 @@ class TenantValues:
             return own
         return self._of_region(name, "outbound_smarthosts")
 
+    def on_premises_smart_hosts(self, name: str) -> TenantValue:
+        """The smart hosts of the region for a server that is not Exchange Online."""
+        return self._of_region(name, "outbound_smarthosts")
+
     def split_ranges(self, name: str) -> TenantValue:
-        whole = self._of_region(name, "delivery_ip4")
-        return TenantValue(
-            name,
-            tuple(part for item in whole.items for part in _split(item)),
-            confidence=whole.confidence,
-            as_of=whole.as_of,
-            source=whole.source,
-            missing=whole.missing,
-        )
+        return _split_all(self._of_region(name, "delivery_ip4"))
+
+    def confirmed_ranges(self, name: str) -> TenantValue:
+        """The ranges that a consultant entered. A published sample may lack some, and loses mail.
+
+        Only these may restrict the sources of mail.
+        """
+        value = self._of_region(name, "delivery_ip4")
+        return value if value.confidence == ENTERED else self._known_or_missing(name, [])
+
+    def confirmed_ranges_split(self, name: str) -> TenantValue:
+        return _split_all(self.confirmed_ranges(name))
 
     def journal_domain(self, name: str) -> TenantValue:
-        items = (f"journal.{self.primary}",) if self.primary else ()
-        return TenantValue(name, items, missing="Add the primary domain in the profile.")
+        return self._known_or_missing(name, [f"journal.{self.primary}"] if self.primary else [])
 
     def journal_address(self, name: str) -> TenantValue:
-        items = (f"journaling@journal.{self.primary}",) if self.primary else ()
-        return TenantValue(name, items, missing="Add the primary domain in the profile.")
+        address = f"journaling@journal.{self.primary}"
+        return self._known_or_missing(name, [address] if self.primary else [])
 
     def ownership_codes(self, name: str) -> TenantValue:
         domains = self.plan_context.domains
         codes = [f"{d.name}: {d.ownership_token}" for d in domains if d.ownership_token]
-        return TenantValue(
-            name,
-            tuple(codes),
-            missing="Enter the code of each domain from the Administration Console.",
-        )
+        return self._known_or_missing(name, codes)
+
+    def ownership_target(self, name: str) -> TenantValue:
+        return TenantValue(name, (load_region_file().global_facts.ownership_cname_target,))
 
     def dkim_selectors(self, name: str) -> TenantValue:
         selectors = [
@@ -212,11 +250,7 @@ class TenantValues:
             for domain in self.plan_context.domains
             for selector in domain.dkim_selectors.split()
         ]
-        return TenantValue(
-            name,
-            tuple(selectors),
-            missing="Enter the selector of each domain from the Administration Console.",
-        )
+        return self._known_or_missing(name, selectors)
 
     def mx_ttl(self, name: str) -> TenantValue:
         return TenantValue(name, (str(settings.CHECKS_TTL_THRESHOLD_SECONDS),))
@@ -235,19 +269,28 @@ class TenantValues:
             )
         ).order_by("pk")
         values = [row.values.get("address", "") for row in rows]
-        return TenantValue(
-            name,
-            tuple(value for value in values if value),
-            missing="Enter the addresses in the requirements sheet of outbound addresses.",
-        )
+        return self._known_or_missing(name, [value for value in values if value])
 
     def consultant(self, name: str) -> TenantValue:
         person = self.tenant.consultant
-        return TenantValue(
-            name,
-            (f"{person.name}, {person.email}",) if person is not None else (),
-            missing="Choose the consultant in the profile.",
+        return self._known_or_missing(name, [f"{person.name}, {person.email}"] if person else [])
+
+
+def who_enters(name: str) -> str:
+    """The sentence for an unknown value: the person who can enter it, and the place.
+
+    It is empty for a value that is always known.
+    """
+    if name in _REGION_LABELS:
+        return (
+            f"No source has the {_REGION_LABELS[name]} of this region. A consultant copies"
+            " the value from the Administration Console into the profile."
         )
+    return _WHO_ENTERS.get(name, "")
+
+
+def _split_all(value: TenantValue) -> TenantValue:
+    return replace(value, items=tuple(part for item in value.items for part in _split(item)))
 
 
 def _split(network: str) -> list[str]:
@@ -267,6 +310,12 @@ _REGION_FIELDS: Mapping[str, str] = {
     "journal_hosts": "journal_hosts",
     "time_zone": "timezone",
 }
+_REGION_LABELS: Mapping[str, str] = {
+    **{name: LABELS[column] for name, column in _REGION_FIELDS.items()},
+    "delivery_ranges_split": LABELS["delivery_ip4"],
+    "smart_hosts": LABELS["outbound_smarthosts"],
+    "on_premises_smart_hosts": LABELS["outbound_smarthosts"],
+}
 _READERS: Mapping[str, Callable[[TenantValues, str], TenantValue]] = {
     "account_code": TenantValues.account_code,
     "region": TenantValues.region_name,
@@ -276,10 +325,14 @@ _READERS: Mapping[str, Callable[[TenantValues, str], TenantValue]] = {
     "receiving_domains": TenantValues.receiving_domains,
     "routing_domain": TenantValues.routing_domain,
     "smart_hosts": TenantValues.smart_hosts,
+    "on_premises_smart_hosts": TenantValues.on_premises_smart_hosts,
     "delivery_ranges_split": TenantValues.split_ranges,
+    "confirmed_ranges": TenantValues.confirmed_ranges,
+    "confirmed_ranges_split": TenantValues.confirmed_ranges_split,
     "journal_domain": TenantValues.journal_domain,
     "journal_address": TenantValues.journal_address,
     "ownership_codes": TenantValues.ownership_codes,
+    "ownership_target": TenantValues.ownership_target,
     "dkim_selectors": TenantValues.dkim_selectors,
     "mx_ttl": TenantValues.mx_ttl,
     "delivery_hosts": TenantValues.delivery_hosts,
