@@ -188,6 +188,10 @@ class TaskRow:
         return bool(self.context.field_rows) and self.offers(SET_FIELDS)
 
     @property
+    def asks_for_file(self) -> bool:
+        return any(row.definition.type is FieldType.FILE for row in self.context.field_rows)
+
+    @property
     def can_confirm_with_fields(self) -> bool:
         """Whether only values that the form can save are missing before a confirmation."""
         missing = self.context.missing_fields

@@ -21,6 +21,8 @@ from tenants.regions import ENTERED, Region, load_region_file
 
 # Exchange Online accepts networks of 24 to 32 bits in its lists (Set-HostedConnectionFilterPolicy).
 SMALLEST_PREFIX = 24
+# A console has one input for each of a few hosts, and one input for a list.
+LONGEST_LIST = 4
 _SENDING = (Domain.Role.PRIMARY, Domain.Role.SECONDARY, Domain.Role.TEST, Domain.Role.SEND_ONLY)
 _RECEIVING = (Domain.Role.PRIMARY, Domain.Role.SECONDARY, Domain.Role.TEST)
 _EXCHANGE_ONLINE = (Platform.MICROSOFT_365, Platform.HYBRID)
@@ -117,6 +119,13 @@ class TenantValue:
     @property
     def text(self) -> str:
         return ", ".join(self.items)
+
+    @property
+    def blocks(self) -> list[str]:
+        """The items as texts to copy: each alone, or a long list as one text with one per line."""
+        if len(self.items) > LONGEST_LIST:
+            return ["\n".join(self.items)]
+        return list(self.items)
 
     @property
     def provenance(self) -> str:

@@ -6,7 +6,7 @@ from django.contrib import messages
 from django.core.files.uploadedfile import UploadedFile
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_GET, require_POST
 
 from onboarding.collaboration import evidence_files, file_store
@@ -15,6 +15,7 @@ from onboarding.error_responses import errors_as_message
 from onboarding.errors import OnboardingError
 from onboarding.models import Task
 from onboarding.plans.tenant_page import current_user
+from onboarding.plans.views.tasks import back_to_plan
 from tenants.access import require, tenant_or_404
 from tenants.activity_names import ActivityName
 from tenants.permissions import Permission
@@ -63,9 +64,7 @@ def file_add(request: HttpRequest, public_id: str, task_id: str) -> HttpResponse
             task=task.title,
             reason=str(attempt.error),
         )
-    response = redirect("onboarding:plan-show", public_id=public_id)
-    response["Location"] += f"?phase={task.phase.key}#{task.key}"
-    return response
+    return back_to_plan(request, task.plan.tenant, task)
 
 
 @require(Permission.VIEW)
