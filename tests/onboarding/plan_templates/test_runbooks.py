@@ -318,6 +318,16 @@ def test_enabling_follows_creation() -> None:
                 seen += step.command
 
 
+def test_reversals_are_conditional() -> None:
+    reversal = re.compile(
+        r'-RejectDirectSend \$false|-Identity "Mimecast (outbound|to [\w ]+)" -Enabled \$false'
+    )
+    texts = [step.text for _, step in steps() if reversal.search(step.command)]
+
+    assert len(texts) == 4
+    assert [text for text in texts if not text.startswith("Only if ")] == []
+
+
 def test_no_command_removes() -> None:
     assert [c for c in commands() if re.search(r"\b(Remove|Clear|Uninstall)-", c)] == []
 
@@ -361,6 +371,15 @@ def test_steps_are_short() -> None:
     ]
 
     assert long == []
+
+
+def test_steps_use_plain_words() -> None:
+    # The words that the language guide replaces. “Look-ups” is a term of SPF.
+    words = "what whoever whatever nobody somebody told tells? says? stands? holds? keeps? takes?"
+    words += " gives? looks? believes? anew meanwhile beside"
+    avoided = re.compile(rf"\b({'|'.join(words.split())})\b(?!-ups)", re.IGNORECASE)
+
+    assert [step.text for _, step in steps() if avoided.search(step.text)] == []
 
 
 def test_runbooks_have_two_to_eight_steps() -> None:
