@@ -56,10 +56,10 @@ def make_scenario(
     consultant: User,
     django_capture_on_commit_callbacks: Any,
 ) -> Any:
-    def make(*domains: tuple[str, str]) -> Scenario:
+    def make(*domains: tuple[str, str], **profile: Any) -> Scenario:
         for name, _ in domains:
             dns.delegate(name, *FOUR)
-        tenant = make_tenant(domains=domains)
+        tenant = make_tenant(domains=domains, **profile)
         return Scenario(tenant, consultant, clock, dns, django_capture_on_commit_callbacks)
 
     return make

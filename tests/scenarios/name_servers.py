@@ -124,7 +124,7 @@ class NameServers:
         records = list(_initial_records())
         for domain, hosts in self.delegated.items():
             asked = next((host for host in hosts if host not in self.silent), "")
-            here = [record for record in self.records_at(asked) if record.owner == domain]
+            here = [record for record in self.records_at(asked) if _is_below(record.owner, domain)]
             records += here or [Record(domain, "NS", 3600, host) for host in hosts]
         return records
 
@@ -132,6 +132,10 @@ class NameServers:
         return {
             domain: functools.partial(_refer, hosts) for domain, hosts in self.delegated.items()
         }
+
+
+def _is_below(owner: str, domain: str) -> bool:
+    return owner == domain or owner.endswith(f".{domain}")
 
 
 @functools.cache

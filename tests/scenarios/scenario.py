@@ -236,10 +236,10 @@ class Scenario:
 
     def poll(self, address: str) -> str:
         """The revision that an open page receives when it polls."""
-        revision: str = self._client(self.consultant).get(address).content.decode()
+        revision: str = self.client_of(self.consultant).get(address).content.decode()
         return revision
 
-    def _client(self, by: User) -> Client:
+    def client_of(self, by: User) -> Client:
         """A client that signs in once a day, because a session is shorter than a cutover."""
         key = (by.pk, self.clock.now.date())
         known = self._clients.get(key)
@@ -253,13 +253,13 @@ class Scenario:
         return reverse(f"onboarding:{name}", args=[self.tenant.public_id, cutover.public_id])
 
     def _get(self, cutover: Cutover, name: str, by: User | None, **query: Any) -> Any:
-        answer = self._client(by or self.consultant).get(self._address(cutover, name), query)
+        answer = self.client_of(by or self.consultant).get(self._address(cutover, name), query)
         assert answer.status_code == 200
         return answer
 
     def _post(self, by: User, cutover: Cutover, name: str, form: dict[str, Any]) -> list[str]:
         with self.commits():
-            answer = self._client(by).post(self._address(cutover, name), form)
+            answer = self.client_of(by).post(self._address(cutover, name), form)
         assert answer.status_code == 302
         cutover.refresh_from_db()
         return [str(message) for message in get_messages(answer.wsgi_request)]

@@ -53,7 +53,7 @@ class Nameserver:
         found = [r for r in here if r.rtype == rtype] or [r for r in here if r.rtype == "CNAME"]
         for record in found:
             value = record.value
-            value = f'"{value}"' if record.rtype == "TXT" else value
+            value = _strings(value) if record.rtype == "TXT" else value
             if record.rtype in ("NS", "CNAME", "MX", "PTR"):
                 value = value.removesuffix(".") + "."
             rrset = dns.rrset.from_text(name + ".", record.ttl, "IN", record.rtype, value)
@@ -256,3 +256,9 @@ def network_of(*servers: Nameserver, authoritative_port: int = 53) -> Network:
         timeouts_seconds=(0.1, 0.2) if misbehaves else (2.0, 3.0),
         connect_timeout_seconds=0.5,
     )
+
+
+def _strings(text: str) -> str:
+    """The text as character-strings of 255 octets at most (RFC 1035 section 3.3.14)."""
+    parts = [text[start : start + 255] for start in range(0, len(text), 255)] or [""]
+    return " ".join(f'"{part}"' for part in parts)

@@ -1,0 +1,41 @@
+"""A whole implementation for each mail platform, from the empty plan to the closing task."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from onboarding.models import Task, TaskRole, TaskStatus
+from onboarding.plan_templates.plan_creation import apply_profile
+from tests.checks.engine.mail.signed_messages import SELECTOR
+from tests.factories import HostRow
+from tests.scenarios.walk import Walk
+
+OWN_HOST = {"hosts": (HostRow("delivery", "mail.northwind.test", 25),)}
+PROFILES: dict[str, dict[str, Any]] = {
+    "microsoft_365": {"platform": "microsoft_365", "directory_method": "entra_id"},
+    "google_workspace": {"platform": "google_workspace", "directory_method": "google"},
+    "on_premises": {"platform": "on_premises", "directory_method": "mse_agent"} | OWN_HOST,
+    "hybrid": {"platform": "hybrid", "directory_method": "mse_agent"} | OWN_HOST,
+}
+
+
+@pytest.mark.parametrize("platform", PROFILES)
+def test_implementation_reaches_its_end(make_scenario: Any, platform: str) -> None:
+    scenario = make_scenario(("northwind.test", "primary"), **PROFILES[platform])
+    scenario.tenant.domains.update(dkim_selectors=SELECTOR)
+    apply_profile(scenario.tenant)
+    walk = Walk(scenario)
+    walk.publish_records()
+    walk.plan_cutovers()
+
+    walk.run()
+
+    tasks = Task.objects.filter(plan=scenario.tenant.plan, is_group=False)
+    assert {task.title for task in tasks if task.is_open_leaf and not task.is_optional} == {
+        "Implementation case closed"
+    }
+    verified = set(tasks.filter(status=TaskStatus.VERIFIED).values_list("role", flat=True))
+    assert TaskRole.SWITCHES_INBOUND in verified
+    assert TaskRole.SWITCHES_OUTBOUND in verified
