@@ -9,7 +9,9 @@ from enum import StrEnum
 
 from checks.engine.outcomes import CheckKind, Verdict
 from checks.models import Check
-from onboarding.models import DomainProgress, Phase, Responsibility, Task, TaskStatus
+from onboarding.models import DomainProgress, Phase, Responsibility, Task, TaskRole, TaskStatus
+from onboarding.plans.closing_facts import obligations_of
+from onboarding.plans.closing_obligations import ResidualRisk
 from onboarding.plans.confirmations import is_confirmed_by_sign_off, signed_sides
 from onboarding.plans.dependencies import open_dependencies_of
 from onboarding.plans.domain_progress import ProgressByTask, TaskProgress
@@ -31,6 +33,7 @@ from onboarding.plans.transitions import (
     TransitionContext,
     available_status_changes,
     is_offered,
+    why_not,
 )
 from onboarding.plans.waiting_on import remaining_side
 from tenants.models import Domain, User
@@ -148,6 +151,11 @@ class TaskRow:
         return self.context.open_dependencies
 
     @property
+    def is_closure(self) -> bool:
+        """Whether it is the closing task, which both sides sign off on a page of its own."""
+        return self.task.role == TaskRole.CLOSURE
+
+    @property
     def gate_warning(self) -> str:
         """Why the task must wait for its dependencies; empty where nothing can be lost."""
         is_closed = self.task.is_hard_gate and bool(self.open_dependencies)
@@ -163,6 +171,11 @@ class TaskRow:
     @property
     def can_confirm(self) -> bool:
         return self.offers(CONFIRM)
+
+    @property
+    def confirm_refusal(self) -> str:
+        """Why the reader may not confirm the task now; empty where they may."""
+        return why_not(self.task, CONFIRM, self.actor, self.context)
 
     @property
     def can_withdraw(self) -> bool:
@@ -291,8 +304,12 @@ def _row(
 ) -> TaskRow:
     evidence = plan_context.evidence(task)
     lockdown = lockdown_time(task, viewer.safety)
+    waiting_for = open_dependencies_of(task, by_key)
     context = TransitionContext(
-        open_dependencies=open_dependencies_of(task, by_key),
+        open_dependencies=waiting_for,
+        residual_risks=_residual_risks(task, by_key, plan_context, viewer)
+        if not waiting_for
+        else (),
         progress=TaskProgress.of(task, plan_context.domains, viewer.progress.get(task.pk, {})),
         verified_domain_ids=evidence.verified_domain_ids,
         unsafe_until=unsafe_until(lockdown, plan_context.tenant),
@@ -310,6 +327,15 @@ def _row(
         safety=lockdown if context.must_wait_for_time else _safety(task, viewer.safety),
         domain_rows=domain_rows(task, plan_context.domains, viewer.actor, context),
     )
+
+
+def _residual_risks(
+    task: Task, by_key: Mapping[str, Task], plan_context: PlanContext, viewer: Viewer
+) -> Sequence[ResidualRisk]:
+    """The residual risks for a reader who can sign off; not read before the last decision."""
+    if task.role != TaskRole.CLOSURE or not viewer.actor.side:
+        return ()
+    return obligations_of(list(by_key.values()), plan_context).risks
 
 
 def _safety(task: Task, safety: Mapping[str, PlanSafeTime]) -> PlanSafeTime | None:
@@ -416,10 +442,11 @@ _URGENCY = {
 }
 
 
-def _pressing(row: TaskRow) -> tuple[int, bool, date]:
-    """The sort key: by urgency, required tasks first, then by due date."""
+def _pressing(row: TaskRow) -> tuple[bool, int, bool, date]:
+    """The sort key: the closing task last, then by urgency, required tasks first, by due date."""
     task = row.task
-    return _URGENCY[TaskStatus(task.status)], task.is_optional, task.due_on or date.max
+    urgency = _URGENCY[TaskStatus(task.status)]
+    return row.is_closure, urgency, task.is_optional, task.due_on or date.max
 
 
 @dataclass(frozen=True)
@@ -445,6 +472,7 @@ def client_tasks(rows: Sequence[TaskRow], *, most: int = 3) -> ClientTasks:
     ready.sort(key=_pressing)
     verifying = [row for row in leaves if row.needs_time]
     upcoming = [row for row in on_client if row.open_dependencies and row not in ready]
+    upcoming.sort(key=lambda row: row.is_closure)
     return ClientTasks(
         now=tuple(ready[:most]),
         more=max(0, len(ready) - most),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any, cast
 
 from django.db import transaction
@@ -15,7 +16,7 @@ from django.utils.cache import patch_vary_headers
 
 from checks.models import Check
 from checks.tasks import run_now
-from onboarding.models import Cutover, Plan
+from onboarding.models import ClosingPack, Cutover, Plan
 from onboarding.models.files import LIFETIME_DAYS
 from onboarding.plans import planned_cutovers
 from onboarding.plans.domain_progress import progress_by_task
@@ -104,6 +105,13 @@ class TenantPage:
     @property
     def may_download_pack(self) -> bool:
         return self.access.may(Permission.DOWNLOAD_PACK)
+
+    @cached_property
+    def closing_pack(self) -> ClosingPack | None:
+        """The newest closing pack that is ready, for a reader who may download it."""
+        if self.tenant.completed_at is None or not self.may_download_pack:
+            return None
+        return ClosingPack.objects.filter(tenant=self.tenant, ready_at__isnull=False).first()
 
     @property
     def may_close(self) -> bool:

@@ -13,6 +13,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from onboarding.models import ManualStatus, Responsibility, Task, TaskRole, TaskStatus
+from onboarding.plans.closing_obligations import ClosingObligations, ResidualRisk
 from onboarding.plans.domain_progress import TaskProgress
 from onboarding.plans.undo import can_undo, restores_confirmations
 from tenants.models import Domain
@@ -74,8 +75,15 @@ class TransitionContext:
     # Whether signing the task's requirements sheet confirms the task, and who has signed.
     is_confirmed_by_sign_off: bool = False
     signed_sides: Sequence[str] = ()
+    # The residual risks of the plan; only for the closing task.
+    residual_risks: Sequence[ResidualRisk] = ()
     # Whether the sign-off of the sheet makes the transition.
     is_sign_off: bool = False
+
+    @property
+    def obligations(self) -> ClosingObligations:
+        """The obligations of the closing task, which waits for every task without a decision."""
+        return ClosingObligations(self.open_dependencies, self.residual_risks)
 
     @property
     def must_wait(self) -> bool:
@@ -152,6 +160,8 @@ def _not_signed_off(task: Task, actor: Actor, context: TransitionContext) -> str
 
 
 def _gate_open(task: Task, actor: Actor, context: TransitionContext) -> str:
+    if task.role == TaskRole.CLOSURE:
+        return context.obligations.refusal
     waiting = context.open_dependencies if task.is_hard_gate else ()
     if not waiting:
         return _safe_by_now(context.unsafe_until)
@@ -167,6 +177,12 @@ def _safe_by_now(unsafe_until: datetime | None) -> str:
         f"The lockdown is safe from {unsafe_until:%a %-d %b, %H:%M %Z}. Before that time, senders"
         f" may still use the old route. {GATE_WARNING}"
     )
+
+
+def _not_the_closure(task: Task, actor: Actor, context: TransitionContext) -> str:
+    if task.role != TaskRole.CLOSURE:
+        return ""
+    return "Both sides sign off the implementation. Nothing replaces their sign-off."
 
 
 def _domain_in_scope(task: Task, actor: Actor, context: TransitionContext) -> str:
@@ -310,7 +326,7 @@ _STATUS_CHANGES = (
         "Accept risk",
         RequiredRole.CONSULTANT,
         _OPEN,
-        (_not_a_group,),
+        (_not_a_group, _not_the_closure),
         ManualStatus.ACCEPTED_RISK,
         reason_prompt="Which risk do you accept, and why?",
         requires_end_date=True,
@@ -320,7 +336,7 @@ _STATUS_CHANGES = (
         "Mark as not applicable",
         RequiredRole.CONSULTANT,
         _OPEN,
-        (_not_a_group,),
+        (_not_a_group, _not_the_closure),
         ManualStatus.NOT_NEEDED,
         reason_prompt="Why does this task not apply?",
     ),

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from onboarding.models import Responsibility, Task, TaskStatus, WaitingPeriod
 from onboarding.plans.business_time import Calendar
-from onboarding.plans.dependencies import open_dependencies_of
+from onboarding.plans.dependencies import open_dependencies_of, undecided_tasks
 
 SIDES = (Responsibility.MIMECAST.value, Responsibility.CLIENT.value)
 
@@ -18,7 +18,7 @@ def side_to_act(task: Task, by_key: Mapping[str, Task], asked: Mapping[int, str]
     1. Neither, if the task does not apply.
     2. The side with an open question: it can answer even if the task waits or is complete.
     3. Neither, if the task is complete, waits for other tasks or its date, awaits verification, or
-       is optional and not started.
+       is optional and not started. If only such optional tasks are left, they need a decision.
     4. The side that the manual status *waiting* names, or that has not confirmed its part yet.
     """
     if not task.applies or task.is_group or task.status == TaskStatus.NOT_APPLICABLE:
@@ -29,11 +29,16 @@ def side_to_act(task: Task, by_key: Mapping[str, Task], asked: Mapping[int, str]
         return ""
     if task.status == TaskStatus.AWAITING_VERIFICATION or task.is_wait:
         return ""
-    if task.is_optional and task.status == TaskStatus.TODO:
+    if _can_be_left(task) and not all(map(_can_be_left, undecided_tasks(by_key.values()))):
         return ""
     if open_dependencies_of(task, by_key):
         return ""
     return remaining_side(task)
+
+
+def _can_be_left(task: Task) -> bool:
+    """Whether the task is optional and not started: no other task waits for it."""
+    return task.is_optional and task.status == TaskStatus.TODO
 
 
 def remaining_side(task: Task) -> str:

@@ -37,10 +37,9 @@ from onboarding.models import (
     CutoverVote,
     EvidenceFile,
     OnCall,
-    Task,
 )
-from onboarding.plans.rollup import recompute_rollup
 from tenants.models import ActivityLine, Tenant, User
+from tests.closings import STATEMENT, closed_implementation, prepare_closing
 from tests.cutovers import cutover_of
 from tests.factories import RunCheck, SignIn, task_of
 
@@ -71,14 +70,7 @@ def completed(
     store_file(training, SimpleUploadedFile("minutes.txt", b"all were there"), by=owner)
     Contact.objects.create(tenant=tenant, role="dns", name="Dana Essen", email="dns@n.test")
     _cutover(tenant, consultant)
-    tasks = Task.objects.filter(plan__tenant=tenant, is_group=False).exclude(key=CLOSURE)
-    tasks.update(manual_status="declined", status_reason="Not wanted.")
-    recompute_rollup(tenant.plan)
-    for user, side in ((owner, "client"), (consultant, "mimecast")):
-        closing.sign_off_implementation(
-            task_of(tenant, CLOSURE), by=user, side=side, reason="All done and seen."
-        )
-    return Tenant.objects.get(pk=tenant.pk)
+    return closed_implementation(tenant, owner, consultant)
 
 
 def _cutover(tenant: Tenant, by: User) -> None:
@@ -255,7 +247,7 @@ def test_pack_contains_the_implementation(pack: ClosingPack) -> None:
     assert {
         name for sheet in implementation["requirements_sheets"] for name in sheet["files"]
     } <= set(files)
-    for text in (SAID, "Dana Essen", "We know.", "10 old.n.test.", "All done and seen.", "300 s"):
+    for text in (SAID, "Dana Essen", "We know.", "10 old.n.test.", STATEMENT, "300 s"):
         assert text in page
     assert "<script" not in page
     assert page.count("<style>") == 1
@@ -319,10 +311,7 @@ def test_sign_off_page_queues_pack(
     signed_in: SignIn,
     django_capture_on_commit_callbacks: Any,
 ) -> None:
-    Task.objects.filter(plan__tenant=tenant, is_group=False).exclude(key=CLOSURE).update(
-        manual_status="declined"
-    )
-    recompute_rollup(tenant.plan)
+    prepare_closing(tenant, consultant)
     closing.sign_off_implementation(
         task_of(tenant, CLOSURE), by=owner, side="client", reason="Done."
     )

@@ -206,6 +206,7 @@ def test_export_contains_exactly_one_tenant(
         "cutover_decisions",
         "monitoring",
         "drifts",
+        "accepted_residual_risks",
         "drift_notifications",
         "closing_packs",
         "discoveries",
