@@ -31,6 +31,18 @@ class ResidualRiskForm(forms.Form):
     )
 
 
+class CloseForm(forms.Form):
+    """The reason for closing a tenant before its implementation is complete."""
+
+    reason = forms.CharField(
+        strip=True,
+        max_length=LONGEST_REASON,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        label="Reason for closing before completion",
+        error_messages={"required": "Enter a reason. It is stored in the activity log."},
+    )
+
+
 class ReopenForm(forms.Form):
     reason = forms.CharField(
         strip=True,
