@@ -30,6 +30,7 @@ from onboarding.plans.queries import lock_tasks
 from onboarding.plans.rollup import recompute_rollup
 from onboarding.plans.services import confirm_task
 from onboarding.plans.transitions import LONGEST_REASON
+from onboarding.plans.waiting_on import end_waiting
 from tenants import invitations
 from tenants.activity_names import ActivityName
 from tenants.models import Invitation, Tenant, User
@@ -68,6 +69,7 @@ def _close(tenant: Tenant, *, by: User) -> None:
     ):
         return
     tenant.closed_at = tenant.completed_at = now
+    end_waiting(tenant.plan, now=now)
     start_at_go_live(tenant, now=now) or start_at_closing(tenant, now=now, by=by)
     revoke_links(tenant, by=by)
     write_activity(tenant, ActivityName.IMPLEMENTATION_COMPLETED, by=by)

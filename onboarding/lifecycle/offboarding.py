@@ -20,6 +20,7 @@ from onboarding.plans.closing_facts import obligations_of
 from onboarding.plans.evaluation import PlanContext
 from onboarding.plans.queries import lock_tasks, tasks_of
 from onboarding.plans.transitions import LONGEST_REASON
+from onboarding.plans.waiting_on import end_waiting
 from tenants import people
 from tenants.activity_names import ActivityName
 from tenants.models import (
@@ -82,6 +83,7 @@ def close_tenant(tenant: Tenant, *, by: User, reason: str) -> None:
             raise OnboardingError(refused)
         Tenant.objects.filter(pk=tenant.pk).update(closed_at=now)
         tenant.closed_at = now
+        end_waiting(tenant.plan, now=now)
         sync_checks(tenant)
         revoke_links(tenant, by=by)
         write_activity(tenant, ActivityName.TENANT_CLOSED, by=by, reason=text[:LONGEST_REASON])

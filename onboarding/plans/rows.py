@@ -140,6 +140,8 @@ class TaskRow:
     safety: PlanSafeTime | None = None
     # Empty for a task that is done once for all domains.
     domain_rows: tuple[DomainRow, ...] = ()
+    # Whether the tenant was closed without a decision on the task.
+    was_left_open: bool = False
 
     @property
     def side(self) -> str:
@@ -303,8 +305,11 @@ def _row(
     task: Task, by_key: Mapping[str, Task], plan_context: PlanContext, viewer: Viewer
 ) -> TaskRow:
     evidence = plan_context.evidence(task)
-    lockdown = lockdown_time(task, viewer.safety)
-    waiting_for = open_dependencies_of(task, by_key)
+    safety = {} if plan_context.tenant.is_closed else viewer.safety
+    lockdown = lockdown_time(task, safety)
+    is_closed = plan_context.tenant.is_closed
+    # In a closed tenant no task waits any more.
+    waiting_for = [] if is_closed else open_dependencies_of(task, by_key)
     context = TransitionContext(
         open_dependencies=waiting_for,
         residual_risks=_residual_risks(task, by_key, plan_context, viewer)
@@ -324,8 +329,9 @@ def _row(
         supporting=plan_context.evidence(task, task.evidence_kinds),
         context=context,
         depth=1 if task.parent_id else 0,
-        safety=lockdown if context.must_wait_for_time else _safety(task, viewer.safety),
+        safety=lockdown if context.must_wait_for_time else _safety(task, safety),
         domain_rows=domain_rows(task, plan_context.domains, viewer.actor, context),
+        was_left_open=is_closed and task.is_open_leaf,
     )
 
 

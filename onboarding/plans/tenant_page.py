@@ -95,6 +95,10 @@ class TenantPage:
         return may(self.access.role, Permission.SHARE)
 
     @property
+    def may_use_lab(self) -> bool:
+        return self.access.may(Permission.USE_LAB)
+
+    @property
     def may_add_files(self) -> bool:
         return self.access.may(Permission.ADD_FILE)
 

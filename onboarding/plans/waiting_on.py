@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from onboarding.models import Responsibility, Task, TaskStatus, WaitingPeriod
+from onboarding.models import Plan, Responsibility, Task, TaskStatus, WaitingPeriod
 from onboarding.plans.business_time import Calendar
 from onboarding.plans.dependencies import open_dependencies_of, undecided_tasks
 
@@ -69,6 +69,16 @@ def set_waiting_on(tasks: Sequence[Task], asked: Mapping[int, str], *, now: date
     WaitingPeriod.objects.bulk_create(
         WaitingPeriod(task=task, side=new, started_at=now) for task, new in changed if new
     )
+
+
+def end_waiting(plan: Plan, *, now: datetime) -> None:
+    """End every waiting period when the tenant closes: no side has to act any more.
+
+    The caller has locked the tasks. The roll-up after a reopening starts new periods.
+    """
+    WaitingPeriod.objects.filter(task__plan=plan, ended_at=None).update(ended_at=now)
+    waiting = Task.objects.filter(plan=plan).exclude(waiting_on="")
+    waiting.update(waiting_on="", waiting_since=None)
 
 
 def waiting_days_by_side(

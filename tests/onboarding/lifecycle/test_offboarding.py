@@ -23,8 +23,9 @@ from onboarding.collaboration.evidence_files import store_file
 from onboarding.collaboration.share_links import create_share_link
 from onboarding.errors import OnboardingError
 from onboarding.lifecycle import exports, offboarding
+from onboarding.lifecycle.closing import reopen_tenant
 from onboarding.lifecycle.tasks import reconcile
-from onboarding.models import ShareLink, TaskStatus, TenantExport
+from onboarding.models import ShareLink, Task, TaskStatus, TenantExport, WaitingPeriod
 from tenants import invitations
 from tenants.activity import verify_logs
 from tenants.models import (
@@ -193,6 +194,18 @@ def test_tenant_with_switched_mail_needs_decisions(
     client.post(close, {"reason": "They left."})
     tenant.refresh_from_db()
     assert (tenant.is_closed, tenant.completed_at) == (True, None)
+
+
+def test_closing_ends_every_waiting_period(tenant: Tenant, consultant: User) -> None:
+    waiting = Task.objects.filter(plan=tenant.plan).exclude(waiting_on="")
+    before = waiting.count()
+    assert before == WaitingPeriod.objects.filter(ended_at=None).count() > 0
+
+    offboarding.close_tenant(tenant, by=consultant, reason="They left.")
+    assert waiting.count() == WaitingPeriod.objects.filter(ended_at=None).count() == 0
+
+    reopen_tenant(tenant, by=consultant, reason="They came back.")
+    assert waiting.count() == WaitingPeriod.objects.filter(ended_at=None).count() == before
 
 
 def test_reopened_tenant_runs_checks(tenant: Tenant, consultant: User, signed_in: SignIn) -> None:
