@@ -158,6 +158,12 @@ class TaskRow:
         return self.task.role == TaskRole.CLOSURE
 
     @property
+    def has_open_risks(self) -> bool:
+        """Whether only residual risks delay the sign-off: a consultant or time ends them."""
+        risks = self.context.residual_risks
+        return not self.open_dependencies and any(not risk.is_accepted for risk in risks)
+
+    @property
     def gate_warning(self) -> str:
         """Why the task must wait for its dependencies; empty where nothing can be lost."""
         is_closed = self.task.is_hard_gate and bool(self.open_dependencies)
@@ -274,12 +280,13 @@ class TaskRow:
 
     @property
     def needs_time(self) -> bool:
-        """Whether no person has to act: a check, a period or the safe time decides."""
+        """Whether this side cannot act: a check, a period, the safe time or a residual risk decides."""
         is_checked = self.task.status == TaskStatus.AWAITING_VERIFICATION
         return (
             (is_checked and not self.is_contradicted)
             or self.is_wait_running
             or self.context.must_wait_for_time
+            or self.has_open_risks
         )
 
     @property

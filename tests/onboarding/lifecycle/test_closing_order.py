@@ -21,6 +21,7 @@ from onboarding.plans.rows import ClientTasks, Viewer, client_tasks, rows_of
 from tenants.models import Tenant, User
 from tests.closings import accept_all_risks, closing_task_of, decide_all, obligations_now
 from tests.factories import MakeTenant, SignIn, task_of
+from tests.markup import texts
 from tests.onboarding.plan_templates.drafts import draft_task, publish_changed
 
 TUESDAY = datetime(2026, 12, 1, 10, 0, tzinfo=UTC)
@@ -48,9 +49,14 @@ def test_closing_task_is_never_to_do_before_the_last_decision(tenant: Tenant, ow
         assert closing_task_of(tenant).waiting_on == "", task.title
 
 
-def test_closing_task_is_to_do_after_the_last_decision(tenant: Tenant, owner: User) -> None:
+def test_closing_task_is_to_do_after_the_last_decision(
+    tenant: Tenant, owner: User, consultant: User
+) -> None:
     decide_all(tenant)
+    mine = tasks_of_client(tenant, owner)
+    assert (mine.now, [row.task.role for row in mine.verifying]) == ((), ["closure"])
 
+    accept_all_risks(tenant, consultant)
     assert [row.task.role for row in tasks_of_client(tenant, owner).now] == ["closure"]
     assert closing_task_of(tenant).waiting_on == "both"
 
@@ -83,6 +89,8 @@ def test_client_home_links_the_closing_page(
     decide_all(tenant)
     html = signed_in(owner).get(home).content.decode()
     assert "Decisions and residual risks" in html
+    assert "Residual risks: Old MX records in caches: northwind.test" in html
+    assert "No tasks for you today." in texts(html, "h1")[0]
     assert reverse("onboarding:task-confirm", args=_ids(tenant)) not in html
 
     accept_all_risks(tenant, consultant)
