@@ -280,7 +280,7 @@ class TaskRow:
 
     @property
     def needs_time(self) -> bool:
-        """Whether this side cannot act: a check, a period, the safe time or a residual risk decides."""
+        """Whether the client cannot act: a check, a period, a safe time or a risk decides."""
         is_checked = self.task.status == TaskStatus.AWAITING_VERIFICATION
         return (
             (is_checked and not self.is_contradicted)
@@ -425,7 +425,9 @@ class PhaseRow:
         counted = self.counted
         if not counted:
             return (
-                Shape.TODO if any(row.task.applies for row in self.rows) else (Shape.NOT_APPLICABLE)
+                Shape.TODO
+                if any(row.task.is_open_leaf for row in self.rows)
+                else Shape.NOT_APPLICABLE
             )
         if any(row.shape is Shape.FAIL for row in counted):
             return Shape.FAIL

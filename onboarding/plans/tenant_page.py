@@ -134,6 +134,12 @@ class TenantPage:
         return next_cutover(self.cutovers, now=timezone.now())
 
     @property
+    def head_cutovers(self) -> list[Cutover]:
+        """The cutovers in the head of a page: no window of a closed tenant lies ahead."""
+        closed_at = self.tenant.closed_at
+        return [c for c in self.cutovers if closed_at is None or c.planned_at <= closed_at]
+
+    @property
     def split_directions(self) -> set[str]:
         """The directions with several cutovers: pages name the domains of each."""
         planned = [cutover.direction for cutover in self.cutovers]

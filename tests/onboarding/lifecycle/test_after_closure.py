@@ -216,6 +216,8 @@ def test_pages_of_a_closed_tenant(world: World) -> None:
     pack_ids = [world.tenant.public_id, world.ids["pack_id"]]
     pack = reverse("onboarding:closing-pack-show", args=pack_ids)
     offers_pack = is_completed and world.may(Permission.DOWNLOAD_PACK)
+    # The window of the cutover is nine days ahead.
+    assert [a for a, page in main.items() if "Inbound cutover" in page.text.split("Plan")[0]] == []
     assert [a for a, page in main.items() if (pack in page.links) != offers_pack] == []
 
 
