@@ -268,6 +268,64 @@ def test_low_ttl_names_both_values() -> None:
     assert risk.sentence == "The MX records of a.test have a TTL of 300 s. Raise it to 3600 s."
 
 
+def test_every_risk_of_every_subject_is_listed() -> None:
+    """Two subjects of each kind: the first one hides no later one."""
+    unknown = InboundDomain("b.test", None, "No check of them exists.", None, 3600)
+    cached = InboundDomain("c.test", NOW + 9 * HOUR, "", 300, 7200)
+    given = facts(
+        task(status=TaskStatus.DONE),
+        task(title="First wait", wait_after="x"),
+        task(title="Over", wait_after="x", wait_ends_at=NOW),
+        task(title="Second wait", wait_after="x", wait_ends_at=NOW + HOUR),
+        task(**LOCKDOWN, status=TaskStatus.DONE),
+        domains=[unknown, SWITCHED, cached],
+        locked_down=[("m1:25", Verdict.FAIL), ("m2:25", Verdict.PASS), ("m3:25", Verdict.UNKNOWN)],
+    )
+
+    risks = residual_risks(given)
+
+    assert [(r.kind.value, r.subject, r.state, r.ends_at) for r in risks] == [
+        ("waiting-period", "First wait", "not-started", None),
+        ("waiting-period", "Second wait", "until-date", NOW + HOUR),
+        ("last-cache", "b.test", "unknown", None),
+        ("last-cache", "c.test", "until-date", NOW + 5 * HOUR),
+        ("safe-lockdown", "", "unknown", None),
+        ("lockdown", "m1:25", "open", None),
+        ("lockdown", "m3:25", "unknown", None),
+        ("mx-ttl", "b.test", "unknown", None),
+        ("mx-ttl", "c.test", "low", None),
+    ]
+    assert [risk.sentence for risk in risks] == [
+        "The waiting period of “First wait” has not started.",
+        "The waiting period of “Second wait” ends Tue 1 Dec 2026, 08:00 EST.",
+        "Gangway cannot verify when caches drop the old MX records of b.test."
+        " No check of them exists.",
+        "Until Tue 1 Dec 2026, 12:00 EST, caches may direct mail for c.test to the old hosts.",
+        "Gangway cannot verify from when the lockdown is safe. The end of the old MX records of"
+        " b.test is unknown.",
+        "m1:25 accepts connections from outside Mimecast. Mail can bypass Mimecast.",
+        "Gangway cannot verify the lockdown of m3:25.",
+        "Gangway cannot verify the TTL of the MX records of b.test at every server.",
+        "The MX records of c.test have a TTL of 300 s. Raise it to 7200 s.",
+    ]
+    assert len({risk.sentence for risk in risks if risk.is_unknown}) == 4
+
+
+def test_known_safe_lockdown_is_of_the_whole_tenant() -> None:
+    lockdown = task(**LOCKDOWN, status=TaskStatus.DONE)
+    ahead = replace(SWITCHED, safe_at=NOW + HOUR)
+
+    assert found(facts(lockdown, domains=[ahead])) == [("safe-lockdown", "", "until-date")]
+    assert found(facts(lockdown, domains=[replace(SWITCHED, safe_at=NOW)])) == []
+    assert found(facts(lockdown, domains=[])) == []
+
+
+def test_obligations_have_the_undecided_tasks() -> None:
+    undecided = task(key="open")
+
+    assert closing_obligations(facts(undecided, task(**CLOSURE))).undecided == [undecided]
+
+
 # --- Acceptances
 
 
@@ -338,6 +396,16 @@ def test_sign_off_names_tasks_without_a_decision(actor: Actor) -> None:
         "Still open: “A”, “B”, “C” and 2 more. Complete or decline each task, accept its risk, or"
         " mark it as not applicable."
     )
+
+
+@pytest.mark.parametrize(
+    ("titles", "named"),
+    [("A", "“A”."), ("ABC", "“A”, “B”, “C”."), ("ABCD", "“A”, “B”, “C” and 1 more.")],
+)
+def test_sign_off_counts_the_tasks_it_does_not_name(titles: str, named: str) -> None:
+    undecided = [task(title=title) for title in titles]
+
+    assert refusal(open_dependencies=undecided).startswith(f"Still open: {named} Complete")
 
 
 @pytest.mark.parametrize("actor", [CLIENT, CONSULTANT])
