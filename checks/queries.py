@@ -25,6 +25,16 @@ def removed_checks(tenant: Tenant) -> QuerySet[Check]:
     return found.select_related("domain__removed_by", "host__removed_by", "latest")
 
 
+def ended_checks(tenant: Tenant) -> QuerySet[Check]:
+    """Checks with results that no longer run, of subjects that were not removed.
+
+    The checks of a tenant that was closed before completion.
+    """
+    found = Check.objects.filter(tenant=tenant, is_active=False, latest__isnull=False)
+    of_present = found.filter(domain__removed_at=None, host__removed_at=None)
+    return of_present.select_related("domain", "host", "latest")
+
+
 def due_checks(now: datetime) -> QuerySet[Check]:
     """Active checks that are due and not claimed by a living worker."""
     return Check.objects.filter(

@@ -98,6 +98,8 @@ class ActivityName(TextChoices):
     TENANT_REOPENED = "tenant-reopened"
     TENANT_ERASED = "tenant-erased"
     IMPLEMENTATION_COMPLETED = "implementation-completed"
+    RESIDUAL_RISK_ACCEPTED = "residual-risk-accepted"
+    RESIDUAL_RISK_WITHDRAWN = "residual-risk-withdrawn"
     PROFILE_CHANGED = "profile-changed"
     SUGGESTION_DISMISSED = "suggestion-dismissed"
     SUBJECTS_ADDED = "subjects-added"

@@ -20,6 +20,7 @@ from onboarding.collaboration.share_links import create_share_link
 from onboarding.lifecycle import exports
 from onboarding.lifecycle.closing_pack import build
 from onboarding.models import (
+    AcceptedResidualRisk,
     ClosingPack,
     Comment,
     Contact,
@@ -108,6 +109,7 @@ def create_one_of_each(tenant: Tenant, consultant: User) -> dict[str, str]:
         "export_id": export.public_id,
         **_create_cutover(tenant, by),
         **_create_monitoring(tenant),
+        **_create_residual_risk(tenant, by),
         "holiday_id": Holiday.objects.create(
             tenant=tenant, day="2026-12-25", name="Christmas"
         ).public_id,
@@ -129,6 +131,13 @@ def _create_monitoring(tenant: Tenant) -> dict[str, str]:
     pack = ClosingPack.objects.create(tenant=tenant)
     build.build_pack(pack)
     return {"drift_id": drift.public_id, "pack_id": pack.public_id}
+
+
+def _create_residual_risk(tenant: Tenant, by: User) -> dict[str, str]:
+    accepted = AcceptedResidualRisk.objects.create(
+        tenant=tenant, kind="mx-ttl", state="low", reason="Next week.", accepted_by=by
+    )
+    return {"risk_id": accepted.public_id}
 
 
 def _create_sheet(tenant: Tenant, by: User) -> tuple[RequirementsSheet, SheetRow]:

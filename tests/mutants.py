@@ -52,6 +52,10 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
         "spf": Target(
             tuple(f"checks/engine/spf/{name}.py" for name in _SPF), ("tests/checks/engine/spf",)
         ),
+        "closing_obligations": Target(
+            ("onboarding/plans/closing_obligations.py",),
+            ("tests/onboarding/plans/test_closing_obligations.py",),
+        ),
         "proof": Target(("onboarding/plans/proof.py",), ("tests/onboarding/plans",)),
         "evaluation": Target(
             ("onboarding/plans/evaluation.py",),

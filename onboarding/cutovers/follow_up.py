@@ -17,13 +17,12 @@ from checks.safe_times import LOCKDOWN_MARGIN, SafeTime
 from onboarding.cutovers.readiness import ReadinessFacts, current_verdict
 from onboarding.models import Cutover, Task, TaskRole, TaskStatus
 from onboarding.models.cutovers import join_names
+from onboarding.plans.mx_ttls import target_ttl
 from onboarding.plans.proof import ProofSubject
 from onboarding.plans.rows import Shape
 
 # The tasks to which people attach a message that came in through Mimecast.
 MESSAGE_ROLES = (TaskRole.SWITCHES_INBOUND, TaskRole.DELIVERY_TEST)
-# One hour, the TTL of most zones, is longer than a switch needs.
-DEFAULT_TTL_SECONDS = 3600
 
 
 @dataclass(frozen=True)
@@ -43,6 +42,10 @@ class DomainSwitch:
     @property
     def has_switched(self) -> bool:
         return self.safe_time is not None and self.safe_time.safe_at is not None
+
+    @property
+    def target_ttl(self) -> int:
+        return target_ttl(self.original_mx_ttl_seconds)
 
 
 @dataclass(frozen=True)
@@ -312,9 +315,7 @@ def _is_wildcard_of(pattern: str, hosts: set[str]) -> bool:
 def _ttl(facts: ReadinessFacts, domains: Sequence[DomainSwitch]) -> FollowUp:
     title = "TTL raised again"
     unknown = [each for each in domains if each.ttl_now is None]
-    low = [
-        each for each in domains if each.ttl_now is not None and each.ttl_now < _target_ttl(each)
-    ]
+    low = [each for each in domains if each.ttl_now is not None and each.ttl_now < each.target_ttl]
     check = next((s.check for s in facts.subjects_of(CheckKind.MX)), None)
     if unknown or not domains:
         detail = f"The TTL of {join_names([e.name for e in unknown])} is not known at every server."
@@ -324,7 +325,7 @@ def _ttl(facts: ReadinessFacts, domains: Sequence[DomainSwitch]) -> FollowUp:
             "ttl", title, Shape.PASS, "It has its original value or a longer one.", check=check
         )
     detail = "; ".join(f"{e.name} has {e.ttl_now} s" for e in low)
-    aims = "; ".join(f"{e.name} to {_target_ttl(e)} s" for e in low)
+    aims = "; ".join(f"{e.name} to {e.target_ttl} s" for e in low)
     lockdown = facts.task(TaskRole.LOCKDOWN)
     if lockdown is not None and lockdown.applies and not lockdown.is_complete:
         remedy = f"After the lockdown: {aims}. Until then a low TTL permits a fast rollback."
@@ -333,11 +334,6 @@ def _ttl(facts: ReadinessFacts, domains: Sequence[DomainSwitch]) -> FollowUp:
         f"Raise it: {aims}. A short TTL costs queries, and mail while your name servers are down."
     )
     return FollowUp("ttl", title, Shape.TODO, f"{detail}.", remedy, check=check)
-
-
-def _target_ttl(each: DomainSwitch) -> int:
-    """The original TTL in seconds, or one hour if it is unknown."""
-    return each.original_mx_ttl_seconds or DEFAULT_TTL_SECONDS
 
 
 def _names(subjects: Sequence[ProofSubject]) -> str:

@@ -17,12 +17,11 @@ from checks.safe_times import SafeTime
 from onboarding.cutovers.windows import KINDS_OF_DIRECTION
 from onboarding.models import Cutover, EvidenceFile, ManualStatus, Task, TaskRole, TaskStatus
 from onboarding.models.cutovers import join_names
+from onboarding.plans.current_verdicts import STALE_AFTER, is_older_than, verdict_now
 from onboarding.plans.proof import ProofSubject
 from onboarding.plans.rows import SHAPE_OF_VERDICT, Shape
 from onboarding.plans.task_roles import task_with_role, tasks_with_role
 
-# A check runs once a day at least, so an older run means that no worker is running.
-STALE_AFTER = timedelta(hours=25)
 # In an open window runs are seconds apart, and an answer from before it does not count.
 STALE_IN_WINDOW = timedelta(minutes=10)
 _WAIT_REMEDY = "Gangway checks automatically. For an earlier result, check everything now."
@@ -105,15 +104,19 @@ class ReadinessFacts:
 
 
 def is_stale(check: Check, facts: ReadinessFacts) -> bool:
-    """Whether the last run is too old to count.
+    """Whether the last run is too old to count."""
+    return is_older_than(check, _stale_after(check, facts), now=facts.now)
+
+
+def _stale_after(check: Check, facts: ReadinessFacts) -> timedelta:
+    """The age from which a run does not count.
 
     In an open window only the checks of its direction run every few seconds. All others run at
     their usual interval.
     """
     direction = Cutover.Direction(facts.cutover.direction)
     is_prioritized = facts.is_open and check.kind in KINDS_OF_DIRECTION[direction]
-    after = STALE_IN_WINDOW if is_prioritized else STALE_AFTER
-    return check.checked_at is None or facts.now - check.checked_at > after
+    return STALE_IN_WINDOW if is_prioritized else STALE_AFTER
 
 
 def stale_names(subjects: Iterable[ProofSubject], facts: ReadinessFacts) -> set[str]:
@@ -123,22 +126,10 @@ def stale_names(subjects: Iterable[ProofSubject], facts: ReadinessFacts) -> set[
 
 
 def current_verdict(subject: ProofSubject, facts: ReadinessFacts) -> Verdict:
-    """The verdict on one subject now: its settled verdict, or UNKNOWN.
-
-    A settled FAIL counts as it is. Any other settled verdict counts only if the newest run agrees
-    with it and is recent: PASS and WARN agree with each other, NOT_APPLICABLE only with itself.
-    """
+    """The verdict on one subject now; in an open window, only a run of the last minutes counts."""
     check = subject.check
-    if check is None or check.latest is None or check.checked_at is None:
-        return Verdict.UNKNOWN
-    settled = subject.settled
-    if settled is None or settled is Verdict.FAIL:
-        return settled or Verdict.UNKNOWN
-    if is_stale(check, facts):
-        return Verdict.UNKNOWN
-    newest = Verdict(check.latest.verdict)
-    agrees = newest.is_passing if settled.is_passing else newest is settled
-    return settled if agrees else Verdict.UNKNOWN
+    after = _stale_after(check, facts) if check is not None else STALE_AFTER
+    return verdict_now(subject, now=facts.now, stale_after=after)
 
 
 def readiness_rows(facts: ReadinessFacts) -> list[ReadinessRow]:

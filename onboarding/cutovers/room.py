@@ -7,9 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from django.conf import settings
-
-from checks.engine.dns.consensus import ANSWERED_STATUSES
 from checks.engine.outcomes import CheckKind
 from checks.models import Check, Observation
 from checks.safe_times import SafeTime
@@ -30,6 +27,7 @@ from onboarding.models import (
 )
 from onboarding.plans.dates import calendar_of
 from onboarding.plans.evaluation import PlanContext
+from onboarding.plans.mx_ttls import lowest_ttl, original_ttl
 from onboarding.plans.planned_cutovers import OPENS_BEFORE, is_open
 from onboarding.plans.proof import ProofSubject
 from onboarding.plans.safe_times import safe_time_of
@@ -207,8 +205,8 @@ def domain_switches(
         DomainSwitch(
             subject.name,
             safe_times.get(subject.name),
-            None if check is None or is_stale(check, facts) else _lowest_ttl(check.latest),
-            _highest_ttl(facts, check, history, before=opened_at) if check is not None else 0,
+            None if check is None or is_stale(check, facts) else lowest_ttl(check.latest),
+            _original_ttl(facts, check, history, before=opened_at) if check is not None else 0,
             is_own=subject.name in own,
         )
         for subject in inbound_subjects
@@ -216,37 +214,16 @@ def domain_switches(
     ]
 
 
-def _ttls(observation: Observation | None) -> list[int | None]:
-    rows = observation.evidence.get("servers") or [] if observation is not None else []
-    return [row.get("ttl") for row in rows if row.get("status") in ANSWERED_STATUSES]
-
-
-def _lowest_ttl(observation: Observation | None) -> int | None:
-    """The lowest TTL in seconds; None if one server has none, so that it may be lower there."""
-    known = [ttl for ttl in _ttls(observation) if ttl is not None]
-    return min(known) if known and len(known) == len(_ttls(observation)) else None
-
-
-def _highest_ttl(
+def _original_ttl(
     facts: ReadinessFacts, check: Check, history: Sequence[Observation], *, before: datetime
 ) -> int:
-    typed = check.domain.original_mx_ttl_seconds if check.domain is not None else None
     of_domain = {
         subject.check.pk
         for kind in (CheckKind.MX, CheckKind.MX_TTL)
         for subject in facts.subjects_of(kind)
         if subject.check is not None and subject.check.domain_id == check.domain_id
     }
-    ttls = [
-        ttl
-        for each in history
-        if each.check_asked_id in of_domain and each.first_seen_at < before
-        for ttl in _ttls(each)
-        if ttl is not None
-    ]
-    highest = max([*ttls, typed or 0])
-    # A TTL that was never above the threshold had been lowered before the first run.
-    return highest if highest > settings.CHECKS_TTL_THRESHOLD_SECONDS else 0
+    return original_ttl(check, of_domain, history, before=before)
 
 
 def _elsewhere_on_call(plan: Plan, on_call: Sequence[OnCall]) -> Iterable[OnCall]:

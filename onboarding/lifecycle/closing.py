@@ -1,19 +1,19 @@
 """Sign-off, closing and reopening of an implementation.
 
-After both sides signed off:
+Both sides sign off only without closing obligations (see `plans.closing_obligations`): each task
+has a decision, and each residual risk is over or accepted. After both sides signed off:
 
 1. The plan is read-only, and no check reopens a task.
 2. The checks continue. A verified check that fails now is a drift.
 3. Share links and invitations end.
 4. Gangway requests the closing pack.
 
-Reopening needs the permission to close, and a reason. It removes both signatures. A task whose
-proof failed in the closed period is open again.
+Reopening needs the permission to close, and a reason. It removes both signatures and withdraws the
+accepted residual risks, which remain as history. A task whose proof failed in the closed period is
+open again.
 """
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 from django.db import transaction
 from django.utils import timezone
@@ -22,48 +22,26 @@ from onboarding.collaboration import share_links
 from onboarding.collaboration.comments import NewComment, add_comment
 from onboarding.errors import OnboardingError
 from onboarding.lifecycle.closing_pack.build import request_pack
-from onboarding.models import ClosingPack, Plan, ShareLink, Task, TaskRole, TaskStatus
+from onboarding.lifecycle.residual_risks import withdraw_all_acceptances
+from onboarding.models import ClosingPack, ShareLink, Task, TaskRole
 from onboarding.monitoring.baseline import start_at_closing, start_at_go_live
 from onboarding.plan_templates.plan_creation import apply_profile
 from onboarding.plans.queries import lock_tasks
 from onboarding.plans.rollup import recompute_rollup
 from onboarding.plans.services import confirm_task
 from onboarding.plans.transitions import LONGEST_REASON
+from onboarding.plans.waiting_on import end_waiting
 from tenants import invitations
 from tenants.activity_names import ActivityName
 from tenants.models import Invitation, Tenant, User
 from tenants.services import write_activity
 
 
-def tasks_blocking_close(plan: Plan) -> list[Task]:
-    """The tasks that block closing: neither done nor declined, and without an accepted risk.
-
-    An optional task that was never started does not block.
-    """
-    tasks = Task.objects.filter(plan=plan, applies=True, is_group=False).exclude(
-        role=TaskRole.CLOSURE
-    )
-    return [
-        task
-        for task in tasks.select_related("phase")
-        if task.is_open_leaf and not (task.is_optional and task.status == TaskStatus.TODO)
-    ]
-
-
-def require_closable(blocking: Sequence[Task]) -> None:
-    """Raises OnboardingError that names up to three blocking tasks."""
-    if blocking:
-        named = ", ".join(f"“{task.title}”" for task in blocking[:3])
-        more = f" and {len(blocking) - 3} more" if len(blocking) > 3 else ""
-        raise OnboardingError(
-            f"Still open: {named}{more}. Complete or decline each task, or accept its risk, first."
-        )
-
-
 def sign_off_implementation(task: Task, *, by: User, side: str, reason: str) -> None:
     """Sign off for one side. The reason becomes a comment on the task. The second side closes.
 
-    Raises OnboardingError if tasks are open, the reason is empty, or the side signed before.
+    Raises OnboardingError if the reason is empty or the side signed before. `confirm_task` raises
+    it for a task without a decision, and for a residual risk that is neither over nor accepted.
     """
     if task.role != TaskRole.CLOSURE:
         raise OnboardingError("Only the last task of the plan can be signed off.")
@@ -74,7 +52,6 @@ def sign_off_implementation(task: Task, *, by: User, side: str, reason: str) -> 
         # and no other request closes the tenant.
         Tenant.objects.select_for_update(no_key=True).get(pk=task.plan.tenant_id)
         lock_tasks(task.plan_id)
-        require_closable(tasks_blocking_close(task.plan))
         if side and getattr(Task.objects.get(pk=task.pk), f"{side}_confirmed_at") is not None:
             raise OnboardingError("Your side has already signed off the implementation.")
         confirm_task(task, by=by, side=side)
@@ -92,6 +69,7 @@ def _close(tenant: Tenant, *, by: User) -> None:
     ):
         return
     tenant.closed_at = tenant.completed_at = now
+    end_waiting(tenant.plan, now=now)
     start_at_go_live(tenant, now=now) or start_at_closing(tenant, now=now, by=by)
     revoke_links(tenant, by=by)
     write_activity(tenant, ActivityName.IMPLEMENTATION_COMPLETED, by=by)
@@ -123,6 +101,7 @@ def reopen_tenant(tenant: Tenant, *, by: User, reason: str) -> None:
         tenant.closed_at = tenant.completed_at = None
         # A pack that is not ready would describe an open implementation.
         ClosingPack.objects.filter(tenant=tenant, ready_at=None).delete()
+        withdraw_all_acceptances(tenant, by=by)
         apply_profile(tenant)
         Task.objects.filter(plan__tenant=tenant, role=TaskRole.CLOSURE).update(
             mimecast_confirmed_at=None,

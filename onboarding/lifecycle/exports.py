@@ -17,6 +17,7 @@ from checks.models import Check, Discovery, Observation, RawAnswers, SubmittedMe
 from onboarding.collaboration import file_store
 from onboarding.collaboration.evidence_files import files_of
 from onboarding.models import (
+    AcceptedResidualRisk,
     ClosingPack,
     Comment,
     Contact,
@@ -88,6 +89,7 @@ EXPORTED_MODELS: dict[str, tuple[type[Model], str]] = {
     "cutover_decisions": (CutoverDecision, "cutover__plan__tenant"),
     "monitoring": (Monitoring, "tenant"),
     "drifts": (Drift, "tenant"),
+    "accepted_residual_risks": (AcceptedResidualRisk, "tenant"),
     "drift_notifications": (DriftNotification, "tenant"),
     "files": (EvidenceFile, "task__plan__tenant"),
     "share_links": (ShareLink, "plan__tenant"),

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from allauth.account.models import EmailAddress
 from django.contrib.auth.hashers import make_password
 from django.db import transaction
 from django.utils import timezone
 
+from checks.engine.outcomes import CheckKind
 from checks.expectations import sync_checks
+from checks.models import Check
 from onboarding.collaboration import file_store, share_links
 from onboarding.errors import OnboardingError
 from onboarding.lifecycle.closing import revoke_links
-from onboarding.models import ClosingPack, EvidenceFile, ShareLink, TenantExport
+from onboarding.models import ClosingPack, EvidenceFile, ShareLink, Task, TenantExport
+from onboarding.plans.closing_facts import obligations_of
+from onboarding.plans.evaluation import PlanContext
+from onboarding.plans.queries import lock_tasks, tasks_of
+from onboarding.plans.transitions import LONGEST_REASON
+from onboarding.plans.waiting_on import end_waiting
 from tenants import people
 from tenants.activity_names import ActivityName
 from tenants.models import (
@@ -40,19 +49,44 @@ def deactivate_user(person: User, *, by: User) -> None:
         share_links.revoke_all(ShareLink.objects.filter(created_by=person), by=by)
 
 
-def close_tenant(tenant: Tenant, *, by: User) -> None:
+def why_not_close(tenant: Tenant, tasks: Sequence[Task] | None = None) -> str:
+    """Why the tenant cannot be closed without completion; empty when it can.
+
+    Before the first MX switch an implementation may end at any time. After it, mail flows through
+    Mimecast: the obligations of the sign-off apply, because closing stops every check.
+    """
+    switched = Check.objects.filter(
+        tenant=tenant, kind=CheckKind.MX, first_verified_at__isnull=False
+    )
+    if not switched.exists():
+        return ""
+    rows = list(tasks_of(tenant.plan)) if tasks is None else tasks
+    return obligations_of(rows, PlanContext.of(tenant)).refusal
+
+
+def close_tenant(tenant: Tenant, *, by: User, reason: str) -> None:
     """Close a tenant without completion: read-only, checks inactive, links and invitations revoked.
 
     The sign-off of both sides closes a completed implementation (closing.sign_off_implementation).
+    Raises OnboardingError without a reason, or with the reason of `why_not_close`.
     """
+    text = reason.strip()
+    if not text:
+        raise OnboardingError("Enter a reason for closing. The tenant is still open.")
     now = timezone.now()
     with transaction.atomic():
-        if not Tenant.objects.filter(pk=tenant.pk, closed_at=None).update(closed_at=now):
+        locked = Tenant.objects.select_for_update(no_key=True).get(pk=tenant.pk)
+        if locked.is_closed:
             return
+        refused = why_not_close(locked, lock_tasks(locked.plan.pk))
+        if refused:
+            raise OnboardingError(refused)
+        Tenant.objects.filter(pk=tenant.pk).update(closed_at=now)
         tenant.closed_at = now
+        end_waiting(tenant.plan, now=now)
         sync_checks(tenant)
         revoke_links(tenant, by=by)
-        write_activity(tenant, ActivityName.TENANT_CLOSED, by=by)
+        write_activity(tenant, ActivityName.TENANT_CLOSED, by=by, reason=text[:LONGEST_REASON])
         tenant.plan.touch()
 
 

@@ -25,6 +25,13 @@ tenant_urlpatterns = [
         name="suggestion-dismiss",
     ),
     path("region/", profile.region_values, name="region-values"),
+    path("closing/", closing.closing_show, name="closing"),
+    path("closing/risks/accept/", closing.risk_accept, name="residual-risk-accept"),
+    path(
+        "closing/risks/<str:risk_id>/withdraw/",
+        closing.risk_withdraw,
+        name="residual-risk-withdraw",
+    ),
     path("sign-off/", closing.sign_off, name="sign-off"),
     path("people/", people.people_show, name="people"),
     path("people/invite/", people.invite, name="invite"),

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("onboarding", "0035_glossary_labels"),
+        ("onboarding", "0036_accepted_residual_risks"),
     ]
 
     operations = [

@@ -4,6 +4,7 @@ Import the models from this package. Only fields, constraints and methods of one
 """
 
 from onboarding.models.calendars import Freeze, Holiday, WaitingPeriod, WorkingTime
+from onboarding.models.closing import AcceptedResidualRisk, ResidualRiskKind
 from onboarding.models.comments import Comment
 from onboarding.models.contacts import Contact
 from onboarding.models.cutovers import (
@@ -19,6 +20,7 @@ from onboarding.models.files import ClosingPack, EvidenceFile, ShareLink, Tenant
 from onboarding.models.monitoring import Drift, DriftNotification, Monitoring
 from onboarding.models.plans import (
     COMPLETE_STATUSES,
+    SKIPPED_STATUSES,
     DomainProgress,
     ManualStatus,
     Phase,
@@ -35,6 +37,8 @@ from onboarding.models.templates import TemplateDraft
 
 __all__ = [
     "COMPLETE_STATUSES",
+    "SKIPPED_STATUSES",
+    "AcceptedResidualRisk",
     "ClosingPack",
     "Comment",
     "Contact",
@@ -58,6 +62,7 @@ __all__ = [
     "PlanTemplate",
     "Reminder",
     "RequirementsSheet",
+    "ResidualRiskKind",
     "Responsibility",
     "ShareLink",
     "SheetImport",

@@ -259,6 +259,14 @@ class Task(models.Model):
         return self.applies and not self.is_group and not settled
 
     @property
+    def is_undecided(self) -> bool:
+        """Whether closing waits for a decision on it: also on an optional task without any work.
+
+        A timed task needs no decision: until its date it is a residual risk.
+        """
+        return self.is_open_leaf and not self.is_wait and self.role != TaskRole.CLOSURE
+
+    @property
     def blocks_dependents(self) -> bool:
         """Whether dependent tasks must still wait. An optional task blocks none until its work has
         started."""

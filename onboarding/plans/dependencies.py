@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
-from onboarding.models import Task
+from onboarding.models import Task, TaskRole
 
 
 def open_dependencies_of(task: Task, by_key: Mapping[str, Task]) -> list[Task]:
@@ -12,7 +12,11 @@ def open_dependencies_of(task: Task, by_key: Mapping[str, Task]) -> list[Task]:
 
     A skipped dependency (not applicable, declined, at accepted risk, or optional and not started)
     passes on its own dependencies. A skipped group also passes on those of its tasks.
+
+    The closing task waits for a decision on every other task, whatever the template names.
     """
+    if task.role == TaskRole.CLOSURE:
+        return undecided_tasks(by_key.values())
     awaited: set[str] = set()
     seen: set[str] = set()
     remaining = list(task.depends_on)
@@ -26,6 +30,14 @@ def open_dependencies_of(task: Task, by_key: Mapping[str, Task]) -> list[Task]:
         elif by_key[key].is_skipped:
             remaining += _passed_on(by_key[key], by_key)
     return [each for each in by_key.values() if each.key in awaited]
+
+
+def undecided_tasks(tasks: Iterable[Task]) -> list[Task]:
+    """The tasks without a decision, in their order: closing the implementation needs one on each.
+
+    A decision is: done, verified, declined, accepted risk, or not applicable.
+    """
+    return [task for task in tasks if task.is_undecided]
 
 
 def _passed_on(skipped: Task, by_key: Mapping[str, Task]) -> Iterator[str]:

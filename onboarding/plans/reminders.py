@@ -15,9 +15,19 @@ from django.db import transaction
 from django.utils import timezone
 
 from onboarding.errors import OnboardingError
-from onboarding.models import Comment, Plan, Reminder, Responsibility, Task, WorkingTime
+from onboarding.models import (
+    Comment,
+    Plan,
+    Reminder,
+    Responsibility,
+    Task,
+    TaskRole,
+    WorkingTime,
+)
 from onboarding.plans.business_time import Calendar
+from onboarding.plans.closing_facts import obligations_of
 from onboarding.plans.dates import calendar_of
+from onboarding.plans.evaluation import PlanContext
 from onboarding.plans.services import side_of
 from tenants.activity_names import ActivityName
 from tenants.models import Membership, Tenant, User
@@ -92,6 +102,11 @@ def create_reminders(
     Raises OnboardingError with the reason when there is no recipient.
     """
     now = at or timezone.now()
+    closing_refusal = _closing_refusal(plan, tasks)
+    if closing_refusal and len(tasks) == 1:
+        raise OnboardingError(f"{closing_refusal} No reminder was sent.")
+    if closing_refusal:
+        tasks = [task for task in tasks if task.role != TaskRole.CLOSURE]
     people = ReminderRecipients.of(plan.tenant)
     wanted = {task: _others(people.recipients_for(task), by) for task in tasks}
     with transaction.atomic():
@@ -110,6 +125,14 @@ def create_reminders(
         )
         plan.touch()
     return made
+
+
+def _closing_refusal(plan: Plan, tasks: Sequence[Task]) -> str:
+    """Why neither side can sign off yet, if the closing task is among the tasks; else empty."""
+    if not any(task.role == TaskRole.CLOSURE for task in tasks):
+        return ""
+    rows = list(Task.objects.filter(plan=plan).order_by("position"))
+    return obligations_of(rows, PlanContext.of(plan.tenant)).refusal
 
 
 def _others(people: Sequence[User], by: User | None) -> list[User]:

@@ -9,7 +9,9 @@ from enum import StrEnum
 
 from checks.engine.outcomes import CheckKind, Verdict
 from checks.models import Check
-from onboarding.models import DomainProgress, Phase, Responsibility, Task, TaskStatus
+from onboarding.models import DomainProgress, Phase, Responsibility, Task, TaskRole, TaskStatus
+from onboarding.plans.closing_facts import obligations_of
+from onboarding.plans.closing_obligations import ResidualRisk
 from onboarding.plans.confirmations import is_confirmed_by_sign_off, signed_sides
 from onboarding.plans.dependencies import open_dependencies_of
 from onboarding.plans.domain_progress import ProgressByTask, TaskProgress
@@ -144,6 +146,8 @@ class TaskRow:
     safety: PlanSafeTime | None = None
     # Empty for a task that is done once for all domains.
     domain_rows: tuple[DomainRow, ...] = ()
+    # Whether the tenant was closed without a decision on the task.
+    was_left_open: bool = False
 
     @property
     def side(self) -> str:
@@ -153,6 +157,17 @@ class TaskRow:
     @property
     def open_dependencies(self) -> Sequence[Task]:
         return self.context.open_dependencies
+
+    @property
+    def is_closure(self) -> bool:
+        """Whether it is the closing task, which both sides sign off on a page of its own."""
+        return self.task.role == TaskRole.CLOSURE
+
+    @property
+    def has_open_risks(self) -> bool:
+        """Whether only residual risks delay the sign-off: a consultant or time ends them."""
+        risks = self.context.residual_risks
+        return not self.open_dependencies and any(not risk.is_accepted for risk in risks)
 
     @property
     def gate_warning(self) -> str:
@@ -170,6 +185,11 @@ class TaskRow:
     @property
     def can_confirm(self) -> bool:
         return self.offers(CONFIRM)
+
+    @property
+    def confirm_refusal(self) -> str:
+        """Why the reader may not confirm the task now; empty where they may."""
+        return why_not(self.task, CONFIRM, self.actor, self.context)
 
     @property
     def can_withdraw(self) -> bool:
@@ -298,12 +318,13 @@ class TaskRow:
 
     @property
     def needs_time(self) -> bool:
-        """Whether no person has to act: a check, a period or the safe time decides."""
+        """Whether the client cannot act: a check, a period, a safe time or a risk decides."""
         is_checked = self.task.status == TaskStatus.AWAITING_VERIFICATION
         return (
             (is_checked and not self.is_contradicted)
             or self.is_wait_running
             or self.context.must_wait_for_time
+            or self.has_open_risks
         )
 
     @property
@@ -329,9 +350,16 @@ def _row(
     task: Task, by_key: Mapping[str, Task], plan_context: PlanContext, viewer: Viewer
 ) -> TaskRow:
     evidence = plan_context.evidence(task)
-    lockdown = lockdown_time(task, viewer.safety)
+    safety = {} if plan_context.tenant.is_closed else viewer.safety
+    lockdown = lockdown_time(task, safety)
+    is_closed = plan_context.tenant.is_closed
+    # In a closed tenant no task waits any more.
+    waiting_for = [] if is_closed else open_dependencies_of(task, by_key)
     context = TransitionContext(
-        open_dependencies=open_dependencies_of(task, by_key),
+        open_dependencies=waiting_for,
+        residual_risks=_residual_risks(task, by_key, plan_context, viewer)
+        if not waiting_for
+        else (),
         progress=TaskProgress.of(task, plan_context.domains, viewer.progress.get(task.pk, {})),
         verified_domain_ids=evidence.verified_domain_ids,
         unsafe_until=unsafe_until(lockdown, plan_context.tenant),
@@ -348,8 +376,9 @@ def _row(
         supporting=plan_context.evidence(task, task.evidence_kinds),
         context=context,
         depth=1 if task.parent_id else 0,
-        safety=lockdown if context.must_wait_for_time else _safety(task, viewer.safety),
+        safety=lockdown if context.must_wait_for_time else _safety(task, safety),
         domain_rows=domain_rows(task, plan_context.domains, viewer.actor, context),
+        was_left_open=is_closed and task.is_open_leaf,
     )
 
 
@@ -358,6 +387,15 @@ def _field_rows(task: Task, plan_context: PlanContext) -> tuple[FieldRow, ...]:
         return ()
     domains = plan_context.domains_of(task)
     return rows_for(task, plan_context.tenant, domains, has_file=has_file(task))
+
+
+def _residual_risks(
+    task: Task, by_key: Mapping[str, Task], plan_context: PlanContext, viewer: Viewer
+) -> Sequence[ResidualRisk]:
+    """The residual risks for a reader who can sign off; not read before the last decision."""
+    if task.role != TaskRole.CLOSURE or not viewer.actor.side:
+        return ()
+    return obligations_of(list(by_key.values()), plan_context).risks
 
 
 def _safety(task: Task, safety: Mapping[str, PlanSafeTime]) -> PlanSafeTime | None:
@@ -434,7 +472,9 @@ class PhaseRow:
         counted = self.counted
         if not counted:
             return (
-                Shape.TODO if any(row.task.applies for row in self.rows) else (Shape.NOT_APPLICABLE)
+                Shape.TODO
+                if any(row.task.is_open_leaf for row in self.rows)
+                else Shape.NOT_APPLICABLE
             )
         if any(row.shape is Shape.FAIL for row in counted):
             return Shape.FAIL
@@ -464,10 +504,11 @@ _URGENCY = {
 }
 
 
-def _pressing(row: TaskRow) -> tuple[int, bool, date]:
-    """The sort key: by urgency, required tasks first, then by due date."""
+def _pressing(row: TaskRow) -> tuple[bool, int, bool, date]:
+    """The sort key: the closing task last, then by urgency, required tasks first, by due date."""
     task = row.task
-    return _URGENCY[TaskStatus(task.status)], task.is_optional, task.due_on or date.max
+    urgency = _URGENCY[TaskStatus(task.status)]
+    return row.is_closure, urgency, task.is_optional, task.due_on or date.max
 
 
 @dataclass(frozen=True)
@@ -493,6 +534,7 @@ def client_tasks(rows: Sequence[TaskRow], *, most: int = 3) -> ClientTasks:
     ready.sort(key=_pressing)
     verifying = [row for row in leaves if row.needs_time]
     upcoming = [row for row in on_client if row.open_dependencies and row not in ready]
+    upcoming.sort(key=lambda row: row.is_closure)
     return ClientTasks(
         now=tuple(ready[:most]),
         more=max(0, len(ready) - most),

@@ -30,6 +30,8 @@ from onboarding.models import (
     TaskStatus,
 )
 from onboarding.plans import confirmations
+from onboarding.plans.closing_facts import obligations_of
+from onboarding.plans.closing_obligations import ResidualRisk
 from onboarding.plans.confirmations import is_confirmed_by_sign_off
 from onboarding.plans.dependencies import open_dependencies_of
 from onboarding.plans.domain_progress import (
@@ -420,6 +422,7 @@ class _LockedTask:
             unsafe_until=self._unsafe_until(),
             field_rows=self._field_rows(),
             unplanned_cutovers=self._unplanned_cutovers(),
+            residual_risks=self._residual_risks(),
             domain=domain,
             verified_domain_ids=self._verified_domain_ids() if is_proof_needed else frozenset(),
             is_confirmed_by_sign_off=is_confirmed_by_sign_off(self.task),
@@ -448,6 +451,11 @@ class _LockedTask:
         tenant = self.plan.tenant
         safety = safe_times_of(tenant, list(checks_of(tenant)), now=timezone.now())
         return unsafe_until(lockdown_time(self.task, safety), tenant)
+
+    def _residual_risks(self) -> Sequence[ResidualRisk]:
+        if self.task.role != TaskRole.CLOSURE:
+            return ()
+        return obligations_of(self.tasks, PlanContext.of(self.plan.tenant)).risks
 
     def _verified_domain_ids(self) -> frozenset[int]:
         return PlanContext.of(self.plan.tenant).evidence(self.task).verified_domain_ids

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any, cast
 
 from django.db import transaction
@@ -15,7 +16,7 @@ from django.utils.cache import patch_vary_headers
 
 from checks.models import Check
 from checks.tasks import run_now
-from onboarding.models import Cutover, Plan
+from onboarding.models import ClosingPack, Cutover, Plan
 from onboarding.models.files import LIFETIME_DAYS
 from onboarding.plans import planned_cutovers
 from onboarding.plans.domain_progress import progress_by_task
@@ -94,6 +95,10 @@ class TenantPage:
         return may(self.access.role, Permission.SHARE)
 
     @property
+    def may_use_lab(self) -> bool:
+        return self.access.may(Permission.USE_LAB)
+
+    @property
     def may_add_files(self) -> bool:
         return self.access.may(Permission.ADD_FILE)
 
@@ -104,6 +109,13 @@ class TenantPage:
     @property
     def may_download_pack(self) -> bool:
         return self.access.may(Permission.DOWNLOAD_PACK)
+
+    @cached_property
+    def closing_pack(self) -> ClosingPack | None:
+        """The newest closing pack that is ready, for a reader who may download it."""
+        if self.tenant.completed_at is None or not self.may_download_pack:
+            return None
+        return ClosingPack.objects.filter(tenant=self.tenant, ready_at__isnull=False).first()
 
     @property
     def may_close(self) -> bool:
@@ -120,6 +132,12 @@ class TenantPage:
     @property
     def next_cutover(self) -> Cutover | None:
         return next_cutover(self.cutovers, now=timezone.now())
+
+    @property
+    def head_cutovers(self) -> list[Cutover]:
+        """The cutovers in the head of a page: no window of a closed tenant lies ahead."""
+        closed_at = self.tenant.closed_at
+        return [c for c in self.cutovers if closed_at is None or c.planned_at <= closed_at]
 
     @property
     def split_directions(self) -> set[str]:

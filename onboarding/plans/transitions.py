@@ -13,6 +13,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from onboarding.models import ManualStatus, Responsibility, Task, TaskRole, TaskStatus
+from onboarding.plans.closing_obligations import ClosingObligations, ResidualRisk
 from onboarding.plans.domain_progress import TaskProgress
 from onboarding.plans.task_fields import FieldRow, FieldType
 from onboarding.plans.undo import can_undo, restores_confirmations
@@ -79,6 +80,8 @@ class TransitionContext:
     # Whether signing the task's requirements sheet confirms the task, and who has signed.
     is_confirmed_by_sign_off: bool = False
     signed_sides: Sequence[str] = ()
+    # The residual risks of the plan; only for the closing task.
+    residual_risks: Sequence[ResidualRisk] = ()
     # Whether the sign-off of the sheet makes the transition.
     is_sign_off: bool = False
 
@@ -90,6 +93,10 @@ class TransitionContext:
             for row in self.field_rows
             if row.is_missing and (self.domain is None or row.domain in (None, self.domain))
         )
+
+    def obligations(self) -> ClosingObligations:
+        """The obligations of the closing task, which waits for every task without a decision."""
+        return ClosingObligations(self.open_dependencies, self.residual_risks)
 
     @property
     def must_wait(self) -> bool:
@@ -166,6 +173,8 @@ def _not_signed_off(task: Task, actor: Actor, context: TransitionContext) -> str
 
 
 def _gate_open(task: Task, actor: Actor, context: TransitionContext) -> str:
+    if task.role == TaskRole.CLOSURE:
+        return context.obligations.refusal
     waiting = context.open_dependencies if task.is_hard_gate else ()
     if not waiting:
         return _safe_by_now(context.unsafe_until)
@@ -198,6 +207,12 @@ def _fields_complete(task: Task, actor: Actor, context: TransitionContext) -> st
     more = f" and {len(missing) - 2} more" if len(missing) > 2 else ""
     is_file = all(row.definition.type is FieldType.FILE for row in missing)
     return f"{'Attach' if is_file else 'Enter'} {named}{more} first."
+
+
+def _not_the_closure(task: Task, actor: Actor, context: TransitionContext) -> str:
+    if task.role != TaskRole.CLOSURE:
+        return ""
+    return "Both sides sign off the implementation. Nothing replaces their sign-off."
 
 
 def _domain_in_scope(task: Task, actor: Actor, context: TransitionContext) -> str:
@@ -356,7 +371,7 @@ _STATUS_CHANGES = (
         "Accept risk",
         RequiredRole.CONSULTANT,
         _OPEN,
-        (_not_a_group,),
+        (_not_a_group, _not_the_closure),
         ManualStatus.ACCEPTED_RISK,
         reason_prompt="Which risk do you accept, and why?",
         requires_end_date=True,
@@ -366,7 +381,7 @@ _STATUS_CHANGES = (
         "Mark as not applicable",
         RequiredRole.CONSULTANT,
         _OPEN,
-        (_not_a_group,),
+        (_not_a_group, _not_the_closure),
         ManualStatus.NOT_NEEDED,
         reason_prompt="Why does this task not apply?",
     ),

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from onboarding.models import Responsibility, Task, TaskStatus, WaitingPeriod
+from onboarding.models import Plan, Responsibility, Task, TaskStatus, WaitingPeriod
 from onboarding.plans.business_time import Calendar
-from onboarding.plans.dependencies import open_dependencies_of
+from onboarding.plans.dependencies import open_dependencies_of, undecided_tasks
 
 SIDES = (Responsibility.MIMECAST.value, Responsibility.CLIENT.value)
 
@@ -18,7 +18,7 @@ def side_to_act(task: Task, by_key: Mapping[str, Task], asked: Mapping[int, str]
     1. Neither, if the task does not apply.
     2. The side with an open question: it can answer even if the task waits or is complete.
     3. Neither, if the task is complete, waits for other tasks or its date, awaits verification, or
-       is optional and not started.
+       is optional and not started. If only such optional tasks are left, they need a decision.
     4. The side that the manual status *waiting* names, or that has not confirmed its part yet.
     """
     if not task.applies or task.is_group or task.status == TaskStatus.NOT_APPLICABLE:
@@ -29,11 +29,16 @@ def side_to_act(task: Task, by_key: Mapping[str, Task], asked: Mapping[int, str]
         return ""
     if task.status == TaskStatus.AWAITING_VERIFICATION or task.is_wait:
         return ""
-    if task.is_optional and task.status == TaskStatus.TODO:
+    if _can_be_left(task) and not all(map(_can_be_left, undecided_tasks(by_key.values()))):
         return ""
     if open_dependencies_of(task, by_key):
         return ""
     return remaining_side(task)
+
+
+def _can_be_left(task: Task) -> bool:
+    """Whether the task is optional and not started: no other task waits for it."""
+    return task.is_optional and task.status == TaskStatus.TODO
 
 
 def remaining_side(task: Task) -> str:
@@ -64,6 +69,16 @@ def set_waiting_on(tasks: Sequence[Task], asked: Mapping[int, str], *, now: date
     WaitingPeriod.objects.bulk_create(
         WaitingPeriod(task=task, side=new, started_at=now) for task, new in changed if new
     )
+
+
+def end_waiting(plan: Plan, *, now: datetime) -> None:
+    """End every waiting period when the tenant closes: no side has to act any more.
+
+    The caller has locked the tasks. The roll-up after a reopening starts new periods.
+    """
+    WaitingPeriod.objects.filter(task__plan=plan, ended_at=None).update(ended_at=now)
+    waiting = Task.objects.filter(plan=plan).exclude(waiting_on="")
+    waiting.update(waiting_on="", waiting_since=None)
 
 
 def waiting_days_by_side(

@@ -102,6 +102,7 @@ def unfinished_tasks(tenants: Sequence[Tenant]) -> QuerySet[Task]:
             "responsibility",
             "is_optional",
             "applies",
+            "wait_after",
         )
         .order_by("plan_id", "position")
     )

@@ -16,6 +16,7 @@ from onboarding.plans.planned_cutovers import ROLE_OF_DIRECTION
 from onboarding.plans.rows import Shape
 from onboarding.plans.safe_times import PlanSafeTime
 from onboarding.portfolio.queries import CheckCounts
+from tenants.models import Tenant
 
 
 @dataclass(frozen=True)
@@ -40,12 +41,16 @@ def tenant_status(
     switched: Collection[int] = (),
     now: datetime,
 ) -> TenantStatus:
-    """The first that applies: done, regressed, failing, not planned, overdue, waiting, ready.
+    """The first that applies.
+
+    Closed, done, regressed, failing, not planned, overdue, waiting or ready.
 
     `tasks` are the plan's tasks that are neither done nor verified. `failing` are its failing
     checks. `safety` is the safe time of the next inbound cutover. `switched` are the ids of the
     cutovers whose domains have all switched; they are in the past, even with open follow-up tasks.
     """
+    if plan.tenant.is_closed:
+        return _closed(plan.tenant)
     if plan.tasks_total and plan.tasks_complete == plan.tasks_total:
         return TenantStatus(Shape.PASS, "All tasks done")
     by_key = {task.key: task for task in tasks}
@@ -70,6 +75,13 @@ def tenant_status(
     if readiness.shape is Shape.PASS and _must_wait(cutover, safety):
         return TenantStatus(Shape.WAITING, "Ready from", cutover, _safe_at(safety))
     return readiness
+
+
+def _closed(tenant: Tenant) -> TenantStatus:
+    """A closed tenant waits for nothing. Drift has a column of its own."""
+    if tenant.completed_at is not None:
+        return TenantStatus(Shape.PASS, "Completed")
+    return TenantStatus(Shape.NOT_APPLICABLE, "Closed before completion")
 
 
 def _and_more(rows: Sequence[object]) -> str:

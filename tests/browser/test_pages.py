@@ -29,13 +29,15 @@ PAGES = [
     ("consultant", "onboarding:domains"),
     ("consultant", "onboarding:activity"),
     ("consultant", "onboarding:profile-edit"),
+    ("consultant", "onboarding:closing"),
     ("client", "onboarding:my-tasks"),
     ("client", "onboarding:plan-show"),
     ("client", "onboarding:domains"),
+    ("client", "onboarding:closing"),
     ("manager", "onboarding:dashboard"),
     ("manager", "onboarding:tenant-list"),
 ]
-TENANT_PAGES = {"plan-show", "domains", "activity", "profile-edit", "my-tasks"}
+TENANT_PAGES = {"plan-show", "domains", "activity", "profile-edit", "my-tasks", "closing"}
 SERVERS = [
     {
         "name": f"ns{number}.a-rather-long-name-of-a-server.test",

@@ -13,7 +13,9 @@ from checks.models import Observation
 from onboarding.collaboration.comments import comments_by_task
 from onboarding.collaboration.evidence_files import files_of
 from onboarding.cutovers.timeline import TimelineEntry, build_timeline
+from onboarding.lifecycle.closing_pack.decisions import accepted_risks_of, decision_of
 from onboarding.models import (
+    AcceptedResidualRisk,
     Comment,
     Contact,
     Cutover,
@@ -42,7 +44,7 @@ ACTIVITY = "activity.json"
 README = "README.txt"
 VERIFY = "verify.py"
 DIGESTS = "SHA256SUMS"
-FORMAT = 2
+FORMAT = 3
 
 JsonObject = dict[str, Any]
 
@@ -66,6 +68,7 @@ def pack_content(tenant: Tenant) -> JsonObject:
         "made_at": timezone.now(),
         "tenant": _tenant(tenant),
         "phases": _phases(tenant),
+        "residual_risks": [_residual_risk(each) for each in accepted_risks_of(tenant)],
         "cutovers": [_cutover(each) for each in Cutover.all_objects.filter(plan__tenant=tenant)],
         "requirements_sheets": [_sheet(each) for each in _sheets(tenant)],
         "files": [_file(each) for each in files_of(tenant)],
@@ -156,12 +159,27 @@ def _task(task: Task, plan_context: PlanContext) -> JsonObject:
         "status_set_by": serialize_person(task.status_set_by),
         "accepted_until": task.accepted_until,
         "due_on": task.due_on,
+        "decision": _decision(task) if not task.is_group else None,
         # The checks that prove the task, and those that only support it.
         "proof": _evidence(plan_context.evidence(task)) if task.check_kinds else [],
         "support": _evidence(plan_context.evidence(task, task.evidence_kinds))
         if task.evidence_kinds
         else [],
     }
+
+
+def _decision(task: Task) -> JsonObject:
+    decision = decision_of(task)
+    return {
+        "status": decision.status,
+        "reason": decision.reason,
+        "by": [serialize_person(person) for person in decision.by],
+        "at": decision.at,
+    }
+
+
+def _residual_risk(accepted: AcceptedResidualRisk) -> JsonObject:
+    return serialize(accepted) | {"label": accepted.get_kind_display()}
 
 
 def _confirmations(task: Task) -> Iterator[JsonObject]:

@@ -10,10 +10,10 @@ from django.utils.text import slugify
 from django.views.decorators.http import require_GET, require_POST
 
 from onboarding.collaboration.views.files import send_file
-from onboarding.error_responses import errors_as_message
+from onboarding.error_responses import errors_as_message, errors_on_form
 from onboarding.lifecycle import closing, exports, offboarding
 from onboarding.lifecycle.closing_pack import build
-from onboarding.lifecycle.forms.closing import ReopenForm
+from onboarding.lifecycle.forms.closing import CloseForm, ReopenForm
 from onboarding.lifecycle.tasks import queue_export, queue_pack
 from onboarding.models import ClosingPack, TenantExport
 from onboarding.plans.tenant_page import current_user, load_page
@@ -25,22 +25,31 @@ from tenants.throttle import throttled
 @require(Permission.VIEW_PEOPLE)
 @require_GET
 def offboarding_show(request: HttpRequest, public_id: str) -> HttpResponse:
-    return render(
-        request, "lifecycle/offboarding_show.html", _context(request, public_id, ReopenForm())
-    )
+    return _show(request, public_id)
 
 
-def _context(request: HttpRequest, public_id: str, reopen_form: ReopenForm) -> dict[str, object]:
+def _show(
+    request: HttpRequest,
+    public_id: str,
+    *,
+    close_form: CloseForm | None = None,
+    reopen_form: ReopenForm | None = None,
+) -> HttpResponse:
+    """The page, with the refused form and its input if there is one."""
     page = load_page(request, public_id)
-    export = TenantExport.objects.filter(tenant=page.tenant).first() if page.may_export else None
-    packs = ClosingPack.objects.filter(tenant=page.tenant) if page.may_download_pack else []
-    return {
+    tenant = page.tenant
+    may_close_now = page.may_close and not tenant.is_closed
+    context = {
         "page": page,
         "tab": "people",
-        "export": export,
-        "packs": packs,
-        "reopen_form": reopen_form,
+        "export": TenantExport.objects.filter(tenant=tenant).first() if page.may_export else None,
+        "packs": ClosingPack.objects.filter(tenant=tenant) if page.may_download_pack else [],
+        "why_not_close": offboarding.why_not_close(tenant) if may_close_now else "",
+        "close_form": close_form or CloseForm(auto_id="close-%s"),
+        "reopen_form": reopen_form or ReopenForm(auto_id="reopen-%s"),
     }
+    status = 422 if close_form or reopen_form else 200
+    return render(request, "lifecycle/offboarding_show.html", context, status=status)
 
 
 def _back(public_id: str) -> HttpResponse:
@@ -50,23 +59,25 @@ def _back(public_id: str) -> HttpResponse:
 @require(Permission.CLOSE_TENANT)
 @require_POST
 def tenant_close(request: HttpRequest, public_id: str) -> HttpResponse:
-    offboarding.close_tenant(tenant_or_404(request, public_id), by=current_user(request))
-    messages.success(request, "Closed. You can still read it and reopen it.")
-    return _back(public_id)
+    tenant = tenant_or_404(request, public_id)
+    form = CloseForm(request.POST, auto_id="close-%s")
+    if form.is_valid():
+        with errors_on_form(form, "reason"):
+            offboarding.close_tenant(
+                tenant, by=current_user(request), reason=form.cleaned_data["reason"]
+            )
+            messages.success(request, "Closed. You can still read it and reopen it.")
+            return _back(public_id)
+    return _show(request, public_id, close_form=form)
 
 
 @require(Permission.CLOSE_TENANT)
 @require_POST
 def tenant_reopen(request: HttpRequest, public_id: str) -> HttpResponse:
     tenant = tenant_or_404(request, public_id)
-    form = ReopenForm(request.POST)
+    form = ReopenForm(request.POST, auto_id="reopen-%s")
     if not form.is_valid():
-        return render(
-            request,
-            "lifecycle/offboarding_show.html",
-            _context(request, public_id, form),
-            status=422,
-        )
+        return _show(request, public_id, reopen_form=form)
     closing.reopen_tenant(tenant, by=current_user(request), reason=form.cleaned_data["reason"])
     messages.success(request, "Reopened. Tasks whose proof no longer passes are open in the plan.")
     return redirect("onboarding:plan-show", public_id=public_id)

@@ -63,7 +63,7 @@ def back_to_plan(request: HttpRequest, tenant: Tenant, task: Task | None = None)
 def task_confirm(request: HttpRequest, public_id: str, task_id: str) -> HttpResponse:
     tenant, task = load_task(request, public_id, task_id)
     if task.role == TaskRole.CLOSURE:
-        return redirect("onboarding:sign-off", public_id=public_id)
+        return redirect("onboarding:closing", public_id=public_id)
     user = current_user(request)
     with errors_as_message(request):
         side, expected = side_in(request, public_id), request.POST.get("expected", "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.http import Http404, HttpRequest, HttpResponse
@@ -11,7 +12,13 @@ from django.views.decorators.http import require_GET, require_POST
 from checks.engine.outcomes import CheckKind
 from checks.history import history_entries
 from checks.models import KIND_CHOICES, Check
-from checks.queries import checks_of, observations_by_kind, recent_observations, removed_checks
+from checks.queries import (
+    checks_of,
+    ended_checks,
+    observations_by_kind,
+    recent_observations,
+    removed_checks,
+)
 from onboarding.plans.proof import ProofSubject
 from onboarding.plans.records import records_for
 from onboarding.plans.rows import Shape, shape_of_check
@@ -62,13 +69,14 @@ class SubjectRow:
 @require_GET
 def domains(request: HttpRequest, public_id: str) -> HttpResponse:
     page = load_page(request, public_id)
-    check = _chosen_check(page, request.GET.get("check", ""))
+    checks = _shown_checks(page)
+    check = _chosen_check(page, checks, request.GET.get("check", ""))
     context = {
         "page": page,
         "tab": "domains",
         "kinds": [(kind.value, dict(KIND_CHOICES)[kind.value]) for kind in DOMAIN_KINDS],
-        "domain_rows": [_domain_row(page, domain) for domain in page.plan_context.domains],
-        "host_rows": [_host_row(page, host) for host in page.plan_context.hosts],
+        "domain_rows": [_domain_row(checks, domain) for domain in page.plan_context.domains],
+        "host_rows": [_host_row(checks, host) for host in page.plan_context.hosts],
         "domains_elsewhere": domains_at_other_tenants(page.tenant, current_user(request)),
         "removed_subjects": _removed_subjects(page),
         "check": check,
@@ -99,9 +107,9 @@ def _removed_subjects(page: TenantPage) -> list[SubjectRow]:
     ]
 
 
-def _chosen_check(page: TenantPage, public_id: str) -> Check | None:
+def _chosen_check(page: TenantPage, checks: Sequence[Check], public_id: str) -> Check | None:
     kept = list(removed_checks(page.tenant).filter(public_id=public_id)) if public_id else []
-    for check in (*page.plan_context.checks, *kept):
+    for check in (*checks, *kept):
         if check.public_id == public_id:
             return check
     if public_id:
@@ -109,14 +117,21 @@ def _chosen_check(page: TenantPage, public_id: str) -> Check | None:
     return None
 
 
-def _domain_row(page: TenantPage, domain: Domain) -> SubjectRow:
-    checks = {c.kind: c for c in page.plan_context.checks if c.domain_id == domain.pk}
-    return SubjectRow(domain, tuple(_cell(kind, checks.get(kind.value)) for kind in DOMAIN_KINDS))
+def _shown_checks(page: TenantPage) -> Sequence[Check]:
+    """The checks with results: the running ones, or those that ended with the tenant's closing."""
+    return page.plan_context.checks or (
+        list(ended_checks(page.tenant)) if page.tenant.is_closed else []
+    )
 
 
-def _host_row(page: TenantPage, host: Host) -> SubjectRow:
-    checks = [check for check in page.plan_context.checks if check.host_id == host.pk]
-    return SubjectRow(host, tuple(_cell(CheckKind(check.kind), check) for check in checks))
+def _domain_row(checks: Sequence[Check], domain: Domain) -> SubjectRow:
+    of_kind = {check.kind: check for check in checks if check.domain_id == domain.pk}
+    return SubjectRow(domain, tuple(_cell(kind, of_kind.get(kind.value)) for kind in DOMAIN_KINDS))
+
+
+def _host_row(checks: Sequence[Check], host: Host) -> SubjectRow:
+    own = [check for check in checks if check.host_id == host.pk]
+    return SubjectRow(host, tuple(_cell(CheckKind(check.kind), check) for check in own))
 
 
 def _cell(kind: CheckKind, check: Check | None) -> CheckCell:

@@ -72,7 +72,12 @@ def _chosen_phase(page: TenantPage, key: str) -> PhaseRow:
 
 
 def _records(page: TenantPage, rows: Iterable[TaskRow]) -> dict[str, list[RecordToPublish]]:
-    """The records to publish by task, for the subjects that are not verified yet."""
+    """The records to publish by task, for the subjects that are not verified yet.
+
+    None in a closed tenant: its plan asks for no change.
+    """
+    if page.tenant.is_closed:
+        return {}
     return {
         row.task.key: [
             record for subject in row.open_subjects for record in records_for(subject, page.region)

@@ -12,78 +12,64 @@ from checks.models import Check
 from onboarding.collaboration.comments import NewComment, add_comment
 from onboarding.collaboration.share_links import create_share_link
 from onboarding.errors import OnboardingError
-from onboarding.lifecycle.closing import (
-    reopen_tenant,
-    sign_off_implementation,
-    tasks_blocking_close,
-)
+from onboarding.lifecycle.closing import reopen_tenant, sign_off_implementation
 from onboarding.lifecycle.tasks import reconcile
 from onboarding.models import Comment, Drift, Monitoring, Plan, ShareLink, Task, TaskStatus
-from onboarding.plans.rollup import recompute_rollup
 from onboarding.plans.services import set_responsibility, withdraw_confirmation
 from onboarding.requirements import sign_off
 from tenants.models import ActivityLine, Tenant, User
+from tests.closings import STATEMENT, prepare_closing, sign_off_both
 from tests.factories import RunCheck, SignIn, task_of
 from tests.markup import texts
 from tests.onboarding.requirements.sheet_rows import add, sheet_of
 
 CLOSURE = "case-closure"
 
-WORDS = "All mail flows through Mimecast; we watch the held queue until Friday."
+WORDS = STATEMENT
 
 
-def finish_all_but(tenant: Tenant, *keys: str) -> None:
-    """Accept the risk of all other tasks, directly in the database."""
-    rows = Task.objects.filter(plan__tenant=tenant, is_group=False).exclude(key__in=keys)
-    rows.update(manual_status="declined")
-    recompute_rollup(tenant.plan)
-
-
-def test_open_tasks_block_sign_off(tenant: Tenant, owner: User) -> None:
-    finish_all_but(tenant, CLOSURE, "training", "awareness-training")
-
-    assert [task.key for task in tasks_blocking_close(tenant.plan)] == ["training"]
-    with pytest.raises(OnboardingError, match="Still open: “Training”"):
-        sign_off_implementation(task_of(tenant, CLOSURE), by=owner, side="client", reason=WORDS)
-    assert task_of(tenant, CLOSURE).client_confirmed_at is None
+def sign(tenant: Tenant, user: User, side: str, reason: str = WORDS) -> None:
+    sign_off_implementation(task_of(tenant, CLOSURE), by=user, side=side, reason=reason)
 
 
 def test_both_signatures_close_tenant(tenant: Tenant, owner: User, consultant: User) -> None:
-    finish_all_but(tenant, CLOSURE)
+    prepare_closing(tenant, consultant)
 
-    sign_off_implementation(task_of(tenant, CLOSURE), by=owner, side="client", reason=WORDS)
+    sign(tenant, owner, "client")
     assert task_of(tenant, CLOSURE).status == "partly_confirmed"
-    sign_off_implementation(
-        task_of(tenant, CLOSURE), by=consultant, side="mimecast", reason="Agreed."
-    )
+    sign(tenant, consultant, "mimecast", "Agreed.")
 
     assert task_of(tenant, CLOSURE).status == "done"
     assert list(Comment.objects.values_list("body", flat=True)) == [WORDS, "Agreed."]
 
 
-def test_second_signature_of_side_is_rejected(tenant: Tenant, owner: User, member: User) -> None:
-    finish_all_but(tenant, CLOSURE)
-    sign_off_implementation(task_of(tenant, CLOSURE), by=owner, side="client", reason=WORDS)
+def test_second_signature_of_side_is_rejected(
+    tenant: Tenant, owner: User, member: User, consultant: User
+) -> None:
+    prepare_closing(tenant, consultant)
+    sign(tenant, owner, "client")
 
     with pytest.raises(OnboardingError, match="already signed off"):
-        sign_off_implementation(
-            task_of(tenant, CLOSURE), by=member, side="client", reason="So do I."
-        )
+        sign(tenant, member, "client", "So do I.")
 
     assert list(Comment.objects.values_list("body", flat=True)) == [WORDS]
 
 
-def test_confirming_closure_opens_sign_off(tenant: Tenant, owner: User, signed_in: SignIn) -> None:
-    finish_all_but(tenant, CLOSURE)
+def test_confirming_closure_opens_sign_off(
+    tenant: Tenant, owner: User, signed_in: SignIn, consultant: User
+) -> None:
+    prepare_closing(tenant, consultant)
     ids = [tenant.public_id, task_of(tenant, CLOSURE).public_id]
     client = signed_in(owner)
 
     answer = client.post(reverse("onboarding:task-confirm", args=ids))
-    assert answer["Location"] == reverse("onboarding:sign-off", args=[tenant.public_id])
+    assert answer["Location"] == reverse("onboarding:closing", args=[tenant.public_id])
 
-    empty = client.post(answer["Location"], {"reason": " "})
+    sign_off_address = reverse("onboarding:sign-off", args=[tenant.public_id])
+    empty = client.post(sign_off_address, {"reason": " "})
     assert (empty.status_code, task_of(tenant, CLOSURE).status) == (422, "todo")
-    client.post(answer["Location"], {"reason": WORDS})
+    assert "Enter a statement. It is stored with the plan." in empty.content.decode()
+    client.post(sign_off_address, {"reason": WORDS})
     assert task_of(tenant, CLOSURE).client_confirmed_by == owner
 
 
@@ -102,19 +88,15 @@ def test_sign_off_form_names_open_tasks(tenant: Tenant, owner: User, signed_in: 
 def completed(tenant: Tenant, owner: User, consultant: User, run_check: RunCheck) -> Tenant:
     """A tenant after go-live that both sides signed off."""
     run_check(tenant, CheckKind.MX, Verdict.PASS)
-    finish_all_but(tenant, CLOSURE)
+    prepare_closing(tenant, consultant)
     create_share_link(tenant.plan, tenant.domains.get(), recipient="DNS team", days=7, by=owner)
-    sign_off_implementation(task_of(tenant, CLOSURE), by=owner, side="client", reason=WORDS)
-    sign_off_implementation(
-        task_of(tenant, CLOSURE), by=consultant, side="mimecast", reason="Agreed."
-    )
-    return Tenant.objects.get(pk=tenant.pk)
+    return sign_off_both(tenant, owner, consultant)
 
 
-def test_one_signature_closes_nothing(tenant: Tenant, owner: User) -> None:
-    finish_all_but(tenant, CLOSURE)
+def test_one_signature_closes_nothing(tenant: Tenant, owner: User, consultant: User) -> None:
+    prepare_closing(tenant, consultant)
 
-    sign_off_implementation(task_of(tenant, CLOSURE), by=owner, side="client", reason=WORDS)
+    sign(tenant, owner, "client")
 
     tenant.refresh_from_db()
     assert (tenant.is_closed, Monitoring.objects.exists()) == (False, False)
@@ -137,9 +119,8 @@ def test_second_signature_archives_and_monitors(completed: Tenant) -> None:
 def test_unverified_tenant_is_monitored_from_closing(
     tenant: Tenant, owner: User, consultant: User
 ) -> None:
-    finish_all_but(tenant, CLOSURE)
-    for user, side in ((owner, "client"), (consultant, "mimecast")):
-        sign_off_implementation(task_of(tenant, CLOSURE), by=user, side=side, reason=WORDS)
+    prepare_closing(tenant, consultant)
+    sign_off_both(tenant, owner, consultant)
 
     monitoring = Monitoring.objects.get()
     tenant.refresh_from_db()

@@ -16,6 +16,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import escape
 
 from checks.engine.outcomes import CheckKind, Verdict
 from checks.models import Observation
@@ -29,6 +30,7 @@ from onboarding.lifecycle.closing_pack import build
 from onboarding.lifecycle.closing_pack.verify import DIGESTS, faults_in, read_archive
 from onboarding.lifecycle.tasks import build_lost_packs
 from onboarding.models import (
+    AcceptedResidualRisk,
     ClosingPack,
     Contact,
     Cutover,
@@ -37,10 +39,9 @@ from onboarding.models import (
     CutoverVote,
     EvidenceFile,
     OnCall,
-    Task,
 )
-from onboarding.plans.rollup import recompute_rollup
 from tenants.models import ActivityLine, Tenant, User
+from tests.closings import STATEMENT, closed_implementation, prepare_closing
 from tests.cutovers import cutover_of
 from tests.factories import RunCheck, SignIn, task_of
 
@@ -71,14 +72,7 @@ def completed(
     store_file(training, SimpleUploadedFile("minutes.txt", b"all were there"), by=owner)
     Contact.objects.create(tenant=tenant, role="dns", name="Dana Essen", email="dns@n.test")
     _cutover(tenant, consultant)
-    tasks = Task.objects.filter(plan__tenant=tenant, is_group=False).exclude(key=CLOSURE)
-    tasks.update(manual_status="declined", status_reason="Not wanted.")
-    recompute_rollup(tenant.plan)
-    for user, side in ((owner, "client"), (consultant, "mimecast")):
-        closing.sign_off_implementation(
-            task_of(tenant, CLOSURE), by=user, side=side, reason="All done and seen."
-        )
-    return Tenant.objects.get(pk=tenant.pk)
+    return closed_implementation(tenant, owner, consultant)
 
 
 def _cutover(tenant: Tenant, by: User) -> None:
@@ -255,10 +249,39 @@ def test_pack_contains_the_implementation(pack: ClosingPack) -> None:
     assert {
         name for sheet in implementation["requirements_sheets"] for name in sheet["files"]
     } <= set(files)
-    for text in (SAID, "Dana Essen", "We know.", "10 old.n.test.", "All done and seen.", "300 s"):
+    for text in (SAID, "Dana Essen", "We know.", "10 old.n.test.", STATEMENT, "300 s"):
         assert text in page
     assert "<script" not in page
     assert page.count("<style>") == 1
+
+
+def test_pack_lists_the_decision_on_every_task(pack: ClosingPack, consultant: User) -> None:
+    files = read_archive(_archive(pack))
+    phases = json.loads(files["implementation.json"])["phases"]
+    tasks = [task for phase in phases for task in phase["tasks"]]
+
+    decisions = {task["key"]: task["decision"] for task in tasks if not task["is_group"]}
+    statuses = {each["status"] for each in decisions.values()}
+    assert statuses == {"Declined", "Verified", "Not applicable", "Done"}
+    assert decisions["training"]["reason"] == "Not wanted."
+    signers = [person["name"] for person in decisions[CLOSURE]["by"]]
+    assert sorted(signers) == ["Con Sultant", "Owner Person"]
+    table = files["index.html"].decode().split("<h2>Decisions</h2>")[1].split("</table>")[0]
+    assert table.count('<th scope="row">') == len(decisions)
+
+
+def test_pack_lists_every_accepted_risk(pack: ClosingPack) -> None:
+    files = read_archive(_archive(pack))
+    listed = json.loads(files["implementation.json"])["residual_risks"]
+
+    rows = AcceptedResidualRisk.objects.filter(tenant=pack.tenant)
+    assert len(listed) == rows.count() >= 2
+    assert {each["accepted_by"]["name"] for each in listed} == {"Con Sultant"}
+    page = files["index.html"].decode().split("<h2>Residual risks</h2>")[1].split("<h2>")[0]
+    for row in rows:
+        assert escape(row.sentence) in page
+        assert f"{row.accepted_at:%Y-%m-%d %H:%M}" in page
+    assert page.count("“We know.”") == len(listed)
 
 
 def test_pack_excludes_internal_notes(pack: ClosingPack) -> None:
@@ -319,10 +342,7 @@ def test_sign_off_page_queues_pack(
     signed_in: SignIn,
     django_capture_on_commit_callbacks: Any,
 ) -> None:
-    Task.objects.filter(plan__tenant=tenant, is_group=False).exclude(key=CLOSURE).update(
-        manual_status="declined"
-    )
-    recompute_rollup(tenant.plan)
+    prepare_closing(tenant, consultant)
     closing.sign_off_implementation(
         task_of(tenant, CLOSURE), by=owner, side="client", reason="Done."
     )

@@ -21,9 +21,11 @@ from checks.models import Check
 from checks.services import claim_due_checks
 from onboarding.collaboration.evidence_files import store_file
 from onboarding.collaboration.share_links import create_share_link
+from onboarding.errors import OnboardingError
 from onboarding.lifecycle import exports, offboarding
+from onboarding.lifecycle.closing import reopen_tenant
 from onboarding.lifecycle.tasks import reconcile
-from onboarding.models import ShareLink, TaskStatus, TenantExport
+from onboarding.models import ShareLink, Task, TaskStatus, TenantExport, WaitingPeriod
 from tenants import invitations
 from tenants.activity import verify_logs
 from tenants.models import (
@@ -34,6 +36,7 @@ from tenants.models import (
     Tenant,
     User,
 )
+from tests.closings import accept_all_risks, decide_all
 from tests.factories import START, RunCheck, SignIn, task_of
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\x00" * 20
@@ -138,7 +141,7 @@ def test_closed_tenant_is_unlisted_and_unchecked(
     link = _link(tenant, consultant)
     client = signed_in(consultant)
 
-    _post(client, "tenant-close", tenant)
+    _post(client, "tenant-close", tenant, reason="They left.")
     reconcile()
 
     lists = reverse("onboarding:tenant-list")
@@ -150,10 +153,65 @@ def test_closed_tenant_is_unlisted_and_unchecked(
     assert task_of(tenant, "domain-ownership").status == TaskStatus.VERIFIED
 
 
+def test_closing_without_completion_needs_a_reason(
+    tenant: Tenant, consultant: User, signed_in: SignIn
+) -> None:
+    address = reverse("onboarding:tenant-close", args=[tenant.public_id])
+    refused = signed_in(consultant).post(address, {"reason": " "})
+
+    tenant.refresh_from_db()
+    assert (refused.status_code, tenant.is_closed) == (422, False)
+    assert "Enter a reason. It is stored in the activity log." in refused.content.decode()
+    with pytest.raises(OnboardingError, match="Enter a reason"):
+        offboarding.close_tenant(tenant, by=consultant, reason=" ")
+
+    assert _post(signed_in(consultant), "tenant-close", tenant, reason="They left.") == 302
+    assert ActivityLine.objects.get(action="tenant-closed").params == {"reason": "They left."}
+
+
+def test_tenant_with_switched_mail_needs_decisions(
+    tenant: Tenant, consultant: User, signed_in: SignIn, run_check: RunCheck
+) -> None:
+    run_check(tenant, CheckKind.MX, Verdict.PASS)
+    client = signed_in(consultant)
+    page = reverse("onboarding:offboarding", args=[tenant.public_id])
+    close = reverse("onboarding:tenant-close", args=[tenant.public_id])
+
+    html = client.get(page).content.decode()
+    refused = client.post(close, {"reason": "They left."})
+
+    tenant.refresh_from_db()
+    assert (refused.status_code, tenant.is_closed) == (422, False)
+    assert close not in html
+    assert "Still open: “Initial conversation" in html
+    assert "Still open: “Initial conversation" in refused.content.decode()
+    assert "They left." in refused.content.decode()
+
+    decide_all(tenant)
+    assert "Residual risks: " in client.get(page).content.decode()
+    accept_all_risks(tenant, consultant)
+    assert close in client.get(page).content.decode()
+    client.post(close, {"reason": "They left."})
+    tenant.refresh_from_db()
+    assert (tenant.is_closed, tenant.completed_at) == (True, None)
+
+
+def test_closing_ends_every_waiting_period(tenant: Tenant, consultant: User) -> None:
+    waiting = Task.objects.filter(plan=tenant.plan).exclude(waiting_on="")
+    before = waiting.count()
+    assert before == WaitingPeriod.objects.filter(ended_at=None).count() > 0
+
+    offboarding.close_tenant(tenant, by=consultant, reason="They left.")
+    assert waiting.count() == WaitingPeriod.objects.filter(ended_at=None).count() == 0
+
+    reopen_tenant(tenant, by=consultant, reason="They came back.")
+    assert waiting.count() == WaitingPeriod.objects.filter(ended_at=None).count() == before
+
+
 def test_reopened_tenant_runs_checks(tenant: Tenant, consultant: User, signed_in: SignIn) -> None:
     before = Check.objects.filter(is_active=True).count()
     client = signed_in(consultant)
-    _post(client, "tenant-close", tenant)
+    _post(client, "tenant-close", tenant, reason="They left.")
 
     _post(client, "tenant-reopen", tenant, reason="The client came back.")
 
@@ -206,6 +264,7 @@ def test_export_contains_exactly_one_tenant(
         "cutover_decisions",
         "monitoring",
         "drifts",
+        "accepted_residual_risks",
         "drift_notifications",
         "closing_packs",
         "discoveries",

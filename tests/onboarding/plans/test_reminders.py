@@ -378,7 +378,7 @@ def test_viewer_assignee_gets_no_reminder(
 def test_closed_tenant_gets_no_reminder(tenant: Tenant, consultant: User, owner: User) -> None:
     _wait_for(tenant, KEY, "client")
     (made,) = reminders.create_reminders(_plan(tenant), [task_of(tenant, KEY)], by=consultant)
-    close_tenant(tenant, by=consultant)
+    close_tenant(tenant, by=consultant, reason="They left.")
 
     send_reminder(made.public_id)
 

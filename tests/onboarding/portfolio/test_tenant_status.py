@@ -48,6 +48,18 @@ def test_no_cutover_planned(tenant: Tenant) -> None:
     assert _status(tenant).text == "No cutover planned"
 
 
+@pytest.mark.parametrize(
+    ("completed_at", "text"), [(NOW, "Completed"), (None, "Closed before completion")]
+)
+def test_closed_tenant_waits_for_nothing(
+    tenant: Tenant, completed_at: datetime | None, text: str
+) -> None:
+    _plan(tenant, -3)
+    Tenant.objects.filter(pk=tenant.pk).update(closed_at=NOW, completed_at=completed_at)
+
+    assert (_status(tenant).text, _status(tenant).cutover) == (text, None)
+
+
 def test_cutover_waits_on_dependency(tenant: Tenant) -> None:
     _plan(tenant, 3)
     _complete_all_but(tenant, "outbound-cutover", "spf-update")
