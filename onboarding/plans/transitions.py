@@ -94,6 +94,7 @@ class TransitionContext:
             if row.is_missing and (self.domain is None or row.domain in (None, self.domain))
         )
 
+    @property
     def obligations(self) -> ClosingObligations:
         """The obligations of the closing task, which waits for every task without a decision."""
         return ClosingObligations(self.open_dependencies, self.residual_risks)
