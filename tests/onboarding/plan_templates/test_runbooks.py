@@ -25,7 +25,6 @@ from onboarding.plans.tenant_values import (
 from tenants.models import Platform, Tenant
 from tenants.regions import load_regions
 from tests.factories import HostRow, MakeTenant
-from tests.onboarding.plan_templates.test_yaml_file import SMALL
 from tests.prose import CHECKOUT
 
 TEMPLATE = load_template_file()
@@ -496,7 +495,22 @@ def test_unknown_values_name_person_and_place(make_tenant: MakeTenant) -> None:
 
 # --- Refusals
 
-RUNBOOK = """\
+WITH_RUNBOOK = """\
+version: 3
+products: {archive: Archive}
+sources:
+  page: {title: Page, url: null, read_on: "2026-11-28"}
+phases:
+  - key: first
+    title: First
+    summary: The first phase.
+    tasks:
+      - key: one
+        title: One
+        responsibility: both
+        stated: true
+        do: Do it.
+        shown_by: It is done.
         runbooks:
           - title: Console
             confidence: high
@@ -506,11 +520,6 @@ RUNBOOK = """\
                 command: gam print domains
                 values: [smart_hosts]
 """
-WITH_RUNBOOK = SMALL.replace(
-    "phases:",
-    "sources:\n  page: {title: Page, url: null, read_on: '2026-11-28'}\nphases:",
-    1,
-).replace("        do: Do it.\n", f"        do: Do it.\n{RUNBOOK}")
 
 
 def read(path: Path, text: str) -> TaskDefinition:
@@ -529,13 +538,13 @@ def test_runbook_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "line", "reason"),
     [
-        ("Copy {account_code}.", "Copy {account_kode}.", 16, "“{account_kode}” is no placeholder"),
-        ("values: [smart_hosts]", "values: [hosts]", 16, "“{hosts}” is no placeholder"),
-        ("print domains", "print {domain}", 16, "“{domain}” is no placeholder"),
-        ("            source: [page]\n", "", 19, "the step has no “source”"),
-        ("source: [page]", "source: [pages]", 20, "“pages” is not in the “sources”"),
-        ("confidence: high", "confidence: sure", 17, "“confidence” is “sure”"),
-        ("title: Console", "titel: Console", 16, "unknown key “titel”"),
+        ("Copy {account_code}.", "Copy {account_kode}.", 17, "“{account_kode}” is no placeholder"),
+        ("values: [smart_hosts]", "values: [hosts]", 17, "“{hosts}” is no placeholder"),
+        ("print domains", "print {domain}", 17, "“{domain}” is no placeholder"),
+        ("            source: [page]\n", "", 20, "the step has no “source”"),
+        ("source: [page]", "source: [pages]", 21, "“pages” is not in the “sources”"),
+        ("confidence: high", "confidence: sure", 18, "“confidence” is “sure”"),
+        ("title: Console", "titel: Console", 17, "unknown key “titel”"),
     ],
 )
 def test_bad_runbook_names_file_and_line(
