@@ -40,7 +40,7 @@ OUTDATED = re.compile(
     r"|checks automatically|check (?:everything )?now|mark as done|, late\b|days? late|at risk"
     r"|overdue|plan cutovers|confirm your part|your implementation consultant|no tasks for you"
     r"|come first|earliest safe|time left|elapsed|question for|not confirmed yet"
-    r"|starts at go-live|being checked|in progress|check a test message",
+    r"|in this window|no decision yet|no approver yet|starts at go-live|being checked|in progress|check a test message",
     re.IGNORECASE,
 )
 # The checks of a completed implementation still run, those of another closed tenant do not.
