@@ -113,7 +113,7 @@ def _inbound_domain(
         because = "The last check is too old to count."
         return InboundDomain(subject.name, None, because, None, target)
     safe_at = _safe_at(check, history, plan_context)
-    because = "" if safe_at else "Not every name server gives exactly the new answer."
+    because = "" if safe_at else "Not every name server publishes exactly the new answer."
     return InboundDomain(subject.name, safe_at, because, lowest_ttl(check.latest), target)
 
 

@@ -15,7 +15,7 @@ from onboarding.lifecycle import closing, residual_risks
 from onboarding.lifecycle.forms.closing import ResidualRiskForm, SignOffForm
 from onboarding.lifecycle.tasks import queue_pack
 from onboarding.models import AcceptedResidualRisk, ClosingPack
-from onboarding.plans.closing_facts import obligations_of
+from onboarding.plans.closing_facts import acceptances_of, obligations_of
 from onboarding.plans.closing_obligations import ClosingObligations, ResidualRisk
 from onboarding.plans.rows import TaskRow
 from onboarding.plans.tenant_page import TenantPage, current_user, load_page
@@ -95,6 +95,8 @@ def _show(
         "undecided": shown.undecided_rows(),
         "cards": shown.cards(risk_form),
         "open_risks": shown.obligations.open_risks,
+        # The record of a closed tenant. In an open one, each card shows its acceptance.
+        "accepted": acceptances_of(shown.page.tenant) if shown.page.tenant.is_closed else [],
         "former": residual_risks.former_acceptances(shown.page.tenant),
         "form": sign_off_form or SignOffForm(),
     }

@@ -40,7 +40,8 @@ OUTDATED = re.compile(
     r"|checks automatically|check (?:everything )?now|mark as done|, late\b|days? late|at risk"
     r"|overdue|plan cutovers|confirm your part|your implementation consultant|no tasks for you"
     r"|come first|earliest safe|time left|elapsed|question for|not confirmed yet"
-    r"|starts at go-live|being checked|in progress|check a test message",
+    r"|in this window|no decision yet|no approver yet|starts at go-live|being checked"
+    r"|in progress|check a test message",
     re.IGNORECASE,
 )
 # The checks of a completed implementation still run, those of another closed tenant do not.
@@ -201,7 +202,7 @@ _MAIN = ("/my-tasks/", "/domains/", "/cutovers/", "/monitoring/", "/schedule/", 
 
 
 def test_pages_of_a_closed_tenant(world: World) -> None:
-    """One test, because building the tenant and its pages takes a second."""
+    """One test, because the tenant and its pages need a second."""
     is_completed = world.tenant.completed_at is not None
     pages = dict(world.pages())
     faults = [fault for address, page in pages.items() for fault in faults_on(address, page, world)]

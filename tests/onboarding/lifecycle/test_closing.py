@@ -14,7 +14,16 @@ from onboarding.collaboration.share_links import create_share_link
 from onboarding.errors import OnboardingError
 from onboarding.lifecycle.closing import reopen_tenant, sign_off_implementation
 from onboarding.lifecycle.tasks import reconcile
-from onboarding.models import Comment, Drift, Monitoring, Plan, ShareLink, Task, TaskStatus
+from onboarding.models import (
+    Comment,
+    Drift,
+    Monitoring,
+    Plan,
+    ShareLink,
+    Task,
+    TaskStatus,
+    WaitingPeriod,
+)
 from onboarding.plans.services import set_responsibility, withdraw_confirmation
 from onboarding.requirements import sign_off
 from tenants.models import ActivityLine, Tenant, User
@@ -125,6 +134,19 @@ def test_unverified_tenant_is_monitored_from_closing(
     monitoring = Monitoring.objects.get()
     tenant.refresh_from_db()
     assert (monitoring.reason, monitoring.started_at) == ("closed", tenant.completed_at)
+
+
+def test_closing_ends_the_wait_for_an_answer(tenant: Tenant, owner: User, consultant: User) -> None:
+    prepare_closing(tenant, consultant)
+    training = task_of(tenant, "training")
+    question = NewComment("Who was there?", asked_side="client")
+    add_comment(training, question, by=consultant, side="mimecast")
+    assert task_of(tenant, "training").waiting_on == "client"
+
+    sign_off_both(tenant, owner, consultant)
+
+    assert task_of(tenant, "training").waiting_on == ""
+    assert not WaitingPeriod.objects.filter(ended_at=None).exists()
 
 
 def test_closed_plan_is_read_only(

@@ -71,12 +71,14 @@ def test_closing_task_follows_later_custom_tasks(tenant: Tenant, owner: User) ->
         position=closing.position + 1,
         responsibility="client",
         is_custom=True,
-        depends_on=[closing.key],
+        depends_on=["training"],
     )
-    decide_all(tenant, "theirs")
+    decide_all(tenant, "theirs", "training")
 
     assert closing_task_of(tenant).waiting_on == ""
-    assert [task.key for task in obligations_now(tenant).undecided] == ["theirs"]
+    assert [task.key for task in obligations_now(tenant).undecided] == ["training", "theirs"]
+    upcoming = [row.task for row in tasks_of_client(tenant, owner).upcoming]
+    assert [task.key for task in upcoming] == ["theirs", closing.key]
 
 
 def test_client_home_links_the_closing_page(
@@ -143,9 +145,11 @@ def test_closing_task_is_not_reminded_with_open_risks(
 def test_closing_task_drops_out_of_a_bulk_reminder(
     tenant: Tenant, owner: User, consultant: User
 ) -> None:
-    decide_all(tenant, "training")
+    decide_all(tenant)
+    Task.objects.filter(plan=tenant.plan, key="training").update(waiting_on="client")
     plan = wait_since_monday(tenant, owner)
     tasks = [task_of(tenant, "training"), closing_task_of(tenant)]
+    assert [task.waiting_on for task in tasks] == ["client", "both"]
 
     (made,) = reminders.create_reminders(plan, tasks, by=consultant, at=TUESDAY)
 

@@ -200,7 +200,7 @@ def test_acceptance_is_stored_with_sentence_and_line(switched: Tenant, consultan
     )
 
 
-def test_second_acceptance_keeps_the_first(switched: Tenant, consultant: User) -> None:
+def test_second_acceptance_changes_nothing(switched: Tenant, consultant: User) -> None:
     first = accept(switched, "mx-ttl", consultant)
 
     assert accept(switched, "mx-ttl", consultant, "Another reason.") == first
@@ -211,7 +211,7 @@ def test_later_end_needs_another_acceptance(
     switched: Tenant, consultant: User, clock: Clock
 ) -> None:
     first = accept(switched, "last-cache", consultant)
-    # A server gives the old answer again, and then the new one.
+    # A server publishes the old answer again, and then the new one.
     clock.move_to(at("Tue 06:00"))
     run_mx(switched, ["mail.northwind.test"], 86_400, at("Tue 05:00"), Verdict.FAIL)
     run_mx(switched, list(switched.region_values.mx), 300, at("Tue 06:00"), Verdict.PASS)
@@ -266,7 +266,7 @@ def test_database_stores_one_active_acceptance(switched: Tenant, consultant: Use
         )
 
 
-def test_reopening_keeps_acceptances_as_history(
+def test_acceptances_are_history_after_reopening(
     switched: Tenant, owner: User, consultant: User
 ) -> None:
     accept_all_risks(switched, consultant)
@@ -382,6 +382,31 @@ def test_withdrawn_acceptance_opens_the_risk(
     assert "3 not accepted" in html
     assert "Former acceptances: 1" in html
     assert ActivityLine.objects.filter(action="residual-risk-withdrawn").count() == 1
+
+
+def test_closed_tenant_lists_accepted_risks(
+    switched: Tenant, owner: User, consultant: User, viewer: User, signed_in: SignIn
+) -> None:
+    accept_all_risks(switched, consultant)
+    sentences = [risk.sentence for risk in obligations_now(switched).risks]
+    sign_off_both(switched, owner, consultant)
+
+    listed = texts(signed_in(viewer).get(address_of(switched)).content.decode(), "#accepted-risks")
+
+    assert [sentence for sentence in sentences if sentence not in listed[0]] == []
+    assert listed[0].count("“We know.”") == 3
+
+
+def test_reminder_button_hides_while_a_risk_is_open(
+    switched: Tenant, consultant: User, owner: User, signed_in: SignIn
+) -> None:
+    closing = closing_task_of(switched)
+    page = f"{address_of(switched, 'plan-show')}?phase={closing.phase.key}"
+    remind = address_of(switched, "task-remind", closing.public_id)
+    assert remind not in signed_in(consultant).get(page).content.decode()
+
+    accept_all_risks(switched, consultant)
+    assert remind in signed_in(consultant).get(page).content.decode()
 
 
 def test_sign_off_button_appears_for_both_sides(
