@@ -83,7 +83,8 @@ def test_cutover_edit_previews_due_dates(
     assert "Tue 9 Mar 2027" in text
     assert due(tenant, "outbound-cutover") == date(2027, 3, 4)
 
-    signed_in(consultant).post(url, later | {"confirmed": "yes"})
+    shown = preview.context["window"].preview.fingerprint
+    signed_in(consultant).post(url, later | {"confirmed": shown})
     assert due(tenant, "outbound-cutover") == date(2027, 3, 9)
 
 

@@ -1,0 +1,20 @@
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [
+        ("onboarding", "0035_glossary_labels"),
+    ]
+
+    operations = [
+        migrations.AddField(
+            model_name="cutover",
+            name="planning_reason",
+            field=models.TextField(blank=True),
+        ),
+        migrations.AddField(
+            model_name="cutover",
+            name="planning_cautions",
+            field=models.JSONField(blank=True, default=dict),
+        ),
+    ]
