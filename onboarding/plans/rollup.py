@@ -45,7 +45,7 @@ def recompute_rollup(
     before = {task.pk: _stored(task) for task in rows}
     counted_before = {task.pk: _counted_as(task) for task in rows}
     _set_statuses(plan, rows, now=now)
-    set_waiting_on(rows, _asked(plan), now=now)
+    set_waiting_on(rows, asked_sides([plan.pk]), now=now)
     changed = [task for task in rows if _stored(task) != before[task.pk]]
     if edited is not None:
         edited.save(update_fields=[*fields, *_fields_of([edited])])
@@ -118,11 +118,11 @@ def _set_statuses(plan: Plan, tasks: Sequence[Task], *, now: datetime) -> None:
             task.status, task.status_changed_at = statuses[task.pk], now
 
 
-def _asked(plan: Plan) -> dict[int, str]:
+def asked_sides(plan_ids: Iterable[int]) -> dict[int, str]:
     """The side that has to answer an open question, by task id; both where each side was asked."""
-    rows = Comment.objects.filter(plan=plan, answered_at=None, deleted_at=None).exclude(
-        asked_side=""
-    )
+    rows = Comment.objects.filter(
+        plan__in=list(plan_ids), answered_at=None, deleted_at=None
+    ).exclude(asked_side="")
     asked: dict[int, str] = {}
     for task_id, side in rows.values_list("task_id", "asked_side"):
         both = asked.get(task_id, side) != side
