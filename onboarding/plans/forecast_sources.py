@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import TypeVar
 
 from django.db.models import Q
@@ -74,16 +74,10 @@ def load_rows(tenants: Sequence[Tenant], *, now: datetime) -> list[TenantRows]:
         observations_by_kind(checks, [*KINDS]), lambda observation: observation.check_asked_id
     )
     checks_by_tenant = _by(checks, lambda check: check.tenant_id)
-    times = {each.tenant_id: each for each in WorkingTime.objects.filter(tenant__in=ids)}
-    holidays: dict[int, list[date]] = {}
-    for tenant_id, day in Holiday.objects.filter(tenant__in=ids).values_list("tenant_id", "day"):
-        holidays.setdefault(tenant_id, []).append(day)
+    calendars = _calendars(tenants)
     freezes = list(Freeze.objects.filter(Q(tenant__in=ids) | Q(tenant__isnull=True)))
-    exempt = frozenset(
-        DomainProgress.objects.filter(
-            task__plan__tenant__in=ids, exempted_at__isnull=False
-        ).values_list("task_id", "domain_id")
-    )
+    exempt = DomainProgress.objects.filter(task__plan__tenant__in=ids, exempted_at__isnull=False)
+    exempt_pairs = frozenset(exempt.values_list("task_id", "domain_id"))
     asked = asked_sides(tenant.plan.pk for tenant in tenants)
     keys = {task.key for rows in tasks.values() for task in rows if task.is_open_leaf}
     samples = load_samples(keys, now=now)
@@ -95,15 +89,28 @@ def load_rows(tenants: Sequence[Tenant], *, now: datetime) -> list[TenantRows]:
             domains.get(tenant.pk, []),
             checks_by_tenant.get(tenant.pk, []),
             observations,
-            exempt,
+            exempt_pairs,
             asked,
-            calendar_from(tenant, times.get(tenant.pk), holidays.get(tenant.pk, [])),
+            calendars[tenant.pk],
             [each for each in freezes if each.tenant_id in (None, tenant.pk)],
             samples,
             now,
         )
         for tenant in tenants
     ]
+
+
+def _calendars(tenants: Sequence[Tenant]) -> dict[int, Calendar]:
+    """The calendar of each tenant, by its id. Two queries."""
+    ids = [tenant.pk for tenant in tenants]
+    times = {each.tenant_id: each for each in WorkingTime.objects.filter(tenant__in=ids)}
+    holidays = _by(Holiday.objects.filter(tenant__in=ids), lambda holiday: holiday.tenant_id)
+    return {
+        tenant.pk: calendar_from(
+            tenant, times.get(tenant.pk), [each.day for each in holidays.get(tenant.pk, [])]
+        )
+        for tenant in tenants
+    }
 
 
 def _by(rows: Iterable[_Row], key: Callable[[_Row], int]) -> dict[int, list[_Row]]:

@@ -16,7 +16,6 @@ from django.db import transaction
 from django.utils import timezone
 
 from checks.models import Check, SubmittedMessage
-from checks.queries import checks_of
 from checks.submitted_messages import submit_message
 from checks.tasks import run_now
 from onboarding.errors import ConflictingChange, NotPermitted, OnboardingError
@@ -41,7 +40,7 @@ from onboarding.plans.domain_progress import (
 from onboarding.plans.evaluation import PlanContext, reevaluate
 from onboarding.plans.queries import lock_tasks
 from onboarding.plans.rollup import own_status, recompute_rollup
-from onboarding.plans.safe_times import lockdown_time, safe_times_of, unsafe_until
+from onboarding.plans.safe_times import lockdown_unsafe_until
 from onboarding.plans.transitions import (
     CONFIRM,
     EXEMPT_DOMAIN,
@@ -414,20 +413,13 @@ class _LockedTask:
                 self.task, {each.key: each for each in self.tasks}
             ),
             progress=self.progress(),
-            unsafe_until=self._unsafe_until(),
+            unsafe_until=lockdown_unsafe_until(self.task, self.plan.tenant, now=timezone.now()),
             domain=domain,
             verified_domain_ids=self._verified_domain_ids() if is_proof_needed else frozenset(),
             is_confirmed_by_sign_off=is_confirmed_by_sign_off(self.task),
             signed_sides=confirmations.signed_sides(self.task),
             is_sign_off=is_sign_off,
         )
-
-    def _unsafe_until(self) -> datetime | None:
-        if self.task.role != TaskRole.LOCKDOWN:
-            return None
-        tenant = self.plan.tenant
-        safety = safe_times_of(tenant, list(checks_of(tenant)), now=timezone.now())
-        return unsafe_until(lockdown_time(self.task, safety), tenant)
 
     def _verified_domain_ids(self) -> frozenset[int]:
         return PlanContext.of(self.plan.tenant).evidence(self.task).verified_domain_ids

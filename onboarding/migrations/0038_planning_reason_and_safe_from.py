@@ -17,4 +17,9 @@ class Migration(migrations.Migration):
             name="planning_cautions",
             field=models.JSONField(blank=True, default=dict),
         ),
+        migrations.AddField(
+            model_name="task",
+            name="safe_from",
+            field=models.DateTimeField(blank=True, null=True),
+        ),
     ]
