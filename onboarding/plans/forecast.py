@@ -278,13 +278,14 @@ def _cutover(
     last = [key for key, day in days.items() if day == end]
     is_as_planned = any(planned[key] == end for key in last)
     if is_as_planned:
-        reason = "the day of its window"
+        reason = "the planned window"
     elif step.windows and last:
         reason = "the first possible day: its window is too early, or a freeze contains it"
     else:
         reason = "the first possible day: no window is planned"
     if is_as_planned and end > ready:
-        decided_by, start_reason = "", "Planned window"
+        # Not the steps before it: the window could be earlier.
+        decided_by, start_reason = "", ""
     return StepSpan(step, end, end, decided_by, start_reason, reason, windows=days)
 
 

@@ -241,6 +241,17 @@ def test_open_question_precedes_its_task(tenant: Tenant, consultant: User) -> No
     assert "question:spf-update" in step_of(tenant, "spf-update").after
 
 
+def test_time_of_a_question_is_not_subtracted(tenant: Tenant, consultant: User) -> None:
+    task = task_of(tenant, "initial-conversation")
+    question = NewComment("When?", asked_side="client")
+    add_comment(task, question, by=consultant, side="mimecast")
+    Task.objects.filter(pk=task.pk).update(waiting_since=at("Mon 08:00") - 9 * DAY)
+
+    step = step_of(tenant, "initial-conversation")
+
+    assert (step.days, step.assumes) == (1, ())
+
+
 def test_completed_plan_ends_today(tenant: Tenant) -> None:
     Task.objects.filter(plan=tenant.plan).update(status="done")
     tenant = Tenant.objects.select_related("plan").get(pk=tenant.pk)
@@ -274,6 +285,14 @@ def test_lowered_ttl_is_a_bound(tenant: Tenant) -> None:
 
     assert bound.day == MONDAY + 3 * DAY
     assert bound.reason == "The former MX answers of northwind.test expire Thu 3 Dec 07:00 UTC"
+    assert find(tenant, "ttl:northwind.test") is None
+
+
+def test_moved_domain_has_no_wait(tenant: Tenant) -> None:
+    observe(tenant, CheckKind.MX_TTL, at("Mon 06:00"), ttl=86_400, verdict="fail")
+    observe(tenant, CheckKind.MX_TTL, at("Mon 07:00"), ttl=86_400, values=MX_HOSTS)
+
+    assert step_of(tenant, "mx-record-cutover").bounds == ()
     assert find(tenant, "ttl:northwind.test") is None
 
 

@@ -11,8 +11,13 @@ from django.urls import reverse
 from django.utils import timezone
 
 from onboarding.models import Cutover, Task
-from onboarding.plans.forecast_inputs import forecasts_of
+from onboarding.plan_templates.registry import template_version_of
+from onboarding.plans.forecast import forecast_of
+from onboarding.plans.forecast_inputs import forecast_inputs, forecasts_of
+from onboarding.plans.forecast_sources import load_rows
+from onboarding.plans.rollup import recompute_rollup
 from onboarding.portfolio.forecast_card import ForecastCard
+from onboarding.portfolio.what_if import ForecastChange, what_if
 from tenants.models import Tenant, User
 from tests.clock import at
 from tests.cutovers import cutover_of
@@ -171,13 +176,41 @@ def test_what_if_changes_the_profile(
 
     assert card.what_if is not None
     assert card.what_if.forecast.finish == expected.finish
-    assert {key: span.end for key, span in card.what_if.forecast.spans.items()} == {
-        key: span.end for key, span in expected.spans.items()
+    assert {key: (s.end, s.step.after) for key, s in card.what_if.forecast.spans.items()} == {
+        key: (s.end, s.step.after) for key, s in expected.spans.items()
     }
     assert task_of(tenant, "gsuite-whitelist").title in card.what_if.added
     assert task_of(tenant, "azure-ad-sync").title in card.what_if.removed
     after = list(Task.objects.filter(plan=tenant.plan).values_list("applies", "status"))
     assert after == before
+
+
+def test_what_if_requires_an_optional_task(tenant: Tenant) -> None:
+    (rows,) = load_rows([tenant], now=timezone.now())
+    definitions = {each.key: each for each in template_version_of(tenant.plan.template).tasks}
+    current = forecast_of(forecast_inputs(rows))
+
+    found = what_if(rows, definitions, ForecastChange({"dkim_in_use": True}), current)
+
+    assert "dkim-update" not in current.spans
+    assert "dkim-update" in found.forecast.spans
+
+
+def test_what_if_reopens_a_group(tenant: Tenant) -> None:
+    """A group whose only task was done has an open task after a change of the method."""
+    now = timezone.now()
+    Task.objects.filter(plan=tenant.plan, key="azure-ad-sync").update(client_confirmed_at=now)
+    recompute_rollup(tenant.plan)
+    (rows,) = load_rows([tenant], now=now)
+    definitions = {each.key: each for each in template_version_of(tenant.plan.template).tasks}
+    current = forecast_of(forecast_inputs(rows))
+
+    change = ForecastChange({"directory_method": "google"})
+    found = what_if(rows, definitions, change, current).forecast
+
+    assert "directory-connector" not in current.spans
+    assert found.spans["directory-connector"].step.after == ("g-suite-sync",)
+    assert "directory-connector" in found.spans["authentication-options"].step.after
 
 
 def test_empty_what_if_shows_no_result(tenant: Tenant, consultant: User, signed_in: SignIn) -> None:
