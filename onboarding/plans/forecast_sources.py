@@ -18,6 +18,7 @@ from onboarding.models import (
     Freeze,
     Holiday,
     Task,
+    TaskRole,
     WorkingTime,
 )
 from onboarding.plans.business_time import Calendar
@@ -71,7 +72,8 @@ def load_rows(tenants: Sequence[Tenant], *, now: datetime) -> list[TenantRows]:
         )
     )
     observations = _by(
-        observations_by_kind(checks, [*KINDS]), lambda observation: observation.check_asked_id
+        observations_by_kind(_with_history(checks, tenants, tasks), [*KINDS]),
+        lambda observation: observation.check_asked_id,
     )
     checks_by_tenant = _by(checks, lambda check: check.tenant_id)
     calendars = _calendars(tenants)
@@ -97,6 +99,24 @@ def load_rows(tenants: Sequence[Tenant], *, now: datetime) -> list[TenantRows]:
             now,
         )
         for tenant in tenants
+    ]
+
+
+def _with_history(
+    checks: Iterable[Check], tenants: Iterable[Tenant], tasks: Mapping[int, Sequence[Task]]
+) -> list[Check]:
+    """The checks whose history a forecast reads, because histories can be long.
+
+    Until every domain has switched these are the MX TTL and the policy, and after that the MX.
+    """
+    switching = {
+        tenant.pk
+        for tenant in tenants
+        for task in tasks.get(tenant.plan.pk, ())
+        if task.role == TaskRole.SWITCHES_INBOUND and task.is_open_leaf
+    }
+    return [
+        check for check in checks if (check.kind == CheckKind.MX) != (check.tenant_id in switching)
     ]
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
 
+from checks.engine.codes import RENAMED_CODES
 from checks.engine.dns.consensus import ANSWERED_STATUSES
 from checks.engine.outcomes import CheckKind, Verdict
 from checks.models import Check, Observation
@@ -142,8 +143,8 @@ def _wait_for_policy(
 def _max_age(observation: Observation) -> int | None:
     """The `max_age` of an enforced policy without the new hosts; None for any other answer."""
     for found in observation.findings:
-        if found["code"] == _NOT_PERMITTED:
-            return int(found["params"]["max_age"])
+        if RENAMED_CODES.get(found["code"], found["code"]) == _NOT_PERMITTED:
+            return int(found["params"].get("max_age", 0))
     return None
 
 

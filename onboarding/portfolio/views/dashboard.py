@@ -163,7 +163,7 @@ def _lines(tenants: list[Tenant], *, now: datetime) -> list[DashboardRow]:
     safety = _safeties(tenants, switched_ids, now=now)
     drifts = drift_counts(tenants)
     unfinished = [t for t in tenants if t.plan.tasks_complete < t.plan.tasks_total]
-    forecasts = forecasts_of(unfinished, now=now)
+    forecasts = forecasts_of([t for t in unfinished if not t.is_closed], now=now)
     return [
         DashboardRow(
             tenant=tenant,

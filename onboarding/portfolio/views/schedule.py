@@ -51,7 +51,7 @@ def _show(request: HttpRequest, public_id: str, **forms: Any) -> HttpResponse:
         "page": page,
         "tab": "schedule",
         "timing": plan_schedule(page.plan, page.rows, now=now),
-        "card": load_card(tenant, request.GET.dict(), now=now),
+        "card": None if tenant.is_closed else load_card(tenant, request.GET.dict(), now=now),
         "holidays": list(tenant.holidays.all()),
         "working_time": forms.get("working_time") or WorkingTimeForm(instance=working_time),
         "holiday": forms.get("holiday") or HolidayForm(),

@@ -249,3 +249,18 @@ def test_page_with_all_tasks_done(tenant: Tenant, consultant: User, signed_in: S
     text = _text(signed_in(consultant), tenant)
 
     assert text.count("No open task is left.") >= 1
+
+
+def test_closed_tenant_has_no_forecast(
+    tenant: Tenant, consultant: User, manager: User, signed_in: SignIn
+) -> None:
+    Tenant.objects.filter(pk=tenant.pk).update(closed_at=timezone.now())
+
+    schedule = signed_in(consultant).get(_page(tenant))
+    address = reverse("onboarding:dashboard-csv")
+    lines = signed_in(manager).get(address).content.decode().splitlines()
+
+    assert schedule.context["card"] is None
+    assert "forecast-title" not in schedule.content.decode()
+    assert "No open task is left" not in schedule.content.decode()
+    assert all(row["Forecast"] == "" for row in csv.DictReader(lines))
