@@ -1,4 +1,4 @@
-"""How many working days a task takes: measured, or by default from its due rule.
+"""The duration of a task in working days: measured, or by default from its due rule.
 
 A duration is the number of working days from the day on which a side could first act to the day of
 completion. 0 means the same day.
@@ -18,7 +18,7 @@ from onboarding.models import Task, TaskStatus
 
 # Fewer completed tasks are too few for a median.
 MIN_SAMPLES = 5
-# Older implementations no longer tell how long a task takes today.
+# Older implementations are no measure of the present duration.
 MEASURED_FOR = timedelta(days=730)
 MAX_SAMPLES = 5000
 # The default lies in this range, whatever the distance of two due dates.

@@ -13,17 +13,17 @@ from tenants.models import Tenant, User
 from tests.browser.conftest import ConsoleErrors, OpenPage, violations
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1360), ("dark", 390)])
 def test_preview_follows_the_date(
     tenant: Tenant,
     consultant: User,
     open_page: OpenPage,
     console_errors: ConsoleErrors,
     scheme: str,
+    width: int,
 ) -> None:
-    page = open_page(
-        consultant, reverse("onboarding:cutovers", args=[tenant.public_id]), scheme=scheme
-    )
+    address = reverse("onboarding:cutovers", args=[tenant.public_id])
+    page = open_page(consultant, address, scheme=scheme, width=width)
     field, effects = page.locator("#inbound_planned_at"), page.locator("#effects-inbound")
 
     field.fill(_local(timezone.now() - timedelta(days=1)))
@@ -35,6 +35,7 @@ def test_preview_follows_the_date(
     reason = effects.get_by_label("Reason for this time")
     reason.fill("The old gateway ends then.")
     assert violations(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     page.get_by_role("button", name="Plan the inbound cutover").click()
 
     page.get_by_role("link", name="Change the inbound cutover").wait_for()

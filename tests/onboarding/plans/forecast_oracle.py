@@ -1,4 +1,4 @@
-"""An independent forecast: a simulation that lives through the plan day by day.
+"""An independent forecast: a simulation that runs through the plan day by day.
 
 It shares no code with `onboarding.plans.forecast` except the input types.
 """
@@ -23,7 +23,7 @@ class Simulation:
         self.windows: dict[str, date] = {}
 
     def run(self) -> date:
-        """Live through the days until every step is done. Returns the last day with an end."""
+        """Run through the days until every step is done. Returns the last day with an end."""
         for _ in range(LONGEST_DAYS):
             self._count_working_day()
             while any(self._try(step) for step in self._open()):

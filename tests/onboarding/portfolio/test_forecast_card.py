@@ -232,7 +232,7 @@ def test_empty_what_if_shows_no_result(tenant: Tenant, consultant: User, signed_
         ({"done_on": "2026-12-01"}, "Choose both the task and the day on which it is done."),
     ],
 )
-def test_invalid_what_if_keeps_its_values(
+def test_invalid_what_if_retains_input(
     tenant: Tenant, consultant: User, signed_in: SignIn, query: dict[str, str], sentence: str
 ) -> None:
     html = signed_in(consultant).get(_page(tenant), query).content.decode()
