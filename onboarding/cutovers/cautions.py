@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from checks.engine.outcomes import CheckKind
 from onboarding.cutovers.readiness import ReadinessFacts, outbound_days
 from onboarding.models import Cutover, Task
 from onboarding.models.cutovers import join_names
@@ -36,22 +37,22 @@ def planning_cautions(
     `others` are the other cutovers of the plan, with their domains. `domain_ids` are the ids of the
     domains that this one switches.
     """
-    related = _of_same_domains(others, set(domain_ids))
+    chosen = set(domain_ids)
+    same = [c for c in others if any(domain.pk in chosen for domain in c.domains.all())]
     if facts.cutover.direction == Cutover.Direction.INBOUND:
-        order = _inbound_too_early(facts, related)
+        # A domain that sends nothing waits for the outbound mail of the others.
+        order = _inbound_too_early(facts, _outbound_of(same) or _outbound_of(others))
     else:
-        order = _outbound_too_late(facts, related)
+        order = _outbound_too_late(facts, same)
     return [*order, *_starts_soon(facts)]
 
 
-def _of_same_domains(others: Sequence[Cutover], domain_ids: set[int]) -> list[Cutover]:
-    """The cutovers with one of the domains. A receiving domain may not send, so all if none has."""
-    same = [c for c in others if any(domain.pk in domain_ids for domain in c.domains.all())]
-    return same or list(others)
+def _outbound_of(cutovers: Sequence[Cutover]) -> list[Cutover]:
+    return [each for each in cutovers if each.direction == Cutover.Direction.OUTBOUND]
 
 
 def _inbound_too_early(
-    facts: ReadinessFacts, others: Sequence[Cutover]
+    facts: ReadinessFacts, planned: Sequence[Cutover]
 ) -> Iterator[PlanningCaution]:
     agreed, start = outbound_days(facts), facts.cutover.planned_at
     if not agreed.is_required or agreed.waived:
@@ -63,23 +64,40 @@ def _inbound_too_early(
                 "early-inbound", f"The {agreed.days} outbound days end on {end}, after this start."
             )
         return
-    planned = [c for c in others if c.direction == Cutover.Direction.OUTBOUND]
     if not planned:
         sentence = "No outbound cutover is planned or done, so inbound mail would switch first."
         yield PlanningCaution("order", sentence)
         return
-    last = max(planned, key=lambda cutover: cutover.planned_at)
+    pending = _pending_names(facts)
+    covered = {str(domain) for cutover in planned for domain in cutover.domains.all()}
+    uncovered = [name for name in pending if name not in covered]
+    if uncovered:
+        be = "is" if len(uncovered) == 1 else "are"
+        sentence = f"{join_names(uncovered)} {be} in no outbound cutover."
+        yield PlanningCaution("order", f"{sentence} Inbound mail would switch first.")
+        return
+    last = max(_still_needed(planned, set(pending)), key=lambda cutover: cutover.planned_at)
     yield from _too_close(facts, outbound=last, inbound=facts.cutover, days=agreed.days)
 
 
-def _outbound_too_late(
-    facts: ReadinessFacts, others: Sequence[Cutover]
-) -> Iterator[PlanningCaution]:
+def _pending_names(facts: ReadinessFacts) -> list[str]:
+    """The domains of the cutover whose outbound mail no message has verified yet."""
+    subjects = facts.subjects_of(CheckKind.MESSAGE)
+    return [s.name for s in subjects if s.settled is None or not s.settled.is_passing]
+
+
+def _still_needed(planned: Sequence[Cutover], pending: set[str]) -> Sequence[Cutover]:
+    """The outbound cutovers of these domains; all of them if none is known."""
+    found = [c for c in planned if any(str(domain) in pending for domain in c.domains.all())]
+    return found or planned
+
+
+def _outbound_too_late(facts: ReadinessFacts, same: Sequence[Cutover]) -> Iterator[PlanningCaution]:
     """A later outbound cutover must not end up after an inbound cutover that is still ahead."""
     agreed = outbound_days(facts)
-    if not agreed.is_required or agreed.waived:
+    if not agreed.is_required or agreed.waived or agreed.since is not None:
         return
-    for inbound in others:
+    for inbound in same:
         is_ahead = facts.now < window_bounds(inbound)[1]
         if inbound.direction == Cutover.Direction.INBOUND and is_ahead:
             yield from _too_close(

@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
+from checks.engine.outcomes import CheckKind
 from onboarding.cutovers.cautions import past_window_error, planning_cautions
 from onboarding.cutovers.readiness import ReadinessFacts
 from onboarding.models import Cutover, Task
-from tests.onboarding.cutovers.readiness_facts import NOW, room_facts, task_at
+from tenants.models import Domain
+from tests.onboarding.cutovers.readiness_facts import NOW, room_facts, subject_of, task_at
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 SWITCH = "outbound-cutover"
@@ -22,9 +24,15 @@ class FakeDomains(list[Any]):
         return self
 
 
-def other(direction: str, starts: timedelta, pk: int = 7) -> Cutover:
-    made = Cutover(pk=pk, direction=direction, planned_at=NOW + starts, outbound_days=3)
-    made._prefetched_objects_cache = {"domains": FakeDomains()}  # type: ignore[attr-defined]
+A, B = Domain(pk=1, name="a.test"), Domain(pk=2, name="b.test")
+
+
+def other(direction: str, starts: timedelta, *domains: Domain) -> Cutover:
+    """Another cutover of these domains, or of a.test."""
+    made = Cutover(pk=7, direction=direction, planned_at=NOW + starts, outbound_days=3)
+    made._prefetched_objects_cache = {  # type: ignore[attr-defined]
+        "domains": FakeDomains(domains or [A])
+    }
     return made
 
 
@@ -37,7 +45,7 @@ def facts(
 
 
 def keys(found: ReadinessFacts, *others: Cutover) -> list[str]:
-    return [caution.key for caution in planning_cautions(found, others, [])]
+    return [caution.key for caution in planning_cautions(found, others, [A.pk])]
 
 
 @pytest.mark.parametrize(
@@ -96,6 +104,50 @@ def test_outbound_after_inbound_has_caution(
     starts: timedelta, inbound: timedelta, expected: list[str]
 ) -> None:
     assert keys(facts("outbound", starts), other("inbound", inbound)) == expected
+
+
+def test_outbound_of_other_domains_has_no_caution() -> None:
+    assert keys(facts("outbound", 5 * DAY), other("inbound", 4 * DAY, B)) == []
+    switched = facts("outbound", 5 * DAY, outbound="verified")
+    assert keys(switched, other("inbound", 4 * DAY)) == []
+
+
+def _messages(**settled: str) -> dict[str, Any]:
+    kind = CheckKind.MESSAGE
+    return {
+        "subjects": {
+            kind: [subject_of(kind, each, name=f"{name}.test") for name, each in settled.items()]
+        }
+    }
+
+
+@pytest.mark.parametrize(
+    ("settled", "others", "sentences"),
+    [
+        ({"a": "", "b": ""}, [(DAY, A, B)], []),
+        (
+            {"a": "", "b": ""},
+            [(DAY, A)],
+            ["b.test is in no outbound cutover. Inbound mail would switch first."],
+        ),
+        # a.test has switched in a window that is over, and b.test follows tomorrow.
+        ({"a": "pass", "b": ""}, [(-9 * DAY, A), (DAY, B)], []),
+        (
+            {"a": "", "b": ""},
+            [(-9 * DAY, A, B)],
+            ["Outbound mail has not switched: its window of Sun 22 Nov 10:00 EST is over."],
+        ),
+    ],
+)
+def test_each_domain_needs_its_outbound_cutover(
+    settled: dict[str, str], others: list[tuple[Any, ...]], sentences: list[str]
+) -> None:
+    found = facts("inbound", 9 * DAY, **_messages(**settled))
+    planned = [other("outbound", *each) for each in others]
+
+    cautions = planning_cautions(found, planned, [A.pk, B.pk])
+
+    assert [caution.sentence for caution in cautions] == sentences
 
 
 @pytest.mark.parametrize(
