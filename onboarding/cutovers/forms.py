@@ -9,6 +9,7 @@ from typing import Any
 
 from django import forms
 from django.db.models import Model
+from django.utils import timezone
 
 from checks.engine.zone_text import MAX_CHARACTERS
 from onboarding.cutovers.go_no_go import Ballot, client_approvers, staff_approvers
@@ -30,7 +31,8 @@ class _DomainChoice(forms.ModelMultipleChoiceField["Domain"]):
 
 
 class CutoverForm(forms.Form):
-    """The start of a cutover, in the tenant's time zone, and its domains."""
+    """The start of a cutover, in the tenant's time zone, its domains, and the reason for a time
+    with cautions. `past_error` is the refusal of a start in the past."""
 
     planned_at = forms.DateTimeField(
         label="Begins",
@@ -49,11 +51,26 @@ class CutoverForm(forms.Form):
             "invalid_choice": "One of these domains is in another cutover now. Choose again.",
         },
     )
+    reason = forms.CharField(
+        max_length=1000,
+        required=False,
+        strip=True,
+        label="Reason for this time",
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text="The room, the timeline and the activity log show it with your name.",
+    )
 
     def __init__(
-        self, *args: Any, time_zone: str, offered: Iterable[Domain], **kwargs: Any
+        self,
+        *args: Any,
+        time_zone: str,
+        offered: Iterable[Domain],
+        past_error: str = "This time is in the past. Enter a later time.",
+        unmoved: datetime | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
+        self.past_error, self.unmoved = past_error, unmoved
         self.time_zone = zoneinfo.ZoneInfo(time_zone)
         self.fields["planned_at"].help_text = f"{time_zone} time."
         field = self.fields["domains"]
@@ -73,6 +90,9 @@ class CutoverForm(forms.Form):
             )
         if meant.utcoffset() != meant.replace(fold=1).utcoffset():
             raise forms.ValidationError("This hour occurs twice that night. Choose another.")
+        # After a window its domains can still change.
+        if meant <= timezone.now() and meant != self.unmoved:
+            raise forms.ValidationError(self.past_error)
         return meant
 
 

@@ -9,6 +9,8 @@ from functools import partial
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from onboarding.cutovers.cautions import past_window_error, planning_cautions
+from onboarding.cutovers.planning_facts import load_planning_facts
 from onboarding.errors import ConflictingChange, OnboardingError
 from onboarding.models import Cutover, CutoverDomain, CutoverSnapshot, Plan
 from onboarding.plans.dates import update_due_dates
@@ -18,17 +20,40 @@ from tenants.activity_names import ActivityName
 from tenants.models import Domain, Tenant, User
 from tenants.services import write_activity
 
+REASON_PROMPT = "Enter the reason for this time."
+
+
+class PastWindow(OnboardingError):
+    """The window begins in the past."""
+
+    field = "planned_at"
+
+
+class ReasonMissing(OnboardingError):
+    """The window has cautions, and no reason is given."""
+
+    field = "reason"
+
 
 def plan_cutover(
-    plan: Plan, direction: str, planned_at: datetime, domains: Collection[Domain], *, by: User
+    plan: Plan,
+    direction: str,
+    planned_at: datetime,
+    domains: Collection[Domain],
+    *,
+    by: User,
+    reason: str = "",
 ) -> Cutover:
-    """Plan a cutover of these domains.
+    """Plan a cutover of these domains. `reason` is the reason for a time with cautions.
 
-    Raises ConflictingChange if one of them is in another cutover of the direction by now.
+    Raises PastWindow or ReasonMissing for such a time, and ConflictingChange if one of the domains
+    is in another cutover of the direction by now.
     """
     _require_domains(domains)
     with transaction.atomic():
-        made = Cutover.objects.create(plan=plan, direction=direction, planned_at=planned_at)
+        made = Cutover(plan=plan, direction=direction, planned_at=planned_at)
+        _set_reason(made, domains, reason, now=timezone.now())
+        made.save()
         _add(made, domains)
         update_due_dates(plan)
         _log_activity(made, ActivityName.CUTOVER_PLANNED, by=by)
@@ -43,8 +68,12 @@ def change_cutover(
     *,
     expected_round: int,
     by: User,
+    reason: str = "",
 ) -> None:
     """Reschedule a cutover or change its domains. `expected_round` is the round on the page.
+
+    `reason` is the reason for a time with cautions. It may be empty where the stored one covers
+    them. Raises PastWindow or ReasonMissing.
 
     A change resets the window confirmation, the votes and the decision, because they apply to the
     former window and domains. In an open window the domains cannot change. After the window,
@@ -64,10 +93,14 @@ def change_cutover(
             return
         if not is_moved:
             _refuse_after_opening(locked, adds=bool(wanted - before), now=now)
+        is_approval_reset = is_moved or now < locked.planned_at - OPENS_BEFORE
+        locked.planned_at = planned_at
+        if is_moved or (now < planned_at and wanted - before):
+            _set_reason(locked, domains, reason, now=now)
         CutoverDomain.objects.filter(cutover=locked, domain__in=before - wanted).delete()
         _add(locked, wanted - before)
-        Cutover.objects.filter(pk=locked.pk).update(planned_at=planned_at)
-        if is_moved or now < locked.planned_at - OPENS_BEFORE:
+        locked.save(update_fields=["planned_at", "planning_reason", "planning_cautions"])
+        if is_approval_reset:
             _reset_approval(locked)
         update_due_dates(locked.plan)
         locked.refresh_from_db()
@@ -129,6 +162,26 @@ def _require_domains(domains: Collection[Domain]) -> None:
         raise OnboardingError("Choose at least one domain.")
 
 
+def _set_reason(
+    cutover: Cutover, domains: Collection[Domain], reason: str, *, now: datetime
+) -> None:
+    """Set the reason and the cautions of a cutover without saving it.
+
+    Raises PastWindow for a time that is over, and ReasonMissing for cautions without a reason.
+    """
+    facts, others = load_planning_facts(cutover, domains, now=now)
+    if cutover.planned_at <= now:
+        raise PastWindow(past_window_error(facts.tasks.values(), cutover.direction))
+    found = planning_cautions(facts, others, [domain.pk for domain in domains])
+    cautions = {caution.key: caution.sentence for caution in found}
+    if not reason and set(cautions) <= set(cutover.planning_cautions):
+        reason = cutover.planning_reason
+    if cautions and not reason.strip():
+        raise ReasonMissing(f"{' '.join(cautions.values())} {REASON_PROMPT}")
+    cutover.planning_cautions = cautions
+    cutover.planning_reason = reason.strip() if cautions else ""
+
+
 def _lock(cutover: Cutover) -> Cutover:
     """Lock all cutovers of the direction, because domains change between them; return this one."""
     siblings = Cutover.objects.filter(plan=cutover.plan_id, direction=cutover.direction)
@@ -188,5 +241,6 @@ def _log_activity(cutover: Cutover, action: ActivityName, *, by: User) -> None:
         domains=cutover.domain_summary,
         cutover_id=cutover.public_id,
         planned_at=cutover.planned_at.isoformat(),
+        reason=cutover.planning_reason,
     )
     cutover.plan.touch()

@@ -14,8 +14,9 @@ from checks.engine.codes import RENAMED_CODES
 from checks.engine.outcomes import CheckKind, Verdict, worst
 from checks.models import Check
 from checks.safe_times import SafeTime
+from onboarding.cutovers.outbound_days import OutboundDays, waived_days
 from onboarding.cutovers.windows import KINDS_OF_DIRECTION
-from onboarding.models import Cutover, EvidenceFile, ManualStatus, Task, TaskRole, TaskStatus
+from onboarding.models import Cutover, EvidenceFile, Task, TaskRole, TaskStatus
 from onboarding.models.cutovers import join_names
 from onboarding.plans.current_verdicts import STALE_AFTER, is_older_than, verdict_now
 from onboarding.plans.proof import ProofSubject
@@ -398,36 +399,43 @@ def _delivery_test(facts: ReadinessFacts) -> ReadinessRow:
     return _tasks_row("delivery-test", "Inbound delivery tested", tasks, remedy)
 
 
-def _outbound_first(facts: ReadinessFacts) -> ReadinessRow:
-    """Mimecast learns trusted senders from outbound mail, so outbound switches first."""
-    title = "Outbound has run long enough"
+def outbound_days(facts: ReadinessFacts) -> OutboundDays:
+    """The outbound days of the facts' cutover, for the readiness list and the planning form."""
     task = facts.task(TaskRole.SWITCHES_OUTBOUND)
     days = facts.cutover.outbound_days
     if task is None or _verdict_of(task) is Verdict.NOT_APPLICABLE:
-        return _tasks_row("outbound", title, [])
-    if facts.outbound_since is None and not _verdict_of(task).is_passing:
-        remedy = f"Do the outbound cutover first, and let it run for {days} days."
-        return _tasks_row("outbound", title, [task], remedy)
+        return OutboundDays(days, task, is_required=False)
     wait = next((t for t in facts.tasks.values() if t.wait_after == task.key), None)
-    if wait is not None and wait.status == TaskStatus.ACCEPTED_RISK:
-        detail = f"Fewer days were accepted: “{wait.status_reason}”"
-        return ReadinessRow("outbound", title, Verdict.WARN, detail, task=wait)
-    if wait is not None and wait.manual_status == ManualStatus.NOT_NEEDED:
-        detail = f"The days are not needed: “{wait.status_reason}”"
-        return ReadinessRow("outbound", title, Verdict.WARN, detail, task=wait)
+    waived = waived_days(wait) if wait is not None else ""
+    if facts.outbound_since is None and not _verdict_of(task).is_passing:
+        return OutboundDays(days, task, waived=waived)
     counted = wait.wait_started_at if wait is not None else None
     since = facts.outbound_since or counted or task.verified_at or task.status_changed_at
-    ready_at = since + timedelta(days=days)
+    return OutboundDays(days, wait if waived else task, waived=waived, since=since)
+
+
+def _outbound_first(facts: ReadinessFacts) -> ReadinessRow:
+    """Mimecast learns trusted senders from outbound mail, so outbound switches first."""
+    title = "Outbound has run long enough"
+    agreed = outbound_days(facts)
+    if not agreed.is_required or agreed.task is None:
+        return _tasks_row("outbound", title, [])
+    if agreed.since is None or agreed.ends_at is None:
+        remedy = f"Do the outbound cutover first, and let it run for {agreed.days} days."
+        return _tasks_row("outbound", title, [agreed.task], remedy)
+    if agreed.waived:
+        return ReadinessRow("outbound", title, Verdict.WARN, agreed.waived, task=agreed.task)
     detail = (
-        f"Outbound mail leaves through Mimecast since {facts.format_time(since)}."
-        f" Agreed: {days} days."
+        f"Outbound mail leaves through Mimecast since {facts.format_time(agreed.since)}."
+        f" Agreed: {agreed.days} days."
     )
-    if facts.cutover.planned_at >= ready_at:
-        return ReadinessRow("outbound", title, Verdict.PASS, detail, task=task)
+    if facts.cutover.planned_at >= agreed.ends_at:
+        return ReadinessRow("outbound", title, Verdict.PASS, detail, task=agreed.task)
     remedy = (
-        f"Schedule the window for {facts.format_time(ready_at)} or later, or agree on fewer days."
+        f"Schedule the window for {facts.format_time(agreed.ends_at)} or later, or agree on fewer"
+        " days."
     )
-    return ReadinessRow("outbound", title, Verdict.FAIL, detail, remedy, task=task)
+    return ReadinessRow("outbound", title, Verdict.FAIL, detail, remedy, task=agreed.task)
 
 
 # --- The TTL row and its safe times

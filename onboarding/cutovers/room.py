@@ -32,6 +32,7 @@ from onboarding.plans.planned_cutovers import OPENS_BEFORE, is_open
 from onboarding.plans.proof import ProofSubject
 from onboarding.plans.safe_times import safe_time_of
 from onboarding.plans.task_roles import task_with_role, tasks_with_role
+from tenants.models import Domain
 from tenants.regions import Region
 
 # The readiness row of a check kind covers the domains of the task with this role.
@@ -51,7 +52,11 @@ ROLE_OF_KIND = {
 
 def restrict_to_cutover(plan_context: PlanContext, cutover: Cutover) -> PlanContext:
     """The plan context with only the cutover's domains."""
-    chosen = {domain.pk for domain in cutover.domains.all()}
+    return restrict_to_domains(plan_context, cutover.domains.all())
+
+
+def restrict_to_domains(plan_context: PlanContext, domains: Iterable[Domain]) -> PlanContext:
+    chosen = {domain.pk for domain in domains}
     return replace(plan_context, domains=[d for d in plan_context.domains if d.pk in chosen])
 
 
@@ -63,14 +68,17 @@ def load_facts(
     region: Region,
     *,
     now: datetime,
+    domains: Iterable[Domain] | None = None,
 ) -> ReadinessFacts:
     """The facts of the readiness, of the cutover's domains and the whole tenant.
 
-    `history` has all observations of the tenant's MX TTL checks.
+    `history` has all observations of the tenant's MX TTL checks. `domains` are the domains of a
+    cutover that is not saved yet.
     """
     by_key = {task.key: task for task in tasks}
     by_role = {task.role: task for task in by_key.values()}
-    plan_context = restrict_to_cutover(plan_context, cutover)
+    chosen = cutover.domains.all() if domains is None else domains
+    plan_context = restrict_to_domains(plan_context, chosen)
     subjects = {
         kind: plan_context.evidence(by_role[role], [kind.value]).subjects
         for kind, role in ROLE_OF_KIND.items()

@@ -181,7 +181,14 @@ def _entry(
 def _plan_cutovers(tenant: Tenant, sample: SampleTenant, consultant: User) -> None:
     for direction, days in sample.cutovers.items():
         evening = _working_evening(sample.time_zone, days)
-        plan_cutover(tenant.plan, direction, evening, list(tenant.domains.all()), by=consultant)
+        plan_cutover(
+            tenant.plan,
+            direction,
+            evening,
+            list(tenant.domains.all()),
+            by=consultant,
+            reason="Outbound mail switched before this plan was made.",
+        )
 
 
 def _working_evening(time_zone: str, days: int) -> datetime:

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("onboarding", "0036_accepted_residual_risks"),
+        ("onboarding", "0038_planning_reason_and_safe_from"),
     ]
 
     operations = [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import zoneinfo
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,9 +20,6 @@ from tenants.activity_names import ActivityName
 from tenants.models import Tenant, User
 from tenants.services import write_activity
 
-# Fewer completed tasks than this are too few for a forecast.
-_MIN_DONE_FOR_FORECAST = 5
-
 
 @dataclass(frozen=True)
 class DueDateShift:
@@ -37,6 +33,13 @@ class DueDateShift:
 def calendar_of(tenant: Tenant) -> Calendar:
     working_time = WorkingTime.objects.filter(tenant=tenant).first()
     holidays = Holiday.objects.filter(tenant=tenant).values_list("day", flat=True)
+    return calendar_from(tenant, working_time, holidays)
+
+
+def calendar_from(
+    tenant: Tenant, working_time: WorkingTime | None, holidays: Iterable[date]
+) -> Calendar:
+    """The calendar of a tenant from rows that are already loaded."""
     zone = zoneinfo.ZoneInfo(tenant.time_zone)
     if working_time is None:
         return Calendar(zone, holidays=frozenset(holidays))
@@ -160,25 +163,6 @@ def slip(task: Task, calendar: Calendar) -> int | None:
     if task.original_due_on is None or task.due_on is None:
         return None
     return calendar.working_days_from(task.original_due_on, task.due_on)
-
-
-def forecast(
-    tasks: Sequence[Task], *, started: date, today: date, latest: date | None, calendar: Calendar
-) -> date | None:
-    """The expected completion date, at the current rate and not before the last due date. Pure.
-
-    None while too few tasks are complete.
-    """
-    counted = [task for task in tasks if task.is_counted]
-    done = sum(task.is_complete for task in counted)
-    left = len(counted) - done
-    if left == 0:
-        return today
-    if done < _MIN_DONE_FOR_FORECAST:
-        return None
-    worked = max(calendar.working_days_from(started, today), 1)
-    at_this_rate = calendar.shift(today, math.ceil(left * worked / done))
-    return max(at_this_rate, latest) if latest is not None else at_this_rate
 
 
 def days_late(task: Task, today: date, calendar: Calendar) -> int:

@@ -128,7 +128,10 @@ def _verify_or_regress(task: Task, evidence: TaskEvidence, tenant: Tenant) -> bo
 
 
 def complete_waits(plan: Plan, *, now: datetime) -> int:
-    """Complete the timed tasks whose date has passed. Returns their number."""
+    """Complete the timed tasks whose date has passed. Returns their number.
+
+    A lockdown whose safe time has passed waits for its side from now on.
+    """
     with transaction.atomic():
         tasks = lock_tasks(plan.pk)
         over = [task for task in tasks if task.is_wait and timed_tasks.is_over(task, now=now)]
@@ -144,7 +147,8 @@ def complete_waits(plan: Plan, *, now: datetime) -> int:
                 before=task.status,
                 after=TaskStatus.VERIFIED.value,
             )
-        if over:
+        is_safe = any(task.safe_from is not None and task.safe_from <= now for task in tasks)
+        if over or is_safe:
             recompute_rollup(plan, tasks)
     return len(over)
 

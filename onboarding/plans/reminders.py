@@ -28,7 +28,9 @@ from onboarding.plans.business_time import Calendar
 from onboarding.plans.closing_facts import obligations_of
 from onboarding.plans.dates import calendar_of
 from onboarding.plans.evaluation import PlanContext
+from onboarding.plans.safe_times import lockdown_refusal, lockdown_unsafe_until
 from onboarding.plans.services import side_of
+from onboarding.plans.task_roles import tasks_with_role
 from tenants.activity_names import ActivityName
 from tenants.models import Membership, Tenant, User
 from tenants.services import write_activity
@@ -108,11 +110,14 @@ def create_reminders(
     if closing_refusal:
         tasks = [task for task in tasks if task.role != TaskRole.CLOSURE]
     people = ReminderRecipients.of(plan.tenant)
-    wanted = {task: _others(people.recipients_for(task), by) for task in tasks}
+    early = _unsafe_until(plan.tenant, tasks, now=now)
+    wanted = {
+        task: [] if task in early else _others(people.recipients_for(task), by) for task in tasks
+    }
     with transaction.atomic():
         claimed = [task for task, to in wanted.items() if to and _claim(task, now=now)]
         if not claimed:
-            raise OnboardingError(_no_recipient_reason(wanted, now=now))
+            raise OnboardingError(_no_recipient_reason(wanted, early, now=now))
         made = _write(
             plan, {task: wanted[task] for task in claimed}, by=by, site_url=site_url, at=now
         )
@@ -146,7 +151,24 @@ def _claim(task: Task, *, now: datetime) -> bool:
     return same.update(reminded_at=now) == 1
 
 
-def _no_recipient_reason(wanted: dict[Task, list[User]], *, now: datetime) -> str:
+def _unsafe_until(tenant: Tenant, tasks: Sequence[Task], *, now: datetime) -> dict[Task, datetime]:
+    """The lockdown tasks before their safe time, with that time.
+
+    The side can answer an open question before, so that its reminder is sent.
+    """
+    found = {}
+    for task in tasks_with_role(tasks, TaskRole.LOCKDOWN):
+        until = lockdown_unsafe_until(task, tenant, now=now)
+        if until is not None and not tasks_with_open_questions([task]):
+            found[task] = until
+    return found
+
+
+def _no_recipient_reason(
+    wanted: dict[Task, list[User]], early: dict[Task, datetime], *, now: datetime
+) -> str:
+    if early and len(early) == len(wanted):
+        return f"{lockdown_refusal(max(early.values()))} No reminder was sent."
     if any(was_reminded_recently(task, now=now) for task in wanted):
         return "They had a reminder within the last day. No second one was sent."
     if not any(task.waiting_on for task in wanted):
@@ -220,8 +242,13 @@ def tasks_still_waiting(reminder: Reminder) -> list[Task]:
     people = ReminderRecipients.of(reminder.plan.tenant)
     if reminder.plan.tenant.is_closed:
         return []
-    rows = reminder.tasks.select_related("phase", "assignee").order_by("position")
-    return [task for task in rows if reminder.recipient in people.recipients_for(task)]
+    rows = list(reminder.tasks.select_related("phase", "assignee").order_by("position"))
+    early = _unsafe_until(reminder.plan.tenant, rows, now=timezone.now())
+    return [
+        task
+        for task in rows
+        if task not in early and reminder.recipient in people.recipients_for(task)
+    ]
 
 
 def unsent(*, now: datetime) -> list[Reminder]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,12 +16,15 @@ from onboarding.models import (
     Plan,
     Responsibility,
     Task,
+    TaskRole,
     TaskStatus,
 )
 from onboarding.plans.queries import lock_tasks
+from onboarding.plans.safe_times import lockdown_unsafe_until
 from onboarding.plans.statuses import TaskFacts, group_status, status_of
+from onboarding.plans.task_roles import tasks_with_role
 from onboarding.plans.timed_tasks import PERIOD_FIELDS, update_waits
-from onboarding.plans.waiting_on import set_waiting_on
+from onboarding.plans.waiting_on import set_waiting_on, side_to_act
 
 
 def recompute_rollup(
@@ -45,7 +48,9 @@ def recompute_rollup(
     before = {task.pk: _stored(task) for task in rows}
     counted_before = {task.pk: _counted_as(task) for task in rows}
     _set_statuses(plan, rows, now=now)
-    set_waiting_on(rows, _asked(plan), now=now)
+    asked = asked_sides([plan.pk])
+    _set_safe_from(plan, rows, asked, now=now)
+    set_waiting_on(rows, asked, now=now)
     changed = [task for task in rows if _stored(task) != before[task.pk]]
     if edited is not None:
         edited.save(update_fields=[*fields, *_fields_of([edited])])
@@ -58,7 +63,7 @@ def recompute_rollup(
     _store_counters(plan, rows, phases)
 
 
-_STATUS_FIELDS = ("status", "status_changed_at", "waiting_on", "waiting_since")
+_STATUS_FIELDS = ("status", "status_changed_at", "waiting_on", "waiting_since", "safe_from")
 _ROLLED_UP = (*_STATUS_FIELDS, *PERIOD_FIELDS)
 
 
@@ -118,11 +123,25 @@ def _set_statuses(plan: Plan, tasks: Sequence[Task], *, now: datetime) -> None:
             task.status, task.status_changed_at = statuses[task.pk], now
 
 
-def _asked(plan: Plan) -> dict[int, str]:
+def _set_safe_from(
+    plan: Plan, tasks: Sequence[Task], asked: Mapping[int, str], *, now: datetime
+) -> None:
+    """Set the safe time of the lockdown while only time is missing, without saving it.
+
+    A lockdown that waits for other tasks needs no safe time yet, and no query.
+    """
+    by_key = {task.key: task for task in tasks}
+    for task in tasks_with_role(tasks, TaskRole.LOCKDOWN):
+        task.safe_from = None
+        if task.pk not in asked and side_to_act(task, by_key, asked):
+            task.safe_from = lockdown_unsafe_until(task, plan.tenant, now=now)
+
+
+def asked_sides(plan_ids: Iterable[int]) -> dict[int, str]:
     """The side that has to answer an open question, by task id; both where each side was asked."""
-    rows = Comment.objects.filter(plan=plan, answered_at=None, deleted_at=None).exclude(
-        asked_side=""
-    )
+    rows = Comment.objects.filter(
+        plan__in=list(plan_ids), answered_at=None, deleted_at=None
+    ).exclude(asked_side="")
     asked: dict[int, str] = {}
     for task_id, side in rows.values_list("task_id", "asked_side"):
         both = asked.get(task_id, side) != side

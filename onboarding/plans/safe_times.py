@@ -11,7 +11,7 @@ from django.conf import settings
 
 from checks.engine.outcomes import CheckKind
 from checks.models import Check, Observation
-from checks.queries import observations_by_kind
+from checks.queries import checks_of, observations_by_kind
 from checks.safe_times import (
     ASSUMED_TTL_SECONDS,
     ObservedInterval,
@@ -49,6 +49,22 @@ def unsafe_until(safety: PlanSafeTime | None, tenant: Tenant) -> datetime | None
     if safety is None or not safety.is_ahead or safety.safe_time.safe_at is None:
         return None
     return safety.safe_time.safe_at.astimezone(zoneinfo.ZoneInfo(tenant.time_zone))
+
+
+def lockdown_unsafe_until(task: Task, tenant: Tenant, *, now: datetime) -> datetime | None:
+    """The safe time of the lockdown task, in the tenant's zone, while it is ahead; else None.
+
+    Two queries for the task that locks down inbound connections, none for any other.
+    """
+    if task.role != TaskRole.LOCKDOWN:
+        return None
+    safety = safe_times_of(tenant, list(checks_of(tenant)), now=now)
+    return unsafe_until(lockdown_time(task, safety), tenant)
+
+
+def lockdown_refusal(unsafe_until: datetime) -> str:
+    """The sentence about a lockdown that is not safe yet."""
+    return f"The lockdown is safe from {unsafe_until:%a %-d %b, %H:%M %Z}."
 
 
 def safe_times_of(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 
 from onboarding.models import Phase, Plan, Task, WaitingPeriod
 from onboarding.plans import dates
@@ -36,11 +36,9 @@ class PhaseSchedule:
 
 @dataclass(frozen=True)
 class PlanSchedule:
-    """The whole page: phases, totals, and the forecast."""
+    """The table of the page: phases and totals."""
 
     phases: tuple[PhaseSchedule, ...]
-    forecast: date | None
-    last_due: date | None
     has_original_schedule: bool
 
     @property
@@ -79,12 +77,4 @@ def plan_schedule(plan: Plan, rows: Sequence[TaskRow], *, now: datetime) -> Plan
         )
         for phase in Phase.objects.filter(plan=plan)
     )
-    due = [row.task.due_on for row in leaves if row.task.due_on and row.task.is_open_leaf]
-    last_due = max(due, default=None)
-    tasks = [row.task for row in leaves]
-    started = calendar.day_of(plan.created_at)
-    finished = dates.forecast(
-        tasks, started=started, today=today, latest=last_due, calendar=calendar
-    )
-    has_original_schedule = any(task.original_due_on for task in tasks)
-    return PlanSchedule(phases, finished, last_due, has_original_schedule)
+    return PlanSchedule(phases, any(row.task.original_due_on for row in leaves))

@@ -16,7 +16,6 @@ from django.db import transaction
 from django.utils import timezone
 
 from checks.models import Check, SubmittedMessage
-from checks.queries import checks_of
 from checks.submitted_messages import submit_message
 from checks.tasks import run_now
 from onboarding.errors import ConflictingChange, NotPermitted, OnboardingError
@@ -45,7 +44,7 @@ from onboarding.plans.evaluation import PlanContext, reevaluate
 from onboarding.plans.planned_cutovers import unplanned_for
 from onboarding.plans.queries import has_file, lock_tasks
 from onboarding.plans.rollup import own_status, recompute_rollup
-from onboarding.plans.safe_times import lockdown_time, safe_times_of, unsafe_until
+from onboarding.plans.safe_times import lockdown_unsafe_until
 from onboarding.plans.task_fields import FieldRow, is_asked_per_domain, rows_for
 from onboarding.plans.transitions import (
     CONFIRM,
@@ -419,7 +418,7 @@ class _LockedTask:
                 self.task, {each.key: each for each in self.tasks}
             ),
             progress=self.progress(),
-            unsafe_until=self._unsafe_until(),
+            unsafe_until=lockdown_unsafe_until(self.task, self.plan.tenant, now=timezone.now()),
             field_rows=self._field_rows(),
             unplanned_cutovers=self._unplanned_cutovers(),
             residual_risks=self._residual_risks(),
@@ -444,13 +443,6 @@ class _LockedTask:
             return ()
         planned = set(self.plan.cutovers.values_list("direction", flat=True))
         return unplanned_for(self.task, planned)
-
-    def _unsafe_until(self) -> datetime | None:
-        if self.task.role != TaskRole.LOCKDOWN:
-            return None
-        tenant = self.plan.tenant
-        safety = safe_times_of(tenant, list(checks_of(tenant)), now=timezone.now())
-        return unsafe_until(lockdown_time(self.task, safety), tenant)
 
     def _residual_risks(self) -> Sequence[ResidualRisk]:
         if self.task.role != TaskRole.CLOSURE:

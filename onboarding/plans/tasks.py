@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from celery import shared_task
 from django.conf import settings
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
@@ -38,10 +38,10 @@ def expire_accepted_risks_of(plan_id: int) -> None:
 
 @shared_task(name="onboarding.complete_waits", ignore_result=True)
 def complete_waits() -> None:
-    """Queue one message for each plan with a wait that has ended."""
-    ended = _open_plans().filter(
-        tasks__wait_ends_at__lte=timezone.now(), tasks__verified_at__isnull=True
-    )
+    """Queue one message for each plan with a wait that has ended, or a lockdown that is safe."""
+    now = timezone.now()
+    is_over = Q(tasks__wait_ends_at__lte=now, tasks__verified_at__isnull=True)
+    ended = _open_plans().filter(is_over | Q(tasks__safe_from__lte=now))
     for plan_id in ended.values_list("pk", flat=True).distinct():
         complete_waits_of.delay(plan_id)
 

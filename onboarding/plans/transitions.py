@@ -15,6 +15,7 @@ from types import MappingProxyType
 from onboarding.models import ManualStatus, Responsibility, Task, TaskRole, TaskStatus
 from onboarding.plans.closing_obligations import ClosingObligations, ResidualRisk
 from onboarding.plans.domain_progress import TaskProgress
+from onboarding.plans.safe_times import lockdown_refusal
 from onboarding.plans.task_fields import FieldRow, FieldType
 from onboarding.plans.undo import can_undo, restores_confirmations
 from tenants.models import Domain
@@ -188,8 +189,8 @@ def _safe_by_now(unsafe_until: datetime | None) -> str:
     if unsafe_until is None:
         return ""
     return (
-        f"The lockdown is safe from {unsafe_until:%a %-d %b, %H:%M %Z}. Before that time, senders"
-        f" may still use the old route. {GATE_WARNING}"
+        f"{lockdown_refusal(unsafe_until)} Before that time, senders may still use the old route."
+        f" {GATE_WARNING}"
     )
 
 

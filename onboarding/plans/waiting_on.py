@@ -17,8 +17,9 @@ def side_to_act(task: Task, by_key: Mapping[str, Task], asked: Mapping[int, str]
 
     1. Neither, if the task does not apply.
     2. The side with an open question: it can answer even if the task waits or is complete.
-    3. Neither, if the task is complete, waits for other tasks or its date, awaits verification, or
-       is optional and not started. If only such optional tasks are left, they need a decision.
+    3. Neither, if the task is complete, waits for other tasks, its date or its safe time, awaits
+       verification, or is optional and not started. If only such optional tasks are left, they need
+       a decision.
     4. The side that the manual status *waiting* names, or that has not confirmed its part yet.
     """
     if not task.applies or task.is_group or task.status == TaskStatus.NOT_APPLICABLE:
@@ -31,7 +32,7 @@ def side_to_act(task: Task, by_key: Mapping[str, Task], asked: Mapping[int, str]
         return ""
     if _can_be_left(task) and not all(map(_can_be_left, undecided_tasks(by_key.values()))):
         return ""
-    if open_dependencies_of(task, by_key):
+    if task.safe_from is not None or open_dependencies_of(task, by_key):
         return ""
     return remaining_side(task)
 

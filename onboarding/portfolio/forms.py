@@ -1,7 +1,9 @@
-"""Forms of test messages and of the bulk change of tasks."""
+"""Forms of test messages, of the bulk change of tasks, and of the what-if of a forecast."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date, timedelta
 from typing import Any
 
 from django import forms
@@ -13,6 +15,10 @@ from onboarding.plans.forms.dates import (
     refuse_far_away,
 )
 from onboarding.portfolio.bulk import BulkChange
+from tenants.models import Authentication, DirectoryMethod, Platform
+
+FARTHEST_WHAT_IF = timedelta(days=730)
+_DAY_INPUT = forms.DateInput(attrs={"type": "date"})
 
 
 class BulkForm(forms.Form):
@@ -33,6 +39,66 @@ class BulkForm(forms.Form):
 
     def change(self) -> BulkChange:
         return BulkChange(**self.cleaned_data)
+
+
+class WhatIfForm(forms.Form):
+    """A what-if of the forecast. An empty field changes nothing. Nothing is stored."""
+
+    platform = forms.ChoiceField(choices=[("", "No change"), *Platform.choices], required=False)
+    directory_method = forms.ChoiceField(
+        choices=[("", "No change"), *DirectoryMethod.choices], required=False
+    )
+    authentication = forms.ChoiceField(
+        choices=[("", "No change"), *Authentication.choices], required=False
+    )
+    add_product = forms.ChoiceField(required=False)
+    remove_product = forms.ChoiceField(required=False)
+    outbound_on = forms.DateField(
+        required=False, label="Outbound cutover on", widget=_DAY_INPUT, error_messages=_DAY
+    )
+    inbound_on = forms.DateField(
+        required=False, label="Inbound cutover on", widget=_DAY_INPUT, error_messages=_DAY
+    )
+    task = forms.ChoiceField(required=False)
+    done_on = forms.DateField(
+        required=False, label="Done on", widget=_DAY_INPUT, error_messages=_DAY
+    )
+
+    def __init__(
+        self,
+        *args: Any,
+        today: date,
+        tasks: Sequence[tuple[str, str]],
+        products: Mapping[str, str],
+        bought: Collection[str],
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.today = today
+        offered = {
+            "task": list(tasks),
+            "add_product": [each for each in products.items() if each[0] not in bought],
+            "remove_product": [each for each in products.items() if each[0] in bought],
+        }
+        for name, choices in offered.items():
+            field = self.fields[name]
+            assert isinstance(field, forms.ChoiceField)
+            field.choices = [("", "No change"), *choices]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        for name in ("outbound_on", "inbound_on", "done_on"):
+            day = cleaned.get(name)
+            if day is None:
+                continue
+            if day < self.today:
+                self.add_error(name, "This day is in the past. Enter today or a later day.")
+            elif day > self.today + FARTHEST_WHAT_IF:
+                self.add_error(name, "Enter a day within two years of today.")
+        if not self.errors and bool(cleaned.get("task")) != bool(cleaned.get("done_on")):
+            missing = "done_on" if cleaned.get("task") else "task"
+            self.add_error(missing, "Choose both the task and the day on which it is done.")
+        return cleaned
 
 
 _TOO_LARGE = (

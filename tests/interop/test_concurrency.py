@@ -174,7 +174,7 @@ def test_concurrent_plans_make_one_cutover(make_tenant: MakeTenant, consultant: 
     def plan(*domains: Domain) -> str:
         own = Plan.objects.select_related("tenant").get(tenant=tenant)
         try:
-            plan_cutover(own, "inbound", window_start, domains, by=consultant)
+            plan_cutover(own, "inbound", window_start, domains, by=consultant, reason="Agreed.")
         except ConflictingChange:
             return "too late"
         return "planned"
@@ -196,7 +196,9 @@ def test_swapping_domains_does_not_deadlock(make_tenant: MakeTenant, consultant:
     def swap(cutover: Cutover, wanted: Domain) -> str:
         own = Cutover.objects.get(pk=cutover.pk)
         try:
-            change_cutover(own, window_start, [wanted], expected_round=1, by=consultant)
+            change_cutover(
+                own, window_start, [wanted], expected_round=1, by=consultant, reason="Agreed."
+            )
         except ConflictingChange:
             return "too late"
         return "changed"

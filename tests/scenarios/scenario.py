@@ -137,14 +137,24 @@ class Scenario:
         chosen = domains.filter(name__in=names) if names else domains
         with self.commits():
             return planning.plan_cutover(
-                self.tenant.plan, direction, at(planned_at), list(chosen), by=self.consultant
+                self.tenant.plan,
+                direction,
+                at(planned_at),
+                list(chosen),
+                by=self.consultant,
+                reason="Planned by the scenario.",
             )
 
     def move(self, cutover: Cutover, planned_at: str) -> Cutover:
         domains = list(cutover.domains.all())
         with self.commits():
             planning.change_cutover(
-                cutover, at(planned_at), domains, expected_round=cutover.round, by=self.consultant
+                cutover,
+                at(planned_at),
+                domains,
+                expected_round=cutover.round,
+                by=self.consultant,
+                reason="Moved by the scenario.",
             )
         cutover.refresh_from_db()
         return cutover

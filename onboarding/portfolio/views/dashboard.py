@@ -20,6 +20,8 @@ from checks.models import Check, Observation
 from checks.queries import observations_by_kind
 from onboarding.cutovers.queries import switched
 from onboarding.models import Cutover, Phase, Plan, Task
+from onboarding.plans.forecast import Forecast
+from onboarding.plans.forecast_inputs import forecasts_of
 from onboarding.plans.safe_times import PlanSafeTime, safe_times_by_kind
 from onboarding.plans.tenant_page import current_user, show
 from onboarding.portfolio import filters
@@ -53,6 +55,7 @@ class DashboardRow:
     status: TenantStatus
     domains: int
     drifts: int
+    forecast: Forecast | None
 
 
 @dataclass(frozen=True)
@@ -117,7 +120,7 @@ def dashboard_csv(request: HttpRequest) -> HttpResponse:
     rows = csv.writer(response)
     rows.writerow(
         ["Tenant", "Region", "Consultant", "Tasks done", "Tasks", "Failing checks",
-         "No reliable answer", "Drift", "Next cutover", "Planned for (UTC)", "Status"]
+         "No reliable answer", "Drift", "Next cutover", "Planned for (UTC)", "Status", "Forecast"]
     )  # fmt: skip
     for line in _lines(list(with_plans(chosen.qs)), now=timezone.now()):
         cutover = line.status.cutover
@@ -135,6 +138,7 @@ def dashboard_csv(request: HttpRequest) -> HttpResponse:
                 cutover.get_direction_display() if cutover else "",
                 f"{cutover.planned_at:%Y-%m-%d %H:%M}" if cutover else "",
                 f"{line.status.text} {line.status.safe_at or ''}".strip(),
+                line.forecast.finish if line.forecast else "",
             )
         )
     return response
@@ -158,6 +162,8 @@ def _lines(tenants: list[Tenant], *, now: datetime) -> list[DashboardRow]:
     switched_ids = set(switched(cutovers).values_list("pk", flat=True))
     safety = _safeties(tenants, switched_ids, now=now)
     drifts = drift_counts(tenants)
+    unfinished = [t for t in tenants if t.plan.tasks_complete < t.plan.tasks_total]
+    forecasts = forecasts_of([t for t in unfinished if not t.is_closed], now=now)
     return [
         DashboardRow(
             tenant=tenant,
@@ -177,6 +183,7 @@ def _lines(tenants: list[Tenant], *, now: datetime) -> list[DashboardRow]:
             ),
             domains=len(tenant.domains.all()),
             drifts=drifts.get(tenant.pk, 0),
+            forecast=forecasts.get(tenant.pk),
         )
         for tenant in tenants
     ]

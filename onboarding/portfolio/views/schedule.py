@@ -26,6 +26,7 @@ from onboarding.plans.tasks import queue_reminders
 from onboarding.plans.tenant_page import current_user, load_page, show
 from onboarding.plans.views.tasks import back_to_plan, load_task
 from onboarding.portfolio import bulk
+from onboarding.portfolio.forecast_card import load_card
 from onboarding.portfolio.forms import BulkForm
 from tenants.access import require, tenant_or_404
 from tenants.activity_names import ActivityName
@@ -43,13 +44,14 @@ def dates_show(request: HttpRequest, public_id: str) -> HttpResponse:
 
 
 def _show(request: HttpRequest, public_id: str, **forms: Any) -> HttpResponse:
-    page = load_page(request, public_id)
+    page, now = load_page(request, public_id), timezone.now()
     tenant = page.tenant
     working_time = WorkingTime.objects.filter(tenant=tenant).first() or WorkingTime(tenant=tenant)
     context = {
         "page": page,
         "tab": "schedule",
-        "timing": plan_schedule(page.plan, page.rows, now=timezone.now()),
+        "timing": plan_schedule(page.plan, page.rows, now=now),
+        "card": None if tenant.is_closed else load_card(tenant, request.GET.dict(), now=now),
         "holidays": list(tenant.holidays.all()),
         "working_time": forms.get("working_time") or WorkingTimeForm(instance=working_time),
         "holiday": forms.get("holiday") or HolidayForm(),

@@ -194,7 +194,8 @@ def test_rescheduling_resets_confirmation(tenant: Tenant, consultant: User) -> N
     Cutover.objects.update(confirmed_at=MONDAY, confirmed_by=consultant, accepted_risk="Known.")
 
     domains = list(cutover.domains.all())
-    change_cutover(cutover, MONDAY + timedelta(days=1), domains, expected_round=1, by=consultant)
+    later = MONDAY + timedelta(days=1)
+    change_cutover(cutover, later, domains, expected_round=1, by=consultant, reason="Agreed.")
 
     cutover.refresh_from_db()
     assert (cutover.confirmed_at, cutover.confirmed_by, cutover.accepted_risk) == (None, None, "")

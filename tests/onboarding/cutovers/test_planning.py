@@ -57,7 +57,15 @@ def test_page_lists_domains_without_cutover(
     page = reverse("onboarding:cutovers", args=[tenant.public_id])
     chosen = [domain_of(tenant, name).public_id for name in ("side.test", "try.test")]
 
-    client.post(page, {"direction": "inbound", "planned_at": "2027-03-04T19:00", "domains": chosen})
+    client.post(
+        page,
+        {
+            "direction": "inbound",
+            "planned_at": "2027-03-04T19:00",
+            "domains": chosen,
+            "reason": "It is agreed.",
+        },
+    )
 
     made = Cutover.objects.get(plan__tenant=tenant)
     assert (made.planned_at, _names(made)) == (MOMENT, ["side.test", "try.test"])
@@ -162,7 +170,7 @@ def test_domain_change_resets_decision(tenant: Tenant, consultant: User, owner: 
     _decide(cutover, consultant, owner)
 
     both = [domain_of(tenant, "side.test"), domain_of(tenant, "try.test")]
-    change_cutover(cutover, MOMENT, both, expected_round=1, by=consultant)
+    change_cutover(cutover, MOMENT, both, expected_round=1, by=consultant, reason="Agreed.")
 
     cutover.refresh_from_db()
     assert (cutover.confirmed_at, cutover.confirmed_by, cutover.round) == (None, None, 2)
@@ -179,7 +187,7 @@ def test_window_moved_back_needs_new_decision(
 
     for shown, moment in ((1, MOMENT + WEEK), (2, MOMENT)):
         side = [domain_of(tenant, "side.test")]
-        change_cutover(cutover, moment, side, expected_round=shown, by=consultant)
+        change_cutover(cutover, moment, side, expected_round=shown, by=consultant, reason="Agreed.")
 
     cutover.refresh_from_db()
     assert go_no_go.current_decision(cutover) is None
@@ -201,7 +209,12 @@ def test_unchanged_save_resets_nothing(tenant: Tenant, consultant: User, owner: 
 def test_change_of_outdated_round_is_refused(tenant: Tenant, consultant: User) -> None:
     cutover = cutover_of(tenant, "inbound", MOMENT, "side.test")
     change_cutover(
-        cutover, MOMENT + WEEK, [domain_of(tenant, "side.test")], expected_round=1, by=consultant
+        cutover,
+        MOMENT + WEEK,
+        [domain_of(tenant, "side.test")],
+        expected_round=1,
+        by=consultant,
+        reason="Agreed.",
     )
 
     with pytest.raises(ConflictingChange):
@@ -230,7 +243,7 @@ def test_domain_changes_around_window(
     domains = list(tenant.domains.filter(name__in=wanted))
 
     try:
-        change_cutover(cutover, moment, domains, expected_round=1, by=consultant)
+        change_cutover(cutover, moment, domains, expected_round=1, by=consultant, reason="Agreed.")
     except OnboardingError:
         assert not is_changed
 
@@ -291,7 +304,8 @@ def test_cancelled_cutover_releases_domains(tenant: Tenant, consultant: User) ->
     cutover = cutover_of(tenant, "inbound", MOMENT, "side.test")
 
     cancel_cutover(cutover, by=consultant)
-    plan_cutover(tenant.plan, "inbound", MOMENT, [domain_of(tenant, "side.test")], by=consultant)
+    side = [domain_of(tenant, "side.test")]
+    plan_cutover(tenant.plan, "inbound", MOMENT, side, by=consultant, reason="Agreed.")
 
     assert Cutover.objects.count() == 1
 
@@ -310,7 +324,8 @@ def test_cancelled_cutover_keeps_record(
     )
 
     cancel_cutover(cutover, by=consultant)
-    plan_cutover(tenant.plan, "inbound", MOMENT, [domain_of(tenant, "side.test")], by=consultant)
+    side = [domain_of(tenant, "side.test")]
+    plan_cutover(tenant.plan, "inbound", MOMENT, side, by=consultant, reason="Agreed.")
 
     assert (Cutover.objects.count(), DryRun.objects.count()) == (1, 1)
     client = signed_in(consultant)

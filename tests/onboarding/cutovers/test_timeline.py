@@ -83,7 +83,12 @@ def test_timeline_has_own_entries_only(
     other = cutover_of(tenant, "inbound", planned_at, "two.test")
     later = planned_at + timedelta(days=1)
     change_cutover(
-        other, later, list(other.domains.all()), expected_round=other.round, by=consultant
+        other,
+        later,
+        list(other.domains.all()),
+        expected_round=other.round,
+        by=consultant,
+        reason="Agreed.",
     )
     for domain in ("one.test", "two.test"):
         _record(tenant, domain, Verdict.PASS, timezone.now())
@@ -103,7 +108,8 @@ def test_timeline_has_earlier_window(tenant: Tenant, cutover: Cutover, consultan
     take_at_opening(cutover)
     _record(tenant, "northwind.test", Verdict.PASS, cutover.planned_at)
     later = cutover.planned_at + timedelta(days=9)
-    change_cutover(cutover, later, list(cutover.domains.all()), expected_round=1, by=consultant)
+    domains = list(cutover.domains.all())
+    change_cutover(cutover, later, domains, expected_round=1, by=consultant, reason="Agreed.")
     cutover.refresh_from_db()
 
     assert "northwind.test pass" in _entries(cutover)

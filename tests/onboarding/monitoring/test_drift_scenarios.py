@@ -59,7 +59,12 @@ def test_fail_in_former_window_is_no_drift(
     snapshots.take_at_opening(cutover)
     later = START + timedelta(days=8)
     change_cutover(
-        cutover, later, list(live.domains.all()), expected_round=cutover.round, by=consultant
+        cutover,
+        later,
+        list(live.domains.all()),
+        expected_round=cutover.round,
+        by=consultant,
+        reason="Agreed.",
     )
 
     fail(live, CheckKind.MX)

@@ -150,7 +150,7 @@ def test_cutover_time_is_in_tenant_zone(
             "direction": "inbound",
             "planned_at": "2026-12-03T19:00",
             "domains": tenant.domains.get().public_id,
-            "confirmed": "yes",
+            "reason": "Outbound mail has switched already.",
         },
     )
 

@@ -1,0 +1,36 @@
+"""The days that outbound mail runs through Mimecast before an inbound cutover. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from onboarding.models import ManualStatus, Task, TaskStatus
+
+
+@dataclass(frozen=True)
+class OutboundDays:
+    """The agreed days of outbound mail before an inbound cutover.
+
+    `is_required`: an open task requires them. `waived` is the sentence of a person's decision
+    against them. `since` is None until outbound mail leaves through Mimecast.
+    """
+
+    days: int
+    task: Task | None = None
+    is_required: bool = True
+    waived: str = ""
+    since: datetime | None = None
+
+    @property
+    def ends_at(self) -> datetime | None:
+        return None if self.since is None else self.since + timedelta(days=self.days)
+
+
+def waived_days(wait: Task) -> str:
+    """The sentence of the decision that the days are not waited for; empty without one."""
+    if wait.status == TaskStatus.ACCEPTED_RISK:
+        return f"Fewer days were accepted: “{wait.status_reason}”"
+    if wait.manual_status == ManualStatus.NOT_NEEDED:
+        return f"The days are not needed: “{wait.status_reason}”"
+    return ""
