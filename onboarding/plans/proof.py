@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from checks.engine.outcomes import CheckKind, Verdict
+from checks.engine.outcomes import UNVERIFIED_KINDS, CheckKind, Verdict
 from checks.expectations import PURPOSE_BY_KIND
 from checks.models import Check
 from onboarding.models import DomainProgress, Task, TaskRole
@@ -42,6 +42,9 @@ class ProofSubject:
     # Whether only a message that was signed after `confirmed_at` is proof.
     follows_confirmation: bool = False
     confirmed_at: datetime | None = None
+    # Whether only a message counts that was received after the MX switch, seen at `switched_at`.
+    follows_switch: bool = False
+    switched_at: datetime | None = None
 
     @property
     def settled(self) -> Verdict | None:
@@ -51,8 +54,16 @@ class ProofSubject:
 
     @property
     def is_early(self) -> bool:
-        """Whether the newest signed message is from before the confirmation, such as a pilot."""
-        if not self.follows_confirmation or self.check is None:
+        """Whether the newest message is too early to count.
+
+        A signed one is from before the confirmation, such as a pilot. A received one is from before
+        the MX switch.
+        """
+        if self.check is None:
+            return False
+        if self.follows_switch:
+            return self._is_before_switch(self.check)
+        if not self.follows_confirmation:
             return False
         verdict, signed_at = self.check.settled.verdict, self.check.signed_at
         if verdict is None or not verdict.is_passing:
@@ -63,12 +74,31 @@ class ProofSubject:
             or signed_at < self.confirmed_at.replace(microsecond=0)
         )
 
+    def _is_before_switch(self, check: Check) -> bool:
+        verdict = check.settled.verdict
+        if verdict is None or not verdict.is_passing:
+            return False
+        # Received lines have the time in whole seconds.
+        switched_at = self.switched_at and self.switched_at.replace(microsecond=0)
+        return not (switched_at and check.received_at and check.received_at >= switched_at)
+
+    @property
+    def is_unverified_text(self) -> bool:
+        """Whether the check judges text that a person can edit. It never completes a task."""
+        return self.kind in UNVERIFIED_KINDS
+
+    @property
+    def needs_message(self) -> bool:
+        return self.check is not None and self.check.needs_message
+
     @property
     def is_verified(self) -> bool:
-        return self.settled is not None and self.settled.is_passing
+        return not self.is_unverified_text and self.settled is not None and self.settled.is_passing
 
     @property
     def is_unverifiable(self) -> bool:
+        if self.is_unverified_text:
+            return self.settled is not Verdict.FAIL
         if self.settled is Verdict.NOT_APPLICABLE or (
             self.settled is None and self.confirmation_suffices
         ):
@@ -90,7 +120,11 @@ class TaskEvidence:
     @property
     def is_verified(self) -> bool:
         """Whether every applicable subject has settled on a passing verdict, and there is one."""
-        counted = [s for s in self.subjects if s.settled is not Verdict.NOT_APPLICABLE]
+        counted = [
+            s
+            for s in self.subjects
+            if s.settled is not Verdict.NOT_APPLICABLE and not s.is_unverified_text
+        ]
         return bool(counted) and not self.missing and all(s.is_verified for s in counted)
 
     @property
@@ -99,7 +133,7 @@ class TaskEvidence:
         ids: dict[int, bool] = {}
         for subject in self.subjects:
             domain_id = subject.check.domain_id if subject.check is not None else None
-            if domain_id is not None:
+            if domain_id is not None and not subject.is_unverified_text:
                 ids[domain_id] = ids.get(domain_id, True) and subject.is_verified
         return frozenset(domain_id for domain_id, is_verified in ids.items() if is_verified)
 
@@ -114,12 +148,21 @@ class TaskEvidence:
 
     @property
     def failing(self) -> tuple[ProofSubject, ...]:
-        return tuple(s for s in self.subjects if s.settled is Verdict.FAIL)
+        return tuple(
+            s for s in self.subjects if s.settled is Verdict.FAIL and not s.is_unverified_text
+        )
+
+    @property
+    def contradicting_texts(self) -> tuple[ProofSubject, ...]:
+        """The subjects whose submitted message shows that the task is not done."""
+        return tuple(s for s in self.subjects if s.settled is Verdict.FAIL and s.is_unverified_text)
 
     @property
     def is_open(self) -> bool:
         """Whether a subject has no settled verdict yet."""
-        return bool(self.missing) or any(s.settled is None for s in self.subjects)
+        return bool(self.missing) or any(
+            s.settled is None for s in self.subjects if not s.is_unverified_text
+        )
 
 
 def needed_kinds(kinds: Iterable[str], tenant: Tenant) -> list[CheckKind]:
@@ -197,7 +240,17 @@ def _subjects(
                 _confirmation_suffices(kind, task, check),
                 kind is CheckKind.MESSAGE and task.role == TaskRole.SWITCHES_OUTBOUND,
                 confirmed_at(task, progress.get(domain.pk)),
+                kind is CheckKind.DELIVERY_MESSAGE and task.role == TaskRole.SWITCHES_INBOUND,
+                observed_switch(by_subject.get((CheckKind.MX.value, domain.pk, None))),
             )
+
+
+def observed_switch(mx_check: Check | None) -> datetime | None:
+    """The time at which every name server gave only the region's MX hosts; None before that."""
+    if mx_check is None or not mx_check.is_active:
+        return None
+    verdict = mx_check.settled.verdict
+    return mx_check.settled_at if verdict is not None and verdict.is_passing else None
 
 
 def _confirmation_suffices(kind: CheckKind, task: Task, check: Check | None) -> bool:

@@ -39,6 +39,7 @@ DOMAIN_KINDS = (
     CheckKind.MX_TTL,
     CheckKind.MX,
     CheckKind.MESSAGE,
+    CheckKind.DELIVERY_MESSAGE,
 )
 
 

@@ -1,4 +1,4 @@
-"""The test message page: submit a message, and see the result of its check."""
+"""The pages of test messages and received messages: submit one, and see the result of its check."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tenants.throttle import throttled
 def _load(request: HttpRequest, public_id: str, check_id: str) -> tuple[TenantPage, Check]:
     page = load_page(request, public_id)
     for check in page.plan_context.checks:
-        if check.public_id == check_id and check.kind == CheckKind.MESSAGE:
+        if check.public_id == check_id and check.needs_message:
             return page, check
     raise Http404("No such check.")
 
@@ -36,6 +36,7 @@ def _context(page: TenantPage, check: Check, form: MessageForm) -> dict[str, Any
         "page": page,
         "check": check,
         "check_shape": shape_of_check(check),
+        "is_received": check.kind == CheckKind.DELIVERY_MESSAGE,
         "tab": "domains",
         "form": form,
         "waiting": next((m for m in messages if m.finished_at is None), None),
