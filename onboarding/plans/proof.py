@@ -10,7 +10,7 @@ from types import MappingProxyType
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from checks.engine.outcomes import UNVERIFIED_KINDS, CheckKind, Verdict
-from checks.expectations import PURPOSE_BY_KIND
+from checks.expectations import PURPOSE_BY_KIND, ROLES_BY_KIND
 from checks.models import Check
 from onboarding.models import DomainProgress, Task, TaskRole
 from onboarding.plans.domain_progress import confirmed_at
@@ -28,6 +28,10 @@ _ONLY_FROM_ALLOWED_VANTAGES = {
     "smtp.ehlo-refused",
     "ldaps.unreachable-from-here",
 }
+
+
+# Findings on a received message that are a fault at any time.
+_NEVER_RIGHT = {"delivery-message.other-region"}
 
 
 @dataclass(frozen=True)
@@ -86,6 +90,22 @@ class ProofSubject:
     def is_unverified_text(self) -> bool:
         """Whether the check judges text that a person can edit. It never completes a task."""
         return self.kind in UNVERIFIED_KINDS
+
+    @property
+    def contradicts(self) -> bool:
+        """Whether the newest message shows that the task is not done.
+
+        Mail reaches the old hosts until the MX switch, so before it a direct delivery is no fault.
+        """
+        latest = self.check.latest if self.check is not None else None
+        if not self.is_unverified_text or latest is None or latest.verdict != Verdict.FAIL.value:
+            return False
+        if any(found["code"] in _NEVER_RIGHT for found in latest.findings):
+            return True
+        received_at = latest.evidence.get("message", {}).get("received_at", "")
+        if not self.follows_switch or self.switched_at is None or not received_at:
+            return False
+        return datetime.fromisoformat(received_at) >= self.switched_at
 
     @property
     def needs_message(self) -> bool:
@@ -153,9 +173,9 @@ class TaskEvidence:
         )
 
     @property
-    def contradicting_texts(self) -> tuple[ProofSubject, ...]:
-        """The subjects whose submitted message shows that the task is not done."""
-        return tuple(s for s in self.subjects if s.settled is Verdict.FAIL and s.is_unverified_text)
+    def contradicting_messages(self) -> tuple[ProofSubject, ...]:
+        """The subjects whose newest message shows that the task is not done."""
+        return tuple(s for s in self.subjects if s.contradicts)
 
     @property
     def is_open(self) -> bool:
@@ -230,8 +250,12 @@ def _subjects(
             if host.purpose == purpose:
                 yield ProofSubject(kind, str(host), by_subject.get((kind.value, None, host.pk)))
         return
+    # A delivery route is tested with a message to any domain, also where the task lists few roles.
+    roles = task.domain_roles
+    if kind is CheckKind.DELIVERY_MESSAGE and not task.is_per_domain:
+        roles = list(ROLES_BY_KIND[kind])
     for domain in domains:
-        if domain.role in task.domain_roles:
+        if domain.role in roles:
             check = by_subject.get((kind.value, domain.pk, None))
             yield ProofSubject(
                 kind,

@@ -122,6 +122,10 @@ class Viewer:
     progress: ProgressByTask = field(default_factory=dict)
 
 
+# A person or a check states that the task is done.
+_CLAIMED = {TaskStatus.DONE, TaskStatus.VERIFIED, TaskStatus.AWAITING_VERIFICATION}
+
+
 @dataclass(frozen=True)
 class TaskRow:
     """One task on a page, with the buttons that the reader may use."""
@@ -230,6 +234,19 @@ class TaskRow:
         return tuple(
             s for s, latest in runs if latest is not None and not Verdict(latest.verdict).is_passing
         )
+
+    @property
+    def message_subjects(self) -> tuple[ProofSubject, ...]:
+        """The subjects for which a person submits a message, also those that only support it."""
+        subjects = (*self.evidence.subjects, *self.supporting.subjects)
+        return tuple(subject for subject in subjects if subject.needs_message)
+
+    @property
+    def contradicting_messages(self) -> tuple[ProofSubject, ...]:
+        """The subjects whose newest message shows that a confirmed or verified task is not done."""
+        if self.task.status not in _CLAIMED:
+            return ()
+        return self.evidence.contradicting_messages + self.supporting.contradicting_messages
 
     @property
     def open_subjects(self) -> tuple[ProofSubject, ...]:

@@ -487,7 +487,9 @@ def submit_test_message(plan: Plan, check: Check, content: bytes, *, by: User) -
         run_now([check])
         write_activity(
             plan.tenant,
-            ActivityName.TEST_MESSAGE_SUBMITTED,
+            ActivityName.RECEIVED_MESSAGE_SUBMITTED
+            if check.kind == CheckKind.DELIVERY_MESSAGE
+            else ActivityName.TEST_MESSAGE_SUBMITTED,
             by=by,
             domain=check.subject,
             sha256=shown.sha256,

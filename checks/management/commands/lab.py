@@ -11,7 +11,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from checks.lab import signed_messages
+from checks.lab import received_messages, signed_messages
 from checks.lab.addresses import LabEndpoints, announce, current, withdraw_announcement
 from checks.lab.records import APEX, LabError, LabState, Mode, ZoneRecord
 from checks.lab.serve import serve
@@ -30,6 +30,7 @@ class Command(BaseCommand):
         _add_record_actions(actions)
         _add_server_actions(actions)
         _add_message_actions(actions)
+        _add_received_action(actions)
         for action, help_text in (
             ("close", "stop a host from listening"),
             ("open", "let it listen again"),
@@ -104,6 +105,32 @@ def _add_message_actions(actions: Any) -> None:
     message.add_argument("domain")
     message.add_argument("--pilot", action="store_true", help="over a connector for one mailbox")
     message.add_argument("--region", default="us", help="the region of the sending address")
+
+
+def _add_received_action(actions: Any) -> None:
+    received = actions.add_parser("received", help="print a message as its recipient receives it")
+    received.add_argument("domain")
+    received.add_argument("--test", action="store_true", help="handed to Mimecast, whatever MX is")
+    received.add_argument("--region", default="us", help="the region of the delivering server")
+    received.add_argument("--host", default="", help="the delivery host of the client's own system")
+    received.add_argument(
+        "--platform",
+        default="on_premises",
+        choices=("on_premises", "microsoft_365", "google_workspace"),
+    )
+
+
+def received(lab: Lab, options: dict[str, Any]) -> str:
+    content = received_messages.received_message(
+        lab,
+        options["domain"],
+        options["region"],
+        platform=options["platform"],
+        delivery_host=options["host"],
+        at=timezone.now(),
+        is_test=options["test"],
+    )
+    return content.decode()
 
 
 def sign(lab: Lab, options: dict[str, Any]) -> str:
@@ -259,6 +286,7 @@ ACTIONS = {
     "withdraw": withdraw,
     "sign": sign,
     "message": message,
+    "received": received,
     "show": show,
     "lag": lag,
     "catch-up": catch_up,
