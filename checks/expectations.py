@@ -126,6 +126,9 @@ def _expected_checks(
 
 
 def _recipient_expectation(kind: CheckKind, host: Host) -> dict[str, str]:
-    """The test recipient of the host, if any. Another recipient is another question."""
-    asks = kind is CheckKind.SMTP and bool(host.recipient)
+    """The test recipient of the host, if any. Another recipient is another question.
+
+    Hosted platforms greet everyone. Only the reply to a recipient shows whether they are locked.
+    """
+    asks = kind in (CheckKind.SMTP, CheckKind.LOCKDOWN) and bool(host.recipient)
     return {"recipient": host.recipient} if asks else {}

@@ -199,6 +199,7 @@ CODES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "lockdown.closed": ("host", "port", "reason"),
         "lockdown.refused": ("code", "text"),
         "lockdown.open": ("host", "port"),
+        "lockdown.direct-send-refused": ("host", "code", "text"),
         "lockdown.hosted-inconclusive": ("host",),
         "lockdown.untried": ("host", "addresses"),
         "lockdown.refused-by-policy": ("host", "code", "text"),

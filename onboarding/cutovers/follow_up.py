@@ -287,8 +287,11 @@ def _from_outside(facts: ReadinessFacts) -> str:
     verdicts = [(s, current_verdict(s, facts)) for s in facts.subjects_of(CheckKind.LOCKDOWN)]
     closed = [s for s, each in verdicts if each is Verdict.PASS]
     open_hosts = [s for s, each in verdicts if each is Verdict.FAIL]
+    partial = [s for s, each in verdicts if each is Verdict.WARN]
     if open_hosts:
         return f"From outside {_names(open_hosts)} still answers."
+    if partial:
+        return f"From outside {_names(partial)} rejects only your own domains as senders."
     if verdicts and len(closed) == len(verdicts):
         return f"From outside {_names(closed)} is closed."
     return "The state from outside is not known."

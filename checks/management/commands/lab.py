@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from checks.lab import received_messages, signed_messages
 from checks.lab.addresses import LabEndpoints, announce, current, withdraw_announcement
-from checks.lab.records import APEX, LabError, LabState, Mode, ZoneRecord
+from checks.lab.records import APEX, HostedLockdown, LabError, LabState, Mode, ZoneRecord
 from checks.lab.serve import serve
 from checks.lab.zones import HOSTS, Lab
 
@@ -36,6 +36,8 @@ class Command(BaseCommand):
             ("open", "let it listen again"),
         ):
             actions.add_parser(action, help=help_text).add_argument("host", help=" or ".join(HOSTS))
+        lockdown = actions.add_parser("lockdown", help="set the hosted mail platform's lockdown")
+        lockdown.add_argument("setting", choices=[each.value for each in HostedLockdown])
         actions.add_parser(
             "restore", help="every server answers, every host is open; records remain"
         )
@@ -231,6 +233,11 @@ def open_host(lab: Lab, options: dict[str, Any]) -> str:
     return f"The {options['host']} host listens again. {SHOWN_AFTER_NEXT_RUN}"
 
 
+def lockdown(lab: Lab, options: dict[str, Any]) -> str:
+    lab.lock_hosted(HostedLockdown(options["setting"]))
+    return f"The hosted mail platform is set to {options['setting']}. {SHOWN_AFTER_NEXT_RUN}"
+
+
 def restore(lab: Lab, options: dict[str, Any]) -> str:
     lab.restore()
     return (
@@ -272,7 +279,9 @@ def _addresses(endpoints: LabEndpoints) -> str:
         f"The lab serves .test on {endpoints.server(1)} to {endpoints.server(3)} and, as a "
         f"resolver, on {endpoints.resolver}, port {endpoints.port}; SMTP on "
         f"{endpoints.smtp_host}:{endpoints.smtp_port}, "
-        f"LDAPS on {endpoints.ldaps_host}:{endpoints.ldaps_port}."
+        f"LDAPS on {endpoints.ldaps_host}:{endpoints.ldaps_port}, hosted mailboxes on "
+        f"{endpoints.hosted_host}:{endpoints.smtp_port}, and the control target of the lockdown "
+        f"check on {endpoints.control_host}:{endpoints.smtp_port}."
     )
 
 
@@ -292,6 +301,7 @@ ACTIONS = {
     "catch-up": catch_up,
     **dict.fromkeys(MODES, behave),
     "close": close_host,
+    "lockdown": lockdown,
     "route": route,
     "route-directly": route_directly,
     "open": open_host,

@@ -15,7 +15,7 @@ from checks.engine.outcomes import CheckKind
 from checks.lab import signed_messages as stand_in
 from checks.lab.addresses import SERVERS
 from checks.lab.received_messages import received_message
-from checks.lab.records import LabError, Mode, ZoneRecord
+from checks.lab.records import HostedLockdown, LabError, Mode, ZoneRecord
 from checks.lab.zones import HOSTS, Lab
 from checks.models import Check
 from onboarding.error_responses import errors_as_message
@@ -76,6 +76,7 @@ def lab_show(request: HttpRequest, public_id: str) -> HttpResponse:
         "servers": servers,
         "hosts": [{"name": host, "is_open": host not in state.closed} for host in HOSTS],
         "modes": list(Mode),
+        "hosted": state.hosted.value,
         "selector": stand_in.SELECTOR,
     }
     return render(request, "portfolio/lab_show.html", context)
@@ -124,6 +125,10 @@ def _change(page: TenantPage, lab: Lab, request: HttpRequest) -> str:
         return f"The server of {domain} sends directly from now on."
     if action in ("lag", "catch-up", "silent", "restore"):
         return _change_server(lab, action, request.POST.get("server", ""))
+    return _change_host(lab, action, request)
+
+
+def _change_host(lab: Lab, action: str, request: HttpRequest) -> str:
     host = request.POST.get("host", "")
     if action == "close":
         lab.close(host)
@@ -131,7 +136,20 @@ def _change(page: TenantPage, lab: Lab, request: HttpRequest) -> str:
     if action == "open":
         lab.open(host)
         return f"The {host} host is open."
+    if action == "lockdown":
+        return _lock_hosted(lab, request.POST.get("setting", ""))
     raise LabError("The lab does not know that action.")
+
+
+def _lock_hosted(lab: Lab, setting: str) -> str:
+    if setting not in set(HostedLockdown):
+        raise LabError("Choose a setting of the hosted mail platform.")
+    lab.lock_hosted(HostedLockdown(setting))
+    return {
+        HostedLockdown.OPEN: "The hosted mail platform accepts every sender.",
+        HostedLockdown.DIRECT_SEND: "The hosted mail platform rejects Direct Send.",
+        HostedLockdown.LOCKED: "The hosted mail platform accepts only Mimecast.",
+    }[HostedLockdown(setting)]
 
 
 def _own_domain(page: TenantPage, request: HttpRequest) -> str:
