@@ -29,9 +29,9 @@ def hosts_among(names: Sequence[str], platform: str) -> list[str]:
     return [_plain(name) for name in names if is_wanted(name)]
 
 
-def microsoft_host(domain: str) -> str:
+def microsoft_host(domain: str, suffix: str = MICROSOFT_SUFFIXES[0]) -> str:
     """Return the usual host of a domain at Microsoft 365: its name, with dashes for dots."""
-    return domain.lower().replace(".", "-") + MICROSOFT_SUFFIXES[0]
+    return domain.lower().replace(".", "-") + suffix
 
 
 def _is_google(host: str) -> bool:
