@@ -8,7 +8,7 @@ from django.db import models
 from django.utils import timezone
 
 from checks.check_state import CheckState
-from checks.engine.outcomes import MESSAGE_KINDS, CheckKind, Verdict
+from checks.engine.outcomes import MESSAGE_KINDS, UNVERIFIED_KINDS, CheckKind, Verdict
 from checks.scheduling import Interval, Priorities
 from checks.settling import SettledVerdict
 from tenants.models import Domain, Host, Tenant, User
@@ -120,6 +120,11 @@ class Check(models.Model):
     def needs_message(self) -> bool:
         """Whether a run needs a message that a person submits."""
         return self.kind in MESSAGE_KINDS
+
+    @property
+    def is_unverified_text(self) -> bool:
+        """Whether the check judges text that a person can edit."""
+        return self.kind in UNVERIFIED_KINDS
 
     @property
     def subject(self) -> str:

@@ -98,6 +98,8 @@ class Shape(StrEnum):
     WAITING = "waiting"
     UNKNOWN = "unknown"
     PARTIAL = "partial"
+    # A submitted text shows it, and nothing verifies the text.
+    SUPPORTED = "supported"
     TODO = "todo"
     LOCKED = "locked"
     NOT_APPLICABLE = "not_applicable"
@@ -368,6 +370,16 @@ def _is_unknown(evidence: TaskEvidence) -> bool:
 
 def shape_of_check(check: Check) -> Shape:
     """The icon of a check: by its settled verdict, else by its latest run."""
+    shape = _shape_of_settled(check)
+    return without_proof(shape) if check.is_unverified_text else shape
+
+
+def without_proof(shape: Shape) -> Shape:
+    """The icon of a yes that rests on unverified text."""
+    return Shape.SUPPORTED if shape in (Shape.PASS, Shape.CAUTION) else shape
+
+
+def _shape_of_settled(check: Check) -> Shape:
     if check.settled_verdict:
         settled = Verdict(check.settled_verdict)
         if settled.is_passing:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from django.db.models import Count, Prefetch, Q, QuerySet
 
-from checks.engine.outcomes import MESSAGE_KINDS, CheckKind, Verdict
+from checks.engine.outcomes import MESSAGE_KINDS, UNVERIFIED_KINDS, CheckKind, Verdict
 from checks.models import Check
 from onboarding.models import (
     Cutover,
@@ -47,6 +47,7 @@ def check_counts(tenants: Sequence[Tenant]) -> dict[int, CheckCounts]:
     settled_yes = Q(settled_verdict__in=[Verdict.PASS.value, Verdict.WARN.value])
     rows = (
         Check.objects.filter(tenant__in=tenants, is_active=True)
+        .exclude(kind__in=UNVERIFIED_KINDS)
         .values("tenant_id")
         .annotate(
             passing=Count("pk", filter=settled_yes & ~unknown),

@@ -19,6 +19,7 @@ from onboarding.models import Task, TaskStatus
 from onboarding.plans.evaluation import PlanContext, reevaluate
 from onboarding.plans.proof import ProofSubject
 from onboarding.plans.services import confirm_task
+from onboarding.portfolio.queries import CheckCounts, check_counts
 from tenants.models import ActivityLine, Host, Tenant, User
 from tests.checks.engine.dns.zone_lookup import ZoneLookup
 from tests.factories import MakeTenant, SignIn
@@ -278,6 +279,29 @@ def test_client_home_offers_the_page(check: Check, owner: User, signed_in: SignI
     home = signed_in(owner).get(reverse("onboarding:my-tasks", args=[check.tenant.public_id]))
 
     assert f'href="{page_of(check)}"' in text_of(home)
+
+
+def test_no_page_calls_the_message_verified(
+    check: Check, owner: User, signed_in: SignIn, django_capture_on_commit_callbacks: Any
+) -> None:
+    client = signed_in(owner)
+    submitted = submit(client, check, source(), django_capture_on_commit_callbacks)
+    domains = reverse("onboarding:domains", args=[check.tenant.public_id])
+
+    drawer = texts(client.get(f"{domains}?check={check.public_id}").content.decode(), "#evidence")
+    (result,) = texts(submitted, "#message-checked")
+
+    assert "Shown by a submitted message, not verified" in drawer[0]
+    assert "Shown by a submitted message, not verified" in result
+    assert [text for text in (*drawer, result) if "Verified" in text or "server gave" in text] == []
+
+
+def test_counts_leave_the_message_out(
+    check: Check, owner: User, signed_in: SignIn, django_capture_on_commit_callbacks: Any
+) -> None:
+    submit(signed_in(owner), check, source(), django_capture_on_commit_callbacks)
+
+    assert check_counts([check.tenant]).get(check.tenant.pk, CheckCounts()).passing == 0
 
 
 def test_page_lists_the_routes(
