@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from ipaddress import ip_network
+from ipaddress import IPv6Address, ip_network
 from typing import Any
 
 from checks.engine.addresses import Address, IPNetwork, parse_address
@@ -96,12 +96,15 @@ async def _facts(
     hop = entry.hop
     if hop is None or hop.address is None:
         return DeliveryFacts(domain, region, recipients, entry, submitted.at)
+    address = _plain_address(hop.address)
+    hop = replace(hop, address=address)
+    entry = replace(entry, hop=hop)
     sending = await region_networks(region, lookup)
     delivering = _networks(region.delivery_networks)
     can_prove = region.delivery_confidence != "low"
     strong = [*sending, *(delivering if can_prove else ())]
-    is_listed = _is_within(hop.address, strong)
-    is_known = is_listed or _is_within(hop.address, delivering)
+    is_listed = _is_within(address, strong)
+    is_known = is_listed or _is_within(address, delivering)
     return DeliveryFacts(
         domain=domain,
         region=region,
@@ -112,11 +115,16 @@ async def _facts(
         is_listed=is_listed,
         is_weak=is_known and not is_listed,
         is_named=not is_listed and await _is_named(hop, region, lookup),
-        other_region="" if is_known else _other_region(hop.address, region),
+        other_region="" if is_known else _other_region(address, region),
         sender="" if is_known else await _direct_sender(message, hop, strong, lookup),
         has_ranges=bool(sending or delivering),
         switched_at=submitted.switched_at,
     )
+
+
+def _plain_address(address: Address) -> Address:
+    """Some servers write ::ffff:192.0.2.1 for an IPv4 peer."""
+    return (isinstance(address, IPv6Address) and address.ipv4_mapped) or address
 
 
 def _recipients(message: MailMessage, inside: Sequence[ReceivedHop]) -> tuple[str, ...]:
@@ -236,7 +244,7 @@ def _evidence(
                 "address": str(each.address) if each.address is not None else "",
                 "helo": each.helo,
                 "by": each.by,
-                "is_entry": each is hop,
+                "is_entry": hop is not None and number == facts.entry.number,
                 "is_inside": number < facts.entry.number,
             }
             for number, each in enumerate(hops)

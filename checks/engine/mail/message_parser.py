@@ -300,7 +300,7 @@ def _hop(text: str) -> ReceivedHop:
     return ReceivedHop(
         helo=helo[:255],
         address=addresses[-1] if addresses else None,
-        by=by.group(1).strip("[]()").lower() if by else "",
+        by=by.group(1).strip("[]();.").lower() if by else "",
         received_at=parse_date(text.rpartition(";")[2]) if ";" in text else None,
         recipient=parse_mailbox(recipient.group(1)) if recipient else "",
     )

@@ -8,6 +8,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from checks.engine.expected_values import MailPlatform, ReceivingSystem, RegionFacts
 from checks.engine.mail import delivery_message
@@ -111,6 +113,15 @@ def run_check(
     lookup = ZoneLookup(zone)
     return asyncio.run(delivery_message.inspect("client.test", region, system, shown, lookup))
 
+
+SYSTEMS = [MICROSOFT, GOOGLE, OWN, HYBRID]
+# Parts of Received lines in any order.
+PIECES = [
+    *("from", "by", "for", "with", "(", ")", "[", "]", ";", ",", "<>", "id 1"),
+    *(MIMECAST, INSIDE, f"[{INSIDE}]", f"({INSIDE})", "10.0.0.1", "[10.0.0.1]"),
+    *("mail.client.test", "mx.google.com", "DB1.mail.protection.outlook.com"),
+    *("x.prod.outlook.com", "2002:a05::1", "2603:10a6::1", "relay.mimecast.com"),
+]
 
 PLATFORMS = [
     pytest.param(microsoft_lines, MICROSOFT, id="microsoft"),
@@ -412,3 +423,30 @@ def test_evidence_contains_no_subject_or_body() -> None:
     evidence = str(run_check(text(own_lines())).evidence)
 
     assert ("Subject" in evidence, "Hello" in evidence) == (False, False)
+
+
+@pytest.mark.parametrize("by", ["MAIL.client.test", "mail.client.test.", "mail.client.test;"])
+def test_server_name_is_read_in_any_spelling(by: str) -> None:
+    outcome = run_check(text(own_lines(by=by)), replace(OWN, delivery_hosts=HYBRID.delivery_hosts))
+
+    assert params(outcome, "delivery-message.through-region")["route"] == "mail.client.test"
+
+
+def test_mapped_address_is_read_as_ipv4() -> None:
+    outcome = run_check(text(microsoft_lines(f"::ffff:{INSIDE}")), MICROSOFT)
+
+    assert params(outcome, "delivery-message.through-region")["address"] == INSIDE
+    assert [hop["is_entry"] for hop in outcome.evidence["hops"]] == [False, False, True, False]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=12), st.sampled_from(SYSTEMS))
+@settings(max_examples=300, deadline=None)
+def test_no_text_raises_or_passes_without_an_entry(
+    pieces: list[str], system: ReceivingSystem
+) -> None:
+    """Arbitrary chains: a yes always names an address of the region at the entry."""
+    outcome = run_check(text([f"Received: {' '.join(pieces)}; {DATE}", BELOW]), system)
+
+    assert outcome.verdict in (Verdict.UNKNOWN, Verdict.PASS, Verdict.WARN)
+    if outcome.verdict.is_passing:
+        assert params(outcome, "delivery-message.through-region")["address"] == INSIDE
