@@ -137,6 +137,17 @@ def test_received_message_completes_no_task(
     assert (task.verified_at, task.confirmation_suffices) == (None, True)
 
 
+def test_missing_message_blocks_no_task(check: Check) -> None:
+    """A template may list the check as a proof next to another one."""
+    Check.objects.filter(tenant=check.tenant, kind=CheckKind.MX).update(settled_verdict="pass")
+    task = Task.objects.get(plan__tenant=check.tenant, role="switches-inbound")
+
+    evidence = PlanContext.of(check.tenant).evidence(task, ["mx", KIND])
+
+    assert (evidence.is_verified, evidence.is_open) == (True, False)
+    assert evidence.verified_domain_ids == {check.domain_id}
+
+
 def test_message_is_deleted_after_the_check(
     check: Check, owner: User, signed_in: SignIn, django_capture_on_commit_callbacks: Any
 ) -> None:

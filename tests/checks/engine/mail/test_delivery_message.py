@@ -320,6 +320,29 @@ def test_translated_address_is_unknown() -> None:
     assert codes(outcome) == ["delivery-message.hidden-address"]
 
 
+@pytest.mark.parametrize(("lines", "system"), PLATFORMS[:2])
+def test_platform_entry_without_public_address_is_unknown(
+    lines: Lines, system: ReceivingSystem
+) -> None:
+    assert codes(run_check(text(lines("10.0.0.1")), system)) == ["delivery-message.hidden-address"]
+
+
+def test_content_filter_is_inside_the_system() -> None:
+    filtered = f"Received: by ex1.client.local (Postfix, from userid 1000) id 2; {DATE}"
+
+    assert run_check(text([filtered, *own_lines()])).verdict is Verdict.PASS
+
+
+def test_clause_in_a_comment_is_no_clause() -> None:
+    """The sender chooses its HELO name, which some servers write inside the comment."""
+    line = (
+        f"Received: from gateway.old.test (gateway.old.test [192.0.2.77] by {MIMECAST})"
+        f" by mail.client.test with ESMTPS; {DATE}"
+    )
+
+    assert codes(run_check(text([line]))) == ["delivery-message.outside-ranges"]
+
+
 def test_entry_without_address_is_unknown() -> None:
     lines = [f"Received: from {MIMECAST} by mail.client.test with ESMTPS; {DATE}"]
 
