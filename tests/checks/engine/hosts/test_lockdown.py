@@ -348,11 +348,14 @@ def test_partial_lockdown_of_one_address_decides() -> None:
     assert decided[:2] == ("192.0.2.2", Verdict.WARN)
 
 
-def test_own_sender_is_tried_without_a_message() -> None:
-    """The null sender first, then the recipient as its own sender, and never DATA."""
+def commands_of(envelope: tuple[str, str] = ("250 ok", "250 ok")) -> list[str]:
+    """The commands of a lockdown check with a recipient."""
 
     async def run() -> list[str]:
-        async with nameserver(ZONE) as dns, mail_host(ehlo=("hello",)) as server:
+        async with (
+            nameserver(ZONE) as dns,
+            mail_host(ehlo=("hello",), envelope=envelope) as server,
+        ):
             server.replies["RSET"] = "250 ok"
             request = CheckRequest(
                 CheckKind.LOCKDOWN,
@@ -365,7 +368,18 @@ def test_own_sender_is_tried_without_a_message() -> None:
             await run_all([request], network=network, budget_seconds=5, concurrency=1)
             return server.commands
 
-    commands = asyncio.run(run())
+    return asyncio.run(run())
+
+
+def test_rejected_recipient_is_not_tried_again() -> None:
+    commands = commands_of(("250 ok", "550 5.7.51 TenantInboundAttribution"))
+
+    assert commands[1:4] == ["MAIL FROM:<>", "RCPT TO:<ann@example.test>", "QUIT"]
+
+
+def test_own_sender_is_tried_without_a_message() -> None:
+    """The null sender first, then the recipient as its own sender, and never DATA."""
+    commands = commands_of()
 
     assert commands[1:7] == [
         "MAIL FROM:<>",
