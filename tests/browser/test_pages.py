@@ -30,12 +30,15 @@ PAGES = [
     ("consultant", "onboarding:activity"),
     ("consultant", "onboarding:profile-edit"),
     ("client", "onboarding:my-tasks"),
+    ("client", "onboarding:delivery-host"),
     ("client", "onboarding:plan-show"),
     ("client", "onboarding:domains"),
     ("manager", "onboarding:dashboard"),
     ("manager", "onboarding:tenant-list"),
 ]
-TENANT_PAGES = {"plan-show", "domains", "activity", "profile-edit", "my-tasks"}
+TENANT_PAGES = {
+    *("plan-show", "domains", "activity", "profile-edit", "my-tasks", "delivery-host"),
+}
 SERVERS = [
     {
         "name": f"ns{number}.a-rather-long-name-of-a-server.test",
