@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from checks.engine.outcomes import Outcome
+from checks.engine.outcomes import UNVERIFIED_KINDS, Outcome
 from checks.scheduling import Interval, Priorities, choose_interval, next_run_at
 from checks.settling import ReopenPolicy, RunResult, SettledVerdict, is_misconfigured, settle
 
@@ -115,6 +115,8 @@ def _with_settled(
         was_verified = state.first_verified_at is not None
         return replace(
             changed,
-            is_misconfigured=is_misconfigured(settled.verdict, codes, was_verified=was_verified),
+            # A submitted text may be old or edited, so it is no reason for an alarm.
+            is_misconfigured=outcome.kind not in UNVERIFIED_KINDS
+            and is_misconfigured(settled.verdict, codes, was_verified=was_verified),
         )
     return changed

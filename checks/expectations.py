@@ -21,6 +21,7 @@ ROLES_BY_KIND: dict[CheckKind, set[Domain.Role]] = {
     CheckKind.DKIM: _MAIL_ROLES | {Domain.Role.SEND_ONLY},
     CheckKind.DMARC: _MAIL_ROLES | {Domain.Role.SEND_ONLY},
     CheckKind.MESSAGE: _MAIL_ROLES | {Domain.Role.SEND_ONLY},
+    CheckKind.DELIVERY_MESSAGE: _MAIL_ROLES,
     CheckKind.MTA_STS: _MAIL_ROLES,
     CheckKind.MX_TTL: _MAIL_ROLES,
     CheckKind.MX: _MAIL_ROLES,
@@ -43,13 +44,12 @@ def expectation(kind: CheckKind, domain: Domain | None, region: Region) -> dict[
             return {"spf_include": region.proving("spf_include")}
         case CheckKind.DKIM | CheckKind.MESSAGE if domain is not None:
             return _selector_expectation(kind, domain.dkim_selectors.split())
-        case CheckKind.MX | CheckKind.MTA_STS:
-            return {"mx": sorted(region.proving("mx"))}
-        case CheckKind.MX_TTL:
-            return {
-                "ttl_threshold": settings.CHECKS_TTL_THRESHOLD_SECONDS,
-                "mx": sorted(region.proving("mx")),
-            }
+        case CheckKind.MX | CheckKind.MTA_STS | CheckKind.MX_TTL:
+            threshold = {"ttl_threshold": settings.CHECKS_TTL_THRESHOLD_SECONDS}
+            mx = {"mx": sorted(region.proving("mx"))}
+            return threshold | mx if kind is CheckKind.MX_TTL else mx
+        case CheckKind.DELIVERY_MESSAGE:
+            return {"region": region.id}
         case CheckKind.LOCKDOWN:
             # Without a control target, a closed port may be the fault of our own network.
             return {} if settings.CHECKS_CONTROL_TARGET is not None else None
@@ -97,6 +97,7 @@ def sync_checks(tenant: Tenant) -> list[Check]:
                     contradicting_runs=0,
                     contradicted_since=None,
                     first_verified_at=None,
+                    received_at=None,
                     is_misconfigured=False,
                     next_due_at=now,
                 )
@@ -125,6 +126,9 @@ def _expected_checks(
 
 
 def _recipient_expectation(kind: CheckKind, host: Host) -> dict[str, str]:
-    """The test recipient of the host, if any. Another recipient is another question."""
-    asks = kind is CheckKind.SMTP and bool(host.recipient)
+    """The test recipient of the host, if any. Another recipient is another question.
+
+    Hosted platforms greet everyone. Only the reply to a recipient shows whether they are locked.
+    """
+    asks = kind in (CheckKind.SMTP, CheckKind.LOCKDOWN) and bool(host.recipient)
     return {"recipient": host.recipient} if asks else {}

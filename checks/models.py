@@ -8,7 +8,7 @@ from django.db import models
 from django.utils import timezone
 
 from checks.check_state import CheckState
-from checks.engine.outcomes import CheckKind, Verdict
+from checks.engine.outcomes import MESSAGE_KINDS, UNVERIFIED_KINDS, CheckKind, Verdict
 from checks.scheduling import Interval, Priorities
 from checks.settling import SettledVerdict
 from tenants.models import Domain, Host, Tenant, User
@@ -26,6 +26,7 @@ KIND_CHOICES = [
     (CheckKind.LDAPS.value, "LDAPS 636"),
     (CheckKind.LOCKDOWN.value, "Lockdown"),
     (CheckKind.MESSAGE.value, "Message"),
+    (CheckKind.DELIVERY_MESSAGE.value, "Received message"),
 ]
 VERDICT_CHOICES = [
     (Verdict.PASS.value, "Pass"),
@@ -83,6 +84,8 @@ class Check(models.Model):
     is_misconfigured = models.BooleanField(default=False)
     # For a message check: the signed time of the newest message that passed.
     signed_at = models.DateTimeField(null=True, blank=True)
+    # For a check of received messages: when the client's system received the newest that passed.
+    received_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering: ClassVar[list[str]] = ["pk"]
@@ -112,6 +115,16 @@ class Check(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} of {self.subject}"
+
+    @property
+    def needs_message(self) -> bool:
+        """Whether a run needs a message that a person submits."""
+        return self.kind in MESSAGE_KINDS
+
+    @property
+    def is_unverified_text(self) -> bool:
+        """Whether the check judges text that a person can edit."""
+        return self.kind in UNVERIFIED_KINDS
 
     @property
     def subject(self) -> str:
@@ -205,7 +218,8 @@ class SubmittedMessage(models.Model):
     content = models.BinaryField(default=bytes)
     size = models.PositiveIntegerField()
     sha256 = models.CharField(max_length=64)
-    # The confirmation of the outbound cutover: an earlier message is no evidence for it.
+    # The confirmation of the outbound cutover, or the observed MX cutover of a received message:
+    # an earlier message is no evidence for it.
     not_before = models.DateTimeField(null=True, blank=True)
     submitted_by = models.ForeignKey(
         User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"

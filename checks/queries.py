@@ -8,6 +8,7 @@ from datetime import datetime
 
 from django.db.models import Q, QuerySet
 
+from checks.engine.outcomes import CheckKind, Verdict
 from checks.models import Check, Discovery, Observation
 from tenants.models import Tenant
 
@@ -106,3 +107,21 @@ def newest_observations(
 ) -> QuerySet[Observation]:
     newest = Check.objects.filter(is_active=True, latest__isnull=False).values("latest")
     return observations_of(tenant=tenant, kind=kind).filter(pk__in=newest)
+
+
+def tested_routes(tenant: Tenant) -> dict[str, datetime]:
+    """When each delivery host last received a message from the region, by its host name. One query.
+
+    The source are submitted messages, so the times are unverified.
+    """
+    rows = Observation.objects.filter(
+        check_asked__tenant=tenant,
+        check_asked__kind=CheckKind.DELIVERY_MESSAGE,
+        verdict__in=(Verdict.PASS, Verdict.WARN),
+    ).values_list("evidence__route", "evidence__message__received_at")
+    found: dict[str, datetime] = {}
+    for route, text in rows:
+        if route and text:
+            received_at = datetime.fromisoformat(text)
+            found[route] = max(received_at, found.get(route, received_at))
+    return found

@@ -11,7 +11,7 @@ from typing import Any
 
 from checks import raw_answers
 from checks.engine.batch import inspect_recorded
-from checks.engine.outcomes import CheckKind, Outcome
+from checks.engine.outcomes import MESSAGE_KINDS, Outcome
 from checks.engine.recording import NotRecorded
 from checks.models import Observation
 from checks.runs import build_request
@@ -47,7 +47,7 @@ def rejudge(observations: Iterable[Observation]) -> Iterator[RejudgedObservation
 
 
 def _rejudge(observation: Observation) -> RejudgedObservation:
-    if observation.raw is None or observation.check_asked.kind == CheckKind.MESSAGE:
+    if observation.raw is None or observation.check_asked.kind in MESSAGE_KINDS:
         # The bytes of a message are deleted after judging.
         return RejudgedObservation(observation, RejudgeResult.NO_RAW_ANSWERS)
     request = build_request(observation.check_asked, observation.expectation)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -15,13 +15,19 @@ from django.utils import timezone
 from checks import rate_limit, services, submitted_messages
 from checks.engine.batch import CheckRequest, locate_hosts, run_all
 from checks.engine.dns.network import Endpoint
-from checks.engine.expected_values import DkimSelector, OwnershipCode, RegionFacts
+from checks.engine.expected_values import (
+    DkimSelector,
+    MailPlatform,
+    OwnershipCode,
+    ReceivingSystem,
+    RegionFacts,
+)
 from checks.engine.hosts.prober import NotProbed, no_consent_outcome, not_probed_outcome
 from checks.engine.outcomes import CheckKind, Finding, Outcome, Verdict
 from checks.models import Check, HostAnswer, SubmittedMessage
 from checks.network_settings import network_from_settings
 from checks.region_facts import region_facts
-from tenants.models import Tenant
+from tenants.models import Host, Tenant
 from tenants.regions import load_region_file
 
 
@@ -30,8 +36,10 @@ def build_request(
     expectation: Mapping[str, Any] | None = None,
     *,
     message: SubmittedMessage | None = None,
+    system: ReceivingSystem | None = None,
 ) -> CheckRequest:
     """Return the engine's request for a check, with its present or an earlier expectation."""
+    is_received = check.kind == CheckKind.DELIVERY_MESSAGE
     expected = check.expectation if expectation is None else expectation
     ownership = None
     if check.kind == CheckKind.OWNERSHIP:
@@ -52,8 +60,36 @@ def build_request(
         recipient=expected.get("recipient", ""),
         control=settings.CHECKS_CONTROL_TARGET,
         vantage_allowed=settings.CHECKS_VANTAGE_ALLOWED,
-        message=submitted_messages.engine_message(message, at=timezone.now()),
+        message=submitted_messages.engine_message(
+            None if is_received else message, at=timezone.now()
+        ),
+        received=submitted_messages.engine_received(
+            message if is_received else None, at=timezone.now()
+        ),
+        system=system or ReceivingSystem(),
     )
+
+
+def _platform_of(tenant: Tenant) -> MailPlatform:
+    """The platform of the profile. A profile without one may have mailboxes anywhere."""
+    return MailPlatform(tenant.platform or MailPlatform.OTHER)
+
+
+def _receiving_systems(checks: Iterable[Check]) -> dict[int, ReceivingSystem]:
+    """Return the mail system of each tenant with a check of received messages, by tenant id.
+
+    One query, and none without such a check.
+    """
+    tenants = {c.tenant_id: c.tenant for c in checks if c.kind == CheckKind.DELIVERY_MESSAGE}
+    names: dict[int, list[str]] = {key: [] for key in tenants}
+    if tenants:
+        hosts = Host.objects.filter(tenant__in=tenants, purpose=Host.Purpose.DELIVERY)
+        for tenant_id, name in hosts.values_list("tenant_id", "name"):
+            names[tenant_id].append(name)
+    return {
+        key: ReceivingSystem(_platform_of(tenant), tuple(names[key]))
+        for key, tenant in tenants.items()
+    }
 
 
 def _selectors(check: Check, expected: Mapping[str, Any]) -> Sequence[str]:
@@ -97,9 +133,15 @@ def run_batch(check_ids: Sequence[int]) -> int:
         services.record_run(check.pk, outcome, expectation=check.expectation, at=at)
         for check, outcome, at in plan.answered
     )
+    systems = _receiving_systems(plan.to_run)
     outcomes = asyncio.run(
         run_all(
-            [build_request(check, message=pending.get(check.pk)) for check in plan.to_run],
+            [
+                build_request(
+                    check, message=pending.get(check.pk), system=systems.get(check.tenant_id)
+                )
+                for check in plan.to_run
+            ],
             network=network_from_settings(),
             budget_seconds=settings.CHECKS_BUDGET_SECONDS,
             concurrency=settings.CHECKS_CONCURRENCY,

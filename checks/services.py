@@ -18,7 +18,7 @@ from django.utils import timezone
 from checks import queries, raw_answers
 from checks.check_state import CheckPolicy, CheckState, apply_run, digest_of, is_stale
 from checks.engine import rules
-from checks.engine.outcomes import CheckKind, Outcome, Verdict
+from checks.engine.outcomes import MESSAGE_KINDS, Outcome, Verdict
 from checks.models import Check, Observation
 from checks.scheduling import REQUESTED_FOR, VIEWED_FOR, Interval
 from checks.settling import ReopenPolicy
@@ -266,7 +266,7 @@ def policy_for_tenant(tenant: Tenant) -> CheckPolicy:
 
 def policy_for_check(check: Check) -> CheckPolicy:
     policy = policy_for_tenant(check.tenant)
-    if check.kind == CheckKind.MESSAGE:
+    if check.kind in MESSAGE_KINDS:
         # A message is a fixed input: a second run soon after the first is enough.
         return replace(policy, reopen_policy=ReopenPolicy(runs=2, span=timedelta(0)))
     return policy
@@ -364,6 +364,18 @@ def signed_at_of(observation: Observation) -> datetime | None:
     return datetime.fromisoformat(sent_at) if sent_at else None
 
 
+def received_at_of(observation: Observation) -> datetime | None:
+    """When the client's system received a message that passed; None for any other observation."""
+    if not Verdict(observation.verdict).is_passing:
+        return None
+    received_at = observation.evidence.get("message", {}).get("received_at", "")
+    return datetime.fromisoformat(received_at) if received_at else None
+
+
+def _newest(*times: datetime | None) -> datetime | None:
+    return max((time for time in times if time is not None), default=None)
+
+
 def _save_state(check: Check, state: CheckState, observation: Observation) -> None:
     settled = state.settled
     changes = {
@@ -374,6 +386,8 @@ def _save_state(check: Check, state: CheckState, observation: Observation) -> No
         "first_verified_at": state.first_verified_at,
         "is_misconfigured": state.is_misconfigured,
         "signed_at": signed_at_of(observation) or check.signed_at,
+        # A person may submit an older message later, for another route.
+        "received_at": _newest(received_at_of(observation), check.received_at),
         "latest": observation,
         "checked_at": state.checked_at,
         "interval": state.interval.value,

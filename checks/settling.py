@@ -52,6 +52,7 @@ NOT_DONE_CODES = frozenset(
         "mx-ttl.too-high",
         "lockdown.open",
         "message.other-signer",
+        "delivery-message.direct",
     }
 )
 # Findings that inform about a record and are no reason for a no.
@@ -69,6 +70,7 @@ INFORMATIONAL_CODES = frozenset(
         "mx.implicit-address",
         "mx.wildcard",
         "mx.names-below",
+        "delivery-message.before-switch",
     }
 )
 

@@ -15,8 +15,9 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 
+from checks.engine.mail.delivery_message import ReceivedInput
 from checks.engine.mail.message import MessageInput
-from checks.engine.outcomes import CheckKind, Outcome, Verdict
+from checks.engine.outcomes import MESSAGE_KINDS, Outcome, Verdict
 from checks.models import Check, SubmittedMessage
 from tenants.models import User
 
@@ -49,7 +50,7 @@ def submit_message(
 
 def pending_messages(checks: Iterable[Check]) -> dict[int, SubmittedMessage]:
     """Return the pending message of each check, by check id."""
-    ids = [check.pk for check in checks if check.kind == CheckKind.MESSAGE]
+    ids = [check.pk for check in checks if check.kind in MESSAGE_KINDS]
     if not ids:
         return {}
     found = SubmittedMessage.objects.filter(check_asked__in=ids, finished_at=None).order_by("pk")
@@ -58,7 +59,7 @@ def pending_messages(checks: Iterable[Check]) -> dict[int, SubmittedMessage]:
 
 def suspend_idle(checks: Sequence[Check], messages: Mapping[int, SubmittedMessage]) -> list[Check]:
     """Suspend message checks without a pending message; return the checks to run."""
-    idle = [c.pk for c in checks if c.kind == CheckKind.MESSAGE and c.pk not in messages]
+    idle = [c.pk for c in checks if c.kind in MESSAGE_KINDS and c.pk not in messages]
     if idle:
         with transaction.atomic():
             # Read again under the lock: a message submitted at this moment must not be missed.
@@ -81,6 +82,12 @@ def engine_message(message: SubmittedMessage | None, *, at: datetime) -> Message
         max_age_days=settings.CHECKS_MESSAGE_DAYS,
         not_before=message.not_before,
     )
+
+
+def engine_received(message: SubmittedMessage | None, *, at: datetime) -> ReceivedInput | None:
+    if message is None:
+        return None
+    return ReceivedInput(bytes(message.content), at, switched_at=message.not_before)
 
 
 def record_message_run(message: SubmittedMessage, outcome: Outcome, *, at: datetime) -> bool:

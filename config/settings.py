@@ -329,6 +329,9 @@ if 200 * CHECKS_BUDGET_SECONDS > 100 * CHECKS_CONCURRENCY:
 CHECKS_VANTAGE_ALLOWED = env.boolean("CHECKS_VANTAGE_ALLOWED", default=False)
 # A mail server that accepts every connection. A closed port is evidence only if this is reachable.
 CHECKS_CONTROL_TARGET = env.host_and_port("CHECKS_CONTROL_TARGET", 25)
+if CHECKS_CONTROL_TARGET is None and LAB and LAB_PLACES is not None:
+    # The lab's own, so that the lockdown of the sample tenants has a verdict.
+    CHECKS_CONTROL_TARGET = (LAB_PLACES.control_host, LAB_PLACES.smtp_port)
 # An older test message is no proof of the present configuration.
 CHECKS_MESSAGE_DAYS = env.integer("CHECKS_MESSAGE_DAYS", 7, minimum=1, maximum=90)
 CHECKS_TTL_THRESHOLD_SECONDS = env.integer("CHECKS_TTL_THRESHOLD_SECONDS", 300, minimum=1)

@@ -37,6 +37,7 @@ class ActivityName(TextChoices):
     CUSTOM_TASK_REMOVED = "custom-task-removed"
     CHECK_REQUESTED = "check-requested"
     TEST_MESSAGE_SUBMITTED = "test-message-submitted"
+    RECEIVED_MESSAGE_SUBMITTED = "received-message-submitted"
     # Schedule
     TASK_ASSIGNED = "task-assigned"
     DUE_DATE_SET = "due-date-set"

@@ -13,6 +13,7 @@ from ipaddress import (
     IPv6Address,
     IPv6Network,
     ip_address,
+    ip_network,
 )
 
 Address = IPv4Address | IPv6Address
@@ -45,6 +46,22 @@ SPECIAL_PURPOSE_V4 = tuple(
         "224.0.0.0/4",
         "240.0.0.0/4",
         "168.63.129.16/32",
+    )
+)
+# Addresses that any organisation may use inside its own network: RFC 1918, RFC 6598 (shared),
+# loopback, link-local, and RFC 4193 (unique local).
+_LOCAL_USE = tuple(
+    ip_network(text)
+    for text in (
+        "10.0.0.0/8",
+        "100.64.0.0/10",
+        "127.0.0.0/8",
+        "169.254.0.0/16",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "::1/128",
+        "fc00::/7",
+        "fe80::/10",
     )
 )
 # IANA allocates global unicast only from this block, so every other IPv6 address is refused.
@@ -95,6 +112,12 @@ def is_public(address: Address) -> bool:
     if inner.scope_id is not None or inner not in _GLOBAL_V6:
         return False
     return not any(inner in network for network in _REFUSED_V6)
+
+
+def is_local_use(address: Address) -> bool:
+    """Return whether the address, or the IPv4 address inside it, exists only in local networks."""
+    inner = embedded_ipv4(address)
+    return any(inner in network for network in _LOCAL_USE)
 
 
 def is_exception(address: Address, allowed_networks: Sequence[IPNetwork]) -> bool:

@@ -18,10 +18,15 @@ from checks.engine import mx, mx_ttl, ownership
 from checks.engine.dns.network import Endpoint, Network
 from checks.engine.dns.network_lookup import NetworkLookup
 from checks.engine.dns.resolvers import add_resolver_answers
-from checks.engine.expected_values import DkimSelector, OwnershipCode, RegionFacts
+from checks.engine.expected_values import (
+    DkimSelector,
+    OwnershipCode,
+    ReceivingSystem,
+    RegionFacts,
+)
 from checks.engine.hosts import ldaps, lockdown, smtp
 from checks.engine.hosts.prober import DEFAULT_PORTS, NotProbed, Prober
-from checks.engine.mail import dkim, dmarc, message, mta_sts
+from checks.engine.mail import delivery_message, dkim, dmarc, message, mta_sts
 from checks.engine.outcomes import CheckKind, Finding, Outcome, Verdict
 from checks.engine.recording import (
     VANTAGE_KEY,
@@ -61,6 +66,8 @@ class CheckRequest:
     recipient: str = ""
     control: Endpoint | None = None
     message: message.MessageInput | None = None
+    received: delivery_message.ReceivedInput | None = None
+    system: ReceivingSystem = field(default_factory=ReceivingSystem)
 
     @property
     def subject(self) -> str:
@@ -264,6 +271,9 @@ _INSPECTIONS: Mapping[CheckKind, Callable[[CheckClients, CheckRequest], Awaitabl
             ),
             CheckKind.MESSAGE: lambda clients, request: message.inspect(
                 request.domain, request.selectors, request.region, request.message, clients.lookup
+            ),
+            CheckKind.DELIVERY_MESSAGE: lambda clients, request: delivery_message.inspect(
+                request.domain, request.region, request.system, request.received, clients.lookup
             ),
             CheckKind.LDAPS: lambda clients, request: ldaps.inspect(
                 request.host, request.port, request.vantage_allowed, clients.prober

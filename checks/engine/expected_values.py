@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 
 # The parent domains of Mimecast's grids. A host elsewhere with the name in it is a look-alike.
 MIMECAST_DOMAINS = (
@@ -19,7 +20,9 @@ class RegionFacts:
     """The region data that checks need. An empty value is a gap: the verdict is UNKNOWN.
 
     `other_mx` are the MX hosts of the other regions, each with its region's id, so that a finding
-    can name the wrong grid.
+    can name the wrong grid. `delivery_networks` are the ranges from which Mimecast delivers to the
+    client, with the confidence and the date of their source: no list of them is complete.
+    `other_networks` are the ranges of the other regions, each with its region's id.
     """
 
     id: str
@@ -28,6 +31,16 @@ class RegionFacts:
     spf_include: str = ""
     other_mx: tuple[tuple[str, str], ...] = ()
     global_spf_include: str = "_netblocks.mimecast.com"
+    delivery_networks: tuple[str, ...] = ()
+    delivery_confidence: str = ""
+    delivery_as_of: str = ""
+    other_networks: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def parent_domains(self) -> tuple[str, ...]:
+        """The domains below which Mimecast names its hosts, with that of this region's MX hosts."""
+        own = {host.partition(".")[2].lower() for host in self.mx if host.count(".") > 1}
+        return (*MIMECAST_DOMAINS, *sorted(own - set(MIMECAST_DOMAINS)))
 
     @property
     def global_includes(self) -> tuple[str, ...]:
@@ -73,3 +86,21 @@ class DkimSelector:
 
     def __str__(self) -> str:
         return f"{self.name}={self.key}" if self.key else self.name
+
+
+class MailPlatform(StrEnum):
+    """The platform of a client's mailboxes. The values are those of the tenant's profile."""
+
+    MICROSOFT_365 = "microsoft_365"
+    GOOGLE_WORKSPACE = "google_workspace"
+    ON_PREMISES = "on_premises"
+    HYBRID = "hybrid"
+    OTHER = "other"
+
+
+@dataclass(frozen=True)
+class ReceivingSystem:
+    """The client's mail system: the platform of its mailboxes, and the hosts of its routes."""
+
+    platform: MailPlatform = MailPlatform.OTHER
+    delivery_hosts: tuple[str, ...] = ()

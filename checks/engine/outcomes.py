@@ -42,6 +42,13 @@ class CheckKind(StrEnum):
     LDAPS = "ldaps"
     LOCKDOWN = "lockdown"
     MESSAGE = "message"
+    DELIVERY_MESSAGE = "delivery_message"
+
+
+# The kinds that judge a message which a person submits. They run once for each message.
+MESSAGE_KINDS = frozenset({CheckKind.MESSAGE, CheckKind.DELIVERY_MESSAGE})
+# Their evidence is text that a person can edit. It supports a task and never completes one.
+UNVERIFIED_KINDS = frozenset({CheckKind.DELIVERY_MESSAGE})
 
 
 # These values differ between runs although nothing changed: greetings contain the time or a session

@@ -47,6 +47,16 @@ class LabEndpoints:
         return self.address(36)
 
     @property
+    def control_host(self) -> str:
+        """A mail server that greets everyone, as the control target of the lockdown check."""
+        return self.address(26)
+
+    @property
+    def hosted_host(self) -> str:
+        """The stand-in for a hosted mail platform."""
+        return self.address(27)
+
+    @property
     def network(self) -> IPv4Network:
         return ip_network(f"127.53.{self.block}.0/24")  # type: ignore[return-value]
 

@@ -7,7 +7,11 @@ import contextlib
 import ssl
 from collections.abc import Awaitable, Callable
 
+from checks.lab.records import HostedLockdown
+
 NAME = "mail.lab.test"
+CONTROL_NAME = "control.lab.test"
+HOSTED_NAME = "hosted.lab.test"
 IDLE_SECONDS = 30
 MAX_MESSAGE_BYTES = 65_536
 
@@ -46,6 +50,46 @@ def smtp_listener(address: str, port: int, tls: ssl.SSLContext) -> LabListener:
     return LabListener(address, port, conversation, None)
 
 
+def control_listener(address: str, port: int) -> LabListener:
+    """A mail server that greets everyone. The lockdown check compares a closed port with it."""
+
+    async def conversation(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await _serve_plain_smtp(reader, writer, CONTROL_NAME, lambda _sender, _recipient: "")
+
+    return LabListener(address, port, conversation, None)
+
+
+def hosted_listener(
+    address: str, port: int, tls: ssl.SSLContext, lockdown: Callable[[], HostedLockdown]
+) -> LabListener:
+    """The stand-in for a hosted mail platform. `lockdown` returns its present setting."""
+
+    def refusal(sender: str, recipient: str) -> str:
+        return hosted_refusal(lockdown(), sender, recipient)
+
+    async def conversation(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await _serve_plain_smtp(reader, writer, HOSTED_NAME, refusal, tls)
+
+    return LabListener(address, port, conversation, None)
+
+
+def hosted_refusal(lockdown: HostedLockdown, sender: str, recipient: str) -> str:
+    """Return the reply that rejects the recipient; "" when the platform accepts it.
+
+    The lab's network is outside Mimecast's ranges, so a lockdown rejects every sender here.
+    """
+    domain = recipient.rpartition("@")[2].lower()
+    if lockdown is HostedLockdown.LOCKED:
+        return (
+            "550 5.7.51 TenantInboundAttribution; There is a partner connector configured that"
+            " matched the message's recipient domain"
+        )
+    is_own = bool(sender) and sender.rpartition("@")[2].lower() == domain
+    if lockdown is HostedLockdown.DIRECT_SEND and is_own:
+        return "550 5.7.68 TenantInboundAttribution; Direct Send not allowed for this organization"
+    return ""
+
+
 def ldaps_listener(address: str, port: int, tls: ssl.SSLContext) -> LabListener:
     return LabListener(address, port, _serve_ldap, tls)
 
@@ -64,6 +108,35 @@ async def _serve_smtp(
             secure = True
             continue
         await _send_line(writer, _smtp_reply(verb, secure))
+        if verb == "QUIT":
+            return
+
+
+async def _serve_plain_smtp(
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    name: str,
+    refusal: Callable[[str, str], str],
+    tls: ssl.SSLContext | None = None,
+) -> None:
+    """A server with envelopes (RFC 5321 section 3.3). It accepts recipients, and no message."""
+    sender, secure = "", tls is None
+    await _send_line(writer, f"220 {name} ESMTP Gangway lab")
+    while line := await _line(reader):
+        verb = line.split(" ", 1)[0].upper()
+        if verb == "STARTTLS" and tls is not None and not secure:
+            await _send_line(writer, "220 2.0.0 Ready to start TLS")
+            await writer.start_tls(tls)
+            secure = True
+            continue
+        reply = _smtp_reply(verb, secure)
+        if verb in ("MAIL", "RCPT"):
+            address = line.partition("<")[2].partition(">")[0]
+            sender = address if verb == "MAIL" else sender
+            reply = "250 2.1.0 OK" if verb == "MAIL" else refusal(sender, address) or "250 2.1.5 OK"
+        elif verb == "DATA":
+            reply = "554 5.7.0 The lab takes no mail"
+        await _send_line(writer, reply.replace(NAME, name))
         if verb == "QUIT":
             return
 

@@ -23,6 +23,14 @@ class LabError(Exception):
     """The lab cannot execute a request; the message is for the person who made it."""
 
 
+class HostedLockdown(StrEnum):
+    """The senders that the stand-in for a hosted mail platform rejects."""
+
+    OPEN = "open"
+    DIRECT_SEND = "direct-send"
+    LOCKED = "locked"
+
+
 class Mode(StrEnum):
     """The behaviour of a name server."""
 
@@ -69,6 +77,7 @@ class LabState:
     closed: frozenset[str] = frozenset()
     # The domains whose outbound mail leaves through the lab's Mimecast server.
     outbound: frozenset[str] = frozenset()
+    hosted: HostedLockdown = HostedLockdown.OPEN
 
     def zones_at(self, server: int) -> Zones:
         frozen_zones = self.servers.get(server, NameServer()).frozen_zones

@@ -1,4 +1,4 @@
-"""Run the lab: three name servers, a resolver, a mail host and a directory host, in one loop."""
+"""Run the lab: name servers, a resolver, mail hosts and a directory host, in one loop."""
 
 from __future__ import annotations
 
@@ -10,7 +10,14 @@ from collections.abc import Callable
 
 from checks.lab.addresses import SERVERS, LabEndpoints
 from checks.lab.certificates import host_certificate
-from checks.lab.mail_hosts import NAME, LabListener, ldaps_listener, smtp_listener
+from checks.lab.mail_hosts import (
+    NAME,
+    LabListener,
+    control_listener,
+    hosted_listener,
+    ldaps_listener,
+    smtp_listener,
+)
 from checks.lab.name_servers import authoritative, listen, resolver
 from checks.lab.records import LabError, LabState
 from checks.lab.zones import Lab, starting_state
@@ -74,6 +81,10 @@ async def _open_all(
     listeners = {
         "smtp": smtp_listener(endpoints.smtp_host, endpoints.smtp_port, tls),
         "ldaps": ldaps_listener(endpoints.ldaps_host, endpoints.ldaps_port, tls),
+        "hosted": hosted_listener(
+            endpoints.hosted_host, endpoints.smtp_port, tls, lambda: state_file.state.hosted
+        ),
+        "control": control_listener(endpoints.control_host, endpoints.smtp_port),
     }
     for listener in listeners.values():
         stack.push_async_callback(listener.set, is_open=False)

@@ -19,7 +19,7 @@ from checks.lab.zones import Lab
 
 SELECTOR = "mimecast-lab"
 LABEL = f"{SELECTOR}._domainkey"
-_SIGNING_DOMAIN = "mimecast.test"
+SIGNING_DOMAIN = "mimecast.test"
 # The address of each domain's own mail server, from a documentation network (RFC 5737).
 _OWN_SERVER = "198.51.100.10"
 _SIGNED = [b"from", b"to", b"date", b"subject", b"message-id"]
@@ -52,9 +52,9 @@ def arriving_message(
         raise LabError(f"The lab has no zone '{domain}'.")
     date = email.utils.format_datetime(at)
     is_routed = is_pilot or domain in state.outbound
-    region_address = _sending_address(state.zones, region)
+    region_address = sending_address(state.zones, region)
     address = region_address if is_routed else _OWN_SERVER
-    host = f"{region}-smtp-delivery-1.{_SIGNING_DOMAIN}" if is_routed else f"mail.{domain}"
+    host = f"{region}-smtp-delivery-1.{SIGNING_DOMAIN}" if is_routed else f"mail.{domain}"
     head = (
         f"Return-Path: <ann@{domain}>\r\n"
         f"Received: from {host} ({host} [{address}])\r\n"
@@ -80,9 +80,9 @@ def arriving_message(
     return signature + message
 
 
-def _sending_address(zones: Zones, region: str) -> str:
+def sending_address(zones: Zones, region: str) -> str:
     """A sending address of the stand-in's region, from its SPF record."""
-    records = zones[_SIGNING_DOMAIN].records if _SIGNING_DOMAIN in zones else ()
+    records = zones[SIGNING_DOMAIN].records if SIGNING_DOMAIN in zones else ()
     label = f"{region}._netblocks"
     text = next((r.value for r in records if r.label == label), "")
     networks = re.findall(r"ip4:(\S+)", text)

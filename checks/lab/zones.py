@@ -15,6 +15,7 @@ import yaml
 from checks.lab.addresses import SERVERS, SUFFIX
 from checks.lab.records import (
     APEX,
+    HostedLockdown,
     LabError,
     LabState,
     Mode,
@@ -118,13 +119,19 @@ class Lab:
 
     def restore(self) -> None:
         """Every server serves the present zones, and every host is open. The rest remains."""
-        self.change(lambda state: LabState(zones=state.zones, outbound=state.outbound))
+        self.change(
+            lambda state: LabState(state.zones, outbound=state.outbound, hosted=state.hosted)
+        )
 
     def close(self, host: str) -> None:
         self.change(lambda state: replace(state, closed=state.closed | {checked_host(host)}))
 
     def open(self, host: str) -> None:
         self.change(lambda state: replace(state, closed=state.closed - {checked_host(host)}))
+
+    def lock_hosted(self, lockdown: HostedLockdown) -> None:
+        """Set the senders that the stand-in for a hosted mail platform rejects."""
+        self.change(lambda state: replace(state, hosted=lockdown))
 
     def route_outbound(self, domain: str) -> None:
         """From now on, the domain's outbound mail leaves through the lab's Mimecast server."""
@@ -254,6 +261,7 @@ def _as_json(state: LabState) -> dict[str, Any]:
         },
         "closed": sorted(state.closed),
         "outbound": sorted(state.outbound),
+        "hosted": state.hosted.value,
     }
 
 
@@ -275,8 +283,9 @@ def _state_from(data: Mapping[str, Any]) -> LabState:
         _zones_from(data["zones"]),
         servers,
         frozenset(data["closed"]),
-        # A state of version 0.1.0 has no routes.
+        # A state of version 0.1.0 has no routes and no hosted platform.
         frozenset(data.get("outbound", ())),
+        HostedLockdown(data.get("hosted", HostedLockdown.OPEN)),
     )
 
 

@@ -180,9 +180,37 @@ def _old_hosts(facts: ReadinessFacts, domains: Sequence[DomainSwitch]) -> Follow
 
 
 def _message_in(facts: ReadinessFacts, domains: Sequence[DomainSwitch]) -> FollowUp:
-    """No check verifies it: Received lines are plain text, so it depends on a person's upload."""
+    """Received lines are plain text, so the row names its source and completes no task."""
     title = "A test message came in through Mimecast"
     task = next(iter(facts.tasks_with_role(*MESSAGE_ROLES)), None)
+    subjects = [s for s in facts.subjects_of(CheckKind.DELIVERY_MESSAGE) if s.check is not None]
+    contradicting = [s for s in subjects if s.contradicts]
+    if contradicting:
+        detail = (
+            f"The newest message to {_names(contradicting)} was received after the switch, and"
+            " not from this region of Mimecast."
+        )
+        remedy = "Until caches of the old answer expire, senders may still use the old hosts."
+        return FollowUp(
+            "message-in", title, Shape.FAIL, detail, remedy, _first_check(contradicting), task
+        )
+    shown = [s for s in subjects if s.settled is not None and s.settled.is_passing]
+    if shown and len(shown) == len(subjects):
+        detail = f"The headers of a submitted message show it for {_names(shown)}."
+        return FollowUp(
+            "message-in", title, Shape.PASS, detail, check=_first_check(shown), task=task
+        )
+    return _message_attached(facts, domains, [s for s in subjects if s not in shown], task)
+
+
+def _message_attached(
+    facts: ReadinessFacts,
+    domains: Sequence[DomainSwitch],
+    missing: Sequence[ProofSubject],
+    task: Task | None,
+) -> FollowUp:
+    """The row while the submitted messages do not cover every domain."""
+    title = "A test message came in through Mimecast"
     lagging = [each for each in domains if each.is_own and not each.has_switched]
     if facts.uploaded_messages:
         message = facts.uploaded_messages[-1]
@@ -195,12 +223,10 @@ def _message_in(facts: ReadinessFacts, domains: Sequence[DomainSwitch]) -> Follo
         names = _names_or_default(lagging)
         detail = f"A test is possible after every server publishes the new answer for {names}."
         return FollowUp("message-in", title, Shape.LOCKED, detail, task=task)
-    detail = "No message has been attached since the window opened."
-    remedy = (
-        "Send one from outside to an address of each domain. Check that its Received lines name"
-        " Mimecast, and attach its source to the task."
-    )
-    return FollowUp("message-in", title, Shape.TODO, detail, remedy, task=task)
+    detail = f"No message to {_names(missing)} has been submitted since the switch."
+    remedy = "Send one from outside to a mailbox there, and submit its source as received."
+    check = _first_check(missing)
+    return FollowUp("message-in", title, Shape.TODO, detail, remedy, check=check, task=task)
 
 
 def _safe_at(facts: ReadinessFacts) -> Callable[[DomainSwitch], datetime]:
@@ -264,8 +290,11 @@ def _from_outside(facts: ReadinessFacts) -> str:
     verdicts = [(s, current_verdict(s, facts)) for s in facts.subjects_of(CheckKind.LOCKDOWN)]
     closed = [s for s, each in verdicts if each is Verdict.PASS]
     open_hosts = [s for s, each in verdicts if each is Verdict.FAIL]
+    partial = [s for s, each in verdicts if each is Verdict.WARN]
     if open_hosts:
         return f"From outside {_names(open_hosts)} still answers."
+    if partial:
+        return f"From outside {_names(partial)} rejects only your own domains as senders."
     if verdicts and len(closed) == len(verdicts):
         return f"From outside {_names(closed)} is closed."
     return "The state from outside is not known."

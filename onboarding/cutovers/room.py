@@ -45,6 +45,7 @@ ROLE_OF_KIND = {
     CheckKind.MX_TTL: TaskRole.VERIFIES_MX_TTL,
     CheckKind.MX: TaskRole.SWITCHES_INBOUND,
     CheckKind.MESSAGE: TaskRole.SWITCHES_OUTBOUND,
+    CheckKind.DELIVERY_MESSAGE: TaskRole.SWITCHES_INBOUND,
     CheckKind.LOCKDOWN: TaskRole.LOCKDOWN,
     CheckKind.SMTP: TaskRole.VERIFIES_SMTP,
 }

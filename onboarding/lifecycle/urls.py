@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from django.urls import path
 
-from onboarding.lifecycle.views import closing, dns_discovery, offboarding, people, profile
+from onboarding.lifecycle.views import (
+    closing,
+    delivery_host,
+    dns_discovery,
+    offboarding,
+    people,
+    profile,
+)
 
 urlpatterns = [
     path("tenants/new/", profile.tenant_create, name="tenant-create"),
@@ -24,6 +31,7 @@ tenant_urlpatterns = [
         dns_discovery.suggestion_dismiss,
         name="suggestion-dismiss",
     ),
+    path("delivery-host/", delivery_host.delivery_host, name="delivery-host"),
     path("region/", profile.region_values, name="region-values"),
     path("closing/", closing.closing_show, name="closing"),
     path("closing/risks/accept/", closing.risk_accept, name="residual-risk-accept"),

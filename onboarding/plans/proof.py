@@ -9,8 +9,8 @@ from types import MappingProxyType
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from checks.engine.outcomes import CheckKind, Verdict
-from checks.expectations import PURPOSE_BY_KIND
+from checks.engine.outcomes import UNVERIFIED_KINDS, CheckKind, Verdict
+from checks.expectations import PURPOSE_BY_KIND, ROLES_BY_KIND
 from checks.models import Check
 from onboarding.models import DomainProgress, Task, TaskRole
 from onboarding.plans.domain_progress import confirmed_at
@@ -30,6 +30,10 @@ _ONLY_FROM_ALLOWED_VANTAGES = {
 }
 
 
+# Findings on a received message that are a fault at any time.
+_NEVER_RIGHT = {"delivery-message.other-region"}
+
+
 @dataclass(frozen=True)
 class ProofSubject:
     """One domain or host that a task is verified for, with its check if it has one."""
@@ -42,6 +46,9 @@ class ProofSubject:
     # Whether only a message that was signed after `confirmed_at` is proof.
     follows_confirmation: bool = False
     confirmed_at: datetime | None = None
+    # Whether only a message counts that was received after the MX switch, seen at `switched_at`.
+    follows_switch: bool = False
+    switched_at: datetime | None = None
 
     @property
     def settled(self) -> Verdict | None:
@@ -51,8 +58,16 @@ class ProofSubject:
 
     @property
     def is_early(self) -> bool:
-        """Whether the newest signed message is from before the confirmation, such as a pilot."""
-        if not self.follows_confirmation or self.check is None:
+        """Whether the newest message is too early to count.
+
+        A signed one is from before the confirmation, such as a pilot. A received one is from before
+        the MX switch.
+        """
+        if self.check is None:
+            return False
+        if self.follows_switch:
+            return self._is_before_switch(self.check)
+        if not self.follows_confirmation:
             return False
         verdict, signed_at = self.check.settled.verdict, self.check.signed_at
         if verdict is None or not verdict.is_passing:
@@ -63,12 +78,47 @@ class ProofSubject:
             or signed_at < self.confirmed_at.replace(microsecond=0)
         )
 
+    def _is_before_switch(self, check: Check) -> bool:
+        verdict = check.settled.verdict
+        if verdict is None or not verdict.is_passing:
+            return False
+        # Received lines have the time in whole seconds.
+        switched_at = self.switched_at and self.switched_at.replace(microsecond=0)
+        return not (switched_at and check.received_at and check.received_at >= switched_at)
+
+    @property
+    def is_unverified_text(self) -> bool:
+        """Whether the check judges text that a person can edit. It never completes a task."""
+        return self.kind in UNVERIFIED_KINDS
+
+    @property
+    def contradicts(self) -> bool:
+        """Whether the newest message shows that the task is not done.
+
+        Mail reaches the old hosts until the MX switch, so before it a direct delivery is no fault.
+        """
+        latest = self.check.latest if self.check is not None else None
+        if not self.is_unverified_text or latest is None or latest.verdict != Verdict.FAIL.value:
+            return False
+        if any(found["code"] in _NEVER_RIGHT for found in latest.findings):
+            return True
+        received_at = latest.evidence.get("message", {}).get("received_at", "")
+        if not self.follows_switch or self.switched_at is None or not received_at:
+            return False
+        return datetime.fromisoformat(received_at) >= self.switched_at
+
+    @property
+    def needs_message(self) -> bool:
+        return self.check is not None and self.check.needs_message
+
     @property
     def is_verified(self) -> bool:
-        return self.settled is not None and self.settled.is_passing
+        return not self.is_unverified_text and self.settled is not None and self.settled.is_passing
 
     @property
     def is_unverifiable(self) -> bool:
+        if self.is_unverified_text:
+            return self.settled is not Verdict.FAIL
         if self.settled is Verdict.NOT_APPLICABLE or (
             self.settled is None and self.confirmation_suffices
         ):
@@ -90,7 +140,11 @@ class TaskEvidence:
     @property
     def is_verified(self) -> bool:
         """Whether every applicable subject has settled on a passing verdict, and there is one."""
-        counted = [s for s in self.subjects if s.settled is not Verdict.NOT_APPLICABLE]
+        counted = [
+            s
+            for s in self.subjects
+            if s.settled is not Verdict.NOT_APPLICABLE and not s.is_unverified_text
+        ]
         return bool(counted) and not self.missing and all(s.is_verified for s in counted)
 
     @property
@@ -99,7 +153,7 @@ class TaskEvidence:
         ids: dict[int, bool] = {}
         for subject in self.subjects:
             domain_id = subject.check.domain_id if subject.check is not None else None
-            if domain_id is not None:
+            if domain_id is not None and not subject.is_unverified_text:
                 ids[domain_id] = ids.get(domain_id, True) and subject.is_verified
         return frozenset(domain_id for domain_id, is_verified in ids.items() if is_verified)
 
@@ -114,12 +168,21 @@ class TaskEvidence:
 
     @property
     def failing(self) -> tuple[ProofSubject, ...]:
-        return tuple(s for s in self.subjects if s.settled is Verdict.FAIL)
+        return tuple(
+            s for s in self.subjects if s.settled is Verdict.FAIL and not s.is_unverified_text
+        )
+
+    @property
+    def contradicting_messages(self) -> tuple[ProofSubject, ...]:
+        """The subjects whose newest message shows that the task is not done."""
+        return tuple(s for s in self.subjects if s.contradicts)
 
     @property
     def is_open(self) -> bool:
         """Whether a subject has no settled verdict yet."""
-        return bool(self.missing) or any(s.settled is None for s in self.subjects)
+        return bool(self.missing) or any(
+            s.settled is None for s in self.subjects if not s.is_unverified_text
+        )
 
 
 def needed_kinds(kinds: Iterable[str], tenant: Tenant) -> list[CheckKind]:
@@ -187,8 +250,12 @@ def _subjects(
             if host.purpose == purpose:
                 yield ProofSubject(kind, str(host), by_subject.get((kind.value, None, host.pk)))
         return
+    # A delivery route is tested with a message to any domain, also where the task lists few roles.
+    roles = task.domain_roles
+    if kind is CheckKind.DELIVERY_MESSAGE and not task.is_per_domain:
+        roles = list(ROLES_BY_KIND[kind])
     for domain in domains:
-        if domain.role in task.domain_roles:
+        if domain.role in roles:
             check = by_subject.get((kind.value, domain.pk, None))
             yield ProofSubject(
                 kind,
@@ -197,7 +264,17 @@ def _subjects(
                 _confirmation_suffices(kind, task, check),
                 kind is CheckKind.MESSAGE and task.role == TaskRole.SWITCHES_OUTBOUND,
                 confirmed_at(task, progress.get(domain.pk)),
+                kind is CheckKind.DELIVERY_MESSAGE and task.role == TaskRole.SWITCHES_INBOUND,
+                observed_switch(by_subject.get((CheckKind.MX.value, domain.pk, None))),
             )
+
+
+def observed_switch(mx_check: Check | None) -> datetime | None:
+    """The time at which every name server gave only the region's MX hosts; None before that."""
+    if mx_check is None or not mx_check.is_active:
+        return None
+    verdict = mx_check.settled.verdict
+    return mx_check.settled_at if verdict is not None and verdict.is_passing else None
 
 
 def _confirmation_suffices(kind: CheckKind, task: Task, check: Check | None) -> bool:

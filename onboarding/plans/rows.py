@@ -106,6 +106,8 @@ class Shape(StrEnum):
     WAITING = "waiting"
     UNKNOWN = "unknown"
     PARTIAL = "partial"
+    # A submitted text shows it, and nothing verifies the text.
+    SUPPORTED = "supported"
     TODO = "todo"
     LOCKED = "locked"
     NOT_APPLICABLE = "not_applicable"
@@ -129,6 +131,10 @@ class Viewer:
     safety: Mapping[str, PlanSafeTime] = field(default_factory=dict)
     progress: ProgressByTask = field(default_factory=dict)
     planned_directions: frozenset[str] = frozenset()
+
+
+# A person or a check states that the task is done.
+_CLAIMED = {TaskStatus.DONE, TaskStatus.VERIFIED, TaskStatus.AWAITING_VERIFICATION}
 
 
 @dataclass(frozen=True)
@@ -291,6 +297,19 @@ class TaskRow:
         )
 
     @property
+    def message_subjects(self) -> tuple[ProofSubject, ...]:
+        """The subjects for which a person submits a message, also those that only support it."""
+        subjects = (*self.evidence.subjects, *self.supporting.subjects)
+        return tuple(subject for subject in subjects if subject.needs_message)
+
+    @property
+    def contradicting_messages(self) -> tuple[ProofSubject, ...]:
+        """The subjects whose newest message shows that a confirmed or verified task is not done."""
+        if self.task.status not in _CLAIMED:
+            return ()
+        return self.evidence.contradicting_messages + self.supporting.contradicting_messages
+
+    @property
     def open_subjects(self) -> tuple[ProofSubject, ...]:
         return tuple(s for s in self.evidence.subjects if s not in self.verified_subjects)
 
@@ -437,6 +456,16 @@ def _is_unknown(evidence: TaskEvidence) -> bool:
 
 def shape_of_check(check: Check) -> Shape:
     """The icon of a check: by its settled verdict, else by its latest run."""
+    shape = _shape_of_settled(check)
+    return without_proof(shape) if check.is_unverified_text else shape
+
+
+def without_proof(shape: Shape) -> Shape:
+    """The icon of a yes that rests on unverified text."""
+    return Shape.SUPPORTED if shape in (Shape.PASS, Shape.CAUTION) else shape
+
+
+def _shape_of_settled(check: Check) -> Shape:
     if check.settled_verdict:
         settled = Verdict(check.settled_verdict)
         if settled.is_passing:

@@ -15,6 +15,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
+from checks.engine.outcomes import CheckKind
 from checks.models import Check, SubmittedMessage
 from checks.submitted_messages import submit_message
 from checks.tasks import run_now
@@ -42,6 +43,7 @@ from onboarding.plans.domain_progress import (
 )
 from onboarding.plans.evaluation import PlanContext, reevaluate
 from onboarding.plans.planned_cutovers import unplanned_for
+from onboarding.plans.proof import observed_switch
 from onboarding.plans.queries import has_file, lock_tasks
 from onboarding.plans.rollup import own_status, recompute_rollup
 from onboarding.plans.safe_times import lockdown_unsafe_until
@@ -499,28 +501,38 @@ def _write_activity(locked: _LockedTask, action: ActivityName, *, by: User, **pa
 def submit_test_message(plan: Plan, check: Check, content: bytes, *, by: User) -> SubmittedMessage:
     """Store a test message for its check and run the check now.
 
-    After the client's confirmation of the outbound cutover, an earlier message proves nothing, so
-    the time of the confirmation is stored with it.
+    An earlier message proves nothing about a switch, so its time is stored with the message.
     """
-    switch = Task.objects.filter(plan=plan, role=TaskRole.SWITCHES_OUTBOUND).first()
-    row = DomainProgress.objects.filter(task=switch, domain=check.domain_id).first()
-    confirmed = confirmed_at(switch, row) if switch is not None else None
+    not_before = _switch_before(plan, check)
     with transaction.atomic():
         shown = submit_message(
             check,
             content,
             by=by,
             at=timezone.now(),
-            # A signature has the time in whole seconds.
-            not_before=confirmed.replace(microsecond=0) if confirmed is not None else None,
+            # A signature and a Received line have the time in whole seconds.
+            not_before=not_before.replace(microsecond=0) if not_before is not None else None,
         )
         run_now([check])
         write_activity(
             plan.tenant,
-            ActivityName.TEST_MESSAGE_SUBMITTED,
+            ActivityName.RECEIVED_MESSAGE_SUBMITTED
+            if check.kind == CheckKind.DELIVERY_MESSAGE
+            else ActivityName.TEST_MESSAGE_SUBMITTED,
             by=by,
             domain=check.subject,
             sha256=shown.sha256,
         )
         plan.touch()
     return shown
+
+
+def _switch_before(plan: Plan, check: Check) -> datetime | None:
+    """The time that a message must follow: the observed MX switch of a received message, else the
+    client's confirmation of the outbound cutover. None before it."""
+    if check.kind == CheckKind.DELIVERY_MESSAGE:
+        mx = Check.objects.filter(domain=check.domain_id, kind=CheckKind.MX, is_active=True)
+        return observed_switch(mx.first())
+    switch = Task.objects.filter(plan=plan, role=TaskRole.SWITCHES_OUTBOUND).first()
+    row = DomainProgress.objects.filter(task=switch, domain=check.domain_id).first()
+    return confirmed_at(switch, row) if switch is not None else None

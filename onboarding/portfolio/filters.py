@@ -9,7 +9,7 @@ import django_filters
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from checks.engine.outcomes import CheckKind, Verdict
+from checks.engine.outcomes import MESSAGE_KINDS, CheckKind, Verdict
 from checks.models import Check
 from onboarding.cutovers import queries
 from onboarding.models import Cutover, Drift, Phase
@@ -42,7 +42,7 @@ def failing() -> Q:
 
 def has_unknown_check() -> Q:
     """Excludes test messages: an inconclusive message is no gap, because others follow."""
-    watched = [kind for kind in CheckKind if kind is not CheckKind.MESSAGE]
+    watched = [kind for kind in CheckKind if kind not in MESSAGE_KINDS]
     return Q(_check(latest__verdict=Verdict.UNKNOWN.value, kind__in=watched))
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from django.db.models import Count, Prefetch, Q, QuerySet
 
-from checks.engine.outcomes import CheckKind, Verdict
+from checks.engine.outcomes import MESSAGE_KINDS, UNVERIFIED_KINDS, CheckKind, Verdict
 from checks.models import Check
 from onboarding.models import (
     Cutover,
@@ -43,10 +43,11 @@ class CheckCounts:
 def check_counts(tenants: Sequence[Tenant]) -> dict[int, CheckCounts]:
     """Counts by tenant, in one query. A check is unknown without a settled verdict, or if its last
     run was UNKNOWN. An inconclusive test message does not count: others follow."""
-    unknown = Q(latest__verdict=Verdict.UNKNOWN.value) & ~Q(kind=CheckKind.MESSAGE.value)
+    unknown = Q(latest__verdict=Verdict.UNKNOWN.value) & ~Q(kind__in=MESSAGE_KINDS)
     settled_yes = Q(settled_verdict__in=[Verdict.PASS.value, Verdict.WARN.value])
     rows = (
         Check.objects.filter(tenant__in=tenants, is_active=True)
+        .exclude(kind__in=UNVERIFIED_KINDS)
         .values("tenant_id")
         .annotate(
             passing=Count("pk", filter=settled_yes & ~unknown),

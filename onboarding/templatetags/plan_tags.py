@@ -16,7 +16,7 @@ from checks.models import KIND_CHOICES, Check, Observation
 from onboarding.collaboration.markdown import render
 from onboarding.models import Comment, Cutover, Drift, RequirementsSheet
 from onboarding.plans.planned_cutovers import next_cutover
-from onboarding.plans.rows import SHAPE_OF_VERDICT, Shape, shape_of_check
+from onboarding.plans.rows import SHAPE_OF_VERDICT, Shape, shape_of_check, without_proof
 from onboarding.requirements.sign_off import definition_of
 from tenants.models import Tenant
 
@@ -86,7 +86,9 @@ def check_shape(check: Check | None) -> Shape:
 @register.filter
 def observation_shape(observation: Observation) -> Shape:
     """The shape of one observation, independent of the settled verdict."""
-    return SHAPE_OF_VERDICT[Verdict(observation.verdict)]
+    shape = SHAPE_OF_VERDICT[Verdict(observation.verdict)]
+    is_text = observation.evidence.get("is_authenticated") is False
+    return without_proof(shape) if is_text else shape
 
 
 @register.filter

@@ -31,13 +31,16 @@ PAGES = [
     ("consultant", "onboarding:profile-edit"),
     ("consultant", "onboarding:closing"),
     ("client", "onboarding:my-tasks"),
+    ("client", "onboarding:delivery-host"),
     ("client", "onboarding:plan-show"),
     ("client", "onboarding:domains"),
     ("client", "onboarding:closing"),
     ("manager", "onboarding:dashboard"),
     ("manager", "onboarding:tenant-list"),
 ]
-TENANT_PAGES = {"plan-show", "domains", "activity", "profile-edit", "my-tasks", "closing"}
+TENANT_PAGES = {
+    *("plan-show", "domains", "activity", "profile-edit", "my-tasks", "delivery-host", "closing"),
+}
 SERVERS = [
     {
         "name": f"ns{number}.a-rather-long-name-of-a-server.test",

@@ -21,6 +21,8 @@ from checks.templatetags.findings import code_list, finding, reason_labels, temp
 from tests.readable_findings import faults
 
 SENTENCES = Path(settings.BASE_DIR) / "templates" / "checks" / "findings"
+DATES = ("not_after", "not_before", "sent_at", "received_at", "switched_at", "cutover",
+         "expired_at")  # fmt: skip
 LISTS = {"servers", "resolvers", "parent", "delegated", "reasons", "agreeing",
          "lagging", "failing",
          "hosts", "regions", "addresses",
@@ -34,7 +36,7 @@ NUMBERS = {"count", "lookups", "limit", "branch_lookups", "void_lookups", "total
 def _value(name: str, number: int) -> Any:
     if name in NUMBERS:
         return 4000 + number
-    if name in ("not_after", "not_before", "sent_at", "cutover", "expired_at"):
+    if name in DATES:
         return "2026-12-01T09:00:00+00:00"
     return [f"{name}-one", f"{name}-two"] if name in LISTS else f"value-of-{name}"
 

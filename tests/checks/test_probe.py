@@ -27,7 +27,10 @@ from tests.checks.engine.mail.signed_messages import (
     written,
 )
 
-KINDS = "ownership, spf, dkim, dmarc, mta_sts, mx, mx_ttl, smtp, ldaps, lockdown, message"
+KINDS = (
+    "ownership, spf, dkim, dmarc, mta_sts, mx, mx_ttl, smtp, ldaps, lockdown, message,"
+    " delivery_message"
+)
 EU = "eu-smtp-inbound-{}.mimecast.com"
 ZONE = f"""
 test                        NS  ns1.dns.test
@@ -209,6 +212,10 @@ def test_exit_status(verdicts: list[Verdict], expected: int) -> None:
         (
             ["example.test", "--region", "eu", "--only", "message"],
             "--from-file is missing: without it message cannot be asked.",
+        ),
+        (
+            ["example.test", "--region", "eu", "--only", "delivery_message"],
+            "--received-file is missing: without it delivery_message cannot be asked.",
         ),
         (
             ["example.test", "--region", "eu", "--from-file", "nowhere.eml"],

@@ -51,7 +51,7 @@ def test_batches_are_split_by_vantage_and_size(
     batches = services.claim_due_checks(now=timezone.now() + timedelta(seconds=1))
 
     assert {vantage: [len(b) for b in found] for vantage, found in batches.items()} == {
-        "default": [2, 2, 1],
+        "default": [2, 2, 2],
         "dc-us-1": [1],
     }
 

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from checks import runs
 from checks.engine.dns.network import Network
+from checks.engine.outcomes import MESSAGE_KINDS
 from checks.models import Check
 from checks.tasks import queue_due_checks
 from config.beat_schedule import beat_schedule
@@ -118,7 +119,12 @@ CASES = {
         queue_due_checks,
         lambda tenant, by: Check.objects.update(next_due_at=timezone.now() - LONG_AGO),
         (runs, "build_request"),
-        lambda tenant: not tenant.checks.filter(is_active=True, checked_at=None).exists(),
+        # A check of messages waits until a person submits one.
+        lambda tenant: (
+            not tenant.checks.filter(is_active=True, checked_at=None)
+            .exclude(kind__in=MESSAGE_KINDS)
+            .exists()
+        ),
     ),
 }
 

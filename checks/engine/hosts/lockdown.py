@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from checks.engine.dns.network import Endpoint
+from checks.engine.hosted_delivery import is_hosted_delivery
 from checks.engine.hosts.prober import (
     DEFAULT_PORTS,
     ConnectionFailure,
@@ -19,12 +20,12 @@ from checks.engine.hosts.prober import (
     not_probed_outcome,
 )
 from checks.engine.hosts.smtp import SmtpDialogue, SmtpReply, run_dialogue
-from checks.engine.outcomes import CheckKind, Finding, Outcome, Verdict
+from checks.engine.outcomes import SEVERITY, CheckKind, Finding, Outcome, Verdict
 
-# Microsoft 365 accepts connections from all senders and rejects them later, in the dialogue.
-_HOSTED = (".mail.protection.outlook.com", ".mx.microsoft")
-# 5.7.51 is TenantInboundAttribution, 5.7.68 is Reject Direct Send.
-_LOCKDOWN_REPLY = re.compile(r"\b5\.7\.(51|68)\b")
+# TenantInboundAttribution: a partner connector admits Mimecast only.
+_LOCKDOWN_REPLY = re.compile(r"\b5\.7\.51\b")
+# Reject Direct Send: the tenant rejects its own domains as senders, and no others.
+_DIRECT_SEND_REPLY = re.compile(r"\b5\.7\.68\b")
 # RFC 3463: a status other than 5.7 (security or policy), such as 5.1.1, concerns the recipient.
 _OTHER_REASON = re.compile(r"\b5\.[0-689]\.\d{1,3}\b")
 # A reply that concerns the reputation, the DNS or the HELO name of this vantage. The server accepts
@@ -57,12 +58,13 @@ async def inspect(
     addresses = await prober.locate(host, port)
     if isinstance(addresses, NotProbed):
         return not_probed_outcome(CheckKind.LOCKDOWN, subject, addresses)
-    # The tenant of Microsoft 365 decides for all of its addresses, so that one of them is enough.
-    tried = addresses[:1] if is_hosted(host) else addresses
+    # A hosted platform decides for all of its addresses, so that one of them is enough.
+    tried = addresses[:1] if is_hosted_delivery(host) else addresses
     results = await prober.connect_each(
-        tried, lambda each: run_dialogue(prober, each, host, port, recipient)
+        tried,
+        lambda each: run_dialogue(prober, each, host, port, recipient, tries_own_sender=True),
     )
-    untried = [] if is_hosted(host) else await prober.untried(host, addresses)
+    untried = [] if is_hosted_delivery(host) else await prober.untried(host, addresses)
     # After the host, so that a vantage which loses its network in between proves nothing.
     is_reached = await _is_control_reachable(control, prober)
     unreached = control if not is_reached else None
@@ -104,7 +106,8 @@ def judge_all(
         for address, verdict, finding in judged:
             if verdict is wanted:
                 return address, verdict, finding
-    address, verdict, finding = judged[0]
+    # WARN before PASS.
+    address, verdict, finding = min(judged, key=lambda each: SEVERITY.index(each[1]))
     if untried:
         params = {"host": host, "addresses": list(untried)}
         return address, Verdict.UNKNOWN, Finding("lockdown.untried", params)
@@ -133,17 +136,18 @@ def judge(
     """Judge the result. `control` is the control target if it was unreachable, else None. Pure."""
     if isinstance(result, ConnectionFailure):
         return _judge_silence(host, port, result.reason, control)
-    greeting, reply = result.greeting, result.recipient
+    greeting, reply = result.greeting, result.recipient or SmtpReply()
     if greeting.code >= 500 and _REPUTATION.search(greeting.text):
         return _refused_by_policy(host, greeting)
     if greeting.code >= 500:
         return _refused(greeting.code, greeting.text)
     if greeting.code != 220:
         return _unclear(host, port, _reason_of(result))
-    if reply is not None and reply.code >= 500 and _LOCKDOWN_REPLY.search(reply.text):
-        return _refused(reply.code, reply.text)
-    # Microsoft 365 decides at RCPT TO, or after it, so a greeting is no proof of an open host.
-    if is_hosted(host):
+    locked = _judge_microsoft(host, reply, result.own_sender or SmtpReply())
+    if locked is not None:
+        return locked
+    # Hosted platforms greet every sender and decide at RCPT TO, or after it.
+    if is_hosted_delivery(host):
         return Verdict.UNKNOWN, Finding("lockdown.hosted-inconclusive", {"host": host})
     return _judge_reply(host, port, result)
 
@@ -166,8 +170,21 @@ def _refused_by_policy(host: str, reply: SmtpReply) -> tuple[Verdict, Finding]:
     return Verdict.UNKNOWN, Finding("lockdown.refused-by-policy", params)
 
 
-def is_hosted(host: str) -> bool:
-    return host.lower().removesuffix(".").endswith(_HOSTED)
+def _judge_microsoft(
+    host: str, reply: SmtpReply, own_sender: SmtpReply
+) -> tuple[Verdict, Finding] | None:
+    """Judge the statuses of a lockdown at Microsoft 365; None without one of them."""
+    if _is_refused_as(reply, _LOCKDOWN_REPLY):
+        return _refused(reply.code, reply.text)
+    for each in (reply, own_sender):
+        if _is_refused_as(each, _DIRECT_SEND_REPLY):
+            params = {"host": host, "code": each.code, "text": each.text}
+            return Verdict.WARN, Finding("lockdown.direct-send-refused", params)
+    return None
+
+
+def _is_refused_as(reply: SmtpReply, status: re.Pattern[str]) -> bool:
+    return reply.code >= 500 and status.search(reply.text) is not None
 
 
 def _judge_silence(
@@ -176,7 +193,7 @@ def _judge_silence(
     if control is not None:
         params = {"control": f"{control[0]}:{control[1]}"}
         return Verdict.UNKNOWN, Finding("lockdown.control-failed", params)
-    if reason not in _CLOSED or is_hosted(host):
+    if reason not in _CLOSED or is_hosted_delivery(host):
         return _unclear(host, port, reason)
     closed = Finding("lockdown.closed", {"host": host, "port": port, "reason": reason})
     return Verdict.PASS, closed

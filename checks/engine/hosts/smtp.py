@@ -65,11 +65,15 @@ class SmtpDialogue:
     is_helo: bool = False
     # The host accepted the connection and then sent no reply for this long.
     waited_seconds: float = 0
+    # The reply to the same recipient with the recipient as sender; None when it was not tried.
+    own_sender: SmtpReply | None = None
 
     def as_evidence(self) -> dict[str, Any]:
         recipient_evidence = (
             {} if self.recipient is None else {"recipient_code": self.recipient.code}
         )
+        if self.own_sender is not None:
+            recipient_evidence["own_sender_code"] = self.own_sender.code
         return recipient_evidence | {
             "greeting": f"{self.greeting.code or ''} {self.greeting.text}".strip(),
             "ehlo": list(self.ehlo.lines),
@@ -177,9 +181,19 @@ def _tls_findings(host: str, dialogue: SmtpDialogue, now: datetime.datetime) -> 
 
 
 async def run_dialogue(
-    prober: Prober, address: str, host: str, port: int, recipient: str
+    prober: Prober,
+    address: str,
+    host: str,
+    port: int,
+    recipient: str,
+    *,
+    tries_own_sender: bool = False,
 ) -> SmtpDialogue | ConnectionFailure:
-    """Run one dialogue with one address; it ends before DATA (RFC 5321 section 3.3)."""
+    """Run one dialogue with one address; it ends before DATA (RFC 5321 section 3.3).
+
+    With `tries_own_sender`, a recipient that the server accepts from the null sender is tried again
+    with itself as sender.
+    """
     timeout_seconds = prober.network.connect_timeout_seconds
 
     async def run_dialogue(
@@ -192,7 +206,9 @@ async def run_dialogue(
             # Twice the timeout: one for the dialogue, one for a TLS handshake that stalls.
             async with asyncio.timeout(2 * timeout_seconds):
                 dialogue = await _dialogue(streams, host, context, distrust, timeout_seconds)
-            return await _finish(streams, dialogue, recipient, timeout_seconds)
+            return await _finish(
+                streams, dialogue, recipient, timeout_seconds, tries_own_sender=tries_own_sender
+            )
         finally:
             abort(streams[1])
 
@@ -239,7 +255,12 @@ async def _dialogue(
 
 
 async def _finish(
-    streams: Streams, dialogue: SmtpDialogue, recipient: str, timeout_seconds: float
+    streams: Streams,
+    dialogue: SmtpDialogue,
+    recipient: str,
+    timeout_seconds: float,
+    *,
+    tries_own_sender: bool,
 ) -> SmtpDialogue:
     """Try the recipient if one is given, then QUIT. Never sends a message."""
     if dialogue.greeting.code != 220 or dialogue.tls_error:
@@ -248,9 +269,10 @@ async def _finish(
         async with asyncio.timeout(timeout_seconds):
             if recipient:
                 dialogue = replace(dialogue, recipient=SmtpReply())
-                dialogue = replace(
-                    dialogue, recipient=await _try_recipient(streams, recipient, dialogue)
-                )
+                reply = await _try_recipient(streams, recipient, dialogue)
+                dialogue = replace(dialogue, recipient=reply)
+                if tries_own_sender and 200 <= reply.code < 300:
+                    dialogue = replace(dialogue, own_sender=await _try_own(streams, recipient))
             await _send_command(*streams, "QUIT")
     except OSError:
         # Disconnected or too slow: the dialogue until then counts (TimeoutError is an OSError).
@@ -263,9 +285,21 @@ async def _try_recipient(streams: Streams, recipient: str, dialogue: SmtpDialogu
         # RFC 3207 section 4.2: after STARTTLS both sides discard the earlier dialogue.
         await _send_command(*streams, f"EHLO {_EHLO_NAME}")
     # The null sender (RFC 5321 section 4.5.5): no mailbox can receive a bounce of this attempt.
-    sender = await _send_command(*streams, "MAIL FROM:<>")
-    if not 200 <= sender.code < 300:
-        return sender
+    return await _try_envelope(streams, "", recipient)
+
+
+async def _try_own(streams: Streams, recipient: str) -> SmtpReply | None:
+    """Try the recipient as sender too: Reject Direct Send concerns the client's domains only."""
+    reset = await _send_command(*streams, "RSET")
+    if not 200 <= reset.code < 300:
+        return None
+    return await _try_envelope(streams, recipient, recipient)
+
+
+async def _try_envelope(streams: Streams, sender: str, recipient: str) -> SmtpReply:
+    reply = await _send_command(*streams, f"MAIL FROM:<{sender}>")
+    if not 200 <= reply.code < 300:
+        return reply
     return await _send_command(*streams, f"RCPT TO:<{recipient}>")
 
 

@@ -87,7 +87,7 @@ async def inspect(
     hops = parse_hops(message)
     signatures, networks, dmarc = await asyncio.gather(
         verify_signatures(message, domain, lookup, now=submitted.at),
-        _networks(region, lookup),
+        region_networks(region, lookup),
         _dmarc(domain, lookup),
     )
     path = _path(hops, networks)
@@ -145,7 +145,7 @@ def _dated_at(message: MailMessage) -> datetime | None:
     return parse_date(dates[0].text) if len(dates) == 1 else None
 
 
-async def _networks(region: RegionFacts, lookup: Lookup) -> list[IPNetwork]:
+async def region_networks(region: RegionFacts, lookup: Lookup) -> list[IPNetwork]:
     """Return the sending ranges of the region by its SPF include; none if it did not expand."""
     if not region.spf_include:
         return []

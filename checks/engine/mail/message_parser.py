@@ -33,7 +33,8 @@ _ADDRESS = re.compile(r"([^\s<>@,:;()]{1,64})@([^\s<>@,:;()\[\]]{1,253})")
 _HOST_NAME = re.compile(r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})+")
 _ENCLOSED = re.compile(r"[^<>,:;]*<([^<>]*)>")
 _FROM_CLAUSE = re.compile(r"\s*from\s+(\S{1,255})", re.IGNORECASE)
-_BY_CLAUSE = re.compile(r"\sby\s+(\S{1,255})", re.IGNORECASE)
+_BY_CLAUSE = re.compile(r"(?:^|\s)by\s+(\S{1,255})", re.IGNORECASE)
+_FOR_CLAUSE = re.compile(r"\sfor\s+<?([^\s<>;]{3,320})>?", re.IGNORECASE)
 # The first bytes of files that contain a message, and are none.
 _CONTAINERS = (
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "outlook-file"),
@@ -76,11 +77,16 @@ class HeaderField:
 
 @dataclass(frozen=True)
 class ReceivedHop:
-    """One Received line. `address` is the sending host, as the writer of the line claims."""
+    """One Received line. `address` is the sending host, as the writer of the line claims.
+
+    `by` is the writer. `received_at` and `recipient` are None and "" where the line has none.
+    """
 
     helo: str
     address: Address | None
     by: str
+    received_at: datetime | None = None
+    recipient: str = ""
 
 
 @dataclass(frozen=True)
@@ -246,6 +252,14 @@ def _without_comments(text: str) -> str:
     return text
 
 
+def parse_mailboxes(text: str) -> list[str]:
+    """Return the plain addresses of a list such as To or Cc, without those that are not plain."""
+    bare = _without_comments(_QUOTED.sub(" ", text[:_MAX_READ]))
+    # A group (RFC 5322 section 3.4) is a name, a colon, a list and a semicolon.
+    parts = re.split(r"[,:;]", bare)
+    return [address for part in parts if (address := parse_mailbox(part))]
+
+
 def is_null_return_path(text: str) -> bool:
     """Return whether the Return-Path is that of a bounce (RFC 5321 section 4.5.5)."""
     return text.strip() == "<>"
@@ -273,7 +287,8 @@ def parse_hops(message: MailMessage) -> tuple[ReceivedHop, ...]:
 
 
 def _hop(text: str) -> ReceivedHop:
-    by = _BY_CLAUSE.search(text)
+    clauses = _masked_comments(text)
+    by = _BY_CLAUSE.search(clauses)
     before = text[: by.start()] if by else text
     start = _FROM_CLAUSE.match(before)
     helo = start.group(1).strip("[]()").lower() if start else ""
@@ -281,11 +296,24 @@ def _hop(text: str) -> ReceivedHop:
     # The HELO name comes first and is the sender's free choice. The address that the server itself
     # recorded comes after it, so the last address counts.
     addresses = [address for address in found if address is not None]
+    recipient = _FOR_CLAUSE.search(clauses, by.end() if by else 0)
     return ReceivedHop(
         helo=helo[:255],
         address=addresses[-1] if addresses else None,
-        by=by.group(1).strip("[]()").lower() if by else "",
+        by=by.group(1).strip("[]();.").lower() if by else "",
+        received_at=parse_date(text.rpartition(";")[2]) if ";" in text else None,
+        recipient=parse_mailbox(recipient.group(1)) if recipient else "",
     )
+
+
+def _masked_comments(text: str) -> str:
+    """Return the text with blanks for its comments, so that a clause inside one is not read."""
+    for _ in range(_MAX_NESTING):
+        masked = _COMMENT.sub(lambda comment: " " * len(comment.group()), text)
+        if masked == text:
+            break
+        text = masked
+    return text
 
 
 def find_handover(hops: Sequence[ReceivedHop]) -> ReceivedHop | None:

@@ -11,9 +11,9 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from checks.lab import signed_messages
+from checks.lab import received_messages, signed_messages
 from checks.lab.addresses import LabEndpoints, announce, current, withdraw_announcement
-from checks.lab.records import APEX, LabError, LabState, Mode, ZoneRecord
+from checks.lab.records import APEX, HostedLockdown, LabError, LabState, Mode, ZoneRecord
 from checks.lab.serve import serve
 from checks.lab.zones import HOSTS, Lab
 
@@ -30,11 +30,14 @@ class Command(BaseCommand):
         _add_record_actions(actions)
         _add_server_actions(actions)
         _add_message_actions(actions)
+        _add_received_action(actions)
         for action, help_text in (
             ("close", "stop a host from listening"),
             ("open", "let it listen again"),
         ):
             actions.add_parser(action, help=help_text).add_argument("host", help=" or ".join(HOSTS))
+        lockdown = actions.add_parser("lockdown", help="set the hosted mail platform's lockdown")
+        lockdown.add_argument("setting", choices=[each.value for each in HostedLockdown])
         actions.add_parser(
             "restore", help="every server answers, every host is open; records remain"
         )
@@ -104,6 +107,32 @@ def _add_message_actions(actions: Any) -> None:
     message.add_argument("domain")
     message.add_argument("--pilot", action="store_true", help="over a connector for one mailbox")
     message.add_argument("--region", default="us", help="the region of the sending address")
+
+
+def _add_received_action(actions: Any) -> None:
+    received = actions.add_parser("received", help="print a message as its recipient receives it")
+    received.add_argument("domain")
+    received.add_argument("--test", action="store_true", help="handed to Mimecast, whatever MX is")
+    received.add_argument("--region", default="us", help="the region of the delivering server")
+    received.add_argument("--host", default="", help="the delivery host of the client's own system")
+    received.add_argument(
+        "--platform",
+        default="on_premises",
+        choices=("on_premises", "microsoft_365", "google_workspace"),
+    )
+
+
+def received(lab: Lab, options: dict[str, Any]) -> str:
+    content = received_messages.received_message(
+        lab,
+        options["domain"],
+        options["region"],
+        platform=options["platform"],
+        delivery_host=options["host"],
+        at=timezone.now(),
+        is_test=options["test"],
+    )
+    return content.decode()
 
 
 def sign(lab: Lab, options: dict[str, Any]) -> str:
@@ -204,6 +233,11 @@ def open_host(lab: Lab, options: dict[str, Any]) -> str:
     return f"The {options['host']} host listens again. {SHOWN_AFTER_NEXT_RUN}"
 
 
+def lockdown(lab: Lab, options: dict[str, Any]) -> str:
+    lab.lock_hosted(HostedLockdown(options["setting"]))
+    return f"The hosted mail platform is set to {options['setting']}. {SHOWN_AFTER_NEXT_RUN}"
+
+
 def restore(lab: Lab, options: dict[str, Any]) -> str:
     lab.restore()
     return (
@@ -245,7 +279,9 @@ def _addresses(endpoints: LabEndpoints) -> str:
         f"The lab serves .test on {endpoints.server(1)} to {endpoints.server(3)} and, as a "
         f"resolver, on {endpoints.resolver}, port {endpoints.port}; SMTP on "
         f"{endpoints.smtp_host}:{endpoints.smtp_port}, "
-        f"LDAPS on {endpoints.ldaps_host}:{endpoints.ldaps_port}."
+        f"LDAPS on {endpoints.ldaps_host}:{endpoints.ldaps_port}, hosted mailboxes on "
+        f"{endpoints.hosted_host}:{endpoints.smtp_port}, and the control target of the lockdown "
+        f"check on {endpoints.control_host}:{endpoints.smtp_port}."
     )
 
 
@@ -259,11 +295,13 @@ ACTIONS = {
     "withdraw": withdraw,
     "sign": sign,
     "message": message,
+    "received": received,
     "show": show,
     "lag": lag,
     "catch-up": catch_up,
     **dict.fromkeys(MODES, behave),
     "close": close_host,
+    "lockdown": lockdown,
     "route": route,
     "route-directly": route_directly,
     "open": open_host,

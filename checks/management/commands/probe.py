@@ -16,8 +16,9 @@ from django.utils import timezone
 
 from checks.engine.batch import CheckRequest, run_all
 from checks.engine.dns.network import Endpoint, parse_endpoint
-from checks.engine.expected_values import DkimSelector, OwnershipCode
+from checks.engine.expected_values import DkimSelector, OwnershipCode, ReceivingSystem
 from checks.engine.hosts.prober import DEFAULT_PORTS
+from checks.engine.mail.delivery_message import ReceivedInput
 from checks.engine.outcomes import CheckKind, Finding, Outcome, Verdict
 from checks.management.arguments import (
     EXIT_USAGE,
@@ -41,6 +42,7 @@ _NEEDS = {
     CheckKind.LDAPS: "--ldaps-host",
     CheckKind.LOCKDOWN: "--host",
     CheckKind.MESSAGE: "--from-file",
+    CheckKind.DELIVERY_MESSAGE: "--received-file",
 }
 
 
@@ -85,6 +87,11 @@ class Command(BaseCommand):
         parser.add_argument("--ldaps-host", metavar="HOST[:PORT]", help="the directory host")
         parser.add_argument(
             "--from-file", metavar="FILE", help="a test message, as saved from a mailbox (.eml)"
+        )
+        parser.add_argument(
+            "--received-file",
+            metavar="FILE",
+            help="a message from outside, as saved from the client's mailbox (.eml)",
         )
         parser.add_argument("--only", metavar="KINDS", help=", ".join(CheckKind))
         parser.add_argument("--nameserver", metavar="IP[:PORT]", help="query this resolver instead")
@@ -143,6 +150,7 @@ def _requests(domain: str, options: dict[str, Any]) -> Iterator[CheckRequest]:
     }
     facts = region_facts(regions[options["region"]])
     shown = message_from(options["from_file"])
+    received = message_from(options["received_file"])
     proof = OwnershipCode(options["token"].strip(), options["label"].strip().lower())
     for kind in _kinds(options, proof):
         host, port = hosts.get(kind, ("", 0))
@@ -158,6 +166,8 @@ def _requests(domain: str, options: dict[str, Any]) -> Iterator[CheckRequest]:
             recipient=_recipient(options),
             control=settings.CHECKS_CONTROL_TARGET,
             message=shown,
+            received=ReceivedInput(received.content, received.at) if received else None,
+            system=ReceivingSystem(delivery_hosts=(delivery[0],) if delivery[0] else ()),
             vantage_allowed=settings.CHECKS_VANTAGE_ALLOWED,
         )
 
@@ -170,6 +180,7 @@ def _kinds(options: dict[str, Any], proof: OwnershipCode) -> list[CheckKind]:
         CheckKind.LOCKDOWN: bool(options["host"]),
         CheckKind.LDAPS: bool(options["ldaps_host"]),
         CheckKind.MESSAGE: bool(options["from_file"]),
+        CheckKind.DELIVERY_MESSAGE: bool(options["received_file"]),
     }
     if options["only"] is None:
         # Before the lockdown, the lockdown check expects the opposite of the smtp check.

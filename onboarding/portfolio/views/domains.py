@@ -19,6 +19,7 @@ from checks.queries import (
     recent_observations,
     removed_checks,
 )
+from onboarding.lifecycle.delivery_hosts import proposed_delivery_host
 from onboarding.plans.proof import ProofSubject
 from onboarding.plans.records import records_for
 from onboarding.plans.rows import Shape, shape_of_check
@@ -46,6 +47,7 @@ DOMAIN_KINDS = (
     CheckKind.MX_TTL,
     CheckKind.MX,
     CheckKind.MESSAGE,
+    CheckKind.DELIVERY_MESSAGE,
 )
 
 
@@ -77,6 +79,10 @@ def domains(request: HttpRequest, public_id: str) -> HttpResponse:
         "kinds": [(kind.value, dict(KIND_CHOICES)[kind.value]) for kind in DOMAIN_KINDS],
         "domain_rows": [_domain_row(checks, domain) for domain in page.plan_context.domains],
         "host_rows": [_host_row(checks, host) for host in page.plan_context.hosts],
+        "delivery_host": proposed_delivery_host(
+            page.tenant, page.plan_context.domains, page.plan_context.hosts
+        ),
+        "may_confirm": page.access.may(Permission.CONFIRM),
         "domains_elsewhere": domains_at_other_tenants(page.tenant, current_user(request)),
         "removed_subjects": _removed_subjects(page),
         "check": check,

@@ -14,7 +14,8 @@ from django.views.decorators.http import require_GET, require_POST
 from checks.engine.outcomes import CheckKind
 from checks.lab import signed_messages as stand_in
 from checks.lab.addresses import SERVERS
-from checks.lab.records import LabError, Mode, ZoneRecord
+from checks.lab.received_messages import received_message
+from checks.lab.records import HostedLockdown, LabError, Mode, ZoneRecord
 from checks.lab.zones import HOSTS, Lab
 from checks.models import Check
 from onboarding.error_responses import errors_as_message
@@ -22,7 +23,7 @@ from onboarding.plans.proof import ProofSubject
 from onboarding.plans.records import RecordToPublish, records_for
 from onboarding.plans.tenant_page import TenantPage, load_page
 from tenants.access import require
-from tenants.models import Domain
+from tenants.models import Domain, Host
 from tenants.permissions import Permission
 
 
@@ -75,6 +76,7 @@ def lab_show(request: HttpRequest, public_id: str) -> HttpResponse:
         "servers": servers,
         "hosts": [{"name": host, "is_open": host not in state.closed} for host in HOSTS],
         "modes": list(Mode),
+        "hosted": state.hosted.value,
         "selector": stand_in.SELECTOR,
     }
     return render(request, "portfolio/lab_show.html", context)
@@ -123,6 +125,10 @@ def _change(page: TenantPage, lab: Lab, request: HttpRequest) -> str:
         return f"The server of {domain} sends directly from now on."
     if action in ("lag", "catch-up", "silent", "restore"):
         return _change_server(lab, action, request.POST.get("server", ""))
+    return _change_host(lab, action, request)
+
+
+def _change_host(lab: Lab, action: str, request: HttpRequest) -> str:
     host = request.POST.get("host", "")
     if action == "close":
         lab.close(host)
@@ -130,7 +136,20 @@ def _change(page: TenantPage, lab: Lab, request: HttpRequest) -> str:
     if action == "open":
         lab.open(host)
         return f"The {host} host is open."
+    if action == "lockdown":
+        return _lock_hosted(lab, request.POST.get("setting", ""))
     raise LabError("The lab does not know that action.")
+
+
+def _lock_hosted(lab: Lab, setting: str) -> str:
+    if setting not in set(HostedLockdown):
+        raise LabError("Choose a setting of the hosted mail platform.")
+    lab.lock_hosted(HostedLockdown(setting))
+    return {
+        HostedLockdown.OPEN: "The hosted mail platform accepts every sender.",
+        HostedLockdown.DIRECT_SEND: "The hosted mail platform rejects Direct Send.",
+        HostedLockdown.LOCKED: "The hosted mail platform accepts only Mimecast.",
+    }[HostedLockdown(setting)]
 
 
 def _own_domain(page: TenantPage, request: HttpRequest) -> str:
@@ -143,22 +162,40 @@ def _own_domain(page: TenantPage, request: HttpRequest) -> str:
 @require(Permission.USE_LAB)
 @require_POST
 def lab_message(request: HttpRequest, public_id: str) -> HttpResponse:
-    """Download a test message of a sample domain."""
+    """Download a test message of a sample domain: one that it sent, or one that it received."""
     page, lab = _load(request, public_id)
     with errors_as_message(request, note="There is no message."):
         domain = _own_domain(page, request)
-        content = stand_in.arriving_message(
-            lab,
-            domain,
-            page.tenant.region,
-            at=timezone.now(),
-            is_pilot=request.POST.get("pilot") == "yes",
-        )
+        direction = request.POST.get("direction", "out")
+        if direction == "in":
+            content, name = _received_message(page, lab, domain, request), "received-message"
+        else:
+            content, name = _sent_message(page, lab, domain, request), "test-message"
         response = HttpResponse(content, content_type="message/rfc822")
-        response["Content-Disposition"] = f'attachment; filename="test-message-{domain}.eml"'
+        response["Content-Disposition"] = f'attachment; filename="{name}-{domain}.eml"'
         response["X-Content-Type-Options"] = "nosniff"
         return response
     return redirect("onboarding:lab", public_id=public_id)
+
+
+def _sent_message(page: TenantPage, lab: Lab, domain: str, request: HttpRequest) -> bytes:
+    is_pilot = request.POST.get("pilot") == "yes"
+    return stand_in.arriving_message(
+        lab, domain, page.tenant.region, at=timezone.now(), is_pilot=is_pilot
+    )
+
+
+def _received_message(page: TenantPage, lab: Lab, domain: str, request: HttpRequest) -> bytes:
+    hosts = [h.name for h in page.plan_context.hosts if h.purpose == Host.Purpose.DELIVERY]
+    return received_message(
+        lab,
+        domain,
+        page.tenant.region,
+        platform=page.tenant.platform,
+        delivery_host=hosts[0] if hosts else "",
+        at=timezone.now(),
+        is_test=request.POST.get("test") == "yes",
+    )
 
 
 def _change_record(page: TenantPage, lab: Lab, request: HttpRequest, action: str) -> str:

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_GET
 from checks.services import prioritize_viewed
 from onboarding.collaboration.comments import comments_by_task, open_questions
 from onboarding.collaboration.evidence_files import files_by_task
+from onboarding.lifecycle.delivery_hosts import proposed_delivery_host
 from onboarding.models import Responsibility
 from onboarding.plan_templates.instructions import runbooks_of
 from onboarding.plan_templates.registry import plan_and_newer_version
@@ -104,6 +105,10 @@ def my_tasks(request: HttpRequest, public_id: str) -> HttpResponse:
     context = {
         "page": page,
         "client_tasks": mine,
+        "delivery_host": proposed_delivery_host(
+            page.tenant, page.plan_context.domains, page.plan_context.hosts
+        ),
+        "may_confirm": page.access.may(Permission.CONFIRM),
         "questions": open_questions(page.plan, side=Responsibility.CLIENT),
         "tab": "client-tasks",
         "today": today_for(page.tenant),

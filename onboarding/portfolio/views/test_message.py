@@ -1,7 +1,8 @@
-"""The test message page: submit a message, and see the result of its check."""
+"""The pages of test messages and received messages: submit one, and see the result of its check."""
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
@@ -11,6 +12,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from checks.engine.outcomes import CheckKind
 from checks.models import Check
+from checks.queries import tested_routes
 from checks.submitted_messages import latest_messages
 from onboarding.collaboration.uploads import was_too_large
 from onboarding.plans.rows import shape_of_check
@@ -18,6 +20,7 @@ from onboarding.plans.services import submit_test_message
 from onboarding.plans.tenant_page import TenantPage, current_user, load_page, show
 from onboarding.portfolio.forms import MessageForm
 from tenants.access import require
+from tenants.models import Host
 from tenants.permissions import Permission
 from tenants.throttle import throttled
 
@@ -25,7 +28,7 @@ from tenants.throttle import throttled
 def _load(request: HttpRequest, public_id: str, check_id: str) -> tuple[TenantPage, Check]:
     page = load_page(request, public_id)
     for check in page.plan_context.checks:
-        if check.public_id == check_id and check.kind == CheckKind.MESSAGE:
+        if check.public_id == check_id and check.needs_message:
             return page, check
     raise Http404("No such check.")
 
@@ -36,12 +39,21 @@ def _context(page: TenantPage, check: Check, form: MessageForm) -> dict[str, Any
         "page": page,
         "check": check,
         "check_shape": shape_of_check(check),
+        "is_received": check.kind == CheckKind.DELIVERY_MESSAGE,
         "tab": "domains",
         "form": form,
+        "routes": _routes(page) if check.kind == CheckKind.DELIVERY_MESSAGE else (),
         "waiting": next((m for m in messages if m.finished_at is None), None),
         "judged": [m for m in messages if m.observation is not None],
         "may_submit": page.access.may(Permission.RUN_CHECKS),
     }
+
+
+def _routes(page: TenantPage) -> list[tuple[Host, datetime | None]]:
+    """Each delivery host, with the time of the newest message that it received from Mimecast."""
+    tested = tested_routes(page.tenant)
+    hosts = [host for host in page.plan_context.hosts if host.purpose == Host.Purpose.DELIVERY]
+    return [(host, tested.get(host.name)) for host in hosts]
 
 
 @require(Permission.VIEW)

@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from checks.engine.outcomes import CheckKind
+from checks.models import Check, Observation
 from checks.safe_times import LOCKDOWN_MARGIN, SafeTime
 from onboarding.collaboration.evidence_files import store_file
 from onboarding.cutovers.follow_up import (
@@ -389,3 +390,57 @@ def test_room_shows_follow_up_in_window(
     assert texts(before, "#follow-up-title") == []
     assert texts(after, "#follow-up-title") == ["Follow-up"]
     assert "is not known at every server yet" in texts(after, "#follow-up-old-hosts")[0]
+
+
+def _received(verdict: str, code: str, *, minutes: int) -> ProofSubject:
+    """A received message of one.test, `minutes` after the switch."""
+    switched_at = NOW - timedelta(hours=1)
+    received_at = switched_at + timedelta(minutes=minutes)
+    latest = Observation(
+        verdict=verdict,
+        findings=[{"code": code, "params": {}}],
+        evidence={"message": {"received_at": received_at.isoformat()}},
+    )
+    check = Check(
+        kind="delivery_message", settled_verdict=verdict, latest=latest, received_at=received_at
+    )
+    return ProofSubject(
+        CheckKind.DELIVERY_MESSAGE,
+        "one.test",
+        check,
+        follows_switch=True,
+        switched_at=switched_at,
+    )
+
+
+@pytest.mark.parametrize(
+    ("subject", "shape", "text"),
+    [
+        (
+            _received("pass", "delivery-message.through-region", minutes=5),
+            "pass",
+            "The headers of a submitted message show it for one.test.",
+        ),
+        (
+            _received("pass", "delivery-message.through-region", minutes=-5),
+            "todo",
+            "No message to one.test has been submitted since the switch.",
+        ),
+        (
+            _received("fail", "delivery-message.direct", minutes=5),
+            "fail",
+            "was received after the switch, and not from this region of Mimecast.",
+        ),
+        (
+            _received("fail", "delivery-message.direct", minutes=-5),
+            "todo",
+            "No message to one.test has been submitted since the switch.",
+        ),
+    ],
+)
+def test_received_message_decides_the_row(subject: ProofSubject, shape: str, text: str) -> None:
+    facts = room_facts("inbound", subjects={CheckKind.DELIVERY_MESSAGE: [subject]})
+
+    follow_up = _follow_up(facts, "message-in", _switched())
+
+    assert (follow_up.shape.value, text in follow_up.detail) == (shape, True)

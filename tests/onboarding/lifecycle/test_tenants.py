@@ -152,6 +152,7 @@ def test_checks_follow_domains_and_hosts(make_tenant: MakeTenant) -> None:
         ("spf", "one.test"),
         ("mta_sts", "one.test"),
         ("dmarc", "one.test"),
+        ("delivery_message", "one.test"),
         ("mx", "one.test"),
         ("mx_ttl", "one.test"),
         ("ownership", "one.onmicrosoft.test"),

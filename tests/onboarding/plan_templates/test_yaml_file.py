@@ -20,7 +20,10 @@ from onboarding.plan_templates.template_version import (
 )
 from tenants.models import Authentication, DirectoryMethod, Platform
 
-KINDS = "dkim, dmarc, ldaps, lockdown, message, mta_sts, mx, mx_ttl, ownership, smtp, spf"
+KINDS = (
+    "delivery_message, dkim, dmarc, ldaps, lockdown, message, mta_sts, mx, mx_ttl, ownership,"
+    " smtp, spf"
+)
 SMALL = """\
 version: 3
 products: {archive: Archive}

@@ -107,6 +107,8 @@ def test_lockdown_needs_control_and_outside_vantage() -> None:
 
 
 WELCOME = SmtpReply(220, ("hello",))
+ACCEPTED = SmtpReply(250, ("ok",))
+DIRECT_SEND = SmtpReply(550, ("5.7.68 TenantInboundAttribution; Direct Send not allowed",))
 
 
 @pytest.mark.parametrize(
@@ -124,8 +126,55 @@ WELCOME = SmtpReply(220, ("hello",))
         (
             HOSTED,
             SmtpDialogue(WELCOME, recipient=SmtpReply(550, ("5.7.68 Direct Send is not allowed",))),
-            Verdict.PASS,
-            "lockdown.refused",
+            Verdict.WARN,
+            "lockdown.direct-send-refused",
+        ),
+        (
+            HOSTED,
+            SmtpDialogue(WELCOME, recipient=ACCEPTED, own_sender=DIRECT_SEND),
+            Verdict.WARN,
+            "lockdown.direct-send-refused",
+        ),
+        (
+            HOSTED,
+            SmtpDialogue(WELCOME, recipient=ACCEPTED, own_sender=ACCEPTED),
+            Verdict.UNKNOWN,
+            "lockdown.hosted-inconclusive",
+        ),
+        (
+            HOSTED,
+            SmtpDialogue(WELCOME, recipient=ACCEPTED, own_sender=SmtpReply(451, ("5.7.68 later",))),
+            Verdict.UNKNOWN,
+            "lockdown.hosted-inconclusive",
+        ),
+        (
+            HOSTED,
+            SmtpDialogue(
+                WELCOME, recipient=ACCEPTED, own_sender=SmtpReply(550, ("5.7.680 other",))
+            ),
+            Verdict.UNKNOWN,
+            "lockdown.hosted-inconclusive",
+        ),
+        (
+            HOST,
+            SmtpDialogue(WELCOME, recipient=ACCEPTED, own_sender=SmtpReply(550, ("5.7.1 spoof",))),
+            Verdict.FAIL,
+            "lockdown.open",
+        ),
+        *(
+            (host, result, Verdict.UNKNOWN, code)
+            for host in ("smtp.google.com", "aspmx.l.google.com", "aspmx2.googlemail.com")
+            for result, code in (
+                (SmtpDialogue(WELCOME), "lockdown.hosted-inconclusive"),
+                (SmtpDialogue(WELCOME, recipient=ACCEPTED), "lockdown.hosted-inconclusive"),
+                (ConnectionFailure("timeout"), "lockdown.unclear"),
+            )
+        ),
+        (
+            "mail.notgoogle.com",
+            SmtpDialogue(WELCOME, SmtpReply(250), recipient=ACCEPTED),
+            Verdict.FAIL,
+            "lockdown.open",
         ),
         (
             HOSTED,
@@ -287,6 +336,60 @@ def test_hosted_tenant_decides_for_all_addresses() -> None:
     decided = lockdown.judge_all(HOSTED, 25, [("192.0.2.1", refused)], [], control=None)
 
     assert decided[:2] == ("192.0.2.1", Verdict.PASS)
+
+
+def test_partial_lockdown_of_one_address_decides() -> None:
+    partial = SmtpDialogue(WELCOME, recipient=DIRECT_SEND)
+    full = SmtpDialogue(WELCOME, recipient=SmtpReply(550, ("5.7.51 TenantInbound",)))
+    results = [("192.0.2.1", full), ("192.0.2.2", partial)]
+
+    decided = lockdown.judge_all(HOST, 25, results, [], control=None)
+
+    assert decided[:2] == ("192.0.2.2", Verdict.WARN)
+
+
+def commands_of(envelope: tuple[str, str] = ("250 ok", "250 ok")) -> list[str]:
+    """The commands of a lockdown check with a recipient."""
+
+    async def run() -> list[str]:
+        async with (
+            nameserver(ZONE) as dns,
+            mail_host(ehlo=("hello",), envelope=envelope) as server,
+        ):
+            server.replies["RSET"] = "250 ok"
+            request = CheckRequest(
+                CheckKind.LOCKDOWN,
+                host=HOST,
+                port=server.port,
+                control=("127.0.0.1", server.port),
+                recipient="ann@example.test",
+            )
+            network = network_of(dns)
+            await run_all([request], network=network, budget_seconds=5, concurrency=1)
+            return server.commands
+
+    return asyncio.run(run())
+
+
+def test_rejected_recipient_is_not_tried_again() -> None:
+    commands = commands_of(("250 ok", "550 5.7.51 TenantInboundAttribution"))
+
+    assert commands[1:4] == ["MAIL FROM:<>", "RCPT TO:<ann@example.test>", "QUIT"]
+
+
+def test_own_sender_is_tried_without_a_message() -> None:
+    """The null sender first, then the recipient as its own sender, and never DATA."""
+    commands = commands_of()
+
+    assert commands[1:7] == [
+        "MAIL FROM:<>",
+        "RCPT TO:<ann@example.test>",
+        "RSET",
+        "MAIL FROM:<ann@example.test>",
+        "RCPT TO:<ann@example.test>",
+        "QUIT",
+    ]
+    assert "DATA" not in commands
 
 
 def recipient(text: str) -> SmtpDialogue:
