@@ -16,9 +16,10 @@ from onboarding.errors import OnboardingError
 from onboarding.models import Comment, RequirementsSheet, SheetImport, SheetRow
 from onboarding.plans.services import side_of_role
 from onboarding.plans.tenant_page import current_user, show
-from onboarding.requirements import exports, queries, services, sign_off
-from onboarding.requirements.forms import RowForm
+from onboarding.requirements import exports, prefill, queries, services, sign_off
+from onboarding.requirements.forms import RowForm, SignOffForm
 from onboarding.requirements.services import RowConflict
+from onboarding.requirements.sign_off import ReasonMissing
 from onboarding.requirements.validation import read_entry
 from tenants.access import access_or_404, require, tenant_or_404
 from tenants.permissions import Permission
@@ -50,6 +51,8 @@ def sheet_context(request: HttpRequest, sheet: RequirementsSheet) -> dict[str, A
         "may_comment": access.may(Permission.COMMENT),
         "counts": bool(side) and sign_off.counts_for(sheet, side),
         "has_signed": side in sheet.signed_sides,
+        "unanswered": sign_off.unanswered_questions(sheet),
+        "sign_off_form": SignOffForm(auto_id="id_sign_off_%s"),
     }
 
 
@@ -78,6 +81,7 @@ def _page(request: HttpRequest, sheet: RequirementsSheet, **more: Any) -> dict[s
         "wanted": wanted,
         "query": urlencode({"q": wanted}) if wanted else "",
         "suggestions": queries.sender_suggestions(sheet),
+        "open_answers": prefill.open_answers(sheet),
         "import_in_progress": import_in_progress.defer("content").first(),
         "comments": _comments(request, sheet),
         **more,
@@ -223,16 +227,24 @@ def sheet_row_remove(
 @require_POST
 def sheet_sign(request: HttpRequest, public_id: str, sheet_id: str) -> HttpResponse:
     sheet = load_sheet(request, public_id, sheet_id)
+    form = SignOffForm(request.POST, auto_id="id_sign_off_%s")
     seen = request.POST.get("revision", "")
     side = sheet_context(request, sheet)["side"]
-    with errors_as_message(request):
-        sign_off.sign_off(
-            sheet,
-            by=current_user(request),
-            side=side,
-            expected_revision=int(seen) if seen.isascii() and seen.isdigit() else -1,
-        )
-    return redirect_to_sheet(sheet)
+    if form.is_valid():
+        with catch_errors() as attempt:
+            sign_off.sign_off(
+                sheet,
+                by=current_user(request),
+                side=side,
+                expected_revision=int(seen) if seen.isascii() and seen.isdigit() else -1,
+                reason=form.cleaned_data["reason"],
+            )
+        if attempt.error is None:
+            return redirect_to_sheet(sheet)
+        field = "reason" if isinstance(attempt.error, ReasonMissing) else None
+        form.add_error(field, str(attempt.error))
+    context = _page(request, sheet, form=_form(sheet), sign_off_form=form)
+    return render(request, "requirements/sheet_show.html", context, status=422)
 
 
 @require(Permission.EDIT_REQUIREMENTS)
@@ -270,6 +282,19 @@ def sheet_suggestion_use(request: HttpRequest, public_id: str, sheet_id: str) ->
         messages.success(
             request, "The sender was added. State in the note what this service sends."
         )
+    return redirect_to_sheet(sheet)
+
+
+@require(Permission.EDIT_REQUIREMENTS)
+@require_POST
+def sheet_answer_use(request: HttpRequest, public_id: str, sheet_id: str) -> HttpResponse:
+    """Store one answer that Gangway knows; without a question, those of all unanswered ones."""
+    sheet = load_sheet(request, public_id, sheet_id)
+    key = request.POST.get("question", "")
+    with errors_as_message(request):
+        used = prefill.use_known_answers(sheet, key, by=current_user(request))
+        stored = "1 answer was" if used == 1 else f"{used} answers were"
+        messages.success(request, f"{stored} stored. Check them before you sign off.")
     return redirect_to_sheet(sheet)
 
 
