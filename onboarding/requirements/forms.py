@@ -73,7 +73,7 @@ class RowForm(forms.Form):
         self.data = data
 
 
-class SignOffForm(forms.Form):
+class SheetSignOffForm(forms.Form):
     """The sign-off of one side. The reason is required while questions are unanswered."""
 
     reason = forms.CharField(

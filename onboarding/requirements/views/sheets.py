@@ -17,7 +17,7 @@ from onboarding.models import Comment, RequirementsSheet, SheetImport, SheetRow
 from onboarding.plans.services import side_of_role
 from onboarding.plans.tenant_page import current_user, show
 from onboarding.requirements import exports, prefill, queries, services, sign_off
-from onboarding.requirements.forms import RowForm, SignOffForm
+from onboarding.requirements.forms import RowForm, SheetSignOffForm
 from onboarding.requirements.services import RowConflict
 from onboarding.requirements.sign_off import ReasonMissing
 from onboarding.requirements.validation import read_entry
@@ -52,7 +52,7 @@ def sheet_context(request: HttpRequest, sheet: RequirementsSheet) -> dict[str, A
         "counts": bool(side) and sign_off.counts_for(sheet, side),
         "has_signed": side in sheet.signed_sides,
         "unanswered": sign_off.unanswered_questions(sheet),
-        "sign_off_form": SignOffForm(auto_id="id_sign_off_%s"),
+        "sign_off_form": SheetSignOffForm(auto_id="id_sign_off_%s"),
     }
 
 
@@ -227,7 +227,7 @@ def sheet_row_remove(
 @require_POST
 def sheet_sign(request: HttpRequest, public_id: str, sheet_id: str) -> HttpResponse:
     sheet = load_sheet(request, public_id, sheet_id)
-    form = SignOffForm(request.POST, auto_id="id_sign_off_%s")
+    form = SheetSignOffForm(request.POST, auto_id="id_sign_off_%s")
     seen = request.POST.get("revision", "")
     side = sheet_context(request, sheet)["side"]
     if form.is_valid():
