@@ -14,7 +14,7 @@ from tenants.models import User
 from tenants.public_ids import new_public_id
 
 # The kinds whose sign-off confirms no task: their tasks ask for more than the list.
-LISTS_ONLY = frozenset({"outbound-addresses", "delivery-routes"})
+LISTS_ONLY = frozenset({"outbound-addresses", "delivery-routes", "impersonation-vips"})
 
 
 class SignOff(NamedTuple):

@@ -192,17 +192,56 @@ def _of_dns(read: Callable[[dict[str, Any]], Iterable[str]]) -> Fact:
     return answer
 
 
-def _of_sheet(role: TaskRole) -> Fact:
-    """The number of rows in another sheet, or “none” if it was signed off without rows."""
+def _by_domain(question: str, read: Callable[[dict[str, Any]], str]) -> Fact:
+    """The value in the newest scan of each domain, such as “a.test: 3600”.
+
+    `question` is the question of the scan: a domain whose servers did not answer it has no value.
+    """
 
     def answer(facts: TenantFacts) -> KnownAnswer | None:
-        sheet = facts.sheets.get(role)
-        if sheet is None or not (sheet.row_count or sheet.signed_sides):
-            return None
-        rows = f"{sheet.row_count} row{'' if sheet.row_count == 1 else 's'} in the sheet"
-        return _answer([rows if sheet.row_count else "none"], _Source.SHEETS)
+        values = (
+            f"{seen.domain.name}: {value}"
+            for seen in facts.discoveries
+            if seen.found and question not in seen.found.get("unanswered", ())
+            for value in [read(seen.found)]
+            if value
+        )
+        return _answer(values, _Source.DNS)
 
     return answer
+
+
+def _onmicrosoft(facts: TenantFacts) -> KnownAnswer | None:
+    routing = [each.name for each in facts.domains if each.role == Domain.Role.ROUTING]
+    if routing:
+        return _answer(routing, _Source.PROFILE)
+    return _of_dns(lambda found: [found.get("onmicrosoft", "")])(facts)
+
+
+def _spf_senders(found: dict[str, Any]) -> str:
+    senders = found.get("senders", ())
+    return " ".join(sender["term"] for sender in senders) or "none"
+
+
+def _of_sheets(*roles: TaskRole) -> Fact:
+    """The number of rows in other sheets, or “none” if a side signed all of them off without rows."""
+
+    def answer(facts: TenantFacts) -> KnownAnswer | None:
+        sheets = [facts.sheets[role] for role in roles if role in facts.sheets]
+        rows = sum(sheet.row_count for sheet in sheets)
+        if not rows:
+            is_none = bool(sheets) and all(sheet.signed_sides for sheet in sheets)
+            return _answer(["none"], _Source.SHEETS) if is_none else None
+        place = "sheet" if len(sheets) == 1 else "sheets"
+        text = f"{rows} row{'' if rows == 1 else 's'} in the requirements {place}"
+        return _answer([text], _Source.SHEETS)
+
+    return answer
+
+
+def _products(facts: TenantFacts) -> KnownAnswer | None:
+    labels = dict(facts.tenant.plan.template.content["products"])
+    return _answer((labels.get(key, key) for key in facts.tenant.products), _Source.PROFILE)
 
 
 FACTS: dict[str, Fact] = {
@@ -219,5 +258,23 @@ FACTS: dict[str, Fact] = {
     "technical-contact-address": _contact_address(Contact.Role.TECHNICAL),
     "emergency-contact": _contact(Contact.Role.EMERGENCY),
     "signatory": _contact(Contact.Role.SIGNATORY),
-    "forwards": _of_sheet(TaskRole.GATHERS_FORWARDING),
+    "account-code": _of_profile(lambda tenant: tenant.account_code),
+    "region": _of_profile(lambda tenant: tenant.region_values.name),
+    "sign-in": _of_profile(lambda tenant: str(tenant.get_authentication_display())),
+    "products": _products,
+    "technical-contact-all": _contact(Contact.Role.TECHNICAL),
+    "dns-owner": _contact(Contact.Role.DNS),
+    "firewall-owner": _contact(Contact.Role.FIREWALL),
+    "directory-administrator": _contact(Contact.Role.DIRECTORY),
+    "onmicrosoft": _onmicrosoft,
+    "mx": _by_domain("mx", lambda found: " ".join(found.get("mx", ())) or "none"),
+    "mx-ttl": _by_domain("mx", lambda found: str(found.get("mx_ttl") or "")),
+    "spf": _by_domain("spf", _spf_senders),
+    "dkim-selectors": _by_domain("dkim", lambda found: " ".join(found.get("dkim_selectors", ()))),
+    "dmarc": _by_domain("dmarc", lambda found: found.get("dmarc") or "none"),
+    "mta-sts": _by_domain("mta_sts", lambda found: "yes" if found.get("mta_sts") else "no"),
+    "forwards": _of_sheets(TaskRole.GATHERS_FORWARDING),
+    "spoofing-exceptions": _of_sheets(TaskRole.GATHERS_SPOOFING_EXCEPTIONS),
+    "tls-partners": _of_sheets(TaskRole.GATHERS_TLS_PARTNERS),
+    "sender-lists": _of_sheets(TaskRole.GATHERS_GLOBAL_SENDERS, TaskRole.GATHERS_MANAGED_SENDERS),
 }

@@ -14,16 +14,19 @@ from onboarding.lifecycle.closing_pack.contents import pack_content
 from onboarding.models import Contact, RequirementsSheet, SheetRow
 from onboarding.plan_templates.plan_creation import apply_profile
 from onboarding.requirements import prefill, services, sign_off
+from onboarding.requirements.definitions import DEFINITIONS
+from onboarding.requirements.exports import stream_csv
+from onboarding.requirements.known_answers import FACTS
 from tenants.models import ActivityLine, Host, Tenant, User
 from tests.factories import MakeTenant, SignIn
-from tests.onboarding.requirements.sheet_rows import add, entry_of, job, sheet_of
+from tests.onboarding.requirements.sheet_rows import add, entry_of, job, sheet_of, values
 from tests.onboarding.requirements.test_pages import url
 
 RFI = "request-for-information"
 
 
-def answers(tenant: Tenant) -> dict[str, tuple[str, str]]:
-    rows = SheetRow.objects.filter(sheet=sheet_of(tenant, RFI))
+def answers(tenant: Tenant, kind: str = RFI) -> dict[str, tuple[str, str]]:
+    rows = SheetRow.objects.filter(sheet=sheet_of(tenant, kind))
     return {row.key: (row.values["answer"], row.source) for row in rows}
 
 
@@ -91,7 +94,7 @@ def test_people_dns_and_other_sheets_answer(tenant: Tenant, owner: User) -> None
     found = answers(tenant)
     assert found["inbound-hosts"] == ("mail.northwind.test:25", "profile")
     assert found["outbound-addresses"] == ("8.8.4.4", "sheets")
-    assert found["forwards"] == ("1 row in the sheet", "sheets")
+    assert found["forwards"] == ("1 row in the requirements sheet", "sheets")
 
 
 def test_facts_of_another_tenant_never_answer(
@@ -123,11 +126,8 @@ def test_prefilled_answer_follows_profile_and_goes_with_it(tenant: Tenant) -> No
     assert found["company"] == ("Northwind Ltd", "profile")
     assert found["signatory"] == ("", "")
     assert (after.revision, after.row_count) == (before.revision + 1, before.row_count - 1)
-    line = ActivityLine.objects.filter(tenant=tenant, action="sheet-changed").latest("number")
-    assert (line.actor, line.params["what"]) == (
-        None,
-        "Company name, Who signs for protected roles",
-    )
+    lines = ActivityLine.objects.filter(tenant=tenant, action="sheet-changed", actor=None)
+    assert lines.filter(params__what="Company name, Who signs for protected roles").count() == 1
 
 
 @pytest.mark.parametrize("text", ["Northwind Holding", ""])
@@ -186,6 +186,86 @@ def test_page_shows_source_and_offers_known_answers(
     assert answers(tenant)["signatory"] == ("Sam", "people")
     again = client.post(url(rfi, "requirements-answer-use"), {"question": "signatory"}, follow=True)
     assert "no longer open" in again.content.decode()
+
+
+# --- The checklist of the setup wizard
+
+
+def test_checklist_has_known_values(make_tenant: MakeTenant, db: None) -> None:
+    tenant = make_tenant(account_code="CUSB1A1", products=["ttp_impersonation", "archive"])
+    Contact.objects.create(tenant=tenant, role="dns", name="Dee", phone="+1 555")
+    scanned(
+        tenant,
+        mx=["mx1.old.test", "mx2.old.test"],
+        mx_ttl=3600,
+        senders=[{"term": "include:spf.old.test", "name": ""}],
+        dkim_selectors=["selector1"],
+        dmarc="",
+        mta_sts=False,
+        onmicrosoft="northwind.onmicrosoft.com",
+        unanswered=["mta_sts"],
+    )
+
+    prefill.prefill_plan(tenant.plan)
+
+    found = answers(tenant, "setup-checklist")
+    assert found["code"] == ("CUSB1A1", "profile")
+    assert found["grid"] == (tenant.region_values.name, "profile")
+    assert found["products"] == (
+        "Targeted Threat Protection: Impersonation Protect, Archive",
+        "profile",
+    )
+    assert found["sign-in"] == (tenant.get_authentication_display(), "profile")
+    assert found["dns-owner"] == ("Dee · +1 555", "people")
+    assert found["mx"] == ("northwind.test: mx1.old.test mx2.old.test", "dns")
+    assert found["mx-ttl"] == ("northwind.test: 3600", "dns")
+    assert found["spf"] == ("northwind.test: include:spf.old.test", "dns")
+    assert found["dkim"] == ("northwind.test: selector1", "dns")
+    assert found["dmarc"] == ("northwind.test: none", "dns")
+    # The servers did not answer, so “no” would be a guess.
+    assert found["mta-sts"] == ("", "")
+    assert found["onmicrosoft"] == ("northwind.onmicrosoft.com", "dns")
+    assert found["outbound-fixed"] == ("", "")
+
+
+def test_lists_without_rows_are_none_once_signed(tenant: Tenant, owner: User) -> None:
+    for kind in ("global-senders", "managed-senders"):
+        assert answers(tenant, "setup-checklist")["lists"] == ("", "")
+        sheet = sheet_of(tenant, kind)
+        sign_off.sign_off(sheet, by=owner, side="client", expected_revision=sheet.revision)
+        prefill.prefill_plan(tenant.plan)
+
+    assert answers(tenant, "setup-checklist")["lists"] == ("none", "sheets")
+
+
+def test_every_fact_answers_a_question_and_exists() -> None:
+    asked = {q.fact for kind in DEFINITIONS.values() for q in kind.questions if q.fact}
+
+    assert asked == set(FACTS)
+
+
+def test_vips_apply_with_the_product_and_do_not_confirm(
+    make_tenant: MakeTenant, consultant: User
+) -> None:
+    tenant = make_tenant(products=["ttp_impersonation"])
+    without = make_tenant("Southwind", (("southwind.test", "primary"),))
+    sheet = sheet_of(tenant, "impersonation-vips")
+
+    add(sheet, consultant, name="Bo Li", address="Bo@NORTHWIND.test", variants="B. Li; Bob Li")
+    sign_off.sign_off(sheet, by=consultant, side="mimecast", expected_revision=1)
+
+    assert (sheet.task.applies, sheet_of(without, "impersonation-vips").task.applies) == (
+        True,
+        False,
+    )
+    assert values(sheet) == [["Bo Li", "Bo@northwind.test", "B. Li; Bob Li", "", ""]]
+    sheet.task.refresh_from_db()
+    assert sheet.task.mimecast_confirmed_at is None
+    exported = "".join(part.decode() for part in stream_csv(sheet, is_full=False))
+    assert exported.lstrip("\ufeff").splitlines() == [
+        "Name,Email Address,Display Name Variants,Job Title",
+        "Bo Li,Bo@northwind.test,B. Li; Bob Li,",
+    ]
 
 
 # --- Signing with unanswered questions
