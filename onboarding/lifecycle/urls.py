@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from django.urls import path
 
-from onboarding.lifecycle.views import closing, dns_discovery, offboarding, people, profile
+from onboarding.lifecycle.views import (
+    closing,
+    delivery_hosts,
+    dns_discovery,
+    offboarding,
+    people,
+    profile,
+)
 
 urlpatterns = [
     path("tenants/new/", profile.tenant_create, name="tenant-create"),
@@ -13,6 +20,11 @@ urlpatterns = [
 # Below t/<public_id>/, the tenant.
 tenant_urlpatterns = [
     path("profile/", profile.profile_edit, name="profile-edit"),
+    path(
+        "requirements/<str:sheet_id>/hosts/add-to-profile/",
+        delivery_hosts.host_from_sheet,
+        name="host-from-sheet",
+    ),
     path("domains/<str:domain_id>/dns-scan/", dns_discovery.scan_dns, name="dns-scan"),
     path(
         "domains/<str:domain_id>/suggestions/use/",

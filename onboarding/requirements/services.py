@@ -76,7 +76,7 @@ def validation_context_of(tenant: Tenant) -> ValidationContext:
     return ValidationContext(frozenset(tenant.domains.values_list("name", flat=True)))
 
 
-def add_row(sheet: RequirementsSheet, entry: SheetEntry, *, by: User) -> SheetRow:
+def add_row(sheet: RequirementsSheet, entry: SheetEntry, *, by: User, source: str = "") -> SheetRow:
     """Add a row at the end. Raises DuplicateRow if the sheet already has the entry."""
     assert not entry.problems, "the caller rejects an entry with problems"
     with transaction.atomic():
@@ -89,6 +89,7 @@ def add_row(sheet: RequirementsSheet, entry: SheetEntry, *, by: User) -> SheetRo
         row = SheetRow.objects.create(
             sheet=locked,
             position=last_position(locked) + 1,
+            source=source,
             changed_by=by,
             **_columns(entry),
         )

@@ -35,6 +35,11 @@ tenant_urlpatterns = [
         sheets.sheet_answer_use,
         name="requirements-answer-use",
     ),
+    path(
+        "requirements/<str:sheet_id>/hosts/use/",
+        sheets.sheet_host_use,
+        name="requirements-host-use",
+    ),
     path("requirements/<str:sheet_id>/export/", sheets.sheet_export, name="requirements-export"),
     path("requirements/<str:sheet_id>/imports/", imports.sheet_import, name="requirements-import"),
     path(

@@ -16,7 +16,7 @@ from onboarding.errors import OnboardingError
 from onboarding.models import Comment, RequirementsSheet, SheetImport, SheetRow
 from onboarding.plans.services import side_of_role
 from onboarding.plans.tenant_page import current_user, show
-from onboarding.requirements import exports, prefill, queries, services, sign_off
+from onboarding.requirements import delivery_hosts, exports, prefill, queries, services, sign_off
 from onboarding.requirements.forms import RowForm, SheetSignOffForm
 from onboarding.requirements.services import RowConflict
 from onboarding.requirements.sign_off import ReasonMissing
@@ -48,6 +48,7 @@ def sheet_context(request: HttpRequest, sheet: RequirementsSheet) -> dict[str, A
         "kind": sign_off.definition_of(sheet),
         "side": side,
         "may_edit": access.may(Permission.EDIT_REQUIREMENTS),
+        "may_edit_profile": access.may(Permission.EDIT_PROFILE),
         "may_comment": access.may(Permission.COMMENT),
         "counts": bool(side) and sign_off.counts_for(sheet, side),
         "has_signed": side in sheet.signed_sides,
@@ -81,6 +82,7 @@ def _page(request: HttpRequest, sheet: RequirementsSheet, **more: Any) -> dict[s
         "wanted": wanted,
         "query": urlencode({"q": wanted}) if wanted else "",
         "suggestions": queries.sender_suggestions(sheet),
+        "host_differences": delivery_hosts.host_differences(sheet),
         "open_answers": prefill.open_answers(sheet),
         "import_in_progress": import_in_progress.defer("content").first(),
         "comments": _comments(request, sheet),
@@ -282,6 +284,20 @@ def sheet_suggestion_use(request: HttpRequest, public_id: str, sheet_id: str) ->
         messages.success(
             request, "The sender was added. State in the note what this service sends."
         )
+    return redirect_to_sheet(sheet)
+
+
+@require(Permission.EDIT_REQUIREMENTS)
+@require_POST
+def sheet_host_use(request: HttpRequest, public_id: str, sheet_id: str) -> HttpResponse:
+    """Add a delivery host of the profile to the sheet of delivery routes."""
+    sheet = load_sheet(request, public_id, sheet_id)
+    with errors_as_message(request):
+        added = delivery_hosts.add_routes_to(
+            sheet, request.POST.get("host", ""), by=current_user(request)
+        )
+        rows = "1 row was" if added == 1 else f"{added} rows were"
+        messages.success(request, f"{rows} added. Check them before you sign off.")
     return redirect_to_sheet(sheet)
 
 
