@@ -27,7 +27,7 @@ class Migration(migrations.Migration):
                 choices=[
                     ("profile", "From the profile"),
                     ("people", "From the people of this tenant"),
-                    ("dns", "From the DNS scan"),
+                    ("dns", "From DNS"),
                     ("sheets", "From another requirements sheet"),
                 ],
                 max_length=10,

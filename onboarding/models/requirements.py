@@ -87,7 +87,7 @@ class SheetRow(models.Model):
 
         PROFILE = "profile", "From the profile"
         PEOPLE = "people", "From the people of this tenant"
-        DNS = "dns", "From the DNS scan"
+        DNS = "dns", "From DNS"
         SHEETS = "sheets", "From another requirements sheet"
 
     public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)

@@ -224,7 +224,7 @@ def _spf_senders(found: dict[str, Any]) -> str:
 
 
 def _of_sheets(*roles: TaskRole) -> Fact:
-    """The number of rows in other sheets, or “none” if a side signed all of them off without rows."""
+    """The number of rows in other sheets, or “none” if a side signed off all of them empty."""
 
     def answer(facts: TenantFacts) -> KnownAnswer | None:
         sheets = [facts.sheets[role] for role in roles if role in facts.sheets]

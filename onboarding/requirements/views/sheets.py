@@ -12,15 +12,21 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from onboarding.collaboration.comments import comments_of
 from onboarding.error_responses import catch_errors, errors_as_message, errors_on_form
-from onboarding.errors import OnboardingError
 from onboarding.models import Comment, RequirementsSheet, SheetImport, SheetRow
 from onboarding.plans.services import side_of_role
 from onboarding.plans.tenant_page import current_user, show
-from onboarding.requirements import delivery_hosts, exports, prefill, queries, services, sign_off
+from onboarding.requirements import (
+    delivery_hosts,
+    exports,
+    prefill,
+    queries,
+    services,
+    sign_off,
+    suggestions,
+)
 from onboarding.requirements.forms import RowForm, SheetSignOffForm
 from onboarding.requirements.services import RowConflict
 from onboarding.requirements.sign_off import ReasonMissing
-from onboarding.requirements.validation import read_entry
 from tenants.access import access_or_404, require, tenant_or_404
 from tenants.permissions import Permission
 from tenants.throttle import throttled
@@ -75,10 +81,11 @@ def _page(request: HttpRequest, sheet: RequirementsSheet, **more: Any) -> dict[s
     import_in_progress = SheetImport.objects.filter(
         sheet=sheet, status__in=("reading", "importing")
     )
+    sizes = queries.known_spf_sizes(sheet)
     return {
         **sheet_context(request, sheet),
         "found": found,
-        "lines": [queries.display_of(sheet, row) for row in found],
+        "lines": [queries.display_of(sheet, row, sizes) for row in found],
         "wanted": wanted,
         "query": urlencode({"q": wanted}) if wanted else "",
         "suggestions": queries.sender_suggestions(sheet),
@@ -263,27 +270,13 @@ def sheet_unsign(request: HttpRequest, public_id: str, sheet_id: str) -> HttpRes
 @require(Permission.EDIT_REQUIREMENTS)
 @require_POST
 def sheet_suggestion_use(request: HttpRequest, public_id: str, sheet_id: str) -> HttpResponse:
-    """Add a suggested sender as a row."""
+    """Add a suggested sender as a row; without a suggestion, all that can be added."""
     sheet = load_sheet(request, public_id, sheet_id)
     wanted = request.POST.get("suggestion", "")
-    found = (
-        each
-        for each in queries.sender_suggestions(sheet)
-        if each.suggestion_id == wanted and each.row
-    )
-    suggestion = next(found, None)
-    if suggestion is None or suggestion.row is None:
-        messages.error(request, "The suggestion no longer exists. Nothing was added.")
-        return redirect_to_sheet(sheet)
-    validation_context = services.validation_context_of(sheet.task.plan.tenant)
-    entry = read_entry(sign_off.definition_of(sheet), suggestion.row, validation_context)
     with errors_as_message(request):
-        if entry.problems:
-            raise OnboardingError(" ".join(entry.problems.values()))
-        services.add_row(sheet, entry, by=current_user(request))
-        messages.success(
-            request, "The sender was added. State in the note what this service sends."
-        )
+        added = suggestions.use_suggestions(sheet, wanted, by=current_user(request))
+        senders = "The sender was" if added == 1 else f"{added} senders were"
+        messages.success(request, f"{senders} added. State in the note what the service sends.")
     return redirect_to_sheet(sheet)
 
 
