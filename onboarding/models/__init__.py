@@ -29,7 +29,12 @@ from onboarding.models.plans import (
     TaskStatus,
 )
 from onboarding.models.reminders import Reminder
-from onboarding.models.requirements import RequirementsSheet, SheetImport, SheetRow
+from onboarding.models.requirements import (
+    RequirementsSheet,
+    SheetImport,
+    SheetRow,
+    TlsPartnerCheck,
+)
 from onboarding.models.task_roles import TaskRole
 from onboarding.models.templates import TemplateDraft
 
@@ -67,6 +72,7 @@ __all__ = [
     "TaskStatus",
     "TemplateDraft",
     "TenantExport",
+    "TlsPartnerCheck",
     "WaitingPeriod",
     "WorkingTime",
 ]

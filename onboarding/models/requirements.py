@@ -118,6 +118,33 @@ class SheetRow(models.Model):
         return self.key
 
 
+class TlsPartnerCheck(models.Model):
+    """The newest test of one partner in the sheet of TLS partners. It changes no task."""
+
+    sheet = models.ForeignKey(
+        RequirementsSheet, on_delete=models.CASCADE, related_name="partner_checks"
+    )
+    domain = models.CharField(max_length=253)
+    requested_at = models.DateTimeField()
+    # The values below belong to this time. Empty until the first test is done.
+    checked_at = models.DateTimeField(null=True, blank=True)
+    verdict = models.CharField(max_length=20, blank=True)
+    findings = models.JSONField(default=list)
+    evidence = models.JSONField(default=dict)
+
+    class Meta:
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["sheet", "domain"], name="partner_once_per_sheet")
+        ]
+
+    def __str__(self) -> str:
+        return f"TLS of {self.domain}"
+
+    @property
+    def is_in_progress(self) -> bool:
+        return self.checked_at is None or self.checked_at < self.requested_at
+
+
 class SheetImport(models.Model):
     """A paste or a file to import into a sheet: it is read, shown as a preview, then imported."""
 

@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 from checks.queries import DiscoveredSender, SpfSize, spf_senders, spf_sizes, spf_target, spf_trees
 from onboarding.models import Plan, RequirementsSheet, SheetRow, TaskRole
 from onboarding.requirements.columns import Column, ValidationContext
+from onboarding.requirements.partner_checks import PartnerDisplay, partner_displays
 from onboarding.requirements.sign_off import definition_of
 from onboarding.requirements.validation import read_entry
 from tenants.models import Tenant
@@ -60,15 +61,24 @@ class RowDisplay:
     row: SheetRow
     cells: list[tuple[Column, str]]
     warning: str = ""
+    partner: PartnerDisplay | None = None
 
 
 def display_of(
-    sheet: RequirementsSheet, row: SheetRow, sizes: Mapping[str, SpfSize] | None = None
+    sheet: RequirementsSheet,
+    row: SheetRow,
+    sizes: Mapping[str, SpfSize] | None = None,
+    partners: Mapping[int, PartnerDisplay] | None = None,
 ) -> RowDisplay:
-    """The row for a page. `sizes` has the sizes of SPF records; without them they are read."""
+    """The row for a page.
+
+    `sizes` has the sizes of SPF records, `partners` the tests of TLS partners. Without them they
+    are read.
+    """
     cells = [(c, row.values.get(c.name, "")) for c in definition_of(sheet).columns]
     known = known_spf_sizes(sheet) if sizes is None else sizes
-    return RowDisplay(row, cells, _bypass_warning(row, known))
+    displays = partner_displays(sheet, [row]) if partners is None else partners
+    return RowDisplay(row, cells, _bypass_warning(row, known), displays.get(row.pk))
 
 
 def known_spf_sizes(sheet: RequirementsSheet) -> dict[str, SpfSize]:

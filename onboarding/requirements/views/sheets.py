@@ -18,6 +18,7 @@ from onboarding.plans.tenant_page import current_user, show
 from onboarding.requirements import (
     delivery_hosts,
     exports,
+    partner_checks,
     prefill,
     queries,
     services,
@@ -27,6 +28,7 @@ from onboarding.requirements import (
 from onboarding.requirements.forms import RowForm, SheetSignOffForm
 from onboarding.requirements.services import RowConflict
 from onboarding.requirements.sign_off import ReasonMissing
+from onboarding.requirements.tasks import queue_partner_tests
 from tenants.access import access_or_404, require, tenant_or_404
 from tenants.permissions import Permission
 from tenants.throttle import throttled
@@ -82,10 +84,12 @@ def _page(request: HttpRequest, sheet: RequirementsSheet, **more: Any) -> dict[s
         sheet=sheet, status__in=("reading", "importing")
     )
     sizes = queries.known_spf_sizes(sheet)
+    partners = partner_checks.partner_displays(sheet, list(found))
     return {
         **sheet_context(request, sheet),
         "found": found,
-        "lines": [queries.display_of(sheet, row, sizes) for row in found],
+        "lines": [queries.display_of(sheet, row, sizes, partners) for row in found],
+        "tests_partners": partner_checks.is_partner_sheet(sheet),
         "wanted": wanted,
         "query": urlencode({"q": wanted}) if wanted else "",
         "suggestions": queries.sender_suggestions(sheet),
@@ -129,6 +133,7 @@ def sheet_row_add(request: HttpRequest, public_id: str, sheet_id: str) -> HttpRe
     if form.is_valid() and form.entry is not None:
         with errors_on_form(form):
             services.add_row(sheet, form.entry, by=current_user(request))
+            queue_partner_tests(sheet)
             messages.success(request, "The row was added at the end.")
             return redirect_to_sheet(sheet)
     context = _page(request, sheet, form=form)
@@ -162,6 +167,7 @@ def _save(
         changed = services.change_row(
             sheet, row_id, form.entry, version=form.expected_version, by=current_user(request)
         )
+        queue_partner_tests(sheet)
         sheet = load_sheet(request, sheet.task.plan.tenant.public_id, sheet.public_id)
         return _line(request, sheet, changed)
     error = attempt.error
@@ -304,6 +310,21 @@ def sheet_answer_use(request: HttpRequest, public_id: str, sheet_id: str) -> Htt
         used = prefill.use_known_answers(sheet, key, by=current_user(request))
         stored = "1 answer was" if used == 1 else f"{used} answers were"
         messages.success(request, f"{stored} stored. Check them before you sign off.")
+    return redirect_to_sheet(sheet)
+
+
+@require(Permission.EDIT_REQUIREMENTS)
+@require_POST
+@throttled("tls-partners", "60/h")
+def sheet_partners_test(request: HttpRequest, public_id: str, sheet_id: str) -> HttpResponse:
+    """Request tests of the TLS partners."""
+    sheet = load_sheet(request, public_id, sheet_id)
+    requested = queue_partner_tests(sheet)
+    if requested:
+        partners = "1 partner" if requested == 1 else f"{requested} partners"
+        messages.success(request, f"Gangway tests {partners} now. Reload the page in a minute.")
+    else:
+        messages.info(request, "Gangway tests each partner once in 24 hours. None is due now.")
     return redirect_to_sheet(sheet)
 
 
