@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db.models import Q, QuerySet
 
+from checks.engine.known_providers import SENDERS, match_suffix
 from checks.engine.outcomes import CheckKind, Verdict
 from checks.models import Check, Discovery, Observation
 from tenants.models import Tenant
+from tenants.names import display_domain
+
+# Mimecast's SPF bypass of anti-spoofing ignores the terms after this number.
+SPF_BYPASS_LIMIT = 10
 
 
 def checks_of(tenant: Tenant) -> QuerySet[Check]:
@@ -57,11 +63,28 @@ def observations_by_kind(checks: Sequence[Check], kinds: Sequence[str]) -> Query
 
 @dataclass(frozen=True)
 class DiscoveredSender:
-    """A sender in a domain's SPF record. `name` is empty for an unknown provider."""
+    """A sender in a domain's SPF record. `name` is empty for an unknown provider.
+
+    `record` measures the SPF record that an include or a redirect names, if a check expanded it.
+    """
 
     domain: str
     term: str
     name: str
+    record: SpfSize | None = None
+
+
+@dataclass(frozen=True)
+class SpfSize:
+    """The terms of one SPF record, and the DNS lookups that its evaluation needs."""
+
+    terms: int
+    lookups: int
+
+    @property
+    def exceeds_bypass(self) -> bool:
+        """Whether Mimecast's SPF bypass ignores a part of the record: it reads ten terms."""
+        return self.terms > SPF_BYPASS_LIMIT or self.lookups > SPF_BYPASS_LIMIT
 
 
 def discoveries_of(tenant: Tenant) -> QuerySet[Discovery]:
@@ -80,6 +103,67 @@ def discovered_senders(tenant: Tenant) -> list[DiscoveredSender]:
         for sender in seen.found.get("senders", ())
         if not sender["name"].startswith("Mimecast")
     ]
+
+
+def spf_trees(tenant: Tenant) -> dict[str, dict[str, Any]]:
+    """The expanded SPF record of each domain, by the newest observation that has one."""
+    checks = checks_of(tenant).filter(kind=CheckKind.SPF, domain__removed_at=None)
+    return {
+        check.domain.name: check.latest.evidence["tree"]
+        for check in checks.order_by("domain__pk")
+        if check.domain and check.latest and check.latest.evidence.get("tree")
+    }
+
+
+def spf_sizes(trees: dict[str, dict[str, Any]]) -> dict[str, SpfSize]:
+    """The size of every record in the trees: of the domains, and of all that they include."""
+    found: dict[str, SpfSize] = {}
+    for domain, tree in trees.items():
+        found[domain] = _size(tree)
+        nodes = list(tree["children"])
+        while nodes:
+            node = nodes.pop()
+            target = spf_target(node["term"])
+            # A record with a problem was not expanded completely, so its size is unknown.
+            if target and not node.get("problem"):
+                found.setdefault(target, _size(node))
+            nodes.extend(node["children"])
+    return found
+
+
+def _size(node: dict[str, Any]) -> SpfSize:
+    terms = len(node["children"]) + node.get("terms_not_shown", 0)
+    return SpfSize(terms, node["lookups"] - node["cost"])
+
+
+def spf_target(term: str) -> str:
+    """The domain whose record the term uses; empty for other terms and for macros."""
+    text = term.removeprefix("+").lower()
+    for prefix in ("include:", "redirect="):
+        if text.startswith(prefix) and "%" not in text:
+            return text.removeprefix(prefix).removesuffix(".")
+    return ""
+
+
+def spf_senders(tenant: Tenant, trees: dict[str, dict[str, Any]]) -> list[DiscoveredSender]:
+    """Return the senders in the SPF records of the tenant's domains.
+
+    The newest observation of a domain counts, and without one the newest DNS scan. Mimecast's own
+    ranges are left out.
+    """
+    sizes = spf_sizes(trees)
+    observed = [
+        DiscoveredSender(
+            display_domain(domain), term, match_suffix(target, SENDERS), sizes.get(target)
+        )
+        for domain, tree in trees.items()
+        for term in (node["term"] for node in tree["children"])
+        if term[:1] not in "-~?" and term.removeprefix("+").lower() != "all"
+        for target in [spf_target(term)]
+    ]
+    known = {each.domain for each in observed} | {display_domain(domain) for domain in trees}
+    scanned = [each for each in discovered_senders(tenant) if each.domain not in known]
+    return [each for each in (*observed, *scanned) if not each.name.startswith("Mimecast")]
 
 
 def recent_observations(check: Check, *, most: int = 20) -> QuerySet[Observation]:

@@ -24,6 +24,7 @@ from onboarding.models import (
     Task,
     WaitingPeriod,
 )
+from onboarding.requirements.validation import text_of
 from tenants.activity_names import ActivityName
 from tenants.models import Domain, Host, Tenant
 from tenants.services import write_activity
@@ -66,6 +67,17 @@ def record(tenant: Tenant) -> RecordedTenant:
     return RecordedTenant(tables, list(names))
 
 
+def _rename_answers(tenant: Tenant) -> None:
+    """Prefilled answers contain the name of the tenant."""
+    rows = SheetRow.objects.filter(
+        sheet__task__plan__tenant=tenant, key="company", source="profile"
+    )
+    for row in rows:
+        row.values = row.values | {"answer": tenant.name}
+        row.text = text_of(row.values)
+        row.save()
+
+
 def copy_of(recorded: RecordedTenant, name: str) -> Tenant:
     """Insert the recorded rows with the name and new ids, public ids and times."""
     ids: Ids = {}
@@ -77,6 +89,7 @@ def copy_of(recorded: RecordedTenant, name: str) -> Tenant:
                 _insert(cursor, table, rows, ids, now, name)
     (pk,) = ids[Tenant].values()
     tenant = Tenant.objects.get(pk=pk)
+    _rename_answers(tenant)
     write_activity(tenant, ActivityName.TENANT_CREATED, by=None, domains=list(recorded.domains))
     return tenant
 

@@ -35,6 +35,9 @@ def _has_own_value(field: Field[Any, Any]) -> bool:
 
 
 def comparable(model_name: str, row: dict[str, Any]) -> dict[str, object]:
+    if row.get("key") == "company" and row.get("source") == "profile":
+        # The prefilled name of the tenant.
+        row = row | {"values": None, "text": None}
     model = next(m for m in apps.get_models() if m.__name__ == model_name)
     return {
         field.name: value is None if _has_own_value(field) else value

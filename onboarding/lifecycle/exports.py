@@ -44,6 +44,7 @@ from onboarding.models import (
     SheetRow,
     Task,
     TenantExport,
+    TlsPartnerCheck,
     WaitingPeriod,
     WorkingTime,
 )
@@ -83,6 +84,7 @@ EXPORTED_MODELS: dict[str, tuple[type[Model], str]] = {
     "dry_runs": (DryRun, "cutover__plan__tenant"),
     "requirements_sheets": (RequirementsSheet, "task__plan__tenant"),
     "sheet_rows": (SheetRow, "sheet__task__plan__tenant"),
+    "tls_partner_checks": (TlsPartnerCheck, "sheet__task__plan__tenant"),
     "sheet_imports": (SheetImport, "sheet__task__plan__tenant"),
     "cutover_snapshots": (CutoverSnapshot, "cutover__plan__tenant"),
     "cutover_votes": (CutoverVote, "cutover__plan__tenant"),

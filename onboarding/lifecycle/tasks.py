@@ -20,6 +20,7 @@ from onboarding.models import ClosingPack, Plan, TenantExport
 from onboarding.monitoring import drifts
 from onboarding.plan_templates import plan_creation
 from onboarding.plans import evaluation
+from onboarding.requirements.prefill import prefill_plan
 from tenants.models import Domain, Tenant
 
 logger = logging.getLogger(__name__)
@@ -80,10 +81,12 @@ def build_lost_packs() -> None:
 
 @shared_task(name="onboarding.scan_dns", acks_late=True, ignore_result=True)
 def scan_dns(discovery_id: int) -> None:
-    """Scan one domain's DNS, and update open pages of its plan."""
+    """Scan one domain's DNS, prefill answers with the result, and update open pages."""
     if dns_discovery.run_discovery(discovery_id):
-        plan = Plan.objects.filter(tenant__domains__discovery=discovery_id).first()
+        plans = Plan.objects.filter(tenant__domains__discovery=discovery_id)
+        plan = plans.select_related("tenant").first()
         if plan is not None:
+            prefill_plan(plan)
             plan.touch()
 
 

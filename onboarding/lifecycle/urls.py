@@ -8,6 +8,7 @@ from onboarding.lifecycle.views import (
     closing,
     delivery_host,
     dns_discovery,
+    hosts_from_sheet,
     offboarding,
     people,
     profile,
@@ -20,6 +21,11 @@ urlpatterns = [
 # Below t/<public_id>/, the tenant.
 tenant_urlpatterns = [
     path("profile/", profile.profile_edit, name="profile-edit"),
+    path(
+        "requirements/<str:sheet_id>/hosts/add-to-profile/",
+        hosts_from_sheet.host_from_sheet,
+        name="host-from-sheet",
+    ),
     path("domains/<str:domain_id>/dns-scan/", dns_discovery.scan_dns, name="dns-scan"),
     path(
         "domains/<str:domain_id>/suggestions/use/",

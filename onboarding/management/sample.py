@@ -286,9 +286,15 @@ def _confirm_for_side(task: Task, by: User, side: Responsibility) -> None:
         confirm_task(task, by=by, side=side)
         return
     sheet = RequirementsSheet.objects.select_related("task__plan__tenant").get(task=task)
-    # Unanswered fixed questions block a sign-off.
-    if not definition_of(sheet).is_fixed:
-        sign_off(sheet, by=by, side=side, expected_revision=sheet.revision)
+    # Fixed questions without any answer block a sign-off.
+    if sheet.row_count or not definition_of(sheet).is_fixed:
+        sign_off(
+            sheet,
+            by=by,
+            side=side,
+            expected_revision=sheet.revision,
+            reason="The session of next week answers the rest.",
+        )
 
 
 def _passed(task: Task, consultant: User, client: User) -> None:

@@ -31,7 +31,12 @@ from onboarding.models.plans import (
     TaskStatus,
 )
 from onboarding.models.reminders import Reminder
-from onboarding.models.requirements import RequirementsSheet, SheetImport, SheetRow
+from onboarding.models.requirements import (
+    RequirementsSheet,
+    SheetImport,
+    SheetRow,
+    TlsPartnerCheck,
+)
 from onboarding.models.task_roles import TaskRole
 from onboarding.models.templates import TemplateDraft
 
@@ -72,6 +77,7 @@ __all__ = [
     "TaskStatus",
     "TemplateDraft",
     "TenantExport",
+    "TlsPartnerCheck",
     "WaitingPeriod",
     "WorkingTime",
 ]

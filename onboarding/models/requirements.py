@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from datetime import datetime
+from typing import ClassVar, NamedTuple
 
 from django.db import models
 from django.db.models import Q
@@ -13,7 +14,16 @@ from tenants.models import User
 from tenants.public_ids import new_public_id
 
 # The kinds whose sign-off confirms no task: their tasks ask for more than the list.
-LISTS_ONLY = frozenset({"outbound-addresses", "delivery-routes"})
+LISTS_ONLY = frozenset({"outbound-addresses", "delivery-routes", "impersonation-vips"})
+
+
+class SignOff(NamedTuple):
+    """The sign-off of one side. `reason` is that for signing with unanswered questions."""
+
+    side: str
+    by: User | None
+    at: datetime | None
+    reason: str
 
 
 class RequirementsSheet(models.Model):
@@ -34,6 +44,9 @@ class RequirementsSheet(models.Model):
     client_signed_by = models.ForeignKey(
         User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
+    # The reason of each side for a sign-off with unanswered questions.
+    mimecast_sign_off_reason = models.CharField(max_length=500, blank=True)
+    client_sign_off_reason = models.CharField(max_length=500, blank=True)
 
     def __str__(self) -> str:
         return f"sheet of {self.task}"
@@ -44,20 +57,38 @@ class RequirementsSheet(models.Model):
         return self.kind not in LISTS_ONLY
 
     @property
-    def signatures(self) -> list[tuple[str, User | None, object]]:
-        """Each side with its signatory and the time; None and None before the sign-off."""
+    def signatures(self) -> list[SignOff]:
+        """Both sides; without a time before the sign-off."""
         return [
-            (Responsibility.MIMECAST.value, self.mimecast_signed_by, self.mimecast_signed_at),
-            (Responsibility.CLIENT.value, self.client_signed_by, self.client_signed_at),
+            SignOff(
+                Responsibility.MIMECAST.value,
+                self.mimecast_signed_by,
+                self.mimecast_signed_at,
+                self.mimecast_sign_off_reason,
+            ),
+            SignOff(
+                Responsibility.CLIENT.value,
+                self.client_signed_by,
+                self.client_signed_at,
+                self.client_sign_off_reason,
+            ),
         ]
 
     @property
     def signed_sides(self) -> list[str]:
-        return [side for side, _, at in self.signatures if at is not None]
+        return [each.side for each in self.signatures if each.at is not None]
 
 
 class SheetRow(models.Model):
     """One row of a sheet. `values` is normalised text by column name."""
+
+    class Source(models.TextChoices):
+        """The place from which Gangway has the values. Rows that a person typed have none."""
+
+        PROFILE = "profile", "From the profile"
+        PEOPLE = "people", "From the people of this tenant"
+        DNS = "dns", "From DNS"
+        SHEETS = "sheets", "From another requirements sheet"
 
     public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
     sheet = models.ForeignKey(RequirementsSheet, on_delete=models.CASCADE, related_name="rows")
@@ -68,6 +99,7 @@ class SheetRow(models.Model):
     # All values, case-folded, for the search.
     text = models.TextField(default="")
     version = models.PositiveIntegerField(default=1)
+    source = models.CharField(max_length=10, choices=Source, blank=True)
     changed_by = models.ForeignKey(
         User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
@@ -84,6 +116,33 @@ class SheetRow(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+
+class TlsPartnerCheck(models.Model):
+    """The newest test of one partner in the sheet of TLS partners. It changes no task."""
+
+    sheet = models.ForeignKey(
+        RequirementsSheet, on_delete=models.CASCADE, related_name="partner_checks"
+    )
+    domain = models.CharField(max_length=253)
+    requested_at = models.DateTimeField()
+    # The values below belong to this time. Empty until the first test is done.
+    checked_at = models.DateTimeField(null=True, blank=True)
+    verdict = models.CharField(max_length=20, blank=True)
+    findings = models.JSONField(default=list)
+    evidence = models.JSONField(default=dict)
+
+    class Meta:
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["sheet", "domain"], name="partner_once_per_sheet")
+        ]
+
+    def __str__(self) -> str:
+        return f"TLS of {self.domain}"
+
+    @property
+    def is_in_progress(self) -> bool:
+        return self.checked_at is None or self.checked_at < self.requested_at
 
 
 class SheetImport(models.Model):

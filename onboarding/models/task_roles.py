@@ -39,6 +39,11 @@ class TaskRole(models.TextChoices):
     GATHERS_MANAGED_SENDERS = "gathers:managed-senders", "Sheet: managed senders"
     GATHERS_OUTBOUND_ADDRESSES = "gathers:outbound-addresses", "Sheet: outbound addresses"
     GATHERS_DELIVERY_ROUTES = "gathers:delivery-routes", "Sheet: delivery routes"
+    GATHERS_IMPERSONATION_VIPS = (
+        "gathers:impersonation-vips",
+        "Sheet: VIPs for Impersonation Protect",
+    )
+    GATHERS_SETUP_CHECKLIST = "gathers:setup-checklist", "Sheet: checklist of the setup wizard"
 
     @property
     def is_unique(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from django.db import transaction
@@ -21,6 +22,7 @@ from onboarding.plans.dates import anchors_of, calendar_of, due_on, update_due_d
 from onboarding.plans.evaluation import PlanContext, reevaluate
 from onboarding.plans.queries import lock_tasks
 from onboarding.plans.rollup import recompute_rollup
+from onboarding.requirements.prefill import prefill_plan
 from onboarding.requirements.services import create_sheets
 from tenants.activity_names import ActivityName
 from tenants.models import Tenant
@@ -131,6 +133,8 @@ def apply_profile(tenant: Tenant) -> list[Check]:
         reevaluate(plan)
         # A plan that is older than a kind of sheet gets that sheet here.
         create_sheets(plan)
+        # In a transaction of its own: locks of sheets come before those of tasks.
+        transaction.on_commit(functools.partial(prefill_plan, plan), robust=True)
     return added
 
 

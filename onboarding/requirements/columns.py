@@ -50,12 +50,16 @@ class Column:
 
 @dataclass(frozen=True)
 class Question:
-    """One fixed question of a sheet."""
+    """One fixed question of a sheet.
+
+    `fact` names the fact in `known_answers` that answers it, if Gangway may know the answer.
+    """
 
     key: str
     text: str
     help: str = ""
     parse: Parse = cell_types.free_text
+    fact: str = ""
 
 
 @dataclass(frozen=True)

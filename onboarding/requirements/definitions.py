@@ -73,26 +73,63 @@ def _source(text: str) -> str:
 # --- The kinds
 
 _RFI = (
-    Question("company", "Company name"),
-    Question("main-contact", "Main contact", "Name and role"),
-    Question("main-contact-address", "E-mail address of the main contact", "", cell_types.address),
-    Question("main-contact-phone", "Telephone of the main contact"),
-    Question("technical-contact", "Technical contact", "Who changes DNS, firewall and connectors"),
+    Question("company", "Company name", fact="company"),
+    Question("main-contact", "Main contact", "Name and role", fact="owner"),
+    Question(
+        "main-contact-address",
+        "E-mail address of the main contact",
+        "",
+        cell_types.address,
+        fact="owner-address",
+    ),
+    Question("main-contact-phone", "Telephone of the main contact", fact="owner-phone"),
+    Question(
+        "technical-contact",
+        "Technical contact",
+        "Who changes DNS, firewall and connectors",
+        fact="technical-contact",
+    ),
     Question(
         "technical-contact-address",
         "E-mail address of the technical contact",
         "",
         cell_types.address,
+        fact="technical-contact-address",
     ),
-    Question("emergency-contact", "Emergency contact", "Reached outside office hours"),
-    Question("signatory", "Who signs for protected roles", "A director; DocuSign goes to them"),
+    Question(
+        "emergency-contact",
+        "Emergency contact",
+        "Reached outside office hours",
+        fact="emergency-contact",
+    ),
+    Question(
+        "signatory",
+        "Who signs for protected roles",
+        "A director; DocuSign goes to them",
+        fact="signatory",
+    ),
     Question("mailboxes", "Number of mailboxes", "", cell_types.count),
-    Question("platform", "Mail platform", "Microsoft 365, Google Workspace, Exchange, other"),
-    Question("domains", "Domains that send or receive mail", "All of them, parked ones too"),
-    Question("outbound-addresses", "Addresses that mail leaves from", "And whether they are fixed"),
-    Question("inbound-hosts", "Hosts that incoming mail is delivered to"),
-    Question("directory", "Directory and how users are synchronised"),
-    Question("forwards", "Automatic forwards to outside", "Or “none”"),
+    Question(
+        "platform",
+        "Mail platform",
+        "Microsoft 365, Google Workspace, Exchange, other",
+        fact="platform",
+    ),
+    Question(
+        "domains",
+        "Domains that send or receive mail",
+        "All of them, parked ones too",
+        fact="domains",
+    ),
+    Question(
+        "outbound-addresses",
+        "Addresses that mail leaves from",
+        "And whether they are fixed",
+        fact="outbound-addresses",
+    ),
+    Question("inbound-hosts", "Hosts that incoming mail is delivered to", fact="delivery-hosts"),
+    Question("directory", "Directory and how users are synchronised", fact="directory"),
+    Question("forwards", "Automatic forwards to outside", "Or “none”", fact="forwards"),
     Question("change-windows", "Change windows and freezes"),
 )
 _BRANDING = (
@@ -108,6 +145,54 @@ _BRANDING = (
     Question("text-colour", "Colour of text on it", "Such as #ffffff", cell_types.colour),
     Question("support-address", "Address for questions of users", "", cell_types.address),
     Question("website", "Website that the logo leads to"),
+)
+# The data that the wizard asks for, and the values of today as the way back.
+_SETUP_CHECKLIST = (
+    Question("code", "Account code", fact="account-code"),
+    Question("grid", "Region", fact="region"),
+    Question("technical-contact", "Technical contact", fact="technical-contact-all"),
+    Question(
+        "emergency-contact",
+        "Emergency contact: name, e-mail address, mobile number",
+        "Called at an outbreak or a mail loop",
+        fact="emergency-contact",
+    ),
+    Question("signatory", "Signatory of director rank", fact="signatory"),
+    Question("dns-owner", "DNS owner", fact="dns-owner"),
+    Question("firewall-owner", "Firewall owner", fact="firewall-owner"),
+    Question("directory-administrator", "Directory administrator", fact="directory-administrator"),
+    Question("platform", "Mail platform", fact="platform"),
+    Question(
+        "onmicrosoft",
+        "Tenant name at Microsoft",
+        "Such as example.onmicrosoft.com, or “none”",
+        fact="onmicrosoft",
+    ),
+    Question("domains", "All domains with their roles", "Parked ones too", fact="domains"),
+    Question("mx", "Current MX records", "They are your way back", fact="mx"),
+    Question("mx-ttl", "Current TTL of the MX records, in seconds", fact="mx-ttl"),
+    Question("spf", "Senders in the SPF records", fact="spf"),
+    Question("dkim", "Current DKIM selectors", "Or “none”", fact="dkim-selectors"),
+    Question("dmarc", "Current DMARC records", "Or “none”", fact="dmarc"),
+    Question("mta-sts", "MTA-STS in use", fact="mta-sts"),
+    Question("outbound-addresses", "Outbound IP addresses", fact="outbound-addresses"),
+    Question("outbound-fixed", "Whether the outbound addresses are fixed"),
+    Question("delivery-hosts", "Delivery hosts with their ports", fact="delivery-hosts"),
+    Question("directory", "Directory method", fact="directory"),
+    Question("sign-in", "Sign-in method", fact="sign-in"),
+    Question("products", "Products bought", fact="products"),
+    Question(
+        "senders",
+        "Services that send in your domains’ name",
+        "Or “none”",
+        fact="spoofing-exceptions",
+    ),
+    Question("forwards", "Automatic forwards to outside", "Or “none”", fact="forwards"),
+    Question("tls", "Partners that require TLS", "Or “none”", fact="tls-partners"),
+    Question(
+        "lists", "Existing lists of permitted and blocked senders", "Or “none”", fact="sender-lists"
+    ),
+    Question("change-windows", "Change windows and freezes"),
 )
 _ASKED = (
     Column(
@@ -411,6 +496,57 @@ _ALL = (
             _NOTE,
         ),
         noun="route",
+    ),
+    SheetDefinition(
+        TaskRole.GATHERS_IMPERSONATION_VIPS,
+        "VIPs for Impersonation Protect",
+        "The people most likely to be impersonated, with the ways their names are written. Names "
+        "that many people share cause false alarms.",
+        (
+            Column(
+                "name",
+                "Name",
+                aliases=("Display name", "Full name", "VIP"),
+                exports=("DisplayName",),
+                is_key=True,
+                console_heading="Name",
+            ),
+            Column(
+                "address",
+                "E-mail address",
+                cell_types.address,
+                aliases=("Email address", "E-mail", "Email", "Address", "Mailbox"),
+                substitutes=_MAILBOX_PROPERTIES,
+                is_key=True,
+                console_heading="Email Address",
+            ),
+            Column(
+                "variants",
+                "Other spellings of the name",
+                is_required=False,
+                help="Separated by semicolons, such as Bob Smith; Robert J. Smith",
+                aliases=("Variants", "Display name variants", "Nicknames", "Also known as"),
+                console_heading="Display Name Variants",
+            ),
+            Column(
+                "title",
+                "Job title",
+                is_required=False,
+                aliases=("Title", "Position", "Role", "JobTitle"),
+                console_heading="Job Title",
+            ),
+            _NOTE,
+        ),
+        noun="person",
+    ),
+    SheetDefinition(
+        TaskRole.GATHERS_SETUP_CHECKLIST,
+        "Checklist of the setup wizard",
+        "The data that the Email Security Setup Wizard and the rest of the work require. Answer "
+        "“none” where there is none.",
+        _ASKED,
+        noun="question",
+        questions=_SETUP_CHECKLIST,
     ),
 )
 

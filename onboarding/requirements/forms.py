@@ -73,6 +73,18 @@ class RowForm(forms.Form):
         self.data = data
 
 
+class SheetSignOffForm(forms.Form):
+    """The sign-off of one side. The reason is required while questions are unanswered."""
+
+    reason = forms.CharField(
+        label="Reason for signing off without these answers",
+        required=False,
+        max_length=500,
+        # htmx swaps the card after each answer. The typed reason must survive that.
+        widget=forms.Textarea(attrs={"rows": 3, "hx-preserve": "true"}),
+    )
+
+
 class ImportForm(forms.Form):
     """Rows pasted from a spreadsheet, or a file. Both at once are refused as ambiguous."""
 

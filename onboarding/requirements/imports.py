@@ -330,6 +330,7 @@ def _replace(
                 values=change.values,
                 text=text_of(change.values),
                 version=change.stored.version + 1,
+                source="",
                 changed_by=by,
                 changed_at=at,
             )
@@ -337,7 +338,7 @@ def _replace(
         ),
         update_conflicts=True,
         unique_fields=["sheet", "key"],
-        update_fields=["values", "text", "version", "changed_by", "changed_at"],
+        update_fields=["values", "text", "version", "source", "changed_by", "changed_at"],
     )
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from django.core.paginator import Page, Paginator
 from django.db.models import QuerySet
 
-from checks.queries import DiscoveredSender, discovered_senders
+from checks.queries import DiscoveredSender, SpfSize, spf_senders, spf_sizes, spf_target, spf_trees
 from onboarding.models import Plan, RequirementsSheet, SheetRow, TaskRole
 from onboarding.requirements.columns import Column, ValidationContext
+from onboarding.requirements.partner_checks import PartnerDisplay, partner_displays
 from onboarding.requirements.sign_off import definition_of
 from onboarding.requirements.validation import read_entry
 from tenants.models import Tenant
@@ -54,14 +56,54 @@ def rows_page(sheet: RequirementsSheet, *, wanted: str, number: str) -> Page[She
 
 @dataclass(frozen=True)
 class RowDisplay:
-    """A row with its cells in the order of the columns."""
+    """A row with its cells in the order of the columns, and a warning about its values."""
 
     row: SheetRow
     cells: list[tuple[Column, str]]
+    warning: str = ""
+    partner: PartnerDisplay | None = None
 
 
-def display_of(sheet: RequirementsSheet, row: SheetRow) -> RowDisplay:
-    return RowDisplay(row, [(c, row.values.get(c.name, "")) for c in definition_of(sheet).columns])
+def display_of(
+    sheet: RequirementsSheet,
+    row: SheetRow,
+    sizes: Mapping[str, SpfSize] | None = None,
+    partners: Mapping[int, PartnerDisplay] | None = None,
+) -> RowDisplay:
+    """The row for a page.
+
+    `sizes` has the sizes of SPF records, `partners` the tests of TLS partners. Without them they
+    are read.
+    """
+    cells = [(c, row.values.get(c.name, "")) for c in definition_of(sheet).columns]
+    known = known_spf_sizes(sheet) if sizes is None else sizes
+    displays = partner_displays(sheet, [row]) if partners is None else partners
+    return RowDisplay(row, cells, _bypass_warning(row, known), displays.get(row.pk))
+
+
+def known_spf_sizes(sheet: RequirementsSheet) -> dict[str, SpfSize]:
+    """The known sizes of SPF records, for the sheet of anti-spoofing exceptions."""
+    if sheet.kind != TaskRole.GATHERS_SPOOFING_EXCEPTIONS.sheet_kind:
+        return {}
+    return spf_sizes(spf_trees(sheet.task.plan.tenant))
+
+
+def _bypass_warning(row: SheetRow, sizes: Mapping[str, SpfSize]) -> str:
+    """A sentence if the row rests on a record that the SPF bypass reads in part."""
+    if row.values.get("method") != "SPF":
+        return ""
+    return bypass_warning(row.values["source"], sizes.get(row.values["source"]))
+
+
+def bypass_warning(domain: str, size: SpfSize | None) -> str:
+    """A sentence if the SPF bypass reads a part of the domain's record; empty if unknown."""
+    if size is None or not size.exceeds_bypass:
+        return ""
+    return (
+        f"The SPF record of {domain} has {size.terms} term{'' if size.terms == 1 else 's'} and "
+        f"needs {size.lookups} DNS lookup{'' if size.lookups == 1 else 's'}. The SPF bypass "
+        "ignores the terms after the tenth: enter the addresses of the service instead."
+    )
 
 
 @dataclass(frozen=True)
@@ -78,6 +120,10 @@ class SenderSuggestion:
     def suggestion_id(self) -> str:
         return f"{self.sender.domain} {self.sender.term}"
 
+    @property
+    def warning(self) -> str:
+        return bypass_warning(spf_target(self.sender.term), self.sender.record)
+
 
 _BY_SPF = ("include:", "redirect=")
 _BY_ADDRESS = ("ip4:", "ip6:")
@@ -87,7 +133,8 @@ def sender_suggestions(sheet: RequirementsSheet) -> list[SenderSuggestion]:
     """The senders in the SPF records of the tenant's domains that the sheet lacks."""
     if sheet.kind != TaskRole.GATHERS_SPOOFING_EXCEPTIONS.sheet_kind:
         return []
-    found = [_suggested(sender) for sender in discovered_senders(sheet.task.plan.tenant)]
+    tenant = sheet.task.plan.tenant
+    found = [_suggested(sender) for sender in spf_senders(tenant, spf_trees(tenant))]
     keys = [key_in(sheet, each.row) for each in found if each.row is not None]
     stored = set(SheetRow.objects.filter(sheet=sheet, key__in=keys).values_list("key", flat=True))
     return [each for each in found if each.row is None or key_in(sheet, each.row) not in stored]

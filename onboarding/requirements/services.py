@@ -13,6 +13,7 @@ from onboarding.errors import ConflictingChange, OnboardingError
 from onboarding.models import Plan, RequirementsSheet, SheetRow, Task
 from onboarding.requirements.columns import SheetDefinition, ValidationContext
 from onboarding.requirements.definitions import DEFINITION_OF_ROLE
+from onboarding.requirements.known_answers import TenantFacts, known_answers
 from onboarding.requirements.sign_off import definition_of, lock_sheet, withdraw_sign_offs
 from onboarding.requirements.tables import MAX_ROWS
 from onboarding.requirements.validation import SheetEntry, text_of
@@ -38,20 +39,36 @@ class DuplicateRow(OnboardingError):
 
 
 def create_sheets(plan: Plan) -> None:
-    """Create the missing sheets of the plan's gathering tasks, with their fixed questions."""
+    """Create the missing sheets of the plan's gathering tasks, with their fixed questions.
+
+    Known answers are prefilled.
+    """
     known = RequirementsSheet.objects.filter(task__plan=plan).values("task")
     tasks = Task.objects.filter(plan=plan, role__in=DEFINITION_OF_ROLE).exclude(pk__in=known)
     made = RequirementsSheet.objects.bulk_create(
         RequirementsSheet(task=task, kind=DEFINITION_OF_ROLE[task.role].key) for task in tasks
     )
-    SheetRow.objects.bulk_create(row for sheet in made for row in _questions(sheet))
+    facts = TenantFacts(plan.tenant)
+    rows = [row for sheet in made for row in _questions(sheet, facts)]
+    SheetRow.objects.bulk_create(rows)
+    for sheet in made:
+        sheet.row_count = sum(1 for row in rows if row.sheet == sheet and row.source)
+    RequirementsSheet.objects.bulk_update([each for each in made if each.row_count], ["row_count"])
 
 
-def _questions(sheet: RequirementsSheet) -> Iterable[SheetRow]:
-    for position, question in enumerate(definition_of(sheet).questions, start=1):
-        values = {"question": question.text, "answer": ""}
+def _questions(sheet: RequirementsSheet, facts: TenantFacts) -> Iterable[SheetRow]:
+    kind = definition_of(sheet)
+    known = known_answers(facts, kind)
+    for position, question in enumerate(kind.questions, start=1):
+        answer = known.get(question.key)
+        values = {"question": question.text, "answer": answer.text if answer else ""}
         yield SheetRow(
-            sheet=sheet, position=position, key=question.key, values=values, text=text_of(values)
+            sheet=sheet,
+            position=position,
+            key=question.key,
+            values=values,
+            text=text_of(values),
+            source=answer.source if answer else "",
         )
 
 
@@ -59,11 +76,11 @@ def validation_context_of(tenant: Tenant) -> ValidationContext:
     return ValidationContext(frozenset(tenant.domains.values_list("name", flat=True)))
 
 
-def add_row(sheet: RequirementsSheet, entry: SheetEntry, *, by: User) -> SheetRow:
+def add_row(sheet: RequirementsSheet, entry: SheetEntry, *, by: User, source: str = "") -> SheetRow:
     """Add a row at the end. Raises DuplicateRow if the sheet already has the entry."""
     assert not entry.problems, "the caller rejects an entry with problems"
     with transaction.atomic():
-        locked = _lock_open(sheet)
+        locked = lock_open(sheet)
         if definition_of(locked).is_fixed:
             raise OnboardingError("This sheet asks fixed questions: answer those.")
         _refuse_duplicate(locked, entry)
@@ -72,6 +89,7 @@ def add_row(sheet: RequirementsSheet, entry: SheetEntry, *, by: User) -> SheetRo
         row = SheetRow.objects.create(
             sheet=locked,
             position=last_position(locked) + 1,
+            source=source,
             changed_by=by,
             **_columns(entry),
         )
@@ -85,7 +103,8 @@ def add_row(sheet: RequirementsSheet, entry: SheetEntry, *, by: User) -> SheetRo
     return row
 
 
-def _lock_open(sheet: RequirementsSheet) -> RequirementsSheet:
+def lock_open(sheet: RequirementsSheet) -> RequirementsSheet:
+    """The current sheet, locked. Raises OnboardingError if the tenant is closed."""
     locked = lock_sheet(sheet)
     if locked.task.plan.tenant.is_closed:
         raise OnboardingError("The tenant has been closed. Nothing was changed.")
@@ -113,7 +132,7 @@ def change_row(
     """Change a row. Raises RowConflict if it is no longer at `version`."""
     assert not entry.problems, "the caller rejects an entry with problems"
     with transaction.atomic():
-        locked = _lock_open(sheet)
+        locked = lock_open(sheet)
         row = _row_at_version(locked, row_id, version)
         if row.values == entry.values:
             return row
@@ -122,7 +141,8 @@ def change_row(
         for name, value in _columns(entry).items():
             setattr(row, name, value)
         row.version, row.changed_by, row.changed_at = version + 1, by, timezone.now()
-        row.save(update_fields=[*_columns(entry), "version", "changed_by", "changed_at"])
+        row.source = ""
+        row.save(update_fields=[*_columns(entry), "version", "changed_by", "changed_at", "source"])
         rows = count_answers(kind, [entry.values]) - count_answers(kind, [before])
         record_change(
             locked, ActivityName.SHEET_CHANGED, by=by, what=label_of(kind, before), rows=rows
@@ -133,7 +153,7 @@ def change_row(
 def remove_row(sheet: RequirementsSheet, row_id: str, *, version: int, by: User) -> None:
     """Remove a row. Raises RowConflict if it is no longer at `version`."""
     with transaction.atomic():
-        locked = _lock_open(sheet)
+        locked = lock_open(sheet)
         if definition_of(locked).is_fixed:
             raise OnboardingError("This sheet asks fixed questions: empty the answer instead.")
         row = _row_at_version(locked, row_id, version)
@@ -153,7 +173,8 @@ def _row_at_version(locked: RequirementsSheet, row_id: str, version: int) -> She
     if row is None:
         raise RowConflict("Another person has removed this row.", None)
     if row.version != version:
-        raise RowConflict(f"{row.changed_by or 'A former user'} has changed this row.", row)
+        author = row.changed_by or ("Gangway" if row.source else "A former user")
+        raise RowConflict(f"{author} has changed this row.", row)
     return row
 
 
@@ -169,10 +190,20 @@ def label_of(kind: SheetDefinition, values: dict[str, str]) -> str:
 
 
 def record_change(
-    locked: RequirementsSheet, action: ActivityName, *, by: User, what: str, rows: int, **more: Any
+    locked: RequirementsSheet,
+    action: ActivityName,
+    *,
+    by: User | None,
+    what: str,
+    rows: int,
+    **more: Any,
 ) -> None:
-    """Complete a change of rows: withdraw the sign-offs, log the change and update open pages."""
-    sides = withdraw_sign_offs(locked, by=by)
+    """Complete a change of rows: withdraw the sign-offs, log the change and update open pages.
+
+    Gangway itself (`by` is None) changes only sheets without a sign-off.
+    """
+    assert by is not None or not locked.signed_sides
+    sides = withdraw_sign_offs(locked, by=by) if by is not None else []
     RequirementsSheet.objects.filter(pk=locked.pk).update(
         revision=F("revision") + 1, row_count=F("row_count") + rows
     )

@@ -5,11 +5,14 @@ The lock order is: the sheet, the plan's tasks, the chain of the activity log, t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from django.db import transaction
 from django.utils import timezone
 
 from onboarding.errors import ConflictingChange, NotPermitted, OnboardingError
-from onboarding.models import RequirementsSheet, Responsibility, Task
+from onboarding.models import RequirementsSheet, Responsibility, SheetRow, Task
 from onboarding.plans import services
 from onboarding.plans.transitions import CONFIRM, Actor, is_permitted
 from onboarding.requirements.columns import SheetDefinition
@@ -19,6 +22,12 @@ from tenants.models import User
 from tenants.services import write_activity
 
 _SIDES = (Responsibility.MIMECAST.value, Responsibility.CLIENT.value)
+
+
+class ReasonMissing(OnboardingError):
+    """Fixed questions are unanswered, and the sign-off states no reason."""
+
+    field = "reason"
 
 
 def definition_of(sheet: RequirementsSheet) -> SheetDefinition:
@@ -43,23 +52,53 @@ def counts_for(sheet: RequirementsSheet, side: str) -> bool:
     return definition_of(sheet).confirms_task and is_permitted(sheet.task, CONFIRM, actor)
 
 
-def sign_off(sheet: RequirementsSheet, *, by: User, side: str, expected_revision: int) -> None:
+def unanswered_questions(sheet: RequirementsSheet) -> list[str]:
+    """The texts of the fixed questions without an answer, in their order."""
+    if not definition_of(sheet).is_fixed:
+        return []
+    rows = (
+        SheetRow.objects.filter(sheet=sheet).order_by("position").values_list("values", flat=True)
+    )
+    return [values["question"] for values in rows if not values["answer"]]
+
+
+def sign_off(
+    sheet: RequirementsSheet, *, by: User, side: str, expected_revision: int, reason: str = ""
+) -> None:
     """Sign the sheet off for one side, and confirm that side's part of the task.
 
     Raises ConflictingChange if the sheet is no longer at `expected_revision`, NotPermitted without
-    a side, and OnboardingError if there is nothing to sign off.
+    a side, ReasonMissing if questions are unanswered and no reason is given, and OnboardingError
+    if there is nothing to sign off. A complete sheet stores no reason.
     """
     _require_side(side)
     with transaction.atomic():
         locked = lock_sheet(sheet)
         _refuse_signing(locked, side, expected_revision)
-        setattr(locked, f"{side}_signed_at", timezone.now())
-        setattr(locked, f"{side}_signed_by", by)
-        locked.save(update_fields=[f"{side}_signed_at", f"{side}_signed_by"])
+        unanswered = unanswered_questions(locked)
+        if unanswered and not reason.strip():
+            raise ReasonMissing(
+                f"{_count_questions(unanswered)} unanswered. State the reason for signing off "
+                "without these answers."
+            )
+        _set_sign_off(locked, side, by=by, reason=reason.strip() if unanswered else "")
         if counts_for(locked, side):
             services.confirm_task(locked.task, by=by, side=side, signed=True)
             _clear_undo(locked)
-        _note(locked, ActivityName.SHEET_SIGNED_OFF, by=by, side=side)
+        more = {"unanswered": unanswered, "reason": reason.strip()} if unanswered else {}
+        _note(locked, ActivityName.SHEET_SIGNED_OFF, by=by, side=side, **more)
+
+
+def _count_questions(texts: Sequence[str]) -> str:
+    return "1 question is" if len(texts) == 1 else f"{len(texts)} questions are"
+
+
+def _set_sign_off(sheet: RequirementsSheet, side: str, *, by: User | None, reason: str) -> None:
+    """Store the sign-off of one side, or its withdrawal without `by`."""
+    values = {"signed_at": timezone.now() if by else None, "signed_by": by}
+    for name, value in (values | {"sign_off_reason": reason}).items():
+        setattr(sheet, f"{side}_{name}", value)
+    sheet.save(update_fields=[f"{side}_{name}" for name in (*values, "sign_off_reason")])
 
 
 def _require_side(side: str) -> None:
@@ -106,9 +145,7 @@ def withdraw_sign_offs(locked: RequirementsSheet, *, by: User) -> list[str]:
 
 
 def _clear_sign_off(locked: RequirementsSheet, side: str, *, by: User) -> None:
-    setattr(locked, f"{side}_signed_at", None)
-    setattr(locked, f"{side}_signed_by", None)
-    locked.save(update_fields=[f"{side}_signed_at", f"{side}_signed_by"])
+    _set_sign_off(locked, side, by=None, reason="")
     task = Task.objects.select_related("plan__tenant").get(pk=locked.task_id)
     if not definition_of(locked).confirms_task or getattr(task, f"{side}_confirmed_at") is None:
         return
@@ -127,7 +164,9 @@ def _clear_undo(locked: RequirementsSheet) -> None:
     Task.objects.filter(pk=locked.task_id).update(undo=None)
 
 
-def _note(locked: RequirementsSheet, action: ActivityName, *, by: User, side: str) -> None:
+def _note(
+    locked: RequirementsSheet, action: ActivityName, *, by: User, side: str, **more: Any
+) -> None:
     plan = locked.task.plan
     write_activity(
         plan.tenant,
@@ -137,5 +176,6 @@ def _note(locked: RequirementsSheet, action: ActivityName, *, by: User, side: st
         task_id=locked.task.public_id,
         side=side,
         rows=locked.row_count,
+        **more,
     )
     plan.touch()

@@ -10,8 +10,8 @@ from django.db import transaction
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from onboarding.models import SheetImport
-from onboarding.requirements import imports
+from onboarding.models import RequirementsSheet, SheetImport
+from onboarding.requirements import imports, partner_checks
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +30,38 @@ def import_sheet(public_id: str) -> None:
     if job is not None and job.is_in_progress and imports.start_attempt(job):
         imports.read_import(job)
         imports.run_import(job)
+        queue_partner_tests(job.sheet)
+
+
+@shared_task(name="onboarding.check_tls_partner", acks_late=True, ignore_result=True)
+def check_tls_partner(check_id: int, attempt: int = 1) -> None:
+    """Test one partner. While another check uses its hosts, try again later."""
+    earliest = partner_checks.run_test(check_id, now=timezone.now())
+    if earliest is None:
+        return
+    if attempt >= partner_checks.MAX_ATTEMPTS:
+        partner_checks.abandon_test(check_id)
+        return
+    check_tls_partner.apply_async(
+        args=(check_id, attempt + 1), queue="checks.default", eta=earliest
+    )
+
+
+def queue_partner_tests(sheet: RequirementsSheet) -> int:
+    """Request the allowed tests of the sheet's TLS partners, and queue them on commit."""
+    requested = partner_checks.request_tests(sheet, now=timezone.now())
+    for check in requested:
+        transaction.on_commit(functools.partial(_send_partner_test, check.pk))
+    return len(requested)
+
+
+def _send_partner_test(check_id: int) -> None:
+    try:
+        # A worker of the default vantage may connect to other networks.
+        check_tls_partner.apply_async(args=(check_id,), queue="checks.default")
+    except OperationalError:
+        partner_checks.abandon_test(check_id)
+        logger.warning("no broker: test %d of a TLS partner was not queued", check_id)
 
 
 @shared_task(name="onboarding.resume_imports", ignore_result=True)

@@ -30,6 +30,21 @@ tenant_urlpatterns = [
         sheets.sheet_suggestion_use,
         name="requirements-suggestion-use",
     ),
+    path(
+        "requirements/<str:sheet_id>/answers/use/",
+        sheets.sheet_answer_use,
+        name="requirements-answer-use",
+    ),
+    path(
+        "requirements/<str:sheet_id>/hosts/use/",
+        sheets.sheet_host_use,
+        name="requirements-host-use",
+    ),
+    path(
+        "requirements/<str:sheet_id>/partners/test/",
+        sheets.sheet_partners_test,
+        name="requirements-partners-test",
+    ),
     path("requirements/<str:sheet_id>/export/", sheets.sheet_export, name="requirements-export"),
     path("requirements/<str:sheet_id>/imports/", imports.sheet_import, name="requirements-import"),
     path(

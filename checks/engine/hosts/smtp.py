@@ -205,8 +205,8 @@ async def run_dialogue(
         try:
             # Twice the timeout: one for the dialogue, one for a TLS handshake that stalls.
             async with asyncio.timeout(2 * timeout_seconds):
-                dialogue = await _dialogue(streams, host, context, distrust, timeout_seconds)
-            return await _finish(
+                dialogue = await start_dialogue(streams, host, context, distrust, timeout_seconds)
+            return await finish_dialogue(
                 streams, dialogue, recipient, timeout_seconds, tries_own_sender=tries_own_sender
             )
         finally:
@@ -219,9 +219,10 @@ async def run_dialogue(
         return SmtpDialogue(SmtpReply(), waited_seconds=2 * timeout_seconds)
 
 
-async def _dialogue(
+async def start_dialogue(
     streams: Streams, host: str, context: ssl.SSLContext, distrust: str, timeout_seconds: float
 ) -> SmtpDialogue:
+    """Read the greeting, send EHLO and STARTTLS. Raises ssl.SSLCertVerificationError."""
     reader, writer = streams
     greeting = await _read_reply(reader)
     if greeting.code != 220:
@@ -254,13 +255,13 @@ async def _dialogue(
     return SmtpDialogue(greeting, ehlo, offers, facts)
 
 
-async def _finish(
+async def finish_dialogue(
     streams: Streams,
     dialogue: SmtpDialogue,
     recipient: str,
     timeout_seconds: float,
     *,
-    tries_own_sender: bool,
+    tries_own_sender: bool = False,
 ) -> SmtpDialogue:
     """Try the recipient if one is given, then QUIT. Never sends a message."""
     if dialogue.greeting.code != 220 or dialogue.tls_error:

@@ -34,7 +34,7 @@ from onboarding.plans.evaluation import PlanContext
 from onboarding.plans.planned_cutovers import ROLE_OF_DIRECTION
 from onboarding.plans.proof import TaskEvidence
 from onboarding.requirements.exports import file_name
-from onboarding.requirements.sign_off import definition_of
+from onboarding.requirements.sign_off import definition_of, unanswered_questions
 from tenants.models import ActivityChain, ActivityLine, Domain, Host, Tenant, User
 
 PAGE = "index.html"
@@ -288,10 +288,16 @@ def _sheet(sheet: RequirementsSheet) -> JsonObject:
         "task": sheet.task.title,
         "rows": sheet.row_count,
         "signed": [
-            {"side": side, "by": serialize_person(by), "at": at}
-            for side, by, at in sheet.signatures
-            if at is not None
+            {
+                "side": each.side,
+                "by": serialize_person(each.by),
+                "at": each.at,
+                "reason": each.reason,
+            }
+            for each in sheet.signatures
+            if each.at is not None
         ],
+        "unanswered": unanswered_questions(sheet),
         "files": list(places_of_sheet(sheet)),
     }
 

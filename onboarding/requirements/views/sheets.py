@@ -12,14 +12,23 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from onboarding.collaboration.comments import comments_of
 from onboarding.error_responses import catch_errors, errors_as_message, errors_on_form
-from onboarding.errors import OnboardingError
 from onboarding.models import Comment, RequirementsSheet, SheetImport, SheetRow
 from onboarding.plans.services import side_of_role
 from onboarding.plans.tenant_page import current_user, show
-from onboarding.requirements import exports, queries, services, sign_off
-from onboarding.requirements.forms import RowForm
+from onboarding.requirements import (
+    delivery_hosts,
+    exports,
+    partner_checks,
+    prefill,
+    queries,
+    services,
+    sign_off,
+    suggestions,
+)
+from onboarding.requirements.forms import RowForm, SheetSignOffForm
 from onboarding.requirements.services import RowConflict
-from onboarding.requirements.validation import read_entry
+from onboarding.requirements.sign_off import ReasonMissing
+from onboarding.requirements.tasks import queue_partner_tests
 from tenants.access import access_or_404, require, tenant_or_404
 from tenants.permissions import Permission
 from tenants.throttle import throttled
@@ -47,9 +56,12 @@ def sheet_context(request: HttpRequest, sheet: RequirementsSheet) -> dict[str, A
         "kind": sign_off.definition_of(sheet),
         "side": side,
         "may_edit": access.may(Permission.EDIT_REQUIREMENTS),
+        "may_edit_profile": access.may(Permission.EDIT_PROFILE),
         "may_comment": access.may(Permission.COMMENT),
         "counts": bool(side) and sign_off.counts_for(sheet, side),
         "has_signed": side in sheet.signed_sides,
+        "unanswered": sign_off.unanswered_questions(sheet),
+        "sign_off_form": SheetSignOffForm(auto_id="id_sign_off_%s"),
     }
 
 
@@ -71,13 +83,18 @@ def _page(request: HttpRequest, sheet: RequirementsSheet, **more: Any) -> dict[s
     import_in_progress = SheetImport.objects.filter(
         sheet=sheet, status__in=("reading", "importing")
     )
+    sizes = queries.known_spf_sizes(sheet)
+    partners = partner_checks.partner_displays(sheet, list(found))
     return {
         **sheet_context(request, sheet),
         "found": found,
-        "lines": [queries.display_of(sheet, row) for row in found],
+        "lines": [queries.display_of(sheet, row, sizes, partners) for row in found],
+        "tests_partners": partner_checks.is_partner_sheet(sheet),
         "wanted": wanted,
         "query": urlencode({"q": wanted}) if wanted else "",
         "suggestions": queries.sender_suggestions(sheet),
+        "host_differences": delivery_hosts.host_differences(sheet),
+        "open_answers": prefill.open_answers(sheet),
         "import_in_progress": import_in_progress.defer("content").first(),
         "comments": _comments(request, sheet),
         **more,
@@ -116,6 +133,7 @@ def sheet_row_add(request: HttpRequest, public_id: str, sheet_id: str) -> HttpRe
     if form.is_valid() and form.entry is not None:
         with errors_on_form(form):
             services.add_row(sheet, form.entry, by=current_user(request))
+            queue_partner_tests(sheet)
             messages.success(request, "The row was added at the end.")
             return redirect_to_sheet(sheet)
     context = _page(request, sheet, form=form)
@@ -149,6 +167,7 @@ def _save(
         changed = services.change_row(
             sheet, row_id, form.entry, version=form.expected_version, by=current_user(request)
         )
+        queue_partner_tests(sheet)
         sheet = load_sheet(request, sheet.task.plan.tenant.public_id, sheet.public_id)
         return _line(request, sheet, changed)
     error = attempt.error
@@ -223,16 +242,24 @@ def sheet_row_remove(
 @require_POST
 def sheet_sign(request: HttpRequest, public_id: str, sheet_id: str) -> HttpResponse:
     sheet = load_sheet(request, public_id, sheet_id)
+    form = SheetSignOffForm(request.POST, auto_id="id_sign_off_%s")
     seen = request.POST.get("revision", "")
     side = sheet_context(request, sheet)["side"]
-    with errors_as_message(request):
-        sign_off.sign_off(
-            sheet,
-            by=current_user(request),
-            side=side,
-            expected_revision=int(seen) if seen.isascii() and seen.isdigit() else -1,
-        )
-    return redirect_to_sheet(sheet)
+    if form.is_valid():
+        with catch_errors() as attempt:
+            sign_off.sign_off(
+                sheet,
+                by=current_user(request),
+                side=side,
+                expected_revision=int(seen) if seen.isascii() and seen.isdigit() else -1,
+                reason=form.cleaned_data["reason"],
+            )
+        if attempt.error is None:
+            return redirect_to_sheet(sheet)
+        field = "reason" if isinstance(attempt.error, ReasonMissing) else None
+        form.add_error(field, str(attempt.error))
+    context = _page(request, sheet, form=_form(sheet), sign_off_form=form)
+    return render(request, "requirements/sheet_show.html", context, status=422)
 
 
 @require(Permission.EDIT_REQUIREMENTS)
@@ -249,27 +276,55 @@ def sheet_unsign(request: HttpRequest, public_id: str, sheet_id: str) -> HttpRes
 @require(Permission.EDIT_REQUIREMENTS)
 @require_POST
 def sheet_suggestion_use(request: HttpRequest, public_id: str, sheet_id: str) -> HttpResponse:
-    """Add a suggested sender as a row."""
+    """Add a suggested sender as a row; without a suggestion, all that can be added."""
     sheet = load_sheet(request, public_id, sheet_id)
     wanted = request.POST.get("suggestion", "")
-    found = (
-        each
-        for each in queries.sender_suggestions(sheet)
-        if each.suggestion_id == wanted and each.row
-    )
-    suggestion = next(found, None)
-    if suggestion is None or suggestion.row is None:
-        messages.error(request, "The suggestion no longer exists. Nothing was added.")
-        return redirect_to_sheet(sheet)
-    validation_context = services.validation_context_of(sheet.task.plan.tenant)
-    entry = read_entry(sign_off.definition_of(sheet), suggestion.row, validation_context)
     with errors_as_message(request):
-        if entry.problems:
-            raise OnboardingError(" ".join(entry.problems.values()))
-        services.add_row(sheet, entry, by=current_user(request))
-        messages.success(
-            request, "The sender was added. State in the note what this service sends."
+        added = suggestions.use_suggestions(sheet, wanted, by=current_user(request))
+        senders = "The sender was" if added == 1 else f"{added} senders were"
+        messages.success(request, f"{senders} added. State in the note what the service sends.")
+    return redirect_to_sheet(sheet)
+
+
+@require(Permission.EDIT_REQUIREMENTS)
+@require_POST
+def sheet_host_use(request: HttpRequest, public_id: str, sheet_id: str) -> HttpResponse:
+    """Add a delivery host of the profile to the sheet of delivery routes."""
+    sheet = load_sheet(request, public_id, sheet_id)
+    with errors_as_message(request):
+        added = delivery_hosts.add_routes_to(
+            sheet, request.POST.get("host", ""), by=current_user(request)
         )
+        rows = "1 row was" if added == 1 else f"{added} rows were"
+        messages.success(request, f"{rows} added. Check them before you sign off.")
+    return redirect_to_sheet(sheet)
+
+
+@require(Permission.EDIT_REQUIREMENTS)
+@require_POST
+def sheet_answer_use(request: HttpRequest, public_id: str, sheet_id: str) -> HttpResponse:
+    """Store one answer that Gangway knows; without a question, those of all unanswered ones."""
+    sheet = load_sheet(request, public_id, sheet_id)
+    key = request.POST.get("question", "")
+    with errors_as_message(request):
+        used = prefill.use_known_answers(sheet, key, by=current_user(request))
+        stored = "1 answer was" if used == 1 else f"{used} answers were"
+        messages.success(request, f"{stored} stored. Check them before you sign off.")
+    return redirect_to_sheet(sheet)
+
+
+@require(Permission.EDIT_REQUIREMENTS)
+@require_POST
+@throttled("tls-partners", "60/h")
+def sheet_partners_test(request: HttpRequest, public_id: str, sheet_id: str) -> HttpResponse:
+    """Request tests of the TLS partners."""
+    sheet = load_sheet(request, public_id, sheet_id)
+    requested = queue_partner_tests(sheet)
+    if requested:
+        partners = "1 partner" if requested == 1 else f"{requested} partners"
+        messages.success(request, f"Gangway tests {partners} now. Reload the page in a minute.")
+    else:
+        messages.info(request, "Gangway tests each partner once in 24 hours. None is due now.")
     return redirect_to_sheet(sheet)
 
 

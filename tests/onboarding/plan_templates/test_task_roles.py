@@ -59,12 +59,17 @@ def _move_role(content: Content) -> None:
 # --- The shipped templates and the code
 
 
+# Roles that are younger than the first two versions.
+ADDED_IN_3 = {TaskRole.GATHERS_IMPERSONATION_VIPS, TaskRole.GATHERS_SETUP_CHECKLIST}
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_shipped_template_has_every_role(path: Path) -> None:
     roles = [task.role for task in load_template_file(path).tasks if task.role]
+    wanted = set(TaskRole) - (set() if path.stem == "mimecast-3" else ADDED_IN_3)
 
-    assert set(roles) == set(TaskRole)
-    assert len([role for role in roles if TaskRole(role).is_unique]) == len(TaskRole) - 1
+    assert set(roles) == wanted
+    assert len([role for role in roles if TaskRole(role).is_unique]) == len(wanted) - 1
 
 
 def test_each_sheet_kind_has_one_role() -> None:
@@ -302,20 +307,29 @@ def _migrate(direction: str) -> None:
     getattr(migration, direction)(apps, None)
 
 
+def _early_roles(version: TemplateVersion) -> dict[str, str]:
+    """The roles by task that the migration knows."""
+    return {
+        task.key: task.role for task in version.tasks if task.role and task.role not in ADDED_IN_3
+    }
+
+
 def test_migration_gives_plans_their_roles(without_roles: Plan) -> None:
     _migrate("forwards")
 
     roles = dict(
         Task.objects.filter(plan=without_roles).exclude(role="").values_list("key", "role")
     )
-    assert roles == {task.key: task.role for task in NEWEST.tasks if task.role}
+    assert roles == _early_roles(NEWEST)
 
 
 def test_migration_gives_versions_their_roles(without_roles: Plan) -> None:
     _migrate("forwards")
 
     read = [template_version_of(each) for each in PlanTemplate.objects.order_by("version")]
-    assert read == [load_template_file(path) for path in FILES]
+    files = [load_template_file(path) for path in FILES]
+    assert read[:2] == files[:2]
+    assert list(map(_early_roles, read)) == list(map(_early_roles, files))
 
 
 def test_migration_gives_the_draft_its_roles(without_roles: Plan) -> None:
