@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from django.urls import path
 
-from onboarding.lifecycle.views import closing, dns_discovery, offboarding, people, profile
+from onboarding.lifecycle.views import (
+    closing,
+    dns_discovery,
+    offboarding,
+    people,
+    profile,
+    proposals,
+)
 
 urlpatterns = [
     path("tenants/new/", profile.tenant_create, name="tenant-create"),
@@ -24,6 +31,24 @@ tenant_urlpatterns = [
         dns_discovery.suggestion_dismiss,
         name="suggestion-dismiss",
     ),
+    path(
+        "domains/<str:domain_id>/values/<str:kind>/",
+        proposals.domain_value_enter,
+        name="domain-value-enter",
+    ),
+    path(
+        "domains/<str:domain_id>/values/<str:kind>/confirm/",
+        proposals.domain_value_confirm,
+        name="domain-value-confirm",
+    ),
+    path(
+        "domains/<str:domain_id>/values/<str:kind>/reject/",
+        proposals.domain_value_reject,
+        name="domain-value-reject",
+    ),
+    path("hosts/", proposals.host_enter, name="host-enter"),
+    path("hosts/<str:host_id>/confirm/", proposals.host_confirm, name="host-confirm"),
+    path("hosts/<str:host_id>/reject/", proposals.host_reject, name="host-reject"),
     path("region/", profile.region_values, name="region-values"),
     path("sign-off/", closing.sign_off, name="sign-off"),
     path("people/", people.people_show, name="people"),

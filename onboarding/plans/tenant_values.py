@@ -16,6 +16,7 @@ from django.conf import settings
 from onboarding.models import RequirementsSheet, SheetRow, TaskRole
 from onboarding.plans.evaluation import PlanContext
 from tenants.models import Domain, Host, Platform, Tenant
+from tenants.proposals import ProposalKind, proposal_in_use, proposed_label, values_in_use
 from tenants.region_values import LABELS
 from tenants.regions import ENTERED, Region
 
@@ -68,6 +69,8 @@ class TenantValue:
     as_of: str = ""
     source: str = ""
     missing: str = ""
+    # A sentence for each item that a client proposed and no consultant has confirmed.
+    proposed: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
@@ -142,8 +145,15 @@ class TenantValues:
         )
 
     def _of_hosts(self, name: str, purpose: str) -> TenantValue:
-        hosts = [str(host) for host in self.plan_context.hosts if host.purpose == purpose]
-        return TenantValue(name, tuple(hosts), missing="Add the host in the profile.")
+        hosts = [host for host in self.plan_context.hosts if host.purpose == purpose]
+        return TenantValue(
+            name,
+            tuple(map(str, hosts)),
+            missing="Add the host in the profile.",
+            proposed=tuple(
+                f"{host}: {proposed_label(host.proposer)}" for host in hosts if host.is_proposed
+            ),
+        )
 
     def account_code(self, name: str) -> TenantValue:
         code = self.tenant.account_code
@@ -198,24 +208,34 @@ class TenantValues:
         return TenantValue(name, items, missing="Add the primary domain in the profile.")
 
     def ownership_codes(self, name: str) -> TenantValue:
-        domains = self.plan_context.domains
-        codes = [f"{d.name}: {d.ownership_token}" for d in domains if d.ownership_token]
+        codes = [
+            (domain.name, values_in_use(domain, ProposalKind.OWNERSHIP)["ownership_token"])
+            for domain in self.plan_context.domains
+        ]
         return TenantValue(
             name,
-            tuple(codes),
+            tuple(f"{domain}: {code}" for domain, code in codes if code),
             missing="Enter the code of each domain from the Administration Console.",
+            proposed=self._proposed(ProposalKind.OWNERSHIP),
         )
+
+    def _proposed(self, kind: ProposalKind) -> tuple[str, ...]:
+        found = [
+            (domain.name, proposal_in_use(domain, kind)) for domain in self.plan_context.domains
+        ]
+        return tuple(f"{name}: {each.label}" for name, each in found if each is not None)
 
     def dkim_selectors(self, name: str) -> TenantValue:
         selectors = [
             f"{selector.partition('=')[0]}._domainkey.{domain.name}"
             for domain in self.plan_context.domains
-            for selector in domain.dkim_selectors.split()
+            for selector in values_in_use(domain, ProposalKind.DKIM)["dkim_selectors"].split()
         ]
         return TenantValue(
             name,
             tuple(selectors),
             missing="Enter the selector of each domain from the Administration Console.",
+            proposed=self._proposed(ProposalKind.DKIM),
         )
 
     def mx_ttl(self, name: str) -> TenantValue:

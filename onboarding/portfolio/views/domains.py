@@ -12,6 +12,7 @@ from checks.engine.outcomes import CheckKind
 from checks.history import history_entries
 from checks.models import KIND_CHOICES, Check
 from checks.queries import checks_of, observations_by_kind, recent_observations, removed_checks
+from onboarding.lifecycle.value_entries import may_decide, proposals_of
 from onboarding.plans.proof import ProofSubject
 from onboarding.plans.records import records_for
 from onboarding.plans.rows import Shape, shape_of_check
@@ -67,6 +68,8 @@ def domains(request: HttpRequest, public_id: str) -> HttpResponse:
         "page": page,
         "tab": "domains",
         "kinds": [(kind.value, dict(KIND_CHOICES)[kind.value]) for kind in DOMAIN_KINDS],
+        "proposals": proposals_of(page),
+        "may_decide": may_decide(page),
         "domain_rows": [_domain_row(page, domain) for domain in page.plan_context.domains],
         "host_rows": [_host_row(page, host) for host in page.plan_context.hosts],
         "domains_elsewhere": domains_at_other_tenants(page.tenant, current_user(request)),
