@@ -71,6 +71,7 @@ def drift_counts(tenants: Sequence[Tenant]) -> dict[int, int]:
 def failing_checks(tenants: Sequence[Tenant]) -> QuerySet[Check]:
     return (
         Check.objects.filter(tenant__in=tenants, is_active=True, is_misconfigured=True)
+        .exclude(IS_PROPOSED)
         .select_related("domain", "host", "latest", "tenant")
         .order_by("tenant__name", "kind")
     )

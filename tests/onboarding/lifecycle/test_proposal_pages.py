@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from onboarding.lifecycle import proposals
 from onboarding.lifecycle.closing_pack.contents import pack_content
 from onboarding.lifecycle.proposals import (
     add_host,
+    confirm_values,
     state_of,
 )
 from onboarding.models import Task
@@ -23,6 +25,7 @@ from onboarding.plans.rollup import recompute_rollup
 from onboarding.plans.tenant_values import TenantValues
 from tenants.models import Host, Tenant, User
 from tenants.proposals import ProposalKind, values_in_use
+from tests.cutovers import cutover_of
 from tests.factories import RunCheck, SignIn, task_of
 from tests.proposals import CODE, DKIM, LABEL, OWNERSHIP, check_of, domain_of, expected_of, propose
 
@@ -264,6 +267,51 @@ def test_closing_pack_labels_proposal(bare: Tenant, member: User) -> None:
         ("ownership code", CODE, LABEL),
         ("delivery host", "mail.x.test, 25", LABEL),
     ]
+
+
+def test_readiness_waits_for_decision(
+    bare: Tenant, member: User, consultant: User, signed_in: SignIn, run_check: RunCheck
+) -> None:
+    domain = propose(bare, member)
+    run_check(bare, CheckKind.OWNERSHIP, Verdict.PASS)
+    cutover = cutover_of(bare, "outbound", timezone.now() + timedelta(days=9))
+    ids, client = (bare.public_id, cutover.public_id), signed_in(consultant)
+    waiting = "the client proposed the value, and no consultant has confirmed it."
+    assert waiting in page(client, "cutover-room", *ids)
+
+    confirm_values(domain, OWNERSHIP, by=consultant, expected=expected_of(domain))
+
+    shown = page(client, "cutover-room", *ids)
+    assert (waiting in shown, "ownership is verified." in shown) == (False, True)
+
+
+def test_search_labels_proposed_host(
+    bare: Tenant, member: User, consultant: User, signed_in: SignIn
+) -> None:
+    add_host(bare, name="mail.x.test", port=25, by=member, decides=False)
+
+    shown = page(signed_in(consultant), "search", query="?q=mail.x.test")
+
+    assert f"Northwind · {LABEL}" in shown
+
+
+def test_test_message_page_labels_selector(bare: Tenant, member: User, signed_in: SignIn) -> None:
+    propose(bare, member, DKIM, dkim_selectors="mimecast1")
+    message = check_of(bare, CheckKind.MESSAGE)
+
+    shown = page(signed_in(member), "test-message", bare.public_id, message.public_id)
+
+    assert f"The selector is {LABEL}." in shown
+
+
+def test_values_are_entered_often_but_not_endlessly(
+    bare: Tenant, member: User, signed_in: SignIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, now = signed_in(member), timezone.now()
+    monkeypatch.setattr(timezone, "now", lambda: now)
+    codes = [post_value(client, bare).status_code for _ in range(61)]
+
+    assert (codes[0], codes[-1]) == (422, 429)
 
 
 def test_proposed_host_is_not_known(bare: Tenant, member: User) -> None:

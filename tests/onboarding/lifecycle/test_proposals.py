@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from checks import runs
 from checks.engine.outcomes import CheckKind, Verdict
-from checks.models import Check
+from checks.models import Check, Observation
 from checks.queries import IS_PROPOSED
 from onboarding.cutovers.queries import switched
 from onboarding.errors import ConflictingChange, OnboardingError
@@ -28,8 +28,10 @@ from onboarding.lifecycle.proposals import (
 )
 from onboarding.lifecycle.tenants import ProfileEntry, save_profile
 from onboarding.models import Cutover, Task, TaskStatus
-from onboarding.plans.evaluation import PlanContext
-from onboarding.portfolio.queries import check_counts
+from onboarding.monitoring.drift_rules import DriftContext, DriftState, evaluate_drift
+from onboarding.plans.evaluation import PlanContext, reevaluate
+from onboarding.portfolio.filters import failing
+from onboarding.portfolio.queries import check_counts, failing_checks
 from tenants.models import ActivityLine, Host, Tenant, User
 from tenants.proposals import proposal_of, values_in_use
 from tests.cutovers import cutover_of
@@ -250,13 +252,69 @@ def test_proposed_selector_switches_nothing(
     assert switched(Cutover.objects.all()).exists()
 
 
-def test_lists_do_not_count_proposals(bare: Tenant, member: User, run_check: RunCheck) -> None:
-    propose(bare, member)
-    before = check_counts([bare]).get(bare.pk)
+def test_lists_do_not_count_proposals(
+    bare: Tenant, member: User, consultant: User, run_check: RunCheck
+) -> None:
+    domain = propose(bare, member)
     run_check(bare, CheckKind.OWNERSHIP, Verdict.PASS)
+    proposed = check_counts([bare])[bare.pk].passing
 
-    after = check_counts([bare])[bare.pk]
-    assert after.passing == (before.passing if before is not None else 0)
+    confirm_values(domain, OWNERSHIP, by=consultant, expected=expected_of(domain))
+
+    assert (proposed, check_counts([bare])[bare.pk].passing) == (0, 1)
+
+
+def test_failing_proposal_is_no_alarm(bare: Tenant, member: User) -> None:
+    propose(bare, member)
+    Check.objects.filter(kind=CheckKind.OWNERSHIP).update(
+        is_misconfigured=True, settled_verdict="fail"
+    )
+    tenants = Tenant.objects.filter(pk=bare.pk)
+    assert check_counts([bare])[bare.pk].failing == 0
+    assert not failing_checks([bare]).exists()
+    assert not tenants.filter(failing()).exists()
+
+    tenants.get().domains.update(ownership_token=CODE)
+
+    assert check_counts([bare])[bare.pk].failing == 1
+    assert failing_checks([bare]).exists()
+    assert tenants.filter(failing()).exists()
+
+
+def test_proposal_opens_no_drift(bare: Tenant, member: User) -> None:
+    propose(bare, member, DKIM, dkim_selectors="mimecast1")
+    check = check_of(bare, CheckKind.DKIM)
+    now = timezone.now()
+    check.settled_verdict, check.settled_at, check.first_verified_at = "fail", now, now
+    check.latest = Observation(verdict="fail", unanimous=True, findings=[])
+    context = DriftContext(now - timedelta(days=1), now, timedelta(days=7))
+    assert evaluate_drift(check, context) is DriftState.UNKNOWN
+
+    assert check.domain is not None
+    check.domain.dkim_selectors = "mimecast1"
+
+    assert evaluate_drift(check, context) is DriftState.DRIFTED
+
+
+def test_failing_proposed_host_regresses_nothing(
+    make_tenant: MakeTenant, member: User, consultant: User, run_check: RunCheck
+) -> None:
+    tenant = make_tenant("Own", domains=(("own.test", "primary"),), platform="on_premises")
+    add_host(tenant, name="a.own.test", port=25, by=consultant, decides=True)
+    run_check(tenant, CheckKind.SMTP, Verdict.PASS)
+    task = Task.objects.get(plan__tenant=tenant, role="verifies:smtp")
+    assert task.status == TaskStatus.VERIFIED
+
+    host = add_host(tenant, name="b.own.test", port=25, by=member, decides=False)
+    Check.objects.filter(host=host).update(settled_verdict="fail")
+    reevaluate(tenant.plan)
+    task.refresh_from_db()
+    assert (task.status == TaskStatus.VERIFIED, task.regressed_at) == (False, None)
+
+    reject_host(host, by=consultant, reason="A test system.")
+
+    task.refresh_from_db()
+    assert task.status == TaskStatus.VERIFIED
 
 
 def test_query_agrees_with_property(bare: Tenant, member: User, make_tenant: MakeTenant) -> None:
