@@ -182,5 +182,5 @@ def open_proposals(domains: Iterable[Domain], hosts: Iterable[Host]) -> list[Ope
 
 
 def host_proposal(host: Host) -> Proposal:
-    values = {"name": host.name, "port": str(host.port)}
-    return Proposal(host.proposer, host.proposed_at, values)
+    """A proposed host as a proposal, with its name and its port."""
+    return Proposal(host.proposer, host.proposed_at, {"host": str(host)})

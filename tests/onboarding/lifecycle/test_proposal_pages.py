@@ -265,7 +265,7 @@ def test_closing_pack_labels_proposal(bare: Tenant, member: User) -> None:
 
     assert [(each["title"], each["value"], each["label"]) for each in found] == [
         ("ownership code", CODE, LABEL),
-        ("delivery host", "mail.x.test, 25", LABEL),
+        ("delivery host", "mail.x.test:25", LABEL),
     ]
 
 
