@@ -12,6 +12,7 @@ from django.utils import timezone
 from checks.engine.outcomes import CheckKind
 from checks.models import Check
 from tenants.models import Domain, Host, Tenant
+from tenants.proposals import ProposalKind, has_confirmed, values_in_use
 from tenants.regions import Region
 
 _MAIL_ROLES = {Domain.Role.PRIMARY, Domain.Role.SECONDARY, Domain.Role.TEST}
@@ -26,6 +27,8 @@ ROLES_BY_KIND: dict[CheckKind, set[Domain.Role]] = {
     CheckKind.MX_TTL: _MAIL_ROLES,
     CheckKind.MX: _MAIL_ROLES,
 }
+# In the expectation of a message: the selectors that a client proposed and no consultant confirmed.
+_PROPOSED_SELECTORS = "proposed_selectors"
 PURPOSE_BY_KIND = {
     CheckKind.SMTP: Host.Purpose.DELIVERY,
     CheckKind.LDAPS: Host.Purpose.DIRECTORY,
@@ -34,16 +37,21 @@ PURPOSE_BY_KIND = {
 
 
 def expectation(kind: CheckKind, domain: Domain | None, region: Region) -> dict[str, Any] | None:
-    """The expected values as plain data; None when the check cannot run yet."""
+    """The expected values as plain data; None when the check cannot run yet.
+
+    A value that a client proposed is expected like a confirmed one. `Check.is_proposed` tells the
+    two apart: a verdict on a proposed value completes no task and is no consent to connections.
+    """
     match kind:
         case CheckKind.OWNERSHIP if domain is not None:
-            if not (domain.ownership_token or domain.ownership_label):
+            code = values_in_use(domain, ProposalKind.OWNERSHIP)
+            if not any(code.values()):
                 return None
-            return {"token": domain.ownership_token, "label": domain.ownership_label}
+            return {"token": code["ownership_token"], "label": code["ownership_label"]}
         case CheckKind.SPF:
             return {"spf_include": region.proving("spf_include")}
         case CheckKind.DKIM | CheckKind.MESSAGE if domain is not None:
-            return _selector_expectation(kind, domain.dkim_selectors.split())
+            return _selector_expectation(kind, domain)
         case CheckKind.MX | CheckKind.MTA_STS | CheckKind.MX_TTL:
             threshold = {"ttl_threshold": settings.CHECKS_TTL_THRESHOLD_SECONDS}
             mx = {"mx": sorted(region.proving("mx"))}
@@ -57,15 +65,36 @@ def expectation(kind: CheckKind, domain: Domain | None, region: Region) -> dict[
             return {}
 
 
-def _selector_expectation(kind: CheckKind, selectors: list[str]) -> dict[str, Any] | None:
+def selectors_in_use(domain: Domain) -> list[str]:
+    """The selectors of Mimecast's signature: the confirmed ones, else the proposed ones."""
+    return values_in_use(domain, ProposalKind.DKIM)["dkim_selectors"].split()
+
+
+def _selector_expectation(kind: CheckKind, domain: Domain) -> dict[str, Any] | None:
     """A recorded selector is necessary: without it, Mimecast's signature looks like any other.
 
-    The list of selectors is not part of the question, so that one more selector does not undo a
-    proof.
+    The list of selectors is not part of the question about a message, so that one more selector
+    does not undo a proof. A list that a client proposed is: a proof by another system's selector
+    must not remain when a consultant enters Mimecast's.
     """
+    selectors = selectors_in_use(domain)
     if not selectors:
         return None
-    return {"selectors": selectors} if kind is CheckKind.DKIM else {}
+    if kind is CheckKind.DKIM:
+        return {"selectors": selectors}
+    return {} if has_confirmed(domain, ProposalKind.DKIM) else {_PROPOSED_SELECTORS: selectors}
+
+
+def _is_same_question(check: Check, domain: Domain, expected: dict[str, Any]) -> bool:
+    """Whether a changed expectation is the same question: the consultant confirmed the proposed
+    selectors, alone or with others."""
+    proposed = check.expectation.get(_PROPOSED_SELECTORS)
+    return (
+        bool(proposed)
+        and not expected
+        and check.is_active
+        and set(proposed) <= set(domain.dkim_selectors.split())
+    )
 
 
 def sync_checks(tenant: Tenant) -> list[Check]:
@@ -88,7 +117,11 @@ def sync_checks(tenant: Tenant) -> list[Check]:
                 added.append(
                     Check(tenant=tenant, kind=kind, domain=domain, host=host, expectation=expected)
                 )
-            elif check.expectation != expected or not check.is_active:
+            elif check.expectation == expected and check.is_active:
+                continue
+            elif domain is not None and _is_same_question(check, domain, expected):
+                Check.objects.filter(pk=check.pk).update(expectation=expected)
+            else:
                 Check.objects.filter(pk=check.pk).update(
                     expectation=expected,
                     is_active=True,

@@ -12,6 +12,12 @@ from checks.engine.outcomes import MESSAGE_KINDS, UNVERIFIED_KINDS, CheckKind, V
 from checks.scheduling import Interval, Priorities
 from checks.settling import SettledVerdict
 from tenants.models import Domain, Host, Tenant, User
+from tenants.proposals import (
+    ProposalKind,
+    has_confirmed,
+    proposal_in_use,
+    proposed_label,
+)
 from tenants.public_ids import new_public_id
 
 KIND_CHOICES = [
@@ -35,6 +41,13 @@ VERDICT_CHOICES = [
     (Verdict.UNKNOWN.value, "No reliable answer"),
     (Verdict.NOT_APPLICABLE.value, "Not applicable"),
 ]
+
+# The kinds whose question contains a value that a client may propose.
+PROPOSED_VALUES: dict[str, ProposalKind] = {
+    CheckKind.OWNERSHIP.value: ProposalKind.OWNERSHIP,
+    CheckKind.DKIM.value: ProposalKind.DKIM,
+    CheckKind.MESSAGE.value: ProposalKind.DKIM,
+}
 
 
 class Check(models.Model):
@@ -129,6 +142,30 @@ class Check(models.Model):
     @property
     def subject(self) -> str:
         return str(self.domain if self.domain is not None else self.host)
+
+    @property
+    def is_proposed(self) -> bool:
+        """Whether the question contains a value that a client proposed and no consultant has
+        confirmed. Its verdict completes no task and is no consent to connections."""
+        if self.host is not None:
+            return self.host.is_proposed
+        proposed = PROPOSED_VALUES.get(self.kind)
+        return (
+            proposed is not None
+            and self.domain is not None
+            and not has_confirmed(self.domain, proposed)
+        )
+
+    @property
+    def proposed_label(self) -> str:
+        """The words next to a verdict on a proposed value; empty where the value is confirmed."""
+        if not self.is_proposed:
+            return ""
+        if self.host is not None:
+            return proposed_label(self.host.proposer)
+        assert self.domain is not None
+        proposal = proposal_in_use(self.domain, PROPOSED_VALUES[self.kind])
+        return proposal.label if proposal is not None else ""
 
     @property
     def settled(self) -> SettledVerdict:

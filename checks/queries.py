@@ -21,8 +21,16 @@ SPF_BYPASS_LIMIT = 10
 
 def checks_of(tenant: Tenant) -> QuerySet[Check]:
     return Check.objects.filter(tenant=tenant, is_active=True).select_related(
-        "domain", "host", "latest"
+        "domain", "host__proposed_by", "latest"
     )
+
+
+# The same as `Check.is_proposed`, for queries.
+IS_PROPOSED = (
+    Q(kind=CheckKind.OWNERSHIP.value, domain__ownership_token="", domain__ownership_label="")
+    | Q(kind__in=[CheckKind.DKIM.value, CheckKind.MESSAGE.value], domain__dkim_selectors="")
+    | Q(host__proposed_at__isnull=False, host__confirmed_at__isnull=True)
+)
 
 
 def removed_checks(tenant: Tenant) -> QuerySet[Check]:

@@ -14,6 +14,7 @@ from django.db import transaction
 
 from checks.engine.outcomes import CheckKind, Finding, Outcome, Verdict
 from checks.models import Check, HostAnswer, ProbeSlot
+from tenants.models import Domain
 
 # A run connects once, and a second time when the certificate is not trusted. Runs at this distance
 # make at most two connections in any sixty seconds, however slow the first connection was.
@@ -26,19 +27,27 @@ def missing_consent(checks: Iterable[Check]) -> set[int]:
     """Return the checks whose host must not be probed yet.
 
     A host may be probed after a consultant has confirmed the client's consent. A host below a
-    domain with proven ownership in the same tenant needs no consent.
+    domain with proven ownership in the same tenant needs no consent. A code that a client proposed
+    proves nothing here: the client could have chosen the code, the record and the host.
     """
     asked = list(checks)
-    proved = Check.objects.filter(
+    passing = Check.objects.filter(
         tenant__in={check.tenant_id for check in asked},
         kind=CheckKind.OWNERSHIP,
         is_active=True,
         settled_verdict__in=(Verdict.PASS, Verdict.WARN),
     )
     own: dict[int, list[str]] = {}
-    for tenant_id, name in proved.values_list("tenant_id", "domain__name"):
-        own.setdefault(tenant_id, []).append(name)
+    for proof in passing.select_related("domain"):
+        if proof.domain is not None and _proves_ownership(proof, proof.domain):
+            own.setdefault(proof.tenant_id, []).append(proof.domain.name)
     return {check.pk for check in asked if not _has_consent(check, own.get(check.tenant_id, []))}
+
+
+def _proves_ownership(proof: Check, domain: Domain) -> bool:
+    """Whether the verdict is about the code that a consultant confirmed, and about nothing else."""
+    confirmed = {"token": domain.ownership_token, "label": domain.ownership_label}
+    return not proof.is_proposed and proof.expectation == confirmed
 
 
 def _has_consent(check: Check, own: Sequence[str]) -> bool:

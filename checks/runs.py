@@ -24,6 +24,7 @@ from checks.engine.expected_values import (
 )
 from checks.engine.hosts.prober import NotProbed, no_consent_outcome, not_probed_outcome
 from checks.engine.outcomes import CheckKind, Finding, Outcome, Verdict
+from checks.expectations import selectors_in_use
 from checks.models import Check, HostAnswer, SubmittedMessage
 from checks.network_settings import network_from_settings
 from checks.region_facts import region_facts
@@ -95,7 +96,7 @@ def _receiving_systems(checks: Iterable[Check]) -> dict[int, ReceivingSystem]:
 def _selectors(check: Check, expected: Mapping[str, Any]) -> Sequence[str]:
     """The recorded selectors at this time. A selector added later does not undo a proof."""
     if check.kind == CheckKind.MESSAGE and check.domain is not None:
-        return check.domain.dkim_selectors.split()
+        return selectors_in_use(check.domain)
     selectors: Sequence[str] = expected.get("selectors", ())
     return selectors
 
@@ -189,8 +190,11 @@ class _BatchPlan:
 
 
 def _plan_batch(checks: Sequence[Check], *, now: datetime) -> _BatchPlan:
-    """Sort the batch by consent and rate limit. Hosts of the lab are exempt from both."""
-    hosts = [check for check in checks if check.host_id and not check.tenant.is_sample]
+    """Sort the batch by consent and rate limit. Hosts of the lab are exempt from both.
+
+    A host that a client proposed may be outside the lab, so it is never exempt.
+    """
+    hosts = [check for check in checks if check.host_id and not _is_exempt(check)]
     plan = _BatchPlan(to_run=[check for check in checks if check not in hosts])
     unconsented = rate_limit.missing_consent(hosts)
     unreserved = []
@@ -211,6 +215,10 @@ def _plan_batch(checks: Sequence[Check], *, now: datetime) -> _BatchPlan:
             unreserved.append(check)
     _reserve_slots(plan, unreserved, now=now)
     return plan
+
+
+def _is_exempt(check: Check) -> bool:
+    return check.tenant.is_sample and not check.is_proposed
 
 
 def _reserve_slots(plan: _BatchPlan, unreserved: Sequence[Check], *, now: datetime) -> None:

@@ -21,10 +21,13 @@ PROFILE_FIELDS: dict[type[Domain | Host], tuple[str, ...]] = {
     ),
     Host: ("recipient",),
 }
-# A restored host needs a new consent.
-_CONSENT_FIELDS: dict[type[Domain | Host], tuple[str, ...]] = {
-    Domain: (),
-    Host: ("consented_at", "consented_by"),
+# A restored host needs a new consent, and a proposal from before the removal is void.
+_DECISION_FIELDS: dict[type[Domain | Host], tuple[str, ...]] = {
+    Domain: ("proposals",),
+    Host: (
+        *("consented_at", "consented_by", "proposed_at", "proposed_by"),
+        *("confirmed_at", "confirmed_by", "rejection_reason"),
+    ),
 }
 IDENTITY_FIELDS: dict[type[Domain | Host], tuple[str, ...]] = {
     Domain: ("name",),
@@ -49,7 +52,7 @@ def add_or_restore(row: Subject) -> Subject:
 
 
 def _restore(before: Domain | Host, entered: Domain | Host) -> None:
-    names = PROFILE_FIELDS[type(before)] + _CONSENT_FIELDS[type(before)]
+    names = PROFILE_FIELDS[type(before)] + _DECISION_FIELDS[type(before)]
     for name in names:
         setattr(before, name, getattr(entered, name))
     before.removed_at, before.removed_by = None, None

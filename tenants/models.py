@@ -272,6 +272,9 @@ class Domain(models.Model):
     ownership_label = models.CharField(max_length=63, blank=True)
     # Separated by spaces; each may carry the key it must publish: `mimecast20261101=MIIB…`.
     dkim_selectors = models.CharField(max_length=2000, blank=True)
+    # Values that a client entered and no consultant has decided on, by kind (tenants.proposals).
+    # The columns above contain confirmed values only.
+    proposals = models.JSONField(default=dict, blank=True, editable=False)
     # The MX TTL before the first check, as a person remembers it. Without a value Gangway assumes
     # one day.
     original_mx_ttl_seconds = models.PositiveIntegerField(null=True, blank=True)
@@ -319,6 +322,18 @@ class Host(models.Model):
     )
     # An address for RCPT TO, with the client's permission. The probe never sends DATA.
     recipient = models.EmailField(blank=True)
+    # A client proposed the host. Empty for a host that a consultant entered.
+    proposed_at = models.DateTimeField(null=True, blank=True, editable=False)
+    proposed_by = models.ForeignKey(
+        User, on_delete=models.SET_NULL, null=True, blank=True, editable=False, related_name="+"
+    )
+    # A consultant confirmed a proposed host. This is no consent to connections.
+    confirmed_at = models.DateTimeField(null=True, blank=True, editable=False)
+    confirmed_by = models.ForeignKey(
+        User, on_delete=models.SET_NULL, null=True, blank=True, editable=False, related_name="+"
+    )
+    # The reason of the consultant who rejected the proposal. The host is removed, too.
+    rejection_reason = models.CharField(max_length=300, blank=True, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     # Removed, as for a domain.
     removed_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -342,6 +357,15 @@ class Host(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name}:{self.port}"
+
+    @property
+    def is_proposed(self) -> bool:
+        """Whether a client entered the host and no consultant has confirmed it."""
+        return self.proposed_at is not None and self.confirmed_at is None
+
+    @property
+    def proposer(self) -> str:
+        return self.proposed_by.name if self.proposed_by is not None else "a former user"
 
 
 class ActivityChain(models.Model):

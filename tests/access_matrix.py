@@ -19,6 +19,7 @@ from onboarding.collaboration.evidence_files import store_file
 from onboarding.collaboration.share_links import create_share_link
 from onboarding.lifecycle import exports
 from onboarding.lifecycle.closing_pack import build
+from onboarding.lifecycle.proposals import Entry, add_host, enter_values, state_of
 from onboarding.models import (
     AcceptedResidualRisk,
     ClosingPack,
@@ -38,6 +39,7 @@ from onboarding.requirements import imports, services
 from onboarding.requirements.sign_off import definition_of
 from onboarding.requirements.validation import read_entry
 from tenants.models import Invitation, Membership, Tenant, User
+from tenants.proposals import ProposalKind
 from tenants.tokens import LinkPurpose, issue_token
 from tests.cutovers import cutover_of
 
@@ -120,10 +122,24 @@ def create_one_of_each(tenant: Tenant, consultant: User) -> dict[str, str]:
         "comment_id": _create_comment(task, by).public_id,
         "domain_id": tenant.domains.get().public_id,
         "transition": "start",
+        **_create_proposals(tenant, by),
         "domain": tenant.domains.get().public_id,
         "share-link": token,
         "invitation": invited,
     }
+
+
+def _create_proposals(tenant: Tenant, by: User) -> dict[str, str]:
+    """A proposed ownership code and a proposed host."""
+    domain = tenant.domains.get()
+    entry = Entry(
+        {"ownership_token": "proposed", "ownership_label": ""},
+        state_of(domain, ProposalKind.OWNERSHIP),
+        is_change=True,
+    )
+    enter_values(domain, ProposalKind.OWNERSHIP, entry, by=by, decides=False)
+    host = add_host(tenant, name=f"mail.{domain.name}", port=25, by=by, decides=False)
+    return {"kind": ProposalKind.OWNERSHIP.value, "host_id": host.public_id}
 
 
 def _create_monitoring(tenant: Tenant) -> dict[str, str]:

@@ -20,7 +20,7 @@ from onboarding.plan_templates.registry import register_builtin_templates
 from tenants import append_only
 from tests.clock import Clock, at, frozen
 
-pytest_plugins = ["tests.factories", "tests.readable_findings"]
+pytest_plugins = ["tests.factories", "tests.proposals", "tests.readable_findings"]
 
 # A busy machine delays single examples. test_bounded_time.py limits the time of the parsers.
 hypothesis_settings.register_profile("gangway", deadline=None)

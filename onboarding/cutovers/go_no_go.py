@@ -219,7 +219,8 @@ def decision_content(
             {
                 "kind": check.kind,
                 "subject": check.subject,
-                "settled": check.settled_verdict,
+                # As on the page: a verdict on a proposed value does not count.
+                "settled": "" if check.is_proposed else check.settled_verdict,
                 "check": check.public_id,
                 "observation": check.latest.public_id if check.latest is not None else "",
                 "checked_at": check.checked_at.isoformat() if check.checked_at is not None else "",

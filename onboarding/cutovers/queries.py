@@ -38,6 +38,8 @@ def switched(cutovers: QuerySet[Cutover]) -> QuerySet[Cutover]:
             confirmed.filter(
                 domain__checks__kind=CheckKind.MESSAGE.value,
                 domain__checks__is_active=True,
+                # A signature by a selector that a client proposed proves nothing yet.
+                domain__dkim_selectors__gt="",
                 domain__checks__settled_verdict__in=[Verdict.PASS.value, Verdict.WARN.value],
                 domain__checks__signed_at__gte=TruncSecond("client_confirmed_at"),
             )

@@ -29,6 +29,8 @@ _WAIT_REMEDY = "Gangway checks automatically. For an earlier result, check every
 _STALE_DETAIL = "The last check of {names} is too old to count."
 _CHECK_NOW_REMEDY = "Check everything now. If nothing changes, Gangway’s workers are not running."
 _UNKNOWN_DETAIL = "Not known for {names}: the check has not settled, or its last run disagreed."
+_PROPOSED_DETAIL = "{names}: the client proposed the value, and no consultant has confirmed it."
+_DECIDE_REMEDY = "A consultant confirms or rejects the proposed value of {names}."
 # The policies of each direction are configured from the requirements sheets of these tasks.
 _OUTBOUND_SHEETS = (
     TaskRole.GATHERS_FORWARDING,
@@ -199,11 +201,15 @@ def _unknown_detail(
 ) -> tuple[list[ProofSubject], str, str]:
     """The subjects to name, the detail and the remedy.
 
-    A missing value comes first, because waiting does not help there. Then come stale checks.
+    A missing value comes first, because waiting does not help there, and then a value that no
+    consultant has confirmed. Then come stale checks.
     """
     without_check = [subject for subject in unknown if subject.check is None]
     if without_check:
         return without_check, text.missing_text, text.missing_remedy
+    proposed = [subject for subject in unknown if subject.is_proposed]
+    if proposed:
+        return proposed, _PROPOSED_DETAIL, _DECIDE_REMEDY
     names = stale_names(unknown, facts)
     stale = [subject for subject in unknown if subject.name in names]
     return (

@@ -20,6 +20,7 @@ from onboarding.plan_templates.plan_creation import apply_profile, create_plan
 from tenants import domain_lifecycle
 from tenants.activity_names import ActivityName
 from tenants.models import Domain, Host, Tenant, User
+from tenants.proposals import without_agreed
 from tenants.services import write_activity
 
 # The fields of Tenant that a person enters. The region's own values have their own form.
@@ -139,6 +140,10 @@ def _save_changed(rows: Sequence[Subject]) -> list[Subject]:
     changed = [row for row in rows if fields.get(row.pk)]
     # The former primary domain first: the database rejects a second one.
     for row in sorted(changed, key=_is_primary):
+        if isinstance(row, Domain):
+            # A consultant who enters the proposed value confirms it.
+            row.proposals = without_agreed(row, stored[row.pk].proposals)
+            fields[row.pk].append("proposals")
         row.save(update_fields=fields[row.pk])
     return changed
 

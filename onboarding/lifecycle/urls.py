@@ -12,6 +12,7 @@ from onboarding.lifecycle.views import (
     offboarding,
     people,
     profile,
+    proposals,
 )
 
 urlpatterns = [
@@ -38,6 +39,24 @@ tenant_urlpatterns = [
         name="suggestion-dismiss",
     ),
     path("delivery-host/", delivery_host.delivery_host, name="delivery-host"),
+    path(
+        "domains/<str:domain_id>/values/<str:kind>/",
+        proposals.domain_value_enter,
+        name="domain-value-enter",
+    ),
+    path(
+        "domains/<str:domain_id>/values/<str:kind>/confirm/",
+        proposals.domain_value_confirm,
+        name="domain-value-confirm",
+    ),
+    path(
+        "domains/<str:domain_id>/values/<str:kind>/reject/",
+        proposals.domain_value_reject,
+        name="domain-value-reject",
+    ),
+    path("hosts/", proposals.host_enter, name="host-enter"),
+    path("hosts/<str:host_id>/confirm/", proposals.host_confirm, name="host-confirm"),
+    path("hosts/<str:host_id>/reject/", proposals.host_reject, name="host-reject"),
     path("region/", profile.region_values, name="region-values"),
     path("closing/", closing.closing_show, name="closing"),
     path("closing/risks/accept/", closing.risk_accept, name="residual-risk-accept"),

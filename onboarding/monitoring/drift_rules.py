@@ -60,6 +60,9 @@ class DriftContext:
 
 
 def evaluate_drift(check: Check, context: DriftContext) -> DriftState:
+    """A check of a value that no consultant has confirmed neither opens nor closes a drift."""
+    if check.is_proposed:
+        return DriftState.UNKNOWN
     match CheckKind(check.kind):
         case CheckKind.MX_TTL:
             return _of_ttl(check, context)

@@ -30,6 +30,8 @@ class FilledStep:
     values: tuple[TenantValue, ...]
     missing: tuple[TenantValue, ...]
     sources: tuple[Source, ...]
+    # A sentence for each shown value that no consultant has confirmed.
+    proposed: tuple[str, ...] = ()
 
     @property
     def unknown_values(self) -> tuple[TenantValue, ...]:
@@ -87,6 +89,11 @@ def _filled(step: RunbookStep, sources: Mapping[str, Source], values: TenantValu
         values=tuple(dict.fromkeys(listed)),
         missing=tuple(dict.fromkeys(value for value in in_command if not value.is_known)),
         sources=tuple(sources[key] for key in step.sources),
+        proposed=tuple(
+            dict.fromkeys(
+                label for value in (*named, *in_command, *in_text) for label in value.proposed
+            )
+        ),
     )
 
 

@@ -46,13 +46,18 @@ class PlanContext:
             tenant,
             list(checks_of(tenant)),
             list(tenant.domains.all()),
-            list(tenant.hosts.all()),
+            list(tenant.hosts.select_related("proposed_by")),
             facts_by_task(tenant) if progress is None else progress,
         )
 
     @cached_property
     def exempt(self) -> ExemptPairs:
         return exempt_pairs_from(self.progress)
+
+    @property
+    def confirmed_hosts(self) -> set[str]:
+        """The names of the hosts, without those that a client proposed."""
+        return {host.name for host in self.hosts if not host.is_proposed}
 
     @property
     def zone(self) -> zoneinfo.ZoneInfo:

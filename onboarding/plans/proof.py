@@ -51,8 +51,15 @@ class ProofSubject:
     switched_at: datetime | None = None
 
     @property
+    def is_proposed(self) -> bool:
+        """Whether the check uses a value that a client proposed and no consultant has confirmed."""
+        return self.check is not None and self.check.is_proposed
+
+    @property
     def settled(self) -> Verdict | None:
-        if self.check is None or self.is_early:
+        """The verdict that counts for the task. None for a proposed value: the person who proposes
+        a code can publish it, too, so a PASS proves little, and a FAIL is no regression."""
+        if self.check is None or self.is_early or self.is_proposed:
             return None
         return self.check.settled.verdict
 
@@ -124,7 +131,7 @@ class ProofSubject:
         ):
             return True
         latest = self.check.latest if self.check is not None else None
-        if self.settled is not None or latest is None:
+        if self.settled is not None or latest is None or self.is_proposed:
             return False
         return any(found["code"] in _ONLY_FROM_ALLOWED_VANTAGES for found in latest.findings)
 

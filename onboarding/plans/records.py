@@ -13,6 +13,7 @@ from checks.engine.spf.terms import MAX_LOOKUPS
 from checks.models import Check
 from onboarding.plans.proof import ProofSubject
 from tenants.models import Domain
+from tenants.proposals import ProposalKind, proposal_in_use, values_in_use
 from tenants.regions import Region, load_region_file
 
 
@@ -75,10 +76,14 @@ def _threshold() -> int:
 
 
 def _ownership(domain: Domain) -> list[RecordToPublish]:
-    if domain.ownership_token:
-        return [RecordToPublish(domain.name, "TXT", "@", domain.ownership_token)]
+    code = values_in_use(domain, ProposalKind.OWNERSHIP)
+    proposal = proposal_in_use(domain, ProposalKind.OWNERSHIP)
+    note = proposal.label if proposal is not None else ""
+    token, label = code["ownership_token"], code["ownership_label"]
+    if token:
+        return [RecordToPublish(domain.name, "TXT", "@", token, note=note)]
     target = load_region_file().global_facts.ownership_cname_target
-    return [RecordToPublish(domain.name, "CNAME", domain.ownership_label, f"{target}.")]
+    return [RecordToPublish(domain.name, "CNAME", label, f"{target}.", note=note)]
 
 
 def _spf(check: Check, domain: Domain, region: Region) -> list[RecordToPublish]:

@@ -310,6 +310,11 @@ class TaskRow:
         return self.evidence.contradicting_messages + self.supporting.contradicting_messages
 
     @property
+    def proposed_subjects(self) -> tuple[ProofSubject, ...]:
+        """Subjects whose value no consultant has confirmed: their verdict completes no task."""
+        return tuple(subject for subject in self.evidence.subjects if subject.is_proposed)
+
+    @property
     def open_subjects(self) -> tuple[ProofSubject, ...]:
         return tuple(s for s in self.evidence.subjects if s not in self.verified_subjects)
 
@@ -469,7 +474,10 @@ def _shape_of_settled(check: Check) -> Shape:
     if check.settled_verdict:
         settled = Verdict(check.settled_verdict)
         if settled.is_passing:
-            return _shape_of_verified(check)
+            # Green means verified, and a proposed value is not.
+            return Shape.WAITING if check.is_proposed else _shape_of_verified(check)
+        if settled is Verdict.FAIL and check.is_proposed:
+            return Shape.TODO
         if settled is Verdict.FAIL:
             return Shape.FAIL if check.is_misconfigured else Shape.TODO
         return Shape.NOT_APPLICABLE

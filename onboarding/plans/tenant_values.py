@@ -7,7 +7,7 @@ page shows a guess.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -16,6 +16,7 @@ from django.conf import settings
 from onboarding.models import RequirementsSheet, SheetRow, TaskRole
 from onboarding.plans.evaluation import PlanContext
 from tenants.models import Domain, Host, Platform, Tenant
+from tenants.proposals import ProposalKind, proposal_in_use, proposed_label, values_in_use
 from tenants.region_values import LABELS
 from tenants.regions import ENTERED, Region, load_region_file
 
@@ -107,6 +108,8 @@ class TenantValue:
     as_of: str = ""
     source: str = ""
     missing: str = ""
+    # A sentence for each item that a client proposed and no consultant has confirmed.
+    proposed: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
@@ -167,7 +170,7 @@ class TenantValues:
         roles = {domain.role: domain.name for domain in self.plan_context.domains}
         return roles.get(Domain.Role.PRIMARY, "")
 
-    def _known_or_missing(self, name: str, items: Sequence[str]) -> TenantValue:
+    def _known_or_missing(self, name: str, items: Iterable[str]) -> TenantValue:
         return TenantValue(name, tuple(items), missing=who_enters(name))
 
     def _of_region(self, name: str, column: str) -> TenantValue:
@@ -188,8 +191,10 @@ class TenantValues:
         return self._known_or_missing(name, names)
 
     def _of_hosts(self, name: str, purpose: str) -> TenantValue:
-        hosts = [str(host) for host in self.plan_context.hosts if host.purpose == purpose]
-        return self._known_or_missing(name, hosts)
+        hosts = [host for host in self.plan_context.hosts if host.purpose == purpose]
+        value = self._known_or_missing(name, map(str, hosts))
+        labels = [f"{host}: {proposed_label(host.proposer)}" for host in hosts if host.is_proposed]
+        return replace(value, proposed=tuple(labels))
 
     def account_code(self, name: str) -> TenantValue:
         code = self.tenant.account_code
@@ -246,20 +251,32 @@ class TenantValues:
         return self._known_or_missing(name, [address] if self.primary else [])
 
     def ownership_codes(self, name: str) -> TenantValue:
-        domains = self.plan_context.domains
-        codes = [f"{d.name}: {d.ownership_token}" for d in domains if d.ownership_token]
-        return self._known_or_missing(name, codes)
+        codes = [
+            (domain.name, values_in_use(domain, ProposalKind.OWNERSHIP)["ownership_token"])
+            for domain in self.plan_context.domains
+        ]
+        value = self._known_or_missing(
+            name, [f"{domain}: {code}" for domain, code in codes if code]
+        )
+        return replace(value, proposed=self._proposed(ProposalKind.OWNERSHIP))
 
     def ownership_target(self, name: str) -> TenantValue:
         return TenantValue(name, (load_region_file().global_facts.ownership_cname_target,))
+
+    def _proposed(self, kind: ProposalKind) -> tuple[str, ...]:
+        found = [
+            (domain.name, proposal_in_use(domain, kind)) for domain in self.plan_context.domains
+        ]
+        return tuple(f"{name}: {each.label}" for name, each in found if each is not None)
 
     def dkim_selectors(self, name: str) -> TenantValue:
         selectors = [
             f"{selector.partition('=')[0]}._domainkey.{domain.name}"
             for domain in self.plan_context.domains
-            for selector in domain.dkim_selectors.split()
+            for selector in values_in_use(domain, ProposalKind.DKIM)["dkim_selectors"].split()
         ]
-        return self._known_or_missing(name, selectors)
+        value = self._known_or_missing(name, selectors)
+        return replace(value, proposed=self._proposed(ProposalKind.DKIM))
 
     def mx_ttl(self, name: str) -> TenantValue:
         return TenantValue(name, (str(settings.CHECKS_TTL_THRESHOLD_SECONDS),))

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from checks.engine.outcomes import MESSAGE_KINDS, CheckKind, Verdict
 from checks.models import Check
+from checks.queries import IS_PROPOSED
 from onboarding.cutovers import queries
 from onboarding.models import Cutover, Drift, Phase
 from tenants.models import Tenant, User
@@ -37,7 +38,11 @@ def cut_over_soon(now: datetime) -> Q:
 
 
 def failing() -> Q:
-    return Q(_check(is_misconfigured=True))
+    """A check of a confirmed value fails. A proposed value may be a typing error."""
+    misconfigured = Check.objects.filter(
+        tenant=OuterRef("pk"), is_active=True, is_misconfigured=True
+    )
+    return Q(Exists(misconfigured.exclude(IS_PROPOSED)))
 
 
 def has_unknown_check() -> Q:

@@ -9,6 +9,7 @@ from django.db.models import Count, Prefetch, Q, QuerySet
 
 from checks.engine.outcomes import MESSAGE_KINDS, UNVERIFIED_KINDS, CheckKind, Verdict
 from checks.models import Check
+from checks.queries import IS_PROPOSED
 from onboarding.models import (
     Cutover,
     Drift,
@@ -42,7 +43,8 @@ class CheckCounts:
 
 def check_counts(tenants: Sequence[Tenant]) -> dict[int, CheckCounts]:
     """Counts by tenant, in one query. A check is unknown without a settled verdict, or if its last
-    run was UNKNOWN. An inconclusive test message does not count: others follow."""
+    run was UNKNOWN. An inconclusive test message does not count: others follow. A check of a value
+    that a client proposed counts as neither passing nor failing."""
     unknown = Q(latest__verdict=Verdict.UNKNOWN.value) & ~Q(kind__in=MESSAGE_KINDS)
     settled_yes = Q(settled_verdict__in=[Verdict.PASS.value, Verdict.WARN.value])
     rows = (
@@ -50,8 +52,8 @@ def check_counts(tenants: Sequence[Tenant]) -> dict[int, CheckCounts]:
         .exclude(kind__in=UNVERIFIED_KINDS)
         .values("tenant_id")
         .annotate(
-            passing=Count("pk", filter=settled_yes & ~unknown),
-            failing=Count("pk", filter=Q(is_misconfigured=True) & ~unknown),
+            passing=Count("pk", filter=settled_yes & ~unknown & ~IS_PROPOSED),
+            failing=Count("pk", filter=Q(is_misconfigured=True) & ~unknown & ~IS_PROPOSED),
             unknown=Count("pk", filter=unknown),
         )
     )
@@ -70,6 +72,7 @@ def drift_counts(tenants: Sequence[Tenant]) -> dict[int, int]:
 def failing_checks(tenants: Sequence[Tenant]) -> QuerySet[Check]:
     return (
         Check.objects.filter(tenant__in=tenants, is_active=True, is_misconfigured=True)
+        .exclude(IS_PROPOSED)
         .select_related("domain", "host", "latest", "tenant")
         .order_by("tenant__name", "kind")
     )

@@ -16,6 +16,7 @@ from onboarding.models import Comment, Contact, EvidenceFile, SheetRow, Task
 from onboarding.requirements.cell_types import printable
 from onboarding.requirements.sign_off import definition_of
 from tenants.models import Domain, Host, Membership, Tenant, User
+from tenants.proposals import proposed_label
 from tenants.queries import tenants_for
 
 MIN_LENGTH = 2
@@ -132,11 +133,11 @@ def _domains(query: SearchQuery) -> Iterator[SearchResult]:
 
 
 def _hosts(query: SearchQuery) -> Iterator[SearchResult]:
-    rows = Host.objects.select_related("tenant")
+    rows = Host.objects.select_related("tenant", "proposed_by")
     for host in query.matching(rows, "tenant", "name")[: MAX_RESULTS + 1]:
-        yield SearchResult(
-            host.name, host.tenant.name, _url("domains", host.tenant), host.tenant_id
-        )
+        proposed = f" · {proposed_label(host.proposer)}" if host.is_proposed else ""
+        location = f"{host.tenant.name}{proposed}"
+        yield SearchResult(host.name, location, _url("domains", host.tenant), host.tenant_id)
 
 
 def _tasks(query: SearchQuery) -> Iterator[SearchResult]:

@@ -107,7 +107,7 @@ def _item(
     wanted = [] if must_wait else [s for s in subjects if s in row.open_subjects]
     region = plan_context.tenant.region_values
     records = tuple(record for subject in wanted for record in records_for(subject, region))
-    away = _removed_values(wanted, region, {host.name for host in plan_context.hosts})
+    away = _removed_values(wanted, region, plan_context.confirmed_hosts)
     moves = [s.check for s in wanted if s.kind is CheckKind.MX and s.check is not None]
     begins = ((check.subject, ahead.get(check.domain_id or 0)) for check in moves)
     not_before = tuple((name, at) for name, at in begins if at is not None)

@@ -271,7 +271,7 @@ def _comments_context(room: CutoverRoom, *, is_staff: bool) -> dict[str, object]
 def change_sheets_of(room: CutoverRoom, agreed: Iterable[str]) -> list[ChangeSheet]:
     """The change sheets of the room's domains. `agreed` has removals as `<domain> <value>`."""
     is_inbound = room.cutover.direction == Cutover.Direction.INBOUND
-    hosts = {host.name for host in room.page.plan_context.hosts}
+    hosts = room.page.plan_context.confirmed_hosts
     policies = {subject.name: subject for subject in room.facts.subjects_of(CheckKind.MTA_STS)}
     removals = [each.partition(" ") for each in agreed]
     subjects = room.facts.subjects_of(CheckKind.MX if is_inbound else CheckKind.SPF)

@@ -36,6 +36,7 @@ from onboarding.plans.proof import TaskEvidence
 from onboarding.requirements.exports import file_name
 from onboarding.requirements.sign_off import definition_of, unanswered_questions
 from tenants.models import ActivityChain, ActivityLine, Domain, Host, Tenant, User
+from tenants.proposals import open_proposals
 
 PAGE = "index.html"
 IMPLEMENTATION = "implementation.json"
@@ -107,6 +108,17 @@ def _tenant(tenant: Tenant) -> JsonObject:
         "region_name": tenant.region_values.name,
         "domains": [serialize(each) for each in Domain.all_objects.filter(tenant=tenant)],
         "hosts": [serialize(each) for each in Host.all_objects.filter(tenant=tenant)],
+        "proposals": [
+            {
+                "subject": str(each.subject),
+                "title": each.title,
+                "value": each.proposal.text,
+                "label": each.proposal.label,
+            }
+            for each in open_proposals(
+                tenant.domains.all(), tenant.hosts.select_related("proposed_by")
+            )
+        ],
         "template": tenant.plan.template.version,
     }
 
@@ -198,6 +210,8 @@ def _evidence(evidence: TaskEvidence) -> list[JsonObject]:
             "subject": subject.name,
             "check": subject.check.public_id if subject.check is not None else "",
             "settled": subject.settled.value if subject.settled is not None else "",
+            # Empty, or the words for a value that no consultant has confirmed.
+            "proposed": subject.check.proposed_label if subject.check is not None else "",
             "settled_at": subject.check.settled_at if subject.check is not None else None,
             "checked_at": subject.check.checked_at if subject.check is not None else None,
             "observation": _latest(subject.check),

@@ -19,9 +19,15 @@ from tenants import domain_lifecycle
 from tenants.errors import TenantError
 from tenants.models import Domain, Host, Tenant, User
 from tenants.names import labels_outside_idna, normalise_host, normalise_registered_domain
+from tenants.proposals import open_proposals
 from tenants.region_values import LABELS, LIST_FIELDS
 from tenants.regions import load_regions, region_for_account_code
 
+VALUE_LABELS = {
+    "ownership_token": "Ownership code (TXT)",
+    "ownership_label": "or CNAME host",
+    "dkim_selectors": "DKIM selectors",
+}
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
@@ -139,36 +145,10 @@ def _caution_about(domain: Domain) -> str:
     return f"{labels} is outside IDNA 2008. Some programs reject its addresses." if labels else ""
 
 
-class DomainForm(forms.ModelForm[Domain]):
-    # Longer than the model allows: the normalisation explains what is wrong with the name.
-    name = forms.CharField(label="Domain", max_length=2000, strip=True)
+class ConsoleValues:
+    """Reads the values of a domain that Mimecast's console shows, in every form that has them."""
 
-    class Meta:
-        model = Domain
-        fields: ClassVar[list[str]] = list(_entered_fields(Domain))
-        labels: ClassVar[dict[str, str]] = {
-            "ownership_token": "Ownership code (TXT)",
-            "ownership_label": "or CNAME host",
-            "dkim_selectors": "DKIM selectors",
-            "original_mx_ttl_seconds": "Original MX TTL in seconds, if longer than 24 hours",
-        }
-        help_texts: ClassVar[dict[str, str]] = {
-            "original_mx_ttl_seconds": "Gangway assumes 24 hours if you leave it empty.",
-        }
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        # A renamed domain would inherit the history of another name. Remove it and add a new one.
-        self.fields["name"].disabled = self.instance.pk is not None
-        if self.instance.pk is not None:
-            self.initial["name"] = str(self.instance)
-            self.fields["name"].help_text = _caution_about(self.instance)
-
-    def clean_name(self) -> str:
-        try:
-            return normalise_registered_domain(self.cleaned_data["name"])
-        except TenantError as error:
-            raise ValidationError(str(error)) from error
+    cleaned_data: dict[str, Any]
 
     def clean_ownership_token(self) -> str:
         token = str(self.cleaned_data["ownership_token"]).strip().strip('"')
@@ -196,7 +176,57 @@ class DomainForm(forms.ModelForm[Domain]):
         return " ".join(dict.fromkeys(map(str, selectors)))
 
 
-class HostForm(forms.ModelForm[Host]):
+class DomainForm(ConsoleValues, forms.ModelForm[Domain]):
+    # Longer than the model allows: the normalisation explains what is wrong with the name.
+    name = forms.CharField(label="Domain", max_length=2000, strip=True)
+
+    class Meta:
+        model = Domain
+        fields: ClassVar[list[str]] = list(_entered_fields(Domain))
+        labels: ClassVar[dict[str, str]] = {
+            **VALUE_LABELS,
+            "original_mx_ttl_seconds": "Original MX TTL in seconds, if longer than 24 hours",
+        }
+        help_texts: ClassVar[dict[str, str]] = {
+            "original_mx_ttl_seconds": "Gangway assumes 24 hours if you leave it empty.",
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # A renamed domain would inherit the history of another name. Remove it and add a new one.
+        self.fields["name"].disabled = self.instance.pk is not None
+        if self.instance.pk is not None:
+            self.initial["name"] = str(self.instance)
+            self.fields["name"].help_text = _caution_about(self.instance)
+
+    @property
+    def proposals(self) -> list[str]:
+        """A sentence for each value that a client proposed and no consultant has decided on."""
+        return [
+            f"{each.title[:1].upper()}{each.title[1:]} {each.proposal.text}: {each.proposal.label}."
+            for each in open_proposals([self.instance], ())
+        ]
+
+    def clean_name(self) -> str:
+        try:
+            return normalise_registered_domain(self.cleaned_data["name"])
+        except TenantError as error:
+            raise ValidationError(str(error)) from error
+
+
+class HostNames:
+    """Reads the name of a host, in every form that has one."""
+
+    cleaned_data: dict[str, Any]
+
+    def clean_name(self) -> str:
+        try:
+            return normalise_host(self.cleaned_data["name"])
+        except TenantError as error:
+            raise ValidationError(str(error)) from error
+
+
+class HostForm(HostNames, forms.ModelForm[Host]):
     name = forms.CharField(label="Host", max_length=2000, strip=True)
     port = forms.IntegerField(
         min_value=1,
@@ -236,12 +266,6 @@ class HostForm(forms.ModelForm[Host]):
                 "Use an address with ASCII characters only. Port 25 accepts no others."
             )
         return typed
-
-    def clean_name(self) -> str:
-        try:
-            return normalise_host(self.cleaned_data["name"])
-        except TenantError as error:
-            raise ValidationError(str(error)) from error
 
 
 class _DistinctRows(BaseInlineFormSet[Any, Tenant, Any]):

@@ -20,6 +20,7 @@ from checks.queries import (
     removed_checks,
 )
 from onboarding.lifecycle.delivery_hosts import proposed_delivery_host
+from onboarding.lifecycle.value_entries import may_decide, proposals_of
 from onboarding.plans.proof import ProofSubject
 from onboarding.plans.records import records_for
 from onboarding.plans.rows import Shape, shape_of_check
@@ -77,6 +78,8 @@ def domains(request: HttpRequest, public_id: str) -> HttpResponse:
         "page": page,
         "tab": "domains",
         "kinds": [(kind.value, dict(KIND_CHOICES)[kind.value]) for kind in DOMAIN_KINDS],
+        "proposals": proposals_of(page),
+        "may_decide": may_decide(page),
         "domain_rows": [_domain_row(checks, domain) for domain in page.plan_context.domains],
         "host_rows": [_host_row(checks, host) for host in page.plan_context.hosts],
         "delivery_host": proposed_delivery_host(

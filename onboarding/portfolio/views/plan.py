@@ -13,6 +13,7 @@ from checks.services import prioritize_viewed
 from onboarding.collaboration.comments import comments_by_task, open_questions
 from onboarding.collaboration.evidence_files import files_by_task
 from onboarding.lifecycle.delivery_hosts import proposed_delivery_host
+from onboarding.lifecycle.value_entries import may_decide, proposals_of, values_by_task
 from onboarding.models import Responsibility
 from onboarding.plan_templates.instructions import runbooks_of
 from onboarding.plan_templates.registry import plan_and_newer_version
@@ -50,6 +51,9 @@ def plan_show(request: HttpRequest, public_id: str) -> HttpResponse:
         "records": _records(page, phase.rows),
         "runbooks": runbooks_of(page.plan, phase.rows, page.plan_context, page.region),
         "field_forms": _field_forms(page, phase.rows),
+        "values": values_by_task(page, phase.rows),
+        "proposals": proposals_of(page),
+        "may_decide": may_decide(page),
         "files": files_by_task(page.plan),
         "sheets": sheets_by_task(page.plan),
         "comments": comments_by_task(page.plan, is_staff=page.is_staff),
@@ -115,6 +119,8 @@ def my_tasks(request: HttpRequest, public_id: str) -> HttpResponse:
         "records": _records(page, mine.now),
         "runbooks": runbooks_of(page.plan, mine.now, page.plan_context, page.region),
         "field_forms": _field_forms(page, mine.now),
+        "values": values_by_task(page, mine.now),
+        "may_decide": may_decide(page),
         "sheets": sheets_by_task(page.plan),
     }
     return show(request, "portfolio/client_task_list.html", "client-tasks", context)

@@ -383,10 +383,16 @@ def test_every_column_is_entered_or_internal(
 ) -> None:
     """A new column of Domain or Host belongs to PROFILE_FIELDS, or to the list below."""
     internal = {"id", "public_id", "tenant", "created_at", "removed_at", "removed_by"}
-    consent = {"consented_at", "consented_by"} if model is Host else set()
+    decided = {
+        Domain: {"proposals"},
+        Host: {
+            *("consented_at", "consented_by", "proposed_at", "proposed_by"),
+            *("confirmed_at", "confirmed_by", "rejection_reason"),
+        },
+    }[model]
     entered = IDENTITY_FIELDS[model] + PROFILE_FIELDS[model]
 
     columns = {field.name for field in model._meta.concrete_fields}
-    assert columns - internal - consent == set(entered)
+    assert columns - internal - decided == set(entered)
     # The formset adds "tenant".
     assert tuple(name for name in form.Meta.fields if name != "tenant") == entered
