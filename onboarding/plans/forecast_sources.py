@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from checks.engine.outcomes import CheckKind
 from checks.models import Check, Observation
@@ -69,13 +69,7 @@ def load_rows(tenants: Sequence[Tenant], *, now: datetime) -> list[TenantRows]:
     The plan of each tenant must be loaded.
     """
     ids = [tenant.pk for tenant in tenants]
-    tasks = _by(
-        Task.objects.filter(plan__tenant__in=ids)
-        .select_related("assignee")
-        .defer(*_UNREAD_FIELDS)
-        .order_by("position"),
-        lambda task: task.plan_id,
-    )
+    tasks = _by(_tasks(ids), lambda task: task.plan_id)
     cutovers = _by(
         with_domains(Cutover.objects.filter(plan__tenant__in=ids)), lambda cutover: cutover.plan_id
     )
@@ -114,6 +108,11 @@ def load_rows(tenants: Sequence[Tenant], *, now: datetime) -> list[TenantRows]:
         )
         for tenant in tenants
     ]
+
+
+def _tasks(ids: Sequence[int]) -> QuerySet[Task]:
+    found = Task.objects.filter(plan__tenant__in=ids).select_related("assignee")
+    return found.defer(*_UNREAD_FIELDS).order_by("position")
 
 
 def _with_history(
