@@ -187,10 +187,12 @@ def _message_in(facts: ReadinessFacts, domains: Sequence[DomainSwitch]) -> Follo
     contradicting = [s for s in subjects if s.contradicts]
     if contradicting:
         detail = (
-            f"The newest message to {_names(contradicting)} was received after the switch, and"
-            " not from this region of Mimecast."
+            f"The newest message to {_names(contradicting)} was not received from this region of"
+            " Mimecast."
         )
-        remedy = "Until caches of the old answer expire, senders may still use the old hosts."
+        remedy = (
+            "Compare its sending server with the MX records and with the region of the profile."
+        )
         return FollowUp(
             "message-in", title, Shape.FAIL, detail, remedy, _first_check(contradicting), task
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import MappingProxyType
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
@@ -12,6 +12,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from checks.engine.outcomes import UNVERIFIED_KINDS, CheckKind, Verdict
 from checks.expectations import PURPOSE_BY_KIND, ROLES_BY_KIND
 from checks.models import Check
+from checks.safe_times import ASSUMED_TTL_SECONDS
 from onboarding.models import DomainProgress, Task, TaskRole
 from onboarding.plans.domain_progress import confirmed_at
 from tenants.models import DirectoryMethod, Domain, Host, Platform, Tenant
@@ -102,7 +103,8 @@ class ProofSubject:
     def contradicts(self) -> bool:
         """Whether the newest message shows that the task is not done.
 
-        Mail reaches the old hosts until the MX switch, so before it a direct delivery is no fault.
+        Mail reaches the old hosts until caches of their MX records expire. Until then a direct
+        delivery is no fault.
         """
         latest = self.check.latest if self.check is not None else None
         if not self.is_unverified_text or latest is None or latest.verdict != Verdict.FAIL.value:
@@ -112,7 +114,10 @@ class ProofSubject:
         received_at = latest.evidence.get("message", {}).get("received_at", "")
         if not self.follows_switch or self.switched_at is None or not received_at:
             return False
-        return datetime.fromisoformat(received_at) >= self.switched_at
+        domain = self.check.domain if self.check is not None else None
+        original_ttl = domain.original_mx_ttl_seconds if domain is not None else None
+        old_ttl = timedelta(seconds=original_ttl or ASSUMED_TTL_SECONDS)
+        return datetime.fromisoformat(received_at) >= self.switched_at + old_ttl
 
     @property
     def needs_message(self) -> bool:

@@ -114,10 +114,10 @@ def _through(facts: DeliveryFacts, hop: ReceivedHop) -> Finding:
 
 def _cautions(facts: DeliveryFacts, hop: ReceivedHop) -> Iterator[Finding]:
     if not facts.is_listed:
-        if facts.is_named:
-            yield Finding("delivery-message.named-only", _place(hop))
-        else:
+        if facts.is_weak:
             yield Finding("delivery-message.weak-range", _range_params(facts, hop))
+        else:
+            yield Finding("delivery-message.named-only", _place(hop))
     if not facts.route:
         yield Finding("delivery-message.route-unclear", {"host": hop.by})
 

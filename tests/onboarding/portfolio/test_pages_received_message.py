@@ -30,6 +30,7 @@ ZONE = """
 us._netblocks.mimecast.com TXT "v=spf1 ip4:207.211.31.0/25 ~all"
 outside.test TXT "v=spf1 ip4:198.51.100.7 -all"
 """
+DAY = 24 * 60  # minutes; the assumed TTL of the old MX records
 KIND = CheckKind.DELIVERY_MESSAGE.value
 
 
@@ -204,9 +205,10 @@ def test_plan_names_the_early_message(
     ("address", "minutes", "contradicts"),
     [
         pytest.param("198.51.100.7", None, False, id="direct before the switch"),
-        pytest.param("198.51.100.7", -5, True, id="direct after the switch"),
+        pytest.param("198.51.100.7", -5, False, id="direct while caches know the old hosts"),
+        pytest.param("198.51.100.7", -DAY - 5, True, id="direct after the last cache"),
         pytest.param("195.130.217.5", None, True, id="other region"),
-        pytest.param("192.0.2.9", -5, False, id="unknown address"),
+        pytest.param("192.0.2.9", -DAY - 5, False, id="unknown address"),
     ],
 )
 def test_only_a_certain_fault_contradicts_the_cutover(
@@ -224,6 +226,17 @@ def test_only_a_certain_fault_contradicts_the_cutover(
     submit(signed_in(owner), check, source(address), django_capture_on_commit_callbacks)
 
     assert subject_of(check.tenant, "switches-inbound").contradicts is contradicts
+
+
+def test_recorded_ttl_shortens_the_grace_time(
+    check: Check, owner: User, signed_in: SignIn, django_capture_on_commit_callbacks: Any
+) -> None:
+    check.tenant.domains.update(original_mx_ttl_seconds=300)
+    switch(check.tenant, timezone.now() - timedelta(minutes=6))
+
+    submit(signed_in(owner), check, source("198.51.100.7"), django_capture_on_commit_callbacks)
+
+    assert subject_of(check.tenant, "switches-inbound").contradicts is True
 
 
 def test_plan_shows_the_contradiction(

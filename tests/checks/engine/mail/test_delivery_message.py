@@ -218,6 +218,16 @@ def test_weak_range_is_a_caution() -> None:
     )
 
 
+def test_weak_range_is_named_before_the_name() -> None:
+    region = replace(WEAK, delivery_networks=("185.58.90.0/24",))
+
+    outcome = run_check(
+        text(own_lines("185.58.90.9", "eu-smtp-delivery-9.mimecast.com")), region=region
+    )
+
+    assert codes(outcome)[1:] == ["delivery-message.weak-range"]
+
+
 def test_name_confirmed_by_dns_is_a_caution() -> None:
     outcome = run_check(text(own_lines("185.58.90.9", "eu-smtp-delivery-9.mimecast.com")))
 
