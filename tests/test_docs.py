@@ -36,7 +36,7 @@ def test_settings_page_is_complete() -> None:
 def test_every_check_kind_has_a_page() -> None:
     pages = {page.stem for page in (DOCS / "reference" / "checks").glob("*.md")}
 
-    assert pages == {kind.value for kind in CheckKind} | {"README", "discovery"}
+    assert pages == {kind.value for kind in CheckKind} | {"README", "discovery", "partner_tls"}
 
 
 def test_checks_page_lists_every_interval() -> None:

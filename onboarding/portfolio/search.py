@@ -14,6 +14,7 @@ from django.urls import reverse
 from onboarding.collaboration.comments import readable_by
 from onboarding.models import Comment, Contact, EvidenceFile, SheetRow, Task
 from onboarding.requirements.cell_types import printable
+from onboarding.requirements.definitions import FIXED_KINDS
 from onboarding.requirements.sign_off import definition_of
 from tenants.models import Domain, Host, Membership, Tenant, User
 from tenants.proposals import proposed_label
@@ -186,7 +187,12 @@ def _rows(query: SearchQuery) -> Iterator[SearchResult]:
     """Only of the current tenant: the sheets of all tenants have millions of rows."""
     if query.current_tenant is None:
         return
-    rows = SheetRow.objects.filter(sheet__task__plan__tenant=query.current_tenant)
+    rows = SheetRow.objects.filter(
+        sheet__task__plan__tenant=query.current_tenant,
+        sheet__task__plan__tenant__in=query.tenants.values("pk"),
+    )
+    # A prefilled answer is a copy: the search finds the fact in its own place.
+    rows = rows.exclude(~Q(source=""), sheet__kind__in=FIXED_KINDS)
     for word in query.terms:
         rows = rows.filter(text__contains=word.casefold())
     for row in rows.select_related("sheet__task")[: MAX_RESULTS + 1]:

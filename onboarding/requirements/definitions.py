@@ -552,3 +552,5 @@ _ALL = (
 
 DEFINITIONS: dict[str, SheetDefinition] = {kind.key: kind for kind in _ALL}
 DEFINITION_OF_ROLE: dict[str, SheetDefinition] = {kind.role: kind for kind in _ALL}
+# The kinds of sheets with fixed questions.
+FIXED_KINDS = tuple(key for key, kind in DEFINITIONS.items() if kind.is_fixed)

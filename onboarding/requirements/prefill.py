@@ -11,7 +11,7 @@ from django.utils import timezone
 from onboarding.errors import OnboardingError
 from onboarding.models import Plan, RequirementsSheet, SheetRow
 from onboarding.requirements.columns import Question
-from onboarding.requirements.definitions import DEFINITIONS
+from onboarding.requirements.definitions import FIXED_KINDS
 from onboarding.requirements.known_answers import KnownAnswer, TenantFacts, known_answers
 from onboarding.requirements.services import lock_open, record_change
 from onboarding.requirements.sign_off import definition_of, lock_sheet
@@ -55,8 +55,7 @@ def prefill_plan(plan: Plan) -> None:
     Answers that a person typed or emptied remain. Safe to run again.
     """
     facts = TenantFacts(plan.tenant)
-    kinds = [key for key, kind in DEFINITIONS.items() if kind.is_fixed]
-    sheets = RequirementsSheet.objects.filter(task__plan=plan, kind__in=kinds)
+    sheets = RequirementsSheet.objects.filter(task__plan=plan, kind__in=FIXED_KINDS)
     for sheet in sheets.order_by("pk"):
         with transaction.atomic():
             locked = lock_sheet(sheet)

@@ -258,6 +258,7 @@ def test_export_contains_exactly_one_tenant(
         "cutover_domains",
         "on_call",
         "dry_runs",
+        "tls_partner_checks",
         "sheet_imports",
         "cutover_snapshots",
         "cutover_votes",

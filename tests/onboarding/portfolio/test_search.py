@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import reverse
 
 from onboarding.collaboration.comments import NewComment, add_comment
-from onboarding.models import Contact, RequirementsSheet
+from onboarding.models import Contact, RequirementsSheet, SheetRow
 from onboarding.portfolio.search import MAX_RESULTS, find
 from onboarding.requirements import services
 from onboarding.requirements.sign_off import definition_of
@@ -66,6 +66,19 @@ def test_client_finds_no_other_tenant(tenant: Tenant, make_tenant: MakeTenant, o
         "Domains": ["northwind.test"],
         "People": ["Owner Person"],  # by the address
     }
+
+
+def test_row_search_excludes_prefilled_answers_and_other_tenants(
+    tenant: Tenant, owner: User, outsider: User, consultant: User
+) -> None:
+    rows = SheetRow.objects.filter(sheet__task__plan__tenant=tenant, key="company")
+    title = "Requirements sheet rows"
+    assert title not in _found(consultant, "northwind", current_tenant=tenant)
+
+    rows.update(source="")
+
+    assert title in _found(owner, "northwind", current_tenant=tenant)
+    assert title not in _found(outsider, "northwind", current_tenant=tenant)
 
 
 def test_only_staff_find_internal_notes(tenant: Tenant, owner: User, consultant: User) -> None:

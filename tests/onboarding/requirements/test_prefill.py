@@ -333,6 +333,14 @@ def test_complete_sheet_needs_no_reason_and_change_clears_it(
     assert sheet_of(tenant, RFI).row_count == 16
 
 
+@pytest.mark.parametrize("reason", ["", "  "])
+def test_empty_reason_is_refused(owner: User, rfi: RequirementsSheet, reason: str) -> None:
+    with pytest.raises(sign_off.ReasonMissing, match="questions are unanswered"):
+        sign_off.sign_off(
+            rfi, by=owner, side="client", expected_revision=rfi.revision, reason=reason
+        )
+
+
 def test_use_of_answer_is_refused_without_any(tenant: Tenant, owner: User) -> None:
     with pytest.raises(OnboardingError, match="no longer open"):
         prefill.use_known_answers(sheet_of(tenant, "branding"), "logo", by=owner)
