@@ -126,15 +126,20 @@ def proposal_as_data(values: Values, *, by: str, at: datetime) -> dict[str, Any]
 
 
 def without_agreed(domain: Domain, stored: Mapping[str, Any]) -> dict[str, Any]:
-    """The stored proposals of the domain without those that equal its confirmed values now."""
-    agreed = {
-        kind.value
-        for kind in ProposalKind
-        if kind.value in stored
-        and {name: stored[kind.value]["values"].get(name, "") for name in kind.fields}
-        == confirmed_values(domain, kind)
+    """The stored proposals without those that equal the confirmed values now, and without
+    rejections that a confirmed value has answered."""
+    return {
+        kind: data
+        for kind, data in stored.items()
+        if not _is_settled(domain, ProposalKind(kind), data)
     }
-    return {kind: data for kind, data in stored.items() if kind not in agreed}
+
+
+def _is_settled(domain: Domain, kind: ProposalKind, data: Mapping[str, Any]) -> bool:
+    confirmed = confirmed_values(domain, kind)
+    if data.get("rejected_by"):
+        return any(confirmed.values())
+    return {name: data["values"].get(name, "") for name in kind.fields} == confirmed
 
 
 def values_in_use(domain: Domain, kind: ProposalKind) -> dict[str, str]:

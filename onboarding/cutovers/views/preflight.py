@@ -93,7 +93,8 @@ def _checks(tenant: Tenant, domain: Domain) -> list[Any]:
 
 
 def _row(result: PreflightResult) -> PreflightRow:
-    label = result.check.get_kind_display()
+    parts = (result.check.get_kind_display(), result.check.proposed_label)
+    label = " · ".join(part for part in parts if part)
     if result.outcome is None:
         return PreflightRow(label, Verdict.UNKNOWN, [])
     if not result.is_affected:

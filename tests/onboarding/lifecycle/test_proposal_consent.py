@@ -9,9 +9,10 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from checks import rate_limit, runs, services
+from checks import preflight, rate_limit, runs, services
 from checks.engine.batch import CheckRequest
 from checks.engine.outcomes import CheckKind, Outcome, Verdict
+from checks.expectations import PURPOSE_BY_KIND
 from checks.models import Check
 from onboarding.lifecycle.proposals import (
     add_host,
@@ -145,3 +146,8 @@ def test_confirmation_with_consent_connects(
     assert Host.objects.filter(tenant=attacked, consented_at=None).count() == 0
     runs.run_batch([Check.objects.get(host=host, kind=CheckKind.SMTP).pk])
     assert outside.asked == ["mail.victim.test"]
+
+
+def test_preflight_judges_no_host(attacked: Tenant) -> None:
+    """The pre-flight check has no kind that connects to a host."""
+    assert set(preflight.KINDS) & set(PURPOSE_BY_KIND) == set()

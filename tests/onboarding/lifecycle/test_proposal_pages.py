@@ -285,6 +285,20 @@ def test_readiness_waits_for_decision(
     assert (waiting in shown, "ownership is verified." in shown) == (False, True)
 
 
+def test_preflight_labels_proposal(
+    bare: Tenant, member: User, consultant: User, signed_in: SignIn
+) -> None:
+    domain = propose(bare, member)
+    cutover = cutover_of(bare, "outbound", timezone.now() + timedelta(days=9))
+    address = url("preflight", bare.public_id, cutover.public_id)
+
+    response = signed_in(consultant).post(
+        address, {"domain": domain.public_id, "records": f'@ TXT "{CODE}"', "policy": ""}
+    )
+
+    assert f"Ownership · {LABEL}" in [each.label for each in response.context["results"]]
+
+
 def test_search_labels_proposed_host(
     bare: Tenant, member: User, consultant: User, signed_in: SignIn
 ) -> None:

@@ -33,7 +33,7 @@ from onboarding.plans.evaluation import PlanContext, reevaluate
 from onboarding.portfolio.filters import failing
 from onboarding.portfolio.queries import check_counts, failing_checks
 from tenants.models import ActivityLine, Host, Tenant, User
-from tenants.proposals import proposal_of, values_in_use
+from tenants.proposals import proposal_of, rejection_of, values_in_use
 from tests.cutovers import cutover_of
 from tests.factories import MakeTenant, RunCheck, task_of
 from tests.proposals import CODE, DKIM, OWNERSHIP, check_of, domain_of, expected_of, propose
@@ -136,6 +136,20 @@ def test_profile_confirms_equal_proposal(bare: Tenant, member: User, consultant:
     domain = propose(bare, member)
     domain.ownership_token = CODE
     save_profile(bare, ProfileEntry([domain]), by=consultant)
+
+    assert domain_of(bare).proposals == {}
+
+
+def test_confirmed_value_ends_rejection(bare: Tenant, member: User, consultant: User) -> None:
+    domain = propose(bare, member)
+    reject_values(
+        domain, OWNERSHIP, by=consultant, expected=expected_of(domain), reason="Another tenant."
+    )
+    domain = domain_of(bare)
+    assert rejection_of(domain, OWNERSHIP) is not None
+
+    entry = Entry({"ownership_token": "new", "ownership_label": ""}, state_of(domain, OWNERSHIP))
+    enter_values(domain, OWNERSHIP, entry, by=consultant, decides=True)
 
     assert domain_of(bare).proposals == {}
 
@@ -344,6 +358,21 @@ def test_proposed_host_verifies_no_task(
 
     task.refresh_from_db()
     assert task.verified_at is not None
+
+
+def test_confirmation_proves_no_proposed_host(
+    make_tenant: MakeTenant, member: User, consultant: User, run_check: RunCheck
+) -> None:
+    """A port that is closed to Gangway is unverifiable only for a host that is the client's."""
+    tenant = make_tenant("Own", domains=(("own.test", "primary"),), platform="on_premises")
+    host = add_host(tenant, name="mail.own.test", port=25, by=member, decides=False)
+    run_check(tenant, CheckKind.SMTP, Verdict.UNKNOWN, code="smtp.unreachable-from-here")
+    task = Task.objects.get(plan__tenant=tenant, role="verifies:smtp")
+    assert not PlanContext.of(tenant).evidence(task).is_unverifiable
+
+    confirm_host(host, by=consultant, with_consent=False)
+
+    assert PlanContext.of(tenant).evidence(task).is_unverifiable
 
 
 def test_rejected_host_is_removed(attacked: Tenant, member: User, consultant: User) -> None:
