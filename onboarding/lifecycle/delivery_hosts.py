@@ -121,11 +121,12 @@ def delivery_port(tenant: Tenant) -> int:
 
 
 def confirm_delivery_host(
-    tenant: Tenant, name: str, *, recipient: str, has_consent: bool, by: User
+    tenant: Tenant, name: str, *, recipient: str, has_consent: bool, decides: bool, by: User
 ) -> Host:
     """Store the delivery host with its checks. Raises OnboardingError if it is known already.
 
-    `has_consent`: a consultant states that the client agrees to connections.
+    `has_consent`: a consultant states that the client agrees to connections. Without `decides`
+    the host is a proposal, which a consultant confirms.
     """
     with transaction.atomic():
         # Locked: of two simultaneous requests, the second gets an error.
@@ -143,6 +144,8 @@ def confirm_delivery_host(
                 recipient=recipient,
                 consented_at=at,
                 consented_by=by if at else None,
+                proposed_at=None if decides else timezone.now(),
+                proposed_by=None if decides else by,
                 **same,
             )
         )

@@ -55,8 +55,13 @@ class TaskValues:
 
 
 def values_by_task(page: TenantPage, rows: Iterable[TaskRow]) -> dict[int, TaskValues]:
-    """The values of each task that has some. One query if a task is about delivery hosts."""
+    """The values of each task that has some, while the tenant is open.
+
+    One query if a task is about delivery hosts.
+    """
     found: dict[int, TaskValues] = {}
+    if page.tenant.is_closed:
+        return found
     for row in rows:
         if not row.task.applies:
             continue
@@ -69,7 +74,9 @@ def values_by_task(page: TenantPage, rows: Iterable[TaskRow]) -> dict[int, TaskV
 
 
 def proposals_of(page: TenantPage) -> list[OpenProposal]:
-    """All proposals of the tenant that wait for a decision. No query."""
+    """All proposals of the tenant that wait for a decision; none of a closed one. No query."""
+    if page.tenant.is_closed:
+        return []
     return open_proposals(page.plan_context.domains, page.plan_context.hosts)
 
 

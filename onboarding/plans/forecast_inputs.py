@@ -256,7 +256,7 @@ def _open_groups(tasks: Sequence[Task], open_ids: set[int]) -> list[Task]:
         while parent is not None and parent not in found:
             found.add(parent)
             parent = parents.get(parent)
-    return [task for task in tasks if task.pk in found]
+    return [task for task in tasks if task.pk in found and task.is_group]
 
 
 def side_calendars(client: Calendar) -> Mapping[str, Calendar]:

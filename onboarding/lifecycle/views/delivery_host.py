@@ -37,6 +37,7 @@ def delivery_host(request: HttpRequest, public_id: str) -> HttpResponse:
                 form.cleaned_data["name"],
                 recipient=form.cleaned_data["recipient"],
                 has_consent=form.has_consent,
+                decides=may_consent,
                 by=current_user(request),
             )
             messages.success(request, _next_step(page, host))
@@ -49,6 +50,11 @@ def delivery_host(request: HttpRequest, public_id: str) -> HttpResponse:
 
 
 def _next_step(page: TenantPage, host: Host) -> str:
+    if host.is_proposed:
+        return (
+            f"{host.name} is saved as a proposal. Gangway connects to it after a consultant has"
+            " confirmed it and the client’s consent."
+        )
     if host.consented_at is not None or page.tenant.is_sample:
         return f"{host.name} is saved. Gangway checks it now."
     return (

@@ -23,10 +23,10 @@ _PAGES = ("my-tasks", "domains")
 
 
 def _kind(kind: str) -> ProposalKind:
-    try:
-        return ProposalKind(kind)
-    except ValueError as error:
-        raise Http404("No such value.") from error
+    known = {each.value: each for each in ProposalKind}
+    if kind not in known:
+        raise Http404("No such value.")
+    return known[kind]
 
 
 def _domain_of(tenant: Tenant, domain_id: str) -> Domain:

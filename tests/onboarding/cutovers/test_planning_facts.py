@@ -146,7 +146,9 @@ def test_reason_is_in_room_and_timeline(
 def test_start_soon_requires_reason(tenant: Tenant, consultant: User) -> None:
     domains = list(tenant.domains.all())
 
-    with pytest.raises(ReasonMissing, match="It starts in 7 h 59 min, and 5 tasks"):
+    with pytest.raises(
+        ReasonMissing, match=r"It starts in 7 h 59 min, and \d+ tasks that it depends on are open"
+    ):
         plan_cutover(tenant.plan, "outbound", at("Mon 15:59"), domains, by=consultant)
     made = plan_cutover(tenant.plan, "outbound", at("Mon 16:00"), domains, by=consultant)
 

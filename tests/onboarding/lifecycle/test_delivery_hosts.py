@@ -43,6 +43,7 @@ def confirm(tenant: Tenant, by: User, *, has_consent: bool = False) -> Host:
         MICROSOFT,
         recipient="postmaster@northwind.test",
         has_consent=has_consent,
+        decides=by.is_mimecast,
         by=by,
     )
 
