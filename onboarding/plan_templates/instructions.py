@@ -19,10 +19,13 @@ from tenants.regions import Region
 def runbooks_of(
     plan: Plan, rows: Iterable[TaskRow], plan_context: PlanContext, region: Region
 ) -> dict[int, list[FilledRunbook]]:
-    """The instructions of the rows' tasks, by the id of the task. A custom task has none.
+    """The instructions of the rows' tasks, by the id of the task; none of a closed tenant.
 
+    A custom task has none.
     One query, and another for the content of a version that this process has not read yet.
     """
+    if plan_context.tenant.is_closed:
+        return {}
     template_version = _version_of(plan)
     definitions = {task.key: task for task in template_version.tasks}
     values, profile = TenantValues(plan_context, region), plan_context.tenant.profile
