@@ -112,13 +112,8 @@ def create_one_of_each(tenant: Tenant, consultant: User) -> dict[str, str]:
         **_create_cutover(tenant, by),
         **_create_monitoring(tenant),
         **_create_residual_risk(tenant, by),
-        "holiday_id": Holiday.objects.create(
-            tenant=tenant, day="2026-12-25", name="Christmas"
-        ).public_id,
+        **_create_holiday_and_contact(tenant),
         **_create_freezes(tenant),
-        "contact_id": Contact.objects.create(
-            tenant=tenant, role="dns", name="D. N. Essen", email="dns@matrix.test"
-        ).public_id,
         "comment_id": _create_comment(task, by).public_id,
         "domain_id": tenant.domains.get().public_id,
         "transition": "start",
@@ -127,6 +122,14 @@ def create_one_of_each(tenant: Tenant, consultant: User) -> dict[str, str]:
         "share-link": token,
         "invitation": invited,
     }
+
+
+def _create_holiday_and_contact(tenant: Tenant) -> dict[str, str]:
+    holiday = Holiday.objects.create(tenant=tenant, day="2026-12-25", name="Christmas")
+    contact = Contact.objects.create(
+        tenant=tenant, role="dns", name="D. N. Essen", email="dns@matrix.test"
+    )
+    return {"holiday_id": holiday.public_id, "contact_id": contact.public_id}
 
 
 def _create_proposals(tenant: Tenant, by: User) -> dict[str, str]:

@@ -8,7 +8,7 @@ from checks.engine.outcomes import CheckKind
 from checks.expectations import sync_checks
 from checks.models import Check
 from onboarding.lifecycle.proposals import (
-    Entry,
+    ProposalEntry,
     add_host,
     enter_values,
     state_of,
@@ -44,7 +44,7 @@ def propose(
 ) -> Domain:
     domain = domain_of(tenant)
     typed = dict.fromkeys(kind.fields, "") | (values or {kind.fields[0]: CODE})
-    entry = Entry(typed, state_of(domain, kind), is_change)
+    entry = ProposalEntry(typed, state_of(domain, kind), is_change)
     enter_values(domain, kind, entry, by=by, decides=False)
     return domain_of(tenant)
 

@@ -56,7 +56,7 @@ class DiffersFromConfirmed(InvalidEntry):
 
 
 @dataclass(frozen=True)
-class Entry:
+class ProposalEntry:
     """A value as entered. `is_change`: the client proposes it instead of the confirmed value.
 
     `expected` is the state of the value on the user's page (`state_of`).
@@ -78,7 +78,7 @@ def state_of(domain: Domain, kind: ProposalKind) -> str:
 
 
 def enter_values(
-    domain: Domain, kind: ProposalKind, entry: Entry, *, by: User, decides: bool
+    domain: Domain, kind: ProposalKind, entry: ProposalEntry, *, by: User, decides: bool
 ) -> None:
     """Store the entered values: confirmed if the user `decides`, else as a proposal.
 
@@ -123,7 +123,7 @@ def _withdraw(domain: Domain, kind: ProposalKind, *, by: User) -> None:
     domain.save(update_fields=["proposals"])
 
 
-def _propose(domain: Domain, kind: ProposalKind, entry: Entry, *, by: User) -> None:
+def _propose(domain: Domain, kind: ProposalKind, entry: ProposalEntry, *, by: User) -> None:
     confirmed = confirmed_values(domain, kind)
     if entry.values == confirmed:
         raise InvalidEntry("This value is confirmed already.", kind.fields[0])

@@ -24,7 +24,7 @@ from tenants.services import write_activity
 _SIDES = (Responsibility.MIMECAST.value, Responsibility.CLIENT.value)
 
 
-class ReasonMissing(OnboardingError):
+class SignOffReasonMissing(OnboardingError):
     """Fixed questions are unanswered, and the sign-off states no reason."""
 
     field = "reason"
@@ -68,7 +68,7 @@ def sign_off(
     """Sign the sheet off for one side, and confirm that side's part of the task.
 
     Raises ConflictingChange if the sheet is no longer at `expected_revision`, NotPermitted without
-    a side, ReasonMissing if questions are unanswered and no reason is given, and OnboardingError
+    a side, SignOffReasonMissing if questions are unanswered and no reason is given, and OnboardingError
     if there is nothing to sign off. A complete sheet stores no reason.
     """
     _require_side(side)
@@ -77,7 +77,7 @@ def sign_off(
         _refuse_signing(locked, side, expected_revision)
         unanswered = unanswered_questions(locked)
         if unanswered and not reason.strip():
-            raise ReasonMissing(
+            raise SignOffReasonMissing(
                 f"{_count_questions(unanswered)} unanswered. State the reason for signing off "
                 "without these answers."
             )

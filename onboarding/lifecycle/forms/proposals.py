@@ -9,7 +9,7 @@ from typing import Any
 from django import forms
 
 from onboarding.lifecycle.forms.profile import VALUE_LABELS, ConsoleValues, HostForm, HostNames
-from onboarding.lifecycle.proposals import Entry, state_of
+from onboarding.lifecycle.proposals import ProposalEntry, state_of
 from tenants.models import Domain, Host
 from tenants.proposals import ProposalKind, has_confirmed, proposal_of, values_in_use
 
@@ -48,11 +48,11 @@ class ValuesForm(ConsoleValues, forms.Form):
                 initial=proposal is not None,
             )
 
-    def entry(self) -> Entry:
+    def entry(self) -> ProposalEntry:
         """The entered values; only for a valid form."""
         cleaned = self.cleaned_data
         values = {name: str(cleaned[name]) for name in self.kind.fields}
-        return Entry(values, cleaned["expected"], bool(cleaned.get("is_change")))
+        return ProposalEntry(values, cleaned["expected"], bool(cleaned.get("is_change")))
 
     def show_conflict(self) -> None:
         """Preserve the typed values for another attempt against the current one."""

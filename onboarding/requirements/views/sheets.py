@@ -27,7 +27,7 @@ from onboarding.requirements import (
 )
 from onboarding.requirements.forms import RowForm, SheetSignOffForm
 from onboarding.requirements.services import RowConflict
-from onboarding.requirements.sign_off import ReasonMissing
+from onboarding.requirements.sign_off import SignOffReasonMissing
 from onboarding.requirements.tasks import queue_partner_tests
 from tenants.access import access_or_404, require, tenant_or_404
 from tenants.permissions import Permission
@@ -256,7 +256,7 @@ def sheet_sign(request: HttpRequest, public_id: str, sheet_id: str) -> HttpRespo
             )
         if attempt.error is None:
             return redirect_to_sheet(sheet)
-        field = "reason" if isinstance(attempt.error, ReasonMissing) else None
+        field = "reason" if isinstance(attempt.error, SignOffReasonMissing) else None
         form.add_error(field, str(attempt.error))
     context = _page(request, sheet, form=_form(sheet), sign_off_form=form)
     return render(request, "requirements/sheet_show.html", context, status=422)

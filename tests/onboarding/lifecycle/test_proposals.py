@@ -17,7 +17,7 @@ from onboarding.errors import ConflictingChange, OnboardingError
 from onboarding.lifecycle.proposals import (
     MOST_PROPOSED_HOSTS,
     DiffersFromConfirmed,
-    Entry,
+    ProposalEntry,
     add_host,
     confirm_host,
     confirm_values,
@@ -125,7 +125,9 @@ def test_empty_entry_withdraws(bare: Tenant, member: User) -> None:
 
 def test_consultants_value_is_confirmed(bare: Tenant, member: User, consultant: User) -> None:
     domain = propose(bare, member)
-    entry = Entry({"ownership_token": CODE, "ownership_label": ""}, state_of(domain, OWNERSHIP))
+    entry = ProposalEntry(
+        {"ownership_token": CODE, "ownership_label": ""}, state_of(domain, OWNERSHIP)
+    )
     enter_values(domain, OWNERSHIP, entry, by=consultant, decides=True)
 
     assert domain_of(bare).ownership_token == CODE
@@ -148,7 +150,9 @@ def test_confirmed_value_ends_rejection(bare: Tenant, member: User, consultant: 
     domain = domain_of(bare)
     assert rejection_of(domain, OWNERSHIP) is not None
 
-    entry = Entry({"ownership_token": "new", "ownership_label": ""}, state_of(domain, OWNERSHIP))
+    entry = ProposalEntry(
+        {"ownership_token": "new", "ownership_label": ""}, state_of(domain, OWNERSHIP)
+    )
     enter_values(domain, OWNERSHIP, entry, by=consultant, decides=True)
 
     assert domain_of(bare).proposals == {}
@@ -165,7 +169,9 @@ def test_profile_keeps_other_proposal(bare: Tenant, member: User, consultant: Us
 
 def test_second_user_sees_conflict(bare: Tenant, member: User) -> None:
     domain = domain_of(bare)
-    entry = Entry({"ownership_token": CODE, "ownership_label": ""}, state_of(domain, OWNERSHIP))
+    entry = ProposalEntry(
+        {"ownership_token": CODE, "ownership_label": ""}, state_of(domain, OWNERSHIP)
+    )
     enter_values(domain, OWNERSHIP, entry, by=member, decides=False)
 
     with pytest.raises(ConflictingChange):

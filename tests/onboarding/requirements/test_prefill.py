@@ -335,7 +335,7 @@ def test_complete_sheet_needs_no_reason_and_change_clears_it(
 
 @pytest.mark.parametrize("reason", ["", "  "])
 def test_empty_reason_is_refused(owner: User, rfi: RequirementsSheet, reason: str) -> None:
-    with pytest.raises(sign_off.ReasonMissing, match="questions are unanswered"):
+    with pytest.raises(sign_off.SignOffReasonMissing, match="questions are unanswered"):
         sign_off.sign_off(
             rfi, by=owner, side="client", expected_revision=rfi.revision, reason=reason
         )
