@@ -19,7 +19,7 @@ from onboarding.collaboration.evidence_files import store_file
 from onboarding.collaboration.share_links import create_share_link
 from onboarding.lifecycle import exports
 from onboarding.lifecycle.closing_pack import build
-from onboarding.lifecycle.proposals import Entry, add_host, enter_values, state_of
+from onboarding.lifecycle.proposals import ProposalEntry, add_host, enter_values, state_of
 from onboarding.models import (
     AcceptedResidualRisk,
     ClosingPack,
@@ -135,7 +135,7 @@ def _create_holiday_and_contact(tenant: Tenant) -> dict[str, str]:
 def _create_proposals(tenant: Tenant, by: User) -> dict[str, str]:
     """A proposed ownership code and a proposed host."""
     domain = tenant.domains.get()
-    entry = Entry(
+    entry = ProposalEntry(
         {"ownership_token": "proposed", "ownership_label": ""},
         state_of(domain, ProposalKind.OWNERSHIP),
         is_change=True,

@@ -68,8 +68,8 @@ def sign_off(
     """Sign the sheet off for one side, and confirm that side's part of the task.
 
     Raises ConflictingChange if the sheet is no longer at `expected_revision`, NotPermitted without
-    a side, SignOffReasonMissing if questions are unanswered and no reason is given, and OnboardingError
-    if there is nothing to sign off. A complete sheet stores no reason.
+    a side, SignOffReasonMissing if questions are unanswered and no reason is given, and
+    OnboardingError if there is nothing to sign off. A complete sheet stores no reason.
     """
     _require_side(side)
     with transaction.atomic():
