@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import zoneinfo
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from checks.engine.codes import RENAMED_CODES
@@ -17,12 +17,11 @@ from checks.safe_times import SafeTime
 from onboarding.cutovers.windows import KINDS_OF_DIRECTION
 from onboarding.models import Cutover, EvidenceFile, ManualStatus, Task, TaskRole, TaskStatus
 from onboarding.models.cutovers import join_names
+from onboarding.plans.current_state import STALE_AFTER
 from onboarding.plans.proof import ProofSubject
 from onboarding.plans.rows import SHAPE_OF_VERDICT, Shape
 from onboarding.plans.task_roles import task_with_role, tasks_with_role
 
-# A check runs once a day at least, so an older run means that no worker is running.
-STALE_AFTER = timedelta(hours=25)
 # In an open window runs are seconds apart, and an answer from before it does not count.
 STALE_IN_WINDOW = timedelta(minutes=10)
 _WAIT_REMEDY = "Gangway checks automatically. For an earlier result, check everything now."
@@ -123,22 +122,14 @@ def stale_names(subjects: Iterable[ProofSubject], facts: ReadinessFacts) -> set[
 
 
 def current_verdict(subject: ProofSubject, facts: ReadinessFacts) -> Verdict:
-    """The verdict on one subject now: its settled verdict, or UNKNOWN.
+    """The verdict of the subject's current state, or UNKNOWN if its last run is too old to count.
 
-    A settled FAIL counts as it is. Any other settled verdict counts only if the newest run agrees
-    with it and is recent: PASS and WARN agree with each other, NOT_APPLICABLE only with itself.
+    A settled FAIL counts as it is.
     """
-    check = subject.check
-    if check is None or check.latest is None or check.checked_at is None:
-        return Verdict.UNKNOWN
-    settled = subject.settled
-    if settled is None or settled is Verdict.FAIL:
-        return settled or Verdict.UNKNOWN
-    if is_stale(check, facts):
-        return Verdict.UNKNOWN
-    newest = Verdict(check.latest.verdict)
-    agrees = newest.is_passing if settled.is_passing else newest is settled
-    return settled if agrees else Verdict.UNKNOWN
+    check, verdict = subject.check, replace(subject, now=facts.now).state.verdict
+    if check is None or verdict is Verdict.FAIL:
+        return verdict
+    return Verdict.UNKNOWN if is_stale(check, facts) else verdict
 
 
 def readiness_rows(facts: ReadinessFacts) -> list[ReadinessRow]:

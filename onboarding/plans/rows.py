@@ -8,9 +8,9 @@ from datetime import date, datetime
 from enum import StrEnum
 
 from checks.engine.outcomes import CheckKind, Verdict
-from checks.models import Check
 from onboarding.models import DomainProgress, Phase, Responsibility, Task, TaskStatus
 from onboarding.plans.confirmations import is_confirmed_by_sign_off, signed_sides
+from onboarding.plans.current_state import CurrentState, SubjectStatus
 from onboarding.plans.dependencies import open_dependencies_of
 from onboarding.plans.domain_progress import ProgressByTask, TaskProgress
 from onboarding.plans.evaluation import PlanContext
@@ -225,11 +225,23 @@ class TaskRow:
 
     @property
     def contradicted_subjects(self) -> tuple[ProofSubject, ...]:
-        """Verified subjects whose latest run did not pass; they stay verified until it settles."""
-        runs = [(s, s.check.latest) for s in self.verified_subjects if s.check is not None]
-        return tuple(
-            s for s, latest in runs if latest is not None and not Verdict(latest.verdict).is_passing
-        )
+        """Verified subjects whose newest run did not pass; they stay verified until it settles."""
+        return tuple(s for s in self.verified_subjects if s.state.is_contradicted)
+
+    @property
+    def unconfirmed_subjects(self) -> tuple[ProofSubject, ...]:
+        """Verified subjects whose newest run agrees and is too old to count."""
+        return tuple(s for s in self.verified_subjects if s.state.is_stale)
+
+    @property
+    def lost_subjects(self) -> tuple[ProofSubject, ...]:
+        """The subjects of a complete task that are drifted or settled on FAIL now.
+
+        A closed plan does not reopen a task, and an open drift may outlast its check's FAIL.
+        """
+        if self.task.status not in (TaskStatus.VERIFIED, TaskStatus.DONE):
+            return ()
+        return tuple(s for s in self.evidence.subjects if s.state.is_fault)
 
     @property
     def open_subjects(self) -> tuple[ProofSubject, ...]:
@@ -335,6 +347,8 @@ _SHAPE_OF_STATUS = {
 def shape_of(task: Task, evidence: TaskEvidence, *, is_waiting: bool) -> Shape:
     """The icon of a task. A task that is still to do is never red: it has not failed."""
     shape = _SHAPE_OF_STATUS.get(TaskStatus(task.status))
+    if shape is Shape.PASS and any(subject.state.is_fault for subject in evidence.subjects):
+        return Shape.FAIL
     if shape is not None:
         return shape
     if task.status == TaskStatus.AWAITING_VERIFICATION:
@@ -345,29 +359,28 @@ def shape_of(task: Task, evidence: TaskEvidence, *, is_waiting: bool) -> Shape:
 
 
 def _is_unknown(evidence: TaskEvidence) -> bool:
-    latest = [s.check.latest for s in evidence.subjects if s.check is not None]
-    return any(run is not None and run.verdict == Verdict.UNKNOWN.value for run in latest)
+    return any(subject.state.status is SubjectStatus.UNKNOWN for subject in evidence.subjects)
 
 
-def shape_of_check(check: Check) -> Shape:
-    """The icon of a check: by its settled verdict, else by its latest run."""
-    if check.settled_verdict:
-        settled = Verdict(check.settled_verdict)
-        if settled.is_passing:
-            return _shape_of_verified(check)
-        if settled is Verdict.FAIL:
-            return Shape.FAIL if check.is_misconfigured else Shape.TODO
-        return Shape.NOT_APPLICABLE
-    if check.latest is None:
-        return Shape.TODO
-    return Shape.UNKNOWN if check.latest.verdict == Verdict.UNKNOWN.value else Shape.WAITING
+_SHAPE_OF_SUBJECT = {
+    SubjectStatus.DRIFTED: Shape.FAIL,
+    SubjectStatus.REGRESSED: Shape.FAIL,
+    SubjectStatus.INCORRECT: Shape.FAIL,
+    SubjectStatus.NOT_DONE: Shape.TODO,
+    SubjectStatus.NOT_CHECKED: Shape.TODO,
+    SubjectStatus.UNKNOWN: Shape.UNKNOWN,
+    SubjectStatus.UNSETTLED: Shape.WAITING,
+    SubjectStatus.EARLY: Shape.WAITING,
+    SubjectStatus.CONTRADICTED: Shape.WAITING,
+    SubjectStatus.CAUTION: Shape.CAUTION,
+    SubjectStatus.VERIFIED: Shape.PASS,
+    SubjectStatus.NOT_APPLICABLE: Shape.NOT_APPLICABLE,
+}
 
 
-def _shape_of_verified(check: Check) -> Shape:
-    """The icon of a verified check. A latest run that did not pass has a different icon."""
-    if check.latest is None or Verdict(check.latest.verdict).is_passing:
-        return Shape.CAUTION if check.settled_verdict == Verdict.WARN.value else Shape.PASS
-    return Shape.WAITING if check.latest.verdict == Verdict.FAIL.value else Shape.UNKNOWN
+def shape_of_state(state: CurrentState) -> Shape:
+    """The icon of a subject, on every page."""
+    return _SHAPE_OF_SUBJECT[state.status]
 
 
 @dataclass(frozen=True)

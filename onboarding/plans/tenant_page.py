@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any, cast
 
 from django.db import transaction
@@ -18,6 +19,13 @@ from checks.tasks import run_now
 from onboarding.models import Cutover, Plan
 from onboarding.models.files import LIFETIME_DAYS
 from onboarding.plans import planned_cutovers
+from onboarding.plans.current_state import (
+    CurrentState,
+    TenantState,
+    current_state,
+    drift_counts,
+    tenant_state,
+)
 from onboarding.plans.domain_progress import progress_by_task
 from onboarding.plans.evaluation import PlanContext
 from onboarding.plans.planned_cutovers import in_none, next_cutover
@@ -116,6 +124,34 @@ class TenantPage:
     @property
     def may_offboard(self) -> bool:
         return self.may_export or self.may_close or self.may_erase
+
+    @cached_property
+    def _early_ids(self) -> set[int]:
+        """The message checks whose only proof is a pilot message."""
+        return {
+            subject.check.pk
+            for row in self.rows
+            if row.task.applies
+            for subject in row.evidence.subjects
+            if subject.is_early and subject.check is not None
+        }
+
+    def state_of(self, check: Check) -> CurrentState:
+        """The current state of a check, as the plan's rows show it."""
+        context = self.plan_context
+        return current_state(
+            check,
+            now=context.now,
+            drifted_since=context.drifted_since.get(check.pk),
+            is_early=check.pk in self._early_ids,
+        )
+
+    @cached_property
+    def state(self) -> TenantState:
+        """The current state of the tenant, from which every headline derives."""
+        states = [(check, self.state_of(check)) for check in self.plan_context.checks]
+        drifts = drift_counts([self.tenant]).get(self.tenant.pk, 0)
+        return tenant_state(self.tenant, self.plan, states, drifts=drifts)
 
     @property
     def next_cutover(self) -> Cutover | None:

@@ -11,11 +11,11 @@ from django.utils.html import strip_tags
 from checks.models import Check
 from checks.templatetags.findings import finding, latest_findings
 from onboarding.models import Cutover, Plan, Task, TaskStatus
+from onboarding.plans.current_state import TenantState
 from onboarding.plans.dependencies import open_dependencies_of
 from onboarding.plans.planned_cutovers import ROLE_OF_DIRECTION
 from onboarding.plans.rows import Shape
 from onboarding.plans.safe_times import PlanSafeTime
-from onboarding.portfolio.queries import CheckCounts
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ def tenant_status(
     plan: Plan,
     cutovers: Sequence[Cutover],
     tasks: Sequence[Task],
-    counts: CheckCounts,
+    state: TenantState,
     failing: Sequence[Check],
     safety: PlanSafeTime | None = None,
     *,
@@ -42,12 +42,13 @@ def tenant_status(
 ) -> TenantStatus:
     """The first that applies: done, regressed, failing, not planned, overdue, waiting, ready.
 
-    `tasks` are the plan's tasks that are neither done nor verified. `failing` are its failing
-    checks. `safety` is the safe time of the next inbound cutover. `switched` are the ids of the
-    cutovers whose domains have all switched; they are in the past, even with open follow-up tasks.
+    `tasks` are the plan's tasks that are neither done nor verified. `failing` are its failing and
+    drifted checks. `safety` is the safe time of the next inbound cutover. `switched` are the ids of
+    the cutovers whose domains have all switched; they are in the past, even with open follow-up
+    tasks.
     """
-    if plan.tasks_total and plan.tasks_complete == plan.tasks_total:
-        return TenantStatus(Shape.PASS, "All tasks done")
+    if state.are_tasks_done:
+        return TenantStatus(_shape_of_done(state), state.task_headline)
     by_key = {task.key: task for task in tasks}
     open_tasks = [task for task in tasks if task.is_open_leaf]
     roles = {task.role for task in open_tasks}
@@ -66,10 +67,16 @@ def tenant_status(
         return TenantStatus(Shape.FAIL, _fault(failing[0]) + _and_more(failing), cutover)
     if cutover is None:
         return TenantStatus(Shape.TODO, "No cutover planned")
-    readiness = _readiness(cutover, by_key, counts, now=now)
+    readiness = _readiness(cutover, by_key, state, now=now)
     if readiness.shape is Shape.PASS and _must_wait(cutover, safety):
         return TenantStatus(Shape.WAITING, "Ready from", cutover, _safe_at(safety))
     return readiness
+
+
+def _shape_of_done(state: TenantState) -> Shape:
+    if state.has_fault:
+        return Shape.FAIL
+    return Shape.PASS if state.is_clear else Shape.UNKNOWN
 
 
 def _and_more(rows: Sequence[object]) -> str:
@@ -97,7 +104,7 @@ def _safe_at(safety: PlanSafeTime | None) -> datetime | None:
 
 
 def _readiness(
-    cutover: Cutover, by_key: dict[str, Task], counts: CheckCounts, *, now: datetime
+    cutover: Cutover, by_key: dict[str, Task], state: TenantState, *, now: datetime
 ) -> TenantStatus:
     role = ROLE_OF_DIRECTION[Cutover.Direction(cutover.direction)]
     task = next(task for task in by_key.values() if task.role == role)
@@ -107,9 +114,12 @@ def _readiness(
     if open_dependencies:
         text = f"Waiting on {open_dependencies[0]}{_and_more(open_dependencies)}"
         return TenantStatus(Shape.WAITING, text, cutover)
-    if counts.unknown:
-        checks = "1 check" if counts.unknown == 1 else f"{counts.unknown} checks"
+    if state.unknown:
+        checks = "1 check" if state.unknown == 1 else f"{state.unknown} checks"
         return TenantStatus(Shape.UNKNOWN, f"Tasks done; no reliable answer from {checks}", cutover)
+    if state.contradicted:
+        text = f"Tasks done; {state.last_runs_disagree}"
+        return TenantStatus(Shape.UNKNOWN, text, cutover)
     return TenantStatus(Shape.PASS, "Ready", cutover)
 
 

@@ -12,9 +12,10 @@ from checks.engine.outcomes import CheckKind
 from checks.history import history_entries
 from checks.models import KIND_CHOICES, Check
 from checks.queries import checks_of, observations_by_kind, recent_observations, removed_checks
+from onboarding.plans.current_state import CurrentState
 from onboarding.plans.proof import ProofSubject
 from onboarding.plans.records import records_for
-from onboarding.plans.rows import Shape, shape_of_check
+from onboarding.plans.rows import Shape, shape_of_state
 from onboarding.plans.safe_times import safe_time_of
 from onboarding.plans.tenant_page import (
     RUN_RATE,
@@ -47,7 +48,11 @@ class CheckCell:
     kind: str
     label: str
     check: Check | None
-    shape: Shape
+    state: CurrentState | None
+
+    @property
+    def shape(self) -> Shape:
+        return shape_of_state(self.state) if self.state is not None else Shape.NOT_APPLICABLE
 
 
 @dataclass(frozen=True)
@@ -72,7 +77,7 @@ def domains(request: HttpRequest, public_id: str) -> HttpResponse:
         "domains_elsewhere": domains_at_other_tenants(page.tenant, current_user(request)),
         "removed_subjects": _removed_subjects(page),
         "check": check,
-        "check_shape": shape_of_check(check) if check else None,
+        "check_state": page.state_of(check) if check else None,
         "history": history_entries(check, recent_observations(check)) if check else [],
         "safe_time": safe_time_of(check, observations_by_kind([check], [check.kind]), page.region)
         if check and check.is_active
@@ -94,7 +99,7 @@ def _removed_subjects(page: TenantPage) -> list[SubjectRow]:
         assert subject is not None
         by_subject.setdefault(subject, []).append(check)
     return [
-        SubjectRow(subject, tuple(_cell(CheckKind(check.kind), check) for check in checks))
+        SubjectRow(subject, tuple(_cell(page, CheckKind(check.kind), check) for check in checks))
         for subject, checks in by_subject.items()
     ]
 
@@ -111,17 +116,19 @@ def _chosen_check(page: TenantPage, public_id: str) -> Check | None:
 
 def _domain_row(page: TenantPage, domain: Domain) -> SubjectRow:
     checks = {c.kind: c for c in page.plan_context.checks if c.domain_id == domain.pk}
-    return SubjectRow(domain, tuple(_cell(kind, checks.get(kind.value)) for kind in DOMAIN_KINDS))
+    return SubjectRow(
+        domain, tuple(_cell(page, kind, checks.get(kind.value)) for kind in DOMAIN_KINDS)
+    )
 
 
 def _host_row(page: TenantPage, host: Host) -> SubjectRow:
     checks = [check for check in page.plan_context.checks if check.host_id == host.pk]
-    return SubjectRow(host, tuple(_cell(CheckKind(check.kind), check) for check in checks))
+    return SubjectRow(host, tuple(_cell(page, CheckKind(check.kind), check) for check in checks))
 
 
-def _cell(kind: CheckKind, check: Check | None) -> CheckCell:
-    shape = shape_of_check(check) if check is not None else Shape.NOT_APPLICABLE
-    return CheckCell(kind.value, dict(KIND_CHOICES)[kind.value], check, shape)
+def _cell(page: TenantPage, kind: CheckKind, check: Check | None) -> CheckCell:
+    state = page.state_of(check) if check is not None else None
+    return CheckCell(kind.value, dict(KIND_CHOICES)[kind.value], check, state)
 
 
 @require(Permission.RUN_CHECKS)

@@ -136,7 +136,7 @@ def test_domains_page_links_to_evidence(
     html = _html(signed_in(owner), f"{address}?check={check.public_id}")
 
     links = texts(html, ".cell")
-    assert [link.split()[0] for link in links] == ["To", "Verified", "To", "To", "To", "To"]
+    assert [link.split()[0] for link in links] == ["Not", "Verified", "Not", "Not", "Not", "Not"]
     assert texts(html, "#evidence-title") == ["SPF · northwind.test"]
     assert 'aria-current="true"' in html.split(f'id="cell-{check.public_id}"')[1].split(">")[0]
 

@@ -10,9 +10,9 @@ from checks.engine.outcomes import CheckKind, Verdict
 from checks.models import Check
 from checks.safe_times import SafeTime
 from onboarding.models import Cutover, Plan, Task, TaskStatus
+from onboarding.plans.current_state import SubjectStatus, TenantState
 from onboarding.plans.safe_times import PlanSafeTime
 from onboarding.portfolio import queries
-from onboarding.portfolio.queries import CheckCounts
 from onboarding.portfolio.tenant_status import TenantStatus, tenant_status
 from tenants.models import Tenant
 from tests.factories import RunCheck
@@ -20,14 +20,14 @@ from tests.factories import RunCheck
 NOW = datetime(2026, 12, 1, 9, 0, tzinfo=UTC)
 
 
-def _status(tenant: Tenant, counts: CheckCounts | None = None) -> TenantStatus:
+def _status(tenant: Tenant, state: TenantState | None = None) -> TenantStatus:
     plan = Plan.objects.get(tenant=tenant)
     return tenant_status(
         plan,
         list(Cutover.objects.filter(plan=plan)),
         list(queries.unfinished_tasks([tenant])),
-        counts or CheckCounts(),
-        list(queries.failing_checks([tenant])),
+        state or TenantState(),
+        list(queries.failing_checks([tenant], now=NOW)),
         now=NOW,
     )
 
@@ -66,10 +66,12 @@ def test_unknown_check_is_not_ready(tenant: Tenant) -> None:
     _plan(tenant, 3)
     _complete_all_but(tenant, "outbound-cutover")
 
-    assert (
-        _status(tenant, CheckCounts(unknown=1)).text
-        == "Tasks done; no reliable answer from 1 check"
+    unknown, contradicted = (
+        _status(tenant, TenantState(checks={status: 1})).text
+        for status in (SubjectStatus.UNKNOWN, SubjectStatus.CONTRADICTED)
     )
+    assert unknown == "Tasks done; no reliable answer from 1 check"
+    assert contradicted == "Tasks done; 1 last run disagrees"
 
 
 def test_past_cutover_is_overdue(tenant: Tenant) -> None:
@@ -120,7 +122,7 @@ def test_inbound_cutover_waits_on_caches(tenant: Tenant, direction: str, text: s
         plan,
         list(plan.cutovers.all()),
         list(queries.unfinished_tasks([tenant])),
-        CheckCounts(),
+        TenantState(),
         [],
         PlanSafeTime("cutover", "northwind.test", safe_time, NOW),
         now=NOW,
