@@ -122,14 +122,15 @@ def stale_names(subjects: Iterable[ProofSubject], facts: ReadinessFacts) -> set[
 
 
 def current_verdict(subject: ProofSubject, facts: ReadinessFacts) -> Verdict:
-    """The verdict of the subject's current state, or UNKNOWN if its last run is too old to count.
+    """The verdict of the subject's current state.
 
-    A settled FAIL counts as it is.
+    UNKNOWN if its last run is too old to count, or if it is a pilot message. A settled FAIL counts
+    as it is.
     """
     check, verdict = subject.check, replace(subject, now=facts.now).state.verdict
     if check is None or verdict is Verdict.FAIL:
         return verdict
-    return Verdict.UNKNOWN if is_stale(check, facts) else verdict
+    return Verdict.UNKNOWN if subject.is_early or is_stale(check, facts) else verdict
 
 
 def readiness_rows(facts: ReadinessFacts) -> list[ReadinessRow]:

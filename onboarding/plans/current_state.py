@@ -34,7 +34,6 @@ class SubjectStatus(StrEnum):
     NOT_CHECKED = "not_checked"  # no run yet
     UNKNOWN = "unknown"  # the newest run has no reliable answer, or is too old to count
     UNSETTLED = "unsettled"  # not enough runs agree yet
-    EARLY = "early"  # verified by a pilot message, which proves no cutover
     CONTRADICTED = "contradicted"  # the newest run disagrees with the settled verdict
     CAUTION = "caution"  # verified, with a caution
     VERIFIED = "verified"
@@ -49,7 +48,6 @@ _LABELS = {
     SubjectStatus.NOT_CHECKED: "Not checked yet",
     SubjectStatus.UNKNOWN: "No reliable answer",
     SubjectStatus.UNSETTLED: "Not settled yet",
-    SubjectStatus.EARLY: "Pilot message only",
     SubjectStatus.CONTRADICTED: "The last run disagrees",
     SubjectStatus.CAUTION: "Verified, with a caution",
     SubjectStatus.VERIFIED: "Verified",
@@ -68,7 +66,6 @@ GAPS = (
     SubjectStatus.NOT_CHECKED,
     SubjectStatus.UNKNOWN,
     SubjectStatus.UNSETTLED,
-    SubjectStatus.EARLY,
     SubjectStatus.CONTRADICTED,
 )
 VERIFIED = (SubjectStatus.VERIFIED, SubjectStatus.CAUTION)
@@ -144,22 +141,21 @@ def current_state(
     *,
     now: datetime,
     drifted_since: datetime | None = None,
-    is_early: bool = False,
 ) -> CurrentState:
     """The current state of a check.
 
-    `drifted_since` is the time at which its open drift opened. `is_early`: only a pilot message
-    verified it. `status_case` is the same function in SQL.
+    `drifted_since` is the time at which its open drift opened. `status_case` is the same function
+    in SQL.
     """
     if check is None:
         return CurrentState(SubjectStatus.NOT_CHECKED)
     settled = check.settled.verdict
     newest = Verdict(check.latest.verdict) if check.latest is not None else None
     is_stale = _is_stale(check, now)
-    status = _status(check, settled, newest, drifted_since, is_early=is_early, is_stale=is_stale)
+    status = _status(check, settled, newest, drifted_since, is_stale=is_stale)
     return CurrentState(
         status=status,
-        verdict=_verdict(check, settled, newest, is_void=is_stale or is_early),
+        verdict=_verdict(check, settled, newest, is_stale=is_stale),
         settled=settled,
         newest=newest,
         since=_since(check, status, drifted_since),
@@ -170,13 +166,13 @@ def current_state(
 
 
 def _verdict(
-    check: Check, settled: Verdict | None, newest: Verdict | None, *, is_void: bool
+    check: Check, settled: Verdict | None, newest: Verdict | None, *, is_stale: bool
 ) -> Verdict:
     if settled is None or newest is None or check.checked_at is None:
         return Verdict.UNKNOWN
     if settled is Verdict.FAIL:
         return settled
-    return settled if _agrees(check.kind, settled, newest) and not is_void else Verdict.UNKNOWN
+    return settled if _agrees(check.kind, settled, newest) and not is_stale else Verdict.UNKNOWN
 
 
 def _is_stale(check: Check, now: datetime) -> bool:
@@ -192,7 +188,6 @@ def _status(
     newest: Verdict | None,
     drifted_since: datetime | None,
     *,
-    is_early: bool,
     is_stale: bool,
 ) -> SubjectStatus:
     if drifted_since is not None:
@@ -207,8 +202,6 @@ def _status(
         return SubjectStatus.UNKNOWN
     if settled is None:
         return SubjectStatus.UNSETTLED
-    if is_early:
-        return SubjectStatus.EARLY
     return _status_of_settled(check, settled, newest)
 
 
@@ -246,7 +239,7 @@ def open_drift_of_check(column: str) -> Subquery:
 
 
 def status_case(now: datetime) -> Case:
-    """`_status` as a database expression over checks, without EARLY, for lists of tenants.
+    """`_status` as a database expression over checks, for lists of tenants.
 
     A test compares both for every combination.
     """

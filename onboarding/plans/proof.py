@@ -51,9 +51,7 @@ class ProofSubject:
     @property
     def state(self) -> CurrentState:
         """The current state, which every page shows."""
-        return current_state(
-            self.check, now=self.now, drifted_since=self.drifted_since, is_early=self.is_early
-        )
+        return current_state(self.check, now=self.now, drifted_since=self.drifted_since)
 
     @property
     def settled(self) -> Verdict | None:
@@ -114,6 +112,16 @@ class TaskEvidence:
             if domain_id is not None:
                 ids[domain_id] = ids.get(domain_id, True) and subject.is_verified
         return frozenset(domain_id for domain_id, is_verified in ids.items() if is_verified)
+
+    @property
+    def states_by_domain(self) -> dict[int, CurrentState]:
+        """The state of each domain: the first one that is not verified, else a verified one."""
+        states: dict[int, CurrentState] = {}
+        for subject in self.subjects:
+            domain_id = subject.check.domain_id if subject.check is not None else None
+            if domain_id is not None and states.get(domain_id, subject.state).is_verified:
+                states[domain_id] = subject.state
+        return states
 
     @property
     def is_unverifiable(self) -> bool:

@@ -43,6 +43,8 @@ class DomainRow:
     domain: Domain
     progress: DomainProgress | None
     is_verified: bool
+    # The current state of a verified domain: the first of its checks that is not verified now.
+    state: CurrentState | None
     can_confirm: bool
     can_withdraw: bool
     can_exempt: bool
@@ -65,7 +67,11 @@ class DomainRow:
 
 
 def domain_rows(
-    task: Task, domains: Sequence[Domain], actor: Actor, context: TransitionContext
+    task: Task,
+    domains: Sequence[Domain],
+    actor: Actor,
+    context: TransitionContext,
+    evidence: TaskEvidence,
 ) -> tuple[DomainRow, ...]:
     """Every domain with a role of the task, also exempt ones, in the order of `domains`."""
     if not task.is_per_domain or not task.applies:
@@ -80,6 +86,7 @@ def domain_rows(
                 domain=domain,
                 progress=context.progress.of_domain(domain),
                 is_verified=domain.pk in context.verified_domain_ids,
+                state=evidence.states_by_domain.get(domain.pk),
                 can_confirm=is_offered(task, CONFIRM, actor, of_domain),
                 can_withdraw=is_offered(task, WITHDRAW_CONFIRMATION, actor, of_domain),
                 can_exempt=is_offered(task, EXEMPT_DOMAIN, actor, of_domain),
@@ -219,6 +226,11 @@ class TaskRow:
         )
 
     @property
+    def current_subjects(self) -> tuple[ProofSubject, ...]:
+        """The verified subjects with whose settled verdict a recent newest run agrees."""
+        return tuple(s for s in self.verified_subjects if s.state.is_verified)
+
+    @property
     def cautions(self) -> tuple[ProofSubject, ...]:
         """Verified subjects with a warning."""
         return tuple(s for s in self.verified_subjects if s.settled is Verdict.WARN)
@@ -320,7 +332,7 @@ def _row(
         context=context,
         depth=1 if task.parent_id else 0,
         safety=lockdown if context.must_wait_for_time else _safety(task, viewer.safety),
-        domain_rows=domain_rows(task, plan_context.domains, viewer.actor, context),
+        domain_rows=domain_rows(task, plan_context.domains, viewer.actor, context, evidence),
     )
 
 
@@ -370,7 +382,6 @@ _SHAPE_OF_SUBJECT = {
     SubjectStatus.NOT_CHECKED: Shape.TODO,
     SubjectStatus.UNKNOWN: Shape.UNKNOWN,
     SubjectStatus.UNSETTLED: Shape.WAITING,
-    SubjectStatus.EARLY: Shape.WAITING,
     SubjectStatus.CONTRADICTED: Shape.WAITING,
     SubjectStatus.CAUTION: Shape.CAUTION,
     SubjectStatus.VERIFIED: Shape.PASS,

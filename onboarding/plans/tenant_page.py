@@ -125,26 +125,11 @@ class TenantPage:
     def may_offboard(self) -> bool:
         return self.may_export or self.may_close or self.may_erase
 
-    @cached_property
-    def _early_ids(self) -> set[int]:
-        """The message checks whose only proof is a pilot message."""
-        return {
-            subject.check.pk
-            for row in self.rows
-            if row.task.applies
-            for subject in row.evidence.subjects
-            if subject.is_early and subject.check is not None
-        }
-
     def state_of(self, check: Check) -> CurrentState:
         """The current state of a check, as the plan's rows show it."""
         context = self.plan_context
-        return current_state(
-            check,
-            now=context.now,
-            drifted_since=context.drifted_since.get(check.pk),
-            is_early=check.pk in self._early_ids,
-        )
+        since = context.drifted_since.get(check.pk)
+        return current_state(check, now=context.now, drifted_since=since)
 
     @cached_property
     def state(self) -> TenantState:

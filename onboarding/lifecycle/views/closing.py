@@ -1,10 +1,11 @@
-"""TODO docstring."""
+"""Signing off an implementation."""
 
 from __future__ import annotations
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
 from onboarding.error_responses import errors_on_form
@@ -13,13 +14,14 @@ from onboarding.lifecycle.forms.closing import SignOffForm
 from onboarding.lifecycle.tasks import queue_pack
 from onboarding.models import ClosingPack, Task, TaskRole
 from onboarding.plans import services
+from onboarding.plans.current_state import tenant_states
 from onboarding.plans.tenant_page import current_user
 from onboarding.plans.views.tasks import back_to_plan
 from tenants.access import require, tenant_or_404
 from tenants.permissions import Permission
 
 COMPLETED_MESSAGE = (
-    "The case is closed: the plan stays as it is, and what was proven is watched on."
+    "The implementation is closed. The plan no longer changes, and the monitoring continues."
 )
 
 
@@ -49,6 +51,12 @@ def sign_off(request: HttpRequest, public_id: str) -> HttpResponse:
             messages.success(request, COMPLETED_MESSAGE)
             return redirect("onboarding:monitoring", public_id=public_id)
     title = "Sign off the implementation"
-    context = {"tenant": tenant, "task": task, "title": title, "form": form}
+    context = {
+        "tenant": tenant,
+        "task": task,
+        "title": title,
+        "form": form,
+        "state": tenant_states([tenant], now=timezone.now())[tenant.pk],
+    }
     status = 422 if request.method == "POST" else 200
     return render(request, "plans/task_transition_confirm.html", context, status=status)

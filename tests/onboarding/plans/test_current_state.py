@@ -57,10 +57,10 @@ def _check(
 
 
 def _state(settled: str = "", newest: str = "", **facts: object) -> CurrentState:
-    given = {name: facts.pop(name) for name in ("drifted_since", "is_early") if name in facts}
+    drifted_since = facts.pop("drifted_since", None)
     kind = facts.pop("kind", CheckKind.MX)
     check = _check(kind, settled, newest, **facts)  # type: ignore[arg-type]
-    return current_state(check, now=NOW, **given)  # type: ignore[arg-type]
+    return current_state(check, now=NOW, drifted_since=drifted_since)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,6 @@ def _state(settled: str = "", newest: str = "", **facts: object) -> CurrentState
         ("pass", "pass", {"kind": CheckKind.MESSAGE, "age": timedelta(days=9)}, "verified", "pass"),
         ("pass", "unknown", {"kind": CheckKind.MESSAGE}, "verified", "pass"),
         ("", "unknown", {"kind": CheckKind.MESSAGE}, "unknown", "unknown"),
-        ("pass", "pass", {"kind": CheckKind.MESSAGE, "is_early": True}, "early", "unknown"),
     ],
 )
 def test_status_and_verdict(
@@ -174,7 +173,7 @@ def test_sql_status_equals_the_function(tenant: Tenant) -> None:
 
     assert len(by_sql) == len(made) == 1440
     assert by_sql == {pk: state.status.value for pk, state in states.items()}
-    assert set(by_sql.values()) == {s.value for s in SubjectStatus} - {"early"}
+    assert set(by_sql.values()) == {status.value for status in SubjectStatus}
     faults = checks_with_status(Check.objects.all(), FAULTS, now=NOW).values_list("pk", flat=True)
     assert set(faults) == {pk for pk, state in states.items() if state.is_fault}
     drifts = sum(has_drift for _, has_drift in made)
