@@ -46,6 +46,7 @@ def test_page_before_go_live(tenant: Tenant, owner: User, signed_in: SignIn) -> 
     assert "Monitoring starts at go-live" in texts(html, "h2")
 
 
+@pytest.mark.usefixtures("fixed_monday")
 def test_page_without_drift(
     tenant: Tenant, viewer: User, signed_in: SignIn, run_check: RunCheck
 ) -> None:

@@ -126,6 +126,7 @@ def test_new_tenant_domains_are_scanned(consultant: User, signed_in: SignIn) -> 
     assert list(looked) == ["fabrikam.test", "second.test"]
 
 
+@pytest.mark.usefixtures("fixed_monday")
 def test_domains_page_links_to_evidence(
     tenant: Tenant, owner: User, signed_in: SignIn, run_check: RunCheck
 ) -> None:
