@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from django.utils.html import strip_tags
 
+from checks.engine.outcomes import Verdict
 from checks.models import Check
 from checks.templatetags.findings import finding, latest_findings
 from onboarding.models import Cutover, Plan, Task, TaskStatus
@@ -84,7 +85,12 @@ def _and_more(rows: Sequence[object]) -> str:
 
 
 def _fault(check: Check) -> str:
-    """The first sentence of the newest finding, with its domain or host."""
+    """The first sentence of the newest finding, with its domain or host.
+
+    A check may pass and be drifted, such as the check of a TTL that was never raised.
+    """
+    if check.settled.verdict is not Verdict.FAIL:
+        return f"{check.subject}: {check.get_kind_display()} drifted"
     findings = latest_findings(check)
     if not findings:
         return f"{check.subject}: {check.get_kind_display()} check failed"

@@ -9,7 +9,7 @@ import pytest
 from checks.engine.outcomes import CheckKind, Verdict
 from checks.models import Check
 from checks.safe_times import SafeTime
-from onboarding.models import Cutover, Plan, Task, TaskStatus
+from onboarding.models import Cutover, Drift, Plan, Task, TaskStatus
 from onboarding.plans.current_state import SubjectStatus, TenantState
 from onboarding.plans.safe_times import PlanSafeTime
 from onboarding.portfolio import queries
@@ -108,6 +108,38 @@ def test_failing_check_by_finding(
 
     assert _status(tenant).text == text
     assert Check.objects.get(kind=CheckKind.MX).settled_verdict == Verdict.FAIL
+
+
+def test_drifted_check_comes_before_the_cutover(tenant: Tenant, run_check: RunCheck) -> None:
+    _plan(tenant, 3)
+    run_check(tenant, CheckKind.MX_TTL, Verdict.PASS)
+    check = Check.objects.get(tenant=tenant, kind=CheckKind.MX_TTL)
+    Drift.objects.create(
+        tenant=tenant, kind=Drift.Kind.TTL_LOW, subject=check.subject, check_asked=check
+    )
+
+    assert _status(tenant).text == "northwind.test: MX TTL drifted"
+    assert _status(tenant).shape == "fail"
+
+
+@pytest.mark.parametrize(
+    ("state", "shape", "text"),
+    [
+        ({SubjectStatus.VERIFIED: 2}, "pass", "All tasks done"),
+        ({SubjectStatus.REGRESSED: 2}, "fail", "All tasks done, but 2 checks failing"),
+        (
+            {SubjectStatus.UNKNOWN: 1},
+            "unknown",
+            "All tasks done, but 1 check without a reliable answer",
+        ),
+    ],
+)
+def test_completed_plan_is_no_all_clear(
+    tenant: Tenant, state: dict[SubjectStatus, int], shape: str, text: str
+) -> None:
+    status = _status(tenant, TenantState(tasks_total=5, tasks_complete=5, checks=state))
+
+    assert (status.shape, status.text) == (shape, text)
 
 
 @pytest.mark.parametrize(("direction", "text"), [("inbound", "Ready from"), ("outbound", "Ready")])
