@@ -219,7 +219,8 @@ class World:
     def pages_of_checks(self, role: str) -> dict[str, Page]:
         """The pages that show single checks."""
         own = self.tenant.public_id
-        drawer = self.checks[len(self.facts) // 2].public_id
+        # In one of the worlds, the first check has each of the states.
+        drawer = self.checks[0].public_id
         message = next(c.public_id for c in self.checks if c.kind == "message")
         return {
             "domains": self.get(role, "domains", own, query=f"?check={drawer}"),
@@ -327,6 +328,10 @@ def _of_task(world: World, page: str, key: str, shape: str) -> list[str]:
 def _of_text(name: str, page: Page) -> list[str]:
     """A sentence about a correct answer without a verified check on the page."""
     praised = sum(page.text.count(sentence) for sentence in CORRECT)
+    if name == "domains":
+        # Only the evidence of the chosen check has sentences, and up to two.
+        is_verified = page.checks[-1].shape in ("pass", "caution")
+        return [f"{name}: a correct answer"] if praised and not is_verified else []
     verified = sum(said.shape in ("pass", "caution") for said in page.checks)
     return [f"{name}: {praised} correct answers, {verified} verified"] if praised > verified else []
 
