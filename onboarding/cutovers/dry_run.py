@@ -71,7 +71,9 @@ def simulate_publication(
         _simulated_check(check, answers[check.pk]) if check.pk in answers else check
         for check in plan_context.checks
     ]
-    return replace(plan_context, checks=checks)
+    # The publication would also close the drifts of these checks.
+    drifted = {pk: at for pk, at in plan_context.drifted_since.items() if pk not in answers}
+    return replace(plan_context, checks=checks, drifted_since=drifted)
 
 
 def _simulated_check(check: Check, outcome: Outcome | None) -> Check:

@@ -23,6 +23,9 @@ from onboarding.plans.rows import Shape
 
 # The tasks to which people attach a message that came in through Mimecast.
 MESSAGE_ROLES = (TaskRole.SWITCHES_INBOUND, TaskRole.DELIVERY_TEST)
+_MESSAGE_REMEDY = (
+    "Send one from a mailbox there to an outside address, and submit its source as received."
+)
 
 
 @dataclass(frozen=True)
@@ -98,14 +101,19 @@ def _message(facts: ReadinessFacts) -> FollowUp:
             "message", title, Shape.UNKNOWN, detail, "Enter the selector in the profile."
         )
     unverified = [subject for subject in checked if not subject.is_verified]
+    contradicted = [s for s in checked if s.is_verified and not s.state.is_verified]
+    if contradicted and not unverified:
+        detail = f"The newest message from {_names(contradicted)} does not confirm it."
+        return FollowUp(
+            "message", title, Shape.WAITING, detail, _MESSAGE_REMEDY, check=contradicted[0].check
+        )
     if not unverified:
         detail = f"A signed message verified it for {_names(checked)}."
         return FollowUp("message", title, Shape.PASS, detail, check=checked[0].check)
     detail = f"No message from {_names(unverified)} has verified it yet."
-    remedy = (
-        "Send one from a mailbox there to an outside address, and submit its source as received."
+    return FollowUp(
+        "message", title, Shape.TODO, detail, _MESSAGE_REMEDY, check=unverified[0].check
     )
-    return FollowUp("message", title, Shape.TODO, detail, remedy, check=unverified[0].check)
 
 
 def _old_senders(facts: ReadinessFacts) -> FollowUp:

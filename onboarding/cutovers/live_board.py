@@ -14,6 +14,7 @@ from checks.engine.dns.consensus import ANSWERED_STATUSES
 from checks.models import Check, Observation
 from checks.safe_times import LOCKDOWN_MARGIN, SafeTime
 from onboarding.cutovers.change_sheets import is_spf
+from onboarding.plans.current_state import CurrentState
 from onboarding.plans.proof import ProofSubject
 from onboarding.plans.rows import Shape
 
@@ -52,6 +53,7 @@ class DomainBoard:
 
     domain: str
     check: Check
+    state: CurrentState
     servers: tuple[ServerRow, ...]
     expires_at: datetime | None
     resolvers: tuple[ResolverRow, ...] = ()
@@ -144,12 +146,14 @@ def _build_boards(
     safe_times: Mapping[str, SafeTime],
     stale: Collection[str],
 ) -> list[DomainBoard]:
-    checks = [subject.check for subject in subjects if subject.check is not None]
     return [
         replace(
-            _board(check, classify, safe_times.get(check.subject)), is_stale=check.subject in stale
+            _board(subject, check, classify, safe_times.get(check.subject)),
+            is_stale=check.subject in stale,
         )
-        for check in checks
+        for subject in subjects
+        for check in [subject.check]
+        if check is not None
     ]
 
 
@@ -181,13 +185,16 @@ def _against_include(values: Sequence[str], include: str) -> _Answer:
     return _Answer(records, Shape.PASS if has_it else Shape.WAITING)
 
 
-def _board(check: Check, classify: _Classifier, safe_time: SafeTime | None) -> DomainBoard:
+def _board(
+    subject: ProofSubject, check: Check, classify: _Classifier, safe_time: SafeTime | None
+) -> DomainBoard:
     rows = check.latest.evidence.get("servers", []) if check.latest is not None else []
     safe_at = safe_time.safe_at if safe_time is not None else None
     expires_at = safe_at - LOCKDOWN_MARGIN if safe_at is not None else None
     return DomainBoard(
         check.subject,
         check,
+        subject.state,
         tuple(_row(row, classify) for row in rows),
         expires_at,
         tuple(_resolvers(check.latest, classify)),

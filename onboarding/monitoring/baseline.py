@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
-from django.utils import timezone
 
 from checks.engine.outcomes import CheckKind
 from checks.queries import checks_of
-from onboarding.models import Cutover, Drift, Monitoring, Task, TaskRole
+from onboarding.models import Cutover, Monitoring, Task, TaskRole
 from onboarding.monitoring.drift_rules import region_values_of
 from onboarding.plans.planned_cutovers import window_bounds
 from tenants.activity_names import ActivityName
@@ -29,26 +28,16 @@ class MonitoringStatus:
     started_at: datetime | None = None
     reason: str = ""
     is_stopped: bool = False
-    open_count: int = 0
-    muted_count: int = 0
-
-    @property
-    def is_clean(self) -> bool:
-        return self.started_at is not None and not self.is_stopped and not self.open_count
 
 
 def monitoring_status(tenant: Tenant) -> MonitoringStatus:
     monitoring = Monitoring.objects.filter(tenant=tenant).first()
     if monitoring is None:
         return MonitoringStatus()
-    now = timezone.now()
-    open_now = list(Drift.objects.filter(tenant=tenant, closed_at=None))
     return MonitoringStatus(
         started_at=monitoring.started_at,
         reason=monitoring.get_reason_display(),
         is_stopped=not tenant.is_checked,
-        open_count=len(open_now),
-        muted_count=sum(drift.is_muted(now) for drift in open_now),
     )
 
 

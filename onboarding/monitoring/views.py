@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from django import forms
@@ -12,7 +12,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
-from checks.engine.outcomes import CheckKind, Verdict
+from checks.engine.outcomes import CheckKind
 from checks.models import Check
 from onboarding.error_responses import errors_as_message, errors_on_form
 from onboarding.models import Drift
@@ -20,6 +20,7 @@ from onboarding.monitoring import drifts
 from onboarding.monitoring.baseline import monitoring_status
 from onboarding.monitoring.drift_rules import KIND_OF_CHECK
 from onboarding.monitoring.forms import DriftReasonForm, MuteForm, RegionAcceptanceForm
+from onboarding.plans.current_state import CurrentState, SubjectStatus
 from onboarding.plans.tenant_page import TenantPage, current_user, load_page, show
 from tenants.access import require, tenant_or_404
 from tenants.models import Tenant
@@ -40,13 +41,38 @@ class DriftCard:
 
 
 @dataclass(frozen=True)
+class MonitoredSubject:
+    """A domain or a host with the current state of its check."""
+
+    check: Check
+    state: CurrentState
+
+    @property
+    def name(self) -> str:
+        return self.check.subject
+
+    @property
+    def matches(self) -> bool:
+        """Whether it matches the baseline. Without an MTA-STS policy nothing is enforced."""
+        is_not_applicable = self.state.status is SubjectStatus.NOT_APPLICABLE
+        return self.state.is_verified or (
+            is_not_applicable and self.check.kind == CheckKind.MTA_STS
+        )
+
+
+@dataclass(frozen=True)
 class MonitoredKind:
     """The subjects of one kind by state: matching, drifted, or neither."""
 
     label: str
-    matching: list[str] = field(default_factory=list)
-    drifted: list[str] = field(default_factory=list)
-    not_verified: list[str] = field(default_factory=list)
+    matching: list[MonitoredSubject] = field(default_factory=list)
+    drifted: list[MonitoredSubject] = field(default_factory=list)
+    not_verified: list[MonitoredSubject] = field(default_factory=list)
+
+    def column_of(self, subject: MonitoredSubject) -> list[MonitoredSubject]:
+        if subject.state.is_drifted:
+            return self.drifted
+        return self.matching if subject.matches else self.not_verified
 
     @property
     def total(self) -> int:
@@ -74,7 +100,7 @@ def _context(
         "tab": "monitoring",
         "status": monitoring_status(page.tenant),
         "cards": [_card(drift, bound) for drift in open_now],
-        "kinds": _monitored_kinds(page, open_now),
+        "kinds": _monitored_kinds(page),
         "closed_drifts": rows.filter(closed_at__isnull=False).order_by("-closed_at")[
             :MAX_CLOSED_DRIFTS
         ],
@@ -101,27 +127,14 @@ def _card(drift: Drift, bound: tuple[Drift, forms.Form] | None) -> DriftCard:
     )
 
 
-def _monitored_kinds(page: TenantPage, open_now: Sequence[Drift]) -> list[MonitoredKind]:
-    drifted = {(drift.kind, drift.check_asked_id) for drift in open_now}
+def _monitored_kinds(page: TenantPage) -> list[MonitoredKind]:
     rows = {kind: MonitoredKind(kind.label) for kind in KIND_OF_CHECK.values()}
     for check in page.plan_context.checks:
         kind = KIND_OF_CHECK.get(CheckKind(check.kind))
-        if kind is None:
-            continue
-        if (kind, check.pk) in drifted:
-            rows[kind].drifted.append(check.subject)
-        elif _matches(check):
-            rows[kind].matching.append(check.subject)
-        else:
-            rows[kind].not_verified.append(check.subject)
+        if kind is not None:
+            subject = MonitoredSubject(check, page.state_of(check))
+            rows[kind].column_of(subject).append(subject)
     return [row for row in rows.values() if row.total]
-
-
-def _matches(check: Check) -> bool:
-    """Whether the check matches the baseline. Without an MTA-STS policy nothing is enforced."""
-    settled = check.settled.verdict
-    is_without_policy = check.kind == CheckKind.MTA_STS and settled is Verdict.NOT_APPLICABLE
-    return is_without_policy or (settled is not None and settled.is_passing)
 
 
 # --- Actions

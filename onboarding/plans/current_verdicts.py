@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from checks.engine.outcomes import Verdict
 from checks.models import Check
+from onboarding.plans.current_state import STALE_AFTER
 from onboarding.plans.proof import ProofSubject
 
-# A check runs once a day at least, so an older run means that no worker is running.
-STALE_AFTER = timedelta(hours=25)
+__all__ = ["STALE_AFTER", "is_older_than", "verdict_now"]
 
 
 def is_older_than(check: Check, age: timedelta, *, now: datetime) -> bool:
@@ -23,7 +24,7 @@ def verdict_now(
     """The verdict on one subject now: its settled verdict, or UNKNOWN.
 
     A settled FAIL counts as it is. Any other settled verdict counts only if the newest run agrees
-    with it and is recent: PASS and WARN agree with each other, NOT_APPLICABLE only with itself.
+    with it (`CurrentState.verdict`) and is recent.
     """
     check = subject.check
     if check is None or check.latest is None or check.checked_at is None:
@@ -33,6 +34,4 @@ def verdict_now(
         return settled or Verdict.UNKNOWN
     if is_older_than(check, stale_after, now=now):
         return Verdict.UNKNOWN
-    newest = Verdict(check.latest.verdict)
-    agrees = newest.is_passing if settled.is_passing else newest is settled
-    return settled if agrees else Verdict.UNKNOWN
+    return replace(subject, now=now).state.verdict

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zoneinfo
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -15,6 +15,7 @@ from checks.models import Check
 from checks.queries import checks_of
 from onboarding.models import Plan, Task, TaskStatus
 from onboarding.plans import timed_tasks
+from onboarding.plans.current_state import open_drift_of_check
 from onboarding.plans.domain_progress import (
     ExemptPairs,
     ProgressByTask,
@@ -39,15 +40,21 @@ class PlanContext:
     domains: Sequence[Domain]
     hosts: Sequence[Host]
     progress: ProgressByTask = field(default_factory=dict)
+    # The opening of the open drift of each drifted check, by check id.
+    drifted_since: Mapping[int, datetime] = field(default_factory=dict)
+    # The time of the current states.
+    now: datetime = field(default_factory=timezone.now)
 
     @classmethod
     def of(cls, tenant: Tenant, progress: ProgressByTask | None = None) -> PlanContext:
+        checks = list(checks_of(tenant).annotate(drifted_since=open_drift_of_check("opened_at")))
         return cls(
             tenant,
-            list(checks_of(tenant)),
+            checks,
             list(tenant.domains.all()),
             list(tenant.hosts.select_related("proposed_by")),
             facts_by_task(tenant) if progress is None else progress,
+            {check.pk: check.drifted_since for check in checks if check.drifted_since is not None},
         )
 
     @cached_property
@@ -76,6 +83,8 @@ class PlanContext:
             hosts=self.hosts,
             kinds=kinds,
             progress=self.progress.get(task.pk, {}),
+            drifted_since=self.drifted_since,
+            now=self.now,
         )
 
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils import timezone
 
 from checks.engine.outcomes import UNVERIFIED_KINDS, CheckKind, Verdict
 from checks.expectations import PURPOSE_BY_KIND, ROLES_BY_KIND
 from checks.models import Check
 from checks.safe_times import ASSUMED_TTL_SECONDS
 from onboarding.models import DomainProgress, Task, TaskRole
+from onboarding.plans.current_state import CurrentState, current_state
 from onboarding.plans.domain_progress import confirmed_at
 from tenants.models import DirectoryMethod, Domain, Host, Platform, Tenant
 
@@ -50,6 +52,14 @@ class ProofSubject:
     # Whether only a message counts that was received after the MX switch, seen at `switched_at`.
     follows_switch: bool = False
     switched_at: datetime | None = None
+    # The opening of the check's open drift.
+    drifted_since: datetime | None = None
+    now: datetime = field(default_factory=timezone.now, compare=False)
+
+    @property
+    def state(self) -> CurrentState:
+        """The current state, which every page shows."""
+        return current_state(self.check, now=self.now, drifted_since=self.drifted_since)
 
     @property
     def is_proposed(self) -> bool:
@@ -170,6 +180,16 @@ class TaskEvidence:
         return frozenset(domain_id for domain_id, is_verified in ids.items() if is_verified)
 
     @property
+    def states_by_domain(self) -> dict[int, CurrentState]:
+        """The state of each domain: the first one that is not verified, else a verified one."""
+        states: dict[int, CurrentState] = {}
+        for subject in self.subjects:
+            domain_id = subject.check.domain_id if subject.check is not None else None
+            if domain_id is not None and states.get(domain_id, subject.state).is_verified:
+                states[domain_id] = subject.state
+        return states
+
+    @property
     def is_unverifiable(self) -> bool:
         """Whether no check can prove the remaining subjects: confirmations complete the task.
 
@@ -216,21 +236,31 @@ def evidence_for(
     hosts: Sequence[Host],
     kinds: Iterable[str] | None = None,
     progress: Mapping[int, DomainProgress] = MappingProxyType({}),
+    drifted_since: Mapping[int, datetime] = MappingProxyType({}),
+    now: datetime | None = None,
 ) -> TaskEvidence:
     """The subjects of `kinds` (by default those that prove the task) and their checks.
 
     `domains` are the domains in scope, without the exempt ones. `progress` are the task's rows by
     domain id: a message proves the outbound cutover only if it was signed after the confirmation.
+    `drifted_since` has the opening of each open drift by check id. `now` is the time of the states.
     """
     by_subject = {(c.kind, c.domain_id, c.host_id): c for c in checks if c.is_active}
     subjects: list[ProofSubject] = []
     missing: list[CheckKind] = []
     for kind in needed_kinds(task.check_kinds if kinds is None else kinds, tenant):
         of_kind = list(_subjects(kind, task, by_subject, domains, hosts, progress))
-        subjects += of_kind
+        subjects += [_with_state(subject, drifted_since, now) for subject in of_kind]
         if not of_kind:
             missing.append(kind)
     return TaskEvidence(tuple(subjects), tuple(missing))
+
+
+def _with_state(
+    subject: ProofSubject, drifted_since: Mapping[int, datetime], now: datetime | None
+) -> ProofSubject:
+    since = drifted_since.get(subject.check.pk) if subject.check is not None else None
+    return replace(subject, drifted_since=since, now=now or subject.now)
 
 
 def checks_verifying(task: Task, tenant: Tenant) -> QuerySet[Check]:

@@ -8,11 +8,11 @@ from datetime import date, datetime
 from enum import StrEnum
 
 from checks.engine.outcomes import CheckKind, Verdict
-from checks.models import Check
 from onboarding.models import DomainProgress, Phase, Responsibility, Task, TaskRole, TaskStatus
 from onboarding.plans.closing_facts import obligations_of
 from onboarding.plans.closing_obligations import ResidualRisk
 from onboarding.plans.confirmations import is_confirmed_by_sign_off, signed_sides
+from onboarding.plans.current_state import CurrentState, SubjectStatus
 from onboarding.plans.dependencies import open_dependencies_of
 from onboarding.plans.domain_progress import ProgressByTask, TaskProgress
 from onboarding.plans.evaluation import PlanContext
@@ -51,6 +51,8 @@ class DomainRow:
     domain: Domain
     progress: DomainProgress | None
     is_verified: bool
+    # The current state of a verified domain: the first of its checks that is not verified now.
+    state: CurrentState | None
     can_confirm: bool
     can_withdraw: bool
     can_exempt: bool
@@ -73,7 +75,11 @@ class DomainRow:
 
 
 def domain_rows(
-    task: Task, domains: Sequence[Domain], actor: Actor, context: TransitionContext
+    task: Task,
+    domains: Sequence[Domain],
+    actor: Actor,
+    context: TransitionContext,
+    evidence: TaskEvidence,
 ) -> tuple[DomainRow, ...]:
     """Every domain with a role of the task, also exempt ones, in the order of `domains`."""
     if not task.is_per_domain or not task.applies:
@@ -88,6 +94,7 @@ def domain_rows(
                 domain=domain,
                 progress=context.progress.of_domain(domain),
                 is_verified=domain.pk in context.verified_domain_ids,
+                state=evidence.states_by_domain.get(domain.pk),
                 can_confirm=is_offered(task, CONFIRM, actor, of_domain),
                 can_withdraw=is_offered(task, WITHDRAW_CONFIRMATION, actor, of_domain),
                 can_exempt=is_offered(task, EXEMPT_DOMAIN, actor, of_domain),
@@ -284,17 +291,34 @@ class TaskRow:
         )
 
     @property
+    def current_subjects(self) -> tuple[ProofSubject, ...]:
+        """The verified subjects with whose settled verdict a recent newest run agrees."""
+        return tuple(s for s in self.verified_subjects if s.state.is_verified)
+
+    @property
     def cautions(self) -> tuple[ProofSubject, ...]:
         """Verified subjects with a warning."""
         return tuple(s for s in self.verified_subjects if s.settled is Verdict.WARN)
 
     @property
     def contradicted_subjects(self) -> tuple[ProofSubject, ...]:
-        """Verified subjects whose latest run did not pass; they stay verified until it settles."""
-        runs = [(s, s.check.latest) for s in self.verified_subjects if s.check is not None]
-        return tuple(
-            s for s, latest in runs if latest is not None and not Verdict(latest.verdict).is_passing
-        )
+        """Verified subjects whose newest run did not pass; they stay verified until it settles."""
+        return tuple(s for s in self.verified_subjects if s.state.is_contradicted)
+
+    @property
+    def unconfirmed_subjects(self) -> tuple[ProofSubject, ...]:
+        """Verified subjects whose newest run agrees and is too old to count."""
+        return tuple(s for s in self.verified_subjects if s.state.is_stale)
+
+    @property
+    def lost_subjects(self) -> tuple[ProofSubject, ...]:
+        """The subjects of a complete task that are drifted or settled on FAIL now.
+
+        A closed plan does not reopen a task, and an open drift may outlast its check's FAIL.
+        """
+        if self.task.status not in (TaskStatus.VERIFIED, TaskStatus.DONE):
+            return ()
+        return tuple(s for s in self.evidence.subjects if s.state.is_fault)
 
     @property
     def message_subjects(self) -> tuple[ProofSubject, ...]:
@@ -401,7 +425,7 @@ def _row(
         context=context,
         depth=1 if task.parent_id else 0,
         safety=lockdown if context.must_wait_for_time else _safety(task, safety),
-        domain_rows=domain_rows(task, plan_context.domains, viewer.actor, context),
+        domain_rows=domain_rows(task, plan_context.domains, viewer.actor, context, evidence),
         was_left_open=is_closed and task.is_open_leaf,
     )
 
@@ -445,6 +469,8 @@ _SHAPE_OF_STATUS = {
 def shape_of(task: Task, evidence: TaskEvidence, *, is_waiting: bool) -> Shape:
     """The icon of a task. A task that is still to do is never red: it has not failed."""
     shape = _SHAPE_OF_STATUS.get(TaskStatus(task.status))
+    if shape is Shape.PASS and any(subject.state.is_fault for subject in evidence.subjects):
+        return Shape.FAIL
     if shape is not None:
         return shape
     if task.status == TaskStatus.AWAITING_VERIFICATION:
@@ -455,14 +481,7 @@ def shape_of(task: Task, evidence: TaskEvidence, *, is_waiting: bool) -> Shape:
 
 
 def _is_unknown(evidence: TaskEvidence) -> bool:
-    latest = [s.check.latest for s in evidence.subjects if s.check is not None]
-    return any(run is not None and run.verdict == Verdict.UNKNOWN.value for run in latest)
-
-
-def shape_of_check(check: Check) -> Shape:
-    """The icon of a check: by its settled verdict, else by its latest run."""
-    shape = _shape_of_settled(check)
-    return without_proof(shape) if check.is_unverified_text else shape
+    return any(subject.state.status is SubjectStatus.UNKNOWN for subject in evidence.subjects)
 
 
 def without_proof(shape: Shape) -> Shape:
@@ -470,27 +489,27 @@ def without_proof(shape: Shape) -> Shape:
     return Shape.SUPPORTED if shape in (Shape.PASS, Shape.CAUTION) else shape
 
 
-def _shape_of_settled(check: Check) -> Shape:
-    if check.settled_verdict:
-        settled = Verdict(check.settled_verdict)
-        if settled.is_passing:
-            # Green means verified, and a proposed value is not.
-            return Shape.WAITING if check.is_proposed else _shape_of_verified(check)
-        if settled is Verdict.FAIL and check.is_proposed:
-            return Shape.TODO
-        if settled is Verdict.FAIL:
-            return Shape.FAIL if check.is_misconfigured else Shape.TODO
-        return Shape.NOT_APPLICABLE
-    if check.latest is None:
-        return Shape.TODO
-    return Shape.UNKNOWN if check.latest.verdict == Verdict.UNKNOWN.value else Shape.WAITING
+_SHAPE_OF_SUBJECT = {
+    SubjectStatus.DRIFTED: Shape.FAIL,
+    SubjectStatus.REGRESSED: Shape.FAIL,
+    SubjectStatus.INCORRECT: Shape.FAIL,
+    SubjectStatus.NOT_DONE: Shape.TODO,
+    SubjectStatus.NOT_CHECKED: Shape.TODO,
+    SubjectStatus.NOT_SHOWN: Shape.FAIL,
+    SubjectStatus.SHOWN: Shape.SUPPORTED,
+    SubjectStatus.PROPOSED: Shape.WAITING,
+    SubjectStatus.UNKNOWN: Shape.UNKNOWN,
+    SubjectStatus.UNSETTLED: Shape.WAITING,
+    SubjectStatus.CONTRADICTED: Shape.WAITING,
+    SubjectStatus.CAUTION: Shape.CAUTION,
+    SubjectStatus.VERIFIED: Shape.PASS,
+    SubjectStatus.NOT_APPLICABLE: Shape.NOT_APPLICABLE,
+}
 
 
-def _shape_of_verified(check: Check) -> Shape:
-    """The icon of a verified check. A latest run that did not pass has a different icon."""
-    if check.latest is None or Verdict(check.latest.verdict).is_passing:
-        return Shape.CAUTION if check.settled_verdict == Verdict.WARN.value else Shape.PASS
-    return Shape.WAITING if check.latest.verdict == Verdict.FAIL.value else Shape.UNKNOWN
+def shape_of_state(state: CurrentState) -> Shape:
+    """The icon of a subject, on every page."""
+    return _SHAPE_OF_SUBJECT[state.status]
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,13 @@ from checks.tasks import run_now
 from onboarding.models import ClosingPack, Cutover, Plan
 from onboarding.models.files import LIFETIME_DAYS
 from onboarding.plans import planned_cutovers
+from onboarding.plans.current_state import (
+    CurrentState,
+    TenantState,
+    current_state,
+    drift_counts,
+    tenant_state,
+)
 from onboarding.plans.domain_progress import progress_by_task
 from onboarding.plans.evaluation import PlanContext
 from onboarding.plans.planned_cutovers import in_none, next_cutover
@@ -128,6 +135,19 @@ class TenantPage:
     @property
     def may_offboard(self) -> bool:
         return self.may_export or self.may_close or self.may_erase
+
+    def state_of(self, check: Check) -> CurrentState:
+        """The current state of a check, as the plan's rows show it."""
+        context = self.plan_context
+        since = context.drifted_since.get(check.pk)
+        return current_state(check, now=context.now, drifted_since=since)
+
+    @cached_property
+    def state(self) -> TenantState:
+        """The current state of the tenant, from which every headline derives."""
+        states = [(check, self.state_of(check)) for check in self.plan_context.checks]
+        drifts = drift_counts([self.tenant]).get(self.tenant.pk, 0)
+        return tenant_state(self.tenant, self.plan, states, drifts=drifts)
 
     @property
     def next_cutover(self) -> Cutover | None:

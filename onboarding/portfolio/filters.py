@@ -9,11 +9,11 @@ import django_filters
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from checks.engine.outcomes import MESSAGE_KINDS, CheckKind, Verdict
+from checks.engine.outcomes import CheckKind
 from checks.models import Check
-from checks.queries import IS_PROPOSED
 from onboarding.cutovers import queries
 from onboarding.models import Cutover, Drift, Phase
+from onboarding.plans.current_state import FAILING, SubjectStatus, checks_with_status
 from tenants.models import Tenant, User
 from tenants.regions import load_regions
 
@@ -24,8 +24,12 @@ def _planned(**conditions: Any) -> Exists:
     return Exists(Cutover.objects.filter(plan__tenant=OuterRef("pk"), **conditions))
 
 
-def _check(**conditions: Any) -> Exists:
-    return Exists(Check.objects.filter(tenant=OuterRef("pk"), is_active=True, **conditions))
+def _check(*statuses: SubjectStatus, now: datetime) -> Exists:
+    # An inconclusive test message is no gap, because others follow.
+    counted = Check.objects.filter(tenant=OuterRef("pk"))
+    if statuses == (SubjectStatus.UNKNOWN,):
+        counted = counted.exclude(kind=CheckKind.MESSAGE)
+    return Exists(checks_with_status(counted, statuses, now=now))
 
 
 def active() -> Q:
@@ -37,26 +41,21 @@ def cut_over_soon(now: datetime) -> Q:
     return Q(_planned(planned_at__gte=now, planned_at__lt=now + SOON))
 
 
-def failing() -> Q:
-    """A check of a confirmed value fails. A proposed value may be a typing error."""
-    misconfigured = Check.objects.filter(
-        tenant=OuterRef("pk"), is_active=True, is_misconfigured=True
-    )
-    return Q(Exists(misconfigured.exclude(IS_PROPOSED)))
+def failing(now: datetime) -> Q:
+    return Q(_check(*FAILING, now=now))
 
 
-def has_unknown_check() -> Q:
-    """Excludes test messages: an inconclusive message is no gap, because others follow."""
-    watched = [kind for kind in CheckKind if kind not in MESSAGE_KINDS]
-    return Q(_check(latest__verdict=Verdict.UNKNOWN.value, kind__in=watched))
+def has_unknown_check(now: datetime) -> Q:
+    return Q(_check(SubjectStatus.UNKNOWN, now=now))
 
 
 def at_risk(now: datetime) -> Q:
     """A task regressed, a check fails shortly before a cutover, or a cutover is overdue."""
     passed = Cutover.objects.filter(plan__tenant=OuterRef("pk"), planned_at__lt=now)
     behind = queries.switched(Cutover.objects.filter(plan__tenant=OuterRef(OuterRef("pk"))))
+    has_fault = Q(_check(SubjectStatus.DRIFTED, *FAILING, now=now))
     is_overdue = Q(Exists(passed.exclude(pk__in=behind.values("pk")))) & active()
-    return Q(plan__tasks_regressed__gt=0) | (cut_over_soon(now) & failing()) | is_overdue
+    return Q(plan__tasks_regressed__gt=0) | (cut_over_soon(now) & has_fault) | is_overdue
 
 
 def drifted(now: datetime) -> Q:
@@ -114,8 +113,8 @@ class TenantFilter(django_filters.FilterSet):  # type: ignore[misc]  # django-fi
             "active": active(),
             "soon": cut_over_soon(now),
             "risk": at_risk(now),
-            "failing": failing(),
-            "unknown": has_unknown_check(),
+            "failing": failing(now),
+            "unknown": has_unknown_check(now),
             "drifted": drifted(now),
             "closed": Q(closed_at__isnull=False),
         }

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from datetime import datetime
 
-from django.db.models import Count, Prefetch, Q, QuerySet
+from django.db.models import Prefetch, QuerySet
 
-from checks.engine.outcomes import MESSAGE_KINDS, UNVERIFIED_KINDS, CheckKind, Verdict
+from checks.engine.outcomes import CheckKind
 from checks.models import Check
-from checks.queries import IS_PROPOSED
 from onboarding.models import (
     Cutover,
-    Drift,
     Phase,
     Task,
     TaskStatus,
 )
+from onboarding.plans.current_state import FAILING, SubjectStatus, checks_with_status
 from onboarding.plans.planned_cutovers import (
     with_domains,
 )
@@ -32,47 +31,11 @@ def with_plans(tenants: QuerySet[Tenant]) -> QuerySet[Tenant]:
     )
 
 
-@dataclass(frozen=True)
-class CheckCounts:
-    """The number of checks of a tenant by status."""
-
-    passing: int = 0
-    failing: int = 0
-    unknown: int = 0
-
-
-def check_counts(tenants: Sequence[Tenant]) -> dict[int, CheckCounts]:
-    """Counts by tenant, in one query. A check is unknown without a settled verdict, or if its last
-    run was UNKNOWN. An inconclusive test message does not count: others follow. A check of a value
-    that a client proposed counts as neither passing nor failing."""
-    unknown = Q(latest__verdict=Verdict.UNKNOWN.value) & ~Q(kind__in=MESSAGE_KINDS)
-    settled_yes = Q(settled_verdict__in=[Verdict.PASS.value, Verdict.WARN.value])
-    rows = (
-        Check.objects.filter(tenant__in=tenants, is_active=True)
-        .exclude(kind__in=UNVERIFIED_KINDS)
-        .values("tenant_id")
-        .annotate(
-            passing=Count("pk", filter=settled_yes & ~unknown & ~IS_PROPOSED),
-            failing=Count("pk", filter=Q(is_misconfigured=True) & ~unknown & ~IS_PROPOSED),
-            unknown=Count("pk", filter=unknown),
-        )
-    )
-    return {
-        row["tenant_id"]: CheckCounts(row["passing"], row["failing"], row["unknown"])
-        for row in rows
-    }
-
-
-def drift_counts(tenants: Sequence[Tenant]) -> dict[int, int]:
-    """The number of open drifts by tenant."""
-    rows = Drift.objects.filter(tenant__in=tenants, closed_at=None).values("tenant_id")
-    return dict(rows.annotate(number=Count("pk")).values_list("tenant_id", "number"))
-
-
-def failing_checks(tenants: Sequence[Tenant]) -> QuerySet[Check]:
+def failing_checks(tenants: Sequence[Tenant], *, now: datetime) -> QuerySet[Check]:
+    """The checks with a fault, also drifted ones, in the order of the tenants."""
+    of_tenants = Check.objects.filter(tenant__in=tenants)
     return (
-        Check.objects.filter(tenant__in=tenants, is_active=True, is_misconfigured=True)
-        .exclude(IS_PROPOSED)
+        checks_with_status(of_tenants, (SubjectStatus.DRIFTED, *FAILING), now=now)
         .select_related("domain", "host", "latest", "tenant")
         .order_by("tenant__name", "kind")
     )

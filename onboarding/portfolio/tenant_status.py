@@ -8,14 +8,15 @@ from datetime import datetime, timedelta
 
 from django.utils.html import strip_tags
 
+from checks.engine.outcomes import Verdict
 from checks.models import Check
 from checks.templatetags.findings import finding, latest_findings
 from onboarding.models import Cutover, Plan, Task, TaskStatus
+from onboarding.plans.current_state import TenantState
 from onboarding.plans.dependencies import open_dependencies_of
 from onboarding.plans.planned_cutovers import ROLE_OF_DIRECTION
 from onboarding.plans.rows import Shape
 from onboarding.plans.safe_times import PlanSafeTime
-from onboarding.portfolio.queries import CheckCounts
 from tenants.models import Tenant
 
 
@@ -34,7 +35,7 @@ def tenant_status(
     plan: Plan,
     cutovers: Sequence[Cutover],
     tasks: Sequence[Task],
-    counts: CheckCounts,
+    state: TenantState,
     failing: Sequence[Check],
     safety: PlanSafeTime | None = None,
     *,
@@ -45,14 +46,15 @@ def tenant_status(
 
     Closed, done, regressed, failing, not planned, overdue, waiting or ready.
 
-    `tasks` are the plan's tasks that are neither done nor verified. `failing` are its failing
-    checks. `safety` is the safe time of the next inbound cutover. `switched` are the ids of the
-    cutovers whose domains have all switched; they are in the past, even with open follow-up tasks.
+    `tasks` are the plan's tasks that are neither done nor verified. `failing` are its failing and
+    drifted checks. `safety` is the safe time of the next inbound cutover. `switched` are the ids of
+    the cutovers whose domains have all switched; they are in the past, even with open follow-up
+    tasks.
     """
     if plan.tenant.is_closed:
-        return _closed(plan.tenant)
-    if plan.tasks_total and plan.tasks_complete == plan.tasks_total:
-        return TenantStatus(Shape.PASS, "All tasks done")
+        return _closed(plan.tenant, state)
+    if state.are_tasks_done:
+        return TenantStatus(_shape_of_done(state), state.task_headline)
     by_key = {task.key: task for task in tasks}
     open_tasks = [task for task in tasks if task.is_open_leaf]
     roles = {task.role for task in open_tasks}
@@ -71,17 +73,24 @@ def tenant_status(
         return TenantStatus(Shape.FAIL, _fault(failing[0]) + _and_more(failing), cutover)
     if cutover is None:
         return TenantStatus(Shape.TODO, "No cutover planned")
-    readiness = _readiness(cutover, by_key, counts, now=now)
+    readiness = _readiness(cutover, by_key, state, now=now)
     if readiness.shape is Shape.PASS and _must_wait(cutover, safety):
         return TenantStatus(Shape.WAITING, "Ready from", cutover, _safe_at(safety))
     return readiness
 
 
-def _closed(tenant: Tenant) -> TenantStatus:
-    """A closed tenant waits for nothing. Drift has a column of its own."""
-    if tenant.completed_at is not None:
-        return TenantStatus(Shape.PASS, "Completed")
-    return TenantStatus(Shape.NOT_APPLICABLE, "Closed before completion")
+def _closed(tenant: Tenant, state: TenantState) -> TenantStatus:
+    """A closed tenant waits for nothing. Its headline names the problems of the monitoring."""
+    if tenant.completed_at is None:
+        return TenantStatus(Shape.NOT_APPLICABLE, "Closed before completion")
+    label = "Completed" if state.is_clear else f"Completed, but {state.problems}"
+    return TenantStatus(_shape_of_done(state), label)
+
+
+def _shape_of_done(state: TenantState) -> Shape:
+    if state.has_fault:
+        return Shape.FAIL
+    return Shape.PASS if state.is_clear else Shape.UNKNOWN
 
 
 def _and_more(rows: Sequence[object]) -> str:
@@ -89,7 +98,12 @@ def _and_more(rows: Sequence[object]) -> str:
 
 
 def _fault(check: Check) -> str:
-    """The first sentence of the newest finding, with its domain or host."""
+    """The first sentence of the newest finding, with its domain or host.
+
+    A check may pass and be drifted, such as the check of a TTL that was never raised.
+    """
+    if check.settled.verdict is not Verdict.FAIL:
+        return f"{check.subject}: {check.get_kind_display()} drifted"
     findings = latest_findings(check)
     if not findings:
         return f"{check.subject}: {check.get_kind_display()} check failed"
@@ -109,7 +123,7 @@ def _safe_at(safety: PlanSafeTime | None) -> datetime | None:
 
 
 def _readiness(
-    cutover: Cutover, by_key: dict[str, Task], counts: CheckCounts, *, now: datetime
+    cutover: Cutover, by_key: dict[str, Task], state: TenantState, *, now: datetime
 ) -> TenantStatus:
     role = ROLE_OF_DIRECTION[Cutover.Direction(cutover.direction)]
     task = next(task for task in by_key.values() if task.role == role)
@@ -119,9 +133,12 @@ def _readiness(
     if open_dependencies:
         text = f"Waiting on {open_dependencies[0]}{_and_more(open_dependencies)}"
         return TenantStatus(Shape.WAITING, text, cutover)
-    if counts.unknown:
-        checks = "1 check" if counts.unknown == 1 else f"{counts.unknown} checks"
+    if state.unknown:
+        checks = "1 check" if state.unknown == 1 else f"{state.unknown} checks"
         return TenantStatus(Shape.UNKNOWN, f"Tasks done; no reliable answer from {checks}", cutover)
+    if state.contradicted:
+        text = f"Tasks done; {state.last_runs_disagree}"
+        return TenantStatus(Shape.UNKNOWN, text, cutover)
     return TenantStatus(Shape.PASS, "Ready", cutover)
 
 

@@ -12,11 +12,12 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from checks.engine.outcomes import Verdict
-from checks.models import KIND_CHOICES, Check, Observation
+from checks.models import KIND_CHOICES, Observation
 from onboarding.collaboration.markdown import render
 from onboarding.models import Comment, Cutover, Drift, RequirementsSheet
+from onboarding.plans.current_state import CurrentState
 from onboarding.plans.planned_cutovers import next_cutover
-from onboarding.plans.rows import SHAPE_OF_VERDICT, Shape, shape_of_check, without_proof
+from onboarding.plans.rows import SHAPE_OF_VERDICT, Shape, shape_of_state, without_proof
 from onboarding.requirements.sign_off import definition_of
 from tenants.models import Tenant
 
@@ -79,8 +80,9 @@ def field_label(name: str) -> str:
 
 
 @register.filter
-def check_shape(check: Check | None) -> Shape:
-    return shape_of_check(check) if check is not None else Shape.NOT_APPLICABLE
+def state_shape(state: CurrentState) -> Shape:
+    """The shape of the current state of a subject."""
+    return shape_of_state(state)
 
 
 @register.filter

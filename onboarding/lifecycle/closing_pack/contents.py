@@ -29,6 +29,7 @@ from onboarding.models import (
     RequirementsSheet,
     Task,
 )
+from onboarding.plans.current_state import tenant_states
 from onboarding.plans.domain_progress import progress_by_task
 from onboarding.plans.evaluation import PlanContext
 from onboarding.plans.planned_cutovers import ROLE_OF_DIRECTION
@@ -76,7 +77,14 @@ def pack_content(tenant: Tenant) -> JsonObject:
         "contacts": [serialize(each) for each in Contact.objects.filter(tenant=tenant)],
         "monitoring": [serialize(each) for each in Monitoring.objects.filter(tenant=tenant)],
         "drifts": [serialize(each) for each in Drift.objects.filter(tenant=tenant)],
+        "current_state": _current_state(tenant),
     }
+
+
+def _current_state(tenant: Tenant) -> JsonObject:
+    """The headlines of the tenant when the pack is created."""
+    state = tenant_states([tenant], now=timezone.now())[tenant.pk]
+    return {"tasks": state.task_headline, "monitoring": state.monitoring_headline}
 
 
 def serialize(row: Model, *, without: Iterable[str] = ()) -> JsonObject:
@@ -212,6 +220,8 @@ def _evidence(evidence: TaskEvidence) -> list[JsonObject]:
             "settled": subject.settled.value if subject.settled is not None else "",
             # Empty, or the words for a value that no consultant has confirmed.
             "proposed": subject.check.proposed_label if subject.check is not None else "",
+            "current_state": subject.state.status.value,
+            "current_state_label": subject.state.label,
             "settled_at": subject.check.settled_at if subject.check is not None else None,
             "checked_at": subject.check.checked_at if subject.check is not None else None,
             "observation": _latest(subject.check),

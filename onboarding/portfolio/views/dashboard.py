@@ -20,16 +20,14 @@ from checks.models import Check, Observation
 from checks.queries import observations_by_kind
 from onboarding.cutovers.queries import switched
 from onboarding.models import Cutover, Phase, Plan, Task
+from onboarding.plans.current_state import TenantState, tenant_states
 from onboarding.plans.forecast import Forecast
 from onboarding.plans.forecast_inputs import forecasts_of
 from onboarding.plans.safe_times import PlanSafeTime, safe_times_by_kind
 from onboarding.plans.tenant_page import current_user, show
 from onboarding.portfolio import filters
 from onboarding.portfolio.queries import (
-    CheckCounts,
-    check_counts,
     checks_of_kind,
-    drift_counts,
     failing_checks,
     unfinished_tasks,
     with_plans,
@@ -51,10 +49,9 @@ class DashboardRow:
     plan: Plan
     phases: list[Phase]
     cutovers: list[Cutover]
-    counts: CheckCounts
+    state: TenantState
     status: TenantStatus
     domains: int
-    drifts: int
     forecast: Forecast | None
 
 
@@ -132,9 +129,9 @@ def dashboard_csv(request: HttpRequest) -> HttpResponse:
                 line.tenant.consultant or "",
                 line.plan.tasks_complete,
                 line.plan.tasks_total,
-                line.counts.failing,
-                line.counts.unknown,
-                line.drifts,
+                line.state.failing,
+                line.state.unknown,
+                line.state.drifts,
                 cutover.get_direction_display() if cutover else "",
                 f"{cutover.planned_at:%Y-%m-%d %H:%M}" if cutover else "",
                 f"{line.status.text} {line.status.safe_at or ''}".strip(),
@@ -151,9 +148,9 @@ def _plain(value: object) -> str:
 
 
 def _lines(tenants: list[Tenant], *, now: datetime) -> list[DashboardRow]:
-    counts = check_counts(tenants)
+    states = tenant_states(tenants, now=now)
     failing: dict[int, list[Check]] = {}
-    for check in failing_checks(tenants):
+    for check in failing_checks(tenants, now=now):
         failing.setdefault(check.tenant_id, []).append(check)
     tasks_by_plan: dict[int, list[Task]] = {}
     for task in unfinished_tasks(tenants):
@@ -161,7 +158,6 @@ def _lines(tenants: list[Tenant], *, now: datetime) -> list[DashboardRow]:
     cutovers = Cutover.objects.filter(plan__tenant__in=tenants)
     switched_ids = set(switched(cutovers).values_list("pk", flat=True))
     safety = _safeties(tenants, switched_ids, now=now)
-    drifts = drift_counts(tenants)
     unfinished = [t for t in tenants if t.plan.tasks_complete < t.plan.tasks_total]
     forecasts = forecasts_of([t for t in unfinished if not t.is_closed], now=now)
     return [
@@ -170,19 +166,18 @@ def _lines(tenants: list[Tenant], *, now: datetime) -> list[DashboardRow]:
             plan=tenant.plan,
             phases=list(tenant.plan.phases.all()),
             cutovers=list(tenant.plan.cutovers.all()),
-            counts=counts.get(tenant.pk, CheckCounts()),
+            state=states[tenant.pk],
             status=tenant_status(
                 tenant.plan,
                 list(tenant.plan.cutovers.all()),
                 tasks_by_plan.get(tenant.plan.pk, []),
-                counts.get(tenant.pk, CheckCounts()),
+                states[tenant.pk],
                 failing.get(tenant.pk, []),
                 safety.get(tenant.pk),
                 switched=switched_ids,
                 now=now,
             ),
             domains=len(tenant.domains.all()),
-            drifts=drifts.get(tenant.pk, 0),
             forecast=forecasts.get(tenant.pk),
         )
         for tenant in tenants
@@ -228,7 +223,7 @@ def _figures(
         started_this_month=Count("pk", filter=filters.active() & Q(created_at__gte=month)),
         soon=Count("pk", filter=filters.cut_over_soon(now)),
         at_risk=Count("pk", filter=filters.at_risk(now)),
-        failing=Count("pk", filter=filters.failing()),
+        failing=Count("pk", filter=filters.failing(now)),
     )
     broken = Task.objects.filter(
         plan__tenant__in=tenants, status="regressed", regressed_at__gte=midnight

@@ -21,9 +21,10 @@ from checks.queries import (
 )
 from onboarding.lifecycle.delivery_hosts import proposed_delivery_host
 from onboarding.lifecycle.value_entries import may_decide, proposals_of
+from onboarding.plans.current_state import CurrentState
 from onboarding.plans.proof import ProofSubject
 from onboarding.plans.records import records_for
-from onboarding.plans.rows import Shape, shape_of_check
+from onboarding.plans.rows import Shape, shape_of_state
 from onboarding.plans.safe_times import safe_time_of
 from onboarding.plans.tenant_page import (
     RUN_RATE,
@@ -57,7 +58,11 @@ class CheckCell:
     kind: str
     label: str
     check: Check | None
-    shape: Shape
+    state: CurrentState | None
+
+    @property
+    def shape(self) -> Shape:
+        return shape_of_state(self.state) if self.state is not None else Shape.NOT_APPLICABLE
 
 
 @dataclass(frozen=True)
@@ -80,8 +85,8 @@ def domains(request: HttpRequest, public_id: str) -> HttpResponse:
         "kinds": [(kind.value, dict(KIND_CHOICES)[kind.value]) for kind in DOMAIN_KINDS],
         "proposals": proposals_of(page),
         "may_decide": may_decide(page),
-        "domain_rows": [_domain_row(checks, domain) for domain in page.plan_context.domains],
-        "host_rows": [_host_row(checks, host) for host in page.plan_context.hosts],
+        "domain_rows": [_domain_row(page, checks, domain) for domain in page.plan_context.domains],
+        "host_rows": [_host_row(page, checks, host) for host in page.plan_context.hosts],
         "delivery_host": proposed_delivery_host(
             page.tenant, page.plan_context.domains, page.plan_context.hosts
         ),
@@ -89,7 +94,7 @@ def domains(request: HttpRequest, public_id: str) -> HttpResponse:
         "domains_elsewhere": domains_at_other_tenants(page.tenant, current_user(request)),
         "removed_subjects": _removed_subjects(page),
         "check": check,
-        "check_shape": shape_of_check(check) if check else None,
+        "check_state": page.state_of(check) if check else None,
         "history": history_entries(check, recent_observations(check)) if check else [],
         "safe_time": safe_time_of(check, observations_by_kind([check], [check.kind]), page.region)
         if check and check.is_active
@@ -111,7 +116,7 @@ def _removed_subjects(page: TenantPage) -> list[SubjectRow]:
         assert subject is not None
         by_subject.setdefault(subject, []).append(check)
     return [
-        SubjectRow(subject, tuple(_cell(CheckKind(check.kind), check) for check in checks))
+        SubjectRow(subject, tuple(_cell(page, CheckKind(check.kind), check) for check in checks))
         for subject, checks in by_subject.items()
     ]
 
@@ -133,19 +138,21 @@ def _shown_checks(page: TenantPage) -> Sequence[Check]:
     )
 
 
-def _domain_row(checks: Sequence[Check], domain: Domain) -> SubjectRow:
+def _domain_row(page: TenantPage, checks: Sequence[Check], domain: Domain) -> SubjectRow:
     of_kind = {check.kind: check for check in checks if check.domain_id == domain.pk}
-    return SubjectRow(domain, tuple(_cell(kind, of_kind.get(kind.value)) for kind in DOMAIN_KINDS))
+    return SubjectRow(
+        domain, tuple(_cell(page, kind, of_kind.get(kind.value)) for kind in DOMAIN_KINDS)
+    )
 
 
-def _host_row(checks: Sequence[Check], host: Host) -> SubjectRow:
+def _host_row(page: TenantPage, checks: Sequence[Check], host: Host) -> SubjectRow:
     own = [check for check in checks if check.host_id == host.pk]
-    return SubjectRow(host, tuple(_cell(CheckKind(check.kind), check) for check in own))
+    return SubjectRow(host, tuple(_cell(page, CheckKind(check.kind), check) for check in own))
 
 
-def _cell(kind: CheckKind, check: Check | None) -> CheckCell:
-    shape = shape_of_check(check) if check is not None else Shape.NOT_APPLICABLE
-    return CheckCell(kind.value, dict(KIND_CHOICES)[kind.value], check, shape)
+def _cell(page: TenantPage, kind: CheckKind, check: Check | None) -> CheckCell:
+    state = page.state_of(check) if check is not None else None
+    return CheckCell(kind.value, dict(KIND_CHOICES)[kind.value], check, state)
 
 
 @require(Permission.RUN_CHECKS)

@@ -9,6 +9,7 @@ from django.shortcuts import redirect
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
+from onboarding.plans.current_state import tenant_states
 from onboarding.plans.tenant_page import current_user, show
 from onboarding.portfolio import filters, queries
 from tenants.access import require
@@ -41,7 +42,8 @@ def tenant_list(request: HttpRequest) -> HttpResponse:
     of = request.GET.get("show", "")
     is_mine = user.staff_role == User.StaffRole.CONSULTANT and of not in ("all", "closed")
     mine = tenants_for(user).filter(consultant=user) if is_mine else tenants_for(user)
-    drifted = mine.filter(filters.drifted(timezone.now()))
+    now = timezone.now()
+    drifted = mine.filter(filters.drifted(now))
     tenants = drifted if of == "drifted" else mine.filter(closed_at__isnull=of != "closed")
     wanted = request.GET.get("q", "").strip()
     if wanted:
@@ -51,8 +53,7 @@ def tenant_list(request: HttpRequest) -> HttpResponse:
     found = Paginator(queries.with_plans(tenants), 50).get_page(request.GET.get("page"))
     context = {
         "tenants": found,
-        "counts": queries.check_counts(list(found)),
-        "drifts": queries.drift_counts(list(found)),
+        "states": tenant_states(list(found), now=now),
         "drifted": drifted.count(),
         "wanted": wanted,
         "is_mine": is_mine,

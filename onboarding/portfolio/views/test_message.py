@@ -15,7 +15,6 @@ from checks.models import Check
 from checks.queries import tested_routes
 from checks.submitted_messages import latest_messages
 from onboarding.collaboration.uploads import was_too_large
-from onboarding.plans.rows import shape_of_check
 from onboarding.plans.services import submit_test_message
 from onboarding.plans.tenant_page import TenantPage, current_user, load_page, show
 from onboarding.portfolio.forms import MessageForm
@@ -38,7 +37,7 @@ def _context(page: TenantPage, check: Check, form: MessageForm) -> dict[str, Any
     return {
         "page": page,
         "check": check,
-        "check_shape": shape_of_check(check),
+        "check_state": page.state_of(check),
         "is_received": check.kind == CheckKind.DELIVERY_MESSAGE,
         "tab": "domains",
         "form": form,

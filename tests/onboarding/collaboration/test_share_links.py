@@ -110,6 +110,7 @@ def test_unknown_removals_need_confirmation(
     assert ("Ask before you publish." in html, f"<code>{published}</code>" in html) == (asks, asks)
 
 
+@pytest.mark.usefixtures("fixed_monday")
 def test_shared_page_follows_the_checks(tenant: Tenant, owner: User, run_check: RunCheck) -> None:
     link = link_to(task_of(tenant, "domain-ownership"), tenant, owner)
     client = Client()

@@ -19,11 +19,12 @@ from onboarding.cutovers.room import load_facts
 from onboarding.cutovers.snapshots import take_at_opening
 from onboarding.cutovers.tasks import open_cutover_windows
 from onboarding.models import Cutover, DomainProgress, Plan, Task
+from onboarding.plans.current_state import TenantState
 from onboarding.plans.evaluation import PlanContext
 from onboarding.plans.planned_cutovers import next_cutover
 from onboarding.plans.queries import tasks_of
 from onboarding.plans.services import confirm_task, submit_test_message
-from onboarding.portfolio.queries import CheckCounts, unfinished_tasks
+from onboarding.portfolio.queries import unfinished_tasks
 from onboarding.portfolio.tenant_status import tenant_status
 from tenants.models import Tenant, User
 from tests.cutovers import cutover_of
@@ -127,7 +128,7 @@ def test_status_shows_first_unswitched_cutover(tenant: Tenant, run_check: RunChe
         switched_ids = set(switched(Cutover.objects.all()).values_list("pk", flat=True))
         tasks = list(unfinished_tasks([tenant]))
         return tenant_status(
-            plan, cutovers, tasks, CheckCounts(), [], switched=switched_ids, now=now
+            plan, cutovers, tasks, TenantState(), [], switched=switched_ids, now=now
         ).cutover
 
     assert seen() == first

@@ -29,9 +29,10 @@ from onboarding.lifecycle.proposals import (
 from onboarding.lifecycle.tenants import ProfileEntry, save_profile
 from onboarding.models import Cutover, Task, TaskStatus
 from onboarding.monitoring.drift_rules import DriftContext, DriftState, evaluate_drift
+from onboarding.plans.current_state import TenantState, tenant_states
 from onboarding.plans.evaluation import PlanContext, reevaluate
 from onboarding.portfolio.filters import failing
-from onboarding.portfolio.queries import check_counts, failing_checks
+from onboarding.portfolio.queries import failing_checks
 from tenants.models import ActivityLine, Host, Tenant, User
 from tenants.proposals import proposal_of, rejection_of, values_in_use
 from tests.cutovers import cutover_of
@@ -277,11 +278,16 @@ def test_lists_do_not_count_proposals(
 ) -> None:
     domain = propose(bare, member)
     run_check(bare, CheckKind.OWNERSHIP, Verdict.PASS)
-    proposed = check_counts([bare])[bare.pk].passing
+    proposed = counted(bare).verified
 
     confirm_values(domain, OWNERSHIP, by=consultant, expected=expected_of(domain))
 
-    assert (proposed, check_counts([bare])[bare.pk].passing) == (0, 1)
+    assert (proposed, counted(bare).verified) == (0, 1)
+
+
+def counted(tenant: Tenant) -> TenantState:
+    tenants = list(Tenant.objects.filter(pk=tenant.pk).select_related("plan"))
+    return tenant_states(tenants, now=timezone.now())[tenant.pk]
 
 
 def test_failing_proposal_is_no_alarm(bare: Tenant, member: User) -> None:
@@ -290,15 +296,16 @@ def test_failing_proposal_is_no_alarm(bare: Tenant, member: User) -> None:
         is_misconfigured=True, settled_verdict="fail"
     )
     tenants = Tenant.objects.filter(pk=bare.pk)
-    assert check_counts([bare])[bare.pk].failing == 0
-    assert not failing_checks([bare]).exists()
-    assert not tenants.filter(failing()).exists()
+    now = timezone.now()
+    assert counted(bare).failing == 0
+    assert not failing_checks([bare], now=now).exists()
+    assert not tenants.filter(failing(now)).exists()
 
     tenants.get().domains.update(ownership_token=CODE)
 
-    assert check_counts([bare])[bare.pk].failing == 1
-    assert failing_checks([bare]).exists()
-    assert tenants.filter(failing()).exists()
+    assert counted(bare).failing == 1
+    assert failing_checks([bare], now=now).exists()
+    assert tenants.filter(failing(now)).exists()
 
 
 def test_proposal_opens_no_drift(bare: Tenant, member: User) -> None:

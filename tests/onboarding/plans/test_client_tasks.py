@@ -68,6 +68,7 @@ def test_unknown_result_contradicts_nothing(confirmed: Tenant, owner: User) -> N
     assert place_of(confirmed, owner) == "verifying"
 
 
+@pytest.mark.usefixtures("fixed_monday")
 def test_contradicted_card_shows_the_result(
     confirmed: Tenant, owner: User, signed_in: SignIn
 ) -> None:

@@ -68,6 +68,7 @@ def test_page_contains_its_revision(
     assert f'data-live-revision="{revision}"' in page
 
 
+@pytest.mark.usefixtures("fixed_monday")
 def test_verified_task_shows_its_proof(
     tenant: Tenant, owner: User, signed_in: SignIn, run_check: RunCheck
 ) -> None:

@@ -9,10 +9,10 @@ import pytest
 from checks.engine.outcomes import CheckKind, Verdict
 from checks.models import Check
 from checks.safe_times import SafeTime
-from onboarding.models import Cutover, Plan, Task, TaskStatus
+from onboarding.models import Cutover, Drift, Plan, Task, TaskStatus
+from onboarding.plans.current_state import SubjectStatus, TenantState
 from onboarding.plans.safe_times import PlanSafeTime
 from onboarding.portfolio import queries
-from onboarding.portfolio.queries import CheckCounts
 from onboarding.portfolio.tenant_status import TenantStatus, tenant_status
 from tenants.models import Tenant
 from tests.factories import RunCheck
@@ -20,14 +20,14 @@ from tests.factories import RunCheck
 NOW = datetime(2026, 12, 1, 9, 0, tzinfo=UTC)
 
 
-def _status(tenant: Tenant, counts: CheckCounts | None = None) -> TenantStatus:
+def _status(tenant: Tenant, state: TenantState | None = None) -> TenantStatus:
     plan = Plan.objects.get(tenant=tenant)
     return tenant_status(
         plan,
         list(Cutover.objects.filter(plan=plan)),
         list(queries.unfinished_tasks([tenant])),
-        counts or CheckCounts(),
-        list(queries.failing_checks([tenant])),
+        state or TenantState(),
+        list(queries.failing_checks([tenant], now=NOW)),
         now=NOW,
     )
 
@@ -78,10 +78,12 @@ def test_unknown_check_is_not_ready(tenant: Tenant) -> None:
     _plan(tenant, 3)
     _complete_all_but(tenant, "outbound-cutover")
 
-    assert (
-        _status(tenant, CheckCounts(unknown=1)).text
-        == "Tasks done; no reliable answer from 1 check"
+    unknown, contradicted = (
+        _status(tenant, TenantState(checks={status: 1})).text
+        for status in (SubjectStatus.UNKNOWN, SubjectStatus.CONTRADICTED)
     )
+    assert unknown == "Tasks done; no reliable answer from 1 check"
+    assert contradicted == "Tasks done; 1 last run disagrees"
 
 
 def test_past_cutover_is_overdue(tenant: Tenant) -> None:
@@ -120,6 +122,38 @@ def test_failing_check_by_finding(
     assert Check.objects.get(kind=CheckKind.MX).settled_verdict == Verdict.FAIL
 
 
+def test_drifted_check_comes_before_the_cutover(tenant: Tenant, run_check: RunCheck) -> None:
+    _plan(tenant, 3)
+    run_check(tenant, CheckKind.MX_TTL, Verdict.PASS)
+    check = Check.objects.get(tenant=tenant, kind=CheckKind.MX_TTL)
+    Drift.objects.create(
+        tenant=tenant, kind=Drift.Kind.TTL_LOW, subject=check.subject, check_asked=check
+    )
+
+    assert _status(tenant).text == "northwind.test: MX TTL drifted"
+    assert _status(tenant).shape == "fail"
+
+
+@pytest.mark.parametrize(
+    ("state", "shape", "text"),
+    [
+        ({SubjectStatus.VERIFIED: 2}, "pass", "All tasks done"),
+        ({SubjectStatus.REGRESSED: 2}, "fail", "All tasks done, but 2 checks failing"),
+        (
+            {SubjectStatus.UNKNOWN: 1},
+            "unknown",
+            "All tasks done, but 1 check without a reliable answer",
+        ),
+    ],
+)
+def test_completed_plan_is_no_all_clear(
+    tenant: Tenant, state: dict[SubjectStatus, int], shape: str, text: str
+) -> None:
+    status = _status(tenant, TenantState(tasks_total=5, tasks_complete=5, checks=state))
+
+    assert (status.shape, status.text) == (shape, text)
+
+
 @pytest.mark.parametrize(("direction", "text"), [("inbound", "Ready from"), ("outbound", "Ready")])
 def test_inbound_cutover_waits_on_caches(tenant: Tenant, direction: str, text: str) -> None:
     plan = Plan.objects.get(tenant=tenant)
@@ -132,7 +166,7 @@ def test_inbound_cutover_waits_on_caches(tenant: Tenant, direction: str, text: s
         plan,
         list(plan.cutovers.all()),
         list(queries.unfinished_tasks([tenant])),
-        CheckCounts(),
+        TenantState(),
         [],
         PlanSafeTime("cutover", "northwind.test", safe_time, NOW),
         now=NOW,
