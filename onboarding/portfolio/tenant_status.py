@@ -83,7 +83,7 @@ def _closed(tenant: Tenant, state: TenantState) -> TenantStatus:
     """A closed tenant waits for nothing. Its headline names the problems of the monitoring."""
     if tenant.completed_at is None:
         return TenantStatus(Shape.NOT_APPLICABLE, "Closed before completion")
-    label = "Completed" if state.is_clear else f"Completed, but {state.problems}"
+    label = "Completed, all checks pass" if state.is_clear else f"Completed, but {state.problems}"
     return TenantStatus(_shape_of_done(state), label)
 
 

@@ -196,9 +196,10 @@ def test_copy_button_announces_copy(open_page: OpenPage, tenant: Tenant, owner: 
                      + f"?phase={task_of(tenant, 'domain-ownership').phase.key}")  # fmt: skip
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.locator("#domain-ownership > summary").click()
-    shown = page.locator("#domain-ownership .copyable code").inner_text()
+    record = page.locator("#domain-ownership .record .copyable")
+    shown = record.locator("code").inner_text()
 
-    page.locator("#domain-ownership [data-copy]").click()
+    record.locator("[data-copy]").click()
 
     expect(page.locator("#announcer")).to_have_text("Copied")
     assert page.evaluate("navigator.clipboard.readText()") == shown

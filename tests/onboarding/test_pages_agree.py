@@ -51,23 +51,27 @@ class Facts:
 
     def shape(self, kind: str) -> str:
         """The icon that every page must show."""
+        if kind == "delivery_message" and self.settled == "fail":
+            return "fail"
         if self.has_drift or (
             self.settled == "fail" and (self.was_verified or self.is_misconfigured)
         ):
             return "fail"
         if self.settled == "fail" or not self.newest:
             return "todo"
-        is_message = kind == "message"
+        is_message = kind in MESSAGES
         if self.newest == "unknown" and (not is_message or not self.settled):
             return "unknown"
         if self.is_old and not is_message:
             return "unknown"
         if not self.settled or not self.agrees(kind):
             return "waiting"
+        if kind == "delivery_message" and self.settled in PASSING:
+            return "supported"
         return {"pass": "pass", "warn": "caution"}.get(self.settled, "not_applicable")
 
     def agrees(self, kind: str) -> bool:
-        if kind == "message" and self.newest == "unknown":
+        if kind in MESSAGES and self.newest == "unknown":
             return True
         if self.settled in PASSING:
             return self.newest in PASSING
@@ -75,6 +79,8 @@ class Facts:
 
     def is_clear(self, kind: str) -> bool:
         """Whether the check allows an all-clear. Only a failed message prevents one."""
+        if kind == "delivery_message":
+            return True
         if kind == "message":
             return not self.is_fault
         return self.shape(kind) in ("pass", "caution", "not_applicable")
@@ -117,6 +123,7 @@ TASKS: tuple[dict[str, Any], ...] = (
 CORRECT = ("Correct at every", "Correct.", "gave the correct answer", "answered correctly")
 # The pages of a tenant with an all-clear, if it is true.
 CLEAR_PAGES = ("monitoring", "client home", "closing", "dashboard", "sign-off")
+MESSAGES = ("message", "delivery_message")
 SIGNING = {"consultant": "consultant", "client": "client", "manager": "consultant"}
 READINESS = {"ownership": "ownership", "spf": "spf", "dkim": "dkim", "mta-sts": "mta_sts"}
 
@@ -248,7 +255,7 @@ class World:
             query = "?show=closed" if is_closed else ""
             pages["dashboard"] = self.get(role, "dashboard", query=query)
         if not is_closed:
-            pages["sign-off"] = self.get(SIGNING[role], "sign-off", own)
+            pages["sign-off"] = self.get(SIGNING[role], "closing", own)
         return pages
 
 
@@ -385,6 +392,8 @@ def _expected_counts(world: World) -> dict[str, int]:
     for kind in world.facts:
         facts = _expected(world, kind)
         shape = facts.shape(kind)
+        if kind == "delivery_message":
+            continue
         if facts.has_drift:
             counts["drifted"] += 1
         elif shape == "fail":

@@ -31,7 +31,7 @@ from onboarding.plans.services import confirm_task
 from onboarding.requirements.sign_off import sign_off
 from tenants.models import ActivityLine, Membership, Tenant, User
 from tests.clock import Clock, at
-from tests.factories import TOKEN, task_of
+from tests.factories import TOKEN, fill_fields, task_of
 from tests.scenarios.name_servers import NameServers
 
 NORTHWIND = "northwind.test"
@@ -170,7 +170,7 @@ class Scenario:
         with self.commits():
             for key in keys:
                 for side, person in (("mimecast", self.consultant), ("client", self.owner)):
-                    task = task_of(self.tenant, key)
+                    task = fill_fields(task_of(self.tenant, key))
                     if task.responsibility in (side, "both"):
                         _confirm(task, by=person, side=side)
 

@@ -1,13 +1,17 @@
-"""A whole implementation for each mail platform, from the empty plan to the closing task."""
+"""A whole implementation for each platform, from the empty plan to the verified closing pack."""
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
-from onboarding.models import Task, TaskRole, TaskStatus
+from onboarding.collaboration.file_store import path_of
+from onboarding.lifecycle.closing_pack.verify import faults_in, read_archive
+from onboarding.models import ClosingPack, Task, TaskRole, TaskStatus
 from onboarding.plan_templates.plan_creation import apply_profile
+from tenants.models import Tenant
 from tests.checks.engine.mail.signed_messages import SELECTOR
 from tests.factories import HostRow
 from tests.scenarios.walk import Walk
@@ -36,6 +40,20 @@ def test_implementation_reaches_its_end(make_scenario: Any, platform: str) -> No
     assert {task.title for task in tasks if task.is_open_leaf and not task.is_optional} == {
         "Implementation case closed"
     }
+    accepted = walk.close()
+    tenant = Tenant.objects.get(pk=scenario.tenant.pk)
+    pack = ClosingPack.objects.get(tenant=tenant)
+    files = read_archive(path_of(pack.stored_as))
+    content = json.loads(files["implementation.json"])
+
+    assert tenant.completed_at is not None
+    assert set(accepted) == {"lockdown", "mx-ttl"}
+    assert faults_in(files, pack.seal) == []
+    assert [risk["reason"] for risk in content["residual_risks"]] == [
+        "Agreed in the last session." for _ in accepted
+    ]
+    listed = [task for phase in content["phases"] for task in phase["tasks"]]
+    assert [t["title"] for t in listed if not t["is_group"] and not t["decision"]] == []
     verified = set(tasks.filter(status=TaskStatus.VERIFIED).values_list("role", flat=True))
     assert TaskRole.SWITCHES_INBOUND in verified
     assert TaskRole.SWITCHES_OUTBOUND in verified

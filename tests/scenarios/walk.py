@@ -6,7 +6,6 @@ and publishes the records that the tasks ask for. The name servers are real, the
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -93,7 +92,8 @@ class Walk:
 
     def wait(self) -> bool:
         """Let time pass while a check or a period decides. False if nothing is awaited."""
-        awaited = [row for row in self.rows(self.scenario.consultant) if is_awaited(row)]
+        rows = self.rows(self.scenario.consultant)
+        awaited = [row for row in rows if is_awaited(row) and not row.is_closure]
         if not awaited:
             return False
         before = self.snapshot()
@@ -121,6 +121,43 @@ class Walk:
     def snapshot(self) -> list[tuple[Any, ...]]:
         rows = Task.objects.filter(plan=self.tenant.plan).order_by("position")
         return list(rows.values_list("key", "status", "wait_ends_at"))
+
+    # --- The closing
+
+    def close(self) -> list[str]:
+        """Decide on every optional task, accept the residual risks, and sign off for both sides.
+
+        Returns the kinds of the accepted risks, in the order of the page.
+        """
+        consultant = self.scenario.consultant
+        for row in self.rows(consultant):
+            if row.task.is_optional and row.task.is_open_leaf:
+                form = {"reason": "Not in this implementation.", "expected": row.task.status}
+                self.post(consultant, "task-transition", row, form, "decline")
+        accepted = self.accept_risks()
+        for person in self.people.values():
+            self.send_form(person, self.address("sign-off"), {"reason": "All mail flows."})
+        return accepted
+
+    def accept_risks(self) -> list[str]:
+        consultant = self.scenario.consultant
+        accepted = []
+        while True:
+            page = self.scenario.client_of(consultant).get(self.address("closing"))
+            card = next((each for each in page.context["cards"] if each.form is not None), None)
+            if card is None:
+                return accepted
+            form = {
+                "kind": card.risk.kind.value,
+                "subject": card.risk.subject,
+                "sentence": card.risk.sentence,
+                "reason": "Agreed in the last session.",
+            }
+            self.send_form(consultant, self.address("residual-risk-accept"), form)
+            accepted.append(card.risk.kind.value)
+
+    def address(self, name: str) -> str:
+        return reverse(f"onboarding:{name}", args=[self.tenant.public_id])
 
     # --- The actions of one row
 
@@ -238,8 +275,9 @@ class Walk:
         rows: list[TaskRow] = answer.context["page"].rows
         return rows
 
-    def post(self, person: User, name: str, row: TaskRow, form: dict[str, Any]) -> None:
-        address = reverse(f"onboarding:{name}", args=[self.tenant.public_id, row.task.public_id])
+    def post(self, person: User, name: str, row: TaskRow, form: dict[str, Any], *more: str) -> None:
+        args = [self.tenant.public_id, row.task.public_id, *more]
+        address = reverse(f"onboarding:{name}", args=args)
         self.send_form(person, address, form)
 
     def send_form(self, person: User, address: str, form: dict[str, Any]) -> None:
@@ -283,8 +321,3 @@ def is_file(row: FieldRow) -> bool:
 def is_awaited(row: TaskRow) -> bool:
     """Whether time or a check decides about the open task."""
     return row.task.is_open_leaf and (row.needs_time or bool(row.task.check_kinds))
-
-
-def steps(walk: Walk) -> Iterator[str]:
-    """The keys of the tasks in the order of the work, each once."""
-    return iter(dict.fromkeys(walk.done))

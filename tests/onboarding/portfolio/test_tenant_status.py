@@ -49,7 +49,8 @@ def test_no_cutover_planned(tenant: Tenant) -> None:
 
 
 @pytest.mark.parametrize(
-    ("completed_at", "text"), [(NOW, "Completed"), (None, "Closed before completion")]
+    ("completed_at", "text"),
+    [(NOW, "Completed, all checks pass"), (None, "Closed before completion")],
 )
 def test_closed_tenant_waits_for_nothing(
     tenant: Tenant, completed_at: datetime | None, text: str
