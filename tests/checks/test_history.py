@@ -13,6 +13,7 @@ from checks.history import history_entries
 from checks.models import Check
 from checks.queries import recent_observations
 from checks.services import record_run
+from onboarding.plans.current_state import current_state
 from tenants.models import Tenant
 from tests.factories import START
 
@@ -75,7 +76,8 @@ def test_history_page_by_settled_verdict(
         Check.objects.update(is_misconfigured=True)
         check.refresh_from_db()
 
-    shown = " ".join(strip_tags(render_to_string("checks/history.html", {"check": check})).split())
+    context = {"check": check, "state": current_state(check, now=timezone.now())}
+    shown = " ".join(strip_tags(render_to_string("checks/history.html", context)).split())
 
     assert sentence in shown
 

@@ -24,6 +24,7 @@ PREPARED = (
         "tls-requirements",
     ),
     *("additional-outbound-policies", "anti-spoofing-exceptions", "global-permitted-senders"),
+    *("onmicrosoft-domain", "authorised-outbound-addresses", "direct-send-inventory"),
     *("inbound-delivery-test", "outbound-cutover"),
 )
 

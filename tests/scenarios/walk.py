@@ -141,7 +141,7 @@ class Walk:
 
     def accept_risks(self) -> list[str]:
         consultant = self.scenario.consultant
-        accepted = []
+        accepted: list[str] = []
         while True:
             page = self.scenario.client_of(consultant).get(self.address("closing"))
             card = next((each for each in page.context["cards"] if each.form is not None), None)
