@@ -26,6 +26,7 @@ from onboarding.plan_templates.registry import (
     template_version_of,
 )
 from onboarding.plan_templates.schema import TemplateVersion
+from onboarding.plan_templates.task_parts import literal_gap
 from tenants.activity_names import ActivityName
 from tenants.models import User
 from tenants.services import write_activity
@@ -226,6 +227,7 @@ def publish(*, note: str, expected: int, accepts_losses: bool, by: User) -> Plan
         before = template_version_of(newest)
         if diff(before, after).is_empty:
             raise OnboardingError(f"The draft is equal to version {newest.version}.")
+        _refuse_literal_gaps(after, before)
         lost = losses(before, after)
         if lost and not accepts_losses:
             raise OnboardingError(
@@ -246,6 +248,18 @@ def publish(*, note: str, expected: int, accepts_losses: bool, by: User) -> Plan
             lost=lost,
         )
     return made
+
+
+def _refuse_literal_gaps(after: TemplateVersion, before: TemplateVersion) -> None:
+    """Refuse a new text with a placeholder that no page fills; an earlier version may have some."""
+    known = {literal_gap(task) for task in before.tasks}
+    for task in after.tasks:
+        gap = literal_gap(task)
+        if gap and gap not in known:
+            raise OnboardingError(
+                f"“{task.title}”: pages show “{gap}” literally. Placeholders are filled in the"
+                " instructions by platform only. Nothing was published."
+            )
 
 
 # --- The frame of every change

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Mapping
 
-from onboarding.plan_templates.runbooks import named_in, placeholders_of
+from onboarding.plan_templates.runbooks import named_in
 from onboarding.plan_templates.schema import (
     CONFIDENCES,
     Condition,
     Runbook,
     RunbookStep,
     Source,
+    TaskDefinition,
 )
 from onboarding.plans.task_fields import FieldDefinition, FieldType
 from onboarding.plans.tenant_values import PLACEHOLDERS
@@ -180,11 +181,13 @@ def _refuse_unknown_sources(
             raise section.error(f"“{key}” is not in the “sources” of the template")
 
 
-def refuse_placeholders(section: YamlSection) -> None:
-    """Refuse a text that has a placeholder or an angle-bracket gap outside of instructions."""
-    text = section.text()
-    gap = re.search(r"<[a-z][a-z ]*>", text)
-    names = placeholders_of(text)
-    if gap or names:
-        found = gap.group() if gap else f"{{{names[0]}}}"
-        raise section.error(f"“{found}” is shown literally here. Write it as a runbook step")
+def literal_gap(task: TaskDefinition) -> str:
+    """A placeholder or an angle-bracket gap that a page would show literally; empty if none.
+
+    Only the steps of instructions are filled with the tenant's values.
+    """
+    for text in (task.do, task.shown_by):
+        gap = re.search(r"<[a-z][a-z ]*>|\{[a-z][a-z0-9_]*\}", text)
+        if gap:
+            return gap.group()
+    return ""

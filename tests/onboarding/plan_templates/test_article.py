@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from onboarding.plan_templates.registry import TEMPLATES_DIR
+from onboarding.plan_templates.task_parts import literal_gap
 from onboarding.plan_templates.template_version import flat, load_template_file
 
 # The item as it begins, its phase, its group, the side the article names, and whether it names one.
@@ -180,8 +181,8 @@ def test_tasks_are_verified_by_these_checks() -> None:
         "outbound-cutover": ["dmarc"],
         "dmarc-analyzer": ["dmarc"],
         "inbound-delivery-routes": ["smtp"],
-        "inbound-delivery-test": ["mx"],
-        "mx-record-cutover": ["mta_sts"],
+        "inbound-delivery-test": ["mx", "delivery_message"],
+        "mx-record-cutover": ["mta_sts", "delivery_message"],
         "connection-lockdown": ["lockdown"],
     }
 
@@ -234,3 +235,12 @@ def test_closure_depends_on_every_task() -> None:
     assert closure["depends_on"] == [
         row["key"] for row in rows if row is not closure and row["parent"] not in groups
     ]
+
+
+def test_every_link_has_an_address_and_no_text_a_gap() -> None:
+    template = load_template_file()
+    links = [link for phase in template.phases for link in phase.links]
+    links += [link for task in template.tasks for link in task.links]
+
+    assert [link.title for link in links if link.url is None] == []
+    assert [task.key for task in template.tasks if literal_gap(task)] == []

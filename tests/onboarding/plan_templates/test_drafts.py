@@ -263,6 +263,25 @@ def test_unchanged_draft_is_not_published(draft: TemplateDraft, consultant: User
         _publish(consultant)
 
 
+@pytest.mark.parametrize("gap", ["<primary domain>", "{smart_hosts}"])
+def test_literal_placeholder_is_not_published(
+    draft: TemplateDraft, consultant: User, gap: str
+) -> None:
+    """Pages fill placeholders in instructions only, so the text would show them."""
+    drafts.save_task(
+        _entry("training") | {"do": f"Write to {gap}."},
+        phase="administration-console",
+        key="training",
+        expected=_fingerprint("training"),
+        by=consultant,
+    )
+
+    with pytest.raises(OnboardingError, match=f"“Training”: pages show “{gap}” literally"):
+        _publish(consultant)
+
+    assert PlanTemplate.objects.count() == NEWEST.version
+
+
 def test_lost_guard_must_be_accepted(draft: TemplateDraft, consultant: User) -> None:
     entry = {k: v for k, v in _entry("mx-record-cutover").items() if k != "gate"}
     drafts.save_task(
