@@ -53,6 +53,10 @@ def test_implementation_reaches_its_end(make_scenario: Any, platform: str) -> No
         "Agreed in the last session." for _ in accepted
     ]
     listed = [task for phase in content["phases"] for task in phase["tasks"]]
+    facts = {t["key"]: [fact["value"] for fact in t["facts"]] for t in listed if t["facts"]}
+    assert facts["account-creation"][0].endswith("10A100")
+    assert facts["initial-conversation"][1] == "Con Sultant\nOw Ner"
+    assert facts["recipient-validation"] == ["Any address"]
     assert [t["title"] for t in listed if not t["is_group"] and not t["decision"]] == []
     verified = set(tasks.filter(status=TaskStatus.VERIFIED).values_list("role", flat=True))
     assert TaskRole.SWITCHES_INBOUND in verified

@@ -34,6 +34,7 @@ from onboarding.plans.domain_progress import progress_by_task
 from onboarding.plans.evaluation import PlanContext
 from onboarding.plans.planned_cutovers import ROLE_OF_DIRECTION
 from onboarding.plans.proof import TaskEvidence
+from onboarding.plans.task_fields import rows_for
 from onboarding.requirements.exports import file_name
 from onboarding.requirements.sign_off import definition_of, unanswered_questions
 from tenants.models import ActivityChain, ActivityLine, Domain, Host, Tenant, User
@@ -180,12 +181,23 @@ def _task(task: Task, plan_context: PlanContext) -> JsonObject:
         "accepted_until": task.accepted_until,
         "due_on": task.due_on,
         "decision": _decision(task) if not task.is_group else None,
+        "facts": _facts(task, plan_context),
         # The checks that prove the task, and those that only support it.
         "proof": _evidence(plan_context.evidence(task)) if task.check_kinds else [],
         "support": _evidence(plan_context.evidence(task, task.evidence_kinds))
         if task.evidence_kinds
         else [],
     }
+
+
+def _facts(task: Task, plan_context: PlanContext) -> list[JsonObject]:
+    """The entered values of the task's fields. The files are listed with the other evidence."""
+    domains = plan_context.domains_of(task)
+    return [
+        {"label": row.label, "value": row.text, "by": row.saved_by, "at": row.saved_at}
+        for row in rows_for(task, plan_context.tenant, domains, has_file=False)
+        if row.value is not None
+    ]
 
 
 def _decision(task: Task) -> JsonObject:
