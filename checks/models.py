@@ -50,6 +50,13 @@ PROPOSED_VALUES: dict[str, ProposalKind] = {
 }
 
 
+class SendingPlatform(models.TextChoices):
+    """The halves of a hybrid mail system. Each sends its own mail through Mimecast."""
+
+    CLOUD = "cloud", "Exchange Online"
+    ON_PREMISES = "on_premises", "Exchange on-premises"
+
+
 class Check(models.Model):
     """One question about one subject, scheduled for the life of the tenant."""
 
@@ -97,6 +104,8 @@ class Check(models.Model):
     is_misconfigured = models.BooleanField(default=False)
     # For a message check: the signed time of the newest message that passed.
     signed_at = models.DateTimeField(null=True, blank=True)
+    # The same for each half of a hybrid system, as ISO 8601 text by SendingPlatform.
+    signed_by_platform = models.JSONField(default=dict)
     # For a check of received messages: when the client's system received the newest that passed.
     received_at = models.DateTimeField(null=True, blank=True)
 
@@ -255,6 +264,8 @@ class SubmittedMessage(models.Model):
     content = models.BinaryField(default=bytes)
     size = models.PositiveIntegerField()
     sha256 = models.CharField(max_length=64)
+    # The half of a hybrid system that sent it; empty for every other platform.
+    sending_platform = models.CharField(max_length=20, choices=SendingPlatform, blank=True)
     # The confirmation of the outbound cutover, or the observed MX cutover of a received message:
     # an earlier message is no evidence for it.
     not_before = models.DateTimeField(null=True, blank=True)

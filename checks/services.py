@@ -376,6 +376,13 @@ def _newest(*times: datetime | None) -> datetime | None:
     return max((time for time in times if time is not None), default=None)
 
 
+def _signed_by_platform(observation: Observation) -> dict[str, str]:
+    """The signed time of a message that passed, by the half of a hybrid system that sent it."""
+    platform = observation.evidence.get("message", {}).get("sending_platform", "")
+    signed_at = signed_at_of(observation) if platform else None
+    return {platform: signed_at.isoformat()} if signed_at is not None else {}
+
+
 def _save_state(check: Check, state: CheckState, observation: Observation) -> None:
     settled = state.settled
     changes = {
@@ -386,6 +393,7 @@ def _save_state(check: Check, state: CheckState, observation: Observation) -> No
         "first_verified_at": state.first_verified_at,
         "is_misconfigured": state.is_misconfigured,
         "signed_at": signed_at_of(observation) or check.signed_at,
+        "signed_by_platform": check.signed_by_platform | _signed_by_platform(observation),
         # A person may submit an older message later, for another route.
         "received_at": _newest(received_at_of(observation), check.received_at),
         "latest": observation,

@@ -29,7 +29,13 @@ _RETRY_CODES = {"message.key-unanswered", "run.over-budget", "run.internal-error
 
 
 def submit_message(
-    check: Check, content: bytes, *, by: User, at: datetime, not_before: datetime | None
+    check: Check,
+    content: bytes,
+    *,
+    by: User,
+    at: datetime,
+    not_before: datetime | None,
+    sending_platform: str = "",
 ) -> SubmittedMessage:
     """Submit a message for a check. It replaces a pending one."""
     with transaction.atomic():
@@ -43,6 +49,7 @@ def submit_message(
             size=len(content),
             sha256=hashlib.sha256(content).hexdigest(),
             not_before=not_before,
+            sending_platform=sending_platform,
             submitted_by=by,
             submitted_at=at,
         )
@@ -81,6 +88,7 @@ def engine_message(message: SubmittedMessage | None, *, at: datetime) -> Message
         at,
         max_age_days=settings.CHECKS_MESSAGE_DAYS,
         not_before=message.not_before,
+        sending_platform=message.sending_platform,
     )
 
 

@@ -9,10 +9,11 @@ from types import MappingProxyType
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 
 from checks.engine.outcomes import UNVERIFIED_KINDS, CheckKind, Verdict
 from checks.expectations import PURPOSE_BY_KIND, ROLES_BY_KIND
-from checks.models import Check
+from checks.models import Check, SendingPlatform
 from checks.safe_times import ASSUMED_TTL_SECONDS
 from onboarding.models import DomainProgress, Task, TaskRole
 from onboarding.plans.current_state import CurrentState, current_state
@@ -52,6 +53,8 @@ class ProofSubject:
     # Whether only a message counts that was received after the MX switch, seen at `switched_at`.
     follows_switch: bool = False
     switched_at: datetime | None = None
+    # The halves of a hybrid system, each of which needs a message of its own.
+    sending_platforms: tuple[SendingPlatform, ...] = ()
     # The opening of the check's open drift.
     drifted_since: datetime | None = None
     now: datetime = field(default_factory=timezone.now, compare=False)
@@ -87,13 +90,26 @@ class ProofSubject:
             return self._is_before_switch(self.check)
         if not self.follows_confirmation:
             return False
-        verdict, signed_at = self.check.settled.verdict, self.check.signed_at
+        verdict = self.check.settled.verdict
         if verdict is None or not verdict.is_passing:
             return False
-        return (
-            self.confirmed_at is None
-            or signed_at is None
-            or signed_at < self.confirmed_at.replace(microsecond=0)
+        if self.sending_platforms:
+            return bool(self.missing_platforms)
+        return self._precedes_confirmation(self.check.signed_at)
+
+    def _precedes_confirmation(self, signed_at: datetime | None) -> bool:
+        if self.confirmed_at is None or signed_at is None:
+            return True
+        return signed_at < self.confirmed_at.replace(microsecond=0)
+
+    @property
+    def missing_platforms(self) -> tuple[SendingPlatform, ...]:
+        """The halves of a hybrid system without a message signed after the confirmation."""
+        times = self.check.signed_by_platform if self.check is not None else {}
+        return tuple(
+            platform
+            for platform in self.sending_platforms
+            if self._precedes_confirmation(parse_datetime(times.get(platform, "")))
         )
 
     def _is_before_switch(self, check: Check) -> bool:
@@ -250,10 +266,19 @@ def evidence_for(
     missing: list[CheckKind] = []
     for kind in needed_kinds(task.check_kinds if kinds is None else kinds, tenant):
         of_kind = list(_subjects(kind, task, by_subject, domains, hosts, progress))
+        if tenant.platform == Platform.HYBRID:
+            of_kind = [_of_both_halves(subject) for subject in of_kind]
         subjects += [_with_state(subject, drifted_since, now) for subject in of_kind]
         if not of_kind:
             missing.append(kind)
     return TaskEvidence(tuple(subjects), tuple(missing))
+
+
+def _of_both_halves(subject: ProofSubject) -> ProofSubject:
+    """Each half of a hybrid system sends through a connector of its own."""
+    if not subject.follows_confirmation:
+        return subject
+    return replace(subject, sending_platforms=tuple(SendingPlatform))
 
 
 def _with_state(

@@ -498,10 +498,13 @@ def _write_activity(locked: _LockedTask, action: ActivityName, *, by: User, **pa
     )
 
 
-def submit_test_message(plan: Plan, check: Check, content: bytes, *, by: User) -> SubmittedMessage:
+def submit_test_message(
+    plan: Plan, check: Check, content: bytes, *, by: User, sending_platform: str = ""
+) -> SubmittedMessage:
     """Store a test message for its check and run the check now.
 
-    An earlier message proves nothing about a switch, so its time is stored with the message.
+    `sending_platform` is the half of a hybrid system that sent it. An earlier message proves
+    nothing about a switch, so its time is stored with the message.
     """
     not_before = _switch_before(plan, check)
     with transaction.atomic():
@@ -512,6 +515,7 @@ def submit_test_message(plan: Plan, check: Check, content: bytes, *, by: User) -
             at=timezone.now(),
             # A signature and a Received line have the time in whole seconds.
             not_before=not_before.replace(microsecond=0) if not_before is not None else None,
+            sending_platform=sending_platform,
         )
         run_now([check])
         write_activity(

@@ -10,6 +10,7 @@ from django import forms
 from django.core.files.uploadedfile import UploadedFile
 
 from checks.engine.mail.message_parser import MAX_BYTES, UnreadableMessage, parse
+from checks.models import SendingPlatform
 from onboarding.plans.forms.dates import (
     _DAY,
     refuse_far_away,
@@ -150,9 +151,20 @@ class MessageForm(forms.Form):
         widget=forms.FileInput(attrs={"accept": ".eml, .txt, message/rfc822"}),
     )
 
-    def __init__(self, *args: Any, was_too_large: bool = False, **kwargs: Any) -> None:
+    sending_platform = forms.ChoiceField(
+        label="Sent from",
+        choices=[("", "Choose the platform"), *SendingPlatform.choices],
+        help_text="Each half of a hybrid system needs a message of its own.",
+        error_messages={"required": "Choose the platform that sent the message."},
+    )
+
+    def __init__(
+        self, *args: Any, was_too_large: bool = False, is_hybrid: bool = False, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.was_too_large = was_too_large
+        if not is_hybrid:
+            del self.fields["sending_platform"]
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}

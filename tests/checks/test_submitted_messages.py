@@ -17,6 +17,7 @@ from checks.models import Check, Observation, SubmittedMessage
 from checks.queries import due_checks
 from onboarding.models import Task
 from onboarding.plan_templates.plan_creation import apply_profile
+from onboarding.plans.evaluation import PlanContext
 from onboarding.plans.services import confirm_task
 from tenants.models import Tenant, User
 from tests.checks.engine.mail.signed_messages import SELECTOR
@@ -368,3 +369,46 @@ def test_erased_tenant_leaves_no_message(sending: Tenant, check: Check) -> None:
 
     assert not SubmittedMessage.objects.exists()
     assert not Observation.objects.exists()
+
+
+# --- Hybrid systems
+
+
+def signed_from(platform: str, at: datetime) -> Outcome:
+    message = {"sent_at": at.isoformat(timespec="seconds")}
+    if platform:
+        message["sending_platform"] = platform
+    return replace(PASS, evidence={"message": message})
+
+
+def test_hybrid_needs_a_message_from_each_half(
+    sending: Tenant, check: Check, worker: Worker, owner: User
+) -> None:
+    Tenant.objects.filter(pk=sending.pk).update(platform="hybrid")
+    sending.refresh_from_db()
+    confirm_outbound(sending, owner)
+    reached = []
+
+    for platform in ("", "cloud", "cloud", "on_premises"):
+        show(check)
+        worker.run(check, signed_from(platform, worker.now))
+        reached.append(outbound(sending).status)
+
+    assert reached == [*["awaiting_verification"] * 3, "verified"]
+
+
+def test_message_of_a_half_from_before_the_confirmation_is_early(
+    sending: Tenant, check: Check, worker: Worker, owner: User
+) -> None:
+    Tenant.objects.filter(pk=sending.pk).update(platform="hybrid")
+    sending.refresh_from_db()
+    show(check)
+    worker.run(check, signed_from("on_premises", worker.now - timedelta(days=1)))
+    confirm_outbound(sending, owner)
+
+    show(check)
+    worker.run(check, signed_from("cloud", worker.now))
+
+    (subject,) = PlanContext.of(sending).evidence(outbound(sending)).subjects
+    assert outbound(sending).status == "awaiting_verification"
+    assert [platform.value for platform in subject.missing_platforms] == ["on_premises"]

@@ -230,14 +230,19 @@ class Walk:
         subjects = [s for s in row.open_subjects if s.check is not None and s.confirmed_at]
         for subject in subjects:
             assert subject.check is not None
-            if subject.check.messages.filter(submitted_at__gte=subject.confirmed_at).exists():
+            sent = subject.check.messages.filter(submitted_at__gte=subject.confirmed_at)
+            known = set(sent.values_list("sending_platform", flat=True))
+            platform = next((p for p in subject.sending_platforms or [""] if p not in known), None)
+            if platform is None:
                 continue
             address = reverse(
                 "onboarding:test-message-submit",
                 args=[self.tenant.public_id, subject.check.public_id],
             )
             message = self.message_of(subject.name, self.scenario.clock.now)
-            self.send_form(person, address, {"source": message.decode()})
+            self.send_form(
+                person, address, {"source": message.decode(), "sending_platform": platform}
+            )
             return True
         return False
 

@@ -61,13 +61,15 @@ class MessageInput:
     """A submitted message, the time of the run, and the maximum age of the message.
 
     `not_before` is the confirmation of the outbound cutover, if any. An earlier message proves
-    nothing about it.
+    nothing about it. `sending_platform` is the half of a hybrid system that sent it, as a person
+    stated; empty otherwise.
     """
 
     content: bytes
     at: datetime
     max_age_days: int = 7
     not_before: datetime | None = None
+    sending_platform: str = ""
 
 
 async def inspect(
@@ -224,6 +226,11 @@ def _evidence(
             "bytes": len(submitted.content),
             "has_body": message.has_body,
             "sent_at": _iso(facts.proofs[0].signed_at if facts.proofs else facts.dated_at),
+            **(
+                {"sending_platform": submitted.sending_platform}
+                if submitted.sending_platform
+                else {}
+            ),
         },
         "facts": [
             {"name": "signature", "rests_on": "proof", "verdict": signature_verdict(facts).value},

@@ -19,7 +19,7 @@ from onboarding.plans.services import submit_test_message
 from onboarding.plans.tenant_page import TenantPage, current_user, load_page, show
 from onboarding.portfolio.forms import MessageForm
 from tenants.access import require
-from tenants.models import Host
+from tenants.models import Host, Platform
 from tenants.permissions import Permission
 from tenants.throttle import throttled
 
@@ -55,6 +55,11 @@ def _routes(page: TenantPage) -> list[tuple[Host, datetime | None]]:
     return [(host, tested.get(host.name)) for host in hosts]
 
 
+def _is_hybrid(page: TenantPage, check: Check) -> bool:
+    """Whether the message can come from one of two platforms, which the person has to state."""
+    return page.tenant.platform == Platform.HYBRID and check.kind == CheckKind.MESSAGE
+
+
 @require(Permission.VIEW)
 @require_GET
 def message(request: HttpRequest, public_id: str, check_id: str) -> HttpResponse:
@@ -63,7 +68,7 @@ def message(request: HttpRequest, public_id: str, check_id: str) -> HttpResponse
         request,
         "portfolio/test_message_check.html",
         "test-message",
-        _context(page, check, MessageForm()),
+        _context(page, check, MessageForm(is_hybrid=_is_hybrid(page, check))),
     )
 
 
@@ -72,12 +77,21 @@ def message(request: HttpRequest, public_id: str, check_id: str) -> HttpResponse
 @throttled("test-message", "60/h")
 def message_submit(request: HttpRequest, public_id: str, check_id: str) -> HttpResponse:
     page, check = _load(request, public_id, check_id)
-    form = MessageForm(request.POST, request.FILES, was_too_large=was_too_large(request))
+    form = MessageForm(
+        request.POST,
+        request.FILES,
+        was_too_large=was_too_large(request),
+        is_hybrid=_is_hybrid(page, check),
+    )
     if not form.is_valid():
         context = _context(page, check, form)
         return render(request, "portfolio/test_message_check.html", context, status=422)
     with transaction.atomic():
         submit_test_message(
-            page.plan, check, form.cleaned_data["content"], by=current_user(request)
+            page.plan,
+            check,
+            form.cleaned_data["content"],
+            by=current_user(request),
+            sending_platform=form.cleaned_data.get("sending_platform", ""),
         )
     return redirect("onboarding:test-message", public_id=public_id, check_id=check_id)

@@ -270,3 +270,21 @@ def test_message_page_query_count_is_constant(
 
     with django_assert_num_queries(12):
         client.get(page_of(check))
+
+
+def test_hybrid_states_the_sending_platform(
+    check: Check, owner: User, signed_in: SignIn, django_capture_on_commit_callbacks: Any
+) -> None:
+    Tenant.objects.filter(pk=check.tenant_id).update(platform="hybrid")
+    client, text = signed_in(owner), source().decode()
+
+    refused = post(client, check, source=text)
+    with django_capture_on_commit_callbacks(execute=True):
+        post(client, check, source=text, sending_platform="on_premises")
+
+    assert refused.context["form"].errors["sending_platform"] == [
+        "Choose the platform that sent the message."
+    ]
+    assert refused.context["form"]["source"].value() == text
+    (stored,) = check.messages.all()
+    assert stored.sending_platform == "on_premises"
