@@ -21,7 +21,7 @@ from onboarding.plans.evaluation import PlanContext
 from onboarding.plans.services import confirm_task
 from tenants.models import ActivityLine, Domain, Membership, Tenant, User
 from tests.cutovers import cutover_of
-from tests.factories import MakeTenant, task_of
+from tests.factories import MakeTenant, fill_fields, task_of
 from tests.interop.concurrency import run_concurrently
 
 pytestmark = [
@@ -114,7 +114,7 @@ def test_both_sides_confirm_concurrently(tenant: Tenant) -> None:
     rosa = User.objects.create_user("r@gangway.test", name="R", staff_role="consultant")
     jo = User.objects.create_user("j@northwind.test", name="J")
     Membership.objects.create(tenant=tenant, user=jo, role="owner")
-    key = "implementation-plan-review"
+    key = "mail-flow-infrastructure"
 
     run_concurrently(
         [
@@ -129,6 +129,7 @@ def test_both_sides_confirm_concurrently(tenant: Tenant) -> None:
 def test_counters_survive_concurrent_tasks(tenant: Tenant) -> None:
     rosa = User.objects.create_user("r@gangway.test", name="R", staff_role="consultant")
     keys = ["account-creation", "out-of-the-box-settings"]
+    fill_fields(task_of(tenant, "account-creation"))
 
     def confirm(key: str) -> Callable[[], TaskStatus]:
         return lambda: confirm_task(task_of(tenant, key), by=rosa, side="mimecast")

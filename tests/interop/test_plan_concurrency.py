@@ -15,7 +15,7 @@ from onboarding.plans.evaluation import recompute_waits
 from onboarding.plans.services import confirm_task, withdraw_confirmation
 from onboarding.portfolio import bulk
 from tenants.models import Tenant, User
-from tests.factories import task_of
+from tests.factories import fill_fields, task_of
 from tests.interop.concurrency import run_concurrently
 
 pytestmark = [
@@ -56,6 +56,7 @@ def test_question_and_confirmation_both_count(
     def withdraw() -> None:
         withdraw_confirmation(_again(tenant), by=owner, side="client")
 
+    fill_fields(task_of(tenant, KEY))
     for _ in ROUNDS:
         run_concurrently([ask, confirm])
         run_concurrently([answer, withdraw])
@@ -67,6 +68,7 @@ def test_question_and_confirmation_both_count(
 
 def test_bulk_and_single_actions_all_count(tenant: Tenant, owner: User, consultant: User) -> None:
     plan = Plan.objects.select_related("tenant").get(tenant=tenant)
+    fill_fields(task_of(tenant, KEY))
     tasks = list(Task.objects.filter(plan=plan, is_group=False).order_by("position"))
     forth = [task.public_id for task in tasks]
     change = bulk.BulkChange(due_on=date(2031, 4, 1), comment="Please see to it.")
