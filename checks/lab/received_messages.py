@@ -28,7 +28,7 @@ def received_message(
     """A message from outside to the domain, as its mailbox shows it now.
 
     Mail arrives through the stand-in for Mimecast if every MX host of the domain is one of its
-    hosts. A delivery test is handed to the stand-in directly, whatever MX says. `platform` is that
+    hosts. A delivery test goes directly to the stand-in; MX has no effect on it. `platform` is that
     of the mailboxes: microsoft_365, google_workspace, or a server with the name `delivery_host`.
     """
     zones = lab.load().zones

@@ -13,7 +13,7 @@ def open_dependencies_of(task: Task, by_key: Mapping[str, Task]) -> list[Task]:
     A skipped dependency (not applicable, declined, at accepted risk, or optional and not started)
     passes on its own dependencies. A skipped group also passes on those of its tasks.
 
-    The closing task waits for a decision on every other task, whatever the template names.
+    The closing task waits for a decision on every other task. Its own `depends_on` is not read.
     """
     if task.role == TaskRole.CLOSURE:
         return undecided_tasks(by_key.values())

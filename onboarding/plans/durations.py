@@ -21,7 +21,7 @@ MIN_SAMPLES = 5
 # Older implementations are no measure of the present duration.
 MEASURED_FOR = timedelta(days=730)
 MAX_SAMPLES = 5000
-# The default lies in this range, whatever the distance of two due dates.
+# The default lies in this range, independently of the distance of two due dates.
 DEFAULT_RANGE = (1, 5)
 
 

@@ -64,7 +64,7 @@ class TenantRows:
 
 
 def load_rows(tenants: Sequence[Tenant], *, now: datetime) -> list[TenantRows]:
-    """The rows of each tenant. Twelve queries, whatever the number of tenants.
+    """The rows of each tenant. Twelve queries for any number of tenants.
 
     The plan of each tenant must be loaded.
     """

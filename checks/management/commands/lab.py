@@ -112,7 +112,7 @@ def _add_message_actions(actions: Any) -> None:
 def _add_received_action(actions: Any) -> None:
     received = actions.add_parser("received", help="print a message as its recipient receives it")
     received.add_argument("domain")
-    received.add_argument("--test", action="store_true", help="handed to Mimecast, whatever MX is")
+    received.add_argument("--test", action="store_true", help="deliver to Mimecast, not to MX")
     received.add_argument("--region", default="us", help="the region of the delivering server")
     received.add_argument("--host", default="", help="the delivery host of the client's own system")
     received.add_argument(
