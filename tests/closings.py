@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.db import transaction
+
 from onboarding.lifecycle.closing import sign_off_implementation
 from onboarding.lifecycle.residual_risks import accept_residual_risk
 from onboarding.models import Task, TaskRole
@@ -19,6 +21,7 @@ def closing_task_of(tenant: Tenant) -> Task:
     return Task.objects.get(plan__tenant=tenant, role=TaskRole.CLOSURE)
 
 
+@transaction.atomic
 def decide_all(tenant: Tenant, *besides: str, reason: str = "Not wanted.") -> None:
     """Decline every task but the closing task and those `besides`, directly in the database."""
     rows = Task.objects.filter(plan__tenant=tenant, is_group=False).exclude(key__in=besides)

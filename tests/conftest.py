@@ -12,6 +12,8 @@ import pytest
 from celery import current_app
 from django.core.cache import cache
 from django.db import connection
+from django.db.models.sql.compiler import SQLCompiler
+from django.db.transaction import TransactionManagementError
 from django.test import client as test_client
 from django.utils import timezone
 from hypothesis import settings as hypothesis_settings
@@ -19,6 +21,20 @@ from hypothesis import settings as hypothesis_settings
 from onboarding.plan_templates.registry import register_builtin_templates
 from tenants import append_only
 from tests.clock import Clock, at, frozen
+
+_as_sql = SQLCompiler.as_sql
+
+
+def _as_sql_with_transaction(compiler: SQLCompiler, *args: Any, **options: Any) -> Any:
+    """Refuse a lock outside a transaction on SQLite too, which has no row locks and ignores it."""
+    if compiler.query.select_for_update and compiler.connection.get_autocommit():
+        raise TransactionManagementError(
+            "select_for_update cannot be used outside of a transaction."
+        )
+    return _as_sql(compiler, *args, **options)
+
+
+SQLCompiler.as_sql = _as_sql_with_transaction  # type: ignore[assignment, method-assign]
 
 pytest_plugins = ["tests.factories", "tests.proposals", "tests.readable_findings"]
 
