@@ -89,6 +89,9 @@ class Check(models.Model):
     claimed_until = models.DateTimeField(null=True, blank=True)
 
     checked_at = models.DateTimeField(null=True, blank=True)
+    # The start of the first run whose new answer or verdict no task has followed yet. Empty when
+    # the tenant's plan is up to date (checks.reactions).
+    unevaluated_since = models.DateTimeField(null=True, blank=True)
     latest = models.ForeignKey(
         "Observation", on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
@@ -133,6 +136,11 @@ class Check(models.Model):
                 fields=["next_due_at"], condition=models.Q(is_active=True), name="check_due"
             ),
             models.Index(fields=["tenant", "kind"], name="check_tenant_kind"),
+            models.Index(
+                fields=["unevaluated_since"],
+                condition=models.Q(unevaluated_since__isnull=False),
+                name="check_unevaluated",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -12,8 +12,8 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from checks import rate_limit, services, submitted_messages
-from checks.engine.batch import CheckRequest, locate_hosts, run_all
+from checks import rate_limit, reactions, services, submitted_messages
+from checks.engine.batch import CheckRequest, locate_hosts, run_within
 from checks.engine.dns.network import Endpoint
 from checks.engine.expected_values import (
     DkimSelector,
@@ -30,6 +30,10 @@ from checks.network_settings import network_from_settings
 from checks.region_facts import region_facts
 from tenants.models import Host, Tenant
 from tenants.regions import load_region_file
+
+# Slow servers of one tenant must not occupy a worker for long. With the budget of the last check
+# that starts in this time, a batch ends after 35 s.
+MAX_BATCH_SECONDS = 15
 
 
 def build_request(
@@ -115,8 +119,8 @@ def run_batch(check_ids: Sequence[int]) -> int:
     """Run each check once, in one event loop, and record the outcomes.
 
     Return the number of recorded runs. Deactivated checks and hosts outside the rate limit are
-    left out
-    (checks.rate_limit).
+    left out (checks.rate_limit). A check that cannot start within MAX_BATCH_SECONDS is released
+    and remains due. The tasks of each tenant follow once, at the end.
     """
     checks = list(
         Check.objects.filter(pk__in=check_ids, is_active=True).select_related(
@@ -130,33 +134,48 @@ def run_batch(check_ids: Sequence[int]) -> int:
     # The time of the question: an answer is never older than its question.
     started_at = timezone.now()
     plan = _plan_batch(checks, now=started_at)
-    recorded = sum(
-        services.record_run(check.pk, outcome, expectation=check.expectation, at=at)
-        for check, outcome, at in plan.answered
-    )
+    recorded: list[Check] = []
+    try:
+        for check, outcome, at in plan.answered:
+            if _record_run(check, outcome, None, at=at, ended_at=at):
+                recorded.append(check)
+        outcomes = _outcomes(plan, pending)
+        ended_at = timezone.now()
+        for check, outcome in outcomes:
+            if check.pk in plan.to_share:
+                rate_limit.store_shared_answer(check, outcome, at=started_at)
+            if _record_run(check, outcome, pending.get(check.pk), at=started_at, ended_at=ended_at):
+                recorded.append(check)
+    finally:
+        # Also after an error: the runs that were recorded are facts.
+        reactions.send_for_batch(recorded)
+    return len(recorded)
+
+
+def _outcomes(
+    plan: _BatchPlan, pending: Mapping[int, SubmittedMessage]
+) -> list[tuple[Check, Outcome]]:
+    """Run the checks. Releases those that could not start in time."""
     systems = _receiving_systems(plan.to_run)
     outcomes = asyncio.run(
-        run_all(
+        run_within(
             [
                 build_request(
                     check, message=pending.get(check.pk), system=systems.get(check.tenant_id)
                 )
                 for check in plan.to_run
             ],
+            seconds=MAX_BATCH_SECONDS,
             network=network_from_settings(),
             budget_seconds=settings.CHECKS_BUDGET_SECONDS,
             concurrency=settings.CHECKS_CONCURRENCY,
             pinned=plan.pinned,
         )
     )
-    ended_at = timezone.now()
-    for check, outcome in zip(plan.to_run, outcomes, strict=True):
-        if check.pk in plan.to_share:
-            rate_limit.store_shared_answer(check, outcome, at=started_at)
-        recorded += _record_run(
-            check, outcome, pending.get(check.pk), at=started_at, ended_at=ended_at
-        )
-    return recorded
+    pairs = list(zip(plan.to_run, outcomes, strict=True))
+    if unstarted := [check.pk for check, outcome in pairs if outcome is None]:
+        services.release(unstarted, now=timezone.now())
+    return [(check, outcome) for check, outcome in pairs if outcome is not None]
 
 
 def _record_run(
@@ -167,14 +186,18 @@ def _record_run(
     at: datetime,
     ended_at: datetime,
 ) -> bool:
-    if message is None:
-        return services.record_run(
-            check.pk, outcome, expectation=check.expectation, at=at, ended_at=ended_at
-        )
     # One transaction: a receiver of the run must find the message judged.
     with transaction.atomic():
-        recorded = services.record_run(check.pk, outcome, expectation=check.expectation, at=at)
-        if recorded:
+        recorded = services.record_run(
+            check.pk,
+            outcome,
+            expectation=check.expectation,
+            at=at,
+            # The input of a message check has no time of its own.
+            ended_at=ended_at if message is None else at,
+            is_in_batch=True,
+        )
+        if recorded and message is not None:
             submitted_messages.record_message_run(message, outcome, at=at)
     return recorded
 

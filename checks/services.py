@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import random
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -15,14 +14,13 @@ from django.db import transaction
 from django.db.models import Case, F, Q, QuerySet, Value, When
 from django.utils import timezone
 
-from checks import queries, raw_answers
+from checks import queries, raw_answers, reactions
 from checks.check_state import CheckPolicy, CheckState, apply_run, digest_of, is_stale
 from checks.engine import rules
 from checks.engine.outcomes import MESSAGE_KINDS, Outcome, Verdict
 from checks.models import Check, Observation
 from checks.scheduling import REQUESTED_FOR, VIEWED_FOR, Interval
 from checks.settling import ReopenPolicy
-from checks.signals import run_recorded
 from tenants.models import Tenant
 from tenants.public_ids import new_public_id
 
@@ -200,6 +198,7 @@ def record_run(
     expectation: Mapping[str, Any],
     at: datetime,
     ended_at: datetime | None = None,
+    is_in_batch: bool = False,
 ) -> bool:
     """Store an outcome, compute the settled verdict and schedule the next run.
 
@@ -210,7 +209,8 @@ def record_run(
        run is recorded already, or if its check is gone.
     2. The same answer extends the newest observation; another answer starts the next one.
     3. The settled verdict, the interval and the next run follow (checks.check_state).
-    4. On commit, `run_recorded` is sent: facts first, reactions second.
+    4. On commit, `runs_recorded` is sent: facts first, reactions second. With `is_in_batch` the
+       caller sends it once for all runs of a tenant.
 
     Return whether the run was recorded. Safe to run twice.
     """
@@ -238,15 +238,9 @@ def record_run(
             check, outcome, digest, expectation, at=at, ended_at=ended_at or at
         )
         _save_state(check, state, observation)
-        _send_run_recorded(check_id)
+        if not is_in_batch:
+            reactions.send_on_commit(check)
     return True
-
-
-def _send_run_recorded(check_id: int) -> None:
-    """Send the signal on commit, and nowhere else: facts first, reactions second."""
-    transaction.on_commit(
-        functools.partial(run_recorded.send_robust, sender=Check, check_id=check_id)
-    )
 
 
 def policy_for_tenant(tenant: Tenant) -> CheckPolicy:
@@ -352,7 +346,7 @@ def record_rejudgement(observation: Observation, outcome: Outcome, *, now: datet
             runs=0,
         )
         _save_state(check, replace(state, checked_at=check.checked_at, next_due_at=now), judged)
-        _send_run_recorded(check.pk)
+        reactions.send_on_commit(check)
     return True
 
 
@@ -385,6 +379,7 @@ def _signed_by_platform(observation: Observation) -> dict[str, str]:
 
 def _save_state(check: Check, state: CheckState, observation: Observation) -> None:
     settled = state.settled
+    is_changed = check.latest_id != observation.pk or check.settled.verdict is not settled.verdict
     changes = {
         "settled_verdict": settled.verdict.value if settled.verdict is not None else "",
         "settled_at": state.settled_at,
@@ -398,6 +393,8 @@ def _save_state(check: Check, state: CheckState, observation: Observation) -> No
         "received_at": _newest(received_at_of(observation), check.received_at),
         "latest": observation,
         "checked_at": state.checked_at,
+        # The earliest change without a reaction counts.
+        "unevaluated_since": check.unevaluated_since or (state.checked_at if is_changed else None),
         "interval": state.interval.value,
         "next_due_at": state.next_due_at,
         "claim_id": "",

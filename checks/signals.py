@@ -1,10 +1,10 @@
-"""The one signal: a run was recorded and its settled verdict computed.
+"""The one signal: runs of a tenant were recorded and their settled verdicts computed.
 
-Only `checks.services.record_run` sends it, after commit, with `check_id`.
+Only `checks.reactions.send_runs_recorded` sends it, after commit, with `tenant_id` and `check_ids`.
 """
 
 from __future__ import annotations
 
 from django.dispatch import Signal
 
-run_recorded = Signal()
+runs_recorded = Signal()

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from checks import runs, services
+from checks import reactions, runs, services
 from checks.models import Check
 
 logger = logging.getLogger(__name__)
@@ -37,6 +37,20 @@ def run_checks(check_ids: list[int]) -> None:
 @shared_task(name="checks.queue_due_checks", ignore_result=True)
 def queue_due_checks() -> None:
     _queue(services.claim_due_checks(now=timezone.now()))
+
+
+@shared_task(name="checks.repeat_reactions", ignore_result=True)
+def repeat_reactions() -> None:
+    """Queue one message for each tenant with a reaction that failed or was lost."""
+    for tenant_id in reactions.tenants_to_repeat(now=timezone.now()):
+        repeat_reactions_of.delay(tenant_id)
+
+
+@shared_task(name="checks.repeat_reactions_of", acks_late=True, ignore_result=True)
+def repeat_reactions_of(tenant_id: int) -> None:
+    repeated = reactions.repeat(tenant_id, now=timezone.now())
+    if repeated:
+        logger.warning("repeated the reactions to %d runs of tenant %d", repeated, tenant_id)
 
 
 def run_now(checks: Iterable[Check]) -> None:

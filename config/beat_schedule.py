@@ -10,6 +10,7 @@ from typing import Any
 
 _DAILY = ("onboarding.reconcile", "onboarding.delete_abandoned_imports")
 _INTERVALS = {
+    "checks.repeat_reactions": timedelta(seconds=15),
     "onboarding.expire_accepted_risks": timedelta(minutes=1),
     "onboarding.complete_waits": timedelta(minutes=1),
     "onboarding.open_cutover_windows": timedelta(minutes=1),

@@ -1,57 +1,70 @@
-"""The upper half of the completion seam: a recorded run verifies or reopens tasks."""
+"""The upper half of the completion seam: recorded runs verify or reopen tasks."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from django.db import transaction
 from django.utils import timezone
 
+from checks import reactions
+from checks.engine.outcomes import CheckKind
 from checks.models import Check
 from onboarding.models import Plan
 from onboarding.monitoring import drifts
 from onboarding.plans.evaluation import PlanContext, evaluate
+from onboarding.plans.proof import can_change
 from onboarding.plans.queries import lock_tasks
 from onboarding.plans.rollup import recompute_rollup
 from tenants.models import Tenant
 
 
-def apply_run(check_id: int) -> None:
-    """Evaluate the tasks that a check can prove by its settled verdict. Idempotent.
+def apply_runs(tenant_id: int, check_ids: Sequence[int]) -> None:
+    """Evaluate the tasks that these checks of one tenant can prove, once for all. Idempotent.
 
     1. All subjects have settled on a passing verdict: the task is verified.
     2. A subject has settled on FAIL: the task regresses, if a check had verified it.
     3. Any other verdict changes nothing.
 
-    The plan of a closed tenant does not change. A deviation from the baseline is a drift, whether
-    the plan is open or closed.
+    Only checks whose answer or settled verdict is new are evaluated. The plan of a closed tenant
+    does not change. A deviation from the baseline is a drift, whether the plan is open or closed.
     """
-    check = Check.objects.select_related("tenant", "latest").filter(pk=check_id).first()
-    plan = Plan.objects.filter(tenant=check.tenant).first() if check is not None else None
-    if check is None or plan is None:
-        return
-    with transaction.atomic():
-        is_new_answer = check.latest is not None and check.latest.runs == 1
-        is_awaited = check.requested_until is not None and check.requested_until > timezone.now()
-        if not _evaluate_tasks(plan, check) and (is_new_answer or is_awaited):
-            plan.touch()
-    # A separate transaction: it locks the check's row, which others lock before a plan's tasks.
-    drifts.update_for_check(check)
+    checks = _checks_of(tenant_id, check_ids)
+    plan = Plan.objects.select_related("tenant").filter(tenant=tenant_id).first()
+    if plan is not None:
+        changed = [check for check in checks if check.unevaluated_since is not None]
+        now = timezone.now()
+        is_awaited = any(c.requested_until is not None and c.requested_until > now for c in checks)
+        if changed or is_awaited:
+            with transaction.atomic():
+                if not (changed and _evaluate_tasks(plan, changed)):
+                    plan.touch()
+        # A separate transaction: it locks a check's row, which others lock before a plan's tasks.
+        drifts.update_for_checks(plan.tenant, checks)
+    reactions.mark_evaluated(checks)
 
 
-def _evaluate_tasks(plan: Plan, check: Check) -> bool:
+def _checks_of(tenant_id: int, check_ids: Sequence[int]) -> list[Check]:
+    rows = Check.objects.filter(tenant=tenant_id, pk__in=check_ids).order_by("pk")
+    return list(rows.select_related("domain", "host").defer("expectation"))
+
+
+def _evaluate_tasks(plan: Plan, changed: Sequence[Check]) -> bool:
     """Whether a task changed: then the roll-up has updated open pages."""
     tasks = lock_tasks(plan.pk)
     # Read after the lock: a user who closes the tenant locks the tasks, too.
     if Tenant.objects.filter(pk=plan.tenant_id, closed_at__isnull=False).exists():
         return False
-    concerned = [task for task in tasks if check.kind in task.check_kinds and task.applies]
+    concerned = [task for task in tasks if task.applies and can_change(task, plan.tenant, changed)]
     if not concerned:
         return False
-    plan_context = PlanContext.of(check.tenant)
-    changed = [
+    kinds = {kind for task in concerned for kind in task.check_kinds} | {CheckKind.MX.value}
+    plan_context = PlanContext.of(plan.tenant, kinds=kinds)
+    done = [
         task
         for task in concerned
         if evaluate(task, plan_context.evidence(task), plan_context.tenant)
     ]
-    if changed:
+    if done:
         recompute_rollup(plan, tasks)
-    return bool(changed)
+    return bool(done)

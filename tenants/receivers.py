@@ -1,6 +1,6 @@
 """Writes sign-ins and changes of credentials to the activity log.
 
-The signals belong to Django and to the sign-in library. Gangway sends only `run_recorded`.
+The signals belong to Django and to the sign-in library. Gangway sends only `runs_recorded`.
 """
 
 from __future__ import annotations

@@ -228,20 +228,20 @@ def test_engine_and_lab_import_without_django() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_run_recorded_has_one_receiver() -> None:
+def test_runs_recorded_has_one_receiver() -> None:
     product = [file for file in tracked(".py") if file.parts[0] != "tests"]
-    sends = [file for file in product for _ in re.finditer(r"run_recorded\.send", text_of(file))]
+    sends = [file for file in product for _ in re.finditer(r"runs_recorded\.send", text_of(file))]
     receives = [
         file
         for file in product
-        for _ in re.finditer(r"run_recorded\.connect|@receiver\(run_recorded", text_of(file))
+        for _ in re.finditer(r"runs_recorded\.connect|@receiver\(runs_recorded", text_of(file))
     ]
 
-    assert [str(file) for file in sends] == ["checks/services.py"]
+    assert [str(file) for file in sends] == ["checks/reactions.py"]
     assert [str(file.parent) for file in receives] == ["onboarding"]
 
 
-def test_run_recorded_is_the_only_signal() -> None:
+def test_runs_recorded_is_the_only_signal() -> None:
     made = [
         str(file)
         for file in tracked(".py")

@@ -98,6 +98,33 @@ async def run_all(
 ) -> list[Outcome]:
     """Run every check and return the outcomes in the order of `requests`.
 
+    The parameters are those of `run_within`, without a limit for the whole batch.
+    """
+    outcomes = await run_within(
+        requests,
+        seconds=None,
+        network=network,
+        budget_seconds=budget_seconds,
+        concurrency=concurrency,
+        on_outcome=on_outcome,
+        pinned=pinned,
+    )
+    return [outcome for outcome in outcomes if outcome is not None]
+
+
+async def run_within(
+    requests: Sequence[CheckRequest],
+    *,
+    seconds: float | None,
+    network: Network,
+    budget_seconds: float,
+    concurrency: int,
+    on_outcome: Callable[[CheckRequest, Outcome], None] | None = None,
+    pinned: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
+) -> list[Outcome | None]:
+    """Run the checks that can start within `seconds`, and return the outcomes in the order of
+    `requests`: None for a check that did not start.
+
     - `on_outcome` is called with each outcome as soon as it exists.
     - `pinned` are the addresses that `locate_hosts` found; no other address of these hosts is used.
     - At most `concurrency` checks run at once. Each has `budget_seconds` from its own start.
@@ -111,8 +138,13 @@ async def run_all(
     outcomes: list[Outcome | None] = [None] * len(requests)
     waiting = iter(positions.values())
 
+    loop = asyncio.get_running_loop()
+    ends_at = None if seconds is None else loop.time() + seconds
+
     async def work() -> None:
         for same in waiting:
+            if ends_at is not None and loop.time() >= ends_at:
+                return
             outcome = await _within_budget(batch, requests[same[0]])
             for position in same:
                 outcomes[position] = outcome
@@ -124,7 +156,7 @@ async def run_all(
             await asyncio.gather(*(work() for _ in range(min(concurrency, len(positions)))))
     finally:
         await lookup.close()
-    return [outcome for outcome in outcomes if outcome is not None]
+    return outcomes
 
 
 async def locate_hosts(

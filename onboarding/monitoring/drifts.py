@@ -5,6 +5,7 @@ Locks: the check's row, then the drift's, then the activity chain, then the plan
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -37,20 +38,23 @@ _NEEDS_MX_CHECK = {CheckKind.MX_TTL, CheckKind.MTA_STS}
 MAX_REASON_LENGTH = 500
 
 
-def update_for_check(check: Check, *, now: datetime | None = None) -> None:
-    """Open or close the drift of a check of a monitored tenant. Safe to repeat.
+def update_for_checks(
+    tenant: Tenant, checks: Iterable[Check], *, now: datetime | None = None
+) -> None:
+    """Open or close the drifts of these checks of a monitored tenant. Safe to repeat.
 
     The first verified MX check may start the monitoring.
     """
-    if check.kind not in KIND_OF_CHECK:
+    monitored = [check for check in checks if check.kind in KIND_OF_CHECK]
+    if not monitored or not tenant.is_checked:
         return
     now = now or timezone.now()
-    tenant = check.tenant
     monitoring = Monitoring.objects.filter(tenant=tenant).first()
-    if monitoring is None and check.kind == CheckKind.MX:
+    if monitoring is None and any(check.kind == CheckKind.MX for check in monitored):
         monitoring = start_at_go_live(tenant, now=now)
-    if monitoring is not None and tenant.is_checked:
-        _update_drift(check.pk, monitoring, tenant, now=now)
+    if monitoring is not None:
+        for check in monitored:
+            _update_drift(check.pk, monitoring, tenant, now=now)
 
 
 def update_for_tenant(tenant: Tenant, *, now: datetime | None = None) -> None:

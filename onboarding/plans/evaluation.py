@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zoneinfo
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -46,8 +46,19 @@ class PlanContext:
     now: datetime = field(default_factory=timezone.now)
 
     @classmethod
-    def of(cls, tenant: Tenant, progress: ProgressByTask | None = None) -> PlanContext:
-        checks = list(checks_of(tenant).annotate(drifted_since=open_drift_of_check("opened_at")))
+    def of(
+        cls,
+        tenant: Tenant,
+        progress: ProgressByTask | None = None,
+        *,
+        kinds: Collection[str] | None = None,
+    ) -> PlanContext:
+        """Read the facts of a tenant. With `kinds`: only the checks of these kinds, for `evaluate`,
+        which needs no evidence."""
+        rows = checks_of(tenant).annotate(drifted_since=open_drift_of_check("opened_at"))
+        if kinds is not None:
+            rows = rows.filter(kind__in=kinds).defer("latest__evidence")
+        checks = list(rows)
         return cls(
             tenant,
             checks,

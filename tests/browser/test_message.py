@@ -33,14 +33,14 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
     publish_key(lab, "tailspin.test")
     lab.route_outbound("tailspin.test")
 
-    async def run_all(asked: list[CheckRequest], **_: Any) -> list[Outcome]:
+    async def run_within(asked: list[CheckRequest], **_: Any) -> list[Outcome]:
         lookup = ZoneLookup(zones_as_text(lab))
         return [
             await message.inspect(each.domain, each.selectors, each.region, each.message, lookup)
             for each in asked
         ]
 
-    monkeypatch.setattr(runs, "run_all", run_all)
+    monkeypatch.setattr(runs, "run_within", run_within)
     return lab
 
 

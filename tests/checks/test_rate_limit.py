@@ -34,7 +34,7 @@ class Outside:
         self.asked: list[tuple[str, str, tuple[str, ...]]] = []
         self.verdict = Verdict.PASS
 
-    async def run_all(
+    async def run_within(
         self, asked: list[CheckRequest], *, pinned: dict[str, tuple[str, ...]], **_: Any
     ) -> list[Outcome]:
         self.asked += [(look.kind, look.host, pinned.get(look.host, ())) for look in asked]
@@ -49,7 +49,7 @@ class Outside:
 @pytest.fixture
 def outside(monkeypatch: pytest.MonkeyPatch) -> Outside:
     there = Outside()
-    monkeypatch.setattr(runs, "run_all", there.run_all)
+    monkeypatch.setattr(runs, "run_within", there.run_within)
     monkeypatch.setattr(runs, "locate_hosts", there.locate_hosts)
     return there
 

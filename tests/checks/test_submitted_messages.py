@@ -70,10 +70,10 @@ class Worker:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, commit: Any) -> None:
         self.answer, self.seen, self.now = PASS, list[CheckRequest](), timezone.now()
         self.commit = commit
-        monkeypatch.setattr(runs, "run_all", self.run_all)
+        monkeypatch.setattr(runs, "run_within", self.run_within)
         monkeypatch.setattr(timezone, "now", lambda: self.now)
 
-    async def run_all(self, asked: list[CheckRequest], **_: Any) -> list[Outcome]:
+    async def run_within(self, asked: list[CheckRequest], **_: Any) -> list[Outcome]:
         self.seen += asked
         return [self.answer for _ in asked]
 

@@ -15,8 +15,9 @@ from checks import runs
 from checks.engine.dns.network import Network
 from checks.engine.outcomes import MESSAGE_KINDS
 from checks.models import Check
-from checks.tasks import queue_due_checks
+from checks.tasks import queue_due_checks, repeat_reactions
 from config.beat_schedule import beat_schedule
+from onboarding import progress
 from onboarding.lifecycle.closing_pack import build
 from onboarding.lifecycle.tasks import build_lost_packs, reconcile
 from onboarding.models import ClosingPack, ManualStatus, SheetImport
@@ -80,6 +81,12 @@ def _lose_pack(tenant: Tenant, by: User) -> None:
     )
 
 
+def _lose_reaction(tenant: Tenant, by: User) -> None:
+    tenant.checks.filter(kind="ownership").update(
+        settled_verdict="pass", unevaluated_since=timezone.now() - LONG_AGO
+    )
+
+
 def _lose_check(tenant: Tenant, by: User) -> None:
     tenant.checks.filter(kind="mx").delete()
 
@@ -114,6 +121,12 @@ CASES = {
         _lose_check,
         (plan_creation, "apply_profile"),
         lambda tenant: tenant.checks.filter(kind="mx").exists(),
+    ),
+    "checks.repeat_reactions": Case(
+        repeat_reactions,
+        _lose_reaction,
+        (progress, "recompute_rollup"),
+        lambda tenant: task_of(tenant, "domain-ownership").status == "verified",
     ),
     "checks.queue_due_checks": Case(
         queue_due_checks,

@@ -12,7 +12,7 @@ from onboarding import progress
 from onboarding.models import Plan, Task, TaskStatus
 from onboarding.plans.queries import lock_tasks
 from onboarding.plans.services import confirm_task
-from onboarding.progress import apply_run
+from onboarding.progress import apply_runs
 from tenants.models import ActivityLine, Tenant, User
 from tests.factories import START, HostRow, MakeTenant, RunCheck, task_of
 
@@ -144,12 +144,12 @@ def test_fail_keeps_awaiting_verification(tenant: Tenant, owner: User, run_check
     assert task_of(tenant, OWNERSHIP).status == TaskStatus.AWAITING_VERIFICATION
 
 
-def test_apply_run_is_idempotent(tenant: Tenant, run_check: RunCheck) -> None:
+def test_apply_runs_is_idempotent(tenant: Tenant, run_check: RunCheck) -> None:
     run_check(tenant, CheckKind.OWNERSHIP, Verdict.PASS)
     check = Check.objects.get(tenant=tenant, kind=CheckKind.OWNERSHIP)
     before = _actions(tenant)
 
-    apply_run(check.pk)
+    apply_runs(tenant.pk, [check.pk])
 
     assert _actions(tenant) == before
 
@@ -258,6 +258,6 @@ def test_run_after_closing_changes_nothing(
         return lock_tasks(plan_id)
 
     monkeypatch.setattr(progress, "lock_tasks", lock_later)
-    progress.apply_run(check.pk)
+    progress.apply_runs(tenant.pk, [check.pk])
 
     assert task_of(tenant, "mx-record-cutover").verified_at is None

@@ -37,7 +37,7 @@ class Outside:
     def __init__(self) -> None:
         self.asked: list[str] = []
 
-    async def run_all(self, asked: list[CheckRequest], **_: Any) -> list[Outcome]:
+    async def run_within(self, asked: list[CheckRequest], **_: Any) -> list[Outcome]:
         self.asked += [look.host for look in asked if look.host]
         return [Outcome(look.kind, look.subject, Verdict.PASS) for look in asked]
 
@@ -48,7 +48,7 @@ class Outside:
 @pytest.fixture
 def outside(monkeypatch: pytest.MonkeyPatch) -> Outside:
     there = Outside()
-    monkeypatch.setattr(runs, "run_all", there.run_all)
+    monkeypatch.setattr(runs, "run_within", there.run_within)
     monkeypatch.setattr(runs, "locate_hosts", there.locate_hosts)
     return there
 

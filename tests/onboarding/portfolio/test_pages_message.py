@@ -43,14 +43,14 @@ def check(tenant: Tenant) -> Check:
 def zone(monkeypatch: pytest.MonkeyPatch) -> None:
     """The worker queries these zones instead of the network."""
 
-    async def run_all(asked: list[CheckRequest], **_: Any) -> list[Outcome]:
+    async def run_within(asked: list[CheckRequest], **_: Any) -> list[Outcome]:
         lookup = ZoneLookup(ZONE)
         return [
             await message.inspect(each.domain, each.selectors, each.region, each.message, lookup)
             for each in asked
         ]
 
-    monkeypatch.setattr(runs, "run_all", run_all)
+    monkeypatch.setattr(runs, "run_within", run_within)
 
 
 def source(sender: str = "Ann <ann@northwind.test>") -> bytes:

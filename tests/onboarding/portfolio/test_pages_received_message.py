@@ -59,7 +59,7 @@ def check(tenant: Tenant) -> Check:
 def zone(monkeypatch: pytest.MonkeyPatch) -> None:
     """The worker queries this zone instead of the network."""
 
-    async def run_all(asked: list[CheckRequest], **_: Any) -> list[Outcome]:
+    async def run_within(asked: list[CheckRequest], **_: Any) -> list[Outcome]:
         lookup = ZoneLookup(ZONE)
         return [
             await delivery_message.inspect(
@@ -68,7 +68,7 @@ def zone(monkeypatch: pytest.MonkeyPatch) -> None:
             for each in asked
         ]
 
-    monkeypatch.setattr(runs, "run_all", run_all)
+    monkeypatch.setattr(runs, "run_within", run_within)
 
 
 def source(address: str = "207.211.31.120", *, at: datetime | None = None) -> str:
