@@ -7,10 +7,10 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.utils import timezone
 
 from checks.engine.outcomes import CheckKind
 from checks.models import Check
+from tenants import database_time
 from tenants.models import Domain, Host, Tenant
 from tenants.proposals import ProposalKind, has_confirmed, values_in_use
 from tenants.regions import Region
@@ -103,7 +103,7 @@ def sync_checks(tenant: Tenant) -> list[Check]:
     A check without a question is deactivated and its history remains. A check with a changed
     expectation is a new question: its settled verdict is reset.
     """
-    now = timezone.now()
+    now = database_time.now()
     added: list[Check] = []
     with transaction.atomic():
         existing = {

@@ -298,6 +298,25 @@ class SubmittedMessage(models.Model):
         return f"message shown {self.submitted_at:%Y-%m-%d %H:%M}"
 
 
+class Worker(models.Model):
+    """A Celery worker, by its last report (checks.workers). `seen_at` is the database's time."""
+
+    name = models.CharField(max_length=200, unique=True)
+    queues = models.JSONField(default=list)
+    processes = models.PositiveIntegerField(default=1)
+    version = models.CharField(max_length=40)
+    # Seconds by which the clock of its machine is ahead of the database clock; negative: behind.
+    clock_skew = models.FloatField(default=0)
+    started_at = models.DateTimeField()
+    seen_at = models.DateTimeField()
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class Discovery(models.Model):
     """The result of scanning a domain's DNS. It is the source of suggestions, not a verdict."""
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.utils import timezone
 
-from checks import rate_limit, reactions, services, submitted_messages
+from checks import claims, rate_limit, reactions, services, submitted_messages
 from checks.engine.batch import CheckRequest, locate_hosts, run_within
 from checks.engine.dns.network import Endpoint
 from checks.engine.expected_values import (
@@ -28,12 +28,17 @@ from checks.expectations import selectors_in_use
 from checks.models import Check, HostAnswer, SubmittedMessage
 from checks.network_settings import network_from_settings
 from checks.region_facts import region_facts
+from tenants import database_time
 from tenants.models import Host, Tenant
 from tenants.regions import load_region_file
 
 # Slow servers of one tenant must not occupy a worker for long. With the budget of the last check
 # that starts in this time, a batch ends after 35 s.
 MAX_BATCH_SECONDS = 15
+# A recorded time may be this far ahead of the database's clock.
+TOLERANCE = timedelta(seconds=5)
+
+logger = logging.getLogger(__name__)
 
 
 def build_request(
@@ -66,10 +71,10 @@ def build_request(
         control=settings.CHECKS_CONTROL_TARGET,
         vantage_allowed=settings.CHECKS_VANTAGE_ALLOWED,
         message=submitted_messages.engine_message(
-            None if is_received else message, at=timezone.now()
+            None if is_received else message, at=database_time.now()
         ),
         received=submitted_messages.engine_received(
-            message if is_received else None, at=timezone.now()
+            message if is_received else None, at=database_time.now()
         ),
         system=system or ReceivingSystem(),
     )
@@ -132,7 +137,8 @@ def run_batch(check_ids: Sequence[int]) -> int:
     if not checks:
         return 0
     # The time of the question: an answer is never older than its question.
-    started_at = timezone.now()
+    started_at = database_time.now()
+    _reset_future_times(checks, now=started_at)
     plan = _plan_batch(checks, now=started_at)
     recorded: list[Check] = []
     try:
@@ -140,7 +146,10 @@ def run_batch(check_ids: Sequence[int]) -> int:
             if _record_run(check, outcome, None, at=at, ended_at=at):
                 recorded.append(check)
         outcomes = _outcomes(plan, pending)
-        ended_at = timezone.now()
+        ended_at = database_time.now(is_fresh=True)
+        if started_at > ended_at:
+            _refuse_future(plan.to_run, started_at=started_at, now=ended_at)
+            return len(recorded)
         for check, outcome in outcomes:
             if check.pk in plan.to_share:
                 rate_limit.store_shared_answer(check, outcome, at=started_at)
@@ -150,6 +159,23 @@ def run_batch(check_ids: Sequence[int]) -> int:
         # Also after an error: the runs that were recorded are facts.
         reactions.send_for_batch(recorded)
     return len(recorded)
+
+
+def _refuse_future(checks: Sequence[Check], *, started_at: datetime, now: datetime) -> None:
+    """The clock of this worker was set during the batch: no time of the batch is certain."""
+    logger.error("refused %d runs from the future: %s at %s", len(checks), started_at, now)
+    for check in checks:
+        services.drop_run(check, now=now)
+
+
+def _reset_future_times(checks: Sequence[Check], *, now: datetime) -> None:
+    """Reset times that a worker with a wrong clock recorded. Every true run would be dropped."""
+    ids = [check.pk for check in checks if check.checked_at and check.checked_at > now + TOLERANCE]
+    if ids:
+        logger.error("%d checks have a run from the future, which no longer counts", len(ids))
+        rows = Check.objects.filter(pk__in=ids)
+        rows.update(checked_at=None)
+        rows.filter(contradicted_since__gt=now).update(contradicted_since=now)
 
 
 def _outcomes(
@@ -174,7 +200,7 @@ def _outcomes(
     )
     pairs = list(zip(plan.to_run, outcomes, strict=True))
     if unstarted := [check.pk for check, outcome in pairs if outcome is None]:
-        services.release(unstarted, now=timezone.now())
+        claims.release(unstarted, now=database_time.now())
     return [(check, outcome) for check, outcome in pairs if outcome is not None]
 
 

@@ -1,4 +1,4 @@
-"""Claim due checks, record observations and schedule the next run."""
+"""Record observations, schedule the next run, and set the priorities of checks."""
 
 from __future__ import annotations
 
@@ -11,139 +11,19 @@ from typing import Any
 from django.conf import settings
 from django.core.cache import cache
 from django.db import transaction
-from django.db.models import Case, F, Q, QuerySet, Value, When
-from django.utils import timezone
+from django.db.models import Q
 
-from checks import queries, raw_answers, reactions
+from checks import claims, raw_answers, reactions
 from checks.check_state import CheckPolicy, CheckState, apply_run, digest_of, is_stale
 from checks.engine import rules
 from checks.engine.outcomes import MESSAGE_KINDS, Outcome, Verdict
 from checks.models import Check, Observation
-from checks.scheduling import REQUESTED_FOR, VIEWED_FOR, Interval
+from checks.scheduling import VIEWED_FOR, Interval, next_run_at
 from checks.settling import ReopenPolicy
+from tenants import database_time
 from tenants.models import Tenant
-from tenants.public_ids import new_public_id
 
-BATCH_SIZE = 200
-# Longer than the time limit of a batch, so a claim outlives a slow worker. A message that waited
-# this long is dropped unread, because its rows are due again.
-CLAIM_DURATION = timedelta(minutes=3)
-# A request within this time of the last run waits for the rest of it.
-MIN_TIME_BETWEEN_RUNS = timedelta(seconds=5)
 _jitter = random.SystemRandom()
-
-
-def claim_due_checks(*, now: datetime, most: int = 5000) -> dict[str, list[list[int]]]:
-    """Claim all due checks and return batches of check ids by vantage. Safe with several beats."""
-    ids = list(queries.due_checks(now).order_by("next_due_at").values_list("pk", flat=True)[:most])
-    return _claim(ids, now=now)
-
-
-def request_run(checks: Iterable[Check], *, now: datetime) -> dict[str, list[list[int]]]:
-    """Run these checks at once, and often for the next ten minutes.
-
-    Return the claimed batches by vantage, for the caller to queue. A check that a worker has
-    claimed is not claimed again, but runs again within seconds. The same applies to a check that
-    ran within MIN_TIME_BETWEEN_RUNS: repeated requests of any page cannot flood a name server.
-    """
-    wanted = Check.objects.filter(pk__in=_keys(checks), is_active=True)
-    # No savepoint of its own: an error here rolls back the transaction of the caller.
-    with transaction.atomic(savepoint=False):
-        rows = list(
-            _in_lock_order(wanted).values_list("pk", "vantage", "claimed_until", "checked_at")
-        )
-        earliest = now - MIN_TIME_BETWEEN_RUNS
-        free = [
-            (vantage, pk)
-            for pk, vantage, claimed_until, checked_at in rows
-            if (claimed_until is None or claimed_until <= now)
-            and (checked_at is None or checked_at <= earliest)
-        ]
-        is_free = Q(pk__in=[pk for _, pk in free])
-        if rows:
-            # One update marks all checks as requested and claims the free ones.
-            Check.objects.filter(pk__in=[pk for pk, *_ in rows]).update(
-                next_due_at=Case(
-                    When(checked_at__gt=earliest, then=F("checked_at") + MIN_TIME_BETWEEN_RUNS),
-                    default=Value(now),
-                ),
-                requested_until=now + REQUESTED_FOR,
-                interval=Interval.REQUESTED,
-                claim_id=Case(When(is_free, then=Value(new_public_id())), default=F("claim_id")),
-                claimed_until=Case(
-                    When(is_free, then=Value(now + CLAIM_DURATION)), default=F("claimed_until")
-                ),
-            )
-    return _batches(free)
-
-
-def _keys(checks: Iterable[Check]) -> Iterable[int]:
-    """The keys of the checks. A queryset stays a subquery, so that its rows are read once."""
-    if isinstance(checks, QuerySet):
-        return checks.order_by().values_list("pk", flat=True)
-    return [check.pk for check in checks]
-
-
-def _locked(checks: QuerySet[Check]) -> list[int]:
-    """Lock the rows in one order, so that two requests never deadlock."""
-    return list(_in_lock_order(checks).values_list("pk", flat=True))
-
-
-def _in_lock_order(checks: QuerySet[Check]) -> QuerySet[Check]:
-    return checks.select_for_update().order_by("pk")
-
-
-def _claim(ids: list[int], *, now: datetime) -> dict[str, list[list[int]]]:
-    claim_id = new_public_id()
-    for start in range(0, len(ids), BATCH_SIZE):
-        with transaction.atomic():
-            # Another transaction is claiming or recording the locked rows. They are skipped, so
-            # that beats never wait for each other.
-            free = queries.due_checks(now).filter(pk__in=ids[start : start + BATCH_SIZE])
-            mine = list(
-                free.select_for_update(skip_locked=True).order_by("pk").values_list("pk", flat=True)
-            )
-            Check.objects.filter(pk__in=mine).update(
-                claim_id=claim_id, claimed_until=now + CLAIM_DURATION
-            )
-    claimed = Check.objects.filter(claim_id=claim_id).order_by("pk").values_list("vantage", "pk")
-    return _batches(claimed)
-
-
-def _batches(claimed: Iterable[tuple[str, int]]) -> dict[str, list[list[int]]]:
-    """Split claimed checks, given as pairs of vantage and id, into batches by vantage."""
-    batches: dict[str, list[list[int]]] = {}
-    for vantage, pk in claimed:
-        of_vantage = batches.setdefault(vantage, [[]])
-        if len(of_vantage[-1]) == BATCH_SIZE:
-            of_vantage.append([])
-        of_vantage[-1].append(pk)
-    return batches
-
-
-def split_batch(ids: Iterable[int]) -> dict[str, list[list[int]]]:
-    """Split a failed batch into one batch for each tenant, and that of one tenant into checks.
-
-    Return the batches by vantage; none if the batch has at most one check.
-    """
-    rows = list(
-        Check.objects.filter(pk__in=list(ids)).order_by("pk").values_list("vantage", "tenant", "pk")
-    )
-    if len(rows) < 2:
-        return {}
-    is_one_tenant = len({tenant for _, tenant, _ in rows}) == 1
-    parts: dict[tuple[str, int], list[int]] = {}
-    for vantage, tenant, pk in rows:
-        parts.setdefault((vantage, pk if is_one_tenant else tenant), []).append(pk)
-    batches: dict[str, list[list[int]]] = {}
-    for (vantage, _), part in parts.items():
-        batches.setdefault(vantage, []).append(part)
-    return batches
-
-
-def release(ids: Iterable[int], *, now: datetime) -> None:
-    """Release the claims of a batch that could not be queued; the next tick finds the rows."""
-    Check.objects.filter(pk__in=list(ids)).update(claim_id="", claimed_until=None, next_due_at=now)
 
 
 def prioritize_cutover(checks: Iterable[Check], *, until: datetime) -> int:
@@ -152,10 +32,10 @@ def prioritize_cutover(checks: Iterable[Check], *, until: datetime) -> int:
     For a cutover window. Safe to repeat while the window is open. Return the number of checks
     without this priority before; these are due at once.
     """
-    now = timezone.now()
+    now = database_time.now()
     wanted = Check.objects.filter(pk__in=[check.pk for check in checks], is_active=True)
     with transaction.atomic():
-        locked = Check.objects.filter(pk__in=_locked(wanted))
+        locked = Check.objects.filter(pk__in=claims.lock(wanted))
         opened = locked.filter(Q(cutover_until__isnull=True) | Q(cutover_until__lte=now))
         raised = opened.update(cutover_until=until, next_due_at=now)
         locked.update(cutover_until=until)
@@ -176,7 +56,7 @@ def prioritize_viewed(tenant: Tenant, *, now: datetime) -> int:
     )
     soon = now + timedelta(seconds=wait)
     with transaction.atomic():
-        locked = Check.objects.filter(pk__in=_locked(unsettled))
+        locked = Check.objects.filter(pk__in=claims.lock(unsettled))
         locked.update(viewed_until=now + VIEWED_FOR)
         return locked.filter(next_due_at__gt=soon).update(
             next_due_at=soon, interval=Interval.UNSETTLED
@@ -221,7 +101,7 @@ def record_run(
         if check is None:
             return False
         if check.expectation != expectation or is_stale(check.state, at):
-            Check.objects.filter(pk=check_id).update(claim_id="", claimed_until=None)
+            drop_run(check, now=database_time.now())
             return False
         digest = digest_of(outcome, expectation)
         state = apply_run(
@@ -229,7 +109,7 @@ def record_run(
             outcome,
             digest,
             at=at,
-            now=timezone.now(),
+            now=database_time.now(),
             priorities=check.priorities,
             policy=policy_for_check(check),
             jitter=_jitter.uniform(-1, 1),
@@ -241,6 +121,17 @@ def record_run(
         if not is_in_batch:
             reactions.send_on_commit(check)
     return True
+
+
+def drop_run(check: Check, *, now: datetime) -> None:
+    """End the claim of a run that is not recorded, and schedule the next run if none is."""
+    seconds = policy_for_check(check).seconds
+    next_due_at = check.next_due_at
+    if next_due_at <= now:
+        next_due_at = next_run_at(now, Interval.SETTLING, seconds, jitter=_jitter.uniform(-1, 1))
+    Check.objects.filter(pk=check.pk).update(
+        claim_id="", claimed_until=None, next_due_at=next_due_at
+    )
 
 
 def policy_for_tenant(tenant: Tenant) -> CheckPolicy:

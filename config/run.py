@@ -24,6 +24,7 @@ from django.core.management import CommandError, call_command
 from django.db import DatabaseError
 
 from checks.lab.addresses import LabEndpoints, announce, take_endpoints, withdraw_announcement
+from config import queues
 from config.supervisor import broker
 from config.supervisor.environment import (
     HOST,
@@ -137,12 +138,10 @@ def announce_lab(data: DataFolder) -> None:
 
 
 def services(data: DataFolder, port: int) -> list[ServiceProcess]:
-    queues = os.environ.get("WORKER_QUEUES", "celery,checks.default")
     arguments = {
         "web": f"-m gunicorn config.wsgi --bind {HOST}:{port} --no-control-socket "
         "--worker-class gthread --threads 8 --graceful-timeout 2",
-        "worker": f"-m celery -A config worker --queues {queues} --concurrency 2 -O fair "
-        "--without-gossip --without-mingle --loglevel INFO",
+        **{f"{name}-worker": _worker(name) for name in queues.WORKERS},
         "beat": "-m celery -A config beat --pidfile= --schedule",
     }
     commands = {name: [sys.executable, *text.split()] for name, text in arguments.items()}
@@ -153,6 +152,14 @@ def services(data: DataFolder, port: int) -> list[ServiceProcess]:
         ServiceProcess(name, command, data.logs / f"{name}.log")
         for name, command in commands.items()
     ]
+
+
+def _worker(name: str) -> str:
+    consumed, processes = queues.WORKERS[name]
+    return (
+        f"-m celery -A config worker --hostname {name}@%h --queues {consumed} "
+        f"--concurrency {processes} -O fair --without-gossip --without-mingle --loglevel INFO"
+    )
 
 
 def web_responds(port: int) -> bool:

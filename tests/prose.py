@@ -21,6 +21,8 @@ from types import CodeType
 from django.apps import apps
 from django.core.management import get_commands, load_command_class
 
+from config import queues
+
 CHECKOUT = Path(__file__).resolve().parent.parent
 ROOTS = ("config", "onboarding", "checks", "tenants", "tests")
 FOLDERS = (*ROOTS, "templates", "static", "docs")
@@ -310,7 +312,7 @@ def celery_names() -> frozenset[str]:
         for file in _python_files()
         for name in re.findall(r"shared_task\([^)]*?name=\"([\w.]+)\"", _read(file))
     ]
-    return frozenset({*tasks, "checks.default"})
+    return frozenset({*tasks, queues.INTERACTIVE, queues.CHECKS})
 
 
 @cache

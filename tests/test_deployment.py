@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
+from config import queues
+
 CHECKOUT = Path(__file__).resolve().parent.parent
 COMPOSE = yaml.safe_load((CHECKOUT / "docker-compose.yml").read_text())
 DOCKERFILE = (CHECKOUT / "Dockerfile").read_text()
@@ -22,7 +24,17 @@ def service(name: str) -> dict[str, Any]:
 
 
 def test_compose_has_all_services() -> None:
-    assert SERVICES == ["beat", "migrate", "postgres", "redis", "web", "worker"]
+    workers = [f"{name}-worker" for name in queues.WORKERS]
+
+    assert sorted(["beat", "migrate", "postgres", "redis", "web", *workers]) == SERVICES
+
+
+@pytest.mark.parametrize("name", queues.WORKERS)
+def test_compose_serves_every_queue(name: str) -> None:
+    command = service(f"{name}-worker")["command"]
+
+    assert command[command.index("--queues") + 1] == queues.WORKERS[name][0]
+    assert f"--destination {name}@" in service(f"{name}-worker")["healthcheck"]["test"][1]
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -52,7 +64,7 @@ def test_no_service_runs_as_root() -> None:
         "postgres": "postgres",
         "redis": "redis",
         "web": "image",
-        "worker": "image",
+        **{f"{name}-worker": "image" for name in queues.WORKERS},
     }
     assert of_the_image == ["10001"]
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from checks import rate_limit, runs, services
+from checks import claims, rate_limit, runs
 from checks.engine.batch import CheckRequest
 from checks.engine.dns.network import Endpoint
 from checks.engine.hosts.prober import NotProbed
@@ -128,7 +128,7 @@ def test_rate_limit_spans_tenants(
     first, second = _tenant(make_tenant, "One"), _tenant(make_tenant, "Two")
     for second_of_day in range(0, 600, 5):
         clock(second_of_day)
-        services.request_run([first, second], now=timezone.now())
+        claims.request_run([first, second], now=timezone.now())
         runs.run_batch([first.pk, second.pk])
 
     # In ten minutes, each run with two connections at most.
@@ -207,7 +207,7 @@ def test_requested_run_ignores_shared_answer(
     clock(100)
     outside.verdict = Verdict.WARN
 
-    services.request_run([check], now=timezone.now())
+    claims.request_run([check], now=timezone.now())
     runs.run_batch([check.pk])
 
     assert _checked_at(check) == NOW + timedelta(seconds=100)

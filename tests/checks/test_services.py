@@ -8,57 +8,18 @@ import pytest
 from django.core.cache import cache
 from django.utils import timezone
 
-from checks import services
+from checks import claims, services
 from checks.engine.outcomes import CheckKind, Outcome, Verdict
 from checks.models import Check, Observation
 from checks.scheduling import VIEWED_FOR, Interval
 from tenants.models import Tenant
-from tests.factories import MakeTenant
 
 pytestmark = pytest.mark.django_db
 
 
-def _claimed(batches: dict[str, list[list[int]]]) -> list[int]:
-    return [pk for of_vantage in batches.values() for batch in of_vantage for pk in batch]
-
-
-def test_every_due_check_is_claimed_once(tenant: Tenant) -> None:
-    now = timezone.now() + timedelta(seconds=1)
-
-    first = _claimed(services.claim_due_checks(now=now))
-    second = _claimed(services.claim_due_checks(now=now))
-
-    assert first == list(Check.objects.order_by("pk").values_list("pk", flat=True))
-    assert second == []
-
-
-def test_claim_of_dead_worker_expires(tenant: Tenant) -> None:
-    now = timezone.now() + timedelta(seconds=1)
-    first = _claimed(services.claim_due_checks(now=now))
-
-    again = _claimed(services.claim_due_checks(now=now + services.CLAIM_DURATION))
-
-    assert again == first
-
-
-def test_batches_are_split_by_vantage_and_size(
-    make_tenant: MakeTenant, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(services, "BATCH_SIZE", 2)
-    tenant = make_tenant()
-    Check.objects.filter(tenant=tenant, kind=CheckKind.MX).update(vantage="dc-us-1")
-
-    batches = services.claim_due_checks(now=timezone.now() + timedelta(seconds=1))
-
-    assert {vantage: [len(b) for b in found] for vantage, found in batches.items()} == {
-        "default": [2, 2, 2],
-        "dc-us-1": [1],
-    }
-
-
 def test_recorded_run_releases_claim(tenant: Tenant) -> None:
     now = timezone.now() + timedelta(seconds=1)
-    services.claim_due_checks(now=now)
+    claims.claim_due_checks(now=now)
     check = Check.objects.get(kind=CheckKind.MX)
 
     services.record_run(
@@ -83,45 +44,6 @@ def test_outdated_question_is_dropped(tenant: Tenant) -> None:
 
     assert not recorded
     assert not Observation.objects.exists()
-
-
-def test_request_run_skips_claimed_check(tenant: Tenant) -> None:
-    now = timezone.now() + timedelta(seconds=1)
-    services.claim_due_checks(now=now)
-
-    batches = services.request_run(Check.objects.all(), now=now)
-
-    assert batches == {}
-    assert not Check.objects.filter(requested_until=None).exists()
-
-
-def test_requested_runs_of_check_are_limited(tenant: Tenant) -> None:
-    now = timezone.now()
-    ran_at = now - services.MIN_TIME_BETWEEN_RUNS + timedelta(seconds=1)
-    Check.objects.filter(kind=CheckKind.MX).update(checked_at=ran_at)
-
-    claimed = _claimed(services.request_run(Check.objects.all(), now=now))
-
-    mx = Check.objects.get(kind=CheckKind.MX)
-    assert claimed == list(
-        Check.objects.exclude(pk=mx.pk).order_by("pk").values_list("pk", flat=True)
-    )
-    assert mx.next_due_at == ran_at + services.MIN_TIME_BETWEEN_RUNS
-    assert mx.requested_until is not None
-    assert _claimed(services.request_run([mx], now=now + timedelta(seconds=1))) == [mx.pk]
-
-
-def test_failed_batch_is_split_by_tenant_then_check(
-    tenant: Tenant, make_tenant: MakeTenant
-) -> None:
-    other = make_tenant("Tailspin", (("tailspin.test", "primary"),))
-    first, second = (
-        list(t.checks.order_by("pk").values_list("pk", flat=True)) for t in (tenant, other)
-    )
-
-    assert services.split_batch([*second, *first]) == {"default": [first, second]}
-    assert services.split_batch(first) == {"default": [[pk] for pk in first]}
-    assert services.split_batch(first[:1]) == {}
 
 
 def _later(minutes: float) -> None:

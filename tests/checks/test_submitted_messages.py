@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from checks import runs, services, submitted_messages
+from checks import claims, runs, submitted_messages
 from checks.engine.batch import CheckRequest
 from checks.engine.outcomes import CheckKind, Finding, Outcome, Verdict
 from checks.expectations import sync_checks
@@ -364,7 +364,7 @@ def test_proof_remains_after_new_selector(
 def test_erased_tenant_leaves_no_message(sending: Tenant, check: Check) -> None:
     show(check)
 
-    services.release([check.pk], now=timezone.now())
+    claims.release([check.pk], now=timezone.now())
     sending.checks.all().delete()
 
     assert not SubmittedMessage.objects.exists()

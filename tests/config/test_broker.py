@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from celery import Celery
 
+from config import queues
 from config.supervisor import broker
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
@@ -94,7 +95,7 @@ def test_killed_worker_loses_no_message(
     with serving(wheel_binary, tmp_path), Celery(broker=url) as sender:
         running = subprocess.Popen(worker, cwd=CHECKOUT, start_new_session=True)
         try:
-            sender.send_task("tests.sleep", [str(marker)])
+            sender.send_task("tests.sleep", [str(marker)], queue=queues.LONG)
             wait_until(marker.exists)
         finally:
             os.killpg(running.pid, signal.SIGKILL)

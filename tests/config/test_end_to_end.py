@@ -97,7 +97,10 @@ def _becomes(product: Product, key: str, status: str, *, within: float = WITHIN_
 
 def _log_ends(product: Product) -> str:
     """The ends of the worker's and the beat's logs, which show whether one of them hangs."""
-    logs = (product.folder / "log" / f"{name}.log" for name in ("worker", "beat"))
+    logs = (
+        product.folder / "log" / f"{name}.log"
+        for name in ("interactive-worker", "checks-worker", "beat")
+    )
     return "\n".join(f"{log.name}:\n{log.read_text()[-1500:]}" for log in logs if log.exists())
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from config import queues
 from tests.config.product import START_SECONDS, STOP_SECONDS, Product
 
 pytestmark = pytest.mark.slow
@@ -35,7 +36,7 @@ def test_one_ctrl_c_stops_everything(product: Product) -> None:
     process.send_signal(signal.SIGINT)
     status = process.wait(STOP_SECONDS)
 
-    assert (health, services, status) == (b"ok", 5, 0)
+    assert (health, services, status) == (b"ok", 4 + len(queues.WORKERS), 0)
     assert product.processes() == []
     assert f"Gangway is on http://127.0.0.1:{product.port}" in product.printed()
     assert product.printed().endswith("Stopping.\nStopped.\n")
@@ -57,12 +58,12 @@ def test_killed_worker_restarts(product: Product) -> None:
 
     os.kill(worker_of(process.pid), signal.SIGKILL)
     until = time.monotonic() + START_SECONDS
-    while "Starting the worker again." not in product.printed() and time.monotonic() < until:
+    while "Starting the checks-worker again." not in product.printed() and time.monotonic() < until:
         time.sleep(0.1)
     process.terminate()
     status = process.wait(STOP_SECONDS)
 
-    assert "The worker stopped (signal 9)." in product.printed()
+    assert "The checks-worker stopped (signal 9)." in product.printed()
     assert (status, product.processes()) == (0, [])
 
 
@@ -71,7 +72,7 @@ def worker_of(parent: int) -> int:
     until = time.monotonic() + START_SECONDS
     while time.monotonic() < until:
         for pid, command in children_of(parent):
-            if "celery -A config worker" in command:
+            if "celery -A config worker" in command and "checks.default" in command:
                 return pid
         time.sleep(0.1)
     pytest.fail("the worker did not start")

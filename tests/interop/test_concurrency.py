@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from checks import services
+from checks import claims, services
 from checks.engine.outcomes import CheckKind, Outcome, Verdict
 from checks.models import Check, Observation
 from onboarding.cutovers import go_no_go
@@ -37,9 +37,10 @@ def test_two_beats_claim_each_check_once(make_tenant: MakeTenant) -> None:
     make_tenant(domains=tuple((f"d{n}.test", "secondary") for n in range(40)))
     now = timezone.now() + timedelta(seconds=1)
 
-    results = run_concurrently([lambda: services.claim_due_checks(now=now)] * 2)
+    processes = {"checks.default": 4}
+    results = run_concurrently([lambda: claims.claim_due_checks(now=now, processes=processes)] * 2)
 
-    claimed = [pk for found in results for batches in found.values() for b in batches for pk in b]
+    claimed = [pk for found in results for batch in found for pk in batch.check_ids]
     assert sorted(claimed) == sorted(Check.objects.values_list("pk", flat=True))
 
 
@@ -68,15 +69,15 @@ def _run_all_actors(check: Check, verdict: Verdict, at: datetime) -> None:
     def record() -> None:
         services.record_run(check.pk, outcome, expectation=check.expectation, at=at)
 
-    def record_if_claimed(batches: dict[str, list[list[int]]]) -> None:
-        if any(check.pk in batch for of_vantage in batches.values() for batch in of_vantage):
+    def record_if_claimed(batches: list[claims.Batch]) -> None:
+        if any(check.pk in batch.check_ids for batch in batches):
             record()
 
     def beat() -> None:
-        record_if_claimed(services.claim_due_checks(now=at))
+        record_if_claimed(claims.claim_due_checks(now=at))
 
     def person() -> None:
-        record_if_claimed(services.request_run(Check.objects.all(), now=at))
+        record_if_claimed(claims.request_run(Check.objects.all(), now=at))
 
     run_concurrently([beat, beat, person, person, record])
 

@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from checks import services
+from checks import claims
 from checks.engine.outcomes import CheckKind
 from checks.models import Check, Observation
 from checks.tasks import run_checks
@@ -100,10 +100,8 @@ def test_concurrent_beats_and_workers(scenario: Scenario, cutover: Cutover) -> N
 
     scenario.switch()
     scenario.clock.move_to(at("Tue 20:00"))
-    claimed = run_concurrently([lambda: services.claim_due_checks(now=timezone.now())] * 2)
-    ids = [
-        pk for found in claimed for batches in found.values() for batch in batches for pk in batch
-    ]
+    claimed = run_concurrently([lambda: claims.claim_due_checks(now=timezone.now())] * 2)
+    ids = [pk for found in claimed for batch in found for pk in batch.check_ids]
     assert sorted(ids) == sorted(set(ids))
     # The broker delivers the batch to two workers.
     run_concurrently([lambda: run_checks(ids)] * 2)

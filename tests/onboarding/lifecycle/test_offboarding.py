@@ -16,9 +16,9 @@ from django.test import Client
 from django.urls import reverse
 
 from checks import raw_answers
+from checks.claims import claim_due_checks
 from checks.engine.outcomes import CheckKind, Verdict
 from checks.models import Check
-from checks.services import claim_due_checks
 from onboarding.collaboration.evidence_files import store_file
 from onboarding.collaboration.share_links import create_share_link
 from onboarding.errors import OnboardingError
@@ -148,7 +148,7 @@ def test_closed_tenant_is_unlisted_and_unchecked(
     assert tenant.name not in client.get(lists + "?show=all").content.decode()
     assert tenant.name in client.get(lists + "?show=closed").content.decode()
     assert not Check.objects.filter(tenant=tenant, is_active=True).exists()
-    assert claim_due_checks(now=START) == {}
+    assert claim_due_checks(now=START) == []
     assert Client().get(link).status_code == 410
     assert task_of(tenant, "domain-ownership").status == TaskStatus.VERIFIED
 

@@ -9,7 +9,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from checks import preflight, rate_limit, runs, services
+from checks import claims, preflight, rate_limit, runs
 from checks.engine.batch import CheckRequest
 from checks.engine.outcomes import CheckKind, Outcome, Verdict
 from checks.expectations import PURPOSE_BY_KIND
@@ -56,7 +56,7 @@ def outside(monkeypatch: pytest.MonkeyPatch) -> Outside:
 def run_everything(tenant: Tenant) -> None:
     """Run all checks of the tenant, also those that a user or a window would run earlier."""
     checks = Check.objects.filter(tenant=tenant, is_active=True)
-    services.request_run(checks, now=timezone.now())
+    claims.request_run(checks, now=timezone.now())
     checks.update(cutover_until=timezone.now() + timedelta(hours=4), viewed_until=timezone.now())
     runs.run_batch([check.pk for check in checks])
 

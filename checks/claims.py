@@ -1,0 +1,303 @@
+"""Claim due checks for workers: fairly between tenants, and by short leases.
+
+A claim has two states. A *queued* claim has no `claim_id`: its message waits for a worker. A
+*running* claim has the id of its worker's batch, which renews the lease while it lives. Both end at
+`claimed_until`, so that the checks of a dead worker or a lost message are soon due again.
+
+A late or repeated message is harmless: a worker runs only those of its checks that are due and that
+no living worker runs.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import DatabaseError, connection, transaction
+from django.db.models import Case, F, Q, QuerySet, Value, When, Window
+from django.db.models.functions import RowNumber
+
+from checks import queries
+from checks.models import Check
+from checks.scheduling import REQUESTED_FOR, Interval
+from tenants import database_time
+from tenants.public_ids import new_public_id
+
+logger = logging.getLogger(__name__)
+
+BATCH_SIZE = 200
+# A person or a cutover waits for these: small batches reach the recording sooner.
+URGENT_BATCH_SIZE = 50
+# The time for which a message may wait in its queue. A batch ends within 35 s.
+QUEUED_FOR = timedelta(seconds=40)
+URGENT_QUEUED_FOR = timedelta(seconds=10)
+RUNNING_FOR = timedelta(seconds=10)
+_RENEW_EVERY_SECONDS = 3.0
+# A check that raises must not occupy a worker at every tick.
+RETRY_AFTER = timedelta(minutes=1)
+# A request within this time of the last run waits for the rest of it.
+MIN_TIME_BETWEEN_RUNS = timedelta(seconds=5)
+# The claims of each process of a worker: one batch that runs and one that waits.
+BATCHES_PER_PROCESS = 2
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Claimed checks of one vantage, for one message. An urgent one has a queue of its own."""
+
+    vantage: str
+    is_urgent: bool
+    check_ids: tuple[int, ...]
+
+    @property
+    def queue(self) -> str:
+        return f"{'interactive' if self.is_urgent else 'checks'}.{self.vantage}"
+
+
+def claim_due_checks(*, now: datetime, processes: Mapping[str, int] | None = None) -> list[Batch]:
+    """Claim due checks and return them in batches. Safe with several beats.
+
+    `processes` is the number of processes that serve each queue. No more checks are claimed than
+    they can run soon; a queue without a known process gets one batch. Tenants take turns, and all
+    due checks of a domain or host are claimed together. Checks in a cutover window come first.
+    """
+    batches: list[Batch] = []
+    for vantage in _vantages(now):
+        for is_urgent in (True, False):
+            size = URGENT_BATCH_SIZE if is_urgent else BATCH_SIZE
+            queue = Batch(vantage, is_urgent, ()).queue
+            capacity = max(1, (processes or {}).get(queue, 0) * BATCHES_PER_PROCESS) * size
+            of_queue = Check.objects.filter(
+                _is_of_queue(now, is_urgent=is_urgent), vantage=vantage, is_active=True
+            )
+            free = capacity - of_queue.filter(claimed_until__gt=now).count()
+            if free > 0:
+                ids = _in_turns(of_queue & queries.due_checks(now), now=now, most=free)
+                claimed = _claim(ids, now=now, lasts=_queued_for(is_urgent=is_urgent))
+                batches += _batches(claimed, vantage, size, is_urgent=is_urgent)
+    return batches
+
+
+def _vantages(now: datetime) -> list[str]:
+    due = queries.due_checks(now).order_by("vantage")
+    return list(due.values_list("vantage", flat=True).distinct())
+
+
+def _is_of_queue(now: datetime, *, is_urgent: bool) -> Q:
+    if is_urgent:
+        return Q(cutover_until__gt=now) | Q(requested_until__gt=now)
+    return (Q(cutover_until=None) | Q(cutover_until__lte=now)) & (
+        Q(requested_until=None) | Q(requested_until__lte=now)
+    )
+
+
+def _queued_for(*, is_urgent: bool) -> timedelta:
+    return URGENT_QUEUED_FOR if is_urgent else QUEUED_FOR
+
+
+def _in_turns(due: QuerySet[Check], *, now: datetime, most: int) -> list[int]:
+    """The checks to claim: one subject of each tenant in turn, with all its due checks.
+
+    At least one subject, then as many as fit into `most` checks.
+    """
+    turn = Window(
+        RowNumber(), partition_by=[F("tenant")], order_by=[F("next_due_at").asc(), F("pk").asc()]
+    )
+    first = due.annotate(turn=turn, in_window=_in_window(now)).order_by(
+        "-in_window", "turn", "next_due_at", "pk"
+    )
+    # In the order of the turns, and each subject once.
+    subjects = dict.fromkeys(first.values_list("domain", "host")[:most])
+    of_subject: dict[tuple[int | None, int | None], list[int]] = {}
+    together = due.filter(
+        Q(domain__in=[domain for domain, _ in subjects if domain])
+        | Q(host__in=[host for _, host in subjects if host])
+    )
+    for domain, host, pk in together.order_by("pk").values_list("domain", "host", "pk"):
+        of_subject.setdefault((domain, host), []).append(pk)
+    chosen: list[int] = []
+    for subject in subjects:
+        ids = of_subject.get(subject, [])
+        if chosen and len(chosen) + len(ids) > most:
+            break
+        chosen += ids
+    return chosen
+
+
+def _in_window(now: datetime) -> Case:
+    return Case(When(cutover_until__gt=now, then=Value(1)), default=Value(0))
+
+
+def _claim(ids: Sequence[int], *, now: datetime, lasts: timedelta) -> list[int]:
+    """Claim these checks, and return those that no other beat has claimed, in the given order."""
+    mine: set[int] = set()
+    for start in range(0, len(ids), BATCH_SIZE):
+        with transaction.atomic():
+            # Another transaction is claiming or recording the locked rows. They are skipped, so
+            # that beats never wait for each other.
+            free = queries.due_checks(now).filter(pk__in=ids[start : start + BATCH_SIZE])
+            locked = free.select_for_update(skip_locked=True).order_by("pk")
+            found = list(locked.values_list("pk", flat=True))
+            Check.objects.filter(pk__in=found).update(claim_id="", claimed_until=now + lasts)
+        mine.update(found)
+    return [pk for pk in ids if pk in mine]
+
+
+def _batches(ids: Sequence[int], vantage: str, size: int, *, is_urgent: bool) -> list[Batch]:
+    return [
+        Batch(vantage, is_urgent, tuple(ids[start : start + size]))
+        for start in range(0, len(ids), size)
+    ]
+
+
+def request_run(checks: Iterable[Check], *, now: datetime) -> list[Batch]:
+    """Run these checks at once, and often for the next ten minutes.
+
+    Return the claimed batches, for the caller to queue. At most one batch of each vantage is
+    claimed here; the beat claims the others within seconds, in turns with other tenants.
+
+    A check that a worker has claimed is not claimed again, but runs again within seconds. The same
+    applies to a check that ran within MIN_TIME_BETWEEN_RUNS: repeated requests of any page cannot
+    flood a name server.
+    """
+    wanted = Check.objects.filter(pk__in=_keys(checks), is_active=True)
+    # No savepoint of its own: an error here rolls back the transaction of the caller.
+    with transaction.atomic(savepoint=False):
+        rows = list(
+            _in_lock_order(wanted).values_list("pk", "vantage", "claimed_until", "checked_at")
+        )
+        earliest = now - MIN_TIME_BETWEEN_RUNS
+        free: dict[str, list[int]] = {}
+        for pk, vantage, claimed_until, checked_at in rows:
+            of_vantage = free.setdefault(vantage, [])
+            if (
+                (claimed_until is None or claimed_until <= now)
+                and (checked_at is None or checked_at <= earliest)
+                and len(of_vantage) < URGENT_BATCH_SIZE
+            ):
+                of_vantage.append(pk)
+        is_free = Q(pk__in=[pk for ids in free.values() for pk in ids])
+        if rows:
+            # One update marks all checks as requested and claims the free ones.
+            Check.objects.filter(pk__in=[pk for pk, *_ in rows]).update(
+                next_due_at=Case(
+                    When(checked_at__gt=earliest, then=F("checked_at") + MIN_TIME_BETWEEN_RUNS),
+                    default=Value(now),
+                ),
+                requested_until=now + REQUESTED_FOR,
+                interval=Interval.REQUESTED,
+                claim_id=Case(When(is_free, then=Value("")), default=F("claim_id")),
+                claimed_until=Case(
+                    When(is_free, then=Value(now + URGENT_QUEUED_FOR)), default=F("claimed_until")
+                ),
+            )
+    return [
+        batch
+        for vantage, ids in free.items()
+        for batch in _batches(ids, vantage, URGENT_BATCH_SIZE, is_urgent=True)
+    ]
+
+
+def _keys(checks: Iterable[Check]) -> Iterable[int]:
+    """The keys of the checks. A queryset stays a subquery, so that its rows are read once."""
+    if isinstance(checks, QuerySet):
+        return checks.order_by().values_list("pk", flat=True)
+    return [check.pk for check in checks]
+
+
+def lock(checks: QuerySet[Check]) -> list[int]:
+    """Lock the rows in one order, so that two requests never deadlock."""
+    return list(_in_lock_order(checks).values_list("pk", flat=True))
+
+
+def _in_lock_order(checks: QuerySet[Check]) -> QuerySet[Check]:
+    return checks.select_for_update().order_by("pk")
+
+
+# --- The worker's side
+
+
+@dataclass
+class RunningClaim:
+    """The checks that a worker runs now. Renewed until the block of `running` ends."""
+
+    claim_id: str
+    check_ids: list[int]
+
+
+@contextmanager
+def running(check_ids: Collection[int]) -> Iterator[RunningClaim]:
+    """Start the claim of a message, renew it, and release at the end all that did not run.
+
+    Leaves out the checks that are not due, because a duplicate of the message was faster, and those
+    that another living worker runs.
+    """
+    claim = _start(check_ids, now=database_time.now())
+    ended = threading.Event()
+    renewal = threading.Thread(target=_renew_until, args=(claim, ended), daemon=True)
+    renewal.start()
+    try:
+        yield claim
+    finally:
+        ended.set()
+        renewal.join()
+        # Recording a run has ended its claim already.
+        _held(claim).update(claim_id="", claimed_until=None)
+
+
+def _start(check_ids: Collection[int], *, now: datetime) -> RunningClaim:
+    claim = RunningClaim(new_public_id(), [])
+    is_free = Q(claim_id="") | Q(claimed_until__isnull=True) | Q(claimed_until__lte=now)
+    with transaction.atomic():
+        due = Check.objects.filter(is_free, pk__in=check_ids, is_active=True, next_due_at__lte=now)
+        claim.check_ids = lock(due)
+        Check.objects.filter(pk__in=claim.check_ids).update(
+            claim_id=claim.claim_id, claimed_until=now + RUNNING_FOR
+        )
+    return claim
+
+
+def _held(claim: RunningClaim) -> QuerySet[Check]:
+    return Check.objects.filter(pk__in=claim.check_ids, claim_id=claim.claim_id)
+
+
+def _renew_until(claim: RunningClaim, ended: threading.Event) -> None:
+    while not ended.wait(_RENEW_EVERY_SECONDS):
+        try:
+            _held(claim).update(claimed_until=database_time.now() + RUNNING_FOR)
+        except DatabaseError as error:
+            # The next renewal may succeed. Otherwise another worker runs the checks as well.
+            logger.warning("a claim of %d checks was not renewed: %s", len(claim.check_ids), error)
+        finally:
+            connection.close()
+
+
+def split_batch(check_ids: Iterable[int], *, now: datetime) -> list[Batch]:
+    """Split a failed batch into one batch for each tenant, and that of one tenant into checks.
+
+    A check that fails alone is not queued again, but due after RETRY_AFTER.
+    """
+    rows = list(
+        Check.objects.filter(pk__in=list(check_ids))
+        .order_by("pk")
+        .values_list("vantage", "tenant", "pk")
+    )
+    if len(rows) < 2:
+        Check.objects.filter(pk__in=[pk for *_, pk in rows]).update(next_due_at=now + RETRY_AFTER)
+        return []
+    is_one_tenant = len({tenant for _, tenant, _ in rows}) == 1
+    parts: dict[tuple[str, int], list[int]] = {}
+    for vantage, tenant, pk in rows:
+        parts.setdefault((vantage, pk if is_one_tenant else tenant), []).append(pk)
+    return [Batch(vantage, False, tuple(ids)) for (vantage, _), ids in parts.items()]
+
+
+def release(check_ids: Iterable[int], *, now: datetime) -> None:
+    """Release queued claims whose message could not be sent; the next tick finds the rows."""
+    Check.objects.filter(pk__in=list(check_ids)).update(
+        claim_id="", claimed_until=None, next_due_at=now
+    )

@@ -1,0 +1,69 @@
+"""The queues of Celery, the tasks of each, and the workers that serve them.
+
+No work waits for work of another kind: each queue has processes of its own.
+
+- *interactive*: a person or a cutover waits, and the ticks of the beat;
+- *checks*: all other runs;
+- *long*: imports, exports, closing packs and the daily reconciliation;
+- *mail*: everything that talks to the mail server.
+
+*interactive* and *checks* exist once for each vantage, because a worker elsewhere has another
+network. `checks.claims` chooses between them for the runs.
+"""
+
+from __future__ import annotations
+
+DEFAULT_VANTAGE = "default"
+INTERACTIVE = f"interactive.{DEFAULT_VANTAGE}"
+CHECKS = f"checks.{DEFAULT_VANTAGE}"
+LONG = "long"
+MAIL = "mail"
+
+_TASKS = {
+    INTERACTIVE: (
+        "checks.queue_due_checks",
+        "checks.repeat_reactions",
+        "checks.repeat_reactions_of",
+        "onboarding.complete_waits",
+        "onboarding.complete_waits_of",
+        "onboarding.expire_accepted_risks",
+        "onboarding.expire_accepted_risks_of",
+        "onboarding.open_cutover_window",
+        "onboarding.open_cutover_windows",
+    ),
+    CHECKS: (
+        "checks.run_checks",
+        "onboarding.check_tls_partner",
+        "onboarding.scan_dns",
+    ),
+    LONG: (
+        "onboarding.build_export",
+        "onboarding.build_lost_packs",
+        "onboarding.build_pack",
+        "onboarding.delete_abandoned_imports",
+        "onboarding.import_sheet",
+        "onboarding.reconcile",
+        "onboarding.reconcile_tenant",
+        "onboarding.resume_imports",
+    ),
+    MAIL: (
+        "onboarding.notify_drifts",
+        "onboarding.notify_drifts_of",
+        "onboarding.send_drift_notification",
+        "onboarding.send_due_reminders",
+        "onboarding.send_due_reminders_of",
+        "onboarding.send_reminder",
+        "tenants.send_email",
+        "tenants.send_invitation",
+    ),
+}
+ROUTES = {task: {"queue": queue} for queue, tasks in _TASKS.items() for task in tasks}
+
+# The workers of one installation, as queues and number of processes. The long worker also takes the
+# messages that version 0.1.0 left in its single queue.
+WORKERS: dict[str, tuple[str, int]] = {
+    "interactive": (INTERACTIVE, 2),
+    "checks": (CHECKS, 2),
+    "long": (f"{LONG},celery", 1),
+    "mail": (MAIL, 1),
+}
