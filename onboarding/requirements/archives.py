@@ -20,8 +20,9 @@ _IS_ENCRYPTED = 0x1  # the flag of a part with a password (APPNOTE.TXT, section 
 _ENTITIES = re.compile(rb"<!(?:DOCTYPE|ENTITY)", re.IGNORECASE)
 _FORMULA = re.compile(rb"<(?:\w+:)?f[\s/>]")
 _ROW = re.compile(rb"<(?:\w+:)?(?:table-)?row[\s/>]")
+_ROW_NUMBER = re.compile(rb"""<(?:\w+:)?row\s[^>]{0,200}?\br=["'](\d{1,10})["']""")
 # Longer than any text that the patterns match.
-_OVERLAP = 32
+_OVERLAP = 260
 
 # The errors of zipfile, including NotImplementedError (a RuntimeError) and those of its decoders.
 DAMAGED = (
@@ -66,6 +67,8 @@ class Measurements:
     has_formulas: bool
     # The number of row tags. Some of those rows may be empty.
     rows: int
+    # The highest number that a row of an XLSX workbook claims.
+    last_row: int = 0
 
 
 def archive_kind(content: bytes) -> ArchiveKind:
@@ -112,7 +115,7 @@ def measure(content: bytes) -> Measurements:
 
     Raises UnreadableFile for a zip bomb, an encrypted workbook, and XML with its own entities.
     """
-    rows, has_formulas = 0, False
+    rows, last_row, has_formulas = 0, 0, False
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             for tail, chunk in _xml_chunks(archive):
@@ -121,11 +124,12 @@ def measure(content: bytes) -> Measurements:
                     raise UnreadableFile("The workbook contains XML that no spreadsheet writes.")
                 has_formulas = has_formulas or bool(_FORMULA.search(window))
                 rows += len(_ROW.findall(window)) - len(_ROW.findall(tail))
+                last_row = max([last_row, *map(int, _ROW_NUMBER.findall(window))])
     except DAMAGED as error:
         raise UnreadableFile(
             "This XLSX workbook cannot be read: it is damaged or incomplete. Save it again."
         ) from error
-    return Measurements(has_formulas, rows)
+    return Measurements(has_formulas, rows, last_row)
 
 
 def _xml_chunks(archive: zipfile.ZipFile) -> Iterator[tuple[bytes, bytes]]:

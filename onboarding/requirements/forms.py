@@ -8,8 +8,9 @@ from django import forms
 from django.core.files.uploadedfile import UploadedFile
 from django.http import QueryDict
 
+from onboarding.models import SheetImport
 from onboarding.requirements.columns import Column, SheetDefinition, ValidationContext
-from onboarding.requirements.imports import PASTED
+from onboarding.requirements.imports import PASTED, is_pasted
 from onboarding.requirements.validation import SheetEntry, read_entry
 
 
@@ -106,6 +107,18 @@ class ImportForm(forms.Form):
     def __init__(self, *args: Any, was_too_large: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.was_too_large = was_too_large
+
+    @classmethod
+    def for_correction(cls, job: SheetImport) -> ImportForm:
+        """The form of an earlier import: its text, and the error beside it if it failed."""
+        text = bytes(job.content).decode("utf-8", "replace") if is_pasted(job) else ""
+        if job.status != SheetImport.Status.FAILED:
+            return cls(initial={"pasted": text})
+        form = cls({"pasted": text})
+        # A file cannot be filled in again.
+        form.errors.clear()
+        form.add_error("pasted" if is_pasted(job) else "file", f"{job.name}: {job.error}")
+        return form
 
     @property
     def filled_field(self) -> str:

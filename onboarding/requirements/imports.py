@@ -19,7 +19,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from onboarding.collaboration.file_types import safe_name
@@ -44,7 +44,8 @@ from tenants.activity_names import ActivityName
 from tenants.models import User
 
 Status = SheetImport.Status
-# Larger content would delay the page. A worker reads it, and the page shows the progress.
+# A worker reads every file and longer texts, and the page shows the progress. A request reads short
+# texts that a person pasted: rows of text, whose cost their length limits.
 INLINE_MAX_BYTES = 32 * 1024
 INLINE_MAX_ROWS = 500
 DELETE_PREVIEW_AFTER = timedelta(days=1)
@@ -79,18 +80,38 @@ def create_import(sheet: RequirementsSheet, *, name: str, content: bytes, by: Us
         )
 
 
-def pasted_text(sheet: RequirementsSheet, import_id: str, *, by: User) -> str:
-    """The text that the person pasted for a failed import, for correction."""
-    rows = SheetImport.objects.filter(sheet=sheet, created_by=by, name=PASTED, public_id=import_id)
-    job = rows.first()
-    return bytes(job.content).decode("utf-8", "replace") if job is not None else ""
+def own_import(sheet: RequirementsSheet, import_id: str, *, by: User) -> SheetImport | None:
+    """The person's earlier import of the sheet, for correction."""
+    return SheetImport.objects.filter(sheet=sheet, created_by=by, public_id=import_id).first()
+
+
+def is_pasted(job: SheetImport) -> bool:
+    return job.name == PASTED
 
 
 def is_large(job: SheetImport) -> bool:
     """Whether a worker should run the next stage."""
     if job.status == Status.READING:
-        return text_size_bytes(bytes(job.content)) > INLINE_MAX_BYTES
+        return not is_pasted(job) or text_size_bytes(bytes(job.content)) > INLINE_MAX_BYTES
     return job.rows_found > INLINE_MAX_ROWS
+
+
+def has_earlier(job: SheetImport) -> bool:
+    """Whether an earlier import of the tenant is in progress. One that has stalled does not count:
+    the beat queues it again."""
+    earlier = _in_progress(job).filter(pk__lt=job.pk).defer("content")
+    return any(not is_stalled(each, now=timezone.now()) for each in earlier)
+
+
+def next_in_progress(job: SheetImport) -> SheetImport | None:
+    """The tenant's next import, unless this one is in progress again."""
+    following = _in_progress(job).defer("content").order_by("pk").first()
+    return following if following is not None and following.pk != job.pk else None
+
+
+def _in_progress(job: SheetImport) -> QuerySet[SheetImport]:
+    of_tenant = SheetImport.objects.filter(sheet__task__plan=job.sheet.task.plan_id)
+    return of_tenant.filter(status__in=(Status.READING, Status.IMPORTING))
 
 
 def start_attempt(job: SheetImport) -> bool:

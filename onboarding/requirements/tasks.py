@@ -24,13 +24,24 @@ logger = logging.getLogger(__name__)
     soft_time_limit=570,
 )
 def import_sheet(public_id: str) -> None:
-    """Run the next stage of an import: read the file, or import its rows."""
+    """Run the next stage of an import: read the file, or import its rows.
+
+    The imports of one tenant run one after the other, so that they occupy one process only. The
+    end of each queues the next one.
+    """
     rows = SheetImport.objects.select_related("sheet__task__plan__tenant", "created_by")
     job = rows.filter(public_id=public_id).first()
-    if job is not None and job.is_in_progress and imports.start_attempt(job):
-        imports.read_import(job)
-        imports.run_import(job)
-        queue_partner_tests(job.sheet)
+    if job is None or not job.is_in_progress or imports.has_earlier(job):
+        return
+    try:
+        if imports.start_attempt(job):
+            imports.read_import(job)
+            imports.run_import(job)
+            queue_partner_tests(job.sheet)
+    finally:
+        following = imports.next_in_progress(job)
+        if following is not None:
+            _send_import(following.public_id)
 
 
 @shared_task(name="onboarding.check_tls_partner", acks_late=True, ignore_result=True)

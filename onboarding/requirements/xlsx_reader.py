@@ -40,6 +40,7 @@ def read_rows(
     A formula has the result that was saved with it: nothing is calculated. Raises UnreadableFile.
     """
     measurements = measure(content)
+    _refuse_distant_row(measurements)
     try:
         with warnings.catch_warnings():
             # openpyxl warns about charts and validations that it drops; a table of text needs none.
@@ -62,6 +63,15 @@ def read_rows(
         raise UnreadableFile(
             "The workbook is damaged and cannot be read. Save it again."
         ) from error
+
+
+def _refuse_distant_row(measurements: Measurements) -> None:
+    """Refuse a few rows that claim to be far below: the reader would count through the gap."""
+    if measurements.last_row > MAX_ROWS and measurements.rows < measurements.last_row / 2:
+        raise UnreadableFile(
+            f"The workbook claims row {measurements.last_row:,}, but contains"
+            f" {measurements.rows:,} rows. Delete the rows below the last entry and save it again."
+        )
 
 
 def _read(

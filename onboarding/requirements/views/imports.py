@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
@@ -50,13 +51,14 @@ def _to_import(public_id: str, job: SheetImport) -> HttpResponse:
 def sheet_import(request: HttpRequest, public_id: str, sheet_id: str) -> HttpResponse:
     """Upload a file or paste rows. The sheet does not change before the confirmation."""
     sheet = load_sheet(request, public_id, sheet_id)
-    again = imports.pasted_text(sheet, request.GET.get("retry", ""), by=current_user(request))
     form = ImportForm(
         request.POST if request.method == "POST" else None,
         request.FILES or None,
         was_too_large=was_too_large(request),
-        initial={"pasted": again},
     )
+    earlier = imports.own_import(sheet, request.GET.get("retry", ""), by=current_user(request))
+    if request.method == "GET" and earlier is not None:
+        form = ImportForm.for_correction(earlier)
     if request.method == "POST" and form.is_valid():
         with errors_on_form(form):
             job = imports.create_import(
@@ -75,6 +77,13 @@ def sheet_import(request: HttpRequest, public_id: str, sheet_id: str) -> HttpRes
     return render(request, "requirements/import_create.html", context, status=status)
 
 
+def _redirect_page(request: HttpRequest, address: str) -> HttpResponse:
+    """Redirect the whole page, also when htmx requested a part of it."""
+    if getattr(request, "htmx", False):
+        return HttpResponse(headers={"HX-Redirect": address})
+    return redirect(address)
+
+
 @require(Permission.EDIT_REQUIREMENTS)
 @require_GET
 def sheet_import_show(
@@ -82,6 +91,9 @@ def sheet_import_show(
 ) -> HttpResponse:
     """The progress, the preview or the result of an import."""
     sheet, job = _load(request, public_id, sheet_id, import_id)
+    if job.status == SheetImport.Status.FAILED and job.created_by == request.user:
+        address = reverse("onboarding:requirements-import", args=[public_id, sheet_id])
+        return _redirect_page(request, f"{address}?retry={import_id}")
     context = {
         **sheet_context(request, sheet),
         "import": job,

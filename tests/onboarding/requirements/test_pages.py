@@ -15,7 +15,7 @@ from django.utils import timezone
 from checks.dns_discovery import request_discovery
 from checks.models import Discovery
 from onboarding.models import RequirementsSheet, SheetImport, SheetRow, Task
-from onboarding.requirements import services
+from onboarding.requirements import imports, services, tasks
 from tenants.models import Tenant, User
 from tests.factories import SignIn
 from tests.onboarding.requirements.sheet_rows import add, entry_of, job, sheet_of, values
@@ -238,21 +238,74 @@ def test_file_and_paste_together_are_refused(
 )
 @pytest.mark.parametrize("field", ["pasted", "file"])
 def test_unreadable_content_is_explained(
-    tenant: Tenant, owner: User, signed_in: SignIn, field: str, content: bytes, sentence: str
+    tenant: Tenant,
+    owner: User,
+    signed_in: SignIn,
+    django_capture_on_commit_callbacks: Any,
+    field: str,
+    content: bytes,
+    sentence: str,
 ) -> None:
-    sheet = sheet_of(tenant)
+    sheet, client = sheet_of(tenant), signed_in(owner)
     file = SimpleUploadedFile("list.csv", content)
     data = {"pasted": content.decode()} if field == "pasted" else {"file": file}
 
-    response = signed_in(owner).post(url(sheet, "requirements-import"), data)
+    with django_capture_on_commit_callbacks(execute=True):
+        response = client.post(url(sheet, "requirements-import"), data)
+    if field == "file":
+        # A worker has read the file. The open page of the import follows the redirect.
+        shown = client.get(response.headers["Location"], **HTMX)
+        response = client.get(shown.headers["HX-Redirect"])
 
     html = unescape(response.content.decode())
-    assert response.status_code == 422
+    assert response.status_code == (422 if field == "pasted" else 200)
     assert f'id="id_{field}_error"' in html
     assert html.count('class="errorlist"') == 1
     assert html.count(sentence) == 1
     assert (content.decode() in html) == (field == "pasted")
     assert values(sheet) == []
+
+
+def test_request_never_reads_a_file(
+    tenant: Tenant, owner: User, signed_in: SignIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        raise AssertionError("the request parsed the file")
+
+    monkeypatch.setattr(imports, "read_table", fail)
+    sheet = sheet_of(tenant)
+    file = SimpleUploadedFile("list.csv", b"ann@outside.test")
+
+    response = signed_in(owner).post(url(sheet, "requirements-import"), {"file": file})
+
+    assert response.status_code == 302
+    assert SheetImport.objects.get().status == "reading"
+
+
+def test_imports_of_a_tenant_run_in_order(
+    tenant: Tenant, owner: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sheets = list(RequirementsSheet.objects.filter(task__plan__tenant=tenant)[:3])
+    jobs = [imports.create_import(s, name="a.csv", content=b"x,y", by=owner) for s in sheets]
+    started: list[int] = []
+    queued: list[str] = []
+    monkeypatch.setattr(imports, "read_import", lambda job: _end(job, started))
+    monkeypatch.setattr(tasks, "_send_import", queued.append)
+
+    tasks.import_sheet(jobs[2].public_id)
+    assert started == []
+    tasks.import_sheet(jobs[0].public_id)
+    assert (started, queued) == ([jobs[0].pk], [jobs[1].public_id])
+    tasks.import_sheet(queued[-1])
+    tasks.import_sheet(queued[-1])
+
+    assert started == [each.pk for each in jobs]
+    assert queued == [each.public_id for each in jobs[1:]]
+
+
+def _end(job: SheetImport, started: list[int]) -> None:
+    started.append(job.pk)
+    SheetImport.objects.filter(pk=job.pk).update(status="ready")
 
 
 def test_only_a_running_import_polls(tenant: Tenant, owner: User, signed_in: SignIn) -> None:

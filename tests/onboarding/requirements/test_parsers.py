@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from openpyxl import Workbook
 
+from onboarding.requirements import xlsx_reader
 from onboarding.requirements.column_matching import read_layout
 from onboarding.requirements.definitions import DEFINITIONS
 from onboarding.requirements.parsers import read_table, text_size_bytes
@@ -246,6 +247,17 @@ def test_workbook_size_is_its_unpacked_size() -> None:
     assert text_size_bytes(buffer.getvalue()) > 500_000 > len(buffer.getvalue())
     assert text_size_bytes(b"ann@outside.test") == 16
     assert text_size_bytes(b"PK\x03\x04x") == 5
+
+
+@pytest.mark.parametrize("tag", [b'<row r="1048576"', b'<row spans="1:1" r="1048576"'])
+def test_distant_row_is_refused_before_rows_are_read(
+    monkeypatch: pytest.MonkeyPatch, tag: bytes
+) -> None:
+    content = altered(book(["Address"], ["ann@x.example"]), FIRST, (b'<row r="2"', tag))
+    monkeypatch.setattr(xlsx_reader, "load_workbook", None)
+
+    with pytest.raises(UnreadableFile, match=r"claims row 1,048,576, but contains 2 rows"):
+        read_table(content)
 
 
 def test_xml_entities_are_refused() -> None:
