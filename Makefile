@@ -4,7 +4,7 @@ PYTHON ?= python3
 PORT ?= 8000
 BIN := .venv/bin
 
-.PHONY: run test test-all nightly fresh check format lock audit bench mutants dev suites
+.PHONY: run test test-all nightly drills fresh check format lock audit bench mutants dev suites
 .DEFAULT_GOAL := run
 
 run:  ## Install missing packages, then serve on http://127.0.0.1:$(PORT) until Ctrl-C.
@@ -28,6 +28,9 @@ test-all: suites  ## Run the unit tests, then the scenarios, then the tests with
 nightly: suites fresh  ## Run fresh, the long drills, full matrices and soaks, then the mutation tests. Takes hours.
 	@$(BIN)/python -m pytest -q -m nightly --migrations $(ARGS)
 	@$(BIN)/python -m tests.mutants
+
+drills: suites  ## Kill each process of the whole product and print the seconds until work is normal. As root.
+	@$(BIN)/python -m pytest -q -s -m "slow or nightly" tests/drills $(ARGS)
 
 fresh:  ## Run Gangway and its tests in clean roots of Debian 12, Debian 13 and Ubuntu 24.04. Requires root.
 	@$(PYTHON) -m tests.fresh $(ARGS)

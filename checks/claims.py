@@ -35,8 +35,8 @@ URGENT_BATCH_SIZE = 50
 # The time for which a message may wait in its queue. A batch ends within 35 s.
 QUEUED_FOR = timedelta(seconds=40)
 URGENT_QUEUED_FOR = timedelta(seconds=10)
-RUNNING_FOR = timedelta(seconds=10)
-_RENEW_EVERY_SECONDS = 3.0
+RUNNING_FOR = timedelta(seconds=8)
+_RENEW_EVERY_SECONDS = 2.5
 # A check that raises must not occupy a worker at every tick.
 RETRY_AFTER = timedelta(minutes=1)
 # A request within this time of the last run waits for the rest of it.
