@@ -285,6 +285,14 @@ class TaskRow:
         return tuple(subject for subject in self.evidence.subjects if subject.check is not None)
 
     @property
+    def can_check_now(self) -> bool:
+        """Whether the reader can run a check of the task, also one that only supports it."""
+        subjects = (*self.evidence.subjects, *self.supporting.subjects)
+        runs = any(s.check is not None and not s.check.needs_message for s in subjects)
+        is_verified_here = bool(self.supporting.subjects) or self.can_be_verified
+        return bool(self.side) and self.task.applies and is_verified_here and runs
+
+    @property
     def verified_subjects(self) -> tuple[ProofSubject, ...]:
         return tuple(
             s for s in self.evidence.subjects if s.settled is not None and s.settled.is_passing

@@ -14,25 +14,31 @@ from onboarding.plan_templates.plan_creation import apply_profile
 from tenants.models import Tenant
 from tests.checks.engine.mail.signed_messages import SELECTOR
 from tests.factories import HostRow
-from tests.scenarios.walk import Walk
-
-OWN_HOST = {"hosts": (HostRow("delivery", "mail.northwind.test", 25),)}
-PROFILES: dict[str, dict[str, Any]] = {
-    "microsoft_365": {"platform": "microsoft_365", "directory_method": "entra_id"},
-    "google_workspace": {"platform": "google_workspace", "directory_method": "google"},
-    "on_premises": {"platform": "on_premises", "directory_method": "mse_agent"} | OWN_HOST,
-    "hybrid": {"platform": "hybrid", "directory_method": "mse_agent"} | OWN_HOST,
-}
+from tests.scenarios.mail_hosts import OWN_NAME, MailHosts
+from tests.scenarios.pages import Pages
+from tests.scenarios.walk import PROFILES, Walk
 
 
 @pytest.mark.parametrize("platform", PROFILES)
-def test_implementation_reaches_its_end(make_scenario: Any, platform: str) -> None:
-    scenario = make_scenario(("northwind.test", "primary"), **PROFILES[platform])
+def test_implementation_reaches_its_end(
+    make_scenario: Any, mail_hosts: MailHosts, platform: str
+) -> None:
+    profile = PROFILES[platform]
+    own = (HostRow("delivery", OWN_NAME, mail_hosts.port),) if profile.has_own_host else ()
+    scenario = make_scenario(
+        ("northwind.test", "primary"),
+        platform=platform,
+        directory_method=profile.directory_method,
+        hosts=own,
+        # Gangway derives the lab's delivery host for a sample tenant.
+        is_sample=profile.is_hosted,
+    )
     scenario.tenant.domains.update(dkim_selectors=SELECTOR)
     apply_profile(scenario.tenant)
-    walk = Walk(scenario)
+    walk = Walk(scenario, mail_hosts, Pages(scenario))
     walk.publish_records()
     walk.plan_cutovers()
+    walk.confirm_delivery_host()
 
     walk.run()
 
@@ -47,7 +53,10 @@ def test_implementation_reaches_its_end(make_scenario: Any, platform: str) -> No
     content = json.loads(files["implementation.json"])
 
     assert tenant.completed_at is not None
-    assert set(accepted) == {"lockdown", "mx-ttl"}
+    hosts = profile.has_own_host + profile.is_hosted
+    assert sorted(walk.before_lockdown.values()) == ["fail"] * hosts
+    assert sorted(walk.lockdown().values()) == ["pass"] * hosts
+    assert accepted == ["mx-ttl"]
     assert faults_in(files, pack.seal) == []
     assert [risk["reason"] for risk in content["residual_risks"]] == [
         "Agreed in the last session." for _ in accepted
