@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib.messages import get_messages
@@ -19,11 +19,10 @@ class Pages:
     def __init__(self, scenario: Scenario) -> None:
         self.scenario = scenario
 
-    def context(self, person: User, address: str) -> Mapping[str, Any]:
+    def context(self, person: User, address: str) -> Any:
         answer = self.scenario.client_of(person).get(address)
         assert answer.status_code == 200, (address, answer.status_code)
-        context: Mapping[str, Any] = answer.context
-        return context
+        return answer.context
 
     def html(self, person: User, address: str) -> str:
         answer = self.scenario.client_of(person).get(address)
