@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import copy
+import threading
 from collections.abc import Callable
 from typing import Any
 
 from django.contrib.messages import get_messages
+from django.test.signals import template_rendered
 from django.urls import reverse
 
 from onboarding.plans.rows import TaskRow
@@ -20,9 +23,21 @@ class Pages:
         self.scenario = scenario
 
     def context(self, person: User, address: str) -> Any:
-        answer = self.scenario.client_of(person).get(address)
+        """The context of the page, without those that the live server renders in its threads."""
+        rendered: list[Any] = []
+        own = threading.get_ident()
+
+        def store(context: Any, **_: Any) -> None:
+            if threading.get_ident() == own:
+                rendered.append(copy.copy(context))
+
+        template_rendered.connect(store)
+        try:
+            answer = self.scenario.client_of(person).get(address)
+        finally:
+            template_rendered.disconnect(store)
         assert answer.status_code == 200, (address, answer.status_code)
-        return answer.context
+        return rendered[0]
 
     def html(self, person: User, address: str) -> str:
         answer = self.scenario.client_of(person).get(address)

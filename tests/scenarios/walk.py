@@ -67,7 +67,8 @@ class Walk:
         self.tenant = scenario.tenant
         self.people = {"mimecast": scenario.consultant, "client": scenario.owner}
         self.done: list[str] = []
-        # Called after each round of actions, to compare the pages.
+        # Called before each round of actions, to compare the pages.
+        self.rounds = 0
         self.inspect: Callable[[], None] = lambda: None
         # The settled verdicts of the lockdown, by host, before and after the client locked down.
         self.before_lockdown: dict[str, str] = {}
@@ -91,7 +92,6 @@ class Walk:
                 "direction": direction,
                 "planned_at": f"{at(time):%Y-%m-%dT%H:%M}",
                 "domains": [domain.public_id for domain in self.tenant.domains.all()],
-                "reason": "Agreed in the first session.",
             }
             self.pages.send(self.scenario.consultant, page, form, page=page)
 
@@ -111,7 +111,7 @@ class Walk:
 
     def run(self) -> None:
         """Act until the closing task is the only one open. Raises Stuck with the open tasks."""
-        for _ in range(MOST_STEPS):
+        for self.rounds in range(MOST_STEPS):
             self.inspect()
             if self.act() or self.wait():
                 continue
@@ -211,6 +211,9 @@ class Walk:
 
     def address(self, name: str, *args: str) -> str:
         return reverse(f"onboarding:{name}", args=[self.tenant.public_id, *args])
+
+    def installation_page(self, name: str) -> str:
+        return reverse(f"onboarding:{name}")
 
     def phase_page(self, row: TaskRow) -> str:
         return f"{self.address('plan-show')}?phase={row.task.phase.key}"
