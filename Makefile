@@ -23,10 +23,11 @@ test-all: suites  ## Run the unit tests, then the scenarios, then the tests with
 	@$(BIN)/python -m pytest -q -n 2 --migrations $(ARGS)
 	@$(BIN)/python -m pytest -q -n 2 -m "slow and not interop and not nightly" --migrations $(ARGS)
 	@$(BIN)/python -m pytest -q -m interop --migrations $(ARGS)  # one at a time: the servers share addresses
-	@$(BIN)/python -m pytest -q -m browser --migrations $(ARGS)  # separate: Playwright leaves an event loop running
+	@$(BIN)/python -m pytest -q -m "browser and not nightly" --migrations $(ARGS)  # separate: Playwright leaves an event loop running
 
 nightly: suites fresh  ## Run fresh, the long drills, full matrices and soaks, then the mutation tests. Takes hours.
-	@$(BIN)/python -m pytest -q -m nightly --migrations $(ARGS)
+	@$(BIN)/python -m pytest -q -m "nightly and not browser" --migrations $(ARGS)
+	@$(BIN)/python -m pytest -q -m "nightly and browser" --migrations $(ARGS)
 	@$(BIN)/python -m tests.mutants
 
 drills: suites  ## Kill each process of the whole product and print the seconds until work is normal. As root.

@@ -36,7 +36,12 @@ def _as_sql_with_transaction(compiler: SQLCompiler, *args: Any, **options: Any) 
 
 SQLCompiler.as_sql = _as_sql_with_transaction  # type: ignore[assignment, method-assign]
 
-pytest_plugins = ["tests.factories", "tests.proposals", "tests.readable_findings"]
+pytest_plugins = [
+    "tests.factories",
+    "tests.proposals",
+    "tests.readable_findings",
+    "tests.scenarios.fixtures",
+]
 
 # A busy machine delays single examples. test_bounded_time.py limits the time of the parsers.
 hypothesis_settings.register_profile("gangway", deadline=None)

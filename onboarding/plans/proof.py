@@ -288,13 +288,13 @@ def _with_state(
     return replace(subject, drifted_since=since, now=now or subject.now)
 
 
-def checks_verifying(task: Task, tenant: Tenant) -> QuerySet[Check]:
-    """The active checks that prove the task, without those of its exempt domains. One query."""
+def checks_of_kinds(task: Task, kinds: Sequence[str], tenant: Tenant) -> QuerySet[Check]:
+    """The active checks of these kinds about the task, without its exempt domains. One query."""
     exempt = DomainProgress.objects.filter(
         task=task, domain=OuterRef("domain"), exempted_at__isnull=False
     )
-    kinds = needed_kinds(task.check_kinds, tenant)
-    checks = Check.objects.filter(tenant=tenant, is_active=True, kind__in=kinds)
+    needed = needed_kinds(kinds, tenant)
+    checks = Check.objects.filter(tenant=tenant, is_active=True, kind__in=needed)
     return checks.filter(
         Q(host__isnull=False) | Q(domain__role__in=task.domain_roles) & ~Exists(exempt)
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import datetime
 from enum import StrEnum
 
 from checks.engine.outcomes import CheckKind, Verdict
@@ -285,6 +285,21 @@ class TaskRow:
         return tuple(subject for subject in self.evidence.subjects if subject.check is not None)
 
     @property
+    def icon_label(self) -> str:
+        """The status, where several statuses share the icon; empty for the icon's own label."""
+        status = TaskStatus(self.task.status)
+        is_named = status in _NAMED_ON_ICON and self.shape is _SHAPE_OF_STATUS[status]
+        return status.label if is_named and not self.was_left_open else ""
+
+    @property
+    def can_check_now(self) -> bool:
+        """Whether the reader can run a check of the task, also one that only supports it."""
+        subjects = (*self.evidence.subjects, *self.supporting.subjects)
+        runs = any(s.check is not None and not s.check.needs_message for s in subjects)
+        is_verified_here = bool(self.supporting.subjects) or self.can_be_verified
+        return bool(self.side) and self.task.applies and is_verified_here and runs
+
+    @property
     def verified_subjects(self) -> tuple[ProofSubject, ...]:
         return tuple(
             s for s in self.evidence.subjects if s.settled is not None and s.settled.is_passing
@@ -465,6 +480,16 @@ _SHAPE_OF_STATUS = {
     TaskStatus.IN_PROGRESS: Shape.PARTIAL,
 }
 
+# Their icons are also those of other statuses, whose label would be wrong.
+_NAMED_ON_ICON = {
+    TaskStatus.DONE,
+    TaskStatus.REGRESSED,
+    TaskStatus.ACCEPTED_RISK,
+    TaskStatus.DECLINED,
+    TaskStatus.BLOCKED,
+    TaskStatus.IN_PROGRESS,
+}
+
 
 def shape_of(task: Task, evidence: TaskEvidence, *, is_waiting: bool) -> Shape:
     """The icon of a task. A task that is still to do is never red: it has not failed."""
@@ -546,54 +571,3 @@ def phase_rows(phases: Sequence[Phase], rows: Sequence[TaskRow]) -> list[PhaseRo
         PhaseRow(phase, tuple(row for row in rows if row.task.phase_id == phase.pk))
         for phase in phases
     ]
-
-
-# The order on the client's page: regressed tasks first, then tasks that wait for the client.
-_URGENCY = {
-    TaskStatus.REGRESSED: 0,
-    TaskStatus.AWAITING_VERIFICATION: 0,
-    TaskStatus.WAITING: 1,
-    TaskStatus.PARTLY_CONFIRMED: 2,
-    TaskStatus.BLOCKED: 3,
-    TaskStatus.IN_PROGRESS: 4,
-    TaskStatus.TODO: 5,
-}
-
-
-def _pressing(row: TaskRow) -> tuple[bool, int, bool, date]:
-    """The sort key: the closing task last, then by urgency, required tasks first, by due date."""
-    task = row.task
-    urgency = _URGENCY[TaskStatus(task.status)]
-    return row.is_closure, urgency, task.is_optional, task.due_on or date.max
-
-
-@dataclass(frozen=True)
-class ClientTasks:
-    """The client's page: tasks to do now, tasks under verification, and upcoming tasks."""
-
-    now: tuple[TaskRow, ...]
-    more: int
-    verifying: tuple[TaskRow, ...]
-    upcoming: tuple[TaskRow, ...]
-
-
-def client_tasks(rows: Sequence[TaskRow], *, most: int = 3) -> ClientTasks:
-    """Divide a plan's open tasks by the action that the client can take; `most` limits *now*.
-
-    *Verifying* has only tasks that need time. A task that its check contradicts is to do now.
-    """
-    leaves = [row for row in rows if row.task.is_open_leaf]
-    on_client = [
-        r for r in leaves if r.remaining_side in (Responsibility.CLIENT, Responsibility.BOTH)
-    ]
-    ready = [row for row in on_client if row.task.status in _URGENCY and row.needs_action]
-    ready.sort(key=_pressing)
-    verifying = [row for row in leaves if row.needs_time]
-    upcoming = [row for row in on_client if row.open_dependencies and row not in ready]
-    upcoming.sort(key=lambda row: row.is_closure)
-    return ClientTasks(
-        now=tuple(ready[:most]),
-        more=max(0, len(ready) - most),
-        verifying=tuple(verifying),
-        upcoming=tuple(upcoming[:5]),
-    )

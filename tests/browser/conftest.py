@@ -12,7 +12,7 @@ import axe_playwright_python
 import pytest
 from django.conf import settings
 from django.test import Client
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
 from tenants.models import User
 
@@ -52,6 +52,9 @@ def browser() -> Iterator[Browser]:
 class ConsoleErrors(list[str]):
     """Errors in the console of a page, and uncaught exceptions."""
 
+    def add(self, entry: ConsoleMessage) -> None:
+        self.append(f"{entry.text} {entry.location.get('url', '')}".strip())
+
 
 @pytest.fixture
 def console_errors() -> ConsoleErrors:
@@ -73,11 +76,11 @@ def open_page(
         )
         contexts.append(context)
         if user is not None:
-            context.add_cookies([_session_of(user, live_server.url)])
+            sign_in_to(context, user, live_server.url)
         page = context.new_page()
         page.on(
             "console",
-            lambda entry: console_errors.append(entry.text) if entry.type == "error" else None,
+            lambda entry: console_errors.add(entry) if entry.type == "error" else None,
         )
         page.on("pageerror", lambda error: console_errors.append(str(error)))
         page.goto(address)
@@ -86,6 +89,11 @@ def open_page(
     yield open_as
     for context in contexts:
         context.close()
+
+
+def sign_in_to(context: BrowserContext, user: User, url: str) -> None:
+    """Give the browser a new session of the user."""
+    context.add_cookies([_session_of(user, url)])
 
 
 def _session_of(user: User, url: str) -> Any:

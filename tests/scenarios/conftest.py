@@ -1,19 +1,16 @@
-"""Fixtures of the scenarios: clock, name servers and people."""
+"""Fixtures of the scenarios: the tenant and its people."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from pytest_django import Settings
 
-from checks import runs
 from tenants.models import User
-from tests.clock import Clock, at, frozen
+from tests.clock import Clock
 from tests.factories import MakeTenant
-from tests.scenarios.name_servers import FOUR, NameServers, on_loopback
+from tests.scenarios.name_servers import FOUR, NameServers
 from tests.scenarios.scenario import Scenario
 
 
@@ -22,30 +19,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.slow)
-
-
-@pytest.fixture(scope="session")
-def loopback_servers() -> Iterator[NameServers]:
-    with on_loopback() as servers:
-        yield servers
-
-
-@pytest.fixture
-def clock() -> Iterator[Clock]:
-    with frozen(at("Mon 08:00")) as clock:
-        yield clock
-
-
-@pytest.fixture
-def dns(
-    loopback_servers: NameServers, settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[NameServers]:
-    """The engine uses this network, with a time budget that a slow test machine needs."""
-    monkeypatch.setattr(runs, "network_from_settings", loopback_servers.network)
-    settings.CHECKS_BUDGET_SECONDS = 10
-    loopback_servers.clear()
-    yield loopback_servers
-    loopback_servers.clear()
 
 
 @pytest.fixture

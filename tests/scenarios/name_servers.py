@@ -48,6 +48,9 @@ class NameServers:
     silent: set[str] = field(default_factory=set)
     without: dict[str, set[str]] = field(default_factory=dict)
     cached: list[Record] | None = None
+    # Addresses of hosts outside the delegated domains, by name.
+    hosts: dict[str, str] = field(default_factory=dict)
+    ca_file: str = ""
 
     def clear(self) -> None:
         self.zones.clear()
@@ -55,6 +58,8 @@ class NameServers:
         self.silent.clear()
         self.without.clear()
         self.cached = None
+        self.hosts.clear()
+        self.ca_file = ""
 
     # Changes
 
@@ -105,6 +110,7 @@ class NameServers:
             authoritative_port=self.port,
             allowed_networks=(NETWORK,),
             timeouts_seconds=_SHORT_TRIES_SECONDS if self.silent else _TRIES_SECONDS,
+            ca_file=self.ca_file,
         )
 
     def records_at(self, host: str) -> list[Record]:
@@ -122,6 +128,7 @@ class NameServers:
         If no server answers, the NS records are those of the registry.
         """
         records = list(_initial_records())
+        records += [Record(name, "A", 300, address) for name, address in self.hosts.items()]
         for domain, hosts in self.delegated.items():
             asked = next((host for host in hosts if host not in self.silent), "")
             here = [record for record in self.records_at(asked) if _is_below(record.owner, domain)]

@@ -76,13 +76,24 @@ class Scenario:
     """The time, name servers and people of one tenant, all under the control of the test."""
 
     def __init__(
-        self, tenant: Tenant, consultant: User, clock: Clock, dns: NameServers, commits: Commits
+        self,
+        tenant: Tenant,
+        consultant: User,
+        clock: Clock,
+        dns: NameServers,
+        commits: Commits,
+        *,
+        owner: User | None = None,
     ) -> None:
         self.tenant, self.consultant, self.clock, self.dns = tenant, consultant, clock, dns
         self._commits = commits
-        self.owner = User.objects.create_user("owner@northwind.test", "pw", name="Ow Ner")
-        Membership.objects.create(tenant=tenant, user=self.owner, role="owner")
+        self.owner = owner or self._new_owner()
         self._clients: dict[tuple[int, date], Client] = {}
+
+    def _new_owner(self) -> User:
+        owner = User.objects.create_user("owner@northwind.test", "pw", name="Ow Ner")
+        Membership.objects.create(tenant=self.tenant, user=owner, role="owner")
+        return owner
 
     # --- Time
 

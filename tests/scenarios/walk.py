@@ -1,38 +1,58 @@
 """One implementation from the empty plan to the signed closure, as consultant and client.
 
 Each side acts only through pages: it reads its page, does the first task that the page lets it do,
-and publishes the records that the tasks ask for. The name servers are real, the clock is frozen.
+publishes the records that the tasks ask for, and closes its mail host. The name servers and the
+mail hosts are real servers on loopback, the clock is frozen. tests/browser/test_walk.py does the
+same in Chromium, with other `Pages`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.contrib.messages import get_messages
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
 from checks.engine.dns.lookup import Record
 from checks.engine.outcomes import CheckKind
+from checks.models import Check
 from onboarding.models import Task, TaskRole, TaskStatus
 from onboarding.plans.field_services import fingerprint
 from onboarding.plans.rows import TaskRow
 from onboarding.plans.task_fields import FieldRow, FieldType
 from onboarding.plans.tasks import complete_waits
-from onboarding.requirements import services
 from onboarding.requirements.sign_off import definition_of
-from onboarding.requirements.validation import read_entry
 from tenants.models import User
 from tests.checks.engine.mail.signed_messages import SELECTOR, record, signed, written
 from tests.clock import at
+from tests.scenarios.mail_hosts import OWN_ADDRESS, OWN_NAME, MailHosts
+from tests.scenarios.pages import Pages
 from tests.scenarios.scenario import NORTHWIND, Scenario
 
 # More steps than any plan has tasks, confirmations and waits.
 MOST_STEPS = 500
-# No server listens there: its port is open to Mimecast only.
-MAIL_HOST = "127.66.0.80"
 WINDOWS = {"outbound": "2 Tue 18:00", "inbound": "3 Tue 18:00"}
+
+
+@dataclass(frozen=True)
+class Profile:
+    """The mail system of the client: on its own hosts, hosted, or both."""
+
+    directory_method: str
+    has_own_host: bool
+    is_hosted: bool
+
+
+# By mail platform.
+PROFILES = {
+    "microsoft_365": Profile("entra_id", has_own_host=False, is_hosted=True),
+    "google_workspace": Profile("google", has_own_host=False, is_hosted=True),
+    "on_premises": Profile("mse_agent", has_own_host=True, is_hosted=False),
+    "hybrid": Profile("mse_agent", has_own_host=True, is_hosted=True),
+}
 
 
 class Stuck(AssertionError):
@@ -42,11 +62,16 @@ class Stuck(AssertionError):
 class Walk:
     """The people and the pages of one tenant."""
 
-    def __init__(self, scenario: Scenario) -> None:
-        self.scenario = scenario
+    def __init__(self, scenario: Scenario, mail_hosts: MailHosts, pages: Pages) -> None:
+        self.scenario, self.mail_hosts, self.pages = scenario, mail_hosts, pages
         self.tenant = scenario.tenant
         self.people = {"mimecast": scenario.consultant, "client": scenario.owner}
         self.done: list[str] = []
+        # Called before each round of actions, to compare the pages.
+        self.rounds = 0
+        self.inspect: Callable[[], None] = lambda: None
+        # The settled verdicts of the lockdown, by host, before and after the client locked down.
+        self.before_lockdown: dict[str, str] = {}
 
     # --- The walk
 
@@ -55,17 +80,39 @@ class Walk:
         self.scenario.publish_initial_records()
         dns = self.scenario.dns
         key = Record(f"{SELECTOR}._domainkey.{NORTHWIND}", "TXT", 300, record())
-        mail = Record(f"mail.{NORTHWIND}", "A", 300, MAIL_HOST)
+        mail = Record(OWN_NAME, "A", 300, OWN_ADDRESS)
         for host in dns.delegated[NORTHWIND]:
             dns.zones[host][NORTHWIND] += [key, mail]
 
     def plan_cutovers(self) -> None:
+        """The consultant plans both directions, for all domains that need them."""
+        page = self.address("cutovers")
         for direction, time in WINDOWS.items():
-            self.scenario.plan(time, direction=direction)
+            form = {
+                "direction": direction,
+                "planned_at": f"{at(time):%Y-%m-%dT%H:%M}",
+                "domains": [domain.public_id for domain in self.tenant.domains.all()],
+            }
+            self.pages.send(self.scenario.consultant, page, form, page=page)
+
+    def confirm_delivery_host(self) -> None:
+        """The client proposes the derived host of hosted mailboxes, the consultant confirms it."""
+        page = self.address("my-tasks")
+        proposal = self.pages.context(self.scenario.owner, page)["delivery_host"]
+        if proposal is None:
+            return
+        form = {"name": proposal.name, "recipient": proposal.recipient}
+        self.pages.send(self.scenario.owner, self.address("delivery-host"), form, page=page)
+        page = self.address("plan-show")
+        (shown,) = self.pages.context(self.scenario.consultant, page)["proposals"]
+        address = self.address("host-confirm", shown.subject.public_id)
+        form = {"expected": shown.proposal.fingerprint, "consent": "yes"}
+        self.pages.send(self.scenario.consultant, address, form, page=page)
 
     def run(self) -> None:
         """Act until the closing task is the only one open. Raises Stuck with the open tasks."""
-        for _ in range(MOST_STEPS):
+        for self.rounds in range(MOST_STEPS):
+            self.inspect()
             if self.act() or self.wait():
                 continue
             if self.open_titles() <= self.closing_titles():
@@ -85,14 +132,14 @@ class Walk:
         """Each side reads its page once, and does one action of each task that offers one."""
         before = len(self.done)
         for side, person in self.people.items():
-            for row in self.rows(person):
+            for row in self.pages.rows(person):
                 if row.task.role != TaskRole.CLOSURE and self.do(row, person, side):
                     self.done.append(row.task.key)
         return len(self.done) > before
 
     def wait(self) -> bool:
         """Let time pass while a check or a period decides. False if nothing is awaited."""
-        rows = self.rows(self.scenario.consultant)
+        rows = self.pages.rows(self.scenario.consultant)
         awaited = [row for row in rows if is_awaited(row) and not row.is_closure]
         if not awaited:
             return False
@@ -109,9 +156,12 @@ class Walk:
         for _ in range(3):
             clock.move_to(clock.now + timedelta(minutes=2))
             self.publish_due_records()
-            self.scenario.beat()
-            with self.scenario.commits():
-                complete_waits()
+            self.pages.in_background(self.beat)
+
+    def beat(self) -> None:
+        self.scenario.beat()
+        with self.scenario.commits():
+            complete_waits()
 
     def publish_due_records(self) -> None:
         """The client switches the MX records in the window of the inbound cutover."""
@@ -130,21 +180,24 @@ class Walk:
         Returns the kinds of the accepted risks, in the order of the page.
         """
         consultant = self.scenario.consultant
-        for row in self.rows(consultant):
+        for row in self.pages.rows(consultant):
             if row.task.is_optional and row.task.is_open_leaf:
                 form = {"reason": "Not in this implementation.", "expected": row.task.status}
-                self.post(consultant, "task-transition", row, form, "decline")
+                address = self.address("task-transition", row.task.public_id, "decline")
+                self.pages.send(consultant, address, form, page=address)
         accepted = self.accept_risks()
+        self.inspect()
         for person in self.people.values():
-            self.send_form(person, self.address("sign-off"), {"reason": "All mail flows."})
+            page, address = self.address("closing"), self.address("sign-off")
+            self.pages.send(person, address, {"reason": "All mail flows."}, page=page)
         return accepted
 
     def accept_risks(self) -> list[str]:
-        consultant = self.scenario.consultant
+        consultant, page = self.scenario.consultant, self.address("closing")
         accepted: list[str] = []
         while True:
-            page = self.scenario.client_of(consultant).get(self.address("closing"))
-            card = next((each for each in page.context["cards"] if each.form is not None), None)
+            cards = self.pages.context(consultant, page)["cards"]
+            card = next((each for each in cards if each.form is not None), None)
             if card is None:
                 return accepted
             form = {
@@ -153,11 +206,28 @@ class Walk:
                 "sentence": card.risk.sentence,
                 "reason": "Agreed in the last session.",
             }
-            self.send_form(consultant, self.address("residual-risk-accept"), form)
+            self.pages.send(consultant, self.address("residual-risk-accept"), form, page=page)
             accepted.append(card.risk.kind.value)
 
-    def address(self, name: str) -> str:
-        return reverse(f"onboarding:{name}", args=[self.tenant.public_id])
+    def address(self, name: str, *args: str) -> str:
+        return reverse(f"onboarding:{name}", args=[self.tenant.public_id, *args])
+
+    def installation_page(self, name: str) -> str:
+        return reverse(f"onboarding:{name}")
+
+    def phase_page(self, row: TaskRow) -> str:
+        return f"{self.address('plan-show')}?phase={row.task.phase.key}"
+
+    # --- The lockdown
+
+    def lockdown(self) -> dict[str, str]:
+        """The settled verdict of the lockdown, by host."""
+        checks = Check.objects.filter(tenant=self.tenant, kind=CheckKind.LOCKDOWN, is_active=True)
+        return {check.subject: check.settled_verdict for check in checks}
+
+    def lock_down(self) -> None:
+        self.before_lockdown = self.lockdown()
+        self.mail_hosts.lock()
 
     # --- The actions of one row
 
@@ -206,22 +276,21 @@ class Walk:
         if sheet is None or not ready or row.open_dependencies or row.task.is_complete:
             return False
         sheet.refresh_from_db()
+        page = self.address("requirements-sheet", sheet.public_id)
         if definition_of(sheet).is_fixed:
             self.answer(sheet, person)
-        address = reverse(
-            "onboarding:requirements-sign-off", args=[self.tenant.public_id, sheet.public_id]
-        )
         sheet.refresh_from_db()
-        self.send_form(person, address, {"revision": sheet.revision})
+        address = self.address("requirements-sign-off", sheet.public_id)
+        self.pages.send(person, address, {"revision": sheet.revision}, page=page)
         return True
 
     def answer(self, sheet: Any, person: User) -> None:
         for each in sheet.rows.order_by("position"):
             if not each.values.get("answer"):
-                context = services.validation_context_of(self.tenant)
                 answer = ANSWERS.get(each.values["question"], "none")
-                entry = read_entry(definition_of(sheet), each.values | {"answer": answer}, context)
-                services.change_row(sheet, each.public_id, entry, version=each.version, by=person)
+                page = self.address("requirements-row", sheet.public_id, each.public_id)
+                form = {"answer": answer, "version": each.version}
+                self.pages.send(person, page, form, page=page)
 
     def send(self, row: TaskRow, person: User, side: str) -> bool:
         """Submit a message that Mimecast signed after the confirmation of the outbound cutover."""
@@ -235,14 +304,13 @@ class Walk:
             platform = next((p for p in subject.sending_platforms or [""] if p not in known), None)
             if platform is None:
                 continue
-            address = reverse(
-                "onboarding:test-message-submit",
-                args=[self.tenant.public_id, subject.check.public_id],
-            )
             message = self.message_of(subject.name, self.scenario.clock.now)
-            self.send_form(
-                person, address, {"source": message.decode(), "sending_platform": platform}
-            )
+            form = {"source": message.decode()}
+            if platform:
+                form["sending_platform"] = platform
+            address = self.address("test-message-submit", subject.check.public_id)
+            page = self.address("test-message", subject.check.public_id)
+            self.pages.send(person, address, form, page=page)
             return True
         return False
 
@@ -268,34 +336,14 @@ class Walk:
             self.scenario.lower()
         if row.task.role == TaskRole.SWITCHES_INBOUND:
             return False
+        if row.task.role == TaskRole.LOCKDOWN:
+            self.lock_down()
         self.post(person, "task-confirm", row, {"expected": row.task.status})
         return True
 
-    # --- Pages
-
-    def rows(self, person: User) -> list[TaskRow]:
-        address = reverse("onboarding:plan-show", args=[self.tenant.public_id])
-        answer = self.scenario.client_of(person).get(address)
-        assert answer.status_code == 200
-        rows: list[TaskRow] = answer.context["page"].rows
-        return rows
-
-    def post(self, person: User, name: str, row: TaskRow, form: dict[str, Any], *more: str) -> None:
-        args = [self.tenant.public_id, row.task.public_id, *more]
-        address = reverse(f"onboarding:{name}", args=args)
-        self.send_form(person, address, form)
-
-    def send_form(self, person: User, address: str, form: dict[str, Any]) -> None:
-        """Post the form. The server accepts every action that a page offers."""
-        with self.scenario.commits():
-            answer = self.scenario.client_of(person).post(address, form)
-        problems = [
-            str(message)
-            for message in get_messages(answer.wsgi_request)
-            if message.level_tag == "error"
-        ]
-        assert answer.status_code == 302, answer.context["form"].errors
-        assert problems == [], f"{address}: {problems}"
+    def post(self, person: User, name: str, row: TaskRow, form: dict[str, Any]) -> None:
+        address = self.address(name, row.task.public_id)
+        self.pages.send(person, address, form, page=self.phase_page(row))
 
 
 # The questions of sheets that accept no free text.

@@ -13,7 +13,7 @@ from checks.tasks import run_now
 from onboarding.error_responses import errors_as_message
 from onboarding.models import COMPLETE_STATUSES, Responsibility, Task, TaskRole
 from onboarding.plans import services
-from onboarding.plans.proof import checks_verifying
+from onboarding.plans.proof import checks_of_kinds
 from onboarding.plans.tenant_page import (
     RUN_RATE,
     current_user,
@@ -44,8 +44,9 @@ def side_in(request: HttpRequest, public_id: str) -> str:
 
 
 def _checks_of(task: Task, tenant: Tenant) -> QuerySet[Check]:
-    """The checks that can verify the task. No query for a task that no check can verify."""
-    return checks_verifying(task, tenant) if task.check_kinds else Check.objects.none()
+    """The checks that verify or support the task. No query for a task without checks."""
+    kinds = [*task.check_kinds, *task.evidence_kinds]
+    return checks_of_kinds(task, kinds, tenant) if kinds else Check.objects.none()
 
 
 def back_to_plan(request: HttpRequest, tenant: Tenant, task: Task | None = None) -> HttpResponse:
@@ -68,9 +69,11 @@ def task_confirm(request: HttpRequest, public_id: str, task_id: str) -> HttpResp
     with errors_as_message(request):
         side, expected = side_in(request, public_id), request.POST.get("expected", "")
         status = services.confirm_task(task, by=user, side=side, expected=expected)
-        # Run its checks at once, so that the proof follows the confirmation without a delay.
-        if task.check_kinds and status not in COMPLETE_STATUSES:
-            run_now(checks_verifying(task, tenant))
+        # Run its checks at once: the proof follows the confirmation without a delay, and a related
+        # check does not contradict the confirmation with an answer from before it.
+        kinds = [] if status in COMPLETE_STATUSES else task.check_kinds
+        if kinds or task.evidence_kinds:
+            run_now(checks_of_kinds(task, [*kinds, *task.evidence_kinds], tenant))
     return back_to_plan(request, tenant, task)
 
 

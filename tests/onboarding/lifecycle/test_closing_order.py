@@ -13,11 +13,12 @@ from onboarding.models import Plan, Reminder, Task, WorkingTime
 from onboarding.plan_templates.content import Content
 from onboarding.plan_templates.plan_creation import apply_profile
 from onboarding.plans import reminders, services
+from onboarding.plans.client_tasks import ClientTasks, client_tasks
 from onboarding.plans.domain_progress import progress_by_task
 from onboarding.plans.evaluation import PlanContext
 from onboarding.plans.queries import tasks_of
 from onboarding.plans.rollup import recompute_rollup
-from onboarding.plans.rows import ClientTasks, Viewer, client_tasks, rows_of
+from onboarding.plans.rows import Viewer, rows_of
 from tenants.models import Tenant, User
 from tests.closings import accept_all_risks, closing_task_of, decide_all, obligations_now
 from tests.factories import MakeTenant, SignIn, task_of

@@ -14,7 +14,7 @@ from checks.models import Check
 from onboarding.models import Cutover, ManualStatus, Task, TaskStatus
 from tenants.models import ActivityLine, Tenant, User
 from tests.cutovers import cutover_of
-from tests.factories import MakeTenant, task_of
+from tests.factories import HostRow, MakeTenant, task_of
 
 SignIn = Callable[[User], Client]
 
@@ -38,6 +38,22 @@ def test_confirm_runs_check(tenant: Tenant, owner: User, signed_in: SignIn) -> N
     check = Check.objects.get(tenant=tenant, kind="ownership")
     assert check.requested_until is not None
     assert check.claimed_until is not None
+
+
+@pytest.mark.parametrize("name", ["task-confirm", "task-check-run"])
+def test_related_check_runs(
+    make_tenant: MakeTenant, consultant: User, signed_in: SignIn, name: str
+) -> None:
+    tenant = make_tenant(
+        platform="on_premises", hosts=(HostRow("delivery", "mail.northwind.test", 25),)
+    )
+    key = "inbound-delivery-routes"
+    Task.objects.filter(plan__tenant=tenant, key=key).update(depends_on=[], fields=[])
+    assert task_of(tenant, key).check_kinds == []
+
+    signed_in(consultant).post(_address(name, tenant, key))
+
+    assert Check.objects.get(tenant=tenant, kind="smtp").requested_until is not None
 
 
 def test_refused_confirm_runs_no_check(tenant: Tenant, owner: User, signed_in: SignIn) -> None:

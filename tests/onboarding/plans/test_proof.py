@@ -13,7 +13,7 @@ from onboarding.plans.evaluation import reevaluate
 from onboarding.plans.proof import (
     ProofSubject,
     TaskEvidence,
-    checks_verifying,
+    checks_of_kinds,
     evidence_for,
     needed_kinds,
 )
@@ -151,7 +151,7 @@ def test_checks_of_task(make_tenant: MakeTenant) -> None:
     checks = Check.objects.filter(tenant=tenant)
     checks.filter(domain__name="inactive.test").update(is_active=False)
 
-    found = checks_verifying(task, tenant)
+    found = checks_of_kinds(task, task.check_kinds, tenant)
 
     assert sorted(str(check) for check in found) == ["mx of one.test", "smtp of mail.test:25"]
     assert {check.tenant_id for check in found} == {tenant.pk}
