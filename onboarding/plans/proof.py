@@ -326,7 +326,7 @@ def can_change(task: Task, tenant: Tenant, changed: Iterable[Check]) -> bool:
         return True
     if task.verified_at is not None:
         return not all(map(_is_plain_pass, own))
-    return not checks_verifying(task, tenant).filter(_IS_OPEN).exists()
+    return not checks_of_kinds(task, task.check_kinds, tenant).filter(_IS_OPEN).exists()
 
 
 def _is_plain_pass(check: Check) -> bool:
