@@ -45,11 +45,14 @@ class TemplateDiff:
     changed: tuple[TaskChange, ...] = ()
     # A sentence for each new, removed or changed phase.
     phases: tuple[str, ...] = ()
+    # A sentence for each new, removed or changed source.
+    sources: tuple[str, ...] = ()
     is_reordered: bool = False
 
     @property
     def is_empty(self) -> bool:
-        return not (self.added or self.removed or self.changed or self.phases or self.is_reordered)
+        tasks = self.added or self.removed or self.changed or self.is_reordered
+        return not (tasks or self.phases or self.sources)
 
 
 def diff(before: TemplateVersion, after: TemplateVersion) -> TemplateDiff:
@@ -65,6 +68,7 @@ def diff(before: TemplateVersion, after: TemplateVersion) -> TemplateDiff:
         removed=tuple(task for key, task in old.items() if key not in new),
         changed=tuple(each for each in changed if each.changes),
         phases=tuple(_phase_changes(before, after)),
+        sources=tuple(_source_changes(before, after)),
         is_reordered=[key for key in old if key in new] != [key for key in new if key in old],
     )
 
@@ -91,6 +95,16 @@ def _meant(task: TaskDefinition, name: str) -> object:
         ]
     is_choice = isinstance(value, tuple) and name not in ("links", "fields", "runbooks")
     return frozenset(value) if is_choice else value
+
+
+def _source_changes(before: TemplateVersion, after: TemplateVersion) -> Iterator[str]:
+    old, new = before.sources, after.sources
+    for key, source in new.items():
+        if key not in old:
+            yield f"The source “{source.title}” is new."
+        elif old[key] != source:
+            yield f"The source “{source.title}” is changed, read on {source.read_on}."
+    yield from (f"The source “{s.title}” is removed." for key, s in old.items() if key not in new)
 
 
 def _phase_changes(before: TemplateVersion, after: TemplateVersion) -> Iterator[str]:

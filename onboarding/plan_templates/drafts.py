@@ -209,6 +209,39 @@ def dict_of(phase: Any) -> Content:
     return phase
 
 
+# --- Sources
+
+
+def save_source(source: Content, *, key: str, expected: str, by: User) -> str:
+    """Add the source under its `key`, or change the source with the key. Returns the key.
+
+    `expected` is the fingerprint of the source on the user's page, or empty for a new one. Raises
+    ConflictingChange if the source has another one now, and InvalidDraft.
+    """
+
+    def change(content: Content, draft: TemplateDraft) -> str:
+        sources = content.setdefault("sources", {})
+        if not expected and key in sources:
+            raise InvalidDraft("key", "Another source has this key.")
+        if expected and (key not in sources or fingerprint(sources[key], key) != expected):
+            raise ConflictingChange(CHANGED)
+        sources[key] = source
+        return key
+
+    return _change(change, by=by)
+
+
+def remove_source(key: str, *, by: User) -> None:
+    """Remove a source. Raises InvalidDraft with the task while a step names it."""
+
+    def change(content: Content, draft: TemplateDraft) -> str:
+        if content.get("sources", {}).pop(key, None) is None:
+            raise ConflictingChange("Another person has removed this source from the draft.")
+        return key
+
+    _change(change, by=by)
+
+
 # --- Publishing
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 import yaml
 from django import forms
 from django.http import QueryDict
+from django.utils import timezone
 
 from checks.models import KIND_CHOICES
 from onboarding.models import Responsibility, TaskRole
@@ -375,6 +379,77 @@ class PhaseForm(forms.Form):
             **{name: self.data.get(name, "") for name in self.fields},
             "expected": fingerprint,
         }
+
+
+class SourceForm(forms.Form):
+    """A published page that instructions come from. The key of a stored source is fixed."""
+
+    key = forms.RegexField(
+        r"^[a-z][a-z0-9_]*$",
+        max_length=60,
+        label="Key",
+        help_text="The steps of the instructions name it, such as kb_lockdown.",
+        error_messages={
+            "required": "Enter a key.",
+            "invalid": "Use lower-case letters, digits and underscores, such as kb_lockdown.",
+        },
+    )
+    title = forms.CharField(
+        max_length=200, label="Title", error_messages={"required": "Enter the title of the page."}
+    )
+    url = forms.CharField(
+        required=False,
+        max_length=500,
+        label="Address",
+        help_text="Empty for public text without an address.",
+    )
+    read_on = forms.CharField(
+        max_length=10,
+        label="Read on",
+        help_text="A date such as 2026-11-23. A month or a year suffices for an old page.",
+        error_messages={"required": "Enter the day on which you read the page."},
+    )
+    expected = forms.CharField(required=False, widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, key: str = "", **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if key:
+            self.initial["key"] = key
+            self.fields["key"].disabled = True
+
+    def clean_url(self) -> str | None:
+        url = str(self.cleaned_data["url"])
+        if url and not (url.startswith("https://") and urlsplit(url).hostname):
+            raise forms.ValidationError(f"“{url}” is not an https address.")
+        return url or None
+
+    def clean_read_on(self) -> str:
+        day = str(self.cleaned_data["read_on"])
+        first = _first_day(day)
+        if first is None:
+            raise forms.ValidationError("Enter a date, such as 2026-11-23, 2026-11 or 2026.")
+        if first > timezone.localdate():
+            raise forms.ValidationError("The date is in the future.")
+        return day
+
+    def source(self) -> Content:
+        return {name: self.cleaned_data[name] for name in ("title", "url", "read_on")}
+
+    def show_conflict(self, fingerprint: str) -> None:
+        self.data = {
+            **{name: self.data.get(name, "") for name in self.fields},
+            "expected": fingerprint,
+        }
+
+
+def _first_day(text: str) -> date | None:
+    """The first day of a date, a month or a year; None for any other text."""
+    if not re.fullmatch(r"[0-9]{4}(-[0-9]{2}){0,2}", text):
+        return None
+    try:
+        return date.fromisoformat(f"{text}-01-01"[:10])
+    except ValueError:
+        return None
 
 
 class PublishForm(forms.Form):

@@ -17,6 +17,13 @@ urlpatterns = [
     path("templates/draft/tasks/<str:key>/", draft.task_edit, name="template-task"),
     path("templates/draft/tasks/<str:key>/move/", draft.task_move, name="template-task-move"),
     path("templates/draft/tasks/<str:key>/remove/", draft.task_remove, name="template-task-remove"),
+    path("templates/draft/sources/", draft.source_add, name="template-source-add"),
+    path("templates/draft/sources/<str:key>/", draft.source_edit, name="template-source"),
+    path(
+        "templates/draft/sources/<str:key>/remove/",
+        draft.source_remove,
+        name="template-source-remove",
+    ),
     path("templates/draft/phases/", draft.phase_add, name="template-phase-add"),
     path("templates/draft/phases/<str:key>/", draft.phase_edit, name="template-phase"),
     path("templates/draft/phases/<str:key>/move/", draft.phase_move, name="template-phase-move"),

@@ -27,6 +27,7 @@ from onboarding.plans.current_state import (
     tenant_state,
 )
 from onboarding.plans.domain_progress import progress_by_task
+from onboarding.plans.early_lockdown import EarlyLockdown, early_lockdown
 from onboarding.plans.evaluation import PlanContext
 from onboarding.plans.planned_cutovers import in_none, next_cutover
 from onboarding.plans.queries import phases_with_tasks
@@ -59,6 +60,7 @@ class TenantPage:
     cutovers: list[Cutover]
     side: str
     access: TenantAccess
+    early_lockdown: EarlyLockdown | None
 
     @property
     def is_staff(self) -> bool:
@@ -219,6 +221,7 @@ def load_page(request: HttpRequest, public_id: str) -> TenantPage:
         cutovers=cutovers,
         side=actor.side,
         access=access,
+        early_lockdown=early_lockdown(tenant, plan_context.checks, safety, now=plan_context.now),
     )
 
 

@@ -44,7 +44,7 @@ def tenant_status(
 ) -> TenantStatus:
     """The first that applies.
 
-    Closed, done, regressed, failing, not planned, overdue, waiting or ready.
+    Closed, done, regressed, failing, drifted, not planned, overdue, waiting or ready.
 
     `tasks` are the plan's tasks that are neither done nor verified. `failing` are its failing and
     drifted checks. `safety` is the safe time of the next inbound cutover. `switched` are the ids of
@@ -71,6 +71,9 @@ def tenant_status(
         return TenantStatus(Shape.FAIL, text, cutover)
     if failing:
         return TenantStatus(Shape.FAIL, _fault(failing[0]) + _and_more(failing), cutover)
+    if state.drifts:
+        # A drift of the region's values belongs to no check.
+        return TenantStatus(Shape.FAIL, state.monitoring_headline, cutover)
     if cutover is None:
         return TenantStatus(Shape.TODO, "No cutover planned")
     readiness = _readiness(cutover, by_key, state, now=now)

@@ -44,6 +44,8 @@ class Facts:
     is_misconfigured: bool = False
     is_old: bool = False
     has_drift: bool = False
+    # Muting stops e-mails only: no statement of a page changes.
+    is_muted: bool = False
 
     @property
     def is_fault(self) -> bool:
@@ -107,6 +109,7 @@ STATES = (
     Facts("fail", "fail", was_verified=True, is_misconfigured=True, has_drift=True),
     Facts("fail", "unknown", was_verified=True, is_misconfigured=True, has_drift=True),
     Facts("pass", "pass", was_verified=True, has_drift=True),
+    Facts("pass", "pass", was_verified=True, has_drift=True, is_muted=True),
     Facts("not_applicable", "not_applicable"),
     Facts("not_applicable", "fail"),
     Facts("not_applicable", "unknown"),
@@ -191,6 +194,7 @@ class World:
                 subject=check.subject,
                 check_asked=check,
                 opened_at=NOW - DAY,
+                muted_until=NOW + DAY if facts.is_muted else None,
             )
 
     def has_drift(self, kind: str) -> bool:
@@ -449,6 +453,31 @@ def test_headlines_agree_with_every_check(world: World) -> None:
     }
 
     assert {number: wrong for number, wrong in found.items() if wrong} == {}
+
+
+def test_muted_drift_without_check_is_no_all_clear(world: World) -> None:
+    """The values of the region changed, and one cutover is left to do."""
+    world.store([VERIFIED] * len(world.checks), {"verified_at": NOW - DAY}, is_closed=False)
+    Task.objects.filter(plan__tenant=world.tenant, role="switches-outbound").update(
+        verified_at=None, manual_status="in_progress"
+    )
+    recompute_rollup(Plan.objects.get(tenant=world.tenant))
+    ready = world.get("manager", "dashboard").badges
+    Drift.objects.create(
+        tenant=world.tenant,
+        kind=Drift.Kind.REGION_CHANGED,
+        subject=world.tenant.region,
+        opened_at=NOW - DAY,
+        muted_until=NOW + DAY,
+    )
+
+    pages = world.pages_of_tenant("manager")
+
+    assert "Ready" in ready
+    assert [name for name, page in pages.items() if "Ready" in page.badges] == []
+    assert [name for name, page in pages.items() if page.all_clears] == []
+    assert [_counts(pages[name])["drifted"] for name in ("list", "dashboard")] == [1, 1]
+    assert "1 drift since go-live" in pages["dashboard"].badges
 
 
 @pytest.mark.slow

@@ -7,7 +7,7 @@ vantage reaches port 25 elsewhere in the same run. So the check also connects to
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from checks.engine.dns.network import Endpoint
@@ -181,6 +181,15 @@ def _judge_microsoft(
             params = {"host": host, "code": each.code, "text": each.text}
             return Verdict.WARN, Finding("lockdown.direct-send-refused", params)
     return None
+
+
+def is_connector_refusal(finding: Mapping[str, Any]) -> bool:
+    """Whether a stored finding is the refusal of a connector that admits Mimecast only. Pure.
+
+    5.7.68 is none: Reject Direct Send accepts all senders outside the client's own domains.
+    """
+    text = (finding.get("params") or {}).get("text", "")
+    return finding["code"] == "lockdown.refused" and _LOCKDOWN_REPLY.search(text) is not None
 
 
 def _is_refused_as(reply: SmtpReply, status: re.Pattern[str]) -> bool:

@@ -18,6 +18,7 @@ from onboarding.plan_templates.draft_content import DraftTask
 from onboarding.plan_templates.forms import (
     ConditionFields,
     PhaseForm,
+    SourceForm,
     TemplateTaskForm,
     initial_of,
 )
@@ -210,3 +211,51 @@ def phase_move(request: HttpRequest, key: str) -> HttpResponse:
 @require_POST
 def phase_remove(request: HttpRequest, key: str) -> HttpResponse:
     return _do(request, lambda: drafts.remove_phase(key, by=current_user(request)))
+
+
+# --- Sources
+
+
+@require(Permission.EDIT_TEMPLATES)
+@require_http_methods(["GET", "POST"])
+def source_add(request: HttpRequest) -> HttpResponse:
+    draft = drafts.current_draft()
+    return no_draft(request) if draft is None else _edit_source(request, {}, "")
+
+
+@require(Permission.EDIT_TEMPLATES)
+@require_http_methods(["GET", "POST"])
+def source_edit(request: HttpRequest, key: str) -> HttpResponse:
+    draft = drafts.current_draft()
+    if draft is None:
+        return no_draft(request)
+    source = draft.content.get("sources", {}).get(key)
+    if source is None:
+        raise Http404("The draft has no such source.")
+    return _edit_source(request, source, key)
+
+
+def _edit_source(request: HttpRequest, source: Content, key: str) -> HttpResponse:
+    mark = drafts.fingerprint(source, key) if key else ""
+    form = SourceForm(request.POST or None, initial={**source, "expected": mark}, key=key)
+    if request.method == "POST" and form.is_valid():
+        # A stored source always has a fingerprint, so an empty one is out of date.
+        expected = (form.cleaned_data["expected"] or "none") if key else ""
+        with errors_on_form(form):
+            drafts.save_source(
+                form.source(),
+                key=form.cleaned_data["key"],
+                expected=expected,
+                by=current_user(request),
+            )
+            return to_draft("sources")
+        form.show_conflict(mark)
+    status = 422 if request.method == "POST" else 200
+    context = {"form": form, "source": source, "key": key}
+    return render(request, "plan_templates/source_edit.html", context, status=status)
+
+
+@require(Permission.EDIT_TEMPLATES)
+@require_POST
+def source_remove(request: HttpRequest, key: str) -> HttpResponse:
+    return _do(request, lambda: drafts.remove_source(key, by=current_user(request)), "sources")

@@ -135,6 +135,15 @@ def test_drifted_check_comes_before_the_cutover(tenant: Tenant, run_check: RunCh
     assert _status(tenant).shape == "fail"
 
 
+def test_drift_without_check_is_not_ready(tenant: Tenant) -> None:
+    _plan(tenant, 3)
+    _complete_all_but(tenant, "outbound-cutover")
+
+    status = _status(tenant, TenantState(drifts=1))
+
+    assert (status.shape, status.text) == ("fail", "1 drift since go-live")
+
+
 @pytest.mark.parametrize(
     ("state", "shape", "text"),
     [
