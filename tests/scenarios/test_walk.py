@@ -18,11 +18,11 @@ from tests.scenarios.mail_hosts import OWN_NAME, MailHosts
 from tests.scenarios.pages import Pages
 from tests.scenarios.walk import PROFILES, Walk
 
-# The pages are compared once in so many rounds of actions. The walk in Chromium compares them in
-# every round.
-ROUNDS = 7
-# One platform whose mailboxes are hosted, and one with a mail server of its own.
-IN_CI = ("microsoft_365", "on_premises")
+# The pages of this platform are compared once in so many rounds of actions. The nightly walk in
+# Chromium compares the pages of each platform in every round.
+COMPARED, ROUNDS = "hybrid", 7
+# CI walks Microsoft 365 in Chromium.
+IN_CI = ("google_workspace", "hybrid")
 
 
 @pytest.fixture
@@ -52,9 +52,10 @@ def make_walk(make_scenario: Any, mail_hosts: MailHosts) -> Any:
 def test_implementation_reaches_its_end(make_walk: Any, platform: str) -> None:
     walk = make_walk(platform)
     faults: list[str] = []
-    walk.inspect = lambda: faults.extend(
-        [] if walk.rounds % ROUNDS else walk_invariants.faults_of(walk)
-    )
+    if platform == COMPARED:
+        walk.inspect = lambda: faults.extend(
+            [] if walk.rounds % ROUNDS else walk_invariants.faults_of(walk)
+        )
     walk.publish_records()
     walk.plan_cutovers()
     walk.confirm_delivery_host()
