@@ -25,7 +25,7 @@ from onboarding.plans.evaluation import PlanContext
 from onboarding.plans.rollup import recompute_rollup
 from onboarding.plans.tenant_values import TenantValues
 from tenants.models import Host, Membership, Tenant, User
-from tenants.proposals import ProposalKind, values_in_use
+from tenants.proposals import MOST_PROPOSED_HOSTS, ProposalKind, values_in_use
 from tests.cutovers import cutover_of
 from tests.factories import MakeTenant, RunCheck, SignIn, task_of
 from tests.proposals import CODE, DKIM, LABEL, OWNERSHIP, check_of, domain_of, expected_of, propose
@@ -340,7 +340,7 @@ def test_closed_tenant_accepts_no_proposal(bare: Tenant, member: User, signed_in
     Tenant.objects.filter(pk=bare.pk).update(closed_at=timezone.now())
 
     assert post_value(signed_in(member), bare, ownership_token=CODE).status_code == 403
-    assert proposals.MOST_PROPOSED_HOSTS == 20
+    assert MOST_PROPOSED_HOSTS == 20
 
 
 # --- Tenant list
