@@ -44,6 +44,9 @@ _FIELDS = {
 }
 _LABELS = {ProposalKind.OWNERSHIP: "ownership code", ProposalKind.DKIM: "DKIM selectors"}
 
+# More would be a list of guesses, and each becomes a check.
+MOST_PROPOSED_HOSTS = 20
+
 Values = Mapping[str, str]
 
 

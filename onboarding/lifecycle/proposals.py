@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -20,10 +21,12 @@ from checks.tasks import run_now
 from onboarding.errors import ConflictingChange, OnboardingError
 from onboarding.lifecycle.tenants import log_subject_changes, set_consent
 from onboarding.plans.evaluation import reevaluate
+from onboarding.requirements.host_sheets import sync_host_sheets
 from tenants import domain_lifecycle
 from tenants.activity_names import ActivityName
 from tenants.models import Domain, Host, Tenant, User
 from tenants.proposals import (
+    MOST_PROPOSED_HOSTS,
     Proposal,
     ProposalKind,
     confirmed_values,
@@ -35,8 +38,6 @@ from tenants.proposals import (
 )
 from tenants.services import write_activity
 
-# More would be a list of guesses, and each becomes a check.
-MOST_PROPOSED_HOSTS = 20
 _CHANGED_BY_OTHERS = (
     "Another user changed this value. Nothing was saved. Compare it with the current value, then"
     " try again."
@@ -312,3 +313,5 @@ def _apply_to_hosts(tenant: Tenant) -> None:
     sync_checks(tenant)
     reevaluate(tenant.plan)
     tenant.plan.touch()
+    # In a transaction of its own: locks of sheets come before those of tasks.
+    transaction.on_commit(functools.partial(sync_host_sheets, tenant.plan), robust=True)

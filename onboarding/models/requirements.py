@@ -36,6 +36,10 @@ class RequirementsSheet(models.Model):
     row_count = models.PositiveIntegerField(default=0)
     # Increases with every change of the rows. A sign-off or import for an older one is refused.
     revision = models.PositiveIntegerField(default=0)
+    # The delivery hosts of the tenant at the first sign-off, as text, and the time from which they
+    # differ. The rows of a signed sheet stay as they were signed.
+    signed_hosts = models.JSONField(null=True, blank=True, editable=False)
+    hosts_changed_at = models.DateTimeField(null=True, blank=True, editable=False)
     mimecast_signed_at = models.DateTimeField(null=True, blank=True)
     mimecast_signed_by = models.ForeignKey(
         User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"

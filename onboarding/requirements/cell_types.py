@@ -8,7 +8,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 
 from checks.engine.addresses import is_public
@@ -128,6 +128,33 @@ def host(text: str) -> str:
         return normalise_host(text)
     except BadName as error:
         raise BadValue(str(error)) from None
+
+
+def delivery_hosts(text: str) -> str:
+    """A list of hosts with ports, such as “mail.example.com:25, mx.example.com:2525”."""
+    return text_of_hosts(hosts_with_ports(text))
+
+
+def hosts_with_ports(text: str) -> list[tuple[str, int]]:
+    """The distinct hosts of a list with commas, semicolons or spaces. The usual port is 25."""
+    parts = filter(None, re.split(r"[,;\s]+", text))
+    return sorted({_host_with_port(part) for part in parts})
+
+
+def _host_with_port(text: str) -> tuple[str, int]:
+    name, colon, typed_port = text.rpartition(":")
+    # A bare IPv6 address has colons, too. One with a port is in brackets.
+    if not colon or (":" in name and not name.endswith("]")):
+        return host(text), 25
+    return host(name), int(port(typed_port))
+
+
+def text_of_hosts(hosts: Iterable[tuple[str, int]]) -> str:
+    """The list of these hosts, in the spelling that `hosts_with_ports` reads."""
+    return ", ".join(
+        f"[{name}]:{number}" if ":" in name else f"{name}:{number}"
+        for name, number in sorted(set(hosts))
+    )
 
 
 def address(text: str) -> str:

@@ -1,56 +1,63 @@
-"""Differences between the delivery routes of the sheet and the delivery hosts of the profile."""
+"""The delivery hosts of the profile on the page of a sheet: proposals and differences.
+
+Only a signed sheet differs: its rows stay as they were signed. A sheet without a sign-off can lack
+a host only if a domain has the same host with another port.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from onboarding.errors import OnboardingError
-from onboarding.models import RequirementsSheet, SheetRow, TaskRole
+from onboarding.models import RequirementsSheet, SheetRow
+from onboarding.requirements.host_sheets import MAIL_ROLES
+from onboarding.requirements.host_values import RouteHost, hosts_in, is_route_sheet, shows_hosts
 from onboarding.requirements.services import DuplicateRow, add_row, validation_context_of
 from onboarding.requirements.sign_off import definition_of
 from onboarding.requirements.validation import read_entry
-from tenants.models import Domain, Host, User
-
-# A sheet with more distinct hosts is compared in part: a profile has few hosts.
-_MAX_COMPARED = 500
-_MAIL_ROLES = (Domain.Role.PRIMARY, Domain.Role.SECONDARY, Domain.Role.TEST)
-
-
-@dataclass(frozen=True)
-class RouteHost:
-    """A host of the sheet that the profile lacks."""
-
-    name: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"{self.name}:{self.port}"
+from tenants.models import Host, User
 
 
 @dataclass(frozen=True)
 class HostDifferences:
-    """The delivery hosts that only one of the two places has."""
+    """The delivery hosts that only one of the two places has, and the proposed ones."""
 
     only_in_profile: tuple[Host, ...] = ()
     only_in_sheet: tuple[RouteHost, ...] = ()
+    proposed: tuple[Host, ...] = ()
+    # Whether a person can add a row for a host: not where the hosts are one answer.
+    has_routes: bool = False
 
     def __bool__(self) -> bool:
-        return bool(self.only_in_profile or self.only_in_sheet)
+        return bool(self.only_in_profile or self.only_in_sheet or self.proposed)
 
 
 def host_differences(sheet: RequirementsSheet) -> HostDifferences:
-    """Compare the sheet of delivery routes with the profile. Empty for every other sheet."""
-    if sheet.kind != TaskRole.GATHERS_DELIVERY_ROUTES.sheet_kind:
+    """Compare the hosts of the sheet with the profile. Empty for a sheet without hosts."""
+    kind = definition_of(sheet)
+    if not shows_hosts(kind):
         return HostDifferences()
-    hosts = list(sheet.task.plan.tenant.hosts.filter(purpose=Host.Purpose.DELIVERY))
-    rows = SheetRow.objects.filter(sheet=sheet).order_by()
-    stored = rows.values_list("values__host", "values__port").distinct()[:_MAX_COMPARED]
-    routes = {RouteHost(name, int(port)) for name, port in stored}
+    hosts = list(
+        sheet.task.plan.tenant.hosts.filter(purpose=Host.Purpose.DELIVERY).select_related(
+            "proposed_by"
+        )
+    )
+    in_sheet = _hosts_of_rows(sheet)
     known = {RouteHost(host.name, host.port) for host in hosts}
     return HostDifferences(
-        tuple(host for host in hosts if RouteHost(host.name, host.port) not in routes),
-        tuple(sorted(routes - known, key=str)),
+        tuple(host for host in hosts if RouteHost(host.name, host.port) not in in_sheet),
+        tuple(sorted(in_sheet - known)),
+        tuple(host for host in hosts if host.is_proposed),
+        is_route_sheet(kind),
     )
+
+
+def _hosts_of_rows(sheet: RequirementsSheet) -> set[RouteHost]:
+    kind, rows = definition_of(sheet), SheetRow.objects.filter(sheet=sheet).order_by()
+    if is_route_sheet(kind):
+        stored = rows.values_list("values__host", "values__port").distinct()
+        return {RouteHost(name, int(port)) for name, port in stored}
+    return hosts_in(kind, rows.values_list("values", flat=True))
 
 
 def add_routes_to(sheet: RequirementsSheet, host_id: str, *, by: User) -> int:
@@ -64,7 +71,7 @@ def add_routes_to(sheet: RequirementsSheet, host_id: str, *, by: User) -> int:
         raise OnboardingError("The sheet has this host already. Nothing was added.")
     tenant = sheet.task.plan.tenant
     context, added = validation_context_of(tenant), 0
-    for domain in tenant.domains.filter(role__in=_MAIL_ROLES):
+    for domain in tenant.domains.filter(role__in=MAIL_ROLES):
         typed = {"domain": domain.name, "host": host.name, "port": str(host.port)}
         entry = read_entry(definition_of(sheet), typed, context)
         if entry.problems:

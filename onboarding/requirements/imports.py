@@ -30,6 +30,7 @@ from onboarding.requirements.cell_types import printable
 from onboarding.requirements.column_matching import Layout, read_layout, worksheet_chooser
 from onboarding.requirements.columns import SheetDefinition
 from onboarding.requirements.comparison import ImportChanges, ParsedRows, RowChange, StoredRow
+from onboarding.requirements.host_sheets import RowEdit
 from onboarding.requirements.import_progress import (
     ReportProgress,
     Stage,
@@ -249,6 +250,15 @@ def run_import(job: SheetImport) -> None:
         # It was readable at the preview, so the rules of the product must have changed.
         _fail(job, str(error))
         return
+    try:
+        _import(job, read, report_progress)
+    except OnboardingError as error:
+        # The person may not change a delivery host. The transaction has ended without a change.
+        _fail(job, str(error))
+
+
+def _import(job: SheetImport, read: _ParsedImport, report_progress: ReportProgress) -> None:
+    """Import the rows that were read, in one transaction. Raises OnboardingError."""
     with transaction.atomic():
         locked = lock_sheet(job.sheet)
         if locked.task.plan.tenant.is_closed:
@@ -283,16 +293,19 @@ def _apply(
     job.report = counts
     if changes.new or changes.updates:
         assert job.created_by is not None, "a deleted user cannot confirm an import"
-        before = services.count_answers(
-            read.kind, [change.stored.values for change in changes.updates]
+        edit = RowEdit(
+            [change.stored.values for change in changes.updates],
+            [
+                *(change.values for change in changes.updates),
+                *(values for _, values in changes.new),
+            ],
         )
-        after = services.count_answers(read.kind, [change.values for change in changes.updates])
         services.record_change(
             locked,
             ActivityName.SHEET_IMPORTED,
             by=job.created_by,
             what=job.name,
-            rows=len(changes.new) + after - before,
+            edit=edit,
             added=counts["new"],
             replaced=counts["replaced"],
         )

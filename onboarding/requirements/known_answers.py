@@ -16,6 +16,7 @@ from checks.queries import discoveries_of
 from onboarding.models import Contact, RequirementsSheet, SheetRow, TaskRole
 from onboarding.requirements.cell_types import clean
 from onboarding.requirements.columns import SheetDefinition, ValidationContext
+from onboarding.requirements.host_values import RouteHost, answer_of, host_questions
 from onboarding.requirements.validation import read_entry
 from tenants.models import Domain, Host, Membership, Tenant
 
@@ -94,6 +95,20 @@ def known_answers(facts: TenantFacts, kind: SheetDefinition) -> dict[str, KnownA
     return found
 
 
+def stored_answers(facts: TenantFacts, kind: SheetDefinition) -> dict[str, KnownAnswer]:
+    """The known answers that Gangway stores on its own.
+
+    A delivery host is never one of DNS alone: the answer shows the hosts of the profile, and a
+    suggested host becomes one of them when a person uses the answer.
+    """
+    hosts = host_questions(kind)
+    return {
+        key: known
+        for key, known in known_answers(facts, kind).items()
+        if key not in hosts or known.source is not _Source.DNS
+    }
+
+
 def _answer(values: Iterable[str], source: SheetRow.Source) -> KnownAnswer | None:
     """The distinct values as one answer; None without any."""
     given = list(dict.fromkeys(filter(None, map(clean, values))))
@@ -116,7 +131,9 @@ def _domains(facts: TenantFacts) -> KnownAnswer | None:
 def _delivery_hosts(facts: TenantFacts) -> KnownAnswer | None:
     """The hosts of the profile. Without any, the host that the DNS scan suggests."""
     if facts.delivery_hosts:
-        return _answer(map(str, facts.delivery_hosts), _Source.PROFILE)
+        hosts = (RouteHost(host.name, host.port) for host in facts.delivery_hosts)
+        # All of them: an answer with some of the hosts would contradict the profile.
+        return KnownAnswer(answer_of(hosts), _Source.PROFILE)
     return _of_dns(lambda found: [found.get("delivery_host", "")])(facts)
 
 

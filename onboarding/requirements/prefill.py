@@ -12,7 +12,14 @@ from onboarding.errors import OnboardingError
 from onboarding.models import Plan, RequirementsSheet, SheetRow
 from onboarding.requirements.columns import Question
 from onboarding.requirements.definitions import FIXED_KINDS
-from onboarding.requirements.known_answers import KnownAnswer, TenantFacts, known_answers
+from onboarding.requirements.host_sheets import RowEdit, sync_host_sheets
+from onboarding.requirements.host_values import host_questions
+from onboarding.requirements.known_answers import (
+    KnownAnswer,
+    TenantFacts,
+    known_answers,
+    stored_answers,
+)
 from onboarding.requirements.services import lock_open, record_change
 from onboarding.requirements.sign_off import definition_of, lock_sheet
 from onboarding.requirements.validation import text_of
@@ -50,10 +57,12 @@ def open_answers(sheet: RequirementsSheet) -> list[OpenAnswer]:
 
 
 def prefill_plan(plan: Plan) -> None:
-    """Update the prefilled answers of all sheets of the plan that no side has signed off.
+    """Update the prefilled answers of all sheets of the plan that no side has signed off, and the
+    delivery hosts of every sheet.
 
-    Answers that a person typed or emptied remain. Safe to run again.
+    Other answers that a person typed or emptied remain. Safe to run again.
     """
+    sync_host_sheets(plan)
     facts = TenantFacts(plan.tenant)
     sheets = RequirementsSheet.objects.filter(task__plan=plan, kind__in=FIXED_KINDS)
     for sheet in sheets.order_by("pk"):
@@ -61,8 +70,10 @@ def prefill_plan(plan: Plan) -> None:
             locked = lock_sheet(sheet)
             if locked.signed_sides or locked.task.plan.tenant.is_closed:
                 continue
-            known = known_answers(facts, definition_of(locked))
-            rows = SheetRow.objects.filter(sheet=locked).order_by("position")
+            kind = definition_of(locked)
+            known = stored_answers(facts, kind)
+            rows = SheetRow.objects.filter(sheet=locked).exclude(key__in=host_questions(kind))
+            rows = rows.order_by("position")
             _store(locked, [row for row in rows if _may_prefill(row)], known, by=None)
 
 
@@ -97,7 +108,7 @@ def _store(
     *,
     by: User | None,
 ) -> int:
-    changed, answered = [], 0
+    changed, edit = [], RowEdit([], [])
     for row in rows:
         answer = known.get(row.key)
         # The fact has gone: the answer was Gangway's own and goes with it.
@@ -105,13 +116,14 @@ def _store(
         before = row.values["answer"]
         if (before, row.source) == (text, source):
             continue
-        answered += bool(text) - bool(before)
+        edit.before.append(row.values)
         row.values = row.values | {"answer": text}
+        edit.after.append(row.values)
         row.text, row.source = text_of(row.values), source
         row.version, row.changed_by, row.changed_at = row.version + 1, by, timezone.now()
         row.save()
         changed.append(row)
     if changed:
         names = ", ".join(row.values["question"] for row in changed)
-        record_change(locked, ActivityName.SHEET_CHANGED, by=by, what=names[:120], rows=answered)
+        record_change(locked, ActivityName.SHEET_CHANGED, by=by, what=names[:120], edit=edit)
     return len(changed)

@@ -6,20 +6,22 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, Max
+from django.db.models import Max
 from django.utils import timezone
 
 from onboarding.errors import ConflictingChange, OnboardingError
 from onboarding.models import Plan, RequirementsSheet, SheetRow, Task
 from onboarding.requirements.columns import SheetDefinition, ValidationContext
 from onboarding.requirements.definitions import DEFINITION_OF_ROLE
-from onboarding.requirements.known_answers import TenantFacts, known_answers
+from onboarding.requirements.host_sheets import RowEdit, missing_routes, write_hosts
+from onboarding.requirements.host_values import is_route_sheet
+from onboarding.requirements.known_answers import TenantFacts, stored_answers
+from onboarding.requirements.sheet_log import store_change
 from onboarding.requirements.sign_off import definition_of, lock_sheet, withdraw_sign_offs
 from onboarding.requirements.tables import MAX_ROWS
 from onboarding.requirements.validation import SheetEntry, text_of
 from tenants.activity_names import ActivityName
 from tenants.models import Tenant, User
-from tenants.services import write_activity
 
 
 class RowConflict(ConflictingChange):
@@ -49,16 +51,22 @@ def create_sheets(plan: Plan) -> None:
         RequirementsSheet(task=task, kind=DEFINITION_OF_ROLE[task.role].key) for task in tasks
     )
     facts = TenantFacts(plan.tenant)
-    rows = [row for sheet in made for row in _questions(sheet, facts)]
+    rows = [row for sheet in made for row in _first_rows(sheet, facts)]
     SheetRow.objects.bulk_create(rows)
     for sheet in made:
         sheet.row_count = sum(1 for row in rows if row.sheet == sheet and row.source)
     RequirementsSheet.objects.bulk_update([each for each in made if each.row_count], ["row_count"])
 
 
+def _first_rows(sheet: RequirementsSheet, facts: TenantFacts) -> Iterable[SheetRow]:
+    if is_route_sheet(definition_of(sheet)):
+        return missing_routes(sheet, facts.delivery_hosts, facts.domains)
+    return _questions(sheet, facts)
+
+
 def _questions(sheet: RequirementsSheet, facts: TenantFacts) -> Iterable[SheetRow]:
     kind = definition_of(sheet)
-    known = known_answers(facts, kind)
+    known = stored_answers(facts, kind)
     for position, question in enumerate(kind.questions, start=1):
         answer = known.get(question.key)
         values = {"question": question.text, "answer": answer.text if answer else ""}
@@ -98,7 +106,7 @@ def add_row(sheet: RequirementsSheet, entry: SheetEntry, *, by: User, source: st
             ActivityName.SHEET_ADDED,
             by=by,
             what=label_of(definition_of(locked), entry.values),
-            rows=1,
+            edit=RowEdit(after=[entry.values]),
         )
     return row
 
@@ -143,9 +151,9 @@ def change_row(
         row.version, row.changed_by, row.changed_at = version + 1, by, timezone.now()
         row.source = ""
         row.save(update_fields=[*_columns(entry), "version", "changed_by", "changed_at", "source"])
-        rows = count_answers(kind, [entry.values]) - count_answers(kind, [before])
+        edit = RowEdit([before], [entry.values])
         record_change(
-            locked, ActivityName.SHEET_CHANGED, by=by, what=label_of(kind, before), rows=rows
+            locked, ActivityName.SHEET_CHANGED, by=by, what=label_of(kind, before), edit=edit
         )
     return row
 
@@ -163,7 +171,7 @@ def remove_row(sheet: RequirementsSheet, row_id: str, *, version: int, by: User)
             ActivityName.SHEET_REMOVED,
             by=by,
             what=label_of(definition_of(locked), row.values),
-            rows=-1,
+            edit=RowEdit(before=[row.values]),
         )
 
 
@@ -195,27 +203,21 @@ def record_change(
     *,
     by: User | None,
     what: str,
-    rows: int,
+    edit: RowEdit,
     **more: Any,
 ) -> None:
-    """Complete a change of rows: withdraw the sign-offs, log the change and update open pages.
+    """Complete a change of rows: write its delivery hosts to the profile, withdraw the sign-offs,
+    log the change and update open pages.
 
-    Gangway itself (`by` is None) changes only sheets without a sign-off.
+    Gangway itself (`by` is None) changes only sheets without a sign-off, and no hosts. Raises
+    OnboardingError if the person may not change a host; then the caller's transaction ends.
     """
     assert by is not None or not locked.signed_sides
-    sides = withdraw_sign_offs(locked, by=by) if by is not None else []
-    RequirementsSheet.objects.filter(pk=locked.pk).update(
-        revision=F("revision") + 1, row_count=F("row_count") + rows
-    )
-    plan = locked.task.plan
-    write_activity(
-        plan.tenant,
-        action,
-        by=by,
-        sheet=definition_of(locked).title,
-        task_id=locked.task.public_id,
-        what=what,
-        reopened=sides,
-        **more,
-    )
-    plan.touch()
+    kind, sides = definition_of(locked), []
+    if by is not None:
+        write_hosts(locked, edit, by=by)
+        sides = withdraw_sign_offs(locked, by=by)
+    added, removed = count_answers(kind, edit.after), count_answers(kind, edit.before)
+    if not kind.is_fixed:
+        added, removed = len(edit.after), len(edit.before)
+    store_change(locked, action, by=by, what=what, rows=added - removed, reopened=sides, **more)

@@ -17,6 +17,7 @@ from onboarding.plans import services
 from onboarding.plans.transitions import CONFIRM, Actor, is_permitted
 from onboarding.requirements.columns import SheetDefinition
 from onboarding.requirements.definitions import DEFINITIONS
+from onboarding.requirements.host_values import hosts_in, hosts_of, shows_hosts
 from tenants.activity_names import ActivityName
 from tenants.models import User
 from tenants.services import write_activity
@@ -75,6 +76,7 @@ def sign_off(
     with transaction.atomic():
         locked = lock_sheet(sheet)
         _refuse_signing(locked, side, expected_revision)
+        _store_signed_hosts(locked)
         unanswered = unanswered_questions(locked)
         if unanswered and not reason.strip():
             raise SignOffReasonMissing(
@@ -87,6 +89,33 @@ def sign_off(
             _clear_undo(locked)
         more = {"unanswered": unanswered, "reason": reason.strip()} if unanswered else {}
         _note(locked, ActivityName.SHEET_SIGNED_OFF, by=by, side=side, **more)
+
+
+def _store_signed_hosts(sheet: RequirementsSheet) -> None:
+    """Store the delivery hosts at the first sign-off. Raises ConflictingChange if they changed.
+
+    The second side signs the same hosts as the first.
+    """
+    kind = definition_of(sheet)
+    if not shows_hosts(kind):
+        return
+    present = hosts_of(sheet.task.plan.tenant)
+    hosts = sorted(map(str, present))
+    if sheet.signed_sides:
+        if sheet.signed_hosts not in (None, hosts):
+            raise ConflictingChange(
+                "The delivery hosts changed after the first sign-off. Withdraw that sign-off, check"
+                " the sheet and sign it again. Nothing was signed."
+            )
+        return
+    rows = SheetRow.objects.filter(sheet=sheet).values_list("values", flat=True)
+    if not hosts_in(kind, rows) <= present:
+        raise ConflictingChange(
+            "The delivery hosts changed at this moment. Reload the page and check the sheet."
+            " Nothing was signed."
+        )
+    sheet.signed_hosts = hosts
+    sheet.save(update_fields=["signed_hosts"])
 
 
 def _count_questions(texts: Sequence[str]) -> str:
@@ -146,6 +175,9 @@ def withdraw_sign_offs(locked: RequirementsSheet, *, by: User) -> list[str]:
 
 def _clear_sign_off(locked: RequirementsSheet, side: str, *, by: User) -> None:
     _set_sign_off(locked, side, by=None, reason="")
+    if not locked.signed_sides:
+        locked.signed_hosts, locked.hosts_changed_at = None, None
+        locked.save(update_fields=["signed_hosts", "hosts_changed_at"])
     task = Task.objects.select_related("plan__tenant").get(pk=locked.task_id)
     if not definition_of(locked).confirms_task or getattr(task, f"{side}_confirmed_at") is None:
         return

@@ -54,6 +54,7 @@ def tenant_list(request: HttpRequest) -> HttpResponse:
     context = {
         "tenants": found,
         "states": tenant_states(list(found), now=now),
+        "proposals": queries.open_proposal_counts(list(found)) if user.is_mimecast else {},
         "drifted": drifted.count(),
         "wanted": wanted,
         "is_mine": is_mine,

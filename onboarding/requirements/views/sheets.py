@@ -18,6 +18,7 @@ from onboarding.plans.tenant_page import current_user, show
 from onboarding.requirements import (
     delivery_hosts,
     exports,
+    host_sheets,
     partner_checks,
     prefill,
     queries,
@@ -270,6 +271,7 @@ def sheet_unsign(request: HttpRequest, public_id: str, sheet_id: str) -> HttpRes
         sign_off.withdraw_sign_off(
             sheet, by=current_user(request), side=sheet_context(request, sheet)["side"]
         )
+        host_sheets.sync_host_sheets(sheet.task.plan)
     return redirect_to_sheet(sheet)
 
 

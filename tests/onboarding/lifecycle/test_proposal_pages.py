@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -23,10 +24,10 @@ from onboarding.models import Task
 from onboarding.plans.evaluation import PlanContext
 from onboarding.plans.rollup import recompute_rollup
 from onboarding.plans.tenant_values import TenantValues
-from tenants.models import Host, Tenant, User
-from tenants.proposals import ProposalKind, values_in_use
+from tenants.models import Host, Membership, Tenant, User
+from tenants.proposals import MOST_PROPOSED_HOSTS, ProposalKind, values_in_use
 from tests.cutovers import cutover_of
-from tests.factories import RunCheck, SignIn, task_of
+from tests.factories import MakeTenant, RunCheck, SignIn, task_of
 from tests.proposals import CODE, DKIM, LABEL, OWNERSHIP, check_of, domain_of, expected_of, propose
 
 pytestmark = [pytest.mark.django_db]
@@ -339,4 +340,63 @@ def test_closed_tenant_accepts_no_proposal(bare: Tenant, member: User, signed_in
     Tenant.objects.filter(pk=bare.pk).update(closed_at=timezone.now())
 
     assert post_value(signed_in(member), bare, ownership_token=CODE).status_code == 403
-    assert proposals.MOST_PROPOSED_HOSTS == 20
+    assert MOST_PROPOSED_HOSTS == 20
+
+
+# --- Tenant list
+
+
+def test_tenant_list_counts_open_proposals(
+    bare: Tenant, make_tenant: MakeTenant, consultant: User, member: User, signed_in: SignIn
+) -> None:
+    other = make_tenant("Other", domains=(("other.test", "primary"),))
+    make_tenant("Without")
+    propose(bare, member)
+    add_host(bare, name="mail.northwind.test", port=25, by=member, decides=False)
+    add_host(other, name="mail.other.test", port=25, by=member, decides=False)
+    add_host(other, name="mx.other.test", port=25, by=consultant, decides=True)
+
+    html = page(signed_in(consultant), "tenant-list", query="?show=all")
+
+    found = re.findall(r'href="([^"]+)#proposals" >([^<]+)<', html)
+    assert found == [
+        (url("plan-show", bare.public_id), "2 proposals to decide"),
+        (url("plan-show", other.public_id), "1 proposal to decide"),
+    ]
+    assert 'id="proposals"' in page(signed_in(consultant), "plan-show", bare.public_id)
+
+
+def test_decision_ends_its_count(
+    bare: Tenant, consultant: User, member: User, signed_in: SignIn
+) -> None:
+    domain = propose(bare, member)
+    host = add_host(bare, name="mail.northwind.test", port=25, by=member, decides=False)
+
+    confirm_values(domain, OWNERSHIP, by=consultant, expected=expected_of(domain))
+    proposals.reject_host(host, by=consultant, reason="Another server.")
+
+    assert "to decide" not in page(signed_in(consultant), "tenant-list", query="?show=all")
+
+
+def test_closed_tenant_has_no_proposal_to_decide(
+    bare: Tenant, consultant: User, member: User, signed_in: SignIn
+) -> None:
+    propose(bare, member)
+    Tenant.objects.filter(pk=bare.pk).update(closed_at=timezone.now())
+
+    html = page(signed_in(consultant), "tenant-list", query="?show=closed")
+
+    assert bare.name in html
+    assert "to decide" not in html
+
+
+def test_client_sees_no_count_of_decisions(
+    bare: Tenant, member: User, make_tenant: MakeTenant, signed_in: SignIn
+) -> None:
+    Membership.objects.create(tenant=make_tenant("Second"), user=member, role="member")
+    propose(bare, member)
+
+    html = page(signed_in(member), "tenant-list")
+
+    assert bare.name in html
+    assert "to decide" not in html

@@ -15,7 +15,6 @@ from checks.queries import IS_PROPOSED
 from onboarding.cutovers.queries import switched
 from onboarding.errors import ConflictingChange, OnboardingError
 from onboarding.lifecycle.proposals import (
-    MOST_PROPOSED_HOSTS,
     DiffersFromConfirmed,
     ProposalEntry,
     add_host,
@@ -34,7 +33,7 @@ from onboarding.plans.evaluation import PlanContext, reevaluate
 from onboarding.portfolio.filters import failing
 from onboarding.portfolio.queries import failing_checks
 from tenants.models import ActivityLine, Host, Tenant, User
-from tenants.proposals import proposal_of, rejection_of, values_in_use
+from tenants.proposals import MOST_PROPOSED_HOSTS, proposal_of, rejection_of, values_in_use
 from tests.cutovers import cutover_of
 from tests.factories import MakeTenant, RunCheck, task_of
 from tests.proposals import CODE, DKIM, OWNERSHIP, check_of, domain_of, expected_of, propose

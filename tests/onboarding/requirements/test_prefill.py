@@ -83,7 +83,7 @@ def test_people_dns_and_other_sheets_answer(tenant: Tenant, owner: User) -> None
     assert found["technical-contact-address"] == ("Tia@northwind.test", "people")
     assert found["emergency-contact"] == ("Eli · Eli@northwind.test · +1 555", "people")
     assert found["signatory"] == ("Sam · Sam@northwind.test · +1 555", "people")
-    assert found["inbound-hosts"] == ("northwind-test.mail.protection.outlook.com", "dns")
+    assert found["inbound-hosts"] == ("", "")
     assert found["outbound-addresses"] == ("192.0.2.7", "dns")
 
     add(sheet_of(tenant, "outbound-addresses"), owner, address="8.8.4.4")
@@ -320,7 +320,9 @@ def test_complete_sheet_needs_no_reason_and_change_clears_it(
     sign_off.sign_off(rfi, by=owner, side="client", expected_revision=rfi.revision, reason="Later")
     for row in SheetRow.objects.filter(sheet=rfi):
         if not row.values["answer"]:
-            text = "5" if row.key == "mailboxes" else "ann@northwind.test"
+            text = {"mailboxes": "5", "inbound-hosts": "mx.northwind.test"}.get(
+                row.key, "ann@northwind.test"
+            )
             answer(tenant, owner, row.values["question"], text)
     complete = sheet_of(tenant, RFI)
     assert complete.client_sign_off_reason == ""
