@@ -19,5 +19,5 @@ RUN SECRET_KEY=for-collecting-static-files-in-the-build DEBUG=off ALLOWED_HOSTS=
     python manage.py collectstatic --noinput --verbosity 0
 USER 10001
 EXPOSE 8000
-CMD ["gunicorn", "config.wsgi", "--bind", "0.0.0.0:8000", "--workers", "3", \
-     "--worker-tmp-dir", "/dev/shm", "--no-control-socket", "--access-logfile", "-"]
+CMD ["gunicorn", "-c", "python:config.gunicorn", "--bind", "0.0.0.0:8000", "--workers", "3", \
+     "--worker-tmp-dir", "/dev/shm", "--access-logfile", "-"]

@@ -20,5 +20,6 @@ urlpatterns = [
     path("", include("onboarding.urls")),
 ]
 
+handler500 = "tenants.unavailable.error_page"
 # The sign-in library reads this name. Django has no handler for 429.
 handler429 = "tenants.throttle.too_many_requests"

@@ -1,0 +1,63 @@
+"""The shared cache in Redis, and a cache of each process while Redis does not answer.
+
+The cache counts requests for the rate limits. While Redis is down, each process counts for itself:
+the pages work, and a limit is at most as many times higher as there are processes.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+from django.core.cache.backends.locmem import LocMemCache
+from django.core.cache.backends.redis import RedisCache
+from redis.exceptions import RedisError
+
+logger = logging.getLogger(__name__)
+
+# Redis is tried again after this time, so that a request does not wait for each operation.
+RETRY_AFTER_SECONDS = 5.0
+
+
+class FallbackRedisCache(RedisCache):
+    """RedisCache whose operations never raise a RedisError."""
+
+    def __init__(self, server: str, params: dict[str, Any]) -> None:
+        super().__init__(server, params)
+        self._local = LocMemCache("fallback", params)
+        self._down_until = 0.0
+
+    def _either(self, name: str, *args: Any, **options: Any) -> Any:
+        if time.monotonic() >= self._down_until:
+            try:
+                return getattr(super(), name)(*args, **options)
+            except (RedisError, OSError) as error:
+                self._down_until = time.monotonic() + RETRY_AFTER_SECONDS
+                logger.warning("Redis does not answer; this process counts alone: %s", error)
+        return getattr(self._local, name)(*args, **options)
+
+
+def _with_fallback(name: str) -> Callable[..., Any]:
+    def operation(self: FallbackRedisCache, *args: Any, **options: Any) -> Any:
+        return self._either(name, *args, **options)
+
+    operation.__name__ = name
+    return operation
+
+
+for _name in (
+    "add",
+    "get",
+    "set",
+    "touch",
+    "delete",
+    "get_many",
+    "has_key",
+    "incr",
+    "set_many",
+    "delete_many",
+    "clear",
+):
+    setattr(FallbackRedisCache, _name, _with_fallback(_name))
