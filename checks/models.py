@@ -316,6 +316,10 @@ class Worker(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def seconds_behind(self) -> float:
+        return -self.clock_skew
+
 
 class Discovery(models.Model):
     """The result of scanning a domain's DNS. It is the source of suggestions, not a verdict."""

@@ -5,14 +5,16 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from celery.signals import worker_ready, worker_shutdown
 from django.conf import settings
 from django.db import DatabaseError, connection
+from django.db.models import Count, Min, Q
 
-from checks.models import Worker
+from checks.models import Check, Worker
 from tenants import database_time
 
 logger = logging.getLogger(__name__)
@@ -82,3 +84,37 @@ def _report_until_end(name: str, queues: list[str], processes: int) -> None:
         finally:
             connection.close()
         _ended.wait(REPORT_EVERY_SECONDS)
+
+
+@dataclass(frozen=True)
+class VantageLoad:
+    """The due checks of one vantage, and the processes that can run them."""
+
+    vantage: str
+    processes: int
+    due: int
+    # The due time of the check that has waited longest, unless a worker has claimed it.
+    oldest_due_at: datetime | None
+
+
+def loads(*, now: datetime) -> list[VantageLoad]:
+    """The load of each vantage with a check. Two queries."""
+    processes = processes_by_queue(now=now)
+    is_waiting = Q(next_due_at__lte=now) & (Q(claimed_until=None) | Q(claimed_until__lte=now))
+    rows = (
+        Check.objects.filter(is_active=True)
+        .values("vantage")
+        .annotate(
+            due=Count("pk", filter=is_waiting),
+            oldest_due_at=Min("next_due_at", filter=is_waiting),
+        )
+    )
+    return [
+        VantageLoad(
+            row["vantage"],
+            processes.get(f"checks.{row['vantage']}", 0),
+            row["due"],
+            row["oldest_due_at"],
+        )
+        for row in rows.order_by("vantage")
+    ]

@@ -15,6 +15,7 @@ from onboarding.portfolio.views import (
     shared_page,
     staff,
     test_message,
+    workers,
 )
 
 urlpatterns = [
@@ -26,6 +27,7 @@ urlpatterns = [
     path("people/", staff.staff_show, name="staff"),
     path("people/add/", staff.staff_add, name="staff-add"),
     path("people/audit-log/", staff.installation_log, name="audit-log"),
+    path("workers/", workers.worker_list, name="worker-list"),
     path("people/<str:person_id>/role/", staff.staff_change, name="staff-change"),
     path("people/<str:person_id>/deactivate/", staff.person_deactivate, name="person-deactivate"),
     path("people/<str:person_id>/activate/", staff.person_activate, name="person-activate"),
