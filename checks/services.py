@@ -92,7 +92,7 @@ def _locked(checks: QuerySet[Check]) -> list[int]:
 
 
 def _in_lock_order(checks: QuerySet[Check]) -> QuerySet[Check]:
-    return checks.select_for_update().order_by("pk")
+    return checks.select_for_update(of=("self",), no_key=True).order_by("pk")
 
 
 def _claim(ids: list[int], *, now: datetime) -> dict[str, list[list[int]]]:
@@ -103,7 +103,9 @@ def _claim(ids: list[int], *, now: datetime) -> dict[str, list[list[int]]]:
             # that beats never wait for each other.
             free = queries.due_checks(now).filter(pk__in=ids[start : start + BATCH_SIZE])
             mine = list(
-                free.select_for_update(skip_locked=True).order_by("pk").values_list("pk", flat=True)
+                free.select_for_update(skip_locked=True, no_key=True)
+                .order_by("pk")
+                .values_list("pk", flat=True)
             )
             Check.objects.filter(pk__in=mine).update(
                 claim_id=claim_id, claimed_until=now + CLAIM_DURATION
@@ -217,7 +219,7 @@ def record_run(
     with transaction.atomic():
         # No join: after waiting for the lock, PostgreSQL reads the locked row again, but not the
         # joined rows.
-        check = Check.objects.select_for_update().filter(pk=check_id).first()
+        check = Check.objects.select_for_update(no_key=True).filter(pk=check_id).first()
         if check is None:
             return False
         if check.expectation != expectation or is_stale(check.state, at):
@@ -326,7 +328,11 @@ def record_rejudgement(observation: Observation, outcome: Outcome, *, now: datet
     have judged it already.
     """
     with transaction.atomic():
-        check = Check.objects.select_for_update().filter(pk=observation.check_asked_id).first()
+        check = (
+            Check.objects.select_for_update(no_key=True)
+            .filter(pk=observation.check_asked_id)
+            .first()
+        )
         if check is None or check.latest_id != observation.pk:
             return False
         expectation = observation.expectation

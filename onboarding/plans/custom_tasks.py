@@ -118,7 +118,7 @@ def change_task(task: Task, content: CustomTaskContent, *, expected: str, by: Us
 def remove_task(task: Task, *, by: User) -> None:
     """Remove a custom task without confirmations, comments, files or proofs."""
     with transaction.atomic():
-        locked = _lock_custom_task(task)
+        locked = _lock_custom_task(task, deletes=True)
         if not is_untouched(locked):
             raise OnboardingError(
                 "This task has confirmations, comments or files, so it cannot be removed."
@@ -148,8 +148,8 @@ def is_untouched(task: Task) -> bool:
     return sheet is None or not (sheet.row_count or sheet.signed_sides)
 
 
-def _lock_custom_task(task: Task) -> Task:
-    lock_tasks(task.plan_id)
+def _lock_custom_task(task: Task, *, deletes: bool = False) -> Task:
+    lock_tasks(task.plan_id, deletes=deletes)
     found = Task.objects.select_related("plan__tenant", "phase").filter(pk=task.pk).first()
     if found is None:
         raise ConflictingChange("Another user removed this task.")

@@ -234,7 +234,7 @@ def run_import(job: SheetImport) -> None:
             # Both sides signed off while a large file was read.
             _fail(job, _TENANT_CLOSED)
             return
-        waiting = SheetImport.objects.select_for_update().filter(pk=job.pk)
+        waiting = SheetImport.objects.select_for_update(no_key=True).filter(pk=job.pk)
         if not waiting.filter(status=Status.IMPORTING).exists():
             return
         if locked.revision != job.previewed_revision or read.incoming.problem_rows:
