@@ -112,6 +112,8 @@ _EXCLUDED_COLUMNS = {"token_hash", "stored_as", "claim_id", "content"}
 def request_export(tenant: Tenant, *, by: User) -> TenantExport:
     """Create the request and delete earlier archives. The caller queues the build."""
     with transaction.atomic():
+        # Of two requests at the same time, the later one replaces the earlier.
+        Tenant.objects.select_for_update(no_key=True).get(pk=tenant.pk)
         earlier = TenantExport.objects.filter(tenant=tenant)
         file_store.remove_on_commit(list(earlier.values_list("stored_as", flat=True)))
         earlier.delete()

@@ -65,8 +65,9 @@ def content_of(task: Task) -> CustomTaskContent:
 def add_task(plan: Plan, content: CustomTaskContent, *, by: User) -> Task:
     """Add a task at the end of its phase."""
     with transaction.atomic():
-        locked = lock_tasks(plan.pk)
-        if sum(task.is_custom for task in locked) >= MAX_CUSTOM_TASKS:
+        lock_tasks(plan.pk)
+        # Counted after the lock: its result lacks the tasks that others added while it waited.
+        if Task.objects.filter(plan=plan, is_custom=True).count() >= MAX_CUSTOM_TASKS:
             raise OnboardingError(f"A plan can have at most {MAX_CUSTOM_TASKS} custom tasks.")
         phase = _phase(plan, content.phase)
         task = Task.objects.create(

@@ -72,6 +72,8 @@ def create_import(sheet: RequirementsSheet, *, name: str, content: bytes, by: Us
     if not content.strip():
         raise OnboardingError("The file is empty. Nothing was imported.")
     with transaction.atomic():
+        # One preview of a person for each sheet, also after a double click.
+        lock_sheet(sheet)
         open_ones = SheetImport.objects.filter(sheet=sheet, created_by=by)
         open_ones.filter(status__in=(Status.READY, Status.FAILED)).delete()
         return SheetImport.objects.create(
