@@ -20,6 +20,7 @@ from celery import current_app
 from django.apps import apps
 from django.core.cache import cache
 from django.db import connection, connections, transaction
+from django.db.models import UniqueConstraint
 from django.test import Client
 from django.utils import timezone
 
@@ -87,6 +88,53 @@ OF_CLIENTS = {
 }
 COPY = "gangway_action_pair"
 AT_ONCE = 10
+# Each unique constraint that an action can violate: the action, and the answers to four equal
+# requests at once. 422 is a sentence next to a field, 302 a message or the same row again.
+UNIQUE_VALUES = {
+    "tenants.User.email": ("staff-add", [302, 422, 422, 422]),
+    "tenants.Tenant.name": ("tenant-create", [302, 422, 422, 422]),
+    "one_pending_invitation_per_address": ("invite", [302, 422, 422, 422]),
+    "host_once_per_tenant": ("host-enter", [302, 422, 422, 422]),
+    "holiday_once_per_tenant": ("holiday-add", [302, 422, 422, 422]),
+    "contact_once_per_role": ("contact-add", [302, 422, 422, 422]),
+    "one_cutover_per_domain_and_direction": ("cutovers", [302, 422, 422, 422]),
+    "row_once_per_sheet": ("requirements-row-add", [302, 422, 422, 422]),
+    "domain_once_per_tenant": ("suggestion-use", [302] * 4),
+    "on_call_once_per_cutover": ("on-call-add", [302] * 4),
+    "onboarding.WorkingTime.tenant": ("working-time", [302] * 4),
+    "one_progress_per_task_and_domain": ("task-domain-exempt", [302, 422, 422, 422]),
+    "checks.Discovery.domain": ("dns-scan", [302] * 4),
+    "one_decision_per_window": ("cutover-vote", [302] * 4),
+    "onboarding.PlanTemplate.version": ("template-publish", [302, 422, 422, 422]),
+}
+GUARDED = {
+    "tenants.ActivityChain.scope": "add_line locks the chain, and get_or_create repeats the read",
+    "one_line_per_number": "add_line locks the chain",
+    "one_membership_per_tenant": "accept updates the invitation by condition first",
+    "one_primary_domain_per_tenant": "save_profile locks the tenant",
+    "tenants.ErasurePermit.tenant": "erase_tenant locks the tenant",
+    "one_check_per_domain_and_kind": "sync_checks follows the lock on the tasks",
+    "one_check_per_host_and_kind": "sync_checks follows the lock on the tasks",
+    "unique_raw_answers": "only workers write it",
+    "one_slot_per_address": "only workers write it",
+    "one_answer_per_question": "only workers write it",
+    "onboarding.PlanTemplate.builtin_version": "only load_templates writes it",
+    "onboarding.Plan.tenant": "a plan belongs to a new tenant",
+    "phase_once_per_plan": "upgrade_plan locks the tasks",
+    "task_once_per_plan": "keys of custom tasks are random",
+    "one_task_per_plan_and_role": "upgrade_plan locks the tasks",
+    "one_open_waiting_period_per_task": "the roll-up locks the tasks",
+    "one_acceptance_per_residual_risk": "accept_residual_risk locks the tenant",
+    "contact_on_call_once_per_cutover": "as on_call_once_per_cutover",
+    "one_snapshot_per_opened_window": "the snapshot locks the cutover",
+    "onboarding.Monitoring.tenant": "get_or_create repeats the read",
+    "one_open_drift_per_subject": "get_or_create repeats the read",
+    "onboarding.RequirementsSheet.task": "create_sheets follows the lock on the tasks",
+    "partner_once_per_sheet": "request_tests locks the sheet",
+    "onboarding.TemplateDraft.singleton": "test_installation_has_one_draft",
+}
+# They are random.
+IDENTIFIERS = {"public_id", "token_hash", "stored_as"}
 Answer = tuple[int, str]
 
 
@@ -222,7 +270,7 @@ def _counted(plan: Plan) -> dict[str, Any]:
 
 
 def test_actions_at_once(stage: Stage) -> None:
-    """Every action of an administrator, ten at once, together with two reactions.
+    """The same action four times at once, then ten actions at once with two reactions.
 
     One test, because the preparation takes longer than each of its parts.
     """
@@ -231,10 +279,35 @@ def test_actions_at_once(stage: Stage) -> None:
     in_wrong_order = {a.name: a.violations for a in actions if a.violations}
     assert in_wrong_order.keys() <= ANY_ORDER, in_wrong_order
 
+    assert _unique_constraints() == {*UNIQUE_VALUES, *GUARDED}
+    stage.copy()
+    answers = {name: _answers_to_equal_requests(stage, name) for name, _ in UNIQUE_VALUES.values()}
+    assert answers == dict(UNIQUE_VALUES.values())
+
     random.Random(15).shuffle(actions)
     for begin in range(0, len(actions), AT_ONCE):
         chosen = actions[begin : begin + AT_ONCE]
         assert _faults_after(stage, chosen) == [], [action.name for action in chosen]
+
+
+def _unique_constraints() -> set[str]:
+    fields = {
+        f"{model._meta.label}.{field.name}"
+        for model in OUR_MODELS
+        for field in model._meta.concrete_fields
+        if field.unique and not field.primary_key and field.name not in IDENTIFIERS
+    }
+    return fields | {
+        constraint.name
+        for model in OUR_MODELS
+        for constraint in model._meta.constraints
+        if isinstance(constraint, UniqueConstraint)
+    }
+
+
+def _answers_to_equal_requests(stage: Stage, name: str) -> list[int]:
+    action = stage.found[f"onboarding:{name}", "staff"]
+    return sorted(status for status, _ in run_concurrently([_press(stage, action)] * 4))
 
 
 @pytest.mark.nightly
