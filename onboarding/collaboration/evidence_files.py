@@ -30,7 +30,8 @@ def store_file(
     """
     content = upload.read()
     known = recognise(upload.name or "file", content)
-    with transaction.atomic():
+    # Written before the lock, because the disk may be slow.
+    with file_store.storing(content) as place, transaction.atomic():
         # Under the lock, so that two uploads at the same time count each other.
         lock_tasks(task.plan_id)
         if EvidenceFile.objects.filter(task=task).count() >= MAX_FILES_PER_TASK:
@@ -43,10 +44,11 @@ def store_file(
             content_type=known.content_type,
             size=len(content),
             sha256=hashlib.sha256(content).hexdigest(),
-            stored_as=file_store.put(content),
+            stored_as=place,
             uploaded_by=by,
             comment=comment,
         )
+        file_store.publish_on_commit(place)
         plan = task.plan
         write_activity(
             plan.tenant,

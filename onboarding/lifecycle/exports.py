@@ -130,18 +130,17 @@ def build_export(export: TenantExport) -> bool:
     if export.ready_at is not None:
         return False
     place = file_store.new_storage_path()
-    path = file_store.path_of(place)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.touch(mode=0o600, exist_ok=False)
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        _write(archive, export.tenant)
+    with file_store.writing(place) as path:
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            _write(archive, export.tenant)
+        size = path.stat().st_size
     with transaction.atomic():
         wanted = TenantExport.objects.filter(pk=export.pk, ready_at=None)
-        size = path.stat().st_size
         if wanted.update(ready_at=timezone.now(), stored_as=place, size=size):
             write_activity(export.tenant, ActivityName.EXPORT_READY, bytes=size)
+            file_store.publish_on_commit(place)
             return True
-    path.unlink()
+    file_store.discard(place)
     return False
 
 

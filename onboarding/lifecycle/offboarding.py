@@ -174,3 +174,14 @@ def _stored_files(tenant: Tenant) -> list[str]:
         *exports.values_list("stored_as", flat=True),
         *packs.values_list("stored_as", flat=True),
     ]
+
+
+def stored_in(folder: str) -> set[str]:
+    """The relative paths of the stored files, exports and closing packs in one folder."""
+    return {
+        place
+        for model in (EvidenceFile, TenantExport, ClosingPack)
+        for place in model._base_manager.filter(stored_as__startswith=f"{folder}/").values_list(
+            "stored_as", flat=True
+        )
+    }
