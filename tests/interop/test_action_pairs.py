@@ -41,7 +41,7 @@ from tests.factories import MakeTenant
 from tests.interop.concurrency import run_concurrently
 
 pytestmark = [
-    # pytest.mark.interop,
+    pytest.mark.interop,
     pytest.mark.django_db(transaction=True),
     pytest.mark.skipif(
         connection.vendor != "postgresql", reason="set DATABASE_URL to a PostgreSQL server"

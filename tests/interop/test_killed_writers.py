@@ -25,7 +25,7 @@ from onboarding.models import ClosingPack, EvidenceFile, Task, TenantExport
 from tenants.models import Tenant, User
 
 pytestmark = [
-    # pytest.mark.interop,
+    pytest.mark.interop,
     pytest.mark.django_db(transaction=True),
     pytest.mark.skipif(
         connection.vendor != "postgresql", reason="set DATABASE_URL to a PostgreSQL server"
