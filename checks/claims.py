@@ -140,7 +140,7 @@ def _claim(ids: Sequence[int], *, now: datetime, lasts: timedelta) -> list[int]:
             # Another transaction is claiming or recording the locked rows. They are skipped, so
             # that beats never wait for each other.
             free = queries.due_checks(now).filter(pk__in=ids[start : start + BATCH_SIZE])
-            locked = free.select_for_update(skip_locked=True).order_by("pk")
+            locked = free.select_for_update(skip_locked=True, no_key=True).order_by("pk")
             found = list(locked.values_list("pk", flat=True))
             Check.objects.filter(pk__in=found).update(claim_id="", claimed_until=now + lasts)
         mine.update(found)
@@ -215,7 +215,7 @@ def lock(checks: QuerySet[Check]) -> list[int]:
 
 
 def _in_lock_order(checks: QuerySet[Check]) -> QuerySet[Check]:
-    return checks.select_for_update().order_by("pk")
+    return checks.select_for_update(of=("self",), no_key=True).order_by("pk")
 
 
 # --- The worker's side

@@ -97,6 +97,12 @@ def _is_same_question(check: Check, domain: Domain, expected: dict[str, Any]) ->
     )
 
 
+def lock_checks(tenant: Tenant) -> list[Check]:
+    """Lock all checks of the tenant, always in one order."""
+    rows = Check.objects.select_for_update(no_key=True).filter(tenant=tenant)
+    return list(rows.order_by("pk"))
+
+
 def sync_checks(tenant: Tenant) -> list[Check]:
     """Align the tenant's checks with its domains, hosts and region; return the new checks.
 
@@ -106,10 +112,7 @@ def sync_checks(tenant: Tenant) -> list[Check]:
     now = database_time.now()
     added: list[Check] = []
     with transaction.atomic():
-        existing = {
-            (c.kind, c.domain_id, c.host_id): c
-            for c in Check.objects.select_for_update().filter(tenant=tenant)
-        }
+        existing = {(c.kind, c.domain_id, c.host_id): c for c in lock_checks(tenant)}
         for kind, domain, host, expected in _expected_checks(tenant):
             key = (kind.value, domain.pk if domain else None, host.pk if host else None)
             check = existing.pop(key, None)

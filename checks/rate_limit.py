@@ -69,7 +69,9 @@ def reserve_slot(addresses: Sequence[str], port: int, *, now: datetime) -> datet
             ignore_conflicts=True,
         )
         # One order for all workers prevents a deadlock.
-        slots = ProbeSlot.objects.select_for_update().filter(address__in=addresses, port=port)
+        slots = ProbeSlot.objects.select_for_update(no_key=True).filter(
+            address__in=addresses, port=port
+        )
         last = max(slot.used_at for slot in slots.order_by("address"))
         if last + MIN_PROBE_INTERVAL > now:
             return last + MIN_PROBE_INTERVAL

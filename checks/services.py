@@ -97,7 +97,7 @@ def record_run(
     with transaction.atomic():
         # No join: after waiting for the lock, PostgreSQL reads the locked row again, but not the
         # joined rows.
-        check = Check.objects.select_for_update().filter(pk=check_id).first()
+        check = Check.objects.select_for_update(no_key=True).filter(pk=check_id).first()
         if check is None:
             return False
         if check.expectation != expectation or is_stale(check.state, at):
@@ -211,7 +211,11 @@ def record_rejudgement(observation: Observation, outcome: Outcome, *, now: datet
     have judged it already.
     """
     with transaction.atomic():
-        check = Check.objects.select_for_update().filter(pk=observation.check_asked_id).first()
+        check = (
+            Check.objects.select_for_update(no_key=True)
+            .filter(pk=observation.check_asked_id)
+            .first()
+        )
         if check is None or check.latest_id != observation.pk:
             return False
         expectation = observation.expectation

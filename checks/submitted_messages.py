@@ -40,7 +40,7 @@ def submit_message(
     """Submit a message for a check. It replaces a pending one."""
     with transaction.atomic():
         # Lock the check first: a worker may be recording a run on the earlier message.
-        Check.objects.select_for_update().get(pk=check.pk)
+        Check.objects.select_for_update(no_key=True).get(pk=check.pk)
         earlier = SubmittedMessage.objects.filter(check_asked=check, finished_at=None)
         earlier.update(finished_at=at, content=b"")
         return SubmittedMessage.objects.create(
@@ -70,7 +70,8 @@ def suspend_idle(checks: Sequence[Check], messages: Mapping[int, SubmittedMessag
     if idle:
         with transaction.atomic():
             # Read again under the lock: a message submitted at this moment must not be missed.
-            locked = list(Check.objects.select_for_update().filter(pk__in=idle))
+            rows = Check.objects.select_for_update(no_key=True).filter(pk__in=idle)
+            locked = list(rows.order_by("pk"))
             pending = pending_messages(locked)
             _suspend([check.pk for check in locked if check.pk not in pending])
     return [check for check in checks if check.pk not in idle]
@@ -101,7 +102,7 @@ def engine_received(message: SubmittedMessage | None, *, at: datetime) -> Receiv
 def record_message_run(message: SubmittedMessage, outcome: Outcome, *, at: datetime) -> bool:
     """Delete the message after judging. Return whether it is finished."""
     with transaction.atomic():
-        check = Check.objects.select_for_update().get(pk=message.check_asked_id)
+        check = Check.objects.select_for_update(no_key=True).get(pk=message.check_asked_id)
         rows = SubmittedMessage.objects.filter(pk=message.pk, finished_at=None)
         if not _is_finished(check, outcome, message.runs + 1):
             rows.update(runs=F("runs") + 1)

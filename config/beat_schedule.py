@@ -17,6 +17,7 @@ _INTERVALS = {
     "onboarding.notify_drifts": timedelta(minutes=1),
     "onboarding.resume_imports": timedelta(minutes=1),
     "onboarding.build_lost_packs": timedelta(minutes=10),
+    "onboarding.sweep_files": timedelta(hours=1),
     "onboarding.send_due_reminders": timedelta(hours=1),
 }
 

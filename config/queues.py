@@ -45,6 +45,8 @@ _TASKS = {
         "onboarding.reconcile",
         "onboarding.reconcile_tenant",
         "onboarding.resume_imports",
+        "onboarding.sweep_files",
+        "onboarding.sweep_folder",
     ),
     MAIL: (
         "onboarding.notify_drifts",

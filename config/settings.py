@@ -88,6 +88,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "tenants.middleware.second_factor_middleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "tenants.middleware.conflict_middleware",
 ]
 
 ROOT_URLCONF = "config.urls"

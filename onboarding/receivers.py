@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,10 +10,11 @@ from django.dispatch import receiver
 
 from checks.signals import runs_recorded
 from onboarding import progress
+from tenants.retries import repeat_after_conflict
 
 
 @receiver(runs_recorded)
 def on_runs_recorded(
     sender: object, tenant_id: int, check_ids: Sequence[int], **kwargs: Any
 ) -> None:
-    progress.apply_runs(tenant_id, check_ids)
+    repeat_after_conflict(functools.partial(progress.apply_runs, tenant_id, check_ids))

@@ -16,6 +16,16 @@ from tenants.models import ActivityChain, ActivityLine, Tenant, User
 from tenants.request_context import current_request_origin
 
 
+def lock_chain(tenant: Tenant) -> None:
+    """Lock the chain of the tenant's log before the plan, for a transaction that logs later."""
+    _lock_scope(tenant.public_id)
+
+
+def _lock_scope(scope: str) -> ActivityChain:
+    chain, _ = ActivityChain.objects.select_for_update(no_key=True).get_or_create(scope=scope)
+    return chain
+
+
 def add_line(
     tenant: Tenant | None, action: ActivityName, *, by: User | None, params: dict[str, Any]
 ) -> ActivityLine:
@@ -31,7 +41,7 @@ def add_line(
     origin = current_request_origin()
     # No savepoint of its own: an error here rolls back the transaction of the logged change.
     with transaction.atomic(savepoint=False):
-        chain, _ = ActivityChain.objects.select_for_update().get_or_create(scope=scope)
+        chain = _lock_scope(scope)
         line = ActivityLine(
             tenant=tenant,
             scope=scope,

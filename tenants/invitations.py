@@ -12,6 +12,7 @@ from django.utils import timezone
 from tenants.activity_names import ActivityName
 from tenants.errors import TenantError
 from tenants.models import Invitation, Membership, Tenant, User
+from tenants.permissions import Permission, may, role_in
 from tenants.services import write_activity
 from tenants.tokens import LinkPurpose, LinkState, digest_of, issue_token
 
@@ -93,9 +94,17 @@ def find(token: str) -> tuple[LinkState, Invitation | None]:
         return LinkState.UNKNOWN, None
     if found.accepted_at is not None:
         return LinkState.USED, found
-    if found.revoked_at is not None or found.tenant.is_closed:
+    if found.revoked_at is not None or not _may_still_invite(found):
         return LinkState.REVOKED, found
     return (LinkState.EXPIRED if found.is_expired else LinkState.OPEN), found
+
+
+def _may_still_invite(invitation: Invitation) -> bool:
+    """Whether the inviter has the permission now. An invitation does not outlive it."""
+    inviter, tenant = invitation.invited_by, invitation.tenant
+    return inviter is not None and may(
+        role_in(inviter, tenant), Permission.INVITE, is_closed=tenant.is_closed
+    )
 
 
 def accept(invitation: Invitation, *, by: User) -> Membership:
@@ -104,6 +113,10 @@ def accept(invitation: Invitation, *, by: User) -> Membership:
         raise InvitationError(f"This invitation is for {invitation.email}.")
     now = timezone.now()
     with transaction.atomic():
+        # A demotion of the inviter waits for the lock, or is seen here.
+        Tenant.objects.select_for_update(no_key=True).get(pk=invitation.tenant_id)
+        if not _may_still_invite(invitation):
+            raise InvitationError("The person who sent this invitation may no longer invite you.")
         open_invitation = _pending(invitation).filter(expires_at__gt=now)
         if not open_invitation.update(accepted_at=now, accepted_by=by):
             raise InvitationError("This invitation was used, revoked or has expired.")

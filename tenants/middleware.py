@@ -1,16 +1,23 @@
-"""Middleware for every page: response headers, NUL characters, required second factors."""
+"""Middleware for every page: headers, NUL characters, second factors, conflicting transactions."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
+from django.contrib.messages.storage import default_storage
 from django.core.exceptions import SuspiciousOperation
+from django.db import connection
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.utils.cache import add_never_cache_headers
 
+from tenants import retries
 from tenants.models import User
 from tenants.second_factor import must_set_up
+
+logger = logging.getLogger(__name__)
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
@@ -74,3 +81,50 @@ def second_factor_middleware(get_response: GetResponse) -> GetResponse:
 
     middleware.process_view = process_view  # type: ignore[attr-defined]  # Django reads this attribute
     return middleware
+
+
+def conflict_middleware(get_response: GetResponse) -> GetResponse:
+    """Repeat a request that another transaction overtook, if all its writes are rolled back.
+
+    A request that has committed a write is not repeated: its first part would take effect twice.
+    The answer is then the 500 page. It is the last middleware, so that it catches the error first.
+    """
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        writes = request.__dict__["writes"] = retries.CommittedWrites()
+        with connection.execute_wrapper(writes):
+            return get_response(request)
+
+    def process_exception(request: HttpRequest, error: Exception) -> HttpResponseBase | None:
+        for attempt in range(1, retries.MOST_ATTEMPTS):
+            if not retries.is_conflict(error) or not _may_repeat(request):
+                break
+            retries.pause_before(attempt)
+            logger.info("a conflict of transactions: %s is repeated", request.path)
+            _forget_attempt(request)
+            match = request.resolver_match
+            assert match is not None, "a view raised the error"
+            try:
+                return match.func(request, *match.args, **match.kwargs)  # type: ignore[no-any-return]
+            except retries.CAUGHT as next_error:
+                error = next_error
+        if attempt > 1:
+            raise error
+        return None
+
+    middleware.process_exception = process_exception  # type: ignore[attr-defined]  # Django reads this attribute
+    return middleware
+
+
+def _may_repeat(request: HttpRequest) -> bool:
+    return not request.__dict__["writes"].found and not connection.in_atomic_block
+
+
+def _forget_attempt(request: HttpRequest) -> None:
+    """Remove the traces of a rolled back attempt from the request."""
+    request.__dict__["is_repeated"] = True
+    request.__dict__.pop("access", None)
+    request.__dict__["_messages"] = default_storage(request)
+    for files in request.FILES.lists():
+        for file in files[1]:
+            file.seek(0)

@@ -19,10 +19,11 @@ class PeopleError(TenantError):
 
 
 def change_role(membership: Membership, role: str, *, by: User) -> None:
-    if role == membership.role:
-        return
-    _require_another_owner(membership, by=by)
     with transaction.atomic():
+        membership = _lock_membership(membership)
+        if role == membership.role:
+            return
+        _require_another_owner(membership, by=by)
         Membership.objects.filter(pk=membership.pk).update(role=role)
         write_activity(
             membership.tenant,
@@ -36,9 +37,10 @@ def change_role(membership: Membership, role: str, *, by: User) -> None:
 
 def remove_member(membership: Membership, *, by: User) -> None:
     """Remove a member, end all sessions and revoke the invitations that the member sent."""
-    _require_another_owner(membership, by=by)
-    tenant, user = membership.tenant, membership.user
     with transaction.atomic():
+        membership = _lock_membership(membership)
+        _require_another_owner(membership, by=by)
+        tenant, user = membership.tenant, membership.user
         Membership.objects.filter(pk=membership.pk).delete()
         end_sessions(user)
         invitations.revoke_all(Invitation.objects.filter(tenant=tenant, invited_by=user), by=by)
@@ -50,6 +52,18 @@ def remove_member(membership: Membership, *, by: User) -> None:
             before=membership.role,
             after="",
         )
+
+
+def _lock_membership(membership: Membership) -> Membership:
+    """The current membership. The lock on the tenant makes changes of its members wait.
+
+    Raises PeopleError if another person has removed the member.
+    """
+    Tenant.objects.select_for_update(no_key=True).get(pk=membership.tenant_id)
+    current = Membership.objects.select_related("tenant", "user").filter(pk=membership.pk).first()
+    if current is None:
+        raise PeopleError("Another person has removed this member. Nothing was changed.")
+    return current
 
 
 def _require_another_owner(membership: Membership, *, by: User) -> None:
@@ -80,6 +94,8 @@ def change_staff(
     if before == after:
         return
     with transaction.atomic():
+        if role != User.StaffRole.ADMINISTRATOR:
+            _require_another_administrator(person)
         User.objects.filter(pk=person.pk).update(staff_role=role)
         person.followed_consultants.set(followed_consultants)
         write_activity(
@@ -99,6 +115,7 @@ def deactivate(person: User, *, by: User) -> None:
     """Deactivate a person. All sessions end with their next request."""
     _refuse_own_account(person, by)
     with transaction.atomic():
+        _require_another_administrator(person)
         if not User.objects.filter(pk=person.pk, is_active=True).update(is_active=False):
             return
         end_sessions(person)
@@ -116,6 +133,17 @@ def _refuse_own_account(person: User, by: User) -> None:
     """Without this rule the last administrator could lock everyone out."""
     if person.pk == by.pk:
         raise PeopleError("Another administrator must change your role or access.")
+
+
+def _require_another_administrator(person: User) -> None:
+    """Refuse the loss of the last administrator, with all administrators locked.
+
+    Two administrators who remove each other at the same time pass the rule about the own account.
+    """
+    rows = User.objects.filter(is_active=True, staff_role=User.StaffRole.ADMINISTRATOR)
+    locked = list(rows.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
+    if locked == [person.pk]:
+        raise PeopleError("The installation needs at least one administrator. Add another first.")
 
 
 def _emails(people: Sequence[User]) -> list[str]:

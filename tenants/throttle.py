@@ -34,7 +34,8 @@ def throttled(
     def decorate(view: Callable[..., ResponseType]) -> Callable[..., ResponseType | HttpResponse]:
         @wraps(view)
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> ResponseType | HttpResponse:
-            if request.method in methods:
+            # The count has the first attempt of a request that a conflict repeats.
+            if request.method in methods and "is_repeated" not in request.__dict__:
                 window, gone = divmod(timezone.now().timestamp(), seconds)
                 if _count(name, request, window, seconds) > amount:
                     return too_many_requests(request, math.ceil(seconds - gone))

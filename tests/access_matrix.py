@@ -91,7 +91,7 @@ def create_one_of_each(tenant: Tenant, consultant: User) -> dict[str, str]:
     )[0]
     stored = store_file(task, SimpleUploadedFile("note.txt", b"note"), by=by)
     link, token = create_share_link(tenant.plan, task, recipient="outside", days=1, by=by)
-    invitation, invited = _create_invitation(tenant, by)
+    invitation, invited = _create_invitation(tenant, consultant)
     export = exports.request_export(tenant, by=by)
     exports.build_export(export)
     sheet, row = _create_sheet(tenant, by)

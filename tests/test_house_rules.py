@@ -281,6 +281,37 @@ def test_locked_requirements_name_no_index() -> None:
     assert found == []
 
 
+# A full lock also blocks new rows that refer to the row, and so deadlocks with their writers.
+FULL_LOCKS = {
+    "onboarding/lifecycle/offboarding.py:_lock_all": "the transaction deletes the rows",
+    "onboarding/plan_templates/upgrade.py:upgrade_plan": "it deletes sheets with their tasks",
+    "onboarding/plans/queries.py:lock_tasks": "its argument `deletes` decides",
+    "onboarding/cutovers/planning.py:_lock": "its argument `deletes` decides",
+}
+
+
+def full_locks_in(function: ast.AST) -> int:
+    """The number of locks that are not declared as `no_key=True`."""
+    return sum(
+        isinstance(node, ast.Call)
+        and ast.unparse(node.func).endswith("select_for_update")
+        and not any(k.arg == "no_key" and ast.unparse(k.value) == "True" for k in node.keywords)
+        for node in ast.walk(function)
+    )
+
+
+def test_full_locks_have_a_reason() -> None:
+    product = [file for file in tracked(".py") if file.parts[0] != "tests"]
+    found = {
+        f"{file}:{function.name}"
+        for file in product
+        for function in functions_in(file)
+        if full_locks_in(function)
+    }
+
+    assert found == FULL_LOCKS.keys()
+
+
 # Calls of a beat task that are one SQL statement for all tenants, so that no tenant delays another.
 ONE_STATEMENT = {"imports.delete_abandoned"}
 

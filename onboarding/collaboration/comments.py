@@ -51,7 +51,7 @@ def add_comment(
     _refuse(new, side)
     plan = task.plan
     with transaction.atomic():
-        if new.asked_side or reply_to is not None:
+        if new.asked_side or reply_to is not None or new.file is not None:
             # The waiting side may change: lock the tasks before the chain of the activity log.
             lock_tasks(plan.pk)
         if not Tenant.objects.filter(pk=plan.tenant_id, closed_at=None).exists():

@@ -56,7 +56,7 @@ def fingerprint(contact: Contact) -> str:
 
 
 def _refuse_outdated(contact: Contact, expected_version: str) -> None:
-    rows = Contact.objects.select_for_update(of=("self",)).select_related("changed_by")
+    rows = Contact.objects.select_for_update(of=("self",), no_key=True).select_related("changed_by")
     current = rows.filter(pk=contact.pk).first()
     if current is None:
         raise ConflictingChange(
@@ -73,8 +73,9 @@ def _refuse_outdated(contact: Contact, expected_version: str) -> None:
 
 def remove_contact(contact: Contact, *, by: User) -> None:
     with transaction.atomic():
+        # First: the chain of the activity log is the last lock but one.
+        Contact.objects.filter(pk=contact.pk).delete()
         _log(contact, ActivityName.CONTACT_REMOVED, by=by)
-        contact.delete()
 
 
 def _log(contact: Contact, action: ActivityName, *, by: User) -> None:

@@ -13,6 +13,7 @@ from onboarding.collaboration import file_store
 from onboarding.collaboration.file_types import recognise
 from onboarding.errors import OnboardingError
 from onboarding.models import Comment, EvidenceFile, Plan, Task
+from onboarding.plans.queries import lock_tasks
 from tenants.activity_names import ActivityName
 from tenants.models import Tenant, User
 from tenants.services import write_activity
@@ -29,19 +30,25 @@ def store_file(
     """
     content = upload.read()
     known = recognise(upload.name or "file", content)
-    if EvidenceFile.objects.filter(task=task).count() >= MAX_FILES_PER_TASK:
-        raise OnboardingError(f"A task has at most {MAX_FILES_PER_TASK} files. Nothing was added.")
-    with transaction.atomic():
+    # Written before the lock, because the disk may be slow.
+    with file_store.storing(content) as place, transaction.atomic():
+        # Under the lock, so that two uploads at the same time count each other.
+        lock_tasks(task.plan_id)
+        if EvidenceFile.objects.filter(task=task).count() >= MAX_FILES_PER_TASK:
+            raise OnboardingError(
+                f"A task has at most {MAX_FILES_PER_TASK} files. Nothing was added."
+            )
         stored = EvidenceFile.objects.create(
             task=task,
             name=known.name,
             content_type=known.content_type,
             size=len(content),
             sha256=hashlib.sha256(content).hexdigest(),
-            stored_as=file_store.put(content),
+            stored_as=place,
             uploaded_by=by,
             comment=comment,
         )
+        file_store.publish_on_commit(place)
         plan = task.plan
         write_activity(
             plan.tenant,

@@ -12,6 +12,7 @@ from onboarding.errors import OnboardingError
 from onboarding.models import Plan, ShareLink, Task
 from tenants.activity_names import ActivityName
 from tenants.models import Domain, Tenant, User
+from tenants.permissions import Permission, may, role_in
 from tenants.services import write_activity
 from tenants.tokens import LinkPurpose, LinkState, digest_of, issue_token
 
@@ -57,9 +58,17 @@ def find(token: str) -> tuple[LinkState, ShareLink | None]:
     found = related.filter(token_hash=digest).first() if digest else None
     if found is None:
         return LinkState.UNKNOWN, None
-    if found.revoked_at is not None or found.plan.tenant.is_closed:
+    if found.revoked_at is not None or not _may_still_share(found):
         return LinkState.REVOKED, found
     return (LinkState.EXPIRED if found.is_expired else LinkState.OPEN), found
+
+
+def _may_still_share(link: ShareLink) -> bool:
+    """Whether the creator has the permission now. A link does not outlive it."""
+    tenant = link.plan.tenant
+    return link.created_by is not None and may(
+        role_in(link.created_by, tenant), Permission.SHARE, is_closed=tenant.is_closed
+    )
 
 
 def revoke(link: ShareLink, *, by: User) -> None:

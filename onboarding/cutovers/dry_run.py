@@ -177,7 +177,7 @@ def save_dry_run(
 ) -> DryRun:
     """Store a dry run and its activity line. Raises ConflictingChange for a cancelled cutover."""
     with transaction.atomic():
-        if not Cutover.objects.select_for_update().filter(pk=cutover.pk).exists():
+        if not Cutover.objects.select_for_update(no_key=True).filter(pk=cutover.pk).exists():
             raise ConflictingChange("The cutover has been cancelled. The dry run was not saved.")
         made = DryRun.objects.create(
             cutover=cutover,

@@ -163,7 +163,7 @@ def is_outdated(vote: CutoverVote, rows: Sequence[ReadinessRow]) -> bool:
 
 
 def _lock(cutover: Cutover) -> Cutover:
-    locked = Cutover.objects.select_for_update().filter(pk=cutover.pk).first()
+    locked = Cutover.objects.select_for_update(no_key=True).filter(pk=cutover.pk).first()
     if locked is None:
         raise ConflictingChange("The cutover has been cancelled. Nothing was recorded.")
     return locked

@@ -78,7 +78,7 @@ def add_on_call(cutover: Cutover, chosen: OnCallCandidate, phone: str, *, by: Us
     key = {"user": person} if isinstance(person, User) else {"contact": person}
     try:
         with transaction.atomic():
-            if not Cutover.objects.select_for_update().filter(pk=cutover.pk).exists():
+            if not Cutover.objects.select_for_update(no_key=True).filter(pk=cutover.pk).exists():
                 raise ConflictingChange("The cutover has been cancelled. Nothing was changed.")
             OnCall.objects.update_or_create(cutover=cutover, **key, defaults={"phone": phone})
             _log_activity(cutover, ActivityName.ON_CALL_ADDED, str(person), by=by)
@@ -88,8 +88,10 @@ def add_on_call(cutover: Cutover, chosen: OnCallCandidate, phone: str, *, by: Us
 
 def remove_on_call(on_call: OnCall, *, by: User) -> None:
     with transaction.atomic():
-        _log_activity(on_call.cutover, ActivityName.ON_CALL_REMOVED, str(on_call), by=by)
+        name = str(on_call)
+        # First: the chain of the activity log is the last lock but one.
         on_call.delete()
+        _log_activity(on_call.cutover, ActivityName.ON_CALL_REMOVED, name, by=by)
 
 
 def _log_activity(cutover: Cutover, action: ActivityName, name: str, *, by: User) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from datetime import datetime
-from functools import partial
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
@@ -14,7 +13,7 @@ from onboarding.cutovers.planning_facts import load_planning_facts
 from onboarding.errors import ConflictingChange, OnboardingError
 from onboarding.models import Cutover, CutoverDomain, CutoverSnapshot, Plan
 from onboarding.plans.dates import update_due_dates
-from onboarding.plans.evaluation import recompute_waits
+from onboarding.plans.evaluation import recompute_waits_after_commit
 from onboarding.plans.planned_cutovers import OPENS_BEFORE, is_open, window_bounds
 from tenants.activity_names import ActivityName
 from tenants.models import Domain, Tenant, User
@@ -57,7 +56,7 @@ def plan_cutover(
         _add(made, domains)
         update_due_dates(plan)
         _log_activity(made, ActivityName.CUTOVER_PLANNED, by=by)
-        transaction.on_commit(partial(recompute_waits, plan))
+        recompute_waits_after_commit(plan)
     return made
 
 
@@ -105,7 +104,7 @@ def change_cutover(
         update_due_dates(locked.plan)
         locked.refresh_from_db()
         _log_activity(locked, ActivityName.CUTOVER_CHANGED, by=by)
-        transaction.on_commit(partial(recompute_waits, locked.plan))
+        recompute_waits_after_commit(locked.plan)
 
 
 def cancel_cutover(cutover: Cutover, *, by: User) -> None:
@@ -115,7 +114,7 @@ def cancel_cutover(cutover: Cutover, *, by: User) -> None:
     opened, because the room has the records for a rollback.
     """
     with transaction.atomic():
-        locked = _lock(cutover)
+        locked = _lock(cutover, deletes=True)
         opened = locked.snapshots.filter(reason=CutoverSnapshot.Reason.OPENED)
         if is_open(locked, timezone.now()) or opened.exists():
             raise OnboardingError(
@@ -138,7 +137,13 @@ def cancel_cutover(cutover: Cutover, *, by: User) -> None:
         update_due_dates(plan)
         write_activity(plan.tenant, ActivityName.CUTOVER_CANCELLED, by=by, **params)
         plan.touch()
-        transaction.on_commit(partial(recompute_waits, plan))
+        recompute_waits_after_commit(plan)
+
+
+def lock_cutovers(tenant: Tenant) -> None:
+    """Lock all cutovers of the tenant, before the tasks and a removal of their domains."""
+    rows = Cutover.objects.select_for_update(of=("self",), no_key=True).filter(plan__tenant=tenant)
+    list(rows.order_by("pk").values_list("pk", flat=True))
 
 
 def release_domains(tenant: Tenant, domains: Collection[Domain], *, by: User) -> None:
@@ -149,7 +154,9 @@ def release_domains(tenant: Tenant, domains: Collection[Domain], *, by: User) ->
     now = timezone.now()
     with transaction.atomic():
         affected = CutoverDomain.objects.filter(domain__in=domains).values("cutover")
-        of_tenant = Cutover.objects.select_for_update().filter(plan__tenant=tenant)
+        of_tenant = Cutover.objects.select_for_update(of=("self",), no_key=True).filter(
+            plan__tenant=tenant
+        )
         for locked in of_tenant.filter(pk__in=affected).order_by("pk"):
             CutoverDomain.objects.filter(cutover=locked, domain__in=domains).delete()
             if now < locked.planned_at - OPENS_BEFORE:
@@ -182,10 +189,14 @@ def _set_reason(
     cutover.planning_reason = reason.strip() if cautions else ""
 
 
-def _lock(cutover: Cutover) -> Cutover:
-    """Lock all cutovers of the direction, because domains change between them; return this one."""
+def _lock(cutover: Cutover, *, deletes: bool = False) -> Cutover:
+    """Lock all cutovers of the direction, because domains change between them; return this one.
+
+    `deletes`: the transaction may delete it, so new votes and snapshots must wait as well.
+    """
     siblings = Cutover.objects.filter(plan=cutover.plan_id, direction=cutover.direction)
-    locked = {c.pk: c for c in siblings.select_for_update().order_by("pk")}.get(cutover.pk)
+    rows = siblings.select_for_update(no_key=not deletes).order_by("pk")
+    locked = {each.pk: each for each in rows}.get(cutover.pk)
     if locked is None:
         raise ConflictingChange("The cutover has been cancelled.")
     return locked

@@ -81,7 +81,7 @@ def _take(
         content = [_before_the_switch(entry, earlier, hosts) for entry in content]
     with transaction.atomic():
         # Of two concurrent workers the second finds the snapshot of the first.
-        locked = Cutover.objects.select_for_update().filter(pk=cutover.pk).first()
+        locked = Cutover.objects.select_for_update(no_key=True).filter(pk=cutover.pk).first()
         is_opening = reason == CutoverSnapshot.Reason.OPENED
         if locked is None or (is_opening and _opened(cutover).exists()):
             return None

@@ -12,7 +12,7 @@ from django.utils import timezone
 from onboarding.cutovers.blockers import WindowBlocker
 from onboarding.errors import ConflictingChange, OnboardingError
 from onboarding.models import Cutover
-from onboarding.plans.evaluation import recompute_waits
+from onboarding.plans.evaluation import recompute_waits_after_commit
 from tenants.activity_names import ActivityName
 from tenants.models import User
 from tenants.services import write_activity
@@ -70,4 +70,4 @@ def confirm_window(
         )
         cutover.plan.touch()
         # After the commit: it locks the plan's tasks, which come before the log in the lock order.
-        transaction.on_commit(lambda: recompute_waits(cutover.plan))
+        recompute_waits_after_commit(cutover.plan)

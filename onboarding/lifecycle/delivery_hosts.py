@@ -130,7 +130,7 @@ def confirm_delivery_host(
     """
     with transaction.atomic():
         # Locked: of two simultaneous requests, the second gets an error.
-        tenant = Tenant.objects.select_for_update().get(pk=tenant.pk)
+        tenant = Tenant.objects.select_for_update(no_key=True).get(pk=tenant.pk)
         if tenant.is_closed:
             raise OnboardingError("The tenant has been closed. Nothing was changed.")
         port = delivery_port(tenant)

@@ -112,6 +112,8 @@ _EXCLUDED_COLUMNS = {"token_hash", "stored_as", "claim_id", "content"}
 def request_export(tenant: Tenant, *, by: User) -> TenantExport:
     """Create the request and delete earlier archives. The caller queues the build."""
     with transaction.atomic():
+        # Of two requests at the same time, the later one replaces the earlier.
+        Tenant.objects.select_for_update(no_key=True).get(pk=tenant.pk)
         earlier = TenantExport.objects.filter(tenant=tenant)
         file_store.remove_on_commit(list(earlier.values_list("stored_as", flat=True)))
         earlier.delete()
@@ -128,18 +130,17 @@ def build_export(export: TenantExport) -> bool:
     if export.ready_at is not None:
         return False
     place = file_store.new_storage_path()
-    path = file_store.path_of(place)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.touch(mode=0o600, exist_ok=False)
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        _write(archive, export.tenant)
+    with file_store.writing(place) as path:
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            _write(archive, export.tenant)
+        size = path.stat().st_size
     with transaction.atomic():
         wanted = TenantExport.objects.filter(pk=export.pk, ready_at=None)
-        size = path.stat().st_size
         if wanted.update(ready_at=timezone.now(), stored_as=place, size=size):
             write_activity(export.tenant, ActivityName.EXPORT_READY, bytes=size)
+            file_store.publish_on_commit(place)
             return True
-    path.unlink()
+    file_store.discard(place)
     return False
 
 

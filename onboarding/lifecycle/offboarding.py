@@ -15,18 +15,29 @@ from checks.models import Check
 from onboarding.collaboration import file_store, share_links
 from onboarding.errors import OnboardingError
 from onboarding.lifecycle.closing import revoke_links
-from onboarding.models import ClosingPack, EvidenceFile, ShareLink, Task, TenantExport
+from onboarding.models import (
+    ClosingPack,
+    Cutover,
+    EvidenceFile,
+    RequirementsSheet,
+    ShareLink,
+    Task,
+    TenantExport,
+)
 from onboarding.plans.closing_facts import obligations_of
 from onboarding.plans.evaluation import PlanContext
 from onboarding.plans.queries import lock_tasks, tasks_of
 from onboarding.plans.transitions import LONGEST_REASON
 from onboarding.plans.waiting_on import end_waiting
 from tenants import people
+from tenants.activity import lock_chain
 from tenants.activity_names import ActivityName
 from tenants.models import (
     ActivityChain,
     ActivityLine,
+    Domain,
     ErasurePermit,
+    Host,
     Membership,
     Tenant,
     User,
@@ -101,6 +112,7 @@ def erase_tenant(tenant: Tenant, *, typed: str, by: User) -> None:
     if typed.strip() != tenant.name:
         raise OnboardingError("The name does not match. Nothing was erased.")
     with transaction.atomic():
+        _lock_all(tenant)
         for person in _users_of_this_tenant_only(tenant):
             _anonymize(person)
         paths = _stored_files(tenant)
@@ -120,6 +132,21 @@ def erase_tenant(tenant: Tenant, *, typed: str, by: User) -> None:
             files=len(paths),
         )
         file_store.remove_on_commit(paths)
+
+
+def _lock_all(tenant: Tenant) -> None:
+    """Lock the rows that other transactions lock, in their order, before the tenant's deletion."""
+    Tenant.objects.select_for_update(no_key=True).get(pk=tenant.pk)
+    for rows in (
+        Domain.all_objects.filter(tenant=tenant).order_by("pk"),
+        Host.all_objects.filter(tenant=tenant).order_by("pk"),
+        Cutover.objects.filter(plan__tenant=tenant).order_by("pk"),
+        RequirementsSheet.objects.filter(task__plan__tenant=tenant).order_by("pk"),
+        Task.objects.filter(plan__tenant=tenant).order_by("position"),
+        Check.objects.filter(tenant=tenant).order_by("pk"),
+    ):
+        list(rows.select_for_update(of=("self",)).values_list("pk", flat=True))
+    lock_chain(tenant)
 
 
 def _users_of_this_tenant_only(tenant: Tenant) -> list[User]:
@@ -147,3 +174,14 @@ def _stored_files(tenant: Tenant) -> list[str]:
         *exports.values_list("stored_as", flat=True),
         *packs.values_list("stored_as", flat=True),
     ]
+
+
+def stored_in(folder: str) -> set[str]:
+    """The relative paths of the stored files, exports and closing packs in one folder."""
+    return {
+        place
+        for model in (EvidenceFile, TenantExport, ClosingPack)
+        for place in model._base_manager.filter(stored_as__startswith=f"{folder}/").values_list(
+            "stored_as", flat=True
+        )
+    }

@@ -146,7 +146,8 @@ def use(tenant: Tenant, discovery: Discovery, fingerprint: str, *, by: User) -> 
     """Enter the suggested value in the profile. Raises OnboardingError if it is no longer open."""
     with transaction.atomic():
         # Locked: of two simultaneous requests, the second gets an error.
-        locked = Discovery.objects.select_for_update().get(pk=discovery.pk)
+        Tenant.objects.select_for_update(no_key=True).get(pk=tenant.pk)
+        locked = Discovery.objects.select_for_update(no_key=True).get(pk=discovery.pk)
         suggestion = _offered(tenant, locked, fingerprint)
         match suggestion.key:
             case "onmicrosoft":
@@ -184,7 +185,7 @@ def _set_profile(tenant: Tenant, key: str, value: str, *, by: User) -> None:
 def dismiss(tenant: Tenant, discovery: Discovery, fingerprint: str, *, by: User) -> Suggestion:
     """Dismiss the suggestion until a scan finds another value."""
     with transaction.atomic():
-        locked = Discovery.objects.select_for_update().get(pk=discovery.pk)
+        locked = Discovery.objects.select_for_update(no_key=True).get(pk=discovery.pk)
         suggestion = _offered(tenant, locked, fingerprint)
         locked.dismissed = [*locked.dismissed, fingerprint]
         locked.save(update_fields=["dismissed"])

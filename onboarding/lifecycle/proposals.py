@@ -21,6 +21,7 @@ from checks.tasks import run_now
 from onboarding.errors import ConflictingChange, OnboardingError
 from onboarding.lifecycle.tenants import log_subject_changes, set_consent
 from onboarding.plans.evaluation import reevaluate
+from onboarding.plans.queries import lock_plan_facts
 from onboarding.requirements.host_sheets import sync_host_sheets
 from tenants import domain_lifecycle
 from tenants.activity_names import ActivityName
@@ -100,7 +101,11 @@ def enter_values(
 
 
 def _lock_domain(domain: Domain) -> Domain:
-    return Domain.objects.select_for_update(of=("self",)).select_related("tenant").get(pk=domain.pk)
+    """The current domain, locked with the tasks and checks that its values decide."""
+    rows = Domain.objects.select_for_update(of=("self",), no_key=True).select_related("tenant")
+    locked = rows.get(pk=domain.pk)
+    lock_plan_facts(locked.tenant)
+    return locked
 
 
 def _store_confirmed(
@@ -233,7 +238,8 @@ def add_host(tenant: Tenant, *, name: str, port: int, by: User, decides: bool) -
     """
     with transaction.atomic():
         # One at a time, so that the limit and the identity of the hosts hold.
-        locked = Tenant.objects.select_for_update(of=("self",)).get(pk=tenant.pk)
+        locked = Tenant.objects.select_for_update(of=("self",), no_key=True).get(pk=tenant.pk)
+        lock_plan_facts(locked)
         hosts = list(locked.hosts.all())
         key = (Host.Purpose.DELIVERY, name, port)
         if any((host.purpose, host.name, host.port) == key for host in hosts):
@@ -290,10 +296,13 @@ def reject_host(host: Host, *, by: User, reason: str) -> None:
 
 
 def _lock_proposed(host: Host) -> Host:
-    rows = Host.objects.select_for_update(of=("self",)).select_related("tenant", "proposed_by")
+    rows = Host.objects.select_for_update(of=("self",), no_key=True).select_related(
+        "tenant", "proposed_by"
+    )
     locked = rows.filter(pk=host.pk).first()
     if locked is None or not locked.is_proposed:
         raise OnboardingError("This proposal was decided already.")
+    lock_plan_facts(locked.tenant)
     return locked
 
 

@@ -14,7 +14,8 @@ from kombu.exceptions import OperationalError
 
 from checks import dns_discovery
 from checks.expectations import sync_checks
-from onboarding.lifecycle import exports
+from onboarding.collaboration import file_store
+from onboarding.lifecycle import exports, offboarding
 from onboarding.lifecycle.closing_pack import build
 from onboarding.models import ClosingPack, Plan, TenantExport
 from onboarding.monitoring import drifts
@@ -77,6 +78,24 @@ def build_lost_packs() -> None:
     """Queue the closing packs again that a broker or a worker lost."""
     for public_id in build.lost_packs(timezone.now()).values_list("public_id", flat=True):
         build_pack.delay(public_id)
+
+
+@shared_task(name="onboarding.sweep_files", ignore_result=True)
+def sweep_files() -> None:
+    """Queue one message for each folder of the stored files.
+
+    None in an empty database: an operator may have restored the files first.
+    """
+    for folder in file_store.folders() if Tenant.objects.exists() else ():
+        sweep_folder.delay(folder)
+
+
+@shared_task(name="onboarding.sweep_folder", acks_late=True, ignore_result=True)
+def sweep_folder(folder: str) -> None:
+    """Complete or delete the files that a process left when it died."""
+    swept = file_store.sweep_folder(folder, offboarding.stored_in, now=timezone.now())
+    if any(swept):
+        logger.warning("files in %s: %d completed, %d without a row deleted", folder, *swept)
 
 
 @shared_task(name="onboarding.scan_dns", acks_late=True, ignore_result=True)

@@ -13,10 +13,12 @@ from django.utils import timezone
 from checks.expectations import sync_checks
 from checks.models import Check
 from checks.tasks import run_now
+from onboarding.cutovers import planning
 from onboarding.lifecycle import domain_removal
 from onboarding.lifecycle.domain_removal import RemovalEffect
 from onboarding.lifecycle.tasks import queue_dns_scan
 from onboarding.plan_templates.plan_creation import apply_profile, create_plan
+from onboarding.plans.queries import lock_plan_facts
 from tenants import domain_lifecycle
 from tenants.activity_names import ActivityName
 from tenants.models import Domain, Host, Tenant, User
@@ -94,6 +96,9 @@ def _store(
     with transaction.atomic():
         before = {} if is_new else _stored_profile(tenant)
         tenant.save(update_fields=None if is_new else PROFILE_FIELDS)
+        if not is_new:
+            planning.lock_cutovers(tenant)
+            lock_plan_facts(tenant)
         if entry.removed:
             assert by is not None
             # First: the database rejects a second primary domain.

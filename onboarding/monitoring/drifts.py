@@ -74,7 +74,9 @@ def update_for_tenant(tenant: Tenant, *, now: datetime | None = None) -> None:
 def _update_drift(check_id: int, monitoring: Monitoring, tenant: Tenant, *, now: datetime) -> None:
     with transaction.atomic():
         # Lock and read the row again: a run recorded in between decides.
-        locked = Check.objects.select_for_update().filter(pk=check_id, is_active=True).first()
+        locked = (
+            Check.objects.select_for_update(no_key=True).filter(pk=check_id, is_active=True).first()
+        )
         if locked is None:
             return
         state = evaluate_drift(locked, _context(locked, monitoring, tenant, now=now))
@@ -260,7 +262,7 @@ def accept_region_change(drift: Drift, *, by: User, reason: str) -> None:
         raise OnboardingError("The checks close this drift automatically once it is fixed.")
     tenant = drift.tenant
     with transaction.atomic():
-        locked = Drift.objects.select_for_update().get(pk=drift.pk)
+        locked = Drift.objects.select_for_update(no_key=True).get(pk=drift.pk)
         if not close_drift(
             locked, Drift.Resolution.APPLIED, now=timezone.now(), by=by, reason=text
         ):

@@ -119,7 +119,12 @@ def create_notifications(tenant: Tenant, *, now: datetime) -> list[DriftNotifica
     """
     with transaction.atomic():
         # A second worker waits for this lock and then finds no change to notify.
-        rows = _drifts_to_notify(now).filter(tenant=tenant).select_for_update().order_by("pk")
+        rows = (
+            _drifts_to_notify(now)
+            .filter(tenant=tenant)
+            .select_for_update(no_key=True)
+            .order_by("pk")
+        )
         changes = [change for drift in rows for change in [pending_change(drift, now)] if change]
         people = recipients_of(tenant)
         if not changes or not people or not _is_due(changes, now):

@@ -299,7 +299,7 @@ def _refuse_literal_gaps(after: TemplateVersion, before: TemplateVersion) -> Non
 
 
 def _lock() -> TemplateDraft:
-    draft = TemplateDraft.objects.select_for_update().first()
+    draft = TemplateDraft.objects.select_for_update(no_key=True).first()
     if draft is None:
         raise DraftNotFound
     return draft

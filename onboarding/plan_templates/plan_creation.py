@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 from django.db import transaction
@@ -24,8 +23,10 @@ from onboarding.plans.queries import lock_tasks
 from onboarding.plans.rollup import recompute_rollup
 from onboarding.requirements.prefill import prefill_plan
 from onboarding.requirements.services import create_sheets
+from tenants.activity import lock_chain
 from tenants.activity_names import ActivityName
 from tenants.models import Tenant
+from tenants.retries import repeat_after_conflict
 from tenants.services import write_activity
 
 
@@ -119,10 +120,11 @@ def apply_profile(tenant: Tenant) -> list[Check]:
     the new checks.
     """
     with transaction.atomic():
-        added = sync_checks(tenant)
         plan = tenant.plan
-        items = {item.key: item for item in template_version_of(plan.template).tasks}
         lock_tasks(plan.pk)
+        added = sync_checks(tenant)
+        lock_chain(tenant)
+        items = {item.key: item for item in template_version_of(plan.template).tasks}
         for task in Task.objects.filter(plan=plan, is_custom=False, key__in=items):
             if _fit(task, items[task.key], tenant.profile):
                 write_activity(
@@ -134,7 +136,9 @@ def apply_profile(tenant: Tenant) -> list[Check]:
         # A plan that is older than a kind of sheet gets that sheet here.
         create_sheets(plan)
         # In a transaction of its own: locks of sheets come before those of tasks.
-        transaction.on_commit(functools.partial(prefill_plan, plan), robust=True)
+        transaction.on_commit(
+            lambda: repeat_after_conflict(lambda: prefill_plan(plan)), robust=True
+        )
     return added
 
 

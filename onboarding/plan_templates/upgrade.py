@@ -25,6 +25,7 @@ from onboarding.plans.dates import update_due_dates
 from onboarding.plans.evaluation import reevaluate
 from onboarding.plans.queries import lock_tasks
 from onboarding.requirements.services import create_sheets
+from tenants.activity import lock_chain
 from tenants.activity_names import ActivityName
 from tenants.models import User
 from tenants.services import write_activity
@@ -125,8 +126,9 @@ def upgrade_plan(plan: Plan, target: PlanTemplate, *, expected: int, by: User) -
             .filter(task__plan=plan)
             .order_by("pk")
         )
-        lock_tasks(plan.pk)
+        lock_tasks(plan.pk, deletes=True)
         locked = Plan.objects.select_related("template", "tenant").get(pk=plan.pk)
+        lock_chain(locked.tenant)
         if locked.template.version != expected:
             raise ConflictingChange(
                 f"This plan has been upgraded to version {locked.template.version}. Nothing was"

@@ -7,6 +7,7 @@ from django.db.models import Q
 
 from onboarding.errors import ConflictingChange, OnboardingError
 from onboarding.models import Task
+from onboarding.plans.queries import lock_tasks
 from onboarding.plans.services import actor_for, require_permitted
 from onboarding.plans.transitions import ASSIGN, Actor
 from tenants.activity_names import ActivityName
@@ -46,8 +47,8 @@ def assign_task(
         if chosen is None:
             raise OnboardingError("Choose one of the people listed. Nothing was changed.")
     with transaction.atomic():
-        locked = Task.objects.select_for_update(of=("self",)).select_related("assignee")
-        current = locked.get(pk=task.pk).assignee
+        lock_tasks(task.plan_id)
+        current = Task.objects.select_related("assignee").get(pk=task.pk).assignee
         if expected is not None and expected != _id_of(current):
             change = f"assigned this task to {current}" if current else "removed the assignee"
             raise ConflictingChange(f"Another user {change}. Nothing was changed.")

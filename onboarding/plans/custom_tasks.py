@@ -65,8 +65,9 @@ def content_of(task: Task) -> CustomTaskContent:
 def add_task(plan: Plan, content: CustomTaskContent, *, by: User) -> Task:
     """Add a task at the end of its phase."""
     with transaction.atomic():
-        locked = lock_tasks(plan.pk)
-        if sum(task.is_custom for task in locked) >= MAX_CUSTOM_TASKS:
+        lock_tasks(plan.pk)
+        # Counted after the lock: its result lacks the tasks that others added while it waited.
+        if Task.objects.filter(plan=plan, is_custom=True).count() >= MAX_CUSTOM_TASKS:
             raise OnboardingError(f"A plan can have at most {MAX_CUSTOM_TASKS} custom tasks.")
         phase = _phase(plan, content.phase)
         task = Task.objects.create(
@@ -118,7 +119,7 @@ def change_task(task: Task, content: CustomTaskContent, *, expected: str, by: Us
 def remove_task(task: Task, *, by: User) -> None:
     """Remove a custom task without confirmations, comments, files or proofs."""
     with transaction.atomic():
-        locked = _lock_custom_task(task)
+        locked = _lock_custom_task(task, deletes=True)
         if not is_untouched(locked):
             raise OnboardingError(
                 "This task has confirmations, comments or files, so it cannot be removed."
@@ -148,8 +149,8 @@ def is_untouched(task: Task) -> bool:
     return sheet is None or not (sheet.row_count or sheet.signed_sides)
 
 
-def _lock_custom_task(task: Task) -> Task:
-    lock_tasks(task.plan_id)
+def _lock_custom_task(task: Task, *, deletes: bool = False) -> Task:
+    lock_tasks(task.plan_id, deletes=deletes)
     found = Task.objects.select_related("plan__tenant", "phase").filter(pk=task.pk).first()
     if found is None:
         raise ConflictingChange("Another user removed this task.")

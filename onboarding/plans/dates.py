@@ -94,7 +94,8 @@ def due_date_shifts(plan: Plan, *, instead: Iterable[Cutover] | None = None) -> 
 
 
 def update_due_dates(plan: Plan) -> int:
-    """Recompute every due date. Returns the number of changed dates."""
+    """Recompute every due date, with all tasks locked. Returns the number of changed dates."""
+    lock_tasks(plan.pk)
     moved = due_date_shifts(plan)
     for day in {shift.after for shift in moved}:
         of_day = [shift.task.pk for shift in moved if shift.after == day]
@@ -149,7 +150,7 @@ def set_due_date(
 def save_original_schedule(plan: Plan, *, by: User) -> None:
     """Store today's due dates as the original schedule. `slip` compares with it."""
     with transaction.atomic():
-        tasks = list(Task.objects.filter(plan=plan, due_on__isnull=False))
+        tasks = [task for task in lock_tasks(plan.pk) if task.due_on is not None]
         if not tasks:
             raise OnboardingError("No task has a due date yet. Plan the cutovers first.")
         for task in tasks:

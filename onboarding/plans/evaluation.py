@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import zoneinfo
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ from onboarding.plans.queries import lock_tasks
 from onboarding.plans.rollup import recompute_rollup
 from tenants.activity_names import ActivityName
 from tenants.models import Domain, Host, Tenant
+from tenants.retries import repeat_after_conflict
 from tenants.services import write_activity
 
 
@@ -183,6 +185,12 @@ def recompute_waits(plan: Plan) -> None:
     with transaction.atomic():
         recompute_rollup(plan)
     complete_waits(plan, now=timezone.now())
+
+
+def recompute_waits_after_commit(plan: Plan) -> None:
+    """In a transaction of its own, because the caller has locked the activity log already."""
+    work = functools.partial(recompute_waits, plan)
+    transaction.on_commit(lambda: repeat_after_conflict(work))
 
 
 def reevaluate(plan: Plan) -> None:

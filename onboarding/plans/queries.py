@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db.models import Exists, OuterRef, QuerySet
 
+from checks.expectations import lock_checks
 from onboarding.models import (
     EvidenceFile,
     Phase,
@@ -11,6 +12,7 @@ from onboarding.models import (
     Task,
 )
 from onboarding.plans.task_fields import FieldType
+from tenants.models import Tenant
 
 
 def tasks_of(plan: Plan) -> QuerySet[Task]:
@@ -47,12 +49,23 @@ def has_file(task: Task) -> bool:
     return task.files.exists() if known is None else known
 
 
-def lock_tasks(plan_id: int) -> list[Task]:
+def lock_tasks(plan_id: int, *, deletes: bool = False) -> list[Task]:
     """Lock all tasks of the plan, always in one order, and return them as they are now.
 
     A status depends on other tasks, so every transaction that writes a task locks all of them.
     Each task has its `sheet`, which is not locked: read it again before you rely on its values.
-    The lock order is: the tenant or the sheet, the tasks, the activity log, the plan.
+    `deletes`: the transaction deletes a task, so new comments and files must wait as well.
+    docs/architecture.md has the order of all locks.
     """
-    rows = Task.objects.select_for_update(of=("self",)).select_related("sheet")
+    rows = Task.objects.select_for_update(of=("self",), no_key=not deletes).select_related("sheet")
     return list(rows.filter(plan_id=plan_id).order_by("position"))
+
+
+def lock_plan_facts(tenant: Tenant) -> None:
+    """Lock the tasks and the checks of the tenant, for a change that both depend on.
+
+    Call it after the lock of the tenant, domain or host, and before the first line of the activity
+    log.
+    """
+    lock_tasks(tenant.plan.pk)
+    lock_checks(tenant)

@@ -72,7 +72,7 @@ def write_hosts(locked: RequirementsSheet, edit: RowEdit, *, by: User) -> None:
     if not after and not gone:
         return
     plan = locked.task.plan
-    tenant = Tenant.objects.select_for_update(of=("self",)).get(pk=plan.tenant_id)
+    tenant = Tenant.objects.select_for_update(of=("self",), no_key=True).get(pk=plan.tenant_id)
     rows = tenant.hosts.filter(purpose=Host.Purpose.DELIVERY).select_related("proposed_by")
     known = {RouteHost(host.name, host.port): host for host in rows}
     new = sorted(after - known.keys())

@@ -74,6 +74,8 @@ def create_import(sheet: RequirementsSheet, *, name: str, content: bytes, by: Us
     if not content.strip():
         raise OnboardingError("The file is empty. Nothing was imported.")
     with transaction.atomic():
+        # One preview of a person for each sheet, also after a double click.
+        lock_sheet(sheet)
         open_ones = SheetImport.objects.filter(sheet=sheet, created_by=by)
         open_ones.filter(status__in=(Status.READY, Status.FAILED)).delete()
         return SheetImport.objects.create(
@@ -265,7 +267,7 @@ def _import(job: SheetImport, read: _ParsedImport, report_progress: ReportProgre
             # Both sides signed off while a large file was read.
             _fail(job, _TENANT_CLOSED)
             return
-        waiting = SheetImport.objects.select_for_update().filter(pk=job.pk)
+        waiting = SheetImport.objects.select_for_update(no_key=True).filter(pk=job.pk)
         if not waiting.filter(status=Status.IMPORTING).exists():
             return
         if locked.revision != job.previewed_revision or read.incoming.problem_rows:

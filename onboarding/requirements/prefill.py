@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.db import transaction
 from django.utils import timezone
 
-from onboarding.errors import OnboardingError
+from onboarding.errors import ConflictingChange, OnboardingError
 from onboarding.models import Plan, RequirementsSheet, SheetRow
 from onboarding.requirements.columns import Question
 from onboarding.requirements.definitions import FIXED_KINDS
@@ -66,7 +67,7 @@ def prefill_plan(plan: Plan) -> None:
     facts = TenantFacts(plan.tenant)
     sheets = RequirementsSheet.objects.filter(task__plan=plan, kind__in=FIXED_KINDS)
     for sheet in sheets.order_by("pk"):
-        with transaction.atomic():
+        with contextlib.suppress(ConflictingChange), transaction.atomic():
             locked = lock_sheet(sheet)
             if locked.signed_sides or locked.task.plan.tenant.is_closed:
                 continue

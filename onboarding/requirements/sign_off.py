@@ -36,11 +36,17 @@ def definition_of(sheet: RequirementsSheet) -> SheetDefinition:
 
 
 def lock_sheet(sheet: RequirementsSheet) -> RequirementsSheet:
-    """The current sheet, locked until the transaction ends. Writers of rows wait for the lock."""
-    rows = RequirementsSheet.objects.select_for_update(of=("self",)).select_related(
+    """The current sheet, locked until the transaction ends. Writers of rows wait for the lock.
+
+    Raises ConflictingChange if an upgrade of the plan removed the sheet.
+    """
+    rows = RequirementsSheet.objects.select_for_update(of=("self",), no_key=True).select_related(
         "task__plan__tenant"
     )
-    return rows.get(pk=sheet.pk)
+    locked = rows.filter(pk=sheet.pk).first()
+    if locked is None:
+        raise ConflictingChange("The sheet was removed with its task. Nothing was changed.")
+    return locked
 
 
 def counts_for(sheet: RequirementsSheet, side: str) -> bool:

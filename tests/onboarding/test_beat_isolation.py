@@ -39,6 +39,7 @@ ELSEWHERE = {
     "onboarding.open_cutover_windows": "cutovers/test_windows.py",
     "onboarding.notify_drifts": "monitoring/test_notifications.py",
     "onboarding.send_due_reminders": "plans/test_reminders.py",
+    "onboarding.sweep_files": "one message for each folder: interop/test_killed_writers.py",
     "onboarding.delete_abandoned_imports": "one SQL statement for all tenants",
 }
 

@@ -142,7 +142,7 @@ def test_shared_page_query_count_is_constant(
     address = reverse("onboarding:share-link", args=[token])
     client.get(address)
 
-    with django_assert_num_queries(13):
+    with django_assert_num_queries(14):
         response = client.get(address)
 
     assert response.status_code == 200

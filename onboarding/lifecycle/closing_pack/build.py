@@ -66,25 +66,19 @@ def build_pack(pack: ClosingPack) -> bool:
     if pack.ready_at is not None:
         return False
     place = file_store.new_storage_path()
-    path = file_store.path_of(place)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.touch(mode=0o600, exist_ok=False)
-    try:
+    with file_store.writing(place) as path:
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
             seal = _write(archive, pack.tenant)
-    except BaseException:
-        # The beat tries again, and must not fill the store with incomplete archives.
-        path.unlink()
-        raise
+        size = path.stat().st_size
     with transaction.atomic():
         wanted = ClosingPack.objects.filter(pk=pack.pk, ready_at=None)
-        size = path.stat().st_size
         if wanted.update(ready_at=timezone.now(), stored_as=place, size=size, seal=seal):
             # The seal is part of the log's chain: a later head of the log proves the pack.
             write_activity(pack.tenant, ActivityName.CLOSING_PACK_READY, bytes=size, seal=seal)
             pack.tenant.plan.touch()
+            file_store.publish_on_commit(place)
             return True
-    path.unlink()
+    file_store.discard(place)
     return False
 
 

@@ -80,8 +80,8 @@ def working_time(request: HttpRequest, public_id: str) -> HttpResponse:
         return _show(request, public_id, working_time=form)
     with transaction.atomic():
         form.save()
-        write_activity(tenant, ActivityName.WORKING_TIME_CHANGED, by=current_user(request))
         dates.update_due_dates(tenant.plan)
+        write_activity(tenant, ActivityName.WORKING_TIME_CHANGED, by=current_user(request))
         tenant.plan.touch()
     return _back(tenant)
 
@@ -95,10 +95,10 @@ def holiday_add(request: HttpRequest, public_id: str) -> HttpResponse:
         return _show(request, public_id, holiday=form)
     with transaction.atomic():
         holiday = form.save()
+        dates.update_due_dates(tenant.plan)
         write_activity(
             tenant, ActivityName.HOLIDAY_ADDED, by=current_user(request), holiday=str(holiday)
         )
-        dates.update_due_dates(tenant.plan)
         tenant.plan.touch()
     return _back(tenant)
 
@@ -109,11 +109,11 @@ def holiday_remove(request: HttpRequest, public_id: str, holiday_id: str) -> Htt
     tenant = tenant_or_404(request, public_id)
     holiday = get_object_or_404(Holiday, tenant=tenant, public_id=holiday_id)
     with transaction.atomic():
+        holiday.delete()
+        dates.update_due_dates(tenant.plan)
         write_activity(
             tenant, ActivityName.HOLIDAY_REMOVED, by=current_user(request), holiday=str(holiday)
         )
-        holiday.delete()
-        dates.update_due_dates(tenant.plan)
         tenant.plan.touch()
     return _back(tenant)
 

@@ -57,10 +57,10 @@ def test_task_link_shows_only_its_record(tenant: Tenant, owner: User) -> None:
     assert tenant.public_id not in page
 
 
-def test_domain_link_shows_only_its_domain(make_tenant: MakeTenant, owner: User) -> None:
+def test_domain_link_shows_only_its_domain(make_tenant: MakeTenant, consultant: User) -> None:
     tenant = make_tenant("Two", domains=(("one.test", "primary"), ("two.test", "secondary")))
 
-    page = Client().get(link_to(tenant.domains.get(name="two.test"), tenant, owner))
+    page = Client().get(link_to(tenant.domains.get(name="two.test"), tenant, consultant))
 
     assert "two.test" in page.content.decode()
     assert "one.test" not in page.content.decode()
