@@ -14,6 +14,7 @@ from django.db.models import F, Max
 from onboarding.errors import ConflictingChange, OnboardingError
 from onboarding.models import Phase, Plan, Responsibility, Task
 from onboarding.plans.dates import update_due_dates
+from onboarding.plans.evaluation import recompute_waits_after_commit
 from onboarding.plans.queries import lock_tasks
 from onboarding.plans.rollup import recompute_rollup
 from tenants.activity_names import ActivityName
@@ -78,6 +79,8 @@ def add_task(plan: Plan, content: CustomTaskContent, *, by: User) -> Task:
             **_columns(content, phase),
         )
         _record_action(task, ActivityName.CUSTOM_TASK_ADDED, by=by)
+        # A transaction that waits for the lock has read the tasks without the new one.
+        recompute_waits_after_commit(plan)
     return task
 
 
