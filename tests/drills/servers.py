@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -96,3 +97,12 @@ def own_postgresql(folder: Path) -> Iterator[Server]:
     finally:
         server.kill()
         shutil.rmtree(root)
+
+
+@contextlib.contextmanager
+def hanging_mail_server() -> Iterator[int]:
+    """A mail server that accepts connections and never greets. Returns its port."""
+    with socket.socket() as listener:
+        listener.bind((HOST, 0))
+        listener.listen(64)
+        yield int(listener.getsockname()[1])
