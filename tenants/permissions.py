@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from enum import StrEnum
 
 from tenants.models import Membership, Tenant, User
@@ -147,6 +147,21 @@ def role_in(user: User, tenant: Tenant) -> Role | None:
     """
     membership = Membership.objects.filter(user=user, tenant=tenant)
     return role_from(user, tenant, lambda: membership.values_list("role", flat=True).first())
+
+
+def people_without(
+    permission: Permission, people: Iterable[User | None], tenant: Tenant
+) -> set[int | None]:
+    """The ids of the people who do not have the permission now. None is a missing person.
+
+    At most one query for each person.
+    """
+    return {
+        person.pk if person is not None else None
+        for person in set(people)
+        if person is None
+        or not may(role_in(person, tenant), permission, is_closed=tenant.is_closed)
+    }
 
 
 def role_from(user: User, tenant: Tenant, membership_role: Callable[[], str | None]) -> Role | None:

@@ -17,7 +17,7 @@ from tenants import invitations, people
 from tenants.access import require, tenant_or_404
 from tenants.forms import InviteForm, RoleForm
 from tenants.models import Invitation, Membership, Tenant
-from tenants.permissions import Permission
+from tenants.permissions import Permission, people_without
 from tenants.queries import members_of, pending_invitations
 from tenants.tasks import queue_invitation
 from tenants.throttle import throttled
@@ -36,6 +36,8 @@ def _show(request: HttpRequest, public_id: str, form: InviteForm) -> HttpRespons
     page = load_page(request, public_id)
     tenant = page.tenant
     contacts = list(contacts_of(tenant))
+    invitations_shown = list(pending_invitations(tenant)) if page.may_manage_people else []
+    links = list(share_links_of(tenant)[:MAX_SHARE_LINKS]) if page.may_view_share_links else []
     context = {
         "page": page,
         "tab": "people",
@@ -45,10 +47,15 @@ def _show(request: HttpRequest, public_id: str, form: InviteForm) -> HttpRespons
         "missing_roles": missing_roles(contacts),
         "form": form,
         "days": LIFETIME_DAYS,
-        "invitations": list(pending_invitations(tenant)) if page.may_manage_people else [],
-        "share_links": list(share_links_of(tenant)[:MAX_SHARE_LINKS])
-        if page.may_view_share_links
-        else [],
+        "invitations": invitations_shown,
+        "share_links": links,
+        # A link ends with the permission of its creator.
+        "may_not_invite": people_without(
+            Permission.INVITE, (each.invited_by for each in invitations_shown), tenant
+        ),
+        "may_not_share": people_without(
+            Permission.SHARE, (link.created_by for link in links), tenant
+        ),
     }
     status = 422 if form.is_bound else 200
     return render(request, "lifecycle/people_show.html", context, status=status)

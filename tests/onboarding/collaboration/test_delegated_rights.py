@@ -13,6 +13,7 @@ from onboarding.lifecycle import offboarding
 from onboarding.models import Task
 from tenants import invitations, people
 from tenants.models import Invitation, Membership, Tenant, User
+from tests.factories import SignIn
 
 Delegate = Callable[[Tenant, User], str]
 Lose = Callable[[Tenant, User, User], object]
@@ -104,3 +105,18 @@ def test_member_cannot_accept_for_demoted_owner(
         invitations.accept(Invitation.objects.get(pk=made.pk), by=person)
 
     assert not Membership.objects.filter(user=person).exists()
+
+
+def test_people_page_states_that_links_have_ended(
+    tenant: Tenant, owner: User, consultant: User, administrator: User, signed_in: SignIn
+) -> None:
+    for right in RIGHTS.values():
+        right(tenant, owner)
+    address = reverse("onboarding:people", args=[tenant.public_id])
+    before = signed_in(consultant).get(address).content.decode()
+
+    BY_CLIENT["demotion"](tenant, owner, administrator)
+    after = signed_in(consultant).get(address).content.decode()
+
+    assert (before.count("may no longer"), after.count("may no longer")) == (0, 3)
+    assert after.count("Revoke the link for") == 0
