@@ -166,6 +166,8 @@ ACCOUNT_LOGIN_BY_CODE_TIMEOUT = int(timedelta(minutes=10).total_seconds())
 ACCOUNT_EMAIL_NOTIFICATIONS = True
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 # An unknown address also gets an e-mail, so that neither page nor duration reveals the accounts.
+# The seconds of a response that must not reveal whether an address has an account.
+EQUAL_TIME_SECONDS = 0.5
 ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_RATE_LIMITS = {
     "login": "30/m/ip",

@@ -19,3 +19,5 @@ STORAGES["staticfiles"] = {  # noqa: F405
 }
 # Each process of the test run has its own counts of attempts.
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+# test_equal_time.py sets it.
+EQUAL_TIME_SECONDS = 0.0

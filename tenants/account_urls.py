@@ -16,6 +16,7 @@ from django.core.signing import BadSignature, Signer
 from django.urls import path, re_path, register_converter
 
 from tenants import account_views, single_sign_on
+from tenants.equal_time import takes_equal_time
 from tenants.throttle import throttled
 
 
@@ -41,7 +42,7 @@ urlpatterns = [
     path("login/", account.login, name="account_login"),
     path(
         "login/code/",
-        throttled("sign-in-code", "10/m")(account.request_login_code),
+        throttled("sign-in-code", "10/m")(takes_equal_time(account.request_login_code)),
         name="account_request_login_code",
     ),
     path("login/code/confirm/", account.confirm_login_code, name="account_confirm_login_code"),
@@ -59,7 +60,11 @@ urlpatterns = [
     ),
     path("password/change/", account.password_change, name="account_change_password"),
     path("password/set/", account.password_set, name="account_set_password"),
-    path("password/reset/", account.password_reset, name="account_reset_password"),
+    path(
+        "password/reset/",
+        takes_equal_time(account.password_reset),
+        name="account_reset_password",
+    ),
     path("password/reset/done/", account.password_reset_done, name="account_reset_password_done"),
     re_path(
         r"^password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$",
