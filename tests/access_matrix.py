@@ -191,6 +191,10 @@ def _create_freezes(tenant: Tenant) -> dict[str, str]:
     return {
         "freeze_id": Freeze.objects.create(tenant=tenant, **days).public_id,
         "common_freeze_id": Freeze.objects.create(**days).public_id,
+        # One for all tenants.
+        "common_holiday_id": Holiday.objects.get_or_create(
+            tenant=None, day=days["first_day"], defaults={"name": "Holiday"}
+        )[0].public_id,
     }
 
 

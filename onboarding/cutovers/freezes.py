@@ -1,11 +1,11 @@
-"""Freezes: days without changes, of one tenant or of all tenants."""
+"""Freezes: days without changes, of one tenant or of all tenants; and the holidays of Mimecast."""
 
 from __future__ import annotations
 
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
 
-from onboarding.models import Freeze, Plan
+from onboarding.models import Freeze, Holiday, Plan
 from tenants.activity_names import ActivityName
 from tenants.models import Tenant, User
 from tenants.services import write_activity
@@ -34,9 +34,33 @@ def remove_freeze(freeze: Freeze, *, by: User) -> None:
 
 def _log_activity(freeze: Freeze, action: ActivityName, *, by: User) -> None:
     write_activity(freeze.tenant, action, by=by, freeze=str(freeze))
+    _touch_plans(freeze.tenant_id)
+
+
+def _touch_plans(tenant_id: int | None) -> None:
+    """Update the open pages of the tenant, or of all open tenants."""
     plans = Plan.objects.filter(tenant__closed_at__isnull=True)
-    if freeze.tenant_id is not None:
-        plans = plans.filter(tenant=freeze.tenant_id)
+    if tenant_id is not None:
+        plans = plans.filter(tenant=tenant_id)
     # In one order: two transactions that lock several plans must not deadlock.
     for pk in plans.order_by("pk").values_list("pk", flat=True):
         Plan.objects.filter(pk=pk).update(revision=F("revision") + 1)
+
+
+def mimecast_holidays() -> QuerySet[Holiday]:
+    """The days on which Mimecast does not work, for all tenants."""
+    return Holiday.objects.filter(tenant__isnull=True)
+
+
+def add_mimecast_holiday(holiday: Holiday, *, by: User) -> None:
+    with transaction.atomic():
+        holiday.save()
+        write_activity(None, ActivityName.HOLIDAY_ADDED, by=by, holiday=str(holiday))
+        _touch_plans(None)
+
+
+def remove_mimecast_holiday(holiday: Holiday, *, by: User) -> None:
+    with transaction.atomic():
+        write_activity(None, ActivityName.HOLIDAY_REMOVED, by=by, holiday=str(holiday))
+        holiday.delete()
+        _touch_plans(None)

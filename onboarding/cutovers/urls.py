@@ -8,6 +8,12 @@ from onboarding.cutovers.views import dry_run, freezes, go_no_go, on_call, plann
 
 urlpatterns = [
     path("freezes/", freezes.freezes_show, name="freezes"),
+    path("freezes/holidays/", freezes.holiday_add, name="mimecast-holiday-add"),
+    path(
+        "freezes/holidays/<str:common_holiday_id>/remove/",
+        freezes.holiday_remove,
+        name="mimecast-holiday-remove",
+    ),
     path(
         "freezes/<str:common_freeze_id>/remove/", freezes.freeze_remove, name="global-freeze-remove"
     ),

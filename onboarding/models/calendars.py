@@ -34,17 +34,27 @@ class WorkingTime(models.Model):
 
 
 class Holiday(models.Model):
-    """A day on which the tenant does not work."""
+    """A day on which the tenant does not work or, without a tenant, Mimecast.
+
+    The day is that of each tenant's time zone.
+    """
 
     public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
-    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="holidays")
+    tenant = models.ForeignKey(
+        Tenant, on_delete=models.CASCADE, null=True, blank=True, related_name="holidays"
+    )
     day = models.DateField()
     name = models.CharField(max_length=80)
 
     class Meta:
         ordering: ClassVar[list[str]] = ["day"]
         constraints: ClassVar[list[models.BaseConstraint]] = [
-            models.UniqueConstraint(fields=["tenant", "day"], name="holiday_once_per_tenant")
+            models.UniqueConstraint(fields=["tenant", "day"], name="holiday_once_per_tenant"),
+            models.UniqueConstraint(
+                fields=["day"],
+                condition=Q(tenant__isnull=True),
+                name="mimecast_holiday_once",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 
 from onboarding.models import Cutover, Task, TaskRole, TaskStatus
 from onboarding.plans.business_time import Calendar
@@ -60,7 +60,7 @@ class _Builder:
         self.leaves = [task for task in rows.tasks if is_expected(task)]
         self.groups = _open_groups(rows.tasks, {task.pk for task in self.leaves})
         self.keys = {task.key for task in [*self.leaves, *self.groups]}
-        self.calendars = side_calendars(rows.calendar)
+        self.calendars = side_calendars(rows.calendar, rows.mimecast_holidays)
 
     def inputs(self) -> ForecastInputs:
         steps = [step for task in self.leaves for step in self._steps_of(task)]
@@ -259,11 +259,18 @@ def _open_groups(tasks: Sequence[Task], open_ids: set[int]) -> list[Task]:
     return [task for task in tasks if task.pk in found and task.is_group]
 
 
-def side_calendars(client: Calendar) -> Mapping[str, Calendar]:
+def side_calendars(
+    client: Calendar, mimecast_holidays: frozenset[date] = frozenset()
+) -> Mapping[str, Calendar]:
     """The working days of each side: the tenant's for the client, Monday to Friday for Mimecast.
 
-    A task of both sides needs a day on which both work. If there is none, the tenant's days count.
+    A task of both sides needs a day on which both work. If they share no day of the week, the
+    tenant's days of the week count.
     """
-    mimecast = Calendar(client.zone)
-    both = replace(client, weekdays=(client.weekdays & mimecast.weekdays) or client.weekdays)
+    mimecast = Calendar(client.zone, holidays=mimecast_holidays)
+    both = replace(
+        client,
+        weekdays=(client.weekdays & mimecast.weekdays) or client.weekdays,
+        holidays=client.holidays | mimecast_holidays,
+    )
     return {"client": client, "mimecast": mimecast, "both": both}

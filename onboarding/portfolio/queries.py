@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from django.db.models import Prefetch, QuerySet
@@ -31,6 +31,15 @@ def with_plans(tenants: QuerySet[Tenant]) -> QuerySet[Tenant]:
         Prefetch("plan__cutovers", queryset=with_domains(Cutover.objects.all())),
         "domains",
     )
+
+
+def unfinished(tenants: Iterable[Tenant]) -> list[Tenant]:
+    """The tenants with a forecast: open ones with open tasks. The plans must be loaded."""
+    return [
+        tenant
+        for tenant in tenants
+        if not tenant.is_closed and tenant.plan.tasks_complete < tenant.plan.tasks_total
+    ]
 
 
 def open_proposal_counts(tenants: Sequence[Tenant]) -> dict[int, int]:

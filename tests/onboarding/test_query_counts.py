@@ -79,7 +79,7 @@ def test_cutover_room_query_count_is_constant(
 
 
 @pytest.mark.parametrize("tenants", [1, 3])
-@pytest.mark.parametrize(("page", "queries"), [("tenant-list", 11), ("dashboard", 32)])
+@pytest.mark.parametrize(("page", "queries"), [("tenant-list", 23), ("dashboard", 33)])
 def test_list_query_count_is_constant(
     make_tenant: MakeTenant,
     consultant: User,

@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from typing import Any, ClassVar
 
 from django import forms
+from django.db.models import Q
 from django.utils import timezone
 
 from onboarding.models import Freeze, Holiday, WorkingTime
@@ -89,8 +90,10 @@ class HolidayForm(forms.ModelForm[Holiday]):
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}
-        day = cleaned.get("day")
-        if day and Holiday.objects.filter(tenant_id=self.instance.tenant_id, day=day).exists():
+        day, tenant_id = cleaned.get("day"), self.instance.tenant_id
+        # Without a tenant, a holiday of Mimecast.
+        owner = Q(tenant__isnull=True) if tenant_id is None else Q(tenant_id=tenant_id)
+        if day and Holiday.objects.filter(owner, day=day).exists():
             self.add_error("day", "This day is already a holiday.")
         return cleaned
 

@@ -29,6 +29,7 @@ from onboarding.portfolio import filters
 from onboarding.portfolio.queries import (
     checks_of_kind,
     failing_checks,
+    unfinished,
     unfinished_tasks,
     with_plans,
 )
@@ -158,8 +159,7 @@ def _lines(tenants: list[Tenant], *, now: datetime) -> list[DashboardRow]:
     cutovers = Cutover.objects.filter(plan__tenant__in=tenants)
     switched_ids = set(switched(cutovers).values_list("pk", flat=True))
     safety = _safeties(tenants, switched_ids, now=now)
-    unfinished = [t for t in tenants if t.plan.tasks_complete < t.plan.tasks_total]
-    forecasts = forecasts_of([t for t in unfinished if not t.is_closed], now=now)
+    forecasts = forecasts_of(unfinished(tenants), now=now)
     return [
         DashboardRow(
             tenant=tenant,

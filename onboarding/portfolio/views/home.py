@@ -10,8 +10,10 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from onboarding.plans.current_state import tenant_states
+from onboarding.plans.forecast_inputs import forecasts_of
 from onboarding.plans.tenant_page import current_user, show
 from onboarding.portfolio import filters, queries
+from onboarding.portfolio.queries import unfinished
 from tenants.access import require
 from tenants.models import User
 from tenants.permissions import Permission
@@ -54,6 +56,7 @@ def tenant_list(request: HttpRequest) -> HttpResponse:
     context = {
         "tenants": found,
         "states": tenant_states(list(found), now=now),
+        "forecasts": forecasts_of(unfinished(found), now=now) if user.is_mimecast else {},
         "proposals": queries.open_proposal_counts(list(found)) if user.is_mimecast else {},
         "drifted": drifted.count(),
         "wanted": wanted,

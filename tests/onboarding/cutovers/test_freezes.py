@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from onboarding.cutovers.blockers import freeze_blockers
 from onboarding.cutovers.conflicts import ConflictContext, find_conflicts
-from onboarding.models import Cutover, Freeze, Plan
+from onboarding.models import Cutover, Freeze, Holiday, Plan
 from onboarding.plans.business_time import Calendar
 from tenants.models import ActivityLine, Tenant, User
 from tests.cutovers import cutover_of
@@ -94,6 +94,46 @@ def test_global_freeze_is_staff_only(
     )
     assert ActivityLine.objects.get(action="freeze-added").tenant is None
     assert signed_in(manager).get(reverse("onboarding:freezes")).status_code == 403
+
+
+def test_holiday_of_mimecast_is_added_and_removed(
+    tenant: Tenant, consultant: User, manager: User, signed_in: SignIn
+) -> None:
+    client, page = signed_in(consultant), reverse("onboarding:freezes")
+    added = reverse("onboarding:mimecast-holiday-add")
+    before = Plan.objects.get(tenant=tenant).revision
+
+    client.post(added, {"day": "2026-12-25", "name": "Christmas Day"})
+    again = client.post(added, {"day": "2026-12-25", "name": "Twice"})
+    unnamed = client.post(added, {"day": "2026-12-28", "name": ""})
+
+    holiday = Holiday.objects.get()
+    assert (holiday.tenant, str(holiday.day)) == (None, "2026-12-25")
+    assert "Fri 25 Dec 2026" in client.get(page).content.decode()
+    assert (again.status_code, unnamed.status_code) == (422, 422)
+    assert list(again.context["holiday_form"].errors) == ["day"]
+    assert 'value="Twice"' in again.content.decode()
+    assert list(unnamed.context["holiday_form"].errors) == ["name"]
+    assert Plan.objects.get(tenant=tenant).revision > before
+    remove = reverse("onboarding:mimecast-holiday-remove", args=[holiday.public_id])
+    assert signed_in(manager).post(remove).status_code == 403
+    signed_in(consultant).post(remove)
+    assert not Holiday.objects.exists()
+    lines = ActivityLine.objects.filter(action__startswith="holiday").order_by("pk")
+    assert [(line.action, line.tenant) for line in lines] == [
+        ("holiday-added", None),
+        ("holiday-removed", None),
+    ]
+
+
+def test_holiday_of_a_tenant_is_not_mimecasts(
+    tenant: Tenant, consultant: User, signed_in: SignIn
+) -> None:
+    holiday = Holiday.objects.create(tenant=tenant, day=date(2026, 12, 25), name="Theirs")
+    remove = reverse("onboarding:mimecast-holiday-remove", args=[holiday.public_id])
+
+    assert "Theirs" not in signed_in(consultant).get(reverse("onboarding:freezes")).content.decode()
+    assert signed_in(consultant).post(remove).status_code == 404
 
 
 def test_foreign_freeze_is_not_shown(

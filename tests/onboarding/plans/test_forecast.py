@@ -27,6 +27,7 @@ from onboarding.plans.forecast import (
     with_done,
     with_windows,
 )
+from onboarding.plans.forecast_inputs import side_calendars
 from tests.onboarding.plans.forecast_oracle import Simulation
 
 MONDAY = date(2026, 11, 30)
@@ -108,6 +109,39 @@ def plans(draw: st.DrawFn) -> ForecastInputs:
         {"client": client, "mimecast": mimecast, "both": both},
         tuple(FrozenDays(day(first), day(first + length), "Freeze") for first, length in freezes),
     )
+
+
+class _OwnDays(Simulation):
+    """Decides itself on which days each side works, from the facts that people enter."""
+
+    client: Calendar
+    mimecast_holidays: frozenset[date]
+
+    def _works(self, side: str) -> bool:
+        weekday = self.day.weekday()
+        mimecast = weekday < 5 and self.day not in self.mimecast_holidays
+        client = weekday in self.client.weekdays and self.day not in self.client.holidays
+        if side in ("client", "mimecast"):
+            return client if side == "client" else mimecast
+        shares_weekdays = any(each < 5 for each in self.client.weekdays)
+        return client and (mimecast if shares_weekdays else self.day not in self.mimecast_holidays)
+
+
+@settings(max_examples=200, deadline=None)
+@given(plans(), CALENDARS, st.sets(st.integers(0, 40), max_size=12))
+def test_holidays_of_mimecast_equal_simulation(
+    inputs: ForecastInputs, client: Calendar, days: set[int]
+) -> None:
+    holidays = frozenset(day(each) for each in days)
+    inputs = replace(inputs, calendars=side_calendars(client, holidays))
+    simulation = _OwnDays(inputs)
+    simulation.client, simulation.mimecast_holidays = client, holidays
+    expected = simulation.run()
+
+    found = forecast_of(inputs)
+
+    assert {key: span.end for key, span in found.spans.items()} == simulation.done
+    assert found.finish == expected
 
 
 @settings(max_examples=400, deadline=None)

@@ -479,6 +479,31 @@ def test_each_side_has_its_working_days(tenant: Tenant) -> None:
     assert weekend["both"].weekdays == {5}
 
 
+def test_holiday_of_mimecast_counts_for_its_side(tenant: Tenant, make_tenant: MakeTenant) -> None:
+    other = make_tenant("Other", domains=(("other.test", "primary"),))
+    Holiday.objects.create(day=date(2026, 12, 1), name="Mimecast")
+    Holiday.objects.create(tenant=other, day=date(2026, 12, 2), name="Theirs")
+
+    calendars = inputs_of(tenant).calendars
+
+    tuesday, wednesday = date(2026, 12, 1), date(2026, 12, 2)
+    found = {
+        side: [calendar.is_working(day) for day in (tuesday, wednesday)]
+        for side, calendar in calendars.items()
+    }
+    assert found == {"client": [True, True], "mimecast": [False, True], "both": [False, True]}
+
+
+def test_holidays_of_mimecast_move_the_forecast(tenant: Tenant) -> None:
+    before = forecasts_of([tenant], now=timezone.now())[tenant.pk].finish
+    for number in range(5):
+        Holiday.objects.create(day=MONDAY + number * DAY, name="Mimecast")
+
+    after = forecasts_of([tenant], now=timezone.now())[tenant.pk].finish
+
+    assert after > before
+
+
 # --- Groups and skipped tasks
 
 
@@ -506,7 +531,7 @@ def test_forecasts_of_many_tenants_are_the_same(
     alone = {t.pk: forecast_of(inputs_of(t)).finish for t in tenants}
     loaded = list(Tenant.objects.select_related("plan").filter(pk__in=alone))
 
-    with django_assert_num_queries(12):
+    with django_assert_num_queries(13):
         together = forecasts_of(loaded, now=timezone.now())
 
     assert {pk: each.finish for pk, each in together.items()} == alone

@@ -9,14 +9,16 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.dateformat import format as date_format
 
 from checks.engine.outcomes import CheckKind, Verdict
 from checks.models import Check, Discovery, Observation
-from onboarding.models import Cutover
+from onboarding.models import Cutover, Plan
 from onboarding.plan_templates.registry import register_builtin_templates
+from onboarding.plans.forecast_inputs import forecasts_of
 from onboarding.templatetags.plan_tags import largest, tree_lines
-from tenants.models import Tenant, User
-from tests.factories import RunCheck
+from tenants.models import Membership, Tenant, User
+from tests.factories import MakeTenant, RunCheck
 from tests.markup import texts
 
 SignIn = Callable[[User], Client]
@@ -197,3 +199,36 @@ def test_spf_tree_lines_have_depths() -> None:
 
 def test_scale_is_at_least_one() -> None:
     assert largest([], "cutovers") == 1
+
+
+def test_tenant_list_shows_the_forecast(
+    make_tenant: MakeTenant, consultant: User, signed_in: SignIn
+) -> None:
+    tenants = [
+        make_tenant(name, domains=((f"{name.lower()}.test", "primary"),), consultant=consultant)
+        for name in ("Alpha", "Beta", "Closed", "Done")
+    ]
+    Tenant.objects.filter(name="Closed").update(closed_at=timezone.now())
+    Plan.objects.filter(tenant__name="Done").update(tasks_total=1, tasks_complete=1)
+    forecasts = forecasts_of(tenants[:2], now=timezone.now())
+
+    html = _html(signed_in(consultant), reverse("onboarding:tenant-list"))
+    closed = _html(signed_in(consultant), reverse("onboarding:tenant-list") + "?show=closed")
+
+    rows = [part.split("</td>")[0] for part in html.split('data-column="Forecast">')[1:]]
+    for row, tenant in zip(rows, tenants[:2], strict=False):
+        assert date_format(forecasts[tenant.pk].finish, "D j M Y") in row
+        assert f'href="{reverse("onboarding:schedule", args=[tenant.public_id])}"' in row
+    assert [row.strip() for row in rows[2:]] == ["–"]
+    assert [part.split("</td>")[0].strip() for part in closed.split('"Forecast">')[1:]] == ["–"]
+
+
+def test_client_has_no_forecast_in_the_list(
+    tenant: Tenant, make_tenant: MakeTenant, owner: User, signed_in: SignIn
+) -> None:
+    Membership.objects.create(tenant=make_tenant("Second"), user=owner, role="owner")
+
+    html = _html(signed_in(owner), reverse("onboarding:tenant-list"))
+
+    assert tenant.name in html
+    assert "Forecast" not in html
