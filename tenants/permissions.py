@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable
 from enum import StrEnum
 
@@ -150,18 +151,25 @@ def role_in(user: User, tenant: Tenant) -> Role | None:
 
 
 def people_without(
-    permission: Permission, people: Iterable[User | None], tenant: Tenant
+    permission: Permission,
+    people: Iterable[User | None],
+    tenant: Tenant,
+    members: Iterable[Membership],
 ) -> set[int | None]:
     """The ids of the people who do not have the permission now. None is a missing person.
 
-    At most one query for each person.
+    `members` are the memberships of the tenant, so that clients need no further query.
     """
-    return {
-        person.pk if person is not None else None
-        for person in set(people)
-        if person is None
-        or not may(role_in(person, tenant), permission, is_closed=tenant.is_closed)
-    }
+    roles = {member.user_id: member.role for member in members}
+    lacking: set[int | None] = set()
+    for person in set(people):
+        if person is None:
+            lacking.add(None)
+            continue
+        role = role_from(person, tenant, functools.partial(roles.get, person.pk))
+        if not may(role, permission, is_closed=tenant.is_closed):
+            lacking.add(person.pk)
+    return lacking
 
 
 def role_from(user: User, tenant: Tenant, membership_role: Callable[[], str | None]) -> Role | None:

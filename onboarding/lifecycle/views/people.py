@@ -36,12 +36,13 @@ def _show(request: HttpRequest, public_id: str, form: InviteForm) -> HttpRespons
     page = load_page(request, public_id)
     tenant = page.tenant
     contacts = list(contacts_of(tenant))
+    members = list(members_of(tenant))
     invitations_shown = list(pending_invitations(tenant)) if page.may_manage_people else []
     links = list(share_links_of(tenant)[:MAX_SHARE_LINKS]) if page.may_view_share_links else []
     context = {
         "page": page,
         "tab": "people",
-        "members": list(members_of(tenant)),
+        "members": members,
         "roles": Membership.Role.choices,
         "contacts": contacts,
         "missing_roles": missing_roles(contacts),
@@ -51,10 +52,10 @@ def _show(request: HttpRequest, public_id: str, form: InviteForm) -> HttpRespons
         "share_links": links,
         # A link ends with the permission of its creator.
         "may_not_invite": people_without(
-            Permission.INVITE, (each.invited_by for each in invitations_shown), tenant
+            Permission.INVITE, (each.invited_by for each in invitations_shown), tenant, members
         ),
         "may_not_share": people_without(
-            Permission.SHARE, (link.created_by for link in links), tenant
+            Permission.SHARE, (link.created_by for link in links), tenant, members
         ),
     }
     status = 422 if form.is_bound else 200
