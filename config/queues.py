@@ -30,6 +30,7 @@ _TASKS = {
         "onboarding.expire_accepted_risks_of",
         "onboarding.open_cutover_window",
         "onboarding.open_cutover_windows",
+        "onboarding.run_related_checks",
     ),
     CHECKS: (
         "checks.run_checks",

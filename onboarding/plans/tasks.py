@@ -13,8 +13,10 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from onboarding.models import ManualStatus, Plan, Reminder
+from checks.tasks import run_now
+from onboarding.models import ManualStatus, Plan, Reminder, Task
 from onboarding.plans import evaluation, reminders, services
+from onboarding.plans.proof import checks_of_kinds
 from tenants.email import send_template_email
 
 logger = logging.getLogger(__name__)
@@ -116,3 +118,23 @@ def _send_reminder_message(public_id: str) -> None:
     except OperationalError:
         # The beat task send_due_reminders queues it again within the hour.
         logger.warning("no broker: reminder %s was not sent", public_id)
+
+
+@shared_task(name="onboarding.run_related_checks", acks_late=True, ignore_result=True)
+def run_related_checks(task_id: int) -> None:
+    """Run the checks that support the task and do not prove it."""
+    task = Task.objects.select_related("plan__tenant").filter(pk=task_id).first()
+    if task is not None:
+        run_now(checks_of_kinds(task, task.evidence_kinds, task.plan.tenant))
+
+
+def queue_related_runs(task: Task) -> None:
+    """Queue the runs on commit, so that the page does not wait for them."""
+    transaction.on_commit(functools.partial(_send_related_runs, task.pk))
+
+
+def _send_related_runs(task_id: int) -> None:
+    try:
+        run_related_checks.delay(task_id)
+    except OperationalError:
+        logger.warning("no broker: the related checks of task %d run later", task_id)

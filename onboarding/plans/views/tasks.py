@@ -14,6 +14,7 @@ from onboarding.error_responses import errors_as_message
 from onboarding.models import COMPLETE_STATUSES, Responsibility, Task, TaskRole
 from onboarding.plans import services
 from onboarding.plans.proof import checks_of_kinds
+from onboarding.plans.tasks import queue_related_runs
 from onboarding.plans.tenant_page import (
     RUN_RATE,
     current_user,
@@ -71,9 +72,10 @@ def task_confirm(request: HttpRequest, public_id: str, task_id: str) -> HttpResp
         status = services.confirm_task(task, by=user, side=side, expected=expected)
         # Run its checks at once: the proof follows the confirmation without a delay, and a related
         # check does not contradict the confirmation with an answer from before it.
-        kinds = [] if status in COMPLETE_STATUSES else task.check_kinds
-        if kinds or task.evidence_kinds:
-            run_now(checks_of_kinds(task, [*kinds, *task.evidence_kinds], tenant))
+        if status not in COMPLETE_STATUSES and task.check_kinds:
+            run_now(checks_of_kinds(task, [*task.check_kinds, *task.evidence_kinds], tenant))
+        elif task.evidence_kinds:
+            queue_related_runs(task)
     return back_to_plan(request, tenant, task)
 
 

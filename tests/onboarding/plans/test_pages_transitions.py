@@ -42,7 +42,11 @@ def test_confirm_runs_check(tenant: Tenant, owner: User, signed_in: SignIn) -> N
 
 @pytest.mark.parametrize("name", ["task-confirm", "task-check-run"])
 def test_related_check_runs(
-    make_tenant: MakeTenant, consultant: User, signed_in: SignIn, name: str
+    make_tenant: MakeTenant,
+    consultant: User,
+    signed_in: SignIn,
+    django_capture_on_commit_callbacks: Any,
+    name: str,
 ) -> None:
     tenant = make_tenant(
         platform="on_premises", hosts=(HostRow("delivery", "mail.northwind.test", 25),)
@@ -51,7 +55,8 @@ def test_related_check_runs(
     Task.objects.filter(plan__tenant=tenant, key=key).update(depends_on=[], fields=[])
     assert task_of(tenant, key).check_kinds == []
 
-    signed_in(consultant).post(_address(name, tenant, key))
+    with django_capture_on_commit_callbacks(execute=True):
+        signed_in(consultant).post(_address(name, tenant, key))
 
     assert Check.objects.get(tenant=tenant, kind="smtp").requested_until is not None
 
