@@ -22,7 +22,7 @@ test: suites  ## Run the unit tests on two cores and print the three slowest.
 test-all: suites  ## Run the unit tests, then the scenarios, then the tests with real servers and in Chromium.
 	@$(BIN)/python -m pytest -q -n 2 --migrations $(ARGS)
 	@$(BIN)/python -m pytest -q -n 2 -m "slow and not interop and not nightly" --migrations $(ARGS)
-	@$(BIN)/python -m pytest -q -m interop --migrations $(ARGS)  # one at a time: the servers share addresses
+	@$(BIN)/python -m pytest -q -m "interop and not nightly" --migrations $(ARGS)  # one at a time: the servers share addresses
 	@$(BIN)/python -m pytest -q -m "browser and not nightly" --migrations $(ARGS)  # separate: Playwright leaves an event loop running
 
 nightly: suites fresh  ## Run fresh, the long drills, full matrices and soaks, then the mutation tests. Takes hours.

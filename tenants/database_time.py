@@ -7,6 +7,7 @@ clock.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 import time
@@ -40,10 +41,19 @@ def now(*, is_fresh: bool = False) -> datetime:
 
 def offset(*, is_fresh: bool = False) -> timedelta:
     """The time to add to this machine's clock. Measured again every 30 seconds."""
-    if is_fresh or time.monotonic() >= _measured.expires_at:
+    if (is_fresh or time.monotonic() >= _measured.expires_at) and not _is_in_event_loop():
         _measured.offset = _measure()
         _measured.expires_at = time.monotonic() + _MEASURE_EVERY_SECONDS
     return _measured.offset
+
+
+def _is_in_event_loop() -> bool:
+    """Whether the caller runs in an event loop, where Django allows no query."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _measure() -> timedelta:

@@ -49,13 +49,14 @@ def take_at_opening(cutover: Cutover) -> CutoverSnapshot | None:
 
 def take_now(cutover: Cutover, *, now: datetime, by: User) -> CutoverSnapshot:
     """Store the records published now. Raises OnboardingError once the window has opened, because
-    a rollback restores the records of the opening."""
+    a rollback restores the records of the opening, and after a simultaneous cancellation."""
     if now >= cutover.planned_at - OPENS_BEFORE:
         raise OnboardingError(
             "The window has opened. A rollback restores the records published at that time."
         )
     made = _take(cutover, CutoverSnapshot.Reason.REQUESTED, at=now, by=by)
-    assert made is not None
+    if made is None:
+        raise OnboardingError("The cutover was cancelled meanwhile. No snapshot was taken.")
     return made
 
 
