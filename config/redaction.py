@@ -19,13 +19,15 @@ _NAMES = (
 )
 # name=value, "name": "value", Name: value. Cookie and authorisation headers are hidden to the end.
 _HEADERS = re.compile(r"(?i)\b((?:set-)?cookie|authorization)(['\"]?\s*[:=]\s*)[^\r\n]+")
+# The start of a name, also in an address that is a value of another, such as `?next=`.
+_START = r"(?:(?<![\w-])|(?<=%3F)|(?<=%26))"
 _PAIRS = re.compile(
-    rf"(?i)(?<![\w-])((?:{_NAMES})['\"]?\s*[:=]\s*(?!\[hidden\])\[?['\"]?)[^\s'\"&,;}}\]]+"
+    rf"(?i){_START}((?:{_NAMES})['\"]?\s*(?:[:=]|%3D)\s*(?!\[hidden\])\[?['\"]?)[^\s'\"&,;}}\]]+"
 )
 # A sign-in code. The reply code of a mail host has three digits and remains visible.
-_CODES = re.compile(r"(?i)(?<![\w-])(code['\"]?\s*[:=]\s*\[?['\"]?)[\w-]{6,}")
+_CODES = re.compile(rf"(?i){_START}(code['\"]?\s*(?:[:=]|%3D)\s*\[?['\"]?)[\w-]{{6,}}")
 # Links in e-mails have their secret as a path segment. Other segments are shorter or lack digits.
-_SEGMENTS = re.compile(r"(?<=/)(?=[\w.:~=-]*\d)[\w.:~=-]{28,}(?=[/?\s'\"]|$)")
+_SEGMENTS = re.compile(r"(?:(?<=/)|(?<=%2F))(?=[\w.:~=-]*\d)[\w.:~=-]{28,}(?=[/?%\s'\"]|$)")
 _URL_CREDENTIALS = re.compile(r"(?<=://)[^/\s:@]*:[^/\s@]+(?=@)")
 _SECRET_NAME = re.compile(
     rf"(?i)({_NAMES}|pass|secret|token|signature|key|session|cookie|credential)"

@@ -54,6 +54,12 @@ def log() -> Iterator[StringIO]:
         (f"Cookie: sessionid={SECRET}; csrftoken=x", "Cookie: [hidden]"),
         (f"Authorization: Bearer {SECRET}", "Authorization: [hidden]"),
         (f'{{"access_token": "{SECRET}"}}', '{"access_token": "[hidden]"}'),
+        (f"GET /login/?next=/%3Ftoken%3D{SECRET}", "GET /login/?next=/%3Ftoken%3D[hidden]"),
+        (f"?next=/callback%3Fcode%3D{SECRET}%26x", "?next=/callback%3Fcode%3D[hidden]%26x"),
+        (
+            "?next=%2Finvitations%2FZk3cD9fGh4jK5lM6nO7pQ8rS9tU0vW1x%2F",
+            "?next=%2Finvitations%2F[hidden]%2F",
+        ),
         (f"redis://:{SECRET}@redis:6379/0", "redis://[hidden]@redis:6379/0"),
         (
             "Not Found: /accounts/password/reset/key/1-cz2k1p-0b8d0f9c2e4a6b8c0d2e4f6a8b0c2d4e/",
