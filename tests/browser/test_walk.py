@@ -14,6 +14,7 @@ from django.urls import reverse
 
 from onboarding.lifecycle.closing_pack.verify import faults_in, read_archive
 from onboarding.models import ClosingPack
+from onboarding.plan_templates.registry import register_builtin_templates
 from tenants.models import Tenant, User
 from tests.browser.conftest import ConsoleErrors, OpenPage, violations
 from tests.browser.walk import BrowserPages, accept, create_tenant, invite
@@ -43,6 +44,9 @@ def make_walk(
 ) -> Any:
     settings.FILES_DIR = tmp_path / "files"
     settings.SITE_URL = live_server.url
+
+    # The test before may have emptied the database.
+    register_builtin_templates()
 
     def make(platform: str, *, is_whole: bool) -> Walk:
         profile = PROFILES[platform]

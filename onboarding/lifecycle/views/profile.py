@@ -52,8 +52,9 @@ def tenant_create(request: HttpRequest) -> HttpResponse:
     tenant = Tenant(consultant=current_user(request))
     profile, domains, hosts = _forms(request, tenant)
     if request.method == "POST" and _all_valid(profile, domains, hosts):
-        tenants.save_profile(tenant, _entry(domains, hosts), by=current_user(request))
-        return redirect("onboarding:plan-show", public_id=tenant.public_id)
+        with errors_on_form(profile):
+            tenants.save_profile(tenant, _entry(domains, hosts), by=current_user(request))
+            return redirect("onboarding:plan-show", public_id=tenant.public_id)
     context = {"profile": profile, "domains": domains, "hosts": hosts}
     status = 422 if request.method == "POST" else 200
     return render(request, "lifecycle/tenant_create.html", context, status=status)
