@@ -14,6 +14,7 @@ from django.utils.dateformat import format as date_format
 from checks.engine.outcomes import CheckKind, Verdict
 from checks.models import Check, Discovery, Observation
 from onboarding.models import Cutover, Plan
+from onboarding.plan_templates import plan_creation
 from onboarding.plan_templates.registry import register_builtin_templates
 from onboarding.plans.forecast_inputs import forecasts_of
 from onboarding.templatetags.plan_tags import largest, tree_lines
@@ -105,7 +106,11 @@ NEW_TENANT = {
 }
 
 
-def test_new_tenant_without_a_template_is_explained(consultant: User, signed_in: SignIn) -> None:
+def test_new_tenant_without_a_template_is_explained(
+    consultant: User, signed_in: SignIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan_creation, "newest_template", lambda: None)
+
     response = signed_in(consultant).post(reverse("onboarding:tenant-create"), NEW_TENANT)
 
     html = response.content.decode()
