@@ -56,7 +56,7 @@ def take_now(cutover: Cutover, *, now: datetime, by: User) -> CutoverSnapshot:
         )
     made = _take(cutover, CutoverSnapshot.Reason.REQUESTED, at=now, by=by)
     if made is None:
-        raise OnboardingError("The cutover was cancelled meanwhile. No snapshot was taken.")
+        raise OnboardingError("The cutover has just been cancelled. No snapshot was taken.")
     return made
 
 

@@ -305,7 +305,7 @@ _HOST_KINDS = [kind.value for kind in PURPOSE_BY_KIND]
 _RECORD_KINDS = [
     kind.value for kind in CheckKind if kind not in PURPOSE_BY_KIND and kind not in MESSAGE_KINDS
 ]
-# A check that is neither verified nor unverifiable, whatever its newest answer is. The checks of
+# A check that is neither verified nor unverifiable with any newest answer. The checks of
 # records need a settled PASS. A port may also be closed to this worker before its first verdict.
 _IS_OPEN = Q(kind__in=_RECORD_KINDS) & ~Q(
     settled_verdict__in=[*_PASSING, Verdict.NOT_APPLICABLE.value]

@@ -110,7 +110,7 @@ class ImportForm(forms.Form):
 
     @classmethod
     def for_correction(cls, job: SheetImport) -> ImportForm:
-        """The form of an earlier import: its text, and the error beside it if it failed."""
+        """The form of an earlier import: its text, and the error next to it if it failed."""
         text = bytes(job.content).decode("utf-8", "replace") if is_pasted(job) else ""
         if job.status != SheetImport.Status.FAILED:
             return cls(initial={"pasted": text})

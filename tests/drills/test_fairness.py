@@ -49,7 +49,7 @@ for sheet in RequirementsSheet.objects.filter(task__plan__tenant__name="Fabrikam
 EMAILS = """
 from tenants.tasks import send_email
 for number in range(50):
-    send_email.delay("Reminder", "Text", ["somebody@outside.test"])
+    send_email.delay("Reminder", "Text", ["ann@outside.test"])
 """
 
 
