@@ -61,7 +61,7 @@ lock:  ## Resolve requirements*.in into the hash-locked requirements*.txt, with 
 	$$lock requirements.in -o requirements.txt; \
 	$$lock requirements-dev.in -c requirements.txt -o requirements-dev.txt
 
-bench: dev  ## Compare the engine with checkdmarc and with bare datagrams, on loopback; see docs/topics/performance.md.
+bench: dev  ## Measure the requirements of docs/topics/performance.md; one part with ARGS="recording --size 200".
 	@$(BIN)/python -m tests.bench $(ARGS)
 
 audit:  ## List known vulnerabilities of the dependencies. Warns only: its service may be unavailable.

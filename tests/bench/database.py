@@ -1,0 +1,36 @@
+"""An empty database of a measurement, in a PostgreSQL cluster of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import django
+from django.conf import settings
+from django.core.management import call_command
+from django.db import connection
+
+from tests.drills.servers import HOST, own_postgresql
+
+
+@contextlib.contextmanager
+def own_database() -> Iterator[None]:
+    """Start PostgreSQL, create the tables, and connect Django to them until the block ends."""
+    with (
+        tempfile.TemporaryDirectory(prefix="gangway-bench-") as folder,
+        own_postgresql(Path(folder)) as server,
+    ):
+        os.environ["DATABASE_URL"] = f"postgres://postgres@{HOST}:{server.port}/postgres"
+        os.environ["VAR_DIR"] = folder
+        os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+        if not settings.configured:
+            django.setup()
+        connection.settings_dict["PORT"] = str(server.port)
+        call_command("migrate", verbosity=0)
+        try:
+            yield
+        finally:
+            connection.close()
