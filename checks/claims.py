@@ -12,16 +12,18 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import DatabaseError, connection, transaction
 from django.db.models import Case, F, Q, QuerySet, Value, When, Window
 from django.db.models.functions import RowNumber
 
 from checks import queries
+from checks.bulk_updates import update_returning
 from checks.models import Check
 from checks.scheduling import REQUESTED_FOR, Interval
 from tenants import database_time
@@ -58,27 +60,38 @@ class Batch:
         return f"{'interactive' if self.is_urgent else 'checks'}.{self.vantage}"
 
 
-def claim_due_checks(*, now: datetime, processes: Mapping[str, int] | None = None) -> list[Batch]:
+def claim_due_checks(
+    *, now: datetime, processes: Callable[[], Mapping[str, int]] | None = None
+) -> list[Batch]:
     """Claim due checks and return them in batches. Safe with several beats.
 
-    `processes` is the number of processes that serve each queue. No more checks are claimed than
-    they can run soon; a queue without a known process gets one batch. Tenants take turns, and all
-    due checks of a domain or host are claimed together. Checks in a cutover window come first.
+    `processes` returns the number of processes that serve each queue. No more checks are claimed
+    than they can run soon; a queue without a known process gets one batch. Tenants take turns, and
+    all due checks of a domain or host are claimed together. Checks in a cutover window come first.
+
+    One query, and no other work, if no check is due.
     """
     batches: list[Batch] = []
-    for vantage in _vantages(now):
+    vantages = _vantages(now)
+    capacities = processes() if processes is not None and vantages else {}
+    for vantage in vantages:
         for is_urgent in (True, False):
             size = URGENT_BATCH_SIZE if is_urgent else BATCH_SIZE
             queue = Batch(vantage, is_urgent, ()).queue
-            capacity = max(1, (processes or {}).get(queue, 0) * BATCHES_PER_PROCESS) * size
+            capacity = max(1, capacities.get(queue, 0) * BATCHES_PER_PROCESS) * size
             of_queue = Check.objects.filter(
                 _is_of_queue(now, is_urgent=is_urgent), vantage=vantage, is_active=True
             )
-            free = capacity - of_queue.filter(claimed_until__gt=now).count()
+            # A claimed check is due, or was requested soon after its last run. The index of due
+            # times finds it.
+            claimed = of_queue.filter(
+                claimed_until__gt=now, next_due_at__lte=now + MIN_TIME_BETWEEN_RUNS
+            )
+            free = capacity - claimed.count()
             if free > 0:
                 ids = _in_turns(of_queue & queries.due_checks(now), now=now, most=free)
-                claimed = _claim(ids, now=now, lasts=_queued_for(is_urgent=is_urgent))
-                batches += _batches(claimed, vantage, size, is_urgent=is_urgent)
+                mine = _claim(ids, now=now, lasts=_queued_for(is_urgent=is_urgent))
+                batches += _batches(mine, vantage, size, is_urgent=is_urgent)
     return batches
 
 
@@ -136,15 +149,18 @@ def _claim(ids: Sequence[int], *, now: datetime, lasts: timedelta) -> list[int]:
     """Claim these checks, and return those that no other beat has claimed, in the given order."""
     mine: set[int] = set()
     for start in range(0, len(ids), BATCH_SIZE):
-        with transaction.atomic():
-            # Another transaction is claiming or recording the locked rows. They are skipped, so
-            # that beats never wait for each other.
-            free = queries.due_checks(now).filter(pk__in=ids[start : start + BATCH_SIZE])
-            locked = free.select_for_update(skip_locked=True, no_key=True).order_by("pk")
-            found = list(locked.values_list("pk", flat=True))
-            Check.objects.filter(pk__in=found).update(claim_id="", claimed_until=now + lasts)
-        mine.update(found)
+        # Another transaction is claiming or recording the locked rows. They are skipped, so that
+        # beats never wait for each other.
+        free = queries.due_checks(now).filter(pk__in=ids[start : start + BATCH_SIZE])
+        locked = free.select_for_update(skip_locked=True, no_key=True).order_by("pk")
+        mine.update(_update_locked(locked, claim_id="", claimed_until=now + lasts))
     return [pk for pk in ids if pk in mine]
+
+
+def _update_locked(locked: QuerySet[Check], **values: Any) -> list[int]:
+    """Lock the rows in their order and update them, in one statement. Return their keys."""
+    with transaction.atomic():
+        return update_returning(Check.objects.filter(pk__in=locked.values("pk")), **values)
 
 
 def _batches(ids: Sequence[int], vantage: str, size: int, *, is_urgent: bool) -> list[Batch]:
@@ -252,12 +268,12 @@ def running(check_ids: Collection[int]) -> Iterator[RunningClaim]:
 def _start(check_ids: Collection[int], *, now: datetime) -> RunningClaim:
     claim = RunningClaim(new_public_id(), [])
     is_free = Q(claim_id="") | Q(claimed_until__isnull=True) | Q(claimed_until__lte=now)
-    with transaction.atomic():
-        due = Check.objects.filter(is_free, pk__in=check_ids, is_active=True, next_due_at__lte=now)
-        claim.check_ids = lock(due)
-        Check.objects.filter(pk__in=claim.check_ids).update(
-            claim_id=claim.claim_id, claimed_until=now + RUNNING_FOR
+    due = Check.objects.filter(is_free, pk__in=check_ids, is_active=True, next_due_at__lte=now)
+    claim.check_ids = sorted(
+        _update_locked(
+            _in_lock_order(due), claim_id=claim.claim_id, claimed_until=now + RUNNING_FOR
         )
+    )
     return claim
 
 
@@ -287,13 +303,18 @@ def split_batch(check_ids: Iterable[int], *, now: datetime) -> list[Batch]:
         .values_list("vantage", "tenant", "pk")
     )
     if len(rows) < 2:
-        Check.objects.filter(pk__in=[pk for *_, pk in rows]).update(next_due_at=now + RETRY_AFTER)
+        retry_later([pk for *_, pk in rows], now=now)
         return []
     is_one_tenant = len({tenant for _, tenant, _ in rows}) == 1
     parts: dict[tuple[str, int], list[int]] = {}
     for vantage, tenant, pk in rows:
         parts.setdefault((vantage, pk if is_one_tenant else tenant), []).append(pk)
     return [Batch(vantage, False, tuple(ids)) for (vantage, _), ids in parts.items()]
+
+
+def retry_later(check_ids: Iterable[int], *, now: datetime) -> None:
+    """Run checks that failed again after RETRY_AFTER."""
+    Check.objects.filter(pk__in=list(check_ids)).update(next_due_at=now + RETRY_AFTER)
 
 
 def release(check_ids: Iterable[int], *, now: datetime) -> None:

@@ -9,16 +9,36 @@ from collections.abc import Mapping
 from typing import Any
 
 from checks.models import RawAnswers
-from tenants.models import Tenant
 
 
-def store(tenant: Tenant, raw: Mapping[str, Any]) -> RawAnswers:
-    """Return the row for these answers, created if necessary. Safe with other workers."""
-    body = json.dumps(raw, sort_keys=True, separators=(",", ":")).encode()
-    digest = hashlib.sha256(body).hexdigest()
-    row = RawAnswers(tenant=tenant, digest=digest, body=zlib.compress(body, 9))
-    RawAnswers.objects.bulk_create([row], ignore_conflicts=True)
-    return RawAnswers.objects.get(tenant=tenant, digest=digest)
+def store(answers: Mapping[int, tuple[int, Mapping[str, Any]]]) -> dict[int, int]:
+    """Store answers, and return the key of the row of each. Safe with other workers.
+
+    `answers` has the tenant's key and the answers of a run for each key of its check. Equal answers
+    of a tenant share a row. Two statements for any number of runs.
+    """
+    if not answers:
+        return {}
+    rows: dict[tuple[int, str], RawAnswers] = {}
+    row_of: dict[int, tuple[int, str]] = {}
+    for check_id, (tenant_id, raw) in answers.items():
+        body = json.dumps(dict(raw), sort_keys=True, separators=(",", ":")).encode()
+        digest = hashlib.sha256(body).hexdigest()
+        row_of[check_id] = (tenant_id, digest)
+        if (tenant_id, digest) not in rows:
+            rows[tenant_id, digest] = RawAnswers(
+                tenant_id=tenant_id, digest=digest, body=zlib.compress(body, 9)
+            )
+    # In one order, so that two workers with equal answers never deadlock.
+    RawAnswers.objects.bulk_create([rows[key] for key in sorted(rows)], ignore_conflicts=True)
+    stored = RawAnswers.objects.filter(
+        tenant__in={tenant_id for tenant_id, _ in rows}, digest__in={digest for _, digest in rows}
+    )
+    ids = {
+        (tenant_id, digest): pk
+        for pk, tenant_id, digest in stored.values_list("pk", "tenant", "digest")
+    }
+    return {check_id: ids[key] for check_id, key in row_of.items()}
 
 
 def read(body: bytes | memoryview) -> dict[str, Any]:

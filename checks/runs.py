@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -28,9 +29,11 @@ from checks.expectations import selectors_in_use
 from checks.models import Check, HostAnswer, SubmittedMessage
 from checks.network_settings import network_from_settings
 from checks.region_facts import region_facts
+from checks.services import RecordedRun, Run
 from tenants import database_time
 from tenants.models import Host, Tenant
 from tenants.regions import load_region_file
+from tenants.retries import repeat_after_conflict
 
 # Slow servers of one tenant must not occupy a worker for long. With the budget of the last check
 # that starts in this time, a batch ends after 35 s.
@@ -121,7 +124,7 @@ def _expected_region(tenant: Tenant, expected: Mapping[str, Any]) -> RegionFacts
 
 
 def run_batch(check_ids: Sequence[int]) -> int:
-    """Run each check once, in one event loop, and record the outcomes.
+    """Run each check once, in one event loop, and record the outcomes in one transaction.
 
     Return the number of recorded runs. Deactivated checks and hosts outside the rate limit are
     left out (checks.rate_limit). A check that cannot start within MAX_BATCH_SECONDS is released
@@ -140,25 +143,57 @@ def run_batch(check_ids: Sequence[int]) -> int:
     started_at = database_time.now()
     _reset_future_times(checks, now=started_at)
     plan = _plan_batch(checks, now=started_at)
-    recorded: list[Check] = []
-    try:
-        for check, outcome, at in plan.answered:
-            if _record_run(check, outcome, None, at=at, ended_at=at):
-                recorded.append(check)
-        outcomes = _outcomes(plan, pending)
-        ended_at = database_time.now(is_fresh=True)
-        if started_at > ended_at:
-            _refuse_future(plan.to_run, started_at=started_at, now=ended_at)
-            return len(recorded)
-        for check, outcome in outcomes:
-            if check.pk in plan.to_share:
-                rate_limit.store_shared_answer(check, outcome, at=started_at)
-            if _record_run(check, outcome, pending.get(check.pk), at=started_at, ended_at=ended_at):
-                recorded.append(check)
-    finally:
-        # Also after an error: the runs that were recorded are facts.
-        reactions.send_for_batch(recorded)
+    runs = [_run(check, outcome, at=at, ended_at=at) for check, outcome, at in plan.answered]
+    outcomes = _outcomes(plan, pending)
+    ended_at = database_time.now(is_fresh=True)
+    if started_at > ended_at:
+        _refuse_future(plan.to_run, started_at=started_at, now=ended_at)
+        outcomes = []
+    for check, outcome in outcomes:
+        if check.pk in plan.to_share:
+            rate_limit.store_shared_answer(check, outcome, at=started_at)
+        # The input of a message check has no time of its own.
+        is_message = check.pk in pending
+        runs.append(
+            _run(check, outcome, at=started_at, ended_at=started_at if is_message else ended_at)
+        )
+    recorded = _record(runs, pending)
+    reactions.send_for_batch(each.check for each in recorded if each.needs_reaction)
     return len(recorded)
+
+
+def _run(check: Check, outcome: Outcome, *, at: datetime, ended_at: datetime) -> Run:
+    return Run(check.pk, outcome, check.expectation, at, ended_at)
+
+
+def _record(runs: Sequence[Run], pending: Mapping[int, SubmittedMessage]) -> list[RecordedRun]:
+    """Record the runs together. If this fails, one by one: one faulty run must not lose others."""
+    try:
+        return repeat_after_conflict(functools.partial(_record_together, runs, pending))
+    except Exception:
+        logger.exception("%d runs could not be recorded together", len(runs))
+    recorded: list[RecordedRun] = []
+    for run in runs:
+        try:
+            recorded += repeat_after_conflict(functools.partial(_record_together, [run], pending))
+        except Exception:
+            logger.exception("the run of check %d could not be recorded", run.check_id)
+            claims.retry_later([run.check_id], now=database_time.now())
+    return recorded
+
+
+def _record_together(
+    runs: Sequence[Run], pending: Mapping[int, SubmittedMessage]
+) -> list[RecordedRun]:
+    # One transaction: a receiver of a run must find the message judged.
+    with transaction.atomic():
+        recorded = services.record_runs(runs)
+        outcomes = {run.check_id: (run.outcome, run.at) for run in runs}
+        for each in recorded:
+            if message := pending.get(each.check.pk):
+                outcome, at = outcomes[each.check.pk]
+                submitted_messages.record_message_run(message, outcome, at=at)
+    return recorded
 
 
 def _refuse_future(checks: Sequence[Check], *, started_at: datetime, now: datetime) -> None:
@@ -202,30 +237,6 @@ def _outcomes(
     if unstarted := [check.pk for check, outcome in pairs if outcome is None]:
         claims.release(unstarted, now=database_time.now())
     return [(check, outcome) for check, outcome in pairs if outcome is not None]
-
-
-def _record_run(
-    check: Check,
-    outcome: Outcome,
-    message: SubmittedMessage | None,
-    *,
-    at: datetime,
-    ended_at: datetime,
-) -> bool:
-    # One transaction: a receiver of the run must find the message judged.
-    with transaction.atomic():
-        recorded = services.record_run(
-            check.pk,
-            outcome,
-            expectation=check.expectation,
-            at=at,
-            # The input of a message check has no time of its own.
-            ended_at=ended_at if message is None else at,
-            is_in_batch=True,
-        )
-        if recorded and message is not None:
-            submitted_messages.record_message_run(message, outcome, at=at)
-    return recorded
 
 
 @dataclass

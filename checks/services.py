@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
 from django.core.cache import cache
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import F, Q
 
-from checks import claims, raw_answers, reactions
+from checks import bulk_updates, claims, raw_answers, reactions
 from checks.check_state import CheckPolicy, CheckState, apply_run, digest_of, is_stale
 from checks.engine import rules
 from checks.engine.outcomes import MESSAGE_KINDS, Outcome, Verdict
@@ -71,6 +71,37 @@ def defer(check: Check, *, until: datetime) -> None:
     )
 
 
+@dataclass(frozen=True)
+class Run:
+    """One execution of a check, and the question that it answered.
+
+    `at` is the start of the run and `ended_at` its end. Until the end, a server may have given out
+    another answer, so safe times count from there.
+    """
+
+    check_id: int
+    outcome: Outcome
+    expectation: Mapping[str, Any]
+    at: datetime
+    ended_at: datetime
+
+
+@dataclass(frozen=True)
+class RecordedRun:
+    """A run that was recorded. `is_new`: the newest answer or the settled verdict is another."""
+
+    check: Check
+    is_new: bool
+
+    @property
+    def needs_reaction(self) -> bool:
+        """Whether the tasks may change, or a person waits for the run on an open page."""
+        requested_until = self.check.requested_until
+        return self.is_new or (
+            requested_until is not None and requested_until > database_time.now()
+        )
+
+
 def record_run(
     check_id: int,
     outcome: Outcome,
@@ -78,49 +109,126 @@ def record_run(
     expectation: Mapping[str, Any],
     at: datetime,
     ended_at: datetime | None = None,
-    is_in_batch: bool = False,
 ) -> bool:
-    """Store an outcome, compute the settled verdict and schedule the next run.
+    """Record one run as `record_runs` does, and send `runs_recorded` after the commit.
 
-    `at` is the start of the run and `ended_at` its end (the same by default). Until the end, a
-    server may have given out another answer, so safe times count from there.
+    `ended_at` is `at` by default. Return whether the run was recorded.
+    """
+    with transaction.atomic():
+        recorded = record_runs([Run(check_id, outcome, expectation, at, ended_at or at)])
+        for each in recorded:
+            if each.needs_reaction:
+                reactions.send_on_commit(each.check)
+    return bool(recorded)
+
+
+def record_runs(runs: Sequence[Run]) -> list[RecordedRun]:
+    """Store the outcomes, compute the settled verdicts and schedule the next runs.
 
     1. A run is dropped if it answers an earlier question (`expectation` has changed), if a later
        run is recorded already, or if its check is gone.
     2. The same answer extends the newest observation; another answer starts the next one.
     3. The settled verdict, the interval and the next run follow (checks.check_state).
-    4. On commit, `runs_recorded` is sent: facts first, reactions second. With `is_in_batch` the
-       caller sends it once for all runs of a tenant.
 
-    Return whether the run was recorded. Safe to run twice.
+    One transaction with a number of statements that does not depend on the number of runs. A check
+    occurs at most once. The caller sends `runs_recorded` after the commit: facts first, reactions
+    second. Safe to run twice.
     """
     with transaction.atomic():
-        # No join: after waiting for the lock, PostgreSQL reads the locked row again, but not the
-        # joined rows.
-        check = Check.objects.select_for_update(no_key=True).filter(pk=check_id).first()
-        if check is None:
-            return False
-        if check.expectation != expectation or is_stale(check.state, at):
-            drop_run(check, now=database_time.now())
-            return False
-        digest = digest_of(outcome, expectation)
-        state = apply_run(
-            check.state,
-            outcome,
-            digest,
-            at=at,
-            now=database_time.now(),
-            priorities=check.priorities,
-            policy=policy_for_check(check),
-            jitter=_jitter.uniform(-1, 1),
+        checks = _lock_with_latest(run.check_id for run in runs)
+        now = database_time.now()
+        changes: list[_Change] = []
+        for run in runs:
+            check = checks.get(run.check_id)
+            if check is None:
+                continue
+            if check.expectation != run.expectation or is_stale(check.state, run.at):
+                drop_run(check, now=now)
+            else:
+                changes.append(_change_of(check, run, now=now))
+        _extend_observations(changes)
+        _create_observations(changes)
+        recorded = [RecordedRun(change.check, change.is_new) for change in changes]
+        _save_states(changes)
+    return recorded
+
+
+def _lock_with_latest(check_ids: Iterable[int]) -> dict[int, Check]:
+    """Lock the checks, and read those values of their newest observations that a run changes."""
+    # No join: after waiting for the lock, PostgreSQL reads the locked row again, but not the
+    # joined rows.
+    locked = Check.objects.select_for_update(no_key=True).filter(pk__in=list(check_ids))
+    checks = {check.pk: check for check in locked.order_by("pk")}
+    latest = Observation.objects.only("digest", "first_seen_at").in_bulk(
+        [check.latest_id for check in checks.values() if check.latest_id is not None]
+    )
+    tenants = Tenant.objects.only("is_sample").in_bulk({c.tenant_id for c in checks.values()})
+    for check in checks.values():
+        check.tenant = tenants[check.tenant_id]
+        if check.latest_id is not None:
+            check.latest = latest[check.latest_id]
+    return checks
+
+
+@dataclass(frozen=True)
+class _Change:
+    """The effect of a run on its check. `opened` is the observation that a new answer opens."""
+
+    check: Check
+    run: Run
+    state: CheckState
+    opened: Observation | None
+
+    @property
+    def is_new(self) -> bool:
+        return self.opened is not None or self.check.settled.verdict is not (
+            self.state.settled.verdict
         )
-        observation = _extend_or_create(
-            check, outcome, digest, expectation, at=at, ended_at=ended_at or at
-        )
-        _save_state(check, state, observation)
-        if not is_in_batch:
-            reactions.send_on_commit(check)
-    return True
+
+
+def _change_of(check: Check, run: Run, *, now: datetime) -> _Change:
+    digest = digest_of(run.outcome, run.expectation)
+    state = apply_run(
+        check.state,
+        run.outcome,
+        digest,
+        at=run.at,
+        now=now,
+        priorities=check.priorities,
+        policy=policy_for_check(check),
+        jitter=_jitter.uniform(-1, 1),
+    )
+    latest = check.latest
+    opened = None
+    if latest is None or latest.digest != digest:
+        opened = _observation(check, run.outcome, digest, run.expectation, at=run.at)
+        opened.first_run_ended_at = run.ended_at
+    return _Change(check, run, state, opened)
+
+
+def _extend_observations(changes: Iterable[_Change]) -> None:
+    """The runs of a batch have one time, except those with an answer of another run."""
+    latest_by_time: dict[datetime, list[int]] = {}
+    for change in changes:
+        if change.opened is None and change.check.latest_id is not None:
+            latest_by_time.setdefault(change.run.at, []).append(change.check.latest_id)
+    for at, ids in latest_by_time.items():
+        Observation.objects.filter(pk__in=ids).update(last_seen_at=at, runs=F("runs") + 1)
+
+
+def _create_observations(changes: Sequence[_Change]) -> None:
+    answers = {
+        change.check.pk: (change.check.tenant_id, change.run.outcome.raw)
+        for change in changes
+        if change.opened is not None and change.run.outcome.raw
+    }
+    stored = raw_answers.store(answers)
+    opened = []
+    for change in changes:
+        if change.opened is not None:
+            change.opened.raw_id = stored.get(change.check.pk)
+            opened.append(change.opened)
+    Observation.objects.bulk_create(opened)
 
 
 def drop_run(check: Check, *, now: datetime) -> None:
@@ -157,37 +265,11 @@ def policy_for_check(check: Check) -> CheckPolicy:
     return policy
 
 
-def _extend_or_create(
-    check: Check,
-    outcome: Outcome,
-    digest: str,
-    expectation: Mapping[str, Any],
-    *,
-    at: datetime,
-    ended_at: datetime,
+def _observation(
+    check: Check, outcome: Outcome, digest: str, expectation: Mapping[str, Any], *, at: datetime
 ) -> Observation:
-    latest = check.latest
-    if latest is not None and latest.digest == digest:
-        latest.last_seen_at = at
-        latest.runs += 1
-        latest.save(update_fields=["last_seen_at", "runs"])
-        return latest
-    raw = raw_answers.store(check.tenant, outcome.raw) if outcome.raw else None
-    return _create_observation(
-        check, outcome, digest, expectation, at=at, first_run_ended_at=ended_at, raw=raw
-    )
-
-
-def _create_observation(
-    check: Check,
-    outcome: Outcome,
-    digest: str,
-    expectation: Mapping[str, Any],
-    *,
-    at: datetime,
-    **more: Any,
-) -> Observation:
-    return Observation.objects.create(
+    """A new observation, which is not saved."""
+    return Observation(
         check_asked=check,
         expectation=dict(expectation),
         rules=rules.version(),
@@ -198,7 +280,6 @@ def _create_observation(
         digest=digest,
         first_seen_at=at,
         last_seen_at=at,
-        **more,
     )
 
 
@@ -230,17 +311,13 @@ def record_rejudgement(observation: Observation, outcome: Outcome, *, now: datet
             policy=policy_for_check(check),
             jitter=0,
         )
-        judged = _create_observation(
-            check,
-            outcome,
-            digest,
-            expectation,
-            at=now,
-            raw_id=observation.raw_id,
-            trigger=Observation.Trigger.RULES,
-            runs=0,
-        )
-        _save_state(check, replace(state, checked_at=check.checked_at, next_due_at=now), judged)
+        judged = _observation(check, outcome, digest, expectation, at=now)
+        judged.raw_id, judged.runs = observation.raw_id, 0
+        judged.trigger = Observation.Trigger.RULES
+        judged.save()
+        state = replace(state, checked_at=check.checked_at, next_due_at=now)
+        run = Run(check.pk, outcome, expectation, now, now)
+        _save_states([_Change(check, run, state, judged)])
         reactions.send_on_commit(check)
     return True
 
@@ -272,29 +349,51 @@ def _signed_by_platform(observation: Observation) -> dict[str, str]:
     return {platform: signed_at.isoformat()} if signed_at is not None else {}
 
 
-def _save_state(check: Check, state: CheckState, observation: Observation) -> None:
-    settled = state.settled
-    is_changed = check.latest_id != observation.pk or check.settled.verdict is not settled.verdict
-    changes = {
+# The fields that every run changes; the others change with an answer or a verdict.
+_SCHEDULE = ("checked_at", "interval", "next_due_at", "claim_id", "claimed_until")
+
+
+def _save_states(changes: Iterable[_Change]) -> None:
+    """One statement for the checks with a new schedule alone, and one for the others."""
+    rows: dict[tuple[str, ...], list[bulk_updates.Row]] = {}
+    for change in changes:
+        values = _values_of(change)
+        is_schedule = all(
+            name in _SCHEDULE or getattr(change.check, name) == value
+            for name, value in values.items()
+        )
+        names = _SCHEDULE if is_schedule else tuple(values)
+        rows.setdefault(names, []).append((change.check.pk, *(values[name] for name in names)))
+        for name, value in values.items():
+            setattr(change.check, name, value)
+    for names, of_names in rows.items():
+        bulk_updates.update_rows(Check, names, of_names)
+
+
+def _values_of(change: _Change) -> dict[str, Any]:
+    check, state, settled = change.check, change.state, change.state.settled
+    values = {
         "settled_verdict": settled.verdict.value if settled.verdict is not None else "",
         "settled_at": state.settled_at,
         "contradicting_runs": settled.contradicting_runs,
         "contradicted_since": settled.contradicted_since,
         "first_verified_at": state.first_verified_at,
         "is_misconfigured": state.is_misconfigured,
-        "signed_at": signed_at_of(observation) or check.signed_at,
-        "signed_by_platform": check.signed_by_platform | _signed_by_platform(observation),
-        # A person may submit an older message later, for another route.
-        "received_at": _newest(received_at_of(observation), check.received_at),
-        "latest": observation,
         "checked_at": state.checked_at,
         # The earliest change without a reaction counts.
-        "unevaluated_since": check.unevaluated_since or (state.checked_at if is_changed else None),
+        "unevaluated_since": check.unevaluated_since
+        or (state.checked_at if change.is_new else None),
         "interval": state.interval.value,
         "next_due_at": state.next_due_at,
         "claim_id": "",
         "claimed_until": None,
     }
-    for name, value in changes.items():
-        setattr(check, name, value)
-    check.save(update_fields=list(changes))
+    if change.opened is not None:
+        values |= {
+            "latest_id": change.opened.pk,
+            "signed_at": signed_at_of(change.opened) or check.signed_at,
+            "signed_by_platform": check.signed_by_platform | _signed_by_platform(change.opened),
+            # A person may submit an older message later, for another route.
+            "received_at": _newest(received_at_of(change.opened), check.received_at),
+        }
+    return values

@@ -37,7 +37,8 @@ def run_checks(check_ids: list[int]) -> None:
 @shared_task(name="checks.queue_due_checks", ignore_result=True)
 def queue_due_checks() -> None:
     now = database_time.now()
-    _queue(claims.claim_due_checks(now=now, processes=workers.processes_by_queue(now=now)))
+    processes = functools.partial(workers.processes_by_queue, now=now)
+    _queue(claims.claim_due_checks(now=now, processes=processes))
 
 
 @shared_task(name="checks.repeat_reactions", ignore_result=True)

@@ -15,6 +15,7 @@ _INTERVALS = {
     "onboarding.complete_waits": timedelta(minutes=1),
     "onboarding.open_cutover_windows": timedelta(minutes=1),
     "onboarding.notify_drifts": timedelta(minutes=1),
+    "onboarding.update_drifts": timedelta(minutes=1),
     "onboarding.resume_imports": timedelta(minutes=1),
     "onboarding.build_lost_packs": timedelta(minutes=10),
     "onboarding.sweep_files": timedelta(hours=1),

@@ -48,6 +48,8 @@ _TASKS = {
         "onboarding.resume_imports",
         "onboarding.sweep_files",
         "onboarding.sweep_folder",
+        "onboarding.update_drifts",
+        "onboarding.update_drifts_of",
     ),
     MAIL: (
         "onboarding.notify_drifts",

@@ -28,6 +28,7 @@ def apply_runs(tenant_id: int, check_ids: Sequence[int]) -> None:
 
     Only checks whose answer or settled verdict is new are evaluated. The plan of a closed tenant
     does not change. A deviation from the baseline is a drift, whether the plan is open or closed.
+    Drifts that depend on the time alone follow by the beat (onboarding.monitoring.tasks).
     """
     checks = _checks_of(tenant_id, check_ids)
     plan = Plan.objects.select_related("tenant").filter(tenant=tenant_id).first()

@@ -11,14 +11,23 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from checks.engine.outcomes import CheckKind
+from checks.engine.outcomes import CheckKind, Verdict
 from checks.models import Check, Observation
 from checks.queries import checks_of
 from onboarding.cutovers.windows import KINDS_OF_DIRECTION
 from onboarding.errors import OnboardingError
-from onboarding.models import Cutover, CutoverSnapshot, DomainProgress, Drift, Monitoring
+from onboarding.models import (
+    Cutover,
+    CutoverSnapshot,
+    DomainProgress,
+    Drift,
+    Monitoring,
+    Task,
+    TaskRole,
+)
 from onboarding.monitoring.baseline import start_at_go_live
 from onboarding.monitoring.drift_rules import (
     KIND_OF_CHECK,
@@ -55,6 +64,50 @@ def update_for_checks(
     if monitoring is not None:
         for check in monitored:
             _update_drift(check.pk, monitoring, tenant, now=now)
+
+
+def tenants_to_update() -> QuerySet[Tenant]:
+    """The tenants whose monitoring or drifts may change with the time alone.
+
+    1. The inbound cutover is verified, and the monitoring has not started: its window was open.
+    2. A monitored check failed and has no open drift: a window was open.
+    """
+    is_verified = Exists(
+        Task.objects.filter(
+            plan__tenant=OuterRef("pk"),
+            role=TaskRole.SWITCHES_INBOUND,
+            applies=True,
+            verified_at__isnull=False,
+        )
+    )
+    is_failing = Exists(_failing_checks().filter(tenant=OuterRef("pk")))
+    return Tenant.objects.filter(
+        Q(closed_at=None) | Q(completed_at__isnull=False),
+        Q(is_verified, monitoring=None) | Q(is_failing, monitoring__isnull=False),
+    )
+
+
+def _failing_checks() -> QuerySet[Check]:
+    is_drifted = Exists(Drift.objects.filter(check_asked=OuterRef("pk"), closed_at=None))
+    return Check.objects.filter(
+        ~is_drifted, is_active=True, settled_verdict=Verdict.FAIL, kind__in=KIND_OF_CHECK
+    )
+
+
+def update_by_time(tenant: Tenant, *, now: datetime | None = None) -> None:
+    """Start the monitoring after the window, and open the drifts of checks that still fail.
+
+    A run with an unchanged answer has no reaction (checks.reactions). Safe to repeat.
+    """
+    if not tenant.is_checked:
+        return
+    now = now or timezone.now()
+    monitoring = Monitoring.objects.filter(tenant=tenant).first()
+    if monitoring is None:
+        monitoring = start_at_go_live(tenant, now=now)
+    if monitoring is not None:
+        for check_id in _failing_checks().filter(tenant=tenant).values_list("pk", flat=True):
+            _update_drift(check_id, monitoring, tenant, now=now)
 
 
 def update_for_tenant(tenant: Tenant, *, now: datetime | None = None) -> None:

@@ -9,9 +9,23 @@ from celery import shared_task
 from django.utils import timezone
 
 from onboarding.models import DriftNotification
-from onboarding.monitoring import notifications
+from onboarding.monitoring import drifts, notifications
 
 logger = logging.getLogger(__name__)
+
+
+@shared_task(name="onboarding.update_drifts", ignore_result=True)
+def update_drifts() -> None:
+    """Queue one message for each tenant whose drifts may change with the time alone."""
+    for tenant_id in drifts.tenants_to_update().values_list("pk", flat=True):
+        update_drifts_of.delay(tenant_id)
+
+
+@shared_task(name="onboarding.update_drifts_of", acks_late=True, ignore_result=True)
+def update_drifts_of(tenant_id: int) -> None:
+    tenant = drifts.tenants_to_update().filter(pk=tenant_id).first()
+    if tenant is not None:
+        drifts.update_by_time(tenant)
 
 
 @shared_task(name="onboarding.notify_drifts", ignore_result=True)

@@ -17,8 +17,10 @@ from tests.factories import MakeTenant
 
 pytestmark = pytest.mark.django_db
 
+
 # More than the tests need.
-MANY = {"checks.default": 9, "interactive.default": 9, "checks.dc-us-1": 9}
+def many() -> dict[str, int]:
+    return {"checks.default": 9, "interactive.default": 9, "checks.dc-us-1": 9}
 
 
 def _ids(batches: list[claims.Batch]) -> list[int]:
@@ -49,8 +51,8 @@ def _large_tenant(make_tenant: MakeTenant, name: str, domains: int) -> Tenant:
 def test_every_due_check_is_claimed_once(tenant: Tenant) -> None:
     now = _soon()
 
-    first = _ids(claims.claim_due_checks(now=now, processes=MANY))
-    second = _ids(claims.claim_due_checks(now=now, processes=MANY))
+    first = _ids(claims.claim_due_checks(now=now, processes=many))
+    second = _ids(claims.claim_due_checks(now=now, processes=many))
 
     assert sorted(first) == list(Check.objects.order_by("pk").values_list("pk", flat=True))
     assert second == []
@@ -80,7 +82,7 @@ def test_batches_are_split_by_vantage_urgency_and_size(
         requested_until=timezone.now() + timedelta(minutes=5)
     )
 
-    batches = claims.claim_due_checks(now=_soon(), processes=MANY)
+    batches = claims.claim_due_checks(now=_soon(), processes=many)
 
     assert [(batch.queue, len(batch.check_ids)) for batch in batches] == [
         ("checks.dc-us-1", 1),
@@ -107,13 +109,13 @@ def test_no_more_is_claimed_than_workers_can_run(make_tenant: MakeTenant) -> Non
     now = _soon()
 
     ticks = [
-        len(_ids(claims.claim_due_checks(now=now, processes={"checks.default": 2})))
+        len(_ids(claims.claim_due_checks(now=now, processes=lambda: {"checks.default": 2})))
         for _ in range(3)
     ]
     Check.objects.filter(pk__in=Check.objects.exclude(claimed_until=None)[:60]).update(
         claimed_until=None, next_due_at=now + timedelta(hours=1)
     )
-    later = len(_ids(claims.claim_due_checks(now=now, processes={"checks.default": 2})))
+    later = len(_ids(claims.claim_due_checks(now=now, processes=lambda: {"checks.default": 2})))
 
     assert ticks == [2 * claims.BATCHES_PER_PROCESS * claims.BATCH_SIZE, 0, 0]
     assert later == 60
@@ -169,7 +171,7 @@ def test_large_request_leaves_the_rest_to_the_beat(make_tenant: MakeTenant) -> N
     assert [(batch.queue, len(batch.check_ids)) for batch in batches] == [
         ("interactive.default", claims.URGENT_BATCH_SIZE)
     ]
-    rest = _ids(claims.claim_due_checks(now=now, processes=MANY))
+    rest = _ids(claims.claim_due_checks(now=now, processes=many))
     assert sorted([*_ids(batches), *rest]) == sorted(large.checks.values_list("pk", flat=True))
 
 

@@ -37,7 +37,9 @@ def test_two_beats_claim_each_check_once(make_tenant: MakeTenant) -> None:
     make_tenant(domains=tuple((f"d{n}.test", "secondary") for n in range(40)))
     now = timezone.now() + timedelta(seconds=1)
 
-    processes = {"checks.default": 4}
+    def processes() -> dict[str, int]:
+        return {"checks.default": 4}
+
     results = run_concurrently([lambda: claims.claim_due_checks(now=now, processes=processes)] * 2)
 
     claimed = [pk for found in results for batch in found for pk in batch.check_ids]

@@ -13,14 +13,16 @@ from django.utils import timezone
 
 from checks import runs
 from checks.engine.dns.network import Network
-from checks.engine.outcomes import MESSAGE_KINDS
-from checks.models import Check
+from checks.engine.outcomes import MESSAGE_KINDS, CheckKind, Verdict
+from checks.models import Check, Observation
 from checks.tasks import queue_due_checks, repeat_reactions
 from config.beat_schedule import beat_schedule
 from onboarding import progress
 from onboarding.lifecycle.closing_pack import build
 from onboarding.lifecycle.tasks import build_lost_packs, reconcile
-from onboarding.models import ClosingPack, ManualStatus, SheetImport
+from onboarding.models import ClosingPack, Drift, ManualStatus, Monitoring, SheetImport
+from onboarding.monitoring import drifts
+from onboarding.monitoring.tasks import update_drifts
 from onboarding.plan_templates import plan_creation
 from onboarding.plans import evaluation, services
 from onboarding.plans.rollup import recompute_rollup
@@ -88,6 +90,19 @@ def _lose_reaction(tenant: Tenant, by: User) -> None:
     )
 
 
+def _fail_check(tenant: Tenant, by: User) -> None:
+    """An unchanged failure of a monitored tenant, whose window has ended."""
+    at = timezone.now() - LONG_AGO
+    Monitoring.objects.create(tenant=tenant, started_at=at, reason=Monitoring.Reason.CUTOVER)
+    check = tenant.checks.get(kind=CheckKind.MX)
+    check.latest = Observation.objects.create(
+        check_asked=check, verdict=Verdict.FAIL, first_seen_at=at, last_seen_at=at
+    )
+    check.settled_verdict, check.settled_at = Verdict.FAIL, timezone.now()
+    check.first_verified_at = at
+    check.save()
+
+
 def _lose_check(tenant: Tenant, by: User) -> None:
     tenant.checks.filter(kind="mx").delete()
 
@@ -122,6 +137,12 @@ CASES = {
         _lose_check,
         (plan_creation, "apply_profile"),
         lambda tenant: tenant.checks.filter(kind="mx").exists(),
+    ),
+    "onboarding.update_drifts": Case(
+        update_drifts,
+        _fail_check,
+        (drifts, "update_by_time"),
+        lambda tenant: Drift.objects.filter(tenant=tenant, kind=Drift.Kind.LEFTOVER_MX).exists(),
     ),
     "checks.repeat_reactions": Case(
         repeat_reactions,

@@ -39,7 +39,6 @@ def _record(check: Check, verdict: Verdict, *, minutes: float = 0) -> None:
         Outcome(CheckKind(check.kind), check.subject, verdict),
         expectation=check.expectation,
         at=START + timedelta(minutes=minutes),
-        is_in_batch=True,
     )
 
 

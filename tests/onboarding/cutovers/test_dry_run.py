@@ -61,7 +61,7 @@ def _store_run(check: Check) -> None:
         verdict=outcome.verdict.value,
         evidence=dict(outcome.evidence),
         digest=f"x{check.pk}",
-        raw=raw_answers.store(check.tenant, recorder.raw()),
+        raw_id=raw_answers.store({0: (check.tenant.pk, recorder.raw())})[0],
         first_seen_at=now,
         last_seen_at=now,
     )

@@ -41,7 +41,7 @@ def mx_observation(tenant: Tenant) -> Observation:
         check_asked=check,
         verdict=outcome.verdict.value,
         digest="x",
-        raw=raw_answers.store(tenant, recorder.raw()),
+        raw_id=raw_answers.store({0: (tenant.pk, recorder.raw())})[0],
         first_seen_at=now,
         last_seen_at=now,
     )
@@ -158,7 +158,7 @@ def sts_observation(tenant: Tenant) -> None:
         check_asked=check,
         verdict="fail",
         digest="x",
-        raw=raw_answers.store(tenant, recorder.raw()),
+        raw_id=raw_answers.store({0: (tenant.pk, recorder.raw())})[0],
         first_seen_at=now,
         last_seen_at=now,
     )

@@ -238,7 +238,7 @@ def test_export_contains_exactly_one_tenant(
     _link(tenant, owner)
     store_file(task_of(tenant, "training"), SimpleUploadedFile("shot.png", PNG), by=owner)
     raw = {'["delegation","northwind.test"]': {"$": "NoName"}}
-    raw_answers.store(tenant, raw)
+    raw_answers.store({0: (tenant.pk, raw)})
 
     archive = _exported(tenant, owner)
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from checks.engine.outcomes import CheckKind, Finding, Outcome, Verdict
 from checks.expectations import sync_checks
@@ -23,6 +24,7 @@ from onboarding.monitoring.drift_rules import (
     changed_fields,
     evaluate_drift,
 )
+from onboarding.monitoring.tasks import update_drifts
 from onboarding.plans.current_state import drift_counts
 from onboarding.plans.services import exempt_domain
 from tenants.models import ActivityLine, Domain, Tenant, User
@@ -93,6 +95,47 @@ def test_open_window_is_not_go_live(tenant: Tenant, run_check: RunCheck) -> None
 
     drifts.update_for_tenant(tenant, now=START + timedelta(hours=5))
     assert Monitoring.objects.get().started_at == START
+
+
+def test_monitoring_starts_after_the_window_without_a_run(
+    tenant: Tenant, run_check: RunCheck, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run with an unchanged answer has no reaction, so the beat starts the monitoring."""
+    cutover_of(tenant, "inbound", START)
+    in_window, later = START + timedelta(hours=1), START + timedelta(hours=5)
+    monkeypatch.setattr(timezone, "now", lambda: in_window)
+    run_check(tenant, CheckKind.MX, Verdict.PASS)
+    update_drifts()
+    assert not Monitoring.objects.exists()
+
+    monkeypatch.setattr(timezone, "now", lambda: later)
+    update_drifts()
+    assert Monitoring.objects.get().started_at == START
+    assert not drifts.tenants_to_update().exists()
+
+
+def test_port_that_stays_open_after_a_window_is_drift_without_a_run(
+    make_tenant: MakeTenant,
+    run_check: RunCheck,
+    fail: RecordRuns,
+    settings: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settings.CHECKS_CONTROL_TARGET = ("control.test", 25)
+    tenant = make_tenant(platform="on_premises", hosts=(HostRow("delivery", "mail.one.test", 25),))
+    run_check(tenant, CheckKind.MX, Verdict.PASS)
+    run_check(tenant, CheckKind.LOCKDOWN, Verdict.PASS, minutes=5)
+    window = START + timedelta(minutes=DAY - 30)
+    cutover_of(tenant, "inbound", window, "one.test")
+    monkeypatch.setattr(timezone, "now", lambda: window + timedelta(minutes=30))
+    fail(tenant, CheckKind.LOCKDOWN, "lockdown.open")
+    assert _open(tenant) == []
+
+    monkeypatch.setattr(timezone, "now", lambda: window + timedelta(days=1))
+    update_drifts()
+
+    assert _open(tenant) == ["port_reopened"]
+    assert not drifts.tenants_to_update().exists()
 
 
 def test_settled_leftover_mx_is_one_drift(
