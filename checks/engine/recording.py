@@ -7,8 +7,9 @@ clients that repeat the run without a network.
 from __future__ import annotations
 
 import datetime
+import functools
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -45,14 +46,39 @@ class CheckClients:
 class Recorder:
     """The questions of one run, each once, with their answers."""
 
-    _answer_to: dict[str, Any] = field(default_factory=dict)
+    _answer_to: dict[tuple[Any, ...], Any] = field(default_factory=dict)
 
     def record(self, question: tuple[Any, ...], answer: Any) -> None:
-        self._answer_to[_key(question)] = answer
+        self._answer_to[question] = answer
 
     def raw(self) -> RawAnswers:
-        """Return plain JSON values, sorted: the order must not depend on the speed of servers."""
-        return {question: encode(self._answer_to[question]) for question in sorted(self._answer_to)}
+        """Return plain JSON values, sorted: the order must not depend on the speed of servers.
+
+        The answers are encoded when they are read. Most runs repeat the newest answer, so that
+        nothing reads them.
+        """
+        return _EncodedOnDemand(self._answer_to)
+
+
+class _EncodedOnDemand(Mapping[str, Any]):
+    """The raw answers of a run, encoded when one of them is read."""
+
+    def __init__(self, answers: Mapping[tuple[Any, ...], Any]) -> None:
+        self._answers = answers
+
+    @functools.cached_property
+    def _encoded(self) -> dict[str, Any]:
+        by_key = {_key(question): answer for question, answer in self._answers.items()}
+        return {key: encode(by_key[key]) for key in sorted(by_key)}
+
+    def __getitem__(self, key: str) -> Any:
+        return self._encoded[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._encoded)
+
+    def __len__(self) -> int:
+        return len(self._answers)
 
 
 def _key(question: tuple[Any, ...]) -> str:

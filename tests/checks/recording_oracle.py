@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from checks import raw_answers
-from checks.check_state import apply_run, digest_of, is_stale
+from checks.check_state import CheckState, apply_run, digest_of, is_stale
 from checks.engine import rules
 from checks.engine.outcomes import Outcome
 from checks.models import Check, Observation
@@ -42,17 +42,28 @@ def record_one(
         policy=policy,
         jitter=0,
     )
-    latest = check.latest
-    verdict = check.settled.verdict
-    if latest is not None and latest.digest == digest:
-        latest.last_seen_at = at
-        latest.runs += 1
-        latest.save()
-    else:
-        latest = _open(check, outcome, digest, at=at, ended_at=ended_at)
-    settled = state.settled
-    if check.latest_id != latest.pk or verdict is not settled.verdict:
+    before = (check.latest_id, check.settled.verdict)
+    _save(check, state, _extended(check, outcome, digest, at=at, ended_at=ended_at))
+    if before != (check.latest_id, check.settled.verdict):
         check.unevaluated_since = check.unevaluated_since or at
+        check.save()
+    return True
+
+
+def _extended(
+    check: Check, outcome: Outcome, digest: str, *, at: datetime, ended_at: datetime
+) -> Observation:
+    latest = check.latest
+    if latest is None or latest.digest != digest:
+        return _open(check, outcome, digest, at=at, ended_at=ended_at)
+    latest.last_seen_at = at
+    latest.runs += 1
+    latest.save()
+    return latest
+
+
+def _save(check: Check, state: CheckState, latest: Observation) -> None:
+    settled = state.settled
     check.settled_verdict = settled.verdict.value if settled.verdict is not None else ""
     check.settled_at = state.settled_at
     check.contradicting_runs = settled.contradicting_runs
@@ -69,11 +80,10 @@ def record_one(
     if received_at is not None and (check.received_at is None or received_at > check.received_at):
         check.received_at = received_at
     check.latest = latest
-    check.checked_at, check.interval = at, state.interval.value
+    check.checked_at, check.interval = state.checked_at, state.interval.value
     check.next_due_at = state.next_due_at
     check.claim_id, check.claimed_until = "", None
     check.save()
-    return True
 
 
 def _open(

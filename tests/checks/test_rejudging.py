@@ -75,7 +75,7 @@ def test_every_dns_kind_from_raw_answers(kind: CheckKind) -> None:
     seen = asyncio.run(
         _inspect(recording_clients(lookup, Prober(Network(), lookup), recorder), look)
     )
-    kept = json.loads(json.dumps(recorder.raw()))
+    kept = json.loads(json.dumps(dict(recorder.raw())))
     again = asyncio.run(inspect_recorded(look, kept, at=START))
 
     assert again == seen
