@@ -32,10 +32,17 @@ def run_checks(check_ids: list[int]) -> None:
             logger.info("ran %d checks, recorded %d", len(claim.check_ids), recorded)
     if is_failed:
         _queue(claims.split_batch(claim.check_ids, now=database_time.now()))
+    if not (run_checks.request.is_eager or run_checks.request.called_directly):
+        # The worker has capacity again. With many due checks it must not wait for the next tick.
+        _queue_due()
 
 
 @shared_task(name="checks.queue_due_checks", ignore_result=True)
 def queue_due_checks() -> None:
+    _queue_due()
+
+
+def _queue_due() -> None:
     now = database_time.now()
     processes = functools.partial(workers.processes_by_queue, now=now)
     _queue(claims.claim_due_checks(now=now, processes=processes))

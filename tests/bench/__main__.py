@@ -30,6 +30,7 @@ class Part:
 
 PARTS = {
     "engine": Part("P1, P3", needs_database=False),
+    "path": Part("P2"),
     "recording": Part("P11"),
 }
 

@@ -8,10 +8,11 @@ from datetime import datetime, timedelta
 import pytest
 from django.utils import timezone
 
-from checks import claims, services
+from checks import claims, runs, services
 from checks.engine.outcomes import CheckKind, Outcome, Verdict
 from checks.models import Check
 from checks.scheduling import Interval
+from checks.tasks import run_checks
 from tenants.models import Domain, Tenant
 from tests.factories import MakeTenant
 
@@ -300,3 +301,25 @@ def test_dropped_run_schedules_the_next(tenant: Tenant) -> None:
     wait = mx.next_due_at - now
     assert timedelta(seconds=10) < wait < timedelta(seconds=20)
     assert mx.interval == Interval.UNSETTLED
+
+
+def test_worker_queues_the_next_batch_itself(
+    make_tenant: MakeTenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With many due checks the ticks of the beat do not limit the workers."""
+    make_tenant(domains=tuple((f"d{n}.test", "secondary") for n in range(40)))
+    ids = list(Check.objects.values_list("pk", flat=True))
+    Check.objects.update(next_due_at=timezone.now() - timedelta(minutes=1))
+    queued: list[int] = []
+    monkeypatch.setattr(runs, "run_batch", len)
+    monkeypatch.setattr(run_checks, "apply_async", lambda args, queue: queued.extend(args[0]))
+
+    run_checks(ids[:5])
+    assert queued == []
+    run_checks.push_request(called_directly=False)
+    try:
+        run_checks.run(ids[:5])
+    finally:
+        run_checks.pop_request()
+
+    assert len(queued) > 100
