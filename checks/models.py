@@ -150,12 +150,6 @@ class Check(models.Model):
                 condition=models.Q(unevaluated_since__isnull=False),
                 name="check_unevaluated",
             ),
-            # For the beat, which reads them every minute.
-            models.Index(
-                fields=["tenant"],
-                condition=models.Q(is_active=True, settled_verdict=Verdict.FAIL.value),
-                name="check_failing",
-            ),
         ]
 
     def __str__(self) -> str:

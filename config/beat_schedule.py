@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-_DAILY = ("onboarding.reconcile", "onboarding.delete_abandoned_imports")
+_DAILY = ("onboarding.delete_abandoned_imports",)
 _INTERVALS = {
     "checks.repeat_reactions": timedelta(seconds=15),
     "onboarding.expire_accepted_risks": timedelta(minutes=1),
@@ -17,6 +17,7 @@ _INTERVALS = {
     "onboarding.notify_drifts": timedelta(minutes=1),
     "onboarding.update_drifts": timedelta(minutes=1),
     "onboarding.resume_imports": timedelta(minutes=1),
+    "onboarding.reconcile": timedelta(minutes=5),
     "onboarding.build_lost_packs": timedelta(minutes=10),
     "onboarding.sweep_files": timedelta(hours=1),
     "onboarding.send_due_reminders": timedelta(hours=1),

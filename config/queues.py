@@ -4,7 +4,8 @@ No work waits for work of another kind: each queue has processes of its own.
 
 - *interactive*: a person or a cutover waits, and the ticks of the beat;
 - *checks*: all other runs;
-- *long*: imports, exports, closing packs and the daily reconciliation;
+- *long*: imports, exports and closing packs;
+- *reconcile*: the daily reconciliation of each tenant, when no long work waits;
 - *mail*: everything that talks to the mail server.
 
 *interactive* and *checks* exist once for each vantage, because a worker elsewhere has another
@@ -18,6 +19,7 @@ INTERACTIVE = f"interactive.{DEFAULT_VANTAGE}"
 CHECKS = f"checks.{DEFAULT_VANTAGE}"
 LONG = "long"
 MAIL = "mail"
+RECONCILE = "reconcile"
 
 _TASKS = {
     INTERACTIVE: (
@@ -43,13 +45,15 @@ _TASKS = {
         "onboarding.build_pack",
         "onboarding.delete_abandoned_imports",
         "onboarding.import_sheet",
-        "onboarding.reconcile",
-        "onboarding.reconcile_tenant",
         "onboarding.resume_imports",
         "onboarding.sweep_files",
         "onboarding.sweep_folder",
         "onboarding.update_drifts",
         "onboarding.update_drifts_of",
+    ),
+    RECONCILE: (
+        "onboarding.reconcile",
+        "onboarding.reconcile_tenant",
     ),
     MAIL: (
         "onboarding.notify_drifts",
@@ -64,11 +68,12 @@ _TASKS = {
 }
 ROUTES = {task: {"queue": queue} for queue, tasks in _TASKS.items() for task in tasks}
 
-# The workers of one installation, as queues and number of processes. The long worker also takes the
-# messages that version 0.1.0 left in its single queue.
+# The workers of one installation, as queues and number of processes. A worker takes messages from
+# its queues in alphabetical order (`queue_order_strategy`). The long worker also takes those that
+# version 0.1.0 left in its single queue.
 WORKERS: dict[str, tuple[str, int]] = {
     "interactive": (INTERACTIVE, 2),
     "checks": (CHECKS, 2),
-    "long": (f"{LONG},celery", 1),
+    "long": (f"celery,{LONG},{RECONCILE}", 1),
     "mail": (MAIL, 1),
 }

@@ -309,7 +309,11 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # The visibility timeout must exceed the longest task. kombu restores lost messages only on every
 # tenth tick of the restore interval, so its default of 10 s would mean 100 s.
-CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 600, "unacked_restore_interval": 1}
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": 600,
+    "unacked_restore_interval": 1,
+    "queue_order_strategy": "sorted",
+}
 CHECKS_TICK_SECONDS = env.integer("CHECKS_TICK_SECONDS", 2, minimum=1, maximum=3600)
 CELERY_BEAT_SCHEDULE = beat_schedule(tick_seconds=CHECKS_TICK_SECONDS)
 

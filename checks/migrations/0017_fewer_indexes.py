@@ -70,14 +70,6 @@ class Migration(migrations.Migration):
                 to="tenants.tenant",
             ),
         ),
-        migrations.AddIndex(
-            model_name="check",
-            index=models.Index(
-                condition=models.Q(("is_active", True), ("settled_verdict", "fail")),
-                fields=["tenant"],
-                name="check_failing",
-            ),
-        ),
         migrations.AddConstraint(
             model_name="check",
             constraint=models.UniqueConstraint(

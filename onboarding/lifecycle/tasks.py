@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import functools
 import logging
+import math
 from collections.abc import Iterable
+from datetime import timedelta
 
 from celery import shared_task
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
@@ -26,16 +28,32 @@ from tenants.models import Domain, Tenant
 
 logger = logging.getLogger(__name__)
 
+RECONCILE_EVERY = timedelta(days=1)
+# The interval of `onboarding.reconcile` (config.beat_schedule).
+RECONCILE_TICK = timedelta(minutes=5)
+# Twice the share of a tick in a day, so that tenants catch up after a pause.
+RECONCILED_SHARE = 2 * (RECONCILE_TICK / RECONCILE_EVERY)
+FEWEST_RECONCILED = 10
+
 
 @shared_task(name="onboarding.reconcile", acks_late=True, ignore_result=True)
 def reconcile() -> None:
-    """Queue one message for each tenant, open or completed.
+    """Queue one message for some of the tenants, open or completed, that were not reconciled today.
 
-    The daily reconciliation repairs lost reactions within a day and applies new region data.
+    The daily reconciliation repairs lost reactions within a day and applies new region data. All
+    tenants follow in turns, spread over the day. A message expires before the next one for the
+    same tenant.
     """
-    tenants = Tenant.objects.filter(Q(closed_at__isnull=True) | Q(completed_at__isnull=False))
-    for tenant_id in tenants.filter(plan__isnull=False).values_list("pk", flat=True):
-        reconcile_tenant.delay(tenant_id)
+    now = timezone.now()
+    tenants = Tenant.objects.filter(
+        Q(closed_at__isnull=True) | Q(completed_at__isnull=False), plan__isnull=False
+    )
+    is_due = Q(plan__reconciled_at=None) | Q(plan__reconciled_at__lte=now - RECONCILE_EVERY)
+    due = tenants.filter(is_due).order_by(F("plan__reconciled_at").asc(nulls_first=True), "pk")
+    most = max(FEWEST_RECONCILED, math.ceil(tenants.count() * RECONCILED_SHARE))
+    expires = RECONCILE_TICK.total_seconds()
+    for tenant_id in due.values_list("pk", flat=True)[:most]:
+        reconcile_tenant.apply_async(args=(tenant_id,), expires=expires)
 
 
 @shared_task(name="onboarding.reconcile_tenant", acks_late=True, ignore_result=True)
@@ -44,6 +62,8 @@ def reconcile_tenant(tenant_id: int) -> None:
     tenant = Tenant.objects.select_related("plan").filter(pk=tenant_id).first()
     if tenant is None:
         return
+    # Before the work: a tenant with a fault must not come first in every turn.
+    Plan.objects.filter(tenant=tenant).update(reconciled_at=timezone.now())
     if not tenant.is_closed:
         plan_creation.apply_profile(tenant)
         evaluation.complete_waits(tenant.plan, now=timezone.now())

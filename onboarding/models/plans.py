@@ -91,6 +91,8 @@ class Plan(models.Model):
     tasks_complete = models.PositiveIntegerField(default=0)
     tasks_regressed = models.PositiveIntegerField(default=0)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
+    # The newest start of its reconciliation (onboarding.lifecycle.tasks).
+    reconciled_at = models.DateTimeField(null=True, blank=True, editable=False, db_index=True)
 
     def __str__(self) -> str:
         return f"plan of {self.tenant}"

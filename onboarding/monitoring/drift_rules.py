@@ -72,6 +72,14 @@ def evaluate_drift(check: Check, context: DriftContext) -> DriftState:
             return _of_settled(check, context)
 
 
+def can_drift(check: Check) -> bool:
+    """Whether `evaluate_drift` can return DRIFTED for the check in some context."""
+    if check.kind != CheckKind.MX_TTL:
+        return check.settled.verdict is Verdict.FAIL
+    ttls, latest = _ttls(check), check.latest
+    return bool(ttls) and latest is not None and min(ttls) <= latest.evidence.get("threshold", 0)
+
+
 def _of_settled(check: Check, context: DriftContext) -> DriftState:
     settled = check.settled.verdict
     if settled is not None and settled.is_passing:

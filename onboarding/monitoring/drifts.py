@@ -11,28 +11,20 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from checks.engine.outcomes import CheckKind, Verdict
+from checks.engine.outcomes import CheckKind
 from checks.models import Check, Observation
 from checks.queries import checks_of
-from onboarding.cutovers.windows import KINDS_OF_DIRECTION
+from onboarding.cutovers.windows import KINDS_OF_DIRECTION, MAX_WINDOW_MINUTES
 from onboarding.errors import OnboardingError
-from onboarding.models import (
-    Cutover,
-    CutoverSnapshot,
-    DomainProgress,
-    Drift,
-    Monitoring,
-    Task,
-    TaskRole,
-)
+from onboarding.models import Cutover, CutoverSnapshot, DomainProgress, Drift, Monitoring
 from onboarding.monitoring.baseline import start_at_go_live
 from onboarding.monitoring.drift_rules import (
     KIND_OF_CHECK,
     DriftContext,
     DriftState,
+    can_drift,
     changed_fields,
     evaluate_drift,
     region_values_of,
@@ -45,6 +37,8 @@ from tenants.services import write_activity
 
 _NEEDS_MX_CHECK = {CheckKind.MX_TTL, CheckKind.MTA_STS}
 MAX_REASON_LENGTH = 500
+# The time after a window in which the beat updates the drifts. Reconciliation covers the rest.
+FOLLOWED_FOR = timedelta(minutes=15)
 
 
 def update_for_checks(
@@ -62,52 +56,33 @@ def update_for_checks(
     if monitoring is None and any(check.kind == CheckKind.MX for check in monitored):
         monitoring = start_at_go_live(tenant, now=now)
     if monitoring is not None:
-        for check in monitored:
-            _update_drift(check.pk, monitoring, tenant, now=now)
-
-
-def tenants_to_update() -> QuerySet[Tenant]:
-    """The tenants whose monitoring or drifts may change with the time alone.
-
-    1. The inbound cutover is verified, and the monitoring has not started: its window was open.
-    2. A monitored check failed and has no open drift: a window was open.
-    """
-    is_verified = Exists(
-        Task.objects.filter(
-            plan__tenant=OuterRef("pk"),
-            role=TaskRole.SWITCHES_INBOUND,
-            applies=True,
-            verified_at__isnull=False,
-        )
-    )
-    is_failing = Exists(_failing_checks().filter(tenant=OuterRef("pk")))
-    return Tenant.objects.filter(
-        Q(closed_at=None) | Q(completed_at__isnull=False),
-        Q(is_verified, monitoring=None) | Q(is_failing, monitoring__isnull=False),
-    )
-
-
-def _failing_checks() -> QuerySet[Check]:
-    is_drifted = Exists(Drift.objects.filter(check_asked=OuterRef("pk"), closed_at=None))
-    return Check.objects.filter(
-        ~is_drifted, is_active=True, settled_verdict=Verdict.FAIL, kind__in=KIND_OF_CHECK
-    )
-
-
-def update_by_time(tenant: Tenant, *, now: datetime | None = None) -> None:
-    """Start the monitoring after the window, and open the drifts of checks that still fail.
-
-    A run with an unchanged answer has no reaction (checks.reactions). Safe to repeat.
-    """
-    if not tenant.is_checked:
-        return
-    now = now or timezone.now()
-    monitoring = Monitoring.objects.filter(tenant=tenant).first()
-    if monitoring is None:
-        monitoring = start_at_go_live(tenant, now=now)
-    if monitoring is not None:
-        for check_id in _failing_checks().filter(tenant=tenant).values_list("pk", flat=True):
+        ids = {check.pk for check in monitored}
+        for check_id in sorted(ids | _dependent_on(monitored)):
             _update_drift(check_id, monitoring, tenant, now=now)
+
+
+def _dependent_on(checks: Iterable[Check]) -> set[int]:
+    """The checks whose drift depends on one of these MX checks."""
+    domains = [check.domain_id for check in checks if check.kind == CheckKind.MX]
+    if not domains:
+        return set()
+    related = Check.objects.filter(domain__in=domains, kind__in=_NEEDS_MX_CHECK, is_active=True)
+    return set(related.values_list("pk", flat=True))
+
+
+def tenants_after_window(*, now: datetime) -> list[int]:
+    """The tenants with a cutover window that ended within the last FOLLOWED_FOR.
+
+    The end of a window may start the monitoring and open drifts, while no answer changes.
+    """
+    longest = timedelta(minutes=MAX_WINDOW_MINUTES) + FOLLOWED_FOR
+    started = Cutover.objects.filter(planned_at__lte=now, planned_at__gt=now - longest)
+    ended = [
+        cutover.plan.tenant_id
+        for cutover in started.select_related("plan")
+        if now - FOLLOWED_FOR <= window_bounds(cutover)[1] <= now
+    ]
+    return sorted(set(ended))
 
 
 def update_for_tenant(tenant: Tenant, *, now: datetime | None = None) -> None:
@@ -118,8 +93,13 @@ def update_for_tenant(tenant: Tenant, *, now: datetime | None = None) -> None:
     )
     if monitoring is None or not tenant.is_checked:
         return
+    drifted = set(
+        Drift.objects.filter(tenant=tenant, closed_at=None).values_list("check_asked", flat=True)
+    )
     for check in checks_of(tenant).filter(kind__in=KIND_OF_CHECK):
-        _update_drift(check.pk, monitoring, tenant, now=now)
+        # Most checks match, and need neither a lock nor further queries.
+        if check.pk in drifted or can_drift(check):
+            _update_drift(check.pk, monitoring, tenant, now=now)
     update_region_drift(monitoring, tenant, now=now)
     _close_unmonitored(tenant, now=now)
 

@@ -10,22 +10,23 @@ from django.utils import timezone
 
 from onboarding.models import DriftNotification
 from onboarding.monitoring import drifts, notifications
+from tenants.models import Tenant
 
 logger = logging.getLogger(__name__)
 
 
 @shared_task(name="onboarding.update_drifts", ignore_result=True)
 def update_drifts() -> None:
-    """Queue one message for each tenant whose drifts may change with the time alone."""
-    for tenant_id in drifts.tenants_to_update().values_list("pk", flat=True):
+    """Queue one message for each tenant whose cutover window has ended."""
+    for tenant_id in drifts.tenants_after_window(now=timezone.now()):
         update_drifts_of.delay(tenant_id)
 
 
 @shared_task(name="onboarding.update_drifts_of", acks_late=True, ignore_result=True)
 def update_drifts_of(tenant_id: int) -> None:
-    tenant = drifts.tenants_to_update().filter(pk=tenant_id).first()
+    tenant = Tenant.objects.filter(pk=tenant_id).first()
     if tenant is not None:
-        drifts.update_by_time(tenant)
+        drifts.update_for_tenant(tenant)
 
 
 @shared_task(name="onboarding.notify_drifts", ignore_result=True)

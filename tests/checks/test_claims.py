@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -314,12 +315,13 @@ def test_worker_queues_the_next_batch_itself(
     monkeypatch.setattr(runs, "run_batch", len)
     monkeypatch.setattr(run_checks, "apply_async", lambda args, queue: queued.extend(args[0]))
 
-    run_checks(ids[:5])
+    task: Any = run_checks
+    task(ids[:5])
     assert queued == []
-    run_checks.push_request(called_directly=False)
+    task.push_request(called_directly=False)
     try:
-        run_checks.run(ids[:5])
+        task.run(ids[:5])
     finally:
-        run_checks.pop_request()
+        task.pop_request()
 
     assert len(queued) > 100

@@ -25,12 +25,14 @@ from onboarding.monitoring import drifts
 from onboarding.monitoring.tasks import update_drifts
 from onboarding.plan_templates import plan_creation
 from onboarding.plans import evaluation, services
+from onboarding.plans.planned_cutovers import CLOSES_AFTER
 from onboarding.plans.rollup import recompute_rollup
 from onboarding.plans.tasks import complete_waits, expire_accepted_risks
 from onboarding.requirements import imports
 from onboarding.requirements.import_progress import STALLED_AFTER
 from onboarding.requirements.tasks import resume_imports
 from tenants.models import Tenant, User
+from tests.cutovers import cutover_of
 from tests.factories import MakeTenant, task_of
 from tests.onboarding.requirements.sheet_rows import sheet_of, shown
 
@@ -93,6 +95,7 @@ def _lose_reaction(tenant: Tenant, by: User) -> None:
 def _fail_check(tenant: Tenant, by: User) -> None:
     """An unchanged failure of a monitored tenant, whose window has ended."""
     at = timezone.now() - LONG_AGO
+    cutover_of(tenant, "inbound", timezone.now() - CLOSES_AFTER - timedelta(minutes=5))
     Monitoring.objects.create(tenant=tenant, started_at=at, reason=Monitoring.Reason.CUTOVER)
     check = tenant.checks.get(kind=CheckKind.MX)
     check.latest = Observation.objects.create(
@@ -141,7 +144,7 @@ CASES = {
     "onboarding.update_drifts": Case(
         update_drifts,
         _fail_check,
-        (drifts, "update_by_time"),
+        (drifts, "update_for_tenant"),
         lambda tenant: Drift.objects.filter(tenant=tenant, kind=Drift.Kind.LEFTOVER_MX).exists(),
     ),
     "checks.repeat_reactions": Case(
