@@ -32,6 +32,7 @@ PARTS = {
     "engine": Part("P1, P3", needs_database=False),
     "path": Part("P2"),
     "recording": Part("P11"),
+    "growth": Part("P6 without searches"),
 }
 
 

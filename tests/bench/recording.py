@@ -77,7 +77,7 @@ async def _outcome(check: Check, zone: str) -> Outcome:
     return replace(await inspect(clients, build_request(check)), raw=recorder.raw())
 
 
-def _outcomes_of(checks: Sequence[Check]) -> dict[int, Outcome]:
+def outcomes_of(checks: Sequence[Check]) -> dict[int, Outcome]:
     return {
         check.pk: asyncio.run(_outcome(check, _zone(check.domain.name, check.domain.pk)))
         for check in checks
@@ -108,7 +108,7 @@ def _wal_position() -> int:
         return int(cursor.fetchone()[0])
 
 
-def _measure(outcomes: dict[int, Outcome]) -> Pass:
+def measure(outcomes: dict[int, Outcome]) -> Pass:
     """Run every check once."""
 
     def prepared(
@@ -138,7 +138,7 @@ def _queries_of_a_run(outcomes: dict[int, Outcome]) -> float:
         return execute(sql, params, many, context)
 
     with connection.execute_wrapper(count):
-        counted = _measure(outcomes)
+        counted = measure(outcomes)
     # Without the position of the WAL, twice, and the update that makes all checks due.
     return (sent - 3) / counted.runs
 
@@ -149,17 +149,17 @@ def run(options: argparse.Namespace) -> list[Bar]:
     domains = options.size or (20 if options.quick else 400)
     create_tenants([f"d{number}.client.example" for number in range(domains)])
     checks = list(Check.objects.filter(is_active=True).select_related("tenant", "domain"))
-    outcomes = _outcomes_of(checks)
-    print(f"first pass   {_measure(outcomes)}")
+    outcomes = outcomes_of(checks)
+    print(f"first pass   {measure(outcomes)}")
     # Two more passes settle every answer.
     for _ in range(2):
-        _measure(outcomes)
+        measure(outcomes)
     with connection.cursor() as cursor:
         # Copies of pages in the WAL depend on the time between checkpoints, not on the work.
         cursor.execute("ALTER SYSTEM SET full_page_writes = off")
         cursor.execute("SELECT pg_reload_conf()")
         cursor.execute("VACUUM ANALYZE")
-    rounds = [_measure(outcomes) for _ in range(ROUNDS)]
+    rounds = [measure(outcomes) for _ in range(ROUNDS)]
     for each in rounds:
         print(f"repeat pass  {each}")
     print(f"{Observation.objects.count()} observations of {len(checks)} checks")
