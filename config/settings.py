@@ -9,16 +9,15 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import django_stubs_ext
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from checks.lab import addresses
-from config import env, queues
+from config import env, generics, queues
 from config.beat_schedule import beat_schedule
 from config.version import version
 
-django_stubs_ext.monkeypatch()
+generics.allow_subscripts()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VERSION = version()

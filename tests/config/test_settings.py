@@ -92,3 +92,14 @@ def test_bad_values_are_refused_by_name(
 
     assert refused.returncode == 1
     assert message in refused.stderr
+
+
+def test_start_imports_no_administration_site() -> None:
+    """Every process would pay for it: `config.generics` replaces the patch that needs it."""
+    script = (
+        "import django, sys; django.setup(); print('django.contrib.admin.options' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.strip() == "False"
