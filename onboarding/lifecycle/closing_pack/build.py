@@ -25,6 +25,7 @@ from onboarding.lifecycle.closing_pack import contents
 from onboarding.lifecycle.closing_pack.contents import (
     pack_activity,
     pack_content,
+    pack_heads,
     pack_observations,
 )
 from onboarding.models import ClosingPack, RequirementsSheet
@@ -102,6 +103,7 @@ def _contents(tenant: Tenant) -> Iterator[tuple[str, bytes]]:
     yield contents.IMPLEMENTATION, _json(facts)
     yield contents.OBSERVATIONS, _json(list(pack_observations(tenant)))
     yield contents.ACTIVITY, _json(activity)
+    yield contents.HEADS, pack_heads(activity, tenant).encode()
     for sheet in RequirementsSheet.objects.filter(task__plan__tenant=tenant):
         whole = (as_csv(sheet, is_full=True), as_xlsx(sheet, is_full=True))
         yield from zip(contents.places_of_sheet(sheet), whole, strict=True)
