@@ -148,7 +148,7 @@ def _write(archive: zipfile.ZipFile, tenant: Tenant) -> None:
     people: set[int] = set()
     for name, (model, path) in EXPORTED_MODELS.items():
         rows = list(_rows(model, path, tenant))
-        people |= {row[key] for row in rows for key in _user_columns(model) if row[key]}
+        people |= {row[key] for row in rows for key in user_columns(model) if row[key]}
         _write_json(archive, name, rows)
     known = User.objects.filter(pk__in=people).values("id", "public_id", "name", "email")
     _write_json(archive, "people", [dict(row) for row in known])
@@ -178,7 +178,8 @@ def _rows(model: type[Model], path: str, tenant: Tenant) -> Iterator[dict[str, A
     return iter(rows)
 
 
-def _user_columns(model: type[Model]) -> list[str]:
+def user_columns(model: type[Model]) -> list[str]:
+    """The columns of a table that refer to a person."""
     return [
         field.attname
         for field in model._meta.concrete_fields
