@@ -24,6 +24,7 @@ from kombu.exceptions import OperationalError
 from tenants import invitations, published_heads
 from tenants.email import send_template_email
 from tenants.models import Invitation, User
+from tenants.visible_text import visible
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +65,7 @@ def queue_welcome_email(person: User, site: str) -> None:
 )
 def send_email(self: Any, subject: str, body: str, to: list[str]) -> None:
     try:
-        EmailMessage(subject, body, to=to).send()
+        EmailMessage(visible(subject), visible(body), to=to).send()
     except (SMTPException, OSError) as error:
         logger.warning("the mail server rejected an e-mail: %s", error)
         raise self.retry(countdown=10 * 2**self.request.retries, exc=error) from error

@@ -59,6 +59,7 @@ from tenants.models import (
     User,
 )
 from tenants.services import write_activity
+from tenants.visible_text import visible
 
 # Each table of a tenant, with the lookup from a row to the tenant. A test reports missing models.
 EXPORTED_MODELS: dict[str, tuple[type[Model], str]] = {
@@ -153,7 +154,9 @@ def _write(archive: zipfile.ZipFile, tenant: Tenant) -> None:
     known = User.objects.filter(pk__in=people).values("id", "public_id", "name", "email")
     _write_json(archive, "people", [dict(row) for row in known])
     for file in files_of(tenant):
-        archive.write(file_store.path_of(file.stored_as), f"files/{file.public_id}-{file.name}")
+        archive.write(
+            file_store.path_of(file.stored_as), f"files/{file.public_id}-{visible(file.name)}"
+        )
 
 
 def _write_json(archive: zipfile.ZipFile, name: str, rows: list[dict[str, Any]]) -> None:

@@ -33,6 +33,7 @@ from onboarding.requirements.exports import as_csv, as_xlsx
 from tenants.activity_names import ActivityName
 from tenants.models import ActivityLine, Tenant, User
 from tenants.services import write_activity
+from tenants.visible_text import visible
 
 _HERE = Path(__file__).parent
 # A build that takes longer was lost with its worker.
@@ -118,7 +119,7 @@ def _json(facts: Any) -> bytes:
 def _page(tenant: Tenant, facts: dict[str, Any], *, until: int) -> bytes:
     lines = ActivityLine.objects.filter(tenant=tenant, number__lte=until).select_related("actor")
     context = {"implementation": facts, "styles": _styles(), "lines": lines.order_by("number")}
-    return render_to_string("lifecycle/closing_pack/pack.html", context).encode()
+    return visible(render_to_string("lifecycle/closing_pack/pack.html", context)).encode()
 
 
 def _styles() -> SafeString:

@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from tenants.log_verification import Head, LogReport, compare_with, read_heads, verify_logs
 from tenants.models import Tenant
+from tenants.visible_text import visible
 
 
 class Command(BaseCommand):
@@ -45,7 +46,7 @@ class Command(BaseCommand):
 
     def _print(self, report: LogReport, names: dict[str, str]) -> int:
         """Print the head of a log, or its fault. Returns the number of faults."""
-        name = names.get(report.scope, "")
+        name = visible(names.get(report.scope, ""))
         if report.fault:
             self.stderr.write(f"{name or report.scope}: {report.fault}.")
             return 1
