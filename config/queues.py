@@ -62,7 +62,9 @@ _TASKS = {
         "onboarding.send_due_reminders",
         "onboarding.send_due_reminders_of",
         "onboarding.send_reminder",
+        "tenants.publish_heads",
         "tenants.send_email",
+        "tenants.send_heads",
         "tenants.send_invitation",
     ),
 }

@@ -73,6 +73,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "tenants.request_context.request_origin_middleware",
     "tenants.middleware.headers_middleware",
+    "tenants.middleware.visible_text_middleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",

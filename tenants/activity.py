@@ -1,24 +1,34 @@
-"""The activity log: appends a line to the chain of hashes, and checks the chain."""
+"""The activity log: appends a line to the chain of hashes.
+
+`tenants.log_verification` checks the chains.
+"""
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+import secrets
 from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 
-from tenants.activity_names import ActivityName
-from tenants.models import ActivityChain, ActivityLine, Tenant, User
+from tenants.activity_names import COMMITMENT, ERASABLE_PARAMS, ActivityName
+from tenants.models import ActivityChain, ActivityLine, ErasableAddress, Tenant, User
 from tenants.request_context import current_request_origin
+
+HASH_VERSION = 2
 
 
 def lock_chain(tenant: Tenant) -> None:
     """Lock the chain of the tenant's log before the plan, for a transaction that logs later."""
     _lock_scope(tenant.public_id)
+
+
+def lock_installation_chain() -> None:
+    """Lock the chain of the installation's log, after every chain of a tenant."""
+    _lock_scope(ActivityChain.INSTALLATION)
 
 
 def _lock_scope(scope: str) -> ActivityChain:
@@ -33,12 +43,15 @@ def add_line(
 
     The row of the chain is locked until the transaction ends, so the lines have the order of the
     commits. Lock the logged rows first: in another order two transactions can deadlock.
+
+    The installation's log contains a commitment in place of an erasable address.
     """
     # A misspelt name could never be corrected: the hash covers it, and lines are append-only.
     if not isinstance(action, ActivityName):
         raise TypeError(f"{action!r} is not a member of ActivityName")
     scope = tenant.public_id if tenant is not None else ActivityChain.INSTALLATION
     origin = current_request_origin()
+    params, erasable = _with_commitment(tenant, action, params)
     # No savepoint of its own: an error here rolls back the transaction of the logged change.
     with transaction.atomic(savepoint=False):
         chain = _lock_scope(scope)
@@ -53,16 +66,48 @@ def add_line(
             address=origin.address,
             agent=origin.agent,
             previous_hash=chain.head,
+            version=HASH_VERSION,
         )
         line.hash = hash_of(line)
         line.save(force_insert=True)
         chain.length, chain.head = line.number, line.hash
         chain.save(update_fields=["length", "head"])
+        if erasable is not None:
+            erasable.line = line
+            erasable.save(force_insert=True)
+        if line.number == 1 and tenant is not None:
+            # Later, because every sign-in waits for the installation's log while it is locked. The
+            # nightly task registers a log whose process died here.
+            transaction.on_commit(functools.partial(register_logs, [scope]), robust=True)
     return line
 
 
+def register_logs(scopes: list[str]) -> None:
+    """Add a line to the installation's log with these logs. A registered log cannot vanish."""
+    add_line(None, ActivityName.LOGS_REGISTERED, by=None, params={"logs": scopes})
+
+
+def _with_commitment(
+    tenant: Tenant | None, action: ActivityName, params: dict[str, Any]
+) -> tuple[dict[str, Any], ErasableAddress | None]:
+    key = ERASABLE_PARAMS.get(action, "")
+    address = params.get(key)
+    if tenant is not None or not isinstance(address, str) or not address:
+        return params, None
+    row = ErasableAddress(address=address, salt=secrets.token_hex(32))
+    return params | {key: {COMMITMENT: commitment_to(row.address, row.salt)}}, row
+
+
+def commitment_to(address: str, salt: str) -> str:
+    """SHA-256 as hex of a JSON array: the salt of 256 random bits, and the address."""
+    return hashlib.sha256(json.dumps([salt, address]).encode()).hexdigest()
+
+
 def hash_of(line: ActivityLine) -> str:
-    """SHA-256 as hex, over the stored content of a line and the hash of the previous line."""
+    """SHA-256 as hex, over the stored content of a line and the hash of the previous line.
+
+    Version 2 also covers the version and the tenant that the row refers to.
+    """
     content = [
         line.scope,
         line.number,
@@ -74,40 +119,7 @@ def hash_of(line: ActivityLine) -> str:
         line.agent,
         line.previous_hash,
     ]
+    if line.version >= HASH_VERSION:
+        tenant = line.tenant.public_id if line.tenant is not None else ""
+        content = [line.version, tenant, *content]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-@dataclass(frozen=True)
-class LogReport:
-    """The result of one log's check. `fault` is a sentence without a full stop, or empty."""
-
-    scope: str
-    length: int
-    head: str
-    fault: str = ""
-
-
-def verify_logs() -> Iterator[LogReport]:
-    """Check every log from its first line to its head, and find lines outside every chain."""
-    chains = {chain.scope: chain for chain in ActivityChain.objects.order_by("pk")}
-    scopes = set(ActivityLine.objects.order_by().values_list("scope", flat=True).distinct())
-    for chain in chains.values():
-        lines = ActivityLine.objects.filter(scope=chain.scope).select_related("actor")
-        fault = _fault(chain, lines.order_by("number").iterator(chunk_size=1000))
-        yield LogReport(chain.scope, chain.length, chain.head, fault)
-    for scope in sorted(scopes - set(chains)):
-        yield LogReport(scope, 0, "", "its lines belong to no chain")
-
-
-def _fault(chain: ActivityChain, lines: Iterable[ActivityLine]) -> str:
-    before, number = "", 0
-    for line in lines:
-        number += 1
-        if line.number != number:
-            return f"line {number} is missing"
-        if line.previous_hash != before or line.hash != hash_of(line):
-            return f"line {number} of {line.at:%Y-%m-%d %H:%M} was altered"
-        before = line.hash
-    if number != chain.length:
-        return f"line {number + 1} is missing: there were {chain.length}"
-    return "" if before == chain.head else "its last line differs from the chain’s head"

@@ -98,6 +98,9 @@ class ActivityName(TextChoices):
     TENANT_CLOSED = "tenant-closed"
     TENANT_REOPENED = "tenant-reopened"
     TENANT_ERASED = "tenant-erased"
+    # Activity logs
+    LOGS_REGISTERED = "logs-registered"
+    HEADS_SENT = "heads-sent"
     IMPLEMENTATION_COMPLETED = "implementation-completed"
     RESIDUAL_RISK_ACCEPTED = "residual-risk-accepted"
     RESIDUAL_RISK_WITHDRAWN = "residual-risk-withdrawn"
@@ -192,6 +195,17 @@ RENAMED_ACTIVITIES: Mapping[str, ActivityName] = MappingProxyType(
     }
 )
 
+# By name: the parameter with an e-mail address of a person who may belong to a client. In the
+# installation's log the line contains a commitment, and the address is in a table of its own.
+ERASABLE_PARAMS: Mapping[ActivityName, str] = MappingProxyType(
+    {
+        ActivityName.SIGN_IN_FAILED: "address",
+        ActivityName.PERSON_DEACTIVATED: "person",
+        ActivityName.PERSON_ACTIVATED: "person",
+    }
+)
+COMMITMENT = "commitment"
+
 _REASON = {"because": "reason"}
 _DOMAINS = {"of": "domains"}
 _LINK = {"handoff": "share_link"}
@@ -252,6 +266,11 @@ RENAMED_VALUES: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "resolution": {"mended": "resolved", "settled": "applied", "let_go": "unmonitored"},
     }
 )
+
+
+def is_commitment(value: object) -> bool:
+    """Whether a parameter is a commitment to an address: `{"commitment": "<SHA-256 as hex>"}`."""
+    return isinstance(value, dict) and set(value) == {COMMITMENT}
 
 
 def current_name(stored: str) -> str:

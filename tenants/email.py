@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
 
+from tenants.visible_text import visible
+
 
 def send_template_email(
     address: str, name: str, context: Mapping[str, object], *, message_id: str = ""
@@ -16,12 +18,15 @@ def send_template_email(
 
     Pass a `message_id` for an e-mail that may be sent twice: mail programs show it once.
     """
-    subject = " ".join(render_to_string(f"emails/{name}.subject.txt", context).split())
-    text = _without_gaps(render_to_string(f"emails/{name}.txt", context))
+    subject, text, html = (
+        visible(render_to_string(f"emails/{name}.{part}", context))
+        for part in ("subject.txt", "txt", "html")
+    )
+    subject, text = " ".join(subject.split()), _without_gaps(text)
     mail = EmailMultiAlternatives(subject, text, to=[address])
     if message_id:
         mail.extra_headers["Message-ID"] = message_id
-    mail.attach_alternative(render_to_string(f"emails/{name}.html", context), "text/html")
+    mail.attach_alternative(html, "text/html")
     mail.send()
 
 

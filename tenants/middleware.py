@@ -16,6 +16,7 @@ from django.utils.cache import add_never_cache_headers
 from tenants import retries
 from tenants.models import User
 from tenants.second_factor import must_set_up
+from tenants.visible_text import visible
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +38,7 @@ PERMISSIONS_POLICY = ", ".join(
         "usb",
     )
 )
+VISIBLE_TYPES = ("text/html", "text/csv", "text/plain")
 # The URL names that a user without the required second factor can still open, by prefix.
 OPEN_WITHOUT_FACTOR = ("mfa_", "account_reauthenticate", "account_logout", "health")
 
@@ -61,6 +63,23 @@ def headers_middleware(get_response: GetResponse) -> GetResponse:
         user = getattr(request, "user", None)
         if user is not None and (user.is_authenticated or request.path.startswith("/accounts/")):
             add_never_cache_headers(response)
+        return response
+
+    return middleware
+
+
+def visible_text_middleware(get_response: GetResponse) -> GetResponse:
+    """Show invisible characters of outside values on every page and in every CSV file."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        kind = response.get("Content-Type", "").partition(";")[0]
+        if not response.streaming and kind in VISIBLE_TYPES:
+            shown = visible(response.text)
+            if shown != response.text:
+                response.content = shown.encode(response.charset)
+                if response.has_header("Content-Length"):
+                    response["Content-Length"] = str(len(response.content))
         return response
 
     return middleware

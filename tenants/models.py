@@ -11,7 +11,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
-from tenants.activity_names import current_name, current_params
+from tenants.activity_names import current_name, current_params, is_commitment
 from tenants.names import display_domain
 from tenants.public_ids import new_public_id
 from tenants.regions import Region, load_regions
@@ -405,6 +405,8 @@ class ActivityLine(models.Model):
     agent = models.CharField(max_length=200, blank=True)
     previous_hash = models.CharField(max_length=64, blank=True)
     hash = models.CharField(max_length=64)
+    # The content that the hash covers (tenants.activity.hash_of). Version 1 is that of 0.1.0.
+    version = models.PositiveSmallIntegerField(default=1, db_default=1)
 
     class Meta:
         ordering: ClassVar[list[str]] = ["-at", "-pk"]
@@ -424,13 +426,44 @@ class ActivityLine(models.Model):
     @property
     def display_params(self) -> dict[str, Any]:
         """The parameters with the present keys and values, to show and not to hash."""
-        return current_params(self.action, self.params)
+        params = current_params(self.action, self.params)
+        return {
+            key: self.erasable_text if is_commitment(value) else value
+            for key, value in params.items()
+        }
+
+    @property
+    def erasable_text(self) -> str:
+        """The address that the line commits to, or a note about its erasure."""
+        try:
+            return self.erasable_address.address
+        except ErasableAddress.DoesNotExist:
+            return "(erased)"
+
+
+class ErasableAddress(models.Model):
+    """An e-mail address in a line of the installation's log, outside the hashed content.
+
+    The line contains a salted SHA-256 of the address (tenants.activity.commitment_to). Without this
+    row, the address cannot be computed from the line, and the line still verifies.
+    """
+
+    line = models.OneToOneField(
+        ActivityLine, on_delete=models.CASCADE, related_name="erasable_address"
+    )
+    # As entered, which can be any text: the field of a sign-in accepts every address.
+    address = models.CharField(max_length=254)
+    salt = models.CharField(max_length=64)
+
+    def __str__(self) -> str:
+        return f"address of line {self.line_id}"
 
 
 class ErasurePermit(models.Model):
     """While this row exists, the database permits the deletion of the tenant's activity lines.
 
-    The transaction that erases a tenant creates it and removes it.
+    It also permits empty parameters in lines of the installation's log: earlier versions stored
+    addresses there. The transaction that erases a tenant creates the permit and removes it.
     """
 
     tenant = models.OneToOneField(Tenant, on_delete=models.CASCADE)

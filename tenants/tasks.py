@@ -1,6 +1,7 @@
 """Celery tasks that send e-mails to people.
 
-If a worker dies between sending and acknowledging, the e-mail is sent twice, which is harmless.
+If a worker dies between sending and acknowledging, the e-mail is sent twice, which is harmless. The
+nightly heads are the exception: they are sent at most once.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import functools
 import logging
 from dataclasses import dataclass
-from smtplib import SMTPException
+from smtplib import SMTPConnectError, SMTPException, SMTPResponseException
 from typing import Any
 
 from allauth.account.forms import default_token_generator
@@ -20,9 +21,10 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from kombu.exceptions import OperationalError
 
-from tenants import invitations
+from tenants import invitations, published_heads
 from tenants.email import send_template_email
 from tenants.models import Invitation, User
+from tenants.visible_text import visible
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +65,7 @@ def queue_welcome_email(person: User, site: str) -> None:
 )
 def send_email(self: Any, subject: str, body: str, to: list[str]) -> None:
     try:
-        EmailMessage(subject, body, to=to).send()
+        EmailMessage(visible(subject), visible(body), to=to).send()
     except (SMTPException, OSError) as error:
         logger.warning("the mail server rejected an e-mail: %s", error)
         raise self.retry(countdown=10 * 2**self.request.retries, exc=error) from error
@@ -105,3 +107,31 @@ def _send_to_broker(public_id: str, site: str) -> None:
     except OperationalError:
         # The page shows the invitation as not sent, with a button that sends it.
         logger.warning("no broker: invitation %s was not sent", public_id)
+
+
+@shared_task(name="tenants.publish_heads", ignore_result=True)
+def publish_heads() -> None:
+    """Queue one e-mail with the heads of all activity logs for each administrator, once a day.
+
+    The schedule is hourly, so that a restart of the beat skips no day.
+    """
+    for person_id, day in published_heads.start_day():
+        send_heads.delay(person_id, day)
+
+
+@shared_task(
+    name="tenants.send_heads",
+    bind=True,
+    max_retries=5,
+    acks_late=False,
+    reject_on_worker_lost=False,
+    ignore_result=True,
+)
+def send_heads(self: Any, person_id: str, day: str) -> None:
+    """Send the e-mail at most once: acknowledged before, and repeated only after a refusal."""
+    try:
+        published_heads.send_heads(person_id, day)
+    except (ConnectionRefusedError, SMTPConnectError, SMTPResponseException) as error:
+        raise self.retry(countdown=60 * 2**self.request.retries, exc=error) from error
+    except (SMTPException, OSError) as error:
+        logger.warning("the heads of %s were perhaps not sent to %s: %s", day, person_id, error)

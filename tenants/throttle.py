@@ -41,6 +41,8 @@ def throttled(
                     return too_many_requests(request, math.ceil(seconds - gone))
             return view(request, *args, **kwargs)
 
+        # For the test that compares the documented limits with the URLs.
+        guarded.__dict__["rate_limit"] = (name, rate, methods)
         return guarded
 
     return decorate

@@ -1,4 +1,4 @@
-"""Reads the tables of docs/reference/access.md, from which the access tests are generated."""
+"""Reads tables of the documentation, such as docs/reference/access.md, for generated tests."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from pathlib import Path
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "reference" / "access.md"
 
 
-def table_under(heading: str) -> list[dict[str, str]]:
+def table_under(heading: str, page: Path = PAGE) -> list[dict[str, str]]:
     """The first table below a heading, as one mapping of column to cell for each row."""
-    _, _, section = PAGE.read_text(encoding="utf-8").partition(f"\n## {heading}\n")
+    _, _, section = page.read_text(encoding="utf-8").partition(f"\n## {heading}\n")
     lines = [line for line in section.partition("\n## ")[0].splitlines() if line.startswith("|")]
     head, _, *rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
     return [dict(zip(head, row, strict=True)) for row in rows]

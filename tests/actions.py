@@ -58,7 +58,9 @@ UPLOAD = object()
 
 
 @dataclass
-class _Form:
+class Form:
+    """A POST form of a page: its address, and the attributes of its fields and buttons."""
+
     action: str
     fields: list[dict[str, str]] = field(default_factory=list)
     buttons: list[dict[str, str]] = field(default_factory=list)
@@ -67,8 +69,8 @@ class _Form:
 class _Forms(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
-        self.found: list[_Form] = []
-        self._form: _Form | None = None
+        self.found: list[Form] = []
+        self._form: Form | None = None
         self._select: dict[str, str] | None = None
         self._text: dict[str, str] | None = None
 
@@ -76,7 +78,7 @@ class _Forms(HTMLParser):
         values = {name: value or "" for name, value in attrs}
         if tag == "form":
             is_post = values.get("method", "").lower() == "post"
-            self._form = _Form(values.get("action", "")) if is_post else None
+            self._form = Form(values.get("action", "")) if is_post else None
             if self._form is not None:
                 self.found.append(self._form)
         if self._form is None:
@@ -115,7 +117,13 @@ class _Forms(HTMLParser):
             self._text = None
 
 
-def _value_of(entry: Mapping[str, str]) -> Any:
+def forms_on(html: str) -> list[Form]:
+    reader = _Forms()
+    reader.feed(html)
+    return reader.found
+
+
+def value_of(entry: Mapping[str, str]) -> Any:
     """The value to send for a field; None to send none."""
     kind, value = entry["type"], entry.get("value", "")
     if kind in ("checkbox", "radio"):
@@ -137,11 +145,11 @@ def _value_of(entry: Mapping[str, str]) -> Any:
     return filled.get(kind, "") if is_prompt else ""
 
 
-def _data_of(form: _Form) -> Iterator[dict[str, Any]]:
+def _data_of(form: Form) -> Iterator[dict[str, Any]]:
     """The data of the form, once for each of its buttons, and then with other options selected."""
     data: dict[str, Any] = {}
     for entry in form.fields:
-        value = _value_of(entry)
+        value = value_of(entry)
         if value is not None and entry["name"] != "csrfmiddlewaretoken":
             data.setdefault(entry["name"], value)
     yield from _by_button(form, data)
@@ -150,7 +158,7 @@ def _data_of(form: _Form) -> Iterator[dict[str, Any]]:
         yield from _by_button(form, data | others)
 
 
-def _by_button(form: _Form, data: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _by_button(form: Form, data: dict[str, Any]) -> Iterator[dict[str, Any]]:
     named = [button for button in form.buttons if button.get("name")]
     if len(named) < max(1, len(form.buttons)):
         yield data
@@ -222,9 +230,7 @@ def _forms_by_name(pages: Collection[str], client: Client, user: str) -> dict[st
             transaction.set_rollback(True)
         if response.status_code != 200 or "html" not in response.get("Content-Type", ""):
             continue
-        reader = _Forms()
-        reader.feed(response.content.decode())
-        for form in reader.found:
+        for form in forms_on(response.content.decode()):
             url = form.action or page
             try:
                 name = resolve(url.partition("?")[0]).view_name

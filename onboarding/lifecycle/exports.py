@@ -59,6 +59,7 @@ from tenants.models import (
     User,
 )
 from tenants.services import write_activity
+from tenants.visible_text import visible
 
 # Each table of a tenant, with the lookup from a row to the tenant. A test reports missing models.
 EXPORTED_MODELS: dict[str, tuple[type[Model], str]] = {
@@ -148,12 +149,14 @@ def _write(archive: zipfile.ZipFile, tenant: Tenant) -> None:
     people: set[int] = set()
     for name, (model, path) in EXPORTED_MODELS.items():
         rows = list(_rows(model, path, tenant))
-        people |= {row[key] for row in rows for key in _user_columns(model) if row[key]}
+        people |= {row[key] for row in rows for key in user_columns(model) if row[key]}
         _write_json(archive, name, rows)
     known = User.objects.filter(pk__in=people).values("id", "public_id", "name", "email")
     _write_json(archive, "people", [dict(row) for row in known])
     for file in files_of(tenant):
-        archive.write(file_store.path_of(file.stored_as), f"files/{file.public_id}-{file.name}")
+        archive.write(
+            file_store.path_of(file.stored_as), f"files/{file.public_id}-{visible(file.name)}"
+        )
 
 
 def _write_json(archive: zipfile.ZipFile, name: str, rows: list[dict[str, Any]]) -> None:
@@ -178,7 +181,8 @@ def _rows(model: type[Model], path: str, tenant: Tenant) -> Iterator[dict[str, A
     return iter(rows)
 
 
-def _user_columns(model: type[Model]) -> list[str]:
+def user_columns(model: type[Model]) -> list[str]:
+    """The columns of a table that refer to a person."""
     return [
         field.attname
         for field in model._meta.concrete_fields

@@ -1,25 +1,21 @@
-"""Offboarding: remove people, close tenants without completion, and erase all data of a tenant."""
+"""Offboarding: remove people, and close tenants without completion."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from allauth.account.models import EmailAddress
-from django.contrib.auth.hashers import make_password
 from django.db import transaction
 from django.utils import timezone
 
 from checks.engine.outcomes import CheckKind
 from checks.expectations import sync_checks
 from checks.models import Check
-from onboarding.collaboration import file_store, share_links
+from onboarding.collaboration import share_links
 from onboarding.errors import OnboardingError
 from onboarding.lifecycle.closing import revoke_links
 from onboarding.models import (
     ClosingPack,
-    Cutover,
     EvidenceFile,
-    RequirementsSheet,
     ShareLink,
     Task,
     TenantExport,
@@ -30,19 +26,13 @@ from onboarding.plans.queries import lock_tasks, tasks_of
 from onboarding.plans.transitions import LONGEST_REASON
 from onboarding.plans.waiting_on import end_waiting
 from tenants import people
-from tenants.activity import lock_chain
 from tenants.activity_names import ActivityName
 from tenants.models import (
-    ActivityChain,
-    ActivityLine,
-    Domain,
-    ErasurePermit,
-    Host,
     Membership,
     Tenant,
     User,
 )
-from tenants.services import end_sessions, write_activity
+from tenants.services import write_activity
 
 
 def remove_membership(membership: Membership, *, by: User) -> None:
@@ -99,81 +89,6 @@ def close_tenant(tenant: Tenant, *, by: User, reason: str) -> None:
         revoke_links(tenant, by=by)
         write_activity(tenant, ActivityName.TENANT_CLOSED, by=by, reason=text[:LONGEST_REASON])
         tenant.plan.touch()
-
-
-def erase_tenant(tenant: Tenant, *, typed: str, by: User) -> None:
-    """Delete all data of a tenant permanently, including its activity log and files.
-
-    1. The typed name must match, which prevents erasure by habit. Otherwise raises OnboardingError.
-    2. Members without another tenant become anonymous, deactivated accounts, because other logs
-       refer to them.
-    3. A line of the audit log records who erased which tenant.
-    """
-    if typed.strip() != tenant.name:
-        raise OnboardingError("The name does not match. Nothing was erased.")
-    with transaction.atomic():
-        _lock_all(tenant)
-        for person in _users_of_this_tenant_only(tenant):
-            _anonymize(person)
-        paths = _stored_files(tenant)
-        lines = ActivityLine.objects.filter(tenant=tenant).count()
-        ErasurePermit.objects.create(tenant=tenant)
-        ActivityLine.objects.filter(tenant=tenant).delete()
-        ActivityChain.objects.filter(scope=tenant.public_id).delete()
-        name, public_id = tenant.name, tenant.public_id
-        tenant.delete()
-        write_activity(
-            None,
-            ActivityName.TENANT_ERASED,
-            by=by,
-            name=name,
-            erased=public_id,
-            lines=lines,
-            files=len(paths),
-        )
-        file_store.remove_on_commit(paths)
-
-
-def _lock_all(tenant: Tenant) -> None:
-    """Lock the rows that other transactions lock, in their order, before the tenant's deletion."""
-    Tenant.objects.select_for_update(no_key=True).get(pk=tenant.pk)
-    for rows in (
-        Domain.all_objects.filter(tenant=tenant).order_by("pk"),
-        Host.all_objects.filter(tenant=tenant).order_by("pk"),
-        Cutover.objects.filter(plan__tenant=tenant).order_by("pk"),
-        RequirementsSheet.objects.filter(task__plan__tenant=tenant).order_by("pk"),
-        Task.objects.filter(plan__tenant=tenant).order_by("position"),
-        Check.objects.filter(tenant=tenant).order_by("pk"),
-    ):
-        list(rows.select_for_update(of=("self",)).values_list("pk", flat=True))
-    lock_chain(tenant)
-
-
-def _users_of_this_tenant_only(tenant: Tenant) -> list[User]:
-    here = User.objects.filter(memberships__tenant=tenant, staff_role=User.StaffRole.NONE)
-    return list(here.exclude(memberships__in=Membership.objects.exclude(tenant=tenant)).distinct())
-
-
-def _anonymize(person: User) -> None:
-    EmailAddress.objects.filter(user=person).delete()
-    end_sessions(person)
-    User.objects.filter(pk=person.pk).update(
-        name="Erased person",
-        email=f"{person.public_id.lower()}@erased.invalid",
-        password=make_password(None),
-        is_active=False,
-    )
-
-
-def _stored_files(tenant: Tenant) -> list[str]:
-    files = EvidenceFile.objects.filter(task__plan__tenant=tenant)
-    exports = TenantExport.objects.filter(tenant=tenant).exclude(stored_as="")
-    packs = ClosingPack.objects.filter(tenant=tenant).exclude(stored_as="")
-    return [
-        *files.values_list("stored_as", flat=True),
-        *exports.values_list("stored_as", flat=True),
-        *packs.values_list("stored_as", flat=True),
-    ]
 
 
 def stored_in(folder: str) -> set[str]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from django.db import connection
 from django.db.models import Exists, OuterRef, QuerySet
 
 from checks.expectations import lock_checks
@@ -58,7 +61,17 @@ def lock_tasks(plan_id: int, *, deletes: bool = False) -> list[Task]:
     docs/architecture.md has the order of all locks.
     """
     rows = Task.objects.select_for_update(of=("self",), no_key=not deletes).select_related("sheet")
-    return list(rows.filter(plan_id=plan_id).order_by("position"))
+    while True:
+        tasks = list(rows.filter(plan_id=plan_id).order_by("position"))
+        # PostgreSQL waits for the locks and then returns the rows of the time before: a task that
+        # the other transaction inserted is missing. With all locks, no other can be inserted.
+        if connection.vendor != "postgresql" or _has_all(tasks, plan_id):
+            return tasks
+
+
+def _has_all(tasks: Sequence[Task], plan_id: int) -> bool:
+    present = Task.objects.filter(plan_id=plan_id).order_by().values_list("pk", flat=True)
+    return {task.pk for task in tasks}.issuperset(present)
 
 
 def lock_plan_facts(tenant: Tenant) -> None:

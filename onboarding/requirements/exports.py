@@ -19,6 +19,7 @@ from onboarding.requirements.cell_types import FORMULA_STARTS
 from onboarding.requirements.columns import Column
 from onboarding.requirements.sign_off import definition_of
 from onboarding.requirements.xlsx_writer import stream_workbook
+from tenants.visible_text import visible
 
 CSV_TYPE = "text/csv; charset=utf-8"
 XLSX_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -38,7 +39,7 @@ def rows_for(sheet: RequirementsSheet, *, is_full: bool) -> Iterator[list[str]]:
     rows = SheetRow.objects.filter(sheet=sheet).values_list("values", flat=True)
     seen: set[tuple[str, ...]] = set()
     for values in rows.iterator(chunk_size=2000):
-        row = [values.get(column.name, "") for column in columns]
+        row = [visible(values.get(column.name, "")) for column in columns]
         if not is_full:
             # Rows may differ only in columns that the console does not have.
             if tuple(row) in seen:

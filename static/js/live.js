@@ -11,6 +11,7 @@ let before = null;
 
 const fragment = () => document.querySelector("[data-live-url]");
 const connection = () => document.getElementById("connection");
+const signedOut = () => document.getElementById("signed-out");
 
 function schedule(delay) {
   clearTimeout(timer);
@@ -21,7 +22,9 @@ async function poll() {
   const live = fragment();
   if (!live) return;
   try {
-    const response = await fetch(live.dataset.liveUrl, { cache: "no-store", redirect: "error" });
+    const response = await fetch(live.dataset.liveUrl, { cache: "no-store", redirect: "manual" });
+    // Without a session the server redirects to the sign-in.
+    if (response.type === "opaqueredirect") return showSignedOut();
     if (!response.ok) throw new Error(`answered ${response.status}`);
     const revision = await response.text();
     showConnected();
@@ -30,14 +33,22 @@ async function poll() {
     }
   } catch {
     failures += 1;
-    connection().hidden = failures < 2;
+    connection().hidden = failures < 2 || !signedOut().hidden;
   }
   schedule(Math.min(POLL_MS * 2 ** failures, LONGEST_POLL_MS));
 }
 
 function showConnected() {
   failures = 0;
+  connection().hidden = signedOut().hidden = true;
+}
+
+// Polling continues: after a sign-in in another tab, the notice disappears.
+function showSignedOut() {
   connection().hidden = true;
+  signedOut().querySelector("a").search = new URLSearchParams({ next: location.pathname + location.search });
+  signedOut().hidden = false;
+  schedule(LONGEST_POLL_MS);
 }
 
 function isInUse(live) {

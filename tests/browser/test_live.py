@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 from django.urls import reverse
 from django.utils import timezone
@@ -113,6 +114,27 @@ def test_lost_connection_shows_notice(
     expect(notice).to_be_visible(timeout=9000)
     page.context.set_offline(False)
     expect(notice).to_be_hidden(timeout=9000)
+
+
+def test_ended_session_offers_sign_in(
+    open_page: OpenPage, tenant: Tenant, consultant: User
+) -> None:
+    page = open_page(consultant, _plan(tenant))
+    _settle(page)
+    notice = page.locator("#signed-out")
+    expect(notice).to_be_hidden()
+    cookies = page.context.cookies()
+
+    page.context.clear_cookies()
+    expect(notice).to_be_visible(timeout=4000)
+    expect(page.locator("#connection")).to_be_hidden()
+    target = notice.locator("a").get_attribute("href")
+    page.context.add_cookies([{**cookie} for cookie in cookies])  # type: ignore[typeddict-item]  # as read
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    expect(notice).to_be_hidden(timeout=4000)
+
+    assert target is not None
+    assert target.endswith(f"{reverse('account_login')}?{urlencode({'next': _plan(tenant)})}")
 
 
 def test_keys_open_task_shortcuts_and_search(

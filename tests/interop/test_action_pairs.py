@@ -31,7 +31,7 @@ from onboarding.lifecycle.tasks import reconcile_tenant
 from onboarding.models import Phase, Plan, RequirementsSheet, SheetRow, Task
 from onboarding.plans.rollup import recompute_rollup
 from onboarding.requirements.definitions import DEFINITIONS
-from tenants.activity import verify_logs
+from tenants.log_verification import verify_logs
 from tenants.models import ActivityLine
 from tests.access_matrix import routes
 from tests.access_tables import table_under

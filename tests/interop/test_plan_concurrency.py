@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import date
+from threading import Event
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from onboarding.collaboration.comments import NewComment, add_comment
 from onboarding.models import Comment, Plan, Task
+from onboarding.plans.custom_tasks import CustomTaskContent, add_task
 from onboarding.plans.dates import set_due_date
 from onboarding.plans.evaluation import recompute_waits
+from onboarding.plans.queries import lock_tasks
 from onboarding.plans.services import confirm_task, withdraw_confirmation
 from onboarding.portfolio import bulk
 from tenants.models import Tenant, User
@@ -64,6 +68,32 @@ def test_question_and_confirmation_both_count(
     assert Comment.objects.filter(asked_side="client").count() == len(ROUNDS)
     assert not Comment.objects.filter(asked_side="client", answered_at=None).exists()
     assert (_again(tenant).client_confirmed_at, _again(tenant).waiting_on) == (None, "both")
+
+
+def test_lock_includes_tasks_of_another_transaction(tenant: Tenant, consultant: User) -> None:
+    """A task that is inserted while this transaction waits for the locks is locked too."""
+    inserted, waiting = Event(), Event()
+    phase = tenant.plan.phases.order_by("position")[0].key
+
+    def insert() -> set[int]:
+        with transaction.atomic():
+            lock_tasks(tenant.plan.pk)
+            content = CustomTaskContent(phase, "Tell the service desk", "", "both")
+            added = add_task(tenant.plan, content, by=consultant)
+            inserted.set()
+            waiting.wait(10)
+            time.sleep(0.5)
+            return {added.pk}
+
+    def lock() -> set[int]:
+        inserted.wait(10)
+        with transaction.atomic():
+            waiting.set()
+            return {task.pk for task in lock_tasks(tenant.plan.pk)}
+
+    added, locked = run_concurrently([insert, lock])
+
+    assert added <= locked
 
 
 def test_bulk_and_single_actions_all_count(tenant: Tenant, owner: User, consultant: User) -> None:

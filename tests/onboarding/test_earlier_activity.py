@@ -17,7 +17,7 @@ from onboarding.collaboration import file_store
 from onboarding.cutovers.timeline import build_timeline
 from onboarding.lifecycle import exports
 from onboarding.lifecycle.closing_pack.contents import pack_activity
-from tenants.activity import verify_logs
+from tenants.log_verification import verify_logs
 from tenants.models import Tenant, User
 from tests.cutovers import cutover_of
 from tests.factories import store_earlier_line, task_of

@@ -17,8 +17,8 @@ from django.test import Client
 from django.urls import reverse
 
 from tenants import append_only
-from tenants.activity import verify_logs
 from tenants.activity_names import RENAMED_ACTIVITIES, ActivityName, stored_names
+from tenants.log_verification import verify_logs
 from tenants.models import ActivityChain, ActivityLine, ErasurePermit, Tenant, User
 from tenants.services import write_activity
 from tests.factories import store_earlier_line, task_of
@@ -90,28 +90,11 @@ def test_permit_covers_one_tenant(written: Tenant, outsider: User) -> None:
     assert list(ActivityLine.objects.values_list("tenant", flat=True)) == [other.pk]
 
 
-@pytest.mark.parametrize(
-    ("sql", "fault"),
-    [
-        ("UPDATE tenants_activityline SET action = 'x' WHERE number = 3", "line 3 of"),
-        ("UPDATE tenants_activityline SET address = '1.2.3.4' WHERE number = 2", "line 2 of"),
-        ("DELETE FROM tenants_activityline WHERE number = 2", "line 2 is missing"),
-        ("DELETE FROM tenants_activityline WHERE number = 5", "line 5 is missing: there were 5"),
-        ("UPDATE tenants_activitychain SET head = 'x'", "its last line differs"),
-        ("DELETE FROM tenants_activitychain", "its lines belong to no chain"),
-    ],
-)
-def test_tampering_is_reported(written: Tenant, sql: str, fault: str) -> None:
-    _tamper(sql)
-
-    assert _fault(written).startswith(fault)
-
-
 def test_verify_log_reports_and_fails(written: Tenant) -> None:
     report, errors = StringIO(), StringIO()
     call_command("verify_log", stdout=report)
     head = ActivityChain.objects.get(scope=written.public_id).head
-    assert report.getvalue() == f"{written.name}: 5 lines, head {head}\n"
+    assert report.getvalue() == f"{written.public_id} 5 {head} {written.name}\n"
 
     _tamper("UPDATE tenants_activityline SET params = '{}' WHERE number = 4")
     with pytest.raises(CommandError):

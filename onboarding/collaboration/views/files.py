@@ -21,6 +21,7 @@ from tenants.activity_names import ActivityName
 from tenants.permissions import Permission
 from tenants.services import write_activity
 from tenants.throttle import throttled
+from tenants.visible_text import visible
 
 
 def send_file(stored_as: str, *, name: str, content_type: str) -> FileResponse:
@@ -29,7 +30,7 @@ def send_file(stored_as: str, *, name: str, content_type: str) -> FileResponse:
     if not path.is_file():
         raise Http404("No such file.")
     response = FileResponse(
-        path.open("rb"), as_attachment=True, filename=name, content_type=content_type
+        path.open("rb"), as_attachment=True, filename=visible(name), content_type=content_type
     )
     response["Content-Security-Policy"] = "sandbox; default-src 'none'; frame-ancestors 'none'"
     response["X-Content-Type-Options"] = "nosniff"

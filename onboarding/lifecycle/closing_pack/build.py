@@ -25,6 +25,7 @@ from onboarding.lifecycle.closing_pack import contents
 from onboarding.lifecycle.closing_pack.contents import (
     pack_activity,
     pack_content,
+    pack_heads,
     pack_observations,
 )
 from onboarding.models import ClosingPack, RequirementsSheet
@@ -32,6 +33,7 @@ from onboarding.requirements.exports import as_csv, as_xlsx
 from tenants.activity_names import ActivityName
 from tenants.models import ActivityLine, Tenant, User
 from tenants.services import write_activity
+from tenants.visible_text import visible
 
 _HERE = Path(__file__).parent
 # A build that takes longer was lost with its worker.
@@ -102,6 +104,7 @@ def _contents(tenant: Tenant) -> Iterator[tuple[str, bytes]]:
     yield contents.IMPLEMENTATION, _json(facts)
     yield contents.OBSERVATIONS, _json(list(pack_observations(tenant)))
     yield contents.ACTIVITY, _json(activity)
+    yield contents.HEADS, pack_heads(activity, tenant).encode()
     for sheet in RequirementsSheet.objects.filter(task__plan__tenant=tenant):
         whole = (as_csv(sheet, is_full=True), as_xlsx(sheet, is_full=True))
         yield from zip(contents.places_of_sheet(sheet), whole, strict=True)
@@ -116,7 +119,7 @@ def _json(facts: Any) -> bytes:
 def _page(tenant: Tenant, facts: dict[str, Any], *, until: int) -> bytes:
     lines = ActivityLine.objects.filter(tenant=tenant, number__lte=until).select_related("actor")
     context = {"implementation": facts, "styles": _styles(), "lines": lines.order_by("number")}
-    return render_to_string("lifecycle/closing_pack/pack.html", context).encode()
+    return visible(render_to_string("lifecycle/closing_pack/pack.html", context)).encode()
 
 
 def _styles() -> SafeString:

@@ -37,6 +37,7 @@ from onboarding.plans.proof import TaskEvidence
 from onboarding.plans.task_fields import rows_for
 from onboarding.requirements.exports import file_name
 from onboarding.requirements.sign_off import definition_of, unanswered_questions
+from tenants.log_verification import Head
 from tenants.models import ActivityChain, ActivityLine, Domain, Host, Tenant, User
 from tenants.proposals import open_proposals
 
@@ -44,10 +45,11 @@ PAGE = "index.html"
 IMPLEMENTATION = "implementation.json"
 OBSERVATIONS = "observations.json"
 ACTIVITY = "activity.json"
+HEADS = "heads.txt"
 README = "README.txt"
 VERIFY = "verify.py"
 DIGESTS = "SHA256SUMS"
-FORMAT = 3
+FORMAT = 4
 
 JsonObject = dict[str, Any]
 
@@ -380,12 +382,25 @@ def pack_activity(tenant: Tenant) -> JsonObject:
         "scope": chain.scope,
         "length": chain.length,
         "head": chain.head,
-        "lines": [_line(each) for each in lines.select_related("actor").order_by("number")],
+        "lines": [
+            _line(each) for each in lines.select_related("actor", "tenant").order_by("number")
+        ],
     }
+
+
+def pack_heads(activity: JsonObject, tenant: Tenant) -> str:
+    """The head of the tenant's log, as `manage.py verify_log --against` reads it.
+
+    The installation's log and other tenants are not the client's: their heads are in the nightly
+    e-mail to administrators.
+    """
+    return f"{Head(activity['scope'], activity['length'], activity['head'])} {tenant}\n"
 
 
 def _line(line: ActivityLine) -> JsonObject:
     return {
+        "version": line.version,
+        "tenant": line.tenant.public_id if line.tenant is not None else "",
         "number": line.number,
         "at": line.at.isoformat(),
         "actor": line.actor.public_id if line.actor is not None else "",

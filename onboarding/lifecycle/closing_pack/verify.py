@@ -61,11 +61,15 @@ def faults_of_activity(log: dict) -> list[str]:  # type: ignore[type-arg]  # pla
     before = ""
     for number, line in enumerate(log["lines"], start=1):
         hashed = [log["scope"], *(line[name] for name in HASHED)]
+        if line["version"] >= 2:
+            hashed = [line["version"], line["tenant"], *hashed]
         made = hashlib.sha256(json.dumps(hashed, sort_keys=True).encode()).hexdigest()
         if line["number"] != number:
             return [f"activity: line {number} is missing"]
         if line["previous_hash"] != before or line["hash"] != made:
             return [f"activity: line {number} was altered"]
+        if line["tenant"] != log["scope"]:
+            return [f"activity: line {number} belongs to another log"]
         before = made
     if len(log["lines"]) != log["length"] or before != log["head"]:
         return ["activity: lines are missing at its end"]

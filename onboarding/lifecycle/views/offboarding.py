@@ -11,7 +11,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from onboarding.collaboration.views.files import send_file
 from onboarding.error_responses import errors_as_message, errors_on_form
-from onboarding.lifecycle import closing, exports, offboarding
+from onboarding.lifecycle import closing, erasure, exports, offboarding
 from onboarding.lifecycle.closing_pack import build
 from onboarding.lifecycle.forms.closing import CloseForm, ReopenForm
 from onboarding.lifecycle.tasks import queue_export, queue_pack
@@ -135,9 +135,7 @@ def tenant_erase(request: HttpRequest, public_id: str) -> HttpResponse:
     tenant = tenant_or_404(request, public_id)
     name = tenant.name
     with errors_as_message(request):
-        offboarding.erase_tenant(
-            tenant, typed=request.POST.get("name", ""), by=current_user(request)
-        )
+        erasure.erase_tenant(tenant, typed=request.POST.get("name", ""), by=current_user(request))
         messages.success(request, f"All data of {name} is erased.")
         return redirect("onboarding:tenant-list")
     return _back(public_id)

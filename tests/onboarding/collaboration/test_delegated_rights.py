@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import reverse
 
 from onboarding.collaboration.share_links import create_share_link
-from onboarding.lifecycle import offboarding
+from onboarding.lifecycle import erasure, offboarding
 from onboarding.models import Task
 from tenants import invitations, people
 from tenants.models import Invitation, Membership, Tenant, User
@@ -54,7 +54,7 @@ BY_CLIENT: dict[str, Lose] = {
     ),
     "lost membership": lambda tenant, user, by: _membership(tenant, user).delete(),
     "deactivation": lambda tenant, user, by: offboarding.deactivate_user(user, by=by),
-    "erasure": lambda tenant, user, by: offboarding.erase_tenant(tenant, typed=tenant.name, by=by),
+    "erasure": lambda tenant, user, by: erasure.erase_tenant(tenant, typed=tenant.name, by=by),
     "closing": lambda tenant, user, by: offboarding.close_tenant(tenant, by=by, reason="Ended."),
 }
 BY_STAFF: dict[str, Lose] = {

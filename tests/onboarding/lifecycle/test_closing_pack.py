@@ -25,7 +25,7 @@ from onboarding.collaboration.comments import NewComment, add_comment
 from onboarding.collaboration.evidence_files import store_file
 from onboarding.cutovers.snapshots import digest_of
 from onboarding.errors import OnboardingError
-from onboarding.lifecycle import closing, offboarding
+from onboarding.lifecycle import closing, erasure
 from onboarding.lifecycle.closing_pack import build
 from onboarding.lifecycle.closing_pack.verify import DIGESTS, faults_in, read_archive
 from onboarding.lifecycle.tasks import build_lost_packs
@@ -362,7 +362,7 @@ def test_erasure_deletes_pack(
     place = _archive(pack)
 
     with django_capture_on_commit_callbacks(execute=True):
-        offboarding.erase_tenant(pack.tenant, typed="Northwind", by=administrator)
+        erasure.erase_tenant(pack.tenant, typed="Northwind", by=administrator)
 
     assert not place.exists()
 
