@@ -8,11 +8,10 @@ from collections.abc import Iterable
 
 from celery import shared_task
 from django.db import transaction
-from kombu.exceptions import OperationalError
 
 from checks import claims, reactions, runs, workers
 from checks.models import Check
-from tenants import database_time
+from tenants import database_time, outbox
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +63,7 @@ def _queue(batches: Iterable[claims.Batch]) -> None:
     for batch in batches:
         try:
             run_checks.apply_async(args=(list(batch.check_ids),), queue=batch.queue)
-        except OperationalError:
+        except outbox.BROKER_ERRORS:
             # Without a broker nothing is lost: the rows stay due, and the beat queues them later.
             logger.warning("no broker: %d checks stay due", len(batch.check_ids))
             claims.release(batch.check_ids, now=database_time.now())

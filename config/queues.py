@@ -31,6 +31,7 @@ _TASKS = {
         "onboarding.open_cutover_window",
         "onboarding.open_cutover_windows",
         "onboarding.run_related_checks",
+        "tenants.queue_outbox",
     ),
     CHECKS: (
         "checks.run_checks",
@@ -48,6 +49,7 @@ _TASKS = {
         "onboarding.resume_imports",
         "onboarding.sweep_files",
         "onboarding.sweep_folder",
+        "tenants.delete_old_messages",
     ),
     MAIL: (
         "onboarding.notify_drifts",
@@ -58,6 +60,7 @@ _TASKS = {
         "onboarding.send_reminder",
         "tenants.send_email",
         "tenants.send_invitation",
+        "tenants.send_message",
     ),
 }
 ROUTES = {task: {"queue": queue} for queue, tasks in _TASKS.items() for task in tasks}

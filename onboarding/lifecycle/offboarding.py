@@ -29,7 +29,7 @@ from onboarding.plans.evaluation import PlanContext
 from onboarding.plans.queries import lock_tasks, tasks_of
 from onboarding.plans.transitions import LONGEST_REASON
 from onboarding.plans.waiting_on import end_waiting
-from tenants import people
+from tenants import outbox, people
 from tenants.activity import lock_chain
 from tenants.activity_names import ActivityName
 from tenants.models import (
@@ -156,6 +156,7 @@ def _users_of_this_tenant_only(tenant: Tenant) -> list[User]:
 
 def _anonymize(person: User) -> None:
     EmailAddress.objects.filter(user=person).delete()
+    outbox.forget(person.email)
     end_sessions(person)
     User.objects.filter(pk=person.pk).update(
         name="Erased person",

@@ -47,9 +47,10 @@ for sheet in RequirementsSheet.objects.filter(task__plan__tenant__name="Fabrikam
     import_sheet.delay(job.public_id)
 """
 EMAILS = """
-from tenants.tasks import send_email
+from tenants.email import Email
+from tenants.tasks import queue_email
 for number in range(50):
-    send_email.delay("Reminder", "Text", ["ann@outside.test"])
+    queue_email(Email("ann@outside.test", "Reminder", "Text"))
 """
 
 
