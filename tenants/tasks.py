@@ -29,6 +29,10 @@ _PURPOSE = b"gangway outbox"
 _STORE_FOR_SECONDS = 60.0
 
 
+class InvalidKeyError(Exception):
+    """SECRET_KEY changed, and SECRET_KEY_FALLBACKS does not contain the former key."""
+
+
 @shared_task(name="tenants.queue_outbox", ignore_result=True)
 def queue_outbox() -> None:
     """Queue the messages of the outbox that are due: one for each row."""
@@ -99,9 +103,11 @@ def queue_email(email: Email, *, valid_for: timedelta | None = None) -> None:
     )
 
 
-def _stored_email(message: OutboxMessage) -> Email | None:
+def _stored_email(message: OutboxMessage) -> Email:
     content = decrypt(message.payload["encrypted"], _PURPOSE)
-    return Email(message.recipient, *json.loads(content)) if content else None
+    if content is None:
+        raise InvalidKeyError
+    return Email(message.recipient, *json.loads(content))
 
 
 def queue_welcome_email(person: User, site: str) -> None:

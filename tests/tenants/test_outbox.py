@@ -147,6 +147,15 @@ def test_failing_email_ends_after_three_days(
     assert outbox.state() == outbox.OutboxState(0, None, 1)
 
 
+def test_email_of_another_key_fails(stored: OutboxMessage, settings: Any) -> None:
+    settings.SECRET_KEY = "another-key-" * 5
+
+    queue_outbox()
+
+    stored.refresh_from_db()
+    assert (stored.ended_at, stored.last_error) == (None, "InvalidKeyError")
+
+
 def test_expired_code_is_not_sent() -> None:
     queue_email(Email(ADDRESS, "Code", "ABC123"), valid_for=timedelta(minutes=10))
     OutboxMessage.objects.update(claim_id="", claimed_until=None)
