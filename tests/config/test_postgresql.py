@@ -29,7 +29,7 @@ class Network:
 def network(monkeypatch: pytest.MonkeyPatch) -> Network:
     made = Network()
     monkeypatch.setattr(base._Server, "silent_until", 0.0)
-    monkeypatch.setattr(base.time, "monotonic", lambda: made.now)
+    monkeypatch.setattr("config.postgresql.base.time.monotonic", lambda: made.now)
     monkeypatch.setattr(
         django_base.DatabaseWrapper,
         "get_new_connection",
