@@ -26,6 +26,7 @@ DOWN_SECONDS = 2
 TITLES = {
     "checks-worker": "checks@",
     "interactive-worker": "interactive@",
+    "mail-worker": "mail@",
     "beat": "beat",
     "web": "gunicorn",
 }

@@ -82,20 +82,22 @@ def own_redis(folder: Path) -> Iterator[Server]:
 def own_postgresql(
     folder: Path, *, host: str = HOST, prefix: Sequence[str] = (), root: Path | None = None
 ) -> Iterator[Server]:
-    """A cluster of its own, in `root`. PostgreSQL refuses to run as root, so it runs as its
-    package's user. `prefix` is a command that starts it elsewhere."""
+    """A cluster of its own, with its tables in `root`. PostgreSQL refuses to run as root, so it
+    runs as its package's user. `prefix` is a command that starts it elsewhere."""
     binaries = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
     if not binaries or os.geteuid() != 0:
         pytest.skip("PostgreSQL is not installed, or the drill does not run as root")
     # The folder of the tests is private to root.
-    made = root or Path(tempfile.mkdtemp(prefix="gangway-drill-", dir="/var/tmp"))
-    data, port = made / "cluster", free_port(HOST)
+    made = Path(tempfile.mkdtemp(prefix="gangway-drill-", dir="/var/tmp"))
+    data, port = (root or made) / "cluster", free_port(HOST)
     data.mkdir()
-    for owned in (made, data):
+    for owned in (made, data.parent, data):
         shutil.chown(owned, USER, USER)
     as_user = ["setpriv", "--reuid", USER, "--regid", USER, "--init-groups"]
+    # A full disk of the tables is an error of one statement, a full disk of the log a crash.
+    places = ["-D", str(data), "--waldir", str(made / "wal")]
     subprocess.run(
-        [*as_user, str(binaries[-1] / "initdb"), "-D", str(data), "-A", "trust", "-N"],
+        [*as_user, str(binaries[-1] / "initdb"), *places, "-A", "trust", "-N"],
         check=True,
         capture_output=True,
     )
@@ -114,6 +116,4 @@ def own_postgresql(
         yield server
     finally:
         server.kill()
-        shutil.rmtree(data)
-        if root is None:
-            shutil.rmtree(made)
+        shutil.rmtree(made)

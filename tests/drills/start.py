@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,10 +36,14 @@ def started(folder: Path, *, postgresql: Server | None = None, **settings: str) 
             },
         )
         process = product.start()
-        product.wait_until_up(process)
+        servers.callback(_stop, process)
+        product.wait_until_up(process, START_WITHIN_SECONDS)
         made = Drill(product, database, redis, mail)
         started_at = made.query("SELECT now()")[0][0]
         made.seconds_until_run(made.ids(RUNNING), started_at, START_WITHIN_SECONDS)
         yield made
-        process.terminate()
-        process.wait(20)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    process.wait(30)

@@ -12,9 +12,9 @@ import requests
 from tests.drills.drill import Drill
 from tests.drills.servers import HOST
 
-_CSRF = "drill" * 6 + "ab"
+CSRF = "drill" * 6 + "ab"
 # A signed-in session for each address.
-_SESSIONS = """
+SESSIONS = """
 import json, sys
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
@@ -46,7 +46,7 @@ class Visitor:
     def __init__(self, address: str, session_key: str = "") -> None:
         self.address = address
         self._session = requests.Session()
-        self._session.cookies.set("csrftoken", _CSRF)
+        self._session.cookies.set("csrftoken", CSRF)
         if session_key:
             self._session.cookies.set("sessionid", session_key)
 
@@ -56,12 +56,15 @@ class Visitor:
     def post(self, path: str, **data: str) -> Answer:
         return self._ask("POST", path, data=data)
 
+    def upload(self, path: str, content: bytes) -> Answer:
+        return self._ask("POST", path, files={"file": ("evidence.txt", content, "text/plain")})
+
     def _ask(self, method: str, path: str, **options: Any) -> Answer:
         before = time.monotonic()
         response = self._session.request(
             method,
             f"{self.address}{path}",
-            headers={"X-CSRFToken": _CSRF},
+            headers={"X-CSRFToken": CSRF},
             allow_redirects=False,
             timeout=60,
             **options,
@@ -76,5 +79,5 @@ def address_of(drill: Drill) -> str:
 
 def visitors(drill: Drill, *addresses: str) -> list[Visitor]:
     """A visitor for each e-mail address, in this order."""
-    keys = json.loads(drill.shell(_SESSIONS.format(addresses=addresses)))
+    keys = json.loads(drill.shell(SESSIONS.format(addresses=addresses)))
     return [Visitor(address_of(drill), keys[address]) for address in addresses]
