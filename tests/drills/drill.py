@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,12 @@ class Drill:
         server.kill()
         time.sleep(DOWN_SECONDS)
         server.start()
+
+    def wait_until(self, is_reached: Callable[[], object], within: float) -> None:
+        until = time.monotonic() + within
+        while not is_reached():
+            assert time.monotonic() < until, self.logs()
+            time.sleep(0.2)
 
     def wait_for_claim(self, condition: str) -> list[int]:
         """Wait until a worker runs checks, so that the fault interrupts it. Return these checks."""

@@ -78,15 +78,23 @@ def own_redis(folder: Path) -> Iterator[Server]:
         server.kill()
 
 
+def binaries() -> Path:
+    """The folder with the programs of the newest PostgreSQL; skips the test without one."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+    if not found:
+        pytest.skip("PostgreSQL is not installed")
+    return found[-1]
+
+
 @contextlib.contextmanager
 def own_postgresql(
     folder: Path, *, host: str = HOST, prefix: Sequence[str] = (), root: Path | None = None
 ) -> Iterator[Server]:
     """A cluster of its own, with its tables in `root`. PostgreSQL refuses to run as root, so it
     runs as its package's user. `prefix` is a command that starts it elsewhere."""
-    binaries = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
-    if not binaries or os.geteuid() != 0:
-        pytest.skip("PostgreSQL is not installed, or the drill does not run as root")
+    if os.geteuid() != 0:
+        pytest.skip("a drill requires root")
+    programs = binaries()
     # The folder of the tests is private to root.
     made = Path(tempfile.mkdtemp(prefix="gangway-drill-", dir="/var/tmp"))
     data, port = (root or made) / "cluster", free_port(HOST)
@@ -97,7 +105,7 @@ def own_postgresql(
     # A full disk of the tables is an error of one statement, a full disk of the log a crash.
     places = ["-D", str(data), "--waldir", str(made / "wal")]
     subprocess.run(
-        [*as_user, str(binaries[-1] / "initdb"), *places, "-A", "trust", "-N"],
+        [*as_user, str(programs / "initdb"), *places, "-A", "trust", "-N"],
         check=True,
         capture_output=True,
     )
@@ -106,7 +114,7 @@ def own_postgresql(
     options = ["-c", f"port={port}", "-c", "unix_socket_directories=", "-c", "fsync=off"]
     options += ["-c", f"listen_addresses={host}"]
     server = Server(
-        [*prefix, *as_user, str(binaries[-1] / "postgres"), "-D", str(data), *options],
+        [*prefix, *as_user, str(programs / "postgres"), "-D", str(data), *options],
         port,
         folder / "postgresql.log",
         host,

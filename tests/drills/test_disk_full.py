@@ -116,8 +116,9 @@ def test_full_disk_of_postgresql(tmp_path_factory: pytest.TempPathFactory) -> No
             _assert_refused(drill, comment)
             assert [answer.status for answer in _pages(drill, client)] == [200] * 3
             time.sleep(5)
+            due = drill.ids(f"{RUNNING} AND next_due_at <= now()")
         freed_at = drill.query("SELECT clock_timestamp()")[0][0]
         assert comment().status == 302
-        seconds = drill.seconds_until_run(drill.ids(RUNNING), freed_at, NORMAL_WITHIN_SECONDS)
-        print(f"all checks ran within {seconds:.1f} s after the space was freed")  # noqa: T201
+        seconds = drill.seconds_until_run(due, freed_at, NORMAL_WITHIN_SECONDS)
+        print(f"{len(due)} due checks ran {seconds:.1f} s after the space was freed")  # noqa: T201
     mount.rmdir()

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from celery import Celery
 
+from checks.lab.records import LabState, Zone, ZoneRecord
+from checks.lab.zones import Lab
 from tests.drills.drill import Drill
 
 pytestmark = [pytest.mark.slow, pytest.mark.nightly]
@@ -78,6 +81,22 @@ def p95(seconds: list[float]) -> float:
     return seconds[round(0.95 * len(seconds)) - 1]
 
 
+def publish_spf_bombs(drill: Drill) -> None:
+    """300 domains whose SPF records include each other and ask for 20 mail hosts each."""
+    includes = " ".join(f"include:b{n}.bombs.test" for n in range(10))
+    bomb = f"v=spf1 {includes} mx ptr exists:%{{i}}.bombs.test a:{'x' * 60}.bombs.test ?all"
+    labels = [f"d{n}" for n in range(300)] + [f"b{n}" for n in range(10)]
+    records = [ZoneRecord(label, "TXT", 1, bomb) for label in labels]
+    for label in labels[-10:]:
+        records += [ZoneRecord(label, "MX", 1, f"10 m{n}.bombs.test.") for n in range(20)]
+
+    def step(state: LabState) -> LabState:
+        return replace(state, zones={**state.zones, "bombs.test": Zone(1, tuple(records))})
+
+    Lab(drill.product.folder / "lab").change(step)
+    drill.shell(LARGE_TENANT.format(zone="bombs.test", domains=300))
+
+
 LOADS: dict[str, Callable[[Drill], object]] = {
     "18,000 due checks of one tenant": lambda drill: drill.shell(
         LARGE_TENANT.format(zone="large.test", domains=3000)
@@ -87,6 +106,7 @@ LOADS: dict[str, Callable[[Drill], object]] = {
     "300 domains on silent name servers": lambda drill: drill.shell(
         LARGE_TENANT.format(zone="silent.example", domains=300)
     ),
+    "300 domains with SPF bombs": publish_spf_bombs,
 }
 
 
