@@ -59,11 +59,14 @@ class SoakWorld:
 
     def switch(self, number: int) -> list[str]:
         """Switch the mail of some domains that were not switched yet."""
-        left = [name for name, is_switched in self.is_switched.items() if not is_switched]
+        left = self.names_of(is_switched=False)
         chosen = random.sample(left, min(number, len(left)))
         self.is_switched.update(dict.fromkeys(chosen, True))
         self._publish(chosen)
         return chosen
+
+    def names_of(self, *, is_switched: bool) -> list[str]:
+        return [name for name, state in self.is_switched.items() if state == is_switched]
 
     def _publish(self, names: Iterable[str]) -> None:
         def step(state: LabState) -> LabState:
