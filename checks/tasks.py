@@ -14,7 +14,7 @@ from django.db import transaction
 
 from checks import claims, reactions, runs, workers
 from checks.models import Check
-from tenants import database_time, outbox
+from tenants import broker, database_time
 
 logger = logging.getLogger(__name__)
 
@@ -92,9 +92,6 @@ def run_now(checks: Iterable[Check]) -> None:
 
 def _queue(batches: Iterable[claims.Batch]) -> None:
     for batch in batches:
-        try:
-            run_checks.apply_async(args=(list(batch.check_ids),), queue=batch.queue)
-        except outbox.BROKER_ERRORS:
+        if not broker.send(run_checks, (list(batch.check_ids),), queue=batch.queue):
             # Without a broker nothing is lost: the rows stay due, and the beat queues them later.
-            logger.warning("no broker: %d checks stay due", len(batch.check_ids))
             claims.release(batch.check_ids, now=database_time.now())

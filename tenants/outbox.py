@@ -13,8 +13,6 @@
 from __future__ import annotations
 
 import functools
-import logging
-import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -24,18 +22,12 @@ from typing import Any
 from celery import Task, current_app
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
-from kombu.exceptions import OperationalError
-from redis.exceptions import RedisError
 
-from tenants import database_time, event_counts
+from tenants import broker, database_time
 from tenants.email import Email
 from tenants.models import OutboxMessage, Tenant
 from tenants.public_ids import new_public_id
 
-logger = logging.getLogger(__name__)
-
-# The broker is down, out of memory, or cannot write to its disk.
-BROKER_ERRORS = (OperationalError, RedisError, OSError)
 TASK = "task"
 # The name of the Celery task that sends an e-mail.
 SEND_TASK = "tenants.send_message"
@@ -54,8 +46,6 @@ _LONGEST_PAUSE = timedelta(hours=1)
 MOST_QUEUED = 100
 _KEEP_SENT_FOR = timedelta(days=7)
 _KEEP_ENDED_FOR = timedelta(days=30)
-# A request waits for a missing broker only once in this time.
-_BROKER_PAUSE_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -144,46 +134,20 @@ def _queued_for(kind: str) -> timedelta:
 
 
 def queue_messages(messages: Iterable[OutboxMessage]) -> None:
-    """Publish claimed messages to the broker. Without a broker, their claims end."""
+    """Send claimed messages to the broker. Without a broker, their claims end."""
     for message in messages:
-        if not _broker.is_down() and _is_published(message):
-            continue
-        event_counts.count(event_counts.Event.BROKER_MISSING)
-        _of_claim(message.public_id, message.claim_id).update(claim_id="", claimed_until=None)
+        if not _send_to_broker(message):
+            unsent = _of_claim(message.public_id, message.claim_id)
+            unsent.update(claim_id="", claimed_until=None)
 
 
-def _is_published(message: OutboxMessage) -> bool:
-    try:
-        _send_to_broker(message)
-    except BROKER_ERRORS as error:
-        logger.warning("no broker: %s waits in the outbox: %s", message, error)
-        _broker.down_until = time.monotonic() + _BROKER_PAUSE_SECONDS
-        return False
-    return True
-
-
-@dataclass
-class _Broker:
-    """The last failure of the broker in this process."""
-
-    down_until: float = 0.0
-
-    def is_down(self) -> bool:
-        return time.monotonic() < self.down_until
-
-
-_broker = _Broker()
-
-
-def _send_to_broker(message: OutboxMessage) -> None:
-    if message.kind == TASK:
-        payload = message.payload
-        options = {"queue": payload["queue"]} if payload["queue"] else {}
-        task = current_app.tasks[payload["task"]]
-        task.apply_async(payload["args"], headers={HEADER: message.public_id}, **options)
-    else:
-        task = current_app.tasks[SEND_TASK]
-        task.apply_async((message.public_id, message.claim_id))
+def _send_to_broker(message: OutboxMessage) -> bool:
+    if message.kind != TASK:
+        return broker.send(current_app.tasks[SEND_TASK], (message.public_id, message.claim_id))
+    payload = message.payload
+    options = {"queue": payload["queue"]} if payload["queue"] else {}
+    task = current_app.tasks[payload["task"]]
+    return broker.send(task, tuple(payload["args"]), headers={HEADER: message.public_id}, **options)
 
 
 def _waiting() -> QuerySet[OutboxMessage]:

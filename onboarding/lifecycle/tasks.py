@@ -21,7 +21,7 @@ from onboarding.monitoring import drifts
 from onboarding.plan_templates import plan_creation
 from onboarding.plans import evaluation
 from onboarding.requirements.prefill import prefill_plan
-from tenants import outbox
+from tenants import broker, outbox
 from tenants.models import Domain, Tenant
 
 logger = logging.getLogger(__name__)
@@ -120,15 +120,8 @@ def queue_dns_scan(domains: Iterable[Domain]) -> None:
 
 def queue_pack(pack: ClosingPack) -> None:
     """Queue the closing pack on commit."""
-    transaction.on_commit(functools.partial(_send_pack, pack.public_id))
-
-
-def _send_pack(public_id: str) -> None:
-    try:
-        build_pack.delay(public_id)
-    except outbox.BROKER_ERRORS:
-        # The beat task build_lost_packs queues it again.
-        logger.warning("no broker: closing pack %s was not queued", public_id)
+    # Without a broker, the beat task build_lost_packs queues it later.
+    transaction.on_commit(functools.partial(broker.send, build_pack, (pack.public_id,)))
 
 
 def queue_export(export: TenantExport) -> None:

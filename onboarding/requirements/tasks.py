@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from onboarding.models import RequirementsSheet, SheetImport
 from onboarding.requirements import imports, partner_checks
-from tenants import outbox
+from tenants import broker, outbox
 
 logger = logging.getLogger(__name__)
 
@@ -92,8 +92,5 @@ def start_import(job: SheetImport) -> None:
 
 
 def _send_import(public_id: str) -> None:
-    try:
-        import_sheet.delay(public_id)
-    except outbox.BROKER_ERRORS:
-        # The beat task resume_imports queues it again.
-        logger.warning("no broker: import %s waits", public_id)
+    # Without a broker, the beat task resume_imports queues it later.
+    broker.send(import_sheet, (public_id,))

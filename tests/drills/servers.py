@@ -50,6 +50,15 @@ class Server:
             return False
         return True
 
+    def pause(self) -> None:
+        """The server accepts connections and does not answer, until `resume`."""
+        assert self.process is not None
+        os.killpg(self.process.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        assert self.process is not None
+        os.killpg(self.process.pid, signal.SIGCONT)
+
     def kill(self) -> None:
         """Kill the server and all its children, as a power failure does."""
         assert self.process is not None

@@ -15,7 +15,7 @@ from django.db import transaction
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from tenants import database_time, event_counts, invitations, outbox
+from tenants import broker, database_time, event_counts, invitations, outbox
 from tenants.email import Email
 from tenants.models import EventCount, OutboxMessage, Tenant, User
 from tenants.tasks import queue_email, queue_invitation, queue_outbox, send_message
@@ -271,7 +271,8 @@ def test_message_waits_for_the_broker(
         attempts.append(kind)
         raise OperationalError("refused")
 
-    monkeypatch.setattr(outbox, "_broker", outbox._Broker())
+    monkeypatch.setattr(broker, "_state", broker._Broker())
+    monkeypatch.setitem(current_app.conf, "task_always_eager", False)
     task = current_app.tasks["tests.outbox" if kind == "task" else outbox.SEND_TASK]
     monkeypatch.setattr(task, "apply_async", refuse)
 
