@@ -170,11 +170,12 @@ def _batches(ids: Sequence[int], vantage: str, size: int, *, is_urgent: bool) ->
     ]
 
 
-def request_run(checks: Iterable[Check], *, now: datetime) -> list[Batch]:
+def request_run(checks: Iterable[Check], *, now: datetime, may_claim: bool = True) -> list[Batch]:
     """Run these checks at once, and often for the next ten minutes.
 
     Return the claimed batches, for the caller to queue. At most one batch of each vantage is
-    claimed here; the beat claims the others within seconds, in turns with other tenants.
+    claimed here, and none without `may_claim`; the beat claims the others within seconds, in turns
+    with other tenants.
 
     A check that a worker has claimed is not claimed again, but runs again within seconds. The same
     applies to a check that ran within MIN_TIME_BETWEEN_RUNS: repeated requests of any page cannot
@@ -191,7 +192,8 @@ def request_run(checks: Iterable[Check], *, now: datetime) -> list[Batch]:
         for pk, vantage, claimed_until, checked_at in rows:
             of_vantage = free.setdefault(vantage, [])
             if (
-                (claimed_until is None or claimed_until <= now)
+                may_claim
+                and (claimed_until is None or claimed_until <= now)
                 and (checked_at is None or checked_at <= earliest)
                 and len(of_vantage) < URGENT_BATCH_SIZE
             ):

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import functools
 import logging
+import threading
+import time
 from collections.abc import Iterable
 
 from celery import shared_task
+from django.conf import settings
 from django.db import transaction
-from kombu.exceptions import OperationalError
 
 from checks import claims, reactions, runs, workers
 from checks.models import Check
-from tenants import database_time
+from tenants import broker, database_time
 
 logger = logging.getLogger(__name__)
 
@@ -62,17 +64,42 @@ def repeat_reactions_of(tenant_id: int) -> None:
         logger.warning("repeated the reactions to %d runs of tenant %d", repeated, tenant_id)
 
 
+class Allowance:
+    """A number of uses per second in this process."""
+
+    def __init__(self, per_second: float) -> None:
+        self._per_second = self._left = per_second
+        self._used_at = time.monotonic()
+        self._lock = threading.Lock()
+
+    def use(self) -> bool:
+        """Whether one more use is allowed now."""
+        with self._lock:
+            now = time.monotonic()
+            gained = (now - self._used_at) * self._per_second
+            self._left = min(self._per_second, self._left + gained)
+            self._used_at = now
+            if self._left < 1:
+                return False
+            self._left -= 1
+            return True
+
+
+# A message for each request of a crowd would cost the workers more than the runs. Further requests
+# wait for the next tick of the beat, which claims full batches, cutovers first.
+direct_messages = Allowance(per_second=5)
+
+
 def run_now(checks: Iterable[Check]) -> None:
-    """Claim these checks and queue them after the transaction has committed."""
-    batches = claims.request_run(checks, now=database_time.now())
+    """Request runs of these checks. Queued after the transaction has committed, or by the beat."""
+    # Without a broker, there is no beat either.
+    may_claim = settings.CELERY_TASK_ALWAYS_EAGER or direct_messages.use()
+    batches = claims.request_run(checks, now=database_time.now(), may_claim=may_claim)
     transaction.on_commit(functools.partial(_queue, batches))
 
 
 def _queue(batches: Iterable[claims.Batch]) -> None:
     for batch in batches:
-        try:
-            run_checks.apply_async(args=(list(batch.check_ids),), queue=batch.queue)
-        except OperationalError:
+        if not broker.send(run_checks, (list(batch.check_ids),), queue=batch.queue):
             # Without a broker nothing is lost: the rows stay due, and the beat queues them later.
-            logger.warning("no broker: %d checks stay due", len(batch.check_ids))
             claims.release(batch.check_ids, now=database_time.now())

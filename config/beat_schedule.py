@@ -11,6 +11,8 @@ from typing import Any
 _DAILY = ("onboarding.delete_abandoned_imports",)
 _INTERVALS = {
     "checks.repeat_reactions": timedelta(seconds=15),
+    "tenants.queue_outbox": timedelta(seconds=5),
+    "tenants.delete_old_messages": timedelta(hours=1),
     "onboarding.expire_accepted_risks": timedelta(minutes=1),
     "onboarding.complete_waits": timedelta(minutes=1),
     "onboarding.open_cutover_windows": timedelta(minutes=1),

@@ -13,8 +13,8 @@ from django.core.exceptions import ImproperlyConfigured
 _YES = {"1", "true", "yes", "on"}
 _NO = {"0", "false", "no", "off", ""}
 _ENGINES = {
-    "postgres": "django.db.backends.postgresql",
-    "postgresql": "django.db.backends.postgresql",
+    "postgres": "config.postgresql",
+    "postgresql": "config.postgresql",
     "sqlite": "django.db.backends.sqlite3",
 }
 

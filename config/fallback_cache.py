@@ -36,7 +36,16 @@ class FallbackRedisCache(RedisCache):
             except (RedisError, OSError) as error:
                 self._down_until = time.monotonic() + RETRY_AFTER_SECONDS
                 logger.warning("Redis does not answer; this process counts alone: %s", error)
+        if name == "incr":
+            _count_event()
         return getattr(self._local, name)(*args, **options)
+
+
+def _count_event() -> None:
+    # The cache is created before the models can be imported.
+    from tenants import event_counts  # noqa: PLC0415
+
+    event_counts.count(event_counts.Event.RATE_LIMIT_IN_PROCESS)
 
 
 def _with_fallback(name: str) -> Callable[..., Any]:

@@ -33,6 +33,7 @@ _TASKS = {
         "onboarding.open_cutover_window",
         "onboarding.open_cutover_windows",
         "onboarding.run_related_checks",
+        "tenants.queue_outbox",
     ),
     CHECKS: (
         "checks.run_checks",
@@ -50,6 +51,7 @@ _TASKS = {
         "onboarding.sweep_folder",
         "onboarding.update_drifts",
         "onboarding.update_drifts_of",
+        "tenants.delete_old_messages",
     ),
     RECONCILE: (
         "onboarding.reconcile",
@@ -64,8 +66,8 @@ _TASKS = {
         "onboarding.send_reminder",
         "tenants.publish_heads",
         "tenants.send_email",
-        "tenants.send_heads",
         "tenants.send_invitation",
+        "tenants.send_message",
     ),
 }
 ROUTES = {task: {"queue": queue} for queue, tasks in _TASKS.items() for task in tasks}

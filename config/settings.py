@@ -141,7 +141,8 @@ CACHES = {
     "default": {
         "BACKEND": "config.fallback_cache.FallbackRedisCache",
         "LOCATION": REDIS_URL,
-        "OPTIONS": {"socket_connect_timeout": 1, "socket_timeout": 2},
+        # A request may wait for the cache and for the broker, and answers within 3 s.
+        "OPTIONS": {"socket_connect_timeout": 0.5, "socket_timeout": 0.5},
     }
     if REDIS_URL
     else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
@@ -322,6 +323,10 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "visibility_timeout": 600,
     "unacked_restore_interval": 1,
     "queue_order_strategy": "sorted",
+    # Without these, a request waits without end for a Redis that accepts and does not answer.
+    "socket_connect_timeout": 1,
+    "socket_timeout": 2,
+    "max_retries": 0,
 }
 CHECKS_TICK_SECONDS = env.integer("CHECKS_TICK_SECONDS", 2, minimum=1, maximum=3600)
 CELERY_BEAT_SCHEDULE = beat_schedule(tick_seconds=CHECKS_TICK_SECONDS)

@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import time
+from datetime import timedelta
 from typing import Any
 
 from allauth.account import app_settings as account_settings
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.internal.flows.login import get_authentication_records
 from allauth.core.exceptions import ImmediateHttpResponse
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.mail import EmailMessage
 from django.http import HttpRequest
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from tenants.client_address import client_address
-from tenants.tasks import EmailContent, queue_email
+from tenants.email import Email
+from tenants.tasks import queue_email
 from tenants.throttle import too_many_requests
 
 # After five wrong passwords an address rejects passwords for this time. Codes and links still work.
 FAILURES_WAIT_SECONDS = 300
+# An e-mail whose code or link has expired is not sent.
+_VALID_SECONDS = {
+    "account/email/login_code": settings.ACCOUNT_LOGIN_BY_CODE_TIMEOUT,
+    "account/email/password_reset_key": settings.PASSWORD_RESET_TIMEOUT,
+}
 
 
 class InvitationOnlyAccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth is untyped
@@ -64,4 +72,8 @@ class InvitationOnlyAccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         """Queue the e-mail: waiting for the mail server would reveal that an account exists."""
         context = {"request": self.request, "email": email} | context
         message: EmailMessage = self.render_mail(template_prefix, email, context)
-        queue_email(EmailContent(str(message.subject), str(message.body), [email]))
+        seconds = _VALID_SECONDS.get(template_prefix)
+        queue_email(
+            Email(email, str(message.subject), str(message.body)),
+            valid_for=None if seconds is None else timedelta(seconds=seconds),
+        )

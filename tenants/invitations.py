@@ -78,8 +78,14 @@ def revoke_all(invitations: QuerySet[Invitation], *, by: User) -> None:
 def new_link_token(invitation: Invitation) -> str | None:
     """A new token for the next e-mail, or None if the invitation is no longer pending."""
     issued = issue_token(LinkPurpose.INVITATION)
-    sent = _pending(invitation).update(token_hash=issued.digest, sent_at=timezone.now())
-    return issued.token if sent else None
+    is_pending = _pending(invitation).update(token_hash=issued.digest)
+    return issued.token if is_pending else None
+
+
+def is_current(invitation: Invitation, token: str) -> bool:
+    """Whether the invitation is pending and the token is its newest one."""
+    digest = digest_of(token, LinkPurpose.INVITATION)
+    return bool(digest) and _pending(invitation).filter(token_hash=digest).exists()
 
 
 def find(token: str) -> tuple[LinkState, Invitation | None]:

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from email.utils import parseaddr
-
-from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
 
-from tenants import database_time
+from tenants import database_time, outbox
 from tenants.activity import add_line, lock_installation_chain, register_logs
 from tenants.activity_names import ActivityName
-from tenants.email import send_template_email
+from tenants.email import Email, render_email
 from tenants.log_verification import current_heads, unregistered_logs
-from tenants.models import ActivityChain, ActivityLine, Tenant, User
+from tenants.models import ActivityChain, ActivityLine, OutboxMessage, Tenant, User
 
 
-def start_day() -> list[tuple[str, str]]:
-    """Log that the heads of the day (UTC) are sent. Returns pairs of an administrator and the day.
+def queue_heads() -> None:
+    """Queue the e-mails of the day (UTC), and log it.
 
-    Empty if they were sent already on this or a later day, or if there is no log. The line in the
-    installation's log is the record of that: two workers at once send one e-mail.
+    Does nothing if they were queued already on this or a later day, or if there is no log. The line
+    in the installation's log is the record of that: two workers at once queue one e-mail for each
+    administrator.
     """
     day = database_time.now().date().isoformat()
     with transaction.atomic():
@@ -30,33 +28,29 @@ def start_day() -> list[tuple[str, str]]:
         )
         latest = sent.order_by("-number").first()
         if latest is not None and latest.params["day"] >= day:
-            return []
+            return
         missing = unregistered_logs()
         if missing:
             register_logs(missing)
         heads = len(current_heads())
-        people = list(_administrators().values_list("public_id", flat=True))
+        people = list(_administrators())
         if not heads or not people:
-            return []
-        params = {"day": day, "logs": heads}
-        add_line(None, ActivityName.HEADS_SENT, by=None, params=params)
-    return [(person_id, day) for person_id in people]
+            return
+        add_line(None, ActivityName.HEADS_SENT, by=None, params={"day": day, "logs": heads})
+        for person in people:
+            payload = {"person": person.public_id, "day": day}
+            outbox.add("heads", recipient=person.email, payload=payload)
 
 
-def send_heads(person_id: str, day: str) -> None:
-    """Send the present heads to an administrator. Raises the errors of the mail server."""
-    person = _administrators().filter(public_id=person_id).first()
+def compose(message: OutboxMessage) -> Email | None:
+    """The e-mail with the present heads. None if the person is no administrator any more."""
+    person = _administrators().filter(public_id=message.payload["person"]).first()
     if person is None:
-        return
+        return None
     names = dict(Tenant.objects.values_list("public_id", "name"))
     lines = [f"{head} {names.get(head.scope, '')}".rstrip() for head in current_heads()]
-    domain = parseaddr(settings.DEFAULT_FROM_EMAIL)[1].rpartition("@")[2] or "localhost"
-    send_template_email(
-        person.email,
-        "heads",
-        {"person": person, "day": day, "lines": lines},
-        message_id=f"<{day}.{person_id}.heads@{domain}>",
-    )
+    context = {"person": person, "day": message.payload["day"], "lines": lines}
+    return render_email(person.email, "heads", context)
 
 
 def _administrators() -> QuerySet[User]:

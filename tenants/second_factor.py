@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
-from django.utils.encoding import force_bytes
 
+from tenants.encryption import decrypt, encrypt
 from tenants.models import User
 
 # Recovery codes alone are no second factor. They need one of these.
 FACTORS = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
+_PURPOSE = b"gangway second factors"
 
 
 def has_second_factor(user: User) -> bool:
@@ -43,22 +39,8 @@ class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]  # allauth i
         return "Passkey" if number == 1 else f"Passkey {number}"
 
     def encrypt(self, text: str) -> str:
-        return _keys().encrypt(text.encode()).decode()
+        return encrypt(text, _PURPOSE)
 
     def decrypt(self, encrypted_text: str) -> str:
         """The secret, or an empty string if the key is gone. No code matches an empty secret."""
-        try:
-            return _keys().decrypt(encrypted_text.encode()).decode()
-        except InvalidToken:
-            return ""
-
-
-def _keys() -> MultiFernet:
-    """Keys derived from SECRET_KEY, so that a stolen database alone reveals no TOTP seed."""
-    secrets = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
-    return MultiFernet([Fernet(_derived(force_bytes(secret))) for secret in secrets])
-
-
-def _derived(secret: bytes) -> bytes:
-    key = HKDF(SHA256(), length=32, salt=None, info=b"gangway second factors")
-    return base64.urlsafe_b64encode(key.derive(secret))
+        return decrypt(encrypted_text, _PURPOSE) or ""

@@ -1,137 +1,205 @@
-"""Celery tasks that send e-mails to people.
-
-If a worker dies between sending and acknowledging, the e-mail is sent twice, which is harmless. The
-nightly heads are the exception: they are sent at most once.
-"""
+"""Celery tasks of the outbox: send its e-mails and queue its messages."""
 
 from __future__ import annotations
 
-import functools
+import json
 import logging
-from dataclasses import dataclass
-from smtplib import SMTPConnectError, SMTPException, SMTPResponseException
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
 
 from allauth.account.forms import default_token_generator
 from allauth.account.utils import user_pk_to_url_str
-from celery import shared_task
-from django.core.mail import EmailMessage
-from django.db import transaction
+from celery import shared_task, states
+from celery.signals import task_postrun
+from django.db import DatabaseError, connection
 from django.template.loader import render_to_string
 from django.urls import reverse
-from kombu.exceptions import OperationalError
 
-from tenants import invitations, published_heads
-from tenants.email import send_template_email
-from tenants.models import Invitation, User
-from tenants.visible_text import visible
+from tenants import database_time, invitations, outbox, published_heads
+from tenants.email import Email, message_id, render_email, send
+from tenants.encryption import decrypt, encrypt
+from tenants.models import Invitation, OutboxMessage, User
 
 logger = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True)
-class EmailContent:
-    subject: str
-    body: str
-    to: list[str]
+_PURPOSE = b"gangway outbox"
+# A result is stored again for this time while PostgreSQL restarts. Less than outbox.SENDING_FOR.
+_STORE_FOR_SECONDS = 60.0
 
 
-def queue_email(content: EmailContent) -> None:
-    """Queue an e-mail. Its content stays out of the workers' logs and events."""
-    send_email.s(content.subject, content.body, content.to).apply_async(argsrepr="('[hidden]',)")
+class InvalidKeyError(Exception):
+    """SECRET_KEY changed, and SECRET_KEY_FALLBACKS does not contain the former key."""
+
+
+@shared_task(name="tenants.queue_outbox", ignore_result=True)
+def queue_outbox() -> None:
+    """Queue the messages of the outbox that are due: one for each row."""
+    outbox.queue_messages(outbox.claim_due(now=database_time.now()))
+
+
+@shared_task(name="tenants.delete_old_messages", ignore_result=True)
+def delete_old_messages() -> None:
+    outbox.delete_old(now=database_time.now())
+
+
+@shared_task(
+    name=outbox.SEND_TASK, acks_late=True, ignore_result=True, time_limit=110, soft_time_limit=45
+)
+def send_message(public_id: str, claim_id: str) -> None:
+    """Send one e-mail of the outbox. A message of an earlier claim does nothing."""
+    message = outbox.start(public_id, claim_id)
+    if message is None:
+        return
+    try:
+        email = outbox.composer_of(message.kind).compose(message)
+        if email is not None:
+            send(email, message_id=message_id(message.public_id, message.kind))
+    except Exception as error:  # noqa: BLE001 - also the soft time limit and faults of one composer
+        logger.warning("%s was not sent: %s", message, outbox.describe(error))
+        failure = error
+        _store(lambda: outbox.mark_failed(message, failure))
+    else:
+        _store(lambda: (outbox.mark_sent if email else outbox.mark_obsolete)(message))
+
+
+def _store(store: Callable[[], None]) -> None:
+    """Store a result, again while the database does not answer: the e-mail would be sent twice."""
+    until = time.monotonic() + _STORE_FOR_SECONDS
+    while True:
+        try:
+            return store()
+        except DatabaseError:
+            if connection.in_atomic_block or time.monotonic() > until:
+                raise
+            connection.close()
+            time.sleep(0.5)
+
+
+@task_postrun.connect
+def end_task_of_outbox(task: Any, state: str, retval: Any, **_: Any) -> None:
+    """Delete the row of a task that has succeeded. A killed task is queued again."""
+    request = task.request
+    public_id = getattr(request, outbox.HEADER, None) or (request.headers or {}).get(outbox.HEADER)
+    if public_id and state in (states.SUCCESS, states.FAILURE):
+        outbox.mark_task_ended(public_id, None if state == states.SUCCESS else retval)
+
+
+# --- E-mails about accounts
+
+
+def queue_email(email: Email, *, valid_for: timedelta | None = None) -> None:
+    """Queue an e-mail that was composed already. The table contains it encrypted, until it is sent.
+
+    After `valid_for`, for example the time in which its link works, it is not sent any more.
+    """
+    content = json.dumps([email.subject, email.text, email.html])
+    outbox.add(
+        "email",
+        recipient=email.address,
+        payload={"encrypted": encrypt(content, _PURPOSE)},
+        expires_at=None if valid_for is None else database_time.now() + valid_for,
+    )
+
+
+def _stored_email(message: OutboxMessage) -> Email:
+    content = decrypt(message.payload["encrypted"], _PURPOSE)
+    if content is None:
+        raise InvalidKeyError
+    return Email(message.recipient, *json.loads(content))
 
 
 def queue_welcome_email(person: User, site: str) -> None:
-    """Queue the e-mail with the link to set a password, after the transaction commits."""
+    """Queue the e-mail with the link to set a password."""
+    outbox.add(
+        "welcome", recipient=person.email, payload={"person": person.public_id, "site": site}
+    )
+
+
+def _welcome(message: OutboxMessage) -> Email | None:
+    site = message.payload["site"]
+    person = User.objects.filter(public_id=message.payload["person"], is_active=True).first()
+    if person is None:
+        return None
+    # The key is created here, so that no table and no queue ever contains it.
     key = default_token_generator.make_token(person)
     path = reverse(
         "account_reset_password_from_key",
         kwargs={"uidb36": user_pk_to_url_str(person), "key": key},
     )
     context = {"person": person, "link": f"{site}{path}", "sign_in": f"{site}/accounts/login/"}
-    body = render_to_string("emails/welcome.txt", context)
-    content = EmailContent("Your account at Gangway", body, [person.email])
-    transaction.on_commit(functools.partial(queue_email, content))
+    text = render_to_string("emails/welcome.txt", context)
+    return Email(person.email, "Your account at Gangway", text)
 
 
-@shared_task(
-    name="tenants.send_email",
-    bind=True,
-    max_retries=5,
-    acks_late=True,
-    ignore_result=True,
-    time_limit=60,
-    soft_time_limit=45,
-)
-def send_email(self: Any, subject: str, body: str, to: list[str]) -> None:
-    try:
-        EmailMessage(visible(subject), visible(body), to=to).send()
-    except (SMTPException, OSError) as error:
-        logger.warning("the mail server rejected an e-mail: %s", error)
-        raise self.retry(countdown=10 * 2**self.request.retries, exc=error) from error
-
-
-@shared_task(
-    name="tenants.send_invitation",
-    acks_late=True,
-    ignore_result=True,
-    autoretry_for=(OSError,),
-    retry_backoff=30,
-    max_retries=6,
-)
-def send_invitation(public_id: str, site: str) -> None:
-    """Send the link. The token is created here, so that no queue and no table ever contains it.
-
-    A second run sends a second e-mail, and only the later link works.
-    """
-    invitation = (
-        Invitation.objects.select_related("tenant", "invited_by")
-        .filter(public_id=public_id)
-        .first()
-    )
-    token = invitations.new_link_token(invitation) if invitation is not None else None
-    if invitation is None or token is None:
-        return
-    link = site + reverse("tenants:invitation", args=[token])
-    send_template_email(invitation.email, "invitation", {"invitation": invitation, "link": link})
+# --- Invitations
 
 
 def queue_invitation(invitation: Invitation, site: str) -> None:
-    """Queue the e-mail after the transaction commits."""
-    transaction.on_commit(functools.partial(_send_to_broker, invitation.public_id, site))
+    """Queue the e-mail. Call it in the transaction that creates or renews the invitation."""
+    outbox.add(
+        "invitation",
+        recipient=invitation.email,
+        tenant=invitation.tenant,
+        payload={"invitation": invitation.public_id, "site": site},
+    )
 
 
-def _send_to_broker(public_id: str, site: str) -> None:
-    try:
-        send_invitation.delay(public_id, site)
-    except OperationalError:
-        # The page shows the invitation as not sent, with a button that sends it.
-        logger.warning("no broker: invitation %s was not sent", public_id)
+def _invitation(message: OutboxMessage) -> Email | None:
+    """The e-mail with the link. Each attempt has the same link, so that a duplicate works too."""
+    rows = Invitation.objects.select_related("tenant", "invited_by")
+    invitation = rows.filter(public_id=message.payload["invitation"]).first()
+    token = _link_token(message, invitation) if invitation is not None else None
+    if invitation is None or token is None:
+        return None
+    link = message.payload["site"] + reverse("tenants:invitation", args=[token])
+    return render_email(invitation.email, "invitation", {"invitation": invitation, "link": link})
+
+
+def _link_token(message: OutboxMessage, invitation: Invitation) -> str | None:
+    """The token of this message, or None if its invitation is not pending or has a later one."""
+    if "token" not in message.payload:
+        token = invitations.new_link_token(invitation)
+        if token is not None:
+            # Stored before the first attempt, and encrypted.
+            message.payload["token"] = encrypt(token, _PURPOSE)
+            message.save(update_fields=["payload"])
+        return token
+    token = decrypt(message.payload["token"], _PURPOSE)
+    return token if token and invitations.is_current(invitation, token) else None
+
+
+def _store_sending(message: OutboxMessage, now: datetime) -> None:
+    Invitation.objects.filter(public_id=message.payload["invitation"]).update(sent_at=now)
 
 
 @shared_task(name="tenants.publish_heads", ignore_result=True)
 def publish_heads() -> None:
-    """Queue one e-mail with the heads of all activity logs for each administrator, once a day.
+    """Queue the e-mails with the heads of all activity logs, once a day.
 
     The schedule is hourly, so that a restart of the beat skips no day.
     """
-    for person_id, day in published_heads.start_day():
-        send_heads.delay(person_id, day)
+    published_heads.queue_heads()
 
 
-@shared_task(
-    name="tenants.send_heads",
-    bind=True,
-    max_retries=5,
-    acks_late=False,
-    reject_on_worker_lost=False,
-    ignore_result=True,
-)
-def send_heads(self: Any, person_id: str, day: str) -> None:
-    """Send the e-mail at most once: acknowledged before, and repeated only after a refusal."""
-    try:
-        published_heads.send_heads(person_id, day)
-    except (ConnectionRefusedError, SMTPConnectError, SMTPResponseException) as error:
-        raise self.retry(countdown=60 * 2**self.request.retries, exc=error) from error
-    except (SMTPException, OSError) as error:
-        logger.warning("the heads of %s were perhaps not sent to %s: %s", day, person_id, error)
+outbox.register("heads", outbox.Composer(published_heads.compose))
+outbox.register("email", outbox.Composer(_stored_email))
+outbox.register("welcome", outbox.Composer(_welcome))
+outbox.register("invitation", outbox.Composer(_invitation, after_sending=_store_sending))
+
+
+# --- Messages that version 0.1.0 left in the broker
+
+
+@shared_task(name="tenants.send_email", acks_late=True, ignore_result=True)
+def send_email(subject: str, body: str, to: list[str]) -> None:
+    for address in to:
+        queue_email(Email(address, subject, body))
+
+
+@shared_task(name="tenants.send_invitation", acks_late=True, ignore_result=True)
+def send_invitation(public_id: str, site: str) -> None:
+    invitation = Invitation.objects.select_related("tenant").filter(public_id=public_id).first()
+    if invitation is not None:
+        queue_invitation(invitation, site)

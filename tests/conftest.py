@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from ipaddress import ip_address
 from typing import Any
 
@@ -225,3 +225,13 @@ def without_eager_errors() -> Iterator[None]:
     current_app.conf.task_eager_propagates = False
     yield
     current_app.conf.task_eager_propagates = True
+
+
+@pytest.fixture
+def immediate_outbox(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Publish a message of the outbox at once. The transaction of a test never commits."""
+
+    def call(publish: Callable[[], Any], *, robust: bool = False) -> None:
+        publish()
+
+    monkeypatch.setattr("tenants.outbox.transaction.on_commit", call)

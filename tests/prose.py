@@ -15,10 +15,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
+from itertools import chain
 from pathlib import Path
 from types import CodeType
 
 from django.apps import apps
+from django.conf import global_settings
 from django.core.management import get_commands, load_command_class
 
 from config import queues
@@ -264,7 +266,8 @@ def _python_files() -> tuple[Path, ...]:
 def identifiers() -> frozenset[str]:
     """Every name in our code, and every string that has the form of one: keys, codes, settings."""
     tables = {model._meta.db_table for model in apps.get_models()}
-    found: set[str] = {*keyword.kwlist, *dir(builtins), *tables, *EXAMPLES}
+    known = (keyword.kwlist, dir(builtins), dir(global_settings), tables, EXAMPLES)
+    found: set[str] = set(chain.from_iterable(known))
     for file in _python_files():
         found.update(_names_in(compile(tree_of(file), str(file), "exec")))
     for text in (_read(Path(name)) for name in ("pyproject.toml", ".ci/run", "docker-compose.yml")):

@@ -283,7 +283,7 @@ def test_locked_requirements_name_no_index() -> None:
 
 # A full lock also blocks new rows that refer to the row, and so deadlocks with their writers.
 FULL_LOCKS = {
-    "onboarding/lifecycle/offboarding.py:_lock_all": "the transaction deletes the rows",
+    "onboarding/lifecycle/erasure.py:_lock_all": "the transaction deletes the rows",
     "onboarding/plan_templates/upgrade.py:upgrade_plan": "it deletes sheets with their tasks",
     "onboarding/plans/queries.py:lock_tasks": "its argument `deletes` decides",
     "onboarding/cutovers/planning.py:_lock": "its argument `deletes` decides",
@@ -313,7 +313,7 @@ def test_full_locks_have_a_reason() -> None:
 
 
 # Calls of a beat task that are one SQL statement for all tenants, so that no tenant delays another.
-ONE_STATEMENT = {"imports.delete_abandoned"}
+ONE_STATEMENT = {"imports.delete_abandoned", "outbox.delete_old"}
 
 
 def scheduled_name_of(function: ast.FunctionDef | ast.AsyncFunctionDef) -> str:

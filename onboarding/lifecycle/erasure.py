@@ -25,6 +25,7 @@ from onboarding.models import (
     Task,
     TenantExport,
 )
+from tenants import outbox
 from tenants.activity import lock_chain
 from tenants.activity_names import ActivityName
 from tenants.erasable_addresses import AddressMatch, erase_addresses
@@ -61,6 +62,8 @@ def erase_tenant(tenant: Tenant, *, typed: str, by: User) -> None:
         match = _addresses_of(tenant, people)
         for person in people:
             _anonymize(person)
+        for address in match.addresses:
+            outbox.forget(address)
         _clean_sessions(match)
         paths = _stored_files(tenant)
         head = ActivityChain.objects.get(scope=tenant.public_id)

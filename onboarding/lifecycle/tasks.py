@@ -12,7 +12,6 @@ from celery import shared_task
 from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
-from kombu.exceptions import OperationalError
 
 from checks import dns_discovery
 from checks.expectations import sync_checks
@@ -24,6 +23,7 @@ from onboarding.monitoring import drifts
 from onboarding.plan_templates import plan_creation
 from onboarding.plans import evaluation
 from onboarding.requirements.prefill import prefill_plan
+from tenants import broker, outbox
 from tenants.models import Domain, Tenant
 
 logger = logging.getLogger(__name__)
@@ -131,41 +131,19 @@ def scan_dns(discovery_id: int) -> None:
 
 def queue_dns_scan(domains: Iterable[Domain]) -> None:
     """Store a discovery for each domain and queue its scan on commit."""
-    for domain in domains:
-        discovery = dns_discovery.request_discovery(domain)
-        transaction.on_commit(functools.partial(_send_dns_scan, discovery.pk))
-
-
-def _send_dns_scan(discovery_id: int) -> None:
-    try:
-        # A worker of the default vantage has DNS access; another worker may have none.
-        scan_dns.apply_async(args=(discovery_id,), queue="checks.default")
-    except OperationalError:
-        # The page shows the scan as requested, with a button to request it again.
-        logger.warning("no broker: discovery %s was not queued", discovery_id)
+    with transaction.atomic():
+        for domain in domains:
+            discovery = dns_discovery.request_discovery(domain)
+            # A worker of the default vantage has DNS access; another worker may have none.
+            outbox.queue_task(scan_dns, discovery.pk, tenant=domain.tenant, queue="checks.default")
 
 
 def queue_pack(pack: ClosingPack) -> None:
     """Queue the closing pack on commit."""
-    transaction.on_commit(functools.partial(_send_pack, pack.public_id))
-
-
-def _send_pack(public_id: str) -> None:
-    try:
-        build_pack.delay(public_id)
-    except OperationalError:
-        # The beat task build_lost_packs queues it again.
-        logger.warning("no broker: closing pack %s was not queued", public_id)
+    # Without a broker, the beat task build_lost_packs queues it later.
+    transaction.on_commit(functools.partial(broker.send, build_pack, (pack.public_id,)))
 
 
 def queue_export(export: TenantExport) -> None:
     """Queue the export on commit."""
-    transaction.on_commit(functools.partial(_send_export, export.public_id))
-
-
-def _send_export(public_id: str) -> None:
-    try:
-        build_export.delay(public_id)
-    except OperationalError:
-        # The page shows the export as requested, with a button to request it again.
-        logger.warning("no broker: export %s was not queued", public_id)
+    outbox.queue_task(build_export, export.public_id, tenant=export.tenant)

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from email.utils import parseaddr
 from enum import StrEnum
 from smtplib import SMTPException
 
@@ -21,7 +20,8 @@ from django.db.models import F, Q, QuerySet
 from django.urls import reverse
 
 from onboarding.models import Drift, DriftNotification
-from tenants.email import send_template_email
+from tenants.email import message_id, render_email
+from tenants.email import send as send_email
 from tenants.models import Membership, Tenant, User
 from tenants.permissions import role_in
 
@@ -188,12 +188,8 @@ def send(notification: DriftNotification, *, now: datetime) -> bool:
         notification.delete()
         return False
     try:
-        send_template_email(
-            notification.recipient.email,
-            "drift",
-            _context(notification),
-            message_id=f"<{notification.public_id}.drift@{_mail_domain()}>",
-        )
+        email = render_email(notification.recipient.email, "drift", _context(notification))
+        send_email(email, message_id=message_id(notification.public_id, "drift"))
     except (SMTPException, OSError):
         DriftNotification.objects.filter(pk=notification.pk).update(
             claimed_until=now + _RETRY_AFTER
@@ -216,7 +212,3 @@ def _context(notification: DriftNotification) -> dict[str, object]:
         # No request caused this e-mail, so that only the setting knows the site's address.
         "link": settings.SITE_URL + path if settings.SITE_URL else "",
     }
-
-
-def _mail_domain() -> str:
-    return parseaddr(settings.DEFAULT_FROM_EMAIL)[1].rpartition("@")[2] or "localhost"

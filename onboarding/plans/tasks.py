@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import functools
-import logging
 from collections.abc import Iterable
+from datetime import datetime
 
 from celery import shared_task
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
-from kombu.exceptions import OperationalError
 
 from checks.tasks import run_now
 from onboarding.models import ManualStatus, Plan, Reminder, Task
 from onboarding.plans import evaluation, reminders, services
 from onboarding.plans.proof import checks_of_kinds
-from tenants.email import send_template_email
-
-logger = logging.getLogger(__name__)
+from tenants import outbox
+from tenants.email import Email, render_email
+from tenants.models import OutboxMessage
 
 
 @shared_task(name="onboarding.expire_accepted_risks", ignore_result=True)
@@ -70,54 +68,55 @@ def send_due_reminders() -> None:
 @shared_task(name="onboarding.send_due_reminders_of", ignore_result=True)
 def send_due_reminders_of(plan_id: int) -> None:
     for plan in _open_plans().select_related("tenant__consultant").filter(pk=plan_id):
-        queue_reminders(
-            reminders.send_due_reminders(plan, now=timezone.now(), site_url=settings.SITE_URL)
+        with transaction.atomic():
+            queue_reminders(
+                reminders.send_due_reminders(plan, now=timezone.now(), site_url=settings.SITE_URL)
+            )
+
+
+def queue_reminders(unsent: Iterable[Reminder]) -> None:
+    """Queue one e-mail for each reminder. A reminder that is queued already is ignored."""
+    for reminder in unsent:
+        outbox.add(
+            "reminder",
+            recipient=reminder.recipient.email,
+            tenant=reminder.plan.tenant,
+            payload={"reminder": reminder.public_id},
+            public_id=reminder.public_id,
         )
 
 
-@shared_task(
-    name="onboarding.send_reminder",
-    acks_late=True,
-    ignore_result=True,
-    autoretry_for=(OSError,),
-    retry_backoff=30,
-    max_retries=6,
-)
-def send_reminder(public_id: str) -> None:
-    """Send one reminder, or cancel it if none of its tasks still waits.
-
-    A worker that stops between sending and storing `sent_at` sends the reminder twice.
-    """
+def _compose(message: OutboxMessage) -> Email | None:
+    """The e-mail of a reminder. Cancels the reminder if none of its tasks still waits."""
     rows = Reminder.objects.select_related("plan__tenant__consultant", "recipient", "requested_by")
-    reminder = rows.filter(public_id=public_id, sent_at=None, cancelled_at=None).first()
+    unsent = rows.filter(sent_at=None, cancelled_at=None)
+    reminder = unsent.filter(public_id=message.payload["reminder"]).first()
     if reminder is None:
-        return
+        return None
     tasks = reminders.tasks_still_waiting(reminder)
     if not tasks:
         Reminder.objects.filter(pk=reminder.pk).update(cancelled_at=timezone.now())
-        return
+        return None
     context = {
         "reminder": reminder,
         "tenant": reminder.plan.tenant,
         "tasks": tasks,
         "asked": reminders.tasks_with_open_questions(tasks),
     }
-    send_template_email(reminder.recipient.email, "reminder", context)
-    Reminder.objects.filter(pk=reminder.pk).update(sent_at=timezone.now())
+    return render_email(reminder.recipient.email, "reminder", context)
 
 
-def queue_reminders(unsent: Iterable[Reminder]) -> None:
-    """Queue one message for each reminder on commit."""
-    for reminder in unsent:
-        transaction.on_commit(functools.partial(_send_reminder_message, reminder.public_id))
+def _store_sending(message: OutboxMessage, now: datetime) -> None:
+    Reminder.objects.filter(public_id=message.payload["reminder"]).update(sent_at=now)
 
 
-def _send_reminder_message(public_id: str) -> None:
-    try:
-        send_reminder.delay(public_id)
-    except OperationalError:
-        # The beat task send_due_reminders queues it again within the hour.
-        logger.warning("no broker: reminder %s was not sent", public_id)
+outbox.register("reminder", outbox.Composer(_compose, after_sending=_store_sending))
+
+
+@shared_task(name="onboarding.send_reminder", acks_late=True, ignore_result=True)
+def send_reminder(public_id: str) -> None:
+    """Queue one reminder. Version 0.1.0 left such messages in the broker."""
+    queue_reminders(Reminder.objects.filter(public_id=public_id, sent_at=None, cancelled_at=None))
 
 
 @shared_task(name="onboarding.run_related_checks", acks_late=True, ignore_result=True)
@@ -130,11 +129,4 @@ def run_related_checks(task_id: int) -> None:
 
 def queue_related_runs(task: Task) -> None:
     """Queue the runs on commit, so that the page does not wait for them."""
-    transaction.on_commit(functools.partial(_send_related_runs, task.pk))
-
-
-def _send_related_runs(task_id: int) -> None:
-    try:
-        run_related_checks.delay(task_id)
-    except OperationalError:
-        logger.warning("no broker: the related checks of task %d run later", task_id)
+    outbox.queue_task(run_related_checks, task.pk, tenant=task.plan.tenant)

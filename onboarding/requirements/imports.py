@@ -387,12 +387,6 @@ def discard_import(job: SheetImport, *, now: datetime) -> bool:
     return bool(SheetImport.objects.filter(pk=job.pk, status__in=droppable).delete()[0])
 
 
-def return_to_preview(public_id: str) -> None:
-    """Return an import that no worker can run now to its preview, for another confirmation."""
-    rows = SheetImport.objects.filter(public_id=public_id, status=Status.IMPORTING)
-    rows.update(status=Status.READY)
-
-
 def delete_abandoned() -> None:
     """Delete unconfirmed previews after a day: they contain personal addresses."""
     old = SheetImport.objects.filter(created_at__lt=timezone.now() - DELETE_PREVIEW_AFTER)

@@ -8,12 +8,15 @@ import logging
 from celery import shared_task
 from django.db import transaction
 from django.utils import timezone
-from kombu.exceptions import OperationalError
 
 from onboarding.models import RequirementsSheet, SheetImport
 from onboarding.requirements import imports, partner_checks
+from tenants import broker, outbox
 
 logger = logging.getLogger(__name__)
+
+# A worker of the default vantage may connect to other networks.
+_QUEUE_OF_TESTS = "checks.default"
 
 
 @shared_task(
@@ -53,26 +56,18 @@ def check_tls_partner(check_id: int, attempt: int = 1) -> None:
     if attempt >= partner_checks.MAX_ATTEMPTS:
         partner_checks.abandon_test(check_id)
         return
-    check_tls_partner.apply_async(
-        args=(check_id, attempt + 1), queue="checks.default", eta=earliest
+    outbox.queue_task(
+        check_tls_partner, check_id, attempt + 1, queue=_QUEUE_OF_TESTS, not_before=earliest
     )
 
 
 def queue_partner_tests(sheet: RequirementsSheet) -> int:
     """Request the allowed tests of the sheet's TLS partners, and queue them on commit."""
-    requested = partner_checks.request_tests(sheet, now=timezone.now())
-    for check in requested:
-        transaction.on_commit(functools.partial(_send_partner_test, check.pk))
+    with transaction.atomic():
+        requested = partner_checks.request_tests(sheet, now=timezone.now())
+        for check in requested:
+            outbox.queue_task(check_tls_partner, check.pk, queue=_QUEUE_OF_TESTS)
     return len(requested)
-
-
-def _send_partner_test(check_id: int) -> None:
-    try:
-        # A worker of the default vantage may connect to other networks.
-        check_tls_partner.apply_async(args=(check_id,), queue="checks.default")
-    except OperationalError:
-        partner_checks.abandon_test(check_id)
-        logger.warning("no broker: test %d of a TLS partner was not queued", check_id)
 
 
 @shared_task(name="onboarding.resume_imports", ignore_result=True)
@@ -97,9 +92,5 @@ def start_import(job: SheetImport) -> None:
 
 
 def _send_import(public_id: str) -> None:
-    try:
-        import_sheet.delay(public_id)
-    except OperationalError:
-        # The beat task resume_imports queues an import again that was not read yet.
-        imports.return_to_preview(public_id)
-        logger.warning("no broker: import %s was not queued", public_id)
+    # Without a broker, the beat task resume_imports queues it later.
+    broker.send(import_sheet, (public_id,))

@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 from datetime import datetime, timedelta
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from django.utils import timezone
 
-from checks import claims, runs, services
+from checks import claims, runs, services, tasks
 from checks.engine.outcomes import CheckKind, Outcome, Verdict
 from checks.models import Check
 from checks.scheduling import Interval
@@ -162,6 +163,34 @@ def test_request_run_skips_claimed_check(tenant: Tenant) -> None:
 
     assert batches == []
     assert not Check.objects.filter(requested_until=None).exists()
+
+
+def test_crowd_leaves_its_requests_to_the_beat(tenant: Tenant, settings: Any) -> None:
+    """Beyond the allowance, a request claims nothing, and the next tick claims full batches."""
+    settings.CELERY_TASK_ALWAYS_EAGER = False
+    now = timezone.now()
+    checks = list(Check.objects.all())
+    with patch.object(tasks, "direct_messages", tasks.Allowance(per_second=2)):
+        for check in checks:
+            tasks.run_now([check])
+
+    queued = Check.objects.filter(claimed_until__gt=now)
+    assert queued.count() == 2
+    assert not Check.objects.filter(requested_until=None).exists()
+    (batch,) = claims.claim_due_checks(now=_soon(), processes=many)
+    assert (batch.queue, len(batch.check_ids)) == ("interactive.default", len(checks) - 2)
+
+
+def test_allowance_is_restored_with_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [1000.0]
+    monkeypatch.setattr("checks.tasks.time.monotonic", lambda: clock[0])
+    allowance = tasks.Allowance(per_second=2)
+
+    assert [allowance.use() for _ in range(3)] == [True, True, False]
+    clock[0] += 0.5
+    assert [allowance.use() for _ in range(2)] == [True, False]
+    clock[0] += 60
+    assert [allowance.use() for _ in range(3)] == [True, True, False]
 
 
 def test_large_request_leaves_the_rest_to_the_beat(make_tenant: MakeTenant) -> None:

@@ -43,8 +43,10 @@ class Product:
     def printed(self) -> str:
         return self.output.read_text()
 
-    def wait_until_up(self, process: subprocess.Popen[bytes]) -> None:
-        until = time.monotonic() + START_SECONDS
+    def wait_until_up(
+        self, process: subprocess.Popen[bytes], seconds: float = START_SECONDS
+    ) -> None:
+        until = time.monotonic() + seconds
         while "Ctrl-C stops everything" not in self.printed():
             if process.poll() is not None or time.monotonic() > until:
                 pytest.fail(f"the product did not start:\n{self.printed()}")

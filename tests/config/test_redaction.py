@@ -114,6 +114,7 @@ def test_error_report_has_no_secret(settings: Any, debug: bool) -> None:
     assert SECRET not in report
 
 
+@pytest.mark.usefixtures("immediate_outbox")
 def test_sign_in_logs_no_secret(log: StringIO, client: Client, db: None) -> None:
     person = User.objects.create_user("client@northwind.test", GOOD_PASSWORD, name="Jo")
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import psycopg2
 import pytest
 
-from tests.config.product import Product
+from tests.config.product import CHECKOUT, Product
+from tests.drills.mail_server import MailServer
 from tests.drills.servers import Server
 
 # The bars of docs/topics/reliability.md.
@@ -23,6 +27,7 @@ DOWN_SECONDS = 2
 TITLES = {
     "checks-worker": "checks@",
     "interactive-worker": "interactive@",
+    "mail-worker": "mail@",
     "beat": "beat",
     "web": "gunicorn",
 }
@@ -33,8 +38,24 @@ RUNNING = "is_active AND kind NOT IN ('message', 'delivery_message')"
 class Drill:
     """The product on its own PostgreSQL and Redis."""
 
-    def __init__(self, product: Product, postgresql: Server, redis: Server) -> None:
-        self.product, self.postgresql, self.redis = product, postgresql, redis
+    def __init__(
+        self, product: Product, postgresql: Server, redis: Server, mail: MailServer
+    ) -> None:
+        self.product, self.postgresql, self.redis, self.mail = product, postgresql, redis, mail
+
+    def shell(self, code: str, **settings: str) -> str:
+        """Run the code in `manage.py shell` of the product. Returns its output."""
+        environment = {"PATH": os.environ["PATH"], "VAR_DIR": str(self.product.folder)}
+        done = subprocess.run(
+            [sys.executable, "manage.py", "shell", "-v", "0", "-c", code],
+            cwd=CHECKOUT,
+            env={**environment, **self.product.settings, **settings},
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
     def query(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         """Run the statement as soon as PostgreSQL accepts connections."""
@@ -72,6 +93,12 @@ class Drill:
         server.kill()
         time.sleep(DOWN_SECONDS)
         server.start()
+
+    def wait_until(self, is_reached: Callable[[], object], within: float) -> None:
+        until = time.monotonic() + within
+        while not is_reached():
+            assert time.monotonic() < until, self.logs()
+            time.sleep(0.2)
 
     def wait_for_claim(self, condition: str) -> list[int]:
         """Wait until a worker runs checks, so that the fault interrupts it. Return these checks."""

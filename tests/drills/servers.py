@@ -6,13 +6,13 @@ import contextlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import psycopg2
 import pytest
 
 from tests.interop.processes import free_port, listens, program, wait_for
@@ -24,8 +24,8 @@ USER = "postgres"
 class Server:
     """A server process of the drill. It keeps the data that it stores when it is killed."""
 
-    def __init__(self, command: Sequence[str], port: int, log: Path) -> None:
-        self.command, self.port, self.log = command, port, log
+    def __init__(self, command: Sequence[str], port: int, log: Path, host: str = HOST) -> None:
+        self.command, self.port, self.log, self.host = command, port, log, host
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -37,7 +37,27 @@ class Server:
                 stderr=output,
                 start_new_session=True,
             )
-        wait_for(HOST, self.port, self.log)
+        if self.host == HOST:
+            wait_for(HOST, self.port, self.log)
+        else:
+            # The guard of the tests refuses other addresses to Python's sockets.
+            _wait_until(self._accepts_libpq)
+
+    def _accepts_libpq(self) -> bool:
+        try:
+            psycopg2.connect(host=self.host, port=self.port, user=USER, connect_timeout=2).close()
+        except psycopg2.OperationalError:
+            return False
+        return True
+
+    def pause(self) -> None:
+        """The server accepts connections and does not answer, until `resume`."""
+        assert self.process is not None
+        os.killpg(self.process.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        assert self.process is not None
+        os.killpg(self.process.pid, signal.SIGCONT)
 
     def kill(self) -> None:
         """Kill the server and all its children, as a power failure does."""
@@ -45,7 +65,7 @@ class Server:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
-        _wait_until(lambda: not listens(HOST, self.port))
+        _wait_until(lambda: self.host != HOST or not listens(HOST, self.port))
 
 
 def _wait_until(is_reached: Callable[[], bool], seconds: float = 15) -> None:
@@ -67,42 +87,50 @@ def own_redis(folder: Path) -> Iterator[Server]:
         server.kill()
 
 
+def binaries() -> Path:
+    """The folder with the programs of the newest PostgreSQL; skips the test without one."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+    if not found:
+        pytest.skip("PostgreSQL is not installed")
+    return found[-1]
+
+
 @contextlib.contextmanager
-def own_postgresql(folder: Path) -> Iterator[Server]:
-    """A cluster of its own. PostgreSQL refuses to run as root, so it runs as its package's user."""
-    binaries = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
-    if not binaries or os.geteuid() != 0:
-        pytest.skip("PostgreSQL is not installed, or the drill does not run as root")
+def own_postgresql(
+    folder: Path, *, host: str = HOST, prefix: Sequence[str] = (), root: Path | None = None
+) -> Iterator[Server]:
+    """A cluster of its own, with its tables in `root`. PostgreSQL refuses to run as root, so it
+    runs as its package's user. `prefix` is a command that starts it elsewhere."""
+    if os.geteuid() != 0:
+        pytest.skip("a drill requires root")
+    programs = binaries()
     # The folder of the tests is private to root.
-    root = Path(tempfile.mkdtemp(prefix="gangway-drill-", dir="/var/tmp"))
-    data, port = root / "cluster", free_port(HOST)
+    made = Path(tempfile.mkdtemp(prefix="gangway-drill-", dir="/var/tmp"))
+    data, port = (root or made) / "cluster", free_port(HOST)
     data.mkdir()
-    for owned in (root, data):
+    for owned in (made, data.parent, data):
         shutil.chown(owned, USER, USER)
     as_user = ["setpriv", "--reuid", USER, "--regid", USER, "--init-groups"]
+    # A full disk of the tables is an error of one statement, a full disk of the log a crash.
+    places = ["-D", str(data), "--waldir", str(made / "wal")]
     subprocess.run(
-        [*as_user, str(binaries[-1] / "initdb"), "-D", str(data), "-A", "trust", "-N"],
+        [*as_user, str(programs / "initdb"), *places, "-A", "trust", "-N"],
         check=True,
         capture_output=True,
     )
+    with (data / "pg_hba.conf").open("a") as file:
+        file.write("host all all samenet trust\nhost all all 10.213.0.0/16 trust\n")
     options = ["-c", f"port={port}", "-c", "unix_socket_directories=", "-c", "fsync=off"]
+    options += ["-c", f"listen_addresses={host}"]
     server = Server(
-        [*as_user, str(binaries[-1] / "postgres"), "-D", str(data), *options],
+        [*prefix, *as_user, str(programs / "postgres"), "-D", str(data), *options],
         port,
         folder / "postgresql.log",
+        host,
     )
     server.start()
     try:
         yield server
     finally:
         server.kill()
-        shutil.rmtree(root)
-
-
-@contextlib.contextmanager
-def hanging_mail_server() -> Iterator[int]:
-    """A mail server that accepts connections and never greets. Returns its port."""
-    with socket.socket() as listener:
-        listener.bind((HOST, 0))
-        listener.listen(64)
-        yield int(listener.getsockname()[1])
+        shutil.rmtree(made)

@@ -7,16 +7,15 @@ runs belong to another tenant.
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from celery import Celery
 
-from tests.config.product import CHECKOUT
+from checks.lab.records import LabState, Zone, ZoneRecord
+from checks.lab.zones import Lab
 from tests.drills.drill import Drill
 
 pytestmark = [pytest.mark.slow, pytest.mark.nightly]
@@ -47,21 +46,11 @@ for sheet in RequirementsSheet.objects.filter(task__plan__tenant__name="Fabrikam
     import_sheet.delay(job.public_id)
 """
 EMAILS = """
-from tenants.tasks import send_email
+from tenants.email import Email
+from tenants.tasks import queue_email
 for number in range(50):
-    send_email.delay("Reminder", "Text", ["ann@outside.test"])
+    queue_email(Email("ann@outside.test", "Reminder", "Text"))
 """
-
-
-def shell(drill: Drill, code: str, **settings: str) -> None:
-    environment = {"PATH": os.environ["PATH"], "VAR_DIR": str(drill.product.folder)}
-    subprocess.run(
-        [sys.executable, "manage.py", "shell", "-v", "0", "-c", code],
-        cwd=CHECKOUT,
-        env={**environment, **drill.product.settings, **settings},
-        check=True,
-        capture_output=True,
-    )
 
 
 def requested_runs(drill: Drill) -> list[float]:
@@ -92,19 +81,37 @@ def p95(seconds: list[float]) -> float:
     return seconds[round(0.95 * len(seconds)) - 1]
 
 
-LOADS: dict[str, Callable[[Drill], None]] = {
-    "18,000 due checks of one tenant": lambda drill: shell(
-        drill, LARGE_TENANT.format(zone="large.test", domains=3000)
+def publish_spf_bombs(drill: Drill) -> None:
+    """300 domains whose SPF records include each other and ask for 20 mail hosts each."""
+    includes = " ".join(f"include:b{n}.bombs.test" for n in range(10))
+    bomb = f"v=spf1 {includes} mx ptr exists:%{{i}}.bombs.test a:{'x' * 60}.bombs.test ?all"
+    labels = [f"d{n}" for n in range(300)] + [f"b{n}" for n in range(10)]
+    records = [ZoneRecord(label, "TXT", 1, bomb) for label in labels]
+    for label in labels[-10:]:
+        records += [ZoneRecord(label, "MX", 1, f"10 m{n}.bombs.test.") for n in range(20)]
+
+    def step(state: LabState) -> LabState:
+        return replace(state, zones={**state.zones, "bombs.test": Zone(1, tuple(records))})
+
+    Lab(drill.product.folder / "lab").change(step)
+    drill.shell(LARGE_TENANT.format(zone="bombs.test", domains=300))
+
+
+LOADS: dict[str, Callable[[Drill], object]] = {
+    "18,000 due checks of one tenant": lambda drill: drill.shell(
+        LARGE_TENANT.format(zone="large.test", domains=3000)
     ),
-    "eight imports": lambda drill: shell(drill, IMPORTS),
-    "50 e-mails to a hanging server": lambda drill: shell(drill, EMAILS),
-    "300 domains on silent name servers": lambda drill: shell(
-        drill, LARGE_TENANT.format(zone="silent.example", domains=300)
+    "eight imports": lambda drill: drill.shell(IMPORTS),
+    "50 e-mails to a hanging server": lambda drill: drill.shell(EMAILS),
+    "300 domains on silent name servers": lambda drill: drill.shell(
+        LARGE_TENANT.format(zone="silent.example", domains=300)
     ),
+    "300 domains with SPF bombs": publish_spf_bombs,
 }
 
 
-def test_requested_run_stays_fast(drill: Drill) -> None:
+def test_requested_run_stays_fast(own_drill: Drill) -> None:
+    drill = own_drill
     quiet = p95(requested_runs(drill))
     print(f"quiet: p95 {quiet:.2f} s")  # noqa: T201
     for name, load in LOADS.items():

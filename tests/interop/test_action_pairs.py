@@ -121,6 +121,7 @@ GUARDED = {
     "one_check_per_host_and_kind": "sync_checks follows the lock on the tasks",
     "unique_raw_answers": "only workers write it",
     "checks.Worker.name": "only workers write it",
+    "tenants.EventCount.name": "increase inserts a missing row and ignores a conflict",
     "one_slot_per_address": "only workers write it",
     "one_answer_per_question": "only workers write it",
     "onboarding.PlanTemplate.builtin_version": "only load_templates writes it",

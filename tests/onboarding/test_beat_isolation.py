@@ -31,7 +31,9 @@ from onboarding.plans.tasks import complete_waits, expire_accepted_risks
 from onboarding.requirements import imports
 from onboarding.requirements.import_progress import STALLED_AFTER
 from onboarding.requirements.tasks import resume_imports
-from tenants.models import Tenant, User
+from tenants import invitations
+from tenants.models import Invitation, OutboxMessage, Tenant, User
+from tenants.tasks import queue_invitation, queue_outbox
 from tests.cutovers import cutover_of
 from tests.factories import MakeTenant, task_of
 from tests.onboarding.requirements.sheet_rows import sheet_of, shown
@@ -46,6 +48,7 @@ ELSEWHERE = {
     "onboarding.sweep_files": "one message for each folder: interop/test_killed_writers.py",
     "tenants.publish_heads": "no work per tenant: tenants/test_published_heads.py",
     "onboarding.delete_abandoned_imports": "one SQL statement for all tenants",
+    "tenants.delete_old_messages": "two SQL statements for all tenants",
 }
 
 
@@ -111,7 +114,20 @@ def _lose_check(tenant: Tenant, by: User) -> None:
     tenant.checks.filter(kind="mx").delete()
 
 
+def _leave_invitation(tenant: Tenant, by: User) -> None:
+    invitation = invitations.invite(tenant, "new@outside.test", "member", by=by)
+    queue_invitation(invitation, "")
+    # As after a failure of the broker.
+    OutboxMessage.objects.update(claim_id="", claimed_until=None)
+
+
 CASES = {
+    "tenants.queue_outbox": Case(
+        queue_outbox,
+        _leave_invitation,
+        (invitations, "new_link_token"),
+        lambda tenant: Invitation.objects.get(tenant=tenant).sent_at is not None,
+    ),
     "onboarding.expire_accepted_risks": Case(
         expire_accepted_risks,
         _accept_risk,

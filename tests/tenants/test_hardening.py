@@ -50,6 +50,8 @@ INSIDE = [
     "onboarding:tenant-list",
 ]
 
+pytestmark = pytest.mark.usefixtures("immediate_outbox")
+
 
 @pytest.fixture
 def person(db: None) -> User:

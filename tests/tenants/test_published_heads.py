@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,14 +11,25 @@ import pytest
 from django.core.mail import EmailMessage
 from django.core.management import call_command
 
-from tenants import database_time, published_heads
+from tenants import database_time
 from tenants.activity_names import ActivityName
 from tenants.log_verification import current_heads, read_heads
 from tenants.models import ActivityLine, Tenant, User
 from tenants.services import write_activity
-from tenants.tasks import publish_heads, send_heads
+from tenants.tasks import publish_heads
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def publish(django_capture_on_commit_callbacks: Any) -> Callable[[], None]:
+    """Run the beat's task and the worker's."""
+
+    def run() -> None:
+        with django_capture_on_commit_callbacks(execute=True):
+            publish_heads()
+
+    return run
 
 
 @pytest.fixture
@@ -32,6 +44,7 @@ def test_each_administrator_gets_one_email_a_day(
     administrator: User,
     consultant: User,
     clock: list[datetime],
+    publish: Callable[[], None],
     mailoutbox: list[EmailMessage],
 ) -> None:
     User.objects.create_user("left@gangway.test", name="L", staff_role="administrator").delete()
@@ -41,13 +54,13 @@ def test_each_administrator_gets_one_email_a_day(
 
     for hour in (0, 1, 23):
         clock.append(datetime(2026, 11, 28, hour, 5, tzinfo=UTC))
-        publish_heads()
+        publish()
     first = [mail.to for mail in mailoutbox]
     clock.append(datetime(2026, 11, 29, 0, 5, tzinfo=UTC))
-    publish_heads()
+    publish()
     # A clock that went back sends nothing again.
     clock.append(datetime(2026, 11, 28, 23, 59, tzinfo=UTC))
-    publish_heads()
+    publish()
 
     assert first == [[administrator.email]]
     assert [mail.subject for mail in mailoutbox] == [
@@ -61,11 +74,12 @@ def test_email_is_a_file_for_verify_log(
     tenant: Tenant,
     administrator: User,
     outsider: User,
+    publish: Callable[[], None],
     mailoutbox: list[EmailMessage],
     tmp_path: Path,
     capsys: Any,
 ) -> None:
-    publish_heads()
+    publish()
 
     [mail] = mailoutbox
     file = tmp_path / "mail.txt"
@@ -76,11 +90,15 @@ def test_email_is_a_file_for_verify_log(
 
 
 def test_earlier_logs_are_registered(
-    tenant: Tenant, administrator: User, outsider: User, clock: list[datetime]
+    tenant: Tenant,
+    administrator: User,
+    outsider: User,
+    clock: list[datetime],
+    publish: Callable[[], None],
 ) -> None:
-    publish_heads()
+    publish()
     clock.append(datetime(2026, 11, 29, 0, 5, tzinfo=UTC))
-    publish_heads()
+    publish()
 
     [line] = ActivityLine.objects.filter(action="logs-registered")
     elsewhere = Tenant.objects.get(name="Elsewhere")
@@ -95,41 +113,3 @@ def test_new_log_is_registered_at_once(django_capture_on_commit_callbacks: Any) 
 
     lines = ActivityLine.objects.filter(action="logs-registered")
     assert [line.params for line in lines] == [{"logs": [tenant.public_id]}]
-
-
-@pytest.mark.parametrize("error", [ConnectionResetError, TimeoutError])
-def test_uncertain_sending_is_not_repeated(
-    administrator: User, monkeypatch: pytest.MonkeyPatch, error: type[Exception], caplog: Any
-) -> None:
-    calls = []
-
-    def fail(person_id: str, day: str) -> None:
-        calls.append(day)
-        raise error("after the message")
-
-    monkeypatch.setattr(published_heads, "send_heads", fail)
-
-    send_heads.delay(administrator.public_id, "2026-11-28")
-
-    assert calls == ["2026-11-28"]
-    assert "perhaps not sent" in caplog.text
-
-
-@pytest.mark.usefixtures("without_eager_errors")
-def test_refused_email_is_repeated(
-    administrator: User, monkeypatch: pytest.MonkeyPatch, mailoutbox: list[EmailMessage]
-) -> None:
-    send = published_heads.send_heads
-    calls = []
-
-    def refuse_once(person_id: str, day: str) -> None:
-        calls.append(day)
-        if len(calls) == 1:
-            raise ConnectionRefusedError
-        send(person_id, day)
-
-    monkeypatch.setattr(published_heads, "send_heads", refuse_once)
-
-    send_heads.delay(administrator.public_id, "2026-11-28")
-
-    assert (len(calls), len(mailoutbox)) == (2, 1)

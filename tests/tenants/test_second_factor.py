@@ -26,6 +26,8 @@ from tests.tenants.sign_in import (
 
 PERIOD_SECONDS = 30
 
+pytestmark = pytest.mark.usefixtures("immediate_outbox")
+
 
 @pytest.fixture
 def person(db: None) -> User:

@@ -27,6 +27,8 @@ from tests.tenants.sign_in import (
     text_of,
 )
 
+pytestmark = pytest.mark.usefixtures("immediate_outbox")
+
 
 @pytest.fixture
 def person(db: None) -> User:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.contrib import messages
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_POST
@@ -74,7 +75,7 @@ def invite(request: HttpRequest, public_id: str) -> HttpResponse:
     form = InviteForm(request.POST)
     if not form.is_valid():
         return _show(request, public_id, form)
-    with errors_on_form(form, "email"):
+    with errors_on_form(form, "email"), transaction.atomic():
         invitation = invitations.invite(tenant, **form.cleaned_data, by=current_user(request))
         queue_invitation(invitation, site_url(request))
         messages.success(request, f"Gangway sends the invitation to {invitation.email}.")
@@ -94,7 +95,7 @@ def _invitation(request: HttpRequest, public_id: str, invitation_id: str) -> Inv
 @throttled("invite", "30/h")
 def invitation_resend(request: HttpRequest, public_id: str, invitation_id: str) -> HttpResponse:
     invitation = _invitation(request, public_id, invitation_id)
-    with errors_as_message(request):
+    with errors_as_message(request), transaction.atomic():
         invitations.renew(invitation, by=current_user(request))
         queue_invitation(invitation, site_url(request))
         messages.success(

@@ -171,7 +171,7 @@ def tasks_bulk(request: HttpRequest, public_id: str) -> HttpResponse:
     user = current_user(request)
     if not form.is_valid():
         return _show(request, public_id, bulk=form, chosen=request.POST.getlist("task"))
-    with errors_on_form(form):
+    with errors_on_form(form), transaction.atomic():
         done = bulk.apply_to(
             tenant.plan,
             request.POST.getlist("task"),
@@ -192,7 +192,7 @@ def tasks_bulk(request: HttpRequest, public_id: str) -> HttpResponse:
 def task_remind(request: HttpRequest, public_id: str, task_id: str) -> HttpResponse:
     """Send a reminder to the waiting side, at most once a day."""
     tenant, task = load_task(request, public_id, task_id)
-    with errors_as_message(request):
+    with errors_as_message(request), transaction.atomic():
         made = create_reminders(
             task.plan, [task], by=current_user(request), site_url=site_url(request)
         )

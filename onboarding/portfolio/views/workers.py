@@ -8,7 +8,7 @@ from django.views.decorators.http import require_GET
 
 from checks import reactions, workers
 from checks.models import Worker
-from tenants import database_time
+from tenants import database_time, event_counts, outbox
 from tenants.access import require
 from tenants.permissions import Permission
 
@@ -22,6 +22,8 @@ def worker_list(request: HttpRequest) -> HttpResponse:
         "workers": Worker.objects.all(),
         "alive_since": now - workers.ALIVE_FOR,
         "loads": workers.loads(now=now),
+        "outbox": outbox.state(),
+        "events": event_counts.stored(),
         "late_reactions": len(reactions.tenants_to_repeat(now=now)),
     }
     return render(request, "portfolio/worker_list.html", context)

@@ -186,22 +186,28 @@ def test_no_recipient_shows_reason(
     assert task_of(tenant, KEY).reminded_at is None
 
 
-def test_completed_task_cancels_email(tenant: Tenant, consultant: User, owner: User) -> None:
+def test_completed_task_cancels_email(
+    tenant: Tenant, consultant: User, owner: User, django_capture_on_commit_callbacks: Any
+) -> None:
     _lead(tenant, consultant)
     (made,) = reminders.create_reminders(_plan(tenant), [task_of(tenant, KEY)], by=consultant)
     confirm_task(fill_fields(task_of(tenant, KEY)), by=owner, side="client")
 
-    send_reminder(made.public_id)
+    with django_capture_on_commit_callbacks(execute=True):
+        send_reminder(made.public_id)
 
     made.refresh_from_db()
     assert (mail.outbox, made.sent_at, made.cancelled_at is not None) == ([], None, True)
 
 
-def test_reminder_is_sent_once(tenant: Tenant, consultant: User, owner: User) -> None:
+def test_reminder_is_sent_once(
+    tenant: Tenant, consultant: User, owner: User, django_capture_on_commit_callbacks: Any
+) -> None:
     (made,) = reminders.create_reminders(_plan(tenant), [task_of(tenant, KEY)], by=consultant)
 
-    send_reminder(made.public_id)
-    send_reminder(made.public_id)
+    with django_capture_on_commit_callbacks(execute=True):
+        send_reminder(made.public_id)
+        send_reminder(made.public_id)
 
     assert len(mail.outbox) == 1
 
@@ -348,14 +354,19 @@ def test_invalid_reminder_days_are_refused(
 
 
 def test_former_consultant_gets_no_reminder(
-    tenant: Tenant, consultant: User, owner: User, press: Press
+    tenant: Tenant,
+    consultant: User,
+    owner: User,
+    press: Press,
+    django_capture_on_commit_callbacks: Any,
 ) -> None:
     _lead(tenant, consultant)
     _wait_for(tenant, KEY, "mimecast", since=timezone.now())
     (made,) = reminders.create_reminders(_plan(tenant), [task_of(tenant, KEY)], by=owner)
     User.objects.filter(pk=consultant.pk).update(staff_role="")
 
-    send_reminder(made.public_id)
+    with django_capture_on_commit_callbacks(execute=True):
+        send_reminder(made.public_id)
     Task.objects.filter(plan__tenant=tenant).update(reminded_at=None)
     message = press(owner)
 
@@ -375,12 +386,15 @@ def test_viewer_assignee_gets_no_reminder(
     assert [sent.to for sent in mail.outbox] == [[consultant.email]]
 
 
-def test_closed_tenant_gets_no_reminder(tenant: Tenant, consultant: User, owner: User) -> None:
+def test_closed_tenant_gets_no_reminder(
+    tenant: Tenant, consultant: User, owner: User, django_capture_on_commit_callbacks: Any
+) -> None:
     _wait_for(tenant, KEY, "client")
     (made,) = reminders.create_reminders(_plan(tenant), [task_of(tenant, KEY)], by=consultant)
     close_tenant(tenant, by=consultant, reason="They left.")
 
-    send_reminder(made.public_id)
+    with django_capture_on_commit_callbacks(execute=True):
+        send_reminder(made.public_id)
 
     made.refresh_from_db()
     assert (mail.outbox, made.sent_at, made.cancelled_at is not None) == ([], None, True)

@@ -11,7 +11,8 @@ from django.utils import timezone
 from checks import workers
 from checks.engine.outcomes import CheckKind
 from checks.models import Check, Worker
-from tenants.models import Tenant, User
+from tenants import event_counts, outbox
+from tenants.models import OutboxMessage, Tenant, User
 from tests.factories import SignIn
 
 pytestmark = pytest.mark.django_db
@@ -36,6 +37,23 @@ def _worker(name: str, *, skew: float = 0, seconds_ago: float = 1) -> None:
         started_at=now - timedelta(hours=1),
         seen_at=now - timedelta(seconds=seconds_ago),
     )
+
+
+def test_page_shows_outbox_and_events(administrator: User, signed_in: SignIn) -> None:
+    outbox.add("email", recipient="ann@outside.test")
+    OutboxMessage.objects.update(
+        attempts=3, last_error="TimeoutError", created_at=timezone.now() - timedelta(minutes=5)
+    )
+    for _ in range(2):
+        event_counts.count(event_counts.Event.RATE_LIMIT_IN_PROCESS)
+    event_counts.store()
+
+    html = " ".join(signed_in(administrator).get(reverse(ADDRESS)).content.decode().split())
+
+    assert '<td data-column="Oldest"> 5 minutes ago' in html
+    assert ">TimeoutError<" in html
+    row = html.partition("Rate limits counted in one process")[2]
+    assert row.startswith('</th> <td data-column="Number">2</td>')
 
 
 def test_page_states_skew_and_missing_reports(

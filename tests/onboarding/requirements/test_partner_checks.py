@@ -19,6 +19,7 @@ from checks.engine.outcomes import Finding, Verdict
 from checks.models import ProbeSlot
 from onboarding.models import RequirementsSheet, Task, TlsPartnerCheck
 from onboarding.requirements import partner_checks, tasks
+from tenants import outbox
 from tenants.models import Tenant, User
 from tests.checks.engine.dns.loopback import nameserver, network_of
 from tests.checks.engine.hosts.mail_hosts import MailHost, mail_host
@@ -39,7 +40,9 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """The messages to the worker."""
     messages: list[dict[str, Any]] = []
     monkeypatch.setattr(
-        tasks.check_tls_partner, "apply_async", lambda **message: messages.append(message)
+        outbox,
+        "queue_task",
+        lambda _, *args, **message: messages.append({"args": args, **message}),
     )
     return messages
 
@@ -111,7 +114,7 @@ def test_occupied_host_is_tested_later(
     assert partner.connections == 0
     (message,) = sent
     assert message["args"] == (check.pk, 2)
-    assert message["eta"] == now + timedelta(seconds=90)
+    assert message["not_before"] == now + timedelta(seconds=90)
     tasks.check_tls_partner(check.pk, partner_checks.MAX_ATTEMPTS)
     assert not TlsPartnerCheck.objects.exists()
 

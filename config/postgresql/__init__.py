@@ -1,0 +1,1 @@
+"""The PostgreSQL backend of Django, which waits only once for a server that does not answer."""

@@ -1,0 +1,87 @@
+"""A backup that was made while checks ran is complete: the restored product continues."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.config.product import CHECKOUT
+from tests.drills.drill import NORMAL_WITHIN_SECONDS, RUNNING, Drill
+from tests.drills.servers import HOST, Server, binaries, own_postgresql
+from tests.drills.start import started
+from tests.drills.visitor import visitors
+
+pytestmark = [pytest.mark.slow, pytest.mark.nightly]
+
+CLIENT = "client@northwind.test"
+INVITED = "restored@outside.test"
+
+
+def _back_up(drill: Drill, folder: Path) -> None:
+    """The database first: a file of a later row is only a file too many."""
+    command = [str(binaries() / "pg_dump"), drill.product.settings["DATABASE_URL"]]
+    subprocess.run([*command, "--file", str(folder / "dump.sql")], check=True)
+    shutil.copytree(drill.product.folder / "files", folder / "files")
+
+
+def _restore(postgresql: Server, folder: Path) -> None:
+    address = f"postgres://postgres@{HOST}:{postgresql.port}/postgres"
+    command = [str(binaries() / "psql"), "--quiet", "--set", "ON_ERROR_STOP=1", address]
+    subprocess.run([*command, "--file", str(folder / "dump.sql")], check=True, capture_output=True)
+
+
+def _attach(drill: Drill) -> None:
+    (client,) = visitors(drill, CLIENT)
+    tenant, task = drill.query(
+        "SELECT t.public_id, task.public_id FROM tenants_tenant t"
+        " JOIN onboarding_plan p ON p.tenant_id = t.id"
+        " JOIN onboarding_task task ON task.plan_id = p.id AND task.key = 'domain-ownership'"
+        " WHERE t.name = 'Northwind Traders'"
+    )[0]
+    answer = client.upload(f"/t/{tenant}/tasks/{task}/files/", b"a file of the backup")
+    assert answer.status == 302
+    # The mail server hangs: the invitation is in the outbox at the time of the backup.
+    answer = client.post(f"/t/{tenant}/people/invite/", email=INVITED, role="viewer")
+    assert answer.status == 302
+
+
+def _verify_log(drill: Drill) -> None:
+    done = subprocess.run(
+        [sys.executable, "manage.py", "verify_log"],
+        cwd=CHECKOUT,
+        env={**drill.product.settings, "VAR_DIR": str(drill.product.folder)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_restored_backup_continues(tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = tmp_path_factory.mktemp("backup")
+    with started(tmp_path_factory.mktemp("first")) as first:
+        _attach(first)
+        first.wait_for_claim(RUNNING)
+        _back_up(first, folder)
+
+    second_folder = tmp_path_factory.mktemp("second")
+    with own_postgresql(second_folder) as postgresql:
+        _restore(postgresql, folder)
+        files = {"FILES_DIR": str(folder / "files")}
+        with started(second_folder, postgresql=postgresql, **files) as second:
+            restored_at = second.query("SELECT clock_timestamp()")[0][0]
+            second.mail.hangs = False
+            _verify_log(second)
+            due = second.ids(f"{RUNNING} AND next_due_at <= now()")
+            seconds = second.seconds_until_run(due, restored_at, NORMAL_WITHIN_SECONDS)
+            print(f"{len(due)} due checks ran {seconds:.1f} s after the restore")  # noqa: T201
+            stored = second.query("SELECT stored_as FROM onboarding_evidencefile")
+            assert [(folder / "files" / name).read_bytes() for (name,) in stored] == [
+                b"a file of the backup"
+            ]
+            second.wait_until(lambda: second.mail.sent_to(INVITED), 2 * NORMAL_WITHIN_SECONDS)
+    assert len(second.mail.sent_to(INVITED)) == 1
