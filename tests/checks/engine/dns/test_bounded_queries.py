@@ -269,6 +269,8 @@ def run_check(kind: CheckKind, zone: Zone, domain: str = DOMAIN) -> Outcome:
                 budget_seconds=BUDGET_SECONDS,
                 concurrency=100,
             )
+            # The loop closes the sockets of TCP connections in its next iterations.
+            await asyncio.sleep(0.05)
             return outcome
 
     return asyncio.run(run())

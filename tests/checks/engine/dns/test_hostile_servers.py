@@ -213,6 +213,8 @@ def run_check(udp: Udp, tcp: Tcp) -> Outcome:
                     budget_seconds=BUDGET_SECONDS,
                     concurrency=1,
                 )
+            # The loop closes the sockets of TCP connections in its next iterations.
+            await asyncio.sleep(0.05)
             return outcome
 
     return asyncio.run(run())
