@@ -206,6 +206,8 @@ TRUSTED_PROXIES = env.integer("TRUSTED_PROXIES", 0, maximum=10)
 
 # --- Single sign-on, for people with an account
 OIDC_SERVER_URL = env.web_address("OIDC_SERVER_URL", plain_allowed=IS_LOCAL)
+# `tenants` imports no other app, so it finds the function for public addresses by its name.
+PUBLIC_ADDRESS_TEST = "checks.engine.addresses.is_public_text"
 SOCIALACCOUNT_ADAPTER = "tenants.single_sign_on.SingleSignOnAdapter"
 SOCIALACCOUNT_PROVIDERS = {
     "openid_connect": {

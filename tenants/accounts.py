@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from datetime import timedelta
 from typing import Any
@@ -19,7 +20,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from tenants.client_address import client_address
 from tenants.email import Email
 from tenants.tasks import queue_email
-from tenants.throttle import too_many_requests
+from tenants.throttle import is_within, too_many_requests
 
 # After five wrong passwords an address rejects passwords for this time. Codes and links still work.
 FAILURES_WAIT_SECONDS = 300
@@ -28,6 +29,12 @@ _VALID_SECONDS = {
     "account/email/login_code": settings.ACCOUNT_LOGIN_BY_CODE_TIMEOUT,
     "account/email/password_reset_key": settings.PASSWORD_RESET_TIMEOUT,
 }
+
+
+logger = logging.getLogger(__name__)
+# E-mails for one address, from all clients. Every visitor can request them for any address.
+ACCOUNT_RATE, STRANGER_RATE = "20/d", "3/d"
+TO_STRANGERS = ("account/email/unknown_account", "account/email/account_already_exists")
 
 
 class InvitationOnlyAccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth is untyped
@@ -69,7 +76,14 @@ class InvitationOnlyAccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
             raise ImmediateHttpResponse(response) from error
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
-        """Queue the e-mail: waiting for the mail server would reveal that an account exists."""
+        """Queue the e-mail: waiting for the mail server would reveal that an account exists.
+
+        Above the daily limit of the address nothing is sent, and the page is the same.
+        """
+        rate = STRANGER_RATE if template_prefix in TO_STRANGERS else ACCOUNT_RATE
+        if not is_within("account-email", email.strip().lower(), rate):
+            logger.warning("an address has reached its limit of account e-mails for today")
+            return
         context = {"request": self.request, "email": email} | context
         message: EmailMessage = self.render_mail(template_prefix, email, context)
         seconds = _VALID_SECONDS.get(template_prefix)

@@ -9,14 +9,19 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from tenants import database_time
 from tenants.activity_names import ActivityName
 from tenants.errors import TenantError
-from tenants.models import Invitation, Membership, Tenant, User
+from tenants.models import ActivityLine, Invitation, Membership, Tenant, User
 from tenants.permissions import Permission, may, role_in
 from tenants.services import write_activity
 from tenants.tokens import LinkPurpose, LinkState, digest_of, issue_token
 
 VALID_FOR = timedelta(days=7)
+# For one address: of one tenant, and of one sender in all tenants. Invitations of other tenants do
+# not count, because the refusal would reveal them.
+MAX_EMAILS_A_DAY = 4
+_SENDING = (ActivityName.PERSON_INVITED, ActivityName.INVITATION_RESENT)
 
 
 class InvitationError(TenantError):
@@ -29,6 +34,7 @@ def invite(tenant: Tenant, email: str, role: str, *, by: User) -> Invitation:
     if Membership.objects.filter(tenant=tenant, user__email=address).exists():
         raise InvitationError(f"{address} is already a member. Change the role in the list.")
     with transaction.atomic():
+        _refuse_email_bomb(tenant, address, by=by)
         invitation, is_new = Invitation.objects.get_or_create(
             tenant=tenant,
             email=address,
@@ -42,6 +48,19 @@ def invite(tenant: Tenant, email: str, role: str, *, by: User) -> Invitation:
     return invitation
 
 
+def _refuse_email_bomb(tenant: Tenant, address: str, *, by: User) -> None:
+    """Raise InvitationError when the address has received enough invitations in 24 hours."""
+    # The lock makes the count exact: two requests at once would both see the same number.
+    Tenant.objects.select_for_update(no_key=True).get(pk=tenant.pk)
+    since = database_time.now() - timedelta(days=1)
+    sent = ActivityLine.objects.filter(action__in=_SENDING, params__email=address, at__gt=since)
+    if max(sent.filter(tenant=tenant).count(), sent.filter(actor=by).count()) >= MAX_EMAILS_A_DAY:
+        raise InvitationError(
+            f"Gangway has sent {MAX_EMAILS_A_DAY} invitations to {address} in the last 24 hours."
+            " Send the next one tomorrow."
+        )
+
+
 def _pending(invitation: Invitation) -> QuerySet[Invitation]:
     return Invitation.objects.filter(pk=invitation.pk, accepted_at=None, revoked_at=None)
 
@@ -49,6 +68,7 @@ def _pending(invitation: Invitation) -> QuerySet[Invitation]:
 def renew(invitation: Invitation, *, by: User) -> None:
     """Revoke the old link and start a new week. The caller sends the new link."""
     with transaction.atomic():
+        _refuse_email_bomb(invitation.tenant, invitation.email, by=by)
         renewed = _pending(invitation).update(
             token_hash=None, sent_at=None, expires_at=timezone.now() + VALID_FOR, invited_by=by
         )

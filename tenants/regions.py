@@ -19,7 +19,7 @@ REGIONS_FILE = Path(__file__).parent / "data" / "regions.yaml"
 CONFIDENCES = frozenset({"high", "medium", "low"})
 ENTERED = "entered"
 
-_ACCOUNT_CODE = re.compile(r"(?P<prefix>[A-Z]+)[0-9A-Z]*")
+_ACCOUNT_CODE = re.compile(r"(?P<prefix>[A-Z]++)[0-9A-Z]*")
 # A source often states no more than the year.
 _DATE = re.compile(r"20\d\d(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?)?")
 _LETTERS = re.compile(r"[A-Z]+")

@@ -26,6 +26,7 @@ from django.shortcuts import render
 
 from tenants.activity_names import ActivityName
 from tenants.models import User
+from tenants.provider_session import provider_session
 from tenants.services import log_sign_in
 
 # Never HMAC, whose key would be the client secret, and never "none".
@@ -46,6 +47,10 @@ class CodeFlow(OpenIDConnectOAuth2Adapter):  # type: ignore[misc]  # allauth is 
 
     def verified_claims(self, app: SocialApp, id_token: str) -> dict[str, Any]:
         """OpenID Connect Core 1.0, section 3.1.3.7, all but the nonce, which is with the state."""
+        # OpenID Connect Discovery 1.0, section 4.3: metadata of another issuer is not used.
+        configured = str(app.settings["server_url"]).rstrip("/")
+        if str(self.openid_config["issuer"]).rstrip("/") != configured:
+            raise OAuth2Error("The provider's metadata belongs to another issuer.")
         try:
             claims: dict[str, Any] = jwt.decode(
                 id_token,
@@ -112,6 +117,10 @@ class Provider(OpenIDConnectProvider):  # type: ignore[misc]  # allauth is untyp
 
 
 class SingleSignOnAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]  # allauth is untyped
+    def get_requests_session(self) -> requests.Session:
+        """Return the session for every request of the library to the provider."""
+        return provider_session()
+
     def is_open_for_signup(self, request: HttpRequest, sociallogin: SocialLogin) -> bool:
         return False
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable
 from functools import wraps
@@ -57,6 +58,17 @@ def too_many_requests(request: HttpRequest, seconds: int = SIGN_IN_WAIT_SECONDS)
     return response
 
 
+def is_within(name: str, subject: str, rate: str) -> bool:
+    """Count one event of the subject, and return whether it is within the rate.
+
+    The cache contains a hash of the subject, which may be an address.
+    """
+    amount, seconds = _parse(rate)
+    digest = hashlib.sha256(subject.encode()).hexdigest()
+    window = timezone.now().timestamp() // seconds
+    return _increment(f"throttle:{name}:{digest}:{int(window)}", seconds) <= amount
+
+
 def _parse(rate: str) -> tuple[int, int]:
     amount, _, unit = rate.partition("/")
     return int(amount), _UNITS[unit]
@@ -65,7 +77,10 @@ def _parse(rate: str) -> tuple[int, int]:
 def _count(name: str, request: HttpRequest, window: float, seconds: int) -> int:
     """Count this request in its window. Returns the number of requests in the window."""
     client = f"user:{request.user.pk}" if request.user.is_authenticated else address_group(request)
-    key = f"throttle:{name}:{client}:{int(window)}"
+    return _increment(f"throttle:{name}:{client}:{int(window)}", seconds)
+
+
+def _increment(key: str, seconds: int) -> int:
     # If two processes start a window, one adds the key, and both increment it.
     cache.add(key, 0, timeout=seconds * 2)
     try:

@@ -24,7 +24,7 @@ from tests.access_matrix import Route, create_one_of_each, create_person, routes
 from tests.access_tables import is_yes, table_under
 from tests.factories import MakeTenant
 
-METHODS = ("GET", "POST", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS")
+METHODS = ("GET", "POST", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 ROLES = (
     "administrator",
     "consultant",

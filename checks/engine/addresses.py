@@ -104,14 +104,22 @@ def embedded_ipv4(address: Address) -> Address:
 
 def is_public(address: Address) -> bool:
     """Return whether the address, or the IPv4 address inside it, is public unicast."""
+    # A scope id (`%eth0`) selects an interface of this machine, so such an address is local.
+    if isinstance(address, IPv6Address) and address.scope_id is not None:
+        return False
     # An attacker can wrap 10.0.0.1 in ::ffff:10.0.0.1 or 2002:a00:1::, so the inner address counts.
     inner = embedded_ipv4(address)
     if isinstance(inner, IPv4Address):
         return not any(inner in network for network in SPECIAL_PURPOSE_V4)
-    # A scope id (`%eth0`) selects an interface of this machine, so such an address is local.
-    if inner.scope_id is not None or inner not in _GLOBAL_V6:
+    if inner not in _GLOBAL_V6:
         return False
     return not any(inner in network for network in _REFUSED_V6)
+
+
+def is_public_text(text: str) -> bool:
+    """Return whether the text is a public unicast address in its canonical spelling."""
+    address = parse_address(text)
+    return address is not None and is_public(address)
 
 
 def is_local_use(address: Address) -> bool:

@@ -151,7 +151,7 @@ def _normalised(kind: str, rest: str) -> str:
         tags = (tag.strip() for tag in rest.split(";"))
         kept = [tag for tag in tags if tag and not _VERSION[kind].fullmatch(tag)]
         return (_CORRECT[kind] + "; ".join(kept)).rstrip("; ")
-    terms = re.sub(r"[,;]+(?= |$)|,(?=[a-z+~?-])", " ", rest, flags=re.IGNORECASE)
+    terms = re.sub(r"(?<![,;])[,;]++(?= |$)|,(?=[a-z+~?-])", " ", rest, flags=re.IGNORECASE)
     return " ".join(["v=spf1", *terms.split()])
 
 

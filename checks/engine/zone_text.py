@@ -25,7 +25,8 @@ _MAX_NAME = 253
 _TYPES = frozenset({"MX", "TXT", "CNAME"})
 # Types of DNS hosts that answer with the records of another name.
 _FLATTENED = frozenset({"ALIAS", "ANAME", "FLATTEN"})
-_TTL = re.compile(r"(?:[0-9]+[smhdw]?)+", re.IGNORECASE)
+# Possessive: with `+`, sixty digits would take years.
+_TTL = re.compile(r"(?:[0-9]++[smhdw]?)++", re.IGNORECASE)
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 # Windows writes the time of the last refresh behind the name.
 _AGING = re.compile(r"\[AG(?:E|ING):[0-9]+\]", re.IGNORECASE)

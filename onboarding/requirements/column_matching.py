@@ -20,7 +20,7 @@ from onboarding.requirements.validation import read_entry
 
 _MAX_NAMED = 10  # the number of columns or rows that a note lists
 # “[Required]” and “(optional)” behind the headings of templates.
-_REMARK = re.compile(r"[\[(][^\])]*[\])]|\*")
+_REMARK = re.compile(r"[\[(][^\])]{0,200}[\])]|\*")
 # A full stop, an at sign, a colon or a digit.
 _ENTRY_SIGNS = re.compile(r"[.@:\d]")
 # Windows PowerShell writes the type of the objects above the headings.

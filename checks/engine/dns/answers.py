@@ -20,6 +20,7 @@ from checks.engine.dns.lookup import (
 from checks.engine.dns.wire import AUTHORITATIVE, RECURSION_AVAILABLE
 
 REFERRAL = "referral"
+MAX_ALIASES = 16
 
 
 class ReplyEnding(Enum):
@@ -116,6 +117,9 @@ def _follow_aliases(
             return LookupFailure("cname-loop", current)
         visited.add(current)
         chain.append(alias[0])
+        # Resolvers give up as well, and the chain is part of the evidence.
+        if len(chain) > MAX_ALIASES:
+            return LookupFailure("cname-loop", current)
         current = chain[-1].value
     return DecodedReply(ReplyEnding.RECORDS, current, answers[current, rtype], tuple(chain), zone)
 

@@ -166,6 +166,7 @@ def combine(
         *_glue_findings(authoritative.delegation),
         *_case_findings(authoritative),
         *_unconfirmed_findings(authoritative.delegation),
+        *_excess_findings(authoritative.delegation),
     ]
     # A server without an address can mislead no sender, so it costs a caution and not the verdict.
     # So does glue that differs, while the server at that address gives the same answer.
@@ -218,7 +219,12 @@ def _is_complete(
         _is_decided(server_verdict) for server_verdict in server_verdicts
     )
     delegation = authoritative.delegation
-    return is_complete and not delegation.unresolved and delegation.is_confirmed
+    return (
+        is_complete
+        and not delegation.unresolved
+        and not delegation.excess
+        and delegation.is_confirmed
+    )
 
 
 def _verdict(
@@ -323,6 +329,14 @@ def _unconfirmed_findings(delegation: Delegation) -> list[Finding]:
     if delegation.is_confirmed:
         return []
     return [Finding("dns.parent-silent", {"zone": delegation.zone})]
+
+
+def _excess_findings(delegation: Delegation) -> list[Finding]:
+    """Return a finding when the zone has more servers than a check queries."""
+    if not delegation.excess:
+        return []
+    params = {"zone": delegation.zone, "count": delegation.excess}
+    return [Finding("dns.too-many-servers", params)]
 
 
 def _glue_findings(delegation: Delegation) -> list[Finding]:

@@ -137,6 +137,8 @@ class Delegation:
     unqueried: tuple[Server, ...] = ()
     # False when the servers of the parent zone should have named the zone's servers and did not.
     is_confirmed: bool = True
+    # The number of servers above the limits of a delegation. They are in no other field.
+    excess: int = 0
 
 
 class Lookup(Protocol):

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from checks.engine.addresses import is_public, may_query, parse_address
 from checks.engine.dns import dnssec
 from checks.engine.dns.answers import (
+    MAX_ALIASES,
     REFERRAL,
     DecodedReply,
     ReplyEnding,
@@ -42,10 +43,15 @@ from checks.engine.dns.query_pool import (
 from checks.engine.dns.validations import Validations
 from checks.engine.dns.wire import make_question
 
-MAX_ALIASES = 16
+# A parent zone accepts 13 servers or little more. A delegation with hundreds would make every check
+# a flood of queries to them, or to the servers of their names (CVE-2020-8616).
+MAX_SERVER_NAMES = 32
+MAX_SERVERS = 64
 # Registries have a dozen servers or more. A few are enough to confirm that a name does not exist.
 _MAX_REGISTRY_SERVERS = 3
 _MAX_PARENT_SERVERS = 2
+# Each label of a name can be a zone with servers of its own. Deeper zones are not confirmed.
+_MAX_CONFIRMED_LABELS = 8
 
 
 @dataclass(frozen=True)
@@ -260,7 +266,8 @@ class NetworkLookup:
         # A resolver can cache an old delegation and query its servers until the TTL expires. Only
         # the parent zone is current. Senders use either set, so the check queries both.
         referral, is_confirmed = await self._parent_referral(zone)
-        hosts = tuple(sorted({*found.values, *referral.hosts}))
+        named = sorted({*found.values, *referral.hosts})
+        hosts = tuple(named[:MAX_SERVER_NAMES])
         # Shared, because providers serve thousands of zones from the same few hosts.
         located = await self._locate_shared(hosts)
         port = self._network.authoritative_port_for(zone)
@@ -269,22 +276,26 @@ class NetworkLookup:
         glue = [
             Server(host, address, port)
             for host, address in referral.glue
-            if address not in located[host].published and self._is_usable(address)
+            if host in located
+            and address not in located[host].published
+            and self._is_usable(address)
         ]
-        # A name without an answer may have this address, so that nothing differs for certain.
-        glue_only = tuple(each for each in glue if not located[each.name].is_unresolved)
         own = [Server(host, address, port) for host in hosts for address in located[host].usable]
+        excess = len(named) - len(hosts) + max(len(own) + len(glue) - MAX_SERVERS, 0)
+        own = own[:MAX_SERVERS]
+        glue = glue[: MAX_SERVERS - len(own)]
         self._validations.add_zone(zone, [(each.address, each.port) for each in own])
         return Delegation(
             zone=zone,
             servers=(*own, *glue),
-            glue_only=glue_only,
+            # A name without an answer may have this address, so that nothing differs for certain.
+            glue_only=tuple(each for each in glue if not located[each.name].is_unresolved),
             unqueried=tuple(
                 Server(host, address, port)
                 for host in hosts
                 if located[host].usable
                 for address in located[host].unroutable
-            ),
+            )[:MAX_SERVERS],
             unresolved=tuple(host for host in hosts if located[host].is_unresolved),
             addressless=tuple(
                 host
@@ -293,6 +304,7 @@ class NetworkLookup:
             ),
             ipv6_only=tuple(host for host in hosts if located[host].needs_ipv6),
             is_confirmed=is_confirmed,
+            excess=excess,
         )
 
     async def _parent_referral(self, zone: str) -> tuple[Referral, bool]:
@@ -302,6 +314,8 @@ class NetworkLookup:
         cannot be found, or serve the zone as well and so have no delegation of their own.
         """
         none = Referral("lame", REFERRAL)
+        if zone.count(".") >= _MAX_CONFIRMED_LABELS:
+            return none, False
         _, _, parent = zone.partition(".")
         parent_delegation = await self.delegation(parent) if parent else None
         if not isinstance(parent_delegation, Delegation) or not parent_delegation.servers:

@@ -30,11 +30,13 @@ _MAX_HEADERS = 100
 
 
 class FetchFailure(StrEnum):
-    """The reason for a missing file. After the first three, nothing is known about the host."""
+    """The reason for a missing file. After the first five, nothing is known about the file."""
 
     UNREACHED = "unreached"
     UNAVAILABLE = "unavailable"
     NOT_ALLOWED = "not-allowed"
+    CUT_OFF = "cut-off"
+    UNREADABLE = "unreadable"
     NO_ADDRESS = "no-address"
     CERTIFICATE = "certificate"
     REDIRECT = "redirect"
@@ -44,7 +46,17 @@ class FetchFailure(StrEnum):
 
     @property
     def is_inconclusive(self) -> bool:
-        return self in (FetchFailure.UNREACHED, FetchFailure.UNAVAILABLE, FetchFailure.NOT_ALLOWED)
+        return self in _INCONCLUSIVE
+
+
+# Other senders may have more success: they retry, accept longer headers or decode the file.
+_INCONCLUSIVE = (
+    FetchFailure.UNREACHED,
+    FetchFailure.UNAVAILABLE,
+    FetchFailure.NOT_ALLOWED,
+    FetchFailure.CUT_OFF,
+    FetchFailure.UNREADABLE,
+)
 
 
 @dataclass(frozen=True)
@@ -152,7 +164,7 @@ async def read_response(reader: asyncio.StreamReader) -> Fetched | NotFetched:
     except _InvalidResponse as error:
         return NotFetched(error.failure, error.detail)
     except asyncio.IncompleteReadError:
-        return NotFetched(FetchFailure.NOT_HTTP, "cut off")
+        return NotFetched(FetchFailure.CUT_OFF, "closed")
 
 
 async def _read_response(reader: asyncio.StreamReader) -> Fetched | NotFetched:
@@ -173,6 +185,10 @@ async def _read_response(reader: asyncio.StreamReader) -> Fetched | NotFetched:
             else FetchFailure.STATUS
         )
         return NotFetched(failure, code)
+    # Not decoded: the request accepts no encoding, and a compressed file can grow without limit.
+    encoding = headers.get("content-encoding", "identity")[:40]
+    if encoding.lower() != "identity":
+        return NotFetched(FetchFailure.UNREADABLE, f"Content-Encoding: {encoding}")
     return Fetched(await _body(reader, headers), headers.get("content-type", "")[:100])
 
 
@@ -180,9 +196,9 @@ async def _line(reader: asyncio.StreamReader) -> str:
     try:
         line = await reader.readuntil(b"\n")
     except asyncio.LimitOverrunError as error:
-        raise _InvalidResponse(FetchFailure.NOT_HTTP, "a line without end") from error
+        raise _InvalidResponse(FetchFailure.UNREADABLE, "a line without end") from error
     if len(line) > _MAX_HEAD:
-        raise _InvalidResponse(FetchFailure.NOT_HTTP, "a line without end")
+        raise _InvalidResponse(FetchFailure.UNREADABLE, "a line without end")
     return line.decode("latin-1").replace("\0", "\ufffd").rstrip("\r\n")
 
 
@@ -194,7 +210,7 @@ async def _headers(reader: asyncio.StreamReader) -> dict[str, str]:
             return headers
         name, _, value = line.partition(":")
         headers.setdefault(name.strip().lower(), value.strip())
-    raise _InvalidResponse(FetchFailure.NOT_HTTP, "headers without end")
+    raise _InvalidResponse(FetchFailure.UNREADABLE, "headers without end")
 
 
 async def _body(reader: asyncio.StreamReader, headers: dict[str, str]) -> bytes:

@@ -145,7 +145,7 @@ def judge(host: str, dialogue: SmtpDialogue, prober: Prober) -> tuple[Verdict, l
     """
     is_answered = dialogue.greeting.code == 220 and (dialogue.ehlo.code == 250 or dialogue.is_helo)
     is_unclear = dialogue.tls_error in ("closed", "timeout") or dialogue.tls_error.startswith("4")
-    if not is_answered or dialogue.waited_seconds or is_unclear:
+    if not is_answered or dialogue.waited_seconds or dialogue.is_injected or is_unclear:
         return Verdict.UNKNOWN, [Finding("partner.no-answer", {"host": host})]
     if not dialogue.offers_starttls:
         return Verdict.FAIL, [Finding("partner.no-starttls", {"host": host})]

@@ -44,6 +44,8 @@ class SmtpReply:
 
     code: int = 0
     lines: tuple[str, ...] = ()
+    # The reply exceeds the limits of `_read_reply`, so its code is unknown and not wrong.
+    is_too_long: bool = False
 
     @property
     def text(self) -> str:
@@ -67,6 +69,8 @@ class SmtpDialogue:
     waited_seconds: float = 0
     # The reply to the same recipient with the recipient as sender; None when it was not tried.
     own_sender: SmtpReply | None = None
+    # Bytes arrived between the reply to STARTTLS and the first encrypted command.
+    is_injected: bool = False
 
     def as_evidence(self) -> dict[str, Any]:
         recipient_evidence = (
@@ -153,6 +157,10 @@ def _judge_refusal(
         # RFC 5321 section 4.5.3.2.1: a sender waits five minutes, so silence proves nothing.
         params = {"host": host, "port": port, "seconds": dialogue.waited_seconds}
         return Verdict.UNKNOWN, [Finding("smtp.no-reply-in-time", params)]
+    if dialogue.greeting.is_too_long or dialogue.ehlo.is_too_long:
+        return Verdict.UNKNOWN, [Finding("smtp.endless-reply", {"host": host, "port": port})]
+    if dialogue.is_injected:
+        return Verdict.UNKNOWN, [Finding("smtp.injected-reply", {"host": host, "port": port})]
     greeting = {"code": dialogue.greeting.code, "text": dialogue.greeting.text}
     if 400 <= dialogue.greeting.code < 500:
         # The server is busy or greylists this vantage. That is no evidence about Mimecast.
@@ -239,6 +247,24 @@ async def start_dialogue(
     ready = await _send_command(reader, writer, "STARTTLS")
     if ready.code != 220:
         return SmtpDialogue(greeting, ehlo, offers, tls_error=f"{ready.code} {ready.text}")
+    return await _encrypt(
+        streams, SmtpDialogue(greeting, ehlo, offers), host, context, distrust, timeout_seconds
+    )
+
+
+async def _encrypt(
+    streams: Streams,
+    dialogue: SmtpDialogue,
+    host: str,
+    context: ssl.SSLContext,
+    distrust: str,
+    timeout_seconds: float,
+) -> SmtpDialogue:
+    """Complete the TLS handshake after STARTTLS. Raises ssl.SSLCertVerificationError."""
+    reader, writer = streams
+    injected = replace(dialogue, tls_error="closed", is_injected=True)
+    if await _has_unread_bytes(reader):
+        return injected
     try:
         await writer.start_tls(
             context, server_hostname=server_name(host), ssl_handshake_timeout=timeout_seconds
@@ -251,8 +277,25 @@ async def start_dialogue(
         reason = _error_text(error)
         # A slow handshake is no proof that TLS fails.
         waited = timeout_seconds if reason == "timeout" else 0
-        return SmtpDialogue(greeting, ehlo, offers, tls_error=reason, waited_seconds=waited)
-    return SmtpDialogue(greeting, ehlo, offers, facts)
+        return replace(dialogue, tls_error=reason, waited_seconds=waited)
+    # `start_tls` keeps the plain text that arrived during its start. It would count as a reply.
+    if await _has_unread_bytes(reader):
+        return injected
+    return replace(dialogue, tls=facts)
+
+
+async def _has_unread_bytes(reader: asyncio.StreamReader) -> bool:
+    """Return whether the server has sent bytes that answer no command.
+
+    RFC 3207 section 4.2: after the reply to STARTTLS the client speaks first. An attacker on the
+    way can append plain text to that reply, which must not count as an encrypted reply.
+    """
+    try:
+        # A timeout of zero ends a read that has to wait; buffered bytes return before it.
+        async with asyncio.timeout(0):
+            return await reader.read(1) != b""
+    except TimeoutError:
+        return False
 
 
 async def finish_dialogue(
@@ -264,7 +307,8 @@ async def finish_dialogue(
     tries_own_sender: bool = False,
 ) -> SmtpDialogue:
     """Try the recipient if one is given, then QUIT. Never sends a message."""
-    if dialogue.greeting.code != 220 or dialogue.tls_error:
+    # The rest of a reply that is too long would count as the replies to the next commands.
+    if dialogue.greeting.code != 220 or dialogue.tls_error or dialogue.ehlo.is_too_long:
         return dialogue
     try:
         async with asyncio.timeout(timeout_seconds):
@@ -326,7 +370,7 @@ async def _read_reply(reader: asyncio.StreamReader) -> SmtpReply:
             line = await reader.readline()
         except ValueError:
             # A line beyond the limit of the stream reader (64 KiB).
-            return SmtpReply()
+            return SmtpReply(is_too_long=True)
         except OSError:
             # The port accepted the connection, so a reset is no unreachable host.
             return SmtpReply(0, tuple(lines))
@@ -337,4 +381,4 @@ async def _read_reply(reader: asyncio.StreamReader) -> SmtpReply:
         lines.append(text[4:])
         if text[3:4] != "-":
             return SmtpReply(int(text[:3]), tuple(lines))
-    return SmtpReply()
+    return SmtpReply(is_too_long=True)

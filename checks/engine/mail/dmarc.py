@@ -41,6 +41,7 @@ from checks.engine.mail.dmarc_records import (
 from checks.engine.outcomes import CheckKind, Finding, Outcome, Verdict
 
 _NO_POLICY = "no policy"
+_MAX_REPORT_HOSTS = 20
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,8 @@ async def _gather_context(domain: str, answers: Sequence[Answer], lookup: Lookup
         for host in each.record.report_hosts
         if organisational_domain(host) != organisation
     }
-    hosts = sorted(wanted)
+    # RFC 7489 section 6.2: receivers must support two destinations and may ignore the others.
+    hosts = sorted(wanted)[:_MAX_REPORT_HOSTS]
     accepted = await asyncio.gather(*(_accepts_reports(wanted[h], h, lookup) for h in hosts))
     return DmarcContext(organisation, above, dict(zip(hosts, accepted, strict=True)))
 

@@ -59,6 +59,9 @@ __all__ = ["CheckHostResult", "SpfResult", "check_host", "inspect", "judge", "pr
 _UNUSED_ADDRESSES = tuple(map(ip_address, ("0.1.2.3", "127.6.5.4", "240.3.2.1")))
 # About half a second of work. Without the limit, a hostile record could block the event loop.
 _MAX_COMPARISONS = 300_000
+# A macro, or `ptr`, sends queries of its own for each address that is tried: up to three addresses
+# in each segment of the region's networks.
+_MAX_DYNAMIC_SEGMENTS = 40
 
 
 @dataclass(frozen=True)
@@ -198,7 +201,10 @@ async def gather_facts(
     listed = tree.ranges
     segments = [(network, split_range(range_of(network), listed)) for network in networks]
     comparisons = sum(len(found) for _, found in segments) * (len(listed) + 1)
-    if comparisons > _MAX_COMPARISONS or any(code == "too-long" for code, _ in tree.problems):
+    is_too_long = comparisons > _MAX_COMPARISONS or (
+        sum(len(found) for _, found in segments) > _MAX_DYNAMIC_SEGMENTS and _is_dynamic(tree)
+    )
+    if is_too_long or any(code == "too-long" for code, _ in tree.problems):
         return SpfFacts(domain, exists, records, tree, (), is_too_long=True)
     policy = parse(records[0])
     hosts = (
@@ -210,6 +216,11 @@ async def gather_facts(
     passes_everyone = all(result.result is SpfResult.PASS for result in unused_results)
     wide = tuple(wide_authorisations(tree, networks))
     return SpfFacts(domain, exists, records, tree, tuple(coverage), passes_everyone, wide)
+
+
+def _is_dynamic(tree: ExpansionNode) -> bool:
+    """Return whether a term of the tree sends other queries for each address."""
+    return any(term.name == "ptr" or "%{" in term.text for term in tree.walk())
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from checks.engine.dns.lookup import (
     Records,
     sorted_values,
 )
+from checks.engine.spf.check_host import MAX_HOSTS as MAX_HOSTS_OF_TERM
 from checks.engine.spf.check_host import is_fqdn
 from checks.engine.spf.macros import MacroValues, expand_name
 from checks.engine.spf.networks import Range, count_covered, range_of
@@ -29,6 +30,9 @@ from checks.engine.spf.terms import BadSyntax, Term, network_of, parse, select
 
 MAX_COSTLY_TERMS = 60
 MAX_TERMS = 5000
+# RFC 7208 section 4.6.4 allows ten terms with ten hosts each. A record with more is an error, and
+# its hosts are not resolved: a thousand hosts in each term would be a flood of queries.
+MAX_HOSTS = 100
 _MAX_SHOWN_NETWORKS = 50
 _MAX_SHOWN_TERMS = 100
 _T = TypeVar("_T")
@@ -148,6 +152,7 @@ class _Branch:
     node: ExpansionNode
     costly: int
     terms: int
+    hosts: int
 
 
 # By the text of the term. Valid for one batch, in which answers do not change.
@@ -163,6 +168,7 @@ class _Walk:
     expansions: Expansions
     costly: int = 0
     terms: int = 0
+    hosts: int = 0
 
     def macro_values(self, domain: str) -> MacroValues:
         # Terms with varying macro letters are never expanded, so the address is not used.
@@ -220,6 +226,7 @@ async def _expand_term(walk: _Walk, path: tuple[str, ...], term: Term) -> Expans
         if known is not None and _is_within_limits(walk, path, known):
             walk.costly += known.costly
             walk.terms += known.terms
+            walk.hosts += known.hosts
             return known.node
     node = ExpansionNode(
         term.text, term.name, qualifier=term.qualifier, cost=int(term.costs_lookup)
@@ -229,7 +236,7 @@ async def _expand_term(walk: _Walk, path: tuple[str, ...], term: Term) -> Expans
     # A dynamic term lists no fixed addresses, so its names are not resolved.
     if not term.costs_lookup or term.is_dynamic:
         return node
-    costly, terms = walk.costly, walk.terms
+    costly, terms, hosts = walk.costly, walk.terms, walk.hosts
     walk.costly += 1
     if walk.costly > MAX_COSTLY_TERMS:
         node.problem, node.detail = "too-many-lookups", term.text
@@ -241,7 +248,7 @@ async def _expand_term(walk: _Walk, path: tuple[str, ...], term: Term) -> Expans
         await _expand_hosts(walk, node, term)
         return node
     await _expand_branch(walk, node, path)
-    branch = _Branch(node, walk.costly - costly, walk.terms - terms)
+    branch = _Branch(node, walk.costly - costly, walk.terms - terms, walk.hosts - hosts)
     if term.name == "include" and _is_reusable(walk, path, node):
         walk.expansions[term.text] = branch
     return node
@@ -252,6 +259,7 @@ def _is_within_limits(walk: _Walk, path: tuple[str, ...], branch: _Branch) -> bo
     return (
         walk.costly + branch.costly <= MAX_COSTLY_TERMS
         and walk.terms + branch.terms <= MAX_TERMS
+        and walk.hosts + branch.hosts <= MAX_HOSTS
         and not any(name in path for name in branch.node.included)
     )
 
@@ -261,6 +269,7 @@ def _is_reusable(walk: _Walk, path: tuple[str, ...], node: ExpansionNode) -> boo
     return (
         walk.costly <= MAX_COSTLY_TERMS
         and walk.terms <= MAX_TERMS
+        and walk.hosts <= MAX_HOSTS
         and not any(name in path for name in node.included)
         and not any("%" in each.text for each in node.walk())
     )
@@ -280,6 +289,11 @@ async def _expand_hosts(walk: _Walk, node: ExpansionNode, term: Term) -> None:
         answer = await _ask(walk, node.target, "MX")
         node.void = int(not isinstance(answer, Records | LookupFailure))
         hosts = sorted(r.exchange for r in answer.records) if isinstance(answer, Records) else []
+        hosts = hosts[:MAX_HOSTS_OF_TERM]
+    walk.hosts += len(hosts)
+    if walk.hosts > MAX_HOSTS:
+        node.problem, node.detail = "too-many-lookups", term.text
+        return
     for host in hosts:
         # Section 5.7: `exists` queries A only. For `a` and `mx`, the tree lists both families.
         for rtype in ("A",) if term.name == "exists" else ("A", "AAAA"):

@@ -7,6 +7,7 @@ and loops have quadratic run time.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable
 
@@ -16,6 +17,7 @@ from checks.engine.expected_values import RegionFacts
 from checks.engine.mail import dkim_keys, dmarc_records, mta_sts_policy
 from checks.engine.outcomes import Verdict
 from checks.engine.spf import check, proposal, terms
+from checks.engine.zone_text import ZoneTextError, read_zone_text
 from tests.checks.engine.dns.zone_lookup import ZoneLookup
 from tests.checks.engine.outcomes import codes
 
@@ -69,3 +71,13 @@ def test_endless_spf_record_is_unknown(record: str, extra: str) -> None:
     assert (outcome.verdict, codes(outcome)) == (Verdict.UNKNOWN, ["spf.too-long"])
     assert time.process_time() - began < SECONDS
     assert len(str(outcome.evidence)) < 300_000
+
+
+@pytest.mark.parametrize("digits", [60, 5_000])
+def test_long_ttl_in_zone_text_is_read_in_time(digits: int) -> None:
+    began = time.process_time()
+
+    with contextlib.suppress(ZoneTextError):
+        read_zone_text(f"@ {'0' * digits}! MX 10 mx.example.test", "example.test")
+
+    assert time.process_time() - began < SECONDS
