@@ -129,6 +129,8 @@ def own_postgresql(
         host,
     )
     server.start()
+    # It listens before it accepts connections.
+    _wait_until(server._accepts_libpq)
     try:
         yield server
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from django.core import mail
@@ -111,7 +112,11 @@ def test_no_reminder_before_safe_time(
 
 
 def test_queued_reminder_is_cancelled_before_safe_time(
-    tenant: Tenant, lockdown: Task, owner: User, fixed_monday: Clock
+    tenant: Tenant,
+    lockdown: Task,
+    owner: User,
+    fixed_monday: Clock,
+    django_capture_on_commit_callbacks: Any,
 ) -> None:
     Task.objects.filter(pk=lockdown.pk).update(
         waiting_on="client", waiting_since=at("Mon 07:00"), safe_from=None
@@ -121,7 +126,8 @@ def test_queued_reminder_is_cancelled_before_safe_time(
     )
     reminder.tasks.set([lockdown])
 
-    send_reminder(reminder.public_id)
+    with django_capture_on_commit_callbacks(execute=True):
+        send_reminder(reminder.public_id)
 
     reminder.refresh_from_db()
     assert (reminder.sent_at, reminder.cancelled_at) == (None, at("Mon 08:00"))
