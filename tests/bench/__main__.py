@@ -31,6 +31,8 @@ class Part:
 PARTS = {
     "engine": Part("P1, P3", needs_database=False),
     "recording": Part("P11"),
+    "pages": Part("P4, P5, P14"),
+    "search": Part("P6, the part of searches"),
 }
 
 

@@ -34,3 +34,14 @@ def own_database() -> Iterator[None]:
             yield
         finally:
             connection.close()
+
+
+def empty_database() -> None:
+    """Connect Django to one more database of the cluster, with empty tables."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_database")
+        name = f"bench_{cursor.fetchone()[0]}"
+        cursor.execute(f"CREATE DATABASE {name}")
+    connection.close()
+    connection.settings_dict["NAME"] = name
+    call_command("migrate", verbosity=0)
