@@ -36,7 +36,7 @@ def _tenant(make_tenant: MakeTenant, domains: int) -> Tenant:
 
 @pytest.mark.parametrize("domains", [1, 50])
 @pytest.mark.parametrize(
-    ("page", "queries"), [("plan-show", 18), ("my-tasks", 15), ("domains", 13)]
+    ("page", "queries"), [("plan-show", 18), ("my-tasks", 15), ("domains", 10)]
 )
 def test_tenant_page_query_count_is_constant(
     make_tenant: MakeTenant,
@@ -104,7 +104,7 @@ def test_list_query_count_is_constant(
 
 
 @pytest.mark.parametrize("people", [1, 3])
-@pytest.mark.parametrize(("page", "queries"), [("people", 15), ("staff", 8)])
+@pytest.mark.parametrize(("page", "queries"), [("people", 9), ("staff", 8)])
 def test_people_query_count_is_constant(
     tenant: Tenant,
     administrator: User,
