@@ -150,6 +150,13 @@ class Check(models.Model):
                 condition=models.Q(unevaluated_since__isnull=False),
                 name="check_unevaluated",
             ),
+            # The checks that can be failing, in lists of all tenants.
+            models.Index(
+                fields=["tenant"],
+                condition=models.Q(is_active=True, settled_verdict=Verdict.FAIL.value)
+                & (models.Q(first_verified_at__isnull=False) | models.Q(is_misconfigured=True)),
+                name="check_failing",
+            ),
         ]
 
     def __str__(self) -> str:

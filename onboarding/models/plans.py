@@ -234,7 +234,12 @@ class Task(models.Model):
             ),
         ]
         indexes: ClassVar[list[models.Index]] = [
-            models.Index(fields=["plan", "status"], name="task_plan_status")
+            models.Index(fields=["plan", "status"], name="task_plan_status"),
+            models.Index(
+                fields=["regressed_at"],
+                condition=Q(status=TaskStatus.REGRESSED),
+                name="task_regressed",
+            ),
         ]
 
     def __str__(self) -> str:

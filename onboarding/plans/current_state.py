@@ -296,8 +296,25 @@ def checks_with_status(
     checks: QuerySet[Check], statuses: Iterable[SubjectStatus], *, now: datetime
 ) -> QuerySet[Check]:
     """The active checks with one of the statuses."""
-    rows = checks.filter(is_active=True).alias(current_status=status_case(now))
-    return rows.filter(current_status__in=[status.value for status in statuses])
+    checks = checks.filter(is_active=True)
+    wanted = set(statuses)
+    if wanted <= {SubjectStatus.DRIFTED, *FAILING}:
+        checks = checks.filter(
+            pk__in=_fault_candidates(with_drifts=SubjectStatus.DRIFTED in wanted)
+        )
+    rows = checks.alias(current_status=status_case(now))
+    return rows.filter(current_status__in=[status.value for status in wanted])
+
+
+def _fault_candidates(*, with_drifts: bool) -> QuerySet[Check, int]:
+    """The ids of the few checks that can be drifted or failing. Each part has an index."""
+    was_right = Q(first_verified_at__isnull=False) | Q(is_misconfigured=True)
+    failed = Check.objects.filter(was_right, is_active=True, settled_verdict=Verdict.FAIL)
+    ids = failed.order_by().values_list("pk", flat=True)
+    if not with_drifts:
+        return ids
+    drifts = Drift.objects.filter(closed_at=None, check_asked__isnull=False)
+    return ids.union(drifts.order_by().values_list("check_asked", flat=True))
 
 
 # --- The tenant as a whole

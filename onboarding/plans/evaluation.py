@@ -54,9 +54,12 @@ class PlanContext:
         progress: ProgressByTask | None = None,
         *,
         kinds: Collection[str] | None = None,
+        domains: Sequence[Domain] | None = None,
     ) -> PlanContext:
-        """Read the facts of a tenant. With `kinds`: only the checks of these kinds, for `evaluate`,
-        which needs no evidence."""
+        """Read the facts of a tenant, except `progress` and `domains` that were read before.
+
+        With `kinds`: only the checks of these kinds, for `evaluate`, which needs no evidence.
+        """
         rows = checks_of(tenant).annotate(drifted_since=open_drift_of_check("opened_at"))
         if kinds is not None:
             rows = rows.filter(kind__in=kinds).defer("latest__evidence")
@@ -64,7 +67,7 @@ class PlanContext:
         return cls(
             tenant,
             checks,
-            list(tenant.domains.all()),
+            list(tenant.domains.all()) if domains is None else domains,
             list(tenant.hosts.select_related("proposed_by")),
             facts_by_task(tenant) if progress is None else progress,
             {check.pk: check.drifted_since for check in checks if check.drifted_since is not None},

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 from types import MappingProxyType
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
@@ -59,7 +60,7 @@ class ProofSubject:
     drifted_since: datetime | None = None
     now: datetime = field(default_factory=timezone.now, compare=False)
 
-    @property
+    @cached_property
     def state(self) -> CurrentState:
         """The current state, which every page shows."""
         return current_state(self.check, now=self.now, drifted_since=self.drifted_since)
@@ -185,7 +186,7 @@ class TaskEvidence:
         ]
         return bool(counted) and not self.missing and all(s.is_verified for s in counted)
 
-    @property
+    @cached_property
     def verified_domain_ids(self) -> frozenset[int]:
         """The domains all of whose subjects are verified."""
         ids: dict[int, bool] = {}
@@ -195,7 +196,7 @@ class TaskEvidence:
                 ids[domain_id] = ids.get(domain_id, True) and subject.is_verified
         return frozenset(domain_id for domain_id, is_verified in ids.items() if is_verified)
 
-    @property
+    @cached_property
     def states_by_domain(self) -> dict[int, CurrentState]:
         """The state of each domain: the first one that is not verified, else a verified one."""
         states: dict[int, CurrentState] = {}

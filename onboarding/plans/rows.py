@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 
 from checks.engine.outcomes import CheckKind, Verdict
 from onboarding.models import DomainProgress, Phase, Responsibility, Task, TaskRole, TaskStatus
@@ -19,7 +20,7 @@ from onboarding.plans.evaluation import PlanContext
 from onboarding.plans.planned_cutovers import unplanned_for
 from onboarding.plans.proof import ProofSubject, TaskEvidence
 from onboarding.plans.queries import has_file
-from onboarding.plans.safe_times import PlanSafeTime, lockdown_time, unsafe_until
+from onboarding.plans.safe_times import SWITCH_OF_KIND, PlanSafeTime, lockdown_time, unsafe_until
 from onboarding.plans.task_fields import FieldRow, FieldType, cautions, rows_for
 from onboarding.plans.transitions import (
     ASSIGN,
@@ -157,10 +158,15 @@ class TaskRow:
     depth: int = 0
     # The earliest time of the switch that this task prepares; only while the task is verified.
     safety: PlanSafeTime | None = None
-    # Empty for a task that is done once for all domains.
-    domain_rows: tuple[DomainRow, ...] = ()
+    # The domains of the tenant, of which `domain_rows` shows those of a per-domain task.
+    domains: Sequence[Domain] = ()
     # Whether the tenant was closed without a decision on the task.
     was_left_open: bool = False
+
+    @cached_property
+    def domain_rows(self) -> tuple[DomainRow, ...]:
+        """Its domains; empty for a task that is done once for all domains."""
+        return domain_rows(self.task, self.domains, self.actor, self.context, self.evidence)
 
     @property
     def side(self) -> str:
@@ -299,7 +305,7 @@ class TaskRow:
         is_verified_here = bool(self.supporting.subjects) or self.can_be_verified
         return bool(self.side) and self.task.applies and is_verified_here and runs
 
-    @property
+    @cached_property
     def verified_subjects(self) -> tuple[ProofSubject, ...]:
         return tuple(
             s for s in self.evidence.subjects if s.settled is not None and s.settled.is_passing
@@ -353,7 +359,7 @@ class TaskRow:
         """Subjects whose value no consultant has confirmed: their verdict completes no task."""
         return tuple(subject for subject in self.evidence.subjects if subject.is_proposed)
 
-    @property
+    @cached_property
     def open_subjects(self) -> tuple[ProofSubject, ...]:
         return tuple(s for s in self.evidence.subjects if s not in self.verified_subjects)
 
@@ -440,7 +446,7 @@ def _row(
         context=context,
         depth=1 if task.parent_id else 0,
         safety=lockdown if context.must_wait_for_time else _safety(task, safety),
-        domain_rows=domain_rows(task, plan_context.domains, viewer.actor, context, evidence),
+        domains=plan_context.domains,
         was_left_open=is_closed and task.is_open_leaf,
     )
 
@@ -464,7 +470,9 @@ def _residual_risks(
 def _safety(task: Task, safety: Mapping[str, PlanSafeTime]) -> PlanSafeTime | None:
     if task.status != TaskStatus.VERIFIED:
         return None
-    return next((safety[kind] for kind in task.check_kinds if kind in safety), None)
+    # A task of other kinds does not read the history behind the safe times.
+    kinds = [kind for kind in task.check_kinds if kind in SWITCH_OF_KIND]
+    return next((safety[kind] for kind in kinds if kind in safety), None)
 
 
 _SHAPE_OF_STATUS = {

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import zoneinfo
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -73,6 +74,22 @@ def safe_times_of(
     """The safe times of a tenant by check kind. One query."""
     observations = observations_by_kind(checks, list(SWITCH_OF_KIND))
     return safe_times_by_kind(checks, observations, tenant.region_values, now=now)
+
+
+class LazySafeTimes(Mapping[str, PlanSafeTime]):
+    """The result of `safe_times_of`, read from the history of the checks at its first use."""
+
+    def __init__(self, tenant: Tenant, checks: Sequence[Check], *, now: datetime) -> None:
+        self._read = functools.cache(lambda: safe_times_of(tenant, checks, now=now))
+
+    def __getitem__(self, kind: str) -> PlanSafeTime:
+        return self._read()[kind]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._read())
+
+    def __len__(self) -> int:
+        return len(self._read())
 
 
 # The switch whose safe time follows from the history of each check kind.

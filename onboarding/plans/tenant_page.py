@@ -26,14 +26,15 @@ from onboarding.plans.current_state import (
     drift_counts,
     tenant_state,
 )
-from onboarding.plans.domain_progress import progress_by_task
+from onboarding.plans.domain_progress import ProgressByTask, progress_by_task
 from onboarding.plans.early_lockdown import EarlyLockdown, early_lockdown
 from onboarding.plans.evaluation import PlanContext
 from onboarding.plans.planned_cutovers import in_none, next_cutover
 from onboarding.plans.queries import phases_with_tasks
 from onboarding.plans.rows import PhaseRow, TaskRow, Viewer, phase_rows, rows_of
-from onboarding.plans.safe_times import safe_times_of
+from onboarding.plans.safe_times import LazySafeTimes
 from onboarding.plans.services import actor_of
+from onboarding.plans.transitions import Actor
 from tenants.access import TenantAccess, access_or_404
 from tenants.activity_names import ActivityName
 from tenants.models import Domain, Tenant, User
@@ -49,18 +50,63 @@ RUN_RATE = "60/m"
 
 @dataclass(frozen=True)
 class TenantPage:
-    """The data of one tenant that all its pages need, read once."""
+    """The data of one tenant for its pages. Each part is read once, at its first use."""
 
     tenant: Tenant
     plan: Plan
-    region: Region
-    plan_context: PlanContext
-    rows: list[TaskRow]
-    phases: list[PhaseRow]
-    cutovers: list[Cutover]
-    side: str
+    actor: Actor
     access: TenantAccess
-    early_lockdown: EarlyLockdown | None
+
+    @property
+    def side(self) -> str:
+        return self.actor.side
+
+    @property
+    def region(self) -> Region:
+        return self.tenant.region_values
+
+    @cached_property
+    def domains(self) -> list[Domain]:
+        return list(self.tenant.domains.all())
+
+    @cached_property
+    def _progress(self) -> ProgressByTask:
+        return progress_by_task(self.tenant)
+
+    @cached_property
+    def plan_context(self) -> PlanContext:
+        return PlanContext.of(self.tenant, self._progress, domains=self.domains)
+
+    @cached_property
+    def _safety(self) -> LazySafeTimes:
+        return LazySafeTimes(self.tenant, self.plan_context.checks, now=timezone.now())
+
+    @cached_property
+    def cutovers(self) -> list[Cutover]:
+        return list(planned_cutovers.with_domains(self.plan.cutovers.all()))
+
+    @cached_property
+    def _rows(self) -> tuple[list[PhaseRow], list[TaskRow]]:
+        phases, tasks = phases_with_tasks(self.plan)
+        directions = frozenset(cutover.direction for cutover in self.cutovers)
+        viewer = Viewer(self.actor, self._safety, self._progress, directions)
+        rows = rows_of(tasks, self.plan_context, viewer)
+        return phase_rows(phases, rows), rows
+
+    @property
+    def phases(self) -> list[PhaseRow]:
+        """The phases with their rows."""
+        return self._rows[0]
+
+    @property
+    def rows(self) -> list[TaskRow]:
+        """The rows of all tasks in the order of the plan."""
+        return self._rows[1]
+
+    @cached_property
+    def early_lockdown(self) -> EarlyLockdown | None:
+        context = self.plan_context
+        return early_lockdown(self.tenant, context.checks, self._safety, now=context.now)
 
     @property
     def is_staff(self) -> bool:
@@ -196,33 +242,8 @@ def load_page(request: HttpRequest, public_id: str) -> TenantPage:
     """The tenant's page for this reader; 404 to strangers."""
     access = access_or_404(request, public_id)
     tenant = access.tenant
-    plan = tenant.plan
-    progress = progress_by_task(tenant)
-    plan_context = PlanContext.of(tenant, progress)
-    region = tenant.region_values
-    safety = safe_times_of(tenant, plan_context.checks, now=timezone.now())
     actor = actor_of(access.role, current_user(request), is_closed=tenant.is_closed)
-    phases, tasks = phases_with_tasks(plan)
-    cutovers = list(planned_cutovers.with_domains(plan.cutovers.all()))
-    viewer = Viewer(
-        actor,
-        safety,
-        progress,
-        frozenset(cutover.direction for cutover in cutovers),
-    )
-    rows = rows_of(tasks, plan_context, viewer)
-    return TenantPage(
-        tenant=tenant,
-        plan=plan,
-        region=region,
-        plan_context=plan_context,
-        rows=rows,
-        phases=phase_rows(phases, rows),
-        cutovers=cutovers,
-        side=actor.side,
-        access=access,
-        early_lockdown=early_lockdown(tenant, plan_context.checks, safety, now=plan_context.now),
-    )
+    return TenantPage(tenant, tenant.plan, actor, access)
 
 
 def show(request: HttpRequest, template: str, fragment: str, context: Any) -> HttpResponse:

@@ -24,12 +24,14 @@ def _planned(**conditions: Any) -> Exists:
     return Exists(Cutover.objects.filter(plan__tenant=OuterRef("pk"), **conditions))
 
 
-def _check(*statuses: SubjectStatus, now: datetime) -> Exists:
-    # An inconclusive test message is no gap, because others follow.
-    counted = Check.objects.filter(tenant=OuterRef("pk"))
+def _check(*statuses: SubjectStatus, now: datetime) -> Q:
+    """Tenants with such a check. The checks are read once for all tenants, not for each."""
+    counted = Check.objects.all()
     if statuses == (SubjectStatus.UNKNOWN,):
+        # An inconclusive test message is no gap, because others follow.
         counted = counted.exclude(kind=CheckKind.MESSAGE)
-    return Exists(checks_with_status(counted, statuses, now=now))
+    found = checks_with_status(counted, statuses, now=now)
+    return Q(pk__in=found.order_by().values("tenant"))
 
 
 def active() -> Q:
@@ -42,18 +44,18 @@ def cut_over_soon(now: datetime) -> Q:
 
 
 def failing(now: datetime) -> Q:
-    return Q(_check(*FAILING, now=now))
+    return _check(*FAILING, now=now)
 
 
 def has_unknown_check(now: datetime) -> Q:
-    return Q(_check(SubjectStatus.UNKNOWN, now=now))
+    return _check(SubjectStatus.UNKNOWN, now=now)
 
 
 def at_risk(now: datetime) -> Q:
     """A task regressed, a check fails shortly before a cutover, or a cutover is overdue."""
     passed = Cutover.objects.filter(plan__tenant=OuterRef("pk"), planned_at__lt=now)
     behind = queries.switched(Cutover.objects.filter(plan__tenant=OuterRef(OuterRef("pk"))))
-    has_fault = Q(_check(SubjectStatus.DRIFTED, *FAILING, now=now))
+    has_fault = _check(SubjectStatus.DRIFTED, *FAILING, now=now)
     is_overdue = Q(Exists(passed.exclude(pk__in=behind.values("pk")))) & active()
     return Q(plan__tasks_regressed__gt=0) | (cut_over_soon(now) & has_fault) | is_overdue
 

@@ -24,6 +24,11 @@ from tenants.models import Host, Tenant
 from tenants.proposals import open_proposals
 
 
+def with_plan(tenants: QuerySet[Tenant]) -> QuerySet[Tenant]:
+    """Tenants with their plan and consultant, for rows that are computed already."""
+    return tenants.select_related("plan", "consultant")
+
+
 def with_plans(tenants: QuerySet[Tenant]) -> QuerySet[Tenant]:
     """Tenants with the rows of a list: plan, phases, planned cutovers and number of domains."""
     return tenants.select_related("plan", "consultant").prefetch_related(

@@ -33,6 +33,8 @@ PARTS = {
     "path": Part("P2"),
     "recording": Part("P11"),
     "growth": Part("P6 without searches"),
+    "pages": Part("P4, P5, P14"),
+    "search": Part("P6, the part of searches"),
 }
 
 

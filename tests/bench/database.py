@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,9 @@ from django.core.management import call_command
 from django.db import connection
 
 from tests.drills.servers import HOST, own_postgresql
+
+# The database with empty tables, which every cluster has.
+EMPTY = "postgres"
 
 
 @contextlib.contextmanager
@@ -26,11 +30,30 @@ def own_database() -> Iterator[None]:
         os.environ["DATABASE_URL"] = f"postgres://postgres@{HOST}:{server.port}/postgres"
         os.environ["VAR_DIR"] = folder
         os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+        # As in production: DEBUG records every query and stores no rows of lists.
+        os.environ["DEBUG"] = "off"
+        os.environ.setdefault("SECRET_KEY", secrets.token_hex(32))
         if not settings.configured:
             django.setup()
         connection.settings_dict["PORT"] = str(server.port)
+        _connect(EMPTY)
         call_command("migrate", verbosity=0)
         try:
             yield
         finally:
             connection.close()
+
+
+def empty_database() -> None:
+    """Connect Django to a new database of the cluster, a copy of that with the empty tables."""
+    _connect("template1")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_database")
+        name = f"bench_{cursor.fetchone()[0]}"
+        cursor.execute(f"CREATE DATABASE {name} TEMPLATE {EMPTY}")
+    _connect(name)
+
+
+def _connect(name: str) -> None:
+    connection.close()
+    connection.settings_dict["NAME"] = name

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -23,6 +26,22 @@ def test_engine_and_datagrams_ask_equally(tmp_path: Path) -> None:
 
     assert engine.questions == bare.questions == len(sent)
     assert (engine.domains, bare.domains, len(world.requests)) == (20, 20, 20 * len(KINDS))
+
+
+@pytest.mark.nightly
+def test_page_and_search_bars_in_small_form() -> None:
+    command = [sys.executable, "-m", "tests.bench", "pages", "search", "--quick"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    # Bars may be missed by a busy machine (status 1). The margins here are wide.
+    assert done.returncode in (0, 1), done.stderr
+    bars = dict(re.findall(r"^(?:met   |MISSED) (.+): ([\d.]+) \(at", done.stdout, re.MULTILINE))
+    values = {name: float(value) for name, value in bars.items()}
+    assert len(values) == 11
+    assert values["P4 dashboard against the bare page"] < 25
+    assert values["P4 compressed HTML, kB"] < 60
+    assert values["P4 dashboard, 20 tenants against 5"] < 4
+    assert max(value for name, value in values.items() if name.startswith("P14")) < 5
 
 
 def test_bars_compare_medians_and_fastest_peer() -> None:

@@ -10,6 +10,7 @@ from django.urls import reverse
 
 from onboarding.collaboration.comments import NewComment, add_comment
 from onboarding.models import Contact, RequirementsSheet, SheetRow
+from onboarding.portfolio import search
 from onboarding.portfolio.search import MAX_RESULTS, find
 from onboarding.requirements import services
 from onboarding.requirements.sign_off import definition_of
@@ -123,6 +124,22 @@ def test_more_results_are_announced(make_tenant: MakeTenant, consultant: User) -
     assert (len(group.results), group.has_more) == (MAX_RESULTS, True)
 
 
+@pytest.mark.parametrize("text", ["mx", "lockdown", "acme", "acme spf", "zebra", "plan"])
+def test_first_tenants_do_not_change_results(
+    make_tenant: MakeTenant, consultant: User, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    made = [make_tenant(f"Acme {n}", domains=((f"a{n}.test", "primary"),)) for n in (3, 1, 2, 5, 4)]
+    Tenant.objects.filter(name="Acme 1").update(closed_at="2026-11-01T00:00Z")
+    note = NewComment("Zebra budget of the plan")
+    add_comment(task_of(made[0], "spf-update"), note, by=consultant, side="mimecast")
+    of_all = find(consultant, text, current_tenant=made[3])
+
+    for number in (1, 2, 4):
+        monkeypatch.setattr(search, "FIRST_TENANTS", number)
+        assert find(consultant, text, current_tenant=made[3]) == of_all
+    assert of_all
+
+
 @pytest.mark.parametrize("text", ["", " ", "a", "%%", "__", "' OR 1=1 --", "\0\0"])
 def test_empty_terms_find_nothing(tenant: Tenant, consultant: User, text: str) -> None:
     assert find(consultant, text) == []
@@ -138,7 +155,7 @@ def test_search_query_count_is_constant(
     for number in range(tenants):
         make_tenant(f"Acme {number}", domains=((f"acme{number}.test", "primary"),))
 
-    with django_assert_num_queries(8):  # type: ignore[attr-defined]
+    with django_assert_num_queries(9):  # type: ignore[attr-defined]
         find(consultant, "acme")
 
 

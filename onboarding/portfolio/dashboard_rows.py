@@ -1,0 +1,193 @@
+"""The rows of the dashboard and of its CSV file."""
+
+from __future__ import annotations
+
+import zoneinfo
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+
+from django.db.models import Min
+from django.template.loader import get_template
+from django.utils import timezone
+
+from checks.engine.outcomes import MESSAGE_KINDS, CheckKind
+from checks.models import Check, Observation
+from checks.queries import observations_by_kind
+from onboarding.cutovers.queries import switched
+from onboarding.models import Cutover, Phase, Plan, Task
+from onboarding.plans.current_state import STALE_AFTER, TenantState, tenant_states
+from onboarding.plans.forecast import Forecast
+from onboarding.plans.forecast_inputs import forecasts_of
+from onboarding.plans.planned_cutovers import window_bounds
+from onboarding.plans.safe_times import PlanSafeTime, safe_times_by_kind
+from onboarding.portfolio.queries import (
+    checks_of_kind,
+    failing_checks,
+    unfinished,
+    unfinished_tasks,
+    with_plans,
+)
+from onboarding.portfolio.row_cache import CachedRow, cached_rows
+from onboarding.portfolio.tenant_status import TenantStatus, tenant_status
+from tenants.models import Tenant
+
+CSV_COLUMNS = (
+    "Tenant", "Region", "Consultant", "Tasks done", "Tasks", "Failing checks",
+    "No reliable answer", "Drift", "Next cutover", "Planned for (UTC)", "Status", "Forecast",
+)  # fmt: skip
+# A run with the same answer ends a state that is too old to count, and raises no revision.
+_RECHECKED_WITHIN = timedelta(minutes=1)
+
+
+@dataclass(frozen=True)
+class DashboardRow:
+    """One tenant on the dashboard."""
+
+    tenant: Tenant
+    plan: Plan
+    phases: list[Phase]
+    cutovers: list[Cutover]
+    state: TenantState
+    status: TenantStatus
+    domains: int
+    forecast: Forecast | None
+
+
+def dashboard_rows(tenants: Sequence[Tenant]) -> list[CachedRow]:
+    """The row of each tenant, in their order. The tenants are loaded with plan and consultant."""
+    return cached_rows("dashboard", tenants, _compute)
+
+
+def _compute(tenants: list[Tenant]) -> dict[int, CachedRow]:
+    now = timezone.now()
+    ids = [tenant.pk for tenant in tenants]
+    checked_at = _oldest_runs(ids)
+    template = get_template("portfolio/dashboard_row.html")
+    return {
+        line.tenant.pk: CachedRow(
+            html=template.render({"line": line}),
+            cells=tuple(map(_plain, _cells(line))),
+            valid_until=min(_changes(line, checked_at.get(line.tenant.pk), now=now)),
+        )
+        for line in _lines(list(with_plans(Tenant.objects.filter(pk__in=ids))), now=now)
+    }
+
+
+def _oldest_runs(tenants: Collection[int]) -> dict[int, datetime]:
+    """The time of the oldest newest run by tenant. Without messages, which are never too old."""
+    checks = Check.objects.filter(tenant__in=tenants, is_active=True, checked_at__isnull=False)
+    oldest = checks.exclude(kind__in=MESSAGE_KINDS).order_by().values("tenant_id")
+    return dict(oldest.annotate(at=Min("checked_at")).values_list("tenant_id", "at"))
+
+
+def _changes(
+    line: DashboardRow, checked_at: datetime | None, *, now: datetime
+) -> Iterator[datetime]:
+    """The times after `now` at which the row changes with time alone."""
+    zone = zoneinfo.ZoneInfo(line.tenant.time_zone)
+    # The forecast begins today.
+    tomorrow = now.astimezone(zone).date() + timedelta(days=1)
+    yield datetime.combine(tomorrow, time(), zone)
+    if checked_at is not None:
+        stale_at = checked_at + STALE_AFTER
+        yield stale_at if stale_at > now else now + _RECHECKED_WITHIN
+    times = [at for each in line.cutovers for at in (each.planned_at, *window_bounds(each))]
+    if line.status.safe_at is not None:
+        times.append(line.status.safe_at)
+    yield from (at for at in times if at > now)
+    for cutover in line.cutovers:
+        if cutover.planned_at <= now:
+            # "Overdue by 3 hours" and, from a day, "by 2 days".
+            hours = int((now - cutover.planned_at).total_seconds()) // 3600
+            later = hours + 1 if hours < 24 else (hours // 24 + 1) * 24
+            yield cutover.planned_at + timedelta(hours=later)
+
+
+def _cells(line: DashboardRow) -> tuple[object, ...]:
+    cutover = line.status.cutover
+    return (
+        line.tenant.name,
+        line.tenant.region,
+        line.tenant.consultant or "",
+        line.plan.tasks_complete,
+        line.plan.tasks_total,
+        line.state.failing,
+        line.state.unknown,
+        line.state.drifts,
+        cutover.get_direction_display() if cutover else "",
+        f"{cutover.planned_at:%Y-%m-%d %H:%M}" if cutover else "",
+        f"{line.status.text} {line.status.safe_at or ''}".strip(),
+        line.forecast.finish if line.forecast else "",
+    )
+
+
+def _plain(value: object) -> str:
+    """A cell that a spreadsheet does not evaluate as a formula."""
+    text = str(value)
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+
+
+def _lines(tenants: list[Tenant], *, now: datetime) -> list[DashboardRow]:
+    states = tenant_states(tenants, now=now)
+    failing: dict[int, list[Check]] = {}
+    for check in failing_checks(tenants, now=now):
+        failing.setdefault(check.tenant_id, []).append(check)
+    tasks_by_plan: dict[int, list[Task]] = {}
+    for task in unfinished_tasks(tenants):
+        tasks_by_plan.setdefault(task.plan_id, []).append(task)
+    cutovers = Cutover.objects.filter(plan__tenant__in=tenants)
+    switched_ids = set(switched(cutovers).values_list("pk", flat=True))
+    safety = _safeties(tenants, switched_ids, now=now)
+    forecasts = forecasts_of(unfinished(tenants), now=now)
+    return [
+        DashboardRow(
+            tenant=tenant,
+            plan=tenant.plan,
+            phases=list(tenant.plan.phases.all()),
+            cutovers=list(tenant.plan.cutovers.all()),
+            state=states[tenant.pk],
+            status=tenant_status(
+                tenant.plan,
+                list(tenant.plan.cutovers.all()),
+                tasks_by_plan.get(tenant.plan.pk, []),
+                states[tenant.pk],
+                failing.get(tenant.pk, []),
+                safety.get(tenant.pk),
+                switched=switched_ids,
+                now=now,
+            ),
+            domains=len(tenant.domains.all()),
+            forecast=forecasts.get(tenant.pk),
+        )
+        for tenant in tenants
+    ]
+
+
+def _safeties(
+    tenants: list[Tenant], switched: Collection[int], *, now: datetime
+) -> dict[int, PlanSafeTime]:
+    """The safe time of the next inbound cutover by tenant, in two queries."""
+    checks = list(checks_of_kind(tenants, CheckKind.MX_TTL))
+    seen: dict[int, list[Observation]] = {}
+    for observation in observations_by_kind(checks, [CheckKind.MX_TTL]):
+        seen.setdefault(observation.check_asked_id, []).append(observation)
+    found: dict[int, PlanSafeTime] = {}
+    for tenant in tenants:
+        domains = _next_inbound(tenant, switched)
+        own = [check for check in checks if check.domain_id in domains]
+        observations = [o for check in own for o in seen.get(check.pk, [])]
+        safety = safe_times_by_kind(own, observations, tenant.region_values, now=now).get(
+            CheckKind.MX_TTL
+        )
+        if safety is not None:
+            found[tenant.pk] = safety
+    return found
+
+
+def _next_inbound(tenant: Tenant, switched: Collection[int]) -> set[int | None]:
+    """The domains of the first inbound cutover that has not switched."""
+    for cutover in tenant.plan.cutovers.all():
+        if cutover.direction == Cutover.Direction.INBOUND and cutover.pk not in switched:
+            return {domain.pk for domain in cutover.domains.all()}
+    return set()
