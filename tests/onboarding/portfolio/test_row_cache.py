@@ -18,7 +18,8 @@ from onboarding.cutovers.freezes import add_freeze, add_mimecast_holiday
 from onboarding.cutovers.planning import plan_cutover
 from onboarding.lifecycle.offboarding import close_tenant
 from onboarding.lifecycle.tenants import ProfileEntry, save_profile
-from onboarding.models import Freeze, Holiday, Task
+from onboarding.models import Drift, Freeze, Holiday, Task
+from onboarding.monitoring.drifts import close_drift, open_drift
 from onboarding.plans.rollup import recompute_rollup
 from onboarding.portfolio import dashboard_rows
 from tenants.models import Domain, Host, Tenant, User
@@ -58,7 +59,13 @@ def _rename_consultant(tenant: Tenant, by: User, run: RunCheck) -> None:
     by.save(update_fields=["name"])
 
 
+def _close_drift(tenant: Tenant, by: User, run: RunCheck) -> None:
+    now = timezone.now()
+    close_drift(Drift.objects.get(tenant=tenant), Drift.Resolution.RESOLVED, now=now)
+
+
 CHANGES: dict[str, Change] = {
+    "closed drift": _close_drift,
     "check": _fail_check,
     "task": _complete_task,
     "cutover": _plan_inbound,
@@ -99,6 +106,7 @@ def viewed(
     """A tenant with a verified check. The dashboard has stored its row."""
     tenant = make_tenant(consultant=consultant)
     run_check(tenant, CheckKind.SPF, Verdict.PASS)
+    open_drift(tenant, Drift.Kind.REGION_CHANGED, "us", now=BEGIN)
     client = signed_in(consultant)
     _shown(client)
     return tenant, client
