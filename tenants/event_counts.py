@@ -35,6 +35,12 @@ def count(event: Event) -> None:
         _counted[event.value] += 1
 
 
+def discard() -> None:
+    """Forget the events that are not stored yet."""
+    with _lock:
+        _counted.clear()
+
+
 def store(**_: Any) -> None:
     """Add the events of this process to the stored numbers. Without a database they are kept."""
     with _lock:

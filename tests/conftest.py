@@ -19,7 +19,7 @@ from django.utils import timezone
 from hypothesis import settings as hypothesis_settings
 
 from onboarding.plan_templates.registry import register_builtin_templates
-from tenants import append_only
+from tenants import append_only, event_counts
 from tests.clock import Clock, at, frozen
 
 _as_sql = SQLCompiler.as_sql
@@ -201,8 +201,12 @@ def store_page_context_only() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def reset_rate_limits() -> None:
-    """Clear the rate limits: a user of the next test can have the same primary key."""
+    """Clear the rate limits: a user of the next test can have the same primary key.
+
+    Events that an earlier test counted are stored at the end of a request.
+    """
     cache.clear()
+    event_counts.discard()
 
 
 @pytest.fixture

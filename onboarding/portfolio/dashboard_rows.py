@@ -31,6 +31,7 @@ from onboarding.portfolio.queries import (
 from onboarding.portfolio.row_cache import CachedRow, cached_rows
 from onboarding.portfolio.tenant_status import TenantStatus, tenant_status
 from tenants.models import Tenant
+from tenants.visible_text import visible
 
 CSV_COLUMNS = (
     "Tenant", "Region", "Consultant", "Tasks done", "Tasks", "Failing checks",
@@ -124,7 +125,7 @@ def _cells(line: DashboardRow) -> tuple[object, ...]:
 
 def _plain(value: object) -> str:
     """A cell that a spreadsheet does not evaluate as a formula."""
-    text = str(value)
+    text = visible(str(value))
     return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
 
 
