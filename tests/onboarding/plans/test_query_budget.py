@@ -48,7 +48,9 @@ def queries_of_confirming(tenant: Tenant, key: str, client: Any) -> int:
     with CaptureQueriesContext(connection) as queries:
         response = client.post(address, {"expected": task.status})
     assert response.status_code == 302
-    return len(queries)
+    # Outside a test the savepoint is the transaction itself, and no query.
+    sent = [query["sql"] for query in queries.captured_queries]
+    return len([sql for sql in sent if not sql.startswith(("SAVEPOINT", "RELEASE SAVEPOINT"))])
 
 
 @pytest.mark.parametrize("key", [CLIENT, BOTH, PER_DOMAIN])
