@@ -114,6 +114,7 @@ UNIQUE_VALUES = {
 GUARDED = {
     "tenants.ActivityChain.scope": "add_line locks the chain, and get_or_create repeats the read",
     "one_line_per_number": "add_line locks the chain",
+    "tenants.ErasableAddress.line": "add_line creates it with its new line",
     "one_membership_per_tenant": "accept updates the invitation by condition first",
     "one_primary_domain_per_tenant": "save_profile locks the tenant",
     "tenants.ErasurePermit.tenant": "erase_tenant locks the tenant",
