@@ -9,6 +9,7 @@ from dataclasses import replace
 from ipaddress import ip_network
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import dns.message
 import dns.rrset
@@ -80,6 +81,7 @@ LITERALS = [
     "１２７.0.0.2",
     "127。0。0。2",
 ]
+ATTEMPTS = 20
 HOST_KINDS = (CheckKind.SMTP, CheckKind.LDAPS, CheckKind.LOCKDOWN)
 
 
@@ -95,6 +97,22 @@ def request_for(kind: CheckKind, host: str, port: int) -> CheckRequest:
     )
 
 
+async def _listen(serve: Any) -> tuple[int, list[asyncio.Server]]:
+    """Listen on one port of three addresses. Another process may use it on one of them."""
+    for _ in range(ATTEMPTS):
+        listeners = [await asyncio.start_server(serve, OURS, 0)]
+        port = listeners[0].sockets[0].getsockname()[1]
+        try:
+            for address in (FORBIDDEN, "::1"):
+                listeners.append(await asyncio.start_server(serve, address, port))
+        except OSError:
+            for listener in listeners:
+                listener.close()
+        else:
+            return port, listeners
+    raise AssertionError("no port is free on all addresses")
+
+
 def run_check(
     kind: CheckKind, host: str, zone: str, behaviours: dict[str, Behaviour] | None = None
 ) -> tuple[Outcome, list[str]]:
@@ -107,13 +125,7 @@ def run_check(
 
     async def run() -> Outcome:
         async with nameserver(ZONE + zone, behaviours) as dns_server:
-            ours = await asyncio.start_server(serve, OURS, 0)
-            port = ours.sockets[0].getsockname()[1]
-            listeners = [
-                ours,
-                await asyncio.start_server(serve, FORBIDDEN, port),
-                await asyncio.start_server(serve, "::1", port),
-            ]
+            port, listeners = await _listen(serve)
             network = replace(
                 network_of(dns_server, authoritative_port=dns_server.port),
                 allowed_networks=(ip_network(f"{OURS}/32"),),
