@@ -20,7 +20,7 @@ test: suites  ## Run the unit tests on two cores and print the three slowest.
 	@$(BIN)/python -m pytest -q -n 2 $(ARGS)
 
 test-all: suites  ## Run the unit tests, then the scenarios, then the tests with real servers and in Chromium.
-	@$(BIN)/python -m pytest -q -n 2 --migrations $(ARGS)
+	@$(BIN)/python -m pytest -q -n 2 --migrations $(UNIT_ARGS) $(ARGS)
 	@$(BIN)/python -m pytest -q -n 2 -m "slow and not interop and not nightly" --migrations $(ARGS)
 	@$(BIN)/python -m pytest -q -m "interop and not nightly" --migrations $(ARGS)  # one at a time: the servers share addresses
 	@$(BIN)/python -m pytest -q -m "browser and not nightly" --migrations $(ARGS)  # separate: Playwright leaves an event loop running

@@ -186,6 +186,7 @@ def test_upgrade_retains_append_only_triggers(databases: tuple[Rows, Rows, Path]
         connection.execute("UPDATE tenants_activityline SET action = 'other'")
 
 
+@pytest.mark.nightly
 def test_upgrade_is_reversible(databases: tuple[Rows, Rows, Path], tmp_path: Path) -> None:
     before, _, file = databases
     copy = tmp_path / "back.sqlite3"

@@ -23,7 +23,7 @@ from tests.factories import START, HostRow, MakeTenant
 
 pytestmark = pytest.mark.django_db
 
-HISTORIES, NIGHTLY_HISTORIES = 12, 10_000
+HISTORIES, NIGHTLY_HISTORIES = 8, 10_000
 BATCHES = 8
 HOSTS = (HostRow("delivery", "mail.northwind.test", 25),)
 SIGNED = {"message": {"sent_at": "2026-12-01T08:00:00+00:00", "sending_platform": "cloud"}}
