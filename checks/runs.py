@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import json
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -41,6 +42,9 @@ MAX_BATCH_SECONDS = 15
 # A recorded time may be this far ahead of the database's clock.
 TOLERANCE = timedelta(seconds=5)
 
+# The facts of a region with a tenant's values, by both.
+RegionMemo = dict[tuple[str, str], RegionFacts]
+
 logger = logging.getLogger(__name__)
 
 
@@ -50,8 +54,12 @@ def build_request(
     *,
     message: SubmittedMessage | None = None,
     system: ReceivingSystem | None = None,
+    regions: RegionMemo | None = None,
 ) -> CheckRequest:
-    """Return the engine's request for a check, with its present or an earlier expectation."""
+    """Return the engine's request for a check, with its present or an earlier expectation.
+
+    `regions` stores the facts of each region for the other checks of a batch.
+    """
     is_received = check.kind == CheckKind.DELIVERY_MESSAGE
     expected = check.expectation if expectation is None else expectation
     ownership = None
@@ -66,7 +74,7 @@ def build_request(
         domain=check.domain.name if check.domain else "",
         host=check.host.name if check.host else "",
         port=check.host.port if check.host else 0,
-        region=_expected_region(check.tenant, expected),
+        region=_expected_region(check.tenant, expected, {} if regions is None else regions),
         ownership=ownership,
         selectors=tuple(map(DkimSelector.read, _selectors(check, expected))),
         ttl_threshold=expected.get("ttl_threshold", settings.CHECKS_TTL_THRESHOLD_SECONDS),
@@ -113,9 +121,16 @@ def _selectors(check: Check, expected: Mapping[str, Any]) -> Sequence[str]:
     return selectors
 
 
-def _expected_region(tenant: Tenant, expected: Mapping[str, Any]) -> RegionFacts:
+def _expected_region(
+    tenant: Tenant, expected: Mapping[str, Any], regions: RegionMemo
+) -> RegionFacts:
     """The region's facts, with the values that the check expects in their place."""
-    facts = region_facts(tenant.region_values)
+    key = (tenant.region, json.dumps(tenant.region_overrides, sort_keys=True))
+    if key not in regions:
+        regions[key] = region_facts(tenant.region_values)
+    facts = regions[key]
+    if "mx" not in expected and "spf_include" not in expected:
+        return facts
     return replace(
         facts,
         mx=tuple(expected.get("mx", facts.mx)),
@@ -218,11 +233,15 @@ def _outcomes(
 ) -> list[tuple[Check, Outcome]]:
     """Run the checks. Releases those that could not start in time."""
     systems = _receiving_systems(plan.to_run)
+    regions: RegionMemo = {}
     outcomes = asyncio.run(
         run_within(
             [
                 build_request(
-                    check, message=pending.get(check.pk), system=systems.get(check.tenant_id)
+                    check,
+                    message=pending.get(check.pk),
+                    system=systems.get(check.tenant_id),
+                    regions=regions,
                 )
                 for check in plan.to_run
             ],

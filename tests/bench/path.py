@@ -140,6 +140,8 @@ def run(options: argparse.Namespace) -> list[Bar]:
             with _workers(world, folder, redis.port):
                 first = _measure(world)
                 print(f"first pass   {first}")
+                # A second equal answer settles a FAIL, and changes the state of the check.
+                _measure(world)
                 repeats = [_measure(world) for _ in range(1 if options.quick else REPEAT_PASSES)]
             for each in repeats:
                 print(f"repeat pass  {each}")

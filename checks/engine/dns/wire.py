@@ -48,6 +48,7 @@ _TYPE_NAMES = {number: type_name for type_name, number in _TYPE_CODES.items()}
 _HEADER = struct.Struct("!HHHHHH")
 _RECORD = struct.Struct("!HHIH")
 _PAIR = struct.Struct("!HH")
+_FIVE = struct.Struct("!5I")
 # The root, type OPT, our payload size, no flags, no options (RFC 6891 section 6.1.2).
 _EDNS = b"\0" + _RECORD.pack(_OPT, EDNS_PAYLOAD, 0, 0)
 _EXTENDED_ERROR = 15
@@ -208,8 +209,9 @@ def _read_answers(
         ttls[key] = min(ttl, ttls.get(key, ttl))
         value = _value(wire, number, offset, end, names)
         record_set = sets.setdefault(key, {})
-        # A name has one CNAME (RFC 1034 section 3.6.2); dnspython uses the last one as well.
-        if number == _CNAME:
+        # A name has one CNAME (RFC 1034 section 3.6.2) and one SOA (RFC 1035 section 5.2);
+        # dnspython uses the last one as well.
+        if number in (_CNAME, _SOA):
             record_set.clear()
         # TXT records with other string boundaries are distinct although their text is equal.
         record_set.setdefault(wire[offset:end] if number == _TXT else value, value)
@@ -232,7 +234,19 @@ def _value(wire: bytes, number: int, offset: int, end: int, names: _Names) -> st
     if number == _MX:
         exchange = _exact_name(wire, offset + 2, end, names)
         return f"{wire[offset] << 8 | wire[offset + 1]} {exchange}"
+    if number == _SOA:
+        return _soa(wire, offset, end, names)
     raise _Unsupported
+
+
+def _soa(wire: bytes, offset: int, end: int, names: _Names) -> str:
+    """Return the two names with final dots, and the five numbers (RFC 1035 section 3.3.13)."""
+    primary, offset = _name(wire, offset, end, names)
+    mailbox, offset = _name(wire, offset, end, names)
+    if end - offset != _SOA_NUMBERS:
+        raise _Unsupported
+    texts = [name if name == "." else f"{name}." for name in (primary, mailbox)]
+    return " ".join([*texts, *map(str, _FIVE.unpack_from(wire, offset))])
 
 
 @functools.lru_cache(maxsize=4096)
@@ -359,9 +373,9 @@ def _read_authority(
 def _read_additional(
     wire: bytes, offset: int, count: int, names: _Names
 ) -> tuple[int, list[tuple[str, str]]]:
-    """Return the upper bits of the rcode, and the addresses with their owners."""
+    """Return the upper bits of the rcode, and the addresses with their owners, set by set."""
     extended = -1
-    glue: list[tuple[str, str]] = []
+    sets: dict[tuple[str, int], list[tuple[str, str]]] = {}
     for _ in range(count):
         owner, number, rclass, ttl, offset, end = _record_header(wire, offset, names)
         if number == _OPT:
@@ -373,9 +387,9 @@ def _read_additional(
         elif rclass != _IN or end - offset != _ADDRESS_BYTES.get(number):
             raise _Unsupported
         else:
-            glue.append((owner, _address(wire[offset:end])))
+            sets.setdefault((owner, number), []).append((owner, _address(wire[offset:end])))
         offset = end
-    return max(extended, 0), glue
+    return max(extended, 0), [address for addresses in sets.values() for address in addresses]
 
 
 def _check_options(wire: bytes, offset: int, end: int) -> None:

@@ -13,7 +13,7 @@ import dns.rrset
 from checks.engine.dns.wire import DnsQuestion, encode_query, make_question
 
 NUMBER = 4711
-RTYPES = ("A", "AAAA", "NS", "CNAME", "PTR", "MX", "TXT")
+RTYPES = ("A", "AAAA", "NS", "CNAME", "PTR", "MX", "TXT", "SOA")
 # Records that servers add without a request.
 _EXOTIC = (
     ("SRV", "0 5 443 host.example.test."),
@@ -109,6 +109,9 @@ def _text(chance: random.Random, rtype: str) -> str:
             return f"192.0.2.{chance.randrange(4)}"
         case "AAAA":
             return chance.choice(("2001:db8::1", "::ffff:192.0.2.1", "::", "1:0:0:2:0:0:0:3"))
+        case "SOA":
+            numbers = " ".join(str(chance.randrange(2**31)) for _ in range(5))
+            return f"{_name(chance)} {_name(chance)} {numbers}"
         case "MX":
             return f"{chance.randrange(3)} {_name(chance)}"
         case "TXT":
