@@ -26,6 +26,7 @@ test-all: suites  ## Run the unit tests, then the scenarios, then the tests with
 	@$(BIN)/python -m pytest -q -m "browser and not nightly" --migrations $(ARGS)  # separate: Playwright leaves an event loop running
 
 nightly: suites fresh  ## Run fresh, the long drills, full matrices and soaks, then the mutation tests. Takes hours.
+	@env -u DATABASE_URL -u CELERY_BROKER_URL $(BIN)/python -m pytest -q -n 2 -m "slow and not interop and not nightly" $(ARGS)
 	@$(BIN)/python -m pytest -q -m "nightly and not browser" --migrations $(ARGS)
 	@$(BIN)/python -m pytest -q -m "nightly and browser" --migrations $(ARGS)
 	@$(BIN)/python -m tests.mutants

@@ -157,6 +157,7 @@ def check(name: str, examples: int) -> None:
     run()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PARSERS)
 def test_parser_accepts_any_bytes(name: str) -> None:
     check(name, 150)

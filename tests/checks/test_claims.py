@@ -298,6 +298,7 @@ def test_end_of_a_batch_releases_the_rest(tenant: Tenant) -> None:
     assert Check.objects.exclude(pk=mx.pk).filter(next_due_at__gt=timezone.now()).count() == 0
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_living_worker_renews_its_claim(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(claims, "_RENEW_EVERY_SECONDS", 0.05)

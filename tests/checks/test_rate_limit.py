@@ -122,6 +122,7 @@ def test_other_tenants_proof_is_no_consent(make_tenant: MakeTenant) -> None:
     assert rate_limit.missing_consent([check]) == {check.pk}
 
 
+@pytest.mark.slow
 def test_rate_limit_spans_tenants(
     make_tenant: MakeTenant, outside: Outside, clock: Callable[[float], None]
 ) -> None:

@@ -177,6 +177,7 @@ def _compare(first: int, last: int, monkeypatch: pytest.MonkeyPatch) -> None:
         assert together == one_by_one, f"history {seed}"
 
 
+@pytest.mark.slow
 def test_histories_agree(checks: list[Check], monkeypatch: pytest.MonkeyPatch) -> None:
     _compare(0, HISTORIES, monkeypatch)
 
@@ -190,6 +191,7 @@ def test_many_histories_agree(
     _compare(part * size, (part + 1) * size, monkeypatch)
 
 
+@pytest.mark.slow
 def test_histories_differ(checks: list[Check], monkeypatch: pytest.MonkeyPatch) -> None:
     """The histories reach what they are for: new, equal, dropped and contradicting answers."""
     monkeypatch.setattr(database_time, "now", lambda **_: START)

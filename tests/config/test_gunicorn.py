@@ -54,6 +54,7 @@ def _get(port: int, path: str, **headers: str) -> int:
             time.sleep(0.1)
 
 
+@pytest.mark.slow
 def test_no_secret_is_in_the_logs(server: tuple[int, Path]) -> None:
     port, log = server
     for path in SECRETS:
@@ -65,6 +66,7 @@ def test_no_secret_is_in_the_logs(server: tuple[int, Path]) -> None:
         assert secret not in written
 
 
+@pytest.mark.slow
 def test_first_request_is_answered_at_once(server: tuple[int, Path]) -> None:
     """The port opens after the code is loaded."""
     port, log = server

@@ -200,6 +200,7 @@ def test_every_beat_task_is_tested() -> None:
     assert scheduled == {*CASES, *ELSEWHERE}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize("fails_first", [True, False], ids=["first", "last"])
 def test_failing_tenant_stops_no_other(

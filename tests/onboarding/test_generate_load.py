@@ -39,6 +39,7 @@ def _relations(model: type[models.Model]) -> list[Any]:
     return [f for f in model._meta.concrete_fields if f.related_model in COPIED]
 
 
+@pytest.mark.slow
 def test_load_has_consistent_copies(generated: None, client: Client) -> None:
     tenants = list(Tenant.objects.order_by("pk"))
     sources, copies = tenants[: len(SOURCES)], tenants[len(SOURCES) :]

@@ -91,6 +91,7 @@ def _assert_visible(text: str) -> None:
     assert [char for char in HOSTILE if char in text.removeprefix("\ufeff")] == []
 
 
+@pytest.mark.slow
 def test_every_page_shows_them(make_tenant: MakeTenant, tmp_path: Path, settings: Any) -> None:
     settings.FILES_DIR = tmp_path
     world = create_world(make_tenant)

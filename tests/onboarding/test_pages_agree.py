@@ -436,6 +436,7 @@ def _check_headlines(world: World, number: int, role: str, *, is_closed: bool) -
 
 
 # The slow test has all states in all roles, open and closed.
+@pytest.mark.slow
 @pytest.mark.parametrize("first", [0, 1])
 def test_pages_agree_about_every_check(world: World, first: int) -> None:
     found = {
@@ -446,6 +447,7 @@ def test_pages_agree_about_every_check(world: World, first: int) -> None:
     assert {number: wrong for number, wrong in found.items() if wrong} == {}
 
 
+@pytest.mark.slow
 def test_headlines_agree_with_every_check(world: World) -> None:
     found = {
         number: _check_headlines(world, number, ROLES[number % 3], is_closed=number % 4 > 1)
@@ -455,6 +457,7 @@ def test_headlines_agree_with_every_check(world: World) -> None:
     assert {number: wrong for number, wrong in found.items() if wrong} == {}
 
 
+@pytest.mark.slow
 def test_muted_drift_without_check_is_no_all_clear(world: World) -> None:
     """The values of the region changed, and one cutover is left to do."""
     world.store([VERIFIED] * len(world.checks), {"verified_at": NOW - DAY}, is_closed=False)

@@ -171,6 +171,7 @@ def _close_port(tenant: Tenant) -> None:
     Check.objects.filter(pk=check.pk).update(latest=newest)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(6))
 def test_skipped_tasks_would_not_change(
     make_tenant: MakeTenant, consultant: User, seed: int

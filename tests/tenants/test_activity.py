@@ -178,6 +178,7 @@ def _literals_of(file: Path) -> Iterator[str]:
             yield node.value
 
 
+@pytest.mark.slow
 def test_names_are_literals_in_one_module() -> None:
     known = {*ActivityName.values, *RENAMED_ACTIVITIES}
     modules = [

@@ -33,6 +33,7 @@ def hanging(monkeypatch: pytest.MonkeyPatch) -> Iterator[Task[Any, Any]]:
             yield app.task(name="tests.hanging")(_do_nothing)
 
 
+@pytest.mark.slow
 def test_hanging_broker_is_awaited_once(hanging: Task[Any, Any]) -> None:
     before = time.monotonic()
     sent = [broker.send(hanging, ()) for _ in range(3)]

@@ -44,6 +44,7 @@ def person(db: None) -> User:
     return User.objects.create_user("client@northwind.test", "a-long-password", name="Jo")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES)
 def test_response_waits_for_the_same_time(page: str, person: User, settings: Settings) -> None:
     settings.EQUAL_TIME_SECONDS = 0.3

@@ -274,6 +274,7 @@ def test_password_resets_are_limited(person: User, mailoutbox: list[Any]) -> Non
     assert_must_wait(response, 60)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("frozen_time")
 def test_check_runs_are_limited_by_user(tenant: Tenant, owner: User, signed_in: SignIn) -> None:
     client = signed_in(owner)

@@ -92,6 +92,7 @@ def test_other_tenants_do_not_count(
     assert len(mail.outbox) == MAX_EMAILS_A_DAY + 1
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("immediate_outbox")
 @pytest.mark.parametrize("name", ["account_reset_password", "account_request_login_code"])
 @pytest.mark.parametrize(("has_account", "most"), [(True, 20), (False, 3)])

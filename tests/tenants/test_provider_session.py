@@ -176,6 +176,7 @@ def test_plain_connection_is_refused_after_https() -> None:
         get("http://provider.example/keys", "https://provider.example/")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "serve",
     [

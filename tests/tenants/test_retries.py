@@ -74,6 +74,7 @@ def test_overtaken_work_is_repeated(error: Exception) -> None:
     assert retries.repeat_after_conflict(failing(1, error)) == "done"
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_fifth_conflict_remains() -> None:
     with pytest.raises(OperationalError):

@@ -194,6 +194,7 @@ def test_sign_in_does_not_reveal_accounts(person: User) -> None:
     assert answers[0] == answers[1]
 
 
+@pytest.mark.slow
 def test_sign_in_time_does_not_reveal_accounts(person: User, settings: Any) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
     settings.ACCOUNT_RATE_LIMITS = False

@@ -81,6 +81,7 @@ def test_batch_is_ordered_and_shares_queries(concurrency: int) -> None:
     assert {asked: n for asked, n in queries.items() if n > 1} == dict.fromkeys(twice, 2)
 
 
+@pytest.mark.slow
 def test_batch_isolates_exceeded_budget() -> None:
     async def run() -> list[Outcome]:
         behaviours: dict[str, Behaviour] = {"two.test": loopback.drop}
@@ -103,6 +104,7 @@ def test_batch_isolates_exceeded_budget() -> None:
     assert params(two, "run.over-budget") == {"budget_seconds": 0.5}
 
 
+@pytest.mark.slow
 def test_batch_budget_starts_with_its_check() -> None:
     async def run() -> list[Outcome]:
         behaviours = {"one.test": loopback.drop_first(1), "two.test": loopback.drop_first(1)}

@@ -54,6 +54,7 @@ FINELY_CUT = " ".join(f"ip4:10.{n % 256}.{n // 256}.7" for n in range(3500))
 NINE = "".join(f'x{n}.test TXT "v=spf1 {FINELY_CUT} -all"\n' for n in range(9))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("record", "extra"),
     [

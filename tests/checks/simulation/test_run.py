@@ -29,6 +29,7 @@ FEW, SOME = 150, 250
 HASTY_SEED = 2
 
 
+@pytest.mark.slow
 def test_few_runs_without_violation() -> None:
     counts = simulate(runs=FEW, seed=SEED)
 
@@ -99,6 +100,7 @@ def test_abandoned_check_is_detected(monkeypatch: pytest.MonkeyPatch) -> None:
     assert simulate(runs=20, seed=SEED).abandoned > 0
 
 
+@pytest.mark.slow
 def test_early_safe_time_is_detected(monkeypatch: pytest.MonkeyPatch) -> None:
     def hasty(*args: Any, **options: Any) -> SafeTime:
         safe_time = cutover_safe_time(*args, **options)
@@ -120,6 +122,7 @@ def test_command_prints_counts_and_seed() -> None:
     assert "wrong completions" in printed
 
 
+@pytest.mark.slow
 def test_command_fails_on_violation(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -134,6 +134,7 @@ def test_check_now_runs_only_its_checks(tenant: Tenant, owner: User) -> None:
     assert [check.kind for check in hurried] == ["ownership"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("frozen_time")
 def test_check_now_is_throttled(tenant: Tenant, owner: User) -> None:
     link = link_to(task_of(tenant, "domain-ownership"), tenant, owner)

@@ -187,6 +187,7 @@ def test_primary_first_is_warned(tenant: Tenant, consultant: User, signed_in: Si
     assert _sentences(client, tenant) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("domains", [2, 40])
 def test_cutover_list_query_count(
     make_tenant: MakeTenant,

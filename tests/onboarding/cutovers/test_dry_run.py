@@ -170,6 +170,7 @@ def test_dry_run_begins_with_sheet_records(
     assert (status, " ".join(html.split()).count("would publish the new answer</span>")) == (200, 2)
 
 
+@pytest.mark.slow
 def test_dry_run_is_saved(
     tenant: Tenant, consultant: User, viewer: User, signed_in: SignIn
 ) -> None:

@@ -263,6 +263,7 @@ def test_decision_remains_after_window(tenant: Tenant, consultant: User, owner: 
     assert go_no_go.current_decision(cutover) is not None
 
 
+@pytest.mark.slow
 def test_removed_domain_resets_decision(
     tenant: Tenant, consultant: User, signed_in: SignIn
 ) -> None:

@@ -201,6 +201,7 @@ CONTACT = {
 _MAIN = ("/my-tasks/", "/domains/", "/cutovers/", "/monitoring/", "/schedule/", "?phase=")
 
 
+@pytest.mark.slow
 def test_pages_of_a_closed_tenant(world: World) -> None:
     """One test, because the tenant and its pages need a second."""
     is_completed = world.tenant.completed_at is not None
@@ -222,6 +223,7 @@ def test_pages_of_a_closed_tenant(world: World) -> None:
     assert [a for a, page in main.items() if (pack in page.links) != offers_pack] == []
 
 
+@pytest.mark.slow
 def test_lists_show_a_closed_tenant_without_a_cutover(
     closed: tuple[Tenant, dict[str, str]], consultant: User
 ) -> None:

@@ -177,6 +177,7 @@ def test_closed_plan_is_read_only(
     assert Drift.objects.get().kind == "leftover_mx"
 
 
+@pytest.mark.slow
 def test_closed_tenants_need_a_filter(
     completed: Tenant, owner: User, manager: User, signed_in: SignIn
 ) -> None:
@@ -191,6 +192,7 @@ def test_closed_tenants_need_a_filter(
     assert home["Location"] == reverse("onboarding:monitoring", args=[completed.public_id])
 
 
+@pytest.mark.slow
 def test_reopening_removes_both_signatures(
     completed: Tenant, consultant: User, signed_in: SignIn, run_check: RunCheck
 ) -> None:

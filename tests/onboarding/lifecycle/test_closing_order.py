@@ -35,6 +35,7 @@ def tasks_of_client(tenant: Tenant, owner: User) -> ClientTasks:
     return client_tasks(rows, most=100)
 
 
+@pytest.mark.slow
 def test_closing_task_is_never_to_do_before_the_last_decision(tenant: Tenant, owner: User) -> None:
     """Each task in turn is the only one without a decision."""
     closing = closing_task_of(tenant)

@@ -129,6 +129,7 @@ def _verify(*args: str | Path) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_pack_verifies_zipped_and_unpacked(pack: ClosingPack, tmp_path: Path) -> None:
     with zipfile.ZipFile(_archive(pack)) as archive:
         archive.extractall(tmp_path / "out")
@@ -158,6 +159,7 @@ def test_digests_work_with_sha256sum(pack: ClosingPack, tmp_path: Path) -> None:
     assert done.returncode == 0
 
 
+@pytest.mark.slow
 def test_altered_byte_is_detected(pack: ClosingPack) -> None:
     files = read_archive(_archive(pack))
     assert faults_in(files, pack.seal) == []
@@ -194,6 +196,7 @@ def _relisted(files: Files) -> Files:
 Forge = Callable[[list[dict[str, Any]]], object]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("forge", "fault"),
     [
@@ -213,6 +216,7 @@ def test_forged_log_is_detected(pack: ClosingPack, forge: Forge, fault: str) -> 
     assert any("the seal is" in said for said in faults_in(forged, pack.seal))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["snapshots", "decisions"])
 def test_forged_decision_is_detected(pack: ClosingPack, kind: str) -> None:
     files = read_archive(_archive(pack))
@@ -255,6 +259,7 @@ def test_pack_contains_the_implementation(pack: ClosingPack) -> None:
     assert page.count("<style>") == 1
 
 
+@pytest.mark.slow
 def test_pack_lists_the_decision_on_every_task(pack: ClosingPack, consultant: User) -> None:
     files = read_archive(_archive(pack))
     phases = json.loads(files["implementation.json"])["phases"]
@@ -284,6 +289,7 @@ def test_pack_lists_every_accepted_risk(pack: ClosingPack) -> None:
     assert page.count("“We know.”") == len(listed)
 
 
+@pytest.mark.slow
 def test_pack_excludes_internal_notes(pack: ClosingPack) -> None:
     text = b"".join(
         content for name, content in read_archive(_archive(pack)).items() if "xlsx" not in name
@@ -297,6 +303,7 @@ def test_pack_excludes_internal_notes(pack: ClosingPack) -> None:
     assert b"Elsewhere" not in text
 
 
+@pytest.mark.slow
 def test_seal_is_shown_and_logged(pack: ClosingPack, owner: User, signed_in: SignIn) -> None:
     client = signed_in(owner)
     html = client.get(
@@ -312,6 +319,7 @@ def test_seal_is_shown_and_logged(pack: ClosingPack, owner: User, signed_in: Sig
     assert ActivityLine.objects.get(action="closing-pack-downloaded").actor == owner
 
 
+@pytest.mark.slow
 def test_building_pack_is_idempotent(pack: ClosingPack) -> None:
     assert not build.build_pack(pack)
     stale = ClosingPack(pk=pack.pk, tenant=pack.tenant)
@@ -356,6 +364,7 @@ def test_sign_off_page_queues_pack(
     assert ClosingPack.objects.get().ready_at is not None
 
 
+@pytest.mark.slow
 def test_erasure_deletes_pack(
     pack: ClosingPack, administrator: User, django_capture_on_commit_callbacks: Any
 ) -> None:
@@ -383,6 +392,7 @@ def _stored_names(files_dir: Path) -> list[str]:
     return sorted(path.stem for path in files_dir.rglob("*") if path.is_file())
 
 
+@pytest.mark.slow
 def test_reopening_deletes_pack_request(
     completed: Tenant, consultant: User, files_dir: Path
 ) -> None:

@@ -76,6 +76,7 @@ def _see_nothing(run_check: RunCheck, tenant: Tenant, domain: str) -> None:
     run_check(tenant, CheckKind.OWNERSHIP, Verdict.FAIL, subject=domain, code="ownership.not-found")
 
 
+@pytest.mark.slow
 def test_removal_needs_confirmed_effects(
     tenant: Tenant, consultant: User, signed_in: SignIn, run_check: RunCheck
 ) -> None:
@@ -95,6 +96,7 @@ def test_removal_needs_confirmed_effects(
     assert Observation.objects.count() == 2
 
 
+@pytest.mark.slow
 def test_verified_domain_keeps_history(
     tenant: Tenant, consultant: User, owner: User, signed_in: SignIn, run_check: RunCheck
 ) -> None:
@@ -121,6 +123,7 @@ def test_verified_domain_keeps_history(
     assert (set(removed_at), removed_at[SOLD] is None) == ({"main.test", SOLD, TYPO}, False)
 
 
+@pytest.mark.slow
 def test_restored_domain_has_its_history(
     tenant: Tenant, consultant: User, signed_in: SignIn, run_check: RunCheck
 ) -> None:
@@ -140,6 +143,7 @@ def test_restored_domain_has_its_history(
     assert Observation.objects.filter(check_asked__domain=back).count() == 1
 
 
+@pytest.mark.slow
 def test_unverified_domain_is_deleted_and_logged(
     tenant: Tenant, consultant: User, signed_in: SignIn, run_check: RunCheck
 ) -> None:
@@ -157,6 +161,7 @@ def test_unverified_domain_is_deleted_and_logged(
     )
 
 
+@pytest.mark.slow
 def test_domain_of_past_cutover_remains_listed(
     tenant: Tenant, consultant: User, signed_in: SignIn, run_check: RunCheck
 ) -> None:
@@ -173,6 +178,7 @@ def test_domain_of_past_cutover_remains_listed(
     assert TYPO in texts(client.get(address).content.decode(), "code")
 
 
+@pytest.mark.slow
 def test_changed_effects_need_new_confirmation(
     tenant: Tenant, consultant: User, signed_in: SignIn, run_check: RunCheck
 ) -> None:
@@ -185,6 +191,7 @@ def test_changed_effects_need_new_confirmation(
     assert tenant.domains.filter(name=TYPO).exists()
 
 
+@pytest.mark.slow
 def test_removal_in_open_window_is_rejected(
     tenant: Tenant, consultant: User, signed_in: SignIn
 ) -> None:
@@ -203,6 +210,7 @@ def test_removal_in_open_window_is_rejected(
     assert tenant.domains.filter(name=SOLD).exists()
 
 
+@pytest.mark.slow
 def test_removed_domain_revokes_share_links(
     tenant: Tenant, consultant: User, signed_in: SignIn, run_check: RunCheck
 ) -> None:
@@ -215,6 +223,7 @@ def test_removed_domain_revokes_share_links(
     assert find(token)[0] is LinkState.REVOKED
 
 
+@pytest.mark.slow
 def test_removed_primary_can_be_replaced(
     tenant: Tenant, consultant: User, signed_in: SignIn, run_check: RunCheck
 ) -> None:
@@ -237,6 +246,7 @@ def test_two_domains_swap_roles(
     assert swapped.domains.get(role="primary").name == "a.test"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("host", "stays"), [("mail.main.test", True), ("nope.test", False)])
 def test_verified_host_keeps_history(
     tenant: Tenant, consultant: User, signed_in: SignIn, host: str, stays: bool
@@ -250,6 +260,7 @@ def test_verified_host_keeps_history(
     assert Host.all_objects.filter(name=host).exists() is stays
 
 
+@pytest.mark.slow
 def test_restoring_ignores_other_tenants(
     tenant: Tenant, consultant: User, outsider: User, signed_in: SignIn, run_check: RunCheck
 ) -> None:

@@ -193,6 +193,7 @@ def _use_accounts(world: ActionWorld) -> set[str]:
     return {f"mk{name}" for name in names.split()}
 
 
+@pytest.mark.slow
 def test_no_entered_value_remains(
     make_tenant: MakeTenant,
     outsider: User,

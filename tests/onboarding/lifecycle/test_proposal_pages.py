@@ -200,6 +200,7 @@ def test_rejection_needs_reason(
     assert "Reason: Old code." in shown
 
 
+@pytest.mark.slow
 def test_every_page_labels_proposal(
     bare: Tenant, member: User, consultant: User, signed_in: SignIn, run_check: RunCheck
 ) -> None:
@@ -319,6 +320,7 @@ def test_test_message_page_labels_selector(bare: Tenant, member: User, signed_in
     assert f"The selector is {LABEL}." in shown
 
 
+@pytest.mark.slow
 def test_values_are_entered_often_but_not_endlessly(
     bare: Tenant, member: User, signed_in: SignIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:

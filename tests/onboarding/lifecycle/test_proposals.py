@@ -416,6 +416,7 @@ def test_known_host_is_refused(attacked: Tenant, member: User) -> None:
         add_host(attacked, name="mail.victim.test", port=25, by=member, decides=False)
 
 
+@pytest.mark.slow
 def test_proposed_hosts_are_limited(attacked: Tenant, member: User) -> None:
     for number in range(MOST_PROPOSED_HOSTS - 1):
         add_host(attacked, name=f"n{number}.victim.test", port=25, by=member, decides=False)

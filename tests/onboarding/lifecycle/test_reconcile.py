@@ -40,6 +40,7 @@ def test_interval_is_that_of_the_beat() -> None:
     assert entry["schedule"] == tasks.RECONCILE_TICK
 
 
+@pytest.mark.slow
 def test_tenants_follow_in_turns(
     make_tenant: MakeTenant, queued: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -91,6 +92,7 @@ def test_a_day_of_turns_covers_every_tenant() -> None:
     assert turns * tasks.RECONCILED_SHARE >= 2
 
 
+@pytest.mark.slow
 def test_queries_do_not_grow_with_domains(make_tenant: MakeTenant) -> None:
     few = make_tenant("Few", tuple((f"few{n}.test", "secondary") for n in range(2)))
     many = make_tenant("Many", tuple((f"many{n}.test", "secondary") for n in range(40)))

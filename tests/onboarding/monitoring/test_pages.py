@@ -158,6 +158,7 @@ def test_action_on_closed_drift_is_refused(
     assert "Past drift" in texts(html, "h2")
 
 
+@pytest.mark.slow
 def test_drifted_closed_tenants_are_listed(
     drift: Drift, consultant: User, manager: User, signed_in: SignIn
 ) -> None:

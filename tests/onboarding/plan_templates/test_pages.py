@@ -74,6 +74,7 @@ _SAMPLED = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("entry", _SAMPLED)
 def test_unchanged_form_changes_no_task(
     entry: Content, draft: TemplateDraft, consultant: User, signed_in: SignIn
@@ -186,6 +187,7 @@ def test_circle_is_shown_at_dependencies(
     assert "in a circle: “Account Creation”" in answer.context["form"].errors["depends_on"][0]
 
 
+@pytest.mark.slow
 def test_conflict_keeps_typed_values(
     draft: TemplateDraft, consultant: User, signed_in: SignIn
 ) -> None:
@@ -204,6 +206,7 @@ def test_conflict_keeps_typed_values(
     assert (answer.status_code, _stored_entry("training")["title"]) == (302, "Second")
 
 
+@pytest.mark.slow
 def test_tasks_are_moved_and_removed(
     draft: TemplateDraft, consultant: User, signed_in: SignIn
 ) -> None:
@@ -323,6 +326,7 @@ def test_consultant_publishes_with_a_note(
     )
 
 
+@pytest.mark.slow
 def test_only_administrators_accept_losses(
     draft: TemplateDraft, consultant: User, administrator: User
 ) -> None:
@@ -363,6 +367,7 @@ def test_templates_need_a_permission(
 # --- Upgrade
 
 
+@pytest.mark.slow
 def test_plan_is_upgraded_after_a_preview(
     tenant: Tenant, consultant: User, signed_in: SignIn
 ) -> None:

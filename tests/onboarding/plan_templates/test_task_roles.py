@@ -98,6 +98,7 @@ def _literals(file: Path) -> Iterator[str]:
         yield from (found[1] for found in re.finditer(r"""["']([a-z0-9-]+)["']""", text_of(file)))
 
 
+@pytest.mark.slow
 def test_code_and_pages_name_no_task_key() -> None:
     roots = {"onboarding", "checks", "tenants", "templates"}
     files = [

@@ -161,6 +161,7 @@ def _store_all(tenant: Tenant) -> list[tuple[Check, bool]]:
     return made
 
 
+@pytest.mark.slow
 def test_sql_status_equals_the_function(tenant: Tenant) -> None:
     made = _store_all(tenant)
     stored = Check.objects.filter(tenant=tenant, is_active=True)

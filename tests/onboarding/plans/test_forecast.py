@@ -127,6 +127,7 @@ class _OwnDays(Simulation):
         return client and (mimecast if shares_weekdays else self.day not in self.mimecast_holidays)
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(plans(), CALENDARS, st.sets(st.integers(0, 40), max_size=12))
 def test_holidays_of_mimecast_equal_simulation(
@@ -144,6 +145,7 @@ def test_holidays_of_mimecast_equal_simulation(
     assert found.finish == expected
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(plans())
 def test_forecast_equals_simulation(inputs: ForecastInputs) -> None:
@@ -166,6 +168,7 @@ def _is_done(inputs: ForecastInputs, window: str) -> bool:
     return any(s.done_on is not None and window in {w.key for w in s.windows} for s in inputs.steps)
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(plans())
 def test_critical_path_is_a_chain_to_the_end(inputs: ForecastInputs) -> None:
@@ -180,6 +183,7 @@ def test_critical_path_is_a_chain_to_the_end(inputs: ForecastInputs) -> None:
         assert inputs.today <= span.start <= span.end <= found.finish
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(plans())
 def test_action_is_the_best_of_all(inputs: ForecastInputs) -> None:
@@ -202,6 +206,7 @@ def test_action_is_the_best_of_all(inputs: ForecastInputs) -> None:
         assert action.saved_days == expected
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(plans(), st.integers(0, 6), st.integers(0, 15))
 def test_delay_never_moves_the_date_forward(inputs: ForecastInputs, number: int, days: int) -> None:

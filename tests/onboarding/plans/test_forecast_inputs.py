@@ -170,6 +170,7 @@ def _completed(tenant: Tenant, key: str, days: int) -> None:
     )
 
 
+@pytest.mark.slow
 def test_forecast_uses_measured_durations(make_tenant: MakeTenant, consultant: User) -> None:
     tenant = make_tenant("Own", consultant=consultant)
     for number, days in enumerate([1, 3, 3, 4, 4]):

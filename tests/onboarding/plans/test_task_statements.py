@@ -233,6 +233,7 @@ def missing_statements(task: Task, shown: Statement) -> list[str]:
     return missing + [name for name, words in details.items() if not re.search(words, shown.whole)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_plan_states_every_status(plan: Plan, kind: str) -> None:
     task = task_of(plan.tenant, KINDS[kind])
@@ -250,6 +251,7 @@ def test_plan_states_every_status(plan: Plan, kind: str) -> None:
 ON_CARDS = [k for k in KINDS if k not in ("confirmed by Mimecast", "completed by time")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ON_CARDS)
 def test_card_states_every_open_status(plan: Plan, kind: str) -> None:
     task = task_of(plan.tenant, KINDS[kind])

@@ -235,6 +235,7 @@ def test_client_page_shows_timed_task(tenant: Tenant, owner: User, signed_in: Si
     assert WAIT not in [row.task.key for row in (*tasks.now, *tasks.upcoming)]
 
 
+@pytest.mark.slow
 def test_sample_past_outbound_is_verified(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
     register_builtin_templates()
     monkeypatch.setattr(sample, "SAMPLE", sample.SAMPLE[-1:])

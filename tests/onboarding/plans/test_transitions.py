@@ -350,6 +350,7 @@ def in_services(tenant: Tenant, key: str, user: User) -> dict[str, bool]:
     return {name: accepts(tenant, call) for name, call in calls_for(tenant, key, user).items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("status", TaskStatus)
 def test_page_and_service_agree(small: Tenant, status: TaskStatus, role: str) -> None:
@@ -378,6 +379,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_page_and_service_agree_on_kind(small: Tenant, variant: str, role: str) -> None:
@@ -435,6 +437,7 @@ def test_page_and_service_agree_after_sign_off(small: Tenant, role: str) -> None
     assert on_page(row_for(small, "branding", user)) == in_services(small, "branding", user)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("is_exempt", [False, True], ids=["in-scope", "exempt"])
 def test_page_and_service_agree_on_domains(

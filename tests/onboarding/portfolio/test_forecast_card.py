@@ -99,6 +99,7 @@ def test_client_sees_the_date_only(tenant: Tenant, owner: User, signed_in: SignI
     assert "forecast-title" not in html
 
 
+@pytest.mark.slow
 def test_lists_and_page_agree(
     make_tenant: MakeTenant, consultant: User, manager: User, signed_in: SignIn
 ) -> None:

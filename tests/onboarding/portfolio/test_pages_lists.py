@@ -120,6 +120,7 @@ def test_new_tenant_without_a_template_is_explained(
     assert not Tenant.objects.exists()
 
 
+@pytest.mark.slow
 def test_new_tenant_domains_are_scanned(consultant: User, signed_in: SignIn) -> None:
     register_builtin_templates()
     client = signed_in(consultant)
@@ -218,6 +219,7 @@ def test_scale_is_at_least_one() -> None:
     assert largest([], "cutovers") == 1
 
 
+@pytest.mark.slow
 def test_tenant_list_shows_the_forecast(
     make_tenant: MakeTenant, consultant: User, signed_in: SignIn
 ) -> None:

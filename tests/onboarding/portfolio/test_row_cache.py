@@ -112,6 +112,7 @@ def viewed(
     return tenant, client
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", CHANGES)
 def test_stored_rows_follow_each_change(
     viewed: tuple[Tenant, Client],
@@ -132,6 +133,7 @@ def test_stored_rows_follow_each_change(
     assert stored != before or change in ("holiday", "freeze", "question")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hours", [1, 26, 168, 193, 300])
 def test_stored_rows_follow_the_time(
     viewed: tuple[Tenant, Client],

@@ -115,6 +115,7 @@ def test_sheet_rows_need_the_current_tenant(tenant: Tenant, consultant: User) ->
     assert _found(consultant, "BOB@out") == {}
 
 
+@pytest.mark.slow
 def test_more_results_are_announced(make_tenant: MakeTenant, consultant: User) -> None:
     for number in range(MAX_RESULTS + 1):
         make_tenant(f"Acme {number}", domains=((f"a{number}.test", "primary"),))

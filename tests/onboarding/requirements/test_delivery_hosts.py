@@ -210,6 +210,7 @@ def _steps(generator: random.Random, tenant: Tenant, by: list[User]) -> Iterator
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(6))
 def test_places_never_differ(tenant: Tenant, consultant: User, member: User, seed: int) -> None:
     generator, done = random.Random(seed), 0
@@ -334,6 +335,7 @@ def sign(tenant: Tenant, by: User, side: str, kind: str = ROUTES) -> Requirement
     return sheet_of(tenant, kind)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [ROUTES, RFI])
 def test_signed_sheet_keeps_its_content(
     tenant: Tenant, consultant: User, owner: User, signed_in: SignIn, kind: str
@@ -360,6 +362,7 @@ def test_signed_sheet_keeps_its_content(
     assert sheet_of(tenant, kind).hosts_changed_at is None
 
 
+@pytest.mark.slow
 def test_host_of_signed_row_returns_without_its_consent(
     tenant: Tenant, consultant: User, owner: User, signed_in: SignIn
 ) -> None:
@@ -378,6 +381,7 @@ def test_host_of_signed_row_returns_without_its_consent(
     assert sheet_of(tenant, ROUTES).hosts_changed_at is None
 
 
+@pytest.mark.slow
 def test_return_of_the_signed_hosts_ends_the_note(
     tenant: Tenant, consultant: User, owner: User
 ) -> None:

@@ -65,6 +65,7 @@ def test_workbook_has_only_text_cells(tenant: Tenant, owner: User) -> None:
     assert table.lines[1].cells == ["ann@outside.test", "", "forward", "=1+1"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [stream_csv, stream_xlsx])
 def test_export_is_streamed(
     tenant: Tenant, owner: User, make: Callable[..., Iterator[bytes]]

@@ -242,6 +242,7 @@ def test_html_without_table_is_refused() -> None:
     assert "contains no table" in refusal("<html><frameset><frame src='sheet001.htm'></frameset>")
 
 
+@pytest.mark.slow
 def test_html_of_many_rows_is_refused() -> None:
     assert "more than 100,000 rows" in refusal("<table>" + "<tr><td>a</tr>" * (MAX_ROWS + 2))
 
@@ -251,6 +252,7 @@ def test_unclosed_html_is_refused(unit: str) -> None:
     assert "contains no table" in refusal("<table>" + unit * 5_000)
 
 
+@pytest.mark.slow
 def test_unclosed_html_takes_linear_time() -> None:
     began = time.monotonic()
 

@@ -82,6 +82,7 @@ def test_reading_and_checking_report_progress(tenant: Tenant, owner: User, conte
     ]
 
 
+@pytest.mark.slow
 def test_progress_is_visible_before_commit(tenant: Tenant, owner: User, signed_in: SignIn) -> None:
     sheet = sheet_of(tenant)
     kept = shown(sheet, _text(2500), owner)

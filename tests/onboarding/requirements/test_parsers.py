@@ -229,6 +229,7 @@ def test_false_dimension_hides_no_rows() -> None:
     assert cells(read_table(content)) == [["a"], ["b"]]
 
 
+@pytest.mark.slow
 def test_zip_bomb_is_not_unpacked() -> None:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:

@@ -304,6 +304,7 @@ TARGETS = [
 OTHERS = [(name, kind) for name in ZONES for kind in KINDS if (name, kind) not in TARGETS]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "kind"),
     [*TARGETS, *(pytest.param(*each, marks=pytest.mark.nightly) for each in OTHERS)],
@@ -330,6 +331,7 @@ def test_nested_zones_of_a_long_name(sent: Counter[str]) -> None:
     assert sum(sent.values()) <= MOST_QUERIES
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("zone", [many_servers, many_addresses])
 def test_servers_above_the_limit_are_counted(zone: Zone) -> None:
     outcome = run_check(CheckKind.MX, zone)

@@ -154,6 +154,7 @@ def test_delegation_with_failing_parent() -> None:
     assert delegation("example.test", example_test=failing) == LookupFailure("servfail", "SERVFAIL")
 
 
+@pytest.mark.slow
 def test_delegation_names_unusable_servers() -> None:
     zone = """
     example.test NS ns1.dns.test

@@ -205,6 +205,7 @@ def signed_zone(server: Nameserver, query: dns.message.Message, over_tcp: bool) 
     return response.to_wire()
 
 
+@pytest.mark.slow
 def test_signed_zone_without_signed_reply_is_unknown() -> None:
     async def run() -> Answer:
         async with (

@@ -220,6 +220,7 @@ def run_check(udp: Udp, tcp: Tcp) -> Outcome:
     return asyncio.run(run())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", ROWS)
 def test_hostile_server_is_unknown_in_time(row: str) -> None:
     udp, tcp, expected = ROWS[row]

@@ -88,6 +88,7 @@ def test_resolve_detects_alias_loop() -> None:
     assert answer == LookupFailure("cname-loop", "turn.example.test")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("behaviour", "reason"),
     [
@@ -192,6 +193,7 @@ def test_query_outlives_cancelled_waiter() -> None:
     assert asyncio.run(run()) == TEXT
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("behaviour", "expected"),
     [

@@ -69,6 +69,7 @@ def test_ttl_is_not_stable_evidence() -> None:
     assert outcomes[0].findings == outcomes[1].findings
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("cached", "behaviour"),
     [(NEW, None), ("", loopback.drop), ("", loopback.fail_with(dns.rcode.SERVFAIL))],

@@ -114,6 +114,7 @@ def run_check(behaviour: Behaviour) -> Outcome:
     return asyncio.run(run())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("behaviour", "code"),
     [

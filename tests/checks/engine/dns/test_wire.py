@@ -62,6 +62,7 @@ def decode_random_packets(seed: int, packets: int) -> tuple[int, int]:
     return whole, broken
 
 
+@pytest.mark.slow
 def test_decoders_agree_on_many_packets() -> None:
     whole, broken = decode_random_packets(seed=20261123, packets=1000)
 

@@ -192,6 +192,7 @@ CONSISTENCY05 = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("scenario", "verdict", "expected"), CONSISTENCY05.values(), ids=CONSISTENCY05
 )
@@ -257,6 +258,7 @@ ZONE09 = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("scenario", "verdict", "expected"), ZONE09.values(), ids=ZONE09)
 def test_zone09(scenario: Scenario, verdict: Verdict, expected: list[str]) -> None:
     outcome = run_check(scenario)

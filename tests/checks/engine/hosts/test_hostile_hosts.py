@@ -193,6 +193,7 @@ def run_check(folder: Path, kind: CheckKind, serve: Peer, tls: ssl.SSLContext | 
     return asyncio.run(run())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", ROWS)
 def test_hostile_host_is_unknown_in_time(tmp_path: Path, row: str) -> None:
     kind, is_tls, make_peer, expected = ROWS[row]

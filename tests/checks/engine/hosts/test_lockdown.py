@@ -288,6 +288,7 @@ def addresses(*last: int) -> str:
     return "".join(f"{HOST} A 127.0.0.{each}\n" for each in last)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("zone", "open_at", "verdict", "expected"),
     [

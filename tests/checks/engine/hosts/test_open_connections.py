@@ -158,6 +158,7 @@ NO_STARTTLS_REPLY = speaks(b"220 hello\r\n", b"250-me\r\n250 STARTTLS\r\n", b"",
 SILENT_TLS = speaks(b"220 hello\r\n", b"250-me\r\n250 STARTTLS\r\n", b"220 go\r\n", wait=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("serve", "verdict", "expected"),
     [

@@ -147,6 +147,7 @@ def test_domain_without_mx_is_its_own_host(tmp_path: Path) -> None:
     assert codes(result) == ["partner.no-starttls"]
 
 
+@pytest.mark.slow
 def test_failed_lookup_is_unknown(tmp_path: Path) -> None:
     async def locate() -> PartnerHosts:
         async with nameserver(ZONE, {"partner.test": lambda *_: None}) as dns:

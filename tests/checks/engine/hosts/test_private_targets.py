@@ -268,5 +268,6 @@ def opens_connection(node: ast.AST) -> bool:
     )
 
 
+@pytest.mark.slow
 def test_every_connection_has_a_guard() -> None:
     assert set(opening_modules()) == set(GUARDED)

@@ -472,6 +472,7 @@ def test_mapped_address_is_read_as_ipv4() -> None:
     assert [hop["is_entry"] for hop in outcome.evidence["hops"]] == [False, False, True, False]
 
 
+@pytest.mark.slow
 @given(st.lists(st.sampled_from(PIECES), max_size=12), st.sampled_from(SYSTEMS))
 @settings(max_examples=300, deadline=None)
 def test_no_text_raises_or_passes_without_an_entry(

@@ -223,6 +223,7 @@ def test_mta_sts_names_missing_hosts_and_max_age(tmp_path: Path) -> None:
     assert outcome.evidence["policy_from"] == "127.0.0.1"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("reply", "verdict", "expected"),
     [

@@ -66,6 +66,7 @@ def lookup_of(zone: Zone) -> ZoneLookup:
     return ZoneLookup("\n".join([*lines, HOSTS, region]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", range(0, SEEDS, 100))
 def test_check_host_with_cache_is_equal(first: int) -> None:
     async def run(zone: Zone) -> None:
@@ -108,6 +109,7 @@ def test_expansion_with_shared_branches_is_equal(first: int) -> None:
         asyncio.run(run(zone_of(seed)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", range(0, SEEDS, 100))
 def test_batch_outcomes_equal_single_runs(first: int) -> None:
     async def run(zone: Zone) -> None:
