@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from onboarding.requirements.cell_types import clean, fold, printable
@@ -25,6 +25,8 @@ _REMARK = re.compile(r"[\[(][^\])]{0,200}[\])]|\*")
 _ENTRY_SIGNS = re.compile(r"[.@:\d]")
 # Windows PowerShell writes the type of the objects above the headings.
 _TYPE_LINE = "#TYPE "
+# The texts of an export for “none”: an empty cell, or a switch that is off.
+_NO_EXPORT = ("", "false", "$false", "none")
 
 
 @dataclass(frozen=True)
@@ -86,8 +88,11 @@ def _below_headings(
     layout = Layout(columns, rest, notes, has_headings=True)
     if lists:
         _refuse_surplus(layout)
-        expanded, more = expand_lists(kind, lists, rest, layout.typed)
-        return Layout(list(kind.columns), expanded, notes + more, has_headings=True)
+        layout = _without_empty_exports(
+            headings, layout, {asked.column for asked in lists.values()}
+        )
+        expanded, more = expand_lists(kind, lists, layout.lines, layout.typed)
+        return Layout(list(kind.columns), expanded, layout.notes + more, has_headings=True)
     _refuse_conflicts(headings, layout)
     return _without_empty_exports(headings, layout)
 
@@ -295,14 +300,17 @@ def _conflict(
     )
 
 
-def _without_empty_exports(headings: FileLine, layout: Layout) -> Layout:
+def _without_empty_exports(
+    headings: FileLine, layout: Layout, listed: Collection[str] = ()
+) -> Layout:
     """The layout without the rows that an export contains although they are no entries.
 
-    Get-Mailbox lists every mailbox, with or without a forward.
+    Get-Mailbox lists every mailbox, with or without a forward. `listed` are the columns whose
+    values are in lists.
     """
     for place, column in enumerate(layout.columns):
         heading = clean(headings.cells[place]) if place < len(headings.cells) else ""
-        if column is not None and _is_export(column, heading):
+        if column is not None and column.name not in listed and _is_export(column, heading):
             return _skip_rows(layout, column, heading)
     return layout
 
@@ -313,7 +321,7 @@ def _is_export(column: Column, heading: str) -> bool:
 
 
 def _skip_rows(layout: Layout, column: Column, heading: str) -> Layout:
-    kept = [line for line in layout.lines if layout.typed(line).get(column.name, "").strip()]
+    kept = [line for line in layout.lines if _has_export(layout.typed(line).get(column.name, ""))]
     skipped = len(layout.lines) - len(kept)
     if not kept:
         raise UnreadableFile(f"No row has a value in the column “{printable(heading)}”.")
@@ -322,6 +330,10 @@ def _skip_rows(layout: Layout, column: Column, heading: str) -> Layout:
     rows = "1 row has" if skipped == 1 else f"{skipped:,} rows have"
     note = f"Skipped: {rows} no value in the column “{printable(heading)}”."
     return Layout(layout.columns, kept, [*layout.notes, note], layout.has_headings)
+
+
+def _has_export(text: str) -> bool:
+    return text.strip().casefold() not in _NO_EXPORT
 
 
 def _refuse_surplus(layout: Layout) -> None:

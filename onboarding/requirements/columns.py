@@ -66,12 +66,14 @@ class Question:
 class ListHeading:
     """The heading of cells in exports that contain a list of values of `column`.
 
-    `values` has the values of other columns that the heading implies.
+    `values` has the values of other columns that the heading implies. `has_patterns`: “*” in it
+    is every domain and no entry, and “*.example.com” is the domain with its sub-domains.
     """
 
     heading: str
     column: str
     values: Values = field(default_factory=dict)
+    has_patterns: bool = False
 
 
 @dataclass(frozen=True)

@@ -308,16 +308,29 @@ _ALL = (
                 "mode",
                 "TLS",
                 {
-                    "enforced": ("enforce", "strict", "required", "mandatory", "forced"),
-                    "relaxed": ("relax", "opportunistic", "optional", "preferred"),
+                    "enforced": (
+                        *("enforce", "strict", "required", "mandatory", "forced"),
+                        # TlsSettings of Get-OutboundConnector, RequireTls of Get-InboundConnector
+                        *("certificatevalidation", "domainvalidation", "true", "$true"),
+                    ),
+                    "relaxed": (
+                        *("relax", "opportunistic", "optional", "preferred"),
+                        # TLS without a check of the certificate
+                        "encryptiononly",
+                    ),
                 },
                 default="enforced",
                 aliases=("TLS mode", "Mode", "Enforcement"),
+                exports=("TlsSettings", "RequireTls"),
                 console_heading="Encryption Mode",
             ),
             _NOTE,
         ),
         noun="partner",
+        list_headings=(
+            ListHeading("RecipientDomains", "domain", {"direction": "outgoing"}, True),
+            ListHeading("SenderDomains", "domain", {"direction": "incoming"}, True),
+        ),
     ),
     SheetDefinition(
         TaskRole.GATHERS_BRANDING,

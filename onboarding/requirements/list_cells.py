@@ -12,6 +12,10 @@ from onboarding.requirements.tables import MAX_ROWS, FileLine, UnreadableFile, t
 # The name of a type instead of its values, which Export-Csv writes for a list.
 _TYPE_NAME = re.compile(r"(?:System|Microsoft\.Exchange)\.[\w.`]+(?:\[.*\])?")
 _RECIPIENT = re.compile(r"\[(?:SMTP|EX):[^\]]*\]", re.IGNORECASE)
+# Get-InboundConnector prints an address space as type:domain;cost.
+_COST = re.compile(r"(?<=:)([^\s;,{}]+);[0-9]+(?![^\s;,}])")
+_EVERY_DOMAIN = "*"
+_SUBDOMAINS = "*."
 
 
 def list_headings(kind: SheetDefinition, headings: FileLine) -> dict[int, ListHeading]:
@@ -32,12 +36,16 @@ def expand_lists(
     The lines have the row number of their list. Raises UnreadableFile.
     """
     expanded: list[FileLine] = []
+    everyone = 0
     for line in lines:
         others = typed(line)
         for place, asked in lists.items():
             text = line.cells[place] if place < len(line.cells) else ""
             for value in _values(text, line.number, asked.heading):
                 cells = {**others, **asked.values, asked.column: value}
+                if asked.has_patterns and not _read_pattern(cells, asked):
+                    everyone += 1
+                    continue
                 ordered = [cells.get(column.name, "") for column in kind.columns]
                 expanded.append(FileLine(line.number, ordered))
         if len(expanded) > MAX_ROWS + 1:
@@ -45,8 +53,23 @@ def expand_lists(
     if not expanded:
         names = "”, “".join(asked.heading for asked in lists.values())
         raise UnreadableFile(f"No row has a value in the columns “{names}”.")
-    note = f"Rows with lists: {len(lines):,}. Entries in them: {len(expanded):,}."
-    return expanded, [note]
+    notes = [f"Rows with lists: {len(lines):,}. Entries in them: {len(expanded):,}."]
+    if everyone:
+        notes.append(
+            f"Skipped: “*”, which is every domain and no partner. It occurs {everyone:,}×."
+        )
+    return expanded, notes
+
+
+def _read_pattern(cells: dict[str, str], asked: ListHeading) -> bool:
+    """Replace a pattern of sub-domains by its domain, with a note. False for every domain."""
+    value = cells[asked.column].split(":")[-1]
+    if value == _EVERY_DOMAIN:
+        return False
+    if value.startswith(_SUBDOMAINS):
+        cells[asked.column] = value.removeprefix(_SUBDOMAINS)
+        cells["note"] = f"With its sub-domains: {printable(value)}"
+    return True
 
 
 def _values(text: str, number: int, heading: str) -> list[str]:
@@ -56,6 +79,7 @@ def _values(text: str, number: int, heading: str) -> list[str]:
             f"Row {number} has “{printable(plain[:60])}” instead of the values of {heading}."
             f" Export them with: Select-Object @{{n='{heading}'; e={{$_.{heading} -join ';'}}}}"
         )
+    plain = _COST.sub(r"\1", plain)
     recipients = _RECIPIENT.findall(plain)
     if recipients:
         return recipients

@@ -492,3 +492,57 @@ FIELD_CASES = Path(__file__).parent / "field_cases"
 )
 def test_field_case_is_read(kind: str, name: str, expected: list[list[str]]) -> None:
     assert rows(kind, (FIELD_CASES / name).read_bytes()) == expected
+
+
+OUTBOUND = "Name,Enabled,RecipientDomains,TlsSettings,SmartHosts\n"
+INBOUND = "Name,SenderDomains,RequireTls,SenderIPAddresses\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            f"{OUTBOUND}Bank,True,bank.example,CertificateValidation,\nAll,True,*,,mx.example",
+            [["bank.example", "outgoing", "enforced"]],
+        ),
+        (
+            f'{OUTBOUND}Two,True,"{{bank.example, law.example}}",DomainValidation,',
+            [["bank.example", "outgoing", "enforced"], ["law.example", "outgoing", "enforced"]],
+        ),
+        (
+            f"#TYPE Selected.X\n{OUTBOUND}Old,False,bank.example,EncryptionOnly,",
+            [["bank.example", "outgoing", "relaxed"]],
+        ),
+        (
+            f'{OUTBOUND}Group,True,"*.bank.example;law.example",CertificateValidation,',
+            [
+                ["bank.example", "outgoing", "enforced", "With its sub-domains: *.bank.example"],
+                ["law.example", "outgoing", "enforced"],
+            ],
+        ),
+        (
+            f'{INBOUND}Bank,"smtp:bank.example;1,smtp:*.law.example;1",True,\n'
+            "All,smtp:*;1,True,192.0.2.0/24\nOff,smtp:news.example;1,False,",
+            [
+                ["bank.example", "incoming", "enforced"],
+                ["law.example", "incoming", "enforced", "With its sub-domains: *.law.example"],
+            ],
+        ),
+    ],
+)
+def test_connectors_become_partners(text: str, expected: list[list[str]]) -> None:
+    assert rows(TLS, text) == expected
+
+
+def test_domain_of_digits_is_no_cost() -> None:
+    text = "Name,AllowedSenderDomains\nDefault,smtp:a.example;163.com"
+
+    assert rows("global-senders", text) == [["a.example", "permit"], ["163.com", "permit"]]
+
+
+def test_catch_all_connector_is_no_partner() -> None:
+    catch_all = f"{OUTBOUND}All,True,*,CertificateValidation,"
+    layout = layout_of(TLS, f"{catch_all}\nBank,True,bank.example,CertificateValidation,")
+
+    assert layout.notes[-1] == "Skipped: “*”, which is every domain and no partner. It occurs 1×."
+    assert "No row has a value" in refusal(TLS, catch_all)
