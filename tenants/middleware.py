@@ -16,7 +16,7 @@ from django.utils.cache import add_never_cache_headers
 from tenants import retries
 from tenants.models import User
 from tenants.second_factor import must_set_up
-from tenants.visible_text import visible
+from tenants.visible_text import SHOWN_START, as_typed, visible
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +69,10 @@ def headers_middleware(get_response: GetResponse) -> GetResponse:
 
 
 def visible_text_middleware(get_response: GetResponse) -> GetResponse:
-    """Show invisible characters of outside values on every page and in every CSV file."""
+    """Show invisible characters of outside values on every page and in every CSV file.
+
+    A submitted form contains the characters again, in place of what the page showed.
+    """
 
     def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
@@ -82,6 +85,16 @@ def visible_text_middleware(get_response: GetResponse) -> GetResponse:
                     response["Content-Length"] = str(len(response.content))
         return response
 
+    def process_view(request: HttpRequest, *args: object) -> None:
+        if request.method == "POST" and any(
+            SHOWN_START in value for _, values in request.POST.lists() for value in values
+        ):
+            typed = request.POST.copy()
+            for name, values in request.POST.lists():
+                typed.setlist(name, [as_typed(value) for value in values])
+            request.POST = typed  # type: ignore[assignment]  # a mutable QueryDict
+
+    middleware.process_view = process_view  # type: ignore[attr-defined]  # Django reads this attribute
     return middleware
 
 

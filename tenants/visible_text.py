@@ -8,12 +8,14 @@ each kind of output applies `visible`:
 - e-mails: `tenants.email` and `tenants.tasks.send_email`;
 - exports and closing packs: the function that yields the rows, or renders the page.
 
-Stored values, and values in JSON files, remain unchanged.
+Stored values, and values in JSON files, remain unchanged. A form shows `[U+202E]` in a field too;
+`as_typed` turns it into the character again, so that saving the form does not change the value.
 """
 
 from __future__ import annotations
 
 import re
+import sys
 import unicodedata
 
 # Unicode categories Cc (without tab and line ends), Cf, Zl and Zp, except signs of Arabic, Syriac
@@ -25,6 +27,9 @@ _INVISIBLE = re.compile(
     "\U000e0001\U000e0020-\U000e007f]"
 )
 _JOINERS = "\u200c\u200d"
+SHOWN_START = "[U+"
+_SHOWN = re.compile(r"\[U\+([0-9A-F]{4,6})\]")
+_NUL = "\0"  # PostgreSQL cannot store it
 
 
 def visible(text: str) -> str:
@@ -33,6 +38,20 @@ def visible(text: str) -> str:
     Zero-width joiners inside emoji, and between letters of scripts that need them, are unchanged.
     """
     return _INVISIBLE.sub(_replacement, text)
+
+
+def as_typed(text: str) -> str:
+    """The inverse of `visible`: the invisible character in place of `[U+202E]`.
+
+    The notation of another character, or of NUL, is unchanged.
+    """
+    return _SHOWN.sub(_character, text)
+
+
+def _character(match: re.Match[str]) -> str:
+    code = int(match[1], 16)
+    char = chr(code) if code <= sys.maxunicode else ""
+    return char if char != _NUL and _INVISIBLE.fullmatch(char) else match[0]
 
 
 def _replacement(match: re.Match[str]) -> str:

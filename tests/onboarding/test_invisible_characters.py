@@ -18,19 +18,22 @@ from django.db import models, transaction
 from django.db.models import Model
 from django.urls import reverse
 from django.utils import timezone
+from hypothesis import given
+from hypothesis import strategies as st
 
 from onboarding.collaboration import file_store
+from onboarding.collaboration.contacts import fingerprint
 from onboarding.lifecycle.closing_pack import build
 from onboarding.lifecycle.exports import EXPORTED_MODELS
-from onboarding.models import ClosingPack, RequirementsSheet, SheetRow
+from onboarding.models import ClosingPack, Contact, RequirementsSheet, SheetRow
 from onboarding.requirements.exports import as_csv, as_xlsx
 from tenants.email import Email, render_email, send
 from tenants.models import ActivityLine, Invitation, Tenant, User
-from tenants.visible_text import visible
+from tenants.visible_text import as_typed, visible
 from tests.access_matrix import routes
 from tests.action_world import ActionWorld, create_world
 from tests.actions import clients_of
-from tests.factories import MakeTenant
+from tests.factories import MakeTenant, SignIn
 
 pytestmark = pytest.mark.django_db
 HOSTILE = "\u202e\u2066\u0007\u200b\u2028\ufeff\u00ad"
@@ -162,6 +165,25 @@ def test_emails_show_them(tenant: Tenant, mailoutbox: list[EmailMessage], compos
         _assert_visible(str(part))
 
 
+def test_saving_a_form_keeps_them(tenant: Tenant, owner: User, signed_in: SignIn) -> None:
+    name = f"{HOSTILE}Di"
+    contact = Contact.objects.create(tenant=tenant, role="dns", name=name, email="di@host.test")
+    url = reverse("onboarding:contact-change", args=[tenant.public_id, contact.public_id])
+    version = {"expected_version": fingerprint(contact)}
+    shown = {
+        "role": "dns",
+        "name": visible(name),
+        "email": "di@host.test",
+        "availability": "[U+0041]",
+    }
+
+    response = signed_in(owner).post(url, {**shown, "phone": "+44 20", **version})
+
+    contact.refresh_from_db()
+    assert response.status_code == 302
+    assert (contact.name, contact.phone, contact.availability) == (name, "+44 20", "[U+0041]")
+
+
 def test_two_modules_send_emails() -> None:
     """Both make the characters visible. Another module uses one of them."""
     created = {
@@ -209,3 +231,15 @@ def test_every_invisible_character_is_shown() -> None:
 )
 def test_letters_and_emoji_are_unchanged(text: str, shown: str) -> None:
     assert visible(text) == shown
+
+
+@given(st.text(st.one_of(st.characters(codec="utf-8"), st.sampled_from(HOSTILE))))
+def test_notation_is_reversible(text: str) -> None:
+    typed = text.replace("\0", "").replace("[", "(")
+
+    assert as_typed(visible(typed)) == typed
+
+
+@pytest.mark.parametrize("text", ["[U+0000]", "[U+0041]", "[U+202E", "[U+FFFFFF]", "[u+202e]"])
+def test_other_notation_is_unchanged(text: str) -> None:
+    assert as_typed(text) == text
