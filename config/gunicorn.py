@@ -14,6 +14,8 @@ wsgi_app = "config.wsgi"
 # and the port is open only when the server is ready.
 preload_app = True
 control_socket_disable = True
+worker_class = "config.web_worker.WebWorker"
+threads = 8  # for pages; requested runs have threads of their own
 
 
 class RedactingLogger(Logger):  # type: ignore[misc]  # gunicorn has no types

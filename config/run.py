@@ -139,8 +139,7 @@ def announce_lab(data: DataFolder) -> None:
 
 def services(data: DataFolder, port: int) -> list[ServiceProcess]:
     arguments = {
-        "web": f"-m gunicorn -c python:config.gunicorn --bind {HOST}:{port} "
-        "--worker-class gthread --threads 8 --graceful-timeout 2",
+        "web": f"-m gunicorn -c python:config.gunicorn --bind {HOST}:{port} --graceful-timeout 2",
         **{f"{name}-worker": _worker(name) for name in queues.WORKERS},
         "beat": "-m celery -A config beat --pidfile= --schedule",
     }
