@@ -19,6 +19,7 @@ _INTERVALS = {
     "onboarding.notify_drifts": timedelta(minutes=1),
     "onboarding.update_drifts": timedelta(minutes=1),
     "onboarding.resume_imports": timedelta(minutes=1),
+    "onboarding.resume_tenant_imports": timedelta(minutes=1),
     "onboarding.reconcile": timedelta(minutes=5),
     "onboarding.build_lost_packs": timedelta(minutes=10),
     "onboarding.sweep_files": timedelta(hours=1),

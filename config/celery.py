@@ -15,6 +15,9 @@ app.autodiscover_tasks()
 app.autodiscover_tasks(
     [
         f"onboarding.{feature}"
-        for feature in ("plans", "requirements", "cutovers", "monitoring", "lifecycle")
+        for feature in (
+            *("plans", "requirements", "cutovers", "monitoring", "lifecycle"),
+            "lifecycle.tenant_import",
+        )
     ]
 )

@@ -20,6 +20,7 @@ from onboarding.collaboration.share_links import create_share_link
 from onboarding.lifecycle import exports
 from onboarding.lifecycle.closing_pack import build
 from onboarding.lifecycle.proposals import ProposalEntry, add_host, enter_values, state_of
+from onboarding.lifecycle.tenant_import import services as tenant_imports
 from onboarding.models import (
     AcceptedResidualRisk,
     ClosingPack,
@@ -34,6 +35,7 @@ from onboarding.models import (
     Responsibility,
     SheetRow,
     Task,
+    TenantImport,
 )
 from onboarding.requirements import imports, services
 from onboarding.requirements.sign_off import definition_of
@@ -59,6 +61,12 @@ class Route:
     def permission(self) -> str | None:
         permission = getattr(self.pattern.callback, "permission", None)
         return str(permission.value) if permission is not None else None
+
+
+TENANT_ROWS = (
+    "Company name,Domains,Region,Mail platform,Directory\n"
+    "Imported,imported.test,Germany,Hybrid,LDAP"
+)
 
 
 def routes(
@@ -102,6 +110,7 @@ def create_one_of_each(tenant: Tenant, consultant: User) -> dict[str, str]:
         "sheet_id": sheet.public_id,
         "row_id": row.public_id,
         "import_id": job.public_id,
+        "tenant_import_id": _create_tenant_import(consultant).public_id,
         "task_id": task.public_id,
         "check_id": Check.objects.get(tenant=tenant, kind=CheckKind.MESSAGE).public_id,
         "person_id": by.public_id,
@@ -122,6 +131,12 @@ def create_one_of_each(tenant: Tenant, consultant: User) -> dict[str, str]:
         "share-link": token,
         "invitation": invited,
     }
+
+
+def _create_tenant_import(by: User) -> TenantImport:
+    job = tenant_imports.create_import(name="rows", content=TENANT_ROWS.encode(), by=by)
+    tenant_imports.read_import(job)
+    return job
 
 
 def _create_holiday_and_contact(tenant: Tenant) -> dict[str, str]:

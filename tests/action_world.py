@@ -28,7 +28,7 @@ from onboarding.plans.rollup import recompute_rollup
 from onboarding.plans.services import confirm_task, exempt_domain
 from onboarding.requirements.sign_off import sign_off
 from tenants.models import Domain, Membership, Tenant, User
-from tests.access_matrix import create_one_of_each
+from tests.access_matrix import TENANT_ROWS, create_one_of_each
 from tests.factories import MakeTenant, fill_fields
 from tests.onboarding.plan_templates.drafts import publish_changed
 
@@ -126,6 +126,8 @@ VALUES: dict[str, dict[str, object]] = {
         "domains-0-role": "primary",
         "region": "us",
     },
+    "onboarding:tenant-import": {"pasted": TENANT_ROWS, "file": None},
+    "onboarding:tenant-import-discard": {},
     "onboarding:host-enter": {"name": "mail3.one.test"},
     "onboarding:delivery-host": {"name": "own-com.mail.protection.outlook.com"},
     "onboarding:tenant-erase": {"name": "own"},

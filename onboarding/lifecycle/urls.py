@@ -13,10 +13,28 @@ from onboarding.lifecycle.views import (
     people,
     profile,
     proposals,
+    tenant_import,
 )
 
 urlpatterns = [
     path("tenants/new/", profile.tenant_create, name="tenant-create"),
+    path("tenants/import/", tenant_import.tenant_import, name="tenant-import"),
+    path("tenants/import/example/", tenant_import.example, name="tenant-import-example"),
+    path(
+        "tenants/import/<str:tenant_import_id>/",
+        tenant_import.tenant_import_show,
+        name="tenant-import-show",
+    ),
+    path(
+        "tenants/import/<str:tenant_import_id>/confirm/",
+        tenant_import.tenant_import_confirm,
+        name="tenant-import-confirm",
+    ),
+    path(
+        "tenants/import/<str:tenant_import_id>/discard/",
+        tenant_import.tenant_import_discard,
+        name="tenant-import-discard",
+    ),
 ]
 
 # Below t/<public_id>/, the tenant.

@@ -17,6 +17,7 @@ from onboarding.models.cutovers import (
     OnCall,
 )
 from onboarding.models.files import ClosingPack, EvidenceFile, ShareLink, TenantExport
+from onboarding.models.imports import TenantImport
 from onboarding.models.monitoring import Drift, DriftNotification, Monitoring
 from onboarding.models.plans import (
     COMPLETE_STATUSES,
@@ -77,6 +78,7 @@ __all__ = [
     "TaskStatus",
     "TemplateDraft",
     "TenantExport",
+    "TenantImport",
     "TlsPartnerCheck",
     "WaitingPeriod",
     "WorkingTime",

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from onboarding.requirements.cell_types import clean, fold, printable
-from onboarding.requirements.columns import Column, SheetDefinition, ValidationContext
+from onboarding.requirements.columns import Column, TableDefinition, ValidationContext
 from onboarding.requirements.list_cells import expand_lists, list_headings
 from onboarding.requirements.tables import (
     SAMPLE_ROWS,
@@ -52,7 +52,7 @@ class Layout:
         return list(filter(_may_be_entry, beyond)) if self.has_headings else beyond
 
 
-def read_layout(kind: SheetDefinition, table: Table) -> Layout:
+def read_layout(kind: TableDefinition, table: Table) -> Layout:
     """The layout of the table, from its headings or else from the order of its columns.
 
     With headings, columns may have any order, rows above the headings are ignored, and unknown
@@ -70,7 +70,7 @@ def read_layout(kind: SheetDefinition, table: Table) -> Layout:
 
 
 def _below_headings(
-    kind: SheetDefinition, table: Table, lines: Sequence[FileLine], place: int
+    kind: TableDefinition, table: Table, lines: Sequence[FileLine], place: int
 ) -> Layout:
     headings = lines[place]
     rest = [line for line in lines[place + 1 :] if line.cells != headings.cells]
@@ -97,7 +97,7 @@ def _below_headings(
     return _without_empty_exports(headings, layout)
 
 
-def worksheet_chooser(kind: SheetDefinition) -> ChooseWorksheet:
+def worksheet_chooser(kind: TableDefinition) -> ChooseWorksheet:
     """A choice of the worksheet whose headings, or else whose rows, are those of the sheet.
 
     Without such a worksheet, and of equal ones, the first counts.
@@ -110,7 +110,7 @@ def worksheet_chooser(kind: SheetDefinition) -> ChooseWorksheet:
     return choose
 
 
-def _score(kind: SheetDefinition, sample: Sequence[list[str]]) -> tuple[bool, int]:
+def _score(kind: TableDefinition, sample: Sequence[list[str]]) -> tuple[bool, int]:
     """Whether a row is a valid entry, and the number of columns with headings."""
     lines = [FileLine(number, cells) for number, cells in enumerate(sample, start=1)]
     place = _heading_place(kind, lines)
@@ -127,7 +127,7 @@ def _score(kind: SheetDefinition, sample: Sequence[list[str]]) -> tuple[bool, in
 # --- The row of headings
 
 
-def _heading_place(kind: SheetDefinition, lines: Sequence[FileLine]) -> int | None:
+def _heading_place(kind: TableDefinition, lines: Sequence[FileLine]) -> int | None:
     """The index of the row of headings among the first rows, or None.
 
     Of several candidates, the one with the most columns counts, because a title can equal a
@@ -145,17 +145,17 @@ def _heading_place(kind: SheetDefinition, lines: Sequence[FileLine]) -> int | No
     return best
 
 
-def _is_entry(kind: SheetDefinition, layout: Layout, line: FileLine) -> bool:
+def _is_entry(kind: TableDefinition, layout: Layout, line: FileLine) -> bool:
     return not read_entry(kind, layout.typed(line), ValidationContext()).problems
 
 
-def _distinct(kind: SheetDefinition, line: FileLine) -> set[str]:
+def _distinct(kind: TableDefinition, line: FileLine) -> set[str]:
     """The names of the columns that the row has as headings."""
     named = {match.column.name for match in _matches(kind, line.cells) if match is not None}
     return named | {asked.column for asked in list_headings(kind, line).values()}
 
 
-def _are_headings(kind: SheetDefinition, line: FileLine) -> bool:
+def _are_headings(kind: TableDefinition, line: FileLine) -> bool:
     """Whether the row consists of headings.
 
     A heading can also be a value: “address” is both. Most of its cells, all required columns, or
@@ -167,7 +167,7 @@ def _are_headings(kind: SheetDefinition, line: FileLine) -> bool:
     return 2 * len(named) >= filled or needed <= named or bool(list_headings(kind, line))
 
 
-def _refuse_late_headings(kind: SheetDefinition, lines: Sequence[FileLine]) -> None:
+def _refuse_late_headings(kind: TableDefinition, lines: Sequence[FileLine]) -> None:
     """Refuse headings below a row that could be an entry, instead of each row above them."""
     in_order = Layout(list(kind.columns), [])
     for line in lines[1:SAMPLE_ROWS]:
@@ -179,7 +179,7 @@ def _refuse_late_headings(kind: SheetDefinition, lines: Sequence[FileLine]) -> N
             )
 
 
-def _refuse_unknown_headings(kind: SheetDefinition, lines: Sequence[FileLine]) -> None:
+def _refuse_unknown_headings(kind: TableDefinition, lines: Sequence[FileLine]) -> None:
     """Refuse words above the first entry in one sentence, instead of each of their cells.
 
     Every entry of a sheet without fixed questions has a name, an address or a number.
@@ -220,11 +220,11 @@ class _Match:
     rank: int = 0
 
 
-def _matches(kind: SheetDefinition, cells: Sequence[str]) -> list[_Match | None]:
+def _matches(kind: TableDefinition, cells: Sequence[str]) -> list[_Match | None]:
     return [_match(kind, clean(cell)) for cell in cells]
 
 
-def _match(kind: SheetDefinition, heading: str) -> _Match | None:
+def _match(kind: TableDefinition, heading: str) -> _Match | None:
     for wanted in (fold(heading), fold(_REMARK.sub("", heading))):
         for names in (_own_names, _other_names):
             for column in kind.columns:
@@ -258,7 +258,7 @@ def _best_columns(matches: Sequence[_Match | None]) -> list[Column | None]:
 
 
 def _refuse_missing_columns(
-    kind: SheetDefinition, columns: Sequence[Column | None], listed: set[str]
+    kind: TableDefinition, columns: Sequence[Column | None], listed: set[str]
 ) -> None:
     for column in kind.columns:
         # A list heading implies the column with a fixed set of values.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from onboarding.models import TaskRole
 from onboarding.models.requirements import LISTS_ONLY
@@ -89,6 +89,25 @@ Check = Callable[[Values, ValidationContext], Problems]
 
 def _no_problems(row: Values, validation_context: ValidationContext) -> Problems:
     return {}
+
+
+class TableDefinition(Protocol):
+    """What the readers of files need: the columns of a table and the rules of its rows."""
+
+    @property
+    def columns(self) -> tuple[Column, ...]: ...
+
+    @property
+    def questions(self) -> tuple[Question, ...]: ...
+
+    @property
+    def list_headings(self) -> tuple[ListHeading, ...]: ...
+
+    @property
+    def is_fixed(self) -> bool: ...
+
+    @property
+    def check(self) -> Check: ...
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 from onboarding.requirements.cell_types import printable
 from onboarding.requirements.column_matching import Layout
-from onboarding.requirements.columns import SheetDefinition, ValidationContext
+from onboarding.requirements.columns import TableDefinition, ValidationContext
 from onboarding.requirements.tables import FileLine, UnreadableFile
 from onboarding.requirements.validation import SheetEntry, in_order, read_entry
 
@@ -43,7 +43,7 @@ class ParsedRows:
 
 
 def read_lines(
-    kind: SheetDefinition,
+    kind: TableDefinition,
     layout: Layout,
     validation_context: ValidationContext,
     on_progress: OnProgress = lambda done: None,
@@ -74,7 +74,7 @@ def read_lines(
 
 
 def _problems(
-    kind: SheetDefinition, line: FileLine, entry: SheetEntry, layout: Layout
+    kind: TableDefinition, line: FileLine, entry: SheetEntry, layout: Layout
 ) -> list[CellProblem]:
     labels = {column.name: column.label for column in kind.columns}
     found = [
@@ -91,7 +91,7 @@ def _problems(
     return found
 
 
-def refuse_foreign_table(kind: SheetDefinition, layout: Layout, incoming: ParsedRows) -> None:
+def refuse_foreign_table(kind: TableDefinition, layout: Layout, incoming: ParsedRows) -> None:
     """Raise UnreadableFile if no row of the file is an entry, for one cause.
 
     One sentence with the cause is more useful than the same error in every row.
@@ -151,7 +151,7 @@ class ImportChanges:
 
 
 def compare(
-    kind: SheetDefinition,
+    kind: TableDefinition,
     incoming: ParsedRows,
     existing: Mapping[str, StoredRow],
     *,
@@ -192,7 +192,7 @@ def count_changes(incoming: ParsedRows, changes: ImportChanges) -> dict[str, int
 
 
 def report(
-    kind: SheetDefinition,
+    kind: TableDefinition,
     layout: Layout,
     incoming: ParsedRows,
     existing: Mapping[str, StoredRow],

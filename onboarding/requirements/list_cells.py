@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 
 from onboarding.requirements.cell_types import clean, printable
-from onboarding.requirements.columns import ListHeading, SheetDefinition
+from onboarding.requirements.columns import ListHeading, TableDefinition
 from onboarding.requirements.tables import MAX_ROWS, FileLine, UnreadableFile, too_many_rows
 
 # The name of a type instead of its values, which Export-Csv writes for a list.
@@ -18,7 +18,7 @@ _EVERY_DOMAIN = "*"
 _SUBDOMAINS = "*."
 
 
-def list_headings(kind: SheetDefinition, headings: FileLine) -> dict[int, ListHeading]:
+def list_headings(kind: TableDefinition, headings: FileLine) -> dict[int, ListHeading]:
     """The headings of lists by their place in the row."""
     known = {asked.heading.casefold(): asked for asked in kind.list_headings}
     cells = [clean(cell).casefold() for cell in headings.cells]
@@ -26,7 +26,7 @@ def list_headings(kind: SheetDefinition, headings: FileLine) -> dict[int, ListHe
 
 
 def expand_lists(
-    kind: SheetDefinition,
+    kind: TableDefinition,
     lists: Mapping[int, ListHeading],
     lines: Sequence[FileLine],
     typed: Callable[[FileLine], dict[str, str]],

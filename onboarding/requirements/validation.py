@@ -10,7 +10,7 @@ from onboarding.requirements.cell_types import BadValue, Parse, clean, fold, ref
 from onboarding.requirements.columns import (
     Column,
     Question,
-    SheetDefinition,
+    TableDefinition,
     ValidationContext,
 )
 
@@ -28,7 +28,7 @@ class SheetEntry:
 
 
 def read_entry(
-    kind: SheetDefinition, typed: Mapping[str, str], validation_context: ValidationContext
+    kind: TableDefinition, typed: Mapping[str, str], validation_context: ValidationContext
 ) -> SheetEntry:
     """The entry of these cells. A missing column is empty."""
     cells = {column.name: typed.get(column.name, "") for column in kind.columns}
@@ -62,7 +62,7 @@ def _parsed(parse: Parse, cleaned: str) -> str:
     return parse(cleaned)
 
 
-def _read_answer(kind: SheetDefinition, cells: dict[str, str]) -> SheetEntry:
+def _read_answer(kind: TableDefinition, cells: dict[str, str]) -> SheetEntry:
     question = find_question(kind, clean(cells["question"]))
     if question is None:
         problem = "This sheet has no such question. Do not change the questions."
@@ -75,12 +75,12 @@ def _read_answer(kind: SheetDefinition, cells: dict[str, str]) -> SheetEntry:
     return SheetEntry(cells, {"question": question.text, "answer": answer}, question.key)
 
 
-def find_question(kind: SheetDefinition, text: str) -> Question | None:
+def find_question(kind: TableDefinition, text: str) -> Question | None:
     wanted = fold(text)
     return next((q for q in kind.questions if wanted in (fold(q.text), fold(q.key))), None)
 
 
-def key_of(kind: SheetDefinition, values: Mapping[str, str]) -> str:
+def key_of(kind: TableDefinition, values: Mapping[str, str]) -> str:
     """The key, which is equal for duplicate rows. A long key is replaced by its hash."""
     key = "\x1f".join(values[c.name].casefold() for c in kind.columns if c.is_key)
     plain = key.replace("\x1f", " | ")
@@ -89,7 +89,7 @@ def key_of(kind: SheetDefinition, values: Mapping[str, str]) -> str:
     return "sha256:" + hashlib.sha256(key.encode()).hexdigest()
 
 
-def in_order(kind: SheetDefinition, values: Mapping[str, str]) -> list[str]:
+def in_order(kind: TableDefinition, values: Mapping[str, str]) -> list[str]:
     """The cells in the order of the columns. A database may return the keys in another order."""
     return [values.get(column.name, "") for column in kind.columns]
 

@@ -1,0 +1,54 @@
+"""Imports of tenants from a file."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from tenants.models import User
+from tenants.public_ids import new_public_id
+
+
+class TenantImport(models.Model):
+    """A file with tenants: a worker reads it, a page shows a preview, a worker creates them.
+
+    It exists for a day: it contains personal data of people who are not yet in any tenant.
+    """
+
+    class Status(models.TextChoices):
+        READING = "reading", "Reading"
+        READY = "ready", "Ready for review"
+        CREATING = "creating", "Creating"
+        DONE = "done", "Done"
+        FAILED = "failed", "Failed"
+
+    public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
+    name = models.CharField(max_length=120)
+    # Emptied when the tenants are created.
+    content = models.BinaryField()
+    status = models.CharField(max_length=10, choices=Status, default=Status.READING)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    progress_at = models.DateTimeField(default=timezone.now)
+    # The preview, then the results; onboarding.lifecycle.tenant_import writes and reads it.
+    report = models.JSONField(default=dict)
+    error = models.CharField(max_length=500, blank=True)
+    created_by = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["-created_at"]
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.CheckConstraint(
+                condition=~Q(status="failed") | ~Q(error=""), name="tenant_import_failed_with_error"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_in_progress(self) -> bool:
+        return self.status in (self.Status.READING, self.Status.CREATING)
