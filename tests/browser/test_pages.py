@@ -25,6 +25,7 @@ PAGES = [
     ("signed-out", "account_reset_password"),
     ("consultant", "onboarding:tenant-list"),
     ("consultant", "onboarding:tenant-create"),
+    ("consultant", "onboarding:tenant-import"),
     ("consultant", "onboarding:plan-show"),
     ("consultant", "onboarding:domains"),
     ("consultant", "onboarding:activity"),

@@ -177,7 +177,13 @@ def entry_of(company: CompanyRows) -> TenantEntry:
     domains: Any = DomainFormSet(data, instance=tenant, prefix="domains")
     hosts: Any = HostFormSet(data, instance=tenant, prefix="hosts")
     problems = list(company.problems)
-    problems += _form_problems(profile, company.row, company.first)
+    # A cell that cannot be read is empty in the form, which then asks for its value.
+    unread = {each.column for each in problems}
+    problems += (
+        each
+        for each in _form_problems(profile, company.row, company.first)
+        if each.column not in unread
+    )
     problems += _formset_problems(domains, company.domains, company.row, {"": "domains"})
     problems += _formset_problems(hosts, company.hosts, company.row, _HOST_COLUMNS)
     contacts = [_contact(each, tenant, problems) for each in company.contacts]
