@@ -24,6 +24,7 @@ _NAMES: Mapping[str, str] = MappingProxyType(
         "\r": "a line break",
         "\n": "a line break",
         ",": "a comma",
+        ";": "a semicolon",
         "\ufeff": "a byte order mark",
         "\u00a0": "a no-break space",
         "\u200b": "a zero-width space",
@@ -38,7 +39,11 @@ _SIGN = r" ?[=:-]{1,2} ?"
 _VERSION: Mapping[str, re.Pattern[str]] = MappingProxyType(
     {
         "spf": re.compile(
-            rf"{_PREFIX}(?:v{_SIGN}s ?(?:p ?f|f ?p) ?1(?!\d)|v{_SIGN}spf(?= )|=?spf ?1 )[ :;,.]*",
+            # Other text in front of a correct version, such as `SPF v=spf1` or `<v=spf1`.
+            r"(?:(?:.{0,40}?[^a-z0-9])?v ?= ?spf1(?!\d)"
+            rf"|{_PREFIX}(?:v{_SIGN}s ?(?:p ?f|f ?p) ?1(?!\d)|v{_SIGN}spf(?= )"
+            r"|vspf1(?!\d)|=?spf ?1 ))"
+            r"[ :;,.]*",
             re.IGNORECASE,
         ),
         "dmarc": re.compile(
@@ -52,6 +57,16 @@ _VERSION: Mapping[str, re.Pattern[str]] = MappingProxyType(
         ),
     }
 )
+_DASHES = "-‐‑‒–—−"
+# The start of a term of SPF behind its qualifier, except `all`.
+_MECHANISM = r"(?:include:|ip[46]:|exists:|redirect=|(?:a|mx|ptr)(?=[:/ ]|$))"
+TERM = rf"(?:[+~?-]?(?:{_MECHANISM}|all(?=[ ;,]|$)))"
+# What web pages, forms and spreadsheets write in the place of a space.
+_SPACES = re.compile(rf"%20|&nbsp;|&#160;|\||\\[nrt](?=[ +~?-]|{TERM}|$)", re.IGNORECASE)
+# Another sign between two terms, and a dash that is no qualifier: `v=spf1—include:x.test`.
+_SIGN_BETWEEN = re.compile(rf"(?<=[^ ])[_=+/](?={TERM})", re.IGNORECASE)
+_DASH_BETWEEN = re.compile(rf"(?<=[^ ])[{_DASHES}](?={_MECHANISM})", re.IGNORECASE)
+_DASH_BEFORE = re.compile(rf"(?<= )[{_DASHES[1:]}](?={_MECHANISM})", re.IGNORECASE)
 _CORRECT: Mapping[str, str] = MappingProxyType(
     {"spf": "v=spf1 ", "dmarc": "v=DMARC1; ", "mta-sts": "v=STSv1; "}
 )
@@ -97,16 +112,29 @@ def recognise(kind: str, values: Sequence[str]) -> list[AlmostRecord]:
 
 
 def almost(kind: str, text: str) -> AlmostRecord | None:
-    cleaned = clean(text)
+    cleaned = clean(with_spaces(text) if kind == "spf" else text)
     version = _VERSION[kind].match(cleaned)
     if version is None and not _is_without_version(kind, cleaned):
         return None
-    problem = stray_character(text)
+    problem = stray_character(text, also=";" if kind == "spf" else "")
     if not problem:
         # A space in the wrong place or a misspelt version has no character to name.
         problem = f"“{text[:12].strip()}”" if not text.startswith(" ") else "a space at its start"
     rest = cleaned[version.end() :] if version is not None else cleaned
+    if kind == "spf" and version is not None:
+        rest = rest.strip("<>()[] ")
     return AlmostRecord(text, _normalised(kind, rest), problem)
+
+
+def with_spaces(text: str) -> str:
+    """Return a text of SPF with a space in place of every other separator of its terms.
+
+    A dash in front of a mechanism is one of them unless it is a hyphen behind a space. Read as a
+    qualifier, it would reject the mail of a sender.
+    """
+    spaced = _SPACES.sub(" ", text[:_MAX_READ])
+    spaced = _DASH_BEFORE.sub("", _DASH_BETWEEN.sub(" ", spaced))
+    return _SIGN_BETWEEN.sub(" ", spaced)
 
 
 def _is_without_version(kind: str, cleaned: str) -> bool:
@@ -120,10 +148,18 @@ def shown(text: str) -> str:
     return "".join(map(_visible, text[:_MAX_SHOWN]))
 
 
-def stray_character(text: str) -> str:
-    """Return the name of the first character that no record contains; empty without one."""
+def stray_character(text: str, *, also: str = "") -> str:
+    """Return the name of the first character that no record contains; empty without one.
+
+    `also` are characters that a record of this kind does not contain either.
+    """
     for char in text[:_MAX_READ]:
-        if char in _NAMES or char in _QUOTES or not char.isascii():
+        if (
+            (char in _NAMES and char != ";")
+            or char in _QUOTES
+            or char in also
+            or not char.isascii()
+        ):
             return describe_character(char)
     return ""
 

@@ -129,7 +129,7 @@ CODES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "dmarc.testing": ("policy", "milder"),
         "dmarc.nonexistent-policy": ("policy",),
         "dmarc.policy-missing": ("domain",),
-        "dmarc.ignored-tags": ("domain", "tags"),
+        "dmarc.ignored-tags": ("domain", "tags", "character"),
         "dmarc.partial": ("percent", "policy", "milder"),
         "dmarc.subdomain-policy": ("policy", "subdomain_policy"),
         "dmarc.strict-alignment": ("tags",),

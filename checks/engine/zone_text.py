@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 import idna
 
+from checks.engine.dns.dnspython_adapter import decode_txt
 from checks.engine.dns.lookup import Record
 from checks.engine.dns.public_suffix import is_public_suffix, organisational_domain
 
@@ -108,7 +109,7 @@ def read_zone_text(text: str, domain: str) -> ZoneText:
     if len(text) > MAX_CHARACTERS:
         raise ZoneTextError(f"more than {MAX_CHARACTERS} characters")
     reader = _Reader(domain, domain)
-    for line in _lines(text.translate(_INVISIBLE)):
+    for line in _lines(text):
         _read_line(reader, line)
     if len(reader.found) > MAX_RECORDS:
         raise ZoneTextError(f"more than {MAX_RECORDS} records")
@@ -143,7 +144,8 @@ def _lines(text: str) -> Iterator[_Line]:
     """Yield the logical lines: parentheses join lines, and a semicolon begins a comment."""
     tokens: list[_Token] = []
     depth, start, continues, has_comment = 0, 1, False, False
-    for number, content in enumerate(re.split(r"\r\n|\r|\n", text), start=1):
+    for number, copied in enumerate(re.split(r"\r\n|\r|\n", text), start=1):
+        content = _OUTSIDE_QUOTES.sub(_without_invisible, copied)
         if not tokens:
             start, continues, has_comment = number, content[:1] in (" ", "\t"), False
         found = list(_tokens(content, number))
@@ -157,6 +159,14 @@ def _lines(text: str) -> Iterator[_Line]:
             tokens = []
     if depth:
         raise ZoneTextError(f"line {start}: an opening parenthesis without a closing one")
+
+
+# Inside quotation marks, such a character is part of the record and spoils it.
+_OUTSIDE_QUOTES = re.compile(r'("(?:\\.|[^"\\])*")|[^"]+')
+
+
+def _without_invisible(match: re.Match[str]) -> str:
+    return match[0] if match[1] is not None else match[0].translate(_INVISIBLE)
 
 
 _LEXEME = re.compile(
@@ -181,12 +191,15 @@ def _tokens(content: str, number: int) -> Iterator[_Token]:
 
 def _unescape(text: str) -> str:
     r"""Return the text without escapes: \DDD is a byte, and \X is X (RFC 1035 section 5.1)."""
+    if "\\" not in text:
+        return text
 
-    def char(match: re.Match[str]) -> str:
+    def octets(match: re.Match[bytes]) -> bytes:
         digits = match[1]
-        return chr(int(digits)) if len(digits) == 3 and int(digits) < 256 else digits
+        return bytes([int(digits)]) if len(digits) == 3 and int(digits) < 256 else digits
 
-    return re.sub(r"\\([0-9]{3}|.)", char, text, flags=re.DOTALL)
+    typed = text.encode("utf-8", "surrogatepass")
+    return decode_txt(re.sub(rb"\\([0-9]{3}|.)", octets, typed, flags=re.DOTALL))
 
 
 def _read_line(reader: _Reader, line: _Line) -> None:

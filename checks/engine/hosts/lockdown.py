@@ -26,15 +26,9 @@ from checks.engine.outcomes import SEVERITY, CheckKind, Finding, Outcome, Verdic
 _LOCKDOWN_REPLY = re.compile(r"\b5\.7\.51\b")
 # Reject Direct Send: the tenant rejects its own domains as senders, and no others.
 _DIRECT_SEND_REPLY = re.compile(r"\b5\.7\.68\b")
-# RFC 3463: a status other than 5.7 (security or policy), such as 5.1.1, concerns the recipient.
-_OTHER_REASON = re.compile(r"\b5\.[0-689]\.\d{1,3}\b")
-# A reply that concerns the reputation, the DNS or the HELO name of this vantage. The server accepts
-# other senders, so such a reply is no lockdown.
-_REPUTATION = re.compile(
-    r"spamhaus|dnsbl|\brbl\b|block(ed)? ?(list|using)|black ?list|listed|reputation|reverse|\bptr\b"
-    r"|\brdns\b|host ?name|\b(helo|ehlo) command|too many|rate limit",
-    re.IGNORECASE,
-)
+# RFC 3463: a status about the address, the mailbox, the system, the route or the content, such as
+# 5.1.1. It is at the start of a line (RFC 2034); elsewhere, such digits are part of an address.
+_OTHER_REASON = re.compile(r"5\.[0-46]\.\d{1,3}(?![\d.])")
 # Only these two results are certainly a firewall's. The others can be network faults on the way.
 _CLOSED = ("refused", "timeout")
 
@@ -137,10 +131,11 @@ def judge(
     if isinstance(result, ConnectionFailure):
         return _judge_silence(host, port, result.reason, control)
     greeting, reply = result.greeting, result.recipient or SmtpReply()
-    if greeting.code >= 500 and _REPUTATION.search(greeting.text):
-        return _refused_by_policy(host, greeting)
-    if greeting.code >= 500:
+    if _is_refused_as(greeting, _LOCKDOWN_REPLY):
         return _refused(greeting.code, greeting.text)
+    if greeting.code >= 500:
+        # A block list greets this vantage in the same way, and other senders with 220.
+        return _refused_by_policy(host, greeting)
     if greeting.code != 220:
         return _unclear(host, port, _reason_of(result))
     locked = _judge_microsoft(host, reply, result.own_sender or SmtpReply())
@@ -159,7 +154,7 @@ def _judge_reply(host: str, port: int, dialogue: SmtpDialogue) -> tuple[Verdict,
         return _unclear(host, port, "closed")
     is_rejected = reply.code >= 400 and not (reply is dialogue.ehlo and dialogue.is_helo)
     # RFC 5321 section 4.2.1: after a 4xx reply nothing is decided, as with a greylist.
-    if is_rejected and (reply.code < 500 or not _OTHER_REASON.search(reply.text)):
+    if is_rejected and (reply.code < 500 or not any(map(_OTHER_REASON.match, reply.lines))):
         # A policy refuses the sender: the lockdown, or a block list or a relay rule.
         return _refused_by_policy(host, reply)
     return Verdict.FAIL, Finding("lockdown.open", {"host": host, "port": port})

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from checks.engine.almost_records import recognise
+from checks.engine.almost_records import describe_character, recognise, shown
 from checks.engine.dns.consensus import (
     AuthoritativeAnswers,
     ServerVerdict,
@@ -266,7 +266,11 @@ def _cautions(domain: str, record: DmarcPolicy, context: DmarcContext) -> Iterat
     if not record.has_policy:
         yield Finding("dmarc.policy-missing", {"domain": domain})
     if record.ignored:
-        yield Finding("dmarc.ignored-tags", {"domain": domain, "tags": list(record.ignored)})
+        typed = "".join(record.ignored)
+        stray = next((describe_character(char) for char in typed if not char.isascii()), "")
+        tags = [shown(tag) for tag in record.ignored]
+        params = {"domain": domain, "tags": tags, "character": stray}
+        yield Finding("dmarc.ignored-tags", params)
     if record.bad_destinations:
         yield Finding("dmarc.bad-destination", {"destinations": list(record.bad_destinations)})
     consent = context.consent or {}

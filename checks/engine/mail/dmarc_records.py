@@ -164,11 +164,15 @@ def _lenient_policies(ignored: Sequence[str]) -> dict[str, list[str]]:
     no-break space. The others discard the tag, so that the stricter reading counts."""
     found: dict[str, list[str]] = {}
     for part in ignored:
-        name, _, value = part.partition("=")
-        bare = "".join(c for c in value if not c.isspace() and unicodedata.category(c) != "Cf")
-        if name.strip(WHITE).lower() in ("p", "sp", "np") and bare.lower() in POLICIES:
-            found.setdefault(name.strip(WHITE).lower(), []).append(bare.lower())
+        name, _, value = map(_bare, part.partition("="))
+        if name in ("p", "sp", "np") and value in POLICIES:
+            found.setdefault(name, []).append(value)
     return found
+
+
+def _bare(text: str) -> str:
+    """Return the text in lower case, without white space and invisible characters of Unicode."""
+    return "".join(c for c in text if not c.isspace() and unicodedata.category(c) != "Cf").lower()
 
 
 def _mailboxes(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:

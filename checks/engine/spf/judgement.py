@@ -102,7 +102,7 @@ def _readable_policy(facts: SpfFacts) -> SpfPolicy | ServerVerdict:
     policy = parse(facts.records[0])
     if isinstance(policy, SpfPolicy):
         return policy
-    stray = stray_character(policy.term)
+    stray = stray_character(policy.term, also=";")
     hints = [Finding("spf.stray-character", {"problem": stray})] if stray else []
     return _fail(Finding("spf.syntax", {"term": policy.term}), *hints)
 
@@ -128,6 +128,9 @@ def _faults(facts: SpfFacts, region: RegionFacts) -> Iterator[Finding]:
         # A loop reaches the limit of check_host, although the tree, which cuts the loop, does not.
         if problem != "too-many-lookups" or lookups <= MAX_LOOKUPS:
             yield _permerror(problem, detail, facts)
+            stray = stray_character(detail, also=";") if problem == "no-record" else ""
+            if stray:
+                yield Finding("spf.stray-character", {"problem": stray})
     if not errors:
         yield from _uncovered(facts, region)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from ipaddress import ip_network
 from types import MappingProxyType
 
-from checks.engine.almost_records import almost
+from checks.engine.almost_records import TERM, almost, with_spaces
 from checks.engine.spf.terms import SpfPolicy, parse, parse_term
 
 _MAX_READ = 4000
@@ -40,6 +40,8 @@ _ALIASES = MappingProxyType(
 _OPEN_WORD = re.compile(
     r"[+~?-]?(?:(?:include|ip4|ip6|ipv4|ipv6|exists)[:=]?|(?:a|mx|ptr):)|[+~?-]", re.I
 )
+# Two terms in one word, of which the first is valid in form: `include:a.test,include:b.test`.
+_JOINED = re.compile(rf"[;,](?={TERM})", re.IGNORECASE)
 _PARTS = re.compile(
     r"(?P<qualifier>[+~?-]?)(?P<name>[A-Za-z][A-Za-z0-9-]*)(?P<sign>[:=]?)(?P<value>.*)"
 )
@@ -61,9 +63,10 @@ class RepairedRecord:
 @functools.lru_cache(maxsize=1024)
 def repair(record_text: str) -> RepairedRecord:
     """Return a valid record unchanged; else keep the valid terms and correct almost valid ones."""
-    if not record_text or isinstance(parse(record_text), SpfPolicy):
+    is_valid = isinstance(parse(record_text), SpfPolicy) and not _JOINED.search(record_text)
+    if not record_text or is_valid:
         return RepairedRecord(record_text)
-    text = record_text[:_MAX_READ].translate(_DASHES)
+    text = with_spaces(record_text[:_MAX_READ]).translate(_DASHES)
     found = almost("spf", text)
     kept: list[str] = []
     corrected: list[tuple[str, str]] = []
@@ -101,7 +104,8 @@ def _joined(words: list[str]) -> Iterator[str]:
 def _corrected(word: str, kept: list[str]) -> list[str]:
     """Return the valid terms that the word was meant as; empty without a certain correction."""
     terms: list[str] = []
-    for part in [word] if parse_term(word) is not None else re.split(r"[;,]+", word):
+    is_one = parse_term(word) is not None and not _JOINED.search(word)
+    for part in [word] if is_one else re.split(r"[;,]+", word):
         valid = _corrections(part)
         if part and not valid:
             return []

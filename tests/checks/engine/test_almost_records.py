@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checks.engine.almost_records import almost, clean
+from checks.engine.almost_records import almost, clean, with_spaces
 from checks.engine.outcomes import Verdict
+from checks.engine.spf.repair import repair
 from checks.engine.spf.terms import SpfPolicy, parse, select
 from tests.checks.engine.outcomes import codes, params
 from tests.checks.engine.spf.test_check import INCLUDE, run_check
@@ -40,6 +41,45 @@ def test_spoiled_spf_record_keeps_its_terms(text: str, problem: str) -> None:
     assert (found.meant, found.problem) == (f"v=spf1 {OWN} -all", problem)
 
 
+PARTS = ["v=spf1", *OWN.split(), "-all"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"SPF v=spf1 {OWN} -all",
+        f"<v=spf1 {OWN} -all>",
+        f"(v=spf1 {OWN} -all)",
+        f"txt = v=spf1 {OWN} -all",
+        f"spf=v=spf1 {OWN} -all",
+        f"TXT @ v=spf1 {OWN} -all",
+        f"vspf1 {OWN} -all",
+        *(sign.join(PARTS) for sign in ("_", "+", "%20", "&nbsp;", "|", "/", "=", "\\n", " \\n")),
+        f"v=spf1—{OWN} -all",
+        f"v=spf1-{OWN} -all",
+        f"v=spf1 –{OWN} –all",
+    ],
+)
+def test_other_separators_keep_every_term(text: str) -> None:
+    found = almost("spf", text)
+
+    assert found is not None
+    assert repair(found.meant).text == f"v=spf1 {OWN} -all"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "v=spf1 include:_spf.a.test exists:%{i}_mx.a.test a/24 mx/24 +mx ?a -all",
+        "v=spf1 -include:bad.test mx -all",
+        "v=spf1 include:a-mx.test include:x_a.test redirect=_spf.a.test",
+        "v=spf1 exists:%{l1r-}.%{d+}.a.test ~all",
+    ],
+)
+def test_valid_terms_are_unchanged(text: str) -> None:
+    assert with_spaces(text) == text
+
+
 @pytest.mark.parametrize("text", [f'\\"v=spf1 {OWN} -all\\"', f"“v=spf1 {OWN} -all”"])
 def test_spoiled_spf_fails_with_complete_proposal(text: str) -> None:
     outcome = run_check(text, OUTLOOK)
@@ -65,6 +105,18 @@ def test_stray_character_in_term_is_named(record: str, term: str, problem: str) 
     )
     assert params(outcome, "spf.syntax") == {"term": term}
     assert params(outcome, "spf.stray-character") == {"problem": problem}
+
+
+@pytest.mark.parametrize(("sign", "name"), [(",", "a comma (,)"), (";", "a semicolon (;)")])
+def test_sign_between_includes_is_named(sign: str, name: str) -> None:
+    outcome = run_check(
+        f"v=spf1 include:spf.protection.outlook.com{sign}include:b.test -all", OUTLOOK
+    )
+
+    expected = "v=spf1 include:spf.protection.outlook.com include:b.test"
+    assert codes(outcome) == ["spf.include-without-record", "spf.stray-character"]
+    assert params(outcome, "spf.stray-character") == {"problem": name}
+    assert outcome.evidence["proposed_record"] == f"{expected} {INCLUDE} -all"
 
 
 def test_proposal_for_list_with_commas_is_valid() -> None:

@@ -95,7 +95,7 @@ def test_lockdown_greeting_fails(control_closed: bool) -> None:
 
 
 def test_lockdown_refusing_greeting_passes() -> None:
-    outcome = run_check(greeting="554 go away")
+    outcome = run_check(greeting="550 5.7.51 TenantInboundAttribution; Rejecting")
 
     assert (outcome.verdict, codes(outcome)) == (Verdict.PASS, ["lockdown.refused"])
 
@@ -220,6 +220,13 @@ DIRECT_SEND = SmtpReply(550, ("5.7.68 TenantInboundAttribution; Direct Send not 
                 (550, "5.7.1 Service unavailable; blocked using a block list"),
                 (550, "5.7.0 Local policy"),
                 (571, "Delivery not authorised"),
+                # Digits of an address are no status.
+                (554, "5.7.1 <unknown[5.9.12.34]>: Client host rejected: Access denied"),
+                (554, "5.7.1 <static.34.12.5.9.1.example.net[5.9.1.20]>: Access denied"),
+                (550, "Service unavailable, client host [198.5.1.20] blocked"),
+                (550, "5.1.20.198 is blocked"),
+                (504, "5.5.2 <probe.invalid>: Helo command rejected"),
+                (530, "5.5.1 Authentication Required"),
             )
         ),
         (
@@ -426,11 +433,16 @@ def hello(text: str) -> SmtpDialogue:
             for text in (
                 "5.7.1 Service unavailable; client blocked using zen.spamhaus.org",
                 "Your address is on a blacklist",
+                "5.7.1 - ERROR: Mail refused - <1.2.3.4> - See https://ipcheck.example/?ip=1.2.3.4",
+                "Blocked by CBL",
+                "Dynamic IP addresses not accepted",
+                "Sender IP blocked for abuse",
+                "no SMTP here",
                 "5.7.25 cannot find your reverse hostname",
                 "Too many connections",
             )
         ),
-        (SmtpDialogue(SmtpReply(554, ("no SMTP here",))), Verdict.PASS, "lockdown.refused"),
+        (SmtpDialogue(SmtpReply(550, ("5.7.51 closed",))), Verdict.PASS, "lockdown.refused"),
     ],
 )
 def test_lockdown_rejection_is_not_open(

@@ -108,6 +108,21 @@ def test_bad_tag_is_named_and_policy_applies(value: str, policy: str, ignored: l
     assert params(outcome, "dmarc.ignored-tags")["tags"] == ignored
 
 
+@pytest.mark.parametrize(
+    ("value", "tag", "character"),
+    [
+        ("\u00a0p=reject", "[U+00A0]p=reject", "a no-break space (U+00A0)"),
+        ("p=rej\u0435ct", "p=rej\u0435ct", "the character \u0435 (U+0435)"),
+        ("p=none; fo=\u200b9", "fo=[U+200B]9", "a zero-width space (U+200B)"),
+        ("p=none; fo=9", "fo=9", ""),
+    ],
+)
+def test_character_of_a_bad_tag_is_named(value: str, tag: str, character: str) -> None:
+    found = params(run_check(record(f"v=DMARC1;{value}; {RUA}")), "dmarc.ignored-tags")
+
+    assert (found["tags"], found["character"]) == ([tag], character)
+
+
 @pytest.mark.parametrize("value", ["v=DMARC1", "v=DMARC1;", f"v=DMARC1; {RUA}"])
 def test_missing_policy_counts_as_none(value: str) -> None:
     # RFC 9989 section 4.7. By RFC 7489 a record without reports is ignored, which delivers, too.
@@ -380,6 +395,10 @@ WHITE = ["\N{NO-BREAK SPACE}", "\N{EM SPACE}", "\N{ZERO WIDTH SPACE}"]
         ("p={}reject; sp=none", "reject none none"),
         ("p=none; p={}reject", "reject reject reject"),
         ("p={}none; sp=quarantine", "none quarantine quarantine"),
+        # The character is in front of the name, as in copied text, or behind it.
+        ("{}p=reject", "reject reject reject"),
+        ("P{}=reject", "reject reject reject"),
+        ("p=none; {}sp=quarantine", "none quarantine quarantine"),
     ],
 )
 def test_stricter_reading_of_white_space_counts(white: str, tags: str, policies: str) -> None:
