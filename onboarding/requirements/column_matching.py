@@ -88,6 +88,7 @@ def _below_headings(
     layout = Layout(columns, rest, notes, has_headings=True)
     if lists:
         _refuse_surplus(layout)
+        layout = _without_switched_off(headings, layout, {asked.switch for asked in lists.values()})
         layout = _without_empty_exports(
             headings, layout, {asked.column for asked in lists.values()}
         )
@@ -327,9 +328,35 @@ def _skip_rows(layout: Layout, column: Column, heading: str) -> Layout:
         raise UnreadableFile(f"No row has a value in the column “{printable(heading)}”.")
     if not skipped:
         return layout
-    rows = "1 row has" if skipped == 1 else f"{skipped:,} rows have"
-    note = f"Skipped: {rows} no value in the column “{printable(heading)}”."
+    note = f"Skipped: {_rows_have(skipped)} no value in the column “{printable(heading)}”."
     return Layout(layout.columns, kept, [*layout.notes, note], layout.has_headings)
+
+
+def _without_switched_off(headings: FileLine, layout: Layout, switches: Collection[str]) -> Layout:
+    """The layout without the rows of an export that are switched off, such as old connectors."""
+    wanted = {name.casefold() for name in switches if name}
+    places = [n for n, cell in enumerate(headings.cells) if clean(cell).casefold() in wanted]
+    if not places:
+        return layout
+    kept = [
+        line
+        for line in layout.lines
+        if not any(n < len(line.cells) and _is_off(line.cells[n]) for n in places)
+    ]
+    skipped = len(layout.lines) - len(kept)
+    heading = printable(clean(headings.cells[places[0]]))
+    if not kept:
+        raise UnreadableFile(f"Every row has False in the column “{heading}”.")
+    notes = [f"Skipped: {_rows_have(skipped)} False in the column “{heading}”."] * bool(skipped)
+    return Layout(layout.columns, kept, [*layout.notes, *notes], layout.has_headings)
+
+
+def _is_off(text: str) -> bool:
+    return text.strip().casefold() in ("false", "$false")
+
+
+def _rows_have(count: int) -> str:
+    return "1 row has" if count == 1 else f"{count:,} rows have"
 
 
 def _has_export(text: str) -> bool:

@@ -67,13 +67,15 @@ class ListHeading:
     """The heading of cells in exports that contain a list of values of `column`.
 
     `values` has the values of other columns that the heading implies. `has_patterns`: “*” in it
-    is every domain and no entry, and “*.example.com” is the domain with its sub-domains.
+    is every domain and no entry, and “*.example.com” is the domain with its sub-domains. `switch`
+    is the heading of a column that is False for a row that has no effect.
     """
 
     heading: str
     column: str
     values: Values = field(default_factory=dict)
     has_patterns: bool = False
+    switch: str = ""
 
 
 @dataclass(frozen=True)

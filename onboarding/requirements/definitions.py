@@ -328,8 +328,8 @@ _ALL = (
         ),
         noun="partner",
         list_headings=(
-            ListHeading("RecipientDomains", "domain", {"direction": "outgoing"}, True),
-            ListHeading("SenderDomains", "domain", {"direction": "incoming"}, True),
+            ListHeading("RecipientDomains", "domain", {"direction": "outgoing"}, True, "Enabled"),
+            ListHeading("SenderDomains", "domain", {"direction": "incoming"}, True, "Enabled"),
         ),
     ),
     SheetDefinition(

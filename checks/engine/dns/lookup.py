@@ -124,8 +124,9 @@ class Delegation:
     - `addressless`: servers that certainly have no address, so that they answer no client.
     - `ipv6_only`: the unresolved servers that need IPv6, which this machine does not have.
     - `glue_only`: the servers at an address that only the parent zone publishes for their name.
-      They are among `servers`, because resolvers that start at the parent query them.
-    - `unqueried`: the IPv6 addresses of other servers, which this machine cannot reach.
+      They are among `servers`, because resolvers that start at the parent query them, unless this
+      machine must not or cannot query the address.
+    - `unqueried`: IPv6 addresses of servers and of glue, which this machine cannot reach.
     """
 
     zone: str

@@ -59,13 +59,19 @@ class _HostAddresses:
     """The usable addresses of a name server, or the reason why there is none.
 
     `published` are all addresses at its name, also those that must not be queried from here.
-    `unroutable` are the IPv6 addresses without a route from this machine.
+    `unroutable` are the IPv6 addresses without a route from this machine. `has_ipv6` is False when
+    the lookup of the IPv6 addresses failed.
     """
 
     usable: tuple[str, ...] = ()
     published: tuple[str, ...] = ()
     unroutable: tuple[str, ...] = ()
     is_addressless: bool = False
+    has_ipv6: bool = True
+
+    def lacks(self, address: str) -> bool:
+        """Return whether the name certainly does not publish the address."""
+        return address not in self.published and (self.has_ipv6 or ":" not in address)
 
     @property
     def needs_ipv6(self) -> bool:
@@ -273,13 +279,12 @@ class NetworkLookup:
         port = self._network.authoritative_port_for(zone)
         # RFC 1034 section 4.2.1: the glue leads a resolver from the parent zone to the servers. An
         # address that the zone itself no longer publishes still answers those resolvers.
-        glue = [
+        differing = [
             Server(host, address, port)
             for host, address in referral.glue
-            if host in located
-            and address not in located[host].published
-            and self._is_usable(address)
+            if host in located and located[host].lacks(address)
         ]
+        glue = [server for server in differing if self._is_usable(server.address)]
         own = [Server(host, address, port) for host in hosts for address in located[host].usable]
         excess = len(named) - len(hosts) + max(len(own) + len(glue) - MAX_SERVERS, 0)
         own = own[:MAX_SERVERS]
@@ -289,12 +294,17 @@ class NetworkLookup:
             zone=zone,
             servers=(*own, *glue),
             # A name without an answer may have this address, so that nothing differs for certain.
-            glue_only=tuple(each for each in glue if not located[each.name].is_unresolved),
-            unqueried=tuple(
-                Server(host, address, port)
-                for host in hosts
-                if located[host].usable
-                for address in located[host].unroutable
+            glue_only=tuple(each for each in differing if not located[each.name].is_unresolved)[
+                :MAX_SERVERS
+            ],
+            unqueried=(
+                *(
+                    Server(host, address, port)
+                    for host in hosts
+                    if located[host].usable
+                    for address in located[host].unroutable
+                ),
+                *(each for each in differing if self._is_unroutable(each.address)),
             )[:MAX_SERVERS],
             unresolved=tuple(host for host in hosts if located[host].is_unresolved),
             addressless=tuple(
@@ -387,10 +397,14 @@ class NetworkLookup:
         allowed = [text for text in found if self._may_query(text)]
         usable = tuple(text for text in allowed if self._is_usable(text))
         unroutable = tuple(text for text in allowed if text not in usable)
-        return _HostAddresses(usable, tuple(found), unroutable)
+        has_ipv6 = not isinstance(answers[1], LookupFailure)
+        return _HostAddresses(usable, tuple(found), unroutable, has_ipv6=has_ipv6)
 
     def _is_usable(self, text: str) -> bool:
         return self._may_query(text) and (":" not in text or has_route(text))
+
+    def _is_unroutable(self, text: str) -> bool:
+        return self._may_query(text) and not self._is_usable(text)
 
     def _may_query(self, text: str) -> bool:
         known = self._permitted.get(text)

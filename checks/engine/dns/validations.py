@@ -61,8 +61,10 @@ class Validations:
         if answer.zone and answer.zone != zone:
             return answer
         keys = await self._pool.run_once(("dnssec-keys", zone), lambda: self._keys_of(zone)).wait()
+        if zone in self.rejected and (keys is None or keys.fault):
+            return LookupFailure(dnssec.REJECTED)
         if keys is None:
-            return LookupFailure(dnssec.REJECTED) if zone in self.rejected else answer
+            return answer
         key = ("dnssec", zone, server.address, server.port, name, rtype)
         fault = await self._pool.run_once(
             key, lambda: self._fault_of(server, name, rtype, keys)
@@ -72,8 +74,13 @@ class Validations:
         return LookupFailure(fault) if fault else answer
 
     async def _keys_of(self, zone: str) -> dnssec.ZoneKeys | None:
-        """Return the keys of the zone; None when the zone is not signed, or nothing is known."""
+        """Return the keys of the zone; None when the zone is not signed.
+
+        Without an answer about the DS record, the zone can be signed, and its answers are unknown.
+        """
         anchors = await self._resolve(zone, "DS")
+        if isinstance(anchors, LookupFailure):
+            return dnssec.ZoneKeys(dns.name.from_text(zone), fault=anchors.reason)
         if not isinstance(anchors, Records) or anchors.chain:
             return None
         for endpoint in self._servers[zone][:_MAX_KEY_SERVERS]:
@@ -93,7 +100,9 @@ class Validations:
         if fault == dnssec.SIGNATURE_MISSING:
             # The name may be in an unsigned zone below, of which the answer does not show the apex.
             start = await self._fetch(endpoint, name, "SOA")
-            if start is None or not dnssec.is_in_zone(start, keys):
+            if start is None:
+                return _NO_REPLY
+            if not dnssec.is_in_zone(start, keys):
                 return ""
         return fault
 

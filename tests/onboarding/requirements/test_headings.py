@@ -510,7 +510,8 @@ INBOUND = "Name,SenderDomains,RequireTls,SenderIPAddresses\n"
             [["bank.example", "outgoing", "enforced"], ["law.example", "outgoing", "enforced"]],
         ),
         (
-            f"#TYPE Selected.X\n{OUTBOUND}Old,False,bank.example,EncryptionOnly,",
+            f"#TYPE Selected.X\n{OUTBOUND}Old,False,old.example,EncryptionOnly,\n"
+            "New,True,bank.example,EncryptionOnly,",
             [["bank.example", "outgoing", "relaxed"]],
         ),
         (
@@ -532,6 +533,14 @@ INBOUND = "Name,SenderDomains,RequireTls,SenderIPAddresses\n"
 )
 def test_connectors_become_partners(text: str, expected: list[list[str]]) -> None:
     assert rows(TLS, text) == expected
+
+
+def test_disabled_connectors_are_skipped() -> None:
+    text = f"{OUTBOUND}Old,False,old.example,EncryptionOnly,"
+    layout = layout_of(TLS, f"{text}\nNew,True,bank.example,EncryptionOnly,")
+
+    assert "Skipped: 1 row has False in the column “Enabled”." in layout.notes
+    assert refusal(TLS, text) == "Every row has False in the column “Enabled”."
 
 
 def test_domain_of_digits_is_no_cost() -> None:

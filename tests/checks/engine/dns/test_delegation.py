@@ -87,8 +87,14 @@ def test_delegation_joins_resolver_and_parent() -> None:
             {"127.0.0.1", "127.0.0.2", "127.0.0.12"},
             ["127.0.0.12"],
         ),
-        # The guard applies to glue, too.
-        ([("ns1.dns.test", "10.0.0.1")], {"127.0.0.1", "127.0.0.2"}, []),
+        # The guard applies to glue, too. Resolvers still use the address.
+        ([("ns1.dns.test", "10.0.0.1")], {"127.0.0.1", "127.0.0.2"}, ["10.0.0.1"]),
+        # An old IPv6 address, which this machine cannot reach.
+        (
+            [("ns1.dns.test", "2a00:1450::54")],
+            {"127.0.0.1", "127.0.0.2"},
+            ["2a00:1450::54"],
+        ),
         # A server that only the parent zone names.
         (
             [("ns9.dns.test", "127.0.0.19")],
@@ -104,6 +110,8 @@ def test_delegation_includes_glue(
 
     assert {server.address for server in found.servers} == queried
     assert [server.address for server in found.glue_only] == differing
+    unreached = [address for address in differing if ":" in address]
+    assert [server.address for server in found.unqueried] == unreached
 
 
 def test_delegation_unconfirmed_by_parent() -> None:

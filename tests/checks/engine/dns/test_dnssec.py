@@ -219,6 +219,27 @@ def test_signed_zone_without_signed_reply_is_unknown() -> None:
     assert asyncio.run(run()) == LookupFailure("timeout")
 
 
+def no_ds(server: Nameserver, query: dns.message.Message, over_tcp: bool) -> Wire:
+    """A resolver that fails to answer about the DS record, and a server that knows no DO bit."""
+    response = server.response_to(query)
+    if query.question[0].rdtype == dns.rdatatype.DS:
+        response.set_rcode(dns.rcode.SERVFAIL)
+    return response.to_wire()
+
+
+def test_unknown_ds_record_makes_answers_unknown() -> None:
+    async def run() -> Answer:
+        async with (
+            nameserver(ZONE, {"example.test": no_ds}) as server,
+            network_lookup(network_of(server, authoritative_port=server.port)) as lookup,
+        ):
+            await lookup.delegation("example.test")
+            there = Server("ns1.dns.test", "127.0.0.1", server.port)
+            return await lookup.query(there, "example.test", "MX")
+
+    assert asyncio.run(run()) == LookupFailure("servfail")
+
+
 def test_unsigned_zone_needs_one_query_more() -> None:
     async def run() -> dict[tuple[str, str, str], int]:
         async with (
