@@ -10,10 +10,16 @@ from io import BytesIO
 
 from onboarding.errors import OnboardingError
 
-TEXTS = {"txt": "text/plain", "csv": "text/csv", "eml": "message/rfc822"}
+TEXTS = {
+    "txt": "text/plain",
+    "csv": "text/csv",
+    "eml": "message/rfc822",
+    "json": "application/json",
+}
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-EXTENSIONS = ("png", "jpg", "jpeg", "pdf", "txt", "eml", "csv", "xlsx")
-_ALLOWED = "PNG, JPG, PDF, TXT, EML, CSV and XLSX"
+EXTENSIONS = ("png", "jpg", "jpeg", "pdf", "txt", "eml", "csv", "json", "xlsx")
+_ALLOWED = "PNG, JPG, PDF, TXT, EML, CSV, JSON and XLSX"
 _MAX_NAME_LENGTH = 100
 # A text that begins like HTML or SVG is markup, independent of its name.
 _MARKUP = re.compile(rb"<(!doctype|!--|\?xml|html|head|body|script|svg|iframe)", re.IGNORECASE)
@@ -74,6 +80,9 @@ def _is_workbook(content: bytes) -> bool:
 
 
 def _is_plain_text(content: bytes) -> bool:
+    if content.startswith(_UTF_16):
+        # Windows PowerShell writes its output so.
+        content = content.decode("utf-16", "replace").encode()
     if b"\x00" in content or content.startswith((b"%PDF-", b"PK\x03\x04", b"\xff\xd8\xff", b"MZ")):
         return False
     return not _MARKUP.match(content.lstrip(b"\xef\xbb\xbf \t\r\n"))

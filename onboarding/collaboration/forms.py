@@ -32,7 +32,8 @@ class CommentForm(forms.Form):
     file = forms.FileField(
         required=False,
         label="Evidence file",
-        help_text="PNG, JPG, PDF, TXT, EML, CSV or XLSX, 10 MB at most. Both sides can read it.",
+        help_text="PNG, JPG, PDF, TXT, EML, CSV, JSON or XLSX, 10 MB at most. Both sides can read"
+        " it.",
         error_messages={"empty": "The file is empty. Your text is still in the form."},
     )
 

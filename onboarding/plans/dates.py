@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import date
 
 from django.db import transaction
-from django.utils import timezone
 
 from onboarding.errors import ConflictingChange, OnboardingError
 from onboarding.models import Cutover, Holiday, Plan, Task, WorkingTime
@@ -171,7 +170,3 @@ def days_late(task: Task, today: date, calendar: Calendar) -> int:
     if task.due_on is None or not task.is_open_leaf or task.due_on >= today:
         return 0
     return calendar.working_days_from(task.due_on, today)
-
-
-def today_for(tenant: Tenant) -> date:
-    return timezone.now().astimezone(zoneinfo.ZoneInfo(tenant.time_zone)).date()

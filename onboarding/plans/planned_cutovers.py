@@ -7,7 +7,13 @@ from datetime import datetime, timedelta
 
 from django.db.models import QuerySet
 
-from onboarding.models import Cutover, Task, TaskRole
+from onboarding.models import (
+    COMPLETE_STATUSES,
+    SKIPPED_STATUSES,
+    Cutover,
+    Task,
+    TaskRole,
+)
 from onboarding.models.cutovers import join_names
 from onboarding.plans.domain_progress import ExemptPairs, in_scope
 from onboarding.plans.task_roles import task_with_role
@@ -76,9 +82,23 @@ def in_none(
     return [d for d in in_scope(task, domains, exempt) if d.pk not in covered]
 
 
-def unplanned_for(task: Task, planned_directions: Collection[str]) -> tuple[str, ...]:
-    """The directions whose cutover must be planned before the task's confirmation, but is not."""
-    return tuple(each for each in task.planned_cutovers if each not in planned_directions)
+def unplanned_for(
+    task: Task, tasks: Iterable[Task], planned_directions: Collection[str]
+) -> tuple[str, ...]:
+    """The directions whose cutover must be planned before the task's confirmation, but is not.
+
+    A direction whose mail has switched, or that is not applicable, needs no date any more.
+    """
+    if not task.planned_cutovers:
+        return ()
+    settled = (*COMPLETE_STATUSES, *SKIPPED_STATUSES)
+    switched = {each.role for each in tasks if each.status in settled}
+    return tuple(
+        each
+        for each in task.planned_cutovers
+        if each not in planned_directions
+        and ROLE_OF_DIRECTION[Cutover.Direction(each)] not in switched
+    )
 
 
 def primary_first(

@@ -21,7 +21,7 @@ from onboarding.plans.planned_cutovers import unplanned_for
 from onboarding.plans.proof import ProofSubject, TaskEvidence
 from onboarding.plans.queries import has_file
 from onboarding.plans.safe_times import SWITCH_OF_KIND, PlanSafeTime, lockdown_time, unsafe_until
-from onboarding.plans.task_fields import FieldRow, FieldType, cautions, rows_for
+from onboarding.plans.task_fields import FieldRow, FieldType, cautions, rows_for, today_for
 from onboarding.plans.transitions import (
     ASSIGN,
     CONFIRM,
@@ -433,7 +433,7 @@ def _row(
         verified_domain_ids=evidence.verified_domain_ids,
         unsafe_until=unsafe_until(lockdown, plan_context.tenant),
         field_rows=_field_rows(task, plan_context),
-        unplanned_cutovers=unplanned_for(task, viewer.planned_directions),
+        unplanned_cutovers=unplanned_for(task, by_key.values(), viewer.planned_directions),
         is_confirmed_by_sign_off=is_confirmed_by_sign_off(task),
         signed_sides=signed_sides(task),
     )
@@ -455,7 +455,8 @@ def _field_rows(task: Task, plan_context: PlanContext) -> tuple[FieldRow, ...]:
     if not task.fields:
         return ()
     domains = plan_context.domains_of(task)
-    return rows_for(task, plan_context.tenant, domains, has_file=has_file(task))
+    tenant = plan_context.tenant
+    return rows_for(task, tenant, domains, has_file=has_file(task), today=today_for(tenant))
 
 
 def _residual_risks(

@@ -47,7 +47,7 @@ from onboarding.plans.proof import observed_switch
 from onboarding.plans.queries import has_file, lock_tasks
 from onboarding.plans.rollup import own_status, recompute_rollup
 from onboarding.plans.safe_times import lockdown_unsafe_until
-from onboarding.plans.task_fields import FieldRow, is_asked_per_domain, rows_for
+from onboarding.plans.task_fields import FieldRow, is_asked_per_domain, rows_for, today_for
 from onboarding.plans.transitions import (
     CONFIRM,
     EXEMPT_DOMAIN,
@@ -438,13 +438,14 @@ class _LockedTask:
         if is_asked_per_domain(self.task):
             exempt = exempt_pairs(tenant)
             domains = [d for d in tenant.domains.all() if (self.task.pk, d.pk) not in exempt]
-        return rows_for(self.task, tenant, domains, has_file=has_file(self.task))
+        has_evidence, today = has_file(self.task), today_for(tenant)
+        return rows_for(self.task, tenant, domains, has_file=has_evidence, today=today)
 
     def _unplanned_cutovers(self) -> tuple[str, ...]:
         if not self.task.planned_cutovers:
             return ()
         planned = set(self.plan.cutovers.values_list("direction", flat=True))
-        return unplanned_for(self.task, planned)
+        return unplanned_for(self.task, self.tasks, planned)
 
     def _residual_risks(self) -> Sequence[ResidualRisk]:
         if self.task.role != TaskRole.CLOSURE:

@@ -1,4 +1,4 @@
-"""The typed fields of a task: their definitions, the entered values, and the missing ones. Pure.
+"""The typed fields of a task: their definitions, the entered values, and the missing ones.
 
 The plan template declares the fields (`fields:`), and each task of a plan has a copy. A required
 field must have a value before the task can be confirmed, for each domain if it is per domain.
@@ -6,8 +6,9 @@ field must have a value before the task can be confirmed, for each domain if it 
 
 from __future__ import annotations
 
+import zoneinfo
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -16,6 +17,7 @@ from django.utils.dateparse import parse_datetime
 
 from onboarding.errors import OnboardingError
 from onboarding.models import Task
+from tenants import database_time
 from tenants.models import Domain, Tenant
 
 LONGEST_TEXT = 500
@@ -157,13 +159,17 @@ def text_of(definition: FieldDefinition, value: Any) -> str:
 
 @dataclass(frozen=True)
 class FieldRow:
-    """One field of a task on a page, for one domain if it is per domain."""
+    """One field of a task on a page, for one domain if it is per domain.
+
+    `today` is the day at the client; None where no transition depends on the row.
+    """
 
     definition: FieldDefinition
     domain: Domain | None
     value: Any
     saved_by: str = ""
     saved_at: datetime | None = None
+    today: date | None = None
 
     @property
     def name(self) -> str:
@@ -183,12 +189,25 @@ class FieldRow:
         return self.definition.required and self.value in (None, "", [])
 
     @property
+    def is_ahead(self) -> bool:
+        """Whether the day of an event is still ahead. The day of an expiry may be."""
+        is_event = self.definition.type is FieldType.DATE and self.definition.countdown_days != 0
+        if not is_event or not self.value or self.today is None:
+            return False
+        return date.fromisoformat(self.value) > self.today
+
+    @property
     def ends_on(self) -> date | None:
         """The end of the countdown; None without a countdown or a date."""
         days = self.definition.countdown_days
         if days is None or not self.value:
             return None
         return date.fromisoformat(self.value) + timedelta(days=days)
+
+
+def today_for(tenant: Tenant) -> date:
+    """The day at the client."""
+    return database_time.now().astimezone(zoneinfo.ZoneInfo(tenant.time_zone)).date()
 
 
 def is_asked_per_domain(task: Task) -> bool:
@@ -201,7 +220,12 @@ def field_name(definition: FieldDefinition, domain: Domain | None) -> str:
 
 
 def rows_for(
-    task: Task, tenant: Tenant, domains: Collection[Domain], *, has_file: bool
+    task: Task,
+    tenant: Tenant,
+    domains: Collection[Domain],
+    *,
+    has_file: bool,
+    today: date | None = None,
 ) -> tuple[FieldRow, ...]:
     """The fields of a task in the template's order, for each domain in its scope where they are
     per domain.
@@ -210,7 +234,7 @@ def rows_for(
     """
     scope = [domain for domain in domains if domain.role in task.domain_roles]
     return tuple(
-        _row(task, tenant, definition, domain, has_file=has_file)
+        replace(_row(task, tenant, definition, domain, has_file=has_file), today=today)
         for definition in definitions_of(task)
         for domain in (scope if definition.per_domain else [None])
     )

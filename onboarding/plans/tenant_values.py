@@ -82,11 +82,11 @@ _WHO_ENTERS: Mapping[str, str] = {
     "confirmed_ranges_split": _NO_RANGES,
     "journal_address": _NO_PRIMARY,
     "journal_domain": _NO_PRIMARY,
-    "ownership_codes": "The Administration Console shows the code of each domain. A consultant"
-    " enters it in the profile.",
-    "dkim_selectors": "The Administration Console shows the selector of each domain. A consultant"
-    " enters it in the profile.",
-    "delivery_hosts": "A consultant adds the delivery host in the profile.",
+    "ownership_codes": "The Administration Console shows the code of each domain. You or a"
+    " consultant enters it on this task or in the profile.",
+    "dkim_selectors": "The Administration Console shows the selector of each domain. You or a"
+    " consultant enters it on this task or in the profile.",
+    "delivery_hosts": "You or a consultant enters the delivery host.",
     "directory_hosts": "A consultant adds the directory host in the profile.",
     "outbound_addresses": "You or a consultant enters the addresses in the requirements sheet of"
     " outbound addresses.",

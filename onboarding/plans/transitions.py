@@ -211,6 +211,16 @@ def _fields_complete(task: Task, actor: Actor, context: TransitionContext) -> st
     return f"{'Attach' if is_file else 'Enter'} {named}{more} first."
 
 
+def _dates_are_over(task: Task, actor: Actor, context: TransitionContext) -> str:
+    """A confirmation states that something happened, so its day cannot be ahead."""
+    ahead = [
+        row for row in context.field_rows if row.is_ahead and row.domain in (None, context.domain)
+    ]
+    if not ahead or task.status not in _OPEN:
+        return ""
+    return f"“{ahead[0].label}” is in the future. Confirm the task when it is over."
+
+
 def _not_the_closure(task: Task, actor: Actor, context: TransitionContext) -> str:
     if task.role != TaskRole.CLOSURE:
         return ""
@@ -278,6 +288,7 @@ CONFIRM = Transition(
         _gate_open,
         _cutovers_planned,
         _fields_complete,
+        _dates_are_over,
     ),
 )
 WITHDRAW_CONFIRMATION = Transition(

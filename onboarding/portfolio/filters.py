@@ -100,10 +100,13 @@ class TenantFilter(django_filters.FilterSet):  # type: ignore[misc]  # django-fi
         empty_label="All regions",
     )
     show = django_filters.ChoiceFilter(
-        choices=list(SHOW_CHOICES.items()), method="filter_show", empty_label="All tenants"
+        label="Show",
+        choices=list(SHOW_CHOICES.items()),
+        method="filter_show",
+        empty_label="All tenants",
     )
-    day = django_filters.DateFilter(method="filter_day")
-    waiting = django_filters.NumberFilter(method="filter_waiting")
+    day = django_filters.DateFilter(label="Day", method="filter_day")
+    waiting = django_filters.NumberFilter(label="Waiting", method="filter_waiting")
 
     class Meta:
         model = Tenant

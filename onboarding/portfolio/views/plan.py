@@ -19,10 +19,10 @@ from onboarding.plan_templates.instructions import runbooks_of
 from onboarding.plan_templates.registry import plan_and_newer_version
 from onboarding.plans.assignment import assignable
 from onboarding.plans.client_tasks import client_tasks
-from onboarding.plans.dates import today_for
 from onboarding.plans.forms.task_fields import TaskFieldsForm
 from onboarding.plans.records import RecordToPublish, records_for
 from onboarding.plans.rows import PhaseRow, TaskRow
+from onboarding.plans.task_fields import today_for
 from onboarding.plans.tenant_page import (
     REFRESH_SECONDS,
     WINDOW_REFRESH_SECONDS,

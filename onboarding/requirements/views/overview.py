@@ -8,8 +8,8 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_GET
 
 from onboarding.models import RequirementsSheet
-from onboarding.plans.dates import today_for
 from onboarding.plans.rows import TaskRow
+from onboarding.plans.task_fields import today_for
 from onboarding.plans.tenant_page import load_page, show
 from onboarding.requirements.columns import SheetDefinition
 from onboarding.requirements.queries import sheets_of

@@ -50,6 +50,10 @@ def files_dir(tmp_path: Path, settings: object) -> Path:
         ("report.pdf", PDF, "application/pdf"),
         ("senders.csv", b"a;b\n1;2\n", "text/csv"),
         ("notes.txt", "Grüße".encode(), "text/plain"),
+        ("policy.json", b'{"Name": "Default"}', "application/json"),
+        # Windows PowerShell writes UTF-16 with a byte order mark.
+        ("policy.json", '{"Name": "Default"}'.encode("utf-16"), "application/json"),
+        ("policy.txt", "Name : Größe".encode("utf-16"), "text/plain"),
         ("header.eml", b"From: a@b.test\n\n<html>", "message/rfc822"),
         (
             "list.xlsx",
@@ -69,6 +73,9 @@ def test_file_type_comes_from_bytes(name: str, content: bytes, content_type: str
         ("drawing.txt", SVG),
         ("page.html", HTML),
         ("page.txt", HTML),
+        ("page.txt", HTML.decode().encode("utf-16")),
+        ("page.json", HTML),
+        ("notes.txt", b"\xff\xfe\x00\x00"),
         ("page.csv", b"<?xml version='1.0'?><a/>"),
         ("page.pdf", HTML),
         ("shot.png", PDF),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from onboarding.plans.task_fields import (
     cautions,
     read_value,
     text_of,
+    today_for,
 )
 from tenants.models import ActivityLine, Tenant, User
 from tests.cutovers import cutover_of
@@ -116,6 +118,40 @@ def test_task_needs_its_fields(tenant: Tenant, consultant: User, owner: User) ->
     ]
 
 
+def test_event_in_the_future_cannot_be_confirmed(tenant: Tenant, owner: User) -> None:
+    later = today_for(tenant) + timedelta(days=1)
+    save(tenant, CONVERSATION, owner, session_date=later.isoformat(), participants=["Jo"])
+
+    with pytest.raises(OnboardingError) as refused:
+        confirm_task(task_of(tenant, CONVERSATION), by=owner, side="client")
+    save(tenant, CONVERSATION, owner, session_date=today_for(tenant).isoformat())
+    confirm_task(task_of(tenant, CONVERSATION), by=owner, side="client")
+
+    expected = "“Date of the session” is in the future. Confirm the task when it is over."
+    assert str(refused.value) == expected
+
+
+@pytest.mark.parametrize(
+    ("of", "countdown_days", "is_ahead"),
+    [
+        (FieldType.DATE, None, True),
+        (FieldType.DATE, 90, True),
+        # An expiry, which is ahead as long as it matters.
+        (FieldType.DATE, 0, False),
+        (FieldType.TEXT, None, False),
+    ],
+)
+def test_only_days_of_events_can_be_ahead(
+    of: FieldType, countdown_days: int | None, is_ahead: bool
+) -> None:
+    row = FieldRow(
+        definition(of, countdown_days=countdown_days), None, "2026-11-03", today=date(2026, 11, 2)
+    )
+
+    assert row.is_ahead is is_ahead
+    assert not replace(row, today=date(2026, 11, 3)).is_ahead
+
+
 def test_confirmed_task_retains_its_required_values(tenant: Tenant, owner: User) -> None:
     save(tenant, CONVERSATION, owner, session_date="2026-11-02", participants=["Jo"])
     confirm_task(task_of(tenant, CONVERSATION), by=owner, side="client")
@@ -141,6 +177,16 @@ def test_review_needs_both_planned_cutovers(tenant: Tenant, owner: User) -> None
 
     cutover_of(tenant, "inbound", soon + timedelta(days=5))
     confirm_task(task_of(tenant, REVIEW), by=owner, side="client")
+    assert task_of(tenant, REVIEW).status == TaskStatus.PARTLY_CONFIRMED
+
+
+@pytest.mark.parametrize("status", ["verified", "done", "not_applicable"])
+def test_review_needs_no_date_after_the_switch(tenant: Tenant, owner: User, status: str) -> None:
+    cutover_of(tenant, "inbound", timezone.now() + timedelta(days=9))
+    Task.objects.filter(plan__tenant=tenant, role="switches-outbound").update(status=status)
+
+    confirm_task(task_of(tenant, REVIEW), by=owner, side="client")
+
     assert task_of(tenant, REVIEW).status == TaskStatus.PARTLY_CONFIRMED
 
 
