@@ -225,7 +225,7 @@ def _confirm(tenant: Tenant, sample: SampleTenant, consultant: User, client: Use
             or task.is_wait
         ):
             continue
-        if unplanned_for(task, sample.cutovers):
+        if unplanned_for(task, plan.tasks.all(), sample.cutovers):
             continue
         _record_facts(task, consultant)
         if task.is_hard_gate:
