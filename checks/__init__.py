@@ -1,0 +1,1 @@
+"""Checks of DNS records and mail hosts: their schedule, their runs and their state."""

@@ -117,11 +117,11 @@ def _in_turns(due: QuerySet[Check], *, now: datetime, most: int) -> list[int]:
 
     At least one subject, then as many as fit into `most` checks.
     """
-    turn = Window(
+    position = Window(
         RowNumber(), partition_by=[F("tenant")], order_by=[F("next_due_at").asc(), F("pk").asc()]
     )
-    first = due.annotate(turn=turn, in_window=_in_window(now)).order_by(
-        "-in_window", "turn", "next_due_at", "pk"
+    first = due.annotate(position=position, in_window=_in_window(now)).order_by(
+        "-in_window", "position", "next_due_at", "pk"
     )
     # In the order of the turns, and each subject once.
     subjects = dict.fromkeys(first.values_list("domain", "host")[:most])

@@ -1,0 +1,1 @@
+"""Plans, cutovers and every other feature around a tenant, one package each."""

@@ -44,7 +44,8 @@ RETIRED = re.compile(
     r"|by itself|by themselves|told|tells?|telling|says?|said|saying|holds?|held|holding"
     r"|stands?|stood|standing|believed?|believes|belief|look(?! ?up)|looks|looked|looking(?! up)"
     r"|evenings?|blueprints?|rehears\w*|hand-offs?|household|knocks?|dialect|chronicles?|clash\w*"
-    r"|objections?|afterwards|nudges?|wishes|surroundings)\b",
+    r"|objections?|afterwards|nudges?|wishes|surroundings|remarks?|way back|cadence|politeness"
+    r"|seats?|chases?|chased)\b",
     re.IGNORECASE,
 )
 WORD = re.compile(r"[A-Za-z][A-Za-z'’-]+")

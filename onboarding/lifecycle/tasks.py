@@ -62,7 +62,7 @@ def reconcile_tenant(tenant_id: int) -> None:
     tenant = Tenant.objects.select_related("plan").filter(pk=tenant_id).first()
     if tenant is None:
         return
-    # Before the work: a tenant with a fault must not come first in every turn.
+    # Before the work: a tenant with a fault must not come first every time.
     Plan.objects.filter(tenant=tenant).update(reconciled_at=timezone.now())
     if not tenant.is_closed:
         plan_creation.apply_profile(tenant)

@@ -14,7 +14,7 @@ from tenants.public_ids import new_public_id
 
 
 class Comment(models.Model):
-    """A comment in Markdown: a remark, a question to a side, or an internal note. Never edited."""
+    """A comment in Markdown: a statement, a question to a side, or a note. Never edited."""
 
     public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
     plan = models.ForeignKey(Plan, on_delete=models.CASCADE, related_name="comments")

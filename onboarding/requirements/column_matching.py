@@ -47,7 +47,7 @@ class Layout:
         return typed
 
     def surplus(self, line: FileLine) -> list[str]:
-        """Cells to the right of the last column. Right of headings, words are only remarks."""
+        """Cells to the right of the last column. Right of headings, words are only notes."""
         beyond = [text for text in line.cells[len(self.columns) :] if text.strip()]
         return list(filter(_may_be_entry, beyond)) if self.has_headings else beyond
 

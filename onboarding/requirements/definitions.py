@@ -152,7 +152,7 @@ _BRANDING = (
     Question("support-address", "Address for questions of users", "", cell_types.address),
     Question("website", "Website that the logo leads to"),
 )
-# The data that the wizard asks for, and the values of today as the way back.
+# The data that the wizard asks for, and the values of today for the rollback.
 _SETUP_CHECKLIST = (
     Question("code", "Account code", fact="account-code"),
     Question("grid", "Region", fact="region"),
@@ -175,7 +175,7 @@ _SETUP_CHECKLIST = (
         fact="onmicrosoft",
     ),
     Question("domains", "All domains with their roles", "Parked ones too", fact="domains"),
-    Question("mx", "Current MX records", "They are your way back", fact="mx"),
+    Question("mx", "Current MX records", "They are your rollback", fact="mx"),
     Question("mx-ttl", "Current TTL of the MX records, in seconds", fact="mx-ttl"),
     Question("spf", "Senders in the SPF records", fact="spf"),
     Question("dkim", "Current DKIM selectors", "Or “none”", fact="dkim-selectors"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import socket
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from checks.engine.addresses import is_public, may_query, parse_address
@@ -298,12 +298,7 @@ class NetworkLookup:
                 :MAX_SERVERS
             ],
             unqueried=(
-                *(
-                    Server(host, address, port)
-                    for host in hosts
-                    if located[host].usable
-                    for address in located[host].unroutable
-                ),
+                *_unroutable(located, hosts, port),
                 *(each for each in differing if self._is_unroutable(each.address)),
             )[:MAX_SERVERS],
             unresolved=tuple(host for host in hosts if located[host].is_unresolved),
@@ -413,6 +408,15 @@ class NetworkLookup:
             known = address is not None and may_query(address, self._network.allowed_networks)
             self._permitted[text] = known
         return known
+
+
+def _unroutable(
+    located: Mapping[str, _HostAddresses], hosts: Sequence[str], port: int
+) -> Iterator[Server]:
+    """Yield the addresses without a route of the servers that have another, usable address."""
+    for host in hosts:
+        if located[host].usable:
+            yield from (Server(host, address, port) for address in located[host].unroutable)
 
 
 @functools.lru_cache(maxsize=1024)

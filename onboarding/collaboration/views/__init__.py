@@ -1,0 +1,1 @@
+"""Views of comments, contacts, files and share links."""

@@ -1,0 +1,1 @@
+"""Views of the profile, people, proposals, closing and offboarding."""

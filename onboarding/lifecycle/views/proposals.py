@@ -61,7 +61,7 @@ def _back(request: HttpRequest, tenant: Tenant) -> HttpResponse:
 
 @require(Permission.CONFIRM)
 @require_http_methods(["GET", "POST"])
-@throttled("look", RUN_RATE)
+@throttled("check-run", RUN_RATE)
 def domain_value_enter(
     request: HttpRequest, public_id: str, domain_id: str, kind: str
 ) -> HttpResponse:
@@ -104,7 +104,7 @@ def _saved(subject: str, *, decides: bool) -> str:
 
 @require(Permission.CONFIRM)
 @require_http_methods(["GET", "POST"])
-@throttled("look", RUN_RATE)
+@throttled("check-run", RUN_RATE)
 def host_enter(request: HttpRequest, public_id: str) -> HttpResponse:
     tenant, decides = tenant_or_404(request, public_id), _decides(request, public_id)
     form = HostProposalForm(request.POST or None)

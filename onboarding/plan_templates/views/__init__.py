@@ -1,0 +1,1 @@
+"""Views of the plan template editor and of upgrades."""

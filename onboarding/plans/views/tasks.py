@@ -91,7 +91,7 @@ def task_withdraw(request: HttpRequest, public_id: str, task_id: str) -> HttpRes
 
 @require(Permission.RUN_CHECKS)
 @require_POST
-@throttled("look", RUN_RATE)
+@throttled("check-run", RUN_RATE)
 def task_check(request: HttpRequest, public_id: str, task_id: str) -> HttpResponse:
     tenant, task = load_task(request, public_id, task_id)
     request_run(request, tenant, _checks_of(task, tenant), of=task.title)

@@ -1,0 +1,1 @@
+"""Views across tenants, and the plan, domain and schedule pages of one."""

@@ -157,7 +157,7 @@ def _cell(page: TenantPage, kind: CheckKind, check: Check | None) -> CheckCell:
 
 @require(Permission.RUN_CHECKS)
 @require_POST
-@throttled("look", RUN_RATE)
+@throttled("check-run", RUN_RATE)
 def check_run(request: HttpRequest, public_id: str, check_id: str) -> HttpResponse:
     tenant = tenant_or_404(request, public_id)
     check = get_object_or_404(checks_of(tenant), public_id=check_id)
@@ -169,7 +169,7 @@ def check_run(request: HttpRequest, public_id: str, check_id: str) -> HttpRespon
 
 @require(Permission.RUN_CHECKS)
 @require_POST
-@throttled("look", RUN_RATE)
+@throttled("check-run", RUN_RATE)
 def run_all_checks(request: HttpRequest, public_id: str) -> HttpResponse:
     tenant = tenant_or_404(request, public_id)
     request_run(request, tenant, checks_of(tenant), of="everything")

@@ -1,0 +1,1 @@
+"""Views of the requirements sheets and their imports."""
