@@ -77,9 +77,16 @@ async def _outcome(check: Check, zone: str) -> Outcome:
     return replace(await inspect(clients, build_request(check)), raw=recorder.raw())
 
 
-def outcomes_of(checks: Sequence[Check]) -> dict[int, Outcome]:
+def _same_zone(domain: Domain) -> str:
+    return _zone(domain.name, domain.pk)
+
+
+def outcomes_of(
+    checks: Sequence[Check], zone_of: Callable[[Domain], str] = _same_zone
+) -> dict[int, Outcome]:
+    """The engine's outcomes by check. `zone_of` returns the records of a domain as zone text."""
     return {
-        check.pk: asyncio.run(_outcome(check, _zone(check.domain.name, check.domain.pk)))
+        check.pk: asyncio.run(_outcome(check, zone_of(check.domain)))
         for check in checks
         if check.domain is not None
     }
