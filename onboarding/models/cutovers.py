@@ -108,7 +108,9 @@ class CutoverDomain(models.Model):
     """
 
     cutover = models.ForeignKey(Cutover, on_delete=models.CASCADE, related_name="cutover_domains")
-    domain = models.ForeignKey(Domain, on_delete=models.CASCADE, related_name="cutover_domains")
+    domain = models.ForeignKey(
+        Domain, on_delete=models.CASCADE, related_name="cutover_domains", db_index=False
+    )
     direction = models.CharField(max_length=10, choices=Cutover.Direction)
 
     class Meta:

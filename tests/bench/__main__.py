@@ -38,6 +38,7 @@ PARTS = {
     "memory": Part("P8"),
     "storage": Part("P9"),
     "together": Part("P12"),
+    "migration": Part("locks of the newest migrations"),
 }
 
 
