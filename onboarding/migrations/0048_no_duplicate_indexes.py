@@ -95,5 +95,47 @@ class Migration(migrations.Migration):
                 to="onboarding.plan",
             ),
         ),
+        RemoveForeignKeyIndex(
+            model_name="cutoverdecision",
+            name="cutover",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="decisions",
+                to="onboarding.cutover",
+            ),
+        ),
+        RemoveForeignKeyIndex(
+            model_name="holiday",
+            name="tenant",
+            field=models.ForeignKey(
+                blank=True,
+                db_index=False,
+                null=True,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="holidays",
+                to="tenants.tenant",
+            ),
+        ),
+        RemoveForeignKeyIndex(
+            model_name="oncall",
+            name="cutover",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="on_call",
+                to="onboarding.cutover",
+            ),
+        ),
+        RemoveForeignKeyIndex(
+            model_name="tlspartnercheck",
+            name="sheet",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="partner_checks",
+                to="onboarding.requirementssheet",
+            ),
+        ),
         DropPatternIndexes("onboarding", ["stored_as"]),
     ]

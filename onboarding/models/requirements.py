@@ -128,7 +128,7 @@ class TlsPartnerCheck(models.Model):
     """The newest test of one partner in the sheet of TLS partners. It changes no task."""
 
     sheet = models.ForeignKey(
-        RequirementsSheet, on_delete=models.CASCADE, related_name="partner_checks"
+        RequirementsSheet, on_delete=models.CASCADE, related_name="partner_checks", db_index=False
     )
     domain = models.CharField(max_length=253)
     requested_at = models.DateTimeField()

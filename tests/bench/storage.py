@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from unittest import mock
 
+from django.apps import apps
 from django.db import connection
 
 from checks.models import Check, Observation
@@ -83,6 +84,39 @@ def sizes() -> dict[str, int]:
         return dict(cursor.fetchall())
 
 
+# Pattern indexes, and indexes whose column is the first of another index, of our tables. A column
+# that is searched by its first characters has a pattern index; Django creates those of relations
+# between two models.
+_UNNEEDED = """
+WITH indexes AS (
+    SELECT indexrelid::regclass::text AS name, indrelid, indkey::text AS columns, indisunique,
+        opcname LIKE '%%pattern_ops' AS is_pattern, attname
+    FROM pg_index
+    JOIN pg_opclass ON pg_opclass.oid = indclass[0]
+    JOIN pg_attribute ON attrelid = indrelid AND attnum = indkey[0]
+    JOIN pg_am ON pg_am.oid = opcmethod
+    WHERE amname = 'btree' AND indpred IS NULL AND indrelid::regclass::text = ANY(%s)
+)
+SELECT DISTINCT each.name FROM indexes each LEFT JOIN indexes other
+    ON other.indrelid = each.indrelid AND other.name <> each.name AND NOT other.is_pattern
+    AND other.columns || ' ' LIKE each.columns || ' %%'
+WHERE NOT each.indisunique AND each.attname <> 'stored_as'
+    AND (each.is_pattern OR other.name IS NOT NULL)
+"""
+
+
+def unneeded_indexes() -> list[str]:
+    """The names of the indexes that no query needs."""
+    models = [
+        model
+        for app in ("tenants", "checks", "onboarding")
+        for model in apps.get_app_config(app).get_models()
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(_UNNEEDED, [[model._meta.db_table for model in models]])
+        return [name for (name,) in cursor.fetchall()]
+
+
 def _grown(before: Mapping[str, int]) -> dict[str, int]:
     return {name: size - before[name] for name, size in sizes().items()}
 
@@ -112,7 +146,10 @@ def run(options: argparse.Namespace) -> list[Bar]:
     logging.disable(logging.INFO)
     largest = options.size or (20 if options.quick else 400)
     smaller, larger = _measure(max(5, largest // 4)), _measure(largest)
+    unneeded = unneeded_indexes()
+    print(f"indexes that no query needs: {', '.join(unneeded) or 'none'}")
     return [
+        Bar("P9 indexes that no query needs", len(unneeded), 0),
         Bar("P9 GB a year, 10,000 domains", DOMAINS * larger / 1e9, 2),
         # Small tables have partly empty pages.
         Bar("P9 space of a domain at the larger size", larger / smaller, 1.1),

@@ -41,6 +41,7 @@ def test_small_form_reaches_wide_margins() -> None:
     assert measured == {"P8", "P9", "P11", "P12", "migration:"}
     assert found["P11 queries of an unchanged run"] < 1
     assert found["P11 bytes of WAL"] < 2_500
+    assert found["P9 indexes that no query needs"] == 0
     assert found["P9 GB a year, 10,000 domains"] < 2
     assert found["P9 space of a domain at the larger size"] < 1.2
     assert next(value for name, value in found.items() if name.startswith("P8")) < 1.3
