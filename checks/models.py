@@ -228,7 +228,9 @@ class Check(models.Model):
 class RawAnswers(models.Model):
     """The answers of all servers and hosts of one run, as received (see checks.raw_answers)."""
 
-    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="raw_answers")
+    tenant = models.ForeignKey(
+        Tenant, on_delete=models.CASCADE, related_name="raw_answers", db_index=False
+    )
     digest = models.CharField(max_length=64)
     # Compressed JSON. Written once, never changed.
     body = models.BinaryField()
@@ -250,7 +252,9 @@ class Observation(models.Model):
         RULES = "rules", "New rules"
 
     public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
-    check_asked = models.ForeignKey(Check, on_delete=models.CASCADE, related_name="observations")
+    check_asked = models.ForeignKey(
+        Check, on_delete=models.CASCADE, related_name="observations", db_index=False
+    )
     verdict = models.CharField(max_length=20, choices=VERDICT_CHOICES)
     unanimous = models.BooleanField(default=True)
     findings = models.JSONField(default=list)
@@ -284,7 +288,9 @@ class SubmittedMessage(models.Model):
     """A test message that a person submitted. Its bytes are deleted after judging."""
 
     public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
-    check_asked = models.ForeignKey(Check, on_delete=models.CASCADE, related_name="messages")
+    check_asked = models.ForeignKey(
+        Check, on_delete=models.CASCADE, related_name="messages", db_index=False
+    )
     content = models.BinaryField(default=bytes)
     size = models.PositiveIntegerField()
     sha256 = models.CharField(max_length=64)

@@ -17,6 +17,8 @@ from tenants.names import display_domain
 
 # Mimecast's SPF bypass of anti-spoofing ignores the terms after this number.
 SPF_BYPASS_LIMIT = 10
+# The observations in the history of a check, newest first.
+MOST_SHOWN = 20
 
 
 def checks_of(tenant: Tenant) -> QuerySet[Check]:
@@ -174,8 +176,8 @@ def spf_senders(tenant: Tenant, trees: dict[str, dict[str, Any]]) -> list[Discov
     return [each for each in (*observed, *scanned) if not each.name.startswith("Mimecast")]
 
 
-def recent_observations(check: Check, *, most: int = 20) -> QuerySet[Observation]:
-    return Observation.objects.filter(check_asked=check)[:most]
+def recent_observations(check: Check) -> QuerySet[Observation]:
+    return Observation.objects.filter(check_asked=check)[:MOST_SHOWN]
 
 
 def observations_of(*, tenant: str | None = None, kind: str | None = None) -> QuerySet[Observation]:

@@ -400,6 +400,8 @@ CHECKS_REOPEN_AFTER_SECONDS_OF_SAMPLES = 8
 # MX TTL of a domain may remain low after its cutover.
 DRIFT_QUIET_SECONDS = env.integer("DRIFT_QUIET_SECONDS", 300, minimum=0, maximum=86_400)
 DRIFT_TTL_DAYS = env.integer("DRIFT_TTL_DAYS", 14, minimum=1, maximum=365)
+# How long the history of checks after the sign-off is stored (onboarding.lifecycle.pruning).
+MONITORING_HISTORY_DAYS = env.integer("MONITORING_HISTORY_DAYS", 400, minimum=90, maximum=36_500)
 
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 LOGGING = {

@@ -38,6 +38,96 @@ class AddIndexWithoutLock(migrations.AddIndex):
         schema_editor.execute("RESET lock_timeout")
 
 
+class RemoveForeignKeyIndex(migrations.AlterField):
+    """Set `db_index=False` on a foreign key, and drop its index while others write.
+
+    For a key that is the first column of another index. Needs `atomic = False`. A plain AlterField
+    waits for a lock without limit, and copies the table on SQLite.
+    """
+
+    def database_forwards(
+        self,
+        app_label: str,
+        schema_editor: BaseDatabaseSchemaEditor,
+        from_state: ProjectState,
+        to_state: ProjectState,
+    ) -> None:
+        model = to_state.apps.get_model(app_label, self.model_name)
+        column = model._meta.get_field(self.name).column
+        names = _plain_indexes(schema_editor, model._meta.db_table, column)
+        for name in names:
+            _execute(schema_editor, f'DROP INDEX CONCURRENTLY IF EXISTS "{name}"')
+
+    def database_backwards(
+        self,
+        app_label: str,
+        schema_editor: BaseDatabaseSchemaEditor,
+        from_state: ProjectState,
+        to_state: ProjectState,
+    ) -> None:
+        model = to_state.apps.get_model(app_label, self.model_name)
+        table, column = model._meta.db_table, model._meta.get_field(self.name).column
+        name = schema_editor._create_index_name(table, [column])  # type: ignore[attr-defined]
+        _execute(schema_editor, f'CREATE INDEX CONCURRENTLY "{name}" ON "{table}" ("{column}")')
+
+
+def _plain_indexes(schema_editor: BaseDatabaseSchemaEditor, table: str, column: str) -> list[str]:
+    """The names of the indexes of this column alone that serve no constraint and no pattern."""
+    connection = schema_editor.connection
+    with connection.cursor() as cursor:
+        found = connection.introspection.get_constraints(cursor, table)
+    return [
+        name
+        for name, each in found.items()
+        if each["columns"] == [column] and each["index"] and not each["unique"]
+        if each.get("type") in (None, "idx", "btree") and not name.endswith("_like")
+    ]
+
+
+def _execute(schema_editor: BaseDatabaseSchemaEditor, sql: str) -> None:
+    """Execute the statement on an index. SQLite has one writer, and no CONCURRENTLY."""
+    if schema_editor.connection.vendor != "postgresql":
+        schema_editor.execute(sql.replace(" CONCURRENTLY", ""))
+        return
+    schema_editor.execute(f"SET lock_timeout = '{LOCK_TIMEOUT}'")
+    schema_editor.execute(sql)
+    schema_editor.execute("RESET lock_timeout")
+
+
+class DropPatternIndexes(migrations.RunPython):
+    """Drop the `_like` indexes of the app's tables, which Django creates for `startswith`.
+
+    PostgreSQL alone. `besides` are the columns that are searched by their first characters.
+    """
+
+    def __init__(self, app_label: str, besides: Sequence[str] = ()) -> None:
+        super().__init__(_drop_patterns(app_label, besides), migrations.RunPython.noop)
+        self.app_label, self.besides = app_label, besides
+
+    def deconstruct(self) -> tuple[str, list[Any], dict[str, Any]]:
+        return (type(self).__qualname__, [self.app_label, self.besides], {})
+
+
+def _drop_patterns(app_label: str, besides: Sequence[str]) -> Callable[..., None]:
+    def run(apps: Any, schema_editor: BaseDatabaseSchemaEditor) -> None:
+        if schema_editor.connection.vendor != "postgresql":
+            return
+        with schema_editor.connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT indexrelid::regclass::text, attname FROM pg_index"
+                " JOIN pg_opclass ON pg_opclass.oid = indclass[0]"
+                " JOIN pg_attribute ON attrelid = indrelid AND attnum = indkey[0]"
+                " WHERE opcname LIKE '%%pattern_ops' AND indnatts = 1 AND NOT indisunique"
+                " AND indrelid::regclass::text LIKE %s",
+                [f"{app_label}\\_%"],
+            )
+            names = [name for name, column in cursor.fetchall() if column not in besides]
+        for name in names:
+            _execute(schema_editor, f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
+
+    return run
+
+
 class AddTrigramIndexes(migrations.RunPython):
     """Indexes for `icontains` on PostgreSQL, by table; nothing on SQLite. Needs `atomic = False`.
 

@@ -187,7 +187,9 @@ class Membership(models.Model):
         MEMBER = "member", "Member"
         VIEWER = "viewer", "Viewer"
 
-    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="memberships")
+    tenant = models.ForeignKey(
+        Tenant, on_delete=models.CASCADE, related_name="memberships", db_index=False
+    )
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=10, choices=Role, default=Role.MEMBER)
 
@@ -264,7 +266,9 @@ class Domain(models.Model):
         ROUTING = "routing", "Routing (onmicrosoft)"
 
     public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
-    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="domains")
+    tenant = models.ForeignKey(
+        Tenant, on_delete=models.CASCADE, related_name="domains", db_index=False
+    )
     name = models.CharField(max_length=253)
     role = models.CharField(max_length=10, choices=Role, default=Role.SECONDARY)
     # The code that Mimecast's console issued for the domain, and the CNAME host it offered with it.
@@ -311,7 +315,9 @@ class Host(models.Model):
         DIRECTORY = "directory", "Directory host"
 
     public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
-    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="hosts")
+    tenant = models.ForeignKey(
+        Tenant, on_delete=models.CASCADE, related_name="hosts", db_index=False
+    )
     purpose = models.CharField(max_length=10, choices=Purpose)
     name = models.CharField(max_length=253)
     port = models.PositiveIntegerField()
@@ -391,7 +397,12 @@ class ActivityLine(models.Model):
 
     # Empty for actions in the installation: sign-ins, people, erasures.
     tenant = models.ForeignKey(
-        Tenant, on_delete=models.CASCADE, null=True, blank=True, related_name="activity"
+        Tenant,
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="activity",
+        db_index=False,
     )
     scope = models.CharField(max_length=32)
     number = models.PositiveIntegerField()

@@ -93,6 +93,11 @@ def _lines(
     return lines.exclude(action__in=comments).select_related("actor")
 
 
+def shown_observations(cutover: Cutover) -> Q:
+    """The condition of the observations that began in a time that the timeline shows."""
+    return _within("first_seen_at", _window_starts(cutover))
+
+
 def _observations(cutover: Cutover, starts: Iterable[datetime]) -> QuerySet[Observation]:
     """The new answers of the cutover's domains to the checks of its direction."""
     kinds = [kind.value for kind in KINDS_OF_DIRECTION[Cutover.Direction(cutover.direction)]]

@@ -16,14 +16,14 @@ from django.utils import timezone
 from checks import dns_discovery
 from checks.expectations import sync_checks
 from onboarding.collaboration import file_store
-from onboarding.lifecycle import exports, offboarding
+from onboarding.lifecycle import exports, offboarding, pruning
 from onboarding.lifecycle.closing_pack import build
 from onboarding.models import ClosingPack, Plan, TenantExport
 from onboarding.monitoring import drifts
 from onboarding.plan_templates import plan_creation
 from onboarding.plans import evaluation
 from onboarding.requirements.prefill import prefill_plan
-from tenants import broker, outbox
+from tenants import broker, database_time, outbox
 from tenants.models import Domain, Tenant
 
 logger = logging.getLogger(__name__)
@@ -58,7 +58,10 @@ def reconcile() -> None:
 
 @shared_task(name="onboarding.reconcile_tenant", acks_late=True, ignore_result=True)
 def reconcile_tenant(tenant_id: int) -> None:
-    """Synchronise the tenant's checks, plan, waits and drifts with its profile and region."""
+    """Synchronise the tenant's checks, plan, waits and drifts with its profile and region.
+
+    Prunes the history of a completed implementation.
+    """
     tenant = Tenant.objects.select_related("plan").filter(pk=tenant_id).first()
     if tenant is None:
         return
@@ -71,6 +74,8 @@ def reconcile_tenant(tenant_id: int) -> None:
         # The plan of a completed tenant never changes. Its checks use the current region values.
         sync_checks(tenant)
     drifts.update_for_tenant(tenant)
+    if pruned := pruning.prune_history(tenant, now=database_time.now()):
+        logger.info("pruned %d observations of tenant %s", pruned, tenant.public_id)
 
 
 @shared_task(name="onboarding.build_export", acks_late=True, ignore_result=True)

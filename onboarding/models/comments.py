@@ -17,7 +17,9 @@ class Comment(models.Model):
     """A comment in Markdown: a statement, a question to a side, or a note. Never edited."""
 
     public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
-    plan = models.ForeignKey(Plan, on_delete=models.CASCADE, related_name="comments")
+    plan = models.ForeignKey(
+        Plan, on_delete=models.CASCADE, related_name="comments", db_index=False
+    )
     task = models.ForeignKey(Task, on_delete=models.CASCADE, related_name="comments")
     author = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
     body = models.TextField()

@@ -23,7 +23,9 @@ class Contact(models.Model):
         EMERGENCY = "emergency", "Emergency contact"
 
     public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
-    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="contacts")
+    tenant = models.ForeignKey(
+        Tenant, on_delete=models.CASCADE, related_name="contacts", db_index=False
+    )
     role = models.CharField(max_length=10, choices=Role)
     name = models.CharField(max_length=100)
     email = models.EmailField(blank=True)

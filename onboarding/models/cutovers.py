@@ -108,7 +108,9 @@ class CutoverDomain(models.Model):
     """
 
     cutover = models.ForeignKey(Cutover, on_delete=models.CASCADE, related_name="cutover_domains")
-    domain = models.ForeignKey(Domain, on_delete=models.CASCADE, related_name="cutover_domains")
+    domain = models.ForeignKey(
+        Domain, on_delete=models.CASCADE, related_name="cutover_domains", db_index=False
+    )
     direction = models.CharField(max_length=10, choices=Cutover.Direction)
 
     class Meta:
@@ -127,7 +129,9 @@ class OnCall(models.Model):
     """A person on call during a cutover's window: a user or a contact of the client."""
 
     public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
-    cutover = models.ForeignKey(Cutover, on_delete=models.CASCADE, related_name="on_call")
+    cutover = models.ForeignKey(
+        Cutover, on_delete=models.CASCADE, related_name="on_call", db_index=False
+    )
     user = models.ForeignKey(
         User, on_delete=models.CASCADE, null=True, blank=True, related_name="on_call"
     )
@@ -227,7 +231,9 @@ class CutoverDecision(models.Model):
     """The go / no-go decision for one window, with the readiness at that time. Written once."""
 
     public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
-    cutover = models.ForeignKey(Cutover, on_delete=models.CASCADE, related_name="decisions")
+    cutover = models.ForeignKey(
+        Cutover, on_delete=models.CASCADE, related_name="decisions", db_index=False
+    )
     window_start = models.DateTimeField()
     round = models.PositiveIntegerField(default=1)
     is_go = models.BooleanField()

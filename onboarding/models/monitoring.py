@@ -49,7 +49,9 @@ class Drift(models.Model):
         UNMONITORED = "unmonitored", "No longer monitored"
 
     public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
-    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="drifts")
+    tenant = models.ForeignKey(
+        Tenant, on_delete=models.CASCADE, related_name="drifts", db_index=False
+    )
     kind = models.CharField(max_length=20, choices=Kind)
     # Empty for a change of the region's values, which belongs to no single check.
     check_asked = models.ForeignKey(

@@ -103,7 +103,7 @@ class Plan(models.Model):
 
 
 class Phase(models.Model):
-    plan = models.ForeignKey(Plan, on_delete=models.CASCADE, related_name="phases")
+    plan = models.ForeignKey(Plan, on_delete=models.CASCADE, related_name="phases", db_index=False)
     key = models.CharField(max_length=60)
     position = models.PositiveIntegerField()
     title = models.CharField(max_length=120)
@@ -126,7 +126,7 @@ class Task(models.Model):
     """A unit of work of a plan. The fields below "Facts" are stored; `status` is their roll-up."""
 
     public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
-    plan = models.ForeignKey(Plan, on_delete=models.CASCADE, related_name="tasks")
+    plan = models.ForeignKey(Plan, on_delete=models.CASCADE, related_name="tasks", db_index=False)
     phase = models.ForeignKey(Phase, on_delete=models.CASCADE, related_name="tasks")
     parent = models.ForeignKey(
         "self", on_delete=models.CASCADE, null=True, blank=True, related_name="children"
@@ -295,7 +295,9 @@ class DomainProgress(models.Model):
     """One domain of a per-domain task: its confirmations, or the reason for its exemption."""
 
     public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
-    task = models.ForeignKey(Task, on_delete=models.CASCADE, related_name="domain_progress")
+    task = models.ForeignKey(
+        Task, on_delete=models.CASCADE, related_name="domain_progress", db_index=False
+    )
     domain = models.ForeignKey(Domain, on_delete=models.CASCADE, related_name="task_progress")
     mimecast_confirmed_at = models.DateTimeField(null=True, blank=True)
     mimecast_confirmed_by = models.ForeignKey(

@@ -95,7 +95,9 @@ class SheetRow(models.Model):
         SHEETS = "sheets", "From another requirements sheet"
 
     public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
-    sheet = models.ForeignKey(RequirementsSheet, on_delete=models.CASCADE, related_name="rows")
+    sheet = models.ForeignKey(
+        RequirementsSheet, on_delete=models.CASCADE, related_name="rows", db_index=False
+    )
     position = models.PositiveIntegerField()
     values = models.JSONField(default=dict)
     # The normalised key columns: two rows with one key are duplicates.
@@ -126,7 +128,7 @@ class TlsPartnerCheck(models.Model):
     """The newest test of one partner in the sheet of TLS partners. It changes no task."""
 
     sheet = models.ForeignKey(
-        RequirementsSheet, on_delete=models.CASCADE, related_name="partner_checks"
+        RequirementsSheet, on_delete=models.CASCADE, related_name="partner_checks", db_index=False
     )
     domain = models.CharField(max_length=253)
     requested_at = models.DateTimeField()

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from tests.bench.bars import Bar
-from tests.bench.database import own_database
+from tests.bench.database import empty_database, own_database
 from tests.bench.world import NotInstalled
 
 
@@ -35,15 +35,20 @@ PARTS = {
     "growth": Part("P6 without searches"),
     "pages": Part("P4, P5, P14"),
     "search": Part("P6, the part of searches"),
+    "memory": Part("P8"),
+    "storage": Part("P9"),
+    "together": Part("P12"),
+    "migration": Part("locks of the newest migrations"),
 }
 
 
 def measure(name: str, options: argparse.Namespace) -> list[Bar]:
-    """Measure one part in an empty database of its own."""
+    """Measure one part, in an empty database."""
     part = PARTS[name]
     print(f"\n{name} ({part.bars})")
-    with own_database() if part.needs_database else nullcontext():
-        bars: list[Bar] = importlib.import_module(f"tests.bench.{name}").run(options)
+    if part.needs_database:
+        empty_database()
+    bars: list[Bar] = importlib.import_module(f"tests.bench.{name}").run(options)
     for bar in bars:
         print(bar)
     return bars
@@ -65,8 +70,11 @@ def main(arguments: Sequence[str]) -> int:
         parser.error(f"unknown parts: {', '.join(sorted(unknown))}")
     cores, python = os.cpu_count(), platform.python_version()
     print(f"{datetime.now(UTC):%d %b %Y}, {cores} cores, Python {python}")
+    chosen = options.parts or list(PARTS)
+    needs_database = any(PARTS[name].needs_database for name in chosen)
     try:
-        bars = [bar for name in options.parts or PARTS for bar in measure(name, options)]
+        with own_database() if needs_database else nullcontext():
+            bars = [bar for name in chosen for bar in measure(name, options)]
     except NotInstalled as error:
         sys.stderr.write(f"{error}\n")
         return 69

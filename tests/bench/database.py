@@ -52,6 +52,9 @@ def empty_database() -> None:
         name = f"bench_{cursor.fetchone()[0]}"
         cursor.execute(f"CREATE DATABASE {name} TEMPLATE {EMPTY}")
     _connect(name)
+    # For processes that a part starts.
+    port = connection.settings_dict["PORT"]
+    os.environ["DATABASE_URL"] = f"postgres://postgres@{HOST}:{port}/{name}"
 
 
 def _connect(name: str) -> None:

@@ -9,11 +9,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import os
 import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -43,16 +45,21 @@ ROUNDS = 3
 
 @dataclass(frozen=True)
 class Pass:
-    """One run of every check: seconds of CPU and of the clock, and bytes of WAL."""
+    """One run of every check: seconds of CPU and of the clock, and bytes of WAL.
+
+    `database_seconds` is the CPU time of the PostgreSQL process of this connection.
+    """
 
     runs: int
     cpu_seconds: float
+    database_seconds: float
     seconds: float
     wal_bytes: int
 
     def __str__(self) -> str:
         return (
-            f"{self.runs} runs, each {1000 * self.cpu_seconds / self.runs:.2f} ms of CPU and"
+            f"{self.runs} runs, each {1000 * self.cpu_seconds / self.runs:.2f} ms of CPU,"
+            f" {1000 * self.database_seconds / self.runs:.2f} ms of PostgreSQL and"
             f" {self.wal_bytes / self.runs:.0f} bytes of WAL;"
             f" {self.runs / self.seconds:.0f} runs/s"
         )
@@ -77,9 +84,16 @@ async def _outcome(check: Check, zone: str) -> Outcome:
     return replace(await inspect(clients, build_request(check)), raw=recorder.raw())
 
 
-def outcomes_of(checks: Sequence[Check]) -> dict[int, Outcome]:
+def _same_zone(domain: Domain) -> str:
+    return _zone(domain.name, domain.pk)
+
+
+def outcomes_of(
+    checks: Sequence[Check], zone_of: Callable[[Domain], str] = _same_zone
+) -> dict[int, Outcome]:
+    """The engine's outcomes by check. `zone_of` returns the records of a domain as zone text."""
     return {
-        check.pk: asyncio.run(_outcome(check, _zone(check.domain.name, check.domain.pk)))
+        check.pk: asyncio.run(_outcome(check, zone_of(check.domain)))
         for check in checks
         if check.domain is not None
     }
@@ -108,6 +122,28 @@ def _wal_position() -> int:
         return int(cursor.fetchone()[0])
 
 
+def _database_seconds() -> float:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        (pid,) = cursor.fetchone()
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _print_wal(start: int, end: int, runs: int) -> None:
+    """The records of the WAL by kind: their number for each run, and their bytes."""
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE EXTENSION IF NOT EXISTS pg_walinspect")
+        cursor.execute(
+            'SELECT "resource_manager/record_type", count, combined_size FROM pg_get_wal_stats('
+            "'0/0'::pg_lsn + %s, '0/0'::pg_lsn + %s, true) WHERE count > 0"
+            " ORDER BY combined_size DESC LIMIT 8",
+            [start, end],
+        )
+        for kind, count, size in cursor.fetchall():
+            print(f"  {kind:28} {count / runs:5.2f} a run, {size / runs:5.0f} bytes")
+
+
 def measure(outcomes: dict[int, Outcome]) -> Pass:
     """Run every check once."""
 
@@ -119,13 +155,15 @@ def measure(outcomes: dict[int, Outcome]) -> Pass:
     Check.objects.update(next_due_at=database_time.now() - timedelta(seconds=1))
     done = 0
     with mock.patch.object(runs, "_outcomes", prepared):
-        wal, cpu, began = _wal_position(), time.process_time(), time.perf_counter()
+        wal, database = _wal_position(), _database_seconds()
+        cpu, began = time.process_time(), time.perf_counter()
         while batches := claims.claim_due_checks(now=database_time.now()):
             for batch in batches:
                 run_checks(list(batch.check_ids))
                 done += len(batch.check_ids)
         seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
-    return Pass(done, cpu, seconds, _wal_position() - wal)
+    database = _database_seconds() - database
+    return Pass(done, cpu, database, seconds, _wal_position() - wal)
 
 
 def _queries_of_a_run(outcomes: dict[int, Outcome]) -> float:
@@ -139,8 +177,8 @@ def _queries_of_a_run(outcomes: dict[int, Outcome]) -> float:
 
     with connection.execute_wrapper(count):
         counted = measure(outcomes)
-    # Without the position of the WAL, twice, and the update that makes all checks due.
-    return (sent - 3) / counted.runs
+    # Without the measurements before and after, and the update that makes all checks due.
+    return (sent - 5) / counted.runs
 
 
 def run(options: argparse.Namespace) -> list[Bar]:
@@ -159,9 +197,12 @@ def run(options: argparse.Namespace) -> list[Bar]:
         cursor.execute("ALTER SYSTEM SET full_page_writes = off")
         cursor.execute("SELECT pg_reload_conf()")
         cursor.execute("VACUUM ANALYZE")
+    start = _wal_position()
     rounds = [measure(outcomes) for _ in range(ROUNDS)]
+    end = _wal_position()
     for each in rounds:
         print(f"repeat pass  {each}")
+    _print_wal(start, end, sum(each.runs for each in rounds))
     print(f"{Observation.objects.count()} observations of {len(checks)} checks")
     return [
         Bar("P11 queries of an unchanged run", _queries_of_a_run(outcomes), 0.1),

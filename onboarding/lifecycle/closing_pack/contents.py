@@ -14,6 +14,7 @@ from onboarding.collaboration.comments import comments_by_task
 from onboarding.collaboration.evidence_files import files_of
 from onboarding.cutovers.timeline import TimelineEntry, build_timeline
 from onboarding.lifecycle.closing_pack.decisions import accepted_risks_of, decision_of
+from onboarding.lifecycle.pruning import implementation_observations
 from onboarding.models import (
     AcceptedResidualRisk,
     Comment,
@@ -357,10 +358,13 @@ def _file(file: EvidenceFile) -> JsonObject:
 
 
 def pack_observations(tenant: Tenant) -> Iterator[JsonObject]:
-    """All observations as intervals, with the SHA-256 digest of their raw answers."""
-    observations = Observation.objects.filter(check_asked__tenant=tenant).select_related(
-        "check_asked__domain", "check_asked__host", "raw"
-    )
+    """The observations as intervals, with the SHA-256 digest of their raw answers.
+
+    Other observations after the sign-off are pruned some day (onboarding.lifecycle.pruning).
+    """
+    observations = Observation.objects.filter(
+        implementation_observations(tenant), check_asked__tenant=tenant
+    ).select_related("check_asked__domain", "check_asked__host", "raw")
     for each in observations.order_by("check_asked", "first_seen_at", "pk").iterator(
         chunk_size=1000
     ):
