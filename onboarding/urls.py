@@ -13,6 +13,7 @@ from onboarding.plans import urls as plans
 from onboarding.portfolio import urls as portfolio
 from onboarding.redirects import MOVED, MOVED_IN_TENANT, redirects
 from onboarding.requirements import urls as requirements
+from onboarding.webhooks import urls as webhooks
 
 app_name = "onboarding"
 
@@ -22,6 +23,7 @@ installation_urlpatterns = [
     *cutovers.urlpatterns,
     *plan_templates.urlpatterns,
     *collaboration.urlpatterns,
+    *webhooks.urlpatterns,
 ]
 tenant_urlpatterns = [
     *portfolio.tenant_urlpatterns,
@@ -31,6 +33,7 @@ tenant_urlpatterns = [
     *plan_templates.tenant_urlpatterns,
     *requirements.tenant_urlpatterns,
     *collaboration.tenant_urlpatterns,
+    *webhooks.tenant_urlpatterns,
     *plans.tenant_urlpatterns,
 ]
 urlpatterns = [

@@ -272,6 +272,9 @@ def test_export_contains_exactly_one_tenant(
         "closing_packs",
         "discoveries",
         "proof_messages",
+        "webhooks",
+        "webhook_messages",
+        "webhook_deliveries",
     ]
     assert [row["name"] for row in held["tenant"]] == [tenant.name]
     assert [row["body"] for row in held["raw_answers"]] == [raw]
