@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.urls import include, path
 
+from onboarding.calendar_feeds import urls as calendar_feeds
 from onboarding.collaboration import urls as collaboration
 from onboarding.cutovers import urls as cutovers
 from onboarding.lifecycle import urls as lifecycle
@@ -24,6 +25,7 @@ installation_urlpatterns = [
     *plan_templates.urlpatterns,
     *collaboration.urlpatterns,
     *webhooks.urlpatterns,
+    *calendar_feeds.urlpatterns,
 ]
 tenant_urlpatterns = [
     *portfolio.tenant_urlpatterns,

@@ -14,6 +14,7 @@ from checks.dns_discovery import request_discovery
 from checks.engine.outcomes import CheckKind
 from checks.expectations import sync_checks
 from checks.models import Check
+from onboarding.calendar_feeds.feeds import create_feed
 from onboarding.collaboration.comments import NewComment, add_comment
 from onboarding.collaboration.evidence_files import store_file
 from onboarding.collaboration.share_links import create_share_link
@@ -22,6 +23,7 @@ from onboarding.lifecycle.closing_pack import build
 from onboarding.lifecycle.proposals import ProposalEntry, add_host, enter_values, state_of
 from onboarding.models import (
     AcceptedResidualRisk,
+    CalendarFeed,
     ClosingPack,
     Comment,
     Contact,
@@ -123,6 +125,7 @@ def create_one_of_each(tenant: Tenant, consultant: User) -> dict[str, str]:
         "transition": "start",
         **_create_proposals(tenant, by),
         "domain": tenant.domains.get().public_id,
+        "calendar-feed": create_feed(CalendarFeed.Scope.TENANT, tenant=tenant, site="", by=by)[1],
         "share-link": token,
         "invitation": invited,
     }
@@ -205,7 +208,7 @@ def _create_freezes(tenant: Tenant) -> dict[str, str]:
 def _create_webhooks(tenant: Tenant, by: User) -> dict[str, str]:
     """A webhook of the tenant with an ended message, and one of all tenants."""
     ids: dict[str, str] = {}
-    for prefix, of in (("", tenant), ("all_", None)):
+    for prefix, of in (("", tenant), ("common_", None)):
         webhook, _ = create_webhook(
             of,
             NewWebhook("Desk", "https://desk.example/hooks", "json", ["drift.began"]),

@@ -18,6 +18,8 @@ from onboarding.collaboration import file_store
 from onboarding.collaboration.evidence_files import files_of
 from onboarding.models import (
     AcceptedResidualRisk,
+    CalendarEntry,
+    CalendarFeed,
     ClosingPack,
     Comment,
     Contact,
@@ -104,6 +106,8 @@ EXPORTED_MODELS: dict[str, tuple[type[Model], str]] = {
     "discoveries": (Discovery, "domain__tenant"),
     "proof_messages": (SubmittedMessage, "check_asked__tenant"),
     "raw_answers": (RawAnswers, "tenant"),
+    "calendar_feeds": (CalendarFeed, "tenant"),
+    "calendar_entries": (CalendarEntry, "tenant"),
     # Webhooks of all tenants belong to the installation.
     "webhooks": (Webhook, "tenant"),
     "webhook_messages": (WebhookMessage, "webhook__tenant"),

@@ -37,18 +37,18 @@ _ADDRESSES: list[tuple[str, str, View]] = [
 
 
 def _of_all_tenants(view: View) -> View:
-    """The view with parameters that begin with `all_`, because they identify other objects."""
+    """The view with parameters that begin with `common_`, because they identify other objects."""
 
     @functools.wraps(view)
     def adapted(request: HttpRequest, **ids: str) -> HttpResponse:
-        return view(request, **{name.removeprefix("all_"): value for name, value in ids.items()})
+        return view(request, **{name.removeprefix("common_"): value for name, value in ids.items()})
 
     return adapted
 
 
 urlpatterns = [
     path(
-        f"webhooks/{below.replace('<str:', '<str:all_')}",
+        f"webhooks/{below.replace('<str:', '<str:common_')}",
         require(Permission.MANAGE_ALL_WEBHOOKS)(_of_all_tenants(view)),
         name=f"all-{name}",
     )

@@ -31,7 +31,7 @@ def webhooks(request: HttpRequest, public_id: str = "") -> HttpResponse:
     tenant = _tenant(request, public_id)
     form = WebhookForm(request.POST or None)
     if form.is_valid():
-        with errors_on_form(form, "address"):
+        with errors_on_form(form, "secret_address"):
             made, secret = services.create_webhook(
                 tenant, form.entry(), site=site_url(request), by=current_user(request)
             )

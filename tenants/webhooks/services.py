@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from urllib.parse import urlsplit
 
@@ -35,7 +35,8 @@ class NewWebhook:
     """The values of a new webhook. `address` is complete, with its secret parts."""
 
     name: str
-    address: str
+    # Error reports quote the values of a frame.
+    address: str = field(repr=False)
     format: str
     events: Sequence[str]
 

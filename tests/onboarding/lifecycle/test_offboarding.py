@@ -272,6 +272,8 @@ def test_export_contains_exactly_one_tenant(
         "closing_packs",
         "discoveries",
         "proof_messages",
+        "calendar_feeds",
+        "calendar_entries",
         "webhooks",
         "webhook_messages",
         "webhook_deliveries",

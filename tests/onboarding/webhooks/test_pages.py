@@ -18,7 +18,7 @@ from tests.receivers import Receiver, in_turn, receiving, status, webhook_for
 
 ENTRY = {
     "name": "Service desk",
-    "address": "https://desk.example/hooks?key=abc",
+    "secret_address": "https://desk.example/hooks?key=abc",
     "format": "slack",
     "events": ["drift.began", "drift.ended"],
 }
@@ -50,7 +50,7 @@ def test_secret_is_shown_once(listed: str, owner: User, signed_in: SignIn) -> No
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"address": "http://desk.example/"}, "Enter an address that starts with https."),
+        ({"secret_address": "http://desk.example/"}, "Enter an address that starts with https."),
         ({"events": []}, "Choose at least one event."),
         ({"name": ""}, "This field is required."),
     ],
