@@ -109,5 +109,6 @@ def queue_deliveries(webhook_ids: Iterable[int]) -> None:
     for webhook_id in webhook_ids:
         is_free = Q(queued_until=None) | Q(queued_until__lte=now)
         rows = Webhook.objects.filter(is_free, pk=webhook_id, paused_at=None)
-        if rows.update(queued_until=now + QUEUED_FOR):
-            broker.send(current_app.tasks[DELIVER_TASK], (webhook_id,))
+        is_claimed = rows.update(queued_until=now + QUEUED_FOR)
+        if is_claimed and not broker.send(current_app.tasks[DELIVER_TASK], (webhook_id,)):
+            Webhook.objects.filter(pk=webhook_id).update(queued_until=None)

@@ -22,6 +22,8 @@ from tenants.webhooks.targets import why_not_target
 
 # Both secrets sign during this time, so that the receiver can change its own.
 OVERLAP = timedelta(hours=24)
+# For one tenant, or for all tenants.
+MOST_WEBHOOKS = 20
 # The events to which a webhook can subscribe.
 SUBSCRIBABLE = [event for event in WebhookEvent if event is not WebhookEvent.TEST]
 
@@ -46,13 +48,16 @@ def create_webhook(
 ) -> tuple[Webhook, str]:
     """A webhook of the tenant, or of all tenants, and its secret. The secret is shown once.
 
-    Raises WebhookError for an address that cannot be a target, and without an event.
+    Raises WebhookError for an address that cannot be a target, without an event, and for too many
+    webhooks.
     """
     refused = why_not_target(entry.address)
     if refused:
         raise WebhookError(refused)
     if not entry.events:
         raise WebhookError("Choose at least one event.")
+    if Webhook.objects.filter(tenant=tenant).count() >= MOST_WEBHOOKS:
+        raise WebhookError(f"There are {MOST_WEBHOOKS} webhooks. Remove one first.")
     secret = new_secret()
     with transaction.atomic():
         webhook = Webhook.objects.create(

@@ -253,3 +253,29 @@ def test_old_messages_are_deleted(tenant: Tenant, owner: User, frozen_time: Cloc
 
     assert WebhookMessage.objects.count() == 1
     assert outbox.state().waiting == 0
+
+
+def test_lost_broker_leaves_message_to_the_beat(
+    tenant: Tenant,
+    owner: User,
+    monkeypatch: pytest.MonkeyPatch,
+    django_capture_on_commit_callbacks: Any,
+) -> None:
+    monkeypatch.setattr("tenants.webhooks.events.broker.send", lambda *args: False)
+    with receiving() as receiver:
+        webhook, _ = webhook_for(receiver, tenant, owner)
+        with django_capture_on_commit_callbacks(execute=True):
+            add(tenant)
+    monkeypatch.undo()
+
+    assert Webhook.objects.get().queued_until is None
+    assert delivery.due_webhooks(now=database_time.now()) == [webhook.pk]
+
+
+def test_number_of_webhooks_is_bounded(tenant: Tenant, owner: User) -> None:
+    with receiving() as receiver:
+        for _ in range(services.MOST_WEBHOOKS):
+            webhook_for(receiver, tenant, owner)
+
+        with pytest.raises(services.WebhookError):
+            webhook_for(receiver, tenant, owner)
