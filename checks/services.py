@@ -19,6 +19,7 @@ from checks.engine import rules
 from checks.engine.outcomes import MESSAGE_KINDS, Outcome, Verdict
 from checks.models import Check, Observation
 from checks.scheduling import VIEWED_FOR, Interval, next_run_at
+from checks.settled_events import add_settled_events, newly_settled
 from checks.settling import ReopenPolicy
 from tenants import database_time
 from tenants.models import Tenant
@@ -149,7 +150,9 @@ def record_runs(runs: Sequence[Run]) -> list[RecordedRun]:
         _extend_observations(changes)
         _create_observations(changes)
         recorded = [RecordedRun(change.check, change.is_new) for change in changes]
+        settled = newly_settled((change.check, change.state) for change in changes)
         _save_states(changes)
+        add_settled_events(settled)
     return recorded
 
 
@@ -317,7 +320,9 @@ def record_rejudgement(observation: Observation, outcome: Outcome, *, now: datet
         judged.save()
         state = replace(state, checked_at=check.checked_at, next_due_at=now)
         run = Run(check.pk, outcome, expectation, now, now)
+        settled = newly_settled([(check, state)])
         _save_states([_Change(check, run, state, judged)])
+        add_settled_events(settled)
         reactions.send_on_commit(check)
     return True
 

@@ -6,7 +6,8 @@ No work waits for work of another kind: each queue has processes of its own.
 - *checks*: all other runs;
 - *long*: imports, exports and closing packs;
 - *reconcile*: the daily reconciliation of each tenant, when no long work waits;
-- *mail*: everything that talks to the mail server.
+- *mail*: everything that talks to the mail server;
+- *webhooks*: deliveries to other systems, in threads, because a target can hang.
 
 *interactive* and *checks* exist once for each vantage, because a worker elsewhere has another
 network. `checks.claims` chooses between them for the runs.
@@ -20,6 +21,7 @@ CHECKS = f"checks.{DEFAULT_VANTAGE}"
 LONG = "long"
 MAIL = "mail"
 RECONCILE = "reconcile"
+WEBHOOKS = "webhooks"
 
 _TASKS = {
     INTERACTIVE: (
@@ -33,6 +35,7 @@ _TASKS = {
         "onboarding.open_cutover_window",
         "onboarding.open_cutover_windows",
         "onboarding.run_related_checks",
+        "tenants.queue_due_webhooks",
         "tenants.queue_outbox",
     ),
     CHECKS: (
@@ -54,6 +57,7 @@ _TASKS = {
         "onboarding.update_drifts",
         "onboarding.update_drifts_of",
         "tenants.delete_old_messages",
+        "tenants.delete_old_webhook_messages",
     ),
     RECONCILE: (
         "onboarding.reconcile",
@@ -71,15 +75,19 @@ _TASKS = {
         "tenants.send_invitation",
         "tenants.send_message",
     ),
+    WEBHOOKS: ("tenants.deliver_webhook",),
 }
 ROUTES = {task: {"queue": queue} for queue, tasks in _TASKS.items() for task in tasks}
 
-# The workers of one installation, as queues and number of processes. A worker takes messages from
-# its queues in alphabetical order (`queue_order_strategy`). The long worker also takes those that
-# version 0.1.0 left in its single queue.
+# The workers of one installation, as queues and number of processes or threads. A worker takes
+# messages from its queues in alphabetical order (`queue_order_strategy`). The long worker also
+# takes those that version 0.1.0 left in its single queue.
 WORKERS: dict[str, tuple[str, int]] = {
     "interactive": (INTERACTIVE, 2),
     "checks": (CHECKS, 2),
     "long": (f"celery,{LONG},{RECONCILE}", 1),
     "mail": (MAIL, 1),
+    "webhooks": (WEBHOOKS, 16),
 }
+# Their work is to wait for other systems: a thread costs less memory than a process.
+THREADED = {"webhooks"}

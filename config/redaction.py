@@ -28,6 +28,12 @@ _PAIRS = re.compile(
 _CODES = re.compile(rf"(?i){_START}(code['\"]?\s*(?:[:=]|%3D)\s*\[?['\"]?)[\w-]{{6,}}")
 # Links in e-mails have their secret as a path segment. Other segments are shorter or lack digits.
 _SEGMENTS = re.compile(r"(?:(?<=/)|(?<=%2F))(?=[\w.:~=-]*\d)[\w.:~=-]{28,}(?=[/?%\s'\"]|$)")
+# The secret of a webhook, and the addresses of Slack and Teams, which are secrets themselves.
+_WEBHOOK_SECRETS = re.compile(r"\bwhsec_[\w+/=]+")
+_WEBHOOK_TARGETS = re.compile(
+    r"(?i)(?<=://)([\w.-]*(?:hooks\.slack\.com|webhook\.office\.com|logic\.azure\.com)"
+    r"(?::\d+)?/)[^\s'\"<>]+"
+)
 _URL_CREDENTIALS = re.compile(r"(?<=://)[^/\s:@]*:[^/\s@]+(?=@)")
 _SECRET_NAME = re.compile(
     rf"(?i)({_NAMES}|pass|secret|token|signature|key|session|cookie|credential)"
@@ -40,6 +46,8 @@ def redact(text: str) -> str:
     text = _PAIRS.sub(rf"\1{HIDDEN}", text)
     text = _CODES.sub(rf"\1{HIDDEN}", text)
     text = _URL_CREDENTIALS.sub(HIDDEN, text)
+    text = _WEBHOOK_SECRETS.sub(HIDDEN, text)
+    text = _WEBHOOK_TARGETS.sub(rf"\1{HIDDEN}", text)
     return _SEGMENTS.sub(HIDDEN, text)
 
 

@@ -155,9 +155,11 @@ def services(data: DataFolder, port: int) -> list[ServiceProcess]:
 
 def _worker(name: str) -> str:
     consumed, processes = queues.WORKERS[name]
+    pool = "threads" if name in queues.THREADED else "prefork"
     return (
         f"-m celery -A config worker --hostname {name}@%h --queues {consumed} "
-        f"--concurrency {processes} -O fair --without-gossip --without-mingle --loglevel INFO"
+        f"--pool {pool} --concurrency {processes} -O fair --without-gossip --without-mingle "
+        "--loglevel INFO"
     )
 
 

@@ -213,6 +213,8 @@ TRUSTED_PROXIES = env.integer("TRUSTED_PROXIES", 0, maximum=10)
 OIDC_SERVER_URL = env.web_address("OIDC_SERVER_URL", plain_allowed=IS_LOCAL)
 # `tenants` imports no other app, so it finds the function for public addresses by its name.
 PUBLIC_ADDRESS_TEST = "checks.engine.addresses.is_public_text"
+# Hosts inside the operator's own network that may receive webhooks, also without HTTPS.
+WEBHOOK_INTERNAL_HOSTS = [name.lower() for name in env.comma_separated("WEBHOOK_INTERNAL_HOSTS")]
 SOCIALACCOUNT_ADAPTER = "tenants.single_sign_on.SingleSignOnAdapter"
 SOCIALACCOUNT_PROVIDERS = {
     "openid_connect": {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.urls import include, path
 
+from onboarding.calendar_feeds import urls as calendar_feeds
 from onboarding.collaboration import urls as collaboration
 from onboarding.cutovers import urls as cutovers
 from onboarding.lifecycle import urls as lifecycle
@@ -13,6 +14,7 @@ from onboarding.plans import urls as plans
 from onboarding.portfolio import urls as portfolio
 from onboarding.redirects import MOVED, MOVED_IN_TENANT, redirects
 from onboarding.requirements import urls as requirements
+from onboarding.webhooks import urls as webhooks
 
 app_name = "onboarding"
 
@@ -22,6 +24,8 @@ installation_urlpatterns = [
     *cutovers.urlpatterns,
     *plan_templates.urlpatterns,
     *collaboration.urlpatterns,
+    *webhooks.urlpatterns,
+    *calendar_feeds.urlpatterns,
 ]
 tenant_urlpatterns = [
     *portfolio.tenant_urlpatterns,
@@ -31,6 +35,7 @@ tenant_urlpatterns = [
     *plan_templates.tenant_urlpatterns,
     *requirements.tenant_urlpatterns,
     *collaboration.tenant_urlpatterns,
+    *webhooks.tenant_urlpatterns,
     *plans.tenant_urlpatterns,
 ]
 urlpatterns = [

@@ -93,6 +93,14 @@ class ActivityName(TextChoices):
     SHARE_LINK_VIEWED = "share-link-viewed"
     SHARE_LINK_CHECK_REQUESTED = "share-link-check-requested"
     SHARE_LINK_REFUSED = "share-link-refused"
+    # Webhooks and calendar feeds
+    WEBHOOK_ADDED = "webhook-added"
+    WEBHOOK_SECRET_ROTATED = "webhook-secret-rotated"
+    WEBHOOK_PAUSED = "webhook-paused"
+    WEBHOOK_RESUMED = "webhook-resumed"
+    WEBHOOK_REMOVED = "webhook-removed"
+    CALENDAR_FEED_CREATED = "calendar-feed-created"
+    CALENDAR_FEED_REVOKED = "calendar-feed-revoked"
     # Tenants
     TENANT_CREATED = "tenant-created"
     TENANT_CLOSED = "tenant-closed"

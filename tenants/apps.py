@@ -10,3 +10,5 @@ class TenantsConfig(AppConfig):
 
     def ready(self) -> None:
         import_module("tenants.receivers")
+        # Every process that stores an event queues its delivery.
+        import_module("tenants.webhooks.tasks")

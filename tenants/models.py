@@ -538,3 +538,7 @@ class EventCount(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name}: {self.number}"
+
+
+# Django finds the tables of an app through this module. The webhooks are a package of their own.
+import tenants.webhooks.models  # noqa: E402, F401

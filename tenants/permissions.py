@@ -52,6 +52,7 @@ class Permission(StrEnum):
     EXPORT_TENANT = "export the tenant"
     CLOSE_TENANT = "close the tenant"
     ERASE_TENANT = "erase the tenant"
+    MANAGE_WEBHOOKS = "manage webhooks"
     # Of the installation
     OPEN_HOME = "open the home page"
     VIEW_DASHBOARD = "view the dashboard"
@@ -60,6 +61,7 @@ class Permission(StrEnum):
     EDIT_TEMPLATES = "edit plan templates"
     PUBLISH_WITHOUT_GUARDS = "publish without guards"
     MANAGE_STAFF = "manage staff"
+    MANAGE_ALL_WEBHOOKS = "manage webhooks of all tenants"
 
     @property
     def is_of_installation(self) -> bool:
@@ -77,6 +79,7 @@ _OF_INSTALLATION = {
     Permission.EDIT_TEMPLATES,
     Permission.PUBLISH_WITHOUT_GUARDS,
     Permission.MANAGE_STAFF,
+    Permission.MANAGE_ALL_WEBHOOKS,
 }
 
 _ALLOWED: dict[Permission, set[Role]] = {
@@ -101,15 +104,17 @@ _ALLOWED: dict[Permission, set[Role]] = {
     Permission.EXPORT_TENANT: {Role.ADMINISTRATOR, Role.OWNER},
     Permission.CLOSE_TENANT: _MANAGING,
     Permission.ERASE_TENANT: {Role.ADMINISTRATOR},
+    Permission.MANAGE_WEBHOOKS: _MANAGING | {Role.OWNER},
     Permission.VIEW_DASHBOARD: _STAFF,
     Permission.CREATE_TENANT: _MANAGING,
     Permission.EDIT_GLOBAL_FREEZES: _MANAGING,
     Permission.EDIT_TEMPLATES: _MANAGING,
     Permission.PUBLISH_WITHOUT_GUARDS: {Role.ADMINISTRATOR},
     Permission.MANAGE_STAFF: {Role.ADMINISTRATOR},
+    Permission.MANAGE_ALL_WEBHOOKS: {Role.ADMINISTRATOR},
 }
 
-# In a closed tenant: reading, monitoring, people, and the end of the tenant.
+# In a closed tenant: reading, monitoring, people, webhooks, and the end of the tenant.
 _WHILE_CLOSED = {
     Permission.VIEW,
     Permission.VIEW_PEOPLE,
@@ -120,6 +125,7 @@ _WHILE_CLOSED = {
     Permission.EXPORT_TENANT,
     Permission.CLOSE_TENANT,
     Permission.ERASE_TENANT,
+    Permission.MANAGE_WEBHOOKS,
 }
 
 

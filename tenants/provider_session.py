@@ -13,11 +13,12 @@ from urllib.parse import urlsplit
 
 import requests
 from django.conf import settings
-from django.utils.module_loading import import_string
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError, NewConnectionError
+
+from tenants.public_addresses import NoPublicAddressError, public_address
 
 MAX_BYTES = 1024 * 1024
 # Of one answer, and of one read. Metadata and keys are a few kilobytes.
@@ -48,16 +49,10 @@ class _Guarded:
             self._dns_host = name
 
     def _public_address(self, name: str) -> str:
-        is_public = import_string(settings.PUBLIC_ADDRESS_TEST)
         try:
-            found = socket.getaddrinfo(name, self.port, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError) as error:
-            raise NewConnectionError(self, f"{name} has no address") from error  # type: ignore[arg-type]
-        addresses = [str(each[4][0]) for each in found]
-        # All of them: a name that leads to a private address as well is no ordinary provider.
-        if not addresses or not all(map(is_public, addresses)):
-            raise NewConnectionError(self, f"{name} has no public address")  # type: ignore[arg-type]
-        return addresses[0]
+            return public_address(name, self.port)
+        except NoPublicAddressError as error:
+            raise NewConnectionError(self, str(error)) from error  # type: ignore[arg-type]
 
 
 class _Adapter(HTTPAdapter):

@@ -23,6 +23,7 @@ class LinkPurpose(StrEnum):
 
     INVITATION = "invitation"
     SHARE_LINK = "hand-off"  # part of the signature of links already sent
+    CALENDAR_FEED = "calendar"
 
 
 class LinkState(StrEnum):

@@ -14,6 +14,7 @@ from checks.dns_discovery import request_discovery
 from checks.engine.outcomes import CheckKind
 from checks.expectations import sync_checks
 from checks.models import Check
+from onboarding.calendar_feeds.feeds import create_feed
 from onboarding.collaboration.comments import NewComment, add_comment
 from onboarding.collaboration.evidence_files import store_file
 from onboarding.collaboration.share_links import create_share_link
@@ -23,6 +24,7 @@ from onboarding.lifecycle.proposals import ProposalEntry, add_host, enter_values
 from onboarding.lifecycle.tenant_import import services as tenant_imports
 from onboarding.models import (
     AcceptedResidualRisk,
+    CalendarFeed,
     ClosingPack,
     Comment,
     Contact,
@@ -43,6 +45,9 @@ from onboarding.requirements.validation import read_entry
 from tenants.models import Invitation, Membership, Tenant, User
 from tenants.proposals import ProposalKind
 from tenants.tokens import LinkPurpose, issue_token
+from tenants.webhooks.events import message_of
+from tenants.webhooks.models import WebhookEvent, WebhookMessage
+from tenants.webhooks.services import NewWebhook, create_webhook
 from tests.cutovers import cutover_of
 
 CLIENT_ROLES = ("owner", "member", "viewer")
@@ -123,11 +128,13 @@ def create_one_of_each(tenant: Tenant, consultant: User) -> dict[str, str]:
         **_create_residual_risk(tenant, by),
         **_create_holiday_and_contact(tenant),
         **_create_freezes(tenant),
+        **_create_webhooks(tenant, by),
         "comment_id": _create_comment(task, by).public_id,
         "domain_id": tenant.domains.get().public_id,
         "transition": "start",
         **_create_proposals(tenant, by),
         "domain": tenant.domains.get().public_id,
+        "calendar-feed": create_feed(CalendarFeed.Scope.TENANT, tenant=tenant, site="", by=by)[1],
         "share-link": token,
         "invitation": invited,
     }
@@ -211,6 +218,26 @@ def _create_freezes(tenant: Tenant) -> dict[str, str]:
             tenant=None, day=days["first_day"], defaults={"name": "Holiday"}
         )[0].public_id,
     }
+
+
+def _create_webhooks(tenant: Tenant, by: User) -> dict[str, str]:
+    """A webhook of the tenant with an ended message, and one of all tenants."""
+    ids: dict[str, str] = {}
+    for prefix, of in (("", tenant), ("common_", None)):
+        webhook, _ = create_webhook(
+            of,
+            NewWebhook("Desk", "https://desk.example/hooks", "json", ["drift.began"]),
+            site="",
+            by=by,
+        )
+        message = message_of(webhook, WebhookEvent.TEST, None, {}, at=timezone.now())
+        message.status = WebhookMessage.Status.DELIVERED
+        message.save()
+        ids |= {
+            f"{prefix}webhook_id": webhook.public_id,
+            f"{prefix}message_id": message.public_id,
+        }
+    return ids
 
 
 def _create_comment(task: Task, by: User) -> Comment:

@@ -9,9 +9,11 @@ from django.db import transaction
 from django.utils import timezone
 
 from checks.models import Discovery
+from onboarding.calendar_feeds.feeds import create_feed
 from onboarding.collaboration.comments import NewComment, add_comment
 from onboarding.cutovers import go_no_go
 from onboarding.models import (
+    CalendarFeed,
     Cutover,
     Drift,
     Monitoring,
@@ -62,6 +64,7 @@ def create_world(make_tenant: MakeTenant) -> ActionWorld:
     for name in ("two.test", "three.test"):
         Domain.objects.create(tenant=tenant, name=name, role="secondary")
     apply_profile(tenant)
+    create_feed(CalendarFeed.Scope.OWN, tenant=None, site="", by=administrator)
     User.objects.create_user("away@matrix.test", "pw", name="A. Way", is_active=False)
     ids_by_name = _prepare_plan(tenant, ids, administrator, owner)
     with transaction.atomic():
@@ -128,6 +131,14 @@ VALUES: dict[str, dict[str, object]] = {
     },
     "onboarding:tenant-import": {"pasted": TENANT_ROWS, "file": None},
     "onboarding:tenant-import-discard": {},
+    "onboarding:webhooks": {
+        "secret_address": "https://desk.example/hooks",
+        "events": ["drift.began"],
+    },
+    "onboarding:all-webhooks": {
+        "secret_address": "https://desk.example/hooks",
+        "events": ["drift.began"],
+    },
     "onboarding:host-enter": {"name": "mail3.one.test"},
     "onboarding:delivery-host": {"name": "own-com.mail.protection.outlook.com"},
     "onboarding:tenant-erase": {"name": "own"},

@@ -313,7 +313,12 @@ def test_full_locks_have_a_reason() -> None:
 
 
 # Calls of a beat task that are one SQL statement for all tenants, so that no tenant delays another.
-ONE_STATEMENT = {"imports.delete_abandoned", "services.delete_old", "outbox.delete_old"}
+ONE_STATEMENT = {
+    "imports.delete_abandoned",
+    "outbox.delete_old",
+    "services.delete_old",
+    "delivery.delete_old_messages",
+}
 
 
 def scheduled_name_of(function: ast.FunctionDef | ast.AsyncFunctionDef) -> str:

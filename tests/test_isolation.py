@@ -164,10 +164,11 @@ def _places(address: Route, world: World) -> Iterator[Place]:
     """The own tenant, a foreign tenant, and foreign objects under the own tenant's URL."""
     params = [name for name in address.params if name != "public_id"]
     if "token" in params:
-        kind = "invitation" if address.name == "tenants:invitation" else "share-link"
+        names = {"tenants:invitation": "invitation", "onboarding:calendar-feed": "calendar-feed"}
+        kind = names.get(address.name, "share-link")
         yield Place("link", {"token": world.own[kind]})
         yield Place("altered link", {"token": world.own[kind][:-4] + "AAAA"})
-        other = "share-link" if kind == "invitation" else "invitation"
+        other = "invitation" if kind == "share-link" else "share-link"
         yield Place("link for something else", {"token": world.own[other]})
         return
     if "public_id" not in address.params:

@@ -11,6 +11,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from onboarding.cutovers.cutover_events import add_decision
 from onboarding.cutovers.readiness import ReadinessFacts, ReadinessRow
 from onboarding.cutovers.snapshots import digest_of
 from onboarding.errors import ConflictingChange, OnboardingError
@@ -263,4 +264,5 @@ def _log_activity(cutover: Cutover, vote: CutoverVote, made: CutoverDecision | N
             decision="go" if made.is_go else "no-go",
             digest=made.digest,
         )
+        add_decision(cutover, is_go=made.is_go)
     cutover.plan.touch()

@@ -9,6 +9,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from onboarding.cutovers.cautions import past_window_error, planning_cautions
+from onboarding.cutovers.cutover_events import add_change
 from onboarding.cutovers.planning_facts import load_planning_facts
 from onboarding.errors import ConflictingChange, OnboardingError
 from onboarding.models import Cutover, CutoverDomain, CutoverSnapshot, Plan
@@ -56,6 +57,7 @@ def plan_cutover(
         _add(made, domains)
         update_due_dates(plan)
         _log_activity(made, ActivityName.CUTOVER_PLANNED, by=by)
+        add_change(made, "planned")
         recompute_waits_after_commit(plan)
     return made
 
@@ -104,6 +106,7 @@ def change_cutover(
         update_due_dates(locked.plan)
         locked.refresh_from_db()
         _log_activity(locked, ActivityName.CUTOVER_CHANGED, by=by)
+        add_change(locked, "changed")
         recompute_waits_after_commit(locked.plan)
 
 
@@ -123,6 +126,7 @@ def cancel_cutover(cutover: Cutover, *, by: User) -> None:
             )
         params = {"direction": locked.direction, "domains": locked.domain_summary}
         plan = locked.plan
+        add_change(locked, "cancelled")
         if locked.snapshots.exists() or locked.votes.exists() or locked.dry_runs.exists():
             params["cutover_id"] = locked.public_id
             locked.cancelled_at, locked.cancelled_by, locked.cancelled_domains = (
@@ -162,6 +166,7 @@ def release_domains(tenant: Tenant, domains: Collection[Domain], *, by: User) ->
             if now < locked.planned_at - OPENS_BEFORE:
                 _reset_approval(locked)
             _log_activity(locked, ActivityName.CUTOVER_CHANGED, by=by)
+            add_change(locked, "changed")
 
 
 def _require_domains(domains: Collection[Domain]) -> None:

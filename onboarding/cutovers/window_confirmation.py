@@ -10,6 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from onboarding.cutovers.blockers import WindowBlocker
+from onboarding.cutovers.cutover_events import add_change
 from onboarding.errors import ConflictingChange, OnboardingError
 from onboarding.models import Cutover
 from onboarding.plans.evaluation import recompute_waits_after_commit
@@ -68,6 +69,8 @@ def confirm_window(
             planned_at=window.planned_at.isoformat(),
             reason=accepted_risk,
         )
+        cutover.refresh_from_db(fields=["length_minutes"])
+        add_change(cutover, "confirmed")
         cutover.plan.touch()
         # After the commit: it locks the plan's tasks, which come before the log in the lock order.
         recompute_waits_after_commit(cutover.plan)

@@ -35,6 +35,8 @@ from tenants import invitations
 from tenants.activity_names import ActivityName
 from tenants.models import Invitation, Tenant, User
 from tenants.services import write_activity
+from tenants.webhooks.events import add_event
+from tenants.webhooks.models import WebhookEvent
 
 
 def sign_off_implementation(task: Task, *, by: User, side: str, reason: str) -> None:
@@ -73,6 +75,7 @@ def _close(tenant: Tenant, *, by: User) -> None:
     start_at_go_live(tenant, now=now) or start_at_closing(tenant, now=now, by=by)
     revoke_links(tenant, by=by)
     write_activity(tenant, ActivityName.IMPLEMENTATION_COMPLETED, by=by)
+    add_event(WebhookEvent.IMPLEMENTATION_CLOSED, tenant, is_completed=True)
     request_pack(tenant, by=by)
     tenant.plan.touch()
 

@@ -17,6 +17,7 @@ from onboarding.collaboration import file_store
 from onboarding.errors import OnboardingError
 from onboarding.lifecycle.exports import EXPORTED_MODELS, user_columns
 from onboarding.models import (
+    CalendarFeed,
     ClosingPack,
     Contact,
     Cutover,
@@ -159,6 +160,7 @@ def _anonymize(person: User) -> None:
         if model._meta.app_label not in _OUR_APPS:
             for column in user_columns(model):
                 model._base_manager.filter(**{column: person.pk}).delete()
+    CalendarFeed.objects.filter(owner=person).delete()
     person.followed_consultants.clear()
     person.groups.clear()
     person.user_permissions.clear()

@@ -18,6 +18,8 @@ from onboarding.collaboration import file_store
 from onboarding.collaboration.evidence_files import files_of
 from onboarding.models import (
     AcceptedResidualRisk,
+    CalendarEntry,
+    CalendarFeed,
     ClosingPack,
     Comment,
     Contact,
@@ -60,6 +62,7 @@ from tenants.models import (
 )
 from tenants.services import write_activity
 from tenants.visible_text import visible
+from tenants.webhooks.models import Webhook, WebhookDelivery, WebhookMessage
 
 # Each table of a tenant, with the lookup from a row to the tenant. A test reports missing models.
 EXPORTED_MODELS: dict[str, tuple[type[Model], str]] = {
@@ -103,11 +106,25 @@ EXPORTED_MODELS: dict[str, tuple[type[Model], str]] = {
     "discoveries": (Discovery, "domain__tenant"),
     "proof_messages": (SubmittedMessage, "check_asked__tenant"),
     "raw_answers": (RawAnswers, "tenant"),
+    "calendar_feeds": (CalendarFeed, "tenant"),
+    "calendar_entries": (CalendarEntry, "tenant"),
+    # Webhooks of all tenants belong to the installation.
+    "webhooks": (Webhook, "tenant"),
+    "webhook_messages": (WebhookMessage, "webhook__tenant"),
+    "webhook_deliveries": (WebhookDelivery, "message__webhook__tenant"),
     "activity": (ActivityLine, "tenant"),
 }
 # Secrets of links, storage paths, and messages that Gangway deletes soon. No reader of the archive
 # needs them.
-_EXCLUDED_COLUMNS = {"token_hash", "stored_as", "claim_id", "content"}
+_EXCLUDED_COLUMNS = {
+    "token_hash",
+    "stored_as",
+    "claim_id",
+    "content",
+    "target",
+    "secret",
+    "previous_secret",
+}
 
 
 def request_export(tenant: Tenant, *, by: User) -> TenantExport:

@@ -33,6 +33,8 @@ from tenants.models import (
     User,
 )
 from tenants.services import write_activity
+from tenants.webhooks.events import add_event
+from tenants.webhooks.models import WebhookEvent
 
 
 def remove_membership(membership: Membership, *, by: User) -> None:
@@ -88,6 +90,7 @@ def close_tenant(tenant: Tenant, *, by: User, reason: str) -> None:
         sync_checks(tenant)
         revoke_links(tenant, by=by)
         write_activity(tenant, ActivityName.TENANT_CLOSED, by=by, reason=text[:LONGEST_REASON])
+        add_event(WebhookEvent.IMPLEMENTATION_CLOSED, tenant, is_completed=False)
         tenant.plan.touch()
 
 

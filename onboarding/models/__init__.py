@@ -3,7 +3,14 @@
 Import the models from this package. Only fields, constraints and methods of one row belong in it.
 """
 
-from onboarding.models.calendars import Freeze, Holiday, WaitingPeriod, WorkingTime
+from onboarding.models.calendars import (
+    CalendarEntry,
+    CalendarFeed,
+    Freeze,
+    Holiday,
+    WaitingPeriod,
+    WorkingTime,
+)
 from onboarding.models.closing import AcceptedResidualRisk, ResidualRiskKind
 from onboarding.models.comments import Comment
 from onboarding.models.contacts import Contact
@@ -45,6 +52,8 @@ __all__ = [
     "COMPLETE_STATUSES",
     "SKIPPED_STATUSES",
     "AcceptedResidualRisk",
+    "CalendarEntry",
+    "CalendarFeed",
     "ClosingPack",
     "Comment",
     "Contact",

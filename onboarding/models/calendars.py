@@ -7,9 +7,10 @@ from typing import ClassVar
 
 from django.db import models
 from django.db.models import F, Q
+from django.utils import timezone
 
 from onboarding.models.plans import Responsibility, Task
-from tenants.models import Tenant
+from tenants.models import Tenant, User
 from tenants.public_ids import new_public_id
 
 
@@ -112,3 +113,64 @@ class WaitingPeriod(models.Model):
 
     def __str__(self) -> str:
         return f"{self.task}: {self.side}"
+
+
+class CalendarFeed(models.Model):
+    """A secret address of an iCalendar file. Only the hash of its token is stored.
+
+    It has the rights of its owner, read at each request.
+    """
+
+    class Scope(models.TextChoices):
+        OWN = "own", "My calendar"
+        TENANT = "tenant", "One tenant"
+        TEAM = "team", "All tenants of the team"
+
+    public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
+    owner = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    scope = models.CharField(max_length=10, choices=Scope)
+    tenant = models.ForeignKey(
+        Tenant, on_delete=models.CASCADE, null=True, blank=True, related_name="calendar_feeds"
+    )
+    token_hash = models.CharField(max_length=64, unique=True, editable=False)
+    # The base of the links in the file.
+    site = models.CharField(max_length=300, blank=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    # At most once an hour: programs request a feed often.
+    used_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["-created_at", "-pk"]
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.CheckConstraint(
+                condition=Q(scope="tenant", tenant__isnull=False)
+                | (~Q(scope="tenant") & Q(tenant__isnull=True)),
+                name="feed_of_a_tenant_names_it",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return str(self.tenant) if self.tenant is not None else self.get_scope_display()
+
+
+class CalendarEntry(models.Model):
+    """The last published state of one entry, so that every feed has the same sequence number.
+
+    An entry whose source is gone remains for a while, as cancelled.
+    """
+
+    tenant = models.ForeignKey(
+        Tenant, on_delete=models.CASCADE, null=True, blank=True, related_name="calendar_entries"
+    )
+    uid = models.CharField(max_length=100, unique=True)
+    sequence = models.PositiveIntegerField(default=0)
+    values = models.JSONField()
+    changed_at = models.DateTimeField()
+    cancelled_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["uid"]
+
+    def __str__(self) -> str:
+        return f"{self.uid}, sequence {self.sequence}"

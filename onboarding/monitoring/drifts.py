@@ -34,6 +34,8 @@ from tenants.activity_names import ActivityName
 from tenants.models import Tenant, User
 from tenants.region_values import LABELS
 from tenants.services import write_activity
+from tenants.webhooks.events import add_event
+from tenants.webhooks.models import WebhookEvent
 
 _NEEDS_MX_CHECK = {CheckKind.MX_TTL, CheckKind.MTA_STS}
 MAX_REASON_LENGTH = 500
@@ -200,7 +202,7 @@ def open_drift(
     is_muted = last is not None and last.is_muted(now)
     mute = {"muted_until": last.muted_until, "muted_by": last.muted_by} if last and is_muted else {}
     with transaction.atomic():
-        _, is_new = Drift.objects.get_or_create(
+        made, is_new = Drift.objects.get_or_create(
             tenant=tenant,
             kind=kind,
             subject=subject,
@@ -209,6 +211,7 @@ def open_drift(
         )
         if is_new:
             write_activity(tenant, ActivityName.DRIFT_OPENED, drift=kind.value, subject=subject)
+            _add_event(WebhookEvent.DRIFT_BEGAN, made)
             tenant.plan.touch()
 
 
@@ -234,7 +237,18 @@ def close_drift(
             _log_activity(
                 drift, ActivityName.DRIFT_CLOSED, by=by, resolution=resolution.value, reason=reason
             )
+            _add_event(WebhookEvent.DRIFT_ENDED, drift, resolution=resolution.value)
     return bool(closed)
+
+
+def _add_event(event: WebhookEvent, drift: Drift, **data: Any) -> None:
+    drifted = {
+        "id": drift.public_id,
+        "kind": str(drift.kind),
+        "label": Drift.Kind(drift.kind).label,
+        "subject": drift.subject,
+    }
+    add_event(event, drift.tenant, drift=drifted, **data)
 
 
 def _close_unmonitored(tenant: Tenant, *, now: datetime) -> None:

@@ -22,6 +22,7 @@ from onboarding.models import (
 from onboarding.plans.queries import lock_tasks
 from onboarding.plans.safe_times import lockdown_unsafe_until
 from onboarding.plans.statuses import TaskFacts, group_status, status_of
+from onboarding.plans.task_events import add_task_events, values_before
 from onboarding.plans.task_roles import tasks_with_role
 from onboarding.plans.timed_tasks import PERIOD_FIELDS, update_waits
 from onboarding.plans.waiting_on import set_waiting_on, side_to_act
@@ -46,6 +47,7 @@ def recompute_rollup(
     now = timezone.now()
     rows = list(tasks) if tasks is not None else lock_tasks(plan.pk)
     before = {task.pk: _stored(task) for task in rows}
+    published_before = values_before(rows)
     counted_before = {task.pk: _counted_as(task) for task in rows}
     _set_statuses(plan, rows, now=now)
     asked = asked_sides([plan.pk])
@@ -56,6 +58,7 @@ def recompute_rollup(
         edited.save(update_fields=[*fields, *_fields_of([edited])])
     others = [task for task in changed if edited is None or task.pk != edited.pk]
     _save_statuses(others)
+    add_task_events(plan, changed, published_before)
     if tasks is None:
         phases = set(Phase.objects.filter(plan=plan).values_list("pk", flat=True))
     else:

@@ -181,6 +181,10 @@ class TenantPage:
         return self.access.may(Permission.ERASE_TENANT)
 
     @property
+    def may_manage_webhooks(self) -> bool:
+        return self.access.may(Permission.MANAGE_WEBHOOKS)
+
+    @property
     def may_offboard(self) -> bool:
         return self.may_export or self.may_close or self.may_erase
 

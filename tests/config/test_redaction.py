@@ -16,6 +16,7 @@ from config.redaction import RedactingExceptionReporter, RedactingFormatter, red
 from config.urls import urlpatterns as ours
 from tenants.models import User
 from tenants.tokens import LinkPurpose, issue_token
+from tenants.webhooks.secrets import new_secret
 from tests.tenants.sign_in import GOOD_PASSWORD, request_code, sign_in
 
 # In parts, because error pages show the lines of source around the fault.
@@ -126,6 +127,30 @@ def test_sign_in_logs_no_secret(log: StringIO, client: Client, db: None) -> None
     keys = [cookie.value for cookie in client.cookies.values()]
     found = [text for text in (SECRET, GOOD_PASSWORD, *keys) if text in log.getvalue()]
     assert (found, bool(log.getvalue())) == ([], True)
+
+
+def test_webhook_secrets_are_hidden(log: StringIO) -> None:
+    for _ in range(20):
+        secret = new_secret()
+        logging.getLogger("library").warning("signed with %s", secret)
+
+        assert secret.removeprefix("whsec_") not in log.getvalue()
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "https://hooks.slack.com/services/T0001/B0002/" + "x1" * 12,
+        "https://contoso.webhook.office.com/webhookb2/" + "y2" * 8 + "@z/IncomingWebhook/q3",
+        "https://prod-1.westus.logic.azure.com:443/workflows/ab12/triggers?sig=" + "c4" * 8,
+    ],
+)
+def test_webhook_targets_are_hidden(target: str) -> None:
+    secret = target.split("/", 3)[3]
+
+    shown = redact(f"no answer from {target} status 500")
+
+    assert (secret in shown, "[hidden] status 500" in shown) == (False, True)
 
 
 def test_link_tokens_are_hidden() -> None:

@@ -123,6 +123,7 @@ GUARDED = {
     "unique_raw_answers": "only workers write it",
     "checks.Worker.name": "only workers write it",
     "tenants.EventCount.name": "increase inserts a missing row and ignores a conflict",
+    "onboarding.CalendarEntry.uid": "the feeds insert missing rows and ignore a conflict",
     "one_slot_per_address": "only workers write it",
     "one_answer_per_question": "only workers write it",
     "onboarding.PlanTemplate.builtin_version": "only load_templates writes it",

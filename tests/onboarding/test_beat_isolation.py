@@ -34,6 +34,11 @@ from onboarding.requirements.tasks import resume_imports
 from tenants import invitations
 from tenants.models import Invitation, OutboxMessage, Tenant, User
 from tenants.tasks import queue_invitation, queue_outbox
+from tenants.webhooks import delivery
+from tenants.webhooks.events import add_event
+from tenants.webhooks.models import Webhook, WebhookDelivery, WebhookEvent
+from tenants.webhooks.services import NewWebhook, create_webhook
+from tenants.webhooks.tasks import queue_due_webhooks
 from tests.cutovers import cutover_of
 from tests.factories import MakeTenant, task_of
 from tests.onboarding.requirements.sheet_rows import sheet_of, shown
@@ -48,6 +53,7 @@ ELSEWHERE = {
     "onboarding.sweep_files": "one message for each folder: interop/test_killed_writers.py",
     "tenants.publish_heads": "no work per tenant: tenants/test_published_heads.py",
     "onboarding.delete_abandoned_imports": "one SQL statement for all tenants",
+    "tenants.delete_old_webhook_messages": "one SQL statement for all tenants",
     "tenants.delete_old_messages": "two SQL statements for all tenants",
     "onboarding.resume_tenant_imports": "no tenant yet: lifecycle/test_tenant_import.py",
 }
@@ -122,7 +128,21 @@ def _leave_invitation(tenant: Tenant, by: User) -> None:
     OutboxMessage.objects.update(claim_id="", claimed_until=None)
 
 
+def _leave_webhook_message(tenant: Tenant, by: User) -> None:
+    entry = NewWebhook("Desk", "https://desk.example/", "json", ["drift.began"])
+    create_webhook(tenant, entry, site="", by=by)
+    add_event(WebhookEvent.DRIFT_BEGAN, tenant)
+    # As after a failure of the broker.
+    Webhook.objects.update(queued_until=None)
+
+
 CASES = {
+    "tenants.queue_due_webhooks": Case(
+        queue_due_webhooks,
+        _leave_webhook_message,
+        (delivery, "body_of"),
+        lambda tenant: WebhookDelivery.objects.filter(message__tenant=tenant).exists(),
+    ),
     "tenants.queue_outbox": Case(
         queue_outbox,
         _leave_invitation,

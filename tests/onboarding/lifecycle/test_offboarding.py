@@ -272,6 +272,11 @@ def test_export_contains_exactly_one_tenant(
         "closing_packs",
         "discoveries",
         "proof_messages",
+        "calendar_feeds",
+        "calendar_entries",
+        "webhooks",
+        "webhook_messages",
+        "webhook_deliveries",
     ]
     assert [row["name"] for row in held["tenant"]] == [tenant.name]
     assert [row["body"] for row in held["raw_answers"]] == [raw]

@@ -1,0 +1,56 @@
+"""The webhook events of tasks: a changed status, and a changed side to act."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from onboarding.models import Plan, Responsibility, Task, TaskStatus
+from tenants.webhooks.events import TenantEvent, add_events
+from tenants.webhooks.models import WebhookEvent
+
+# By task id: the status and the side to act before the roll-up.
+Before = Mapping[int, tuple[str, str]]
+
+
+def values_before(tasks: Sequence[Task]) -> Before:
+    return {task.pk: (task.status, task.waiting_on) for task in tasks}
+
+
+def add_task_events(plan: Plan, tasks: Sequence[Task], before: Before) -> None:
+    """Store the events of the changed tasks, in the transaction of the roll-up.
+
+    A group follows its sub-tasks and has no event. The first roll-up of a new plan changes nothing
+    that another system knows.
+    """
+    if plan.revision:
+        add_events(list(_events(plan, tasks, before)))
+
+
+def _events(plan: Plan, tasks: Sequence[Task], before: Before) -> Iterator[TenantEvent]:
+    for task in tasks:
+        status, side = before[task.pk]
+        if task.is_group:
+            continue
+        if task.status != status:
+            data = {
+                "task": _task(task),
+                "status": str(task.status),
+                "status_label": TaskStatus(task.status).label,
+                "previous": str(status),
+                "previous_label": TaskStatus(status).label,
+            }
+            yield TenantEvent(WebhookEvent.TASK_CHANGED, plan.tenant_id, data)
+        if task.waiting_on != side:
+            label = Responsibility(task.waiting_on).label if task.waiting_on else ""
+            data = {
+                "task": _task(task),
+                "waiting_on": task.waiting_on,
+                "waiting_on_label": label,
+                "previous": side,
+            }
+            yield TenantEvent(WebhookEvent.WAITING_SIDE_CHANGED, plan.tenant_id, data)
+
+
+def _task(task: Task) -> dict[str, Any]:
+    return {"id": task.public_id, "title": task.title}
