@@ -313,7 +313,7 @@ def test_full_locks_have_a_reason() -> None:
 
 
 # Calls of a beat task that are one SQL statement for all tenants, so that no tenant delays another.
-ONE_STATEMENT = {"imports.delete_abandoned", "outbox.delete_old"}
+ONE_STATEMENT = {"idempotency.delete_expired", "imports.delete_abandoned", "outbox.delete_old"}
 
 
 def scheduled_name_of(function: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
