@@ -64,6 +64,8 @@ INSTALLED_APPS = [
     "csp",
     "django_filters",
     "django_htmx",
+    "rest_framework",
+    "drf_spectacular",
     "config.template_partials.TemplatePartials",
     "tenants",
     "checks",
@@ -73,6 +75,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "tenants.request_context.request_origin_middleware",
     "tenants.middleware.headers_middleware",
+    "tenants.rest.middleware.problem_middleware",
     "tenants.middleware.visible_text_middleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -312,6 +315,37 @@ X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 DEFAULT_EXCEPTION_REPORTER = "config.redaction.RedactingExceptionReporter"
 DEFAULT_EXCEPTION_REPORTER_FILTER = "config.redaction.RedactingReporterFilter"
+
+# --- The REST API. Every error has the shape of problem details.
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "tenants.rest.authentication.TokenAuthentication",
+        "tenants.rest.authentication.PageSessionAuthentication",
+    ],
+    # `tenants.rest.views` also checks the permission of each view.
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PARSER_CLASSES": ["tenants.rest.parsers.BoundedJSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_FILTER_BACKENDS": [
+        "django_filters.rest_framework.DjangoFilterBackend",
+        "tenants.rest.pagination.KnownOrdering",
+    ],
+    "DEFAULT_SCHEMA_CLASS": "tenants.rest.schema.ResourceSchema",
+    "EXCEPTION_HANDLER": "onboarding.error_responses.problem_response",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Gangway API",
+    "DESCRIPTION": "Tenants, plans, checks and cutovers of the move to the Mimecast gateway.",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "COMPONENT_SPLIT_REQUEST": True,
+    # `fields` removes any field of a response.
+    "COMPONENT_NO_READ_ONLY_REQUIRED": True,
+    "SERVE_INCLUDE_SCHEMA": False,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "POSTPROCESSING_HOOKS": ["tenants.rest.schema.complete"],
+}
 
 # --- Workers. The broker is Redis or Valkey. Without one, tasks run in the calling process.
 CELERY_BROKER_URL = env.text("CELERY_BROKER_URL")

@@ -16,6 +16,7 @@ def health(request: HttpRequest) -> HttpResponse:
 urlpatterns = [
     path("health/", health, name="health"),
     path("accounts/", include("tenants.account_urls")),
+    path("api/v1/", include("onboarding.api_urls")),
     path("", include("tenants.urls")),
     path("", include("onboarding.urls")),
 ]

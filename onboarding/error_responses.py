@@ -1,23 +1,26 @@
 """Translation of service errors into responses: the only place where views handle them.
 
 A view calls a service inside `with errors_as_message(...)` or `with errors_on_form(...)`. After an
-error, the view continues below the block. NotPermitted becomes a 403.
+error, the view continues below the block. NotPermitted becomes a 403. The API calls
+`problem_response` for every exception.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from django import forms
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied
 from django.http import HttpRequest
+from rest_framework.response import Response
 
 from checks.lab.records import LabError
-from onboarding.errors import NotPermitted, OnboardingError
+from onboarding.errors import ConflictingChange, NotPermitted, OnboardingError
 from tenants.errors import TenantError
+from tenants.rest.problems import WHOLE_BODY, ApiError, from_exception, invalid, response_of
 
 ServiceError = OnboardingError | TenantError | LabError
 
@@ -76,3 +79,35 @@ def errors_on_form(form: forms.BaseForm, field: str | None = None) -> Attempt:
         form.add_error(named if named in form.fields else field, str(error))
 
     return Attempt(show)
+
+
+def problem_response(error: Exception, context: dict[str, Any]) -> Response | None:
+    """The response of the API to an error, with the sentence that a page shows.
+
+    DRF calls it for every exception. None for a fault, which the middleware answers with 500.
+    """
+    found = _problem_of_service(error) or from_exception(error)
+    return response_of(found) if found is not None else None
+
+
+def _problem_of_service(error: Exception) -> ApiError | None:
+    if isinstance(error, NotPermitted):
+        return ApiError(403, str(error))
+    if isinstance(error, ConflictingChange):
+        return ApiError(409, str(error))
+    if isinstance(error, ServiceError):
+        named = error.field if isinstance(error, OnboardingError) else ""
+        return ApiError(422, str(error), code="refused", errors={named or WHOLE_BODY: [str(error)]})
+    return None
+
+
+def problem_of_forms(*bound: forms.BaseForm) -> ApiError:
+    """The error of invalid forms, with the sentences that a page shows next to the fields."""
+    errors: dict[str, list[str]] = {}
+    for form in bound:
+        for name, found in form.errors.items():
+            key = (
+                WHOLE_BODY if name == NON_FIELD_ERRORS else form.add_prefix(name).replace("-", ".")
+            )
+            errors.setdefault(key, []).extend(str(sentence) for sentence in found)
+    return invalid(errors)

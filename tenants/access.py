@@ -74,16 +74,24 @@ def require(permission: Permission) -> Callable[[View], View]:
     def guard(view: View) -> View:
         @wraps(view)
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-            if permission.is_of_installation:
-                _refuse_in_installation(cast(User, request.user), permission)
-            else:
-                _refuse_in_tenant(access_or_404(request, kwargs["public_id"]), permission)
+            check_permission(request, permission, kwargs.get("public_id", ""))
             return view(request, *args, **kwargs)
 
         guarded.__dict__["permission"] = permission
         return guarded
 
     return guard
+
+
+def check_permission(request: HttpRequest, permission: Permission, public_id: str) -> None:
+    """Raise Http404 or PermissionDenied as `require` does. `public_id` is the tenant's.
+
+    The pages and the API call it, so that both refuse the same requests with the same sentences.
+    """
+    if permission.is_of_installation:
+        _refuse_in_installation(cast(User, request.user), permission)
+    else:
+        _refuse_in_tenant(access_or_404(request, public_id), permission)
 
 
 def _refuse_in_installation(user: User, permission: Permission) -> None:

@@ -15,7 +15,7 @@ from allauth.usersessions import views as sessions
 from django.core.signing import BadSignature, Signer
 from django.urls import path, re_path, register_converter
 
-from tenants import account_views, single_sign_on
+from tenants import account_views, api_token_views, single_sign_on
 from tenants.equal_time import takes_equal_time
 from tenants.throttle import throttled
 
@@ -100,6 +100,9 @@ urlpatterns = [
     ),
     path("sessions/", sessions.list_usersessions, name="usersessions_list"),
     path("sessions/end/", account_views.sign_out_everywhere, name="sessions-end"),
+    path("tokens/", api_token_views.token_list, name="api_tokens"),
+    path("tokens/add/", api_token_views.token_create, name="api_token_create"),
+    path("tokens/<str:token_id>/revoke/", api_token_views.token_revoke, name="api_token_revoke"),
     path("oidc/<slug:provider_id>/login/", single_sign_on.start, name="openid_connect_login"),
     path(
         "oidc/<slug:provider_id>/login/callback/",

@@ -14,9 +14,9 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from tenants.activity_names import COMMITMENT, ERASABLE_PARAMS, ActivityName
+from tenants.activity_names import API_TOKEN, COMMITMENT, ERASABLE_PARAMS, ActivityName
 from tenants.models import ActivityChain, ActivityLine, ErasableAddress, Tenant, User
-from tenants.request_context import current_request_origin
+from tenants.request_context import RequestOrigin, current_request_origin
 
 HASH_VERSION = 2
 
@@ -51,6 +51,8 @@ def add_line(
         raise TypeError(f"{action!r} is not a member of ActivityName")
     scope = tenant.public_id if tenant is not None else ActivityChain.INSTALLATION
     origin = current_request_origin()
+    if origin.token_id:
+        params = params | {API_TOKEN: _token_param(tenant, origin)}
     params, erasable = _with_commitment(tenant, action, params)
     # No savepoint of its own: an error here rolls back the transaction of the logged change.
     with transaction.atomic(savepoint=False):
@@ -80,6 +82,12 @@ def add_line(
             # nightly task registers a log whose process died here.
             transaction.on_commit(functools.partial(register_logs, [scope]), robust=True)
     return line
+
+
+def _token_param(tenant: Tenant | None, origin: RequestOrigin) -> dict[str, str]:
+    """The token of an action. The installation's log outlives the name, which a person entered."""
+    named = {"name": origin.token_name} if tenant is not None else {}
+    return {"id": origin.token_id} | named
 
 
 def register_logs(scopes: list[str]) -> None:

@@ -13,6 +13,9 @@ from typing import Any
 
 from django.db.models import TextChoices
 
+# The parameter of a line with the API token through which the person acted.
+API_TOKEN = "api_token"
+
 
 class ActivityName(TextChoices):
     """The value is stored and hashed. To rename one, add the old value to RENAMED_ACTIVITIES."""
@@ -154,6 +157,8 @@ class ActivityName(TextChoices):
     SECOND_FACTOR_REMOVED = "second-factor-removed"
     SECOND_FACTOR_FAILED = "second-factor-failed"
     RECOVERY_CODES_GENERATED = "recovery-codes-generated"
+    TOKEN_CREATED = "token-created"
+    TOKEN_REVOKED = "token-revoked"
 
 
 # The hash of a line covers its name and its parameters, so stored lines are never rewritten.

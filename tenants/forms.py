@@ -1,14 +1,17 @@
-"""The forms for people: invitations, roles, new accounts, staff."""
+"""The forms for people: invitations, roles, new accounts, staff, API tokens."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 from django import forms
 from django.contrib.auth import password_validation
 from django.core.exceptions import ValidationError
+from django.utils import timezone
 
-from tenants.models import Membership, User
+from tenants.models import ApiToken, Membership, Tenant, User
+from tenants.queries import tenants_for
 
 
 class InviteForm(forms.Form):
@@ -83,3 +86,45 @@ class NewStaffForm(forms.Form):
         if User.objects.filter(email__iexact=email).exists():
             raise ValidationError("A person with this e-mail address already exists.")
         return email
+
+
+class ApiTokenForm(forms.Form):
+    """A new API token of the signed-in person."""
+
+    name = forms.CharField(
+        max_length=60,
+        strip=True,
+        label="Name",
+        help_text="The program that uses the token, such as Service desk.",
+    )
+    scope = forms.ChoiceField(
+        choices=ApiToken.Scope.choices,
+        initial=ApiToken.Scope.READ,
+        label="Scope",
+        help_text="A token never has more rights than you have.",
+    )
+    tenant = forms.ModelChoiceField(
+        Tenant.objects.none(),
+        to_field_name="public_id",
+        required=False,
+        empty_label="All tenants that you can see",
+        label="Tenant",
+    )
+    expires_on = forms.DateField(
+        label="Expires on",
+        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+        help_text="Within one year. The token works until the end of this day, UTC.",
+        error_messages={"invalid": "Enter a day, such as 2026-12-31."},
+    )
+
+    def __init__(self, *args: Any, owner: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["tenant"]
+        assert isinstance(field, forms.ModelChoiceField)
+        field.queryset = tenants_for(owner)
+        self.fields["expires_on"].initial = timezone.now().date() + timedelta(days=90)
+
+    @property
+    def expires_at(self) -> datetime:
+        """The end of the chosen day."""
+        return datetime.combine(self.cleaned_data["expires_on"], time(23, 59, 59), tzinfo=UTC)

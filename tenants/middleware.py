@@ -42,6 +42,8 @@ VISIBLE_TYPES = ("text/html", "text/csv", "text/plain")
 # The URL names that a user without the required second factor can still open, by prefix.
 OPEN_WITHOUT_FACTOR = ("mfa_", "account_reauthenticate", "account_logout", "health")
 
+API_NAMESPACE = "api"
+
 
 def nul_middleware(get_response: GetResponse) -> GetResponse:
     """Reject a URL with a NUL character: PostgreSQL cannot store one, and no row has one."""
@@ -108,6 +110,9 @@ def second_factor_middleware(get_response: GetResponse) -> GetResponse:
         match = request.resolver_match
         name = (match.url_name or "") if match is not None else ""
         if not isinstance(request.user, User) or name.startswith(OPEN_WITHOUT_FACTOR):
+            return None
+        if match is not None and match.namespace == API_NAMESPACE:
+            # `tenants.rest.views` refuses it with problem details in place of a redirect.
             return None
         return redirect("mfa_index") if must_set_up(request.user) else None
 

@@ -1,10 +1,10 @@
-"""The address and program behind the current request, for the activity log."""
+"""The address, program and API token behind the current request, for the activity log."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.http import HttpRequest, HttpResponse
 
@@ -13,10 +13,15 @@ from tenants.client_address import client_address
 
 @dataclass(frozen=True)
 class RequestOrigin:
-    """The client's address and user agent. Both are empty in workers and commands."""
+    """The client's address and user agent. Both are empty in workers and commands.
+
+    `token_id` and `token_name` identify the API token of the request, if it has one.
+    """
 
     address: str = ""
     agent: str = ""
+    token_id: str = ""
+    token_name: str = ""
 
 
 _NO_REQUEST = RequestOrigin()
@@ -25,6 +30,11 @@ _current: ContextVar[RequestOrigin] = ContextVar("origin", default=_NO_REQUEST)
 
 def current_request_origin() -> RequestOrigin:
     return _current.get()
+
+
+def set_token(token_id: str, name: str) -> None:
+    """Add the API token to the origin of the current request, until its response is complete."""
+    _current.set(replace(_current.get(), token_id=token_id, token_name=name))
 
 
 def request_origin_middleware(

@@ -21,6 +21,7 @@ from tenants import database_time, invitations, outbox, published_heads
 from tenants.email import Email, message_id, render_email, send
 from tenants.encryption import decrypt, encrypt
 from tenants.models import Invitation, OutboxMessage, User
+from tenants.rest import idempotency
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +42,9 @@ def queue_outbox() -> None:
 
 @shared_task(name="tenants.delete_old_messages", ignore_result=True)
 def delete_old_messages() -> None:
+    """Delete sent messages, and the stored responses of the API that no key can return any more."""
     outbox.delete_old(now=database_time.now())
+    idempotency.delete_expired()
 
 
 @shared_task(

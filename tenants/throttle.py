@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import wraps
 from typing import Any, TypeVar
 
@@ -30,16 +31,15 @@ def throttled(
     `rate` is an amount for each second, minute, hour or day, such as "20/h". Views with the same
     `name` share one count.
     """
-    amount, seconds = _parse(rate)
 
     def decorate(view: Callable[..., ResponseType]) -> Callable[..., ResponseType | HttpResponse]:
         @wraps(view)
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> ResponseType | HttpResponse:
             # The count has the first attempt of a request that a conflict repeats.
             if request.method in methods and "is_repeated" not in request.__dict__:
-                window, gone = divmod(timezone.now().timestamp(), seconds)
-                if _count(name, request, window, seconds) > amount:
-                    return too_many_requests(request, math.ceil(seconds - gone))
+                usage = count_request(name, rate, client_of(request))
+                if usage.is_exceeded:
+                    return too_many_requests(request, usage.reset_seconds)
             return view(request, *args, **kwargs)
 
         # For the test that compares the documented limits with the URLs.
@@ -69,15 +69,40 @@ def is_within(name: str, subject: str, rate: str) -> bool:
     return _increment(f"throttle:{name}:{digest}:{int(window)}", seconds) <= amount
 
 
+@dataclass(frozen=True)
+class RateUsage:
+    """The requests of one client in the present window, of `limit` in `window_seconds`."""
+
+    limit: int
+    window_seconds: int
+    used: int
+    reset_seconds: int
+
+    @property
+    def is_exceeded(self) -> bool:
+        return self.used > self.limit
+
+    @property
+    def remaining(self) -> int:
+        return max(0, self.limit - self.used)
+
+
+def count_request(name: str, rate: str, client: str) -> RateUsage:
+    """Count one request of the client in its window."""
+    amount, seconds = _parse(rate)
+    window, gone = divmod(timezone.now().timestamp(), seconds)
+    used = _increment(f"throttle:{name}:{client}:{int(window)}", seconds)
+    return RateUsage(amount, seconds, used, math.ceil(seconds - gone))
+
+
+def client_of(request: HttpRequest) -> str:
+    """The client that a rate limit counts: the signed-in user, or else the client address."""
+    return f"user:{request.user.pk}" if request.user.is_authenticated else address_group(request)
+
+
 def _parse(rate: str) -> tuple[int, int]:
     amount, _, unit = rate.partition("/")
     return int(amount), _UNITS[unit]
-
-
-def _count(name: str, request: HttpRequest, window: float, seconds: int) -> int:
-    """Count this request in its window. Returns the number of requests in the window."""
-    client = f"user:{request.user.pk}" if request.user.is_authenticated else address_group(request)
-    return _increment(f"throttle:{name}:{client}:{int(window)}", seconds)
 
 
 def _increment(key: str, seconds: int) -> int:

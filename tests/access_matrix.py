@@ -10,10 +10,11 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 
+from checks import raw_answers
 from checks.dns_discovery import request_discovery
-from checks.engine.outcomes import CheckKind
+from checks.engine.outcomes import CheckKind, Verdict
 from checks.expectations import sync_checks
-from checks.models import Check
+from checks.models import Check, Observation
 from onboarding.calendar_feeds.feeds import create_feed
 from onboarding.collaboration.comments import NewComment, add_comment
 from onboarding.collaboration.evidence_files import store_file
@@ -42,6 +43,7 @@ from onboarding.models import (
 from onboarding.requirements import imports, services
 from onboarding.requirements.sign_off import definition_of
 from onboarding.requirements.validation import read_entry
+from tenants import api_tokens
 from tenants.models import Invitation, Membership, Tenant, User
 from tenants.proposals import ProposalKind
 from tenants.tokens import LinkPurpose, issue_token
@@ -66,6 +68,17 @@ class Route:
     def permission(self) -> str | None:
         permission = getattr(self.pattern.callback, "permission", None)
         return str(permission.value) if permission is not None else None
+
+    @property
+    def is_api(self) -> bool:
+        return self.name.startswith("api:")
+
+    @property
+    def permissions(self) -> dict[str, str]:
+        """The permission of each method of an endpoint of the API."""
+        view = getattr(self.pattern.callback, "cls", None)
+        assert view is not None, "an endpoint is a class"
+        return {method: permission.value for method, permission in view.permissions.items()}
 
 
 TENANT_ROWS = (
@@ -137,6 +150,7 @@ def create_one_of_each(tenant: Tenant, consultant: User) -> dict[str, str]:
         "calendar-feed": create_feed(CalendarFeed.Scope.TENANT, tenant=tenant, site="", by=by)[1],
         "share-link": token,
         "invitation": invited,
+        **_create_for_api(tenant, by),
     }
 
 
@@ -144,6 +158,34 @@ def _create_tenant_import(by: User) -> TenantImport:
     job = tenant_imports.create_import(name="rows", content=TENANT_ROWS.encode(), by=by)
     tenant_imports.read_import(job)
     return job
+
+
+def _create_for_api(tenant: Tenant, by: User) -> dict[str, str]:
+    """An observation with raw answers, an API token, and the names of rows of the installation."""
+    check = Check.objects.get(tenant=tenant, kind=CheckKind.MESSAGE)
+    stored = raw_answers.store({check.pk: (tenant.pk, {"answers": []})})
+    now = timezone.now()
+    observation = Observation.objects.create(
+        check_asked=check,
+        verdict=Verdict.UNKNOWN.value,
+        digest="0" * 64,
+        raw_id=stored[check.pk],
+        first_seen_at=now,
+        last_seen_at=now,
+    )
+    token, _ = api_tokens.issue(
+        owner=by, name="Service desk", scope="read", expires_at=now + timedelta(days=9)
+    )
+    return {
+        "observation_id": observation.public_id,
+        "token_id": token.public_id,
+        "region_id": tenant.region,
+        "template_version": str(tenant.plan.template.version),
+    }
+
+
+# Parameters of addresses without a tenant that name other rows than people.
+OF_INSTALLATION = ("token_id", "region_id", "template_version")
 
 
 def _create_holiday_and_contact(tenant: Tenant) -> dict[str, str]:

@@ -15,6 +15,15 @@ def table_under(heading: str, page: Path = PAGE) -> list[dict[str, str]]:
     return [dict(zip(head, row, strict=True)) for row in rows]
 
 
+def methods_by_address() -> dict[str, dict[str, str]]:
+    """The permission of each method of each address. An API address can have several rows."""
+    found: dict[str, dict[str, str]] = {}
+    for row in table_under("Addresses"):
+        of_address = found.setdefault(row["address"].strip("`"), {})
+        of_address |= dict.fromkeys(row["methods"].split(), row["permission"])
+    return found
+
+
 def is_yes(cell: str) -> bool:
     """Whether a cell is yes. Raises KeyError for anything but yes and no."""
     return {"yes": True, "no": False}[cell]

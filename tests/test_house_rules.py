@@ -314,6 +314,7 @@ def test_full_locks_have_a_reason() -> None:
 
 # Calls of a beat task that are one SQL statement for all tenants, so that no tenant delays another.
 ONE_STATEMENT = {
+    "idempotency.delete_expired",
     "imports.delete_abandoned",
     "outbox.delete_old",
     "services.delete_old",

@@ -33,9 +33,11 @@ from tenants.erasable_addresses import AddressMatch, erase_addresses
 from tenants.models import (
     ActivityChain,
     ActivityLine,
+    ApiToken,
     Domain,
     ErasurePermit,
     Host,
+    IdempotentRequest,
     Invitation,
     Membership,
     Tenant,
@@ -151,11 +153,14 @@ def _addresses_of(tenant: Tenant, people: Iterable[User]) -> AddressMatch:
 
 
 def _anonymize(person: User) -> None:
-    """Delete the rows of other apps about the person: addresses, second factors, social accounts.
+    """Delete the API tokens of the person, and the rows of other apps about the person: addresses,
+    second factors, social accounts.
 
     Only the account itself remains, without a value that a person entered.
     """
     end_sessions(person)
+    ApiToken.objects.filter(owner=person).delete()
+    IdempotentRequest.objects.filter(user=person).delete()
     for model in apps.get_models():
         if model._meta.app_label not in _OUR_APPS:
             for column in user_columns(model):

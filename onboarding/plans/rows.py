@@ -201,6 +201,10 @@ class TaskRow:
     def offers(self, transition: Transition) -> bool:
         return is_offered(self.task, transition, self.actor, self.context)
 
+    def why_not(self, transition: Transition) -> str:
+        """Why the reader may not make the transition now; empty where they may."""
+        return why_not(self.task, transition, self.actor, self.context)
+
     @property
     def can_confirm(self) -> bool:
         return self.offers(CONFIRM)
@@ -208,7 +212,7 @@ class TaskRow:
     @property
     def confirm_refusal(self) -> str:
         """Why the reader may not confirm the task now; empty where they may."""
-        return why_not(self.task, CONFIRM, self.actor, self.context)
+        return self.why_not(CONFIRM)
 
     @property
     def can_withdraw(self) -> bool:

@@ -8,14 +8,13 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, cast
 
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 
 from checks.models import Check
-from checks.tasks import run_now
+from checks.requests import request_runs
 from onboarding.models import ClosingPack, Cutover, Plan
 from onboarding.models.files import LIFETIME_DAYS
 from onboarding.plans import planned_cutovers
@@ -36,16 +35,12 @@ from onboarding.plans.safe_times import LazySafeTimes
 from onboarding.plans.services import actor_of
 from onboarding.plans.transitions import Actor
 from tenants.access import TenantAccess, access_or_404
-from tenants.activity_names import ActivityName
 from tenants.models import Domain, Tenant, User
 from tenants.permissions import Permission, may
 from tenants.regions import Region
-from tenants.services import write_activity
 
 # The refresh interval of pages that show the current state: in an open window, and otherwise.
 WINDOW_REFRESH_SECONDS, REFRESH_SECONDS = 15, 300
-# A run queries servers of third parties: enough for a waiting user, too few for a program.
-RUN_RATE = "60/m"
 
 
 @dataclass(frozen=True)
@@ -260,6 +255,4 @@ def show(request: HttpRequest, template: str, fragment: str, context: Any) -> Ht
 
 def request_run(request: HttpRequest, tenant: Tenant, checks: Iterable[Check], *, of: str) -> None:
     """Run the checks now, and record the user in the activity log."""
-    with transaction.atomic():
-        run_now(checks)
-        write_activity(tenant, ActivityName.CHECK_REQUESTED, by=current_user(request), subject=of)
+    request_runs(tenant, checks, by=current_user(request), of=of)

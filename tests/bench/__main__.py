@@ -34,6 +34,7 @@ PARTS = {
     "recording": Part("P11"),
     "growth": Part("P6 without searches"),
     "pages": Part("P4, P5, P14"),
+    "api": Part("the list of 50 tasks"),
     "search": Part("P6, the part of searches"),
     "memory": Part("P8"),
     "storage": Part("P9"),

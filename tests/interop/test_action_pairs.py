@@ -49,10 +49,14 @@ pytestmark = [
 ]
 
 ROWS = {row["address"].strip("`"): row for row in table_under("Addresses")}
+# The API calls the services of the pages.
 ROUTES = [
     route
     for route in routes()
-    if route.name in ROWS and ":moved-" not in route.name and "token" not in route.params
+    if route.name in ROWS
+    and ":moved-" not in route.name
+    and "token" not in route.params
+    and not route.is_api
 ]
 ACTIONS = {route.name for route in ROUTES if "POST" in ROWS[route.name]["methods"].split()}
 # The actions that the prepared plan does not offer, with the reason.
@@ -76,6 +80,7 @@ NOT_OFFERED = {
     "onboarding:sign-off": "needs a plan with a decision for each task",
     "onboarding:tenant-reopen": "needs a closed tenant",
     "onboarding:closing-pack-request": "needs a closed tenant",
+    "tenants:token-revoke": "needs an API token, and touches no plan",
 }
 # The actions on rows that no other transaction can lock, because it creates them.
 ANY_ORDER = {"onboarding:tenant-create"}
@@ -139,6 +144,7 @@ GUARDED = {
     "one_open_drift_per_subject": "get_or_create repeats the read",
     "onboarding.RequirementsSheet.task": "create_sheets follows the lock on the tasks",
     "partner_once_per_sheet": "request_tests locks the sheet",
+    "one_response_per_idempotency_key": "reserve returns None after a conflict",
     "onboarding.TemplateDraft.singleton": "test_installation_has_one_draft",
 }
 # They are random.

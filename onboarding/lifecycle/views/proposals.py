@@ -7,12 +7,13 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
+from checks.requests import RUN_LIMIT, RUN_RATE
 from onboarding.error_responses import catch_errors, errors_as_message, errors_on_form
 from onboarding.errors import ConflictingChange
 from onboarding.lifecycle import proposals
 from onboarding.lifecycle.forms.proposals import HostProposalForm, RejectionForm, ValuesForm
 from onboarding.models import Task
-from onboarding.plans.tenant_page import RUN_RATE, current_user
+from onboarding.plans.tenant_page import current_user
 from tenants.access import access_or_404, require, tenant_or_404
 from tenants.models import Domain, Host, Tenant
 from tenants.permissions import Permission
@@ -61,7 +62,7 @@ def _back(request: HttpRequest, tenant: Tenant) -> HttpResponse:
 
 @require(Permission.CONFIRM)
 @require_http_methods(["GET", "POST"])
-@throttled("check-run", RUN_RATE)
+@throttled(RUN_LIMIT, RUN_RATE)
 def domain_value_enter(
     request: HttpRequest, public_id: str, domain_id: str, kind: str
 ) -> HttpResponse:
@@ -104,7 +105,7 @@ def _saved(subject: str, *, decides: bool) -> str:
 
 @require(Permission.CONFIRM)
 @require_http_methods(["GET", "POST"])
-@throttled("check-run", RUN_RATE)
+@throttled(RUN_LIMIT, RUN_RATE)
 def host_enter(request: HttpRequest, public_id: str) -> HttpResponse:
     tenant, decides = tenant_or_404(request, public_id), _decides(request, public_id)
     form = HostProposalForm(request.POST or None)

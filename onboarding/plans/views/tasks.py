@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from django.contrib import messages
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_POST
 
-from checks.models import Check
-from checks.tasks import run_now
+from checks.requests import RUN_LIMIT, RUN_RATE
 from onboarding.error_responses import errors_as_message
-from onboarding.models import COMPLETE_STATUSES, Responsibility, Task, TaskRole
+from onboarding.models import Responsibility, Task, TaskRole
 from onboarding.plans import services
-from onboarding.plans.proof import checks_of_kinds
-from onboarding.plans.tasks import queue_related_runs
+from onboarding.plans.task_checks import checks_of_task, confirm_and_check
 from onboarding.plans.tenant_page import (
-    RUN_RATE,
     current_user,
     request_run,
 )
@@ -44,12 +40,6 @@ def side_in(request: HttpRequest, public_id: str) -> str:
     return services.side_of_role(access.role, is_closed=access.tenant.is_closed)
 
 
-def _checks_of(task: Task, tenant: Tenant) -> QuerySet[Check]:
-    """The checks that verify or support the task. No query for a task without checks."""
-    kinds = [*task.check_kinds, *task.evidence_kinds]
-    return checks_of_kinds(task, kinds, tenant) if kinds else Check.objects.none()
-
-
 def back_to_plan(request: HttpRequest, tenant: Tenant, task: Task | None = None) -> HttpResponse:
     """Redirect to the page of the form: the client's tasks, or the plan at the task's phase."""
     if "my-tasks" in (request.POST.get("from"), request.GET.get("from")):
@@ -69,13 +59,7 @@ def task_confirm(request: HttpRequest, public_id: str, task_id: str) -> HttpResp
     user = current_user(request)
     with errors_as_message(request):
         side, expected = side_in(request, public_id), request.POST.get("expected", "")
-        status = services.confirm_task(task, by=user, side=side, expected=expected)
-        # Run its checks at once: the proof follows the confirmation without a delay, and a related
-        # check does not contradict the confirmation with an answer from before it.
-        if status not in COMPLETE_STATUSES and task.check_kinds:
-            run_now(checks_of_kinds(task, [*task.check_kinds, *task.evidence_kinds], tenant))
-        elif task.evidence_kinds:
-            queue_related_runs(task)
+        confirm_and_check(task, tenant, by=user, side=side, expected=expected)
     return back_to_plan(request, tenant, task)
 
 
@@ -91,10 +75,10 @@ def task_withdraw(request: HttpRequest, public_id: str, task_id: str) -> HttpRes
 
 @require(Permission.RUN_CHECKS)
 @require_POST
-@throttled("check-run", RUN_RATE)
+@throttled(RUN_LIMIT, RUN_RATE)
 def task_check(request: HttpRequest, public_id: str, task_id: str) -> HttpResponse:
     tenant, task = load_task(request, public_id, task_id)
-    request_run(request, tenant, _checks_of(task, tenant), of=task.title)
+    request_run(request, tenant, checks_of_task(task, tenant), of=task.title)
     return back_to_plan(request, tenant, task)
 
 

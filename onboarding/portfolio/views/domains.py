@@ -19,6 +19,7 @@ from checks.queries import (
     recent_observations,
     removed_checks,
 )
+from checks.requests import RUN_LIMIT, RUN_RATE
 from onboarding.lifecycle.delivery_hosts import proposed_delivery_host
 from onboarding.lifecycle.value_entries import may_decide, proposals_of
 from onboarding.plans.current_state import CurrentState
@@ -27,7 +28,6 @@ from onboarding.plans.records import records_for
 from onboarding.plans.rows import Shape, shape_of_state
 from onboarding.plans.safe_times import safe_time_of
 from onboarding.plans.tenant_page import (
-    RUN_RATE,
     TenantPage,
     current_user,
     load_page,
@@ -157,7 +157,7 @@ def _cell(page: TenantPage, kind: CheckKind, check: Check | None) -> CheckCell:
 
 @require(Permission.RUN_CHECKS)
 @require_POST
-@throttled("check-run", RUN_RATE)
+@throttled(RUN_LIMIT, RUN_RATE)
 def check_run(request: HttpRequest, public_id: str, check_id: str) -> HttpResponse:
     tenant = tenant_or_404(request, public_id)
     check = get_object_or_404(checks_of(tenant), public_id=check_id)
@@ -169,7 +169,7 @@ def check_run(request: HttpRequest, public_id: str, check_id: str) -> HttpRespon
 
 @require(Permission.RUN_CHECKS)
 @require_POST
-@throttled("check-run", RUN_RATE)
+@throttled(RUN_LIMIT, RUN_RATE)
 def run_all_checks(request: HttpRequest, public_id: str) -> HttpResponse:
     tenant = tenant_or_404(request, public_id)
     request_run(request, tenant, checks_of(tenant), of="everything")

@@ -1,0 +1,38 @@
+"""All addresses of the API, from each app and feature. Those of a tenant are below its id."""
+
+from __future__ import annotations
+
+from django.urls import include, path
+
+from checks import api as checks
+from onboarding.collaboration import api as collaboration
+from onboarding.cutovers import api as cutovers
+from onboarding.lifecycle import api as lifecycle
+from onboarding.monitoring import api as monitoring
+from onboarding.plan_templates import api as plan_templates
+from onboarding.plans import api as plans
+from onboarding.requirements import api as requirements
+from tenants import api as tenants
+
+app_name = "api"
+
+installation_urlpatterns = [
+    *tenants.urlpatterns,
+    *lifecycle.urlpatterns,
+    *plans.urlpatterns,
+    *plan_templates.urlpatterns,
+]
+tenant_urlpatterns = [
+    *lifecycle.tenant_urlpatterns,
+    *tenants.tenant_urlpatterns,
+    *plans.tenant_urlpatterns,
+    *checks.tenant_urlpatterns,
+    *requirements.tenant_urlpatterns,
+    *cutovers.tenant_urlpatterns,
+    *collaboration.tenant_urlpatterns,
+    *monitoring.tenant_urlpatterns,
+]
+urlpatterns = [
+    *installation_urlpatterns,
+    path("tenants/<str:public_id>/", include(tenant_urlpatterns)),
+]
