@@ -35,6 +35,9 @@ PARTS = {
     "growth": Part("P6 without searches"),
     "pages": Part("P4, P5, P14"),
     "search": Part("P6, the part of searches"),
+    "open_pages": Part("P10"),
+    "latency": Part("P7"),
+    "feeds": Part("no bar: NOTIFY against Redis"),
 }
 
 
