@@ -55,8 +55,8 @@ def _write(port: int, redis_port: int, row: int, commits: int, pause: float) -> 
 
 
 def _throughput(port: int, redis_port: int, writers: int, commits: int) -> float:
-    """The commits/s of all writers together."""
-    with multiprocessing.get_context("spawn").Pool(writers) as pool:
+    """The commits/s of all writers together. They open connections of their own."""
+    with multiprocessing.get_context("fork").Pool(writers) as pool:
         pool.starmap(_write, [(port, redis_port, row, 1, 0.0) for row in range(1, writers + 1)])
         began = time.perf_counter()
         jobs = [(port, redis_port, row, commits, 0.0) for row in range(1, writers + 1)]

@@ -96,16 +96,16 @@ async def _wait(client: Waiting, world: World, port: int) -> tuple[float, float]
     await sync_to_async(_press_check_now)(client)
     await asyncio.sleep(random.uniform(0, LONGEST_WAIT_SECONDS))
     published = await sync_to_async(_publish)(client, world)
-    until, shown = time.time() + _GIVE_UP_SECONDS, 0.0
+    until, seen = time.time() + _GIVE_UP_SECONDS, 0
     while time.time() < until:
         await asyncio.sleep(0.02)
-        if page.arrived == shown:
+        if len(page.arrivals) == seen:
             continue
-        shown = page.arrived
-        arrived = time.time() - (time.perf_counter() - shown)
+        seen = len(page.arrivals)
         verified = await sync_to_async(_verified_at)(client)
-        if verified is not None and arrived >= verified:
-            return verified - published, arrived - verified
+        later = [at for at in page.arrivals if verified is not None and at >= verified]
+        if verified is not None and later:
+            return verified - published, later[0] - verified
     raise TimeoutError(f"{client.tenant} has no verified task")
 
 
@@ -115,7 +115,7 @@ async def _measure(clients: list[Waiting], world: World, port: int) -> list[tupl
 
 def run(options: argparse.Namespace) -> list[Bar]:
     """`--size` is the number of clients."""
-    count = options.size or (5 if options.quick else 50)
+    count = options.size or (5 if options.quick else 20)
     with (
         tempfile.TemporaryDirectory(prefix="gangway-bench-") as name,
         contextlib.ExitStack() as stack,

@@ -30,7 +30,6 @@ TITLES = {
     "mail-worker": "mail@",
     "beat": "beat",
     "web": "gunicorn",
-    "live": "config.live",
 }
 # Checks that run every few seconds in the lab; those of messages wait for a person.
 RUNNING = "is_active AND kind NOT IN ('message', 'delivery_message')"
