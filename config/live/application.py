@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import os
+import signal
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,6 +19,8 @@ from config.live.gateway import Gateway, Scope, kept
 from config.live.hub import Hub
 from config.live.stream import BEAT, END, Stream
 from tenants.streams import StreamResponse, WaitResponse
+
+logger = logging.getLogger(__name__)
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -49,11 +54,18 @@ class LiveApplication:
             await _send_response(send, response, allowed)
             return
         assert isinstance(response, StreamResponse)
-        await send(_start(200, _stream_headers(response, allowed)))
+        # Without a pause after the check of the limits, so that streams at once respect them.
         stream = self.hub.add(response, kept(scope))
+        first = [
+            _start(200, _stream_headers(response, allowed)),
+            _body(
+                stream.first_message(headers.get(b"last-event-id", b"").decode("latin-1")),
+                more=True,
+            ),
+        ]
         # Nothing else refers to the request for the hours of a stream.
-        del response, scope, allowed
-        await self._serve(stream, headers.get(b"last-event-id", b""), receive, send)
+        del response, scope, allowed, headers
+        await self._serve(stream, first, receive, send)
 
     async def _respond(self, scope: Scope) -> HttpResponseBase:
         if not scope["path"].startswith((PREFIX, HEALTH)):
@@ -87,13 +99,13 @@ class LiveApplication:
         return found
 
     async def _serve(
-        self, stream: Stream, last_event_id: bytes, receive: Receive, send: Send
+        self, stream: Stream, first: list[Message], receive: Receive, send: Send
     ) -> None:
         gone = asyncio.ensure_future(_wait_for_disconnect(receive))
         gone.add_done_callback(lambda _: stream.end())
         try:
-            first = stream.first_message(last_event_id.decode("latin-1"))
-            await send(_body(first, more=True))
+            while first:
+                await send(first.pop(0))
             await _send_messages(stream, send)
         finally:
             gone.cancel()
@@ -108,6 +120,8 @@ class LiveApplication:
                     asyncio.ensure_future(self.hub.run()),
                     asyncio.ensure_future(follow(self.hub)),
                 ]
+                for task in self._background:
+                    task.add_done_callback(_stop_after_failure)
                 await send({"type": "lifespan.startup.complete"})
             else:
                 for task in self._background:
@@ -115,6 +129,13 @@ class LiveApplication:
                 self._gateway.close()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
+
+
+def _stop_after_failure(task: asyncio.Task[None]) -> None:
+    """Stop the process, which starts again. Without this task its streams would be silent."""
+    if not task.cancelled() and (error := task.exception()):
+        logger.critical("the stream process stops", exc_info=error)
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 async def _send_messages(stream: Stream, send: Send) -> None:

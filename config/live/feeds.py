@@ -7,7 +7,7 @@ import logging
 from typing import Any
 
 import psycopg2
-from django.db import DatabaseError, connection, connections
+from django.db import Error, connection, connections
 
 from config.live.hub import Hub
 from onboarding.plans.revision_trigger import CHANNEL, read_notification
@@ -42,7 +42,7 @@ async def _listen(hub: Hub) -> None:
     while True:
         try:
             listener = await loop.run_in_executor(None, _connect)
-        except DatabaseError as error:
+        except Error as error:
             logger.warning("no notifications of PostgreSQL: %s", error)
             await asyncio.sleep(_RETRY_SECONDS)
             continue

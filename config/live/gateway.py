@@ -48,7 +48,7 @@ class Gateway(BaseHandler):
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._respond, scope)
 
     async def query(self, read: Callable[[], Result]) -> Result:
-        """The result of a function that uses the database. Raises its DatabaseError."""
+        """The result of a function that uses the database. Raises its errors."""
 
         def run() -> Result:
             close_old_connections()

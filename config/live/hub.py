@@ -17,7 +17,7 @@ from collections.abc import Collection, Coroutine, Iterable, Mapping
 from typing import Any
 
 from django.conf import settings
-from django.db import DatabaseError
+from django.db import Error
 from django.utils import timezone
 
 from checks.services import prioritize_all_viewed
@@ -145,7 +145,7 @@ class Hub:
             return
         try:
             found = await self._gateway.query(functools.partial(_read_revisions, list(wanted)))
-        except DatabaseError as error:
+        except Error as error:
             logger.warning("the revisions cannot be read: %s", error)
             return
         if is_reset:
@@ -191,7 +191,7 @@ class Hub:
         subscriptions = [stream.subscription for stream in people]
         try:
             found = await self._gateway.query(functools.partial(current_facts, subscriptions))
-        except DatabaseError as error:
+        except Error as error:
             logger.warning("the permissions of streams cannot be read: %s", error)
             return
         for stream, facts in zip(people, found, strict=True):
@@ -205,7 +205,7 @@ class Hub:
             await self._gateway.query(
                 functools.partial(prioritize_all_viewed, ids, now=timezone.now())
             )
-        except DatabaseError as error:
+        except Error as error:
             logger.warning("the checks of open pages keep their interval: %s", error)
 
     # --- Permissions
