@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -25,6 +25,8 @@ from tenants import database_time
 from tenants.models import Tenant
 
 _jitter = random.SystemRandom()
+# More would lock their checks for too long.
+_TENANTS_AT_ONCE = 200
 
 
 def prioritize_cutover(checks: Iterable[Check], *, until: datetime) -> int:
@@ -51,8 +53,25 @@ def prioritize_viewed(tenant: Tenant, *, now: datetime) -> int:
     """
     if not cache.add(f"checks:viewed:{tenant.pk}", True, timeout=60):
         return 0
-    wait = policy_for_tenant(tenant).seconds[Interval.UNSETTLED] * (1 + _jitter.uniform(-1, 1) / 10)
-    unsettled = Check.objects.filter(tenant=tenant, is_active=True).exclude(
+    return _prioritize_unsettled([tenant.pk], tenant, now=now)
+
+
+def prioritize_all_viewed(tenant_ids: Collection[int], *, now: datetime) -> int:
+    """The same for many tenants, in few statements. The stream process calls it once a minute."""
+    tenants = Tenant.objects.filter(pk__in=tenant_ids, closed_at__isnull=True).order_by("pk")
+    count = 0
+    for is_sample in (False, True):
+        alike = list(tenants.filter(is_sample=is_sample))
+        for first in range(0, len(alike), _TENANTS_AT_ONCE):
+            part = alike[first : first + _TENANTS_AT_ONCE]
+            count += _prioritize_unsettled([tenant.pk for tenant in part], part[0], now=now)
+    return count
+
+
+def _prioritize_unsettled(tenant_ids: Sequence[int], like: Tenant, *, now: datetime) -> int:
+    """Prioritise the unsettled checks of tenants that have the intervals of the tenant `like`."""
+    wait = policy_for_tenant(like).seconds[Interval.UNSETTLED] * (1 + _jitter.uniform(-1, 1) / 10)
+    unsettled = Check.objects.filter(tenant__in=tenant_ids, is_active=True).exclude(
         settled_verdict__in=(Verdict.PASS, Verdict.WARN, Verdict.NOT_APPLICABLE)
     )
     soon = now + timedelta(seconds=wait)

@@ -1,4 +1,4 @@
-"""Run the whole product on this machine until Ctrl-C: broker, web, worker, beat and lab.
+"""Run the whole product on this machine until Ctrl-C: broker, web, streams, workers, beat and lab.
 
     .venv/bin/python -m config.run [--port 8000]
 
@@ -33,6 +33,7 @@ from config.supervisor.environment import (
     broker_socket,
     check_port,
     embedded_environment,
+    live_port,
     lock_checkout,
 )
 from config.supervisor.process import ServiceProcess, die_with_parent
@@ -93,6 +94,8 @@ def start(supervisor: Supervisor, data: DataFolder, port: int, socket_path: Path
         # With an external broker no server listens on our socket: no Redis cache either.
         if is_embedded or name != "REDIS_URL":
             os.environ.setdefault(name, value)
+    if not os.environ.get("ALLOWED_HOSTS"):
+        os.environ.setdefault("LIVE_PORT", str(live_port(port)))
     announce_lab(data)
     if is_embedded:
         command = broker.command(broker.find_binary(), data.broker, socket_path)
@@ -140,11 +143,14 @@ def announce_lab(data: DataFolder) -> None:
 def services(data: DataFolder, port: int) -> list[ServiceProcess]:
     arguments = {
         "web": f"-m gunicorn -c python:config.gunicorn --bind {HOST}:{port} --graceful-timeout 2",
+        "live": f"-m config.live --host {HOST} --port {settings.LIVE_PORT}",
         **{f"{name}-worker": _worker(name) for name in queues.WORKERS},
         "beat": "-m celery -A config beat --pidfile= --schedule",
     }
     commands = {name: [sys.executable, *text.split()] for name, text in arguments.items()}
     commands["beat"].append(str(data.beat_schedule))
+    if not settings.LIVE_PORT:
+        del commands["live"]
     if settings.LAB:
         commands["lab"] = [sys.executable, str(CHECKOUT / "manage.py"), "lab", "serve"]
     return [

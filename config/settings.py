@@ -116,6 +116,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "config.context_processors.product_version",
+                "config.context_processors.live_streams",
             ],
         },
     }
@@ -282,6 +283,15 @@ STORAGES = {
         else "whitenoise.storage.CompressedManifestStaticFilesStorage"
     },
 }
+# --- Open pages (config/live). Behind a proxy, streams have the origin of the pages. `make run` has
+# no proxy, and serves them from another port.
+LIVE_PORT = env.integer("LIVE_PORT", 0, maximum=65535)
+if LIVE_PORT and not IS_LOCAL:
+    raise ImproperlyConfigured("LIVE_PORT is for this machine only: let the proxy pass on /live/.")
+LIVE_STREAMS = env.boolean("LIVE_STREAMS", default=not IS_LOCAL or LIVE_PORT > 0)
+LIVE_MAX_STREAMS = env.integer("LIVE_MAX_STREAMS", 10_000, minimum=1)
+LIVE_MAX_STREAMS_PER_PERSON = env.integer("LIVE_MAX_STREAMS_PER_PERSON", 20, minimum=1)
+LIVE_ORIGINS = [f"http://{host}:{LIVE_PORT}" for host in ("127.0.0.1", "localhost") if LIVE_PORT]
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [NONE],
@@ -289,7 +299,7 @@ CONTENT_SECURITY_POLICY = {
         "style-src": [SELF],
         "img-src": [SELF],
         "font-src": [SELF],
-        "connect-src": [SELF],
+        "connect-src": [SELF, *LIVE_ORIGINS],
         # Browsers apply this also to the redirect to the provider that follows our form.
         "form-action": [SELF, *([env.origin_of(OIDC_SERVER_URL)] if OIDC_SERVER_URL else [])],
         "frame-ancestors": [NONE],

@@ -1,4 +1,7 @@
-"""All URLs of onboarding, from each feature. Pages of a tenant are below t/<public_id>/."""
+"""All URLs of onboarding, from each feature. Pages of a tenant are below t/<public_id>/.
+
+Streams of open pages are below live/.
+"""
 
 from __future__ import annotations
 
@@ -41,6 +44,7 @@ tenant_urlpatterns = [
 urlpatterns = [
     *installation_urlpatterns,
     path("t/<str:public_id>/", include(tenant_urlpatterns)),
+    path("live/", include(portfolio.live_urlpatterns)),
     # Last: the path of a page takes precedence over a former path.
     *redirects(MOVED, installation_urlpatterns),
     path("t/<str:public_id>/", include([*redirects(MOVED_IN_TENANT, tenant_urlpatterns)])),

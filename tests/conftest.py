@@ -19,6 +19,7 @@ from django.utils import timezone
 from hypothesis import settings as hypothesis_settings
 
 from onboarding.plan_templates.registry import register_builtin_templates
+from onboarding.plans import revision_trigger
 from tenants import append_only, event_counts
 from tests.clock import Clock, at, frozen
 
@@ -38,6 +39,7 @@ SQLCompiler.as_sql = _as_sql_with_transaction  # type: ignore[assignment, method
 
 pytest_plugins = [
     "tests.factories",
+    "tests.live",
     "tests.proposals",
     "tests.readable_findings",
     "tests.scenarios.fixtures",
@@ -163,6 +165,7 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
     """
     with django_db_blocker.unblock():
         append_only.switch_on(connection)
+        revision_trigger.switch_on(connection)
         register_builtin_templates()
 
 

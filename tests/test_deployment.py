@@ -26,7 +26,7 @@ def service(name: str) -> dict[str, Any]:
 def test_compose_has_all_services() -> None:
     workers = [f"{name}-worker" for name in queues.WORKERS]
 
-    assert sorted(["beat", "migrate", "postgres", "redis", "web", *workers]) == SERVICES
+    assert sorted(["beat", "live", "migrate", "postgres", "redis", "web", *workers]) == SERVICES
 
 
 @pytest.mark.parametrize("name", queues.WORKERS)
@@ -60,6 +60,7 @@ def test_no_service_runs_as_root() -> None:
 
     assert users == {
         "beat": "image",
+        "live": "image",
         "migrate": "image",
         "postgres": "postgres",
         "redis": "redis",
@@ -88,10 +89,10 @@ def test_secrets_have_no_default() -> None:
     assert (with_default, len(secrets)) == ([], 8)
 
 
-def test_only_web_is_published_on_loopback() -> None:
+def test_only_pages_and_streams_are_published_on_loopback() -> None:
     published = {name: service(name)["ports"] for name in SERVICES if "ports" in service(name)}
 
-    assert published == {"web": ["127.0.0.1:8000:8000"]}
+    assert published == {"live": ["127.0.0.1:8001:8001"], "web": ["127.0.0.1:8000:8000"]}
 
 
 def test_deployment_excludes_lab_and_sample() -> None:

@@ -90,6 +90,19 @@ def check_port(port: int) -> None:
             ) from None
 
 
+def live_port(port: int) -> int:
+    """The port of the streams: the next one, or a free one."""
+    for wanted in (port + 1, 0):
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((HOST, wanted))
+            except (OSError, OverflowError):
+                continue
+            return int(probe.getsockname()[1])
+    raise CannotRunError("No port is free for the streams of open pages.")
+
+
 def other_port(port: int) -> int:
     return port + 1000 if port + 1000 < 65_536 else port - 1000
 

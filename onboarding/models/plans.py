@@ -85,7 +85,7 @@ class Plan(models.Model):
 
     tenant = models.OneToOneField(Tenant, on_delete=models.CASCADE, related_name="plan")
     template = models.ForeignKey(PlanTemplate, on_delete=models.PROTECT)
-    # Increases with every visible change. Open pages poll it.
+    # Increases with every visible change, which the stream process sends to open pages.
     revision = models.PositiveIntegerField(default=0)
     tasks_total = models.PositiveIntegerField(default=0)
     tasks_complete = models.PositiveIntegerField(default=0)

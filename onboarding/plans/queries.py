@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from django.db import connection
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet, Sum
 
 from checks.expectations import lock_checks
 from onboarding.models import (
@@ -16,6 +16,17 @@ from onboarding.models import (
 )
 from onboarding.plans.task_fields import FieldType
 from tenants.models import Tenant
+
+
+def revisions_of(tenant_ids: Collection[int]) -> dict[int, int]:
+    """The revision of the plan of each of these tenants, by tenant id."""
+    rows = Plan.objects.filter(tenant__in=tenant_ids)
+    return dict(rows.values_list("tenant_id", "revision"))
+
+
+def sum_of_revisions() -> int:
+    """A number that changes with the revision of any plan."""
+    return int(Plan.objects.aggregate(total=Sum("revision", default=0))["total"])
 
 
 def tasks_of(plan: Plan) -> QuerySet[Task]:

@@ -41,6 +41,7 @@ from tenants.regions import Region
 
 # The refresh interval of pages that show the current state: in an open window, and otherwise.
 WINDOW_REFRESH_SECONDS, REFRESH_SECONDS = 15, 300
+_REFRESH_SECONDS = {str(seconds): seconds for seconds in (WINDOW_REFRESH_SECONDS, REFRESH_SECONDS)}
 
 
 @dataclass(frozen=True)
@@ -221,16 +222,26 @@ class TenantPage:
 
 
 def revision_of(plan: Plan, *, refresh_seconds: int, now: datetime) -> str:
-    """The revision that an open page compares to decide whether it is out of date.
+    """The revision that an open page compares to decide whether it is out of date."""
+    return revision_text(plan.revision, refresh_seconds=refresh_seconds, now=now)
+
+
+def revision_text(revision: int, *, refresh_seconds: int, now: datetime) -> str:
+    """The text of `revision_of`, from the revision of the plan.
 
     With `refresh_seconds` it also changes after that many seconds: a run that changes nothing, or
     that is missing, raises no revision of the plan.
     """
     return (
-        f"{plan.revision}.{int(now.timestamp()) // refresh_seconds}"
+        f"{revision}.{int(now.timestamp()) // refresh_seconds}"
         if refresh_seconds
-        else str(plan.revision)
+        else str(revision)
     )
+
+
+def requested_refresh(request: HttpRequest) -> int:
+    """The refresh interval that an open page requests, in seconds; 0 for any other number."""
+    return _REFRESH_SECONDS.get(request.GET.get("refresh_seconds", ""), 0)
 
 
 def current_user(request: HttpRequest) -> User:

@@ -6,13 +6,14 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Count, Prefetch, QuerySet, Sum
 
 from checks.engine.outcomes import CheckKind
 from checks.models import Check
 from onboarding.models import (
     Cutover,
     Phase,
+    Plan,
     Task,
     TaskStatus,
 )
@@ -22,6 +23,13 @@ from onboarding.plans.planned_cutovers import (
 )
 from tenants.models import Host, Tenant
 from tenants.proposals import open_proposals
+
+
+def revision_of_tenants(tenants: QuerySet[Tenant]) -> str:
+    """A text that changes with every visible change of one of the tenants."""
+    plans = Plan.objects.filter(tenant__in=tenants.order_by())
+    found = plans.aggregate(count=Count("pk"), total=Sum("revision", default=0))
+    return f"{found['count']}-{found['total']}"
 
 
 def with_plan(tenants: QuerySet[Tenant]) -> QuerySet[Tenant]:

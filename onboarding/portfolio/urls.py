@@ -9,6 +9,7 @@ from onboarding.portfolio.views import (
     domains,
     home,
     lab,
+    live,
     plan,
     schedule,
     search,
@@ -24,6 +25,7 @@ urlpatterns = [
     path("dashboard/", dashboard.dashboard, name="dashboard"),
     path("dashboard/export/", dashboard.dashboard_csv, name="dashboard-csv"),
     path("tenants/", home.tenant_list, name="tenant-list"),
+    path("revision/", live.portfolio_revision, name="portfolio-revision"),
     path("people/", staff.staff_show, name="staff"),
     path("people/add/", staff.staff_add, name="staff-add"),
     path("people/audit-log/", staff.installation_log, name="audit-log"),
@@ -32,8 +34,19 @@ urlpatterns = [
     path("people/<str:person_id>/deactivate/", staff.person_deactivate, name="person-deactivate"),
     path("people/<str:person_id>/activate/", staff.person_activate, name="person-activate"),
     path("h/<str:token>/", shared_page.share_link_show, name="share-link"),
-    path("h/<str:token>/revision/", shared_page.share_link_revision, name="share-link-revision"),
+    path("h/<str:token>/revision/", live.share_link_revision, name="share-link-revision"),
     path("h/<str:token>/run/", shared_page.share_link_check, name="share-link-check-run"),
+]
+
+# Below live/, which the proxy passes to the stream process.
+live_urlpatterns = [
+    path("revision/", live.portfolio_revision_stream, name="portfolio-revision-stream"),
+    path("t/<str:public_id>/revision/", live.revision_stream, name="revision-stream"),
+    path(
+        "h/<str:token>/revision/",
+        live.share_link_revision_stream,
+        name="share-link-revision-stream",
+    ),
 ]
 
 # Below t/<public_id>/, the tenant.

@@ -8,15 +8,28 @@ function snapshot(live) {
     open: [...live.querySelectorAll("details[open][id]")].map((row) => row.id),
     labels: new Map([...live.querySelectorAll("[data-label]")].map((e) => [e.id, e.dataset.label])),
     focus: live.contains(document.activeElement) ? pathTo(document.activeElement, live) : "",
-    values: new Map(fields(live).filter((f) => f.value !== initialValue(f)).map((f) => [f.id, f.value])),
+    values: new Map(
+      fields(live).filter((f) => valueOf(f) !== initialValue(f)).map((f) => [f.id, valueOf(f)]),
+    ),
   };
 }
 
 const INPUTS =
-  "select[id], textarea[id], input[id]:is([type=text], [type=tel], [type=number], [type=date])";
+  "select[id], textarea[id], input[id]:not([type=hidden], [type=file], [type=submit], [type=button])";
 const fields = (live) => [...live.querySelectorAll(INPUTS)];
+const isBox = (field) => field.type === "checkbox" || field.type === "radio";
+const valueOf = (field) => (isBox(field) ? field.checked : field.value);
 const defaultOption = (options) => options.find((option) => option.defaultSelected) ?? options[0];
-const initialValue = (field) => field.defaultValue ?? defaultOption([...field.options])?.value;
+
+function initialValue(field) {
+  if (isBox(field)) return field.defaultChecked;
+  return field.defaultValue ?? defaultOption([...field.options])?.value;
+}
+
+function restoreValue(field) {
+  if (!before.values.has(field.id)) return;
+  field[isBox(field) ? "checked" : "value"] = before.values.get(field.id);
+}
 
 // The nearest ancestor with an id, and the index of the focused element within it.
 function pathTo(element, live) {
@@ -28,7 +41,7 @@ function pathTo(element, live) {
 
 function restore(live) {
   for (const id of before.open) document.getElementById(id)?.setAttribute("open", "");
-  for (const field of fields(live)) field.value = before.values.get(field.id) ?? field.value;
+  fields(live).forEach(restoreValue);
   const owner = before.focus && document.getElementById(before.focus.id);
   const target = owner && (owner.querySelectorAll("a, button, summary")[before.focus.index] ?? owner);
   if (target && !target.contains(document.activeElement)) target.focus({ preventScroll: true });

@@ -1,61 +1,62 @@
-// Updates an open page: polls the revision of the plan and, after a change, lets htmx fetch the page's
-// fragment again. kept_state.js preserves open rows, input and focus.
+// Updates an open page: when its revision changes, htmx fetches the page's fragment again. live_stream.js
+// and live_poll.js report revisions. kept_state.js preserves open rows, input and focus.
 
-const POLL_MS = 1000;
-const LONGEST_POLL_MS = 15000;
 const UPDATED = "gangway:updated";
+const RETRY_MS = 5000;
 
-let failures = 0;
-let timer = 0;
+// The newest reported revision that the page does not show yet, and that of the running update.
+let pending = "";
+let requested = "";
+let retry = 0;
 
 const fragment = () => document.querySelector("[data-live-url]");
-const connection = () => document.getElementById("connection");
-const signedOut = () => document.getElementById("signed-out");
+const isUpdate = (event) => event.detail.requestConfig?.triggeringEvent?.type === UPDATED;
 
-function schedule(delay) {
-  clearTimeout(timer);
-  if (fragment() && !document.hidden) timer = setTimeout(poll, delay);
-}
-
-async function poll() {
+function update() {
   const live = fragment();
-  if (!live) return;
-  try {
-    const response = await fetch(live.dataset.liveUrl, { cache: "no-store", redirect: "manual" });
-    // Without a session the server redirects to the sign-in.
-    if (response.type === "opaqueredirect") return showSignedOut();
-    if (!response.ok) throw new Error(`answered ${response.status}`);
-    const revision = await response.text();
-    showConnected();
-    if (revision !== live.dataset.liveRevision && !isInUse(live)) {
-      document.body.dispatchEvent(new CustomEvent(UPDATED));
-    }
-  } catch {
-    failures += 1;
-    connection().hidden = failures < 2 || !signedOut().hidden;
-  }
-  schedule(Math.min(POLL_MS * 2 ** failures, LONGEST_POLL_MS));
+  if (!live || !pending || requested) return;
+  if (pending === live.dataset.liveRevision) pending = "";
+  else if (!isInUse(live)) document.body.dispatchEvent(new CustomEvent(UPDATED));
 }
 
-function showConnected() {
-  failures = 0;
-  connection().hidden = signedOut().hidden = true;
-}
-
-// Polling continues: after a sign-in in another tab, the notice disappears.
-function showSignedOut() {
-  connection().hidden = true;
-  signedOut().querySelector("a").search = new URLSearchParams({ next: location.pathname + location.search });
-  signedOut().hidden = false;
-  schedule(LONGEST_POLL_MS);
-}
-
+// Nothing restores the caret of a field, an open menu or a chosen file: the update waits for them.
 function isInUse(live) {
   const field = document.activeElement;
   const isField = field?.matches("input:not([type=hidden]), select, textarea");
-  return Boolean(isField && live.contains(field)) || Boolean(live.querySelector("[data-menu][open]"));
+  const files = [...live.querySelectorAll("input[type=file]")];
+  return (
+    Boolean(isField && live.contains(field)) ||
+    Boolean(live.querySelector("[data-menu][open]")) ||
+    files.some((file) => file.files.length > 0)
+  );
 }
 
-document.addEventListener("visibilitychange", () => schedule(0));
-addEventListener("online", () => schedule(0));
-schedule(POLL_MS);
+document.addEventListener("gangway:revision", (event) => {
+  pending = event.detail;
+  update();
+});
+// The user has left the field, or closed the menu.
+document.addEventListener("focusout", () => setTimeout(update));
+document.addEventListener("toggle", () => setTimeout(update), true);
+
+document.addEventListener("htmx:beforeRequest", (event) => {
+  if (isUpdate(event)) [requested, pending] = [pending, ""];
+});
+document.addEventListener("htmx:beforeSwap", (event) => {
+  if (!isUpdate(event) || !isInUse(fragment())) return;
+  event.detail.shouldSwap = false;
+  pending ||= requested;
+});
+document.addEventListener("htmx:afterRequest", (event) => {
+  if (!isUpdate(event)) return;
+  if (!event.detail.successful) {
+    pending ||= requested;
+    clearTimeout(retry);
+    retry = setTimeout(update, RETRY_MS);
+  }
+  requested = "";
+});
+document.addEventListener("htmx:afterSettle", () => {
+  document.dispatchEvent(new CustomEvent("gangway:settled"));
+  update();
+});

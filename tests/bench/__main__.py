@@ -40,6 +40,9 @@ PARTS = {
     "storage": Part("P9"),
     "together": Part("P12"),
     "migration": Part("locks of the newest migrations"),
+    "open_pages": Part("P10"),
+    "latency": Part("P7"),
+    "feeds": Part("no bar: NOTIFY against Redis"),
 }
 
 

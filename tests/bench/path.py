@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,9 +60,19 @@ class Pass:
         )
 
 
+# Checks are due when the measurement says so.
+_NEVER_DUE = dict.fromkeys(
+    ("CHECKS_SETTLING_SECONDS", "CHECKS_UNSETTLED_SECONDS", "CHECKS_IDLE_SECONDS"), "86400"
+)
+
+
 @contextlib.contextmanager
 def workers(
-    world: World, folder: Path, redis_port: int, **settings: str
+    world: World,
+    folder: Path,
+    redis_port: int,
+    intervals: Mapping[str, str] = _NEVER_DUE,
+    **settings: str,
 ) -> Iterator[list[subprocess.Popen[bytes]]]:
     """The beat and the workers, which query the served domains. The first runs the checks."""
     environment = os.environ | {
@@ -71,9 +81,7 @@ def workers(
         "CHECKS_NAMESERVERS": f"{RESOLVER}:{world.port}",
         "CHECKS_AUTHORITATIVE_PORT": str(world.port),
         "CHECKS_ALLOWED_NETWORKS": "127.53.0.0/24",
-        # Checks are due when the measurement says so.
-        **dict.fromkeys(("CHECKS_SETTLING_SECONDS", "CHECKS_UNSETTLED_SECONDS"), "86400"),
-        "CHECKS_IDLE_SECONDS": "86400",
+        **intervals,
         **settings,
     }
     celery = [sys.executable, "-m", "celery", "-A", "config"]

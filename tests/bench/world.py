@@ -95,6 +95,13 @@ class World:
             next(s.split("=")[1] for s in statistics.splitlines() if s.startswith("num.queries="))
         )
 
+    def add_record(self, domain: str, line: str) -> None:
+        """Add a record to the zone of the domain, and let the server load the zone."""
+        zone = self.folder / f"{domain}.zone"
+        zone.write_text(f"{zone.read_text()}{line}\n")
+        control = [*_nsd_control(), "-c", str(self.folder / "nsd.conf")]
+        subprocess.run([*control, "reload", domain], check=True, capture_output=True)
+
 
 def _program(name: str) -> str:
     found = shutil.which(name, path=_PATH)

@@ -13,6 +13,7 @@ from checks.engine.outcomes import CheckKind, Outcome, Verdict
 from checks.models import Check, Observation
 from checks.scheduling import VIEWED_FOR, Interval
 from tenants.models import Tenant
+from tests.factories import MakeTenant
 
 pytestmark = pytest.mark.django_db
 
@@ -93,6 +94,29 @@ def test_open_page_advances_unsettled_checks(tenant: Tenant) -> None:
         timedelta(seconds=50) < check.next_due_at - now < timedelta(seconds=70)
         for check in attended
     )
+
+
+def test_open_pages_advance_checks_of_all_their_tenants(make_tenant: MakeTenant) -> None:
+    shown, sample, closed, other = (
+        make_tenant(name, domains=((f"{name}.test", "primary"),))
+        for name in ("shown", "sample", "closed", "other")
+    )
+    now = timezone.now()
+    Tenant.objects.filter(pk=sample.pk).update(is_sample=True)
+    Tenant.objects.filter(pk=closed.pk).update(closed_at=now)
+    _later(50)
+
+    services.prioritize_all_viewed([shown.pk, sample.pk, closed.pk], now=now)
+
+    attended = Check.objects.filter(viewed_until=now + VIEWED_FOR)
+    assert set(attended.values_list("tenant", flat=True)) == {shown.pk, sample.pk}
+    waits = {
+        tenant: max(c.next_due_at - now for c in attended.filter(tenant=tenant)).total_seconds()
+        for tenant in (shown, sample)
+    }
+    assert 50 < waits[shown] < 70
+    assert waits[sample] < 10
+    assert not Check.objects.filter(tenant__in=[closed, other], viewed_until__isnull=False).exists()
 
 
 def test_viewed_is_written_once_a_minute(tenant: Tenant) -> None:

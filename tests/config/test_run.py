@@ -36,7 +36,7 @@ def test_one_ctrl_c_stops_everything(product: Product) -> None:
     process.send_signal(signal.SIGINT)
     status = process.wait(STOP_SECONDS)
 
-    assert (health, services, status) == (b"ok", 4 + len(queues.WORKERS), 0)
+    assert (health, services, status) == (b"ok", 5 + len(queues.WORKERS), 0)
     assert product.processes() == []
     assert f"Gangway is on http://127.0.0.1:{product.port}" in product.printed()
     assert product.printed().endswith("Stopping.\nStopped.\n")

@@ -44,6 +44,20 @@ def test_page_and_search_bars_in_small_form() -> None:
     assert max(value for name, value in values.items() if name.startswith("P14")) < 5
 
 
+@pytest.mark.nightly
+def test_open_pages_and_latency_in_small_form() -> None:
+    command = [sys.executable, "-m", "tests.bench", "open_pages", "latency", "--quick"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert done.returncode in (0, 1), done.stderr
+    bars = dict(re.findall(r"^(?:met   |MISSED) (.+): ([\d.]+) \(at", done.stdout, re.MULTILINE))
+    values = {name: float(value) for name, value in bars.items()}
+    assert values["P10 200 idle pages, % of a core"] < 5
+    assert values["P10 seconds until all viewers have a change"] < 2
+    assert values["P7 seconds from record to task, median"] < 30
+    assert values["P7 seconds from task to open page, slowest"] < 5
+
+
 def test_bars_compare_medians_and_fastest_peer() -> None:
     engine = [Measured(1000, 17_000, seconds, 1.0) for seconds in (1.0, 2.0, 9.0)]
     bare = [Measured(1000, 17_000, seconds, 1.0) for seconds in (0.5, 0.8, 1.0)]

@@ -21,7 +21,7 @@ from onboarding.models import Cutover, Phase, Task
 from onboarding.plans.tenant_page import current_user, show
 from onboarding.portfolio import filters
 from onboarding.portfolio.dashboard_rows import CSV_COLUMNS, dashboard_rows
-from onboarding.portfolio.queries import with_plan
+from onboarding.portfolio.queries import revision_of_tenants, with_plan
 from onboarding.portfolio.row_cache import cached_overview
 from tenants.access import require
 from tenants.models import Tenant
@@ -63,6 +63,8 @@ def dashboard(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     tenants = open_tenants_for(current_user(request))
     all_tenants = tenants_for(current_user(request))
+    # Before the rows: a change in between updates the page once more.
+    revision = revision_of_tenants(all_tenants)
     chosen = filters.TenantFilter(request.GET, queryset=all_tenants)
 
     def overview() -> dict[str, Any]:
@@ -79,6 +81,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         "rows": dashboard_rows(list(found)),
         **cached_overview(current_user(request), overview),
         "query": _query_without_page(request),
+        "revision": revision,
     }
     return show(request, "portfolio/dashboard_show.html", "dashboard", context)
 

@@ -24,11 +24,10 @@ from onboarding.plans.records import RecordToPublish, records_for
 from onboarding.plans.rows import PhaseRow, TaskRow
 from onboarding.plans.task_fields import today_for
 from onboarding.plans.tenant_page import (
-    REFRESH_SECONDS,
-    WINDOW_REFRESH_SECONDS,
     TenantPage,
     current_user,
     load_page,
+    requested_refresh,
     revision_of,
     show,
 )
@@ -36,8 +35,6 @@ from onboarding.requirements.queries import sheets_by_task
 from tenants.access import require, tenant_or_404
 from tenants.models import ActivityLine
 from tenants.permissions import Permission
-
-_REFRESH_SECONDS = {str(seconds): seconds for seconds in (WINDOW_REFRESH_SECONDS, REFRESH_SECONDS)}
 
 
 @require(Permission.VIEW)
@@ -139,8 +136,7 @@ def revision(request: HttpRequest, public_id: str) -> HttpResponse:
     now = timezone.now()
     if not tenant.is_closed:
         prioritize_viewed(tenant, now=now)
-    refresh_seconds = _REFRESH_SECONDS.get(request.GET.get("refresh_seconds", ""), 0)
-    said = revision_of(tenant.plan, refresh_seconds=refresh_seconds, now=now)
+    said = revision_of(tenant.plan, refresh_seconds=requested_refresh(request), now=now)
     return HttpResponse(said, content_type="text/plain")
 
 

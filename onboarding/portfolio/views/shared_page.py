@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
@@ -43,18 +43,6 @@ def share_link_show(request: HttpRequest, token: str) -> HttpResponse:
     share_links.log_view(found)
     context: dict[str, Any] = {"shared": shared_page.shared_page_of(found), "token": token}
     return show(request, "portfolio/share_link_show.html", "share-link", context)
-
-
-@login_not_required
-@never_cache
-@throttled("share-link-revision", "3000/h", methods=("GET",))
-@require_GET
-def share_link_revision(request: HttpRequest, token: str) -> HttpResponse:
-    """The revision of the page. An open page requests it every two seconds."""
-    state, found = share_links.find(token)
-    if found is None or state is not LinkState.OPEN:
-        raise Http404("No such link.")
-    return HttpResponse(shared_page.shared_page_of(found).revision, content_type="text/plain")
 
 
 @login_not_required
