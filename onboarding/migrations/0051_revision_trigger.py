@@ -15,6 +15,6 @@ def switch_off(apps: object, schema_editor: BaseDatabaseSchemaEditor) -> None:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("onboarding", "0047_search")]
+    dependencies = [("onboarding", "0050_calendar_feeds")]
 
     operations = [migrations.RunPython(switch_on, switch_off)]
