@@ -108,6 +108,7 @@ TEMPLATES = [
                     [("django.template.loaders.cached.Loader", TEMPLATE_LOADERS)],
                 )
             ],
+            "builtins": ["tenants.templatetags.reuse"],
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
