@@ -15,6 +15,6 @@ app.autodiscover_tasks()
 app.autodiscover_tasks(
     [
         f"onboarding.{feature}"
-        for feature in ("plans", "requirements", "cutovers", "monitoring", "lifecycle")
+        for feature in ("plans", "requirements", "cutovers", "monitoring", "lifecycle", "portfolio")
     ]
 )

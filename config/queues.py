@@ -46,6 +46,7 @@ _TASKS = {
         "onboarding.build_pack",
         "onboarding.delete_abandoned_imports",
         "onboarding.import_sheet",
+        "onboarding.make_dashboard_csv",
         "onboarding.resume_imports",
         "onboarding.sweep_files",
         "onboarding.sweep_folder",
