@@ -119,6 +119,9 @@ TEMPLATES = [
     }
 ]
 
+# Inputs and selects without templates.
+FORM_RENDERER = "tenants.form_renderer.FormRenderer"
+
 # --- Data
 DATABASES: dict[str, dict[str, Any]] = {
     "default": env.database("DATABASE_URL", f"sqlite:///{VAR_DIR / 'gangway.sqlite3'}")
